@@ -126,6 +126,28 @@ pub(crate) fn read_frame(
     Ok(Found::Record(body))
 }
 
+/// Bodies of the records of a file from `offset` on, wherever they begin: damaged bytes between them are passed over.
+pub(crate) fn find_records(file: &[u8], offset: u64) -> Vec<Vec<u8>> {
+    let (mut found, mut at) = (Vec::new(), usize::try_from(offset).unwrap_or(usize::MAX));
+    let field = |at: usize| {
+        let bytes = file.get(at..at + 4).and_then(|bytes| bytes.try_into().ok());
+        u32::from_be_bytes(bytes.unwrap_or_default())
+    };
+    while at.saturating_add(HEAD + END.len()) <= file.len() {
+        let position = Position { segment: 0, offset: at as u64 };
+        if head_sum(position, field(at), field(at + 4)) == field(at + 8)
+            && let Ok(Found::Record(body)) =
+                read_frame(&mut &file[at..], Path::new(""), file.len() as u64, position)
+        {
+            at += HEAD + body.len() + END.len();
+            found.push(body);
+        } else {
+            at += 1;
+        }
+    }
+    found
+}
+
 /// Returns `true` if the rest of a file consists of zeros.
 fn is_zero(file: &mut impl Read) -> io::Result<bool> {
     let mut chunk = [0; 8_192];

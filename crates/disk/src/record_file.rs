@@ -2,12 +2,12 @@
 
 use crate::{
     DiskError, Position,
-    frame::{END, Found, OVERHEAD, head, read_frame},
+    frame::{END, Found, OVERHEAD, find_records, head, read_frame},
     log::LogFile,
 };
 use alloy_primitives::{B256, Bytes, hex};
 use std::{
-    fs::OpenOptions,
+    fs::{self, File, OpenOptions},
     io::{BufReader, Read as _},
     path::{Path, PathBuf},
 };
@@ -115,6 +115,56 @@ impl RecordFile {
         let head = head(Position { segment: 0, offset }, body)?;
         self.write_at_end(&[&head[..], body, &END].concat())?;
         Ok(offset)
+    }
+
+    /// Adds records with one write.
+    ///
+    /// # Errors
+    ///
+    /// As of [`Self::append`]: none of them is added then.
+    pub fn append_all<'b>(
+        &mut self,
+        bodies: impl IntoIterator<Item = &'b [u8]>,
+    ) -> Result<(), DiskError> {
+        let mut bytes = Vec::new();
+        for body in bodies {
+            let offset = self.end + bytes.len() as u64;
+            bytes.extend_from_slice(&head(Position { segment: 0, offset }, body)?);
+            bytes.extend_from_slice(body);
+            bytes.extend_from_slice(&END);
+        }
+        if bytes.is_empty() { Ok(()) } else { self.write_at_end(&bytes) }
+    }
+
+    /// Puts a file with these records in the place of the one at `path`, once it is on the disk.
+    ///
+    /// # Errors
+    ///
+    /// [`DiskError`]: the file is as it was then.
+    pub fn replace<'b>(
+        path: &Path,
+        subject: B256,
+        bodies: impl IntoIterator<Item = &'b [u8]>,
+    ) -> Result<Self, DiskError> {
+        let fresh = path.with_extension("new");
+        let file = File::create(&fresh).map_err(DiskError::io("create", &fresh))?;
+        let mut file = Self { path: fresh.clone(), file: Box::new(file), end: 0, broken: None };
+        file.write_at_end(&file_head(subject))?;
+        file.append_all(bodies)?;
+        file.file.sync().map_err(DiskError::io("sync", &fresh))?;
+        fs::rename(&fresh, path).map_err(DiskError::io("rename", path))?;
+        file.path = path.into();
+        Ok(file)
+    }
+
+    /// Bytes in the file.
+    pub const fn length(&self) -> u64 {
+        self.end
+    }
+
+    /// Records that stand whole behind damaged bytes of a file's content, from `offset` on.
+    pub fn salvage(content: &[u8], offset: u64) -> Vec<Bytes> {
+        find_records(content, offset).into_iter().map(Bytes::from).collect()
     }
 
     /// Removes the records from the one on that begins here.

@@ -101,6 +101,48 @@ fn from_the_record_with_a_flipped_bit_on_nothing_is_handed_over() {
 }
 
 #[test]
+fn records_behind_a_flipped_bit_are_salvaged_and_the_damaged_one_is_not() {
+    let folder = tempdir().unwrap();
+    let path = folder.path().join("records");
+    let (bodies, at) = three(&path);
+    let whole = fs::read(&path).unwrap();
+    for byte in 0..whole.len() {
+        let mut flipped = whole.clone();
+        flipped[byte] ^= 4;
+        fs::write(&path, &flipped).unwrap();
+        let (_, found, cut) = open(&path);
+        let salvaged = RecordFile::salvage(&flipped, cut.unwrap().offset);
+        let damaged = at[1..].iter().position(|end| byte as u64 >= at[0] && (byte as u64) < *end);
+        let whole_ones = bodies.iter().enumerate().filter(|(it, _)| Some(*it) != damaged);
+        let got: Vec<_> = found.into_iter().map(|it| it.1).chain(salvaged).collect();
+        assert_eq!(got, whole_ones.map(|it| it.1.clone()).collect::<Vec<_>>(), "{byte}");
+    }
+    assert_eq!(RecordFile::salvage(&whole, 0), bodies);
+    assert!(RecordFile::salvage(&whole[..at[0] as usize], 0).is_empty());
+}
+
+#[test]
+fn a_file_is_replaced_as_a_whole_and_goes_on_behind_that() {
+    let folder = tempdir().unwrap();
+    let path = folder.path().join("records");
+    let (bodies, _) = three(&path);
+    let kept = [&bodies[1][..], b"new"];
+    let mut file = RecordFile::replace(&path, SUBJECT, kept).unwrap();
+    file.append_all([&b"more"[..], b"and more"]).unwrap();
+    file.append(b"last").unwrap();
+    let (_, found, cut) = open(&path);
+    let expected = [&bodies[1][..], b"new", b"more", b"and more", b"last"];
+    assert!(cut.is_none() && found.iter().map(|it| &it.1[..]).eq(expected));
+    assert_eq!(file.length(), fs::metadata(&path).unwrap().len());
+    // What cannot be written leaves the file as it was.
+    let too_long = vec![0; (256 << 20) + 1];
+    assert!(matches!(file.append_all([&b"1"[..], &too_long]), Err(DiskError::TooLong { .. })));
+    let replaced = RecordFile::replace(&path, SUBJECT, [&too_long[..]]);
+    assert!(matches!(replaced, Err(DiskError::TooLong { .. })));
+    assert_eq!(open(&path).1.len(), expected.len());
+}
+
+#[test]
 fn a_record_that_was_moved_is_none() {
     let folder = tempdir().unwrap();
     let path = folder.path().join("records");

@@ -1,10 +1,10 @@
 //! Which transactions a node takes into its pool.
 
-use crate::{PoolTransaction, Rejected, Settings};
+use crate::{AdmissionContext, PoolTransaction, Rejected, Settings};
 use alloy_consensus::{Header, Transaction as _, Typed2718};
 use alloy_eips::{eip2718::Encodable2718, eip7825::MAX_TX_GAS_LIMIT_OSAKA};
 use alloy_hardforks::EthereumHardfork;
-use alloy_primitives::{KECCAK256_EMPTY, U256};
+use alloy_primitives::{Address, KECCAK256_EMPTY};
 use chain::{ChainConfig, State};
 use executor::{Transaction, intrinsic_gas};
 use revm::{Database, primitives::eip3860::MAX_INITCODE_SIZE};
@@ -89,6 +89,13 @@ fn check_shape(
     if got > limit {
         return Err(Rejected::Size { got, limit });
     }
+    if transaction.is_legacy()
+        && transaction.chain_id().is_none()
+        && new.recovered.signed
+        && !settings.pool_limits.accepts_unprotected
+    {
+        return Err(Rejected::Unprotected);
+    }
     if transaction.is_eip7702() && transaction.authorization_list().is_none_or(<[_]>::is_empty) {
         return Err(Rejected::NoAuthorization);
     }
@@ -130,14 +137,14 @@ fn check_fees(
     if got < least { Err(Rejected::Tip { got, least }) } else { Ok(()) }
 }
 
-/// Checks the sender's nonce and, unless it `may_owe`, what it has; its next nonce.
+/// Checks the sender's nonce and, unless it `may_owe`, its balance.
 ///
-/// A state of which a disk or another node has a part may keep whoever asks waiting.
+/// A state of which a disk or another node has a part may block.
 pub(crate) fn check_sender(
     new: &PoolTransaction,
     state: &State,
     may_owe: bool,
-) -> Result<u64, Rejected> {
+) -> Result<AdmissionContext, Rejected> {
     let (transaction, sender) = (&new.recovered.transaction, new.recovered.sender);
     let mut open = state.open();
     let account = open.basic(sender).map_err(chain::ChainError::from)?.unwrap_or_default();
@@ -145,19 +152,25 @@ pub(crate) fn check_sender(
     if got < expected {
         return Err(Rejected::NonceTooLow { sender, got, expected });
     }
-    let gas = U256::from(transaction.max_fee_per_gas()) * U256::from(transaction.gas_limit());
-    let blobs = U256::from(transaction.max_fee_per_blob_gas().unwrap_or_default())
-        * U256::from(transaction.blob_gas_used().unwrap_or_default());
-    let cost = gas.saturating_add(blobs).saturating_add(transaction.value());
+    let cost = new.cost();
     if !may_owe && cost > account.balance {
         return Err(Rejected::Funds { sender, balance: account.balance, cost });
     }
-    if new.recovered.signed
-        && account.code_hash != KECCAK256_EMPTY
-        && !account.code_hash.is_zero()
-        && !open.code_by_hash(account.code_hash).map_err(chain::ChainError::from)?.is_eip7702()
-    {
+    let has_code = account.code_hash != KECCAK256_EMPTY && !account.code_hash.is_zero();
+    let is_delegated = has_code
+        && open.code_by_hash(account.code_hash).map_err(chain::ChainError::from)?.is_eip7702();
+    if new.recovered.signed && has_code && !is_delegated {
         return Err(Rejected::SenderHasCode(sender));
     }
-    Ok(account.nonce)
+    let (nonce, balance) = (account.nonce, account.balance);
+    Ok(AdmissionContext { nonce, balance, is_delegated, ..AdmissionContext::default() })
+}
+
+/// Accounts that delegate to code in a transaction (EIP-7702).
+pub(crate) fn authorities(new: &PoolTransaction) -> Vec<Address> {
+    let all = new.recovered.transaction.authorization_list().unwrap_or_default();
+    let mut authorities: Vec<_> = all.iter().filter_map(|it| it.recover_authority().ok()).collect();
+    authorities.sort_unstable();
+    authorities.dedup();
+    authorities
 }

@@ -1,8 +1,8 @@
 //! Changes of a node's state, as values.
 
 use crate::{
-    BlobStore, Event, Forkchoice, MineRequest, Mining, NodeState, Observer, PoolJournal,
-    PoolTransaction, Snapshot,
+    BlobStore, DropReason, Event, Forkchoice, MineRequest, Mining, NodeState, Observer,
+    PoolJournal, PoolTransaction, Snapshot,
 };
 use alloy_primitives::{Address, B256};
 use chain::{ChainError, RecoveredTransaction, State};
@@ -31,6 +31,23 @@ impl Command for RemoveTransaction {
 
     fn apply(self, node: &mut NodeState) -> Self::Output {
         node.pool.remove(&self.0)
+    }
+}
+
+/// Takes a transaction out of the pool, if it is there, and remembers why it is in no block.
+#[derive(Debug, Clone)]
+pub struct DropTransaction {
+    /// Hash of the transaction.
+    pub hash: B256,
+    /// Reason, for the sender.
+    pub reason: String,
+}
+
+impl Command for DropTransaction {
+    type Output = ();
+
+    fn apply(self, node: &mut NodeState) {
+        node.pool.drop_transaction(&self.hash, DropReason::Invalid(self.reason));
     }
 }
 

@@ -117,6 +117,41 @@ pub enum Rejected {
         /// The most that a sender may have.
         limit: usize,
     },
+    /// What the sender has is held for its transactions that wait.
+    #[error(
+        "{sender} has {balance} wei, of which {held} are held for its waiting transactions, but the transaction may cost {cost}"
+    )]
+    Overdraft {
+        /// Sender of the transaction.
+        sender: Address,
+        /// Balance of the sender, in wei.
+        balance: U256,
+        /// Maximum cost of its waiting transactions, in wei.
+        held: U256,
+        /// Maximum cost of the transaction, in wei.
+        cost: U256,
+    },
+    /// Too many transactions wait for a missing nonce.
+    #[error(
+        "a nonce of {sender} before that of the transaction is missing, and {limit} transactions wait for such a nonce: send the missing one first"
+    )]
+    GappedLimit {
+        /// Sender of the transaction.
+        sender: Address,
+        /// Limit that is reached: that of the sender or of the pool.
+        limit: usize,
+    },
+    /// The sender delegates to code, or is about to, and has a transaction waiting.
+    #[error(
+        "{0} delegates to code (EIP-7702) and has a transaction waiting: one at a time is accepted"
+    )]
+    Delegated(Address),
+    /// An account that delegates in it has transactions waiting.
+    #[error("{0}, which delegates to code (EIP-7702) in the transaction, has transactions waiting")]
+    AuthorityReserved(Address),
+    /// A legacy transaction without a chain id.
+    #[error("the transaction names no chain id (EIP-155), so that it is valid on every chain")]
+    Unprotected,
     /// The sender has code (EIP-3607).
     #[error("sender {0} has code")]
     SenderHasCode(Address),

@@ -29,9 +29,9 @@ mod settings;
 pub use blobs::BlobStore;
 pub use clock::{Clock, TimeOfDay};
 pub use command::{
-    ClearPool, Command, RemoveSender, RemoveTransaction, Restore, RestoreChain, SetAttributes,
-    SetBlobStore, SetClock, SetCoinbase, SetForkchoice, SetGasPrice, SetHead, SetMining,
-    SetObserver, SetPoolJournal, SetState,
+    ClearPool, Command, DropTransaction, RemoveSender, RemoveTransaction, Restore, RestoreChain,
+    SetAttributes, SetBlobStore, SetClock, SetCoinbase, SetForkchoice, SetGasPrice, SetHead,
+    SetMining, SetObserver, SetPoolJournal, SetState,
 };
 pub use error::{NodeError, Rejected, Unverified};
 pub use event::Event;
@@ -39,6 +39,6 @@ pub use header_policy::HeaderPolicy;
 pub use mine::{MineRequest, Pending, Posted, SealedBlock};
 pub use node::{Forkchoice, Node, NodeState, Snapshot};
 pub use observer::Observer;
-pub use pool::{Pool, PoolLimits, PoolTransaction, Sidecar};
+pub use pool::{AdmissionContext, DropReason, Pool, PoolLimits, PoolTransaction, Sidecar};
 pub use pool_journal::PoolJournal;
 pub use settings::{Mining, Order, Settings};

@@ -1,9 +1,9 @@
 //! Making blocks.
 
-use crate::{Event, Node, NodeError, NodeState, PoolTransaction};
+use crate::{DropReason, Event, Node, NodeError, NodeState, PoolTransaction};
 use alloy_consensus::{Header, Transaction as _};
 use alloy_eips::eip4895::Withdrawal;
-use alloy_primitives::{B256, keccak256, map::B256Set};
+use alloy_primitives::{Address, B256, keccak256, map::B256Set};
 use chain::{
     Block, BlockAttributes, BlockWithWitness, BuiltBlock, ChainError, ExecutedBlock, InputLimits,
     InputUse, RecoveredTransaction, Rejection, State, shortest_input,
@@ -298,15 +298,18 @@ impl Node {
     fn append_locked(&self, sealed: SealedBlock) -> Result<Arc<Block>, NodeError> {
         let SealedBlock { new, rejected, begun, .. } = sealed;
         let mut node = self.inner.write();
+        let new = ExecutedBlock::from(new);
+        let changed = changed_by(&new);
         let block = node.chain.append(new)?;
         node.clock.used(block.header.timestamp);
         node.header_policy.made(&block.header);
         for (hash, reason) in &rejected {
-            if reason.is_final() {
-                node.pool.remove(hash);
+            if reason.is_final() && node.pool.get(hash).is_some() {
+                node.pool.drop_transaction(hash, DropReason::Invalid(reason.to_string()));
             }
         }
         node.forget_pooled(&block);
+        node.settle_pool(&changed);
         if let Err(error) = node.prune() {
             tracing::warn!(%error, "old states stay: they could not be forgotten");
         }
@@ -331,8 +334,11 @@ impl Node {
         let _one = self.mining.lock();
         let mut node = self.inner.write();
         let before = Arc::clone(node.chain.head());
+        let new = new.into();
+        let changed = changed_by(&new);
         let block = node.chain.append(new)?;
         node.forget_pooled(&block);
+        node.settle_pool(&changed);
         let moved = Event::between(&node.chain, &before, node.chain.head());
         if let Err(error) = node.prune() {
             tracing::warn!(%error, "old states stay: they could not be forgotten");
@@ -402,6 +408,11 @@ impl Node {
             interval = node.read(|node| node.settings.mining.interval());
         }
     }
+}
+
+/// Accounts that a block changes.
+fn changed_by(block: &ExecutedBlock) -> Vec<Address> {
+    block.changes.preimages.iter().map(|(address, _)| *address).collect()
 }
 
 /// Verifies a block as EXECUTE would, from what it reads and nothing else, and returns what a call takes for that;

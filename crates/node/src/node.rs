@@ -1,12 +1,12 @@
 //! The handle of a node.
 
 use crate::{
-    BlobStore, Clock, Command, Event, HeaderPolicy, MineRequest, NodeError, Observer, Pending,
-    Pool, PoolJournal, PoolTransaction, Rejected, Settings, Sidecar,
-    admission::{check_sender, check_transaction},
+    AdmissionContext, BlobStore, Clock, Command, Event, HeaderPolicy, MineRequest, NodeError,
+    Observer, Pending, Pool, PoolJournal, PoolTransaction, Rejected, Settings, Sidecar,
+    admission::{authorities, check_sender, check_transaction},
 };
 use alloy_consensus::Header;
-use alloy_primitives::{B256, map::B256Map};
+use alloy_primitives::{Address, B256, map::B256Map};
 use chain::{Block, BlockAttributes, Chain, ChainError, ChainReader, State};
 use parking_lot::{Mutex, RwLock};
 use std::sync::{Arc, Weak};
@@ -160,9 +160,15 @@ impl NodeState {
             return Err(Rejected::Known(*new.hash()));
         }
         let state = self.chain.state();
-        check_transaction(new, state.config(), &self.settings, &self.pending_header()?)?;
-        let may_owe = !self.settings.refuse_unpaid;
-        Ok(SenderCheck { state, may_owe, at: self.checked_at() })
+        let next = self.pending_header()?;
+        check_transaction(new, state.config(), &self.settings, &next)?;
+        Ok(SenderCheck {
+            state,
+            may_owe: !self.settings.refuse_unpaid,
+            asks_authorities: self.settings.pool_limits.holds_balances,
+            base_fee: next.base_fee_per_gas.unwrap_or_default(),
+            at: self.checked_at(),
+        })
     }
 
     /// What a check has to do with: as long as it stays, so does what was found.
@@ -171,14 +177,41 @@ impl NodeState {
     }
 
     /// Takes a transaction that was checked into the pool; also, the number by which it is to be kept.
-    fn admit(&mut self, new: PoolTransaction) -> Result<(Arc<PoolTransaction>, u64), Rejected> {
+    fn admit(
+        &mut self,
+        new: PoolTransaction,
+        context: &AdmissionContext,
+    ) -> Result<(Arc<PoolTransaction>, u64), Rejected> {
         let (bump, limits) = (self.settings.replacement_bump, &self.settings.pool_limits);
-        let added = self.pool.add(new, bump, limits)?;
+        let added = self.pool.add(new, context, bump, limits)?;
         let noted = self.pool_journal.note(&added);
         if let Some(sidecar) = &added.sidecar {
             self.blobs.insert(sidecar);
         }
         Ok((added, noted))
+    }
+
+    /// Drops from the pool what cannot stand behind a new head, which has changed these accounts.
+    pub(crate) fn settle_pool(&mut self, changed: &[Address]) {
+        if let Err(error) = self.try_settle_pool(changed) {
+            tracing::warn!(%error, "failed to look up senders of waiting transactions");
+        }
+    }
+
+    fn try_settle_pool(&mut self, changed: &[Address]) -> Result<(), ChainError> {
+        if self.pool.is_empty() {
+            return Ok(());
+        }
+        let (state, limits) = (self.chain.state(), &self.settings.pool_limits);
+        for address in changed {
+            if self.pool.count_of(*address) == 0 {
+                continue;
+            }
+            let account = state.account(*address)?.unwrap_or_default();
+            self.pool.settle(*address, account.nonce, account.balance, limits);
+        }
+        self.pool.expire_gapped(self.chain.head().header.number, limits);
+        Ok(())
     }
 }
 
@@ -186,13 +219,20 @@ impl NodeState {
 struct SenderCheck {
     state: State,
     may_owe: bool,
+    /// `true` if the pool asks for the accounts that delegate in it.
+    asks_authorities: bool,
+    /// Base fee of the next block, in wei.
+    base_fee: u64,
     at: (B256, u64),
 }
 
 impl SenderCheck {
-    /// The next nonce of the sender.
-    fn run(&self, new: &PoolTransaction) -> Result<u64, Rejected> {
-        check_sender(new, &self.state, self.may_owe)
+    /// The chain's view of the sender.
+    fn run(&self, new: &PoolTransaction) -> Result<AdmissionContext, Rejected> {
+        let context = check_sender(new, &self.state, self.may_owe)?;
+        let authorities = if self.asks_authorities { authorities(new) } else { Vec::new() };
+        let (base_fee, block) = (self.base_fee, self.state.block().header.number);
+        Ok(AdmissionContext { authorities, base_fee, block, ..context })
     }
 }
 
@@ -286,19 +326,19 @@ impl Node {
     pub fn submit(&self, new: PoolTransaction) -> Result<B256, Rejected> {
         // Nobody waits for what a disk or another node says of the sender.
         let sender = self.read(|node| node.check(&new))?;
-        let mut next = sender.run(&new)?;
+        let mut context = sender.run(&new)?;
         let hash = *new.hash();
         let (executable, noted, journal, auto) = {
             let mut node = self.inner.write();
             if node.checked_at() != sender.at {
-                next = node.check(&new)?.run(&new)?;
+                context = node.check(&new)?.run(&new)?;
             }
             let is_replacement = node.pool.has(new.sender(), new.nonce());
-            let (added, noted) = node.admit(new)?;
+            let (added, noted) = node.admit(new, &context)?;
             // Whoever listens is told of those that a block can take, and nobody else waits for that.
             let mut executable = match self.events.receiver_count() {
                 0 => Vec::new(),
-                _ => node.pool.executable_from(&added, next),
+                _ => node.pool.executable_from(&added, context.nonce),
             };
             executable.truncate(if is_replacement { 1 } else { usize::MAX });
             (executable, noted, Arc::clone(&node.pool_journal), node.settings.mining.is_auto())

@@ -4,8 +4,8 @@ use alloy_consensus::TxEip1559;
 use alloy_eips::eip2718::Encodable2718 as _;
 use alloy_primitives::{Address, U256};
 use chain::RecoveredTransaction;
-use enshrine_node::{Pool, PoolLimits, PoolTransaction, Rejected};
-use std::collections::BTreeMap;
+use enshrine_node::{AdmissionContext, DropReason, Pool, PoolLimits, PoolTransaction, Rejected};
+use std::{collections::BTreeMap, sync::Arc};
 use testkit::Key;
 
 fn transaction(name: &str, nonce: u64, tip: u128) -> PoolTransaction {
@@ -23,6 +23,19 @@ fn transaction(name: &str, nonce: u64, tip: u128) -> PoolTransaction {
     let raw = transaction.encoded_2718().into();
     let sender = key.address();
     PoolTransaction::new(RecoveredTransaction { transaction, sender, signed: true }, None, raw)
+}
+
+/// Offers a transaction to a pool as if all nonces before those that wait there were used.
+fn add(
+    pool: &mut Pool,
+    new: PoolTransaction,
+    bump: u8,
+    limits: &PoolLimits,
+) -> Result<Arc<PoolTransaction>, Rejected> {
+    let first = pool.of(new.sender()).next().map_or(u64::MAX, |it| it.nonce());
+    let nonce = first.min(new.nonce());
+    let context = AdmissionContext { nonce, balance: U256::MAX, ..AdmissionContext::default() };
+    pool.add(new, &context, bump, limits)
 }
 
 fn limits(transactions: usize, per_sender: usize) -> PoolLimits {
@@ -49,19 +62,19 @@ fn a_full_pool_takes_what_pays_more_and_the_last_of_the_cheapest_sender_goes() {
     let limits = limits(4, 10);
     // Alice's first is the cheapest; her last is worth much, and useless without it.
     for (name, nonce, tip) in [("alice", 0, 1), ("alice", 1, 90), ("bob", 0, 5), ("carol", 0, 6)] {
-        pool.add(transaction(name, nonce, tip), 10, &limits).unwrap();
+        add(&mut pool, transaction(name, nonce, tip), 10, &limits).unwrap();
     }
     let before = content(&pool);
     for tip in [0, 1] {
-        let refused = pool.add(transaction("dave", 0, tip), 10, &limits);
+        let refused = add(&mut pool, transaction("dave", 0, tip), 10, &limits);
         assert_eq!(refused.unwrap_err(), Rejected::PoolFull { got: tip, least: 1 });
         assert_eq!(content(&pool), before);
     }
-    pool.add(transaction("dave", 0, 2), 10, &limits).unwrap();
+    add(&mut pool, transaction("dave", 0, 2), 10, &limits).unwrap();
     assert_eq!(pool.of(Key::named("alice").address()).count(), 1);
     assert_eq!(pool.len(), 4);
     // A replacement takes no more place than what it replaces.
-    pool.add(transaction("bob", 0, 50), 0, &limits).unwrap();
+    add(&mut pool, transaction("bob", 0, 50), 0, &limits).unwrap();
     assert_eq!(pool.len(), 4);
     assert_eq!(pool.of(Key::named("bob").address()).count(), 1);
 }
@@ -70,12 +83,12 @@ fn a_full_pool_takes_what_pays_more_and_the_last_of_the_cheapest_sender_goes() {
 fn nobody_makes_room_for_a_transaction_by_the_one_that_it_needs() {
     let mut pool = Pool::default();
     let limits = limits(2, 10);
-    pool.add(transaction("alice", 0, 1), 10, &limits).unwrap();
-    pool.add(transaction("bob", 0, 5), 10, &limits).unwrap();
-    let refused = pool.add(transaction("alice", 1, 9), 10, &limits).unwrap_err();
+    add(&mut pool, transaction("alice", 0, 1), 10, &limits).unwrap();
+    add(&mut pool, transaction("bob", 0, 5), 10, &limits).unwrap();
+    let refused = add(&mut pool, transaction("alice", 1, 9), 10, &limits).unwrap_err();
     assert_eq!(refused, Rejected::PoolFull { got: 9, least: 1 });
     assert_eq!(pool.len(), 2);
-    pool.add(transaction("carol", 0, 9), 10, &limits).unwrap();
+    add(&mut pool, transaction("carol", 0, 9), 10, &limits).unwrap();
     assert_eq!(pool.of(Key::named("alice").address()).count(), 0);
 }
 
@@ -85,16 +98,16 @@ fn an_account_has_so_many_and_the_owners_as_many_as_they_want() {
     let limits = PoolLimits { local: [owner].into_iter().collect(), ..limits(3, 2) };
     let mut pool = Pool::default();
     for nonce in 0..2 {
-        pool.add(transaction("alice", nonce, 5), 10, &limits).unwrap();
+        add(&mut pool, transaction("alice", nonce, 5), 10, &limits).unwrap();
     }
-    let refused = pool.add(transaction("alice", 2, 100), 10, &limits).unwrap_err();
+    let refused = add(&mut pool, transaction("alice", 2, 100), 10, &limits).unwrap_err();
     assert_eq!(refused, Rejected::SenderLimit { sender: alice, limit: 2 });
     for nonce in 0..5 {
-        pool.add(transaction("owner", nonce, 0), 10, &limits).unwrap();
+        add(&mut pool, transaction("owner", nonce, 0), 10, &limits).unwrap();
     }
     // They neither take the place of others nor give way.
-    pool.add(transaction("bob", 0, 1), 10, &limits).unwrap();
-    pool.add(transaction("carol", 0, 2), 10, &limits).unwrap();
+    add(&mut pool, transaction("bob", 0, 1), 10, &limits).unwrap();
+    add(&mut pool, transaction("carol", 0, 2), 10, &limits).unwrap();
     assert_eq!(pool.of(owner).count(), 5);
     assert_eq!(pool.of(alice).count(), 2);
     assert_eq!(pool.of(Key::named("bob").address()).count(), 0);
@@ -105,14 +118,14 @@ fn bytes_are_bounded_as_counts_are() {
     let size = transaction("alice", 0, 1).raw.len();
     let limits = PoolLimits { bytes: 2 * size + 20, ..PoolLimits::default() };
     let mut pool = Pool::default();
-    pool.add(transaction("alice", 0, 1), 10, &limits).unwrap();
-    pool.add(transaction("bob", 0, 2), 10, &limits).unwrap();
-    pool.add(transaction("carol", 0, 3), 10, &limits).unwrap();
+    add(&mut pool, transaction("alice", 0, 1), 10, &limits).unwrap();
+    add(&mut pool, transaction("bob", 0, 2), 10, &limits).unwrap();
+    add(&mut pool, transaction("carol", 0, 3), 10, &limits).unwrap();
     assert_eq!(pool.len(), 2);
     assert!(pool.of(Key::named("alice").address()).next().is_none());
     pool.clear();
-    pool.add(transaction("alice", 0, 1), 10, &limits).unwrap();
-    pool.add(transaction("bob", 0, 2), 10, &limits).unwrap();
+    add(&mut pool, transaction("alice", 0, 1), 10, &limits).unwrap();
+    add(&mut pool, transaction("bob", 0, 2), 10, &limits).unwrap();
     assert_eq!(pool.len(), 2);
 }
 
@@ -142,7 +155,7 @@ fn a_random_walk_keeps_to_the_limits_and_opens_no_gaps() {
         }
         let nonce = pool.next_nonce(sender, next[name]);
         let before = content(&pool);
-        match pool.add(transaction(name, nonce, tip), 10, &limits) {
+        match add(&mut pool, transaction(name, nonce, tip), 10, &limits) {
             Ok(_) => evicted += before.len() + 1 - pool.len(),
             Err(_) => {
                 refused += 1;
@@ -160,4 +173,174 @@ fn a_random_walk_keeps_to_the_limits_and_opens_no_gaps() {
         }
     }
     assert!(refused > 100 && evicted > 100, "{refused} refused, {evicted} evicted");
+}
+
+fn context(nonce: u64, balance: u64) -> AdmissionContext {
+    AdmissionContext { nonce, balance: U256::from(balance), ..AdmissionContext::default() }
+}
+
+/// Limits of a public node with few gapped transactions.
+fn public() -> PoolLimits {
+    PoolLimits { gapped: 4, gapped_per_sender: 2, gapped_lifetime: 10, ..PoolLimits::public() }
+}
+
+const RICH: u64 = u64::MAX;
+
+#[test]
+fn gapped_transactions_are_few_and_the_oldest_gives_way_to_the_next() {
+    let (mut pool, limits) = (Pool::default(), public());
+    let names = ["alice", "bob", "carol"];
+    let address = |name: &str| Key::named(name).address();
+    for (name, nonce) in [("alice", 1), ("alice", 2), ("bob", 1), ("bob", 2)] {
+        pool.add(transaction(name, nonce, 9), &context(0, RICH), 10, &limits).unwrap();
+    }
+    let refused = pool.add(transaction("alice", 3, 9), &context(0, RICH), 10, &limits);
+    let (sender, limit) = (address("alice"), 2);
+    assert_eq!(refused.unwrap_err(), Rejected::GappedLimit { sender, limit });
+    let oldest = *transaction("alice", 1, 9).hash();
+    pool.add(transaction("carol", 1, 1), &context(0, RICH), 10, &limits).unwrap();
+    assert_eq!(pool.drop_reason(&oldest), Some(&DropReason::TooManyGapped));
+    assert_eq!(names.map(|name| pool.count_of(address(name))), [1, 2, 1]);
+
+    // With the missing nonce they are executable, and others have their places.
+    pool.add(transaction("bob", 0, 9), &context(0, RICH), 10, &limits).unwrap();
+    for nonce in 1..3 {
+        pool.add(transaction("dave", nonce, 9), &context(0, RICH), 10, &limits).unwrap();
+    }
+    assert_eq!((pool.len(), pool.count_of(address("bob"))), (7, 3));
+    let next = |_| 0;
+    assert_eq!(pool.ready(0, enshrine_node::Order::Fees, next).len(), 3);
+}
+
+#[test]
+fn a_gapped_transaction_expires_after_its_blocks_and_an_executable_one_does_not() {
+    let (mut pool, limits) = (Pool::default(), public());
+    let at = |block| AdmissionContext { block, ..context(0, RICH) };
+    pool.add(transaction("alice", 0, 9), &at(5), 10, &limits).unwrap();
+    pool.add(transaction("bob", 1, 9), &at(5), 10, &limits).unwrap();
+    pool.expire_gapped(14, &limits);
+    assert_eq!(pool.len(), 2);
+    pool.expire_gapped(15, &limits);
+    assert_eq!(pool.len(), 1);
+    let reason = pool.drop_reason(transaction("bob", 1, 9).hash());
+    assert_eq!(reason, Some(&DropReason::Expired(10)));
+    // What loses the one before it waits from then on.
+    pool.add(transaction("alice", 1, 9), &at(15), 10, &limits).unwrap();
+    pool.expire_gapped(100, &limits);
+    pool.drop_transaction(transaction("alice", 0, 9).hash(), DropReason::Invalid("gone".into()));
+    pool.expire_gapped(109, &limits);
+    assert_eq!(pool.len(), 1);
+    pool.expire_gapped(110, &limits);
+    assert!(pool.is_empty());
+}
+
+#[test]
+fn a_full_pool_evicts_gapped_transactions_before_executable_ones_and_for_none_of_them() {
+    let (mut pool, limits) = (Pool::default(), PoolLimits { transactions: 3, ..public() });
+    let add = |pool: &mut Pool, name, nonce, tip| {
+        pool.add(transaction(name, nonce, tip), &context(0, RICH), 10, &limits).map(drop)
+    };
+    add(&mut pool, "alice", 0, 1).unwrap();
+    add(&mut pool, "bob", 1, 90).unwrap();
+    add(&mut pool, "carol", 0, 2).unwrap();
+    add(&mut pool, "dave", 0, 1).unwrap();
+    assert_eq!(pool.count_of(Key::named("bob").address()), 0);
+    let refused = add(&mut pool, "erin", 1, 90).unwrap_err();
+    assert!(matches!(refused, Rejected::PoolFull { .. }), "{refused}");
+    add(&mut pool, "erin", 0, 90).unwrap();
+}
+
+#[test]
+fn a_balance_covers_all_that_its_account_has_waiting() {
+    let (mut pool, limits) = (Pool::default(), public());
+    let cost: u64 = transaction("alice", 0, 9).cost().to();
+    let sender = Key::named("alice").address();
+    let two = context(0, 2 * cost);
+    pool.add(transaction("alice", 0, 9), &two, 10, &limits).unwrap();
+    pool.add(transaction("alice", 1, 9), &two, 10, &limits).unwrap();
+    let refused = pool.add(transaction("alice", 2, 9), &two, 10, &limits).unwrap_err();
+    let [balance, held, cost] = [2 * cost, 2 * cost, cost].map(U256::from);
+    assert_eq!(refused, Rejected::Overdraft { sender, balance, held, cost });
+    // A replacement takes the place of what it replaces, in this too.
+    let dearer = transaction("alice", 1, 200_000);
+    let refused = pool.add(dearer.clone(), &two, 10, &limits).unwrap_err();
+    assert!(matches!(refused, Rejected::Overdraft { .. }), "{refused}");
+    let enough = AdmissionContext { balance: cost + dearer.cost(), ..two };
+    pool.add(dearer.clone(), &enough, 0, &limits).unwrap();
+    // The balance shrinks: the last one goes.
+    pool.settle(sender, 0, cost, &limits);
+    assert_eq!(content(&pool), [(sender, 0, 9)]);
+    let reason = pool.drop_reason(dearer.hash());
+    assert_eq!(reason, Some(&DropReason::Unfunded { balance: cost }));
+    pool.settle(sender, 1, U256::ZERO, &limits);
+    assert!(pool.is_empty());
+}
+
+#[test]
+fn an_account_that_others_can_empty_has_one_transaction_waiting() {
+    let (mut pool, limits) = (Pool::default(), public());
+    let [alice, bob] = ["alice", "bob"].map(|name| Key::named(name).address());
+    let delegated = AdmissionContext { is_delegated: true, ..context(0, RICH) };
+    pool.add(transaction("alice", 0, 9), &delegated, 10, &limits).unwrap();
+    let refused = pool.add(transaction("alice", 1, 9), &delegated, 10, &limits).unwrap_err();
+    assert_eq!(refused, Rejected::Delegated(alice));
+    pool.add(transaction("alice", 0, 99_999_999), &delegated, 10, &limits).unwrap();
+
+    // And so has one whose authorization waits.
+    let authorizes = AdmissionContext { authorities: vec![bob], ..context(0, RICH) };
+    pool.add(transaction("bob", 0, 9), &context(0, RICH), 10, &limits).unwrap();
+    let carrier = pool.add(transaction("carol", 0, 9), &authorizes, 10, &limits).unwrap();
+    let refused = pool.add(transaction("bob", 1, 9), &context(0, RICH), 10, &limits).unwrap_err();
+    assert_eq!(refused, Rejected::Delegated(bob));
+    pool.remove(carrier.hash());
+    pool.add(transaction("bob", 1, 9), &context(0, RICH), 10, &limits).unwrap();
+    let refused = pool.add(transaction("carol", 0, 9), &authorizes, 10, &limits).unwrap_err();
+    assert_eq!(refused, Rejected::AuthorityReserved(bob));
+}
+
+#[test]
+fn a_full_pool_evicts_by_the_tip_that_the_base_fee_leaves() {
+    let (mut pool, limits) = (Pool::default(), PoolLimits { transactions: 2, ..public() });
+    let at = |base_fee| AdmissionContext { base_fee, ..context(0, RICH) };
+    // Each offers a million more than its tip.
+    pool.add(transaction("alice", 0, 50), &at(0), 10, &limits).unwrap();
+    pool.add(transaction("bob", 0, 60), &at(0), 10, &limits).unwrap();
+    let refused = pool.add(transaction("carol", 0, 40), &at(0), 10, &limits).unwrap_err();
+    assert_eq!(refused, Rejected::PoolFull { got: 40, least: 50 });
+    // A base fee above two of the offers leaves nothing of them.
+    let base_fee = 1_000_055;
+    let refused = pool.add(transaction("carol", 0, 40), &at(base_fee), 10, &limits).unwrap_err();
+    assert_eq!(refused, Rejected::PoolFull { got: 0, least: 0 });
+    pool.add(transaction("carol", 0, 56), &at(base_fee), 10, &limits).unwrap();
+    assert_eq!(pool.count_of(Key::named("alice").address()), 0);
+    let refused = pool.add(transaction("dave", 0, 56), &at(base_fee), 10, &limits).unwrap_err();
+    assert_eq!(refused, Rejected::PoolFull { got: 1, least: 1 });
+}
+
+#[test]
+fn a_replacement_has_a_higher_tip_too_unless_any_higher_offer_is_enough() {
+    let (mut pool, limits) = (Pool::default(), PoolLimits::default());
+    let offer = |fee, tip| {
+        let key = Key::named("alice");
+        let transaction = key.sign(TxEip1559 {
+            chain_id: 1,
+            gas_limit: 21_000,
+            max_fee_per_gas: fee,
+            max_priority_fee_per_gas: tip,
+            to: Address::ZERO.into(),
+            ..Default::default()
+        });
+        let raw = transaction.encoded_2718().into();
+        let recovered = RecoveredTransaction { transaction, sender: key.address(), signed: true };
+        PoolTransaction::new(recovered, None, raw)
+    };
+    let known = *pool.add(offer(1_000, 100), &context(0, RICH), 10, &limits).unwrap().hash();
+    for (fee, tip) in [(2_000, 100), (2_000, 109), (1_099, 200)] {
+        let refused = pool.add(offer(fee, tip), &context(0, RICH), 10, &limits).unwrap_err();
+        assert_eq!(refused, Rejected::Underpriced { known, bump: 10 });
+    }
+    pool.add(offer(1_100, 110), &context(0, RICH), 10, &limits).unwrap();
+    assert!(matches!(pool.drop_reason(&known), Some(DropReason::Replaced(_))));
+    pool.add(offer(1_101, 1), &context(0, RICH), 0, &limits).unwrap();
+    assert_eq!(pool.len(), 1);
 }

@@ -241,6 +241,17 @@ pub enum RollupError {
         /// Why not.
         source: io::Error,
     },
+    /// The file of what was spent on L1 cannot be used.
+    #[error("cannot use {}: {source}", path.display())]
+    Spending {
+        /// Path of the file.
+        path: PathBuf,
+        /// Reason.
+        source: DiskError,
+    },
+    /// The cost of a transaction cannot be recorded, so that it is not sent.
+    #[error("the cost of an L1 transaction cannot be recorded, so that it is not sent: {0}")]
+    SpendingNotKept(DiskError),
     /// The operator's account on the L2 cannot send what the next block is to begin with.
     #[error("the operator's transactions on the L2: {0}")]
     Operator(Rejection),

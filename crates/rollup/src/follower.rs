@@ -38,6 +38,11 @@ impl Follower {
         (self.sync, self.displaced)
     }
 
+    /// Transactions of blocks that gave way.
+    pub(crate) fn deferred(&self) -> &[RecoveredTransaction] {
+        &self.displaced
+    }
+
     pub(crate) const fn sync(&self) -> &Sync {
         &self.sync
     }

@@ -1,22 +1,26 @@
 //! The transactions that were taken and are not on L1 for good, in a file: a node that was killed still has
 //! them.
 //!
-//! The file is a row of RLP strings, each the encoding of one transaction. What was cut off at the end was
-//! acknowledged to nobody. It is written without waiting for the disk: it outlives the process, and most of
+//! Each record of the file is the encoding of one transaction, with checksums. A torn record at the end was
+//! acknowledged to no one. It is written without waiting for the disk: it outlives the process, and most of
 //! it the machine.
 
+use crate::RollupError;
 use alloy_consensus::Transaction as _;
 use alloy_eips::eip2718::Encodable2718 as _;
-use alloy_primitives::{Address, Bytes, map::B256Set};
-use alloy_rlp::{Decodable as _, Encodable as _};
+use alloy_primitives::{
+    Address, B256, Bytes,
+    map::{AddressMap, AddressSet, B256Set},
+};
 use chain::RecoveredTransaction;
-use node::{Node, PoolJournal, PoolTransaction};
+use disk::{DiskError, RecordFile};
+use node::{DropTransaction, Node, PoolJournal, PoolTransaction, Rejected, SetPoolJournal};
 use parking_lot::Mutex;
 use std::{
     collections::BTreeMap,
-    fs::{self, File, OpenOptions},
-    io::{self, Seek as _, SeekFrom, Write as _},
+    fs, io,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 /// Bytes from which on the file is written anew without what is not needed any more.
@@ -24,89 +28,103 @@ const REWRITE_FROM: u64 = 1 << 20;
 
 /// The file, open at its end.
 ///
-/// Whoever comes to the end first writes for all who have noted something by then; those who had to wait for that find
+/// The first caller at the end writes for all who have noted something by then; the others, who wait for that, find
 /// it done.
 #[derive(Debug)]
 pub(crate) struct PoolLog {
     path: PathBuf,
+    /// Hash of the genesis of the chain.
+    subject: B256,
     noted: Mutex<Noted>,
     end: Mutex<End>,
 }
 
-/// What is yet to be written.
+/// Transactions that are yet to be written.
 #[derive(Debug, Default)]
 struct Noted {
-    text: Vec<u8>,
+    transactions: Vec<Bytes>,
     /// Number of the last.
     last: u64,
 }
 
 impl Noted {
     fn take(&mut self) -> Self {
-        Self { text: core::mem::take(&mut self.text), last: self.last }
+        Self { transactions: core::mem::take(&mut self.transactions), last: self.last }
     }
 }
 
 #[derive(Debug)]
 struct End {
-    file: File,
-    bytes: u64,
-    /// Bytes when it was written anew last.
+    file: RecordFile,
+    /// Length of the file when it was written anew last, in bytes.
     rewritten: u64,
-    /// Number of the last that somebody has tried to write.
+    /// Number of the last transaction that a write was tried for.
     tried: u64,
-    /// Those that could not be written, until whoever waits for them is told why.
+    /// Transactions that could not be written, with the reason, until their senders are told.
     lost: BTreeMap<u64, String>,
 }
 
 impl End {
-    const fn of(file: File, bytes: u64) -> Self {
-        Self { file, bytes, rewritten: 0, tried: 0, lost: BTreeMap::new() }
-    }
-
-    fn write(&mut self, text: &[u8]) -> io::Result<()> {
-        if let Err(error) = self.file.write_all(text) {
-            // A part of it would hide what comes behind.
-            self.file.set_len(self.bytes)?;
-            self.file.seek(SeekFrom::Start(self.bytes))?;
-            return Err(error);
-        }
-        self.bytes += text.len() as u64;
-        Ok(())
+    const fn of(file: RecordFile) -> Self {
+        Self { file, rewritten: 0, tried: 0, lost: BTreeMap::new() }
     }
 
     fn write_noted(&mut self, noted: &Noted) {
         let all = self.tried + 1..=noted.last;
         self.tried = noted.last;
-        if let Err(error) = self.write(&noted.text) {
+        if let Err(error) = self.file.append_all(slices(&noted.transactions)) {
             self.lost.extend(all.map(|number| (number, error.to_string())));
         }
     }
 }
 
+fn slices(transactions: &[Bytes]) -> impl Iterator<Item = &[u8]> {
+    transactions.iter().map(|it| &it[..])
+}
+
+/// Puts a file with the records that are whole in the place of one that is damaged. At any moment one of the two is
+/// there.
+fn mend(path: &Path, genesis: B256) -> io::Result<()> {
+    let found = match fs::metadata(path) {
+        Ok(there) if there.is_file() => fs::read(path)?,
+        _ => Vec::new(),
+    };
+    if found.is_empty() {
+        return Ok(());
+    }
+    let whole = RecordFile::salvage(&found, 0);
+    let mended = path.with_extension("mended");
+    RecordFile::replace(&mended, genesis, slices(&whole)).map_err(io::Error::other)?;
+    if fs::read(&mended)? == found {
+        return fs::remove_file(&mended);
+    }
+    let beside = path.with_extension("damaged");
+    match fs::remove_file(&beside) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    fs::hard_link(path, &beside)?;
+    fs::rename(&mended, path)?;
+    let (bytes, salvaged) = (found.len(), whole.len());
+    let beside = beside.display();
+    tracing::error!(bytes, salvaged, %beside, "the pool's file is damaged: going on with the records that are whole");
+    Ok(())
+}
+
 impl PoolLog {
-    /// Opens the file, or starts one, and gives back what is in it, oldest first. A file with anything else
-    /// behind that is kept beside it, whole.
-    pub(crate) fn open(path: &Path) -> io::Result<(Self, Vec<Bytes>)> {
-        let found = match fs::read(path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
-            read => read?,
-        };
-        let (mut rest, mut kept, mut good) = (&found[..], Vec::new(), 0);
-        while let Ok(raw) = Bytes::decode(&mut rest) {
-            kept.push(raw);
-            good = found.len() - rest.len();
-        }
-        if good < found.len() {
-            let beside = path.with_extension("torn");
-            fs::write(&beside, &found)?;
-            let bytes = found.len() - good;
-            tracing::warn!(bytes, beside = %beside.display(), "the pool's file was torn");
-        }
-        let file = OpenOptions::new().create(true).append(true).open(path)?;
-        file.set_len(good as u64)?;
-        let end = Mutex::new(End::of(file, good as u64));
-        Ok((Self { path: path.to_owned(), noted: Mutex::default(), end }, kept))
+    /// Opens the file for the chain with this genesis, or starts one, and returns its transactions, oldest first. If it
+    /// is damaged, records that are whole are kept, and the file as it was stays beside.
+    pub(crate) fn open(path: &Path, genesis: B256) -> Result<(Self, Vec<Bytes>), RollupError> {
+        let fault = |source| RollupError::Pool { path: path.to_owned(), source };
+        mend(path, genesis).map_err(fault)?;
+        let mut kept = Vec::new();
+        let opened = RecordFile::open(path, genesis, |_, transaction| {
+            kept.push(transaction.clone());
+            Ok(())
+        });
+        let (file, _) = opened.map_err(|error| fault(io::Error::other(error)))?;
+        let (noted, end) = (Mutex::default(), Mutex::new(End::of(file)));
+        Ok((Self { path: path.to_owned(), subject: genesis, noted, end }, kept))
     }
 
     /// Keeps transactions of blocks that gave way too: not all of them came to this node first.
@@ -116,9 +134,8 @@ impl PoolLog {
         }
         let number = {
             let mut noted = self.noted.lock();
-            for it in displaced {
-                Bytes::from(it.transaction.encoded_2718()).encode(&mut noted.text);
-            }
+            let transactions = displaced.iter().map(|it| it.transaction.encoded_2718().into());
+            noted.transactions.extend(transactions);
             noted.last += 1;
             noted.last
         };
@@ -141,38 +158,38 @@ impl PoolLog {
         node: &Node,
         safe: u64,
         displaced: &[RecoveredTransaction],
-    ) -> io::Result<()> {
+    ) -> Result<(), DiskError> {
         let mut end = self.end.lock();
-        if end.bytes < REWRITE_FROM.max(end.rewritten * 4) {
+        if end.file.length() < REWRITE_FROM.max(end.rewritten * 4) {
             return Ok(());
         }
         // Nothing is noted meanwhile: whoever notes holds the node, or is the thread that tidies. What was noted before
         // is in the pool, or gave way.
-        let (text, noted) = node.read(|node| {
-            let (mut text, mut seen) = (Vec::new(), B256Set::default());
+        let (transactions, noted) = node.read(|node| {
+            let (mut all, mut seen) = (Vec::<Bytes>::new(), B256Set::default());
             let head = node.chain.head().header.number;
             for number in safe + 1..=head {
-                let block = node.chain.canonical_block(number).map_err(io::Error::other)?;
+                let block = node.chain.canonical_block(number).map_err(|error| {
+                    DiskError::Unusable(format!("block {number} cannot be read: {error}"))
+                })?;
                 for transaction in block.iter().flat_map(|block| &block.transactions) {
                     if seen.insert(*transaction.hash()) {
-                        Bytes::from(transaction.encoded_2718()).encode(&mut text);
+                        all.push(transaction.encoded_2718().into());
                     }
                 }
             }
             for kept in displaced.iter().filter(|it| seen.insert(*it.transaction.hash())) {
-                Bytes::from(kept.transaction.encoded_2718()).encode(&mut text);
+                all.push(kept.transaction.encoded_2718().into());
             }
             for waiting in node.pool.iter().filter(|waiting| seen.insert(*waiting.hash())) {
-                waiting.raw.encode(&mut text);
+                all.push(waiting.raw.clone());
             }
-            Ok::<_, io::Error>((text, self.noted.lock().take()))
+            Ok::<_, DiskError>((all, self.noted.lock().take()))
         })?;
         // Blocks are made while the disk takes it.
-        match self.replace(&text) {
+        match RecordFile::replace(&self.path, self.subject, slices(&transactions)) {
             Ok(file) => {
-                let bytes = text.len() as u64;
-                (end.file, end.bytes, end.rewritten) = (file, bytes, bytes);
-                end.tried = noted.last;
+                (end.rewritten, end.file, end.tried) = (file.length(), file, noted.last);
                 Ok(())
             }
             Err(error) => {
@@ -181,22 +198,12 @@ impl PoolLog {
             }
         }
     }
-
-    /// A file with this text in the place of the one that is there.
-    fn replace(&self, text: &[u8]) -> io::Result<File> {
-        let fresh = self.path.with_extension("new");
-        let mut file = File::create(&fresh)?;
-        file.write_all(text)?;
-        file.sync_data()?;
-        fs::rename(&fresh, &self.path)?;
-        Ok(file)
-    }
 }
 
 impl PoolJournal for PoolLog {
     fn note(&self, transaction: &PoolTransaction) -> u64 {
         let mut noted = self.noted.lock();
-        transaction.raw.encode(&mut noted.text);
+        noted.transactions.push(transaction.raw.clone());
         noted.last += 1;
         noted.last
     }
@@ -211,37 +218,124 @@ impl PoolJournal for PoolLog {
     }
 }
 
-/// What a file held, offered to the pool again.
-#[derive(Debug, Default)]
-pub(crate) struct Offered {
-    /// How many the pool takes.
-    pub(crate) taken: usize,
-    /// Those that it refuses, oldest first, but for those whose nonces are used. They may need what the next blocks
-    /// bring: a deposit that stood in a block which is gone.
+/// The pool's file, and what was in it that the pool does not take now.
+#[derive(Debug)]
+pub(crate) struct KeptPool {
+    pub(crate) log: Arc<PoolLog>,
+    /// Transactions that wait for what the next blocks bring, oldest first.
     pub(crate) refused: Vec<RecoveredTransaction>,
 }
 
+impl KeptPool {
+    /// Opens the pool's file in the folder of the chain, offers what is in it to the pool, and keeps in it what the
+    /// pool takes from now on. The operator's transactions are made anew.
+    ///
+    /// # Errors
+    ///
+    /// [`RollupError::Pool`] if the file cannot be opened.
+    pub(crate) fn open(
+        node: &Node,
+        folder: &Path,
+        genesis: B256,
+        operator: Option<Address>,
+    ) -> Result<Self, RollupError> {
+        let (log, kept) = PoolLog::open(&folder.join("pool"), genesis)?;
+        let Offered { taken, refused } = offer(node, &kept, operator);
+        if taken + refused.len() > 0 {
+            let not_yet = refused.len();
+            tracing::info!(taken, not_yet, "read the pool's file");
+        }
+        let log = Arc::new(log);
+        node.execute(SetPoolJournal(Arc::clone(&log) as _));
+        Ok(Self { log, refused })
+    }
+}
+
+/// What a file held, offered to the pool again.
+#[derive(Debug, Default)]
+struct Offered {
+    /// How many the pool takes.
+    taken: usize,
+    /// Those that it refuses, oldest first, but for those whose nonces are used. They may need what the next blocks
+    /// bring: a deposit that stood in a block which is gone.
+    refused: Vec<RecoveredTransaction>,
+}
+
 /// Offers what a file held to the pool again, but for the transactions of this operator, which are made anew.
-pub(crate) fn offer(node: &Node, kept: &[Bytes], operator: Option<Address>) -> Offered {
+fn offer(node: &Node, kept: &[Bytes], operator: Option<Address>) -> Offered {
     let mut offered = Offered::default();
-    let state = node.read(|node| node.chain.state());
-    let mut seen = B256Set::default();
+    let (mut seen, mut poor) = (B256Set::default(), AddressSet::default());
+    let mut refused = Vec::new();
     for transaction in kept.iter().filter_map(|raw| rpc::decode_pooled(raw).ok()) {
         let recovered = transaction.recovered.clone();
         if Some(recovered.sender) == operator || !seen.insert(*recovered.transaction.hash()) {
             continue;
         }
-        if node.submit(transaction).is_ok() {
-            offered.taken += 1;
-            continue;
+        match node.submit(transaction) {
+            Ok(_) => offered.taken += 1,
+            Err(Rejected::NonceTooLow { .. } | Rejected::Known(_)) => {}
+            Err(reason) => {
+                if may_come_right(&reason) {
+                    poor.insert(recovered.sender);
+                }
+                refused.push((recovered, reason));
+            }
         }
-        // A chain that cannot be read says so when it is asked for a block.
-        let next = state.nonce(recovered.sender).unwrap_or_default();
-        if recovered.transaction.nonce() >= next {
+    }
+    let candidates = refused.iter().filter(|(it, _)| poor.contains(&it.sender)).map(|(it, _)| it);
+    let waiting = next_ones(node, candidates);
+    for (recovered, reason) in refused {
+        let hash = *recovered.transaction.hash();
+        if waiting.contains(&hash) {
             offered.refused.push(recovered);
+        } else {
+            // It gave way before the restart, or gives way now.
+            tracing::warn!(transaction = %hash, %reason, "dropped transaction");
+            node.execute(DropTransaction { hash, reason: reason.to_string() });
         }
     }
     offered
+}
+
+/// Those transactions before which no nonce is missing, with what the pool holds. A block would wait for the others
+/// without end.
+fn next_ones<'t>(
+    node: &Node,
+    transactions: impl Iterator<Item = &'t RecoveredTransaction>,
+) -> B256Set {
+    let mut by_sender = AddressMap::<BTreeMap<u64, B256>>::default();
+    for it in transactions {
+        // Of those with one nonce, the last has replaced the others.
+        let (nonce, hash) = (it.transaction.nonce(), *it.transaction.hash());
+        by_sender.entry(it.sender).or_default().insert(nonce, hash);
+    }
+    let mut next_ones = B256Set::default();
+    for (sender, nonces) in by_sender {
+        node.read(|node| {
+            // A chain that cannot be read says so when it is asked for a block.
+            let mut next = node.chain.nonce(sender).unwrap_or_default();
+            loop {
+                if !node.pool.has(sender, next) {
+                    let Some(hash) = nonces.get(&next) else { break };
+                    next_ones.insert(*hash);
+                }
+                next += 1;
+            }
+        });
+    }
+    next_ones
+}
+
+/// Returns `true` if the next blocks may bring what a transaction needs, or if it was not looked at.
+const fn may_come_right(reason: &Rejected) -> bool {
+    matches!(
+        reason,
+        Rejected::Funds { .. }
+            | Rejected::Overdraft { .. }
+            | Rejected::BelowBaseFee { .. }
+            | Rejected::SenderHasCode(_)
+            | Rejected::Chain(_)
+    )
 }
 
 #[cfg(test)]
@@ -258,13 +352,17 @@ mod tests {
         PoolTransaction::new(recovered, None, raw)
     }
 
+    fn open(path: &Path) -> (PoolLog, Vec<Bytes>) {
+        PoolLog::open(path, B256::repeat_byte(1)).unwrap()
+    }
+
     #[test]
     fn what_was_kept_is_read_again_and_a_torn_end_is_put_aside() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("pool");
         let all: Vec<_> = (0..3).map(waiting).collect();
         let raws: Vec<_> = all.iter().map(|it| it.raw.clone()).collect();
-        let (log, kept) = PoolLog::open(&path).unwrap();
+        let (log, kept) = open(&path);
         assert!(kept.is_empty());
         all.iter().for_each(|transaction| log.keep(log.note(transaction)).unwrap());
         drop(log);
@@ -272,44 +370,69 @@ mod tests {
 
         for length in 0..=whole.len() {
             fs::write(&path, &whole[..length]).unwrap();
-            let (log, kept) = PoolLog::open(&path).unwrap();
+            let (log, kept) = open(&path);
             let count = kept.len();
             assert_eq!(kept, raws[..count]);
             assert_eq!(count == 3, length == whole.len());
             // What comes next stands behind what is whole.
             log.keep(log.note(&all[0])).unwrap();
-            let (_, again) = PoolLog::open(&path).unwrap();
+            let (_, again) = open(&path);
             assert_eq!(again, [&raws[..count], &raws[..1]].concat());
         }
-        assert_eq!(fs::read(path.with_extension("torn")).unwrap(), &whole[..whole.len() - 1]);
+        assert_eq!(fs::read(path.with_extension("damaged")).unwrap(), &whole[..whole.len() - 1]);
+    }
+
+    #[test]
+    fn a_flipped_byte_costs_one_transaction_at_most_and_the_file_as_it_was_is_kept() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("pool");
+        let beside = path.with_extension("damaged");
+        let all: Vec<_> = (0..3).map(waiting).collect();
+        let (log, _) = open(&path);
+        all.iter().for_each(|transaction| log.keep(log.note(transaction)).unwrap());
+        let whole = fs::read(&path).unwrap();
+        for at in 0..whole.len() {
+            let mut flipped = whole.clone();
+            flipped[at] ^= 0x10;
+            fs::write(&path, &flipped).unwrap();
+            let (_, kept) = open(&path);
+            let lost: Vec<_> = all.iter().filter(|it| !kept.contains(&it.raw)).collect();
+            assert!(lost.len() <= 1 && kept.len() + lost.len() == 3, "{at}: {kept:?}");
+            assert!(kept.iter().all(|raw| all.iter().any(|it| it.raw == *raw)), "{at}");
+            assert_eq!(fs::read(&beside).unwrap(), flipped, "it says so");
+            fs::remove_file(&beside).unwrap();
+            // What was salvaged is in the file.
+            assert_eq!(open(&path).1, kept);
+            assert!(!beside.exists());
+        }
     }
 
     #[test]
     fn what_was_noted_side_by_side_is_written_at_once_and_each_is_told_once_if_it_was_not() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("pool");
-        let (log, _) = PoolLog::open(&path).unwrap();
+        let (log, _) = open(&path);
+        let empty = fs::read(&path).unwrap();
         let all: Vec<_> = (0..4).map(waiting).collect();
         let numbers: Vec<_> = all.iter().map(|transaction| log.note(transaction)).collect();
-        assert!(fs::read(&path).unwrap().is_empty(), "noted, and not kept");
+        assert_eq!(fs::read(&path).unwrap(), empty, "noted, and not kept");
         log.keep(numbers[2]).unwrap();
         let whole = fs::read(&path).unwrap();
-        assert_eq!(PoolLog::open(&path).unwrap().1.len(), 4);
+        assert_eq!(open(&path).1.len(), 4);
         // Those beside it, and those that are noted behind.
         log.keep(numbers[0]).unwrap();
         log.keep(numbers[3]).unwrap();
         assert_eq!(fs::read(&path).unwrap(), whole);
 
-        // A file that cannot be written.
-        log.end.lock().file = File::open(&path).unwrap();
-        let lost = [log.note(&all[0]), log.note(&all[1])];
+        // One that no file takes.
+        let mut too_long = waiting(4);
+        too_long.raw = vec![0; (256 << 20) + 1].into();
+        let lost = [log.note(&all[0]), log.note(&too_long)];
         assert!(log.keep(lost[1]).is_err());
-        log.end.lock().file = OpenOptions::new().append(true).open(&path).unwrap();
         let kept = log.note(&all[2]);
         log.keep(kept).unwrap();
         assert!(log.keep(lost[0]).is_err(), "it was not written with the later one");
-        let (_, found) = PoolLog::open(&path).unwrap();
-        assert_eq!(found.len(), 5);
+        assert_eq!(open(&path).1.len(), 5);
         assert!(log.end.lock().lost.is_empty());
     }
 }

@@ -3,10 +3,11 @@
 
 use crate::{
     Config, EngineConfig, L1Client, L1Error, L1Reader, Prices, Role, RollupError, Rules,
-    admin::{self, Orders},
+    admin::{self, Asked, Orders},
     heads::Heads,
     l1::BlobClient,
     metrics::{Levels, Readiness},
+    pool_log::KeptPool,
     rpc_methods::{RollupApi, Shared, registry},
     sync,
     unsafe_feed::Feed,
@@ -28,7 +29,7 @@ use std::{
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
-        mpsc::channel,
+        mpsc::{Receiver, channel},
     },
     thread::{self, JoinHandle},
     time::{Duration, Instant},
@@ -42,18 +43,33 @@ const FAREWELL: Duration = Duration::from_secs(1);
 pub struct RollupNode {
     node: Arc<Node>,
     shared: Arc<Shared>,
-    server: RunningServer,
+    rooms: Rooms,
+    ports: Ports,
+}
+
+/// The threads and tasks of a node that work without being asked.
+#[derive(Debug)]
+struct Rooms {
     stop: Arc<AtomicBool>,
-    worker: Option<JoinHandle<()>>,
+    worker: JoinHandle<()>,
     feed: tokio::task::JoinHandle<()>,
+    driver: Option<RunningDriver>,
+}
+
+/// The servers of a node.
+#[derive(Debug)]
+struct Ports {
+    server: RunningServer,
     admin: Option<RunningServer>,
     engine: Option<EngineServer>,
-    driver: Option<RunningDriver>,
 }
 
 impl RollupNode {
     /// Starts a node. Must be called inside a Tokio runtime of several threads. An L1 that does not answer is
     /// waited for.
+    ///
+    /// The order is: the stores, the file of the pool, its journal, the rooms, the ports. So a node answers nothing
+    /// before it can keep what it acknowledges.
     ///
     /// # Errors
     ///
@@ -80,7 +96,8 @@ impl RollupNode {
             Role::Sequencer(it) => Some(it),
             Role::Follower { .. } => config.standby.as_mut(),
         };
-        let (mut pool_limits, mut limits) = (PoolLimits::default(), L1Limits::default());
+        let operator = sequencing.as_ref().map(|it| it.operator_key.address());
+        let (mut pool_limits, mut limits) = (PoolLimits::public(), L1Limits::default());
         let mut prices = Prices::default();
         if let Some(sequencing) = sequencing {
             (pool_limits, prices) = (sequencing.pool.clone(), sequencing.prices);
@@ -104,80 +121,48 @@ impl RollupNode {
             ..Settings::default()
         };
         let node = Node::new(chain, Clock::default(), settings);
+        let kept_pool = match &config.data_dir {
+            Some(folder) => Some(KeptPool::open(&node, folder, deployment.genesis_hash, operator)?),
+            None => None,
+        };
         let mut journal = Journal::default();
         let levels = Levels::new(&mut journal);
         let journal = Arc::new(journal);
-        let options = Options { journal: Arc::clone(&journal), ..Options::default() };
-        let name = options.client_version.clone();
-        let api = Api::new(Arc::clone(&node), options);
-        // Who reads from a disk waits for it, and not on the threads that serve connections.
-        let inline_reads = config.data_dir.is_none();
-        // No block is made of a transaction while its sender waits.
-        let workers =
-            WorkerOptions { inline_reads, inline_sends: true, ..WorkerOptions::default() };
-        let workers = Arc::new(Workers::new(&workers));
         let shared = Arc::<Shared>::default();
-        let orders_workers = Arc::clone(&workers);
-        let rollup = Arc::new(RollupApi { api: api.clone(), shared: Arc::clone(&shared) });
-        let own = registry(rollup, Arc::clone(&workers)).into_methods();
-        let served = serve_engine(&config, &api, &shared).await?;
-        let driver = drive(&config, &node, &shared)?;
-        let methods = rpc::overlaid(own, &rpc::methods(api, workers));
         let health = Readiness {
             shared: Arc::clone(&shared),
             answered: client.answered().clone(),
             longest_silence: Readiness::LONGEST_SILENCE.max(2 * config.poll_interval),
         };
-        let health = Arc::new(health);
-        let pages = Some(Pages { name, journal, health, more: None });
-        let server = RunningServer::start_with_pages(&config.server, methods, pages).await?;
-
         let mut reader = L1Reader::new(client, deployment).with_blobs(blobs);
         if let Some(folder) = &config.data_dir {
             let chain = node.read(|node| node.chain.reader().clone());
             let known = |hash: &B256| chain.find_block(hash).is_ok_and(|found| found.is_some());
             reader = reader.with_log(&folder.join("l1.log"), &known)?;
         }
-        let (inputs, receiver) = channel();
         let (orders, asked) = Orders::new();
-        let admin = match config.admin {
-            Some(address) => Some(admin::serve(address, orders, orders_workers).await?),
-            None => None,
-        };
-        let stop = Arc::<AtomicBool>::default();
-        let mut start = Start {
+        let start = Start {
             rules,
             node: Arc::clone(&node),
             shared: Arc::clone(&shared),
             data_dir: config.data_dir.clone(),
-            sequencing: config.standby,
-            peer: config.peer,
-            has_callers: served.is_some(),
+            kept_pool,
+            sequencing: None,
+            peer: config.peer.clone(),
+            has_callers: config.engine.as_ref().is_some_and(|engine| engine.serve.is_some()),
             feed: Feed::default(),
             runtime: tokio::runtime::Handle::current(),
             poll: config.poll_interval,
-            stop: Arc::clone(&stop),
+            stop: Arc::default(),
         };
-        let is_sequencer = match config.role {
-            Role::Sequencer(sequencing) => {
-                start.sequencing = Some(sequencing);
-                true
+        let rooms = Rooms::start(&mut config, start, reader, levels, asked).await?;
+        match Ports::open(&config, &node, &shared, journal, health, orders).await {
+            Ok(ports) => Ok(Self { node, shared, rooms, ports }),
+            Err(error) => {
+                rooms.end().await;
+                Err(error)
             }
-            Role::Follower { sequencer } => {
-                start.peer = sequencer.or(start.peer);
-                false
-            }
-        };
-        let feed =
-            tokio::spawn(start.feed.clone().read(Arc::clone(&node), Arc::clone(&shared), inputs));
-        let worker = Worker::start(start, reader, is_sequencer).await?;
-        let told = Arc::clone(&shared);
-        let worker = thread::Builder::new()
-            .name("rollup".to_owned())
-            .spawn(move || worker.work(&told, &levels, &receiver, &asked))
-            .map_err(|error| RollupError::Config { field: "threads", reason: error.to_string() })?;
-        let worker = Some(worker);
-        Ok(Self { node, shared, server, stop, worker, feed, admin, engine: served, driver })
+        }
     }
 
     /// The L2's node.
@@ -192,51 +177,127 @@ impl RollupNode {
 
     /// Its server.
     pub const fn server(&self) -> &RunningServer {
-        &self.server
+        &self.ports.server
     }
 
     /// Where its role can be changed, if it can.
     pub fn admin_address(&self) -> Option<SocketAddr> {
-        self.admin.as_ref().and_then(|admin| admin.addresses().first().copied())
+        self.ports.admin.as_ref().and_then(|admin| admin.addresses().first().copied())
     }
 
     /// Where it serves the Engine API, if it does.
     pub fn engine_address(&self) -> Option<SocketAddr> {
-        self.engine.as_ref().map(EngineServer::address)
+        self.ports.engine.as_ref().map(EngineServer::address)
     }
 
     /// Stops it: no more blocks, and no connection stays open. A thread that waits for L1 is left to end
     /// by itself.
-    pub fn stop(mut self) -> BoxFuture<'static, ()> {
+    pub fn stop(self) -> BoxFuture<'static, ()> {
         Box::pin(async move {
-            self.stop.store(true, Ordering::Relaxed);
-            self.feed.abort();
-            if let Some(driver) = &self.driver {
-                driver.end();
-            }
-            if let Some(worker) = self.worker.take() {
-                let begun = Instant::now();
-                while !worker.is_finished() && begun.elapsed() < FAREWELL {
-                    tokio::time::sleep(Duration::from_millis(5)).await;
-                }
-                if worker.is_finished() {
-                    // A panic of it was logged.
-                    let _ = worker.join();
-                } else {
-                    tracing::warn!("L1 does not answer: its request is left");
-                }
-            }
-            if let Some(driver) = self.driver.take() {
-                let _ = tokio::task::spawn_blocking(move || driver.stop()).await;
-            }
-            if let Some(engine) = self.engine.take() {
-                engine.stop().await;
-            }
-            if let Some(admin) = self.admin.take() {
-                admin.stop().await;
-            }
-            self.server.stop().await;
+            self.rooms.end().await;
+            self.ports.close().await;
         })
+    }
+}
+
+impl Rooms {
+    /// Starts to read L1, and to make or take blocks.
+    async fn start(
+        config: &mut Config,
+        mut start: Start,
+        reader: L1Reader,
+        levels: Levels,
+        asked: Receiver<Asked>,
+    ) -> Result<Self, RollupError> {
+        start.sequencing = config.standby.take();
+        let is_sequencer = match &mut config.role {
+            Role::Sequencer(sequencing) => {
+                start.sequencing = Some(sequencing.clone());
+                true
+            }
+            Role::Follower { sequencer } => {
+                start.peer = sequencer.take().or(start.peer);
+                false
+            }
+        };
+        let (inputs, receiver) = channel();
+        let (node, shared, stop) =
+            (Arc::clone(&start.node), Arc::clone(&start.shared), Arc::clone(&start.stop));
+        let driver = drive(config, &node, &shared)?;
+        let feed = start.feed.clone().read(node, Arc::clone(&shared), inputs);
+        let started = Worker::start(start, reader, is_sequencer).await;
+        // What it had started by then ends.
+        let worker = started.inspect_err(|_| stop.store(true, Ordering::Relaxed))?;
+        let worker = thread::Builder::new()
+            .name("rollup".to_owned())
+            .spawn(move || worker.work(&shared, &levels, &receiver, &asked))
+            .map_err(|error| RollupError::Config { field: "threads", reason: error.to_string() })?;
+        Ok(Self { stop, worker, feed: tokio::spawn(feed), driver })
+    }
+
+    async fn end(self) {
+        let Self { stop, worker, feed, driver } = self;
+        stop.store(true, Ordering::Relaxed);
+        feed.abort();
+        if let Some(driver) = &driver {
+            driver.end();
+        }
+        let begun = Instant::now();
+        while !worker.is_finished() && begun.elapsed() < FAREWELL {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        if worker.is_finished() {
+            // A panic of it was logged.
+            let _ = worker.join();
+        } else {
+            tracing::warn!("L1 does not answer: its request is left");
+        }
+        if let Some(driver) = driver {
+            let _ = tokio::task::spawn_blocking(move || driver.stop()).await;
+        }
+    }
+}
+
+impl Ports {
+    /// Begins to answer.
+    async fn open(
+        config: &Config,
+        node: &Arc<Node>,
+        shared: &Arc<Shared>,
+        journal: Arc<Journal>,
+        health: Readiness,
+        orders: Orders,
+    ) -> Result<Self, RollupError> {
+        let options = Options { journal: Arc::clone(&journal), ..Options::default() };
+        let name = options.client_version.clone();
+        let api = Api::new(Arc::clone(node), options);
+        // Who reads from a disk waits for it, and not on the threads that serve connections.
+        let inline_reads = config.data_dir.is_none();
+        // No block is made of a transaction while its sender waits.
+        let workers =
+            WorkerOptions { inline_reads, inline_sends: true, ..WorkerOptions::default() };
+        let workers = Arc::new(Workers::new(&workers));
+        let rollup = Arc::new(RollupApi { api: api.clone(), shared: Arc::clone(shared) });
+        let own = registry(rollup, Arc::clone(&workers)).into_methods();
+        let engine = serve_engine(config, &api, shared).await?;
+        let admin = match config.admin {
+            Some(address) => Some(admin::serve(address, orders, Arc::clone(&workers)).await?),
+            None => None,
+        };
+        let methods = rpc::overlaid(own, &rpc::methods(api, workers));
+        let pages = Some(Pages { name, journal, health: Arc::new(health), more: None });
+        let server = RunningServer::start_with_pages(&config.server, methods, pages).await?;
+        Ok(Self { server, admin, engine })
+    }
+
+    async fn close(self) {
+        if let Some(engine) = self.engine {
+            engine.stop().await;
+        }
+        if let Some(admin) = self.admin {
+            admin.stop().await;
+        }
+        self.server.stop().await;
     }
 }
 

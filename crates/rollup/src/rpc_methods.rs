@@ -7,7 +7,7 @@ use crate::{
     status::BlockId,
     sync::{covered_by, relayed_after},
 };
-use alloy_primitives::{Address, B256, Bytes};
+use alloy_primitives::{Address, B256, Bytes, map::B256Set};
 use alloy_sol_types::{SolCall as _, SolEvent as _};
 use chain::{Block, ChainReader};
 use contracts::{
@@ -39,6 +39,8 @@ pub(crate) struct Shared {
     pub(crate) forced_next: Mutex<u64>,
     /// Whether this node makes the blocks.
     pub(crate) makes_blocks: AtomicBool,
+    /// Hashes of transactions of blocks that gave way, which wait for their places in the next ones.
+    pub(crate) deferred: Mutex<B256Set>,
     /// How far a driven client has come.
     pub(crate) driven: Mutex<Option<Arc<Mutex<Driven>>>>,
 }
@@ -94,6 +96,31 @@ struct ForcedStatus {
     l2_block: Option<u64>,
 }
 
+/// State of a transaction.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase", tag = "status")]
+enum TransactionStatus {
+    /// It waits in the pool of this node, or for its place after its block has given way.
+    Pending,
+    /// A block holds it that L1 does not have yet.
+    Included {
+        /// The L2 block.
+        block: BlockId,
+    },
+    /// A block holds it that is on L1.
+    Posted {
+        /// The L2 block.
+        block: BlockId,
+        /// `true` if the L1 block is final.
+        finalized: bool,
+    },
+    /// It has left the pool without a block.
+    Dropped {
+        /// Reason.
+        reason: String,
+    },
+}
+
 pub(crate) fn registry(context: Arc<RollupApi>, workers: Arc<Workers>) -> Registry<RollupApi> {
     let mut methods = Registry::new(context, workers, Wording::Geth);
     methods.inline("rollup_syncStatus", |rollup, _| Ok(rollup.shared.status(rollup.api.node())));
@@ -104,6 +131,10 @@ pub(crate) fn registry(context: Arc<RollupApi>, workers: Arc<Workers>) -> Regist
     methods.read("rollup_forcedStatus", |rollup, args| {
         let index = number(args)?;
         rollup.forced_status(index)
+    });
+    methods.read("rollup_transactionStatus", |rollup, args| {
+        let hash = args.required()?;
+        rollup.transaction_status(&hash)
     });
     methods.execute("rollup_claimProof", |rollup, args| {
         let index = number(args)?;
@@ -167,6 +198,31 @@ impl RollupApi {
             discharged: index < *self.shared.forced_next.lock(),
             l2_block: included.map(|(block, _)| block.header.number),
         })
+    }
+
+    /// State of a transaction; `None` if this node does not know it, or has forgotten why it was dropped.
+    fn transaction_status(&self, hash: &B256) -> Result<Option<TransactionStatus>, RpcError> {
+        if let Some((block, _)) = self.api.chain().transaction(hash)? {
+            let (safe, finalized) = {
+                let status = self.shared.status.lock();
+                (status.safe_head.number, status.finalized_head.number)
+            };
+            let (number, block) =
+                (block.header.number, BlockId { number: block.header.number, hash: block.hash });
+            let finalized = number <= finalized;
+            return Ok(Some(match number <= safe {
+                true => TransactionStatus::Posted { block, finalized },
+                false => TransactionStatus::Included { block },
+            }));
+        }
+        let is_deferred = self.shared.deferred.lock().contains(hash);
+        Ok(self.api.node().read(|node| {
+            if is_deferred || node.pool.get(hash).is_some() {
+                return Some(TransactionStatus::Pending);
+            }
+            let reason = node.pool.drop_reason(hash)?.to_string();
+            Some(TransactionStatus::Dropped { reason })
+        }))
     }
 
     /// The calldata of `L1MessageQueue.claim` for a message to L1, proven against the newest block that L1

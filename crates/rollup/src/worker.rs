@@ -7,19 +7,19 @@ use crate::{
     batcher::{Batcher, BatcherRoom},
     l1::room::{FailedLook, L1Looks, L1Room, Look, Sequencing},
     metrics::Levels,
-    pool_log::{self, Offered, PoolLog},
+    pool_log::{KeptPool, PoolLog},
     rpc_methods::Shared,
     status::BlockId,
     sync::{self, Sync},
     unsafe_feed::Feed,
 };
 use alloy_eips::BlockId as L1BlockId;
-use alloy_primitives::{Address, Bytes};
+use alloy_primitives::Bytes;
 use chain::RecoveredTransaction;
-use node::{Node, SetPoolJournal};
+use node::Node;
 use std::{
     io,
-    path::{Path, PathBuf},
+    path::PathBuf,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -41,6 +41,8 @@ pub(crate) struct Start {
     pub(crate) node: Arc<Node>,
     pub(crate) shared: Arc<Shared>,
     pub(crate) data_dir: Option<PathBuf>,
+    /// The file of the pool, in either role: what was acknowledged goes into a block once this node makes them.
+    pub(crate) kept_pool: Option<KeptPool>,
     /// How it makes blocks, if it can.
     pub(crate) sequencing: Option<Box<SequencerConfig>>,
     /// WebSocket URL of the node that makes the blocks if this one does not.
@@ -110,17 +112,14 @@ pub(crate) struct Worker {
 impl Worker {
     /// Begins in a role, and begins to read L1. A node that is to make blocks while its peer makes them follows that.
     pub(crate) async fn start(
-        start: Start,
+        mut start: Start,
         reader: L1Reader,
         is_sequencer: bool,
     ) -> Result<Self, RollupError> {
-        // In either role: what was acknowledged goes into a block once this node makes them.
-        let (mut pool_log, mut kept) = (None, Vec::new());
-        if let Some(folder) = &start.data_dir {
-            let operator = start.sequencing.as_ref().map(|it| it.operator_key.address());
-            let pool = keep_pool(&start.node, folder, operator)?;
-            (pool_log, kept) = (Some(pool.log), pool.refused);
-        }
+        let (pool_log, kept) = match start.kept_pool.take() {
+            Some(KeptPool { log, refused }) => (Some(log), refused),
+            None => (None, Vec::new()),
+        };
         let other = match (is_sequencer, &start.peer) {
             (true, Some(peer)) => sequencer_at(peer).await,
             _ => None,
@@ -150,8 +149,10 @@ impl Worker {
     fn batcher(&self, sync: &Sync) -> Option<Result<BatcherRoom, RollupError>> {
         let config = self.start.sequencing.as_deref()?;
         let (client, deployment) = (Arc::clone(&self.client), sync.view.deployment());
-        let batcher = Batcher::new(client, deployment, self.start.rules, config, self.reads_blobs);
-        Some(batcher.start().map_err(no_thread))
+        let folder = self.start.data_dir.as_deref();
+        let batcher =
+            Batcher::new(client, deployment, self.start.rules, config, self.reads_blobs, folder);
+        Some(batcher.and_then(|batcher| batcher.start().map_err(no_thread)))
     }
 
     /// Makes blocks from now on.
@@ -262,31 +263,6 @@ impl Worker {
             _ => "follower",
         }
     }
-}
-
-/// The pool's file in the folder of the chain, and what was in it, in the pool again.
-fn keep_pool(
-    node: &Node,
-    folder: &Path,
-    operator: Option<Address>,
-) -> Result<KeptPool, RollupError> {
-    let path = folder.join("pool");
-    let opened = PoolLog::open(&path);
-    let (log, kept) = opened.map_err(|source| RollupError::Pool { path, source })?;
-    let Offered { taken, refused } = pool_log::offer(node, &kept, operator);
-    if taken + refused.len() > 0 {
-        let not_yet = refused.len();
-        tracing::info!(taken, not_yet, "transactions wait since before the restart");
-    }
-    let log = Arc::new(log);
-    node.execute(SetPoolJournal(Arc::clone(&log) as _));
-    Ok(KeptPool { log, refused })
-}
-
-/// The pool's file, and what was in it that the pool does not take now.
-struct KeptPool {
-    log: Arc<PoolLog>,
-    refused: Vec<RecoveredTransaction>,
 }
 
 #[allow(clippy::needless_pass_by_value, reason = "it stands in map_err")]
@@ -417,6 +393,19 @@ impl Worker {
             _ => None,
         };
         drop(status);
+        let waiting = match &self.acting {
+            Some(Acting::Sequencer(sequencer)) => sequencer.deferred(),
+            Some(Acting::Follower(follower)) => follower.deferred(),
+            None => &[],
+        };
+        let hash = |it: &RecoveredTransaction| *it.transaction.hash();
+        let mut deferred = shared.deferred.lock();
+        if deferred.len() != waiting.len()
+            || waiting.last().is_some_and(|last| !deferred.contains(&hash(last)))
+        {
+            *deferred = waiting.iter().map(hash).collect();
+        }
+        drop(deferred);
         let mut messages = shared.messages.lock();
         let count = view.messages().len();
         if messages.len() as u64 != count

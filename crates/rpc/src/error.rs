@@ -166,6 +166,20 @@ impl From<Rejected> for RpcError {
             Rejected::InitCode { got, limit } => {
                 format!("max initcode size exceeded: code size {got}, limit {limit}")
             }
+            Rejected::Overdraft { balance, held, cost, .. } => {
+                let overshot = held.saturating_add(*cost).saturating_sub(*balance);
+                format!(
+                    "insufficient funds for gas * price + value: balance {balance}, queued cost {held}, tx cost {cost}, overshot {overshot}"
+                )
+            }
+            Rejected::Delegated(_) => {
+                "in-flight transaction limit reached for delegated accounts".to_owned()
+            }
+            Rejected::AuthorityReserved(_) => "authority already reserved".to_owned(),
+            Rejected::Unprotected => {
+                "only replay-protected (EIP-155) transactions allowed over RPC".to_owned()
+            }
+            Rejected::GappedLimit { .. } => format!("gapped-nonce limit exceeded: {reason}"),
             Rejected::PoolFull { .. } => format!("txpool is full: {reason}"),
             Rejected::SenderLimit { .. } => format!("account limit exceeded: {reason}"),
             Rejected::Chain(error) => return error.clone().into(),

@@ -23,8 +23,6 @@ use tokio::time;
 
 /// How long a node may take to end what it has begun.
 const FAREWELL: Duration = Duration::from_millis(1_500);
-/// Most bytes in the pool of a sequencer.
-const POOL_BYTES: usize = 64 << 20;
 /// Wei in a gwei.
 const GWEI: u128 = 1_000_000_000;
 /// What stands before the name of a value in the environment.
@@ -128,7 +126,19 @@ struct Values {
     /// Most of them that one account may have [default: 1024].
     #[arg(long, value_name = "COUNT")]
     pool_per_account: Option<usize>,
-    /// Accounts to which neither limit applies, and whose transactions never give way.
+    /// Most of them that wait for a missing nonce [default: 1024].
+    #[arg(long, value_name = "COUNT")]
+    pool_gapped: Option<usize>,
+    /// Most of these that one account may have [default: 16].
+    #[arg(long, value_name = "COUNT")]
+    pool_gapped_per_account: Option<usize>,
+    /// Blocks after which a transaction is dropped that waits for a missing nonce [default: 300].
+    #[arg(long, value_name = "BLOCKS")]
+    pool_gapped_lifetime: Option<u64>,
+    /// Accept legacy transactions without a chain id (before EIP-155), which are valid on every chain.
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true")]
+    allow_unprotected: Option<bool>,
+    /// Accounts to which none of these limits applies, and whose transactions never give way.
     #[arg(long, value_name = "ADDRESS", value_delimiter = ',')]
     pool_local: Option<Vec<Address>>,
     /// Least tip, in wei per gas, of what the pool of a sequencer takes [default: 0].
@@ -224,7 +234,7 @@ fn checked(table: toml::Table) -> Result<toml::Table> {
     Ok(table)
 }
 
-/// The values in the environment. Numbers are numbers there too.
+/// The values in the environment. Numbers and booleans are that there too.
 fn from_environment() -> toml::Table {
     let known = toml::Table::try_from(Values::all()).unwrap_or_default();
     known
@@ -232,8 +242,10 @@ fn from_environment() -> toml::Table {
         .filter_map(|(name, example)| {
             let text = env::var(format!("{PREFIX}{}", name.to_uppercase())).ok()?;
             let number = text.parse::<i64>().ok().filter(|_| example.is_integer());
+            let flag = text.parse::<bool>().ok().filter(|_| example.is_bool());
             let value = match number {
                 Some(number) => number.into(),
+                None if flag.is_some() => flag.unwrap_or_default().into(),
                 None if example.is_array() => text.split(',').collect::<Vec<_>>().into(),
                 None => text.into(),
             };
@@ -255,6 +267,7 @@ impl Values {
             advance_key: text(),
             operator_key: text(),
             pool_local: Some(Vec::new()),
+            allow_unprotected: Some(false),
             sequencer: text(),
             admin_addr: address,
             engine_addr: address,
@@ -266,7 +279,7 @@ impl Values {
 
     /// The values for which nobody says otherwise. What the node cannot do without, and what is off, has none.
     fn defaults() -> Self {
-        let submitter = SubmitterConfig::default();
+        let (submitter, pool) = (SubmitterConfig::default(), PoolLimits::public());
         let gwei = |wei: u128| u64::try_from(wei / GWEI).ok();
         Self {
             role: Some(RoleName::Follower),
@@ -283,8 +296,11 @@ impl Values {
             l1_in_flight: Some(submitter.max_in_flight),
             l1_transaction_bytes: Some(submitter.limits.bytes),
             l1_transaction_gas: Some(submitter.limits.gas),
-            pool_transactions: Some(20_000),
-            pool_per_account: Some(1_024),
+            pool_transactions: Some(pool.transactions),
+            pool_per_account: Some(pool.per_sender),
+            pool_gapped: Some(pool.gapped),
+            pool_gapped_per_account: Some(pool.gapped_per_sender),
+            pool_gapped_lifetime: Some(pool.gapped_lifetime),
             min_tip: Some(0),
             byte_price: Some(0),
             ..Self::default()
@@ -333,9 +349,16 @@ impl Values {
             },
             pool: PoolLimits {
                 transactions: given("--pool-transactions", self.pool_transactions)?,
-                bytes: POOL_BYTES,
                 per_sender: given("--pool-per-account", self.pool_per_account)?,
+                gapped: given("--pool-gapped", self.pool_gapped)?,
+                gapped_per_sender: given(
+                    "--pool-gapped-per-account",
+                    self.pool_gapped_per_account,
+                )?,
+                gapped_lifetime: given("--pool-gapped-lifetime", self.pool_gapped_lifetime)?,
+                accepts_unprotected: self.allow_unprotected.unwrap_or_default(),
                 local: self.pool_local.iter().flatten().copied().collect(),
+                ..PoolLimits::public()
             },
             prices: Prices {
                 gas: given("--min-tip", self.min_tip)?.into(),

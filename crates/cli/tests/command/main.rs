@@ -9,6 +9,7 @@ mod failover;
 mod forge;
 mod init;
 mod installed;
+mod kills;
 mod node_flags;
 mod printing;
 mod rollup;

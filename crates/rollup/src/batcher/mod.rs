@@ -21,6 +21,7 @@ use parking_lot::{Condvar, Mutex};
 use planning::BlobTrust;
 use std::{
     io,
+    path::Path,
     sync::Arc,
     thread::{self, JoinHandle},
     time::{Duration, Instant},
@@ -170,16 +171,21 @@ impl Batcher {
         rules: Rules,
         config: &SequencerConfig,
         reads_blobs: bool,
-    ) -> Self {
+        data_dir: Option<&Path>,
+    ) -> Result<Self, RollupError> {
         let (chain_id, rollup) = (deployment.l1_chain_id, deployment.rollup);
         let key = config.advance_key.clone();
-        Self {
+        let mut submitter = Submitter::new(key, chain_id, rollup, config.submitter.clone());
+        if let Some(folder) = data_dir {
+            submitter = submitter.with_spending(&folder.join("spending"))?;
+        }
+        Ok(Self {
             desk: Arc::default(),
             client,
             codes: KeptCodes::default(),
             rules,
             config: config.clone(),
-            submitter: Submitter::new(key, chain_id, rollup, config.submitter.clone()),
+            submitter,
             reads_blobs,
             inputs: B256Map::default(),
             posted: B256Map::default(),
@@ -187,7 +193,7 @@ impl Batcher {
             most_blocks: submission::MAX_BLOCKS,
             blobs: BlobTrust::default(),
             kept_again_at: 0,
-        }
+        })
     }
 
     /// Starts its thread.

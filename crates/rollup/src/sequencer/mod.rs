@@ -84,6 +84,11 @@ impl Sequencer {
         (self.sync, self.again)
     }
 
+    /// Transactions of blocks that gave way, which wait for their places in the next ones.
+    pub(crate) fn deferred(&self) -> &[RecoveredTransaction] {
+        &self.again
+    }
+
     pub(crate) const fn sync(&self) -> &Sync {
         &self.sync
     }

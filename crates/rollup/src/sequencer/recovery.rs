@@ -5,6 +5,7 @@ use crate::{RollupError, anchor::anchor_of, sync::relayed_after};
 use alloy_primitives::B256;
 use chain::{Block, RecoveredTransaction, Rejection};
 use contracts::Anchor;
+use node::DropTransaction;
 use std::{
     sync::Arc,
     time::{Duration, Instant},
@@ -80,6 +81,7 @@ impl Sequencer {
             return Ok(());
         }
         let is_behind = relayed_after(&self.chain(), block)? < self.view().messages().len();
+        let mut dropped = Vec::new();
         self.again.retain(|kept| {
             let hash = kept.transaction.hash();
             let included = block.transactions.iter().any(|it| it.hash() == hash);
@@ -90,9 +92,13 @@ impl Sequencer {
             let Some((transaction, reason)) = reason.filter(|(_, it)| is_out(it)) else {
                 return !included;
             };
-            tracing::warn!(%transaction, %reason, "a transaction fell out");
+            tracing::warn!(%transaction, %reason, "dropped transaction");
+            dropped.push(DropTransaction { hash: *transaction, reason: reason.to_string() });
             false
         });
+        for command in dropped {
+            self.node().execute(command);
+        }
         Ok(())
     }
 

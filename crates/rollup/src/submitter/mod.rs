@@ -2,6 +2,7 @@
 //! them.
 
 mod in_flight;
+mod spending;
 mod transaction;
 
 pub use in_flight::InFlight;
@@ -17,14 +18,12 @@ use alloy_provider::Provider as _;
 use alloy_rpc_types_eth::TransactionRequest;
 use client::ClientError;
 use contracts::posting::L1Limits;
+use spending::Spending;
 use std::{
-    collections::VecDeque,
+    path::Path,
     time::{Duration, Instant},
 };
 use transaction::{Fees, Unsigned};
-
-/// A day: the window of the spending limit.
-const DAY: Duration = Duration::from_secs(86_400);
 
 /// What a submitter may do.
 #[derive(Debug, Clone)]
@@ -107,16 +106,25 @@ pub struct Submitter {
     config: SubmitterConfig,
     /// Ascending by nonce.
     in_flight: Vec<InFlight>,
-    spent: VecDeque<(Instant, u128)>,
+    spending: Spending,
     balance: U256,
 }
 
 impl Submitter {
     /// A submitter with this key, which nobody else uses.
-    pub const fn new(key: Signer, chain_id: u64, rollup: Address, config: SubmitterConfig) -> Self {
-        let spent = VecDeque::new();
-        let in_flight = Vec::new();
-        Self { key, chain_id, rollup, config, in_flight, spent, balance: U256::ZERO }
+    pub fn new(key: Signer, chain_id: u64, rollup: Address, config: SubmitterConfig) -> Self {
+        let (in_flight, spending) = (Vec::new(), Spending::default());
+        Self { key, chain_id, rollup, config, in_flight, spending, balance: U256::ZERO }
+    }
+
+    /// Keeps in this file what is spent, so that the daily limit outlives restarts.
+    ///
+    /// # Errors
+    ///
+    /// [`RollupError::Spending`] if the file cannot be used.
+    pub fn with_spending(self, path: &Path) -> Result<Self, RollupError> {
+        let spending = Spending::open(path, self.chain_id, self.key.address())?;
+        Ok(Self { spending, ..self })
     }
 
     /// How many nonces an account has used on L1, and how many with those of transactions that wait there.
@@ -162,7 +170,13 @@ impl Submitter {
 
     /// Wei that were spent within a day, at most.
     pub fn spent(&self) -> u128 {
-        self.spent.iter().filter(|(at, _)| at.elapsed() < DAY).map(|(_, cost)| cost).sum()
+        self.spending.besides(|_| false)
+    }
+
+    /// Wei that were spent within a day, but for a nonce and what is in flight.
+    fn spent_besides(&self, nonce: u64) -> u128 {
+        let is_counted = |it| it == nonce || self.in_flight.iter().any(|sent| sent.nonce == it);
+        self.spending.besides(is_counted)
     }
 
     /// Sends `advance` for these blocks, behind what is in flight. If it can be tried, L1 is asked before whether it
@@ -229,13 +243,14 @@ impl Submitter {
         if balance < U256::from(self.config.low_balance) {
             tracing::warn!(%account, %balance, "little is left to advance the rollup with");
         }
-        let spent = self.spent().saturating_add(owed);
+        let spent = self.spent_besides(nonce).saturating_add(owed);
         if spent > self.config.daily_limit {
             return Err(RollupError::SpendingLimit { spent, limit: self.config.daily_limit });
         }
         let (raw, hash) = self.unsigned(nonce, gas_limit, fees, &load).sign(&self.key)?;
         let has_blobs = load.blobs.is_some();
         let is_first = self.in_flight().next().is_none();
+        self.spending.sending(nonce, cost)?;
         tracing::info!(%hash, nonce, blocks = blocks.len(), gas_limit, has_blobs, "advancing");
         let before = self.take(nonce);
         let sent = InFlight {
@@ -312,8 +327,7 @@ impl Submitter {
         let mut failed = None;
         while self.in_flight.first().is_some_and(|first| first.nonce < used) {
             let sent = self.in_flight.remove(0);
-            self.spent.retain(|(at, _)| at.elapsed() < DAY);
-            self.spent.push_back((Instant::now(), sent.cost));
+            self.spending.used(sent.nonce, sent.cost);
             // It is in a block that this view has read, and the rollup has not moved: it failed.
             if !sent.is_void {
                 failed.get_or_insert(sent);
@@ -385,16 +399,17 @@ impl Submitter {
 
     /// Makes a transaction pay more, if that is allowed; whether it goes on waiting. One with blobs does not, if
     /// L1 leaves it for the most that it may cost.
-    fn bump(&self, sent: &mut InFlight, others: u128, head: u64) -> Result<bool, RollupError> {
+    fn bump(&mut self, sent: &mut InFlight, others: u128, head: u64) -> Result<bool, RollupError> {
         let fees = sent.fees.dearer(sent.load.bump());
         let cost = fees.cost(sent.gas_limit, &sent.load);
-        let spent = self.spent().saturating_add(others).saturating_add(cost);
+        let spent = self.spent_besides(sent.nonce).saturating_add(others).saturating_add(cost);
         let is_allowed = fees.max <= self.config.max_fee
             && (!sent.has_blobs() || fees.blob <= self.config.max_blob_fee)
             && spent <= self.config.daily_limit;
         if !is_allowed {
             return Ok(!sent.has_blobs());
         }
+        self.spending.sending(sent.nonce, cost)?;
         let dearer = self.unsigned(sent.nonce, sent.gas_limit, fees, &sent.load);
         (sent.raw, sent.hash) = dearer.sign(&self.key)?;
         (sent.cost, sent.fees, sent.first_sent_at) = (cost, fees, head);

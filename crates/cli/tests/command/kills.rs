@@ -1,0 +1,196 @@
+//! A sequencer that is killed again and again, also while it starts, under clients that never wait: what it has
+//! acknowledged comes into a block.
+//!
+//! `ENSHRINE_KILLS` says how many kills there are.
+
+use crate::support::free_port;
+use alloy_consensus::TxEip1559;
+use alloy_eips::eip2718::Encodable2718 as _;
+use alloy_primitives::{Address, U64, U256, hex};
+use client::{Client, Options};
+use contracts::{l2_chain_config, l2_genesis};
+use serde_json::Value;
+use std::{
+    env,
+    io::{self, Read as _, Write as _},
+    net::TcpStream,
+    process::{Child, Command, Stdio},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    thread,
+    time::Duration,
+};
+use testkit::{
+    Artifacts, ETHER, Key, NodeProcess, Patience, Random, deploy, rich, write_deployment,
+};
+use wire::ProtocolFork;
+
+const L2_CHAIN: u64 = 8_079;
+const CLIENTS: usize = 4;
+/// Kills, unless the environment says otherwise.
+const KILLS: u64 = 10;
+
+/// Sends a request over a connection of its own; the answer.
+fn post(port: u16, body: &str) -> io::Result<String> {
+    let mut stream = TcpStream::connect(("127.0.0.1", port))?;
+    stream.set_read_timeout(Some(Duration::from_secs(10)))?;
+    let length = body.len();
+    write!(
+        stream,
+        "POST / HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n\
+         Content-Length: {length}\r\nConnection: close\r\n\r\n{body}"
+    )?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer)?;
+    Ok(answer)
+}
+
+/// A client that sends one transaction behind the other, as fast as it has an answer.
+struct Sender {
+    key: Key,
+    port: u16,
+    /// Number of the transactions that were acknowledged, of all clients.
+    acknowledged: Arc<AtomicU64>,
+    stop: Arc<AtomicBool>,
+}
+
+impl Sender {
+    /// Runs until it is stopped; how many of its transactions the node has, each of which the node has said so of.
+    fn run(self) -> u64 {
+        let mut nonce = 0;
+        while !self.stop.load(Ordering::Relaxed) {
+            let signed = self.key.sign(TxEip1559 {
+                chain_id: L2_CHAIN,
+                nonce,
+                gas_limit: 21_000,
+                max_fee_per_gas: 10_000_000_000,
+                max_priority_fee_per_gas: 1_000_000,
+                to: Address::repeat_byte(0xb0).into(),
+                value: U256::ONE,
+                ..Default::default()
+            });
+            let raw = hex::encode_prefixed(signed.encoded_2718());
+            let body = format!(
+                r#"{{"jsonrpc":"2.0","id":1,"method":"eth_sendRawTransaction","params":["{raw}"]}}"#
+            );
+            // Without an answer it sends the same again.
+            let Ok(answer) = post(self.port, &body) else {
+                thread::sleep(Duration::from_millis(1));
+                continue;
+            };
+            let is_there = ["already known", "nonce too low", "is already used"];
+            if answer.contains(r#""result""#) || is_there.iter().any(|it| answer.contains(it)) {
+                nonce += 1;
+                self.acknowledged.fetch_add(1, Ordering::Relaxed);
+            } else if !answer.contains("transactions waiting") {
+                // The node was killed before its answer was whole, or the answer is one that must not be.
+                assert!(!answer.contains(r#""error""#), "{answer}");
+            }
+        }
+        nonce
+    }
+}
+
+/// The node, killed at the end.
+struct Node(Child);
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[test]
+fn a_sequencer_that_is_killed_under_clients_that_never_wait_loses_nothing_acknowledged() {
+    let kills = env::var("ENSHRINE_KILLS").ok().and_then(|it| it.parse().ok()).unwrap_or(KILLS);
+    let program = env!("CARGO_BIN_EXE_enshrine");
+    let l1 = NodeProcess::start(Command::new(program).arg("devnet")).unwrap();
+    let (deployer, operator, advance) =
+        (Key::named("deployer"), Key::named("operator"), Key::named("advance"));
+    for account in [deployer.address(), advance.address()] {
+        let wealth = U256::from(100_000 * ETHER);
+        let _: Value = l1.client().request("anvil_setBalance", (account, wealth)).unwrap();
+    }
+    let head: Value = l1.client().request("eth_getBlockByNumber", ("latest", false)).unwrap();
+    let time: U64 = serde_json::from_value(head["timestamp"].clone()).unwrap();
+    let artifacts = Artifacts::load(&toolchain::progress_to_stderr).unwrap();
+    let predeploys = artifacts.predeploys().unwrap();
+    let mut genesis = l2_genesis(&predeploys, ProtocolFork::Osaka, 30_000_000, time.to());
+    genesis.config = l2_chain_config(L2_CHAIN, ProtocolFork::Osaka);
+    let keys: Vec<_> = (0..CLIENTS).map(|it| Key::named(&format!("client {it}"))).collect();
+    genesis.alloc.insert(operator.address(), rich(ETHER));
+    genesis.alloc.extend(keys.iter().map(|key| (key.address(), rich(1_000 * ETHER))));
+    let deployment = deploy(l1.client(), &deployer, genesis).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let deployment = write_deployment(&deployment, folder.path()).unwrap();
+    let port = free_port();
+    let start = || {
+        let mut command = Command::new(program);
+        command.args(["node", "--role", "sequencer", "--l1", l1.client().url()]);
+        command
+            .arg("--deployment")
+            .arg(&deployment)
+            .arg("--data-dir")
+            .arg(folder.path().join("l2"));
+        command.args(["--http-port", &port.to_string(), "--block-time-ms", "200"]);
+        command.args(["--submit-interval-ms", "1000", "--poll-interval-ms", "50"]);
+        command.args(["--advance-key", &Key::named("advance").secret().to_string()]);
+        command.args(["--operator-key", &operator.secret().to_string()]);
+        Node(command.stdin(Stdio::null()).stdout(Stdio::null()).spawn().unwrap())
+    };
+
+    let (acknowledged, stop) = (Arc::<AtomicU64>::default(), Arc::<AtomicBool>::default());
+    let clients: Vec<_> = keys
+        .iter()
+        .map(|key| {
+            let (acknowledged, stop) = (Arc::clone(&acknowledged), Arc::clone(&stop));
+            let sender = Sender { key: key.clone(), port, acknowledged, stop };
+            thread::spawn(move || sender.run())
+        })
+        .collect();
+    let mut random = Random::new(kills);
+    for kill in 0..kills {
+        let node = start();
+        if kill > 0 && random.one_in(3) {
+            // While it starts, mostly.
+            thread::sleep(Duration::from_millis(random.below(600)));
+        } else {
+            let enough = acknowledged.load(Ordering::Relaxed) + 1 + random.below(150);
+            let patience = Patience::begin();
+            while acknowledged.load(Ordering::Relaxed) < enough {
+                assert!(patience.lasts(), "the node does not answer after kill {kill}");
+                thread::sleep(Duration::from_millis(1));
+            }
+        }
+        drop(node);
+    }
+    stop.store(true, Ordering::Relaxed);
+    let sent: Vec<u64> = clients.into_iter().map(|client| client.join().unwrap()).collect();
+
+    let _node = start();
+    let options = Options { timeout: Duration::from_secs(10), tries: 1, ..Options::default() };
+    let l2 = Client::new(&format!("http://127.0.0.1:{port}"), options).unwrap();
+    let mined = |key: &Key| -> Option<u64> {
+        l2.request::<_, U64>("eth_getTransactionCount", (key.address(), "latest"))
+            .ok()
+            .map(|it| it.to())
+    };
+    let patience = Patience::begin();
+    let found = loop {
+        let found: Vec<_> = keys.iter().map(|key| mined(key).unwrap_or_default()).collect();
+        if found.iter().zip(&sent).all(|(found, sent)| found >= sent) || !patience.lasts() {
+            break found;
+        }
+        thread::sleep(Duration::from_millis(100));
+    };
+    let all: u64 = sent.iter().sum();
+    let lost: u64 = sent.iter().zip(&found).map(|(sent, found)| sent.saturating_sub(*found)).sum();
+    eprintln!("{all} acknowledged over {kills} kills, {lost} lost");
+    assert_eq!(lost, 0, "acknowledged by account: {sent:?}, mined: {found:?}");
+    let balance: U256 =
+        l2.request("eth_getBalance", (Address::repeat_byte(0xb0), "latest")).unwrap();
+    assert!(balance >= U256::from(all), "{balance}");
+}

@@ -1,0 +1,81 @@
+//! Transactions that have left a pool without a block.
+
+use alloy_primitives::{B256, map::B256Map};
+use std::collections::VecDeque;
+
+/// Number of dropped transactions that are remembered.
+const LIMIT: usize = 8_192;
+
+/// Reason for which a transaction has left a pool without a block.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum DropReason {
+    /// Another transaction with the same nonce pays more.
+    #[error("replaced by {0}")]
+    Replaced(B256),
+    /// The pool was full.
+    #[error("evicted: the pool is full of transactions that pay more")]
+    Evicted,
+    /// Too many gapped transactions waited.
+    #[error("evicted: too many transactions wait for a missing nonce")]
+    TooManyGapped,
+    /// The missing nonce has not come.
+    #[error("expired: a nonce before it is missing for {0} blocks")]
+    Expired(u64),
+    /// The sender's balance does not cover its waiting transactions any more.
+    #[error("the sender's balance of {balance} wei does not cover its waiting transactions")]
+    Unfunded {
+        /// Balance of the sender, in wei.
+        balance: alloy_primitives::U256,
+    },
+    /// A block holds another transaction with the same nonce.
+    #[error("its nonce was used by another transaction")]
+    NonceUsed,
+    /// No block can hold it.
+    #[error("no block can hold it: {0}")]
+    Invalid(String),
+}
+
+/// The newest transactions that have left a pool without a block, with their reasons.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Dropped {
+    order: VecDeque<B256>,
+    reasons: B256Map<DropReason>,
+}
+
+impl Dropped {
+    /// Remembers a transaction, and forgets the oldest one if there are too many.
+    pub(super) fn record(&mut self, hash: B256, reason: DropReason) {
+        tracing::debug!(transaction = %hash, %reason, "dropped transaction");
+        if self.reasons.insert(hash, reason).is_some() {
+            return;
+        }
+        self.order.push_back(hash);
+        if self.order.len() > LIMIT
+            && let Some(oldest) = self.order.pop_front()
+        {
+            self.reasons.remove(&oldest);
+        }
+    }
+
+    pub(super) fn reason(&self, hash: &B256) -> Option<&DropReason> {
+        self.reasons.get(hash)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bounded_number_is_remembered_and_the_newest_stay() {
+        let mut dropped = Dropped::default();
+        let hash = |number: usize| B256::left_padding_from(&number.to_be_bytes());
+        for number in 0..2 * LIMIT {
+            dropped.record(hash(number), DropReason::Evicted);
+            dropped.record(hash(number), DropReason::NonceUsed);
+        }
+        assert_eq!((dropped.order.len(), dropped.reasons.len()), (LIMIT, LIMIT));
+        assert_eq!(dropped.reason(&hash(LIMIT - 1)), None);
+        assert_eq!(dropped.reason(&hash(LIMIT)), Some(&DropReason::NonceUsed));
+    }
+}

@@ -1,0 +1,278 @@
+//! The order in which transactions leave a full pool, and the room that one account may take.
+
+use super::{AdmissionContext, DropReason, Gapped, Pool, PoolLimits, PoolTransaction, Worth};
+use crate::Rejected;
+use alloy_primitives::{Address, U256, map::AddressMap};
+use std::sync::Arc;
+
+impl Pool {
+    /// Checks what one account may have waiting.
+    pub(super) fn check_sender(
+        &self,
+        new: &PoolTransaction,
+        old: Option<&PoolTransaction>,
+        context: &AdmissionContext,
+        limits: &PoolLimits,
+    ) -> Result<(), Rejected> {
+        let sender = new.sender();
+        let waiting = self.count_of(sender);
+        if old.is_none() && waiting >= limits.per_sender {
+            return Err(Rejected::SenderLimit { sender, limit: limits.per_sender });
+        }
+        if !limits.holds_balances {
+            return Ok(());
+        }
+        let is_open = context.is_delegated || self.authorities.contains_key(&sender);
+        if old.is_none() && waiting > 0 && is_open {
+            return Err(Rejected::Delegated(sender));
+        }
+        // Its code can spend what the others were admitted for.
+        let reserved = |it: &&Address| {
+            let own = usize::from(**it == sender && old.is_none());
+            self.count_of(**it) + own > 1
+        };
+        if let Some(authority) = context.authorities.iter().find(reserved) {
+            return Err(Rejected::AuthorityReserved(*authority));
+        }
+        let held = self
+            .of(sender)
+            .filter(|it| old.is_none_or(|old| old.hash() != it.hash()))
+            .fold(U256::ZERO, |sum, it| sum.saturating_add(it.cost()));
+        let (balance, cost) = (context.balance, new.cost());
+        if held.saturating_add(cost) > balance {
+            return Err(Rejected::Overdraft { sender, balance, held, cost });
+        }
+        Ok(())
+    }
+
+    /// Evicts transactions until there is room for a new one, or none at all.
+    pub(super) fn make_room(
+        &mut self,
+        new: &PoolTransaction,
+        old: Option<&PoolTransaction>,
+        context: &AdmissionContext,
+        limits: &PoolLimits,
+    ) -> Result<(), Rejected> {
+        let sender = new.sender();
+        // No limits of a local sender's hold for what it replaces.
+        let replaced = old.filter(|old| {
+            self.gapped.contains_key(old.hash())
+                || self.by_worth.contains(&old.worth(self.base_fee))
+        });
+        let is_gapped = self.next_nonce(sender, context.nonce) < new.nonce();
+        let mut victims = Vec::<(Arc<PoolTransaction>, DropReason)>::new();
+        if is_gapped && replaced.is_none() {
+            let own = self.by_sender.get(&sender).map_or(0, super::Queue::gapped);
+            if own >= limits.gapped_per_sender {
+                let limit = limits.gapped_per_sender;
+                return Err(Rejected::GappedLimit { sender, limit });
+            }
+            if self.gapped.len() >= limits.gapped {
+                let oldest = self.oldest_gapped(|_| true);
+                let Some(oldest) = oldest else {
+                    return Err(Rejected::GappedLimit { sender, limit: limits.gapped });
+                };
+                victims.push((oldest, DropReason::TooManyGapped));
+            }
+        }
+        let gone = victims.first().map_or(0, |it| it.0.raw.len());
+        let mut count = self.by_worth.len() + self.gapped.len() + 1
+            - usize::from(replaced.is_some())
+            - victims.len();
+        let mut bytes = self.bytes + new.raw.len() - replaced.map_or(0, |it| it.raw.len()) - gone;
+        if count > limits.transactions || bytes > limits.bytes {
+            self.reprice(context.base_fee);
+        }
+        let worth = new.worth(self.base_fee);
+        let full = |least: Option<u128>| Rejected::PoolFull {
+            got: worth.0.unwrap_or_default(),
+            least: least.unwrap_or_default(),
+        };
+        let mut cheapest = self.by_worth.iter();
+        while count > limits.transactions || bytes > limits.bytes {
+            let is_free = |it: &PoolTransaction| {
+                replaced.is_none_or(|old| old.hash() != it.hash())
+                    && victims.iter().all(|(gone, _)| gone.hash() != it.hash())
+            };
+            let victim = match self.oldest_gapped(|it| is_free(it)) {
+                Some(gapped) => gapped,
+                None => {
+                    let Some(cheap) = cheapest.next() else { return Err(full(Some(u128::MAX))) };
+                    if is_gapped || cheap.0 >= worth.0 {
+                        return Err(full(cheap.0));
+                    }
+                    let of = self.by_hash.get(&cheap.2).map(|it| it.sender());
+                    // No block can hold the transactions behind it without it.
+                    let last = self.of(of.unwrap_or_default()).rev().find(|it| is_free(it));
+                    let Some(last) = last.map(Arc::clone) else { continue };
+                    if last.sender() == sender && last.nonce() < new.nonce() {
+                        return Err(full(cheap.0));
+                    }
+                    last
+                }
+            };
+            count -= 1;
+            bytes -= victim.raw.len();
+            victims.push((victim, DropReason::Evicted));
+        }
+        for (victim, reason) in victims {
+            self.drop_transaction(victim.hash(), reason);
+        }
+        Ok(())
+    }
+
+    /// Drops what cannot stand behind a new head: used nonces, and what the balance of the sender does not cover.
+    pub fn settle(&mut self, sender: Address, nonce: u64, balance: U256, limits: &PoolLimits) {
+        self.forget_below(sender, nonce);
+        if !limits.holds_balances || limits.local.contains(&sender) {
+            return;
+        }
+        let mut held = U256::ZERO;
+        let unfunded: Vec<_> = self
+            .of(sender)
+            .filter(|it| {
+                held = held.saturating_add(it.cost());
+                held > balance
+            })
+            .map(|it| *it.hash())
+            .collect();
+        for hash in unfunded.iter().rev() {
+            self.drop_transaction(hash, DropReason::Unfunded { balance });
+        }
+    }
+
+    /// Drops gapped transactions that have waited for too long at a new head, or that are too many since the one before
+    /// them was dropped.
+    pub fn expire_gapped(&mut self, block: u64, limits: &PoolLimits) {
+        self.block = block;
+        let lifetime = limits.gapped_lifetime;
+        let expired: Vec<_> = self
+            .gapped
+            .iter()
+            .filter(|(_, it)| it.since.saturating_add(lifetime) <= block)
+            .map(|(hash, _)| *hash)
+            .collect();
+        for hash in expired {
+            self.drop_transaction(&hash, DropReason::Expired(lifetime));
+        }
+        if self.gapped.len() <= limits.gapped_per_sender.min(limits.gapped) {
+            return;
+        }
+        let mut counts = AddressMap::<usize>::default();
+        for transaction in self.gapped.keys().filter_map(|hash| self.by_hash.get(hash)) {
+            *counts.entry(transaction.sender()).or_default() += 1;
+        }
+        for (sender, count) in counts {
+            let surplus = count.saturating_sub(limits.gapped_per_sender);
+            let last: Vec<_> = self.of(sender).rev().take(surplus).map(|it| *it.hash()).collect();
+            for hash in last {
+                self.drop_transaction(&hash, DropReason::TooManyGapped);
+            }
+        }
+        while self.gapped.len() > limits.gapped
+            && let Some(oldest) = self.oldest_gapped(|_| true)
+        {
+            self.drop_transaction(oldest.hash(), DropReason::TooManyGapped);
+        }
+    }
+
+    fn oldest_gapped(
+        &self,
+        is_free: impl Fn(&PoolTransaction) -> bool,
+    ) -> Option<Arc<PoolTransaction>> {
+        let gapped =
+            self.gapped.iter().filter_map(|(hash, age)| Some((age, self.by_hash.get(hash)?)));
+        let free = gapped.filter(|(_, it)| is_free(it));
+        free.min_by_key(|(age, _)| **age).map(|(_, it)| Arc::clone(it))
+    }
+
+    /// Puts a transaction among the executable or the gapped ones.
+    pub(super) fn place(
+        &mut self,
+        transaction: &PoolTransaction,
+        executable: bool,
+        is_local: bool,
+    ) {
+        self.unplace(transaction);
+        if is_local {
+            return;
+        }
+        self.bytes += transaction.raw.len();
+        if executable {
+            self.by_worth.insert(transaction.worth(self.base_fee));
+        } else {
+            let age = Gapped { since: self.block, arrival: transaction.arrival };
+            self.gapped.insert(*transaction.hash(), age);
+        }
+    }
+
+    fn unplace(&mut self, transaction: &PoolTransaction) {
+        let was_gapped = self.gapped.remove(transaction.hash()).is_some();
+        if was_gapped || self.by_worth.remove(&transaction.worth(self.base_fee)) {
+            self.bytes -= transaction.raw.len();
+        }
+    }
+
+    /// Forgets all but the place of a transaction in the queue of its sender.
+    pub(super) fn forget(&mut self, gone: &PoolTransaction) {
+        self.by_hash.remove(gone.hash());
+        self.unplace(gone);
+        for authority in &gone.authorities {
+            if let Some(count) = self.authorities.get_mut(authority) {
+                *count -= 1;
+                if *count == 0 {
+                    self.authorities.remove(authority);
+                }
+            }
+        }
+    }
+
+    /// Takes note of the next nonce of a sender.
+    pub(super) fn advance(&mut self, sender: Address, next: u64) {
+        let Some(queue) = self.by_sender.get_mut(&sender) else { return };
+        if next < queue.next {
+            self.reclassify(sender, next);
+            return;
+        }
+        queue.next = next;
+        queue.end = queue.end.max(next);
+        self.extend(sender);
+    }
+
+    /// Makes gapped transactions executable from the first missing nonce on, as far as none is missing now.
+    pub(super) fn extend(&mut self, sender: Address) {
+        let Some(queue) = self.by_sender.get_mut(&sender) else { return };
+        let (mut run, is_local) = (Vec::new(), queue.is_local);
+        while let Some(next) = queue.nonces.get(&queue.end) {
+            run.push(Arc::clone(next));
+            queue.end += 1;
+        }
+        for transaction in run {
+            self.place(&transaction, true, is_local);
+        }
+    }
+
+    /// Tells executable from gapped transactions of a sender anew.
+    pub(super) fn reclassify(&mut self, sender: Address, next: u64) {
+        let Some(queue) = self.by_sender.get_mut(&sender) else { return };
+        (queue.next, queue.end) = (next, next);
+        let (all, is_local): (Vec<_>, _) =
+            (queue.nonces.values().map(Arc::clone).collect(), queue.is_local);
+        for transaction in all {
+            self.place(&transaction, false, is_local);
+        }
+        self.extend(sender);
+    }
+
+    /// Orders executable transactions by what another base fee leaves of their offers.
+    fn reprice(&mut self, base_fee: u64) {
+        if base_fee == self.base_fee {
+            return;
+        }
+        self.base_fee = base_fee;
+        let hashes = core::mem::take(&mut self.by_worth).into_iter().map(|worth| worth.2);
+        let all = hashes.filter_map(|hash| Some(self.by_hash.get(&hash)?.worth(base_fee)));
+        let repriced: std::collections::BTreeSet<Worth> = all.collect();
+        self.by_worth = repriced;
+    }
+}

@@ -1,0 +1,64 @@
+//! Limits of a pool.
+
+use alloy_primitives::map::AddressSet;
+
+/// Limits of a pool.
+///
+/// A transaction is *gapped* if a nonce between its sender's next one and its own is missing. Gapped transactions pay
+/// nothing while the nonce is missing, so they have limits of their own and are the first to be evicted.
+#[derive(Debug, Clone)]
+pub struct PoolLimits {
+    /// Maximum number of transactions.
+    pub transactions: usize,
+    /// Maximum number of bytes of encoded transactions, blobs included.
+    pub bytes: usize,
+    /// Maximum number of transactions of one sender.
+    pub per_sender: usize,
+    /// Maximum number of gapped transactions.
+    pub gapped: usize,
+    /// Maximum number of gapped transactions of one sender.
+    pub gapped_per_sender: usize,
+    /// Number of blocks after which a gapped transaction is dropped.
+    pub gapped_lifetime: u64,
+    /// `true` if a sender's balance has to cover the maximum cost of all its waiting transactions together, and an
+    /// account that delegates to code (EIP-7702), which others can empty, has one transaction at most.
+    pub holds_balances: bool,
+    /// `true` if legacy transactions without a chain id (before EIP-155) are accepted.
+    pub accepts_unprotected: bool,
+    /// Senders whose transactions are neither counted nor evicted: those of the node's owner.
+    pub local: AddressSet,
+}
+
+impl PoolLimits {
+    /// Limits for a node whose RPC is public.
+    pub fn public() -> Self {
+        Self {
+            transactions: 20_000,
+            bytes: 64 << 20,
+            per_sender: 1_024,
+            gapped: 1_024,
+            gapped_per_sender: 16,
+            gapped_lifetime: 300,
+            holds_balances: true,
+            accepts_unprotected: false,
+            local: AddressSet::default(),
+        }
+    }
+}
+
+impl Default for PoolLimits {
+    /// No limits.
+    fn default() -> Self {
+        Self {
+            transactions: usize::MAX,
+            bytes: usize::MAX,
+            per_sender: usize::MAX,
+            gapped: usize::MAX,
+            gapped_per_sender: usize::MAX,
+            gapped_lifetime: u64::MAX,
+            holds_balances: false,
+            accepts_unprotected: true,
+            local: AddressSet::default(),
+        }
+    }
+}

@@ -1,0 +1,324 @@
+//! Transactions that wait for a block.
+
+mod dropped;
+mod eviction;
+mod limits;
+mod transaction;
+
+pub use dropped::DropReason;
+pub use limits::PoolLimits;
+pub use transaction::{AdmissionContext, PoolTransaction, Sidecar};
+
+use crate::{Order, Rejected};
+use alloy_consensus::Transaction as _;
+use alloy_primitives::{
+    Address, B256,
+    map::{AddressMap, B256Map},
+};
+use dropped::Dropped;
+use std::{
+    cmp::Reverse,
+    collections::{BTreeMap, BTreeSet, BinaryHeap},
+    sync::Arc,
+};
+use transaction::Worth;
+
+/// Waiting transactions of one sender.
+#[derive(Debug, Clone, Default)]
+struct Queue {
+    nonces: BTreeMap<u64, Arc<PoolTransaction>>,
+    /// Next nonce of the sender, as it was known last.
+    next: u64,
+    /// First nonce from `next` on that is missing: the transactions below it are executable, and those above it are
+    /// gapped.
+    end: u64,
+    /// `true` for a sender to whom no limits apply.
+    is_local: bool,
+}
+
+impl Queue {
+    /// Number of gapped transactions.
+    fn gapped(&self) -> usize {
+        self.nonces.range(self.end..).count()
+    }
+}
+
+/// Age of a gapped transaction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Gapped {
+    /// Number of the head when the transaction came, or lost the one before it.
+    since: u64,
+    arrival: u64,
+}
+
+/// Transactions by sender and nonce.
+///
+/// It does not know the state: the caller passes it as [`AdmissionContext`].
+#[derive(Debug, Clone, Default)]
+pub struct Pool {
+    by_hash: B256Map<Arc<PoolTransaction>>,
+    by_sender: AddressMap<Queue>,
+    /// Executable transactions that may be evicted, at the base fee `base_fee`.
+    by_worth: BTreeSet<Worth>,
+    /// Gapped transactions that may be evicted.
+    gapped: B256Map<Gapped>,
+    /// Bytes of all that may be evicted.
+    bytes: usize,
+    /// Accounts whose authorizations (EIP-7702) waiting transactions carry, with the number of these.
+    authorities: AddressMap<usize>,
+    dropped: Dropped,
+    base_fee: u64,
+    /// Number of the head, as it was known last.
+    block: u64,
+    arrivals: u64,
+    version: u64,
+}
+
+impl Pool {
+    /// Admits a transaction. It replaces one with the same nonce if it pays `bump` percent more. If the pool is full,
+    /// gapped transactions are evicted, and then executable ones that pay less: the last of the sender of the cheapest
+    /// one, until there is room.
+    ///
+    /// # Errors
+    ///
+    /// [`Rejected`]; the pool is as it was then.
+    pub fn add(
+        &mut self,
+        mut new: PoolTransaction,
+        context: &AdmissionContext,
+        bump: u8,
+        limits: &PoolLimits,
+    ) -> Result<Arc<PoolTransaction>, Rejected> {
+        if self.by_hash.contains_key(new.hash()) {
+            return Err(Rejected::Known(*new.hash()));
+        }
+        let (sender, nonce, hash) = (new.sender(), new.nonce(), *new.hash());
+        let is_local = limits.local.contains(&sender);
+        self.block = self.block.max(context.block);
+        let queue = self.by_sender.get(&sender);
+        let old = queue.and_then(|queue| queue.nonces.get(&nonce)).map(Arc::clone);
+        if let Some(old) = &old
+            && !new.outbids(old, bump)
+        {
+            return Err(Rejected::Underpriced { known: *old.hash(), bump });
+        }
+        self.arrivals += 1;
+        new.arrival = self.arrivals;
+        new.authorities.clone_from(&context.authorities);
+        if !is_local {
+            self.check_sender(&new, old.as_deref(), context, limits)?;
+            self.make_room(&new, old.as_deref(), context, limits)?;
+        }
+        if let Some(old) = old {
+            self.forget(&old);
+            self.dropped.record(*old.hash(), DropReason::Replaced(hash));
+        }
+        self.version += 1;
+        let new = Arc::new(new);
+        self.by_hash.insert(hash, Arc::clone(&new));
+        for authority in &new.authorities {
+            *self.authorities.entry(*authority).or_default() += 1;
+        }
+        let queue = self.by_sender.entry(sender).or_default();
+        queue.is_local = is_local;
+        queue.nonces.insert(nonce, Arc::clone(&new));
+        if queue.next != context.nonce || queue.nonces.len() == 1 {
+            self.reclassify(sender, context.nonce);
+        } else if nonce < queue.end {
+            self.place(&new, true, is_local);
+        } else {
+            self.place(&new, false, is_local);
+            self.extend(sender);
+        }
+        Ok(new)
+    }
+
+    /// Reason for which a transaction has left the pool without a block, if it is one of the newest of those.
+    pub fn drop_reason(&self, hash: &B256) -> Option<&DropReason> {
+        self.dropped.reason(hash)
+    }
+
+    /// Removes a transaction, if it is there, and remembers why.
+    pub fn drop_transaction(&mut self, hash: &B256, reason: DropReason) {
+        self.remove(hash);
+        self.dropped.record(*hash, reason);
+    }
+
+    /// The transaction with this hash.
+    pub fn get(&self, hash: &B256) -> Option<&Arc<PoolTransaction>> {
+        self.by_hash.get(hash)
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.by_hash.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.by_hash.is_empty()
+    }
+
+    /// All of them, in no order.
+    pub fn iter(&self) -> impl Iterator<Item = &Arc<PoolTransaction>> {
+        self.by_hash.values()
+    }
+
+    /// Rises with every change.
+    pub const fn version(&self) -> u64 {
+        self.version
+    }
+
+    /// Transactions of a sender by nonce.
+    pub fn of(&self, sender: Address) -> impl DoubleEndedIterator<Item = &Arc<PoolTransaction>> {
+        self.by_sender.get(&sender).into_iter().flat_map(|queue| queue.nonces.values())
+    }
+
+    /// Who has transactions here.
+    pub fn senders(&self) -> impl Iterator<Item = Address> {
+        self.by_sender.keys().copied()
+    }
+
+    /// The nonce behind those of a sender that follow each other from `next` on.
+    pub fn next_nonce(&self, sender: Address, next: u64) -> u64 {
+        let Some(Queue { nonces, .. }) = self.by_sender.get(&sender) else { return next };
+        // None is missing, mostly, and then none needs to be looked at.
+        if let (Some((&first, _)), Some((&last, _))) =
+            (nonces.first_key_value(), nonces.last_key_value())
+            && first == next
+            && last - first == nonces.len() as u64 - 1
+        {
+            return last.saturating_add(1);
+        }
+        let run = nonces.range(next..).zip(next..).take_while(|((nonce, _), at)| *nonce == at);
+        next + run.count() as u64
+    }
+
+    /// How many of a sender there are.
+    pub fn count_of(&self, sender: Address) -> usize {
+        self.by_sender.get(&sender).map_or(0, |queue| queue.nonces.len())
+    }
+
+    /// Whether a sender has a transaction with this nonce here.
+    pub fn has(&self, sender: Address, nonce: u64) -> bool {
+        self.by_sender.get(&sender).is_some_and(|queue| queue.nonces.contains_key(&nonce))
+    }
+
+    /// This transaction and those of its sender that follow it, if none is missing from `next` on.
+    pub(crate) fn executable_from(
+        &self,
+        first: &PoolTransaction,
+        next: u64,
+    ) -> Vec<Arc<PoolTransaction>> {
+        let end = self.next_nonce(first.sender(), next).max(first.nonce());
+        let queue = self.by_sender.get(&first.sender());
+        let run = queue.into_iter().flat_map(|queue| queue.nonces.range(first.nonce()..end));
+        run.map(|(_, waiting)| Arc::clone(waiting)).collect()
+    }
+
+    /// Removes a transaction. Those of its sender that follow it are gapped then.
+    pub fn remove(&mut self, hash: &B256) -> Option<Arc<PoolTransaction>> {
+        let gone = self.by_hash.get(hash).map(Arc::clone)?;
+        self.version += 1;
+        self.forget(&gone);
+        let (sender, nonce) = (gone.sender(), gone.nonce());
+        let queue = self.by_sender.get_mut(&sender)?;
+        queue.nonces.remove(&nonce);
+        if queue.nonces.is_empty() {
+            self.by_sender.remove(&sender);
+        } else if (queue.next..queue.end).contains(&nonce) {
+            let (end, is_local) = (core::mem::replace(&mut queue.end, nonce), queue.is_local);
+            let behind: Vec<_> =
+                queue.nonces.range(nonce..end).map(|it| Arc::clone(it.1)).collect();
+            for transaction in behind {
+                self.place(&transaction, false, is_local);
+            }
+        }
+        Some(gone)
+    }
+
+    /// Removes all transactions of a sender.
+    pub fn remove_sender(&mut self, sender: Address) {
+        self.version += 1;
+        if let Some(queue) = self.by_sender.remove(&sender) {
+            queue.nonces.into_values().for_each(|gone| self.forget(&gone));
+        }
+    }
+
+    /// Removes all transactions.
+    pub fn clear(&mut self) {
+        self.version += 1;
+        self.by_hash.clear();
+        self.by_sender.clear();
+        self.by_worth.clear();
+        self.gapped.clear();
+        self.authorities.clear();
+        self.bytes = 0;
+    }
+
+    /// Removes transactions of a sender whose nonces are used.
+    pub fn forget_below(&mut self, sender: Address, nonce: u64) {
+        let Some(queue) = self.by_sender.get_mut(&sender) else { return };
+        let kept = queue.nonces.split_off(&nonce);
+        let gone = core::mem::replace(&mut queue.nonces, kept);
+        let is_empty = queue.nonces.is_empty();
+        self.version += 1;
+        for gone in gone.into_values() {
+            self.forget(&gone);
+            self.dropped.record(*gone.hash(), DropReason::NonceUsed);
+        }
+        if is_empty {
+            self.by_sender.remove(&sender);
+        } else {
+            self.advance(sender, nonce);
+        }
+    }
+
+    /// Transactions that the next block can hold, in the order in which they go into it. `next_nonce` returns the next
+    /// nonce of a sender.
+    pub fn ready(
+        &self,
+        base_fee: u64,
+        order: Order,
+        mut next_nonce: impl FnMut(Address) -> u64,
+    ) -> Vec<Arc<PoolTransaction>> {
+        let mut ready = Vec::with_capacity(self.len());
+        // Position of the next transaction of each sender, best first.
+        let mut heads = BinaryHeap::new();
+        let mut queues = Vec::new();
+        let rank = |transaction: &PoolTransaction| {
+            let tip = transaction.tip(base_fee)?;
+            let worth = match order {
+                Order::Fees => tip,
+                Order::Offers => transaction.recovered.transaction.max_fee_per_gas(),
+                Order::Arrival => 0,
+            };
+            Some((worth, Reverse(transaction.arrival)))
+        };
+        for (sender, Queue { nonces, .. }) in &self.by_sender {
+            let next = next_nonce(*sender);
+            let mut run = nonces
+                .range(next..)
+                .zip(next..)
+                .take_while(|((nonce, _), at)| *nonce == at)
+                .map(|((_, transaction), _)| transaction);
+            if let Some(first) = run.next()
+                && let Some(rank) = rank(first)
+            {
+                heads.push((rank, queues.len()));
+                queues.push((first, run));
+            }
+        }
+        while let Some((_, queue)) = heads.pop() {
+            let (head, run) = &mut queues[queue];
+            ready.push(Arc::clone(head));
+            if let Some(next) = run.next()
+                && let Some(rank) = rank(next)
+            {
+                *head = next;
+                heads.push((rank, queue));
+            }
+        }
+        ready
+    }
+}

@@ -1,0 +1,171 @@
+//! What a node says of a transaction, and what it still knows after a restart.
+
+use crate::support::{L2_CHAIN, World, provider_of, signed_with, until};
+use alloy_consensus::{TxEip1559, TxLegacy};
+use alloy_eips::eip2718::Encodable2718 as _;
+use alloy_primitives::{Address, B256, Bytes};
+use alloy_provider::{Provider as _, RootProvider, ext::AnvilApi as _};
+use enshrine_rollup::{PoolLimits, Role, RollupNode};
+use eyre::{OptionExt as _, Result, ensure};
+use serde_json::{Value, json};
+use testkit::{ETHER, Key, rich};
+
+const TO: Address = Address::repeat_byte(0xb0);
+
+async fn world() -> Result<World> {
+    World::with(vec![(Key::named("alice").address(), rich(ETHER))]).await
+}
+
+async fn status(l2: &RootProvider, hash: B256) -> Result<Value> {
+    Ok(l2.raw_request("rollup_transactionStatus".into(), (hash,)).await?)
+}
+
+/// Waits until a transaction has a status.
+async fn until_status(node: &RollupNode, hash: B256, expected: &str) -> Result<Value> {
+    let l2 = provider_of(node)?;
+    until(expected, node, || async { Ok(status(&l2, hash).await?["status"] == expected) }).await?;
+    status(&l2, hash).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_transaction_is_pending_then_included_then_posted_and_a_dropped_one_has_a_reason()
+-> Result<()> {
+    let world = world().await?;
+    let mut sequencing = world.sequencer_config()?;
+    sequencing.pool = PoolLimits::public();
+    let node = RollupNode::start(world.config(Role::Sequencer(Box::new(sequencing)))).await?;
+    let (l2, alice) = (provider_of(&node)?, Key::named("alice"));
+    assert_eq!(status(&l2, B256::repeat_byte(1)).await?, Value::Null);
+
+    // L1 makes no block, so that it cannot have the L2 block.
+    world.provider.anvil_set_auto_mine(false).await?;
+    let waits = signed_with(&alice, 1, TO, 1, Bytes::new(), 21_000);
+    let waits = *l2.send_raw_transaction(&waits.encoded_2718()).await?.tx_hash();
+    assert_eq!(status(&l2, waits).await?, json!({ "status": "pending" }));
+    let first = signed_with(&alice, 0, TO, 1, Bytes::new(), 21_000);
+    let first = *l2.send_raw_transaction(&first.encoded_2718()).await?.tx_hash();
+    let included = until_status(&node, first, "included").await?;
+    let block = l2.get_transaction_receipt(first).await?.ok_or_eyre("not mined")?;
+    assert_eq!(included["block"]["hash"], json!(block.block_hash));
+    world.provider.anvil_set_auto_mine(true).await?;
+    world.provider.anvil_mine(Some(1), None).await?;
+    let posted = until_status(&node, first, "posted").await?;
+    assert_eq!(posted["block"], included["block"]);
+    ensure!(posted["finalized"].is_boolean(), "{posted}");
+    until_status(&node, waits, "posted").await?;
+
+    // One that is replaced, and one whose nonce another takes.
+    let replaced = signed_with(&alice, 3, TO, 1, Bytes::new(), 21_000);
+    let replaced = *l2.send_raw_transaction(&replaced.encoded_2718()).await?.tx_hash();
+    let dearer = alice.sign(TxEip1559 {
+        chain_id: L2_CHAIN,
+        nonce: 3,
+        gas_limit: 21_000,
+        max_fee_per_gas: 20_000_000_000,
+        max_priority_fee_per_gas: 2_000_000,
+        to: TO.into(),
+        ..Default::default()
+    });
+    let by = *l2.send_raw_transaction(&dearer.encoded_2718()).await?.tx_hash();
+    let dropped = status(&l2, replaced).await?;
+    assert_eq!(dropped, json!({ "status": "dropped", "reason": format!("replaced by {by}") }));
+    assert_eq!(status(&l2, by).await?["status"], "pending");
+    node.stop().await;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_transaction_without_a_chain_id_is_refused_unless_the_node_is_told_to_take_it()
+-> Result<()> {
+    let world = world().await?;
+    let transfer = |chain_id| {
+        Bytes::from(
+            Key::named("alice")
+                .sign(TxLegacy {
+                    chain_id,
+                    gas_price: 10_000_000_000,
+                    gas_limit: 21_000,
+                    to: TO.into(),
+                    ..Default::default()
+                })
+                .encoded_2718(),
+        )
+    };
+    for accepts_unprotected in [false, true] {
+        let mut sequencing = world.sequencer_config()?;
+        sequencing.pool = PoolLimits { accepts_unprotected, ..PoolLimits::public() };
+        let node = RollupNode::start(world.config(Role::Sequencer(Box::new(sequencing)))).await?;
+        let l2 = provider_of(&node)?;
+        let sent = l2.send_raw_transaction(&transfer(None)).await;
+        match accepts_unprotected {
+            true => {
+                let _ = sent?;
+            }
+            false => {
+                let refusal = sent.expect_err("it is valid on every chain").to_string();
+                ensure!(refusal.contains("EIP-155"), "{refusal}");
+                let _ = l2.send_raw_transaction(&transfer(Some(L2_CHAIN))).await?;
+            }
+        }
+        // Nothing of it is left for the next node, which has its chain in memory.
+        node.stop().await;
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_spent_on_l1_counts_after_a_restart() -> Result<()> {
+    let (world, folder) = (world().await?, tempfile::tempdir()?);
+    let start = |daily_limit: Option<u128>| {
+        let sequencing = world.sequencer_config().map(|mut sequencing| {
+            if let Some(limit) = daily_limit {
+                sequencing.submitter.daily_limit = limit;
+            }
+            sequencing
+        });
+        let config = sequencing.map(|it| world.config(Role::Sequencer(Box::new(it))));
+        let data_dir = Some(folder.path().to_owned());
+        async move {
+            let mut config = config?;
+            config.data_dir = data_dir;
+            Ok::<_, eyre::Report>(RollupNode::start(config).await?)
+        }
+    };
+    let spent = |node: &RollupNode| node.status().submitter.map_or(0, |it| it.spent_today);
+    let node = start(None).await?;
+    let alice = Key::named("alice");
+    let send = async |node: &RollupNode, nonce| -> Result<()> {
+        let transfer = signed_with(&alice, nonce, TO, 1, Bytes::new(), 21_000);
+        let _ = provider_of(node)?.send_raw_transaction(&transfer.encoded_2718()).await?;
+        Ok(())
+    };
+    send(&node, 0).await?;
+    until("a posted block", &node, || async {
+        Ok(node.status().safe_head.number > 0 && spent(&node) > 0)
+    })
+    .await?;
+    node.stop().await;
+
+    let node = start(None).await?;
+    until("the role", &node, || async { Ok(node.status().submitter.is_some()) }).await?;
+    let before = spent(&node);
+    ensure!(before > 0, "the limit of a day begins anew with the process");
+    node.stop().await;
+    // A limit that is reached by what was spent before leaves nothing for the next blocks.
+    let node = start(Some(before)).await?;
+    send(&node, 1).await?;
+    until("the fault", &node, || async {
+        Ok(node.status().fault.is_some_and(|fault| fault.contains("day")))
+    })
+    .await?;
+    node.stop().await;
+    let node = start(None).await?;
+    until("the next block on L1", &node, || async {
+        let status = node.status();
+        Ok(status.safe_head == status.unsafe_head && status.safe_head.number > 1)
+    })
+    .await?;
+    ensure!(spent(&node) > before);
+    node.stop().await;
+    Ok(())
+}

@@ -1,0 +1,244 @@
+//! A pool that many try to fill for nothing: in each attack a transaction of an honest account stands in one of the
+//! next three blocks, also after a restart.
+
+use crate::support::{L2_CHAIN, World, provider_of, until};
+use alloy_consensus::TxEip1559;
+use alloy_eips::eip2718::Encodable2718 as _;
+use alloy_genesis::GenesisAccount;
+use alloy_primitives::{Address, B256, Bytes, hex};
+use alloy_provider::{Provider as _, RootProvider};
+use enshrine_rollup::{Config, PoolLimits, Role, RollupNode};
+use eyre::{OptionExt as _, Result, ensure};
+use node::Rejected;
+use std::{path::Path, time::Duration};
+use tempfile::TempDir;
+use testkit::{ETHER, Key, Transaction, rich};
+
+const GWEI: u128 = 1_000_000_000;
+/// Most transactions of the pool.
+const POOL: usize = 128;
+/// Most of one account.
+const PER_ACCOUNT: usize = 64;
+/// Code that sends all ether of its account to the caller.
+const DRAIN: [u8; 9] = hex!("5f5f5f5f47335af100");
+
+fn limits() -> PoolLimits {
+    PoolLimits { transactions: POOL, per_sender: PER_ACCOUNT, ..PoolLimits::public() }
+}
+
+/// A rollup under attack.
+struct Attacked {
+    _world: World,
+    _folder: TempDir,
+    config: Config,
+    node: RollupNode,
+    l2: RootProvider,
+    honest: u64,
+}
+
+/// Fees of a transaction, in wei per gas, and what else an attacker chooses.
+#[derive(Clone, Copy)]
+struct Offer {
+    max_fee: u128,
+    tip: u128,
+    gas_limit: u64,
+    to: Address,
+}
+
+const HIGH: Offer =
+    Offer { max_fee: 402 * GWEI, tip: 400 * GWEI, gas_limit: 21_000, to: Address::ZERO };
+
+fn signed(name: &str, nonce: u64, offer: Offer) -> Transaction {
+    let Offer { max_fee, tip, gas_limit, to } = offer;
+    Key::named(name).sign(TxEip1559 {
+        chain_id: L2_CHAIN,
+        nonce,
+        gas_limit,
+        max_fee_per_gas: max_fee,
+        max_priority_fee_per_gas: tip,
+        to: to.into(),
+        ..Default::default()
+    })
+}
+
+impl Attacked {
+    async fn with(mut accounts: Vec<(Address, GenesisAccount)>) -> Result<Self> {
+        accounts.push((Key::named("honest").address(), rich(ETHER)));
+        let world = World::with(accounts).await?;
+        let mut sequencing = world.sequencer_config()?;
+        // Long enough for an attack to be in the pool before the next block.
+        sequencing.block_time = Duration::from_secs(2);
+        sequencing.pool = limits();
+        let folder = tempfile::tempdir()?;
+        let mut config = world.config(Role::Sequencer(Box::new(sequencing)));
+        config.data_dir = Some(folder.path().to_owned());
+        let node = RollupNode::start(config.clone()).await?;
+        let l2 = provider_of(&node)?;
+        Ok(Self { _world: world, _folder: folder, config, node, l2, honest: 0 })
+    }
+
+    /// Offers a transaction to the pool.
+    fn offer(&self, transaction: &Transaction) -> Result<(), Rejected> {
+        let raw = Bytes::from(transaction.encoded_2718());
+        let pooled =
+            rpc::decode_pooled(&raw).map_err(|error| Rejected::Blobs(error.to_string()))?;
+        self.node.node().submit(pooled).map(drop)
+    }
+
+    /// Offers as many transactions of an account; how many the pool takes.
+    fn flood(&self, name: &str, nonces: core::ops::Range<u64>, offer: Offer) -> usize {
+        nonces.filter(|nonce| self.offer(&signed(name, *nonce, offer)).is_ok()).count()
+    }
+
+    /// Sends a transaction of the honest account.
+    async fn send_honest(&mut self) -> Result<(B256, u64)> {
+        let offer = Offer { max_fee: 10 * GWEI, tip: GWEI, gas_limit: 21_000, to: Address::ZERO };
+        let raw = signed("honest", self.honest, offer).encoded_2718();
+        let hash = *self.l2.send_raw_transaction(&raw).await?.tx_hash();
+        self.honest += 1;
+        Ok((hash, self.l2.get_block_number().await?))
+    }
+
+    /// Waits until a transaction that was sent at this head stands in one of the next three blocks.
+    async fn is_mined_soon(&self, (hash, head): (B256, u64)) -> Result<()> {
+        until("three blocks, or the transaction", &self.node, || async {
+            let receipt = self.l2.get_transaction_receipt(hash).await?;
+            Ok(receipt.is_some() || self.l2.get_block_number().await? > head + 3)
+        })
+        .await?;
+        let receipt = self.l2.get_transaction_receipt(hash).await?.ok_or_eyre("not mined")?;
+        let number = receipt.block_number.ok_or_eyre("no block")?;
+        ensure!(number <= head + 3, "sent at {head}, mined in {number}");
+        Ok(())
+    }
+
+    async fn honest_is_mined_soon(&mut self) -> Result<()> {
+        let sent = self.send_honest().await?;
+        self.is_mined_soon(sent).await
+    }
+
+    async fn restart(self) -> Result<Self> {
+        self.node.stop().await;
+        let node = RollupNode::start(self.config.clone()).await?;
+        let l2 = provider_of(&node)?;
+        Ok(Self { node, l2, ..self })
+    }
+
+    fn folder(&self) -> &Path {
+        self._folder.path()
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn transactions_behind_a_missing_nonce_do_not_fill_the_pool() -> Result<()> {
+    let names = ["mallory", "oscar", "trudy"];
+    let accounts = names.map(|name| (Key::named(name).address(), rich(ETHER)));
+    let mut attacked = Attacked::with(accounts.to_vec()).await?;
+    for name in names {
+        attacked.flood(name, 1..200, HIGH);
+    }
+    attacked.honest_is_mined_soon().await?;
+    let mut attacked = attacked.restart().await?;
+    attacked.honest_is_mined_soon().await?;
+    // Some may wait for a nonce that comes late.
+    assert!(attacked.node.node().read(|node| node.pool.len()) > 0);
+    attacked.node.stop().await;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn transactions_that_an_account_cannot_pay_for_together_do_not_fill_the_pool() -> Result<()> {
+    let names = ["mallory", "oscar", "trudy"];
+    // As much as one transaction costs.
+    let funds = HIGH.max_fee * u128::from(HIGH.gas_limit);
+    let accounts = names.map(|name| (Key::named(name).address(), rich(funds)));
+    let mut attacked = Attacked::with(accounts.to_vec()).await?;
+    for name in names {
+        assert_eq!(attacked.flood(name, 0..200, HIGH), 1, "one can be paid for");
+    }
+    attacked.honest_is_mined_soon().await?;
+    let mut attacked = attacked.restart().await?;
+    attacked.honest_is_mined_soon().await?;
+    attacked.node.stop().await;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_replacement_pays_a_higher_tip_and_a_storm_of_them_stops_no_one() -> Result<()> {
+    let mut attacked = Attacked::with(vec![(Key::named("mallory").address(), rich(ETHER))]).await?;
+    // Waits for the nonce before it, and so costs nothing.
+    let (mut offer, mut taken) = (Offer { max_fee: 2 * GWEI, tip: 10, ..HIGH }, 0);
+    for _ in 0..100 {
+        taken += attacked.flood("mallory", 1..2, offer);
+        offer.max_fee += offer.max_fee / 10 + 1;
+    }
+    assert_eq!(taken, 1, "a higher fee cap by itself costs nothing");
+    offer.tip = 11;
+    assert_eq!(attacked.flood("mallory", 1..2, offer), 1, "both are higher by a tenth");
+    attacked.honest_is_mined_soon().await?;
+    let mut attacked = attacked.restart().await?;
+    attacked.honest_is_mined_soon().await?;
+    assert!(std::fs::metadata(attacked.folder().join("pool"))?.len() < 1 << 20);
+    attacked.node.stop().await;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn accounts_that_delegated_code_can_empty_hold_one_place_each() -> Result<()> {
+    let names = ["mallory", "oscar", "trudy"];
+    let drain = Address::repeat_byte(0xd7);
+    let code = |code: Vec<u8>, ether| GenesisAccount { code: Some(code.into()), ..rich(ether) };
+    let delegated = [&hex!("ef0100")[..], drain.as_slice()].concat();
+    let mut accounts = vec![(drain, code(DRAIN.to_vec(), 0))];
+    accounts.extend(names.map(|it| (Key::named(it).address(), code(delegated.clone(), ETHER))));
+    accounts.push((Key::named("drainer").address(), rich(10 * ETHER)));
+    let mut attacked = Attacked::with(accounts).await?;
+    for round in 0..2_u64 {
+        let sent = attacked.send_honest().await?;
+        for name in names {
+            let next = attacked.l2.get_transaction_count(Key::named(name).address()).await?;
+            attacked.flood(name, next..next + 100, HIGH);
+        }
+        // One transaction each, and nothing of the above can be paid for any more.
+        for (name, nonce) in names.into_iter().zip(3 * round..) {
+            let (max_fee, tip) = (502 * GWEI, 500 * GWEI);
+            let to = Key::named(name).address();
+            let empties = Offer { max_fee, tip, gas_limit: 100_000, to };
+            attacked.flood("drainer", nonce..nonce + 1, empties);
+        }
+        attacked.is_mined_soon(sent).await?;
+        attacked = attacked.restart().await?;
+        attacked.honest_is_mined_soon().await?;
+    }
+    attacked.node.stop().await;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tip_that_the_base_fee_leaves_nothing_of_is_worth_nothing() -> Result<()> {
+    let names = ["mallory", "oscar", "trudy"];
+    let accounts = names.map(|name| (Key::named(name).address(), rich(ETHER)));
+    let mut attacked = Attacked::with(accounts.to_vec()).await?;
+    for _ in 0..2 {
+        let base_fee = u128::from(attacked.node.node().read(node::NodeState::next_base_fee));
+        // The whole offer is said to be the tip, and all but one wei of it is the base fee.
+        let max_fee = base_fee.max(8) + 1;
+        for name in names {
+            let next = attacked.l2.get_transaction_count(Key::named(name).address()).await?;
+            let offer = Offer { max_fee, tip: max_fee, ..HIGH };
+            attacked.flood(name, next..next + 100, offer);
+        }
+        // It offers less beyond the base fee than they say that they do.
+        let (tip, to) = (max_fee / 2, Address::ZERO);
+        let offer = Offer { max_fee: 4 * max_fee, tip, gas_limit: 21_000, to };
+        let raw = signed("honest", attacked.honest, offer).encoded_2718();
+        let hash = *attacked.l2.send_raw_transaction(&raw).await?.tx_hash();
+        attacked.honest += 1;
+        let head = attacked.l2.get_block_number().await?;
+        attacked.is_mined_soon((hash, head)).await?;
+        attacked = attacked.restart().await?;
+        attacked.honest_is_mined_soon().await?;
+    }
+    attacked.node.stop().await;
+    Ok(())
+}
