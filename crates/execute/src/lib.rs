@@ -20,6 +20,7 @@
 
 #![cfg_attr(not(test), warn(clippy::unwrap_used))]
 
+mod cost;
 mod dialects;
 mod forks;
 pub mod market;
@@ -30,6 +31,7 @@ mod rules;
 mod run;
 mod tab;
 
+pub use cost::CallCost;
 pub use dialects::{
     Answer, BLOB_EXECUTE_ADDRESS, BlobSource, BlobTail, Call, Dialect, Drake, EXECUTE_ADDRESS,
     ExecutionSpecs, FURTHER_BLOCK_GAS,

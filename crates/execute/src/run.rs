@@ -1,8 +1,8 @@
 //! One call, from calldata to result.
 
 use crate::{
-    Answer, Call, Dialect, ExecutionSpecs, ForkRule, GasSchedule, Observer, Pricing, RuleViolation,
-    Rules,
+    Answer, Call, CallCost, Dialect, ExecutionSpecs, ForkRule, GasSchedule, Observer, Pricing,
+    RuleViolation, Rules,
     dialects::Input,
     market::Room,
     tab::{Metered, Tab},
@@ -119,6 +119,8 @@ pub struct Executed {
     pub gas: u64,
     /// What it had to hold: before any work, and for dear work as it came.
     pub reserve: u64,
+    /// Price of all underpriced work of the blocks, in gas; a part of it is covered by the gas that they used.
+    pub work: u64,
     /// What is known of the block; of a batch, of its last.
     pub verdict: Verdict,
     /// What is known of the blocks of a batch before its last.
@@ -471,13 +473,11 @@ impl Execute {
             schema: input.schema(),
         };
 
-        // A schedule whose prices move meanwhile does not take more than it has reserved.
         let used = earlier.iter().chain([&verdict]).map(|verdict| verdict.header.gas_used);
-        let used = input.gas_used(used);
-        let owed = tab.owed_by(used.saturating_sub(input.own_gas()));
-        let gas = self.gas.charge(&declared, used).min(reserve).saturating_add(owed);
-        let reserve = reserve.saturating_add(tab.owed());
-        Ok(Executed { result, gas: gas.min(reserve), reserve, verdict, earlier })
+        let (used, work) = (input.gas_used(used), tab.spent());
+        let cost = CallCost::new(&*self.gas, &declared, input.own_gas(), used, work);
+        let CallCost { charge: gas, reserve } = cost;
+        Ok(Executed { result, gas, reserve, work, verdict, earlier })
     }
 
     /// Refuses an input whose schema id the [fork rule](Self::forks) does not accept. Nothing but

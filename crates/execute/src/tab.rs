@@ -44,19 +44,14 @@ impl Tab {
         }
     }
 
-    /// What was spent, or asked for if that was too much.
-    fn spent(&self) -> u64 {
+    /// Price of all work so far, or of what was asked for if that was too much.
+    pub(crate) fn spent(&self) -> u64 {
         self.spent.load(Ordering::Relaxed)
     }
 
     /// What the call must hold for it, whatever gas the block uses in the end.
     pub(crate) fn owed(&self) -> u64 {
         self.spent().saturating_sub(self.covered)
-    }
-
-    /// What is owed for it by a block that has used so much gas.
-    pub(crate) fn owed_by(&self, gas_used: u64) -> u64 {
-        self.spent().saturating_sub(self.gas.covered_work(gas_used))
     }
 
     /// Most gas, of what a precompile is given, for which its work can be paid; `None` if that of none can.
@@ -239,9 +234,9 @@ mod tests {
         // A quarter of the gas of the block pays for one, the call for another.
         let tab = Tab::new(&gas, 4 * price, price);
         assert!(tab.spend(work));
-        assert_eq!((tab.owed(), tab.owed_by(0)), (0, price));
+        assert_eq!((tab.owed(), tab.spent()), (0, price));
         assert!(tab.spend(work));
-        assert_eq!((tab.owed(), tab.owed_by(0)), (price, 2 * price));
+        assert_eq!((tab.owed(), tab.spent()), (price, 2 * price));
         assert!(!tab.is_short());
         assert!(!tab.spend(work));
         assert!(tab.is_short() && tab.owed() > price);

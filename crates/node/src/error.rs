@@ -1,5 +1,6 @@
 //! What a node refuses, and why.
 
+use crate::Backlog;
 use alloy_primitives::{Address, B256, U256};
 use chain::ChainError;
 use execute::ExecuteError;
@@ -117,6 +118,9 @@ pub enum Rejected {
         /// The most that a sender may have.
         limit: usize,
     },
+    /// Too many blocks wait for L1, so that the node takes no transactions.
+    #[error("blocks wait for L1: {} is {}, the limit is {}; send it again later", .0.what, .0.got, .0.limit)]
+    Backlog(Backlog),
     /// The sender has code (EIP-3607).
     #[error("sender {0} has code")]
     SenderHasCode(Address),

@@ -1,6 +1,6 @@
 //! What an operator of a node decides.
 
-use crate::{Signer, SubmitterConfig};
+use crate::{L1Profile, Signer, SubmitterConfig};
 use engine::JwtSecret;
 use node::PoolLimits;
 use rpc::ServerConfig;
@@ -76,6 +76,8 @@ pub struct Config {
     pub l1_beacon: Option<String>,
     /// Time for one request to it.
     pub l1_timeout: Duration,
+    /// Prices of EXECUTE on L1.
+    pub profile: L1Profile,
     /// How often L1 is looked at.
     pub poll_interval: Duration,
     /// Where the chain lies; `None` to keep it in memory.

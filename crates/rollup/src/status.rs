@@ -57,4 +57,6 @@ pub struct SubmitterStatus {
     pub transactions_in_flight: usize,
     /// L2 blocks that L1 does not have yet.
     pub unsafe_blocks: u64,
+    /// Number of times that a block was executed to plan its way to L1: none that this process has sealed.
+    pub planning_executions: u64,
 }

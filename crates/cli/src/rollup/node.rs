@@ -3,12 +3,13 @@
 use super::keys::Keys;
 use crate::output::{self, say};
 use ::rollup::{
-    Config, EngineConfig, L1Limits, PoolLimits, Prices, Role, RollupNode, SequencerConfig, Signer,
-    SubmitterConfig,
+    Config, EngineConfig, L1Limits, L1Profile, PoolLimits, Prices, Role, RollupNode,
+    SequencerConfig, Signer, SubmitterConfig,
 };
 use alloy_primitives::{Address, B256};
 use clap::{Args, ValueEnum};
 use engine::JwtSecret;
+use execute::GasSchedule;
 use eyre::{Report, Result, WrapErr as _, bail, ensure, eyre};
 use rpc::ServerConfig;
 use serde::{Deserialize, Serialize};
@@ -121,6 +122,10 @@ struct Values {
     /// 16777216].
     #[arg(long, value_name = "GAS")]
     l1_transaction_gas: Option<u64>,
+    /// Gas schedule of EXECUTE on L1: default, flat, ethrex, BASE+PER_BYTE or
+    /// BASE+REQUEST_BYTE+WITNESS_BYTE+ITEM [default: default].
+    #[arg(long, value_name = "SCHEDULE")]
+    l1_execute_gas: Option<String>,
     /// Most transactions that wait in the pool of a sequencer [default: 20000].
     #[arg(long, value_name = "COUNT")]
     pool_transactions: Option<usize>,
@@ -282,6 +287,7 @@ impl Values {
             l1_in_flight: Some(submitter.max_in_flight),
             l1_transaction_bytes: Some(submitter.limits.bytes),
             l1_transaction_gas: Some(submitter.limits.gas),
+            l1_execute_gas: Some(GasSchedule::DEFAULT.to_string()),
             pool_transactions: Some(20_000),
             pool_per_account: Some(1_024),
             min_tip: Some(0),
@@ -366,11 +372,14 @@ impl Values {
                 Some(EngineConfig { secret, serve, drive })
             }
         };
+        let schedule = given("--l1-execute-gas", self.l1_execute_gas)?;
+        let schedule = schedule.parse().wrap_err("--l1-execute-gas")?;
         Ok(Config {
             deployment: given("--deployment", self.deployment)?,
             l1: given("--l1", self.l1)?,
             l1_beacon: self.l1_beacon,
             l1_timeout: Duration::from_secs(30),
+            profile: L1Profile { schedule },
             poll_interval: milliseconds("--poll-interval-ms", self.poll_interval_ms)?,
             data_dir: self.data_dir,
             role,

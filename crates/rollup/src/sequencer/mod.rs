@@ -205,9 +205,10 @@ impl Sequencer {
             }
         };
         let (rejected, posted) = (sealed.rejected.clone(), sealed.posted);
+        let footprint = sealed.new.footprint();
         let block = self.node().append(sealed)?;
         self.last_block = Instant::now();
-        self.batcher.sealed(&block, posted);
+        self.batcher.sealed(&block, posted, footprint);
         self.forget_kept(&block, &rejected)?;
         self.expect_plain_block();
         if let Some(log) = &self.pool_log {

@@ -8,6 +8,7 @@ mod kept_codes;
 mod l1_log;
 mod messages;
 mod monitoring;
+mod planning;
 mod promotion;
 mod room;
 mod round_trip;
