@@ -42,7 +42,7 @@ mod unsafe_feed;
 mod worker;
 
 pub use admin::RoleError;
-pub use config::{Config, EngineConfig, Prices, Role, SequencerConfig};
+pub use config::{BacklogConfig, Config, EngineConfig, Prices, Role, SequencerConfig};
 pub use contracts::posting::L1Limits;
 pub use derivation::import;
 pub use duties::{Duties, DutyError, Rules, evidence};

@@ -3,7 +3,7 @@
 use super::keys::Keys;
 use crate::output::{self, say};
 use ::rollup::{
-    Config, EngineConfig, L1Limits, L1Profile, PoolLimits, Prices, Role, RollupNode,
+    BacklogConfig, Config, EngineConfig, L1Limits, L1Profile, PoolLimits, Prices, Role, RollupNode,
     SequencerConfig, Signer, SubmitterConfig,
 };
 use alloy_primitives::{Address, B256};
@@ -126,6 +126,13 @@ struct Values {
     /// BASE+REQUEST_BYTE+WITNESS_BYTE+ITEM [default: default].
     #[arg(long, value_name = "SCHEDULE")]
     l1_execute_gas: Option<String>,
+    /// Most milliseconds in which a block has to get to L1: no block is made that would not; half of the rollup's lag, if
+    /// that is less [default: half of the lag].
+    #[arg(long, value_name = "MS")]
+    backlog_age_ms: Option<u64>,
+    /// Percentage of what L1 takes in that time from which on blocks come more rarely [default: 50].
+    #[arg(long, value_name = "PERCENT")]
+    backlog_slow_percent: Option<u8>,
     /// Most transactions that wait in the pool of a sequencer [default: 20000].
     #[arg(long, value_name = "COUNT")]
     pool_transactions: Option<usize>,
@@ -264,6 +271,7 @@ impl Values {
             engine_addr: address,
             engine: text(),
             jwt_secret: Some(PathBuf::new()),
+            backlog_age_ms: Some(0),
             ..Self::defaults()
         }
     }
@@ -288,6 +296,7 @@ impl Values {
             l1_transaction_bytes: Some(submitter.limits.bytes),
             l1_transaction_gas: Some(submitter.limits.gas),
             l1_execute_gas: Some(GasSchedule::DEFAULT.to_string()),
+            backlog_slow_percent: Some(BacklogConfig::default().slow_percent),
             pool_transactions: Some(20_000),
             pool_per_account: Some(1_024),
             min_tip: Some(0),
@@ -321,6 +330,8 @@ impl Values {
         ensure!(bytes >= mainnet.bytes, "--l1-transaction-bytes: at least {}", mainnet.bytes);
         let gas = given("--l1-transaction-gas", self.l1_transaction_gas)?;
         ensure!(gas >= mainnet.gas, "--l1-transaction-gas: at least {}", mainnet.gas);
+        let slow_percent = given("--backlog-slow-percent", self.backlog_slow_percent)?;
+        ensure!(slow_percent < 100, "--backlog-slow-percent: less than 100");
         Ok(SequencerConfig {
             advance_key: Signer::new("advance_key", advance)?,
             operator_key: Signer::new("operator_key", operator)?,
@@ -335,6 +346,10 @@ impl Values {
                 max_in_flight: in_flight,
                 limits: L1Limits { gas, bytes },
                 ..SubmitterConfig::default()
+            },
+            backlog: BacklogConfig {
+                max_age: self.backlog_age_ms.map(Duration::from_millis),
+                slow_percent,
             },
             pool: PoolLimits {
                 transactions: given("--pool-transactions", self.pool_transactions)?,

@@ -5,11 +5,14 @@
 mod measured;
 mod planning;
 mod submission;
+mod throughput;
+
+pub(crate) use throughput::{PARTS, Throughput};
 
 use crate::{
     Duties, L1Profile, RollupError, Rules, SequencerConfig, Submitter,
     l1::{KeptCodes, L1Client, L1Clock, L1View},
-    status::SubmitterStatus,
+    status::{BacklogStatus, SubmitterStatus},
 };
 use alloy_primitives::{
     B256,
@@ -60,6 +63,7 @@ struct Mailbox {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Report {
     pub(crate) status: SubmitterStatus,
+    pub(crate) throughput: Throughput,
     /// Why blocks wait that should be on their way to L1.
     pub(crate) not_submitted: Option<String>,
 }
@@ -151,6 +155,7 @@ pub(crate) struct Batcher {
     measured: B256Map<Measured>,
     /// Number of times that a block was executed to measure it.
     executions: u64,
+    throughput: Throughput,
     last_submission: Instant,
     /// Blocks that the next `advance` has at most: fewer after one that L1 would not take.
     most_blocks: usize,
@@ -181,6 +186,7 @@ impl Batcher {
             profile,
             measured: B256Map::default(),
             executions: 0,
+            throughput: Throughput::default(),
             last_submission: Instant::now(),
             most_blocks: submission::MAX_BLOCKS,
             blobs: BlobTrust::default(),
@@ -202,6 +208,7 @@ impl Batcher {
 
     fn run(mut self) {
         let (mut pause, mut not_submitted) = (Duration::ZERO, None);
+        let mut looked = Instant::now();
         loop {
             let work = {
                 let mut mailbox = self.desk.mailbox.lock();
@@ -218,6 +225,11 @@ impl Batcher {
                 mailbox.work.clone()
             };
             pause = PAUSE;
+            let since = looked.elapsed();
+            looked += since;
+            if not_submitted.is_some() || self.submitter.in_flight().next().is_some() {
+                self.throughput.waited(since);
+            }
             if let Some(work) = work {
                 match self.submit(&work) {
                     Ok(submission::Outcome::Brought) => not_submitted = None,
@@ -246,8 +258,10 @@ impl Batcher {
             transactions_in_flight: self.submitter.in_flight().count(),
             unsafe_blocks: 0,
             planning_executions: self.executions,
+            backlog: BacklogStatus::default(),
         };
-        *self.desk.report.lock() = Report { status, not_submitted };
+        let throughput = self.throughput;
+        *self.desk.report.lock() = Report { status, throughput, not_submitted };
     }
 
     /// Returns `true` if blocks have given way to others since the work was taken, or the thread is to end: nothing goes

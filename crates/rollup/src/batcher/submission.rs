@@ -38,10 +38,13 @@ impl Batcher {
     /// [`RollupError`]; the blocks wait for the next call.
     pub(super) fn submit(&mut self, work: &Work) -> Result<Outcome, RollupError> {
         let had_blobs = self.submitter.in_flight().any(InFlight::has_blobs);
+        let before = self.submitter.in_flight().count();
         let mut has_news = false;
         match self.submitter.step(&self.client, &work.view)? {
             Progress::Done(_) => {
                 has_news = true;
+                let taken = before.saturating_sub(self.submitter.in_flight().count()).max(1);
+                self.throughput.took(taken as u64);
                 if had_blobs {
                     self.blobs.has_worked();
                 }

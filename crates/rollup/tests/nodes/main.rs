@@ -1,5 +1,6 @@
 //! Sequencers and followers over an L1 behind real sockets.
 
+mod backlog;
 mod blobs_of_l1;
 mod engine_api;
 mod faults_of_l1;

@@ -13,8 +13,8 @@ use client::{Client, Options};
 use contracts::{Deployment, bindings::IL1MessageQueue, l2_chain_config, l2_genesis};
 use devnet::{Devnet, DevnetBuilder, Hardfork};
 use enshrine_rollup::{
-    Config, L1Profile, PoolLimits, Prices, Role, RollupNode, SequencerConfig, Signer,
-    SubmitterConfig,
+    BacklogConfig, Config, L1Profile, PoolLimits, Prices, Role, RollupNode, SequencerConfig,
+    Signer, SubmitterConfig,
 };
 use eyre::{OptionExt, Result, ensure, eyre};
 use rpc::ServerConfig;
@@ -163,6 +163,7 @@ impl World {
             confirmations: 0,
             l1_drift: Duration::from_secs(300),
             submitter: SubmitterConfig::default(),
+            backlog: BacklogConfig::default(),
             pool: PoolLimits::default(),
             prices: Prices::default(),
         })
