@@ -3,6 +3,7 @@
 use crate::{ChainError, State, record::WitnessRecorder};
 use alloy_consensus::Transaction as _;
 use alloy_evm::eth::EthEvmContext;
+use alloy_primitives::B256;
 use executor::{BlockEvm, BlockExecution, BlockState, execute_block};
 use revm::{
     Inspector,
@@ -59,21 +60,41 @@ impl State {
             if of_parent != parent {
                 return Err(ChainError::NoChild { block: hash, got: of_parent, expected: parent });
             }
-            let mut state = BlockState::new(&recording, root);
-            if block.header.slot_number.is_some() {
-                state = state.with_access_list();
-            }
-            let (environment, transactions) = (self.environment(block), &block.transactions);
-            let sender = |index: usize| Ok(block.senders[index]);
-            let all = |_, _| Ok(());
-            execute_block(&mut state, environment, self.config(), transactions, sender, all)?;
-            let mut nodes = Vec::new();
-            let post = state.into_post_state(|(node, _)| nodes.push(node))?;
-            recording.follow(hash, nodes, post.codes.into_iter().map(|(code, _)| code));
+            let post = follow(self, &recording, block, root)?;
+            recording.follow(hash, post.nodes, post.codes);
             (parent, root) = (hash, post.root);
         }
         recording.into_witness()
     }
+}
+
+/// Hashes of what a block wrote, and the root of the state after it.
+pub(crate) struct Followed {
+    pub(crate) nodes: Vec<B256>,
+    pub(crate) codes: Vec<B256>,
+    root: B256,
+}
+
+/// Executes a block again on the state with this root, and records what it reads. `before` is the state before the
+/// first block of the record.
+pub(crate) fn follow(
+    before: &State,
+    recording: &WitnessRecorder<'_>,
+    block: &Block,
+    root: B256,
+) -> Result<Followed, ChainError> {
+    let mut state = BlockState::new(recording, root);
+    if block.header.slot_number.is_some() {
+        state = state.with_access_list();
+    }
+    let (environment, transactions) = (before.environment(block), &block.transactions);
+    let sender = |index: usize| Ok(block.senders[index]);
+    let all = |_, _| Ok(());
+    execute_block(&mut state, environment, before.config(), transactions, sender, all)?;
+    let mut nodes = Vec::new();
+    let post = state.into_post_state(|(node, _)| nodes.push(node))?;
+    let codes = post.codes.into_iter().map(|(code, _)| code).collect();
+    Ok(Followed { nodes, codes, root: post.root })
 }
 
 impl<'x, 's, I> Replay<'x, 's, I>

@@ -6,7 +6,7 @@ use crate::{
 };
 use alloy_consensus::{Header, Transaction as _};
 use alloy_eips::eip2718::Encodable2718 as _;
-use execute::{DeclaredGas, Execute, Pricing, WorkCount};
+use execute::{DeclaredGas, GasSchedule, Pricing, WorkCount};
 use executor::{EvmOverrides, Invalid, Transaction};
 use revm::context::result::ResultAndState;
 use std::sync::Arc;
@@ -24,6 +24,8 @@ pub struct InputLimits {
     pub byte_price: u128,
     /// How many of the transactions, the first ones, pay no such price: what the block owes.
     pub exempt: usize,
+    /// Gas schedule of EXECUTE on the L1 that the block goes to.
+    pub schedule: GasSchedule,
 }
 
 impl InputLimits {
@@ -113,7 +115,7 @@ impl<'r, 's> Room<'r, 's> {
         let fork = config.spec.fork_at(header.timestamp);
         let fork = fork.filter(|fork| *fork >= ProtocolFork::Cancun);
         let limits = if fork.is_some() { limits } else { InputLimits::default() };
-        let pricing = Execute::on(fork.unwrap_or(ProtocolFork::Cancun)).gas;
+        let pricing: Arc<dyn Pricing> = limits.schedule.into();
         let work = WorkCount::new(&pricing, config);
         let base_fee = header.base_fee_per_gas.unwrap_or_default();
         Self { limits, recording, work, pricing, block_gas_limit: header.gas_limit, base_fee }

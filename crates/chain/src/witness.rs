@@ -57,6 +57,9 @@ impl From<BlockWithWitness> for ExecutedBlock {
     }
 }
 
+/// Name of the blocks of a batch in errors.
+const BATCH: &str = "blocks of the batch";
+
 /// Blocks of a chain that follow one another, and one witness for all of them.
 #[derive(Debug, Clone)]
 pub struct BatchWithWitness {
@@ -145,7 +148,20 @@ impl ChainReader {
     /// [`ChainError`] if they do not follow one another, are none, too many, or not all of one fork; or if
     /// the state before the first is no longer there.
     pub fn batch(&self, blocks: Vec<Arc<Block>>) -> Result<BatchWithWitness, ChainError> {
-        let what = "blocks of the batch";
+        let fork = self.fork_of_batch(&blocks)?;
+        let chain_id = self.config().spec.chain_id();
+        let none = || ChainError::Batch(DecodeError::Empty { what: BATCH });
+        let first = blocks.first().ok_or_else(none)?;
+        let parent = first.header.parent_hash;
+        let state = self.state_before(first)?;
+        let state = state.ok_or(ChainError::UnknownParent { block: first.hash, parent })?;
+        let witness = state.witness_of_blocks(blocks.iter().map(AsRef::as_ref))?;
+        Ok(BatchWithWitness { blocks, fork, chain_id, witness })
+    }
+
+    /// The fork of all blocks of a batch.
+    pub(crate) fn fork_of_batch(&self, blocks: &[Arc<Block>]) -> Result<ProtocolFork, ChainError> {
+        let what = BATCH;
         let first = blocks.first().ok_or(ChainError::Batch(DecodeError::Empty { what }))?;
         let (got, limit) = (blocks.len(), StatelessBatch::MAX_BLOCKS);
         if got > limit {
@@ -158,7 +174,7 @@ impl ChainReader {
                 .ok_or(ChainError::NoFork(block.header.timestamp))
         };
         let fork = fork_of(first)?;
-        for block in &blocks {
+        for block in blocks {
             let other = fork_of(block)?;
             if other != fork {
                 return Err(ChainError::Batch(DecodeError::Mismatch {
@@ -168,10 +184,6 @@ impl ChainReader {
                 }));
             }
         }
-        let parent = first.header.parent_hash;
-        let state = self.state_before(first)?;
-        let state = state.ok_or(ChainError::UnknownParent { block: first.hash, parent })?;
-        let witness = state.witness_of_blocks(blocks.iter().map(AsRef::as_ref))?;
-        Ok(BatchWithWitness { blocks, fork, chain_id: spec.chain_id(), witness })
+        Ok(fork)
     }
 }

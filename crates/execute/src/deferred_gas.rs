@@ -46,18 +46,13 @@ impl DeferredGas {
     }
 
     /// Total price of the work so far, including the piece that exceeded the limit.
-    fn spent(&self) -> u64 {
+    pub(crate) fn spent(&self) -> u64 {
         self.spent.load(Ordering::Relaxed)
     }
 
     /// Gas that the call must hold for the work, for every amount of gas that the block may use.
     pub(crate) fn owed(&self) -> u64 {
         self.spent().saturating_sub(self.covered)
-    }
-
-    /// Gas that a block which has used `gas_used` owes for the work.
-    pub(crate) fn owed_by(&self, gas_used: u64) -> u64 {
-        self.spent().saturating_sub(self.gas.covered_work(gas_used))
     }
 
     /// Returns the maximum gas, up to `given`, for which the work of a precompile can be paid; `None` if no
@@ -249,9 +244,9 @@ mod tests {
         // A quarter of the gas of the block pays for one, the call for another.
         let deferred = DeferredGas::new(&gas, 4 * price, price);
         assert!(deferred.spend(work));
-        assert_eq!((deferred.owed(), deferred.owed_by(0)), (0, price));
+        assert_eq!((deferred.owed(), deferred.spent()), (0, price));
         assert!(deferred.spend(work));
-        assert_eq!((deferred.owed(), deferred.owed_by(0)), (price, 2 * price));
+        assert_eq!((deferred.owed(), deferred.spent()), (price, 2 * price));
         assert!(!deferred.is_short());
         assert!(!deferred.spend(work));
         assert!(deferred.is_short() && deferred.owed() > price);

@@ -20,6 +20,7 @@
 
 #![cfg_attr(not(test), warn(clippy::unwrap_used))]
 
+mod cost;
 mod deferred_gas;
 mod dialects;
 mod forks;
@@ -30,6 +31,7 @@ mod pricing;
 mod rules;
 mod run;
 
+pub use cost::CallCost;
 pub use deferred_gas::WorkCount;
 pub use dialects::{
     Answer, BLOB_EXECUTE_ADDRESS, BlobSource, BlobTail, Call, Dialect, Drake, EXECUTE_ADDRESS,

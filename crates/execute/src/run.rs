@@ -1,7 +1,7 @@
 //! A call from calldata to result.
 
 use crate::{
-    Answer, Call, CallObserver, Dialect, ExecutionSpecs, ForkRule, GasSchedule, Pricing,
+    Answer, Call, CallCost, CallObserver, Dialect, ExecutionSpecs, ForkRule, GasSchedule, Pricing,
     RuleViolation, Rules,
     deferred_gas::{DeferredGas, Metered},
     dialects::Input,
@@ -119,6 +119,8 @@ pub struct Executed {
     pub gas: u64,
     /// Gas that the call had to hold: the reserve, and the gas owed for underpriced work.
     pub reserve: u64,
+    /// Price of all underpriced work of the blocks, in gas. The gas that they used covers a part of it.
+    pub work: u64,
     /// Verdict on the block; for a batch, on its last block.
     pub verdict: Verdict,
     /// Verdicts on the blocks of a batch before the last.
@@ -478,13 +480,11 @@ impl Execute {
             schema: input.schema(),
         };
 
-        // A schedule whose prices change meanwhile is limited to its reserve.
         let used = earlier.iter().chain([&verdict]).map(|verdict| verdict.header.gas_used);
-        let used = input.gas_used(used);
-        let owed = deferred.owed_by(used.saturating_sub(input.own_gas()));
-        let gas = self.gas.charge(&declared, used).min(reserve).saturating_add(owed);
-        let reserve = reserve.saturating_add(deferred.owed());
-        Ok(Executed { result, gas: gas.min(reserve), reserve, verdict, earlier })
+        let (used, work) = (input.gas_used(used), deferred.spent());
+        let cost = CallCost::new(&*self.gas, &declared, input.own_gas(), used, work);
+        let CallCost { charge: gas, reserve } = cost;
+        Ok(Executed { result, gas, reserve, work, verdict, earlier })
     }
 
     /// Refuses an input whose schema id the [fork rule](Self::forks) does not accept. It reads only

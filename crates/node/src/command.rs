@@ -1,7 +1,7 @@
 //! Changes of a node's state, as values.
 
 use crate::{
-    BlobStore, DropReason, Event, Forkchoice, MineRequest, Mining, NodeState, Observer,
+    Backlog, BlobStore, DropReason, Event, Forkchoice, MineRequest, Mining, NodeState, Observer,
     PoolJournal, PoolTransaction, Snapshot,
 };
 use alloy_primitives::{Address, B256};
@@ -132,6 +132,18 @@ impl Command for SetCoinbase {
 
     fn apply(self, node: &mut NodeState) {
         node.settings.coinbase = self.0;
+    }
+}
+
+/// Opens the pool for transactions from outside, or closes it for a reason.
+#[derive(Debug, Clone, Copy)]
+pub struct SetClosed(pub Option<Backlog>);
+
+impl Command for SetClosed {
+    type Output = ();
+
+    fn apply(self, node: &mut NodeState) {
+        node.settings.closed = self.0;
     }
 }
 

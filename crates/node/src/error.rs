@@ -1,5 +1,6 @@
 //! What a node refuses, and why.
 
+use crate::Backlog;
 use alloy_primitives::{Address, B256, U256};
 use chain::ChainError;
 use execute::ExecuteError;
@@ -152,6 +153,9 @@ pub enum Rejected {
     /// A legacy transaction without a chain id.
     #[error("the transaction names no chain id (EIP-155), so that it is valid on every chain")]
     Unprotected,
+    /// Too many blocks wait for L1, so that the node takes no transactions.
+    #[error("blocks wait for L1: {} is {}, the limit is {}; send it again later", .0.what, .0.got, .0.limit)]
+    Backlog(Backlog),
     /// The sender has code (EIP-3607).
     #[error("sender {0} has code")]
     SenderHasCode(Address),

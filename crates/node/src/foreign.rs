@@ -1,7 +1,7 @@
 //! Blocks that somebody else has built.
 
 use crate::{Node, NodeError, mine::verify_from_witness};
-use chain::{Block, BlockWithWitness, ChainError};
+use chain::{Block, BlockWithWitness, ChainError, InputLimits};
 use std::sync::Arc;
 
 impl Node {
@@ -19,7 +19,7 @@ impl Node {
         let before = chain
             .state_before(block)?
             .ok_or(ChainError::UnknownParent { block: block.hash, parent })?;
-        verify_from_witness(&before, block, &new.witness, rules, false).map(drop)
+        verify_from_witness(&before, block, &new.witness, rules, InputLimits::default()).map(drop)
     }
 
     /// Keeps a block that this node has executed, a child of any known one, and leaves the head where it

@@ -30,8 +30,8 @@ pub use blobs::BlobStore;
 pub use clock::{Clock, TimeOfDay};
 pub use command::{
     ClearPool, Command, DropTransaction, RemoveSender, RemoveTransaction, Restore, RestoreChain,
-    SetAttributes, SetBlobStore, SetClock, SetCoinbase, SetForkchoice, SetGasPrice, SetHead,
-    SetMining, SetObserver, SetPoolJournal, SetState,
+    SetAttributes, SetBlobStore, SetClock, SetClosed, SetCoinbase, SetForkchoice, SetGasPrice,
+    SetHead, SetMining, SetObserver, SetPoolJournal, SetState,
 };
 pub use error::{NodeError, Rejected, Unverified};
 pub use event::Event;
@@ -41,4 +41,4 @@ pub use node::{Forkchoice, Node, NodeState, Snapshot};
 pub use observer::Observer;
 pub use pool::{AdmissionContext, DropReason, Pool, PoolLimits, PoolTransaction, Sidecar};
 pub use pool_journal::PoolJournal;
-pub use settings::{Mining, Order, Settings};
+pub use settings::{Backlog, Mining, Order, Settings};

@@ -70,6 +70,8 @@ pub struct Posted {
     pub bytes: usize,
     /// Gas that it has to hold.
     pub gas: u64,
+    /// Price of the block's underpriced work, in gas ([`Executed::work`](execute::Executed::work)).
+    pub work: u64,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -255,7 +257,7 @@ impl Node {
                 && built.executed.block.provable
             {
                 let (state, block) = (&draft.state, &built.executed.block);
-                posted = verify_from_witness(state, block, witness, rules, draft.limits.any())?;
+                posted = verify_from_witness(state, block, witness, rules, draft.limits)?;
             }
             let gas = posted.map(|posted| posted.gas);
             let Some((got, max)) = gas.zip(max_gas).filter(|(got, max)| got > max) else {
@@ -423,17 +425,18 @@ pub(crate) fn verify_from_witness(
     block: &Block,
     witness: &OwnedWitness,
     rules: Rules,
-    goes_to_l1: bool,
+    limits: InputLimits,
 ) -> Result<Option<Posted>, NodeError> {
     let config = parent.config();
     let number = block.header.number;
     let unverified = |reason| NodeError::Unverified { number, reason: Box::new(reason) };
     let fork = config.spec.fork_at(block.header.timestamp);
     let Some(fork) = fork.filter(|fork| *fork >= ProtocolFork::Cancun) else { return Ok(None) };
-    let input = if goes_to_l1 { shortest_input } else { Block::input };
+    let input = if limits.any() { shortest_input } else { Block::input };
     let calldata = input(block, fork, config.spec.chain_id(), witness)
         .map_err(|error| unverified(error.into()))?;
     let execute = Execute {
+        gas: limits.schedule.into(),
         rules,
         networks: Networks::Only(Arc::new(config.spec.clone())),
         threads: thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
@@ -441,6 +444,6 @@ pub(crate) fn verify_from_witness(
     };
     let context = TrustedContext { evm: config, senders: &block.senders };
     let done = execute.run_under(&calldata, u64::MAX, context, |_| {});
-    let posted = |gas| Posted { bytes: calldata.len(), gas };
-    done.map(|done| Some(posted(done.reserve))).map_err(|error| unverified(error.into()))
+    let executed = done.map_err(|error| unverified(error.into()))?;
+    Ok(Some(Posted { bytes: calldata.len(), gas: executed.reserve, work: executed.work }))
 }

@@ -159,6 +159,9 @@ impl NodeState {
         if self.pool.get(new.hash()).is_some() || self.chain.transaction(new.hash())?.is_some() {
             return Err(Rejected::Known(*new.hash()));
         }
+        if let Some(backlog) = self.settings.closed {
+            return Err(Rejected::Backlog(backlog));
+        }
         let state = self.chain.state();
         let next = self.pending_header()?;
         check_transaction(new, state.config(), &self.settings, &next)?;

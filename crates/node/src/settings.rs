@@ -3,7 +3,7 @@
 use crate::PoolLimits;
 use alloy_primitives::{Address, Bytes};
 use chain::InputLimits;
-use execute::Rules;
+use execute::{GasSchedule, Rules};
 use std::time::Duration;
 
 /// When blocks are made.
@@ -46,6 +46,17 @@ pub enum Order {
     Offers,
     /// Who came first goes first.
     Arrival,
+}
+
+/// Blocks of an L2 that wait for L1, by the measure that is at its limit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Backlog {
+    /// Name of the measure, with its unit.
+    pub what: &'static str,
+    /// Its value.
+    pub got: u64,
+    /// Most that the node lets wait.
+    pub limit: u64,
 }
 
 /// The settings of a node.
@@ -92,6 +103,10 @@ pub struct Settings {
     /// Most gas that EXECUTE may ask for each block that is made and verified, but for one without
     /// transactions of the pool; `None` if L1 need not carry them.
     pub max_execute_gas: Option<u64>,
+    /// Gas schedule of EXECUTE on the L1 that verifies the blocks.
+    pub execute_gas: GasSchedule,
+    /// Reason for which no transaction is taken from outside; `None` to take them.
+    pub closed: Option<Backlog>,
     /// Least that a transaction of the pool pays in tips for each byte that it makes the input of EXECUTE longer, in
     /// wei. One that pays less is dropped when its turn comes.
     pub byte_price: u128,
@@ -105,7 +120,13 @@ impl Settings {
     pub fn input_limits(&self) -> InputLimits {
         // Nobody asks EXECUTE about a block that is not verified.
         let gas = self.max_execute_gas.filter(|_| self.verify_blocks.is_some());
-        InputLimits { bytes: self.max_input, gas, byte_price: self.byte_price, exempt: 0 }
+        InputLimits {
+            bytes: self.max_input,
+            gas,
+            byte_price: self.byte_price,
+            exempt: 0,
+            schedule: self.execute_gas,
+        }
     }
 }
 
@@ -127,6 +148,8 @@ impl Default for Settings {
             bodies: None,
             max_input: None,
             max_execute_gas: None,
+            execute_gas: GasSchedule::DEFAULT,
+            closed: None,
             max_transactions: None,
             replacement_bump: 10,
             pool_limits: PoolLimits::default(),

@@ -1,5 +1,6 @@
 //! What the block that is being built takes of what its `advance` can carry.
 
+use crate::status::BacklogStatus;
 use node::{Node, NodeError};
 use serde::Serialize;
 
@@ -21,6 +22,8 @@ pub(crate) struct Budget {
     gas: Account,
     /// Which of the three is nearest to its limit.
     nearest: Bound,
+    /// Blocks that wait for L1, of a sequencer.
+    backlog: Option<BacklogStatus>,
 }
 
 /// What is used, allowed and left of something.
@@ -58,7 +61,7 @@ impl Budget {
     /// # Errors
     ///
     /// [`NodeError`] if no block can be built.
-    pub(crate) fn of(node: &Node) -> Result<Self, NodeError> {
+    pub(crate) fn of(node: &Node, backlog: Option<BacklogStatus>) -> Result<Self, NodeError> {
         let pending = node.pending()?;
         let limits = node.read(|node| node.settings.input_limits());
         let (used, block) = (pending.used.unwrap_or_default(), pending.state.block());
@@ -77,6 +80,7 @@ impl Budget {
             execute_gas,
             gas,
             nearest: nearest.map_or(Bound::Gas, |(bound, _)| bound),
+            backlog,
         })
     }
 }

@@ -1,6 +1,6 @@
 //! What an operator of a node decides.
 
-use crate::{Signer, SubmitterConfig};
+use crate::{L1Profile, Signer, SubmitterConfig};
 use engine::JwtSecret;
 use node::PoolLimits;
 use rpc::ServerConfig;
@@ -37,10 +37,27 @@ pub struct SequencerConfig {
     pub l1_drift: Duration,
     /// How L1 transactions are paid for.
     pub submitter: SubmitterConfig,
+    /// Most that may wait for L1.
+    pub backlog: BacklogConfig,
     /// How much the pool holds.
     pub pool: PoolLimits,
     /// What transactions of the pool pay at least.
     pub prices: Prices,
+}
+
+/// Bounds of the blocks that wait for L1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BacklogConfig {
+    /// Longest time in which a block has to get to L1; half of the lag that L1 allows, if that is less or `None`.
+    pub max_age: Option<Duration>,
+    /// Percentage of what L1 takes in that time from which on blocks come more rarely.
+    pub slow_percent: u8,
+}
+
+impl Default for BacklogConfig {
+    fn default() -> Self {
+        Self { max_age: None, slow_percent: 50 }
+    }
 }
 
 /// What a transaction pays at least to whoever takes it into a block, in tips. What L1 forces upon a block pays
@@ -77,6 +94,8 @@ pub struct Config {
     pub l1_beacon: Vec<String>,
     /// Time for one request to it.
     pub l1_timeout: Duration,
+    /// Prices of EXECUTE on L1.
+    pub profile: L1Profile,
     /// How often L1 is looked at.
     pub poll_interval: Duration,
     /// Where the chain lies; `None` to keep it in memory.

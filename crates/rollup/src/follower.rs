@@ -1,10 +1,9 @@
 //! Following L1, and a sequencer.
 
-use crate::{RollupError, derivation, l1::room::Look, pool_log::PoolLog, sync::Sync};
+use crate::{L1Profile, RollupError, derivation, l1::room::Look, pool_log::PoolLog, sync::Sync};
 use alloy_consensus::Transaction as _;
 use alloy_primitives::{Bytes, map::B256Set};
 use chain::{Block, RecoveredTransaction};
-use execute::{Execute, Networks};
 use std::sync::Arc;
 use wire::StatelessInput;
 
@@ -146,9 +145,9 @@ impl Follower {
             let (got, expected) = (decoded.chain_id, spec.chain_id());
             return Err(RollupError::OtherL2 { got, expected });
         }
-        let networks = Networks::Only(Arc::new(spec.clone()));
-        let execute = Execute { networks, ..Execute::on(decoded.fork) };
-        execute
+        let schedule = self.sync.node.read(|node| node.settings.execute_gas);
+        L1Profile { schedule }
+            .execute(spec)
             .run(input, u64::MAX)
             .map_err(|reason| RollupError::Refused { hash: payload.block_hash, reason })?;
         let hash = payload.block_hash;

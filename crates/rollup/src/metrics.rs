@@ -1,6 +1,6 @@
 //! What a monitor sees of a node.
 
-use crate::{Status, l1::Answered, rpc_methods::Shared};
+use crate::{Status, l1::Answered, rpc_methods::Shared, status::BacklogStatus};
 use alloy_primitives::U256;
 use rpc::{Health, Journal, Level};
 use serde_json::{Value, json};
@@ -22,6 +22,9 @@ pub(crate) struct Levels {
     driven_head: Level,
     balance: Level,
     spent: Level,
+    backlog_blocks: Level,
+    backlog: [(Level, Level); 3],
+    planning_executions: Level,
 }
 
 impl Levels {
@@ -39,6 +42,25 @@ impl Levels {
             driven_head: level("rollup_driven_head", "Number of the head of the driven client"),
             balance: level("rollup_submitter_balance_gwei", "What is left to advance with"),
             spent: level("rollup_submitter_spent_gwei", "What was spent within a day, at most"),
+            backlog_blocks: level("rollup_backlog_blocks", "Blocks that wait for L1"),
+            backlog: [
+                (
+                    level("rollup_backlog_gas", "EXECUTE gas of the blocks that wait for L1"),
+                    level("rollup_backlog_gas_limit", "EXECUTE gas that L1 takes in time"),
+                ),
+                (
+                    level("rollup_backlog_bytes", "Input bytes of the blocks that wait for L1"),
+                    level("rollup_backlog_bytes_limit", "Input bytes that L1 takes in time"),
+                ),
+                (
+                    level("rollup_backlog_age", "Seconds since the oldest block that waits for L1"),
+                    level("rollup_backlog_age_limit", "Seconds in which a block has to be on L1"),
+                ),
+            ],
+            planning_executions: level(
+                "rollup_planning_executions",
+                "Executions of blocks to plan their way to L1",
+            ),
         }
     }
 
@@ -58,6 +80,13 @@ impl Levels {
             let gwei = submitter.balance / U256::from(GWEI);
             self.balance.set(gwei.saturating_to());
             self.spent.set(u64::try_from(submitter.spent_today / GWEI).unwrap_or(u64::MAX));
+            let BacklogStatus { blocks, gas, bytes, age } = submitter.backlog;
+            self.backlog_blocks.set(blocks);
+            for ((used, limit), it) in self.backlog.iter().zip([gas, bytes, age]) {
+                used.set(it.used);
+                limit.set(it.limit);
+            }
+            self.planning_executions.set(submitter.planning_executions);
         }
     }
 }

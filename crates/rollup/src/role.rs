@@ -117,6 +117,7 @@ impl RollupNode {
             refuse_below_base_fee: true,
             max_input: Some(limits.input_bytes()),
             max_execute_gas: Some(limits.execute_gas()),
+            execute_gas: config.profile.schedule,
             verify_blocks: Some(ExecuteRules::default()),
             ..Settings::default()
         };
@@ -143,6 +144,7 @@ impl RollupNode {
         let (orders, asked) = Orders::new();
         let start = Start {
             rules,
+            profile: config.profile,
             node: Arc::clone(&node),
             shared: Arc::clone(&shared),
             data_dir: config.data_dir.clone(),

@@ -145,7 +145,11 @@ pub(crate) fn registry(context: Arc<RollupApi>, workers: Arc<Workers>) -> Regist
         rollup.inputs_after(number)
     });
     methods.execute("rollup_budget", |rollup, _| {
-        Budget::of(rollup.api.node()).map_err(|error| RpcError::internal(error.to_string()))
+        let status = rollup.shared.status.lock();
+        let backlog = status.submitter.as_ref().map(|submitter| submitter.backlog);
+        drop(status);
+        Budget::of(rollup.api.node(), backlog)
+            .map_err(|error| RpcError::internal(error.to_string()))
     });
     methods
 }

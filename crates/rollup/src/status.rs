@@ -57,4 +57,30 @@ pub struct SubmitterStatus {
     pub transactions_in_flight: usize,
     /// L2 blocks that L1 does not have yet.
     pub unsafe_blocks: u64,
+    /// Number of times that a block was executed to plan its way to L1: none that this process has sealed.
+    pub planning_executions: u64,
+    /// The blocks that wait for L1.
+    pub backlog: BacklogStatus,
+}
+
+/// Blocks that wait for L1, against what L1 takes in time.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct BacklogStatus {
+    /// Number of blocks.
+    pub blocks: u64,
+    /// Gas that EXECUTE asks for them. A block that leaves no room for another one counts as a whole L1 transaction.
+    pub gas: Bounded,
+    /// Bytes of their inputs, counted in the same way.
+    pub bytes: Bounded,
+    /// Age of the oldest, in seconds.
+    pub age: Bounded,
+}
+
+/// An amount and its limit.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Bounded {
+    /// The amount.
+    pub used: u64,
+    /// Most that it may be.
+    pub limit: u64,
 }

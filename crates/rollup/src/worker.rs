@@ -2,7 +2,8 @@
 //! `l1`, and never waits for that but to change its role.
 
 use crate::{
-    Follower, L1Client, L1Reader, RollupError, Rules, Sequencer, SequencerConfig, Submitter,
+    Follower, L1Client, L1Profile, L1Reader, RollupError, Rules, Sequencer, SequencerConfig,
+    Submitter,
     admin::{Asked, Order, RoleError, sequencer_at},
     batcher::{Batcher, BatcherRoom},
     l1::room::{FailedLook, L1Looks, L1Room, Look, Sequencing},
@@ -38,6 +39,7 @@ const PAUSE: Duration = Duration::from_millis(20);
 #[derive(Debug)]
 pub(crate) struct Start {
     pub(crate) rules: Rules,
+    pub(crate) profile: L1Profile,
     pub(crate) node: Arc<Node>,
     pub(crate) shared: Arc<Shared>,
     pub(crate) data_dir: Option<PathBuf>,
@@ -150,8 +152,9 @@ impl Worker {
         let config = self.start.sequencing.as_deref()?;
         let (client, deployment) = (Arc::clone(&self.client), sync.view.deployment());
         let folder = self.start.data_dir.as_deref();
+        let Start { rules, profile, .. } = self.start;
         let batcher =
-            Batcher::new(client, deployment, self.start.rules, config, self.reads_blobs, folder);
+            Batcher::new(client, deployment, rules, config, profile, self.reads_blobs, folder);
         Some(batcher.and_then(|batcher| batcher.start().map_err(no_thread)))
     }
 

@@ -4,7 +4,7 @@ use crate::Overloaded;
 use alloy_primitives::{Bytes, hex};
 use chain::{ChainError, revert_reason};
 use jsonrpsee::types::ErrorObjectOwned;
-use node::{NodeError, Rejected};
+use node::{Backlog, NodeError, Rejected};
 use serde_json::{Value, json};
 
 /// What a call that reverted is told to have done, in the words of geth.
@@ -182,6 +182,10 @@ impl From<Rejected> for RpcError {
             Rejected::GappedLimit { .. } => format!("gapped-nonce limit exceeded: {reason}"),
             Rejected::PoolFull { .. } => format!("txpool is full: {reason}"),
             Rejected::SenderLimit { .. } => format!("account limit exceeded: {reason}"),
+            Rejected::Backlog(Backlog { what, got, limit }) => {
+                let data = Some(json!({ "what": what, "got": got, "limit": limit }));
+                return Self { data, ..Self::new(codes::BUSY, reason.to_string()) };
+            }
             Rejected::Chain(error) => return error.clone().into(),
             Rejected::NotKept(_) => return Self::internal(reason.to_string()),
             Rejected::Mining(error) => return Self::internal(error.to_string()),

@@ -7,6 +7,7 @@ mod extension;
 mod faults;
 mod fixtures;
 mod fork_backend;
+mod joined;
 mod layers;
 mod market;
 mod support;

@@ -17,7 +17,7 @@ use std::{
 use testkit::{Key, Random};
 use wire::ProtocolFork;
 
-const CHAIN_ID: u64 = 8_079;
+pub(crate) const CHAIN_ID: u64 = 8_079;
 const GAS_LIMIT: u64 = 30_000_000;
 
 /// SSTORE(calldata[0], calldata[1])
@@ -40,11 +40,11 @@ const fn code(number: u8) -> Address {
     Address::repeat_byte(0x10 + number)
 }
 
-fn sender(number: usize) -> Key {
+pub(crate) fn sender(number: usize) -> Key {
     Key::named(&format!("sender {number}"))
 }
 
-fn chain(fork: ProtocolFork) -> Chain {
+pub(crate) fn chain(fork: ProtocolFork) -> Chain {
     let mut genesis = empty_genesis(fork);
     genesis.gas_limit = GAS_LIMIT;
     let rich = U256::from(10).pow(U256::from(24));
@@ -93,7 +93,7 @@ fn start(genesis: &Genesis, fork: ProtocolFork) -> Chain {
     chain
 }
 
-fn next(chain: &Chain) -> BlockAttributes {
+pub(crate) fn next(chain: &Chain) -> BlockAttributes {
     let parent = &chain.head().header;
     BlockAttributes {
         timestamp: parent.timestamp + 12,
@@ -176,7 +176,7 @@ fn signed(
 }
 
 /// Something of each kind: reading much, writing, removing, deploying, destroying, delegating, failing.
-fn random_transaction(
+pub(crate) fn random_transaction(
     dice: &mut Random,
     nonces: &mut [u64],
     head: u64,

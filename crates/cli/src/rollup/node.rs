@@ -3,12 +3,13 @@
 use super::keys::Keys;
 use crate::output::{self, say};
 use ::rollup::{
-    Config, EngineConfig, L1Limits, PoolLimits, Prices, Role, RollupNode, SequencerConfig, Signer,
-    SubmitterConfig,
+    BacklogConfig, Config, EngineConfig, L1Limits, L1Profile, PoolLimits, Prices, Role, RollupNode,
+    SequencerConfig, Signer, SubmitterConfig,
 };
 use alloy_primitives::{Address, B256};
 use clap::{Args, ValueEnum};
 use engine::JwtSecret;
+use execute::GasSchedule;
 use eyre::{Report, Result, WrapErr as _, bail, ensure, eyre};
 use rpc::ServerConfig;
 use serde::{Deserialize, Serialize};
@@ -120,6 +121,17 @@ struct Values {
     /// 16777216].
     #[arg(long, value_name = "GAS")]
     l1_transaction_gas: Option<u64>,
+    /// Gas schedule of EXECUTE on L1: default, flat, ethrex, BASE+PER_BYTE or
+    /// BASE+REQUEST_BYTE+WITNESS_BYTE+ITEM [default: default].
+    #[arg(long, value_name = "SCHEDULE")]
+    l1_execute_gas: Option<String>,
+    /// Most milliseconds in which a block has to get to L1: no block is made that would not; half of the rollup's lag, if
+    /// that is less [default: half of the lag].
+    #[arg(long, value_name = "MS")]
+    backlog_age_ms: Option<u64>,
+    /// Percentage of what L1 takes in that time from which on blocks come more rarely [default: 50].
+    #[arg(long, value_name = "PERCENT")]
+    backlog_slow_percent: Option<u8>,
     /// Most transactions that wait in the pool of a sequencer [default: 20000].
     #[arg(long, value_name = "COUNT")]
     pool_transactions: Option<usize>,
@@ -273,6 +285,7 @@ impl Values {
             engine_addr: address,
             engine: text(),
             jwt_secret: Some(PathBuf::new()),
+            backlog_age_ms: Some(0),
             ..Self::defaults()
         }
     }
@@ -296,6 +309,8 @@ impl Values {
             l1_in_flight: Some(submitter.max_in_flight),
             l1_transaction_bytes: Some(submitter.limits.bytes),
             l1_transaction_gas: Some(submitter.limits.gas),
+            l1_execute_gas: Some(GasSchedule::DEFAULT.to_string()),
+            backlog_slow_percent: Some(BacklogConfig::default().slow_percent),
             pool_transactions: Some(pool.transactions),
             pool_per_account: Some(pool.per_sender),
             pool_gapped: Some(pool.gapped),
@@ -332,6 +347,8 @@ impl Values {
         ensure!(bytes >= mainnet.bytes, "--l1-transaction-bytes: at least {}", mainnet.bytes);
         let gas = given("--l1-transaction-gas", self.l1_transaction_gas)?;
         ensure!(gas >= mainnet.gas, "--l1-transaction-gas: at least {}", mainnet.gas);
+        let slow_percent = given("--backlog-slow-percent", self.backlog_slow_percent)?;
+        ensure!(slow_percent < 100, "--backlog-slow-percent: less than 100");
         Ok(SequencerConfig {
             advance_key: Signer::new("advance_key", advance)?,
             operator_key: Signer::new("operator_key", operator)?,
@@ -346,6 +363,10 @@ impl Values {
                 max_in_flight: in_flight,
                 limits: L1Limits { gas, bytes },
                 ..SubmitterConfig::default()
+            },
+            backlog: BacklogConfig {
+                max_age: self.backlog_age_ms.map(Duration::from_millis),
+                slow_percent,
             },
             pool: PoolLimits {
                 transactions: given("--pool-transactions", self.pool_transactions)?,
@@ -390,11 +411,14 @@ impl Values {
                 Some(EngineConfig { secret, serve, drive })
             }
         };
+        let schedule = given("--l1-execute-gas", self.l1_execute_gas)?;
+        let schedule = schedule.parse().wrap_err("--l1-execute-gas")?;
         Ok(Config {
             deployment: given("--deployment", self.deployment)?,
             l1: urls(&given("--l1", self.l1)?),
             l1_beacon: self.l1_beacon.as_deref().map(urls).unwrap_or_default(),
             l1_timeout: Duration::from_secs(30),
+            profile: L1Profile { schedule },
             poll_interval: milliseconds("--poll-interval-ms", self.poll_interval_ms)?,
             data_dir: self.data_dir,
             role,

@@ -2,20 +2,25 @@
 //!
 //! What goes to L1 and when is in `submission`, which way in `planning`.
 
+mod measured;
 mod planning;
 mod submission;
+mod throughput;
+
+pub(crate) use throughput::{PARTS, Throughput};
 
 use crate::{
-    Duties, RollupError, Rules, SequencerConfig, Submitter,
+    Duties, L1Profile, RollupError, Rules, SequencerConfig, Submitter,
     l1::{KeptCodes, L1Client, L1Clock, L1View},
-    status::SubmitterStatus,
+    status::{BacklogStatus, SubmitterStatus},
 };
 use alloy_primitives::{
-    B256, Bytes,
+    B256,
     map::{B256Map, B256Set},
 };
-use chain::{Block, ChainReader};
+use chain::{Block, BlockFootprint, ChainReader};
 use contracts::{Deployment, posting::L1Limits};
+use measured::Measured;
 use node::Posted;
 use parking_lot::{Condvar, Mutex};
 use planning::BlobTrust;
@@ -43,20 +48,13 @@ pub(crate) struct Work {
     pub(crate) clock: L1Clock,
 }
 
-/// What is known of a block since it was sealed.
-#[derive(Debug, Clone, Copy)]
-struct Sealed {
-    number: u64,
-    posted: Posted,
-}
-
 /// What the sequencer leaves for the batcher.
 #[derive(Debug, Default)]
 struct Mailbox {
     /// The newest work; `None` while L1 cannot be read.
     work: Option<Work>,
-    /// Blocks that were sealed since, and what each takes of an L1 transaction if it goes alone.
-    sealed: Vec<(B256, Sealed)>,
+    /// Blocks that were sealed since, with their figures.
+    sealed: Vec<(B256, Measured)>,
     /// `true` if blocks on their way to L1 have given way to others.
     forget: bool,
     stop: bool,
@@ -66,6 +64,7 @@ struct Mailbox {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Report {
     pub(crate) status: SubmitterStatus,
+    pub(crate) throughput: Throughput,
     /// Why blocks wait that should be on their way to L1.
     pub(crate) not_submitted: Option<String>,
 }
@@ -97,10 +96,10 @@ impl BatcherRoom {
         self.desk.mailbox.lock().work = None;
     }
 
-    /// Tells what a block takes of an L1 transaction if it goes alone.
-    pub(crate) fn sealed(&self, block: &Block, posted: Option<Posted>) {
-        let number = block.header.number;
-        let sealed = posted.map(|posted| (block.hash, Sealed { number, posted }));
+    /// Hands over the figures of a sealed block, as the self-check measured them.
+    pub(crate) fn sealed(&self, block: &Block, posted: Option<Posted>, footprint: BlockFootprint) {
+        let (number, footprint) = (block.header.number, Arc::new(footprint));
+        let sealed = posted.map(|posted| (block.hash, Measured { number, posted, footprint }));
         self.desk.mailbox.lock().sealed.extend(sealed);
     }
 
@@ -152,10 +151,12 @@ pub(crate) struct Batcher {
     config: SequencerConfig,
     submitter: Submitter,
     reads_blobs: bool,
-    /// Inputs of EXECUTE of blocks that L1 does not have yet.
-    inputs: B256Map<Bytes>,
-    /// What such a block takes of an L1 transaction if it goes alone, for those that this process has sealed.
-    posted: B256Map<Sealed>,
+    profile: L1Profile,
+    /// Figures of blocks that L1 does not have yet.
+    measured: B256Map<Measured>,
+    /// Number of times that a block was executed to measure it.
+    executions: u64,
+    throughput: Throughput,
     last_submission: Instant,
     /// Blocks that the next `advance` has at most: fewer after one that L1 would not take.
     most_blocks: usize,
@@ -170,6 +171,7 @@ impl Batcher {
         deployment: &Deployment,
         rules: Rules,
         config: &SequencerConfig,
+        profile: L1Profile,
         reads_blobs: bool,
         data_dir: Option<&Path>,
     ) -> Result<Self, RollupError> {
@@ -187,8 +189,10 @@ impl Batcher {
             config: config.clone(),
             submitter,
             reads_blobs,
-            inputs: B256Map::default(),
-            posted: B256Map::default(),
+            profile,
+            measured: B256Map::default(),
+            executions: 0,
+            throughput: Throughput::default(),
             last_submission: Instant::now(),
             most_blocks: submission::MAX_BLOCKS,
             blobs: BlobTrust::default(),
@@ -210,6 +214,7 @@ impl Batcher {
 
     fn run(mut self) {
         let (mut pause, mut not_submitted) = (Duration::ZERO, None);
+        let mut looked = Instant::now();
         loop {
             let work = {
                 let mut mailbox = self.desk.mailbox.lock();
@@ -222,10 +227,15 @@ impl Batcher {
                 if core::mem::take(&mut mailbox.forget) {
                     self.submitter.forget();
                 }
-                self.posted.extend(mailbox.sealed.drain(..));
+                self.measured.extend(mailbox.sealed.drain(..));
                 mailbox.work.clone()
             };
             pause = PAUSE;
+            let since = looked.elapsed();
+            looked += since;
+            if not_submitted.is_some() || self.submitter.in_flight().next().is_some() {
+                self.throughput.waited(since);
+            }
             if let Some(work) = work {
                 match self.submit(&work) {
                     Ok(submission::Outcome::Brought) => not_submitted = None,
@@ -253,8 +263,11 @@ impl Batcher {
             in_flight: self.submitter.in_flight().next().map(|sent| sent.hash),
             transactions_in_flight: self.submitter.in_flight().count(),
             unsafe_blocks: 0,
+            planning_executions: self.executions,
+            backlog: BacklogStatus::default(),
         };
-        *self.desk.report.lock() = Report { status, not_submitted };
+        let throughput = self.throughput;
+        *self.desk.report.lock() = Report { status, throughput, not_submitted };
     }
 
     /// Returns `true` if blocks have given way to others since the work was taken, or the thread is to end: nothing goes
@@ -273,8 +286,7 @@ impl Batcher {
     fn forget_others(&mut self, work: &Work, blocks: &[Arc<Block>]) {
         let there: B256Set = blocks.iter().map(|block| block.hash).collect();
         let head = work.chain.head().header.number;
-        self.inputs.retain(|hash, _| there.contains(hash));
-        self.posted.retain(|hash, sealed| sealed.number > head || there.contains(hash));
+        self.measured.retain(|hash, it| it.number > head || there.contains(hash));
     }
 }
 

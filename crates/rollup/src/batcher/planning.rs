@@ -7,7 +7,7 @@ use crate::{
     submitter::{Blobs, Load},
 };
 use alloy_eips::{eip4844::Blob, eip7594::BlobTransactionSidecarEip7594};
-use alloy_primitives::{B256, Bytes};
+use alloy_primitives::Bytes;
 use alloy_provider::Provider as _;
 use alloy_rpc_types_eth::TransactionRequest;
 use chain::Block;
@@ -16,9 +16,9 @@ use contracts::{
     kept::KeptCode,
     posting::{self, Cost, Input, L1Prices, Posting},
 };
-use execute::{BLOB_EXECUTE_ADDRESS, Execute, FURTHER_BLOCK_GAS};
+use execute::BLOB_EXECUTE_ADDRESS;
 use executor::ChainSpec;
-use std::sync::Arc;
+use std::{slice, sync::Arc};
 use wire::ProtocolFork;
 
 /// Gas that is set aside for a new anchor.
@@ -82,7 +82,7 @@ impl Batcher {
         &mut self,
         work: &Work,
         waiting: &[Arc<Block>],
-        calldata: &[Bytes],
+        calldata: &Input,
         kept: &[KeptCode],
     ) -> Result<Option<Plan>, RollupError> {
         let Some(first) = waiting.first() else { return Ok(None) };
@@ -93,16 +93,13 @@ impl Batcher {
         let Some(fork) = work.chain.config().spec.fork_at(first.header.timestamp) else {
             return Ok(None);
         };
-        let execute = Execute::on(fork);
         let genesis = work.chain.first_number();
         let number = first.header.number;
-        let in_blobs = self.in_blobs(work, waiting, &execute, fork)?;
+        let in_blobs = self.in_blobs(work, waiting, fork)?;
         if in_blobs.is_empty() {
             return Ok(None);
         }
-        let plain: Result<Vec<_>, _> =
-            calldata.iter().map(|input| measured(&execute, input, first.hash)).collect();
-        let mut candidates = Posting::ways_in_calldata(&plain?, kept);
+        let mut candidates = Posting::ways_in_calldata(slice::from_ref(calldata), kept);
         candidates.extend(in_blobs);
         let of_l1 = work.fork_of_l1(fork);
         let Some(prices) = self.prices(work, of_l1)? else { return Ok(None) };
@@ -129,19 +126,16 @@ impl Batcher {
         self.reads_blobs && self.blobs.allows(work.l1_head()) && self.blobs.said.is_none()
     }
 
-    /// What L1 keeps of inputs, so that they only name it. None after an `advance` failed, for a while: if the node of
+    /// What L1 keeps of an input, so that it only names it. None after an `advance` failed, for a while: if the node of
     /// L1 is wrong about it, the next one is not to fail too.
-    pub(super) fn kept_of(&self, work: &Work, inputs: &[Bytes]) -> Vec<KeptCode> {
+    pub(super) fn kept_of(&self, work: &Work, input: &Bytes) -> Vec<KeptCode> {
         if work.l1_head() < self.kept_again_at {
             return Vec::new();
         }
-        let kept_of = |input: &Bytes| {
-            let codes = [KeptCode::of_codes_in(input), KeptCode::of_each_code_in(input)].concat();
-            self.codes.among(codes, work.l1_head(), |account| self.client.code(account))
-        };
-        let kept: Result<Vec<_>, _> = inputs.iter().map(kept_of).collect();
+        let codes = [KeptCode::of_codes_in(input), KeptCode::of_each_code_in(input)].concat();
+        let kept = self.codes.among(codes, work.l1_head(), |account| self.client.code(account));
         // It saves gas, and nothing waits for it.
-        kept.map(|kept| kept.concat()).unwrap_or_else(|error| {
+        kept.unwrap_or_else(|error| {
             tracing::debug!(%error, "L1 does not say what it keeps");
             Vec::new()
         })
@@ -153,59 +147,36 @@ impl Batcher {
         self.kept_again_at = work.l1_head().saturating_add(PAUSE);
     }
 
-    /// These inputs as calldata, with references to what L1 keeps where that is cheaper, and the gas for them; without
-    /// gas if only L1 can tell, which `may_be_asked`.
+    /// This input as calldata, with references to what L1 keeps of it where that is cheaper, and the gas for it; without
+    /// gas if that is more than L1 lets a transaction have, and L1 `may_be_asked` to say what it takes.
     pub(super) fn in_calldata(
         &self,
         work: &Work,
         blocks: &[Arc<Block>],
-        inputs: Vec<Bytes>,
+        input: &Input,
         kept: &[KeptCode],
         evidence: &Evidence,
         may_be_asked: bool,
-    ) -> Result<(Vec<Bytes>, Option<u64>), RollupError> {
-        let Some(first) = blocks.first() else { return Ok((inputs, None)) };
+    ) -> (Vec<Bytes>, Option<u64>) {
+        let plain = || (vec![input.bytes.clone()], None);
+        let Some(first) = blocks.first() else { return plain() };
         let chain = &work.chain;
         let Some(fork) = chain.config().spec.fork_at(first.header.timestamp) else {
-            return Ok((inputs, None));
+            return plain();
         };
         let of_l1 = work.fork_of_l1(fork);
-        let way = |inputs: &[Input]| {
-            let ways = Posting::ways_in_calldata(inputs, kept).into_iter().map(|posting| {
-                let cost = posting.cost(of_l1, chain.first_number(), first.header.number);
-                (posting, cost)
-            });
-            let (posting, cost) = ways.min_by_key(|(_, cost)| cost.gas)?;
-            let limit = limit_with(&posting, &cost, evidence, of_l1);
-            Some((posting.inputs, limit))
-        };
-        let most = self.limits().gas;
-        let bound = self.reserve_of(blocks).and_then(|reserve| {
-            let [bytes] = &*inputs else { return None };
-            let blocks = blocks.len() as u64;
-            let bytes = bytes.clone();
-            way(&[Input { bytes, blocks, charge: reserve, reserve, trailer: 0 }])
+        let ways = Posting::ways_in_calldata(slice::from_ref(input), kept).into_iter();
+        let ways = ways.map(|posting| {
+            let cost = posting.cost(of_l1, chain.first_number(), first.header.number);
+            (posting, cost)
         });
-        if let Some((inputs, limit)) = bound.filter(|(_, limit)| *limit <= most) {
-            return Ok((inputs, Some(limit)));
-        }
-        if may_be_asked && kept.is_empty() {
-            return Ok((inputs, None));
-        }
-        let execute = Execute::on(fork);
-        let measured: Result<Vec<_>, _> =
-            inputs.iter().map(|input| measured(&execute, input, first.hash)).collect();
-        let Some((inputs, limit)) = way(&measured?) else { return Ok((inputs, None)) };
-        Ok((inputs, (!may_be_asked).then(|| limit.min(most))))
-    }
-
-    /// What a call of EXECUTE with these blocks has to hold at most, if all were sealed here: what each of them took
-    /// when it was verified. Together they share what they read.
-    fn reserve_of(&self, blocks: &[Arc<Block>]) -> Option<u64> {
-        let reserves =
-            blocks.iter().map(|block| self.posted.get(&block.hash).map(|it| it.posted.gas));
-        let sum: u64 = reserves.sum::<Option<u64>>()?;
-        Some(sum + FURTHER_BLOCK_GAS * (blocks.len() as u64).saturating_sub(1))
+        let Some((posting, cost)) = ways.min_by_key(|(_, cost)| cost.gas) else { return plain() };
+        let (limit, most) = (limit_with(&posting, &cost, evidence, of_l1), self.limits().gas);
+        let limit = match limit <= most {
+            true => Some(limit),
+            false => (!may_be_asked).then_some(most),
+        };
+        (posting.inputs, limit)
     }
 
     /// Ways in which the oldest blocks go through blobs, as many as fit.
@@ -213,7 +184,6 @@ impl Batcher {
         &mut self,
         work: &Work,
         waiting: &[Arc<Block>],
-        execute: &Execute,
         fork: ProtocolFork,
     ) -> Result<Vec<Posting>, RollupError> {
         let count = work.count_on(waiting, fork).min(self.most_blocks);
@@ -223,16 +193,10 @@ impl Batcher {
         let (max_gas, genesis) = (self.limits().gas, work.chain.first_number());
         let of_l1 = work.fork_of_l1(fork);
         let admits = |posting: &Posting| posting.cost(of_l1, genesis, first).limit <= max_gas;
+        self.measure(work, &waiting[..count])?;
+        // The head of an input that goes through blobs is that of a block by itself.
         posting::ways_in_blobs(count, admits, |range| {
-            let blocks = &waiting[range];
-            let (hash, number) = (blocks[0].hash, blocks[0].header.number);
-            let input = if let [block] = blocks {
-                self.input_of(work, block)?
-            } else {
-                let input = work.chain.batch(blocks.to_vec())?.input();
-                input.map_err(|source| RollupError::Input { number, source })?.into()
-            };
-            measured(execute, &input, hash)
+            self.input_of(&work.chain, &waiting[range], Block::input)
         })
     }
 
@@ -271,7 +235,7 @@ impl Batcher {
 impl Work {
     /// Fork by whose gas rules L1 takes a transaction with blocks of this fork now. The L2 has the fork schedule of
     /// L1, and blocks of the fork before may be posted after L1 has forked.
-    fn fork_of_l1(&self, of_block: ProtocolFork) -> ProtocolFork {
+    pub(super) fn fork_of_l1(&self, of_block: ProtocolFork) -> ProtocolFork {
         newest_fork(&self.chain.config().spec, self.l1_time(), of_block)
     }
 
@@ -288,16 +252,6 @@ impl Work {
 /// The fork of a schedule at a timestamp, but none before `least`.
 fn newest_fork(schedule: &ChainSpec, timestamp: u64, least: ProtocolFork) -> ProtocolFork {
     schedule.fork_at(timestamp).map_or(least, |fork| fork.max(least))
-}
-
-/// An input that begins with a block, and what EXECUTE asks for it.
-fn measured(execute: &Execute, bytes: &Bytes, hash: B256) -> Result<Input, RollupError> {
-    let refused = |reason| RollupError::Refused { hash, reason };
-    let executed = execute.run(bytes, u64::MAX).map_err(refused)?;
-    let blocks = executed.verdicts().count() as u64;
-    let (charge, reserve) = (executed.gas, executed.reserve);
-    let trailer = execute.trailer_charge();
-    Ok(Input { bytes: bytes.clone(), blocks, charge, reserve, trailer })
 }
 
 /// Gas for a posting that has evidence besides, with more for each piece than checking it takes.

@@ -4,21 +4,22 @@ use super::{Batcher, Work, planning::Plan};
 use crate::{
     RollupError,
     duties::evidence,
-    feed,
     submitter::{InFlight, Load, Progress, Shipment},
 };
-use alloy_primitives::{Bytes, map::B256Set};
+use alloy_primitives::map::B256Set;
 use alloy_sol_types::SolCall as _;
-use chain::{Block, ChainError, ChainReader, shortest_input};
-use contracts::bindings::INativeRollup::advanceCall;
-use std::{sync::Arc, time::Instant};
-use wire::ProtocolFork;
+use chain::{Block, ChainError, shortest_input};
+use contracts::{
+    bindings::INativeRollup::advanceCall,
+    posting::{Input, Posting},
+};
+use std::{slice, sync::Arc, time::Instant};
 
 /// L2 blocks in one `advance` at most.
 pub(super) const MAX_BLOCKS: usize = 32;
 
-/// Blocks, and their inputs.
-type Fitting = (Vec<Arc<Block>>, Vec<Bytes>);
+/// Blocks, and the input that brings all of them.
+type Fitting = (Vec<Arc<Block>>, Input);
 
 /// What a look at the blocks that wait has come to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,10 +38,13 @@ impl Batcher {
     /// [`RollupError`]; the blocks wait for the next call.
     pub(super) fn submit(&mut self, work: &Work) -> Result<Outcome, RollupError> {
         let had_blobs = self.submitter.in_flight().any(InFlight::has_blobs);
+        let before = self.submitter.in_flight().count();
         let mut has_news = false;
         match self.submitter.step(&self.client, &work.view)? {
             Progress::Done(_) => {
                 has_news = true;
+                let taken = before.saturating_sub(self.submitter.in_flight().count()).max(1);
+                self.throughput.took(taken as u64);
                 if had_blobs {
                     self.blobs.has_worked();
                 }
@@ -67,13 +71,13 @@ impl Batcher {
         }
         self.last_submission = Instant::now();
         let waiting = blocks.clone();
-        let Some((blocks, inputs)) = self.what_fits(work, blocks)? else {
+        let Some((blocks, input)) = self.what_fits(work, blocks)? else {
             return Ok(Outcome::Untried);
         };
-        let kept = self.kept_of(work, &inputs);
+        let kept = self.kept_of(work, &input.bytes);
         let known = work.duties;
         let by_blobs = match is_first {
-            true => self.by_blobs(work, &waiting, &inputs, &kept)?,
+            true => self.by_blobs(work, &waiting, &input, &kept)?,
             false => None,
         };
         let id = |block: &Arc<Block>| (block.header.number, block.hash);
@@ -94,7 +98,7 @@ impl Batcher {
                 // Checking evidence takes what only L1 can tell.
                 let is_plain = evidence.updates.is_empty() && !goes_alone;
                 let (inputs, gas_limit) =
-                    self.in_calldata(work, &blocks, inputs, &kept, &evidence, is_first)?;
+                    self.in_calldata(work, &blocks, &input, &kept, &evidence, is_first);
                 let gas_limit = gas_limit.filter(|_| is_plain || !is_first);
                 let input = advanceCall { inputs, evidence }.abi_encode().into();
                 let blocks = blocks.iter().map(id).collect();
@@ -119,70 +123,45 @@ impl Batcher {
         sent.map(|()| Outcome::Brought)
     }
 
-    /// Whether these blocks, each by itself, would fill an L1 transaction: nothing is gained by waiting for more. Of
-    /// blocks that were not sealed by this process nothing is known.
-    fn fills_a_transaction(&self, blocks: &[Arc<Block>]) -> bool {
-        let posted = |block: &Arc<Block>| self.posted.get(&block.hash).map(|it| it.posted.bytes);
-        let bytes: usize = blocks.iter().filter_map(posted).sum();
-        bytes >= self.limits().input_bytes()
-    }
-
     /// As many of the oldest blocks as one L1 transaction carries, and what it carries: one batch of all, which
     /// share a witness and a fork, or of one block its shortest input.
     fn what_fits(
-        &self,
+        &mut self,
         work: &Work,
         mut blocks: Vec<Arc<Block>>,
     ) -> Result<Option<Fitting>, RollupError> {
         let (chain, time) = (&work.chain, work.l1_time());
         blocks.truncate(self.most_blocks);
         let fork_of = |block: &Arc<Block>| chain.config().spec.fork_at(block.header.timestamp);
-        let fork = blocks.first().and_then(fork_of);
+        let Some(first) = blocks.first().cloned() else { return Ok(None) };
+        let fork = fork_of(&first).ok_or(ChainError::NoFork(first.header.timestamp))?;
         let mut gas = 0_u64;
         let fitting = blocks.iter().take_while(|block| {
             gas = gas.saturating_add(block.header.gas_used);
             let header = &block.header;
-            header.timestamp <= time && gas <= header.gas_limit && fork_of(block) == fork
+            header.timestamp <= time && gas <= header.gas_limit && fork_of(block) == Some(fork)
         });
         let mut count = fitting.count();
-        let max_bytes = self.limits().input_bytes();
-        while count > 1 {
-            let batch = chain.batch(blocks[..count].to_vec())?;
-            let number = blocks[0].header.number;
-            let input = batch.input().map_err(|source| RollupError::Input { number, source })?;
-            if input.len() <= max_bytes {
-                blocks.truncate(count);
-                return Ok(Some((blocks, vec![input.into()])));
+        blocks.truncate(count);
+        self.measure(work, &blocks)?;
+        let (max_bytes, max_gas) = (self.limits().input_bytes(), self.limits().gas);
+        let (of_l1, genesis) = (work.fork_of_l1(fork), chain.first_number());
+        while count > 0 {
+            blocks.truncate(count);
+            let input = self.input_of(chain, &blocks, shortest_input)?;
+            let posting = Posting::in_calldata(slice::from_ref(&input));
+            let gas = posting.cost(of_l1, genesis, first.header.number).limit;
+            let length = input.bytes.len();
+            // One block had room when it was sealed.
+            if count == 1 || length <= max_bytes && gas <= max_gas {
+                return Ok(Some((blocks, input)));
             }
             // As if all were alike, and at least one fewer.
-            count = (count * max_bytes / input.len()).clamp(1, count - 1);
+            let by_bytes = count * max_bytes / length.max(1);
+            let by_gas = u128::from(max_gas) * count as u128 / u128::from(gas.max(1));
+            let by_gas = usize::try_from(by_gas).unwrap_or(count);
+            count = by_bytes.min(by_gas).clamp(1, count - 1);
         }
-        blocks.truncate(count);
-        let Some(block) = blocks.first().map(Arc::clone) else { return Ok(None) };
-        Ok(Some((blocks, vec![input_alone(chain, &block)?])))
+        Ok(None)
     }
-
-    /// The input of EXECUTE for a block; made once.
-    pub(super) fn input_of(
-        &mut self,
-        work: &Work,
-        block: &Arc<Block>,
-    ) -> Result<Bytes, RollupError> {
-        if let Some(input) = self.inputs.get(&block.hash) {
-            return Ok(input.clone());
-        }
-        let input = feed::input_of(&work.chain, block)?;
-        self.inputs.insert(block.hash, input.clone());
-        Ok(input)
-    }
-}
-
-/// The input with which a block goes to L1 as calldata if it goes alone. It had room there when it was sealed.
-fn input_alone(chain: &ChainReader, block: &Arc<Block>) -> Result<Bytes, RollupError> {
-    let number = block.header.number;
-    let witness = chain.witness_of(block)?.ok_or(ChainError::Pruned(number))?;
-    let spec = &chain.config().spec;
-    let fork = spec.fork_at(block.header.timestamp).unwrap_or(ProtocolFork::Paris);
-    let input = shortest_input(block, fork, spec.chain_id(), &witness);
-    Ok(input.map_err(|source| RollupError::Input { number, source })?.into())
 }

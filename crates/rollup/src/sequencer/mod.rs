@@ -3,6 +3,7 @@
 //! What a block is made of is in `sealing`, and what becomes of blocks that L1 can never take in `recovery`. The
 //! batcher brings them to L1, on a thread of its own.
 
+mod backlog;
 mod recovery;
 mod sealing;
 
@@ -14,9 +15,10 @@ use crate::{
         room::{L1Snapshot, Look, Terms},
     },
     pool_log::PoolLog,
-    status::SubmitterStatus,
+    status::{BacklogStatus, SubmitterStatus},
     sync::Sync,
 };
+use backlog::{Pace, Queue};
 use chain::{Block, ChainReader, RecoveredTransaction};
 use contracts::posting::L1Limits;
 use node::{MineRequest, Node, SetAttributes};
@@ -39,6 +41,10 @@ pub struct Sequencer {
     /// instance, so they wait here for the same place, and not in the pool.
     again: Vec<RecoveredTransaction>,
     last_block: Instant,
+    /// Blocks that wait for L1.
+    queue: Queue,
+    /// The same against what L1 takes of them.
+    backlog: BacklogStatus,
     /// State of the contracts at the head of the view.
     terms: Option<Arc<Terms>>,
     clock: L1Clock,
@@ -66,6 +72,8 @@ impl Sequencer {
             parked: BTreeSet::new(),
             again: Vec::new(),
             last_block: Instant::now(),
+            queue: Queue::default(),
+            backlog: BacklogStatus::default(),
             terms: None,
             clock: L1Clock::new(),
             ahead_since: None,
@@ -80,6 +88,7 @@ impl Sequencer {
     /// then: its key may be used by another node.
     pub(crate) fn into_parts(self) -> (Sync, Vec<RecoveredTransaction>) {
         self.expect_plain_block();
+        self.close(None);
         self.batcher.end();
         (self.sync, self.again)
     }
@@ -97,7 +106,11 @@ impl Sequencer {
         let head = self.chain().head().header.number;
         let safe = self.sync.view.advanced_head().map_or(0, |(number, _)| number);
         let report = self.batcher.report();
-        SubmitterStatus { unsafe_blocks: head.saturating_sub(safe), ..report.status }
+        SubmitterStatus {
+            unsafe_blocks: head.saturating_sub(safe),
+            backlog: self.backlog,
+            ..report.status
+        }
     }
 
     /// Why blocks wait that should be on their way to L1.
@@ -184,6 +197,7 @@ impl Sequencer {
     /// [`RollupError`]; no block is shown then.
     pub fn make_block(&mut self) -> Result<Option<Arc<Block>>, RollupError> {
         let now = Instant::now();
+        let pace = self.look_at_backlog()?;
         let (silent, limit) = (self.clock.age(now), self.longest_silence());
         if silent > limit {
             let (silent, limit) = (silent.as_secs(), limit.as_secs());
@@ -198,7 +212,8 @@ impl Sequencer {
             let expected = self.clock.next_block(now);
             return Err(RollupError::AheadOfL1 { number, got, expected });
         }
-        if self.last_block.elapsed() < self.config.block_time || time <= head.header.timestamp {
+        let Pace::After(pause) = pace else { return Ok(None) };
+        if self.last_block.elapsed() < pause || time <= head.header.timestamp {
             return Ok(None);
         }
         let sealed = self.seal(&chain, &head, time, &terms);
@@ -210,9 +225,11 @@ impl Sequencer {
             }
         };
         let (rejected, posted) = (sealed.rejected.clone(), sealed.posted);
+        let footprint = sealed.new.footprint();
         let block = self.node().append(sealed)?;
         self.last_block = Instant::now();
-        self.batcher.sealed(&block, posted);
+        self.enqueue(&block, posted);
+        self.batcher.sealed(&block, posted, footprint);
         self.forget_kept(&block, &rejected)?;
         self.expect_plain_block();
         if let Some(log) = &self.pool_log {

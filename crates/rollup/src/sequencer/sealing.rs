@@ -249,14 +249,14 @@ fn opened(sealed: &SealedBlock, opening: &Opening, limits: &L1Limits) -> Opened 
         expected.transaction.hash() == got.hash() && receipt.success
     });
     let all = done.count() == opening.transactions.len();
-    let fits = |Posted { bytes, gas }: &Posted| {
+    let fits = |Posted { bytes, gas, .. }: &Posted| {
         *bytes <= limits.input_bytes() && *gas <= limits.execute_gas()
     };
     if all && sealed.posted.as_ref().is_some_and(fits) { Opened::Yes } else { Opened::TooMuch }
 }
 
 fn too_large(sealed: &SealedBlock, limits: &L1Limits) -> RollupError {
-    let Posted { bytes, gas } = sealed.posted.unwrap_or(Posted { bytes: 0, gas: 0 });
+    let (bytes, gas) = sealed.posted.map_or((0, 0), |posted| (posted.bytes, posted.gas));
     let (max_bytes, max_gas) = (limits.input_bytes(), limits.execute_gas());
     RollupError::TooLarge { bytes, max_bytes, gas, max_gas }
 }

@@ -1,5 +1,6 @@
 //! Sequencers and followers over an L1 behind real sockets.
 
+mod backlog;
 mod blobs_of_l1;
 mod engine_api;
 mod faults_of_l1;
@@ -9,6 +10,7 @@ mod kept_codes;
 mod l1_log;
 mod messages;
 mod monitoring;
+mod planning;
 mod pool_attacks;
 mod promotion;
 mod room;

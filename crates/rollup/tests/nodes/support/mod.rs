@@ -13,7 +13,8 @@ use client::{Client, Options};
 use contracts::{Deployment, bindings::IL1MessageQueue, l2_chain_config, l2_genesis};
 use devnet::{Devnet, DevnetBuilder, Hardfork};
 use enshrine_rollup::{
-    Config, PoolLimits, Prices, Role, RollupNode, SequencerConfig, Signer, SubmitterConfig,
+    BacklogConfig, Config, L1Profile, PoolLimits, Prices, Role, RollupNode, SequencerConfig,
+    Signer, SubmitterConfig,
 };
 use eyre::{OptionExt, Result, ensure, eyre};
 use rpc::ServerConfig;
@@ -61,8 +62,20 @@ impl World {
 
     /// As above, on an L1 that takes inputs that end in blobs.
     pub(crate) async fn with_blobs() -> Result<Self> {
+        Self::with_blobs_and(Vec::new()).await
+    }
+
+    /// As above, with these accounts on the L2 from the start.
+    pub(crate) async fn with_blobs_and(accounts: Vec<(Address, GenesisAccount)>) -> Result<Self> {
         let l1 = Devnet::builder().with(|config| config.execute_blobs = true);
-        Self::on(l1, Vec::new(), None).await
+        Self::on(l1, accounts, None).await
+    }
+
+    /// Moves L1's time on by a second, with a block.
+    pub(crate) async fn next_second(&self) -> Result<()> {
+        self.provider.anvil_increase_time(1).await?;
+        self.provider.anvil_mine(Some(1), None).await?;
+        Ok(())
     }
 
     /// As above, where the rules of L1 and L2 are those of Amsterdam.
@@ -127,6 +140,7 @@ impl World {
             l1: vec![self.l1.endpoint()],
             l1_beacon: Vec::new(),
             l1_timeout: Duration::from_secs(10),
+            profile: L1Profile::default(),
             poll_interval: Duration::from_millis(50),
             data_dir: None,
             role,
@@ -149,6 +163,7 @@ impl World {
             confirmations: 0,
             l1_drift: Duration::from_secs(300),
             submitter: SubmitterConfig::default(),
+            backlog: BacklogConfig::default(),
             pool: PoolLimits::default(),
             prices: Prices::default(),
         })

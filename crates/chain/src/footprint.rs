@@ -1,0 +1,155 @@
+//! Nodes and codes that a block read and wrote: with those of the blocks before it, all that a batch needs.
+
+use crate::{
+    BatchWithWitness, BlockWithWitness, ChainError, ChainReader, record::WitnessRecorder,
+    replay::follow,
+};
+use alloy_primitives::{B256, Bytes, map::B256Set};
+use keccak::keccak256_batch;
+use std::sync::{Arc, OnceLock};
+use store::Block;
+use wire::OwnedWitness;
+
+/// Nodes and codes that one block read and wrote.
+#[derive(Debug, Clone)]
+pub struct BlockFootprint {
+    witness: OwnedWitness,
+    /// Hashes of the nodes and of the codes of the witness, in its order. The thread that joins the first batch
+    /// computes them, and not the one that seals blocks.
+    hashes: OnceLock<(Vec<B256>, Vec<B256>)>,
+    written_nodes: Vec<B256>,
+    written_codes: Vec<B256>,
+}
+
+impl BlockFootprint {
+    const fn new(
+        witness: OwnedWitness,
+        written_nodes: Vec<B256>,
+        written_codes: Vec<B256>,
+    ) -> Self {
+        Self { witness, hashes: OnceLock::new(), written_nodes, written_codes }
+    }
+
+    fn hashes(&self) -> &(Vec<B256>, Vec<B256>) {
+        self.hashes.get_or_init(|| {
+            let hashed = |list: &[Bytes]| {
+                let mut hashes = vec![B256::ZERO; list.len()];
+                let items: Vec<&[u8]> = list.iter().map(AsRef::as_ref).collect();
+                keccak256_batch(&items, &mut hashes);
+                hashes
+            };
+            (hashed(&self.witness.state), hashed(&self.witness.codes))
+        })
+    }
+
+    /// The witness of the block alone.
+    pub const fn witness(&self) -> &OwnedWitness {
+        &self.witness
+    }
+
+    /// Number of nodes and codes that the block wrote.
+    pub const fn written(&self) -> (usize, usize) {
+        (self.written_nodes.len(), self.written_codes.len())
+    }
+}
+
+impl BlockWithWitness {
+    /// Nodes and codes that this block read and wrote.
+    pub fn footprint(&self) -> BlockFootprint {
+        let nodes = self.changes.nodes.iter().map(|(hash, _)| *hash).collect();
+        let codes = self.changes.codes.iter().map(|(hash, _)| *hash).collect();
+        BlockFootprint::new(self.witness.clone(), nodes, codes)
+    }
+}
+
+/// A batch whose witness is joined from the footprints of its blocks.
+#[derive(Debug, Clone)]
+pub struct JoinedBatch {
+    /// The blocks with their witness.
+    pub batch: BatchWithWitness,
+    /// Lengths of the nodes that a block loads after an earlier block of the batch has loaded or written them. EXECUTE
+    /// counts each as [`UnderpricedWork::RepeatedNode`](executor::UnderpricedWork::RepeatedNode).
+    pub repeated: Vec<usize>,
+}
+
+impl ChainReader {
+    /// Executes a block again, for its [`BlockFootprint`].
+    ///
+    /// # Errors
+    ///
+    /// [`ChainError`] if the state before the block is not kept, and for genesis, which has none.
+    pub fn footprint_of(&self, block: &Block) -> Result<BlockFootprint, ChainError> {
+        let parent = block.header.parent_hash;
+        let state = self.state_before(block)?;
+        let state = state.ok_or(ChainError::UnknownParent { block: block.hash, parent })?;
+        let recording = WitnessRecorder::new(&state);
+        let post = follow(&state, &recording, block, state.root())?;
+        Ok(BlockFootprint::new(recording.into_witness()?, post.nodes, post.codes))
+    }
+
+    /// Joins blocks of the chain, each a child of the one before, to a batch without executing them: the witness is the
+    /// union of theirs, less what earlier blocks of the batch wrote.
+    ///
+    /// # Errors
+    ///
+    /// [`ChainError`] if the blocks do not follow one another, are none, too many, or not all of one fork.
+    pub fn join(
+        &self,
+        blocks: Vec<(Arc<Block>, Arc<BlockFootprint>)>,
+    ) -> Result<JoinedBatch, ChainError> {
+        let (blocks, footprints): (Vec<_>, Vec<_>) = blocks.into_iter().unzip();
+        let fork = self.fork_of_batch(&blocks)?;
+        for pair in blocks.windows(2) {
+            let [parent, child] = pair else { continue };
+            let (block, got, expected) = (child.hash, child.header.parent_hash, parent.hash);
+            if got != expected {
+                return Err(ChainError::NoChild { block, got, expected });
+            }
+        }
+        let mut joined = Union::default();
+        for (index, footprint) in footprints.iter().enumerate() {
+            joined.add(index, footprint);
+        }
+        let Union { mut witness, repeated, .. } = joined;
+        witness.canonicalize();
+        let chain_id = self.config().spec.chain_id();
+        Ok(JoinedBatch { batch: BatchWithWitness { blocks, fork, chain_id, witness }, repeated })
+    }
+}
+
+/// A witness of several blocks while it is put together.
+#[derive(Debug, Default)]
+struct Union {
+    witness: OwnedWitness,
+    repeated: Vec<usize>,
+    /// Hashes of nodes and codes that are carried or were written by then.
+    nodes: B256Set,
+    codes: B256Set,
+}
+
+impl Union {
+    /// Adds the block at a position of the batch.
+    fn add(&mut self, index: usize, footprint: &BlockFootprint) {
+        let OwnedWitness { state, codes, headers } = &footprint.witness;
+        let (node_hashes, code_hashes) = footprint.hashes();
+        for (hash, node) in node_hashes.iter().zip(state) {
+            if self.nodes.insert(*hash) {
+                self.witness.state.push(node.clone());
+            } else {
+                self.repeated.push(node.len());
+            }
+        }
+        for (hash, code) in code_hashes.iter().zip(codes) {
+            if self.codes.insert(*hash) {
+                self.witness.codes.push(code.clone());
+            }
+        }
+        // They end with the block's parent, and blocks of the batch are not carried.
+        let before = &headers[..headers.len().saturating_sub(index)];
+        if before.len() > self.witness.headers.len() {
+            self.witness.headers = before.to_vec();
+        }
+        self.nodes.extend(&footprint.written_nodes);
+        self.codes.extend(&footprint.written_codes);
+    }
+}

@@ -1,0 +1,127 @@
+//! Batches that are joined from the footprints of their blocks: the same bytes as those of executing them again.
+
+use crate::taken_back::{self, next, random_transaction};
+use enshrine_chain::{Block, BlockFootprint, Chain, ChainError, InputLimits, RecoveredTransaction};
+use execute::{Execute, Networks, UnderpricedWork};
+use std::{ops::Range, sync::Arc};
+use testkit::Random;
+use wire::{DecodeError, ProtocolFork, StatelessBatch};
+
+/// A block of a chain, with its footprint as it was sealed, and the price of its underpriced work.
+struct Sealed {
+    block: Arc<Block>,
+    footprint: Arc<BlockFootprint>,
+    work: u64,
+}
+
+fn execute_on(chain: &Chain, fork: ProtocolFork) -> Execute {
+    let networks = Networks::Only(Arc::new(chain.config().spec.clone()));
+    Execute { networks, ..Execute::on(fork) }
+}
+
+/// Appends a block with these transactions, as far as they can stand in it.
+fn seal(chain: &mut Chain, offered: &[RecoveredTransaction], fork: ProtocolFork) -> Sealed {
+    let state = chain.state();
+    let header = state.open_header(&next(chain)).unwrap();
+    let limits = InputLimits { bytes: Some(60_000), ..InputLimits::default() };
+    let built = state.build_within(&header, &[], offered, limits).unwrap();
+    let new = built.into_block_with_witness(&chain.config().spec);
+    let executed = execute_on(chain, fork).run(&new.input().unwrap(), u64::MAX).unwrap();
+    let footprint = Arc::new(new.footprint());
+    Sealed { block: chain.append(new).unwrap(), footprint, work: executed.work }
+}
+
+fn parts(sealed: &[Sealed]) -> Vec<(Arc<Block>, Arc<BlockFootprint>)> {
+    sealed.iter().map(|it| (Arc::clone(&it.block), Arc::clone(&it.footprint))).collect()
+}
+
+#[test]
+fn a_joined_batch_is_the_one_that_executing_its_blocks_again_gives_and_costs_what_is_said() {
+    let (mut repeated, mut codes, mut ancestors) = (0, 0, 0);
+    for fork in [ProtocolFork::Cancun, ProtocolFork::Osaka, ProtocolFork::Amsterdam] {
+        for seed in 0..12 {
+            let mut dice = Random::new(seed);
+            let mut chain = taken_back::chain(fork);
+            let execute = execute_on(&chain, fork);
+            let mut nonces = [0; 16];
+            let count = 2 + dice.index(7);
+            let mut sealed = Vec::new();
+            for _ in 0..count {
+                let head = chain.head().header.number;
+                for (index, nonce) in nonces.iter_mut().enumerate() {
+                    *nonce = chain.nonce(taken_back::sender(index).address()).unwrap();
+                }
+                let offered: Vec<_> = (0..dice.below(16))
+                    .map(|_| {
+                        random_transaction(
+                            &mut dice,
+                            &mut nonces,
+                            head,
+                            fork >= ProtocolFork::Osaka,
+                        )
+                    })
+                    .collect();
+                sealed.push(seal(&mut chain, &offered, fork));
+            }
+            // All of them, and a part that begins behind the first.
+            let from = dice.index(count - 1);
+            let ranges: [Range<usize>; 2] = [0..count, from..count];
+            for range in ranges {
+                let sealed = &sealed[range.clone()];
+                let about = format!("{fork} {seed} {range:?}");
+                let joined = chain.join(parts(sealed)).unwrap();
+                let blocks = sealed.iter().map(|it| Arc::clone(&it.block)).collect();
+                let expected = chain.batch(blocks).unwrap();
+                assert_eq!(joined.batch.witness, expected.witness, "{about}");
+                let input = joined.batch.input().unwrap();
+                assert_eq!(input, expected.input().unwrap(), "{about}");
+
+                let executed = execute.run(&input, u64::MAX).unwrap();
+                let of_node = |bytes: &usize| {
+                    execute.gas.underpriced_work(&UnderpricedWork::RepeatedNode { bytes: *bytes })
+                };
+                let again: u64 = joined.repeated.iter().map(of_node).sum();
+                let work = again + sealed.iter().map(|it| it.work).sum::<u64>();
+                assert_eq!(work, executed.work, "{about}");
+                let used = sealed.iter().map(|it| it.block.header.gas_used).sum();
+                let cost = execute.cost_of(&input, used, work).unwrap();
+                assert_eq!(
+                    (cost.charge, cost.reserve),
+                    (executed.gas, executed.reserve),
+                    "{about}"
+                );
+                repeated += joined.repeated.len();
+                let alone = |it: &Sealed| it.footprint.witness().codes.len();
+                codes += sealed.iter().map(alone).sum::<usize>() - expected.witness.codes.len();
+                ancestors += expected.witness.headers.len() - 1;
+            }
+            // A footprint that is made afterwards is the one that was sealed.
+            for Sealed { block, footprint, .. } in &sealed {
+                let again = chain.footprint_of(block).unwrap();
+                assert_eq!(again.witness(), footprint.witness(), "{fork} {seed}");
+                assert_eq!(again.written(), footprint.written(), "{fork} {seed}");
+            }
+        }
+    }
+    // Each of these was joined at least once.
+    assert!(repeated > 1_000 && codes > 100 && ancestors > 100, "{repeated} {codes} {ancestors}");
+}
+
+#[test]
+fn only_blocks_that_follow_one_another_are_joined() {
+    let fork = ProtocolFork::Osaka;
+    let mut chain = taken_back::chain(fork);
+    let sealed: Vec<_> = (0..3).map(|_| seal(&mut chain, &[], fork)).collect();
+    let all = parts(&sealed);
+    let (first, third) = (&sealed[0].block, &sealed[2].block);
+    let gap = chain.join(vec![all[0].clone(), all[2].clone()]).unwrap_err();
+    let (got, expected) = (third.header.parent_hash, first.hash);
+    assert_eq!(gap, ChainError::NoChild { block: third.hash, got, expected });
+    let what = "blocks of the batch";
+    let none = chain.join(Vec::new()).unwrap_err();
+    assert_eq!(none, ChainError::Batch(DecodeError::Empty { what }));
+    let many = chain.join(vec![all[0].clone(); 257]).unwrap_err();
+    let limit = StatelessBatch::MAX_BLOCKS;
+    assert_eq!(many, ChainError::Batch(DecodeError::TooMany { what, got: 257, limit }));
+    assert!(chain.join(all).is_ok());
+}

@@ -1,0 +1,120 @@
+//! Figures of the blocks that wait: from the self-check at their sealing, or measured once.
+
+use super::{Batcher, Work};
+use crate::RollupError;
+use alloy_primitives::Bytes;
+use chain::{Block, BlockFootprint, ChainError, ChainReader, shortest_input};
+use contracts::posting;
+use execute::{Execute, UnderpricedWork};
+use node::Posted;
+use std::sync::Arc;
+use wire::ProtocolFork;
+
+/// Figures of a block, and the nodes and codes that it read and wrote. With them no plan has to execute it.
+#[derive(Debug, Clone)]
+pub(super) struct Measured {
+    pub(super) number: u64,
+    pub(super) posted: Posted,
+    pub(super) footprint: Arc<BlockFootprint>,
+}
+
+impl Batcher {
+    /// Measures the blocks of which nothing is known yet, because another process sealed them: each once.
+    pub(super) fn measure(
+        &mut self,
+        work: &Work,
+        blocks: &[Arc<Block>],
+    ) -> Result<(), RollupError> {
+        for block in blocks {
+            if self.measured.contains_key(&block.hash) {
+                continue;
+            }
+            let (chain, number, hash) = (&work.chain, block.header.number, block.hash);
+            // EXECUTE runs the block a second time, for the underpriced work.
+            self.executions += 2;
+            let footprint = Arc::new(chain.footprint_of(block)?);
+            let bytes = alone(chain, block, &footprint, shortest_input)?;
+            let executed = self.execute(chain).run(&bytes, u64::MAX);
+            let executed = executed.map_err(|reason| RollupError::Refused { hash, reason })?;
+            let posted = Posted { bytes: bytes.len(), gas: executed.reserve, work: executed.work };
+            self.measured.insert(hash, Measured { number, posted, footprint });
+        }
+        Ok(())
+    }
+
+    /// EXECUTE of L1, for blocks of this chain.
+    pub(super) fn execute(&self, chain: &ChainReader) -> Execute {
+        self.profile.execute(&chain.config().spec)
+    }
+
+    /// The input for [measured](Self::measure) blocks, and its cost: one batch of several, and of one block what `single`
+    /// makes of it.
+    pub(super) fn input_of(
+        &self,
+        chain: &ChainReader,
+        blocks: &[Arc<Block>],
+        single: SingleInput,
+    ) -> Result<posting::Input, RollupError> {
+        let execute = self.execute(chain);
+        let measured = blocks.iter().map(|block| {
+            let unknown = || ChainError::UnknownBlock(block.hash);
+            Ok((block, self.measured.get(&block.hash).ok_or_else(unknown)?))
+        });
+        let measured = measured.collect::<Result<Vec<_>, ChainError>>()?;
+        let mut work: u64 = measured.iter().map(|(_, it)| it.posted.work).sum();
+        let used: u64 = blocks.iter().map(|block| block.header.gas_used).sum();
+        let bytes = if let [(block, it)] = &*measured {
+            alone(chain, block, &it.footprint, single)?
+        } else {
+            let parts =
+                measured.iter().map(|(block, it)| (Arc::clone(block), Arc::clone(&it.footprint)));
+            let joined = chain.join(parts.collect())?;
+            let again =
+                joined.repeated.iter().map(|bytes| UnderpricedWork::RepeatedNode { bytes: *bytes });
+            work += again.map(|node| execute.gas.underpriced_work(&node)).sum::<u64>();
+            let number = blocks.first().map_or(0, |first| first.header.number);
+            let input = joined.batch.input();
+            input.map_err(|source| RollupError::Input { number, source })?.into()
+        };
+        let hash = blocks.first().map(|first| first.hash).unwrap_or_default();
+        let cost = execute.cost_of(&bytes, used, work);
+        let cost = cost.map_err(|reason| RollupError::Refused { hash, reason })?;
+        Ok(posting::Input {
+            bytes,
+            blocks: blocks.len() as u64,
+            charge: cost.charge,
+            reserve: cost.reserve,
+            trailer: execute.trailer_charge(),
+        })
+    }
+
+    /// Returns `true` if these blocks, each by itself, would fill an L1 transaction with bytes or with gas: nothing is
+    /// gained by waiting for more. A block that was not measured yet counts nothing.
+    pub(super) fn fills_a_transaction(&self, blocks: &[Arc<Block>]) -> bool {
+        let posted = blocks.iter().filter_map(|block| self.measured.get(&block.hash));
+        let (mut bytes, mut gas) = (0_usize, 0_u64);
+        for Posted { bytes: its_bytes, gas: its_gas, .. } in posted.map(|it| it.posted) {
+            bytes += its_bytes;
+            gas = gas.saturating_add(its_gas);
+        }
+        bytes >= self.limits().input_bytes() || gas >= self.limits().execute_gas()
+    }
+}
+
+/// Makes the input of one block.
+pub(super) type SingleInput =
+    fn(&Block, ProtocolFork, u64, &wire::OwnedWitness) -> Result<Vec<u8>, wire::DecodeError>;
+
+fn alone(
+    chain: &ChainReader,
+    block: &Block,
+    footprint: &BlockFootprint,
+    single: SingleInput,
+) -> Result<Bytes, RollupError> {
+    let spec = &chain.config().spec;
+    let time = block.header.timestamp;
+    let fork = spec.fork_at(time).ok_or(ChainError::NoFork(time))?;
+    let input = single(block, fork, spec.chain_id(), footprint.witness());
+    let number = block.header.number;
+    Ok(input.map_err(|source| RollupError::Input { number, source })?.into())
+}

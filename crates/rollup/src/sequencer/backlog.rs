@@ -1,0 +1,272 @@
+//! Blocks that wait for L1, held against what L1 takes of them in time.
+//!
+//! The sequencer looks at them before each block. It makes blocks more rarely as they come nearer to what L1 takes, and
+//! none, nor takes transactions, where the next one might not get there in time: a block that was sealed is not undone
+//! for want of room on L1.
+
+use super::Sequencer;
+use crate::{
+    RollupError,
+    batcher::{PARTS, Throughput},
+    config::BacklogConfig,
+    status::{BacklogStatus, Bounded},
+};
+use alloy_primitives::B256;
+use chain::Block;
+use contracts::posting::L1Limits;
+use node::{Backlog, Posted, SetClosed};
+use std::{
+    collections::VecDeque,
+    time::{Duration, Instant},
+};
+
+/// Gas of a block beside that of its transactions, where nothing else is known of it.
+const BLOCK_GAS: u64 = 500_000;
+/// Parts of a limit.
+const WHOLE: u64 = 1_000;
+
+/// A block that waits for L1.
+#[derive(Debug, Clone, Copy)]
+struct Waiting {
+    number: u64,
+    hash: B256,
+    timestamp: u64,
+    /// Gas and bytes that it takes of a transaction; all of one if it leaves no room for another such block.
+    gas: u64,
+    bytes: u64,
+}
+
+impl Waiting {
+    /// A block whose self-check has found these figures, if this process sealed it.
+    fn new(block: &Block, posted: Option<Posted>, limits: &L1Limits) -> Self {
+        let (most_gas, most_bytes) = (limits.execute_gas(), limits.input_bytes() as u64);
+        let whole = |used: u64, most: u64| if used > most / 2 { most } else { used };
+        let (gas, bytes) = match posted {
+            Some(posted) => (posted.gas, posted.bytes as u64),
+            None => (block.header.gas_used.saturating_add(BLOCK_GAS), block.size() as u64),
+        };
+        Self {
+            number: block.header.number,
+            hash: block.hash,
+            timestamp: block.header.timestamp,
+            gas: whole(gas, most_gas),
+            bytes: whole(bytes, most_bytes),
+        }
+    }
+}
+
+/// The blocks that wait, oldest first.
+#[derive(Debug, Default)]
+pub(super) struct Queue(VecDeque<Waiting>);
+
+/// When the next block is made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Pace {
+    /// After this time.
+    After(Duration),
+    /// Not before L1 has taken some of those that wait.
+    Full,
+}
+
+impl Queue {
+    /// The blocks against what an L1 with this throughput takes before they are too old.
+    fn status(
+        &self,
+        now: u64,
+        longest: Duration,
+        limits: &L1Limits,
+        throughput: &Throughput,
+    ) -> BacklogStatus {
+        let oldest = self.0.front().map_or(now, |first| first.timestamp);
+        let age = now.saturating_sub(oldest);
+        // What waits behind them has the rest of the time.
+        let transactions = throughput.within(longest.saturating_sub(Duration::from_secs(age)));
+        let most = |of_one: u64| {
+            let all = u128::from(transactions) * u128::from(of_one) / u128::from(PARTS);
+            u64::try_from(all).unwrap_or(u64::MAX)
+        };
+        let sum = |of: fn(&Waiting) -> u64| self.0.iter().map(of).fold(0, u64::saturating_add);
+        BacklogStatus {
+            blocks: self.0.len() as u64,
+            gas: Bounded { used: sum(|it| it.gas), limit: most(limits.execute_gas()) },
+            bytes: Bounded { used: sum(|it| it.bytes), limit: most(limits.input_bytes() as u64) },
+            age: Bounded { used: age, limit: longest.as_secs() },
+        }
+    }
+}
+
+impl BacklogStatus {
+    /// The first measure by which another block, of a whole transaction at most, would be too much.
+    fn full(&self, limits: &L1Limits) -> Option<Backlog> {
+        if self.blocks == 0 {
+            return None;
+        }
+        let measures = [
+            ("gas of EXECUTE", self.gas, limits.execute_gas()),
+            ("bytes of inputs", self.bytes, limits.input_bytes() as u64),
+            ("age in seconds", self.age, 1),
+        ];
+        let is_full = |(_, it, more): &&(_, Bounded, u64)| it.used.saturating_add(*more) > it.limit;
+        let found = measures.iter().find(is_full)?;
+        let (what, Bounded { used, limit }, more) = *found;
+        Some(Backlog { what, got: used.saturating_add(more), limit })
+    }
+
+    /// Thousandths of the nearest limit that are used.
+    fn filled(&self) -> u64 {
+        let share = |it: Bounded| {
+            let parts = u128::from(it.used) * u128::from(WHOLE) / u128::from(it.limit.max(1));
+            u64::try_from(parts).unwrap_or(WHOLE).min(WHOLE)
+        };
+        [self.gas, self.bytes, self.age].map(share).into_iter().max().unwrap_or_default()
+    }
+
+    /// The time between blocks: as configured up to a share of the limit, and growing from there on to the limit as the
+    /// rest of the share shrinks.
+    fn pace(&self, block_time: Duration, config: &BacklogConfig) -> Duration {
+        let slow_from = u64::from(config.slow_percent.min(99)) * WHOLE / 100;
+        let rest = WHOLE - self.filled().min(WHOLE - 1);
+        let most = WHOLE - slow_from;
+        if rest >= most {
+            return block_time;
+        }
+        let factor = u32::try_from(most.div_ceil(rest)).unwrap_or(u32::MAX);
+        block_time.saturating_mul(factor)
+    }
+}
+
+impl Sequencer {
+    /// Looks at the blocks that wait for L1: the pace of the next one follows. Closes the pool to transactions from
+    /// outside, or opens it again.
+    pub(super) fn look_at_backlog(&mut self) -> Result<Pace, RollupError> {
+        self.follow_queue()?;
+        let lag = Duration::from_secs(self.rules.max_lag / 2);
+        let longest = self.config.backlog.max_age.map_or(lag, |max| max.min(lag));
+        let now = self.clock.for_block(Instant::now());
+        let throughput = self.batcher.report().throughput;
+        let limits = *self.limits();
+        let status = self.queue.status(now, longest, &limits, &throughput);
+        let full = status.full(&limits);
+        self.close(full);
+        self.backlog = status;
+        Ok(match full {
+            Some(_) => Pace::Full,
+            None => Pace::After(status.pace(self.config.block_time, &self.config.backlog)),
+        })
+    }
+
+    /// Adds what was sealed, and takes out what L1 has taken.
+    fn follow_queue(&mut self) -> Result<(), RollupError> {
+        let (safe, chain) = (self.sync.safe()?, self.chain());
+        let head = chain.head();
+        let queue = &mut self.queue.0;
+        while queue.front().is_some_and(|first| first.number <= safe.header.number) {
+            queue.pop_front();
+        }
+        let last = queue.back().map_or(safe.hash, |last| last.hash);
+        let first = queue.front().map_or(head.header.number + 1, |first| first.number);
+        let is_whole = last == head.hash && (queue.is_empty() || first == safe.header.number + 1);
+        if is_whole {
+            return Ok(());
+        }
+        let known: Vec<_> = queue.drain(..).collect();
+        let limits = *self.limits();
+        for block in self.unsafe_blocks()? {
+            let known = known.iter().find(|it| it.hash == block.hash).copied();
+            let waiting = known.unwrap_or_else(|| Waiting::new(&block, None, &limits));
+            self.queue.0.push_back(waiting);
+        }
+        Ok(())
+    }
+
+    /// Adds a block that was sealed now.
+    pub(super) fn enqueue(&mut self, block: &Block, posted: Option<Posted>) {
+        let waiting = Waiting::new(block, posted, self.limits());
+        self.queue.0.push_back(waiting);
+    }
+
+    /// Closes the pool for a reason, or opens it.
+    pub(super) fn close(&self, reason: Option<Backlog>) {
+        let before = self.node().read(|node| node.settings.closed);
+        if before == reason {
+            return;
+        }
+        match (before, reason) {
+            (None, Some(Backlog { what, got, limit })) => {
+                tracing::warn!(what, got, limit, "blocks wait for L1, refusing transactions");
+            }
+            (Some(_), None) => tracing::info!("L1 takes blocks again, accepting transactions"),
+            _ => {}
+        }
+        self.node().execute(SetClosed(reason));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CONFIG: BacklogConfig = BacklogConfig { max_age: None, slow_percent: 50 };
+
+    fn queue(blocks: u64, gas: u64, since: u64) -> Queue {
+        let block = |number| Waiting {
+            number,
+            hash: B256::with_last_byte(1),
+            timestamp: since,
+            gas,
+            bytes: 10,
+        };
+        Queue((0..blocks).map(block).collect())
+    }
+
+    fn status(queue: &Queue, longest: u64) -> BacklogStatus {
+        let longest = Duration::from_secs(longest);
+        queue.status(1_000, longest, &L1Limits::default(), &Throughput::default())
+    }
+
+    #[test]
+    fn blocks_come_more_rarely_from_a_share_of_the_limit_on_and_not_at_all_at_it() {
+        let second = Duration::from_secs(1);
+        let limits = L1Limits::default();
+        // One transaction in twelve seconds: as many as a hundred whole ones.
+        let whole = limits.execute_gas();
+        let pace = |blocks| {
+            let status = status(&queue(blocks, whole, 1_000), 1_200);
+            (status.full(&limits).is_none()).then(|| status.pace(second, &CONFIG))
+        };
+        assert_eq!(pace(0), Some(second));
+        assert_eq!(pace(50), Some(second));
+        assert_eq!(pace(51), Some(2 * second));
+        assert_eq!(pace(75), Some(2 * second));
+        assert_eq!(pace(90), Some(5 * second));
+        assert_eq!(pace(99), Some(50 * second));
+        assert_eq!(pace(100), None);
+        let backlog = status(&queue(100, whole, 1_000), 1_200).full(&limits);
+        let (got, limit) = (101 * whole, 100 * whole);
+        assert_eq!(backlog, Some(Backlog { what: "gas of EXECUTE", got, limit }));
+    }
+
+    #[test]
+    fn an_old_block_leaves_less_time_to_those_behind_it_and_stops_them_in_the_end() {
+        let limits = L1Limits::default();
+        let at = |since| status(&queue(1, 1, since), 100);
+        assert!(at(1_000).gas.limit > at(950).gas.limit);
+        assert_eq!(at(1_000).full(&limits), None);
+        assert!(at(900).full(&limits).is_some());
+        // Where nothing waits, the next block is as good as on its way.
+        assert_eq!(status(&queue(0, 0, 0), 0).full(&limits), None);
+    }
+
+    #[test]
+    fn a_block_that_leaves_no_room_for_another_such_block_takes_a_whole_transaction() {
+        let limits = L1Limits::default();
+        let (gas, bytes) = (limits.execute_gas(), limits.input_bytes());
+        let block = Block::from_header(Default::default());
+        let of = |gas, bytes| {
+            let waiting = Waiting::new(&block, Some(Posted { bytes, gas, work: 0 }), &limits);
+            (waiting.gas, waiting.bytes)
+        };
+        assert_eq!(of(gas / 2, 7), (gas / 2, 7));
+        assert_eq!(of(gas / 2 + 1, bytes / 2 + 1), (gas, bytes as u64));
+    }
+}

@@ -1,0 +1,108 @@
+//! An L1 that takes less than the L2 makes: the L2 slows down, and undoes nothing.
+
+use crate::support::{World, provider_of, refusal, signed_with, until};
+use alloy_eips::Encodable2718 as _;
+use alloy_primitives::{Address, B256, Bytes};
+use alloy_provider::{Provider, RootProvider};
+use enshrine_rollup::{BacklogConfig, Role, RollupNode};
+use eyre::{OptionExt as _, Result, ensure};
+use serde_json::Value;
+use std::time::Duration;
+use testkit::{ETHER, Key, rich};
+
+/// A transfer of Alice that may use all gas of a block, or why the node does not take it.
+async fn send(l2: &RootProvider, nonce: u64) -> Result<(), Value> {
+    let to = Address::repeat_byte(0xb0);
+    let transfer = signed_with(&Key::named("alice"), nonce, to, 1, Bytes::new(), 9_900_000);
+    match l2.send_raw_transaction(&transfer.encoded_2718()).await {
+        Ok(_) => Ok(()),
+        Err(error) => Err(match error.as_error_resp() {
+            Some(error) => serde_json::json!({
+                "code": error.code,
+                "message": error.message,
+                "data": error.data.as_ref().and_then(|data| serde_json::from_str(data.get()).ok())
+                    .unwrap_or(Value::Null),
+            }),
+            None => Value::from(error.to_string()),
+        }),
+    }
+}
+
+/// Hashes of all blocks up to this one.
+async fn hashes(l2: &RootProvider, last: u64) -> Result<Vec<B256>> {
+    let mut all = Vec::new();
+    for number in 1..=last {
+        let block = l2.get_block_by_number(number.into()).await?;
+        all.push(block.ok_or_eyre("a block is missing")?.header.hash);
+    }
+    Ok(all)
+}
+
+async fn next_transfer(sequencer: &RollupNode, l2: &RootProvider, nonce: u64) -> Result<()> {
+    until("the transfer in a block", sequencer, || async {
+        Ok(l2.get_transaction_count(Key::named("alice").address()).await? > nonce)
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn blocks_stop_before_l1_cannot_take_them_in_time_and_sends_are_refused_with_the_reason()
+-> Result<()> {
+    let accounts = vec![(Key::named("alice").address(), rich(ETHER))];
+    let world = World::with(accounts).await?;
+    let mut config = world.sequencer_config()?;
+    // Room for few transactions of an L1 that has taken none yet.
+    config.backlog = BacklogConfig { max_age: Some(Duration::from_secs(60)), slow_percent: 50 };
+    let (proxy, config) = world.behind_proxy(Role::Sequencer(Box::new(config)))?;
+    proxy.intercept(|request| {
+        let is_send = request.contains("eth_sendRawTransaction");
+        is_send.then(|| refusal(request, "not now"))
+    });
+    let sequencer = RollupNode::start(config).await?;
+    let l2 = provider_of(&sequencer)?;
+
+    // Blocks of which each fills a transaction on L1, until one more might not get there.
+    let mut nonce = 0;
+    let reason = loop {
+        if let Err(reason) = send(&l2, nonce).await {
+            break reason;
+        }
+        nonce += 1;
+        ensure!(nonce < 200, "it takes whatever is sent: {:?}", sequencer.status());
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    };
+    assert_eq!(reason["code"], -32_005, "{reason}");
+    let [got, limit] = ["got", "limit"].map(|name| reason["data"][name].as_u64());
+    assert!(got > limit && limit.is_some(), "{reason}");
+    assert!(reason["message"].as_str().is_some_and(|it| it.contains("wait for L1")), "{reason}");
+    let sealed = sequencer.status().unsafe_head.number;
+    assert!(sealed > 0, "the first is taken");
+    let budget: Value = l2.raw_request("rollup_budget".into(), ()).await?;
+    assert_eq!(budget["backlog"]["blocks"], sealed, "{budget}");
+    let before = hashes(&l2, sealed).await?;
+
+    // It stays so while L1 takes nothing.
+    for _ in 0..20 {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        assert_eq!(sequencer.status().unsafe_head.number, sealed);
+    }
+    proxy.honest();
+    // What was taken gets into blocks, and no block that was there has given way.
+    next_transfer(&sequencer, &l2, nonce - 1).await?;
+    until("all blocks on L1", &sequencer, || async {
+        let status = sequencer.status();
+        Ok(status.safe_head == status.unsafe_head)
+    })
+    .await?;
+    assert_eq!(hashes(&l2, sealed).await?, before, "a block was made again");
+    // What was refused is taken now, and so is more.
+    for nonce in nonce..nonce + 3 {
+        until("the transfer to be taken", &sequencer, || async {
+            Ok(send(&l2, nonce).await.is_ok())
+        })
+        .await?;
+        next_transfer(&sequencer, &l2, nonce).await?;
+    }
+    sequencer.stop().await;
+    Ok(())
+}

@@ -1,0 +1,120 @@
+//! Plans for L1: made from figures that are known, without executing a block again.
+
+use crate::support::{World, provider_of, refusal, signed_with, until};
+use alloy_eips::Encodable2718 as _;
+use alloy_primitives::{Address, Bytes};
+use alloy_provider::{Provider as _, RootProvider};
+use enshrine_rollup::{Config, Role, RollupNode};
+use eyre::{OptionExt as _, Result};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+use testkit::{ETHER, Key, rich};
+
+/// Sends a transfer that may use so much gas, and waits for the block that holds it.
+async fn next_block(
+    sequencer: &RollupNode,
+    l2: &RootProvider,
+    nonce: u64,
+    gas_limit: u64,
+) -> Result<()> {
+    let alice = Key::named("alice");
+    let to = Address::repeat_byte(0xb0);
+    let transfer = signed_with(&alice, nonce, to, 1, Bytes::new(), gas_limit);
+    let _ = l2.send_raw_transaction(&transfer.encoded_2718()).await?;
+    until("a block with the transfer", sequencer, || async {
+        Ok(l2.get_transaction_count(alice.address()).await? > nonce)
+    })
+    .await
+}
+
+async fn is_settled(sequencer: &RollupNode) -> Result<()> {
+    until("all blocks on L1", sequencer, || async {
+        let status = sequencer.status();
+        Ok(status.safe_head == status.unsafe_head)
+    })
+    .await
+}
+
+fn executions(sequencer: &RollupNode) -> Result<u64> {
+    let submitter = sequencer.status().submitter.ok_or_eyre("it is no sequencer")?;
+    Ok(submitter.planning_executions)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_plan_executes_a_block_that_this_process_has_sealed() -> Result<()> {
+    /// As many as one `advance` has at most.
+    const BLOCKS: u64 = 32;
+    let accounts = vec![(Key::named("alice").address(), rich(ETHER))];
+    let world = World::with_blobs_and(accounts).await?;
+    let mut config = world.sequencer_config()?;
+    // Blocks go once so many wait, or fill a transaction by their gas.
+    config.submit_interval = Duration::from_secs(3_600);
+    config.submitter.limits.gas = 1 << 30;
+    config.submitter.limits.bytes = 1 << 20;
+    let config = world.config(Role::Sequencer(Box::new(config)));
+    let config = Config { l1_beacon: Some(world.l1.endpoint()), ..config };
+    let sequencer = RollupNode::start(config).await?;
+    let l2 = provider_of(&sequencer)?;
+    for nonce in 0..BLOCKS {
+        next_block(&sequencer, &l2, nonce, 21_000).await?;
+        // Blocks need seconds of their own; L1's time is enough for that.
+        world.next_second().await?;
+    }
+    is_settled(&sequencer).await?;
+    assert_eq!(executions(&sequencer)?, 0);
+    sequencer.stop().await;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn after_a_restart_each_waiting_block_is_measured_once_and_what_l1_takes_is_sent_at_once()
+-> Result<()> {
+    const BLOCKS: u64 = 8;
+    let accounts = vec![(Key::named("alice").address(), rich(ETHER))];
+    let world = World::with(accounts).await?;
+    let folder = tempfile::tempdir()?;
+    let role = || Ok::<_, eyre::Report>(Role::Sequencer(Box::new(world.sequencer_config()?)));
+    let (proxy, config) = world.behind_proxy(role()?)?;
+    let config = Config { data_dir: Some(folder.path().to_owned()), ..config };
+    let refuse = |request: &str| {
+        let is_send = request.contains("eth_sendRawTransaction");
+        is_send.then(|| refusal(request, "not now"))
+    };
+    proxy.intercept(refuse);
+    let sequencer = RollupNode::start(config.clone()).await?;
+    let l2 = provider_of(&sequencer)?;
+    for nonce in 0..BLOCKS {
+        next_block(&sequencer, &l2, nonce, 4_000_000).await?;
+    }
+    assert_eq!(executions(&sequencer)?, 0);
+    sequencer.stop().await;
+
+    // Together the blocks may use more gas than an L1 transaction has. How many of them fit is known without asking L1.
+    let (asked, tried) = (Arc::<AtomicUsize>::default(), Arc::<AtomicUsize>::default());
+    let (estimates, sends) = (Arc::clone(&asked), Arc::clone(&tried));
+    proxy.intercept(move |request| {
+        if request.contains("eth_estimateGas") {
+            estimates.fetch_add(1, Ordering::SeqCst);
+        }
+        let refused = refuse(request);
+        if refused.is_some() {
+            sends.fetch_add(1, Ordering::SeqCst);
+        }
+        refused
+    });
+    let sequencer = RollupNode::start(config).await?;
+    until("some tries", &sequencer, || async { Ok(tried.load(Ordering::SeqCst) > 3) }).await?;
+    assert_eq!(asked.load(Ordering::SeqCst), 0);
+    proxy.honest();
+    is_settled(&sequencer).await?;
+    assert_eq!(sequencer.status().safe_head.number, BLOCKS);
+    // One execution for what the block read and wrote, one for what EXECUTE asks for it.
+    assert!(executions(&sequencer)? <= 2 * BLOCKS, "{:?}", sequencer.status());
+    sequencer.stop().await;
+    Ok(())
+}
