@@ -24,6 +24,7 @@ mod duties;
 mod error;
 mod feed;
 mod follower;
+mod forward;
 mod heads;
 pub mod l1;
 mod metrics;

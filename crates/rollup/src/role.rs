@@ -4,6 +4,7 @@
 use crate::{
     Config, EngineConfig, L1Client, L1Error, L1Reader, Prices, Role, RollupError, Rules,
     admin::{self, Asked, Orders},
+    forward::Forwarder,
     heads::Heads,
     l1::BlobClient,
     metrics::{Levels, Readiness},
@@ -142,6 +143,10 @@ impl RollupNode {
             reader = reader.with_log(&folder.join("l1.log"), &known)?;
         }
         let (orders, asked) = Orders::new();
+        let feed = Feed::default();
+        let has_callers = config.engine.as_ref().is_some_and(|engine| engine.serve.is_some());
+        let forwarder = Forwarder::new(Arc::clone(&shared), feed.clone(), has_callers);
+        let forwarder = Arc::new(forwarder);
         let start = Start {
             rules,
             profile: config.profile,
@@ -151,14 +156,15 @@ impl RollupNode {
             kept_pool,
             sequencing: None,
             peer: config.peer.clone(),
-            has_callers: config.engine.as_ref().is_some_and(|engine| engine.serve.is_some()),
-            feed: Feed::default(),
+            has_callers,
+            feed,
             runtime: tokio::runtime::Handle::current(),
             poll: config.poll_interval,
             stop: Arc::default(),
         };
-        let rooms = Rooms::start(&mut config, start, reader, levels, asked).await?;
-        match Ports::open(&config, &node, &shared, journal, health, orders).await {
+        let offers = Arc::clone(&forwarder);
+        let rooms = Rooms::start(&mut config, start, reader, levels, asked, offers).await?;
+        match Ports::open(&config, &node, &shared, journal, health, orders, forwarder).await {
             Ok(ports) => Ok(Self { node, shared, rooms, ports }),
             Err(error) => {
                 rooms.end().await;
@@ -210,6 +216,7 @@ impl Rooms {
         reader: L1Reader,
         levels: Levels,
         asked: Receiver<Asked>,
+        forwarder: Arc<Forwarder>,
     ) -> Result<Self, RollupError> {
         start.sequencing = config.standby.take();
         let is_sequencer = match &mut config.role {
@@ -226,14 +233,21 @@ impl Rooms {
         let (node, shared, stop) =
             (Arc::clone(&start.node), Arc::clone(&start.shared), Arc::clone(&start.stop));
         let driver = drive(config, &node, &shared)?;
+        let (offers, ends) = (Arc::downgrade(&node), Arc::clone(&stop));
         let feed = start.feed.clone().read(node, Arc::clone(&shared), inputs);
         let started = Worker::start(start, reader, is_sequencer).await;
         // What it had started by then ends.
         let worker = started.inspect_err(|_| stop.store(true, Ordering::Relaxed))?;
+        let no_thread =
+            |error: io::Error| RollupError::Config { field: "threads", reason: error.to_string() };
         let worker = thread::Builder::new()
             .name("rollup".to_owned())
             .spawn(move || worker.work(&shared, &levels, &receiver, &asked))
-            .map_err(|error| RollupError::Config { field: "threads", reason: error.to_string() })?;
+            .map_err(no_thread)?;
+        thread::Builder::new()
+            .name("offers".to_owned())
+            .spawn(move || forwarder.offer(&offers, &ends))
+            .map_err(no_thread)?;
         Ok(Self { stop, worker, feed: tokio::spawn(feed), driver })
     }
 
@@ -269,15 +283,19 @@ impl Ports {
         journal: Arc<Journal>,
         health: Readiness,
         orders: Orders,
+        forwarder: Arc<Forwarder>,
     ) -> Result<Self, RollupError> {
-        let options = Options { journal: Arc::clone(&journal), ..Options::default() };
+        let elsewhere = Some(forwarder as _);
+        let options = Options { journal: Arc::clone(&journal), elsewhere, ..Options::default() };
         let name = options.client_version.clone();
         let api = Api::new(Arc::clone(node), options);
         // Who reads from a disk waits for it, and not on the threads that serve connections.
         let inline_reads = config.data_dir.is_none();
-        // No block is made of a transaction while its sender waits.
-        let workers =
-            WorkerOptions { inline_reads, inline_sends: true, ..WorkerOptions::default() };
+        // No block is made of a transaction while its sender waits; but a node that may be a follower waits for the
+        // sequencer.
+        let is_sequencer = matches!(config.role, Role::Sequencer(_));
+        let inline_sends = is_sequencer && config.peer.is_none() && config.admin.is_none();
+        let workers = WorkerOptions { inline_reads, inline_sends, ..WorkerOptions::default() };
         let workers = Arc::new(Workers::new(&workers));
         let rollup = Arc::new(RollupApi { api: api.clone(), shared: Arc::clone(shared) });
         let own = registry(rollup, Arc::clone(&workers)).into_methods();

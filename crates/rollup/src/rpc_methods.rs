@@ -3,11 +3,11 @@
 use crate::{
     Status,
     budget::Budget,
-    feed,
+    feed, forward,
     status::BlockId,
     sync::{covered_by, relayed_after},
 };
-use alloy_primitives::{Address, B256, Bytes, map::B256Set};
+use alloy_primitives::{Address, B256, Bytes};
 use alloy_sol_types::{SolCall as _, SolEvent as _};
 use chain::{Block, ChainReader};
 use contracts::{
@@ -18,9 +18,12 @@ use contracts::{
 use engine::Driven;
 use node::Node;
 use parking_lot::Mutex;
-use rpc::{Api, Args, Context, Number, Registry, RpcError, Wording, Workers};
+use rpc::{Api, Args, Context, Number, Registry, RpcError, Wording, Workers, decode_pooled};
 use serde::Serialize;
-use std::sync::{Arc, atomic::AtomicBool};
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
 
 /// Inputs that one answer holds at most.
 const MOST_INPUTS: u64 = 64;
@@ -39,8 +42,8 @@ pub(crate) struct Shared {
     pub(crate) forced_next: Mutex<u64>,
     /// Whether this node makes the blocks.
     pub(crate) makes_blocks: AtomicBool,
-    /// Hashes of transactions of blocks that gave way, which wait for their places in the next ones.
-    pub(crate) deferred: Mutex<B256Set>,
+    /// Transactions of blocks that gave way, which wait for their places in the next ones, and their hashes.
+    pub(crate) deferred: Mutex<Vec<(B256, Bytes)>>,
     /// How far a driven client has come.
     pub(crate) driven: Mutex<Option<Arc<Mutex<Driven>>>>,
 }
@@ -132,6 +135,7 @@ pub(crate) fn registry(context: Arc<RollupApi>, workers: Arc<Workers>) -> Regist
         let index = number(args)?;
         rollup.forced_status(index)
     });
+    methods.write("rollup_submit", |rollup, args| rollup.submit(&args.required()?));
     methods.read("rollup_transactionStatus", |rollup, args| {
         let hash = args.required()?;
         rollup.transaction_status(&hash)
@@ -204,6 +208,15 @@ impl RollupApi {
         })
     }
 
+    /// Takes a transaction that another node hands on, if this node makes blocks.
+    fn submit(&self, raw: &Bytes) -> Result<B256, RpcError> {
+        if !self.shared.makes_blocks.load(Ordering::Relaxed) {
+            let message = "this node is not the sequencer: the transaction was not taken";
+            return Err(RpcError::new(forward::NOT_SEQUENCER, message));
+        }
+        self.api.submit(decode_pooled(raw)?)
+    }
+
     /// State of a transaction; `None` if this node does not know it, or has forgotten why it was dropped.
     fn transaction_status(&self, hash: &B256) -> Result<Option<TransactionStatus>, RpcError> {
         if let Some((block, _)) = self.api.chain().transaction(hash)? {
@@ -219,7 +232,7 @@ impl RollupApi {
                 false => TransactionStatus::Included { block },
             }));
         }
-        let is_deferred = self.shared.deferred.lock().contains(hash);
+        let is_deferred = self.shared.deferred.lock().iter().any(|(waiting, _)| waiting == hash);
         Ok(self.api.node().read(|node| {
             if is_deferred || node.pool.get(hash).is_some() {
                 return Some(TransactionStatus::Pending);

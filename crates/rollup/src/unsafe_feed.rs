@@ -26,6 +26,11 @@ impl Feed {
         self.0.send_replace(url);
     }
 
+    /// URL of the sequencer that the node follows, if it follows one.
+    pub(crate) fn sequencer(&self) -> Option<String> {
+        self.0.borrow().clone()
+    }
+
     /// Hands on the inputs of blocks that this node does not have, without end.
     pub(crate) async fn read(
         self,

@@ -14,7 +14,7 @@ use crate::{
     sync::{self, Sync},
     unsafe_feed::Feed,
 };
-use alloy_eips::BlockId as L1BlockId;
+use alloy_eips::{BlockId as L1BlockId, eip2718::Encodable2718 as _};
 use alloy_primitives::Bytes;
 use chain::RecoveredTransaction;
 use node::Node;
@@ -404,9 +404,10 @@ impl Worker {
         let hash = |it: &RecoveredTransaction| *it.transaction.hash();
         let mut deferred = shared.deferred.lock();
         if deferred.len() != waiting.len()
-            || waiting.last().is_some_and(|last| !deferred.contains(&hash(last)))
+            || waiting.last().map(hash) != deferred.last().map(|(hash, _)| *hash)
         {
-            *deferred = waiting.iter().map(hash).collect();
+            let raw = |it: &RecoveredTransaction| Bytes::from(it.transaction.encoded_2718());
+            *deferred = waiting.iter().map(|it| (hash(it), raw(it))).collect();
         }
         drop(deferred);
         let mut messages = shared.messages.lock();

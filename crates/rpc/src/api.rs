@@ -2,10 +2,17 @@
 
 use crate::{Journal, RpcError, blobs, filters::Filters};
 use alloy_eips::{BlockId, BlockNumberOrTag, RpcBlockHash};
-use alloy_primitives::B256;
+use alloy_primitives::{B256, Bytes};
 use chain::{Block, ChainReader, State};
 use node::{Forkchoice, Node, NodeState, PoolTransaction, Rejected};
 use std::{sync::Arc, time::Duration};
+
+/// Sends of users that another node answers.
+pub trait SendElsewhere: core::fmt::Debug + Send + Sync {
+    /// Answer of the other node to a raw transaction; `None` if this node is to take the transaction. It may wait for the
+    /// other node, so sends must not be served on the threads of connections.
+    fn send(&self, raw: &Bytes) -> Option<Result<B256, RpcError>>;
+}
 
 /// What an operator may set.
 #[derive(Debug, Clone)]
@@ -30,6 +37,8 @@ pub struct Options {
     pub old_sidecars: bool,
     /// Whether a filter of logs that names its first block begins with the logs that are there.
     pub past_logs: bool,
+    /// Node that answers sends in place of this one, if there is one.
+    pub elsewhere: Option<Arc<dyn SendElsewhere>>,
     /// What the node tells of itself.
     pub journal: Arc<Journal>,
 }
@@ -46,6 +55,7 @@ impl Default for Options {
             gas_cap_flag: None,
             old_sidecars: false,
             past_logs: false,
+            elsewhere: None,
             journal: Arc::default(),
         }
     }
@@ -79,6 +89,11 @@ impl Api {
     /// Takes a transaction into the pool, and makes a block if the node does so for each. Who is
     /// refused is told what can be done about it.
     pub fn submit(&self, new: PoolTransaction) -> Result<B256, RpcError> {
+        if let Some(elsewhere) = &self.options.elsewhere
+            && let Some(answer) = elsewhere.send(&new.raw)
+        {
+            return answer;
+        }
         let new = if self.options.old_sidecars { blobs::renewed(self, new)? } else { new };
         self.node.submit(new).map_err(|reason| {
             let is_capped = matches!(reason, Rejected::GasCap { .. });

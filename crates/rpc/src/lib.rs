@@ -46,7 +46,7 @@ mod txpool;
 pub mod typed;
 mod workers;
 
-pub use api::{Api, Options};
+pub use api::{Api, Options, SendElsewhere};
 pub use args::{Args, Hash, Number, Wording};
 pub use beacon::BeaconPages;
 pub use call::{CallRequest, Outcome, Prepared, transaction_error};

@@ -4,6 +4,7 @@ mod backlog;
 mod blobs_of_l1;
 mod engine_api;
 mod faults_of_l1;
+mod forwarding;
 mod in_flight;
 mod kept;
 mod kept_codes;

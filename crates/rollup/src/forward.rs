@@ -1,0 +1,153 @@
+//! Transactions that users send to a node which makes no blocks: they go to the sequencer.
+//!
+//! A follower answers a send with the answer of the sequencer, or refuses it: a hash from a node that forwards to no
+//! sequencer would promise a block that never comes. What a node holds all the same, because it was a sequencer before
+//! or followed another one, it offers to each sequencer that it follows.
+
+use crate::{rpc_methods::Shared, unsafe_feed::Feed};
+use alloy_json_rpc::ErrorPayload;
+use alloy_primitives::{B256, Bytes, map::B256Set};
+use client::{Client, ClientError, Options};
+use node::Node;
+use parking_lot::Mutex;
+use rpc::{RpcError, SendElsewhere};
+use std::{
+    sync::{
+        Arc, Weak,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread,
+    time::Duration,
+};
+
+/// Method of a sequencer that takes what another node hands on. Unlike `eth_sendRawTransaction` it is never forwarded,
+/// so two followers of one another cannot send a transaction in circles.
+pub(crate) const METHOD: &str = "rollup_submit";
+
+/// Error code of a send that no sequencer has answered.
+pub(crate) const NO_SEQUENCER: i32 = -32_031;
+/// Error code of `rollup_submit` at a node that makes no blocks.
+pub(crate) const NOT_SEQUENCER: i32 = -32_032;
+
+/// Longest wait for the answer of the sequencer.
+const TIMEOUT: Duration = Duration::from_secs(5);
+/// Pause between two looks at what this node holds.
+const OFFER_INTERVAL: Duration = Duration::from_millis(500);
+
+/// Sends of the users of a node, which go to the sequencer while this node makes no blocks.
+#[derive(Debug)]
+pub(crate) struct Forwarder {
+    shared: Arc<Shared>,
+    feed: Feed,
+    /// `true` if callers of the Engine API have this node build blocks from its own pool.
+    has_callers: bool,
+    /// Client of the sequencer that was asked last, and its URL.
+    client: Mutex<Option<(String, Arc<Client>)>>,
+}
+
+impl Forwarder {
+    pub(crate) fn new(shared: Arc<Shared>, feed: Feed, has_callers: bool) -> Self {
+        Self { shared, feed, has_callers, client: Mutex::default() }
+    }
+
+    fn client_of(&self, url: &str) -> Result<Arc<Client>, ClientError> {
+        let mut client = self.client.lock();
+        if let Some((of, client)) = &*client
+            && of == url
+        {
+            return Ok(Arc::clone(client));
+        }
+        let new = Arc::new(Client::new(url, Options { timeout: TIMEOUT, ..Options::default() })?);
+        *client = Some((url.to_owned(), Arc::clone(&new)));
+        Ok(new)
+    }
+
+    fn forward(&self, raw: &Bytes) -> Result<B256, RpcError> {
+        let Some(url) = self.feed.sequencer() else {
+            let message = "this node makes no blocks and follows no sequencer: the transaction was not taken; send it to \
+                           the sequencer";
+            return Err(RpcError::new(NO_SEQUENCER, message));
+        };
+        let answered = self.client_of(&url).and_then(|it| it.request(METHOD, (raw.clone(),)));
+        answered.map_err(|error| refusal(&url, &error))
+    }
+
+    /// Offers what this node holds to the sequencer that it follows, until `stop` is set or the node is gone. Each
+    /// transaction is offered once to each sequencer: one that refuses it would do so again.
+    pub(crate) fn offer(&self, node: &Weak<Node>, stop: &AtomicBool) {
+        let is_over = || stop.load(Ordering::Relaxed);
+        let (mut sequencer, mut offered) = (None, B256Set::default());
+        while !is_over() {
+            thread::sleep(OFFER_INTERVAL);
+            let url = self.feed.sequencer();
+            if self.shared.makes_blocks.load(Ordering::Relaxed) || url != sequencer {
+                (sequencer, offered) = (url, B256Set::default());
+                continue;
+            }
+            let Some(url) = &sequencer else { continue };
+            // The node is not held while the sequencer is waited for: its files are free once it ends.
+            let Some(held) = node.upgrade().map(|node| self.held(&node)) else { return };
+            let waiting: B256Set = held.iter().map(|(hash, _)| *hash).collect();
+            offered.retain(|hash| waiting.contains(hash));
+            for (hash, raw) in held {
+                if is_over() || offered.contains(&hash) {
+                    continue;
+                }
+                let answered = self
+                    .client_of(url)
+                    .and_then(|client| client.request::<_, B256>(METHOD, (raw.clone(),)));
+                match answered {
+                    Ok(_) => {
+                        tracing::debug!(transaction = %hash, url, "handed transaction to the sequencer")
+                    }
+                    Err(error) if answer(&error).is_some() => {
+                        tracing::debug!(transaction = %hash, url, %error, "the sequencer refused a transaction");
+                    }
+                    // It is asked again, with all the others.
+                    Err(_) => break,
+                }
+                offered.insert(hash);
+            }
+        }
+    }
+
+    /// Transactions that wait here for a block, each sender's in the order of their nonces.
+    fn held(&self, node: &Node) -> Vec<(B256, Bytes)> {
+        let mut held = self.shared.deferred.lock().clone();
+        node.read(|node| {
+            for sender in node.pool.senders() {
+                held.extend(node.pool.of(sender).map(|it| (*it.hash(), it.raw.clone())));
+            }
+        });
+        held
+    }
+}
+
+impl SendElsewhere for Forwarder {
+    fn send(&self, raw: &Bytes) -> Option<Result<B256, RpcError>> {
+        let is_sequencer = self.shared.makes_blocks.load(Ordering::Relaxed);
+        let is_builder = self.has_callers && self.feed.sequencer().is_none();
+        (!is_sequencer && !is_builder).then(|| self.forward(raw))
+    }
+}
+
+/// Refusal of the sequencer; `None` if no sequencer has answered.
+fn answer(error: &ClientError) -> Option<&ErrorPayload> {
+    let ClientError::Rpc(error) = error else { return None };
+    error.as_error_resp().filter(|answer| answer.code != i64::from(NOT_SEQUENCER))
+}
+
+/// The refusal of the sequencer as it is, or that there was no answer.
+fn refusal(url: &str, error: &ClientError) -> RpcError {
+    match answer(error) {
+        Some(answer) => RpcError {
+            code: i32::try_from(answer.code).unwrap_or(rpc::codes::SERVER),
+            message: answer.message.to_string(),
+            data: answer.data.as_ref().and_then(|data| serde_json::from_str(data.get()).ok()),
+        },
+        None => {
+            let message = format!("the sequencer at {url} did not take the transaction: {error}");
+            RpcError::new(NO_SEQUENCER, message)
+        }
+    }
+}
