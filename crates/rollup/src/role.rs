@@ -107,7 +107,11 @@ impl RollupNode {
         let mut journal = Journal::default();
         let levels = Levels::new(&mut journal);
         let journal = Arc::new(journal);
-        let options = Options { journal: Arc::clone(&journal), ..Options::default() };
+        let options = Options {
+            journal: Arc::clone(&journal),
+            limits: config.server.limits.clone(),
+            ..Options::default()
+        };
         let name = options.client_version.clone();
         let api = Api::new(Arc::clone(&node), options);
         // Who reads from a disk waits for it, and not on the threads that serve connections.

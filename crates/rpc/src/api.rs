@@ -1,11 +1,12 @@
 //! What all methods share: the node, and how blocks are named.
 
-use crate::{Journal, RpcError, blobs, filters::Filters};
+use crate::{Deadline, Journal, Limits, RpcError, blobs, filters::Filters};
 use alloy_eips::{BlockId, BlockNumberOrTag, RpcBlockHash};
 use alloy_primitives::B256;
 use chain::{Block, ChainReader, State};
 use node::{Forkchoice, Node, NodeState, PoolTransaction, Rejected};
 use std::{sync::Arc, time::Duration};
+use tokio::sync::Semaphore;
 
 /// What an operator may set.
 #[derive(Debug, Clone)]
@@ -30,6 +31,8 @@ pub struct Options {
     pub old_sidecars: bool,
     /// Whether a filter of logs that names its first block begins with the logs that are there.
     pub past_logs: bool,
+    /// Bounds of a request.
+    pub limits: Limits,
     /// What the node tells of itself.
     pub journal: Arc<Journal>,
 }
@@ -46,6 +49,7 @@ impl Default for Options {
             gas_cap_flag: None,
             old_sidecars: false,
             past_logs: false,
+            limits: Limits::default(),
             journal: Arc::default(),
         }
     }
@@ -57,13 +61,17 @@ pub struct Api {
     node: Arc<Node>,
     options: Arc<Options>,
     pub(crate) filters: Arc<Filters>,
+    /// Places for subscriptions.
+    pub(crate) subscriptions: Arc<Semaphore>,
 }
 
 impl Api {
     /// Methods over a node.
     pub fn new(node: Arc<Node>, options: Options) -> Self {
         let filters = Arc::new(Filters::new(options.filter_lifetime));
-        Self { node, options: Arc::new(options), filters }
+        let subscriptions = options.limits.subscriptions.min(Semaphore::MAX_PERMITS);
+        let subscriptions = Arc::new(Semaphore::new(subscriptions));
+        Self { node, options: Arc::new(options), filters, subscriptions }
     }
 
     /// The node.
@@ -88,6 +96,11 @@ impl Api {
             }
             error
         })
+    }
+
+    /// The end of the time for a call that begins now.
+    pub(crate) fn call_deadline(&self) -> Deadline {
+        Deadline::after(self.options.limits.call_time)
     }
 
     /// The settings.

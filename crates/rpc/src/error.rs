@@ -20,6 +20,10 @@ pub mod codes {
     pub const REJECTED: i32 = -32_003;
     /// Too much is asked for at once.
     pub const BUSY: i32 = -32_005;
+    /// The answer is longer than the server sends.
+    pub const TOO_BIG: i32 = -32_008;
+    /// The answers to a batch are longer than the server sends.
+    pub const BATCH_TOO_BIG: i32 = -32_011;
     /// There is no such method.
     pub const METHOD: i32 = -32_601;
     /// The parameters are not those of the method.

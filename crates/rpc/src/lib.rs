@@ -30,6 +30,7 @@ pub mod fees;
 mod filters;
 mod fork_config;
 mod journal;
+mod limits;
 mod logs;
 mod notes;
 mod overrides;
@@ -57,11 +58,13 @@ pub use estimate::estimate;
 pub use eth::{decode_pooled, receipt};
 pub use explain::{refused_traces, show_execute};
 pub use journal::{ConsoleDecoder, ExecuteObserver, Journal, Level, STORY, Telling};
+pub use limits::{Bounded, Deadline, Limits, Recorded};
 pub use notes::{CONSOLE, ExecuteCall, Note, note, take_missed, watch, watch_again};
 pub use registry::{Context, Registry, overlaid};
+pub(crate) use server::Client;
 pub use server::{
-    Content, Health, MorePages, PageRequest, Pages, RunningServer, ServeError, ServerConfig,
-    allow_open_files, termination,
+    Content, Health, MorePages, Namespaces, PageRequest, Pages, RunningServer, ServeError,
+    ServerConfig, allow_open_files, termination,
 };
 pub use workers::{Lane, LaneLimits, Overloaded, WorkerOptions, Workers};
 

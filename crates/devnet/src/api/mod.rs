@@ -38,7 +38,7 @@ const TABLES: [(Lane, &[Method]); 10] = [
     (Lane::Write, snapshots::METHODS),
     (Lane::Write, state::METHODS),
     (Lane::Write, time::METHODS),
-    (Lane::Execute, trace::METHODS),
+    (Lane::Trace, trace::METHODS),
     (Lane::Write, wallet::METHODS),
 ];
 
