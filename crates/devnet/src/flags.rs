@@ -117,6 +117,10 @@ pub struct LimitArgs {
     #[arg(long, default_value_t = 60_000, value_name = "MS")]
     pub trace_timeout_ms: u64,
 
+    /// Most milliseconds that eth_sendRawTransactionSync and eth_sendTransactionSync wait for a block
+    #[arg(long, default_value_t = 30_000, value_name = "MS")]
+    pub sync_timeout_ms: u64,
+
     /// Connections that one address may have open at once; of IPv6 the first 64 bits are an address
     #[arg(long, default_value_t = ServerConfig::default().max_connections_per_address, value_name = "NUM")]
     pub max_connections_per_address: u32,
@@ -156,6 +160,7 @@ impl LimitArgs {
                 trace_bytes: self.max_trace_bytes,
                 call_time: Duration::from_millis(self.call_timeout_ms),
                 trace_time: Duration::from_millis(self.trace_timeout_ms),
+                sync_time: Duration::from_millis(self.sync_timeout_ms),
                 subscriptions: self.max_subscriptions,
             },
             ..ServerConfig::default()

@@ -14,6 +14,10 @@ pub(crate) const REVERTED: &str = "execution reverted";
 pub mod codes {
     /// A call reverted; `data` is what it returned.
     pub const REVERTED: i32 = 3;
+    /// A transaction was taken, and is in no block within the time that its sender waits (EIP-7966).
+    pub const TIMEOUT: i32 = 4;
+    /// A transaction was taken, and waits for others of its sender (EIP-7966).
+    pub const UNREADY: i32 = 5;
     /// What is asked for cannot be done now.
     pub const SERVER: i32 = -32_000;
     /// A transaction is refused.

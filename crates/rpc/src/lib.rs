@@ -37,6 +37,7 @@ mod overrides;
 pub mod payload;
 mod precompiles;
 mod registry;
+mod send;
 mod server;
 mod simulate;
 mod subscriptions;
@@ -61,6 +62,7 @@ pub use journal::{ConsoleDecoder, ExecuteObserver, Journal, Level, STORY, Tellin
 pub use limits::{Bounded, Deadline, Limits, Recorded};
 pub use notes::{CONSOLE, ExecuteCall, Note, note, take_missed, watch, watch_again};
 pub use registry::{Context, Registry, overlaid};
+pub use send::wait_for_receipt;
 pub(crate) use server::Client;
 pub use server::{
     Content, Health, MorePages, Namespaces, PageRequest, Pages, RunningServer, ServeError,
@@ -76,6 +78,7 @@ pub fn methods(api: Api, workers: Arc<Workers>) -> Methods {
     let mut registry = Registry::new(Arc::new(api.clone()), workers, Wording::Geth);
     let methods = &mut registry;
     eth::register(methods);
+    send::register(methods);
     call::register(methods);
     fees::register(methods);
     logs::register(methods);

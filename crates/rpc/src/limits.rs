@@ -37,6 +37,8 @@ pub struct Limits {
     pub call_time: Duration,
     /// Longest time for a request that traces.
     pub trace_time: Duration,
+    /// Longest wait of `eth_sendRawTransactionSync`, and its wait where the caller names none.
+    pub sync_time: Duration,
     /// Most subscriptions of all connections together.
     pub subscriptions: usize,
 }
@@ -47,6 +49,7 @@ impl Default for Limits {
             trace_bytes: 256 << 20,
             call_time: Duration::from_secs(60),
             trace_time: Duration::from_secs(60),
+            sync_time: Duration::from_secs(30),
             subscriptions: 16_384,
         }
     }

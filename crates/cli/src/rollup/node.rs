@@ -104,6 +104,10 @@ struct Values {
     /// Most milliseconds for a request that traces [default: 5000].
     #[arg(long, value_name = "MS")]
     trace_timeout_ms: Option<u64>,
+    /// Milliseconds that eth_sendRawTransactionSync waits for a block, if its caller does not want less [default:
+    /// 10000].
+    #[arg(long, value_name = "MS")]
+    sync_timeout_ms: Option<u64>,
     /// Connections that may be open at once, idle ones and WebSockets too [default: 4096].
     #[arg(long, value_name = "COUNT")]
     max_connections: Option<u32>,
@@ -323,6 +327,7 @@ impl Values {
             max_trace_bytes: Some(25 << 20),
             call_timeout_ms: Some(5_000),
             trace_timeout_ms: Some(5_000),
+            sync_timeout_ms: Some(10_000),
             max_connections: Some(4_096),
             max_connections_per_address: Some(512),
             request_timeout_ms: Some(10_000),
@@ -425,6 +430,7 @@ impl Values {
                 trace_bytes: given("--max-trace-bytes", self.max_trace_bytes)?,
                 call_time: milliseconds("--call-timeout-ms", self.call_timeout_ms)?,
                 trace_time: milliseconds("--trace-timeout-ms", self.trace_timeout_ms)?,
+                sync_time: milliseconds("--sync-timeout-ms", self.sync_timeout_ms)?,
                 subscriptions: given("--max-subscriptions", self.max_subscriptions)?,
             },
             http_api: namespaces("--http-api", self.http_api.as_deref())?,

@@ -44,7 +44,7 @@ const TABLES: [(Lane, &[Method]); 10] = [
 
 /// Methods that are not like the others of their table.
 const EXCEPTIONS: &[(Lane, &[&str])] = &[
-    (Lane::Wait, &["eth_sendTransactionSync", "eth_sendRawTransactionSync"]),
+    (Lane::Wait, &["eth_sendTransactionSync"]),
     (Lane::Write, &["anvil_setChainId"]),
     (Lane::Execute, &["eth_signTransaction", "eth_fillTransaction"]),
     (

@@ -7,5 +7,6 @@ mod limits;
 mod listening;
 mod methods;
 mod namespaces;
+mod sending;
 mod server;
 mod support;
