@@ -1,7 +1,7 @@
 //! The flags of `enshrine devnet`: anvil's, as far as a devnet has what they speak of, and those of
 //! EXECUTE.
 
-pub use crate::flags::{AnvilArgs, Color, DisplayArgs, ForkArgs, Hardforks, Network};
+pub use crate::flags::{AnvilArgs, Color, DisplayArgs, ForkArgs, Hardforks, LimitArgs, Network};
 use crate::{
     Config, DevnetError, Fork, Mining, MnemonicSource, ServerConfig,
     accounts::{DEFAULT_DERIVATION_PATH, DEFAULT_MNEMONIC},
@@ -14,6 +14,7 @@ use alloy_genesis::Genesis;
 use clap::{Args, ValueEnum};
 use execute::GasSchedule;
 use executor::ForkTime;
+use rpc::Namespaces;
 use std::{net::IpAddr, num::NonZeroUsize, path::PathBuf, time::Duration};
 use wire::ProtocolFork;
 
@@ -204,6 +205,14 @@ pub struct DevnetArgs {
     #[arg(long, default_value_t = ServerConfig::default().max_connections, value_name = "NUM", help_heading = "Server")]
     pub max_connections: u32,
 
+    /// Namespaces of methods that are served over HTTP, such as eth,net,web3
+    #[arg(long, default_value = "all", value_name = "NAMES", help_heading = "Server")]
+    pub http_api: Namespaces,
+
+    /// Namespaces of methods that are served over WebSocket
+    #[arg(long, default_value = "all", value_name = "NAMES", help_heading = "Server")]
+    pub ws_api: Namespaces,
+
     /// Threads that execute, and as many that change something; 0 takes as many as there are cores
     #[arg(short = 'j', long, value_name = "NUM", visible_alias = "jobs", help_heading = "Server")]
     pub threads: Option<usize>,
@@ -296,6 +305,10 @@ pub struct DevnetArgs {
     /// Changes nothing: the single steps of debug traces are always there
     #[arg(long, visible_alias = "tracing", help_heading = "Tracing")]
     pub steps_tracing: bool,
+
+    /// Bounds of requests and of connections.
+    #[command(flatten)]
+    pub limits: LimitArgs,
 
     /// What is printed.
     #[command(flatten)]
@@ -405,7 +418,9 @@ impl DevnetArgs {
                     false => self.max_body_size,
                 },
                 max_connections: self.max_connections,
-                ..ServerConfig::default()
+                http_api: self.http_api.clone(),
+                ws_api: self.ws_api.clone(),
+                ..self.limits.server()
             },
         })
     }

@@ -121,6 +121,7 @@ impl Devnet {
             old_sidecars: true,
             past_logs: true,
             estimate_at: BlockNumberOrTag::Pending,
+            limits: config.server.limits.clone(),
             journal: Arc::clone(&journal),
             ..Options::default()
         };

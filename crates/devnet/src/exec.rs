@@ -17,7 +17,7 @@ use revm::{
     primitives::{StorageKey, StorageValue, TxKind},
     state::AccountInfo,
 };
-use rpc::{Note, RpcError};
+use rpc::{Bounded, Deadline, Limits, Note, Recorded, RpcError};
 use std::sync::Arc;
 
 /// A database that needs to be changed to be read, for those who only have it to read.
@@ -110,8 +110,9 @@ pub(crate) struct Traced<'t, I, D> {
 
 /// Executes a block of the chain again, on `state`, the state that it was executed on. `wanted` says
 /// of each transaction whether it is to be watched; `seen` is shown those. What it makes of each comes
-/// with what the precompiles have noted meanwhile.
+/// with what the precompiles have noted meanwhile. A request that `limits` does not allow ends where it passes them.
 pub(crate) fn replay<'x, 's, I, T>(
+    (limits, recorded): (&Limits, Recorded),
     parent: &'x State,
     state: &'x mut BlockState<'s, State>,
     block: &'x Block,
@@ -122,6 +123,8 @@ pub(crate) fn replay<'x, 's, I, T>(
 where
     I: Inspector<EthEvmContext<&'x mut BlockState<'s, State>>>,
 {
+    let deadline = Deadline::after(limits.trace_time);
+    let inspector = Bounded::new(inspector, recorded, limits.trace_bytes, deadline);
     let mut replay = parent.replay(state, block, inspector)?;
     let mut results = Vec::new();
     for wanted in (0..block.transactions.len()).filter(|index| wanted(*index)) {
@@ -129,7 +132,8 @@ where
         let (result, notes) = rpc::watch_again(|| {
             replay.inspect(|index, evm, _, result| {
                 let (database, inspector, _) = evm.components_mut();
-                seen(Traced { index, inspector, result, database })
+                inspector.check()?;
+                seen(Traced { index, inspector: &mut inspector.inner, result, database })
             })
         });
         results.extend(result?.map(|result| (result, notes)));

@@ -1,10 +1,11 @@
 //! Flags that say how another node is asked and what is printed, and those of anvil's that mean
 //! nothing here.
 
-use crate::{Config, DevnetError, Fork, Traces, cache};
+use crate::{Config, DevnetError, Fork, ServerConfig, Traces, cache};
 use alloy_primitives::B256;
 use clap::{ArgAction, Args, ValueEnum};
 use executor::{ForkTime, ForkTimes};
+use rpc::Limits;
 use std::{path::PathBuf, time::Duration};
 use wire::ProtocolFork;
 
@@ -93,6 +94,78 @@ fn is_near(url: &str) -> bool {
     ["localhost", "127.0.0.1", "[::1]"]
         .iter()
         .any(|near| host.starts_with(near) || host.contains(&format!("@{near}")))
+}
+
+/// Bounds of requests and of connections. They are far above what tests ask for, and keep one client from exhausting
+/// the machine.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Server")]
+pub struct LimitArgs {
+    /// Most bytes of an answer, and of the answers to a batch
+    #[arg(long, default_value_t = ServerConfig::default().max_response, value_name = "BYTES")]
+    pub max_response_bytes: u32,
+
+    /// Most bytes that a trace, or the logs of a request, come to before it is given up
+    #[arg(long, default_value_t = Limits::default().trace_bytes, value_name = "BYTES")]
+    pub max_trace_bytes: u64,
+
+    /// Most milliseconds for a call, an estimate, a simulation or a search for logs
+    #[arg(long, default_value_t = 60_000, value_name = "MS")]
+    pub call_timeout_ms: u64,
+
+    /// Most milliseconds for a request that traces
+    #[arg(long, default_value_t = 60_000, value_name = "MS")]
+    pub trace_timeout_ms: u64,
+
+    /// Most milliseconds that eth_sendRawTransactionSync and eth_sendTransactionSync wait for a block
+    #[arg(long, default_value_t = 30_000, value_name = "MS")]
+    pub sync_timeout_ms: u64,
+
+    /// Connections that one address may have open at once; of IPv6 the first 64 bits are an address
+    #[arg(long, default_value_t = ServerConfig::default().max_connections_per_address, value_name = "NUM")]
+    pub max_connections_per_address: u32,
+
+    /// Milliseconds for a whole request, and for a client to read anything of its answer
+    #[arg(long, default_value_t = 30_000, value_name = "MS")]
+    pub request_timeout_ms: u64,
+
+    /// Bytes that may wait for the client of a connection to read them
+    #[arg(long, default_value_t = ServerConfig::default().max_queued, value_name = "BYTES")]
+    pub max_queued_bytes: usize,
+
+    /// Bytes of requests and answers that all connections may hold together
+    #[arg(long, default_value_t = ServerConfig::default().max_held, value_name = "BYTES")]
+    pub max_held_bytes: usize,
+
+    /// Most subscriptions of all connections together
+    #[arg(long, default_value_t = Limits::default().subscriptions, value_name = "NUM")]
+    pub max_subscriptions: usize,
+
+    /// Most subscriptions of a connection
+    #[arg(long, default_value_t = ServerConfig::default().max_subscriptions, value_name = "NUM")]
+    pub max_subscriptions_per_connection: u32,
+}
+
+impl LimitArgs {
+    /// A server with these bounds.
+    pub(crate) fn server(&self) -> ServerConfig {
+        ServerConfig {
+            max_response: self.max_response_bytes,
+            max_connections_per_address: self.max_connections_per_address,
+            request_timeout: Duration::from_millis(self.request_timeout_ms),
+            max_queued: self.max_queued_bytes,
+            max_held: self.max_held_bytes,
+            max_subscriptions: self.max_subscriptions_per_connection,
+            limits: Limits {
+                trace_bytes: self.max_trace_bytes,
+                call_time: Duration::from_millis(self.call_timeout_ms),
+                trace_time: Duration::from_millis(self.trace_timeout_ms),
+                sync_time: Duration::from_millis(self.sync_timeout_ms),
+                subscriptions: self.max_subscriptions,
+            },
+            ..ServerConfig::default()
+        }
+    }
 }
 
 /// What is printed.

@@ -13,6 +13,9 @@ impl From<ServeError> for DevnetError {
             ServeError::Ipc { path, source } => {
                 Self::Listen { address: path.display().to_string(), flag: "--ipc", source }
             }
+            error @ ServeError::Namespace { flag, .. } => {
+                Self::Flag { flag, reason: error.to_string() }
+            }
             error @ ServeError::Origin(_) => {
                 Self::Flag { flag: "--allow-origin", reason: error.to_string() }
             }

@@ -192,6 +192,8 @@ impl Rollup {
     fn sequencer_command(&self, flags: &[&str]) -> Command {
         let mut command = self.node();
         command.arg("--config").arg(self.place().join("node.toml")).args(flags);
+        // What waits is asked for.
+        command.args(["--http-api", "all"]);
         command.arg("--l1").arg(self.l1_url());
         command
     }

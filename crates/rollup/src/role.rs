@@ -286,7 +286,12 @@ impl Ports {
         forwarder: Arc<Forwarder>,
     ) -> Result<Self, RollupError> {
         let elsewhere = Some(forwarder as _);
-        let options = Options { journal: Arc::clone(&journal), elsewhere, ..Options::default() };
+        let options = Options {
+            journal: Arc::clone(&journal),
+            limits: config.server.limits.clone(),
+            elsewhere,
+            ..Options::default()
+        };
         let name = options.client_version.clone();
         let api = Api::new(Arc::clone(node), options);
         // Who reads from a disk waits for it, and not on the threads that serve connections.

@@ -27,6 +27,8 @@ use std::sync::{
 
 /// Inputs that one answer holds at most.
 const MOST_INPUTS: u64 = 64;
+/// Bytes of inputs behind which an answer ends: twice as many characters are within what a public port sends.
+const MOST_INPUT_BYTES: usize = 8 << 20;
 /// Blocks that are looked through for a message to L1.
 const MOST_BLOCKS: u64 = 8_191;
 
@@ -267,10 +269,15 @@ impl RollupApi {
         let chain = self.api.chain();
         let head = chain.head().header.number;
         let last = number.saturating_add(MOST_INPUTS).min(head);
-        let mut inputs = Vec::new();
+        let (mut inputs, mut bytes) = (Vec::new(), 0);
         for number in number.saturating_add(1)..=last {
             let Some(block) = chain.canonical_block(number)? else { break };
-            inputs.push(feed::input_of(&chain, &block).map_err(internal)?);
+            let input = feed::input_of(&chain, &block).map_err(internal)?;
+            bytes += input.len();
+            inputs.push(input);
+            if bytes > MOST_INPUT_BYTES {
+                break;
+            }
         }
         Ok(inputs)
     }

@@ -1,11 +1,12 @@
 //! What all methods share: the node, and how blocks are named.
 
-use crate::{Journal, RpcError, blobs, filters::Filters};
+use crate::{Deadline, Journal, Limits, RpcError, blobs, filters::Filters};
 use alloy_eips::{BlockId, BlockNumberOrTag, RpcBlockHash};
 use alloy_primitives::{B256, Bytes};
 use chain::{Block, ChainReader, State};
 use node::{Forkchoice, Node, NodeState, PoolTransaction, Rejected};
 use std::{sync::Arc, time::Duration};
+use tokio::sync::Semaphore;
 
 /// Sends of users that another node answers.
 pub trait SendElsewhere: core::fmt::Debug + Send + Sync {
@@ -39,6 +40,8 @@ pub struct Options {
     pub past_logs: bool,
     /// Node that answers sends in place of this one, if there is one.
     pub elsewhere: Option<Arc<dyn SendElsewhere>>,
+    /// Bounds of a request.
+    pub limits: Limits,
     /// What the node tells of itself.
     pub journal: Arc<Journal>,
 }
@@ -56,6 +59,7 @@ impl Default for Options {
             old_sidecars: false,
             past_logs: false,
             elsewhere: None,
+            limits: Limits::default(),
             journal: Arc::default(),
         }
     }
@@ -67,13 +71,17 @@ pub struct Api {
     node: Arc<Node>,
     options: Arc<Options>,
     pub(crate) filters: Arc<Filters>,
+    /// Places for subscriptions.
+    pub(crate) subscriptions: Arc<Semaphore>,
 }
 
 impl Api {
     /// Methods over a node.
     pub fn new(node: Arc<Node>, options: Options) -> Self {
         let filters = Arc::new(Filters::new(options.filter_lifetime));
-        Self { node, options: Arc::new(options), filters }
+        let subscriptions = options.limits.subscriptions.min(Semaphore::MAX_PERMITS);
+        let subscriptions = Arc::new(Semaphore::new(subscriptions));
+        Self { node, options: Arc::new(options), filters, subscriptions }
     }
 
     /// The node.
@@ -103,6 +111,11 @@ impl Api {
             }
             error
         })
+    }
+
+    /// The end of the time for a call that begins now.
+    pub(crate) fn call_deadline(&self) -> Deadline {
+        Deadline::after(self.options.limits.call_time)
     }
 
     /// The settings.

@@ -1,7 +1,7 @@
 //! Calls: `eth_call` and what is like it.
 
 use crate::{
-    Api, Note, Registry, RpcError, codes,
+    Api, Bounded, Note, Recorded, Registry, RpcError, codes,
     error::REVERTED,
     estimate, notes, overrides, precompiles,
     typed::{self, Filled},
@@ -28,6 +28,9 @@ use std::sync::Arc;
 /// Rounds of `eth_createAccessList` before it is taken as it is: each adds what the list before it
 /// made the code do, and two are enough for all but code that looks at its own gas.
 const ACCESS_LIST_ROUNDS: usize = 16;
+
+/// Most gas of a call whose time its gas bounds. A call with more looks at the clock, which makes each step slower.
+const UNTIMED_GAS: u64 = 60_000_000;
 
 pub(crate) fn register(methods: &mut Registry<Api>) {
     methods.execute("eth_call", |api, args| {
@@ -114,8 +117,11 @@ impl CallRequest {
     pub fn call(&self, api: &Api) -> Result<Outcome, RpcError> {
         let call = self.prepare(api)?;
         let mut state = call.source.open();
-        let mut evm = call.evm(&mut state, NoOpInspector, false)?;
+        let clock = Bounded::new(NoOpInspector, Recorded::default(), u64::MAX, api.call_deadline());
+        let is_timed = call.transaction.gas_limit > UNTIMED_GAS;
+        let mut evm = call.evm(&mut state, clock, is_timed)?;
         let (done, notes) = notes::watch(|| evm.transact_raw(call.transaction.clone()));
+        evm.inspector_mut().check()?;
         let done = done.map_err(transaction_error)?;
         if self.state.is_empty() {
             precompiles::leave(call.precompiles(), evm.into_inner().precompiles);
@@ -259,7 +265,9 @@ fn invalid(reason: &InvalidTransaction) -> String {
 fn create_access_list(api: &Api, request: &CallRequest) -> Result<AccessListResult, RpcError> {
     let mut list = request.transaction.access_list.clone().unwrap_or_default();
     let mut last = None;
+    let deadline = api.call_deadline();
     for _ in 0..ACCESS_LIST_ROUNDS {
+        deadline.check()?;
         let mut request = request.clone();
         request.transaction.access_list = Some(list.clone());
         let mut call = request.prepare(api)?;

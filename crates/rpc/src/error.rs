@@ -14,12 +14,20 @@ pub(crate) const REVERTED: &str = "execution reverted";
 pub mod codes {
     /// A call reverted; `data` is what it returned.
     pub const REVERTED: i32 = 3;
+    /// A transaction was taken, and is in no block within the time that its sender waits (EIP-7966).
+    pub const TIMEOUT: i32 = 4;
+    /// A transaction was taken, and waits for others of its sender (EIP-7966).
+    pub const UNREADY: i32 = 5;
     /// What is asked for cannot be done now.
     pub const SERVER: i32 = -32_000;
     /// A transaction is refused.
     pub const REJECTED: i32 = -32_003;
     /// Too much is asked for at once.
     pub const BUSY: i32 = -32_005;
+    /// The answer is longer than the server sends.
+    pub const TOO_BIG: i32 = -32_008;
+    /// The answers to a batch are longer than the server sends.
+    pub const BATCH_TOO_BIG: i32 = -32_011;
     /// There is no such method.
     pub const METHOD: i32 = -32_601;
     /// The parameters are not those of the method.

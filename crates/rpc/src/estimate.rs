@@ -1,6 +1,6 @@
 //! `eth_estimateGas`: the least gas limit with which a transaction succeeds.
 
-use crate::{Api, CallRequest, Outcome, RpcError, call::transaction_error, notes};
+use crate::{Api, CallRequest, Deadline, Outcome, RpcError, call::transaction_error, notes};
 use alloy_evm::Evm;
 use alloy_primitives::{Address, U256};
 use executor::{BlockEvm, BlockState, BlockTally};
@@ -59,13 +59,15 @@ pub fn estimate(api: &Api, request: &CallRequest) -> Result<u64, RpcError> {
         is_poor = affordable < high;
         high = high.min(affordable);
     }
-    search(&mut evm, &call.tally, &mut transaction, high).map_err(|mut error| {
-        // Clients tell by these words what is missing.
-        if is_poor && error.message.starts_with(ALLOWANCE) {
-            error.message.push_str(": insufficient funds for gas * price + value");
-        }
-        error
-    })
+    search(&mut evm, &call.tally, &mut transaction, high, api.call_deadline()).map_err(
+        |mut error| {
+            // Clients tell by these words what is missing.
+            if is_poor && error.message.starts_with(ALLOWANCE) {
+                error.message.push_str(": insufficient funds for gas * price + value");
+            }
+            error
+        },
+    )
 }
 
 /// What has no sender is paid for by nobody: no fee is asked for, and the value is there.
@@ -125,6 +127,7 @@ fn search(
     tally: &BlockTally,
     transaction: &mut TxEnv,
     high: u64,
+    deadline: Deadline,
 ) -> Result<u64, RpcError> {
     // With all the gas there is: it succeeds, or it fails for another reason than gas.
     transaction.gas_limit = high;
@@ -146,6 +149,7 @@ fn search(
             return Outcome { result: first, notes }.into_output().map(|_| high);
         }
     };
+    deadline.check()?;
     // `low` is known to be too little, `high` to be enough.
     let (mut low, mut high) = (used.saturating_sub(1), high);
     if let Tried::Enough = attempt(evm, tally, transaction, used)? {
@@ -162,6 +166,7 @@ fn search(
         }
     }
     while high - low > 1 {
+        deadline.check()?;
         let middle = low.saturating_mul(2).min(low.midpoint(high));
         match attempt(evm, tally, transaction, middle)? {
             Tried::Enough => high = middle,

@@ -30,12 +30,14 @@ pub mod fees;
 mod filters;
 mod fork_config;
 mod journal;
+mod limits;
 mod logs;
 mod notes;
 mod overrides;
 pub mod payload;
 mod precompiles;
 mod registry;
+mod send;
 mod server;
 mod simulate;
 mod subscriptions;
@@ -57,11 +59,14 @@ pub use estimate::estimate;
 pub use eth::{decode_pooled, receipt};
 pub use explain::{refused_traces, show_execute};
 pub use journal::{ConsoleDecoder, ExecuteObserver, Journal, Level, STORY, Telling};
+pub use limits::{Bounded, Deadline, Limits, Recorded};
 pub use notes::{CONSOLE, ExecuteCall, Note, note, take_missed, watch, watch_again};
 pub use registry::{Context, Registry, overlaid};
+pub use send::wait_for_receipt;
+pub(crate) use server::Client;
 pub use server::{
-    Content, Health, MorePages, PageRequest, Pages, RunningServer, ServeError, ServerConfig,
-    allow_open_files, termination,
+    Content, Health, MorePages, Namespaces, PageRequest, Pages, RunningServer, ServeError,
+    ServerConfig, allow_open_files, termination,
 };
 pub use workers::{Lane, LaneLimits, Overloaded, WorkerOptions, Workers};
 
@@ -73,6 +78,7 @@ pub fn methods(api: Api, workers: Arc<Workers>) -> Methods {
     let mut registry = Registry::new(Arc::new(api.clone()), workers, Wording::Geth);
     let methods = &mut registry;
     eth::register(methods);
+    send::register(methods);
     call::register(methods);
     fees::register(methods);
     logs::register(methods);

@@ -1,6 +1,6 @@
 //! Logs.
 
-use crate::{Api, Registry, RpcError, RpcLog, convert};
+use crate::{Api, Registry, RpcError, RpcLog, convert, limits::log_bytes};
 use alloy_rpc_types_eth::{Filter, FilterBlockOption};
 use chain::Block;
 
@@ -56,9 +56,18 @@ pub(crate) fn find(api: &Api, filter: &Filter) -> Result<Vec<RpcLog>, RpcError> 
         )));
     }
     let chain = api.chain();
+    let (deadline, limit) = (api.call_deadline(), api.options().limits.trace_bytes);
+    let (mut counted, mut bytes) = (0, 0_u64);
     for number in from.max(chain.first_number())..=to.min(head) {
         let Some(block) = chain.canonical_block(number)? else { break };
         in_block(&block, filter, &mut found);
+        deadline.check()?;
+        bytes += found[counted..].iter().map(|log| log_bytes(&log.inner)).sum::<u64>();
+        counted = found.len();
+        if bytes > limit {
+            let advice = format!("narrow the range, {from} to {number} is too wide");
+            return Err(RpcError::exceeded("too many logs (bytes)", bytes, limit, &advice));
+        }
         let max = api.options().max_logs;
         if found.len() > max {
             return Err(RpcError::server(format!(

@@ -10,7 +10,7 @@ use crate::{
 };
 use alloy_primitives::Bytes;
 use jsonrpsee::{
-    ConnectionId, IntoResponse, MethodResponse, Methods,
+    ConnectionId, MethodResponse, Methods, ResponsePayload,
     core::server::MethodCallback,
     types::{ErrorObjectOwned, Id},
 };
@@ -19,6 +19,7 @@ use std::{
     borrow::Cow,
     fmt,
     future::ready,
+    io,
     sync::{Arc, OnceLock},
     time::Instant,
 };
@@ -94,6 +95,15 @@ impl<C: Context> Registry<C> {
         F: Fn(&C, &mut Args) -> Result<T, RpcError> + Send + Sync + 'static,
     {
         self.add(Lane::Execute, name, method);
+    }
+
+    /// Adds a method that executes and records each step.
+    pub fn trace<T, F>(&mut self, name: &'static str, method: F)
+    where
+        T: Serialize + Clone + Send + 'static,
+        F: Fn(&C, &mut Args) -> Result<T, RpcError> + Send + Sync + 'static,
+    {
+        self.add(Lane::Trace, name, method);
     }
 
     /// Adds a method that takes a signed transaction into the pool.
@@ -233,7 +243,43 @@ impl<F> Method<F> {
                 journal.failed(self.name, params.unwrap_or_default(), &words(error));
             }
         }
-        MethodResponse::response(id, result.into_response(), limit)
+        match result {
+            Ok(result) => within(id, result, limit),
+            Err(error) => MethodResponse::error(id, error),
+        }
+    }
+}
+
+/// The answer to a request, or an error if that is too long to be sent.
+fn within<T: Serialize + Clone>(id: Id<'static>, result: T, limit: usize) -> MethodResponse {
+    let payload = ResponsePayload::success_borrowed(&result);
+    let answer = MethodResponse::response(id.clone(), payload, limit);
+    if answer.is_success() {
+        return answer;
+    }
+    let mut length = Length(0);
+    // Counting does not fail.
+    let _ = serde_json::to_writer(&mut length, &result);
+    let error = RpcError::exceeded(
+        "the answer is too large (bytes)",
+        length.0 as u128,
+        limit as u128,
+        "ask for less",
+    );
+    MethodResponse::error(id, ErrorObjectOwned::from(RpcError { code: codes::TOO_BIG, ..error }))
+}
+
+/// A sink that counts bytes.
+struct Length(usize);
+
+impl io::Write for Length {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0 += bytes.len();
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 

@@ -1,17 +1,20 @@
 //! Subscriptions, over connections that last.
 
-use crate::{Api, convert, filters};
+use crate::{Api, Client, RpcError, convert, filters};
 use alloy_rpc_types_eth::{
     Filter,
     pubsub::{Params, SubscriptionKind},
 };
 use jsonrpsee::{
-    PendingSubscriptionSink, RpcModule, SubscriptionMessage, SubscriptionSink,
-    types::{ErrorObjectOwned, SubscriptionId},
+    PendingSubscriptionSink, RpcModule, SubscriptionSink, core::to_json_raw_value,
+    types::ErrorObjectOwned,
 };
 use node::Event;
 use serde::Serialize;
 use tokio::sync::broadcast::{Receiver, error::RecvError};
+
+/// Bytes of a notification around its item.
+const FRAME: usize = 128;
 
 /// `eth_subscribe`.
 pub(crate) fn module(api: Api) -> RpcModule<Api> {
@@ -20,7 +23,7 @@ pub(crate) fn module(api: Api) -> RpcModule<Api> {
         "eth_subscribe",
         "eth_subscription",
         "eth_unsubscribe",
-        |params, pending, api, _| async move {
+        |params, pending, api, extensions| async move {
             let mut sequence = params.sequence();
             let kind = match sequence.next::<SubscriptionKind>() {
                 Ok(kind) => kind,
@@ -30,7 +33,19 @@ pub(crate) fn module(api: Api) -> RpcModule<Api> {
                 Ok(params) => params.unwrap_or_default(),
                 Err(error) => return pending.reject(error).await,
             };
-            start(pending, &api, kind, params).await;
+            let limit = api.options().limits.subscriptions;
+            let Ok(_place) = api.subscriptions.try_acquire() else {
+                let advice = "end one, or ask again later";
+                let error = RpcError::exceeded(
+                    "too many subscriptions of all connections",
+                    limit as u128 + 1,
+                    limit as u128,
+                    advice,
+                );
+                return pending.reject(ErrorObjectOwned::from(error)).await;
+            };
+            let client = extensions.get::<Client>().cloned();
+            start(pending, &api, client, kind, params).await;
         },
     );
     debug_assert!(registered.is_ok(), "eth_subscribe is new");
@@ -40,14 +55,19 @@ pub(crate) fn module(api: Api) -> RpcModule<Api> {
 async fn start(
     pending: PendingSubscriptionSink,
     api: &Api,
+    client: Option<Client>,
     kind: SubscriptionKind,
     params: Params,
 ) {
     let events = api.node().subscribe();
+    let accept = async |pending: PendingSubscriptionSink| {
+        let sink = pending.accept().await.ok()?;
+        Some(Subscriber { sink, client })
+    };
     match (kind, params) {
         (SubscriptionKind::NewHeads, _) => {
-            let Ok(sink) = pending.accept().await else { return };
-            send_all(sink, events, |event| match event {
+            let Some(subscriber) = accept(pending).await else { return };
+            send_all(subscriber, events, |event| match event {
                 Event::Head { added, .. } => {
                     added.iter().map(|block| convert::header(block)).collect()
                 }
@@ -60,12 +80,12 @@ async fn start(
                 Params::Logs(filter) => *filter,
                 _ => Filter::default(),
             };
-            let Ok(sink) = pending.accept().await else { return };
-            send_all(sink, events, |event| filters::log_changes([event], &filter)).await;
+            let Some(subscriber) = accept(pending).await else { return };
+            send_all(subscriber, events, |event| filters::log_changes([event], &filter)).await;
         }
         (SubscriptionKind::NewPendingTransactions, Params::Bool(true)) => {
-            let Ok(sink) = pending.accept().await else { return };
-            send_all(sink, events, |event| match event {
+            let Some(subscriber) = accept(pending).await else { return };
+            send_all(subscriber, events, |event| match event {
                 Event::Pooled(new) => {
                     vec![convert::pooled(&new.recovered.transaction, new.sender())]
                 }
@@ -74,18 +94,18 @@ async fn start(
             .await;
         }
         (SubscriptionKind::NewPendingTransactions, _) => {
-            let Ok(sink) = pending.accept().await else { return };
-            send_all(sink, events, |event| match event {
+            let Some(subscriber) = accept(pending).await else { return };
+            send_all(subscriber, events, |event| match event {
                 Event::Pooled(new) => vec![*new.hash()],
                 Event::Head { .. } => Vec::new(),
             })
             .await;
         }
         (SubscriptionKind::Syncing, _) => {
-            let Ok(sink) = pending.accept().await else { return };
+            let Some(subscriber) = accept(pending).await else { return };
             // It never syncs, so it says so once and no more.
-            if send(&sink, &false).await {
-                sink.closed().await;
+            if subscriber.send(&false).await {
+                subscriber.sink.closed().await;
             }
         }
         (other, _) => {
@@ -95,26 +115,40 @@ async fn start(
     }
 }
 
-async fn send(sink: &SubscriptionSink, item: &impl Serialize) -> bool {
-    let id: SubscriptionId<'_> = sink.subscription_id();
-    let Ok(message) = SubscriptionMessage::new(sink.method_name(), id, item) else { return false };
-    sink.send(message).await.is_ok()
+/// A subscription that was accepted, and the connection that it is sent over.
+struct Subscriber {
+    sink: SubscriptionSink,
+    client: Option<Client>,
+}
+
+impl Subscriber {
+    /// Sends an item. Returns `false` if the subscription or its connection has ended.
+    async fn send(&self, item: &impl Serialize) -> bool {
+        let Ok(item) = to_json_raw_value(item) else { return false };
+        if let Some(Client(connection)) = &self.client {
+            connection.queue(FRAME + item.get().len());
+            if connection.is_closed() {
+                return false;
+            }
+        }
+        self.sink.send(item).await.is_ok()
+    }
 }
 
 async fn send_all<T: Serialize>(
-    sink: SubscriptionSink,
+    subscriber: Subscriber,
     mut events: Receiver<Event>,
     items: impl Fn(&Event) -> Vec<T>,
 ) {
     loop {
         let event = tokio::select! {
-            () = sink.closed() => return,
+            () = subscriber.sink.closed() => return,
             event = events.recv() => event,
         };
         match event {
             Ok(event) => {
                 for item in items(&event) {
-                    if !send(&sink, &item).await {
+                    if !subscriber.send(&item).await {
                         return;
                     }
                 }

@@ -1,11 +1,14 @@
 //! Traces: what transactions did, step by step.
 
-use crate::{Api, CallRequest, Hash, Registry, RpcError, call::transaction_error, explain, notes};
+use crate::{
+    Api, Bounded, CallRequest, Deadline, Hash, Limits, Recorded, Registry, RpcError,
+    call::transaction_error, explain, notes,
+};
 use alloy_eips::BlockId;
 use alloy_evm::Evm;
 use alloy_primitives::{Address, B256, Bytes, U256};
 use alloy_rpc_types_trace::geth::{
-    GethDebugBuiltInTracerType::{FlatCallTracer, MuxTracer},
+    GethDebugBuiltInTracerType::{Erc7562Tracer, FlatCallTracer, MuxTracer},
     GethDebugTracerConfig,
     GethDebugTracerType::{self, BuiltInTracer},
     GethDebugTracingCallOptions, GethDebugTracingOptions, GethTrace, TraceResult,
@@ -20,11 +23,11 @@ use revm::{
     state::AccountInfo,
 };
 use revm_inspectors::tracing::{DebugInspector, TransactionContext};
-use std::{cell::RefCell, sync::Arc};
+use std::{cell::RefCell, sync::Arc, time::Duration};
 use wire::convert::RawBlock;
 
 pub(crate) fn register(methods: &mut Registry<Api>) {
-    methods.execute("debug_traceTransaction", |api, args| {
+    methods.trace("debug_traceTransaction", |api, args| {
         let Hash(hash) = args.required()?;
         let options: GethDebugTracingOptions = args.or_default()?;
         let (block, index) = api
@@ -34,11 +37,11 @@ pub(crate) fn register(methods: &mut Registry<Api>) {
         let mut traces = trace_block(api, &block, Some(index), &options)?;
         traces.pop().map(|(_, trace)| trace).ok_or_else(|| RpcError::internal("nothing was traced"))
     });
-    methods.execute("debug_traceBlockByNumber", |api, args| {
+    methods.trace("debug_traceBlockByNumber", |api, args| {
         let block = api.block(BlockId::Number(args.required()?))?;
         block_traces(api, &block, &args.or_default()?)
     });
-    methods.execute("debug_traceBlock", |api, args| {
+    methods.trace("debug_traceBlock", |api, args| {
         let raw: Bytes = args.required()?;
         let block = RawBlock::decode_with_ommers(&raw)
             .map_err(|error| RpcError::params(format!("no block in RLP: {error}")))?;
@@ -48,14 +51,14 @@ pub(crate) fn register(methods: &mut Registry<Api>) {
             .ok_or_else(|| RpcError::server(format!("block {hash} is not known here")))?;
         block_traces(api, &block, &args.or_default()?)
     });
-    methods.execute("debug_traceBlockByHash", |api, args| {
+    methods.trace("debug_traceBlockByHash", |api, args| {
         let Hash(hash) = args.required()?;
         let block = api
             .block_by_hash(hash)?
             .ok_or_else(|| RpcError::server(format!("block {hash} not found")))?;
         block_traces(api, &block, &args.or_default()?)
     });
-    methods.execute("debug_traceCall", |api, args| {
+    methods.trace("debug_traceCall", |api, args| {
         let (transaction, block) = (args.required()?, args.or_default()?);
         let options: GethDebugTracingCallOptions = args.or_default()?;
         let request = CallRequest {
@@ -74,9 +77,12 @@ const FLAT: GethDebugTracerType = BuiltInTracer(FlatCallTracer);
 /// The tracer that is asked for, and beside a `muxTracer` the `flatCallTracer` that is part of it. Inside
 /// they would share their frames: what it leaves out, others would miss, and nobody could put calls of
 /// EXECUTE among them.
-type Tracers = (DebugInspector, DebugInspector);
+type Tracers = Bounded<(DebugInspector, DebugInspector)>;
 
-fn tracers(options: &GethDebugTracingOptions) -> Result<Tracers, RpcError> {
+fn tracers(api: &Api, options: &GethDebugTracingOptions) -> Result<Tracers, RpcError> {
+    let recorded = recorded(options);
+    let Limits { trace_bytes, trace_time, .. } = api.options().limits;
+    let deadline = Deadline::after(time_of(options)?.map_or(trace_time, |own| own.min(trace_time)));
     let mut options = options.clone();
     let is_mux = options.tracer == Some(MUX);
     let members = options.tracer_config.0.as_object_mut().filter(|_| is_mux);
@@ -91,7 +97,48 @@ fn tracers(options: &GethDebugTracingOptions) -> Result<Tracers, RpcError> {
         })?,
         None => DebugInspector::Noop(NoOpInspector),
     };
-    Ok((made(options)?, flat))
+    Ok(Bounded::new((made(options)?, flat), recorded, trace_bytes, deadline))
+}
+
+/// The parts of steps that the tracer of these options records.
+fn recorded(options: &GethDebugTracingOptions) -> Recorded {
+    let config = &options.config;
+    match &options.tracer {
+        Some(tracer) if !tracer.as_str().is_empty() => {
+            // It keeps what hashes were made of.
+            let all = *tracer == BuiltInTracer(Erc7562Tracer);
+            Recorded { steps: all, stack: all, memory: all, ..Recorded::default() }
+        }
+        _ => Recorded {
+            steps: true,
+            stack: !config.disable_stack.unwrap_or_default(),
+            memory: config.is_memory_enabled(),
+            return_data: config.is_return_data_enabled(),
+            storage: !config.disable_storage.unwrap_or_default(),
+            max_steps: config.limit.filter(|limit| *limit > 0),
+        },
+    }
+}
+
+/// The time that the caller gives the trace, in the form of geth: a number and its unit.
+fn time_of(options: &GethDebugTracingOptions) -> Result<Option<Duration>, RpcError> {
+    let Some(text) = options.timeout.as_deref().filter(|text| !text.is_empty()) else {
+        return Ok(None);
+    };
+    let unit = text.trim_start_matches(|digit: char| digit.is_ascii_digit() || digit == '.');
+    let scale = match unit {
+        "h" => 3_600.0,
+        "m" => 60.0,
+        "s" => 1.0,
+        "ms" => 0.001,
+        _ => 0.0,
+    };
+    let number: Option<f64> = text[..text.len() - unit.len()].parse().ok();
+    let time = number.filter(|_| scale > 0.0).map(|number| number * scale);
+    let time = time.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+    time.map(Some).ok_or_else(|| {
+        RpcError::params(format!("timeout {text:?} is no duration: expected one such as \"5s\""))
+    })
 }
 
 fn block_traces(
@@ -116,7 +163,7 @@ fn trace_block(
         .state_before(block)?
         .ok_or_else(|| RpcError::server("genesis is not traceable"))?;
     let mut state = parent.open();
-    let mut replay = parent.replay(&mut state, block, tracers(options)?)?;
+    let mut replay = parent.replay(&mut state, block, tracers(api, options)?)?;
     notes::watch_again(|| replay.run_to(only.unwrap_or_default())).0?;
     let mut traces = Vec::new();
     loop {
@@ -129,7 +176,7 @@ fn trace_block(
                     tx_hash: Some(hash),
                 };
                 let trace = result(evm, parent.config(), Some(context), env, done)?;
-                let (tracer, flat) = evm.inspector_mut();
+                let (tracer, flat) = &mut evm.inspector_mut().inner;
                 for used in [tracer, flat] {
                     used.fuse().map_err(|error| RpcError::internal(error.to_string()))?;
                 }
@@ -153,7 +200,7 @@ fn trace_call(
 ) -> Result<GethTrace, RpcError> {
     let call = request.prepare(api)?;
     let mut state = call.source.open();
-    let mut evm = call.evm(&mut state, tracers(options)?, true)?;
+    let mut evm = call.evm(&mut state, tracers(api, options)?, true)?;
     let env = call.transaction.clone();
     let (done, notes) = notes::watch(|| evm.transact_raw(env.clone()));
     let done = done.map_err(transaction_error)?;
@@ -171,7 +218,13 @@ fn result<'a, 's>(
     done: &ResultAndState,
 ) -> Result<GethTrace, RpcError> {
     let block = evm.block().clone();
-    let (state, (tracer, flat), _) = evm.components_mut();
+    let (state, tracers, _) = evm.components_mut();
+    tracers.check()?;
+    if matches!(tracers.inner.0, DebugInspector::PreStateTracer(..) | DebugInspector::Mux(..)) {
+        tracers.take(touched_bytes(state, done)?);
+        tracers.check()?;
+    }
+    let (tracer, flat) = &mut tracers.inner;
     let mut before = Shared(RefCell::new(state));
     let mut seen = |tracer: &mut DebugInspector| {
         if let DebugInspector::FlatCallTracer(calls) = tracer {
@@ -187,6 +240,26 @@ fn result<'a, 's>(
         traces.0.insert(FLAT, seen(flat)?);
     }
     Ok(trace)
+}
+
+/// Bytes that the accounts that a transaction has touched come to as JSON, before it and after.
+fn touched_bytes(
+    state: &mut BlockState<'_, State>,
+    done: &ResultAndState,
+) -> Result<u64, RpcError> {
+    let mut bytes = 0;
+    for account in done.state.values() {
+        let code = match &account.info.code {
+            Some(code) => code.len(),
+            None => state
+                .code_by_hash(account.info.code_hash)
+                .map_err(|error| RpcError::internal(error.to_string()))?
+                .len(),
+        };
+        // An address and two words, a slot and its value for each of the two states.
+        bytes += 300 + 2 * (2 * code as u64 + 140 * account.storage.len() as u64);
+    }
+    Ok(bytes)
 }
 
 /// A state behind a shared reference, as tracers read it.

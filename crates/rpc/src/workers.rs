@@ -29,6 +29,8 @@ pub enum Lane {
     Read,
     /// Executes, or reads as much as the caller likes.
     Execute,
+    /// Executes and records each step: on threads of its own, since it takes more time and memory than any call.
+    Trace,
     /// Takes a signed transaction into the pool. Where no block is made of it at once, on the thread that
     /// serves the connection ([`WorkerOptions::inline_sends`]); else as [`Self::Write`].
     Send,
@@ -60,6 +62,8 @@ pub struct WorkerOptions {
     pub read: LaneLimits,
     /// Those that execute.
     pub execute: LaneLimits,
+    /// Requests that trace.
+    pub trace: LaneLimits,
     /// Those that change something.
     pub write: LaneLimits,
     /// Those that wait.
@@ -77,9 +81,14 @@ impl Default for WorkerOptions {
             inline_sends: false,
             read: lane(32_768),
             execute: lane(4_096),
+            // Each of them holds a trace in memory, and half of the cores stay for everything else.
+            trace: LaneLimits {
+                threads: NonZeroUsize::new(cores.get() / 2).unwrap_or(NonZeroUsize::MIN),
+                queue: 64,
+            },
             write: lane(32_768),
             wait: LaneLimits { threads: NonZeroUsize::MIN.saturating_add(63), queue: 1_024 },
-            queued_bytes: 512 << 20,
+            queued_bytes: 64 << 20,
         }
     }
 }
@@ -89,7 +98,7 @@ impl WorkerOptions {
     #[must_use]
     pub fn remote_reads(mut self) -> Self {
         self.inline_reads = false;
-        for lane in [&mut self.read, &mut self.execute] {
+        for lane in [&mut self.read, &mut self.execute, &mut self.trace] {
             lane.threads = lane.threads.saturating_mul(NonZeroUsize::MIN.saturating_add(7));
         }
         self
@@ -111,6 +120,7 @@ pub struct Workers {
     inline_sends: bool,
     read: Pool,
     execute: Pool,
+    trace: Pool,
     write: Pool,
     wait: Pool,
 }
@@ -124,6 +134,7 @@ impl Workers {
             inline_sends: options.inline_sends,
             read: pool("rpc-read", options.read),
             execute: pool("rpc-execute", options.execute),
+            trace: pool("rpc-trace", options.trace),
             write: pool("rpc-write", options.write),
             wait: pool("rpc-wait", options.wait),
         }
@@ -135,7 +146,7 @@ impl Workers {
             Lane::Inline => true,
             Lane::Read => self.inline_reads,
             Lane::Send => self.inline_sends,
-            Lane::Execute | Lane::Write | Lane::Wait => false,
+            Lane::Execute | Lane::Trace | Lane::Write | Lane::Wait => false,
         }
     }
 
@@ -150,6 +161,7 @@ impl Workers {
         let pool = match lane {
             Lane::Inline | Lane::Read => &self.read,
             Lane::Execute => &self.execute,
+            Lane::Trace => &self.trace,
             Lane::Send | Lane::Write => &self.write,
             Lane::Wait => &self.wait,
         };
@@ -344,7 +356,7 @@ mod tests {
     fn a_lane_whose_threads_are_all_at_work_does_not_keep_another_from_working() {
         let workers = workers(2, 8);
         let _held = full(&workers, Lane::Execute);
-        for lane in [Lane::Read, Lane::Write, Lane::Wait] {
+        for lane in [Lane::Read, Lane::Trace, Lane::Write, Lane::Wait] {
             let (done, answer) = channel();
             workers
                 .run(lane, ConnectionId::from(0_u32), 0, move || done.send(()).unwrap())

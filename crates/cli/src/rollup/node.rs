@@ -11,7 +11,7 @@ use clap::{Args, ValueEnum};
 use engine::JwtSecret;
 use execute::GasSchedule;
 use eyre::{Report, Result, WrapErr as _, bail, ensure, eyre};
-use rpc::ServerConfig;
+use rpc::{Limits, Namespaces, ServerConfig};
 use serde::{Deserialize, Serialize};
 use std::{
     env, fs,
@@ -24,6 +24,8 @@ use tokio::time;
 
 /// How long a node may take to end what it has begun.
 const FAREWELL: Duration = Duration::from_millis(1_500);
+/// Namespaces that strangers may ask: none that traces, lists the pool or builds blocks.
+const PUBLIC_API: &str = "enshrine,eth,net,rollup,web3";
 /// Wei in a gwei.
 const GWEI: u128 = 1_000_000_000;
 /// What stands before the name of a value in the environment.
@@ -80,6 +82,53 @@ struct Values {
     /// Port of the RPC, for HTTP and WebSocket; 0 for a free one [default: 9545].
     #[arg(long, value_name = "PORT")]
     http_port: Option<u16>,
+    /// Namespaces of methods that are served over HTTP, with commas between them; `all` for every one [default:
+    /// enshrine,eth,net,rollup,web3].
+    #[arg(long, value_name = "NAMES")]
+    http_api: Option<String>,
+    /// Namespaces of methods that are served over WebSocket [default: enshrine,eth,net,rollup,web3].
+    #[arg(long, value_name = "NAMES")]
+    ws_api: Option<String>,
+    /// Most bytes of an answer, and of the answers to a batch [default: 26214400].
+    #[arg(long, value_name = "BYTES")]
+    max_response_bytes: Option<u32>,
+    /// Most requests in a batch [default: 1000].
+    #[arg(long, value_name = "COUNT")]
+    max_batch: Option<u32>,
+    /// Most bytes that a trace, or the logs of a request, come to before it is given up [default: 26214400].
+    #[arg(long, value_name = "BYTES")]
+    max_trace_bytes: Option<u64>,
+    /// Most milliseconds for a call, an estimate, a simulation or a search for logs [default: 5000].
+    #[arg(long, value_name = "MS")]
+    call_timeout_ms: Option<u64>,
+    /// Most milliseconds for a request that traces [default: 5000].
+    #[arg(long, value_name = "MS")]
+    trace_timeout_ms: Option<u64>,
+    /// Milliseconds that eth_sendRawTransactionSync waits for a block, if its caller does not want less [default:
+    /// 10000].
+    #[arg(long, value_name = "MS")]
+    sync_timeout_ms: Option<u64>,
+    /// Connections that may be open at once, idle ones and WebSockets too [default: 4096].
+    #[arg(long, value_name = "COUNT")]
+    max_connections: Option<u32>,
+    /// Connections that one address may have open at once; of IPv6 the first 64 bits are an address [default: 512].
+    #[arg(long, value_name = "COUNT")]
+    max_connections_per_address: Option<u32>,
+    /// Milliseconds for a whole request, and for a client to read anything of its answer [default: 10000].
+    #[arg(long, value_name = "MS")]
+    request_timeout_ms: Option<u64>,
+    /// Bytes that may wait for the client of a connection to read them [default: 33554432].
+    #[arg(long, value_name = "BYTES")]
+    max_queued_bytes: Option<usize>,
+    /// Bytes of requests and answers that all connections may hold together [default: 134217728].
+    #[arg(long, value_name = "BYTES")]
+    max_held_bytes: Option<usize>,
+    /// Most subscriptions of all connections together [default: 4096].
+    #[arg(long, value_name = "COUNT")]
+    max_subscriptions: Option<usize>,
+    /// Most subscriptions of a connection [default: 128].
+    #[arg(long, value_name = "COUNT")]
+    max_subscriptions_per_connection: Option<u32>,
     /// Milliseconds from one block to the next, if there is anything to put into it [default: 1000].
     #[arg(long, value_name = "MS")]
     block_time_ms: Option<u64>,
@@ -298,6 +347,21 @@ impl Values {
             role: Some(RoleName::Follower),
             http_host: Some([127, 0, 0, 1].into()),
             http_port: Some(9_545),
+            http_api: Some(PUBLIC_API.to_owned()),
+            ws_api: Some(PUBLIC_API.to_owned()),
+            max_response_bytes: Some(25 << 20),
+            max_batch: Some(1_000),
+            max_trace_bytes: Some(25 << 20),
+            call_timeout_ms: Some(5_000),
+            trace_timeout_ms: Some(5_000),
+            sync_timeout_ms: Some(10_000),
+            max_connections: Some(4_096),
+            max_connections_per_address: Some(512),
+            request_timeout_ms: Some(10_000),
+            max_queued_bytes: Some(32 << 20),
+            max_held_bytes: Some(128 << 20),
+            max_subscriptions: Some(4_096),
+            max_subscriptions_per_connection: Some(128),
             block_time_ms: Some(1_000),
             idle_block_time_ms: Some(600_000),
             submit_interval_ms: Some(12_000),
@@ -388,7 +452,40 @@ impl Values {
         })
     }
 
+    /// How the node is reached, and how much it takes from strangers.
+    fn server(&self) -> Result<ServerConfig> {
+        Ok(ServerConfig {
+            hosts: vec![given("--http-host", self.http_host)?],
+            port: given("--http-port", self.http_port)?,
+            max_response: given("--max-response-bytes", self.max_response_bytes)?,
+            max_batch: given("--max-batch", self.max_batch)?,
+            max_connections: given("--max-connections", self.max_connections)?,
+            max_connections_per_address: given(
+                "--max-connections-per-address",
+                self.max_connections_per_address,
+            )?,
+            request_timeout: milliseconds("--request-timeout-ms", self.request_timeout_ms)?,
+            max_queued: given("--max-queued-bytes", self.max_queued_bytes)?,
+            max_held: given("--max-held-bytes", self.max_held_bytes)?,
+            max_subscriptions: given(
+                "--max-subscriptions-per-connection",
+                self.max_subscriptions_per_connection,
+            )?,
+            limits: Limits {
+                trace_bytes: given("--max-trace-bytes", self.max_trace_bytes)?,
+                call_time: milliseconds("--call-timeout-ms", self.call_timeout_ms)?,
+                trace_time: milliseconds("--trace-timeout-ms", self.trace_timeout_ms)?,
+                sync_time: milliseconds("--sync-timeout-ms", self.sync_timeout_ms)?,
+                subscriptions: given("--max-subscriptions", self.max_subscriptions)?,
+            },
+            http_api: namespaces("--http-api", self.http_api.as_deref())?,
+            ws_api: namespaces("--ws-api", self.ws_api.as_deref())?,
+            ..ServerConfig::default()
+        })
+    }
+
     fn config(self) -> Result<Config> {
+        let server = self.server()?;
         let is_sequencer = self.role == Some(RoleName::Sequencer);
         // A follower that has both keys can be promoted.
         let has_keys = self.advance_key.is_some() && self.operator_key.is_some();
@@ -425,11 +522,7 @@ impl Values {
             standby,
             peer,
             admin: self.admin_addr,
-            server: ServerConfig {
-                hosts: vec![given("--http-host", self.http_host)?],
-                port: given("--http-port", self.http_port)?,
-                ..ServerConfig::default()
-            },
+            server,
             engine,
         })
     }
@@ -447,6 +540,10 @@ fn given<T>(flag: &str, value: Option<T>) -> Result<T> {
 /// Each URL of a list that commas separate.
 fn urls(list: &str) -> Vec<String> {
     list.split(',').map(|url| url.trim().to_owned()).collect()
+}
+
+fn namespaces(flag: &str, names: Option<&str>) -> Result<Namespaces> {
+    given(flag, names)?.parse().wrap_err_with(|| flag.to_owned())
 }
 
 fn milliseconds(flag: &str, value: Option<u64>) -> Result<Duration> {

@@ -97,6 +97,24 @@ fn a_value_of_another_kind_is_named_with_the_place_where_it_stands() {
 }
 
 #[test]
+fn strangers_get_no_traces_and_no_pool_unless_a_flag_says_so() {
+    let api = |flags: &[&str]| {
+        let (succeeded, shown) = node(&[flags, &["--print-config"]].concat());
+        assert!(succeeded, "{shown}");
+        let shown: toml::Table = shown.parse().unwrap();
+        ["http_api", "ws_api"].map(|name| shown[name].as_str().unwrap().to_owned())
+    };
+    for served in api(&[]) {
+        let names: Vec<_> = served.split(',').collect();
+        assert!(names.contains(&"eth") && names.contains(&"rollup"), "{served}");
+        for secret in ["all", "debug", "testing", "trace", "txpool"] {
+            assert!(!names.contains(&secret), "{served}");
+        }
+    }
+    assert_eq!(api(&["--http-api", "eth,debug"])[0], "eth,debug");
+}
+
+#[test]
 fn the_help_names_each_default_as_it_is() {
     let (succeeded, shown) = node(&["--print-config"]);
     assert!(succeeded, "{shown}");

@@ -1,6 +1,10 @@
 //! Calls beyond `eth_call`: traced as Parity does it, and many of them one after another.
 
-use super::{Method, args::Args, trace::trace_results};
+use super::{
+    Method,
+    args::Args,
+    trace::{bounds, trace_results},
+};
 use crate::{exec::Shared, state::DevnetState};
 use alloy_eips::BlockId;
 use alloy_evm::Evm as _;
@@ -12,7 +16,7 @@ use executor::BlockState;
 use jsonrpsee::types::ErrorObjectOwned;
 use revm::{DatabaseCommit as _, inspector::NoOpInspector};
 use revm_inspectors::tracing::{TracingInspector, TracingInspectorConfig};
-use rpc::{CallRequest, Outcome, RpcError};
+use rpc::{Bounded, CallRequest, Deadline, Outcome, RpcError};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -64,11 +68,16 @@ fn traced(
 ) -> Result<TraceResults, ErrorObjectOwned> {
     let call = request.prepare(&devnet.api)?;
     let config = TracingInspectorConfig::from_parity_config(kinds);
-    let mut evm = call.evm(state, TracingInspector::new(config), true)?;
+    let (limits, recorded) = bounds(devnet, kinds.contains(&TraceType::VmTrace));
+    let deadline = Deadline::after(limits.trace_time);
+    let inspector = TracingInspector::new(config);
+    let inspector = Bounded::new(inspector, recorded, limits.trace_bytes, deadline);
+    let mut evm = call.evm(state, inspector, true)?;
     let (done, notes) = rpc::watch(|| evm.transact_raw(call.transaction.clone()));
     let done = done.map_err(rpc::transaction_error)?;
     let (database, inspector, _) = evm.components_mut();
-    let (inspector, before) = (inspector.clone(), Shared::new(database));
+    inspector.check()?;
+    let (inspector, before) = (inspector.inner.clone(), Shared::new(database));
     let mut results = trace_results(devnet, inspector, &done, kinds, before)?;
     rpc::refused_traces(results.trace.iter_mut(), &notes);
     drop(evm);

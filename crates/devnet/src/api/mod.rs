@@ -38,13 +38,13 @@ const TABLES: [(Lane, &[Method]); 10] = [
     (Lane::Write, snapshots::METHODS),
     (Lane::Write, state::METHODS),
     (Lane::Write, time::METHODS),
-    (Lane::Execute, trace::METHODS),
+    (Lane::Trace, trace::METHODS),
     (Lane::Write, wallet::METHODS),
 ];
 
 /// Methods that are not like the others of their table.
 const EXCEPTIONS: &[(Lane, &[&str])] = &[
-    (Lane::Wait, &["eth_sendTransactionSync", "eth_sendRawTransactionSync"]),
+    (Lane::Wait, &["eth_sendTransactionSync"]),
     (Lane::Write, &["anvil_setChainId"]),
     (Lane::Execute, &["eth_signTransaction", "eth_fillTransaction"]),
     (

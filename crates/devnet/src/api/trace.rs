@@ -29,7 +29,7 @@ use revm_inspectors::{
     opcode::OpcodeGasInspector,
     tracing::{TracingInspector, TracingInspectorConfig},
 };
-use rpc::RpcError;
+use rpc::{Deadline, Limits, Recorded, RpcError};
 use serde_json::{Value, json};
 use std::{mem, sync::Arc};
 
@@ -46,6 +46,11 @@ pub(super) const METHODS: &[Method] = &[
 
 /// Blocks that one `trace_filter` may look at.
 const MAX_FILTERED: u64 = 100_000;
+
+/// Bounds of a trace, which records steps or calls alone.
+pub(super) fn bounds(devnet: &DevnetState, steps: bool) -> (&Limits, Recorded) {
+    (&devnet.api.options().limits, Recorded { steps, ..Recorded::default() })
+}
 
 /// The canonical block that a number or tag names.
 pub(super) fn block_at(
@@ -81,9 +86,15 @@ pub(super) fn replay_one<T>(
         return Ok(None);
     };
     let wanted = |at| at == index;
-    let seen = replay(&parent, &mut parent.open(), block, NoOpInspector, wanted, |traced| {
-        Ok(see(&traced.result.result))
-    });
+    let seen = replay(
+        bounds(devnet, false),
+        &parent,
+        &mut parent.open(),
+        block,
+        NoOpInspector,
+        wanted,
+        |traced| Ok(see(&traced.result.result)),
+    );
     Ok(seen?.pop().map(|(seen, _)| seen))
 }
 
@@ -120,20 +131,28 @@ pub(super) fn call_traces(
     };
     let inspector = TracingInspector::new(TracingInspectorConfig::default_parity());
     let wanted = |index| only.is_none_or(|only| only == index);
-    let traces = replay(&parent, &mut parent.open(), block, inspector, wanted, |traced| {
-        let info = TransactionInfo {
-            hash: Some(*block.transactions[traced.index].hash()),
-            index: Some(traced.index as u64),
-            block_hash: Some(block.hash),
-            block_number: Some(block.header.number),
-            base_fee: block.header.base_fee_per_gas,
-            ..Default::default()
-        };
-        let mut inspector = traced.inspector.clone();
-        traced.inspector.fuse();
-        rpc::show_execute(&mut inspector, devnet.api.chain().config());
-        Ok(inspector.into_parity_builder().into_localized_transaction_traces(info))
-    });
+    let traces = replay(
+        bounds(devnet, false),
+        &parent,
+        &mut parent.open(),
+        block,
+        inspector,
+        wanted,
+        |traced| {
+            let info = TransactionInfo {
+                hash: Some(*block.transactions[traced.index].hash()),
+                index: Some(traced.index as u64),
+                block_hash: Some(block.hash),
+                block_number: Some(block.header.number),
+                base_fee: block.header.base_fee_per_gas,
+                ..Default::default()
+            };
+            let mut inspector = traced.inspector.clone();
+            traced.inspector.fuse();
+            rpc::show_execute(&mut inspector, devnet.api.chain().config());
+            Ok(inspector.into_parity_builder().into_localized_transaction_traces(info))
+        },
+    );
     let explained = traces?.into_iter().map(|(mut traces, notes)| {
         rpc::refused_traces(traces.iter_mut().map(|localized| &mut localized.trace), &notes);
         traces
@@ -184,7 +203,9 @@ fn filter(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwn
     }
     let matcher = filter.matcher();
     let mut found = Vec::new();
+    let deadline = Deadline::after(devnet.api.options().limits.trace_time);
     for number in from..=to {
+        deadline.check()?;
         let Some(block) = block_at(devnet, number.into())? else { continue };
         let traces = call_traces(devnet, &block, None)?.concat();
         found.extend(traces.into_iter().filter(|trace| matcher.matches(&trace.trace)));
@@ -207,11 +228,19 @@ fn replayed(
     let config = TracingInspectorConfig::from_parity_config(kinds);
     let wanted = |index| only.is_none_or(|only| only == index);
     let inspector = TracingInspector::new(config);
-    let results = replay(&parent, &mut parent.open(), block, inspector, wanted, |traced| {
-        let inspector = traced.inspector.clone();
-        traced.inspector.fuse();
-        trace_results(devnet, inspector, traced.result, kinds, Shared::new(traced.database))
-    });
+    let results = replay(
+        bounds(devnet, kinds.contains(&TraceType::VmTrace)),
+        &parent,
+        &mut parent.open(),
+        block,
+        inspector,
+        wanted,
+        |traced| {
+            let inspector = traced.inspector.clone();
+            traced.inspector.fuse();
+            trace_results(devnet, inspector, traced.result, kinds, Shared::new(traced.database))
+        },
+    );
     let explained = results?.into_iter().map(|(mut results, notes)| {
         rpc::refused_traces(results.trace.iter_mut(), &notes);
         results
@@ -254,12 +283,20 @@ fn opcode_gas(
     };
     let wanted = |index| only.is_none_or(|only| only == index);
     let inspector = OpcodeGasInspector::default();
-    let seen = replay(&parent, &mut parent.open(), block, inspector, wanted, |traced| {
-        let mut opcode_gas: Vec<_> = mem::take(traced.inspector).opcode_gas_iter().collect();
-        opcode_gas.sort_by(|one, other| one.opcode.cmp(&other.opcode));
-        let transaction_hash = *block.transactions[traced.index].hash();
-        Ok(TransactionOpcodeGas { transaction_hash, opcode_gas })
-    });
+    let seen = replay(
+        bounds(devnet, false),
+        &parent,
+        &mut parent.open(),
+        block,
+        inspector,
+        wanted,
+        |traced| {
+            let mut opcode_gas: Vec<_> = mem::take(traced.inspector).opcode_gas_iter().collect();
+            opcode_gas.sort_by(|one, other| one.opcode.cmp(&other.opcode));
+            let transaction_hash = *block.transactions[traced.index].hash();
+            Ok(TransactionOpcodeGas { transaction_hash, opcode_gas })
+        },
+    );
     Ok(seen?.into_iter().map(|(seen, _)| seen).collect())
 }
 

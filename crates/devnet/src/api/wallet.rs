@@ -18,22 +18,18 @@ use alloy_signer_local::PrivateKeySigner;
 use chain::RecoveredTransaction;
 use executor::Transaction;
 use jsonrpsee::types::ErrorObjectOwned;
-use node::{Event, PoolTransaction, Sidecar};
+use node::{PoolTransaction, Sidecar};
 use rpc::{
-    CallRequest, blobs, codes,
+    CallRequest, blobs,
     typed::{Unsigned, nobody, with_signature},
 };
 use serde_json::{Value, json};
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::sync::Arc;
 
 pub(super) const METHODS: &[Method] = &[
     (&["eth_accounts", "eth_requestAccounts"], accounts),
     (&["eth_sendTransaction"], send),
     (&["eth_sendTransactionSync"], send_sync),
-    (&["eth_sendRawTransactionSync"], send_raw_sync),
     (&["eth_sendUnsignedTransaction"], send_unsigned),
     (&["eth_signTransaction"], sign_transaction),
     (&["eth_fillTransaction"], fill_transaction),
@@ -42,9 +38,6 @@ pub(super) const METHODS: &[Method] = &[
     (&["eth_signTypedData_v4"], sign_typed_data),
     (&["eth_signTypedData", "eth_signTypedData_v3"], old_typed_data),
 ];
-
-/// How long a synchronous sender waits at most for a block.
-const LONGEST_WAIT: Duration = Duration::from_secs(30);
 
 fn accounts(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
     args.none()?;
@@ -245,41 +238,9 @@ fn send(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned
     Ok(json!(send_request(devnet, args.required()?)?))
 }
 
-/// The receipt of a transaction, as soon as it stands in a block.
-fn receipt(devnet: &DevnetState, hash: B256, wait: Duration) -> Result<Value, ErrorObjectOwned> {
-    let mut events = devnet.node.subscribe();
-    let begun = Instant::now();
-    loop {
-        if let Some(receipt) = rpc::receipt(&devnet.api, hash)? {
-            return Ok(json!(receipt));
-        }
-        let left = wait.saturating_sub(begun.elapsed());
-        let next = tokio::time::timeout(left, async {
-            while let Ok(event) = events.recv().await {
-                if matches!(event, Event::Head { .. }) {
-                    break;
-                }
-            }
-        });
-        if tokio::runtime::Handle::current().block_on(next).is_err() {
-            let message =
-                format!("transaction {hash} was not mined within {} ms", wait.as_millis());
-            return Err(ErrorObjectOwned::owned(codes::REJECTED, message, Some(hash)));
-        }
-    }
-}
-
 fn send_sync(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
     let hash = send_request(devnet, args.required()?)?;
-    receipt(devnet, hash, LONGEST_WAIT)
-}
-
-fn send_raw_sync(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
-    let raw: Bytes = args.required()?;
-    let wait = args.optional::<u64>()?.map_or(LONGEST_WAIT, Duration::from_millis);
-    let pooled = rpc::decode_pooled(&raw)?;
-    let hash = devnet.api.submit(pooled)?;
-    receipt(devnet, hash, wait.min(LONGEST_WAIT))
+    Ok(json!(rpc::wait_for_receipt(&devnet.api, hash, devnet.config.server.limits.sync_time)?))
 }
 
 fn send_unsigned(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {

@@ -14,23 +14,19 @@ use jsonrpsee::{
 };
 use serde::Deserialize;
 use serde_json::value::RawValue;
-use std::{
-    borrow::Cow,
-    io,
-    io::Write as _,
-    time::{Duration, SystemTime},
-};
-use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    time::timeout,
-};
+use std::{borrow::Cow, io, io::Write as _, sync::Arc, time::SystemTime};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 /// Bytes of a request, head included, that is plain.
 const LONGEST: usize = 64 << 10;
 /// Headers of a request that is plain.
 const HEADERS: usize = 32;
-/// How long a client may take for a request that it has begun, or for its first one.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// The first bytes of HTTP/2, which a browser never speaks without TLS. Several requests at once on a connection
+/// would have no deadline each.
+const HTTP_2: &[u8] = b"PRI * HTTP/2";
+/// The answer to [`HTTP_2`].
+const NO_HTTP_2: &[u8] =
+    b"HTTP/1.1 505 HTTP Version Not Supported\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
 
 /// A connection that has sent nothing but plain requests so far.
 pub(super) struct Plain<'m> {
@@ -74,7 +70,7 @@ impl<'m> Plain<'m> {
         mut self,
         stopped: &mut (impl Future<Output = ()> + Unpin),
     ) -> io::Result<Option<Handover>> {
-        let mut is_first = true;
+        let control = Arc::clone(self.connection.control());
         loop {
             let read = loop {
                 match begun(&self.input) {
@@ -82,31 +78,37 @@ impl<'m> Plain<'m> {
                     Begun::Other => break None,
                     Begun::Part => {}
                 }
-                let is_waited_for = is_first || !self.input.is_empty();
-                let reading = self.connection.read_buf(&mut self.input);
                 let read = tokio::select! {
                     biased;
-                    read = patiently(reading, is_waited_for) => read?,
+                    read = self.connection.read_buf(&mut self.input) => read?,
                     () = &mut *stopped => return Ok(None),
                 };
-                is_first = false;
                 if read == 0 {
                     return Ok(None);
                 }
             };
+            if read.is_none() && self.input.starts_with(HTTP_2) {
+                self.connection.write_all(NO_HTTP_2).await?;
+                return Ok(None);
+            }
             let answer = match read {
-                Some((body, end)) => tokio::select! {
+                Some((body, end)) => {
+                    let _at_work = control.begin();
+                    tokio::select! {
                     biased;
                     answer = self.answer(body, end) => answer,
                     // Nobody wants the answer any more: what waits for its turn is left out.
                     () = self.connection.hung_up() => return Ok(None),
-                },
+                    }
+                }
                 None => None,
             };
             let Some((answer, end)) = answer else {
                 return Ok(Some(Handover::new(self.connection, self.input)));
             };
             self.input.drain(..end);
+            // A part of the next request may have come with this one.
+            control.is_read(self.input.len());
             self.write(answer.as_ref()).await?;
         }
     }
@@ -132,15 +134,18 @@ impl<'m> Plain<'m> {
         write!(
             self.output,
             "HTTP/1.1 200 OK\r\ncontent-type: application/json; charset=utf-8\r\n\
-             content-length: {}\r\ndate: {}\r\n\r\n{answer}",
+             content-length: {}\r\ndate: {}\r\n\r\n",
             answer.len(),
             self.date.now(),
         )?;
-        self.connection.write_all(&self.output).await?;
-        if self.output.capacity() > LONGEST {
-            self.output = Vec::new();
+        self.connection.control().queue(self.output.len() + answer.len());
+        // A long answer is not copied.
+        if answer.len() > LONGEST {
+            self.connection.write_all(&self.output).await?;
+            return self.connection.write_all(answer.as_bytes()).await;
         }
-        Ok(())
+        self.output.extend_from_slice(answer.as_bytes());
+        self.connection.write_all(&self.output).await
     }
 }
 
@@ -166,14 +171,6 @@ fn request(body: &[u8]) -> Option<Request<'_>> {
     };
     let params = params.map(Cow::Borrowed);
     Some(Request { jsonrpc, id, method, params, extensions: Default::default() })
-}
-
-/// Reads, for a while only if something is due.
-async fn patiently(
-    reading: impl Future<Output = io::Result<usize>>,
-    is_waited_for: bool,
-) -> io::Result<usize> {
-    if is_waited_for { timeout(PATIENCE, reading).await.unwrap_or(Ok(0)) } else { reading.await }
 }
 
 fn begun(input: &[u8]) -> Begun {

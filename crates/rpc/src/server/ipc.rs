@@ -1,11 +1,12 @@
 //! JSON-RPC over a Unix socket: one JSON value after another, in both directions.
 
 use super::{HexIds, call, next_connection};
+use crate::{RpcError, codes};
 use jsonrpsee::{
-    ConnectionId, Extensions,
+    ConnectionId, Extensions, MethodResponse,
     core::server::{BoundedSubscriptions, MethodCallback, MethodSink, SubscriptionState},
     server::Methods,
-    types::{Params, Request},
+    types::{ErrorObjectOwned, Id, Params, Request, error::reject_too_many_subscriptions},
 };
 use serde_json::{Value, value::RawValue};
 use std::{
@@ -21,9 +22,7 @@ use tokio::{
 };
 
 /// Answers that may wait for a client that reads slowly.
-const BUFFER: usize = 1024;
-/// Subscriptions that a client may have.
-const SUBSCRIPTIONS: u32 = 4096;
+const BUFFER: usize = 64;
 /// Requests of a client that may be at work at once; it is not read on meanwhile.
 const AT_WORK: usize = 1024;
 
@@ -42,6 +41,7 @@ impl IpcServer {
         methods: Methods,
         max_request: usize,
         max_response: usize,
+        max_subscriptions: u32,
     ) -> io::Result<Self> {
         if fs::metadata(path).is_ok_and(|found| found.file_type().is_socket()) {
             fs::remove_file(path)?;
@@ -55,7 +55,7 @@ impl IpcServer {
             loop {
                 match listener.accept().await {
                     Ok((stream, _)) => {
-                        let client = Client::new(methods.clone(), max_response);
+                        let client = Client::new(methods.clone(), max_response, max_subscriptions);
                         connections.spawn(serve(stream, client, max_request));
                     }
                     Err(error) => {
@@ -89,8 +89,8 @@ struct Client {
 }
 
 impl Client {
-    fn new(methods: Methods, max_response: usize) -> Self {
-        let subscriptions = BoundedSubscriptions::new(SUBSCRIPTIONS);
+    fn new(methods: Methods, max_response: usize, max_subscriptions: u32) -> Self {
+        let subscriptions = BoundedSubscriptions::new(max_subscriptions);
         Self { id: next_connection(), methods, max_response, subscriptions }
     }
 }
@@ -151,10 +151,21 @@ fn split(buffer: &[u8]) -> (Vec<String>, usize, bool) {
 fn failure(code: i32) -> String {
     let message = match code {
         -32700 => "Parse error",
-        -32006 => "Too many subscriptions on the connection",
         _ => "Invalid request",
     };
     format!(r#"{{"jsonrpc":"2.0","id":null,"error":{{"code":{code},"message":"{message}"}}}}"#)
+}
+
+/// The answer to a batch whose answers are too many bytes: `got` counts those up to where it was given up.
+fn too_big_batch(got: usize, limit: usize) -> String {
+    let error = RpcError::exceeded(
+        "the answers to the batch are too large (bytes)",
+        got as u128,
+        limit as u128,
+        "send smaller batches",
+    );
+    let error = ErrorObjectOwned::from(RpcError { code: codes::BATCH_TOO_BIG, ..error });
+    MethodResponse::error(Id::Null, error).as_ref().to_owned()
 }
 
 /// What a subscription yields.
@@ -167,10 +178,19 @@ async fn answer(request: String, client: Client, answers: mpsc::Sender<String>) 
         Ok(batch) if batch.is_empty() => Some(failure(-32600)),
         Ok(batch) => {
             let mut parts = Vec::with_capacity(batch.len());
+            let mut bytes = 0;
             for request in batch {
                 parts.extend(one(request.get(), &client, &mut begun).await);
+                bytes += parts.last().map_or(0, |part: &String| part.len() + 1);
+                if bytes > client.max_response {
+                    parts = Vec::new();
+                    break;
+                }
             }
-            (!parts.is_empty()).then(|| format!("[{}]", parts.join(",")))
+            match bytes > client.max_response {
+                true => Some(too_big_batch(bytes, client.max_response)),
+                false => (!parts.is_empty()).then(|| format!("[{}]", parts.join(","))),
+            }
         }
         Err(_) => one(&request, &client, &mut begun).await,
     };
@@ -206,7 +226,8 @@ async fn one(request: &str, client: &Client, begun: &mut Vec<Notifications>) -> 
         match methods.method(&call_of.method) {
             Some(MethodCallback::Subscription(subscribe)) => {
                 let Some(permit) = subscriptions.acquire() else {
-                    return Some(failure(-32006));
+                    let error = reject_too_many_subscriptions(subscriptions.max());
+                    return Some(MethodResponse::error(call_of.id, error).as_ref().to_owned());
                 };
                 let (sender, mut notifications) = mpsc::channel(BUFFER);
                 let state = SubscriptionState {

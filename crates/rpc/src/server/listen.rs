@@ -1,5 +1,6 @@
-//! Sockets that are open, as many as are allowed at once.
+//! Sockets: how they are accepted, and how one ends whose client keeps the server waiting.
 
+use super::connections::{Connections, Control, Place};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::{
     future::pending,
@@ -12,8 +13,7 @@ use std::{
 use tokio::{
     io::{AsyncRead, AsyncWrite, AsyncWriteExt, Interest, ReadBuf},
     net::{TcpListener, TcpStream},
-    sync::{OwnedSemaphorePermit, Semaphore},
-    time::timeout,
+    time::{Instant, Sleep, sleep, timeout},
 };
 
 /// Lets this process have as many files and sockets open as the system allows it to ask for. By
@@ -26,22 +26,34 @@ pub fn allow_open_files() {
     }
 }
 
-/// What a client is told for whom there is no place.
+/// The answer to a client for which there is no place.
 const FULL: &[u8] =
     b"HTTP/1.1 429 Too Many Requests\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
 
-/// How long is waited where the system has no socket to give.
+/// Pause where the system has no socket to give.
 const PAUSE: Duration = Duration::from_millis(50);
 
 /// A connection that takes a place as long as it is open, whether it asks or is idle, and whatever
-/// it is upgraded to.
+/// it is upgraded to. It ends where the server says so, or its client is too slow.
 #[derive(Debug)]
 pub(super) struct Connection {
     socket: TcpStream,
-    _place: OwnedSemaphorePermit,
+    place: Place,
+    /// The end of the time for the request that is being read.
+    due: Option<Pin<Box<Sleep>>>,
+    /// The end of the time in which the client has to read something.
+    stalled: Option<Pin<Box<Sleep>>>,
 }
 
 impl Connection {
+    const fn new(socket: TcpStream, place: Place) -> Self {
+        Self { socket, place, due: None, stalled: None }
+    }
+
+    pub(super) const fn control(&self) -> &Arc<Control> {
+        &self.place.0
+    }
+
     /// Waits until the client is gone, as far as that can be told before all that it has sent is
     /// read.
     pub(super) async fn hung_up(&self) {
@@ -50,10 +62,35 @@ impl Connection {
             _ => pending().await,
         }
     }
+
+    /// Follows a write: a client that reads nothing for a while is given up.
+    fn follow(
+        &mut self,
+        context: &mut Context<'_>,
+        written: Poll<io::Result<usize>>,
+    ) -> Poll<io::Result<usize>> {
+        let control = &self.place.0;
+        match &written {
+            Poll::Ready(Ok(bytes)) => {
+                control.written(*bytes);
+                self.stalled = None;
+            }
+            Poll::Ready(Err(_)) => {}
+            Poll::Pending => {
+                control.wake_writer(context);
+                let limit = control.patience();
+                let stalled = self.stalled.get_or_insert_with(|| Box::pin(sleep(limit)));
+                if control.is_closed() || stalled.as_mut().poll(context).is_ready() {
+                    return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+                }
+            }
+        }
+        written
+    }
 }
 
 /// Waits for the next connection; those for which there is no place are refused.
-pub(super) async fn accept(listener: &TcpListener, places: &Arc<Semaphore>) -> Connection {
+pub(super) async fn accept(listener: &TcpListener, connections: &Arc<Connections>) -> Connection {
     loop {
         let (mut socket, client) = match listener.accept().await {
             Ok(accepted) => accepted,
@@ -65,12 +102,13 @@ pub(super) async fn accept(listener: &TcpListener, places: &Arc<Semaphore>) -> C
         };
         // Answers are written whole: nothing is gained by holding them back.
         drop(socket.set_nodelay(true));
-        match Arc::clone(places).try_acquire_owned() {
-            Ok(place) => return Connection { socket, _place: place },
-            Err(_) => {
-                tracing::warn!(%client, "a connection is refused: too many are open");
+        match connections.admit(client.ip()) {
+            Ok(place) => return Connection::new(socket, place),
+            Err(full) => {
+                let (open, limit) = (full.got, full.limit);
+                tracing::warn!(%client, open, limit, "refused a connection: all open ones are at work");
                 tokio::spawn(async move {
-                    // Whether it still listens is its own affair.
+                    // The client may be gone already.
                     let told = async {
                         socket.write_all(FULL).await?;
                         socket.shutdown().await?;
@@ -90,7 +128,33 @@ impl AsyncRead for Connection {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.socket).poll_read(context, buffer)
+        let this = &mut *self;
+        let control = &this.place.0;
+        control.wake_reader(context);
+        if control.is_closed() {
+            return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
+        }
+        let before = buffer.filled().len();
+        let read = Pin::new(&mut this.socket).poll_read(context, buffer);
+        let bytes = buffer.filled().len() - before;
+        if bytes > 0 {
+            control.received(bytes);
+        }
+        if !control.is_due() {
+            this.due = None;
+            return read;
+        }
+        let limit = control.patience();
+        let due = this.due.get_or_insert_with(|| Box::pin(sleep(limit)));
+        let is_over = match read.is_pending() {
+            true => due.as_mut().poll(context).is_ready(),
+            false => due.deadline() <= Instant::now(),
+        };
+        if is_over {
+            tracing::debug!("connection closed: its request takes too long");
+            return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+        }
+        read
     }
 }
 
@@ -100,7 +164,11 @@ impl AsyncWrite for Connection {
         context: &mut Context<'_>,
         buffer: &[u8],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.socket).poll_write(context, buffer)
+        if self.control().is_closed() {
+            return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
+        }
+        let written = Pin::new(&mut self.socket).poll_write(context, buffer);
+        self.follow(context, written)
     }
 
     fn poll_write_vectored(
@@ -108,7 +176,11 @@ impl AsyncWrite for Connection {
         context: &mut Context<'_>,
         buffers: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.socket).poll_write_vectored(context, buffers)
+        if self.control().is_closed() {
+            return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
+        }
+        let written = Pin::new(&mut self.socket).poll_write_vectored(context, buffers);
+        self.follow(context, written)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -124,7 +196,7 @@ impl AsyncWrite for Connection {
     }
 }
 
-/// A connection of which something has been read already: whoever gets it reads that first.
+/// A connection of which something has been read already: its reader gets that first.
 #[derive(Debug)]
 pub(super) struct Handover {
     connection: Connection,
@@ -136,6 +208,10 @@ pub(super) struct Handover {
 impl Handover {
     pub(super) const fn new(connection: Connection, read: Vec<u8>) -> Self {
         Self { connection, read, taken: 0 }
+    }
+
+    pub(super) const fn control(&self) -> &Arc<Control> {
+        self.connection.control()
     }
 }
 

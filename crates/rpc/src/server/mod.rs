@@ -3,20 +3,27 @@
 //! jsonrpsee speaks HTTP and WebSocket; the plain requests that most clients send are answered
 //! before it, at half the cost.
 
+mod connections;
 mod http;
 mod ipc;
 mod listen;
+mod namespaces;
 mod pages;
 mod signals;
+mod transport;
 
 pub use listen::allow_open_files;
+pub use namespaces::Namespaces;
 pub use pages::{Content, Health, MorePages, PageRequest, Pages};
 pub use signals::termination;
+pub(crate) use transport::Client;
 
+use crate::Limits;
+use connections::{Bounds, Connections};
 use futures_util::future::BoxFuture;
 use jsonrpsee::{
     ConnectionId, MethodResponse,
-    core::{server::MethodCallback, traits::IdProvider},
+    core::{middleware::RpcServiceBuilder, server::MethodCallback, traits::IdProvider},
     server::{
         BatchRequestConfig, Methods, Server, ServerConfig as RpcConfig, ServerHandle,
         serve_with_graceful_shutdown, stop_channel,
@@ -32,10 +39,12 @@ use std::{
         Arc,
         atomic::{AtomicUsize, Ordering},
     },
+    time::Duration,
 };
-use tokio::{net::TcpListener, sync::Semaphore};
+use tokio::net::TcpListener;
 use tower_http::cors::{AllowHeaders, AllowMethods, AllowOrigin, CorsLayer};
 use tracing::Instrument as _;
+use transport::{ByTransport, Counted};
 
 /// How a node is reached, and how much it takes.
 #[derive(Debug, Clone)]
@@ -56,6 +65,22 @@ pub struct ServerConfig {
     pub max_batch: u32,
     /// Connections that may be open at once, idle ones too.
     pub max_connections: u32,
+    /// Connections that one address may have open at once; of IPv6 the first 64 bits are an address.
+    pub max_connections_per_address: u32,
+    /// Time for a whole request, and for a client to read anything of its answer.
+    pub request_timeout: Duration,
+    /// Bytes that may wait for the client of a connection to read them.
+    pub max_queued: usize,
+    /// Bytes of requests and answers that all connections may hold together.
+    pub max_held: usize,
+    /// Most subscriptions of a connection.
+    pub max_subscriptions: u32,
+    /// Bounds of each request.
+    pub limits: Limits,
+    /// Namespaces that are served over HTTP. IPC serves all.
+    pub http_api: Namespaces,
+    /// Namespaces that are served over WebSocket.
+    pub ws_api: Namespaces,
 }
 
 impl Default for ServerConfig {
@@ -66,10 +91,17 @@ impl Default for ServerConfig {
             ipc: None,
             allow_origin: Some("*".to_owned()),
             max_body: 16 << 20,
-            // A trace of a full block fits.
-            max_response: 1 << 30,
+            max_response: 256 << 20,
             max_batch: 100_000,
             max_connections: 4096,
+            max_connections_per_address: 4096,
+            request_timeout: Duration::from_secs(30),
+            max_queued: 256 << 20,
+            max_held: 1 << 30,
+            max_subscriptions: 1024,
+            limits: Limits::default(),
+            http_api: Namespaces::All,
+            ws_api: Namespaces::All,
         }
     }
 }
@@ -96,6 +128,16 @@ pub enum ServeError {
     /// The origin that browsers may ask from is none.
     #[error("{0:?} is not allowed in a header")]
     Origin(String),
+    /// A namespace is to be served in which the node has no method.
+    #[error("{flag}: there is no namespace {got:?}; the node has {expected}")]
+    Namespace {
+        /// The flag that names it.
+        flag: &'static str,
+        /// The namespace.
+        got: String,
+        /// The namespaces of the node.
+        expected: String,
+    },
 }
 
 /// A server that runs until it is stopped or dropped.
@@ -152,15 +194,22 @@ impl RunningServer {
             .max_response_body_size(config.max_response)
             // It would count requests at work; sockets are counted where they are accepted.
             .max_connections(u32::MAX)
-            .max_subscriptions_per_connection(4096)
+            .max_subscriptions_per_connection(config.max_subscriptions)
             .set_batch_request_config(BatchRequestConfig::Limit(config.max_batch))
             .set_id_provider(HexIds)
             .build();
         let cors = config.allow_origin.as_deref().map(cors).transpose()?;
+        let http_methods = config.http_api.select(&methods, "--http-api")?;
+        let ws_methods = config.ws_api.select(&methods, "--ws-api")?;
         let mut running = Self { addresses: Vec::new(), handles: Vec::new(), ipc: None };
         let mut port = config.port;
-        let places = config.max_connections.try_into().unwrap_or(Semaphore::MAX_PERMITS);
-        let places = Arc::new(Semaphore::new(places.min(Semaphore::MAX_PERMITS)));
+        let connections = Connections::new(Bounds {
+            open: config.max_connections as usize,
+            per_address: config.max_connections_per_address as usize,
+            queued: config.max_queued,
+            held: config.max_held,
+            patience: config.request_timeout,
+        });
         for host in &config.hosts {
             let address = SocketAddr::new(*host, port);
             let failed = |source| ServeError::Address { address, source };
@@ -178,23 +227,36 @@ impl RunningServer {
             running.addresses.push(bound);
             let (stop, handle) = stop_channel();
             running.handles.push(handle);
-            let (methods, places) = (methods.clone(), Arc::clone(&places));
+            let (http_methods, ws_methods) = (http_methods.clone(), ws_methods.clone());
+            let connections = Arc::clone(&connections);
             let max_response = config.max_response as usize;
             let accepting = async move {
                 let stopped = stop.clone().shutdown();
                 tokio::pin!(stopped);
                 loop {
                     let connection = tokio::select! {
-                        connection = listen::accept(&listener, &places) => connection,
+                        connection = listen::accept(&listener, &connections) => connection,
                         () = &mut stopped => break,
                     };
-                    let (service, methods, stop) = (service.clone(), methods.clone(), stop.clone());
+                    let (service, stop) = (service.clone(), stop.clone());
+                    let (http_methods, ws_methods) = (http_methods.clone(), ws_methods.clone());
                     let serving = async move {
                         let stopped = stop.clone().shutdown();
                         tokio::pin!(stopped);
-                        let plain = http::Plain::new(connection, &methods, max_response);
+                        let plain = http::Plain::new(connection, &http_methods, max_response);
                         let Some(rest) = plain.serve(&mut stopped).await? else { return Ok(()) };
-                        let service = service.build(methods, stop);
+                        let control = Arc::clone(rest.control());
+                        let counting = Arc::clone(&control);
+                        let counted = RpcServiceBuilder::new().layer_fn(move |inner| Counted {
+                            inner,
+                            control: Arc::clone(&counting),
+                        });
+                        let service = service.set_rpc_middleware(counted);
+                        let service = ByTransport {
+                            http: service.clone().build(http_methods, stop.clone()),
+                            ws: service.build(ws_methods, stop),
+                            control,
+                        };
                         serve_with_graceful_shutdown(rest, service, stopped).await
                     };
                     tokio::spawn(async move {
@@ -211,9 +273,12 @@ impl RunningServer {
             tokio::spawn(accepting.instrument(tracing::info_span!("server", address = %bound)));
         }
         if let Some(path) = &config.ipc {
+            let methods = Namespaces::All.select(&methods, "--ipc")?;
             let (body, answer) = (config.max_body as usize, config.max_response as usize);
             let failed = |source| ServeError::Ipc { path: path.clone(), source };
-            let started = ipc::IpcServer::start(path, methods, body, answer).map_err(failed)?;
+            let started =
+                ipc::IpcServer::start(path, methods, body, answer, config.max_subscriptions)
+                    .map_err(failed)?;
             tracing::info!(path = %path.display(), "listening");
             running.ipc = Some(started);
         }

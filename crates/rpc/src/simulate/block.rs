@@ -6,7 +6,7 @@ use super::{
     payload::{WantedBlock, WantedHeader},
     result::{Made, describe, split},
 };
-use crate::{RpcError, overrides, transfers::Transfers, typed::Filled};
+use crate::{Deadline, RpcError, overrides, transfers::Transfers, typed::Filled};
 use alloy_consensus::{EMPTY_OMMER_ROOT_HASH, Header, proofs};
 use alloy_eips::eip4844::DATA_GAS_PER_BLOB;
 use alloy_evm::{Evm, precompiles::PrecompilesMap};
@@ -75,6 +75,8 @@ pub(super) struct Simulation {
     pub(super) state: State,
     /// Gas that all calls together have left.
     pub(super) gas: u64,
+    /// End of the time for all blocks.
+    pub(super) deadline: Deadline,
     pub(super) validation: bool,
     pub(super) trace_transfers: bool,
 }
@@ -169,7 +171,9 @@ impl Simulation {
 
         let mut made = Vec::with_capacity(calls.len());
         let mut used = 0;
+        self.deadline.check()?;
         for request in calls {
+            self.deadline.check()?;
             let sender = request.from.unwrap_or_default();
             let account = execution.evm_mut().db_mut().basic(sender).map_err(ChainError::from)?;
             let account = account.unwrap_or_default();

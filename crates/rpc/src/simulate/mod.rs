@@ -51,6 +51,7 @@ fn simulate(
     let mut simulation = Simulation {
         state: base,
         gas: api.options().gas_cap,
+        deadline: api.call_deadline(),
         validation: payload.validation,
         trace_transfers: payload.trace_transfers,
     };

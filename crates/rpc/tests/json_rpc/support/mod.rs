@@ -4,13 +4,17 @@
 
 use alloy_primitives::{Address, Bytes, TxKind, U256};
 use chain::{Chain, ChainConfig};
-use enshrine_rpc::{Api, Options, WorkerOptions, Workers, methods};
+use enshrine_rpc::{Api, Limits, Options, WorkerOptions, Workers, methods};
 use execute::Rules;
 use executor::ChainSpec;
 use jsonrpsee::Methods;
 use node::{Clock, Mining, Node, Settings};
 use serde_json::{Value, json};
-use std::sync::Arc;
+use std::{
+    io::{Read, Write},
+    net::{SocketAddr, TcpStream},
+    sync::Arc,
+};
 use testkit::{ETHER, Key, logger, rich_genesis};
 use wire::ProtocolFork;
 
@@ -29,6 +33,16 @@ impl Server {
     }
 
     pub(crate) fn with(settings: Settings) -> Self {
+        Self::with_options(settings, Options::default())
+    }
+
+    /// A server whose requests have these bounds.
+    pub(crate) fn bounded(limits: Limits) -> Self {
+        let settings = Settings { mining: Mining::Auto, ..Settings::default() };
+        Self::with_options(settings, Options { limits, ..Options::default() })
+    }
+
+    fn with_options(settings: Settings, options: Options) -> Self {
         let fork = ProtocolFork::Osaka;
         let mut genesis = rich_genesis(fork, ["alice", "carol"], 100 * ETHER);
         genesis.alloc.insert(LOGGER, logger());
@@ -36,7 +50,7 @@ impl Server {
         let node =
             Node::new(Chain::new(&genesis, config).unwrap(), Clock::starting_at(1_000), settings);
         let workers = Arc::new(Workers::new(&WorkerOptions::default()));
-        let methods = methods(Api::new(Arc::clone(&node), Options::default()), workers);
+        let methods = methods(Api::new(Arc::clone(&node), options), workers);
         Self { node, methods }
     }
 
@@ -76,4 +90,105 @@ pub(crate) fn raw(nonce: u64, to: Address, input: Vec<u8>) -> Bytes {
         ..Default::default()
     };
     Key::named("alice").sign(transaction).encoded_2718().into()
+}
+
+/// The answer to a body that is posted over a connection of its own.
+pub(crate) fn post(address: SocketAddr, body: &Value) -> Value {
+    let mut stream = TcpStream::connect(address).unwrap();
+    let body = body.to_string();
+    let head = "POST / HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n";
+    write!(stream, "{head}Content-Length: {}\r\n\r\n{body}", body.len()).unwrap();
+    read_http(&mut stream)
+}
+
+/// The body of the next answer over HTTP, by its Content-Length.
+pub(crate) fn read_http(stream: &mut TcpStream) -> Value {
+    let (mut answer, mut part) = (Vec::new(), vec![0; 64 << 10]);
+    loop {
+        let read = stream.read(&mut part).unwrap();
+        assert!(read > 0, "the server hung up: {}", String::from_utf8_lossy(&answer));
+        answer.extend_from_slice(&part[..read]);
+        let text = String::from_utf8_lossy(&answer);
+        let Some((head, body)) = text.split_once("\r\n\r\n") else { continue };
+        let length = head
+            .lines()
+            .find_map(|line| line.to_lowercase().strip_prefix("content-length: ")?.parse().ok());
+        if length.is_some_and(|length: usize| body.len() >= length) {
+            return serde_json::from_str(body).unwrap_or_default();
+        }
+    }
+}
+
+/// A WebSocket, as far as tests need one: text in one frame each way.
+pub(crate) struct Socket(pub(crate) TcpStream);
+
+impl Socket {
+    pub(crate) fn connect(address: SocketAddr) -> Self {
+        let mut stream = TcpStream::connect(address).unwrap();
+        let key = "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13";
+        let upgrade = "Connection: Upgrade\r\nUpgrade: websocket";
+        write!(stream, "GET / HTTP/1.1\r\nhost: x\r\n{upgrade}\r\n{key}\r\n\r\n").unwrap();
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            let mut byte = [0];
+            stream.read_exact(&mut byte).unwrap();
+            head.push(byte[0]);
+        }
+        assert!(head.starts_with(b"HTTP/1.1 101"), "{}", String::from_utf8_lossy(&head));
+        Self(stream)
+    }
+
+    /// Sends a request; an error says that the server has closed the connection.
+    pub(crate) fn try_send(&mut self, value: &Value) -> std::io::Result<()> {
+        let text = value.to_string();
+        let mut frame = vec![0x81];
+        match u16::try_from(text.len()) {
+            Ok(length @ 0..126) => frame.push(0x80 | length as u8),
+            Ok(length) => {
+                frame.push(0x80 | 126);
+                frame.extend_from_slice(&length.to_be_bytes());
+            }
+            Err(_) => {
+                frame.push(0x80 | 127);
+                frame.extend_from_slice(&(text.len() as u64).to_be_bytes());
+            }
+        }
+        // A mask of zeros leaves the text as it is.
+        frame.extend_from_slice(&[0; 4]);
+        frame.extend_from_slice(text.as_bytes());
+        self.0.write_all(&frame)
+    }
+
+    pub(crate) fn send(&mut self, value: &Value) {
+        self.try_send(value).unwrap();
+    }
+
+    pub(crate) fn receive(&mut self) -> Value {
+        self.try_receive().unwrap()
+    }
+
+    /// The next text; an error says that the server has closed the connection.
+    pub(crate) fn try_receive(&mut self) -> std::io::Result<Value> {
+        let mut head = [0; 2];
+        self.0.read_exact(&mut head)?;
+        if head[0] != 0x81 {
+            return Err(std::io::ErrorKind::ConnectionAborted.into());
+        }
+        let length = match head[1] {
+            126 => {
+                let mut length = [0; 2];
+                self.0.read_exact(&mut length)?;
+                u64::from(u16::from_be_bytes(length))
+            }
+            127 => {
+                let mut length = [0; 8];
+                self.0.read_exact(&mut length)?;
+                u64::from_be_bytes(length)
+            }
+            length => u64::from(length),
+        };
+        let mut text = vec![0; usize::try_from(length).unwrap()];
+        self.0.read_exact(&mut text)?;
+        Ok(serde_json::from_slice(&text).unwrap())
+    }
 }

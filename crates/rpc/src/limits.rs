@@ -1,0 +1,286 @@
+//! Bounds of one request: bytes that it may hold while it is answered, and time that it may take.
+
+use crate::{RpcError, codes};
+use alloy_primitives::Log;
+use revm::{
+    Inspector,
+    bytecode::opcode::{SLOAD, SSTORE},
+    handler::FrameResult,
+    interpreter::{
+        CallInputs, CallOutcome, CreateInputs, CreateOutcome, FrameInput, InstructionResult,
+        Interpreter,
+        interpreter_types::{Jumps as _, ReturnData as _},
+    },
+    primitives::{Address, U256},
+};
+use serde_json::json;
+use std::{
+    collections::{HashMap, HashSet},
+    time::{Duration, Instant},
+};
+
+/// Steps between two looks at the clock.
+const STEPS_PER_LOOK: u64 = 256;
+/// Bytes of a recorded step in JSON, beside its stack, its memory and what the last call returned.
+const STEP_BYTES: u64 = 200;
+/// Bytes of a word in JSON: 64 digits, a prefix, quotes and a comma.
+const WORD_BYTES: u64 = 69;
+/// Bytes of a call frame or of a log in JSON, beside input, output, topics and data.
+const FRAME_BYTES: u64 = 500;
+
+/// Bounds of the requests that a node answers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Limits {
+    /// Most bytes of a trace, of all traces of a block, and of logs, as JSON.
+    pub trace_bytes: u64,
+    /// Longest time for a call, an estimate, a simulation or a search for logs.
+    pub call_time: Duration,
+    /// Longest time for a request that traces.
+    pub trace_time: Duration,
+    /// Longest wait of `eth_sendRawTransactionSync`, and its wait where the caller names none.
+    pub sync_time: Duration,
+    /// Most subscriptions of all connections together.
+    pub subscriptions: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            trace_bytes: 256 << 20,
+            call_time: Duration::from_secs(60),
+            trace_time: Duration::from_secs(60),
+            sync_time: Duration::from_secs(30),
+            subscriptions: 16_384,
+        }
+    }
+}
+
+impl RpcError {
+    /// A request passed one of its bounds.
+    pub fn exceeded(
+        what: &str,
+        got: impl Into<u128>,
+        limit: impl Into<u128>,
+        advice: &str,
+    ) -> Self {
+        let (got, limit) = (got.into(), limit.into());
+        let message = format!("{what}: got {got}, limit {limit}; {advice}");
+        // JSON numbers of 64 bits are enough for bytes and milliseconds.
+        let short = |number: u128| u64::try_from(number).unwrap_or(u64::MAX);
+        let data = json!({ "got": short(got), "limit": short(limit) });
+        Self { code: codes::BUSY, message, data: Some(data) }
+    }
+}
+
+/// The end of the time that a request may take.
+#[derive(Debug, Clone, Copy)]
+pub struct Deadline {
+    begun: Instant,
+    limit: Duration,
+}
+
+impl Deadline {
+    /// A deadline that is `limit` from now.
+    pub fn after(limit: Duration) -> Self {
+        Self { begun: Instant::now(), limit }
+    }
+
+    /// Refuses to go on after the deadline.
+    ///
+    /// # Errors
+    ///
+    /// [`RpcError`] with the milliseconds that the request has taken and may take.
+    pub fn check(&self) -> Result<(), RpcError> {
+        let taken = self.begun.elapsed();
+        if taken < self.limit {
+            return Ok(());
+        }
+        Err(RpcError::exceeded(
+            "the request takes too long (milliseconds)",
+            taken.as_millis(),
+            self.limit.as_millis(),
+            "ask for less",
+        ))
+    }
+}
+
+/// The parts of a step that a tracer records.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Recorded {
+    /// The step itself.
+    pub steps: bool,
+    /// The whole stack.
+    pub stack: bool,
+    /// The whole memory.
+    pub memory: bool,
+    /// The bytes that the last call returned.
+    pub return_data: bool,
+    /// At each access of storage, all slots of the contract that were accessed so far.
+    pub storage: bool,
+    /// Most steps that are recorded, if not all.
+    pub max_steps: Option<u64>,
+}
+
+/// An inspector whose records are bounded: execution ends as soon as the bytes that they come to as JSON, or the
+/// time, pass the bound. [`Self::check`] tells afterwards.
+#[derive(Debug)]
+pub struct Bounded<I> {
+    /// The inspector that records.
+    pub inner: I,
+    recorded: Recorded,
+    limit: u64,
+    bytes: u64,
+    steps: u64,
+    deadline: Deadline,
+    exceeded: Option<RpcError>,
+    /// Slots that were accessed, by contract.
+    slots: HashMap<Address, HashSet<U256>>,
+}
+
+impl<I> Bounded<I> {
+    /// An inspector that records at most `limit` bytes, until the deadline.
+    pub fn new(inner: I, recorded: Recorded, limit: u64, deadline: Deadline) -> Self {
+        let slots = HashMap::new();
+        Self { inner, recorded, limit, bytes: 0, steps: 0, deadline, exceeded: None, slots }
+    }
+
+    /// Refuses records that were cut off.
+    ///
+    /// # Errors
+    ///
+    /// [`RpcError`] that names the passed bound.
+    pub fn check(&self) -> Result<(), RpcError> {
+        self.exceeded.clone().map_or(Ok(()), Err)
+    }
+
+    /// Bytes that are recorded, as JSON.
+    pub const fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// Counts bytes that are about to be recorded. Returns `true` if they fit.
+    pub fn take(&mut self, bytes: u64) -> bool {
+        self.bytes = self.bytes.saturating_add(bytes);
+        if self.exceeded.is_none() && self.bytes > self.limit {
+            self.exceeded = Some(RpcError::exceeded(
+                "the trace is too large (bytes)",
+                self.bytes,
+                self.limit,
+                "leave memory and stack out, or use a tracer of calls",
+            ));
+        }
+        self.exceeded.is_none()
+    }
+
+    /// Returns `true` if the next step may run and be recorded.
+    fn take_step(&mut self, interpreter: &Interpreter) -> bool {
+        self.steps += 1;
+        if self.steps % STEPS_PER_LOOK == 1 && self.exceeded.is_none() {
+            self.exceeded = self.deadline.check().err();
+        }
+        let Recorded { steps, stack, memory, return_data, storage, max_steps } = self.recorded;
+        if max_steps.is_some_and(|most| self.steps > most) {
+            return self.exceeded.is_none();
+        }
+        let mut bytes = if steps { STEP_BYTES } else { 0 };
+        if storage && matches!(interpreter.bytecode.opcode(), SLOAD | SSTORE) {
+            let slots = self.slots.entry(interpreter.input.target_address).or_default();
+            slots.extend(interpreter.stack.peek(0));
+            bytes += 2 * WORD_BYTES * slots.len() as u64;
+        }
+        if stack {
+            bytes += WORD_BYTES * interpreter.stack.len() as u64;
+        }
+        if memory {
+            bytes += WORD_BYTES * (interpreter.memory.len() as u64).div_ceil(32);
+        }
+        if return_data {
+            bytes += 2 * interpreter.return_data.buffer().len() as u64;
+        }
+        self.take(bytes)
+    }
+}
+
+impl<CTX, I: Inspector<CTX>> Inspector<CTX> for Bounded<I> {
+    fn initialize_interp(&mut self, interpreter: &mut Interpreter, context: &mut CTX) {
+        if self.exceeded.is_none() {
+            self.inner.initialize_interp(interpreter, context);
+        }
+    }
+
+    fn step(&mut self, interpreter: &mut Interpreter, context: &mut CTX) {
+        if self.take_step(interpreter) {
+            self.inner.step(interpreter, context);
+        } else {
+            // The frame ends, and so does each one around it at its next step.
+            interpreter.halt(InstructionResult::OutOfGas);
+        }
+    }
+
+    fn step_end(&mut self, interpreter: &mut Interpreter, context: &mut CTX) {
+        if self.exceeded.is_none() {
+            self.inner.step_end(interpreter, context);
+        }
+    }
+
+    fn log(&mut self, context: &mut CTX, log: Log) {
+        if self.take(log_bytes(&log)) {
+            self.inner.log(context, log);
+        }
+    }
+
+    fn log_full(&mut self, interpreter: &mut Interpreter, context: &mut CTX, log: Log) {
+        if self.take(log_bytes(&log)) {
+            self.inner.log_full(interpreter, context, log);
+        }
+    }
+
+    fn frame_start(&mut self, context: &mut CTX, input: &mut FrameInput) -> Option<FrameResult> {
+        self.exceeded.is_none().then(|| self.inner.frame_start(context, input)).flatten()
+    }
+
+    fn frame_end(&mut self, context: &mut CTX, input: &FrameInput, result: &mut FrameResult) {
+        if self.exceeded.is_none() {
+            self.inner.frame_end(context, input, result);
+        }
+    }
+
+    fn call(&mut self, context: &mut CTX, inputs: &mut CallInputs) -> Option<CallOutcome> {
+        let bytes = 2 * inputs.input.len() as u64;
+        self.take(FRAME_BYTES + bytes).then(|| self.inner.call(context, inputs)).flatten()
+    }
+
+    fn call_end(&mut self, context: &mut CTX, inputs: &CallInputs, outcome: &mut CallOutcome) {
+        if self.take(2 * outcome.result.output.len() as u64) {
+            self.inner.call_end(context, inputs, outcome);
+        }
+    }
+
+    fn create(&mut self, context: &mut CTX, inputs: &mut CreateInputs) -> Option<CreateOutcome> {
+        let bytes = 2 * inputs.init_code().len() as u64;
+        self.take(FRAME_BYTES + bytes).then(|| self.inner.create(context, inputs)).flatten()
+    }
+
+    fn create_end(
+        &mut self,
+        context: &mut CTX,
+        inputs: &CreateInputs,
+        outcome: &mut CreateOutcome,
+    ) {
+        if self.take(2 * outcome.result.output.len() as u64) {
+            self.inner.create_end(context, inputs, outcome);
+        }
+    }
+
+    fn selfdestruct(&mut self, contract: Address, target: Address, value: U256) {
+        if self.take(FRAME_BYTES) {
+            <I as Inspector<CTX>>::selfdestruct(&mut self.inner, contract, target, value);
+        }
+    }
+}
+
+/// Bytes of a log as JSON.
+pub(crate) fn log_bytes(log: &Log) -> u64 {
+    let topics = WORD_BYTES * log.topics().len() as u64;
+    FRAME_BYTES + topics + 2 * log.data.data.len() as u64
+}

@@ -1,0 +1,239 @@
+//! Sending with an answer that says more: the receipt (EIP-7966), and conditions on the state (ERC-7796).
+
+use crate::{
+    Api, Args, Number, Registry, RpcError, codes, convert::RpcReceipt, decode_pooled, receipt,
+    workers::Lane,
+};
+use alloy_primitives::{Address, B256, Bytes, KECCAK256_EMPTY, U256, keccak256};
+use chain::{ChainError, State};
+use node::Event;
+use serde::Deserialize;
+use serde_json::json;
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
+use tokio::{runtime::Handle, sync::broadcast::error::RecvError, time::timeout};
+
+/// Most values of the state that the conditions of a transaction may name; op-geth has the same bound.
+const MAX_CONDITIONS: usize = 1_000;
+
+pub(crate) fn register(methods: &mut Registry<Api>) {
+    methods.add(Lane::Wait, "eth_sendRawTransactionSync", send_sync);
+    methods.write("eth_sendRawTransactionConditional", send_conditional);
+}
+
+/// Sends a transaction, and waits for its receipt: up to the given milliseconds, or as long as the node waits at most.
+fn send_sync(api: &Api, args: &mut Args) -> Result<RpcReceipt, RpcError> {
+    let raw: Bytes = args.required()?;
+    let longest = api.options().limits.sync_time;
+    // A time that is not valid stands for the node's.
+    let wanted: Option<Number> = args.optional()?;
+    let wanted = wanted.and_then(|wanted| wanted.u64().ok()).filter(|wanted| *wanted > 0);
+    let wait = wanted.map_or(longest, |wanted| Duration::from_millis(wanted).min(longest));
+    let pooled = decode_pooled(&raw)?;
+    let (sender, nonce) = (pooled.sender(), pooled.nonce());
+    let hash = api.submit(pooled)?;
+    let next = api.node().read(|node| {
+        let next = node.chain.nonce(sender)?;
+        Ok::<_, ChainError>(node.pool.next_nonce(sender, next))
+    })?;
+    if nonce > next {
+        let message = format!(
+            "transaction {hash} waits in the pool for others of {sender}: nonce {nonce}, expected {next}"
+        );
+        let data = Some(json!(U256::from(next)));
+        return Err(RpcError { code: codes::UNREADY, message, data });
+    }
+    wait_for_receipt(api, hash, wait)
+}
+
+/// Waits for the receipt of a transaction. Must be called on a thread that may wait, inside a Tokio runtime.
+///
+/// # Errors
+///
+/// [`RpcError`] with code 4 and the hash if the transaction is in no block by then.
+pub fn wait_for_receipt(api: &Api, hash: B256, wait: Duration) -> Result<RpcReceipt, RpcError> {
+    let mut events = api.node().subscribe();
+    let begun = Instant::now();
+    loop {
+        if let Some(receipt) = receipt(api, hash)? {
+            return Ok(receipt);
+        }
+        let left = wait.saturating_sub(begun.elapsed());
+        let head_moves = timeout(left, async {
+            loop {
+                match events.recv().await {
+                    // Events that were missed may have had it.
+                    Ok(Event::Head { .. }) | Err(RecvError::Lagged(_)) => return true,
+                    Ok(Event::Pooled(_)) => {}
+                    Err(RecvError::Closed) => return false,
+                }
+            }
+        });
+        if Handle::current().block_on(head_moves) != Ok(true) {
+            let message = format!(
+                "transaction {hash} is in the pool, and was in no block within {} ms",
+                wait.as_millis()
+            );
+            return Err(RpcError { code: codes::TIMEOUT, message, data: Some(json!(hash)) });
+        }
+    }
+}
+
+/// Conditions under which a transaction may be taken, besides those of the protocol.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+struct Conditions {
+    known_accounts: BTreeMap<Address, Known>,
+    block_number_min: Option<Number>,
+    block_number_max: Option<Number>,
+    timestamp_min: Option<Number>,
+    timestamp_max: Option<Number>,
+}
+
+/// The expected state of an account.
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+enum Known {
+    /// The root of its storage.
+    Root(B256),
+    /// Values by slot, or by one of the names `balance`, `nonce` and `code`.
+    Values(BTreeMap<String, String>),
+}
+
+impl Known {
+    /// Reads of the state that it takes to compare.
+    fn cost(&self) -> usize {
+        match self {
+            Self::Root(_) => 1,
+            Self::Values(values) => values.len().max(1),
+        }
+    }
+}
+
+/// Sends a transaction if its conditions hold for the next block, on the state at the head.
+fn send_conditional(api: &Api, args: &mut Args) -> Result<B256, RpcError> {
+    let (raw, conditions): (Bytes, Conditions) = (args.required()?, args.or_default()?);
+    let cost: usize = conditions.known_accounts.values().map(Known::cost).sum();
+    if cost > MAX_CONDITIONS {
+        return Err(RpcError::exceeded(
+            "the conditions name too many values",
+            cost as u128,
+            MAX_CONDITIONS as u128,
+            "name fewer slots, or a storage root",
+        ));
+    }
+    let pooled = decode_pooled(&raw)?;
+    conditions.check_block(api)?;
+    let state = api.state(Default::default())?;
+    for (address, known) in &conditions.known_accounts {
+        known.check(*address, &state)?;
+    }
+    api.submit(pooled)
+}
+
+impl Conditions {
+    fn check_block(&self, api: &Api) -> Result<(), RpcError> {
+        let (number, time) = api.node().read(|node| {
+            let head = &node.chain.head().header;
+            (head.number + 1, node.clock.peek(head.timestamp))
+        });
+        for (what, got, min, max) in [
+            ("block number", number, self.block_number_min, self.block_number_max),
+            ("block timestamp", time, self.timestamp_min, self.timestamp_max),
+        ] {
+            let got = U256::from(got);
+            if let Some(Number(min)) = min.filter(|Number(min)| got < *min) {
+                return Err(unmet(
+                    &format!("{what} of the next block"),
+                    &got,
+                    &format!("at least {min}"),
+                ));
+            }
+            if let Some(Number(max)) = max.filter(|Number(max)| got > *max) {
+                return Err(unmet(
+                    &format!("{what} of the next block"),
+                    &got,
+                    &format!("at most {max}"),
+                ));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Known {
+    fn check(&self, address: Address, state: &State) -> Result<(), RpcError> {
+        let values = match self {
+            Self::Root(expected) => {
+                let account = state.prove(address, &[])?.account;
+                let got = account
+                    .map_or(alloy_consensus::constants::EMPTY_ROOT_HASH, |it| it.storage_root);
+                return same(&format!("storage root of {address}"), &got, expected);
+            }
+            Self::Values(values) => values,
+        };
+        for (name, expected) in values {
+            let number = || {
+                let parsed = expected.parse::<U256>();
+                parsed
+                    .map_err(|_| RpcError::params(format!("{expected:?} is no number of 256 bits")))
+            };
+            match name.as_str() {
+                "balance" => {
+                    same(&format!("balance of {address}"), &state.balance(address)?, &number()?)?
+                }
+                "nonce" => same(
+                    &format!("nonce of {address}"),
+                    &U256::from(state.nonce(address)?),
+                    &number()?,
+                )?,
+                "code" => {
+                    let expected: Bytes = match expected.as_str() {
+                        "" => Bytes::new(),
+                        text => text.parse().map_err(|_| {
+                            RpcError::params(format!("the code of {address} is not in hexadecimal"))
+                        })?,
+                    };
+                    // Codes may be long: hashes stand for them.
+                    let hash = |code: &Bytes| match code.is_empty() {
+                        true => KECCAK256_EMPTY,
+                        false => keccak256(code),
+                    };
+                    let got = state.code(address)?;
+                    same(&format!("hash of the code of {address}"), &hash(&got), &hash(&expected))?;
+                }
+                slot => {
+                    let slot: U256 = slot.parse().map_err(|_| {
+                        RpcError::params(format!(
+                            "{slot:?} is no slot: expected 32 bytes, balance, nonce or code"
+                        ))
+                    })?;
+                    same(
+                        &format!("slot {slot:#x} of {address}"),
+                        &state.storage(address, slot)?,
+                        &number()?,
+                    )?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Refuses a value that is not the expected one.
+fn same<T: PartialEq + std::fmt::Display>(
+    what: &str,
+    got: &T,
+    expected: &T,
+) -> Result<(), RpcError> {
+    if got == expected { Ok(()) } else { Err(unmet(what, got, &expected.to_string())) }
+}
+
+/// A condition does not hold.
+fn unmet(what: &str, got: &impl std::fmt::Display, expected: &str) -> RpcError {
+    let message = format!("condition not met: {what} is {got}, expected {expected}");
+    let data = json!({ "got": got.to_string(), "expected": expected });
+    RpcError { code: codes::REJECTED, message, data: Some(data) }
+}

@@ -1,0 +1,433 @@
+//! The connections that are open: how many, how many of an address, and the bytes that they hold.
+//!
+//! Where a bound is reached the connection gives way that has been idle, or has kept the server waiting, for longest.
+//! So clients that open connections and say nothing, send a byte now and then or do not read their answers keep nobody
+//! else out.
+
+use futures_util::task::AtomicWaker;
+use parking_lot::Mutex;
+use std::{
+    collections::HashMap,
+    net::{IpAddr, Ipv6Addr},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed},
+    },
+    task::Context,
+    time::Duration,
+};
+
+/// Bounds of the connections of a server.
+#[derive(Debug, Clone)]
+pub(super) struct Bounds {
+    /// Connections that may be open.
+    pub(super) open: usize,
+    /// Connections that may be open of one address.
+    pub(super) per_address: usize,
+    /// Bytes that may wait for the client of a connection.
+    pub(super) queued: usize,
+    /// Bytes of requests and answers that all connections may hold together.
+    pub(super) held: usize,
+    /// Time for a whole request, and for a client to read anything of its answer.
+    pub(super) patience: Duration,
+}
+
+/// All open connections.
+#[derive(Debug)]
+pub(super) struct Connections {
+    pub(super) bounds: Bounds,
+    /// Counts what happens, to tell what was first.
+    turns: AtomicU64,
+    held: AtomicUsize,
+    open: Mutex<Open>,
+}
+
+#[derive(Debug, Default)]
+struct Open {
+    next: u64,
+    controls: HashMap<u64, Arc<Control>>,
+    addresses: HashMap<IpAddr, usize>,
+}
+
+/// There is no place for a connection: each one that is open has a request at work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Full {
+    /// Connections that are open.
+    pub(super) got: usize,
+    /// Connections that may be open.
+    pub(super) limit: usize,
+}
+
+impl Connections {
+    pub(super) fn new(bounds: Bounds) -> Arc<Self> {
+        Arc::new(Self {
+            bounds,
+            turns: AtomicU64::new(0),
+            held: AtomicUsize::new(0),
+            open: Mutex::default(),
+        })
+    }
+
+    /// A place for a connection. If all are taken, the connection that is idle for longest gives its place up.
+    pub(super) fn admit(self: &Arc<Self>, client: IpAddr) -> Result<Place, Full> {
+        let address = subscriber(client);
+        let mut open = self.open.lock();
+        let of_address = open.addresses.get(&address).copied().unwrap_or_default();
+        for (got, limit, only) in [
+            (of_address, self.bounds.per_address, Some(address)),
+            (open.controls.len(), self.bounds.open, None),
+        ] {
+            if got < limit {
+                continue;
+            }
+            let is_one = |control: &Control| only.is_none_or(|address| control.address == address);
+            let oldest = open.oldest(|control| is_one(control) && control.is_waited_for());
+            let Some(oldest) = oldest else { return Err(Full { got, limit }) };
+            tracing::debug!(address = %oldest.address, got, limit, "idle connection closed for a new one");
+            open.close(&oldest);
+        }
+        let id = open.next;
+        open.next += 1;
+        let control = Arc::new(Control {
+            id,
+            address,
+            since: AtomicU64::new(self.turn()),
+            at_work: AtomicUsize::new(0),
+            is_due: AtomicBool::new(true),
+            lasts: AtomicBool::new(false),
+            is_closed: AtomicBool::new(false),
+            incoming: AtomicUsize::new(0),
+            outgoing: AtomicUsize::new(0),
+            reader: AtomicWaker::new(),
+            writer: AtomicWaker::new(),
+            connections: Arc::clone(self),
+        });
+        open.controls.insert(id, Arc::clone(&control));
+        *open.addresses.entry(address).or_default() += 1;
+        drop(open);
+        Ok(Place(control))
+    }
+
+    fn turn(&self) -> u64 {
+        self.turns.fetch_add(1, Relaxed)
+    }
+
+    /// Closes connections that hold bytes, the one first whose client keeps the server waiting for longest, until no more
+    /// are held than may be.
+    fn make_room(&self) {
+        while self.held.load(Relaxed) > self.bounds.held {
+            let mut open = self.open.lock();
+            let holds = |control: &Control| control.held() > 0;
+            let oldest = open.oldest(|control| holds(control) && control.is_waited_for());
+            let Some(oldest) = oldest.or_else(|| open.oldest(holds)) else { return };
+            let (held, limit) = (self.held.load(Relaxed), self.bounds.held);
+            tracing::warn!(address = %oldest.address, held, limit, "slow connection closed: too many bytes wait");
+            open.close(&oldest);
+        }
+    }
+}
+
+impl Open {
+    /// The connection, of those, to which nothing has happened for longest.
+    fn oldest(&self, is_one: impl Fn(&Control) -> bool) -> Option<Arc<Control>> {
+        let those = self.controls.values().filter(|control| is_one(control));
+        those.min_by_key(|control| control.since.load(Relaxed)).cloned()
+    }
+
+    /// Frees the place of a connection, and ends it.
+    fn close(&mut self, control: &Control) {
+        if self.controls.remove(&control.id).is_none() {
+            return;
+        }
+        if let Some(count) = self.addresses.get_mut(&control.address) {
+            *count -= 1;
+            if *count == 0 {
+                self.addresses.remove(&control.address);
+            }
+        }
+        control.end();
+    }
+}
+
+/// The part of an address that one subscriber has: of IPv6 the first 64 bits.
+fn subscriber(client: IpAddr) -> IpAddr {
+    match client.to_canonical() {
+        IpAddr::V6(address) => {
+            let [a, b, c, d, ..] = address.segments();
+            Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0).into()
+        }
+        address @ IpAddr::V4(_) => address,
+    }
+}
+
+/// The place of an open connection. It is free when this is dropped.
+#[derive(Debug)]
+pub(super) struct Place(pub(super) Arc<Control>);
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.0.close();
+    }
+}
+
+/// What the server knows of an open connection, and its switch.
+#[derive(Debug)]
+pub(crate) struct Control {
+    id: u64,
+    address: IpAddr,
+    /// The turn in which the connection last became idle, or the server began to wait for its client.
+    since: AtomicU64,
+    /// Requests that are being answered.
+    at_work: AtomicUsize,
+    /// `true` if a request has begun and is not read, or none has come yet.
+    is_due: AtomicBool,
+    /// `true` for a WebSocket, between whose requests any time may pass.
+    lasts: AtomicBool,
+    is_closed: AtomicBool,
+    /// Bytes that are read of a request, as long as that is not complete.
+    incoming: AtomicUsize,
+    /// Bytes of answers and notifications that are not written.
+    outgoing: AtomicUsize,
+    reader: AtomicWaker,
+    writer: AtomicWaker,
+    connections: Arc<Connections>,
+}
+
+impl Control {
+    /// Time for a whole request, and for a client to read anything of its answer.
+    pub(super) fn patience(&self) -> Duration {
+        self.connections.bounds.patience
+    }
+
+    /// Returns `true` if the connection is to end.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.is_closed.load(Relaxed)
+    }
+
+    /// Returns `true` if a request is to come within [the time for one](Self::patience).
+    pub(super) fn is_due(&self) -> bool {
+        self.is_due.load(Relaxed) && !self.lasts.load(Relaxed)
+    }
+
+    pub(super) fn wake_reader(&self, context: &Context<'_>) {
+        self.reader.register(context.waker());
+    }
+
+    pub(super) fn wake_writer(&self, context: &Context<'_>) {
+        self.writer.register(context.waker());
+    }
+
+    /// Bytes have come from the client.
+    pub(super) fn received(&self, bytes: usize) {
+        if self.at_work.load(Relaxed) == 0 && !self.is_due.swap(true, Relaxed) {
+            self.touch();
+        }
+        self.hold(&self.incoming, bytes);
+    }
+
+    /// A request is read, or a part of the next one waits.
+    pub(super) fn is_read(&self, rest: usize) {
+        self.release(&self.incoming, self.incoming.load(Relaxed).saturating_sub(rest));
+        self.is_due.store(rest > 0, Relaxed);
+    }
+
+    /// A request is read and is answered, until the guard is dropped.
+    pub(super) fn begin(self: &Arc<Self>) -> AtWork {
+        self.at_work.fetch_add(1, Relaxed);
+        self.is_read(0);
+        AtWork(Arc::clone(self))
+    }
+
+    /// The connection has become a WebSocket.
+    pub(super) fn lasts(&self) {
+        self.lasts.store(true, Relaxed);
+        self.is_read(0);
+    }
+
+    /// Bytes wait for the client. If there are too many of them, the connection ends.
+    pub(crate) fn queue(&self, bytes: usize) {
+        let before = self.outgoing.load(Relaxed);
+        if before == 0 {
+            self.touch();
+        }
+        let (queued, limit) = (before.saturating_add(bytes), self.connections.bounds.queued);
+        // One answer alone is bounded by its own limit.
+        if before > 0 && queued > limit {
+            tracing::warn!(address = %self.address, queued, limit, "connection closed: its client does not read");
+            self.close();
+            return;
+        }
+        self.hold(&self.outgoing, bytes);
+    }
+
+    /// Bytes were written.
+    pub(super) fn written(&self, bytes: usize) {
+        let left = self.release(&self.outgoing, bytes);
+        if left == 0 {
+            self.touch();
+        }
+    }
+
+    /// Ends the connection and frees its place.
+    pub(crate) fn close(&self) {
+        self.connections.open.lock().close(self);
+    }
+
+    fn end(&self) {
+        self.is_closed.store(true, Relaxed);
+        for side in [&self.incoming, &self.outgoing] {
+            self.release(side, usize::MAX);
+        }
+        self.reader.wake();
+        self.writer.wake();
+    }
+
+    fn touch(&self) {
+        self.since.store(self.connections.turn(), Relaxed);
+    }
+
+    fn held(&self) -> usize {
+        self.incoming.load(Relaxed).saturating_add(self.outgoing.load(Relaxed))
+    }
+
+    /// Returns `true` if the server has nothing to do for the connection, or waits for its client.
+    fn is_waited_for(&self) -> bool {
+        self.at_work.load(Relaxed) == 0
+    }
+
+    fn hold(&self, side: &AtomicUsize, bytes: usize) {
+        if self.is_closed() {
+            return;
+        }
+        side.fetch_add(bytes, Relaxed);
+        if self.connections.held.fetch_add(bytes, Relaxed) + bytes > self.connections.bounds.held {
+            self.connections.make_room();
+        }
+        // It may have ended meanwhile.
+        if self.is_closed() {
+            self.release(side, usize::MAX);
+        }
+    }
+
+    /// Bytes that are left of a side after so many of them are gone.
+    fn release(&self, side: &AtomicUsize, bytes: usize) -> usize {
+        let mut left = 0;
+        let subtract = |held: usize| {
+            left = held.saturating_sub(bytes);
+            Some(left)
+        };
+        let before = side.fetch_update(Relaxed, Relaxed, subtract).unwrap_or_default();
+        self.connections.held.fetch_sub(before - left, Relaxed);
+        left
+    }
+}
+
+/// A request that is being answered.
+#[derive(Debug)]
+pub(super) struct AtWork(Arc<Control>);
+
+impl Drop for AtWork {
+    fn drop(&mut self) {
+        self.0.at_work.fetch_sub(1, Relaxed);
+        self.0.touch();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HERE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
+
+    fn connections(open: usize, per_address: usize) -> Arc<Connections> {
+        let patience = Duration::from_secs(1);
+        Connections::new(Bounds { open, per_address, queued: 100, held: 150, patience })
+    }
+
+    fn address(last: u8) -> IpAddr {
+        IpAddr::from([10, 0, 0, last])
+    }
+
+    #[test]
+    fn the_connection_that_is_idle_for_longest_gives_way_and_none_that_is_at_work() {
+        let connections = connections(3, 3);
+        let places: Vec<_> = (0..3).map(|_| connections.admit(HERE).unwrap()).collect();
+        let closed = || places.iter().map(|place| place.0.is_closed()).collect::<Vec<_>>();
+        // The first has been answered since, and the second is at work.
+        drop(places[0].0.begin());
+        let at_work = places[1].0.begin();
+        let fourth = connections.admit(HERE).unwrap();
+        assert_eq!(closed(), [false, false, true]);
+        let fifth = connections.admit(HERE).unwrap();
+        assert_eq!(closed(), [true, false, true]);
+        let all = [fourth.0.begin(), fifth.0.begin()];
+        assert_eq!(connections.admit(HERE).unwrap_err(), Full { got: 3, limit: 3 });
+        drop((all, at_work));
+        assert!(connections.admit(HERE).is_ok());
+    }
+
+    #[test]
+    fn bytes_that_drip_do_not_make_a_connection_younger() {
+        let connections = connections(2, 2);
+        let (dripping, honest) =
+            (connections.admit(HERE).unwrap(), connections.admit(HERE).unwrap());
+        dripping.0.received(1);
+        dripping.0.received(1);
+        let _newest = connections.admit(HERE).unwrap();
+        assert!(dripping.0.is_closed() && !honest.0.is_closed());
+    }
+
+    #[test]
+    fn an_address_gives_way_to_itself_and_of_ipv6_64_bits_are_one() {
+        let connections = connections(10, 2);
+        let [first, second] = [1, 1].map(|last| connections.admit(address(last)).unwrap());
+        let other = connections.admit(address(2)).unwrap();
+        let third = connections.admit(address(1)).unwrap();
+        assert!(first.0.is_closed());
+        assert!(!second.0.is_closed() && !other.0.is_closed() && !third.0.is_closed());
+        let v6 = |text: &str| connections.admit(text.parse().unwrap()).unwrap();
+        let (a, b, c) = (v6("2001:db8::1"), v6("2001:db8::2"), v6("2001:db8:0:1::1"));
+        assert!(!a.0.is_closed());
+        let _d = v6("2001:db8::3");
+        assert!(a.0.is_closed() && !b.0.is_closed() && !c.0.is_closed());
+    }
+
+    #[test]
+    fn places_and_bytes_are_free_again_when_connections_end() {
+        let connections = connections(2, 2);
+        for _ in 0..5 {
+            let place = connections.admit(HERE).unwrap();
+            place.0.received(30);
+            place.0.queue(40);
+            assert_eq!(connections.held.load(Relaxed), 70);
+            place.0.written(15);
+            place.0.is_read(10);
+            assert_eq!(connections.held.load(Relaxed), 35);
+        }
+        assert_eq!(connections.held.load(Relaxed), 0);
+        let open = connections.open.lock();
+        assert_eq!((open.controls.len(), open.addresses.len()), (0, 0));
+    }
+
+    #[test]
+    fn a_client_that_does_not_read_is_closed_and_so_is_the_slowest_where_all_hold_too_much() {
+        let connections = connections(5, 5);
+        let [slow, other, silent] = [(); 3].map(|()| connections.admit(HERE).unwrap());
+        slow.0.queue(60);
+        other.0.queue(60);
+        assert!(!slow.0.is_closed() && !other.0.is_closed());
+        // 170 bytes of all.
+        silent.0.queue(50);
+        assert!(slow.0.is_closed() && !other.0.is_closed() && !silent.0.is_closed());
+        assert_eq!(connections.held.load(Relaxed), 110);
+        // 120 bytes of its own.
+        other.0.queue(60);
+        assert!(other.0.is_closed() && !silent.0.is_closed());
+        // An answer that is read makes room for the next.
+        for _ in 0..10 {
+            silent.0.written(50);
+            silent.0.queue(50);
+        }
+        assert!(!silent.0.is_closed());
+    }
+}

@@ -1,0 +1,146 @@
+//! Namespaces of methods, as each transport of a port serves them.
+
+use super::ServeError;
+use crate::codes;
+use jsonrpsee::{
+    Extensions, IntoResponse as _, MethodResponse,
+    core::server::MethodCallback,
+    server::Methods,
+    types::{ErrorObjectOwned, Params},
+};
+use serde_json::{Map, Value, json};
+use std::{
+    collections::BTreeSet, convert::Infallible, fmt, future::ready, str::FromStr, sync::Arc,
+};
+
+/// The namespace that is served on every port: it tells the client which others are.
+const RPC: &str = "rpc";
+/// The method that lists the namespaces of a port.
+const MODULES: &str = "rpc_modules";
+/// Version that [`MODULES`] gives for each namespace, as geth does.
+const VERSION: &str = "1.0";
+
+/// The namespaces that a transport serves.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Namespaces {
+    /// Every namespace of the node.
+    #[default]
+    All,
+    /// The listed namespaces.
+    Listed(BTreeSet<String>),
+}
+
+impl Namespaces {
+    /// Returns `true` if a method of this name is served.
+    pub fn serves(&self, method: &str) -> bool {
+        match self {
+            Self::All => true,
+            Self::Listed(names) => names.contains(namespace_of(method)),
+        }
+    }
+
+    /// The methods of a transport: those of the served namespaces, `rpc_modules`, and for each
+    /// other method an error that names the flag which leaves it out.
+    pub(super) fn select(&self, all: &Methods, flag: &'static str) -> Result<Methods, ServeError> {
+        let known: BTreeSet<_> = all.method_names().map(namespace_of).collect();
+        if let Self::Listed(names) = self
+            && let Some(got) =
+                names.iter().find(|name| !known.contains(name.as_str()) && *name != RPC)
+        {
+            let expected = known.into_iter().collect::<Vec<_>>().join(",");
+            return Err(ServeError::Namespace { flag, got: got.clone(), expected });
+        }
+        let served: BTreeSet<_> =
+            known.into_iter().filter(|name| self.serves(name)).chain([RPC]).collect();
+        let mut methods = Methods::new();
+        let mut add = |name, method| {
+            let added = methods.verify_and_insert(name, method);
+            debug_assert!(added.is_ok(), "{name} is there twice");
+        };
+        let modules: Map<String, Value> =
+            served.iter().map(|name| ((*name).to_owned(), json!(VERSION))).collect();
+        add(MODULES, always(move |_| Ok(Value::Object(modules.clone()))));
+        let served: Arc<[String]> = served.into_iter().map(str::to_owned).collect();
+        for name in all.method_names().filter(|name| *name != MODULES) {
+            let Some(method) = all.method(name) else { continue };
+            if self.serves(name) {
+                add(name, method.clone());
+                continue;
+            }
+            let served = Arc::clone(&served);
+            add(name, always(move |_| Err(not_served(name, flag, &served))));
+        }
+        Ok(methods)
+    }
+}
+
+/// A method that answers at once.
+fn always(
+    answer: impl Fn(&Params<'_>) -> Result<Value, ErrorObjectOwned> + Send + Sync + 'static,
+) -> MethodCallback {
+    MethodCallback::Async(Arc::new(
+        move |id, params: Params<'static>, _, limit, extensions: Extensions| {
+            let answer = answer(&params).into_response();
+            let answer = MethodResponse::response(id, answer, limit);
+            Box::pin(ready(answer.with_extensions(extensions))) as _
+        },
+    ))
+}
+
+fn not_served(method: &str, flag: &str, served: &[String]) -> ErrorObjectOwned {
+    let namespace = namespace_of(method);
+    let message = format!(
+        "{method} is not available: {flag} leaves the namespace {namespace} out, and serves {}",
+        served.join(",")
+    );
+    let data = json!({ "got": namespace, "expected": served });
+    ErrorObjectOwned::owned(codes::METHOD, message, Some(data))
+}
+
+/// The part of a method's name before the first underscore.
+fn namespace_of(method: &str) -> &str {
+    method.split_once('_').map_or(method, |(namespace, _)| namespace)
+}
+
+impl FromStr for Namespaces {
+    type Err = Infallible;
+
+    /// Reads a list with commas, as geth and reth take it: `all` stands for every namespace, `none`
+    /// and an empty list for none but `rpc`.
+    fn from_str(text: &str) -> Result<Self, Infallible> {
+        let names = text.split(',').map(str::trim).filter(|name| !name.is_empty());
+        let names: BTreeSet<String> =
+            names.filter(|name| *name != "none").map(str::to_owned).collect();
+        Ok(if names.contains("all") { Self::All } else { Self::Listed(names) })
+    }
+}
+
+impl fmt::Display for Namespaces {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::All => f.write_str("all"),
+            Self::Listed(names) if names.is_empty() => f.write_str("none"),
+            Self::Listed(names) => {
+                for (index, name) in names.iter().enumerate() {
+                    write!(f, "{}{name}", if index == 0 { "" } else { "," })?;
+                }
+                Ok(())
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_list_of_namespaces_reads_as_it_is_written() {
+        for text in ["all", "none", "eth", "debug,eth,net"] {
+            let read: Namespaces = text.parse().unwrap();
+            assert_eq!(read.to_string(), text);
+        }
+        assert_eq!("eth, all".parse(), Ok(Namespaces::All));
+        assert_eq!(" eth,,net ".parse::<Namespaces>().unwrap().to_string(), "eth,net");
+    }
+}

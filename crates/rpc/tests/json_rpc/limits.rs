@@ -1,0 +1,176 @@
+//! Bounds of one request: bytes of a trace while it grows, bytes of an answer and of a batch, and time.
+
+use crate::support::{BOB, LOGGER, Server, post, raw};
+use enshrine_rpc::{Limits, RunningServer, ServerConfig, codes};
+use node::Mining;
+use serde_json::{Value, json};
+use std::{io::Write as _, os::unix::net::UnixStream, time::Duration};
+
+/// JUMPDEST, PUSH1 0, JUMP: until the gas is used up.
+const LOOP: &str = "0x5b600056";
+/// Reads slot after slot, until the gas is used up.
+const READS: &str = "0x5f5b80545060010160015600";
+
+/// A call of code with this much gas, traced with `options`.
+fn traced(code: &str, gas: u64, mut options: Value) -> Value {
+    options["stateOverrides"] = json!({ BOB.to_string(): { "code": code } });
+    json!([{ "to": BOB, "gas": format!("{gas:#x}") }, "latest", options])
+}
+
+/// What the error of an answer got and what its limit was.
+fn bound(answer: &Value) -> (u64, u64) {
+    assert_eq!(answer["error"]["code"], codes::BUSY, "{answer:.300}");
+    let data = &answer["error"]["data"];
+    let number = |name: &str| data[name].as_u64().unwrap_or_else(|| panic!("{name}: {answer}"));
+    (number("got"), number("limit"))
+}
+
+#[tokio::test]
+async fn a_trace_is_given_up_at_the_step_that_passes_its_bytes() {
+    const LIMIT: u64 = 1 << 20;
+    let server = Server::bounded(Limits { trace_bytes: LIMIT, ..Limits::default() });
+    for (code, gas, options) in [
+        (LOOP, 5_000_000, json!({})),
+        (LOOP, 5_000_000, json!({ "disableStack": true, "disableStorage": true })),
+        // Of each step all slots that were read so far.
+        (READS, 1_000_000, json!({})),
+    ] {
+        let answer = server.answer("debug_traceCall", traced(code, gas, options)).await;
+        let (got, limit) = bound(&answer);
+        assert_eq!(limit, LIMIT);
+        assert!(LIMIT < got && got < LIMIT + (128 << 10), "{got} is far above the limit");
+    }
+    // 64 KiB of memory: MSTORE at its end, and then steps that show it.
+    let memory = "0x5f61ffe0525b5b5b5b5b5b5b5b5b5b00";
+    let with = json!({ "enableMemory": true });
+    let answer = server.answer("debug_traceCall", traced(memory, 60_000, with)).await;
+    assert_eq!(bound(&answer).1, LIMIT);
+    // What fits is answered, and what records no steps too.
+    for (code, gas, options) in [
+        (LOOP, 30_000, json!({})),
+        (memory, 60_000, json!({})),
+        (LOOP, 5_000_000, json!({ "tracer": "callTracer" })),
+        (LOOP, 5_000_000, json!({ "limit": 100 })),
+        (READS, 30_000, json!({ "disableStorage": true })),
+    ] {
+        let params = traced(code, gas, options);
+        let answer = server.answer("debug_traceCall", params.clone()).await;
+        assert!(answer.get("result").is_some(), "{params}: {answer:.300}");
+    }
+}
+
+#[tokio::test]
+async fn the_traces_of_a_block_share_their_bytes() {
+    let trace = |limit: u64, transactions: u64| async move {
+        let server = Server::bounded(Limits { trace_bytes: limit, ..Limits::default() });
+        server.node.execute(node::SetMining(Mining::Manual));
+        for nonce in 0..transactions {
+            server.ask("eth_sendRawTransaction", json!([raw(nonce, LOGGER, vec![])])).await;
+        }
+        server.node.mine(&node::MineRequest::default()).unwrap();
+        server.answer("debug_traceBlockByNumber", json!(["0x1", {}])).await
+    };
+    assert!(trace(16_000, 1).await.get("result").is_some());
+    assert_eq!(bound(&trace(16_000, 9).await).1, 16_000);
+    assert!(trace(256_000, 9).await.get("result").is_some());
+}
+
+#[tokio::test]
+async fn a_prestate_is_counted_before_it_is_written() {
+    let params = json!([{ "to": LOGGER }, "latest", { "tracer": "prestateTracer" }]);
+    let server = Server::bounded(Limits { trace_bytes: 1_000, ..Limits::default() });
+    let answer = server.answer("debug_traceCall", params.clone()).await;
+    assert_eq!(bound(&answer).1, 1_000);
+    let answer = Server::new(Mining::Auto).answer("debug_traceCall", params).await;
+    assert!(answer.get("result").is_some(), "{answer}");
+}
+
+#[tokio::test]
+async fn a_request_ends_when_the_time_of_its_kind_is_over() {
+    let calls = [
+        ("eth_getLogs", json!([{ "fromBlock": "0x0" }])),
+        ("eth_estimateGas", json!([{ "to": LOGGER }])),
+        ("eth_createAccessList", json!([{ "to": LOGGER }])),
+        ("eth_simulateV1", json!([{ "blockStateCalls": [{ "calls": [{ "to": LOGGER }] }] }])),
+    ];
+    let traces = [("debug_traceCall", json!([{ "to": LOGGER }, "latest", {}]))];
+    let hurried = Limits { call_time: Duration::ZERO, ..Limits::default() };
+    let no_traces = Limits { trace_time: Duration::ZERO, ..Limits::default() };
+    for (limits, ended, answered) in
+        [(hurried, &calls[..], &traces[..]), (no_traces, &traces[..], &calls[..])]
+    {
+        let server = Server::bounded(limits);
+        for (method, params) in ended {
+            let answer = server.answer(method, params.clone()).await;
+            assert_eq!(bound(&answer).1, 0, "{method}");
+        }
+        for (method, params) in answered {
+            assert!(!server.ask(method, params.clone()).await.is_null(), "{method}");
+        }
+    }
+    // A caller may give less, in geth's words, and no more.
+    let with = |timeout: &str| json!([{ "to": LOGGER }, "latest", { "timeout": timeout }]);
+    let server = Server::new(Mining::Auto);
+    assert_eq!(bound(&server.answer("debug_traceCall", with("0s")).await).1, 0);
+    assert!(!server.ask("debug_traceCall", with("60s")).await.is_null());
+    assert_eq!(server.code("debug_traceCall", with("soon")).await, i64::from(codes::PARAMS));
+    let server = Server::bounded(Limits { trace_time: Duration::ZERO, ..Limits::default() });
+    assert_eq!(bound(&server.answer("debug_traceCall", with("1h")).await).1, 0);
+}
+
+#[tokio::test]
+async fn logs_are_counted_while_blocks_are_looked_through() {
+    let server = Server::bounded(Limits { trace_bytes: 2_000, ..Limits::default() });
+    for nonce in 0..6 {
+        server.ask("eth_sendRawTransaction", json!([raw(nonce, LOGGER, vec![])])).await;
+    }
+    let range = |to: &str| json!([{ "fromBlock": "0x1", "toBlock": to }]);
+    let (got, limit) = bound(&server.answer("eth_getLogs", range("0x6")).await);
+    assert!((limit, true) == (2_000, (2_000..3_000).contains(&got)), "{got} of {limit}");
+    assert_eq!(server.ask("eth_getLogs", range("0x2")).await.as_array().map(Vec::len), Some(2));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_and_the_answers_to_a_batch_have_as_many_bytes_as_the_server_sends() {
+    const LIMIT: u64 = 4_000;
+    let node = Server::new(Mining::Auto);
+    let folder = tempfile::tempdir().unwrap();
+    let ipc = folder.path().join("node.ipc");
+    let config = ServerConfig {
+        port: 0,
+        max_response: u32::try_from(LIMIT).unwrap(),
+        ipc: Some(ipc.clone()),
+        ..ServerConfig::default()
+    };
+    let server = RunningServer::start(&config, node.methods).await.unwrap();
+    let address = server.addresses()[0];
+    let asking = tokio::task::spawn_blocking(move || {
+        let request = |method: &str, params: Value| json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params });
+        let trace = request("debug_traceCall", traced(LOOP, 23_000, json!({})));
+        let short = request("debug_traceCall", traced(LOOP, 21_010, json!({})));
+        let answer = post(address, &trace);
+        assert_eq!(answer["error"]["code"], codes::TOO_BIG, "{answer:.300}");
+        let data = &answer["error"]["data"];
+        assert!(data["limit"] == LIMIT && data["got"].as_u64() > Some(LIMIT), "{answer}");
+        assert!(post(address, &short).get("result").is_some());
+
+        let block = request("eth_getBlockByNumber", json!(["0x0", false]));
+        let batch = |count: usize| json!(vec![block.clone(); count]);
+        let answer = post(address, &batch(20));
+        assert_eq!(answer["error"]["code"], codes::BATCH_TOO_BIG, "{answer:.300}");
+        assert!(answer.to_string().contains(&LIMIT.to_string()), "{answer}");
+        assert_eq!(post(address, &batch(2)).as_array().map(Vec::len), Some(2));
+
+        let mut local = UnixStream::connect(ipc).unwrap();
+        let reading = local.try_clone().unwrap();
+        let mut answers = serde_json::Deserializer::from_reader(reading).into_iter::<Value>();
+        write!(local, "{}", batch(20)).unwrap();
+        let answer = answers.next().unwrap().unwrap();
+        assert_eq!(answer["error"]["code"], codes::BATCH_TOO_BIG, "{answer:.300}");
+        let data = &answer["error"]["data"];
+        assert!(data["limit"] == LIMIT && data["got"].as_u64() > Some(LIMIT), "{answer}");
+        write!(local, "{}", batch(2)).unwrap();
+        assert_eq!(answers.next().unwrap().unwrap().as_array().map(Vec::len), Some(2));
+    });
+    asking.await.unwrap();
+}
