@@ -43,7 +43,7 @@ pub use chain::Chain;
 pub use complete::{block_of, to_stateless_batch, to_stateless_input};
 pub use config::{ChainConfig, Limits, spec_of};
 pub use error::ChainError;
-pub use failure::{halt_reason, revert_reason};
+pub use failure::{foundry_revert_reason, halt_reason, revert_reason};
 pub use gas_pool::Rejection;
 pub use genesis::{empty_genesis, genesis_header};
 pub use proof::{AccountProof, SlotProof};
