@@ -32,7 +32,7 @@ async fn main() -> eyre::Result<()> {
     let verdict = if let Some(url) = std::env::args().nth(1) {
         verify_latest(&ProviderBuilder::new().connect_http(url.parse()?)).await?
     } else {
-        let devnet = Devnet::builder().spawn().await?;
+        let devnet = Devnet::builder().mainnet().spawn().await?;
         let provider = devnet.provider();
         let to = devnet.addresses()[1];
         let transfer = TransactionRequest::default().to(to).value(U256::ONE);

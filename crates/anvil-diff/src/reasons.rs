@@ -63,6 +63,11 @@ fn refusal(record: &Record) -> &str {
     found.and_then(|difference| difference.subject.as_deref()).unwrap_or_default()
 }
 
+/// Returns `true` for the message of an execution that failed.
+fn is_of_evm(message: &str) -> bool {
+    ["execution reverted", "EVM error"].iter().any(|words| message.starts_with(words))
+}
+
 /// Returns `true` if the request was made under a fork from before the merge.
 fn is_early(record: &Record) -> bool {
     ["london", "berlin", "frontier"].iter().any(|fork| record.script.contains(fork))
@@ -130,10 +135,9 @@ mod tests {
     #[test]
     fn what_the_subject_refuses_is_explained_by_its_words() {
         for (method, words) in [
-            ("eth_estimateGas", "insufficient funds for gas * price + value: have 0 want 1"),
+            ("eth_sendRawTransaction", "invalid chain id for signer: have 1 want 31337"),
             ("eth_getLogs", "invalid block range params: from is above to"),
             ("eth_simulateV1", "empty input: give at least one block"),
-            ("debug_traceTransaction", "transaction not found"),
             ("debug_traceTransaction", "unexpected config for tracer 'FourByteTracer'"),
         ] {
             assert!(explained(method, "[]", "", &refuses(words)), "{method} {words}");
@@ -154,6 +158,15 @@ mod tests {
         let code: [Place<'_>; 1] = [("/error/code", Some("-32602"), Some("-32603"))];
         assert!(explained("eth_submitWork", "[]", "invalid character 'G' at position 2", &code));
         assert!(!explained("eth_submitWork", "[]", "out of order", &code));
+    }
+
+    #[test]
+    fn the_words_of_a_failed_execution_are_never_explained() {
+        let place: Place<'_> = ("/error/message", Some("1"), Some("2"));
+        let words = |said| explained("eth_call", "[]", said, &[place]);
+        assert!(words("BlockOutOfRangeError: block height is 0"));
+        assert!(!words("execution reverted: custom error 0xc246547f"));
+        assert!(!words("EVM error InvalidFEOpcode"));
     }
 
     #[test]
@@ -179,8 +192,8 @@ mod tests {
         assert!(trace(transaction, "[\"callTracer\"]", "/result/gas", "2"));
         assert!(!trace(transaction, "[\"callTracer\"]", "/result/gasUsed", "2"));
         assert!(!trace(transaction, "[]", "/result/gas", "2"));
-        assert!(trace(call, "[{}]", "/result/structLogs/*/gas", "2"));
-        assert!(!trace(call, "[{\"gas\":\"0x1\"}]", "/result/structLogs/*/gas", "2"));
+        assert!(trace(call, "[\"callTracer\"]", "/result/gas", "2"));
+        assert!(!trace(call, "[{}]", "/result/structLogs/*/gas", "2"));
         assert!(trace(transaction, "[\"flatCallTracer\"]", "/result", "{}"));
         assert!(!trace(transaction, "[\"callTracer\"]", "/result", "{}"));
     }

@@ -1,6 +1,7 @@
 //! Reasons for which an execution failed, in geth's words, which clients parse.
 
-use alloy_sol_types::{Panic, PanicKind, Revert, SolError as _};
+use alloy_primitives::hex;
+use alloy_sol_types::{Panic, PanicKind, Revert, SolError as _, SolType as _, sol_data};
 use revm::context_interface::result::{HaltReason, OutOfGasError};
 
 /// Returns the reason of a revert, if it is one of Solidity's own errors.
@@ -23,6 +24,35 @@ pub fn revert_reason(output: &[u8]) -> Option<String> {
         _ => return Some(format!("unknown panic code: {code:#x}")),
     };
     Some(words.to_owned())
+}
+
+/// The reason of a revert in the words of Foundry, or `None` for a revert without data.
+///
+/// These are the words of anvil and forge: a reason, a panic with its code, bytes that are text, or the selector
+/// of a custom error and its data, as text where that is UTF-8.
+pub fn foundry_revert_reason(output: &[u8]) -> Option<String> {
+    if let Ok(Revert { reason }) = Revert::abi_decode(output) {
+        return Some(reason);
+    }
+    if let Ok(panic) = Panic::abi_decode(output) {
+        return Some(panic.to_string());
+    }
+    if let Some(text) = sol_data::String::abi_decode(output).ok().filter(|text| !text.is_empty()) {
+        return Some(text);
+    }
+    match (core::str::from_utf8(output), output.split_first_chunk::<4>()) {
+        (Ok(""), _) => None,
+        (Ok(text), _) if text.is_ascii() => Some(text.to_owned()),
+        (_, None) => Some(format!("custom error bytes {}", hex::encode_prefixed(output))),
+        (_, Some((selector, []))) => {
+            Some(format!("custom error {}", hex::encode_prefixed(selector)))
+        }
+        (_, Some((selector, data))) => {
+            let selector = hex::encode_prefixed(selector);
+            let data = core::str::from_utf8(data).map_or_else(|_| hex::encode(data), str::to_owned);
+            Some(format!("custom error {selector}: {data}"))
+        }
+    }
 }
 
 /// Returns the reason for which the EVM has halted.
@@ -85,5 +115,38 @@ mod tests {
         let large = Panic { code: U256::MAX }.abi_encode();
         assert!(revert_reason(&large).unwrap().starts_with("unknown panic code: 0xfff"));
         assert_eq!(revert_reason(&panic(0x11)[..35]), None);
+    }
+
+    #[test]
+    fn reverts_are_told_in_the_words_of_foundry() {
+        let told = |output: &[u8]| foundry_revert_reason(output);
+        assert_eq!(told(&[]), None);
+        let reason = Revert { reason: "user error".to_owned() }.abi_encode();
+        assert_eq!(told(&reason).unwrap(), "user error");
+        // What stock anvil 1.7.1 answers to the same bytes.
+        let panics = [
+            (0x00, "panic: generic/unspecified error (0x00)"),
+            (0x01, "panic: assertion failed (0x01)"),
+            (0x11, "panic: arithmetic underflow or overflow (0x11)"),
+            (0x12, "panic: division or modulo by zero (0x12)"),
+            (0x21, "panic: failed to convert value into enum type (0x21)"),
+            (0x22, "panic: storage byte array incorrectly encoded (0x22)"),
+            (0x31, "panic: called `.pop()` on an empty array (0x31)"),
+            (0x32, "panic: array out-of-bounds access (0x32)"),
+            (0x41, "panic: memory allocation error (0x41)"),
+            (0x51, "panic: called an invalid internal function (0x51)"),
+            (0x99, "panic: unknown code (0x99)"),
+            (0x100, "panic: unknown code (0x100)"),
+        ];
+        for (code, words) in panics {
+            let panic = Panic { code: alloy_primitives::U256::from(code) }.abi_encode();
+            assert_eq!(told(&panic).unwrap(), words);
+        }
+        assert_eq!(told(&hex!("deadbeef")).unwrap(), "custom error 0xdeadbeef");
+        assert_eq!(told(&hex!("deadbeef01")).unwrap(), "custom error 0xdeadbeef: \u{1}");
+        assert_eq!(told(&hex!("deadbeefff")).unwrap(), "custom error 0xdeadbeef: ff");
+        assert_eq!(told(&hex!("dead")).unwrap(), "custom error bytes 0xdead");
+        assert_eq!(told(b"hello world").unwrap(), "hello world");
+        assert_eq!(told(&hex!("4e487b7111")).unwrap(), "NH{q\u{11}");
     }
 }

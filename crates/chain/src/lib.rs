@@ -41,7 +41,7 @@ pub use call::{Call, CallBlock, CallOutcome};
 pub use chain::Chain;
 pub use config::{ChainConfig, Limits, spec_of};
 pub use error::ChainError;
-pub use failure::{halt_reason, revert_reason};
+pub use failure::{foundry_revert_reason, halt_reason, revert_reason};
 pub use footprint::{BlockFootprint, JoinedBatch};
 pub use gas_pool::Rejection;
 pub use genesis::{empty_genesis, genesis_header};

@@ -101,7 +101,7 @@ fn main() -> Result<()> {
     fs::write(file.path(), blocks)?;
     let origin = Origin::Genesis { genesis: genesis.into(), blocks: Some(file.path().to_owned()) };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    let builder = Devnet::builder().with(|config| config.origin = origin);
+    let builder = Devnet::builder().mainnet().with(|config| config.origin = origin);
     let devnet = runtime.block_on(builder.spawn())?;
     let client = Client::new(&devnet.endpoint(), Options::default())?;
     let ask = |method, params| client.request::<Value, Value>(method, params);

@@ -80,6 +80,12 @@ pub struct DevnetArgs {
     )]
     pub hardfork: Hardforks,
 
+    /// Enforce what L1 enforces and anvil does not: increasing timestamps, the gas cap of EIP-7825, 128 KiB per
+    /// transaction, the calldata floor of EIP-7623 at admission, the fork's limits of code and initcode. The
+    /// flags of each part, when given, win
+    #[arg(long, help_heading = "Chain")]
+    pub mainnet: bool,
+
     /// Genesis file (geth's format) to start from
     #[arg(long, value_name = "FILE", visible_alias = "genesis", help_heading = "Chain")]
     pub init: Option<PathBuf>,
@@ -149,9 +155,13 @@ pub struct DevnetArgs {
     #[arg(long, requires = "block_time", help_heading = "Mining")]
     pub mixed_mining: bool,
 
-    /// Give blocks what the clock shows, as anvil does, even if that is not later than their parents:
-    /// no verifier accepts those
+    /// Give each block a later timestamp than its parent, as verifiers demand (part of --mainnet)
     #[arg(long, help_heading = "Mining")]
+    pub increasing_timestamps: bool,
+
+    /// With --mainnet: give blocks what the clock shows all the same, as anvil does, even if that is not
+    /// later than their parents
+    #[arg(long, conflicts_with = "increasing_timestamps", help_heading = "Mining")]
     pub loose_timestamps: bool,
 
     /// Most transactions of a block
@@ -290,15 +300,29 @@ pub struct DevnetArgs {
     #[arg(long, conflicts_with = "no_execute", help_heading = "EXECUTE")]
     pub execute_market: bool,
 
-    /// Let a transaction use more gas than EIP-7825 allows
-    #[arg(long, help_heading = "EXECUTE")]
+    /// Cap the gas of a transaction as EIP-7825 does from Osaka on (part of --mainnet)
+    #[arg(
+        long,
+        visible_alias = "tx-gas-limit",
+        conflicts_with = "no_tx_gas_cap",
+        help_heading = "Pool"
+    )]
+    pub enable_tx_gas_limit: bool,
+
+    /// With --mainnet: let a transaction use more gas than EIP-7825 allows all the same
+    #[arg(long, help_heading = "Pool")]
     pub no_tx_gas_cap: bool,
 
-    /// Largest transaction that the pool takes, in bytes
-    #[arg(long, default_value_t = Config::MAX_TX_SIZE, value_name = "BYTES", help_heading = "EXECUTE")]
-    pub max_tx_size: usize,
+    /// Largest transaction that the pool takes, in bytes [default: none; with --mainnet: 131072]
+    #[arg(long, value_name = "BYTES", help_heading = "Pool")]
+    pub max_tx_size: Option<usize>,
 
-    /// Verify each block from its own witness when it is made
+    /// Refuse a gas limit below the calldata floor of EIP-7623 when a transaction comes (part of --mainnet)
+    #[arg(long, help_heading = "Pool")]
+    pub check_floor_gas: bool,
+
+    /// Verify each block from its own witness when it is made; turns on --increasing-timestamps, without which
+    /// few blocks could be verified
     #[arg(long, help_heading = "EXECUTE")]
     pub verify_blocks: bool,
 
@@ -352,6 +376,10 @@ impl DevnetArgs {
             None if self.no_mining => Mining::Manual,
             None => Mining::Instant,
         };
+        let rules = match self.mainnet {
+            true => Config::default().with_mainnet_rules(),
+            false => Config::default(),
+        };
         Ok(Config {
             chain_id: self.chain_id,
             hardfork: self.hardfork.first,
@@ -374,8 +402,9 @@ impl DevnetArgs {
             history: self.prune_history,
             bodies: self.transaction_block_keeper,
             preserve_states: self.preserve_historical_states,
-            tx_gas_cap: !self.no_tx_gas_cap,
-            max_tx_size: self.max_tx_size,
+            tx_gas_cap: (rules.tx_gas_cap || self.enable_tx_gas_limit) && !self.no_tx_gas_cap,
+            max_tx_size: self.max_tx_size.or(rules.max_tx_size),
+            floor_check: rules.floor_check || self.check_floor_gas,
             code_size_limit: match self.disable_code_size_limit {
                 true => Some(usize::MAX),
                 false => self.code_size_limit,
@@ -402,7 +431,8 @@ impl DevnetArgs {
             verify_blocks: self.verify_blocks,
             console: !self.display.disable_console_log,
             traces: self.display.traces(),
-            loose_timestamps: self.loose_timestamps,
+            loose_timestamps: self.loose_timestamps
+                || !(self.mainnet || self.increasing_timestamps || self.verify_blocks),
             max_transactions: self.max_transactions,
             unpaid: self.disable_pool_balance_checks,
             suggested_tip: if self.disable_min_priority_fee { 0 } else { Config::TIP },
@@ -427,7 +457,11 @@ impl DevnetArgs {
 
     /// The gas limit of blocks, if flags say which.
     fn block_gas_limit(&self) -> Result<Option<u64>, DevnetError> {
-        flags::gas_limit(self.gas_limit, self.disable_block_gas_limit)
+        let unlimited = match self.mainnet {
+            true => Config::MAX_GAS_LIMIT,
+            false => Config::NO_GAS_LIMIT,
+        };
+        flags::gas_limit(self.gas_limit, self.disable_block_gas_limit.then_some(unlimited))
     }
 
     /// Refuses forks at times that count from a genesis which a state file replaces.

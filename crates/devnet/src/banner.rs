@@ -77,6 +77,7 @@ pub fn banner(config: &Config, accounts: &Accounts, facts: &Facts) -> String {
     for (title, value) in lines {
         let _ = writeln!(text, "{}{value}", section(title));
     }
+    let _ = writeln!(text, "{}{}", section("Rules"), config.rules());
     text
 }
 
@@ -176,5 +177,35 @@ mod tests {
         assert!(
             !banner(&config, &accounts(&config), &Facts { fork: None, ..facts }).contains("Fork")
         );
+    }
+
+    #[test]
+    fn the_banner_says_whose_rules_hold() {
+        let strict = Config::default().with_mainnet_rules();
+        let loose = Config { loose_timestamps: true, ..strict.clone() };
+        for (config, said) in [
+            (Config::default(), "anvil's; --mainnet enforces what L1 does"),
+            (
+                strict,
+                "mainnet's: increasing timestamps, the gas cap of EIP-7825, 131072 bytes per \
+                 transaction, the calldata floor of EIP-7623 at admission",
+            ),
+            (
+                loose,
+                "anvil's, with the gas cap of EIP-7825, 131072 bytes per transaction, the calldata \
+                 floor of EIP-7623 at admission",
+            ),
+        ] {
+            let facts = Facts {
+                chain_id: 1,
+                base_fee: 0,
+                gas_limit: 0,
+                genesis_time: 0,
+                genesis_number: 0,
+                fork: None,
+            };
+            let text = banner(&config, &accounts(&config), &facts);
+            assert!(text.ends_with(&format!("\nRules\n==================\n\n{said}\n")), "{text}");
+        }
     }
 }

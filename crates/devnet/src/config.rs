@@ -160,10 +160,12 @@ pub struct Config {
     pub bodies: Option<u64>,
     /// Whether states of earlier blocks are written to state files.
     pub preserve_states: bool,
-    /// Whether EIP-7825 caps the gas of a transaction.
+    /// `true` if EIP-7825 caps the gas of a transaction.
     pub tx_gas_cap: bool,
-    /// Largest transaction that the pool takes, in bytes.
-    pub max_tx_size: usize,
+    /// Largest transaction that the pool takes, in bytes; `None` for any that a request can hold.
+    pub max_tx_size: Option<usize>,
+    /// `true` if the pool refuses a gas limit below the calldata floor of EIP-7623.
+    pub floor_check: bool,
     /// Largest contract, in bytes; `None` takes the fork's.
     pub code_size_limit: Option<usize>,
     /// Whether EXECUTE is there.
@@ -188,7 +190,7 @@ pub struct Config {
     pub console: bool,
     /// Which executions are told.
     pub traces: Traces,
-    /// Whether blocks may have the timestamps of their parents, and earlier ones.
+    /// `true` if blocks may have the timestamps of their parents, and earlier ones.
     pub loose_timestamps: bool,
     /// Most transactions of a block.
     pub max_transactions: Option<usize>,
@@ -218,10 +220,45 @@ impl Config {
     pub const LEGACY_GAS_PRICE: u128 = 1_875_000_000;
     /// What is suggested as a tip where nothing says another: a gwei.
     pub const TIP: u128 = 1_000_000_000;
-    /// Gas limit of a block that has as much gas as anybody wants.
-    pub const NO_GAS_LIMIT: u64 = i64::MAX as u64;
+    /// Gas limit of a block without a limit: anvil's.
+    pub const NO_GAS_LIMIT: u64 = u64::MAX;
+    /// The greatest gas limit that a header may have by the rules of mainnet.
+    pub const MAX_GAS_LIMIT: u64 = i64::MAX as u64;
     /// What each account has where nothing says another: 10,000 ether.
     pub const BALANCE: u64 = 10_000;
+
+    /// The same with the rules that L1 enforces and anvil does not: increasing timestamps, the gas cap of
+    /// EIP-7825, 128 KiB per transaction, the calldata floor of EIP-7623 at admission, and the greatest gas
+    /// limit and code size of the fork.
+    #[must_use]
+    pub fn with_mainnet_rules(self) -> Self {
+        Self {
+            loose_timestamps: false,
+            tx_gas_cap: true,
+            max_tx_size: Some(Self::MAX_TX_SIZE),
+            floor_check: true,
+            code_size_limit: None,
+            gas_limit: self.gas_limit.min(Self::MAX_GAS_LIMIT),
+            ..self
+        }
+    }
+
+    /// A sentence for the banner that says which rules hold.
+    pub(crate) fn rules(&self) -> String {
+        let size = self.max_tx_size.map(|size| format!("{size} bytes per transaction"));
+        let parts = [
+            (!self.loose_timestamps).then(|| "increasing timestamps".to_owned()),
+            self.tx_gas_cap.then(|| "the gas cap of EIP-7825".to_owned()),
+            size,
+            self.floor_check.then(|| "the calldata floor of EIP-7623 at admission".to_owned()),
+        ];
+        let on: Vec<_> = parts.iter().flatten().map(String::as_str).collect();
+        match (on.len() == parts.len() && self.code_size_limit.is_none(), on.is_empty()) {
+            (true, _) => format!("mainnet's: {}", on.join(", ")),
+            (false, true) => "anvil's; --mainnet enforces what L1 does".to_owned(),
+            (false, false) => format!("anvil's, with {}", on.join(", ")),
+        }
+    }
 }
 
 /// As many ether in wei.
@@ -253,8 +290,9 @@ impl Default for Config {
             history: None,
             bodies: None,
             preserve_states: false,
-            tx_gas_cap: true,
-            max_tx_size: Self::MAX_TX_SIZE,
+            tx_gas_cap: false,
+            max_tx_size: None,
+            floor_check: false,
             code_size_limit: None,
             execute: true,
             execute_forks: Vec::new(),
@@ -267,7 +305,7 @@ impl Default for Config {
             verify_blocks: false,
             console: true,
             traces: Traces::default(),
-            loose_timestamps: false,
+            loose_timestamps: true,
             max_transactions: None,
             unpaid: false,
             suggested_tip: Self::TIP,

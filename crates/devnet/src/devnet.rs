@@ -1,8 +1,8 @@
 //! A devnet from its configuration to its end.
 
 use crate::{
-    Accounts, CLIENT_VERSION, Config, Continued, DevnetError, Facts, Fork, Mining, Origin, Traces,
-    api, cheats::ForcedHeader, console, dump, fork::Remote, genesis, server::RunningServer,
+    Accounts, CLIENT_VERSION, Config, Continued, DevnetError, Facts, Fork, Mining, NAME, Origin,
+    Traces, api, cheats::ForcedHeader, console, dump, fork::Remote, genesis, server::RunningServer,
     state::DevnetState, story::Story,
 };
 use alloy_eips::BlockNumberOrTag;
@@ -11,7 +11,10 @@ use alloy_signer_local::PrivateKeySigner;
 use executor::ForkTime;
 use futures_util::future::BoxFuture;
 use node::{BlobStore, HeaderPolicy, Node, Order, SetBlobStore, SetObserver, Settings};
-use rpc::{Api, BeaconPages, Journal, MorePages, Options, Pages, Telling, WorkerOptions, Workers};
+use rpc::{
+    Api, BeaconPages, FailureStyle, Journal, MorePages, Options, Pages, Telling, WorkerOptions,
+    Workers,
+};
 use std::{path::Path, sync::Arc, time::Duration};
 use tokio::task::JoinHandle;
 use wire::ProtocolFork;
@@ -96,9 +99,10 @@ impl Devnet {
                 .gas_price
                 .or_else(|| (!chain.state().has_base_fee()).then_some(Config::LEGACY_GAS_PRICE)),
             refuse_below_base_fee: true,
+            refuse_below_floor: config.floor_check,
             slots_in_an_epoch: config.slots_in_an_epoch,
             final_number: chain.head().header.number,
-            max_transaction_bytes: config.max_tx_size,
+            max_transaction_bytes: config.max_tx_size.unwrap_or(usize::MAX),
             history: config.history,
             bodies: config.bodies,
             verify_blocks: config.verify_blocks.then_some(execute::Rules::L1),
@@ -111,10 +115,9 @@ impl Devnet {
         let forced_header = Arc::new(ForcedHeader::at_start(&config));
         let policy: Arc<dyn HeaderPolicy> = Arc::<ForcedHeader>::clone(&forced_header);
         let node = Node::with_header_policy(chain, clock, settings, policy);
-        let gas_cap = Options::default().gas_cap;
         let options = Options {
-            // What may be sent may be tried before.
-            gas_cap: if config.tx_gas_cap { gas_cap } else { u64::MAX },
+            block_environment: true,
+            failure_style: FailureStyle::Anvil,
             client_version: CLIENT_VERSION.to_owned(),
             gas_cap_flag: Some("--no-tx-gas-cap"),
             plain_senders: true,
@@ -154,7 +157,7 @@ impl Devnet {
             flag: "--fork-url",
             reason: error.message().to_owned(),
         })?;
-        let (name, health) = (CLIENT_VERSION.to_owned(), Arc::new(()));
+        let (name, health) = (NAME.to_owned(), Arc::new(()));
         let pages = Some(Pages { name, journal, health, more: Some(more) });
         let server = RunningServer::start_with_pages(&server_config, methods, pages).await?;
         let miner = tokio::spawn(node.run());
@@ -292,6 +295,12 @@ pub struct DevnetBuilder {
 }
 
 impl DevnetBuilder {
+    /// The [rules of mainnet](Config::with_mainnet_rules) instead of anvil's.
+    #[must_use]
+    pub fn mainnet(self) -> Self {
+        Self { config: self.config.with_mainnet_rules() }
+    }
+
     /// Changes anything.
     #[must_use]
     pub fn with(mut self, change: impl FnOnce(&mut Config)) -> Self {

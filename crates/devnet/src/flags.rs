@@ -242,10 +242,6 @@ pub struct AnvilArgs {
     #[arg(long, value_name = "PATH")]
     pub cache_path: Option<PathBuf>,
 
-    /// Changes nothing: EIP-7825 caps the gas of a transaction unless --no-tx-gas-cap is given
-    #[arg(long, visible_alias = "tx-gas-limit", conflicts_with = "no_tx_gas_cap")]
-    pub enable_tx_gas_limit: bool,
-
     /// Changes nothing: what is printed has no colors
     #[arg(long, value_enum, value_name = "WHEN")]
     pub color: Option<Color>,
@@ -379,11 +375,14 @@ pub(crate) fn init_of_a_fork() -> DevnetError {
     DevnetError::Flag { flag: "--init", reason: reason.to_owned() }
 }
 
-/// The gas of a block, if the flags say it.
-pub(crate) fn gas_limit(limit: Option<u64>, unlimited: bool) -> Result<Option<u64>, DevnetError> {
+/// The gas limit of blocks, if flags say it: `unlimited` is what stands for none.
+pub(crate) fn gas_limit(
+    limit: Option<u64>,
+    unlimited: Option<u64>,
+) -> Result<Option<u64>, DevnetError> {
     if limit.is_some_and(|limit| limit < 5000) {
         let reason = "a block has at least 5000".to_owned();
         return Err(DevnetError::Flag { flag: "--gas-limit", reason });
     }
-    Ok(limit.or(unlimited.then_some(Config::NO_GAS_LIMIT)))
+    Ok(limit.or(unlimited))
 }

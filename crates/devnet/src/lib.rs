@@ -42,6 +42,9 @@ pub use registry::{REGISTRY_ADDRESS, verification_key_hash};
 pub use rpc::{STORY, allow_open_files};
 pub use run::run;
 
-/// What the node calls itself, as `web3_clientVersion` shows it: first the anvil that it does as,
-/// because clients (hardhat's helpers among them) change a node's state only if its name begins so.
-pub const CLIENT_VERSION: &str = concat!("anvil/v1.7.1/enshrine/v", env!("CARGO_PKG_VERSION"));
+/// Client version of the anvil whose answers the devnet gives, for `web3_clientVersion` and `anvil_metadata`:
+/// Foundry compares it, and hardhat's helpers change a node's state only if it begins with `anvil`.
+pub const CLIENT_VERSION: &str = "anvil/v1.7.1";
+
+/// Name and version of the devnet itself, for people.
+const NAME: &str = concat!("enshrine/v", env!("CARGO_PKG_VERSION"), " (answers as anvil/v1.7.1)");

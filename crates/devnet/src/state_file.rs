@@ -9,8 +9,8 @@ use alloy_consensus::Header;
 use alloy_eips::eip4895::Withdrawals;
 use alloy_primitives::{Address, B256, Bytes, U64, U256};
 use flate2::{Compression, read::GzDecoder, write::GzEncoder};
-use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::{Map, Value};
 use std::{
     collections::BTreeMap,
     fs::{self, File},
@@ -92,8 +92,8 @@ pub struct AccountState {
     pub balance: U256,
     /// Code.
     pub code: Bytes,
-    /// Slots that are not zero.
-    #[serde(default)]
+    /// Slots that are not zero. Older files leave out leading zeros.
+    #[serde(default, deserialize_with = "short_words")]
     pub storage: BTreeMap<B256, B256>,
 }
 
@@ -114,12 +114,56 @@ pub struct StoredBlock {
 
 /// A transaction as it stands in a block: with the sender, where no signature shows it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "BodyForm")]
 pub struct StoredBody {
     /// The transaction, as the RPC shows it.
     pub transaction: Value,
-    /// Who sent it, if nobody signed it.
-    #[serde(default)]
+    /// Sender of a transaction without a valid signature.
     pub impersonated_sender: Option<Address>,
+}
+
+/// The forms in which versions of anvil have written a transaction.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum BodyForm {
+    Current {
+        transaction: Value,
+        #[serde(default)]
+        impersonated_sender: Option<Address>,
+    },
+    /// An object with one member, named by the type of the transaction, as in 2024.
+    ByType(BTreeMap<String, Map<String, Value>>),
+}
+
+impl TryFrom<BodyForm> for StoredBody {
+    type Error = String;
+
+    fn try_from(form: BodyForm) -> Result<Self, String> {
+        let mut by_type = match form {
+            BodyForm::Current { transaction, impersonated_sender } => {
+                return Ok(Self { transaction, impersonated_sender });
+            }
+            BodyForm::ByType(by_type) => by_type.into_iter(),
+        };
+        let (Some((name, mut fields)), None) = (by_type.next(), by_type.next()) else {
+            return Err("a transaction of a block has one type".to_owned());
+        };
+        let number = match name.as_str() {
+            "Legacy" => "0x0",
+            "EIP2930" => "0x1",
+            "EIP1559" => "0x2",
+            "EIP4844" => "0x3",
+            "EIP7702" => "0x4",
+            other => return Err(format!("no transaction has the type {other}")),
+        };
+        fields.insert("type".to_owned(), number.into());
+        Ok(Self { transaction: fields.into(), impersonated_sender: None })
+    }
+}
+
+fn short_words<'de, D: Deserializer<'de>>(from: D) -> Result<BTreeMap<B256, B256>, D::Error> {
+    let words = BTreeMap::<U256, U256>::deserialize(from)?;
+    Ok(words.into_iter().map(|(slot, value)| (slot.into(), value.into())).collect())
 }
 
 /// A mined transaction.

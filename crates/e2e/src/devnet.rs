@@ -20,7 +20,7 @@ pub(crate) fn start(genesis: &Genesis) -> Result<NodeProcess> {
     // That EXECUTE refuses forgeries is what is shown, and no news for a log.
     command.env("RUST_LOG", "error");
     command
-        .args(["devnet", "--silent", "--verify-blocks", "--accounts", "0", "--init"])
+        .args(["devnet", "--silent", "--mainnet", "--verify-blocks", "--accounts", "0", "--init"])
         .arg(file.path());
     Ok(NodeProcess::start(&mut command)?)
 }

@@ -28,7 +28,13 @@ const TRANSACTION_GAS: u64 = 1_000_000_000;
 fn devnet() -> Result<NodeProcess> {
     let mut command = Command::new(build()?);
     command.env("RUST_LOG", "error");
-    command.args(["devnet", "--silent", "--disable-block-gas-limit", "--no-tx-gas-cap"]);
+    command.args([
+        "devnet",
+        "--silent",
+        "--mainnet",
+        "--disable-block-gas-limit",
+        "--no-tx-gas-cap",
+    ]);
     command.args(["--max-tx-size", "16000000", "--execute-any-block", "--execute-schema"]);
     command.arg("cancun,prague,osaka,bpo1,bpo2");
     Ok(NodeProcess::start(&mut command)?)

@@ -208,7 +208,7 @@ impl Rollup {
     /// A devnet beside the L1 of the rollup.
     pub(crate) fn devnet(&self, flags: &[&str]) -> Result<NodeProcess> {
         let mut command = Command::new(&self.program);
-        Ok(NodeProcess::start(command.args(["devnet", "--silent"]).args(flags))?)
+        Ok(NodeProcess::start(command.args(["devnet", "--silent", "--mainnet"]).args(flags))?)
     }
 
     /// A follower that keeps its chain.
@@ -457,7 +457,7 @@ fn l1_command(program: &Path) -> Command {
     let mut command = Command::new(program);
     // What EXECUTE refuses there is no news: scripts ask it with nothing, to see whether it is there.
     command.env("RUST_LOG", "error");
-    command.args(["devnet", "--silent", "--chain-id", "31337"]);
+    command.args(["devnet", "--silent", "--mainnet", "--chain-id", "31337"]);
     command
 }
 

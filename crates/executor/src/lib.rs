@@ -44,6 +44,6 @@ pub use state::{BlockState, ForkBackend, PostState, ReadMark, StateSource};
 pub use system::{SYSTEM_CONTRACTS, SystemCode, SystemContract, check_system_code};
 pub use tally::BlockTally;
 pub use transactions::{
-    Transaction, TransactionCheck, check_transactions, decode_transaction, intrinsic_gas,
-    recover_sender, spec_id,
+    Transaction, TransactionCheck, check_transactions, decode_transaction, initial_gas,
+    intrinsic_gas, recover_sender, spec_id,
 };

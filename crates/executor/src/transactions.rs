@@ -81,6 +81,11 @@ pub fn intrinsic_gas(transaction: &Transaction, fork: ProtocolFork) -> u64 {
     fixed_gas(transaction, fork).limit()
 }
 
+/// Gas that a transaction is charged before its first instruction, without the calldata floor of EIP-7623.
+pub fn initial_gas(transaction: &Transaction, fork: ProtocolFork) -> u64 {
+    fixed_gas(transaction, fork).intrinsic
+}
+
 fn fixed_gas(transaction: &Transaction, fork: ProtocolFork) -> FixedGas {
     let spec = spec_id(fork);
     let (accounts, slots) = transaction.access_list().map_or((0, 0), |list| {

@@ -6,7 +6,7 @@ use alloy_eips::{eip2718::Encodable2718, eip7825::MAX_TX_GAS_LIMIT_OSAKA};
 use alloy_hardforks::EthereumHardfork;
 use alloy_primitives::{Address, KECCAK256_EMPTY};
 use chain::{ChainConfig, State};
-use executor::{Transaction, intrinsic_gas};
+use executor::{Transaction, initial_gas, intrinsic_gas};
 use revm::{Database, primitives::eip3860::MAX_INITCODE_SIZE};
 use wire::ProtocolFork;
 
@@ -54,7 +54,10 @@ pub(crate) fn check_transaction(
         return Err(Rejected::GasCap { got, limit: MAX_TX_GAS_LIMIT_OSAKA });
     }
     let rules = spec.fork_at(next.timestamp).unwrap_or(ProtocolFork::Paris);
-    let intrinsic = intrinsic_gas(transaction, rules);
+    let intrinsic = match settings.refuse_below_floor {
+        true => intrinsic_gas(transaction, rules),
+        false => initial_gas(transaction, rules),
+    };
     if fork >= EthereumHardfork::Istanbul && got < intrinsic {
         return Err(Rejected::IntrinsicGas { got, intrinsic });
     }
@@ -127,11 +130,11 @@ fn check_fees(
     base_fee: u64,
 ) -> Result<(), Rejected> {
     let (fee, tip) = (transaction.max_fee_per_gas(), transaction.max_priority_fee_per_gas());
-    if let Some(tip) = tip.filter(|tip| *tip > fee) {
-        return Err(Rejected::TipAboveFee { tip, fee });
-    }
     if settings.refuse_below_base_fee && fee < u128::from(base_fee) {
         return Err(Rejected::BelowBaseFee { got: fee, base_fee });
+    }
+    if let Some(tip) = tip.filter(|tip| *tip > fee) {
+        return Err(Rejected::TipAboveFee { tip, fee });
     }
     let (got, least) = (tip.unwrap_or(fee), settings.min_tip);
     if got < least { Err(Rejected::Tip { got, least }) } else { Ok(()) }

@@ -78,6 +78,9 @@ pub struct Settings {
     pub gas_price: Option<u128>,
     /// Whether the pool refuses what cannot pay the base fee of the next block now.
     pub refuse_below_base_fee: bool,
+    /// `true` if the pool refuses a gas limit below the calldata floor of EIP-7623. Otherwise the next block
+    /// leaves such a transaction out, and the pool drops it then.
+    pub refuse_below_floor: bool,
     /// Blocks per epoch: safe is one epoch behind the head, finalized two.
     pub slots_in_an_epoch: u64,
     /// Blocks up to this number are final whatever the head is: those that were imported.
@@ -141,6 +144,7 @@ impl Default for Settings {
             suggested_tip: 1_000_000_000,
             gas_price: None,
             refuse_below_base_fee: false,
+            refuse_below_floor: true,
             slots_in_an_epoch: 32,
             final_number: 0,
             max_transaction_bytes: 128 * 1024,

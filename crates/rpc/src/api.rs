@@ -1,6 +1,6 @@
 //! What all methods share: the node, and how blocks are named.
 
-use crate::{Deadline, Journal, Limits, RpcError, blobs, filters::Filters};
+use crate::{Deadline, FailureStyle, Journal, Limits, RpcError, blobs, filters::Filters};
 use alloy_eips::{BlockId, BlockNumberOrTag, RpcBlockHash};
 use alloy_primitives::{B256, Bytes};
 use chain::{Block, ChainReader, State};
@@ -22,6 +22,12 @@ pub struct Options {
     pub client_version: String,
     /// Most gas for a call, an estimate, or all calls of a simulation together.
     pub gas_cap: u64,
+    /// `true` if calls have the environment of their block: its gas limit where they name no gas, its base fee
+    /// where they offer none, and never less gas than its limit. Otherwise, as in geth, such a call has
+    /// `gas_cap` and a base fee of 0.
+    pub block_environment: bool,
+    /// Client whose codes and words failed calls have.
+    pub failure_style: FailureStyle,
     /// How long a filter that nobody polls is kept.
     pub filter_lifetime: Duration,
     /// Most logs in one answer.
@@ -51,6 +57,8 @@ impl Default for Options {
         Self {
             client_version: concat!("enshrine/v", env!("CARGO_PKG_VERSION")).to_owned(),
             gas_cap: 50_000_000,
+            block_environment: false,
+            failure_style: FailureStyle::Geth,
             filter_lifetime: Duration::from_secs(5 * 60),
             max_logs: 1_000_000,
             plain_senders: false,
@@ -105,7 +113,12 @@ impl Api {
         let new = if self.options.old_sidecars { blobs::renewed(self, new)? } else { new };
         self.node.submit(new).map_err(|reason| {
             let is_capped = matches!(reason, Rejected::GasCap { .. });
-            let mut error = RpcError::from(reason);
+            let mut error = match (reason, self.options.failure_style) {
+                (Rejected::Funds { balance, cost, .. }, FailureStyle::Anvil) => {
+                    RpcError::no_funds(format!("balance {balance}, tx cost {cost}"))
+                }
+                (reason, _) => reason.into(),
+            };
             if let Some(flag) = self.options.gas_cap_flag.filter(|_| is_capped) {
                 error.message = format!("{}; {flag} lifts the cap", error.message);
             }
@@ -121,6 +134,12 @@ impl Api {
     /// The settings.
     pub fn options(&self) -> &Options {
         &self.options
+    }
+
+    /// The most gas that a call may use in a block with this gas limit.
+    pub(crate) fn gas_cap(&self, block_limit: u64) -> u64 {
+        let Options { gas_cap, block_environment, .. } = *self.options;
+        if block_environment { gas_cap.max(block_limit) } else { gas_cap }
     }
 
     /// Number of the block that a tag names; `None` for the pending one.

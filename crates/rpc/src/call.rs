@@ -1,7 +1,7 @@
 //! Calls: `eth_call` and what is like it.
 
 use crate::{
-    Api, Bounded, Note, Recorded, Registry, RpcError, codes,
+    Api, Bounded, FailureStyle, Note, Recorded, Registry, RpcError,
     error::REVERTED,
     estimate, notes, overrides, precompiles,
     typed::{self, Filled},
@@ -42,7 +42,7 @@ pub(crate) fn register(methods: &mut Registry<Api>) {
         };
         let outcome = request.call(api)?;
         api.options().journal.called(api, &request, &outcome);
-        outcome.into_output()
+        outcome.into_output(api.options().failure_style)
     });
     methods.execute("eth_estimateGas", |api, args| {
         let request = CallRequest {
@@ -88,11 +88,11 @@ pub struct Outcome {
 
 impl Outcome {
     /// What it returned, or an error that says how it failed, and why EXECUTE refused if it did.
-    pub fn into_output(self) -> Result<Bytes, RpcError> {
+    pub fn into_output(self, style: FailureStyle) -> Result<Bytes, RpcError> {
         let error = match self.result {
             ExecutionResult::Success { output, .. } => return Ok(output.into_data()),
-            ExecutionResult::Revert { output, .. } => RpcError::reverted(&output),
-            ExecutionResult::Halt { reason, .. } => RpcError::server(halt_reason(&reason)),
+            ExecutionResult::Revert { output, .. } => RpcError::reverted(&output, style),
+            ExecutionResult::Halt { reason, .. } => RpcError::halted(&reason, style),
         };
         Err(error.refused(&notes::refusals(&self.notes)))
     }
@@ -122,7 +122,7 @@ impl CallRequest {
         let mut evm = call.evm(&mut state, clock, is_timed)?;
         let (done, notes) = notes::watch(|| evm.transact_raw(call.transaction.clone()));
         evm.inspector_mut().check()?;
-        let done = done.map_err(transaction_error)?;
+        let done = done.map_err(|error| api.call_error(error))?;
         if self.state.is_empty() {
             precompiles::leave(call.precompiles(), evm.into_inner().precompiles);
         }
@@ -138,13 +138,22 @@ impl CallRequest {
         let nonce = self.transaction.nonce.unwrap_or_default();
         let chain_id = source.config().spec.chain_id();
         let base_fee = env.block_env.basefee;
-        let mut transaction =
-            tx_env(&self.transaction, nonce, chain_id, api.options().gas_cap, base_fee)?;
+        let block_limit = env.block_env.gas_limit;
+        let gas_cap = api.gas_cap(block_limit);
+        let gas = self.transaction.gas.unwrap_or(match api.options().block_environment {
+            true => block_limit,
+            false => gas_cap,
+        });
+        let gas = gas.min(gas_cap);
+        let mut transaction = tx_env(&self.transaction, nonce, chain_id, gas, base_fee)?;
         let signed = self.transaction.authorization_list.as_deref().unwrap_or_default();
         take_authorities(&mut transaction, signed, source.config());
-        // As without a base fee, so without a fee for blobs where nothing is offered.
+        // Neither a base fee nor a fee for blobs is asked of a call that offers none.
         if transaction.gas_price == 0 {
-            env.block_env.basefee = 0;
+            env.cfg_env.disable_base_fee = true;
+            if !api.options().block_environment {
+                env.block_env.basefee = 0;
+            }
         }
         if !transaction.blob_hashes.is_empty()
             && transaction.max_fee_per_blob_gas == 0
@@ -187,12 +196,12 @@ impl Prepared<'_> {
     }
 }
 
-/// A request as a transaction: gas up to the cap, no fee unless it is given.
+/// A request as a transaction with this gas limit, and without a fee unless the request has one.
 pub(crate) fn tx_env(
     request: &TransactionRequest,
     nonce: u64,
     chain_id: u64,
-    gas_cap: u64,
+    gas: u64,
     base_fee: u64,
 ) -> Result<TxEnv, RpcError> {
     typed::check(request, chain_id)?;
@@ -219,11 +228,24 @@ pub(crate) fn tx_env(
         kind: typed::tx_type(request),
         sender: request.from.unwrap_or_default(),
         nonce,
-        gas: request.gas.unwrap_or(gas_cap).min(gas_cap),
+        gas,
         gas_price,
         chain_id,
     };
     Ok(filled.env())
+}
+
+impl Api {
+    /// The error of a call that cannot run at all.
+    pub fn call_error(&self, error: EVMError<ReadError>) -> RpcError {
+        match (&error, self.options().failure_style) {
+            (
+                EVMError::Transaction(InvalidTransaction::LackOfFundForMaxFee { fee, balance }),
+                FailureStyle::Anvil,
+            ) => RpcError::no_funds(format!("have {balance} want {fee}")),
+            _ => transaction_error(error),
+        }
+    }
 }
 
 /// Why a transaction cannot run at all, in geth's words.
@@ -231,7 +253,7 @@ pub fn transaction_error(error: EVMError<ReadError>) -> RpcError {
     match error {
         EVMError::Transaction(reason) => RpcError::server(invalid(&reason)),
         EVMError::Database(error) => chain::ChainError::from(error).into(),
-        other => RpcError::new(codes::INTERNAL, other.to_string()),
+        other => RpcError::internal(other.to_string()),
     }
 }
 
@@ -276,7 +298,8 @@ fn create_access_list(api: &Api, request: &CallRequest) -> Result<AccessListResu
         call.env.cfg_env.disable_base_fee = true;
         let mut state = call.source.open();
         let mut evm = call.evm(&mut state, AccessListInspector::new(list.clone()), true)?;
-        let done = evm.transact_raw(call.transaction.clone()).map_err(transaction_error)?;
+        let done =
+            evm.transact_raw(call.transaction.clone()).map_err(|error| api.call_error(error))?;
         let touched = std::mem::take(evm.inspector_mut()).into_access_list();
         let settled = touched == list;
         list = touched;

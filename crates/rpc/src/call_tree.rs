@@ -63,19 +63,17 @@ fn words(trace: &CallTrace, noted: Option<&Note>) -> Option<String> {
     (trace.is_revert() && !trace.output.is_empty()).then(|| revert_words(&trace.output))
 }
 
-/// Why a contract has reverted, in words: the reason that it gave, a panic of Solidity, or the custom
-/// error in hexadecimal digits.
+/// Why a contract has reverted, in the words of Foundry: the reason that it gave, a panic of Solidity, or the
+/// custom error. Bytes that no terminal can show are hexadecimal digits.
 pub fn revert_words(output: &[u8]) -> String {
-    if let Some(reason) = chain::revert_reason(output) {
-        return reason;
-    }
+    let Some(reason) = chain::foundry_revert_reason(output) else { return "no reason".to_owned() };
+    let is_shown = |character: char| !character.is_control() || character == '\n';
     match output.split_first_chunk::<4>() {
-        Some((selector, [])) => format!("custom error {}", hex::encode_prefixed(selector)),
-        Some((selector, rest)) => {
-            format!("custom error {}: {}", hex::encode_prefixed(selector), hex::encode(rest))
+        _ if reason.chars().all(is_shown) => reason,
+        Some((selector, data)) if !data.is_empty() => {
+            format!("custom error {}: {}", hex::encode_prefixed(selector), hex::encode(data))
         }
-        None if output.is_empty() => "no reason".to_owned(),
-        None => hex::encode_prefixed(output),
+        _ => hex::encode_prefixed(output),
     }
 }
 
@@ -87,6 +85,7 @@ mod tests {
     fn a_revert_says_what_it_can() {
         assert_eq!(revert_words(&[]), "no reason");
         assert_eq!(revert_words(&hex!("0102")), "0x0102");
+        assert_eq!(revert_words(&hex!("ff02")), "custom error bytes 0xff02");
         assert_eq!(revert_words(&hex!("c246547f")), "custom error 0xc246547f");
         assert_eq!(revert_words(&hex!("c246547f07")), "custom error 0xc246547f: 07");
     }

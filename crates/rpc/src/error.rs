@@ -2,13 +2,17 @@
 
 use crate::Overloaded;
 use alloy_primitives::{Bytes, hex};
-use chain::{ChainError, revert_reason};
+use chain::{ChainError, foundry_revert_reason, halt_reason, revert_reason};
 use jsonrpsee::types::ErrorObjectOwned;
 use node::{Backlog, NodeError, Rejected};
+use revm::{context::result::HaltReason, interpreter::InstructionResult};
 use serde_json::{Value, json};
 
 /// What a call that reverted is told to have done, in the words of geth.
 pub(crate) const REVERTED: &str = "execution reverted";
+
+/// Separator between the message of a failed call and the reason for which EXECUTE has refused in it.
+pub(crate) const REFUSED: &str = "; EXECUTE refused: ";
 
 /// Error codes.
 pub mod codes {
@@ -36,6 +40,16 @@ pub mod codes {
     pub const INTERNAL: i32 = -32_603;
 }
 
+/// Client whose codes and words failed executions have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum FailureStyle {
+    /// go-ethereum.
+    #[default]
+    Geth,
+    /// Foundry's anvil.
+    Anvil,
+}
+
 /// An error that is an answer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
@@ -46,12 +60,14 @@ pub struct RpcError {
     pub message: String,
     /// More, for programs.
     pub data: Option<Value>,
+    /// `true` if the node is at fault and not the request.
+    pub is_fault: bool,
 }
 
 impl RpcError {
     /// An error with a code.
     pub fn new(code: i32, message: impl Into<String>) -> Self {
-        Self { code, message: message.into(), data: None }
+        Self { code, message: message.into(), data: None, is_fault: false }
     }
 
     /// The parameters are wrong.
@@ -64,19 +80,46 @@ impl RpcError {
         Self::new(codes::SERVER, message)
     }
 
-    /// Our fault.
+    /// A fault of the node.
     pub fn internal(message: impl Into<String>) -> Self {
+        Self { is_fault: true, ..Self::new(codes::INTERNAL, message) }
+    }
+
+    /// A request that fails by no fault of the node, with the code of internal errors, which anvil has for all that it
+    /// cannot do.
+    pub fn failed(message: impl Into<String>) -> Self {
         Self::new(codes::INTERNAL, message)
     }
 
     /// A call reverted with `output`.
-    pub fn reverted(output: &Bytes) -> Self {
-        let message = match revert_reason(output) {
+    pub fn reverted(output: &Bytes, style: FailureStyle) -> Self {
+        let reason = match style {
+            FailureStyle::Geth => revert_reason(output),
+            FailureStyle::Anvil => foundry_revert_reason(output),
+        };
+        let message = match reason {
             Some(reason) => format!("{REVERTED}: {reason}"),
             None => REVERTED.to_owned(),
         };
         let data = Some(json!(hex::encode_prefixed(output)));
-        Self { code: codes::REVERTED, message, data }
+        Self { data, ..Self::new(codes::REVERTED, message) }
+    }
+
+    /// A sender that cannot pay, in anvil's words, and in numbers.
+    pub(crate) fn no_funds(numbers: impl std::fmt::Display) -> Self {
+        let message = format!("Insufficient funds for gas * price + value: {numbers}");
+        Self::new(codes::REJECTED, message)
+    }
+
+    /// A call halted.
+    pub(crate) fn halted(reason: &HaltReason, style: FailureStyle) -> Self {
+        match style {
+            FailureStyle::Geth => Self::server(halt_reason(reason)),
+            FailureStyle::Anvil => {
+                let result = InstructionResult::from(reason.clone());
+                Self::failed(format!("EVM error {result:?}"))
+            }
+        }
     }
 
     /// The same error, of a call in which EXECUTE has refused, for these reasons. They stand in the
@@ -85,7 +128,7 @@ impl RpcError {
     pub(crate) fn refused(mut self, reasons: &[String]) -> Self {
         for reason in reasons {
             if !self.message.contains(reason) {
-                self.message = format!("{}; EXECUTE refused: {reason}", self.message);
+                self.message = format!("{}{REFUSED}{reason}", self.message);
             }
         }
         if !reasons.is_empty() && self.data.is_none() {
@@ -104,7 +147,7 @@ impl From<RpcError> for ErrorObjectOwned {
 impl From<ErrorObjectOwned> for RpcError {
     fn from(error: ErrorObjectOwned) -> Self {
         let data = error.data().and_then(|data| serde_json::from_str(data.get()).ok());
-        Self { code: error.code(), message: error.message().to_owned(), data }
+        Self { data, ..Self::new(error.code(), error.message()) }
     }
 }
 
@@ -217,7 +260,7 @@ mod tests {
         let halted = RpcError::server("precompile: no root").refused(&reasons);
         assert_eq!(halted.message, "precompile: no root; EXECUTE refused: no gas");
         assert_eq!(halted.data, Some(json!({ "execute": reasons })));
-        let reverted = RpcError::reverted(&Bytes::new()).refused(&reasons[..1]);
+        let reverted = RpcError::reverted(&Bytes::new(), FailureStyle::Geth).refused(&reasons[..1]);
         assert_eq!(reverted.message, "execution reverted; EXECUTE refused: no root");
         assert_eq!(reverted.data, Some(json!("0x")));
         assert_eq!(RpcError::server("x").refused(&[]), RpcError::server("x"));

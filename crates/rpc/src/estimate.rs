@@ -1,8 +1,9 @@
 //! `eth_estimateGas`: the least gas limit with which a transaction succeeds.
 
-use crate::{Api, CallRequest, Deadline, Outcome, RpcError, call::transaction_error, notes};
+use crate::{Api, CallRequest, Deadline, FailureStyle, Outcome, RpcError, codes, notes};
 use alloy_evm::Evm;
 use alloy_primitives::{Address, U256};
+use alloy_rpc_types_eth::TransactionRequest;
 use executor::{BlockEvm, BlockState, BlockTally};
 use revm::{
     Database,
@@ -11,12 +12,13 @@ use revm::{
         result::{EVMError, ExecutionResult, HaltReason, InvalidTransaction},
     },
     inspector::NoOpInspector,
+    primitives::hardfork::SpecId,
 };
 use std::sync::Arc;
 
 /// Gas of a plain transfer.
 const TRANSFER: u64 = 21_000;
-/// How an error begins that says that no gas limit is enough.
+/// The part of an error by which clients tell that no gas limit is enough.
 const ALLOWANCE: &str = "gas required exceeds allowance";
 /// What a call with value keeps back for the callee.
 const STIPEND: u64 = 2_300;
@@ -52,22 +54,61 @@ pub fn estimate(api: &Api, request: &CallRequest) -> Result<u64, RpcError> {
     let mut transaction = call.transaction.clone();
     let fork_cap = call.source.transaction_gas_cap();
     let most = request.transaction.gas.unwrap_or(call.env.block_env.gas_limit);
-    let mut high = most.min(api.options().gas_cap).min(fork_cap);
+    let gas_cap = api.gas_cap(call.env.block_env.gas_limit);
+    let mut high = most.min(gas_cap).min(fork_cap);
+    let is_plain = api.options().failure_style == FailureStyle::Anvil
+        && is_plain_transfer(&request.transaction)
+        && call.env.cfg_env.spec < SpecId::AMSTERDAM;
+    if is_plain && is_outside_code(&mut evm, &transaction)? {
+        // As in anvil, whose users ask for it before the sender is funded.
+        return Ok(TRANSFER);
+    }
     let mut is_poor = false;
     if transaction.gas_price > 0 {
-        let affordable = affordable(evm.db_mut(), &transaction)?;
+        let affordable = affordable(api, evm.db_mut(), &transaction)?;
         is_poor = affordable < high;
         high = high.min(affordable);
     }
-    search(&mut evm, &call.tally, &mut transaction, high, api.call_deadline()).map_err(
-        |mut error| {
-            // Clients tell by these words what is missing.
-            if is_poor && error.message.starts_with(ALLOWANCE) {
-                error.message.push_str(": insufficient funds for gas * price + value");
+    let deadline = api.call_deadline();
+    search(api, &mut evm, &call.tally, &mut transaction, high, deadline).map_err(|mut error| {
+        // Clients tell by these words what is missing.
+        if is_poor && error.message.contains(ALLOWANCE) {
+            match api.options().failure_style {
+                FailureStyle::Geth => {
+                    error.message.push_str(": insufficient funds for gas * price + value");
+                }
+                FailureStyle::Anvil => error = RpcError::no_funds(format!("enough for {high} gas")),
             }
-            error
-        },
-    )
+        }
+        error
+    })
+}
+
+/// `true` for a request that does nothing but send value.
+fn is_plain_transfer(request: &TransactionRequest) -> bool {
+    request.input.input().is_none_or(|input| input.is_empty())
+        && request.to.is_some_and(|to| to.is_call())
+        && request.authorization_list.is_none()
+        && request.access_list.is_none()
+        && request.blob_versioned_hashes.is_none()
+}
+
+/// `true` if neither a contract nor a precompile is called.
+fn is_outside_code(evm: &mut CallEvm<'_, '_>, call: &TxEnv) -> Result<bool, RpcError> {
+    let Some(to) = call.kind.to().copied() else { return Ok(false) };
+    let account = evm.db_mut().basic(to).map_err(chain::ChainError::from)?;
+    let has_code = account.is_some_and(|account| !account.is_empty_code_hash());
+    Ok(!has_code && evm.precompiles_mut().get(&to).is_none())
+}
+
+/// No gas limit up to `limit` is enough.
+fn exceeds_allowance(api: &Api, limit: u64) -> RpcError {
+    match api.options().failure_style {
+        FailureStyle::Geth => RpcError::server(format!("{ALLOWANCE} ({limit})")),
+        FailureStyle::Anvil => {
+            RpcError::new(codes::REJECTED, format!("Out of gas: {ALLOWANCE}: {limit}"))
+        }
+    }
 }
 
 /// What has no sender is paid for by nobody: no fee is asked for, and the value is there.
@@ -82,17 +123,20 @@ fn pay_for_nobody(request: &mut CallRequest) {
 }
 
 /// The greatest gas limit that the sender can pay for.
-fn affordable<DB>(db: &mut DB, transaction: &TxEnv) -> Result<u64, RpcError>
+fn affordable<DB>(api: &Api, db: &mut DB, transaction: &TxEnv) -> Result<u64, RpcError>
 where
     DB: Database<Error = executor::ReadError>,
 {
     let account = db.basic(transaction.caller).map_err(chain::ChainError::from)?;
     let balance = account.unwrap_or_default().balance;
     let left = balance.checked_sub(transaction.value).ok_or_else(|| {
-        RpcError::server(format!(
-            "insufficient funds for transfer: have {balance} want {}",
-            transaction.value
-        ))
+        let numbers = format!("have {balance} want {}", transaction.value);
+        match api.options().failure_style {
+            FailureStyle::Geth => {
+                RpcError::server(format!("insufficient funds for transfer: {numbers}"))
+            }
+            FailureStyle::Anvil => RpcError::no_funds(numbers),
+        }
     })?;
     Ok((left / U256::from(transaction.gas_price)).saturating_to())
 }
@@ -103,6 +147,7 @@ enum Tried {
 }
 
 fn attempt(
+    api: &Api,
     evm: &mut CallEvm<'_, '_>,
     tally: &BlockTally,
     transaction: &mut TxEnv,
@@ -118,11 +163,12 @@ fn attempt(
             InvalidTransaction::CallGasCostMoreThanGasLimit { .. }
             | InvalidTransaction::GasFloorMoreThanGasLimit { .. },
         )) => Ok(Tried::TooLittle),
-        Err(error) => Err(transaction_error(error)),
+        Err(error) => Err(api.call_error(error)),
     }
 }
 
 fn search(
+    api: &Api,
     evm: &mut CallEvm<'_, '_>,
     tally: &BlockTally,
     transaction: &mut TxEnv,
@@ -137,22 +183,24 @@ fn search(
         Err(EVMError::Transaction(
             InvalidTransaction::CallGasCostMoreThanGasLimit { .. }
             | InvalidTransaction::GasFloorMoreThanGasLimit { .. },
-        )) => return Err(RpcError::server(format!("{ALLOWANCE} ({high})"))),
-        Err(error) => return Err(transaction_error(error)),
+        )) => return Err(exceeds_allowance(api, high)),
+        Err(error) => return Err(api.call_error(error)),
     };
     let used = match &first {
         ExecutionResult::Success { .. } => first.tx_gas_used(),
         ExecutionResult::Halt { reason: HaltReason::OutOfGas(_), .. } => {
-            return Err(RpcError::server(format!("{ALLOWANCE} ({high})")));
+            return Err(exceeds_allowance(api, high));
         }
         ExecutionResult::Revert { .. } | ExecutionResult::Halt { .. } => {
-            return Outcome { result: first, notes }.into_output().map(|_| high);
+            return Outcome { result: first, notes }
+                .into_output(api.options().failure_style)
+                .map(|_| high);
         }
     };
     deadline.check()?;
     // `low` is known to be too little, `high` to be enough.
     let (mut low, mut high) = (used.saturating_sub(1), high);
-    if let Tried::Enough = attempt(evm, tally, transaction, used)? {
+    if let Tried::Enough = attempt(api, evm, tally, transaction, used)? {
         return Ok(used);
     }
     low = low.max(used);
@@ -160,7 +208,7 @@ fn search(
     let spent = first.gas().total_gas_spent().max(used);
     let likely = spent.saturating_add(STIPEND).saturating_mul(64) / 63;
     if likely < high {
-        match attempt(evm, tally, transaction, likely)? {
+        match attempt(api, evm, tally, transaction, likely)? {
             Tried::Enough => high = likely,
             Tried::TooLittle => low = likely,
         }
@@ -168,7 +216,7 @@ fn search(
     while high - low > 1 {
         deadline.check()?;
         let middle = low.saturating_mul(2).min(low.midpoint(high));
-        match attempt(evm, tally, transaction, middle)? {
+        match attempt(api, evm, tally, transaction, middle)? {
             Tried::Enough => high = middle,
             Tried::TooLittle => low = middle,
         }

@@ -54,7 +54,7 @@ pub use beacon::BeaconPages;
 pub use call::{CallRequest, Outcome, Prepared, transaction_error};
 pub use call_tree::{call_tree, revert_words};
 pub use convert::{RpcBlock, RpcLog, RpcReceipt, RpcTransaction};
-pub use error::{RpcError, codes};
+pub use error::{FailureStyle, RpcError, codes};
 pub use estimate::estimate;
 pub use eth::{decode_pooled, receipt};
 pub use explain::{refused_traces, show_execute};

@@ -3,8 +3,7 @@
 use crate::{
     Api, Args, Journal, RpcError, Wording,
     call_tree::revert_words,
-    codes,
-    error::REVERTED,
+    error::{REFUSED, REVERTED},
     journal::Answers,
     workers::{Lane, Workers},
 };
@@ -224,18 +223,18 @@ impl<F> Method<F> {
         F: Fn(&C, &mut Args) -> Result<T, RpcError>,
     {
         let _span = tracing::debug_span!("request", method = self.name).entered();
-        let result = Args::new(params, self.wording)
-            .and_then(|mut args| (self.method)(context, &mut args))
-            .map_err(ErrorObjectOwned::from);
+        let result =
+            Args::new(params, self.wording).and_then(|mut args| (self.method)(context, &mut args));
         match &result {
             Ok(_) => tracing::trace!("answered"),
-            Err(error) if error.code() == codes::INTERNAL => {
-                tracing::error!(error = error.message(), "a request failed by our fault");
+            Err(RpcError { message, is_fault: true, .. }) => {
+                tracing::error!(error = message, "a request failed by our fault");
             }
-            Err(error) => {
-                tracing::debug!(code = error.code(), error = error.message(), "refused");
+            Err(RpcError { code, message, .. }) => {
+                tracing::debug!(code, error = message, "refused");
             }
         }
+        let result = result.map_err(ErrorObjectOwned::from);
         if let Some(journal) = context.journal() {
             let answers = self.answers.get_or_init(|| journal.answers_of(self.name));
             answers.count(arrived.elapsed(), result.is_ok());
@@ -283,12 +282,15 @@ impl io::Write for Length {
     }
 }
 
-/// What an error says, with the reason of a contract if only its bytes are there.
+/// The message of an error as a terminal can show it: a contract chooses the bytes that it reverts with.
 fn words(error: &ErrorObjectOwned) -> Cow<'_, str> {
     let message = error.message();
-    let data = error.data().filter(|_| message == REVERTED);
+    let data = error.data().filter(|_| message.starts_with(REVERTED));
     match data.and_then(|data| serde_json::from_str::<Bytes>(data.get()).ok()) {
-        Some(data) if !data.is_empty() => format!("{message}: {}", revert_words(&data)).into(),
+        Some(data) if !data.is_empty() => {
+            let refused = message.find(REFUSED).map_or("", |at| &message[at..]);
+            format!("{REVERTED}: {}{refused}", revert_words(&data)).into()
+        }
         _ => message.into(),
     }
 }

@@ -1,13 +1,14 @@
 //! Traces: what transactions did, step by step.
 
 use crate::{
-    Api, Bounded, CallRequest, Deadline, Hash, Limits, Recorded, Registry, RpcError,
-    call::transaction_error, explain, notes,
+    Api, Bounded, CallRequest, Deadline, FailureStyle, Hash, Limits, Recorded, Registry, RpcError,
+    explain, notes,
 };
 use alloy_eips::BlockId;
 use alloy_evm::Evm;
 use alloy_primitives::{Address, B256, Bytes, U256};
 use alloy_rpc_types_trace::geth::{
+    DefaultFrame,
     GethDebugBuiltInTracerType::{Erc7562Tracer, FlatCallTracer, MuxTracer},
     GethDebugTracerConfig,
     GethDebugTracerType::{self, BuiltInTracer},
@@ -30,10 +31,14 @@ pub(crate) fn register(methods: &mut Registry<Api>) {
     methods.trace("debug_traceTransaction", |api, args| {
         let Hash(hash) = args.required()?;
         let options: GethDebugTracingOptions = args.or_default()?;
-        let (block, index) = api
-            .node()
-            .read(|node| node.chain.transaction(&hash))?
-            .ok_or_else(|| RpcError::server("transaction not found"))?;
+        let (block, index) = match api.node().read(|node| node.chain.transaction(&hash))? {
+            Some(found) => found,
+            // Tools probe anvil with hashes that no transaction has, and take an error for a missing method.
+            None if api.options().failure_style == FailureStyle::Anvil => {
+                return Ok(GethTrace::Default(DefaultFrame::default()));
+            }
+            None => return Err(RpcError::server("transaction not found")),
+        };
         let mut traces = trace_block(api, &block, Some(index), &options)?;
         traces.pop().map(|(_, trace)| trace).ok_or_else(|| RpcError::internal("nothing was traced"))
     });
@@ -203,7 +208,7 @@ fn trace_call(
     let mut evm = call.evm(&mut state, tracers(api, options)?, true)?;
     let env = call.transaction.clone();
     let (done, notes) = notes::watch(|| evm.transact_raw(env.clone()));
-    let done = done.map_err(transaction_error)?;
+    let done = done.map_err(|error| api.call_error(error))?;
     let mut trace = result(&mut evm, call.source.config(), None, &env, &done)?;
     explain::refused_frames(&mut trace, &notes);
     Ok(trace)

@@ -6,25 +6,11 @@ use serde_json::Value;
 /// The first that fits explains a difference.
 pub(super) const REASONS: &[Reason] = &[
     Reason {
-        methods: &["eth_sendTransaction"],
+        methods: &["eth_sendRawTransaction"],
         paths: &["/error", "/result"],
-        when: |record, _| record.params.contains("0x1312d00"),
+        when: |record, _| refusal(record).contains("invalid chain id for signer"),
         impact: Impact::Effect,
-        why: "A transaction may use 16,777,216 gas at most from Osaka on (EIP-7825), as on L1; the error names the flag that lifts the cap, `--no-tx-gas-cap`.",
-    },
-    Reason {
-        methods: &["eth_sendTransaction"],
-        paths: &["/result"],
-        when: |record, _| record.params.contains("60006000fd"),
-        impact: Impact::Value,
-        why: "A transaction that is estimated to fail is sent with all the gas that one may use, which is less than a block has, so its hash is another.",
-    },
-    Reason {
-        methods: &["eth_getBlockByNumber"],
-        paths: &["/result/timestamp"],
-        when: |record, _| record.script == "09-habits",
-        impact: Impact::Effect,
-        why: "Timestamps rise by a second at least from block to block, as the rules want it; with `--loose-timestamps` blocks get what the clock shows, as with anvil.",
+        why: "A transaction without EIP-1559 that is signed for another chain is refused (EIP-155); anvil mines it, and anyone who sees it may send it on the chain that it was signed for.",
     },
     Reason {
         methods: &["eth_call"],
@@ -66,7 +52,7 @@ pub(super) const REASONS: &[Reason] = &[
         paths: &["/result"],
         when: |record, _| record.params.contains("9b9bef43"),
         impact: Impact::Value,
-        why: "BASEFEE in a call that offers no gas price is 0, as in geth; anvil shows that of the block.",
+        why: "A call on the newest block is told that block's coinbase and base fee; anvil tells it those that cheats have set for the next block.",
     },
     Reason {
         methods: &["eth_call"],
@@ -74,20 +60,6 @@ pub(super) const REASONS: &[Reason] = &[
         when: |record, _| record.params.contains("input") && record.params.contains("data"),
         impact: Impact::Effect,
         why: "`data` and `input` that differ contradict each other; anvil takes `input`.",
-    },
-    Reason {
-        methods: &["eth_call", "eth_estimateGas"],
-        paths: &["/error/code"],
-        when: |record, _| message(record).starts_with("EVM error"),
-        impact: Impact::Error,
-        why: "A call that halts has geth's code (-32000); anvil calls it an internal error.",
-    },
-    Reason {
-        methods: &["eth_estimateGas"],
-        paths: &["/error", "/result"],
-        when: |record, _| refusal(record).contains("insufficient funds"),
-        impact: Impact::Effect,
-        why: "A transfer that its sender cannot pay has no estimate; anvil gives one.",
     },
     Reason {
         methods: &["eth_estimateGas"],
@@ -113,13 +85,6 @@ pub(super) const REASONS: &[Reason] = &[
         impact: Impact::Value,
         why: "The last base fee of a fee history follows from the newest block (EIP-1559), also after \
               `anvil_setNextBlockBaseFeePerGas` has set another one for the next block.",
-    },
-    Reason {
-        methods: &["eth_call"],
-        paths: &["/error/code"],
-        when: |record, _| message(record).starts_with("Insufficient funds"),
-        impact: Impact::Error,
-        why: "A call that its sender cannot pay has geth's code (-32000).",
     },
     Reason {
         methods: &["eth_sendTransaction"],

@@ -1,6 +1,6 @@
 //! Differences that are independent of the method.
 
-use super::{ALWAYS, Impact, Reason, is_early, message};
+use super::{ALWAYS, Impact, Reason, is_early, is_of_evm, message};
 
 /// The base fee of the genesis by default, as a subject that asks for anvil's shows it.
 const GENESIS_FEE: &str = "\"0x441e9db6\"";
@@ -31,9 +31,9 @@ pub(super) const REASONS: &[Reason] = &[
     Reason {
         methods: &["*"],
         paths: &["*/error/message"],
-        when: ALWAYS,
+        when: |record, _| !is_of_evm(message(record)),
         impact: Impact::Error,
-        why: "The words of an error are each node's own. Where clients read them (`execution reverted: …`, `nonce too low`, `already known`), they are those of geth.",
+        why: "The words of an error are each node's own, but for executions that fail: those of anvil (`execution reverted: …`, `EVM error …`), without a difference. Where clients read others (`nonce too low`, `already known`), they are those of geth.",
     },
     Reason {
         methods: &["*"],

@@ -37,25 +37,11 @@ pub(super) const REASONS: &[Reason] = &[
         why: "Struct logs are kept without `--steps-tracing` too, as in geth.",
     },
     Reason {
-        methods: &["debug_traceCall"],
-        paths: &["/result/gas", "/result/structLogs/*/gas"],
-        when: |record, _| !record.params.contains("\"gas\""),
-        impact: Impact::Value,
-        why: "A call that is traced, and says nothing of gas, has 50,000,000, as in geth; anvil gives it that of a block.",
-    },
-    Reason {
-        methods: &["debug_traceTransaction", "debug_traceBlock*"],
+        methods: &["debug_trace*"],
         paths: &["/result/gas", "/result/*/result/gas"],
         when: |record, _| record.params.contains("callTracer"),
         impact: Impact::Value,
-        why: "The top call of a transaction shows the gas limit of that, as in geth; anvil shows what is left of it for the call.",
-    },
-    Reason {
-        methods: &["debug_traceTransaction"],
-        paths: &["/error", "/result"],
-        when: |record, _| refusal(record).contains("transaction not found"),
-        impact: Impact::Effect,
-        why: "A transaction that is not there has no trace, and that is an error, as in geth; anvil answers with an empty one.",
+        why: "The top call of a transaction, or of a call, shows the gas limit of that, as in geth; anvil shows what is left of it for the call.",
     },
     Reason {
         methods: &["debug_traceTransaction"],

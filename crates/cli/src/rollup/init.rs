@@ -285,7 +285,9 @@ impl Arguments {
         say!("  {node}      what a node of it reads");
         say!("  {key_file}      the sequencer's keys, for development; keep them to yourself");
         say!("");
-        say!("Next, at the top of the checkout, with an L1 at {l1} (such as `enshrine devnet`):");
+        say!(
+            "Next, at the top of the checkout, with an L1 at {l1} (such as `enshrine devnet --mainnet`):"
+        );
         say!("");
         say!("  # Deploys the contracts, with any account that has ether. Writes {deployment}.");
         say!(

@@ -144,7 +144,7 @@ impl Drop for Node {
 #[test]
 fn a_follower_takes_the_place_of_a_killed_sequencer_which_comes_back_as_a_follower() {
     let program = env!("CARGO_BIN_EXE_enshrine");
-    let l1 = NodeProcess::start(Command::new(program).arg("devnet")).unwrap();
+    let l1 = NodeProcess::start(Command::new(program).args(["devnet", "--mainnet"])).unwrap();
     let (deployer, operator, advance) =
         (Key::named("deployer"), Key::named("operator"), Key::named("advance"));
     for account in [deployer.address(), advance.address()] {

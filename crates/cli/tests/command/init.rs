@@ -142,7 +142,8 @@ fn init_begins_an_l2_no_later_than_the_latest_block_of_l1() {
     let now = || SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
     let l1_at = |time: u64| {
         let mut command = Command::new(env!("CARGO_BIN_EXE_enshrine"));
-        NodeProcess::start(command.args(["devnet", "--timestamp", &time.to_string()])).unwrap()
+        NodeProcess::start(command.args(["devnet", "--mainnet", "--timestamp", &time.to_string()]))
+            .unwrap()
     };
     assert_eq!(begins(l1_at(1_700_000_000).client().url()), 1_700_000_000);
     // An L1 whose clock is ahead of ours: a block of the L2 is not made in the future.

@@ -27,6 +27,7 @@ fn l2(folder: &str) -> NodeProcess {
     let genesis = path(Path::new(folder), "genesis.json");
     NodeProcess::start(Command::new(env!("CARGO_BIN_EXE_enshrine")).args([
         "devnet",
+        "--mainnet",
         "--no-execute",
         "--init",
         &genesis,
@@ -147,7 +148,9 @@ impl Drop for L1 {
 impl L1 {
     fn new(name: &str) -> Self {
         let tools = Toolchain::ensure(&progress_to_stderr).unwrap();
-        let node = NodeProcess::start(Command::new(env!("CARGO_BIN_EXE_enshrine")).arg("devnet"));
+        let node = NodeProcess::start(
+            Command::new(env!("CARGO_BIN_EXE_enshrine")).args(["devnet", "--mainnet"]),
+        );
         let node = node.unwrap();
         let accounts: Vec<Address> = node.client().request("eth_accounts", ()).unwrap();
         let folder = format!("cache/{name}-{}", std::process::id());
@@ -222,7 +225,7 @@ fn bare_l2(folder: &Path) -> (NodeProcess, Key) {
     let keys: Value = serde_json::from_str(&keys).unwrap();
     let secret: B256 = keys["operator"]["key"].as_str().unwrap().parse().unwrap();
     let genesis = path(folder, "genesis.json");
-    let arguments = ["devnet", "--no-execute", "--accounts", "0", "--init", &genesis];
+    let arguments = ["devnet", "--mainnet", "--no-execute", "--accounts", "0", "--init", &genesis];
     let node = NodeProcess::start(Command::new(env!("CARGO_BIN_EXE_enshrine")).args(arguments));
     (node.unwrap(), Key::from_secret(secret).unwrap())
 }

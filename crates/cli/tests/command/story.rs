@@ -247,6 +247,27 @@ fn who_turns_logging_off_reads_nothing_until_it_is_on_again() {
 }
 
 #[test]
+fn what_a_user_does_wrong_is_no_error_in_the_log() {
+    let node = Node::devnet(&[]);
+    let none = format!("0x{}", "11".repeat(32));
+    for (method, params) in [
+        ("eth_signTypedData_v3", format!(r#"["{CONTRACT}",{{}}]"#)),
+        ("anvil_dealERC20", format!(r#"["{CONTRACT}","{CONTRACT}","0x1"]"#)),
+        ("anvil_reset", r#"[{"forking":{"jsonRpcUrl":"http://127.0.0.1:1"}}]"#.to_owned()),
+        ("trace_replayTransaction", format!(r#"["{none}",["trace"]]"#)),
+        ("eth_call", r#"[{"data":"0xfe"}]"#.to_owned()),
+        ("eth_sendTransaction", format!(r#"[{{"from":"{CONTRACT}"}}]"#)),
+    ] {
+        let answer = node.ask(method, &params);
+        assert!(answer.contains(r#""error""#), "{method}: {answer}");
+    }
+    call_in_vain(&node.address);
+    let lines = std::iter::from_fn(|| node.log.recv_timeout(PATIENCE).ok());
+    let before: Vec<String> = lines.take_while(|line| !line.contains("EXECUTE refuses")).collect();
+    assert!(before.iter().all(|line| !line.contains("ERROR")), "{before:#?}");
+}
+
+#[test]
 fn a_program_reads_one_object_a_line_with_the_same_in_it() {
     let node = Node::devnet(&["--json"]);
     let started: Value = serde_json::from_str(&node.banner).unwrap();

@@ -13,7 +13,6 @@ use alloy_rpc_types_eth::{BlockOverrides, TransactionRequest, state::StateOverri
 use alloy_rpc_types_trace::parity::{TraceResults, TraceType};
 use chain::State;
 use executor::BlockState;
-use jsonrpsee::types::ErrorObjectOwned;
 use revm::{DatabaseCommit as _, inspector::NoOpInspector};
 use revm_inspectors::tracing::{TracingInspector, TracingInspectorConfig};
 use rpc::{Bounded, CallRequest, Deadline, Outcome, RpcError};
@@ -29,14 +28,14 @@ pub(super) const METHODS: &[Method] = &[
 /// Calls of one request; each may take all the gas there is.
 const MOST: usize = 1_000;
 
-fn few(count: usize) -> Result<(), ErrorObjectOwned> {
+fn few(count: usize) -> Result<(), RpcError> {
     if count <= MOST {
         return Ok(());
     }
     Err(super::args::invalid(format!("{count} calls, at most {MOST} are made at once")))
 }
 
-fn trace_call(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
+fn trace_call(devnet: &DevnetState, args: &mut Args) -> Result<Value, RpcError> {
     let (transaction, kinds) = (args.required()?, args.required()?);
     let (block, state) = (args.or_default()?, args.or_default()?);
     let block_overrides = args.or_default()?;
@@ -45,7 +44,7 @@ fn trace_call(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjec
     Ok(json!(traced(devnet, &mut source.open(), &request, &kinds)?))
 }
 
-fn trace_call_many(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
+fn trace_call_many(devnet: &DevnetState, args: &mut Args) -> Result<Value, RpcError> {
     let calls: Vec<(TransactionRequest, HashSet<TraceType>)> = args.required()?;
     few(calls.len())?;
     let block: BlockId = args.or_default()?;
@@ -65,7 +64,7 @@ fn traced(
     state: &mut BlockState<'_, State>,
     request: &CallRequest,
     kinds: &HashSet<TraceType>,
-) -> Result<TraceResults, ErrorObjectOwned> {
+) -> Result<TraceResults, RpcError> {
     let call = request.prepare(&devnet.api)?;
     let config = TracingInspectorConfig::from_parity_config(kinds);
     let (limits, recorded) = bounds(devnet, kinds.contains(&TraceType::VmTrace));
@@ -74,7 +73,7 @@ fn traced(
     let inspector = Bounded::new(inspector, recorded, limits.trace_bytes, deadline);
     let mut evm = call.evm(state, inspector, true)?;
     let (done, notes) = rpc::watch(|| evm.transact_raw(call.transaction.clone()));
-    let done = done.map_err(rpc::transaction_error)?;
+    let done = done.map_err(|error| devnet.api.call_error(error))?;
     let (database, inspector, _) = evm.components_mut();
     inspector.check()?;
     let (inspector, before) = (inspector.inner.clone(), Shared::new(database));
@@ -101,7 +100,7 @@ struct Context {
     block_number: BlockId,
 }
 
-fn call_many(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
+fn call_many(devnet: &DevnetState, args: &mut Args) -> Result<Value, RpcError> {
     let bundles: Vec<Bundle> = args.required()?;
     let block = args.or_default::<Context>()?.block_number;
     // What is pretended of the state holds from the first call on.
@@ -138,8 +137,8 @@ fn called(
     let call = request.prepare(&devnet.api)?;
     let mut evm = call.evm(state, NoOpInspector, false)?;
     let (done, notes) = rpc::watch(|| evm.transact_raw(call.transaction.clone()));
-    let done = done.map_err(rpc::transaction_error)?;
+    let done = done.map_err(|error| devnet.api.call_error(error))?;
     drop(evm);
     state.commit(done.state);
-    Outcome { result: done.result, notes }.into_output()
+    Outcome { result: done.result, notes }.into_output(devnet.api.options().failure_style)
 }

@@ -2,10 +2,7 @@
 
 mod joined;
 
-use super::{
-    args::{internal, invalid},
-    ots,
-};
+use super::ots;
 use crate::{
     fork::{Remote, RemoteError},
     state::DevnetState,
@@ -91,7 +88,7 @@ const FORWARDED: &[(&str, By)] = &[
     ("eth_getTransactionReceipt", By::Hash),
     ("eth_getRawTransactionByHash", By::Hash),
     ("debug_getRawTransaction", By::Hash),
-    ("debug_traceTransaction", By::Hash),
+    ("debug_traceTransaction", By::Mined),
     ("trace_transaction", By::Hash),
     ("trace_replayTransaction", By::Mined),
     ("trace_get", By::Mined),
@@ -195,7 +192,7 @@ impl Request<'_> {
     /// The answer of the other node to these parameters.
     fn theirs(&self, params: &Value) -> Result<Value, ErrorObjectOwned> {
         match ots::ELSEWHERE.iter().find(|(name, _)| *name == self.name) {
-            Some((_, answer)) => answer(self.remote, params),
+            Some((_, answer)) => Ok(answer(self.remote, params)?),
             None => ask(self.remote, self.name, params),
         }
     }
@@ -290,6 +287,16 @@ fn block_id(value: &Value) -> Option<BlockId> {
 
 fn hex(number: u64) -> Value {
     json!(format!("{number:#x}"))
+}
+
+/// An error about parameters.
+fn invalid(message: impl Into<String>) -> ErrorObjectOwned {
+    RpcError::params(message).into()
+}
+
+/// An error of the other node, or about it.
+fn internal(message: impl std::fmt::Display) -> ErrorObjectOwned {
+    RpcError::failed(message.to_string()).into()
 }
 
 /// Asks the other node.

@@ -6,8 +6,8 @@ use super::{
 };
 use crate::{cheats::ForceHeader, state::DevnetState};
 use alloy_primitives::{Address, U256};
-use jsonrpsee::types::ErrorObjectOwned;
 use node::{MineRequest, Mining, SetClock, SetCoinbase, SetGasPrice, SetMining};
+use rpc::{FailureStyle, RpcError};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -34,11 +34,11 @@ pub(super) const METHODS: &[Method] = &[
 const LEAST_GAS_LIMIT: u64 = 2;
 
 /// Makes a block.
-pub(super) fn mine_one(devnet: &DevnetState) -> Result<(), ErrorObjectOwned> {
+pub(super) fn mine_one(devnet: &DevnetState) -> Result<(), RpcError> {
     devnet.node.mine(&MineRequest::default()).map(|_| ()).map_err(internal)
 }
 
-fn mine(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
+fn mine(devnet: &DevnetState, args: &mut Args) -> Result<Value, RpcError> {
     let count = args.optional::<Number>()?.map_or(Ok(1), Number::u64)?;
     let gap = args.optional::<Number>()?.map(Number::u64).transpose()?;
     for _ in 0..count {
@@ -59,7 +59,7 @@ enum Wanted {
 }
 
 /// Makes the blocks that `evm_mine` is told to; how many.
-pub(super) fn mine_wanted(devnet: &DevnetState, args: &mut Args) -> Result<u64, ErrorObjectOwned> {
+pub(super) fn mine_wanted(devnet: &DevnetState, args: &mut Args) -> Result<u64, RpcError> {
     let (timestamp, blocks) = match args.optional::<Wanted>()? {
         None => (None, None),
         Some(Wanted::At(timestamp)) => (Some(timestamp), None),
@@ -75,19 +75,19 @@ pub(super) fn mine_wanted(devnet: &DevnetState, args: &mut Args) -> Result<u64, 
     Ok(count)
 }
 
-fn evm_mine(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
+fn evm_mine(devnet: &DevnetState, args: &mut Args) -> Result<Value, RpcError> {
     mine_wanted(devnet, args)?;
     Ok(json!("0x0"))
 }
 
 /// As `evm_mine`; the blocks, with what their transactions returned where they failed.
-fn mine_detailed(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
+fn mine_detailed(devnet: &DevnetState, args: &mut Args) -> Result<Value, RpcError> {
     let count = mine_wanted(devnet, args)?;
     let chain = devnet.api.chain();
     let head = chain.head().header.number;
     let mut blocks = Vec::new();
     for number in (head + 1).saturating_sub(count)..=head {
-        let Some(block) = chain.canonical_block(number).map_err(rpc::RpcError::from)? else {
+        let Some(block) = chain.canonical_block(number).map_err(RpcError::from)? else {
             continue;
         };
         let mut shape = json!(rpc::convert::block(&block, true));
@@ -100,7 +100,7 @@ fn mine_detailed(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorOb
                 result.output().cloned().unwrap_or_default()
             })?
             .unwrap_or_default();
-            let reverted = rpc::RpcError::reverted(&output).message;
+            let reverted = RpcError::reverted(&output, FailureStyle::Anvil).message;
             if let Some(reason) = reverted.strip_prefix("execution reverted: ") {
                 transaction["revertReason"] = json!(reason);
             }
@@ -111,12 +111,12 @@ fn mine_detailed(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorOb
     Ok(json!(blocks))
 }
 
-fn get_automine(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
+fn get_automine(devnet: &DevnetState, args: &mut Args) -> Result<Value, RpcError> {
     args.none()?;
     Ok(json!(devnet.node.read(|node| node.settings.mining.is_auto())))
 }
 
-fn set_automine(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
+fn set_automine(devnet: &DevnetState, args: &mut Args) -> Result<Value, RpcError> {
     let on: bool = args.required()?;
     let (mining, waiting) =
         devnet.node.read(|node| (node.settings.mining, on && !node.pool.is_empty()));
@@ -134,20 +134,20 @@ fn set_automine(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObj
 }
 
 /// Makes a block if there is anything to stand in it.
-pub(super) fn mine_waiting(devnet: &DevnetState) -> Result<(), ErrorObjectOwned> {
+pub(super) fn mine_waiting(devnet: &DevnetState) -> Result<(), RpcError> {
     if devnet.node.pending().is_ok_and(|next| !next.state.block().transactions.is_empty()) {
         mine_one(devnet)?;
     }
     Ok(())
 }
 
-fn get_interval(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
+fn get_interval(devnet: &DevnetState, args: &mut Args) -> Result<Value, RpcError> {
     args.none()?;
     let interval = devnet.node.read(|node| node.settings.mining.interval());
     Ok(json!(interval.map(|interval| interval.as_secs())))
 }
 
-fn set_interval(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
+fn set_interval(devnet: &DevnetState, args: &mut Args) -> Result<Value, RpcError> {
     let seconds: u64 = args.required()?;
     let mining = match seconds {
         0 => Mining::Manual,
@@ -157,13 +157,13 @@ fn set_interval(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObj
     Ok(Value::Null)
 }
 
-fn set_coinbase(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
+fn set_coinbase(devnet: &DevnetState, args: &mut Args) -> Result<Value, RpcError> {
     let coinbase: Address = args.required()?;
     devnet.node.execute(SetCoinbase(coinbase));
     Ok(Value::Null)
 }
 
-fn set_next_base_fee(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
+fn set_next_base_fee(devnet: &DevnetState, args: &mut Args) -> Result<Value, RpcError> {
     let fee = args.required::<Number>()?.u64()?;
     if !has_base_fee(devnet) {
         let name = "anvil_setNextBlockBaseFeePerGas";
@@ -173,7 +173,7 @@ fn set_next_base_fee(devnet: &DevnetState, args: &mut Args) -> Result<Value, Err
     Ok(Value::Null)
 }
 
-fn set_gas_limit(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
+fn set_gas_limit(devnet: &DevnetState, args: &mut Args) -> Result<Value, RpcError> {
     let limit = args.required::<Number>()?.u64()?;
     if limit < LEAST_GAS_LIMIT {
         return Err(invalid(format!(
@@ -185,7 +185,7 @@ fn set_gas_limit(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorOb
     Ok(json!(true))
 }
 
-fn set_min_gas_price(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
+fn set_min_gas_price(devnet: &DevnetState, args: &mut Args) -> Result<Value, RpcError> {
     let price: Number = args.required()?;
     if has_base_fee(devnet) {
         return Err(invalid("anvil_setMinGasPrice is not supported when EIP-1559 is active"));
@@ -199,7 +199,7 @@ fn has_base_fee(devnet: &DevnetState) -> bool {
     devnet.node.read(|node| node.chain.state().has_base_fee())
 }
 
-fn set_prev_randao(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
+fn set_prev_randao(devnet: &DevnetState, args: &mut Args) -> Result<Value, RpcError> {
     let value: Number = args.required()?;
     let randao = U256::to_be_bytes::<32>(&value.0).into();
     ForceHeader::NextPrevRandao(randao).apply(&devnet.forced_header);

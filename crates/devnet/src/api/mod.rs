@@ -17,13 +17,13 @@ mod wallet;
 use crate::state::DevnetState;
 use args::Args;
 pub(crate) use forward::overlay;
-use jsonrpsee::{Methods, types::ErrorObjectOwned};
+use jsonrpsee::Methods;
 use rpc::{Context, Journal, Lane, Registry, RpcError, Wording, Workers};
 use serde_json::Value;
 use std::sync::Arc;
 
 /// What a method does. It may take its time: it runs where it holds up nobody else.
-type Handler = fn(&DevnetState, &mut Args) -> Result<Value, ErrorObjectOwned>;
+type Handler = fn(&DevnetState, &mut Args) -> Result<Value, RpcError>;
 
 /// A method, with the names that it goes by.
 type Method = (&'static [&'static str], Handler);
@@ -81,9 +81,7 @@ pub(crate) fn methods(devnet: &Arc<DevnetState>, workers: &Arc<Workers>) -> Meth
     for (lane, table) in TABLES {
         for (names, handler) in table {
             for name in *names {
-                methods.add(lane_of(name).unwrap_or(lane), name, |devnet, args| {
-                    handler(devnet, args).map_err(RpcError::from)
-                });
+                methods.add(lane_of(name).unwrap_or(lane), name, handler);
             }
         }
     }

@@ -2,14 +2,20 @@
 
 use super::{
     Method,
-    args::{Args, Number, internal},
+    args::{Args, Number},
 };
 use crate::{CLIENT_VERSION, cheats::SetChainId, state::DevnetState};
 use alloy_hardforks::EthereumHardfork;
 use alloy_primitives::{B256, Bytes, map::HashMap};
-use jsonrpsee::types::ErrorObjectOwned;
 use node::NodeState;
+use rpc::RpcError;
 use serde_json::{Value, json};
+
+/// Version of the anvil whose answers the devnet gives, with the devnet's own as build metadata.
+const SEMVER: &str = concat!("1.7.1+enshrine.", env!("CARGO_PKG_VERSION"));
+
+/// Commit of that anvil.
+const COMMIT: &str = "4072e48705af9d93e3c0f6e29e93b5e9a40caed8";
 
 pub(super) const METHODS: &[Method] = &[
     (&["anvil_nodeInfo"], node_info),
@@ -26,7 +32,7 @@ pub(super) const METHODS: &[Method] = &[
     (&["anvil_getBlobsByTransactionHash"], blobs_of_transaction),
 ];
 
-fn node_info(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
+fn node_info(devnet: &DevnetState, args: &mut Args) -> Result<Value, RpcError> {
     args.none()?;
     Ok(devnet.node.read(|node| {
         let head = node.chain.head();
@@ -63,7 +69,7 @@ fn hard_fork(devnet: &DevnetState, node: &NodeState) -> EthereumHardfork {
     node.chain.config().spec.hardfork_at(head.number, head.timestamp)
 }
 
-fn metadata(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
+fn metadata(devnet: &DevnetState, args: &mut Args) -> Result<Value, RpcError> {
     args.none()?;
     let snapshots: HashMap<String, Value> = devnet
         .snapshots
@@ -78,8 +84,8 @@ fn metadata(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectO
     Ok(devnet.node.read(|node| {
         json!({
             "clientVersion": CLIENT_VERSION,
-            "clientSemver": env!("CARGO_PKG_VERSION"),
-            "clientCommitSha": "",
+            "clientSemver": SEMVER,
+            "clientCommitSha": COMMIT,
             "chainId": node.chain.config().spec.chain_id(),
             "instanceId": instance,
             "latestBlockNumber": node.chain.head().header.number,
@@ -94,34 +100,34 @@ fn metadata(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectO
     }))
 }
 
-fn set_chain_id(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
+fn set_chain_id(devnet: &DevnetState, args: &mut Args) -> Result<Value, RpcError> {
     let id = args.required::<Number>()?.u64()?;
     devnet.node.execute(SetChainId(id));
     Ok(Value::Null)
 }
 
-fn set_logging(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
+fn set_logging(devnet: &DevnetState, args: &mut Args) -> Result<Value, RpcError> {
     let enabled: bool = args.required()?;
     devnet.api.options().journal.mute(!enabled);
     Ok(Value::Null)
 }
 
-fn set_rpc_url(_: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
+fn set_rpc_url(_: &DevnetState, args: &mut Args) -> Result<Value, RpcError> {
     args.required::<String>()?;
     Ok(Value::Null)
 }
 
 /// Fee tokens are a thing of another chain's rules.
-fn unknown_fees(_: &DevnetState, _: &mut Args) -> Result<Value, ErrorObjectOwned> {
-    Err(internal("Not implemented"))
+fn unknown_fees(_: &DevnetState, _: &mut Args) -> Result<Value, RpcError> {
+    Err(RpcError::failed("Not implemented"))
 }
 
 /// There is no work to be proven.
-fn no_work(_: &DevnetState, _: &mut Args) -> Result<Value, ErrorObjectOwned> {
-    Err(internal("Not implemented"))
+fn no_work(_: &DevnetState, _: &mut Args) -> Result<Value, RpcError> {
+    Err(RpcError::failed("Not implemented"))
 }
 
-fn blob_by_hash(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
+fn blob_by_hash(devnet: &DevnetState, args: &mut Args) -> Result<Value, RpcError> {
     let wanted: B256 = args.required()?;
     Ok(json!(devnet.node.read(|node| {
         let waiting = node.pool.iter().filter_map(|waiting| waiting.sidecar.as_ref());
@@ -132,7 +138,7 @@ fn blob_by_hash(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObj
     })))
 }
 
-fn blobs_of_transaction(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
+fn blobs_of_transaction(devnet: &DevnetState, args: &mut Args) -> Result<Value, RpcError> {
     let hash: B256 = args.required()?;
     Ok(json!(devnet.node.read(|node| {
         let waiting = || node.pool.get(&hash)?.sidecar.as_ref();

@@ -14,8 +14,8 @@ use alloy_primitives::{Address, B256, U256};
 use alloy_rpc_types_trace::parity::{Action, LocalizedTransactionTrace, TraceOutput};
 use chain::Block;
 pub(super) use elsewhere::ELSEWHERE;
-use jsonrpsee::types::ErrorObjectOwned;
 use revm::context::result::ExecutionResult;
+use rpc::RpcError;
 use serde_json::{Value, json};
 use std::sync::Arc;
 
@@ -35,26 +35,23 @@ pub(super) const METHODS: &[Method] = &[
     (&["erigon_getHeaderByNumber"], header_by_number),
 ];
 
-fn api_level(_: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
+fn api_level(_: &DevnetState, args: &mut Args) -> Result<Value, RpcError> {
     args.none()?;
     Ok(json!(8))
 }
 
-fn has_code(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
+fn has_code(devnet: &DevnetState, args: &mut Args) -> Result<Value, RpcError> {
     let address: Address = args.required()?;
     let at: BlockId = args.optional()?.unwrap_or_default();
-    let code = devnet.api.state(at)?.code(address).map_err(rpc::RpcError::from)?;
+    let code = devnet.api.state(at)?.code(address).map_err(RpcError::from)?;
     Ok(json!(!code.is_empty()))
 }
 
-fn location(
-    devnet: &DevnetState,
-    hash: &B256,
-) -> Result<Option<(Arc<Block>, usize)>, ErrorObjectOwned> {
-    Ok(devnet.api.chain().transaction(hash).map_err(rpc::RpcError::from)?)
+fn location(devnet: &DevnetState, hash: &B256) -> Result<Option<(Arc<Block>, usize)>, RpcError> {
+    devnet.api.chain().transaction(hash).map_err(RpcError::from)
 }
 
-fn internal_operations(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
+fn internal_operations(devnet: &DevnetState, args: &mut Args) -> Result<Value, RpcError> {
     let hash: B256 = args.required()?;
     let Some((block, index)) = location(devnet, &hash)? else { return Ok(json!([])) };
     Ok(operations(&call_traces(devnet, &block, Some(index))?.concat()))
@@ -79,7 +76,7 @@ fn operations(traces: &[LocalizedTransactionTrace]) -> Value {
     operations.collect()
 }
 
-fn transaction_error(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
+fn transaction_error(devnet: &DevnetState, args: &mut Args) -> Result<Value, RpcError> {
     let hash: B256 = args.required()?;
     let Some((block, index)) = location(devnet, &hash)? else { return Ok(Value::Null) };
     let output = replay_one(devnet, &block, index, |result| match result {
@@ -89,7 +86,7 @@ fn transaction_error(devnet: &DevnetState, args: &mut Args) -> Result<Value, Err
     Ok(json!(output.unwrap_or_default()))
 }
 
-fn trace_transaction(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
+fn trace_transaction(devnet: &DevnetState, args: &mut Args) -> Result<Value, RpcError> {
     let hash: B256 = args.required()?;
     let Some((block, index)) = location(devnet, &hash)? else { return Ok(json!([])) };
     Ok(steps(&call_traces(devnet, &block, Some(index))?.concat()))
@@ -145,7 +142,7 @@ fn details_here(block: &Block) -> Value {
     details(json!(rpc::convert::block(block, false)), fees)
 }
 
-fn block_details(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
+fn block_details(devnet: &DevnetState, args: &mut Args) -> Result<Value, RpcError> {
     let at: Tag = args.required()?;
     let Some(block) = block_at(devnet, at.0)? else { return Err(invalid("block not found")) };
     Ok(details_here(&block))
@@ -164,7 +161,7 @@ impl<'de> serde::Deserialize<'de> for Tag {
     }
 }
 
-fn block_details_by_hash(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
+fn block_details_by_hash(devnet: &DevnetState, args: &mut Args) -> Result<Value, RpcError> {
     let hash: B256 = args.required()?;
     let block = devnet.api.block_by_hash(hash)?.ok_or_else(|| invalid("block not found"))?;
     Ok(details_here(&block))
@@ -177,7 +174,7 @@ fn receipts(devnet: &DevnetState, block: &Block) -> Vec<Value> {
     })
 }
 
-fn block_transactions(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
+fn block_transactions(devnet: &DevnetState, args: &mut Args) -> Result<Value, RpcError> {
     let (number, page, size): (u64, usize, usize) =
         (args.required()?, args.required()?, args.required()?);
     let block = block_at(devnet, number.into())?.ok_or_else(|| invalid("block not found"))?;
@@ -191,12 +188,12 @@ fn page_of(
     mut receipts: Vec<Value>,
     page: usize,
     size: usize,
-) -> Result<Value, ErrorObjectOwned> {
+) -> Result<Value, RpcError> {
     let timestamp = shape.get("timestamp").cloned().unwrap_or_default();
     let count = receipts.len();
-    // Pages count from the newest transaction.
-    let end = count.saturating_sub(page.saturating_mul(size));
-    let chosen = end.saturating_sub(size)..end;
+    // Pages count from the first transaction, as anvil's do.
+    let begin = page.saturating_mul(size).min(count);
+    let chosen = begin..begin.saturating_add(size).min(count);
     if let Some(Value::Array(transactions)) = shape.get_mut("transactions") {
         // Another node may answer with anything.
         if transactions.len() != count {
@@ -228,7 +225,7 @@ fn concerns(
     devnet: &DevnetState,
     block: &Arc<Block>,
     address: Address,
-) -> Result<Vec<usize>, ErrorObjectOwned> {
+) -> Result<Vec<usize>, RpcError> {
     let traces = call_traces(devnet, block, None)?;
     let touches = |action: &Action, result: Option<&TraceOutput>| match action {
         Action::Call(call) => call.from == address || call.to == address,
@@ -256,7 +253,7 @@ fn search(
     numbers: impl Iterator<Item = u64>,
     size: usize,
     newest_first: bool,
-) -> Result<(Vec<Value>, Vec<Value>, bool), ErrorObjectOwned> {
+) -> Result<(Vec<Value>, Vec<Value>, bool), RpcError> {
     let (mut transactions, mut shown) = (Vec::new(), Vec::new());
     for number in numbers {
         if transactions.len() >= size {
@@ -281,7 +278,7 @@ fn search(
     Ok((transactions, shown, true))
 }
 
-fn search_before(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
+fn search_before(devnet: &DevnetState, args: &mut Args) -> Result<Value, RpcError> {
     let (address, number, size): (Address, u64, usize) =
         (args.required()?, args.required()?, args.required()?);
     let head = devnet.node.read(|node| node.chain.head().header.number);
@@ -291,7 +288,7 @@ fn search_before(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorOb
     Ok(json!({ "txs": transactions, "receipts": receipts, "firstPage": first, "lastPage": all }))
 }
 
-fn search_after(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
+fn search_after(devnet: &DevnetState, args: &mut Args) -> Result<Value, RpcError> {
     let (address, number, size): (Address, u64, usize) =
         (args.required()?, args.required()?, args.required()?);
     let head = devnet.node.read(|node| node.chain.head().header.number);
@@ -303,7 +300,7 @@ fn search_after(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObj
     Ok(json!({ "txs": transactions, "receipts": receipts, "firstPage": all, "lastPage": last }))
 }
 
-fn by_sender_and_nonce(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
+fn by_sender_and_nonce(devnet: &DevnetState, args: &mut Args) -> Result<Value, RpcError> {
     let (sender, nonce): (Address, Number) = (args.required()?, args.required()?);
     let nonce = nonce.u64()?;
     let (first, head) =
@@ -319,12 +316,12 @@ fn by_sender_and_nonce(devnet: &DevnetState, args: &mut Args) -> Result<Value, E
     Ok(Value::Null)
 }
 
-fn contract_creator(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
+fn contract_creator(devnet: &DevnetState, args: &mut Args) -> Result<Value, RpcError> {
     let creator = creator(devnet, args.required()?)?;
     Ok(json!(creator.map(|(hash, creator)| json!({ "hash": hash, "creator": creator }))))
 }
 
-fn header_by_number(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
+fn header_by_number(devnet: &DevnetState, args: &mut Args) -> Result<Value, RpcError> {
     let at: BlockNumberOrTag = args.required()?;
     let block = devnet.api.block_by_number(at)?;
     Ok(json!(block.map(|block| rpc::convert::block(&block, false))))

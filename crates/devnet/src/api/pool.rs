@@ -3,8 +3,8 @@
 use super::{Method, args::Args};
 use crate::state::DevnetState;
 use alloy_primitives::{Address, B256, Bytes};
-use jsonrpsee::types::ErrorObjectOwned;
 use node::{ClearPool, RemoveSender, RemoveTransaction};
+use rpc::RpcError;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -19,36 +19,36 @@ pub(super) const METHODS: &[Method] = &[
     (&["anvil_impersonateSignature"], impersonate_signature),
 ];
 
-fn drop_one(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
+fn drop_one(devnet: &DevnetState, args: &mut Args) -> Result<Value, RpcError> {
     let hash: B256 = args.required()?;
     Ok(json!(devnet.node.execute(RemoveTransaction(hash)).map(|_| hash)))
 }
 
-fn drop_all(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
+fn drop_all(devnet: &DevnetState, args: &mut Args) -> Result<Value, RpcError> {
     args.none()?;
     devnet.node.execute(ClearPool);
     Ok(Value::Null)
 }
 
-fn drop_sender(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
+fn drop_sender(devnet: &DevnetState, args: &mut Args) -> Result<Value, RpcError> {
     let sender: Address = args.required()?;
     devnet.node.execute(RemoveSender(sender));
     Ok(Value::Null)
 }
 
-fn impersonate(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
+fn impersonate(devnet: &DevnetState, args: &mut Args) -> Result<Value, RpcError> {
     let address: Address = args.required()?;
     devnet.impersonation.lock().accounts.insert(address);
     Ok(Value::Null)
 }
 
-fn stop_impersonating(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
+fn stop_impersonating(devnet: &DevnetState, args: &mut Args) -> Result<Value, RpcError> {
     let address: Address = args.required()?;
     devnet.impersonation.lock().accounts.remove(&address);
     Ok(Value::Null)
 }
 
-fn impersonate_all(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
+fn impersonate_all(devnet: &DevnetState, args: &mut Args) -> Result<Value, RpcError> {
     let all: bool = args.required()?;
     devnet.impersonation.lock().all = all;
     Ok(Value::Null)
@@ -62,7 +62,7 @@ enum SignatureOf {
     Alone(Bytes),
 }
 
-fn impersonate_signature(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
+fn impersonate_signature(devnet: &DevnetState, args: &mut Args) -> Result<Value, RpcError> {
     let (signature, address) = match args.required()? {
         SignatureOf::Pair(signature, address) => (signature, address),
         SignatureOf::Alone(signature) => (signature, args.required()?),

@@ -5,7 +5,6 @@ use crate::state::DevnetState;
 use alloy_eips::eip4844::Blob;
 use alloy_primitives::Bytes;
 use alloy_rpc_types_eth::TransactionRequest;
-use jsonrpsee::types::ErrorObjectOwned;
 use node::{Rejected, Sidecar};
 use rpc::{RpcError, blobs};
 use serde::{Deserialize, Deserializer, de::Error as _};
@@ -56,7 +55,7 @@ impl Request {
     pub(super) fn split(
         self,
         devnet: &DevnetState,
-    ) -> Result<(TransactionRequest, Option<Sidecar>), ErrorObjectOwned> {
+    ) -> Result<(TransactionRequest, Option<Sidecar>), RpcError> {
         let Self { mut transaction, bare } = self;
         let given = transaction.sidecar.take();
         if given.is_none() && bare.is_empty() {
@@ -66,7 +65,7 @@ impl Request {
         let got = given.as_ref().map_or(bare.len(), |given| given.blobs().len());
         // To prove a blob takes as long as a small block.
         if got as u64 > most {
-            return Err(RpcError::from(Rejected::TooManyBlobs { got, limit: most }).into());
+            return Err(Rejected::TooManyBlobs { got, limit: most }.into());
         }
         let sidecar = match given {
             Some(given) => given,

@@ -17,7 +17,6 @@ use crate::{
 use alloy_primitives::{B256, Bytes, keccak256, map::B256Set};
 use alloy_rpc_types_eth::TransactionRequest;
 use chain::{Chain, ChainError};
-use jsonrpsee::types::ErrorObjectOwned;
 use node::{
     Clock, Command, MineRequest, Mining, NodeState, RestoreChain, SetMining, SetState, Snapshot,
 };
@@ -36,14 +35,14 @@ pub(super) const METHODS: &[Method] = &[
     (&["anvil_loadState", "hardhat_loadState"], load_state),
 ];
 
-fn snapshot(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
+fn snapshot(devnet: &DevnetState, args: &mut Args) -> Result<Value, RpcError> {
     args.none()?;
     let chain = devnet.node.read(node::NodeState::snapshot);
     let moment = Moment { chain, forced: devnet.forced_header.fields() };
     Ok(json!(format!("{:#x}", devnet.snapshots.lock().put(moment))))
 }
 
-fn revert(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
+fn revert(devnet: &DevnetState, args: &mut Args) -> Result<Value, RpcError> {
     let number = args.required::<Number>()?.u64()?;
     let Some(moment) = devnet.snapshots.lock().take(number) else { return Ok(json!(false)) };
     // What waits and how blocks are made stays as it is: a snapshot is one of the chain.
@@ -53,11 +52,7 @@ fn revert(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwn
 }
 
 /// Makes the block that is `depth` below the head the head.
-pub(super) fn go_back(
-    devnet: &DevnetState,
-    depth: u64,
-    what: &str,
-) -> Result<(), ErrorObjectOwned> {
+pub(super) fn go_back(devnet: &DevnetState, depth: u64, what: &str) -> Result<(), RpcError> {
     let chain = devnet.api.chain();
     let height = chain.head().header.number;
     let target = height.checked_sub(depth).map(|number| chain.canonical_block(number));
@@ -69,10 +64,10 @@ pub(super) fn go_back(
     };
     let state = devnet.node.read(|node| node.state_after(&block));
     let state = state.map_err(|error| invalid(error.to_string()))?;
-    Ok(devnet.node.execute(SetState(state)).map_err(RpcError::from)?)
+    devnet.node.execute(SetState(state)).map_err(RpcError::from)
 }
 
-fn rollback(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
+fn rollback(devnet: &DevnetState, args: &mut Args) -> Result<Value, RpcError> {
     if args.none().is_ok() {
         return Err(invalid("parameter 1 is missing"));
     }
@@ -101,7 +96,7 @@ struct Forking {
 fn fork_again(
     devnet: &DevnetState,
     forking: Forking,
-) -> Result<(Option<Arc<Remote>>, Chain, Clock), ErrorObjectOwned> {
+) -> Result<(Option<Arc<Remote>>, Chain, Clock), RpcError> {
     let known = devnet.remote().map(|remote| remote.url.clone());
     let began_with = || match &devnet.config.origin {
         Origin::Fork(fork) => Some(fork.url.clone()),
@@ -112,7 +107,7 @@ fn fork_again(
     })?;
     let block = forking.block_number.map(Number::u64).transpose()?;
     let block = block.map(i64::try_from).transpose().map_err(|error| invalid(error.to_string()))?;
-    let failed = |error: DevnetError| internal(error.to_string());
+    let failed = |error: DevnetError| RpcError::failed(error.to_string());
     let fork = match &devnet.config.origin {
         Origin::Fork(fork) => Fork { url, block, ..fork.clone() },
         _ => Fork::at(url, block),
@@ -123,19 +118,16 @@ fn fork_again(
 }
 
 /// A chain as at the start of a devnet that continues this node's, or none.
-fn start(
-    devnet: &DevnetState,
-    remote: Option<&Arc<Remote>>,
-) -> Result<(Chain, Clock), ErrorObjectOwned> {
+fn start(devnet: &DevnetState, remote: Option<&Arc<Remote>>) -> Result<(Chain, Clock), RpcError> {
     let blobs = devnet.node.read(|node| Arc::clone(&node.blobs));
     let (own, accounts) = (&devnet.config, &devnet.accounts);
     let (chain, clock) = genesis::start(own, accounts, remote, devnet.journal(), &blobs)
-        .map_err(|error| internal(error.to_string()))?;
+        .map_err(|error| RpcError::failed(error.to_string()))?;
     let clock = if devnet.config.loose_timestamps { clock.loose() } else { clock };
     Ok((chain, clock))
 }
 
-fn reset(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
+fn reset(devnet: &DevnetState, args: &mut Args) -> Result<Value, RpcError> {
     let options: Option<ResetOptions> = args.optional()?;
     let another = match (options.and_then(|options| options.forking), devnet.remote()) {
         (Some(forking), _) => Some(fork_again(devnet, forking)?),
@@ -214,7 +206,7 @@ enum Reorg {
 }
 
 /// Replaces the newest blocks by as many others, with the given transactions in them.
-fn reorg(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
+fn reorg(devnet: &DevnetState, args: &mut Args) -> Result<Value, RpcError> {
     let (depth, given) = match args.required()? {
         Reorg::Depth(depth) => (depth, args.required()?),
         Reorg::Options { depth, tx_block_pairs } => (depth, tx_block_pairs),
@@ -230,7 +222,7 @@ fn reorg(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwne
     go_back(devnet, depth, "Reorg")?;
     // Nothing mines between the new blocks, and they hold nothing but what was given.
     let mining = devnet.node.execute(SetMining(Mining::Manual));
-    let made = || -> Result<(), ErrorObjectOwned> {
+    let made = || -> Result<(), RpcError> {
         let mut given: Vec<_> = given.iter().collect();
         given.sort_by_key(|(_, block)| *block);
         let mut given = given.into_iter().peekable();
@@ -267,7 +259,7 @@ fn reorg(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwne
 }
 
 /// Hashes of the newest blocks, so many, oldest first; fewer, if there are not as many.
-fn newest(devnet: &DevnetState, count: u64) -> Result<Vec<B256>, ErrorObjectOwned> {
+fn newest(devnet: &DevnetState, count: u64) -> Result<Vec<B256>, RpcError> {
     let chain = devnet.api.chain();
     let head = chain.head().header.number;
     let numbers = head.saturating_sub(count).saturating_add(1)..=head;
@@ -281,12 +273,12 @@ fn waiting(devnet: &DevnetState) -> B256Set {
     devnet.node.read(|node| node.pool.iter().map(|waiting| *waiting.hash()).collect())
 }
 
-fn dump_state(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
+fn dump_state(devnet: &DevnetState, args: &mut Args) -> Result<Value, RpcError> {
     let past = args.optional::<bool>()?.unwrap_or(devnet.config.preserve_states);
     Ok(json!(dump::dump(devnet, past).map_err(internal)?.pack()))
 }
 
-fn load_state(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
+fn load_state(devnet: &DevnetState, args: &mut Args) -> Result<Value, RpcError> {
     let packed: Bytes = args.required()?;
     let file = StateFile::decode(&packed).map_err(|_| invalid("Failed to decode state dump"))?;
     dump::load(devnet, &file).map_err(invalid)?;

@@ -7,7 +7,7 @@ use super::{
 use crate::{cheats::EditState, exec, state::DevnetState};
 use alloy_primitives::{Address, B256, Bytes, U256};
 use alloy_sol_types::{SolCall, sol};
-use jsonrpsee::types::ErrorObjectOwned;
+use rpc::RpcError;
 use serde_json::{Value, json};
 
 pub(super) const METHODS: &[Method] = &[
@@ -26,7 +26,7 @@ sol! {
 }
 
 /// Changes the state behind the head.
-fn edit(devnet: &DevnetState, change: EditState) -> Result<Value, ErrorObjectOwned> {
+fn edit(devnet: &DevnetState, change: EditState) -> Result<Value, RpcError> {
     // Nobody can read the chain while a command changes it. What another node has to be asked for is
     // asked for before, on a copy that is thrown away: its answers are kept.
     if devnet.remote().is_some() {
@@ -35,28 +35,28 @@ fn edit(devnet: &DevnetState, change: EditState) -> Result<Value, ErrorObjectOwn
     devnet.node.execute(change).map(|()| Value::Null).map_err(internal)
 }
 
-fn set_balance(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
+fn set_balance(devnet: &DevnetState, args: &mut Args) -> Result<Value, RpcError> {
     let (address, balance): (Address, Number) = (args.required()?, args.required()?);
     edit(devnet, EditState::Balance(address, balance.0))
 }
 
-fn add_balance(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
+fn add_balance(devnet: &DevnetState, args: &mut Args) -> Result<Value, RpcError> {
     let (address, more): (Address, Number) = (args.required()?, args.required()?);
     edit(devnet, EditState::AddBalance(address, more.0))
 }
 
-fn set_nonce(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
+fn set_nonce(devnet: &DevnetState, args: &mut Args) -> Result<Value, RpcError> {
     let address: Address = args.required()?;
     let nonce = args.required::<Number>()?.u64()?;
     edit(devnet, EditState::Nonce(address, nonce))
 }
 
-fn set_code(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
+fn set_code(devnet: &DevnetState, args: &mut Args) -> Result<Value, RpcError> {
     let (address, code): (Address, Bytes) = (args.required()?, args.required()?);
     edit(devnet, EditState::Code(address, code))
 }
 
-fn set_storage(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
+fn set_storage(devnet: &DevnetState, args: &mut Args) -> Result<Value, RpcError> {
     let (address, slot, value): (Address, Number, B256) =
         (args.required()?, args.required()?, args.required()?);
     edit(devnet, EditState::Slot(address, slot.0, value.into()))?;
@@ -70,8 +70,8 @@ fn set_returned(
     calldata: Vec<u8>,
     value: U256,
     what: &str,
-) -> Result<Value, ErrorObjectOwned> {
-    let not_found = || internal(format!("Unable to set ERC20 {what}, no slot found"));
+) -> Result<Value, RpcError> {
+    let not_found = || RpcError::failed(format!("Unable to set ERC20 {what}, no slot found"));
     let state = devnet.node.state();
     let calldata = Bytes::from(calldata);
     let (_, slots) = exec::view(&state, contract, calldata.clone()).map_err(|_| not_found())?;
@@ -86,13 +86,13 @@ fn set_returned(
     edit(devnet, EditState::Slot(address, slot, value))
 }
 
-fn deal(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
+fn deal(devnet: &DevnetState, args: &mut Args) -> Result<Value, RpcError> {
     let (of, token, value): (Address, Address, Number) =
         (args.required()?, args.required()?, args.required()?);
     set_returned(devnet, token, balanceOfCall { of }.abi_encode(), value.0, "balance")
 }
 
-fn set_allowance(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
+fn set_allowance(devnet: &DevnetState, args: &mut Args) -> Result<Value, RpcError> {
     let (owner, spender): (Address, Address) = (args.required()?, args.required()?);
     let (token, value): (Address, Number) = (args.required()?, args.required()?);
     let calldata = allowanceCall { owner, spender }.abi_encode();

@@ -5,8 +5,8 @@ use super::{
     args::{Args, Number, invalid},
 };
 use crate::state::DevnetState;
-use jsonrpsee::types::ErrorObjectOwned;
 use node::SetClock;
+use rpc::RpcError;
 use serde_json::{Value, json};
 
 pub(super) const METHODS: &[Method] = &[
@@ -23,7 +23,7 @@ pub(super) const METHODS: &[Method] = &[
 const LARGEST_SECONDS: u64 = 100_000_000_000;
 
 /// Gives the next block a timestamp.
-pub(super) fn set_next(devnet: &DevnetState, timestamp: u64) -> Result<(), ErrorObjectOwned> {
+pub(super) fn set_next(devnet: &DevnetState, timestamp: u64) -> Result<(), RpcError> {
     if timestamp < devnet.node.read(|node| node.chain.head().header.timestamp) {
         return Err(invalid(format!(
             "Timestamp error: {timestamp} is lower than previous block's timestamp"
@@ -33,32 +33,32 @@ pub(super) fn set_next(devnet: &DevnetState, timestamp: u64) -> Result<(), Error
     Ok(())
 }
 
-fn set_next_timestamp(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
+fn set_next_timestamp(devnet: &DevnetState, args: &mut Args) -> Result<Value, RpcError> {
     set_next(devnet, args.required::<Number>()?.u64()?)?;
     Ok(Value::Null)
 }
 
-fn set_interval(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
+fn set_interval(devnet: &DevnetState, args: &mut Args) -> Result<Value, RpcError> {
     let seconds = args.required::<Number>()?.u64()?;
     devnet.node.execute(SetClock::Interval(Some(seconds)));
     Ok(Value::Null)
 }
 
-fn remove_interval(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
+fn remove_interval(devnet: &DevnetState, args: &mut Args) -> Result<Value, RpcError> {
     args.none()?;
     let there = devnet.node.read(|node| node.clock.interval().is_some());
     devnet.node.execute(SetClock::Interval(None));
     Ok(json!(there))
 }
 
-fn increase(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
+fn increase(devnet: &DevnetState, args: &mut Args) -> Result<Value, RpcError> {
     let seconds = args.required::<Number>()?.u64()?;
     devnet.node.execute(SetClock::Advance(seconds.into()));
     let offset = devnet.node.read(|node| node.clock.offset());
     Ok(json!(i64::try_from(offset).unwrap_or(i64::MAX)))
 }
 
-fn set(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
+fn set(devnet: &DevnetState, args: &mut Args) -> Result<Value, RpcError> {
     let mut timestamp = args.required::<Number>()?.u64()?;
     if timestamp > LARGEST_SECONDS {
         timestamp /= 1000;
@@ -68,7 +68,7 @@ fn set(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned>
     Ok(json!(timestamp.saturating_sub(before)))
 }
 
-fn genesis_time(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
+fn genesis_time(devnet: &DevnetState, args: &mut Args) -> Result<Value, RpcError> {
     args.none()?;
     Ok(json!(devnet.genesis_time))
 }

@@ -2,7 +2,7 @@
 
 use super::{
     Method,
-    args::{Args, Number, internal, invalid},
+    args::{Args, Number, invalid},
 };
 use crate::{
     exec::{Shared, replay},
@@ -19,7 +19,6 @@ use alloy_rpc_types_trace::{
 };
 use chain::Block;
 use executor::ReadError;
-use jsonrpsee::types::ErrorObjectOwned;
 use revm::{
     DatabaseRef,
     context::result::{ExecutionResult, HaltReason, ResultAndState},
@@ -56,7 +55,7 @@ pub(super) fn bounds(devnet: &DevnetState, steps: bool) -> (&Limits, Recorded) {
 pub(super) fn block_at(
     devnet: &DevnetState,
     at: BlockNumberOrTag,
-) -> Result<Option<Arc<Block>>, ErrorObjectOwned> {
+) -> Result<Option<Arc<Block>>, RpcError> {
     let found = devnet.node.read(|node| {
         let head = node.chain.head().header.number;
         let behind = |epochs: u64| {
@@ -72,7 +71,7 @@ pub(super) fn block_at(
         };
         node.chain.canonical_block(number)
     });
-    Ok(found.map_err(RpcError::from)?)
+    found.map_err(RpcError::from)
 }
 
 /// Executes one transaction of a block again; what `see` makes of its result.
@@ -81,7 +80,7 @@ pub(super) fn replay_one<T>(
     block: &Arc<Block>,
     index: usize,
     see: impl Fn(&ExecutionResult<HaltReason>) -> T,
-) -> Result<Option<T>, ErrorObjectOwned> {
+) -> Result<Option<T>, RpcError> {
     let Some(parent) = devnet.api.chain().state_before(block).map_err(RpcError::from)? else {
         return Ok(None);
     };
@@ -125,7 +124,7 @@ pub(super) fn call_traces(
     devnet: &DevnetState,
     block: &Arc<Block>,
     only: Option<usize>,
-) -> Result<Vec<Vec<LocalizedTransactionTrace>>, ErrorObjectOwned> {
+) -> Result<Vec<Vec<LocalizedTransactionTrace>>, RpcError> {
     let Some(parent) = devnet.api.chain().state_before(block).map_err(RpcError::from)? else {
         return Ok(Vec::new());
     };
@@ -160,7 +159,7 @@ pub(super) fn call_traces(
     Ok(explained.collect())
 }
 
-fn transaction(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
+fn transaction(devnet: &DevnetState, args: &mut Args) -> Result<Value, RpcError> {
     let hash: B256 = args.required()?;
     let Some((block, index)) = devnet.api.chain().transaction(&hash).map_err(RpcError::from)?
     else {
@@ -169,12 +168,12 @@ fn transaction(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObje
     Ok(json!(call_traces(devnet, &block, Some(index))?.concat()))
 }
 
-fn get(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
+fn get(devnet: &DevnetState, args: &mut Args) -> Result<Value, RpcError> {
     let (hash, address): (B256, Vec<Number>) = (args.required()?, args.required()?);
     let address: Vec<usize> = address
         .into_iter()
         .map(|part| Ok(part.u64()? as usize))
-        .collect::<Result<_, ErrorObjectOwned>>()?;
+        .collect::<Result<_, RpcError>>()?;
     let Some((block, index)) = devnet.api.chain().transaction(&hash).map_err(RpcError::from)?
     else {
         return Ok(Value::Null);
@@ -183,13 +182,13 @@ fn get(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned>
     Ok(json!(traces.into_iter().find(|trace| trace.trace.trace_address == address)))
 }
 
-fn block(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
+fn block(devnet: &DevnetState, args: &mut Args) -> Result<Value, RpcError> {
     let at: BlockNumberOrTag = args.required()?;
     let Some(block) = block_at(devnet, at)? else { return Ok(json!([])) };
     Ok(json!(call_traces(devnet, &block, None)?.concat()))
 }
 
-fn filter(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
+fn filter(devnet: &DevnetState, args: &mut Args) -> Result<Value, RpcError> {
     let filter: TraceFilter = args.required()?;
     let head = devnet.node.read(|node| node.chain.head().header.number);
     let (from, to) = (filter.from_block.unwrap_or(0), filter.to_block.unwrap_or(head).min(head));
@@ -221,7 +220,7 @@ fn replayed(
     block: &Arc<Block>,
     only: Option<usize>,
     kinds: &HashSet<TraceType>,
-) -> Result<Vec<TraceResults>, ErrorObjectOwned> {
+) -> Result<Vec<TraceResults>, RpcError> {
     let Some(parent) = devnet.api.chain().state_before(block).map_err(RpcError::from)? else {
         return Ok(Vec::new());
     };
@@ -248,7 +247,7 @@ fn replayed(
     Ok(explained.collect())
 }
 
-fn replay_block(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
+fn replay_block(devnet: &DevnetState, args: &mut Args) -> Result<Value, RpcError> {
     let (at, kinds): (BlockNumberOrTag, HashSet<TraceType>) = (args.required()?, args.required()?);
     let Some(block) = block_at(devnet, at)? else { return Ok(json!([])) };
     let results: Vec<_> = replayed(devnet, &block, None, &kinds)?
@@ -262,11 +261,11 @@ fn replay_block(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObj
     Ok(json!(results))
 }
 
-fn replay_transaction(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
+fn replay_transaction(devnet: &DevnetState, args: &mut Args) -> Result<Value, RpcError> {
     let (hash, kinds): (B256, HashSet<TraceType>) = (args.required()?, args.required()?);
     let Some((block, index)) = devnet.api.chain().transaction(&hash).map_err(RpcError::from)?
     else {
-        return Err(internal(format!("transaction {hash} not found")));
+        return Err(RpcError::server(format!("transaction {hash} not found")));
     };
     Ok(json!(replayed(devnet, &block, Some(index), &kinds)?.pop()))
 }
@@ -277,7 +276,7 @@ fn opcode_gas(
     devnet: &DevnetState,
     block: &Arc<Block>,
     only: Option<usize>,
-) -> Result<Vec<TransactionOpcodeGas>, ErrorObjectOwned> {
+) -> Result<Vec<TransactionOpcodeGas>, RpcError> {
     let Some(parent) = devnet.api.chain().state_before(block).map_err(RpcError::from)? else {
         return Ok(Vec::new());
     };
@@ -300,10 +299,7 @@ fn opcode_gas(
     Ok(seen?.into_iter().map(|(seen, _)| seen).collect())
 }
 
-fn transaction_opcode_gas(
-    devnet: &DevnetState,
-    args: &mut Args,
-) -> Result<Value, ErrorObjectOwned> {
+fn transaction_opcode_gas(devnet: &DevnetState, args: &mut Args) -> Result<Value, RpcError> {
     let hash: B256 = args.required()?;
     let Some((block, index)) = devnet.api.chain().transaction(&hash).map_err(RpcError::from)?
     else {
@@ -312,7 +308,7 @@ fn transaction_opcode_gas(
     Ok(json!(opcode_gas(devnet, &block, Some(index))?.pop()))
 }
 
-fn block_opcode_gas(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
+fn block_opcode_gas(devnet: &DevnetState, args: &mut Args) -> Result<Value, RpcError> {
     let block = match args.required()? {
         BlockId::Hash(hash) => devnet.api.block_by_hash(hash.block_hash)?,
         BlockId::Number(at) => block_at(devnet, at)?,
@@ -329,7 +325,7 @@ fn block_opcode_gas(devnet: &DevnetState, args: &mut Args) -> Result<Value, Erro
 pub(super) fn creator(
     devnet: &DevnetState,
     contract: Address,
-) -> Result<Option<(B256, Address)>, ErrorObjectOwned> {
+) -> Result<Option<(B256, Address)>, RpcError> {
     let head = devnet.node.read(|node| node.chain.head().header.number);
     for number in 0..=head {
         let Some(block) = block_at(devnet, number.into())? else { continue };

@@ -17,10 +17,9 @@ use alloy_signer::SignerSync;
 use alloy_signer_local::PrivateKeySigner;
 use chain::RecoveredTransaction;
 use executor::Transaction;
-use jsonrpsee::types::ErrorObjectOwned;
 use node::{PoolTransaction, Sidecar};
 use rpc::{
-    CallRequest, blobs,
+    CallRequest, RpcError, blobs, codes,
     typed::{Unsigned, nobody, with_signature},
 };
 use serde_json::{Value, json};
@@ -39,7 +38,7 @@ pub(super) const METHODS: &[Method] = &[
     (&["eth_signTypedData", "eth_signTypedData_v3"], old_typed_data),
 ];
 
-fn accounts(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
+fn accounts(devnet: &DevnetState, args: &mut Args) -> Result<Value, RpcError> {
     args.none()?;
     let mut all = devnet.addresses.clone();
     let mut others: Vec<Address> = devnet.impersonation.lock().accounts.iter().copied().collect();
@@ -49,11 +48,11 @@ fn accounts(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectO
     Ok(json!(all))
 }
 
-fn no_signer() -> ErrorObjectOwned {
+fn no_signer() -> RpcError {
     invalid("No Signer available")
 }
 
-fn signer(devnet: &DevnetState, address: Address) -> Result<&PrivateKeySigner, ErrorObjectOwned> {
+fn signer(devnet: &DevnetState, address: Address) -> Result<&PrivateKeySigner, RpcError> {
     devnet.signers.get(&address).ok_or_else(no_signer)
 }
 
@@ -75,11 +74,7 @@ struct Filled {
 }
 
 /// Fills in what was left out: sender, nonce, fees, chain and gas.
-fn filled(
-    devnet: &DevnetState,
-    request: Request,
-    failing: Failing,
-) -> Result<Filled, ErrorObjectOwned> {
+fn filled(devnet: &DevnetState, request: Request, failing: Failing) -> Result<Filled, RpcError> {
     let (mut request, sidecar) = request.split(devnet)?;
     let first = devnet.addresses.first().copied();
     let from = request.from.or(first).ok_or_else(no_signer)?;
@@ -110,7 +105,7 @@ fn filled(
         }
         let call = CallRequest { transaction, ..CallRequest::default() };
         request.gas = Some(match rpc::estimate(&devnet.api, &call) {
-            Err(error) if failing == Failing::Stops => return Err(error.into()),
+            Err(error) if failing == Failing::Stops => return Err(error),
             estimated => estimated.unwrap_or_else(|_| most_gas(devnet)),
         });
     }
@@ -118,7 +113,11 @@ fn filled(
         request.gas_price = None;
         let price = rpc::fees::gas_price(&devnet.api);
         let fee = *request.max_fee_per_gas.get_or_insert(price);
-        let tip = devnet.config.suggested_tip.min(fee);
+        let tip = match failing {
+            Failing::Goes => devnet.config.suggested_tip.min(fee),
+            // Nothing is sent: as in anvil, the tip is the suggested one even if it exceeds the fee.
+            Failing::Stops => devnet.config.suggested_tip,
+        };
         request.max_priority_fee_per_gas.get_or_insert(tip);
     } else if request.gas_price.is_none() {
         request.gas_price = Some(rpc::fees::gas_price(&devnet.api));
@@ -127,7 +126,7 @@ fn filled(
 }
 
 /// What a request brings exists by the rules of the next block.
-fn check_type(devnet: &DevnetState, request: &TransactionRequest) -> Result<(), ErrorObjectOwned> {
+fn check_type(devnet: &DevnetState, request: &TransactionRequest) -> Result<(), RpcError> {
     let (what, since) = match rpc::typed::tx_type(request) {
         // An empty list makes no transaction of that type, but says what is wanted.
         _ if request.authorization_list.is_some() => {
@@ -158,7 +157,7 @@ fn most_gas(devnet: &DevnetState) -> u64 {
 }
 
 /// The transaction that a filled request describes.
-fn typed(request: TransactionRequest) -> Result<Unsigned, ErrorObjectOwned> {
+fn typed(request: TransactionRequest) -> Result<Unsigned, RpcError> {
     if let (Some(input), Some(data)) = (&request.input.input, &request.input.data)
         && input != data
     {
@@ -181,10 +180,7 @@ fn unsigned(transaction: Unsigned, sender: Address) -> Transaction {
     with_signature(transaction, signature, Some(keccak256(encoded)))
 }
 
-fn signed(
-    signer: &PrivateKeySigner,
-    transaction: Unsigned,
-) -> Result<Transaction, ErrorObjectOwned> {
+fn signed(signer: &PrivateKeySigner, transaction: Unsigned) -> Result<Transaction, RpcError> {
     let digest = transaction.signature_hash();
     let signature = signer.sign_hash_sync(&digest).map_err(internal)?;
     Ok(with_signature(transaction, signature, None))
@@ -196,17 +192,14 @@ fn submit(
     sidecar: Option<Sidecar>,
     sender: Address,
     signed: bool,
-) -> Result<B256, ErrorObjectOwned> {
+) -> Result<B256, RpcError> {
     let raw = blobs::encoded(&transaction, sidecar.as_ref());
     let recovered = RecoveredTransaction { transaction, sender, signed };
     Ok(devnet.api.submit(PoolTransaction::new(recovered, sidecar.map(Arc::new), raw))?)
 }
 
 /// Signs a request, if its sender's key is here or the sender is impersonated, and sends it.
-pub(super) fn send_request(
-    devnet: &DevnetState,
-    request: Request,
-) -> Result<B256, ErrorObjectOwned> {
+pub(super) fn send_request(devnet: &DevnetState, request: Request) -> Result<B256, RpcError> {
     let from = request.transaction.from;
     let from = from.or_else(|| devnet.addresses.first().copied()).ok_or_else(no_signer)?;
     let impersonated = devnet.impersonation.lock().allows(&from);
@@ -227,23 +220,23 @@ pub(super) fn send_request(
 }
 
 /// The nonce of the next transaction of a sender, behind those that wait.
-fn next_nonce(devnet: &DevnetState, from: Address) -> Result<u64, ErrorObjectOwned> {
+fn next_nonce(devnet: &DevnetState, from: Address) -> Result<u64, RpcError> {
     let next = devnet
         .node
         .read(|node| node.chain.nonce(from).map(|nonce| node.pool.next_nonce(from, nonce)));
     next.map_err(internal)
 }
 
-fn send(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
+fn send(devnet: &DevnetState, args: &mut Args) -> Result<Value, RpcError> {
     Ok(json!(send_request(devnet, args.required()?)?))
 }
 
-fn send_sync(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
+fn send_sync(devnet: &DevnetState, args: &mut Args) -> Result<Value, RpcError> {
     let hash = send_request(devnet, args.required()?)?;
     Ok(json!(rpc::wait_for_receipt(&devnet.api, hash, devnet.config.server.limits.sync_time)?))
 }
 
-fn send_unsigned(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
+fn send_unsigned(devnet: &DevnetState, args: &mut Args) -> Result<Value, RpcError> {
     let request: Request = args.required()?;
     // Whose it is to be follows from no signature.
     request.transaction.from.ok_or_else(no_signer)?;
@@ -257,25 +250,25 @@ fn send_unsigned(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorOb
     Ok(json!(submit(devnet, transaction, sidecar, from, false)?))
 }
 
-fn sign_transaction(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
+fn sign_transaction(devnet: &DevnetState, args: &mut Args) -> Result<Value, RpcError> {
     let Filled { from, request, sidecar } = filled(devnet, args.required()?, Failing::Goes)?;
     let transaction = signed(signer(devnet, from)?, typed(request)?)?;
     Ok(json!(blobs::encoded(&transaction, sidecar.as_ref())))
 }
 
-fn fill_transaction(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
+fn fill_transaction(devnet: &DevnetState, args: &mut Args) -> Result<Value, RpcError> {
     let Filled { from, request, sidecar } = filled(devnet, args.required()?, Failing::Stops)?;
     let transaction = nobody(typed(request)?);
     let raw = blobs::encoded(&transaction, sidecar.as_ref());
     Ok(json!({ "raw": raw, "tx": rpc::convert::pooled(&transaction, from) }))
 }
 
-fn sign(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
+fn sign(devnet: &DevnetState, args: &mut Args) -> Result<Value, RpcError> {
     let (address, message): (Address, Bytes) = (args.required()?, args.required()?);
     sign_message(devnet, address, &message)
 }
 
-fn personal_sign(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
+fn personal_sign(devnet: &DevnetState, args: &mut Args) -> Result<Value, RpcError> {
     let (message, address): (Bytes, Address) = (args.required()?, args.required()?);
     sign_message(devnet, address, &message)
 }
@@ -284,18 +277,18 @@ fn sign_message(
     devnet: &DevnetState,
     address: Address,
     message: &Bytes,
-) -> Result<Value, ErrorObjectOwned> {
+) -> Result<Value, RpcError> {
     let signature = signer(devnet, address)?.sign_message_sync(message).map_err(internal)?;
     Ok(json!(Bytes::from(signature.as_bytes())))
 }
 
-fn sign_typed_data(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
+fn sign_typed_data(devnet: &DevnetState, args: &mut Args) -> Result<Value, RpcError> {
     let (address, data): (Address, TypedData) = (args.required()?, args.required()?);
     let digest = data.eip712_signing_hash().map_err(|error| invalid(error.to_string()))?;
     let signature = signer(devnet, address)?.sign_hash_sync(&digest).map_err(internal)?;
     Ok(json!(Bytes::from(signature.as_bytes())))
 }
 
-fn old_typed_data(_: &DevnetState, _: &mut Args) -> Result<Value, ErrorObjectOwned> {
-    Err(internal("Not implemented"))
+fn old_typed_data(_: &DevnetState, _: &mut Args) -> Result<Value, RpcError> {
+    Err(RpcError::failed("Not implemented"))
 }

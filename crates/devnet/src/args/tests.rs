@@ -24,6 +24,38 @@ fn no_flags_make_the_default() {
 }
 
 #[test]
+fn the_rules_of_mainnet_are_on_together_or_one_by_one() {
+    let rules = |flags: &str| {
+        let it = parse(flags).unwrap();
+        (!it.loose_timestamps, it.tx_gas_cap, it.max_tx_size, it.floor_check)
+    };
+    assert_eq!(rules(""), (false, false, None, false));
+    let all = (true, true, Some(131_072), true);
+    assert_eq!(rules("--mainnet"), all);
+    assert_eq!(rules("--increasing-timestamps"), (true, false, None, false));
+    assert_eq!(rules("--verify-blocks"), (true, false, None, false), "later ones alone verify");
+    assert_eq!(rules("--enable-tx-gas-limit"), (false, true, None, false));
+    assert_eq!(rules("--max-tx-size 131072"), (false, false, Some(131_072), false));
+    assert_eq!(rules("--check-floor-gas"), (false, false, None, true));
+    let by_part = "--increasing-timestamps --tx-gas-limit --max-tx-size 131072 --check-floor-gas";
+    assert_eq!(rules(by_part), all);
+
+    let lifted = rules("--mainnet --no-tx-gas-cap --loose-timestamps --max-tx-size 9000000");
+    assert_eq!(lifted, (false, false, Some(9_000_000), true), "what a flag says wins");
+    assert_eq!(rules("--no-tx-gas-cap --loose-timestamps"), rules(""), "as it is anyway");
+    assert!(parse("--loose-timestamps --increasing-timestamps").is_err());
+    assert!(parse("--no-tx-gas-cap --enable-tx-gas-limit").is_err());
+}
+
+#[test]
+fn a_block_without_a_gas_limit_has_the_greatest_number_that_the_rules_leave() {
+    let limit = |flags: &str| parse(flags).unwrap().gas_limit;
+    assert_eq!(limit(""), 30_000_000);
+    assert_eq!(limit("--disable-block-gas-limit"), u64::MAX);
+    assert_eq!(limit("--mainnet --disable-block-gas-limit"), i64::MAX as u64);
+}
+
+#[test]
 fn each_way_of_mining_has_its_flags() {
     let second = Duration::from_secs(1);
     assert_eq!(parse("-b 1").unwrap().mining, Mining::Interval(second));

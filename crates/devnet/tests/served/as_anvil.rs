@@ -178,9 +178,9 @@ fn an_estimate_without_a_sender_needs_nobody_to_pay() {
         assert_eq!(ask(&client, "eth_estimateGas", json!([request])), "0x5208");
     }
     // Who is named has to pay.
-    let poor = json!({ "from": EMITTER, "to": SINK, "gasPrice": "0x77359400" });
+    let poor = json!({ "from": EMITTER, "to": SINK, "gasPrice": "0x77359400", "data": "0x42" });
     let words = refused(&client, "eth_estimateGas", json!([poor]));
-    assert!(words.contains("insufficient funds"), "{words}");
+    assert!(words.contains("Insufficient funds"), "{words}");
 }
 
 #[test]

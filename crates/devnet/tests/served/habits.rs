@@ -127,7 +127,7 @@ fn calls_are_traced_alone_and_one_after_another() {
     let pretended = json!({ SWAPPER: { "stateDiff": { word(0).as_str().unwrap(): word(4) } } });
     let results = ask(&client, "eth_callMany", json!([bundles, {}, pretended]));
     assert_eq!(results[0][0]["value"], word(4));
-    assert!(results[0][1]["error"].as_str().unwrap().contains("out of gas"), "{results}");
+    assert!(results[0][1]["error"].as_str().unwrap().contains("OutOfGas"), "{results}");
     assert_eq!(results[1][0]["value"], word(5));
     // None of it is there afterwards.
     assert_eq!(ask(&client, "eth_getStorageAt", json!([SWAPPER, "0x0", "latest"])), word(0));

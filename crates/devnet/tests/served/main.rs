@@ -1,6 +1,8 @@
 //! A devnet over its port, asked as clients and tools ask it.
 
 mod alloy;
+mod anvils_rules;
+mod anvils_words;
 mod as_anvil;
 mod before_the_fork;
 mod blobs;

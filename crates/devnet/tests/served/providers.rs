@@ -134,7 +134,8 @@ fn patient(url: &str) -> Fork {
 }
 
 fn start(runtime: &Runtime, fork: Fork) -> Result<Devnet, String> {
-    let devnet = Devnet::builder().with(|config| config.origin = Origin::Fork(fork));
+    // Each block has a slot of its own for its time.
+    let devnet = Devnet::builder().mainnet().with(|config| config.origin = Origin::Fork(fork));
     runtime.block_on(devnet.spawn()).map_err(|error| error.to_string())
 }
 

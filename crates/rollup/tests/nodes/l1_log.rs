@@ -261,7 +261,7 @@ async fn nothing_is_made_of_a_file_that_is_damaged_cut_short_or_of_another_l1() 
     assert_eq!(other.read(Some(&log)).await?, without);
     assert_eq!(seen.read(Some(&log)).await?, expected);
     // Of the same, on an L1 that has none of those blocks.
-    let elsewhere = Devnet::builder().timestamp(1_000_000_000).spawn().await?;
+    let elsewhere = Devnet::builder().mainnet().timestamp(1_000_000_000).spawn().await?;
     elsewhere.provider().anvil_mine(Some(200), None).await?;
     let moved = Seen { url: elsewhere.endpoint(), ..seen.clone() };
     assert_eq!(moved.read(Some(&log)).await?, moved.read(None).await?);

@@ -47,10 +47,11 @@ fn simulate(
         return Err(RpcError::params("empty input: give at least one block"));
     }
     let base = api.state(block)?.detached();
+    let block_limit = base.block().header.gas_limit;
     let blocks = payload::complete(payload.block_state_calls, &base.block().header)?;
     let mut simulation = Simulation {
         state: base,
-        gas: api.options().gas_cap,
+        gas: api.gas_cap(block_limit),
         deadline: api.call_deadline(),
         validation: payload.validation,
         trace_transfers: payload.trace_transfers,

@@ -47,7 +47,9 @@ impl Scene {
         let genesis = L1::genesis_on(fork, L1_CHAIN, &names);
         fs::write(file.path(), serde_json::to_vec(&genesis)?)?;
         let mut command = Command::new(enshrine()?);
-        command.args(["devnet", "--silent", "--accounts", "0", "--init"]).arg(file.path());
+        command
+            .args(["devnet", "--silent", "--mainnet", "--accounts", "0", "--init"])
+            .arg(file.path());
         let node = NodeProcess::start(&mut command)?;
         let mut l1 = L1::behind_on(fork, node, L1_CHAIN, &names)?;
 

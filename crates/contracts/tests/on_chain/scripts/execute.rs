@@ -28,7 +28,7 @@ mod bridge {
 fn with_execute(name: &str) -> Result<Bench> {
     let tools = Toolchain::ensure(&toolchain::progress_to_stderr)?;
     let mut devnet = Command::new(enshrine()?);
-    devnet.arg("devnet");
+    devnet.args(["devnet", "--mainnet"]);
     Bench::with_node(name, tools, devnet)
 }
 

@@ -10,12 +10,12 @@ use crate::{
 };
 use alloy_primitives::U256;
 use alloy_rpc_types_trace::parity::LocalizedTransactionTrace;
-use jsonrpsee::types::ErrorObjectOwned;
+use rpc::RpcError;
 use serde::Deserialize as _;
 use serde_json::{Value, json};
 
 /// How a method is answered about another node's blocks, from its parameters.
-type Elsewhere = fn(&Remote, &Value) -> Result<Value, ErrorObjectOwned>;
+type Elsewhere = fn(&Remote, &Value) -> Result<Value, RpcError>;
 
 /// Methods that few nodes have, and how each of them is answered.
 pub(in crate::api) const ELSEWHERE: &[(&str, Elsewhere)] = &[
@@ -29,7 +29,7 @@ pub(in crate::api) const ELSEWHERE: &[(&str, Elsewhere)] = &[
     }),
     ("ots_getBlockTransactions", block_transactions_there),
     ("erigon_getHeaderByNumber", |remote, params| {
-        ask(remote, "eth_getBlockByNumber", &json!([params.get(0), false]))
+        Ok(ask(remote, "eth_getBlockByNumber", &json!([params.get(0), false]))?)
     }),
     ("eth_getHeaderByNumber", |remote, params| {
         header_there(remote, "eth_getBlockByNumber", params)
@@ -38,7 +38,7 @@ pub(in crate::api) const ELSEWHERE: &[(&str, Elsewhere)] = &[
 ];
 
 /// A block without what is in it.
-fn header_there(remote: &Remote, method: &str, params: &Value) -> Result<Value, ErrorObjectOwned> {
+fn header_there(remote: &Remote, method: &str, params: &Value) -> Result<Value, RpcError> {
     let mut block = ask(remote, method, &json!([params.get(0), false]))?;
     if let Some(members) = block.as_object_mut() {
         for content in ["transactions", "uncles", "withdrawals"] {
@@ -48,7 +48,7 @@ fn header_there(remote: &Remote, method: &str, params: &Value) -> Result<Value, 
     Ok(block)
 }
 
-fn has_code_there(remote: &Remote, params: &Value) -> Result<Value, ErrorObjectOwned> {
+fn has_code_there(remote: &Remote, params: &Value) -> Result<Value, RpcError> {
     Ok(json!(ask(remote, "eth_getCode", params)? != "0x"))
 }
 
@@ -56,13 +56,13 @@ fn has_code_there(remote: &Remote, params: &Value) -> Result<Value, ErrorObjectO
 fn traces_there(
     remote: &Remote,
     params: &Value,
-) -> Result<Vec<LocalizedTransactionTrace>, ErrorObjectOwned> {
+) -> Result<Vec<LocalizedTransactionTrace>, RpcError> {
     let traces = ask(remote, "trace_transaction", &json!([params.get(0)]))?;
     // Of one that it does not know, some nodes say nothing.
     Option::deserialize(traces).map(Option::unwrap_or_default).map_err(internal)
 }
 
-fn transaction_error_there(remote: &Remote, params: &Value) -> Result<Value, ErrorObjectOwned> {
+fn transaction_error_there(remote: &Remote, params: &Value) -> Result<Value, RpcError> {
     let hash = params.get(0);
     let receipt = ask(remote, "eth_getTransactionReceipt", &json!([hash]))?;
     if receipt.is_null() {
@@ -84,7 +84,7 @@ fn block_there(
     method: &str,
     at: Option<&Value>,
     full: bool,
-) -> Result<(Value, Vec<Value>), ErrorObjectOwned> {
+) -> Result<(Value, Vec<Value>), RpcError> {
     let block = ask(remote, method, &json!([at, full]))?;
     let receipts = ask(remote, "eth_getBlockReceipts", &json!([at]))?;
     match (block, receipts) {
@@ -93,7 +93,7 @@ fn block_there(
     }
 }
 
-fn details_there(remote: &Remote, method: &str, params: &Value) -> Result<Value, ErrorObjectOwned> {
+fn details_there(remote: &Remote, method: &str, params: &Value) -> Result<Value, RpcError> {
     let (block, receipts) = block_there(remote, method, params.get(0), false)?;
     let quantity = |receipt: &Value, name: &str| {
         U256::deserialize(receipt.get(name).cloned().unwrap_or_default())
@@ -107,7 +107,7 @@ fn details_there(remote: &Remote, method: &str, params: &Value) -> Result<Value,
     Ok(details(block, fees))
 }
 
-fn block_transactions_there(remote: &Remote, params: &Value) -> Result<Value, ErrorObjectOwned> {
+fn block_transactions_there(remote: &Remote, params: &Value) -> Result<Value, RpcError> {
     let number_at = |index: usize| {
         let number = params.get(index).and_then(Value::as_u64);
         let number = number.and_then(|number| usize::try_from(number).ok());

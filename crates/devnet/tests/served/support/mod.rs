@@ -2,8 +2,8 @@
 use alloy_eips::eip4895::Withdrawal;
 use alloy_primitives::U256;
 use chain::{BlockAttributes, Chain, ChainConfig, empty_genesis};
-use client::{Client, Options};
-use enshrine_devnet::{Config, Devnet};
+use client::{Client, ClientError, Options};
+use enshrine_devnet::{Config, Devnet, DevnetBuilder};
 use executor::ChainSpec;
 use serde_json::Value;
 use std::{
@@ -31,10 +31,19 @@ pub(crate) struct Served {
     _runtime: Runtime,
 }
 
+/// A devnet with the rules of mainnet, each of whose blocks is verified from its own witness.
 pub(crate) fn serve(change: impl FnOnce(&mut Config)) -> Served {
+    let strict = Devnet::builder().mainnet().with(|config| config.verify_blocks = true);
+    started(strict.with(change))
+}
+
+/// A devnet with anvil's rules, as the command starts one without flags.
+pub(crate) fn serve_as_anvil(change: impl FnOnce(&mut Config)) -> Served {
+    started(Devnet::builder().with(change))
+}
+
+fn started(builder: DevnetBuilder) -> Served {
     let runtime = Builder::new_multi_thread().enable_all().build().unwrap();
-    // Whatever is tested, each block has to verify from its own witness.
-    let builder = Devnet::builder().with(|config| config.verify_blocks = true).with(change);
     let devnet = runtime.block_on(builder.spawn()).unwrap();
     Served { devnet, _runtime: runtime }
 }
@@ -73,6 +82,16 @@ pub(crate) fn ask(client: &Client, method: &str, params: Value) -> Value {
 pub(crate) fn refused(client: &Client, method: &str, params: Value) -> String {
     let asked = format!("{method} {params}");
     client.request::<_, Value>(method, params).expect_err(&asked).to_string()
+}
+
+/// Code, message and data of the error that answers a request.
+pub(crate) fn failure(client: &Client, method: &str, params: Value) -> (i64, String, Value) {
+    let asked = format!("{method} {params}");
+    let error = client.request::<_, Value>(method, params).expect_err(&asked);
+    let ClientError::Rpc(error) = error else { panic!("{asked}: {error}") };
+    let error = error.as_error_resp().unwrap();
+    let data = error.data.as_ref().map(|data| serde_json::from_str(data.get()).unwrap());
+    (error.code, error.message.to_string(), data.unwrap_or_default())
 }
 
 /// A quantity.

@@ -102,7 +102,7 @@ impl World {
         accounts: Vec<(Address, GenesisAccount)>,
         sequencer: Option<Address>,
     ) -> Result<Self> {
-        let l1 = l1.spawn().await?;
+        let l1 = l1.mainnet().spawn().await?;
         let provider = l1.provider();
         let time = head_time(&provider).await?;
         let (url, deployer) = (l1.endpoint(), Key::named("deployer"));

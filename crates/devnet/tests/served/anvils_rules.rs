@@ -1,0 +1,238 @@
+//! Without flags the devnet has anvil's rules; the rules of mainnet are on demand. The values are those of
+//! stock anvil 1.7.1.
+
+use crate::support::{Served, ask, client, number, refused, serve, serve_as_anvil};
+use alloy_primitives::B256;
+use client::Client;
+use enshrine_devnet::{Config, Hardfork, Mining, TimeOfDay, state_file::StateFile};
+use serde_json::{Value, json};
+
+const SINK: &str = "0x00000000000000000000000000000000000000aa";
+const POOR: &str = "0x00000000000000000000000000000000000000ab";
+const GWEI: u64 = 1_000_000_000;
+
+fn hex(number: u64) -> Value {
+    json!(format!("{number:#x}"))
+}
+
+fn block(client: &Client, tag: &str) -> Value {
+    ask(client, "eth_getBlockByNumber", json!([tag, false]))
+}
+
+/// Sends a transfer with this gas limit and so many bytes of calldata. Returns its receipt, or why it is refused.
+fn sent(served: &Served, gas: u64, data: usize) -> Result<Value, String> {
+    let client = client(served);
+    let from = served.devnet.addresses()[0];
+    let data = format!("0x{}", "11".repeat(data));
+    let request = json!([{ "from": from, "to": SINK, "gas": hex(gas), "data": data }]);
+    let hash: Value = client
+        .request("eth_sendTransaction", request)
+        .map_err(|error: client::ClientError| error.to_string())?;
+    Ok(ask(&client, "eth_getTransactionReceipt", json!([hash])))
+}
+
+#[test]
+fn what_anvil_takes_is_taken_unless_the_rules_of_mainnet_are_wanted() {
+    let (anvil, mainnet) = (serve_as_anvil(|_| {}), serve(|_| {}));
+    let cases = [
+        (20_000_000, 0, "transaction gas limit too high (cap: 16777216, tx: 20000000)"),
+        (10_000_000, 200_000, "at most 131072 are accepted"),
+    ];
+    for (gas, data, words) in cases {
+        let receipt = sent(&anvil, gas, data).unwrap();
+        assert_eq!(receipt["status"], "0x1", "{gas} {data}");
+        let refusal = sent(&mainnet, gas, data).unwrap_err();
+        assert!(refusal.contains(words), "{refusal}");
+    }
+    for (gas, data) in [(16_000_000, 0), (10_000_000, 100_000)] {
+        for served in [&anvil, &mainnet] {
+            assert_eq!(sent(served, gas, data).unwrap()["status"], "0x1", "{gas} {data}");
+        }
+    }
+}
+
+#[test]
+fn a_gas_limit_below_the_calldata_floor_is_found_in_the_block_or_at_admission() {
+    let (anvil, mainnet) = (serve_as_anvil(|_| {}), serve(|_| {}));
+    // 1,000 bytes cost 37,000 gas before the first instruction, and 61,000 at least (EIP-7623).
+    assert_eq!(sent(&anvil, 40_000, 1_000).unwrap(), Value::Null, "it has a hash, and no block");
+    let refusal = sent(&mainnet, 40_000, 1_000).unwrap_err();
+    assert!(
+        refusal.contains("intrinsic gas too low: gas 40000, minimum needed 61000"),
+        "{refusal}"
+    );
+    for served in [&anvil, &mainnet] {
+        let refusal = sent(served, 36_999, 1_000).unwrap_err();
+        assert!(refusal.contains("intrinsic gas too low"), "{refusal}");
+        assert_eq!(sent(served, 61_000, 1_000).unwrap()["status"], "0x1");
+        let status = ask(&client(served), "txpool_status", json!([]));
+        assert_eq!((&status["pending"], &status["queued"]), (&json!("0x0"), &json!("0x0")));
+    }
+}
+
+#[test]
+fn blocks_of_one_second_share_a_timestamp_unless_the_rules_of_mainnet_are_wanted() {
+    let now = |config: &mut Config| config.time = TimeOfDay::manual(1_800_000_000);
+    let rise = |served: Served| {
+        let client = client(&served);
+        ask(&client, "anvil_mine", json!(["0x2"]));
+        let time = |tag: &str| number(&block(&client, tag)["timestamp"]);
+        time("0x2") - time("0x1")
+    };
+    assert_eq!(rise(serve_as_anvil(now)), 0);
+    assert_eq!(rise(serve(now)), 1);
+}
+
+#[test]
+fn a_block_without_a_gas_limit_has_anvils_number_and_blocks_go_on() {
+    let served = serve_as_anvil(|config| config.gas_limit = Config::NO_GAS_LIMIT);
+    let client = client(&served);
+    for _ in 0..3 {
+        assert_eq!(sent(&served, 100_000_000, 0).unwrap()["status"], "0x1");
+    }
+    for tag in ["0x0", "latest", "pending"] {
+        assert_eq!(block(&client, tag)["gasLimit"], "0xffffffffffffffff", "{tag}");
+    }
+    let info = ask(&client, "anvil_nodeInfo", json!([]));
+    assert_eq!(info["environment"]["gasLimit"], "0xffffffffffffffff");
+    // Nearly empty blocks: the base fee falls by an eighth with each, rounded up.
+    assert_eq!(block(&client, "0x1")["baseFeePerGas"], hex(GWEI));
+    assert_eq!(block(&client, "0x2")["baseFeePerGas"], hex(GWEI / 8 * 7 + 1));
+}
+
+#[test]
+fn a_call_has_the_gas_and_the_base_fee_of_its_block() {
+    let served = serve_as_anvil(|_| {});
+    let client = client(&served);
+    let word = |request: Value| number(&ask(&client, "eth_call", json!([request, "latest"])));
+    let base_fee = number(&block(&client, "latest")["baseFeePerGas"]);
+    // BASEFEE, and what GAS leaves of the block's 30,000,000.
+    assert_eq!(word(json!({ "data": "0x485f5260205ff3" })), base_fee);
+    assert_eq!(word(json!({ "data": "0x5a5f5260205ff3" })), 29_946_884);
+    assert_eq!(word(json!({ "data": "0x5a5f5260205ff3", "gas": "0x2faf080" })), 49_946_884);
+    // GASPRICE of a call that offers nothing.
+    assert_eq!(word(json!({ "data": "0x3a5f5260205ff3" })), 0);
+}
+
+#[test]
+fn the_client_version_is_anvils_and_the_metadata_name_both() {
+    let served = serve_as_anvil(|_| {});
+    let client = client(&served);
+    assert_eq!(ask(&client, "web3_clientVersion", json!([])), "anvil/v1.7.1");
+    let metadata = ask(&client, "anvil_metadata", json!([]));
+    assert_eq!(metadata["clientVersion"], "anvil/v1.7.1");
+    let semver = metadata["clientSemver"].as_str().unwrap();
+    assert!(semver.starts_with("1.7.1+enshrine."), "{semver}");
+    let commit = metadata["clientCommitSha"].as_str().unwrap();
+    assert!(commit.len() == 40 && commit.bytes().all(|digit| digit.is_ascii_hexdigit()));
+    assert!(metadata["instanceId"].as_str().unwrap().parse::<B256>().is_ok());
+    assert_eq!(metadata["latestBlockNumber"], 0);
+}
+
+#[test]
+fn pages_of_a_block_begin_with_its_first_transaction() {
+    let served = serve_as_anvil(|config| config.mining = Mining::Manual);
+    let client = client(&served);
+    let from = served.devnet.addresses()[0];
+    let hashes: Vec<Value> = (0..10)
+        .map(|_| ask(&client, "eth_sendTransaction", json!([{ "from": from, "to": SINK }])))
+        .collect();
+    ask(&client, "evm_mine", json!([]));
+    for (page, expected) in hashes.chunks(3).chain([[].as_slice()]).enumerate() {
+        let answer = ask(&client, "ots_getBlockTransactions", json!([1, page, 3]));
+        let shown = |list: &Value, name: &str| -> Vec<Value> {
+            list.as_array().unwrap().iter().map(|it| it[name].clone()).collect()
+        };
+        assert_eq!(shown(&answer["fullblock"]["transactions"], "hash"), expected, "{page}");
+        assert_eq!(shown(&answer["receipts"], "transactionHash"), expected, "{page}");
+        assert_eq!(answer["fullblock"]["transactionCount"], expected.len());
+    }
+}
+
+#[test]
+fn a_sender_may_spend_what_it_gets_in_the_same_block_if_the_pool_does_not_look() {
+    let scene = |unpaid: bool| {
+        let served = serve_as_anvil(|config| {
+            config.unpaid = unpaid;
+            config.mining = Mining::Manual;
+        });
+        let client = client(&served);
+        ask(&client, "anvil_impersonateAccount", json!([POOR]));
+        let (ether, fee) = (1_000_000_000 * GWEI, GWEI);
+        let fund = json!([{
+            "from": served.devnet.addresses()[0], "to": POOR, "value": hex(ether),
+            "gasPrice": hex(2_000 * GWEI),
+        }]);
+        let spend = json!([{
+            "from": POOR, "to": SINK, "value": hex(ether - 21_000 * fee), "gasPrice": hex(fee),
+        }]);
+        (served, client, fund, spend)
+    };
+    let (_served, client, fund, spend) = scene(true);
+    let hashes = [fund, spend].map(|request| ask(&client, "eth_sendTransaction", request));
+    ask(&client, "evm_mine", json!([]));
+    for hash in hashes {
+        let receipt = ask(&client, "eth_getTransactionReceipt", json!([hash]));
+        assert_eq!((&receipt["status"], &receipt["blockNumber"]), (&json!("0x1"), &json!("0x1")));
+    }
+    let (_served, client, fund, spend) = scene(false);
+    ask(&client, "eth_sendTransaction", fund);
+    let words = refused(&client, "eth_sendTransaction", spend);
+    assert!(words.contains("Insufficient funds for gas * price + value"), "{words}");
+}
+
+#[test]
+fn an_impersonated_sender_needs_no_blobs_for_a_blob_transaction() {
+    let served = serve_as_anvil(|config| {
+        config.hardfork = Hardfork::Cancun;
+        config.auto_impersonate = true;
+    });
+    let client = client(&served);
+    ask(&client, "anvil_setBalance", json!([POOR, hex(60_262_144_030_131_080)]));
+    let fee = hex(2 * GWEI + 1);
+    let request = json!([{
+        "from": POOR, "to": SINK, "nonce": "0x0", "value": "0x0", "type": "0x3",
+        "maxFeePerBlobGas": fee, "maxFeePerGas": fee, "maxPriorityFeePerGas": "0x1",
+        "blobVersionedHashes": [format!("0x01{}", "d5".repeat(31))],
+    }]);
+    let hash = ask(&client, "eth_sendTransaction", request);
+    let receipt = ask(&client, "eth_getTransactionReceipt", json!([hash]));
+    assert_eq!((&receipt["status"], &receipt["type"]), (&json!("0x1"), &json!("0x3")));
+}
+
+#[test]
+fn a_state_file_of_an_old_anvil_is_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("state.json");
+    let served = serve_as_anvil(|_| {});
+    let client = client(&served);
+    sent(&served, 21_000, 0).unwrap();
+    ask(&client, "anvil_setStorageAt", json!([SINK, "0x1", format!("0x{:064x}", 7)]));
+    served.devnet.dump_state(&path).unwrap();
+    let hash = block(&client, "latest")["hash"].clone();
+
+    // What versions of 2024 wrote: transactions by type, short words, no receipts, and other names.
+    let mut file: Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+    file.as_object_mut().unwrap().remove("transactions");
+    let transactions = file["blocks"][1]["transactions"].as_array_mut().unwrap();
+    let mut transaction = transactions[0]["transaction"].take();
+    transaction.as_object_mut().unwrap().remove("type");
+    transactions[0] = json!({ "EIP1559": transaction });
+    file["accounts"][SINK]["storage"] = json!({ "0x1": "0x7", "0x2": "0x0" });
+    file["block"]["coinbase"] = file["block"]["beneficiary"].take();
+    file["block"].as_object_mut().unwrap().remove("beneficiary");
+    file["best_block_number"] = json!("0x1");
+    std::fs::write(&path, file.to_string()).unwrap();
+
+    let again = serve_as_anvil(|_| {});
+    again.devnet.load_state(&path).unwrap();
+    let client = crate::support::client(&again);
+    assert_eq!(block(&client, "latest")["hash"], hash);
+    let slot = ask(&client, "eth_getStorageAt", json!([SINK, "0x1", "latest"]));
+    assert_eq!(number(&slot), 7);
+    assert_eq!(sent(&again, 21_000, 0).unwrap()["status"], "0x1", "the chain goes on");
+
+    file["blocks"][1]["transactions"] = json!([{ "Deposit": {} }]);
+    let words = StateFile::decode(file.to_string().as_bytes()).unwrap_err();
+    assert!(words.contains("no transaction has the type Deposit"), "{words}");
+}
