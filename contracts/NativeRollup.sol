@@ -16,7 +16,7 @@ import {RelayDuty} from "./messaging/RelayDuty.sol";
 /// that no blob, no withdrawal and nothing else of L1's own is in it. This contract adds what makes
 /// the block one of this L2:
 ///
-///   schema, chain id   the rules are the expected ones (`RollupRules`)
+///   schema, chain id   the fork is the one that L1, or a schedule, has for it (`RollupRules`)
 ///   parent, number     it follows the head
 ///   gas limit          it is as large as agreed (`RollupRules`)
 ///   timestamp          later than the parent's, not later than L1, not too far behind it
@@ -47,9 +47,7 @@ contract NativeRollup is RelayDuty, ForcedDuty {
 
     /// @inheritdoc INativeRollup
     function advance(bytes[] calldata inputs, Evidence calldata evidence) external {
-        if (inputs.length == 0) revert NothingToAdvance();
-        Tip memory tip;
-        _load(tip);
+        Tip memory tip = _begin(inputs);
         bytes32 anchorBefore = tip.anchor;
         uint256 rulesBefore = tip.rules;
         tip.feeRecipient = _authorized(tip);
@@ -79,6 +77,25 @@ contract NativeRollup is RelayDuty, ForcedDuty {
         }
         if (!plain) _requireAllUsed(tip, evidence);
         _store(tip, anchorBefore, rulesBefore);
+    }
+
+    /// @inheritdoc INativeRollup
+    function reportFork(bytes[] calldata inputs) external {
+        Tip memory tip = _begin(inputs);
+        bytes memory buffer = Execute.allocate(inputs);
+        uint256 count = Execute.load(buffer, inputs[0]);
+        bytes memory block_ = count == 0 ? buffer : Execute.blockAt(buffer, count, 0);
+        (uint64 number, uint64 limit, uint64 time) = Execute.numbers(block_);
+        _report(tip.rules, Execute.schema(buffer), time);
+        _requireFields(tip, buffer, block_);
+        _requireNumbers(tip, number, limit, time);
+        Execute.run(buffer);
+    }
+
+    /// @dev The head, for a call that has inputs.
+    function _begin(bytes[] calldata inputs) private view returns (Tip memory tip) {
+        if (inputs.length == 0) revert NothingToAdvance();
+        _load(tip);
     }
 
     /// @dev What the block at the tip owes, and whether it has done that.
@@ -132,17 +149,8 @@ contract NativeRollup is RelayDuty, ForcedDuty {
         private
     {
         (uint64 number, uint64 limit, uint64 time) = Execute.numbers(block_);
-        tip.rules = _rulesAt(tip.rules, time);
-        uint16 schema = Execute.schema(input);
-        uint16 expected = _schemaOf(tip.rules);
-        // That of a batch differs in the revision alone.
-        if (
-            schema != expected
-                && schema != uint256(expected) + Execute.BATCH_REVISION - Execute.REVISION
-        ) revert SchemaMismatch(schema, expected);
-        uint64 chainId = Execute.chainId(input);
-        if (chainId != CHAIN_ID) revert ChainIdMismatch(chainId, CHAIN_ID);
-        _requireFields(tip, block_);
+        tip.rules = _rulesUnder(tip.rules, Execute.schema(input), time, first);
+        _requireFields(tip, input, block_);
         _requireNumbers(tip, number, limit, time);
         if (first) Execute.run(input);
 
@@ -156,8 +164,10 @@ contract NativeRollup is RelayDuty, ForcedDuty {
         emit BlockAdded(number, hash, root);
     }
 
-    /// @dev Compares the governed fields of a block that is to follow the tip, but for its numbers.
-    function _requireFields(Tip memory tip, bytes memory block_) private pure {
+    /// @dev Compares the governed fields of a block that is to follow the tip, but for its fork and its numbers.
+    function _requireFields(Tip memory tip, bytes memory input, bytes memory block_) private view {
+        uint64 chainId = Execute.chainId(input);
+        if (chainId != CHAIN_ID) revert ChainIdMismatch(chainId, CHAIN_ID);
         bytes32 parent = Execute.parentHash(block_);
         if (parent != tip.blockHash) revert ParentHashMismatch(parent, tip.blockHash);
 

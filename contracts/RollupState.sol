@@ -11,8 +11,8 @@ import {INativeRollup} from "./interfaces/INativeRollup.sol";
 ///                   block (48), its message count (56), L2 time of the next duty (48)
 ///   slot 1          hash of the latest block
 ///   slot 2          anchor in force
-///   slot 3          rules: policy (160), gas limit (32), its target (32), schema (16), forks that are
-///                   in force (8), forks that are scheduled (8)
+///   slot 3          rules: policy (160), gas limit (32), its target (32), schema of the head (16), forks of
+///                   the schedule that are in force (8), forks that are scheduled (8)
 ///   slot 4          duties: relayed (56), relay due (48), next forced transaction (56), forced due
 ///                   (48), first since (48)
 ///   slots 5 – 8195  state roots, by block number modulo 8191
@@ -20,6 +20,7 @@ import {INativeRollup} from "./interfaces/INativeRollup.sol";
 ///   slot 8197       account to which ownership is offered
 ///   slot 8198       fork schedule
 ///   slot 8199       announced upgrades
+///   slot 8200       fork that was reported: schema (16), number of the head (64), time of the report (64)
 ///
 /// A call reads slots 0 to 3 and writes 0 and 1; slot 4 only when the time in slot 0 has come.
 abstract contract RollupState is INativeRollup {
@@ -100,6 +101,9 @@ abstract contract RollupState is INativeRollup {
 
     /// @dev Slot 8199.
     mapping(bytes32 change => Announcement) internal _announced;
+
+    /// @dev Slot 8200.
+    uint256 internal _forkReport;
 
     /// @inheritdoc INativeRollup
     function head() external view returns (Head memory h) {
@@ -194,7 +198,7 @@ abstract contract RollupState is INativeRollup {
         return (_head >> 56) & MASK_48;
     }
 
-    function _latest() private view returns (uint64) {
+    function _latest() internal view returns (uint64) {
         // forge-lint: disable-next-line(unsafe-typecast)
         return uint64(_head & MASK_56);
     }

@@ -64,6 +64,7 @@ contract Deploy is RollupPlan {
         }
         _verify(plan);
         _write(plan, isNew);
+        _tellOfForks(plan);
         console.log(isNew ? "rollup" : "all is deployed and as configured; rollup", plan.rollup);
     }
 
@@ -71,7 +72,31 @@ contract Deploy is RollupPlan {
         Plan memory plan = read(config, msg.sender);
         tellOfExecute();
         _verify(plan);
+        _tellOfForks(plan);
         console.log("all is deployed and as configured; rollup", plan.rollup);
+    }
+
+    /// @dev Says what the next fork of L1 does to the rollup.
+    function _tellOfForks(Plan memory plan) private pure {
+        if (plan.forkMode == INativeRollup.ForkMode.Follow) {
+            console.log("forks: follow. Blocks have the fork that L1 had at their timestamp.");
+        } else if (plan.forkMode == INativeRollup.ForkMode.Registry) {
+            console.log(
+                "forks: registry. Blocks have the fork of the current entry of L1's registry."
+            );
+            console.log(
+                "Post all blocks before L1 forks: those that are not posted by then are lost."
+            );
+        } else if (plan.inForce.owner == address(0)) {
+            console.log("forks: pinned, and no owner. L1's next fork stops this rollup FOR GOOD:");
+            console.log(
+                "no block will be accepted, no withdrawal be claimed, and deposits are locked."
+            );
+        } else {
+            console.log(
+                "forks: pinned. L1's next fork stops this rollup until the owner has added it."
+            );
+        }
     }
 
     function _deploy(Part memory part) private {

@@ -88,7 +88,7 @@ contract Operate is RollupPlan {
         if (!tellOfExecute()) revert ChainWithoutExecute();
         INativeRollup rollup = INativeRollup(_address(file, ".rollup"));
         bytes memory data = _calldata(calldataFile, INativeRollup.advance.selector);
-        _standInForExecute(rollup.CHAIN_ID(), rollup.schemaAt(rollup.head().timestamp + 1));
+        _standInForExecute();
         vm.broadcast(msg.sender);
         (bool ok, bytes memory answer) = address(rollup).call(data);
         _require(ok, answer);
@@ -126,6 +126,19 @@ contract Operate is RollupPlan {
         INativeRollup rollup = INativeRollup(_address(file, ".rollup"));
         vm.broadcast(msg.sender);
         rollup.make(change, value);
+    }
+
+    /// @notice Notes that L1 has forked and the schedule of a pinned rollup has not, with the calldata of
+    /// `INativeRollup.reportFork`. Like `advance` it needs `--skip-simulation`.
+    function reportFork(string calldata file, string calldata calldataFile) external {
+        if (!tellOfExecute()) revert ChainWithoutExecute();
+        INativeRollup rollup = INativeRollup(_address(file, ".rollup"));
+        bytes memory data = _calldata(calldataFile, INativeRollup.reportFork.selector);
+        _standInForExecute();
+        vm.broadcast(msg.sender);
+        (bool ok, bytes memory answer) = address(rollup).call(data);
+        _require(ok, answer);
+        console.log("the fork can be added", rollup.UPGRADE_DELAY(), "seconds from now on");
     }
 
     /// @notice Withdraws an upgrade that was announced.
@@ -178,19 +191,9 @@ contract Operate is RollupPlan {
 
     /// @dev Stands in for EXECUTE in forge's own EVM, so that there is a transaction to send. It accepts
     /// everything; only the node's answer counts.
-    function _standInForExecute(uint64 chainId, uint16 schema) private {
-        bytes memory tail =
-            abi.encodePacked(bytes1(0x01), _reversed(chainId, 8), _reversed(schema, 2));
-        // The last 11 bytes of the answer, at the upper end of the second word.
-        bytes memory code = abi.encodePacked(hex"7f", tail, new bytes(21), hex"602052602b5ff3");
-        vm.etch(Execute.PRECOMPILE, code);
-    }
-
-    function _reversed(uint256 value, uint256 length) private pure returns (bytes memory out) {
-        out = new bytes(length);
-        for (uint256 i = 0; i < length; ++i) {
-            // forge-lint: disable-next-line(unsafe-typecast)
-            out[i] = bytes1(uint8(value >> (8 * i)));
-        }
+    function _standInForExecute() private {
+        // The answer is a root of zero, the flag, and what the input names: the chain id at byte 10 as it stands
+        // there, and the schema id at byte 0 with its two bytes in the opposite order.
+        vm.etch(Execute.PRECOMPILE, hex"60016020536008600a6021376001600160293760015f602a37602b5ff3");
     }
 }

@@ -24,12 +24,13 @@ abstract contract PlanChecks is SequencingChecks {
     uint256 private constant HEADER_AT = 100;
 
     /// @dev The first fork with more fields in a header than those before it.
-    uint16 private constant AMSTERDAM = Execute.FIRST_SCHEMA + 4 * 256;
+    uint16 private constant AMSTERDAM = Execute.LAST_SCHEMA;
 
     string private constant FORK_RULE =
         "a fork (prague, osaka, bpo1, bpo2 or amsterdam) or its schema id";
 
     /// @dev Equal to the constants of `RollupRules`.
+    address private constant REGISTRY = 0x00005e9c1447C1A05A642ec9eB76D9C125468357;
     uint256 private constant NOTICE = 1 days;
     uint256 private constant EXIT_MARGIN = 1 days;
     uint256 private constant RESCUE = 1 days;
@@ -111,7 +112,7 @@ abstract contract PlanChecks is SequencingChecks {
         returns (uint16)
     {
         bool fits = schema % 256 == Execute.FIRST_SCHEMA % 256 && schema >= Execute.FIRST_SCHEMA
-            && schema < Execute.FIRST_SCHEMA + 256 * _forks().length;
+            && schema <= Execute.LAST_SCHEMA;
         if (!fits) revert ValueInvalid(_name(key), value, FORK_RULE);
         // Just checked.
         // forge-lint: disable-next-line(unsafe-typecast)
@@ -132,6 +133,22 @@ abstract contract PlanChecks is SequencingChecks {
     /// @dev The forks that a rollup may begin with, in order: the schema of each is 256 more.
     function _forks() private pure returns (string[5] memory) {
         return ["prague", "osaka", "bpo1", "bpo2", "amsterdam"];
+    }
+
+    /// @dev How the rollup gets the forks of L1.
+    function _forkMode(string memory toml) internal view returns (INativeRollup.ForkMode mode) {
+        string memory key = ".rollup.forks";
+        if (!vm.keyExistsToml(toml, key)) return INativeRollup.ForkMode.Follow;
+        string memory name = _string(toml, key);
+        string[3] memory modes = ["follow", "registry", "pinned"];
+        uint8 i = 0;
+        while (i < 3 && keccak256(bytes(modes[i])) != keccak256(bytes(name))) ++i;
+        if (i == 3) revert ValueInvalid(_name(key), name, "follow, registry or pinned");
+        mode = INativeRollup.ForkMode(i);
+        if (mode == INativeRollup.ForkMode.Registry && REGISTRY.code.length == 0) {
+            string memory rule = "follow or pinned: this L1 has no registry (EIP-8357) at ";
+            revert ValueInvalid(_name(key), name, string.concat(rule, vm.toString(REGISTRY)));
+        }
     }
 
     /// @dev RLP of the header of the first block.

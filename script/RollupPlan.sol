@@ -57,6 +57,8 @@ abstract contract RollupPlan is PlanChecks {
         uint64 chainId;
         /// Owner at the creation of the rollup.
         address owner;
+        /// How the rollup gets the forks of L1.
+        INativeRollup.ForkMode forkMode;
         InForce inForce;
         /// Path of the deployment file.
         string file;
@@ -84,6 +86,7 @@ abstract contract RollupPlan is PlanChecks {
         plan.chainId = _chainId(toml);
         plan.file = _string(toml, ".deployment.file");
         plan.owner = _account(toml, ".rollup.owner");
+        plan.forkMode = _forkMode(toml);
         string memory salt = _string(toml, ".deployment.salt");
         plan.rollup = _at(deployer, salt, "rollup");
         plan.messageQueue = _at(deployer, salt, "message queue");
@@ -176,6 +179,7 @@ abstract contract RollupPlan is PlanChecks {
         INativeRollup.Config memory config = INativeRollup.Config({
             chainId: plan.chainId,
             schema: _schema(toml),
+            forkMode: plan.forkMode,
             maxLag: _u64(toml, ".rollup.max_lag"),
             openAfter: _u64(toml, ".rollup.open_after"),
             relayDeadline: _u64(toml, ".rollup.relay_deadline"),

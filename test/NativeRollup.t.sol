@@ -68,6 +68,12 @@ contract NativeRollupFieldsTest is RealRollup {
     using L2 for L2.Chain;
 
     bytes internal input;
+    INativeRollup.ForkMode internal mode;
+
+    function config() internal view override returns (INativeRollup.Config memory c) {
+        c = super.config();
+        c.forkMode = mode;
+    }
 
     function setUp() public override {
         super.setUp();
@@ -117,8 +123,23 @@ contract NativeRollupFieldsTest is RealRollup {
     function testFuzz_another_schema_is_refused(uint16 schema) public {
         // Bytes that call themselves a batch are read as one.
         vm.assume(schema != L2.OSAKA && schema & 0xff != Execute.BATCH_REVISION);
+        mode = INativeRollup.ForkMode.Pinned;
+        setUp();
         expectRefused(
             IL2.Field.Schema, word(schema), INativeRollup.SchemaMismatch.selector, word(L2.OSAKA)
+        );
+    }
+
+    /// forge-config: default.fuzz.runs = 64
+    function testFuzz_a_schema_that_is_none_of_a_known_fork_is_refused(uint16 schema) public {
+        vm.assume(schema & 0xff != Execute.BATCH_REVISION);
+        vm.assume(schema & 0xff != 1 || schema < L2.PRAGUE || schema > L2.AMSTERDAM);
+        expectAccepted();
+        expectRefused(
+            L2.broken(input, IL2.Field.Schema, word(schema), true),
+            abi.encodeWithSelector(
+                INativeRollup.SchemaNotSupported.selector, schema, L2.PRAGUE, L2.AMSTERDAM
+            )
         );
     }
 
@@ -390,7 +411,7 @@ contract NativeRollupConstructorTest is RollupFixture {
         IL2.Head memory g = genesis();
         INativeRollup.Config memory c = withQueues(configOf(0x1100), 0, 0);
         bytes4 selector = INativeRollup.SchemaNotSupported.selector;
-        expectRefused(g, c, abi.encodeWithSelector(selector, 0x1100, 0x1101));
+        expectRefused(g, c, abi.encodeWithSelector(selector, 0x1100, 0x1101, 0x1501));
         c.schema = StatelessInputs.PRAGUE;
         create(g, c);
     }

@@ -21,7 +21,7 @@ contract GenesisReader {
 
     /// @notice Decodes a header, and what a rollup has to know of it.
     /// @param header The RLP of the header.
-    /// @param schema Schema id of the L2's first blocks, which says what fields there are.
+    /// @param schema Schema id of the L2's first blocks, which says what fields there are: Prague to Amsterdam.
     function read(bytes calldata header, uint16 schema)
         external
         pure
@@ -102,9 +102,6 @@ contract GenesisReader {
         if (fork < AMSTERDAM) return next;
         (, next) = Rlp.fixedString(next, end, 32);
         (, next) = _uint64(next, end);
-        if (fork == AMSTERDAM) return next;
-        // Forks to come add theirs at the end.
-        while (next != end) (, next) = Rlp.str(next, end);
     }
 
     function _uint64(uint256 pos, uint256 end) private pure returns (uint64 value, uint256 next) {

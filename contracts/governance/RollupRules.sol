@@ -13,7 +13,7 @@ import {Messages} from "../messaging/Messages.sol";
 
 /// @title The rules of a rollup, and how they may change
 /// @notice Three things can change, and only if the rollup has an owner: who may advance, the gas limit,
-/// and the fork schedule. Everything else is fixed when the rollup is deployed; without an owner, these
+/// and a fork schedule of its own. Everything else is fixed when the rollup is deployed; without an owner, these
 /// three are too.
 ///
 /// A change is announced first and made `UPGRADE_DELAY` later at the earliest. That is longer than the
@@ -27,10 +27,21 @@ import {Messages} from "../messaging/Messages.sol";
 /// and nobody's exit before them. What comes later delays nothing. Should the rollup stand still for
 /// `LOST_AFTER`, although anyone could advance it, then waiting helps nobody, and only a change can.
 ///
-/// The fork schedule only ever gets longer, and at the end, for times to come. A block has the schema
-/// of the last fork that is not later than the block, as any Ethereum client has it from its genesis
-/// file. So an L1 that stops accepting a schema does not wedge the rollup; and as no fork has an older
-/// schema than the one before it, nobody can go back to older rules.
+/// Forks come from L1, by one of three ways that is fixed at deployment (`ForkMode`). In each a block has a
+/// fork whose layout `Execute` can read, and none earlier than its parent's, so older rules never come back.
+///
+///   follow     EXECUTE accepts the fork that L1 had at the timestamp of the block, and the rollup accepts what
+///              EXECUTE accepts. A block that was made before a fork of L1 can still be posted after it.
+///   registry   The fork is that of the entry that is current in L1's registry (EIP-8357). A block that was made
+///              before a fork of L1 and not posted is lost with it.
+///   pinned     The rollup has a schedule, which only ever gets longer, and at the end, for times to come. A block
+///              has the last fork that is not later than the block. If L1 forks and the schedule does not,
+///              EXECUTE refuses every block until the owner adds the fork; without an owner, for good. Messages
+///              and forced transactions that wait then can never be done, so that change does not wait for them
+///              once the fork was reported (`reportFork`) and no block has come for `UPGRADE_DELAY`: as long as
+///              anyone could leave, anyone who wants to leave can void the report by a block.
+///
+/// A fork whose layout `Execute` cannot read stops the rollup in each of them.
 ///
 /// The gas limit is a target. Ethereum lets a block differ from its parent by less than 1/1024, so each
 /// block has to go as far towards the target as that allows, as common clients do.
@@ -53,11 +64,20 @@ abstract contract RollupRules is RollupState {
     /// @dev Seconds from one L1 block to the next, at least.
     uint256 private constant L1_SLOT = 12;
 
+    /// @dev Address of the registry of forks (EIP-8357).
+    address private constant REGISTRY = 0x00005e9c1447C1A05A642ec9eB76D9C125468357;
+
+    /// @dev Verification key hash and schema id, a word each.
+    uint256 private constant REGISTRY_ENTRY_LENGTH = 64;
+
     /// @dev The least gas limit of an Ethereum block.
     uint256 private constant MIN_GAS_LIMIT = 5000;
 
     /// @inheritdoc INativeRollup
     uint64 public immutable CHAIN_ID;
+
+    /// @inheritdoc INativeRollup
+    ForkMode public immutable FORK_MODE;
 
     /// @inheritdoc INativeRollup
     uint64 public immutable MAX_LAG;
@@ -90,6 +110,8 @@ abstract contract RollupRules is RollupState {
         Genesis memory genesis = new GenesisReader().read(genesisHeader, config.schema);
         _start(genesis);
         CHAIN_ID = config.chainId;
+        FORK_MODE = config.forkMode;
+        if (config.forkMode == ForkMode.Registry) _registered();
         MAX_LAG = config.maxLag;
         OPEN_AFTER = config.openAfter;
         RELAY_DEADLINE = config.relayDeadline;
@@ -120,6 +142,7 @@ abstract contract RollupRules is RollupState {
 
     /// @inheritdoc INativeRollup
     function announce(Change change, uint256 value) external onlyOwner {
+        if (change == Change.Fork) _requirePinned();
         Announcement storage a = _announced[_key(change, value)];
         if (a.readyAt != 0) revert AlreadyAnnounced(change, value);
         (a.readyAt, a.clearUntil) = (_later(UPGRADE_DELAY), _later(NOTICE));
@@ -151,7 +174,7 @@ abstract contract RollupRules is RollupState {
         // Days, to the precision that L1 itself has.
         // forge-lint: disable-start(block-timestamp)
         if (block.timestamp < ready) revert NotReady(ready);
-        if (!a.cleared) revert NotCleared(change, value);
+        if (!a.cleared && !_isReported(change, value)) revert NotCleared(change, value);
         if (block.timestamp > ready + STALE_AFTER) revert Stale(ready + STALE_AFTER);
         // forge-lint: disable-end(block-timestamp)
         if (change == Change.Policy) _setPolicy(value);
@@ -194,6 +217,7 @@ abstract contract RollupRules is RollupState {
 
     /// @inheritdoc INativeRollup
     function schemaAt(uint64 timestamp) external view returns (uint16) {
+        if (_is(ForkMode.Registry)) return _registered();
         return _schemaOf(_rulesAt(_rules, timestamp));
     }
 
@@ -219,13 +243,53 @@ abstract contract RollupRules is RollupState {
         uint256 active = (rules >> 240) & 0xff;
         uint256 scheduled = rules >> 248;
         while (active < scheduled) {
-            Fork memory next = _forks[active];
+            Fork storage next = _forks[active];
             if (timestamp < next.from) break;
             ++active;
-            rules =
-                rules & ~(uint256(0xffffff) << 224) | uint256(next.schema) << 224 | active << 240;
+            rules = _withSchema(rules, next.schema) & ~(uint256(0xff) << 240) | active << 240;
         }
         return rules;
+    }
+
+    /// @dev The rules for a block, in whose input this schema id stands.
+    /// @param first `true` for the first block of its input: one input has one schema.
+    function _rulesUnder(uint256 rules, uint16 schema, uint64 timestamp, bool first)
+        internal
+        view
+        returns (uint256)
+    {
+        uint16 fork = Execute.singleOf(schema);
+        if (_is(ForkMode.Pinned)) {
+            rules = _rulesAt(rules, timestamp);
+            if (fork != _schemaOf(rules)) revert SchemaMismatch(schema, _schemaOf(rules));
+            return rules;
+        }
+        if (!first) return rules;
+        if (_is(ForkMode.Registry)) {
+            uint16 registered = _registered();
+            if (fork != registered) revert SchemaMismatch(schema, registered);
+        }
+        uint16 current = _schemaOf(rules);
+        if (fork == current) return rules;
+        _requireSupported(fork);
+        // EXECUTE accepts Osaka under BPO2 as well. Were that a step back, one caller with a block of BPO2
+        // could stop a sequencer that goes by Osaka.
+        if (Execute.rulesOf(fork) < Execute.rulesOf(current)) revert ForkWentBack(schema, current);
+        return _withSchema(rules, fork);
+    }
+
+    /// @dev Notes a fork that L1 has at a time at which the schedule has an earlier one.
+    function _report(uint256 rules, uint16 schema, uint64 timestamp) internal {
+        _requirePinned();
+        uint16 fork = Execute.singleOf(schema);
+        _requireSupported(fork);
+        uint16 current = _schemaOf(_rulesAt(rules, timestamp));
+        uint256 key = _reportKey(fork);
+        // A second report of the same fork after the same head would only put the change off.
+        // forge-lint: disable-next-line(unsafe-typecast)
+        if (fork <= current || key <= uint80(_forkReport)) revert ForkNotLater(fork, current);
+        _forkReport = key | block.timestamp << 80;
+        emit ForkReported(fork, _latest());
     }
 
     /// @dev Gas limit of the block after one that has that of the rules.
@@ -241,6 +305,11 @@ abstract contract RollupRules is RollupState {
     /// @dev The rules after a block with this gas limit.
     function _withGasLimit(uint256 rules, uint64 gasLimit) internal pure returns (uint256) {
         return rules & ~(uint256(type(uint32).max) << 160) | uint256(gasLimit) << 160;
+    }
+
+    /// @dev The rules after a block with this schema.
+    function _withSchema(uint256 rules, uint16 schema) private pure returns (uint256) {
+        return rules & ~(uint256(type(uint16).max) << 224) | uint256(schema) << 224;
     }
 
     // Casts cut fields out of the word.
@@ -283,13 +352,12 @@ abstract contract RollupRules is RollupState {
         uint16 schema = uint16(value);
         uint256 from = value >> 16;
         uint256 scheduled = _forks.length;
-        Fork memory last = _forks[scheduled - 1];
+        Fork storage last = _forks[scheduled - 1];
         // Not for blocks that exist, or that others may be building.
         // forge-lint: disable-next-line(block-timestamp)
         bool late = from <= block.timestamp || from <= last.from;
-        if (schema & 0xff == Execute.BATCH_REVISION) revert ChangeInvalid(Change.Fork, value);
-        if (late || schema < last.schema || from > type(uint48).max || scheduled == type(uint8).max)
-        {
+        bool unfit = !Execute.isFork(schema) || schema < last.schema;
+        if (late || unfit || from > type(uint48).max || scheduled == type(uint8).max) {
             revert ChangeInvalid(Change.Fork, value);
         }
         _forks.push(Fork(schema, uint64(from)));
@@ -325,6 +393,48 @@ abstract contract RollupRules is RollupState {
                 || IL1MessageQueue(MESSAGE_QUEUE).countBefore() <= d.relayed);
     }
 
+    /// @dev `true` if the change adds a fork that was reported for the head `UPGRADE_DELAY` ago.
+    function _isReported(Change change, uint256 value) private view returns (bool) {
+        // Casts cut fields out of words. Days, to the precision that L1 itself has.
+        // forge-lint: disable-start(unsafe-typecast, block-timestamp)
+        return change == Change.Fork && uint80(_forkReport) == _reportKey(uint16(value))
+            && block.timestamp >= (_forkReport >> 80) + UPGRADE_DELAY;
+        // forge-lint: disable-end(unsafe-typecast, block-timestamp)
+    }
+
+    /// @dev A fork and the number of the head, as a report has them.
+    function _reportKey(uint16 fork) private view returns (uint256) {
+        return uint256(_latest()) << 16 | fork;
+    }
+
+    function _is(ForkMode mode) private view returns (bool) {
+        return FORK_MODE == mode;
+    }
+
+    function _requirePinned() private view {
+        if (!_is(ForkMode.Pinned)) revert ForksNotPinned();
+    }
+
+    /// @dev Schema id of the current entry of the registry.
+    function _registered() private view returns (uint16) {
+        bool ok;
+        uint256 size;
+        uint256 schema;
+        // A word of zero asks for the current entry, which fits into the scratch space.
+        assembly ("memory-safe") {
+            mstore(0x00, 0)
+            ok := staticcall(gas(), REGISTRY, 0x00, 0x20, 0x00, REGISTRY_ENTRY_LENGTH)
+            size := returndatasize()
+            schema := mload(0x20)
+        }
+        if (!ok || size != REGISTRY_ENTRY_LENGTH) {
+            revert RegistryUnavailable(size, REGISTRY_ENTRY_LENGTH);
+        }
+        // No input has a schema id of more than two bytes.
+        // forge-lint: disable-next-line(unsafe-typecast)
+        return schema >> 16 == 0 ? uint16(schema) : 0;
+    }
+
     /// @dev How many forced transactions were submitted before this L1 block.
     function _forcedBefore() internal view returns (uint64) {
         return IForcedSettlement(FORCED).countBefore();
@@ -349,11 +459,9 @@ abstract contract RollupRules is RollupState {
 
     // ------------------------------------------------------------------ bounds
 
-    function _requireSupported(uint16 schema) private pure {
-        // A fork is named by the schema of single inputs.
-        if (schema < Execute.FIRST_SCHEMA || schema & 0xff == Execute.BATCH_REVISION) {
-            revert SchemaNotSupported(schema, Execute.FIRST_SCHEMA);
-        }
+    function _requireSupported(uint16 fork) private pure {
+        if (Execute.isFork(fork)) return;
+        revert SchemaNotSupported(fork, Execute.FIRST_SCHEMA, Execute.LAST_SCHEMA);
     }
 
     /// @dev The delays must leave room for one another:

@@ -48,12 +48,24 @@ interface INativeRollup {
         bytes32 anchor;
     }
 
+    /// @notice How a rollup gets the forks of L1. A block has one fork, and none earlier than its parent's.
+    enum ForkMode {
+        /// The fork that EXECUTE accepts at the timestamp of the block: the one that L1 had then.
+        Follow,
+        /// The fork of the entry that is current in L1's registry (EIP-8357) when the block is posted.
+        Registry,
+        /// The fork that the rollup's own schedule has at the timestamp of the block. The owner extends it.
+        Pinned
+    }
+
     /// @notice What a rollup is made with.
     struct Config {
         /// Chain id of the L2.
         uint64 chainId;
-        /// Schema id of the inputs (fork and revision), of Prague or later.
+        /// Schema id of the inputs of the first blocks (fork and revision): Prague to Amsterdam.
         uint16 schema;
+        /// How the rollup gets the forks of L1.
+        ForkMode forkMode;
         /// How far, in seconds, the timestamp of a block may lie behind that of L1.
         uint64 maxLag;
         /// Age of the head, in seconds, from which on anyone may advance; and so is what the head has left
@@ -87,7 +99,8 @@ interface INativeRollup {
         Policy,
         /// The value is the new gas limit, to which blocks move by as much as Ethereum allows.
         GasLimit,
-        /// The value is `timestamp << 16 | schema`: an entry for the end of the fork schedule.
+        /// The value is `timestamp << 16 | schema`: an entry for the end of the fork schedule. Only with
+        /// `ForkMode.Pinned`.
         Fork
     }
 
@@ -221,13 +234,21 @@ interface INativeRollup {
     event ChangeCleared(Change indexed change, uint256 value, uint256 readyAt);
     /// @notice An upgrade was made.
     event ChangeMade(Change indexed change, uint256 value);
+    /// @notice EXECUTE has accepted a block after the head under a later fork than the schedule has for it.
+    event ForkReported(uint16 indexed schema, uint64 headNumber);
     /// @notice An account was named as the next owner.
     event OwnershipOffered(address indexed owner, address indexed next);
     /// @notice The rollup has another owner; with zero it never changes again.
     event OwnershipTransferred(address indexed previous, address indexed owner);
 
-    /// @notice The schema's fork has another layout than the one that is read here.
-    error SchemaNotSupported(uint16 got, uint16 earliest);
+    /// @notice The schema id names no fork whose layout this contract can read.
+    error SchemaNotSupported(uint16 got, uint16 earliest, uint16 latest);
+    /// @notice The registry of EIP-8357 answers with so many bytes, and an entry has others: this L1 has none.
+    error RegistryUnavailable(uint256 got, uint256 expected);
+    /// @notice Only a rollup with `ForkMode.Pinned` has a fork schedule of its own.
+    error ForksNotPinned();
+    /// @notice The fork is no later than the one that the schedule has, or it was reported for this head.
+    error ForkNotLater(uint16 got, uint16 current);
     /// @notice A genesis without a state root.
     error GenesisIncomplete();
     /// @notice The number or the gas limit of the genesis is beyond what fits into storage.
@@ -254,8 +275,10 @@ interface INativeRollup {
     /// @notice A relay proof for a block that the call does not have, or out of order.
     error RelayProofUnused(uint256 proof, uint64 index);
 
-    /// @notice The input is of another schema.
+    /// @notice The input is of another schema than the schedule, or the registry, has for it.
     error SchemaMismatch(uint16 got, uint16 expected);
+    /// @notice The input is of an earlier fork than the head.
+    error ForkWentBack(uint16 got, uint16 current);
     /// @notice The input is for another chain.
     error ChainIdMismatch(uint64 got, uint64 expected);
     /// @notice The block does not follow the head.
@@ -355,7 +378,19 @@ interface INativeRollup {
     function clear(Change change, uint256 value) external;
 
     /// @notice Makes an upgrade that was announced `UPGRADE_DELAY` ago, and cleared. For the owner.
+    /// @dev An entry of the fork schedule need not be cleared if its fork was reported `UPGRADE_DELAY` ago, see
+    /// `reportFork`, and the head has not moved since.
     function make(Change change, uint256 value) external;
+
+    /// @notice Notes that L1 has forked, and the schedule has not: EXECUTE accepts a block that could follow the
+    /// head but for its fork, which is later than the schedule has it. Anyone may call. Only with
+    /// `ForkMode.Pinned`.
+    /// @dev EXECUTE accepts one set of rules at a timestamp. So it refuses every block of the schedule from that
+    /// timestamp on, unless the two forks differ in blob parameters alone: then blocks go on, and the next one
+    /// voids the report.
+    /// @param inputs As for `advance`. The first block of the first input is compared with the head, and the
+    /// first input goes to EXECUTE.
+    function reportFork(bytes[] calldata inputs) external;
 
     /// @notice Offers ownership to another account, which must take it; zero withdraws the offer.
     function offerOwnership(address next) external;
@@ -393,7 +428,9 @@ interface INativeRollup {
     /// @notice Gas limit of the next block.
     function nextGasLimit() external view returns (uint64);
 
-    /// @notice Schema id of a block with this timestamp after the head.
+    /// @notice Schema id of a block with this timestamp after the head: that of the schedule with
+    /// `ForkMode.Pinned`, the current one with `ForkMode.Registry`. With `ForkMode.Follow` it is that of the
+    /// head, and EXECUTE decides if the block has this or a later one.
     function schemaAt(uint64 timestamp) external view returns (uint16);
 
     /// @notice An entry of the fork schedule.
@@ -413,6 +450,9 @@ interface INativeRollup {
 
     /// @notice Chain id of the L2.
     function CHAIN_ID() external view returns (uint64);
+
+    /// @notice How the rollup gets the forks of L1.
+    function FORK_MODE() external view returns (ForkMode);
 
     /// @notice How far, in seconds, the timestamp of a block may lie behind that of L1.
     function MAX_LAG() external view returns (uint64);

@@ -94,8 +94,11 @@ library Execute {
     /// @notice Bytes of each request in the head of such a batch: the fixed part of the longest payload ends there.
     uint256 internal constant REQUEST_HEAD = 44 + 540;
 
-    /// @notice The first schema whose inputs are laid out as above.
+    /// @notice The first and the last schema whose single inputs are laid out as above: Prague and Amsterdam.
     uint16 internal constant FIRST_SCHEMA = 0x1101;
+    uint16 internal constant LAST_SCHEMA = 0x1501;
+    /// @dev The only one between them whose rules the next schemas share.
+    uint16 private constant OSAKA = 0x1201;
 
     // Sums of literals only: the compiler adds those up itself, and constants at each use.
 
@@ -223,6 +226,23 @@ library Execute {
     /// @notice Schema id of a loaded input.
     function schema(bytes memory input) internal pure returns (uint16) {
         return uint16(uint256(_word(input, 0)) >> 240);
+    }
+
+    /// @notice Schema id of the single inputs of the same fork: that of a batch differs in the revision alone.
+    function singleOf(uint16 schema_) internal pure returns (uint16) {
+        if (schema_ & 0xff != BATCH_REVISION) return schema_;
+        return schema_ - BATCH_REVISION + REVISION;
+    }
+
+    /// @notice `true` if a schema id names a fork by its single inputs, and they are laid out as above.
+    function isFork(uint16 schema_) internal pure returns (bool) {
+        return schema_ & 0xff == REVISION && schema_ >= FIRST_SCHEMA && schema_ <= LAST_SCHEMA;
+    }
+
+    /// @notice Schema id of the first fork that executes blocks without blobs as this fork does: Osaka for BPO1
+    /// and BPO2, which change blob parameters alone.
+    function rulesOf(uint16 fork) internal pure returns (uint16) {
+        return fork > OSAKA && fork < LAST_SCHEMA ? OSAKA : fork;
     }
 
     /// @notice Chain id of a loaded input.

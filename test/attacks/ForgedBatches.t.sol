@@ -24,6 +24,12 @@ contract ForgedBatchesTest is RealRollup {
 
     event BlockAdded(uint64 indexed number, bytes32 indexed blockHash, bytes32 stateRoot);
 
+    /// @dev A schedule says of each block of a batch what its fork is.
+    function config() internal view override returns (INativeRollup.Config memory c) {
+        c = super.config();
+        c.forkMode = INativeRollup.ForkMode.Pinned;
+    }
+
     function setUp() public virtual override {
         super.setUp();
         skip(60);

@@ -26,7 +26,7 @@ contract OperatorFieldsTest is ForgeryAttack {
             IL2.Field.Anchor
         ];
         bytes4[7] memory errors = [
-            INativeRollup.SchemaMismatch.selector,
+            INativeRollup.ForkWentBack.selector,
             INativeRollup.ChainIdMismatch.selector,
             INativeRollup.ParentHashMismatch.selector,
             INativeRollup.BlockNumberMismatch.selector,

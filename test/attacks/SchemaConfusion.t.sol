@@ -11,12 +11,20 @@ import {RealRollup} from "../utils/RealRollup.sol";
 /// @notice The first two bytes of an input say by which rules it is judged and how the rest is laid out.
 /// Whoever advances writes them. Under older rules a block may do what the L2's own rules forbid, or not pay
 /// what they demand; and fields that a contract reads where one schema has them might be others under the
-/// next, so that what is compared is not what is executed. The rollup knows which schema its blocks have at
-/// each time and takes no other, and EXECUTE answers with the schema by which it has judged.
+/// next, so that what is compared is not what is executed. The rollup accepts no fork before that of its head, and
+/// EXECUTE none that L1 does not have at the timestamp of the block; a rollup with a schedule of its own accepts the
+/// fork of the schedule. EXECUTE answers with the schema by which it has judged.
 contract SchemaConfusionTest is RealRollup {
     using L2 for L2.Chain;
 
-    /// @dev The L2 starts anew; its first block is made under these rules, and the rollup expects those of
+    INativeRollup.ForkMode internal mode;
+
+    function config() internal view override returns (INativeRollup.Config memory c) {
+        c = super.config();
+        c.forkMode = mode;
+    }
+
+    /// @dev The L2 starts anew; its first block is made under these rules, and the rollup, like L1, has those of
     /// Osaka.
     function sealUnder(uint16 schema) internal returns (bytes memory input) {
         l2.create(genesis());
@@ -30,6 +38,24 @@ contract SchemaConfusionTest is RealRollup {
     }
 
     function test_a_valid_block_under_the_rules_of_another_fork_is_refused() public {
+        installExecute("l1=osaka");
+        uint16[2] memory others = [L2.PRAGUE, L2.AMSTERDAM];
+        bytes[2] memory errors = [
+            abi.encodeWithSelector(INativeRollup.ForkWentBack.selector, L2.PRAGUE, L2.OSAKA),
+            abi.encodeWithSelector(Execute.ExecuteFailed.selector)
+        ];
+        for (uint256 i = 0; i < 2; ++i) {
+            bytes[] memory inputs = one(sealUnder(others[i]));
+            vm.expectRevert(errors[i]);
+            rollup.advance{gas: 16_000_000}(inputs, none());
+        }
+        bytes[] memory good = one(sealUnder(L2.OSAKA));
+        rollup.advance(good, none());
+        assertHead();
+    }
+
+    function test_a_valid_block_under_another_fork_than_the_schedule_is_refused() public {
+        mode = INativeRollup.ForkMode.Pinned;
         uint16[2] memory others = [L2.PRAGUE, L2.AMSTERDAM];
         for (uint256 i = 0; i < 2; ++i) {
             bytes[] memory inputs = one(sealUnder(others[i]));

@@ -6,6 +6,7 @@ import {DeterministicDeployer} from "../../contracts/deployment/DeterministicDep
 import {INativeRollup} from "../../contracts/interfaces/INativeRollup.sol";
 import {TomlValues} from "../../script/TomlValues.sol";
 import {RollupPlan} from "../../script/RollupPlan.sol";
+import {ForkRegistry} from "../utils/ForkRegistry.sol";
 import {GenesisHeaders} from "../utils/GenesisHeaders.sol";
 import {IL2} from "../utils/IL2.sol";
 import {RollupParts} from "../utils/RollupParts.sol";
@@ -127,6 +128,33 @@ contract PlanChecksTest is RollupParts {
             assertEq(plan.inForce.forks[0].schema, 0x1101 + 256 * i);
         }
         planner.parse(fileWith(line, "schema = 4353"), address(planner));
+    }
+
+    function test_the_way_of_forks_goes_by_its_name_and_others_are_refused() public {
+        string memory line = "forks = \"follow\"";
+        string memory rule = "follow, registry or pinned";
+        expectRefused(line, "forks = \"never\"", "rollup.forks", "never", rule);
+        string[3] memory names = ["follow", "registry", "pinned"];
+        ForkRegistry registry = ForkRegistry(0x00005e9c1447C1A05A642ec9eB76D9C125468357);
+        vm.etch(address(registry), vm.getDeployedCode("ForkRegistry.sol:ForkRegistry"));
+        registry.set(l2.schema);
+        uint256 state = vm.snapshotState();
+        for (uint256 i = 0; i < 3; ++i) {
+            string memory text = fileWith(line, string.concat("forks = \"", names[i], "\""));
+            RollupPlan.Plan memory plan = planner.parse(text, address(planner));
+            planner.deployAll(plan);
+            assertEq(uint256(NativeRollup(plan.rollup).FORK_MODE()), i);
+            vm.revertToState(state);
+        }
+        // None at all is the default.
+        assertEq(
+            uint256(planner.parse(fileWith(line, ""), address(planner)).forkMode),
+            uint256(INativeRollup.ForkMode.Follow)
+        );
+        vm.etch(address(registry), "");
+        rule =
+            "follow or pinned: this L1 has no registry (EIP-8357) at 0x00005e9c1447C1A05A642ec9eB76D9C125468357";
+        expectRefused(line, "forks = \"registry\"", "rollup.forks", "registry", rule);
     }
 
     function test_values_of_another_kind_are_named() public {

@@ -163,6 +163,7 @@ contract VerifyTest is RollupParts {
     function test_every_value_of_the_file_is_compared() public {
         bytes4 code = Deploy.CodeMismatch.selector;
         expectRefused("chain_id = 8079", "chain_id = 8080", code);
+        expectRefused("forks = \"follow\"", "forks = \"pinned\"", code);
         expectRefused("max_lag = 3600", "max_lag = 3599", code);
         expectRefused("open_after = 7200", "open_after = 7201", code);
         expectRefused("relay_deadline = 86400", "relay_deadline = 86401", code);
@@ -424,7 +425,10 @@ contract VerifyTest is RollupParts {
     // ------------------------------------------------------------------ what has been changed since
 
     function test_what_an_owner_has_changed_is_certified_once_the_file_says_so() public {
-        Deploy.Plan memory p = planOf(NO_OWNER, OWNER);
+        string[2][] memory changes = new string[2][](2);
+        changes[0] = ["forks = \"follow\"", "forks = \"pinned\""];
+        changes[1] = [NO_OWNER, OWNER];
+        Deploy.Plan memory p = planOf(changes);
         certifier.deployAll(p);
         certifier.certify(p);
         NativeRollup r = NativeRollup(p.rollup);
@@ -438,9 +442,10 @@ contract VerifyTest is RollupParts {
         r.clear(INativeRollup.Change.GasLimit, 12_000_000);
         r.clear(INativeRollup.Change.Fork, from << 16 | 0x1501);
         skip(1 days);
-        string[2][] memory changes = new string[2][](2);
-        changes[0] = [NO_OWNER, OWNER];
+        changes = new string[2][](3);
+        changes[0] = ["forks = \"follow\"", "forks = \"pinned\""];
         changes[1] = ["# [in_force]", "[in_force]"];
+        changes[2] = [NO_OWNER, OWNER];
 
         r.make(INativeRollup.Change.Policy, 0xbb);
         expectOutdated(planOf(changes), Deploy.PolicyMismatch.selector);

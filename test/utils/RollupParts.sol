@@ -52,6 +52,7 @@ abstract contract RollupParts is Test, SystemContracts {
         return INativeRollup.Config({
             chainId: CHAIN_ID,
             schema: schema,
+            forkMode: INativeRollup.ForkMode.Follow,
             maxLag: MAX_LAG,
             openAfter: OPEN_AFTER,
             relayDeadline: RELAY_DEADLINE,

@@ -1,6 +1,6 @@
 //! Constructor parameters of a rollup.
 
-use crate::bindings::INativeRollup;
+use crate::bindings::INativeRollup::{self, ForkMode};
 use alloy_primitives::{Address, Bytes};
 use alloy_sol_types::SolValue;
 use chain::Block;
@@ -11,8 +11,10 @@ use wire::SchemaId;
 pub struct RollupConfig {
     /// Chain id of the L2.
     pub chain_id: u64,
-    /// Schema id of its blocks.
+    /// Schema id of its first blocks.
     pub schema: SchemaId,
+    /// How the rollup gets the forks of L1.
+    pub fork_mode: ForkMode,
     /// Maximum lag of an L2 block behind L1, in seconds.
     pub max_lag: u64,
     /// Age of the head, in seconds, from which on anyone may advance.
@@ -58,14 +60,15 @@ pub struct ForcedConfig {
 }
 
 impl RollupConfig {
-    /// Creates the configuration of a rollup that anyone may advance and no account can change, with a day
-    /// for messages and forced transactions.
+    /// Creates the configuration of a rollup that anyone may advance and no account can change, which follows the forks
+    /// of L1, with a day for messages and forced transactions.
     pub const fn new(chain_id: u64, schema: SchemaId) -> Self {
         const HOUR: u64 = 3_600;
         const DAY: u64 = 24 * HOUR;
         Self {
             chain_id,
             schema,
+            fork_mode: ForkMode::Follow,
             max_lag: HOUR,
             open_after: 2 * HOUR,
             relay_deadline: DAY,
@@ -122,6 +125,7 @@ impl RollupConfig {
         let rules = INativeRollup::Config {
             chainId: self.chain_id,
             schema: self.schema.get(),
+            forkMode: self.fork_mode,
             maxLag: self.max_lag,
             openAfter: self.open_after,
             relayDeadline: self.relay_deadline,

@@ -3,7 +3,8 @@
 use super::{
     genesis::First,
     keys::Keys,
-    plan::{Delays, NodeConfig, Plan, Policy},
+    meaning,
+    plan::{Delays, ForkMode, NodeConfig, Plan, Policy},
 };
 use crate::{execute::fork_since, output::say};
 use alloy_genesis::{Genesis, GenesisAccount};
@@ -51,7 +52,12 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "SECONDS")]
     timestamp: Option<u64>,
 
-    /// Who may advance the rollup.
+    /// How the rollup gets the forks of L1, for good.
+    #[arg(long, value_enum, default_value_t = ForkMode::Follow)]
+    fork_mode: ForkMode,
+
+    /// Who may advance the rollup. By default one sequencer has a head start, and the rollup is open to anyone
+    /// once its head is 90 minutes old (90 seconds with --dev).
     #[arg(long, value_enum, default_value_t = Policy::Permissioned)]
     policy: Policy,
 
@@ -175,6 +181,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
         fork: arguments.fork.first,
         header: first.header(),
         owner: arguments.owner.unwrap_or_default(),
+        fork_mode: arguments.fork_mode,
         policy: arguments.policy,
         sequencer,
         delays: if arguments.dev { Delays::DEV } else { Delays::USUAL },
@@ -191,12 +198,15 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
         l1_confirmations: if arguments.dev { 0 } else { 4 },
     };
     write(&files.genesis, &(serde_json::to_string_pretty(&genesis)? + "\n"))?;
-    write(&files.plan, &plan.to_toml()?)?;
+    let plan = plan.to_toml()?;
+    write(&files.plan, &plan)?;
     write(&files.node, &node.to_toml())?;
     if arguments.json {
         let document = json!({
             "chainId": arguments.chain_id,
             "fork": arguments.fork.first.name(),
+            "forkMode": arguments.fork_mode.name(),
+            "owner": arguments.owner.unwrap_or_default(),
             "genesisHash": first.block.hash,
             "genesisStateRoot": first.block.header.state_root,
             "genesis": files.genesis,
@@ -211,7 +221,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
         });
         say!("{}", serde_json::to_string_pretty(&document)?);
     } else {
-        arguments.tell(&files, &keys, &first);
+        arguments.tell(&files, &keys, &first, &meaning::lines(&plan)?);
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -276,7 +286,7 @@ impl Arguments {
     }
 
     /// What was made, and what to do next.
-    fn tell(&self, files: &Files, keys: &Keys, first: &First) {
+    fn tell(&self, files: &Files, keys: &Keys, first: &First, meanings: &[String]) {
         let (l1, advance) = (&self.l1, keys.advance.address);
         let Files { genesis, plan, node, keys: key_file, deployment, .. } = files;
         say!("L2 {} ({}) starts at {}", self.chain_id, self.fork, first.block.hash);
@@ -284,6 +294,12 @@ impl Arguments {
         say!("  {plan}    what script/Deploy.s.sol deploys");
         say!("  {node}      what a node of it reads");
         say!("  {key_file}      the sequencer's keys, for development; keep them to yourself");
+        say!("");
+        say!("The rollup, as {plan} has it until it is deployed:");
+        say!("");
+        for line in meanings {
+            say!("  {line}");
+        }
         say!("");
         say!(
             "Next, at the top of the checkout, with an L1 at {l1} (such as `enshrine devnet --mainnet`):"

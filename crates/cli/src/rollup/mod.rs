@@ -4,6 +4,7 @@ pub(crate) mod calldata;
 pub(crate) mod genesis;
 pub(crate) mod init;
 mod keys;
+mod meaning;
 pub(crate) mod node;
 mod plan;
 pub(crate) mod prove;

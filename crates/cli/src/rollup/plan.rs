@@ -20,6 +20,28 @@ pub(crate) enum Policy {
     Permissioned,
 }
 
+/// How the rollup gets the forks of L1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ForkMode {
+    /// The fork that L1 had at the timestamp of each block; nobody has to act.
+    Follow,
+    /// The current entry of L1's registry (EIP-8357); blocks that are not posted before a fork are lost.
+    Registry,
+    /// A schedule that only an owner can extend; the next fork of L1 stops the rollup until then.
+    Pinned,
+}
+
+impl ForkMode {
+    /// The name in `rollup.toml`.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Follow => "follow",
+            Self::Registry => "registry",
+            Self::Pinned => "pinned",
+        }
+    }
+}
+
 /// How long things may take, in seconds. `contracts/governance/RollupRules.sol` says how these have to
 /// fit together.
 #[derive(Debug, Clone, Copy)]
@@ -77,6 +99,7 @@ pub(crate) struct Plan<'a> {
     pub(crate) fork: ProtocolFork,
     pub(crate) header: Bytes,
     pub(crate) owner: Address,
+    pub(crate) fork_mode: ForkMode,
     pub(crate) policy: Policy,
     pub(crate) sequencer: Address,
     pub(crate) delays: Delays,
@@ -94,6 +117,7 @@ impl Plan<'_> {
         file.set("l2.genesis", "header", &quoted(&self.header.to_string()))?;
         file.set("l2.genesis", "file", &quoted(self.genesis))?;
         file.set("rollup", "owner", &quoted(&self.owner.to_string()))?;
+        file.set("rollup", "forks", &quoted(self.fork_mode.name()))?;
         for (section, key, value) in [
             ("rollup", "max_lag", delays.max_lag),
             ("rollup", "open_after", delays.open_after),

@@ -40,6 +40,9 @@ fn init_makes_files_that_agree_with_one_another() {
     assert_eq!(rollup["deployment"]["file"], node["deployment"]);
     assert_eq!(rollup["deployment"]["file"].as_str(), Some(&*path(folder, "deployment.json")));
     assert_eq!(rollup["sequencing"]["policy"].as_str(), Some("permissioned"));
+    assert_eq!(rollup["rollup"]["forks"].as_str(), Some("follow"));
+    assert_eq!(told["forkMode"], "follow");
+    assert_eq!(rollup["rollup"]["owner"].as_str(), Some(&*Address::ZERO.to_string()));
 
     let keys: Value =
         serde_json::from_str(&fs::read_to_string(path(folder, "keys.json")).unwrap()).unwrap();
@@ -97,6 +100,44 @@ fn init_makes_files_that_agree_with_one_another() {
     }
     let ignored = fs::read_to_string(path(folder, ".gitignore")).unwrap();
     assert!(ignored.lines().any(|line| line == "keys.json"));
+}
+
+#[test]
+fn init_says_of_each_value_of_the_rollup_what_it_means() {
+    let (_parent, folder) = place();
+    let said = run(&["init", &folder]);
+    let rollup = toml_of(&path(Path::new(&folder), "rollup.toml"));
+    for section in ["rollup", "messages", "forced", "bridge"] {
+        for (key, value) in rollup[section].as_table().unwrap() {
+            let line =
+                said.lines().find(|line| line.contains(&format!("{section}.{key} = {value} ")));
+            let meaning =
+                line.and_then(|line| line.split_once("   ")).map(|(_, meaning)| meaning.trim());
+            assert!(meaning.is_some_and(|it| it.len() > 10), "{section}.{key} in {said}");
+        }
+    }
+    for expected in
+        ["no owner", "the fork that L1 had", "head start", "90 minutes old", "1 hour: a block is"]
+    {
+        assert!(said.contains(expected), "{expected}: {said}");
+    }
+}
+
+#[test]
+fn init_says_what_the_next_fork_of_l1_does_to_the_rollup() {
+    let owner = Address::repeat_byte(0xaa).to_string();
+    for (flags, expected) in [
+        (&["--fork-mode", "follow"][..], "nobody has to act when L1 forks"),
+        (&["--fork-mode", "registry"], "not posted before a fork of L1 are lost"),
+        (&["--fork-mode", "pinned"], "THE NEXT FORK OF L1 STOPS THE ROLLUP FOR GOOD"),
+        (&["--fork-mode", "pinned", "--owner", &owner], "until the owner has added it"),
+    ] {
+        let (_parent, folder) = place();
+        let said = run(&[&["init", &folder], flags].concat());
+        assert!(said.contains(expected), "{flags:?}: {said}");
+        let rollup = toml_of(&path(Path::new(&folder), "rollup.toml"));
+        assert_eq!(rollup["rollup"]["forks"].as_str(), Some(flags[1]));
+    }
 }
 
 #[test]

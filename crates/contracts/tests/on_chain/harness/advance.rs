@@ -107,9 +107,14 @@ fn each_governed_field_has_its_own_error() -> Result<()> {
     };
 
     let mut schema = good.clone();
-    schema[..2].copy_from_slice(&ProtocolFork::Bpo1.schema().to_be_bytes());
-    let error = harness.assert_refused::<INativeRollup::SchemaMismatch>(schema)?;
-    assert_eq!((error.got, error.expected), (0x1301, SchemaId::OSAKA.get()));
+    schema[..2].copy_from_slice(&ProtocolFork::Prague.schema().to_be_bytes());
+    let error = harness.assert_refused::<INativeRollup::ForkWentBack>(schema)?;
+    assert_eq!((error.got, error.current), (0x1101, SchemaId::OSAKA.get()));
+
+    let mut schema = good.clone();
+    schema[..2].copy_from_slice(&[0x16, 0x01]);
+    let error = harness.assert_refused::<INativeRollup::SchemaNotSupported>(schema)?;
+    assert_eq!((error.got, error.earliest, error.latest), (0x1601, 0x1101, 0x1501));
 
     let foreign = changed(&good, |input| input.chain_id = 1);
     let error = harness.assert_refused::<INativeRollup::ChainIdMismatch>(foreign)?;

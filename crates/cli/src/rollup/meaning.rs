@@ -1,0 +1,197 @@
+//! The meaning of each value of a `rollup.toml`, for the output of `enshrine init`.
+
+use alloy_primitives::Address;
+use eyre::{Result, WrapErr as _};
+use std::fmt;
+use toml::{Table, Value};
+
+/// One line for each value that the contracts are made with.
+///
+/// # Errors
+///
+/// If the text is no TOML.
+pub(crate) fn lines(plan: &str) -> Result<Vec<String>> {
+    let plan: Table = plan.parse().wrap_err("rollup.toml")?;
+    let plan = Values(&plan);
+    let mut rows = plan.governance();
+    rows.extend(plan.times());
+    rows.extend(plan.amounts());
+    let width = rows.iter().map(|(name, value, _)| name.len() + value.len()).max().unwrap_or(0);
+    let line = |(name, value, meaning): (&str, String, String)| {
+        let gap = " ".repeat(width - name.len() - value.len());
+        format!("{name} = {value}{gap}   {meaning}")
+    };
+    Ok(rows.into_iter().map(line).collect())
+}
+
+/// Name, value, and meaning of the value.
+type Row = (&'static str, String, String);
+
+/// The values of a plan.
+#[derive(Debug, Clone, Copy)]
+struct Values<'a>(&'a Table);
+
+impl Values<'_> {
+    fn get(&self, name: &str) -> Option<&Value> {
+        let (section, key) = name.split_once('.')?;
+        self.0.get(section)?.get(key)
+    }
+
+    fn text(&self, name: &str) -> &str {
+        self.get(name).and_then(Value::as_str).unwrap_or_default()
+    }
+
+    fn number(&self, name: &str) -> u64 {
+        self.get(name).and_then(Value::as_integer).and_then(|it| it.try_into().ok()).unwrap_or(0)
+    }
+
+    fn is_nobody(&self, name: &str) -> bool {
+        self.text(name).parse() == Ok(Address::ZERO)
+    }
+
+    fn row(&self, name: &'static str, meaning: impl Into<String>) -> Row {
+        let value = self.get(name).map(ToString::to_string).unwrap_or_default();
+        (name, value, meaning.into())
+    }
+
+    fn time(&self, name: &'static str, meaning: &str) -> Row {
+        self.row(name, format!("{}: {meaning}", Duration(self.number(name))))
+    }
+
+    /// Values that say who decides.
+    fn governance(&self) -> Vec<Row> {
+        let ownerless = self.is_nobody("rollup.owner");
+        let owner = if ownerless {
+            "no owner: no rule of the rollup ever changes"
+        } else {
+            "can change the policy and the gas limit, each after a delay in which anyone can leave"
+        };
+        let forks = match (self.text("rollup.forks"), ownerless) {
+            ("registry", _) => {
+                "blocks have the fork of L1's registry (EIP-8357); blocks that are not posted before a fork of \
+                 L1 are lost"
+            }
+            ("pinned", true) => {
+                "a fixed fork, and no owner to add another: THE NEXT FORK OF L1 STOPS THE ROLLUP FOR GOOD, and \
+                 locks its deposits"
+            }
+            ("pinned", false) => {
+                "a schedule of its own: the next fork of L1 stops the rollup until the owner has added it"
+            }
+            _ => {
+                "blocks have the fork that L1 had at their timestamp; nobody has to act when L1 forks"
+            }
+        };
+        let open = Duration(self.number("rollup.open_after"));
+        let policy = match self.text("sequencing.policy") {
+            "permissioned" => {
+                let timeout = Duration(self.number("sequencing.timeout"));
+                format!(
+                    "the sequencer has a head start: anyone may advance once the head is {timeout} old"
+                )
+            }
+            "open" => {
+                "anyone may advance; a contract says who is paid, and an owner can replace it"
+                    .to_owned()
+            }
+            "rotating" => {
+                format!("the members take turns; anyone may advance once the head is {open} old")
+            }
+            _ => "anyone may advance, and the builder of a block says who is paid".to_owned(),
+        };
+        let mut rows = vec![
+            self.row("rollup.owner", owner),
+            self.row("rollup.forks", forks),
+            self.row("sequencing.policy", policy),
+        ];
+        if self.get("sequencing.sequencer").is_some() {
+            rows.push(self.row("sequencing.sequencer", "the account that posts blocks to L1"));
+        }
+        rows
+    }
+
+    /// Values in seconds.
+    fn times(&self) -> Vec<Row> {
+        vec![
+            self.time("rollup.max_lag", "a block is on L1 within this time of its timestamp, or never"),
+            self.time(
+                "rollup.open_after",
+                "anyone may advance, whatever the policy says, once the head is as old, or leaves undone what has \
+                 been due for as long",
+            ),
+            self.time("rollup.relay_deadline", "messages from L1 arrive on the L2 within this time"),
+            self.time("rollup.upgrade_delay", "from the announcement of a change to the change"),
+            self.time("forced.delay", "a transaction that was submitted on L1 is due after this time"),
+            self.time("forced.grace", "for as long a block with too little gas left may leave it out"),
+            self.time("forced.expiry", "a transaction that no block has taken for as long is dropped"),
+        ]
+    }
+
+    /// Values in gas, bytes and percent.
+    fn amounts(&self) -> Vec<Row> {
+        let burned = if self.is_nobody("forced.fee_recipient") {
+            "fees of forced transactions are burned"
+        } else {
+            "gets the fees of forced transactions"
+        };
+        let bridge = match self.get("bridge.enabled").and_then(Value::as_bool) {
+            Some(true) => {
+                "a bridge for ERC-20 tokens, which forced transactions may call with more gas"
+            }
+            _ => "no bridge for ERC-20 tokens",
+        };
+        vec![
+            self.row("messages.max_gas", "gas that a message from L1 may ask for"),
+            self.row("messages.max_data", "bytes of data that a message may have"),
+            self.row(
+                "messages.fee_percent",
+                "percent of what its delivery costs on L1 that a message pays",
+            ),
+            self.row("forced.max_gas", "gas that a forced transfer may have"),
+            self.row(
+                "forced.max_bounded_gas",
+                "gas that a forced call of the messenger or the bridge may have",
+            ),
+            self.row(
+                "forced.fee_percent",
+                "percent of what it costs on L1 that a forced transaction pays",
+            ),
+            self.row("forced.fee_recipient", burned),
+            self.row("bridge.enabled", bridge),
+        ]
+    }
+}
+
+/// A number of seconds, in the largest unit of which it is a whole number.
+struct Duration(u64);
+
+impl fmt::Display for Duration {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let units = [(86_400, "day"), (3_600, "hour"), (60, "minute"), (1, "second")];
+        let (count, unit) = units
+            .into_iter()
+            .find(|(length, _)| self.0 >= *length && self.0.is_multiple_of(*length))
+            .map_or((self.0, "second"), |(length, unit)| (self.0 / length, unit));
+        write!(f, "{count} {unit}{}", if count == 1 { "" } else { "s" })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_is_told_in_the_largest_unit_that_fits() {
+        for (seconds, expected) in [
+            (0, "0 seconds"),
+            (1, "1 second"),
+            (90, "90 seconds"),
+            (5_400, "90 minutes"),
+            (3_600, "1 hour"),
+            (604_800, "7 days"),
+            (86_401, "86401 seconds"),
+        ] {
+            assert_eq!(Duration(seconds).to_string(), expected);
+        }
+    }
+}

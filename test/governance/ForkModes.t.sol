@@ -1,0 +1,206 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+pragma solidity ^0.8.28;
+
+import {NativeRollup} from "../../contracts/NativeRollup.sol";
+import {INativeRollup} from "../../contracts/interfaces/INativeRollup.sol";
+import {Execute} from "../../contracts/libraries/Execute.sol";
+import {ForkedL1} from "../utils/ForkedL1.sol";
+import {GenesisHeaders} from "../utils/GenesisHeaders.sol";
+import {IL2} from "../utils/IL2.sol";
+import {L2} from "../utils/L2.sol";
+
+/// @dev The ways in which a rollup gets the forks of L1, apart from the attacks in `ForksOfL1`.
+contract ForkModesTest is ForkedL1 {
+    using L2 for L2.Chain;
+
+    INativeRollup.Change internal constant FORK = INativeRollup.Change.Fork;
+    INativeRollup.Change internal constant POLICY = INativeRollup.Change.Policy;
+
+    function setUp() public override {
+        owner = makeAddr("owner");
+        super.setUp();
+    }
+
+    // ------------------------------------------------------------------ registry
+
+    function test_a_rollup_by_registry_has_the_fork_of_the_current_entry() public {
+        restart(INativeRollup.ForkMode.Registry);
+        advance();
+        uint16[3] memory schemas = [L2.OSAKA, BPO2, L2.AMSTERDAM];
+        uint64[3] memory times = [OSAKA_AT, BPO2_AT, AMSTERDAM_AT];
+        for (uint256 i = 0; i < 3; ++i) {
+            hardfork(schemas[i], times[i]);
+            assertEq(rollup.schemaAt(0), schemas[i]);
+            l2.schema = schemas[i];
+            bytes[] memory blocks = new bytes[](2);
+            blocks[0] = sealNow();
+            skip(12);
+            blocks[1] = sealNow();
+            rollup.advance(one(L2.batchOf(blocks)), none());
+            nextL1Block();
+            advance();
+            assertHead();
+        }
+    }
+
+    /// @dev Not even where EXECUTE would accept it: Osaka under BPO2.
+    function test_a_rollup_by_registry_has_no_other_fork_than_the_entry() public {
+        restart(INativeRollup.ForkMode.Registry);
+        hardfork(BPO2, BPO2_AT);
+        IL2.Head memory before = l2.head;
+        l2.schema = L2.OSAKA;
+        bytes[] memory inputs = one(sealNow());
+        vm.expectRevert(
+            abi.encodeWithSelector(INativeRollup.SchemaMismatch.selector, L2.OSAKA, BPO2)
+        );
+        rollup.advance(inputs, none());
+        l2.head = before;
+        l2.schema = BPO2;
+        advance();
+        assertHead();
+    }
+
+    /// @dev Blocks of Amsterdam, then a registry that names Osaka, on an L1 that accepts both.
+    function test_an_entry_of_an_earlier_fork_leads_nobody_back() public {
+        installExecute("");
+        restart(INativeRollup.ForkMode.Registry);
+        registry.set(L2.AMSTERDAM);
+        l2.schema = L2.AMSTERDAM;
+        advance();
+        registry.set(L2.OSAKA);
+        IL2.Head memory before = l2.head;
+        l2.schema = L2.OSAKA;
+        bytes[] memory inputs = one(sealNow());
+        vm.expectRevert(
+            abi.encodeWithSelector(INativeRollup.ForkWentBack.selector, L2.OSAKA, L2.AMSTERDAM)
+        );
+        rollup.advance(inputs, none());
+        registry.set(L2.AMSTERDAM);
+        l2.head = before;
+        l2.schema = L2.AMSTERDAM;
+        advance();
+        assertHead();
+    }
+
+    /// @dev An entry that names a fork as batches have it is one that no block has, and neither is a fork whose
+    /// layout is unknown; an entry of more than two bytes is not cut to one that is known.
+    function test_entries_that_name_no_known_fork_are_refused() public {
+        restart(INativeRollup.ForkMode.Registry);
+        IL2.Head memory before = l2.head;
+        bytes memory honest = sealNow();
+        uint256[3] memory entries = [uint256(0x11ba), 0x1602, 0x10000 | L2.PRAGUE];
+        for (uint256 i = 0; i < 3; ++i) {
+            registry.set(entries[i]);
+            uint256 shown = entries[i] >> 16 == 0 ? entries[i] : 0;
+            expectRefused(
+                honest,
+                none(),
+                abi.encodeWithSelector(INativeRollup.SchemaMismatch.selector, L2.PRAGUE, shown)
+            );
+        }
+        registry.set(0x1601);
+        expectRefused(
+            L2.broken(honest, IL2.Field.Schema, bytes32(uint256(0x1601)), false),
+            none(),
+            abi.encodeWithSelector(
+                INativeRollup.SchemaNotSupported.selector, 0x1601, L2.PRAGUE, L2.AMSTERDAM
+            )
+        );
+        registry.set(L2.PRAGUE);
+        l2.head = before;
+        advance();
+        assertHead();
+    }
+
+    function test_without_a_registry_there_is_no_rollup_by_registry() public {
+        bytes memory code = address(registry).code;
+        vm.etch(address(registry), "");
+        bytes memory error_ =
+            abi.encodeWithSelector(INativeRollup.RegistryUnavailable.selector, 0, 64);
+        vm.expectRevert(error_);
+        this.make(INativeRollup.ForkMode.Registry);
+        this.make(INativeRollup.ForkMode.Follow);
+        this.make(INativeRollup.ForkMode.Pinned);
+        // Half an entry is none either: as long as what was asked for, and so an echo of it.
+        vm.etch(address(registry), hex"365f5f37365ff3");
+        vm.expectRevert(abi.encodeWithSelector(INativeRollup.RegistryUnavailable.selector, 32, 64));
+        this.make(INativeRollup.ForkMode.Registry);
+        vm.etch(address(registry), code);
+        this.make(INativeRollup.ForkMode.Registry);
+        advance();
+        assertHead();
+    }
+
+    function make(INativeRollup.ForkMode mode_) external {
+        restart(mode_);
+        assertEq(uint256(rollup.FORK_MODE()), uint256(mode_));
+    }
+
+    // ------------------------------------------------------------------ who has a schedule
+
+    function test_only_a_pinned_rollup_has_a_schedule_of_its_own() public {
+        bytes[] memory inputs = new bytes[](1);
+        INativeRollup.ForkMode[2] memory modes =
+            [INativeRollup.ForkMode.Follow, INativeRollup.ForkMode.Registry];
+        uint256 value = uint256(AMSTERDAM_AT) << 16 | L2.AMSTERDAM;
+        for (uint256 i = 0; i < 2; ++i) {
+            restart(modes[i]);
+            vm.startPrank(owner);
+            vm.expectRevert(INativeRollup.ForksNotPinned.selector);
+            rollup.announce(FORK, value);
+            rollup.announce(POLICY, value);
+            vm.stopPrank();
+            inputs[0] = sealNow();
+            vm.expectRevert(INativeRollup.ForksNotPinned.selector);
+            rollup.reportFork(inputs);
+        }
+        restart(INativeRollup.ForkMode.Pinned);
+        vm.prank(owner);
+        rollup.announce(FORK, value);
+    }
+
+    /// @dev A fork is named by the schema of single inputs: no block has that of a batch alone.
+    function test_no_fork_is_named_by_the_schema_of_a_batch_or_has_an_unknown_layout() public {
+        restart(INativeRollup.ForkMode.Pinned);
+        uint256 time = vm.getBlockTimestamp() + UPGRADE_DELAY + 100;
+        uint16[4] memory schemas = [0x15ba, 0x1601, 0x1502, L2.AMSTERDAM];
+        for (uint256 i = 0; i < 4; ++i) {
+            vm.prank(owner);
+            rollup.announce(FORK, time << 16 | schemas[i]);
+        }
+        skip(UPGRADE_DELAY - 1 days);
+        for (uint256 i = 0; i < 4; ++i) {
+            rollup.clear(FORK, time << 16 | schemas[i]);
+        }
+        skip(1 days);
+        vm.startPrank(owner);
+        for (uint256 i = 0; i < 3; ++i) {
+            uint256 value = time << 16 | schemas[i];
+            vm.expectRevert(
+                abi.encodeWithSelector(INativeRollup.ChangeInvalid.selector, FORK, value)
+            );
+            rollup.make(FORK, value);
+        }
+        rollup.make(FORK, time << 16 | L2.AMSTERDAM);
+        vm.stopPrank();
+        assertEq(rollup.forks(1).schema, L2.AMSTERDAM);
+    }
+
+    function test_no_rollup_begins_with_the_schema_of_a_batch_or_an_unknown_layout() public {
+        uint16[4] memory schemas = [0x11ba, 0x1001, 0x1601, 0x1202];
+        bytes memory header = GenesisHeaders.encode(l2.head);
+        INativeRollup.Config memory c = config();
+        makeQueues(1_000_000, 16_384);
+        (c.messageQueue, c.forced) = (address(queue), address(inbox));
+        for (uint256 i = 0; i < 4; ++i) {
+            c.schema = schemas[i];
+            vm.expectRevert(
+                abi.encodeWithSelector(
+                    INativeRollup.SchemaNotSupported.selector, c.schema, L2.PRAGUE, L2.AMSTERDAM
+                )
+            );
+            new NativeRollup(header, c);
+        }
+        deploy();
+    }
+}

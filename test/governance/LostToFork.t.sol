@@ -1,0 +1,245 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+pragma solidity ^0.8.28;
+
+import {INativeRollup} from "../../contracts/interfaces/INativeRollup.sol";
+import {Execute} from "../../contracts/libraries/Execute.sol";
+import {ForkedL1} from "../utils/ForkedL1.sol";
+import {IL2} from "../utils/IL2.sol";
+import {L2} from "../utils/L2.sol";
+
+/// @dev A rollup that pins its forks, whose owner comes too late: L1 has forked. Nothing that waits can be done
+/// any more, so the fork must not wait for it; and nobody may use that to change the rules of a rollup that lives.
+contract LostToForkTest is ForkedL1 {
+    using L2 for L2.Chain;
+
+    INativeRollup.Change internal constant FORK = INativeRollup.Change.Fork;
+    INativeRollup.Change internal constant POLICY = INativeRollup.Change.Policy;
+
+    function setUp() public override {
+        mode = INativeRollup.ForkMode.Pinned;
+        owner = makeAddr("owner");
+        super.setUp();
+        // The fork after Osaka comes later than an owner takes.
+        installExecute("l1=prague,osaka@1700010000,amsterdam@1710000000");
+    }
+
+    function value(uint16 schema, uint256 from) internal pure returns (uint256) {
+        return from << 16 | schema;
+    }
+
+    function announce(INativeRollup.Change change, uint256 v) internal {
+        vm.prank(owner);
+        rollup.announce(change, v);
+    }
+
+    function make(INativeRollup.Change change, uint256 v) internal {
+        vm.prank(owner);
+        rollup.make(change, v);
+    }
+
+    function expectNotCleared(INativeRollup.Change change, uint256 v) internal {
+        vm.expectRevert(abi.encodeWithSelector(INativeRollup.NotCleared.selector, change, v));
+        make(change, v);
+    }
+
+    /// @dev The next block under a fork that the schedule does not have, which does not become the head.
+    function reportable(uint16 schema) internal returns (bytes[] memory inputs) {
+        IL2.Head memory before = l2.head;
+        uint16 schemaBefore = l2.schema;
+        l2.schema = schema;
+        inputs = one(sealNow());
+        (l2.head, l2.schema) = (before, schemaBefore);
+    }
+
+    function report(uint16 schema) internal {
+        bytes[] memory inputs = reportable(schema);
+        vm.expectEmit(address(rollup));
+        emit INativeRollup.ForkReported(schema, rollup.head().number);
+        rollup.reportFork(inputs);
+    }
+
+    // ------------------------------------------------------------------ the way back
+
+    /// @dev A message of 1 wei waits, and can never be relayed.
+    function test_an_owner_who_is_late_adds_the_fork_one_delay_after_it_was_reported() public {
+        advance();
+        send(alice, 1, 0, "");
+        hardfork(L2.OSAKA, OSAKA_AT);
+        IL2.Head memory parent = l2.head;
+        bytes[] memory old = one(sealNow());
+        vm.expectRevert(Execute.ExecuteFailed.selector);
+        rollup.advance{gas: 16_000_000}(old, none());
+        l2.head = parent;
+        report(L2.OSAKA);
+        uint256 from = vm.getBlockTimestamp() + UPGRADE_DELAY + 60;
+        uint256 v = value(L2.OSAKA, from);
+        announce(FORK, v);
+        skip(UPGRADE_DELAY - 1);
+        vm.expectRevert(
+            abi.encodeWithSelector(INativeRollup.StillPending.selector, OSAKA_AT + 1 days)
+        );
+        rollup.clear(FORK, v);
+        vm.prank(owner);
+        vm.expectRevert(
+            abi.encodeWithSelector(INativeRollup.NotReady.selector, OSAKA_AT + UPGRADE_DELAY)
+        );
+        rollup.make(FORK, v);
+        skip(1);
+        make(FORK, v);
+        skip(60);
+        l2.schema = L2.OSAKA;
+        bringOver();
+        assertHead();
+        assertEq(rollup.schemaAt(uint64(from)), L2.OSAKA);
+    }
+
+    /// @dev To the second, from the report on.
+    function test_the_delay_begins_with_the_report() public {
+        send(alice, 1, 0, "");
+        hardfork(L2.OSAKA, OSAKA_AT);
+        uint256 v = value(L2.OSAKA, OSAKA_AT + 10 days);
+        announce(FORK, v);
+        skip(2 days);
+        report(L2.OSAKA);
+        skip(UPGRADE_DELAY - 1);
+        expectNotCleared(FORK, v);
+        skip(1);
+        make(FORK, v);
+    }
+
+    // ------------------------------------------------------------------ what a report needs
+
+    function test_nothing_is_reported_that_execute_does_not_accept() public {
+        uint256 state = vm.snapshotState();
+        // A second before the fork of L1.
+        hardfork(L2.PRAGUE, OSAKA_AT - 1);
+        bytes[] memory inputs = reportable(L2.OSAKA);
+        vm.expectRevert(Execute.ExecuteFailed.selector);
+        rollup.reportFork{gas: 16_000_000}(inputs);
+        vm.revertToState(state);
+        hardfork(L2.OSAKA, OSAKA_AT);
+        inputs = reportable(L2.OSAKA);
+        bytes[] memory forged =
+            one(L2.broken(inputs[0], IL2.Field.StateRoot, keccak256("forged"), true));
+        vm.expectRevert(Execute.ExecuteFailed.selector);
+        rollup.reportFork{gas: 16_000_000}(forged);
+        rollup.reportFork(inputs);
+    }
+
+    function test_what_is_reported_could_follow_the_head_but_for_its_fork() public {
+        hardfork(L2.OSAKA, OSAKA_AT);
+        bytes[] memory inputs = reportable(L2.OSAKA);
+        IL2.Field[6] memory fields = [
+            IL2.Field.ChainId,
+            IL2.Field.ParentHash,
+            IL2.Field.Number,
+            IL2.Field.GasLimit,
+            IL2.Field.Timestamp,
+            IL2.Field.Anchor
+        ];
+        bytes4[6] memory errors = [
+            INativeRollup.ChainIdMismatch.selector,
+            INativeRollup.ParentHashMismatch.selector,
+            INativeRollup.BlockNumberMismatch.selector,
+            INativeRollup.GasLimitMismatch.selector,
+            INativeRollup.TimestampNotAfterParent.selector,
+            INativeRollup.AnchorMismatch.selector
+        ];
+        for (uint256 i = 0; i < 6; ++i) {
+            bytes[] memory bad = one(L2.broken(inputs[0], fields[i], bytes32(uint256(7)), false));
+            vm.expectPartialRevert(errors[i]);
+            rollup.reportFork(bad);
+        }
+        vm.expectRevert(INativeRollup.NothingToAdvance.selector);
+        rollup.reportFork(new bytes[](0));
+        skip(MAX_LAG);
+        uint256 state = vm.snapshotState();
+        rollup.reportFork(inputs);
+        vm.revertToState(state);
+        skip(1);
+        vm.expectPartialRevert(INativeRollup.TimestampTooOld.selector);
+        rollup.reportFork(inputs);
+    }
+
+    function test_a_fork_that_the_schedule_has_or_whose_layout_is_unknown_is_not_reported() public {
+        hardfork(L2.OSAKA, OSAKA_AT);
+        bytes[] memory good = reportable(L2.OSAKA);
+        uint16[2] memory others = [L2.PRAGUE, 0x1601];
+        bytes[] memory bad =
+            one(L2.broken(good[0], IL2.Field.Schema, bytes32(uint256(others[0])), false));
+        vm.expectRevert(
+            abi.encodeWithSelector(INativeRollup.ForkNotLater.selector, L2.PRAGUE, L2.PRAGUE)
+        );
+        rollup.reportFork(bad);
+        bad = one(L2.broken(good[0], IL2.Field.Schema, bytes32(uint256(others[1])), false));
+        vm.expectRevert(
+            abi.encodeWithSelector(
+                INativeRollup.SchemaNotSupported.selector, 0x1601, L2.PRAGUE, L2.AMSTERDAM
+            )
+        );
+        rollup.reportFork(bad);
+        rollup.reportFork(one(L2.batchOf(good)));
+    }
+
+    /// @dev It would put the change off. After another block, or of a later fork, it counts anew.
+    function test_a_fork_is_reported_once_for_a_head() public {
+        hardfork(L2.OSAKA, OSAKA_AT);
+        bytes[] memory again = reportable(L2.OSAKA);
+        report(L2.OSAKA);
+        vm.expectRevert(
+            abi.encodeWithSelector(INativeRollup.ForkNotLater.selector, L2.OSAKA, L2.PRAGUE)
+        );
+        rollup.reportFork(again);
+        hardfork(L2.AMSTERDAM, 1_710_000_000);
+        report(L2.AMSTERDAM);
+        skip(UPGRADE_DELAY);
+        installExecute("");
+        advance();
+        report(L2.OSAKA);
+    }
+
+    // ------------------------------------------------------------------ what a report does not do
+
+    /// @dev On an L1 that accepts both forks. The block shows that the rollup lives.
+    function test_a_block_after_the_report_voids_it() public {
+        installExecute("");
+        send(alice, 1, 0, "");
+        skip(12);
+        uint256 v = value(L2.OSAKA, vm.getBlockTimestamp() + 8 days);
+        announce(FORK, v);
+        report(L2.OSAKA);
+        skip(UPGRADE_DELAY);
+        uint256 state = vm.snapshotState();
+        make(FORK, v);
+        vm.revertToState(state);
+        bringOver();
+        expectNotCleared(FORK, v);
+    }
+
+    function test_a_report_clears_no_other_change() public {
+        send(alice, 1, 0, "");
+        hardfork(L2.OSAKA, OSAKA_AT);
+        report(L2.OSAKA);
+        uint256 from = OSAKA_AT + 8 days;
+        // As an address, the same low bits.
+        announce(POLICY, value(L2.OSAKA, from));
+        announce(FORK, value(L2.AMSTERDAM, from));
+        announce(FORK, value(L2.OSAKA, from));
+        skip(UPGRADE_DELAY);
+        expectNotCleared(POLICY, value(L2.OSAKA, from));
+        expectNotCleared(FORK, value(L2.AMSTERDAM, from));
+        make(FORK, value(L2.OSAKA, from));
+    }
+
+    function test_without_a_report_a_fork_waits_for_what_is_pending() public {
+        send(alice, 1, 0, "");
+        hardfork(L2.OSAKA, OSAKA_AT);
+        uint256 v = value(L2.OSAKA, OSAKA_AT + 20 days);
+        announce(FORK, v);
+        skip(10 days);
+        expectNotCleared(FORK, v);
+        report(L2.OSAKA);
+        skip(UPGRADE_DELAY);
+        make(FORK, v);
+    }
+}
