@@ -8,7 +8,7 @@ import {L2} from "./L2.sol";
 import {RealRollup} from "./RealRollup.sol";
 
 /// @title Builds blocks with due forced transactions, and the evidence for them
-/// @dev As strict as necessary: transactions beyond the budget of a block are deferred.
+/// @dev Transactions beyond the budget of a block are deferred; the builder is no smarter than necessary.
 abstract contract ForcedBuilder is RealRollup {
     using L2 for L2.Chain;
 

@@ -60,8 +60,8 @@ impl Block {
         }
     }
 
-    /// Creates a block of another chain, without executing it. It is not [provable](Self::provable), and the
-    /// state after it is not stored.
+    /// Creates a block that was executed elsewhere, and trusts its results. It is not
+    /// [provable](Self::provable), and the state after it is not stored.
     pub fn foreign(
         header: Header,
         transactions: Vec<Transaction>,
@@ -75,7 +75,7 @@ impl Block {
         }
     }
 
-    /// Returns `true` if the block was [not executed here](Self::foreign).
+    /// Returns `true` if the block was [executed elsewhere](Self::foreign).
     pub fn is_foreign(&self) -> bool {
         // No state has this root, so a block that was executed here has another one.
         !self.provable && self.pre_state_root.is_zero()

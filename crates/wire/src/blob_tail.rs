@@ -25,13 +25,12 @@ pub const BLOB_LEN: usize = ELEMENT * 4_096;
 pub const BLOB_CAPACITY: usize = (ELEMENT - 1) * 4_096;
 /// Bytes of a request that are in the head: up to the end of the fixed part of the longest payload, so that a
 /// contract finds the fields of a block at fixed offsets, independent of the tail.
-// The longest fixed part is taken for every fork: one length keeps the offsets the same in all dialects.
+// One length for all forks: the layout of the head then does not depend on the schema id.
 pub const REQUEST_HEAD: usize = request::FIXED + payload::FIXED_V4;
 /// Minimum number of bytes of a head.
 pub const MIN_HEAD: usize = REQUEST_IN_CALLDATA + REQUEST_HEAD;
 /// Last two bytes of a trailer.
-// An SSZ input may end in any bytes; the length check and these two bytes make a plain input taken for a
-// trailer an error rather than another block.
+// They tell a trailer from the end of a plain input that was sent to this address by mistake.
 pub const MAGIC: [u8; 2] = [0xb1, 0x0b];
 
 /// Bytes of a field element.

@@ -217,8 +217,7 @@ impl<'a> ExecutionRequests<'a> {
     pub fn requests_hash(&self) -> B256 {
         let mut all = Sha256::new();
         for (kind, data) in self.typed() {
-            // Geth and the specification hash a type only if it has data; hashing the type byte alone would
-            // change the root.
+            // EIP-7685 leaves out types without data; hashing the type byte alone would change the hash.
             if !data.is_empty() {
                 all.update(Sha256::new().chain_update([kind]).chain_update(data).finalize());
             }

@@ -97,7 +97,7 @@ struct Merkle {
     zeros: [Chunk; Self::MAX_DEPTH + 1],
 }
 
-// Computed once for the process: 48 hashes for every root would be a cost that no price covers.
+// Computed once for the process rather than for each root.
 static MERKLE: LazyLock<Merkle> = LazyLock::new(Merkle::new);
 
 impl Merkle {
