@@ -10,6 +10,7 @@ mod l1_log;
 mod messages;
 mod monitoring;
 mod planning;
+mod profile;
 mod promotion;
 mod room;
 mod round_trip;
