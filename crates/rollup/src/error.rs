@@ -286,6 +286,21 @@ pub enum RollupError {
         /// Most seconds for which blocks are made without L1.
         limit: u64,
     },
+    /// L1 sells EXECUTE at other prices than those that are configured.
+    #[error(
+        "EXECUTE on L1 asks for {what} gas than by the schedule {configured}, which reserves {reserve} for an empty block; \
+         L1 seems to have the schedule {fitting}, see --l1-execute-gas"
+    )]
+    Profile {
+        /// The schedule that is configured.
+        configured: String,
+        /// Gas that it reserves.
+        reserve: u64,
+        /// `more` or `less`.
+        what: &'static str,
+        /// Name of a schedule by whose prices L1 asks for what it does.
+        fitting: &'static str,
+    },
     /// A value of the configuration makes no sense.
     #[error("{field}: {reason}")]
     Config {

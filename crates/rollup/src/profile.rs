@@ -1,8 +1,16 @@
 //! EXECUTE as the L1 of a rollup has it.
 
-use execute::{Execute, GasSchedule, Networks};
+use crate::{L1Client, L1Error, RollupError};
+use alloy_eips::BlockNumberOrTag;
+use alloy_primitives::Bytes;
+use alloy_provider::Provider as _;
+use alloy_rpc_types_eth::TransactionRequest;
+use chain::{BlockAttributes, Chain, ChainConfig, spec_of};
+use contracts::{Deployment, posting};
+use execute::{EXECUTE_ADDRESS, Execute, GasSchedule, Networks};
 use executor::ChainSpec;
 use std::sync::Arc;
+use wire::StatelessResult;
 
 /// Prices of EXECUTE on L1. The builder, the self-check, the planner and followers all take theirs from here. Forks are
 /// those of the L2, which has the schedule of its L1; limits of a transaction are
@@ -13,10 +21,98 @@ pub struct L1Profile {
     pub schedule: GasSchedule,
 }
 
+/// Part of the reserve of a call by which L1 may ask for more or less without another schedule.
+const TOLERANCE: u64 = 16;
+/// Gas that is enough for the call by any schedule that a node can work with.
+const PLENTY: u64 = posting::TRANSACTION_GAS_CAP;
+
 impl L1Profile {
     /// EXECUTE of this L1 for blocks of an L2 with this fork schedule.
     pub fn execute(&self, spec: &ChainSpec) -> Execute {
         let networks = Networks::Only(Arc::new(spec.clone()));
         Execute { gas: self.schedule.into(), networks, ..Execute::following(spec.clone()) }
+    }
+
+    /// Compares the prices with those of L1: calls EXECUTE there with a block that is known to be valid, an empty one on
+    /// the genesis of the L2, with a little more and a little less gas than the schedule reserves.
+    ///
+    /// # Errors
+    ///
+    /// [`RollupError::Profile`] if L1 asks for more or for less; [`RollupError::L1`] if it cannot be asked.
+    pub(crate) fn check(
+        &self,
+        client: &L1Client,
+        deployment: &Deployment,
+    ) -> Result<(), RollupError> {
+        let spec = spec_of(&deployment.genesis.config);
+        let input = first_block(deployment)?;
+        let reserve_by = |schedule| {
+            let execute = Self { schedule }.execute(&spec);
+            execute.cost_of(&input, 0, 0).map(|cost| cost.reserve)
+        };
+        let refused = |reason| RollupError::Refused { hash: deployment.genesis_hash, reason };
+        let reserve = reserve_by(self.schedule).map_err(refused)?;
+        let Some(head) = client.header(BlockNumberOrTag::Latest)? else { return Ok(()) };
+        let Some(fork) = spec.fork_at(head.header.timestamp) else { return Ok(()) };
+        let (intrinsic, floor) = posting::transaction_gas(fork, &input);
+        let runs_with = |gas: u64| runs(client, &input, intrinsic.saturating_add(gas));
+        let (little, much) = (reserve - reserve / TOLERANCE, reserve + reserve / TOLERANCE);
+        // A transaction has no less gas than its bytes cost at least, whatever EXECUTE asks for.
+        let is_enough = runs_with(much.max(floor.saturating_sub(intrinsic)))?;
+        let is_more_than_enough = intrinsic + little >= floor && runs_with(little)?;
+        if is_enough && !is_more_than_enough {
+            return Ok(());
+        }
+        if !is_enough && !runs_with(PLENTY.saturating_sub(intrinsic))? {
+            // It is behind another address, or its forks are others: prices are not what is wrong.
+            tracing::warn!(reserve, "L1 does not run EXECUTE, its prices are not known");
+            return Ok(());
+        }
+        let mut fitting = None;
+        for (name, schedule) in GasSchedule::NAMED {
+            let reserve = reserve_by(schedule).map_err(refused)?;
+            let (little, much) = (reserve - reserve / TOLERANCE, reserve + reserve / TOLERANCE);
+            if intrinsic + little >= floor && !runs_with(little)? && runs_with(much)? {
+                fitting = Some(name);
+            }
+        }
+        let configured = self.schedule.to_string();
+        let what = if is_enough { "less" } else { "more" };
+        Err(RollupError::Profile {
+            configured,
+            reserve,
+            what,
+            fitting: fitting.unwrap_or("another"),
+        })
+    }
+}
+
+/// The input of EXECUTE for an empty block on the genesis of an L2.
+fn first_block(deployment: &Deployment) -> Result<Bytes, RollupError> {
+    let genesis = &deployment.genesis;
+    let chain = Chain::new(genesis, ChainConfig::new(spec_of(&genesis.config)))?;
+    let parent = &chain.head().header;
+    let attributes = BlockAttributes {
+        timestamp: parent.timestamp + 1,
+        slot_number: parent.number + 1,
+        ..BlockAttributes::default()
+    };
+    let (new, _) = chain.build(&attributes, Vec::new())?;
+    let number = new.block.header.number;
+    Ok(new.input().map_err(|source| RollupError::Input { number, source })?.into())
+}
+
+/// Returns `true` if EXECUTE verifies the input in a transaction with so much gas.
+fn runs(client: &L1Client, input: &Bytes, gas: u64) -> Result<bool, L1Error> {
+    let provider = client.inner().provider().clone();
+    let request = TransactionRequest::default()
+        .to(EXECUTE_ADDRESS)
+        .gas_limit(gas)
+        .input(input.clone().into());
+    let answer = client.wait(async move { provider.call(request).await });
+    match answer {
+        Ok(output) => Ok(StatelessResult::decode(&output).is_ok_and(|result| result.valid)),
+        Err(error) if error.as_error_resp().is_some() => Ok(false),
+        Err(error) => Err(error.into()),
     }
 }

@@ -2,7 +2,7 @@
 //! them to L1, and a server.
 
 use crate::{
-    Config, EngineConfig, L1Client, L1Error, L1Reader, Prices, Role, RollupError, Rules,
+    Config, EngineConfig, L1Client, L1Error, L1Profile, L1Reader, Prices, Role, RollupError, Rules,
     admin::{self, Asked, Orders},
     forward::Forwarder,
     heads::Heads,
@@ -87,7 +87,7 @@ impl RollupNode {
         let has_beacon = !config.l1_beacon.is_empty();
         let blobs = has_beacon.then(|| BlobClient::new(&config.l1_beacon, timeout)).transpose()?;
         let (client, rules, l1_gas_limit) =
-            connect(L1Client::new(&l1, timeout)?, &deployment).await?;
+            connect(L1Client::new(&l1, timeout)?, &deployment, config.profile).await?;
         let chain = open_chain(&config, &deployment)?;
         let coinbase = match &config.role {
             Role::Sequencer(it) => it.operator_key.address(),
@@ -362,6 +362,7 @@ fn drive(
 async fn connect(
     client: L1Client,
     deployment: &Deployment,
+    profile: L1Profile,
 ) -> Result<(L1Client, Rules, Option<u64>), RollupError> {
     let client = Arc::new(client);
     let mut pause = Duration::from_secs(1);
@@ -369,6 +370,7 @@ async fn connect(
         let (asked, deployment) = (Arc::clone(&client), deployment.clone());
         let asking = tokio::task::spawn_blocking(move || {
             let rules = sync::rules(&asked, &deployment)?;
+            profile.check(&asked, &deployment)?;
             Ok::<_, RollupError>((rules, gas_limit(&asked)?))
         });
         match asking.await.map_err(|_| L1Error::Thread)? {

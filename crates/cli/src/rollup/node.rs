@@ -509,7 +509,7 @@ impl Values {
             }
         };
         let schedule = given("--l1-execute-gas", self.l1_execute_gas)?;
-        let schedule = schedule.parse().wrap_err("--l1-execute-gas")?;
+        let schedule = schedule.parse::<GasSchedule>().wrap_err("--l1-execute-gas")?;
         Ok(Config {
             deployment: given("--deployment", self.deployment)?,
             l1: urls(&given("--l1", self.l1)?),

@@ -48,7 +48,7 @@ fn the_engine_api_needs_a_secret_and_a_secret_a_use() {
 }
 
 #[test]
-fn what_l1_lets_a_transaction_have_is_never_less_than_on_mainnet() {
+fn limits_and_prices_of_l1_are_understood_or_refused_with_the_flag() {
     let key = format!("0x{}", "11".repeat(32));
     let common = ["--role", "sequencer", "--deployment", "/nowhere/nothing.json"];
     let keys = ["--l1", "http://127.0.0.1:1", "--advance-key", &key, "--operator-key", &key];
@@ -59,6 +59,10 @@ fn what_l1_lets_a_transaction_have_is_never_less_than_on_mainnet() {
         (["--l1-transaction-bytes", "131072"], "nothing.json"),
         (["--l1-transaction-gas", "16777216"], "nothing.json"),
         (["--l1-transaction-bytes", "6000000"], "nothing.json"),
+        (["--l1-execute-gas", "cheap"], "--l1-execute-gas"),
+        (["--l1-execute-gas", "25000+60"], "nothing.json"),
+        (["--backlog-slow-percent", "100"], "--backlog-slow-percent: less than 100"),
+        (["--backlog-slow-percent", "99"], "nothing.json"),
     ] {
         let (succeeded, said) = node(&[&common[..], &keys, &flags].concat());
         assert!(!succeeded && said.contains(expected), "{flags:?}: {said}");

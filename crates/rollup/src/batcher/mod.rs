@@ -154,6 +154,8 @@ pub(crate) struct Batcher {
     profile: L1Profile,
     /// Figures of blocks that L1 does not have yet.
     measured: B256Map<Measured>,
+    /// The L1 block from which on the prices of EXECUTE are compared again after L1 has not taken an `advance`.
+    prices_again_at: u64,
     /// Number of times that a block was executed to measure it.
     executions: u64,
     throughput: Throughput,
@@ -191,6 +193,7 @@ impl Batcher {
             reads_blobs,
             profile,
             measured: B256Map::default(),
+            prices_again_at: 0,
             executions: 0,
             throughput: Throughput::default(),
             last_submission: Instant::now(),

@@ -141,6 +141,17 @@ impl Batcher {
         })
     }
 
+    /// Compares the prices of EXECUTE with those of L1, after L1 has not taken an `advance`: now and then, as what they
+    /// are compared by is made anew.
+    pub(super) fn check_prices(&mut self, work: &Work) -> Result<(), RollupError> {
+        if work.l1_head() < self.prices_again_at {
+            return Ok(());
+        }
+        self.profile.check(&self.client, work.view.deployment())?;
+        self.prices_again_at = work.l1_head().saturating_add(PAUSE);
+        Ok(())
+    }
+
     /// L1 has not taken an `advance`.
     pub(super) fn distrust_kept(&mut self, work: &Work) {
         self.codes.forget();

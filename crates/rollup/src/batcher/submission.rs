@@ -50,7 +50,10 @@ impl Batcher {
                 }
             }
             Progress::NotByBlobs => self.blobs.has_failed(work.l1_head()),
-            Progress::Failed(_) => self.distrust_kept(work),
+            Progress::Failed(_) => {
+                self.distrust_kept(work);
+                self.check_prices(work)?;
+            }
             Progress::Waiting | Progress::Idle => {}
         }
         let mut blocks = work.unsafe_blocks()?;
@@ -117,6 +120,7 @@ impl Batcher {
         }
         if sent.is_err() {
             self.distrust_kept(work);
+            self.check_prices(work)?;
         }
         // What L1 does not take of several blocks, it may take of fewer.
         self.most_blocks = if sent.is_ok() { MAX_BLOCKS } else { (count / 2).max(1) };

@@ -13,6 +13,7 @@ mod messages;
 mod monitoring;
 mod planning;
 mod pool_attacks;
+mod profile;
 mod promotion;
 mod room;
 mod round_trip;

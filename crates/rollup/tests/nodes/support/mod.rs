@@ -16,6 +16,7 @@ use enshrine_rollup::{
     BacklogConfig, Config, L1Profile, PoolLimits, Prices, Role, RollupNode, SequencerConfig,
     Signer, SubmitterConfig,
 };
+use execute::GasSchedule;
 use eyre::{OptionExt, Result, ensure, eyre};
 use rpc::ServerConfig;
 use std::{path::PathBuf, time::Duration};
@@ -68,6 +69,15 @@ impl World {
     /// As above, with these accounts on the L2 from the start.
     pub(crate) async fn with_blobs_and(accounts: Vec<(Address, GenesisAccount)>) -> Result<Self> {
         let l1 = Devnet::builder().with(|config| config.execute_blobs = true);
+        Self::on(l1, accounts, None).await
+    }
+
+    /// As above, on an L1 that sells EXECUTE by this schedule.
+    pub(crate) async fn with_execute_gas(
+        schedule: GasSchedule,
+        accounts: Vec<(Address, GenesisAccount)>,
+    ) -> Result<Self> {
+        let l1 = Devnet::builder().with(move |config| config.execute_gas = schedule);
         Self::on(l1, accounts, None).await
     }
 
