@@ -157,18 +157,3 @@ fn cell(value: Option<&str>) -> String {
     }
     format!("`{}`", text.replace('|', "\\|").replace('`', "'"))
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_new_document_keeps_the_table_of_the_suites_and_nothing_else_of_the_earlier_one() {
-        let new = Report::default().markdown("a", "b");
-        let (head, tail) = new.split_once("<!-- suites: end -->").unwrap();
-        let earlier = format!("old\n{head}\n| viem |\n<!-- suites: end -->old\n");
-        let kept = keep_suites(&earlier, &new);
-        assert_eq!(kept, format!("{head}\n| viem |\n<!-- suites: end -->{tail}"));
-        assert_eq!(keep_suites("no table", &new), new);
-    }
-}
