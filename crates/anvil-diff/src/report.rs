@@ -11,9 +11,15 @@ use std::{cmp::Reverse, collections::BTreeMap, fmt::Write as _};
 const IMPACT: &str = include_str!("impact.md");
 
 /// Section of the document that `cargo xtask suites --write` fills.
-const SUITES: &str = "## Suites of clients\n\nTests of JavaScript and Python clients, told to both nodes by `cargo \
-                      xtask suites`. Tests that fail with both mostly expect what geth does.\n\n\
-                      <!-- suites: begin -->\n<!-- suites: end -->\n\n";
+const SUITES: &str = "\
+## Suites of clients
+
+Tests of JavaScript and Python clients, told to both nodes by `cargo xtask suites`. Many tests of web3.py that fail with both nodes need ENS, or expect geth's answers to `eth_signTransaction` and `eth_signTypedData`.
+
+<!-- suites: begin -->
+<!-- suites: end -->
+
+";
 
 /// Copies the table of the suites from an earlier document into a new one.
 pub fn keep_suites(earlier: &str, new: &str) -> String {
