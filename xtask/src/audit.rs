@@ -20,7 +20,7 @@ use toolchain::{Toolchain, progress_to_stderr};
 /// Beginning of the names of proofs that must be refuted.
 const MUST_FAIL: &str = "check_must_fail_";
 
-/// What halmos says of a loop that it has not followed to its end.
+/// Message of halmos about a loop that it did not unroll to its end.
 const CUT_LOOP: &str = "loop unrolling bound";
 
 /// Installs the analysers where they are missing and runs them; whether both are content.
@@ -166,7 +166,7 @@ fn succeed(command: &mut Command) -> eyre::Result<()> {
     Ok(())
 }
 
-/// How a symbolic proof ended.
+/// Outcome of a symbolic proof.
 #[derive(Debug, PartialEq, Eq)]
 struct Proof {
     name: String,
@@ -227,7 +227,7 @@ fn findings(report: &Value) -> eyre::Result<Vec<Finding>> {
     Ok(detectors.iter().map(finding).filter(serious).collect())
 }
 
-/// What is accepted, and why.
+/// Accepted findings with their reasons.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Baseline {
@@ -272,7 +272,7 @@ impl Baseline {
     }
 }
 
-/// Whether a pattern of the baseline means the place of a finding.
+/// Returns `true` if a pattern of the baseline matches the place of a finding.
 fn is_at(finding: &Finding, pattern: &str) -> bool {
     pattern
         .strip_suffix('*')

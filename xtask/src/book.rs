@@ -110,7 +110,7 @@ fn diagrams(root: &Path, pages: &Path) -> Result<()> {
     Ok(())
 }
 
-/// What the binary says of its commands and flags.
+/// Returns the help of the binary's commands and flags.
 fn commands(enshrine: &Path) -> Result<String> {
     let said = Command::new(enshrine)
         .args(["completions", "--markdown"])

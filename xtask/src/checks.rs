@@ -14,7 +14,7 @@ use crate::tools::{DENY, MACHETE, MDBOOK, TYPOS, Tool, install};
 /// Longest wait for the database of advisories, which is a few megabytes.
 const ADVISORIES_DEADLINE: Duration = Duration::from_secs(120);
 
-/// What came of a check that may be impossible here.
+/// Outcome of a check that may be impossible on this machine.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Checked {
     Passed,
@@ -34,7 +34,7 @@ pub(crate) fn deny(root: &Path) -> eyre::Result<Checked> {
     check(root, DENY, &["--workspace", "check", "licenses", "sources", "bans"])
 }
 
-/// What is known against the versions that `Cargo.lock` names.
+/// Checks the versions in `Cargo.lock` against known advisories.
 ///
 /// What is known lies on GitHub. Where that cannot be reached nothing can be checked, which is no
 /// fault of the repository, and has to be said. (A mistake in `deny.toml` is one of [`deny`].)

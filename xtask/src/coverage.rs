@@ -60,7 +60,7 @@ pub(crate) fn run(root: &Path) -> eyre::Result<bool> {
     Ok(enough)
 }
 
-/// How many of some things were run.
+/// Number of lines or branches, and how many of them tests run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Share {
     hit: u32,

@@ -5,7 +5,7 @@ use std::{fmt::Write as _, path::Path};
 use eyre::{OptionExt as _, Result, WrapErr as _, bail};
 use serde_json::Value;
 
-/// What `cargo metadata` says of the workspace, with these arguments more.
+/// Returns `cargo metadata` of the workspace, with these additional arguments.
 pub(crate) fn metadata(root: &Path, more: &[&str]) -> Result<Value> {
     let output = toolchain::cargo()
         .args(["metadata", "--format-version", "1"])
@@ -48,7 +48,7 @@ struct Crate<'m> {
 fn read(metadata: &Value) -> Option<Vec<Crate<'_>>> {
     let mut crates = Vec::new();
     for package in metadata["packages"].as_array()? {
-        // Those that nobody describes are examples.
+        // Crates without a description are examples.
         let Some(description) = package["description"].as_str() else { continue };
         let mut builds_on = Vec::new();
         for dependency in package["dependencies"].as_array()? {
@@ -61,7 +61,7 @@ fn read(metadata: &Value) -> Option<Vec<Crate<'_>>> {
     Some(crates)
 }
 
-/// The same crates, each after those that it builds on; by name where that leaves a choice.
+/// Sorts crates so that each follows its dependencies; otherwise by name.
 fn in_order(mut crates: Vec<Crate<'_>>) -> Vec<Crate<'_>> {
     crates.sort_by_key(|it| it.name);
     let mut ordered: Vec<Crate<'_>> = Vec::new();

@@ -1,8 +1,8 @@
 //! Release archives: the `enshrine` command for one platform, its completions and manual pages, and the terms.
 //!
 //! An archive depends on nothing but what is in it: files are in the order of their names and have neither time
-//! nor owner, so that whoever builds the same commit with the same compiler can compare hashes. For the same
-//! reason, and because it is nobody's business, the program does not say in which folders it was built.
+//! nor owner, so that builds of the same commit with the same compiler have the same hash. For the same reason, and for
+//! privacy, the program does not name the folders in which it was built.
 
 use std::{
     env, fs,
@@ -17,7 +17,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::{bench, files, stages::BUILD_ENSHRINE};
 
-/// What goes along as it is.
+/// Files that are added to the archive unchanged.
 const FILES: [&str; 4] = ["README.md", "CHANGELOG.md", "LICENSE-APACHE", "LICENSE-MIT"];
 
 /// Shells, and what each looks for.
@@ -108,7 +108,7 @@ impl Folders {
         let home = env::home_dir().ok_or_eyre("there is no home directory")?;
         let cargo = env::var_os("CARGO_HOME").map_or_else(|| home.join(".cargo"), PathBuf::from);
         let all = [(home, "/home"), (cargo, "/cargo"), (root.to_owned(), "/enshrine")];
-        // One at the top, such as /root, is nobody's own, and what is called so is often something else.
+        // A top-level folder, such as /root, belongs to no user, and its name often means something else.
         Ok(Self(all.into_iter().filter(|(folder, _)| folder.components().count() > 2).collect()))
     }
 

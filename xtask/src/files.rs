@@ -7,7 +7,7 @@ use std::{
 
 use eyre::{Result, WrapErr as _};
 
-/// All files below a folder, in the order of their paths.
+/// Returns the files below a folder, sorted by path.
 pub(crate) fn below(folder: &Path) -> Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     let entries = fs::read_dir(folder);
@@ -34,7 +34,7 @@ pub(crate) fn copy(from: &Path, to: &Path, wanted: fn(&Path) -> bool) -> Result<
     Ok(())
 }
 
-/// A folder with nothing in it, whatever was there.
+/// Makes an empty folder and removes earlier contents.
 pub(crate) fn empty(folder: &Path) -> Result<()> {
     if folder.exists() {
         fs::remove_dir_all(folder)

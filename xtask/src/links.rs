@@ -73,7 +73,7 @@ fn wrong(
     Some(format!("{target}: {} has no such heading", there.display()))
 }
 
-/// Where a relative link leads; `None` beyond the top.
+/// Resolves a relative link; `None` if it leaves the repository.
 fn resolve(from: &Path, link: &str) -> Option<PathBuf> {
     let mut there = from.parent().unwrap_or(Path::new("")).to_owned();
     for part in Path::new(link).components() {
@@ -127,7 +127,7 @@ impl Document {
     }
 }
 
-/// Whether a piece of code may be the path of a file in a folder.
+/// Returns `true` if a piece of code may be the path of a file in a folder.
 fn is_path(code: &str) -> bool {
     let is_part = |char: char| char.is_ascii_alphanumeric() || "/._-".contains(char);
     code.contains('/') && !code.starts_with(['/', '.']) && code.chars().all(is_part)

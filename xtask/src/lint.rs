@@ -135,7 +135,7 @@ fn repository_files(root: &Path) -> eyre::Result<Vec<PathBuf>> {
     Ok(files)
 }
 
-/// All rules, for one text file.
+/// Applies all rules to one text file.
 fn check(file: &Path, text: &str) -> Vec<Finding> {
     let mut findings = Vec::new();
     let mut add = |line, what| findings.push(Finding { file: file.to_owned(), line, what });
@@ -163,7 +163,7 @@ fn check(file: &Path, text: &str) -> Vec<Finding> {
     findings
 }
 
-/// Whether `line` names an absolute path below `path`. A letter or the like before it makes it part
+/// Returns `true` if `line` names an absolute path below `path`. A letter or the like before it makes it part
 /// of a longer path or address, which may be anything.
 fn names_path(line: &str, path: &str) -> bool {
     line.match_indices(path)
@@ -181,7 +181,7 @@ fn add_lines(text: &str, key: &str, allowed: &str, add: &mut impl FnMut(Option<u
     }
 }
 
-/// What is wrong with the versions in a `package.json`: each must be exact.
+/// Finds versions in a `package.json` that are not exact.
 fn package_versions(text: &str) -> Vec<String> {
     let manifest: Value = match serde_json::from_str(text) {
         Ok(manifest) => manifest,
@@ -196,7 +196,7 @@ fn package_versions(text: &str) -> Vec<String> {
         .collect()
 }
 
-/// Whether `version` is `major.minor.patch`, with a pre-release or without.
+/// Returns `true` if `version` is `major.minor.patch`, with or without a pre-release.
 fn is_exact(version: &str) -> bool {
     let (numbers, pre_release) = version.split_once('-').unwrap_or((version, "0"));
     let plain = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_alphanumeric());
@@ -205,7 +205,7 @@ fn is_exact(version: &str) -> bool {
         && pre_release.split('.').all(plain)
 }
 
-/// Whether a `Cargo.toml` takes the lints of the workspace, or is not one of its crates: the root,
+/// Returns `true` if a `Cargo.toml` takes the lints of the workspace, or is not one of its crates: the root,
 /// or a crate that is a workspace of its own.
 fn inherits_lints(manifest: &str) -> bool {
     let mut section = "";

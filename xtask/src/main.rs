@@ -22,6 +22,7 @@ mod mutants;
 mod package;
 mod shipped;
 mod stages;
+mod suites;
 mod tools;
 mod trusted;
 mod wall_clock;
@@ -84,14 +85,14 @@ enum Task {
     /// target/. Exits with 1 if less than 95 % are caught, or if audit/mutants.toml does not explain
     /// the others. Needs the `enshrine` binary, as the tests do.
     Mutants {
-        /// What to mutate
+        /// Language to mutate
         #[command(subcommand)]
         what: Mutants,
     },
 
-    /// Measure against what there is
+    /// Measure the devnet against anvil, or a rollup
     Bench {
-        /// What to measure
+        /// Measurement to run
         #[arg(value_enum)]
         what: Bench,
 
@@ -116,6 +117,20 @@ enum Task {
         /// Fail if they are not what docs/ holds
         #[arg(long, conflicts_with = "write")]
         check: bool,
+    },
+
+    /// Tell the tests of JavaScript and Python clients to the devnet and to stock anvil
+    ///
+    /// Prints how many pass with each; docs/devnet-parity.md holds the table. Needs npm, Python with pip, and the
+    /// registries of both; packages land in target/suites. Takes some minutes, and is no part of `test`.
+    Suites {
+        /// Run only this suite; may be given several times
+        #[arg(long, value_name = "SUITE", value_parser = suites::names())]
+        only: Vec<String>,
+
+        /// Write the table into docs/devnet-parity.md
+        #[arg(long, conflicts_with = "only")]
+        write: bool,
     },
 
     /// Run a rollup under random traffic and faults, and compare L1, sequencer and follower all the while
@@ -180,14 +195,14 @@ enum Task {
     },
 }
 
-/// What can be mutated.
+/// Languages whose code can be mutated.
 #[derive(Debug, Subcommand)]
 enum Mutants {
     /// contracts/
     Solidity(mutants::Options),
 }
 
-/// What can be measured.
+/// Measurements.
 #[derive(Debug, Clone, Copy, clap::ValueEnum)]
 enum Bench {
     /// `enshrine devnet` against stock anvil: start, transfers, calls
@@ -231,6 +246,9 @@ fn run(task: Task) -> eyre::Result<bool> {
         Task::Coverage => coverage::run(&toolchain::find_root()?),
         Task::Mutants { what: Mutants::Solidity(options) } => {
             mutants::solidity(&toolchain::find_root()?, &options)
+        }
+        Task::Suites { only, write } => {
+            suites::run(&toolchain::find_root()?, &only, write).map(|()| true)
         }
         Task::Soak { minutes, seed } => stages::soak(minutes, seed),
         Task::Package { out } => package::run(&toolchain::find_root()?, out.as_deref()),

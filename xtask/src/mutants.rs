@@ -42,7 +42,7 @@ const LEAST: usize = 95;
 /// Tests that are not asked.
 const OTHER_TESTS: &str = "test/{gas,forge,symbolic}/**";
 
-/// Whatever takes longer than the tests of the unchanged contracts by so much hangs.
+/// Factor over the duration of the unchanged contracts' tests after which a mutant counts as hanging.
 const PATIENCE: u32 = 10;
 
 /// Files of the checkout that the tests need. The first are linked, the others copied; tests and scripts,
@@ -50,7 +50,7 @@ const PATIENCE: u32 = 10;
 const LINKED: [&str; 3] = ["node_modules", "lib", "tools"];
 const COPIED: [&str; 3] = ["contracts", "foundry.toml", "package.json"];
 
-/// Which mutants to try.
+/// Selection of mutants.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Options {
     /// Only files whose path contains this; may be given several times
@@ -162,7 +162,7 @@ fn tree(root: &Path, tools: &Toolchain, file: &str, source: &str) -> eyre::Resul
     Ok(tree)
 }
 
-/// What became of a mutant.
+/// Outcome of a mutant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 enum Outcome {
     /// A test fails.
@@ -175,7 +175,7 @@ enum Outcome {
     Stillborn,
 }
 
-/// How many of a file's mutants were caught.
+/// Number of caught mutants of a file.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Score {
     every: u64,
@@ -374,7 +374,7 @@ impl Stage {
     }
 }
 
-/// Which tests are run for a file, one selection after the other.
+/// Returns the selections of tests for a file, in the order in which they run.
 fn stages(file: &str, quick: bool) -> Vec<Stage> {
     let folder = Path::new(file).parent().and_then(|path| path.strip_prefix("contracts").ok());
     let folder = folder.unwrap_or(Path::new(""));

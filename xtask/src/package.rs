@@ -15,7 +15,7 @@ use serde_json::Value;
 
 use crate::files;
 
-/// What is packed as it is: folders of Solidity.
+/// Folders of Solidity that are packed unchanged.
 const FOLDERS: [&str; 2] = ["contracts", "test/utils"];
 
 /// Under which terms all of it is.

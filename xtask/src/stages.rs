@@ -58,7 +58,7 @@ pub(crate) enum Stage {
     Book,
 }
 
-/// Which stages to run, and how far.
+/// Selection of stages, and whether to run on after a failure.
 #[derive(Debug)]
 pub(crate) struct Plan {
     /// The chosen stages; all of them when empty.
@@ -69,7 +69,7 @@ pub(crate) struct Plan {
     pub(crate) thorough: bool,
 }
 
-/// How a stage ended.
+/// Outcome of a stage.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Outcome {
     Passed,
@@ -152,7 +152,7 @@ pub(crate) fn run(plan: &Plan) -> eyre::Result<bool> {
     Ok(passed)
 }
 
-/// How a stage ended, in words.
+/// Describes the outcome of a stage.
 fn verdict(outcome: &Outcome, took: Duration) -> String {
     let seconds = took.as_secs_f64();
     match outcome {
@@ -214,7 +214,7 @@ impl Stage {
     }
 }
 
-/// How cargo runs the tests. No kind of target is chosen: with `--all-targets`, or any other choice,
+/// Arguments with which cargo runs the tests. No kind of target is chosen: with `--all-targets`, or any other choice,
 /// the examples in documentation would not run.
 const RUST_TEST: [&str; 4] = ["test", "--workspace", "--release", "--no-fail-fast"];
 
@@ -227,7 +227,7 @@ const DEFAULT: &str = "default";
 /// Profile of foundry.toml under which invariants are searched several times as long.
 const THOROUGH: &str = "thorough";
 
-/// How cargo builds the binary. With the whole workspace chosen, each crate has the features that it
+/// Arguments with which cargo builds the binary. With the whole workspace chosen, each crate has the features that it
 /// has in every other build of the workspace, so that nothing is built twice.
 pub(crate) const BUILD_ENSHRINE: [&str; 5] =
     ["build", "--release", "--workspace", "--bin", "enshrine"];
@@ -271,7 +271,7 @@ pub(crate) fn make_book(root: &Path) -> eyre::Result<bool> {
         && book::build(root, &bench::enshrine(root))?)
 }
 
-/// Runs the soak, as cargo builds it for whoever runs the end-to-end run by name.
+/// Runs the soak with the binary of the end-to-end run.
 pub(crate) fn soak(minutes: f64, seed: u64) -> eyre::Result<bool> {
     let root = toolchain::find_root()?;
     let (minutes, seed) = (minutes.to_string(), seed.to_string());
@@ -298,7 +298,7 @@ fn stream(command: &mut Command, name: &str, args: &[&str]) -> eyre::Result<Outc
     Ok(Outcome::passed_if(status.success()))
 }
 
-/// Whether a file that ends in `.sol` lies anywhere below `dir`, which need not exist.
+/// Returns `true` if a file below `dir`, which need not exist, ends in `.sol`.
 fn holds_solidity(dir: &Path) -> io::Result<bool> {
     let entries = match fs::read_dir(dir) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),

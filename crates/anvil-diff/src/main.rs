@@ -1,7 +1,11 @@
 //! `anvil-diff`: runs the comparison and writes `docs/devnet-parity.md`.
 
 use clap::Parser;
-use enshrine_anvil_diff::{Launch, Player, Record, Script, random::Walk, report::Report};
+use enshrine_anvil_diff::{
+    Launch, Player, Record, Script,
+    random::Walk,
+    report::{Report, keep_suites},
+};
 use eyre::{Context, bail};
 use std::{fs, path::PathBuf, process::ExitCode};
 use toolchain::{Toolchain, progress_to_stderr};
@@ -115,6 +119,7 @@ fn run(arguments: &Arguments) -> eyre::Result<bool> {
     }
     if let Some(path) = &arguments.write {
         let text = report.markdown(&reference.name, &subject.name);
+        let text = keep_suites(&fs::read_to_string(path).unwrap_or_default(), &text);
         fs::write(path, text).wrap_err_with(|| format!("cannot write {}", path.display()))?;
     }
     println!("{}", report.summary());

@@ -1,6 +1,10 @@
 //! The harness on stock anvil: it finds nothing where there is nothing, and something where there is.
 
-use enshrine_anvil_diff::{Launch, Player, Script, random::Walk};
+use enshrine_anvil_diff::{
+    Launch, Player, Script,
+    random::Walk,
+    report::{Report, keep_suites},
+};
 use std::sync::LazyLock;
 use toolchain::{Toolchain, progress_to_stderr};
 
@@ -52,4 +56,14 @@ fn a_node_that_differs_is_found_out() {
     let other = Launch { arguments: vec!["--chain-id".into(), "5".into()], ..ANVIL.clone() };
     let script = Script::parse("s", "eth_chainId []\neth_blockNumber []\nnet_version []").unwrap();
     assert_eq!(differing(&other, &script), ["eth_chainId", "net_version"]);
+}
+
+#[test]
+fn a_new_document_keeps_the_table_of_the_suites_and_nothing_else_of_the_earlier_one() {
+    let new = Report::default().markdown("a", "b");
+    let (head, tail) = new.split_once("<!-- suites: end -->").unwrap();
+    let earlier = format!("old\n{head}\n| viem |\n<!-- suites: end -->old\n");
+    let kept = keep_suites(&earlier, &new);
+    assert_eq!(kept, format!("{head}\n| viem |\n<!-- suites: end -->{tail}"));
+    assert_eq!(keep_suites("no table", &new), new);
 }

@@ -1,11 +1,11 @@
-//! What bounds a block of the L2.
+//! Limits of an L2 block.
 
 use client::Client;
 use eyre::Result;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-/// What `rollup_budget` says of the block that is being built.
+/// Answer of `rollup_budget` about the block that is being built.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Budget {
@@ -27,7 +27,7 @@ impl Budget {
         Ok(serde_json::from_value(node.request::<_, Value>("rollup_budget", ())?)?)
     }
 
-    /// Which bound is nearest, and how much of each is used, in percent.
+    /// Names the nearest limit, and the used share of each in percent.
     pub(crate) fn shown(&self) -> String {
         let of = |share: Share| 100.0 * share.used as f64 / share.limit as f64;
         format!(

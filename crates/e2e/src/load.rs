@@ -128,7 +128,7 @@ pub(crate) fn run(accounts: u64, report: &mut Report) -> Result<()> {
     Ok(())
 }
 
-/// On an L1 with the limits of mainnet, and with next to no state.
+/// Measures a small L2 on an L1 with mainnet's limits.
 fn of_a_small_one(accepted: Accepted, report: &mut Report) -> Result<Load> {
     report.part("An L2 under load");
     let rollup = Rollup::create(Deploying::Plainly, report)?;
@@ -234,12 +234,12 @@ fn rebuild(rollup: &Rollup, sequencer: NodeProcess, report: &mut Report) -> Resu
     Ok(begun.elapsed().as_secs_f64())
 }
 
-/// An account that nobody has.
+/// Address without a known key.
 fn stranger(kind: &str, number: u64) -> Address {
     Address::from_word(keccak256(format!("{kind} {number}")))
 }
 
-/// The transfers of an account with these nonces, each to somebody new.
+/// Signs transfers of an account with these nonces, each to a new account.
 fn transfers(payer: &Key, nonces: Range<u64>) -> Vec<Bytes> {
     let name = payer.address().to_string();
     nonces.map(|nonce| transfer(payer, nonce, stranger(&name, nonce), TIP)).collect()

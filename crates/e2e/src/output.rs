@@ -1,4 +1,4 @@
-//! What the run prints.
+//! Output of the run.
 
 use std::{
     any::Any,
@@ -8,11 +8,11 @@ use std::{
     process::ExitCode,
 };
 
-/// What a shell makes of a program that SIGPIPE has ended.
+/// Exit code of a program that SIGPIPE has ended, as shells report it.
 const CLOSED_PIPE: u8 = 128 + 13;
 
-/// Prints a line, as `println!` does. Nobody may be there to read it any more, as behind `| head`: then the run
-/// ends without a word, and with it all that it has started.
+/// Prints a line, as `println!` does. If the reader is gone, as behind `| head`, the run and all that it has
+/// started end silently.
 macro_rules! say {
     ($($text:tt)*) => {
         $crate::output::line(::core::format_args!($($text)*))
@@ -25,12 +25,12 @@ pub(crate) fn line(text: fmt::Arguments<'_>) {
     must(put(&mut io::stdout().lock(), text));
 }
 
-/// Prints a line, and leaves it to whoever holds something meanwhile what to do if that fails.
+/// Prints a line and returns an error to the caller, which may hold a lock meanwhile.
 pub(crate) fn try_line(text: fmt::Arguments<'_>) -> io::Result<()> {
     put(&mut io::stdout().lock(), text)
 }
 
-/// Goes on if something was printed.
+/// Returns if the line was printed, and unwinds the run otherwise.
 pub(crate) fn must(printed: io::Result<()>) {
     if let Err(error) = printed {
         // Not by ending the program here: nodes run until what holds them is dropped.
@@ -43,21 +43,21 @@ fn put(out: &mut impl Write, text: fmt::Arguments<'_>) -> io::Result<()> {
     out.flush()
 }
 
-/// Prints a line on standard error, if anybody is there to read it.
+/// Prints a line on standard error; a failure is ignored.
 pub(crate) fn complain(text: fmt::Arguments<'_>) {
     let _ = writeln!(io::stderr(), "{text}");
 }
 
-/// What the run is left with when it cannot print.
+/// Panic payload of a run that cannot print.
 #[derive(Debug)]
 struct Unheard(io::Error);
 
-/// All of a run, which may find on the way that nobody reads what it prints.
+/// Runs to the end, or until output fails.
 pub(crate) fn until_unheard(run: impl FnOnce() -> ExitCode) -> ExitCode {
     catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|why| code_of(why).into())
 }
 
-/// What the program ends with that was left for this reason. A panic stays one.
+/// Returns the exit code for a payload of [`must`]; resumes any other panic.
 fn code_of(why: Box<dyn Any + Send>) -> u8 {
     match why.downcast::<Unheard>() {
         Ok(unheard) if unheard.0.kind() == io::ErrorKind::BrokenPipe => CLOSED_PIPE,
@@ -74,7 +74,7 @@ mod tests {
     use super::*;
     use std::{fs::File, rc::Rc};
 
-    /// What a run is left with that prints to `out` and holds something.
+    /// Returns the exit code of a run that prints to `out` and holds a value.
     fn left(out: &mut impl Write) -> Option<u8> {
         let started = Rc::new(());
         let held = Rc::clone(&started);
@@ -88,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn a_run_that_nobody_reads_ends_with_all_that_it_has_started() {
+    fn a_run_without_a_reader_ends_with_all_that_it_has_started() {
         let (reader, mut writer) = io::pipe().unwrap();
         assert_eq!(left(&mut writer), None);
         drop(reader);

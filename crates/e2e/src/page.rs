@@ -61,7 +61,7 @@ pub(crate) fn page(report: &Report) -> String {
     page += &parts(&report.parts);
     page += "</main>\n<footer>\n";
     for (name, version) in &report.versions {
-        let _ = write!(page, "<span>{}: {}</span><br>\n", escaped(name), escaped(version));
+        let _ = writeln!(page, "<span>{}: {}</span><br>", escaped(name), escaped(version));
     }
     page + "All times are from this run on this machine.\n</footer>\n</body>\n</html>\n"
 }

@@ -26,7 +26,7 @@ use testkit::{ETHER, Key, NodeProcess, Proxy, deploy, rich, write_deployment};
 pub(crate) const L1_CHAIN: u64 = 31_337;
 /// Chain id of the L2.
 pub(crate) const L2_CHAIN: u64 = 8_079;
-/// How long anything may take that the nodes do by themselves.
+/// Longest wait for the nodes' own progress.
 const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A sequencer in a hurry.
@@ -38,23 +38,23 @@ pub(crate) struct Rollup {
     program: PathBuf,
     folder: TempDir,
     pub(crate) l1: NodeProcess,
-    /// Where the nodes of the L2 ask L1, if not at the node itself.
+    /// Proxy between the L2's nodes and L1, if there is one.
     proxy: Option<Proxy>,
     pub(crate) deployment: Deployment,
     pub(crate) scripts: Scripts,
 }
 
-/// How the contracts come to L1.
+/// Way in which the contracts are deployed on L1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Deploying {
-    /// By plain transactions: whom anyone may advance, and which takes no fees.
+    /// By plain transactions: any account may advance the rollup, without fees.
     Plainly,
-    /// By `forge script`, as `enshrine init` plans it: with a bridge for tokens, one sequencer, and
-    /// everybody else only after its silence. It takes no fees either.
+    /// By `forge script`, as `enshrine init` plans it: with a token bridge and one sequencer; other accounts may
+    /// advance the rollup only after its silence. Without fees.
     ByScripts,
 }
 
-/// What a rollup is made of.
+/// Parameters of a rollup.
 #[derive(Debug)]
 pub(crate) struct Design {
     pub(crate) deploying: Deploying,
@@ -386,7 +386,7 @@ pub(crate) fn block_hash(node: &Client, number: u64) -> Result<B256> {
     find_hash(node, number)?.ok_or_else(|| eyre!("there is no block {number}"))
 }
 
-/// As above; `None` if the node has no such block, which may be so for a while.
+/// Returns the hash of a block, or `None` if the node does not have it yet.
 pub(crate) fn find_hash(node: &Client, number: u64) -> Result<Option<B256>> {
     let block: Value = node.request("eth_getBlockByNumber", (format!("{number:#x}"), false))?;
     Ok(serde_json::from_value(block["hash"].clone())?)
@@ -455,7 +455,7 @@ pub(crate) fn transfer(from: &Key, nonce: u64, to: Address, tip: u128) -> Bytes 
 
 fn l1_command(program: &Path) -> Command {
     let mut command = Command::new(program);
-    // What EXECUTE refuses there is no news: scripts ask it with nothing, to see whether it is there.
+    // Scripts call EXECUTE with empty input to detect it, so its refusals are expected.
     command.env("RUST_LOG", "error");
     command.args(["devnet", "--silent", "--mainnet", "--chain-id", "31337"]);
     command

@@ -8,9 +8,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// How often a terminal is told.
+/// Interval of updates on a terminal.
 const TICK: Duration = Duration::from_secs(1);
-/// How often a file is told, in which each line stays.
+/// Interval of lines in a file, where each line stays.
 const LINE: Duration = Duration::from_secs(15);
 
 /// Tells on standard error what is being done, with the time since the start, until it is dropped.
@@ -87,8 +87,7 @@ impl Lines {
                 let doing = told.lock().unwrap_or_else(PoisonError::into_inner).clone();
                 if !doing.is_empty() {
                     let line = format!("  {:>4} s  {doing} …\n", start.elapsed().as_secs());
-                    // One write, which nothing is printed into. Nobody may be there to read it,
-                    // which is no reason to stop.
+                    // One write per line keeps lines whole. A reader that is gone is no reason to stop.
                     let _ = out.write_all(line.as_bytes());
                 }
             }

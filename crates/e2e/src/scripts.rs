@@ -8,7 +8,7 @@ use std::{
 use testkit::Key;
 use toolchain::{Toolchain, progress_to_stderr};
 
-/// forge, and a folder for what it notes down.
+/// forge, and a folder for its broadcast files.
 #[derive(Debug)]
 pub(crate) struct Scripts {
     tools: Toolchain,
@@ -51,7 +51,7 @@ impl Scripts {
     }
 }
 
-/// What ran, by name and version.
+/// Returns the tools' versions by name.
 pub(crate) fn versions(tools: &Toolchain) -> Vec<(String, String)> {
     let first_line = |command: &mut Command| {
         let output = command.arg("--version").output().ok()?;

@@ -122,7 +122,7 @@ impl Soak {
         let step = Step::draw(&mut self.random, self.users.len() as u64);
         let fault = step.fault;
         faults::save_l1(self, fault)?;
-        // The fault meets the nodes in the midst of the traffic, whatever they are at then.
+        // The fault begins in the midst of the traffic.
         let ways = Ways {
             l2: self.sequencer.client().url().to_owned(),
             l1: self.rollup.l1.client().url().to_owned(),
@@ -139,7 +139,7 @@ impl Soak {
         });
         let sent = sent.wrap_err_with(|| format!("{fault:?}"))?;
         if let Some(refusal) = sent.refusal {
-            // Somebody may be away, and may have no room.
+            // Under a fault a node may be down, or its disk full.
             ensure!(fault != Fault::Nothing, "a transaction was refused: {refusal}");
         }
         let count = sent.transactions.iter().filter(|sent| sent.acknowledged).count();
@@ -197,7 +197,7 @@ impl Soak {
         );
         self.crossing.check_tokens(&self.rollup, l2)?;
         self.crossing.check_forced(&self.rollup, l2)?;
-        // What nobody has acknowledged may stand in a block all the same, now or later.
+        // An unacknowledged transaction may be in a block all the same, now or later.
         let (mut held, mut expected) = (U256::ZERO, U256::ZERO);
         let ledger = &mut self.ledger;
         let covered = until("escrow to cover the L2", || {
@@ -209,7 +209,7 @@ impl Soak {
         Ok(safe)
     }
 
-    /// What the nodes say of themselves, for whoever has to find out why.
+    /// Status of the nodes, for the report of a failure.
     fn standing(&self) -> String {
         let status = |node: &NodeProcess| match status(node.client()) {
             Ok(status) => format!("{status:?}"),

@@ -55,7 +55,7 @@ pub(super) fn request(method: &str, params: &Value) -> Vec<u8> {
     http(&json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params }).to_string())
 }
 
-/// Where the body of an answer begins and ends, if its head is all there.
+/// Returns the range of a response's body, if its head is complete.
 fn body_of(answer: &[u8]) -> Result<Option<(usize, usize)>> {
     const NAME: &[u8] = b"content-length:";
     let Some(head) = answer.windows(4).position(|part| part == b"\r\n\r\n") else {
@@ -69,7 +69,7 @@ fn body_of(answer: &[u8]) -> Result<Option<(usize, usize)>> {
     Ok(Some((head + 4, head + 4 + length)))
 }
 
-/// Whether an answer has head and body where another had them.
+/// Returns `true` if a response has head and body at the same offsets as an earlier one.
 fn is_as_before(answer: &[u8], (begin, end): (usize, usize)) -> bool {
     answer.len() == end
         && begin.checked_sub(4).is_some_and(|head| answer[head..].starts_with(b"\r\n\r\n"))
@@ -151,7 +151,7 @@ pub(super) fn send_all(port: u16, requests: &[Vec<u8>]) -> Result<()> {
         for (client, request) in clients.iter_mut().zip(part) {
             client.stream.write_all(request)?;
         }
-        // Whoever has answered is asked for the next at once, so that the node is never without work.
+        // The next request follows each response at once, so that the node is never idle.
         for index in 0..part.len() {
             let client = &mut clients[index % CONNECTIONS];
             let answer = client.receive()?;

@@ -70,7 +70,7 @@ pub(super) fn beside_calls(nodes: Nodes<'_>) -> Result<[f64; 2]> {
     Ok(medians)
 }
 
-/// What reads cost on a short and on a long chain.
+/// Measures reads on a short and on a long chain.
 pub(super) fn of_lengths(enshrine: &Path) -> Result<()> {
     let transfers = transfers(LENGTHS[1])?;
     let mut columns: Vec<Vec<(&str, f64)>> = Vec::new();
@@ -117,7 +117,7 @@ pub(super) fn of_lengths(enshrine: &Path) -> Result<()> {
     Ok(())
 }
 
-/// What it costs to verify each block as it is made.
+/// Measures the cost of verifying each block as it is built.
 pub(super) fn of_verifying(enshrine: &Path) -> Result<()> {
     let transfers = transfers(BLOCK * VERIFIED)?;
     let mut best = [f64::MAX; 2];

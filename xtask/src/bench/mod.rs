@@ -106,7 +106,7 @@ fn measure_answers(nodes: Nodes<'_>, method: &str, params: &Value) -> Result<[f6
     Ok(best)
 }
 
-fn build() -> Result<PathBuf> {
+pub(crate) fn build() -> Result<PathBuf> {
     let root = find_root()?;
     let built =
         toolchain::cargo().args(crate::stages::BUILD_ENSHRINE).current_dir(&root).status()?;
@@ -114,7 +114,7 @@ fn build() -> Result<PathBuf> {
     Ok(enshrine(&root))
 }
 
-/// Where cargo puts the binary.
+/// Returns the path of the binary that cargo builds.
 pub(crate) fn enshrine(root: &Path) -> PathBuf {
     let target = std::env::var_os("CARGO_TARGET_DIR").map_or(root.join("target"), PathBuf::from);
     target.join("release/enshrine")
@@ -154,19 +154,19 @@ pub(crate) fn devnet() -> Result<()> {
     advance()
 }
 
-/// How long a block with one large `advance` takes beside EXECUTE.
+/// Measures the time of a block with one large `advance` outside EXECUTE.
 fn advance() -> Result<()> {
     run_built("--example", "advance", &[])
 }
 
-/// What L2 transactions cost on L1.
+/// Measures the L1 gas of L2 transactions.
 pub(crate) fn economics(json: bool, check: bool) -> Result<()> {
     // The contracts are compiled with the settings of the repository.
     Toolchain::ensure(&progress_to_stderr)?;
     sim("economics", &given([(json, "--json"), (check, "--check")]))
 }
 
-/// What the market for EXECUTE gas comes to.
+/// Runs the simulation of the market for EXECUTE gas.
 pub(crate) fn market(write: bool, check: bool) -> Result<()> {
     sim("market", &given([(write, "--write"), (check, "--check")]))
 }

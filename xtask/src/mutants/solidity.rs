@@ -63,7 +63,7 @@ const OPERATORS: [(&str, &str); 26] = [
     ("--", "++"),
 ];
 
-/// The same in assembly.
+/// Operators of assembly and their replacements.
 const INSTRUCTIONS: [(&str, &str); 14] = [
     ("add", "sub"),
     ("sub", "add"),
@@ -81,7 +81,7 @@ const INSTRUCTIONS: [(&str, &str); 14] = [
     ("byte", "shr"),
 ];
 
-/// All mutants of a source, by its syntax tree as solc gives it.
+/// Returns the mutants of a source, by solc's syntax tree.
 pub(super) fn mutants(tree: &Value, source: &str) -> eyre::Result<Vec<Mutant>> {
     let mut walk = Walk { source, found: Vec::new() };
     walk.visit(tree, &mut String::new())?;

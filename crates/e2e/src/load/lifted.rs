@@ -37,9 +37,9 @@ const PAYERS: usize = 64;
 /// Transactions of each, of either kind of load.
 const TRANSACTIONS: u64 = 300;
 
-/// Where the contract of the calls is.
+/// Address of the contract that the calls use.
 const WORKER: Address = Address::repeat_byte(0x3c);
-/// What it does: 4,000 times a multiplication that is written to memory, and one slot for each caller.
+/// Its code: 4,000 times a multiplication that is written to memory, and one slot for each caller.
 const WORK: &[u8] = &[
     0x61, 0x0f, 0xa0, // PUSH2 4,000
     0x5b, // JUMPDEST
@@ -52,7 +52,7 @@ const WORK: &[u8] = &[
 /// Gas that a call is given.
 const CALL_GAS: u64 = 230_000;
 
-/// What one kind of transactions comes to.
+/// Measurement of one kind of transactions.
 #[derive(Debug, Clone, Copy, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Rate {
@@ -130,7 +130,7 @@ fn settle(sequencer: &NodeProcess, payers: &[Key], raw: &[Vec<Bytes>], nonce: u6
     Ok(Rate { transactions, mgas: gas as f64 / 1e6, seconds })
 }
 
-/// A transfer of an account to somebody new, or a call of the contract.
+/// A transfer of an account to a new one, or a call of the contract.
 fn one(payer: &Key, nonce: u64, is_call: bool) -> Bytes {
     let word =
         keccak256([payer.address().as_slice(), &U256::from(nonce).to_be_bytes::<32>()].concat());

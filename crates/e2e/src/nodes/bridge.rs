@@ -47,7 +47,7 @@ pub(super) fn withdraw(token: &Token, l2: &Client, alice: &Key) -> Result<u64> {
     transact_on_l2(l2, alice, token.l2_bridge, call)
 }
 
-/// That Dave has what he was sent, and that the bridge holds what the L2 has.
+/// Checks Dave's tokens, and that the bridge's escrow equals the supply on the L2.
 pub(super) fn check(
     token: &Token,
     rollup: &Rollup,

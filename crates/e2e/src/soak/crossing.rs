@@ -35,7 +35,7 @@ const CLAIMS: usize = 3;
 /// Gas of a contract that is made.
 const CREATION: u64 = 6_000_000;
 
-/// Who does it, and with what.
+/// Accounts and contracts of the traffic between the chains.
 #[derive(Debug, Clone)]
 pub(super) struct Crossing {
     token: Token,

@@ -1,4 +1,4 @@
-//! How the nodes are made to suffer.
+//! Injection of faults.
 
 use super::{
     Soak,
@@ -20,7 +20,7 @@ use testkit::{Interception, NodeProcess, Proxy, Random};
 /// A block that a node has shown.
 type Shown = (u64, B256);
 
-/// What L1 is to be brought back from, if it is going to be killed: all that it has, in a file.
+/// Saves L1's state to a file if the fault kills L1, which starts again from it.
 pub(super) fn save_l1(soak: &Soak, fault: Fault) -> Result<()> {
     if matches!(fault, Fault::KillL1(_)) {
         let state: Bytes = soak.rollup.l1.client().request("anvil_dumpState", ())?;
@@ -156,7 +156,7 @@ impl Soak {
         self.rollup.revive_l1(&file, down)?;
         let l1 = self.rollup.l1.client();
         self.l1_since = number(l1)?;
-        // An L1 goes on: with nothing but an old head to see, nobody would know that it has another one.
+        // L1 mines on: a node that sees an old head only could not detect the reorg.
         let missing = before.saturating_sub(self.l1_since) + 1;
         l1.request::<_, Value>("anvil_mine", (missing,))?;
         Ok(())
@@ -224,7 +224,7 @@ fn trouble_with(proxy: &Proxy, trouble: Trouble, seed: u64) {
     }
 }
 
-/// What a request leaves there is whole, whatever became of its thread.
+/// Locks a mutex. The guarded values stay consistent if another thread panics.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,4 +1,4 @@
-//! What was sent, what of it was acknowledged, and where it is.
+//! Transactions that were sent, with their acknowledgement and their block.
 
 use super::{
     crossing::Crossing,
@@ -29,11 +29,11 @@ pub(super) struct Sent {
 /// The traffic of a step.
 pub(super) struct Traffic {
     pub(super) transactions: Vec<Sent>,
-    /// Why something was not taken.
+    /// Reason why a transaction was refused.
     pub(super) refusal: Option<String>,
 }
 
-/// Where traffic goes, and from whom.
+/// Nodes and senders of the traffic.
 pub(super) struct Ways {
     /// URLs of the two chains' nodes.
     pub(super) l2: String,
@@ -70,7 +70,7 @@ fn try_send_all(ways: &Ways, step: &Step, sent: &mut Vec<Sent>) -> Result<()> {
             };
             let raw = signed(L2_CHAIN, user, nonce, to.into(), value, input, gas);
             let hash = keccak256(&raw);
-            // It may be taken even if nobody says so.
+            // The node may have accepted it although the answer was lost.
             sent.push(Sent { hash, withdraws, acknowledged: false, included: false });
             let told: B256 = client.request("eth_sendRawTransaction", (raw,))?;
             ensure!(told == hash, "{hash} was acknowledged as {told}");
@@ -86,13 +86,13 @@ fn try_send_all(ways: &Ways, step: &Step, sent: &mut Vec<Sent>) -> Result<()> {
     crossing.send(&l1, &client, users, step)
 }
 
-/// All transactions that were sent.
+/// Record of all transactions that were sent.
 #[derive(Debug, Default)]
 pub(super) struct Ledger {
     all: Vec<Sent>,
     /// Of those up to here, all that were acknowledged are in blocks.
     settled: usize,
-    /// Those that nobody has acknowledged, and that stand in no block.
+    /// Transactions that were sent but neither acknowledged nor included.
     doubtful: Vec<Sent>,
     /// Wei that transactions in blocks take back to L1.
     withdrawn: u128,
@@ -109,7 +109,7 @@ impl Ledger {
         self.all.len()
     }
 
-    /// Whether all that was acknowledged stands in blocks by now.
+    /// Returns `true` if all acknowledged transactions are in blocks.
     pub(super) fn all_included(&mut self, node: &Client) -> Result<bool> {
         for sent in &mut self.all[self.settled..] {
             if !sent.included {
@@ -123,15 +123,15 @@ impl Ledger {
         Ok(true)
     }
 
-    /// What is missed, in words.
+    /// Describes the missing transactions.
     pub(super) fn missing(&self) -> String {
         let new = &self.all[self.settled..];
         let missing: Vec<_> = new.iter().filter(|sent| !sent.included).map(|it| it.hash).collect();
         format!("{} of {} are in no block: {missing:?}", missing.len(), new.len())
     }
 
-    /// What was in a block some time ago and is not now, if there is anything. It may come back: a node that
-    /// hears late of a reorganisation of L1 makes its newest blocks again.
+    /// Describes a transaction that is no longer in its block, if there is one. It may come back: a node that
+    /// learns late of an L1 reorg rebuilds its newest blocks.
     pub(super) fn look_back(&self, node: &Client) -> Result<Option<B256>> {
         for sent in &self.all[self.settled.saturating_sub(RECENT)..self.settled] {
             if find(node, sent.hash)?.is_none() {
@@ -141,7 +141,7 @@ impl Ledger {
         Ok(None)
     }
 
-    /// That everything that was ever acknowledged is in blocks of a node.
+    /// Checks that a node's blocks contain every acknowledged transaction.
     pub(super) fn check_all(&self, node: &Client) -> Result<()> {
         for sent in &self.all {
             ensure!(find(node, sent.hash)?.is_some(), "{} is lost", sent.hash);

@@ -6,10 +6,10 @@ use testkit::Random;
 pub(super) const DEEPEST: u64 = 8;
 /// Longest jump of L1's clock, in seconds: more than the rollup waits for blocks.
 const LONGEST_JUMP: u64 = 7_200;
-/// Longest time that somebody is away or strange, in milliseconds.
+/// Longest duration of a fault, in milliseconds.
 const LONGEST: u64 = 3_000;
 
-/// Which of the nodes of the L2.
+/// Node of the L2.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Who {
     Sequencer,
@@ -27,7 +27,7 @@ impl Who {
     }
 }
 
-/// How the way to L1 is bad.
+/// Fault of the connection to L1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Trouble {
     /// Connections end at once.
@@ -42,7 +42,7 @@ pub(super) enum Trouble {
     Old,
 }
 
-/// What goes wrong in a step.
+/// Fault of a step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Fault {
     Nothing,
@@ -113,7 +113,7 @@ impl Fault {
     }
 }
 
-/// What a transaction does.
+/// Kind of a transaction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
     Transfer,
@@ -131,13 +131,13 @@ pub(super) struct Burst {
     pub(super) values: Vec<u128>,
 }
 
-/// What happens in a step.
+/// Traffic and fault of a step.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Step {
     pub(super) bursts: Vec<Burst>,
-    /// Gwei that somebody deposits behind that.
+    /// Gwei deposited after the traffic.
     pub(super) deposit: Option<u128>,
-    /// Units of the token that somebody deposits then.
+    /// Units of the token deposited after the traffic.
     pub(super) token_deposit: Option<u64>,
     /// Whether L1 forces a transaction upon the L2.
     pub(super) forces: bool,

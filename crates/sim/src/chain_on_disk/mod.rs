@@ -29,10 +29,10 @@ const CONTRACT: Address = Address::repeat_byte(0x57);
 const SLOTS: u64 = 1_000;
 /// Accounts that a block of the first kind pays.
 const UPDATES: u64 = 500;
-/// As many as a claim may be old.
+/// Number of kept states; as many blocks as a claim may be old.
 const RING: u64 = 8_191;
 
-/// Where a chain is measured.
+/// Arguments of the measurement.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
     /// Folder for the chains, which must not exist; they need 3 GB

@@ -2,7 +2,7 @@
 
 use core::fmt::Write as _;
 
-/// What was measured at one size of the state.
+/// Measurements at one size of the state.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Point {
     pub(crate) accounts: u64,

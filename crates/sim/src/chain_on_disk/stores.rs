@@ -17,7 +17,7 @@ const CACHE: usize = 64 << 20;
 
 type Entry = (Vec<u8>, Vec<u8>);
 
-/// What one commit waits for.
+/// Durability that a commit waits for.
 #[derive(Clone, Copy)]
 enum Sync {
     /// It lasts when the call returns.
@@ -111,7 +111,7 @@ pub(crate) fn compare(state: &Path, folder: &Path) -> Result<()> {
     row::<BTree>("redb", &base, &commits, &folder.join("redb"))
 }
 
-/// What a state store holds: the nodes of older blocks, and those of each of the last ones.
+/// Contents of a state store: the nodes of older blocks, and those of each recent block.
 fn entries(state: &Path) -> Result<(Vec<Entry>, Vec<Vec<Entry>>)> {
     let source = Lsm::open(state)?;
     let mut by_epoch: BTreeMap<u64, Vec<Entry>> = BTreeMap::new();

@@ -1,4 +1,4 @@
-//! Of what a batch consists, byte by byte.
+//! Contents of a batch, byte by byte.
 
 use alloy_primitives::{Address, B256, keccak256};
 use eyre::{Result, ensure, eyre};
@@ -9,7 +9,7 @@ use wire::{
     layout,
 };
 
-/// How many bytes there are of one thing, and how many of them are zero.
+/// Number of bytes of one kind, and of zero bytes among them.
 #[derive(Debug, Default, Clone, Copy)]
 pub(crate) struct Count {
     pub(crate) bytes: u64,

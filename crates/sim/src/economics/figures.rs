@@ -5,7 +5,7 @@ use execute::GasSchedule;
 use eyre::{Result, ensure};
 use serde_json::{Map, Value, json};
 
-/// What was measured under one schedule.
+/// Measurements under one schedule.
 #[derive(Debug, Clone)]
 pub(crate) struct Figures {
     /// Blocks of transfers as a batch.

@@ -41,7 +41,7 @@ use wire::ProtocolFork;
 const L1_CHAIN: u64 = 31_337;
 const L2_CHAIN: u64 = 8_079;
 const FORK: ProtocolFork = ProtocolFork::Osaka;
-/// Accounts of the L2, if nobody says otherwise.
+/// Default number of accounts of the L2.
 const ACCOUNTS: u64 = 10_000;
 /// A token on the L2.
 const TOKEN: Address = address!("0x7000000000000000000000000000000000000007");
@@ -55,13 +55,13 @@ const BLOCKS: usize = 10;
 const TRANSFERS: usize = 50;
 /// Gas limit of a transfer of a token, a sixth above what it uses: wallets ask a node for an estimate.
 const TOKEN_GAS: u64 = 40_000;
-/// How often the time of EXECUTE is measured.
+/// Number of timed runs of EXECUTE.
 const ROUNDS: usize = 9;
 /// Slots of the ring of state roots.
 const RING: core::ops::Range<u64> = 5..5 + 8_191;
 /// The slot of the anchor on L1.
 const ANCHOR_SLOT: U256 = U256::from_limbs([2, 0, 0, 0]);
-/// What every block says of L1, as if messages had come from there.
+/// Anchor of every block, as if L1 had sent messages.
 const ANCHOR: B256 = B256::repeat_byte(0xa5);
 
 /// A rollup whose L2 has many accounts. Made again, it is the same one.
@@ -78,7 +78,7 @@ struct Scene {
     random: Random,
 }
 
-/// Of what the L2 has many, and how old it is.
+/// Size and age of the L2's state.
 #[derive(Debug, Clone)]
 struct Past {
     /// Addresses of the accounts that have ether and tokens.
@@ -86,7 +86,7 @@ struct Past {
     is_young: bool,
 }
 
-/// What advancing by some blocks took.
+/// Cost of advancing by some blocks.
 #[derive(Debug, Default, Clone)]
 struct Cost {
     /// Gas of the L1 transactions.
@@ -105,7 +105,7 @@ struct Cost {
     ways: Vec<Vec<u64>>,
 }
 
-/// How the inputs come to L1.
+/// Data availability of the inputs on L1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Way {
     /// With references to codes that L1 keeps, where that is cheaper.
@@ -117,7 +117,7 @@ enum Way {
     Blobs,
 }
 
-/// What a block is full of.
+/// Transactions that fill a block.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Load {
     /// Transfers of ETH.
@@ -404,7 +404,7 @@ impl Scene {
     }
 }
 
-/// Where the token keeps the balance of an account.
+/// Returns the token's storage slot of an account's balance.
 fn balance_slot(account: Address) -> B256 {
     let seed = [0x87, 0xa2, 0x11, 0xa2];
     keccak256([account.as_slice(), &[0; 8], &seed].concat())

@@ -20,7 +20,7 @@ impl BlobSource for Held {
     }
 }
 
-/// The same input in blobs, but for its head.
+/// Measures an input whose bytes, except for its head, are in blobs.
 pub(crate) fn in_blobs(rows: &mut Rows<'_>, name: &str, input: &[u8]) -> Result<()> {
     let (head, tail) = cut(input).ok_or_eyre("an input has a head")?;
     let trailer = Trailer::new(tail.len(), 0).ok_or_eyre("the tail fits")?;
@@ -37,7 +37,7 @@ pub(crate) fn in_blobs(rows: &mut Rows<'_>, name: &str, input: &[u8]) -> Result<
     })
 }
 
-/// The same input as Drake's proposal has it, with a true claim and with a false one.
+/// Measures an input in the form of Drake's proposal, with a true and with a false claim.
 pub(crate) fn claimed(rows: &mut Rows<'_>, name: &str, input: &[u8]) -> Result<()> {
     let executed = Execute::on(rows.fork).run(input, u64::MAX)?;
     let gas_used = StatelessInput::decode(input)?.request.payload.gas_used;

@@ -23,7 +23,7 @@ use wire::{
     BatchWitness, ExecutionWitness, ProtocolFork, StatelessBatch, StatelessInput, convert::RawBlock,
 };
 
-/// What is measured.
+/// An input to measure.
 pub(crate) struct Input {
     pub(crate) name: String,
     pub(crate) execute: Execute,
@@ -40,10 +40,10 @@ impl Input {
     }
 }
 
-/// Who measures an input.
+/// Function that measures an input.
 pub(crate) type Row<'r> = &'r mut dyn FnMut(Input) -> Result<()>;
 
-/// Where inputs go that are made for a fork.
+/// Receiver of a fork's inputs.
 pub(crate) struct Rows<'r> {
     pub(crate) fork: ProtocolFork,
     pub(crate) measure: Row<'r>,
@@ -112,7 +112,7 @@ pub(crate) fn worst_cases(row: Row<'_>) -> Result<usize> {
     Ok(count)
 }
 
-/// All that is made to be dear.
+/// Measures all inputs that are built to be expensive.
 pub(crate) fn hostile(rows: &mut Rows<'_>) -> Result<()> {
     bytes(rows)?;
     transactions(rows)?;
@@ -169,7 +169,7 @@ fn changed(calldata: &[u8], change: impl FnOnce(&mut StatelessInput<'_>)) -> Res
     Ok(input.encode())
 }
 
-/// As many different items of this length as make up the total.
+/// Returns distinct items of this length that make up the total.
 fn items(length: usize) -> Vec<Bytes> {
     let item = |number: usize| {
         let mut item = vec![0x5b; length];

@@ -22,11 +22,11 @@ use speed::{Timer, Yardstick};
 use std::process::ExitCode;
 use wire::ProtocolFork;
 
-/// What a unit of gas buys, in nanoseconds.
+/// Time that a unit of gas pays for, in nanoseconds.
 const NANOSECONDS: f64 = 3.0;
-/// What is measured at once takes about this long, in nanoseconds.
+/// Approximate duration of one measurement, in nanoseconds.
 const LONG_ENOUGH: f64 = 10e6;
-/// How many times as long as it pays for an input may take.
+/// Maximum ratio of an input's time to the time that it pays for.
 const TOLERANCE: f64 = 1.5;
 
 /// Inputs that are measured, and how often.
@@ -147,7 +147,7 @@ fn median(values: impl Iterator<Item = f64>) -> f64 {
     values.get(values.len() / 2).copied().unwrap_or_default()
 }
 
-/// What a call is charged; if it fails, what it had to hold until then, which is the least that it loses.
+/// Returns the charge of a call, or for a failed call its reserve, which is the least that it loses.
 fn price(input: &Input) -> (u64, String) {
     let outcome = input.run();
     let verdict = match &outcome {

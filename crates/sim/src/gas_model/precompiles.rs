@@ -52,7 +52,7 @@ const P256: [u8; 160] = hex!(
     "7618b065f9832de4ca6ca971a7a1adc826d0f7c00181a5fb2ddf79ae00b4e10e"
 );
 
-/// All of them.
+/// Returns the jobs of all precompiles.
 pub(crate) fn jobs() -> Vec<Job> {
     let mut jobs = Vec::new();
     let mut add = |name: &str, address: Address, input: Vec<u8>, gas: u64| {

@@ -25,7 +25,7 @@ pub(crate) fn looped(first: &[u8], body: &[u8]) -> Bytes {
     looped_from(0, first, body)
 }
 
-/// The same behind so many bytes of other code.
+/// Returns the program behind so many bytes of other code.
 fn looped_from(behind: usize, first: &[u8], body: &[u8]) -> Bytes {
     let start = (behind + first.len()) as u64;
     let mut code = first.to_vec();
@@ -50,13 +50,13 @@ pub(crate) fn calls_with_calldata(callee: Address, gas: u64) -> Bytes {
     looped(CALLDATA_TO_MEMORY, &body)
 }
 
-/// With a counter on the stack that grows by one each round and is copied to the top for `body`, which
+/// Returns a loop with a counter on the stack that grows by one each round and is copied to the top for `body`, which
 /// takes it from there.
 pub(crate) fn counting(body: &[u8]) -> Bytes {
     counting_from(0, body)
 }
 
-/// The same behind so many bytes of other code.
+/// Returns the program behind so many bytes of other code.
 fn counting_from(behind: usize, body: &[u8]) -> Bytes {
     let round = [&[op::PUSH1, 1, op::ADD, op::DUP1][..], body].concat();
     looped_from(behind, &[op::PUSH0], &round)

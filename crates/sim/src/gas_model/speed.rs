@@ -4,11 +4,11 @@ use std::{fs, hint::black_box, thread, time::Instant};
 
 /// Bytes that the yardstick hashes at once.
 const LENGTH: usize = 64 * 1024;
-/// How often.
+/// Number of repetitions.
 const TIMES: usize = 4;
 /// Bytes of a permutation.
 const RATE: usize = 136;
-/// What a permutation takes on the machine for which the prices are made, with the library that is the yardstick, in
+/// Time of a permutation on the machine for which the prices are made, with the library that is the yardstick, in
 /// nanoseconds.
 const PERMUTATION: f64 = 290.0;
 
@@ -40,9 +40,9 @@ impl Timer {
     }
 }
 
-/// What tells how much slower this machine is now than the one for which the prices are made: a core can have another
-/// clock, or share its units with what runs beside. It hashes with a library, so that no change of our own Keccak
-/// moves it.
+/// Reference work that measures how much slower this machine is now than the one for which the prices are made: a
+/// core can have another clock, or share its units with other processes. It hashes with a library, so that changes of
+/// our own Keccak do not affect it.
 pub(crate) struct Yardstick(Vec<u8>);
 
 impl Yardstick {

@@ -16,12 +16,12 @@ pub(crate) const TRANSACTION_CAP: u64 = MAX_TX_GAS_LIMIT_OSAKA;
 /// Base fee of the first block, in wei, and the lowest that there is: what else is on L1 pays it.
 pub(crate) const BASE_FEE: u64 = 1_000_000_000;
 
-/// How EXECUTE gas is paid.
+/// Payment of EXECUTE gas.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Payment {
     /// Converted, at a base fee that follows what EXECUTE takes.
     Follows,
-    /// Converted, at a base fee that stays: whatever room EXECUTE takes, others give up.
+    /// Converted, at a constant base fee: other transactions give way to EXECUTE.
     Held,
     /// From an allowance of its own: EXECUTE takes no gas of L1, whose limits do not bind it.
     Allowance,

@@ -11,7 +11,7 @@ use eyre::{OptionExt as _, Result, ensure};
 use report::{Report, placed, report};
 use std::{fs, path::Path};
 
-/// How the figures are given out.
+/// Output of the figures.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
     /// Write figures and plots into docs/market.md, instead of printing the figures

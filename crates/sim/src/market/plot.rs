@@ -16,7 +16,7 @@ pub(crate) struct Curve {
     pub(crate) points: Vec<f64>,
 }
 
-/// What is shown together.
+/// Curves of one plot.
 pub(crate) struct Plot {
     pub(crate) title: &'static str,
     /// Number of the first block.

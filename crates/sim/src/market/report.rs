@@ -1,4 +1,4 @@
-//! What the worlds come to, for `docs/market.md`.
+//! Results of the worlds, for `docs/market.md`.
 
 use super::{
     l1::Payment,
@@ -8,19 +8,19 @@ use super::{
 use execute::market::{LIMIT, TARGET};
 use std::{fmt::Write as _, ops::Range};
 
-/// How long a unit of EXECUTE gas takes on one core, in picoseconds, by `docs/gas.md`: in the real block that
+/// Time of a unit of EXECUTE gas on one core, in picoseconds, by `docs/gas.md`: in the real block that
 /// takes longest for what it is charged, and in the dearest input that is known.
 pub(crate) const REAL: u64 = 1_800;
 pub(crate) const WORST: u64 = 3_900;
 
 /// Numbers of rollups.
 const ROLLUPS: [u64; 3] = [1, 10, 100];
-/// How many there are where ways to pay are compared, and in the plots.
+/// Number of rollups in the comparison of payments and in the plots.
 const SHOWN: u64 = 10;
 /// Blocks around the attack that a plot shows.
 const AROUND: Range<usize> = ATTACK - 20..ATTACK + 180;
 
-/// All that is generated: the part of the document between its marks, and its plots by file name.
+/// Generated part of the document, and its plots by file name.
 pub(crate) struct Report {
     pub(crate) text: String,
     pub(crate) plots: [(&'static str, String); 2],
@@ -30,7 +30,7 @@ fn gwei(wei: u64) -> f64 {
     wei as f64 / 1e9
 }
 
-/// Of sorted numbers the one below which so many of a hundred are.
+/// Returns a percentile of sorted numbers.
 fn percentile(sorted: &[u64], percent: usize) -> u64 {
     let at = (sorted.len() * percent / 100).min(sorted.len().saturating_sub(1));
     sorted.get(at).copied().unwrap_or_default()
@@ -124,7 +124,7 @@ fn thousands(number: u64) -> String {
     text
 }
 
-/// What the attacker has come to.
+/// Returns the table row with the results of an attacker.
 fn attacked(name: &str, history: &History) -> String {
     let spent = history.spent / 10_u128.pow(16);
     let most = |path: &[u64]| gwei(path[AROUND].iter().max().copied().unwrap_or_default());
@@ -138,7 +138,7 @@ fn attacked(name: &str, history: &History) -> String {
     )
 }
 
-/// What a full block takes, by the limit.
+/// Returns the table with the time of a full block by limit.
 fn limits() -> String {
     let mut text = String::from(
         "| limit | blocks as real ones | the dearest known input | the same at half the speed |\n\
@@ -167,7 +167,7 @@ fn plots(compared: &[(Payment, Worlds)]) -> [(&'static str, String); 2] {
             .collect(),
     };
     let attack = Plot {
-        title: "somebody fills the blocks: price of EXECUTE gas, in gwei",
+        title: "an attacker fills the blocks: price of EXECUTE gas, in gwei",
         first: AROUND.start,
         curves: compared
             .iter()
@@ -202,7 +202,7 @@ pub(crate) fn report() -> Report {
     Report { text, plots: plots(&compared) }
 }
 
-/// Where the generated part of a document begins and ends.
+/// Markers around the generated part of a document.
 pub(crate) const MARKS: [&str; 2] = ["<!-- cargo xtask market -->\n", "<!-- end -->"];
 
 /// The document with this text between its marks; `None` if it has none.

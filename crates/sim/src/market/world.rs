@@ -11,7 +11,7 @@ use testkit::Random;
 /// EXECUTE gas of an advance beside its transactions, and of a transfer, by `docs/gas.md`.
 const ADVANCE: u64 = 30_000;
 pub(crate) const TRANSFER: u64 = 24_000;
-/// What all rollups together would ask for in each block at a price of the first base fee: half more
+/// EXECUTE gas that all rollups together would ask for in each block at a price of the first base fee: half more
 /// than the target.
 const DEMAND: u64 = 45_000_000;
 /// Blocks that a world lives, and those behind which figures are taken.
@@ -19,11 +19,11 @@ pub(crate) const BLOCKS: usize = 2_000;
 pub(crate) const SETTLED: usize = 200;
 /// Blocks that an advance may wait for a better price: five minutes.
 const PATIENCE: u64 = 25;
-/// When the attacker comes, and what he can spend, in wei.
+/// First block of the attack, and the attacker's budget in wei.
 pub(crate) const ATTACK: usize = 500;
 pub(crate) const BUDGET: u128 = 100_000_000_000_000_000_000;
 
-/// How demand behaves.
+/// Pattern of demand.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Demand {
     Steady,
@@ -31,7 +31,7 @@ pub(crate) enum Demand {
     Bursty,
     /// All have theirs at the same time.
     Correlated,
-    /// Steady, and somebody takes all that blocks have, before anyone else, as long as he has money.
+    /// Steady, and an attacker fills each block before all others while the budget lasts.
     Hostile,
 }
 
@@ -125,7 +125,7 @@ struct Advance {
     gas: u64,
 }
 
-/// What became of a world.
+/// History of a simulated world.
 #[derive(Debug, Default)]
 pub(crate) struct History {
     /// Price of each block, in wei.
@@ -209,7 +209,7 @@ fn attack(block: &mut Block, history: &mut History) {
     }
 }
 
-/// What users send to each rollup until a block with this number and price, and how much that is.
+/// Transfers that users send to each rollup until a block with this number and price, and their total.
 fn arrive(
     all: &mut [Rollup],
     common: &mut Burst,
@@ -238,8 +238,8 @@ fn arrive(
     sent
 }
 
-/// Whoever builds the block takes one transaction of each rollup in turn, and none that would halt,
-/// until nobody has another or there is no room.
+/// Builds a block: takes one transaction of each rollup in turn, and none that would halt, until none is left
+/// or the block is full.
 fn fill(block: &mut Block, number: usize, all: &mut [Rollup]) -> Vec<Advance> {
     let wei = block.rate.price;
     let mut willing: Vec<_> =

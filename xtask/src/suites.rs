@@ -1,0 +1,370 @@
+//! `cargo xtask suites`: JavaScript and Python clients told to the devnet and to stock anvil, side by side.
+//!
+//! web3.py's own tests come with its wheel. The other clients ship no tests, so `test/suites` holds scripts with one
+//! test per action of the client. Versions are those of `test/clients` and `test/suites/requirements.txt`, installed
+//! below `target/suites`. Each suite meets a fresh node.
+
+use crate::bench;
+use eyre::{OptionExt as _, WrapErr as _, ensure};
+use std::{
+    fmt::Write as _,
+    fs,
+    io::{Read as _, Write as _},
+    net::{TcpListener, TcpStream},
+    path::Path,
+    process::{Child, Command, Stdio},
+    thread,
+    time::{Duration, Instant},
+};
+use toolchain::{Toolchain, progress_to_stderr};
+
+/// Document that holds the table, and the lines around it.
+const DOCUMENT: &str = "docs/devnet-parity.md";
+const BEGIN: &str = "<!-- suites: begin -->";
+const END: &str = "<!-- suites: end -->";
+
+/// Longest wait for a node to listen.
+const START_TIMEOUT: Duration = Duration::from_secs(30);
+/// Longest time that node's test runner gives a file, in milliseconds, and that pytest gives a test, in seconds.
+const FILE_TIMEOUT_MS: &str = "180000";
+const TEST_TIMEOUT_S: &str = "15";
+
+/// Program that runs a suite.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Runner {
+    Node,
+    Pytest,
+}
+
+/// A client's tests.
+struct Suite {
+    /// Name on the command line and in the table.
+    name: &'static str,
+    /// Package whose version the table shows.
+    package: &'static str,
+    runner: Runner,
+    file: &'static str,
+    /// Origin of the tests.
+    origin: &'static str,
+    /// Flags of both nodes.
+    flags: &'static [&'static str],
+}
+
+const OWN: &str = "own script, a test per action";
+
+/// web3.py's tests want pending transactions, so blocks come by the clock, and the chain id of web3.py's fixture.
+const WEB3_FLAGS: &[&str] = &["--block-time", "1", "--chain-id", "131277322940537"];
+
+const SUITES: [Suite; 5] = [
+    Suite {
+        name: "viem",
+        package: "viem",
+        runner: Runner::Node,
+        file: "viem.mjs",
+        origin: OWN,
+        flags: &[],
+    },
+    Suite {
+        name: "ethers",
+        package: "ethers",
+        runner: Runner::Node,
+        file: "ethers.mjs",
+        origin: OWN,
+        flags: &[],
+    },
+    Suite {
+        name: "hardhat",
+        package: "hardhat",
+        runner: Runner::Node,
+        file: "hardhat.mjs",
+        origin: OWN,
+        flags: &[],
+    },
+    Suite {
+        name: "web3.py",
+        package: "web3",
+        runner: Runner::Pytest,
+        file: "test_web3.py",
+        origin: "web3.py's module tests",
+        flags: WEB3_FLAGS,
+    },
+    Suite {
+        name: "titanoboa",
+        package: "titanoboa",
+        runner: Runner::Pytest,
+        file: "test_titanoboa.py",
+        origin: OWN,
+        flags: &[],
+    },
+];
+
+/// Number of tests that passed and that did not.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct Outcome {
+    passed: usize,
+    failed: usize,
+}
+
+/// Runs the suites that are named, or all, and prints the table. Writes it into the document if `write` is set.
+pub(crate) fn run(root: &Path, only: &[String], write: bool) -> eyre::Result<()> {
+    let tools = Toolchain::ensure_at(root, &progress_to_stderr)?;
+    let devnet = bench::build()?;
+    let folder = root.join("target/suites");
+    install(root, &folder)?;
+    let mut rows = Vec::new();
+    for suite in
+        SUITES.iter().filter(|it| only.is_empty() || only.iter().any(|name| name == it.name))
+    {
+        let mut outcomes = [Outcome::default(); 2];
+        let nodes: [(&str, &Path, &[&str]); 2] =
+            [("anvil", tools.anvil(), &[]), ("devnet", &devnet, &["devnet"])];
+        for ((node, program, arguments), outcome) in nodes.into_iter().zip(&mut outcomes) {
+            eprintln!("{} against {node}", suite.name);
+            *outcome = one(root, &folder, suite, (node, program, arguments))
+                .wrap_err_with(|| format!("{} against {node}", suite.name))?;
+        }
+        rows.push((suite, version(&folder, root, suite)?, outcomes));
+    }
+    let table = table(&rows);
+    println!("{table}");
+    if write {
+        let path = root.join(DOCUMENT);
+        let text = fs::read_to_string(&path)?;
+        fs::write(&path, with_table(&text, &table)?)?;
+    }
+    Ok(())
+}
+
+/// Runs a suite against a fresh node.
+fn one(
+    root: &Path,
+    folder: &Path,
+    suite: &Suite,
+    (name, program, arguments): (&str, &Path, &[&str]),
+) -> eyre::Result<Outcome> {
+    let node = Node::start(program, &[arguments, suite.flags].concat())?;
+    let url = format!("http://127.0.0.1:{}", node.port);
+    let log = folder.join(format!("{}-{name}.log", suite.name));
+    let results = folder.join(format!("{}-{name}.xml", suite.name));
+    let mut command = match suite.runner {
+        Runner::Node => {
+            let mut command = Command::new("node");
+            command.args(["--test", "--test-reporter=tap"]);
+            command.arg(format!("--test-timeout={FILE_TIMEOUT_MS}")).arg(suite.file);
+            command
+        }
+        Runner::Pytest => {
+            let mut command = Command::new(folder.join("venv/bin/python"));
+            command.args(["-m", "pytest", "-q", "--tb=short", "--timeout", TEST_TIMEOUT_S]);
+            command.args(["-p", "no:cacheprovider"]);
+            command.arg(format!("--junitxml={}", results.display())).arg(suite.file);
+            command
+        }
+    };
+    let probe = fs::read_to_string(root.join("crates/anvil-diff/contracts/Probe.hex"))?;
+    let output = command
+        .current_dir(folder)
+        .env("NODE", url)
+        .env("PROBE", probe.trim())
+        .stdin(Stdio::null())
+        .output()
+        .wrap_err("cannot run it")?;
+    fs::write(&log, [&output.stdout[..], &output.stderr].concat())?;
+    let outcome = match suite.runner {
+        Runner::Node => of_tap(&String::from_utf8_lossy(&output.stdout)),
+        Runner::Pytest => of_junit(&fs::read_to_string(&results).unwrap_or_default()),
+    };
+    // An exit without a count is a failure of the runner, not of the node.
+    outcome.ok_or_eyre(format!("no result, see {}", log.display()))
+}
+
+/// Reads the counts at the end of TAP output of node's test runner.
+fn of_tap(text: &str) -> Option<Outcome> {
+    let count = |name: &str| {
+        let mut lines = text.lines().filter_map(|line| line.strip_prefix(name));
+        lines.next_back()?.trim().parse::<usize>().ok()
+    };
+    Some(Outcome { passed: count("# pass ")?, failed: count("# fail ")? + count("# cancelled ")? })
+}
+
+/// Reads the counts of a JUnit file of pytest. Tests that are skipped, or expected to fail, count for neither.
+fn of_junit(text: &str) -> Option<Outcome> {
+    let element = text.split("<testsuite ").nth(1)?.split('>').next()?;
+    let count = |name: &str| {
+        element.split(&format!("{name}=\"")).nth(1)?.split('"').next()?.parse::<usize>().ok()
+    };
+    let failed = count("failures")? + count("errors")?;
+    Some(Outcome { passed: count("tests")?.checked_sub(failed + count("skipped")?)?, failed })
+}
+
+/// Brings the packages and the scripts into place.
+fn install(root: &Path, folder: &Path) -> eyre::Result<()> {
+    fs::create_dir_all(folder).wrap_err_with(|| format!("cannot make {}", folder.display()))?;
+    let requirements = fs::read_to_string(root.join("test/suites/requirements.txt"))?;
+    let lock = fs::read_to_string(root.join("test/clients/package-lock.json"))?;
+    let stamp = folder.join("installed.txt");
+    let wanted = format!("{requirements}\n{lock}");
+    for from in ["test/clients", "test/suites"] {
+        for entry in fs::read_dir(root.join(from))? {
+            let path = entry?.path();
+            // Python leaves a folder of compiled scripts where a script was imported.
+            if let Some(name) = path.file_name().filter(|_| path.is_file()) {
+                // The scripts of the suites come last, and replace those of the same name.
+                fs::copy(&path, folder.join(name))?;
+            }
+        }
+    }
+    if fs::read_to_string(&stamp).is_ok_and(|installed| installed == wanted) {
+        return Ok(());
+    }
+    progress_to_stderr("installing JavaScript and Python clients below target/suites");
+    succeed(Command::new("npm").args(["ci", "--loglevel=error"]).current_dir(folder))?;
+    succeed(Command::new("python3").args(["-m", "venv", "--clear"]).arg(folder.join("venv")))?;
+    let mut pip = Command::new(folder.join("venv/bin/python"));
+    pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r"]);
+    succeed(pip.arg(root.join("test/suites/requirements.txt")))?;
+    fs::write(&stamp, wanted).wrap_err_with(|| format!("cannot write {}", stamp.display()))
+}
+
+fn succeed(command: &mut Command) -> eyre::Result<()> {
+    let status = command.status().wrap_err_with(|| format!("cannot run {command:?}"))?;
+    ensure!(status.success(), "{command:?}: {status}");
+    Ok(())
+}
+
+/// Returns the pinned version of a suite's package.
+fn version(folder: &Path, root: &Path, suite: &Suite) -> eyre::Result<String> {
+    match suite.runner {
+        Runner::Node => {
+            let manifest: serde_json::Value =
+                serde_json::from_str(&fs::read_to_string(folder.join("package.json"))?)?;
+            let version = manifest["dependencies"][suite.package].as_str();
+            Ok(version.ok_or_eyre("the package is not pinned")?.to_owned())
+        }
+        Runner::Pytest => {
+            let text = fs::read_to_string(root.join("test/suites/requirements.txt"))?;
+            let pin = format!("{}==", suite.package);
+            let version = text.lines().find_map(|line| line.strip_prefix(&pin));
+            Ok(version.ok_or_eyre("the package is not pinned")?.to_owned())
+        }
+    }
+}
+
+/// Formats the results as a table of the document.
+fn table(rows: &[(&Suite, String, [Outcome; 2])]) -> String {
+    let mut text = String::from(
+        "| suite | tests | stock anvil: passed | failed | the devnet: passed | failed |\n\
+         |---|---|---|---|---|---|\n",
+    );
+    for (suite, version, [anvil, devnet]) in rows {
+        let _ = writeln!(
+            text,
+            "| {} {version} | {} | {} | {} | {} | {} |",
+            suite.name, suite.origin, anvil.passed, anvil.failed, devnet.passed, devnet.failed
+        );
+    }
+    text
+}
+
+/// Replaces the table between the markers of a document.
+fn with_table(document: &str, table: &str) -> eyre::Result<String> {
+    let (head, rest) = document.split_once(BEGIN).ok_or_eyre(format!("no `{BEGIN}`"))?;
+    let (_, tail) = rest.split_once(END).ok_or_eyre(format!("no `{END}` after `{BEGIN}`"))?;
+    Ok(format!("{head}{BEGIN}\n\n{table}\n{END}{tail}"))
+}
+
+/// A node process, killed when dropped.
+struct Node {
+    child: Child,
+    port: u16,
+}
+
+impl Node {
+    fn start(program: &Path, arguments: &[&str]) -> eyre::Result<Self> {
+        let port = TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port();
+        let child = Command::new(program)
+            .args(arguments)
+            .args(["--port", &port.to_string(), "--silent"])
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .wrap_err_with(|| format!("cannot run {}", program.display()))?;
+        let node = Self { child, port };
+        let begun = Instant::now();
+        while begun.elapsed() < START_TIMEOUT {
+            if listens(port) {
+                return Ok(node);
+            }
+            thread::sleep(Duration::from_millis(50));
+        }
+        eyre::bail!("{} does not listen on port {port}", program.display())
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        // The process may have ended already.
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
+
+/// Returns `true` if an HTTP server answers on this port.
+fn listens(port: u16) -> bool {
+    let Ok(mut stream) = TcpStream::connect(("127.0.0.1", port)) else { return false };
+    let request = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}";
+    let timeout = stream.set_read_timeout(Some(Duration::from_secs(5)));
+    timeout.is_ok()
+        && stream.write_all(request).is_ok()
+        && stream.read(&mut [0]).is_ok_and(|read| read > 0)
+}
+
+/// Returns the names of all suites.
+pub(crate) fn names() -> Vec<&'static str> {
+    SUITES.iter().map(|suite| suite.name).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_of_both_runners_are_read_and_a_runner_without_a_count_has_no_outcome() {
+        let tap =
+            "ok 1 - a\nnot ok 2 - b\n# tests 4\n# pass 2\n# fail 1\n# cancelled 1\n# skipped 0\n";
+        assert_eq!(of_tap(tap), Some(Outcome { passed: 2, failed: 2 }));
+        assert_eq!(of_tap("node: cannot find module\n"), None);
+        let junit = "<?xml?><testsuites name=\"x\"><testsuite name=\"pytest\" errors=\"1\" failures=\"2\" \
+                     skipped=\"3\" tests=\"10\" time=\"1.5\"><testcase/></testsuite></testsuites>";
+        assert_eq!(of_junit(junit), Some(Outcome { passed: 4, failed: 3 }));
+        assert_eq!(of_junit(""), None);
+    }
+
+    #[test]
+    fn a_table_replaces_the_one_between_the_markers_and_nothing_else() {
+        let document = format!("# Title\n\n{BEGIN}\nold\n{END}\n\nrest\n");
+        let written = with_table(&document, "new\n").unwrap();
+        assert_eq!(written, format!("# Title\n\n{BEGIN}\n\nnew\n\n{END}\n\nrest\n"));
+        assert_eq!(with_table(&written, "new\n").unwrap(), written);
+        assert!(with_table("# Title\n", "new\n").is_err());
+        assert!(with_table(&format!("{END}{BEGIN}"), "new\n").is_err());
+    }
+
+    #[test]
+    fn each_suite_has_its_script_and_a_pinned_version() {
+        let root = toolchain::find_root().unwrap();
+        for suite in &SUITES {
+            assert!(root.join("test/suites").join(suite.file).is_file(), "{}", suite.file);
+            let version = version(&root.join("test/clients"), &root, suite).unwrap();
+            assert!(version.chars().all(|it| it.is_ascii_digit() || it == '.'), "{version}");
+        }
+    }
+
+    #[test]
+    fn the_document_has_the_place_for_the_table() {
+        let root = toolchain::find_root().unwrap();
+        let document = fs::read_to_string(root.join(DOCUMENT)).unwrap();
+        assert!(with_table(&document, "").is_ok());
+    }
+}
