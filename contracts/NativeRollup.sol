@@ -52,6 +52,7 @@ contract NativeRollup is RelayDuty, ForcedDuty {
         _load(tip);
         bytes32 anchorBefore = tip.anchor;
         uint256 rulesBefore = tip.rules;
+        uint64 first = tip.number + 1;
         tip.feeRecipient = _authorized(tip);
 
         bytes memory buffer = Execute.allocate(inputs);
@@ -79,6 +80,7 @@ contract NativeRollup is RelayDuty, ForcedDuty {
         }
         if (!plain) _requireAllUsed(tip, evidence);
         _store(tip, anchorBefore, rulesBefore);
+        emit Advanced(first, tip.number, msg.sender, tip.inputsHash, Execute.blobs());
     }
 
     /// @dev What the block at the tip owes, and whether it has done that.
@@ -144,7 +146,10 @@ contract NativeRollup is RelayDuty, ForcedDuty {
         if (chainId != CHAIN_ID) revert ChainIdMismatch(chainId, CHAIN_ID);
         _requireFields(tip, block_);
         _requireNumbers(tip, number, limit, time);
-        if (first) Execute.run(input);
+        if (first) {
+            Execute.run(input);
+            tip.inputsHash = Execute.extend(tip.inputsHash, input);
+        }
 
         bytes32 hash = Execute.blockHash(block_);
         bytes32 root = Execute.stateRoot(block_);
@@ -152,6 +157,7 @@ contract NativeRollup is RelayDuty, ForcedDuty {
         tip.timestamp = time;
         tip.blockHash = hash;
         tip.stateRoot = root;
+        tip.baseFee = Execute.baseFee(block_);
         _stateRoots[uint256(number) % STATE_ROOTS] = root;
         emit BlockAdded(number, hash, root);
     }

@@ -164,8 +164,7 @@ abstract contract RollupPlan is PlanChecks {
             expiry: _u64(toml, ".forced.expiry"),
             maxGas: _u64(toml, ".forced.max_gas"),
             maxBoundedGas: _u64(toml, ".forced.max_bounded_gas"),
-            feePercent: _percent(toml, ".forced.fee_percent"),
-            feeRecipient: _account(toml, ".forced.fee_recipient"),
+            feePercent: _forcedPercent(toml),
             // The bridge reads a bounded amount whatever it is called with.
             boundedTarget: plan.l2Bridge
         });

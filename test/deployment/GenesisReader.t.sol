@@ -126,6 +126,21 @@ contract GenesisReaderTest is Test {
         more[f.length] = abi.encode(keccak256("of a later fork"));
     }
 
+    function test_what_forks_to_come_add_changes_nothing_of_what_is_read() public view {
+        bytes[] memory f = fields(LATER);
+        for (uint256 more = 0; more < 4; ++more) {
+            bytes memory header = GenesisHeaders.encode(f);
+            INativeRollup.Genesis memory g = reader.read(header, LATER);
+            assertEq(g.number, 3);
+            assertEq(g.timestamp, 1_700_000_000);
+            assertEq(g.gasLimit, 30_000_000);
+            assertEq(g.stateRoot, keccak256("state"));
+            assertEq(g.anchor, keccak256("anchor"));
+            assertEq(g.blockHash, keccak256(header));
+            f = longer(f);
+        }
+    }
+
     function test_forks_to_come_may_add_strings_and_nothing_else() public {
         bytes[] memory f = longer(longer(fields(LATER)));
         reader.read(GenesisHeaders.encode(f), LATER);
