@@ -50,6 +50,7 @@ contract NativeRollup is RelayDuty, ForcedDuty {
         Tip memory tip = _begin(inputs);
         bytes32 anchorBefore = tip.anchor;
         uint256 rulesBefore = tip.rules;
+        uint64 first = tip.number + 1;
         tip.feeRecipient = _authorized(tip);
 
         bytes memory buffer = Execute.allocate(inputs);
@@ -77,6 +78,7 @@ contract NativeRollup is RelayDuty, ForcedDuty {
         }
         if (!plain) _requireAllUsed(tip, evidence);
         _store(tip, anchorBefore, rulesBefore);
+        emit Advanced(first, tip.number, msg.sender, tip.inputsHash, Execute.blobs());
     }
 
     /// @inheritdoc INativeRollup
@@ -152,7 +154,10 @@ contract NativeRollup is RelayDuty, ForcedDuty {
         tip.rules = _rulesUnder(tip.rules, Execute.schema(input), time, first);
         _requireFields(tip, input, block_);
         _requireNumbers(tip, number, limit, time);
-        if (first) Execute.run(input);
+        if (first) {
+            Execute.run(input);
+            tip.inputsHash = Execute.extend(tip.inputsHash, input);
+        }
 
         bytes32 hash = Execute.blockHash(block_);
         bytes32 root = Execute.stateRoot(block_);
@@ -160,6 +165,7 @@ contract NativeRollup is RelayDuty, ForcedDuty {
         tip.timestamp = time;
         tip.blockHash = hash;
         tip.stateRoot = root;
+        tip.baseFee = Execute.baseFee(block_);
         _stateRoots[uint256(number) % STATE_ROOTS] = root;
         emit BlockAdded(number, hash, root);
     }

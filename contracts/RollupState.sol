@@ -7,8 +7,9 @@ import {INativeRollup} from "./interfaces/INativeRollup.sol";
 /// @notice All storage stands here, so that its layout can be read in one place. Nothing of it grows
 /// with the number of blocks.
 ///
-///   slot 0          the head, from the low bits on: number (56 bits), timestamp (48), anchor's L1
-///                   block (48), its message count (56), L2 time of the next duty (48)
+///   slot 0          the head, from the low bits on: number (48 bits), timestamp (40), anchor's L1
+///                   block (40), its message count (48), L2 time of the next duty (40), base fee in
+///                   units of 2^24 wei, rounded up (40)
 ///   slot 1          hash of the latest block
 ///   slot 2          anchor in force
 ///   slot 3          rules: policy (160), gas limit (32), its target (32), schema of the head (16), forks of
@@ -32,6 +33,8 @@ abstract contract RollupState is INativeRollup {
         uint64 anchorNumber;
         uint64 messageCount;
         uint64 dutyDue;
+        // In wei, of the last block that the call has added.
+        uint256 baseFee;
         // Slots 1 and 2.
         bytes32 blockHash;
         bytes32 anchor;
@@ -50,6 +53,8 @@ abstract contract RollupState is INativeRollup {
         uint256 updatesUsed;
         uint256 relaysUsed;
         uint256 batchesUsed;
+        // Rolling hash over the inputs that were executed.
+        bytes32 inputsHash;
     }
 
     /// @dev An upgrade that was announced.
@@ -65,8 +70,12 @@ abstract contract RollupState is INativeRollup {
     /// @inheritdoc INativeRollup
     uint64 public constant STATE_ROOTS = 8191;
 
+    uint256 private constant MASK_40 = type(uint40).max;
     uint256 private constant MASK_48 = type(uint48).max;
     uint256 private constant MASK_56 = type(uint56).max;
+
+    /// @dev Unit in which slot 0 has the base fee, in wei. EXECUTE takes no base fee of more than 64 bits.
+    uint256 private constant BASE_FEE_UNIT = 1 << 24;
 
     /// @dev Slot 0.
     uint256 internal _head;
@@ -111,6 +120,11 @@ abstract contract RollupState is INativeRollup {
     }
 
     /// @inheritdoc INativeRollup
+    function baseFee() external view returns (uint256) {
+        return (_head >> 216) * BASE_FEE_UNIT;
+    }
+
+    /// @inheritdoc INativeRollup
     function duties() external view returns (Duties memory) {
         return _unpackDuties(_duties);
     }
@@ -134,13 +148,13 @@ abstract contract RollupState is INativeRollup {
     /// @dev Stores a genesis. Nothing is due until `_startDuties`.
     function _start(Genesis memory genesis) internal {
         if (genesis.stateRoot == 0) revert GenesisIncomplete();
-        if (genesis.number > MASK_56) revert GenesisOutOfBounds(genesis.number, MASK_56);
-        // Blocks could neither be later than it nor as late as L1. And so its time fits into 48 bits.
+        if (genesis.number > MASK_48) revert GenesisOutOfBounds(genesis.number, MASK_48);
+        // Blocks could neither be later than it nor as late as L1. And so its time fits into 40 bits.
         // forge-lint: disable-next-line(block-timestamp)
         if (genesis.timestamp > block.timestamp) {
             revert GenesisInFuture(genesis.timestamp, block.timestamp);
         }
-        _head = _packHead(genesis.number, genesis.timestamp, 0, 0, 0);
+        _head = _packHead(genesis.number, genesis.timestamp, 0, 0, 0, 0);
         blockHash = genesis.blockHash;
         anchor = genesis.anchor;
         _stateRoots[genesis.number % STATE_ROOTS] = genesis.stateRoot;
@@ -153,7 +167,7 @@ abstract contract RollupState is INativeRollup {
     function _startDuties(uint64 relayDue, uint64 forcedDue) internal {
         (uint64 number, uint64 timestamp,,,) = _unpackHead(_head);
         uint64 dutyDue = relayDue < forcedDue ? relayDue : forcedDue;
-        _head = _packHead(number, timestamp, 0, 0, dutyDue);
+        _head = _packHead(number, timestamp, 0, 0, dutyDue, 0);
         _duties = _packDuties(Duties(0, relayDue, 0, forcedDue, timestamp));
     }
 
@@ -187,20 +201,22 @@ abstract contract RollupState is INativeRollup {
             uint256 packed = _packDuties(tip.duties);
             if (packed != _duties) _duties = packed;
         }
-        _head =
-            _packHead(tip.number, tip.timestamp, tip.anchorNumber, tip.messageCount, tip.dutyDue);
+        uint256 fee = (tip.baseFee + BASE_FEE_UNIT - 1) / BASE_FEE_UNIT;
+        _head = _packHead(
+            tip.number, tip.timestamp, tip.anchorNumber, tip.messageCount, tip.dutyDue, fee
+        );
         blockHash = tip.blockHash;
         if (tip.anchor != anchorBefore) anchor = tip.anchor;
         if (tip.rules != rulesBefore) _rules = tip.rules;
     }
 
     function _headTimestamp() internal view returns (uint256) {
-        return (_head >> 56) & MASK_48;
+        return (_head >> 48) & MASK_40;
     }
 
     function _latest() internal view returns (uint64) {
         // forge-lint: disable-next-line(unsafe-typecast)
-        return uint64(_head & MASK_56);
+        return uint64(_head & MASK_48);
     }
 
     function _packHead(
@@ -208,9 +224,11 @@ abstract contract RollupState is INativeRollup {
         uint256 timestamp,
         uint256 anchorNumber,
         uint256 messageCount,
-        uint256 dutyDue
+        uint256 dutyDue,
+        uint256 fee
     ) private pure returns (uint256) {
-        return number | timestamp << 56 | anchorNumber << 104 | messageCount << 152 | dutyDue << 208;
+        return number | timestamp << 48 | anchorNumber << 88 | messageCount << 128 | dutyDue << 176
+            | fee << 216;
     }
 
     // Casts below cut fields out of words.
@@ -222,11 +240,11 @@ abstract contract RollupState is INativeRollup {
         returns (uint64, uint64, uint64, uint64, uint64)
     {
         return (
-            uint64(word & MASK_56),
-            uint64((word >> 56) & MASK_48),
-            uint64((word >> 104) & MASK_48),
-            uint64((word >> 152) & MASK_56),
-            uint64(word >> 208)
+            uint64(word & MASK_48),
+            uint64((word >> 48) & MASK_40),
+            uint64((word >> 88) & MASK_40),
+            uint64((word >> 128) & MASK_48),
+            uint64((word >> 176) & MASK_40)
         );
     }
 

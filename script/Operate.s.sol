@@ -42,7 +42,7 @@ contract Operate is RollupPlan {
     function force(string calldata file, bytes calldata raw) external {
         IForcedInbox inbox = IForcedInbox(_address(file, ".forced"));
         Transactions.Transaction memory t = Transactions.decode(raw, inbox.CHAIN_ID());
-        // The base fee may rise until the transaction is in a block.
+        // The base fee may rise until the transaction is in a block; what is not needed comes back.
         uint256 fee = inbox.minimumFee(t.gasLimit, inbox.footprintOf(raw)) * 5 / 4;
         vm.broadcast(msg.sender);
         uint64 index = inbox.submit{value: fee}(raw);

@@ -41,7 +41,7 @@ abstract contract PlanChecks is SequencingChecks {
     uint256 private constant MOST_PERCENT = 10_000;
 
     /// @dev Seconds for which the checkpoints of a queue last, if each L1 block takes one.
-    uint256 private constant RING = 8191 * 12;
+    uint256 private constant RING = 16_382 * 6;
 
     /// @dev The chain id of the L2.
     function _chainId(string memory toml) internal pure returns (uint64 id) {
@@ -57,6 +57,13 @@ abstract contract PlanChecks is SequencingChecks {
             "at most ", vm.toString(MOST_PERCENT), ": a hundred times the base fee of L1"
         );
         _require(value <= MOST_PERCENT, key, value, rule);
+    }
+
+    /// @dev What an entry of the forced queue costs at least: not nothing.
+    function _forcedPercent(string memory toml) internal pure returns (uint64 value) {
+        string memory key = ".forced.fee_percent";
+        value = _percent(toml, key);
+        _atLeast(key, value, 1, "without a price, exits are held up for nothing");
     }
 
     /// @dev Schema of the first blocks, by the name of their fork or by its number.

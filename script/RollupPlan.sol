@@ -167,8 +167,7 @@ abstract contract RollupPlan is PlanChecks {
             expiry: _u64(toml, ".forced.expiry"),
             maxGas: _u64(toml, ".forced.max_gas"),
             maxBoundedGas: _u64(toml, ".forced.max_bounded_gas"),
-            feePercent: _percent(toml, ".forced.fee_percent"),
-            feeRecipient: _account(toml, ".forced.fee_recipient"),
+            feePercent: _forcedPercent(toml),
             // The reads of the bridge are bounded for any calldata.
             boundedTarget: plan.l2Bridge
         });

@@ -123,6 +123,8 @@ contract NativeRollupFieldsTest is RealRollup {
     function testFuzz_another_schema_is_refused(uint16 schema) public {
         // Bytes that call themselves a batch are read as one.
         vm.assume(schema != L2.OSAKA && schema & 0xff != Execute.BATCH_REVISION);
+        // Bytes that begin like this refer to others that L1 keeps.
+        vm.assume(schema != 0xc0de);
         mode = INativeRollup.ForkMode.Pinned;
         setUp();
         expectRefused(
@@ -316,6 +318,16 @@ contract NativeRollupConstructorTest is RollupFixture {
         return uint256(vm.load(address(rollup), bytes32(slot)));
     }
 
+    /// @dev Whichever deadline is shorter.
+    function testFuzz_the_first_duty_is_the_earlier_of_the_two(uint64 deadline) public {
+        INativeRollup.Config memory c = configOf(genesis().schema);
+        uint256 most = 16_382 * 6 - MAX_LAG - OPEN_AFTER;
+        c.relayDeadline = uint64(bound(deadline, MAX_LAG + 1, most));
+        rollup = deploy(genesis(), c);
+        uint256 first = c.relayDeadline < FORCED_DELAY ? c.relayDeadline : FORCED_DELAY;
+        assertEq(slotOf(0) >> 176 & type(uint40).max, vm.getBlockTimestamp() + first);
+    }
+
     function test_the_storage_layout_is_pinned() public {
         IL2.Head memory g = genesis();
         g.number = 2 * RING + 5;
@@ -324,7 +336,9 @@ contract NativeRollupConstructorTest is RollupFixture {
         c.owner = makeAddr("owner");
         rollup = deploy(g, c);
         uint256 due = vm.getBlockTimestamp() + FORCED_DELAY;
-        assertEq(slotOf(0), uint256(g.number) | uint256(g.timestamp) << 56 | due << 208);
+        // The earlier of the two.
+        uint256 firstDue = vm.getBlockTimestamp() + RELAY_DEADLINE;
+        assertEq(slotOf(0), uint256(g.number) | uint256(g.timestamp) << 48 | firstDue << 176);
         assertEq(slotOf(1), uint256(hashOf(g)));
         assertEq(slotOf(2), uint256(g.anchor));
         uint256 limits = uint256(GAS_LIMIT) << 160 | uint256(GAS_LIMIT) << 192;
@@ -337,12 +351,14 @@ contract NativeRollupConstructorTest is RollupFixture {
         assertEq(slotOf(8197), 0);
         assertEq(slotOf(8198), 1);
 
-        vm.store(address(rollup), 0, bytes32(uint256(1) | 2 << 56 | 3 << 104 | 4 << 152 | 5 << 208));
+        uint256 packedHead = uint256(1) | 2 << 48 | 3 << 88 | 4 << 128 | 5 << 176 | 6 << 216;
+        vm.store(address(rollup), 0, bytes32(packedHead));
         INativeRollup.Head memory head = rollup.head();
         assertEq(head.number, 1);
         assertEq(head.timestamp, 2);
         assertEq(head.anchorNumber, 3);
         assertEq(head.messageCount, 4);
+        assertEq(rollup.baseFee(), 6 << 24);
 
         uint256 packed = uint256(1) | 2 << 56 | 3 << 104 | 4 << 160 | 5 << 208;
         vm.store(address(rollup), bytes32(uint256(4)), bytes32(packed));
@@ -375,10 +391,10 @@ contract NativeRollupConstructorTest is RollupFixture {
         create(g, c);
     }
 
-    function test_the_number_of_a_genesis_fits_into_56_bits() public {
+    function test_the_number_of_a_genesis_fits_into_48_bits() public {
         IL2.Head memory g = genesis();
         INativeRollup.Config memory c = withQueues(configOf(g.schema), 0, 0);
-        g.number = 1 << 56;
+        g.number = 1 << 48;
         bytes4 selector = INativeRollup.GenesisOutOfBounds.selector;
         expectRefused(g, c, abi.encodeWithSelector(selector, g.number, g.number - 1));
         g.number -= 1;

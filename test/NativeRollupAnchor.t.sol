@@ -59,9 +59,9 @@ contract NativeRollupAnchorTest is AnchorFixture {
 
     /// @dev A rollup whose anchor in force names this block and covers this many messages.
     function setInForce(uint64 anchorNumber, uint64 messageCount) internal {
-        uint256 mask = ((1 << 104) - 1) << 104;
+        uint256 mask = ((1 << 88) - 1) << 88;
         uint256 head = uint256(vm.load(address(rollup), 0)) & ~mask;
-        head |= uint256(anchorNumber) << 104 | uint256(messageCount) << 152;
+        head |= uint256(anchorNumber) << 88 | uint256(messageCount) << 128;
         vm.store(address(rollup), 0, bytes32(head));
         assertEq(rollup.head().anchorNumber, anchorNumber);
         assertEq(rollup.head().messageCount, messageCount);

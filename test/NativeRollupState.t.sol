@@ -123,6 +123,24 @@ contract NativeRollupStateTest is RollupStateTest {
         }
     }
 
+    function test_each_call_says_who_advanced_by_what() public {
+        skip(5);
+        bytes[] memory inputs = chain(5);
+        bytes[] memory rest = new bytes[](3);
+        bytes32 hash = 0;
+        for (uint256 i = 0; i < 3; ++i) {
+            rest[i] = inputs[i + 2];
+            hash = keccak256(abi.encodePacked(hash, keccak256(rest[i])));
+        }
+        bytes[] memory first = new bytes[](2);
+        (first[0], first[1]) = (inputs[0], inputs[1]);
+        rollup.advance(first, none());
+        vm.expectEmit(address(rollup));
+        emit INativeRollup.Advanced(3, 5, alice, hash, 0);
+        vm.prank(alice);
+        rollup.advance(rest, none());
+    }
+
     function test_one_bad_block_undoes_the_whole_call() public {
         bytes32 genesisHash = l2.head.hash;
         skip(4);

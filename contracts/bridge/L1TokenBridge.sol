@@ -134,13 +134,16 @@ contract L1TokenBridge is IL1TokenBridge {
 
     /// @inheritdoc IL1TokenBridge
     /// @dev The queue delivers, or cancels for good, so a withdrawal is paid out or sent back and never
-    /// both. What is owed stays the same when it goes back.
+    /// both. What is owed stays the same when it goes back. Within a transfer of tokens each payment is
+    /// refused, so a call from there would cancel a withdrawal that can be paid: it is refused as a whole.
+    /// The lock stays open, because `release` takes it.
     function refund(
         Withdrawal calldata w,
         MessageProof calldata proof,
         address feeRecipient,
         uint64 gasLimit
     ) external payable returns (bool released) {
+        if (_busy) revert Reentrancy();
         if (msg.sender != w.refundTo) {
             revert NotRefundable(msg.sender, w.refundTo);
         }

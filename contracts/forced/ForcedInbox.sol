@@ -2,6 +2,7 @@
 pragma solidity ^0.8.24;
 
 import {IForcedInbox} from "../interfaces/IForcedInbox.sol";
+import {INativeRollup} from "../interfaces/INativeRollup.sol";
 import {IL2Messenger} from "../interfaces/IL2Messenger.sol";
 import {Capacity} from "../libraries/Capacity.sol";
 import {Predeploys} from "../libraries/Predeploys.sol";
@@ -44,12 +45,21 @@ contract ForcedInbox is ForcedQueue {
         uint64 maxGas;
         uint64 maxBoundedGas;
         uint64 feePercent;
-        address feeRecipient;
         address boundedTarget;
     }
 
     /// @inheritdoc IForcedInbox
     uint64 public constant MAX_SIZE = 4096;
+
+    /// @inheritdoc IForcedInbox
+    /// @dev Full blocks raise the base fee by an eighth each, so to get above the cap takes 18 of them at
+    /// least. An entry whose cap has this margin over the base fee of its time is no means to hold up those
+    /// behind it, either: only a base fee that has risen as much since does.
+    uint256 public constant FEE_CAP_MARGIN = 8;
+
+    /// @inheritdoc IForcedInbox
+    /// @dev A margin over next to nothing costs next to nothing: the base fee of an idle L2 falls to 7 wei.
+    uint256 public constant FEE_CAP_FLOOR = 1 gwei;
 
     /// @dev Below this address stand precompiles, of any fork so far and to come, and no account that
     /// anybody has a key for.
@@ -68,9 +78,6 @@ contract ForcedInbox is ForcedQueue {
     uint64 public immutable FEE_PERCENT;
 
     /// @inheritdoc IForcedInbox
-    address public immutable FEE_RECIPIENT;
-
-    /// @inheritdoc IForcedInbox
     address public immutable BOUNDED_TARGET;
 
     constructor(Config memory config)
@@ -79,16 +86,18 @@ contract ForcedInbox is ForcedQueue {
         if (config.boundedTarget != address(0) && _isPrecompile(config.boundedTarget)) {
             revert TargetIsPrecompile(config.boundedTarget);
         }
+        if (config.feePercent == 0) revert FeePercentZero();
         CHAIN_ID = config.chainId;
         MAX_GAS = config.maxGas;
         MAX_BOUNDED_GAS = config.maxBoundedGas;
         FEE_PERCENT = config.feePercent;
-        FEE_RECIPIENT = config.feeRecipient;
         BOUNDED_TARGET = config.boundedTarget;
     }
 
     /// @inheritdoc IForcedInbox
-    /// @dev Fees stay here until somebody fetches them: a recipient that refuses them stops nobody.
+    /// @dev The fee is burned: it stays here, and no function pays it out. Paid to an account of the
+    /// operator, or to the caller that includes the transaction, it would be no price for the one who wants
+    /// others to wait.
     function submit(bytes calldata raw) external payable returns (uint64 index) {
         (Transactions.Transaction memory t, bool bounded, uint256 footprint) = _read(raw);
         uint256 least = minimumFee(t.gasLimit, footprint);
@@ -107,18 +116,12 @@ contract ForcedInbox is ForcedQueue {
             to: t.to,
             // Far below 2^64.
             // forge-lint: disable-next-line(unsafe-typecast)
-            footprint: uint64(footprint)
+            footprint: uint64(footprint),
+            priced: t.maxFee >= _pricedFrom()
         });
         index = _push(keccak256(abi.encode(entry)));
-        emit ForcedSubmitted(index, entry, raw);
-    }
-
-    /// @inheritdoc IForcedInbox
-    function payFees() external {
-        uint256 amount = address(this).balance;
-        if (FEE_RECIPIENT == address(0)) return;
-        (bool ok,) = FEE_RECIPIENT.call{value: amount}("");
-        if (!ok) revert ForcedFeeRefused(FEE_RECIPIENT, amount);
+        emit ForcedSubmitted(index, msg.sender, t.sender, entry, raw);
+        if (msg.value > least) _giveBack(msg.value - least);
     }
 
     /// @inheritdoc IForcedInbox
@@ -154,6 +157,19 @@ contract ForcedInbox is ForcedQueue {
         }
         uint64 maxGas = bounded ? MAX_BOUNDED_GAS : MAX_GAS;
         if (t.gasLimit > maxGas) revert ForcedGasTooHigh(t.gasLimit, maxGas);
+    }
+
+    /// @dev The least fee cap with which a transaction may wait for a base fee that it pays.
+    function _pricedFrom() private view returns (uint256) {
+        // The queue may be there before its rollup.
+        uint256 baseFee = ROLLUP.code.length == 0 ? 0 : INativeRollup(ROLLUP).baseFee();
+        return FEE_CAP_MARGIN * (baseFee < FEE_CAP_FLOOR ? FEE_CAP_FLOOR : baseFee);
+    }
+
+    /// @dev Returns ETH to the caller. The last step of a submission.
+    function _giveBack(uint256 amount) private {
+        (bool ok,) = msg.sender.call{value: amount}("");
+        if (!ok) revert ChangeRefused(msg.sender, amount);
     }
 
     function _isPrecompile(address to) private pure returns (bool) {

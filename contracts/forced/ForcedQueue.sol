@@ -14,11 +14,13 @@ import {StateProof} from "../libraries/StateProof.sol";
 ///   Included        it stands in the block
 ///   Invalid         by proof against the state root after the block: the nonce is another, the sender
 ///                   cannot pay, or has code
-///   Underpriced     it does not pay the block's base fee
+///   Underpriced     it does not pay the block's base fee, and its fee cap was too low for that of its time,
+///                   or it has waited for as long as an entry may
 ///   TargetHasCode   it is a transfer, and by proof its target has code: nobody knows what that reads
 ///   NoRoom          what the block does for those before it is all that can be demanded of a block; or,
-///                   for `GRACE` seconds, the block has less gas left than it asks for. It stays in the
-///                   queue
+///                   for `GRACE` seconds, the block has less gas left than it asks for; or, for
+///                   `GRACE + EXPIRY` seconds, a base fee above its fee cap, although that was
+///                   `FEE_CAP_MARGIN` times the base fee when it was submitted. It stays in the queue
 ///   Expired         see below
 ///
 /// In short: a block may leave out only what could not have been appended to it. Were it demanded that
@@ -210,6 +212,9 @@ abstract contract ForcedQueue is IForcedInbox, IForcedSettlement {
                 if (t.maxFee >= facts.baseFee) {
                     revert INativeRollup.PricedEnough(index, t.maxFee, facts.baseFee);
                 }
+                if (_waitsForPrice(facts, t, due)) {
+                    revert INativeRollup.StillPriced(index, due + GRACE + EXPIRY);
+                }
             } else if (outcome == INativeRollup.Outcome.TargetHasCode) {
                 length += Capacity.PROOF_BYTES;
                 if (!_targetHasCode(facts.stateRoot, given)) {
@@ -224,7 +229,7 @@ abstract contract ForcedQueue is IForcedInbox, IForcedSettlement {
             }
         }
         judgement.length += length;
-        emit INativeRollup.ForcedDischarged(index, t.hash, outcome);
+        emit ForcedDischarged(index, t.hash, uint8(outcome));
     }
 
     /// @dev Whether the sender's account does not admit the transaction after the block: by proof, or by
@@ -289,12 +294,23 @@ abstract contract ForcedQueue is IForcedInbox, IForcedSettlement {
         uint64 due,
         Judgement memory judgement
     ) private view returns (bool) {
+        if (_waitsForPrice(facts, t, due)) return false;
         bool inGrace = facts.timestamp < due + GRACE;
         if (inGrace && facts.gasLimit - facts.gasUsed < t.gasLimit) return false;
         uint256 most = facts.gasLimit < Capacity.DUTY_GAS ? facts.gasLimit : Capacity.DUTY_GAS;
         return
             judgement.gas + t.gasLimit <= most
                 && judgement.length + t.footprint <= Capacity.DUTY_BYTES;
+    }
+
+    /// @dev Returns `true` if the base fee puts the transaction off. The time runs from when each is due, so
+    /// many that wait end together, and hold up those behind them for no longer than one.
+    function _waitsForPrice(
+        BlockFacts calldata facts,
+        INativeRollup.ForcedTransaction calldata t,
+        uint64 due
+    ) private view returns (bool) {
+        return t.priced && t.maxFee < facts.baseFee && facts.timestamp < due + GRACE + EXPIRY;
     }
 
     /// @dev When a transaction is due that was submitted at this time.

@@ -21,10 +21,10 @@ import {Messages} from "../messaging/Messages.sol";
 /// with it is advanced (by anyone, if the rollup has gone silent or what is overdue stays undone), and
 /// what it sent to L1 is claimed. Claims do not pass through anything that could be changed.
 ///
-/// How long the queues are is nobody's promise, so no delay alone could be long enough. A change is made
-/// only after it was *cleared*: nothing is pending of all that was submitted or sent until `NOTICE` after
-/// the announcement, and `EXIT_MARGIN` has passed since then. Whoever fills the queues delays changes,
-/// and nobody's exit before them. What comes later delays nothing. Should the rollup stand still for
+/// The length of the queues has no bound, so no delay alone could be long enough. A change is made only
+/// after it was *cleared*: nothing is pending of all that was submitted or sent while the delay still covered
+/// the way out (`NOTICE` after the announcement at least), and `EXIT_MARGIN` has passed since then. An account
+/// that fills the queues delays changes, and no exit before them. What comes later delays nothing. Should the rollup stand still for
 /// `LOST_AFTER`, although anyone could advance it, then waiting helps nobody, and only a change can.
 ///
 /// Forks come from L1, by one of three ways that is fixed at deployment (`ForkMode`). In each a block has a
@@ -46,7 +46,7 @@ import {Messages} from "../messaging/Messages.sol";
 /// The gas limit is a target. Ethereum lets a block differ from its parent by less than 1/1024, so each
 /// block has to go as far towards the target as that allows, as common clients do.
 abstract contract RollupRules is RollupState {
-    /// @dev For seeing an announcement, and submitting what one wants done before.
+    /// @dev The least time for seeing an announcement, and submitting an exit before the change.
     uint256 private constant NOTICE = 1 days;
 
     /// @dev For claiming on L1, after all else on the way out is done.
@@ -61,8 +61,9 @@ abstract contract RollupRules is RollupState {
     /// @dev Seconds for which an upgrade may be made once it may.
     uint256 private constant STALE_AFTER = 14 days;
 
-    /// @dev Seconds from one L1 block to the next, at least.
-    uint256 private constant L1_SLOT = 12;
+    /// @dev Seconds from one L1 block to the next, at least: half of today's slot, so that the bound holds if
+    /// L1 halves it. No other rule counts in L1 blocks.
+    uint256 private constant L1_SLOT = 6;
 
     /// @dev Address of the registry of forks (EIP-8357).
     address private constant REGISTRY = 0x00005e9c1447C1A05A642ec9eB76D9C125468357;
@@ -100,6 +101,10 @@ abstract contract RollupRules is RollupState {
     /// @dev What the constructor asked the queues.
     uint64 internal immutable _FORCED_DELAY;
 
+    /// @dev Seconds after an announcement for which what is submitted or sent is waited for: `UPGRADE_DELAY`
+    /// less the way out.
+    uint256 private immutable _WINDOW;
+
     modifier onlyOwner() {
         if (msg.sender != owner) revert NotOwner(msg.sender);
         _;
@@ -127,7 +132,7 @@ abstract contract RollupRules is RollupState {
             revert QueueMismatch(config.forced);
         }
         _FORCED_DELAY = forced.DELAY();
-        _requireDelays(config, forced);
+        _WINDOW = _requireDelays(config, forced);
         _requireRingOutlasts(config);
         uint256 limit = genesis.gasLimit;
         if (limit >> 32 != 0) revert GenesisOutOfBounds(genesis.gasLimit, type(uint32).max);
@@ -145,7 +150,7 @@ abstract contract RollupRules is RollupState {
         if (change == Change.Fork) _requirePinned();
         Announcement storage a = _announced[_key(change, value)];
         if (a.readyAt != 0) revert AlreadyAnnounced(change, value);
-        (a.readyAt, a.clearUntil) = (_later(UPGRADE_DELAY), _later(NOTICE));
+        (a.readyAt, a.clearUntil) = (_later(UPGRADE_DELAY), _later(_WINDOW));
         emit ChangeAnnounced(change, value, a.readyAt);
     }
 
@@ -478,7 +483,12 @@ abstract contract RollupRules is RollupState {
     ///     leaves it undone because of what is before it, and then another `OPEN_AFTER` later, before
     ///     anyone may advance until it is done. Then it is claimed (`EXIT_MARGIN`). How long the queue is,
     ///     this says nothing about: see `clear`.
-    function _requireDelays(Config memory config, IForcedInbox forced) private view {
+    /// @return window How much longer the delay of an upgrade is than the way out.
+    function _requireDelays(Config memory config, IForcedInbox forced)
+        private
+        view
+        returns (uint256 window)
+    {
         uint256 lag = config.maxLag;
         uint256 open = config.openAfter;
         uint256 delay = forced.DELAY();
@@ -489,9 +499,11 @@ abstract contract RollupRules is RollupState {
         _requireAtLeast(delay, lag + 1);
         _requireAtLeast(expiry, 2 * (lag + open));
         _requireAtLeast(expiry, lag + open + RESCUE);
-        _requireAtLeast(config.upgradeDelay, NOTICE + delay + grace + lag + 2 * open + EXIT_MARGIN);
+        uint256 wayOut = delay + grace + lag + 2 * open + EXIT_MARGIN;
+        _requireAtLeast(config.upgradeDelay, NOTICE + wayOut);
         // Times are kept in 48 bits.
         _requireAtLeast(type(uint32).max, config.relayDeadline + delay + grace + expiry);
+        return config.upgradeDelay - wayOut;
     }
 
     /// @dev The ring of checkpoints outlasts the time in which nobody has to relay anything: until the

@@ -25,11 +25,26 @@ interface IForcedInbox {
         address to;
         /// The most bytes that it makes the calldata of `advance` longer.
         uint64 footprint;
+        /// `true` if its fee cap was, when it was submitted, at least `FEE_CAP_MARGIN` times the base fee of
+        /// the L2 (or `FEE_CAP_FLOOR`, if that is more). A higher base fee then puts it off, and does not
+        /// discharge it.
+        bool priced;
     }
 
     /// @notice A transaction was submitted.
+    /// @param submitter Account that submitted it on L1.
+    /// @param sender Account on the L2 that signed it.
     /// @param raw The transaction as it stands in a block.
-    event ForcedSubmitted(uint64 indexed index, ForcedTransaction transaction, bytes raw);
+    event ForcedSubmitted(
+        uint64 indexed index,
+        address indexed submitter,
+        address indexed sender,
+        ForcedTransaction transaction,
+        bytes raw
+    );
+    /// @notice A forced transaction is discharged, or (`NoRoom`) put off.
+    /// @param outcome An `INativeRollup.Outcome`.
+    event ForcedDischarged(uint64 indexed index, bytes32 indexed hash, uint8 outcome);
 
     /// @notice The caller is not the rollup.
     error NotRollup(address caller);
@@ -39,8 +54,10 @@ interface IForcedInbox {
     error ForcedGasTooHigh(uint64 got, uint64 max);
     /// @notice The ETH sent is less than the fee.
     error ForcedFeeTooLow(uint256 got, uint256 minimum);
-    /// @notice The receiver of fees refused one.
-    error ForcedFeeRefused(address to, uint256 amount);
+    /// @notice A queue whose entries cost nothing.
+    error FeePercentZero();
+    /// @notice The submitter does not take back the ETH beyond the fee.
+    error ChangeRefused(address to, uint256 amount);
     /// @notice The transaction could execute any code: it creates a contract, has an access list, or
     /// authorizes.
     error NotForceable();
@@ -54,15 +71,13 @@ interface IForcedInbox {
     /// seconds later on, an L2 block may leave it out only with evidence that it could not have been
     /// appended to that block, or that it is a transfer to an account with code. Reverts with the errors
     /// of `Transactions` for one that no block could hold.
-    /// @dev Signing it and submitting it are two things: anyone may submit.
+    /// @dev Signing it and submitting it are two things: anyone may submit. The fee is burned: it stays here
+    /// for good. ETH beyond `minimumFee` goes back to the caller.
     /// @param raw The transaction as it stands in a block. At most `MAX_SIZE` bytes, and `MAX_GAS` gas;
     /// or `MAX_BOUNDED_GAS`, if it calls `send` or `refundToL1` of the messenger, or anything of
     /// `BOUNDED_TARGET`.
     /// @return index Number of the transaction, counted from zero.
     function submit(bytes calldata raw) external payable returns (uint64 index);
-
-    /// @notice Pays the fees so far to `FEE_RECIPIENT`. Anyone may call.
-    function payFees() external;
 
     /// @notice Commitment to a transaction, `keccak256(abi.encode(transaction))`; zero if there is none
     /// with this number, or if it has been discharged.
@@ -109,8 +124,12 @@ interface IForcedInbox {
     /// @notice What each gas, and each byte at 64 gas, costs at least, in percent of the L1 base fee.
     function FEE_PERCENT() external view returns (uint64);
 
-    /// @notice Who gets the fees; zero if they are burned.
-    function FEE_RECIPIENT() external view returns (address);
+    /// @notice A fee cap of so many times the base fee of the L2 at submission lets a transaction wait for a
+    /// base fee that it pays.
+    function FEE_CAP_MARGIN() external view returns (uint256);
+
+    /// @notice A base fee below this, in wei, counts as this much for `FEE_CAP_MARGIN`.
+    function FEE_CAP_FLOOR() external view returns (uint256);
 
     /// @notice A contract on the L2 that reads a bounded amount of state, and leaves it to others to call
     /// precompiles, whatever it is called with; zero for none.

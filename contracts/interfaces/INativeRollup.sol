@@ -153,12 +153,12 @@ interface INativeRollup {
         Included,
         /// Its nonce, or what its sender owns, rules it out; or the sender has code.
         Invalid,
-        /// It does not pay the block's base fee.
+        /// It does not pay the block's base fee, and has no claim to wait (see `ForcedTransaction.priced`).
         Underpriced,
         /// For a whole day and more any block had to contain it, anyone could build one, and nobody did.
         Expired,
-        /// What precedes it is all that can be demanded of a block, or for some time the block has too
-        /// little gas left. It stays in the queue.
+        /// What precedes it is all that can be demanded of a block; or, for some time, the block has too
+        /// little gas left, or a base fee above its fee cap. It stays in the queue.
         NoRoom,
         /// It is a transfer to an account with code, of which nobody knows what it reads.
         TargetHasCode
@@ -176,6 +176,7 @@ interface INativeRollup {
         bool bounded;
         address to;
         uint64 footprint;
+        bool priced;
     }
 
     /// @notice Evidence for the outcome of a forced transaction.
@@ -217,6 +218,19 @@ interface INativeRollup {
 
     /// @notice A block became the head.
     event BlockAdded(uint64 indexed number, bytes32 indexed blockHash, bytes32 stateRoot);
+    /// @notice A call has moved the head; it has added the blocks `first` to `last`.
+    /// @param caller Account that called `advance`: of a transaction to a contract, that contract.
+    /// @param inputsHash Rolling hash over the inputs of EXECUTE, each as the call gave it, or put together
+    /// if it refers to bytes that L1 keeps: `keccak256(hash ‖ keccak256(input))` for one after another, from
+    /// zero on.
+    /// @param blobs Number of blobs of the transaction, in which the inputs end if there are any.
+    event Advanced(
+        uint64 indexed first,
+        uint64 indexed last,
+        address indexed caller,
+        bytes32 inputsHash,
+        uint256 blobs
+    );
     /// @notice A new anchor came into force; `keccak256(abi.encode(...))` of the four values is what
     /// the L2 blocks from here on carry.
     event AnchorUpdated(
@@ -224,13 +238,11 @@ interface INativeRollup {
     );
     /// @notice So many messages have been relayed; the next was sent at this time, or none was before.
     event RelayProven(uint64 indexed relayed, uint64 pendingSince);
-    /// @notice A forced transaction is discharged, or (`NoRoom`) put off.
-    event ForcedDischarged(uint64 indexed index, bytes32 indexed hash, Outcome outcome);
     /// @notice An upgrade was announced.
     event ChangeAnnounced(Change indexed change, uint256 value, uint256 readyAt);
     /// @notice An announced upgrade was withdrawn.
     event ChangeWithdrawn(Change indexed change, uint256 value);
-    /// @notice All that was pending when an upgrade was announced, and for some time after, is done.
+    /// @notice Nothing is pending any more of what the upgrade has to wait for.
     event ChangeCleared(Change indexed change, uint256 value, uint256 readyAt);
     /// @notice An upgrade was made.
     event ChangeMade(Change indexed change, uint256 value);
@@ -333,6 +345,9 @@ interface INativeRollup {
     error StillValid(uint64 index);
     /// @notice The transaction pays enough.
     error PricedEnough(uint64 index, uint128 maxFee, uint256 baseFee);
+    /// @notice The fee cap of the transaction was enough when it was submitted: until this L2 time a higher
+    /// base fee puts it off (`NoRoom`), and does not discharge it.
+    error StillPriced(uint64 index, uint64 until);
     /// @notice The block has room for the transaction, or must make some for it.
     error RoomLeft(uint64 index);
     /// @notice The target has no code, or the transaction may be demanded although it has.
@@ -372,8 +387,9 @@ interface INativeRollup {
     /// @notice Withdraws an announced upgrade. For the owner.
     function withdraw(Change change, uint256 value) external;
 
-    /// @notice Notes that nothing is pending of all that was submitted or sent until a day after an
-    /// upgrade was announced. The upgrade can be made a day later at the earliest. Anyone may call.
+    /// @notice Notes that nothing is pending of all that was submitted or sent while the upgrade delay still
+    /// covered the way out: until `UPGRADE_DELAY` after the announcement, less what the way out takes. The
+    /// upgrade can be made a day later at the earliest. Anyone may call.
     /// @dev What is pending is known as of the last block that had to say so, see `duties`.
     function clear(Change change, uint256 value) external;
 
@@ -403,6 +419,10 @@ interface INativeRollup {
 
     /// @notice Where the L2 stands.
     function head() external view returns (Head memory);
+
+    /// @notice Base fee of the latest block in wei, rounded up to a multiple of 2^24; zero until there is one
+    /// after the genesis.
+    function baseFee() external view returns (uint256);
 
     /// @notice What the rollup owes.
     function duties() external view returns (Duties memory);

@@ -295,9 +295,9 @@ library Execute {
 
     /// @notice Base fee of the block, in wei.
     function baseFee(bytes memory input) internal pure returns (uint256) {
-        return uint256(_uint64(input, BASE_FEE_AT)) | uint256(_uint64(input, BASE_FEE_AT + 8)) << 64
-            | uint256(_uint64(input, BASE_FEE_AT + 16)) << 128
-            | uint256(_uint64(input, BASE_FEE_AT + 24)) << 192;
+        uint256 lanes = _reversed(uint256(_word(input, BASE_FEE_AT)));
+        return lanes >> 192 | uint256(uint64(lanes >> 128)) << 64 | uint256(uint64(lanes >> 64))
+            << 128 | lanes << 192;
     }
 
     /// @notice Where in memory a loaded input ends, as far as the calldata has brought it behind the fields of
@@ -349,6 +349,23 @@ library Execute {
     /// @notice Whether the transaction has blobs, and therefore each input a trailer.
     function hasTrailer() internal view returns (bool) {
         return blobhash(0) != 0;
+    }
+
+    /// @notice Number of blobs of the transaction.
+    function blobs() internal view returns (uint256 count) {
+        while (blobhash(count) != 0) {
+            ++count;
+        }
+    }
+
+    /// @notice Rolling hash over inputs after one more: `keccak256(hash ‖ keccak256(input))`; it starts at
+    /// zero. An input that refers to bytes that L1 keeps counts as what was put together.
+    function extend(bytes32 hash, bytes memory input) internal pure returns (bytes32 result) {
+        assembly ("memory-safe") {
+            mstore(0x00, hash)
+            mstore(0x20, keccak256(add(input, 0x20), mload(input)))
+            result := keccak256(0x00, 0x40)
+        }
     }
 
     /// @notice Calls EXECUTE with a loaded input and all gas; returns only if the block is valid, by the

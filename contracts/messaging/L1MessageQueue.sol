@@ -8,8 +8,8 @@ import {SendQueue} from "./SendQueue.sol";
 /// @title Messages between L1 and an L2, and the escrow of their ETH
 /// @notice The way in is `SendQueue`, the way out `Claims`. Nobody owns this contract: its rollup is
 /// fixed when it is deployed, and decides by the blocks that EXECUTE finds valid.
-/// @dev Storage: slots 0 to 8192 are those of `SendQueue`, 8193 to 16383 the storage roots of `Claims`,
-/// 16384 its bitmap.
+/// @dev Storage: slots 0 to 16383 are those of `SendQueue`, 16384 to 24574 the storage roots of `Claims`,
+/// 24575 its bitmap.
 contract L1MessageQueue is SendQueue, Claims {
     /// @param rollup The rollup, which is deployed later at an address that is known beforehand; it
     /// refuses a queue that names another.

@@ -20,7 +20,9 @@ import {Messages} from "./Messages.sol";
 /// that it relayed older ones. A rollup that is advanced does that long before.
 abstract contract SendQueue is Escrow {
     /// @inheritdoc IL1MessageQueue
-    uint64 public constant CHECKPOINTS = 8191;
+    /// @dev Each L1 block takes one at most, beside those of full intervals. So many outlast a day of slots of
+    /// six seconds, and two of twelve, see `RollupRules`.
+    uint64 public constant CHECKPOINTS = 16_382;
 
     /// @inheritdoc IL1MessageQueue
     uint64 public constant CHECKPOINT_INTERVAL = 256;
@@ -53,7 +55,7 @@ abstract contract SendQueue is Escrow {
     /// L1 block (40).
     uint256 private _state;
 
-    /// @dev Slots 2 to 8192: commitments to checkpoints, by number modulo `CHECKPOINTS`.
+    /// @dev Slots 2 to 16383: commitments to checkpoints, by number modulo `CHECKPOINTS`.
     bytes32[CHECKPOINTS] private _checkpoints;
 
     constructor(uint64 maxGas, uint64 maxData, uint64 feePercent) {

@@ -18,7 +18,7 @@ import {ClosedPolicy} from "../utils/ClosedPolicy.sol";
 /// would decide.
 ///
 /// Here the pace is not the operator's: what stays undone opens the rollup to everyone. Copies take next to
-/// nothing of a block. And a change waits for all that was submitted until a day after it was announced,
+/// nothing of a block. And a change waits for all that was submitted while its delay still covered the way out,
 /// however long that takes.
 contract CopiesInTheQueueTest is ForcedBuilder {
     using L2 for L2.Chain;
@@ -180,7 +180,8 @@ contract CopiesInTheQueueTest is ForcedBuilder {
     function test_no_change_is_made_while_something_from_before_it_is_pending() public {
         fillAndAnnounce();
         INativeRollup.Change change = INativeRollup.Change.Policy;
-        uint256 until = vm.getBlockTimestamp() + 1 days;
+        uint256 until = vm.getBlockTimestamp() + UPGRADE_DELAY
+            - (FORCED_DELAY + FORCED_GRACE + MAX_LAG + 2 * OPEN_AFTER + 1 days);
         skip(FORCED_DELAY);
         advanceForced(sequencer);
         skip(UPGRADE_DELAY);

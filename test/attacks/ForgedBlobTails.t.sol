@@ -70,6 +70,10 @@ contract ForgedBlobTailsTest is RealRollup {
         assertHead();
         vm.revertToState(state);
         (posted[0], posted[1]) = (first, second);
+        bytes32 hash = keccak256(abi.encodePacked(bytes32(0), keccak256(first)));
+        hash = keccak256(abi.encodePacked(hash, keccak256(second)));
+        vm.expectEmit(address(rollup));
+        emit INativeRollup.Advanced(1, 2, address(this), hash, vm.getBlobhashes().length);
         rollup.advance(posted, none());
         assertHead();
     }

@@ -22,7 +22,8 @@ contract FullRingTest is RealRollup {
     using L2 for L2.Chain;
 
     address internal constant BOUNDED = address(0xb0b0b0);
-    uint64 internal constant SLOT = 12;
+    /// @dev Seconds of an L1 slot: the shortest that the rules allow for.
+    uint64 internal constant SLOT = 6;
     /// @dev L1 blocks for which the ring lasts beyond the time in which nobody has to relay.
     uint64 internal constant SPARE = 3;
 
@@ -38,6 +39,10 @@ contract FullRingTest is RealRollup {
         c = super.config();
         uint64 lasts = queue.CHECKPOINTS() * SLOT;
         c.relayDeadline = lasts - SPARE * SLOT - MAX_LAG - OPEN_AFTER;
+    }
+
+    function nextL1Block() internal override {
+        skip(SLOT);
     }
 
     /// @dev One after the other, each of them all that a block owes.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity ^0.8.28;
 
+import {IForcedInbox} from "../../contracts/interfaces/IForcedInbox.sol";
 import {INativeRollup} from "../../contracts/interfaces/INativeRollup.sol";
 import {Execute} from "../../contracts/libraries/Execute.sol";
 import {StateProof} from "../../contracts/libraries/StateProof.sol";
@@ -26,13 +27,18 @@ contract MisplacedEvidenceTest is RealRollup {
     bytes32 internal anchorBefore;
     bytes32 internal anchorAfter;
 
+    /// @dev The message is due after the transaction, and both before the second block.
+    function _relayDeadline() internal pure override returns (uint64) {
+        return 1 days + 6;
+    }
+
     function setUp() public override {
         super.setUp();
         send(TO, 1 ether, 0, "");
         bytes memory raw = signedTransfer("alice", 0, 100 gwei);
         owed = submit(raw);
         uint64 due = rollup.duties().forcedDue;
-        assertEq(rollup.duties().relayDue, due);
+        assertEq(rollup.duties().relayDue, due + 6);
         skip(FORCED_DELAY + 60);
 
         anchorBefore = l2.head.anchor;
@@ -100,8 +106,8 @@ contract MisplacedEvidenceTest is RealRollup {
         vm.expectEmit(address(rollup));
         emit INativeRollup.AnchorUpdated(number, blockhash(number), 1, states[1].root);
         vm.expectEmit(address(inbox));
-        emit INativeRollup.ForcedDischarged(
-            0, e.forced[0].discharges[0].transaction.hash, INativeRollup.Outcome.Included
+        emit IForcedInbox.ForcedDischarged(
+            0, e.forced[0].discharges[0].transaction.hash, uint8(INativeRollup.Outcome.Included)
         );
         vm.expectEmit(address(rollup));
         emit INativeRollup.RelayProven(1, time);

@@ -138,7 +138,10 @@ contract UnadvanceableBlocksTest is RealRollup {
         INativeRollup.ForcedTransaction memory forced = submit(raw);
         skip(FORCED_DELAY);
         l2.raw(raw);
-        rollup.advance(one(l2.seal()), one(discharge(forced, INativeRollup.Outcome.Included)));
+        bytes memory input = l2.seal();
+        INativeRollup.Evidence memory e = relayProof();
+        e.forced = one(discharge(forced, INativeRollup.Outcome.Included)).forced;
+        rollup.advance(one(input), e);
         assertTrue(l2.receipts()[0].success);
         uint256 before = bob.balance;
         queue.claim(toL1(alice, bob, 4 ether), messageProof(0), bob);

@@ -50,7 +50,10 @@ contract UpgradeInExitWindowTest is RealRollup {
         INativeRollup.ForcedTransaction memory forced = submit(raw);
         skip(FORCED_DELAY + FORCED_GRACE + OPEN_AFTER);
         l2.raw(raw);
-        rollup.advance(one(l2.seal()), one(discharge(forced, INativeRollup.Outcome.Included)));
+        bytes memory input = l2.seal();
+        INativeRollup.Evidence memory e = relayProof();
+        e.forced = one(discharge(forced, INativeRollup.Outcome.Included)).forced;
+        rollup.advance(one(input), e);
         uint256 before = bob.balance;
         queue.claim(
             IL1MessageQueue.Message(alice, bob, bob, 5 ether, 0, 0, 0, ""), messageProof(0), bob
@@ -60,5 +63,54 @@ contract UpgradeInExitWindowTest is RealRollup {
         vm.prank(owner);
         vm.expectRevert(abi.encodeWithSelector(INativeRollup.NotReady.selector, ready));
         rollup.make(INativeRollup.Change.Policy, policy);
+    }
+
+    /// @dev Those who see an announcement late have the whole delay, less what the way out takes.
+    function test_an_exit_that_is_submitted_days_after_the_announcement_is_waited_for() public {
+        send(alice, 5 ether, 0, "");
+        nextL1Block();
+        bringOver();
+        uint256 policy = hostilePolicy();
+        vm.prank(owner);
+        rollup.announce(INativeRollup.Change.Policy, policy);
+        uint256 ready = rollup.readyAt(INativeRollup.Change.Policy, policy);
+        uint256 wayOut = FORCED_DELAY + FORCED_GRACE + MAX_LAG + 2 * OPEN_AFTER + 1 days;
+        uint256 until = ready - wayOut;
+
+        vm.warp(until);
+        bytes memory raw = signedTransfer("alice", 0, 100 gwei);
+        INativeRollup.ForcedTransaction memory forced = submit(raw);
+        skip(FORCED_DELAY + FORCED_GRACE);
+        vm.expectRevert(abi.encodeWithSelector(INativeRollup.StillPending.selector, until));
+        rollup.clear(INativeRollup.Change.Policy, policy);
+
+        // Once it is in a block, the change is cleared, and made a day later.
+        l2.raw(raw);
+        bytes memory input = l2.seal();
+        INativeRollup.Evidence memory e = relayProof();
+        e.forced = one(discharge(forced, INativeRollup.Outcome.Included)).forced;
+        rollup.advance(one(input), e);
+        nextL1Block();
+        advance();
+        rollup.clear(INativeRollup.Change.Policy, policy);
+        assertLe(vm.getBlockTimestamp() + 1 days, ready);
+        vm.warp(ready);
+        vm.prank(owner);
+        rollup.make(INativeRollup.Change.Policy, policy);
+    }
+
+    /// @dev The neighbour: what is submitted later than that delays nothing.
+    function test_what_is_submitted_in_the_last_days_is_not_waited_for() public {
+        uint256 policy = hostilePolicy();
+        vm.prank(owner);
+        rollup.announce(INativeRollup.Change.Policy, policy);
+        uint256 ready = rollup.readyAt(INativeRollup.Change.Policy, policy);
+        uint256 wayOut = FORCED_DELAY + FORCED_GRACE + MAX_LAG + 2 * OPEN_AFTER + 1 days;
+        vm.warp(ready - wayOut + 1);
+        vm.roll(vm.getBlockNumber() + 1);
+        advance();
+        submit(signedTransfer("alice", 0, 100 gwei));
+        skip(1);
+        rollup.clear(INativeRollup.Change.Policy, policy);
     }
 }

@@ -131,15 +131,15 @@ abstract contract BridgeFixture is L2Chain {
         l1Queue.claim(toL1Messages[index], proof, relayer);
     }
 
+    /// @dev As `proofOf`, in the type of the bridge.
+    function bridgeProofOf(uint64 index) internal returns (IL1TokenBridge.MessageProof memory) {
+        IL1MessageQueue.MessageProof memory p = proofOf(index);
+        return IL1TokenBridge.MessageProof(p.l2Block, p.storageRoot, p.accountProof, p.storageProof);
+    }
+
     /// @dev Sends a withdrawal back, as `withdrawal.refundTo` does.
     function sendBack(IL1TokenBridge.Withdrawal memory w) internal returns (bool) {
-        IL1MessageQueue.MessageProof memory p = proofOf(w.index);
-        return l1Bridge.refund(
-            w,
-            IL1TokenBridge.MessageProof(p.l2Block, p.storageRoot, p.accountProof, p.storageProof),
-            relayer,
-            GAS
-        );
+        return l1Bridge.refund(w, bridgeProofOf(w.index), relayer, GAS);
     }
 
     /// @dev What is owed is what is on the L2 and on its way.

@@ -3,32 +3,8 @@ pragma solidity ^0.8.28;
 
 import {IL1MessageQueue} from "../../contracts/interfaces/IL1MessageQueue.sol";
 import {IL1TokenBridge} from "../../contracts/interfaces/IL1TokenBridge.sol";
-import {Token} from "../utils/Tokens.sol";
+import {OnceCallingToken} from "../utils/Tokens.sol";
 import {BridgeFixture} from "./BridgeFixture.sol";
-
-/// @dev Makes one call during its next transfer, and keeps what comes of it to itself.
-contract OnceCallingToken is Token {
-    address public target;
-    bytes public inner;
-    bool public succeeded;
-    bytes public answer;
-
-    function prepare(address target_, bytes calldata inner_) external {
-        target = target_;
-        inner = inner_;
-    }
-
-    function allow(address spender) external {
-        _approve(address(this), spender, type(uint256).max);
-    }
-
-    function _beforeTokenTransfer(address from, address, uint256) internal override {
-        if (from == address(0) || target == address(0)) return;
-        address to = target;
-        target = address(0);
-        (succeeded, answer) = to.call(inner);
-    }
-}
 
 /// @dev A token runs in the middle of each movement of it. A deposit within a deposit would be counted
 /// once by the one and once more, or not at all, by the other; so would be what is paid out within a

@@ -329,6 +329,19 @@ contract PlanChecksTest is RollupParts {
         }
     }
 
+    function test_what_is_forced_has_a_price() public {
+        string memory line = "max_bounded_gas = 1000000\nfee_percent = 100";
+        string memory start = "max_bounded_gas = 1000000\nfee_percent = ";
+        expectRefused(
+            line,
+            string.concat(start, "0"),
+            "forced.fee_percent",
+            "0",
+            "at least 1: without a price, exits are held up for nothing"
+        );
+        planner.parse(fileWith(line, string.concat(start, "1")), address(planner));
+    }
+
     function test_what_can_be_forced_has_the_gas_of_a_transaction() public {
         string memory rule = "at least 21000: no transaction takes less";
         string[2] memory lines = ["\nmax_gas = 300000", "max_bounded_gas = 1000000"];

@@ -52,7 +52,7 @@ contract ForcedDutyTest is RealRollup {
         l2.raw(raw);
         bytes memory input = l2.seal();
         vm.expectEmit(address(inbox));
-        emit INativeRollup.ForcedDischarged(0, t.hash, INativeRollup.Outcome.Included);
+        emit IForcedInbox.ForcedDischarged(0, t.hash, uint8(INativeRollup.Outcome.Included));
         rollup.advance(one(input), one(discharge(t, INativeRollup.Outcome.Included)));
         assertHead();
         assertEq(inbox.commitment(0), 0);
@@ -189,6 +189,22 @@ contract ForcedDutyTest is RealRollup {
         assertEq(rollup.duties().forcedDue, later);
     }
 
+    /// @dev The time to expire does not run while blocks owe what is older.
+    function test_a_block_that_relays_older_messages_moves_the_time_to_expire() public {
+        send(bob, 1, 0, "");
+        submit(signedTransfer("alice", 0, GENEROUS));
+        nextL1Block();
+        uint64 start = rollup.duties().forcedFirstSince;
+        advance();
+        assertEq(rollup.duties().forcedFirstSince, start, "nothing is due");
+        skip(FORCED_DELAY);
+        assertLt(rollup.duties().relayDue, rollup.duties().forcedDue);
+        bringOver();
+        assertEq(rollup.duties().relayed, 1);
+        assertEq(rollup.duties().forcedNext, 0);
+        assertEq(rollup.duties().forcedFirstSince, l2.head.timestamp);
+    }
+
     // ------------------------------------------------------------------ invalid
 
     /// @dev EIP-3607. Nobody can put code where a key belongs; a genesis can.
@@ -286,7 +302,7 @@ contract ForcedDutyTest is RealRollup {
         bytes memory input = l2.seal();
         INativeRollup.Evidence memory e = one(discharge(t, INativeRollup.Outcome.Invalid));
         vm.expectEmit(address(inbox));
-        emit INativeRollup.ForcedDischarged(0, t.hash, INativeRollup.Outcome.Invalid);
+        emit IForcedInbox.ForcedDischarged(0, t.hash, uint8(INativeRollup.Outcome.Invalid));
         rollup.advance(one(input), e);
     }
 
@@ -474,7 +490,10 @@ contract ForcedDutyTest is RealRollup {
         assertTrue(forced.bounded);
         skip(FORCED_DELAY);
         l2.raw(raw);
-        rollup.advance(one(l2.seal()), one(discharge(forced, INativeRollup.Outcome.Included)));
+        bytes memory input = l2.seal();
+        INativeRollup.Evidence memory e = relayProof();
+        e.forced = one(discharge(forced, INativeRollup.Outcome.Included)).forced;
+        rollup.advance(one(input), e);
         uint256 before = bob.balance;
         queue.claim(
             IL1MessageQueue.Message(alice, bob, bob, 3 ether, 0, 0, 0, ""), messageProof(0), bob

@@ -16,14 +16,13 @@ contract ForcedInboxTest is RealRollup {
     using L2 for L2.Chain;
 
     address internal constant BOUNDED = address(0xb0b0b0);
-    uint64 internal percent = 0;
-    address internal recipient;
+    uint64 internal percent = 100;
+    address internal bounded = BOUNDED;
 
     function forcedConfig(address rollup_) internal override returns (ForcedInbox.Config memory c) {
         c = super.forcedConfig(rollup_);
-        c.boundedTarget = BOUNDED;
+        c.boundedTarget = bounded;
         c.feePercent = percent;
-        c.feeRecipient = recipient;
     }
 
     function plain() internal view returns (IL2.Transaction memory t) {
@@ -203,16 +202,35 @@ contract ForcedInboxTest is RealRollup {
         t.to = BOUNDED;
         t.gasLimit = 1_000_000;
         t.data = new bytes(3900);
-        submit(l2.sign(t));
+        raw = l2.sign(t);
+        t.data = new bytes(3900 + 4096 - raw.length);
+        raw = l2.sign(t);
+        assertEq(raw.length, 4096, "exactly");
+        submit(raw);
     }
 
-    function testFuzz_the_fee_is_a_share_of_what_gas_and_witness_cost_on_l1(
-        uint64 baseFee,
-        bool burn
-    ) public {
+    /// @dev Zero as the bounded target stands for none, and not for the account of that address.
+    function test_without_a_bounded_target_none_is_bounded() public {
+        bounded = address(0);
+        deploy();
+        IL2.Transaction memory t = plain();
+        t.to = address(0);
+        t.gasLimit = 1_000_000;
+        expectRefused(
+            t, abi.encodeWithSelector(IForcedInbox.TargetIsPrecompile.selector, address(0))
+        );
+        t.to = BOUNDED;
+        expectRefused(
+            t, abi.encodeWithSelector(IForcedInbox.ForcedGasTooHigh.selector, 1_000_000, 23_000)
+        );
+        bounded = BOUNDED;
+        deploy();
+        assertTrue(submit(l2.sign(t)).bounded);
+    }
+
+    function testFuzz_the_fee_is_a_share_of_what_gas_and_witness_cost_on_l1(uint64 baseFee) public {
         baseFee = uint64(bound(baseFee, 1, 1e12));
         percent = 150;
-        recipient = burn ? address(0) : makeAddr("fees");
         deploy();
         bytes memory raw = l2.sign(plain());
         vm.fee(baseFee);
@@ -226,21 +244,65 @@ contract ForcedInboxTest is RealRollup {
         );
         inbox.submit{value: least - 1}(raw);
         inbox.submit{value: least}(raw);
-        inbox.payFees();
-        assertEq(burn ? address(inbox).balance : recipient.balance, least);
+        assertEq(address(inbox).balance, least);
     }
 
-    function test_a_recipient_that_refuses_fees_stops_no_submission() public {
-        recipient = address(new Burner());
+    function testFuzz_what_is_more_than_the_fee_comes_back(uint64 baseFee, uint96 more) public {
         deploy();
         bytes memory raw = l2.sign(plain());
-        inbox.submit{value: 1}(raw);
+        vm.fee(baseFee);
+        uint256 least = inbox.minimumFee(21_000, inbox.footprintOf(raw));
+        vm.deal(alice, least + more);
+        vm.prank(alice);
+        inbox.submit{value: least + more}(raw);
+        assertEq(alice.balance, more);
+        assertEq(address(inbox).balance, least);
+    }
+
+    function test_a_submitter_that_refuses_the_change_pays_the_exact_fee() public {
+        address burner = address(new Burner());
+        bytes memory raw = l2.sign(plain());
+        vm.fee(7);
+        uint256 least = inbox.minimumFee(21_000, inbox.footprintOf(raw));
+        vm.deal(burner, 2 * least);
+        vm.expectRevert(abi.encodeWithSelector(IForcedInbox.ChangeRefused.selector, burner, 1));
+        vm.prank(burner);
+        inbox.submit{value: least + 1}(raw);
+        assertEq(inbox.count(), 0);
+        vm.prank(burner);
+        inbox.submit{value: least}(raw);
         assertEq(inbox.count(), 1);
-        vm.expectRevert(
-            abi.encodeWithSelector(IForcedInbox.ForcedFeeRefused.selector, recipient, 1)
-        );
-        inbox.payFees();
-        assertEq(address(inbox).balance, 1);
+    }
+
+    function test_a_queue_whose_entries_cost_nothing_is_refused() public {
+        ForcedInbox.Config memory c = forcedConfig(address(rollup));
+        c.feePercent = 0;
+        vm.expectRevert(IForcedInbox.FeePercentZero.selector);
+        new ForcedInbox(c);
+        c.feePercent = 1;
+        assertEq(new ForcedInbox(c).FEE_PERCENT(), 1);
+    }
+
+    function test_an_indexer_finds_submissions_by_submitter_and_by_sender() public {
+        bytes memory raw = l2.sign(plain());
+        IForcedInbox.ForcedTransaction memory entry;
+        // The topics are compared, the data are not.
+        vm.expectEmit(true, true, true, false, address(inbox));
+        emit IForcedInbox.ForcedSubmitted(0, bob, alice, entry, raw);
+        vm.prank(bob);
+        inbox.submit(raw);
+    }
+
+    function testFuzz_a_cap_with_the_margin_may_wait(uint128 cap) public {
+        cap = uint128(bound(cap, 0, 1000 gwei));
+        IL2.Transaction memory t = plain();
+        t.maxFeePerGas = cap;
+        assertEq(submit(l2.sign(t)).priced, cap >= 8 gwei);
+        advance();
+        // That of the block, in steps of 2^24 wei.
+        assertGe(rollup.baseFee(), l2.head.baseFee);
+        assertLt(rollup.baseFee() - l2.head.baseFee, 1 << 24);
+        assertEq(rollup.baseFee() % (1 << 24), 0);
     }
 
     function test_what_reads_more_takes_more_of_a_block() public {

@@ -15,7 +15,7 @@ import {GasFixture} from "./GasFixture.sol";
 contract AdvanceGasTest is GasFixture {
     using L2 for L2.Chain;
 
-    uint256 internal constant ONE_BLOCK_BOUND = 61_000;
+    uint256 internal constant ONE_BLOCK_BOUND = 71_000;
     uint256 internal constant FURTHER_BLOCK_BOUND = 25_000;
     uint256 internal constant INPUT_LENGTH = 20_000;
     uint256 internal constant NEW_SLOT = 17_100;

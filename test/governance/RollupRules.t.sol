@@ -135,9 +135,15 @@ contract RollupRulesTest is RealRollup {
         vm.stopPrank();
     }
 
-    /// @dev From the announcement on, what is on L1 within a day holds it up, to the second, and nothing later.
-    function test_a_message_within_a_day_of_the_announcement_holds_it_up() public {
-        uint256 until = vm.getBlockTimestamp() + 1 days;
+    /// @dev Seconds from an announcement to the change, less those of the way out.
+    function window() internal view returns (uint256) {
+        return UPGRADE_DELAY - (FORCED_DELAY + FORCED_GRACE + MAX_LAG + 2 * OPEN_AFTER + 1 days);
+    }
+
+    /// @dev From the announcement on, what is on L1 within the window holds it up, to the second, and nothing
+    /// later.
+    function test_a_message_within_the_window_of_a_change_holds_it_up() public {
+        uint256 until = vm.getBlockTimestamp() + window();
         sentAfterAnnouncement(until);
         vm.expectRevert(abi.encodeWithSelector(INativeRollup.StillPending.selector, until));
         rollup.clear(GAS, 13_000_000);
@@ -148,7 +154,7 @@ contract RollupRulesTest is RealRollup {
     }
 
     function test_a_message_a_second_later_does_not() public {
-        sentAfterAnnouncement(vm.getBlockTimestamp() + 1 days + 1);
+        sentAfterAnnouncement(vm.getBlockTimestamp() + window() + 1);
         rollup.clear(GAS, 13_000_000);
     }
 
@@ -164,8 +170,8 @@ contract RollupRulesTest is RealRollup {
         nextL1Block();
     }
 
-    function test_a_forced_transaction_within_a_day_of_the_announcement_holds_it_up() public {
-        uint256 until = vm.getBlockTimestamp() + 1 days;
+    function test_a_forced_transaction_within_the_window_of_a_change_holds_it_up() public {
+        uint256 until = vm.getBlockTimestamp() + window();
         (INativeRollup.ForcedTransaction memory t, bytes memory raw) =
             submittedAfterAnnouncement(until);
         vm.expectRevert(abi.encodeWithSelector(INativeRollup.StillPending.selector, until));
@@ -177,7 +183,7 @@ contract RollupRulesTest is RealRollup {
     }
 
     function test_a_forced_transaction_a_second_later_does_not() public {
-        submittedAfterAnnouncement(vm.getBlockTimestamp() + 1 days + 1);
+        submittedAfterAnnouncement(vm.getBlockTimestamp() + window() + 1);
         rollup.clear(GAS, 13_000_000);
     }
 

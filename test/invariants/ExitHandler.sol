@@ -6,6 +6,7 @@ import {IL2Messenger} from "../../contracts/interfaces/IL2Messenger.sol";
 import {INativeRollup} from "../../contracts/interfaces/INativeRollup.sol";
 import {Capacity} from "../../contracts/libraries/Capacity.sol";
 import {PermissionedSequencing} from "../../contracts/sequencing/PermissionedSequencing.sol";
+import {SafeCastLib} from "solady/utils/SafeCastLib.sol";
 import {ForcedBuilder} from "../utils/ForcedBuilder.sol";
 import {IL2} from "../utils/IL2.sol";
 import {L2} from "../utils/L2.sol";
@@ -41,7 +42,8 @@ contract ExitHandler is ForcedBuilder {
     uint64 internal relayed;
 
     uint256 internal announced;
-    uint256 internal announcedAt;
+    /// @dev Until when an exit is waited for.
+    uint256 internal announcedUntil;
 
     // Figures, to see that runs do something.
     uint256 public blocks;
@@ -59,6 +61,15 @@ contract ExitHandler is ForcedBuilder {
         c = super.config();
         (c.owner, c.policy) = (owner, address(permissioned));
         c.upgradeDelay = 4 days;
+    }
+
+    /// @dev Drawn anew for each run of the tests, and mostly different from each other.
+    function _relayDeadline() internal override returns (uint64) {
+        return SafeCastLib.toUint64(vm.randomUint(2 hours, 24 hours));
+    }
+
+    function _forcedDelay() internal override returns (uint64) {
+        return SafeCastLib.toUint64(vm.randomUint(2 hours, 36 hours));
     }
 
     function genesis() internal view override returns (IL2.Genesis memory g) {
@@ -135,7 +146,8 @@ contract ExitHandler is ForcedBuilder {
     function announce() external {
         if (announced != 0) return;
         announced = uint160(makeAddr(string.concat("policy ", vm.toString(made))));
-        announcedAt = vm.getBlockTimestamp();
+        uint256 wayOut = FORCED_DELAY + FORCED_GRACE + MAX_LAG + 2 * OPEN_AFTER + 1 days;
+        announcedUntil = vm.getBlockTimestamp() + 4 days - wayOut;
         vm.prank(owner);
         rollup.announce(INativeRollup.Change.Policy, announced);
     }
@@ -153,7 +165,7 @@ contract ExitHandler is ForcedBuilder {
             ++made;
             announced = 0;
             for (uint256 i = 0; i < exitAt.length; ++i) {
-                bool before = exitAt[i] <= announcedAt + 1 days;
+                bool before = exitAt[i] <= announcedUntil;
                 require(!before || i < claimed, "an exit was overtaken");
             }
             bytes32 rules = vm.load(address(rollup), bytes32(uint256(3)));

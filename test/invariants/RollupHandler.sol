@@ -4,6 +4,7 @@ pragma solidity ^0.8.28;
 import {IL1MessageQueue} from "../../contracts/interfaces/IL1MessageQueue.sol";
 import {IL2Messenger} from "../../contracts/interfaces/IL2Messenger.sol";
 import {INativeRollup} from "../../contracts/interfaces/INativeRollup.sol";
+import {SafeCastLib} from "solady/utils/SafeCastLib.sol";
 import {ForcedBuilder} from "../utils/ForcedBuilder.sol";
 import {IL2} from "../utils/IL2.sol";
 import {L2} from "../utils/L2.sol";
@@ -56,6 +57,15 @@ contract RollupHandler is ForcedBuilder {
         nextL1Block();
         relayed = 1;
         _note();
+    }
+
+    /// @dev Drawn anew for each run of the tests, and mostly different from each other.
+    function _relayDeadline() internal override returns (uint64) {
+        return SafeCastLib.toUint64(vm.randomUint(2 hours, 24 hours));
+    }
+
+    function _forcedDelay() internal override returns (uint64) {
+        return SafeCastLib.toUint64(vm.randomUint(2 hours, 36 hours));
     }
 
     function genesis() internal view override returns (IL2.Genesis memory g) {

@@ -14,7 +14,7 @@ abstract contract QueueTest is Test {
     uint256 internal constant ROOT_SLOT = 0;
     uint256 internal constant STATE_SLOT = 1;
     uint256 internal constant RING_SLOT = 2;
-    uint64 internal constant RING = 8191;
+    uint64 internal constant RING = 16_382;
 
     L1MessageQueue internal queue;
 

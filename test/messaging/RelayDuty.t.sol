@@ -99,8 +99,9 @@ contract RelayDutyTest is RealRollup {
         raw = signedTransfer("alice", 1, 100 gwei);
         t = submit(raw);
         nextL1Block();
+        skip(6 hours);
         send(TO, 1, 0, "");
-        skip(FORCED_DELAY - 12);
+        skip(FORCED_DELAY - 6 hours - 12);
         assertLt(rollup.duties().relayDue, rollup.duties().forcedDue);
 
         IL2.Head memory parent = l2.head;

@@ -13,7 +13,7 @@ import {SmallTries} from "../utils/SmallTries.sol";
 /// the L2 holds after every block.
 contract StorageRootsTest is Test {
     address private immutable ROLLUP = makeAddr("rollup");
-    uint256 private constant RING_SLOT = 8193;
+    uint256 private constant RING_SLOT = 16_384;
     uint64 private constant RING = 8191;
 
     L1MessageQueue private queue;
@@ -58,9 +58,9 @@ contract StorageRootsTest is Test {
         assertFalse(queue.isClaimed(0));
     }
 
-    /// @dev First word of the bitmap, which is the mapping in slot 16384.
+    /// @dev First word of the bitmap, which is the mapping in slot 24575.
     function claimedSlot() private pure returns (bytes32) {
-        return keccak256(abi.encode(uint256(0), uint256(16_384)));
+        return keccak256(abi.encode(uint256(0), uint256(24_575)));
     }
 
     function expectUnknown(uint64 number) private {

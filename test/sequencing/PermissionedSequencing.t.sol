@@ -47,6 +47,19 @@ contract PermissionedSequencingTest is Test {
         }
     }
 
+    /// @dev A contract that the sequencer happens to call is not the sequencer.
+    function test_the_origin_of_a_transaction_does_not_count() public {
+        vm.expectRevert(
+            abi.encodeWithSelector(
+                PermissionedSequencing.NotSequencer.selector, stranger, operator, NOW + TIMEOUT
+            )
+        );
+        vm.prank(address(this), operator);
+        policy.authorize(stranger, NOW);
+        vm.prank(address(this), stranger);
+        assertEq(policy.authorize(operator, NOW), treasury);
+    }
+
     function test_one_second_decides() public {
         uint64 head = NOW - TIMEOUT;
         assertEq(policy.authorize(stranger, head), address(0));

@@ -73,7 +73,7 @@ abstract contract RealRollup is ExecuteTest, RollupParts {
         super.skip(time);
     }
 
-    function nextL1Block() internal {
+    function nextL1Block() internal virtual {
         skip(12);
     }
 
@@ -330,7 +330,8 @@ abstract contract RealRollup is ExecuteTest, RollupParts {
             submittedAt: t.submittedAt,
             bounded: t.bounded,
             to: t.to,
-            footprint: t.footprint
+            footprint: t.footprint,
+            priced: t.priced
         });
     }
 

@@ -15,8 +15,9 @@ abstract contract RollupParts is Test, SystemContracts {
     uint64 internal constant CHAIN_ID = 80_790;
     uint64 internal constant MAX_LAG = 1 hours;
     uint64 internal constant OPEN_AFTER = 2 hours;
-    uint64 internal constant RELAY_DEADLINE = 1 days;
-    uint64 internal constant FORCED_DELAY = 1 days;
+    // Different, so that no test takes one for the other.
+    uint64 internal immutable RELAY_DEADLINE = _relayDeadline();
+    uint64 internal immutable FORCED_DELAY = _forcedDelay();
     uint64 internal constant FORCED_GRACE = 2 hours;
     uint64 internal constant FORCED_EXPIRY = 2 days;
     uint64 internal constant UPGRADE_DELAY = 7 days;
@@ -24,6 +25,14 @@ abstract contract RollupParts is Test, SystemContracts {
     L1MessageQueue internal queue;
     ForcedInbox internal inbox;
     NativeRollup internal rollup;
+
+    function _relayDeadline() internal virtual returns (uint64) {
+        return 20 hours;
+    }
+
+    function _forcedDelay() internal virtual returns (uint64) {
+        return 1 days;
+    }
 
     /// @dev An L1 that has seen some blocks.
     function startL1() internal {
@@ -41,8 +50,7 @@ abstract contract RollupParts is Test, SystemContracts {
             expiry: FORCED_EXPIRY,
             maxGas: 23_000,
             maxBoundedGas: 1_000_000,
-            feePercent: 0,
-            feeRecipient: address(0),
+            feePercent: 100,
             boundedTarget: address(0)
         });
     }

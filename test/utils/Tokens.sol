@@ -83,6 +83,30 @@ contract CallingToken is Token {
     }
 }
 
+/// @dev Makes one call during its next transfer, and records the result.
+contract OnceCallingToken is Token {
+    address public target;
+    bytes public inner;
+    bool public succeeded;
+    bytes public answer;
+
+    function prepare(address target_, bytes calldata inner_) external {
+        target = target_;
+        inner = inner_;
+    }
+
+    function allow(address spender) external {
+        _approve(address(this), spender, type(uint256).max);
+    }
+
+    function _beforeTokenTransfer(address from, address, uint256) internal override {
+        if (from == address(0) || target == address(0)) return;
+        address to = target;
+        target = address(0);
+        (succeeded, answer) = to.call(inner);
+    }
+}
+
 /// @dev Moves nothing, and says that it did.
 contract LyingToken is Token {
     function transferFrom(address, address, uint256) public pure override returns (bool) {

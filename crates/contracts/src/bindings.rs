@@ -59,6 +59,7 @@ impl From<&IForcedInbox::ForcedTransaction> for INativeRollup::ForcedTransaction
             bounded: it.bounded,
             to: it.to,
             footprint: it.footprint,
+            priced: it.priced,
         }
     }
 }

@@ -51,10 +51,8 @@ pub struct ForcedConfig {
     pub max_gas: u64,
     /// Most gas of one that calls the messenger or the bounded target.
     pub max_bounded_gas: u64,
-    /// Minimum fee, in percent of the transaction's cost on L1 when it is submitted.
+    /// Minimum fee, in percent of the transaction's cost on L1 when it is submitted; at least 1. It is burned.
     pub fee_percent: u64,
-    /// Recipient of the fees, or zero to burn them.
-    pub fee_recipient: Address,
     /// A contract whose reads are bounded for any calldata, or zero.
     pub bounded_target: Address,
 }
@@ -83,7 +81,6 @@ impl RollupConfig {
                 max_gas: 300_000,
                 max_bounded_gas: 1_000_000,
                 fee_percent: 100,
-                fee_recipient: Address::ZERO,
                 bounded_target: Address::ZERO,
             },
             policy: Address::ZERO,
@@ -102,13 +99,7 @@ impl RollupConfig {
         // A struct of static fields is encoded as they are one after another, however they are grouped.
         (
             (rollup, self.chain_id, forced.delay, forced.grace, forced.expiry),
-            (
-                forced.max_gas,
-                forced.max_bounded_gas,
-                forced.fee_percent,
-                forced.fee_recipient,
-                forced.bounded_target,
-            ),
+            (forced.max_gas, forced.max_bounded_gas, forced.fee_percent, forced.bounded_target),
         )
             .abi_encode_params()
     }

@@ -116,7 +116,7 @@ impl Rollup {
                 );
                 let plan = place.join("rollup.toml");
                 let text =
-                    fs::read_to_string(&plan)?.replace("fee_percent = 100", "fee_percent = 0");
+                    fs::read_to_string(&plan)?.replacen("fee_percent = 100", "fee_percent = 0", 1);
                 fs::write(&plan, text)?;
                 let plan = plan.display().to_string();
                 scripts.run("Deploy", "run(string)", &[&plan], l1.client().url(), &operator)?;

@@ -175,7 +175,7 @@ impl World {
         let l2 = L2::new(L2_CHAIN, fork, &genesis)?;
         let mut config =
             RollupConfig { fee_percent: 0, ..RollupConfig::new(L2_CHAIN, fork.schema()) };
-        config.forced.fee_percent = 0;
+        config.forced.fee_percent = 1;
         config.forced.delay = FORCED_DELAY;
         let rollup = Rollup::deploy(&mut l1, artifacts, &operator, l2.chain().head(), &config)?;
         report.built(format!(

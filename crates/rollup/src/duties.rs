@@ -252,6 +252,11 @@ impl Judge<'_> {
         }
         let plain = |outcome| discharge(entry, outcome, 0, Vec::new(), Bytes::new());
         if u128::from(header.base_fee_per_gas.unwrap_or_default()) > t.maxFee {
+            // A cap that was enough when the transaction was submitted lets it wait for a lower base fee.
+            let until = due + self.rules.forced_grace + self.rules.forced_expiry;
+            if t.priced && header.timestamp < until {
+                return Ok(plain(Outcome::NoRoom));
+            }
             self.length += ENTRY_BYTES;
             return Ok(plain(Outcome::Underpriced));
         }

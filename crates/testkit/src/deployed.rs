@@ -1,6 +1,6 @@
 //! A rollup on a node of L1, by way of its RPC.
 
-use crate::{Artifacts, Key, TRANSACTION_GAS_CAP};
+use crate::{Artifacts, ETHER, Key, TRANSACTION_GAS_CAP};
 use alloy_consensus::TxEip1559;
 use alloy_eips::eip2718::Encodable2718 as _;
 use alloy_genesis::Genesis;
@@ -24,6 +24,9 @@ use wire::ProtocolFork;
 const MAX_FEE: u128 = 20_000_000_000;
 /// Number of polls for a receipt, and the pause between them.
 const TRIES: (u32, Duration) = (1_000, Duration::from_millis(20));
+
+/// Wei that covers the fee of any forced transaction of these rollups; the queue returns the rest.
+pub const FORCED_FEE: u128 = ETHER / 10;
 
 /// Age of the head, in seconds, from which on others than the sequencer may advance.
 const SILENCE: u64 = 3_600;
@@ -69,7 +72,7 @@ fn deploy_for(
     // transaction (EIP-8037).
     let gas_limit =
         if fork >= ProtocolFork::Amsterdam { 3 * TRANSACTION_GAS_CAP } else { TRANSACTION_GAS_CAP };
-    config.forced.fee_percent = 0;
+    config.forced.fee_percent = 1;
 
     let account = deployer.address();
     let number = |method: &str| l1.request::<_, U64>(method, ()).map(|it| it.to::<u64>());

@@ -14,7 +14,7 @@ use contracts::bindings::{IForcedInbox, INativeRollup, ISequencing};
 use eyre::{OptionExt, Result, ensure};
 use serde_json::Value;
 use std::time::Instant;
-use testkit::{ETHER, Interception, Key, NodeProcess, Proxy, rich};
+use testkit::{ETHER, FORCED_FEE, Interception, Key, NodeProcess, Proxy, rich};
 
 /// Number of transfers acknowledged just before the sequencer is killed.
 const ACKNOWLEDGED: u64 = 20;
@@ -38,7 +38,7 @@ pub(super) fn force(rollup: &Rollup, l2: &Client, alice: &Key, report: &mut Repo
     let l1 = rollup.l1.client();
     let input = call.abi_encode().into();
     let forced = rollup.deployment.forced;
-    let hash = send(l1, L1_CHAIN, alice, forced.into(), 0, input, 1_000_000)?;
+    let hash = send(l1, L1_CHAIN, alice, forced.into(), FORCED_FEE, input, 1_000_000)?;
     ensure!(receipt(l1, hash)?.status(), "not submitted");
     until("the forced transaction", || {
         let known = l2.request::<_, Value>("rollup_forcedStatus", ("0x0",)).unwrap_or_default();

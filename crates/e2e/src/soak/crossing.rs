@@ -25,7 +25,7 @@ use eyre::{Result, ensure};
 use serde::Deserialize;
 use serde_json::json;
 use std::collections::BTreeSet;
-use testkit::{Artifacts, ETHER, Key};
+use testkit::{Artifacts, ETHER, FORCED_FEE, Key};
 
 /// Units of the token that there are, and that each user gets on the L2 before anything goes wrong.
 const TOKENS: u64 = 1 << 50;
@@ -113,7 +113,7 @@ impl Crossing {
             let raw =
                 signed(L2_CHAIN, &self.censored, next, to.into(), value, Bytes::new(), 21_000);
             let input = submitCall { raw }.abi_encode().into();
-            send(l1, L1_CHAIN, &self.payer, self.forced.into(), 0, input, 1_000_000)?;
+            send(l1, L1_CHAIN, &self.payer, self.forced.into(), FORCED_FEE, input, 1_000_000)?;
         }
         Ok(())
     }

@@ -12,7 +12,7 @@ use contracts::bindings::{
 use execute::Execute;
 use eyre::{OptionExt as _, Result, WrapErr as _, ensure, eyre};
 use serde_json::Value;
-use testkit::{ETHER, Key, Sent, TRANSACTION_GAS_CAP};
+use testkit::{ETHER, FORCED_FEE, Key, Sent, TRANSACTION_GAS_CAP};
 use wire::StatelessInput;
 
 alloy_sol_types::sol! {
@@ -101,7 +101,7 @@ impl World {
     ) -> Result<()> {
         let forced = self.l2.sign(alice, to.into(), U256::from(ETHER), Bytes::new(), 21_000)?;
         let call = IForcedInbox::submitCall { raw: forced.encoded_2718().into() };
-        let sent = self.l1.transact(alice, self.rollup.forced, U256::ZERO, &call)?;
+        let sent = self.l1.transact(alice, self.rollup.forced, U256::from(FORCED_FEE), &call)?;
         let mut logs = sent.receipt.logs.iter();
         let submitted = logs.find_map(|log| IForcedInbox::ForcedSubmitted::decode_log(log).ok());
         let submitted = submitted.ok_or_eyre("nothing was submitted")?;

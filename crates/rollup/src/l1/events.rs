@@ -9,9 +9,9 @@ use alloy_sol_types::{SolCall as _, SolEvent as _};
 use contracts::{
     Deployment, Message,
     bindings::{
-        IForcedInbox::{ForcedSubmitted, ForcedTransaction},
+        IForcedInbox::{ForcedDischarged, ForcedSubmitted, ForcedTransaction},
         IL1MessageQueue::MessageSent,
-        INativeRollup::{BlockAdded, ForcedDischarged, Outcome, advanceCall},
+        INativeRollup::{BlockAdded, Outcome, advanceCall},
     },
 };
 
@@ -111,7 +111,7 @@ impl Events {
                 // The queue itself says what has become of its entries.
                 if log.address == deployment.forced
                     && let Ok(dealt) = ForcedDischarged::decode_log(log)
-                    && dealt.outcome != Outcome::NoRoom
+                    && dealt.outcome != Outcome::NoRoom as u8
                 {
                     events.discharged.push(dealt.index);
                 }

@@ -15,9 +15,9 @@ use std::{collections::VecDeque, path::Path};
 
 const WHAT: &str = "what was read of an L1 block";
 /// Version of a record.
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 /// Words of what a queue knows of a forced transaction.
-const FORCED_WORDS: usize = 10;
+const FORCED_WORDS: usize = 11;
 
 /// The file, open at its end.
 #[derive(Debug)]

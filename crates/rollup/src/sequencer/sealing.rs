@@ -188,6 +188,7 @@ impl Sequencer {
         let l1_head = self.view().head().map_or(0, |head| head.number);
         let confirmed = l1_head.saturating_sub(self.config.confirmations);
         let state = chain.state();
+        let base_fee = u128::from(state.next_base_fee()?);
         let mut nonces: Vec<(Address, u64)> = Vec::new();
         let (mut forced, mut gas, mut bytes) = (Vec::new(), 0, 0);
         for entry in self.view().forced_from(known.forced_next) {
@@ -195,6 +196,10 @@ impl Sequencer {
             gas += t.gasLimit;
             bytes += entry.raw.len();
             if entry.l1_block > confirmed || gas > DUTY_GAS || bytes > FORCED_BYTES {
+                break;
+            }
+            // It waits for a lower base fee, and L1 takes no evidence for what is behind it.
+            if t.priced && t.maxFee < base_fee {
                 break;
             }
             let Ok(transaction) = Transaction::decode_2718_exact(&entry.raw) else { continue };

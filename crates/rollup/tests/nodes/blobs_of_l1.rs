@@ -20,7 +20,7 @@ use std::{
     thread,
     time::Duration,
 };
-use testkit::{ETHER, Key};
+use testkit::{ETHER, FORCED_FEE, Key};
 use wire::{
     SchemaId,
     blob_tail::{REQUEST_HEAD, Trailer},
@@ -351,7 +351,7 @@ async fn a_block_that_shows_a_forced_transaction_goes_as_calldata_between_others
     let bob = Key::named("bob").address();
     let forced = signed(&l2, &Key::named("alice"), bob, 1, Bytes::new(), 21_000).await?;
     let submit = IForcedInbox::submitCall { raw: forced.encoded_2718().into() };
-    world.l1_call(world.forced, U256::ZERO, submit.abi_encode()).await?;
+    world.l1_call(world.forced, U256::from(FORCED_FEE), submit.abi_encode()).await?;
     until("the forced transaction on L1", &sequencer, || async {
         let receipt = l2.get_transaction_receipt(*forced.tx_hash()).await?;
         let number = receipt.and_then(|receipt| receipt.block_number);

@@ -15,7 +15,7 @@ use eyre::{OptionExt, Result, ensure};
 use node::{Clock, MineRequest, Mining, Node, SetHead, Settings};
 use serde_json::{Value, json};
 use std::{sync::Arc, time::Duration};
-use testkit::{ETHER, Key, Patience, rich};
+use testkit::{ETHER, FORCED_FEE, Key, Patience, rich};
 use wire::{PayloadStatus, ProtocolFork};
 
 /// Blocks that both clients must have in common.
@@ -118,7 +118,7 @@ async fn an_unmodified_client_has_the_same_blocks_and_serves_users() -> Result<(
             // A transaction that the sequencer was not given.
             let raw = signed(&l2, &dave, bob, 7, Bytes::new(), 21_000).await?.encoded_2718();
             let submit = IForcedInbox::submitCall { raw: raw.into() };
-            world.l1_call(world.forced, U256::ZERO, submit.abi_encode()).await?;
+            world.l1_call(world.forced, U256::from(FORCED_FEE), submit.abi_encode()).await?;
             forced += 1;
             until("the forced transaction", &sequencer, || async {
                 Ok(l2.get_transaction_count(dave.address()).await? == forced)

@@ -17,7 +17,7 @@ use std::{
     time::Duration,
 };
 use tempfile::TempDir;
-use testkit::{ETHER, Key, Proxy};
+use testkit::{ETHER, FORCED_FEE, Key, Proxy};
 
 /// Blocks that a node is asked for, by what they are asked for.
 #[derive(Debug, Default, Clone)]
@@ -128,7 +128,7 @@ async fn told_world() -> Result<World> {
     }
     let forced = signed(&l2, &alice, Address::repeat_byte(2), 1, Bytes::new(), 21_000).await?;
     let submit = IForcedInbox::submitCall { raw: forced.encoded_2718().into() };
-    world.l1_call(world.forced, U256::ZERO, submit.abi_encode()).await?;
+    world.l1_call(world.forced, U256::from(FORCED_FEE), submit.abi_encode()).await?;
     until("the forced transaction", &sequencer, || async {
         let status: Value =
             l2.raw_request("rollup_forcedStatus".into(), ("0x0",)).await.unwrap_or_default();
@@ -139,7 +139,7 @@ async fn told_world() -> Result<World> {
     // One that is not dealt with.
     let waits = signed_with(&alice, 9, Address::repeat_byte(2), 1, Bytes::new(), 21_000);
     let submit = IForcedInbox::submitCall { raw: waits.encoded_2718().into() };
-    world.l1_call(world.forced, U256::ZERO, submit.abi_encode()).await?;
+    world.l1_call(world.forced, U256::from(FORCED_FEE), submit.abi_encode()).await?;
     Ok(world)
 }
 

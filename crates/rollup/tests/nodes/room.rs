@@ -12,7 +12,7 @@ use enshrine_rollup::{L1Limits, Prices, Role, RollupNode, SequencerConfig};
 use eyre::{OptionExt as _, Result, ensure};
 use serde_json::Value;
 use std::{ops::Range, time::Duration};
-use testkit::{ETHER, Key, rich};
+use testkit::{ETHER, FORCED_FEE, Key, rich};
 
 /// Accounts of the L2, so that the way to each is long.
 const ACCOUNTS: u64 = 4_000;
@@ -114,7 +114,9 @@ async fn what_is_said_of_forced_transactions_takes_room_from_those_of_the_pool()
     let sequencer = sequencer(&world, Duration::from_secs(16)).await?;
     let l2 = provider_of(&sequencer)?;
     for raw in transfers("bob", 0..FORCED) {
-        world.l1_call(world.forced, U256::ZERO, submitCall { raw }.abi_encode()).await?;
+        world
+            .l1_call(world.forced, U256::from(FORCED_FEE), submitCall { raw }.abi_encode())
+            .await?;
     }
     send(&l2, 0..TRANSFERS).await?;
     until_settled(&sequencer, &l2).await?;
@@ -230,7 +232,9 @@ async fn who_pays_less_than_the_sequencer_asks_is_not_taken() -> Result<()> {
     let (l2, carol) = (provider_of(&sequencer)?, Key::named("carol").address());
     world.deposit(carol, U256::from(ETHER)).await?;
     for raw in transfers("bob", 0..1) {
-        world.l1_call(world.forced, U256::ZERO, submitCall { raw }.abi_encode()).await?;
+        world
+            .l1_call(world.forced, U256::from(FORCED_FEE), submitCall { raw }.abi_encode())
+            .await?;
     }
     until("what L1 asks for", &sequencer, || async {
         let bob = Key::named("bob").address();

@@ -10,7 +10,7 @@ use contracts::{
     bindings::{IForcedInbox, IL2Messenger},
 };
 use eyre::Result;
-use testkit::{ETHER, Key};
+use testkit::{ETHER, FORCED_FEE, Key};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_deposited_is_spent_withdrawn_and_claimed_and_a_follower_agrees() -> Result<()> {
@@ -71,7 +71,7 @@ async fn what_is_deposited_is_spent_withdrawn_and_claimed_and_a_follower_agrees(
     // A transaction that nobody on the L2 was given comes by way of L1.
     let forced = signed(&l2, &alice, bob, ETHER / 2, Bytes::new(), 21_000).await?;
     let submit = IForcedInbox::submitCall { raw: forced.encoded_2718().into() };
-    world.l1_call(world.forced, U256::ZERO, submit.abi_encode()).await?;
+    world.l1_call(world.forced, U256::from(FORCED_FEE), submit.abi_encode()).await?;
     until("the forced transaction", &sequencer, || async {
         let status: serde_json::Value =
             l2.raw_request("rollup_forcedStatus".into(), ("0x0",)).await.unwrap_or_default();

@@ -17,7 +17,7 @@ use enshrine_contracts::{
     capacity, extend, pack,
 };
 use eyre::{OptionExt, Result};
-use testkit::{Key, L2, Transaction};
+use testkit::{FORCED_FEE, Key, L2, Transaction};
 
 const DAY: u64 = 86_400;
 /// Not in anybody's interest to be lower.
@@ -208,7 +208,7 @@ fn submit(scene: &mut Scene, transaction: &Transaction) -> Result<ForcedTransact
     let alice = Key::named(SENDERS[0]);
     let data = call.abi_encode().into();
     let forced = scene.rollup.forced;
-    let sent = scene.l1.send(&alice, forced.into(), U256::ZERO, data, 1_000_000)?;
+    let sent = scene.l1.send(&alice, forced.into(), U256::from(FORCED_FEE), data, 1_000_000)?;
     let log = sent.receipt.logs.first().ok_or_eyre("not submitted")?;
     Ok((&IForcedInbox::ForcedSubmitted::decode_log(log)?.transaction).into())
 }

@@ -69,7 +69,7 @@ impl Scene {
         let l2 = L2::new(L2_CHAIN, fork, &genesis)?;
         let mut config =
             RollupConfig { fee_percent: 0, ..RollupConfig::new(L2_CHAIN, fork.schema()) };
-        config.forced.fee_percent = 0;
+        config.forced.fee_percent = 1;
         config.forced.max_gas = capacity::DUTY_GAS;
         config.forced.max_bounded_gas = capacity::DUTY_GAS;
         let operator = Key::named("operator");

@@ -17,7 +17,7 @@ use enshrine_contracts::{
     },
 };
 use eyre::{OptionExt, Result};
-use testkit::{Key, Transaction};
+use testkit::{FORCED_FEE, Key, Transaction};
 use wire::ProtocolFork;
 
 const DAY: u64 = 86_400;
@@ -41,7 +41,7 @@ impl Harness {
     fn submit(&mut self, transaction: &Transaction) -> Result<ForcedTransaction> {
         let call = IForcedInbox::submitCall { raw: transaction.encoded_2718().into() };
         let alice = self.alice.clone();
-        let sent = self.l1.transact(&alice, self.rollup.forced, U256::ZERO, &call)?;
+        let sent = self.l1.transact(&alice, self.rollup.forced, U256::from(FORCED_FEE), &call)?;
         let event = IForcedInbox::ForcedSubmitted::decode_log(&sent.receipt.logs[0])?;
         Ok((&event.transaction).into())
     }

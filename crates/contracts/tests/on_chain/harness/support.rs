@@ -56,7 +56,7 @@ impl Harness {
         let l2 = L2::new(L2_CHAIN, fork, &genesis)?;
         let mut config =
             RollupConfig { fee_percent: 0, ..RollupConfig::new(L2_CHAIN, fork.schema()) };
-        config.forced.fee_percent = 0;
+        config.forced.fee_percent = 1;
         let rollup = Rollup::deploy(&mut l1, artifacts, &operator, l2.chain().head(), &config)?;
         Ok(Self { l1, l2, rollup, operator, alice, anchor: B256::ZERO })
     }

@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+pragma solidity ^0.8.28;
+
+import {IL1MessageQueue} from "../../contracts/interfaces/IL1MessageQueue.sol";
+import {IL2Messenger} from "../../contracts/interfaces/IL2Messenger.sol";
+import {INativeRollup} from "../../contracts/interfaces/INativeRollup.sol";
+import {IL2} from "../utils/IL2.sol";
+import {L2} from "../utils/L2.sol";
+import {RealRollup} from "../utils/RealRollup.sol";
+
+/// @title Exits that are priced out by a few full blocks
+/// @notice A block cannot hold a transaction whose fee cap is below its base fee. Full blocks raise the base fee
+/// by an eighth each: an operator fills some just before exits become due, at the price of the gas that these
+/// blocks burn, and one block would discharge every exit of the queue for good, however long each had waited.
+/// With the base fee back at its level a few blocks later, all of these users would have to submit again, pay
+/// the fee again, and wait for the next spike. So a fee cap that left a margin when the transaction was
+/// submitted excuses a block, and never discharges the transaction: it stays first in the queue, is due in each
+/// block that it can pay, and what is overdue opens the rollup to anyone. Only after the time in which it would
+/// have expired, a base fee above its cap discharges it.
+contract BaseFeeSpikeTest is RealRollup {
+    using L2 for L2.Chain;
+
+    uint128 internal constant CAP = 50 gwei;
+    address internal constant BURNER = address(0xb042);
+
+    bytes internal raw;
+    INativeRollup.ForcedTransaction internal exit;
+    /// @dev What the operator's full blocks have burned, in wei.
+    uint256 internal burned;
+
+    function genesis() internal view override returns (IL2.Genesis memory g) {
+        g = super.genesis();
+        // Uses all gas that it gets.
+        L2.add(g, BURNER, 0, hex"fe");
+    }
+
+    function signedExit(uint128 cap) internal returns (bytes memory) {
+        IL2.Transaction memory t = L2.transaction(
+            "alice", MESSENGER, 5 ether, abi.encodeCall(IL2Messenger.send, (bob, bob, 0, 0, ""))
+        );
+        (t.nonce, t.gasLimit, t.maxFeePerGas, t.maxPriorityFeePerGas) = (0, 300_000, cap, 0);
+        return l2.sign(t);
+    }
+
+    /// @dev A block whose gas is used up.
+    function fullBlock() internal {
+        IL2.Transaction memory burn = L2.transaction("operator", BURNER, 0, "");
+        burn.gasLimit = l2.head.gasLimit - 1;
+        burn.maxFeePerGas = 1000 gwei;
+        burn.maxPriorityFeePerGas = 0;
+        l2.send(burn);
+        bytes memory input = l2.seal();
+        rollup.advance(one(input), relaysIfDue());
+        burned += l2.head.gasUsed * l2.head.baseFee;
+        nextL1Block();
+    }
+
+    /// @dev Full blocks until the base fee of the next is above the cap; then the exit is due.
+    function spike(uint128 cap) internal {
+        send(alice, 10 ether, 0, "");
+        nextL1Block();
+        bringOver();
+        raw = signedExit(cap);
+        exit = submit(raw);
+        skip(FORCED_DELAY - 30 minutes);
+        while (l2.head.baseFee <= cap) {
+            fullBlock();
+        }
+        vm.warp(exit.submittedAt + FORCED_DELAY);
+    }
+
+    function relaysIfDue() internal returns (INativeRollup.Evidence memory e) {
+        if (vm.getBlockTimestamp() >= rollup.duties().relayDue) return relayProof();
+    }
+
+    function putOff() internal returns (INativeRollup.Evidence memory e) {
+        e = relaysIfDue();
+        e.forced = one(discharge(exit, INativeRollup.Outcome.NoRoom)).forced;
+    }
+
+    /// @dev The error with the index of the exit, and the L2 time from which on it may be discharged.
+    function stillPriced() internal view returns (bytes memory) {
+        return abi.encodeWithSignature(
+            "StillPriced(uint64,uint64)",
+            0,
+            exit.submittedAt + FORCED_DELAY + FORCED_GRACE + FORCED_EXPIRY
+        );
+    }
+
+    function underpriced() internal returns (INativeRollup.Evidence memory e) {
+        e = relaysIfDue();
+        e.forced = one(discharge(exit, INativeRollup.Outcome.Underpriced)).forced;
+    }
+
+    function test_a_spike_puts_an_exit_off_and_does_not_discharge_it() public {
+        spike(CAP);
+        // What that costs: eight gas limits at the distance that the base fee was raised by, about.
+        assertGt(burned, 8 * uint256(l2.head.gasLimit) * (CAP - 1 gwei) * 95 / 100);
+
+        bytes memory input = l2.seal();
+        assertGt(l2.head.baseFee, CAP);
+        expectRefused(input, underpriced(), stillPriced());
+        rollup.advance(one(input), putOff());
+        assertEq(inbox.commitment(0), keccak256(abi.encode(exit)));
+        assertEq(rollup.duties().forcedNext, 0);
+        nextL1Block();
+
+        // Empty blocks of anyone bring the base fee down, and the first that it can pay owes it.
+        IL2.Head memory parent;
+        while (true) {
+            parent = l2.head;
+            input = l2.seal();
+            if (l2.head.baseFee <= CAP) break;
+            rollup.advance(one(input), putOff());
+            nextL1Block();
+        }
+        INativeRollup.Evidence memory e = putOff();
+        bytes[] memory inputs = one(input);
+        vm.expectRevert(abi.encodeWithSelector(INativeRollup.RoomLeft.selector, 0));
+        rollup.advance(inputs, e);
+        l2.head = parent;
+        l2.raw(raw);
+        input = l2.seal();
+        e = relaysIfDue();
+        e.forced = one(discharge(exit, INativeRollup.Outcome.Included)).forced;
+        rollup.advance(one(input), e);
+        uint256 before = bob.balance;
+        queue.claim(
+            IL1MessageQueue.Message(alice, bob, bob, 5 ether, 0, 0, 0, ""), messageProof(0), bob
+        );
+        assertEq(bob.balance - before, 5 ether);
+    }
+
+    function test_what_is_put_off_for_its_price_opens_the_rollup_as_all_that_is_overdue() public {
+        spike(CAP);
+        bytes memory input = l2.seal();
+        rollup.advance(one(input), putOff());
+        assertEq(rollup.duties().forcedDue, exit.submittedAt + FORCED_DELAY);
+    }
+
+    function test_after_the_time_to_expire_in_a_base_fee_above_the_cap_discharges() public {
+        spike(CAP);
+        uint64 until = exit.submittedAt + FORCED_DELAY + FORCED_GRACE + FORCED_EXPIRY;
+        vm.warp(until - 1);
+        vm.roll(vm.getBlockNumber() + 1);
+        IL2.Head memory parent = l2.head;
+        bytes memory input = l2.seal();
+        assertGt(l2.head.baseFee, CAP);
+        expectRefused(input, underpriced(), stillPriced());
+        l2.head = parent;
+        vm.warp(until);
+        input = l2.seal();
+        rollup.advance(one(input), underpriced());
+        assertEq(rollup.duties().forcedNext, 1);
+    }
+
+    /// @dev A cap without the margin is no promise: else the queue could be held up with such entries.
+    function test_a_cap_without_the_margin_is_discharged_as_before() public {
+        spike(8 gwei - 1);
+        bytes memory input = l2.seal();
+        rollup.advance(one(input), underpriced());
+        assertEq(rollup.duties().forcedNext, 1);
+    }
+
+    /// @dev The base fee of the head, when the transaction is submitted, is what the margin is of.
+    function test_the_margin_is_that_over_the_base_fee_at_submission() public {
+        send(alice, 10 ether, 0, "");
+        nextL1Block();
+        bringOver();
+        while (l2.head.baseFee < 10 gwei) {
+            fullBlock();
+        }
+        uint256 unit = 1 << 24;
+        uint128 least = 8 * uint128((l2.head.baseFee + unit - 1) / unit * unit);
+        raw = signedExit(least - 1);
+        exit = submit(raw);
+        skip(FORCED_DELAY - 30 minutes);
+        while (l2.head.baseFee <= least) {
+            fullBlock();
+        }
+        vm.warp(exit.submittedAt + FORCED_DELAY);
+        bytes memory input = l2.seal();
+        rollup.advance(one(input), underpriced());
+        assertEq(rollup.duties().forcedNext, 1);
+    }
+}

@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+pragma solidity ^0.8.28;
+
+import {ForcedInbox} from "../../contracts/forced/ForcedInbox.sol";
+import {IL2Messenger} from "../../contracts/interfaces/IL2Messenger.sol";
+import {Capacity} from "../../contracts/libraries/Capacity.sol";
+import {IL2} from "../utils/IL2.sol";
+import {L2} from "../utils/L2.sol";
+import {RealRollup} from "../utils/RealRollup.sol";
+
+/// @title A queue that is filled by the account that gets its fees
+/// @notice The fee of a forced transaction is the price of making everyone behind it wait. An account that gets
+/// the fees back pays the gas of its submissions alone, a thirtieth of the price, and fills the queue for as
+/// long as it likes: each L1 block one more entry than a block of the L2 has to deal with. The same holds for
+/// fees that go to the account that includes the transactions: the operator is the one who wants exits to wait.
+/// So fees are burned: they stay in the contract, which has no way to pay them out. What one entry, and a day,
+/// costs the attacker then is computed here.
+contract QueueStuffingTest is RealRollup {
+    using L2 for L2.Chain;
+
+    address internal constant BOUNDED = address(0xb0b0b0);
+    uint256 internal constant BASE_FEE = 1 gwei;
+    uint256 internal constant BLOCKS_A_DAY = 7200;
+
+    function forcedConfig(address rollup_) internal override returns (ForcedInbox.Config memory c) {
+        c = super.forcedConfig(rollup_);
+        c.boundedTarget = BOUNDED;
+    }
+
+    function setUp() public override {
+        super.setUp();
+        vm.fee(BASE_FEE);
+        vm.deal(address(this), 1000 ether);
+    }
+
+    function signed(address to, uint64 gas, bytes memory data) internal returns (bytes memory) {
+        IL2.Transaction memory t = L2.transaction("alice", to, 0, data);
+        (t.nonce, t.gasLimit) = (0, gas);
+        return l2.sign(t);
+    }
+
+    /// @dev Gas at the base fee that an entry burns, and how many of its kind a block of the L2 deals with.
+    function price(bytes memory raw, uint64 gas, uint256 perBlock) internal returns (uint256 sum) {
+        uint256 footprint = inbox.footprintOf(raw);
+        assertEq(perBlock, Capacity.DUTY_BYTES / footprint, "entries of a block");
+        uint256 fee = inbox.minimumFee(gas, footprint);
+        uint256 held = address(inbox).balance;
+        inbox.submit{value: fee}(raw);
+        assertEq(address(inbox).balance - held, fee);
+        return perBlock * fee / BASE_FEE;
+    }
+
+    function test_fees_never_leave_the_queue() public {
+        price(signed(bob, 21_000, ""), 21_000, 7);
+        (bool ok,) = address(inbox).call(abi.encodeWithSignature("payFees()"));
+        assertFalse(ok);
+        assertGt(address(inbox).balance, 0);
+    }
+
+    /// @dev The least that it takes to keep exits waiting for a day, if each L1 block brings one L2 block.
+    function test_the_price_of_a_day_is_as_documented() public {
+        uint256 transfers = price(signed(bob, 21_000, ""), 21_000, 7);
+        bytes memory call = abi.encodeCall(IL2Messenger.send, (bob, bob, 0, 0, ""));
+        uint256 sends = price(signed(MESSENGER, 40_000, call), 40_000, 3);
+        uint256 bridge = price(signed(BOUNDED, 21_000, ""), 21_000, 1);
+        // Copies cost as much to submit as the first, and a block deals with 64 of them.
+        uint256 copies = transfers * 64 / 7;
+        uint256 least = transfers < sends ? transfers : sends;
+        if (bridge < least) least = bridge;
+        if (copies < least) least = copies;
+        vm.snapshotValue("gas", "forced queue: fees that fill one L2 block, at least", least);
+        vm.snapshotValue("gas", "forced queue: fees that fill it for a day", least * BLOCKS_A_DAY);
+        assertEq(least, bridge);
+        assertGt(least, 2_600_000);
+        assertGt(least * BLOCKS_A_DAY, 19e9);
+    }
+}

@@ -1,0 +1,318 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+pragma solidity ^0.8.28;
+
+import {Vm} from "forge-std/Vm.sol";
+import {LibString} from "solady/utils/LibString.sol";
+import {IL1MessageQueue} from "../../contracts/interfaces/IL1MessageQueue.sol";
+import {IL1TokenBridge} from "../../contracts/interfaces/IL1TokenBridge.sol";
+import {IL2Messenger} from "../../contracts/interfaces/IL2Messenger.sol";
+import {Target} from "../utils/Targets.sol";
+import {OnceCallingToken} from "../utils/Tokens.sol";
+import {BridgeFixture} from "../bridge/BridgeFixture.sol";
+
+/// @dev Tries a list of calls when it is called for the first time, and records each result.
+contract Intruder is Target {
+    address[] private _targets;
+    bytes[] private _calls;
+    bool[] public succeeded;
+    bytes[] public answers;
+    bool public armed;
+
+    function prepare(address target, bytes calldata call_) external {
+        _targets.push(target);
+        _calls.push(call_);
+    }
+
+    function arm() external {
+        armed = true;
+        delete succeeded;
+        delete answers;
+    }
+
+    function take() internal override {
+        intrude();
+    }
+
+    function intrude() public {
+        if (!armed) return;
+        armed = false;
+        for (uint256 i = 0; i < _calls.length; ++i) {
+            (bool ok, bytes memory answer) = _targets[i].call(_calls[i]);
+            succeeded.push(ok);
+            answers.push(answer);
+        }
+    }
+}
+
+/// @title Calls from within calls, for every entry of every contract
+/// @notice Foreign code runs in the middle of some calls: the target of a message, the account that is paid, a
+/// token. Each function that changes state is reachable from there, and an attack needs one that was forgotten.
+/// So each has a row in this table, and the table is compared with the compiled contracts: a new function, or a
+/// new contract, without a row fails. A row says what protects the function:
+///
+///   Lock     it calls foreign code, or depends on the result of such a call: refused within each such call
+///   Caller   only a certain account may call it, which is no foreign code: refused for any other
+///   Inert    it calls no foreign code after or before it changes state, so it cannot be interrupted, and what it
+///            changes is nothing that an interrupted call has read: allowed anywhere
+///   Tail     its only call of foreign code is its last step, after all changes of state
+contract ReentrancyTableTest is BridgeFixture {
+    using LibString for string;
+
+    string[] private _rows;
+
+    function rows(string memory contract_, string memory names) private {
+        string[] memory each = names.split(" ");
+        for (uint256 i = 0; i < each.length; ++i) {
+            _rows.push(string.concat(contract_, ".", each[i]));
+        }
+    }
+
+    /// @dev The table. The tests below go through the locks; the contracts' own tests through the others.
+    function fillTable() private {
+        // Lock.
+        rows("L1MessageQueue", "claim refund");
+        rows("L1TokenBridge", "deposit release refund");
+        rows("L2Messenger", "relay retry refund refundToL1");
+        // Tail: the change, paid back.
+        rows("ForcedInbox", "submit");
+        // Caller: the rollup, the other side of the bridge, the owner, a member.
+        rows("L1MessageQueue", "settle settleIfIdle");
+        rows("ForcedInbox", "discharge");
+        rows("L2TokenBridge", "makeToken mint");
+        rows("BridgedToken", "initialize mint burn");
+        rows(
+            "NativeRollup", "announce withdraw make offerOwnership takeOwnership renounceOwnership"
+        );
+        rows("PermissionedSequencing", "offer take");
+        rows("RotatingSequencing", "offer take");
+        // Inert.
+        rows("L1MessageQueue", "send");
+        rows("L1TokenBridge", "register");
+        rows("L2Messenger", "send addWaypoint");
+        rows("L1Anchor", "prove");
+        rows("L2TokenBridge", "withdraw refund");
+        rows("BridgedToken", "approve permit transfer transferFrom");
+        // The policy and EXECUTE are asked by STATICCALL, the queues know the rollup.
+        rows("NativeRollup", "advance clear");
+        // The constructor of what is deployed is its caller's own, and nothing is stored before it has run.
+        rows("DeterministicDeployer", "deploy");
+    }
+
+    // ------------------------------------------------------------------ the table is complete
+
+    /// @dev Names of the contracts of a source file that can be deployed.
+    function deployableIn(string memory source) private pure returns (string[] memory names) {
+        string[] memory parts = source.split("\ncontract ");
+        names = new string[](parts.length - 1);
+        for (uint256 i = 0; i < names.length; ++i) {
+            names[i] = parts[i + 1].split(" ")[0];
+        }
+    }
+
+    function test_each_entry_of_each_contract_has_a_row() public {
+        fillTable();
+        uint256 found = 0;
+        Vm.DirEntry[] memory files = vm.readDir("contracts", 3);
+        for (uint256 i = 0; i < files.length; ++i) {
+            if (files[i].isDir) continue;
+            string[] memory names = deployableIn(vm.readFile(files[i].path));
+            for (uint256 j = 0; j < names.length; ++j) {
+                found += requireRows(names[j]);
+            }
+        }
+        assertEq(found, _rows.length, "a row of no entry, or two of one");
+    }
+
+    /// @dev Number of a contract's functions that change state; each must have a row.
+    function requireRows(string memory name) private view returns (uint256 count) {
+        string memory json = vm.readFile(string.concat("out/", name, ".sol/", name, ".json"));
+        for (uint256 i = 0;; ++i) {
+            string memory place = string.concat(".abi[", vm.toString(i), "]");
+            if (!vm.keyExistsJson(json, place)) return count;
+            if (!vm.parseJsonString(json, string.concat(place, ".type")).eq("function")) continue;
+            string memory kind = vm.parseJsonString(json, string.concat(place, ".stateMutability"));
+            if (kind.eq("view") || kind.eq("pure")) continue;
+            string memory entry =
+                string.concat(name, ".", vm.parseJsonString(json, string.concat(place, ".name")));
+            assertTrue(hasRow(entry), string.concat("no row for ", entry));
+            ++count;
+        }
+    }
+
+    function hasRow(string memory entry) private view returns (bool) {
+        for (uint256 i = 0; i < _rows.length; ++i) {
+            if (_rows[i].eq(entry)) return true;
+        }
+        return false;
+    }
+
+    // ------------------------------------------------------------------ the locks
+
+    Intruder private intruder;
+
+    /// @dev What the intruder tries, and the error that each attempt must end with; empty: it must succeed.
+    function attempt(address target, bytes memory call_, bytes memory refusal) private {
+        intruder.prepare(target, call_);
+        refusals.push(refusal);
+    }
+
+    bytes[] private refusals;
+
+    function assertAttempts(string memory window) private view {
+        assertFalse(intruder.armed(), string.concat("no foreign code ran: ", window));
+        for (uint256 i = 0; i < refusals.length; ++i) {
+            string memory what = string.concat(window, ", attempt ", vm.toString(i));
+            assertEq(intruder.succeeded(i), refusals[i].length == 0, what);
+            if (refusals[i].length != 0) assertEq(intruder.answers(i), refusals[i], what);
+        }
+    }
+
+    /// @dev A message to L1 that the intruder may take back.
+    function sendToL1(address to, uint128 value, uint128 fee) private returns (uint64 index) {
+        vm.deal(bob, uint256(value) + fee);
+        vm.prank(bob);
+        index = messenger.send{value: uint256(value) + fee}(to, address(intruder), GAS, fee, "");
+        collect();
+    }
+
+    /// @dev The attempts at the queue, all of which succeed a moment later.
+    function prepareQueue() private returns (uint64 other) {
+        vm.deal(address(l1Queue), 100 ether);
+        other = sendToL1(carol, 1, 0);
+        bytes memory locked = abi.encodeWithSelector(IL1MessageQueue.Reentrancy.selector);
+        IL1MessageQueue.Message memory m = toL1Messages[other];
+        IL1MessageQueue.MessageProof memory p = proofOf(other);
+        attempt(address(l1Queue), abi.encodeCall(IL1MessageQueue.claim, (m, p, carol)), locked);
+        attempt(address(l1Queue), abi.encodeCall(IL1MessageQueue.refund, (m, p, carol)), locked);
+        attempt(
+            address(l1Queue), abi.encodeCall(IL1MessageQueue.send, (carol, carol, 0, 0, "")), ""
+        );
+    }
+
+    function test_the_queue_on_l1_is_locked_whenever_foreign_code_runs() public {
+        intruder = new Intruder();
+        uint64 other = prepareQueue();
+
+        uint64 index = sendToL1(address(intruder), 1, 0);
+        intruder.arm();
+        l1Queue.claim(toL1Messages[index], proofOf(index), carol);
+        assertAttempts("delivery");
+
+        index = sendToL1(carol, 1, 1);
+        intruder.arm();
+        l1Queue.claim(toL1Messages[index], proofOf(index), address(intruder));
+        assertAttempts("fee of a claim");
+
+        index = sendToL1(address(l1Queue), 1, 0);
+        IL1MessageQueue.MessageProof memory p = proofOf(index);
+        intruder.arm();
+        vm.prank(address(intruder));
+        l1Queue.refund(toL1Messages[index], p, address(intruder));
+        assertAttempts("refund");
+
+        toL1(other);
+        assertTrue(l1Queue.isClaimed(other), "outside it is allowed");
+    }
+
+    function test_the_bridge_on_l1_is_locked_whenever_a_token_runs() public {
+        intruder = new Intruder();
+        OnceCallingToken calling = new OnceCallingToken();
+        depositFor(calling, 100);
+        give(calling, alice, 100);
+        give(calling, address(intruder), 100);
+        vm.prank(bob);
+        uint64 other = l2Bridge.withdraw(address(calling), carol, address(intruder), 10, GAS);
+        collect();
+        bytes memory locked = abi.encodeWithSelector(IL1TokenBridge.Reentrancy.selector);
+        attempt(
+            address(l1Bridge),
+            abi.encodeCall(IL1TokenBridge.deposit, (address(calling), carol, carol, 10, GAS)),
+            locked
+        );
+        attempt(
+            address(l1Bridge),
+            abi.encodeCall(IL1TokenBridge.release, (address(calling), carol, carol, carol, 10)),
+            locked
+        );
+        IL1TokenBridge.Withdrawal memory w = IL1TokenBridge.Withdrawal(
+            address(calling), bob, carol, address(intruder), 10, 0, GAS, other
+        );
+        bytes memory refund =
+            abi.encodeCall(IL1TokenBridge.refund, (w, bridgeProofOf(other), carol, GAS));
+        attempt(address(l1Bridge), refund, locked);
+        attempt(
+            address(l1Bridge), abi.encodeCall(IL1TokenBridge.register, (address(token), GAS)), ""
+        );
+
+        calling.prepare(address(intruder), abi.encodeCall(Intruder.intrude, ()));
+        intruder.arm();
+        deposit(address(calling), 10);
+        assertAttempts("deposit");
+
+        vm.prank(bob);
+        uint64 index = l2Bridge.withdraw(address(calling), carol, carol, 10, GAS);
+        collect();
+        calling.prepare(address(intruder), abi.encodeCall(Intruder.intrude, ()));
+        intruder.arm();
+        toL1(index);
+        assertAttempts("payment");
+
+        vm.prank(address(intruder));
+        (bool ok,) = address(l1Bridge).call(refund);
+        assertTrue(ok, "outside it is allowed");
+        assertTrue(l1Queue.isClaimed(other));
+    }
+
+    function test_the_messenger_on_the_l2_is_locked_whenever_foreign_code_runs() public {
+        intruder = new Intruder();
+        // Two that have failed, for the bridge refuses them: one to try again, one to take back.
+        send(address(l2Bridge), 7, "");
+        send(address(l2Bridge), 7, "");
+        for (uint256 i = 0; i < 2; ++i) {
+            queue[i].refundTo = address(intruder);
+        }
+        relayAll();
+        assertTrue(isFailed(0) && isFailed(1));
+        // And one that waits.
+        send(alice, address(intruder), 0, 0, 5_000_000, "");
+        send(carol, 1, "");
+        bytes memory locked = abi.encodeWithSelector(IL2Messenger.Reentrancy.selector);
+        bytes memory relay = abi.encodeCall(messenger.relay, (packed(3, 4), relayer));
+        attempt(address(messenger), relay, locked);
+        attempt(address(messenger), abi.encodeCall(messenger.retry, (queue[0])), locked);
+        attempt(address(messenger), abi.encodeCall(messenger.refund, (queue[0], carol)), locked);
+        attempt(
+            address(messenger), abi.encodeCall(messenger.refundToL1, (headerOf(0), carol)), locked
+        );
+        attempt(address(messenger), abi.encodeCall(messenger.send, (carol, carol, 0, 0, "")), "");
+
+        anchorQueue();
+        messenger.addWaypoint(4, rootAt(3), hashes(3, 4));
+        intruder.arm();
+        messenger.relay(packed(2, 3), relayer);
+        assertAttempts("delivery");
+
+        intruder.arm();
+        vm.prank(address(intruder));
+        messenger.refund(queue[1], address(intruder));
+        assertAttempts("refund");
+
+        (bool ok,) = address(messenger).call(relay);
+        assertTrue(ok, "outside it is allowed");
+        assertRelayed(4);
+    }
+
+    function headerOf(uint256 index) private view returns (IL2Messenger.Header memory h) {
+        IL2Messenger.Message memory m = queue[index];
+        h = IL2Messenger.Header({
+            sender: m.sender,
+            to: m.to,
+            refundTo: m.refundTo,
+            value: m.value,
+            fee: m.fee,
+            gasLimit: m.gasLimit,
+            index: m.index,
+            dataHash: keccak256(m.data)
+        });
+    }
+}

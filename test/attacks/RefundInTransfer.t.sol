@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+pragma solidity ^0.8.28;
+
+import {IL1TokenBridge} from "../../contracts/interfaces/IL1TokenBridge.sol";
+import {BridgeFixture} from "../bridge/BridgeFixture.sol";
+import {OnceCallingToken} from "../utils/Tokens.sol";
+
+/// @title A withdrawal that is cancelled although it can be paid
+/// @notice A seller delivers goods for a withdrawal to an L1 account: the message stands in an L2 block that
+/// L1 has taken, and its payment cannot fail. The buyer, who withdrew, named a contract of its own as the
+/// account that may send the tokens back. That contract is a token with a hook. During a deposit of this token
+/// the bridge is locked, so a payment that is tried from within the hook fails. `refund` tries the payment and
+/// cancels the withdrawal if it fails: called from the hook, it would cancel a withdrawal that any claim pays
+/// out. So `refund` is refused, as a whole, while a transfer is under way.
+contract RefundInTransferTest is BridgeFixture {
+    function test_a_payable_withdrawal_is_not_cancelled_from_within_a_transfer() public {
+        OnceCallingToken attacker = new OnceCallingToken();
+        depositFor(token, 100);
+        depositFor(attacker, 100);
+        give(attacker, alice, 10);
+
+        vm.prank(bob);
+        uint64 index = l2Bridge.withdraw(address(token), carol, address(attacker), 30, GAS);
+        collect();
+        IL1TokenBridge.Withdrawal memory w = IL1TokenBridge.Withdrawal({
+            l1Token: address(token),
+            from: bob,
+            to: carol,
+            refundTo: address(attacker),
+            amount: 30,
+            fee: 0,
+            gasLimit: GAS,
+            index: index
+        });
+        attacker.prepare(
+            address(l1Bridge),
+            abi.encodeCall(IL1TokenBridge.refund, (w, bridgeProofOf(index), relayer, GAS))
+        );
+        deposit(address(attacker), 10);
+        assertFalse(attacker.succeeded(), "the withdrawal was cancelled");
+        assertEq(attacker.answer(), abi.encodeWithSelector(IL1TokenBridge.Reentrancy.selector));
+        assertFalse(l1Queue.isClaimed(index));
+
+        toL1(index);
+        assertEq(token.balanceOf(carol), 30);
+    }
+
+    /// @dev The neighbour: outside of a transfer the same call pays the withdrawal out.
+    function test_outside_of_a_transfer_the_same_call_pays() public {
+        depositFor(token, 100);
+        vm.prank(bob);
+        uint64 index = l2Bridge.withdraw(address(token), carol, alice, 30, GAS);
+        collect();
+        IL1TokenBridge.Withdrawal memory w = IL1TokenBridge.Withdrawal({
+            l1Token: address(token),
+            from: bob,
+            to: carol,
+            refundTo: alice,
+            amount: 30,
+            fee: 0,
+            gasLimit: GAS,
+            index: index
+        });
+        IL1TokenBridge.MessageProof memory proof = bridgeProofOf(index);
+        vm.prank(alice);
+        assertTrue(l1Bridge.refund(w, proof, relayer, GAS));
+        assertEq(token.balanceOf(carol), 30);
+    }
+}

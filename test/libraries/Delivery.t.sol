@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+pragma solidity ^0.8.28;
+
+import {Test} from "forge-std/Test.sol";
+import {Delivery} from "../../contracts/libraries/Delivery.sol";
+import {Messages} from "../../contracts/messaging/Messages.sol";
+
+/// @dev Records how much gas it was given.
+contract GasMeter {
+    uint256 public got;
+
+    receive() external payable {
+        uint256 left = gasleft();
+        got = left;
+    }
+}
+
+contract DeliveryTest is Test {
+    uint256 private constant GAS = 50_000;
+
+    function deliver(address to, uint256 value, bytes calldata data) external returns (bool) {
+        return Delivery.call(to, value, GAS, type(uint256).max, data);
+    }
+
+    /// @dev A cold target, paid: the dearest call that there is without a delegation.
+    function testFuzz_a_paid_target_gets_all_that_it_was_promised_or_nothing(uint256 slack) public {
+        slack = bound(slack, 0, 2 * Delivery.OVERHEAD);
+        GasMeter meter = new GasMeter();
+        vm.deal(address(this), 1);
+        vm.cool(address(meter));
+        uint256 gas = GAS + slack;
+        bytes memory call = abi.encodeCall(this.deliver, (address(meter), 1, ""));
+        (bool ok,) = address(this).call{gas: gas}(call);
+        if (!ok) {
+            assertEq(meter.got(), 0);
+            return;
+        }
+        // The stipend of a paid call comes on top, and its first instructions have run.
+        assertGe(meter.got() + 500, GAS + 2300);
+    }
+
+    /// @dev The figures that docs and the planner build on: a call keeps back a 64th, and its own price.
+    function testFuzz_a_delivery_needs_its_gas_a_63rd_and_the_price_of_the_call(
+        uint32 gas,
+        uint16 data
+    ) public pure {
+        uint256 needed = uint256(gas) + uint256(gas) / 63 + 1 + 25_000;
+        assertEq(Delivery.required(gas), needed);
+        assertEq(Messages.relayGas(gas, data), 1_000_000 + needed + 64 * uint256(data));
+    }
+}
