@@ -1,7 +1,7 @@
 //! Flags that say how another node is asked and what is printed, and those of anvil's that mean
 //! nothing here.
 
-use crate::{Config, DevnetError, Fork, ServerConfig, Traces, cache};
+use crate::{DevnetError, Fork, ServerConfig, Traces, cache};
 use alloy_primitives::B256;
 use clap::{ArgAction, Args, ValueEnum};
 use executor::{ForkTime, ForkTimes};

@@ -140,11 +140,11 @@ fn answer(error: &ClientError) -> Option<&ErrorPayload> {
 /// The refusal of the sequencer as it is, or that there was no answer.
 fn refusal(url: &str, error: &ClientError) -> RpcError {
     match answer(error) {
-        Some(answer) => RpcError {
-            code: i32::try_from(answer.code).unwrap_or(rpc::codes::SERVER),
-            message: answer.message.to_string(),
-            data: answer.data.as_ref().and_then(|data| serde_json::from_str(data.get()).ok()),
-        },
+        Some(answer) => {
+            let code = i32::try_from(answer.code).unwrap_or(rpc::codes::SERVER);
+            let data = answer.data.as_ref().and_then(|data| serde_json::from_str(data.get()).ok());
+            RpcError { data, ..RpcError::new(code, answer.message.to_string()) }
+        }
         None => {
             let message = format!("the sequencer at {url} did not take the transaction: {error}");
             RpcError::new(NO_SEQUENCER, message)

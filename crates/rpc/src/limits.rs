@@ -68,7 +68,7 @@ impl RpcError {
         // JSON numbers of 64 bits are enough for bytes and milliseconds.
         let short = |number: u128| u64::try_from(number).unwrap_or(u64::MAX);
         let data = json!({ "got": short(got), "limit": short(limit) });
-        Self { code: codes::BUSY, message, data: Some(data) }
+        Self { data: Some(data), ..Self::new(codes::BUSY, message) }
     }
 }
 

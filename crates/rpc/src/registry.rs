@@ -3,7 +3,7 @@
 use crate::{
     Api, Args, Journal, RpcError, Wording,
     call_tree::revert_words,
-    error::{REFUSED, REVERTED},
+    error::{REFUSED, REVERTED, codes},
     journal::Answers,
     workers::{Lane, Workers},
 };

@@ -43,7 +43,7 @@ fn send_sync(api: &Api, args: &mut Args) -> Result<RpcReceipt, RpcError> {
             "transaction {hash} waits in the pool for others of {sender}: nonce {nonce}, expected {next}"
         );
         let data = Some(json!(U256::from(next)));
-        return Err(RpcError { code: codes::UNREADY, message, data });
+        return Err(RpcError { data, ..RpcError::new(codes::UNREADY, message) });
     }
     wait_for_receipt(api, hash, wait)
 }
@@ -76,7 +76,8 @@ pub fn wait_for_receipt(api: &Api, hash: B256, wait: Duration) -> Result<RpcRece
                 "transaction {hash} is in the pool, and was in no block within {} ms",
                 wait.as_millis()
             );
-            return Err(RpcError { code: codes::TIMEOUT, message, data: Some(json!(hash)) });
+            let data = Some(json!(hash));
+            return Err(RpcError { data, ..RpcError::new(codes::TIMEOUT, message) });
         }
     }
 }
@@ -235,5 +236,5 @@ fn same<T: PartialEq + std::fmt::Display>(
 fn unmet(what: &str, got: &impl std::fmt::Display, expected: &str) -> RpcError {
     let message = format!("condition not met: {what} is {got}, expected {expected}");
     let data = json!({ "got": got.to_string(), "expected": expected });
-    RpcError { code: codes::REJECTED, message, data: Some(data) }
+    RpcError { data: Some(data), ..RpcError::new(codes::REJECTED, message) }
 }

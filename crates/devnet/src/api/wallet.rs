@@ -19,7 +19,7 @@ use chain::RecoveredTransaction;
 use executor::Transaction;
 use node::{PoolTransaction, Sidecar};
 use rpc::{
-    CallRequest, RpcError, blobs, codes,
+    CallRequest, RpcError, blobs,
     typed::{Unsigned, nobody, with_signature},
 };
 use serde_json::{Value, json};
