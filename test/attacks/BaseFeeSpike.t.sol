@@ -171,6 +171,8 @@ contract BaseFeeSpikeTest is RealRollup {
             fullBlock();
         }
         uint256 unit = 1 << 24;
+        // Below 2^68.
+        // forge-lint: disable-next-line(unsafe-typecast)
         uint128 least = 8 * uint128((l2.head.baseFee + unit - 1) / unit * unit);
         raw = signedExit(least - 1);
         exit = submit(raw);

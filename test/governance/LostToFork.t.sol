@@ -90,6 +90,8 @@ contract LostToForkTest is ForkedL1 {
         l2.schema = L2.OSAKA;
         bringOver();
         assertHead();
+        // A time of the test's own, far below 2^64.
+        // forge-lint: disable-next-line(unsafe-typecast)
         assertEq(rollup.schemaAt(uint64(from)), L2.OSAKA);
     }
 

@@ -6,7 +6,7 @@ use alloy_primitives::{Address, B256, Bytes, U256};
 use alloy_provider::{Provider as _, RootProvider};
 use enshrine_rollup::{Prices, Role, RollupNode};
 use eyre::{Result, bail};
-use serde_json::json;
+use serde_json::{Value, json};
 use std::time::Duration;
 use testkit::{ETHER, Key, rich};
 
@@ -99,10 +99,10 @@ async fn what_waits_at_a_sequencer_that_is_demoted_goes_into_blocks_of_the_next_
         let address = node.admin_address().unwrap();
         Ok(RootProvider::new_http(format!("http://{address}").parse()?))
     };
-    let demoted = admin(&first)?
-        .raw_request::<_, serde_json::Value>("rollup_demote".into(), json!([url(&second)]));
-    demoted.await?;
-    admin(&second)?.raw_request::<_, serde_json::Value>("rollup_promote".into(), json!([])).await?;
+    let of_first = admin(&first)?;
+    let _: Value = of_first.raw_request("rollup_demote".into(), json!([url(&second)])).await?;
+    let of_second = admin(&second)?;
+    let _: Value = of_second.raw_request("rollup_promote".into(), json!([])).await?;
     let to = Address::repeat_byte(0xb0);
     until("all transfers on L1", &second, || async {
         Ok(followed.get_balance(to).await? == U256::from(WAITING) && is_settled(&second))

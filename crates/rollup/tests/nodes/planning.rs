@@ -57,7 +57,7 @@ async fn no_plan_executes_a_block_that_this_process_has_sealed() -> Result<()> {
     config.submitter.limits.gas = 1 << 30;
     config.submitter.limits.bytes = 1 << 20;
     let config = world.config(Role::Sequencer(Box::new(config)));
-    let config = Config { l1_beacon: Some(world.l1.endpoint()), ..config };
+    let config = Config { l1_beacon: vec![world.l1.endpoint()], ..config };
     let sequencer = RollupNode::start(config).await?;
     let l2 = provider_of(&sequencer)?;
     for nonce in 0..BLOCKS {

@@ -170,7 +170,7 @@ fn a_due_forced_transaction_is_included_or_the_chain_does_not_move() -> Result<(
         .receipt
         .logs
         .iter()
-        .find_map(|log| INativeRollup::ForcedDischarged::decode_log(log).ok());
+        .find_map(|log| IForcedInbox::ForcedDischarged::decode_log(log).ok());
     assert_eq!(event.ok_or_eyre("no event")?.hash, entry.hash);
     harness.assert_head_is(&block)?;
     let duties = harness.l1.read(harness.rollup.address, &INativeRollup::dutiesCall {})?;
