@@ -59,7 +59,7 @@ abstract contract PlanChecks is SequencingChecks {
         _require(value <= MOST_PERCENT, key, value, rule);
     }
 
-    /// @dev What an entry of the forced queue costs at least: not nothing.
+    /// @dev Least price of an entry of the forced queue: more than nothing.
     function _forcedPercent(string memory toml) internal pure returns (uint64 value) {
         string memory key = ".forced.fee_percent";
         value = _percent(toml, key);
@@ -142,7 +142,7 @@ abstract contract PlanChecks is SequencingChecks {
         return ["prague", "osaka", "bpo1", "bpo2", "amsterdam"];
     }
 
-    /// @dev How the rollup gets the forks of L1.
+    /// @dev Source of the rollup's forks.
     function _forkMode(string memory toml) internal view returns (INativeRollup.ForkMode mode) {
         string memory key = ".rollup.forks";
         if (!vm.keyExistsToml(toml, key)) return INativeRollup.ForkMode.Follow;

@@ -57,7 +57,7 @@ abstract contract RollupPlan is PlanChecks {
         uint64 chainId;
         /// Owner at the creation of the rollup.
         address owner;
-        /// How the rollup gets the forks of L1.
+        /// Source of the rollup's forks.
         INativeRollup.ForkMode forkMode;
         InForce inForce;
         /// Path of the deployment file.

@@ -483,7 +483,7 @@ abstract contract RollupRules is RollupState {
     ///     leaves it undone because of what is before it, and then another `OPEN_AFTER` later, before
     ///     anyone may advance until it is done. Then it is claimed (`EXIT_MARGIN`). How long the queue is,
     ///     this says nothing about: see `clear`.
-    /// @return window How much longer the delay of an upgrade is than the way out.
+    /// @return window The delay of an upgrade less the way out, in seconds.
     function _requireDelays(Config memory config, IForcedInbox forced)
         private
         view

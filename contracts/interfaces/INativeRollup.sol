@@ -48,7 +48,7 @@ interface INativeRollup {
         bytes32 anchor;
     }
 
-    /// @notice How a rollup gets the forks of L1. A block has one fork, and none earlier than its parent's.
+    /// @notice Source of a rollup's forks. A block has one fork, and none earlier than its parent's.
     enum ForkMode {
         /// The fork that EXECUTE accepts at the timestamp of the block: the one that L1 had then.
         Follow,
@@ -64,7 +64,7 @@ interface INativeRollup {
         uint64 chainId;
         /// Schema id of the inputs of the first blocks (fork and revision): Prague to Amsterdam.
         uint16 schema;
-        /// How the rollup gets the forks of L1.
+        /// Source of the rollup's forks.
         ForkMode forkMode;
         /// How far, in seconds, the timestamp of a block may lie behind that of L1.
         uint64 maxLag;
@@ -157,7 +157,7 @@ interface INativeRollup {
         Underpriced,
         /// For a whole day and more any block had to contain it, anyone could build one, and nobody did.
         Expired,
-        /// What precedes it is all that can be demanded of a block; or, for some time, the block has too
+        /// The entries before it are all that can be demanded of a block; or, for some time, the block has too
         /// little gas left, or a base fee above its fee cap. It stays in the queue.
         NoRoom,
         /// It is a transfer to an account with code, of which nobody knows what it reads.
@@ -404,7 +404,7 @@ interface INativeRollup {
     /// @dev EXECUTE accepts one set of rules at a timestamp. So it refuses every block of the schedule from that
     /// timestamp on, unless the two forks differ in blob parameters alone: then blocks go on, and the next one
     /// voids the report.
-    /// @param inputs As for `advance`. The first block of the first input is compared with the head, and the
+    /// @param inputs The inputs, in the form of `advance`. The first block of the first input is compared with the head, and the
     /// first input goes to EXECUTE.
     function reportFork(bytes[] calldata inputs) external;
 
@@ -471,7 +471,7 @@ interface INativeRollup {
     /// @notice Chain id of the L2.
     function CHAIN_ID() external view returns (uint64);
 
-    /// @notice How the rollup gets the forks of L1.
+    /// @notice Source of the rollup's forks.
     function FORK_MODE() external view returns (ForkMode);
 
     /// @notice How far, in seconds, the timestamp of a block may lie behind that of L1.

@@ -25,7 +25,7 @@ contract BaseFeeSpikeTest is RealRollup {
 
     bytes internal raw;
     INativeRollup.ForcedTransaction internal exit;
-    /// @dev What the operator's full blocks have burned, in wei.
+    /// @dev Wei that the operator's full blocks have burned.
     uint256 internal burned;
 
     function genesis() internal view override returns (IL2.Genesis memory g) {

@@ -93,7 +93,7 @@ contract ReentrancyTableTest is BridgeFixture {
         rows("L2TokenBridge", "withdraw refund");
         rows("BridgedToken", "approve permit transfer transferFrom");
         // The policy and EXECUTE are asked by STATICCALL, the queues know the rollup.
-        rows("NativeRollup", "advance clear");
+        rows("NativeRollup", "advance reportFork clear");
         // The constructor of what is deployed is its caller's own, and nothing is stored before it has run.
         rows("DeterministicDeployer", "deploy");
     }
@@ -150,7 +150,7 @@ contract ReentrancyTableTest is BridgeFixture {
 
     Intruder private intruder;
 
-    /// @dev What the intruder tries, and the error that each attempt must end with; empty: it must succeed.
+    /// @dev Calls of the intruder, and the error that each attempt must end with; empty: it must succeed.
     function attempt(address target, bytes memory call_, bytes memory refusal) private {
         intruder.prepare(target, call_);
         refusals.push(refusal);

@@ -14,7 +14,7 @@ import {RealRollup} from "../utils/RealRollup.sol";
 contract StarvedDepositsTest is RealRollup {
     using L2 for L2.Chain;
 
-    /// @dev As far as the rollup knows at first, messages are due a little later than forced transactions.
+    /// @dev By what the rollup knows at first, messages are due a little later than forced transactions.
     function _relayDeadline() internal pure override returns (uint64) {
         return 1 days + 6;
     }

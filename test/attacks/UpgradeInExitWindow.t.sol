@@ -65,7 +65,7 @@ contract UpgradeInExitWindowTest is RealRollup {
         rollup.make(INativeRollup.Change.Policy, policy);
     }
 
-    /// @dev Those who see an announcement late have the whole delay, less what the way out takes.
+    /// @dev Users who see an announcement late have the whole delay, less what the way out takes.
     function test_an_exit_that_is_submitted_days_after_the_announcement_is_waited_for() public {
         send(alice, 5 ether, 0, "");
         nextL1Block();

@@ -131,7 +131,7 @@ abstract contract BridgeFixture is L2Chain {
         l1Queue.claim(toL1Messages[index], proof, relayer);
     }
 
-    /// @dev As `proofOf`, in the type of the bridge.
+    /// @dev Returns `proofOf` in the type of the bridge.
     function bridgeProofOf(uint64 index) internal returns (IL1TokenBridge.MessageProof memory) {
         IL1MessageQueue.MessageProof memory p = proofOf(index);
         return IL1TokenBridge.MessageProof(p.l2Block, p.storageRoot, p.accountProof, p.storageProof);

@@ -8,7 +8,7 @@ import {IL2} from "../utils/IL2.sol";
 import {L2} from "../utils/L2.sol";
 
 /// @dev A rollup that pins its forks, whose owner comes too late: L1 has forked. Nothing that waits can be done
-/// any more, so the fork must not wait for it; and nobody may use that to change the rules of a rollup that lives.
+/// any more, so the fork must not wait for it; and no account may use that to change the rules of a rollup that lives.
 contract LostToForkTest is ForkedL1 {
     using L2 for L2.Chain;
 
@@ -76,7 +76,9 @@ contract LostToForkTest is ForkedL1 {
         announce(FORK, v);
         skip(UPGRADE_DELAY - 1);
         vm.expectRevert(
-            abi.encodeWithSelector(INativeRollup.StillPending.selector, OSAKA_AT + 1 days)
+            abi.encodeWithSelector(
+                INativeRollup.StillPending.selector, OSAKA_AT + 4 days + 17 hours
+            )
         );
         rollup.clear(FORK, v);
         vm.prank(owner);

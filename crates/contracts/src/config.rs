@@ -13,7 +13,7 @@ pub struct RollupConfig {
     pub chain_id: u64,
     /// Schema id of its first blocks.
     pub schema: SchemaId,
-    /// How the rollup gets the forks of L1.
+    /// Source of the rollup's forks.
     pub fork_mode: ForkMode,
     /// Maximum lag of an L2 block behind L1, in seconds.
     pub max_lag: u64,

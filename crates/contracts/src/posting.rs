@@ -29,7 +29,7 @@ pub const TRANSACTION_GAS_CAP: u64 = 1 << 24;
 pub const STATE_ROOTS: u64 = 8_191;
 
 /// Words of memory below the inputs.
-const MEMORY_BELOW: u64 = 27;
+const MEMORY_BELOW: u64 = 30;
 
 /// Gas of `advance` that does not depend on bytes: a test that sends each form compares it with the contract.
 #[derive(Debug)]
@@ -50,6 +50,8 @@ struct ContractGas {
     batch_in_blobs: u64,
     /// A slot of the ring that held nothing before, instead of an older root.
     fresh_slot: u64,
+    /// Gas of counting a blob, for `Advanced`.
+    blob: u64,
     /// More for each input without blobs: the way to the other EXECUTE.
     without_blobs: u64,
     /// More for each input that is longer than all before it, when room for the longest is sought.
@@ -67,16 +69,17 @@ struct ContractGas {
 /// Gas up to Osaka and its blob schedules.
 const OSAKA: ContractGas = ContractGas {
     transaction: 21_000,
-    call: 28_256,
-    further_input: 10_948,
-    further_block: 11_132,
-    further_block_in_blobs: 10_091,
-    batch: 1_579,
-    batch_in_blobs: 1_483,
+    call: 32_252,
+    further_input: 11_698,
+    further_block: 11_553,
+    further_block_in_blobs: 10_512,
+    batch: 1_592,
+    batch_in_blobs: 1_496,
     fresh_slot: 17_100,
-    without_blobs: 10,
+    blob: 101,
+    without_blobs: 9,
     longer: 8,
-    with_references: 835,
+    with_references: 865,
     reference: 1_066,
     cold_account: 2_500,
     margin: 50_000,
@@ -86,10 +89,10 @@ const OSAKA: ContractGas = ContractGas {
 /// slot pays for permanent state (EIP-8037).
 const AMSTERDAM: ContractGas = ContractGas {
     transaction: 15_000,
-    call: 49_756,
-    further_input: 18_048,
-    further_block: 18_232,
-    further_block_in_blobs: 17_191,
+    call: 53_752,
+    further_input: 18_798,
+    further_block: 18_653,
+    further_block_in_blobs: 17_612,
     fresh_slot: 97_920,
     reference: 1_266,
     cold_account: 2_900,
@@ -338,6 +341,8 @@ impl Posting {
         let gas_of = ContractGas::on(fork);
         let longest = self.loads.iter().map(|load| load.length).max().unwrap_or_default();
         let copied: u64 = self.loads.iter().map(|load| load.gas).sum();
+        // `Advanced` has a hash of each input.
+        let hashed: u64 = self.loads.iter().map(|load| 6 * words(load.length)).sum();
         let references = self.loads.iter().map(|load| &load.accounts);
         let accounts: BTreeSet<_> = references.clone().flatten().collect();
         let assembled = references.clone().filter(|accounts| !accounts.is_empty()).count() as u64;
@@ -355,12 +360,14 @@ impl Posting {
             + self.batches * batch
             + in_batches * further_block
             + fresh * gas_of.fresh_slot
+            + self.blobs.len() as u64 * gas_of.blob
             + without_blobs * gas_of.without_blobs
             + self.longer() * gas_of.longer
             + assembled * gas_of.with_references
             + references as u64 * gas_of.reference
             + accounts.len() as u64 * gas_of.cold_account
             + copied
+            + hashed
             + memory;
         let (intrinsic, floor) = transaction_gas(fork, &data);
         let gas = (intrinsic + contract + self.charge).max(floor);

@@ -1,7 +1,7 @@
 //! Transactions that users send to a node which makes no blocks: they go to the sequencer.
 //!
 //! A follower answers a send with the answer of the sequencer, or refuses it: a hash from a node that forwards to no
-//! sequencer would promise a block that never comes. What a node holds all the same, because it was a sequencer before
+//! sequencer would promise a block that never comes. It keeps a copy of what was taken. What a node holds all the same, because it was a sequencer before
 //! or followed another one, it offers to each sequencer that it follows.
 
 use crate::{rpc_methods::Shared, unsafe_feed::Feed};
@@ -29,6 +29,9 @@ pub(crate) const NO_SEQUENCER: i32 = -32_031;
 /// Error code of `rollup_submit` at a node that makes no blocks.
 pub(crate) const NOT_SEQUENCER: i32 = -32_032;
 
+/// Error code of a sequencer that takes the transaction later.
+const BUSY: i64 = rpc::codes::BUSY as i64;
+
 /// Longest wait for the answer of the sequencer.
 const TIMEOUT: Duration = Duration::from_secs(5);
 /// Pause between two looks at what this node holds.
@@ -43,11 +46,13 @@ pub(crate) struct Forwarder {
     has_callers: bool,
     /// Client of the sequencer that was asked last, and its URL.
     client: Mutex<Option<(String, Arc<Client>)>>,
+    /// Transactions that a sequencer has answered, and its URL.
+    offered: Mutex<(Option<String>, B256Set)>,
 }
 
 impl Forwarder {
     pub(crate) fn new(shared: Arc<Shared>, feed: Feed, has_callers: bool) -> Self {
-        Self { shared, feed, has_callers, client: Mutex::default() }
+        Self { shared, feed, has_callers, client: Mutex::default(), offered: Mutex::default() }
     }
 
     fn client_of(&self, url: &str) -> Result<Arc<Client>, ClientError> {
@@ -69,44 +74,48 @@ impl Forwarder {
             return Err(RpcError::new(NO_SEQUENCER, message));
         };
         let answered = self.client_of(&url).and_then(|it| it.request(METHOD, (raw.clone(),)));
-        answered.map_err(|error| refusal(&url, &error))
+        let hash = answered.map_err(|error| refusal(&url, &error))?;
+        let mut offered = self.offered.lock();
+        if offered.0.as_ref() == Some(&url) {
+            offered.1.insert(hash);
+        }
+        Ok(hash)
     }
 
     /// Offers what this node holds to the sequencer that it follows, until `stop` is set or the node is gone. Each
     /// transaction is offered once to each sequencer: one that refuses it would do so again.
     pub(crate) fn offer(&self, node: &Weak<Node>, stop: &AtomicBool) {
-        let is_over = || stop.load(Ordering::Relaxed);
-        let (mut sequencer, mut offered) = (None, B256Set::default());
-        while !is_over() {
+        while !stop.load(Ordering::Relaxed) {
             thread::sleep(OFFER_INTERVAL);
             let url = self.feed.sequencer();
-            if self.shared.makes_blocks.load(Ordering::Relaxed) || url != sequencer {
-                (sequencer, offered) = (url, B256Set::default());
+            if self.shared.makes_blocks.load(Ordering::Relaxed) || url != self.offered.lock().0 {
+                *self.offered.lock() = (url, B256Set::default());
                 continue;
             }
-            let Some(url) = &sequencer else { continue };
+            let Some(url) = url else { continue };
             // The node is not held while the sequencer is waited for: its files are free once it ends.
             let Some(held) = node.upgrade().map(|node| self.held(&node)) else { return };
             let waiting: B256Set = held.iter().map(|(hash, _)| *hash).collect();
-            offered.retain(|hash| waiting.contains(hash));
+            self.offered.lock().1.retain(|hash| waiting.contains(hash));
             for (hash, raw) in held {
-                if is_over() || offered.contains(&hash) {
+                if self.offered.lock().1.contains(&hash) {
                     continue;
                 }
                 let answered = self
-                    .client_of(url)
+                    .client_of(&url)
                     .and_then(|client| client.request::<_, B256>(METHOD, (raw.clone(),)));
                 match answered {
-                    Ok(_) => {
-                        tracing::debug!(transaction = %hash, url, "handed transaction to the sequencer")
-                    }
-                    Err(error) if answer(&error).is_some() => {
-                        tracing::debug!(transaction = %hash, url, %error, "the sequencer refused a transaction");
+                    Ok(_) => tracing::debug!(transaction = %hash, url, "handed transaction on"),
+                    Err(error) if answer(&error).is_some_and(|it| it.code != BUSY) => {
+                        tracing::debug!(transaction = %hash, url, %error, "sequencer refused transaction");
                     }
                     // It is asked again, with all the others.
                     Err(_) => break,
                 }
-                offered.insert(hash);
+                self.offered.lock().1.insert(hash);
+                if stop.load(Ordering::Relaxed) {
+                    return;
+                }
             }
         }
     }

@@ -297,7 +297,7 @@ fn offer(node: &Node, kept: &[Bytes], operator: Option<Address>) -> Offered {
     offered
 }
 
-/// Those transactions before which no nonce is missing, with what the pool holds. A block would wait for the others
+/// Transactions before which no nonce is missing, with what the pool holds. A block would wait for the others
 /// without end.
 fn next_ones<'t>(
     node: &Node,

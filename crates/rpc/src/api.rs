@@ -108,6 +108,10 @@ impl Api {
         if let Some(elsewhere) = &self.options.elsewhere
             && let Some(answer) = elsewhere.send(&new.raw)
         {
+            if answer.is_ok() {
+                // A copy, so that what came through this node is not lost with the other one.
+                let _ = self.node.submit(new);
+            }
             return answer;
         }
         let new = if self.options.old_sidecars { blobs::renewed(self, new)? } else { new };

@@ -52,11 +52,11 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "SECONDS")]
     timestamp: Option<u64>,
 
-    /// How the rollup gets the forks of L1, for good.
+    /// Source of the rollup's forks, for good.
     #[arg(long, value_enum, default_value_t = ForkMode::Follow)]
     fork_mode: ForkMode,
 
-    /// Who may advance the rollup. By default one sequencer has a head start, and the rollup is open to anyone
+    /// Policy for advancing the rollup. By default one sequencer has a head start, and the rollup is open to anyone
     /// once its head is 90 minutes old (90 seconds with --dev).
     #[arg(long, value_enum, default_value_t = Policy::Permissioned)]
     policy: Policy,

@@ -79,7 +79,7 @@ impl Values<'_> {
                 "a schedule of its own: the next fork of L1 stops the rollup until the owner has added it"
             }
             _ => {
-                "blocks have the fork that L1 had at their timestamp; nobody has to act when L1 forks"
+                "blocks have the fork that L1 had at their timestamp; no account has to act when L1 forks"
             }
         };
         let open = Duration(self.number("rollup.open_after"));
@@ -116,7 +116,7 @@ impl Values<'_> {
             self.time("rollup.max_lag", "a block is on L1 within this time of its timestamp, or never"),
             self.time(
                 "rollup.open_after",
-                "anyone may advance, whatever the policy says, once the head is as old, or leaves undone what has \
+                "anyone may advance under any policy once the head is as old, or leaves undone what has \
                  been due for as long",
             ),
             self.time("rollup.relay_deadline", "messages from L1 arrive on the L2 within this time"),

@@ -174,8 +174,8 @@ struct Values {
     /// BASE+REQUEST_BYTE+WITNESS_BYTE+ITEM [default: default].
     #[arg(long, value_name = "SCHEDULE")]
     l1_execute_gas: Option<String>,
-    /// Most milliseconds in which a block has to get to L1: no block is made that would not; half of the rollup's lag, if
-    /// that is less [default: half of the lag].
+    /// Most milliseconds in which a block has to get to L1: no block is made that would not. Without it, and at most, half
+    /// of the rollup's lag.
     #[arg(long, value_name = "MS")]
     backlog_age_ms: Option<u64>,
     /// Percentage of what L1 takes in that time from which on blocks come more rarely [default: 50].
@@ -452,7 +452,7 @@ impl Values {
         })
     }
 
-    /// How the node is reached, and how much it takes from strangers.
+    /// Listening addresses of the node, and limits of what it takes from strangers.
     fn server(&self) -> Result<ServerConfig> {
         Ok(ServerConfig {
             hosts: vec![given("--http-host", self.http_host)?],

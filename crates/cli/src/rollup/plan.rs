@@ -20,10 +20,10 @@ pub(crate) enum Policy {
     Permissioned,
 }
 
-/// How the rollup gets the forks of L1.
+/// Source of the rollup's forks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum ForkMode {
-    /// The fork that L1 had at the timestamp of each block; nobody has to act.
+    /// The fork that L1 had at the timestamp of each block; no account has to act.
     Follow,
     /// The current entry of L1's registry (EIP-8357); blocks that are not posted before a fork are lost.
     Registry,

@@ -127,7 +127,7 @@ fn init_says_of_each_value_of_the_rollup_what_it_means() {
 fn init_says_what_the_next_fork_of_l1_does_to_the_rollup() {
     let owner = Address::repeat_byte(0xaa).to_string();
     for (flags, expected) in [
-        (&["--fork-mode", "follow"][..], "nobody has to act when L1 forks"),
+        (&["--fork-mode", "follow"][..], "no account has to act when L1 forks"),
         (&["--fork-mode", "registry"], "not posted before a fork of L1 are lost"),
         (&["--fork-mode", "pinned"], "THE NEXT FORK OF L1 STOPS THE ROLLUP FOR GOOD"),
         (&["--fork-mode", "pinned", "--owner", &owner], "until the owner has added it"),

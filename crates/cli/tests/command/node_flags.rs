@@ -27,7 +27,10 @@ fn the_engine_api_needs_a_secret_and_a_secret_a_use() {
         (&serve[..], "--jwt-secret is missing"),
         (&drive, "--jwt-secret is missing"),
         (&["--jwt-secret", &good], "neither --engine-addr nor --engine"),
-        (&[&serve[..], &["--jwt-secret", &short]].concat(), "32 bytes in hexadecimal"),
+        (
+            &[&serve[..], &["--jwt-secret", &short]].concat(),
+            "has 4 hexadecimal digits, expected 64",
+        ),
         (&[&drive[..], &["--jwt-secret", "/nowhere/jwt.hex"]].concat(), "/nowhere/jwt.hex"),
         (&["--engine-addr", "here", "--jwt-secret", &good], "invalid socket address"),
         // With all that they need, the first thing that is missing is the deployment.

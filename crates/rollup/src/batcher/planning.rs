@@ -126,7 +126,7 @@ impl Batcher {
         self.reads_blobs && self.blobs.allows(work.l1_head()) && self.blobs.said.is_none()
     }
 
-    /// What L1 keeps of an input, so that it only names it. None after an `advance` failed, for a while: if the node of
+    /// Parts of an input that L1 keeps, so that it only names it. None after an `advance` failed, for a while: if the node of
     /// L1 is wrong about it, the next one is not to fail too.
     pub(super) fn kept_of(&self, work: &Work, input: &Bytes) -> Vec<KeptCode> {
         if work.l1_head() < self.kept_again_at {

@@ -66,7 +66,7 @@ impl BlobClient {
     ///
     /// # Errors
     ///
-    /// Of the last node: [`L1Error::BlobsRefused`] if it cannot be asked, does not have them or gives an answer that is
+    /// The error of the last node: [`L1Error::BlobsRefused`] if it cannot be asked, does not have them or gives an answer that is
     /// none, and [`L1Error::BlobMissing`] if one of them is not among what it gives.
     pub fn blobs(&self, header: &L1Header, hashes: &[B256]) -> Result<Vec<Bytes>, L1Error> {
         let mut given = Err(L1Error::Beacon("there is none".to_owned()));

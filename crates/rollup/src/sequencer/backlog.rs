@@ -59,7 +59,7 @@ impl Waiting {
 #[derive(Debug, Default)]
 pub(super) struct Queue(VecDeque<Waiting>);
 
-/// When the next block is made.
+/// Time of the next block.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Pace {
     /// After this time.

@@ -1,4 +1,4 @@
-//! What a node says of a transaction, and what it still knows after a restart.
+//! Answers of a node about a transaction, and what it still knows after a restart.
 
 use crate::support::{L2_CHAIN, World, provider_of, signed_with, until};
 use alloy_consensus::{TxEip1559, TxLegacy};

@@ -47,7 +47,7 @@ fn executions(sequencer: &RollupNode) -> Result<u64> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn no_plan_executes_a_block_that_this_process_has_sealed() -> Result<()> {
-    /// As many as one `advance` has at most.
+    /// Maximum number of blocks in one `advance`.
     const BLOCKS: u64 = 32;
     let accounts = vec![(Key::named("alice").address(), rich(ETHER))];
     let world = World::with_blobs_and(accounts).await?;

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use std::sync::{Arc, Mutex};
 use testkit::{ETHER, Interception, Proxy};
 
-/// So many proxies in front of the L1, and the configuration of a node that knows them all.
+/// Returns `count` proxies in front of the L1, and the configuration of a node that knows them all.
 fn behind(world: &World, count: usize, role: Role) -> Result<(Vec<Proxy>, Config)> {
     let server = world.l1.server().ok_or_eyre("the devnet serves HTTP")?;
     let start = || Proxy::start(server.addresses()[0]);

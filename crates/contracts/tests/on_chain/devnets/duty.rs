@@ -209,6 +209,8 @@ fn submit(scene: &mut Scene, transaction: &Transaction) -> Result<ForcedTransact
     let data = call.abi_encode().into();
     let forced = scene.rollup.forced;
     let sent = scene.l1.send(&alice, forced.into(), U256::from(FORCED_FEE), data, 1_000_000)?;
-    let log = sent.receipt.logs.first().ok_or_eyre("not submitted")?;
-    Ok((&IForcedInbox::ForcedSubmitted::decode_log(log)?.transaction).into())
+    // From Amsterdam on, transfers of ether have logs as well (EIP-7708).
+    let mut logs = sent.receipt.logs.iter();
+    let submitted = logs.find_map(|log| IForcedInbox::ForcedSubmitted::decode_log(log).ok());
+    Ok((&submitted.ok_or_eyre("not submitted")?.transaction).into())
 }

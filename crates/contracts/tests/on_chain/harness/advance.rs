@@ -8,11 +8,11 @@ use enshrine_contracts::{
     L2_MESSENGER, Message, PREMINT,
     bindings::{
         IL1MessageQueue, IL2Messenger,
-        INativeRollup::{self, BlockAdded},
+        INativeRollup::{self, Advanced, BlockAdded},
     },
 };
 use execute::{DeclaredGas, Execute, ForkRule, GasSchedule};
-use eyre::Result;
+use eyre::{OptionExt as _, Result};
 use stateless::header_of;
 use testkit::Key;
 use wire::{ProtocolFork, SchemaId, StatelessInput};
@@ -73,8 +73,12 @@ fn a_batch_moves_the_head_by_each_of_its_blocks() -> Result<()> {
         // A single input and a batch in one call.
         let sent = harness.advance(vec![blocks[0].input()?, batch], vec![])?;
         harness.assert_head_is(&blocks[3])?;
-        assert_eq!(sent.receipt.logs.len(), blocks.len());
-        for (log, new) in sent.receipt.logs.iter().zip(&blocks) {
+        let (advanced, added) = sent.receipt.logs.split_last().ok_or_eyre("no logs")?;
+        assert_eq!(added.len(), blocks.len());
+        let advanced = Advanced::decode_log(advanced)?;
+        assert_eq!((advanced.first, advanced.last), (1, 4));
+        assert_eq!((advanced.caller, advanced.blobs), (harness.operator.address(), U256::ZERO));
+        for (log, new) in added.iter().zip(&blocks) {
             let (event, header) = (BlockAdded::decode_log(log)?, &new.block.header);
             assert_eq!((event.number, event.blockHash), (header.number, new.block.hash));
             assert_eq!(event.stateRoot, header.state_root);

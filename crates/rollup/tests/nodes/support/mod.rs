@@ -56,7 +56,7 @@ impl World {
         Self::on(Devnet::builder().timestamp(time), Vec::new(), None).await
     }
 
-    /// As above, with these accounts on the L2 from the start.
+    /// Deploys a rollup with these accounts on the L2 from the start.
     pub(crate) async fn with(accounts: Vec<(Address, GenesisAccount)>) -> Result<Self> {
         Self::on(Devnet::builder(), accounts, None).await
     }
@@ -72,7 +72,7 @@ impl World {
         Self::on(l1, accounts, None).await
     }
 
-    /// As above, on an L1 that sells EXECUTE by this schedule.
+    /// Deploys a rollup on an L1 that sells EXECUTE by this schedule.
     pub(crate) async fn with_execute_gas(
         schedule: GasSchedule,
         accounts: Vec<(Address, GenesisAccount)>,
