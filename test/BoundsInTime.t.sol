@@ -9,7 +9,7 @@ import {ClosedPolicy} from "./utils/ClosedPolicy.sol";
 import {RealRollup} from "./utils/RealRollup.sol";
 import {RollupFixture} from "./utils/RollupFixture.sol";
 
-/// @dev What begins at a time begins at that second, neither before nor after.
+/// @dev Bounds in time hold from their second on, neither before nor after.
 contract BoundsInTimeTest is RealRollup {
     using L2 for L2.Chain;
 
