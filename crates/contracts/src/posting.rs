@@ -69,15 +69,15 @@ struct ContractGas {
 /// Gas up to Osaka and its blob schedules.
 const OSAKA: ContractGas = ContractGas {
     transaction: 21_000,
-    call: 32_252,
-    further_input: 11_698,
+    call: 32_251,
+    further_input: 11_697,
     further_block: 11_553,
     further_block_in_blobs: 10_512,
     batch: 1_592,
     batch_in_blobs: 1_496,
     fresh_slot: 17_100,
-    blob: 101,
-    without_blobs: 9,
+    blob: 102,
+    without_blobs: 10,
     longer: 8,
     with_references: 865,
     reference: 1_066,
@@ -89,8 +89,8 @@ const OSAKA: ContractGas = ContractGas {
 /// slot pays for permanent state (EIP-8037).
 const AMSTERDAM: ContractGas = ContractGas {
     transaction: 15_000,
-    call: 53_752,
-    further_input: 18_798,
+    call: 53_751,
+    further_input: 18_797,
     further_block: 18_653,
     further_block_in_blobs: 17_612,
     fresh_slot: 97_920,
