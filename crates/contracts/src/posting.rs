@@ -147,7 +147,8 @@ impl L1Limits {
     /// calldata and in memory, and the contract's own gas.
     pub const fn execute_gas(&self) -> u64 {
         let length = words(self.bytes);
-        let memory = 3 * length + memory_gas(MEMORY_BELOW + length);
+        // They are copied and hashed once.
+        let memory = 9 * length + memory_gas(MEMORY_BELOW + length);
         let beside = 16 * self.bytes as u64 + memory + CONTRACT_GAS;
         self.gas.saturating_sub(beside) / 64 * 63
     }

@@ -169,9 +169,9 @@ fn what_l1_takes_of_a_block_grows_with_what_it_lets_a_transaction_have() -> Resu
     for limits in [mainnet, L1Limits { gas: 1 << 34, bytes: 6_000_000 }] {
         let words = limits.bytes.div_ceil(32) as u64;
         let memory = |words: u64| 3 * words + words * words / 512;
-        // Bytes as calldata and in memory, copied once; the contract; EXECUTE, with the 64th part that stays.
+        // Bytes as calldata and in memory, copied and hashed once; the contract; EXECUTE, with the 64th part that stays.
         let all = |execute: u64| {
-            let bytes = 16 * limits.bytes as u64 + 3 * words + memory(words + 27);
+            let bytes = 16 * limits.bytes as u64 + 9 * words + memory(words + 30);
             bytes + capacity::CONTRACT_GAS + execute / 63 * 64
         };
         let most = limits.execute_gas();
