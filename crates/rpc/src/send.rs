@@ -183,7 +183,7 @@ impl Known {
             };
             match name.as_str() {
                 "balance" => {
-                    same(&format!("balance of {address}"), &state.balance(address)?, &number()?)?
+                    same(&format!("balance of {address}"), &state.balance(address)?, &number()?)?;
                 }
                 "nonce" => same(
                     &format!("nonce of {address}"),

@@ -167,7 +167,7 @@ fn typed(request: TransactionRequest) -> Result<Unsigned, RpcError> {
     if kind == TxType::Eip7702 && request.blob_versioned_hashes.is_some() {
         return Err(invalid("a transaction has blobs or authorizations, not both"));
     }
-    Ok(rpc::typed::typed(request, kind)?)
+    rpc::typed::typed(request, kind)
 }
 
 /// A transaction that its sender has not signed. Two senders may send the same one, so its hash
@@ -195,7 +195,7 @@ fn submit(
 ) -> Result<B256, RpcError> {
     let raw = blobs::encoded(&transaction, sidecar.as_ref());
     let recovered = RecoveredTransaction { transaction, sender, signed };
-    Ok(devnet.api.submit(PoolTransaction::new(recovered, sidecar.map(Arc::new), raw))?)
+    devnet.api.submit(PoolTransaction::new(recovered, sidecar.map(Arc::new), raw))
 }
 
 /// Signs a request, if its sender's key is here or the sender is impersonated, and sends it.
