@@ -264,7 +264,7 @@ async fn a_client_that_does_not_go_back_comes_along_with_a_sibling() -> Result<(
     let EngineConfig { secret, .. } = theirs.driven()?;
     let driver = Driver::new(other, &theirs.engine_url(), secret)?.start()?;
     let patience = Patience::begin();
-    while !driver.driven().fault.is_some_and(|fault| fault.contains("begins with")) {
+    while !driver.driven().fault.is_some_and(|fault| fault.contains("first block is")) {
         ensure!(patience.lasts(), "{:?}", driver.driven());
         tokio::time::sleep(Duration::from_millis(20)).await;
     }

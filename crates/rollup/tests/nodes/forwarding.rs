@@ -101,6 +101,7 @@ async fn what_waits_at_a_sequencer_that_is_demoted_goes_into_blocks_of_the_next_
     };
     let of_first = admin(&first)?;
     let _: Value = of_first.raw_request("rollup_demote".into(), json!([url(&second)])).await?;
+    until("the role", &first, || async { Ok(first.status().role == "follower") }).await?;
     let of_second = admin(&second)?;
     let _: Value = of_second.raw_request("rollup_promote".into(), json!([])).await?;
     let to = Address::repeat_byte(0xb0);
