@@ -66,8 +66,16 @@ fn head_of(node: &RollupNode) -> Arc<Block> {
 
 /// Both have the same blocks, all of them.
 async fn assert_equal(ours: &RootProvider, theirs: &RootProvider) -> Result<u64> {
-    let head = ours.get_block_number().await?;
-    assert_eq!(theirs.get_block_number().await?, head);
+    // A block may be made meanwhile, and gets to the client a moment later.
+    let patience = Patience::begin();
+    let head = loop {
+        let head = ours.get_block_number().await?;
+        if theirs.get_block_number().await? == head {
+            break head;
+        }
+        ensure!(patience.lasts(), "the client is not at block {head}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    };
     for number in 0..=head {
         assert_eq!(hash_at(ours, number).await?, hash_at(theirs, number).await?, "{number}");
     }
