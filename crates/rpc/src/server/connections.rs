@@ -72,19 +72,14 @@ impl Connections {
     pub(super) fn admit(self: &Arc<Self>, client: IpAddr) -> Result<Place, Full> {
         let address = subscriber(client);
         let mut open = self.open.lock();
-        let of_address = open.addresses.get(&address).copied().unwrap_or_default();
-        for (got, limit, only) in [
-            (of_address, self.bounds.per_address, Some(address)),
-            (open.controls.len(), self.bounds.open, None),
-        ] {
-            if got < limit {
-                continue;
-            }
-            let is_one = |control: &Control| only.is_none_or(|address| control.address == address);
-            let oldest = open.oldest(|control| is_one(control) && control.is_waited_for());
-            let Some(oldest) = oldest else { return Err(Full { got, limit }) };
-            tracing::debug!(address = %oldest.address, got, limit, "idle connection closed for a new one");
-            open.close(&oldest);
+        let got = open.addresses.get(&address).copied().unwrap_or_default();
+        let limit = self.bounds.per_address;
+        if got >= limit {
+            open.give_way(|control| control.address == address).ok_or(Full { got, limit })?;
+        }
+        let (got, limit) = (open.controls.len(), self.bounds.open);
+        if got >= limit {
+            open.give_way(|_| true).ok_or(Full { got, limit })?;
         }
         let id = open.next;
         open.next += 1;
@@ -132,6 +127,14 @@ impl Open {
     fn oldest(&self, is_one: impl Fn(&Control) -> bool) -> Option<Arc<Control>> {
         let those = self.controls.values().filter(|control| is_one(control));
         those.min_by_key(|control| control.since.load(Relaxed)).cloned()
+    }
+
+    /// Closes the connection, of those, that is idle for longest, if one is.
+    fn give_way(&mut self, is_one: impl Fn(&Control) -> bool) -> Option<()> {
+        let oldest = self.oldest(|control| is_one(control) && control.is_waited_for())?;
+        tracing::debug!(address = %oldest.address, "idle connection closed for a new one");
+        self.close(&oldest);
+        Some(())
     }
 
     /// Frees the place of a connection, and ends it.
