@@ -74,7 +74,9 @@ fn whoever_waits_is_told_when_nothing_can_be_written() {
     let pending = Pending::new(1);
     pending.push(commit(1));
     let unusable = |result: Result<(), DiskError>| {
-        assert!(matches!(result, Err(DiskError::Unusable(reason)) if reason.contains("waits")));
+        assert!(
+            matches!(result, Err(DiskError::Unusable(reason)) if reason.contains("is waiting for"))
+        );
     };
     std::thread::scope(|scope| {
         let waits = [scope.spawn(|| pending.room()), scope.spawn(|| pending.settle())];
