@@ -128,7 +128,7 @@ pub fn evidence(
                     batch.discharges.last().is_some_and(|last| last.outcome == Outcome::NoRoom);
                 let dealt = batch.discharges.len() as u64 - u64::from(put_off);
                 duties.forced_next += dealt;
-                let next = view.forced_from(duties.forced_next).first();
+                let next = view.forced_from(duties.forced_next).next();
                 duties.forced_due = next.map_or_else(
                     || block.header.timestamp.saturating_add(rules.forced_delay),
                     |next| next.transaction.submittedAt + rules.forced_delay,
@@ -186,7 +186,8 @@ fn forced(
     block: &Arc<Block>,
     index: u64,
 ) -> Result<Result<Option<ForcedBatch>, DutyError>, RollupError> {
-    let entries = view.forced_from(duties.forced_next);
+    // No more are dealt with at once, and the one behind them is named.
+    let entries: Vec<_> = view.forced_from(duties.forced_next).take(MAX_DISCHARGES + 1).collect();
     let mut judge = Judge { chain, rules, block, gas: 0, length: 0, shown: Vec::new() };
     let mut discharges = Vec::new();
     for entry in entries.iter().take(MAX_DISCHARGES) {

@@ -183,6 +183,20 @@ pub enum RollupError {
         /// What the policy says.
         reason: String,
     },
+    /// Another node makes blocks with the keys of this sequencer.
+    #[error(
+        "another node has the keys of this sequencer: L1 took blocks of {account} that this node has not made, {times} \
+         times, last in transaction {transaction}; this node makes no more blocks: stop one of the two, then promote or \
+         restart the other"
+    )]
+    SharedKeys {
+        /// The account of both.
+        account: Address,
+        /// How often.
+        times: u64,
+        /// The L1 transaction that did it last.
+        transaction: B256,
+    },
     /// L1's time has gone back behind that of the newest L2 block, which L1 does not take yet.
     #[error(
         "L1's time has gone back: L2 block {number} is of {got}, and L1's next block would be of {expected}; \

@@ -52,7 +52,7 @@ pub use follower::Follower;
 pub use l1::{L1Client, L1Reader, L1View};
 pub use node::PoolLimits;
 pub use profile::L1Profile;
-pub use queue::MessageQueue;
+pub use queue::{KnownMessage, MessageQueue};
 pub use role::RollupNode;
 pub use sequencer::Sequencer;
 pub use signer::Signer;

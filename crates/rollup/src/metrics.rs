@@ -14,6 +14,8 @@ use std::{
 pub(crate) struct Levels {
     l1_head: Level,
     l1_timestamp: Level,
+    l1_entries: Level,
+    overtaken: Level,
     unsafe_head: Level,
     safe_head: Level,
     finalized_head: Level,
@@ -34,6 +36,14 @@ impl Levels {
         Self {
             l1_head: level("rollup_l1_head", "Number of the newest L1 block that was read"),
             l1_timestamp: level("rollup_l1_timestamp", "Time of that block in seconds"),
+            l1_entries: level(
+                "rollup_l1_entries",
+                "Messages, forced transactions and taken L2 blocks of L1 in memory",
+            ),
+            overtaken: level(
+                "rollup_overtaken",
+                "Times that L1 took blocks of another node with the keys of this sequencer",
+            ),
             unsafe_head: level("rollup_unsafe_head", "Number of the newest L2 block"),
             safe_head: level("rollup_safe_head", "Number of the newest L2 block that L1 has"),
             finalized_head: level("rollup_finalized_head", "Number of the newest final L2 block"),
@@ -68,6 +78,8 @@ impl Levels {
     pub(crate) fn show(&self, status: &Status) {
         self.l1_head.set(status.l1_head.map_or(0, |head| head.number));
         self.l1_timestamp.set(status.l1_timestamp);
+        self.l1_entries.set(status.l1_entries);
+        self.overtaken.set(status.overtaken);
         self.unsafe_head.set(status.unsafe_head.number);
         self.safe_head.set(status.safe_head.number);
         self.finalized_head.set(status.finalized_head.number);

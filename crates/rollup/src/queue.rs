@@ -1,25 +1,54 @@
 //! The queue of messages to the L2, as `SendQueue` keeps it on L1.
 
-use crate::L1Error;
+use crate::{L1Error, l1::partition_point};
 use alloy_primitives::B256;
 use contracts::{
     Message, bindings::INativeRollup::Checkpoint, capacity::CHECKPOINT_INTERVAL, extend,
 };
+use imbl::{OrdMap, Vector};
 
-/// All messages that were sent, and the states of the queue that an anchor may name.
+/// A message of the queue.
+#[derive(Debug, Clone)]
+struct Sent {
+    message: Message,
+    l1_block: u64,
+    /// Rolling hash behind it.
+    root: B256,
+}
+
+/// What the queue knows of a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KnownMessage {
+    /// Hash of a message that the queue holds, or that the L2 has kept since its delivery failed.
+    Hash(B256),
+    /// The message was delivered, refunded or retried, and forgotten.
+    Settled,
+    /// No such message was sent.
+    Unknown,
+}
+
+/// Messages that were sent and may still be relayed, and the states of the queue that an anchor may name.
+///
+/// [`Self::forget`] drops what was relayed for good, so that the queue holds what is open and not what ever was. A copy
+/// shares its entries with the original.
 #[derive(Debug, Clone, Default)]
 pub struct MessageQueue {
-    messages: Vec<(Message, u64)>,
-    /// Rolling hash after each message.
-    roots: Vec<B256>,
-    /// States that are final; the last state is [`Self::state`].
-    checkpoints: Vec<Checkpoint>,
+    /// Number of messages that are forgotten.
+    forgotten: u64,
+    /// Rolling hash over these.
+    forgotten_root: B256,
+    messages: Vector<Sent>,
+    /// Hashes of forgotten messages that the L2 keeps for a retry.
+    kept: OrdMap<u64, B256>,
+    /// States that are final, from the newest on that covers no more than is forgotten; the last state is
+    /// [`Self::state`].
+    checkpoints: Vector<Checkpoint>,
     /// Number, L1 block and time of the last state.
     last: (u64, u64, u64),
 }
 
 impl MessageQueue {
-    /// Whether these messages come next.
+    /// Checks that these messages come next.
     pub(crate) fn accepts<'m>(
         &self,
         messages: impl Iterator<Item = &'m Message>,
@@ -37,50 +66,112 @@ impl MessageQueue {
         let index = self.len();
         let (id, last_block, _) = self.last;
         if last_block != l1_block || index.is_multiple_of(CHECKPOINT_INTERVAL) {
-            self.checkpoints.push(self.state());
+            self.checkpoints.push_back(self.state());
             self.last = (id + 1, l1_block, timestamp);
         }
-        self.roots.push(extend(self.root_at(index), message.hash()));
-        self.messages.push((message, l1_block));
+        let root = extend(self.root_at(index), message.hash());
+        self.messages.push_back(Sent { message, l1_block, root });
     }
 
-    /// Forgets what was sent behind this L1 block.
+    /// Forgets what was sent behind this L1 block, which is not before any that [`Self::forget`] was told of.
     pub(crate) fn revert_to(&mut self, l1_block: u64) {
-        let kept = self.messages.partition_point(|(_, at)| *at <= l1_block);
-        if kept == self.messages.len() {
+        let held = partition_point(&self.messages, |it| it.l1_block <= l1_block);
+        if held == self.messages.len() {
             return;
         }
-        self.messages.truncate(kept);
-        self.roots.truncate(kept);
+        self.messages.truncate(held);
+        let count = self.len();
         // The message behind it has made the state a checkpoint, unless that was of the same block.
-        let first_gone = self.checkpoints.partition_point(|it| it.count < kept as u64);
+        let first_gone = partition_point(&self.checkpoints, |it| it.count < count);
         if let Some(state) = self.checkpoints.get(first_gone) {
             self.last = (state.id, state.l1Block, state.timestamp);
         }
         self.checkpoints.truncate(first_gone);
     }
 
-    /// How many there are.
-    pub const fn len(&self) -> u64 {
-        self.messages.len() as u64
+    /// Messages below this index that are not forgotten yet, at most `most`.
+    pub(crate) fn settled(&self, relayed: u64, most: usize) -> impl Iterator<Item = &Message> {
+        let count = usize::try_from(relayed.saturating_sub(self.forgotten)).unwrap_or(usize::MAX);
+        self.messages.iter().take(count.min(most)).map(|it| &it.message)
     }
 
-    /// Whether there is none.
-    pub const fn is_empty(&self) -> bool {
-        self.messages.is_empty()
+    /// Forgets the first messages up to this index, which no reorganisation can bring back, but for the hashes of those
+    /// that the L2 keeps for a retry.
+    pub(crate) fn forget(&mut self, relayed: u64, kept: impl IntoIterator<Item = (u64, B256)>) {
+        let count = relayed.saturating_sub(self.forgotten);
+        let count = usize::try_from(count).unwrap_or(usize::MAX).min(self.messages.len());
+        if count == 0 {
+            return;
+        }
+        self.forgotten_root = self.root_at(self.forgotten + count as u64);
+        self.forgotten += count as u64;
+        self.messages = self.messages.split_off(count);
+        self.kept.extend(kept);
+        // `settle` asks for the state before the first message that is left, too.
+        let after = partition_point(&self.checkpoints, |it| it.count <= self.forgotten);
+        self.checkpoints = self.checkpoints.split_off(after.saturating_sub(1));
     }
 
-    /// Those with these numbers.
+    /// Hashes of the forgotten messages that the L2 keeps for a retry, by their indexes.
+    pub(crate) const fn kept(&self) -> &OrdMap<u64, B256> {
+        &self.kept
+    }
+
+    /// Forgets messages that the L2 keeps no more.
+    pub(crate) fn forget_kept(&mut self, indexes: &[u64]) {
+        for index in indexes {
+            self.kept.remove(index);
+        }
+    }
+
+    /// Number of messages that were sent.
+    pub fn len(&self) -> u64 {
+        self.forgotten + self.messages.len() as u64
+    }
+
+    /// Returns `true` if no message was sent.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Number of messages, states and hashes that it holds in memory.
+    pub fn held(&self) -> usize {
+        self.messages.len() + self.checkpoints.len() + self.kept.len()
+    }
+
+    /// What is known of the message with this index.
+    pub fn find(&self, index: u64) -> KnownMessage {
+        match self.position(index).and_then(|at| self.messages.get(at)) {
+            Some(sent) => KnownMessage::Hash(sent.message.hash()),
+            None if index >= self.forgotten => KnownMessage::Unknown,
+            None => {
+                self.kept.get(&index).map_or(KnownMessage::Settled, |it| KnownMessage::Hash(*it))
+            }
+        }
+    }
+
+    /// Messages with these indexes; none if the first is forgotten.
     pub fn range(&self, from: u64, to: u64) -> impl Iterator<Item = &Message> {
-        let index = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
-        let range = index(from)..index(to).min(self.messages.len());
-        self.messages.get(range).unwrap_or_default().iter().map(|(message, _)| message)
+        let skipped = self.position(from).unwrap_or(usize::MAX);
+        let count = usize::try_from(to.saturating_sub(from)).unwrap_or(usize::MAX);
+        let from = skipped.min(self.messages.len());
+        // The list finds the first by its tree, and does not walk there.
+        let to = from.saturating_add(count).min(self.messages.len());
+        (from..to).filter_map(|at| self.messages.get(at)).map(|it| &it.message)
     }
 
-    /// Rolling hash over the first messages.
+    /// Position in memory of the message with this index, if it is not forgotten.
+    fn position(&self, index: u64) -> Option<usize> {
+        usize::try_from(index.checked_sub(self.forgotten)?).ok()
+    }
+
+    /// Rolling hash over the first messages; zero if that is forgotten or unknown.
     pub fn root_at(&self, count: u64) -> B256 {
-        let last = count.checked_sub(1).and_then(|last| usize::try_from(last).ok());
-        last.and_then(|last| self.roots.get(last)).copied().unwrap_or_default()
+        if count == self.forgotten {
+            return self.forgotten_root;
+        }
+        let last = count.checked_sub(1).and_then(|last| self.position(last));
+        last.and_then(|last| self.messages.get(last)).map(|it| it.root).unwrap_or_default()
     }
 
     /// The state of the queue now.
@@ -113,7 +204,7 @@ impl MessageQueue {
             return Some(now);
         }
         let position = self.checkpoints.binary_search_by_key(&count, |it| it.count).ok()?;
-        Some(self.checkpoints[position].clone())
+        self.checkpoints.get(position).cloned()
     }
 
     /// The two states between which a number of relayed messages lies, as `settle` asks for them: the last
@@ -123,8 +214,8 @@ impl MessageQueue {
         if now.count <= relayed {
             return (now.clone(), now);
         }
-        let after = self.checkpoints.partition_point(|it| it.count <= relayed);
-        let before = self.checkpoints[after.saturating_sub(1)].clone();
+        let after = partition_point(&self.checkpoints, |it| it.count <= relayed);
+        let before = self.checkpoints.get(after.saturating_sub(1)).unwrap_or(&now).clone();
         let next = self.checkpoints.get(after).cloned().unwrap_or(now);
         (before, next)
     }
@@ -196,6 +287,69 @@ mod tests {
             };
             assert_eq!(states(&queue), states(&fresh), "{stayed}");
         }
+    }
+
+    #[test]
+    fn a_queue_that_has_forgotten_says_the_same_of_what_is_open_and_holds_no_more_than_that() {
+        let sent = [(2, 1), (5, 2), (7, 300), (9, 4)];
+        let whole = filled(&sent);
+        for relayed in [0, 1, 2, 3, 4, 255, 256, 257, 303, 307, 400] {
+            let mut queue = whole.clone();
+            let failed = relayed.min(2);
+            queue.forget(relayed, (0..failed).map(|it| (it, message(it).hash())));
+            let relayed = relayed.min(whole.len());
+            assert_eq!(queue.len(), whole.len());
+            for index in relayed..=whole.len() {
+                assert_eq!(queue.find(index), whole.find(index), "{relayed} {index}");
+                assert_eq!(queue.root_at(index), whole.root_at(index), "{relayed} {index}");
+                assert_eq!(queue.around(index), whole.around(index), "{relayed} {index}");
+                assert_eq!(queue.checkpoint_of(index), whole.checkpoint_of(index));
+                assert!(queue.range(index, u64::MAX).eq(whole.range(index, u64::MAX)));
+                assert!(queue.range(index, index + 1).eq(whole.range(index, index + 1)));
+            }
+            for l1_block in 7..10 {
+                let (got, expected) =
+                    (queue.checkpoint_at(l1_block, 400), whole.checkpoint_at(l1_block, 400));
+                assert_eq!(got, expected, "{relayed} {l1_block}");
+            }
+            for index in 0..relayed {
+                let expected = match index < failed {
+                    true => whole.find(index),
+                    false => KnownMessage::Settled,
+                };
+                assert_eq!(queue.find(index), expected, "{relayed} {index}");
+                assert_eq!(queue.range(index, u64::MAX).count(), 0, "{relayed} {index}");
+            }
+            queue.forget_kept(&[0, 1]);
+            assert!(queue.held() as u64 <= whole.len() - relayed + 5, "{relayed}");
+            // It goes on, and back, as the other one does.
+            let mut longer = whole.clone();
+            for queue in [&mut queue, &mut longer] {
+                queue.push(message(307), 20, 1_020);
+            }
+            assert_eq!((queue.state(), queue.around(307)), (longer.state(), longer.around(307)));
+            queue.revert_to(9);
+            assert_eq!(
+                (queue.state(), queue.around(relayed)),
+                (whole.state(), whole.around(relayed))
+            );
+        }
+        assert_eq!(whole.find(307), KnownMessage::Unknown);
+    }
+
+    #[test]
+    fn a_hundred_thousand_messages_that_are_relayed_leave_no_trace_in_memory() {
+        let (mut queue, mut most) = (MessageQueue::default(), 0);
+        for l1_block in 0..1_000 {
+            for _ in 0..100 {
+                queue.push(message(queue.len()), l1_block, l1_block);
+            }
+            // The L2 is ten blocks of L1 behind.
+            queue.forget(queue.len().saturating_sub(1_000), []);
+            most = most.max(queue.held());
+        }
+        assert_eq!(queue.len(), 100_000);
+        assert!(most <= 1_100 + 20, "{most}");
     }
 
     #[test]

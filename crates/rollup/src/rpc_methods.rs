@@ -1,9 +1,10 @@
 //! What a node answers about its rollup: the `rollup_` methods.
 
 use crate::{
-    Status,
+    L1View, Status,
     budget::Budget,
     feed, forward,
+    queue::KnownMessage,
     status::BlockId,
     sync::{covered_by, relayed_after},
 };
@@ -36,12 +37,8 @@ const MOST_BLOCKS: u64 = 8_191;
 #[derive(Debug, Default)]
 pub(crate) struct Shared {
     pub(crate) status: Mutex<Status>,
-    /// Hashes of all messages that were sent on L1.
-    pub(crate) messages: Mutex<Vec<B256>>,
-    /// Hashes of all forced transactions, and the L1 blocks that they came in.
-    pub(crate) forced: Mutex<Vec<(B256, u64)>>,
-    /// Number of the first forced transaction that is not discharged.
-    pub(crate) forced_next: Mutex<u64>,
+    /// L1 as far as it was read, once it was.
+    pub(crate) view: Mutex<Option<Arc<L1View>>>,
     /// Whether this node makes the blocks.
     pub(crate) makes_blocks: AtomicBool,
     /// Transactions of blocks that gave way, which wait for their places in the next ones, and their hashes.
@@ -93,8 +90,9 @@ enum MessageState {
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct ForcedStatus {
-    hash: B256,
-    l1_block: u64,
+    /// `null`, as the L1 block is, if it was discharged so long ago that the node has forgotten it.
+    hash: Option<B256>,
+    l1_block: Option<u64>,
     /// Whether L1 waits for it no more.
     discharged: bool,
     /// The L2 block that holds it, if one does.
@@ -168,12 +166,16 @@ fn number(args: &mut Args) -> Result<u64, RpcError> {
 
 impl RollupApi {
     fn message_status(&self, index: u64) -> Result<MessageState, RpcError> {
-        let hash = usize::try_from(index).ok().and_then(|index| self.hash_of(index));
-        let Some(hash) = hash else {
-            let sent = self.shared.messages.lock().len();
-            return Err(RpcError::params(format!(
-                "message {index} was not sent: there are {sent}"
-            )));
+        let view = self.shared.view.lock().clone();
+        let known = view.as_ref().map_or(KnownMessage::Unknown, |it| it.messages().find(index));
+        let hash = match known {
+            KnownMessage::Hash(hash) => hash,
+            KnownMessage::Settled => return Ok(MessageState::Relayed),
+            KnownMessage::Unknown => {
+                let sent = view.map_or(0, |view| view.messages().len());
+                let text = format!("message {index} was not sent: there are {sent}");
+                return Err(RpcError::params(text));
+            }
         };
         let chain = self.api.chain();
         let head = chain.head();
@@ -189,23 +191,23 @@ impl RollupApi {
         })
     }
 
-    fn hash_of(&self, index: usize) -> Option<B256> {
-        self.shared.messages.lock().get(index).copied()
-    }
-
     fn forced_status(&self, index: u64) -> Result<ForcedStatus, RpcError> {
-        let at = usize::try_from(index).unwrap_or(usize::MAX);
-        let entry = self.shared.forced.lock().get(at).copied();
-        let Some((hash, l1_block)) = entry else {
-            let there = self.shared.forced.lock().len();
+        let view = self.shared.view.lock().clone();
+        let there = view.as_ref().map_or(0, |view| view.forced_len());
+        let Some(view) = view.filter(|_| index < there) else {
             let text = format!("forced transaction {index} was not submitted: there are {there}");
             return Err(RpcError::params(text));
         };
-        let included = self.api.chain().transaction(&hash)?;
+        let entry = view.forced_from(index).next();
+        let hash = entry.map(|entry| entry.transaction.hash);
+        let included = match &hash {
+            Some(hash) => self.api.chain().transaction(hash)?,
+            None => None,
+        };
         Ok(ForcedStatus {
             hash,
-            l1_block,
-            discharged: index < *self.shared.forced_next.lock(),
+            l1_block: entry.map(|entry| entry.l1_block),
+            discharged: index < view.forced_next(),
             l2_block: included.map(|(block, _)| block.header.number),
         })
     }

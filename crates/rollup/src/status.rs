@@ -16,6 +16,8 @@ pub struct Status {
     pub l1_timestamp: u64,
     /// The newest final L1 block.
     pub l1_finalized: u64,
+    /// Number of messages, forced transactions and taken L2 blocks of L1 that the node holds in memory.
+    pub l1_entries: u64,
     /// The newest L2 block of the node.
     pub unsafe_head: BlockId,
     /// The newest L2 block that L1 has taken.
@@ -26,6 +28,8 @@ pub struct Status {
     pub synced: bool,
     /// What it could not do when it last tried, if anything.
     pub fault: Option<String>,
+    /// How often L1 took blocks of the same account in the places of this sequencer's: another node has its keys.
+    pub overtaken: u64,
     /// The account that advances the rollup, if this node does.
     pub submitter: Option<SubmitterStatus>,
     /// The client that is kept at the head of this node, if there is one.

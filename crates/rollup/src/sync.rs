@@ -56,8 +56,14 @@ impl Sync {
     pub(crate) fn catch_up(&mut self) -> Result<Followed, RollupError> {
         self.skip_canonical()?;
         while let Some(next) = self.waiting.front() {
+            let (number, transaction) = (next.number, next.transaction);
+            let canonical = self.chain().canonical_hash(number)?;
+            let gives_way = canonical.is_some_and(|canonical| canonical != next.hash);
             let displaced = self.take(next)?;
             self.followed.displaced.extend(displaced);
+            if gives_way {
+                self.followed.overtaken_by = Some(transaction);
+            }
             self.waiting.pop_front();
         }
         self.tell_forkchoice()?;
@@ -166,6 +172,8 @@ pub(crate) struct Followed {
     pub(crate) reverted: bool,
     /// Transactions of L2 blocks in whose places L1 has taken others.
     pub(crate) displaced: Vec<RecoveredTransaction>,
+    /// The last L1 transaction that has brought such blocks.
+    pub(crate) overtaken_by: Option<B256>,
     /// Whether there is more to be read already.
     pub(crate) more: bool,
 }

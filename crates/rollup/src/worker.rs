@@ -15,7 +15,7 @@ use crate::{
     unsafe_feed::Feed,
 };
 use alloy_eips::{BlockId as L1BlockId, eip2718::Encodable2718 as _};
-use alloy_primitives::Bytes;
+use alloy_primitives::{Address, B256, Bytes};
 use chain::RecoveredTransaction;
 use node::Node;
 use std::{
@@ -109,6 +109,9 @@ pub(crate) struct Worker {
     pool_log: Option<Arc<PoolLog>>,
     /// Transactions that wait for their place in a block, and not in the pool, until the next role takes them over.
     kept: Vec<RecoveredTransaction>,
+    /// How often, since it began to make blocks, L1 took blocks of its own account that it has not made, and the last
+    /// transaction with such blocks.
+    overtaken: (u64, B256),
 }
 
 impl Worker {
@@ -139,7 +142,9 @@ impl Worker {
         let is_leading = move || shared.makes_blocks.load(Ordering::Relaxed);
         let looks = room.start(start.poll, Arc::clone(&start.stop), is_leading);
         let looks = looks.map_err(no_thread)?;
-        let mut worker = Self { start, client, looks, reads_blobs, acting: None, pool_log, kept };
+        let (acting, overtaken) = (None, (0, B256::ZERO));
+        let mut worker =
+            Self { start, client, looks, reads_blobs, acting, pool_log, kept, overtaken };
         match (is_sequencer && other.is_none()).then(|| worker.batcher(&sync)).flatten() {
             Some(batcher) => worker.lead(sync, batcher?),
             None => worker.follow(sync),
@@ -167,6 +172,7 @@ impl Worker {
         };
         let mut sequencer = Sequencer::new(sync, *rules, config, self.pool_log.clone(), batcher);
         sequencer.keep(core::mem::take(&mut self.kept));
+        self.overtaken = (0, B256::ZERO);
         self.start.feed.follow(None);
         self.start.shared.makes_blocks.store(true, Ordering::Relaxed);
         self.acting = Some(Acting::Sequencer(Box::new(sequencer)));
@@ -247,17 +253,36 @@ impl Worker {
         }
     }
 
-    /// A sequencer in whose blocks' places L1 has taken others, which its peer makes, gives way to that.
+    /// A sequencer in whose blocks' places L1 has taken others, which its peer makes, gives way to that. Without such a
+    /// peer it counts blocks that its own account has brought to L1: another node has its keys.
     fn yield_to_another(&mut self) {
         let Some(Acting::Sequencer(sequencer)) = &mut self.acting else { return };
-        if !core::mem::take(&mut sequencer.is_overtaken) {
-            return;
-        }
-        let Some(url) = &self.start.peer else { return };
-        if let Some(head) = self.start.runtime.block_on(sequencer_at(url)) {
+        let Some(transaction) = sequencer.overtaken_by.take() else { return };
+        if let Some(url) = &self.start.peer
+            && let Some(head) = self.start.runtime.block_on(sequencer_at(url))
+        {
             tracing::error!(url, head, "another makes the blocks: this node follows it");
             self.step_down();
+            return;
         }
+        let Some(account) = self.account() else { return };
+        // An account of another may make blocks too, where the policy lets it.
+        if self.client.sender_of(transaction).is_ok_and(|sender| sender == Some(account)) {
+            self.overtaken = (self.overtaken.0 + 1, transaction);
+            tracing::error!(%account, %transaction, "L1 took blocks of this account that this node has not made");
+        }
+    }
+
+    /// The account that brings blocks to L1, if this node has its key.
+    fn account(&self) -> Option<Address> {
+        self.start.sequencing.as_ref().map(|it| it.advance_key.address())
+    }
+
+    /// The fault of a sequencer whose keys another node uses as well. Once may be a transaction of its own from before
+    /// it lost its chain; the second time one of the two has to stop, or both go on to acknowledge what the other undoes.
+    fn shares_keys(&self) -> Option<RollupError> {
+        let ((times, transaction), account) = (self.overtaken, self.account()?);
+        (times > 1).then_some(RollupError::SharedKeys { account, times, transaction })
     }
 
     const fn role(&self) -> &'static str {
@@ -285,12 +310,17 @@ impl Worker {
         while !self.start.stop.load(Ordering::Relaxed) {
             self.read(&mut reading);
             let (mut outcome, mut not_submitted) = (Ok(()), None);
+            let shares_keys = self.shares_keys();
             if let Some(Acting::Sequencer(sequencer)) = &mut self.acting {
-                if reading.may_seal() {
+                let may_seal = reading.may_seal() && shares_keys.is_none();
+                if may_seal {
                     outcome = sequencer.make_block().map(drop);
                 }
-                sequencer.submit(reading.may_seal() && reading.unread.is_none());
+                sequencer.submit(may_seal && reading.unread.is_none());
                 not_submitted = sequencer.not_submitted();
+                if let Some(error) = shares_keys {
+                    outcome = Err(error);
+                }
             }
             while let Ok(asked) = asked.try_recv() {
                 asked.carry_out(|order| self.change_role(order, &reading));
@@ -386,6 +416,8 @@ impl Worker {
         status.l1_head = view.head().map(|head| id((head.number, head.hash)));
         status.l1_timestamp = view.head().map_or(0, |head| head.timestamp);
         status.l1_finalized = view.finalized();
+        status.l1_entries = view.held() as u64;
+        status.overtaken = self.overtaken.0;
         status.unsafe_head = id((head.header.number, head.hash));
         status.safe_head = id(view.advanced_head().unwrap_or(genesis));
         status.finalized_head = id(view.finalized_head().unwrap_or(genesis));
@@ -410,26 +442,6 @@ impl Worker {
             *deferred = waiting.iter().map(|it| (hash(it), raw(it))).collect();
         }
         drop(deferred);
-        let mut messages = shared.messages.lock();
-        let count = view.messages().len();
-        if messages.len() as u64 != count
-            || messages.last().copied()
-                != view
-                    .messages()
-                    .range(count.saturating_sub(1), count)
-                    .next()
-                    .map(contracts::Message::hash)
-        {
-            *messages = view.messages().range(0, count).map(contracts::Message::hash).collect();
-        }
-        drop(messages);
-        let entries = view.forced_from(0);
-        let mut forced = shared.forced.lock();
-        if forced.len() != entries.len()
-            || forced.last().map(|(hash, _)| *hash) != entries.last().map(|it| it.transaction.hash)
-        {
-            *forced = entries.iter().map(|it| (it.transaction.hash, it.l1_block)).collect();
-        }
-        *shared.forced_next.lock() = view.forced_next();
+        *shared.view.lock() = Some(Arc::clone(view));
     }
 }

@@ -149,6 +149,18 @@ impl L1Client {
         Ok(self.wait(async move { provider.get_chain_id().await })?)
     }
 
+    /// Sender of a transaction, if L1 has it. It is not proven by anything.
+    ///
+    /// # Errors
+    ///
+    /// [`L1Error::Client`].
+    pub(crate) fn sender_of(&self, transaction: B256) -> Result<Option<Address>, L1Error> {
+        let provider = self.client.provider().clone();
+        let found =
+            self.wait(async move { provider.get_transaction_by_hash(transaction).await })?;
+        Ok(found.map(|found| found.inner.signer()))
+    }
+
     /// The code of an account at the newest block. It is not proven by anything.
     ///
     /// # Errors

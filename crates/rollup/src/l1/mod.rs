@@ -23,6 +23,14 @@ pub(crate) use clock::L1Clock;
 pub(crate) use kept::KeptCodes;
 
 use alloy_primitives::{B256, Bloom};
+use imbl::Vector;
+use std::cmp::Ordering;
+
+/// Number of leading entries for which `is_before` holds, in a list in which none follows one for which it does not.
+pub(crate) fn partition_point<T: Clone>(list: &Vector<T>, is_before: impl Fn(&T) -> bool) -> usize {
+    let order = |it: &T| if is_before(it) { Ordering::Less } else { Ordering::Greater };
+    list.binary_search_by(order).unwrap_or_else(|at| at)
+}
 
 /// What is kept of an L1 header.
 #[derive(Debug, Clone, PartialEq, Eq)]

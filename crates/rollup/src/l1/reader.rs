@@ -144,6 +144,11 @@ impl L1Reader {
         Ok(self.view.head().is_some_and(|head| head.number < self.view.latest()))
     }
 
+    /// Number of the last L1 block that stayed, if L1 was reorganised since the last [`Self::hand_over`].
+    pub(crate) const fn reverted_to(&self) -> Option<u64> {
+        self.update.reverted_to
+    }
+
     /// Takes what was read since the last call.
     pub(crate) fn hand_over(&mut self) -> L1Update {
         core::mem::take(&mut self.update)
@@ -307,10 +312,27 @@ impl L1Reader {
         if old == 0 {
             return;
         }
-        Arc::make_mut(&mut self.view).forget_oldest(old);
+        let view = Arc::make_mut(&mut self.view);
+        view.forget_oldest(old);
+        view.forget_settled();
         if let Some(log) = &mut self.log {
             log.forget_oldest(old);
         }
+    }
+
+    /// Forgets the messages up to this index: the L2 has relayed them, as of a block of L1 that no reorganisation takes
+    /// back. `kept` are those of them that the L2 keeps for a retry.
+    pub(super) fn forget_messages(
+        &mut self,
+        relayed: u64,
+        kept: impl IntoIterator<Item = (u64, B256)>,
+    ) {
+        Arc::make_mut(&mut self.view).messages_mut().forget(relayed, kept);
+    }
+
+    /// Forgets messages that the L2 keeps no more.
+    pub(super) fn forget_kept(&mut self, indexes: &[u64]) {
+        Arc::make_mut(&mut self.view).messages_mut().forget_kept(indexes);
     }
 
     fn read_finalized(&mut self) -> Result<(), RollupError> {

@@ -3,11 +3,14 @@
 use crate::{
     Duties, L1Error, RollupError, Rules,
     l1::{L1Clock, L1Reader, L1Update, L1View},
-    sync::{self, Admission},
+    sync::{self, Admission, relayed_after},
 };
 use alloy_primitives::{Address, B256};
+use chain::ChainReader;
+use contracts::{L2_MESSENGER, kept_slot};
 use node::Node;
 use std::{
+    collections::VecDeque,
     io,
     sync::{
         Arc,
@@ -20,6 +23,8 @@ use std::{
 
 /// The longest pause after errors in a row.
 pub(crate) const LONGEST_PAUSE: Duration = Duration::from_secs(10);
+/// Most relayed messages that a look forgets: for each the L2 is asked whether it keeps it for a retry.
+const MOST_FORGOTTEN: usize = 1_024;
 /// The longest sleep without a look at whether the node ends.
 const NAP: Duration = Duration::from_millis(20);
 
@@ -72,6 +77,10 @@ pub(crate) struct L1Room {
     clock: L1Clock,
     /// Terms at the L1 block with this hash.
     terms: Option<(B256, Arc<Terms>)>,
+    /// Number of messages that the L2 had relayed, by what L1 had taken of it up to each of its newest blocks.
+    relayed: VecDeque<(u64, u64)>,
+    /// Messages kept for a retry of which the L2 is asked whether it still does, before it is asked again.
+    kept_checked: usize,
 }
 
 /// Looks that arrive, and the thread that takes them. It ends soon after its [`L1Looks::end`], or after the request to
@@ -84,7 +93,15 @@ pub(crate) struct L1Looks {
 
 impl L1Room {
     pub(crate) const fn new(reader: L1Reader, node: Arc<Node>, sequencing: Sequencing) -> Self {
-        Self { reader, node, sequencing, clock: L1Clock::new(), terms: None }
+        Self {
+            reader,
+            node,
+            sequencing,
+            clock: L1Clock::new(),
+            terms: None,
+            relayed: VecDeque::new(),
+            kept_checked: 0,
+        }
     }
 
     /// Starts the thread, which looks at L1 in this interval until it is told to `stop`; `is_leading` says whether the
@@ -142,7 +159,12 @@ impl L1Room {
     fn look(&mut self, is_leading: bool) -> Result<Look, RollupError> {
         let chain = self.node.read(|node| node.chain.reader().clone());
         let known = |hash: &B256| chain.find_block(hash).is_ok_and(|found| found.is_some());
-        let more = self.reader.read_more(&known)?;
+        let read = self.reader.read_more(&known);
+        if let Some(stayed) = self.reader.reverted_to() {
+            let kept = self.relayed.partition_point(|(at, _)| *at <= stayed);
+            self.relayed.truncate(kept);
+        }
+        let more = read?;
         let terms = match is_leading && !more {
             true => self.terms()?,
             false => None,
@@ -151,10 +173,65 @@ impl L1Room {
             let next = self.reader.client().next_timestamp()?.unwrap_or(head);
             self.clock.set(Instant::now(), head, next.max(head + 1));
         }
+        if !more {
+            self.forget_relayed(&chain)?;
+        }
         // All that can fail has been done: what was read is handed over once.
         let update = L1Update { more, ..self.reader.hand_over() };
         let view = Arc::clone(self.reader.view());
         Ok(Look { update, snapshot: L1Snapshot { view, terms, clock: self.clock } })
+    }
+
+    /// Forgets messages that the L2 has relayed for good: by what L1 had taken of it at the oldest header that is
+    /// remembered, below which no reorganisation is followed.
+    fn forget_relayed(&mut self, chain: &ChainReader) -> Result<(), RollupError> {
+        let view = self.reader.view();
+        let (Some(oldest), Some(head)) = (view.oldest(), view.head()) else { return Ok(()) };
+        let (oldest, head) = (oldest.number, head.number);
+        let safe = match view.advanced_head() {
+            Some((_, hash)) => chain.find_block(&hash)?,
+            None => None,
+        };
+        let Some(safe) = safe else { return Ok(()) };
+        let is_new = self.relayed.back().is_none_or(|(at, _)| *at < head);
+        if is_new {
+            self.relayed.push_back((head, relayed_after(chain, &safe)?));
+        }
+        let settled = self.relayed.iter().take_while(|(at, _)| *at <= oldest).count();
+        let Some(&(_, relayed)) = settled.checked_sub(1).and_then(|last| self.relayed.get(last))
+        else {
+            return Ok(());
+        };
+        self.relayed.drain(..settled - 1);
+        let state = chain.state_after(&safe);
+        let is_kept =
+            |hash| Ok::<_, RollupError>(!state.storage(L2_MESSENGER, kept_slot(hash))?.is_zero());
+        let (mut end, mut kept) = (None, Vec::new());
+        for message in view.messages().settled(relayed, MOST_FORGOTTEN) {
+            let hash = message.hash();
+            if is_kept(hash)? {
+                kept.push((message.index, hash));
+            }
+            end = Some(message.index + 1);
+        }
+        // What was retried or refunded since is settled too. They are looked at when they have doubled, so that the
+        // work is in proportion to what is kept.
+        let mut given_up = Vec::new();
+        if view.messages().kept().len() > 2 * self.kept_checked + MOST_FORGOTTEN {
+            for (index, hash) in view.messages().kept() {
+                if !is_kept(*hash)? {
+                    given_up.push(*index);
+                }
+            }
+            self.kept_checked = view.messages().kept().len() - given_up.len();
+        }
+        if let Some(end) = end {
+            self.reader.forget_messages(end, kept);
+        }
+        if !given_up.is_empty() {
+            self.reader.forget_kept(&given_up);
+        }
+        Ok(())
     }
 
     /// Terms at the head of the view: asked once for each of L1's blocks.

@@ -2,29 +2,35 @@
 
 use crate::{
     L1Error,
-    l1::{ForcedEntry, L1Header, SentMessage, events::Events},
+    l1::{ForcedEntry, L1Header, SentMessage, events::Events, partition_point},
     queue::MessageQueue,
 };
 use alloy_primitives::B256;
 use contracts::Deployment;
-use std::collections::VecDeque;
+use imbl::{Vector, vector};
 
 /// Headers that are remembered: reorganisations below them are refused.
 const REMEMBERED: usize = 1_024;
 
-/// L1 from the block of the deployment on, as far as it has been read. A plain value: the thread that reads L1 hands
-/// out copies, and no other thread waits for L1 to look at one.
+/// L1 from the block of the deployment on, as far as it has been read: the newest headers, and what is open behind them.
+/// A plain value, of which a copy shares all that has not changed: the thread that reads L1 hands out copies, and no
+/// other thread waits for L1 to look at one.
 #[derive(Debug, Clone)]
 pub struct L1View {
     deployment: Deployment,
     /// The newest headers. Of those that were kept in a file all, until the node of L1 has said where its chain is.
-    headers: VecDeque<L1Header>,
+    headers: Vector<L1Header>,
     messages: MessageQueue,
-    forced: Vec<ForcedEntry>,
-    /// Number, hash and L1 block of each L2 block that L1 has taken.
-    advanced: Vec<(u64, B256, u64)>,
-    /// Number of each forced transaction that was discharged, and the L1 block of that.
-    discharged: Vec<(u64, u64)>,
+    /// Forced transactions, but for the oldest ones, which are [discharged for good](Self::forget_settled).
+    forced: Vector<ForcedEntry>,
+    /// Number of those that are forgotten.
+    forced_forgotten: u64,
+    /// Number, hash and L1 block of the newest L2 blocks that L1 has taken.
+    advanced: Vector<(u64, B256, u64)>,
+    /// The newest final one among those that are forgotten.
+    final_before: Option<(u64, B256)>,
+    /// Number of each forced transaction that was discharged lately, and the L1 block of that.
+    discharged: Vector<(u64, u64)>,
     finalized: u64,
     /// Number of the newest L1 block there is, as the node said last.
     latest: u64,
@@ -35,11 +41,13 @@ impl L1View {
     pub(super) fn new(deployment: Deployment) -> Self {
         Self {
             deployment,
-            headers: VecDeque::new(),
+            headers: Vector::new(),
             messages: MessageQueue::default(),
-            forced: Vec::new(),
-            advanced: Vec::new(),
-            discharged: Vec::new(),
+            forced: Vector::new(),
+            forced_forgotten: 0,
+            advanced: Vector::new(),
+            final_before: None,
+            discharged: Vector::new(),
             finalized: 0,
             latest: 0,
         }
@@ -61,7 +69,7 @@ impl L1View {
         self.headers.get(usize::try_from(number.checked_sub(first)?).ok()?)
     }
 
-    /// Whether this block is on the chain that was read. Those that are forgotten are taken to be.
+    /// Returns `true` if this block is on the chain that was read. Blocks that are forgotten are taken to be.
     pub fn is_canonical(&self, number: u64, hash: B256) -> bool {
         match self.header(number) {
             Some(header) => header.hash == hash,
@@ -84,32 +92,38 @@ impl L1View {
         &self.messages
     }
 
-    /// The forced transactions from this number on.
-    pub fn forced_from(&self, index: u64) -> &[ForcedEntry] {
-        let index = usize::try_from(index).unwrap_or(usize::MAX);
-        self.forced.get(index..).unwrap_or_default()
+    /// The forced transactions from this number on; none if the first of them is forgotten.
+    pub fn forced_from(&self, index: u64) -> impl Iterator<Item = &ForcedEntry> {
+        let at = index.checked_sub(self.forced_forgotten).and_then(|at| usize::try_from(at).ok());
+        let first = at.unwrap_or(usize::MAX).min(self.forced.len());
+        (first..self.forced.len()).filter_map(|at| self.forced.get(at))
+    }
+
+    /// Number of forced transactions that were submitted.
+    pub fn forced_len(&self) -> u64 {
+        self.forced_forgotten + self.forced.len() as u64
     }
 
     /// Number of the first forced transaction that L1 does not know to be dealt with.
     pub fn forced_next(&self) -> u64 {
-        self.discharged.last().map_or(0, |(index, _)| index + 1)
+        self.discharged.back().map_or(self.forced_forgotten, |(index, _)| index + 1)
     }
 
     /// The newest L2 block that L1 has taken, as number and hash.
     pub fn advanced_head(&self) -> Option<(u64, B256)> {
-        self.advanced.last().map(|(number, hash, _)| (*number, *hash))
+        self.advanced.back().map(|(number, hash, _)| (*number, *hash))
     }
 
     /// The newest L2 block that a final L1 block has taken, as number and hash.
     pub fn finalized_head(&self) -> Option<(u64, B256)> {
-        let last = self.advanced.partition_point(|(_, _, l1_block)| *l1_block <= self.finalized);
-        let (number, hash, _) = self.advanced.get(last.checked_sub(1)?)?;
-        Some((*number, *hash))
+        let last = partition_point(&self.advanced, |(_, _, l1_block)| *l1_block <= self.finalized);
+        let newest = last.checked_sub(1).and_then(|last| self.advanced.get(last));
+        newest.map_or(self.final_before, |(number, hash, _)| Some((*number, *hash)))
     }
 
-    /// Hash of the L2 block with this number that L1 has taken.
+    /// Hash of the L2 block with this number that L1 has taken, if it is one of the newest.
     pub fn advanced_hash(&self, number: u64) -> Option<B256> {
-        let first = self.advanced.first()?.0;
+        let first = self.advanced.front()?.0;
         let index = usize::try_from(number.checked_sub(first)?).ok()?;
         self.advanced.get(index).map(|(_, hash, _)| *hash)
     }
@@ -126,13 +140,15 @@ impl L1View {
 
     /// Number of headers that stay if all behind this L1 block go; `None` stands for all of them.
     pub(super) fn headers_up_to(&self, stayed: Option<u64>) -> usize {
-        self.headers.partition_point(|header| stayed.is_some_and(|stayed| header.number <= stayed))
+        partition_point(&self.headers, |header| {
+            stayed.is_some_and(|stayed| header.number <= stayed)
+        })
     }
 
     /// Number of the L2 block, and of the L1 block that has taken it, of the first that is not `known`: a node that has
     /// a block has those before it.
     pub(super) fn first_unknown(&self, known: &dyn Fn(&B256) -> bool) -> Option<(u64, u64)> {
-        let held = self.advanced.partition_point(|(_, hash, _)| known(hash));
+        let held = partition_point(&self.advanced, |(_, hash, _)| known(hash));
         self.advanced.get(held).map(|(number, _, l1_block)| (*number, *l1_block))
     }
 
@@ -144,12 +160,15 @@ impl L1View {
             Some(number) => self.messages.revert_to(number),
             None => self.messages = MessageQueue::default(),
         }
-        self.forced.retain(|entry| is_kept(entry.l1_block));
-        self.advanced.retain(|(_, _, l1_block)| is_kept(*l1_block));
-        self.discharged.retain(|(_, l1_block)| is_kept(*l1_block));
+        let forced = partition_point(&self.forced, |entry| is_kept(entry.l1_block));
+        self.forced.truncate(forced);
+        let advanced = partition_point(&self.advanced, |(_, _, l1_block)| is_kept(*l1_block));
+        self.advanced.truncate(advanced);
+        let discharged = partition_point(&self.discharged, |(_, l1_block)| is_kept(*l1_block));
+        self.discharged.truncate(discharged);
     }
 
-    /// Whether a block, and what it says, comes next.
+    /// Checks that a block, and what it says, comes next.
     pub(super) fn accepts(&self, header: &L1Header, events: &Events) -> Result<(), L1Error> {
         let number = self.head().map_or(self.deployment.l1_block, |head| head.number + 1);
         if header.number != number {
@@ -182,9 +201,40 @@ impl L1View {
 
     /// Forgets so many of the oldest headers.
     pub(super) fn forget_oldest(&mut self, count: usize) {
-        self.headers.drain(..count.min(self.headers.len()));
-        // There may have been those of a whole file.
-        self.headers.shrink_to(2 * REMEMBERED);
+        self.headers = self.headers.split_off(count.min(self.headers.len()));
+    }
+
+    /// Forgets the L2 blocks, and the forced transactions, that are settled behind the oldest header that is remembered:
+    /// no reorganisation that is followed goes back there. The newest of these blocks stays.
+    pub(super) fn forget_settled(&mut self) {
+        let Some(oldest) = self.oldest().map(|header| header.number) else { return };
+        let advanced = partition_point(&self.advanced, |(_, _, at)| *at < oldest);
+        if advanced > 1 {
+            let kept = self.advanced.split_off(advanced - 1);
+            // What is not final by now is not called so before a later one is.
+            self.final_before = self.finalized_head();
+            self.advanced = kept;
+        }
+        let discharged = partition_point(&self.discharged, |(_, at)| *at < oldest);
+        let Some(&(index, at)) = discharged.checked_sub(1).and_then(|at| self.discharged.get(at))
+        else {
+            return;
+        };
+        self.discharged = vector![(index, at)] + self.discharged.split_off(discharged);
+        let settled = (index + 1).saturating_sub(self.forced_forgotten);
+        let settled = usize::try_from(settled).unwrap_or(usize::MAX).min(self.forced.len());
+        self.forced = self.forced.split_off(settled);
+        self.forced_forgotten += settled as u64;
+    }
+
+    /// The queue of messages, to forget what was relayed.
+    pub(super) const fn messages_mut(&mut self) -> &mut MessageQueue {
+        &mut self.messages
+    }
+
+    /// Number of entries that it holds in memory, headers aside.
+    pub fn held(&self) -> usize {
+        self.messages.held() + self.forced.len() + self.advanced.len() + self.discharged.len()
     }
 
     /// Notes the newest L1 block there is.

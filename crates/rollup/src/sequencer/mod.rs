@@ -18,6 +18,7 @@ use crate::{
     status::{BacklogStatus, SubmitterStatus},
     sync::Sync,
 };
+use alloy_primitives::B256;
 use backlog::{Pace, Queue};
 use chain::{Block, ChainReader, RecoveredTransaction};
 use contracts::posting::L1Limits;
@@ -51,8 +52,8 @@ pub struct Sequencer {
     /// Since when L1's time has been behind that of the newest block.
     ahead_since: Option<Instant>,
     pool_log: Option<Arc<PoolLog>>,
-    /// Whether L1 has taken blocks in the places of this node's since somebody looked.
-    pub(crate) is_overtaken: bool,
+    /// The last L1 transaction with blocks in the places of this node's, until the worker takes it.
+    pub(crate) overtaken_by: Option<B256>,
 }
 
 impl Sequencer {
@@ -78,7 +79,7 @@ impl Sequencer {
             clock: L1Clock::new(),
             ahead_since: None,
             pool_log,
-            is_overtaken: false,
+            overtaken_by: None,
         };
         sequencer.expect_plain_block();
         sequencer
@@ -157,7 +158,8 @@ impl Sequencer {
         if update.reverted {
             self.batcher.forget();
         }
-        self.is_overtaken |= !update.reverted && !update.displaced.is_empty();
+        // Blocks that give way to a reorganisation of L1 are not another sequencer's doing.
+        self.overtaken_by = update.overtaken_by.filter(|_| !update.reverted).or(self.overtaken_by);
         self.displace(update.displaced);
         self.rebuild_lost()
     }

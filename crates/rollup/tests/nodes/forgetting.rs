@@ -1,0 +1,118 @@
+//! What a node forgets of L1, and what it still answers.
+
+use crate::support::{World, is_settled, provider_of, signed, signed_with, until};
+use alloy_eips::eip2718::Encodable2718 as _;
+use alloy_genesis::GenesisAccount;
+use alloy_primitives::{Address, Bytes, U256};
+use alloy_provider::{Provider, RootProvider, ext::AnvilApi};
+use alloy_sol_types::SolCall as _;
+use contracts::bindings::{IForcedInbox, IL1MessageQueue};
+use enshrine_rollup::RollupNode;
+use eyre::Result;
+use serde_json::Value;
+use testkit::{ETHER, FORCED_FEE, Key};
+
+/// Deposits to accounts that take them.
+const DEPOSITS: u64 = 40;
+
+async fn state(l2: &RootProvider, index: u64) -> Result<String> {
+    Ok(l2.raw_request("rollup_messageStatus".into(), (index,)).await?)
+}
+
+async fn forced(l2: &RootProvider, index: u64) -> Result<Value> {
+    Ok(l2.raw_request("rollup_forcedStatus".into(), (index,)).await?)
+}
+
+async fn held_after(node: &RollupNode, world: &World, blocks: u64) -> Result<u64> {
+    world.provider.anvil_mine(Some(blocks), Some(0)).await?;
+    let head = world.provider.get_block_number().await?;
+    until("all of L1", node, || async {
+        Ok(node.status().l1_head.is_some_and(|it| it.number >= head) && node.status().synced)
+    })
+    .await?;
+    Ok(node.status().l1_entries)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_settled_behind_every_reorganisation_is_forgotten_and_its_state_still_told()
+-> Result<()> {
+    // PUSH0, PUSH0, REVERT: the L2 keeps what it does not take.
+    let refuses = Address::repeat_byte(0xbd);
+    let code = Some(Bytes::from_static(&[0x5f, 0x5f, 0xfd]));
+    let account = GenesisAccount { code, ..Default::default() };
+    let world = World::with(vec![(refuses, account)]).await?;
+    let sequencer = world.sequencer().await?;
+    let follower = world.follower(None).await?;
+    let (l2, alice) = (provider_of(&sequencer)?, Key::named("alice"));
+    world.deposit(alice.address(), U256::from(ETHER)).await?;
+    for _ in 1..DEPOSITS {
+        world.deposit(Address::repeat_byte(7), U256::ONE).await?;
+    }
+    let refund_to = alice.address();
+    let fails = IL1MessageQueue::sendCall {
+        to: refuses,
+        refundTo: refund_to,
+        gasLimit: 50_000,
+        fee: 0,
+        data: Bytes::new(),
+    };
+    world.l1_call(world.message_queue, U256::from(5), fails.abi_encode()).await?;
+    until("the messages", &sequencer, || async {
+        Ok(state(&l2, DEPOSITS).await.is_ok_and(|it| it == "failed") && is_settled(&sequencer))
+    })
+    .await?;
+    let transaction = signed(&l2, &alice, Address::repeat_byte(2), 1, Bytes::new(), 21_000).await?;
+    let submit = IForcedInbox::submitCall { raw: transaction.encoded_2718().into() };
+    world.l1_call(world.forced, U256::from(FORCED_FEE), submit.abi_encode()).await?;
+    until("the forced transaction", &sequencer, || async {
+        Ok(forced(&l2, 0).await.is_ok_and(|it| it["discharged"] == true) && is_settled(&sequencer))
+    })
+    .await?;
+    let before = forced(&l2, 0).await?;
+    assert_eq!(before["hash"], transaction.hash().to_string());
+
+    // All of it can still be reorganised away, so all of it is held.
+    assert!(held_after(&sequencer, &world, 900).await? >= DEPOSITS, "{:?}", sequencer.status());
+    for node in [&sequencer, &follower] {
+        // Behind that many blocks nothing is followed back. The one that the L2 keeps stays.
+        let mut held = held_after(node, &world, 300).await?;
+        until("a look that forgets", node, || {
+            held = node.status().l1_entries;
+            async move { Ok(held <= 8) }
+        })
+        .await?;
+        let l2 = provider_of(node)?;
+        for index in [0, 1, DEPOSITS - 1] {
+            assert_eq!(state(&l2, index).await?, "relayed", "{index}");
+        }
+        assert_eq!(state(&l2, DEPOSITS).await?, "failed");
+        assert!(state(&l2, DEPOSITS + 1).await.is_err(), "no such message was sent");
+        assert_eq!(forced(&l2, 0).await?["discharged"], true);
+        assert!(forced(&l2, 1).await.is_err(), "no such transaction was submitted");
+    }
+
+    // And it goes on: messages, forced transactions and blocks behind what is forgotten.
+    world.deposit(alice.address(), U256::from(ETHER)).await?;
+    let forces = signed_with(
+        &alice,
+        l2.get_transaction_count(alice.address()).await?,
+        Address::repeat_byte(3),
+        1,
+        Bytes::new(),
+        21_000,
+    );
+    let submit = IForcedInbox::submitCall { raw: forces.encoded_2718().into() };
+    world.l1_call(world.forced, U256::from(FORCED_FEE), submit.abi_encode()).await?;
+    for node in [&sequencer, &follower] {
+        let l2 = provider_of(node)?;
+        until("what comes after", node, || async {
+            let is_discharged = forced(&l2, 1).await.is_ok_and(|it| it["discharged"] == true);
+            let is_relayed = state(&l2, DEPOSITS + 1).await.is_ok_and(|it| it == "relayed");
+            Ok(is_discharged && is_relayed && is_settled(node))
+        })
+        .await?;
+    }
+    follower.stop().await;
+    sequencer.stop().await;
+    Ok(())
+}

@@ -1,0 +1,85 @@
+//! Two sequencers with the same keys, which no L1 account can tell apart.
+
+use crate::support::{World, is_settled, provider_of, signed_with, until};
+use alloy_eips::eip2718::Encodable2718 as _;
+use alloy_genesis::GenesisAccount;
+use alloy_primitives::{Address, Bytes, U256};
+use alloy_provider::Provider as _;
+use enshrine_rollup::RollupNode;
+use eyre::Result;
+use std::time::Duration;
+use testkit::{ETHER, Key};
+
+/// An L1 whose L2 has given these accounts an ether each.
+async fn world_of(keys: &[Key]) -> Result<World> {
+    let rich = || GenesisAccount::default().with_balance(U256::from(ETHER));
+    World::with(keys.iter().map(|key| (key.address(), rich())).collect()).await
+}
+
+/// Sends a transfer to a node, which may refuse it.
+async fn transfer(node: &RollupNode, key: &Key, nonce: u64) -> Result<()> {
+    let raw = signed_with(key, nonce, Address::repeat_byte(9), 1, Bytes::new(), 21_000);
+    let _ = provider_of(node)?.send_raw_transaction(&raw.encoded_2718()).await;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sequencer_whose_keys_another_uses_stops_and_says_so_and_one_alone_goes_on() -> Result<()>
+{
+    let keys = [Key::named("alice"), Key::named("bob")];
+    let world = world_of(&keys).await?;
+    let nodes = [world.sequencer().await?, world.sequencer().await?];
+    let stopped = |node: &RollupNode| {
+        let fault = node.status().fault.unwrap_or_default();
+        fault.contains("another node has the keys of this sequencer")
+    };
+    let mut nonce = 0;
+    until("a sequencer that stops", &nodes[0], || {
+        nonce += 1;
+        let (nodes, keys) = (&nodes, &keys);
+        async move {
+            for (node, key) in nodes.iter().zip(keys) {
+                // Each has users of its own, and makes blocks for them.
+                transfer(node, key, nonce - 1).await?;
+            }
+            tokio::time::sleep(Duration::from_millis(300)).await;
+            Ok(nodes.iter().any(stopped))
+        }
+    })
+    .await?;
+    let at = nodes.iter().position(stopped).unwrap_or_default();
+    let status = nodes[at].status();
+    assert!(status.overtaken >= 2, "{status:?}");
+    let fault = status.fault.unwrap_or_default();
+    let account = world.sequencer_config()?.advance_key.address();
+    assert!(fault.contains(&account.to_string()), "{fault}");
+    // What is sent to it now goes into no block of its own, and what it shows is what L1 has.
+    let metrics = reqwest::get(format!("http://{}/metrics", nodes[at].server().addresses()[0]));
+    assert!(metrics.await?.text().await?.contains("enshrine_rollup_overtaken "));
+    let [first, second] = nodes;
+    let (stops, other) = if at == 0 { (first, second) } else { (second, first) };
+    other.stop().await;
+    transfer(&stops, &keys[at], nonce).await?;
+    let head = stops.status().safe_head.number;
+    until("the stopped node at what L1 has", &stops, || async {
+        Ok(is_settled(&stops) || stops.status().safe_head.number > head)
+    })
+    .await?;
+    assert!(stopped(&stops), "{:?}", stops.status());
+    stops.stop().await;
+
+    // The operator has stopped both, and starts one.
+    let alone = world.sequencer().await?;
+    until("the chain of L1", &alone, || async { Ok(alone.status().synced) }).await?;
+    let l2 = provider_of(&alone)?;
+    let carol = keys[1].address();
+    let before = l2.get_transaction_count(carol).await?;
+    transfer(&alone, &keys[1], before).await?;
+    until("a block of the one that is left", &alone, || async {
+        Ok(l2.get_transaction_count(carol).await? > before && is_settled(&alone))
+    })
+    .await?;
+    assert_eq!((alone.status().overtaken, alone.status().fault), (0, None));
+    alone.stop().await;
+    Ok(())
+}
