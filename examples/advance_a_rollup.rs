@@ -38,7 +38,7 @@ fn main() -> eyre::Result<()> {
     let (block, rejected) = l2.seal(time, B256::ZERO, vec![transfer])?;
     eyre::ensure!(rejected.is_empty(), "the block is without {rejected:?}");
 
-    // Whoever may advances the rollup: no proof, the input of EXECUTE is all that L1 needs.
+    // Any account that the policy admits advances the rollup: L1 needs no proof, only the input of EXECUTE.
     let input = Bytes::from(block.input()?);
     let advance = |input| advanceCall { inputs: vec![input], evidence: Evidence::default() };
     let mut forged = input.to_vec();

@@ -28,16 +28,16 @@ async fn main() -> eyre::Result<()> {
     eyre::ensure!(result.len() == 43, "EXECUTE answers {result}");
 
     // What only a devnet can do: change its state, and change it back.
-    let nobody = Address::repeat_byte(0x77);
+    let stranger = Address::repeat_byte(0x77);
     let snapshot = provider.anvil_snapshot().await?;
-    provider.anvil_set_balance(nobody, ether).await?;
-    provider.anvil_impersonate_account(nobody).await?;
+    provider.anvil_set_balance(stranger, ether).await?;
+    provider.anvil_impersonate_account(stranger).await?;
     provider.anvil_mine(Some(5), None).await?;
     eyre::ensure!(provider.get_block_number().await? == 6);
-    eyre::ensure!(provider.get_balance(nobody).await? == ether);
+    eyre::ensure!(provider.get_balance(stranger).await? == ether);
     eyre::ensure!(provider.anvil_revert(snapshot).await?);
     eyre::ensure!(provider.get_block_number().await? == 1);
-    eyre::ensure!(provider.get_balance(nobody).await?.is_zero());
+    eyre::ensure!(provider.get_balance(stranger).await?.is_zero());
 
     println!("{} served {} accounts", devnet.endpoint(), devnet.addresses().len());
     devnet.stop().await;

@@ -17,12 +17,12 @@ fn main() -> eyre::Result<()> {
     eyre::ensure!(of_the_bytes == 5_000 + 40 * input.len() as u64, "other prices");
     eyre::ensure!(executed.gas == of_the_bytes + 21_000, "the block is one transfer");
 
-    // Whoever holds less than the reserve is refused before any work is done.
+    // A caller with less gas than the reserve is refused before any work is done.
     let refusal = execute.run(&input, executed.gas - 1).unwrap_err();
     eyre::ensure!(matches!(refusal, ExecuteError::OutOfGas { .. }), "{refusal}");
     println!("with one gas less: {refusal}");
 
-    // The rule of ethrex charges the gas limit of the block, whatever it uses.
+    // The rule of ethrex charges the gas limit of the block, not the gas that it uses.
     let ethrex = Execute { gas: GasSchedule::ETHREX.into(), ..Execute::default() };
     let executed = ethrex.run(&input, 100_000_000)?;
     println!("by ethrex's rule: {}", executed.gas);

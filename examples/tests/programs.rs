@@ -1,4 +1,4 @@
-//! Each program comes to its end, as it does for whoever runs it: what it shows, it checks.
+//! Each example runs to its end and checks its own output.
 
 use std::process::Command;
 

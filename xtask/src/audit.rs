@@ -37,9 +37,9 @@ pub(crate) fn run(root: &Path) -> eyre::Result<bool> {
 
 struct Audit {
     root: PathBuf,
-    /// Where everything lands.
+    /// Folder of all reports.
     dir: PathBuf,
-    /// Where the analysers look for `forge` and for one another.
+    /// `PATH` of the analysers, which look for `forge` and for one another there.
     path: std::ffi::OsString,
 }
 

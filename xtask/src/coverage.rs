@@ -78,7 +78,7 @@ impl Share {
         self.hit += other.hit;
     }
 
-    /// Of nothing, all was run.
+    /// Share that ran, in percent; 100 if there is nothing to run.
     fn percent(self) -> f64 {
         if self.found == 0 { 100.0 } else { 100.0 * f64::from(self.hit) / f64::from(self.found) }
     }

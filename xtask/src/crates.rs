@@ -1,4 +1,4 @@
-//! What the crates of the workspace are, and how they depend on one another.
+//! The crates of the workspace and their dependencies on one another.
 
 use std::{fmt::Write as _, path::Path};
 

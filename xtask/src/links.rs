@@ -13,7 +13,7 @@ struct Document {
     anchors: HashSet<String>,
     /// Target and line of each link.
     links: Vec<(String, usize)>,
-    /// What stands there as code and may be the path of a file, and its line.
+    /// Code spans that may be paths of files, with their lines.
     paths: Vec<(String, usize)>,
 }
 

@@ -138,11 +138,11 @@ enum Task {
     /// Processes are killed, L1 is reorganised, hangs and jumps in time. A failure names the step and the
     /// seed, from which all choices follow.
     Soak {
-        /// For how long
+        /// Duration in minutes
         #[arg(long, value_name = "N", default_value_t = 30.0)]
         minutes: f64,
 
-        /// What the choices follow from
+        /// Seed of all random choices
         #[arg(long, value_name = "S", default_value_t = 1)]
         seed: u64,
     },
@@ -151,7 +151,7 @@ enum Task {
     ///
     /// Prints the path of the archive. Needs npm; see tools/package.
     Package {
-        /// Where to put it [default: target/package]
+        /// Output folder [default: target/package]
         #[arg(long, value_name = "FOLDER")]
         out: Option<PathBuf>,
     },

@@ -198,7 +198,7 @@ struct Campaign {
     forge: PathBuf,
     results: PathBuf,
     known: BTreeMap<String, Outcome>,
-    /// How long the tests of each copy take of contracts as they are.
+    /// Duration of the tests over unchanged contracts, for each copy.
     durations: BTreeMap<String, Duration>,
 }
 
@@ -268,7 +268,7 @@ impl Campaign {
         Ok(())
     }
 
-    /// What becomes of a mutant, from an earlier run or from the tests.
+    /// Outcome of a mutant, from an earlier run or from the tests.
     fn outcome(
         &mut self,
         file: &str,
@@ -307,7 +307,7 @@ impl Campaign {
         Ok(outcome)
     }
 
-    /// How long the tests take of contracts as they are; an error if they fail. Makes the copy first.
+    /// Duration of the tests over unchanged contracts; an error if they fail. Makes the copy first.
     fn duration(&mut self, stage: &Stage) -> eyre::Result<Duration> {
         if let Some(known) = self.durations.get(&stage.copy) {
             return Ok(*known);
@@ -364,7 +364,7 @@ struct Stage {
     copy: String,
     /// The one folder of tests that it has besides what all share; all tests without.
     own: Option<PathBuf>,
-    /// Which of its tests to run.
+    /// Names of the tests to run.
     tests: Vec<String>,
 }
 
@@ -435,7 +435,7 @@ struct Explained {
 #[serde(deny_unknown_fields)]
 struct Explanation {
     file: String,
-    /// As they are printed, without the file.
+    /// Mutants as they are printed, without the file.
     mutants: Vec<String>,
     because: String,
 }

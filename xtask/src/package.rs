@@ -18,7 +18,7 @@ use crate::files;
 /// Folders of Solidity that are packed unchanged.
 const FOLDERS: [&str; 2] = ["contracts", "test/utils"];
 
-/// Under which terms all of it is.
+/// Licences of the package.
 const LICENSES: [&str; 2] = ["LICENSE-APACHE", "LICENSE-MIT"];
 
 /// Packs into a folder, and says what was made.

@@ -1,4 +1,4 @@
-//! What reaches users links nothing that is for tests.
+//! Check that no shipped program links a crate for tests.
 
 use std::{
     collections::{BTreeMap, VecDeque},

@@ -52,7 +52,7 @@ pub(crate) enum Stage {
     ForgeTest,
     /// cargo test over the whole workspace, the examples in its documentation included
     RustTest,
-    /// What L2 transactions cost on L1 is what docs/gas.md says
+    /// Costs of L2 transactions on L1, compared with docs/gas.md
     Economics,
     /// The book, of which every link leads somewhere
     Book,
@@ -63,9 +63,9 @@ pub(crate) enum Stage {
 pub(crate) struct Plan {
     /// The chosen stages; all of them when empty.
     pub(crate) only: Vec<Stage>,
-    /// Whether a failure leaves the later stages to run.
+    /// `true` to run the later stages after a failure.
     pub(crate) keep_going: bool,
-    /// Whether forge searches invariants for long ([`THOROUGH`]).
+    /// `true` for the long search of invariants in forge ([`THOROUGH`]).
     pub(crate) thorough: bool,
 }
 
@@ -94,7 +94,7 @@ impl From<Checked> for Outcome {
     }
 }
 
-/// Why stages of forge are skipped.
+/// Reason to skip the stages of forge.
 const NO_SOLIDITY: &str = "there is no .sol file below contracts/ or test/ yet";
 
 /// Runs the planned stages and prints a summary; whether none of them failed.

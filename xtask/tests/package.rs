@@ -12,7 +12,7 @@ use serde_json::Value;
 use toml::Table;
 use toolchain::{Toolchain, progress_to_stderr};
 
-/// Where a project keeps what it depends on.
+/// Layout of a project's dependencies.
 struct Layout {
     /// Its place among the settings that the package's README shows.
     documented: usize,
@@ -21,11 +21,11 @@ struct Layout {
     names: [&'static str; 3],
 }
 
-/// That of `forge install`.
+/// Layout of `forge install`.
 const FORGE: Layout =
     Layout { documented: 0, folder: "lib", names: ["enshrine", "forge-std", "solady"] };
 
-/// That of soldeer: the folders have their versions in their names.
+/// Layout of soldeer: the folders have their versions in their names.
 const SOLDEER: Layout = Layout {
     documented: 1,
     folder: "dependencies",
@@ -61,12 +61,12 @@ fn said(output: &Output) -> String {
     String::from_utf8_lossy(&[&output.stdout[..], &output.stderr].concat()).into_owned()
 }
 
-/// What the package says in its `foundry.toml`.
+/// Settings in the `foundry.toml` of the package.
 fn settings(package: &Path) -> Table {
     fs::read_to_string(package.join("foundry.toml")).unwrap().parse().unwrap()
 }
 
-/// What it declares there that it needs, and in which version.
+/// Dependencies that the settings declare, with their versions.
 fn declared(settings: &Table) -> BTreeMap<String, String> {
     let version = |value: &toml::Value| value.as_str().unwrap().to_owned();
     let table = settings["dependencies"].as_table().unwrap();

@@ -10,7 +10,7 @@ use std::{
 const PINNED: [&str; 5] =
     ["package.json", "package-lock.json", ".npmrc", "foundry.toml", "tools/solc"];
 
-/// What one line of progress says when packages are about to be installed.
+/// Part of a progress line that announces the installation of packages.
 const INSTALLS: &str = "installing the npm packages";
 
 fn setup(root: &Path, search_path: Option<&str>) -> Command {

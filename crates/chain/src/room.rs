@@ -1,4 +1,5 @@
-//! What L1 can carry of a block, and what is left of that while the block is filled.
+//! Limits that L1 puts on the EXECUTE input of a block, and the part that is left while the block
+//! is filled.
 
 use crate::{
     ChainConfig, Rejection,
@@ -22,21 +23,21 @@ pub struct InputLimits {
     /// Least that a transaction pays in tips for each byte that it makes the input longer, in wei: its own, and those
     /// of what it is the first to read.
     pub byte_price: u128,
-    /// How many of the transactions, the first ones, pay no such price: what the block owes.
+    /// Number of leading transactions that the price does not apply to: those that the block owes.
     pub exempt: usize,
     /// Gas schedule of EXECUTE on the L1 that the block goes to.
     pub schedule: GasSchedule,
 }
 
 impl InputLimits {
-    /// Whether there are any.
+    /// Returns `true` if any limit is set.
     pub const fn any(&self) -> bool {
         self.bytes.is_some() || self.gas.is_some() || self.byte_price > 0
     }
 }
 
-/// What the input of EXECUTE for a block takes at most, with what is set aside for what is read behind its last
-/// transaction.
+/// Upper bound of what the input of EXECUTE for a block takes, with a reserve for what is read
+/// after the last transaction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct InputUse {
     /// Bytes of the input in its shortest form.
@@ -59,7 +60,7 @@ const REQUEST_OVERHEAD: usize = 2_048;
 /// Nodes that are read behind the last transaction, beside those siblings.
 const NODES_BEHIND: usize = 8;
 
-/// What the transactions of a block bring into its input, beside what they read.
+/// Data that the transactions of a block add to its input, apart from the witness.
 #[derive(Debug, Clone, Copy, Default)]
 struct Load {
     transactions: usize,
@@ -71,7 +72,7 @@ struct Load {
     removals: usize,
 }
 
-/// What the input of any block with some transaction holds at least.
+/// Lower bound of the input of any block that contains a given transaction.
 #[derive(Debug, Clone, Copy)]
 struct Own {
     /// Bytes, those of nodes in compact form.
@@ -83,7 +84,7 @@ struct Own {
 }
 
 impl Own {
-    /// Of a transaction that has brought what there is now beyond what there was.
+    /// Lower bound for a transaction that has grown the input from `before` to `now`.
     fn of(transaction: &Transaction, before: Size, now: Size) -> Self {
         let bytes = own_bytes(transaction);
         Self {
@@ -94,7 +95,7 @@ impl Own {
     }
 }
 
-/// What an input may still take while its block is filled.
+/// Budget of an input while its block is filled.
 pub(crate) struct Room<'r, 's> {
     limits: InputLimits,
     recording: &'r WitnessRecorder<'s>,
@@ -126,7 +127,7 @@ impl<'r, 's> Room<'r, 's> {
         if self.limits.gas.is_some() { self.work.overrides() } else { config }
     }
 
-    /// Whether anything bounds the block.
+    /// Returns `true` if a limit applies to the block.
     pub(crate) const fn is_bounded(&self) -> bool {
         self.limits.any()
     }
@@ -139,8 +140,8 @@ impl<'r, 's> Room<'r, 's> {
         &self.work
     }
 
-    /// Why a block with this much more does not fit, if it does not; `own` is what the input of any block
-    /// with that transaction holds at least.
+    /// Reason why a block with this additional load does not fit, if it does not. `own` is the
+    /// lower bound of any block with that transaction.
     fn refusal(&self, index: usize, load: Load, own: Own) -> Option<Rejection> {
         let size = self.recording.size();
         let is_alone = load.transactions == 1;
@@ -176,7 +177,8 @@ impl<'r, 's> Room<'r, 's> {
         None
     }
 
-    /// Why a transaction that has used so much gas pays too little for its bytes, if it does.
+    /// Reason why a transaction that has used so much gas pays too little for its bytes, if it
+    /// does.
     fn debt(
         &self,
         index: usize,
@@ -259,7 +261,7 @@ impl<'f, 'r, 's> Filling<'f, 'r, 's> {
         }
     }
 
-    /// What the block takes as it is.
+    /// Use of the budget by the block in its present state.
     pub(crate) fn used(&self) -> Option<InputUse> {
         let room = self.room?;
         let size = room.recording.size();
@@ -267,7 +269,7 @@ impl<'f, 'r, 's> Filling<'f, 'r, 's> {
         Some(InputUse { bytes, gas: room.likely_asked(&size, self.load) })
     }
 
-    /// Why there is no room for a transaction even if it reads nothing, if there is none.
+    /// Reason why a transaction does not fit even if it reads nothing, if it does not.
     pub(crate) fn shortage(&self, index: usize, transaction: &Transaction) -> Option<Rejection> {
         let room = self.room?;
         if self.in_vain > room.block_gas_limit {

@@ -9,7 +9,7 @@ use clap_complete::Shell;
 use eyre::{Result, WrapErr as _};
 use std::{fs, path::PathBuf, process::ExitCode};
 
-/// What the program is called where it is installed.
+/// Name of the installed program.
 const NAME: &str = "enshrine";
 
 #[derive(Debug, Args)]

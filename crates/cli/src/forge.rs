@@ -12,16 +12,16 @@ use std::{env, process::ExitCode};
 pub(crate) enum Command {
     /// The code that stands for EXECUTE inside forge.
     Shim {
-        /// What the utilities speak.
+        /// Protocol version that the test utilities speak.
         #[arg(long)]
         protocol: u32,
-        /// Which EXECUTE; see `docs/forge.md`.
+        /// EXECUTE profile; see `docs/forge.md`.
         #[arg(long, default_value = "")]
         profile: String,
     },
     /// Run EXECUTE for a call inside forge.
     Execute {
-        /// Which EXECUTE.
+        /// EXECUTE profile.
         #[arg(long, default_value = "")]
         profile: String,
         /// Hash of the request, which names its file.
@@ -31,7 +31,7 @@ pub(crate) enum Command {
     },
     /// Make, build on and look at L2 chains.
     L2 {
-        /// What the utilities speak.
+        /// Protocol version that the test utilities speak.
         #[arg(long)]
         protocol: u32,
         /// Hash of the request, which names its file.

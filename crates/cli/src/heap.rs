@@ -1,4 +1,4 @@
-//! How much memory a piece of work takes.
+//! Measures the memory that a piece of work takes.
 #![allow(unsafe_code, reason = "a global allocator cannot be written without; it only forwards")]
 
 use mimalloc::MiMalloc;

@@ -21,7 +21,7 @@ use tracing_subscriber::{
     util::SubscriberInitExt as _,
 };
 
-/// How log lines are written.
+/// Format of log lines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
 pub(crate) enum Format {
     /// For people.
@@ -31,16 +31,16 @@ pub(crate) enum Format {
     Json,
 }
 
-/// What is shown.
+/// Selection and format of the output.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Shown {
-    /// How log lines are written.
+    /// Format of log lines.
     pub(crate) format: Format,
-    /// How many levels more than warnings and errors are shown, where `RUST_LOG` does not say.
+    /// Number of levels shown beyond warnings and errors, where `RUST_LOG` is not set.
     pub(crate) verbosity: u8,
-    /// Whether nothing is shown but what `RUST_LOG` asks for.
+    /// `true` to show only what `RUST_LOG` asks for.
     pub(crate) quiet: bool,
-    /// How the [story](devnet::STORY) is written, if it is.
+    /// Format of the [console output](devnet::STORY), if it is on.
     pub(crate) story: Option<Format>,
 }
 
@@ -61,7 +61,7 @@ pub(crate) fn start(shown: Shown) {
         Format::Json => lines.event_format(JsonLines).boxed(),
     };
     let story = shown.story.map(|format| {
-        // Who has stopped to listen is told nothing, and nobody else is told of it.
+        // A closed standard output is no error of the devnet: without this, each event would log one.
         let lines = tracing_subscriber::fmt::layer()
             .with_writer(io::stdout)
             .with_ansi(false)
@@ -88,7 +88,7 @@ fn default_targets(verbosity: u8) -> Targets {
         2..=4 => LevelFilter::DEBUG,
         _ => LevelFilter::TRACE,
     };
-    // That a connection has ended is said by whoever needed it.
+    // The code that needed the connection reports its end.
     let quiet = ["alloy_pubsub", "alloy_transport_ws"].map(|target| (target, LevelFilter::OFF));
     Targets::new()
         .with_default(LevelFilter::WARN)

@@ -24,8 +24,8 @@ static HEAP: heap::CountingHeap = heap::CountingHeap;
 #[derive(Debug, Parser)]
 #[command(name = "enshrine", version, propagate_version = true)]
 struct Cli {
-    /// How log lines are written, to standard error. Which ones is for RUST_LOG to say; by default
-    /// warnings and errors are, and what a node of a rollup tells of its work.
+    /// Format of log lines on standard error. RUST_LOG selects the levels; the default is warnings
+    /// and errors, and for a node of a rollup also its progress.
     #[arg(long, global = true, value_enum, default_value_t, value_name = "FORMAT")]
     log_format: logging::Format,
     #[command(subcommand)]
@@ -83,7 +83,7 @@ fn main() -> ExitCode {
     })
 }
 
-/// What of the log is shown, and whether there is a story to tell.
+/// Levels and formats of the log, and of the devnet's console output.
 fn shown(format: logging::Format, command: &Command) -> logging::Shown {
     let Command::Devnet(args) = command else {
         // Of a node that runs for months, the log is all that its operator sees.
@@ -100,7 +100,7 @@ fn shown(format: logging::Format, command: &Command) -> logging::Shown {
 fn run_devnet(args: &devnet::args::DevnetArgs) -> eyre::Result<ExitCode> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let outcome = runtime.block_on(devnet::run(args));
-    // What still waits for somebody, such as another node, is not waited for.
+    // Blocking requests, such as one to another node, must not delay the exit.
     runtime.shutdown_background();
     outcome?;
     Ok(ExitCode::SUCCESS)

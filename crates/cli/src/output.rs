@@ -1,4 +1,4 @@
-//! What the program says.
+//! Standard output and standard error of the program.
 
 use std::{
     fmt,
@@ -6,11 +6,11 @@ use std::{
     process,
 };
 
-/// What a shell makes of a program that SIGPIPE has ended.
+/// Exit code that a shell reports for a program that SIGPIPE has ended.
 const CLOSED_PIPE: i32 = 128 + 13;
 
-/// Prints a line, as `println!` does. Nobody may be there to read it any more, as behind `| head`: then
-/// the program ends without a word.
+/// Prints a line, as `println!` does, but ends the program silently if the reader has closed the
+/// pipe (`| head`).
 macro_rules! say {
     ($($text:tt)*) => {
         $crate::output::line(::core::format_args!($($text)*))
@@ -65,7 +65,8 @@ pub(crate) fn told(error: &eyre::Report) -> String {
     told
 }
 
-/// Whether a text has a cause in it already: as a whole, or behind a colon and not as a part of a word.
+/// Returns `true` if a text contains a cause already: as a whole, or behind a colon and not as a
+/// part of a word.
 fn says(told: &str, cause: &str) -> bool {
     let ends = |rest: &str| !rest.starts_with(char::is_alphanumeric);
     let behind_colon = format!(": {cause}");

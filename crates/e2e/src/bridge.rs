@@ -80,7 +80,7 @@ impl Token {
         transact(l1, owner, self.l1_bridge, &deposit)
     }
 
-    /// What is told the bridge on the L2 to send units to an account on L1.
+    /// Calldata that makes the bridge on the L2 send units to an account on L1.
     pub(crate) fn withdrawal(&self, to: Address, amount: U256) -> Bytes {
         let call = IL2TokenBridge::withdrawCall {
             l1Token: self.on_l1,

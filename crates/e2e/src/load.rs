@@ -56,7 +56,7 @@ impl Spread {
     }
 }
 
-/// What was measured.
+/// Measurements of one kind of load.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Load {
@@ -76,11 +76,11 @@ pub(crate) struct Load {
     /// millions of gas.
     settled_per_second: f64,
     settled_mgas_per_second: f64,
-    /// What bounds a block of them, on an L1 with the limits of mainnet.
+    /// Limit that bounds a block of them, on an L1 with the limits of mainnet.
     bound: Budget,
     /// L1 gas of all that was brought there meanwhile, by the transfer.
     l1_gas_per_transfer: u64,
-    /// What a follower that has nothing rebuilds from L1 in a second, its start included.
+    /// Rate at which an empty follower rebuilds the L2 from L1, its start included.
     rebuilt_mgas_per_second: f64,
     #[serde(skip_serializing_if = "Option::is_none")]
     lifted: Option<Lifted>,

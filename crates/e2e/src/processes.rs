@@ -280,7 +280,7 @@ impl Rollup {
         self.folder.path()
     }
 
-    /// Where a node writes its log.
+    /// Path of a node's log.
     pub(crate) fn log(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }

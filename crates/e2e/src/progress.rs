@@ -1,4 +1,4 @@
-//! What is being done just now, told as long as it takes.
+//! Progress line of the current step.
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::{

@@ -112,7 +112,7 @@ impl Soak {
         })
     }
 
-    /// Where L1 is kept while it is dead.
+    /// State file of L1, for its restarts.
     fn l1_file(&self) -> PathBuf {
         self.rollup.place().join("l1.state")
     }
@@ -225,7 +225,7 @@ impl Soak {
         )
     }
 
-    /// That nothing of the whole run is lost.
+    /// Checks that nothing of the whole run is lost.
     fn check_all(&self) -> Result<()> {
         for node in [&self.sequencer, &self.follower] {
             self.ledger.check_all(node.client())?;

@@ -27,7 +27,7 @@ fn outside_manifest() -> Result<String> {
     let root = root().canonicalize()?;
     let workspace = fs::read_to_string(root.join("Cargo.toml"))?;
     let mut manifest = "[package]\nname = \"outside\"\nversion = \"0.0.0\"\nedition = \"2024\"\n\
-        # Its own workspace, whatever lies above it; and quick to build.\n\
+        # A workspace of its own, independent of the folders above; and quick to build.\n\
         [workspace]\n[profile.dev]\ndebug = false\n[dependencies]\n"
         .to_owned();
     for name in FOR_OTHERS {

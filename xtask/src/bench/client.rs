@@ -36,8 +36,8 @@ impl Drop for Running {
 pub(super) struct Client {
     stream: TcpStream,
     buffer: Box<[u8]>,
-    /// Where the body of the last answer began, and where it ended. Answers to the same request are mostly
-    /// alike, and then nothing has to be searched for.
+    /// Begin and end of the last answer's body. Answers to the same request mostly have the same
+    /// layout, which saves the search.
     body: (usize, usize),
 }
 

@@ -1,4 +1,4 @@
-//! How long single answers take: beside other work, on long chains, with verification.
+//! Latency of single answers: beside other work, on long chains, with verification.
 
 use super::{
     BLOCK, Nodes,

@@ -10,7 +10,7 @@ use serde_json::Value;
 pub(super) struct Mutant {
     /// Bytes of the source that go.
     pub(super) place: Range<usize>,
-    /// What comes in their place.
+    /// Replacement text.
     pub(super) new: String,
     /// The function around it, or the contract.
     pub(super) function: String,
@@ -22,8 +22,8 @@ impl Mutant {
         [&source[..self.place.start], &self.new, &source[self.place.end..]].concat()
     }
 
-    /// Where it is and what it changes, on one line; the number of the line is left out, because it
-    /// changes with everything above.
+    /// Position and change, on one line. The line number is left out, because it changes with
+    /// everything above.
     pub(super) fn describe(&self, source: &str) -> String {
         let on_one_line = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
         let start = source[..self.place.start].rfind('\n').map_or(0, |end| end + 1);

@@ -1,4 +1,4 @@
-//! What a file holds, told by its first bytes and not by its name.
+//! Content of a file, recognized by its first bytes and not by its name.
 
 use crate::output;
 use eyre::{Context as _, Result, bail};
@@ -21,7 +21,7 @@ const ZSTD: [u8; 4] = 0xfd2f_b528_u32.to_le_bytes();
 /// Standard input or output, where a file is asked for.
 const STDIO: &str = "-";
 
-/// What a file holds, whatever was around it.
+/// Decoded content of a file, without compression, hex or the envelope of a JSON-RPC response.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Content {
     /// The text of a JSON object.
@@ -46,7 +46,7 @@ pub(crate) fn read(path: &Path) -> Result<Content> {
     read().wrap_err_with(|| format!("cannot read {}", name_of(path)))
 }
 
-/// What a file that is read is called.
+/// Name of an input file, for messages.
 pub(crate) fn name_of(path: &Path) -> String {
     match path.as_os_str() == STDIO {
         true => "standard input".to_owned(),
@@ -114,7 +114,7 @@ impl Content {
         }
     }
 
-    /// What is no answer of a node.
+    /// Decodes bytes that are not a JSON-RPC response.
     fn plain(bytes: &[u8]) -> Result<Self> {
         match bytes.trim_ascii_start().first() {
             None => bail!("it is empty"),

@@ -15,7 +15,7 @@ pub(crate) struct Arguments {
     #[command(flatten)]
     source: Source,
 
-    /// Where to write the calldata of EXECUTE; `-` is standard output, with nothing else on it.
+    /// Output file for the calldata of EXECUTE; `-` is standard output, with nothing else on it.
     #[arg(short, long, value_name = "FILE")]
     output: PathBuf,
 

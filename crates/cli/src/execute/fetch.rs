@@ -27,11 +27,11 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "N")]
     block: String,
 
-    /// Where to write it; `-` is standard output, with nothing else on it.
+    /// Output file; `-` is standard output, with nothing else on it.
     #[arg(short, long, value_name = "FILE")]
     output: PathBuf,
 
-    /// What to write: a JSON bundle, or the exact calldata of EXECUTE.
+    /// Output format: a JSON bundle, or the exact calldata of EXECUTE.
     #[arg(long, value_enum, default_value_t = Format::Bundle)]
     format: Format,
 
@@ -57,10 +57,10 @@ enum Format {
 /// Longest answer that is read: a witness of a full mainnet block in hex is a tenth of this.
 const LONGEST_ANSWER: usize = 1 << 30;
 
-/// How long is waited for each answer, unless somebody says otherwise.
+/// Default timeout for each response.
 pub(super) const TIMEOUT: Duration = Duration::from_secs(120);
 
-/// What JSON-RPC answers to a method that it does not know.
+/// JSON-RPC error code of an unknown method.
 const METHOD_NOT_FOUND: i64 = -32601;
 
 pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
@@ -133,7 +133,7 @@ impl Node {
     }
 }
 
-/// What the node says, and what to do about it.
+/// Turns an error of the node into one that says what to do about it.
 fn explain(error: ClientError) -> eyre::Report {
     match &error {
         ClientError::Rpc(RpcError::ErrorResp(refusal)) if refusal.code == METHOD_NOT_FOUND => {

@@ -20,7 +20,7 @@ pub(crate) struct Arguments {
     #[command(flatten)]
     source: Source,
 
-    /// By what to price as well as by the schedules that have a name: one of these, BASE+PER_BYTE or
+    /// Price by this schedule too, beside the named ones: one of the names, BASE+PER_BYTE or
     /// BASE+REQUEST_BYTE+WITNESS_BYTE+ITEM
     #[arg(long, default_value_t, value_name = "SCHEDULE")]
     execute_gas: GasSchedule,
@@ -69,7 +69,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     Ok(exit)
 }
 
-/// What the program ends with if a file is no input; the others are shown all the same.
+/// Exit code if a file is not a valid input. The other files are shown all the same.
 const UNREADABLE: u8 = 2;
 
 #[derive(Serialize)]
@@ -79,7 +79,7 @@ enum Document {
     Unreadable { file: String, reason: String, kind: &'static str },
 }
 
-/// What an input holds, in the order in which it stands there.
+/// Fields of an input, in the order of its encoding.
 ///
 /// Gas is that of an L1 which charges by `chosen`, and beside it what the named schedules make of the
 /// same input, all on the word of the payload: nothing is executed.
@@ -156,7 +156,7 @@ fn describe(input: &StatelessInput<'_>, calldata: usize, chosen: GasSchedule) ->
         .group("gas", gas)
 }
 
-/// What each schedule makes of an input whose blocks have used this much gas.
+/// Price of an input under each schedule, if its blocks have used this much gas.
 fn gas_fields(declared: &DeclaredGas, gas_used: u64, chosen: GasSchedule) -> Fields {
     let mut gas = Fields::default();
     let is_named = GasSchedule::NAMED.iter().any(|(_, schedule)| *schedule == chosen);
@@ -171,7 +171,7 @@ fn gas_fields(declared: &DeclaredGas, gas_used: u64, chosen: GasSchedule) -> Fie
     gas
 }
 
-/// As [`describe`], for a batch: a few words on each block, and what they share.
+/// Like [`describe`], for a batch: a summary of each block, and the data that the blocks share.
 fn describe_batch(
     batch: &StatelessBatch<'_>,
     calldata: &[u8],

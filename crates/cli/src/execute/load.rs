@@ -13,12 +13,13 @@ use wire::{
     convert::{Bundle, RawBlock},
 };
 
-/// Where blocks come from.
+/// Sources of blocks.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Source {
-    /// Inputs, known by what they hold, whatever they are called: SSZ (the exact calldata of EXECUTE) in
-    /// binary or hex, JSON bundles with block and witness, and a node's answer that has either as its
-    /// result; also packed with zstd. `-` is standard input, a folder all its files.
+    /// Input files, recognized by their content and not by their names: SSZ (the exact calldata of
+    /// EXECUTE) in binary or hex, JSON bundles with block and witness, and a node's response that
+    /// has either as its result; also compressed with zstd. `-` is standard input, a folder stands
+    /// for all its files.
     #[arg(value_name = "FILE")]
     pub(crate) files: Vec<PathBuf>,
 
@@ -63,7 +64,7 @@ pub(crate) struct Loaded {
 }
 
 impl Source {
-    /// Whether no source was named.
+    /// Returns `true` if no source was named.
     pub(crate) const fn is_empty(&self) -> bool {
         self.files.is_empty() && self.block.is_none()
     }
@@ -134,7 +135,7 @@ pub(crate) fn calldata_of(bundle: &Bundle, fork: Option<ProtocolFork>) -> Result
     encode(&RawBlock::decode(&bundle.block)?, &bundle.witness, &spec)
 }
 
-/// A chain whose forks nobody has named.
+/// An error: a chain without a known fork schedule.
 #[derive(Debug, thiserror::Error)]
 #[error(
     "chain {0} is not mainnet, sepolia or hoodi: name the fork whose rules hold on it with --fork, or \

@@ -43,13 +43,13 @@ pub(crate) struct Calldata {
 }
 
 impl Calldata {
-    /// That which a file holds, or standard input for `-`; the fork is asked for where a block does not tell
-    /// its own.
+    /// Reads the input in a file, or on standard input for `-`. A block that does not tell its own
+    /// fork needs `fork`.
     pub(crate) fn read(path: &Path, fork: Option<ProtocolFork>) -> Result<Self> {
         Self::of(content::name_of(path), load::load_file(path, fork)?.calldata)
     }
 
-    /// That for a block of the node at a URL.
+    /// Fetches the input for a block of the node at a URL.
     pub(crate) fn fetch(url: &str, number: u64, fork: Option<ProtocolFork>) -> Result<Self> {
         let name = format!("block {number} of {url}");
         let fetched = fetch::fetch(url, &number.to_string(), fetch::TIMEOUT)?;

@@ -33,8 +33,7 @@ pub(crate) struct Arguments {
     json: bool,
 }
 
-/// What became of a file. The later ones say more than the earlier, and one of them is what the program
-/// ends with.
+/// Verdict on a file, in ascending severity. The most severe one decides the exit code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Finding {
     Valid,
@@ -44,7 +43,8 @@ enum Finding {
 }
 
 impl Finding {
-    /// What a cause says about the block; `None` if it is a fault of ours, which says nothing.
+    /// The verdict that a cause implies; `None` if it is a fault of this program, which says
+    /// nothing about the block.
     fn of(cause: &Cause<'_>) -> Option<Self> {
         let (is_internal, lacks_witness, is_unreadable) = match cause {
             Cause::Execute(error) => {
@@ -84,7 +84,7 @@ impl Finding {
     }
 }
 
-/// What an error comes from.
+/// Cause of an error.
 pub(super) enum Cause<'e> {
     /// A call of EXECUTE that it refused.
     Execute(&'e ExecuteError),
@@ -122,7 +122,7 @@ impl<'e> Cause<'e> {
         }
     }
 
-    /// What to do about it; nothing, where its own words say that.
+    /// Advice for the user; `None` where the error itself gives it.
     fn next(&self, finding: Finding) -> Option<&'static str> {
         match (finding, self) {
             (Finding::Valid, _) => None,

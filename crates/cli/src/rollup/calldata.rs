@@ -35,15 +35,16 @@ use wire::ProtocolFork;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Of `ForcedInbox.submit`, for a signed L2 transaction that the sequencer must not leave out.
+    /// Calldata of `ForcedInbox.submit`, for a signed L2 transaction that the sequencer must not
+    /// leave out.
     Force(Force),
-    /// Of `L1MessageQueue.claim`, for a message of the L2: the same as `enshrine prove`.
+    /// Calldata of `L1MessageQueue.claim`, for a message of the L2: the same as `enshrine prove`.
     Claim(prove::Arguments),
-    /// Of `NativeRollup.advance`, for L2 blocks that name no new anchor and owe nothing: the inputs of
-    /// EXECUTE go into it as they are, and no evidence.
+    /// Calldata of `NativeRollup.advance`, for L2 blocks that name no new anchor and owe nothing.
+    /// It has the inputs of EXECUTE as they are, and no evidence.
     Advance(Advance),
-    /// Of the CREATE2 proxy, to have L1 keep the codes that an input of EXECUTE carries: others with the same codes
-    /// need not carry them then.
+    /// Calldata of the CREATE2 proxy that makes L1 keep the codes of an input of EXECUTE, so that
+    /// later inputs with the same codes need not carry them.
     Keep(Keep),
 }
 
@@ -136,7 +137,7 @@ fn force(arguments: &Force) -> Result<ExitCode> {
     )?;
     let transaction = EthereumTxEnvelope::<TxEip4844>::decode_2718_exact(&raw)
         .wrap_err("RAWTX is not a signed transaction")?;
-    let sender = transaction.recover_signer().wrap_err("nobody has signed RAWTX")?;
+    let sender = transaction.recover_signer().wrap_err("RAWTX has no valid signature")?;
     let deployment = arguments.deployment.as_deref().map(Deployment::read).transpose()?;
     if let Some(deployment) = &deployment {
         let expected = deployment.l2_chain_id;

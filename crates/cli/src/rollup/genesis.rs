@@ -75,7 +75,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// What a deployment file holds of a genesis.
+/// Part of a deployment file that holds the genesis.
 #[derive(Debug, Deserialize)]
 struct Deployed {
     genesis: Genesis,
@@ -88,7 +88,7 @@ pub(crate) struct First {
 }
 
 impl First {
-    /// What a genesis starts with.
+    /// Executes a genesis into its first block.
     pub(crate) fn of(genesis: &Genesis) -> Result<Self> {
         let spec = spec_of(&genesis.config);
         let Some(fork) = spec.fork_at(genesis.timestamp) else {

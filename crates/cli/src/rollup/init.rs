@@ -65,7 +65,7 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "ADDRESS")]
     sequencer: Option<Address>,
 
-    /// Who may announce upgrades [default: nobody ever]
+    /// Account that may announce upgrades [default: none, for good]
     #[arg(long, value_name = "ADDRESS")]
     owner: Option<Address>,
 
@@ -73,8 +73,8 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "TEXT")]
     salt: Option<String>,
 
-    /// Ether that the operator has on the L2 at genesis, to begin with. Nothing on L1 backs it until
-    /// somebody deposits as much to an account that nobody holds the key for.
+    /// Ether that the operator has on the L2 at genesis. Nothing on L1 backs it until the same
+    /// amount is deposited to an account without a known key.
     #[arg(long, value_name = "ETHER", value_parser = parse_float, default_value = "1")]
     operator_float: U256,
 
@@ -95,7 +95,7 @@ pub(crate) struct Arguments {
     json: bool,
 }
 
-/// How long `init` waits for L1, which it can do without.
+/// Timeout for L1, which `init` can do without.
 const L1_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// A fork, or a schedule that begins with one.
@@ -142,7 +142,7 @@ impl Files {
         })
     }
 
-    /// Nothing that somebody has made is overwritten: of a chain that runs, these files are the key.
+    /// Refuses to overwrite a file: without them, a running chain cannot be operated any more.
     fn refuse_to_overwrite(&self) -> Result<()> {
         for path in [&self.genesis, &self.plan, &self.node, &self.deployment, &self.data] {
             ensure!(
@@ -232,7 +232,7 @@ impl Arguments {
         ensure!(
             ChainSpec::known(self.chain_id).is_none(),
             "--chain-id {}: that is a public network's, whose forks EXECUTE would apply; take one that \
-             nobody else has",
+             no other chain has",
             self.chain_id
         );
         ensure!(
@@ -246,7 +246,7 @@ impl Arguments {
                 self.policy == Policy::Permissioned,
                 "--sequencer {sequencer}: only --policy permissioned has one"
             );
-            ensure!(!sequencer.is_zero(), "--sequencer {sequencer}: nobody has this account");
+            ensure!(!sequencer.is_zero(), "--sequencer {sequencer}: the zero address has no key");
         }
         Ok(())
     }
@@ -256,7 +256,7 @@ impl Arguments {
         let timestamp = self.timestamp.map_or_else(|| self.begins(), Ok)?;
         let predeploys = Predeploys::built_in();
         // With the contracts of the newest fork: an L2 that lacks those of a fork has no valid block from that
-        // fork on, and L1 may fork at a time that nobody knows yet.
+        // fork on, and the times of L1's later forks are not known yet.
         let newest = ProtocolFork::ALL.into_iter().max().unwrap_or(self.fork.last());
         let mut genesis = l2_genesis(&predeploys, newest, self.gas_limit, timestamp);
         let later = self.fork.timestamps((0, timestamp), None).wrap_err("--fork")?;
@@ -285,7 +285,7 @@ impl Arguments {
         })
     }
 
-    /// What was made, and what to do next.
+    /// Prints the created files and the next steps.
     fn tell(&self, files: &Files, keys: &Keys, first: &First, meanings: &[String]) {
         let (l1, advance) = (&self.l1, keys.advance.address);
         let Files { genesis, plan, node, keys: key_file, deployment, .. } = files;
@@ -320,9 +320,9 @@ impl Arguments {
         let float = float.trim_end_matches('0').trim_end_matches('.');
         say!("");
         say!(
-            "The operator has {float} ether on the L2 from genesis on, which no ether on L1 backs: until \
-             some\ndoes, L1 could not pay everybody who withdraws. Deposit as much to an account that \
-             nobody holds\nthe key for:"
+            "The operator has {float} ether on the L2 at genesis, without ether on L1 behind it. Until a \
+             deposit\nbacks it, L1 cannot pay all withdrawals. Deposit the same amount to an account without \
+             a known key:"
         );
         say!("");
         say!(

@@ -20,7 +20,7 @@ pub(crate) struct Keys {
     pub(crate) operator: Key,
 }
 
-/// A key, and its account, so that nobody has to compute it.
+/// A secret key with its account, so that users need not derive the address.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Key {
@@ -75,7 +75,7 @@ impl Keys {
         let keys = Self { advance: Key::random(), operator: Key::random() };
         let mut file = OpenOptions::new();
         file.write(true).create_new(true);
-        // Nobody else may ever have been able to read it.
+        // Created with its mode, so that there is no moment at which other users can open it.
         #[cfg(unix)]
         std::os::unix::fs::OpenOptionsExt::mode(&mut file, 0o600);
         let text = serde_json::to_string_pretty(&keys)?;

@@ -19,7 +19,7 @@ use serde_json::json;
 /// A node of one of the two chains.
 struct Node {
     client: Client,
-    /// What it is called in errors.
+    /// Name in errors.
     name: &'static str,
 }
 
@@ -46,7 +46,7 @@ impl Node {
         })
     }
 
-    /// What a contract answers in the newest block.
+    /// Calls a contract at the latest block.
     fn call<C: SolCall>(&self, to: Address, call: &C) -> Result<C::Return> {
         let data = Bytes::from(call.abi_encode());
         let answer: Bytes = self

@@ -22,13 +22,13 @@ use std::{
 };
 use tokio::time;
 
-/// How long a node may take to end what it has begun.
-const FAREWELL: Duration = Duration::from_millis(1_500);
+/// Time that a node may take to finish its work in progress.
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_millis(1_500);
 /// Namespaces that strangers may ask: none that traces, lists the pool or builds blocks.
 const PUBLIC_API: &str = "enshrine,eth,net,rollup,web3";
 /// Wei in a gwei.
 const GWEI: u128 = 1_000_000_000;
-/// What stands before the name of a value in the environment.
+/// Prefix of the environment variables.
 const PREFIX: &str = "ENSHRINE_";
 
 /// A value of the configuration comes from its flag, or from ENSHRINE_NAME in the environment, or from the
@@ -45,7 +45,7 @@ pub(crate) struct Arguments {
     print_config: bool,
 }
 
-/// What a node does.
+/// Role of a node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum RoleName {
@@ -59,7 +59,7 @@ pub(crate) enum RoleName {
 #[derive(Debug, Default, Args, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Values {
-    /// What the node does [default: follower].
+    /// Role of the node [default: follower].
     #[arg(long, value_enum)]
     role: Option<RoleName>,
     /// URLs of L1 nodes, separated by commas. With several, the next one is asked when one fails, and a header is taken
@@ -73,7 +73,7 @@ struct Values {
     /// The deployment file.
     #[arg(long, value_name = "FILE")]
     deployment: Option<PathBuf>,
-    /// Where the chain lies; without it, it is kept in memory.
+    /// Folder of the chain; without it, the chain is kept in memory.
     #[arg(long, value_name = "DIR")]
     data_dir: Option<PathBuf>,
     /// Address of the RPC [default: 127.0.0.1].
@@ -258,8 +258,8 @@ async fn serve(config: Config) -> Result<()> {
     // It cannot be taken back: the sender speaks once, or is gone with the process.
     let _ = end.await;
     tracing::info!("stopping");
-    if time::timeout(FAREWELL, node.stop()).await.is_err() {
-        tracing::warn!("what is still at work is left");
+    if time::timeout(SHUTDOWN_TIMEOUT, node.stop()).await.is_err() {
+        tracing::warn!("shutdown timed out, abandoning remaining tasks");
     }
     Ok(())
 }
@@ -288,8 +288,8 @@ impl Arguments {
     }
 }
 
-/// The table, if all of it are values of the configuration: so that whoever is told of another one is told
-/// where it stands, too.
+/// Returns the table if the configuration has all its keys. Each source is checked by itself, so
+/// that an error names the file or the variable.
 fn checked(table: toml::Table) -> Result<toml::Table> {
     let _: Values = table.clone().try_into()?;
     Ok(table)
@@ -339,7 +339,7 @@ impl Values {
         }
     }
 
-    /// The values for which nobody says otherwise. What the node cannot do without, and what is off, has none.
+    /// The default values. Required values and those that are off by default have none.
     fn defaults() -> Self {
         let (submitter, pool) = (SubmitterConfig::default(), PoolLimits::public());
         let gwei = |wei: u128| u64::try_from(wei / GWEI).ok();
@@ -395,7 +395,7 @@ impl Values {
         Self { advance_key, operator_key, ..self }
     }
 
-    /// How blocks are made.
+    /// Configuration of block production.
     fn sequencing(&self) -> Result<SequencerConfig> {
         let key = |flag, value: &Option<String>, of: fn(Keys) -> B256| {
             let value = value.as_deref().ok_or_else(|| missing(flag))?;
@@ -532,7 +532,7 @@ fn missing(flag: &str) -> Report {
     eyre!("{flag} is missing, and it has no default")
 }
 
-/// A value that somebody, or the default, has given.
+/// A value that a source of the configuration, or the default, has set.
 fn given<T>(flag: &str, value: Option<T>) -> Result<T> {
     value.ok_or_else(|| missing(flag))
 }

@@ -6,10 +6,10 @@ use clap::ValueEnum;
 use eyre::{Result, ensure};
 use wire::ProtocolFork;
 
-/// What `script/Deploy.s.sol` reads, with the values for trying it out.
+/// The configuration of `script/Deploy.s.sol`, with values for development.
 const EXAMPLE: &str = include_str!("../../../../script/rollup.example.toml");
 
-/// Who may advance the rollup.
+/// Policy that decides which accounts may advance the rollup.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Policy {
     /// Anyone; fees go where the builder of a block says.
@@ -42,12 +42,12 @@ impl ForkMode {
     }
 }
 
-/// How long things may take, in seconds. `contracts/governance/RollupRules.sol` says how these have to
-/// fit together.
+/// Delays of the contracts, in seconds. `contracts/governance/RollupRules.sol` defines how they
+/// constrain each other.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Delays {
     pub(crate) max_lag: u64,
-    /// Of a permissioned policy; between `max_lag` and `open_after` to have any effect.
+    /// Timeout of a permissioned policy. It has an effect only between `max_lag` and `open_after`.
     pub(crate) timeout: u64,
     pub(crate) open_after: u64,
     pub(crate) relay_deadline: u64,
@@ -58,7 +58,7 @@ pub(crate) struct Delays {
 }
 
 impl Delays {
-    /// Those of the example.
+    /// The delays of the example.
     pub(crate) const USUAL: Self = Self {
         max_lag: 3_600,
         timeout: 5_400,
@@ -89,7 +89,7 @@ impl Delays {
     };
 }
 
-/// What `rollup.toml` says.
+/// Values of `rollup.toml`.
 #[derive(Debug)]
 pub(crate) struct Plan<'a> {
     pub(crate) salt: &'a str,
@@ -129,17 +129,17 @@ impl Plan<'_> {
         ] {
             file.set(section, key, &value.to_string())?;
         }
-        let nobody = quoted(&Address::ZERO.to_string());
+        let zero = quoted(&Address::ZERO.to_string());
         match self.policy {
             Policy::None => file.set("sequencing", "policy", "\"none\"")?,
             Policy::Open => {
                 file.set("sequencing", "policy", "\"open\"")?;
                 file.set("sequencing", "fees", "0")?;
-                file.set("sequencing", "fee_recipient", &nobody)?;
+                file.set("sequencing", "fee_recipient", &zero)?;
             }
             Policy::Permissioned => {
                 file.set("sequencing", "policy", "\"permissioned\"")?;
-                file.set("sequencing", "fee_recipient", &nobody)?;
+                file.set("sequencing", "fee_recipient", &zero)?;
                 file.set("sequencing", "timeout", &delays.timeout.to_string())?;
                 file.set("sequencing", "sequencer", &quoted(&self.sequencer.to_string()))?;
             }
@@ -148,7 +148,7 @@ impl Plan<'_> {
     }
 }
 
-/// What `node.toml` says.
+/// Values of `node.toml`.
 #[derive(Debug)]
 pub(crate) struct NodeConfig<'a> {
     pub(crate) l1: &'a str,

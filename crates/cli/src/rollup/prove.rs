@@ -38,8 +38,8 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "NUMBER")]
     block: Option<u64>,
 
-    /// JSON-RPC address of L1: then the block is one that L1 knows, and the message one that nobody has
-    /// claimed.
+    /// JSON-RPC address of L1. With it, the command checks that L1 knows the block and that the
+    /// message is still unclaimed.
     #[arg(long, value_name = "URL", requires = "deployment")]
     l1: Option<String>,
 
@@ -47,7 +47,7 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "FILE", requires = "l1")]
     deployment: Option<PathBuf>,
 
-    /// Who gets the fee that the sender has put aside for whoever claims.
+    /// Account that gets the fee which the sender has put aside for the claim.
     #[arg(long, value_name = "ADDRESS")]
     fee_recipient: Option<Address>,
 
@@ -92,7 +92,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
         Some(recipient) => recipient,
         None if message.fee == 0 => Address::ZERO,
         None => bail!(
-            "whoever claims message {} earns {} wei: say with --fee-recipient who that is",
+            "the claim of message {} pays a fee of {} wei: name its recipient with --fee-recipient",
             arguments.message,
             message.fee
         ),
@@ -220,7 +220,7 @@ fn prove(l2: &Node, number: u64, state_root: B256, message: &Message) -> Result<
     })
 }
 
-/// Whether a proof shows that the messenger's slot has this value.
+/// Returns `true` if a proof shows that the messenger's slot has this value.
 fn check(
     state_root: B256,
     slot: U256,
@@ -245,7 +245,7 @@ fn check(
         .map_err(ProofError::Storage)
 }
 
-/// What is wrong with a proof.
+/// Error in a proof.
 #[derive(Debug, thiserror::Error)]
 enum ProofError {
     #[error("the nodes do not prove the account of the messenger: {}", shortened(.0))]

@@ -53,7 +53,7 @@ fn the_document_leads_from_nothing_to_a_claimed_withdrawal_and_a_rescue() {
     let folder = format!("deployments/operating-{}", std::process::id());
     let logs = tempfile::tempdir().unwrap();
 
-    // What may be in use by somebody else is replaced, and nothing else.
+    // Ports and paths that may be in use on this machine are replaced, and nothing else.
     let mut script = commands(&document);
     let bin = enshrine.parent().unwrap().display().to_string();
     let mut replacements = vec![

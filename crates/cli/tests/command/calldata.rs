@@ -15,7 +15,7 @@ use std::fs;
 use testkit::CHAIN_ID;
 use wire::{ProtocolFork, convert::Bundle};
 
-/// What a command says that reads this from standard input; an error if it fails.
+/// Output of a command that reads `form` from standard input; an error if the command fails.
 fn fed(arguments: &[&str], form: &[u8]) -> Result<String, String> {
     let output = feed(arguments, form);
     let said = |bytes: Vec<u8>| String::from_utf8(bytes).expect("UTF-8");

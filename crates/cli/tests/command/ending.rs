@@ -1,5 +1,4 @@
-//! `enshrine devnet` ends when it is told to, whatever it does, and begins with what it is told to begin
-//! with.
+//! `enshrine devnet` ends on a signal in every state, and starts in the state that its flags name.
 
 use std::{
     io::{self, BufRead, BufReader, Read, Write},
@@ -15,7 +14,7 @@ use std::{
 
 use testkit::{Interception, Proxy};
 
-/// How long is waited for what comes soon.
+/// Deadline for events that are due soon.
 const PATIENCE: Duration = Duration::from_secs(30);
 const PAUSE: Duration = Duration::from_millis(20);
 
@@ -38,8 +37,8 @@ impl Devnet {
         Self(child)
     }
 
-    /// Where it listens. What else it says is read and forgotten: a pipe that nobody reads would hold it
-    /// up.
+    /// Address that the devnet listens on. Later output is read and dropped, since a full pipe
+    /// would block the devnet.
     fn address(&mut self) -> String {
         let mut said = BufReader::new(self.0.stdout.take().unwrap());
         let mut line = String::new();
@@ -229,7 +228,7 @@ fn nobody_is_answered_before_the_state_of_its_file_is_there() {
 #[test]
 fn a_second_signal_ends_it_though_its_state_cannot_be_written() {
     let folder = tempfile::tempdir().unwrap();
-    // Where the file is prepared there is a pipe that nobody reads: to open it takes forever.
+    // A pipe without a reader stands where the file is prepared: opening it blocks for ever.
     let pipe = folder.path().join("state.tmp");
     assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
     let path = folder.path().join("state.json");

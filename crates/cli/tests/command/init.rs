@@ -161,7 +161,7 @@ fn init_overwrites_nothing_and_uses_keys_that_are_there() {
     fs::write(path(Path::new(&folder), "deployment.json"), "{}").unwrap();
     assert!(refuse(&["init", &folder]).contains("deployment.json"));
     fs::remove_file(path(Path::new(&folder), "deployment.json")).unwrap();
-    // A key that is not that of its account is a mistake that somebody has to see.
+    // A key that does not belong to its account is an error, not silently replaced.
     let mut wrong: Value = serde_json::from_str(&keys).unwrap();
     wrong["advance"]["address"] = json!(Address::repeat_byte(1));
     fs::write(path(Path::new(&folder), "keys.json"), wrong.to_string()).unwrap();
@@ -191,7 +191,7 @@ fn init_begins_an_l2_no_later_than_the_latest_block_of_l1() {
     let before = now();
     let begun = begins(l1_at(before + 3_600).client().url());
     assert!((before..=now()).contains(&begun));
-    // Nobody listens.
+    // No server listens at the port.
     let before = now();
     let begun = begins("http://127.0.0.1:1");
     assert!((before - 60..=now() - 60).contains(&begun));
@@ -208,7 +208,7 @@ fn init_writes_down_what_it_is_asked_for_and_refuses_what_no_rollup_can_have() {
         (&["--gas-limit", "4294967296"], "at most 4294967295"),
         (&["--fork", "cancun"], "prague, osaka"),
         (&["--policy", "none", "--sequencer", &sequencer], "only --policy permissioned"),
-        (&["--sequencer", "0x0000000000000000000000000000000000000000"], "nobody has"),
+        (&["--sequencer", "0x0000000000000000000000000000000000000000"], "has no key"),
         (&["--operator-float", "a lot"], "an amount of ether"),
         (&["--operator-float", "19"], "at most 18.44"),
     ] {

@@ -1,5 +1,5 @@
-//! What comes with the program when it is installed: completions, manual pages, and nothing of the
-//! place where it was built.
+//! Files that an installed program generates: completions and manual pages, without paths of the
+//! build machine.
 
 use crate::support::{enshrine, run};
 use std::{fs, path::Path, process::Command};

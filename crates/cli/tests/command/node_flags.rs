@@ -2,7 +2,7 @@
 
 use std::{fs, process::Command};
 
-/// What the command says, which ends before anything runs.
+/// Output of a command that ends before anything runs, and `true` if it succeeds.
 fn node(arguments: &[&str]) -> (bool, String) {
     let output = Command::new(env!("CARGO_BIN_EXE_enshrine")).arg("node").args(arguments).output();
     let output = output.expect("runs");

@@ -1,4 +1,4 @@
-//! What becomes of a command when nobody reads what it prints.
+//! Commands end silently when the reader of their output is gone.
 
 use crate::support::{block, feed, path, place, run, transfer, unread};
 use alloy_eips::eip2718::Encodable2718 as _;

@@ -80,7 +80,7 @@ fn prove_gives_the_claim_of_a_message_from_a_state_that_holds_it() {
     // Before it was sent.
     let said = refuse(&["prove", "--l2", &url, "--message", "1", "--block", "1"]);
     assert!(said.contains("was sent in L2 block 2"), "{said}");
-    // A fee is for somebody.
+    // A fee needs a recipient.
     let said = refuse(&["prove", "--l2", &url, "--message", "1"]);
     assert!(said.contains("--fee-recipient"), "{said}");
     let to = bob.to_string();
@@ -293,10 +293,10 @@ fn a_withdrawal_is_advanced_proven_and_claimed_with_calldata_of_the_commands() {
     fs::write(&garbage, [7; 700]).unwrap();
     let said = refuse(&["calldata", "advance", &input, &garbage]);
     assert!(said.contains("garbage"), "{said}");
-    // With its codes kept on L1: first somebody has to keep them.
+    // With its codes kept on L1: first a transaction has to put them there.
     let named = run(&["calldata", "advance", "--kept", &input]);
     assert!(named.len() + 2_000 < calldata.len());
-    assert!(!l1.send(deployment.rollup, &named), "nobody keeps the codes");
+    assert!(!l1.send(deployment.rollup, &named), "L1 does not keep the codes yet");
     let kept = json_of(&["calldata", "keep", &input]);
     let proxy = kept[0]["to"].as_str().unwrap().parse().unwrap();
     let keep = run(&["calldata", "keep", &input]);

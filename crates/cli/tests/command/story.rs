@@ -17,7 +17,7 @@ use std::{
 
 const PATIENCE: Duration = Duration::from_secs(60);
 const ALICE: &str = "0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266";
-/// What the first account creates first.
+/// Address of the first contract that the first account creates.
 const CONTRACT: &str = "0x5FbDB2315678afecb367f032d93F642f64180aa3";
 const CONSOLE: &str = "0x000000000000000000636F6e736F6c652e6c6f67";
 const EXECUTE: &str = "0x0000000000000000000000000000000000000101";
@@ -29,10 +29,10 @@ const PROBE: &str = include_str!("../../../anvil-diff/contracts/Probe.hex");
 struct Node {
     child: Child,
     address: String,
-    /// What it said before it listened.
+    /// Output before the line `Listening on`.
     banner: String,
     lines: mpsc::Receiver<String>,
-    /// What has been read of them.
+    /// Lines read so far.
     said: RefCell<Vec<String>>,
     log: mpsc::Receiver<String>,
 }
@@ -101,7 +101,7 @@ impl Node {
         node
     }
 
-    /// What stands in a section of the banner.
+    /// Text of a section of the banner.
     fn told(&self, section: &str) -> &str {
         let title = format!("\n{section}\n==================\n\n");
         let (_, rest) = self.banner.split_once(&title).expect(section);
@@ -176,7 +176,7 @@ impl Node {
         }
     }
 
-    /// What it has said up to a last request, which this sends.
+    /// Lines up to the one of a last request, which this function sends.
     fn said(&self) -> Vec<String> {
         self.ask("eth_blockNumber", "[]");
         self.read_until(|said| said.iter().any(|line| line.contains("eth_blockNumber")));
@@ -309,14 +309,14 @@ fn traces_are_told_of_what_fails_or_of_all() {
         let printed = said.iter().any(|line| line.contains(r#"console::log("hello 7")"#));
         assert_eq!(printed, count == 6, "{said:#?}");
     }
-    // A call of EXECUTE is drawn with the length of what nobody reads, and with what was wrong with it.
+    // The trace of a call of EXECUTE shows the length of the unread returndata, and the error.
     let node = Node::devnet(&["-vvv"]);
     node.send(EXECUTE, "0x1201");
     let said = node.said();
     for words in ["EXECUTE::execute(2 bytes)", "] EXECUTE refused: stateless input: 0 bytes"] {
         assert!(said.iter().any(|line| line.contains(words)), "{words}: {said:#?}");
     }
-    // Looking at the block again for that is no call that somebody made.
+    // Verifying the block again is not a call that a client made.
     let metrics = node.metrics();
     let refused = r#"enshrine_execute_calls_total{outcome="Refused"} 1"#;
     assert!(metrics.lines().any(|line| line == refused), "{metrics}");

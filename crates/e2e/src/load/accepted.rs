@@ -1,4 +1,4 @@
-//! How many transactions a sequencer takes in a second, beside devnets that are sent the same ones.
+//! Transactions per second that a sequencer accepts, beside devnets that are sent the same ones.
 
 use super::{row, send_all, transfers};
 use crate::{

@@ -1,4 +1,5 @@
-//! How long the blocks of an L2 with very many accounts take, while more waits than they have room for.
+//! Block times of an L2 with very many accounts, while the pool holds more than a block has room
+//! for.
 
 use super::{Spread, row, send_all, stranger};
 use crate::{
@@ -18,7 +19,7 @@ use testkit::{ETHER, Key, rich};
 const PAYERS: usize = 64;
 const TRANSFERS: u64 = 312;
 
-/// What was measured.
+/// Measurements of the run.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Large {

@@ -1,4 +1,5 @@
-//! How fast an L2 is on an L1 that takes transactions of any size: what bounds it then are the nodes.
+//! Throughput of an L2 on an L1 that takes transactions of any size, so that the nodes are the
+//! bound.
 
 use super::{blocks, rebuild, row, send_all, until_settled};
 use crate::{
@@ -67,7 +68,7 @@ impl Rate {
     }
 }
 
-/// What was measured.
+/// Measurements of the run.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Lifted {

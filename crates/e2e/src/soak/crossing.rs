@@ -1,5 +1,5 @@
-//! What crosses between the two chains beside deposits of ether: a token both ways, claims of what was withdrawn,
-//! and transactions that L1 forces upon the L2.
+//! Traffic between the two chains beside deposits of ether: a token in both directions, claims of
+//! withdrawals, and transactions that L1 forces upon the L2.
 //!
 //! What there must be is read from the two chains as they are, for a reorganisation of L1 takes back what was
 //! done there.
@@ -96,12 +96,12 @@ impl Crossing {
         Ok(Self { token, payer, censored, forced: rollup.deployment.forced })
     }
 
-    /// Where and how a user withdraws units of the token.
+    /// Target and calldata with which a user withdraws units of the token.
     pub(super) fn withdrawal(&self, to: Address, units: u128) -> (Address, Bytes) {
         (self.token.l2_bridge, self.token.withdrawal(to, U256::from(units)))
     }
 
-    /// What goes through L1 in a step.
+    /// Sends the transactions of a step that go through L1.
     pub(super) fn send(&self, l1: &Client, l2: &Client, users: &[Key], step: &Step) -> Result<()> {
         if let Some(units) = step.token_deposit {
             self.token.deposit(l1, &self.payer, users[0].address(), U256::from(units))?;

@@ -90,7 +90,7 @@ fn try_send_all(ways: &Ways, step: &Step, sent: &mut Vec<Sent>) -> Result<()> {
 #[derive(Debug, Default)]
 pub(super) struct Ledger {
     all: Vec<Sent>,
-    /// Of those up to here, all that were acknowledged are in blocks.
+    /// Position up to which all acknowledged transactions are in blocks.
     settled: usize,
     /// Transactions that were sent but neither acknowledged nor included.
     doubtful: Vec<Sent>,

@@ -1,4 +1,4 @@
-//! What a seed says that is to happen: traffic, and what goes wrong meanwhile.
+//! Plan that a seed yields: traffic, and the faults during it.
 
 use testkit::Random;
 
@@ -59,9 +59,9 @@ pub(super) enum Fault {
         who: Who,
         milliseconds: u64,
     },
-    /// As above, for the node of L1.
+    /// The node of L1 is stopped where it is, for so many milliseconds.
     PauseL1(u64),
-    /// For so many milliseconds.
+    /// L1 misbehaves for so many milliseconds.
     L1 {
         trouble: Trouble,
         milliseconds: u64,
@@ -107,7 +107,7 @@ impl Fault {
         }
     }
 
-    /// Whether L1 may have another history than before, so that blocks of the L2 can give way.
+    /// Returns `true` if L1 may replace blocks, so that blocks of the L2 can be replaced too.
     pub(super) const fn rewrites(self) -> bool {
         matches!(self, Self::KillL1(_) | Self::Reorganise(_) | Self::Jump(_))
     }
@@ -139,12 +139,12 @@ pub(super) struct Step {
     pub(super) deposit: Option<u128>,
     /// Units of the token deposited after the traffic.
     pub(super) token_deposit: Option<u64>,
-    /// Whether L1 forces a transaction upon the L2.
+    /// `true` if L1 forces a transaction upon the L2.
     pub(super) forces: bool,
     /// Milliseconds from the beginning of the traffic to the fault.
     pub(super) delay: u64,
     pub(super) fault: Fault,
-    /// What the details of the fault follow from.
+    /// Seed of the details of the fault.
     pub(super) seed: u64,
 }
 

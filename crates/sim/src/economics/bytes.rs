@@ -22,7 +22,7 @@ impl Count {
         Self { bytes: bytes.len() as u64, zeros }
     }
 
-    /// What they cost where the floor of EIP-7623 decides.
+    /// Their price where the floor of EIP-7623 decides.
     pub(crate) const fn floor(self) -> u64 {
         40 * (self.bytes - self.zeros) + 10 * self.zeros
     }
@@ -35,7 +35,7 @@ pub(crate) struct Parts {
 }
 
 impl Parts {
-    /// Of a batch on whose L2 these accounts have names.
+    /// Parts of a batch. The L2 accounts in `names` appear by their names.
     pub(crate) fn of(input: &[u8], names: &[(&str, Address)]) -> Result<Self> {
         let batch = StatelessBatch::decode(input)?;
         let mut found = Self::default();
@@ -62,7 +62,7 @@ impl Parts {
         ensure!(walk.rest.is_empty(), "{} bytes of the state are of no node", walk.rest.len());
         let Walk { codes: owners, mut found, .. } = walk;
         for (position, code) in codes.iter().enumerate() {
-            let owner = owners.get(&position).map_or("nobody", String::as_str);
+            let owner = owners.get(&position).map_or("unknown", String::as_str);
             found.add(&format!("code: {owner}"), code);
         }
         let fixed: u64 = batch.requests.len() as u64
@@ -99,7 +99,7 @@ struct Walk<'a> {
     reader: Reader<'a>,
     rest: &'a [u8],
     names: BTreeMap<B256, String>,
-    /// Whose the codes are.
+    /// Owner of each code, by its position.
     codes: BTreeMap<usize, String>,
     found: Parts,
 }
@@ -166,7 +166,7 @@ impl Walk<'_> {
         let name = match (owner, below.len()) {
             (Some(owner), _) => format!("storage: {owner}"),
             (None, 1) => format!("path: {}", self.label(below.first().map_or("", |name| name))),
-            (None, 0) => "path: nobody".to_owned(),
+            (None, 0) => "path: unknown".to_owned(),
             _ if depth == 0 => "state: root".to_owned(),
             _ => "state: branches above several accounts".to_owned(),
         };

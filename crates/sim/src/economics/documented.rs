@@ -9,13 +9,13 @@ const DOCUMENT: &str = include_str!("../../../../docs/gas.md");
 /// A column of the table: which L2 its figures are of.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Column {
-    /// Of ten thousand accounts, with rings that are full.
+    /// Ten thousand accounts, with full history rings.
     TenThousand,
-    /// Of as many, some blocks old.
+    /// Ten thousand accounts, some blocks after genesis.
     Young,
-    /// Of a million, with rings that are full.
+    /// A million accounts, with full history rings.
     Million,
-    /// Of ten, some blocks old.
+    /// Ten accounts, some blocks after genesis.
     New,
 }
 

@@ -1,4 +1,4 @@
-//! What is measured under one schedule of EXECUTE, as a table and as a document.
+//! Measurements under one schedule of EXECUTE, as a table and as a document.
 
 use super::{BLOCKS, Cost, Load, Past, Scene, TRANSFERS, Way};
 use execute::GasSchedule;

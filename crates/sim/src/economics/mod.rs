@@ -1,6 +1,7 @@
-//! What L2 transactions cost on L1, by receipts: transfers of ETH and of a token in batches and in single
-//! blocks, as calldata of `NativeRollup.advance` and through blobs in the cheapest way, on an L1 of Osaka in
-//! this process, for an L2 of ten thousand accounts, or of as many as `--accounts` says.
+//! Cost of L2 transactions on L1, from receipts: transfers of ETH and of a token in batches and in
+//! single blocks, as calldata of `NativeRollup.advance` and through blobs in the cheapest way, on
+//! an L1 of Osaka in this process, for an L2 of ten thousand accounts, or of as many as
+//! `--accounts` says.
 //!
 //! The L2 is one that has run for a while: the rings of EIP-4788 and EIP-2935 are full, so that what each block writes
 //! there lies in tries of thousands of slots, and so is the ring of state roots on L1. With `--young` the L2 is a few
@@ -101,7 +102,7 @@ struct Cost {
     calls: u64,
     /// Blobs of them.
     blobs: u64,
-    /// Of each call through blobs, how many blocks each input has.
+    /// Blocks per input, for each call that uses blobs.
     ways: Vec<Vec<u64>>,
 }
 
@@ -220,7 +221,7 @@ impl Scene {
         Ok(())
     }
 
-    /// Who sends to whom.
+    /// Sender and recipient of the next transfer.
     fn pair(&mut self) -> (Key, Address) {
         let count = self.people.len() as u64;
         let (from, to) = (self.random.below(count), self.random.below(count));
@@ -287,7 +288,7 @@ impl Scene {
         self.advance(&blocks, way)
     }
 
-    /// Whether public pools take a transaction with this block as calldata.
+    /// Returns `true` if public pools accept a transaction with this block as calldata.
     fn fits_public_pools(&self, block: &Arc<Block>) -> Result<bool> {
         Ok(self.shortest_input(from_ref(block))?.len() <= L1Limits::default().input_bytes())
     }

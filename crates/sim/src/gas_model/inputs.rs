@@ -409,7 +409,7 @@ fn instructions(rows: &mut Rows<'_>) -> Result<()> {
     rows.program("SLOAD of slots that are not there", programs::sload(), vec![])?;
     rows.program("SSTORE to new slots", programs::sstore(1), vec![])?;
     rows.program("TSTORE", programs::tstore(), vec![])?;
-    rows.program("BALANCE of nobody", programs::balance(), vec![])?;
+    rows.program("BALANCE of an absent account", programs::balance(), vec![])?;
     for bytes in [0, 32, 135, 136, 1_000, 100_000] {
         rows.program(&format!("KECCAK256 of {bytes} bytes"), programs::keccak(bytes), vec![])?;
     }

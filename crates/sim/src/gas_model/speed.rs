@@ -50,7 +50,7 @@ impl Yardstick {
         Self(vec![0x79; LENGTH])
     }
 
-    /// How many times as long as there a permutation takes; 1 on a machine that is faster.
+    /// Duration of a permutation relative to the reference machine; 1 on a faster machine.
     pub(crate) fn slowness(&self) -> f64 {
         let timer = Timer::start();
         for _ in 0..TIMES {

@@ -1,4 +1,4 @@
-//! What an L1 block can hold of EXECUTE, and what its gas costs.
+//! EXECUTE capacity of an L1 block, and the price of L1 gas.
 
 use alloy_eips::{
     eip1559::{BaseFeeParams, calc_next_block_base_fee},
@@ -64,7 +64,7 @@ pub(crate) struct Block {
     pub(crate) rate: Rate,
     /// EXECUTE gas that its transactions take.
     pub(crate) used: u64,
-    /// What that is in gas of L1.
+    /// The same in L1 gas.
     pub(crate) gas: u64,
     /// Gas of its largest transaction.
     pub(crate) largest: u64,

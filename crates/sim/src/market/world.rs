@@ -76,9 +76,9 @@ struct Arrival {
 
 #[derive(Debug, Clone)]
 struct Rollup {
-    /// What waits, the oldest first.
+    /// Waiting transfers, the oldest first.
     waiting: VecDeque<Arrival>,
-    /// What it takes for the usual price: it looks back some hundred blocks.
+    /// Price that the rollup considers usual: an average over some hundred blocks.
     usual: f64,
     burst: Burst,
 }
@@ -89,7 +89,8 @@ impl Rollup {
         self.waiting.front().map(|oldest| (block - oldest.block) as u64)
     }
 
-    /// Whether it advances in this block. What it takes for usual follows the price either way.
+    /// Returns `true` if the rollup advances in this block. The usual price follows the current one
+    /// either way.
     fn decide(&mut self, block: usize, wei: u64) -> bool {
         let wei = wei as f64;
         let bears = |age| age >= PATIENCE || wei <= self.usual * (1.3 + 0.05 * age as f64);

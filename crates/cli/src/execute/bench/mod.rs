@@ -59,7 +59,7 @@ pub(crate) struct StageTimes {
     pub(crate) roots: f64,
 }
 
-/// What was measured of one block.
+/// Measurements of one block.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Measured {

@@ -1,4 +1,4 @@
-//! What real blocks are charged, and that the document says so.
+//! Real blocks are charged as the document says.
 
 use super::text;
 use crate::support::{document, enshrine};
@@ -14,7 +14,7 @@ fn grouped(number: u64) -> String {
     groups.join(",")
 }
 
-/// What `inspect` says of some files.
+/// Documents that `inspect` prints for some files.
 fn inspect(files: &[String]) -> Vec<Value> {
     let files: Vec<_> = files.iter().map(String::as_str).collect();
     let output = enshrine(&[&["execute", "inspect", "--json"], &files[..]].concat());

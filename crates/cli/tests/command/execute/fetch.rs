@@ -100,9 +100,9 @@ fn fetch_says_what_a_node_refuses_and_what_to_do_about_it() {
     let output = enshrine(&["execute", "fetch", "--rpc", &absent.url, "--block", "7", "-o", &path]);
     assert!(text(&output.stderr).contains("no such block"), "{}", text(&output.stderr));
 
-    let nobody = "http://127.0.0.1:1";
-    let output = enshrine(&["execute", "fetch", "--rpc", nobody, "--block", "7", "-o", &path]);
-    assert!(text(&output.stderr).contains(nobody), "{}", text(&output.stderr));
-    let output = enshrine(&["execute", "fetch", "--rpc", nobody, "--block", "soon", "-o", &path]);
+    let closed = "http://127.0.0.1:1";
+    let output = enshrine(&["execute", "fetch", "--rpc", closed, "--block", "7", "-o", &path]);
+    assert!(text(&output.stderr).contains(closed), "{}", text(&output.stderr));
+    let output = enshrine(&["execute", "fetch", "--rpc", closed, "--block", "soon", "-o", &path]);
     assert!(text(&output.stderr).contains("neither a number nor"), "{}", text(&output.stderr));
 }

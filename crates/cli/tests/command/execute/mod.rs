@@ -123,7 +123,7 @@ fn what_to_do_next_is_what_helps_there() {
     let (kind, hint) = next(&[&files.path("bad.ssz")]);
     assert_eq!(kind, is("blockHash"));
     assert!(hint.contains("inspect"), "{hint}");
-    // A bundle of a chain that nobody knows says itself what it wants.
+    // For a bundle of an unknown chain, the error names the missing flag.
     let built = block(ProtocolFork::Osaka);
     let bundle = Bundle {
         chain_id: CHAIN_ID,
@@ -255,7 +255,7 @@ fn the_exit_code_tells_an_invalid_block_a_small_witness_and_an_unreadable_file_a
     built.witness.state.remove(below.expect("a node"));
     let short = write("short.ssz", &built.input().expect("encodes"));
     let garbage = write("garbage.ssz", b"\x12\x01 and then nothing of use");
-    // A fork whose inputs are known, and whose blocks nobody verifies.
+    // A fork whose inputs decode, but whose blocks are not verified.
     let mut early = fs::read(&good).expect("there");
     early[0] = 0x0f;
     let early = write("early.ssz", &early);

@@ -28,7 +28,7 @@ pub(crate) fn feed(arguments: &[&str], fed: &[u8]) -> Output {
     run_between(fed, arguments, Stdio::piped())
 }
 
-/// The same, where nobody reads what it prints.
+/// Like the function above, with a closed pipe as standard output.
 pub(crate) fn unread(arguments: &[&str], fed: &[u8]) -> Output {
     let (reader, writer) = io::pipe().expect("a pipe");
     drop(reader);
@@ -48,7 +48,7 @@ fn run_between(fed: &[u8], arguments: &[&str], out: Stdio) -> Output {
     child.wait_with_output().expect("ends")
 }
 
-/// What a command says that succeeds.
+/// Output of a command that succeeds.
 #[track_caller]
 pub(crate) fn run(arguments: &[&str]) -> String {
     let output = enshrine(arguments);
@@ -57,7 +57,7 @@ pub(crate) fn run(arguments: &[&str]) -> String {
     String::from_utf8(output.stdout).expect("UTF-8")
 }
 
-/// What a command says that must fail.
+/// Standard error of a command that must fail.
 #[track_caller]
 pub(crate) fn refuse(arguments: &[&str]) -> String {
     let output = enshrine(arguments);
