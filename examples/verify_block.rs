@@ -6,9 +6,10 @@ use alloy_primitives::{Bytes, U64, U256};
 use alloy_provider::{Provider, ProviderBuilder};
 use alloy_rpc_types_eth::TransactionRequest;
 use chain::to_stateless_input;
+use codec::{OwnedWitness, RawBlock};
 use devnet::Devnet;
 use stateless::{ChainSpec, Verdict, verify};
-use wire::{OwnedWitness, ProtocolFork, StatelessInput, convert::RawBlock};
+use wire::{ProtocolFork, StatelessInput};
 
 /// Fetches the newest block with its witness and verifies it.
 async fn verify_latest(node: &impl Provider) -> eyre::Result<Verdict> {

@@ -13,6 +13,7 @@ use alloy_consensus::{Header, Transaction as _};
 use alloy_eips::eip4895::Withdrawal;
 use alloy_evm::Evm as _;
 use alloy_primitives::{Address, map::AddressSet};
+use codec::OwnedWitness;
 use executor::{
     BlockError, BlockExecution, BlockState, ChainSpec, Environment, EvmOverrides, Invalid,
     SYSTEM_CONTRACTS, StateSource, SystemContract, Transaction, check_system_code, recover_sender,
@@ -21,7 +22,7 @@ use revm::Database as _;
 use stateless::check_access_list_size;
 use std::collections::HashSet;
 use store::{Block, Changes, ExecutedBlock};
-use wire::{OwnedWitness, ProtocolFork};
+use wire::ProtocolFork;
 
 /// A transaction that is offered to a builder.
 #[derive(Debug, Clone)]

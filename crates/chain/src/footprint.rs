@@ -5,10 +5,10 @@ use crate::{
     replay::follow,
 };
 use alloy_primitives::{B256, Bytes, map::B256Set};
+use codec::OwnedWitness;
 use keccak::keccak256_batch;
 use std::sync::{Arc, OnceLock};
 use store::Block;
-use wire::OwnedWitness;
 
 /// Nodes and codes that one block read and wrote.
 #[derive(Debug, Clone)]

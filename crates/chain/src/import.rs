@@ -11,12 +11,13 @@ use alloy_hardforks::EthereumHardforks;
 use alloy_primitives::{Address, B256, Bytes};
 use alloy_rlp::Header as RlpHeader;
 use alloy_trie::root::ordered_trie_root_with_encoder;
+use codec::RawBlock;
 use executor::{
     Invalid, StateSource, Transaction, check_transactions, decode_transaction, recover_sender,
 };
 use stateless::{RlpSize, UnprovenBlock, VerifyOptions, process_block};
 use store::{Block, Changes, ExecutedBlock};
-use wire::{DecodeError, ProtocolFork, Withdrawal, convert::RawBlock};
+use wire::{DecodeError, ProtocolFork, Withdrawal};
 
 /// A block from outside, as far as it can be checked without executing it.
 struct UncheckedBlock<'b> {

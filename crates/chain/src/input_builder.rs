@@ -4,6 +4,7 @@ use crate::{BatchWithWitness, Chain, ChainConfig, ChainError};
 
 use alloy_eips::{eip4895::Withdrawal as RlpWithdrawal, eip7685::EMPTY_REQUESTS_HASH};
 use alloy_primitives::{Bytes, U256};
+use codec::{OwnedWitness, RawBlock};
 use executor::{
     BlockError, BlockState, ChainSpec, Environment, Invalid, decode_transaction, execute_block,
     recover_sender,
@@ -11,10 +12,7 @@ use executor::{
 use stateless::{Witness, header_of};
 use std::sync::Arc;
 use store::{Block, Changes, MemoryStore, Store as _};
-use wire::{
-    ByteLists, NewPayloadRequest, OwnedWitness, ProtocolFork, StatelessInput, Withdrawal,
-    convert::RawBlock,
-};
+use wire::{ByteLists, NewPayloadRequest, ProtocolFork, StatelessInput, Withdrawal};
 
 /// Encodes the stateless input of a block.
 ///

@@ -2,11 +2,11 @@
 
 use crate::{ChainConfig, ChainError, State};
 use alloy_primitives::{Address, B256, Bytes, U256, map::B256Map};
+use codec::OwnedWitness;
 use executor::ForkBackend;
 use revm::state::AccountInfo;
 use std::sync::Arc;
 use store::{Block, Store, TransactionLocation};
-use wire::OwnedWitness;
 
 /// The blocks and states of a chain as they were when the reader was taken out of it
 /// ([`Chain::reader`](crate::Chain::reader)). It is cheap to clone and holds no lock.

@@ -5,6 +5,7 @@
 
 use crate::{ChainError, State, state::ancestor_hash};
 use alloy_primitives::{B256, Bytes, map::B256Set};
+use codec::{OwnedWitness, compact::LengthAlone};
 use executor::{ForkBackend, StateSource};
 use revm::bytecode::Bytecode;
 use std::{
@@ -13,7 +14,6 @@ use std::{
 };
 use store::{Block, Store, StoreError};
 use trie::{NodePath, Recorder, SourceError};
-use wire::{OwnedWitness, compact::LengthAlone};
 
 /// Bytes that an item of an SSZ list takes besides its own.
 pub(crate) const LIST_OFFSET: usize = 4;

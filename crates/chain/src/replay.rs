@@ -4,13 +4,13 @@ use crate::{ChainError, State, record::WitnessRecorder};
 use alloy_consensus::Transaction as _;
 use alloy_evm::eth::EthEvmContext;
 use alloy_primitives::B256;
+use codec::OwnedWitness;
 use executor::{BlockEvm, BlockExecution, BlockState, execute_block};
 use revm::{
     Inspector,
     context::{TxEnv, result::ResultAndState},
 };
 use store::Block;
-use wire::OwnedWitness;
 
 /// A block that is executed again on the state that it was executed on, transaction by transaction.
 #[derive(Debug)]

@@ -2,13 +2,12 @@
 
 use crate::{ChainError, ChainReader};
 use alloy_primitives::{B256, Bytes};
+use codec::Encode as _;
+use codec::{OwnedWitness, compact::compact};
 use std::sync::Arc;
 use store::{Block, Changes, ExecutedBlock};
 use trie::EMPTY_ROOT;
-use wire::{
-    BatchWitness, DecodeError, OwnedWitness, ProtocolFork, StatelessBatch, StatelessInput,
-    compact::compact,
-};
+use wire::{BatchWitness, DecodeError, ProtocolFork, StatelessBatch, StatelessInput};
 
 /// A block that has been built or imported and is not yet part of the chain.
 #[derive(Debug, Clone)]
@@ -123,7 +122,7 @@ fn batch_of(
     let witness = witness.view();
     let state = compact(pre_state_root, witness.state, witness.codes)?;
     let witness = BatchWitness::new(&state, witness.codes, witness.headers)?;
-    Ok(StatelessBatch::of(&inputs, witness)?.encode())
+    Ok(codec::batch_of(&inputs, witness)?.encode())
 }
 
 impl ChainReader {

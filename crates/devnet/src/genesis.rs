@@ -16,6 +16,7 @@ use alloy_genesis::{Genesis, GenesisAccount};
 use alloy_hardforks::EthereumHardfork;
 use alloy_primitives::{Address, B256, Bytes, U256, address, bytes};
 use chain::{Chain, ChainConfig, Limits, empty_genesis, spec_of};
+use codec::RawBlock;
 use execute::{
     BlobSource, BlobTail, Execute, ForkRule, Rules,
     market::{MARKET_ADDRESS, MARKET_CODE, excess_at},
@@ -24,7 +25,7 @@ use executor::{ChainSpec, ForkBackend, ForkTimes, ForkTimesError, SYSTEM_CONTRAC
 use node::{BlobStore, Clock};
 use rpc::{ExecuteObserver, Journal};
 use std::{fs, path::Path, sync::Arc};
-use wire::{ProtocolFork, convert::RawBlock};
+use wire::ProtocolFork;
 
 /// The deployer that tools expect to make addresses with CREATE2 that do not depend on the sender.
 const CREATE2_DEPLOYER: Address = address!("0x4e59b44847b379578588920cA78FbF26c0B4956C");

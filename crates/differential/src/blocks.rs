@@ -2,9 +2,9 @@
 
 use alloy_primitives::Bytes;
 use chain::to_stateless_input;
+use codec::RawBlock;
 use executor::ChainSpec;
 use eyre::{Result, WrapErr, eyre};
-use wire::convert::RawBlock;
 
 /// A real block as the calldata of EXECUTE.
 #[derive(Debug, Clone)]

@@ -6,9 +6,10 @@ use crate::{
 };
 use alloy_consensus::{EthereumReceipt, TxType};
 use alloy_primitives::{Address, B256, Bytes, Log, LogData, U256};
+use codec::RawBlock;
 use executor::{ExecutionOutcome, Receipt, decode_transaction};
 use store::Block;
-use wire::{Withdrawal, convert::RawBlock};
+use wire::Withdrawal;
 
 const WHAT: &str = "block";
 

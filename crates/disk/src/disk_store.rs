@@ -10,6 +10,7 @@ use crate::{
     state::{Meta, State},
 };
 use alloy_primitives::{B256, Bytes};
+use codec::OwnedWitness;
 use parking_lot::{Mutex, RwLock};
 use revm::bytecode::Bytecode;
 use std::{
@@ -26,7 +27,6 @@ use std::{
 };
 use store::{Block, Changes, Preimages, Store, StoreError, StoredNodes, TransactionLocation};
 use trie::NodePath;
-use wire::OwnedWitness;
 
 /// Time to wait for another holder of the chain to close it.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(3);

@@ -8,11 +8,11 @@ use crate::{
     record::Record,
 };
 use alloy_primitives::{B256, Bytes, map::B256Set};
+use codec::OwnedWitness;
 use revm::bytecode::Bytecode;
 use std::sync::Arc;
 use store::{Block, Changes, Preimages, StoredNodes, TransactionLocation};
 use trie::{NodePath, NodeSource, SourceError};
-use wire::OwnedWitness;
 
 impl Inner {
     pub(crate) fn read_node(

@@ -6,9 +6,9 @@ use crate::{
     bytes::{Reader, Writer},
 };
 use alloy_primitives::{Address, B256, Bytes, U256};
+use codec::OwnedWitness;
 use std::sync::Arc;
 use store::{Block, Changes};
-use wire::OwnedWitness;
 
 /// First byte of a record: the layout of the rest.
 const VERSION: u8 = 1;

@@ -121,7 +121,7 @@ impl Scheduled {
             let items = witness.state.len() + witness.codes.len() + witness.headers.len();
             // The schedule charges for compact nodes at their expanded size.
             let state = &witness.state;
-            let expansion = state.expanded_len().saturating_sub(state.stream_len());
+            let expansion = state.expanded_len().saturating_sub(state.stream().len());
             let input = price(calldata.len() + expansion, batch.fork, &batch.requests, items);
             return Self::verified(input, &batch, batch.chain_id, batch.fork);
         }

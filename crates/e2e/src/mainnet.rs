@@ -10,6 +10,7 @@ use alloy_primitives::{Address, B256, Bytes, U64};
 use alloy_rpc_types_eth::TransactionReceipt;
 use chain::to_stateless_input;
 use chain::{Call, Chain, ChainConfig, empty_genesis};
+use codec::RawBlock;
 use execute::{EXECUTE_ADDRESS, Execute, ExecuteError, Rules};
 use executor::ChainSpec;
 use eyre::{Result, ensure, eyre};
@@ -19,7 +20,7 @@ use testkit::{
     NodeProcess,
     vectors::{self, Block},
 };
-use wire::{ProtocolFork, StatelessInput, StatelessResult, convert::RawBlock};
+use wire::{ProtocolFork, StatelessInput, StatelessResult};
 
 /// Gas limit of a transaction with a real block; more than any of them uses.
 const TRANSACTION_GAS: u64 = 1_000_000_000;

@@ -4,6 +4,8 @@ use crate::{
     BuiltPayload, ForkchoiceState, ForkchoiceUpdated, JwtSecret, NewPayload, PayloadAttributes,
 };
 use alloy_primitives::{B256, FixedBytes, U64};
+use codec::Encode as _;
+use codec::{OwnedWitness, PayloadEnvelope, PayloadStatus, PayloadStatusWithWitness};
 use futures_util::future::BoxFuture;
 use reqwest::{RequestBuilder, Url};
 use serde::{Deserialize, de::DeserializeOwned};
@@ -12,10 +14,7 @@ use std::{
     sync::atomic::{AtomicU64, Ordering},
     time::Duration,
 };
-use wire::{
-    ByteLists, DecodeError, OwnedWitness, PayloadEnvelope, PayloadStatus, PayloadStatusWithWitness,
-    ProtocolFork, StatelessInput,
-};
+use wire::{ByteLists, DecodeError, ProtocolFork, StatelessInput};
 
 /// Time for one request.
 const TIMEOUT: Duration = Duration::from_secs(30);

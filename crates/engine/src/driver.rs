@@ -3,6 +3,7 @@
 use crate::{EngineClient, EngineError, ForkchoiceState, JwtSecret, NewPayload};
 use alloy_primitives::B256;
 use chain::{Block, ChainError, ChainReader};
+use codec::{PayloadStatus, PayloadVerdict};
 use node::{Forkchoice, Node};
 use parking_lot::Mutex;
 use serde::Serialize;
@@ -16,7 +17,7 @@ use std::{
     time::Duration,
 };
 use tokio::runtime::Runtime;
-use wire::{PayloadStatus, PayloadVerdict, ProtocolFork};
+use wire::ProtocolFork;
 
 /// The pause between two looks at the node.
 const PAUSE: Duration = Duration::from_millis(20);

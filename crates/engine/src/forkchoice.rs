@@ -3,12 +3,13 @@
 use crate::{Engine, PayloadAttributes, codes};
 use alloy_primitives::{B256, FixedBytes};
 use chain::{Block, ChainReader, RecoveredTransaction};
+use codec::PayloadStatus;
 use node::{Forkchoice, PoolTransaction, SetForkchoice, SetHead};
 use rpc::RpcError;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::sync::Arc;
-use wire::{PayloadStatus, ProtocolFork};
+use wire::ProtocolFork;
 
 /// Blocks that a consensus client selects (`ForkchoiceStateV1`). Zero stands for a safe or finalized block
 /// that is not known yet.

@@ -4,10 +4,11 @@ use crate::{BuiltPayload, Engine, NewPayload, codes};
 use alloy_eips::eip4895::Withdrawal;
 use alloy_primitives::{B256, Bytes, FixedBytes};
 use chain::Block;
+use codec::{OwnedWitness, PayloadStatus, PayloadVerdict};
 use rpc::{Args, Hash, Number, Registry, RpcError, Wording, Workers};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
-use wire::{NewPayloadRequest, OwnedWitness, PayloadStatus, PayloadVerdict, ProtocolFork};
+use wire::{NewPayloadRequest, ProtocolFork};
 
 /// Forks from one to another.
 type Forks = (ProtocolFork, ProtocolFork);

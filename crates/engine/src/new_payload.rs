@@ -4,12 +4,13 @@ use crate::{Engine, engine::Invalid};
 use alloy_consensus::Transaction as _;
 use alloy_primitives::{B256, Bytes};
 use chain::{ChainError, block_of};
+use codec::PayloadStatus;
 use executor::decode_transaction;
 use node::{NodeError, Unverified};
 use rpc::{RpcError, payload::Payload};
 use wire::{
-    ByteLists, DecodeError, ExecutionPayload, ExecutionRequests, NewPayloadRequest, PayloadShape,
-    PayloadStatus, ProtocolFork, Records, Withdrawal,
+    ByteLists, DecodeError, ExecutionPayload, NewPayloadRequest, PayloadShape, ProtocolFork,
+    Records, Withdrawal,
 };
 
 /// The parameters of `engine_newPayload`, from Cancun on.
@@ -83,7 +84,7 @@ impl NewPayload {
             },
             versioned_hashes: Records::new(&hashes),
             parent_beacon_block_root: self.parent_beacon_block_root,
-            execution_requests: ExecutionRequests::from_typed(&self.requests)?,
+            execution_requests: codec::requests_from_typed(&self.requests)?,
         };
         Ok(then(&request))
     }

@@ -5,6 +5,7 @@ use crate::{
     methods::{ClientVersion, public_keys},
     new_payload::hashes_in,
 };
+use codec::{PayloadEnvelope, PayloadStatus, PayloadStatusWithWitness};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use jsonrpsee::server::{HttpBody, HttpRequest, HttpResponse};
 use reqwest::header::HeaderMap;
@@ -12,7 +13,7 @@ use rpc::RpcError;
 use serde_json::{Value, json};
 use std::sync::Arc;
 use tokio::sync::Semaphore;
-use wire::{PayloadEnvelope, PayloadStatus, PayloadStatusWithWitness, ProtocolFork};
+use wire::ProtocolFork;
 
 /// Prefix of the paths.
 pub(crate) const PREFIX: &str = "/engine/v1/";

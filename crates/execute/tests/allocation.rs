@@ -7,6 +7,8 @@ use alloy_consensus::{SignableTransaction, TxLegacy};
 use alloy_eips::eip2718::Encodable2718;
 use alloy_genesis::GenesisAccount;
 use alloy_primitives::{Address, B256, Bytes, Signature, TxKind, U256};
+use codec::Encode as _;
+use codec::blob_tail::{cut, to_blobs};
 use enshrine_execute::{BlobSource, BlobTail, Call, Dialect, Execute, ExecutionSpecs};
 use revm::bytecode::opcode as op;
 use std::{
@@ -20,10 +22,7 @@ use std::{
 };
 use support::l2::{L2, call, resealed, with_transactions};
 use testkit::{ETHER, Forgery, Key, Transaction, hostile_states, rich_genesis, uniform_storage};
-use wire::{
-    BatchWitness, ByteLists, ProtocolFork, StatelessBatch, StatelessInput,
-    blob_tail::{Trailer, cut, to_blobs},
-};
+use wire::{BatchWitness, ByteLists, ProtocolFork, StatelessInput, blob_tail::Trailer};
 
 /// Bytes for each byte of input.
 const PER_BYTE: usize = 16;
@@ -153,7 +152,7 @@ fn a_state_in_compact_form_takes_no_more_than_sixteen_times_its_bytes() {
     for (name, state) in hostile_states() {
         let headers = good.witness.headers;
         let witness = BatchWitness::new(&state, ByteLists::EMPTY, headers).unwrap();
-        let batch = StatelessBatch::of(std::slice::from_ref(&good), witness).unwrap().encode();
+        let batch = codec::batch_of(std::slice::from_ref(&good), witness).unwrap().encode();
         assert_bounded(name, &batch, 0);
     }
 }

@@ -8,6 +8,7 @@ use chain::{
     Block, BlockAttributes, BlockWithWitness, BuiltBlock, ChainError, ExecutedBlock, InputLimits,
     InputUse, RecoveredTransaction, Rejection, State, shortest_input,
 };
+use codec::OwnedWitness;
 use execute::{Execute, Networks, Rules, TrustedContext};
 use executor::Invalid;
 use std::{
@@ -16,7 +17,7 @@ use std::{
     thread,
     time::{Duration, Instant},
 };
-use wire::{OwnedWitness, ProtocolFork};
+use wire::ProtocolFork;
 
 /// How long after a block that could not be made it is tried again, if it is not due before.
 const RETRY: Duration = Duration::from_secs(1);

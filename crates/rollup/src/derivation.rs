@@ -3,9 +3,10 @@
 use crate::RollupError;
 use alloy_primitives::{B256, Bytes};
 use chain::{BlockWithWitness, BuiltBlock, Chain, block_of};
+use codec::OwnedWitness;
 use wire::{
-    DecodeError, ExecutionWitness, NewPayloadRequest, OwnedWitness, ProtocolFork, SchemaId,
-    StatelessBatch, StatelessInput,
+    DecodeError, ExecutionWitness, NewPayloadRequest, ProtocolFork, SchemaId, StatelessBatch,
+    StatelessInput,
 };
 
 /// What an input of EXECUTE holds: one block with its witness, or a batch of blocks with one for all.

@@ -15,6 +15,7 @@ use alloy_rpc_types_trace::geth::{
     GethDebugTracingCallOptions, GethDebugTracingOptions, GethTrace, TraceResult,
 };
 use chain::{Block, ChainConfig, State};
+use codec::RawBlock;
 use executor::{BlockState, ReadError};
 use revm::{
     Database, DatabaseRef,
@@ -25,7 +26,6 @@ use revm::{
 };
 use revm_inspectors::tracing::{DebugInspector, TransactionContext};
 use std::{cell::RefCell, sync::Arc, time::Duration};
-use wire::convert::RawBlock;
 
 pub(crate) fn register(methods: &mut Registry<Api>) {
     methods.trace("debug_traceTransaction", |api, args| {

@@ -4,9 +4,10 @@ use alloy_consensus::Header;
 use alloy_eips::{eip2718::Encodable2718, eip4895::Withdrawal};
 use alloy_primitives::{Address, B256, Bytes, U256};
 use alloy_rlp::{Encodable, Header as RlpHeader};
+use codec::{OwnedWitness, RawBlock};
 use executor::{ExecutionOutcome, Transaction};
 use std::sync::OnceLock;
-use wire::{DecodeError, OwnedWitness, ProtocolFork, convert::RawBlock};
+use wire::{DecodeError, ProtocolFork};
 
 /// A block that the chain has executed.
 #[derive(Debug, Clone)]

@@ -2,11 +2,11 @@
 
 use crate::Block;
 use alloy_primitives::{Address, B256, Bytes, U256, keccak256};
+use codec::OwnedWitness;
 use keccak::keccak256_batch;
 use revm::bytecode::Bytecode;
 use std::sync::Arc;
 use trie::NewNode;
-use wire::OwnedWitness;
 
 /// Changes of a store by a block, an edit of the state or a move of the head: applied as a whole or not at
 /// all.

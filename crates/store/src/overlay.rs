@@ -4,10 +4,10 @@ use crate::{
     Block, Changes, MemoryStore, Preimages, Store, StoreError, StoredNodes, TransactionLocation,
 };
 use alloy_primitives::{B256, Bytes};
+use codec::OwnedWitness;
 use revm::bytecode::Bytecode;
 use std::sync::Arc;
 use trie::NodePath;
-use wire::OwnedWitness;
 
 /// Reads from another store and keeps additions to itself, in memory, so that a pending block or a simulation
 /// leaves no trace. The other store is never written to.

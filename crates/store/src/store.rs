@@ -2,6 +2,7 @@
 
 use crate::{Block, Changes, StoreError, TransactionLocation};
 use alloy_primitives::{Address, B256, Bytes, U256};
+use codec::OwnedWitness;
 use core::fmt;
 use revm::bytecode::Bytecode;
 use std::{
@@ -9,7 +10,6 @@ use std::{
     sync::Arc,
 };
 use trie::{NodePath, NodeSource, SourceError};
-use wire::OwnedWitness;
 
 /// Accounts and their slots by name: a trie knows only hashes of both.
 pub type Preimages = BTreeMap<Address, BTreeSet<U256>>;

@@ -10,15 +10,15 @@ use alloy_genesis::{Genesis, GenesisAccount};
 use alloy_primitives::{Address, B256, Bytes, KECCAK256_EMPTY, U256, keccak256};
 use alloy_trie::TrieAccount;
 use chain::{BlockAttributes, Chain, ChainConfig, genesis_header};
+use codec::Encode as _;
+use codec::compact::compact_reachable;
 use execute::{Execute, ExecuteError};
 use executor::{BlockState, ChainSpec, Environment, Invalid, execute_block};
 use eyre::{Result, bail, eyre};
 use stateless::{VerifyOptions, Witness};
 use std::collections::BTreeMap;
 use trie::{NodePath, NodeSource, SourceError, Trie, hash_tries};
-use wire::{
-    BatchWitness, ProtocolFork, StatelessBatch, StatelessInput, compact::compact_reachable,
-};
+use wire::{BatchWitness, ProtocolFork, StatelessInput};
 
 /// A state, and the transactions of one block on it.
 #[derive(Debug, Clone)]
@@ -99,10 +99,10 @@ impl Forgery {
             let settled = inputs.clone();
             next = self.settle(next, |next| {
                 let all: Vec<_> = settled.iter().chain([next]).cloned().collect();
-                Ok(StatelessBatch::of(&all, witness)?.encode())
+                Ok(codec::batch_of(&all, witness)?.encode())
             })?;
             inputs.push(next);
-            calldata = StatelessBatch::of(&inputs, witness)?.encode();
+            calldata = codec::batch_of(&inputs, witness)?.encode();
         }
         Ok(calldata)
     }

@@ -13,11 +13,12 @@ use chain::{
     empty_genesis,
 };
 use client::{Client, ClientError};
+use codec::RawBlock;
 use contracts::kept::{KeptCode, PROXY};
 use execute::{BlobSource, BlobTail, Execute};
 use executor::{BlockState, ChainSpec, ReadError, Receipt};
 use std::sync::Arc;
-use wire::{ProtocolFork, convert::RawBlock};
+use wire::ProtocolFork;
 
 /// Gas that a transaction may have at most (EIP-7825).
 pub const TRANSACTION_GAS_CAP: u64 = 1 << 24;

@@ -1,10 +1,9 @@
 //! The input of EXECUTE for several blocks at once.
 
 use crate::{
-    BatchWitness, ByteLists, DecodeError, NewPayloadRequest, ProtocolFork, RootConvention,
-    SchemaId, StatelessInput,
+    BatchWitness, ByteLists, DecodeError, NewPayloadRequest, ProtocolFork, SchemaId,
     layout::batch as at,
-    list::{OFFSET, put_offset, u64_at, variable_fields},
+    list::{u64_at, variable_fields},
     root::root_of_requests,
 };
 use alloy_primitives::B256;
@@ -15,7 +14,7 @@ const REQUESTS: &str = "requests of the batch";
 /// Consecutive blocks, and one witness for all of them: the state that the first block reads, the state that
 /// the second block reads and the first has not written, and so on.
 ///
-/// A batch differs from a [`StatelessInput`] in three ways: the schema id, a list of requests in place of one
+/// A batch differs from a [`StatelessInput`](crate::StatelessInput) in three ways: the schema id, a list of requests in place of one
 /// request, and the [form](crate::compact) of the state. All blocks are of one fork.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StatelessBatch<'a> {
@@ -57,74 +56,14 @@ impl<'a> StatelessBatch<'a> {
         })
     }
 
-    /// Combines the blocks of `inputs`, in their order, with one witness for all of them.
-    ///
-    /// # Errors
-    ///
-    /// [`DecodeError`] if there is no input, if there are too many, or if the inputs differ in chain or fork.
-    /// The caller checks that each block follows the one before it.
-    pub fn of(
-        inputs: &[StatelessInput<'a>],
-        witness: BatchWitness<'a>,
-    ) -> Result<Self, DecodeError> {
-        // Fork and chain id are encoded once for the whole batch, so the first input decides both.
-        let [StatelessInput { fork, chain_id, .. }, ..] = *inputs else {
-            return Err(DecodeError::Empty { what: REQUESTS });
-        };
-        if inputs.len() > Self::MAX_BLOCKS {
-            let (got, limit) = (inputs.len(), Self::MAX_BLOCKS);
-            return Err(DecodeError::TooMany { what: REQUESTS, got, limit });
-        }
-        for input in inputs {
-            let (got, expected) = ((input.fork, input.chain_id), (fork, chain_id));
-            if got != expected {
-                return Err(DecodeError::Mismatch {
-                    what: "fork and chain id of a block in the batch",
-                    got: format!("{}, {}", got.0, got.1),
-                    expected: format!("{}, {}", expected.0, expected.1),
-                });
-            }
-        }
-        let requests = inputs.iter().map(|input| input.request.clone()).collect();
-        Ok(Self { fork, requests, witness, chain_id })
-    }
-
-    /// The schema id that [`Self::encode`] writes.
+    /// Returns the schema id of the encoding.
     pub const fn schema(&self) -> SchemaId {
         self.fork.batch_schema()
-    }
-
-    /// Encodes schema id and body.
-    // Lengths first: every offset of the list must be known before the first request is written.
-    pub fn encode(&self) -> Vec<u8> {
-        let lengths: Vec<_> =
-            self.requests.iter().map(|request| request.encoded_len(self.fork)).collect();
-        let requests_len = lengths.len() * OFFSET + lengths.iter().sum::<usize>();
-        let len = SchemaId::LEN + at::FIXED + requests_len + self.witness.encoded_len();
-        let mut out = Vec::with_capacity(len);
-        out.extend_from_slice(&self.schema().to_be_bytes());
-        put_offset(&mut out, at::FIXED);
-        put_offset(&mut out, at::FIXED + requests_len);
-        out.extend_from_slice(&self.chain_id.to_le_bytes());
-        let mut offset = lengths.len() * OFFSET;
-        for length in lengths {
-            put_offset(&mut out, offset);
-            offset += length;
-        }
-        for request in &self.requests {
-            request.encode(self.fork, &mut out);
-        }
-        self.witness.encode(&mut out);
-        debug_assert_eq!(out.len(), len);
-        out
     }
 
     /// Hash tree root of the requests, as a progressive list (EIP-7916) by the convention of the
     /// execution-specs. The root commits to each block, to their order and to their number.
     pub fn requests_root(&self) -> B256 {
-        let convention = RootConvention::ExecutionSpecs;
-        let roots =
-            self.requests.iter().map(|request| request.hash_tree_root(self.fork, convention));
-        root_of_requests(roots)
+        root_of_requests(self.requests.iter().map(|request| request.hash_tree_root(self.fork)))
     }
 }

@@ -34,7 +34,7 @@ pub const MIN_HEAD: usize = REQUEST_IN_CALLDATA + REQUEST_HEAD;
 pub const MAGIC: [u8; 2] = [0xb1, 0x0b];
 
 /// Bytes of a field element.
-const ELEMENT: usize = 32;
+pub const ELEMENT: usize = 32;
 
 /// Reasons for which an input cannot be assembled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -244,7 +244,7 @@ impl Trailer {
         Ok(Pieces { trailer: self, parts })
     }
 
-    /// Checks that the blobs are exactly those that [`to_blobs`] makes.
+    /// Checks that the blobs are exactly those that a writer makes of this tail.
     fn check<B: AsRef<[u8]>>(self, blobs: &[B]) -> Result<(), BlobTailError> {
         let tail = self.tail;
         if blobs.len() != usize::from(self.count) {
@@ -290,7 +290,7 @@ impl Pieces<'_> {
     ///
     /// # Errors
     ///
-    /// [`BlobTailError`] if the blobs are not as [`to_blobs`] makes them of a tail of this length.
+    /// [`BlobTailError`] if the blobs are not the canonical ones of a tail of this length.
     pub fn join<B: AsRef<[u8]>>(&self, blobs: &[B]) -> Result<Vec<u8>, BlobTailError> {
         let tail = self.trailer.tail_len();
         // The padding is checked before a byte is copied: a refused input allocates nothing.
@@ -325,13 +325,17 @@ fn copy_tail<B: AsRef<[u8]>>(blobs: &[B], range: Range<usize>, out: &mut Vec<u8>
 }
 
 /// Returns the list of requests if these bytes begin a batch and are at least as long as a head.
-fn list_of(head: &[u8]) -> Option<&[u8]> {
+pub fn list_of(head: &[u8]) -> Option<&[u8]> {
     SchemaId::of(head).ok()?.batch_fork()?;
     head.get(REQUEST_IN_CALLDATA..).filter(|list| list.len() >= REQUEST_HEAD)
 }
 
 /// Returns the number of blocks in the batch with this list.
-fn blocks_of(list: &[u8]) -> Result<usize, BlobTailError> {
+///
+/// # Errors
+///
+/// [`BlobTailError::Blocks`] if the first offset of the list names no valid number of blocks.
+pub fn blocks_of(list: &[u8]) -> Result<usize, BlobTailError> {
     // The first offset points behind all offsets, so it states the number of blocks four times over.
     let (got, limit) = (offset_at(list, 0), StatelessBatch::MAX_BLOCKS * OFFSET);
     if got == 0 || got > limit || !got.is_multiple_of(OFFSET) {
@@ -340,43 +344,7 @@ fn blocks_of(list: &[u8]) -> Result<usize, BlobTailError> {
     Ok(got / OFFSET)
 }
 
-/// Splits an input into the smallest head and its tail; `None` if the input is too short for a head, or if it
-/// is a batch whose offsets are out of range.
-pub fn cut(input: &[u8]) -> Option<(Vec<u8>, Vec<u8>)> {
-    let Some(list) = list_of(input) else {
-        let (head, tail) = input.split_at_checked(MIN_HEAD)?;
-        return Some((head.to_vec(), tail.to_vec()));
-    };
-    let blocks = blocks_of(list).ok()?;
-    // `blocks` is at most 256 here, which bounds the head; the tail is never longer than the input.
-    let mut head = Vec::with_capacity(REQUEST_IN_CALLDATA + blocks * (OFFSET + REQUEST_HEAD));
-    let mut tail = Vec::with_capacity(input.len());
-    let starts = REQUEST_IN_CALLDATA + blocks * OFFSET;
-    head.extend_from_slice(input.get(..starts)?);
-    let mut at = starts;
-    for index in 0..blocks {
-        let start = REQUEST_IN_CALLDATA + offset_at(list, index * OFFSET);
-        tail.extend_from_slice(input.get(at..start)?);
-        at = start + REQUEST_HEAD;
-        head.extend_from_slice(input.get(start..at)?);
-    }
-    tail.extend_from_slice(input.get(at..)?);
-    Some((head, tail))
-}
-
 /// Returns the number of blobs that hold a tail of this length.
 pub const fn blobs_for(tail: usize) -> usize {
     tail.div_ceil(BLOB_CAPACITY)
-}
-
-/// The blobs that hold a tail.
-pub fn to_blobs(tail: &[u8]) -> Vec<Vec<u8>> {
-    let blob = |data: &[u8]| {
-        let mut blob = vec![0; BLOB_LEN];
-        for (element, data) in blob.chunks_exact_mut(ELEMENT).zip(data.chunks(ELEMENT - 1)) {
-            element[1..=data.len()].copy_from_slice(data);
-        }
-        blob
-    };
-    tail.chunks(BLOB_CAPACITY).map(blob).collect()
 }

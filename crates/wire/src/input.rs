@@ -3,7 +3,7 @@
 use crate::{
     DecodeError, ExecutionWitness, NewPayloadRequest, ProtocolFork, SchemaId,
     layout::input as at,
-    list::{array_at, offset_at, put_offset, u64_at, variable_fields},
+    list::{array_at, offset_at, u64_at, variable_fields},
 };
 
 const WHAT: &str = "stateless input";
@@ -53,24 +53,9 @@ impl<'a> StatelessInput<'a> {
         })
     }
 
-    /// The schema id that [`Self::encode`] writes.
+    /// Returns the schema id of the encoding.
     pub const fn schema(&self) -> SchemaId {
         self.fork.schema()
-    }
-
-    /// Encodes schema id and body.
-    pub fn encode(&self) -> Vec<u8> {
-        let request_len = self.request.encoded_len(self.fork);
-        let len = SchemaId::LEN + at::FIXED + request_len + self.witness.encoded_len();
-        let mut out = Vec::with_capacity(len);
-        out.extend_from_slice(&self.schema().to_be_bytes());
-        put_offset(&mut out, at::FIXED);
-        put_offset(&mut out, at::FIXED + request_len);
-        out.extend_from_slice(&self.chain_id.to_le_bytes());
-        self.request.encode(self.fork, &mut out);
-        self.witness.encode(&mut out);
-        debug_assert_eq!(out.len(), len);
-        out
     }
 }
 

@@ -3,9 +3,9 @@
 //! This crate owns the encodings and nothing else: the SSZ `StatelessInput` of the execution-specs (an
 //! `engine_newPayload` request, an execution witness and a chain id, behind a two-byte schema id), the same
 //! for several blocks ([`StatelessBatch`]) over one state in compact form ([`compact`]), either of them with
-//! its end in blobs ([`blob_tail`]), the 43-byte result, the hash tree root of the request, and the other
-//! formats of blocks and witnesses (`debug_executionWitness` JSON, geth's witness RLP, raw block RLP, the
-//! bodies of the Engine API over REST). The `stateless` crate decides which blocks are valid.
+//! its end in blobs ([`blob_tail`]), the 43-byte result and the hash tree root of the request. It reads; the
+//! `codec` crate writes these formats, and knows the other formats of blocks and witnesses. The `stateless`
+//! crate decides which blocks are valid.
 //!
 //! Decoding is strict and zero-copy: offsets must be canonical, every byte must belong to exactly one field,
 //! and variable parts stay slices of the input, so that an allocation never depends on a number that the
@@ -24,27 +24,23 @@
 mod batch;
 pub mod blob_tail;
 pub mod compact;
-pub mod convert;
-mod engine;
 mod error;
 mod input;
 pub mod layout;
-mod list;
+pub mod list;
 mod payload;
 mod request;
 mod result;
-mod root;
+pub mod root;
 mod schema;
 mod witness;
 
 pub use batch::StatelessBatch;
-pub use engine::{PayloadEnvelope, PayloadStatus, PayloadStatusWithWitness, PayloadVerdict};
 pub use error::{DecodeError, StreamError};
 pub use input::StatelessInput;
 pub use list::{ByteLists, Records};
 pub use payload::{ExecutionPayload, PayloadShape, Withdrawal};
 pub use request::{ExecutionRequests, NewPayloadRequest};
 pub use result::StatelessResult;
-pub use root::RootConvention;
 pub use schema::{ProtocolFork, SchemaId, UnknownFork};
-pub use witness::{BatchWitness, ExecutionWitness, OwnedWitness};
+pub use witness::{BatchWitness, ExecutionWitness};

@@ -5,39 +5,32 @@ use alloy_primitives::Bytes;
 use core::fmt;
 
 /// Bytes of an SSZ offset.
-pub(crate) const OFFSET: usize = 4;
+pub const OFFSET: usize = 4;
 
 /// Copies `N` bytes at `at`.
 ///
-/// Panics if they are not there: callers have checked the length of the fixed part.
-pub(crate) fn array_at<const N: usize>(bytes: &[u8], at: usize) -> [u8; N] {
+/// # Panics
+///
+/// If the bytes are not there: callers have checked the length of the fixed part.
+pub fn array_at<const N: usize>(bytes: &[u8], at: usize) -> [u8; N] {
     let mut array = [0; N];
     array.copy_from_slice(&bytes[at..at + N]);
     array
 }
 
 /// Reads a little-endian `u64` at `at`; panics like [`array_at`].
-pub(crate) fn u64_at(bytes: &[u8], at: usize) -> u64 {
+pub fn u64_at(bytes: &[u8], at: usize) -> u64 {
     u64::from_le_bytes(array_at(bytes, at))
 }
 
 /// Reads an SSZ offset at `at`; panics like [`array_at`].
-pub(crate) fn offset_at(bytes: &[u8], at: usize) -> usize {
+pub fn offset_at(bytes: &[u8], at: usize) -> usize {
     u32::from_le_bytes(array_at(bytes, at)) as usize
-}
-
-/// Appends an SSZ offset.
-///
-/// Offsets are 32 bits wide: no container of this crate can hold more, and a caller that tries has
-/// gathered over 4 GiB of block.
-pub(crate) fn put_offset(out: &mut Vec<u8>, offset: usize) {
-    let offset = u32::try_from(offset).expect("an SSZ container is smaller than 4 GiB");
-    out.extend_from_slice(&offset.to_le_bytes());
 }
 
 /// Checks that the variable fields of a container, whose offsets are at `positions`, tile the bytes behind
 /// its fixed part, and returns them.
-pub(crate) fn variable_fields<'a, const N: usize>(
+pub fn variable_fields<'a, const N: usize>(
     what: &'static str,
     bytes: &'a [u8],
     fixed: usize,
@@ -94,7 +87,7 @@ impl<'a> ByteLists<'a> {
 
     /// Checks an SSZ list of byte lists: canonical first offset, offsets in order and within
     /// bounds, at most `max_items` of at most `max_len` bytes each.
-    pub(crate) fn decode(
+    pub fn decode(
         what: &'static str,
         bytes: &'a [u8],
         max_items: usize,
@@ -202,21 +195,9 @@ impl<'a> ByteLists<'a> {
         }
     }
 
-    /// Bytes that [`Self::encode`] appends.
-    pub(crate) fn encoded_len(&self) -> usize {
+    /// Bytes of the SSZ encoding.
+    pub fn encoded_len(&self) -> usize {
         self.total_bytes() + self.len() * OFFSET
-    }
-
-    /// Appends the SSZ encoding.
-    pub(crate) fn encode(&self, out: &mut Vec<u8>) {
-        let mut offset = self.len() * OFFSET;
-        for item in self.iter() {
-            put_offset(out, offset);
-            offset += item.len();
-        }
-        for item in self.iter() {
-            out.extend_from_slice(item);
-        }
     }
 }
 

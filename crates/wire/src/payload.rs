@@ -3,7 +3,7 @@
 use crate::{
     DecodeError, ProtocolFork,
     layout::payload as at,
-    list::{ByteLists, Records, array_at, put_offset, u64_at, variable_fields},
+    list::{ByteLists, Records, array_at, u64_at, variable_fields},
 };
 use alloy_primitives::{Address, B256, U256};
 
@@ -87,7 +87,7 @@ pub struct ExecutionPayload<'a> {
 impl<'a> ExecutionPayload<'a> {
     /// Decodes a payload of the given shape.
     // The caller passes the shape of the schema id's fork: the payload itself never says which fields it has.
-    pub(crate) fn decode(bytes: &'a [u8], shape: PayloadShape) -> Result<Self, DecodeError> {
+    pub fn decode(bytes: &'a [u8], shape: PayloadShape) -> Result<Self, DecodeError> {
         let fixed = shape.fixed_len();
         let none = &[][..];
         let (extra_data, transactions, withdrawals, block_access_list) = match shape {
@@ -153,8 +153,8 @@ impl<'a> ExecutionPayload<'a> {
         })
     }
 
-    /// Bytes that [`Self::encode`] appends.
-    pub(crate) fn encoded_len(&self) -> usize {
+    /// Bytes of the SSZ encoding.
+    pub fn encoded_len(&self) -> usize {
         let mut len =
             self.shape.fixed_len() + self.extra_data.len() + self.transactions.encoded_len();
         if self.shape >= PayloadShape::V2 {
@@ -164,48 +164,6 @@ impl<'a> ExecutionPayload<'a> {
             len += self.block_access_list.len();
         }
         len
-    }
-
-    /// Appends the SSZ encoding.
-    pub(crate) fn encode(&self, out: &mut Vec<u8>) {
-        let mut offset = self.shape.fixed_len();
-        // Field order is that of the container; offsets are written where the variable fields have their
-        // slots.
-        out.extend_from_slice(self.parent_hash.as_slice());
-        out.extend_from_slice(self.fee_recipient.as_slice());
-        out.extend_from_slice(self.state_root.as_slice());
-        out.extend_from_slice(self.receipts_root.as_slice());
-        out.extend_from_slice(self.logs_bloom);
-        out.extend_from_slice(self.prev_randao.as_slice());
-        for number in [self.block_number, self.gas_limit, self.gas_used, self.timestamp] {
-            out.extend_from_slice(&number.to_le_bytes());
-        }
-        put_offset(out, offset);
-        offset += self.extra_data.len();
-        out.extend_from_slice(&self.base_fee_per_gas.to_le_bytes::<32>());
-        out.extend_from_slice(self.block_hash.as_slice());
-        put_offset(out, offset);
-        offset += self.transactions.encoded_len();
-        if self.shape >= PayloadShape::V2 {
-            put_offset(out, offset);
-            offset += self.withdrawals.as_bytes().len();
-        }
-        if self.shape >= PayloadShape::V3 {
-            out.extend_from_slice(&self.blob_gas_used.to_le_bytes());
-            out.extend_from_slice(&self.excess_blob_gas.to_le_bytes());
-        }
-        if self.shape >= PayloadShape::V4 {
-            put_offset(out, offset);
-            out.extend_from_slice(&self.slot_number.to_le_bytes());
-        }
-        out.extend_from_slice(self.extra_data);
-        self.transactions.encode(out);
-        if self.shape >= PayloadShape::V2 {
-            out.extend_from_slice(self.withdrawals.as_bytes());
-        }
-        if self.shape >= PayloadShape::V4 {
-            out.extend_from_slice(self.block_access_list);
-        }
     }
 }
 

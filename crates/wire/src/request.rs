@@ -3,7 +3,7 @@
 use crate::{
     DecodeError, ExecutionPayload, PayloadShape, ProtocolFork,
     layout::request as at,
-    list::{Records, array_at, put_offset, variable_fields},
+    list::{Records, array_at, variable_fields},
 };
 use alloy_primitives::B256;
 use sha2::{Digest, Sha256};
@@ -25,7 +25,7 @@ pub struct NewPayloadRequest<'a> {
 
 impl<'a> NewPayloadRequest<'a> {
     /// Length of the fixed part in bytes.
-    const fn fixed_len(fork: ProtocolFork) -> usize {
+    pub const fn fixed_len(fork: ProtocolFork) -> usize {
         match fork {
             ProtocolFork::Paris | ProtocolFork::Shanghai => at::FIXED_PARIS,
             ProtocolFork::Cancun => at::FIXED_CANCUN,
@@ -84,28 +84,6 @@ impl<'a> NewPayloadRequest<'a> {
         }
         len
     }
-
-    /// Appends the SSZ encoding for a fork.
-    pub(crate) fn encode(&self, fork: ProtocolFork, out: &mut Vec<u8>) {
-        let mut offset = Self::fixed_len(fork);
-        put_offset(out, offset);
-        offset += self.payload.encoded_len();
-        if fork >= ProtocolFork::Cancun {
-            put_offset(out, offset);
-            offset += self.versioned_hashes.as_bytes().len();
-            out.extend_from_slice(self.parent_beacon_block_root.as_slice());
-        }
-        if fork >= ProtocolFork::Prague {
-            put_offset(out, offset);
-        }
-        self.payload.encode(out);
-        if fork >= ProtocolFork::Cancun {
-            out.extend_from_slice(self.versioned_hashes.as_bytes());
-        }
-        if fork >= ProtocolFork::Prague {
-            self.execution_requests.encode(fork, out);
-        }
-    }
 }
 
 /// Requests from the execution layer to the consensus layer (EIP-7685), by type.
@@ -162,46 +140,6 @@ impl<'a> ExecutionRequests<'a> {
         })
     }
 
-    /// Sorts EIP-7685 request data (type byte, then records) into lists by type.
-    ///
-    /// Types must ascend, as in EIP-7685, which also excludes duplicates.
-    pub fn from_typed<T: AsRef<[u8]>>(requests: &'a [T]) -> Result<Self, DecodeError> {
-        let mut lists = Self::default();
-        let mut last = None;
-        for request in requests {
-            // An empty item has no type byte; EIP-7685 leaves out types without records.
-            let Some((kind, data)) = request.as_ref().split_first() else { continue };
-            // Descending or repeated types would give one list of requests several encodings, but only one
-            // hash.
-            if let Some(last) = last.replace(*kind)
-                && last >= *kind
-            {
-                return Err(DecodeError::Mismatch {
-                    what: "request type",
-                    got: kind.to_string(),
-                    expected: format!("more than {last}, the type before it"),
-                });
-            }
-            match kind {
-                0 => lists.deposits = Records::from_bytes("deposit requests", data)?,
-                1 => lists.withdrawals = Records::from_bytes("withdrawal requests", data)?,
-                2 => lists.consolidations = Records::from_bytes("consolidation requests", data)?,
-                3 => {
-                    lists.builder_deposits = Records::from_bytes("builder deposit requests", data)?;
-                }
-                4 => lists.builder_exits = Records::from_bytes("builder exit requests", data)?,
-                other => {
-                    return Err(DecodeError::Mismatch {
-                        what: "request type",
-                        got: other.to_string(),
-                        expected: "0 to 4".to_owned(),
-                    });
-                }
-            }
-        }
-        Ok(lists)
-    }
-
     /// Returns each type byte with the records of that type, in order, including empty types.
     pub const fn typed(&self) -> [(u8, &'a [u8]); 5] {
         [
@@ -230,7 +168,8 @@ impl<'a> ExecutionRequests<'a> {
         self.typed().iter().all(|(_, data)| data.is_empty())
     }
 
-    const fn lists_of(fork: ProtocolFork) -> usize {
+    /// Number of lists that the requests of a fork have.
+    pub const fn lists_of(fork: ProtocolFork) -> usize {
         // Compared as numbers because the function is `const`; the order is that of the specification.
         if fork as u8 >= ProtocolFork::Amsterdam as u8 { 5 } else { 3 }
     }
@@ -238,17 +177,5 @@ impl<'a> ExecutionRequests<'a> {
     fn encoded_len(&self, fork: ProtocolFork) -> usize {
         let lists = Self::lists_of(fork);
         lists * 4 + self.typed()[..lists].iter().map(|(_, data)| data.len()).sum::<usize>()
-    }
-
-    fn encode(&self, fork: ProtocolFork, out: &mut Vec<u8>) {
-        let lists = &self.typed()[..Self::lists_of(fork)];
-        let mut offset = lists.len() * 4;
-        for (_, data) in lists {
-            put_offset(out, offset);
-            offset += data.len();
-        }
-        for (_, data) in lists {
-            out.extend_from_slice(data);
-        }
     }
 }

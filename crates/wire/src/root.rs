@@ -1,64 +1,22 @@
 //! Hash tree root of a request (SSZ merkleization, EIP-7916 progressive lists).
-//!
-//! Two conventions are in use and no specification has aligned them yet, so one function offers both.
 
 use crate::{
-    ByteLists, ExecutionPayload, ExecutionRequests, NewPayloadRequest, ProtocolFork, Records,
-    Withdrawal,
+    ExecutionPayload, ExecutionRequests, NewPayloadRequest, ProtocolFork, Records, Withdrawal,
 };
 use alloy_primitives::B256;
 use sha2::{Digest, Sha256};
 use std::sync::LazyLock;
 
-/// The specification whose rules shape the root of a request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum RootConvention {
-    /// execution-specs: under every fork payload and execution requests are progressive containers
-    /// of progressive lists, the request around them is a plain container and its versioned hashes
-    /// are a progressive list. This is the root in the result of EXECUTE.
-    #[default]
-    ExecutionSpecs,
-    /// consensus-specs: before Gloas plain containers and bounded lists; from Gloas on, which is
-    /// Amsterdam (EIP-7688 and EIP-8025), the request too is a progressive container and its
-    /// versioned hashes are a list of at most 4096.
-    ///
-    /// A request with more elements than a bounded list allows has no root under this convention. The
-    /// function returns the root of a larger list instead, which equals no valid root.
-    ConsensusSpecs,
-}
-
-/// Limits of the consensus-specs, as depths of trees.
-mod depth {
-    /// `MAX_BYTES_PER_TRANSACTION`, in chunks.
-    pub(super) const TRANSACTION_CHUNKS: usize = 30 - 5;
-    /// `MAX_TRANSACTIONS_PER_PAYLOAD`.
-    pub(super) const TRANSACTIONS: usize = 20;
-    /// `MAX_WITHDRAWALS_PER_PAYLOAD`.
-    pub(super) const WITHDRAWALS: usize = 4;
-    /// `MAX_BLOB_COMMITMENTS_PER_BLOCK`.
-    pub(super) const VERSIONED_HASHES: usize = 12;
-    /// `MAX_DEPOSIT_REQUESTS_PER_PAYLOAD`.
-    pub(super) const DEPOSIT_REQUESTS: usize = 13;
-    /// `MAX_WITHDRAWAL_REQUESTS_PER_PAYLOAD`.
-    pub(super) const WITHDRAWAL_REQUESTS: usize = 4;
-    /// `MAX_CONSOLIDATION_REQUESTS_PER_PAYLOAD`.
-    pub(super) const CONSOLIDATION_REQUESTS: usize = 1;
-}
-
-type Chunk = [u8; 32];
+/// Thirty-two bytes: a leaf or a node of an SSZ tree.
+pub type Chunk = [u8; 32];
 
 impl NewPayloadRequest<'_> {
-    /// Returns the hash tree root of this request as a request of `fork`.
-    pub fn hash_tree_root(&self, fork: ProtocolFork, convention: RootConvention) -> B256 {
-        let merkle = Merkle::get();
-        B256::new(match convention {
-            // Amsterdam is Gloas on the consensus side: from there both conventions use progressive
-            // containers.
-            RootConvention::ConsensusSpecs if fork < ProtocolFork::Amsterdam => {
-                merkle.bounded_request(self, fork)
-            }
-            _ => merkle.progressive_request(self, fork, convention),
-        })
+    /// Returns the hash tree root of this request as a request of `fork`, by the convention of the
+    /// execution-specs: under every fork payload and execution requests are progressive containers of
+    /// progressive lists, the request around them is a plain container and its versioned hashes are a
+    /// progressive list. This is the root in the result of EXECUTE.
+    pub fn hash_tree_root(&self, fork: ProtocolFork) -> B256 {
+        B256::new(Merkle::get().request(self, fork))
     }
 }
 
@@ -73,14 +31,14 @@ fn hash_pair(left: &Chunk, right: &Chunk) -> Chunk {
 }
 
 /// A little-endian integer as one chunk.
-fn number(value: u64) -> Chunk {
+pub fn number(value: u64) -> Chunk {
     let mut chunk = [0; 32];
     chunk[..8].copy_from_slice(&value.to_le_bytes());
     chunk
 }
 
 /// Bytes packed into chunks, the last padded with zeros.
-fn pack(bytes: &[u8]) -> impl ExactSizeIterator<Item = Chunk> {
+pub fn pack(bytes: &[u8]) -> impl ExactSizeIterator<Item = Chunk> {
     bytes.chunks(32).map(|part| {
         let mut chunk = [0; 32];
         chunk[..part.len()].copy_from_slice(part);
@@ -93,7 +51,8 @@ fn mix_in_length(root: &Chunk, length: usize) -> Chunk {
 }
 
 /// Roots of zero subtrees by depth, shared by all merkleizations.
-struct Merkle {
+#[derive(Debug)]
+pub struct Merkle {
     zeros: [Chunk; Self::MAX_DEPTH + 1],
 }
 
@@ -104,7 +63,8 @@ impl Merkle {
     /// Deep enough for every limit and for any progressive list that memory can hold.
     const MAX_DEPTH: usize = 48;
 
-    fn get() -> &'static Self {
+    /// Returns the table of the process.
+    pub fn get() -> &'static Self {
         &MERKLE
     }
 
@@ -162,7 +122,7 @@ impl Merkle {
     }
 
     /// Returns the root of a vector or plain container, as deep as its number of chunks needs.
-    fn container<const N: usize>(&self, fields: [Chunk; N]) -> Chunk {
+    pub fn container<const N: usize>(&self, fields: [Chunk; N]) -> Chunk {
         self.tree(fields.into_iter(), N.next_power_of_two().trailing_zeros() as usize)
     }
 
@@ -173,7 +133,7 @@ impl Merkle {
     }
 
     /// Returns the root of a list of chunks with a limit of `2^depth` chunks.
-    fn bounded(
+    pub fn bounded(
         &self,
         chunks: impl ExactSizeIterator<Item = Chunk>,
         depth: usize,
@@ -215,7 +175,7 @@ impl Merkle {
     }
 
     /// Returns the root of a progressive container (EIP-7495) with all its fields active; fewer than 64.
-    fn progressive_container(&self, fields: &[Chunk]) -> Chunk {
+    pub fn progressive_container(&self, fields: &[Chunk]) -> Chunk {
         // A bit vector with every bit set. The count of fields is a constant of the fork and never 64.
         let active = number((1_u64 << fields.len()) - 1);
         hash_pair(&self.progressive(fields.iter().copied()), &active)
@@ -225,7 +185,8 @@ impl Merkle {
         self.bounded(pack(extra_data), 0, extra_data.len())
     }
 
-    fn withdrawal(&self, record: &[u8; Withdrawal::LEN]) -> Chunk {
+    /// Returns the root of a withdrawal.
+    pub fn withdrawal(&self, record: &[u8; Withdrawal::LEN]) -> Chunk {
         let withdrawal = Withdrawal::from_record(record);
         self.container([
             number(withdrawal.index),
@@ -246,20 +207,27 @@ impl Merkle {
         }))
     }
 
-    fn deposit(&self, record: &[u8; 192]) -> Chunk {
+    /// Returns the root of a deposit request (EIP-6110).
+    pub fn deposit(&self, record: &[u8; 192]) -> Chunk {
         self.record(record, [48, 32, 8, 96, 8])
     }
 
-    fn withdrawal_request(&self, record: &[u8; 76]) -> Chunk {
+    /// Returns the root of a withdrawal request (EIP-7002).
+    pub fn withdrawal_request(&self, record: &[u8; 76]) -> Chunk {
         self.record(record, [20, 48, 8])
     }
 
-    fn consolidation(&self, record: &[u8; 116]) -> Chunk {
+    /// Returns the root of a consolidation request (EIP-7251).
+    pub fn consolidation(&self, record: &[u8; 116]) -> Chunk {
         self.record(record, [20, 48, 48])
     }
 
     /// Returns the payload fields that all shapes have, with the root of the transactions.
-    fn payload_fields(&self, payload: &ExecutionPayload<'_>, transactions: Chunk) -> [Chunk; 14] {
+    pub fn payload_fields(
+        &self,
+        payload: &ExecutionPayload<'_>,
+        transactions: Chunk,
+    ) -> [Chunk; 14] {
         [
             payload.parent_hash.0,
             payload.fee_recipient.into_word_right_padded(),
@@ -278,26 +246,15 @@ impl Merkle {
         ]
     }
 
-    fn progressive_request(
-        &self,
-        request: &NewPayloadRequest<'_>,
-        fork: ProtocolFork,
-        convention: RootConvention,
-    ) -> Chunk {
+    fn request(&self, request: &NewPayloadRequest<'_>, fork: ProtocolFork) -> Chunk {
         let payload = self.progressive_payload(&request.payload, fork);
         // Before Cancun the request is the payload alone, and a container of one field has the field's root.
         if fork < ProtocolFork::Cancun {
             return payload;
         }
         let hashes = request.versioned_hashes;
-        let chunks = hashes.iter().copied();
+        let hashes = self.progressive_list(hashes.iter().copied(), hashes.len());
         let anchor = request.parent_beacon_block_root.0;
-        if convention == RootConvention::ConsensusSpecs {
-            let hashes = self.bounded(chunks, depth::VERSIONED_HASHES, hashes.len());
-            let requests = self.progressive_requests(&request.execution_requests, fork);
-            return self.progressive_container(&[payload, hashes, anchor, requests]);
-        }
-        let hashes = self.progressive_list(chunks, hashes.len());
         if fork < ProtocolFork::Prague {
             return self.container([payload, hashes, anchor]);
         }
@@ -305,7 +262,8 @@ impl Merkle {
         self.container([payload, hashes, anchor, requests])
     }
 
-    fn progressive_payload(&self, payload: &ExecutionPayload<'_>, fork: ProtocolFork) -> Chunk {
+    /// Returns the root of a payload as a progressive container.
+    pub fn progressive_payload(&self, payload: &ExecutionPayload<'_>, fork: ProtocolFork) -> Chunk {
         let transactions = self.progressive_list(
             payload.transactions.iter().map(|tx| self.progressive_bytes(tx)),
             payload.transactions.len(),
@@ -324,7 +282,12 @@ impl Merkle {
         self.progressive_container(&fields)
     }
 
-    fn progressive_requests(&self, requests: &ExecutionRequests<'_>, fork: ProtocolFork) -> Chunk {
+    /// Returns the root of execution requests as a progressive container.
+    pub fn progressive_requests(
+        &self,
+        requests: &ExecutionRequests<'_>,
+        fork: ProtocolFork,
+    ) -> Chunk {
         // Destructured without `..` so that a new kind of request cannot be left out of the root.
         let ExecutionRequests {
             deposits,
@@ -352,82 +315,6 @@ impl Merkle {
         root: impl Fn(&[u8; N]) -> Chunk,
     ) -> Chunk {
         self.progressive_list(records.iter().map(root), records.len())
-    }
-
-    fn bounded_records<const N: usize>(
-        &self,
-        records: &Records<'_, N>,
-        depth: usize,
-        root: impl Fn(&[u8; N]) -> Chunk,
-    ) -> Chunk {
-        self.bounded(records.iter().map(root), depth, records.len())
-    }
-
-    fn bounded_transactions(&self, transactions: ByteLists<'_>) -> Chunk {
-        let transaction = |tx: &[u8]| self.bounded(pack(tx), depth::TRANSACTION_CHUNKS, tx.len());
-        let roots = transactions.iter().map(transaction);
-        self.bounded(roots, depth::TRANSACTIONS, transactions.len())
-    }
-
-    fn bounded_request(&self, request: &NewPayloadRequest<'_>, fork: ProtocolFork) -> Chunk {
-        let payload = &request.payload;
-        let [a, b, c, d, e, f, g, h, i, j, k, l, m, n] =
-            self.payload_fields(payload, self.bounded_transactions(payload.transactions));
-        let withdrawals = || {
-            self.bounded_records(&payload.withdrawals, depth::WITHDRAWALS, |record| {
-                self.withdrawal(record)
-            })
-        };
-        let payload_root = match fork {
-            ProtocolFork::Paris => self.container([a, b, c, d, e, f, g, h, i, j, k, l, m, n]),
-            ProtocolFork::Shanghai => {
-                self.container([a, b, c, d, e, f, g, h, i, j, k, l, m, n, withdrawals()])
-            }
-            _ => self.container([
-                a,
-                b,
-                c,
-                d,
-                e,
-                f,
-                g,
-                h,
-                i,
-                j,
-                k,
-                l,
-                m,
-                n,
-                withdrawals(),
-                number(payload.blob_gas_used),
-                number(payload.excess_blob_gas),
-            ]),
-        };
-        if fork < ProtocolFork::Cancun {
-            return payload_root;
-        }
-        let hashes = request.versioned_hashes;
-        let hashes_root =
-            self.bounded(hashes.iter().copied(), depth::VERSIONED_HASHES, hashes.len());
-        let anchor = request.parent_beacon_block_root.0;
-        if fork < ProtocolFork::Prague {
-            return self.container([payload_root, hashes_root, anchor]);
-        }
-        let requests = &request.execution_requests;
-        let requests_root = self.container([
-            self.bounded_records(&requests.deposits, depth::DEPOSIT_REQUESTS, |record| {
-                self.deposit(record)
-            }),
-            self.bounded_records(&requests.withdrawals, depth::WITHDRAWAL_REQUESTS, |record| {
-                self.withdrawal_request(record)
-            }),
-            self.bounded_records(
-                &requests.consolidations,
-                depth::CONSOLIDATION_REQUESTS,
-                |record| self.consolidation(record),
-            ),
-        ]);
-        self.container([payload_root, hashes_root, anchor, requests_root])
     }
 }
 

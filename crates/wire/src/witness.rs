@@ -3,11 +3,11 @@
 use crate::{
     DecodeError,
     compact::CompactState,
-    list::{ByteLists, put_offset, variable_fields},
+    list::{ByteLists, variable_fields},
 };
-use alloy_primitives::Bytes;
 
 const WHAT: &str = "execution witness";
+/// Length of the fixed part: three offsets.
 const FIXED: usize = 12;
 
 /// The state that a block reads, as the specification's `ExecutionWitness`.
@@ -38,7 +38,8 @@ impl<'a> ExecutionWitness<'a> {
     pub const EMPTY: Self =
         Self { state: ByteLists::EMPTY, codes: ByteLists::EMPTY, headers: ByteLists::EMPTY };
 
-    pub(crate) fn decode(bytes: &'a [u8]) -> Result<Self, DecodeError> {
+    /// Decodes the SSZ encoding of a witness.
+    pub fn decode(bytes: &'a [u8]) -> Result<Self, DecodeError> {
         let [state, codes, headers] = variable_fields(WHAT, bytes, FIXED, [0, 4, 8])?;
         Ok(Self {
             state: ByteLists::decode("witness state", state, usize::MAX, Self::MAX_NODE)?,
@@ -50,18 +51,6 @@ impl<'a> ExecutionWitness<'a> {
     /// Bytes of the SSZ encoding.
     pub fn encoded_len(&self) -> usize {
         FIXED + self.state.encoded_len() + self.codes.encoded_len() + self.headers.encoded_len()
-    }
-
-    pub(crate) fn encode(&self, out: &mut Vec<u8>) {
-        let lists = [&self.state, &self.codes, &self.headers];
-        let mut offset = FIXED;
-        for list in lists {
-            put_offset(out, offset);
-            offset += list.encoded_len();
-        }
-        for list in lists {
-            list.encode(out);
-        }
     }
 }
 
@@ -131,53 +120,5 @@ impl<'a> BatchWitness<'a> {
     /// Bytes of the SSZ encoding.
     pub fn encoded_len(&self) -> usize {
         FIXED + self.state.encoded_len() + self.codes.encoded_len() + self.headers.encoded_len()
-    }
-
-    pub(crate) fn encode(&self, out: &mut Vec<u8>) {
-        let mut offset = FIXED;
-        let lengths = [self.state.encoded_len(), self.codes.encoded_len()];
-        for length in lengths.into_iter().chain([0]) {
-            put_offset(out, offset);
-            offset += length;
-        }
-        self.state.encode(out);
-        self.codes.encode(out);
-        self.headers.encode(out);
-    }
-}
-
-/// A witness that owns its parts, as converters and witness recorders produce it.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct OwnedWitness {
-    /// RLP of trie nodes, like [`ExecutionWitness::state`].
-    pub state: Vec<Bytes>,
-    /// Contract codes, like [`ExecutionWitness::codes`].
-    pub codes: Vec<Bytes>,
-    /// RLP of ancestor headers, like [`ExecutionWitness::headers`].
-    pub headers: Vec<Bytes>,
-}
-
-impl OwnedWitness {
-    /// Sorts nodes and codes and drops duplicates, empty nodes and empty codes, as the canonical
-    /// form demands. Headers are left as they are.
-    pub fn canonicalize(&mut self) {
-        const EMPTY_NODE: &[u8] = &[0x80];
-        // The empty node has a known hash and no parent refers to it, so a canonical witness does not list
-        // it.
-        self.state.retain(|node| !node.is_empty() && node.as_ref() != EMPTY_NODE);
-        self.codes.retain(|code| !code.is_empty());
-        for list in [&mut self.state, &mut self.codes] {
-            list.sort_unstable();
-            list.dedup();
-        }
-    }
-
-    /// The witness as a view for encoding.
-    pub fn view(&self) -> ExecutionWitness<'_> {
-        ExecutionWitness {
-            state: (&self.state).into(),
-            codes: (&self.codes).into(),
-            headers: (&self.headers).into(),
-        }
     }
 }

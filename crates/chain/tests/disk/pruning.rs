@@ -242,7 +242,7 @@ fn witnesses_go_with_whole_segments_and_never_too_early() {
     drop(chain);
     DiskStore::open(folder.path(), options.clone()).unwrap().prune().unwrap();
     let chain = open(folder.path(), options);
-    let kept = |(hash, witness): &(B256, wire::OwnedWitness)| {
+    let kept = |(hash, witness): &(B256, codec::OwnedWitness)| {
         let got = chain.witness(hash).unwrap();
         assert!(got.is_none() || got.as_ref() == Some(witness));
         got.is_some()

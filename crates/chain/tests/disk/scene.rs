@@ -3,13 +3,14 @@
 use alloy_consensus::TxEip1559;
 use alloy_genesis::{Genesis, GenesisAccount};
 use alloy_primitives::{Address, B256, Bytes, TxKind, U256, hex, keccak256};
+use codec::OwnedWitness;
 use enshrine_chain::{
     BlockAttributes, BlockWithWitness, Chain, ChainConfig, ChainError, ChainReader, DiskOptions,
 };
 use executor::ChainSpec;
 use std::{fs, io::Write as _, path::Path};
 use testkit::{CHAIN_ID, ETHER, Key, Transaction, rich_genesis};
-use wire::{OwnedWitness, ProtocolFork};
+use wire::ProtocolFork;
 
 /// Runtime code: sets slot `calldata[0]` to `calldata[32]`.
 const SETTER: [u8; 7] = hex!("602035 5f35 55 00");

@@ -3,6 +3,7 @@
 use alloy_consensus::TxEip1559;
 use alloy_genesis::Genesis;
 use alloy_primitives::{Address, B256, TxKind, U256};
+use codec::Encode as _;
 use enshrine_chain::{Block, BlockAttributes, Chain, ChainConfig, ChainError, to_stateless_batch};
 use execute::Execute;
 use executor::{ChainSpec, Invalid};

@@ -7,11 +7,12 @@ use alloy_eips::{
 };
 use alloy_genesis::GenesisAccount;
 use alloy_primitives::{Address, B256, Bytes, TxKind, U256, hex, keccak256};
+use codec::{OwnedWitness, RawBlock};
 use enshrine_chain::{BlockAttributes, BlockWithWitness, Call, Chain, ChainConfig};
 use execute::Execute;
 use executor::{ChainSpec, Invalid};
 use testkit::{CHAIN_ID, ETHER, Key, Transaction, rich_genesis};
-use wire::{OwnedWitness, ProtocolFork, convert::RawBlock};
+use wire::ProtocolFork;
 
 const FORKS: [ProtocolFork; 6] = [
     ProtocolFork::Cancun,

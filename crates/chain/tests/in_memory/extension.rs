@@ -6,6 +6,7 @@ use alloy_consensus::{Header, TxEip1559};
 use alloy_evm::precompiles::{DynPrecompile, PrecompilesMap};
 use alloy_genesis::GenesisAccount;
 use alloy_primitives::{Address, Bytes, TxKind, U256, map::AddressMap};
+use codec::RawBlock;
 use enshrine_chain::{
     BlockAttributes, BlockWithWitness, Call, Chain, ChainConfig, ChainError, empty_genesis,
 };
@@ -21,7 +22,7 @@ use revm::{
 use stateless::{UncheckedBlocks, VerifyOptions};
 use std::sync::Arc;
 use testkit::Key;
-use wire::{ProtocolFork, StatelessInput, convert::RawBlock};
+use wire::{ProtocolFork, StatelessInput};
 
 const CHAIN_ID: u64 = 8_079;
 const FORKS: [ProtocolFork; 3] =

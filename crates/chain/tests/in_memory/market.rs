@@ -3,6 +3,7 @@
 use alloy_consensus::TxEip1559;
 use alloy_genesis::{Genesis, GenesisAccount};
 use alloy_primitives::{Address, B256, Bytes, TxKind, U256, hex};
+use codec::RawBlock;
 use enshrine_chain::{
     Block, BlockAttributes, BlockWithWitness, Call, CallBlock, Chain, ChainConfig, ChainError,
     ChainReader, empty_genesis,
@@ -20,7 +21,7 @@ use executor::{BlockError, ChainSpec, EvmOverrides, Invalid, Transaction};
 use stateless::{UncheckedBlocks, VerifyOptions};
 use std::sync::{Arc, Mutex};
 use testkit::Key;
-use wire::{ProtocolFork, StatelessInput, blob_tail::Trailer, convert::RawBlock};
+use wire::{ProtocolFork, StatelessInput, blob_tail::Trailer};
 
 const CHAIN_ID: u64 = 8_079;
 const GWEI: u64 = 1_000_000_000;

@@ -9,13 +9,11 @@ use alloy_json_rpc::{RpcError, RpcRecv, RpcSend};
 use alloy_primitives::{B256, Bytes, U64};
 use clap::{Args, ValueEnum};
 use client::{Client, ClientError, Options};
+use codec::{Bundle, OwnedWitness, RawBlock};
 use eyre::{Context, Result, bail, eyre};
 use serde_json::json;
 use std::{path::PathBuf, process::ExitCode, time::Duration};
-use wire::{
-    OwnedWitness, ProtocolFork,
-    convert::{Bundle, RawBlock},
-};
+use wire::ProtocolFork;
 
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {

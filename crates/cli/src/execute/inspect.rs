@@ -7,13 +7,14 @@ use super::{
 use crate::output::{complain, say, told};
 use alloy_consensus::Typed2718;
 use clap::Args;
+use codec::RootConvention;
 use execute::{DeclaredGas, FURTHER_BLOCK_GAS, GasSchedule};
 use executor::decode_transaction;
 use eyre::{Context, Result, bail};
 use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
 use std::{collections::BTreeMap, process::ExitCode};
-use wire::{ProtocolFork, RootConvention, StatelessBatch, StatelessInput};
+use wire::{ProtocolFork, StatelessBatch, StatelessInput};
 
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
@@ -101,7 +102,7 @@ fn describe(input: &StatelessInput<'_>, calldata: usize, chosen: GasSchedule) ->
     let known: Vec<_> = decoded.iter().flatten().cloned().collect();
     let declared = DeclaredGas::of(calldata, input, &known);
     let gas = gas_fields(&declared, payload.gas_used, chosen);
-    let root = |convention| json!(request.hash_tree_root(input.fork, convention));
+    let root = |convention| json!(codec::hash_tree_root(request, input.fork, convention));
     let requests = request.execution_requests.typed();
     let request_bytes = requests.iter().map(|(_, data)| data.len()).sum::<usize>();
     let witness = &input.witness;
@@ -200,7 +201,7 @@ fn describe_batch(
     let witness_fields = Fields::default()
         .with("bytes", witness.encoded_len(), "bytes")
         .with("nodes", witness.state.len(), "")
-        .with("compact node bytes", witness.state.stream_len(), "bytes")
+        .with("compact node bytes", witness.state.stream().len(), "bytes")
         .with("node bytes", witness.state.expanded_len(), "bytes")
         .with("codes", witness.codes.len(), "")
         .with("code bytes", witness.codes.total_bytes(), "bytes")

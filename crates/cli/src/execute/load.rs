@@ -2,16 +2,14 @@
 
 use super::content::{Content, read};
 use chain::to_stateless_input;
+use codec::{Bundle, OwnedWitness, RawBlock};
 use executor::ChainSpec;
 use eyre::{Context, Result, bail, eyre};
 use std::{
     fs, io,
     path::{Path, PathBuf},
 };
-use wire::{
-    OwnedWitness, ProtocolFork, SchemaId, StatelessBatch, StatelessInput,
-    convert::{Bundle, RawBlock},
-};
+use wire::{ProtocolFork, SchemaId, StatelessBatch, StatelessInput};
 
 /// Sources of blocks.
 #[derive(Debug, clap::Args)]

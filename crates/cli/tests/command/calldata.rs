@@ -6,6 +6,7 @@ use crate::support::{
 use alloy_eips::eip2718::Encodable2718 as _;
 use alloy_primitives::{Bytes, hex};
 use alloy_sol_types::SolCall as _;
+use codec::Bundle;
 use contracts::{
     bindings::INativeRollup::{Evidence, advanceCall},
     kept::{KeptCode, shorten},
@@ -13,7 +14,7 @@ use contracts::{
 use serde_json::json;
 use std::fs;
 use testkit::CHAIN_ID;
-use wire::{ProtocolFork, convert::Bundle};
+use wire::ProtocolFork;
 
 /// Output of a command that reads `form` from standard input; an error if the command fails.
 fn fed(arguments: &[&str], form: &[u8]) -> Result<String, String> {

@@ -8,6 +8,7 @@ use alloy_eips::{
 };
 use alloy_primitives::{B256, Bytes, hex};
 use client::{Client, Options};
+use codec::blob_tail::to_blobs;
 use execute::BLOB_EXECUTE_ADDRESS;
 use serde_json::{Value, json};
 use std::{
@@ -15,7 +16,7 @@ use std::{
     net::TcpStream,
 };
 use testkit::Key;
-use wire::blob_tail::{MIN_HEAD, Trailer, to_blobs};
+use wire::blob_tail::{MIN_HEAD, Trailer};
 
 struct Scene {
     served: Served,

@@ -14,7 +14,7 @@ use ethrex_vm::EvmError;
 use executor::Transaction;
 use eyre::{Result, ensure};
 use std::collections::BTreeSet;
-use wire::{ProtocolFork, RootConvention, StatelessInput};
+use wire::{ProtocolFork, StatelessInput};
 
 #[test]
 fn blocks_under_osaka_from_the_amsterdam_scenarios() -> Result<()> {
@@ -66,7 +66,7 @@ fn compare(pack: &str, fork: Option<ProtocolFork>) -> Result<Option<(Played, Tal
         tally.ask(judges, || (*name).to_owned(), &calldata);
         if new.fork == ProtocolFork::Amsterdam {
             let input = StatelessInput::decode(&calldata)?;
-            let root = input.request.hash_tree_root(new.fork, RootConvention::ExecutionSpecs);
+            let root = input.request.hash_tree_root(new.fork);
             ensure!(root == ethrex::request_root(&calldata)?, "root of the request in {name}");
         }
         check_rejected(scene, &calldata)

@@ -4,6 +4,7 @@ use crate::tamper::Draft;
 use alloy_eips::eip7840::BlobParams;
 use alloy_primitives::{B256, Bytes, b256, hex};
 use chain::{BlockAttributes, Chain, ChainConfig, empty_genesis};
+use codec::Encode as _;
 use enshrine_differential::ethrex;
 use ethrex_common::{
     H256,
@@ -13,7 +14,7 @@ use executor::{ChainSpec, SYSTEM_CONTRACTS};
 use eyre::Result;
 use std::collections::BTreeSet;
 use testkit::Random;
-use wire::{ProtocolFork, RootConvention, StatelessInput};
+use wire::{ProtocolFork, StatelessInput};
 
 const FORKS: [ProtocolFork; 6] = [
     ProtocolFork::Cancun,
@@ -190,7 +191,7 @@ fn amsterdam_requests_have_the_same_root_and_bytes() -> Result<()> {
         fill(&mut draft, &mut rng);
         let calldata = draft.encode().expect("an input");
         let input = StatelessInput::decode(&calldata)?;
-        let ours = input.request.hash_tree_root(fork, RootConvention::ExecutionSpecs);
+        let ours = input.request.hash_tree_root(fork);
         assert_eq!(ours, ethrex::request_root(&calldata)?, "seed {seed}");
         assert_eq!(input.encode(), ethrex::encode_again(&calldata)?, "seed {seed}");
     }

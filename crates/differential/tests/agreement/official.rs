@@ -7,10 +7,10 @@ use crate::{
     scenario::everything,
 };
 use chain::{Chain, ChainConfig};
+use codec::RawBlock;
 use executor::SystemCode;
 use eyre::{OptionExt, Result};
 use testkit::vectors::fixture::{self, CHAIN_ID, DEPOSIT_CONTRACT, Fixture};
-use wire::convert::RawBlock;
 
 #[derive(Default)]
 struct Tallies {

@@ -1,10 +1,10 @@
 //! Real blocks.
 
 use crate::judges::{Judges, Tally};
+use codec::RawBlock;
 use enshrine_differential::real_blocks;
 use executor::ChainSpec;
 use eyre::Result;
-use wire::convert::RawBlock;
 
 #[test]
 fn both_accept_every_real_block() -> Result<()> {

@@ -5,11 +5,12 @@ use crate::judges::Judges;
 use alloy_consensus::Header;
 use alloy_genesis::GenesisAccount;
 use chain::{BlockAttributes, BlockWithWitness, Chain, ChainConfig, ChainError};
+use codec::{OwnedWitness, RawBlock};
 use executor::{Invalid, SYSTEM_CONTRACTS, SystemCode, Transaction, decode_transaction};
 use eyre::Result;
 use store::StoredNodes;
 use testkit::vectors::fixture::{self, CHAIN_ID, DEPOSIT_CONTRACT, Fixture};
-use wire::{OwnedWitness, ProtocolFork, Withdrawal, convert::RawBlock};
+use wire::{ProtocolFork, Withdrawal};
 
 /// Number of played items.
 #[derive(Debug, Default)]

@@ -9,11 +9,12 @@
 
 use crate::{judges::Judges, programs::each_block, scenario::play, world::CHAIN_ID};
 use chain::BlockWithWitness;
+use codec::OwnedWitness;
 use executor::SystemCode;
 use eyre::{Result, ensure};
 use std::{env, fs, path::Path, process::Command};
 use tempfile::TempDir;
-use wire::{OwnedWitness, ProtocolFork};
+use wire::ProtocolFork;
 
 /// Forks of the published specification.
 const FORKS: [ProtocolFork; 5] = [

@@ -1,11 +1,13 @@
 //! Tampered inputs.
 
 use alloy_primitives::{Bytes, U256};
+use codec::Encode as _;
+use codec::OwnedWitness;
 use stateless::header_of;
 use testkit::Random;
 use wire::{
-    ByteLists, ExecutionPayload, ExecutionRequests, NewPayloadRequest, OwnedWitness, ProtocolFork,
-    Records, StatelessInput, Withdrawal,
+    ByteLists, ExecutionPayload, NewPayloadRequest, ProtocolFork, Records, StatelessInput,
+    Withdrawal,
 };
 
 /// An input taken apart. What is not a list is changed in `request`.
@@ -67,7 +69,7 @@ impl<'a> Draft<'a> {
             },
             versioned_hashes: Records::new(&self.versioned_hashes),
             parent_beacon_block_root: self.request.parent_beacon_block_root,
-            execution_requests: ExecutionRequests::from_typed(&self.requests).ok()?,
+            execution_requests: codec::requests_from_typed(&self.requests).ok()?,
         };
         request.payload.block_hash = header_of(&request, self.fork)?.hash_slow();
         let input = StatelessInput {

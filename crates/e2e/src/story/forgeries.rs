@@ -5,6 +5,7 @@ use crate::{report::Report, units::grouped};
 use alloy_eips::eip2718::Encodable2718 as _;
 use alloy_primitives::{Address, B256, Bytes, U256};
 use alloy_sol_types::{SolCall as _, SolError as _, SolEvent as _};
+use codec::Encode as _;
 use contracts::bindings::{
     IForcedInbox,
     INativeRollup::{self, Discharge, Evidence, ForcedBatch, Outcome},

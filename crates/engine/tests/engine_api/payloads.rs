@@ -4,13 +4,14 @@ use crate::support::{BOB, Peer, attributes, tampered, to};
 use alloy_eips::eip4895::Withdrawal;
 use alloy_primitives::{B256, Bytes, FixedBytes, U64};
 use chain::{Block, ChainReader};
+use codec::{PayloadStatus, PayloadVerdict};
 use enshrine_engine::{ForkchoiceState, HeadPolicy, NewPayload};
 use execute::Rules;
 use eyre::{OptionExt as _, Result};
 use node::MineRequest;
 use serde_json::{Value, json};
 use std::sync::Arc;
-use wire::{PayloadStatus, PayloadVerdict, ProtocolFork};
+use wire::ProtocolFork;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_payload_is_called_valid_once_it_was_executed_and_the_head_stays() -> Result<()> {

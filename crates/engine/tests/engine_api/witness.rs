@@ -2,16 +2,14 @@
 
 use crate::support::{BOB, Peer, attributes, secret, tampered, to};
 use alloy_primitives::{Address, B256, keccak256};
+use codec::{PayloadEnvelope, PayloadStatus, PayloadStatusWithWitness, PayloadVerdict};
 use enshrine_engine::{EngineClient, NewPayload};
 use execute::{Execute, Networks};
 use executor::ChainSpec;
 use eyre::{OptionExt as _, Result};
 use std::sync::Arc;
 use testkit::{CHAIN_ID, Key, LOGGER};
-use wire::{
-    ByteLists, PayloadEnvelope, PayloadStatus, PayloadStatusWithWitness, PayloadVerdict,
-    ProtocolFork,
-};
+use wire::{ByteLists, ProtocolFork};
 
 /// Returns EXECUTE's verdict on an input of these tests' chain.
 fn verify(input: &[u8], fork: ProtocolFork) -> Result<B256> {
@@ -40,7 +38,7 @@ async fn what_another_client_builds_is_verified_from_the_witness_that_it_gives()
         let witness = witness.ok_or_eyre("no witness")?;
         let input = new.stateless_input(fork, CHAIN_ID, &witness)?;
         assert_eq!(verify(&input, fork)?, new.payload.block_hash, "{fork}");
-        let short = wire::OwnedWitness { state: witness.state[1..].to_vec(), ..witness.clone() };
+        let short = codec::OwnedWitness { state: witness.state[1..].to_vec(), ..witness.clone() };
         assert!(verify(&new.stateless_input(fork, CHAIN_ID, &short)?, fork).is_err());
 
         // The witness is the same over both transports, from every client with the block, and for every

@@ -5,8 +5,7 @@ use alloy_primitives::B256;
 use core::slice;
 use stateless::{BlockError, BlockRefused, UncheckedBlocks, declared_gas};
 use wire::{
-    DecodeError, NewPayloadRequest, ProtocolFork, RootConvention, SchemaId, StatelessBatch,
-    StatelessInput,
+    DecodeError, NewPayloadRequest, ProtocolFork, SchemaId, StatelessBatch, StatelessInput,
 };
 
 /// Gas charged for each block of a batch after the first, whose price is part of the call's own. It pays for
@@ -79,9 +78,7 @@ impl<'c> Input<'c> {
     /// Root in the first 32 bytes of the result.
     pub(crate) fn request_root(&self) -> B256 {
         match self {
-            Self::Block(input) => {
-                input.request.hash_tree_root(input.fork, RootConvention::ExecutionSpecs)
-            }
+            Self::Block(input) => input.request.hash_tree_root(input.fork),
             Self::Batch(batch) => batch.requests_root(),
         }
     }

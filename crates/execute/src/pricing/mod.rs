@@ -83,7 +83,7 @@ impl DeclaredGas {
         let state = &witness.state;
         Self {
             witness_bytes: witness.encoded_len() as u64,
-            expansion_bytes: state.expanded_len().saturating_sub(state.stream_len()) as u64,
+            expansion_bytes: state.expanded_len().saturating_sub(state.stream().len()) as u64,
             nodes: state.len() as u64,
             codes: witness.codes.len() as u64,
             headers: witness.headers.len() as u64,

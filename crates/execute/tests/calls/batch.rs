@@ -6,6 +6,8 @@ use crate::support::{
 };
 use alloy_primitives::{B256, Bytes, U256};
 use chain::{Block, BlockWithWitness};
+use codec::Encode as _;
+use codec::RawBlock;
 use enshrine_execute::{
     Answer, DeclaredGas, Dialect, Drake, Execute, ExecuteError, ExecutionSpecs, FURTHER_BLOCK_GAS,
     Flat, GasSchedule, Items, Pricing, RuleViolation,
@@ -15,7 +17,7 @@ use stateless::Stage;
 use std::sync::Arc;
 use wire::{
     DecodeError, ExecutionWitness, ProtocolFork, Records, SchemaId, StatelessBatch, StatelessInput,
-    StatelessResult, convert::RawBlock,
+    StatelessResult,
 };
 
 const PLENTY: u64 = 50_000_000;
@@ -122,7 +124,7 @@ fn what_a_batch_expands_into_is_paid_for_as_if_it_had_been_carried() {
     assert!((rlp..=rlp + 2 * listed.len()).contains(&bound), "{rlp} bytes, at most {bound}");
     let transactions: usize = requests.iter().map(|it| it.payload.transactions.len()).sum();
     let items = listed.len() + witness.codes.len() + witness.headers.len() + transactions;
-    let carried = calldata.len() + bound - witness.state.stream_len();
+    let carried = calldata.len() + bound - witness.state.stream().len();
     let prices = Items { base: 5, request_byte: 1, witness_byte: 1, item: 1_000 };
     let execute = Execute { gas: Arc::new(prices), ..execute() };
     // The call holds what its bytes cost, and not what the input does.

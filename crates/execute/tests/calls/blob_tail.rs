@@ -6,6 +6,8 @@ use crate::support::{
     l2::{L2, mutations, mutations_of_batch, transfer},
 };
 use alloy_primitives::{Address, B256, Bytes, TxKind, U256, b256};
+use codec::Encode as _;
+use codec::blob_tail::{cut, to_blobs};
 use enshrine_execute::{
     Answer, BLOB_EXECUTE_ADDRESS, BlobSource, BlobTail, Call, Execute, ExecuteError,
     ExecutionSpecs, Flat, Refused,
@@ -14,7 +16,7 @@ use executor::InternalError;
 use std::{collections::BTreeMap, sync::Arc};
 use wire::{
     ProtocolFork, StatelessInput,
-    blob_tail::{BLOB_CAPACITY, BlobTailError, MIN_HEAD, Trailer, cut, to_blobs},
+    blob_tail::{BLOB_CAPACITY, BlobTailError, MIN_HEAD, Trailer},
 };
 
 const PLENTY: u64 = 50_000_000;

@@ -10,6 +10,7 @@ use crate::support::{
     l2::transfer,
 };
 use chain::{BlockAttributes, Chain, ChainConfig};
+use codec::Encode as _;
 use enshrine_execute::{DeclaredGas, Execute, ExecuteError, ForkRule};
 use executor::ChainSpec;
 use testkit::{CHAIN_ID, ETHER, rich_genesis};

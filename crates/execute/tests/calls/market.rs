@@ -9,6 +9,7 @@ use crate::{
     },
 };
 use alloy_primitives::{Address, B256, Bytes, U256, b256};
+use codec::blob_tail::to_blobs;
 use enshrine_execute::{
     BLOB_EXECUTE_ADDRESS, BlobSource, BlobTail, BlockTally, CallObserver, DeclaredGas, Dialect,
     Drake, EXECUTE_ADDRESS, Execute, ExecuteError, ExecutionSpecs, Flat, Items, ObservedCall,
@@ -19,7 +20,7 @@ use revm::bytecode::opcode as op;
 use std::sync::{Arc, Mutex};
 use wire::{
     ProtocolFork,
-    blob_tail::{MIN_HEAD, Trailer, to_blobs},
+    blob_tail::{MIN_HEAD, Trailer},
 };
 
 const PLENTY: u64 = 500_000_000;

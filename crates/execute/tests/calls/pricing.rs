@@ -3,6 +3,8 @@
 
 use crate::support::l2::L2;
 use alloy_primitives::{Address, keccak256};
+use codec::Encode as _;
+use codec::OwnedWitness;
 use enshrine_execute::{
     DeclaredGas, Execute, ExecuteError, GasSchedule, Items, Pricing, UnderpricedWork,
 };
@@ -14,7 +16,7 @@ use std::{
         atomic::{AtomicU64, Ordering},
     },
 };
-use wire::{OwnedWitness, ProtocolFork, StatelessInput};
+use wire::{ProtocolFork, StatelessInput};
 
 const PLENTY: u64 = 1 << 40;
 

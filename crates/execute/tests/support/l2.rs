@@ -4,10 +4,12 @@ use alloy_consensus::TxEip1559;
 use alloy_genesis::Genesis;
 use alloy_primitives::{Address, Bytes, TxKind, U256, keccak256};
 use chain::{BlockAttributes, BlockWithWitness, Chain, ChainConfig};
+use codec::Encode as _;
+use codec::RawBlock;
 use enshrine_execute::Execute;
 use executor::{ChainSpec, SystemCode};
 use testkit::{Key, Transaction, rich_genesis};
-use wire::{ExecutionWitness, ProtocolFork, StatelessBatch, StatelessInput, convert::RawBlock};
+use wire::{ExecutionWitness, ProtocolFork, StatelessBatch, StatelessInput};
 
 pub(crate) use testkit::{CHAIN_ID, ETHER};
 

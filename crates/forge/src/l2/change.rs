@@ -3,8 +3,10 @@
 use super::abi::IL2::{Change, Field};
 use crate::ForgeError;
 use alloy_primitives::{Address, B256, Bytes, U256};
+use codec::Encode as _;
+use codec::OwnedWitness;
 use stateless::header_of;
-use wire::{ByteLists, OwnedWitness, Records, SchemaId, StatelessInput, Withdrawal};
+use wire::{ByteLists, Records, SchemaId, StatelessInput, Withdrawal};
 
 /// The parts of an input that are lists or slices, as values.
 struct Parts {

@@ -8,9 +8,11 @@ use crate::{ForgeError, Workspace};
 use alloy_primitives::{B256, Bytes};
 use alloy_trie::TrieAccount;
 use chain::{Call, ChainConfig, ChainError, to_stateless_batch};
+use codec::Encode as _;
+use codec::OwnedWitness;
 use executor::ChainSpec;
 use store::StoredNodes;
-use wire::{OwnedWitness, StatelessInput};
+use wire::StatelessInput;
 
 /// Proves an account and slots of it at a block.
 pub(super) fn prove(workspace: &Workspace, call: &proveCall) -> Result<AccountProof, ForgeError> {

@@ -103,7 +103,7 @@ impl Batcher {
 
 /// Makes the input of one block.
 pub(super) type SingleInput =
-    fn(&Block, ProtocolFork, u64, &wire::OwnedWitness) -> Result<Vec<u8>, wire::DecodeError>;
+    fn(&Block, ProtocolFork, u64, &codec::OwnedWitness) -> Result<Vec<u8>, wire::DecodeError>;
 
 fn alone(
     chain: &ChainReader,

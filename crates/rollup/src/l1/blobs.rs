@@ -166,7 +166,8 @@ pub(crate) fn whole_input(given: &[u8], blobs: &[Bytes]) -> Option<Bytes> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use wire::blob_tail::{MIN_HEAD, to_blobs};
+    use codec::blob_tail::to_blobs;
+    use wire::blob_tail::MIN_HEAD;
 
     #[test]
     fn only_what_execute_can_have_taken_is_an_input() {

@@ -8,6 +8,7 @@ use alloy_provider::{Provider, RootProvider};
 use alloy_rpc_types_eth::{BlockNumberOrTag, Filter, TransactionReceipt, TransactionRequest};
 use alloy_sol_types::SolCall;
 use chain::{Block, Chain, ChainConfig, spec_of};
+use codec::PayloadStatus;
 use contracts::{Deployment, Predeploys, bindings::IForcedInbox, l2_chain_config, l2_genesis};
 use engine::{Driver, EngineClient, EngineError, ForkchoiceState, JwtSecret, NewPayload};
 use enshrine_rollup::{EngineConfig, Role, RollupNode};
@@ -16,7 +17,7 @@ use node::{Clock, MineRequest, Mining, Node, SetHead, Settings};
 use serde_json::{Value, json};
 use std::{sync::Arc, time::Duration};
 use testkit::{ETHER, FORCED_FEE, Key, Patience, rich};
-use wire::{PayloadStatus, ProtocolFork};
+use wire::ProtocolFork;
 
 /// Blocks that both clients must have in common.
 const BLOCKS: u64 = 50;

@@ -6,11 +6,11 @@ use alloy_eips::{
     eip2718::Encodable2718, eip4844::BlobTransactionSidecar, eip7594::BlobTransactionSidecarVariant,
 };
 use alloy_primitives::{B256, Bytes, U256};
+use codec::{OwnedWitness, RawBlock};
 use execute::Execute;
 use node::{MineRequest, Mining, Restore, Settings};
 use serde_json::{Value, json};
 use testkit::Key;
-use wire::{OwnedWitness, convert::RawBlock};
 
 #[tokio::test]
 async fn a_transaction_is_sent_mined_and_found_again() {

@@ -10,6 +10,8 @@ use alloy_eips::{
 use alloy_genesis::{Genesis, GenesisAccount};
 use alloy_primitives::{Address, B256, Bytes, Signature, TxKind, U256, keccak256};
 use chain::{BlockAttributes, Chain, ChainConfig, to_stateless_input};
+use codec::Encode as _;
+use codec::RawBlock;
 use execute::{Dialect, Execute, ExecutionSpecs, Networks};
 use executor::ChainSpec;
 use eyre::{Result, ensure};
@@ -19,9 +21,7 @@ use testkit::{
     CHAIN_ID, ETHER, Forgery, Key, Transaction, deep_storage, fill_system_rings, hostile_states,
     rich_genesis, uniform_storage, vectors::fixture,
 };
-use wire::{
-    BatchWitness, ExecutionWitness, ProtocolFork, StatelessBatch, StatelessInput, convert::RawBlock,
-};
+use wire::{BatchWitness, ExecutionWitness, ProtocolFork, StatelessBatch, StatelessInput};
 
 /// An input to measure.
 pub(crate) struct Input {
@@ -399,7 +399,7 @@ fn compact(rows: &mut Rows<'_>) -> Result<()> {
     let ExecutionWitness { codes, headers, .. } = input.witness;
     for (name, state) in hostile_states() {
         let witness = BatchWitness::new(&state, codes, headers)?;
-        let batch = StatelessBatch::of(std::slice::from_ref(&input), witness)?;
+        let batch = codec::batch_of(std::slice::from_ref(&input), witness)?;
         rows.add(&format!("compact: {name}"), batch.encode())?;
     }
     Ok(())

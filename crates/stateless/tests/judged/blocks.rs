@@ -2,11 +2,12 @@
 
 use alloy_primitives::{Address, address, keccak256};
 use chain::to_stateless_input;
+use codec::RawBlock;
 use enshrine_stateless::{Verdict, verify};
 use executor::{BlockError, ChainSpec, Invalid, StateError};
 use eyre::{OptionExt, Result};
 use trie::{Nibbles, TrieError};
-use wire::{StatelessInput, convert::RawBlock};
+use wire::StatelessInput;
 
 /// Two tokens, WBTC and USDT, of which the blocks clear a slot.
 const WBTC: Address = address!("0x2260fac5e5542a773aa44fbcfedf7c193bc2c599");

@@ -3,10 +3,11 @@
 use alloy_consensus::Header;
 use alloy_genesis::{Genesis, GenesisAccount};
 use alloy_primitives::{Address, B256, Bytes, U256, address};
+use codec::RawBlock;
 use eyre::{Result, WrapErr, bail};
 use serde::{Deserialize, Deserializer, de::Error as _};
 use std::collections::BTreeMap;
-use wire::{ProtocolFork, convert::RawBlock};
+use wire::ProtocolFork;
 
 /// EIP-155 id of the chain of every fixture.
 pub const CHAIN_ID: u64 = 1;

@@ -7,6 +7,7 @@
 pub mod fixture;
 
 use crate::say_skipped;
+use codec::Bundle;
 use eyre::{Context, Result, ensure};
 use std::{
     env,
@@ -15,7 +16,6 @@ use std::{
     io::{self, Read},
     path::{Path, PathBuf},
 };
-use wire::convert::Bundle;
 
 /// Environment variable that names the folder.
 pub const VARIABLE: &str = "ENSHRINE_VECTORS";

@@ -6,10 +6,10 @@
 //! and codes, the hashes of empty storage and empty code, and RLP framing.
 
 mod read;
-mod write;
 
-pub use read::{Account, Branch, Child, Code, Node, Path, Reader, Storage};
-pub use write::{LengthAlone, compact, compact_reachable};
+pub use read::{
+    Account, Branch, Child, Code, EMPTY_ROOT, KEY_NIBBLES, Node, Path, Reader, Storage,
+};
 
 use crate::{
     DecodeError,
@@ -19,21 +19,23 @@ use crate::{
 const WHAT: &str = "state of the batch";
 
 /// Tags: the byte in front of a node that states its kind.
-pub(crate) mod tag {
+pub mod tag {
     /// A branch: two masks, then hashes.
-    pub(crate) const BRANCH: u8 = 0x00;
+    pub const BRANCH: u8 = 0x00;
     /// An extension whose child is carried.
-    pub(crate) const EXTENSION: u8 = 0x01;
+    pub const EXTENSION: u8 = 0x01;
     /// An extension whose child is a hash.
-    pub(crate) const EXTENSION_OF_HASH: u8 = 0x02;
+    pub const EXTENSION_OF_HASH: u8 = 0x02;
     /// A leaf of a storage trie.
-    pub(crate) const SLOT: u8 = 0x03;
+    pub const SLOT: u8 = 0x03;
     /// A leaf of the account trie, with its storage and its code in the lower four bits, two for each.
-    pub(crate) const ACCOUNT: u8 = 0x10;
-    /// Storage or code of an account: none, a hash, or to be found elsewhere in the witness.
-    pub(crate) const EMPTY: u8 = 0;
-    pub(crate) const HASH: u8 = 1;
-    pub(crate) const CARRIED: u8 = 2;
+    pub const ACCOUNT: u8 = 0x10;
+    /// Empty storage or code of an account.
+    pub const EMPTY: u8 = 0;
+    /// The hash of a storage trie or code.
+    pub const HASH: u8 = 1;
+    /// A storage trie or code that the witness carries.
+    pub const CARRIED: u8 = 2;
 }
 
 /// Trie nodes of the state before the first block, in compact form: the number of nodes, and a stream of
@@ -92,9 +94,9 @@ impl<'a> CompactState<'a> {
         self.nodes == 0
     }
 
-    /// Bytes of the stream.
-    pub const fn stream_len(&self) -> usize {
-        self.stream.len()
+    /// Returns the stream of nodes.
+    pub const fn stream(&self) -> &'a [u8] {
+        self.stream
     }
 
     /// Upper bound for the RLP bytes of all nodes; exact if no node is embedded in another.
@@ -108,13 +110,7 @@ impl<'a> CompactState<'a> {
     }
 
     /// Bytes of the field.
-    pub(crate) const fn encoded_len(&self) -> usize {
+    pub const fn encoded_len(&self) -> usize {
         OFFSET + self.stream.len()
-    }
-
-    /// Appends the field.
-    pub(crate) fn encode(&self, out: &mut Vec<u8>) {
-        out.extend_from_slice(&self.nodes.to_le_bytes());
-        out.extend_from_slice(self.stream);
     }
 }

@@ -6,9 +6,9 @@ use alloy_primitives::{B256, KECCAK256_EMPTY, b256};
 use alloy_rlp::{Encodable as _, Header};
 
 /// Nibbles of a key.
-pub(super) const KEY_NIBBLES: usize = 64;
+pub const KEY_NIBBLES: usize = 64;
 /// Root of an empty trie.
-pub(super) const EMPTY_ROOT: B256 =
+pub const EMPTY_ROOT: B256 =
     b256!("56e81f171bcc55a6ff8345e692c0f86e5b48e01b996cadc001622fb5e363b421");
 
 /// Bytes of a hash in RLP.

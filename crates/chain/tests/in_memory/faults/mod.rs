@@ -7,6 +7,7 @@ mod scene;
 use alloy_consensus::Header;
 use alloy_genesis::Genesis;
 use alloy_primitives::{Address, B256, Bytes, U256};
+use codec::RawBlock;
 use core::fmt::Debug;
 use enshrine_chain::{Call, CallBlock, Chain, ChainConfig, ChainError, ExecutedBlock, spec_of};
 use executor::Invalid;
@@ -18,7 +19,6 @@ use scene::{
 use std::sync::Arc;
 use store::Store;
 use testkit::Key;
-use wire::convert::RawBlock;
 
 /// A result that must be this one.
 #[allow(clippy::needless_pass_by_value, reason = "what is compared is made where this is called")]

@@ -5,7 +5,6 @@
 
 use alloy_primitives::{Address, B256, Bytes, address};
 use revm::precompile::crypto;
-use wire::ExecutionRequests;
 
 /// Sender of the fixtures' transactions.
 const SENDER: Address = address!("0xa94f5374fce5edbc8e2a8697c15331677e6ebf0b");
@@ -26,8 +25,8 @@ pub(crate) fn claimed(test: &str, hash: B256) -> Option<Claim> {
     if hash_of(&lists) != hash {
         return None;
     }
-    let is_shown = ExecutionRequests::from_typed(&lists)
-        .is_ok_and(|requests| requests.requests_hash() == hash);
+    let is_shown =
+        codec::requests_from_typed(&lists).is_ok_and(|requests| requests.requests_hash() == hash);
     Some(if is_shown {
         Claim::Shown(lists.into_iter().map(Bytes::from).collect())
     } else {

@@ -2,9 +2,10 @@
 
 use super::text;
 use crate::support::{Node, block, enshrine, unread, witness_json};
+use codec::Bundle;
 use serde_json::json;
 use std::{fs, path::Path};
-use wire::{ProtocolFork, convert::Bundle};
+use wire::ProtocolFork;
 
 #[test]
 fn fetch_asks_a_node_and_writes_a_bundle_or_calldata() {

@@ -5,11 +5,12 @@ mod fetch;
 
 use crate::support::{batch, block, document, enshrine, feed, witness_json};
 use alloy_primitives::{hex, keccak256};
+use codec::Bundle;
 use serde_json::{Value, json};
 use std::{fs, path::PathBuf};
 use tempfile::TempDir;
 use testkit::CHAIN_ID;
-use wire::{ProtocolFork, convert::Bundle};
+use wire::ProtocolFork;
 
 fn text(bytes: &[u8]) -> String {
     String::from_utf8(bytes.to_vec()).expect("UTF-8")

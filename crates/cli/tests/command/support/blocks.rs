@@ -3,10 +3,11 @@
 use alloy_consensus::TxEip1559;
 use alloy_primitives::{Address, Bytes, TxKind, U256};
 use chain::{BlockAttributes, BlockWithWitness, Chain, ChainConfig};
+use codec::OwnedWitness;
 use executor::ChainSpec;
 use serde_json::{Value, json};
 use testkit::{CHAIN_ID, ETHER, Key, Transaction, rich_genesis};
-use wire::{OwnedWitness, ProtocolFork};
+use wire::ProtocolFork;
 
 /// Its beginning, where Alice has ether.
 fn chain(fork: ProtocolFork) -> Chain {

@@ -4,6 +4,7 @@ use super::support::{ETHER, Harness, L2_CHAIN, calldata_gas};
 use alloy_primitives::{Address, B256, Bytes, TxKind, U256};
 use alloy_sol_types::{SolCall, SolEvent};
 use chain::BlockWithWitness;
+use codec::Encode as _;
 use enshrine_contracts::{
     L2_MESSENGER, Message, PREMINT,
     bindings::{

@@ -10,11 +10,11 @@ use alloy_trie::{
     nodes::{RlpNode, TrieNode},
     proof::verify_proof,
 };
+use codec::RawBlock;
 use eyre::{OptionExt, Result, ensure};
 use nybbles::Nibbles;
 use std::collections::BTreeSet;
 use testkit::Transaction;
-use wire::convert::RawBlock;
 
 /// Nodes of a witness by hash.
 struct Witness(B256Map<Bytes>);

@@ -105,14 +105,14 @@ impl Peer {
     /// Gives it a payload that it must find valid.
     pub(crate) async fn take(&self, block: &Block) -> Result<()> {
         let status = self.client.new_payload(&NewPayload::of(block), self.fork).await?;
-        assert_eq!(status, wire::PayloadStatus::valid(block.hash));
+        assert_eq!(status, codec::PayloadStatus::valid(block.hash));
         Ok(())
     }
 
     /// Makes a block its head, by the Engine API.
     pub(crate) async fn follow(&self, head: &Block) -> Result<()> {
         let updated = self.client.forkchoice_updated(to(head.hash), None, self.fork).await?;
-        assert_eq!(updated.payload_status, wire::PayloadStatus::valid(head.hash));
+        assert_eq!(updated.payload_status, codec::PayloadStatus::valid(head.hash));
         assert_eq!(self.head().hash, head.hash);
         Ok(())
     }

@@ -8,6 +8,7 @@ use super::support::{
     rehash,
 };
 use alloy_primitives::{B256, U256, keccak256};
+use codec::compact::compact_reachable;
 use core::num::NonZeroUsize;
 use enshrine_stateless::{
     BlockError, BlockRefused, Invalid, UncheckedBlocks, Verdict, VerifyOptions, verify_batch,
@@ -18,7 +19,6 @@ use testkit::Random;
 use trie::TrieError;
 use wire::{
     BatchWitness, ByteLists, DecodeError, ExecutionWitness, StatelessBatch, StatelessInput,
-    compact::compact_reachable,
 };
 
 fn lines() -> &'static [Line] {

@@ -252,7 +252,7 @@ fn requests_are_those_that_the_block_causes() {
         let good = lists(&case.input().request.execution_requests);
         let expected = case.verdict.header.requests_hash.expect("there since Prague");
         let check = |changed: &[Vec<u8>]| {
-            let requests = ExecutionRequests::from_typed(changed).expect("whole records");
+            let requests = codec::requests_from_typed(changed).expect("whole records");
             let reason = case.refusal(|input| input.request.execution_requests = requests.clone());
             let got = requests.requests_hash();
             let right = Invalid::Commitment { what: "requests hash", got, expected };

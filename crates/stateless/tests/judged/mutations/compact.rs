@@ -4,6 +4,8 @@
 use super::support::{Case, all, generated};
 use alloy_primitives::{B256, Bytes, KECCAK256_EMPTY, U256, keccak256};
 use alloy_trie::TrieAccount;
+use codec::Encode as _;
+use codec::compact::{compact, compact_reachable};
 use enshrine_stateless::{expand, expand_within, verify_batch};
 use std::collections::BTreeMap;
 use testkit::Random;
@@ -11,10 +13,7 @@ use trie::{
     EMPTY_ROOT, ExpandedNodes, NodeIndex, NodePath, NodeSource, SourceError, Trie, TrieError,
     Visitor, hash_tries, walk,
 };
-use wire::{
-    BatchWitness, ByteLists, DecodeError, StatelessBatch,
-    compact::{CompactState, compact, compact_reachable},
-};
+use wire::{BatchWitness, ByteLists, DecodeError, StatelessBatch, compact::CompactState};
 
 type Nodes = BTreeMap<B256, Bytes>;
 
@@ -57,7 +56,7 @@ fn batch_of_one<T>(case: &Case, then: impl FnOnce(&StatelessBatch<'_>) -> T) -> 
     };
     let state = state.unwrap_or_else(|error| panic!("{}: {error}", case.name));
     let witness = BatchWitness::new(&state, codes, input.witness.headers).expect("decodes");
-    then(&StatelessBatch::of(&[input], witness).expect("is a batch"))
+    then(&codec::batch_of(&[input], witness).expect("is a batch"))
 }
 
 #[test]
@@ -81,7 +80,7 @@ fn every_block_is_a_batch_of_one_with_the_same_nodes_and_the_same_verdict() {
             let verdicts = verify_batch(&decoded, &case.spec).expect("is valid");
             assert_eq!(verdicts, std::slice::from_ref(&case.verdict), "{}", case.name);
             listed += rlp + 4 * nodes.len();
-            streams += batch.witness.state.stream_len();
+            streams += batch.witness.state.stream().len();
         });
     }
     println!("{listed} bytes of nodes in lists, {streams} in streams");

@@ -2,8 +2,9 @@
 
 use super::support::{generated, relink::owned, verdict_on};
 use chain::to_stateless_input;
+use codec::RawBlock;
 use executor::{ChainSpec, Invalid, StateError};
-use wire::{ProtocolFork, convert::RawBlock};
+use wire::ProtocolFork;
 
 #[test]
 fn a_block_is_completed_with_the_requests_and_the_access_list_that_it_causes() {

@@ -7,13 +7,14 @@ use super::support::{
 use alloy_consensus::{Header, Transaction as _, TxEip1559};
 use alloy_eips::eip2718::Encodable2718;
 use alloy_primitives::{Address, TxKind, U256};
+use codec::Encode as _;
 use enshrine_stateless::header_of;
 use execute::{Execute, ExecuteError};
 use executor::{SYSTEM_CONTRACTS, decode_transaction, recover_sender};
 use std::collections::BTreeMap;
 use testkit::{Key, Random};
 use wire::{
-    ByteLists, ExecutionRequests, Records, StatelessInput,
+    ByteLists, Records, StatelessInput,
     layout::{self, payload as at},
 };
 
@@ -205,7 +206,7 @@ fn change_body(random: &mut Random, case: &Case, others: &[&Case]) -> Vec<u8> {
     payload.block_access_list = &access_list;
     input.request.versioned_hashes = Records::new(&hashes);
     input.request.execution_requests =
-        ExecutionRequests::from_typed(&requests).expect("whole records");
+        codec::requests_from_typed(&requests).expect("whole records");
     rehash(&mut input);
     input.encode()
 }

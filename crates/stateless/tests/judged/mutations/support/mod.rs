@@ -6,9 +6,10 @@ pub(crate) mod relink;
 
 use alloy_primitives::Bytes;
 use chain::to_stateless_input;
+use codec::RawBlock;
 use enshrine_stateless::{BlockError, ChainSpec, Invalid, Verdict, header_of, verify};
 use std::sync::LazyLock;
-use wire::{ByteLists, StatelessInput, convert::RawBlock};
+use wire::{ByteLists, StatelessInput};
 
 /// A valid block with its verdict.
 pub(crate) struct Case {

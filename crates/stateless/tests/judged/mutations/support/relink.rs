@@ -2,7 +2,8 @@
 //! to the block hash. Only so does a change of the state get past the hashes that guard it.
 
 use alloy_primitives::{B256, Bytes, keccak256};
-use wire::{OwnedWitness, StatelessInput};
+use codec::OwnedWitness;
+use wire::StatelessInput;
 
 /// The part to replace.
 #[derive(Debug, Clone, Copy)]

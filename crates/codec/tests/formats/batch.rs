@@ -2,7 +2,8 @@
 
 use crate::support::{KnownAnswer, minimal};
 use alloy_primitives::{B256, b256};
-use enshrine_wire::{
+use enshrine_codec::Encode as _;
+use wire::{
     BatchWitness, DecodeError, ExecutionWitness, NewPayloadRequest, ProtocolFork, SchemaId,
     StatelessBatch, StatelessInput, layout,
 };
@@ -16,7 +17,7 @@ fn with_known<T>(f: impl FnOnce(StatelessBatch<'_>) -> T) -> T {
         let ExecutionWitness { codes, headers, .. } = known.witness;
         let witness = BatchWitness { codes, headers, ..BatchWitness::EMPTY };
         let inputs = [known, minimal(ProtocolFork::Amsterdam)];
-        f(StatelessBatch::of(&inputs, witness).unwrap())
+        f(enshrine_codec::batch_of(&inputs, witness).unwrap())
     })
 }
 
@@ -93,7 +94,8 @@ fn known_batches_have_their_bytes_and_their_roots() {
         );
         assert_eq!(StatelessBatch::decode(&bytes), Ok(batch));
     });
-    let batch = StatelessBatch::of(std::slice::from_ref(&minimal), BatchWitness::EMPTY).unwrap();
+    let batch =
+        enshrine_codec::batch_of(std::slice::from_ref(&minimal), BatchWitness::EMPTY).unwrap();
     let bytes = batch.encode();
     assert_eq!(bytes.len(), 642);
     assert_eq!(bytes, assembled(&[minimal.encode()]));
@@ -161,7 +163,8 @@ fn a_batch_has_from_one_to_as_many_blocks_as_blockhash_reaches() {
     assert_eq!(too_many, DecodeError::TooMany { what, got: 257, limit: 256 });
     // The constructor applies the same rules.
     let input = minimal(ProtocolFork::Osaka);
-    let make = |count: usize| StatelessBatch::of(&vec![input.clone(); count], BatchWitness::EMPTY);
+    let make =
+        |count: usize| enshrine_codec::batch_of(&vec![input.clone(); count], BatchWitness::EMPTY);
     assert_eq!(make(0), Err(DecodeError::Empty { what }));
     assert_eq!(make(256), Ok(of(256)));
     assert_eq!(make(257), Err(too_many));
@@ -171,7 +174,7 @@ fn a_batch_has_from_one_to_as_many_blocks_as_blockhash_reaches() {
 fn a_batch_is_made_of_inputs_of_one_chain_and_one_fork() {
     let input = minimal(ProtocolFork::Osaka);
     let make = |other: StatelessInput<'static>| {
-        StatelessBatch::of(&[input.clone(), other], BatchWitness::EMPTY)
+        enshrine_codec::batch_of(&[input.clone(), other], BatchWitness::EMPTY)
     };
     assert_eq!(make(input.clone()), Ok(of(2)));
     let mixed = make(minimal(ProtocolFork::Bpo1)).unwrap_err();

@@ -2,7 +2,8 @@
 
 use crate::support::{KnownAnswer, minimal};
 use alloy_primitives::Bytes;
-use enshrine_wire::{
+use enshrine_codec::Encode as _;
+use wire::{
     ByteLists, DecodeError, ExecutionWitness, ProtocolFork, Records, StatelessInput, layout,
 };
 
@@ -221,7 +222,7 @@ fn records_that_do_not_divide_are_refused() {
     let records = [[1; 44]; 2];
     let mut input = minimal(ProtocolFork::Paris);
     input.fork = ProtocolFork::Osaka;
-    input.request.payload.shape = enshrine_wire::PayloadShape::V3;
+    input.request.payload.shape = wire::PayloadShape::V3;
     input.request.payload.withdrawals = Records::new(&records);
     let good = input.encode();
     assert!(StatelessInput::decode(&good).is_ok());

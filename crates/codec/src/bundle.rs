@@ -1,9 +1,10 @@
 //! A block with its witness in one JSON document.
 
-use super::json::{HexBytes, WitnessDocument};
-use crate::{DecodeError, OwnedWitness};
+use crate::OwnedWitness;
+use crate::json::{HexBytes, WitnessDocument};
 use alloy_primitives::{B256, Bytes};
 use serde::Deserialize;
+use wire::DecodeError;
 
 /// Everything that verifies a block, as one file: `{"chainId", "block", "witness", "preStateRoot"?}`.
 ///

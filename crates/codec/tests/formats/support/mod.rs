@@ -2,11 +2,11 @@
 mod mersenne;
 
 use alloy_primitives::{B256, U256};
-use enshrine_wire::{
+use mersenne::PythonRandom;
+use wire::{
     ByteLists, ExecutionPayload, ExecutionRequests, ExecutionWitness, NewPayloadRequest,
     PayloadShape, ProtocolFork, Records, StatelessInput, Withdrawal,
 };
-use mersenne::PythonRandom;
 
 /// The specification's known-answer input: values drawn by Python's `random.Random(0xDEADBEEF)` in
 /// a fixed order.

@@ -2,9 +2,10 @@
 //! that keeps it, and the encoder with lists of nodes.
 
 use alloy_primitives::{B256, Bytes, KECCAK256_EMPTY, b256, hex, keccak256};
-use enshrine_wire::{
+use enshrine_codec::compact::{LengthAlone, compact};
+use wire::{
     BatchWitness, ByteLists, DecodeError, StreamError,
-    compact::{Account, Branch, Child, Code, CompactState, LengthAlone, Node, Storage, compact},
+    compact::{Account, Branch, Child, Code, CompactState, Node, Storage},
 };
 
 const EMPTY_ROOT: B256 = b256!("56e81f171bcc55a6ff8345e692c0f86e5b48e01b996cadc001622fb5e363b421");
@@ -20,7 +21,7 @@ fn accepted(nodes: u32, parts: &[&[u8]]) {
     let bytes = state(nodes, parts);
     let decoded = CompactState::decode(&bytes, CODES).expect("is as it must be");
     assert_eq!(decoded.len(), nodes as usize);
-    assert_eq!(decoded.stream_len() + 4, bytes.len());
+    assert_eq!(decoded.stream().len() + 4, bytes.len());
 }
 
 #[track_caller]

@@ -1,13 +1,14 @@
 //! A raw block (`debug_getRawBlock`) as a payload.
 
-use crate::{
-    ByteLists, DecodeError, ExecutionPayload, ExecutionRequests, NewPayloadRequest, OwnedWitness,
-    PayloadShape, ProtocolFork, Records, StatelessInput, Withdrawal,
-};
+use crate::{Encode as _, OwnedWitness, encode::requests_from_typed};
 use alloy_consensus::{EthereumTxEnvelope, Header, Transaction, TxEip4844};
 use alloy_eips::eip2718::{Decodable2718, Eip2718Error};
 use alloy_primitives::{B256, Bytes, keccak256};
 use alloy_rlp::{Decodable, Header as RlpHeader, PayloadView};
+use wire::{
+    ByteLists, DecodeError, ExecutionPayload, NewPayloadRequest, PayloadShape, ProtocolFork,
+    Records, StatelessInput, Withdrawal,
+};
 
 const WHAT: &str = "raw block";
 
@@ -101,7 +102,7 @@ impl RawBlock {
         requests: &[Bytes],
         block_access_list: &[u8],
     ) -> Result<Vec<u8>, DecodeError> {
-        let execution_requests = ExecutionRequests::from_typed(requests)?;
+        let execution_requests = requests_from_typed(requests)?;
         let header = &self.header;
         let withdrawals = self.withdrawals.as_deref().unwrap_or_default();
         let input = StatelessInput {

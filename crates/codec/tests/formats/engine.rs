@@ -1,11 +1,12 @@
 //! The bodies of the Engine API over REST: the bytes of the proposal, and strictness.
 
 use alloy_primitives::{B256, Bytes, hex};
-use enshrine_wire::{
+use enshrine_codec::Encode as _;
+use enshrine_codec::{
     OwnedWitness, PayloadEnvelope, PayloadStatus, PayloadStatusWithWitness, PayloadVerdict,
-    ProtocolFork, StatelessInput,
 };
 use eyre::Result;
+use wire::{ProtocolFork, StatelessInput};
 
 /// A status in the worked examples of the proposal.
 #[test]
@@ -115,7 +116,7 @@ fn an_envelope_carries_what_the_request_of_execute_carries() -> Result<()> {
 
 /// The input of a block without transactions; that of Prague and later causes a withdrawal request.
 fn empty_input(fork: ProtocolFork) -> Vec<u8> {
-    use enshrine_wire::{
+    use wire::{
         ByteLists, ExecutionPayload, ExecutionRequests, ExecutionWitness, NewPayloadRequest,
         PayloadShape, Records,
     };

@@ -2,11 +2,9 @@
 
 use super::geth::geth_rlp;
 use alloy_primitives::keccak256;
-use enshrine_wire::{
-    ByteLists, OwnedWitness, ProtocolFork, StatelessInput,
-    convert::{Bundle, RawBlock},
-};
+use enshrine_codec::{Bundle, OwnedWitness, RawBlock};
 use eyre::Result;
+use wire::{ByteLists, ProtocolFork, StatelessInput};
 
 #[test]
 fn real_blocks_convert_and_have_the_hash_of_their_header() -> Result<()> {

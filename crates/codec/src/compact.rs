@@ -1,16 +1,15 @@
-//! Writing the stream, from nodes as a witness lists them.
+//! Compact form of a state ([`wire::compact`]), written from nodes as a witness lists them.
 
-use super::{
-    CompactState,
-    read::{EMPTY_ROOT, KEY_NIBBLES},
-    tag,
-};
-use crate::{ByteLists, DecodeError, list::put_offset};
+use crate::encode::put_offset;
 use alloy_primitives::{B256, KECCAK256_EMPTY, keccak256};
 use alloy_rlp::{Decodable as _, Header, PayloadView};
 use std::collections::{HashMap, HashSet};
+use wire::{
+    ByteLists, DecodeError,
+    compact::{CompactState, EMPTY_ROOT, KEY_NIBBLES, tag},
+};
 
-/// Encodes the `state` of a [`BatchWitness`](crate::BatchWitness) from the nodes below `root`, for a witness
+/// Encodes the `state` of a [`BatchWitness`](wire::BatchWitness) from the nodes below `root`, for a witness
 /// with these codes.
 ///
 /// # Errors

@@ -2,8 +2,9 @@
 
 use super::samples::{header, rlp_list, rlp_string};
 use alloy_primitives::Bytes;
-use enshrine_wire::{DecodeError, OwnedWitness, ProtocolFork};
+use enshrine_codec::OwnedWitness;
 use proptest::{prelude::*, test_runner::RngSeed};
+use wire::{DecodeError, ProtocolFork};
 
 /// The encoder of geth: `[headers, codes, state]`.
 pub(crate) fn geth_rlp(headers: &[Bytes], codes: &[Bytes], state: &[Bytes]) -> Vec<u8> {

@@ -3,10 +3,9 @@
 use super::samples::{BlockParts, blob_transaction, header, rlp_list, rlp_string, transactions};
 use alloy_eips::eip2718::Encodable2718;
 use alloy_primitives::Bytes;
-use enshrine_wire::{
-    DecodeError, ExecutionRequests, OwnedWitness, ProtocolFork, convert::RawBlock,
-};
+use enshrine_codec::{OwnedWitness, RawBlock};
 use proptest::{prelude::*, test_runner::RngSeed};
+use wire::{DecodeError, ProtocolFork};
 
 fn good() -> BlockParts {
     BlockParts::new(&header(ProtocolFork::Osaka, 17), &transactions())
@@ -199,8 +198,8 @@ fn requests_ascend_by_type_so_that_none_is_lost() {
     // Types without records may be there or not.
     let padded = [request(0, 0), withdrawal.clone(), request(2, 0)];
     assert_eq!(
-        ExecutionRequests::from_typed(&padded),
-        ExecutionRequests::from_typed(&[withdrawal])
+        enshrine_codec::requests_from_typed(&padded),
+        enshrine_codec::requests_from_typed(&[withdrawal])
     );
 }
 

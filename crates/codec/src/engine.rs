@@ -4,12 +4,16 @@
 //! at most one element.
 
 use crate::{
-    ByteLists, DecodeError, ExecutionPayload, ExecutionRequests, ExecutionWitness,
-    NewPayloadRequest, OwnedWitness, PayloadShape, ProtocolFork, Records,
-    list::{OFFSET, array_at, offset_at, put_offset, variable_fields},
+    OwnedWitness,
+    encode::{lists, payload, put_offset, requests_from_typed, witness},
 };
-use alloy_primitives::{B256, Bytes};
+use alloy_primitives::B256;
 use serde::{Deserialize, Serialize};
+use wire::{
+    ByteLists, DecodeError, ExecutionPayload, ExecutionWitness, NewPayloadRequest, PayloadShape,
+    ProtocolFork, Records,
+    list::{OFFSET, array_at, offset_at, variable_fields},
+};
 
 /// Request body of `POST /engine/v1/payloads` and `…/payloads/witness` (`ExecutionPayloadEnvelope`).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -69,9 +73,9 @@ impl<'a> PayloadEnvelope<'a> {
         if fork >= ProtocolFork::Prague {
             put_offset(&mut out, fixed + self.payload.encoded_len());
         }
-        self.payload.encode(&mut out);
+        payload(&self.payload, &mut out);
         if fork >= ProtocolFork::Prague {
-            self.execution_requests.encode(&mut out);
+            lists(self.execution_requests, &mut out);
         }
         out
     }
@@ -86,7 +90,7 @@ impl<'a> PayloadEnvelope<'a> {
             payload: self.payload.clone(),
             versioned_hashes: Records::new(versioned_hashes),
             parent_beacon_block_root: self.parent_beacon_block_root,
-            execution_requests: ExecutionRequests::from_typed(requests)?,
+            execution_requests: requests_from_typed(requests)?,
         })
     }
 }
@@ -223,17 +227,17 @@ impl PayloadStatusWithWitness {
     /// Encodes the status and the witness as SSZ.
     pub fn encode(&self) -> Vec<u8> {
         let status = self.status.encode();
-        let mut witness = Vec::new();
+        let mut list = Vec::new();
         if let Some(owned) = &self.witness {
-            put_offset(&mut witness, OFFSET);
-            owned.view().encode(&mut witness);
+            put_offset(&mut list, OFFSET);
+            witness(&owned.view(), &mut list);
         }
         let mut out = Vec::new();
         put_offset(&mut out, Self::FIXED);
         put_offset(&mut out, Self::FIXED + status.len());
-        put_offset(&mut out, Self::FIXED + status.len() + witness.len());
+        put_offset(&mut out, Self::FIXED + status.len() + list.len());
         out.extend(status);
-        out.extend(witness);
+        out.extend(list);
         out.extend_from_slice(self.public_keys.as_flattened());
         out
     }
@@ -260,13 +264,5 @@ impl PayloadStatusWithWitness {
             witness: witness.as_ref().map(OwnedWitness::of),
             public_keys: keys.iter().copied().collect(),
         })
-    }
-}
-
-impl OwnedWitness {
-    /// Copies a witness view into an owned witness.
-    pub fn of(view: &ExecutionWitness<'_>) -> Self {
-        let owned = |list: &ByteLists<'_>| list.iter().map(Bytes::copy_from_slice).collect();
-        Self { state: owned(&view.state), codes: owned(&view.codes), headers: owned(&view.headers) }
     }
 }

@@ -3,11 +3,12 @@
 
 use crate::support::minimal;
 use alloy_primitives::{Bytes, U256};
-use enshrine_wire::{
-    BatchWitness, ExecutionWitness, PayloadShape, ProtocolFork, Records, RootConvention,
-    StatelessBatch, StatelessInput,
-};
+use enshrine_codec::Encode as _;
 use proptest::prelude::*;
+use wire::{
+    BatchWitness, ExecutionWitness, PayloadShape, ProtocolFork, Records, StatelessBatch,
+    StatelessInput,
+};
 
 fn blobs(max_items: usize, max_len: usize) -> impl Strategy<Value = Vec<Bytes>> {
     prop::collection::vec(
@@ -184,7 +185,7 @@ proptest! {
         let inputs: Vec<_> = parts.iter().map(Parts::input).collect();
         let ExecutionWitness { codes, headers, .. } = inputs[0].witness;
         let witness = BatchWitness { codes, headers, ..BatchWitness::EMPTY };
-        let batch = StatelessBatch::of(&inputs, witness).unwrap();
+        let batch = enshrine_codec::batch_of(&inputs, witness).unwrap();
         let bytes = batch.encode();
         let decoded = StatelessBatch::decode(&bytes).unwrap();
         prop_assert_eq!(&decoded, &batch);
@@ -208,7 +209,7 @@ proptest! {
     fn the_root_commits_to_every_part_of_the_request_and_to_nothing_else(parts in parts()) {
         let input = parts.input();
         let root = |input: &StatelessInput<'_>| {
-            input.request.hash_tree_root(input.fork, RootConvention::ExecutionSpecs)
+            input.request.hash_tree_root(input.fork)
         };
         let expected = root(&input);
         let mut other = input.clone();

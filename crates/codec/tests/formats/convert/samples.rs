@@ -7,8 +7,8 @@ use alloy_eips::{
     eip7702::Authorization,
 };
 use alloy_primitives::{Address, B64, B256, Bloom, Bytes, TxKind, U256};
-use enshrine_wire::{ProtocolFork, Withdrawal};
 use testkit::{Key, Transaction};
+use wire::{ProtocolFork, Withdrawal};
 
 /// Wraps encoded items in an RLP list.
 pub(crate) fn rlp_list<T: AsRef<[u8]>>(items: &[T]) -> Vec<u8> {

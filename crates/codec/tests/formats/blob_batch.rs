@@ -1,12 +1,14 @@
 //! Batches that lie in blobs but for the fixed parts of their requests: each comes back, in one way only.
 
 use crate::support::{KnownAnswer, minimal};
-use enshrine_wire::{
+use enshrine_codec::Encode as _;
+use enshrine_codec::blob_tail::{cut, to_blobs};
+use proptest::prelude::*;
+use wire::{
     BatchWitness, ExecutionWitness, ProtocolFork, StatelessBatch, StatelessInput,
-    blob_tail::{BlobTailError, MIN_HEAD, REQUEST_HEAD, Trailer, cut, to_blobs},
+    blob_tail::{BlobTailError, MIN_HEAD, REQUEST_HEAD, Trailer},
     layout::REQUEST_IN_CALLDATA as LIST,
 };
-use proptest::prelude::*;
 
 /// The specification's known answer and a minimal block, whose requests differ in length.
 fn known() -> Vec<u8> {
@@ -14,7 +16,7 @@ fn known() -> Vec<u8> {
         let ExecutionWitness { codes, headers, .. } = known.witness;
         let witness = BatchWitness { codes, headers, ..BatchWitness::EMPTY };
         let inputs = [known, minimal(ProtocolFork::Amsterdam)];
-        StatelessBatch::of(&inputs, witness).unwrap().encode()
+        enshrine_codec::batch_of(&inputs, witness).unwrap().encode()
     })
 }
 

@@ -2,11 +2,12 @@
 
 use crate::support::{KnownAnswer, minimal, with_one_of_everything, with_public_keys};
 use alloy_primitives::{B256, U256, b256, hex};
-use enshrine_wire::{
-    DecodeError, ExecutionRequests, ProtocolFork, RootConvention, SchemaId, StatelessInput,
-    StatelessResult,
-};
+use enshrine_codec::Encode as _;
+use enshrine_codec::RootConvention;
 use sha2::{Digest, Sha256};
+use wire::{
+    DecodeError, ExecutionRequests, ProtocolFork, SchemaId, StatelessInput, StatelessResult,
+};
 
 fn sha256(bytes: &[u8]) -> B256 {
     B256::from_slice(&Sha256::digest(bytes))
@@ -14,7 +15,7 @@ fn sha256(bytes: &[u8]) -> B256 {
 
 fn roots(input: &StatelessInput<'_>) -> [B256; 2] {
     [RootConvention::ExecutionSpecs, RootConvention::ConsensusSpecs]
-        .map(|convention| input.request.hash_tree_root(input.fork, convention))
+        .map(|convention| enshrine_codec::hash_tree_root(&input.request, input.fork, convention))
 }
 
 #[test]
@@ -166,7 +167,7 @@ fn dialects_0_and_1_are_refused_by_name_and_a_chain_id_that_is_no_offset_is_not_
 fn the_result_of_the_minimal_input_is_43_bytes_with_a_little_endian_schema_id() {
     let input = minimal(ProtocolFork::Amsterdam);
     let result = StatelessResult {
-        request_root: input.request.hash_tree_root(input.fork, RootConvention::ExecutionSpecs),
+        request_root: input.request.hash_tree_root(input.fork),
         valid: true,
         chain_id: 1,
         schema: SchemaId::AMSTERDAM,

@@ -4,10 +4,8 @@ use super::samples::{BlockParts, blob_hashes, header, transactions, withdrawals}
 use alloy_consensus::Header;
 use alloy_eips::eip2718::Encodable2718;
 use alloy_primitives::{B64, B256, Bloom, Bytes, keccak256};
-use enshrine_wire::{
-    ExecutionRequests, OwnedWitness, ProtocolFork, Records, StatelessInput, Withdrawal,
-    convert::RawBlock,
-};
+use enshrine_codec::{OwnedWitness, RawBlock};
+use wire::{ExecutionRequests, ProtocolFork, Records, StatelessInput, Withdrawal};
 
 fn witness() -> OwnedWitness {
     OwnedWitness {
@@ -77,7 +75,7 @@ fn a_block_of_every_fork_keeps_all_its_fields() {
         assert_eq!(input.request.payload.block_access_list, access_list, "{fork}");
 
         let expected_requests = if fork >= ProtocolFork::Prague {
-            ExecutionRequests::from_typed(&requests).unwrap()
+            enshrine_codec::requests_from_typed(&requests).unwrap()
         } else {
             ExecutionRequests::default()
         };

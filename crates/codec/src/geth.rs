@@ -1,10 +1,11 @@
 //! geth's RLP witness (`core/stateless`): `[headers, codes, state]`, headers newest first, codes and
 //! nodes in the random order of Go maps.
 
-use super::ascending;
-use crate::{DecodeError, OwnedWitness};
+use crate::OwnedWitness;
+use crate::witness::ascending;
 use alloy_primitives::Bytes;
 use alloy_rlp::{Decodable, Encodable, Header, PayloadView};
+use wire::DecodeError;
 
 const WHAT: &str = "geth witness";
 

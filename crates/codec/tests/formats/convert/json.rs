@@ -6,8 +6,9 @@ use super::{
 };
 use alloy_consensus::Header;
 use alloy_primitives::{B256, hex, keccak256};
-use enshrine_wire::{DecodeError, OwnedWitness, ProtocolFork};
+use enshrine_codec::OwnedWitness;
 use serde_json::{Value, json};
+use wire::{DecodeError, ProtocolFork};
 
 fn read(document: &Value) -> Result<OwnedWitness, DecodeError> {
     let from_text = OwnedWitness::from_json(&document.to_string());

@@ -5,9 +5,10 @@ use super::{
     samples::{BlockParts, header, transactions},
 };
 use alloy_primitives::B256;
-use enshrine_wire::{DecodeError, ProtocolFork, convert::Bundle};
+use enshrine_codec::Bundle;
 use proptest::{prelude::*, test_runner::RngSeed};
 use serde_json::{Value, json};
+use wire::{DecodeError, ProtocolFork};
 
 fn bundle() -> Bundle {
     Bundle {

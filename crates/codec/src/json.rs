@@ -4,8 +4,8 @@
 //! `keys` (preimages, which are not needed); geth sends headers as objects; older reth versions send nodes
 //! and codes as maps from hash to bytes.
 
-use super::ascending;
-use crate::{DecodeError, OwnedWitness};
+use crate::OwnedWitness;
+use crate::witness::ascending;
 use alloy_consensus::Header;
 use alloy_primitives::{B256, Bytes, hex};
 use core::fmt;
@@ -17,10 +17,11 @@ use serde::{
     },
 };
 use std::collections::BTreeMap;
+use wire::DecodeError;
 
 /// A witness as the document holds it.
 #[derive(Deserialize)]
-pub(super) struct WitnessDocument {
+pub(crate) struct WitnessDocument {
     state: Blobs,
     #[serde(default)]
     codes: Blobs,
@@ -33,7 +34,7 @@ pub(super) struct WitnessDocument {
 /// This differs from alloy's `Bytes` in two ways: an array of numbers is refused, and an error does not
 /// repeat the string, which may be megabytes long.
 #[derive(Default)]
-pub(super) struct HexBytes(pub(super) Bytes);
+pub(crate) struct HexBytes(pub(crate) Bytes);
 
 impl HexBytes {
     fn parse<E: Error>(text: &str) -> Result<Self, E> {
@@ -141,7 +142,7 @@ impl OwnedWitness {
         Self::from_document(document)
     }
 
-    pub(super) fn from_document(document: WitnessDocument) -> Result<Self, DecodeError> {
+    pub(crate) fn from_document(document: WitnessDocument) -> Result<Self, DecodeError> {
         let unwrap = |blobs: Blobs| blobs.0.into_iter().map(|HexBytes(bytes)| bytes).collect();
         let mut witness = Self {
             state: unwrap(document.state),
