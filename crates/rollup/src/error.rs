@@ -183,6 +183,9 @@ pub enum RollupError {
         /// What the policy says.
         reason: String,
     },
+    /// The configuration does not fit L1.
+    #[error("{0}")]
+    Preflight(Box<crate::Check>),
     /// Another node makes blocks with the keys of this sequencer.
     #[error(
         "another node has the keys of this sequencer: L1 took blocks of {account} that this node has not made, {times} \

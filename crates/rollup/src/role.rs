@@ -3,12 +3,14 @@
 
 use crate::{
     Config, EngineConfig, L1Client, L1Error, L1Profile, L1Reader, Prices, Role, RollupError, Rules,
+    SequencerConfig,
     admin::{self, Asked, Orders},
     forward::Forwarder,
     heads::Heads,
     l1::BlobClient,
     metrics::{Levels, Readiness},
     pool_log::KeptPool,
+    preflight,
     rpc_methods::{RollupApi, Shared, registry},
     sync,
     unsafe_feed::Feed,
@@ -85,9 +87,18 @@ impl RollupNode {
         let deployment = Deployment::read(&config.deployment)?;
         let (l1, timeout) = (config.l1.clone(), config.l1_timeout);
         let has_beacon = !config.l1_beacon.is_empty();
-        let blobs = has_beacon.then(|| BlobClient::new(&config.l1_beacon, timeout)).transpose()?;
-        let (client, rules, l1_gas_limit) =
-            connect(L1Client::new(&l1, timeout)?, &deployment, config.profile).await?;
+        let beacon = || BlobClient::new(&config.l1_beacon, timeout);
+        let (blobs, asked_beacon) = match has_beacon {
+            true => (Some(beacon()?), Some(beacon()?)),
+            false => (None, None),
+        };
+        let checked = Checked {
+            deployment: deployment.clone(),
+            profile: config.profile,
+            sequencing: preflight::sequencing(&config).cloned(),
+            beacon: asked_beacon,
+        };
+        let (client, rules, l1_gas_limit) = connect(L1Client::new(&l1, timeout)?, checked).await?;
         let chain = open_chain(&config, &deployment)?;
         let coinbase = match &config.role {
             Role::Sequencer(it) => it.operator_key.address(),
@@ -356,23 +367,40 @@ fn drive(
     Ok(Some(driver))
 }
 
-/// Gas limit of L1's newest block.
-/// What is on L1 of a deployment, once L1 answers: a node that is started again while its L1 is away does not
-/// need anybody who starts it a third time.
+/// Parts of a configuration that are checked against L1 before a node starts.
+struct Checked {
+    deployment: Deployment,
+    profile: L1Profile,
+    sequencing: Option<SequencerConfig>,
+    beacon: Option<BlobClient>,
+}
+
+impl Checked {
+    /// Returns the rules of the rollup and the gas limit of L1's newest block, if all of it fits this L1.
+    fn against(&self, client: &L1Client) -> Result<(Rules, Option<u64>), RollupError> {
+        let rules = sync::rules(client, &self.deployment)?;
+        self.profile.check(client, &self.deployment)?;
+        let mut checks =
+            preflight::of_l1(client, &self.deployment, &rules, self.sequencing.as_ref())?;
+        if let Some(beacon) = &self.beacon {
+            checks.extend(preflight::of_beacon(client, &self.deployment, beacon)?);
+        }
+        preflight::judge(checks)?;
+        Ok((rules, gas_limit(client)?))
+    }
+}
+
+/// Reads the rules of a deployment once L1 answers: a node that is started again while its L1 is away needs no
+/// operator who starts it a third time.
 async fn connect(
     client: L1Client,
-    deployment: &Deployment,
-    profile: L1Profile,
+    checked: Checked,
 ) -> Result<(L1Client, Rules, Option<u64>), RollupError> {
-    let client = Arc::new(client);
+    let (client, checked) = (Arc::new(client), Arc::new(checked));
     let mut pause = Duration::from_secs(1);
     loop {
-        let (asked, deployment) = (Arc::clone(&client), deployment.clone());
-        let asking = tokio::task::spawn_blocking(move || {
-            let rules = sync::rules(&asked, &deployment)?;
-            profile.check(&asked, &deployment)?;
-            Ok::<_, RollupError>((rules, gas_limit(&asked)?))
-        });
+        let (asked, checked) = (Arc::clone(&client), Arc::clone(&checked));
+        let asking = tokio::task::spawn_blocking(move || checked.against(&asked));
         match asking.await.map_err(|_| L1Error::Thread)? {
             Ok((rules, gas_limit)) => {
                 let client = Arc::into_inner(client).ok_or(L1Error::Thread)?;

@@ -3,8 +3,8 @@
 use super::keys::Keys;
 use crate::output::{self, say};
 use ::rollup::{
-    BacklogConfig, Config, EngineConfig, L1Limits, L1Profile, PoolLimits, Prices, Role, RollupNode,
-    SequencerConfig, Signer, SubmitterConfig,
+    BacklogConfig, Check, Config, EngineConfig, L1Limits, L1Profile, PoolLimits, Prices, Role,
+    RollupNode, SequencerConfig, Signer, SubmitterConfig, Verdict,
 };
 use alloy_primitives::{Address, B256};
 use clap::{Args, ValueEnum};
@@ -43,6 +43,12 @@ pub(crate) struct Arguments {
     /// Print the configuration that all this comes to, and end.
     #[arg(long)]
     print_config: bool,
+    /// Check the configuration against L1, print each check, and end: with 0 if all passed, with 1 if not.
+    #[arg(long, conflicts_with = "print_config")]
+    check: bool,
+    /// Print the checks as JSON.
+    #[arg(long, requires = "check")]
+    json: bool,
 }
 
 /// Role of a node.
@@ -234,12 +240,38 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     let config = values.config()?;
+    if arguments.check {
+        return check(&config, arguments.json);
+    }
     rpc::allow_open_files();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let outcome = runtime.block_on(serve(config));
     // A request to an L1 that does not answer is not waited for.
     runtime.shutdown_background();
     outcome.map(|()| ExitCode::SUCCESS)
+}
+
+/// Prints what a start of the node would check.
+fn check(config: &Config, json: bool) -> Result<ExitCode> {
+    let checks = ::rollup::preflight(config)?;
+    if json {
+        say!("{}", serde_json::to_string_pretty(&checks)?);
+    } else {
+        for Check { name, verdict, got, expected, advice } in &checks {
+            let mark = match verdict {
+                Verdict::Passed => "passed ",
+                Verdict::Warning => "WARNING",
+                Verdict::Refused => "REFUSED",
+            };
+            say!("{mark}  {name}: {got}");
+            if let Some(advice) = advice {
+                say!("         expected {expected}");
+                say!("         {advice}");
+            }
+        }
+    }
+    let has_passed = checks.iter().all(|check| check.verdict == Verdict::Passed);
+    Ok(if has_passed { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 /// Runs a node until the process is told to end.

@@ -42,6 +42,22 @@ struct Spec {
     seconds_per_slot: String,
 }
 
+#[derive(Deserialize)]
+struct DepositContract {
+    chain_id: String,
+}
+
+/// What a consensus client says of the chain that it follows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct BeaconFacts {
+    /// Time of the first slot, in seconds.
+    pub(crate) genesis_time: u64,
+    /// Length of a slot, never zero.
+    pub(crate) seconds_per_slot: u64,
+    /// Chain id of the execution chain, if the client tells it.
+    pub(crate) chain_id: Option<u64>,
+}
+
 impl BlobClient {
     /// A client of the nodes at these URLs.
     ///
@@ -59,6 +75,12 @@ impl BlobClient {
             Ok(BlobNode { client, slots: Mutex::default() })
         };
         Ok(Self { nodes: urls.iter().map(node).collect::<Result<_, L1Error>>()? })
+    }
+
+    /// Facts about the chain of each node, by its URL.
+    pub(crate) fn facts(&self) -> Vec<(String, Result<BeaconFacts, L1Error>)> {
+        let facts = |node: &BlobNode| (node.client.url().to_owned(), node.facts());
+        self.nodes.iter().map(facts).collect()
     }
 
     /// The blobs with these versioned hashes, in their order, which transactions of this L1 block have, from the first
@@ -115,6 +137,13 @@ impl BlobNode {
         let slot = timestamp.saturating_sub(genesis) / seconds;
         let path = format!("/eth/v1/beacon/blobs/{slot}");
         self.ask(&path, Some(&format!("versioned_hashes={hashes}")))
+    }
+
+    fn facts(&self) -> Result<BeaconFacts, L1Error> {
+        let (genesis_time, seconds_per_slot) = self.slots()?;
+        let contract = self.ask::<DepositContract>("/eth/v1/config/deposit_contract", None);
+        let chain_id = contract.ok().and_then(|it| it.chain_id.parse().ok());
+        Ok(BeaconFacts { genesis_time, seconds_per_slot, chain_id })
     }
 
     /// When slots begin, and how long one is.

@@ -14,6 +14,7 @@ mod messages;
 mod monitoring;
 mod planning;
 mod pool_attacks;
+mod preflight;
 mod profile;
 mod promotion;
 mod room;

@@ -1,0 +1,260 @@
+//! Checks of a configuration against L1: mistakes with which a node would run, and never do what it is for.
+//!
+//! [`RollupNode::start`](crate::RollupNode::start) makes them, refuses what cannot heal and warns of the rest;
+//! `enshrine node --check` prints them all.
+
+use crate::{
+    Config, L1Client, L1Error, Role, RollupError, Rules, SequencerConfig,
+    l1::BlobClient,
+    sync::{self, Admission},
+};
+use alloy_eips::BlockNumberOrTag;
+use alloy_primitives::{Address, U256};
+use alloy_provider::Provider as _;
+use alloy_rpc_types_eth::Filter;
+use contracts::Deployment;
+use core::fmt;
+use serde::Serialize;
+
+/// Result of a check.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Verdict {
+    /// It is as it should be.
+    Passed,
+    /// The node starts, and cannot do all of its work until this is mended.
+    Warning,
+    /// The node does not start.
+    Refused,
+}
+
+/// A check, with what was found.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Check {
+    /// Name of the check.
+    pub name: &'static str,
+    /// Result.
+    pub verdict: Verdict,
+    /// What was found.
+    pub got: String,
+    /// What a node needs.
+    pub expected: String,
+    /// What to do about it, unless it passed.
+    pub advice: Option<&'static str>,
+}
+
+impl fmt::Display for Check {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { name, got, expected, .. } = self;
+        write!(f, "{name}: {got}, expected {expected}")?;
+        self.advice.map_or(Ok(()), |advice| write!(f, "; {advice}"))
+    }
+}
+
+impl Check {
+    fn passed(name: &'static str, got: String, expected: impl Into<String>) -> Self {
+        Self { name, verdict: Verdict::Passed, got, expected: expected.into(), advice: None }
+    }
+
+    fn with(self, verdict: Verdict, advice: &'static str) -> Self {
+        Self { verdict, advice: Some(advice), ..self }
+    }
+}
+
+/// Checks a configuration without starting a node. Blocks the thread while L1 is asked.
+///
+/// # Errors
+///
+/// [`RollupError`] if L1 cannot be asked, the deployment cannot be read, is not the one on this L1, or names prices of
+/// EXECUTE that L1 does not have: nothing else can be checked then.
+pub fn preflight(config: &Config) -> Result<Vec<Check>, RollupError> {
+    let deployment = Deployment::read(&config.deployment)?;
+    let client = L1Client::new(&config.l1, config.l1_timeout)?;
+    let rules = sync::rules(&client, &deployment)?;
+    config.profile.check(&client, &deployment)?;
+    let rollup = format!("chain {}, rollup {}", deployment.l1_chain_id, deployment.rollup);
+    let mut checks = vec![
+        Check::passed("L1", rollup, "the L1 and the contracts of the deployment file"),
+        Check::passed(
+            "prices of EXECUTE",
+            config.profile.schedule.to_string(),
+            "the schedule of this L1",
+        ),
+    ];
+    checks.extend(of_l1(&client, &deployment, &rules, sequencing(config))?);
+    if !config.l1_beacon.is_empty() {
+        let blobs = BlobClient::new(&config.l1_beacon, config.l1_timeout)?;
+        checks.extend(of_beacon(&client, &deployment, &blobs)?);
+    }
+    Ok(checks)
+}
+
+/// Keys and limits with which a node makes blocks, now or once it is promoted.
+pub(crate) fn sequencing(config: &Config) -> Option<&SequencerConfig> {
+    match &config.role {
+        Role::Sequencer(sequencing) => Some(sequencing),
+        Role::Follower { .. } => config.standby.as_deref(),
+    }
+}
+
+/// Checks what a deployment and the keys of a sequencer say of L1.
+pub(crate) fn of_l1(
+    client: &L1Client,
+    deployment: &Deployment,
+    rules: &Rules,
+    sequencing: Option<&SequencerConfig>,
+) -> Result<Vec<Check>, RollupError> {
+    let mut checks = vec![first_block(client, deployment)?];
+    if let Some(SequencerConfig { advance_key, operator_key, .. }) = sequencing {
+        let (advance, operator) = (advance_key.address(), operator_key.address());
+        checks.push(keys(client, deployment, rules, advance, operator)?);
+        checks.push(float(client, advance, operator)?);
+    }
+    Ok(checks)
+}
+
+/// Checks that the contracts have logged nothing before the block at which a node begins to read: what they had would be
+/// missing, a message for instance, and with it each block that relays what follows.
+fn first_block(client: &L1Client, deployment: &Deployment) -> Result<Check, RollupError> {
+    const ADVICE: &str = "set `l1Block` of the deployment file to the L1 block of the deployment";
+    let &Deployment { l1_block, rollup, message_queue, forced, .. } = deployment;
+    let name = "first L1 block";
+    let expected = "no log of the contracts before it";
+    let head = client.header(BlockNumberOrTag::Latest)?.map_or(0, |read| read.header.number);
+    if l1_block > head {
+        let check = Check::passed(name, format!("block {l1_block}, L1 is at {head}"), expected);
+        let advice = "wait until the L1 node has synced, or set `l1Block` of the deployment file to the L1 block of the \
+                      deployment";
+        return Ok(check.with(Verdict::Warning, advice));
+    }
+    let Some(before) = l1_block.checked_sub(1) else {
+        return Ok(Check::passed(name, "block 0".to_owned(), expected));
+    };
+    let filter = Filter::new().address(vec![rollup, message_queue, forced]);
+    let filter = filter.from_block(0).to_block(before);
+    let provider = client.inner().provider().clone();
+    let logs = client.wait(async move { provider.get_logs(&filter).await });
+    Ok(match logs {
+        Ok(logs) => match logs.iter().filter_map(|log| log.block_number).min() {
+            None => Check::passed(name, format!("block {l1_block}"), expected),
+            Some(first) => {
+                let got = format!("block {l1_block}, and they have logs from block {first} on");
+                Check::passed(name, got, expected).with(Verdict::Refused, ADVICE)
+            }
+        },
+        // Public nodes bound the blocks of a search.
+        Err(error) if error.as_error_resp().is_some() => {
+            let got = format!("block {l1_block}, and L1 refuses the search: {error}");
+            let advice =
+                "compare `l1Block` of the deployment file with the block of the deployment";
+            Check::passed(name, got, expected).with(Verdict::Warning, advice)
+        }
+        Err(error) => return Err(L1Error::from(error).into()),
+    })
+}
+
+/// Checks that the rollup's policy lets the account of `advance` advance, and that the two keys have not changed places.
+fn keys(
+    client: &L1Client,
+    deployment: &Deployment,
+    rules: &Rules,
+    advance: Address,
+    operator: Address,
+) -> Result<Check, RollupError> {
+    let name = "sequencing policy";
+    let head = client.header(BlockNumberOrTag::Latest)?;
+    let time = head.map_or(0, |read| read.header.timestamp);
+    let refusal = |account| {
+        let latest = BlockNumberOrTag::Latest.into();
+        let admission: Admission =
+            sync::admission(client, deployment.rollup, account, rules, latest)?;
+        match admission.fee_recipient(time) {
+            Ok(_) => Ok(None),
+            Err(RollupError::NotAuthorized { reason, .. }) => Ok(Some(reason)),
+            Err(error) => Err(error),
+        }
+    };
+    let expected = format!("admission of the advance key's account {advance}");
+    let Some(reason) = refusal(advance)? else {
+        return Ok(Check::passed(name, format!("{advance} is admitted"), expected));
+    };
+    if advance != operator && refusal(operator)?.is_none() {
+        let got = format!("{operator}, the account of the operator key, is admitted");
+        let check = Check::passed(name, got, expected);
+        return Ok(check.with(Verdict::Refused, "exchange --advance-key and --operator-key"));
+    }
+    let check = Check::passed(name, format!("{advance} is not admitted now: {reason}"), expected);
+    let advice = "wait for its turn, or give the key of the account that the policy admits";
+    Ok(check.with(Verdict::Warning, advice))
+}
+
+/// Checks that the account of `advance` can pay on L1.
+fn float(client: &L1Client, advance: Address, operator: Address) -> Result<Check, RollupError> {
+    let balance = |account| {
+        let provider = client.inner().provider().clone();
+        client.wait(async move { provider.get_balance(account).await }).map_err(L1Error::from)
+    };
+    let (name, expected) = ("float on L1", "ether to pay for posting");
+    let found = balance(advance)?;
+    let check = Check::passed(name, format!("{advance} has {found} wei"), expected);
+    if !found.is_zero() {
+        return Ok(check);
+    }
+    let advice = match advance != operator && balance(operator)? > U256::ZERO {
+        true => {
+            "exchange --advance-key and --operator-key, if they have changed places: the other account has \
+                 ether on L1; or send ether to this one"
+        }
+        false => "send ether to it: nothing is posted before",
+    };
+    Ok(check.with(Verdict::Warning, advice))
+}
+
+/// Checks that consensus clients are those of this L1.
+pub(crate) fn of_beacon(
+    client: &L1Client,
+    deployment: &Deployment,
+    blobs: &BlobClient,
+) -> Result<Vec<Check>, RollupError> {
+    let name = "consensus client";
+    let Some(head) = client.header(BlockNumberOrTag::Latest)? else { return Ok(Vec::new()) };
+    let (time, chain) = (head.header.timestamp, deployment.l1_chain_id);
+    let expected = format!("slots in which L1's block of {time} s begins one, of chain {chain}");
+    let checks = blobs.facts().into_iter().map(|(url, facts)| match facts {
+        Err(error) => {
+            let check = Check::passed(name, format!("{url}: {error}"), expected.clone());
+            let advice = "blocks in blobs cannot be read before it answers; check --l1-beacon";
+            check.with(Verdict::Warning, advice)
+        }
+        Ok(facts) => {
+            let of_chain = facts.chain_id.map_or_else(String::new, |id| format!(", of chain {id}"));
+            let got = format!(
+                "{url}: slots of {} s from {} on{of_chain}",
+                facts.seconds_per_slot, facts.genesis_time
+            );
+            let check = Check::passed(name, got, expected.clone());
+            let since = time.checked_sub(facts.genesis_time);
+            let is_aligned = since.is_some_and(|since| since % facts.seconds_per_slot == 0);
+            match is_aligned && facts.chain_id.is_none_or(|got| got == chain) {
+                true => check,
+                false => check.with(
+                    Verdict::Refused,
+                    "it belongs to another L1: give --l1-beacon the URL of a consensus client of this one",
+                ),
+            }
+        }
+    });
+    Ok(checks.collect())
+}
+
+/// Refuses a start for the first check that does, and warns of the others.
+pub(crate) fn judge(checks: Vec<Check>) -> Result<(), RollupError> {
+    for check in checks {
+        match check.verdict {
+            Verdict::Passed => {}
+            Verdict::Warning => tracing::warn!(%check, "preflight check did not pass"),
+            Verdict::Refused => return Err(RollupError::Preflight(Box::new(check))),
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,173 @@
+//! Mistakes of an operator, which are told before the node serves anything.
+
+use crate::support::World;
+use alloy_primitives::{Address, B256, U256, address};
+use alloy_provider::ext::AnvilApi as _;
+use enshrine_rollup::{Check, Config, Role, RollupError, RollupNode, Signer, Verdict, preflight};
+use eyre::{OptionExt as _, Result, bail};
+use serde_json::{Value, json};
+use std::{
+    fs,
+    io::{BufRead as _, BufReader, Write as _},
+    net::TcpListener,
+    thread,
+};
+use testkit::Key;
+
+/// Account of the devnet's second key, which advances in these tests.
+const ADVANCE: Address = address!("0x70997970C51812dc3A010C7d01b50e0d17dc79C8");
+
+/// Checks a configuration on a thread that may wait.
+async fn checks(config: &Config) -> Result<Vec<Check>> {
+    let config = config.clone();
+    Ok(tokio::task::spawn_blocking(move || preflight(&config)).await??)
+}
+
+fn named<'c>(checks: &'c [Check], name: &str) -> Result<&'c Check> {
+    checks.iter().find(|check| check.name == name).ok_or_eyre("the check is made")
+}
+
+/// Starts a node that must not start, and returns why it does not.
+async fn refused(config: Config) -> Result<Check> {
+    match RollupNode::start(config).await {
+        Err(RollupError::Preflight(check)) => Ok(*check),
+        Err(error) => Err(error.into()),
+        Ok(_) => bail!("the node starts"),
+    }
+}
+
+fn sequencer(world: &World) -> Result<Config> {
+    Ok(world.config(Role::Sequencer(Box::new(world.sequencer_config()?))))
+}
+
+/// A configuration with another value in its deployment file.
+fn with_field(
+    mut config: Config,
+    field: &str,
+    value: Value,
+) -> Result<(tempfile::TempDir, Config)> {
+    let folder = tempfile::tempdir()?;
+    let mut deployment: Value = serde_json::from_slice(&fs::read(&config.deployment)?)?;
+    deployment[field] = value;
+    if let Ok(genesis) = fs::read(config.deployment.with_file_name("genesis.json")) {
+        fs::write(folder.path().join("genesis.json"), genesis)?;
+    }
+    config.deployment = folder.path().join("deployment.json");
+    fs::write(&config.deployment, deployment.to_string())?;
+    Ok((folder, config))
+}
+
+/// A consensus client that says that its execution chain has this id.
+fn consensus_client(chain: u64) -> Result<String> {
+    let listener = TcpListener::bind("127.0.0.1:0")?;
+    let url = format!("http://{}", listener.local_addr()?);
+    thread::spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            let mut lines = BufReader::new(stream.try_clone().unwrap()).lines();
+            let first = lines.next().and_then(Result::ok).unwrap_or_default();
+            while lines.next().and_then(Result::ok).is_some_and(|line| !line.is_empty()) {}
+            let data = match first.split(' ').nth(1).unwrap_or_default() {
+                "/eth/v1/beacon/genesis" => json!({ "genesis_time": "0" }),
+                "/eth/v1/config/spec" => json!({ "SECONDS_PER_SLOT": "1" }),
+                _ => json!({ "chain_id": chain.to_string() }),
+            };
+            let body = json!({ "data": data }).to_string();
+            let length = body.len();
+            let head = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nConnection: close";
+            let _ = write!(stream, "{head}\r\nContent-Length: {length}\r\n\r\n{body}");
+        }
+    });
+    Ok(url)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_configuration_without_a_mistake_passes_each_check() -> Result<()> {
+    let world = World::with_sequencer(ADVANCE).await?;
+    let config = Config { l1_beacon: vec![consensus_client(31_337)?], ..sequencer(&world)? };
+    let checks = checks(&config).await?;
+    for name in ["L1", "first L1 block", "sequencing policy", "float on L1", "consensus client"] {
+        let check = named(&checks, name)?;
+        assert_eq!((check.verdict, check.advice), (Verdict::Passed, None), "{check}");
+    }
+    RollupNode::start(config).await?.stop().await;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn keys_that_have_changed_places_are_refused() -> Result<()> {
+    let world = World::with_sequencer(ADVANCE).await?;
+    let mut config = world.sequencer_config()?;
+    core::mem::swap(&mut config.advance_key, &mut config.operator_key);
+    let check = refused(world.config(Role::Sequencer(Box::new(config)))).await?;
+    assert_eq!(check.name, "sequencing policy");
+    assert!(check.got.contains(&ADVANCE.to_string()), "{check}");
+    assert!(check.to_string().contains("exchange --advance-key"), "{check}");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_account_that_the_policy_does_not_admit_is_warned_of_since_its_turn_may_come()
+-> Result<()> {
+    let world = World::with_sequencer(Address::repeat_byte(9)).await?;
+    let config = sequencer(&world)?;
+    let checks = checks(&config).await?;
+    let check = named(&checks, "sequencing policy")?;
+    assert_eq!(check.verdict, Verdict::Warning);
+    assert!(check.got.contains("not admitted"), "{check}");
+    RollupNode::start(config).await?.stop().await;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_first_block_behind_the_deployment_is_refused_and_one_before_it_is_not() -> Result<()> {
+    let world = World::new().await?;
+    let config = sequencer(&world)?;
+    let deployed: Value = serde_json::from_slice(&fs::read(&config.deployment)?)?;
+    let deployed = deployed["l1Block"].as_u64().ok_or_eyre("a number")?;
+    world.provider.anvil_mine(Some(10), None).await?;
+    let head = alloy_provider::Provider::get_block_number(&world.provider).await?;
+    let (_folder, late) = with_field(config.clone(), "l1Block", json!(head))?;
+    let check = refused(late).await?;
+    assert_eq!(check.name, "first L1 block");
+    assert!(check.got.starts_with(&format!("block {head}, and they have logs")), "{check}");
+    for early in [0, deployed] {
+        let (_folder, config) = with_field(config.clone(), "l1Block", json!(early))?;
+        let checks = checks(&config).await?;
+        assert_eq!(named(&checks, "first L1 block")?.verdict, Verdict::Passed, "{early}");
+    }
+    let (_folder, ahead) = with_field(config, "l1Block", json!(head + 1_000))?;
+    let checks = checks(&ahead).await?;
+    assert_eq!(named(&checks, "first L1 block")?.verdict, Verdict::Warning);
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_account_without_ether_is_warned_of_and_served_once_it_has_some() -> Result<()> {
+    let world = World::new().await?;
+    let poor = Key::named("poor");
+    let mut config = world.sequencer_config()?;
+    config.advance_key = Signer::new("advance_key", B256::from(poor.secret()))?;
+    let config = world.config(Role::Sequencer(Box::new(config)));
+    let before = checks(&config).await?;
+    let check = named(&before, "float on L1")?;
+    assert_eq!(check.verdict, Verdict::Warning);
+    assert!(check.to_string().contains(&format!("{} has 0 wei", poor.address())), "{check}");
+    world.provider.anvil_set_balance(poor.address(), U256::from(1)).await?;
+    let after = checks(&config).await?;
+    assert_eq!(named(&after, "float on L1")?.verdict, Verdict::Passed);
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_consensus_client_of_another_l1_is_refused_and_a_silent_one_warned_of() -> Result<()> {
+    let world = World::new().await?;
+    let with =
+        |url: String| Ok::<_, eyre::Report>(Config { l1_beacon: vec![url], ..sequencer(&world)? });
+    let check = refused(with(consensus_client(1)?)?).await?;
+    assert_eq!(check.name, "consensus client");
+    assert!(check.got.contains("of chain 1"), "{check}");
+    let silent = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
+    let checks = checks(&with(format!("http://{silent}"))?).await?;
+    assert_eq!(named(&checks, "consensus client")?.verdict, Verdict::Warning);
+    Ok(())
+}
