@@ -5,8 +5,8 @@ use crate::{
     State,
     gas_pool::GasPool,
     header::check_header,
+    input_budget::{BudgetTracker, InputBudget},
     record::WitnessRecorder,
-    room::{Filling, Room},
     sender, shortest_input,
 };
 use alloy_consensus::{Header, Transaction as _};
@@ -173,14 +173,14 @@ impl State {
         loop {
             let recording = WitnessRecorder::new(self);
             let mut rejected = Vec::new();
-            let room = Room::new(limits, &self.config, header, &recording);
+            let budget = InputBudget::new(limits, &self.config, header, &recording);
             let Executed { executed, surplus, used } = self.execute(
                 &recording,
                 header,
                 withdrawals,
                 &offered,
                 &mut rejected,
-                Some(&room),
+                Some(&budget),
             )?;
             rejected.extend(surplus);
             let again = rejected.iter().any(|left: &Rejected| left.left_a_mark);
@@ -189,7 +189,7 @@ impl State {
             if again {
                 continue;
             }
-            drop(room);
+            drop(budget);
             let read = recording.size().most;
             let witness = Some(recording.into_witness()?);
             let built = BuiltBlock { executed, witness, used, rejected: Vec::new() };
@@ -229,7 +229,7 @@ impl State {
                     cut = true;
                     let surplus = offered.drain(count - surplus..);
                     all_rejected.extend(
-                        surplus.map(|(index, _)| (index, Rejection::NoRoom(reason(index)))),
+                        surplus.map(|(index, _)| (index, Rejection::BlockFull(reason(index)))),
                     );
                 }
             }
@@ -244,7 +244,7 @@ impl State {
         withdrawals: &[Withdrawal],
         offered: &[(usize, &RecoveredTransaction)],
         rejected: &mut Vec<Rejected>,
-        room: Option<&Room<'_, '_>>,
+        budget: Option<&InputBudget<'_, '_>>,
     ) -> Result<Executed, ChainError> {
         let spec = &self.config.spec;
         let mut state = BlockState::new(source, self.root);
@@ -252,13 +252,13 @@ impl State {
             state = state.with_access_list();
         }
         let environment = Environment { header, ommers: &[], withdrawals, spec };
-        let overrides =
-            room.map_or(self.config() as &dyn EvmOverrides, |room| room.overrides(self.config()));
+        let overrides = budget
+            .map_or(self.config() as &dyn EvmOverrides, |budget| budget.overrides(self.config()));
         let mut execution = BlockExecution::begin(&mut state, environment, overrides)?;
-        if room.is_some_and(Room::is_bounded) {
+        if budget.is_some_and(InputBudget::is_bounded) {
             read_ahead(execution.evm_mut().db_mut(), spec.fork_at(header.timestamp))?;
         }
-        let mut filling = Filling::new(room);
+        let mut tracker = BudgetTracker::new(budget);
         let (mut transactions, mut senders) = (Vec::new(), Vec::new());
         let mut gas_pool = GasPool::new(self, header, withdrawals);
         // Senders whose next transaction waits for a later block.
@@ -273,19 +273,19 @@ impl State {
         {
             if waiting.contains(sender) {
                 let reason = "a transaction before it has no room".to_owned();
-                let reason = Rejection::NoRoom(Invalid::Transaction { index, reason });
+                let reason = Rejection::BlockFull(Invalid::Transaction { index, reason });
                 rejected.push(Rejected { index, reason, left_a_mark: false });
                 continue;
             }
             let shortage = execution.shortage(transaction.gas_limit());
             if let Err(reason) = gas_pool.check(index, transaction, shortage) {
-                if matches!(reason, Rejection::NoRoom(_)) {
+                if matches!(reason, Rejection::BlockFull(_)) {
                     waiting.insert(*sender);
                 }
                 rejected.push(Rejected { index, reason, left_a_mark: false });
                 continue;
             }
-            if let Some(reason) = filling.shortage(index, transaction) {
+            if let Some(reason) = tracker.gas_shortfall(index, transaction) {
                 waiting.insert(*sender);
                 rejected.push(Rejected { index, reason, left_a_mark: false });
                 continue;
@@ -299,28 +299,32 @@ impl State {
             if let Some(reason) = sender::refusal(evm.cfg_env(), transaction, &account) {
                 let reason = Invalid::Transaction { index, reason: reason.to_string() };
                 let is_early = account.nonce < transaction.nonce();
-                let reason =
-                    if is_early { Rejection::NoRoom(reason) } else { Rejection::Invalid(reason) };
+                let reason = if is_early {
+                    Rejection::BlockFull(reason)
+                } else {
+                    Rejection::Invalid(reason)
+                };
                 rejected.push(Rejected { index, reason, left_a_mark: false });
                 continue;
             }
             let mark = execution.evm_mut().db_mut().mark();
-            let before = room.map(|room| (room.recording().checkpoint(), room.work().spent()));
-            let size = room.map(|room| room.recording().size()).unwrap_or_default();
+            let before =
+                budget.map(|budget| (budget.recording().checkpoint(), budget.work().spent()));
+            let size = budget.map(|budget| budget.recording().size()).unwrap_or_default();
             let mut unfit = None;
             let outcome = execution.transact_if(transaction, *sender, |executed| {
-                unfit = filling.take(index, transaction, size, executed);
+                unfit = tracker.take(index, transaction, size, executed);
                 unfit.is_none()
             });
             if !matches!(outcome, Ok(true))
                 && execution.evm_mut().db_mut().forget_reads(mark)
-                && let Some((room, (checkpoint, work))) = room.zip(before)
+                && let Some((budget, (checkpoint, work))) = budget.zip(before)
             {
-                room.recording().rewind(checkpoint);
-                room.work().rewind(work);
+                budget.recording().rewind(checkpoint);
+                budget.work().rewind(work);
             }
             let left_a_mark = || {
-                room.map(|room| room.recording().checkpoint())
+                budget.map(|budget| budget.recording().checkpoint())
                     != before.map(|(checkpoint, _)| checkpoint)
             };
             match outcome {
@@ -333,7 +337,7 @@ impl State {
                 }
                 Ok(false) => {
                     let Some(reason) = unfit else { continue };
-                    if matches!(reason, Rejection::NoRoom(_)) {
+                    if matches!(reason, Rejection::BlockFull(_)) {
                         waiting.insert(*sender);
                     }
                     rejected.push(Rejected { index, reason, left_a_mark: left_a_mark() });
@@ -345,7 +349,7 @@ impl State {
                 Err(error) => return Err(error.into()),
             }
         }
-        let used = filling.used();
+        let used = tracker.used();
         let executed = execution.finish()?;
         // The gas limit must pay for the access list too (EIP-7928).
         let surplus = match (check_access_list_size(&executed, header.gas_limit), last) {
@@ -354,7 +358,7 @@ impl State {
             (Err(reason), Some(index)) => {
                 let alone = transactions.len() == 1;
                 let reason =
-                    if alone { Rejection::Invalid(reason) } else { Rejection::NoRoom(reason) };
+                    if alone { Rejection::Invalid(reason) } else { Rejection::BlockFull(reason) };
                 Some(Rejected { index, reason, left_a_mark: true })
             }
         };

@@ -12,7 +12,7 @@ use wire::ProtocolFork;
 pub enum Rejection {
     /// The block has no room for the transaction; a later one may have.
     #[error("the block has no room for it: {0}")]
-    NoRoom(Invalid),
+    BlockFull(Invalid),
     /// The transaction is invalid at this position.
     #[error(transparent)]
     Invalid(Invalid),
@@ -28,7 +28,7 @@ impl Rejection {
     /// Returns the verifier's error for a block with the transaction.
     pub fn into_invalid(self) -> Invalid {
         match self {
-            Self::NoRoom(reason)
+            Self::BlockFull(reason)
             | Self::Invalid(reason)
             | Self::TooLarge(reason)
             | Self::Underpaid(reason) => reason,
@@ -37,7 +37,7 @@ impl Rejection {
 
     /// Returns `true` if no later block can contain it either.
     pub const fn is_final(&self) -> bool {
-        !matches!(self, Self::NoRoom(_))
+        !matches!(self, Self::BlockFull(_))
     }
 }
 
@@ -85,13 +85,13 @@ impl GasPool {
         let max = self.max_blob_gas;
         if with_this > max {
             let reason = format!("{with_this} blob gas with it, a block has {max}");
-            return Err(Rejection::NoRoom(invalid(reason)));
+            return Err(Rejection::BlockFull(invalid(reason)));
         }
         let limit = transaction.gas_limit();
         // One that no block of this gas limit can hold is for the executor to refuse.
         if let Some(left) = shortage.filter(|_| limit <= self.gas_limit) {
             let reason = format!("its gas limit is {limit}, the block has {left} left");
-            return Err(Rejection::NoRoom(invalid(reason)));
+            return Err(Rejection::BlockFull(invalid(reason)));
         }
         let (bytes, max) = (encoded_length(transaction), self.max_bytes);
         if self.bytes.saturating_add(bytes) > max {
@@ -99,7 +99,11 @@ impl GasPool {
             let reason = invalid(format!("{all} bytes with it, a block has {max}"));
             // Alone with a header it would have to fit, or no block can hold it.
             let alone = HEADER_GROWTH.saturating_add(bytes) > max;
-            return Err(if alone { Rejection::Invalid(reason) } else { Rejection::NoRoom(reason) });
+            return Err(if alone {
+                Rejection::Invalid(reason)
+            } else {
+                Rejection::BlockFull(reason)
+            });
         }
         Ok(())
     }

@@ -40,12 +40,12 @@ pub(crate) struct Shown {
     pub(crate) verbosity: u8,
     /// `true` to show only what `RUST_LOG` asks for.
     pub(crate) quiet: bool,
-    /// Format of the [console output](devnet::STORY), if it is on.
-    pub(crate) story: Option<Format>,
+    /// Format of the [console output](devnet::CONSOLE_OUTPUT), if it is on.
+    pub(crate) console: Option<Format>,
 }
 
 /// Writes log lines to standard error from here on: those that `RUST_LOG` asks for, such as `info`
-/// or `warn,enshrine_rpc=debug`. The story goes to standard output.
+/// or `warn,enshrine_rpc=debug`. The console output goes to standard output.
 pub(crate) fn start(shown: Shown) {
     let asked = env::var("RUST_LOG").unwrap_or_default();
     let default = if shown.quiet { Targets::new() } else { default_targets(shown.verbosity) };
@@ -54,26 +54,26 @@ pub(crate) fn start(shown: Shown) {
         Ok(_) => (default, None),
         Err(error) => (default, Some(error)),
     };
-    let targets = targets.with_target(devnet::STORY, LevelFilter::OFF);
+    let targets = targets.with_target(devnet::CONSOLE_OUTPUT, LevelFilter::OFF);
     let lines = tracing_subscriber::fmt::layer().with_writer(io::stderr).with_ansi(false);
     let lines = match shown.format {
         Format::Text => lines.boxed(),
         Format::Json => lines.event_format(JsonLines).boxed(),
     };
-    let story = shown.story.map(|format| {
+    let console = shown.console.map(|format| {
         // A closed standard output is no error of the devnet: without this, each event would log one.
         let lines = tracing_subscriber::fmt::layer()
             .with_writer(io::stdout)
             .with_ansi(false)
             .log_internal_errors(false);
         let lines = match format {
-            Format::Text => lines.event_format(StoryText).boxed(),
-            Format::Json => lines.event_format(StoryJson).boxed(),
+            Format::Text => lines.event_format(ConsoleText).boxed(),
+            Format::Json => lines.event_format(ConsoleJson).boxed(),
         };
-        lines.with_filter(Targets::new().with_target(devnet::STORY, LevelFilter::INFO))
+        lines.with_filter(Targets::new().with_target(devnet::CONSOLE_OUTPUT, LevelFilter::INFO))
     });
     let started =
-        tracing_subscriber::registry().with(lines.with_filter(targets)).with(story).try_init();
+        tracing_subscriber::registry().with(lines.with_filter(targets)).with(console).try_init();
     debug_assert!(started.is_ok(), "nothing else sets a subscriber");
     if let Some(error) = wrong {
         tracing::warn!(%error, "RUST_LOG is not understood: warnings and errors are shown");
@@ -96,10 +96,10 @@ fn default_targets(verbosity: u8) -> Targets {
         .with_targets(quiet)
 }
 
-/// The story for people: the text of each event, and nothing else.
-struct StoryText;
+/// The console output for people: the text of each event, and nothing else.
+struct ConsoleText;
 
-impl<S, N> FormatEvent<S, N> for StoryText
+impl<S, N> FormatEvent<S, N> for ConsoleText
 where
     S: Subscriber + for<'s> LookupSpan<'s>,
     N: for<'w> FormatFields<'w> + 'static,
@@ -116,10 +116,10 @@ where
     }
 }
 
-/// The story for programs: what happened, and its fields.
-struct StoryJson;
+/// The console output for programs: what happened, and its fields.
+struct ConsoleJson;
 
-impl<S, N> FormatEvent<S, N> for StoryJson
+impl<S, N> FormatEvent<S, N> for ConsoleJson
 where
     S: Subscriber + for<'s> LookupSpan<'s>,
     N: for<'w> FormatFields<'w> + 'static,
@@ -230,18 +230,18 @@ mod tests {
     }
 
     #[test]
-    fn the_story_is_its_text_for_people_and_its_fields_for_programs() {
+    fn console_output_is_its_text_for_people_and_its_fields_for_programs() {
         let written = |format: Format| {
             let lines = Lines::default();
             let writer = lines.clone();
             let layer = tracing_subscriber::fmt::layer().with_writer(move || writer.clone());
             let layer = match format {
-                Format::Text => layer.event_format(StoryText).boxed(),
-                Format::Json => layer.event_format(StoryJson).boxed(),
+                Format::Text => layer.event_format(ConsoleText).boxed(),
+                Format::Json => layer.event_format(ConsoleJson).boxed(),
             };
             let subscriber = tracing_subscriber::registry().with(layer);
             tracing::subscriber::with_default(subscriber, || {
-                tracing::info!(target: devnet::STORY, text = "\n    Gas: 7", gas = 7_u64, "made");
+                tracing::info!(target: devnet::CONSOLE_OUTPUT, text = "\n    Gas: 7", gas = 7_u64, "made");
             });
             String::from_utf8(lines.0.lock().unwrap().clone()).unwrap()
         };

@@ -92,9 +92,9 @@ fn shown(format: logging::Format, command: &Command) -> logging::Shown {
     };
     let display = &args.display;
     let format = if display.json { logging::Format::Json } else { format };
-    let story = if display.json { logging::Format::Json } else { logging::Format::Text };
-    let story = (!display.quiet).then_some(story);
-    logging::Shown { format, verbosity: display.verbosity, quiet: display.quiet, story }
+    let console = if display.json { logging::Format::Json } else { logging::Format::Text };
+    let console = (!display.quiet).then_some(console);
+    logging::Shown { format, verbosity: display.verbosity, quiet: display.quiet, console }
 }
 
 fn run_devnet(args: &devnet::args::DevnetArgs) -> eyre::Result<ExitCode> {

@@ -12,8 +12,8 @@ use executor::ForkTime;
 use futures_util::future::BoxFuture;
 use node::{BlobStore, HeaderPolicy, Node, Order, SetBlobStore, SetObserver, Settings};
 use rpc::{
-    Api, BeaconPages, FailureStyle, Journal, MorePages, Options, Pages, Telling, WorkerOptions,
-    Workers,
+    Api, BeaconPages, ConsoleOptions, FailureStyle, MorePages, Options, Pages, Telemetry,
+    WorkerOptions, Workers,
 };
 use std::{path::Path, sync::Arc, time::Duration};
 use tokio::task::JoinHandle;
@@ -68,7 +68,7 @@ impl Devnet {
     async fn open(config: Config, file: Option<&Path>) -> Result<Self, DevnetError> {
         let accounts =
             Accounts::derive(&config.mnemonic, &config.derivation_path, config.accounts)?;
-        let journal = Arc::new(Journal::new(Telling {
+        let telemetry = Arc::new(Telemetry::new(ConsoleOptions {
             console: config.console.then_some(console::line as fn(&[u8]) -> Option<String>),
             failures: config.traces >= Traces::Failures,
             traces: config.traces >= Traces::All,
@@ -76,7 +76,7 @@ impl Devnet {
         }));
         // The other node may be served by threads of this runtime.
         let blobs = Arc::<BlobStore>::default();
-        let (own, journal) = ((config, accounts), Arc::clone(&journal));
+        let (own, telemetry) = ((config, accounts), Arc::clone(&telemetry));
         let found_in = Arc::clone(&blobs);
         let started = tokio::task::spawn_blocking(move || {
             let (config, accounts) = own;
@@ -85,10 +85,10 @@ impl Devnet {
                 Origin::Own | Origin::Genesis { .. } => None,
             };
             let (chain, clock) =
-                genesis::start(&config, &accounts, remote.as_ref(), &journal, &found_in)?;
-            Ok::<_, DevnetError>((config, accounts, remote, chain, clock, journal))
+                genesis::start(&config, &accounts, remote.as_ref(), &telemetry, &found_in)?;
+            Ok::<_, DevnetError>((config, accounts, remote, chain, clock, telemetry))
         });
-        let (config, accounts, remote, chain, clock, journal) = started
+        let (config, accounts, remote, chain, clock, telemetry) = started
             .await
             .map_err(|error| DevnetError::Flag { flag: "--init", reason: error.to_string() })??;
         let clock = if config.loose_timestamps { clock.loose() } else { clock };
@@ -125,12 +125,12 @@ impl Devnet {
             past_logs: true,
             estimate_at: BlockNumberOrTag::Pending,
             limits: config.server.limits.clone(),
-            journal: Arc::clone(&journal),
+            telemetry: Arc::clone(&telemetry),
             ..Options::default()
         };
-        journal.state(node.read(|node| node.chain.head().header.number), 0);
+        telemetry.state(node.read(|node| node.chain.head().header.number), 0);
         node.execute(SetBlobStore(blobs));
-        node.execute(SetObserver(Arc::new(Story::new(&node, Arc::clone(&journal)))));
+        node.execute(SetObserver(Arc::new(Story::new(&node, Arc::clone(&telemetry)))));
         let api = Api::new(Arc::clone(&node), options);
         let server_config = config.server.clone();
         let state =
@@ -158,7 +158,7 @@ impl Devnet {
             reason: error.message().to_owned(),
         })?;
         let (name, health) = (NAME.to_owned(), Arc::new(()));
-        let pages = Some(Pages { name, journal, health, more: Some(more) });
+        let pages = Some(Pages { name, telemetry, health, more: Some(more) });
         let server = RunningServer::start_with_pages(&server_config, methods, pages).await?;
         let miner = tokio::spawn(node.run());
         Ok(Self { state, accounts, server: Some(server), miner })

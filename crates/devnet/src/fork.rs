@@ -24,7 +24,7 @@ use client::{Client, ClientError, Options};
 use executor::ForkBackend;
 use parking_lot::Mutex;
 use revm::{bytecode::Bytecode, state::AccountInfo};
-use rpc::STORY;
+use rpc::CONSOLE_OUTPUT;
 use serde_json::{Value, json};
 use std::{
     iter,
@@ -101,7 +101,7 @@ impl Remote {
             let flag = if is_header { "--fork-header" } else { "--fork-url" };
             DevnetError::Flag { flag, reason: error.to_string() }
         })?;
-        tracing::info!(target: STORY, text = format!("Forking {url}"), url, "forking");
+        tracing::info!(target: CONSOLE_OUTPUT, text = format!("Forking {url}"), url, "forking");
         let (block, known_id) = (fork.block.or(at), fork.chain_id);
         let asked = ask(&client, move |node| async move {
             let chain_id = async {

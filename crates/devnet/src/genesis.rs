@@ -23,7 +23,7 @@ use execute::{
 };
 use executor::{ChainSpec, ForkBackend, ForkTimes, ForkTimesError, SYSTEM_CONTRACTS, SystemCode};
 use node::{BlobStore, Clock};
-use rpc::{ExecuteObserver, Journal};
+use rpc::{ExecuteObserver, Telemetry};
 use std::{fs, path::Path, sync::Arc};
 use wire::ProtocolFork;
 
@@ -172,12 +172,12 @@ pub(crate) fn start(
     config: &Config,
     accounts: &Accounts,
     remote: Option<&Arc<Remote>>,
-    journal: &Arc<Journal>,
+    telemetry: &Arc<Telemetry>,
     blobs: &Arc<BlobStore>,
 ) -> Result<(Chain, Clock), DevnetError> {
     check_fork(config)?;
     let rules = |spec: ChainSpec| ChainConfig {
-        execute: config.execute.then(|| execute(config, &spec, journal, blobs).into()),
+        execute: config.execute.then(|| execute(config, &spec, telemetry, blobs).into()),
         spec,
         system_code: SystemCode::Canonical,
         limits: Limits {
@@ -310,7 +310,7 @@ fn forked(
 fn execute(
     config: &Config,
     spec: &ChainSpec,
-    journal: &Arc<Journal>,
+    telemetry: &Arc<Telemetry>,
     blobs: &Arc<BlobStore>,
 ) -> Execute {
     let mut execute = Execute::following(spec.clone());
@@ -322,7 +322,7 @@ fn execute(
     execute = Execute {
         gas: config.execute_gas.into(),
         market: config.execute_market,
-        observer: Arc::new(ExecuteObserver(Arc::clone(journal))),
+        observer: Arc::new(ExecuteObserver(Arc::clone(telemetry))),
         rules: if config.execute_any_block { Rules::L1 } else { Rules::default() },
         ..execute
     };

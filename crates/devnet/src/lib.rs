@@ -39,7 +39,7 @@ pub use error::DevnetError;
 pub use fork::Fork;
 pub use genesis::read_genesis;
 pub use registry::{REGISTRY_ADDRESS, verification_key_hash};
-pub use rpc::{STORY, allow_open_files};
+pub use rpc::{CONSOLE_OUTPUT, allow_open_files};
 pub use run::run;
 
 /// Client version of the anvil whose answers the devnet gives, for `web3_clientVersion` and `anvil_metadata`:

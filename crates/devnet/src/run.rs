@@ -1,7 +1,7 @@
 //! The command: a devnet as a process, from its flags to the signal that ends it.
 
 use crate::{
-    Devnet, DevnetError, STORY, allow_open_files, args::DevnetArgs, banner, config_out,
+    CONSOLE_OUTPUT, Devnet, DevnetError, allow_open_files, args::DevnetArgs, banner, config_out,
     server::RunningServer,
 };
 use futures_util::future::BoxFuture;
@@ -55,10 +55,10 @@ fn announce(devnet: &Devnet) {
     let facts = devnet.facts();
     let text = banner(devnet.config(), devnet.accounts(), &facts);
     let (id, number) = (facts.chain_id, facts.genesis_number);
-    tracing::info!(target: STORY, text, chainId = id, blockNumber = number, "started");
+    tracing::info!(target: CONSOLE_OUTPUT, text, chainId = id, blockNumber = number, "started");
     for address in devnet.server().into_iter().flat_map(RunningServer::addresses) {
         let text = format!("Listening on {address}");
-        tracing::info!(target: STORY, text, %address, port = address.port(), "listening");
+        tracing::info!(target: CONSOLE_OUTPUT, text, %address, port = address.port(), "listening");
     }
 }
 

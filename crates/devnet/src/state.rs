@@ -9,7 +9,7 @@ use alloy_primitives::{Address, B256, map::AddressMap};
 use alloy_signer_local::PrivateKeySigner;
 use node::{Node, Snapshot};
 use parking_lot::{Mutex, RwLock};
-use rpc::{Api, Journal};
+use rpc::{Api, Telemetry};
 use std::{collections::BTreeMap, sync::Arc};
 
 /// A node with what only a devnet has around it.
@@ -134,8 +134,8 @@ impl DevnetState {
     }
 
     /// What the devnet tells of itself.
-    pub(crate) fn journal(&self) -> &Arc<Journal> {
-        &self.api.options().journal
+    pub(crate) fn telemetry(&self) -> &Arc<Telemetry> {
+        &self.api.options().telemetry
     }
 
     /// The node whose chain this one continues, if there is one.

@@ -5,7 +5,7 @@ use chain::{Block, ChainError};
 use node::{Node, Observer};
 use revm::context::result::{ExecutionResult, HaltReason};
 use revm_inspectors::tracing::{TracingInspector, TracingInspectorConfig};
-use rpc::{ExecuteCall, Journal, Note, STORY, Telling};
+use rpc::{CONSOLE_OUTPUT, ConsoleOptions, ExecuteCall, Note, Telemetry};
 use std::{
     mem,
     sync::{Arc, Weak},
@@ -16,7 +16,7 @@ use std::{
 #[derive(Debug)]
 pub(crate) struct Story {
     node: Weak<Node>,
-    journal: Arc<Journal>,
+    telemetry: Arc<Telemetry>,
 }
 
 /// What a transaction did beyond what its receipt says.
@@ -27,8 +27,8 @@ struct Seen {
 }
 
 impl Story {
-    pub(crate) fn new(node: &Arc<Node>, journal: Arc<Journal>) -> Self {
-        Self { node: Arc::downgrade(node), journal }
+    pub(crate) fn new(node: &Arc<Node>, telemetry: Arc<Telemetry>) -> Self {
+        Self { node: Arc::downgrade(node), telemetry }
     }
 
     /// Executes a block again, to see what is not kept.
@@ -51,19 +51,20 @@ impl Story {
                 })
             });
             let Some((result, calls)) = seen? else { return Ok(all) };
-            let trace = calls.map(|calls| rpc::call_tree(calls, &notes, &self.journal.telling));
+            let trace =
+                calls.map(|calls| rpc::call_tree(calls, &notes, &self.telemetry.console_options));
             all.push(Seen { result, notes, trace: trace.unwrap_or_default() });
         }
     }
 
     fn tell_transaction(&self, block: &Block, index: usize, seen: Option<&Seen>) {
         let (transaction, receipt) = (&block.transactions[index], &block.executed.receipts[index]);
-        let Telling { failures, traces, .. } = self.journal.telling;
+        let ConsoleOptions { failures, traces, .. } = self.telemetry.console_options;
         if let Some(seen) = seen {
-            self.journal.printed(&seen.notes);
+            self.telemetry.printed(&seen.notes);
             if traces || failures && !receipt.success {
                 let text = format!("Traces:\n{}", seen.trace);
-                tracing::info!(target: STORY, text, trace = seen.trace, "traces");
+                tracing::info!(target: CONSOLE_OUTPUT, text, trace = seen.trace, "traces");
             }
         }
         let (hash, gas) = (transaction.hash(), block.transaction_gas(index));
@@ -83,7 +84,7 @@ impl Story {
             text += &format!("\n    EXECUTE refused: {reason}");
         }
         tracing::info!(
-            target: STORY,
+            target: CONSOLE_OUTPUT,
             text,
             transactionHash = %hash,
             gasUsed = gas,
@@ -99,12 +100,12 @@ impl Story {
 impl Observer for Story {
     fn made(&self, block: &Arc<Block>, waiting: usize) {
         let header = &block.header;
-        self.journal.made(header.number, block.transactions.len(), header.gas_used, waiting);
+        self.telemetry.made(header.number, block.transactions.len(), header.gas_used, waiting);
         let printed = rpc::take_missed();
-        if !self.journal.is_told() {
+        if !self.telemetry.has_console_output() {
             return;
         }
-        let Telling { failures, traces, .. } = self.journal.telling;
+        let ConsoleOptions { failures, traces, .. } = self.telemetry.console_options;
         let failed = block.executed.receipts.iter().any(|receipt| !receipt.success);
         let traced = traces || failures && failed;
         let seen = if printed || failed || traced && !block.transactions.is_empty() {
@@ -123,7 +124,7 @@ impl Observer for Story {
             "\n    Block Number: {number}\n    Block Hash: {hash}\n    Block Time: \"{time}\"\n"
         );
         tracing::info!(
-            target: STORY,
+            target: CONSOLE_OUTPUT,
             text,
             blockNumber = number,
             blockHash = %hash,

@@ -5,7 +5,7 @@ use alloy_eips::eip4895::Withdrawal;
 use alloy_primitives::{B256, Bytes, FixedBytes};
 use chain::Block;
 use codec::{OwnedWitness, PayloadStatus, PayloadVerdict};
-use rpc::{Args, Hash, Number, Registry, RpcError, Wording, Workers};
+use rpc::{Args, ErrorStyle, Hash, Number, Registry, RpcError, Workers};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use wire::{NewPayloadRequest, ProtocolFork};
@@ -99,7 +99,7 @@ impl Body {
 }
 
 pub(crate) fn registry(engine: Arc<Engine>, workers: Arc<Workers>) -> Registry<Engine> {
-    let mut methods = Registry::new(engine, workers, Wording::Geth);
+    let mut methods = Registry::new(engine, workers, ErrorStyle::Geth);
     let m = &mut methods;
     for (name, forks) in [
         ("engine_newPayloadV3", CANCUN),

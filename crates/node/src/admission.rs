@@ -1,4 +1,4 @@
-//! Which transactions a node takes into its pool.
+//! Admission checks of the transaction pool.
 
 use crate::{AdmissionContext, PoolTransaction, Rejected, Settings};
 use alloy_consensus::{Header, Transaction as _, Typed2718};
@@ -71,7 +71,7 @@ pub(crate) fn check_transaction(
     check_fees(transaction, settings, next.base_fee_per_gas.unwrap_or_default())
 }
 
-/// What can be said without a state.
+/// Checks that need no state.
 fn check_shape(
     new: &PoolTransaction,
     fork: EthereumHardfork,
@@ -110,7 +110,7 @@ fn check_shape(
             return Err(Rejected::Blobs("a blob transaction needs a blob".to_owned()));
         }
         let Some(sidecar) = &new.sidecar else {
-            // One that nobody has signed stands for one of another chain, whose blobs are there.
+            // An unsigned transaction stands for one of another chain, which has its blobs.
             return match new.recovered.signed {
                 true => Err(Rejected::Blobs("the blobs are missing".to_owned())),
                 false => Ok(()),

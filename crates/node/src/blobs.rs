@@ -1,4 +1,4 @@
-//! Which blobs a node holds, by their versioned hashes.
+//! Index of the blobs that a node holds, by versioned hash.
 
 use crate::Sidecar;
 use alloy_primitives::{B256, Bytes, map::B256Map};
@@ -11,8 +11,8 @@ use std::{
 
 /// The blobs of transactions in pool and chain, found by their versioned hashes.
 ///
-/// It owns none of them: a blob is here for as long as somebody keeps the sidecar in which it came, as the
-/// pool does until the transaction is gone, and the node while it has the block.
+/// The index owns no blob. A blob stays available as long as its sidecar is in memory: in the pool
+/// until its transaction is gone, and in the node as long as it has the block.
 #[derive(Default)]
 pub struct BlobStore {
     known: RwLock<Known>,
@@ -21,11 +21,11 @@ pub struct BlobStore {
 #[derive(Default)]
 struct Known {
     by_hash: B256Map<Vec<Place>>,
-    /// How many hashes there may be before those of sidecars that are gone are cleared away.
+    /// Number of hashes at which entries of dropped sidecars are removed.
     sweep_at: usize,
 }
 
-/// Where a blob is found: the sidecar, and its position there.
+/// Location of a blob: its sidecar, and its index there.
 type Place = (Weak<Sidecar>, usize);
 
 /// Fewer hashes than this are not worth a look.
@@ -56,12 +56,12 @@ impl BlobStore {
         }
     }
 
-    /// How many hashes it knows, of which some may be gone.
+    /// Number of known hashes. Some of their blobs may be gone.
     pub fn len(&self) -> usize {
         self.known.read().by_hash.len()
     }
 
-    /// Whether it knows none.
+    /// Returns `true` if no hash is known.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -84,7 +84,7 @@ mod tests {
     use alloy_eips::eip7594::BlobTransactionSidecarEip7594;
     use alloy_primitives::FixedBytes;
 
-    /// A sidecar of one blob; nobody has computed its commitment.
+    /// A sidecar of one blob, with an arbitrary commitment.
     fn sidecar(number: u64) -> Arc<Sidecar> {
         let mut commitment = FixedBytes::<48>::ZERO;
         commitment[..8].copy_from_slice(&number.to_be_bytes());

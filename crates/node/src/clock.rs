@@ -41,11 +41,11 @@ pub struct Clock {
     time: TimeOfDay,
     /// Seconds to add to the time of day.
     offset: i128,
-    /// Seconds from each block to the next, whatever the time.
+    /// Fixed number of seconds between blocks, independent of the time.
     interval: Option<u64>,
     /// Timestamp of the next block.
     next: Option<u64>,
-    /// Whether blocks get what the clock shows even if that is not later than their parents.
+    /// `true` if a block gets the clock's time even if that is not later than its parent's.
     loose: bool,
 }
 
@@ -70,7 +70,7 @@ impl Clock {
         self
     }
 
-    /// What it shows now.
+    /// Current time of the clock.
     pub fn now(&self) -> u64 {
         u64::try_from((i128::from(self.time.now()) + self.offset).max(0)).unwrap_or(u64::MAX)
     }
@@ -96,7 +96,7 @@ impl Clock {
         self.next = Some(timestamp);
     }
 
-    /// Seconds from each block to the next, whatever the time; `None` to follow the time again.
+    /// Sets a fixed number of seconds between blocks; `None` follows the time again.
     pub const fn set_interval(&mut self, seconds: Option<u64>) {
         self.interval = seconds;
     }

@@ -9,13 +9,13 @@ use chain::{ChainError, RecoveredTransaction, State};
 use core::fmt;
 use std::sync::Arc;
 
-/// A change of a node's state. It is a value, so that it can be logged, journaled and made again:
-/// whatever changes a node beside transactions and blocks goes through
+/// A change of a node's state. It is a value, so that it can be logged, journaled and replayed:
+/// every change of a node beside transactions and blocks goes through
 /// [`Node::execute`](crate::Node::execute) as one of these.
 ///
 /// What an owner may want of any node is here. A devnet has others of its own.
 pub trait Command: fmt::Debug {
-    /// What the change comes to.
+    /// Result of the change.
     type Output;
 
     /// Makes the change. No block is made meanwhile.
@@ -246,7 +246,7 @@ pub enum SetClock {
     Advance(i128),
     /// The next block has this timestamp, and the clock goes on from there.
     NextBlock(u64),
-    /// Seconds from each block to the next, whatever the time; `None` to follow the time again.
+    /// Fixed number of seconds between blocks; `None` follows the time again.
     Interval(Option<u64>),
 }
 

@@ -1,4 +1,4 @@
-//! What a node refuses, and why.
+//! Errors of a node.
 
 use crate::Backlog;
 use alloy_primitives::{Address, B256, U256};
@@ -6,7 +6,7 @@ use chain::ChainError;
 use execute::ExecuteError;
 use wire::DecodeError;
 
-/// Why a transaction is not taken into the pool.
+/// Reason why the pool rejects a transaction.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Rejected {
     /// It is there already.
@@ -17,7 +17,7 @@ pub enum Rejected {
     ChainId {
         /// Its chain id.
         got: u64,
-        /// That of the chain.
+        /// Chain id of the chain.
         expected: u64,
     },
     /// Its signature is none.
@@ -26,7 +26,7 @@ pub enum Rejected {
     /// The sender has used its nonce.
     #[error("nonce {got} of {sender} is already used, the next is {expected}")]
     NonceTooLow {
-        /// Who sends it.
+        /// Sender of the transaction.
         sender: Address,
         /// Its nonce.
         got: u64,
@@ -41,7 +41,7 @@ pub enum Rejected {
     GasLimit {
         /// Its gas limit.
         got: u64,
-        /// That of the block.
+        /// Gas limit of the block.
         limit: u64,
     },
     /// It asks for more gas than a transaction may (EIP-7825).
@@ -57,15 +57,15 @@ pub enum Rejected {
     IntrinsicGas {
         /// Its gas limit.
         got: u64,
-        /// What it uses before anything runs.
+        /// Intrinsic gas of the transaction.
         intrinsic: u64,
     },
     /// The sender cannot pay for it.
     #[error("{sender} has {balance} wei, but the transaction may cost {cost}")]
     Funds {
-        /// Who sends it.
+        /// Sender of the transaction.
         sender: Address,
-        /// What the sender has, in wei.
+        /// Balance of the sender, in wei.
         balance: U256,
         /// The most that it may cost, in wei.
         cost: U256,
@@ -99,7 +99,7 @@ pub enum Rejected {
     Underpriced {
         /// The one that is there.
         known: B256,
-        /// How much more it has to pay, in percent.
+        /// Required price increase, in percent.
         bump: u8,
     },
     /// The pool is full of what pays more.
@@ -113,12 +113,12 @@ pub enum Rejected {
     /// The sender has too many transactions there.
     #[error("{sender} has {limit} transactions waiting, and may not have more")]
     SenderLimit {
-        /// Who sends it.
+        /// Sender of the transaction.
         sender: Address,
         /// The most that a sender may have.
         limit: usize,
     },
-    /// What the sender has is held for its transactions that wait.
+    /// The sender's balance is reserved for its waiting transactions.
     #[error(
         "{sender} has {balance} wei, of which {held} are held for its waiting transactions, but the transaction may cost {cost}"
     )]
@@ -181,20 +181,20 @@ pub enum Rejected {
     /// It offers less for its blobs than the next block asks.
     #[error("max fee per blob gas less than block blob gas fee: {got} < {least}")]
     BlobFee {
-        /// What it offers, in wei for a unit of blob gas.
+        /// Fee cap of the transaction, in wei per blob gas.
         got: u128,
-        /// What the next block asks.
+        /// Blob base fee of the next block, in wei.
         least: u128,
     },
     /// It has more blobs than a transaction may have.
     #[error("too many blobs in one transaction, have: {got}, max: {limit}")]
     TooManyBlobs {
-        /// How many it has.
+        /// Number of blobs in the transaction.
         got: usize,
         /// The most that are allowed.
         limit: u64,
     },
-    /// What it says of its blobs is wrong.
+    /// The blob sidecar is invalid.
     #[error("blobs: {0}")]
     Blobs(String),
     /// It has no authorization (EIP-7702).
@@ -211,7 +211,7 @@ pub enum Rejected {
     Chain(#[from] ChainError),
 }
 
-/// Why a node could not do what it was asked to.
+/// Reason why a node could not serve a request.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NodeError {
     /// The chain refuses.
@@ -230,12 +230,12 @@ pub enum NodeError {
     Unverified {
         /// Number of the block.
         number: u64,
-        /// What EXECUTE says of it.
+        /// Reason given by EXECUTE.
         reason: Box<Unverified>,
     },
 }
 
-/// Why a block does not verify from its own witness.
+/// Reason why a block does not verify from its own witness.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Unverified {
     /// It cannot be put into the form that EXECUTE takes.

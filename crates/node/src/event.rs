@@ -1,4 +1,4 @@
-//! What a node tells those who listen.
+//! Events that a node sends to its subscribers.
 
 use crate::PoolTransaction;
 use chain::{Block, ChainReader};

@@ -1,4 +1,4 @@
-//! Blocks that somebody else has built.
+//! Blocks of other builders.
 
 use crate::{Node, NodeError, mine::verify_from_witness};
 use chain::{Block, BlockWithWitness, ChainError, InputLimits};

@@ -1,4 +1,4 @@
-//! What an owner decides about the header of the next block.
+//! Policy of the node's owner for the header of the next block.
 
 use alloy_consensus::Header;
 use core::fmt;

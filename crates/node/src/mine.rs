@@ -19,10 +19,10 @@ use std::{
 };
 use wire::ProtocolFork;
 
-/// How long after a block that could not be made it is tried again, if it is not due before.
+/// Delay before a failed block is tried again, if none is due earlier.
 const RETRY: Duration = Duration::from_secs(1);
 
-/// How a block is to be made: what the Engine API calls payload attributes, and what an L2 adds to them.
+/// Parameters of a block: the Engine API's payload attributes, with additions for an L2.
 #[derive(Debug, Clone, Default)]
 pub struct MineRequest {
     /// Its timestamp; `None` for what the clock shows.
@@ -44,11 +44,11 @@ pub struct MineRequest {
 pub struct Pending {
     /// The state after the block, over a store of its own. [`State::block`] is the block.
     pub state: State,
-    /// What its input of EXECUTE takes of what L1 can carry, if that is bounded.
+    /// Use of the EXECUTE input budget, if the block has one.
     pub used: Option<InputUse>,
-    /// How many transactions that could stand in it have no room there.
+    /// Number of executable transactions that did not fit.
     pub waiting: usize,
-    /// What was asked when it was made.
+    /// Request that the block was built for.
     key: PendingKey,
 }
 
@@ -57,14 +57,14 @@ pub struct Pending {
 pub struct SealedBlock {
     /// The block. Its witness is there if it was verified, or if inputs of EXECUTE are bounded.
     pub new: BlockWithWitness,
-    /// What a call of EXECUTE took to verify it, if it was verified.
+    /// Cost of verifying the block with EXECUTE, if it was verified.
     pub posted: Option<Posted>,
     /// The transactions that were offered and are not in it, and why.
     pub rejected: Vec<(B256, Rejection)>,
     begun: Instant,
 }
 
-/// What the call of EXECUTE takes that verifies a block alone, in the form in which it goes to L1.
+/// Cost of the EXECUTE call that verifies a block alone, in the form in which it goes to L1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Posted {
     /// Bytes of its input.
@@ -110,7 +110,7 @@ impl NodeState {
         }
     }
 
-    /// What the next block is made from.
+    /// Inputs of the next block.
     fn draft(&self, request: &MineRequest) -> Result<Draft, ChainError> {
         let state = self.chain.state();
         let parent = Arc::clone(state.block());
@@ -229,13 +229,13 @@ impl Node {
     }
 
     fn mine_locked(&self, request: &MineRequest) -> Result<Arc<Block>, NodeError> {
-        // Nobody else writes while the lock of mining is held, so readers can go on while
+        // The mining lock excludes other writers, so readers can go on while
         // the block is executed.
         self.append_locked(self.seal(request)?)
     }
 
-    /// Builds a block on the head, and verifies it if the settings say so. It becomes part of the chain
-    /// with [`Self::append`]; until then nobody sees it.
+    /// Builds a block on the head, and verifies it if the settings say so. Readers do not see it
+    /// until [`Self::append`] adds it to the chain.
     pub fn seal(&self, request: &MineRequest) -> Result<SealedBlock, NodeError> {
         let begun = Instant::now();
         let (mut draft, rules, max_gas) = {
@@ -331,8 +331,8 @@ impl Node {
         Ok(block)
     }
 
-    /// Makes a block that somebody else has built, and this node has executed, the head: a child of the
-    /// head, or of any other block. Those who listen are told of the way there.
+    /// Makes an executed block of another builder the head: a child of the head, or of any other
+    /// block. Subscribers get an event per block on the way there.
     pub fn adopt(&self, new: impl Into<ExecutedBlock>) -> Result<Arc<Block>, NodeError> {
         let _one = self.mining.lock();
         let mut node = self.inner.write();

@@ -20,21 +20,21 @@ const EVENTS: usize = 16_384;
 pub struct NodeState {
     /// The chain.
     pub chain: Chain,
-    /// What waits.
+    /// Transaction pool.
     pub pool: Pool,
     /// The time of blocks.
     pub clock: Clock,
-    /// How it works.
+    /// Settings of the node.
     pub settings: Settings,
-    /// What the next block is to be, beyond what clock and pool say.
+    /// Attributes of the next block, beyond those from clock and pool.
     pub attributes: MineRequest,
-    /// What others say of the chain; `None` if nobody does, and blocks are safe by their depth.
+    /// Safe and finalized blocks, as set from outside; `None` derives them from the depth.
     pub forkchoice: Option<Forkchoice>,
-    /// What its owner decides about headers.
+    /// Policy for headers.
     pub header_policy: Arc<dyn HeaderPolicy>,
-    /// Who keeps what the pool has taken.
+    /// Journal of the pool's transactions.
     pub(crate) pool_journal: Arc<dyn PoolJournal>,
-    /// Who is told of its blocks.
+    /// Observer of new blocks.
     pub(crate) observer: Arc<dyn Observer>,
     /// States of snapshots, which are kept however old they are.
     pins: Mutex<Vec<Weak<State>>>,
@@ -42,11 +42,11 @@ pub struct NodeState {
     pub sidecars: B256Map<Arc<Sidecar>>,
     /// The blobs of both and of the pool, by their versioned hashes.
     pub blobs: Arc<BlobStore>,
-    /// How many commands it has been given: whatever was derived before the last one may be wrong.
+    /// Number of executed commands. Results derived before the last one may be stale.
     pub(crate) commands: u64,
 }
 
-/// Which blocks stay, as somebody outside knows: a consensus client, or the L1 of an L2.
+/// Safe and finalized blocks, as a consensus client or the L1 of an L2 knows them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Forkchoice {
     /// Number of the newest block that goes only if L1 itself is reorganised.
@@ -174,7 +174,7 @@ impl NodeState {
         })
     }
 
-    /// What a check has to do with: as long as it stays, so does what was found.
+    /// Inputs of a transaction check. A result is valid as long as they stay the same.
     fn checked_at(&self) -> (B256, u64) {
         (self.chain.head().hash, self.commands)
     }
@@ -218,7 +218,7 @@ impl NodeState {
     }
 }
 
-/// What is left to be checked of a transaction, for which the node need not be held.
+/// Remaining checks of a transaction, which need no lock of the node.
 struct SenderCheck {
     state: State,
     may_owe: bool,
@@ -243,7 +243,7 @@ impl SenderCheck {
 #[derive(Debug)]
 pub struct Node {
     pub(crate) inner: RwLock<NodeState>,
-    /// Held by whoever makes a block or changes the state.
+    /// Lock held while a block is made or the state is changed.
     pub(crate) mining: Mutex<()>,
     pub(crate) pending: Mutex<Option<Pending>>,
     pub(crate) mining_changed: watch::Sender<()>,
@@ -256,7 +256,7 @@ impl Node {
         Self::with_header_policy(chain, clock, settings, Arc::new(()))
     }
 
-    /// As [`Self::new`], with a policy for the headers of its blocks.
+    /// Like [`Self::new`], with a policy for the headers of its blocks.
     pub fn with_header_policy(
         chain: Chain,
         clock: Clock,
@@ -292,7 +292,7 @@ impl Node {
         read(&self.inner.read())
     }
 
-    /// Whether somebody changes it just now, so that [`Self::read`] would wait.
+    /// Returns `true` if a writer is active, so that [`Self::read`] would wait.
     pub fn is_being_changed(&self) -> bool {
         self.inner.is_locked_exclusive()
     }
@@ -327,7 +327,7 @@ impl Node {
     /// The block stands before this returns: who sends a transaction finds its receipt. If no block can
     /// be made, the transaction is not in the pool either.
     pub fn submit(&self, new: PoolTransaction) -> Result<B256, Rejected> {
-        // Nobody waits for what a disk or another node says of the sender.
+        // Looked up without the lock, since a disk or another node may answer slowly.
         let sender = self.read(|node| node.check(&new))?;
         let mut context = sender.run(&new)?;
         let hash = *new.hash();
@@ -338,7 +338,7 @@ impl Node {
             }
             let is_replacement = node.pool.has(new.sender(), new.nonce());
             let (added, noted) = node.admit(new, &context)?;
-            // Whoever listens is told of those that a block can take, and nobody else waits for that.
+            // Only for subscribers: without any, the pool is not searched.
             let mut executable = match self.events.receiver_count() {
                 0 => Vec::new(),
                 _ => node.pool.executable_from(&added, context.nonce),
@@ -382,13 +382,13 @@ impl Node {
     /// Listens from the head on, which comes with it: nothing up to it is told, and all behind it is. Waits for a block
     /// that is being made.
     pub fn subscribe_at_head(&self) -> (broadcast::Receiver<Event>, Arc<Block>) {
-        // Whoever moves the head tells of it before this is free again.
+        // Events of a new head are sent before this lock is free again.
         let _one = self.mining.lock();
         (self.subscribe(), self.read(|node| Arc::clone(node.chain.head())))
     }
 
     pub(crate) fn emit(&self, event: Event) {
-        // Nobody listens: that is no error.
+        // An error means that there are no subscribers.
         drop(self.events.send(event));
     }
 }

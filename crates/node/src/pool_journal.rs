@@ -1,10 +1,10 @@
-//! Who keeps what the pool has taken.
+//! Journal of accepted transactions.
 
 use crate::PoolTransaction;
 use core::fmt;
 use std::io;
 
-/// Is told of each transaction that comes into the pool, before whoever sent it has an answer: so that an
+/// Records each transaction that enters the pool before its sender gets an answer, so that an
 /// acknowledged transaction outlives the process.
 ///
 /// That has two parts, so that what is sent side by side is kept with one write: each is noted while the pool is
@@ -21,7 +21,7 @@ pub trait PoolJournal: fmt::Debug + Send + Sync {
     fn keep(&self, noted: u64) -> io::Result<()>;
 }
 
-/// Nobody.
+/// No journal.
 impl PoolJournal for () {
     fn note(&self, _: &PoolTransaction) -> u64 {
         0

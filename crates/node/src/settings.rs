@@ -1,4 +1,4 @@
-//! What may be set about a node while it runs.
+//! Settings of a node, which can change at run time.
 
 use crate::PoolLimits;
 use alloy_primitives::{Address, Bytes};
@@ -6,7 +6,7 @@ use chain::InputLimits;
 use execute::{GasSchedule, Rules};
 use std::time::Duration;
 
-/// When blocks are made.
+/// Trigger of block production.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Mining {
     /// For each transaction that can stand in a block, at once.
@@ -16,12 +16,12 @@ pub enum Mining {
     Interval(Duration),
     /// For each transaction, and at intervals.
     Mixed(Duration),
-    /// When asked to.
+    /// Blocks are made on request only.
     Manual,
 }
 
 impl Mining {
-    /// Whether a transaction makes a block.
+    /// Returns `true` if each transaction triggers a block.
     pub const fn is_auto(self) -> bool {
         matches!(self, Self::Auto | Self::Mixed(_))
     }
@@ -35,16 +35,15 @@ impl Mining {
     }
 }
 
-/// In which order transactions of several senders are taken.
+/// Order of transactions of different senders.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Order {
-    /// Who pays most goes first; of equals, who came first.
+    /// Highest effective tip first; then by arrival.
     #[default]
     Fees,
-    /// Who offers most goes first, whatever of it the base fee leaves as a tip; of equals, who came
-    /// first. Anvil does so.
+    /// Highest fee cap first, independent of the base fee; then by arrival. Anvil does so.
     Offers,
-    /// Who came first goes first.
+    /// By arrival.
     Arrival,
 }
 
@@ -62,11 +61,11 @@ pub struct Backlog {
 /// The settings of a node.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// When blocks are made.
+    /// Trigger of block production.
     pub mining: Mining,
-    /// In which order transactions are taken.
+    /// Order of transactions.
     pub order: Order,
-    /// Who gets the tips.
+    /// Recipient of the tips.
     pub coinbase: Address,
     /// Extra data of each block.
     pub extra_data: Bytes,
@@ -76,32 +75,33 @@ pub struct Settings {
     pub suggested_tip: u128,
     /// Gas price that is suggested for legacy transactions, in wei; `None` for base fee and tip.
     pub gas_price: Option<u128>,
-    /// Whether the pool refuses what cannot pay the base fee of the next block now.
+    /// `true` if the pool rejects transactions that cannot pay the base fee of the next block.
     pub refuse_below_base_fee: bool,
     /// `true` if the pool refuses a gas limit below the calldata floor of EIP-7623. Otherwise the next block
     /// leaves such a transaction out, and the pool drops it then.
     pub refuse_below_floor: bool,
     /// Blocks per epoch: safe is one epoch behind the head, finalized two.
     pub slots_in_an_epoch: u64,
-    /// Blocks up to this number are final whatever the head is: those that were imported.
+    /// Number of the last imported block. Blocks up to it are final, independent of the head.
     pub final_number: u64,
     /// Most bytes of an encoded transaction, blobs aside.
     pub max_transaction_bytes: usize,
-    /// How many states below the head can be asked for; `None` for all. Older ones are forgotten now
-    /// and then, but for those of snapshots.
+    /// Number of states below the head that can be queried; `None` for all. Older ones are pruned
+    /// from time to time, except those of snapshots.
     pub history: Option<u64>,
-    /// Of how many blocks, the head included, transactions and receipts are kept; `None` for all.
+    /// Number of blocks, the head included, whose transactions and receipts are kept; `None` for
+    /// all.
     pub bodies: Option<u64>,
     /// Most bytes of the input of EXECUTE for each block that is made, in its [shortest](chain::shortest_input)
     /// form, but for one without transactions; `None` if L1 need not carry them.
     pub max_input: Option<usize>,
     /// Most transactions of a block.
     pub max_transactions: Option<usize>,
-    /// How much more a transaction has to pay, in percent, to take the place of one in the pool.
+    /// Price increase in percent that a transaction needs to replace one in the pool.
     pub replacement_bump: u8,
-    /// How much the pool holds.
+    /// Limits of the pool.
     pub pool_limits: PoolLimits,
-    /// Whether the pool refuses what its sender cannot pay now.
+    /// `true` if the pool rejects transactions that their senders cannot pay at present.
     pub refuse_unpaid: bool,
     /// Most gas that EXECUTE may ask for each block that is made and verified, but for one without
     /// transactions of the pool; `None` if L1 need not carry them.
@@ -113,15 +113,15 @@ pub struct Settings {
     /// Least that a transaction of the pool pays in tips for each byte that it makes the input of EXECUTE longer, in
     /// wei. One that pays less is dropped when its turn comes.
     pub byte_price: u128,
-    /// By which rules of EXECUTE every block that is made is verified from its own witness; `None` if
-    /// none is.
+    /// EXECUTE rules by which each new block is verified from its own witness; `None` for no
+    /// verification.
     pub verify_blocks: Option<Rules>,
 }
 
 impl Settings {
-    /// What L1 can carry of a block.
+    /// Limits of L1 for the EXECUTE input of a block.
     pub fn input_limits(&self) -> InputLimits {
-        // Nobody asks EXECUTE about a block that is not verified.
+        // Without verification there is no input that could exceed limits.
         let gas = self.max_execute_gas.filter(|_| self.verify_blocks.is_some());
         InputLimits {
             bytes: self.max_input,

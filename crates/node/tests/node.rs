@@ -190,7 +190,7 @@ fn invalid_transactions_of_each_kind_are_refused_for_their_reason() {
         }),
         Rejected::InitCode { .. }
     ));
-    assert!(matches!(by("nobody", base.clone()), Err(Rejected::Funds { .. })));
+    assert!(matches!(by("penniless", base.clone()), Err(Rejected::Funds { .. })));
     let set_code = TxEip7702 {
         chain_id: CHAIN_ID,
         gas_limit: 100_000,

@@ -129,8 +129,8 @@ fn bytes_are_bounded_as_counts_are() {
     assert_eq!(pool.len(), 2);
 }
 
-/// Whatever comes and goes: the limits hold, and what is in the pool of a sender has no gap that eviction
-/// made.
+/// Under random insertions and removals, the pool keeps its limits, and eviction opens no nonce
+/// gap.
 #[test]
 fn a_random_walk_keeps_to_the_limits_and_opens_no_gaps() {
     const NAMES: [&str; 5] = ["alice", "bob", "carol", "dave", "erin"];

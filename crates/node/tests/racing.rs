@@ -1,4 +1,4 @@
-//! What comes between the check of a transaction and its place in the pool.
+//! Changes of the node between the check of a transaction and its insertion into the pool.
 
 use alloy_consensus::{Header, TxEip1559};
 use alloy_eips::eip2718::Encodable2718 as _;
@@ -20,8 +20,8 @@ use std::{
 use testkit::{CHAIN_ID, ETHER, GWEI, Key, rich_genesis};
 use wire::ProtocolFork;
 
-/// The next header is asked for while a transaction is checked. The first time, somebody is told to change the node,
-/// and the check goes on once that waits for its end.
+/// A header policy that interrupts a check: the first call signals another thread to change the
+/// node, and returns once that thread waits for the lock.
 #[derive(Debug, Default)]
 struct Interruption {
     node: OnceLock<Weak<Node>>,
@@ -41,7 +41,7 @@ impl HeaderPolicy for Interruption {
     fn made(&self, _: &Header) {}
 }
 
-/// What becomes of a transfer that is checked just before `change`.
+/// Result of a transfer that is checked just before `change`.
 fn submitted_before(change: impl FnOnce(&Node) + Send) -> Result<(), Rejected> {
     let fork = ProtocolFork::Osaka;
     let genesis = rich_genesis(fork, ["alice", "carol"], ETHER);

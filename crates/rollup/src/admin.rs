@@ -3,7 +3,7 @@
 use crate::{RollupError, status::BlockId};
 use alloy_primitives::{Address, U256};
 use alloy_provider::{Provider as _, ProviderBuilder, WsConnect, network::Ethereum};
-use rpc::{Context, Registry, RpcError, RunningServer, ServerConfig, Wording, Workers};
+use rpc::{Context, ErrorStyle, Registry, RpcError, RunningServer, ServerConfig, Workers};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::{
@@ -233,7 +233,7 @@ pub(crate) async fn serve(
     orders: Orders,
     workers: Arc<Workers>,
 ) -> Result<RunningServer, RollupError> {
-    let mut methods = Registry::new(Arc::new(orders), workers, Wording::Geth);
+    let mut methods = Registry::new(Arc::new(orders), workers, ErrorStyle::Geth);
     methods.execute("rollup_promote", |orders: &Orders, args| {
         let force = args.optional()?.unwrap_or(false);
         orders.give(Order::Promote { force }).and_then(|it| it.outcome(PATIENCE)).map_err(refused)

@@ -2,7 +2,7 @@
 
 use crate::{Status, l1::Answered, rpc_methods::Shared, status::BacklogStatus};
 use alloy_primitives::U256;
-use rpc::{Health, Journal, Level};
+use rpc::{Gauge, Health, Telemetry};
 use serde_json::{Value, json};
 use std::{
     sync::Arc,
@@ -12,62 +12,62 @@ use std::{
 /// The numbers of a rollup's node, as `/metrics` shows them.
 #[derive(Debug)]
 pub(crate) struct Levels {
-    l1_head: Level,
-    l1_timestamp: Level,
-    l1_entries: Level,
-    overtaken: Level,
-    unsafe_head: Level,
-    safe_head: Level,
-    finalized_head: Level,
-    is_synced: Level,
-    has_fault: Level,
-    driven_head: Level,
-    balance: Level,
-    spent: Level,
-    backlog_blocks: Level,
-    backlog: [(Level, Level); 3],
-    planning_executions: Level,
+    l1_head: Gauge,
+    l1_timestamp: Gauge,
+    l1_entries: Gauge,
+    overtaken: Gauge,
+    unsafe_head: Gauge,
+    safe_head: Gauge,
+    finalized_head: Gauge,
+    is_synced: Gauge,
+    has_fault: Gauge,
+    driven_head: Gauge,
+    balance: Gauge,
+    spent: Gauge,
+    backlog_blocks: Gauge,
+    backlog: [(Gauge, Gauge); 3],
+    planning_executions: Gauge,
 }
 
 impl Levels {
-    /// Adds them to a journal.
-    pub(crate) fn new(journal: &mut Journal) -> Self {
-        let mut level = |name: &str, help: &str| journal.level(name, help);
+    /// Registers the gauges.
+    pub(crate) fn new(telemetry: &mut Telemetry) -> Self {
+        let mut gauge = |name: &str, help: &str| telemetry.gauge(name, help);
         Self {
-            l1_head: level("rollup_l1_head", "Number of the newest L1 block that was read"),
-            l1_timestamp: level("rollup_l1_timestamp", "Time of that block in seconds"),
-            l1_entries: level(
+            l1_head: gauge("rollup_l1_head", "Number of the newest L1 block that was read"),
+            l1_timestamp: gauge("rollup_l1_timestamp", "Time of that block in seconds"),
+            l1_entries: gauge(
                 "rollup_l1_entries",
                 "Messages, forced transactions and taken L2 blocks of L1 in memory",
             ),
-            overtaken: level(
+            overtaken: gauge(
                 "rollup_overtaken",
                 "Times that L1 took blocks of another node with the keys of this sequencer",
             ),
-            unsafe_head: level("rollup_unsafe_head", "Number of the newest L2 block"),
-            safe_head: level("rollup_safe_head", "Number of the newest L2 block that L1 has"),
-            finalized_head: level("rollup_finalized_head", "Number of the newest final L2 block"),
-            is_synced: level("rollup_synced", "Whether all of L1 has been read"),
-            has_fault: level("rollup_fault", "Whether something could not be done"),
-            driven_head: level("rollup_driven_head", "Number of the head of the driven client"),
-            balance: level("rollup_submitter_balance_gwei", "What is left to advance with"),
-            spent: level("rollup_submitter_spent_gwei", "What was spent within a day, at most"),
-            backlog_blocks: level("rollup_backlog_blocks", "Blocks that wait for L1"),
+            unsafe_head: gauge("rollup_unsafe_head", "Number of the newest L2 block"),
+            safe_head: gauge("rollup_safe_head", "Number of the newest L2 block that L1 has"),
+            finalized_head: gauge("rollup_finalized_head", "Number of the newest final L2 block"),
+            is_synced: gauge("rollup_synced", "Whether all of L1 has been read"),
+            has_fault: gauge("rollup_fault", "Whether something could not be done"),
+            driven_head: gauge("rollup_driven_head", "Number of the head of the driven client"),
+            balance: gauge("rollup_submitter_balance_gwei", "What is left to advance with"),
+            spent: gauge("rollup_submitter_spent_gwei", "What was spent within a day, at most"),
+            backlog_blocks: gauge("rollup_backlog_blocks", "Blocks that wait for L1"),
             backlog: [
                 (
-                    level("rollup_backlog_gas", "EXECUTE gas of the blocks that wait for L1"),
-                    level("rollup_backlog_gas_limit", "EXECUTE gas that L1 takes in time"),
+                    gauge("rollup_backlog_gas", "EXECUTE gas of the blocks that wait for L1"),
+                    gauge("rollup_backlog_gas_limit", "EXECUTE gas that L1 takes in time"),
                 ),
                 (
-                    level("rollup_backlog_bytes", "Input bytes of the blocks that wait for L1"),
-                    level("rollup_backlog_bytes_limit", "Input bytes that L1 takes in time"),
+                    gauge("rollup_backlog_bytes", "Input bytes of the blocks that wait for L1"),
+                    gauge("rollup_backlog_bytes_limit", "Input bytes that L1 takes in time"),
                 ),
                 (
-                    level("rollup_backlog_age", "Seconds since the oldest block that waits for L1"),
-                    level("rollup_backlog_age_limit", "Seconds in which a block has to be on L1"),
+                    gauge("rollup_backlog_age", "Seconds since the oldest block that waits for L1"),
+                    gauge("rollup_backlog_age_limit", "Seconds in which a block has to be on L1"),
                 ),
             ],
-            planning_executions: level(
+            planning_executions: gauge(
                 "rollup_planning_executions",
                 "Executions of blocks to plan their way to L1",
             ),

@@ -25,7 +25,7 @@ use engine::{Driver, Engine, EngineServer, RunningDriver};
 use execute::Rules as ExecuteRules;
 use futures_util::future::BoxFuture;
 use node::{Clock, Mining, Node, PoolLimits, Settings};
-use rpc::{Api, Journal, Options, Pages, RunningServer, WorkerOptions, Workers};
+use rpc::{Api, Options, Pages, RunningServer, Telemetry, WorkerOptions, Workers};
 use std::{
     io,
     net::SocketAddr,
@@ -138,9 +138,9 @@ impl RollupNode {
             Some(folder) => Some(KeptPool::open(&node, folder, deployment.genesis_hash, operator)?),
             None => None,
         };
-        let mut journal = Journal::default();
-        let levels = Levels::new(&mut journal);
-        let journal = Arc::new(journal);
+        let mut telemetry = Telemetry::default();
+        let levels = Levels::new(&mut telemetry);
+        let telemetry = Arc::new(telemetry);
         let shared = Arc::<Shared>::default();
         let health = Readiness {
             shared: Arc::clone(&shared),
@@ -175,7 +175,7 @@ impl RollupNode {
         };
         let offers = Arc::clone(&forwarder);
         let rooms = Rooms::start(&mut config, start, reader, levels, asked, offers).await?;
-        match Ports::open(&config, &node, &shared, journal, health, orders, forwarder).await {
+        match Ports::open(&config, &node, &shared, telemetry, health, orders, forwarder).await {
             Ok(ports) => Ok(Self { node, shared, rooms, ports }),
             Err(error) => {
                 rooms.end().await;
@@ -291,14 +291,14 @@ impl Ports {
         config: &Config,
         node: &Arc<Node>,
         shared: &Arc<Shared>,
-        journal: Arc<Journal>,
+        telemetry: Arc<Telemetry>,
         health: Readiness,
         orders: Orders,
         forwarder: Arc<Forwarder>,
     ) -> Result<Self, RollupError> {
         let elsewhere = Some(forwarder as _);
         let options = Options {
-            journal: Arc::clone(&journal),
+            telemetry: Arc::clone(&telemetry),
             limits: config.server.limits.clone(),
             elsewhere,
             ..Options::default()
@@ -321,7 +321,7 @@ impl Ports {
             None => None,
         };
         let methods = rpc::overlaid(own, &rpc::methods(api, workers));
-        let pages = Some(Pages { name, journal, health: Arc::new(health), more: None });
+        let pages = Some(Pages { name, telemetry, health: Arc::new(health), more: None });
         let server = RunningServer::start_with_pages(&config.server, methods, pages).await?;
         Ok(Self { server, admin, engine })
     }

@@ -19,7 +19,7 @@ use contracts::{
 use engine::Driven;
 use node::Node;
 use parking_lot::Mutex;
-use rpc::{Api, Args, Context, Number, Registry, RpcError, Wording, Workers, decode_pooled};
+use rpc::{Api, Args, Context, ErrorStyle, Number, Registry, RpcError, Workers, decode_pooled};
 use serde::Serialize;
 use std::sync::{
     Arc,
@@ -125,7 +125,7 @@ enum TransactionStatus {
 }
 
 pub(crate) fn registry(context: Arc<RollupApi>, workers: Arc<Workers>) -> Registry<RollupApi> {
-    let mut methods = Registry::new(context, workers, Wording::Geth);
+    let mut methods = Registry::new(context, workers, ErrorStyle::Geth);
     methods.inline("rollup_syncStatus", |rollup, _| Ok(rollup.shared.status(rollup.api.node())));
     methods.read("rollup_messageStatus", |rollup, args| {
         let index = number(args)?;

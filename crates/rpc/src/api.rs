@@ -1,6 +1,6 @@
-//! What all methods share: the node, and how blocks are named.
+//! State shared by all RPC methods, and the resolution of block ids.
 
-use crate::{Deadline, FailureStyle, Journal, Limits, RpcError, blobs, filters::Filters};
+use crate::{Deadline, FailureStyle, Limits, RpcError, Telemetry, blobs, filters::Filters};
 use alloy_eips::{BlockId, BlockNumberOrTag, RpcBlockHash};
 use alloy_primitives::{B256, Bytes};
 use chain::{Block, ChainReader, State};
@@ -15,10 +15,10 @@ pub trait SendElsewhere: core::fmt::Debug + Send + Sync {
     fn send(&self, raw: &Bytes) -> Option<Result<B256, RpcError>>;
 }
 
-/// What an operator may set.
+/// Options of the API.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// What `web3_clientVersion` says.
+    /// Result of `web3_clientVersion`.
     pub client_version: String,
     /// Most gas for a call, an estimate, or all calls of a simulation together.
     pub gas_cap: u64,
@@ -28,28 +28,28 @@ pub struct Options {
     pub block_environment: bool,
     /// Client whose codes and words failed calls have.
     pub failure_style: FailureStyle,
-    /// How long a filter that nobody polls is kept.
+    /// Time after which an unpolled filter is removed.
     pub filter_lifetime: Duration,
     /// Most logs in one answer.
     pub max_logs: usize,
-    /// Whether senders are written without the capitals of their checksum where they are the names
-    /// of members, as some clients look for them.
+    /// `true` to write senders in lower case where they are keys of an object, since some clients
+    /// look them up so.
     pub plain_senders: bool,
     /// The state on which an estimate is made that names none.
     pub estimate_at: BlockNumberOrTag,
     /// The flag of the node that lifts the cap on a transaction's gas, if there is one.
     pub gas_cap_flag: Option<&'static str>,
-    /// Whether blobs may be sent with proofs of the form before EIP-7594 where the fork wants the other,
-    /// which the node computes then. That takes long, so it is not for who serves strangers.
+    /// `true` to accept blobs with proofs from before EIP-7594 where the fork wants cell proofs.
+    /// The node computes those, which takes long: not for public nodes.
     pub old_sidecars: bool,
-    /// Whether a filter of logs that names its first block begins with the logs that are there.
+    /// `true` if a log filter with a `fromBlock` begins with the existing logs.
     pub past_logs: bool,
     /// Node that answers sends in place of this one, if there is one.
     pub elsewhere: Option<Arc<dyn SendElsewhere>>,
     /// Bounds of a request.
     pub limits: Limits,
-    /// What the node tells of itself.
-    pub journal: Arc<Journal>,
+    /// Console output and metrics of the node.
+    pub telemetry: Arc<Telemetry>,
 }
 
 impl Default for Options {
@@ -68,7 +68,7 @@ impl Default for Options {
             past_logs: false,
             elsewhere: None,
             limits: Limits::default(),
-            journal: Arc::default(),
+            telemetry: Arc::default(),
         }
     }
 }
@@ -191,7 +191,7 @@ impl Api {
         Ok(self.chain().find_block(&hash)?)
     }
 
-    /// A block by whatever names it, if there is one.
+    /// Looks up a block by its id.
     pub fn find_block(&self, id: BlockId) -> Result<Option<Arc<Block>>, RpcError> {
         match id {
             BlockId::Number(tag) => self.block_by_number(tag),
@@ -208,7 +208,7 @@ impl Api {
         }
     }
 
-    /// A block by whatever names it.
+    /// Looks up a block by its id; an error if it is unknown.
     pub fn block(&self, id: BlockId) -> Result<Arc<Block>, RpcError> {
         self.find_block(id)?.ok_or_else(|| match id {
             BlockId::Hash(hash) => {

@@ -5,12 +5,12 @@ use alloy_primitives::{B256, U256, hex};
 use serde::{Deserialize, Deserializer, de::DeserializeOwned, de::Error as _};
 use serde_json::{Value, value::RawValue};
 
-/// In whose words it is said what is wrong with parameters.
+/// Client whose wording errors about parameters follow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Wording {
-    /// In geth's, which count from zero: for methods that all nodes have.
+pub enum ErrorStyle {
+    /// Errors of geth, which count parameters from zero: for methods that all nodes have.
     Geth,
-    /// In plain ones, which count from one: for a node's own.
+    /// Plain errors, which count parameters from one: for a node's own methods.
     Plain,
 }
 
@@ -20,43 +20,43 @@ pub enum Wording {
 pub struct Args {
     items: std::vec::IntoIter<Box<RawValue>>,
     given: usize,
-    wording: Wording,
+    style: ErrorStyle,
 }
 
 impl Args {
     /// Takes the parameters of a request: a list, nothing, or null. For a node's own methods, which
     /// have names for none of them, an object is the one parameter that it is.
-    pub fn new(params: Option<&str>, wording: Wording) -> Result<Self, RpcError> {
+    pub fn new(params: Option<&str>, style: ErrorStyle) -> Result<Self, RpcError> {
         let params = params.map(str::trim).filter(|params| !params.is_empty() && *params != "null");
         let items: Vec<Box<RawValue>> = match params {
             None => Vec::new(),
-            Some(params) if wording == Wording::Plain && params.starts_with('{') => {
+            Some(params) if style == ErrorStyle::Plain && params.starts_with('{') => {
                 let one = RawValue::from_string(params.to_owned());
                 vec![one.map_err(|error| RpcError::params(error.to_string()))?]
             }
             Some(params) => serde_json::from_str(params).map_err(|_| {
-                RpcError::params(match wording {
-                    Wording::Geth => "non-array args: give parameters as a list",
-                    Wording::Plain => "parameters are a list",
+                RpcError::params(match style {
+                    ErrorStyle::Geth => "non-array args: give parameters as a list",
+                    ErrorStyle::Plain => "parameters are a list",
                 })
             })?,
         };
-        Ok(Self { given: items.len(), items: items.into_iter(), wording })
+        Ok(Self { given: items.len(), items: items.into_iter(), style })
     }
 
     /// The next parameter, which must be there.
     pub fn required<T: DeserializeOwned>(&mut self) -> Result<T, RpcError> {
         let index = self.index();
         // Null is for the type to take or to refuse, where it is not for geth.
-        let item = match self.wording {
-            Wording::Geth => self.items.next().filter(|item| item.get() != "null"),
-            Wording::Plain => self.items.next(),
+        let item = match self.style {
+            ErrorStyle::Geth => self.items.next().filter(|item| item.get() != "null"),
+            ErrorStyle::Plain => self.items.next(),
         };
         match item {
             Some(item) => self.decode(&item, index),
-            None => Err(RpcError::params(match self.wording {
-                Wording::Geth => format!("missing value for required argument {index}"),
-                Wording::Plain => format!("parameter {} is missing", index + 1),
+            None => Err(RpcError::params(match self.style {
+                ErrorStyle::Geth => format!("missing value for required argument {index}"),
+                ErrorStyle::Plain => format!("parameter {} is missing", index + 1),
             })),
         }
     }
@@ -89,9 +89,9 @@ impl Args {
     fn decode<T: DeserializeOwned>(&self, item: &RawValue, index: usize) -> Result<T, RpcError> {
         serde_json::from_str(item.get()).map_err(|error| {
             let reason = error.to_string();
-            RpcError::params(match self.wording {
-                Wording::Geth => format!("invalid argument {index}: {reason}"),
-                Wording::Plain => {
+            RpcError::params(match self.style {
+                ErrorStyle::Geth => format!("invalid argument {index}: {reason}"),
+                ErrorStyle::Plain => {
                     // A place in the text says nothing about a parameter.
                     let place = format!(" at line {} column {}", error.line(), error.column());
                     let reason = reason.strip_suffix(&place).unwrap_or(&reason);
@@ -153,8 +153,8 @@ mod tests {
 
     #[test]
     fn parameters_may_be_null_or_left_out_at_the_end() {
-        for wording in [Wording::Geth, Wording::Plain] {
-            let args = |text| Args::new(text, wording);
+        for style in [ErrorStyle::Geth, ErrorStyle::Plain] {
+            let args = |text| Args::new(text, style);
             let mut some = args(Some("[1, null]")).unwrap();
             assert_eq!(some.required::<u8>().unwrap(), 1);
             assert_eq!(some.optional::<u8>().unwrap(), None);
@@ -168,24 +168,24 @@ mod tests {
             assert!(args(Some("7")).is_err());
         }
         // Only methods that have names for none of their parameters take an object for one.
-        assert!(Args::new(Some("{}"), Wording::Geth).is_err());
-        assert!(Args::new(Some("{}"), Wording::Plain).is_ok());
+        assert!(Args::new(Some("{}"), ErrorStyle::Geth).is_err());
+        assert!(Args::new(Some("{}"), ErrorStyle::Plain).is_ok());
     }
 
     #[test]
     fn what_is_wrong_is_said_in_the_words_of_those_who_are_asked() {
-        let said = |wording, params| {
-            let mut args = Args::new(Some(params), wording).unwrap();
+        let said = |style, params| {
+            let mut args = Args::new(Some(params), style).unwrap();
             args.required::<u8>().unwrap();
             args.required::<u8>().unwrap_err().message
         };
-        assert_eq!(said(Wording::Geth, "[1]"), "missing value for required argument 1");
-        assert_eq!(said(Wording::Plain, "[1]"), "parameter 2 is missing");
+        assert_eq!(said(ErrorStyle::Geth, "[1]"), "missing value for required argument 1");
+        assert_eq!(said(ErrorStyle::Plain, "[1]"), "parameter 2 is missing");
         let wrong = r#"[1, "x"]"#;
         let reason = r#"invalid type: string "x", expected u8"#;
-        let geth = said(Wording::Geth, wrong);
+        let geth = said(ErrorStyle::Geth, wrong);
         assert!(geth.starts_with(&format!("invalid argument 1: {reason}")), "{geth}");
-        assert_eq!(said(Wording::Plain, wrong), format!("parameter 2: {reason}"));
+        assert_eq!(said(ErrorStyle::Plain, wrong), format!("parameter 2: {reason}"));
     }
 
     #[test]

@@ -1,10 +1,10 @@
-//! What a consensus client says of blobs, for those who read data of a rollup from them: the Beacon API's
-//! `genesis`, `config/spec` and `blobs`, as far as they speak of execution blocks.
+//! The Beacon API's `genesis`, `config/spec` and `blobs`, with which rollup nodes read their data
+//! from blobs.
 //!
-//! There are no slots behind it. Each second since the genesis counts as one, so that, as everywhere, the
-//! slot of a block follows from its timestamp, the genesis time and the length of a slot.
-//! Blobs are given as JSON, or as SSZ to whoever prefers that: as a list of elements of fixed length they are
-//! their bytes, one behind the other.
+//! No slots are behind it. Each second since the genesis counts as one slot, so that clients
+//! compute the slot of a block from its timestamp, the genesis time and the slot length as usual.
+//! Responses are JSON, or SSZ if the client prefers it: the list of blobs, of fixed length, is then
+//! their plain concatenation.
 
 use crate::{
     Api, RpcError,
@@ -24,7 +24,7 @@ const SLOT: u64 = 1;
 const RETENTION: u64 = 4_096;
 
 const BLOBS: &str = "/eth/v1/beacon/blobs/";
-/// Where blobs were served with proofs of the form before EIP-7594.
+/// Path under which clients served blobs with proofs from before EIP-7594.
 const SIDECARS: &str = "/eth/v1/beacon/blob_sidecars/";
 
 /// The pages for a node.
@@ -43,7 +43,7 @@ impl fmt::Debug for BeaconPages {
     }
 }
 
-/// Why there is no answer.
+/// Reason why a request has no answer.
 #[derive(Debug, PartialEq, Eq)]
 struct Refusal {
     status: u16,

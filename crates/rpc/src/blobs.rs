@@ -74,8 +74,8 @@ pub fn of_fork(sidecar: Sidecar, hashes: &[B256], cells: bool) -> Result<Sidecar
         .map_err(|error| Rejected::Blobs(error.to_string()).into())
 }
 
-/// Whether blobs are proven cell by cell (EIP-7594) in the next block, and not as a whole; and how many a
-/// transaction may have.
+/// Returns `true` if the next block has cell proofs (EIP-7594) rather than blob proofs, and the
+/// maximum number of blobs per transaction.
 pub fn limits(api: &Api) -> (bool, u64) {
     api.node().read(|node| {
         let spec = &node.chain.config().spec;

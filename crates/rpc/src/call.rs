@@ -41,7 +41,7 @@ pub(crate) fn register(methods: &mut Registry<Api>) {
             block_overrides: args.or_default()?,
         };
         let outcome = request.call(api)?;
-        api.options().journal.called(api, &request, &outcome);
+        api.options().telemetry.called(api, &request, &outcome);
         outcome.into_output(api.options().failure_style)
     });
     methods.execute("eth_estimateGas", |api, args| {
@@ -77,17 +77,18 @@ pub struct CallRequest {
     pub block_overrides: BlockOverrides,
 }
 
-/// How a call ended.
+/// Outcome of a call.
 #[derive(Debug, Clone)]
 pub struct Outcome {
-    /// What the EVM says.
+    /// Result of the EVM.
     pub result: ExecutionResult<HaltReason>,
-    /// What it does not say.
+    /// Events of precompiles, which the result does not show.
     pub notes: Vec<Note>,
 }
 
 impl Outcome {
-    /// What it returned, or an error that says how it failed, and why EXECUTE refused if it did.
+    /// Returndata; otherwise an error that says how the call failed, and why EXECUTE refused if it
+    /// did.
     pub fn into_output(self, style: FailureStyle) -> Result<Bytes, RpcError> {
         let error = match self.result {
             ExecutionResult::Success { output, .. } => return Ok(output.into_data()),
@@ -108,7 +109,7 @@ pub struct Prepared<'r> {
     pub env: EvmEnv,
     /// The transaction as the EVM takes it.
     pub transaction: TxEnv,
-    /// What precompiles count, as at the begin of a block.
+    /// Counters that precompiles keep per block, as at the beginning of a block.
     pub(crate) tally: Arc<BlockTally>,
 }
 
@@ -134,7 +135,7 @@ impl CallRequest {
         let source = api.state(self.block)?;
         let mut env = source.call_env(source.block());
         overrides::apply_block(&mut env.block_env, &self.block_overrides);
-        // Whatever it is: it is not checked, and who creates a contract gets it below.
+        // `eth_call` has no nonce check; contract creation gets its nonce below.
         let nonce = self.transaction.nonce.unwrap_or_default();
         let chain_id = source.config().spec.chain_id();
         let base_fee = env.block_env.basefee;
@@ -167,7 +168,7 @@ impl CallRequest {
 }
 
 impl Prepared<'_> {
-    /// Which precompiles it has, as long as it pretends none.
+    /// Key of the precompiles, unless overrides move some.
     fn precompiles(&self) -> Option<precompiles::Key> {
         precompiles::Key::new(self.env.cfg_env.spec, self.source.config())
     }
@@ -248,7 +249,7 @@ impl Api {
     }
 }
 
-/// Why a transaction cannot run at all, in geth's words.
+/// Error for a transaction that cannot run at all, in geth's wording.
 pub fn transaction_error(error: EVMError<ReadError>) -> RpcError {
     match error {
         EVMError::Transaction(reason) => RpcError::server(invalid(&reason)),
@@ -283,7 +284,7 @@ fn invalid(reason: &InvalidTransaction) -> String {
     }
 }
 
-/// What a transaction touches, as a list that it could carry.
+/// Access list of all addresses and slots that a transaction touches.
 fn create_access_list(api: &Api, request: &CallRequest) -> Result<AccessListResult, RpcError> {
     let mut list = request.transaction.access_list.clone().unwrap_or_default();
     let mut last = None;

@@ -1,15 +1,19 @@
 //! The calls of a transaction as a tree of text, for people.
 
-use crate::{CONSOLE, ExecuteCall, Note, Telling};
+use crate::{CONSOLE, ConsoleOptions, ExecuteCall, Note};
 use alloy_primitives::hex;
 use revm_inspectors::tracing::{
     CallTraceArena, TraceWriter,
     types::{CallTrace, DecodedCallData},
 };
 
-/// Draws the calls that an inspector has seen, with what `telling` wants of storage and of what is printed.
+/// Draws the calls that an inspector has seen, with what `console_options` wants of storage and of what is printed.
 /// What was reverted says why in words, and so does EXECUTE, by what `notes` tell of its calls.
-pub fn call_tree(mut calls: CallTraceArena, notes: &[Note], telling: &Telling) -> String {
+pub fn call_tree(
+    mut calls: CallTraceArena,
+    notes: &[Note],
+    console_options: &ConsoleOptions,
+) -> String {
     let mut notes = notes.iter();
     let mut next = notes.next();
     // A call of a precompile makes none itself: such calls begin in the order in which they end.
@@ -20,12 +24,12 @@ pub fn call_tree(mut calls: CallTraceArena, notes: &[Note], telling: &Telling) -
             next = notes.next();
         }
         let named = match noted {
-            // Its input is a block and a witness, which nobody reads as digits.
+            // The input is a block with its witness: too long to print, and unreadable as digits.
             Some(Note::Execute(call)) => {
                 Some(("EXECUTE", "execute(bytes)", format!("{} bytes", call.bytes)))
             }
             Some(Note::Console(data)) => {
-                let line = telling.console.and_then(|read| read(data));
+                let line = console_options.console.and_then(|read| read(data));
                 line.map(|line| ("console", "log(string)", format!("{line:?}")))
             }
             None => None,
@@ -41,13 +45,13 @@ pub fn call_tree(mut calls: CallTraceArena, notes: &[Note], telling: &Telling) -
             trace.decoded().return_data = words;
         }
     }
-    let mut writer = TraceWriter::new(Vec::new()).with_storage_changes(telling.storage);
+    let mut writer = TraceWriter::new(Vec::new()).with_storage_changes(console_options.storage);
     // Writing to memory does not fail.
     let _ = writer.write_arena(&calls);
     String::from_utf8_lossy(&writer.into_writer()).into_owned()
 }
 
-/// Whether a note is of this call.
+/// Returns `true` if a note belongs to this call.
 fn is_of(note: &Note, trace: &CallTrace) -> bool {
     match note {
         Note::Execute(call) => trace.address == call.address && trace.data.len() == call.bytes,
@@ -55,7 +59,7 @@ fn is_of(note: &Note, trace: &CallTrace) -> bool {
     }
 }
 
-/// Why a call has failed, if there is more to say than that it has.
+/// Reason of a failure, if more is known than that the call failed.
 fn words(trace: &CallTrace, noted: Option<&Note>) -> Option<String> {
     if let Some(Note::Execute(ExecuteCall { outcome: Err(reason), .. })) = noted {
         return Some(format!("EXECUTE refused: {reason}"));
@@ -63,8 +67,8 @@ fn words(trace: &CallTrace, noted: Option<&Note>) -> Option<String> {
     (trace.is_revert() && !trace.output.is_empty()).then(|| revert_words(&trace.output))
 }
 
-/// Why a contract has reverted, in the words of Foundry: the reason that it gave, a panic of Solidity, or the
-/// custom error. Bytes that no terminal can show are hexadecimal digits.
+/// Revert reason in the wording of Foundry: the string, a Solidity panic, or the custom error.
+/// Unprintable bytes are written as hexadecimal digits.
 pub fn revert_words(output: &[u8]) -> String {
     let Some(reason) = chain::foundry_revert_reason(output) else { return "no reason".to_owned() };
     let is_shown = |character: char| !character.is_control() || character == '\n';

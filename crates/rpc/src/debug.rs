@@ -44,7 +44,7 @@ pub(crate) fn register(methods: &mut Registry<Api>) {
     methods.inline("debug_getBadBlocks", |_, _| Ok(Vec::<Value>::new()));
 }
 
-/// What a block reads: the least that a verifier needs, in canonical form.
+/// Execution witness of a block: the minimum that a verifier needs, in canonical form.
 fn witness(api: &Api, block: &Arc<Block>) -> Result<Value, RpcError> {
     let parent = api.chain().state_before(block)?.ok_or_else(|| {
         RpcError::server("the genesis block has no parent, and therefore no witness")

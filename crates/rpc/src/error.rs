@@ -8,7 +8,7 @@ use node::{Backlog, NodeError, Rejected};
 use revm::{context::result::HaltReason, interpreter::InstructionResult};
 use serde_json::{Value, json};
 
-/// What a call that reverted is told to have done, in the words of geth.
+/// Message of a reverted call, as in geth.
 pub(crate) const REVERTED: &str = "execution reverted";
 
 /// Separator between the message of a failed call and the reason for which EXECUTE has refused in it.
@@ -22,7 +22,7 @@ pub mod codes {
     pub const TIMEOUT: i32 = 4;
     /// A transaction was taken, and waits for others of its sender (EIP-7966).
     pub const UNREADY: i32 = 5;
-    /// What is asked for cannot be done now.
+    /// Code of a request that cannot be served at present.
     pub const SERVER: i32 = -32_000;
     /// A transaction is refused.
     pub const REJECTED: i32 = -32_003;
@@ -56,7 +56,7 @@ pub enum FailureStyle {
 pub struct RpcError {
     /// Its code.
     pub code: i32,
-    /// What is wrong, and what to do.
+    /// Description of the error, and advice where there is any.
     pub message: String,
     /// More, for programs.
     pub data: Option<Value>,

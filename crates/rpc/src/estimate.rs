@@ -20,7 +20,7 @@ use std::sync::Arc;
 const TRANSFER: u64 = 21_000;
 /// The part of an error by which clients tell that no gas limit is enough.
 const ALLOWANCE: &str = "gas required exceeds allowance";
-/// What a call with value keeps back for the callee.
+/// Gas stipend that a call with value adds for the callee.
 const STIPEND: u64 = 2_300;
 
 type CallEvm<'a, 's> = BlockEvm<&'a mut BlockState<'s, chain::State>, NoOpInspector>;
@@ -44,7 +44,7 @@ pub fn estimate(api: &Api, request: &CallRequest) -> Result<u64, RpcError> {
     }
     request.transaction.gas = request.transaction.gas.filter(|gas| *gas >= TRANSFER);
     if request.transaction.from.is_none() {
-        pay_for_nobody(&mut request);
+        waive_fees(&mut request);
     }
     let mut call = request.prepare(api)?;
     let base_fee = lowered(call.tally.base_fee(), request.block.is_pending());
@@ -111,14 +111,15 @@ fn exceeds_allowance(api: &Api, limit: u64) -> RpcError {
     }
 }
 
-/// What has no sender is paid for by nobody: no fee is asked for, and the value is there.
-fn pay_for_nobody(request: &mut CallRequest) {
+/// Makes a call without a sender free: its gas price is zero, and the zero address has the value
+/// that it sends.
+fn waive_fees(request: &mut CallRequest) {
     let transaction = &mut request.transaction;
     (transaction.gas_price, transaction.max_fee_per_gas) = (None, None);
     transaction.max_priority_fee_per_gas = None;
     if let Some(value) = transaction.value.filter(|value| !value.is_zero()) {
-        let nobody = request.state.entry(Address::ZERO).or_default();
-        nobody.balance.get_or_insert(value);
+        let zero = request.state.entry(Address::ZERO).or_default();
+        zero.balance.get_or_insert(value);
     }
 }
 

@@ -42,7 +42,7 @@ fn chain_id(api: &Api) -> u64 {
     api.node().read(|node| node.chain.config().spec.chain_id())
 }
 
-/// What the node still has of the past.
+/// Ranges of history that the node still has.
 fn capabilities(api: &Api) -> Value {
     let (head, first) =
         api.node().read(|node| (Arc::clone(node.chain.head()), node.chain.first_number()));

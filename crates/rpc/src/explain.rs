@@ -1,4 +1,4 @@
-//! Why EXECUTE refused: in traces, and on request.
+//! Reasons why EXECUTE refused, in traces and on request.
 
 use crate::{
     Api, Args, CallRequest, ExecuteCall, Note, Registry, RpcError, call::transaction_error, notes,
@@ -21,7 +21,7 @@ pub(crate) fn register(methods: &mut Registry<Api>) {
     methods.execute("enshrine_explainExecute", explain);
 }
 
-/// What is to be explained.
+/// Subject of an explanation.
 #[derive(Debug, Deserialize)]
 #[serde(untagged)]
 enum Subject {
@@ -29,8 +29,8 @@ enum Subject {
     Call(Box<TransactionRequest>),
 }
 
-/// What became of each call of EXECUTE in a transaction of the chain, or in a call that is made for
-/// that purpose, on the state of a block.
+/// Outcome of each call of EXECUTE in a transaction of the chain, or in a call that is run for this
+/// purpose on the state of a block.
 fn explain(api: &Api, args: &mut Args) -> Result<Value, RpcError> {
     let notes = match args.required()? {
         Subject::Transaction(hash) => replayed(api, hash)?,
@@ -123,7 +123,7 @@ pub fn show_execute(tracer: &mut TracingInspector, config: &ChainConfig) {
     }
 }
 
-/// Writes into the frames of calls of EXECUTE why they failed, in whatever has frames.
+/// Adds the reason of the failure to each frame of EXECUTE, in every trace that has frames.
 pub(crate) fn refused_frames(trace: &mut GethTrace, notes: &[Note]) {
     match trace {
         GethTrace::CallTracer(frame) => explain_frame(frame, &mut notes::refused(notes)),

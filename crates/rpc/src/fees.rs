@@ -43,9 +43,9 @@ impl<'de> Deserialize<'de> for Count {
     }
 }
 
-/// What a tip should be, in wei.
+/// Suggested tip, in wei.
 pub fn suggested_tip(api: &Api) -> u128 {
-    // Whoever pays less than anybody in the last block may not be in the next.
+    // A lower tip than every one in the last block may miss the next block.
     api.node().read(|node| {
         let head = node.chain.head();
         let base_fee = head.header.base_fee_per_gas.unwrap_or_default();
@@ -55,7 +55,7 @@ pub fn suggested_tip(api: &Api) -> u128 {
     })
 }
 
-/// What a legacy transaction should pay, in wei.
+/// Suggested gas price of a legacy transaction, in wei.
 pub fn gas_price(api: &Api) -> u128 {
     let (own, base_fee) =
         api.node().read(|node| (node.settings.gas_price, u128::from(node.next_base_fee())));

@@ -31,7 +31,7 @@ struct Inner {
 #[derive(Debug)]
 struct Installed {
     kind: Kind,
-    /// Logs of before it was installed, until somebody asks.
+    /// Logs from before the filter was installed, for the first poll.
     earlier: Vec<RpcLog>,
     events: Receiver<Event>,
     asked: Instant,
@@ -74,7 +74,7 @@ impl Filters {
         Ok(id)
     }
 
-    /// What happened since the last time.
+    /// Changes since the last poll.
     fn changes(&self, id: U256) -> Result<Value, RpcError> {
         let mut inner = self.inner.lock();
         let filter = inner.filters.get_mut(&id).ok_or_else(not_found)?;
@@ -83,7 +83,7 @@ impl Filters {
         loop {
             match filter.events.try_recv() {
                 Ok(event) => events.push(event),
-                // Whoever asks so rarely has missed what is lost.
+                // A client that polls so rarely loses the oldest changes.
                 Err(TryRecvError::Lagged(missed)) => {
                     tracing::warn!(filter = %id, missed, "a filter is asked too rarely");
                 }

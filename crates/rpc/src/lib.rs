@@ -29,7 +29,6 @@ mod explain;
 pub mod fees;
 mod filters;
 mod fork_config;
-mod journal;
 mod limits;
 mod logs;
 mod notes;
@@ -41,6 +40,7 @@ mod send;
 mod server;
 mod simulate;
 mod subscriptions;
+mod telemetry;
 mod testing;
 mod trace;
 mod transfers;
@@ -49,7 +49,7 @@ pub mod typed;
 mod workers;
 
 pub use api::{Api, Options, SendElsewhere};
-pub use args::{Args, Hash, Number, Wording};
+pub use args::{Args, ErrorStyle, Hash, Number};
 pub use beacon::BeaconPages;
 pub use call::{CallRequest, Outcome, Prepared, transaction_error};
 pub use call_tree::{call_tree, revert_words};
@@ -58,7 +58,6 @@ pub use error::{FailureStyle, RpcError, codes};
 pub use estimate::estimate;
 pub use eth::{decode_pooled, receipt};
 pub use explain::{refused_traces, show_execute};
-pub use journal::{ConsoleDecoder, ExecuteObserver, Journal, Level, STORY, Telling};
 pub use limits::{Bounded, Deadline, Limits, Recorded};
 pub use notes::{CONSOLE, ExecuteCall, Note, note, take_missed, watch, watch_again};
 pub use registry::{Context, Registry, overlaid};
@@ -68,6 +67,9 @@ pub use server::{
     Content, Health, MorePages, Namespaces, PageRequest, Pages, RunningServer, ServeError,
     ServerConfig, allow_open_files, termination,
 };
+pub use telemetry::{
+    CONSOLE_OUTPUT, ConsoleDecoder, ConsoleOptions, ExecuteObserver, Gauge, Telemetry,
+};
 pub use workers::{Lane, LaneLimits, Overloaded, WorkerOptions, Workers};
 
 use jsonrpsee::Methods;
@@ -75,7 +77,7 @@ use std::sync::Arc;
 
 /// All methods of this crate, run by `workers`.
 pub fn methods(api: Api, workers: Arc<Workers>) -> Methods {
-    let mut registry = Registry::new(Arc::new(api.clone()), workers, Wording::Geth);
+    let mut registry = Registry::new(Arc::new(api.clone()), workers, ErrorStyle::Geth);
     let methods = &mut registry;
     eth::register(methods);
     send::register(methods);

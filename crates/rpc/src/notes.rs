@@ -1,7 +1,7 @@
-//! What a call does that neither its result nor an inspector shows.
+//! Events of a call that neither its result nor an inspector shows.
 //!
-//! Precompiles are run on the thread of the EVM around them, and so whoever runs an EVM can be told
-//! what its precompiles have seen: [`watch`] collects what they [`note`].
+//! Precompiles run on the thread of the EVM around them, so a caller of the EVM can collect their
+//! events: [`watch`] gathers all that they [`note`].
 
 use alloy_primitives::{Address, Bytes, address};
 use execute::{ExecuteError, ObservedCall};
@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-/// Where `console.log` calls: its name in ASCII.
+/// Address that `console.log` calls: its name in ASCII.
 pub const CONSOLE: Address = address!("0x000000000000000000636F6e736F6c652e6c6f67");
 
 /// Notes of one watch; what is beyond is left out.
@@ -18,9 +18,9 @@ const MOST: usize = 1024;
 
 thread_local! {
     static WATCHED: RefCell<Option<Vec<Note>>> = const { RefCell::new(None) };
-    /// Whether something was printed while nobody watched.
+    /// `true` if a contract printed something outside of any watch.
     static MISSED: Cell<bool> = const { Cell::new(false) };
-    /// Whether what happens has happened before, and was told then.
+    /// `true` while a call is executed again, whose events were reported the first time.
     static AGAIN: Cell<bool> = const { Cell::new(false) };
 }
 
@@ -44,14 +44,14 @@ pub struct ExecuteCall {
     pub bytes: usize,
     /// Gas that the call was given.
     pub gas: u64,
-    /// How long it took.
+    /// Duration of the call.
     pub took: Duration,
-    /// What it was charged and returned, or why it was refused.
+    /// Gas charged and returndata, or the reason of the refusal.
     pub outcome: Result<(u64, Bytes), ExecuteError>,
 }
 
 impl ExecuteCall {
-    /// What the precompile tells of a call.
+    /// Copies the observation of a precompile.
     pub fn of(call: &ObservedCall<'_>) -> Self {
         Self {
             dialect: call.dialect,
@@ -70,13 +70,13 @@ impl ExecuteCall {
 /// Does something, and collects what the precompiles of this thread note meanwhile.
 pub fn watch<T>(work: impl FnOnce() -> T) -> (T, Vec<Note>) {
     let before = WATCHED.replace(Some(Vec::new()));
-    // What is noted in a watch that a panic has ended is nobody's.
+    // A panic leaves its watch behind; the next `replace` drops those notes.
     let result = work();
     (result, WATCHED.replace(before).unwrap_or_default())
 }
 
-/// As [`watch`], for what is executed again to learn more of it: its calls of EXECUTE were counted and
-/// logged the first time.
+/// Like [`watch`], for a call that is executed again for its trace: its calls of EXECUTE were
+/// counted and logged the first time.
 pub fn watch_again<T>(work: impl FnOnce() -> T) -> (T, Vec<Note>) {
     struct Restore(bool);
     impl Drop for Restore {
@@ -88,12 +88,12 @@ pub fn watch_again<T>(work: impl FnOnce() -> T) -> (T, Vec<Note>) {
     watch(work)
 }
 
-/// Whether this thread does [something again](watch_again).
+/// Returns `true` inside [`watch_again`].
 pub(crate) fn is_again() -> bool {
     AGAIN.get()
 }
 
-/// Tells whoever watches this thread.
+/// Adds a note to the watch of this thread, if there is one.
 pub fn note(note: Note) {
     WATCHED.with_borrow_mut(|watched| match watched {
         Some(notes) if notes.len() < MOST => notes.push(note),
@@ -102,7 +102,8 @@ pub fn note(note: Note) {
     });
 }
 
-/// Whether something was printed on this thread since this was asked last, while nobody watched.
+/// Returns `true` if a contract printed something on this thread outside of any watch, since the
+/// last call of this function.
 pub fn take_missed() -> bool {
     MISSED.take()
 }
@@ -117,7 +118,7 @@ pub(crate) fn refused(
     })
 }
 
-/// Why EXECUTE refused, for each call that it did, in words.
+/// Reason of each refusal by EXECUTE, as text.
 pub(crate) fn refusals(notes: &[Note]) -> Vec<String> {
     refused(notes).map(|(_, reason)| reason.to_string()).collect()
 }

@@ -1,4 +1,4 @@
-//! What a call may pretend about state and block.
+//! State and block overrides of a call.
 
 use crate::RpcError;
 use alloy_evm::precompiles::PrecompilesMap;

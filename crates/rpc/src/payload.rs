@@ -72,7 +72,7 @@ pub fn requests_of(block: &Block) -> Vec<Bytes> {
     block.executed.requests.iter().flat_map(|requests| requests.iter().cloned()).collect()
 }
 
-/// What the transactions of a block pay to its fee recipient, in wei.
+/// Payments of a block's transactions to its fee recipient, in wei.
 pub fn value_of(block: &Block) -> U256 {
     let base_fee = block.header.base_fee_per_gas.unwrap_or_default();
     let tips = block.transactions.iter().enumerate().map(|(index, transaction)| {

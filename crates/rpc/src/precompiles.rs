@@ -10,12 +10,12 @@ use revm::primitives::hardfork::SpecId;
 use std::{cell::RefCell, sync::Arc};
 
 thread_local! {
-    /// What the last call of this thread has left behind.
+    /// Precompiles of the last call on this thread.
     static LEFT: RefCell<Option<(Key, PrecompilesMap)>> = const { RefCell::new(None) };
 }
 
-/// What decides which precompiles there are: the fork, which EXECUTE, and which extension. A map keeps both alive, so no others can have the same address as long as the
-/// map is kept.
+/// Inputs that determine the set of precompiles: the fork, the EXECUTE and the extension. A cached
+/// map keeps both alive, so no other one can have the same address meanwhile.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Key(SpecId, Option<usize>, Option<usize>);
 

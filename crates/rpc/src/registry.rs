@@ -1,10 +1,10 @@
 //! Methods by name, and how they are called.
 
 use crate::{
-    Api, Args, Journal, RpcError, Wording,
+    Api, Args, ErrorStyle, RpcError, Telemetry,
     call_tree::revert_words,
     error::{REFUSED, REVERTED, codes},
-    journal::Answers,
+    telemetry::Answers,
     workers::{Lane, Workers},
 };
 use alloy_primitives::Bytes;
@@ -27,14 +27,13 @@ use tokio::{runtime::Handle, sync::oneshot};
 /// Parameters longer than this are not looked at on the threads that serve connections.
 const SHORT: usize = 4 << 10;
 
-/// What methods work on.
+/// State shared by all RPC methods.
 pub trait Context: Send + Sync + 'static {
-    /// Whether who reads it may have to wait: for somebody who changes it just now, or for another
-    /// node that it asks.
+    /// Returns `true` if a reader may have to wait, for a writer or for another node.
     fn reads_may_wait(&self) -> bool;
 
-    /// What is told of requests, if anything is.
-    fn journal(&self) -> Option<&Journal> {
+    /// Metrics and console output of requests, if they are on.
+    fn telemetry(&self) -> Option<&Telemetry> {
         None
     }
 }
@@ -44,8 +43,8 @@ impl Context for Api {
         self.node().is_being_changed() || self.node().read(|node| node.chain.is_forked())
     }
 
-    fn journal(&self) -> Option<&Journal> {
-        Some(&self.options().journal)
+    fn telemetry(&self) -> Option<&Telemetry> {
+        Some(&self.options().telemetry)
     }
 }
 
@@ -54,7 +53,7 @@ pub struct Registry<C> {
     context: Arc<C>,
     workers: Arc<Workers>,
     methods: Methods,
-    wording: Wording,
+    wording: ErrorStyle,
 }
 
 impl<C> fmt::Debug for Registry<C> {
@@ -65,7 +64,7 @@ impl<C> fmt::Debug for Registry<C> {
 
 impl<C: Context> Registry<C> {
     /// No methods yet. What is wrong with parameters is said in the words of `wording`.
-    pub fn new(context: Arc<C>, workers: Arc<Workers>, wording: Wording) -> Self {
+    pub fn new(context: Arc<C>, workers: Arc<Workers>, wording: ErrorStyle) -> Self {
         Self { context, workers, methods: Methods::new(), wording }
     }
 
@@ -138,8 +137,8 @@ impl<C: Context> Registry<C> {
                              limit,
                              extensions| {
             let arrived = Instant::now();
-            if let Some(journal) = context.journal() {
-                journal.asked(name);
+            if let Some(telemetry) = context.telemetry() {
+                telemetry.asked(name);
             }
             let text = params.as_str().unwrap_or_default();
             let lane = lane_of(lane, text);
@@ -202,8 +201,8 @@ fn lane_of(lane: Lane, params: &str) -> Lane {
 
 struct Method<F> {
     name: &'static str,
-    wording: Wording,
-    /// Where the journal counts its answers, from the first one on.
+    wording: ErrorStyle,
+    /// Counters of the method, from its first answer on.
     answers: OnceLock<Answers>,
     method: F,
 }
@@ -235,11 +234,11 @@ impl<F> Method<F> {
             }
         }
         let result = result.map_err(ErrorObjectOwned::from);
-        if let Some(journal) = context.journal() {
-            let answers = self.answers.get_or_init(|| journal.answers_of(self.name));
+        if let Some(telemetry) = context.telemetry() {
+            let answers = self.answers.get_or_init(|| telemetry.answers_of(self.name));
             answers.count(arrived.elapsed(), result.is_ok());
             if let Err(error) = &result {
-                journal.failed(self.name, params.unwrap_or_default(), &words(error));
+                telemetry.failed(self.name, params.unwrap_or_default(), &words(error));
             }
         }
         match result {
@@ -295,7 +294,7 @@ fn words(error: &ErrorObjectOwned) -> Cow<'_, str> {
     }
 }
 
-/// What a worker makes of a request.
+/// Answers a request on a worker.
 fn on_worker(
     workers: &Workers,
     lane: Lane,
@@ -310,7 +309,7 @@ fn on_worker(
     // Methods that wait do so with the timers of the runtime that serves them.
     let runtime = Handle::try_current();
     let queued = workers.run(lane, connection, bytes, move || {
-        // Nobody waits for it any more.
+        // The client has gone: no answer is needed any more.
         if sender.is_closed() {
             return;
         }

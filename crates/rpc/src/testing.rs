@@ -1,4 +1,4 @@
-//! `testing_buildBlockV1`: a block that nobody keeps.
+//! `testing_buildBlockV1`: builds a block without adding it to the chain.
 
 use crate::{
     Api, Hash, Registry, RpcError,

@@ -79,9 +79,9 @@ pub(crate) fn register(methods: &mut Registry<Api>) {
 const MUX: GethDebugTracerType = BuiltInTracer(MuxTracer);
 const FLAT: GethDebugTracerType = BuiltInTracer(FlatCallTracer);
 
-/// The tracer that is asked for, and beside a `muxTracer` the `flatCallTracer` that is part of it. Inside
-/// they would share their frames: what it leaves out, others would miss, and nobody could put calls of
-/// EXECUTE among them.
+/// The requested tracer, and beside a `muxTracer` the `flatCallTracer` that is part of it. Inside
+/// the `muxTracer` both would share frames: those that the `flatCallTracer` drops would be missing
+/// from the others, and calls of EXECUTE could not be added to them.
 type Tracers = Bounded<(DebugInspector, DebugInspector)>;
 
 fn tracers(api: &Api, options: &GethDebugTracingOptions) -> Result<Tracers, RpcError> {
@@ -214,7 +214,7 @@ fn trace_call(
     Ok(trace)
 }
 
-/// What the tracers have seen of a transaction.
+/// Results of the tracers for a transaction.
 fn result<'a, 's>(
     evm: &mut executor::BlockEvm<&'a mut BlockState<'s, State>, Tracers>,
     config: &ChainConfig,

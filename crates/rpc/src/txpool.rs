@@ -1,4 +1,4 @@
-//! What waits in the pool.
+//! Transactions in the pool.
 
 use crate::{Api, Registry, RpcError, RpcTransaction, convert};
 use alloy_consensus::Transaction as _;
@@ -13,7 +13,7 @@ pub(crate) fn register(methods: &mut Registry<Api>) {
     methods.execute("txpool_status", |api, _| {
         api.node().read(|node| {
             let (mut pending, mut queued) = (0_u64, 0_u64);
-            // Counted and not collected: whoever watches a full pool asks for this again and again.
+            // Counted and not collected: monitors of a full pool poll this often.
             for sender in node.pool.senders() {
                 let next = node.chain.nonce(sender)?;
                 let run = node.pool.next_nonce(sender, next) - next;

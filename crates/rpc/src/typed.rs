@@ -58,13 +58,13 @@ pub(crate) struct Filled<'r> {
 }
 
 impl Filled<'_> {
-    /// The transaction, signed by nobody.
+    /// The transaction, without a signature.
     pub(crate) fn transaction(&self) -> Result<Transaction, RpcError> {
         let (nonce, gas) = (Some(self.nonce), Some(self.gas));
-        // A legacy one is not bound to a chain, as long as nobody has signed it.
+        // A legacy transaction is bound to a chain by its signature only.
         let chain_id = (self.kind != TxType::Legacy).then_some(self.chain_id);
         let request = TransactionRequest { nonce, gas, chain_id, ..self.request.clone() };
-        Ok(nobody(typed(request, self.kind)?))
+        Ok(without_signature(typed(request, self.kind)?))
     }
 
     /// The transaction as the EVM takes it.
@@ -188,7 +188,7 @@ pub fn with_signature(
     }
 }
 
-/// A transaction that nobody has signed.
-pub fn nobody(transaction: Unsigned) -> Transaction {
+/// An unsigned transaction.
+pub fn without_signature(transaction: Unsigned) -> Transaction {
     with_signature(transaction, Signature::new(U256::ZERO, U256::ZERO, false), None)
 }

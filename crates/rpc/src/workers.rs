@@ -1,8 +1,8 @@
 //! Threads that methods run on, so that none of them holds up the threads that serve connections.
 //!
-//! Each [`Lane`] has threads of its own, and so a method waits for others of its kind at most. Inside
-//! a lane connections take turns: whoever asks for much waits for himself. What does not fit into
-//! the queue of a lane is refused at once.
+//! Each [`Lane`] has threads of its own, so a method waits for others of its kind at most. Inside a
+//! lane connections take turns: a client with many requests delays only itself. A lane refuses at
+//! once what exceeds its queue.
 
 use jsonrpsee::ConnectionId;
 use parking_lot::{Condvar, Mutex, MutexGuard};
@@ -16,10 +16,10 @@ use std::{
     time::Duration,
 };
 
-/// How long a thread without work stays.
+/// Idle time after which a thread ends.
 const IDLE: Duration = Duration::from_secs(10);
 
-/// What a method does with its thread, and so on which one it runs.
+/// Class of a method by its use of threads; selects the threads that run it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Lane {
     /// Looks at a few values in memory: on the thread that serves the connection.
@@ -40,7 +40,7 @@ pub enum Lane {
     Wait,
 }
 
-/// How much a lane takes on.
+/// Limits of a lane.
 #[derive(Debug, Clone, Copy)]
 pub struct LaneLimits {
     /// Threads that work at once.
@@ -49,24 +49,23 @@ pub struct LaneLimits {
     pub queue: usize,
 }
 
-/// How much all lanes take on.
+/// Limits of all lanes.
 #[derive(Debug, Clone)]
 pub struct WorkerOptions {
-    /// Whether [`Lane::Read`] runs on the threads that serve connections: if all that it reads is in
-    /// memory.
+    /// `true` to run [`Lane::Read`] on the threads that serve connections: for stores in memory.
     pub inline_reads: bool,
-    /// Whether [`Lane::Send`] runs on the threads that serve connections: if nobody makes a block of a
-    /// transaction while its sender waits.
+    /// `true` to run [`Lane::Send`] on the threads that serve connections: for nodes that do not
+    /// make a block per transaction.
     pub inline_sends: bool,
-    /// Those that read.
+    /// Requests that read.
     pub read: LaneLimits,
-    /// Those that execute.
+    /// Requests that execute.
     pub execute: LaneLimits,
     /// Requests that trace.
     pub trace: LaneLimits,
-    /// Those that change something.
+    /// Requests that change the node.
     pub write: LaneLimits,
-    /// Those that wait.
+    /// Requests that wait.
     pub wait: LaneLimits,
     /// Bytes of parameters that may wait in each lane.
     pub queued_bytes: usize,
@@ -109,7 +108,7 @@ impl WorkerOptions {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the node is busy: {waiting} requests of this kind wait already; ask again later")]
 pub struct Overloaded {
-    /// How many wait.
+    /// Number of waiting requests.
     pub waiting: usize,
 }
 
@@ -140,7 +139,7 @@ impl Workers {
         }
     }
 
-    /// Whether a request of this kind runs on the thread that serves its connection.
+    /// Returns `true` if a request of this kind runs on the thread that serves its connection.
     pub(crate) const fn is_inline(&self, lane: Lane) -> bool {
         match lane {
             Lane::Inline => true,
@@ -223,7 +222,7 @@ impl Queue {
         Some(job)
     }
 
-    /// Whether one more fits, of a connection that may take half of the room at most.
+    /// Returns `true` if one more job fits. A connection may take half of the queue at most.
     fn has_room(&self, connection: ConnectionId, job: &Job, shared: &Shared) -> bool {
         let own = self.jobs.get(&connection).map_or(0, VecDeque::len);
         self.waiting < shared.limits.queue

@@ -98,7 +98,7 @@ fn build(chain: &Chain, transactions: &[Transaction]) -> BuiltBlock {
 fn left(built: &BuiltBlock) -> (Vec<usize>, Vec<usize>) {
     let of = |room: bool| {
         let of = |(index, reason): &(usize, Rejection)| {
-            (matches!(reason, Rejection::NoRoom(_)) == room).then_some(*index)
+            (matches!(reason, Rejection::BlockFull(_)) == room).then_some(*index)
         };
         built.rejected.iter().filter_map(of).collect()
     };

@@ -327,14 +327,14 @@ fn traces_are_told_of_what_fails_or_of_all() {
 
 #[test]
 fn traces_with_storage_say_what_a_transaction_has_changed_there() {
-    for (flag, is_told) in [("-vvvv", false), ("-vvvvv", true)] {
+    for (flag, has_console_output) in [("-vvvv", false), ("-vvvvv", true)] {
         let node = Node::devnet(&[flag]);
         node.send("", "0x6007600155"); // PUSH1 7 PUSH1 1 SSTORE
         node.wait_for_blocks(1);
         let said = node.said();
         assert!(said.iter().any(|line| line == "Traces:"), "{flag}: {said:#?}");
         let changes = said.iter().any(|line| line.contains("@ 1: 0 → 7"));
-        assert_eq!(changes, is_told, "{flag}: {said:#?}");
+        assert_eq!(changes, has_console_output, "{flag}: {said:#?}");
     }
 }
 

@@ -199,7 +199,7 @@ impl Request<'_> {
 
     /// The same, where the node here is not asked, and so does not tell of the request.
     fn only_theirs(&self, params: &Value) -> Result<Value, ErrorObjectOwned> {
-        self.devnet.journal().asked(self.name);
+        self.devnet.telemetry().asked(self.name);
         self.theirs(params)
     }
 

@@ -18,7 +18,7 @@ use crate::state::DevnetState;
 use args::Args;
 pub(crate) use forward::overlay;
 use jsonrpsee::Methods;
-use rpc::{Context, Journal, Lane, Registry, RpcError, Wording, Workers};
+use rpc::{Context, ErrorStyle, Lane, Registry, RpcError, Telemetry, Workers};
 use serde_json::Value;
 use std::sync::Arc;
 
@@ -70,14 +70,14 @@ impl Context for DevnetState {
         self.api.reads_may_wait()
     }
 
-    fn journal(&self) -> Option<&Journal> {
-        Some(Self::journal(self))
+    fn telemetry(&self) -> Option<&Telemetry> {
+        Some(Self::telemetry(self))
     }
 }
 
 /// All methods of a devnet beyond those of any node.
 pub(crate) fn methods(devnet: &Arc<DevnetState>, workers: &Arc<Workers>) -> Methods {
-    let mut methods = Registry::new(Arc::clone(devnet), Arc::clone(workers), Wording::Plain);
+    let mut methods = Registry::new(Arc::clone(devnet), Arc::clone(workers), ErrorStyle::Plain);
     for (lane, table) in TABLES {
         for (names, handler) in table {
             for name in *names {

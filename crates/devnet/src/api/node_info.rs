@@ -108,7 +108,7 @@ fn set_chain_id(devnet: &DevnetState, args: &mut Args) -> Result<Value, RpcError
 
 fn set_logging(devnet: &DevnetState, args: &mut Args) -> Result<Value, RpcError> {
     let enabled: bool = args.required()?;
-    devnet.api.options().journal.mute(!enabled);
+    devnet.api.options().telemetry.mute(!enabled);
     Ok(Value::Null)
 }
 

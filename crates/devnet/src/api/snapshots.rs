@@ -121,7 +121,7 @@ fn fork_again(
 fn start(devnet: &DevnetState, remote: Option<&Arc<Remote>>) -> Result<(Chain, Clock), RpcError> {
     let blobs = devnet.node.read(|node| Arc::clone(&node.blobs));
     let (own, accounts) = (&devnet.config, &devnet.accounts);
-    let (chain, clock) = genesis::start(own, accounts, remote, devnet.journal(), &blobs)
+    let (chain, clock) = genesis::start(own, accounts, remote, devnet.telemetry(), &blobs)
         .map_err(|error| RpcError::failed(error.to_string()))?;
     let clock = if devnet.config.loose_timestamps { clock.loose() } else { clock };
     Ok((chain, clock))

@@ -20,7 +20,7 @@ use executor::Transaction;
 use node::{PoolTransaction, Sidecar};
 use rpc::{
     CallRequest, RpcError, blobs,
-    typed::{Unsigned, nobody, with_signature},
+    typed::{Unsigned, with_signature, without_signature},
 };
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -175,7 +175,7 @@ fn typed(request: TransactionRequest) -> Result<Unsigned, RpcError> {
 fn unsigned(transaction: Unsigned, sender: Address) -> Transaction {
     let signature = Signature::new(U256::ZERO, U256::ZERO, false);
     let mut encoded = Vec::new();
-    nobody(transaction.clone()).network_encode(&mut encoded);
+    without_signature(transaction.clone()).network_encode(&mut encoded);
     encoded.extend_from_slice(sender.as_slice());
     with_signature(transaction, signature, Some(keccak256(encoded)))
 }
@@ -258,7 +258,7 @@ fn sign_transaction(devnet: &DevnetState, args: &mut Args) -> Result<Value, RpcE
 
 fn fill_transaction(devnet: &DevnetState, args: &mut Args) -> Result<Value, RpcError> {
     let Filled { from, request, sidecar } = filled(devnet, args.required()?, Failing::Stops)?;
-    let transaction = nobody(typed(request)?);
+    let transaction = without_signature(typed(request)?);
     let raw = blobs::encoded(&transaction, sidecar.as_ref());
     Ok(json!({ "raw": raw, "tx": rpc::convert::pooled(&transaction, from) }))
 }

@@ -149,12 +149,12 @@ impl Pool {
         self.by_hash.get(hash)
     }
 
-    /// How many there are.
+    /// Number of transactions.
     pub fn len(&self) -> usize {
         self.by_hash.len()
     }
 
-    /// Whether there is none.
+    /// Returns `true` if the pool is empty.
     pub fn is_empty(&self) -> bool {
         self.by_hash.is_empty()
     }
@@ -174,7 +174,7 @@ impl Pool {
         self.by_sender.get(&sender).into_iter().flat_map(|queue| queue.nonces.values())
     }
 
-    /// Who has transactions here.
+    /// Senders with transactions in the pool.
     pub fn senders(&self) -> impl Iterator<Item = Address> {
         self.by_sender.keys().copied()
     }
@@ -194,12 +194,12 @@ impl Pool {
         next + run.count() as u64
     }
 
-    /// How many of a sender there are.
+    /// Number of transactions of a sender.
     pub fn count_of(&self, sender: Address) -> usize {
         self.by_sender.get(&sender).map_or(0, |queue| queue.nonces.len())
     }
 
-    /// Whether a sender has a transaction with this nonce here.
+    /// Returns `true` if the pool has a transaction of this sender with this nonce.
     pub fn has(&self, sender: Address, nonce: u64) -> bool {
         self.by_sender.get(&sender).is_some_and(|queue| queue.nonces.contains_key(&nonce))
     }

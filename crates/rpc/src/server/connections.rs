@@ -1,8 +1,8 @@
 //! The connections that are open: how many, how many of an address, and the bytes that they hold.
 //!
-//! Where a bound is reached the connection gives way that has been idle, or has kept the server waiting, for longest.
-//! So clients that open connections and say nothing, send a byte now and then or do not read their answers keep nobody
-//! else out.
+//! At a limit, the server closes the connection that has been idle, or has kept the server waiting,
+//! for longest. So clients that open connections and send nothing, send a byte now and then or do
+//! not read their answers cannot lock others out.
 
 use futures_util::task::AtomicWaker;
 use parking_lot::Mutex;
@@ -173,7 +173,7 @@ impl Drop for Place {
     }
 }
 
-/// What the server knows of an open connection, and its switch.
+/// State of an open connection, with its switch.
 #[derive(Debug)]
 pub(crate) struct Control {
     id: u64,

@@ -34,13 +34,13 @@ pub(super) struct Plain<'m> {
     id: ConnectionId,
     methods: &'m Methods,
     max_response: usize,
-    /// What has been read and is not answered yet.
+    /// Bytes received and not answered yet.
     input: Vec<u8>,
     output: Vec<u8>,
     date: Date,
 }
 
-/// What the input begins with.
+/// Kind of data at the beginning of the input.
 #[derive(Debug, PartialEq, Eq)]
 enum Begun {
     /// A part of a request.
@@ -97,7 +97,7 @@ impl<'m> Plain<'m> {
                     tokio::select! {
                     biased;
                     answer = self.answer(body, end) => answer,
-                    // Nobody wants the answer any more: what waits for its turn is left out.
+                    // The client has gone: its queued requests are dropped.
                     () = self.connection.hung_up() => return Ok(None),
                     }
                 }

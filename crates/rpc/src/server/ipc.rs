@@ -79,7 +79,7 @@ impl Drop for IpcServer {
     }
 }
 
-/// Whoever is at the other end of a connection.
+/// Client of a connection.
 #[derive(Clone)]
 struct Client {
     id: ConnectionId,
@@ -168,7 +168,7 @@ fn too_big_batch(got: usize, limit: usize) -> String {
     MethodResponse::error(Id::Null, error).as_ref().to_owned()
 }
 
-/// What a subscription yields.
+/// Notifications of a subscription.
 type Notifications = mpsc::Receiver<Box<RawValue>>;
 
 /// Answers a request or a batch, and passes on what its subscriptions yield.

@@ -33,8 +33,8 @@ const FULL: &[u8] =
 /// Pause where the system has no socket to give.
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// A connection that takes a place as long as it is open, whether it asks or is idle, and whatever
-/// it is upgraded to. It ends where the server says so, or its client is too slow.
+/// A connection that counts against the limit as long as it is open, idle or not, upgraded or not.
+/// The server may close it, or its client is too slow.
 #[derive(Debug)]
 pub(super) struct Connection {
     socket: TcpStream,

@@ -46,14 +46,14 @@ use tower_http::cors::{AllowHeaders, AllowMethods, AllowOrigin, CorsLayer};
 use tracing::Instrument as _;
 use transport::{ByTransport, Counted};
 
-/// How a node is reached, and how much it takes.
+/// Addresses and limits of a server.
 #[derive(Debug, Clone)]
 pub struct ServerConfig {
     /// Addresses to listen on; more than one share the port.
     pub hosts: Vec<IpAddr>,
     /// The port of HTTP and WebSocket; 0 takes a free one.
     pub port: u16,
-    /// Where the IPC socket lies, if there is to be one.
+    /// Path of the IPC socket, if there is to be one.
     pub ipc: Option<PathBuf>,
     /// The origin that a browser may ask from; `None` leaves the CORS headers out.
     pub allow_origin: Option<String>,
@@ -106,7 +106,7 @@ impl Default for ServerConfig {
     }
 }
 
-/// Why a server does not start.
+/// Error at the start of a server.
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
     /// The port cannot be had.
@@ -114,15 +114,15 @@ pub enum ServeError {
     Address {
         /// The address.
         address: SocketAddr,
-        /// What the system says.
+        /// Error of the system.
         source: io::Error,
     },
     /// The IPC socket cannot be had.
     #[error("cannot listen on {}: {source}", path.display())]
     Ipc {
-        /// Where it was to lie.
+        /// Path of the socket.
         path: PathBuf,
-        /// What the system says.
+        /// Error of the system.
         source: io::Error,
     },
     /// The origin that browsers may ask from is none.
@@ -171,7 +171,7 @@ impl RunningServer {
         Self::start_with_pages(config, methods, None)
     }
 
-    /// As [`Self::start`], with pages for those who ask by GET.
+    /// Like [`Self::start`], with pages for GET requests.
     ///
     /// # Errors
     ///
@@ -260,13 +260,13 @@ impl RunningServer {
                         serve_with_graceful_shutdown(rest, service, stopped).await
                     };
                     tokio::spawn(async move {
-                        // A connection that breaks concerns nobody but its client.
+                        // A broken connection affects its own client only.
                         if let Err(error) = serving.await {
                             tracing::debug!(%error, "a connection has broken");
                         }
                     });
                 }
-                // Whoever waits for the end finds the port free then.
+                // The port is free before the waiting caller goes on.
                 drop(listener);
                 drop(stop);
             };
@@ -285,7 +285,7 @@ impl RunningServer {
         Ok(running)
     }
 
-    /// Where it listens.
+    /// Addresses that the server listens on.
     pub fn addresses(&self) -> &[SocketAddr] {
         &self.addresses
     }

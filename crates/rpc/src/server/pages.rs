@@ -1,6 +1,6 @@
-//! What a browser or a monitor gets that asks by GET where JSON-RPC is spoken.
+//! Pages for browsers and monitors, which send GET requests to the JSON-RPC port.
 
-use crate::Journal;
+use crate::Telemetry;
 use jsonrpsee::server::{HttpBody, HttpRequest, HttpResponse};
 use serde_json::{Value, json};
 use std::{
@@ -12,9 +12,9 @@ use std::{
 };
 use tower::{Layer, Service};
 
-/// How a node is.
+/// Health of a node.
 pub trait Health: fmt::Debug + Send + Sync {
-    /// Whether it does its work now, and what there is to say of it.
+    /// Returns `true` if the node does its work now, with details.
     fn health(&self) -> (bool, Value);
 }
 
@@ -31,20 +31,20 @@ pub trait MorePages: fmt::Debug + Send + Sync {
     fn page(&self, request: &PageRequest<'_>) -> Option<(u16, Content)>;
 }
 
-/// What is asked for by GET.
+/// A GET request.
 #[derive(Debug, Clone, Copy)]
 pub struct PageRequest<'r> {
     /// The path, beginning with a slash.
     pub path: &'r str,
-    /// What stands behind the question mark.
+    /// Query of the URL, without the question mark.
     pub query: Option<&'r str>,
     /// The `Accept` header; empty if there is none.
     pub accept: &'r str,
 }
 
 impl PageRequest<'_> {
-    /// Whether bytes are wanted rather than JSON: by the weights of the two types, and if those are equal,
-    /// by which is named first (RFC 9110, section 12.5.1).
+    /// Returns `true` if the client prefers bytes to JSON: by the weights of the two types, or if
+    /// they are equal, by their order (RFC 9110, section 12.5.1).
     pub fn wants_bytes(&self) -> bool {
         let weight_of = |wanted| {
             let ranges = self.accept.split(',').enumerate();
@@ -63,7 +63,7 @@ impl PageRequest<'_> {
     }
 }
 
-/// What stands on a page.
+/// Body of a page.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Content {
     /// A document.
@@ -76,13 +76,13 @@ pub enum Content {
 /// work), `/metrics` its numbers in the text format of Prometheus.
 #[derive(Debug, Clone)]
 pub struct Pages {
-    /// What the node calls itself.
+    /// Name of the node.
     pub name: String,
-    /// What it counts.
-    pub journal: Arc<Journal>,
-    /// How it is.
+    /// Metrics of the node.
+    pub telemetry: Arc<Telemetry>,
+    /// Health of the node.
     pub health: Arc<dyn Health>,
-    /// What else there is.
+    /// Further pages.
     pub more: Option<Arc<dyn MorePages>>,
 }
 
@@ -115,7 +115,7 @@ impl Pages {
             }
             "/metrics" => {
                 let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-                Some((OK, kind, self.journal.metrics().into_bytes()))
+                Some((OK, kind, self.telemetry.metrics().into_bytes()))
             }
             _ => {
                 let (status, content) = self.more.as_ref()?.page(request)?;

@@ -9,7 +9,7 @@ use tokio::{
 
 /// Ready with the first SIGINT or SIGTERM from here on. The second one ends the process at once.
 ///
-/// They are heard on a thread of their own, whatever the others are busy with.
+/// A thread of its own handles the signals, so that busy workers cannot delay them.
 ///
 /// # Errors
 ///
@@ -28,7 +28,7 @@ pub fn termination() -> io::Result<oneshot::Receiver<()>> {
     thread::Builder::new().name("signals".to_owned()).spawn(move || {
         runtime.block_on(async move {
             next().await;
-            // If nobody waits for it, the process is about to end anyway.
+            // The receiver is gone only if the process is about to end anyway.
             let _ = sender.send(());
             let second = next().await;
             process::exit(128 + second.as_raw_value());

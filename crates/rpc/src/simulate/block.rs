@@ -39,8 +39,8 @@ struct SimulatedRules<'a> {
     config: &'a ChainConfig,
     accounts: &'a StateOverride,
     validation: bool,
-    /// Whether precompiles could be moved to where the overrides want them, and which addresses are
-    /// warm because a precompile stands or stood there.
+    /// Result of moving precompiles to the addresses in the overrides, and the addresses that are
+    /// warm because a precompile is or was there.
     moved: Mutex<(Result<(), RpcError>, AddressSet)>,
 }
 

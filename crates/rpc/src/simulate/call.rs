@@ -1,4 +1,4 @@
-//! A call as a transaction that nobody has signed.
+//! A call as an unsigned transaction.
 
 use super::code;
 use crate::{
@@ -29,7 +29,7 @@ pub(super) fn kind_of(
     })
 }
 
-/// Why a call cannot be a transaction, with the code that the specification has for it.
+/// Error for a call that cannot be a transaction, with its code from the specification.
 pub(super) fn refused(error: EVMError<ReadError>, sender: Address, gas: u64) -> RpcError {
     let reason = match error {
         EVMError::Transaction(reason) => reason,

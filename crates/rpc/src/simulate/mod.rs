@@ -1,7 +1,7 @@
 //! `eth_simulateV1`: blocks that could be.
 //!
-//! Each simulated block is executed as a real one is, system calls included, and its header is
-//! complete, so that its hash is what it would be; only its transactions are signed by nobody.
+//! Each simulated block is executed as a real one is, system calls included. Its header is
+//! complete, so its hash is the real one; only its transactions are unsigned.
 
 mod block;
 mod call;

@@ -1,4 +1,4 @@
-//! What a simulation is asked to do.
+//! Parameters of a simulation.
 
 use super::code;
 use crate::RpcError;
@@ -18,9 +18,9 @@ const SLOT: u64 = 12;
 #[serde(rename_all = "camelCase", default)]
 pub(super) struct Payload {
     pub(super) block_state_calls: Vec<WantedBlock>,
-    /// Whether transfers of ether are shown as logs.
+    /// `true` to show transfers of ether as logs.
     pub(super) trace_transfers: bool,
-    /// Whether calls must be what transactions must be.
+    /// `true` to check calls as transactions are checked.
     pub(super) validation: bool,
     pub(super) return_full_transactions: bool,
 }
@@ -36,7 +36,7 @@ pub(super) struct WantedBlock {
     pub(super) calls: Vec<TransactionRequest>,
 }
 
-/// What is given of its header, and its withdrawals.
+/// Header fields and withdrawals that the request sets.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct WantedHeader {
@@ -46,7 +46,7 @@ pub(super) struct WantedHeader {
     pub(super) withdrawals: Vec<Withdrawal>,
 }
 
-/// What is null is as if it were not there.
+/// Treats null like an absent field.
 fn or_default<'de, T, D>(value: D) -> Result<T, D::Error>
 where
     T: Default + Deserialize<'de>,
@@ -55,7 +55,8 @@ where
     Ok(Option::deserialize(value)?.unwrap_or_default())
 }
 
-/// Numbers and times of all blocks, with those in between that nobody has asked for.
+/// Numbers and times of all blocks, including the empty ones that fill gaps between the requested
+/// numbers.
 pub(super) fn complete(
     blocks: Vec<WantedBlock>,
     base: &Header,

@@ -1,4 +1,4 @@
-//! What came of a simulation.
+//! Result of a simulation.
 
 use super::code;
 use crate::{RpcLog, codes};

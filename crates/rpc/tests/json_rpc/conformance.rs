@@ -93,7 +93,7 @@ async fn play(methods: &Methods, path: &Path) -> Result<Option<String>> {
     Ok(None)
 }
 
-/// Where two answers part first.
+/// Path of the first difference between two answers.
 fn difference(got: &Value, expected: &Value) -> String {
     match (got, expected) {
         (Value::Object(a), Value::Object(b)) => {

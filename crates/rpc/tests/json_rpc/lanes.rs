@@ -1,7 +1,7 @@
 //! Calls that take long, and those that must not wait for them.
 
 use enshrine_rpc::{
-    Context, LaneLimits, Registry, RunningServer, ServerConfig, Wording, WorkerOptions, Workers,
+    Context, ErrorStyle, LaneLimits, Registry, RunningServer, ServerConfig, WorkerOptions, Workers,
     codes,
 };
 use jsonrpsee::{
@@ -27,7 +27,7 @@ struct Gate {
     open: Mutex<bool>,
     opened: Condvar,
     waiting: AtomicUsize,
-    /// Whether even reads go to a thread of their own.
+    /// `true` if even reads run on a thread of their own.
     busy: bool,
 }
 
@@ -68,7 +68,7 @@ fn methods(busy: bool) -> (Arc<Gate>, Methods) {
         ..WorkerOptions::default()
     };
     let workers = Arc::new(Workers::new(&options));
-    let mut methods = Registry::new(Arc::clone(&gate), workers, Wording::Plain);
+    let mut methods = Registry::new(Arc::clone(&gate), workers, ErrorStyle::Plain);
     methods.execute("slow", |gate, _| {
         gate.pass();
         Ok("done")
@@ -223,7 +223,7 @@ async fn a_send_stays_with_its_connection_where_no_block_is_made_of_it_and_nobod
     {
         let gate = Arc::new(Gate { busy, ..Gate::default() });
         let options = WorkerOptions { inline_sends, ..WorkerOptions::default() };
-        let mut methods = Registry::new(gate, Arc::new(Workers::new(&options)), Wording::Plain);
+        let mut methods = Registry::new(gate, Arc::new(Workers::new(&options)), ErrorStyle::Plain);
         methods.send("where", |_, _| Ok(std::thread::current().name().map(str::to_owned)));
         let request = request("where", &json!([])).to_string();
         let answer = methods.into_methods().raw_json_request(&request, 1).await.unwrap().0;

@@ -17,7 +17,7 @@ fn traced(code: &str, gas: u64, mut options: Value) -> Value {
     json!([{ "to": BOB, "gas": format!("{gas:#x}") }, "latest", options])
 }
 
-/// What the error of an answer got and what its limit was.
+/// The `got` and the limit in the error of an answer.
 fn bound(answer: &Value) -> (u64, u64) {
     assert_eq!(answer["error"]["code"], codes::BUSY, "{answer:.300}");
     let data = &answer["error"]["data"];

@@ -62,7 +62,7 @@ const NODES_BEHIND: usize = 8;
 
 /// Data that the transactions of a block add to its input, apart from the witness.
 #[derive(Debug, Clone, Copy, Default)]
-struct Load {
+struct TxLoad {
     transactions: usize,
     /// Bytes of the transactions.
     bytes: usize,
@@ -74,7 +74,7 @@ struct Load {
 
 /// Lower bound of the input of any block that contains a given transaction.
 #[derive(Debug, Clone, Copy)]
-struct Own {
+struct TxMinimum {
     /// Bytes, those of nodes in compact form.
     bytes: usize,
     /// Bytes, those of nodes as RLP.
@@ -83,7 +83,7 @@ struct Own {
     gas: u64,
 }
 
-impl Own {
+impl TxMinimum {
     /// Lower bound for a transaction that has grown the input from `before` to `now`.
     fn of(transaction: &Transaction, before: Size, now: Size) -> Self {
         let bytes = own_bytes(transaction);
@@ -96,7 +96,7 @@ impl Own {
 }
 
 /// Budget of an input while its block is filled.
-pub(crate) struct Room<'r, 's> {
+pub(crate) struct InputBudget<'r, 's> {
     limits: InputLimits,
     recording: &'r WitnessRecorder<'s>,
     work: WorkCount<'r>,
@@ -105,7 +105,7 @@ pub(crate) struct Room<'r, 's> {
     base_fee: u64,
 }
 
-impl<'r, 's> Room<'r, 's> {
+impl<'r, 's> InputBudget<'r, 's> {
     pub(crate) fn new(
         limits: InputLimits,
         config: &'r ChainConfig,
@@ -122,7 +122,7 @@ impl<'r, 's> Room<'r, 's> {
         Self { limits, recording, work, pricing, block_gas_limit: header.gas_limit, base_fee }
     }
 
-    /// The rules of the chain; where EXECUTE's gas is bounded, dear work is counted.
+    /// The rules of the chain; if the gas of EXECUTE is bounded, with a counter of underpriced work.
     pub(crate) fn overrides<'x>(&'x self, config: &'x ChainConfig) -> &'x dyn EvmOverrides {
         if self.limits.gas.is_some() { self.work.overrides() } else { config }
     }
@@ -142,7 +142,7 @@ impl<'r, 's> Room<'r, 's> {
 
     /// Reason why a block with this additional load does not fit, if it does not. `own` is the
     /// lower bound of any block with that transaction.
-    fn refusal(&self, index: usize, load: Load, own: Own) -> Option<Rejection> {
+    fn refusal(&self, index: usize, load: TxLoad, own: TxMinimum) -> Option<Rejection> {
         let size = self.recording.size();
         let is_alone = load.transactions == 1;
         // What there is at least decides for good, and what it may come to for this block.
@@ -156,7 +156,7 @@ impl<'r, 's> Room<'r, 's> {
             }
             let likely = size.most + load.bytes + behind(load);
             if !is_alone && likely > max {
-                return Some(Rejection::NoRoom(reason(likely)));
+                return Some(Rejection::BlockFull(reason(likely)));
             }
         }
         if let Some(max) = self.limits.gas {
@@ -171,7 +171,7 @@ impl<'r, 's> Room<'r, 's> {
             }
             let asked = self.likely_asked(&size, load);
             if !is_alone && asked > max {
-                return Some(Rejection::NoRoom(reason(asked)));
+                return Some(Rejection::BlockFull(reason(asked)));
             }
         }
         None
@@ -183,7 +183,7 @@ impl<'r, 's> Room<'r, 's> {
         &self,
         index: usize,
         transaction: &Transaction,
-        own: Own,
+        own: TxMinimum,
         gas_used: u64,
     ) -> Option<Rejection> {
         if index < self.limits.exempt {
@@ -200,14 +200,14 @@ impl<'r, 's> Room<'r, 's> {
     }
 
     /// Gas that EXECUTE may come to ask for.
-    fn likely_asked(&self, size: &Size, load: Load) -> u64 {
+    fn likely_asked(&self, size: &Size, load: TxLoad) -> u64 {
         let bytes = size.expanded + LIST_OFFSET * size.nodes + load.bytes + behind(load);
         self.asked(size, bytes, load, NODES_BEHIND + load.removals)
     }
 
     /// Gas that EXECUTE asks for an input of so many bytes, its nodes as RLP, which has so many nodes beside
     /// those that were read.
-    fn asked(&self, size: &Size, bytes: usize, load: Load, further_nodes: usize) -> u64 {
+    fn asked(&self, size: &Size, bytes: usize, load: TxLoad, further_nodes: usize) -> u64 {
         let fixed = if further_nodes > 0 { REQUEST_OVERHEAD } else { 0 };
         let declared = DeclaredGas {
             calldata: bytes as u64,
@@ -226,7 +226,7 @@ impl<'r, 's> Room<'r, 's> {
     }
 
     /// The same of any input with a transaction of which this is known.
-    fn asked_of_any(&self, own: Own) -> u64 {
+    fn asked_of_any(&self, own: TxMinimum) -> u64 {
         let declared = DeclaredGas {
             calldata: own.expanded as u64,
             transactions: 1,
@@ -238,22 +238,22 @@ impl<'r, 's> Room<'r, 's> {
     }
 }
 
-/// A block that is filled within its room.
-pub(crate) struct Filling<'f, 'r, 's> {
-    room: Option<&'f Room<'r, 's>>,
-    load: Load,
+/// A block that is filled within its budget.
+pub(crate) struct BudgetTracker<'f, 'r, 's> {
+    budget: Option<&'f InputBudget<'r, 's>>,
+    load: TxLoad,
     /// Gas of transactions that were executed and taken back.
     in_vain: u64,
 }
 
-impl<'f, 'r, 's> Filling<'f, 'r, 's> {
-    pub(crate) const fn new(room: Option<&'f Room<'r, 's>>) -> Self {
-        let load = Load { transactions: 0, bytes: 0, gas: 0, removals: 0 };
-        Self { room, load, in_vain: 0 }
+impl<'f, 'r, 's> BudgetTracker<'f, 'r, 's> {
+    pub(crate) const fn new(budget: Option<&'f InputBudget<'r, 's>>) -> Self {
+        let load = TxLoad { transactions: 0, bytes: 0, gas: 0, removals: 0 };
+        Self { budget, load, in_vain: 0 }
     }
 
-    fn with(&self, transaction: &Transaction, removals: usize) -> Load {
-        Load {
+    fn with(&self, transaction: &Transaction, removals: usize) -> TxLoad {
+        TxLoad {
             transactions: self.load.transactions + 1,
             bytes: self.load.bytes + own_bytes(transaction),
             gas: self.load.gas.saturating_add(transaction.gas_limit()),
@@ -263,23 +263,28 @@ impl<'f, 'r, 's> Filling<'f, 'r, 's> {
 
     /// Use of the budget by the block in its present state.
     pub(crate) fn used(&self) -> Option<InputUse> {
-        let room = self.room?;
-        let size = room.recording.size();
+        let budget = self.budget?;
+        let size = budget.recording.size();
         let bytes = size.most + self.load.bytes + behind(self.load);
-        Some(InputUse { bytes, gas: room.likely_asked(&size, self.load) })
+        Some(InputUse { bytes, gas: budget.likely_asked(&size, self.load) })
     }
 
     /// Reason why a transaction does not fit even if it reads nothing, if it does not.
-    pub(crate) fn shortage(&self, index: usize, transaction: &Transaction) -> Option<Rejection> {
-        let room = self.room?;
-        if self.in_vain > room.block_gas_limit {
+    pub(crate) fn gas_shortfall(
+        &self,
+        index: usize,
+        transaction: &Transaction,
+    ) -> Option<Rejection> {
+        let budget = self.budget?;
+        if self.in_vain > budget.block_gas_limit {
             let reason = "too much was executed in vain for this block".to_owned();
-            return Some(Rejection::NoRoom(Invalid::Transaction { index, reason }));
+            return Some(Rejection::BlockFull(Invalid::Transaction { index, reason }));
         }
-        let own = Own::of(transaction, Size::default(), Size::default());
+        let own = TxMinimum::of(transaction, Size::default(), Size::default());
         // It uses no more gas than its limit.
-        room.refusal(index, self.with(transaction, 0), own)
-            .or_else(|| room.debt(index, transaction, own, transaction.gas_limit()))
+        budget
+            .refusal(index, self.with(transaction, 0), own)
+            .or_else(|| budget.debt(index, transaction, own, transaction.gas_limit()))
     }
 
     /// Takes a transaction that was executed and has read all that was recorded since the record had this
@@ -291,15 +296,15 @@ impl<'f, 'r, 's> Filling<'f, 'r, 's> {
         before: Size,
         executed: &ResultAndState,
     ) -> Option<Rejection> {
-        let Some(room) = self.room else {
+        let Some(budget) = self.budget else {
             self.load = self.with(transaction, 0);
             return None;
         };
         let load = self.with(transaction, removals(executed));
-        let own = Own::of(transaction, before, room.recording.size());
-        let refusal = room
+        let own = TxMinimum::of(transaction, before, budget.recording.size());
+        let refusal = budget
             .refusal(index, load, own)
-            .or_else(|| room.debt(index, transaction, own, executed.result.tx_gas_used()));
+            .or_else(|| budget.debt(index, transaction, own, executed.result.tx_gas_used()));
         if refusal.is_some() {
             self.in_vain = self.in_vain.saturating_add(executed.result.tx_gas_used());
         } else {
@@ -310,7 +315,7 @@ impl<'f, 'r, 's> Filling<'f, 'r, 's> {
 }
 
 /// Bytes that may come behind the last transaction.
-const fn behind(load: Load) -> usize {
+const fn behind(load: TxLoad) -> usize {
     INPUT_OVERHEAD + SIBLING * load.removals
 }
 

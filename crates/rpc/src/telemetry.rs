@@ -1,4 +1,4 @@
-//! What a node tells of itself: lines for whoever watches it, and numbers for whoever measures it.
+//! Console output and metrics of a node.
 
 use crate::{
     Api, CallRequest, ExecuteCall, Note, Outcome as Called, RpcError, call::transaction_error,
@@ -11,7 +11,7 @@ use prometheus_client::{
     metrics::{
         counter::Counter,
         family::Family,
-        gauge::Gauge,
+        gauge::Gauge as PrometheusGauge,
         histogram::{Histogram, exponential_buckets},
     },
     registry::Registry,
@@ -26,22 +26,21 @@ use std::{
     time::Duration,
 };
 
-/// The target of what a user is told: requests, transactions, blocks, what contracts print. Each is
-/// an event at the level `INFO` with a field `text`, which is how it looks for people; its other
-/// fields are for programs.
-pub const STORY: &str = "enshrine::story";
+/// Tracing target of the console output: requests, transactions, blocks, and lines that contracts print.
+/// Each is an event at the level `INFO`. Its field `text` is for people, the other fields for programs.
+pub const CONSOLE_OUTPUT: &str = "enshrine::console";
 
 /// A number with a fraction.
-type Seconds = Gauge<f64, AtomicU64>;
+type Seconds = PrometheusGauge<f64, AtomicU64>;
 
-/// Which requests.
+/// Labels of a request.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Request {
     method: &'static str,
     outcome: Outcome,
 }
 
-/// How a request or a call ended.
+/// Outcome of a request or a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, EncodeLabelValue)]
 enum Outcome {
     Ok,
@@ -63,31 +62,31 @@ struct Method {
 /// Makes the text of a call of `console.log` from its calldata, if it is one.
 pub type ConsoleDecoder = fn(&[u8]) -> Option<String>;
 
-/// What is told of what is executed, beyond that it was.
+/// Details that the console output has of executed transactions and calls.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Telling {
-    /// How the calldata of `console.log` is to be read; `None` leaves it out.
+pub struct ConsoleOptions {
+    /// Decoder of `console.log` calldata; `None` omits those lines.
     pub console: Option<ConsoleDecoder>,
-    /// Whether the traces of what fails are told.
+    /// `true` to print the traces of failed transactions and calls.
     pub failures: bool,
-    /// Whether all traces are told.
+    /// `true` to print all traces.
     pub traces: bool,
-    /// Whether traces show changes of storage.
+    /// `true` to show storage changes in traces.
     pub storage: bool,
 }
 
 /// A number that goes up and down.
 #[derive(Debug, Clone)]
-pub struct Level(Gauge);
+pub struct Gauge(PrometheusGauge);
 
-impl Level {
-    /// It is this now; what is beyond 2^63 is shown as that.
+impl Gauge {
+    /// Sets the value. Values above 2^63 - 1 are shown as that.
     pub fn set(&self, value: u64) {
         self.0.set(i64::try_from(value).unwrap_or(i64::MAX));
     }
 }
 
-/// Numbers of the answers of one method, found once.
+/// Counters of the answers of one method, looked up once.
 #[derive(Debug)]
 pub(crate) struct Answers {
     good: Counter,
@@ -95,7 +94,7 @@ pub(crate) struct Answers {
 }
 
 impl Answers {
-    /// There is one more.
+    /// Counts one answer.
     pub(crate) fn count(&self, took: Duration, is_good: bool) {
         if is_good {
             self.good.inc();
@@ -104,10 +103,10 @@ impl Answers {
     }
 }
 
-/// What a node tells of itself. It is shared by all that happens in it.
-pub struct Journal {
-    /// What is told of what is executed.
-    pub telling: Telling,
+/// Console output and metrics of a node, shared by all its parts.
+pub struct Telemetry {
+    /// Details of the console output.
+    pub console_options: ConsoleOptions,
     muted: AtomicBool,
     registry: Registry,
     requests: Family<Request, Counter>,
@@ -115,17 +114,17 @@ pub struct Journal {
     blocks: Counter,
     transactions: Counter,
     gas: Counter,
-    height: Gauge,
-    pool: Gauge,
+    height: PrometheusGauge,
+    pool: PrometheusGauge,
     memory: Seconds,
     execute: Family<Verdict, Counter>,
     execute_bytes: Family<Verdict, Counter>,
     execute_seconds: Family<Verdict, Histogram>,
 }
 
-impl fmt::Debug for Journal {
+impl fmt::Debug for Telemetry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Journal").field("muted", &self.muted).finish_non_exhaustive()
+        f.debug_struct("Telemetry").field("muted", &self.muted).finish_non_exhaustive()
     }
 }
 
@@ -134,10 +133,10 @@ fn latencies() -> Histogram {
     Histogram::new(exponential_buckets(50e-6, 3.0, 13))
 }
 
-impl Default for Journal {
+impl Default for Telemetry {
     fn default() -> Self {
-        let mut journal = Self {
-            telling: Telling::default(),
+        let mut telemetry = Self {
+            console_options: ConsoleOptions::default(),
             muted: AtomicBool::new(false),
             registry: Registry::with_prefix("enshrine"),
             requests: Family::default(),
@@ -145,77 +144,81 @@ impl Default for Journal {
             blocks: Counter::default(),
             transactions: Counter::default(),
             gas: Counter::default(),
-            height: Gauge::default(),
-            pool: Gauge::default(),
-            memory: Gauge::default(),
+            height: PrometheusGauge::default(),
+            pool: PrometheusGauge::default(),
+            memory: PrometheusGauge::default(),
             execute: Family::default(),
             execute_bytes: Family::default(),
             execute_seconds: Family::new_with_constructor(latencies),
         };
-        let all = &mut journal.registry;
-        all.register("rpc_requests", "Requests by method and outcome", journal.requests.clone());
+        let all = &mut telemetry.registry;
+        all.register("rpc_requests", "Requests by method and outcome", telemetry.requests.clone());
         all.register(
             "rpc_request_seconds",
             "Time from the arrival of a request to its answer",
-            journal.latency.clone(),
+            telemetry.latency.clone(),
         );
-        all.register("blocks", "Blocks that were made here", journal.blocks.clone());
+        all.register("blocks", "Blocks made by this node", telemetry.blocks.clone());
         all.register(
             "transactions",
-            "Transactions in blocks that were made here",
-            journal.transactions.clone(),
+            "Transactions in blocks made by this node",
+            telemetry.transactions.clone(),
         );
-        all.register("gas", "Gas used by blocks that were made here", journal.gas.clone());
-        all.register("head_number", "Number of the newest block", journal.height.clone());
-        all.register("pool_transactions", "Transactions that wait", journal.pool.clone());
-        all.register("resident_memory_bytes", "Memory of the process", journal.memory.clone());
-        all.register("execute_calls", "Calls of EXECUTE by verdict", journal.execute.clone());
+        all.register("gas", "Gas used by blocks made by this node", telemetry.gas.clone());
+        all.register("head_number", "Number of the head block", telemetry.height.clone());
+        all.register("pool_transactions", "Transactions in the pool", telemetry.pool.clone());
+        all.register(
+            "resident_memory_bytes",
+            "Resident memory of the process",
+            telemetry.memory.clone(),
+        );
+        all.register("execute_calls", "Calls of EXECUTE by verdict", telemetry.execute.clone());
         all.register(
             "execute_calldata_bytes",
             "Calldata of EXECUTE by verdict",
-            journal.execute_bytes.clone(),
+            telemetry.execute_bytes.clone(),
         );
         all.register(
             "execute_seconds",
             "Time that EXECUTE took by verdict",
-            journal.execute_seconds.clone(),
+            telemetry.execute_seconds.clone(),
         );
-        journal
+        telemetry
     }
 }
 
-impl Journal {
-    /// A journal that tells this much.
-    pub fn new(telling: Telling) -> Self {
-        Self { telling, ..Self::default() }
+impl Telemetry {
+    /// Telemetry with these console options.
+    pub fn new(console_options: ConsoleOptions) -> Self {
+        Self { console_options, ..Self::default() }
     }
 
-    /// A number of the owner's own, shown among the others by this name.
-    pub fn level(&mut self, name: &str, help: &str) -> Level {
-        let gauge = Gauge::default();
+    /// Registers a gauge under this name, exported beside the others.
+    pub fn gauge(&mut self, name: &str, help: &str) -> Gauge {
+        let gauge = PrometheusGauge::default();
         self.registry.register(name, help, gauge.clone());
-        Level(gauge)
+        Gauge(gauge)
     }
 
-    /// Stops telling what happens, or goes on with it. Numbers are kept in any case.
+    /// Turns the console output off or on. Metrics are kept in any case.
     pub fn mute(&self, muted: bool) {
         self.muted.store(muted, Ordering::Relaxed);
     }
 
-    /// Whether somebody listens to what happens.
-    pub fn is_told(&self) -> bool {
+    /// Returns `true` if the console output is on.
+    pub fn has_console_output(&self) -> bool {
         !self.muted.load(Ordering::Relaxed)
-            && tracing::enabled!(target: STORY, tracing::Level::INFO)
+            && tracing::enabled!(target: CONSOLE_OUTPUT, tracing::Level::INFO)
     }
 
-    /// A request has come. Methods of a [`Registry`](crate::Registry) say so themselves.
+    /// Reports a request. A [`Registry`](crate::Registry) does so for its own methods.
     pub fn asked(&self, method: &'static str) {
-        if self.is_told() {
-            tracing::info!(target: STORY, text = method, method, "request");
+        if self.has_console_output() {
+            tracing::info!(target: CONSOLE_OUTPUT, text = method, method, "request");
         }
     }
 
-    /// Where the answers of a method are counted.
+    /// Counters of the answers of a method.
     pub(crate) fn answers_of(&self, method: &'static str) -> Answers {
         Answers {
             good: self.requests.get_or_create_owned(&Request { method, outcome: Outcome::Ok }),
@@ -223,29 +226,29 @@ impl Journal {
         }
     }
 
-    /// A request has been answered with an error, to those parameters.
+    /// Counts and reports a request that failed, with its parameters.
     pub(crate) fn failed(&self, method: &'static str, params: &str, error: &str) {
         self.requests.get_or_create(&Request { method, outcome: Outcome::Error }).inc();
-        if self.is_told() {
+        if self.has_console_output() {
             let params = excerpt(params);
             let text = format!(
                 "\nRPC request failed:\n    Request: {method} {params}\n    Error: {error}\n"
             );
-            tracing::info!(target: STORY, text, method, params, error, "request failed");
+            tracing::info!(target: CONSOLE_OUTPUT, text, method, params, error, "request failed");
         }
     }
 
-    /// A call has been made for somebody who only wants to know.
+    /// Reports an `eth_call` or an estimate.
     pub(crate) fn called(&self, api: &Api, request: &CallRequest, outcome: &Called) {
-        if !self.is_told() {
+        if !self.has_console_output() {
             return;
         }
         self.printed(&outcome.notes);
-        let Telling { failures, traces, .. } = self.telling;
+        let ConsoleOptions { failures, traces, .. } = self.console_options;
         if (traces || failures && !outcome.result.is_success())
             && let Ok(text) = self.traced(api, request)
         {
-            tracing::info!(target: STORY, text = format!("Traces:\n{text}"), trace = text, "traces");
+            tracing::info!(target: CONSOLE_OUTPUT, text = format!("Traces:\n{text}"), trace = text, "traces");
         }
     }
 
@@ -257,21 +260,21 @@ impl Journal {
         let (done, notes) = notes::watch_again(|| evm.transact_raw(call.transaction.clone()));
         done.map_err(transaction_error)?;
         let calls = mem::take(evm.inspector_mut().traces_mut());
-        Ok(call_tree(calls, &notes, &self.telling))
+        Ok(call_tree(calls, &notes, &self.console_options))
     }
 
-    /// Tells what contracts have printed.
+    /// Prints the lines that contracts have logged.
     pub fn printed(&self, notes: &[Note]) {
-        let Some(read) = self.telling.console else { return };
+        let Some(read) = self.console_options.console else { return };
         for note in notes {
             if let Note::Console(data) = note {
                 let text = read(data).unwrap_or_else(|| data.to_string());
-                tracing::info!(target: STORY, text, line = text, "console");
+                tracing::info!(target: CONSOLE_OUTPUT, text, line = text, "console");
             }
         }
     }
 
-    /// A block has been made.
+    /// Counts a block that this node has made.
     pub fn made(&self, number: u64, transactions: usize, gas: u64, waiting: usize) {
         self.blocks.inc();
         self.transactions.inc_by(transactions as u64);
@@ -279,13 +282,13 @@ impl Journal {
         self.state(number, waiting);
     }
 
-    /// How things stand.
+    /// Sets the gauges of the head and of the pool.
     pub fn state(&self, number: u64, waiting: usize) {
         self.height.set(i64::try_from(number).unwrap_or(i64::MAX));
         self.pool.set(i64::try_from(waiting).unwrap_or(i64::MAX));
     }
 
-    /// EXECUTE was called.
+    /// Counts and logs a call of EXECUTE.
     fn executed(&self, call: &ObservedCall<'_>) {
         let bytes = call.calldata.len();
         let outcome = match call.outcome {
@@ -309,7 +312,7 @@ impl Journal {
         }
     }
 
-    /// All numbers, in the text format of Prometheus.
+    /// All metrics, in the text format of Prometheus.
     pub fn metrics(&self) -> String {
         if let Some(bytes) = resident() {
             self.memory.set(bytes);
@@ -321,7 +324,7 @@ impl Journal {
     }
 }
 
-/// Memory of this process, in bytes, where the system tells.
+/// Resident memory of this process in bytes, if `/proc` has it.
 fn resident() -> Option<f64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
@@ -329,7 +332,7 @@ fn resident() -> Option<f64> {
     Some(kibibytes * 1024.0)
 }
 
-/// As much of a text as is shown.
+/// The part of a text that is shown.
 fn excerpt(text: &str) -> String {
     const MOST: usize = 1000;
     match text.char_indices().nth(MOST) {
@@ -338,9 +341,9 @@ fn excerpt(text: &str) -> String {
     }
 }
 
-/// EXECUTE tells the journal of each of its calls, and the log why it refuses.
+/// Counts each call of EXECUTE, and logs the reason of each refusal.
 #[derive(Debug)]
-pub struct ExecuteObserver(pub Arc<Journal>);
+pub struct ExecuteObserver(pub Arc<Telemetry>);
 
 impl execute::CallObserver for ExecuteObserver {
     fn called(&self, call: &ObservedCall<'_>) {
@@ -357,13 +360,13 @@ mod tests {
 
     #[test]
     fn what_was_counted_stands_in_the_page() {
-        let journal = Journal::default();
-        let answers = journal.answers_of("eth_call");
+        let telemetry = Telemetry::default();
+        let answers = telemetry.answers_of("eth_call");
         answers.count(Duration::from_millis(2), true);
         answers.count(Duration::from_millis(2), false);
-        journal.failed("eth_call", "[]", "no");
-        journal.made(7, 2, 42_000, 3);
-        let page = journal.metrics();
+        telemetry.failed("eth_call", "[]", "no");
+        telemetry.made(7, 2, 42_000, 3);
+        let page = telemetry.metrics();
         for line in [
             r#"enshrine_rpc_requests_total{method="eth_call",outcome="Ok"} 1"#,
             r#"enshrine_rpc_requests_total{method="eth_call",outcome="Error"} 1"#,
