@@ -1,4 +1,4 @@
-//! Who makes the blocks: a node that changes its role while it runs, and the port at which that is asked of it.
+//! Changes of the role of a running node, and the port at which an operator asks for them.
 
 use crate::{RollupError, status::BlockId};
 use alloy_primitives::{Address, U256};
@@ -16,12 +16,12 @@ use std::{
     time::Duration,
 };
 
-/// How long the thread that works is waited for: it may be at an L1 that does not answer.
+/// Longest wait for the worker thread, which may be waiting for an L1 that does not answer.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// How long another node is waited for when it is asked for its role.
+/// Longest wait for another node that is asked for its role.
 const PEER_PATIENCE: Duration = Duration::from_secs(3);
 
-/// Why a node does not change its role.
+/// Reason why a node does not change its role.
 #[derive(Debug, thiserror::Error)]
 pub enum RoleError {
     /// It has that role.
@@ -40,18 +40,18 @@ pub enum RoleError {
         got: u64,
         /// The newest that there is.
         expected: u64,
-        /// What is wrong, if anything is.
+        /// The node's fault, if it has one.
         fault: Option<String>,
     },
     /// The sequencer that it follows is there, and makes blocks.
     #[error("{url} is the sequencer, and at block {head}: end or demote it first")]
     SequencerLives {
-        /// Where.
+        /// URL of that node.
         url: String,
         /// Its newest block.
         head: u64,
     },
-    /// Transactions of its account wait at L1: those of whoever used the key before.
+    /// Transactions of its account wait at L1: those of the node that used the key before.
     #[error(
         "the account that advances has used {got} nonces on L1, and {expected} with what waits there"
     )]
@@ -64,9 +64,9 @@ pub enum RoleError {
     /// Its account on L1 has nothing to pay with.
     #[error("{account} has {got} wei on L1, and {expected} at least are needed")]
     Funds {
-        /// Who pays.
+        /// Account that pays.
         account: Address,
-        /// What it has.
+        /// Its balance in wei.
         got: U256,
         /// The least that it needs.
         expected: U256,
@@ -76,7 +76,7 @@ pub enum RoleError {
     NotAuthorized {
         /// The account.
         account: Address,
-        /// What the policy says.
+        /// The policy's reason.
         reason: String,
     },
     /// L1 cannot be asked, or the node cannot begin in its new role.
@@ -117,7 +117,7 @@ impl RoleError {
         }
     }
 
-    /// What was found and what was wanted, for programs.
+    /// Found and expected values, for programs.
     fn data(&self) -> Option<Value> {
         Some(match self {
             Self::Already { got } => json!({ "got": got }),
@@ -138,7 +138,7 @@ impl RoleError {
     }
 }
 
-/// What is asked of the thread that works.
+/// An order to the worker thread.
 #[derive(Debug)]
 pub(crate) enum Order {
     /// To make blocks, even though transactions of its account wait at L1 if `force` is set.
@@ -152,7 +152,7 @@ pub(crate) enum Order {
 pub(crate) struct Asked {
     order: Order,
     answer: SyncSender<Result<BlockId, RoleError>>,
-    /// Whether it was begun or withdrawn, whichever came first.
+    /// Set once the order was begun or withdrawn, by the side that comes first.
     is_settled: Arc<AtomicBool>,
 }
 
@@ -261,7 +261,7 @@ fn refused(error: RoleError) -> RpcError {
     RpcError { data: error.data(), ..RpcError::new(error.code(), error.to_string()) }
 }
 
-/// What a node says of itself, as far as it matters here.
+/// The parts of another node's `rollup_syncStatus` that a change of role needs.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct PeerStatus {
@@ -318,7 +318,7 @@ mod tests {
         goes_on.send(()).unwrap();
         assert_eq!(waiting.join().unwrap().unwrap(), HEAD);
 
-        // Nobody is there any more.
+        // The worker has ended.
         works.join().unwrap();
         assert!(matches!(orders.give(Order::Demote { sequencer: None }), Err(RoleError::Silent)));
     }

@@ -1,4 +1,4 @@
-//! What the next L2 block takes over from L1: an anchor, and the messages that it covers.
+//! The part of L1 that the next L2 block takes over: an anchor, and the messages that it covers.
 
 use crate::{RollupError, Signer, l1::L1View};
 use alloy_consensus::{Transaction as _, TxEip1559};
@@ -58,11 +58,11 @@ pub(crate) struct Operator {
     pub(crate) gas: &'static OpeningGas,
 }
 
-/// What a block begins with.
+/// First transactions of a block.
 #[derive(Debug, Default)]
 pub(crate) struct Opening {
     pub(crate) transactions: Vec<RecoveredTransaction>,
-    /// How many messages are relayed after it.
+    /// Number of messages that are relayed after the block.
     pub(crate) relayed: u64,
 }
 
@@ -134,7 +134,7 @@ pub(crate) fn opening(
     Ok(opening)
 }
 
-/// How many of the pending messages one block relays: one at least.
+/// Number of the pending messages that one block relays: one at least.
 fn how_many(pending: &[&Message], cost: &OpeningGas) -> usize {
     let (mut gas, mut bytes) = (0, 0);
     let fitting = pending.iter().take_while(|message| {

@@ -1,10 +1,10 @@
-//! What the block that is being built takes of what its `advance` can carry.
+//! The share of an `advance` transaction that the block being built takes.
 
 use crate::status::BacklogStatus;
 use node::{Node, NodeError};
 use serde::Serialize;
 
-/// What `rollup_budget` answers.
+/// Answer of `rollup_budget`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Budget {
@@ -20,13 +20,13 @@ pub(crate) struct Budget {
     execute_gas: Account,
     /// Gas of the L2.
     gas: Account,
-    /// Which of the three is nearest to its limit.
+    /// The bound that is nearest to its limit.
     nearest: Bound,
     /// Blocks that wait for L1, of a sequencer.
     backlog: Option<BacklogStatus>,
 }
 
-/// What is used, allowed and left of something.
+/// Used, allowed and remaining amount of one resource.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 struct Account {
     used: u64,
@@ -34,7 +34,7 @@ struct Account {
     left: u64,
 }
 
-/// What bounds a block.
+/// A bound of a block.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 enum Bound {
@@ -55,8 +55,8 @@ impl Account {
 }
 
 impl Budget {
-    /// Of the block that would be sealed now. Bytes and EXECUTE gas count what is set aside for what is read behind
-    /// the last transaction.
+    /// Returns the budget of the block that would be sealed now. Bytes and EXECUTE gas count the reserve for reads
+    /// behind the last transaction.
     ///
     /// # Errors
     ///

@@ -1,4 +1,4 @@
-//! What an operator of a node decides.
+//! Configuration of a rollup node.
 
 use crate::{L1Profile, Signer, SubmitterConfig};
 use engine::JwtSecret;
@@ -6,19 +6,19 @@ use node::PoolLimits;
 use rpc::ServerConfig;
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
-/// What a node does.
+/// Role in which a node starts.
 #[derive(Debug, Clone)]
 pub enum Role {
     /// Makes blocks, and brings them to L1.
     Sequencer(Box<SequencerConfig>),
     /// Follows L1, and a sequencer if its URL is given: `ws://…`.
     Follower {
-        /// Where the sequencer serves WebSocket.
+        /// WebSocket URL of the sequencer.
         sequencer: Option<String>,
     },
 }
 
-/// How a sequencer works.
+/// Configuration of a sequencer.
 #[derive(Debug, Clone)]
 pub struct SequencerConfig {
     /// Signs what goes to L1.
@@ -35,13 +35,13 @@ pub struct SequencerConfig {
     pub confirmations: u64,
     /// Longest time for which blocks are made without a look at L1, if L1 allows them to lag twice as far.
     pub l1_drift: Duration,
-    /// How L1 transactions are paid for.
+    /// Payment for L1 transactions.
     pub submitter: SubmitterConfig,
     /// Most that may wait for L1.
     pub backlog: BacklogConfig,
-    /// How much the pool holds.
+    /// Limits of the pool.
     pub pool: PoolLimits,
-    /// What transactions of the pool pay at least.
+    /// Least payment of transactions from the pool.
     pub prices: Prices,
 }
 
@@ -60,7 +60,7 @@ impl Default for BacklogConfig {
     }
 }
 
-/// What a transaction pays at least to whoever takes it into a block, in tips. What L1 forces upon a block pays
+/// Least tips that a transaction pays to the sequencer that includes it. Forced transactions and messages pay
 /// neither.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Prices {
@@ -75,13 +75,13 @@ pub struct Prices {
 pub struct EngineConfig {
     /// The secret of the tokens: of those that are shown here, and of those that are shown to the client.
     pub secret: JwtSecret,
-    /// Where it is served to others, if it is.
+    /// Address at which the Engine API is served, if it is.
     pub serve: Option<SocketAddr>,
     /// URL of the Engine API of a client that is kept at the head of this node, if there is one.
     pub drive: Option<String>,
 }
 
-/// What a node is started with.
+/// Configuration of a node.
 #[derive(Debug, Clone)]
 pub struct Config {
     /// The deployment file.
@@ -96,20 +96,20 @@ pub struct Config {
     pub l1_timeout: Duration,
     /// Prices of EXECUTE on L1.
     pub profile: L1Profile,
-    /// How often L1 is looked at.
+    /// Interval between two looks at L1.
     pub poll_interval: Duration,
-    /// Where the chain lies; `None` to keep it in memory.
+    /// Folder of the chain; `None` to keep the chain in memory.
     pub data_dir: Option<PathBuf>,
-    /// What the node does at first.
+    /// Role at the start.
     pub role: Role,
-    /// How a follower works once it is promoted, if it can be.
+    /// Configuration with which a follower makes blocks once it is promoted, if it can be.
     pub standby: Option<Box<SequencerConfig>>,
-    /// Of a sequencer, WebSocket URL of the node that may have become the sequencer in its place. If that is so,
-    /// this one follows it.
+    /// WebSocket URL of the node that may have replaced this sequencer. If that node makes the blocks, this one
+    /// follows it.
     pub peer: Option<String>,
     /// Loopback address at which the role can be changed, if it can.
     pub admin: Option<SocketAddr>,
-    /// Where it listens.
+    /// Listening addresses and limits of the RPC server.
     pub server: ServerConfig,
     /// The Engine API, if it is used at all.
     pub engine: Option<EngineConfig>,

@@ -9,7 +9,7 @@ use wire::{
     StatelessInput,
 };
 
-/// What an input of EXECUTE holds: one block with its witness, or a batch of blocks with one for all.
+/// Decoded input of EXECUTE: one block with its witness, or a batch of blocks with one witness for all.
 #[allow(clippy::large_enum_variant, reason = "there is one at a time, on the stack")]
 enum Decoded<'a> {
     Block(StatelessInput<'a>),
@@ -57,7 +57,7 @@ pub(crate) fn hashes_in(bytes: &[u8]) -> Vec<B256> {
 }
 
 /// Executes the block with this hash that an input holds, on a chain that has its parent, and checks all
-/// that its header says. Its witness goes with it, so that nobody has to make it again.
+/// that its header says. Its witness goes with it, so that it is not made again.
 ///
 /// # Errors
 ///

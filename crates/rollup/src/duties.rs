@@ -1,5 +1,5 @@
-//! What an L2 block owes, and the evidence for what it has done about it: what `RelayDuty` and
-//! `ForcedDuty` ask of `advance`.
+//! Duties of an L2 block, and the evidence that they are done, as `RelayDuty` and `ForcedDuty` ask for it at
+//! `advance`.
 
 use crate::{RollupError, anchor::anchor_of, l1::ForcedEntry, l1::L1View, sync::relayed_after};
 use alloy_primitives::{Address, B256, Bytes, KECCAK256_EMPTY, U256};
@@ -16,10 +16,10 @@ use std::sync::Arc;
 /// Relayed messages of which L1 does not know, beyond which it is told of its own accord.
 const UNPROVEN: u64 = AHEAD / 2;
 
-/// What of a rollup's rules never changes.
+/// Immutable rules of a rollup.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rules {
-    /// How far, in seconds, a block may lie behind L1.
+    /// Most seconds that a block may lie behind L1.
     pub max_lag: u64,
     /// Age of the head, in seconds, from which on anyone may advance.
     pub open_after: u64,
@@ -33,10 +33,10 @@ pub struct Rules {
     pub forced_expiry: u64,
 }
 
-/// What L1 knows of the duties.
+/// State of the duties as L1 knows it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Duties {
-    /// How many messages are known to have been relayed.
+    /// Number of messages that L1 knows to be relayed.
     pub relayed: u64,
     /// From this L2 time on, one that is not known to be may be overdue.
     pub relay_due: u64,
@@ -48,7 +48,7 @@ pub struct Duties {
     pub forced_first_since: u64,
 }
 
-/// What a block has left undone, so that L1 would not take it.
+/// A duty that a block has left undone, so that L1 would refuse the block.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum DutyError {
     /// A due forced transaction is not in the block, and could have been.
@@ -66,13 +66,13 @@ pub enum DutyError {
     MessagesOverdue {
         /// Number of the block.
         block: u64,
-        /// How many have been relayed after it.
+        /// Number of messages that are relayed after it.
         relayed: u64,
         /// Since when.
         due: u64,
     },
     /// The anchor of a block is none that this node has made or read.
-    #[error("block {block} carries an anchor that nobody here knows: {anchor}")]
+    #[error("block {block} carries an anchor that this node does not know: {anchor}")]
     AnchorUnknown {
         /// Number of the block.
         block: u64,
@@ -86,7 +86,7 @@ pub enum DutyError {
 ///
 /// # Errors
 ///
-/// [`DutyError`] if L1 would refuse one of them, whatever is said of it.
+/// [`DutyError`] if L1 would refuse one of them with any evidence.
 pub fn evidence(
     chain: &ChainReader,
     view: &L1View,
@@ -177,7 +177,7 @@ fn relay_proof(
     Ok((proof, since.saturating_add(rules.relay_deadline)))
 }
 
-/// What a block does about forced transactions, if it does, or owes, anything.
+/// Returns the evidence about forced transactions that a block includes or owes, if there are any.
 fn forced(
     chain: &ChainReader,
     view: &L1View,
@@ -219,7 +219,7 @@ fn forced(
     Ok(Ok(Some(ForcedBatch { index, discharges, next })))
 }
 
-/// What becomes of an entry.
+/// Resolution of an entry.
 enum Judged {
     As(Box<Discharge>),
     NotDue,

@@ -1,4 +1,4 @@
-//! What can go wrong in the node of a rollup.
+//! Errors of a rollup node.
 
 use crate::DutyError;
 use alloy_primitives::{Address, B256, U256};
@@ -11,7 +11,7 @@ use node::NodeError;
 use std::{io, path::PathBuf};
 use wire::DecodeError;
 
-/// Why L1 could not be followed.
+/// An error of reading L1.
 #[derive(Debug, thiserror::Error)]
 pub enum L1Error {
     /// The node of L1 does not answer, or refuses.
@@ -20,11 +20,11 @@ pub enum L1Error {
     /// The node of L1 contradicts itself, or a header that it gave before.
     #[error("the L1 node lies: {what} is {got}, but it must be {expected}")]
     Mismatch {
-        /// What is wrong.
+        /// The value that is wrong.
         what: &'static str,
-        /// What the node says.
+        /// Value that the L1 node gave.
         got: String,
-        /// What it must be.
+        /// Expected value.
         expected: String,
     },
     /// The nodes of L1 have different blocks at one height.
@@ -71,10 +71,10 @@ pub enum L1Error {
         block: u64,
         /// The versioned hashes.
         hashes: String,
-        /// What it says.
+        /// The node's error.
         source: Box<Self>,
     },
-    /// Blocks of the L2 lie in blobs, and there is nobody to ask for them.
+    /// Blocks of the L2 lie in blobs, and no consensus client is configured.
     #[error(
         "L2 blocks lie in the blobs of {0}: the URL of a consensus client is needed (l1_beacon)"
     )]
@@ -99,13 +99,13 @@ where
     }
 }
 
-/// Why the node of a rollup cannot start or go on.
+/// An error for which a rollup node cannot start or go on.
 #[derive(Debug, thiserror::Error)]
 pub enum RollupError {
     /// L1 could not be followed.
     #[error(transparent)]
     L1(#[from] L1Error),
-    /// What was read of L1 cannot be kept, or what was kept cannot be read.
+    /// The file of L1's history cannot be read or written.
     #[error("what was read of L1: {0}")]
     L1Log(#[from] DiskError),
     /// A contract of the rollup could not be asked.
@@ -128,10 +128,10 @@ pub enum RollupError {
     Input {
         /// Number of the block.
         number: u64,
-        /// What is wrong.
+        /// The decoding error.
         source: DecodeError,
     },
-    /// What goes into blobs cannot be made blobs of.
+    /// An input that cannot be encoded as blobs.
     #[error("the blobs of an advance cannot be made: {0}")]
     Blobs(String),
     /// L1 does not want a transaction with blobs.
@@ -152,19 +152,19 @@ pub enum RollupError {
     Diverged {
         /// The L2 block.
         number: u64,
-        /// What differs.
+        /// The value that differs.
         what: &'static str,
-        /// What this node has.
+        /// This node's value.
         got: B256,
-        /// What L1 says.
+        /// L1's value.
         expected: B256,
     },
     /// The L1 is another one than that of the deployment.
     #[error("the L1 has chain id {got}, but the deployment is on {expected}")]
     OtherL1 {
-        /// What the node says.
+        /// The L1 node's value.
         got: u64,
-        /// What the deployment says.
+        /// The deployment's value.
         expected: u64,
     },
     /// The address of the deployment holds another rollup, or none.
@@ -172,7 +172,7 @@ pub enum RollupError {
     OtherRollup {
         /// The address.
         rollup: Address,
-        /// What differs.
+        /// The difference.
         reason: String,
     },
     /// The sequencing policy does not let the account of this node advance the rollup now.
@@ -180,7 +180,7 @@ pub enum RollupError {
     NotAuthorized {
         /// The account.
         account: Address,
-        /// What the policy says.
+        /// The policy's reason.
         reason: String,
     },
     /// The configuration does not fit L1.
@@ -195,7 +195,7 @@ pub enum RollupError {
     SharedKeys {
         /// The account of both.
         account: Address,
-        /// How often.
+        /// Number of times.
         times: u64,
         /// The L1 transaction that did it last.
         transaction: B256,
@@ -210,18 +210,18 @@ pub enum RollupError {
         number: u64,
         /// Its time, in seconds.
         got: u64,
-        /// That of L1's next block.
+        /// Time of L1's next block.
         expected: u64,
     },
     /// A block has left something undone.
     #[error(transparent)]
     Duty(#[from] DutyError),
-    /// EXECUTE refuses a block that somebody shows.
+    /// EXECUTE refuses a block of the unsafe feed or of the Engine API.
     #[error("EXECUTE refuses block {hash}: {reason}")]
     Refused {
         /// The block.
         hash: B256,
-        /// Why.
+        /// EXECUTE's reason.
         reason: ExecuteError,
     },
     /// A block of another chain.
@@ -229,7 +229,7 @@ pub enum RollupError {
     OtherL2 {
         /// Its chain id.
         got: u64,
-        /// That of the L2.
+        /// Chain id of the L2.
         expected: u64,
     },
     /// The deployment file.
@@ -253,9 +253,9 @@ pub enum RollupError {
     /// The file of the pool cannot be used.
     #[error("cannot use {}: {source}", path.display())]
     Pool {
-        /// Which.
+        /// The file.
         path: PathBuf,
-        /// Why not.
+        /// The I/O error.
         source: io::Error,
     },
     /// The file of what was spent on L1 cannot be used.
@@ -275,17 +275,17 @@ pub enum RollupError {
     /// The account that advances the rollup has too little.
     #[error("{account} has {balance} wei on L1, and the next transaction may cost {cost}")]
     Funds {
-        /// Who pays.
+        /// Account that pays.
         account: Address,
-        /// What it has.
+        /// Its balance in wei.
         balance: U256,
-        /// What it needs.
+        /// Cost in wei.
         cost: U256,
     },
     /// The limit of what may be spent is reached.
     #[error("{spent} wei were spent on L1 in a day, and the limit is {limit}")]
     SpendingLimit {
-        /// What was spent.
+        /// Wei that were spent.
         spent: u128,
         /// The limit.
         limit: u128,
@@ -323,7 +323,7 @@ pub enum RollupError {
     Config {
         /// The field.
         field: &'static str,
-        /// What is wrong.
+        /// The reason.
         reason: String,
     },
 }

@@ -11,13 +11,13 @@ use wire::StatelessInput;
 #[derive(Debug)]
 pub struct Follower {
     sync: Sync,
-    /// Whether somebody says more than L1 does: a sequencer, or a caller of the Engine API.
+    /// `true` if a sequencer, or a caller of the Engine API, brings blocks that L1 does not have yet.
     has_feed: bool,
-    /// Whether L1 was reorganised, and the L2 has not followed: that may have failed.
+    /// `true` if L1 was reorganised and the L2 has not followed yet, because that may have failed.
     is_reverted: bool,
     /// Transactions of blocks that gave way, and that may stand in later ones.
     displaced: Vec<RecoveredTransaction>,
-    /// Where they are kept over a restart.
+    /// File that keeps them over a restart.
     pool_log: Option<Arc<PoolLog>>,
 }
 
@@ -32,7 +32,7 @@ impl Follower {
         Self { sync, has_feed, is_reverted: false, displaced, pool_log }
     }
 
-    /// What another role goes on with, and transactions that wait for their place in a block.
+    /// Returns the synced L2 for the next role, and the transactions that wait for their place in a block.
     pub(crate) fn into_parts(self) -> (Sync, Vec<RecoveredTransaction>) {
         (self.sync, self.displaced)
     }
@@ -78,7 +78,7 @@ impl Follower {
             }
             Ok::<_, RollupError>(())
         })?;
-        // Whatever a sequencer or a caller of the Engine API has made of it meanwhile: what L1 has taken
+        // A sequencer or a caller of the Engine API may have moved the head meanwhile: what L1 has taken
         // stands.
         let safe = sync.safe()?;
         if sync.chain().canonical_hash(safe.header.number)? != Some(safe.hash) {
@@ -102,7 +102,7 @@ impl Follower {
     }
 
     /// Forgets transactions of blocks that gave way once their nonces are used. Until then L1 may have been
-    /// reorganised, and whoever brings them there again may be this node.
+    /// reorganised, and this node may be the one that brings them there again.
     fn forget_used(&mut self) -> Result<(), RollupError> {
         if self.displaced.is_empty() {
             return Ok(());

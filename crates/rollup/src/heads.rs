@@ -1,4 +1,4 @@
-//! Which heads a caller of the Engine API may choose.
+//! Heads that a caller of the Engine API may choose.
 
 use crate::rpc_methods::Shared;
 use chain::{Block, ChainReader};

@@ -1,4 +1,4 @@
-//! What a monitor sees of a node.
+//! Health and metrics of a rollup node.
 
 use crate::{Status, l1::Answered, rpc_methods::Shared, status::BacklogStatus};
 use alloy_primitives::U256;
@@ -110,7 +110,7 @@ const GWEI: u128 = 1_000_000_000;
 #[derive(Debug)]
 pub(crate) struct Readiness {
     pub(crate) shared: Arc<Shared>,
-    /// When L1 answered last.
+    /// Time of L1's last answer.
     pub(crate) answered: Answered,
     /// Longest time since then.
     pub(crate) longest_silence: Duration,

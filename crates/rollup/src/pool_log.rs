@@ -163,7 +163,7 @@ impl PoolLog {
         if end.file.length() < REWRITE_FROM.max(end.rewritten * 4) {
             return Ok(());
         }
-        // Nothing is noted meanwhile: whoever notes holds the node, or is the thread that tidies. What was noted before
+        // Nothing is noted meanwhile: a thread that notes holds the node, or is the thread that tidies. What was noted before
         // is in the pool, or gave way.
         let (transactions, noted) = node.read(|node| {
             let (mut all, mut seen) = (Vec::<Bytes>::new(), B256Set::default());
@@ -251,13 +251,13 @@ impl KeptPool {
     }
 }
 
-/// What a file held, offered to the pool again.
+/// Transactions of a file, offered to the pool again.
 #[derive(Debug, Default)]
 struct Offered {
-    /// How many the pool takes.
+    /// Number of transactions that the pool takes.
     taken: usize,
-    /// Those that it refuses, oldest first, but for those whose nonces are used. They may need what the next blocks
-    /// bring: a deposit that stood in a block which is gone.
+    /// Transactions that the pool refuses, oldest first, without those whose nonces are used. They may need the next
+    /// blocks: a deposit that stood in a block which is gone.
     refused: Vec<RecoveredTransaction>,
 }
 

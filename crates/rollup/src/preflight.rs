@@ -35,11 +35,11 @@ pub struct Check {
     pub name: &'static str,
     /// Result.
     pub verdict: Verdict,
-    /// What was found.
+    /// The value that was found.
     pub got: String,
-    /// What a node needs.
+    /// The value that a node needs.
     pub expected: String,
-    /// What to do about it, unless it passed.
+    /// Advice for the operator, unless the check passed.
     pub advice: Option<&'static str>,
 }
 

@@ -57,7 +57,7 @@ impl L1Profile {
         let (intrinsic, floor) = posting::transaction_gas(fork, &input);
         let runs_with = |gas: u64| runs(client, &input, intrinsic.saturating_add(gas));
         let (little, much) = (reserve - reserve / TOLERANCE, reserve + reserve / TOLERANCE);
-        // A transaction has no less gas than its bytes cost at least, whatever EXECUTE asks for.
+        // A transaction has no less gas than its bytes cost at least, for any price of EXECUTE.
         let is_enough = runs_with(much.max(floor.saturating_sub(intrinsic)))?;
         let is_more_than_enough = intrinsic + little >= floor && runs_with(little)?;
         if is_enough && !is_more_than_enough {

@@ -1,8 +1,8 @@
-//! How far a node has read a chain that is long already.
+//! Progress of a node that reads a long chain.
 
 use std::time::{Duration, Instant};
 
-/// How often it is said.
+/// Interval between two log lines.
 const INTERVAL: Duration = Duration::from_secs(5);
 
 /// The way from where reading began to the newest block.

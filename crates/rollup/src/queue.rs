@@ -16,7 +16,7 @@ struct Sent {
     root: B256,
 }
 
-/// What the queue knows of a message.
+/// The queue's knowledge of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum KnownMessage {
     /// Hash of a message that the queue holds, or that the L2 has kept since its delivery failed.
@@ -139,7 +139,7 @@ impl MessageQueue {
         self.messages.len() + self.checkpoints.len() + self.kept.len()
     }
 
-    /// What is known of the message with this index.
+    /// Returns the queue's knowledge of the message with this index.
     pub fn find(&self, index: u64) -> KnownMessage {
         match self.position(index).and_then(|at| self.messages.get(at)) {
             Some(sent) => KnownMessage::Hash(sent.message.hash()),

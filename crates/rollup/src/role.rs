@@ -38,7 +38,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// How long the working thread is waited for in the end: it may hang at an L1 that does not answer.
+/// Longest wait for the worker thread at the end: it may hang at an L1 that does not answer.
 const FAREWELL: Duration = Duration::from_secs(1);
 
 /// A node that runs until it is stopped.
@@ -189,7 +189,7 @@ impl RollupNode {
         &self.node
     }
 
-    /// What it says of itself.
+    /// The node's status.
     pub fn status(&self) -> crate::Status {
         self.shared.status(&self.node)
     }
@@ -199,12 +199,12 @@ impl RollupNode {
         &self.ports.server
     }
 
-    /// Where its role can be changed, if it can.
+    /// Address at which an operator can change the role, if the node has one.
     pub fn admin_address(&self) -> Option<SocketAddr> {
         self.ports.admin.as_ref().and_then(|admin| admin.addresses().first().copied())
     }
 
-    /// Where it serves the Engine API, if it does.
+    /// Address at which the node serves the Engine API, if it does.
     pub fn engine_address(&self) -> Option<SocketAddr> {
         self.ports.engine.as_ref().map(EngineServer::address)
     }

@@ -1,4 +1,4 @@
-//! What a node answers about its rollup: the `rollup_` methods.
+//! The `rollup_` methods of a node.
 
 use crate::{
     L1View, Status,
@@ -33,22 +33,22 @@ const MOST_INPUT_BYTES: usize = 8 << 20;
 /// Blocks that are looked through for a message to L1.
 const MOST_BLOCKS: u64 = 8_191;
 
-/// What the thread that works tells those that answer.
+/// State that the worker thread shares with the RPC methods.
 #[derive(Debug, Default)]
 pub(crate) struct Shared {
     pub(crate) status: Mutex<Status>,
     /// L1 as far as it was read, once it was.
     pub(crate) view: Mutex<Option<Arc<L1View>>>,
-    /// Whether this node makes the blocks.
+    /// `true` while this node makes the blocks.
     pub(crate) makes_blocks: AtomicBool,
     /// Transactions of blocks that gave way, which wait for their places in the next ones, and their hashes.
     pub(crate) deferred: Mutex<Vec<(B256, Bytes)>>,
-    /// How far a driven client has come.
+    /// Progress of a driven client.
     pub(crate) driven: Mutex<Option<Arc<Mutex<Driven>>>>,
 }
 
 impl Shared {
-    /// What the node says of itself, with the head as it is now.
+    /// The node's status, with the head as it is now.
     pub(crate) fn status(&self, node: &Node) -> Status {
         let head = node.read(|node| Arc::clone(node.chain.head()));
         let unsafe_head = BlockId { number: head.header.number, hash: head.hash };
@@ -57,7 +57,7 @@ impl Shared {
     }
 }
 
-/// What the methods work on.
+/// State shared by all `rollup_` methods.
 #[derive(Debug)]
 pub(crate) struct RollupApi {
     pub(crate) api: Api,
@@ -70,7 +70,7 @@ impl Context for RollupApi {
     }
 }
 
-/// How far a message from L1 has come.
+/// State of a message from L1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 enum MessageState {
@@ -82,18 +82,18 @@ enum MessageState {
     Relayed,
     /// Its target did not take it: anyone can try again.
     Failed,
-    /// Nobody has tried to deliver it yet: anyone can.
+    /// Its delivery was not tried yet: anyone can try it.
     Parked,
 }
 
-/// How far a forced transaction has come.
+/// State of a forced transaction.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct ForcedStatus {
     /// `null`, as the L1 block is, if it was discharged so long ago that the node has forgotten it.
     hash: Option<B256>,
     l1_block: Option<u64>,
-    /// Whether L1 waits for it no more.
+    /// `true` once L1 no longer waits for it.
     discharged: bool,
     /// The L2 block that holds it, if one does.
     l2_block: Option<u64>,

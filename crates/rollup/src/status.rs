@@ -1,10 +1,10 @@
-//! What a node says of itself.
+//! Status of a node.
 
 use alloy_primitives::{Address, B256, U256};
 use engine::Driven;
 use serde::Serialize;
 
-/// Where a node stands.
+/// Heads, synchronisation and faults of a node.
 #[derive(Debug, Clone, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Status {
@@ -24,11 +24,12 @@ pub struct Status {
     pub safe_head: BlockId,
     /// The newest L2 block that a final L1 block has taken.
     pub finalized_head: BlockId,
-    /// Whether all of L1 has been read.
+    /// `true` once all of L1 has been read.
     pub synced: bool,
-    /// What it could not do when it last tried, if anything.
+    /// Error of the node's last attempt, if it failed.
     pub fault: Option<String>,
-    /// How often L1 took blocks of the same account in the places of this sequencer's: another node has its keys.
+    /// Number of times that L1 took blocks of the same account in the places of this sequencer's: another node has
+    /// its keys.
     pub overtaken: u64,
     /// The account that advances the rollup, if this node does.
     pub submitter: Option<SubmitterStatus>,
@@ -57,7 +58,7 @@ pub struct SubmitterStatus {
     pub spent_today: u128,
     /// The first transaction that L1 does not have yet.
     pub in_flight: Option<B256>,
-    /// How many there are.
+    /// Number of transactions in flight.
     pub transactions_in_flight: usize,
     /// L2 blocks that L1 does not have yet.
     pub unsafe_blocks: u64,

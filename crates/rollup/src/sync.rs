@@ -19,11 +19,11 @@ use std::{collections::VecDeque, sync::Arc};
 #[derive(Debug)]
 pub(crate) struct Sync {
     pub(crate) node: Arc<Node>,
-    /// What has been read of L1, as it was handed over last.
+    /// The view of L1 that was handed over last.
     pub(crate) view: Arc<L1View>,
     /// Blocks that L1 has taken and this node has not: one of them may have failed for now.
     waiting: VecDeque<Advanced>,
-    /// What [`Followed`] will say once a look at L1 has come to its end.
+    /// Result of the look at L1 that is not at its end yet.
     followed: Followed,
     progress: Progress,
 }
@@ -165,26 +165,26 @@ impl Sync {
     }
 }
 
-/// What a look at L1 has come to.
+/// Result of a look at L1.
 #[derive(Debug, Default)]
 pub(crate) struct Followed {
-    /// Whether L1 was reorganised.
+    /// `true` if L1 was reorganised.
     pub(crate) reverted: bool,
     /// Transactions of L2 blocks in whose places L1 has taken others.
     pub(crate) displaced: Vec<RecoveredTransaction>,
     /// The last L1 transaction that has brought such blocks.
     pub(crate) overtaken_by: Option<B256>,
-    /// Whether there is more to be read already.
+    /// `true` if L1 has more to be read already.
     pub(crate) more: bool,
 }
 
-/// How many messages the anchor of a block covers, as `L1Anchor` keeps it.
+/// Number of messages that the anchor of a block covers, as `L1Anchor` keeps it.
 pub(crate) fn covered_by(chain: &ChainReader, block: &Arc<Block>) -> Result<u64, RollupError> {
     let slot = chain.state_after(block).storage(L1_ANCHOR, U256::ZERO)?;
     Ok(slot.as_limbs()[1])
 }
 
-/// How many messages have been relayed after a block.
+/// Number of messages that are relayed after a block.
 pub(crate) fn relayed_after(chain: &ChainReader, block: &Arc<Block>) -> Result<u64, RollupError> {
     let slot = chain.state_after(block).storage(L2_MESSENGER, U256::ZERO)?;
     Ok(slot.as_limbs()[0])
@@ -233,8 +233,8 @@ pub(crate) fn rules(client: &L1Client, deployment: &Deployment) -> Result<Rules,
     Ok(rules)
 }
 
-/// What L1 knows of the duties at its block with this hash. It is asked and not derived: a sequencer that is told wrongly
-/// makes a transaction that fails.
+/// Asks L1 for the state of the duties at its block with this hash. The answer is not derived: a sequencer that is
+/// told wrongly makes a transaction that fails.
 pub(crate) fn duties(client: &L1Client, rollup: Address, at: B256) -> Result<Duties, RollupError> {
     let provider = client.inner().provider().clone();
     let duties = client.wait(async move {
@@ -255,12 +255,12 @@ pub(crate) struct Admission {
     account: Address,
     /// L1 time from which on anyone may advance; 0 without a policy.
     open_at: u64,
-    /// Where the policy wants the fees, or why it does not let the account advance.
+    /// Fee recipient that the policy demands, or its reason for refusing the account.
     policy: Result<Option<Address>, String>,
 }
 
 impl Admission {
-    /// Where the fees of a block must go for L1 to take it at this time, if the policy says so.
+    /// Returns the fee recipient that a block must have for L1 to take it at this time, if the policy demands one.
     ///
     /// # Errors
     ///

@@ -16,12 +16,12 @@ const RECONNECT: Duration = Duration::from_secs(1);
 /// The moment that the thread which takes blocks needs.
 const PAUSE: Duration = Duration::from_millis(20);
 
-/// Whom a node listens to, if to anybody.
+/// The node whose unsafe blocks a follower takes, if it takes any.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Feed(Arc<watch::Sender<Option<String>>>);
 
 impl Feed {
-    /// From now on it is this one, or nobody.
+    /// Listens to the node at this URL from now on, or to none.
     pub(crate) fn follow(&self, url: Option<String>) {
         self.0.send_replace(url);
     }

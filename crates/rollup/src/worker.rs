@@ -35,7 +35,7 @@ pub(crate) use crate::l1::room::LONGEST_PAUSE;
 /// The pause when there is nothing to do.
 const PAUSE: Duration = Duration::from_millis(20);
 
-/// What both roles are made from.
+/// Parts that both roles are made from.
 #[derive(Debug)]
 pub(crate) struct Start {
     pub(crate) rules: Rules,
@@ -45,15 +45,15 @@ pub(crate) struct Start {
     pub(crate) data_dir: Option<PathBuf>,
     /// The file of the pool, in either role: what was acknowledged goes into a block once this node makes them.
     pub(crate) kept_pool: Option<KeptPool>,
-    /// How it makes blocks, if it can.
+    /// Configuration for making blocks, if the node can.
     pub(crate) sequencing: Option<Box<SequencerConfig>>,
     /// WebSocket URL of the node that makes the blocks if this one does not.
     pub(crate) peer: Option<String>,
-    /// Whether callers of the Engine API bring blocks.
+    /// `true` if callers of the Engine API bring blocks.
     pub(crate) has_callers: bool,
     pub(crate) feed: Feed,
     pub(crate) runtime: tokio::runtime::Handle,
-    /// How often L1 is looked at.
+    /// Interval between two looks at L1.
     pub(crate) poll: Duration,
     /// Set when the node ends.
     pub(crate) stop: Arc<AtomicBool>,
@@ -65,16 +65,16 @@ enum Acting {
     Follower(Box<Follower>),
 }
 
-/// What has come of reading L1.
+/// State of reading L1.
 #[derive(Debug)]
 struct Reading {
-    /// Whether all of L1 has been read, and the L2 brought to where that says it is.
+    /// `true` once all of L1 has been read, and the L2 has been brought to that.
     is_synced: bool,
-    /// Whether L1 had more to be read at the last look.
+    /// `true` if L1 had more to be read at the last look.
     has_more: bool,
-    /// Why the last look failed.
+    /// The last look, if it failed.
     unread: Option<FailedLook>,
-    /// Why the L2 could not be brought to where L1 says that it is.
+    /// Reason why the L2 could not be brought to the state that L1 has.
     not_followed: Option<String>,
     /// When that is tried again, and the pause after that.
     again: Option<(Instant, Duration)>,
@@ -109,8 +109,8 @@ pub(crate) struct Worker {
     pool_log: Option<Arc<PoolLog>>,
     /// Transactions that wait for their place in a block, and not in the pool, until the next role takes them over.
     kept: Vec<RecoveredTransaction>,
-    /// How often, since it began to make blocks, L1 took blocks of its own account that it has not made, and the last
-    /// transaction with such blocks.
+    /// Number of times, since the node began to make blocks, that L1 took blocks of its account that it has not made;
+    /// and the last transaction with such blocks.
     overtaken: (u64, B256),
 }
 
@@ -178,7 +178,7 @@ impl Worker {
         self.acting = Some(Acting::Sequencer(Box::new(sequencer)));
     }
 
-    /// Makes no blocks from now on, and listens to whoever does.
+    /// Makes no blocks from now on, and listens to the node that does.
     fn follow(&mut self, sync: Sync) {
         let peer = self.start.peer.clone();
         let has_feed = peer.is_some() || self.start.has_callers;

@@ -43,12 +43,12 @@ pub(crate) struct Work {
     /// The chain, which holds all blocks that `view` says L1 has taken.
     pub(crate) chain: ChainReader,
     pub(crate) view: Arc<L1View>,
-    /// What L1 knew of the duties at the head of `view`.
+    /// Duties as L1 knew them at the head of `view`.
     pub(crate) duties: Duties,
     pub(crate) clock: L1Clock,
 }
 
-/// What the sequencer leaves for the batcher.
+/// Orders of the sequencer to the batcher.
 #[derive(Debug, Default)]
 struct Mailbox {
     /// The newest work; `None` while L1 cannot be read.
@@ -60,16 +60,16 @@ struct Mailbox {
     stop: bool,
 }
 
-/// What the batcher says of itself.
+/// Status of the batcher.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Report {
     pub(crate) status: SubmitterStatus,
     pub(crate) throughput: Throughput,
-    /// Why blocks wait that should be on their way to L1.
+    /// Reason why blocks wait that should be on their way to L1.
     pub(crate) not_submitted: Option<String>,
 }
 
-/// What both sides of the mailbox share.
+/// State that both sides of the mailbox share.
 #[derive(Debug, Default)]
 struct Desk {
     mailbox: Mutex<Mailbox>,
@@ -110,7 +110,7 @@ impl BatcherRoom {
         (mailbox.forget, mailbox.work) = (true, None);
     }
 
-    /// What it said last.
+    /// The batcher's newest report.
     pub(crate) fn report(&self) -> Report {
         let mut report = self.desk.report.lock().clone();
         if self.thread.as_ref().is_none_or(JoinHandle::is_finished) {
@@ -280,7 +280,7 @@ impl Batcher {
         mailbox.forget || mailbox.stop
     }
 
-    /// What a transaction on L1 may have.
+    /// Limits of a transaction on L1.
     const fn limits(&self) -> &L1Limits {
         &self.config.submitter.limits
     }

@@ -1,4 +1,4 @@
-//! Which way blocks go to L1: as calldata, or in blobs but for the heads of their inputs.
+//! The choice between calldata and blobs: of inputs in blobs, the heads alone are calldata.
 
 use super::{Batcher, Work};
 use crate::{
@@ -36,13 +36,14 @@ pub(super) struct Plan {
     pub(super) load: Load,
 }
 
-/// Whether blobs are used: a transaction with them costs gas although it fails, and L1 cannot be asked before.
+/// Backoff of posting through blobs: a transaction with blobs costs gas although it fails, and L1 cannot be asked
+/// before.
 #[derive(Debug, Default)]
 pub(super) struct BlobTrust {
     /// The first L1 block at which they are tried again.
     again_at: u64,
     pause: u64,
-    /// Why they were not used last.
+    /// The last reason for not using blobs, so that each is logged once.
     said: Option<String>,
 }
 
@@ -76,8 +77,8 @@ impl BlobTrust {
 }
 
 impl Batcher {
-    /// As many of the oldest waiting blocks as go through blobs, and what carries them, if each of them costs less
-    /// that way than as `calldata`.
+    /// Returns as many of the oldest waiting blocks as go through blobs, and the transaction that carries them, if
+    /// each of them costs less that way than as `calldata`.
     pub(super) fn by_blobs(
         &mut self,
         work: &Work,
@@ -121,7 +122,7 @@ impl Batcher {
         Ok(Some(Plan { blocks, load }))
     }
 
-    /// Whether blocks may go through blobs now, as far as is known.
+    /// Returns `true` if nothing known keeps blocks from going through blobs.
     pub(super) fn may_use_blobs(&self, work: &Work) -> bool {
         self.reads_blobs && self.blobs.allows(work.l1_head()) && self.blobs.said.is_none()
     }
@@ -211,7 +212,8 @@ impl Batcher {
         })
     }
 
-    /// What L1 asks for now; `None` if it does not take inputs that end in blobs, or for more than may be paid.
+    /// Returns L1's prices now; `None` if L1 does not take inputs that end in blobs, or asks for more than may be
+    /// paid.
     fn prices(&mut self, work: &Work, fork: ProtocolFork) -> Result<Option<L1Prices>, RollupError> {
         let provider = self.client.inner().provider().clone();
         // Where EXECUTE takes such inputs, it refuses one without anything; elsewhere nothing is there, and a
@@ -250,7 +252,7 @@ impl Work {
         newest_fork(&self.chain.config().spec, self.l1_time(), of_block)
     }
 
-    /// How many of the oldest blocks L1 can take now, under the rules of this fork.
+    /// Number of the oldest blocks that L1 can take now, under the rules of this fork.
     fn count_on(&self, waiting: &[Arc<Block>], fork: ProtocolFork) -> usize {
         let (chain, time) = (&self.chain, self.l1_time());
         let fork_of = |block: &Arc<Block>| chain.config().spec.fork_at(block.header.timestamp);

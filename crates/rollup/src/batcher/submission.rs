@@ -1,4 +1,4 @@
-//! What goes to L1, and when.
+//! The content and the time of each transaction to L1.
 
 use super::{Batcher, Work, planning::Plan};
 use crate::{
@@ -21,7 +21,7 @@ pub(super) const MAX_BLOCKS: usize = 32;
 /// Blocks, and the input that brings all of them.
 type Fitting = (Vec<Arc<Block>>, Input);
 
-/// What a look at the blocks that wait has come to.
+/// Result of a look at the blocks that wait.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Outcome {
     /// All of them are at L1 or on their way, or the next of them are now.
@@ -127,8 +127,8 @@ impl Batcher {
         sent.map(|()| Outcome::Brought)
     }
 
-    /// As many of the oldest blocks as one L1 transaction carries, and what it carries: one batch of all, which
-    /// share a witness and a fork, or of one block its shortest input.
+    /// Returns as many of the oldest blocks as one L1 transaction carries, and the input that carries them: one batch
+    /// of all, which share a witness and a fork, or the shortest input of one block.
     fn what_fits(
         &mut self,
         work: &Work,

@@ -1,4 +1,4 @@
-//! When L1 answered last.
+//! Time of L1's last answer.
 
 use parking_lot::Mutex;
 use std::{

@@ -47,7 +47,7 @@ struct DepositContract {
     chain_id: String,
 }
 
-/// What a consensus client says of the chain that it follows.
+/// Facts that a consensus client tells about its chain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct BeaconFacts {
     /// Time of the first slot, in seconds.
@@ -131,7 +131,7 @@ impl BlobNode {
         hashes.iter().map(found).collect()
     }
 
-    /// What the node says the blobs with these hashes are, in the block of this time.
+    /// Returns the blobs with these hashes in the block of this time, as the node gives them.
     fn given(&self, timestamp: u64, hashes: &str) -> Result<Vec<Bytes>, L1Error> {
         let (genesis, seconds) = self.slots()?;
         let slot = timestamp.saturating_sub(genesis) / seconds;
@@ -185,7 +185,7 @@ fn versioned_hash(blob: &[u8]) -> Option<B256> {
 }
 
 /// The whole input that EXECUTE has seen in a transaction with these blobs; `None` if it cannot have taken
-/// what was given, which is whatever somebody has called the rollup with.
+/// what was given, which is the calldata of any caller of the rollup.
 pub(crate) fn whole_input(given: &[u8], blobs: &[Bytes]) -> Option<Bytes> {
     let (head, trailer) = Trailer::split(given).ok()?;
     let own = blobs.get(trailer.blobs())?;

@@ -1,4 +1,4 @@
-//! What an L1 node says, believed only as far as it hashes to a header.
+//! Answers of L1 nodes, believed only as far as they hash to a header.
 
 use crate::{
     L1Error,
@@ -40,7 +40,7 @@ pub struct L1Client {
 pub struct L1Transaction {
     /// Its hash.
     pub hash: B256,
-    /// What it calls; `None` for a creation.
+    /// Called contract; `None` for a creation.
     pub to: Option<Address>,
     /// Its calldata.
     pub input: Bytes,
@@ -115,7 +115,7 @@ impl L1Client {
         }
     }
 
-    /// When it answered last.
+    /// Time of its last answer.
     pub(crate) const fn answered(&self) -> &Answered {
         &self.answered
     }
@@ -237,7 +237,7 @@ impl L1Client {
         Ok(headers)
     }
 
-    /// As [`Self::transactions`] for several blocks, side by side. A block whose bloom names none of the
+    /// Fetches [`Self::transactions`] of several blocks, side by side. A block whose bloom names none of the
     /// addresses is not asked for.
     pub(super) fn transactions_of(
         &self,
@@ -312,7 +312,7 @@ fn hash_at(node: &Client, number: BlockNumberOrTag) -> Option<Option<B256>> {
     Some(block.map(|block| block.header.inner.hash_slow()))
 }
 
-/// Whether a block may hold logs of one of these addresses: if not, it holds none.
+/// Returns `false` if a block has no logs of these addresses; `true` if it may have some.
 fn may_concern(bloom: &Bloom, addresses: &[Address]) -> bool {
     addresses.iter().any(|address| bloom.contains_input(BloomInput::Raw(address.as_slice())))
 }

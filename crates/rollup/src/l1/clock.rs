@@ -1,8 +1,8 @@
-//! What time it is on L1.
+//! The time on L1, estimated between its answers.
 
 use std::time::{Duration, Instant};
 
-/// L1's clock, as far as this machine can tell. It goes as fast as ours, whatever ours shows, and stays
+/// L1's clock, as far as this machine can tell. It goes as fast as the local clock, for any local time, and stays
 /// between L1's head and the block that L1 would make now: some nodes of L1 show the present as the time of
 /// that, some the next slot, and a development node may stand still or be years away.
 ///
@@ -14,9 +14,9 @@ pub(crate) struct L1Clock {
     shown: Option<(u64, Instant)>,
     /// Time of L1's head, and of its next block.
     bounds: (u64, u64),
-    /// When it was set last.
+    /// Time at which it was set last.
     set: Option<Instant>,
-    /// When the time of L1's next block was seen to move on.
+    /// Time at which the timestamp of L1's next block was last seen to move on.
     moved: Option<Instant>,
     /// `true` if L1's time went on when it was looked at last.
     goes_on: bool,
@@ -96,7 +96,7 @@ mod tests {
         let mut clock = L1Clock::new();
         clock.set(begun, 1_000, 1_012);
         assert_eq!(clock.at(begun), 1_012);
-        // Nobody has looked for long: it waits.
+        // L1 was not read for long: it waits.
         assert_eq!(clock.at(begun + seconds(60)), 1_012);
         // An L1 that stands still, and is behind then.
         clock.set(begun + seconds(60), 1_000, 1_001);

@@ -1,4 +1,4 @@
-//! What the contracts of a rollup say on L1.
+//! Events of a rollup's contracts on L1.
 
 use crate::{
     L1Error, RollupError, derivation,
@@ -31,7 +31,7 @@ pub struct SentMessage {
 pub struct ForcedEntry {
     /// Its number in the queue.
     pub index: u64,
-    /// What the queue knows of it.
+    /// The queue's record of it.
     pub transaction: ForcedTransaction,
     /// The transaction as it stands in an L2 block.
     pub raw: Bytes,
@@ -47,7 +47,7 @@ pub struct Advanced {
     /// Its hash.
     pub hash: B256,
     /// The input of EXECUTE that holds it, alone or in a batch; `None` if it ends in blobs and the block was
-    /// known, so that nobody was asked for them.
+    /// known, so that no consensus client was asked for them.
     pub input: Option<Bytes>,
     /// Number of the L1 block.
     pub l1_block: u64,
@@ -55,7 +55,7 @@ pub struct Advanced {
     pub transaction: B256,
 }
 
-/// What one L1 block says.
+/// Events of one L1 block.
 #[derive(Debug, Default)]
 pub(crate) struct Events {
     pub(crate) messages: Vec<SentMessage>,
@@ -103,7 +103,7 @@ impl Events {
                     }
                 } else if log.address == deployment.rollup
                     && let Ok(block) = BlockAdded::decode_log(log)
-                    // The constructor names the first block, which nobody has to execute.
+                    // The constructor names the first block, which no node has to execute.
                     && block.blockHash != deployment.genesis_hash
                 {
                     added.push((block.number, block.blockHash));

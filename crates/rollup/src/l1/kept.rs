@@ -1,4 +1,4 @@
-//! What L1 keeps of inputs, so that they only name it.
+//! Parts of inputs that L1 keeps as codes of accounts, so that inputs only name them.
 
 use crate::{L1Error, l1::L1Client};
 use alloy_primitives::{Address, Bytes};
@@ -7,15 +7,15 @@ use core::cell::Cell;
 use parking_lot::Mutex;
 use std::collections::BTreeMap;
 
-/// How much of what was read is remembered.
+/// Most codes, and most missing accounts, that are remembered.
 const REMEMBERED: usize = 256;
 /// L1 blocks after which it is asked again for what it did not keep.
 const AGAIN: u64 = 32;
-/// Accounts that L1 is asked for on behalf of one input: whoever calls many contracts does not hold up the rest.
+/// Accounts that L1 is asked for on behalf of one input: a user who calls many contracts does not hold up the rest.
 const ASKED: usize = 16;
 
-/// What accounts of L1 keep, as its node says. It is not believed: an account keeps what its address follows
-/// from, or nothing.
+/// Codes of L1 accounts, as the L1 node tells them. They are not believed: an account keeps the bytes that its
+/// address follows from, or nothing.
 #[derive(Debug, Default)]
 pub(crate) struct KeptCodes {
     known: Mutex<BTreeMap<Address, KeptCode>>,
@@ -24,7 +24,8 @@ pub(crate) struct KeptCodes {
 }
 
 impl KeptCodes {
-    /// What an input stands for; `None` if the contract cannot have taken it, as far as the node knows.
+    /// Assembles the input that a short one stands for; `None` if the contract cannot have taken it, as far as the
+    /// node knows.
     pub(super) fn whole_input(
         &self,
         client: &L1Client,
@@ -33,8 +34,8 @@ impl KeptCodes {
         self.assembled(given, |account| client.code(account))
     }
 
-    /// Those of the codes that L1 keeps at its block `head`, or kept when it was asked last. Of those of which nothing
-    /// is known it is asked for the first few.
+    /// Returns the codes that L1 keeps at its block `head`, or kept when it was last asked. L1 is asked for the first
+    /// few of the unknown ones.
     pub(crate) fn among(
         &self,
         codes: Vec<KeptCode>,

@@ -1,7 +1,7 @@
-//! What was read of L1, in a file: who starts again goes on from there.
+//! The file of L1's history, from which a node goes on when it starts again.
 //!
-//! One record for each L1 block, in their order: what is kept of its header, and what it has said to the rollup.
-//! Inputs of L2 blocks are not in it: the chain on disk has them. What is final is asked anew.
+//! It has one record for each L1 block, in their order: the header's fields that are kept, and the rollup's events.
+//! Inputs of L2 blocks are not in it, since the chain on disk has them; and L1 is asked anew for its final block.
 
 use crate::{
     RollupError,
@@ -23,12 +23,12 @@ const FORCED_WORDS: usize = 11;
 #[derive(Debug)]
 pub(super) struct L1Log {
     file: RecordFile,
-    /// Where the records of the remembered headers begin.
+    /// Offsets of the records of the remembered headers.
     begins: VecDeque<u64>,
 }
 
 impl L1Log {
-    /// What a log of this deployment is about.
+    /// Identity of the deployment that a log is about.
     pub(super) fn subject(it: &Deployment) -> B256 {
         let contracts: [Address; 3] = [it.rollup, it.message_queue, it.forced];
         keccak256((it.l1_chain_id, it.l1_block, contracts, it.genesis_hash).abi_encode())
@@ -76,7 +76,7 @@ impl L1Log {
         Ok(())
     }
 
-    /// So many of the remembered headers, the oldest ones, are remembered no more. Their records stay.
+    /// Drops the offsets of this many of the oldest remembered headers. Their records stay in the file.
     pub(super) fn forget_oldest(&mut self, count: usize) {
         self.begins.drain(..count.min(self.begins.len()));
         self.begins.shrink_to(2 * self.begins.len());

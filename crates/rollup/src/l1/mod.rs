@@ -32,7 +32,7 @@ pub(crate) fn partition_point<T: Clone>(list: &Vector<T>, is_before: impl Fn(&T)
     list.binary_search_by(order).unwrap_or_else(|at| at)
 }
 
-/// What is kept of an L1 header.
+/// The fields of an L1 header that the node keeps.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct L1Header {
     /// Number of the block.
@@ -50,7 +50,7 @@ pub struct L1Header {
 /// A header as a node has given it, which hashes to its hash, and what it says of its block.
 #[derive(Debug, Clone)]
 pub struct ReadHeader {
-    /// What is kept of it.
+    /// The fields that are kept.
     pub header: L1Header,
     pub(crate) transactions_root: B256,
     pub(crate) receipts_root: B256,

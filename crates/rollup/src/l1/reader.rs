@@ -17,10 +17,10 @@ use std::{path::Path, sync::Arc};
 /// Headers that are asked for in one go.
 const BATCH: usize = 256;
 
-/// What errors call a block of the file.
+/// Name of a block of the file in errors.
 const RECORD: &str = "an L1 block";
 
-/// Where a view and the chain of its node part.
+/// Point at which a view and the chain of its L1 node part.
 enum Common {
     /// Behind the head of the view.
     Head,
@@ -30,14 +30,14 @@ enum Common {
     Nothing,
 }
 
-/// What a look at L1 has brought.
+/// Result of a look at L1.
 #[derive(Debug, Default)]
 pub struct L1Update {
     /// Number of the last L1 block that stayed, if L1 was reorganised.
     pub reverted_to: Option<u64>,
     /// The L2 blocks that L1 has taken since, in order.
     pub advanced: Vec<Advanced>,
-    /// Whether there is more to be read already.
+    /// `true` if L1 has more blocks to be read already.
     pub more: bool,
 }
 
@@ -52,7 +52,7 @@ pub struct L1Reader {
     /// File of what was read.
     log: Option<L1Log>,
     view: Arc<L1View>,
-    /// What was read and not handed over yet, because something behind it could not be read.
+    /// Result that was not handed over yet, because L1 could not be read behind it.
     update: L1Update,
 }
 
@@ -121,7 +121,7 @@ impl L1Reader {
         &self.client
     }
 
-    /// What has been read.
+    /// The view into which it reads.
     pub const fn view(&self) -> &Arc<L1View> {
         &self.view
     }
@@ -137,7 +137,8 @@ impl L1Reader {
         Ok(L1Update { more, ..self.hand_over() })
     }
 
-    /// As [`Self::poll`], but keeps what was read for [`Self::hand_over`]. Returns `true` if there is more to be read.
+    /// Reads on like [`Self::poll`], but keeps the result for [`Self::hand_over`]. Returns `true` if there is more to
+    /// be read.
     pub(crate) fn read_more(&mut self, known: &dyn Fn(&B256) -> bool) -> Result<bool, RollupError> {
         self.read_on(known)?;
         self.read_finalized()?;
@@ -247,7 +248,7 @@ impl L1Reader {
         Ok(Common::Block(stayed))
     }
 
-    /// Whether a remembered block is on the chain of `latest`.
+    /// Returns `true` if a remembered block is on the chain of `latest`.
     fn is_shared(&self, number: u64, latest: &L1Header) -> Result<bool, RollupError> {
         let theirs = match number == latest.number {
             true => Some(latest.hash),
@@ -360,7 +361,7 @@ impl L1Reader {
             if frame.error.is_some() {
                 continue;
             }
-            // What runs its code elsewhere moves nothing, whatever it is given.
+            // A call that runs the rollup's code on other storage advances nothing, for any calldata.
             if frame.to == Some(rollup) && frame.typ == "CALL" {
                 calls.push(frame.input.clone());
             }

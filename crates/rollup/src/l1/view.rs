@@ -1,4 +1,4 @@
-//! What has been read of L1: the chain of its headers, and what follows from it for the rollup.
+//! The node's view of L1: the chain of its headers, and the rollup's state that follows from it.
 
 use crate::{
     L1Error,

@@ -85,8 +85,8 @@ impl Sequencer {
         sequencer
     }
 
-    /// What another role goes on with, and the transactions that wait for their place in a block. The batcher has ended
-    /// then: its key may be used by another node.
+    /// Returns the synced L2 for the next role, and the transactions that wait for their place in a block. The
+    /// batcher has ended then: its key may be used by another node.
     pub(crate) fn into_parts(self) -> (Sync, Vec<RecoveredTransaction>) {
         self.expect_plain_block();
         self.close(None);
@@ -114,7 +114,7 @@ impl Sequencer {
         }
     }
 
-    /// Why blocks wait that should be on their way to L1.
+    /// Reason why blocks wait that should be on their way to L1.
     pub(crate) fn not_submitted(&self) -> Option<String> {
         self.batcher.report().not_submitted
     }
@@ -136,7 +136,7 @@ impl Sequencer {
         &self.sync.view
     }
 
-    /// What a transaction on L1 may have.
+    /// Limits of a transaction on L1.
     const fn limits(&self) -> &L1Limits {
         &self.config.submitter.limits
     }
@@ -240,8 +240,8 @@ impl Sequencer {
         Ok(Some(block))
     }
 
-    /// Whoever asks for the pending block is shown one with the anchor of the head, until it is known what
-    /// the next one begins with.
+    /// Gives the pending block the anchor of the head, until the transactions that the next block begins with are
+    /// known.
     fn expect_plain_block(&self) {
         let head = Arc::clone(self.chain().head());
         let anchor = head.header.parent_beacon_block_root.unwrap_or_default();

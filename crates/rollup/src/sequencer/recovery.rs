@@ -13,8 +13,8 @@ use std::{
 
 /// Seconds before it is too old for L1 in which a block is given up.
 const LAG_MARGIN: u64 = 12;
-/// How long L1's time may be behind that of a block before the block is given up: two slots. An L1 whose slots go on
-/// has caught up by then, however it was reorganised.
+/// Longest time for which L1's time may be behind that of a block before the block is given up: two slots. An L1
+/// whose slots go on has caught up by then, however it was reorganised.
 const AHEAD: Duration = Duration::from_secs(24);
 /// Seconds by which a block may be ahead of L1 without any fault: its time goes on while L1 does not answer, and is
 /// wrong by the time that an answer takes.
@@ -102,7 +102,7 @@ impl Sequencer {
         Ok(())
     }
 
-    /// Whether L1 still names this block and these messages.
+    /// Returns `true` if L1's canonical chain still contains the anchor block and its messages.
     fn is_nameable(&self, anchor: &Anchor) -> bool {
         let messages = self.view().messages();
         self.view().is_canonical(anchor.l1_block_number, anchor.l1_block_hash)

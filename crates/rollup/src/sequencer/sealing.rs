@@ -1,4 +1,4 @@
-//! What the next block is made of, and whether L1 could take it.
+//! The content of the next block, and the checks that L1 could take it.
 
 use super::Sequencer;
 use crate::{
@@ -26,17 +26,17 @@ use wire::ProtocolFork;
 /// Bytes of forced transactions that a block starts with at most.
 const FORCED_BYTES: usize = 32_000;
 
-/// What the next block takes over from L1.
+/// The part of L1 that the next block takes over.
 struct Takeover {
     /// Its new anchor, if it gets one.
     anchor: Option<Anchor>,
-    /// How many messages its anchor covers.
+    /// Number of messages that its anchor covers.
     covered: u64,
-    /// How many have been relayed before it.
+    /// Number of messages that are relayed before it.
     relayed: u64,
 }
 
-/// What a sealed block has made of what it was to begin with.
+/// Fate of the first transactions of a sealed block.
 enum Opened {
     /// All of it, and L1 can carry the block.
     Yes,
@@ -137,8 +137,8 @@ impl Sequencer {
         Ok(())
     }
 
-    /// What the next block takes over: a new anchor if there are messages that the last one does not cover,
-    /// and all that it covered has been relayed.
+    /// Returns the part of L1 that the next block takes over: a new anchor if there are messages that the last one
+    /// does not cover, and all messages that it covered have been relayed.
     fn takeover(
         &self,
         chain: &ChainReader,
@@ -241,7 +241,7 @@ impl Sequencer {
     }
 }
 
-/// Whether a block begins with all that it was to begin with, and L1 can carry it.
+/// Checks that a block holds all of its first transactions, and that L1 can carry it.
 fn opened(sealed: &SealedBlock, opening: &Opening, limits: &L1Limits) -> Opened {
     let block = &sealed.new.block;
     let is_own = |hash| opening.transactions.iter().any(|it| it.transaction.hash() == hash);

@@ -21,17 +21,17 @@ pub struct InFlight {
     pub(super) sent_at: u64,
     pub(super) first_sent_at: u64,
     pub(super) sent_when: Instant,
-    /// What it costs at most.
+    /// Most wei that it costs.
     pub(super) cost: u128,
-    /// Whether nothing goes behind it.
+    /// `true` if no transaction is sent behind it.
     pub(super) goes_alone: bool,
-    /// Whether its blocks are not its own any more: L1 has them from somebody else, they go again in another
-    /// transaction, or another way. It is counted until its nonce is used, and the next one takes that.
+    /// `true` if its blocks are no longer its own: L1 has them from another account, or they go in another
+    /// transaction or another way. It counts until its nonce is used, which the next transaction takes.
     pub(super) is_void: bool,
 }
 
 impl InFlight {
-    /// Whether it carries blobs.
+    /// Returns `true` if it carries blobs.
     pub const fn has_blobs(&self) -> bool {
         self.load.blobs.is_some()
     }

@@ -25,10 +25,10 @@ use std::{
 };
 use transaction::{Fees, Unsigned};
 
-/// What a submitter may do.
+/// Limits and timeouts of a submitter.
 #[derive(Debug, Clone)]
 pub struct SubmitterConfig {
-    /// Tip for whoever builds L1 blocks, in wei per gas.
+    /// Tip for the builder of an L1 block, in wei per gas.
     pub tip: u128,
     /// Most that is paid per gas, in wei.
     pub max_fee: u128,
@@ -44,7 +44,7 @@ pub struct SubmitterConfig {
     pub low_balance: u128,
     /// Most transactions that L1 does not have yet.
     pub max_in_flight: usize,
-    /// What L1 lets each of them have.
+    /// L1's limits of each transaction.
     pub limits: L1Limits,
 }
 
@@ -69,18 +69,19 @@ impl Default for SubmitterConfig {
 pub struct Shipment {
     /// The blocks, as number and hash.
     pub blocks: Vec<(u64, B256)>,
-    /// What carries them.
+    /// Calldata and blobs that carry them.
     pub load: Load,
     /// Gas that its transaction needs; `None` to ask L1 for it.
     pub gas_limit: Option<u64>,
-    /// Whether L1 can say that it would take the transaction: it knows nothing of blobs that it does not have, nor of
-    /// blocks that stand before these ones.
+    /// `true` if L1 can be asked before sending: it knows no blobs that it does not have, and no blocks that stand
+    /// before these.
     pub can_be_tried: bool,
-    /// Whether nothing may go behind it before L1 has it: what L1 asks of the next one depends on when it takes this.
+    /// `true` if no transaction may follow before L1 has this one: the evidence of the next one depends on the time
+    /// at which L1 takes this.
     pub goes_alone: bool,
 }
 
-/// What has become of the transactions in flight.
+/// Progress of the transactions in flight.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Progress {
     /// There is none.
@@ -111,7 +112,7 @@ pub struct Submitter {
 }
 
 impl Submitter {
-    /// A submitter with this key, which nobody else uses.
+    /// A submitter with this key, which no other process uses.
     pub fn new(key: Signer, chain_id: u64, rollup: Address, config: SubmitterConfig) -> Self {
         let (in_flight, spending) = (Vec::new(), Spending::default());
         Self { key, chain_id, rollup, config, in_flight, spending, balance: U256::ZERO }
@@ -127,7 +128,8 @@ impl Submitter {
         Ok(Self { spending, ..self })
     }
 
-    /// How many nonces an account has used on L1, and how many with those of transactions that wait there.
+    /// Returns the number of nonces that an account has used on L1, without and with the transactions that wait
+    /// there.
     ///
     /// # Errors
     ///
@@ -157,7 +159,7 @@ impl Submitter {
         self.in_flight.iter().filter(|sent| !sent.is_void)
     }
 
-    /// Whether another may go behind those in flight.
+    /// Returns `true` if another transaction may go behind those in flight.
     pub fn has_room(&self) -> bool {
         self.in_flight().all(|sent| !sent.goes_alone)
             && self.in_flight().count() < self.config.max_in_flight.max(1)
@@ -321,7 +323,7 @@ impl Submitter {
         let mut done = Vec::new();
         for sent in self.in_flight.iter_mut().filter(|sent| is_taken(sent)) {
             done.append(&mut sent.blocks);
-            // If somebody else has brought its blocks, it is to give its nonce to others.
+            // If another account has brought its blocks, another transaction takes its nonce.
             sent.is_void = true;
         }
         let mut failed = None;
@@ -440,7 +442,7 @@ fn send(client: &L1Client, sent: &InFlight) -> Result<(), RollupError> {
     }
 }
 
-/// Whether L1 has answered that it does not take something.
+/// Returns `true` if L1 has answered with a refusal.
 const fn is_refusal(error: &RollupError) -> bool {
     matches!(error, RollupError::L1(L1Error::Client(ClientError::Rpc(error))) if error.is_error_resp())
 }

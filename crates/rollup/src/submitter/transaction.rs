@@ -10,12 +10,12 @@ use alloy_primitives::{Address, B256, Bytes};
 use contracts::posting::BLOB_GAS;
 use std::sync::Arc;
 
-/// What a replacement must pay more at least, in percent.
+/// Least percentage by which a replacement must pay more.
 const BUMP_PERCENT: u128 = 13;
 /// The same for a transaction with blobs.
 const BLOB_BUMP_PERCENT: u128 = 100;
 
-/// What a transaction carries.
+/// Calldata and blobs of a transaction.
 #[derive(Debug, Clone)]
 pub struct Load {
     /// Calldata of `advance`.
@@ -31,7 +31,7 @@ pub struct Blobs {
     pub sidecar: Arc<BlobTransactionSidecarEip7594>,
     /// Gas that the transaction needs: L1 cannot be asked about blobs that it does not have.
     pub gas_limit: u64,
-    /// What a blob costs now, in wei per blob gas.
+    /// Price of a blob now, in wei per blob gas.
     pub price: u128,
 }
 
@@ -42,13 +42,13 @@ impl Load {
         count as u64 * BLOB_GAS
     }
 
-    /// What must be paid more to replace a transaction with this, in percent.
+    /// Least percentage by which a replacement of this transaction must pay more.
     pub(super) const fn bump(&self) -> u128 {
         if self.blobs.is_some() { BLOB_BUMP_PERCENT } else { BUMP_PERCENT }
     }
 }
 
-/// What is paid at most, in wei: per gas, of that to whoever builds the block, and per blob gas.
+/// Fee caps in wei: per gas, the part of that for the block builder, and per blob gas.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Fees {
     pub(super) max: u128,
@@ -57,13 +57,13 @@ pub(super) struct Fees {
 }
 
 impl Fees {
-    /// As much more.
+    /// The same caps raised by a percentage.
     pub(super) fn dearer(self, percent: u128) -> Self {
         let dearer = |fee: u128| fee.saturating_add(fee.saturating_mul(percent) / 100 + 1);
         Self { max: dearer(self.max), tip: dearer(self.tip), blob: dearer(self.blob) }
     }
 
-    /// What a transaction costs at most.
+    /// Most wei that a transaction costs.
     pub(super) fn cost(self, gas_limit: u64, load: &Load) -> u128 {
         let blobs = u128::from(load.blob_gas()).saturating_mul(self.blob);
         u128::from(gas_limit).saturating_mul(self.max).saturating_add(blobs)

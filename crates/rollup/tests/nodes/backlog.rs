@@ -68,7 +68,7 @@ async fn blocks_stop_before_l1_cannot_take_them_in_time_and_sends_are_refused_wi
             break reason;
         }
         nonce += 1;
-        ensure!(nonce < 200, "it takes whatever is sent: {:?}", sequencer.status());
+        ensure!(nonce < 200, "it refuses nothing: {:?}", sequencer.status());
         tokio::time::sleep(Duration::from_millis(200)).await;
     };
     assert_eq!(reason["code"], -32_005, "{reason}");

@@ -26,7 +26,7 @@ use wire::{
     blob_tail::{REQUEST_HEAD, Trailer},
 };
 
-/// What becomes of the answer to a request for a path; `None` if there is nothing at it.
+/// Change of the answer to a request for a path; `None` if there is nothing at it.
 type Change = Box<dyn Fn(&str, String) -> Option<String> + Send>;
 
 /// A consensus client that stands between a node and the devnet, and changes what the devnet says.
@@ -127,7 +127,7 @@ async fn advances(world: &World) -> Result<Vec<Advance>> {
     Ok(found)
 }
 
-/// How many blocks this input brings, of which nothing lies in the calldata that may lie in blobs.
+/// Number of blocks that this input brings, of which nothing lies in the calldata that may lie in blobs.
 fn blocks_of_heads(input: &Bytes) -> Option<usize> {
     let (head, _) = Trailer::split(input).ok()?;
     let is_batch = SchemaId::of(head).ok()?.batch_fork().is_some();
@@ -136,7 +136,7 @@ fn blocks_of_heads(input: &Bytes) -> Option<usize> {
     (head.len() == expected).then_some(blocks)
 }
 
-/// Whether this went as calldata, and L1 took it.
+/// Returns `true` if this went as calldata, and L1 took it.
 const fn is_calldata(advance: &Advance) -> bool {
     advance.hashes.is_empty() && advance.success
 }
@@ -157,7 +157,7 @@ fn sent_with_blobs(request: &str) -> Option<TxEip4844> {
     Some(signed.tx().tx().clone())
 }
 
-/// What the pool of an L1 that keeps transactions with blobs apart, as geth does, has of an account.
+/// Content that the pool of an L1 which keeps transactions with blobs apart, as geth does, has of an account.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Pool {
     Empty,
@@ -306,7 +306,7 @@ async fn what_a_lying_consensus_client_gives_is_not_taken_for_a_blob() -> Result
         |path, body| (!path.contains("/blobs/")).then_some(body),
         // No JSON of this kind.
         |_, _| Some(r#"{"data":7}"#.to_owned()),
-        // Slots that are twice as long, which nobody can tell before a blob is not there.
+        // Slots that are twice as long, which shows only when a blob is not there.
         |path, body| {
             Some(if path.ends_with("/spec") { body.replace(r#""1""#, r#""2""#) } else { body })
         },
@@ -377,7 +377,7 @@ async fn who_has_the_blocks_does_not_need_their_blobs_any_more() -> Result<()> {
     deposit_and_spend(&world, &sequencer).await?;
     let safe = sequencer.status().safe_head;
     sequencer.stop().await;
-    // Weeks later nobody keeps the blobs, and it reads L1 from the beginning.
+    // Weeks later no client keeps the blobs, and it reads L1 from the beginning.
     beacon.set(|_, _| None);
     let sequencer = RollupNode::start(config).await?;
     until("the sequencer", &sequencer, || async { Ok(sequencer.status().safe_head == safe) })

@@ -154,7 +154,7 @@ async fn an_unmodified_client_has_the_same_blocks_and_serves_users() -> Result<(
     let receipt = receipt.ok_or_eyre("it has no receipt")?;
     assert_eq!(receipt.contract_address, Some(counter));
     assert_eq!(receipt.block_hash, deployed.block_hash);
-    let driven = driver.status().driven.ok_or_eyre("nobody is driven")?;
+    let driven = driver.status().driven.ok_or_eyre("no client is driven")?;
     assert_eq!((driven.number, driven.hash, driven.fault), (head.header.number, head.hash, None));
 
     // A follower that begins from nothing finds out where the client is.
@@ -301,7 +301,7 @@ const fn to(head: B256) -> ForkchoiceState {
     }
 }
 
-/// A block that nobody but this node has, behind the head of its chain.
+/// A block that only this node has, behind the head of its chain.
 async fn build(client: &EngineClient, node: &RollupNode) -> Result<NewPayload> {
     let head = head_of(node);
     let attributes = json!({
@@ -368,7 +368,7 @@ async fn what_l1_has_taken_is_not_for_a_caller_of_the_engine_api_to_change() -> 
     .await?;
     assert_ne!(follower.status().unsafe_head.hash, hash);
     assert!(refused(&theirs, hash).await?);
-    // Whoever has moved it back: what L1 has taken stands.
+    // The head was moved back: what L1 has taken stands.
     follower.node().execute(SetHead(genesis))?;
     until("what L1 has taken", &follower, || async {
         let status = follower.status();

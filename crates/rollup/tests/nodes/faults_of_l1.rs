@@ -53,7 +53,7 @@ async fn after_reorganisations_of_l1_deposits_are_there_once_and_all_agree() -> 
     Ok(())
 }
 
-/// How many deposits stand in the newest blocks of L1.
+/// Number of deposits in the newest blocks of L1.
 async fn deposits_in_last(world: &World, depth: u64) -> Result<u64> {
     let head = world.provider.get_block_number().await?;
     let filter = alloy_rpc_types_eth::Filter::new()
@@ -275,7 +275,7 @@ async fn after_an_hour_and_after_a_day_without_l1_the_node_goes_on_by_itself() -
     let heard = world.follower(Some(&sequencer)).await?;
     let mut sent = 0;
     for hours in [1, 24] {
-        // Each request takes its time, L1 gets no block any more, and then there is nobody.
+        // Each request takes its time, L1 gets no block any more, and then there is no L1.
         proxy.intercept(|request| {
             request.contains("eth_sendRawTransaction").then_some(Interception::Refused(503))
         });
@@ -292,7 +292,7 @@ async fn after_an_hour_and_after_a_day_without_l1_the_node_goes_on_by_itself() -
         let made = l2.get_transaction_receipt(before).await?.and_then(|it| it.block_hash);
         proxy.set(|_, _| None);
         until("silence", &sequencer, || async { Ok(sequencer.status().fault.is_some()) }).await?;
-        // Users go on, and somebody deposits.
+        // Users go on, and one deposits.
         let during = signed(&l2, &alice, bob, 1, Bytes::new(), 21_000).await?;
         let during = *l2.send_raw_transaction(&during.encoded_2718()).await?.tx_hash();
         world.deposit(bob, U256::from(ETHER)).await?;

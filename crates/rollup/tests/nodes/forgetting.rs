@@ -1,4 +1,4 @@
-//! What a node forgets of L1, and what it still answers.
+//! The parts of L1 that a node forgets, and its answers about them.
 
 use crate::support::{World, is_settled, provider_of, signed, signed_with, until};
 use alloy_eips::eip2718::Encodable2718 as _;

@@ -78,7 +78,7 @@ async fn until_safe(node: &RollupNode, l1: &DynProvider) -> Result<()> {
     .await
 }
 
-/// How many transactions of an account L1 has taken, and how many of them failed.
+/// Number of transactions of an account that L1 has taken, and of those that failed.
 async fn taken(l1: &DynProvider, account: Address) -> Result<(usize, usize)> {
     let (mut all, mut failed) = (0, 0);
     for number in 0..=l1.get_block_number().await? {
@@ -126,7 +126,7 @@ async fn if_the_first_is_lost_to_another_with_its_nonce_all_go_again() -> Result
     let mut nonces = 0;
     fill(&sequencer, &alice, &mut nonces, 3).await?;
     let l1 = &world.provider;
-    // Somebody with the same key takes the nonce of the first: what stands behind it fails on L1.
+    // Another process with the same key takes the nonce of the first: what stands behind it fails on L1.
     let sent = waiting(l1, account).await?;
     let (nonce, fee, _) = *sent.first().ok_or_eyre("nothing waits")?;
     l1.anvil_impersonate_account(account).await?;

@@ -106,11 +106,11 @@ fn accounts_in(inputs: &[Bytes]) -> Result<usize> {
 /// L1 blocks after which it is asked again for what it did not keep.
 const LATER: u64 = 32;
 
-/// How often a deposit is brought to L1 until the sequencer has asked what is kept: after an `advance` that did not get
-/// to L1 at once, it does not ask for a while.
+/// Number of deposits that are brought to L1 until the sequencer has asked for the kept codes: after an `advance`
+/// that did not get to L1 at once, it does not ask for a while.
 const ATTEMPTS: usize = 5;
 
-/// So much later, as the sequencer knows.
+/// Lets L1 go on for longer than the sequencer waits before it asks again.
 async fn later(world: &World, sequencer: &RollupNode) -> Result<()> {
     world.provider.anvil_mine(Some(LATER), None).await?;
     let head = world.provider.get_block_number().await?;

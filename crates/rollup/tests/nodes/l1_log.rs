@@ -1,4 +1,4 @@
-//! What was read of L1 is kept on disk, and is what would be read again.
+//! The file of L1's history holds the same as L1 would tell again.
 
 use crate::support::{World, is_settled, provider_of, signed, signed_with, until};
 use alloy_eips::Encodable2718;
@@ -63,7 +63,7 @@ impl Seen {
         Self { url: proxy.url(), ..self.clone() }
     }
 
-    /// What a view comes to that reads all that there is, and with a file goes on from what is in that.
+    /// Facts of a view that reads all of L1, and with a file goes on from that.
     async fn read(&self, log: Option<&Path>) -> Result<String> {
         self.read_knowing(log, |_| true).await
     }
@@ -143,7 +143,7 @@ async fn told_world() -> Result<World> {
     Ok(world)
 }
 
-/// Such an L1, whom to ask there, and a file for what is read of it, in a folder of its own.
+/// Returns such an L1, its description for readers, and a file for its history, in a folder of its own.
 async fn told() -> Result<(World, Seen, TempDir, PathBuf)> {
     let world = told_world().await?;
     let seen = Seen::of(&world)?;

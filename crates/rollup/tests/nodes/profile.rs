@@ -1,4 +1,4 @@
-//! Prices of EXECUTE on L1: whatever they are, a node that knows them settles, and one that does not says so.
+//! Prices of EXECUTE on L1: for any of them, a node that knows them settles, and one that does not says so.
 
 use crate::support::{World, provider_of, signed_with, until};
 use alloy_eips::Encodable2718 as _;

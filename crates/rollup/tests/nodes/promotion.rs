@@ -168,8 +168,8 @@ async fn an_account_without_ether_is_not_promoted_until_it_has_some() -> Result<
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_account_that_the_policy_does_not_let_in_is_not_promoted_until_it_does() -> Result<()> {
-    let somebody = Address::repeat_byte(7);
-    let world = World::with_sequencer(somebody).await?;
+    let another = Address::repeat_byte(7);
+    let world = World::with_sequencer(another).await?;
     let standby = Standby::start(&world, |_| {}).await?;
     let account = world.l1.addresses()[1];
     standby.refuses("rollup_promote", -32_027, json!({ "account": account })).await?;
@@ -235,7 +235,7 @@ async fn what_a_reorganisation_of_l1_takes_from_a_follower_comes_back_when_it_ma
     .await?;
     sequencer.stop().await;
 
-    // L1 takes back what stood behind the deposit, and nobody brings it again.
+    // L1 takes back what stood behind the deposit, and no node brings it again.
     let depth = world.provider.get_block_number().await? - stays;
     let nothing = Vec::<()>::new();
     world.provider.raw_request::<_, ()>("anvil_reorg".into(), (depth, nothing)).await?;
@@ -246,7 +246,7 @@ async fn what_a_reorganisation_of_l1_takes_from_a_follower_comes_back_when_it_ma
         Standby::start(&world, |config| config.data_dir = Some(folder.path().into())).await?;
     let l2 = provider_of(&standby.node)?;
     let has_it = || async { eyre::Ok(!l2.get_balance(bob).await?.is_zero()) };
-    ensure!(!has_it().await?, "nobody has brought it again");
+    ensure!(!has_it().await?, "no node has brought it again");
     standby.promote().await?;
     until("the transfer again", &standby.node, has_it).await?;
     let again = l2.get_transaction_receipt(*transfer.tx_hash()).await?.unwrap();
@@ -301,7 +301,7 @@ async fn what_another_sequencer_takes_from_a_follower_comes_back_when_it_makes_b
     .await?;
     second.stop().await;
     until("L1", &standby.node, || async { Ok(standby.node.status().synced) }).await?;
-    ensure!(!has_it().await?, "nobody has brought it again");
+    ensure!(!has_it().await?, "no node has brought it again");
     standby.promote().await?;
     until("the transfer again", &standby.node, has_it).await?;
     standby.node.stop().await;

@@ -1,4 +1,4 @@
-//! How much a block may hold: what L1 can carry of it.
+//! The most that a block may hold: as much as L1 can carry.
 
 use crate::support::{L2_CHAIN, World, is_settled, provider_of, until};
 use alloy_consensus::{Transaction as _, TxEip1559};
@@ -191,7 +191,7 @@ async fn the_budget_is_that_of_the_block_being_built_and_names_what_it_is_neares
     Ok(())
 }
 
-/// Whether a sequencer with these prices takes the transfer, and it comes into a block.
+/// Returns `true` if a sequencer with these prices takes the transfer, and a block includes it.
 async fn is_taken(world: &World, prices: Prices) -> Result<bool> {
     let config = SequencerConfig { prices, ..world.sequencer_config()? };
     let sequencer = RollupNode::start(world.config(Role::Sequencer(Box::new(config)))).await?;

@@ -68,7 +68,7 @@ async fn what_is_deposited_is_spent_withdrawn_and_claimed_and_a_follower_agrees(
     world.l1_call(world.message_queue, U256::ZERO, claim.to_vec()).await?;
     assert_eq!(world.provider.get_balance(target).await?, U256::from(2 * ETHER));
 
-    // A transaction that nobody on the L2 was given comes by way of L1.
+    // A transaction that no node of the L2 was given comes by way of L1.
     let forced = signed(&l2, &alice, bob, ETHER / 2, Bytes::new(), 21_000).await?;
     let submit = IForcedInbox::submitCall { raw: forced.encoded_2718().into() };
     world.l1_call(world.forced, U256::from(FORCED_FEE), submit.abi_encode()).await?;

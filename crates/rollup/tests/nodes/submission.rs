@@ -1,4 +1,4 @@
-//! How blocks get to an L1 that does not take them at once.
+//! The way of blocks to an L1 that does not take them at once.
 
 use crate::support::{self, World, answer, provider_of, signed, until};
 use alloy_consensus::{Transaction as _, TxEnvelope};
@@ -135,7 +135,7 @@ async fn what_was_lost_on_its_way_is_sent_again_although_l1_makes_no_block() -> 
     let mut config = world.sequencer_config()?;
     config.submitter.resend_after = Duration::from_millis(500);
     let (proxy, config) = world.behind_proxy(Role::Sequencer(Box::new(config)))?;
-    // The first ones never reach L1, and whoever sends them is told that they did.
+    // The first ones never reach L1, and the sender is told that they did.
     let lost = Arc::<AtomicUsize>::default();
     let seen = Arc::clone(&lost);
     proxy.intercept(move |request| {

@@ -87,7 +87,7 @@ impl EthereumJs {
         Ok(started)
     }
 
-    /// How a node of ours drives it.
+    /// Configuration of a node of ours that drives it.
     pub(crate) fn driven(&self) -> Result<EngineConfig> {
         let secret = JwtSecret::parse(&self.secret)?;
         Ok(EngineConfig { secret, serve: None, drive: Some(self.engine_url()) })
@@ -97,12 +97,12 @@ impl EthereumJs {
         format!("http://127.0.0.1:{}", self.engine)
     }
 
-    /// What it serves to its users.
+    /// A provider of its RPC.
     pub(crate) fn provider(&self) -> Result<RootProvider> {
         Ok(RootProvider::new_http(format!("http://127.0.0.1:{}", self.rpc).parse()?))
     }
 
-    /// What it has said.
+    /// Its log.
     pub(crate) fn log(&self) -> String {
         fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
     }

@@ -28,7 +28,7 @@ use testkit::{
 use wire::ProtocolFork;
 
 pub(crate) const L2_CHAIN: u64 = 8_079;
-/// How long anything may take that a node does by itself.
+/// Longest time for anything that a node does by itself.
 pub(crate) const PATIENCE: Duration = Patience::LIMIT;
 
 /// A deployed rollup.
@@ -46,12 +46,12 @@ impl World {
         Self::on(Devnet::builder(), Vec::new(), None).await
     }
 
-    /// As above, for this sequencer alone.
+    /// A world for this sequencer alone.
     pub(crate) async fn with_sequencer(sequencer: Address) -> Result<Self> {
         Self::on(Devnet::builder(), Vec::new(), Some(sequencer)).await
     }
 
-    /// As above, on an L1 that starts at this time.
+    /// A world on an L1 that starts at this time.
     pub(crate) async fn starting_at(time: u64) -> Result<Self> {
         Self::on(Devnet::builder().timestamp(time), Vec::new(), None).await
     }
@@ -61,12 +61,12 @@ impl World {
         Self::on(Devnet::builder(), accounts, None).await
     }
 
-    /// As above, on an L1 that takes inputs that end in blobs.
+    /// A world on an L1 that takes inputs that end in blobs.
     pub(crate) async fn with_blobs() -> Result<Self> {
         Self::with_blobs_and(Vec::new()).await
     }
 
-    /// As above, with these accounts on the L2 from the start.
+    /// The same, with these accounts on the L2 from the start.
     pub(crate) async fn with_blobs_and(accounts: Vec<(Address, GenesisAccount)>) -> Result<Self> {
         let l1 = Devnet::builder().with(|config| config.execute_blobs = true);
         Self::on(l1, accounts, None).await
@@ -88,7 +88,7 @@ impl World {
         Ok(())
     }
 
-    /// As above, where the rules of L1 and L2 are those of Amsterdam.
+    /// A world with blobs, where the rules of L1 and L2 are those of Amsterdam.
     pub(crate) async fn at_amsterdam_with_blobs() -> Result<Self> {
         let l1 = Devnet::builder().hardfork(Hardfork::Amsterdam).with(|config| {
             config.execute_blobs = true;
@@ -289,7 +289,7 @@ pub(crate) async fn signed(
     Ok(signed_with(from, nonce, to, value, input, gas_limit))
 }
 
-/// As above, with a nonce.
+/// Signs a transfer or call with this nonce.
 pub(crate) fn signed_with(
     from: &Key,
     nonce: u64,
