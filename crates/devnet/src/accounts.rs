@@ -13,7 +13,7 @@ pub(crate) const DEFAULT_MNEMONIC: &str =
 /// The path that the index of an account is appended to.
 pub(crate) const DEFAULT_DERIVATION_PATH: &str = "m/44'/60'/0'/0/";
 
-/// Where the mnemonic comes from.
+/// Source of the mnemonic.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum MnemonicSource {
     /// A given phrase.

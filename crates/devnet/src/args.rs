@@ -18,7 +18,7 @@ use rpc::Namespaces;
 use std::{net::IpAddr, num::NonZeroUsize, path::PathBuf, time::Duration};
 use wire::ProtocolFork;
 
-/// How pending transactions are ordered in a block.
+/// Order of pending transactions in a block.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
 pub enum Order {
     /// The higher fee first.
@@ -28,7 +28,7 @@ pub enum Order {
     Fifo,
 }
 
-/// Where an IPC socket lies when `--ipc` does not say.
+/// Path of the IPC socket if `--ipc` names none.
 pub const DEFAULT_IPC: &str = "/tmp/enshrine.ipc";
 
 /// All flags.
@@ -38,7 +38,7 @@ pub struct DevnetArgs {
     #[arg(short, long, default_value_t = 10, value_name = "NUM", help_heading = "Accounts")]
     pub accounts: u32,
 
-    /// What each test account has, in ether
+    /// Balance of each test account, in ether
     #[arg(long, default_value_t = Config::BALANCE, value_name = "NUM", help_heading = "Accounts")]
     pub balance: u64,
 
@@ -172,7 +172,7 @@ pub struct DevnetArgs {
     #[arg(long, help_heading = "Mining")]
     pub disable_pool_balance_checks: bool,
 
-    /// Which pending transaction comes first
+    /// Order of pending transactions
     #[arg(long, value_enum, default_value_t, help_heading = "Mining")]
     pub order: Order,
 
@@ -278,7 +278,7 @@ pub struct DevnetArgs {
     #[arg(long, conflicts_with = "no_execute", help_heading = "EXECUTE")]
     pub fork_registry: bool,
 
-    /// What EXECUTE costs: default, flat, ethrex, `BASE+PER_BYTE` or `BASE+REQUEST_BYTE+WITNESS_BYTE+ITEM`
+    /// Price of EXECUTE: default, flat, ethrex, `BASE+PER_BYTE` or `BASE+REQUEST_BYTE+WITNESS_BYTE+ITEM`
     #[arg(
         long,
         default_value_t,
@@ -334,15 +334,15 @@ pub struct DevnetArgs {
     #[command(flatten)]
     pub limits: LimitArgs,
 
-    /// What is printed.
+    /// Flags of the output.
     #[command(flatten)]
     pub display: DisplayArgs,
 
-    /// How another node is asked.
+    /// Flags of requests to another node.
     #[command(flatten)]
     pub fork: ForkArgs,
 
-    /// What means nothing here.
+    /// Flags of anvil that change nothing here.
     #[command(flatten)]
     pub anvil: AnvilArgs,
 }
@@ -356,7 +356,7 @@ fn seconds(text: &str) -> Result<Duration, String> {
 }
 
 impl DevnetArgs {
-    /// What they ask for.
+    /// Returns the configuration that the flags ask for.
     ///
     /// # Errors
     ///

@@ -1,4 +1,4 @@
-//! What a devnet says when it starts, for people and for programs.
+//! Output at the start of a devnet, for people and for programs.
 
 use crate::{Accounts, Config, Origin, genesis::base_fee_before};
 use alloy_primitives::{B256, utils::format_ether};
@@ -14,7 +14,7 @@ const NAME: &str = r"
      \___| |_| |_||___/|_| |_||_| |_||_| |_| \___|
 ";
 
-/// What is true of a chain once it has started.
+/// Facts about a chain that has started.
 #[derive(Debug, Clone)]
 pub struct Facts {
     /// Its id.
@@ -34,7 +34,7 @@ pub struct Facts {
 /// The block of another node that a chain continues.
 #[derive(Debug, Clone)]
 pub struct Continued {
-    /// Where the other node answers.
+    /// URL of the other node.
     pub url: String,
     /// Its number.
     pub number: u64,
@@ -44,7 +44,7 @@ pub struct Continued {
     pub base_fee: u64,
 }
 
-/// What is printed before the node listens: the accounts with their keys, and the chain. The
+/// Returns the text that is printed before the node listens: the accounts with their keys, and the chain. The
 /// sections are anvil's, since programs read them.
 pub fn banner(config: &Config, accounts: &Accounts, facts: &Facts) -> String {
     let mut text = format!("\n{NAME}\n    {}\n", env!("CARGO_PKG_VERSION"));
@@ -85,7 +85,7 @@ fn section(title: &str) -> String {
     format!("\n{title}\n==================\n\n")
 }
 
-/// What `--config-out` writes: the same members as anvil's.
+/// Returns the content of the file that `--config-out` writes: the same members as anvil's.
 pub fn config_out(config: &Config, accounts: &Accounts, facts: &Facts) -> Value {
     let lower = |address: alloy_primitives::Address| format!("{address:#x}");
     let mut out = json!({

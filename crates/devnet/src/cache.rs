@@ -1,4 +1,4 @@
-//! What another node has answered, kept on the disk for the next fork of the same block.
+//! Answers of another node, kept on disk for the next fork of the same block.
 //!
 //! It lies where anvil keeps its own, in a file beside it: that of anvil is read too, and left as it
 //! is.
@@ -34,7 +34,7 @@ pub(crate) fn default_folder() -> Option<PathBuf> {
     Some(PathBuf::from(home).join(".foundry/cache/rpc"))
 }
 
-/// What is kept for one block.
+/// Cached account and storage values of one forked block.
 #[derive(Debug)]
 pub(crate) struct Cache {
     folder: PathBuf,
@@ -42,7 +42,7 @@ pub(crate) struct Cache {
 }
 
 impl Cache {
-    /// What is kept for a block of a chain.
+    /// Opens the cache for a block of a chain.
     pub(crate) fn of(folder: &Path, chain_id: u64, number: u64, block: B256) -> Self {
         let chain = alloy_chains::Chain::from_id(chain_id).to_string();
         Self { folder: folder.join(chain).join(number.to_string()), block }

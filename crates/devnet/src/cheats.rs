@@ -1,4 +1,4 @@
-//! What a devnet may do and no other node: the cheats, and the commands that set them.
+//! The cheats, which only a devnet has, and the commands that set them.
 
 use crate::{Config, Origin, console, signatures::Signatures};
 use alloy_consensus::Header;
@@ -42,11 +42,11 @@ impl EvmOverrides for EvmCheats {
     }
 }
 
-/// Who may send without a signature.
+/// Accounts that may send without a signature.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Impersonation {
     pub(crate) accounts: AddressSet,
-    /// Whether all accounts may.
+    /// `true` if all accounts may.
     pub(crate) all: bool,
 }
 
@@ -56,7 +56,7 @@ impl Impersonation {
     }
 }
 
-/// Header fields that blocks have whatever the rules say.
+/// Header fields that blocks have regardless of the rules.
 #[derive(Debug, Default)]
 pub(crate) struct ForcedHeader(Mutex<ForcedFields>);
 
@@ -72,7 +72,7 @@ pub(crate) struct ForcedFields {
 }
 
 impl ForcedFields {
-    /// Those that a devnet begins with: what its flags say of blocks on top of another node's.
+    /// Returns the cheats at the start of a devnet: block fields on top of another node's chain, as flags set them.
     pub(crate) fn at_start(config: &Config) -> Self {
         match &config.origin {
             Origin::Fork(fork) => Self {

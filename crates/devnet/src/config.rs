@@ -1,4 +1,4 @@
-//! What a devnet is made of, independent of how it was said.
+//! Configuration of a devnet, independent of flags and builders.
 
 use crate::{
     Fork, MnemonicSource,
@@ -70,35 +70,35 @@ pub enum Hardfork {
     Amsterdam,
 }
 
-/// Which executions are told call by call.
+/// Executions that are printed call by call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub enum Traces {
     /// None.
     #[default]
     None,
-    /// Those that fail.
+    /// Transactions that fail.
     Failures,
-    /// Of all transactions, and of `eth_call`.
+    /// All transactions, and `eth_call`.
     All,
-    /// Those, with changes of storage.
+    /// The same, with changes of storage.
     Storage,
 }
 
-/// When blocks are made.
+/// Time at which blocks are made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Mining {
-    /// As soon as a transaction comes.
+    /// At once for each transaction.
     #[default]
     Instant,
     /// Every so often.
     Interval(Duration),
     /// Both of them.
     Mixed(Duration),
-    /// When asked to.
+    /// On request.
     Manual,
 }
 
-/// What the chain starts from.
+/// Origin of the chain.
 #[derive(Debug, Clone, Default)]
 pub enum Origin {
     /// A genesis of the devnet's own.
@@ -115,7 +115,7 @@ pub enum Origin {
     Fork(Fork),
 }
 
-/// What a devnet is made of.
+/// Configuration of a devnet.
 #[derive(Debug, Clone)]
 pub struct Config {
     /// Chain id; `None` takes that of the genesis file, else 31337.
@@ -124,11 +124,11 @@ pub struct Config {
     pub hardfork: Hardfork,
     /// Later forks, oldest first, and when they begin.
     pub later_forks: Vec<(ProtocolFork, ForkTime)>,
-    /// How many accounts there are.
+    /// Number of accounts.
     pub accounts: u32,
-    /// What each of them has, in wei.
+    /// Balance of each account, in wei.
     pub balance: U256,
-    /// Where their keys come from.
+    /// Source of their keys.
     pub mnemonic: MnemonicSource,
     /// The path that the index of an account is appended to.
     pub derivation_path: String,
@@ -142,23 +142,23 @@ pub struct Config {
     pub gas_limit: u64,
     /// Base fee of the genesis, in wei.
     pub base_fee: u64,
-    /// What `eth_gasPrice` suggests at least, in wei.
+    /// Least suggestion of `eth_gasPrice`, in wei.
     pub gas_price: Option<u128>,
-    /// When blocks are made.
+    /// Time at which blocks are made.
     pub mining: Mining,
-    /// Whether a pending transaction with a higher fee goes first; else the earlier one does.
+    /// `true` if pending transactions are ordered by fees, `false` if by arrival.
     pub order_by_fees: bool,
     /// Blocks of an epoch, which say how far `safe` and `finalized` lie behind.
     pub slots_in_an_epoch: u64,
-    /// Whether anybody's transactions are taken unsigned.
+    /// `true` if transactions of any sender are accepted unsigned.
     pub auto_impersonate: bool,
-    /// Whether struct logs were asked for. They are always there.
+    /// `true` if struct logs were asked for. They are always there.
     pub steps_tracing: bool,
-    /// How many states below the newest are kept; `None` for all.
+    /// Number of kept states below the newest; `None` for all.
     pub history: Option<u64>,
-    /// Of how many blocks the transactions and receipts are kept; `None` for all.
+    /// Number of blocks whose transactions and receipts are kept; `None` for all.
     pub bodies: Option<u64>,
-    /// Whether states of earlier blocks are written to state files.
+    /// `true` if states of earlier blocks are written to state files.
     pub preserve_states: bool,
     /// `true` if EIP-7825 caps the gas of a transaction.
     pub tx_gas_cap: bool,
@@ -168,37 +168,37 @@ pub struct Config {
     pub floor_check: bool,
     /// Largest contract, in bytes; `None` takes the fork's.
     pub code_size_limit: Option<usize>,
-    /// Whether EXECUTE is there.
+    /// `true` if the chain has EXECUTE.
     pub execute: bool,
     /// Forks whose schema ids EXECUTE accepts beside those of the chain itself.
     pub execute_forks: Vec<ProtocolFork>,
     /// `true` to deploy the [registry](crate::REGISTRY_ADDRESS) of EIP-8357.
     pub fork_registry: bool,
-    /// What EXECUTE costs.
+    /// Price of EXECUTE.
     pub execute_gas: GasSchedule,
-    /// Whether EXECUTE also takes inputs whose end lies in blobs of the transaction.
+    /// `true` if EXECUTE also takes inputs that end in blobs of the transaction.
     pub execute_blobs: bool,
-    /// Whether EXECUTE takes any valid block, and not only what an L2 may hold.
+    /// `true` if EXECUTE accepts any valid block, `false` if it accepts only blocks that obey the L2 rules.
     pub execute_any_block: bool,
-    /// Whether EXECUTE gas is sold on a market.
+    /// `true` if EXECUTE gas is sold on a market.
     pub execute_market: bool,
-    /// What the chain starts from.
+    /// Origin of the chain.
     pub origin: Origin,
-    /// Whether each block is verified from its own witness when it is made.
+    /// `true` if each block is verified from its own witness when it is made.
     pub verify_blocks: bool,
-    /// Whether what contracts print is told.
+    /// `true` if the output of `console.log` is printed.
     pub console: bool,
-    /// Which executions are told.
+    /// Executions that are printed.
     pub traces: Traces,
     /// `true` if blocks may have the timestamps of their parents, and earlier ones.
     pub loose_timestamps: bool,
     /// Most transactions of a block.
     pub max_transactions: Option<usize>,
-    /// Whether the pool takes what its sender cannot pay.
+    /// `true` if the pool accepts transactions that their sender cannot pay.
     pub unpaid: bool,
-    /// What is suggested as a tip, in wei.
+    /// Suggested tip, in wei.
     pub suggested_tip: u128,
-    /// Whether the deployer of contracts with CREATE2 is there.
+    /// `true` if the deployer of contracts with CREATE2 is there.
     pub create2_deployer: bool,
     /// Threads that execute, and as many that change something; `None` takes as many as there are
     /// cores.
@@ -214,17 +214,17 @@ impl Config {
     pub const GAS_LIMIT: u64 = 30_000_000;
     /// Base fee of the genesis where nothing says another: anvil's.
     pub const BASE_FEE: u64 = 1_000_000_000;
-    /// What clients of Ethereum take into their pools (128 KiB).
+    /// Largest transaction that Ethereum's clients take into their pools (128 KiB).
     pub const MAX_TX_SIZE: usize = 128 * 1024;
     /// Gas price of a chain without a base fee where nothing says another, in wei: anvil's.
     pub const LEGACY_GAS_PRICE: u128 = 1_875_000_000;
-    /// What is suggested as a tip where nothing says another: a gwei.
+    /// Default tip: a gwei.
     pub const TIP: u128 = 1_000_000_000;
     /// Gas limit of a block without a limit: anvil's.
     pub const NO_GAS_LIMIT: u64 = u64::MAX;
     /// The greatest gas limit that a header may have by the rules of mainnet.
     pub const MAX_GAS_LIMIT: u64 = i64::MAX as u64;
-    /// What each account has where nothing says another: 10,000 ether.
+    /// Default balance of an account: 10,000 ether.
     pub const BALANCE: u64 = 10_000;
 
     /// The same with the rules that L1 enforces and anvil does not: increasing timestamps, the gas cap of
@@ -261,7 +261,7 @@ impl Config {
     }
 }
 
-/// As many ether in wei.
+/// Converts ether to wei.
 pub(crate) fn ether(count: u64) -> U256 {
     U256::from(count) * U256::from(1_000_000_000_000_000_000_u64)
 }

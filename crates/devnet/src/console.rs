@@ -1,7 +1,7 @@
 //! `console.log`: what contracts print.
 //!
 //! The library that contracts use calls an address at which there is nothing. Here a precompile
-//! stands there that costs nothing, returns nothing and is as cold as an account that nobody knows,
+//! stands there that costs nothing, returns nothing and is as cold as an unused account,
 //! so that no contract can tell the difference; it passes on what it was called with.
 
 use alloy_dyn_abi::{DynSolType, DynSolValue};

@@ -53,7 +53,7 @@ impl Devnet {
         Self::start_from(config, None)
     }
 
-    /// As [`Self::start`], with the state of a file: nobody is answered before it is there.
+    /// Starts like [`Self::start`], with the state of a file: no request is answered before the state is there.
     ///
     /// # Errors
     ///
@@ -206,7 +206,7 @@ impl Devnet {
         }
     }
 
-    /// What is true of its chain now.
+    /// Facts about its chain now.
     pub fn facts(&self) -> Facts {
         let fork = self.state.remote();
         self.state.node.read(|node| Facts {
@@ -246,12 +246,12 @@ impl Devnet {
         address.map_or(0, std::net::SocketAddr::port)
     }
 
-    /// Where it answers over HTTP.
+    /// Its HTTP URL.
     pub fn endpoint(&self) -> String {
         format!("http://{}", self.authority())
     }
 
-    /// Where it answers over WebSocket.
+    /// Its WebSocket URL.
     pub fn ws_endpoint(&self) -> String {
         format!("ws://{}", self.authority())
     }
@@ -288,7 +288,7 @@ impl From<Mining> for node::Mining {
     }
 }
 
-/// What a devnet will be.
+/// Builder of a devnet.
 #[derive(Debug, Clone)]
 pub struct DevnetBuilder {
     config: Config,

@@ -33,7 +33,7 @@ impl Devnet {
         dump(self.state(), self.config().preserve_states).map_err(failed)?.write(path)
     }
 
-    /// Writes the state to a file, unless something holds the chain for so long: whoever is to end does not
+    /// Writes the state to a file, unless a change holds the chain for so long: a process that is to end does not
     /// wait for that.
     ///
     /// # Errors
@@ -200,7 +200,7 @@ pub(crate) fn load(devnet: &DevnetState, file: &StateFile) -> Result<(), String>
     ForceHeader::GasLimit(None).apply(&devnet.forced_header);
     let is_fork = devnet.remote().is_some();
     if is_fork {
-        // As with single changes, the other node is asked while nobody waits for the chain.
+        // As with single changes, the other node is asked while no request waits for the chain.
         apply(&devnet.node.state().detached(), file)?;
     }
     devnet.node.execute(LoadState { file, blocks, past, is_fork })
@@ -213,7 +213,7 @@ struct LoadState<'f> {
     blocks: Vec<Arc<Block>>,
     /// States after earlier blocks.
     past: Vec<(B256, PastState)>,
-    /// Whether the chain continues another node's.
+    /// `true` if the chain continues another node's.
     is_fork: bool,
 }
 
@@ -277,7 +277,7 @@ fn apply(state: &State, file: &StateFile) -> Result<State, String> {
     edited.map_err(|error| error.to_string())
 }
 
-/// What of a stored receipt is looked at.
+/// Fields of a stored receipt that are read.
 #[derive(Debug, Deserialize)]
 struct Receipt {
     #[serde(rename = "type")]
@@ -310,7 +310,7 @@ fn foreign_block(
             .impersonated_sender
             .or_else(|| mined.map(|mined| mined.info.from))
             .or_else(|| transaction.recover_signer().ok())
-            .ok_or_else(|| format!("block {number}: nobody has sent {hash}"))?;
+            .ok_or_else(|| format!("block {number}: {hash} has no sender"))?;
         let mined = mined.ok_or_else(|| format!("block {number}: {hash} has no receipt"))?;
         let receipt: Receipt = serde_json::from_value(mined.receipt.clone())
             .map_err(|error| format!("block {number}: receipt of {hash}: {error}"))?;

@@ -1,8 +1,8 @@
-//! Why a devnet does not start.
+//! Errors of a devnet.
 
 use std::{path::PathBuf, time::Duration};
 
-/// Why a devnet does not start, or could not go on.
+/// An error for which a devnet does not start, or could not go on.
 #[derive(Debug, thiserror::Error)]
 pub enum DevnetError {
     /// The phrase is none, or the path is none.
@@ -13,17 +13,17 @@ pub enum DevnetError {
     Flag {
         /// The flag.
         flag: &'static str,
-        /// What is wrong with it.
+        /// The error in it.
         reason: String,
     },
     /// A file could not be read or written.
     #[error("cannot {what} {}: {source}", path.display())]
     File {
-        /// What was tried.
+        /// The operation that failed.
         what: &'static str,
         /// The file.
         path: PathBuf,
-        /// What the system says.
+        /// The system's error.
         source: std::io::Error,
     },
     /// A file is not in the format that it should have.
@@ -31,9 +31,9 @@ pub enum DevnetError {
     Format {
         /// The file.
         path: PathBuf,
-        /// What it should be.
+        /// Expected value.
         expected: &'static str,
-        /// Where it fails.
+        /// Place and reason of the failure.
         reason: String,
     },
     /// The chain did not stand still for long enough to be written.
@@ -41,7 +41,7 @@ pub enum DevnetError {
     NotWritten {
         /// The file.
         path: PathBuf,
-        /// How long was waited.
+        /// Time that was waited.
         waited: Duration,
     },
     /// The port or socket cannot be had.
@@ -51,7 +51,7 @@ pub enum DevnetError {
         address: String,
         /// The flag that chooses it.
         flag: &'static str,
-        /// What the system says.
+        /// The system's error.
         source: std::io::Error,
     },
     /// The signals that end the process cannot be heard.

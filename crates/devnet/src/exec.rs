@@ -96,13 +96,13 @@ pub(crate) fn view(
     }
 }
 
-/// What a tracer is shown of a transaction: as it was executed, on the state before it.
+/// A transaction for a tracer: as it was executed, on the state before it.
 pub(crate) struct Traced<'t, I, D> {
     /// Position in the block.
     pub(crate) index: usize,
     /// The inspector that has watched it.
     pub(crate) inspector: &'t mut I,
-    /// What the EVM made of it.
+    /// The EVM's result.
     pub(crate) result: &'t ResultAndState<HaltReason>,
     /// The state before the transaction.
     pub(crate) database: &'t mut D,

@@ -9,7 +9,7 @@ use rpc::Limits;
 use std::{path::PathBuf, time::Duration};
 use wire::ProtocolFork;
 
-/// How the node is asked whose chain is continued.
+/// Flags of requests to the node whose chain is continued.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Fork")]
 pub struct ForkArgs {
@@ -30,7 +30,7 @@ pub struct ForkArgs {
     #[arg(long = "fork-header", value_name = "HEADER", requires = "fork_url", value_parser = header)]
     pub fork_headers: Vec<(String, String)>,
 
-    /// How often a request is tried again that fails on its way, or for which the node is too busy
+    /// Number of retries of a request that fails on its way, or for which the node is too busy
     #[arg(long, default_value_t = 5, value_name = "NUM")]
     pub retries: u32,
 
@@ -87,8 +87,8 @@ fn node_address(text: &str) -> Result<String, String> {
         .to_owned())
 }
 
-/// Whether a node is on this machine: its chain may be another one tomorrow, and its answers are not
-/// worth keeping.
+/// Returns `true` if a node is on this machine: its chain may be another one tomorrow, and its answers are not worth
+/// keeping.
 fn is_near(url: &str) -> bool {
     let host = url.split_once("://").map_or(url, |(_, rest)| rest);
     ["localhost", "127.0.0.1", "[::1]"]
@@ -168,7 +168,7 @@ impl LimitArgs {
     }
 }
 
-/// What is printed.
+/// Flags of the output.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Output")]
 pub struct DisplayArgs {
@@ -195,7 +195,7 @@ pub struct DisplayArgs {
 }
 
 impl DisplayArgs {
-    /// Which executions are told.
+    /// Executions that are printed.
     pub(crate) const fn traces(&self) -> Traces {
         match self.verbosity {
             5.. => Traces::Storage,
@@ -207,7 +207,7 @@ impl DisplayArgs {
     }
 }
 
-/// When there are colors.
+/// Use of colors.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Color {
     /// On a terminal.
@@ -367,7 +367,7 @@ pub(crate) fn execute_fork(text: &str) -> Result<ProtocolFork, String> {
     Ok(fork)
 }
 
-/// Why a chain that continues another node's takes no genesis of its own.
+/// Returns the error of a chain that continues another node's and was given a genesis of its own.
 pub(crate) fn init_of_a_fork() -> DevnetError {
     let reason = "with --fork-url the chain begins at a block of the other node, and has its genesis: leave \
                   --init out, give the chain an id with --chain-id, and put accounts into it with \

@@ -1,6 +1,6 @@
 //! Another node, whose chain this one continues.
 //!
-//! Its state is asked for account by account and slot by slot as somebody needs them, and kept. The
+//! Its state is asked for account by account and slot by slot as requests need them, and kept. The
 //! library that other forking nodes use for this wants a database of its own under the EVM; here the
 //! state is one of tries, which ask for what they do not hold, so that a plain client is enough.
 
@@ -44,7 +44,7 @@ const BATCH: usize = 100;
 /// A node that is asked.
 #[derive(Debug)]
 pub(crate) struct Remote {
-    /// Where it answers.
+    /// URL of the other node.
     pub(crate) url: String,
     /// Its chain.
     pub(crate) chain_id: u64,
@@ -56,9 +56,9 @@ pub(crate) struct Remote {
     accounts: Mutex<AddressMap<Option<AccountInfo>>>,
     slots: Mutex<HashMap<(Address, U256), U256>>,
     hashes: Mutex<HashMap<u64, B256>>,
-    /// Numbers of blocks that somebody has named by their hash.
+    /// Numbers of blocks that a request has named by their hash.
     numbers: Mutex<HashMap<B256, u64>>,
-    /// Where the answers are kept, and how many are there already.
+    /// Cache of the answers, and number of answers in it.
     cache: Option<(Cache, AtomicUsize)>,
 }
 
@@ -184,7 +184,7 @@ impl Remote {
                             Wanted::Slot(slot) => {
                                 match node.get_storage_at(slot.0, slot.1).block_id(at).await {
                                     Ok(value) => Answer::Slot(slot, Some(value)),
-                                    // Nobody gets an answer just now, however he asks.
+                                    // No request is answered just now, in whichever form it is sent.
                                     Err(error @ TransportError::Transport(_)) => return Err(error),
                                     Err(_) => Answer::Slot(slot, None),
                                 }
@@ -248,14 +248,14 @@ impl Remote {
     }
 }
 
-/// What is asked for ahead of its use.
+/// Value that is fetched ahead of its use.
 #[derive(Debug, Clone, Copy)]
 enum Wanted {
     Account(Address),
     Slot((Address, U256)),
 }
 
-/// What the other node has answered.
+/// Answer of the other node.
 #[derive(Debug)]
 enum Answer {
     Account(Address, Option<AccountInfo>),
@@ -339,7 +339,7 @@ impl From<ClientError> for RemoteError {
 /// Slots of a system contract that are read soon after another: with a time its beacon root (EIP-4788),
 /// and with the hash of a block those of the next ones (EIP-2935).
 fn asked_along(address: Address, slot: U256) -> Vec<U256> {
-    /// What either contract keeps (`HISTORY_BUFFER_LENGTH`, `HISTORY_SERVE_WINDOW`).
+    /// Number of blocks that either contract keeps (`HISTORY_BUFFER_LENGTH`, `HISTORY_SERVE_WINDOW`).
     const WINDOW: U256 = uint!(8191_U256);
     /// Blocks for which one question is enough.
     const AHEAD: u64 = 8;
@@ -410,10 +410,10 @@ impl ForkBackend for Remote {
     }
 }
 
-/// What a devnet continues, and how its node is asked.
+/// The chain that a devnet continues, and options of requests to its node.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fork {
-    /// Where the other node answers; `@number` at its end names the block too.
+    /// URL of the other node; `@number` at its end names the block too.
     pub url: String,
     /// Other addresses of the same node, which take turns with the first.
     pub more_urls: Vec<String>,
@@ -423,9 +423,9 @@ pub struct Fork {
     pub chain_id: Option<u64>,
     /// Headers of each request: name and value.
     pub headers: Vec<(String, String)>,
-    /// How long an answer may take.
+    /// Longest time for an answer.
     pub timeout: Duration,
-    /// How often a request is tried again.
+    /// Number of retries of a request.
     pub retries: u32,
     /// The pause before it is tried again first; each one after is twice as long.
     pub backoff: Duration,

@@ -210,7 +210,7 @@ pub(crate) fn start(
     }
     let mut rules = rules(spec_of(&genesis.config));
     match blocks {
-        // Whoever brings blocks brings their genesis too, and its hash must not change.
+        // A user who brings blocks brings their genesis too, and its hash must not change.
         Some(blocks) => {
             rules.system_code = SystemCode::Any;
             let mut chain = Chain::new(&genesis, rules)?;

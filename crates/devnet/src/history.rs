@@ -80,7 +80,7 @@ impl PastCode {
     }
 }
 
-/// Which bytes of a code can be jumped to, and where its last instruction ends.
+/// Finds the bytes of a code that can be jumped to, and the end of its last instruction.
 fn jumps(code: &[u8]) -> (Vec<u8>, usize) {
     const JUMPDEST: u8 = 0x5b;
     const PUSH: std::ops::RangeInclusive<u8> = 0x60..=0x7f;

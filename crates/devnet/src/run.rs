@@ -8,14 +8,14 @@ use futures_util::future::BoxFuture;
 use std::{fs, path::PathBuf, time::Duration};
 use tokio::{sync::oneshot, time};
 
-/// How long connections may take to end. Those whose requests wait for something do not.
+/// Longest time for connections to end. Connections whose requests wait for something do not.
 const FAREWELL: Duration = Duration::from_millis(300);
 
-/// How long a change of the chain may keep its state from being written. It is less than what those who
-/// end processes give them (with Docker ten seconds).
+/// Longest time for which a change of the chain may keep its state from being written. It is less than process
+/// managers give a process to end (Docker: ten seconds).
 const STANDSTILL: Duration = Duration::from_secs(5);
 
-/// Runs a devnet until the process is told to end: by SIGINT or SIGTERM, whatever it does then. Must
+/// Runs a devnet until the process is told to end: by SIGINT or SIGTERM, at any point of its work. Must
 /// be called inside a Tokio runtime of several threads, which is not to be waited for afterwards.
 ///
 /// # Errors

@@ -1,4 +1,4 @@
-//! Signatures that are taken for somebody's, whoever has made them.
+//! Signatures that are attributed to an account by a cheat.
 
 use alloy_eips::eip7702::SignedAuthorization;
 use alloy_evm::precompiles::{DynPrecompile, Precompile, PrecompileInput, PrecompilesMap};
@@ -8,16 +8,16 @@ use std::{collections::BTreeMap, sync::Arc};
 
 /// The precompile that recovers who has signed.
 const ECRECOVER: Address = address!("0x0000000000000000000000000000000000000001");
-/// What it costs.
+/// Gas of a call.
 const GAS: u64 = 3_000;
 
-/// Signatures, as their 65 bytes (r, s, v), and whose ECRECOVER is to say that they are, of whatever
+/// Signatures, as their 65 bytes (r, s, v), and the account that ECRECOVER is to return for them, for any
 /// message. Authorizations of EIP-7702 are theirs too.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Signatures(pub(crate) BTreeMap<[u8; 65], Address>);
 
 impl Signatures {
-    /// Whose the signature in the input of ECRECOVER is said to be.
+    /// Returns the account whose signature the input of ECRECOVER is set to be.
     fn of(&self, input: &[u8]) -> Option<Address> {
         // What is missing at the end is zero, as in any precompile.
         let mut whole = [0; 128];
@@ -29,7 +29,7 @@ impl Signatures {
         self.0.get(&signature).copied()
     }
 
-    /// Whose the signature of an authorization (EIP-7702) is said to be.
+    /// Returns the account whose signature an authorization (EIP-7702) is set to bear.
     pub(crate) fn of_authorization(&self, authorization: &SignedAuthorization) -> Option<Address> {
         // What ECRECOVER calls v is 27 above the parity.
         let v = authorization.y_parity().checked_add(27)?;

@@ -1,4 +1,4 @@
-//! What the methods of a devnet work on.
+//! State shared by all methods of a devnet.
 
 use crate::{
     Accounts, Config,
@@ -31,7 +31,7 @@ pub(crate) struct DevnetState {
     evm_cheats: Mutex<EvmCheats>,
     pub(crate) impersonation: Mutex<Impersonation>,
     pub(crate) forced_header: Arc<ForcedHeader>,
-    /// Held by whoever gives a transaction the next nonce of its sender, until the pool has it.
+    /// Held by the thread that gives a transaction the next nonce of its sender, until the pool has it.
     pub(crate) nonces: Mutex<()>,
     /// Another one after each reset.
     pub(crate) instance: Mutex<B256>,
@@ -49,7 +49,7 @@ pub(crate) struct Snapshots {
 #[derive(Debug, Clone)]
 pub(crate) struct Moment {
     pub(crate) chain: Snapshot,
-    /// What the next blocks had to have.
+    /// Fields that the next blocks had to have.
     pub(crate) forced: ForcedFields,
 }
 
@@ -133,7 +133,7 @@ impl DevnetState {
             Impersonation { all: self.config.auto_impersonate, ..Impersonation::default() };
     }
 
-    /// What the devnet tells of itself.
+    /// The devnet's telemetry.
     pub(crate) fn telemetry(&self) -> &Arc<Telemetry> {
         &self.api.options().telemetry
     }

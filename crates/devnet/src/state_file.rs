@@ -65,7 +65,7 @@ pub struct BlockEnvironment {
     /// Randomness.
     #[serde(default)]
     pub prevrandao: Option<B256>,
-    /// What blobs cost.
+    /// Price of blobs.
     #[serde(default)]
     pub blob_excess_gas_and_price: Option<BlobPrice>,
     /// Slot number (EIP-7843).
@@ -73,7 +73,7 @@ pub struct BlockEnvironment {
     pub slot_num: u64,
 }
 
-/// What blobs cost in a block.
+/// Price of blobs in a block.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BlobPrice {
     /// Excess blob gas.
@@ -169,7 +169,7 @@ fn short_words<'de, D: Deserializer<'de>>(from: D) -> Result<BTreeMap<B256, B256
 /// A mined transaction.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct StoredTransaction {
-    /// How it went.
+    /// Result of the execution.
     pub info: TransactionInfo,
     /// Its receipt, as in EIP-2718.
     pub receipt: Value,
@@ -179,7 +179,7 @@ pub struct StoredTransaction {
     pub block_number: u64,
 }
 
-/// How a transaction went.
+/// Result of the execution of a transaction.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct TransactionInfo {
     /// Its hash.
@@ -188,16 +188,16 @@ pub struct TransactionInfo {
     pub transaction_index: u64,
     /// Its sender.
     pub from: Address,
-    /// Whom it called.
+    /// Called account.
     pub to: Option<Address>,
-    /// What it created.
+    /// Created contract.
     pub contract_address: Option<Address>,
     /// Calls, in the form of a tracer's arena; never read.
     #[serde(default, skip_deserializing)]
     pub traces: Vec<Value>,
-    /// How the EVM ended, in revm's words.
+    /// Reason for which the EVM ended, in revm's words.
     pub exit: String,
-    /// What it returned.
+    /// Return data.
     #[serde(default)]
     pub out: Option<Bytes>,
     /// Nonce.
@@ -212,7 +212,7 @@ impl StateFile {
     /// The name of the file in a directory.
     const NAME: &'static str = "state.json";
 
-    /// Where a path that may be a directory leads to.
+    /// Resolves a path that may be a directory to the file.
     pub(crate) fn at(path: &Path) -> PathBuf {
         if path.is_dir() { path.join(Self::NAME) } else { path.to_owned() }
     }

@@ -1,4 +1,4 @@
-//! What a devnet tells its user of each block: transactions, why they failed, what they have printed.
+//! Console output about each block: transactions, their failures, and their `console.log`.
 
 use alloy_consensus::Transaction as _;
 use chain::{Block, ChainError};
@@ -19,7 +19,7 @@ pub(crate) struct Story {
     telemetry: Arc<Telemetry>,
 }
 
-/// What a transaction did beyond what its receipt says.
+/// Facts about a transaction beyond its receipt.
 struct Seen {
     result: ExecutionResult<HaltReason>,
     notes: Vec<Note>,
@@ -144,7 +144,7 @@ fn refusals(notes: &[Note]) -> Vec<String> {
     notes.iter().filter_map(reason).collect()
 }
 
-/// Why a transaction failed.
+/// Returns the reason why a transaction failed.
 fn failure(result: &ExecutionResult<HaltReason>) -> String {
     match result {
         ExecutionResult::Success { .. } => String::new(),

@@ -1,4 +1,4 @@
-//! What a fork knows only from the other node: its older blocks, transactions, logs and states.
+//! Requests that a fork hands on to the other node: older blocks, transactions, logs and states.
 
 mod joined;
 
@@ -19,7 +19,7 @@ use serde::Deserialize as _;
 use serde_json::{Value, json};
 use std::{future::ready, sync::Arc};
 
-/// Where a method names what it asks for.
+/// Place at which a method names the block or transaction that it asks for.
 #[derive(Debug, Clone, Copy)]
 enum By {
     /// A block, in this parameter; blocks up to the one that is continued are the other node's.
@@ -233,7 +233,7 @@ impl Request<'_> {
         }
     }
 
-    /// What is asked of a block, which the other node answers for some numbers.
+    /// Answers a request about a block, which the other node answers for some numbers.
     fn of_block(
         mut self,
         index: usize,

@@ -50,7 +50,7 @@ fn mine(devnet: &DevnetState, args: &mut Args) -> Result<Value, RpcError> {
     Ok(Value::Null)
 }
 
-/// What `evm_mine` is told.
+/// Parameters of `evm_mine`.
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum Wanted {
@@ -80,7 +80,7 @@ fn evm_mine(devnet: &DevnetState, args: &mut Args) -> Result<Value, RpcError> {
     Ok(json!("0x0"))
 }
 
-/// As `evm_mine`; the blocks, with what their transactions returned where they failed.
+/// Mines like `evm_mine`, and returns the blocks, with the return data of transactions that failed.
 fn mine_detailed(devnet: &DevnetState, args: &mut Args) -> Result<Value, RpcError> {
     let count = mine_wanted(devnet, args)?;
     let chain = devnet.api.chain();
@@ -194,7 +194,7 @@ fn set_min_gas_price(devnet: &DevnetState, args: &mut Args) -> Result<Value, Rpc
     Ok(Value::Null)
 }
 
-/// Whether the next block has a base fee.
+/// Returns `true` if the next block has a base fee.
 fn has_base_fee(devnet: &DevnetState) -> bool {
     devnet.node.read(|node| node.chain.state().has_base_fee())
 }

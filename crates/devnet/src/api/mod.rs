@@ -22,7 +22,7 @@ use rpc::{Context, ErrorStyle, Lane, Registry, RpcError, Telemetry, Workers};
 use serde_json::Value;
 use std::sync::Arc;
 
-/// What a method does. It may take its time: it runs where it holds up nobody else.
+/// Implementation of a method. It may take its time: it runs where it holds up no other request.
 type Handler = fn(&DevnetState, &mut Args) -> Result<Value, RpcError>;
 
 /// A method, with the names that it goes by.

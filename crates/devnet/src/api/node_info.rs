@@ -1,4 +1,4 @@
-//! What a devnet says of itself, and settings that concern nothing else.
+//! Facts about the devnet itself, and settings that concern no other file.
 
 use super::{
     Method,

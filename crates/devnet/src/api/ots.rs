@@ -1,4 +1,4 @@
-//! What the block explorer Otterscan asks for, and Erigon's header.
+//! Methods of the block explorer Otterscan, and Erigon's header.
 
 mod elsewhere;
 
@@ -57,7 +57,7 @@ fn internal_operations(devnet: &DevnetState, args: &mut Args) -> Result<Value, R
     Ok(operations(&call_traces(devnet, &block, Some(index))?.concat()))
 }
 
-/// What a transaction has moved, created and ended.
+/// Value that a transaction moved, contracts that it created, and contracts that it destroyed.
 fn operations(traces: &[LocalizedTransactionTrace]) -> Value {
     let operations = traces.iter().filter_map(|trace| {
         let trace = &trace.trace;
@@ -220,7 +220,7 @@ fn page_of(
     Ok(json!({ "fullblock": shape, "receipts": shown }))
 }
 
-/// Whether a transaction, or a call in it, has to do with an address.
+/// Returns `true` if a transaction, or a call in it, involves an address.
 fn concerns(
     devnet: &DevnetState,
     block: &Arc<Block>,

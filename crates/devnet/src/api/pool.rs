@@ -54,7 +54,7 @@ fn impersonate_all(devnet: &DevnetState, args: &mut Args) -> Result<Value, RpcEr
     Ok(Value::Null)
 }
 
-/// What anvil takes is a pair; what its clients send are two parameters.
+/// Parameters of a request for signatures: anvil takes a pair, and its clients send two parameters.
 #[derive(Debug, Deserialize)]
 #[serde(untagged)]
 enum SignatureOf {
@@ -67,7 +67,7 @@ fn impersonate_signature(devnet: &DevnetState, args: &mut Args) -> Result<Value,
         SignatureOf::Pair(signature, address) => (signature, address),
         SignatureOf::Alone(signature) => (signature, args.required()?),
     };
-    // One of another length is nobody's anyway.
+    // One of another length is no signature anyway.
     if let Ok(signature) = signature[..].try_into() {
         devnet.change_evm_cheats(|cheats| {
             Arc::make_mut(&mut cheats.signatures).0.insert(signature, address);

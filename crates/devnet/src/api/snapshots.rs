@@ -76,7 +76,7 @@ fn rollback(devnet: &DevnetState, args: &mut Args) -> Result<Value, RpcError> {
     Ok(Value::Null)
 }
 
-/// Where a reset goes to.
+/// Target of a reset.
 #[derive(Debug, Deserialize)]
 struct ResetOptions {
     forking: Option<Forking>,
@@ -162,7 +162,7 @@ fn reset(devnet: &DevnetState, args: &mut Args) -> Result<Value, RpcError> {
 struct Reset {
     start: Snapshot,
     continued: Option<(Chain, Clock)>,
-    /// What the clock shows then; by default the time of the head.
+    /// Time of the clock afterwards; by default the time of the head.
     timestamp: Option<u64>,
 }
 
@@ -193,7 +193,7 @@ enum NewTransaction {
     Request(Box<TransactionRequest>),
 }
 
-/// How a reorganisation is asked for: by an object, or by two parameters.
+/// Parameters of a reorganisation: an object, or two parameters.
 #[derive(Debug, Deserialize)]
 #[serde(untagged)]
 enum Reorg {
@@ -251,7 +251,7 @@ fn reorg(devnet: &DevnetState, args: &mut Args) -> Result<Value, RpcError> {
     let made = made();
     devnet.node.execute(SetMining(mining));
     made?;
-    // What has come meanwhile has had nobody to mine it.
+    // Transactions that have come meanwhile were not mined.
     if mining.is_auto() && waiting(devnet).iter().any(|hash| !waited.contains(hash)) {
         mine_waiting(devnet)?;
     }

@@ -27,7 +27,7 @@ sol! {
 
 /// Changes the state behind the head.
 fn edit(devnet: &DevnetState, change: EditState) -> Result<Value, RpcError> {
-    // Nobody can read the chain while a command changes it. What another node has to be asked for is
+    // No request can read the chain while a command changes it. What another node has to be asked for is
     // asked for before, on a copy that is thrown away: its answers are kept.
     if devnet.remote().is_some() {
         change.clone().edit(&devnet.node.state().detached()).map_err(internal)?;

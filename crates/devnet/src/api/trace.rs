@@ -97,8 +97,8 @@ pub(super) fn replay_one<T>(
     Ok(seen?.pop().map(|(seen, _)| seen))
 }
 
-/// What a tracer has seen of a transaction, as far as it is asked for: calls of EXECUTE stand in traces, as
-/// those of other precompiles do not.
+/// Returns the tracer's view of a transaction, as far as it is asked for: calls of EXECUTE stand in traces, unlike
+/// those of other precompiles.
 pub(super) fn trace_results(
     devnet: &DevnetState,
     inspector: TracingInspector,
@@ -270,8 +270,8 @@ fn replay_transaction(devnet: &DevnetState, args: &mut Args) -> Result<Value, Rp
     Ok(json!(replayed(devnet, &block, Some(index), &kinds)?.pop()))
 }
 
-/// How often each instruction ran in the transactions of a block, or in one, and for how much gas of its own:
-/// what a call hands on counts for the instructions that are called.
+/// Counts how often each instruction ran in the transactions of a block, or in one, and its own gas: gas that a call
+/// forwards counts for the called instructions.
 fn opcode_gas(
     devnet: &DevnetState,
     block: &Arc<Block>,
@@ -321,7 +321,7 @@ fn block_opcode_gas(devnet: &DevnetState, args: &mut Args) -> Result<Value, RpcE
     }))
 }
 
-/// Who created a contract: the transaction and its sender, from the traces.
+/// Finds the transaction and the sender that created a contract, from the traces.
 pub(super) fn creator(
     devnet: &DevnetState,
     contract: Address,

@@ -1,4 +1,4 @@
-//! Transactions and messages signed by the node: by accounts whose keys it has, or by nobody for
+//! Transactions and messages signed by the node: by accounts whose keys it has, or unsigned for
 //! accounts that are impersonated.
 
 use super::{
@@ -56,7 +56,7 @@ fn signer(devnet: &DevnetState, address: Address) -> Result<&PrivateKeySigner, R
     devnet.signers.get(&address).ok_or_else(no_signer)
 }
 
-/// What becomes of a request that is estimated to fail.
+/// Treatment of a request whose estimate fails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Failing {
     /// It is sent with all the gas there is, so that it fails on the chain.
@@ -125,7 +125,7 @@ fn filled(devnet: &DevnetState, request: Request, failing: Failing) -> Result<Fi
     Ok(Filled { from, request, sidecar })
 }
 
-/// What a request brings exists by the rules of the next block.
+/// Checks that the rules of the next block have the transaction type of a request.
 fn check_type(devnet: &DevnetState, request: &TransactionRequest) -> Result<(), RpcError> {
     let (what, since) = match rpc::typed::tx_type(request) {
         // An empty list makes no transaction of that type, but says what is wanted.

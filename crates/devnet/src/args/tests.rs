@@ -1,4 +1,4 @@
-//! What the flags come to.
+//! Flags and the configuration that follows from them.
 
 use super::*;
 use crate::{Hardfork, Traces};

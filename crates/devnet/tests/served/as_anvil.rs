@@ -1,4 +1,4 @@
-//! What suites that were written for anvil ask for.
+//! Requests of suites that were written for anvil.
 
 use crate::support::{ask, client, number, refused, serve};
 use alloy_primitives::Bytes;

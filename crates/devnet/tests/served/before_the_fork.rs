@@ -1,4 +1,4 @@
-//! What a fork says of blocks before the one that it continues: what the other node says of them.
+//! Answers of a fork about blocks before the one that it continues: those of the other node.
 
 use crate::support::{PROBE, Served, ask, client, refused, serve};
 use client::Client;
@@ -135,7 +135,7 @@ fn the_state_of_the_fork_and_behind_it_is_the_one_that_is_here() {
         }
     }
     assert_eq!(ask(&both.here, "eth_getBalance", json!([SINK, "latest"])), "0x64");
-    // What the other node has put on top is no block of this chain, nor is one that nobody has.
+    // What the other node has put on top is no block of this chain, nor is one that neither has.
     for hash in [hash_of(&both.there, FORK + 1), json!(format!("0x{}", "11".repeat(32)))] {
         let error = refused(&both.here, "eth_call", json!([call, { "blockHash": hash }]));
         assert!(error.contains("not found"), "{error}");
@@ -223,16 +223,16 @@ fn a_transaction_before_the_fork_is_traced_by_the_other_node() {
     let error = |hash: &Value| both.same("ots_getTransactionError", json!([hash]));
     assert_eq!((error(changing), error(reverting)), (json!("0x"), json!(format!("0x{:064x}", 0))));
 
-    // One of here is traced here, also where that says nothing; one of nobody is nothing.
+    // One of here is traced here, also where that says nothing; an unknown one is nothing.
     let creation = json!([{ "from": both.from, "data": PROBE.trim() }]);
     let hash = ask(&both.here, "eth_sendTransaction", creation);
     assert_eq!(ask(&both.here, "ots_traceTransaction", json!([hash])), json!([]));
     assert_eq!(ask(&both.here, "ots_getTransactionError", json!([hash])), "0x");
     let replayed = ask(&both.here, "trace_replayTransaction", json!([hash, ["trace"]]));
     assert_eq!(replayed["trace"][0]["type"], "create");
-    let nobody = json!([format!("0x{}", "11".repeat(32))]);
-    assert_eq!(ask(&both.here, "ots_traceTransaction", nobody.clone()), json!([]));
-    assert!(ask(&both.here, "ots_getTransactionError", nobody).is_null());
+    let unknown = json!([format!("0x{}", "11".repeat(32))]);
+    assert_eq!(ask(&both.here, "ots_traceTransaction", unknown.clone()), json!([]));
+    assert!(ask(&both.here, "ots_getTransactionError", unknown).is_null());
 }
 
 #[test]

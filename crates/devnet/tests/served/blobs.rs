@@ -80,7 +80,7 @@ impl Scene {
         (status, serde_json::from_slice(&body).unwrap_or_default())
     }
 
-    /// Status and content of a page for whoever accepts this type.
+    /// Status and content of a page for a client that accepts this type.
     fn page_as(&self, path: &str, accept: &str) -> (u16, Vec<u8>) {
         let address = self.served.url().replace("http://", "");
         let mut stream = TcpStream::connect(&address).unwrap();
@@ -115,7 +115,7 @@ fn a_transaction_executes_what_its_own_blobs_end() {
     let refused = scene.ask("eth_getTransactionReceipt", json!([other]));
     assert_eq!((&refused["status"], &refused["gasUsed"]), (&json!("0x0"), &json!("0xf4240")));
 
-    // Whoever executes it again finds the same.
+    // A second execution finds the same.
     let trace = scene.ask("debug_traceTransaction", json!([hash, { "tracer": "callTracer" }]));
     assert_eq!(trace["gasUsed"], receipt["gasUsed"]);
     assert_eq!(trace["output"].as_str().map(str::len), Some(2 + 2 * 43), "{trace}");

@@ -136,7 +136,7 @@ fn every_variable_that_anvil_reads_says_the_same_here() {
     }
 }
 
-/// What anvil writes to the file of `--config-out`.
+/// Returns the file that anvil writes for `--config-out`.
 fn config_of_anvil(path: &Path, flags: &[&str]) -> Value {
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let mut anvil = tool(TOOLS.anvil())

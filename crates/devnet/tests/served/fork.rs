@@ -37,7 +37,7 @@ impl Drop for Anvil {
 }
 
 const SECRET: &str = "0xac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80";
-/// What the first account creates first.
+/// The first contract that the first account creates.
 const CONTRACT: &str = "0x5FbDB2315678afecb367f032d93F642f64180aa3";
 const SINK: &str = "0x00000000000000000000000000000000000000aa";
 

@@ -1,5 +1,5 @@
-//! Going back: whatever was done on a branch that is gone, the chain that goes on is the one that
-//! there would be if nobody had done it.
+//! Going back: after any work on a branch that is gone, the chain that goes on is the one that
+//! there would be without that work.
 
 use crate::support::{Served, serve};
 use alloy_genesis::ChainConfig;
@@ -14,23 +14,23 @@ const STORE: [u8; 5] = hex!("5f355f5500");
 /// Does nothing.
 const STOP: [u8; 1] = hex!("00");
 const CONTRACT: Address = Address::repeat_byte(0xc0);
-/// Those whose balance and code are changed.
+/// Accounts whose balance and code are changed.
 const OTHERS: [Address; 2] = [Address::repeat_byte(0xa1), Address::repeat_byte(0xa2)];
 
-/// What the walk may change, so little that the same happens again and again.
+/// State that the walk may change, so small that the same happens again and again.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 struct State {
     slot: u64,
     balances: [u64; 2],
     codes: [u8; 2],
-    /// What was written, whether it changed anything or not: the tries of a fork hold that alone.
+    /// Values that were written, changed or not: the tries of a fork hold these alone.
     written: BTreeSet<Written>,
 }
 
-/// Which of the values was written: by whom, and whether it was another one before.
+/// A written value: kind, index of the account, and `true` if it was another one before.
 type Written = (&'static str, usize, bool);
 
-/// What stands in a block of the walk.
+/// Content of a block of the walk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 enum Content {
     Nothing,
@@ -64,12 +64,12 @@ struct Walk {
     /// Number of the first block.
     first: u64,
     first_time: u64,
-    /// How many older states can be read.
+    /// Number of older states that can be read.
     history: u64,
     sender: Address,
     /// Blocks that were made again.
     again: usize,
-    /// Whether it goes back to the start now and then.
+    /// `true` if it goes back to the start now and then.
     resets: bool,
 }
 

@@ -1,4 +1,4 @@
-//! What users of anvil count on.
+//! Habits that users of anvil count on.
 
 use crate::support::{PROBE, Served, ask, client, number, serve};
 use alloy_primitives::U256;

@@ -11,7 +11,7 @@ use testkit::Key;
 
 const EXECUTE: &str = "0x0000000000000000000000000000000000000101";
 const BASE_FEE: u64 = 1_000_000_000;
-/// What a call of EXECUTE takes here, whatever it brings.
+/// Gas that a call of EXECUTE takes here, for any input.
 const CALL: u64 = 400_000;
 /// Flat schedules: three calls of the second fill a block.
 const CHEAP: &str = "400000+0";

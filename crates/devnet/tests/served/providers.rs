@@ -17,8 +17,8 @@ use std::{
 };
 use tokio::runtime::{Builder, Runtime};
 
-/// What a provider makes of a request, given the number of what is posted: an answer of its own, with
-/// its status, or that of the node behind it. A batch is shown to it as a whole, then part by part.
+/// A provider's treatment of a request, given the number of the posted request: an answer of its own with its status,
+/// or that of the node behind it. A batch is shown to it as a whole, then part by part.
 type Manners = dyn Fn(usize, &Value) -> Option<(u16, String)> + Send + Sync;
 
 /// A provider in front of a node.
@@ -27,7 +27,7 @@ struct Provider {
     counts: Arc<Counts>,
 }
 
-/// What has been asked for.
+/// Numbers of requests.
 #[derive(Default)]
 struct Counts {
     posts: AtomicUsize,
@@ -143,7 +143,7 @@ fn client(devnet: &Devnet) -> Client {
     Client::new(&devnet.endpoint(), Options::default()).unwrap()
 }
 
-/// A node with balances that nobody else has.
+/// A node with balances that no other node has.
 fn node() -> Served {
     let node = serve(|_| {});
     let client = client(&node.devnet);
@@ -225,7 +225,7 @@ fn what_a_provider_refuses_for_good_is_said_in_its_own_words() {
     let balance: U256 = client(&devnet).request("eth_getBalance", asked).unwrap();
     assert_eq!(balance, U256::from(2_000));
 
-    // A transaction that needs what is refused is in nobody's way.
+    // A transaction that needs what is refused is in no other's way.
     let send = |to: u64| {
         let from = devnet.addresses()[0];
         let request = json!([{ "from": from, "to": account(to), "value": "0x1", "gas": "0x5208" }]);
@@ -302,7 +302,7 @@ fn of_a_batch_that_is_answered_in_part_and_in_another_order_the_rest_is_asked_fo
         let answer = |(index, part): (usize, &Value)| match index % 3 {
             0 => serde_json::from_slice(&behind.post(part.to_string()).unwrap()).unwrap(),
             1 => serde_json::from_str(&busy(part)).unwrap(),
-            // Of nobody who has asked.
+            // The answer to a request that was not made.
             _ => json!({ "jsonrpc": "2.0", "id": 1_000_000 + index, "result": "0x7" }),
         };
         let answers: Vec<Value> = parts.iter().enumerate().map(answer).rev().collect();
@@ -378,7 +378,7 @@ fn who_reads_does_not_wait_for_a_cheat_that_waits_for_the_provider() {
                 thread::sleep(Duration::from_millis(5));
             }
             let read = number();
-            // Whoever does wait is not to wait forever.
+            // The request that does wait is not to wait forever.
             holds.store(false, Ordering::SeqCst);
             assert_eq!(read.unwrap(), "0x1", "{method}");
             assert!(cheat.join().unwrap().is_ok(), "{method}");

@@ -1,4 +1,4 @@
-//! Why EXECUTE refused is never lost: not in errors, not in traces, not afterwards.
+//! EXECUTE's reason for a refusal is never lost: not in errors, not in traces, not afterwards.
 
 use crate::support::{Served, TOOLS, execute_input, execute_input_with, serve, tool};
 use alloy_eips::eip4895::Withdrawal;
@@ -58,7 +58,7 @@ impl Scene {
         get(&self.served.url(), "/metrics")
     }
 
-    /// What the metrics say of calls of EXECUTE.
+    /// Returns the metrics of calls of EXECUTE.
     fn counted(&self) -> Vec<String> {
         let is_execute = |line: &&str| line.starts_with("enshrine_execute_");
         let mut lines: Vec<_> =
@@ -250,7 +250,7 @@ fn calls_that_are_traced_and_each_tracer_that_has_frames_name_the_reason() {
 #[test]
 fn metrics_count_each_call_of_execute_once_however_often_somebody_looks_at_it() {
     let scene = Scene::new();
-    // Two in one block: whoever looks at the second executes the first as well.
+    // Two in one block: a look at the second executes the first as well.
     scene.ask("evm_setAutomine", json!([false]));
     let sender = scene.served.devnet.addresses()[0];
     let call = json!({ "from": sender, "to": CALLER, "data": EMPTY, "gas": "0x200000" });
@@ -274,7 +274,7 @@ fn metrics_count_each_call_of_execute_once_however_often_somebody_looks_at_it() 
         scene.ask(method, json!([block["number"]]));
     }
     assert_eq!(scene.counted(), before);
-    // A call that somebody makes is one more.
+    // A call that a user makes is one more.
     scene.ask("trace_call", json!([call, kinds]));
     assert_ne!(scene.counted(), before);
 }

@@ -1,4 +1,4 @@
-//! Transactions that the node signs or nobody does, of the types that carry more than a call.
+//! Transactions that the node signs, and unsigned ones, of the types that carry more than a call.
 
 use crate::support::{Served, serve};
 use alloy_eips::eip4844::{BYTES_PER_BLOB, kzg_to_versioned_hash};
@@ -53,7 +53,7 @@ fn an_authorization_is_of_whom_its_signature_is_said_to_be() {
         "from": from, "to": SINK, "gas": "0x30d40", "authorizationList": [authorization],
     }]);
     let code = || ask(&client, "eth_getCode", json!([STRANGER, "latest"]));
-    // Nobody has said yet whose it is.
+    // No cheat has said yet whose it is.
     let hash = ask(&client, "eth_sendTransaction", request.clone());
     assert_eq!((receipt(&client, &hash)["type"].clone(), code()), (json!("0x4"), json!("0x")));
 

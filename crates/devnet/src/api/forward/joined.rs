@@ -61,8 +61,8 @@ impl Request<'_> {
         if to <= fork {
             return self.only_theirs(&part(asked, from, to));
         }
-        // What is left out and where it ends counts from the first of theirs. More than that many
-        // nobody needs to look for.
+        // What is left out and where it ends counts from the first of theirs. No more than that many
+        // have to be found.
         let skip = filter.after.unwrap_or(0);
         let most = filter.count.map(|count| skip.saturating_add(count));
         let mut wanted = asked.clone();

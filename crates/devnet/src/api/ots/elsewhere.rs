@@ -14,7 +14,7 @@ use rpc::RpcError;
 use serde::Deserialize as _;
 use serde_json::{Value, json};
 
-/// How a method is answered about another node's blocks, from its parameters.
+/// Answers a method about another node's blocks from its parameters.
 type Elsewhere = fn(&Remote, &Value) -> Result<Value, RpcError>;
 
 /// Methods that few nodes have, and how each of them is answered.

@@ -1,4 +1,4 @@
-//! What the tests of clients share: a devnet of their own, tools, and an input of EXECUTE.
+//! Parts that the tests of clients share: a devnet of their own, tools, and an input of EXECUTE.
 use alloy_eips::eip4895::Withdrawal;
 use alloy_primitives::U256;
 use chain::{BlockAttributes, Chain, ChainConfig, empty_genesis};
