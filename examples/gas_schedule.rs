@@ -7,7 +7,7 @@ use execute::{Execute, ExecuteError, Flat, GasSchedule};
 fn main() -> eyre::Result<()> {
     let input = enshrine_examples::l2_block()?;
 
-    // A base that is low, and bytes that are dear. A call reserves what the block may use at most,
+    // A low base, and expensive bytes. A call reserves what the block may use at most,
     // and is charged what it has used.
     let gas = GasSchedule::Flat(Flat { base: 5_000, per_byte: 40 });
     let execute = Execute { gas: gas.into(), ..Execute::default() };

@@ -76,7 +76,7 @@ pub(crate) fn start(shown: Shown) {
         tracing_subscriber::registry().with(lines.with_filter(targets)).with(console).try_init();
     debug_assert!(started.is_ok(), "nothing else sets a subscriber");
     if let Some(error) = wrong {
-        tracing::warn!(%error, "RUST_LOG is not understood: warnings and errors are shown");
+        tracing::warn!(%error, "RUST_LOG is invalid, using the default levels");
     }
 }
 

@@ -27,7 +27,7 @@ impl Event {
             let parent = |block: &Arc<Block>| {
                 let found = chain.find_block(&block.header.parent_hash);
                 found.unwrap_or_else(|error| {
-                    tracing::error!(%error, "listeners are not told of all blocks");
+                    tracing::error!(%error, "failed to send block events to subscribers");
                     None
                 })
             };

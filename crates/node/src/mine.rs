@@ -244,7 +244,7 @@ impl Node {
         };
         let number = draft.state.block().header.number + 1;
         let _span = tracing::info_span!("block", number).entered();
-        let mut too_dear = Vec::new();
+        let mut too_expensive = Vec::new();
         let (built, rejected, posted) = loop {
             let mut built = draft.build(rules.is_some())?;
             let hashes: Vec<B256> =
@@ -265,7 +265,7 @@ impl Node {
                 break (built, rejected, posted);
             };
             // The builder has kept to what it knew; what the verifier found beyond that makes it fewer of the
-            // pool, and in the end none: one that is too dear by itself stays out for good.
+            // pool, and in the end none: one that is too expensive by itself stays out for good.
             let left: B256Set = rejected.iter().map(|(left, _)| *left).collect();
             draft.offered.retain(|it| !left.contains(it.hash()));
             match draft.offered.len() {
@@ -274,14 +274,14 @@ impl Node {
                     let index = 0;
                     let reason = format!("EXECUTE asks for {got} gas with it, {max} are allowed");
                     let reason = Rejection::TooLarge(Invalid::Transaction { index, reason });
-                    too_dear.extend(draft.offered.pop().map(|dear| (*dear.hash(), reason)));
+                    too_expensive.extend(draft.offered.pop().map(|it| (*it.hash(), reason)));
                 }
                 count => draft.offered.truncate(count / 2),
             }
         };
-        let rejected: Vec<_> = rejected.into_iter().chain(too_dear).collect();
+        let rejected: Vec<_> = rejected.into_iter().chain(too_expensive).collect();
         for (transaction, reason) in &rejected {
-            tracing::debug!(%transaction, %reason, "left out");
+            tracing::debug!(%transaction, %reason, "left out of the block");
         }
         let new = built.into_block_with_witness(&draft.state.config().spec);
         Ok(SealedBlock { new, posted, rejected, begun })
@@ -314,7 +314,7 @@ impl Node {
         node.forget_pooled(&block);
         node.settle_pool(&changed);
         if let Err(error) = node.prune() {
-            tracing::warn!(%error, "old states stay: they could not be forgotten");
+            tracing::warn!(%error, "failed to prune old states");
         }
         let (observer, waiting) = (Arc::clone(&node.observer), node.pool.len());
         drop(node);
@@ -324,7 +324,7 @@ impl Node {
             transactions = block.transactions.len(),
             gas = block.header.gas_used,
             took = ?begun.elapsed(),
-            "made"
+            "sealed block"
         );
         observer.made(&block, waiting);
         self.emit(Event::Head { removed: Vec::new(), added: vec![Arc::clone(&block)] });
@@ -344,7 +344,7 @@ impl Node {
         node.settle_pool(&changed);
         let moved = Event::between(&node.chain, &before, node.chain.head());
         if let Err(error) = node.prune() {
-            tracing::warn!(%error, "old states stay: they could not be forgotten");
+            tracing::warn!(%error, "failed to prune old states");
         }
         drop(node);
         if let Some(event) = moved {
@@ -391,11 +391,11 @@ impl Node {
                     failed = match mined.await {
                         Ok(Ok(_)) => false,
                         Ok(Err(error)) => {
-                            tracing::error!(%error, "no block at its time: it is tried again");
+                            tracing::error!(%error, "failed to make a block at its time, retrying");
                             true
                         }
                         Err(error) => {
-                            tracing::error!(%error, "making a block has panicked: it is tried again");
+                            tracing::error!(%error, "block production panicked, retrying");
                             true
                         }
                     };

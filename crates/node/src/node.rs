@@ -355,7 +355,7 @@ impl Node {
             match self.mine_ready() {
                 Ok(_) => {}
                 Err(error) => {
-                    tracing::error!(%error, transaction = %hash, "no block for a transaction");
+                    tracing::error!(%error, transaction = %hash, "failed to make a block for a transaction");
                     // Its sender takes it for refused; and if it is what cannot be executed, no block
                     // could be made while it is there.
                     let mut node = self.inner.write();

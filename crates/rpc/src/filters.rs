@@ -85,7 +85,7 @@ impl Filters {
                 Ok(event) => events.push(event),
                 // A client that polls so rarely loses the oldest changes.
                 Err(TryRecvError::Lagged(missed)) => {
-                    tracing::warn!(filter = %id, missed, "a filter is asked too rarely");
+                    tracing::warn!(filter = %id, missed, "filter polled too rarely, dropped events");
                 }
                 Err(TryRecvError::Empty | TryRecvError::Closed) => break,
             }

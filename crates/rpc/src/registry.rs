@@ -227,10 +227,10 @@ impl<F> Method<F> {
         match &result {
             Ok(_) => tracing::trace!("answered"),
             Err(RpcError { message, is_fault: true, .. }) => {
-                tracing::error!(error = message, "a request failed by our fault");
+                tracing::error!(error = message, "internal error in a request");
             }
             Err(RpcError { code, message, .. }) => {
-                tracing::debug!(code, error = message, "refused");
+                tracing::debug!(code, error = message, "refused request");
             }
         }
         let result = result.map_err(ErrorObjectOwned::from);

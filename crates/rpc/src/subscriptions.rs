@@ -155,7 +155,7 @@ async fn send_all<T: Serialize>(
             }
             // A listener that is too slow goes on with what is there.
             Err(RecvError::Lagged(missed)) => {
-                tracing::warn!(missed, "a subscriber is too slow and has missed events");
+                tracing::warn!(missed, "slow subscriber missed events");
             }
             Err(RecvError::Closed) => return,
         }

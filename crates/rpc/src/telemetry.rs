@@ -304,7 +304,7 @@ impl Telemetry {
         match call.outcome {
             Ok(_) => tracing::debug!(bytes, gas = call.gas, took = ?call.took, "EXECUTE accepts"),
             Err(reason @ ExecuteError::OutOfGas { .. }) => {
-                tracing::info!(%reason, bytes, gas = call.gas, "EXECUTE is not paid");
+                tracing::info!(%reason, bytes, gas = call.gas, "EXECUTE ran out of gas");
             }
             Err(reason) => {
                 tracing::warn!(%reason, kind = reason.kind(), bytes, gas = call.gas, "EXECUTE refuses");

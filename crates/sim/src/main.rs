@@ -19,7 +19,7 @@ use std::process::ExitCode;
 #[derive(Debug, Parser)]
 #[command(name = "sim", version)]
 enum Simulation {
-    /// Time against price of EXECUTE, for real blocks and for inputs that are made to be dear
+    /// Time against price of EXECUTE, for real blocks and worst-case inputs
     GasModel(gas_model::Arguments),
     /// Cost on L1 of an L2's transactions, by receipts
     Economics(economics::Arguments),

@@ -131,7 +131,7 @@ fn took(log: &str) -> Vec<(u64, f64)> {
     let of = |line: &str| {
         let line: Value = serde_json::from_str(line).ok()?;
         let fields = &line["fields"];
-        let is_block = fields["message"] == "made";
+        let is_block = fields["message"] == "sealed block";
         let number = is_block.then(|| fields["number"].as_u64()).flatten()?;
         Some((number, milliseconds(fields["took"].as_str()?)?))
     };
@@ -154,7 +154,7 @@ mod tests {
     fn the_time_of_each_block_is_read_from_the_log_whatever_its_unit() {
         let line = |number: u64, took: &str| {
             format!(
-                r#"{{"level":"INFO","fields":{{"message":"made","number":{number},"took":"{took}"}}}}"#
+                r#"{{"level":"INFO","fields":{{"message":"sealed block","number":{number},"took":"{took}"}}}}"#
             )
         };
         let log = [

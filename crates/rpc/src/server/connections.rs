@@ -116,7 +116,7 @@ impl Connections {
             let oldest = open.oldest(|control| holds(control) && control.is_waited_for());
             let Some(oldest) = oldest.or_else(|| open.oldest(holds)) else { return };
             let (held, limit) = (self.held.load(Relaxed), self.bounds.held);
-            tracing::warn!(address = %oldest.address, held, limit, "slow connection closed: too many bytes wait");
+            tracing::warn!(address = %oldest.address, held, limit, "closed slow connection: too many queued bytes");
             open.close(&oldest);
         }
     }
@@ -132,7 +132,7 @@ impl Open {
     /// Closes the connection, of those, that is idle for longest, if one is.
     fn give_way(&mut self, is_one: impl Fn(&Control) -> bool) -> Option<()> {
         let oldest = self.oldest(|control| is_one(control) && control.is_waited_for())?;
-        tracing::debug!(address = %oldest.address, "idle connection closed for a new one");
+        tracing::debug!(address = %oldest.address, "closed idle connection in favour of a new one");
         self.close(&oldest);
         Some(())
     }
@@ -256,7 +256,7 @@ impl Control {
         let (queued, limit) = (before.saturating_add(bytes), self.connections.bounds.queued);
         // One answer alone is bounded by its own limit.
         if before > 0 && queued > limit {
-            tracing::warn!(address = %self.address, queued, limit, "connection closed: its client does not read");
+            tracing::warn!(address = %self.address, queued, limit, "closed connection: client does not read");
             self.close();
             return;
         }

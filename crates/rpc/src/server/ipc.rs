@@ -59,7 +59,7 @@ impl IpcServer {
                         connections.spawn(serve(stream, client, max_request));
                     }
                     Err(error) => {
-                        tracing::error!(%error, "IPC ends: no connection can be accepted");
+                        tracing::error!(%error, "failed to accept IPC connections, closing the socket");
                         break;
                     }
                 }

@@ -22,7 +22,7 @@ pub fn allow_open_files() {
     let limit = getrlimit(Resource::Nofile);
     // Where it is not granted there is less room, and nothing else is wrong.
     if let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit }) {
-        tracing::debug!(%error, "the limit of open files stays");
+        tracing::debug!(%error, "failed to raise the limit of open files");
     }
 }
 
@@ -95,7 +95,7 @@ pub(super) async fn accept(listener: &TcpListener, connections: &Arc<Connections
         let (mut socket, client) = match listener.accept().await {
             Ok(accepted) => accepted,
             Err(error) => {
-                tracing::warn!(%error, "no connection can be accepted");
+                tracing::warn!(%error, "failed to accept a connection");
                 tokio::time::sleep(PAUSE).await;
                 continue;
             }
@@ -106,7 +106,7 @@ pub(super) async fn accept(listener: &TcpListener, connections: &Arc<Connections
             Ok(place) => return Connection::new(socket, place),
             Err(full) => {
                 let (open, limit) = (full.got, full.limit);
-                tracing::warn!(%client, open, limit, "refused a connection: all open ones are at work");
+                tracing::warn!(%client, open, limit, "refused connection: limit reached and none is idle");
                 tokio::spawn(async move {
                     // The client may be gone already.
                     let told = async {
@@ -151,7 +151,7 @@ impl AsyncRead for Connection {
             false => due.deadline() <= Instant::now(),
         };
         if is_over {
-            tracing::debug!("connection closed: its request takes too long");
+            tracing::debug!("closed connection: request timed out");
             return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
         }
         read

@@ -262,7 +262,7 @@ impl RunningServer {
                     tokio::spawn(async move {
                         // A broken connection affects its own client only.
                         if let Err(error) = serving.await {
-                            tracing::debug!(%error, "a connection has broken");
+                            tracing::debug!(%error, "connection failed");
                         }
                     });
                 }

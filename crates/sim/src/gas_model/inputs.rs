@@ -84,7 +84,7 @@ pub(crate) fn real(row: Row<'_>) -> Result<usize> {
     Ok(count)
 }
 
-/// The blocks of the official fixtures that are made to be dear; how many there are.
+/// The worst-case blocks of the official benchmarks, and their number.
 pub(crate) fn worst_cases(row: Row<'_>) -> Result<usize> {
     let mut count = 0;
     fixture::each("worst_case_10M", |test| {
@@ -391,7 +391,7 @@ fn empty_blocks(fork: ProtocolFork, count: usize) -> Result<Vec<u8>> {
     Ok(chain.batch(blocks?)?.input()?)
 }
 
-/// Batches whose states are made to be dear: of none is the root that of a block, which shows when all is
+/// Batches with worst-case states: of none is the root that of a block, which shows when all is
 /// expanded and hashed.
 fn compact(rows: &mut Rows<'_>) -> Result<()> {
     let empty = built(rows.fork, &genesis(rows.fork), vec![])?;

@@ -1,10 +1,10 @@
 //! Measures that the prices of EXECUTE cover what a call can make a node do: time against price for
-//! real blocks and for inputs that are made to be dear. `docs/gas.md` says how the prices follow.
+//! real blocks and for worst-case inputs. `docs/gas.md` says how the prices follow.
 //!
 //! It fails if any input takes more than 1.5 times what it pays for, at three nanoseconds per unit of gas,
 //! on one thread, with Keccak as a CPU without wide vectors computes it. A machine that is slower than the one for
 //! which the prices are made is told from it by a yardstick, measured before and after each input, and its times are
-//! divided by how much slower it is. What is made to be dear is measured by the
+//! divided by how much slower it is. Worst-case inputs are measured by the
 //! rules of each fork that EXECUTE verifies. Without the test vectors it fails too, unless `--without-vectors` says
 //! that real blocks and official fixtures are not to be measured.
 
@@ -34,7 +34,7 @@ const TOLERANCE: f64 = 1.5;
 pub(crate) struct Arguments {
     /// Parts of the names of inputs; all are measured if there are none
     names: Vec<String>,
-    /// Fork by whose rules what is made to be dear is measured; may be given several times
+    /// Fork for the worst-case inputs; may be given several times
     #[arg(long = "fork", value_name = "FORK")]
     forks: Vec<ProtocolFork>,
     /// Measure each input fewer times
@@ -64,7 +64,7 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitCode> {
     }
     println!("{:>8}{:>9}{:>7}", "slower", "ns/gas", "ratio");
     let yardstick = Yardstick::new();
-    let (mut dear, mut measured) = (Vec::new(), 0);
+    let (mut expensive, mut measured) = (Vec::new(), 0);
     let mut row = |input: Input| -> Result<()> {
         if !names.is_empty() && !names.iter().any(|part| input.name.contains(part.as_str())) {
             return Ok(());
@@ -72,7 +72,7 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitCode> {
         measured += 1;
         let ratio = measure(&input, &backends, rounds, &yardstick);
         if ratio > TOLERANCE {
-            dear.push((input.name, ratio));
+            expensive.push((input.name, ratio));
         }
         Ok(())
     };
@@ -91,15 +91,15 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitCode> {
     if measured == 0 {
         bail!("no input has a name like this");
     }
-    if dear.is_empty() {
+    if expensive.is_empty() {
         println!("\nno input of {measured} takes more than {TOLERANCE} times what it pays for");
         return Ok(ExitCode::SUCCESS);
     }
     println!(
         "\n{} of {measured} inputs take more than {TOLERANCE} times what they pay for:",
-        dear.len()
+        expensive.len()
     );
-    for (name, ratio) in dear {
+    for (name, ratio) in expensive {
         println!("  {name}: {ratio:.2}");
     }
     Ok(ExitCode::FAILURE)
