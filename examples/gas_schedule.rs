@@ -2,7 +2,8 @@
 //!
 //! `cargo run --release --bin gas-schedule`
 
-use execute::{Execute, ExecuteError, Flat, GasSchedule};
+use execute::{Execute, ExecuteError};
+use variants::{Flat, GasSchedule};
 
 fn main() -> eyre::Result<()> {
     let input = enshrine_examples::l2_block()?;

@@ -7,10 +7,11 @@ use crate::{
 };
 use alloy_consensus::{Header, Transaction as _};
 use alloy_eips::eip2718::Encodable2718 as _;
-use execute::{DeclaredGas, GasSchedule, Pricing, WorkCount};
+use execute::{DeclaredGas, Pricing, WorkCount};
 use executor::{EvmOverrides, Invalid, Transaction};
 use revm::context::result::ResultAndState;
 use std::sync::Arc;
+use variants::GasSchedule;
 use wire::ProtocolFork;
 
 /// Bounds on the input of EXECUTE for a block that is built. A block without transactions may exceed them.

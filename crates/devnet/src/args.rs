@@ -11,11 +11,11 @@ use crate::{
     state_file::StateFile,
 };
 use alloy_genesis::Genesis;
+use chain::ForkTime;
 use clap::{Args, ValueEnum};
-use execute::GasSchedule;
-use executor::ForkTime;
 use rpc::Namespaces;
 use std::{net::IpAddr, num::NonZeroUsize, path::PathBuf, time::Duration};
+use variants::GasSchedule;
 use wire::ProtocolFork;
 
 /// Order of pending transactions in a block.

@@ -6,11 +6,11 @@ use crate::{
 };
 use alloy_genesis::Genesis;
 use alloy_primitives::U256;
-use execute::GasSchedule;
-use executor::ForkTime;
+use chain::ForkTime;
 pub use node::TimeOfDay;
 pub use rpc::ServerConfig;
 use std::{num::NonZeroUsize, path::PathBuf, time::Duration};
+use variants::GasSchedule;
 use wire::ProtocolFork;
 
 /// The rules that hold from genesis on.

@@ -3,8 +3,8 @@
 
 use crate::{DevnetError, Fork, ServerConfig, Traces, cache};
 use alloy_primitives::B256;
+use chain::{ForkTime, ForkTimes};
 use clap::{ArgAction, Args, ValueEnum};
-use executor::{ForkTime, ForkTimes};
 use rpc::Limits;
 use std::{path::PathBuf, time::Duration};
 use wire::ProtocolFork;

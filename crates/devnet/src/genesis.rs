@@ -16,15 +16,17 @@ use alloy_genesis::{Genesis, GenesisAccount};
 use alloy_hardforks::EthereumHardfork;
 use alloy_primitives::{Address, B256, Bytes, U256, address, bytes};
 use chain::{Chain, ChainConfig, Limits, empty_genesis, spec_of};
+use chain::{ForkTimes, ForkTimesError};
 use codec::RawBlock;
 use execute::{
-    BlobSource, BlobTail, Execute, ForkRule, Rules,
+    Execute, ForkRule, Rules,
     market::{MARKET_ADDRESS, MARKET_CODE, excess_at},
 };
-use executor::{ChainSpec, ForkBackend, ForkTimes, ForkTimesError, SYSTEM_CONTRACTS, SystemCode};
+use executor::{ChainSpec, ForkBackend, SYSTEM_CONTRACTS, SystemCode};
 use node::{BlobStore, Clock};
 use rpc::{ExecuteObserver, Telemetry};
 use std::{fs, path::Path, sync::Arc};
+use variants::{BlobSource, BlobTail};
 use wire::ProtocolFork;
 
 /// The deployer that tools expect to make addresses with CREATE2 that do not depend on the sender.

@@ -3,12 +3,13 @@
 use crate::units::grouped;
 use alloy_primitives::{Address, B256, Bytes, U64};
 use client::Client;
-use execute::{EXECUTE_ADDRESS, FURTHER_BLOCK_GAS, GasSchedule, Items, Pricing, WorkCount};
+use execute::{EXECUTE_ADDRESS, FURTHER_BLOCK_GAS, Items, Pricing, WorkCount};
 use eyre::{OptionExt as _, Result, ensure};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use stateless::{Blocks, ChainSpec, UncheckedBlocks, VerifyOptions};
 use std::sync::Arc;
+use variants::GasSchedule;
 use wire::{NewPayloadRequest, ProtocolFork, SchemaId, StatelessBatch, StatelessInput};
 
 /// Gas of a transaction by part.

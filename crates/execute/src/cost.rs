@@ -1,6 +1,6 @@
 //! Gas of a call whose blocks are known already, without executing them.
 
-use crate::{DeclaredGas, Execute, ExecuteError, Pricing, dialects::Input};
+use crate::{DeclaredGas, Execute, ExecuteError, Pricing, dialects::CallInput};
 
 /// Gas that a call of EXECUTE takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,7 +47,7 @@ impl Execute {
         gas_used: u64,
         work: u64,
     ) -> Result<CallCost, ExecuteError> {
-        let input = Input::decode(calldata)?;
+        let input = CallInput::decode(calldata)?;
         let declared = input.with_gas_limits(input.declared(calldata.len()))?;
         let used = input.gas_used(core::iter::once(gas_used));
         Ok(CallCost::new(&*self.gas, &declared, input.own_gas(), used, work))

@@ -232,12 +232,11 @@ fn worth(output: &PrecompileOutput, given: u64, length: usize) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::GasSchedule;
     use alloy_primitives::Bytes;
 
     #[test]
     fn work_is_paid_up_to_the_limit_and_refused_after_it() {
-        let gas: Arc<dyn Pricing> = GasSchedule::DEFAULT.into();
+        let gas: Arc<dyn Pricing> = Arc::new(crate::Items::DEFAULT);
         let work = UnderpricedWork::RepeatedNode { bytes: 100 };
         let price = gas.underpriced_work(&work);
         assert!(price > 0);
@@ -257,7 +256,7 @@ mod tests {
 
     #[test]
     fn a_precompile_gets_the_most_gas_for_which_its_work_can_be_paid() {
-        let gas: Arc<dyn Pricing> = GasSchedule::DEFAULT.into();
+        let gas: Arc<dyn Pricing> = Arc::new(crate::Items::DEFAULT);
         let (expensive, cheap) = (Address::with_last_byte(6), Address::with_last_byte(2));
         let deferred = DeferredGas::new(&gas, 0, 1_000);
         let price = |gas| {

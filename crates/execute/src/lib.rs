@@ -8,7 +8,7 @@
 //! This crate owns the demands of EXECUTE beyond validity: its price ([`Pricing`]) and the order of payment
 //! (gas before work), the contents of L2 blocks ([`Rules`]), its calling convention ([`Dialect`]; the one
 //! above is [`ExecutionSpecs`]), and, for chains that want one, the [`market`] that sells its gas. The
-//! `stateless` crate owns validity.
+//! `stateless` crate owns validity, and the `variants` crate has other prices and conventions.
 //!
 //! ```
 //! use enshrine_execute::Execute;
@@ -33,16 +33,13 @@ mod run;
 
 pub use cost::CallCost;
 pub use deferred_gas::WorkCount;
-pub use dialects::{
-    Answer, BLOB_EXECUTE_ADDRESS, BlobSource, BlobTail, Call, Dialect, Drake, EXECUTE_ADDRESS,
-    ExecutionSpecs, FURTHER_BLOCK_GAS,
-};
+pub use dialects::{Answer, Call, Dialect, EXECUTE_ADDRESS, ExecutionSpecs, FURTHER_BLOCK_GAS};
 pub use forks::ForkRule;
 pub use observer::{CallObserver, ObservedCall};
-pub use pricing::{DeclaredGas, Ethrex, Flat, GasSchedule, Items, Pricing, UnknownSchedule};
+pub use pricing::{DeclaredGas, Items, Pricing, work};
 pub use rules::{RequestPolicy, RuleViolation, Rules};
 pub use run::{Execute, ExecuteError, Executed, Networks, Refused, TrustedContext};
 
-// Types by which a schedule prices work that becomes known only during execution, and by which a block counts
+// An internal fault that a dialect reports, and types by which a schedule prices work that becomes known only during execution, and by which a block counts
 // what its calls take.
-pub use stateless::{BlockTally, UnderpricedWork};
+pub use stateless::{BlockTally, InternalError, UnderpricedWork};

@@ -1,10 +1,10 @@
 //! A call from calldata to result.
 
 use crate::{
-    Answer, Call, CallCost, CallObserver, Dialect, ExecutionSpecs, ForkRule, GasSchedule, Pricing,
+    Answer, Call, CallCost, CallObserver, Dialect, ExecutionSpecs, ForkRule, Items, Pricing,
     RuleViolation, Rules,
     deferred_gas::{DeferredGas, Metered},
-    dialects::Input,
+    dialects::CallInput,
     market::Room,
 };
 use alloy_primitives::{Address, B256};
@@ -69,7 +69,7 @@ impl Execute {
     /// schedule](ForkRule::Scheduled) allows at the block's timestamp.
     pub fn following(l1: ChainSpec) -> Self {
         Self {
-            gas: GasSchedule::DEFAULT.into(),
+            gas: Arc::new(Items::DEFAULT),
             dialects: vec![Arc::new(ExecutionSpecs)],
             rules: Rules::default(),
             forks: ForkRule::Scheduled(l1.into()),
@@ -187,7 +187,7 @@ pub enum ExecuteError {
     },
     /// The input cannot be assembled from calldata and blobs.
     #[error("input that ends in blobs: {0}")]
-    BlobTail(#[source] BlobTailError),
+    BlobTail(#[from] BlobTailError),
     /// The call names a blob that the transaction around it does not have.
     #[error("the input ends in blob {asked} of its transaction, which has {has}")]
     NoSuchBlob {
@@ -430,7 +430,7 @@ impl Execute {
         let length = dialect.bytes(&call)?;
         budget.hold(self.gas.bytes(length as u64))?;
         let input = dialect.input(&call)?;
-        let input = Input::decode(&input)?;
+        let input = CallInput::decode(&input)?;
         // Without batches, their schema ids are refused like any unknown one.
         if input.is_batch() && !self.batches {
             return Err(ExecuteError::Schema(input.schema()));
@@ -489,7 +489,7 @@ impl Execute {
 
     /// Refuses an input whose schema id the [fork rule](Self::forks) does not accept. It reads only
     /// timestamps, so it costs nothing beyond decoding.
-    fn check_fork(&self, input: &Input<'_>) -> Result<(), ExecuteError> {
+    fn check_fork(&self, input: &CallInput<'_>) -> Result<(), ExecuteError> {
         let is_public =
             matches!(self.networks, Networks::ById) && ChainSpec::known(input.chain_id()).is_some();
         if is_public {
@@ -511,7 +511,7 @@ impl Execute {
     /// to hash. The returned function returns the root.
     fn beside_root<'i, T>(
         &self,
-        input: &'i Input<'_>,
+        input: &'i CallInput<'_>,
         work: impl FnOnce() -> T,
     ) -> (T, impl FnOnce() -> B256 + 'i) {
         /// Bytes below which hashing takes less time than starting a thread.

@@ -1,8 +1,10 @@
 //! Configuration of EXECUTE at `0x0101`.
 
+use chain::ForkTimes;
 use core::{fmt, num::NonZeroUsize, str::FromStr};
-use execute::{Execute, ForkRule, GasSchedule, RequestPolicy, Rules};
-use executor::{ChainSpec, ForkTimes};
+use execute::{Execute, ForkRule, RequestPolicy, Rules};
+use executor::ChainSpec;
+use variants::GasSchedule;
 
 /// A description of EXECUTE in one line, as Solidity names it: `key=value`, separated by commas.
 ///

@@ -2,12 +2,12 @@
 
 use crate::Sidecar;
 use alloy_primitives::{B256, Bytes, map::B256Map};
-use execute::BlobSource;
 use parking_lot::RwLock;
 use std::{
     fmt,
     sync::{Arc, Weak},
 };
+use variants::BlobSource;
 
 /// The blobs of transactions in pool and chain, found by their versioned hashes.
 ///

@@ -3,8 +3,9 @@
 use crate::PoolLimits;
 use alloy_primitives::{Address, Bytes};
 use chain::InputLimits;
-use execute::{GasSchedule, Rules};
+use execute::Rules;
 use std::time::Duration;
+use variants::GasSchedule;
 
 /// Trigger of block production.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

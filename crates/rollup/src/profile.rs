@@ -7,9 +7,10 @@ use alloy_provider::Provider as _;
 use alloy_rpc_types_eth::TransactionRequest;
 use chain::{BlockAttributes, Chain, ChainConfig, spec_of};
 use contracts::{Deployment, posting};
-use execute::{EXECUTE_ADDRESS, Execute, GasSchedule, Networks};
+use execute::{EXECUTE_ADDRESS, Execute, Networks};
 use executor::ChainSpec;
 use std::sync::Arc;
+use variants::GasSchedule;
 use wire::StatelessResult;
 
 /// Prices of EXECUTE on L1. The builder, the self-check, the planner and followers all take theirs from here. Forks are

@@ -3,11 +3,11 @@
 use crate::HarnessError;
 use alloy_eips::eip4844::{c_kzg, env_settings::EnvKzgSettings, kzg_to_versioned_hash};
 use alloy_primitives::{B256, Bytes};
-use execute::BlobSource;
 use std::{
     collections::BTreeMap,
     sync::{PoisonError, RwLock},
 };
+use variants::BlobSource;
 
 /// The blobs of a chain in this process, by their versioned hashes. They stay.
 #[derive(Debug, Default)]

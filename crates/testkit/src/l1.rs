@@ -15,9 +15,10 @@ use chain::{
 use client::{Client, ClientError};
 use codec::RawBlock;
 use contracts::kept::{KeptCode, PROXY};
-use execute::{BlobSource, BlobTail, Execute};
+use execute::Execute;
 use executor::{BlockState, ChainSpec, ReadError, Receipt};
 use std::sync::Arc;
+use variants::{BlobSource, BlobTail};
 use wire::ProtocolFork;
 
 /// Gas that a transaction may have at most (EIP-7825).

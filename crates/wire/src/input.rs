@@ -1,10 +1,12 @@
-//! The input of EXECUTE for one block.
+//! The input of EXECUTE: one block, or a batch of blocks.
 
 use crate::{
-    DecodeError, ExecutionWitness, NewPayloadRequest, ProtocolFork, SchemaId,
+    DecodeError, ExecutionWitness, NewPayloadRequest, ProtocolFork, SchemaId, StatelessBatch,
     layout::input as at,
     list::{array_at, offset_at, u64_at, variable_fields},
 };
+use alloy_primitives::B256;
+use core::slice;
 
 const WHAT: &str = "stateless input";
 /// Schema id of the oldest dialect, before schema ids named forks.
@@ -91,5 +93,71 @@ fn older_dialect(body: &[u8]) -> Option<DecodeError> {
             )
         }
         _ => None,
+    }
+}
+
+/// The input of a call, identified by its schema id: one block in the form of the execution-specs, or a batch.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(clippy::large_enum_variant, reason = "there is one at a time, on the stack")]
+pub enum Input<'a> {
+    /// One block with its witness.
+    Block(StatelessInput<'a>),
+    /// Several blocks with one witness.
+    Batch(StatelessBatch<'a>),
+}
+
+impl<'a> Input<'a> {
+    /// Decodes schema id and body of either form.
+    pub fn decode(bytes: &'a [u8]) -> Result<Self, DecodeError> {
+        // The schema id alone decides; the layouts behind it are never guessed.
+        Ok(match SchemaId::of(bytes)?.batch_fork() {
+            Some(_) => Self::Batch(StatelessBatch::decode(bytes)?),
+            None => Self::Block(StatelessInput::decode(bytes)?),
+        })
+    }
+
+    /// Returns `true` for a batch, also for one with a single block.
+    pub const fn is_batch(&self) -> bool {
+        matches!(self, Self::Batch(_))
+    }
+
+    /// Returns the fork whose shapes and rules hold for all blocks.
+    pub const fn fork(&self) -> ProtocolFork {
+        match self {
+            Self::Block(input) => input.fork,
+            Self::Batch(batch) => batch.fork,
+        }
+    }
+
+    /// Returns the schema id of the encoding.
+    pub const fn schema(&self) -> SchemaId {
+        match self {
+            Self::Block(input) => input.schema(),
+            Self::Batch(batch) => batch.schema(),
+        }
+    }
+
+    /// Returns the EIP-155 chain id.
+    pub const fn chain_id(&self) -> u64 {
+        match self {
+            Self::Block(input) => input.chain_id,
+            Self::Batch(batch) => batch.chain_id,
+        }
+    }
+
+    /// Returns the requests of the blocks, in order.
+    pub const fn requests(&self) -> &[NewPayloadRequest<'a>] {
+        match self {
+            Self::Block(input) => slice::from_ref(&input.request),
+            Self::Batch(batch) => batch.requests.as_slice(),
+        }
+    }
+
+    /// Returns the root in the first 32 bytes of the result.
+    pub fn request_root(&self) -> B256 {
+        match self {
+            Self::Block(input) => input.request.hash_tree_root(input.fork),
+            Self::Batch(batch) => batch.requests_root(),
+        }
     }
 }

@@ -37,7 +37,7 @@ mod witness;
 
 pub use batch::StatelessBatch;
 pub use error::{DecodeError, StreamError};
-pub use input::StatelessInput;
+pub use input::{Input, StatelessInput};
 pub use list::{ByteLists, Records};
 pub use payload::{ExecutionPayload, PayloadShape, Withdrawal};
 pub use request::{ExecutionRequests, NewPayloadRequest};

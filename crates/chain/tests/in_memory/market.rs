@@ -9,9 +9,8 @@ use enshrine_chain::{
     ChainReader, empty_genesis,
 };
 use execute::{
-    BLOB_EXECUTE_ADDRESS, BlobTail, CallObserver, DeclaredGas, Dialect, Drake, EXECUTE_ADDRESS,
-    Execute, ExecuteError, ExecutionSpecs, Flat, GasSchedule, ObservedCall, Pricing,
-    UnderpricedWork,
+    CallObserver, DeclaredGas, Dialect, EXECUTE_ADDRESS, Execute, ExecuteError, ExecutionSpecs,
+    ObservedCall, Pricing, UnderpricedWork,
     market::{
         LIMIT, MARKET_ADDRESS, MARKET_CODE, MAX_EXCESS, RESERVE_RATIO, Rate, TARGET, excess_at,
         next_excess, price,
@@ -21,6 +20,7 @@ use executor::{BlockError, ChainSpec, EvmOverrides, Invalid, Transaction};
 use stateless::{UncheckedBlocks, VerifyOptions};
 use std::sync::{Arc, Mutex};
 use testkit::Key;
+use variants::{BLOB_EXECUTE_ADDRESS, BlobTail, Drake, Flat, GasSchedule};
 use wire::{ProtocolFork, StatelessInput, blob_tail::Trailer};
 
 const CHAIN_ID: u64 = 8_079;

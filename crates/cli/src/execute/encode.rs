@@ -2,7 +2,7 @@
 
 use super::{
     content,
-    load::{Input, Source},
+    load::{Source, decode_input},
 };
 use crate::output::say;
 use clap::Args;
@@ -31,7 +31,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     };
     let loaded = loaded?;
     let (fork, schema) = {
-        let input = Input::decode(&path, &loaded.calldata)?;
+        let input = decode_input(&path, &loaded.calldata)?;
         (input.fork(), input.schema().to_string())
     };
     if !content::write(&arguments.output, &loaded.calldata)? {

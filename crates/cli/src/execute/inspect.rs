@@ -1,20 +1,21 @@
 //! `enshrine execute inspect`.
 
 use super::{
-    load::{Input, Source},
+    load::{Source, decode_input},
     verify::Cause,
 };
 use crate::output::{complain, say, told};
 use alloy_consensus::Typed2718;
 use clap::Args;
 use codec::RootConvention;
-use execute::{DeclaredGas, FURTHER_BLOCK_GAS, GasSchedule};
+use execute::{DeclaredGas, FURTHER_BLOCK_GAS};
 use executor::decode_transaction;
 use eyre::{Context, Result, bail};
 use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
 use std::{collections::BTreeMap, process::ExitCode};
-use wire::{ProtocolFork, StatelessBatch, StatelessInput};
+use variants::GasSchedule;
+use wire::{Input, ProtocolFork, StatelessBatch, StatelessInput};
 
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
@@ -42,7 +43,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     for (file, loaded) in arguments.source.load() {
         let input = loaded.and_then(|loaded| {
             let (calldata, schedule) = (&loaded.calldata[..], arguments.execute_gas);
-            match Input::decode(&file, calldata)? {
+            match decode_input(&file, calldata)? {
                 Input::Block(input) => Ok(describe(&input, calldata.len(), schedule)),
                 Input::Batch(batch) => describe_batch(&batch, calldata, schedule)
                     .wrap_err_with(|| format!("{file} is not an input of EXECUTE")),

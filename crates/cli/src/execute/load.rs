@@ -9,7 +9,7 @@ use std::{
     fs, io,
     path::{Path, PathBuf},
 };
-use wire::{ProtocolFork, SchemaId, StatelessBatch, StatelessInput};
+use wire::{Input, ProtocolFork, StatelessInput};
 
 /// Sources of blocks.
 #[derive(Debug, clap::Args)]
@@ -197,40 +197,7 @@ fn not_an_input(name: &str) -> String {
     format!("{name} is not an input of EXECUTE")
 }
 
-/// The calldata of EXECUTE, decoded: told by its schema id, a block or a batch of them.
-#[allow(clippy::large_enum_variant, reason = "there is one at a time, on the stack")]
-pub(crate) enum Input<'a> {
-    Block(StatelessInput<'a>),
-    Batch(StatelessBatch<'a>),
-}
-
-impl<'a> Input<'a> {
-    pub(crate) fn decode(name: &str, calldata: &'a [u8]) -> Result<Self> {
-        if SchemaId::of(calldata).is_ok_and(|schema| schema.batch_fork().is_some()) {
-            let batch = StatelessBatch::decode(calldata);
-            return batch.map(Self::Batch).wrap_err_with(|| not_an_input(name));
-        }
-        decode(name, calldata).map(Self::Block)
-    }
-
-    pub(crate) const fn schema(&self) -> SchemaId {
-        match self {
-            Self::Block(input) => input.schema(),
-            Self::Batch(batch) => batch.schema(),
-        }
-    }
-
-    pub(crate) const fn fork(&self) -> ProtocolFork {
-        match self {
-            Self::Block(input) => input.fork,
-            Self::Batch(batch) => batch.fork,
-        }
-    }
-
-    pub(crate) const fn chain_id(&self) -> u64 {
-        match self {
-            Self::Block(input) => input.chain_id,
-            Self::Batch(batch) => batch.chain_id,
-        }
-    }
+/// Decodes the calldata of EXECUTE: a block, or a batch of blocks.
+pub(crate) fn decode_input<'a>(name: &str, calldata: &'a [u8]) -> Result<Input<'a>> {
+    Input::decode(calldata).wrap_err_with(|| not_an_input(name))
 }

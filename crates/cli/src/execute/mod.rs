@@ -10,7 +10,7 @@ mod verify;
 
 use clap::Subcommand;
 use eyre::{Result, ensure};
-use load::Input;
+use load::decode_input;
 use std::{path::Path, process::ExitCode};
 use wire::ProtocolFork;
 
@@ -59,7 +59,7 @@ impl Calldata {
     }
 
     fn of(name: String, bytes: Vec<u8>) -> Result<Self> {
-        let chain_id = Input::decode(&name, &bytes)?.chain_id();
+        let chain_id = decode_input(&name, &bytes)?.chain_id();
         Ok(Self { name, bytes, chain_id })
     }
 }

@@ -2,9 +2,10 @@
 
 use super::load::{Loaded, Source, UnknownFork};
 use crate::output::{complain, say, told};
+use chain::{ForkTimes, ForkTimesError};
 use clap::Args;
 use execute::{Execute, ExecuteError, Executed, ForkRule, Rules};
-use executor::{BlockError, ChainSpec, ForkTimes, ForkTimesError, Invalid};
+use executor::{BlockError, ChainSpec, Invalid};
 use eyre::{Report, Result, bail};
 use serde_json::json;
 use std::{collections::BTreeSet, io, process::ExitCode, thread, time::Instant};

@@ -10,10 +10,11 @@ use crate::{execute::fork_since, output::say};
 use alloy_genesis::{Genesis, GenesisAccount};
 use alloy_primitives::{Address, U256, utils::format_ether, utils::parse_ether};
 use alloy_rpc_types_eth::Block;
+use chain::ForkTimes;
 use clap::Args;
 use client::{Client, Options};
 use contracts::{Predeploys, l2_chain_config_following, l2_genesis};
-use executor::{ChainSpec, ForkTimes};
+use executor::ChainSpec;
 use eyre::{OptionExt as _, Result, WrapErr as _, ensure};
 use serde_json::json;
 use std::{

@@ -9,7 +9,6 @@ use ::rollup::{
 use alloy_primitives::{Address, B256};
 use clap::{Args, ValueEnum};
 use engine::JwtSecret;
-use execute::GasSchedule;
 use eyre::{Report, Result, WrapErr as _, bail, ensure, eyre};
 use rpc::{Limits, Namespaces, ServerConfig};
 use serde::{Deserialize, Serialize};
@@ -21,6 +20,7 @@ use std::{
     time::Duration,
 };
 use tokio::time;
+use variants::GasSchedule;
 
 /// Time that a node may take to finish its work in progress.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_millis(1_500);

@@ -100,7 +100,7 @@ fn offsets_and_lengths_are_those_of_the_wire_format() -> Result<()> {
         execute.assert(name, expected);
     }
     assert_eq!(execute.address("PRECOMPILE")?, execute::EXECUTE_ADDRESS);
-    assert_eq!(execute.address("BLOB_PRECOMPILE")?, execute::BLOB_EXECUTE_ADDRESS);
+    assert_eq!(execute.address("BLOB_PRECOMPILE")?, variants::BLOB_EXECUTE_ADDRESS);
     Ok(())
 }
 

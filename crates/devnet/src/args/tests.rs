@@ -2,8 +2,8 @@
 
 use super::*;
 use crate::{Hardfork, Traces};
+use chain::ForkTime;
 use clap::Parser;
-use executor::ForkTime;
 
 #[derive(Debug, Parser)]
 struct Command {

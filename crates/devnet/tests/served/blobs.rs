@@ -9,13 +9,13 @@ use alloy_eips::{
 use alloy_primitives::{B256, Bytes, hex};
 use client::{Client, Options};
 use codec::blob_tail::to_blobs;
-use execute::BLOB_EXECUTE_ADDRESS;
 use serde_json::{Value, json};
 use std::{
     io::{Read, Write},
     net::TcpStream,
 };
 use testkit::Key;
+use variants::BLOB_EXECUTE_ADDRESS;
 use wire::blob_tail::{MIN_HEAD, Trailer};
 
 struct Scene {

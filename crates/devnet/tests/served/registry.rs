@@ -2,9 +2,9 @@
 
 use crate::support::{ask, client, serve};
 use alloy_primitives::{B256, U256, hex};
+use chain::ForkTime;
 use client::Client;
 use enshrine_devnet::{Config, Hardfork, REGISTRY_ADDRESS, verification_key_hash};
-use executor::ForkTime;
 use serde_json::{Value, json};
 use wire::ProtocolFork::{self, Amsterdam, Bpo2, Osaka, Prague};
 

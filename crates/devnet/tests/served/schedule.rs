@@ -2,10 +2,11 @@
 
 use crate::support::{Served, ask, client, number, refused, serve};
 use alloy_primitives::hex;
+use chain::ForkTime;
 use chain::{BlockAttributes, Chain, ChainConfig, empty_genesis};
 use client::Client;
 use enshrine_devnet::{Config, Devnet, Hardfork, Mining, Origin};
-use executor::{ChainSpec, ForkTime};
+use executor::ChainSpec;
 use serde_json::{Value, json};
 use std::time::Duration;
 use wire::ProtocolFork::{Amsterdam, Bpo2, Osaka, Prague};

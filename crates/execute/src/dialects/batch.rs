@@ -1,27 +1,26 @@
-//! Batches of blocks in one call, and the input that both forms share.
+//! The input of a call: one block, or a batch of blocks.
 
 use crate::{DeclaredGas, ExecuteError};
-use alloy_primitives::B256;
-use core::slice;
 use stateless::{BlockError, BlockRefused, UncheckedBlocks, declared_gas};
-use wire::{
-    DecodeError, NewPayloadRequest, ProtocolFork, SchemaId, StatelessBatch, StatelessInput,
-};
+use wire::{DecodeError, Input};
 
 /// Gas charged for each block of a batch after the first, whose price is part of the call's own. It pays for
 /// the work of a block outside its gas: system calls, header and roots.
 pub const FURTHER_BLOCK_GAS: u64 = 10_000;
 
-/// The input of a call, identified by its schema id: one block in the form of the execution-specs, or a
-/// batch.
+/// Amounts, blocks and refusals of a call's input.
 ///
 /// A batch is called, answered, charged and refused like a single input, in every dialect: the call succeeds
 /// if each of its blocks would, and its result has the root of the list of requests.
 #[derive(Debug)]
-#[allow(clippy::large_enum_variant, reason = "there is one at a time, on the stack")]
-pub(crate) enum Input<'c> {
-    Block(StatelessInput<'c>),
-    Batch(StatelessBatch<'c>),
+pub(crate) struct CallInput<'c>(Input<'c>);
+
+impl<'c> core::ops::Deref for CallInput<'c> {
+    type Target = Input<'c>;
+
+    fn deref(&self) -> &Input<'c> {
+        &self.0
+    }
 }
 
 impl DeclaredGas {
@@ -31,43 +30,14 @@ impl DeclaredGas {
     ///
     /// [`ExecuteError`] if the calldata is not an input, or a transaction is malformed.
     pub fn of_calldata(calldata: &[u8]) -> Result<Self, ExecuteError> {
-        let input = Input::decode(calldata)?;
+        let input = CallInput::decode(calldata)?;
         input.with_gas_limits(input.declared(calldata.len()))
     }
 }
 
-impl<'c> Input<'c> {
+impl<'c> CallInput<'c> {
     pub(crate) fn decode(bytes: &'c [u8]) -> Result<Self, DecodeError> {
-        // The schema id alone decides; the layouts behind it are never guessed.
-        Ok(match SchemaId::of(bytes)?.batch_fork() {
-            Some(_) => Self::Batch(StatelessBatch::decode(bytes)?),
-            None => Self::Block(StatelessInput::decode(bytes)?),
-        })
-    }
-
-    pub(crate) const fn is_batch(&self) -> bool {
-        matches!(self, Self::Batch(_))
-    }
-
-    pub(crate) const fn fork(&self) -> ProtocolFork {
-        match self {
-            Self::Block(input) => input.fork,
-            Self::Batch(batch) => batch.fork,
-        }
-    }
-
-    pub(crate) const fn schema(&self) -> SchemaId {
-        match self {
-            Self::Block(input) => input.schema(),
-            Self::Batch(batch) => batch.schema(),
-        }
-    }
-
-    pub(crate) const fn chain_id(&self) -> u64 {
-        match self {
-            Self::Block(input) => input.chain_id,
-            Self::Batch(batch) => batch.chain_id,
-        }
+        Input::decode(bytes).map(Self)
     }
 
     /// Timestamps of its blocks, in order.
@@ -75,19 +45,11 @@ impl<'c> Input<'c> {
         self.requests().iter().map(|request| request.payload.timestamp)
     }
 
-    /// Root in the first 32 bytes of the result.
-    pub(crate) fn request_root(&self) -> B256 {
-        match self {
-            Self::Block(input) => input.request.hash_tree_root(input.fork),
-            Self::Batch(batch) => batch.requests_root(),
-        }
-    }
-
     /// Returns its blocks with decoded transactions.
     pub(crate) fn blocks(&self) -> Result<UncheckedBlocks<'_, 'c>, ExecuteError> {
-        let blocks = match self {
-            Self::Block(input) => UncheckedBlocks::decode(input),
-            Self::Batch(batch) => UncheckedBlocks::decode(batch),
+        let blocks = match &self.0 {
+            Input::Block(input) => UncheckedBlocks::decode(input),
+            Input::Batch(batch) => UncheckedBlocks::decode(batch),
         };
         blocks.map_err(|refused| self.refused(refused))
     }
@@ -96,13 +58,6 @@ impl<'c> Input<'c> {
     pub(crate) fn request_bytes(&self) -> usize {
         let lengths = self.requests().iter().map(|request| request.encoded_len(self.fork()));
         lengths.fold(0, usize::saturating_add)
-    }
-
-    fn requests(&self) -> &[NewPayloadRequest<'c>] {
-        match self {
-            Self::Block(input) => slice::from_ref(&input.request),
-            Self::Batch(batch) => &batch.requests,
-        }
     }
 
     /// Returns the amounts that a call with this many bytes declares before its transactions are decoded:
@@ -114,9 +69,9 @@ impl<'c> Input<'c> {
             // Included from the start, so that the reserve covers it however little the blocks themselves
             // declare.
             gas_limit: self.own_gas(),
-            ..match self {
-                Self::Block(input) => DeclaredGas::of_witness(&input.witness),
-                Self::Batch(batch) => DeclaredGas::of_batch_witness(&batch.witness),
+            ..match &self.0 {
+                Input::Block(input) => DeclaredGas::of_witness(&input.witness),
+                Input::Batch(batch) => DeclaredGas::of_batch_witness(&batch.witness),
             }
         };
         for request in self.requests() {

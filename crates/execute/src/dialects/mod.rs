@@ -1,18 +1,15 @@
 //! Dialects of EXECUTE: address, calldata and answer.
 //!
-//! A dialect is one file here that implements [`Dialect`]. It owns address, calldata, answer and the form of
+//! A dialect is a type that implements [`Dialect`]: [`ExecutionSpecs`] is the default one, the `variants` crate has
+//! others. It owns address, calldata, answer and the form of
 //! a refusal; it owns neither validity nor the order of gas and work, which
 //! [`Execute::run_as`](crate::Execute::run_as) defines for all of them.
 
 mod batch;
-mod blob_tail;
-mod drake;
 mod execution_specs;
 
+pub(crate) use batch::CallInput;
 pub use batch::FURTHER_BLOCK_GAS;
-pub(crate) use batch::Input;
-pub use blob_tail::{BLOB_EXECUTE_ADDRESS, BlobSource, BlobTail};
-pub use drake::Drake;
 pub use execution_specs::{EXECUTE_ADDRESS, ExecutionSpecs};
 
 use crate::{ExecuteError, Executed, Refused};

@@ -46,7 +46,7 @@ const KECCAK_TIMES: u64 = 4;
 const SEARCHED_BYTES: u64 = 2;
 
 /// Returns the charge for a piece of work; `carried` returns the price of bytes as an item of the witness.
-pub(super) fn price(work: &UnderpricedWork, carried: impl FnOnce(u64) -> u64) -> u64 {
+pub fn price(work: &UnderpricedWork, carried: impl FnOnce(u64) -> u64) -> u64 {
     /// Bytes of an SSZ offset, which each item has.
     const OFFSET: u64 = 4;
     match work {
@@ -79,7 +79,7 @@ const fn init_code(bytes: u64, is_hashed: bool) -> u64 {
 
 /// Returns the part of all charges that the gas of a block covers: the other work of a block takes less time
 /// than its gas pays for, so a block with little underpriced work is not charged for it.
-pub(super) const fn covered(gas: u64) -> u64 {
+pub const fn covered(gas: u64) -> u64 {
     // A quarter, measured on real blocks: they have too little underpriced work to be charged for any.
     gas / 4
 }

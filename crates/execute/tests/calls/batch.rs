@@ -9,12 +9,13 @@ use chain::{Block, BlockWithWitness};
 use codec::Encode as _;
 use codec::RawBlock;
 use enshrine_execute::{
-    Answer, DeclaredGas, Dialect, Drake, Execute, ExecuteError, ExecutionSpecs, FURTHER_BLOCK_GAS,
-    Flat, GasSchedule, Items, Pricing, RuleViolation,
+    Answer, DeclaredGas, Dialect, Execute, ExecuteError, ExecutionSpecs, FURTHER_BLOCK_GAS, Items,
+    Pricing, RuleViolation,
 };
 use executor::Invalid;
 use stateless::Stage;
 use std::sync::Arc;
+use variants::{Drake, Flat, GasSchedule};
 use wire::{
     DecodeError, ExecutionWitness, ProtocolFork, Records, SchemaId, StatelessBatch, StatelessInput,
     StatelessResult,

@@ -8,12 +8,10 @@ use crate::support::{
 use alloy_primitives::{Address, B256, Bytes, TxKind, U256, b256};
 use codec::Encode as _;
 use codec::blob_tail::{cut, to_blobs};
-use enshrine_execute::{
-    Answer, BLOB_EXECUTE_ADDRESS, BlobSource, BlobTail, Call, Execute, ExecuteError,
-    ExecutionSpecs, Flat, Refused,
-};
+use enshrine_execute::{Answer, Call, Execute, ExecuteError, ExecutionSpecs, Refused};
 use executor::InternalError;
 use std::{collections::BTreeMap, sync::Arc};
+use variants::{BLOB_EXECUTE_ADDRESS, BlobSource, BlobTail, Flat};
 use wire::{
     ProtocolFork, StatelessInput,
     blob_tail::{BLOB_CAPACITY, BlobTailError, MIN_HEAD, Trailer},

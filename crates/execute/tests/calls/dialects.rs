@@ -6,11 +6,12 @@ use crate::support::{
 };
 use alloy_primitives::{Address, B256, TxKind, U256};
 use enshrine_execute::{
-    Answer, Call, Dialect, Drake, EXECUTE_ADDRESS, Execute, ExecuteError, Executed, ExecutionSpecs,
-    Flat, Refused,
+    Answer, Call, Dialect, EXECUTE_ADDRESS, Execute, ExecuteError, Executed, ExecutionSpecs,
+    Refused,
 };
 use executor::InternalError;
 use std::{borrow::Cow, sync::Arc};
+use variants::{Drake, Flat};
 use wire::{ProtocolFork, StatelessInput};
 
 const PLENTY: u64 = 50_000_000;

@@ -6,14 +6,14 @@ use crate::support::{
 };
 use alloy_primitives::{Address, Bytes, TxKind, U256, keccak256};
 use enshrine_execute::{
-    DeclaredGas, EXECUTE_ADDRESS, Execute, ExecuteError, ForkRule, GasSchedule, RequestPolicy,
-    Rules,
+    DeclaredGas, EXECUTE_ADDRESS, Execute, ExecuteError, ForkRule, RequestPolicy, Rules,
 };
 use executor::Invalid;
 use revm::{
     bytecode::opcode as op,
     context::result::{ExecutionResult, Output},
 };
+use variants::GasSchedule;
 use wire::{ProtocolFork, Records, SchemaId, StatelessInput, StatelessResult};
 
 const PLENTY: u64 = 50_000_000;

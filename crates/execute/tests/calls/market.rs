@@ -11,13 +11,13 @@ use crate::{
 use alloy_primitives::{Address, B256, Bytes, U256, b256};
 use codec::blob_tail::to_blobs;
 use enshrine_execute::{
-    BLOB_EXECUTE_ADDRESS, BlobSource, BlobTail, BlockTally, CallObserver, DeclaredGas, Dialect,
-    Drake, EXECUTE_ADDRESS, Execute, ExecuteError, ExecutionSpecs, Flat, Items, ObservedCall,
-    Pricing,
+    BlockTally, CallObserver, DeclaredGas, Dialect, EXECUTE_ADDRESS, Execute, ExecuteError,
+    ExecutionSpecs, Items, ObservedCall, Pricing,
     market::{LIMIT, MAX_EXCESS, Rate, TARGET, UPDATE_FRACTION, excess_at, price},
 };
 use revm::bytecode::opcode as op;
 use std::sync::{Arc, Mutex};
+use variants::{BLOB_EXECUTE_ADDRESS, BlobSource, BlobTail, Drake, Flat};
 use wire::{
     ProtocolFork,
     blob_tail::{MIN_HEAD, Trailer},

@@ -5,9 +5,7 @@ use crate::support::l2::L2;
 use alloy_primitives::{Address, keccak256};
 use codec::Encode as _;
 use codec::OwnedWitness;
-use enshrine_execute::{
-    DeclaredGas, Execute, ExecuteError, GasSchedule, Items, Pricing, UnderpricedWork,
-};
+use enshrine_execute::{DeclaredGas, Execute, ExecuteError, Items, Pricing, UnderpricedWork};
 use stateless::Stage;
 use std::{
     path::Path,
@@ -16,6 +14,7 @@ use std::{
         atomic::{AtomicU64, Ordering},
     },
 };
+use variants::GasSchedule;
 use wire::{ProtocolFork, StatelessInput};
 
 const PLENTY: u64 = 1 << 40;

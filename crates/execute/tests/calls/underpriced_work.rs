@@ -7,8 +7,8 @@ use crate::support::{
 use alloy_genesis::GenesisAccount;
 use alloy_primitives::{Address, Bytes, U256, keccak256};
 use enshrine_execute::{
-    BlockTally, DeclaredGas, Drake, Execute, ExecuteError, ExecutionSpecs, FURTHER_BLOCK_GAS,
-    GasSchedule, Items, Pricing,
+    BlockTally, DeclaredGas, Execute, ExecuteError, ExecutionSpecs, FURTHER_BLOCK_GAS, Items,
+    Pricing,
 };
 use executor::{ChainSpec, UnderpricedWork};
 use revm::bytecode::opcode as op;
@@ -17,6 +17,7 @@ use std::{
     sync::Arc,
 };
 use testkit::{ETHER, Forgery, Key, rich_genesis, uniform_storage};
+use variants::{Drake, GasSchedule};
 use wire::{ProtocolFork, StatelessInput};
 
 pub(crate) const FORK: ProtocolFork = ProtocolFork::Osaka;

@@ -5,10 +5,11 @@ use alloy_consensus::{EthereumTxEnvelope, SignableTransaction, TxEip1559, TxEip4
 use alloy_eips::eip2718::Encodable2718;
 use alloy_genesis::GenesisAccount;
 use alloy_primitives::{Address, Bytes, Signature, TxKind, U256};
-use enshrine_execute::{DeclaredGas, Execute, ExecuteError, GasSchedule};
+use enshrine_execute::{DeclaredGas, Execute, ExecuteError};
 use executor::{Invalid, SYSTEM_CONTRACTS, SystemCode};
 use revm::bytecode::opcode as op;
 use stateless::Stage;
+use variants::GasSchedule;
 use wire::{ProtocolFork, StatelessInput};
 
 const PLENTY: u64 = 1 << 40;

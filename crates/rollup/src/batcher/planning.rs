@@ -16,9 +16,9 @@ use contracts::{
     kept::KeptCode,
     posting::{self, Cost, Input, L1Prices, Posting},
 };
-use execute::BLOB_EXECUTE_ADDRESS;
 use executor::ChainSpec;
 use std::{slice, sync::Arc};
+use variants::BLOB_EXECUTE_ADDRESS;
 use wire::ProtocolFork;
 
 /// Gas that is set aside for a new anchor.

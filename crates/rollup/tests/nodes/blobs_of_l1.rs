@@ -8,7 +8,6 @@ use alloy_provider::{Provider, ext::AnvilApi as _};
 use alloy_sol_types::SolCall as _;
 use contracts::bindings::{IForcedInbox, INativeRollup};
 use enshrine_rollup::{Config, Role, RollupNode, SubmitterConfig};
-use execute::BLOB_EXECUTE_ADDRESS;
 use eyre::{OptionExt, Result};
 use std::{
     io::{Read, Write},
@@ -21,6 +20,7 @@ use std::{
     time::Duration,
 };
 use testkit::{ETHER, FORCED_FEE, Key};
+use variants::BLOB_EXECUTE_ADDRESS;
 use wire::{
     SchemaId,
     blob_tail::{REQUEST_HEAD, Trailer},

@@ -5,9 +5,9 @@ use alloy_eips::Encodable2718 as _;
 use alloy_primitives::{Address, Bytes};
 use alloy_provider::Provider as _;
 use enshrine_rollup::{Config, L1Profile, Role, RollupNode};
-use execute::GasSchedule;
 use eyre::Result;
 use testkit::{ETHER, Key, rich};
+use variants::GasSchedule;
 
 async fn world(schedule: GasSchedule) -> Result<World> {
     World::with_execute_gas(schedule, vec![(Key::named("alice").address(), rich(ETHER))]).await

@@ -1,9 +1,9 @@
 //! Measurements under one schedule of EXECUTE, as a table and as a document.
 
 use super::{BLOCKS, Cost, Load, Past, Scene, TRANSFERS, Way};
-use execute::GasSchedule;
 use eyre::{Result, ensure};
 use serde_json::{Map, Value, json};
+use variants::GasSchedule;
 
 /// Measurements under one schedule.
 #[derive(Debug, Clone)]

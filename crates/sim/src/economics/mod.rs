@@ -29,7 +29,7 @@ use contracts::{
     posting::{Input, L1Limits, L1Prices, Posting, cheapest, ways_in_blobs},
 };
 use core::ops::AddAssign;
-use execute::{Execute, GasSchedule};
+use execute::Execute;
 use eyre::{Result, ensure, eyre};
 use serde_json::Map;
 use std::{collections::BTreeMap, slice::from_ref, sync::Arc, time::Instant};
@@ -37,6 +37,7 @@ use testkit::{
     Artifacts, ETHER, Key, L1, L2, Random, Rollup, TRANSACTION_GAS_CAP, Transaction,
     fill_system_rings, rich,
 };
+use variants::GasSchedule;
 use wire::ProtocolFork;
 
 const L1_CHAIN: u64 = 31_337;

@@ -3,9 +3,10 @@
 use super::inputs::{Input, Rows};
 use alloy_primitives::{B256, Bytes, U256};
 use codec::blob_tail::{cut, to_blobs};
-use execute::{BlobSource, BlobTail, Drake, Execute};
+use execute::Execute;
 use eyre::{OptionExt as _, Result};
 use std::{collections::HashMap, sync::Arc};
+use variants::{BlobSource, BlobTail, Drake};
 use wire::{StatelessInput, blob_tail::Trailer};
 
 /// The blobs that a node holds.

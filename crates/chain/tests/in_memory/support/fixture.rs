@@ -5,7 +5,7 @@ use alloy_evm::{Evm as _, EvmEnv, EvmFactory as _, eth::EthEvmFactory};
 use alloy_primitives::{Bytes, TxKind, keccak256};
 use codec::{OwnedWitness, RawBlock};
 use enshrine_chain::{Chain, ChainConfig, ChainError};
-use execute::{EXECUTE_ADDRESS, Execute, ExecuteError, Flat, Networks};
+use execute::{EXECUTE_ADDRESS, Execute, ExecuteError, Networks};
 use executor::{ChainSpec, Invalid, SystemCode};
 use eyre::{Context, OptionExt, Result, bail, ensure, eyre};
 use revm::{
@@ -16,6 +16,7 @@ use revm::{
 use std::{collections::BTreeMap, sync::Arc};
 use store::StoredNodes;
 use testkit::vectors::fixture::{self, CHAIN_ID, DEPOSIT_CONTRACT, Fixture};
+use variants::Flat;
 use wire::StatelessResult;
 
 /// EXECUTE's reason for refusing a block for which a fixture expects an exception.

@@ -8,13 +8,14 @@ use alloy_primitives::{Address, B256, Bytes, U256, keccak256};
 use alloy_sol_types::SolCall;
 use chain::BlockWithWitness;
 use enshrine_contracts::{RollupConfig, bindings::INativeRollup, capacity, l2_genesis};
-use execute::{DeclaredGas, Execute, GasSchedule};
+use execute::{DeclaredGas, Execute};
 use eyre::{Result, ensure};
 use std::{fs, process::Command};
 use testkit::{
     Artifacts, ETHER, HarnessError, Key, L1, L2, NodeProcess, Rollup, TRANSACTION_GAS_CAP,
     Transaction, enshrine, rich,
 };
+use variants::GasSchedule;
 use wire::{ProtocolFork, StatelessInput};
 
 const L1_CHAIN: u64 = 31_337;

@@ -12,10 +12,11 @@ use enshrine_contracts::{
         INativeRollup::{self, Advanced, BlockAdded},
     },
 };
-use execute::{DeclaredGas, Execute, ForkRule, GasSchedule};
+use execute::{DeclaredGas, Execute, ForkRule};
 use eyre::{OptionExt as _, Result};
 use stateless::header_of;
 use testkit::Key;
+use variants::GasSchedule;
 use wire::{ProtocolFork, SchemaId, StatelessInput};
 
 alloy_sol_types::sol! {

@@ -16,7 +16,6 @@ use enshrine_rollup::{
     BacklogConfig, Config, L1Profile, PoolLimits, Prices, Role, RollupNode, SequencerConfig,
     Signer, SubmitterConfig,
 };
-use execute::GasSchedule;
 use eyre::{OptionExt, Result, ensure, eyre};
 use rpc::ServerConfig;
 use std::{path::PathBuf, time::Duration};
@@ -25,6 +24,7 @@ use testkit::{
     Artifacts, ETHER, Key, Patience, Proxy, Transaction, deploy, deploy_permissioned, id_of, rich,
     write_deployment,
 };
+use variants::GasSchedule;
 use wire::ProtocolFork;
 
 pub(crate) const L2_CHAIN: u64 = 8_079;

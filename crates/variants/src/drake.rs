@@ -1,8 +1,7 @@
 //! `EXECUTE(pre, post, trace, gas used) → bool`, the form of Drake's proposal.
 
-use super::{Answer, Call, Dialect};
-use crate::{ExecuteError, Executed, Refused};
 use alloy_primitives::{Address, B256, Bytes, U256, address};
+use execute::{Answer, Call, Dialect, ExecuteError, Executed, Refused};
 use std::borrow::Cow;
 
 /// EXECUTE that answers a claim: the caller claims the state roots before and after and the gas used, and the

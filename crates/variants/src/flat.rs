@@ -1,7 +1,6 @@
 //! Gas schedule with a price for the call, one for each byte, and the gas of the block.
 
-use super::{DeclaredGas, Pricing, work};
-use stateless::UnderpricedWork;
+use execute::{DeclaredGas, Pricing, UnderpricedWork, work};
 
 /// Reserves a bound and charges the actual use.
 ///

@@ -1,6 +1,6 @@
 //! The gas schedule of ethrex.
 
-use super::{DeclaredGas, Pricing};
+use execute::{DeclaredGas, Pricing};
 
 /// `gas limit + bytes · per_byte`, reserved and charged, independent of the gas used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

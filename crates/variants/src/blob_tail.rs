@@ -1,12 +1,12 @@
 //! Inputs whose end is in blobs of the transaction around the call.
 
-use super::{Answer, Call, Dialect};
-use crate::{ExecuteError, Executed, ExecutionSpecs, Refused};
 use alloy_primitives::{Address, B256, Bytes, address};
 use core::fmt;
-use stateless::InternalError;
+use execute::{
+    Answer, Call, Dialect, ExecuteError, Executed, ExecutionSpecs, InternalError, Refused,
+};
 use std::{borrow::Cow, sync::Arc};
-use wire::blob_tail::{BlobTailError, Trailer};
+use wire::blob_tail::Trailer;
 
 /// Address of EXECUTE for inputs with a tail in blobs.
 pub const BLOB_EXECUTE_ADDRESS: Address = address!("0x0000000000000000000000000000000000000103");
@@ -94,11 +94,5 @@ impl Dialect for BlobTail {
         outcome: Result<Executed, Refused>,
     ) -> Result<Answer, ExecuteError> {
         ExecutionSpecs.answer(calldata, outcome)
-    }
-}
-
-impl From<BlobTailError> for ExecuteError {
-    fn from(error: BlobTailError) -> Self {
-        Self::BlobTail(error)
     }
 }

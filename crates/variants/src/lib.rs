@@ -1,0 +1,29 @@
+//! Variants of EXECUTE that an L1 or a tool may choose: gas schedules and calling conventions beside the default
+//! ones.
+//!
+//! A client with the default EXECUTE does not link this crate. One that offers a variant trusts its file here
+//! too: a schedule decides whether work is paid for, and a dialect decides which bytes are the input.
+//!
+//! ```
+//! use enshrine_variants::GasSchedule;
+//! use execute::Execute;
+//!
+//! let schedule: GasSchedule = "25000+16".parse()?;
+//! let execute = Execute { gas: schedule.into(), ..Execute::default() };
+//! assert_eq!(execute.gas.bytes(1_000), 25_000 + 16_000);
+//! # Ok::<(), enshrine_variants::UnknownSchedule>(())
+//! ```
+
+#![cfg_attr(not(test), warn(clippy::unwrap_used))]
+
+mod blob_tail;
+mod drake;
+mod ethrex;
+mod flat;
+mod schedule;
+
+pub use blob_tail::{BLOB_EXECUTE_ADDRESS, BlobSource, BlobTail};
+pub use drake::Drake;
+pub use ethrex::Ethrex;
+pub use flat::Flat;
+pub use schedule::{GasSchedule, UnknownSchedule};
