@@ -32,7 +32,7 @@ import {RelayDuty} from "./messaging/RelayDuty.sol";
 /// each input has a trailer, which says which blobs hold the rest of it (`Execute`).
 contract NativeRollup is RelayDuty, ForcedDuty {
     /// @param genesisHeader RLP of the header of the L2 block with which the rollup starts.
-    /// @param config What holds for every block after it.
+    /// @param config Rules of every block after it.
     constructor(bytes memory genesisHeader, Config memory config)
         RollupRules(genesisHeader, config)
     {
@@ -100,7 +100,7 @@ contract NativeRollup is RelayDuty, ForcedDuty {
         _load(tip);
     }
 
-    /// @dev What the block at the tip owes, and whether it has done that.
+    /// @dev Demands the duties of the block at the tip: those that it owes, done.
     ///
     /// A block that L1 can carry has room for relays or for forced transactions, not always for both
     /// (see `Capacity`). So it owes whichever may have been due for longer, and the other too if nothing
@@ -206,7 +206,7 @@ contract NativeRollup is RelayDuty, ForcedDuty {
         if (time < earliest) revert TimestampTooOld(time, earliest);
     }
 
-    /// @dev Whether nothing goes with the inputs.
+    /// @dev Returns `true` if nothing goes with the inputs.
     function _isEmpty(Evidence calldata evidence) private pure returns (bool) {
         return evidence.updates.length + evidence.forced.length + evidence.relays.length == 0;
     }

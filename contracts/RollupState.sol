@@ -162,8 +162,8 @@ abstract contract RollupState is INativeRollup {
     }
 
     /// @dev Stores what is due first after the genesis.
-    /// @param relayDue When relayed messages are asked for first.
-    /// @param forcedDue When forced transactions are.
+    /// @param relayDue Time from which on relayed messages are first asked for.
+    /// @param forcedDue Time from which on forced transactions are.
     function _startDuties(uint64 relayDue, uint64 forcedDue) internal {
         (uint64 number, uint64 timestamp,,,) = _unpackHead(_head);
         uint64 dutyDue = relayDue < forcedDue ? relayDue : forcedDue;

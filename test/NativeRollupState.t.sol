@@ -28,7 +28,7 @@ abstract contract RollupStateTest is AnchorFixture {
         return chain(new bytes32[](count));
     }
 
-    /// @dev As above, with these anchors; zero keeps the one before.
+    /// @dev The same, with these anchors; zero keeps the one before.
     function chain(bytes32[] memory anchors) internal returns (bytes[] memory inputs) {
         inputs = new bytes[](anchors.length);
         uint256 last = vm.getBlockTimestamp();

@@ -15,7 +15,7 @@ contract BridgedToken is ERC20 {
     /// @notice The token has its name already.
     error AlreadyNamed();
 
-    /// @notice Who mints and burns.
+    /// @notice The account that mints and burns.
     address public immutable BRIDGE;
 
     /// @notice The token on L1.
@@ -75,7 +75,7 @@ contract BridgedToken is ERC20 {
         return _decimals;
     }
 
-    /// @dev No contract of this L2 gets an allowance that nobody gave it.
+    /// @dev No contract of this L2 gets an allowance that no account gave it.
     function _givePermit2InfiniteAllowance() internal pure override returns (bool) {
         return false;
     }

@@ -11,7 +11,7 @@ import {IL2TokenBridge} from "../interfaces/IL2TokenBridge.sol";
 import {TokenAddresses} from "./TokenAddresses.sol";
 
 /// @title ERC-20 tokens between L1 and an L2: the escrow on L1
-/// @notice An application of the messengers like any other: nobody owns it, and the rollup does not know
+/// @notice An application of the messengers like any other: no account owns it, and the rollup does not know
 /// of it. Tokens lie here while others stand for them on the L2.
 ///
 /// Tokens are foreign code, and each is kept apart from the others:
@@ -19,7 +19,7 @@ import {TokenAddresses} from "./TokenAddresses.sol";
 ///   - What counts is what the escrow received, not what it was promised. So a token that takes a fee
 ///     from transfers is credited with what is left.
 ///   - The escrow keeps count of what it owes of each token. If it holds less, because the token takes
-///     balances away, it accepts no deposit, so nobody pays for what others have lost; it goes on paying
+///     balances away, it accepts no deposit, so no account pays for what others have lost; it goes on paying
 ///     in full, as long as it lasts. (A token that adds to balances leaves the surplus here. Both kinds
 ///     are better wrapped first.)
 ///   - A token that takes more than the payment out of the escrow is not paid out.
@@ -55,7 +55,7 @@ contract L1TokenBridge is IL1TokenBridge {
     /// @inheritdoc IL1TokenBridge
     mapping(address l1Token => bool) public isRegistered;
 
-    /// @dev Whether a transfer of tokens is under way.
+    /// @dev Returns `true` if a transfer of tokens is under way.
     bool private transient _busy;
 
     modifier exclusive() {
@@ -176,7 +176,7 @@ contract L1TokenBridge is IL1TokenBridge {
         l1Token.safeTransferFrom(msg.sender, address(this), amount);
         uint256 held = _balance(l1Token);
         received = held > before ? held - before : 0;
-        // Whoever gives more during the transfer gives it to the escrow.
+        // An account that gives more during the transfer gives it to the escrow.
         if (received > amount) received = amount;
         if (received == 0) revert NothingReceived(l1Token);
         owed[l1Token] = due + received;

@@ -18,7 +18,7 @@ import {TokenAddresses} from "./TokenAddresses.sol";
 /// by the messenger: anyone can try it again there. Or the account that the depositor named sends it
 /// back to L1, which cancels it for good.
 ///
-/// All calls of accounts read a bounded amount of state, whatever they are given: this contract, the
+/// All calls of accounts read a bounded amount of state, for any input: this contract, the
 /// messenger, and one token, which has code of this contract or none; and no precompile is called. So they
 /// can be forced with more gas than other transactions (see `IForcedInbox`).
 contract L2TokenBridge is IL2TokenBridge {

@@ -18,7 +18,7 @@ library TokenAddresses {
         return LibClone.predictDeterministicAddress_PUSH0(code(l2Bridge), salt(l1Token), l2Bridge);
     }
 
-    /// @notice What distinguishes it from the others.
+    /// @notice Salt that distinguishes it from the others.
     function salt(address l1Token) internal pure returns (bytes32) {
         return bytes32(uint256(uint160(l1Token)));
     }

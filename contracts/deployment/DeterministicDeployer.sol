@@ -6,7 +6,7 @@ import {CREATE3} from "solady/utils/CREATE3.sol";
 /// @title Puts contracts at addresses that do not depend on their code
 /// @notice The contracts of a rollup name one another, so none of their addresses can be derived from
 /// their code or its arguments. Here an address follows from the deployer's account and a salt alone:
-/// it is known before anything is deployed, and nobody else can take it.
+/// it is known before anything is deployed, and no other account can take it.
 ///
 /// The code at such an address says how a contract behaves, but not in what state it began: a constructor
 /// can write to any storage and return any code. So this contract remembers what was run.
@@ -26,7 +26,7 @@ contract DeterministicDeployer {
         emit Deployed(msg.sender, salt, deployed);
     }
 
-    /// @notice Where a deployer's contract with a salt is, or will be.
+    /// @notice Address at which a deployer's contract with a salt is, or will be.
     function addressOf(address deployer, bytes32 salt) external view returns (address) {
         return CREATE3.predictDeterministicAddress(_own(deployer, salt));
     }

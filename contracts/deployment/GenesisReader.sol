@@ -6,7 +6,7 @@ import {Rlp} from "../libraries/Rlp.sol";
 
 /// @title Reader of the header with which an L2 starts
 /// @notice A rollup takes hash, state root, number, time, gas limit and anchor of its genesis from one
-/// header, so that none of them can be another than the hash says: whoever could choose the state root
+/// header, so that none of them can be another than the hash says: an account that could choose the state root
 /// under a true hash could prove any message to L1, and empty the escrow.
 ///
 /// The encoding is as strict as that of any L2 node. No node could build on a header that it cannot
@@ -83,7 +83,7 @@ contract GenesisReader {
         (, next) = Rlp.fixedString(next, end, 8);
     }
 
-    /// @dev What forks have added, from the base fee on.
+    /// @dev Reads the fields that forks have added, from the base fee on.
     function _later(INativeRollup.Genesis memory genesis, uint256 pos, uint256 end, uint256 fork)
         private
         pure

@@ -5,13 +5,13 @@ import {RollupRules} from "../governance/RollupRules.sol";
 import {IForcedSettlement} from "../interfaces/IForcedSettlement.sol";
 import {Execute} from "../libraries/Execute.sol";
 
-/// @title What a rollup owes to forced transactions
+/// @title Duties of a rollup to forced transactions
 /// @notice It names an outcome for each that is due, see `ForcedQueue`, as far as one block can; the queue
 /// judges it.
 abstract contract ForcedDuty is RollupRules {
-    /// @dev What the block at the tip does about forced transactions, and whether that is enough.
-    /// @param demanded Whether the block owes those that are due.
-    /// @return worked Whether it has discharged any.
+    /// @dev Demands that the block at the tip does enough about forced transactions.
+    /// @param demanded `true` if the block owes those that are due.
+    /// @return worked `true` if it has discharged any.
     function _requireForced(
         Tip memory tip,
         bytes memory block_,

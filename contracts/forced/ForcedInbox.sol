@@ -16,14 +16,14 @@ import {ForcedQueue} from "./ForcedQueue.sol";
 ///
 ///   - Its form, chain id, signature and intrinsic gas are those of a valid transaction, under each
 ///     fork that the rollup could be under.
-///   - L1 can carry a block with it, whatever it does. Gas does not bound what a transaction reads (see
+///   - L1 can carry a block with it, for any behaviour. Gas does not bound what a transaction reads (see
 ///     `Capacity`), so it must be one of these: a transfer, with or without data, which can be demanded
 ///     as long as its target has no code; a call of `L2Messenger` that sends to L1; a call of one more
 ///     contract that the deployer vouches for (a token bridge, say). A precompile has no code either, but
 ///     the gas of some buys several times as much work as other gas, for which EXECUTE asks its caller
 ///     for more than the L2 has charged; so none can be the target.
 ///
-/// Not protected are therefore: whoever needs a transaction that calls other contracts, creates one, has
+/// Not protected are therefore: users who need a transaction that calls other contracts, creates one, has
 /// an access list or authorizes (type 4); and contract wallets, which sign no transactions at all. They
 /// leave by moving what they have to an account with a key while the operator lets them, and depend on
 /// it, or on silence that opens the rollup to others, for that.
@@ -31,9 +31,9 @@ import {ForcedQueue} from "./ForcedQueue.sol";
 /// Neither sender nor nonce is looked up: whether there is an account behind the signature, the L2
 /// knows. The fee pays for what a transaction can make others carry, so it is dear to submit what will be
 /// found to be invalid.
-/// @dev Of each transaction one slot is kept, until it is discharged.
+/// @dev Each transaction takes one slot, until it is discharged.
 contract ForcedInbox is ForcedQueue {
-    /// @notice What a queue is made with.
+    /// @notice Configuration of a queue.
     struct Config {
         /// The rollup, which is deployed later at an address that is known beforehand; it refuses a
         /// queue that names another.

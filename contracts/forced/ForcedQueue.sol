@@ -7,7 +7,7 @@ import {INativeRollup} from "../interfaces/INativeRollup.sol";
 import {Capacity} from "../libraries/Capacity.sol";
 import {StateProof} from "../libraries/StateProof.sol";
 
-/// @title What becomes of forced transactions
+/// @title Resolution of forced transactions
 /// @notice A transaction is due `DELAY` seconds after it was submitted. From then on a block that owes
 /// forced transactions (see `ForcedDuty`) deals with it in one of these ways:
 ///
@@ -16,7 +16,7 @@ import {StateProof} from "../libraries/StateProof.sol";
 ///                   cannot pay, or has code
 ///   Underpriced     it does not pay the block's base fee, and its fee cap was too low for that of its time,
 ///                   or it has waited for as long as an entry may
-///   TargetHasCode   it is a transfer, and by proof its target has code: nobody knows what that reads
+///   TargetHasCode   it is a transfer, and by proof its target has code: it is not known what that reads
 ///   NoRoom          what the block does for those before it is all that can be demanded of a block; or,
 ///                   for `GRACE` seconds, the block has less gas left than it asks for; or, for
 ///                   `GRACE + EXPIRY` seconds, a base fee above its fee cap, although that was
@@ -24,14 +24,14 @@ import {StateProof} from "../libraries/StateProof.sol";
 ///   Expired         see below
 ///
 /// In short: a block may leave out only what could not have been appended to it. Were it demanded that
-/// a transaction be included no matter what, whoever submits one that becomes invalid while it waits
+/// a transaction be included no matter what, an account that submits one that becomes invalid while it waits
 /// would halt the chain. All but `NoRoom` remove it for good: it can be submitted again.
 ///
-/// Whoever builds a block chooses what else is in it, so that counts for nothing: neither how long the
+/// The builder of a block chooses what else is in it, so that counts for nothing: neither how long the
 /// block's input is, nor, once the grace is over, how much gas its other transactions use. Room is what
 /// the transactions of the queue themselves take of a fixed budget (see `Capacity`), which is never less
 /// than the first of them. The chain then moves with it or not at all, even if after some time anyone may
-/// advance; and if it has not moved with it for `EXPIRY` seconds, for a reason that nobody has foreseen,
+/// advance; and if it has not moved with it for `EXPIRY` seconds, for an unforeseen reason,
 /// the transaction is dropped, for all to see, and the chain goes on.
 ///
 /// An account that was shown for one transaction of a batch is known for the others, so copies, and others
@@ -44,7 +44,7 @@ abstract contract ForcedQueue is IForcedInbox, IForcedSettlement {
     bytes3 private constant DELEGATION = 0xef0100;
     uint256 private constant DELEGATION_LENGTH = 23;
 
-    /// @dev What a discharge shows of an account after the block.
+    /// @dev State of an account after the block, as a discharge shows it.
     struct Known {
         address account;
         /// Its nonce; or, if only `used`, a number below which nonces are used up.
@@ -54,16 +54,16 @@ abstract contract ForcedQueue is IForcedInbox, IForcedSettlement {
         uint256 balance;
     }
 
-    /// @dev What is under way while the transactions of a batch are judged.
+    /// @dev State of a batch while its transactions are judged.
     struct Judgement {
         /// Number of the transaction at hand.
         uint64 index;
-        /// How many have been judged before it.
+        /// Number that have been judged before it.
         uint256 judged;
-        /// What those of them take of the budget.
+        /// Part of the budget that those of them take.
         uint256 length;
         uint256 gas;
-        /// What they show.
+        /// Accounts that they show.
         Known[] known;
     }
 
@@ -157,8 +157,8 @@ abstract contract ForcedQueue is IForcedInbox, IForcedSettlement {
         _commitments[index] = newCommitment;
     }
 
-    /// @dev When the transaction after a batch is due; it must not be due yet, unless the batch was all
-    /// that can be demanded. What was submitted in this L1 block, nobody who built the L2 block knew of.
+    /// @dev Time at which the transaction after a batch is due; it must not be due yet, unless the batch was all
+    /// that can be demanded. What was submitted in this L1 block, no builder of the L2 block knew of.
     function _nextDue(
         BlockFacts calldata facts,
         INativeRollup.ForcedBatch calldata batch,
@@ -232,7 +232,7 @@ abstract contract ForcedQueue is IForcedInbox, IForcedSettlement {
         emit ForcedDischarged(index, t.hash, uint8(outcome));
     }
 
-    /// @dev Whether the sender's account does not admit the transaction after the block: by proof, or by
+    /// @dev Returns `true` if the sender's account does not admit the transaction after the block: by proof, or by
     /// what an earlier discharge of the batch has shown.
     function _isRuledOut(
         bytes32 root,
@@ -260,13 +260,13 @@ abstract contract ForcedQueue is IForcedInbox, IForcedSettlement {
         returns (Known memory)
     {
         (, StateProof.Account memory a) = StateProof.account(root, account, proof);
-        // EIP-3607. Without the code itself nobody can tell a contract from a delegation.
+        // EIP-3607. Without the code itself a contract cannot be told from a delegation.
         bool hasCode = a.codeHash != StateProof.EMPTY_CODE_HASH && keccak256(code) == a.codeHash
             && (code.length != DELEGATION_LENGTH || bytes3(code[:3]) != DELEGATION);
         return Known(account, a.nonce, false, hasCode, a.balance);
     }
 
-    /// @dev Whether an earlier discharge of the batch shows the account.
+    /// @dev Returns `true` if an earlier discharge of the batch shows the account.
     function _isShown(Judgement memory judgement, address account) private pure returns (bool) {
         for (uint256 i = 0; i < judgement.judged; ++i) {
             if (judgement.known[i].account == account) return true;
@@ -274,7 +274,7 @@ abstract contract ForcedQueue is IForcedInbox, IForcedSettlement {
         return false;
     }
 
-    /// @dev Whether a transfer would execute code of which it is not known what it reads.
+    /// @dev Returns `true` if a transfer would execute code of which it is not known what it reads.
     function _targetHasCode(bytes32 root, INativeRollup.Discharge calldata given)
         private
         pure
@@ -286,7 +286,7 @@ abstract contract ForcedQueue is IForcedInbox, IForcedSettlement {
         return target.codeHash != StateProof.EMPTY_CODE_HASH;
     }
 
-    /// @dev Whether the transaction can be demanded of the block in addition. The first can, always: no
+    /// @dev Returns `true` if the transaction can be demanded of the block in addition. The first can, always: no
     /// more is taken into the queue than fits.
     function _hasRoomFor(
         BlockFacts calldata facts,
@@ -313,7 +313,7 @@ abstract contract ForcedQueue is IForcedInbox, IForcedSettlement {
         return t.priced && t.maxFee < facts.baseFee && facts.timestamp < due + GRACE + EXPIRY;
     }
 
-    /// @dev When a transaction is due that was submitted at this time.
+    /// @dev Time at which a transaction that was submitted at this time is due.
     function _dueOf(uint256 submittedAt) private view returns (uint64) {
         // Neither comes near 2^63.
         // forge-lint: disable-next-line(unsafe-typecast)

@@ -17,7 +17,7 @@ import {Messages} from "../messaging/Messages.sol";
 /// three are too.
 ///
 /// A change is announced first and made `UPGRADE_DELAY` later at the earliest. That is longer than the
-/// way out for whoever does not like it: a forced transaction becomes due and then certain, a block
+/// way out for users who do not like it: a forced transaction becomes due and then certain, a block
 /// with it is advanced (by anyone, if the rollup has gone silent or what is overdue stays undone), and
 /// what it sent to L1 is claimed. Claims do not pass through anything that could be changed.
 ///
@@ -25,7 +25,7 @@ import {Messages} from "../messaging/Messages.sol";
 /// after it was *cleared*: nothing is pending of all that was submitted or sent while the delay still covered
 /// the way out (`NOTICE` after the announcement at least), and `EXIT_MARGIN` has passed since then. An account
 /// that fills the queues delays changes, and no exit before them. What comes later delays nothing. Should the rollup stand still for
-/// `LOST_AFTER`, although anyone could advance it, then waiting helps nobody, and only a change can.
+/// `LOST_AFTER`, although anyone could advance it, then waiting helps no user, and only a change can.
 ///
 /// Forks come from L1, by one of three ways that is fixed at deployment (`ForkMode`). In each a block has a
 /// fork whose layout `Execute` can read, and none earlier than its parent's, so older rules never come back.
@@ -55,7 +55,7 @@ abstract contract RollupRules is RollupState {
     /// @dev For building a block with a transaction before it expires, when anyone may advance.
     uint256 private constant RESCUE = 1 days;
 
-    /// @dev Age of a head that nobody could move.
+    /// @dev Age of a head that no account could move.
     uint256 private constant LOST_AFTER = 60 days;
 
     /// @dev Seconds for which an upgrade may be made once it may.
@@ -98,7 +98,7 @@ abstract contract RollupRules is RollupState {
     /// @inheritdoc INativeRollup
     address public immutable FORCED;
 
-    /// @dev What the constructor asked the queues.
+    /// @dev Answers of the queues to the constructor.
     uint64 internal immutable _FORCED_DELAY;
 
     /// @dev Seconds after an announcement for which what is submitted or sent is waited for: `UPGRADE_DELAY`
@@ -383,7 +383,7 @@ abstract contract RollupRules is RollupState {
         delete _announced[key];
     }
 
-    /// @dev Whether nothing is pending of what was submitted or sent until a time. What is pending was
+    /// @dev Returns `true` if nothing is pending of what was submitted or sent until a time. What is pending was
     /// submitted no earlier than it is due, less the delay; and never before the queue has it.
     function _isDone(uint64 until) private view returns (bool) {
         // forge-lint: disable-next-line(block-timestamp)
@@ -440,12 +440,12 @@ abstract contract RollupRules is RollupState {
         return schema >> 16 == 0 ? uint16(schema) : 0;
     }
 
-    /// @dev How many forced transactions were submitted before this L1 block.
+    /// @dev Number of forced transactions were submitted before this L1 block.
     function _forcedBefore() internal view returns (uint64) {
         return IForcedSettlement(FORCED).countBefore();
     }
 
-    /// @dev When a forced transaction is due that was submitted at this time.
+    /// @dev Time at which a forced transaction that was submitted at this time is due.
     function _forcedDueOf(uint256 submittedAt) internal view returns (uint64) {
         // Neither comes near 2^63.
         // forge-lint: disable-next-line(unsafe-typecast)
@@ -506,9 +506,9 @@ abstract contract RollupRules is RollupState {
         return config.upgradeDelay - wayOut;
     }
 
-    /// @dev The ring of checkpoints outlasts the time in which nobody has to relay anything: until the
+    /// @dev The ring of checkpoints outlasts the time in which no account has to relay anything: until the
     /// first message is due in a block that anyone can add. One message per L1 block takes a place of it
-    /// per slot, and when all are taken nobody can send.
+    /// per slot, and when all are taken no account can send.
     function _requireRingOutlasts(Config memory config) private view {
         uint256 places = IL1MessageQueue(config.messageQueue).CHECKPOINTS();
         uint256 idle = uint256(config.relayDeadline) + config.maxLag + config.openAfter;

@@ -3,7 +3,7 @@ pragma solidity ^0.8.24;
 
 /// @title Transactions that a rollup cannot leave out
 interface IForcedInbox {
-    /// @notice What is known of a submitted transaction.
+    /// @notice The queue's record of a submitted transaction.
     struct ForcedTransaction {
         /// Hash of the transaction.
         bytes32 hash;
@@ -15,11 +15,11 @@ interface IForcedInbox {
         uint64 gasLimit;
         /// The most that it pays for a unit of gas, in wei.
         uint128 maxFee;
-        /// What its sender must own: the gas limit at that price, and the value, in wei.
+        /// Balance that its sender needs: the gas limit at that price, and the value, in wei.
         uint256 cost;
-        /// When it was submitted: timestamp of the L1 block.
+        /// Timestamp of the L1 block in which it was submitted.
         uint64 submittedAt;
-        /// Whether it calls a target of which it is known what it reads. If not, it is a transfer.
+        /// `true` if it calls a target of which it is known what it reads. If not, it is a transfer.
         bool bounded;
         /// Its target.
         address to;
@@ -83,13 +83,13 @@ interface IForcedInbox {
     /// with this number, or if it has been discharged.
     function commitment(uint64 index) external view returns (bytes32);
 
-    /// @notice How many transactions have been submitted.
+    /// @notice Number of transactions have been submitted.
     function count() external view returns (uint64);
 
     /// @notice The least fee for a transaction in this L1 block: for its gas, and for the bytes that it
     /// can make others carry.
     /// @param gasLimit Its gas limit.
-    /// @param footprint As `footprintOf` tells it.
+    /// @param footprint Result of `footprintOf`.
     function minimumFee(uint64 gasLimit, uint256 footprint) external view returns (uint256);
 
     /// @notice The most bytes that a transaction makes the calldata of `advance` longer. Reverts as
@@ -121,7 +121,7 @@ interface IForcedInbox {
     /// @notice The most bytes that a transaction may have.
     function MAX_SIZE() external view returns (uint64);
 
-    /// @notice What each gas, and each byte at 64 gas, costs at least, in percent of the L1 base fee.
+    /// @notice Least price of each gas, and of each byte at 64 gas, in percent of the L1 base fee.
     function FEE_PERCENT() external view returns (uint64);
 
     /// @notice A fee cap of so many times the base fee of the L2 at submission lets a transaction wait for a
@@ -132,6 +132,6 @@ interface IForcedInbox {
     function FEE_CAP_FLOOR() external view returns (uint256);
 
     /// @notice A contract on the L2 that reads a bounded amount of state, and leaves it to others to call
-    /// precompiles, whatever it is called with; zero for none.
+    /// precompiles, for any calldata; zero for none.
     function BOUNDED_TARGET() external view returns (address);
 }

@@ -3,11 +3,11 @@ pragma solidity ^0.8.24;
 
 import {INativeRollup} from "./INativeRollup.sol";
 
-/// @title How a rollup asks its queue of forced transactions what has become of them
+/// @title Questions of a rollup to its queue of forced transactions about their resolution
 /// @notice The rollup says what it knows of a block that EXECUTE has accepted, the queue judges the
 /// evidence.
 interface IForcedSettlement {
-    /// @notice What the evidence is judged by.
+    /// @notice Facts about a block by which its evidence is judged.
     struct BlockFacts {
         /// Timestamp of the block.
         uint64 timestamp;
@@ -25,7 +25,7 @@ interface IForcedSettlement {
         uint64 firstDue;
         /// The L2 time since when each block owes that transaction, if it is due.
         uint64 firstSince;
-        /// Whether the block owes all that is due.
+        /// `true` if the block owes all that is due.
         bool demanded;
     }
 
@@ -43,6 +43,6 @@ interface IForcedSettlement {
         bytes32[] calldata found
     ) external returns (uint64 next, uint64 due);
 
-    /// @notice How many transactions were submitted before this L1 block.
+    /// @notice Number of transactions were submitted before this L1 block.
     function countBefore() external view returns (uint64);
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity ^0.8.24;
 
-/// @title What an L2 knows of L1
+/// @title An L2's knowledge of L1
 interface IL1Anchor {
     /// @notice Preimage of an anchor, which is `keccak256(abi.encode(anchor))`.
     struct Anchor {
@@ -9,7 +9,7 @@ interface IL1Anchor {
         uint64 l1BlockNumber;
         /// Its hash: with it any state of L1 at that block can be proven.
         bytes32 l1BlockHash;
-        /// How many messages of the L1 queue the anchor covers, all sent in that block or before.
+        /// Number of messages of the L1 queue the anchor covers, all sent in that block or before.
         uint64 messageCount;
         /// Rolling hash over them.
         bytes32 messageRoot;

@@ -7,7 +7,7 @@ interface IL1MessageQueue {
     struct Checkpoint {
         /// Number of the checkpoint; each is one more than the one before.
         uint64 id;
-        /// How many messages had been sent.
+        /// Number of messages had been sent.
         uint64 count;
         /// L1 block in which the last of them was sent; 0 before the first.
         uint64 l1Block;
@@ -23,11 +23,11 @@ interface IL1MessageQueue {
         address sender;
         /// Target on L1.
         address to;
-        /// L1 account that may take the value if the target refuses the message; zero for nobody.
+        /// L1 account that may take the value if the target refuses the message; zero for none.
         address refundTo;
         /// ETH for the target, in wei.
         uint128 value;
-        /// ETH for whoever claims, in wei.
+        /// ETH for the claimant, in wei.
         uint128 fee;
         /// Gas that the target gets at least.
         uint64 gasLimit;
@@ -40,7 +40,7 @@ interface IL1MessageQueue {
     /// @notice Evidence that the L2 holds a message.
     struct MessageProof {
         /// An L2 block after the message was sent, among those whose state roots the rollup holds; or,
-        /// without an account proof, one for which somebody has claimed before.
+        /// without an account proof, one for which an account has claimed before.
         uint64 l2Block;
         /// Storage root of `L2Messenger` after that block.
         bytes32 storageRoot;
@@ -95,7 +95,7 @@ interface IL1MessageQueue {
     error AlreadyClaimed(uint64 index);
     /// @notice The L2 holds no such message in this place.
     error MessageNotSent(uint64 index, bytes32 got, bytes32 expected);
-    /// @notice Nobody has proven this storage root for this block.
+    /// @notice No account has proven this storage root for this block.
     error StorageRootUnknown(uint64 l2Block, bytes32 storageRoot);
     /// @notice The messenger's account has another storage root.
     error StorageRootMismatch(bytes32 got, bytes32 expected);
@@ -114,7 +114,7 @@ interface IL1MessageQueue {
     /// without code. A message to such an account that asks for none and carries no data is delivered by
     /// the deadline of the rollup at the latest; any other may be parked instead, and is then for anyone
     /// to deliver.
-    /// @param fee Paid on L2 to whoever delivers the message; at least `minimumFee(gasLimit)`.
+    /// @param fee Paid on L2 to the account that delivers the message; at least `minimumFee(gasLimit)`.
     /// @param data Calldata of the delivery.
     /// @return index Number of the message, counted from zero.
     function send(address to, address refundTo, uint64 gasLimit, uint128 fee, bytes calldata data)
@@ -132,15 +132,15 @@ interface IL1MessageQueue {
 
     /// @notice Tries a delivery as `claim` does, and pays the value to `recipient` if the target
     /// refuses the message. For `message.refundTo` only.
-    /// @return delivered Whether the target took the message after all.
+    /// @return delivered `true` if the target took the message after all.
     function refund(Message calldata message, MessageProof calldata proof, address recipient)
         external
         returns (bool delivered);
 
     /// @notice For the rollup: when the first message that has not been relayed was sent, or this
-    /// moment if there is none but those of this L1 block, which nobody who built an L2 block can know
+    /// moment if there is none but those of this L1 block, which no builder of an L2 block can know
     /// of. Checkpoints from `before` on are kept from now on.
-    /// @param relayed How many messages have been relayed.
+    /// @param relayed Number of messages have been relayed.
     /// @param before The last checkpoint that covers no more messages than these.
     /// @param next The one that follows; ignored if `before` was the state of the queue at the end of the
     /// last L1 block.
@@ -152,10 +152,10 @@ interface IL1MessageQueue {
     /// otherwise the answer is 0, and nothing changes.
     function settleIfIdle(uint64 relayed) external returns (uint64 pendingSince);
 
-    /// @notice How many messages were sent before this L1 block.
+    /// @notice Number of messages were sent before this L1 block.
     function countBefore() external view returns (uint64);
 
-    /// @notice How many messages the L2 has relayed (or parked) in a state: the messenger's own count, by
+    /// @notice Number of messages the L2 has relayed (or parked) in a state: the messenger's own count, by
     /// proof.
     /// @param stateRoot Root of the L2's state.
     /// @param accountProof Nodes that prove the account of `L2Messenger`.
@@ -170,7 +170,7 @@ interface IL1MessageQueue {
     /// the last message was sent is over, and is named with the same values ever after.
     function checkpoint() external view returns (Checkpoint memory);
 
-    /// @notice Whether the queue is or was in this state at the end of an L1 block (or is in it now),
+    /// @notice Returns `true` if the queue is or was in this state at the end of an L1 block (or is in it now),
     /// or when `CHECKPOINT_INTERVAL` messages had been sent since the last checkpoint.
     function isCheckpoint(uint64 id, uint64 count, bytes32 root, uint64 l1Block, uint64 timestamp)
         external
@@ -181,10 +181,10 @@ interface IL1MessageQueue {
     /// gas, and for the bytes that it makes others carry.
     function minimumFee(uint64 gasLimit) external view returns (uint256);
 
-    /// @notice Whether a message from the L2 was claimed or refunded.
+    /// @notice Returns `true` if a message from the L2 was claimed or refunded.
     function isClaimed(uint64 index) external view returns (bool);
 
-    /// @notice Who sent the message that is being delivered on L2.
+    /// @notice Sender, on the L2, of the message that is being delivered.
     /// @dev A target trusts it only when its own caller is this contract: what a target calls in turn
     /// sees the same answer.
     function l2Sender() external view returns (address);
@@ -198,15 +198,15 @@ interface IL1MessageQueue {
     /// @notice The most bytes of data that a message may carry.
     function MAX_DATA() external view returns (uint64);
 
-    /// @notice What each gas of a message costs at least, in percent of the L1 base fee.
+    /// @notice Least price of each gas of a message, in percent of the L1 base fee.
     function FEE_PERCENT() external view returns (uint64);
 
-    /// @notice How many checkpoints are held besides the state of the queue now.
+    /// @notice Number of checkpoints are held besides the state of the queue now.
     function CHECKPOINTS() external view returns (uint64);
 
     /// @notice At most so many messages lie between two checkpoints.
     function CHECKPOINT_INTERVAL() external view returns (uint64);
 
-    /// @notice Of how many L2 blocks the messenger's storage root is kept.
+    /// @notice Number of L2 blocks of which the messenger's storage root is kept.
     function STORAGE_ROOTS() external view returns (uint64);
 }

@@ -13,9 +13,9 @@ interface IL1TokenBridge {
         address to;
         /// L1 account that may send them back.
         address refundTo;
-        /// How many, in the token's smallest unit.
+        /// Amount in the token's smallest unit.
         uint256 amount;
-        /// ETH for whoever claims, in wei.
+        /// ETH for the claimant, in wei.
         uint128 fee;
         /// Gas that the payment gets at least.
         uint64 gasLimit;
@@ -34,7 +34,7 @@ interface IL1TokenBridge {
     /// @notice The L2 is told of a token.
     event TokenRegistered(address indexed l1Token, address indexed l2Token, uint64 message);
     /// @notice Tokens went into the escrow.
-    /// @param amount What was received, and will be on the L2.
+    /// @param amount Amount that was received, and will be on the L2.
     event Deposited(
         address indexed l1Token,
         address indexed from,
@@ -53,7 +53,7 @@ interface IL1TokenBridge {
     error Reentrancy();
     /// @notice The caller is not the other side of the bridge.
     error NotPeer(address caller);
-    /// @notice Tokens for nobody.
+    /// @notice Tokens for the zero address.
     error RecipientZero();
     /// @notice There is no contract at this address.
     error NotToken(address l1Token);
@@ -86,8 +86,8 @@ interface IL1TokenBridge {
     /// tokens back (`IL2TokenBridge.refund`).
     /// @param l1Token A token that is registered.
     /// @param to L2 account that gets the tokens.
-    /// @param refundTo L2 account that may send them back if the delivery fails; zero for nobody.
-    /// @param amount How many to move. What the escrow receives is what the L2 gets.
+    /// @param refundTo L2 account that may send them back if the delivery fails; zero for none.
+    /// @param amount Amount to move. What the escrow receives is what the L2 gets.
     /// @param gasLimit Gas for the message; `DEPOSIT_GAS` is enough before EIP-8037.
     /// @return message Number of the message.
     function deposit(address l1Token, address to, address refundTo, uint256 amount, uint64 gasLimit)
@@ -104,7 +104,7 @@ interface IL1TokenBridge {
     /// none is needed.
     /// @param feeRecipient Gets the fee of the withdrawal.
     /// @param gasLimit Gas for the message to the L2.
-    /// @return released Whether the withdrawal was paid out after all.
+    /// @return released `true` if the withdrawal was paid out after all.
     function refund(
         Withdrawal calldata withdrawal,
         MessageProof calldata proof,
@@ -115,10 +115,10 @@ interface IL1TokenBridge {
     /// @notice The token on the L2 that stands for `l1Token`, whether it exists yet or not.
     function l2TokenOf(address l1Token) external view returns (address);
 
-    /// @notice Whether the L2 has been told of a token.
+    /// @notice Returns `true` if the L2 has been told of a token.
     function isRegistered(address l1Token) external view returns (bool);
 
-    /// @notice How many tokens are on the L2 or on their way, in either direction.
+    /// @notice Number of tokens are on the L2 or on their way, in either direction.
     function owed(address l1Token) external view returns (uint256);
 
     /// @notice The queue through which both sides talk, an `IL1MessageQueue`.

@@ -9,7 +9,7 @@ interface IL2Messenger {
         address sender;
         /// Target on L2.
         address to;
-        /// L2 account that may cancel it after a failed delivery; zero for nobody.
+        /// L2 account that may cancel it after a failed delivery; zero for none.
         address refundTo;
         /// ETH for the target, in wei.
         uint128 value;
@@ -100,7 +100,7 @@ interface IL2Messenger {
     /// @param refundTo L1 account that may take the value if the target refuses the message; with zero
     /// the message can only be claimed again.
     /// @param gasLimit Gas that the delivery is guaranteed to get.
-    /// @param fee Paid on L1 to whoever claims the message.
+    /// @param fee Paid on L1 to the claimant the message.
     /// @param data Calldata of the delivery.
     /// @return index Number of the message, counted from zero.
     function send(address to, address refundTo, uint64 gasLimit, uint128 fee, bytes calldata data)
@@ -118,7 +118,7 @@ interface IL2Messenger {
 
     /// @notice Adds a point at which relays may end, for when more messages are pending than one call
     /// can deliver. Anyone may call; from one waypoint the next can be added in front of it.
-    /// @param from How many messages a known point covers: the proven anchor or a waypoint.
+    /// @param from Number of messages a known point covers: the proven anchor or a waypoint.
     /// @param root Rolling hash at the new point, `hashes.length` messages before `from`.
     /// @param hashes Hashes of the messages between the two points, in order.
     function addWaypoint(uint64 from, bytes32 root, bytes32[] calldata hashes) external;
@@ -131,25 +131,25 @@ interface IL2Messenger {
     /// `message.refundTo` only.
     function refund(Message calldata message, address recipient) external;
 
-    /// @notice As `refund`, to an account on L1, by a message. It calls nobody, so it can be forced.
+    /// @notice Refunds like `refund`, to an account on L1, by a message. It calls no account, so it can be forced.
     /// @return index Number of the message to L1.
     function refundToL1(Header calldata header, address recipient) external returns (uint64 index);
 
-    /// @notice Who sent the message that is being delivered.
+    /// @notice Sender of the message that is being delivered.
     /// @dev A target trusts it only when its own caller is the messenger: what a target calls in turn
     /// sees the same answer.
     function l1Sender() external view returns (address);
 
-    /// @notice How many messages have been relayed, and the rolling hash over them.
+    /// @notice Number of messages have been relayed, and the rolling hash over them.
     function relayed() external view returns (uint64 count, bytes32 root);
 
-    /// @notice Whether a message failed and can be tried again or refunded.
+    /// @notice Returns `true` if a message failed and can be tried again or refunded.
     function isFailed(bytes32 messageHash) external view returns (bool);
 
-    /// @notice Whether a message is parked and can be delivered or refunded.
+    /// @notice Returns `true` if a message is parked and can be delivered or refunded.
     function isParked(bytes32 messageHash) external view returns (bool);
 
-    /// @notice How many messages have been sent to L1.
+    /// @notice Number of messages have been sent to L1.
     function sentCount() external view returns (uint64);
 
     /// @notice Hash of a message to L1; zero if there is none with this number.

@@ -13,7 +13,7 @@ interface IL2TokenBridge {
         address to;
         /// L2 account that may send them back.
         address refundTo;
-        /// How many, in the token's smallest unit.
+        /// Amount in the token's smallest unit.
         uint256 amount;
         /// ETH for the relayer, in wei.
         uint128 fee;
@@ -66,13 +66,13 @@ interface IL2TokenBridge {
         external;
 
     /// @notice Moves tokens of the caller to L1, where they can be claimed once the rollup has this L2
-    /// block. `msg.value` is for whoever claims.
+    /// block. `msg.value` is for the claimant.
     /// @dev Reads the bridge, the token, the messenger, and nothing that the caller could choose.
     /// @param l1Token The token on L1.
     /// @param to L1 account that gets the tokens.
     /// @param refundTo L1 account that may send them back to the caller if they cannot be paid out;
-    /// zero for nobody.
-    /// @param amount How many, in the token's smallest unit.
+    /// zero for none.
+    /// @param amount Amount in the token's smallest unit.
     /// @param gasLimit Gas that the payment is guaranteed to get.
     /// @return message Number of the message.
     function withdraw(
@@ -84,7 +84,7 @@ interface IL2TokenBridge {
     ) external payable returns (uint64 message);
 
     /// @notice Cancels a deposit whose delivery failed or was parked, and sends its tokens back to L1.
-    /// For `failed.refundTo` only. `msg.value` is for whoever claims.
+    /// For `failed.refundTo` only. `msg.value` is for the claimant.
     /// @dev A fee that is still due goes to `to` by a message of its own.
     /// @param to L1 account that gets the tokens.
     /// @param refundTo L1 account that may send them to the caller if they cannot be paid out.

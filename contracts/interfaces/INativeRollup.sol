@@ -4,7 +4,7 @@ pragma solidity ^0.8.24;
 /// @title A native rollup as L1 sees it (EIP-8079)
 /// @notice The head of an L2 that is a plain Ethereum chain, moved by `advance` and by nothing else.
 interface INativeRollup {
-    /// @notice Where the L2 stands.
+    /// @notice Head of the L2.
     struct Head {
         /// Number of the latest L2 block.
         uint64 number;
@@ -12,13 +12,13 @@ interface INativeRollup {
         uint64 timestamp;
         /// Number of the L1 block that the anchor in force names.
         uint64 anchorNumber;
-        /// How many L1 messages the anchor in force covers.
+        /// Number of L1 messages the anchor in force covers.
         uint64 messageCount;
     }
 
-    /// @notice What the rollup owes to those who wait for it on L1.
+    /// @notice Duties of the rollup to messages and forced transactions that wait on L1.
     struct Duties {
-        /// How many messages are known to have been relayed.
+        /// Number of messages are known to have been relayed.
         uint64 relayed;
         /// From this L2 time on, one that is not known to be may be overdue.
         uint64 relayDue;
@@ -58,7 +58,7 @@ interface INativeRollup {
         Pinned
     }
 
-    /// @notice What a rollup is made with.
+    /// @notice Configuration of a rollup.
     struct Config {
         /// Chain id of the L2.
         uint64 chainId;
@@ -66,7 +66,7 @@ interface INativeRollup {
         uint16 schema;
         /// Source of the rollup's forks.
         ForkMode forkMode;
-        /// How far, in seconds, the timestamp of a block may lie behind that of L1.
+        /// Most seconds that the timestamp of a block may lie behind that of L1.
         uint64 maxLag;
         /// Age of the head, in seconds, from which on anyone may advance; and so is what the head has left
         /// undone, from when it was due.
@@ -79,9 +79,9 @@ interface INativeRollup {
         address messageQueue;
         /// The queue of forced transactions, an `IForcedInbox`.
         address forced;
-        /// Who may advance, an `ISequencing`; zero for anyone.
+        /// Policy that says which account may advance, an `ISequencing`; zero for anyone.
         address policy;
-        /// Who may announce upgrades; with zero the rollup never changes.
+        /// Account that may announce upgrades; with zero the rollup never changes.
         address owner;
     }
 
@@ -93,7 +93,7 @@ interface INativeRollup {
         uint64 from;
     }
 
-    /// @notice What the owner can change.
+    /// @notice A value that the owner can change.
     enum Change {
         /// The value is the address of an `ISequencing`, or zero.
         Policy,
@@ -112,7 +112,7 @@ interface INativeRollup {
         uint64 index;
         /// Number of the L1 block; its hash is looked up.
         uint64 l1BlockNumber;
-        /// How many messages the L2 may relay.
+        /// Number of messages the L2 may relay.
         uint64 messageCount;
         /// Rolling hash over them.
         bytes32 messageRoot;
@@ -147,7 +147,7 @@ interface INativeRollup {
         Checkpoint next;
     }
 
-    /// @notice What becomes of a forced transaction.
+    /// @notice Resolution of a forced transaction.
     enum Outcome {
         /// It stands in the block.
         Included,
@@ -155,12 +155,12 @@ interface INativeRollup {
         Invalid,
         /// It does not pay the block's base fee, and has no claim to wait (see `ForcedTransaction.priced`).
         Underpriced,
-        /// For a whole day and more any block had to contain it, anyone could build one, and nobody did.
+        /// For a whole day and more any block had to contain it, anyone could build one, and none did.
         Expired,
         /// The entries before it are all that can be demanded of a block; or, for some time, the block has too
         /// little gas left, or a base fee above its fee cap. It stays in the queue.
         NoRoom,
-        /// It is a transfer to an account with code, of which nobody knows what it reads.
+        /// It is a transfer to an account with code, of which it is not known what it reads.
         TargetHasCode
     }
 
@@ -196,7 +196,7 @@ interface INativeRollup {
         bytes code;
     }
 
-    /// @notice What a block does about forced transactions.
+    /// @notice Evidence of a block about forced transactions.
     struct ForcedBatch {
         /// Index of the block among those of the same call.
         uint64 index;
@@ -212,7 +212,7 @@ interface INativeRollup {
         AnchorUpdate[] updates;
         /// Outcomes of forced transactions.
         ForcedBatch[] forced;
-        /// How many messages have been relayed.
+        /// Number of messages have been relayed.
         RelayProof[] relays;
     }
 
@@ -236,7 +236,7 @@ interface INativeRollup {
     event AnchorUpdated(
         uint64 indexed l1BlockNumber, bytes32 l1BlockHash, uint64 messageCount, bytes32 messageRoot
     );
-    /// @notice So many messages have been relayed; the next was sent at this time, or none was before.
+    /// @notice This many messages have been relayed; the next was sent at this time, or none was before.
     event RelayProven(uint64 indexed relayed, uint64 pendingSince);
     /// @notice An upgrade was announced.
     event ChangeAnnounced(Change indexed change, uint256 value, uint256 readyAt);
@@ -365,9 +365,9 @@ interface INativeRollup {
     error NotReady(uint256 readyAt);
     /// @notice Something that was submitted or sent until this time is, or may be, pending.
     error StillPending(uint256 until);
-    /// @notice Nobody has shown that nothing of that time is pending.
+    /// @notice No account has shown that nothing of that time is pending.
     error NotCleared(Change change, uint256 value);
-    /// @notice That was shown before.
+    /// @notice The change was cleared before.
     error AlreadyCleared(Change change, uint256 value);
     /// @notice The upgrade was not made in time, and has to be announced again.
     error Stale(uint256 staleAt);
@@ -390,7 +390,7 @@ interface INativeRollup {
     /// @notice Notes that nothing is pending of all that was submitted or sent while the upgrade delay still
     /// covered the way out: until `UPGRADE_DELAY` after the announcement, less what the way out takes. The
     /// upgrade can be made a day later at the earliest. Anyone may call.
-    /// @dev What is pending is known as of the last block that had to say so, see `duties`.
+    /// @dev The pending entries are known as of the last block that had to tell them, see `duties`.
     function clear(Change change, uint256 value) external;
 
     /// @notice Makes an upgrade that was announced `UPGRADE_DELAY` ago, and cleared. For the owner.
@@ -417,14 +417,14 @@ interface INativeRollup {
     /// @notice Gives ownership up, so that the rollup never changes again.
     function renounceOwnership() external;
 
-    /// @notice Where the L2 stands.
+    /// @notice Head of the L2.
     function head() external view returns (Head memory);
 
     /// @notice Base fee of the latest block in wei, rounded up to a multiple of 2^24; zero until there is one
     /// after the genesis.
     function baseFee() external view returns (uint256);
 
-    /// @notice What the rollup owes.
+    /// @notice Duties of the rollup.
     function duties() external view returns (Duties memory);
 
     /// @notice Hash of the latest block.
@@ -439,7 +439,7 @@ interface INativeRollup {
     /// @notice The anchor in force: what the next block carries unless a new one comes with it.
     function anchor() external view returns (bytes32);
 
-    /// @notice Who may advance, an `ISequencing`; zero for anyone.
+    /// @notice Policy that says which account may advance, an `ISequencing`; zero for anyone.
     function policy() external view returns (address);
 
     /// @notice Gas limit of the latest block, and the one to which blocks move.
@@ -456,16 +456,16 @@ interface INativeRollup {
     /// @notice An entry of the fork schedule.
     function forks(uint256 index) external view returns (Fork memory);
 
-    /// @notice How many entries the fork schedule has.
+    /// @notice Number of entries the fork schedule has.
     function forkCount() external view returns (uint256);
 
-    /// @notice When an announced upgrade may be made; 0 if it is not announced.
+    /// @notice Time from which on an announced upgrade may be made; 0 if it is not announced.
     function readyAt(Change change, uint256 value) external view returns (uint256);
 
-    /// @notice Who may announce upgrades; zero if nobody ever can.
+    /// @notice Account that may announce upgrades; zero if none ever can.
     function owner() external view returns (address);
 
-    /// @notice To whom ownership is offered; zero if to nobody.
+    /// @notice Account to which ownership is offered; zero if it is offered to none.
     function pendingOwner() external view returns (address);
 
     /// @notice Chain id of the L2.
@@ -474,7 +474,7 @@ interface INativeRollup {
     /// @notice Source of the rollup's forks.
     function FORK_MODE() external view returns (ForkMode);
 
-    /// @notice How far, in seconds, the timestamp of a block may lie behind that of L1.
+    /// @notice Most seconds that the timestamp of a block may lie behind that of L1.
     function MAX_LAG() external view returns (uint64);
 
     /// @notice Age of the head, in seconds, from which on anyone may advance; and so is what the head has
@@ -493,6 +493,6 @@ interface INativeRollup {
     /// @notice The queue of forced transactions, an `IForcedInbox`.
     function FORCED() external view returns (address);
 
-    /// @notice How many state roots are held.
+    /// @notice Number of state roots are held.
     function STATE_ROOTS() external view returns (uint64);
 }

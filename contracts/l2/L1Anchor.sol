@@ -3,7 +3,7 @@ pragma solidity ^0.8.24;
 
 import {IL1Anchor} from "../interfaces/IL1Anchor.sol";
 
-/// @title What an L2 knows of L1; predeploy at `Predeploys.L1_ANCHOR`
+/// @title An L2's knowledge of L1; predeploy at `Predeploys.L1_ANCHOR`
 /// @notice Each L2 block carries an anchor in place of the parent beacon block root, which L1 checks.
 /// The system contract of EIP-4788 makes it readable; this contract checks its preimage once, and
 /// serves it: the messages of the L1 queue, and an L1 block hash from which anything on L1 follows.

@@ -13,7 +13,7 @@ import {Messages} from "../messaging/Messages.sol";
 /// released once: the rolling hash admits it at one place only, and its value goes to the target, or
 /// stays here until a retry or a refund.
 ///
-/// Messages are relayed in order, and a failing one blocks nobody: it is kept, and can be tried again
+/// Messages are relayed in order, and a failing one blocks no other: it is kept, and can be tried again
 /// by anyone with more gas, or cancelled by the account that its sender named for that. Success is
 /// final, and so is a refund.
 ///
@@ -26,10 +26,10 @@ import {Messages} from "../messaging/Messages.sol";
 ///     deposit, cannot be parked. Its delivery executes nothing, and always fits into a block (see
 ///     `Capacity`).
 ///   - Any other message has the same standing as an L2 transaction with that much gas, which
-///     nobody can force into a block either, for the same reason. Parked, it is for anyone to deliver in
-///     any block, for ever, as a transaction of their own; and its fee goes to whoever does. Who parks
+///     no account can force into a block either, for the same reason. Parked, it is for anyone to deliver in
+///     any block, for ever, as a transaction of their own; and its fee goes to the account that does. Who parks
 ///     gets nothing, and pays for the slot.
-///   - Its value is not in the hands of whoever builds blocks: `refundToL1` is a transaction that can be
+///   - Its value is not in the hands of the builder of blocks: `refundToL1` is a transaction that can be
 ///     forced.
 /// @dev Has no constructor and no immutables: its runtime code is part of the genesis state. L1 reads
 /// slot 0 and the mapping at slot 4 by proof.
@@ -40,7 +40,7 @@ contract L2Messenger is IL2Messenger {
     /// @inheritdoc IL2Messenger
     uint64 public constant MAX_CLAIM_DATA = 65_536;
 
-    /// @dev What is kept of a message that was relayed and not delivered: it failed, and its fee has
+    /// @dev State of a message that was relayed and not delivered: it failed, and its fee has
     /// been paid to the relayer.
     uint256 private constant FAILED = 1;
 
@@ -71,7 +71,7 @@ contract L2Messenger is IL2Messenger {
     /// @dev Sender of the message that is being delivered; zero at all other times.
     address private transient _sender;
 
-    /// @dev Whether a call that delivers or pays is under way.
+    /// @dev Returns `true` if a call that delivers or pays is under way.
     bool private transient _busy;
 
     /// @dev A target that could deliver, retry or refund in turn would see the messenger between the
@@ -229,7 +229,7 @@ contract L2Messenger is IL2Messenger {
         }
     }
 
-    /// @dev Whether a delivery executes nothing. To tell, one has to read no code: the hash of it stands
+    /// @dev Returns `true` if a delivery executes nothing. To tell, one has to read no code: the hash of it stands
     /// in the account.
     function _isPlain(Messages.Header memory header) private view returns (bool) {
         bytes32 codeHash = header.to.codehash;
@@ -290,7 +290,7 @@ contract L2Messenger is IL2Messenger {
         if (status == PARKED) fee = header.fee;
     }
 
-    /// @dev Keeps the hash of a message to L1 for whoever claims it there.
+    /// @dev Keeps the hash of a message to L1 for the claimant it there.
     function _send(
         address to,
         address refundTo,

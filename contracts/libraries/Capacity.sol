@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity ^0.8.24;
 
-/// @title How much of an L2 block one transaction on L1 can carry
+/// @title Limits of an L2 block that one transaction on L1 can carry
 /// @notice A block that cannot be advanced halts its rollup, so nothing may be demanded of a block
-/// that could make it too large; and a block that only fits by private arrangement with whoever builds
+/// that could make it too large; and a block that only fits by private arrangement with builders of
 /// L1 would take "anyone may advance" back. So what is demanded of a block is a budget that fits by
-/// construction, whatever users have asked for:
+/// construction, for any requests of users:
 ///
 ///   128 KiB   what public pools take of a transaction
 ///   2^24 gas  what a transaction may have (EIP-7825), by the dearer of the schedules of Osaka and
@@ -19,14 +19,14 @@ pragma solidity ^0.8.24;
 /// with gas that a user has chosen.
 ///
 /// What does count is paths in tries. `PATH_BYTES` is one below its root: five full branches, some with
-/// few children that somebody has ground out, a leaf. That holds for a hundred million accounts, and
+/// few children that an account has ground out, a leaf. That holds for a hundred million accounts, and
 /// for as many slots of the messenger.
 ///
 ///   accounts that every block reads    10 paths (four or five system contracts, fee recipient, operator,
 ///                                      anchor, messenger)                                     32,000
 ///   their code                                                                                12,000
 ///   rings of EIP-4788 and EIP-2935                                                             5,000
-///   queues of requests (EIP-7002, EIP-7251), filled by somebody with an ether to spend        20,000
+///   queues of requests (EIP-7002, EIP-7251), filled by an account with an ether to spend        20,000
 ///   slots of anchor and messenger                                                              6,500
 ///   header, payload, block access list                                                         2,500
 ///                                                                                 BLOCK_BYTES 78,000
@@ -65,10 +65,10 @@ library Capacity {
     /// @notice Bytes that a call of the bounded target reads, see `IForcedInbox`: nine paths, and code.
     uint256 internal constant BOUNDED_BYTES = 40_000;
 
-    /// @notice How many messages can be demanded of a block.
+    /// @notice Number of messages can be demanded of a block.
     uint256 internal constant RELAYS = 4;
 
-    /// @notice How many hashes may stand between the first of them and the anchor.
+    /// @notice Number of hashes may stand between the first of them and the anchor.
     uint256 internal constant AHEAD = 256;
 
     /// @notice Bytes of relaying a message that cannot be parked, or of parking one: its fields, the path
@@ -79,10 +79,10 @@ library Capacity {
     uint256 internal constant RELAY_GAS = 3_000_000;
 
     /// @notice Gas that a byte of calldata costs on L1 at most (EIP-7976). One that others have to carry is
-    /// sold for as much, so that no duty makes whoever advances pay for bytes that it has not paid for.
+    /// sold for as much, so that no duty makes an account that advances pay for bytes that it has not paid for.
     uint256 internal constant GAS_PER_BYTE = 64;
 
-    /// @notice What the contracts use at most to advance a block: 64 discharges, ten proofs, and new
+    /// @notice Most gas that the contracts use to advance a block: 64 discharges, ten proofs, and new
     /// slots at the price of Amsterdam (EIP-8037).
     uint256 private constant CONTRACT_GAS = 1_000_000;
 
@@ -107,14 +107,14 @@ library Capacity {
         return RELAYS * MESSAGE_BYTES + 32 * AHEAD + PATH_BYTES + 2 * PROOF_BYTES + 600;
     }
 
-    /// @notice Whether one transaction on L1 can advance a block.
+    /// @notice Returns `true` if one transaction on L1 can advance a block.
     /// @param length Bytes of the transaction.
     /// @param gas Gas of the block.
     function fits(uint256 length, uint256 gas) internal pure returns (bool) {
         return length <= TRANSACTION_BYTES && advanceGas(length, gas) <= TRANSACTION_GAS;
     }
 
-    /// @notice What advancing a block costs on L1 at most, if no byte is zero.
+    /// @notice Most gas that advancing a block costs on L1, if no byte is zero.
     function advanceGas(uint256 length, uint256 gas) internal pure returns (uint256) {
         uint256 words = (length + 31) / 32;
         uint256 memoryGas = 3 * words + words * words / 512;

@@ -6,13 +6,13 @@ library Delivery {
     /// @notice Too little gas is left for what the message was promised.
     error InsufficientGas(uint256 got, uint256 expected);
 
-    /// @notice What a call may cost besides the gas that the target gets: transfer of value 9,000, a
+    /// @notice Most gas that a call costs besides the gas that the target gets: transfer of value 9,000, a
     /// cold account and a cold target of its EIP-7702 delegation 2,600 each; and room for forks that
     /// price these higher.
     /// @dev Creating the target by paying it costs more, but then it has no code that could starve.
     uint256 internal constant OVERHEAD = 25_000;
 
-    /// @notice How much a target may say about its failure.
+    /// @notice Most bytes of a target's reason that are kept.
     uint256 internal constant MAX_REASON = 128;
 
     /// @notice Calls `to` with at least `minGas` and at most `maxGas`, or reverts when that much is not
@@ -20,7 +20,7 @@ library Delivery {
     /// @dev Without the check a caller could choose its gas so that the target runs dry while enough
     /// is left (1/64) to record a failure. What matters is the gas at the call itself, so all that
     /// costs gas before it, copying the data, is done before the check. The answer is copied only as
-    /// far as `MAX_REASON`, so that a long one costs its author and nobody else.
+    /// far as `MAX_REASON`, so that a long one costs its author and no other account.
     function call(address to, uint256 value, uint256 minGas, uint256 maxGas, bytes calldata data)
         internal
         returns (bool ok)

@@ -9,7 +9,7 @@ import {KeptCodes} from "./KeptCodes.sol";
 /// rollup governs are read in place, and the same bytes go to EXECUTE. Nothing is encoded again, so what
 /// was compared is what was executed.
 ///
-/// @dev Why fields may be read at constant offsets. An SSZ container begins with a fixed part, in
+/// @dev Fields may be read at constant offsets, because an SSZ container begins with a fixed part, in
 /// which a field of variable size is only an offset from the container's start. `StatelessInput` holds
 /// the request this way, and the request the payload; all that is read here has a fixed size and
 /// stands in the fixed part of one of the three. So the place of each field depends on those two
@@ -47,8 +47,8 @@ import {KeptCodes} from "./KeptCodes.sol";
 ///   byte 18                     offsets of the requests, as above
 ///   byte 18 + 4 · n + 584 · i   the first bytes of request i
 ///
-/// EXECUTE puts these bytes where the batch says that request i starts, and reads the request there. So whatever
-/// the offsets are, the fields that stand here are those of block i; that nothing else stands here is the length
+/// EXECUTE puts these bytes where the batch says that request i starts, and reads the request there. For any
+/// offsets, the fields that stand here are those of block i; that nothing else stands here is the length
 /// of the head alone, which `load` compares, as EXECUTE does. Every field at a constant offset is in the head.
 /// What lies behind them may be in the blobs, and is refused then (`transactionHash`).
 ///
@@ -85,9 +85,9 @@ library Execute {
 
     // ------------------------------------------------------------------ constants
 
-    /// @notice Where EXECUTE stands.
+    /// @notice Address of EXECUTE.
     address internal constant PRECOMPILE = 0x0000000000000000000000000000000000000101;
-    /// @notice Where it stands for inputs that lie in blobs of the transaction, but for their heads.
+    /// @notice Its address for inputs that lie in blobs of the transaction, but for their heads.
     address internal constant BLOB_PRECOMPILE = 0x0000000000000000000000000000000000000103;
     /// @notice Bytes behind the head of such an input that say where its tail lies.
     uint256 internal constant TRAILER_LENGTH = 8;
@@ -102,21 +102,21 @@ library Execute {
 
     // Sums of literals only: the compiler adds those up itself, and constants at each use.
 
-    /// @notice Where `StatelessInput` starts: behind the schema id.
+    /// @notice Offset of `StatelessInput`: behind the schema id.
     uint256 internal constant INPUT_AT = 2;
     /// @notice Length of the fixed part of `StatelessInput`: the canonical offset of the request.
     uint256 internal constant INPUT_FIXED = 16;
-    /// @notice Where the request starts.
+    /// @notice Offset of the request.
     uint256 internal constant REQUEST_AT = 2 + 16;
     /// @notice Length of the fixed part of `NewPayloadRequest`: the canonical offset of the payload.
     uint256 internal constant REQUEST_FIXED = 44;
-    /// @notice Where the payload starts.
+    /// @notice Offset of the payload.
     uint256 internal constant PAYLOAD_AT = 18 + 44;
     /// @notice No input is shorter: the fixed part of the shortest payload (Prague to BPO2) has 528
     /// bytes.
     uint256 internal constant MIN_LENGTH = 62 + 528;
 
-    /// @notice What stands in the lower byte of the schema id of a batch, and of a single input.
+    /// @notice Lower byte of the schema id of a batch, and of a single input.
     uint16 internal constant BATCH_REVISION = 0xba;
     uint16 internal constant REVISION = 0x01;
     /// @notice The most blocks of a batch.
@@ -134,9 +134,9 @@ library Execute {
     uint256 internal constant GAS_USED_AT = 62 + 420;
     uint256 internal constant BASE_FEE_AT = 62 + 440;
     uint256 internal constant BLOCK_HASH_AT = 62 + 472;
-    /// @notice Where the payload says at which of its bytes the transactions start.
+    /// @notice Offset of the payload's offset of its transactions.
     uint256 internal constant TRANSACTIONS_OFFSET_AT = 62 + 504;
-    /// @notice Where it says at which of its bytes they end, and the withdrawals start.
+    /// @notice Offset of the payload's offset of their end, at which the withdrawals start.
     uint256 internal constant WITHDRAWALS_OFFSET_AT = 62 + 508;
 
     /// @notice Length of the result.
@@ -166,7 +166,7 @@ library Execute {
     }
 
     /// @notice Copies one of the inputs for which `buffer` was allocated, and checks that it may be read.
-    /// @return count How many blocks a batch has, which `blockAt` finds; zero if the input is none, and is
+    /// @return count Number of blocks a batch has, which `blockAt` finds; zero if the input is none, and is
     /// read as its block.
     function load(bytes memory buffer, bytes calldata input) internal view returns (uint256 count) {
         if (KeptCodes.refers(input)) {
@@ -198,9 +198,9 @@ library Execute {
     }
 
     /// @notice A block of a loaded batch, for the functions that read of blocks, and for no others.
-    /// @dev Whatever the batch is, it is read within it.
-    /// @param count What `load` has returned.
-    /// @param index Which one: below `count`.
+    /// @dev A batch of any content is read within its bounds.
+    /// @param count Result of `load`.
+    /// @param index Index of the block: below `count`.
     function blockAt(bytes memory input, uint256 count, uint256 index)
         internal
         view
@@ -283,7 +283,7 @@ library Execute {
         time = uint64(lanes);
     }
 
-    /// @notice Where the fees of the block go.
+    /// @notice Fee recipient of the block.
     function feeRecipient(bytes memory input) internal pure returns (address) {
         return address(bytes20(_word(input, FEE_RECIPIENT_AT)));
     }
@@ -300,9 +300,9 @@ library Execute {
             << 128 | lanes << 192;
     }
 
-    /// @notice Where in memory a loaded input ends, as far as the calldata has brought it behind the fields of
+    /// @notice End of a loaded input in memory, as far as the calldata has brought it behind the fields of
     /// each block: of a batch in blobs, nothing.
-    /// @param count What `load` has returned.
+    /// @param count Result of `load`.
     function endOf(bytes memory input, uint256 count) internal view returns (uint256 end) {
         bool trailer = hasTrailer();
         if (trailer && count != 0) return 0;
@@ -313,7 +313,7 @@ library Execute {
     }
 
     /// @notice Hash of one of the block's transactions. Only for an input that EXECUTE has accepted.
-    /// @param inputEnd What `endOf` says of the input: what stands in memory behind it, EXECUTE has not seen.
+    /// @param inputEnd Result of `endOf`: EXECUTE has not seen the memory behind it.
     /// @dev The offset of the transactions stands in the fixed part of the payload. They start with
     /// their own offsets, four bytes each; each transaction ends where the next starts, and the last
     /// where the withdrawals do. EXECUTE decodes strictly: the first offset is the length of all of
@@ -346,7 +346,7 @@ library Execute {
 
     // ------------------------------------------------------------------ call
 
-    /// @notice Whether the transaction has blobs, and therefore each input a trailer.
+    /// @notice Returns `true` if the transaction has blobs, and therefore each input a trailer.
     function hasTrailer() internal view returns (bool) {
         return blobhash(0) != 0;
     }

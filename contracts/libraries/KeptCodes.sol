@@ -16,7 +16,7 @@ pragma solidity ^0.8.24;
 /// with numbers big endian. It has one length, and is filled to the last byte: a reference that has no place, an
 /// account that keeps nothing and bytes too few or too many each have an error.
 ///
-/// @dev What keeps bytes. The account that the common CREATE2 proxy makes with salt zero of
+/// @dev Accounts that keep bytes: the account that the common CREATE2 proxy makes with salt zero of
 ///
 ///   INIT_HEAD ‖ bytes
 ///
@@ -43,22 +43,22 @@ library KeptCodes {
     /// @notice The parts of an input are not as long together as it says.
     error AssembledLengthMismatch(uint256 got, uint256 expected);
 
-    /// @notice What such an input begins with.
+    /// @notice First bytes of such an input.
     uint256 internal constant MAGIC = 0xc0de;
     /// @notice Bytes before the references.
     uint256 internal constant REFERENCES_AT = 7;
     /// @notice Bytes of a reference.
     uint256 internal constant REFERENCE_LENGTH = 24;
 
-    /// @notice Who makes the accounts that keep bytes: deploys by CREATE2 on most chains.
+    /// @notice Deployer of the accounts that keep bytes: it deploys by CREATE2 on most chains.
     address internal constant PROXY = 0x4e59b44847b379578588920cA78FbF26c0B4956C;
-    /// @notice What stands before the bytes in the init code: PUSH1 11, MSIZE, DUP2, CODESIZE, SUB, DUP1, SWAP3,
+    /// @notice Prefix of the bytes in the init code: PUSH1 11, MSIZE, DUP2, CODESIZE, SUB, DUP1, SWAP3,
     /// MSIZE, CODECOPY, RETURN, and the byte with which the code begins: STOP.
     uint256 internal constant INIT_HEAD = 0x600b5981380380925939f300;
     /// @notice Its length.
     uint256 internal constant INIT_HEAD_LENGTH = 12;
 
-    /// @notice Whether an input has references.
+    /// @notice Returns `true` if an input has references.
     function refers(bytes calldata input) internal pure returns (bool found) {
         assembly ("memory-safe") {
             found := and(
@@ -113,7 +113,7 @@ library KeptCodes {
         }
     }
 
-    /// @dev How much stands between a reference and what precedes it, where so much is left of the calldata.
+    /// @dev Number of bytes between a reference and the one before, if that many are left of the calldata.
     function _pieceBefore(uint256 index, uint256 position, uint256 filled, uint256 left)
         private
         pure

@@ -6,7 +6,7 @@ library L1History {
     /// @notice The history contract of EIP-2935; it answers for the last 8191 blocks.
     address internal constant HISTORY = 0x0000F90827F1C53a10cb7A02335B175320002935;
 
-    /// @notice How far back BLOCKHASH answers.
+    /// @notice Number of blocks that BLOCKHASH knows.
     uint256 internal constant BLOCKHASH_WINDOW = 256;
 
     /// @notice The block is too far back, or is not in the past.

@@ -24,9 +24,9 @@ library Rlp {
     error RlpTrailingBytes(uint256 pos, uint256 end);
 
     /// @notice The item at `pos`, which must end at `end` or before.
-    /// @return start Where its payload starts.
-    /// @return stop Where its payload, and so the item, ends.
-    /// @return isList Whether it is a list.
+    /// @return start Offset of its payload.
+    /// @return stop End of its payload, and so of the item.
+    /// @return isList `true` if it is a list.
     function item(uint256 pos, uint256 end)
         internal
         pure
@@ -74,7 +74,7 @@ library Rlp {
 
     /// @notice The integer at `pos`, of `maxBytes` bytes at most (32 or fewer).
     /// @return value The integer.
-    /// @return next Where the next item starts.
+    /// @return next Offset of the next item.
     function integer(uint256 pos, uint256 end, uint256 maxBytes)
         internal
         pure

@@ -10,7 +10,7 @@ import {Rlp} from "./Rlp.sol";
 /// are embedded in their parent are read there. Every node must be used.
 ///
 /// @dev Each node is found by its hash, so what is read is part of the trie with that root. Tries of
-/// accounts and slots have keys of 32 bytes, hashed beforehand by whoever makes the proof checked: no
+/// accounts and slots have keys of 32 bytes, hashed beforehand by the contract that has the proof checked: no
 /// branch holds a value, and no key is the beginning of another.
 library StateProof {
     /// @notice An account, as the state trie holds it.
@@ -41,7 +41,7 @@ library StateProof {
     uint256 private constant FULL_BRANCH = 16 * 33 + 1;
 
     /// @notice The account at `target`, or that there is none.
-    /// @return exists Whether there is an account. If not, the other value is that of an account that
+    /// @return exists `true` if there is an account. If not, the other value is that of an account that
     /// has never been touched.
     function account(bytes32 stateRoot, address target, bytes[] calldata nodes)
         internal
@@ -74,7 +74,7 @@ library StateProof {
     }
 
     /// @notice Storage root of the account at `target`; that of an empty trie if there is no account.
-    /// @dev Of what the trie holds, only the end is read: the two hashes of an account.
+    /// @dev Only the end of the trie's value is read: the two hashes of an account.
     function storageRoot(bytes32 stateRoot, address target, bytes[] calldata nodes)
         internal
         pure
@@ -105,7 +105,7 @@ library StateProof {
         Rlp.requireEnd(next, stop);
     }
 
-    /// @notice Where in calldata the value of `key` lies; two zeros if the trie holds none.
+    /// @notice Place of the value of `key` in calldata; two zeros if the trie holds none.
     function get(bytes32 root, bytes32 key, bytes[] calldata nodes)
         internal
         pure
@@ -142,7 +142,7 @@ library StateProof {
         revert ProofIncomplete(count);
     }
 
-    /// @dev What a path finds behind a node: the value, nothing, another node of the proof, or a node
+    /// @dev Result of a path behind a node: the value, nothing, another node of the proof, or a node
     /// that is embedded.
     enum Next {
         Value,
@@ -151,18 +151,18 @@ library StateProof {
         Node
     }
 
-    /// @dev What is left of a key.
+    /// @dev Remaining nibbles of a key.
     struct Path {
         /// The nibbles that are left, at the high end.
         uint256 nibbles;
-        /// How many these are.
+        /// Number of these are.
         uint256 left;
         /// The node of the proof at hand.
         uint256 node;
     }
 
     /// @dev Follows the path through branches for as long as their children are hashes or nothing, as
-    /// they are near the root of a large trie. Any other node, and whatever is wrong, is left for
+    /// they are near the root of a large trie. Any other node, and any that is wrong, is left for
     /// `_step` to read.
     ///
     /// A node is read in memory, where it was copied to be hashed. Once its hash is right it is what the
@@ -240,7 +240,7 @@ library StateProof {
                 nibbles := shl(4, nibbles)
             }
         }
-        // Nobody can name the hashes of more branches than a key has nibbles.
+        // No account can name the hashes of more branches than a key has nibbles.
         path.node = index;
         path.left -= index;
         path.nibbles = nibbles;
@@ -289,9 +289,9 @@ library StateProof {
     }
 
     /// @dev Goes from a node, of which `start` and `stop` are the payload, to what follows on the path.
-    /// @return next What follows.
-    /// @return first Where its payload starts.
-    /// @return last Where its payload ends.
+    /// @return next Offset behind the item.
+    /// @return first Offset of its payload.
+    /// @return last End of its payload.
     function _step(uint256 start, uint256 stop, Path memory path)
         private
         pure
@@ -335,7 +335,7 @@ library StateProof {
         }
     }
 
-    /// @dev What a node with two items does with the path, by the first of them: `Value` if it is the
+    /// @dev Follows the path through a node with two items, by the first of them: `Value` if it is the
     /// leaf of this key, `Node` if it is an extension on the way. Also how many nibbles it has.
     function _short(uint256 start, uint256 stop, Path memory path)
         private
@@ -366,7 +366,7 @@ library StateProof {
         }
     }
 
-    /// @dev Where an item ends. Of an item that is malformed the answer is anything.
+    /// @dev End of an item. For an item that is malformed the answer is anything.
     function _after(uint256 pos) private pure returns (uint256 result) {
         assembly ("memory-safe") {
             let word := calldataload(pos)
@@ -385,7 +385,7 @@ library StateProof {
         }
     }
 
-    /// @dev Where a child of a branch starts that stands `count` places after the one at `pos`. A child
+    /// @dev Offset of the child of a branch that stands `count` places after the one at `pos`. A child
     /// is nothing (one byte), a hash (33), or an embedded node of 32 bytes with its header at most. Of
     /// any other the answer is a place behind all ends.
     function _skip(uint256 pos, uint256 count) private pure returns (uint256 result) {
@@ -410,7 +410,7 @@ library StateProof {
     /// @dev Payload of a node of the proof, after comparing its hash.
     ///
     /// Where calldata says that the node lies is not checked: a place beyond the end holds zeros,
-    /// and whatever it holds must have the right hash.
+    /// and its content must have the right hash.
     function _node(bytes[] calldata nodes, uint256 index, bytes32 expected)
         private
         pure
@@ -441,7 +441,7 @@ library StateProof {
         }
     }
 
-    /// @dev Where the state trie holds an account: the hash of the twenty bytes of its address.
+    /// @dev Key of an account in the state trie: the hash of the twenty bytes of its address.
     function _key(address target) private pure returns (bytes32 result) {
         assembly ("memory-safe") {
             mstore(0x00, shl(96, target))

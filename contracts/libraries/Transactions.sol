@@ -6,7 +6,7 @@ import {Rlp} from "./Rlp.sol";
 /// @title Decoder of signed transactions
 /// @notice Reads transactions of the types 0 (with a chain id, EIP-155), 1 (EIP-2930), 2 (EIP-1559) and
 /// 4 (EIP-7702) as they stand in a block, recovers their sender, and refuses all that no block could
-/// hold whatever the state: wrong encoding, another chain, fields out of bounds, a bad signature, too
+/// hold in any state: wrong encoding, another chain, fields out of bounds, a bad signature, too
 /// little gas. Type 3 carries blobs, which no L2 has.
 ///
 /// @dev The rules are at least as strict as those of every L2 node under every fork from Prague to
@@ -17,7 +17,7 @@ library Transactions {
     struct Transaction {
         /// Type of the transaction.
         uint8 kind;
-        /// Whether it creates a contract.
+        /// `true` if it creates a contract.
         bool creates;
         /// Recovered signer.
         address sender;
@@ -74,7 +74,7 @@ library Transactions {
     uint256 internal constant FLOOR_BYTE = 64;
 
     /// @notice Decodes and checks a transaction.
-    /// @param raw As it stands in a block: a list for type 0, else the type and a list.
+    /// @param raw The transaction as it stands in a block: a list for type 0, else the type and a list.
     /// @param chainId The chain that it must be for.
     function decode(bytes calldata raw, uint64 chainId)
         internal
@@ -289,7 +289,7 @@ library Transactions {
         return ((0xf7 + size) << (8 * size) | length, 1 + size);
     }
 
-    /// @dev How many bytes a number that is not zero takes.
+    /// @dev Number of bytes a number that is not zero takes.
     function _size(uint256 number) private pure returns (uint256 size) {
         while (number != 0) {
             ++size;

@@ -94,7 +94,7 @@ abstract contract Claims is Escrow {
         if (sender == address(0)) revert NoDelivery();
     }
 
-    /// @dev Whether an account must never be called on behalf of the L2. Messages would speak with this
+    /// @dev Returns `true` if an account must never be called on behalf of the L2. Messages would speak with this
     /// contract's voice: to itself they could send in its name.
     function _isForbidden(address to) private view returns (bool) {
         return to == address(this) || to == ROLLUP;

@@ -3,7 +3,7 @@ pragma solidity ^0.8.24;
 
 import {IL1MessageQueue} from "../interfaces/IL1MessageQueue.sol";
 
-/// @title What the two ways through the escrow have in common
+/// @title The escrow, which both directions of messages share
 /// @notice The ETH lies with this contract: that of messages on their way to the L2, and that of all
 /// accounts of the L2.
 abstract contract Escrow is IL1MessageQueue {

@@ -6,7 +6,7 @@ import {Escrow} from "./Escrow.sol";
 import {SendQueue} from "./SendQueue.sol";
 
 /// @title Messages between L1 and an L2, and the escrow of their ETH
-/// @notice The way in is `SendQueue`, the way out `Claims`. Nobody owns this contract: its rollup is
+/// @notice The way in is `SendQueue`, the way out `Claims`. No account owns this contract: its rollup is
 /// fixed when it is deployed, and decides by the blocks that EXECUTE finds valid.
 /// @dev Storage: slots 0 to 16383 are those of `SendQueue`, 16384 to 24574 the storage roots of `Claims`,
 /// 24575 its bitmap.
@@ -15,7 +15,7 @@ contract L1MessageQueue is SendQueue, Claims {
     /// refuses a queue that names another.
     /// @param maxGas The most gas that a message may ask for.
     /// @param maxData The most bytes of data that a message may carry.
-    /// @param feePercent What each gas of a message costs at least, in percent of the L1 base fee.
+    /// @param feePercent Least price of each gas of a message, in percent of the L1 base fee.
     constructor(address rollup, uint64 maxGas, uint64 maxData, uint64 feePercent)
         Escrow(rollup)
         SendQueue(maxGas, maxData, feePercent)

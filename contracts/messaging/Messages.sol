@@ -3,7 +3,7 @@ pragma solidity ^0.8.24;
 
 import {Delivery} from "../libraries/Delivery.sol";
 
-/// @title What L1 and L2 must agree on about messages
+/// @title Messages, on which L1 and L2 must agree
 /// @notice Messages have the same fields and the same hash in both directions. From L1 to L2 the hashes
 /// are chained, from L2 to L1 each is kept in a slot of its own; so none can pass for one of the other
 /// direction.
@@ -63,12 +63,12 @@ library Messages {
     /// @notice Hashes a message of the caller, and emits the event that both messengers declare:
     /// `MessageSent(uint64 indexed index, address indexed sender, address indexed to, address refundTo,
     /// uint128 value, uint128 fee, uint64 gasLimit, bytes data)`.
-    /// @dev What is hashed and what is logged have the middle of the header in common, so both are made
+    /// @dev The hashed and the logged form have the middle of the header in common, so both are made
     /// in one place of memory.
     /// @param selector Topic of the event.
     /// @param to Target, as a word.
     /// @param refundTo Account for refunds, as a word.
-    /// @return messageHash As `hash` gives it.
+    /// @return messageHash Result of `hash`.
     function post(
         bytes32 selector,
         uint256 to,
@@ -134,17 +134,17 @@ library Messages {
     /// the message is to be parked: the other bits are zero, and instead of its data the hash of them
     /// follows, 32 bytes.
     /// @param batch The messages.
-    /// @param position Where the message starts.
+    /// @param position Offset of the message.
     /// @param header Filled with all but `index`; with `dataHash` for a message that is parked only.
     /// @return data The message's data; empty for one that is parked.
-    /// @return next Where the message ends.
-    /// @return parked Whether the message is to be parked.
+    /// @return next End of the message.
+    /// @return parked `true` if the message is to be parked.
     function unpack(bytes calldata batch, uint256 position, Header memory header)
         internal
         pure
         returns (bytes calldata data, uint256 next, bool parked)
     {
-        // Words that overlap, so that each field lies at an end of one of them. Whatever of a word lies
+        // Words that overlap, so that each field lies at an end of one of them. The part of a word that lies
         // outside the message is shifted out or cut off.
         uint256 a;
         uint256 b;
@@ -177,7 +177,7 @@ library Messages {
         } else {
             next = start + length;
         }
-        // If even the header is cut off, this is beyond the end whatever the length was read from.
+        // If even the header is cut off, this is beyond the end, wherever the length was read from.
         if (next > batch.length) revert MessageTruncated(position, batch.length);
         if (parked) {
             header.dataHash = bytes32(batch[start:next]);
@@ -187,8 +187,8 @@ library Messages {
         }
     }
 
-    /// @notice Gas limit of an L2 transaction that is enough to relay one message, whatever the
-    /// message does.
+    /// @notice Gas limit of an L2 transaction that is enough to relay one message, for any
+    /// behaviour of its target.
     function relayGas(uint256 gasLimit, uint256 dataLength) internal pure returns (uint256) {
         return RELAY_BASE + Delivery.required(gasLimit) + RELAY_PER_BYTE * dataLength;
     }

@@ -6,13 +6,13 @@ import {IL1MessageQueue} from "../interfaces/IL1MessageQueue.sol";
 import {Capacity} from "../libraries/Capacity.sol";
 import {L1History} from "../libraries/L1History.sol";
 
-/// @title What a rollup owes to messages from L1
+/// @title Duties of a rollup to messages from L1
 /// @notice Anchors tell the L2 which messages there are; this contract sees to it that they are relayed.
 /// Once the oldest message that is not known to be relayed is older than the deadline, a block has to
 /// come with a proof, against its own state root, of how many messages have been relayed (or parked,
 /// see `L2Messenger`). As long as messages are overdue after it, each such block must have relayed
-/// `Capacity.RELAYS` more than were known to be. That many always fit, so whatever else the builder has
-/// put into the block is no excuse.
+/// `Capacity.RELAYS` more than were known to be. That many always fit, so the rest of the block is no
+/// excuse.
 ///
 /// A proof is needed when someone is late, and otherwise once per deadline: it says when the first
 /// pending message was sent, and until that one is overdue nothing is asked.
@@ -57,9 +57,9 @@ abstract contract RelayDuty is RollupRules {
         emit AnchorUpdated(number, l1Hash, count, root);
     }
 
-    /// @dev What the block at the tip shows about relays, and whether that is enough.
-    /// @param demanded Whether the block owes those that are overdue.
-    /// @return worked Whether it shows that more have been relayed than were known to be.
+    /// @dev Demands that the block at the tip shows enough about relays.
+    /// @param demanded `true` if the block owes those that are overdue.
+    /// @return worked `true` if it shows that more have been relayed than were known to be.
     function _requireRelays(
         Tip memory tip,
         RelayProof[] calldata proofs,

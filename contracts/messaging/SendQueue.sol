@@ -10,8 +10,8 @@ import {Messages} from "./Messages.sol";
 
 /// @title The queue of messages from L1 to an L2
 /// @notice Each message extends a rolling hash. The states of the queue at the ends of L1 blocks are
-/// its checkpoints, which an anchor may name: whoever builds an L2 block knows them beforehand, and
-/// nobody can take one away by sending another message in between. After every
+/// its checkpoints, which an anchor may name: the builder of an L2 block knows them beforehand, and
+/// no account can take one away by sending another message in between. After every
 /// `CHECKPOINT_INTERVAL` messages there is one too, so that from each checkpoint the next is near,
 /// however many messages an L1 block holds.
 ///
@@ -30,7 +30,7 @@ abstract contract SendQueue is Escrow {
     /// @dev The part of the state that makes a checkpoint.
     uint256 private constant CHECKPOINT_MASK = (1 << 176) - 1;
 
-    /// @dev What a message makes others carry, whatever it asks for: itself, and a path.
+    /// @dev Bytes that a message of any kind makes others carry: itself, and a path.
     uint256 private constant MESSAGE_GAS =
         Capacity.GAS_PER_BYTE * (Messages.PACKED_HEADER + Capacity.PATH_BYTES);
 
@@ -151,7 +151,7 @@ abstract contract SendQueue is Escrow {
     }
 
     /// @inheritdoc IL1MessageQueue
-    /// @dev Each gas that a message uses on L2 costs whoever advances the rollup a gas on L1, and of all
+    /// @dev Each gas that a message uses on L2 costs an account that advances the rollup a gas on L1, and of all
     /// that a message makes others do it is the only part that its sender has not paid for in kind:
     /// without a price, 40,000 gas of a sender would command `MAX_GAS` of the rollup. And each message
     /// makes others carry what proves its target, or keeps it.
@@ -191,7 +191,7 @@ abstract contract SendQueue is Escrow {
         if (id > (state & mask) >> 176) _state = state & ~mask | uint256(id) << 176;
     }
 
-    /// @dev How many messages were sent before this L1 block, and the number of the checkpoint at the end
+    /// @dev Number of messages were sent before this L1 block, and the number of the checkpoint at the end
     /// of them.
     function _before(uint256 state) private view returns (uint64 count, uint64 id) {
         uint64 l1Block;
@@ -211,7 +211,7 @@ abstract contract SendQueue is Escrow {
         return _checkpoints[c.id % CHECKPOINTS] == _commitment(c.root, packed);
     }
 
-    /// @dev What is left of the ETH of this call for the target.
+    /// @dev Remaining ETH of this call for the target.
     function _valueBesides(uint128 fee) private view returns (uint128) {
         if (fee > msg.value) revert FeeAboveValue(fee, msg.value);
         uint256 value;
@@ -223,7 +223,7 @@ abstract contract SendQueue is Escrow {
         return uint128(value);
     }
 
-    /// @dev What is kept of a checkpoint: `keccak256(root ‖ state)`. The state holds the number of the
+    /// @dev The stored form of a checkpoint: `keccak256(root ‖ state)`. The state holds the number of the
     /// checkpoint, so nothing that is found in the ring can pass for an older or a later one.
     function _commitment(bytes32 root, uint256 state) private pure returns (bytes32) {
         return Messages.extend(root, bytes32(state));

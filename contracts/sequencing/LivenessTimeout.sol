@@ -7,7 +7,7 @@ import {ISequencing} from "../interfaces/ISequencing.sol";
 /// @notice Measured by the age of the rollup's head. A head that was just advanced may be as old as the
 /// rollup's `MAX_LAG`, so a timeout below that opens the rollup to all although it moves; one that is
 /// not below the rollup's `OPEN_AFTER` has no effect, since the rollup then opens first.
-/// @dev Once open, whoever advances can choose timestamps so low that it stays open for up to
+/// @dev Once open, an account that advances can choose timestamps so low that it stays open for up to
 /// `MAX_LAG` longer. Those whom the policy prefers can advance at all times, and close it by one block
 /// of the present.
 abstract contract LivenessTimeout is ISequencing {
@@ -27,7 +27,7 @@ abstract contract LivenessTimeout is ISequencing {
         return uint256(headTimestamp) + TIMEOUT;
     }
 
-    /// @dev Whether that time has come.
+    /// @dev Returns `true` if that time has come.
     function _isOpen(uint64 headTimestamp) internal view returns (bool) {
         // forge-lint: disable-next-line(block-timestamp)
         return block.timestamp >= opensAt(headTimestamp);

@@ -4,7 +4,7 @@ pragma solidity ^0.8.24;
 import {ISequencing} from "../interfaces/ISequencing.sol";
 
 /// @title Anyone may advance
-/// @notice The policy of a based rollup: blocks are made by whoever gets the next `advance` into L1, in
+/// @notice The policy of a based rollup: blocks are made by the account that gets the next `advance` into L1, in
 /// practice by who builds L1 blocks. Two proposals for the same height compete as any two L1
 /// transactions do; the one that comes second reverts and costs its sender its gas.
 ///
@@ -12,11 +12,11 @@ import {ISequencing} from "../interfaces/ISequencing.sol";
 ///
 ///   - `Builder`: the fee recipient that stands in a block is free. The copy pays the same account, so
 ///     copying gains nothing; who wants to see a block on L1 may bring it there.
-///   - `Caller`: it must be whoever calls `advance`. A copy is refused, and so is a submitter that
-///     somebody else pays to bring a block to L1.
+///   - `Caller`: it must be the account that calls `advance`. A copy is refused, and so is a submitter that
+///     another account pays to bring a block to L1.
 ///   - `Fixed`: it is one account, a treasury for instance. Building then has to be paid otherwise.
 contract OpenSequencing is ISequencing {
-    /// @notice Where the fees of blocks go.
+    /// @notice Fee recipient of blocks.
     enum Fees {
         Builder,
         Caller,
@@ -26,7 +26,7 @@ contract OpenSequencing is ISequencing {
     /// @notice A fixed recipient belongs to `Fixed`, and to nothing else.
     error FeeRecipientInconsistent(Fees fees, address recipient);
 
-    /// @notice Where the fees of blocks go.
+    /// @notice Fee recipient of blocks.
     Fees public immutable FEES;
 
     /// @notice The account that gets all fees; zero unless `FEES` is `Fixed`.

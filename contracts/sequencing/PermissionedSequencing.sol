@@ -25,14 +25,14 @@ contract PermissionedSequencing is LivenessTimeout {
     /// @notice A policy without a sequencer.
     error SequencerZero();
 
-    /// @notice The fee recipient that blocks of the sequencer must have; zero if it may choose. Whoever
+    /// @notice The fee recipient that blocks of the sequencer must have; zero if it may choose. An account that
     /// advances while the sequencer is silent may choose in any case, because it is not paid otherwise.
     address public immutable FEE_RECIPIENT;
 
-    /// @notice Who may advance.
+    /// @notice Account that may advance.
     address public sequencer;
 
-    /// @notice To whom the place is offered; zero if to nobody.
+    /// @notice Account to which the place is offered; zero if it is offered to none.
     address public nextSequencer;
 
     constructor(address sequencer_, address feeRecipient, uint64 timeout) LivenessTimeout(timeout) {

@@ -6,7 +6,7 @@ import {LivenessTimeout} from "./LivenessTimeout.sol";
 
 /// @title Several sequencers, who take turns
 /// @notice L1 time is divided into slots of equal length, and each belongs to the next member in the
-/// order of the list. A member may advance in its slots and nobody else may, so a silent member costs
+/// order of the list. A member may advance in its slots and no other account may, so a silent member costs
 /// the rollup its slots, and a censoring one delays a transaction until the next slot. If all are silent
 /// until the head is older than `TIMEOUT`, anyone may advance.
 ///
@@ -43,20 +43,20 @@ contract RotatingSequencing is LivenessTimeout {
     /// @notice Length of a slot in seconds.
     uint64 public immutable SLOT_LENGTH;
 
-    /// @notice When the first slot began.
+    /// @notice Time at which the first slot began.
     uint64 public immutable START;
 
-    /// @notice How many places there are.
+    /// @notice Number of places there are.
     uint256 public immutable PLACES;
 
-    /// @notice Who holds a place.
+    /// @notice Holder of a place.
     mapping(uint256 place => address) public members;
 
-    /// @notice To whom a place is offered; zero if to nobody.
+    /// @notice Account to which a place is offered; zero if it is offered to none.
     mapping(uint256 place => address) public nextMembers;
 
     /// @param list The members, in the order of their slots. One may hold several places.
-    /// @param start When the first slot began; until then nobody could advance.
+    /// @param start Time at which the first slot began; until then no account could advance.
     /// @param slotLength Length of a slot in seconds.
     /// @param timeout See `LivenessTimeout`.
     constructor(address[] memory list, uint64 start, uint64 slotLength, uint64 timeout)
@@ -94,12 +94,12 @@ contract RotatingSequencing is LivenessTimeout {
         }
     }
 
-    /// @notice Who may advance at a time, as the places are held now.
+    /// @notice Account that may advance at a time, as the places are held now.
     function memberAt(uint256 time) external view returns (address) {
         return members[placeAt(time)];
     }
 
-    /// @notice When the slot in which a time lies ends: the first second of the next.
+    /// @notice End of the slot in which a time lies: the first second of the next.
     function slotEnd(uint256 time) external view returns (uint256) {
         if (time < START) revert BeforeStart(time, START);
         return START + ((time - START) / SLOT_LENGTH + 1) * SLOT_LENGTH;

@@ -56,7 +56,7 @@ contract ForgedBatchesTest is RealRollup {
         assertEq(rollup.head().number, 0);
     }
 
-    /// @dev As above, for a batch of the first blocks and one that is sealed on them otherwise.
+    /// @dev The same, for a batch of the first blocks and one that is sealed on them otherwise.
     function assertRefused(uint256 first, IL2.Block memory last, bytes4 selector) internal {
         bytes[] memory inputs = new bytes[](first + 1);
         for (uint256 i = 0; i < first; ++i) {

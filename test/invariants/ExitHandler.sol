@@ -104,7 +104,7 @@ contract ExitHandler is ForcedBuilder {
     }
 
     /// @dev Whoever wants her out, if the rollup is open.
-    /// @param ahead Whether the operator submits one more in the same L1 block, ahead of it.
+    /// @param ahead `true` if the operator submits one more in the same L1 block, ahead of it.
     function help(uint256 wait, bool ahead) external {
         _pass(wait);
         uint256 state = vm.snapshotState();

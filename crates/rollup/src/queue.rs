@@ -29,7 +29,7 @@ pub enum KnownMessage {
 
 /// Messages that were sent and may still be relayed, and the states of the queue that an anchor may name.
 ///
-/// [`Self::forget`] drops what was relayed for good, so that the queue holds what is open and not what ever was. A copy
+/// Messages that were relayed for good are forgotten, so that the queue holds what is open and not what ever was. A copy
 /// shares its entries with the original.
 #[derive(Debug, Clone, Default)]
 pub struct MessageQueue {
