@@ -72,8 +72,8 @@ contract BoundsInTimeTest is RealRollup {
     }
 }
 
-/// @dev The queues can be there before the rollup. What was sent by then has waited for nobody knows how
-/// long, so the first block has to show what is due.
+/// @dev The queues can be there before the rollup. What was sent by then has waited for an unknown
+/// time, so the first block has to show what is due.
 contract SentBeforeDeploymentTest is RollupFixture {
     using LibRLP for LibRLP.List;
 

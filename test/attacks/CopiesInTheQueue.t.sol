@@ -12,7 +12,7 @@ import {ClosedPolicy} from "../utils/ClosedPolicy.sol";
 
 /// @title A queue filled before an upgrade
 /// @notice The queue of forced transactions is first in, first out, and each block deals with so many. An
-/// operator who wants nobody to leave before a change of rules fills it, for instance with hundreds of
+/// operator who wants no account to leave before a change of rules fills it, for instance with hundreds of
 /// copies of one transaction, announces the change, and makes no more blocks than it must. If the delay
 /// before a change were all that protects an exit, the length of the queue and the pace of the blocks
 /// would decide.
@@ -243,7 +243,7 @@ contract CopiesInTheQueueTest is ForcedBuilder {
         rollup.clear(change, policy);
     }
 
-    /// @dev If nobody can advance, waiting helps nobody.
+    /// @dev If no account can advance, waiting helps no user.
     function test_a_rollup_that_is_lost_can_be_changed_with_something_pending() public {
         INativeRollup.Change change = INativeRollup.Change.Policy;
         vm.prank(owner);

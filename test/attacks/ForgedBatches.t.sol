@@ -10,9 +10,9 @@ import {L2} from "../utils/L2.sol";
 import {RealRollup} from "../utils/RealRollup.sol";
 
 /// @title A batch whose later blocks are not what the rollup takes them for
-/// @notice Of several blocks in one input the contract has to find each, by offsets that whoever advances
+/// @notice Of several blocks in one input the contract has to find each, by offsets that an account that advances
 /// has written. A contract that looked at the first block alone, or elsewhere than EXECUTE does, would take
-/// on trust whatever came behind it. Here every block is held to all that a single one is; where a block
+/// on trust any block behind it. Here every block is held to all that a single one is; where a block
 /// stands is compared before it is read; and what EXECUTE has not accepted as a whole is nothing.
 contract ForgedBatchesTest is RealRollup {
     using L2 for L2.Chain;
@@ -314,7 +314,7 @@ contract ForgedBatchesTest is RealRollup {
         disguised = bytes.concat(honest[0]);
         disguised[1] = 0xba;
         assertRefused(disguised, Execute.OffsetNotCanonical.selector);
-        // Batches of other forks, and revisions that nobody knows.
+        // Batches of other forks, and unknown revisions.
         disguised = bytes.concat(batch);
         disguised[0] = 0x11;
         assertRefused(disguised, INativeRollup.SchemaMismatch.selector);

@@ -11,7 +11,7 @@ import {RealRollup} from "../utils/RealRollup.sol";
 
 /// @title Batches of which the contract sees the fixed parts of the requests and nothing else
 /// @notice In a transaction with blobs the fixed parts stand in the calldata one after another, and in the batch
-/// elsewhere: where it says that each request starts. Whoever advances has written what says that, and what lies
+/// elsewhere: where it says that each request starts. An account that advances has written what says that, and what lies
 /// between. So they are at places where the contract would read fields that EXECUTE reads somewhere else, if
 /// there were a second way to put a batch together, or a head that ends too early.
 contract ForgedBlobBatchesTest is RealRollup {
@@ -83,7 +83,7 @@ contract ForgedBlobBatchesTest is RealRollup {
         (two[0], two[1]) = (honest[1], honest[2]);
         (inputs[0], inputs[1]) = (honest[0], L2.batchOf(two));
         uint256 state = vm.snapshotState();
-        // Whatever of the first lies in the calldata, the buffer is as long as that takes.
+        // For any part of the first in the calldata, the buffer is as long as that takes.
         for (uint256 i = 0; i < 2; ++i) {
             rollup.advance(BlobInputs.post(inputs, i == 0 ? 602 : honest[0].length), none());
             assertHead();

@@ -9,8 +9,8 @@ import {L2} from "../utils/L2.sol";
 import {RealRollup} from "../utils/RealRollup.sol";
 
 /// @title Inputs whose end the contract does not see
-/// @notice In a transaction with blobs the contract holds the head of each input, and behind it a trailer and whatever
-/// its memory held before. Whatever it reads must be in the head: the fields of each block, which therefore
+/// @notice In a transaction with blobs the contract holds the head of each input, and behind it a trailer and the bytes that
+/// its memory held before. All that it reads must be in the head: the fields of each block, which therefore
 /// must not lie behind it, and the transactions that are said to have been forced.
 contract ForgedBlobTailsTest is RealRollup {
     using L2 for L2.Chain;

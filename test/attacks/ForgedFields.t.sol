@@ -6,7 +6,7 @@ import {IL2} from "../utils/IL2.sol";
 import {L2} from "../utils/L2.sol";
 import {ForgeryAttack} from "./ForgeryAttack.sol";
 
-/// @title Whoever advances forges what L1 is going to believe
+/// @title An account that advances forges what L1 is going to believe
 /// @notice The operator writes the input. A rollup that took a state root or a block hash from anywhere
 /// but the bytes that EXECUTE has judged would let its operator set any state: an early rollup of others
 /// took both as arguments, and checked neither. Here there are no such arguments; what is stored is read
@@ -30,7 +30,7 @@ contract ForgedFieldsTest is ForgeryAttack {
         ];
         IL2.Field field = fields[which % 6];
         // With a hash of its own a block with another prev randao is another block, and valid: it is
-        // for whoever builds it to choose.
+        // for its builder to choose.
         if (field == IL2.Field.PrevRandao) rehash = false;
         if (field == IL2.Field.GasUsed || field == IL2.Field.BaseFee) {
             value = bytes32(uint256(uint32(uint256(value))));

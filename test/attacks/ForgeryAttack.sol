@@ -4,7 +4,7 @@ pragma solidity ^0.8.28;
 import {L2} from "../utils/L2.sol";
 import {RealRollup} from "../utils/RealRollup.sol";
 
-/// @title An honest block, and what somebody makes of its bytes
+/// @title An honest block, and what an account makes of its bytes
 abstract contract ForgeryAttack is RealRollup {
     using L2 for L2.Chain;
 

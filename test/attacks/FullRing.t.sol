@@ -13,7 +13,7 @@ import {RealRollup} from "../utils/RealRollup.sol";
 
 /// @title A ring of checkpoints that fills behind forced transactions
 /// @notice While forced transactions that were there before are worked off, no block owes a relay, and no
-/// checkpoint becomes free. The ring lasts for the time in which nobody has to relay (the constructor sees to
+/// checkpoint becomes free. The ring lasts for the time in which no account has to relay (the constructor sees to
 /// that), but how long a queue is no constructor knows. So who puts a backlog before the messages, and has a
 /// message sent in each L1 block, closes `send` for as long as the backlog is longer than what the ring has to
 /// spare. This is what it takes and what comes of it: no deposit is lost or late for it, the way out stays
@@ -24,7 +24,7 @@ contract FullRingTest is RealRollup {
     address internal constant BOUNDED = address(0xb0b0b0);
     /// @dev Seconds of an L1 slot: the shortest that the rules allow for.
     uint64 internal constant SLOT = 6;
-    /// @dev L1 blocks for which the ring lasts beyond the time in which nobody has to relay.
+    /// @dev L1 blocks for which the ring lasts beyond the time in which no account has to relay.
     uint64 internal constant SPARE = 3;
 
     INativeRollup.ForcedTransaction[] internal backlog;
@@ -100,7 +100,7 @@ contract FullRingTest is RealRollup {
         }
     }
 
-    /// @dev A backlog, and a message in each L1 block behind it; nobody advances before anyone can, and
+    /// @dev A backlog, and a message in each L1 block behind it; no account advances before anyone can, and
     /// then there is one block in each L1 block. How many of these `send` was closed for.
     function closedFor(uint256 blocks) internal returns (uint256 closed) {
         force(blocks);
@@ -137,7 +137,7 @@ contract FullRingTest is RealRollup {
         assertEq(closedFor(SPARE + 2), 2);
     }
 
-    /// @dev Whatever a backlog is made of, a block of it costs more gas in fees than this.
+    /// @dev A block of a backlog of any kind costs more gas in fees than this.
     function test_a_block_of_backlog_costs_two_and_a_half_million_gas() public {
         // How many a block deals with, for what each takes of the budget, and what each has to pay for: the
         // shortest transactions that there are.

@@ -9,7 +9,7 @@ import {RealRollup} from "../utils/RealRollup.sol";
 
 /// @title An input under the rules, or in the shape, of another fork
 /// @notice The first two bytes of an input say by which rules it is judged and how the rest is laid out.
-/// Whoever advances writes them. Under older rules a block may do what the L2's own rules forbid, or not pay
+/// An account that advances writes them. Under older rules a block may do what the L2's own rules forbid, or not pay
 /// what they demand; and fields that a contract reads where one schema has them might be others under the
 /// next, so that what is compared is not what is executed. The rollup accepts no fork before that of its head, and
 /// EXECUTE none that L1 does not have at the timestamp of the block; a rollup with a schedule of its own accepts the

@@ -7,7 +7,7 @@ import {L2} from "../utils/L2.sol";
 import {RealRollup} from "../utils/RealRollup.sol";
 
 /// @title Deposits that are never relayed
-/// @notice The ETH of a deposit is in escrow from the moment it is sent; whoever advances decides when the
+/// @notice The ETH of a deposit is in escrow from the moment it is sent; an account that advances decides when the
 /// L2 hears of it, and could keep a deposit for ever by leaving the anchor where it is, or by anchoring
 /// messages and relaying none. Here a deadline runs from the time of each message: once the oldest pending
 /// one is overdue, no block is taken that does not prove, against its own state, that it relayed it.
@@ -61,7 +61,7 @@ contract StarvedDepositsTest is RealRollup {
         );
         assertHead();
 
-        // Another that is due soon helps nobody over the second block.
+        // Another that is due soon helps no user over the second block.
         raw = signedTransfer("alice", 1, 100 gwei);
         t = submit(raw);
         skip(FORCED_DELAY);

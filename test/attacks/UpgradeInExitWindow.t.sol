@@ -10,10 +10,10 @@ import {ClosedPolicy} from "../utils/ClosedPolicy.sol";
 import {RealRollup} from "../utils/RealRollup.sol";
 
 /// @title Rules that change before anyone can leave
-/// @notice Where an owner can change the rules at once, nobody can leave before rules that let nobody
-/// leave: a policy under which nobody may advance, a gas limit that holds no withdrawal. Here a change is
+/// @notice Where an owner can change the rules at once, no account can leave before rules that let no account
+/// leave: a policy under which no account may advance, a gas limit that holds no withdrawal. Here a change is
 /// announced, and made after a delay that is longer than the whole way out, at its slowest: a forced
-/// transaction becomes due and certain, somebody else than the operator advances, and the claim needs no
+/// transaction becomes due and certain, another account than the operator advances, and the claim needs no
 /// one. The delay is demanded of every configuration, so none can be deployed that breaks this promise.
 contract UpgradeInExitWindowTest is RealRollup {
     using L2 for L2.Chain;
@@ -40,7 +40,7 @@ contract UpgradeInExitWindowTest is RealRollup {
         rollup.announce(INativeRollup.Change.Policy, policy);
         uint256 ready = rollup.readyAt(INativeRollup.Change.Policy, policy);
 
-        // Alice sees it a while later; nobody includes what she sends on L2.
+        // Alice sees it a while later; no account includes what she sends on L2.
         skip(1 hours);
         IL2.Transaction memory t = L2.transaction(
             "alice", MESSENGER, 5 ether, abi.encodeCall(IL2Messenger.send, (bob, bob, 0, 0, ""))

@@ -20,14 +20,14 @@ contract Vanishing {
     }
 }
 
-/// @title Inputs that name bytes which nobody finds afterwards
-/// @notice Who advances decides what the inputs name, and EXECUTE sees no difference. Whatever is taken must be there
-/// for whoever derives the L2 later.
+/// @title Inputs that name bytes which no account finds afterwards
+/// @notice The account that advances decides what the inputs name, and EXECUTE sees no difference. All that is taken must be there
+/// for an account that derives the L2 later.
 contract VanishingCodesTest is RealRollup {
     using BatchBytes for bytes;
     using L2 for L2.Chain;
 
-    /// @dev ADDRESS SELFDESTRUCT: destroys whoever runs it.
+    /// @dev ADDRESS SELFDESTRUCT: destroys an account that runs it.
     address internal bomb = makeAddr("bomb");
 
     function setUp() public virtual override {
@@ -61,7 +61,7 @@ contract VanishingCodesTest is RealRollup {
         address there = address(new Vanishing(abi.encodePacked(hex"00", codes), bomb));
         assertEq(there.code, abi.encodePacked(hex"00", codes));
         assertRefused(naming(input, there), KeptCodes.NotKept.selector);
-        // Nor do accounts whose codes somebody else decides, or that have none.
+        // Nor do accounts whose codes another account decides, or that have none.
         assertRefused(naming(input, address(rollup)), KeptCodes.AssembledLengthMismatch.selector);
         assertRefused(naming(input, address(0)), KeptCodes.NothingKept.selector);
         assertRefused(naming(input, KeptInputs.accountOf(codes)), KeptCodes.NothingKept.selector);

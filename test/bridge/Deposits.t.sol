@@ -152,7 +152,7 @@ contract DepositsTest is BridgeFixture {
             abi.encodeWithSelector(IL1TokenBridge.EscrowShort.selector, address(rebasing), 99, 100)
         );
         deposit(address(rebasing), 50);
-        // A surplus is nobody's, and no reason to refuse.
+        // A surplus is no account's, and no reason to refuse.
         rebasing.give(address(l1Bridge), 7);
         deposit(address(rebasing), 50);
         toL2();

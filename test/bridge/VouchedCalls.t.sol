@@ -9,7 +9,7 @@ import {BridgeFixture} from "./BridgeFixture.sol";
 
 /// @title What a forced call can reach
 /// @notice A forced transaction that is no transfer calls the bridge, with any data, or the messenger, to send
-/// to L1 or to take back what was parked. Either is vouched for: whatever is called, it runs no code but that
+/// to L1 or to take back what was parked. Either is vouched for: with any calldata it runs no code but that
 /// of the bridge, the messenger and their tokens, and no precompile, of which some are worth more than their
 /// gas.
 contract VouchedCallsTest is BridgeFixture {
@@ -21,7 +21,7 @@ contract VouchedCallsTest is BridgeFixture {
         depositFor(token, 1000);
     }
 
-    /// @dev Calls as an account would, and notes whatever runs.
+    /// @dev Calls as an account would, and notes all code that runs.
     function watched(address from, address to, uint256 value, bytes memory data)
         private
         returns (bool ok)

@@ -47,7 +47,7 @@ contract DeterministicDeployerTest is Test {
         assertEq(deployer.initCodeHash(place), 0);
         assertEq(deployer.deploy(word, code), place);
         assertEq(deployer.initCodeHash(place), keccak256(code));
-        // Also when somebody tries to put another there.
+        // Also when an account tries to put another there.
         try deployer.deploy(word, initCode(hex"01")) {} catch {}
         assertEq(deployer.initCodeHash(place), keccak256(code));
     }

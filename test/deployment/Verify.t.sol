@@ -47,7 +47,7 @@ contract Certifier is Deploy {
     }
 }
 
-/// @dev Whoever deploys may run whatever init code at the addresses of the configuration. `verify` is
+/// @dev A deployer may run any init code at the addresses of the configuration. `verify` is
 /// what others rely on before they send ETH there.
 contract VerifyTest is RollupParts {
     Certifier private certifier = new Certifier();
@@ -288,7 +288,7 @@ contract VerifyTest is RollupParts {
         address thief = makeAddr("thief");
         bytes32 thiefWord = bytes32(uint256(uint160(thief)));
         bytes4 genesis = Deploy.GenesisMismatch.selector;
-        // The state root, under the true hash: whatever it holds could be claimed.
+        // The state root, under the true hash: any content of it could be claimed.
         expectForgeryRefused(
             5, forged, abi.encodeWithSelector(genesis, "state root", forged, l2.stateRoot)
         );

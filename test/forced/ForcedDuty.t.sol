@@ -207,7 +207,7 @@ contract ForcedDutyTest is RealRollup {
 
     // ------------------------------------------------------------------ invalid
 
-    /// @dev EIP-3607. Nobody can put code where a key belongs; a genesis can.
+    /// @dev EIP-3607. No account can put code where a key belongs; a genesis can.
     function test_a_sender_with_code_excuses() public {
         (INativeRollup.ForcedTransaction memory t,) = dueTransferFrom("contract");
         bytes memory input = l2.seal();

@@ -70,7 +70,7 @@ contract ForcedInboxTest is RealRollup {
         assertEq(submit(l2.sign(t)).sender, alice);
     }
 
-    /// @dev Whatever the gas.
+    /// @dev With any gas limit.
     function test_what_could_execute_any_code_is_refused() public {
         IL2.Transaction memory t = plain();
         t.kind = IL2.Kind.SetCode;

@@ -4,7 +4,7 @@ pragma solidity ^0.8.28;
 import {ExecuteTest} from "../utils/ExecuteTest.sol";
 import {L2} from "../utils/L2.sol";
 
-/// @dev Somebody who does things to an L2 in any order.
+/// @dev Handler that acts on an L2 in any order.
 contract L2Handler is ExecuteTest {
     using L2 for L2.Chain;
 

@@ -103,7 +103,7 @@ contract ExitHandler is ForcedBuilder {
         return address(uint160(0xbeef_0000_0000 + index));
     }
 
-    /// @dev Whoever wants her out, if the rollup is open.
+    /// @dev An account that wants her out, if the rollup is open.
     /// @param ahead `true` if the operator submits one more in the same L1 block, ahead of it.
     function help(uint256 wait, bool ahead) external {
         _pass(wait);
@@ -285,7 +285,7 @@ contract ExitHandler is ForcedBuilder {
 
     // ------------------------------------------------------------------ the bound
 
-    /// @dev Whatever has happened: an exit that is submitted now is out after all the delays, and a block
+    /// @dev After any history: an exit that is submitted now is out after all the delays, and a block
     /// for so many of the queue as the budget of one holds.
     function assertEveryoneLeaves() external {
         _exit();

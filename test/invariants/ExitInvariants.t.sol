@@ -4,7 +4,7 @@ pragma solidity ^0.8.28;
 import {Test} from "forge-std/Test.sol";
 import {ExitHandler} from "./ExitHandler.sol";
 
-/// @dev Nobody is overtaken by a change of rules: the handler checks it whenever one is made.
+/// @dev No account is overtaken by a change of rules: the handler checks it whenever one is made.
 contract ExitInvariants is Test {
     ExitHandler internal handler;
 

@@ -6,7 +6,7 @@ import {IL2Messenger} from "../../contracts/interfaces/IL2Messenger.sol";
 import {L2Chain} from "../utils/L2Chain.sol";
 import {Moody} from "../utils/Targets.sol";
 
-/// @dev Sends, relays, retries and refunds whatever it is told, in any order.
+/// @dev Sends, relays, retries and refunds as it is told, in any order.
 contract MessengerUser is L2Chain {
     Moody internal moody = new Moody("no");
     address internal constant SAVED = address(0x5afe);

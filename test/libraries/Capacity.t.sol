@@ -39,7 +39,7 @@ contract CapacityTest is Test {
         assertGe(cost, 21_000 + 20 * length + gas);
     }
 
-    /// @dev Whoever advances pays no more for a byte than whoever has made it necessary, whether the price of
+    /// @dev An account that advances pays no more for a byte than an account that has made it necessary, whether the price of
     /// calldata decides or the work.
     function testFuzz_a_byte_is_sold_for_no_less_than_it_costs_who_advances(
         uint256 length,

@@ -6,7 +6,7 @@ import {Execute} from "../../contracts/libraries/Execute.sol";
 import {BatchBytes} from "../utils/BatchBytes.sol";
 import {StatelessInputs} from "../utils/StatelessInputs.sol";
 
-/// @dev Reads every block of an input, whatever EXECUTE may think of it.
+/// @dev Reads every block of an input, valid or not.
 contract BlockReader {
     struct Found {
         uint16 schema;

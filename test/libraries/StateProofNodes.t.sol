@@ -108,7 +108,7 @@ contract StateProofNodesTest is Test {
         expectMalformed(list(bytes.concat(hex"a2", new bytes(34), hex"05")), 0);
     }
 
-    /// @dev A leaf with a path of 32 bytes begins as a branch does, and whoever may choose a value of 31
+    /// @dev A leaf with a path of 32 bytes begins as a branch does, and an account that may choose a value of 31
     /// bytes can choose one that, with its header, is the hash of a node of their own.
     function test_the_value_of_a_leaf_is_not_taken_for_a_child() public {
         bytes32 key = bytes32(uint256(1) << 248);
@@ -162,7 +162,7 @@ contract StateProofNodesTest is Test {
         assertEq(harness.get(keccak256(node), bytes32(uint256(0x20) << 248), proof), hex"0102");
     }
 
-    /// @dev Whoever steps over an embedded node by another length than its own comes to read what stands
+    /// @dev An account that steps over an embedded node by another length than its own comes to read what stands
     /// inside it, which may be for others to choose.
     function test_what_stands_inside_an_embedded_node_is_not_taken_for_a_child() public {
         bytes memory forged;

@@ -115,7 +115,7 @@ contract TransactionsTest is Test {
         harness.decode(raw, CHAIN);
     }
 
-    /// @dev Whoever signs with it: of a signature that nobody made, some account is the author.
+    /// @dev Any signature recovers to some account, also one that none made.
     function test_half_the_order_is_the_most_that_a_signature_may_have() public {
         LibRLP.List memory fields = list(sample());
         uint256 half = ORDER / 2;

@@ -125,7 +125,7 @@ contract ClaimsTest is RealRollup {
         IL1MessageQueue.MessageProof memory proof = messageProof(1);
         vm.expectPartialRevert(IL1MessageQueue.MessageNotSent.selector);
         queue.claim(m, proof, FEES);
-        // One that nobody sent, by a proof that the slot is empty.
+        // One that no account sent, by a proof that the slot is empty.
         m.index = 2;
         proof = messageProof(2);
         vm.expectPartialRevert(IL1MessageQueue.MessageNotSent.selector);

@@ -300,7 +300,7 @@ contract L1MessageQueueCheckpointTest is QueueTest {
         assertTrue(isKnown(second), "now the oldest");
     }
 
-    /// @dev Whatever is proven later of earlier messages: what is not needed any more may be overwritten.
+    /// @dev For any later proof of earlier messages: entries that are not needed any more may be overwritten.
     function test_what_is_needed_never_goes_back() public {
         IL1MessageQueue.Checkpoint[] memory c = new IL1MessageQueue.Checkpoint[](5);
         for (uint256 i = 0; i < 5; ++i) {

@@ -257,7 +257,7 @@ contract RelayDutyTest is RealRollup {
         e.relays = relayProof().relays;
     }
 
-    /// @dev Whoever is late must catch up, by so many at least in each block.
+    /// @dev An account that is late must catch up, by so many at least in each block.
     function test_while_messages_are_overdue_each_block_relays_four_at_least() public {
         for (uint256 i = 0; i < 9; ++i) {
             send(TO, 1, 0, "");

@@ -121,7 +121,7 @@ contract Curious {
     }
 }
 
-/// @dev Makes one call of whoever pays it.
+/// @dev Makes one call of an account that pays it.
 contract CallingBack {
     bytes private inner;
     bytes public answer;
@@ -136,7 +136,7 @@ contract CallingBack {
     }
 }
 
-/// @dev The L2 speaks to the target of a message, and to nobody who is paid besides: a recipient of fees
+/// @dev The L2 speaks to the target of a message, and to no account that is paid besides: a recipient of fees
 /// is whomever the claimer names.
 contract L2SenderTest is Test {
     address private immutable ROLLUP = makeAddr("rollup");

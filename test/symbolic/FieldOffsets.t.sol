@@ -5,7 +5,7 @@ import {Test} from "forge-std/Test.sol";
 import {Execute} from "../../contracts/libraries/Execute.sol";
 import {KeptCodes} from "../../contracts/libraries/KeptCodes.sol";
 
-/// @dev For every input for one block up to a bound, whatever its bytes: the fields that a rollup governs are read
+/// @dev For every input for one block up to a bound, for any bytes: the fields that a rollup governs are read
 /// where a strict SSZ decoder finds them, by a model of SSZ that knows the types and no offsets.
 contract FieldOffsetsProof is Test {
     /// @dev A field of variable size; in the fixed part of a container it is an offset of four bytes.
