@@ -53,6 +53,17 @@ contract WithdrawalsTest is BridgeFixture {
         assertOwed(address(token), 0);
     }
 
+    function test_a_withdrawal_is_told_with_its_message() public {
+        depositFor(token, 10);
+        vm.deal(bob, 1 ether);
+        vm.expectEmit(address(l2Bridge));
+        emit IL2TokenBridge.Withdrawn(address(token), bob, carol, alice, 4, 0.5 ether, GAS, 0);
+        vm.prank(bob);
+        uint64 index = l2Bridge.withdraw{value: 0.5 ether}(address(token), carol, alice, 4, GAS);
+        assertEq(index, 0);
+        collect();
+    }
+
     function test_the_fee_goes_to_whoever_claims() public {
         depositFor(token, 10);
         vm.deal(bob, 1 ether);
