@@ -241,7 +241,7 @@ impl Rollup {
         let mut command = self.node();
         command.args(["--role", "sequencer", "--poll-interval-ms", "100"]);
         command.args(["--block-time-ms", "250", "--submit-interval-ms", "1000"]);
-        command.args(["--advance-key", &secret, "--operator-key", &secret]);
+        command.env("ENSHRINE_ADVANCE_KEY", &secret).env("ENSHRINE_OPERATOR_KEY", &secret);
         command.arg("--l1").arg(self.l1_url());
         command.arg("--deployment").arg(self.place().join("deployment.json"));
         self.start(&mut command, "rescue.log")

@@ -1,6 +1,6 @@
 //! Changes of the role of a running node, and the port at which an operator asks for them.
 
-use crate::{RollupError, status::BlockId};
+use crate::{RollupError, Switches, rpc_methods::Shared, status::BlockId};
 use alloy_primitives::{Address, U256};
 use alloy_provider::{Provider as _, ProviderBuilder, WsConnect, network::Ethereum};
 use rpc::{Context, ErrorStyle, Registry, RpcError, RunningServer, ServerConfig, Workers};
@@ -168,20 +168,23 @@ impl Asked {
 
 /// Gives orders to the thread that works.
 #[derive(Debug, Clone)]
-pub(crate) struct Orders(Sender<Asked>);
+pub(crate) struct Orders {
+    orders: Sender<Asked>,
+    shared: Arc<Shared>,
+}
 
 impl Orders {
     /// Orders, and where they arrive.
-    pub(crate) fn new() -> (Self, Receiver<Asked>) {
-        let (sender, asked) = channel();
-        (Self(sender), asked)
+    pub(crate) fn new(shared: Arc<Shared>) -> (Self, Receiver<Asked>) {
+        let (orders, asked) = channel();
+        (Self { orders, shared }, asked)
     }
 
     fn give(&self, order: Order) -> Result<Given, RoleError> {
         let (answer, answered) = sync_channel(1);
         let is_settled = Arc::<AtomicBool>::default();
         let given = Given { answered, is_settled: Arc::clone(&is_settled) };
-        self.0.send(Asked { order, answer, is_settled }).map_err(|_| RoleError::Silent)?;
+        self.orders.send(Asked { order, answer, is_settled }).map_err(|_| RoleError::Silent)?;
         Ok(given)
     }
 }
@@ -214,6 +217,17 @@ impl Context for Orders {
     }
 }
 
+/// Change of the switches.
+type Switch = fn(&mut Switches);
+
+/// Methods that set the switches of a sequencer; each answers with all switches.
+const SWITCHES: [(&str, Switch); 4] = [
+    ("admin_startSealing", |switches| switches.sealing = true),
+    ("admin_stopSealing", |switches| switches.sealing = false),
+    ("admin_startPosting", |switches| switches.posting = true),
+    ("admin_stopPosting", |switches| switches.posting = false),
+];
+
 /// Refuses an address that others than this machine can reach.
 pub(crate) fn check(address: Option<SocketAddr>) -> Result<(), RollupError> {
     let Some(address) = address.filter(|address| !address.ip().is_loopback()) else {
@@ -245,6 +259,13 @@ pub(crate) async fn serve(
             .and_then(|it| it.outcome(PATIENCE))
             .map_err(refused)
     });
+    methods.inline("admin_status", |orders: &Orders, _| Ok(orders.shared.controls.get()));
+    for (name, change) in SWITCHES {
+        methods.execute(name, move |orders: &Orders, _| {
+            let kept = orders.shared.controls.set(change);
+            kept.map_err(|error| RpcError::internal(format!("cannot keep the change: {error}")))
+        });
+    }
     let config = ServerConfig {
         hosts: vec![address.ip()],
         port: address.port(),
@@ -295,7 +316,7 @@ mod tests {
 
     #[test]
     fn an_order_that_the_node_was_too_busy_for_is_not_carried_out_later() {
-        let (orders, asked) = Orders::new();
+        let (orders, asked) = Orders::new(Arc::default());
         let given = orders.give(Order::Promote { force: true }).unwrap();
         let error = given.outcome(Duration::ZERO).unwrap_err();
         assert!(matches!(error, RoleError::Silent), "{error}");

@@ -318,6 +318,9 @@ pub enum RollupError {
         /// Name of a schedule by whose prices L1 asks for what it does.
         fitting: &'static str,
     },
+    /// The remote signer gives no correct signature.
+    #[error(transparent)]
+    Signer(#[from] crate::SignerError),
     /// A value of the configuration makes no sense.
     #[error("{field}: {reason}")]
     Config {

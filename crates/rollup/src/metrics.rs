@@ -1,6 +1,6 @@
 //! Health and metrics of a rollup node.
 
-use crate::{Status, l1::Answered, rpc_methods::Shared, status::BacklogStatus};
+use crate::{Status, Switches, l1::Answered, rpc_methods::Shared, status::BacklogStatus};
 use alloy_primitives::U256;
 use rpc::{Gauge, Health, Telemetry};
 use serde_json::{Value, json};
@@ -27,6 +27,9 @@ pub(crate) struct Levels {
     backlog_blocks: Gauge,
     backlog: [(Gauge, Gauge); 3],
     planning_executions: Gauge,
+    sealing_stopped: Gauge,
+    posting_stopped: Gauge,
+    check_warnings: Gauge,
 }
 
 impl Levels {
@@ -71,6 +74,12 @@ impl Levels {
                 "rollup_planning_executions",
                 "Executions of blocks to plan their way to L1",
             ),
+            sealing_stopped: gauge("rollup_sealing_stopped", "1 if the operator stopped sealing"),
+            posting_stopped: gauge("rollup_posting_stopped", "1 if the operator stopped posting"),
+            check_warnings: gauge(
+                "rollup_check_warnings",
+                "Warnings of the checks of the configuration",
+            ),
         }
     }
 
@@ -85,6 +94,9 @@ impl Levels {
         self.finalized_head.set(status.finalized_head.number);
         self.is_synced.set(status.synced.into());
         self.has_fault.set(status.fault.is_some().into());
+        self.sealing_stopped.set((!status.sealing).into());
+        self.posting_stopped.set((!status.posting).into());
+        self.check_warnings.set(status.warnings.len() as u64);
         if let Some(driven) = &status.driven {
             self.driven_head.set(driven.number);
         }
@@ -130,6 +142,8 @@ impl Readiness {
             Some(format!("L1 has not answered for more than {limit} s"))
         };
         let fault = status.fault.clone().or_else(|| silence().filter(|_| is_silent));
+        let Switches { sealing, posting } = self.shared.controls.get();
+        let warnings = self.shared.warnings.lock().clone();
         let said = json!({
             "alive": true,
             "ready": is_ready,
@@ -139,6 +153,9 @@ impl Readiness {
             "safeHead": status.safe_head.number,
             "lag": status.unsafe_head.number.saturating_sub(status.safe_head.number),
             "fault": fault,
+            "sealing": sealing,
+            "posting": posting,
+            "warnings": warnings,
         });
         (is_ready, said)
     }

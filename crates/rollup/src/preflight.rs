@@ -4,7 +4,7 @@
 //! `enshrine node --check` prints them all.
 
 use crate::{
-    Config, L1Client, L1Error, Role, RollupError, Rules, SequencerConfig,
+    Config, L1Client, L1Error, Role, RollupError, Rules, SequencerConfig, Signer, SignerError,
     l1::BlobClient,
     sync::{self, Admission},
 };
@@ -106,6 +106,8 @@ pub(crate) fn of_l1(
 ) -> Result<Vec<Check>, RollupError> {
     let mut checks = vec![first_block(client, deployment)?];
     if let Some(SequencerConfig { advance_key, operator_key, .. }) = sequencing {
+        checks.extend(remote_signer("signer of the advance key", advance_key));
+        checks.extend(remote_signer("signer of the operator key", operator_key));
         let (advance, operator) = (advance_key.address(), operator_key.address());
         checks.push(keys(client, deployment, rules, advance, operator)?);
         checks.push(float(client, advance, operator)?);
@@ -188,6 +190,22 @@ fn keys(
     Ok(check.with(Verdict::Warning, advice))
 }
 
+/// Checks that a remote signer answers and holds its key; `None` for a key of this process.
+fn remote_signer(name: &'static str, key: &Signer) -> Option<Check> {
+    let expected = format!("a Web3Signer with the key of {}", key.address());
+    Some(match key.ask_remote()? {
+        Ok(public_key) => Check::passed(name, format!("public key {public_key}"), expected),
+        Err(error @ SignerError::NoKey { .. }) => {
+            let advice = "load the key into the signer, or correct the address";
+            Check::passed(name, error.to_string(), expected).with(Verdict::Refused, advice)
+        }
+        Err(error) => {
+            let advice = "start the signer, or correct its URL";
+            Check::passed(name, error.to_string(), expected).with(Verdict::Warning, advice)
+        }
+    })
+}
+
 /// Checks that the account of `advance` can pay on L1.
 fn float(client: &L1Client, advance: Address, operator: Address) -> Result<Check, RollupError> {
     let balance = |account| {
@@ -247,13 +265,19 @@ pub(crate) fn of_beacon(
     Ok(checks.collect())
 }
 
+/// Texts of the warnings among checks.
+pub(crate) fn warnings(checks: &[Check]) -> Vec<String> {
+    let warnings = checks.iter().filter(|check| check.verdict == Verdict::Warning);
+    warnings.map(ToString::to_string).collect()
+}
+
 /// Refuses a start for the first check that does, and warns of the others.
-pub(crate) fn judge(checks: Vec<Check>) -> Result<(), RollupError> {
+pub(crate) fn judge(checks: &[Check]) -> Result<(), RollupError> {
     for check in checks {
         match check.verdict {
             Verdict::Passed => {}
             Verdict::Warning => tracing::warn!(%check, "preflight check did not pass"),
-            Verdict::Refused => return Err(RollupError::Preflight(Box::new(check))),
+            Verdict::Refused => return Err(RollupError::Preflight(Box::new(check.clone()))),
         }
     }
     Ok(())

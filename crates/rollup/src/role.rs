@@ -8,9 +8,10 @@ use crate::{
     forward::Forwarder,
     heads::Heads,
     l1::BlobClient,
+    latency::{self, Latencies},
     metrics::{Levels, Readiness},
     pool_log::KeptPool,
-    preflight,
+    preflight::{self, Check},
     rpc_methods::{RollupApi, Shared, registry},
     sync,
     unsafe_feed::Feed,
@@ -41,6 +42,9 @@ use std::{
 /// Longest wait for the worker thread at the end: it may hang at an L1 that does not answer.
 const FAREWELL: Duration = Duration::from_secs(1);
 
+/// Interval of the checks that gave a warning.
+const RECHECK_INTERVAL: Duration = Duration::from_secs(5);
+
 /// A node that runs until it is stopped.
 #[derive(Debug)]
 pub struct RollupNode {
@@ -48,6 +52,8 @@ pub struct RollupNode {
     shared: Arc<Shared>,
     rooms: Rooms,
     ports: Ports,
+    /// Tasks that only observe.
+    tasks: Vec<tokio::task::AbortHandle>,
 }
 
 /// The threads and tasks of a node that work without being asked.
@@ -92,13 +98,14 @@ impl RollupNode {
             true => (Some(beacon()?), Some(beacon()?)),
             false => (None, None),
         };
-        let checked = Checked {
+        let checked = Arc::new(Checked {
             deployment: deployment.clone(),
             profile: config.profile,
             sequencing: preflight::sequencing(&config).cloned(),
             beacon: asked_beacon,
-        };
-        let (client, rules, l1_gas_limit) = connect(L1Client::new(&l1, timeout)?, checked).await?;
+        });
+        let (client, connected) = connect(L1Client::new(&l1, timeout)?, &checked).await?;
+        let Connected { rules, gas_limit: l1_gas_limit, warnings } = connected;
         let chain = open_chain(&config, &deployment)?;
         let coinbase = match &config.role {
             Role::Sequencer(it) => it.operator_key.address(),
@@ -140,8 +147,16 @@ impl RollupNode {
         };
         let mut telemetry = Telemetry::default();
         let levels = Levels::new(&mut telemetry);
+        let latencies = Latencies::new(&mut telemetry);
         let telemetry = Arc::new(telemetry);
         let shared = Arc::<Shared>::default();
+        *shared.warnings.lock() = warnings;
+        if let Some(folder) = &config.data_dir {
+            let field = "admin.json of the data directory";
+            let unusable =
+                |error: io::Error| RollupError::Config { field, reason: error.to_string() };
+            shared.controls.open(folder).map_err(unusable)?;
+        }
         let health = Readiness {
             shared: Arc::clone(&shared),
             answered: client.answered().clone(),
@@ -153,7 +168,7 @@ impl RollupNode {
             let known = |hash: &B256| chain.find_block(hash).is_ok_and(|found| found.is_some());
             reader = reader.with_log(&folder.join("l1.log"), &known)?;
         }
-        let (orders, asked) = Orders::new();
+        let (orders, asked) = Orders::new(Arc::clone(&shared));
         let feed = Feed::default();
         let has_callers = config.engine.as_ref().is_some_and(|engine| engine.serve.is_some());
         let forwarder = Forwarder::new(Arc::clone(&shared), feed.clone(), has_callers);
@@ -173,10 +188,14 @@ impl RollupNode {
             poll: config.poll_interval,
             stop: Arc::default(),
         };
+        let tasks = vec![
+            latency::start(latencies, node.subscribe(), &shared).abort_handle(),
+            checked.recheck(reader.client(), rules, &shared).abort_handle(),
+        ];
         let offers = Arc::clone(&forwarder);
         let rooms = Rooms::start(&mut config, start, reader, levels, asked, offers).await?;
         match Ports::open(&config, &node, &shared, telemetry, health, orders, forwarder).await {
-            Ok(ports) => Ok(Self { node, shared, rooms, ports }),
+            Ok(ports) => Ok(Self { node, shared, rooms, ports, tasks }),
             Err(error) => {
                 rooms.end().await;
                 Err(error)
@@ -213,6 +232,7 @@ impl RollupNode {
     /// by itself.
     pub fn stop(self) -> BoxFuture<'static, ()> {
         Box::pin(async move {
+            self.tasks.iter().for_each(tokio::task::AbortHandle::abort);
             self.rooms.end().await;
             self.ports.close().await;
         })
@@ -367,6 +387,15 @@ fn drive(
     Ok(Some(driver))
 }
 
+/// L1 as a node finds it at its start.
+#[derive(Debug)]
+struct Connected {
+    rules: Rules,
+    /// Gas limit of L1's newest block.
+    gas_limit: Option<u64>,
+    warnings: Vec<String>,
+}
+
 /// Parts of a configuration that are checked against L1 before a node starts.
 struct Checked {
     deployment: Deployment,
@@ -376,17 +405,54 @@ struct Checked {
 }
 
 impl Checked {
-    /// Returns the rules of the rollup and the gas limit of L1's newest block, if all of it fits this L1.
-    fn against(&self, client: &L1Client) -> Result<(Rules, Option<u64>), RollupError> {
+    /// Returns what L1 says of the rollup, if all of it fits this L1.
+    fn against(&self, client: &L1Client) -> Result<Connected, RollupError> {
         let rules = sync::rules(client, &self.deployment)?;
         self.profile.check(client, &self.deployment)?;
+        let checks = self.checks(client, &rules)?;
+        preflight::judge(&checks)?;
+        let warnings = preflight::warnings(&checks);
+        Ok(Connected { rules, gas_limit: gas_limit(client)?, warnings })
+    }
+
+    fn checks(&self, client: &L1Client, rules: &Rules) -> Result<Vec<Check>, RollupError> {
         let mut checks =
-            preflight::of_l1(client, &self.deployment, &rules, self.sequencing.as_ref())?;
+            preflight::of_l1(client, &self.deployment, rules, self.sequencing.as_ref())?;
         if let Some(beacon) = &self.beacon {
             checks.extend(preflight::of_beacon(client, &self.deployment, beacon)?);
         }
-        preflight::judge(checks)?;
-        Ok((rules, gas_limit(client)?))
+        Ok(checks)
+    }
+
+    /// Repeats the checks as long as there are warnings, so that one whose cause is gone is withdrawn.
+    fn recheck(
+        self: Arc<Self>,
+        client: &Arc<L1Client>,
+        rules: Rules,
+        shared: &Arc<Shared>,
+    ) -> tokio::task::JoinHandle<()> {
+        // The node may end while a check waits for L1.
+        let (client, shared) = (Arc::downgrade(client), Arc::downgrade(shared));
+        tokio::spawn(async move {
+            loop {
+                tokio::time::sleep(RECHECK_INTERVAL).await;
+                let (Some(client), Some(shared)) = (client.upgrade(), shared.upgrade()) else {
+                    return;
+                };
+                if shared.warnings.lock().is_empty() {
+                    return;
+                }
+                let checked = Arc::clone(&self);
+                let again = tokio::task::spawn_blocking(move || {
+                    if let Ok(checks) = checked.checks(&client, &rules) {
+                        *shared.warnings.lock() = preflight::warnings(&checks);
+                    }
+                });
+                if again.await.is_err() {
+                    return;
+                }
+            }
+        })
     }
 }
 
@@ -394,17 +460,17 @@ impl Checked {
 /// operator who starts it a third time.
 async fn connect(
     client: L1Client,
-    checked: Checked,
-) -> Result<(L1Client, Rules, Option<u64>), RollupError> {
-    let (client, checked) = (Arc::new(client), Arc::new(checked));
+    checked: &Arc<Checked>,
+) -> Result<(L1Client, Connected), RollupError> {
+    let client = Arc::new(client);
     let mut pause = Duration::from_secs(1);
     loop {
-        let (asked, checked) = (Arc::clone(&client), Arc::clone(&checked));
+        let (asked, checked) = (Arc::clone(&client), Arc::clone(checked));
         let asking = tokio::task::spawn_blocking(move || checked.against(&asked));
         match asking.await.map_err(|_| L1Error::Thread)? {
-            Ok((rules, gas_limit)) => {
+            Ok(connected) => {
                 let client = Arc::into_inner(client).ok_or(L1Error::Thread)?;
-                return Ok((client, rules, gas_limit));
+                return Ok((client, connected));
             }
             Err(error) if error.is_silence() => {
                 let seconds = pause.as_secs();

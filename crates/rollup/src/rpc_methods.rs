@@ -3,6 +3,7 @@
 use crate::{
     L1View, Status,
     budget::Budget,
+    controls::{Controls, Switches},
     feed, forward,
     queue::KnownMessage,
     status::BlockId,
@@ -43,6 +44,10 @@ pub(crate) struct Shared {
     pub(crate) makes_blocks: AtomicBool,
     /// Transactions of blocks that gave way, which wait for their places in the next ones, and their hashes.
     pub(crate) deferred: Mutex<Vec<(B256, Bytes)>>,
+    /// Switches of the operator.
+    pub(crate) controls: Controls,
+    /// Warnings of the newest checks of the configuration.
+    pub(crate) warnings: Mutex<Vec<String>>,
     /// Progress of a driven client.
     pub(crate) driven: Mutex<Option<Arc<Mutex<Driven>>>>,
 }
@@ -53,7 +58,10 @@ impl Shared {
         let head = node.read(|node| Arc::clone(node.chain.head()));
         let unsafe_head = BlockId { number: head.header.number, hash: head.hash };
         let driven = self.driven.lock().as_ref().map(|driven| driven.lock().clone());
-        Status { unsafe_head, driven, ..self.status.lock().clone() }
+        let Switches { sealing, posting } = self.controls.get();
+        let warnings = self.warnings.lock().clone();
+        let status = self.status.lock().clone();
+        Status { unsafe_head, driven, sealing, posting, warnings, ..status }
     }
 }
 

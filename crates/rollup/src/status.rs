@@ -33,6 +33,12 @@ pub struct Status {
     pub overtaken: u64,
     /// The account that advances the rollup, if this node does.
     pub submitter: Option<SubmitterStatus>,
+    /// `true` if the operator lets the node make blocks.
+    pub sealing: bool,
+    /// `true` if the operator lets the node send blocks to L1.
+    pub posting: bool,
+    /// Warnings of the checks of the configuration, as long as their causes last.
+    pub warnings: Vec<String>,
     /// The client that is kept at the head of this node, if there is one.
     pub driven: Option<Driven>,
 }
@@ -58,6 +64,8 @@ pub struct SubmitterStatus {
     pub spent_today: u128,
     /// The first transaction that L1 does not have yet.
     pub in_flight: Option<B256>,
+    /// The newest L2 block that these carry.
+    pub posted_head: Option<u64>,
     /// Number of transactions in flight.
     pub transactions_in_flight: usize,
     /// L2 blocks that L1 does not have yet.

@@ -313,10 +313,11 @@ impl Worker {
             let shares_keys = self.shares_keys();
             if let Some(Acting::Sequencer(sequencer)) = &mut self.acting {
                 let may_seal = reading.may_seal() && shares_keys.is_none();
-                if may_seal {
+                let switches = shared.controls.get();
+                if may_seal && switches.sealing {
                     outcome = sequencer.make_block().map(drop);
                 }
-                sequencer.submit(may_seal && reading.unread.is_none());
+                sequencer.submit(may_seal && reading.unread.is_none() && switches.posting);
                 not_submitted = sequencer.not_submitted();
                 if let Some(error) = shares_keys {
                     outcome = Err(error);

@@ -12,7 +12,7 @@ use crate::{
 };
 use alloy_consensus::Transaction as _;
 use alloy_eips::{BlockNumberOrTag, eip4844::DATA_GAS_PER_BLOB};
-use alloy_primitives::B256;
+use alloy_primitives::{Address, B256};
 use serde_json::{Value, json};
 use std::{fmt, sync::Arc};
 use store::Block;
@@ -73,6 +73,11 @@ impl MorePages for BeaconPages {
             "/eth/v1/config/spec" => Ok(Content::Json(json!({ "data": {
                 "SECONDS_PER_SLOT": SLOT.to_string(),
                 "MIN_EPOCHS_FOR_BLOB_SIDECARS_REQUESTS": RETENTION.to_string(),
+            } }))),
+            // There is no such contract; clients compare the chain id.
+            "/eth/v1/config/deposit_contract" => Ok(Content::Json(json!({ "data": {
+                "chain_id": self.0.chain().config().spec.chain_id().to_string(),
+                "address": Address::ZERO,
             } }))),
             path if path.starts_with(SIDECARS) => Err(Refusal {
                 status: 410,

@@ -68,7 +68,7 @@ pub use server::{
     ServerConfig, allow_open_files, termination,
 };
 pub use telemetry::{
-    CONSOLE_OUTPUT, ConsoleDecoder, ConsoleOptions, ExecuteObserver, Gauge, Telemetry,
+    CONSOLE_OUTPUT, ConsoleDecoder, ConsoleOptions, ExecuteObserver, Gauge, Latency, Telemetry,
 };
 pub use workers::{Lane, LaneLimits, Overloaded, WorkerOptions, Workers};
 

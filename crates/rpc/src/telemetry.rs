@@ -75,6 +75,17 @@ pub struct ConsoleOptions {
     pub storage: bool,
 }
 
+/// A histogram of durations.
+#[derive(Debug, Clone)]
+pub struct Latency(Histogram);
+
+impl Latency {
+    /// Adds one duration.
+    pub fn observe(&self, took: Duration) {
+        self.0.observe(took.as_secs_f64());
+    }
+}
+
 /// A number that goes up and down.
 #[derive(Debug, Clone)]
 pub struct Gauge(PrometheusGauge);
@@ -198,6 +209,13 @@ impl Telemetry {
         let gauge = PrometheusGauge::default();
         self.registry.register(name, help, gauge.clone());
         Gauge(gauge)
+    }
+
+    /// Registers a histogram of durations from 10 milliseconds to 5 minutes. Its name ends in `_seconds`.
+    pub fn latency(&mut self, name: &str, help: &str) -> Latency {
+        let histogram = Histogram::new(exponential_buckets(0.01, 2.0, 16));
+        self.registry.register(name, help, histogram.clone());
+        Latency(histogram)
     }
 
     /// Turns the console output off or on. Metrics are kept in any case.

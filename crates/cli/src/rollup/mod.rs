@@ -3,6 +3,7 @@
 pub(crate) mod calldata;
 pub(crate) mod genesis;
 pub(crate) mod init;
+mod key_source;
 mod keys;
 mod meaning;
 pub(crate) mod node;

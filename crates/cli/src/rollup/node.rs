@@ -1,12 +1,12 @@
 //! `enshrine node`: a sequencer or a follower, from its configuration to the signal that ends it.
 
-use super::keys::Keys;
+use super::key_source::{KeySource, refuse_secret};
 use crate::output::{self, say};
 use ::rollup::{
     BacklogConfig, Check, Config, EngineConfig, L1Limits, L1Profile, PoolLimits, Prices, Role,
-    RollupNode, SequencerConfig, Signer, SubmitterConfig, Verdict,
+    RollupNode, SequencerConfig, SubmitterConfig, Verdict,
 };
-use alloy_primitives::{Address, B256};
+use alloy_primitives::Address;
 use clap::{Args, ValueEnum};
 use engine::JwtSecret;
 use eyre::{Report, Result, WrapErr as _, bail, ensure, eyre};
@@ -154,12 +154,31 @@ struct Values {
     /// [default: 300000].
     #[arg(long, value_name = "MS")]
     l1_drift_ms: Option<u64>,
-    /// Key that signs for L1, or the file of keys that holds it as `advance`.
-    #[arg(long, value_name = "KEY | FILE")]
+    /// Key that signs for L1: a keystore (Web3 secret storage), or the file of keys that holds it as `advance`. A raw key
+    /// is taken from ENSHRINE_ADVANCE_KEY or the file of --config.
+    #[arg(long, value_name = "FILE")]
     advance_key: Option<String>,
-    /// Key that signs for the L2, or the file of keys that holds it as `operator`.
-    #[arg(long, value_name = "KEY | FILE")]
+    /// Key that signs for the L2, in the same forms; a file of keys holds it as `operator`.
+    #[arg(long, value_name = "FILE")]
     operator_key: Option<String>,
+    /// File with the password of the keystore of --advance-key.
+    #[arg(long, value_name = "FILE")]
+    advance_password_file: Option<PathBuf>,
+    /// File with the password of the keystore of --operator-key.
+    #[arg(long, value_name = "FILE")]
+    operator_password_file: Option<PathBuf>,
+    /// URL of a Web3Signer that holds the key for L1; needs --advance-address.
+    #[arg(long, value_name = "URL")]
+    advance_signer: Option<String>,
+    /// Account of the key that --advance-signer holds.
+    #[arg(long, value_name = "ADDRESS")]
+    advance_address: Option<Address>,
+    /// URL of a Web3Signer that holds the key for the L2; needs --operator-address.
+    #[arg(long, value_name = "URL")]
+    operator_signer: Option<String>,
+    /// Account of the key that --operator-signer holds.
+    #[arg(long, value_name = "ADDRESS")]
+    operator_address: Option<Address>,
     /// Most gwei that are spent on L1 in a day [default: 10000000000].
     #[arg(long, value_name = "GWEI")]
     daily_limit_gwei: Option<u64>,
@@ -299,6 +318,8 @@ async fn serve(config: Config) -> Result<()> {
 impl Arguments {
     /// The values from all places, the nearer ones first.
     fn values(&self) -> Result<Values> {
+        refuse_secret("--advance-key", self.values.advance_key.as_deref())?;
+        refuse_secret("--operator-key", self.values.operator_key.as_deref())?;
         let flags = toml::Table::try_from(&self.values).wrap_err("a flag cannot be understood")?;
         let mut all = toml::Table::try_from(Values::defaults()).wrap_err("the defaults")?;
         all.extend(match &self.config {
@@ -359,6 +380,12 @@ impl Values {
             data_dir: Some(PathBuf::new()),
             advance_key: text(),
             operator_key: text(),
+            advance_password_file: Some(PathBuf::new()),
+            operator_password_file: Some(PathBuf::new()),
+            advance_signer: text(),
+            advance_address: Some(Address::ZERO),
+            operator_signer: text(),
+            operator_address: Some(Address::ZERO),
             pool_local: Some(Vec::new()),
             allow_unprotected: Some(false),
             sequencer: text(),
@@ -429,12 +456,20 @@ impl Values {
 
     /// Configuration of block production.
     fn sequencing(&self) -> Result<SequencerConfig> {
-        let key = |flag, value: &Option<String>, of: fn(Keys) -> B256| {
-            let value = value.as_deref().ok_or_else(|| missing(flag))?;
-            secret(value, of).wrap_err(flag)
+        let advance = KeySource {
+            name: "advance",
+            key: self.advance_key.as_deref(),
+            password: self.advance_password_file.as_deref(),
+            signer: self.advance_signer.as_deref(),
+            address: self.advance_address,
         };
-        let advance = key("--advance-key", &self.advance_key, |keys| keys.advance.secret())?;
-        let operator = key("--operator-key", &self.operator_key, |keys| keys.operator.secret())?;
+        let operator = KeySource {
+            name: "operator",
+            key: self.operator_key.as_deref(),
+            password: self.operator_password_file.as_deref(),
+            signer: self.operator_signer.as_deref(),
+            address: self.operator_address,
+        };
         let in_flight = given("--l1-in-flight", self.l1_in_flight)?;
         ensure!(in_flight > 0, "--l1-in-flight: at least one");
         // What an L2 block can owe has to fit into a transaction, so neither is less than on mainnet.
@@ -446,8 +481,8 @@ impl Values {
         let slow_percent = given("--backlog-slow-percent", self.backlog_slow_percent)?;
         ensure!(slow_percent < 100, "--backlog-slow-percent: less than 100");
         Ok(SequencerConfig {
-            advance_key: Signer::new("advance_key", advance)?,
-            operator_key: Signer::new("operator_key", operator)?,
+            advance_key: advance.signer(|keys| keys.advance.secret())?,
+            operator_key: operator.signer(|keys| keys.operator.secret())?,
             block_time: milliseconds("--block-time-ms", self.block_time_ms)?,
             idle_block_time: milliseconds("--idle-block-time-ms", self.idle_block_time_ms)?,
             submit_interval: milliseconds("--submit-interval-ms", self.submit_interval_ms)?,
@@ -520,7 +555,8 @@ impl Values {
         let server = self.server()?;
         let is_sequencer = self.role == Some(RoleName::Sequencer);
         // A follower that has both keys can be promoted.
-        let has_keys = self.advance_key.is_some() && self.operator_key.is_some();
+        let has_keys = (self.advance_key.is_some() || self.advance_signer.is_some())
+            && (self.operator_key.is_some() || self.operator_signer.is_some());
         let sequencing = match is_sequencer || has_keys {
             true => Some(Box::new(self.sequencing()?)),
             false => None,
@@ -584,16 +620,4 @@ fn milliseconds(flag: &str, value: Option<u64>) -> Result<Duration> {
 
 fn wei(flag: &str, gwei: Option<u64>) -> Result<u128> {
     given(flag, gwei).map(|gwei| u128::from(gwei) * GWEI)
-}
-
-/// A key that is given as such, or in a file of keys.
-fn secret(value: &str, of: fn(Keys) -> B256) -> Result<B256> {
-    if let Ok(secret) = value.parse() {
-        return Ok(secret);
-    }
-    let path = Path::new(value);
-    if !path.exists() {
-        bail!("neither 32 bytes in hexadecimal nor a file that is there");
-    }
-    Ok(of(Keys::read(path)?))
 }

@@ -165,13 +165,16 @@ fn a_follower_takes_the_place_of_a_killed_sequencer_which_comes_back_as_a_follow
     let deployment = deploy(l1.client(), &deployer, genesis).unwrap();
     let folder = tempfile::tempdir().unwrap();
     let deployment = write_deployment(&deployment, folder.path()).unwrap().display().to_string();
-    let (advance, operator) = (advance.secret().to_string(), operator.secret().to_string());
+    let key = |key: &Key| json!({ "address": key.address(), "key": key.secret() });
+    let held = json!({ "advance": key(&advance), "operator": key(&operator) });
+    let file = folder.path().join("keys.json").display().to_string();
+    std::fs::write(&file, held.to_string()).unwrap();
     let common = [
         &["--deployment", &deployment, "--l1", l1.client().url()][..],
         &["--block-time-ms", "200", "--submit-interval-ms", "300", "--poll-interval-ms", "50"],
     ]
     .concat();
-    let keys = ["--advance-key", &advance, "--operator-key", &operator];
+    let keys = ["--advance-key", &file, "--operator-key", &file];
     let with_keys = [&common[..], &keys].concat();
 
     let mut first = Node::new(&with_keys, folder.path(), free_port());

@@ -137,8 +137,8 @@ fn a_sequencer_that_is_killed_under_clients_that_never_wait_loses_nothing_acknow
             .arg(folder.path().join("l2"));
         command.args(["--http-port", &port.to_string(), "--block-time-ms", "200"]);
         command.args(["--submit-interval-ms", "1000", "--poll-interval-ms", "50"]);
-        command.args(["--advance-key", &Key::named("advance").secret().to_string()]);
-        command.args(["--operator-key", &operator.secret().to_string()]);
+        command.env("ENSHRINE_ADVANCE_KEY", Key::named("advance").secret().to_string());
+        command.env("ENSHRINE_OPERATOR_KEY", operator.secret().to_string());
         Node(command.stdin(Stdio::null()).stdout(Stdio::null()).spawn().unwrap())
     };
 

@@ -2,6 +2,7 @@
 
 mod as_documented;
 mod calldata;
+mod checks;
 mod devnet;
 mod ending;
 mod execute;

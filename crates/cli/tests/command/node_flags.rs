@@ -2,6 +2,9 @@
 
 use std::{fs, process::Command};
 
+/// Key of the first account of each devnet, which is no secret.
+const DEV_KEY: &str = "0xac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80";
+
 /// Output of a command that ends before anything runs, and `true` if it succeeds.
 fn node(arguments: &[&str]) -> (bool, String) {
     let output = Command::new(env!("CARGO_BIN_EXE_enshrine")).arg("node").args(arguments).output();
@@ -52,9 +55,9 @@ fn the_engine_api_needs_a_secret_and_a_secret_a_use() {
 
 #[test]
 fn limits_and_prices_of_l1_are_understood_or_refused_with_the_flag() {
-    let key = format!("0x{}", "11".repeat(32));
+    let key = DEV_KEY;
     let common = ["--role", "sequencer", "--deployment", "/nowhere/nothing.json"];
-    let keys = ["--l1", "http://127.0.0.1:1", "--advance-key", &key, "--operator-key", &key];
+    let keys = ["--l1", "http://127.0.0.1:1", "--advance-key", key, "--operator-key", key];
     for (flags, expected) in [
         (["--l1-transaction-bytes", "131071"], "--l1-transaction-bytes: at least 131072"),
         (["--l1-transaction-gas", "16777215"], "--l1-transaction-gas: at least 16777216"),
@@ -145,4 +148,47 @@ fn the_help_names_each_default_as_it_is() {
         })
         .collect();
     assert_eq!(named, shown);
+}
+
+/// Test vector of Web3 secret storage: the password is `testpassword`.
+const KEYSTORE: &str = r#"{"crypto":{"cipher":"aes-128-ctr","cipherparams":{"iv":"6087dab2f9fdbbfaddc31a909735c1e6"},
+"ciphertext":"5318b4d5bcd28de64ee5559e671353e16f075ecae9f99c7a79a38af5f869aa46","kdf":"pbkdf2","kdfparams":{"c":262144,
+"dklen":32,"prf":"hmac-sha256","salt":"ae3cd4e7013836a3df6bd7241b12db061dbe2c6785853cce422d148a624ce0bd"},
+"mac":"517ead924a9d0dc3124507e3393d175ce3ff7c1e96529c6c555ce9e51205e9b2"},
+"id":"3198bc9c-6672-5ab9-d995-4942343ae5b6","version":3}"#;
+
+#[test]
+fn keys_come_from_keystores_files_and_signers_and_a_secret_flag_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        fs::write(&path, text).unwrap();
+        path.display().to_string()
+    };
+    let (store, right, wrong) = (
+        write("keystore.json", KEYSTORE),
+        write("right.txt", "testpassword\n"),
+        write("wrong.txt", "password"),
+    );
+    let raw = format!("0x{}", "11".repeat(32));
+    let common = ["--role", "sequencer", "--deployment", "/nowhere/nothing.json"];
+    let rest = ["--l1", "http://127.0.0.1:1", "--operator-key", DEV_KEY];
+    let (signer, url) = ("--advance-signer", "http://127.0.0.1:9000");
+    let address = "0x008AeEda4D805471dF9b2A5B0f38A0C3bCBA786b";
+    for (flags, expected) in [
+        (&["--advance-key", &*raw][..], "visible to all users of the machine"),
+        (&["--advance-key", &store], "--advance-password-file is missing"),
+        (&["--advance-key", &store, "--advance-password-file", &wrong], "cannot decrypt"),
+        (&[signer, url], "--advance-address is missing"),
+        (&[signer, "ftp://127.0.0.1", "--advance-address", address], "neither with http://"),
+        (&[signer, url, "--advance-address", address, "--advance-key", DEV_KEY], "both given"),
+        // These are understood, and the first thing that is missing is the deployment.
+        (&["--advance-key", &store, "--advance-password-file", &right], "nothing.json"),
+        (&[signer, url, "--advance-address", address], "nothing.json"),
+        (&["--advance-key", DEV_KEY], "nothing.json"),
+    ] {
+        let (succeeded, said) = node(&[&common[..], &rest, flags].concat());
+        assert!(!succeeded && said.contains(expected), "{flags:?}: {said}");
+        assert!(!said.contains("1111111111"), "the secret is not repeated: {said}");
+    }
 }

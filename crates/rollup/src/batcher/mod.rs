@@ -264,6 +264,11 @@ impl Batcher {
             balance: self.submitter.balance(),
             spent_today: self.submitter.spent(),
             in_flight: self.submitter.in_flight().next().map(|sent| sent.hash),
+            posted_head: self
+                .submitter
+                .in_flight()
+                .flat_map(|sent| sent.blocks.iter().map(|(number, _)| *number))
+                .max(),
             transactions_in_flight: self.submitter.in_flight().count(),
             unsafe_blocks: 0,
             planning_executions: self.executions,

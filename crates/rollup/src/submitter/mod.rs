@@ -150,7 +150,7 @@ impl Submitter {
     }
 
     /// Its account.
-    pub const fn address(&self) -> Address {
+    pub fn address(&self) -> Address {
         self.key.address()
     }
 

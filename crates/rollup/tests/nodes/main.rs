@@ -2,6 +2,7 @@
 
 mod backlog;
 mod blobs_of_l1;
+mod controls;
 mod engine_api;
 mod faults_of_l1;
 mod forgetting;
@@ -17,6 +18,7 @@ mod pool_attacks;
 mod preflight;
 mod profile;
 mod promotion;
+mod remote_signer;
 mod room;
 mod round_trip;
 mod several_l1;

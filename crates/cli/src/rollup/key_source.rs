@@ -1,0 +1,119 @@
+//! The places from which a sequencer gets a key: a file of keys, a keystore, a remote signer, the environment.
+
+use super::keys::Keys;
+use ::rollup::Signer;
+use alloy_primitives::{Address, B256, address};
+use alloy_signer_local::PrivateKeySigner;
+use eyre::{Result, WrapErr as _, bail, ensure, eyre};
+use serde_json::Value;
+use std::{fs, path::Path};
+
+/// Accounts of the development mnemonic, whose keys everybody knows.
+const WELL_KNOWN: [Address; 10] = [
+    address!("0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266"),
+    address!("0x70997970C51812dc3A010C7d01b50e0d17dc79C8"),
+    address!("0x3C44CdDdB6a900fa2b585dd299e03d12FA4293BC"),
+    address!("0x90F79bf6EB2c4f870365E785982E1f101E93b906"),
+    address!("0x15d34AAf54267DB7D7c367839AAf71A00a2C6A65"),
+    address!("0x9965507D1a55bcC2695C58ba16FB37d819B0A4dc"),
+    address!("0x976EA74026E726554dB657fA54763abd0C3a0aa9"),
+    address!("0x14dC79964da2C08b23698B3D3cc7Ca32193d9955"),
+    address!("0x23618e81E3f5cdF7f54C3d65f7FBc0aBf5B21E8f"),
+    address!("0xa0Ee7A142d267C1f36714E4a8F75612F20a79720"),
+];
+
+/// The values of the configuration for one key.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct KeySource<'a> {
+    /// First word of the flags.
+    pub(super) name: &'static str,
+    /// `--NAME-key`.
+    pub(super) key: Option<&'a str>,
+    /// `--NAME-password-file`.
+    pub(super) password: Option<&'a Path>,
+    /// `--NAME-signer`.
+    pub(super) signer: Option<&'a str>,
+    /// `--NAME-address`.
+    pub(super) address: Option<Address>,
+}
+
+impl KeySource<'_> {
+    /// Returns the key; `of` takes it out of a file of keys.
+    pub(super) fn signer(&self, of: fn(Keys) -> B256) -> Result<Signer> {
+        let Self { name, key, password, signer, address } = *self;
+        match (key, signer) {
+            (Some(_), Some(_)) => {
+                bail!("--{name}-key and --{name}-signer are both given, expected one of them")
+            }
+            (None, None) => {
+                bail!("--{name}-key is missing, and it has no default (or --{name}-signer)")
+            }
+            (None, Some(url)) => {
+                ensure!(password.is_none(), "--{name}-password-file is for a keystore");
+                let address = address
+                    .ok_or_else(|| eyre!("--{name}-address is missing, for --{name}-signer"))?;
+                Signer::remote(url, address).wrap_err_with(|| format!("--{name}-signer"))
+            }
+            (Some(key), None) => {
+                ensure!(address.is_none(), "--{name}-address is given without --{name}-signer");
+                let secret = self.secret(key, of).wrap_err_with(|| format!("--{name}-key"))?;
+                Ok(Signer::new("key", secret)?)
+            }
+        }
+    }
+
+    fn secret(&self, key: &str, of: fn(Keys) -> B256) -> Result<B256> {
+        if let Ok(secret) = key.parse() {
+            return Ok(secret);
+        }
+        let path = Path::new(key);
+        if !path.exists() {
+            bail!("neither 32 bytes in hexadecimal nor a file that is there");
+        }
+        if is_keystore(path) { self.decrypt_keystore(path) } else { Ok(of(Keys::read(path)?)) }
+    }
+
+    fn decrypt_keystore(&self, path: &Path) -> Result<B256> {
+        let name = self.name;
+        let file = self.password.ok_or_else(|| {
+            eyre!("{} is a keystore: --{name}-password-file is missing", path.display())
+        })?;
+        let password = fs::read_to_string(file)
+            .wrap_err_with(|| format!("cannot read the password in {}", file.display()))?;
+        // Editors end a file with a line break, which no password has.
+        let password = password.trim_end_matches(['\r', '\n']);
+        let secret = eth_keystore::decrypt_key(path, password).map_err(|error| {
+            eyre!(
+                "cannot decrypt {} with the password in {}: {error}",
+                path.display(),
+                file.display()
+            )
+        })?;
+        let length = secret.len();
+        B256::try_from(&secret[..])
+            .map_err(|_| eyre!("{} holds {length} bytes, expected a key of 32", path.display()))
+    }
+}
+
+/// Returns `true` for Web3 secret storage, which has a section `crypto`.
+fn is_keystore(path: &Path) -> bool {
+    let text = fs::read(path).unwrap_or_default();
+    let value = serde_json::from_slice::<Value>(&text).unwrap_or_default();
+    value.get("crypto").or_else(|| value.get("Crypto")).is_some()
+}
+
+/// Refuses a raw key among the flags, since all users of a machine see them (`ps`). The well-known keys of devnets are no
+/// secrets.
+pub(super) fn refuse_secret(flag: &str, value: Option<&str>) -> Result<()> {
+    let Some(secret) = value.and_then(|value| value.parse::<B256>().ok()) else { return Ok(()) };
+    let account = PrivateKeySigner::from_bytes(&secret).map(|key| key.address());
+    if account.is_ok_and(|account| WELL_KNOWN.contains(&account)) {
+        return Ok(());
+    }
+    let variable =
+        format!("ENSHRINE_{}", flag.trim_start_matches('-').replace('-', "_").to_uppercase());
+    bail!(
+        "{flag}: a raw key on the command line is visible to all users of the machine: give it as {variable} in the \
+         environment, or a file"
+    )
+}

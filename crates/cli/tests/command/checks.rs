@@ -1,0 +1,209 @@
+//! Mistakes of operators: `enshrine node --check` names each, and a node does not start silently with one.
+
+use alloy_primitives::{Address, U256};
+use contracts::{Deployment, l2_chain_config, l2_genesis};
+use serde_json::{Value, json};
+use std::{
+    fs,
+    path::PathBuf,
+    process::{Command, Output},
+    thread::sleep,
+    time::Duration,
+};
+use testkit::{
+    Artifacts, ETHER, Key, NodeProcess, Patience, deploy_permissioned, rich, write_deployment,
+};
+use wire::ProtocolFork;
+
+const L2_CHAIN: u64 = 8_079;
+
+/// A rollup with a sequencing policy, and the files of its operator.
+struct Rollup {
+    l1: NodeProcess,
+    other_l1: NodeProcess,
+    folder: tempfile::TempDir,
+    deployment: Deployment,
+    advance: Key,
+    operator: Key,
+}
+
+fn devnet(flags: &[&str]) -> NodeProcess {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_enshrine"));
+    NodeProcess::start(command.args(["devnet", "--mainnet"]).args(flags)).unwrap()
+}
+
+impl Rollup {
+    fn new() -> Self {
+        let (l1, other_l1) = (devnet(&[]), devnet(&["--chain-id", "4242"]));
+        let [deployer, advance, operator] = ["deployer", "advance", "operator"].map(Key::named);
+        let head: Value = l1.client().request("eth_getBlockByNumber", ("latest", false)).unwrap();
+        let time = head["timestamp"].as_str().unwrap().trim_start_matches("0x");
+        let time = u64::from_str_radix(time, 16).unwrap();
+        let artifacts = Artifacts::load(&toolchain::progress_to_stderr).unwrap();
+        let predeploys = artifacts.predeploys().unwrap();
+        let mut genesis = l2_genesis(&predeploys, ProtocolFork::Osaka, 10_000_000, time);
+        genesis.config = l2_chain_config(L2_CHAIN, ProtocolFork::Osaka);
+        genesis.alloc.insert(operator.address(), rich(ETHER));
+        let folder = tempfile::tempdir().unwrap();
+        set_balance(&l1, deployer.address(), 1_000 * ETHER);
+        set_balance(&l1, advance.address(), 1_000 * ETHER);
+        let deployment =
+            deploy_permissioned(l1.client(), &deployer, genesis, advance.address()).unwrap();
+        Self { l1, other_l1, folder, deployment, advance, operator }
+    }
+
+    /// Flags of a sequencer with these keys and this deployment.
+    fn flags(&self, deployment: &Deployment, advance: &Key, operator: &Key) -> Vec<String> {
+        let file = write_deployment(deployment, self.folder.path()).unwrap();
+        let keys = self.keys(advance, operator);
+        let l1 = self.l1.client().url();
+        [
+            ["--role", "sequencer", "--deployment", &file.display().to_string()],
+            ["--l1", l1, "--l1-beacon", l1],
+            ["--advance-key", &keys, "--operator-key", &keys],
+        ]
+        .concat()
+        .iter()
+        .map(ToString::to_string)
+        .collect()
+    }
+
+    fn keys(&self, advance: &Key, operator: &Key) -> String {
+        let key = |key: &Key| json!({ "address": key.address(), "key": key.secret() });
+        let held = json!({ "advance": key(advance), "operator": key(operator) });
+        let path: PathBuf = self.folder.path().join("keys.json");
+        fs::write(&path, held.to_string()).unwrap();
+        path.display().to_string()
+    }
+
+    /// Flags without a mistake.
+    fn right(&self) -> Vec<String> {
+        self.flags(&self.deployment, &self.advance, &self.operator)
+    }
+}
+
+fn set_balance(l1: &NodeProcess, account: Address, wei: u128) {
+    let _: Value = l1.client().request("anvil_setBalance", (account, U256::from(wei))).unwrap();
+}
+
+fn node(flags: &[String], more: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_enshrine"));
+    command.arg("node").args(flags).args(more).output().unwrap()
+}
+
+/// Names and results of the checks that did not pass, with the exit code.
+fn mistakes(flags: &[String]) -> (i32, Vec<(String, String)>) {
+    let output = node(flags, &["--check", "--json"]);
+    let checks: Vec<Value> = serde_json::from_slice(&output.stdout).unwrap_or_else(|error| {
+        panic!("{error}: {}", String::from_utf8_lossy(&output.stderr));
+    });
+    let text = |check: &Value, key: &str| check[key].as_str().unwrap().to_owned();
+    let mut found = Vec::new();
+    for check in &checks {
+        let verdict = text(check, "verdict");
+        if verdict != "passed" {
+            for key in ["got", "expected", "advice"] {
+                assert!(!text(check, key).is_empty(), "{key} of {check}");
+            }
+            found.push((text(check, "name"), verdict));
+        }
+    }
+    (output.status.code().unwrap(), found)
+}
+
+fn replaced(flags: &[String], flag: &str, value: &str) -> Vec<String> {
+    let mut flags = flags.to_vec();
+    let at = flags.iter().position(|it| it == flag).unwrap();
+    value.clone_into(&mut flags[at + 1]);
+    flags
+}
+
+fn first(name: &str, outcome: &str) -> (String, String) {
+    (name.to_owned(), outcome.to_owned())
+}
+
+/// A check with these flags finds this mistake, and a node with them refuses to start and names it.
+fn refused(flags: &[String], name: &str) {
+    let (code, found) = mistakes(flags);
+    assert_eq!(code, 1);
+    assert!(found.contains(&first(name, "refused")), "{found:?}");
+    has_no_answer(flags, name);
+}
+
+/// Neither a check nor a node with these flags gets further than this error.
+fn has_no_answer(flags: &[String], expected: &str) {
+    let output = node(flags, &["--http-port", "0"]);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    assert!(said.contains(expected), "{expected} in {said}");
+}
+
+#[test]
+fn each_mistake_of_an_operator_is_named_and_what_makes_a_node_useless_refuses_to_start() {
+    let rollup = Rollup::new();
+    let Rollup { deployment, advance, operator, .. } = &rollup;
+    let other = rollup.other_l1.client().url();
+
+    let right = rollup.right();
+    assert_eq!(mistakes(&right), (0, Vec::new()));
+    has_no_answer(&replaced(&right, "--l1", other), "chain id 4242");
+    refused(&replaced(&right, "--l1-beacon", other), "consensus client");
+    refused(&rollup.flags(deployment, operator, advance), "sequencing policy");
+    let elsewhere = Deployment { rollup: deployment.forced, ..deployment.clone() };
+    assert_eq!(
+        node(&rollup.flags(&elsewhere, advance, operator), &["--check"]).status.code(),
+        Some(2)
+    );
+    let mut changed = deployment.clone();
+    changed.genesis.timestamp += 1;
+    has_no_answer(&rollup.flags(&changed, advance, operator), "another genesis");
+
+    // What may heal is a warning.
+    let stranger = Key::named("stranger");
+    set_balance(&rollup.l1, stranger.address(), 1_000 * ETHER);
+    let flags = rollup.flags(deployment, &stranger, operator);
+    assert_eq!(mistakes(&flags), (1, vec![first("sequencing policy", "warning")]));
+    let silent = replaced(&rollup.right(), "--l1-beacon", "http://127.0.0.1:1");
+    assert_eq!(mistakes(&silent), (1, vec![first("consensus client", "warning")]));
+    assert_eq!(mistakes(&rollup.right()), (0, Vec::new()));
+}
+
+#[test]
+fn a_missing_float_is_a_warning_of_health_until_it_is_there() {
+    let rollup = Rollup::new();
+    let account = rollup.advance.address();
+    set_balance(&rollup.l1, account, 0);
+    let flags = rollup.right();
+    assert_eq!(mistakes(&flags), (1, vec![first("float on L1", "warning")]));
+
+    let mut command = Command::new(env!("CARGO_BIN_EXE_enshrine"));
+    let node = NodeProcess::start_at("--http-port", command.arg("node").args(&flags)).unwrap();
+    let warnings = || {
+        let health = node.client().get("/health", None).ok()?;
+        let health: Value = serde_json::from_slice(&health).unwrap();
+        Some(health["warnings"].as_array().unwrap().clone())
+    };
+    until("the warning", || {
+        warnings()
+            .is_some_and(|it| it.len() == 1 && it[0].as_str().unwrap().starts_with("float on L1: "))
+    });
+    set_balance(&rollup.l1, account, 1_000 * ETHER);
+    until("no warning", || warnings().is_some_and(|it| it.is_empty()));
+    until("no warning in the metrics", || {
+        run_metrics(node.client().url()).contains("enshrine_rollup_check_warnings 0")
+    });
+}
+
+/// Returns the metrics of a node.
+fn run_metrics(url: &str) -> String {
+    let output = Command::new("curl").args(["-s", &format!("{url}/metrics")]).output().unwrap();
+    String::from_utf8(output.stdout).unwrap()
+}
+
+fn until(what: &str, mut holds: impl FnMut() -> bool) {
+    let patience = Patience::begin();
+    while !holds() {
+        assert!(patience.lasts(), "{what} does not come");
+        sleep(Duration::from_millis(50));
+    }
+}

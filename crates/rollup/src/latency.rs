@@ -1,0 +1,174 @@
+//! Time from the acceptance of a transaction to its block, and from there to L1.
+
+use crate::rpc_methods::Shared;
+use alloy_primitives::{B256, map::B256Map};
+use chain::Block;
+use node::Event;
+use rpc::{Latency, Telemetry};
+use std::{
+    collections::{BTreeMap, VecDeque},
+    sync::{Arc, Weak, atomic::Ordering},
+    time::{Duration, Instant},
+};
+use tokio::{
+    sync::broadcast::{Receiver, error::RecvError},
+    time::{MissedTickBehavior, interval},
+};
+
+/// Interval at which the progress on L1 is compared with the sealed blocks.
+const INTERVAL: Duration = Duration::from_millis(50);
+/// Most transactions whose time of acceptance is remembered: more than a pool holds by default.
+const MAX_ACCEPTED: usize = 1 << 16;
+/// Most blocks that are remembered.
+const MAX_SEALED: usize = 1 << 14;
+
+/// Histograms of a sequencer.
+#[derive(Debug, Clone)]
+pub(crate) struct Latencies {
+    sealed: Latency,
+    posted: Latency,
+    safe: Latency,
+}
+
+impl Latencies {
+    /// Registers the histograms.
+    pub(crate) fn new(telemetry: &mut Telemetry) -> Self {
+        Self {
+            sealed: telemetry.latency(
+                "rollup_accepted_to_sealed_seconds",
+                "Time from the moment a transaction could go into a block to its block",
+            ),
+            posted: telemetry.latency(
+                "rollup_sealed_to_posted_seconds",
+                "Time from a block to the L1 transaction that carries it",
+            ),
+            safe: telemetry.latency(
+                "rollup_posted_to_safe_seconds",
+                "Time from the L1 transaction with a block to an L1 block that has taken it",
+            ),
+        }
+    }
+}
+
+/// A block of this node on its way to L1.
+#[derive(Debug)]
+struct Sealed {
+    at: Instant,
+    posted: Option<Instant>,
+}
+
+/// Transactions and blocks on their way.
+#[derive(Debug)]
+pub(crate) struct LatencyTracker {
+    latencies: Latencies,
+    accepted: B256Map<Instant>,
+    /// Hashes of accepted transactions, oldest first, some of which have left `accepted`.
+    order: VecDeque<B256>,
+    sealed: BTreeMap<u64, Sealed>,
+}
+
+impl LatencyTracker {
+    pub(crate) fn new(latencies: Latencies) -> Self {
+        let (accepted, order) = (B256Map::default(), VecDeque::new());
+        Self { latencies, accepted, order, sealed: BTreeMap::new() }
+    }
+
+    /// Follows the events of a node until the node is gone.
+    pub(crate) async fn run(mut self, mut events: Receiver<Event>, shared: Weak<Shared>) {
+        let mut ticks = interval(INTERVAL);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                event = events.recv() => match event {
+                    Ok(event) => {
+                        let Some(shared) = shared.upgrade() else { return };
+                        self.take(event, shared.makes_blocks.load(Ordering::Relaxed));
+                    }
+                    Err(RecvError::Lagged(_)) => {}
+                    Err(RecvError::Closed) => return,
+                },
+                _ = ticks.tick() => {
+                    let Some(shared) = shared.upgrade() else { return };
+                    let (safe, posted) = {
+                        let status = shared.status.lock();
+                        let submitter = status.submitter.as_ref();
+                        (status.safe_head.number, submitter.and_then(|it| it.posted_head))
+                    };
+                    self.progress(Instant::now(), safe, posted.unwrap_or_default());
+                }
+            }
+        }
+    }
+
+    fn take(&mut self, event: Event, is_sequencer: bool) {
+        let now = Instant::now();
+        match event {
+            Event::Pooled(transaction) => {
+                self.accept(*transaction.recovered.transaction.hash(), now);
+            }
+            Event::Head { removed, added } => {
+                for block in removed {
+                    self.sealed.remove(&block.header.number);
+                }
+                for block in added {
+                    self.seal(&block, now, is_sequencer);
+                }
+            }
+        }
+    }
+
+    fn accept(&mut self, hash: B256, now: Instant) {
+        if self.accepted.contains_key(&hash) {
+            return;
+        }
+        if self.order.len() >= MAX_ACCEPTED
+            && let Some(oldest) = self.order.pop_front()
+        {
+            self.accepted.remove(&oldest);
+        }
+        self.accepted.insert(hash, now);
+        self.order.push_back(hash);
+    }
+
+    fn seal(&mut self, block: &Block, now: Instant, is_sequencer: bool) {
+        for transaction in &block.transactions {
+            if let Some(at) = self.accepted.remove(transaction.hash())
+                && is_sequencer
+            {
+                self.latencies.sealed.observe(now - at);
+            }
+        }
+        if is_sequencer {
+            self.sealed.insert(block.header.number, Sealed { at: now, posted: None });
+            if self.sealed.len() > MAX_SEALED {
+                self.sealed.pop_first();
+            }
+        }
+    }
+
+    /// Takes note of the newest block that L1 has, and the newest in a transaction to L1. L1 may take a block between
+    /// two calls: then it was posted by now, too.
+    fn progress(&mut self, now: Instant, safe: u64, posted: u64) {
+        for (_, sealed) in self.sealed.range_mut(..=posted.max(safe)) {
+            if sealed.posted.is_none() {
+                sealed.posted = Some(now);
+                self.latencies.posted.observe(now - sealed.at);
+            }
+        }
+        while let Some(first) = self.sealed.first_entry()
+            && *first.key() <= safe
+        {
+            let posted = first.remove().posted.unwrap_or(now);
+            self.latencies.safe.observe(now - posted);
+        }
+    }
+}
+
+/// Starts to measure a node; the task ends with the node.
+pub(crate) fn start(
+    latencies: Latencies,
+    events: Receiver<Event>,
+    shared: &Arc<Shared>,
+) -> tokio::task::JoinHandle<()> {
+    tokio::spawn(LatencyTracker::new(latencies).run(events, Arc::downgrade(shared)))
+}

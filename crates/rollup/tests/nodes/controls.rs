@@ -1,0 +1,108 @@
+//! Switches of an operator, and the times that a node measures.
+
+use crate::support::{World, is_settled, provider_of, signed_with, until};
+use alloy_eips::Encodable2718 as _;
+use alloy_primitives::{Address, B256, Bytes, U256};
+use alloy_provider::{Provider as _, RootProvider};
+use enshrine_rollup::{Role, RollupNode};
+use eyre::Result;
+use serde_json::{Value, json};
+use std::{path::Path, time::Duration};
+use testkit::{ETHER, Key, rich};
+
+async fn start(world: &World, folder: &Path) -> Result<(RollupNode, RootProvider)> {
+    let mut config = world.config(Role::Sequencer(Box::new(world.sequencer_config()?)));
+    config.data_dir = Some(folder.to_owned());
+    config.admin = Some("127.0.0.1:0".parse()?);
+    let node = RollupNode::start(config).await?;
+    let admin = format!("http://{}", node.admin_address().unwrap());
+    until("L1", &node, || async { Ok(node.status().synced) }).await?;
+    Ok((node, RootProvider::new_http(admin.parse()?)))
+}
+
+async fn health(node: &RollupNode) -> Result<Value> {
+    let url = format!("http://{}/health", node.server().addresses()[0]);
+    Ok(serde_json::from_str(&reqwest::get(url).await?.text().await?)?)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_operator_stops_and_starts_sealing_and_posting_and_a_restart_keeps_the_decision()
+-> Result<()> {
+    let (world, folder) = (World::new().await?, tempfile::tempdir()?);
+    let (node, admin) = start(&world, folder.path()).await?;
+    let head = |node: &RollupNode| node.status().unsafe_head.number;
+    let to = Address::repeat_byte(0xb0);
+    let all = json!({ "sealing": true, "posting": true });
+    assert_eq!(admin.raw_request::<_, Value>("admin_status".into(), ()).await?, all);
+
+    let answer: Value = admin.raw_request("admin_stopPosting".into(), ()).await?;
+    assert_eq!(answer, json!({ "sealing": true, "posting": false }));
+    for block in 1..=3 {
+        world.deposit(to, U256::ONE).await?;
+        until("a block", &node, || async { Ok(head(&node) >= block) }).await?;
+    }
+    // Three intervals of submission have passed or not: nothing is on its way.
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let status = node.status();
+    assert_eq!((status.safe_head.number, status.posting), (0, false));
+    assert_eq!(status.submitter.map(|it| it.transactions_in_flight), Some(0));
+    assert_eq!(health(&node).await?["posting"], false);
+    let _: Value = admin.raw_request("admin_startPosting".into(), ()).await?;
+    until("the blocks on L1", &node, || async { Ok(is_settled(&node)) }).await?;
+
+    // Public users do not know the methods.
+    let public = provider_of(&node)?;
+    let refused = public.raw_request::<_, Value>("admin_stopSealing".into(), ()).await.unwrap_err();
+    assert_eq!(refused.as_error_resp().map(|it| it.code), Some(-32_601));
+
+    let _: Value = admin.raw_request("admin_stopSealing".into(), ()).await?;
+    let before = head(&node);
+    let l1_block = world.deposit(to, U256::ONE).await?.block_number.unwrap();
+    let has_read =
+        |node: &RollupNode| node.status().l1_head.is_some_and(|it| it.number >= l1_block);
+    until("the deposit", &node, || async { Ok(has_read(&node)) }).await?;
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert_eq!(head(&node), before);
+    node.stop().await;
+
+    let (node, admin) = start(&world, folder.path()).await?;
+    assert!(!node.status().sealing && node.status().posting);
+    assert_eq!(health(&node).await?["sealing"], false);
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert_eq!(head(&node), before);
+    let answer: Value = admin.raw_request("admin_startSealing".into(), ()).await?;
+    assert_eq!(answer, all);
+    until("the deposit on the L2", &node, || async {
+        Ok(head(&node) > before && is_settled(&node))
+    })
+    .await?;
+    assert_eq!(provider_of(&node)?.get_balance(to).await?, U256::from(4));
+    node.stop().await;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_transaction_moves_the_three_histograms_of_its_way_to_l1() -> Result<()> {
+    let alice = Key::named("alice");
+    let world = World::with(vec![(alice.address(), rich(ETHER))]).await?;
+    let node = world.sequencer().await?;
+    let url = format!("http://{}/metrics", node.server().addresses()[0]);
+    let counts = || async {
+        let metrics = reqwest::get(&url).await?.text().await?;
+        let count = |name: &str| {
+            let name = format!("enshrine_rollup_{name}_seconds_count ");
+            let value = metrics.lines().find_map(|line| line.strip_prefix(&name));
+            value.and_then(|value| value.parse::<u64>().ok())
+        };
+        let names = ["accepted_to_sealed", "sealed_to_posted", "posted_to_safe"];
+        Ok::<_, eyre::Report>(names.map(|name| count(name).unwrap()))
+    };
+    assert_eq!(counts().await?, [0; 3]);
+    let to = Address::repeat_byte(0xb0);
+    let raw = signed_with(&alice, 0, to, 1, Bytes::new(), 21_000).encoded_2718();
+    let l2 = provider_of(&node)?;
+    let _: B256 = l2.raw_request("eth_sendRawTransaction".into(), (Bytes::from(raw),)).await?;
+    until("the times", &node, || async { Ok(counts().await? == [1; 3]) }).await?;
+    node.stop().await;
+    Ok(())
+}
