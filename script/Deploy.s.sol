@@ -72,8 +72,26 @@ contract Deploy is RollupPlan {
         Plan memory plan = read(config, msg.sender);
         tellOfExecute();
         _verify(plan);
+        _requireFile(plan);
         _tellOfForks(plan);
         console.log("all is deployed and as configured; rollup", plan.rollup);
+    }
+
+    /// @dev Compares the deployment file, if it exists, with the plan: nodes take the genesis from there. The state below
+    /// the root is for `enshrine verify`, which executes no contract and needs the whole genesis.
+    function _requireFile(Plan memory plan) internal view {
+        if (!vm.exists(plan.file)) return;
+        string memory json = vm.readFile(plan.file);
+        _requireLink("rollup of the file", vm.parseJsonAddress(json, ".rollup"), plan.rollup);
+        bytes32 got = vm.parseJsonBytes32(json, ".genesisHash");
+        if (got != plan.genesis.blockHash) {
+            revert GenesisMismatch("block hash of the file", got, plan.genesis.blockHash);
+        }
+        got = vm.parseJsonBytes32(json, ".genesisStateRoot");
+        if (got != plan.genesis.stateRoot) {
+            revert GenesisMismatch("state root of the file", got, plan.genesis.stateRoot);
+        }
+        console.log("check the state of the genesis: enshrine verify", plan.file);
     }
 
     /// @dev Says what the next fork of L1 does to the rollup.

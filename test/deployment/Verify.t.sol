@@ -42,6 +42,10 @@ contract Certifier is Deploy {
         _verify(plan);
     }
 
+    function compareFile(Plan calldata plan) external view {
+        _requireFile(plan);
+    }
+
     function isExecute(bytes calldata answer) external pure returns (bool) {
         return _isExecute(answer);
     }
@@ -556,6 +560,34 @@ contract VerifyTest is RollupParts {
         certifier.dry(false);
         certifier.write(other);
         assertEq(vm.parseJsonAddress(vm.readFile(p.file), ".rollup"), other.rollup);
+        vm.removeDir(folder, true);
+    }
+
+    /// @dev Nodes take the genesis from the file, so a file of another first block is another rollup.
+    function test_a_deployment_file_of_another_hash_is_refused() public {
+        Deploy.Plan memory p = plan();
+        string memory folder = "cache/verify-file";
+        p.file = string.concat(folder, "/deployment.json");
+        if (vm.exists(folder)) vm.removeDir(folder, true);
+        certifier.compareFile(p);
+        certifier.write(p);
+        certifier.compareFile(p);
+        bytes32 other = keccak256("other");
+        string[2] memory keys = [".genesisHash", ".genesisStateRoot"];
+        bytes32[2] memory right = [p.genesis.blockHash, p.genesis.stateRoot];
+        string[2] memory names = ["block hash of the file", "state root of the file"];
+        for (uint256 i = 0; i < 2; ++i) {
+            vm.writeJson(quoted(abi.encode(other)), p.file, keys[i]);
+            vm.expectRevert(
+                abi.encodeWithSelector(Deploy.GenesisMismatch.selector, names[i], other, right[i])
+            );
+            certifier.compareFile(p);
+            vm.writeJson(quoted(abi.encode(right[i])), p.file, keys[i]);
+            certifier.compareFile(p);
+        }
+        vm.writeJson("\"0x00000000000000000000000000000000000000aa\"", p.file, ".rollup");
+        vm.expectPartialRevert(Deploy.LinkMismatch.selector);
+        certifier.compareFile(p);
         vm.removeDir(folder, true);
     }
 

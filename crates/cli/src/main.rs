@@ -54,6 +54,11 @@ enum Command {
     Node(Box<rollup::node::Arguments>),
     /// Show the first block that a genesis file gives: hash, state root, header.
     Genesis(rollup::genesis::Arguments),
+    /// Check the genesis of a rollup: state root and hash, codes and storage of the predeploys, and every other
+    /// balance and code.
+    ///
+    /// Exits with 1 if the genesis has anything that a new L2 does not have and no flag allows.
+    Verify(rollup::verify::Arguments),
     /// Make the calldata that claims a message of the L2 on L1.
     Prove(rollup::prove::Arguments),
     /// Make the calldata of what is sent to a rollup's contracts on L1.
@@ -73,6 +78,7 @@ fn main() -> ExitCode {
         Command::Init(arguments) => rollup::init::run(&arguments),
         Command::Node(arguments) => rollup::node::run(&arguments),
         Command::Genesis(arguments) => rollup::genesis::run(&arguments),
+        Command::Verify(arguments) => rollup::verify::run(&arguments),
         Command::Prove(arguments) => rollup::prove::run(&arguments),
         Command::Calldata(command) => rollup::calldata::run(&command),
         Command::Completions(arguments) => completions::run(&arguments),

@@ -12,6 +12,7 @@ pub mod capacity;
 mod config;
 mod deployment;
 mod genesis;
+mod genesis_check;
 pub mod kept;
 mod messages;
 pub mod posting;
@@ -23,5 +24,6 @@ pub use genesis::{
     L1_ANCHOR, L2_MESSENGER, PREMINT, Predeploys, l2_chain_config, l2_chain_config_following,
     l2_genesis,
 };
+pub use genesis_check::{GenesisAllowance, GenesisFinding, check_genesis, unbacked_ether};
 pub use messages::{Anchor, Message, extend, kept_slot, pack, sent_in, sent_slot};
 pub use proofs::message_proof;

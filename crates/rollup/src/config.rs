@@ -86,6 +86,8 @@ pub struct EngineConfig {
 pub struct Config {
     /// The deployment file.
     pub deployment: PathBuf,
+    /// Start although the genesis has other protocol contracts than those that the node was built with.
+    pub allow_altered_genesis: bool,
     /// URLs of L1 nodes. With several, the next one is asked when one fails, and a header is taken if more than half of
     /// those that answer have it.
     pub l1: Vec<String>,

@@ -21,7 +21,7 @@ use alloy_eips::BlockNumberOrTag;
 use alloy_primitives::B256;
 use alloy_provider::Provider as _;
 use chain::{Chain, ChainConfig, DiskOptions, spec_of};
-use contracts::{Deployment, posting::L1Limits};
+use contracts::{Deployment, GenesisAllowance, GenesisFinding, posting::L1Limits};
 use engine::{Driver, Engine, EngineServer, RunningDriver};
 use execute::Rules as ExecuteRules;
 use futures_util::future::BoxFuture;
@@ -91,6 +91,7 @@ impl RollupNode {
     async fn open(mut config: Config) -> Result<Self, RollupError> {
         admin::check(config.admin)?;
         let deployment = Deployment::read(&config.deployment)?;
+        check_genesis(&deployment, config.allow_altered_genesis)?;
         let (l1, timeout) = (config.l1.clone(), config.l1_timeout);
         let has_beacon = !config.l1_beacon.is_empty();
         let beacon = || BlobClient::new(&config.l1_beacon, timeout);
@@ -488,6 +489,25 @@ fn gas_limit(client: &L1Client) -> Result<Option<u64>, L1Error> {
     let latest = BlockNumberOrTag::Latest;
     let block = client.inner().wait(async move { provider.get_block_by_number(latest).await })?;
     Ok(block.map(|block| block.header.gas_limit))
+}
+
+/// Refuses a genesis with other protocol contracts, and warns of ETH and code that a new L2 does not have.
+fn check_genesis(deployment: &Deployment, allow_altered: bool) -> Result<(), RollupError> {
+    let (protocol, other): (Vec<_>, Vec<_>) =
+        contracts::check_genesis(&deployment.genesis, &GenesisAllowance::default())
+            .into_iter()
+            .partition(GenesisFinding::is_protocol);
+    for finding in &other {
+        tracing::warn!(%finding, "genesis of the L2 has more than a new L2");
+    }
+    let findings = protocol.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
+    if protocol.is_empty() || allow_altered {
+        if !findings.is_empty() {
+            tracing::warn!(findings, "genesis of the L2 has other protocol contracts");
+        }
+        return Ok(());
+    }
+    Err(RollupError::AlteredGenesis { findings })
 }
 
 fn open_chain(config: &Config, deployment: &Deployment) -> Result<Chain, RollupError> {

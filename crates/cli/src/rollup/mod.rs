@@ -9,6 +9,7 @@ mod meaning;
 pub(crate) mod node;
 mod plan;
 pub(crate) mod prove;
+pub(crate) mod verify;
 
 use alloy_json_rpc::{RpcError, RpcRecv, RpcSend};
 use alloy_primitives::{Address, Bytes, U64};

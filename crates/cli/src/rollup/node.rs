@@ -79,6 +79,9 @@ struct Values {
     /// The deployment file.
     #[arg(long, value_name = "FILE")]
     deployment: Option<PathBuf>,
+    /// Start although the genesis has other protocol contracts than this build, which may empty the escrow on L1.
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true")]
+    allow_altered_genesis: Option<bool>,
     /// Folder of the chain; without it, the chain is kept in memory.
     #[arg(long, value_name = "DIR")]
     data_dir: Option<PathBuf>,
@@ -388,6 +391,7 @@ impl Values {
             operator_address: Some(Address::ZERO),
             pool_local: Some(Vec::new()),
             allow_unprotected: Some(false),
+            allow_altered_genesis: Some(false),
             sequencer: text(),
             admin_addr: address,
             engine_addr: address,
@@ -580,6 +584,7 @@ impl Values {
         let schedule = schedule.parse::<GasSchedule>().wrap_err("--l1-execute-gas")?;
         Ok(Config {
             deployment: given("--deployment", self.deployment)?,
+            allow_altered_genesis: self.allow_altered_genesis.unwrap_or_default(),
             l1: urls(&given("--l1", self.l1)?),
             l1_beacon: self.l1_beacon.as_deref().map(urls).unwrap_or_default(),
             l1_timeout: Duration::from_secs(30),

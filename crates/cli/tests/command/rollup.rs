@@ -219,6 +219,60 @@ fn what_init_makes_is_deployed_and_read_back_with_the_genesis_in_it() {
     }
 }
 
+/// Alters the genesis in a deployment file, and hash and state root in the file with it.
+fn alter(file: &Path, alteration: impl FnOnce(&mut Value)) {
+    let mut deployment: Value = serde_json::from_str(&fs::read_to_string(file).unwrap()).unwrap();
+    alteration(&mut deployment["genesis"]["alloc"]);
+    fs::write(file, deployment.to_string()).unwrap();
+    let first = json_of(&["genesis", file.to_str().unwrap()]);
+    deployment["genesisHash"] = first["blockHash"].clone();
+    deployment["genesisStateRoot"] = first["stateRoot"].clone();
+    fs::write(file, deployment.to_string()).unwrap();
+}
+
+#[test]
+fn verify_refuses_a_premine_another_messenger_and_one_more_slot_of_it() {
+    let l1 = L1::new("verify");
+    let (folder, _) = l1.rollup("rollup", &["--operator-float", "0"]);
+    let file = path(&folder, "deployment.json");
+    let with_l1 = ["verify", &file, "--l1", l1.url()];
+    let told = json_of(&with_l1);
+    assert_eq!((&told["valid"], &told["comparedWithL1"]), (&json!(true), &json!(true)));
+    assert_eq!(told["unbackedWei"], "0");
+    assert!(run(&["verify", &file]).contains("All checks passed."));
+
+    let original = fs::read_to_string(&file).unwrap();
+    let messenger = L2_MESSENGER.to_string().to_lowercase();
+    let alice = Address::repeat_byte(0xa1).to_string().to_lowercase();
+    let (allowed, too_little) = (format!("{alice}=1000"), format!("{alice}=999"));
+    let slot = json!({ B256::with_last_byte(9).to_string(): B256::with_last_byte(1) });
+    for (name, who, field, value) in [
+        ("premine", &alice, "balance", json!("0x3e8")),
+        ("code", &messenger, "code", json!("0x00")),
+        ("slot", &messenger, "storage", slot),
+    ] {
+        fs::write(&file, &original).unwrap();
+        alter(Path::new(&file), |alloc| {
+            if alloc[who].is_null() {
+                alloc[who] = json!({ "balance": "0x0" });
+            }
+            alloc[who][field] = value;
+        });
+        let said = refuse(&["verify", &file]).to_lowercase();
+        assert!(said.contains(who), "{name}: {said}");
+        // The file agrees with itself, and the contract on L1 has another hash.
+        let said = refuse(&[&with_l1[..], &["--allow-balance", &allowed]].concat());
+        assert!(said.contains("started from another block"), "{name}: {said}");
+        let allow = |most| ["verify", &file, "--allow-balance", most];
+        if name == "premine" {
+            assert!(run(&allow(&allowed)).contains("1000 wei outside"));
+            assert!(refuse(&allow(&too_little)).to_lowercase().contains(&allowed));
+        } else {
+            assert!(refuse(&allow(&allowed)).to_lowercase().contains(&messenger));
+        }
+    }
+}
+
 /// An L2 that is a devnet with nothing but a rollup's genesis, and the key that has ether there.
 fn bare_l2(folder: &Path) -> (NodeProcess, Key) {
     let keys = fs::read_to_string(folder.join("keys.json")).unwrap();

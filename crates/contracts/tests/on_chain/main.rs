@@ -4,6 +4,7 @@ mod constants;
 mod deployment;
 mod devnets;
 mod genesis;
+mod genesis_check;
 mod harness;
 mod libraries;
 mod scripts;

@@ -40,7 +40,7 @@ impl SmallWeb3Signer {
             for stream in listener.incoming().flatten() {
                 let (key, mode, signed) =
                     (key.clone(), Arc::clone(&its_mode), Arc::clone(&its_signed));
-                // Whoever asks may have gone away.
+                // The client may have gone away.
                 thread::spawn(move || serve(stream, &key, &mode, &signed).unwrap_or_default());
             }
         });

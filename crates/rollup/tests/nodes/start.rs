@@ -2,10 +2,11 @@
 
 use crate::support::{World, provider_of, signed_with};
 use alloy_eips::eip2718::Encodable2718 as _;
-use alloy_primitives::{Address, Bytes, hex};
+use alloy_primitives::{Address, B256, Bytes, hex};
 use alloy_provider::Provider as _;
-use enshrine_rollup::{Config, Role, RollupNode};
-use eyre::{OptionExt as _, Result, ensure};
+use contracts::{L2_MESSENGER, Predeploys, l2_genesis};
+use enshrine_rollup::{Config, Role, RollupError, RollupNode};
+use eyre::{OptionExt as _, Result, bail, ensure};
 use std::{
     fs::{self, OpenOptions},
     io::{self, Read as _, Write as _},
@@ -17,6 +18,7 @@ use std::{
 };
 use tempfile::TempDir;
 use testkit::{ETHER, Key, Patience, rich};
+use wire::ProtocolFork;
 
 /// Transactions in the pool's file, so that reading it takes a while.
 const WAITING: u64 = 600;
@@ -120,5 +122,27 @@ async fn what_is_acknowledged_as_early_as_the_port_accepts_is_in_the_pools_file(
     let waiting = node.node().read(|node| node.pool.len());
     ensure!(waiting as u64 == WAITING + 20, "{waiting}");
     node.stop().await;
+    Ok(())
+}
+
+/// The code of the messenger decides who gets the escrow, and no follower could tell from the blocks.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_refuses_a_genesis_with_another_messenger_unless_a_flag_allows_it() -> Result<()> {
+    let mut messenger = l2_genesis(&Predeploys::built_in(), ProtocolFork::Osaka, 10_000_000, 0)
+        .alloc
+        .remove(&L2_MESSENGER)
+        .ok_or_eyre("a new L2 has a messenger")?;
+    messenger.storage = Some([(B256::with_last_byte(4), B256::with_last_byte(1))].into());
+    // A premine is a warning: only its deployers can say if it is meant.
+    let world = World::with(vec![(Key::named("alice").address(), rich(ETHER))]).await?;
+    RollupNode::start(world.config(Role::Follower { sequencer: None })).await?.stop().await;
+
+    let world = World::with(vec![(L2_MESSENGER, messenger)]).await?;
+    let mut config = world.config(Role::Follower { sequencer: None });
+    let refused = RollupNode::start(config.clone()).await;
+    let Err(RollupError::AlteredGenesis { findings }) = refused else { bail!("it starts") };
+    ensure!(findings.contains(&L2_MESSENGER.to_string()) && findings.contains("storage"), findings);
+    config.allow_altered_genesis = true;
+    RollupNode::start(config).await?.stop().await;
     Ok(())
 }

@@ -147,6 +147,7 @@ impl World {
     pub(crate) fn config(&self, role: Role) -> Config {
         Config {
             deployment: self.deployment(),
+            allow_altered_genesis: false,
             l1: vec![self.l1.endpoint()],
             l1_beacon: Vec::new(),
             l1_timeout: Duration::from_secs(10),

@@ -1,0 +1,139 @@
+//! `enshrine verify`.
+
+use super::Node;
+use crate::output::{complain, say};
+use alloy_primitives::{Address, B256, U64, U256};
+use alloy_rpc_types_eth::Log;
+use alloy_sol_types::SolEvent as _;
+use clap::Args;
+use contracts::{
+    Deployment, GenesisAllowance,
+    bindings::INativeRollup::{BlockAdded, CHAIN_IDCall, blockHashCall, headCall, stateRootAtCall},
+    check_genesis, unbacked_ether,
+};
+use eyre::{OptionExt as _, Result, WrapErr as _, ensure};
+use serde_json::json;
+use std::{path::PathBuf, process::ExitCode};
+
+#[derive(Debug, Args)]
+pub(crate) struct Arguments {
+    /// The deployment file, with the genesis in it or in genesis.json beside it.
+    #[arg(value_name = "DEPLOYMENT")]
+    file: PathBuf,
+
+    /// JSON-RPC address of L1: then the first block is also compared with that of the rollup contract.
+    #[arg(long, value_name = "URL")]
+    l1: Option<String>,
+
+    /// An account that may have so much ETH at genesis, at most. No deposit on L1 backs it.
+    #[arg(long, value_name = "ADDRESS=WEI", value_parser = parse_pair::<U256>)]
+    allow_balance: Vec<(Address, U256)>,
+
+    /// An account that may have the code with this hash at genesis, and any storage.
+    #[arg(long, value_name = "ADDRESS=HASH", value_parser = parse_pair::<B256>)]
+    allow_code: Vec<(Address, B256)>,
+
+    /// JSON instead of text.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Parses `ADDRESS=VALUE`.
+fn parse_pair<T: core::str::FromStr>(text: &str) -> Result<(Address, T), String> {
+    let (address, value) = text.split_once('=').ok_or("expected ADDRESS=VALUE")?;
+    let address = address.parse().map_err(|_| format!("{address} is not an address"))?;
+    let value = value.parse().map_err(|_| format!("{value} is not a value of this flag"))?;
+    Ok((address, value))
+}
+
+pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
+    // Compares the genesis with the state root and the hash in the file.
+    let deployment = Deployment::read(&arguments.file)?;
+    if let Some(url) = &arguments.l1 {
+        compare_with_l1(url, &deployment)?;
+    }
+    let allowance = GenesisAllowance {
+        balances: arguments.allow_balance.iter().copied().collect(),
+        codes: arguments.allow_code.iter().copied().collect(),
+    };
+    let genesis = &deployment.genesis;
+    let findings = check_genesis(genesis, &allowance);
+    let unbacked = unbacked_ether(genesis);
+    if arguments.json {
+        let document = json!({
+            "valid": findings.is_empty(),
+            "genesisHash": deployment.genesis_hash,
+            "genesisStateRoot": deployment.genesis_state_root,
+            "comparedWithL1": arguments.l1.is_some(),
+            "accounts": genesis.alloc.len(),
+            "unbackedWei": unbacked.to_string(),
+            "findings": findings.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        });
+        say!("{}", serde_json::to_string_pretty(&document)?);
+    } else {
+        say!("genesis     {}", deployment.genesis_hash);
+        say!("state root  {}", deployment.genesis_state_root);
+        say!("accounts    {}", genesis.alloc.len());
+        say!("unbacked    {unbacked} wei outside L2Messenger");
+        for finding in &findings {
+            complain(format_args!("{finding}"));
+        }
+        if findings.is_empty() {
+            say!("All checks passed.");
+            if arguments.l1.is_none() {
+                say!("L1 was not asked: give --l1 to compare with the rollup contract.");
+            }
+        }
+    }
+    Ok(if findings.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Compares the first block with that of the contract on L1.
+///
+/// The contract keeps the hash of its newest block only, and state roots for 8,191 blocks. The event of its
+/// constructor is there for good.
+fn compare_with_l1(url: &str, deployment: &Deployment) -> Result<()> {
+    let l1 = Node::connect("L1", url, Some(deployment.l1_chain_id))?;
+    let rollup = deployment.rollup;
+    let chain_id = l1.call(rollup, &CHAIN_IDCall {})?;
+    ensure!(
+        chain_id == deployment.l2_chain_id,
+        "the rollup at {rollup} has chain id {chain_id}, expected {}",
+        deployment.l2_chain_id
+    );
+    let first = deployment.genesis.number.unwrap_or_default();
+    let (hash, root) = match l1.call(rollup, &headCall {})?.number {
+        head if head == first => {
+            let root = l1.call(rollup, &stateRootAtCall { number: first })?;
+            (l1.call(rollup, &blockHashCall {})?, root)
+        }
+        _ => started_at(&l1, deployment, first)?,
+    };
+    for (name, got, expected) in [
+        ("block hash", hash, deployment.genesis_hash),
+        ("state root", root, deployment.genesis_state_root),
+    ] {
+        ensure!(
+            got == expected,
+            "the rollup at {rollup} started from another block: {name} {got}, expected {expected} of the \
+             deployment file"
+        );
+    }
+    Ok(())
+}
+
+/// Reads hash and state root of the first block from the event of the constructor.
+fn started_at(l1: &Node, deployment: &Deployment, first: u64) -> Result<(B256, B256)> {
+    let filter = json!([{
+        "address": deployment.rollup,
+        "fromBlock": U64::from(deployment.l1_block),
+        "toBlock": "latest",
+        "topics": [BlockAdded::SIGNATURE_HASH, B256::from(U256::from(first))],
+    }]);
+    let logs: Vec<Log> = l1.request("eth_getLogs", filter)?;
+    let log = logs
+        .first()
+        .ok_or_eyre("L1 has no event of the rollup's first block: ask an archive node")?;
+    let event = BlockAdded::decode_log(&log.inner).wrap_err("event of the rollup's first block")?;
+    Ok((event.blockHash, event.stateRoot))
+}
