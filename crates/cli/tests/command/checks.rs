@@ -5,6 +5,8 @@ use contracts::{Deployment, l2_chain_config, l2_genesis};
 use serde_json::{Value, json};
 use std::{
     fs,
+    io::{Read as _, Write as _},
+    net::TcpStream,
     path::PathBuf,
     process::{Command, Output},
     thread::sleep,
@@ -190,14 +192,19 @@ fn a_missing_float_is_a_warning_of_health_until_it_is_there() {
     set_balance(&rollup.l1, account, 1_000 * ETHER);
     until("no warning", || warnings().is_some_and(|it| it.is_empty()));
     until("no warning in the metrics", || {
-        run_metrics(node.client().url()).contains("enshrine_rollup_check_warnings 0")
+        metrics(node.client().url()).contains("enshrine_rollup_check_warnings 0")
     });
 }
 
-/// Returns the metrics of a node.
-fn run_metrics(url: &str) -> String {
-    let output = Command::new("curl").args(["-s", &format!("{url}/metrics")]).output().unwrap();
-    String::from_utf8(output.stdout).unwrap()
+/// Returns the metrics of a node, which are text.
+fn metrics(url: &str) -> String {
+    let address = url.trim_start_matches("http://").trim_end_matches('/');
+    let mut stream = TcpStream::connect(address).unwrap();
+    let request = format!("GET /metrics HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer
 }
 
 fn until(what: &str, mut holds: impl FnMut() -> bool) {
