@@ -5,7 +5,7 @@
 
 use crate::{
     Config, L1Client, L1Error, Role, RollupError, Rules, SequencerConfig, Signer, SignerError,
-    l1::BlobClient,
+    l1::{BeaconFacts, BlobClient},
     sync::{self, Admission},
 };
 use alloy_eips::BlockNumberOrTag;
@@ -238,7 +238,11 @@ pub(crate) fn of_beacon(
     let Some(head) = client.header(BlockNumberOrTag::Latest)? else { return Ok(Vec::new()) };
     let (time, chain) = (head.header.timestamp, deployment.l1_chain_id);
     let expected = format!("slots in which L1's block of {time} s begins one, of chain {chain}");
-    let checks = blobs.facts().into_iter().map(|(url, facts)| match facts {
+    let facts = blobs.facts();
+    let is_other = |facts: &BeaconFacts| facts.chain_id.is_some_and(|got| got != chain);
+    // A client of another L1 is a mistake that does not heal; but one of several only gives fewer blobs.
+    let has_none = facts.iter().all(|(_, facts)| facts.as_ref().is_ok_and(is_other));
+    let checks = facts.into_iter().map(|(url, facts)| match facts {
         Err(error) => {
             let check = Check::passed(name, format!("{url}: {error}"), expected.clone());
             let advice = "blocks in blobs cannot be read before it answers; check --l1-beacon";
@@ -253,11 +257,18 @@ pub(crate) fn of_beacon(
             let check = Check::passed(name, got, expected.clone());
             let since = time.checked_sub(facts.genesis_time);
             let is_aligned = since.is_some_and(|since| since % facts.seconds_per_slot == 0);
-            match is_aligned && facts.chain_id.is_none_or(|got| got == chain) {
+            if is_other(&facts) {
+                let verdict = if has_none { Verdict::Refused } else { Verdict::Warning };
+                let advice =
+                    "it belongs to another L1: give --l1-beacon the URL of a consensus client of this one";
+                return check.with(verdict, advice);
+            }
+            match is_aligned {
                 true => check,
+                // It may be the client's answer that is wrong, which is never believed, and asked for again.
                 false => check.with(
-                    Verdict::Refused,
-                    "it belongs to another L1: give --l1-beacon the URL of a consensus client of this one",
+                    Verdict::Warning,
+                    "blocks in blobs cannot be found by these slots; check --l1-beacon",
                 ),
             }
         }

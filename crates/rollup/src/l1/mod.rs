@@ -19,6 +19,7 @@ pub use reader::{L1Reader, L1Update};
 pub use view::L1View;
 
 pub(crate) use answered::Answered;
+pub(crate) use blobs::BeaconFacts;
 pub(crate) use clock::L1Clock;
 pub(crate) use kept::KeptCodes;
 

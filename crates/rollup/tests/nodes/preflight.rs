@@ -59,6 +59,11 @@ fn with_field(
 
 /// A consensus client that says that its execution chain has this id.
 fn consensus_client(chain: u64) -> Result<String> {
+    consensus_client_from(chain, 0)
+}
+
+/// The same, with this time of its first slot.
+fn consensus_client_from(chain: u64, genesis_time: u64) -> Result<String> {
     let listener = TcpListener::bind("127.0.0.1:0")?;
     let url = format!("http://{}", listener.local_addr()?);
     thread::spawn(move || {
@@ -67,7 +72,7 @@ fn consensus_client(chain: u64) -> Result<String> {
             let first = lines.next().and_then(Result::ok).unwrap_or_default();
             while lines.next().and_then(Result::ok).is_some_and(|line| !line.is_empty()) {}
             let data = match first.split(' ').nth(1).unwrap_or_default() {
-                "/eth/v1/beacon/genesis" => json!({ "genesis_time": "0" }),
+                "/eth/v1/beacon/genesis" => json!({ "genesis_time": genesis_time.to_string() }),
                 "/eth/v1/config/spec" => json!({ "SECONDS_PER_SLOT": "1" }),
                 _ => json!({ "chain_id": chain.to_string() }),
             };
@@ -166,6 +171,17 @@ async fn a_consensus_client_of_another_l1_is_refused_and_a_silent_one_warned_of(
     let check = refused(with(consensus_client(1)?)?).await?;
     assert_eq!(check.name, "consensus client");
     assert!(check.got.contains("of chain 1"), "{check}");
+    // One of several that belongs to another L1, or to a later time, leaves the others.
+    let several = vec![consensus_client(1)?, consensus_client(31_337)?];
+    let config = Config { l1_beacon: several, ..sequencer(&world)? };
+    let verdicts = |checks: &[Check]| -> Vec<_> {
+        let ours = checks.iter().filter(|check| check.name == "consensus client");
+        ours.map(|check| check.verdict).collect()
+    };
+    assert_eq!(verdicts(&checks(&config).await?), [Verdict::Warning, Verdict::Passed]);
+    let later = with(consensus_client_from(31_337, u64::from(u32::MAX))?)?;
+    assert_eq!(verdicts(&checks(&later).await?), [Verdict::Warning]);
+    RollupNode::start(later).await?.stop().await;
     let silent = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
     let checks = checks(&with(format!("http://{silent}"))?).await?;
     assert_eq!(named(&checks, "consensus client")?.verdict, Verdict::Warning);
