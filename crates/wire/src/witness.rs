@@ -96,7 +96,7 @@ impl<'a> BatchWitness<'a> {
     pub const EMPTY: Self =
         Self { state: CompactState::EMPTY, codes: ByteLists::EMPTY, headers: ByteLists::EMPTY };
 
-    /// Creates a witness with this [state](crate::compact::compact).
+    /// Creates a witness with this state in the form of [`crate::compact`].
     ///
     /// # Errors
     ///
