@@ -17,9 +17,9 @@ use std::{
 };
 
 /// Longest wait for the worker thread, which may be waiting for an L1 that does not answer.
-const PATIENCE: Duration = Duration::from_secs(60);
+const ROLE_CHANGE_TIMEOUT: Duration = Duration::from_secs(60);
 /// Longest wait for another node that is asked for its role.
-const PEER_PATIENCE: Duration = Duration::from_secs(3);
+const PEER_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Reason why a node does not change its role.
 #[derive(Debug, thiserror::Error)]
@@ -250,13 +250,16 @@ pub(crate) async fn serve(
     let mut methods = Registry::new(Arc::new(orders), workers, ErrorStyle::Geth);
     methods.execute("rollup_promote", |orders: &Orders, args| {
         let force = args.optional()?.unwrap_or(false);
-        orders.give(Order::Promote { force }).and_then(|it| it.outcome(PATIENCE)).map_err(refused)
+        orders
+            .give(Order::Promote { force })
+            .and_then(|it| it.outcome(ROLE_CHANGE_TIMEOUT))
+            .map_err(refused)
     });
     methods.execute("rollup_demote", |orders: &Orders, args| {
         let sequencer = args.optional()?;
         orders
             .give(Order::Demote { sequencer })
-            .and_then(|it| it.outcome(PATIENCE))
+            .and_then(|it| it.outcome(ROLE_CHANGE_TIMEOUT))
             .map_err(refused)
     });
     methods.inline("admin_status", |orders: &Orders, _| Ok(orders.shared.controls.get()));
@@ -302,7 +305,7 @@ pub(crate) async fn sequencer_at(url: &str) -> Option<u64> {
             ProviderBuilder::<_, _, Ethereum>::default().connect_ws(WsConnect::new(url)).await?;
         provider.raw_request::<_, PeerStatus>("rollup_syncStatus".into(), ()).await
     };
-    let status = tokio::time::timeout(PEER_PATIENCE, asked).await.ok()?.ok()?;
+    let status = tokio::time::timeout(PEER_TIMEOUT, asked).await.ok()?.ok()?;
     (status.role == "sequencer").then_some(status.unsafe_head.number)
 }
 

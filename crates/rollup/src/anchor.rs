@@ -20,9 +20,9 @@ const RELAYS_GAS: u64 = 6_000_000;
 /// Bytes of messages that one block relays.
 const RELAYS_BYTES: usize = 24_000;
 
-/// Gas that the transactions of an opening may use at most, by the rules of a fork.
+/// Gas that the transactions of a block may use at most, by the rules of a fork.
 #[derive(Debug)]
-pub(crate) struct OpeningGas {
+pub(crate) struct SystemTransactionGas {
     /// `L1Anchor.prove`.
     prove: u64,
     /// `L2Messenger.relay`, and `addWaypoint`, beside what each message or hash takes.
@@ -31,7 +31,7 @@ pub(crate) struct OpeningGas {
     message: u64,
 }
 
-impl OpeningGas {
+impl SystemTransactionGas {
     const OSAKA: Self = Self { prove: 300_000, relay: 300_000, message: 250_000 };
     /// With 107,920 for each new slot and 183,600 for a new account (EIP-8037, EIP-8038).
     const AMSTERDAM: Self = Self { prove: 700_000, relay: 600_000, message: 650_000 };
@@ -55,12 +55,12 @@ pub(crate) struct Operator {
     /// Next nonce.
     pub(crate) nonce: u64,
     pub(crate) base_fee: u64,
-    pub(crate) gas: &'static OpeningGas,
+    pub(crate) gas: &'static SystemTransactionGas,
 }
 
 /// First transactions of a block.
 #[derive(Debug, Default)]
-pub(crate) struct Opening {
+pub(crate) struct SystemTransactions {
     pub(crate) transactions: Vec<RecoveredTransaction>,
     /// Number of messages that are relayed after the block.
     pub(crate) relayed: u64,
@@ -96,26 +96,26 @@ pub(crate) fn anchor_of(block: &Block) -> Option<Anchor> {
 /// The transactions with which a block with this anchor proves it, and relays at most `most` of the
 /// messages that are pending behind `relayed`.
 ///
-/// `parked` says of which message delivery is not tried.
-pub(crate) fn opening(
+/// `deferred` says of which message delivery is not tried.
+pub(crate) fn system_transactions(
     view: &L1View,
     operator: &mut Operator,
     anchor: Option<&Anchor>,
     covered: u64,
     relayed: u64,
     most: usize,
-    parked: impl Fn(u64) -> bool,
-) -> Result<Opening, RollupError> {
-    let mut opening = Opening { transactions: Vec::new(), relayed };
+    deferred: impl Fn(u64) -> bool,
+) -> Result<SystemTransactions, RollupError> {
+    let mut system = SystemTransactions { transactions: Vec::new(), relayed };
     let cost = operator.gas;
     if let Some(anchor) = anchor {
         let call = anchor.prove_call();
-        opening.transactions.push(operator.sign(L1_ANCHOR, call.abi_encode(), cost.prove)?);
+        system.transactions.push(operator.sign(L1_ANCHOR, call.abi_encode(), cost.prove)?);
     }
     let pending: Vec<&Message> = view.messages().range(relayed, covered).collect();
     let count = how_many(&pending, cost).min(most);
     if count == 0 {
-        return Ok(opening);
+        return Ok(system);
     }
     let end = relayed + count as u64;
     if end < covered {
@@ -124,18 +124,18 @@ pub(crate) fn opening(
         let gas = cost.relay + HASH_GAS * hashes.len() as u64;
         let root = view.messages().root_at(end);
         let call = IL2Messenger::addWaypointCall { from: covered, root, hashes };
-        opening.transactions.push(operator.sign(L2_MESSENGER, call.abi_encode(), gas)?);
+        system.transactions.push(operator.sign(L2_MESSENGER, call.abi_encode(), gas)?);
     }
-    let messages = packed(&pending[..count], parked);
+    let messages = packed(&pending[..count], deferred);
     let gas = cost.relay + pending[..count].iter().map(|message| cost.of(message)).sum::<u64>();
     let call = IL2Messenger::relayCall { messages, feeRecipient: operator.key.address() };
-    opening.transactions.push(operator.sign(L2_MESSENGER, call.abi_encode(), gas)?);
-    opening.relayed = end;
-    Ok(opening)
+    system.transactions.push(operator.sign(L2_MESSENGER, call.abi_encode(), gas)?);
+    system.relayed = end;
+    Ok(system)
 }
 
 /// Number of the pending messages that one block relays: one at least.
-fn how_many(pending: &[&Message], cost: &OpeningGas) -> usize {
+fn how_many(pending: &[&Message], cost: &SystemTransactionGas) -> usize {
     let (mut gas, mut bytes) = (0, 0);
     let fitting = pending.iter().take_while(|message| {
         gas += cost.of(message);
@@ -145,13 +145,13 @@ fn how_many(pending: &[&Message], cost: &OpeningGas) -> usize {
     fitting.count().max(1).min(pending.len())
 }
 
-fn packed(messages: &[&Message], parked: impl Fn(u64) -> bool) -> Bytes {
+fn packed(messages: &[&Message], deferred: impl Fn(u64) -> bool) -> Bytes {
     let mut out = Vec::new();
-    if !messages.iter().any(|message| parked(message.index)) {
+    if !messages.iter().any(|message| deferred(message.index)) {
         return pack(&messages.iter().map(|message| (*message).clone()).collect::<Vec<_>>());
     }
     for message in messages {
-        if parked(message.index) { message.pack_parked(&mut out) } else { message.pack(&mut out) }
+        if deferred(message.index) { message.pack_parked(&mut out) } else { message.pack(&mut out) }
     }
     out.into()
 }

@@ -52,7 +52,7 @@ impl Controls {
         }
         let Switches { sealing, posting } = self.get();
         if !sealing || !posting {
-            tracing::warn!(sealing, posting, "stopped by the operator before the restart");
+            tracing::warn!(sealing, posting, "switches restored from before the restart");
         }
         *self.path.lock() = Some(path);
         Ok(())

@@ -1,7 +1,9 @@
 //! Duties of an L2 block, and the evidence that they are done, as `RelayDuty` and `ForcedDuty` ask for it at
 //! `advance`.
 
-use crate::{RollupError, anchor::anchor_of, l1::ForcedEntry, l1::L1View, sync::relayed_after};
+use crate::{
+    RollupError, anchor::anchor_of, l1::ForcedEntry, l1::L1View, l2_syncer::relayed_after,
+};
 use alloy_primitives::{Address, B256, Bytes, KECCAK256_EMPTY, U256};
 use chain::{Block, ChainReader};
 use contracts::{
@@ -18,7 +20,7 @@ const UNPROVEN: u64 = AHEAD / 2;
 
 /// Immutable rules of a rollup.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Rules {
+pub struct RollupRules {
     /// Most seconds that a block may lie behind L1.
     pub max_lag: u64,
     /// Age of the head, in seconds, from which on anyone may advance.
@@ -90,7 +92,7 @@ pub enum DutyError {
 pub fn evidence(
     chain: &ChainReader,
     view: &L1View,
-    rules: &Rules,
+    rules: &RollupRules,
     mut duties: Duties,
     blocks: &[Arc<Block>],
 ) -> Result<Result<(Evidence, Duties), DutyError>, RollupError> {
@@ -155,7 +157,7 @@ fn update(view: &L1View, block: &Block, index: u64) -> Result<AnchorUpdate, Duty
 fn relay_proof(
     chain: &ChainReader,
     view: &L1View,
-    rules: &Rules,
+    rules: &RollupRules,
     block: &Arc<Block>,
     index: u64,
     relayed: u64,
@@ -181,26 +183,27 @@ fn relay_proof(
 fn forced(
     chain: &ChainReader,
     view: &L1View,
-    rules: &Rules,
+    rules: &RollupRules,
     duties: &Duties,
     block: &Arc<Block>,
     index: u64,
 ) -> Result<Result<Option<ForcedBatch>, DutyError>, RollupError> {
     // No more are dealt with at once, and the one behind them is named.
     let entries: Vec<_> = view.forced_from(duties.forced_next).take(MAX_DISCHARGES + 1).collect();
-    let mut judge = Judge { chain, rules, block, gas: 0, length: 0, shown: Vec::new() };
+    let mut check =
+        ForcedInclusionCheck { chain, rules, block, gas: 0, length: 0, shown: Vec::new() };
     let mut discharges = Vec::new();
     for entry in entries.iter().take(MAX_DISCHARGES) {
-        match judge.outcome(entry, discharges.len() as u64)? {
-            Judged::NotDue => break,
-            Judged::Owed => {
+        match check.outcome(entry, discharges.len() as u64)? {
+            ForcedResolution::NotDue => break,
+            ForcedResolution::Owed => {
                 return Ok(Err(DutyError::ForcedOmitted {
                     index: entry.index,
                     hash: entry.transaction.hash,
                     block: block.header.number,
                 }));
             }
-            Judged::As(discharge) => {
+            ForcedResolution::As(discharge) => {
                 let put_off = discharge.outcome == Outcome::NoRoom;
                 discharges.push(*discharge);
                 if put_off {
@@ -220,7 +223,7 @@ fn forced(
 }
 
 /// Resolution of an entry.
-enum Judged {
+enum ForcedResolution {
     As(Box<Discharge>),
     NotDue,
     /// It is due, valid, and there is room for it.
@@ -228,9 +231,9 @@ enum Judged {
 }
 
 /// Judges entries of the queue in their order, as `ForcedQueue` does.
-struct Judge<'j> {
+struct ForcedInclusionCheck<'j> {
     chain: &'j ChainReader,
-    rules: &'j Rules,
+    rules: &'j RollupRules,
     block: &'j Arc<Block>,
     gas: u64,
     length: u64,
@@ -238,8 +241,12 @@ struct Judge<'j> {
     shown: Vec<(Address, u64)>,
 }
 
-impl Judge<'_> {
-    fn outcome(&mut self, entry: &ForcedEntry, position: u64) -> Result<Judged, RollupError> {
+impl ForcedInclusionCheck<'_> {
+    fn outcome(
+        &mut self,
+        entry: &ForcedEntry,
+        position: u64,
+    ) -> Result<ForcedResolution, RollupError> {
         let (header, t) = (&self.block.header, &entry.transaction);
         let found = self.block.transactions.iter().position(|it| *it.hash() == t.hash);
         if let Some(at) = found {
@@ -249,7 +256,7 @@ impl Judge<'_> {
         }
         let due = t.submittedAt.saturating_add(self.rules.forced_delay);
         if header.timestamp < due {
-            return Ok(Judged::NotDue);
+            return Ok(ForcedResolution::NotDue);
         }
         let plain = |outcome| discharge(entry, outcome, 0, Vec::new(), Bytes::new());
         if u128::from(header.base_fee_per_gas.unwrap_or_default()) > t.maxFee {
@@ -287,7 +294,7 @@ impl Judge<'_> {
         let full = in_grace && header.gas_limit - header.gas_used < t.gasLimit;
         let most = header.gas_limit.min(DUTY_GAS);
         let fits = self.gas + t.gasLimit <= most && self.length + t.footprint <= DUTY_BYTES;
-        if full || !fits { Ok(plain(Outcome::NoRoom)) } else { Ok(Judged::Owed) }
+        if full || !fits { Ok(plain(Outcome::NoRoom)) } else { Ok(ForcedResolution::Owed) }
     }
 }
 
@@ -297,8 +304,8 @@ fn discharge(
     position: u64,
     proof: Vec<Bytes>,
     code: Bytes,
-) -> Judged {
-    Judged::As(Box::new(Discharge {
+) -> ForcedResolution {
+    ForcedResolution::As(Box::new(Discharge {
         transaction: (&entry.transaction).into(),
         outcome,
         position,

@@ -1,6 +1,8 @@
 //! Following L1, and a sequencer.
 
-use crate::{L1Profile, RollupError, derivation, l1::room::Look, pool_log::PoolLog, sync::Sync};
+use crate::{
+    L1Profile, RollupError, derivation, l1::room::Look, l2_syncer::L2Syncer, pool_log::PoolLog,
+};
 use alloy_consensus::Transaction as _;
 use alloy_primitives::{Bytes, map::B256Set};
 use chain::{Block, RecoveredTransaction};
@@ -10,7 +12,7 @@ use wire::StatelessInput;
 /// Keeps an L2 at what L1 says of it, and ahead of that at what a sequencer says.
 #[derive(Debug)]
 pub struct Follower {
-    sync: Sync,
+    sync: L2Syncer,
     /// `true` if a sequencer, or a caller of the Engine API, brings blocks that L1 does not have yet.
     has_feed: bool,
     /// `true` if L1 was reorganised and the L2 has not followed yet, because that may have failed.
@@ -24,7 +26,7 @@ pub struct Follower {
 impl Follower {
     /// A follower, with transactions that wait for their place in a block and not in the pool.
     pub(crate) const fn new(
-        sync: Sync,
+        sync: L2Syncer,
         has_feed: bool,
         displaced: Vec<RecoveredTransaction>,
         pool_log: Option<Arc<PoolLog>>,
@@ -33,16 +35,16 @@ impl Follower {
     }
 
     /// Returns the synced L2 for the next role, and the transactions that wait for their place in a block.
-    pub(crate) fn into_parts(self) -> (Sync, Vec<RecoveredTransaction>) {
+    pub(crate) fn into_parts(self) -> (L2Syncer, Vec<RecoveredTransaction>) {
         (self.sync, self.displaced)
     }
 
     /// Transactions of blocks that gave way.
-    pub(crate) fn deferred(&self) -> &[RecoveredTransaction] {
+    pub(crate) fn requeued(&self) -> &[RecoveredTransaction] {
         &self.displaced
     }
 
-    pub(crate) const fn sync(&self) -> &Sync {
+    pub(crate) const fn sync(&self) -> &L2Syncer {
         &self.sync
     }
 

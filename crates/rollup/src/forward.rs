@@ -4,7 +4,7 @@
 //! sequencer would promise a block that never comes. It keeps a copy of what was taken. What a node holds all the same, because it was a sequencer before
 //! or followed another one, it offers to each sequencer that it follows.
 
-use crate::{rpc_methods::Shared, unsafe_feed::Feed};
+use crate::{rpc_methods::Shared, unsafe_block_client::UnsafeBlockClient};
 use alloy_json_rpc::ErrorPayload;
 use alloy_primitives::{B256, Bytes, map::B256Set};
 use client::{Client, ClientError, Options};
@@ -41,7 +41,7 @@ const OFFER_INTERVAL: Duration = Duration::from_millis(500);
 #[derive(Debug)]
 pub(crate) struct Forwarder {
     shared: Arc<Shared>,
-    feed: Feed,
+    feed: UnsafeBlockClient,
     /// `true` if callers of the Engine API have this node build blocks from its own pool.
     has_callers: bool,
     /// Client of the sequencer that was asked last, and its URL.
@@ -51,7 +51,7 @@ pub(crate) struct Forwarder {
 }
 
 impl Forwarder {
-    pub(crate) fn new(shared: Arc<Shared>, feed: Feed, has_callers: bool) -> Self {
+    pub(crate) fn new(shared: Arc<Shared>, feed: UnsafeBlockClient, has_callers: bool) -> Self {
         Self { shared, feed, has_callers, client: Mutex::default(), offered: Mutex::default() }
     }
 
@@ -122,7 +122,7 @@ impl Forwarder {
 
     /// Transactions that wait here for a block, each sender's in the order of their nonces.
     fn held(&self, node: &Node) -> Vec<(B256, Bytes)> {
-        let mut held = self.shared.deferred.lock().clone();
+        let mut held = self.shared.requeued.lock().clone();
         node.read(|node| {
             for sender in node.pool.senders() {
                 held.extend(node.pool.of(sender).map(|it| (*it.hash(), it.raw.clone())));

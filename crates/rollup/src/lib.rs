@@ -17,23 +17,23 @@
 mod admin;
 mod anchor;
 mod batcher;
+mod block_input;
 mod budget;
 mod config;
 mod controls;
 mod derivation;
 mod duties;
 mod error;
-mod feed;
 mod follower;
 mod forward;
 mod heads;
 pub mod l1;
+mod l2_syncer;
 mod latency;
 mod metrics;
 mod pool_log;
 mod preflight;
 mod profile;
-mod progress;
 mod queue;
 mod role;
 mod rpc_methods;
@@ -41,8 +41,8 @@ mod sequencer;
 mod signer;
 mod status;
 mod submitter;
-mod sync;
-mod unsafe_feed;
+mod sync_progress;
+mod unsafe_block_client;
 mod web3signer;
 mod worker;
 
@@ -51,7 +51,7 @@ pub use config::{BacklogConfig, Config, EngineConfig, Prices, Role, SequencerCon
 pub use contracts::posting::L1Limits;
 pub use controls::Switches;
 pub use derivation::import;
-pub use duties::{Duties, DutyError, Rules, evidence};
+pub use duties::{Duties, DutyError, RollupRules, evidence};
 pub use error::{L1Error, RollupError};
 pub use follower::Follower;
 pub use l1::{L1Client, L1Reader, L1View};
@@ -63,5 +63,7 @@ pub use role::RollupNode;
 pub use sequencer::Sequencer;
 pub use signer::Signer;
 pub use status::Status;
-pub use submitter::{Blobs, InFlight, Load, Progress, Shipment, Submitter, SubmitterConfig};
+pub use submitter::{
+    Blobs, InFlight, Submitter, SubmitterConfig, SubmitterProgress, TxCandidate, TxData,
+};
 pub use web3signer::SignerError;

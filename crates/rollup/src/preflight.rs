@@ -4,9 +4,10 @@
 //! `enshrine node --check` prints them all.
 
 use crate::{
-    Config, L1Client, L1Error, Role, RollupError, Rules, SequencerConfig, Signer, SignerError,
+    Config, L1Client, L1Error, Role, RollupError, RollupRules, SequencerConfig, Signer,
+    SignerError,
     l1::{BeaconFacts, BlobClient},
-    sync::{self, Admission},
+    l2_syncer::{self, Admission},
 };
 use alloy_eips::BlockNumberOrTag;
 use alloy_primitives::{Address, U256};
@@ -70,7 +71,7 @@ impl Check {
 pub fn preflight(config: &Config) -> Result<Vec<Check>, RollupError> {
     let deployment = Deployment::read(&config.deployment)?;
     let client = L1Client::new(&config.l1, config.l1_timeout)?;
-    let rules = sync::rules(&client, &deployment)?;
+    let rules = l2_syncer::rules(&client, &deployment)?;
     config.profile.check(&client, &deployment)?;
     let rollup = format!("chain {}, rollup {}", deployment.l1_chain_id, deployment.rollup);
     let mut checks = vec![
@@ -101,7 +102,7 @@ pub(crate) fn sequencing(config: &Config) -> Option<&SequencerConfig> {
 pub(crate) fn of_l1(
     client: &L1Client,
     deployment: &Deployment,
-    rules: &Rules,
+    rules: &RollupRules,
     sequencing: Option<&SequencerConfig>,
 ) -> Result<Vec<Check>, RollupError> {
     let mut checks = vec![first_block(client, deployment)?];
@@ -159,7 +160,7 @@ fn first_block(client: &L1Client, deployment: &Deployment) -> Result<Check, Roll
 fn keys(
     client: &L1Client,
     deployment: &Deployment,
-    rules: &Rules,
+    rules: &RollupRules,
     advance: Address,
     operator: Address,
 ) -> Result<Check, RollupError> {
@@ -169,7 +170,7 @@ fn keys(
     let refusal = |account| {
         let latest = BlockNumberOrTag::Latest.into();
         let admission: Admission =
-            sync::admission(client, deployment.rollup, account, rules, latest)?;
+            l2_syncer::admission(client, deployment.rollup, account, rules, latest)?;
         match admission.fee_recipient(time) {
             Ok(_) => Ok(None),
             Err(RollupError::NotAuthorized { reason, .. }) => Ok(Some(reason)),
@@ -287,7 +288,7 @@ pub(crate) fn judge(checks: &[Check]) -> Result<(), RollupError> {
     for check in checks {
         match check.verdict {
             Verdict::Passed => {}
-            Verdict::Warning => tracing::warn!(%check, "preflight check did not pass"),
+            Verdict::Warning => tracing::warn!(%check, "preflight check failed"),
             Verdict::Refused => return Err(RollupError::Preflight(Box::new(check.clone()))),
         }
     }

@@ -66,7 +66,7 @@ impl L1Profile {
         }
         if !is_enough && !runs_with(PLENTY.saturating_sub(intrinsic))? {
             // It is behind another address, or its forks are others: prices are not what is wrong.
-            tracing::warn!(reserve, "L1 does not run EXECUTE, its prices are not known");
+            tracing::warn!(reserve, "L1 does not run EXECUTE, its prices are unknown");
             return Ok(());
         }
         let mut fitting = None;

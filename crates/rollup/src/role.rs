@@ -2,20 +2,20 @@
 //! them to L1, and a server.
 
 use crate::{
-    Config, EngineConfig, L1Client, L1Error, L1Profile, L1Reader, Prices, Role, RollupError, Rules,
-    SequencerConfig,
+    Config, EngineConfig, L1Client, L1Error, L1Profile, L1Reader, Prices, Role, RollupError,
+    RollupRules, SequencerConfig,
     admin::{self, Asked, Orders},
     forward::Forwarder,
     heads::Heads,
     l1::BlobClient,
+    l2_syncer,
     latency::{self, Latencies},
     metrics::{Levels, Readiness},
     pool_log::KeptPool,
     preflight::{self, Check},
     rpc_methods::{RollupApi, Shared, registry},
-    sync,
-    unsafe_feed::Feed,
-    worker::{LONGEST_PAUSE, Start, Worker},
+    unsafe_block_client::UnsafeBlockClient,
+    worker::{MAX_RETRY_INTERVAL, Start, Worker},
 };
 use alloy_eips::BlockNumberOrTag;
 use alloy_primitives::B256;
@@ -40,7 +40,7 @@ use std::{
 };
 
 /// Longest wait for the worker thread at the end: it may hang at an L1 that does not answer.
-const FAREWELL: Duration = Duration::from_secs(1);
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Interval of the checks that gave a warning.
 const RECHECK_INTERVAL: Duration = Duration::from_secs(5);
@@ -170,7 +170,7 @@ impl RollupNode {
             reader = reader.with_log(&folder.join("l1.log"), &known)?;
         }
         let (orders, asked) = Orders::new(Arc::clone(&shared));
-        let feed = Feed::default();
+        let feed = UnsafeBlockClient::default();
         let has_callers = config.engine.as_ref().is_some_and(|engine| engine.serve.is_some());
         let forwarder = Forwarder::new(Arc::clone(&shared), feed.clone(), has_callers);
         let forwarder = Arc::new(forwarder);
@@ -291,14 +291,14 @@ impl Rooms {
             driver.end();
         }
         let begun = Instant::now();
-        while !worker.is_finished() && begun.elapsed() < FAREWELL {
+        while !worker.is_finished() && begun.elapsed() < SHUTDOWN_TIMEOUT {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
         if worker.is_finished() {
             // A panic of it was logged.
             let _ = worker.join();
         } else {
-            tracing::warn!("L1 does not answer: its request is left");
+            tracing::warn!("L1 request still pending at shutdown, abandoned it");
         }
         if let Some(driver) = driver {
             let _ = tokio::task::spawn_blocking(move || driver.stop()).await;
@@ -391,7 +391,7 @@ fn drive(
 /// L1 as a node finds it at its start.
 #[derive(Debug)]
 struct Connected {
-    rules: Rules,
+    rules: RollupRules,
     /// Gas limit of L1's newest block.
     gas_limit: Option<u64>,
     warnings: Vec<String>,
@@ -408,7 +408,7 @@ struct Checked {
 impl Checked {
     /// Returns what L1 says of the rollup, if all of it fits this L1.
     fn against(&self, client: &L1Client) -> Result<Connected, RollupError> {
-        let rules = sync::rules(client, &self.deployment)?;
+        let rules = l2_syncer::rules(client, &self.deployment)?;
         self.profile.check(client, &self.deployment)?;
         let checks = self.checks(client, &rules)?;
         preflight::judge(&checks)?;
@@ -416,7 +416,7 @@ impl Checked {
         Ok(Connected { rules, gas_limit: gas_limit(client)?, warnings })
     }
 
-    fn checks(&self, client: &L1Client, rules: &Rules) -> Result<Vec<Check>, RollupError> {
+    fn checks(&self, client: &L1Client, rules: &RollupRules) -> Result<Vec<Check>, RollupError> {
         let mut checks =
             preflight::of_l1(client, &self.deployment, rules, self.sequencing.as_ref())?;
         if let Some(beacon) = &self.beacon {
@@ -429,7 +429,7 @@ impl Checked {
     fn recheck(
         self: Arc<Self>,
         client: &Arc<L1Client>,
-        rules: Rules,
+        rules: RollupRules,
         shared: &Arc<Shared>,
     ) -> tokio::task::JoinHandle<()> {
         // The node may end while a check waits for L1.
@@ -475,9 +475,9 @@ async fn connect(
             }
             Err(error) if error.is_silence() => {
                 let seconds = pause.as_secs();
-                tracing::warn!(%error, "L1 does not answer: it is asked again in {seconds} s");
+                tracing::warn!(%error, "L1 request failed, retrying in {seconds} s");
                 tokio::time::sleep(pause).await;
-                pause = (pause * 2).min(LONGEST_PAUSE);
+                pause = (pause * 2).min(MAX_RETRY_INTERVAL);
             }
             Err(error) => return Err(error),
         }
@@ -498,12 +498,12 @@ fn check_genesis(deployment: &Deployment, allow_altered: bool) -> Result<(), Rol
             .into_iter()
             .partition(GenesisFinding::is_protocol);
     for finding in &other {
-        tracing::warn!(%finding, "genesis of the L2 has more than a new L2");
+        tracing::warn!(%finding, "L2 genesis has accounts that a new L2 does not have");
     }
     let findings = protocol.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
     if protocol.is_empty() || allow_altered {
         if !findings.is_empty() {
-            tracing::warn!(findings, "genesis of the L2 has other protocol contracts");
+            tracing::warn!(findings, "L2 genesis has altered protocol contracts");
         }
         return Ok(());
     }

@@ -1,13 +1,13 @@
 //! The `rollup_` methods of a node.
 
 use crate::{
-    L1View, Status,
+    L1View, Status, block_input,
     budget::Budget,
     controls::{Controls, Switches},
-    feed, forward,
+    forward,
+    l2_syncer::{covered_by, relayed_after},
     queue::KnownMessage,
     status::BlockId,
-    sync::{covered_by, relayed_after},
 };
 use alloy_primitives::{Address, B256, Bytes};
 use alloy_sol_types::{SolCall as _, SolEvent as _};
@@ -28,11 +28,11 @@ use std::sync::{
 };
 
 /// Inputs that one answer holds at most.
-const MOST_INPUTS: u64 = 64;
+const MAX_INPUTS: u64 = 64;
 /// Bytes of inputs behind which an answer ends: twice as many characters are within what a public port sends.
-const MOST_INPUT_BYTES: usize = 8 << 20;
+const MAX_INPUT_BYTES: usize = 8 << 20;
 /// Blocks that are looked through for a message to L1.
-const MOST_BLOCKS: u64 = 8_191;
+const MAX_BLOCKS: u64 = 8_191;
 
 /// State that the worker thread shares with the RPC methods.
 #[derive(Debug, Default)]
@@ -43,7 +43,7 @@ pub(crate) struct Shared {
     /// `true` while this node makes the blocks.
     pub(crate) makes_blocks: AtomicBool,
     /// Transactions of blocks that gave way, which wait for their places in the next ones, and their hashes.
-    pub(crate) deferred: Mutex<Vec<(B256, Bytes)>>,
+    pub(crate) requeued: Mutex<Vec<(B256, Bytes)>>,
     /// Switches of the operator.
     pub(crate) controls: Controls,
     /// Warnings of the newest checks of the configuration.
@@ -244,7 +244,7 @@ impl RollupApi {
                 false => TransactionStatus::Included { block },
             }));
         }
-        let is_deferred = self.shared.deferred.lock().iter().any(|(waiting, _)| waiting == hash);
+        let is_deferred = self.shared.requeued.lock().iter().any(|(waiting, _)| waiting == hash);
         Ok(self.api.node().read(|node| {
             if is_deferred || node.pool.get(hash).is_some() {
                 return Some(TransactionStatus::Pending);
@@ -278,14 +278,14 @@ impl RollupApi {
     fn inputs_after(&self, number: u64) -> Result<Vec<Bytes>, RpcError> {
         let chain = self.api.chain();
         let head = chain.head().header.number;
-        let last = number.saturating_add(MOST_INPUTS).min(head);
+        let last = number.saturating_add(MAX_INPUTS).min(head);
         let (mut inputs, mut bytes) = (Vec::new(), 0);
         for number in number.saturating_add(1)..=last {
             let Some(block) = chain.canonical_block(number)? else { break };
-            let input = feed::input_of(&chain, &block).map_err(internal)?;
+            let input = block_input::input_of(&chain, &block).map_err(internal)?;
             bytes += input.len();
             inputs.push(input);
-            if bytes > MOST_INPUT_BYTES {
+            if bytes > MAX_INPUT_BYTES {
                 break;
             }
         }
@@ -305,7 +305,7 @@ fn find_message(
     index: u64,
 ) -> Result<Option<Message>, RpcError> {
     let mut block = Arc::clone(newest);
-    for _ in 0..MOST_BLOCKS {
+    for _ in 0..MAX_BLOCKS {
         let logs = block.executed.receipts.iter().flat_map(|receipt| &receipt.logs);
         let sent = logs
             .filter(|log| log.address == L2_MESSENGER)

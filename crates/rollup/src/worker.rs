@@ -2,17 +2,17 @@
 //! `l1`, and never waits for that but to change its role.
 
 use crate::{
-    Follower, L1Client, L1Profile, L1Reader, RollupError, Rules, Sequencer, SequencerConfig,
+    Follower, L1Client, L1Profile, L1Reader, RollupError, RollupRules, Sequencer, SequencerConfig,
     Submitter,
     admin::{Asked, Order, RoleError, sequencer_at},
     batcher::{Batcher, BatcherRoom},
     l1::room::{FailedLook, L1Looks, L1Room, Look, Sequencing},
+    l2_syncer::{self, L2Syncer},
     metrics::Levels,
     pool_log::{KeptPool, PoolLog},
     rpc_methods::Shared,
     status::BlockId,
-    sync::{self, Sync},
-    unsafe_feed::Feed,
+    unsafe_block_client::UnsafeBlockClient,
 };
 use alloy_eips::{BlockId as L1BlockId, eip2718::Encodable2718 as _};
 use alloy_primitives::{Address, B256, Bytes};
@@ -30,7 +30,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-pub(crate) use crate::l1::room::LONGEST_PAUSE;
+pub(crate) use crate::l1::room::MAX_RETRY_INTERVAL;
 
 /// The pause when there is nothing to do.
 const PAUSE: Duration = Duration::from_millis(20);
@@ -38,7 +38,7 @@ const PAUSE: Duration = Duration::from_millis(20);
 /// Parts that both roles are made from.
 #[derive(Debug)]
 pub(crate) struct Start {
-    pub(crate) rules: Rules,
+    pub(crate) rules: RollupRules,
     pub(crate) profile: L1Profile,
     pub(crate) node: Arc<Node>,
     pub(crate) shared: Arc<Shared>,
@@ -51,7 +51,7 @@ pub(crate) struct Start {
     pub(crate) peer: Option<String>,
     /// `true` if callers of the Engine API bring blocks.
     pub(crate) has_callers: bool,
-    pub(crate) feed: Feed,
+    pub(crate) feed: UnsafeBlockClient,
     pub(crate) runtime: tokio::runtime::Handle,
     /// Interval between two looks at L1.
     pub(crate) poll: Duration,
@@ -134,7 +134,7 @@ impl Worker {
             tracing::warn!(head, peer, "another sequencer is active, starting as follower");
         }
         let (client, reads_blobs) = (Arc::clone(reader.client()), reader.reads_blobs());
-        let sync = Sync::new(Arc::clone(&start.node), Arc::clone(reader.view()));
+        let sync = L2Syncer::new(Arc::clone(&start.node), Arc::clone(reader.view()));
         let account = start.sequencing.as_ref().map(|it| it.advance_key.address());
         let sequencing = Sequencing { account, rules: start.rules };
         let room = L1Room::new(reader, Arc::clone(&start.node), sequencing);
@@ -153,7 +153,7 @@ impl Worker {
     }
 
     /// The thread that brings blocks to L1; `None` for a node without the keys for it.
-    fn batcher(&self, sync: &Sync) -> Option<Result<BatcherRoom, RollupError>> {
+    fn batcher(&self, sync: &L2Syncer) -> Option<Result<BatcherRoom, RollupError>> {
         let config = self.start.sequencing.as_deref()?;
         let (client, deployment) = (Arc::clone(&self.client), sync.view.deployment());
         let folder = self.start.data_dir.as_deref();
@@ -164,7 +164,7 @@ impl Worker {
     }
 
     /// Makes blocks from now on.
-    fn lead(&mut self, sync: Sync, batcher: BatcherRoom) {
+    fn lead(&mut self, sync: L2Syncer, batcher: BatcherRoom) {
         let Start { rules, sequencing, .. } = &self.start;
         let Some(config) = sequencing.as_deref().cloned() else {
             self.follow(sync);
@@ -179,7 +179,7 @@ impl Worker {
     }
 
     /// Makes no blocks from now on, and listens to the node that does.
-    fn follow(&mut self, sync: Sync) {
+    fn follow(&mut self, sync: L2Syncer) {
         let peer = self.start.peer.clone();
         let has_feed = peer.is_some() || self.start.has_callers;
         self.start.shared.makes_blocks.store(false, Ordering::Relaxed);
@@ -202,7 +202,7 @@ impl Worker {
             }
         }
         let head = self.start.node.read(|node| Arc::clone(node.chain.head()));
-        tracing::warn!(role = self.role(), head = head.header.number, "the role has changed");
+        tracing::warn!(role = self.role(), head = head.header.number, "changed role");
         Ok(BlockId { number: head.header.number, hash: head.hash })
     }
 
@@ -231,7 +231,7 @@ impl Worker {
         }
         let time = view.head().map_or(0, |head| head.timestamp);
         let (rollup, latest) = (view.deployment().rollup, L1BlockId::latest());
-        sync::admission(&self.client, rollup, account, &self.start.rules, latest)?
+        l2_syncer::admission(&self.client, rollup, account, &self.start.rules, latest)?
             .fee_recipient(time)?;
         let batcher = self.batcher(follower.sync()).ok_or(RoleError::NoKeys)??;
         if let Some(Acting::Follower(follower)) = self.acting.take() {
@@ -261,7 +261,7 @@ impl Worker {
         if let Some(url) = &self.start.peer
             && let Some(head) = self.start.runtime.block_on(sequencer_at(url))
         {
-            tracing::error!(url, head, "another makes the blocks: this node follows it");
+            tracing::error!(url, head, "another sequencer is active, following it");
             self.step_down();
             return;
         }
@@ -269,7 +269,7 @@ impl Worker {
         // An account of another may make blocks too, where the policy lets it.
         if self.client.sender_of(transaction).is_ok_and(|sender| sender == Some(account)) {
             self.overtaken = (self.overtaken.0 + 1, transaction);
-            tracing::error!(%account, %transaction, "L1 took blocks of this account that this node has not made");
+            tracing::error!(%account, %transaction, "L1 included blocks of this account that this node did not seal");
         }
     }
 
@@ -372,7 +372,7 @@ impl Worker {
             }
             Err(error) => {
                 reading.not_followed = Some(error.to_string());
-                let longer = (2 * pause).clamp(poll, LONGEST_PAUSE.max(poll));
+                let longer = (2 * pause).clamp(poll, MAX_RETRY_INTERVAL.max(poll));
                 reading.again = Some((Instant::now() + pause, longer));
             }
         }
@@ -386,7 +386,7 @@ impl Worker {
         }
     }
 
-    fn sync(&self) -> &Sync {
+    fn sync(&self) -> &L2Syncer {
         match &self.acting {
             Some(Acting::Sequencer(sequencer)) => sequencer.sync(),
             Some(Acting::Follower(follower)) => follower.sync(),
@@ -408,7 +408,7 @@ impl Worker {
     }
 
     fn tell(&self, shared: &Shared, is_synced: bool, fault: Option<String>) {
-        let Sync { node, view, .. } = self.sync();
+        let L2Syncer { node, view, .. } = self.sync();
         let head = node.read(|node| Arc::clone(node.chain.head()));
         let genesis = (0, view.deployment().genesis_hash);
         let id = |(number, hash)| BlockId { number, hash };
@@ -430,19 +430,19 @@ impl Worker {
         };
         drop(status);
         let waiting = match &self.acting {
-            Some(Acting::Sequencer(sequencer)) => sequencer.deferred(),
-            Some(Acting::Follower(follower)) => follower.deferred(),
+            Some(Acting::Sequencer(sequencer)) => sequencer.requeued(),
+            Some(Acting::Follower(follower)) => follower.requeued(),
             None => &[],
         };
         let hash = |it: &RecoveredTransaction| *it.transaction.hash();
-        let mut deferred = shared.deferred.lock();
-        if deferred.len() != waiting.len()
-            || waiting.last().map(hash) != deferred.last().map(|(hash, _)| *hash)
+        let mut requeued = shared.requeued.lock();
+        if requeued.len() != waiting.len()
+            || waiting.last().map(hash) != requeued.last().map(|(hash, _)| *hash)
         {
             let raw = |it: &RecoveredTransaction| Bytes::from(it.transaction.encoded_2718());
-            *deferred = waiting.iter().map(|it| (hash(it), raw(it))).collect();
+            *requeued = waiting.iter().map(|it| (hash(it), raw(it))).collect();
         }
-        drop(deferred);
+        drop(requeued);
         *shared.view.lock() = Some(Arc::clone(view));
     }
 }

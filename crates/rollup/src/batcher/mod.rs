@@ -10,7 +10,7 @@ mod throughput;
 pub(crate) use throughput::{PARTS, Throughput};
 
 use crate::{
-    Duties, L1Profile, RollupError, Rules, SequencerConfig, Submitter,
+    Duties, L1Profile, RollupError, RollupRules, SequencerConfig, Submitter,
     l1::{KeptCodes, L1Client, L1Clock, L1View},
     status::{BacklogStatus, SubmitterStatus},
 };
@@ -23,7 +23,7 @@ use contracts::{Deployment, posting::L1Limits};
 use measured::Measured;
 use node::Posted;
 use parking_lot::{Condvar, Mutex};
-use planning::BlobTrust;
+use planning::BlobBackoff;
 use std::{
     io,
     path::Path,
@@ -147,7 +147,7 @@ pub(crate) struct Batcher {
     client: Arc<L1Client>,
     /// Codes that L1 keeps, as far as it was asked.
     codes: KeptCodes,
-    rules: Rules,
+    rules: RollupRules,
     config: SequencerConfig,
     submitter: Submitter,
     reads_blobs: bool,
@@ -162,7 +162,7 @@ pub(crate) struct Batcher {
     last_submission: Instant,
     /// Blocks that the next `advance` has at most: fewer after one that L1 would not take.
     most_blocks: usize,
-    blobs: BlobTrust,
+    blobs: BlobBackoff,
     /// The L1 block from which on inputs name what L1 keeps.
     kept_again_at: u64,
 }
@@ -171,7 +171,7 @@ impl Batcher {
     pub(crate) fn new(
         client: Arc<L1Client>,
         deployment: &Deployment,
-        rules: Rules,
+        rules: RollupRules,
         config: &SequencerConfig,
         profile: L1Profile,
         reads_blobs: bool,
@@ -198,7 +198,7 @@ impl Batcher {
             throughput: Throughput::default(),
             last_submission: Instant::now(),
             most_blocks: submission::MAX_BLOCKS,
-            blobs: BlobTrust::default(),
+            blobs: BlobBackoff::default(),
             kept_again_at: 0,
         })
     }
@@ -247,7 +247,7 @@ impl Batcher {
                         // It stands until the blocks are on their way: most looks come before it is time to try again.
                         let error = error.to_string();
                         if not_submitted.as_ref() != Some(&error) {
-                            tracing::error!(error, "blocks are not on their way to L1, retrying");
+                            tracing::error!(error, "failed to post batch, retrying");
                         }
                         not_submitted = Some(error);
                         pause = ERROR_PAUSE;

@@ -4,7 +4,7 @@ use super::{Batcher, Work};
 use crate::{
     L1Error, RollupError,
     duties::evidence,
-    submitter::{Blobs, Load},
+    submitter::{Blobs, TxData},
 };
 use alloy_eips::{eip4844::Blob, eip7594::BlobTransactionSidecarEip7594};
 use alloy_primitives::Bytes;
@@ -27,19 +27,19 @@ const UPDATE_GAS: u64 = 100_000;
 const PROOF_GAS: u64 = 400_000;
 /// L1 blocks without a transaction with blobs, or without references, after L1 has not taken one. With blobs they are
 /// twice as many each further time.
-const PAUSE: u64 = 32;
-const LONGEST_PAUSE: u64 = 8_192;
+const RETRY_BLOCKS: u64 = 32;
+const MAX_RETRY_BLOCKS: u64 = 8_192;
 
 /// Blocks, and what carries them to L1.
 pub(super) struct Plan {
     pub(super) blocks: Vec<Arc<Block>>,
-    pub(super) load: Load,
+    pub(super) data: TxData,
 }
 
 /// Backoff of posting through blobs: a transaction with blobs costs gas although it fails, and L1 cannot be asked
 /// before.
 #[derive(Debug, Default)]
-pub(super) struct BlobTrust {
+pub(super) struct BlobBackoff {
     /// The first L1 block at which they are tried again.
     again_at: u64,
     pause: u64,
@@ -47,19 +47,19 @@ pub(super) struct BlobTrust {
     said: Option<String>,
 }
 
-impl BlobTrust {
+impl BlobBackoff {
     /// L1 has not taken blobs at its block `head`.
-    pub(super) fn has_failed(&mut self, head: u64) {
+    pub(super) fn on_failure(&mut self, head: u64) {
         if !self.allows(head) {
             return;
         }
-        self.pause = (2 * self.pause).clamp(PAUSE, LONGEST_PAUSE);
+        self.pause = (2 * self.pause).clamp(RETRY_BLOCKS, MAX_RETRY_BLOCKS);
         self.again_at = head.saturating_add(self.pause);
-        tracing::warn!(blocks = self.pause, "L1 does not take blobs: everything goes as calldata");
+        tracing::warn!(blocks = self.pause, "L1 refused blobs, posting calldata");
     }
 
     /// L1 has taken blobs.
-    pub(super) fn has_worked(&mut self) {
+    pub(super) fn on_success(&mut self) {
         *self = Self::default();
     }
 
@@ -68,9 +68,9 @@ impl BlobTrust {
     }
 
     /// Says once why everything goes as calldata.
-    fn say(&mut self, why: String) {
+    fn warn_once(&mut self, why: String) {
         if self.said.as_ref() != Some(&why) {
-            tracing::warn!(why, "everything goes to L1 as calldata");
+            tracing::warn!(why, "posting calldata");
             self.said = Some(why);
         }
     }
@@ -118,8 +118,8 @@ impl Batcher {
         let gas_limit = limit_with(&posting, &cost, &evidence, of_l1).min(self.limits().gas);
         let price = prices.blob_gas.unwrap_or_default();
         let blobs = Blobs { sidecar: Arc::new(sidecar_of(&posting)?), gas_limit, price };
-        let load = Load { input: posting.calldata(evidence), blobs: Some(blobs) };
-        Ok(Some(Plan { blocks, load }))
+        let data = TxData { input: posting.calldata(evidence), blobs: Some(blobs) };
+        Ok(Some(Plan { blocks, data }))
     }
 
     /// Returns `true` if nothing known keeps blocks from going through blobs.
@@ -137,7 +137,7 @@ impl Batcher {
         let kept = self.codes.among(codes, work.l1_head(), |account| self.client.code(account));
         // It saves gas, and nothing waits for it.
         kept.unwrap_or_else(|error| {
-            tracing::debug!(%error, "L1 does not say what it keeps");
+            tracing::debug!(%error, "failed to look up codes on L1");
             Vec::new()
         })
     }
@@ -149,14 +149,14 @@ impl Batcher {
             return Ok(());
         }
         self.profile.check(&self.client, work.view.deployment())?;
-        self.prices_again_at = work.l1_head().saturating_add(PAUSE);
+        self.prices_again_at = work.l1_head().saturating_add(RETRY_BLOCKS);
         Ok(())
     }
 
     /// L1 has not taken an `advance`.
     pub(super) fn distrust_kept(&mut self, work: &Work) {
         self.codes.forget();
-        self.kept_again_at = work.l1_head().saturating_add(PAUSE);
+        self.kept_again_at = work.l1_head().saturating_add(RETRY_BLOCKS);
     }
 
     /// This input as calldata, with references to what L1 keeps of it where that is cheaper, and the gas for it; without
@@ -225,7 +225,7 @@ impl Batcher {
         });
         match called {
             Ok(_) => {
-                self.blobs.say(format!("L1 has no EXECUTE at {BLOB_EXECUTE_ADDRESS}"));
+                self.blobs.warn_once(format!("L1 has no EXECUTE at {BLOB_EXECUTE_ADDRESS}"));
                 return Ok(None);
             }
             Err(error) if error.as_error_resp().is_none() => {
@@ -235,7 +235,7 @@ impl Batcher {
         }
         let price = price.map_err(L1Error::from)?;
         if price > self.config.submitter.max_blob_fee {
-            self.blobs.say("blobs cost more than may be paid".to_owned());
+            self.blobs.warn_once("blobs cost more than may be paid".to_owned());
             return Ok(None);
         }
         self.blobs.said = None;
@@ -311,22 +311,24 @@ mod tests {
 
     #[test]
     fn blobs_are_tried_again_after_a_while_that_doubles_until_they_work() {
-        let mut trust = BlobTrust::default();
-        assert!(trust.allows(0));
-        trust.has_failed(100);
-        assert!(!trust.allows(100 + PAUSE - 1));
+        let mut backoff = BlobBackoff::default();
+        assert!(backoff.allows(0));
+        backoff.on_failure(100);
+        assert!(!backoff.allows(100 + RETRY_BLOCKS - 1));
         // The same failure, seen again.
-        trust.has_failed(110);
-        assert!(trust.allows(100 + PAUSE));
-        trust.has_failed(200);
-        assert!(!trust.allows(200 + 2 * PAUSE - 1) && trust.allows(200 + 2 * PAUSE));
+        backoff.on_failure(110);
+        assert!(backoff.allows(100 + RETRY_BLOCKS));
+        backoff.on_failure(200);
+        assert!(
+            !backoff.allows(200 + 2 * RETRY_BLOCKS - 1) && backoff.allows(200 + 2 * RETRY_BLOCKS)
+        );
         for head in (10_000..1_000_000).step_by(10_000) {
-            trust.has_failed(head);
-            assert!(trust.allows(head + LONGEST_PAUSE));
+            backoff.on_failure(head);
+            assert!(backoff.allows(head + MAX_RETRY_BLOCKS));
         }
-        assert!(!trust.allows(990_000 + LONGEST_PAUSE - 1));
-        trust.has_worked();
-        trust.has_failed(2_000_000);
-        assert!(trust.allows(2_000_000 + PAUSE));
+        assert!(!backoff.allows(990_000 + MAX_RETRY_BLOCKS - 1));
+        backoff.on_success();
+        backoff.on_failure(2_000_000);
+        assert!(backoff.allows(2_000_000 + RETRY_BLOCKS));
     }
 }

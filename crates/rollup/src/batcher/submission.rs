@@ -4,7 +4,7 @@ use super::{Batcher, Work, planning::Plan};
 use crate::{
     RollupError,
     duties::evidence,
-    submitter::{InFlight, Load, Progress, Shipment},
+    submitter::{InFlight, SubmitterProgress, TxCandidate, TxData},
 };
 use alloy_primitives::map::B256Set;
 use alloy_sol_types::SolCall as _;
@@ -41,20 +41,20 @@ impl Batcher {
         let before = self.submitter.in_flight().count();
         let mut has_news = false;
         match self.submitter.step(&self.client, &work.view)? {
-            Progress::Done(_) => {
+            SubmitterProgress::Done(_) => {
                 has_news = true;
                 let taken = before.saturating_sub(self.submitter.in_flight().count()).max(1);
                 self.throughput.took(taken as u64);
                 if had_blobs {
-                    self.blobs.has_worked();
+                    self.blobs.on_success();
                 }
             }
-            Progress::NotByBlobs => self.blobs.has_failed(work.l1_head()),
-            Progress::Failed(_) => {
+            SubmitterProgress::NotByBlobs => self.blobs.on_failure(work.l1_head()),
+            SubmitterProgress::Failed(_) => {
                 self.distrust_kept(work);
                 self.check_prices(work)?;
             }
-            Progress::Waiting | Progress::Idle => {}
+            SubmitterProgress::Waiting | SubmitterProgress::Idle => {}
         }
         let mut blocks = work.unsafe_blocks()?;
         self.forget_others(work, &blocks);
@@ -84,11 +84,11 @@ impl Batcher {
             false => None,
         };
         let id = |block: &Arc<Block>| (block.header.number, block.hash);
-        let shipment = match by_blobs {
-            Some(Plan { blocks, load }) => {
-                let gas_limit = load.blobs.as_ref().map(|blobs| blobs.gas_limit);
+        let candidate = match by_blobs {
+            Some(Plan { blocks, data }) => {
+                let gas_limit = data.blobs.as_ref().map(|blobs| blobs.gas_limit);
                 let blocks = blocks.iter().map(id).collect();
-                Shipment { blocks, load, gas_limit, can_be_tried: false, goes_alone: true }
+                TxCandidate { blocks, data, gas_limit, can_be_tried: false, goes_alone: true }
             }
             None => {
                 let evidence = evidence(&work.chain, &work.view, &self.rules, known, &blocks);
@@ -105,17 +105,17 @@ impl Batcher {
                 let gas_limit = gas_limit.filter(|_| is_plain || !is_first);
                 let input = advanceCall { inputs, evidence }.abi_encode().into();
                 let blocks = blocks.iter().map(id).collect();
-                let load = Load { input, blobs: None };
-                Shipment { blocks, load, gas_limit, can_be_tried: is_first, goes_alone }
+                let data = TxData { input, blobs: None };
+                TxCandidate { blocks, data, gas_limit, can_be_tried: is_first, goes_alone }
             }
         };
-        let count = shipment.blocks.len();
+        let count = candidate.blocks.len();
         if self.is_outdated() {
             return Ok(Outcome::Untried);
         }
-        let sent = self.submitter.submit(&self.client, &work.view, shipment);
+        let sent = self.submitter.submit(&self.client, &work.view, candidate);
         if let Err(RollupError::BlobsRefused(_)) = &sent {
-            self.blobs.has_failed(work.l1_head());
+            self.blobs.on_failure(work.l1_head());
             return sent.map(|()| Outcome::Brought);
         }
         if sent.is_err() {

@@ -10,7 +10,7 @@ use std::{collections::BTreeMap, time::Duration};
 use wire::blob_tail::{BLOB_LEN, Trailer};
 
 /// Blobs of an answer that are looked at: more than any block has.
-const MOST: usize = 128;
+const MAX_BLOBS: usize = 128;
 
 /// Consensus clients of L1, asked by the Beacon API one after another. Nothing of what they say is believed: a blob is
 /// the one that a transaction names if the commitment to it hashes to the versioned hash.
@@ -66,7 +66,7 @@ impl BlobClient {
     /// [`L1Error::Client`] if one is no URL of a node. Nothing is sent yet.
     pub fn new<U: AsRef<str>>(urls: &[U], timeout: Duration) -> Result<Self, L1Error> {
         // Two digits a byte, and what stands around them.
-        let longest_answer = MOST * (2 * BLOB_LEN + 8) + 4_096;
+        let longest_answer = MAX_BLOBS * (2 * BLOB_LEN + 8) + 4_096;
         // Another node is a better try than the same one again.
         let tries = if urls.len() > 1 { 1 } else { 3 };
         let options = Options { timeout, tries, longest_answer, ..Options::default() };
@@ -119,7 +119,7 @@ impl BlobNode {
             L1Error::BlobsRefused { block, hashes: listed, source: Box::new(source) }
         })?;
         let mut known = BTreeMap::new();
-        for blob in given.into_iter().take(MOST) {
+        for blob in given.into_iter().take(MAX_BLOBS) {
             if let Some(hash) = versioned_hash(&blob) {
                 known.insert(hash, blob);
             }

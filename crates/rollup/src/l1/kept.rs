@@ -8,11 +8,11 @@ use parking_lot::Mutex;
 use std::collections::BTreeMap;
 
 /// Most codes, and most missing accounts, that are remembered.
-const REMEMBERED: usize = 256;
+const MAX_REMEMBERED: usize = 256;
 /// L1 blocks after which it is asked again for what it did not keep.
-const AGAIN: u64 = 32;
+const RETRY_BLOCKS: u64 = 32;
 /// Accounts that L1 is asked for on behalf of one input: a user who calls many contracts does not hold up the rest.
-const ASKED: usize = 16;
+const MAX_ASKED: usize = 16;
 
 /// Codes of L1 accounts, as the L1 node tells them. They are not believed: an account keeps the bytes that its
 /// address follows from, or nothing.
@@ -50,8 +50,8 @@ impl KeptCodes {
         for code in codes {
             let account = code.account();
             let last = self.missing.lock().get(&account).copied();
-            let is_missing = last.is_some_and(|last| (last..last + AGAIN).contains(&head));
-            if is_missing || asked.get() == ASKED && !self.known.lock().contains_key(&account) {
+            let is_missing = last.is_some_and(|last| (last..last + RETRY_BLOCKS).contains(&head));
+            if is_missing || asked.get() == MAX_ASKED && !self.known.lock().contains_key(&account) {
                 continue;
             }
             if self.kept_at(account, &code_of)?.is_some() {
@@ -59,7 +59,7 @@ impl KeptCodes {
                 found.push(code);
             } else {
                 let mut missing = self.missing.lock();
-                if missing.len() == REMEMBERED {
+                if missing.len() == MAX_REMEMBERED {
                     missing.clear();
                 }
                 missing.insert(account, head);
@@ -93,7 +93,7 @@ impl KeptCodes {
         }
         let whole = references.assemble(|account| kept.get(&account));
         if let Err(reason) = &whole {
-            tracing::warn!(%reason, "L1 was given an input with references that stands for nothing");
+            tracing::warn!(%reason, "ignored an input on L1 whose code references do not resolve");
         }
         Ok(whole.ok().map(Bytes::from))
     }
@@ -108,7 +108,7 @@ impl KeptCodes {
         }
         let Some(kept) = KeptCode::at(account, &code_of(account)?) else { return Ok(None) };
         let mut known = self.known.lock();
-        if known.len() == REMEMBERED {
+        if known.len() == MAX_REMEMBERED {
             known.clear();
         }
         known.insert(account, kept.clone());
@@ -165,16 +165,16 @@ mod tests {
             codes.among(vec![kept.clone()], head, answer).unwrap()
         };
         assert!(found(100, &none).is_empty());
-        assert!(found(100 + AGAIN - 1, &code).is_empty());
+        assert!(found(100 + RETRY_BLOCKS - 1, &code).is_empty());
         assert_eq!(asked.get(), 1);
-        assert_eq!(found(100 + AGAIN, &code), from_ref(&kept));
+        assert_eq!(found(100 + RETRY_BLOCKS, &code), from_ref(&kept));
         assert_eq!(found(100, &none), from_ref(&kept), "it is remembered");
         assert_eq!(asked.get(), 2);
         codes.forget();
         assert!(found(99, &none).is_empty());
         assert_eq!(asked.get(), 3);
         // Others are not what the account is for.
-        assert!(found(99 + AGAIN, &Bytes::from_static(b"\0other code")).is_empty());
+        assert!(found(99 + RETRY_BLOCKS, &Bytes::from_static(b"\0other code")).is_empty());
     }
 
     #[test]
@@ -191,7 +191,9 @@ mod tests {
             };
             codes.among(kept.clone(), 0, answer).unwrap().len()
         };
-        for (times, expected) in [(1, ASKED), (2, 2 * ASKED), (3, kept.len()), (4, kept.len())] {
+        for (times, expected) in
+            [(1, MAX_ASKED), (2, 2 * MAX_ASKED), (3, kept.len()), (4, kept.len())]
+        {
             assert_eq!(found(kept.clone()), expected, "{times}");
             assert_eq!(asked.get(), expected);
         }
@@ -200,7 +202,7 @@ mod tests {
     #[test]
     fn no_more_is_remembered_than_there_is_room_for() {
         let codes = KeptCodes::default();
-        for number in 0..=REMEMBERED {
+        for number in 0..=MAX_REMEMBERED {
             let kept = KeptCode::new(number.to_be_bytes().to_vec().into()).unwrap();
             let code = Bytes::from([&[0], &kept.bytes()[..]].concat());
             let found = codes.kept_at(kept.account(), &|_| Ok(code.clone())).unwrap();

@@ -100,13 +100,13 @@ impl L1Reader {
             tracing::warn!(
                 number,
                 l1_block,
-                "an L2 block is missing: L1 is read again from there on"
+                "L2 block missing on disk, reading L1 again from its L1 block"
             );
             self.cut_back(l1_block.checked_sub(1))?;
         }
         if let Some(head) = self.view.head() {
             let (number, blocks) = (head.number, self.view.remembered());
-            tracing::info!(number, blocks, "L1 was read up to here before");
+            tracing::info!(number, blocks, "loaded L1 history from disk");
         }
         Ok(self)
     }
@@ -260,7 +260,7 @@ impl L1Reader {
     /// L1 was reorganised down to this block; to before the deployment if there is none.
     fn revert_to(&mut self, stayed: Option<u64>) -> Result<(), RollupError> {
         let from = self.view.head().map(|head| head.number);
-        tracing::warn!(from, stayed, "L1 was reorganised");
+        tracing::warn!(from, stayed, "L1 reorg detected");
         self.cut_back(stayed)?;
         let number = stayed.unwrap_or_default();
         let before = self.update.reverted_to.unwrap_or(number);

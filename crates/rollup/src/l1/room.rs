@@ -1,9 +1,9 @@
 //! The thread that asks L1, and waits for it, on behalf of those that do not.
 
 use crate::{
-    Duties, L1Error, RollupError, Rules,
+    Duties, L1Error, RollupError, RollupRules,
     l1::{L1Clock, L1Reader, L1Update, L1View},
-    sync::{self, Admission, relayed_after},
+    l2_syncer::{self, Admission, relayed_after},
 };
 use alloy_primitives::{Address, B256};
 use chain::ChainReader;
@@ -22,11 +22,11 @@ use std::{
 };
 
 /// The longest pause after errors in a row.
-pub(crate) const LONGEST_PAUSE: Duration = Duration::from_secs(10);
+pub(crate) const MAX_RETRY_INTERVAL: Duration = Duration::from_secs(10);
 /// Most relayed messages that a look forgets: for each the L2 is asked whether it keeps it for a retry.
-const MOST_FORGOTTEN: usize = 1_024;
+const MAX_FORGOTTEN: usize = 1_024;
 /// The longest sleep without a look at whether the node ends.
-const NAP: Duration = Duration::from_millis(20);
+const STOP_POLL: Duration = Duration::from_millis(20);
 
 /// State of the contracts at the head of a view, which the node of L1 tells and nothing proves: a sequencer that is told
 /// wrongly makes blocks that L1 refuses.
@@ -65,7 +65,7 @@ pub(crate) struct FailedLook {
 #[derive(Debug, Clone)]
 pub(crate) struct Sequencing {
     pub(crate) account: Option<Address>,
-    pub(crate) rules: Rules,
+    pub(crate) rules: RollupRules,
 }
 
 /// Reads L1 on a thread of its own.
@@ -142,7 +142,7 @@ impl L1Room {
                 Ok(look) if look.update.more => Duration::ZERO,
                 Ok(_) => poll,
                 // L1 may be gone for an hour.
-                Err(_) => (pause * 2).clamp(poll, LONGEST_PAUSE.max(poll)),
+                Err(_) => (pause * 2).clamp(poll, MAX_RETRY_INTERVAL.max(poll)),
             };
             if looks.send(look).is_err() {
                 return;
@@ -151,7 +151,7 @@ impl L1Room {
             while !stop.load(Ordering::Relaxed)
                 && let Some(left) = until.checked_duration_since(Instant::now())
             {
-                thread::sleep(left.min(NAP));
+                thread::sleep(left.min(STOP_POLL));
             }
         }
     }
@@ -207,7 +207,7 @@ impl L1Room {
         let is_kept =
             |hash| Ok::<_, RollupError>(!state.storage(L2_MESSENGER, kept_slot(hash))?.is_zero());
         let (mut end, mut kept) = (None, Vec::new());
-        for message in view.messages().settled(relayed, MOST_FORGOTTEN) {
+        for message in view.messages().settled(relayed, MAX_FORGOTTEN) {
             let hash = message.hash();
             if is_kept(hash)? {
                 kept.push((message.index, hash));
@@ -217,7 +217,7 @@ impl L1Room {
         // What was retried or refunded since is settled too. They are looked at when they have doubled, so that the
         // work is in proportion to what is kept.
         let mut given_up = Vec::new();
-        if view.messages().kept().len() > 2 * self.kept_checked + MOST_FORGOTTEN {
+        if view.messages().kept().len() > 2 * self.kept_checked + MAX_FORGOTTEN {
             for (index, hash) in view.messages().kept() {
                 if !is_kept(*hash)? {
                     given_up.push(*index);
@@ -246,9 +246,9 @@ impl L1Room {
             return Ok(Some(Arc::clone(terms)));
         }
         let rollup = view.deployment().rollup;
-        let duties = sync::duties(client, rollup, head.hash)?;
+        let duties = l2_syncer::duties(client, rollup, head.hash)?;
         let rules = &self.sequencing.rules;
-        let admission = sync::admission(client, rollup, account, rules, head.hash.into())?;
+        let admission = l2_syncer::admission(client, rollup, account, rules, head.hash.into())?;
         let terms = Arc::new(Terms { duties, admission });
         self.terms = Some((head.hash, Arc::clone(&terms)));
         Ok(Some(terms))

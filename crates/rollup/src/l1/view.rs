@@ -10,7 +10,7 @@ use contracts::Deployment;
 use imbl::{Vector, vector};
 
 /// Headers that are remembered: reorganisations below them are refused.
-const REMEMBERED: usize = 1_024;
+const MAX_HEADERS: usize = 1_024;
 
 /// L1 from the block of the deployment on, as far as it has been read: the newest headers, and what is open behind them.
 /// A plain value, of which a copy shares all that has not changed: the thread that reads L1 hands out copies, and no
@@ -196,7 +196,7 @@ impl L1View {
 
     /// Number of remembered headers beyond those that have to be.
     pub(super) fn surplus_headers(&self) -> usize {
-        self.headers.len().saturating_sub(REMEMBERED)
+        self.headers.len().saturating_sub(MAX_HEADERS)
     }
 
     /// Forgets so many of the oldest headers.

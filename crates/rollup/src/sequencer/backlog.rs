@@ -193,9 +193,9 @@ impl Sequencer {
         }
         match (before, reason) {
             (None, Some(Backlog { what, got, limit })) => {
-                tracing::warn!(what, got, limit, "blocks wait for L1, refusing transactions");
+                tracing::warn!(what, got, limit, "backlog full, refusing transactions");
             }
-            (Some(_), None) => tracing::info!("L1 takes blocks again, accepting transactions"),
+            (Some(_), None) => tracing::info!("backlog has room, accepting transactions"),
             _ => {}
         }
         self.node().execute(SetClosed(reason));

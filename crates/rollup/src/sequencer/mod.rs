@@ -8,15 +8,15 @@ mod recovery;
 mod sealing;
 
 use crate::{
-    RollupError, Rules, SequencerConfig,
+    RollupError, RollupRules, SequencerConfig,
     batcher::{BatcherRoom, Work},
     l1::{
         L1Clock, L1View,
         room::{L1Snapshot, Look, Terms},
     },
+    l2_syncer::L2Syncer,
     pool_log::PoolLog,
     status::{BacklogStatus, SubmitterStatus},
-    sync::Sync,
 };
 use alloy_primitives::B256;
 use backlog::{Pace, Queue};
@@ -32,15 +32,15 @@ use std::{
 /// Makes the blocks of an L2.
 #[derive(Debug)]
 pub struct Sequencer {
-    sync: Sync,
-    rules: Rules,
+    sync: L2Syncer,
+    rules: RollupRules,
     config: SequencerConfig,
     batcher: BatcherRoom,
     /// Messages whose delivery makes a block that L1 cannot carry.
-    parked: BTreeSet<u64>,
+    deferred: BTreeSet<u64>,
     /// Transactions of blocks that were given up. They may need what stood before them, a deposit for
     /// instance, so they wait here for the same place, and not in the pool.
-    again: Vec<RecoveredTransaction>,
+    requeued: Vec<RecoveredTransaction>,
     last_block: Instant,
     /// Blocks that wait for L1.
     queue: Queue,
@@ -59,8 +59,8 @@ pub struct Sequencer {
 impl Sequencer {
     /// A sequencer over a node and a view of L1, and the batcher that brings its blocks there.
     pub(crate) fn new(
-        sync: Sync,
-        rules: Rules,
+        sync: L2Syncer,
+        rules: RollupRules,
         config: SequencerConfig,
         pool_log: Option<Arc<PoolLog>>,
         batcher: BatcherRoom,
@@ -70,8 +70,8 @@ impl Sequencer {
             rules,
             config,
             batcher,
-            parked: BTreeSet::new(),
-            again: Vec::new(),
+            deferred: BTreeSet::new(),
+            requeued: Vec::new(),
             last_block: Instant::now(),
             queue: Queue::default(),
             backlog: BacklogStatus::default(),
@@ -81,25 +81,25 @@ impl Sequencer {
             pool_log,
             overtaken_by: None,
         };
-        sequencer.expect_plain_block();
+        sequencer.reset_attributes();
         sequencer
     }
 
     /// Returns the synced L2 for the next role, and the transactions that wait for their place in a block. The
     /// batcher has ended then: its key may be used by another node.
-    pub(crate) fn into_parts(self) -> (Sync, Vec<RecoveredTransaction>) {
-        self.expect_plain_block();
+    pub(crate) fn into_parts(self) -> (L2Syncer, Vec<RecoveredTransaction>) {
+        self.reset_attributes();
         self.close(None);
         self.batcher.end();
-        (self.sync, self.again)
+        (self.sync, self.requeued)
     }
 
     /// Transactions of blocks that gave way, which wait for their places in the next ones.
-    pub(crate) fn deferred(&self) -> &[RecoveredTransaction] {
-        &self.again
+    pub(crate) fn requeued(&self) -> &[RecoveredTransaction] {
+        &self.requeued
     }
 
-    pub(crate) const fn sync(&self) -> &Sync {
+    pub(crate) const fn sync(&self) -> &L2Syncer {
         &self.sync
     }
 
@@ -222,7 +222,7 @@ impl Sequencer {
         let sealed = match sealed {
             Ok(Some(sealed)) => sealed,
             nothing => {
-                self.expect_plain_block();
+                self.reset_attributes();
                 return nothing.map(|_| None);
             }
         };
@@ -233,16 +233,16 @@ impl Sequencer {
         self.enqueue(&block, posted);
         self.batcher.sealed(&block, posted, footprint);
         self.forget_kept(&block, &rejected)?;
-        self.expect_plain_block();
+        self.reset_attributes();
         if let Some(log) = &self.pool_log {
-            log.tidy(self.node(), self.sync.safe()?.header.number, &self.again);
+            log.tidy(self.node(), self.sync.safe()?.header.number, &self.requeued);
         }
         Ok(Some(block))
     }
 
     /// Gives the pending block the anchor of the head, until the transactions that the next block begins with are
     /// known.
-    fn expect_plain_block(&self) {
+    fn reset_attributes(&self) {
         let head = Arc::clone(self.chain().head());
         let anchor = head.header.parent_beacon_block_root.unwrap_or_default();
         let plain = MineRequest { parent_beacon_block_root: anchor, ..MineRequest::default() };

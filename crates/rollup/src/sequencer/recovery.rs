@@ -1,7 +1,7 @@
 //! Blocks that L1 can never take, and what stood in them.
 
 use super::Sequencer;
-use crate::{RollupError, anchor::anchor_of, sync::relayed_after};
+use crate::{RollupError, anchor::anchor_of, l2_syncer::relayed_after};
 use alloy_primitives::B256;
 use chain::{Block, RecoveredTransaction, Rejection};
 use contracts::Anchor;
@@ -41,11 +41,11 @@ impl Sequencer {
                     (_, true) => "its anchor is gone",
                     _ => "L1's time has gone back behind it",
                 };
-                tracing::warn!(number = block.header.number, reason, "blocks are made again");
+                tracing::warn!(number = block.header.number, reason, "rebuilding unsafe blocks");
                 self.batcher.forget();
                 let displaced = self.sync.set_head(parent)?;
                 self.displace(displaced);
-                self.expect_plain_block();
+                self.reset_attributes();
                 self.ahead_since = None;
                 break;
             }
@@ -66,8 +66,8 @@ impl Sequencer {
     pub(crate) fn keep(&mut self, displaced: Vec<RecoveredTransaction>) {
         let operator = self.config.operator_key.address();
         let mut kept: Vec<_> = displaced.into_iter().filter(|it| it.sender != operator).collect();
-        kept.append(&mut self.again);
-        self.again = kept;
+        kept.append(&mut self.requeued);
+        self.requeued = kept;
     }
 
     /// Forgets kept transactions that stand in a block now, or that no block can hold any more. As long as messages
@@ -77,12 +77,12 @@ impl Sequencer {
         block: &Arc<Block>,
         rejected: &[(B256, Rejection)],
     ) -> Result<(), RollupError> {
-        if self.again.is_empty() {
+        if self.requeued.is_empty() {
             return Ok(());
         }
         let is_behind = relayed_after(&self.chain(), block)? < self.view().messages().len();
         let mut dropped = Vec::new();
-        self.again.retain(|kept| {
+        self.requeued.retain(|kept| {
             let hash = kept.transaction.hash();
             let included = block.transactions.iter().any(|it| it.hash() == hash);
             let reason = rejected.iter().find(|(rejected, _)| rejected == hash);

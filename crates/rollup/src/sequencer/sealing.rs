@@ -3,10 +3,10 @@
 use super::Sequencer;
 use crate::{
     Duties, RollupError,
-    anchor::{self, Opening, OpeningGas, Operator},
+    anchor::{self, Operator, SystemTransactionGas, SystemTransactions},
     duties::evidence,
     l1::room::Terms,
-    sync::{covered_by, relayed_after},
+    l2_syncer::{covered_by, relayed_after},
 };
 use alloy_eips::eip2718::Decodable2718 as _;
 use alloy_primitives::Address;
@@ -27,7 +27,7 @@ use wire::ProtocolFork;
 const FORCED_BYTES: usize = 32_000;
 
 /// The part of L1 that the next block takes over.
-struct Takeover {
+struct L1Inputs {
     /// Its new anchor, if it gets one.
     anchor: Option<Anchor>,
     /// Number of messages that its anchor covers.
@@ -37,7 +37,7 @@ struct Takeover {
 }
 
 /// Fate of the first transactions of a sealed block.
-enum Opened {
+enum SystemOutcome {
     /// All of it, and L1 can carry the block.
     Yes,
     /// The operator's account on the L2 cannot send what it was to.
@@ -56,12 +56,13 @@ impl Sequencer {
         terms: &Terms,
     ) -> Result<Option<SealedBlock>, RollupError> {
         let known = terms.duties;
-        let mut takeover = self.takeover(chain, head, &known)?;
+        let mut l1_inputs = self.l1_inputs(chain, head, &known)?;
         let forced = self.forced(chain, &known)?;
         let has_users = !forced.is_empty()
-            || !self.again.is_empty()
+            || !self.requeued.is_empty()
             || !self.node().read(|node| node.pool.is_empty());
-        let idle = takeover.anchor.is_none() && takeover.covered <= takeover.relayed && !has_users;
+        let idle =
+            l1_inputs.anchor.is_none() && l1_inputs.covered <= l1_inputs.relayed && !has_users;
         if idle && self.last_block.elapsed() < self.config.idle_block_time {
             return Ok(None);
         }
@@ -69,25 +70,26 @@ impl Sequencer {
         let is_forced = |kept: &RecoveredTransaction| {
             forced.iter().any(|forced| forced.transaction.hash() == kept.transaction.hash())
         };
-        let again: Vec<_> = self.again.iter().filter(|kept| !is_forced(kept)).cloned().collect();
-        let (mut most, mut kept, mut reserved) = (usize::MAX, again.len(), 0);
+        let requeued: Vec<_> =
+            self.requeued.iter().filter(|kept| !is_forced(kept)).cloned().collect();
+        let (mut most, mut kept, mut reserved) = (usize::MAX, requeued.len(), 0);
         loop {
-            let opening = self.opening(chain, &takeover, most, time)?;
-            let users = forced.iter().chain(&again[..kept]).cloned();
+            let system = self.system_transactions(chain, &l1_inputs, most, time)?;
+            let users = forced.iter().chain(&requeued[..kept]).cloned();
             let request = MineRequest {
                 timestamp: Some(time),
-                parent_beacon_block_root: match &takeover.anchor {
+                parent_beacon_block_root: match &l1_inputs.anchor {
                     Some(anchor) => anchor.hash(),
                     None => head.header.parent_beacon_block_root.unwrap_or_default(),
                 },
-                transactions: opening.transactions.iter().cloned().chain(users).collect(),
+                transactions: system.transactions.iter().cloned().chain(users).collect(),
                 reserved_bytes: reserved,
                 ..MineRequest::default()
             };
             self.node().execute(SetAttributes(request.clone()));
             let sealed = self.node().seal(&request)?;
-            match opened(&sealed, &opening, self.limits()) {
-                Opened::Yes => {
+            match system_outcome(&sealed, &system, self.limits()) {
+                SystemOutcome::Yes => {
                     let (sealed, beside) = self.judged(sealed, known)?;
                     let more = beside.saturating_sub(EVIDENCE_BYTES);
                     let bytes = sealed.posted.map_or(0, |posted| posted.bytes);
@@ -100,25 +102,27 @@ impl Sequencer {
                     }
                     reserved = more;
                 }
-                Opened::OperatorRefused(reason) if has_users => {
-                    tracing::error!(%reason, "the operator cannot take anything over from L1");
-                    takeover.anchor = None;
-                    takeover.covered = takeover.relayed;
+                SystemOutcome::OperatorRefused(reason) if has_users => {
+                    tracing::error!(%reason, "operator cannot send system transactions, sealing without L1 inputs");
+                    l1_inputs.anchor = None;
+                    l1_inputs.covered = l1_inputs.relayed;
                 }
-                Opened::OperatorRefused(reason) => return Err(RollupError::Operator(reason)),
+                SystemOutcome::OperatorRefused(reason) => {
+                    return Err(RollupError::Operator(reason));
+                }
                 // Fewer of the kept transactions, then fewer messages, and in the end one that is kept for
                 // others to deliver.
-                Opened::TooMuch if kept > 0 => kept /= 2,
-                Opened::TooMuch => {
-                    let index = takeover.relayed;
-                    match opening.relayed - index {
+                SystemOutcome::TooMuch if kept > 0 => kept /= 2,
+                SystemOutcome::TooMuch => {
+                    let index = l1_inputs.relayed;
+                    match system.relayed - index {
                         0 => return Err(too_large(&sealed, self.limits())),
-                        1 if !self.parked.insert(index) => {
+                        1 if !self.deferred.insert(index) => {
                             return Err(too_large(&sealed, self.limits()));
                         }
                         1 => tracing::warn!(
                             index,
-                            "a message is parked: L1 cannot carry a block with it"
+                            "deferred message: no L1 transaction carries a block with it"
                         ),
                         count => most = usize::try_from(count / 2).unwrap_or(usize::MAX),
                     }
@@ -139,12 +143,12 @@ impl Sequencer {
 
     /// Returns the part of L1 that the next block takes over: a new anchor if there are messages that the last one
     /// does not cover, and all messages that it covered have been relayed.
-    fn takeover(
+    fn l1_inputs(
         &self,
         chain: &ChainReader,
         head: &Arc<Block>,
         known: &Duties,
-    ) -> Result<Takeover, RollupError> {
+    ) -> Result<L1Inputs, RollupError> {
         let (relayed, covered) = (relayed_after(chain, head)?, covered_by(chain, head)?);
         let l1_head = self.view().head().map(|head| head.number);
         let named = l1_head.and_then(|number| number.checked_sub(self.config.confirmations));
@@ -153,16 +157,16 @@ impl Sequencer {
             .and_then(|named| anchor::newest(self.view(), named, known.relayed))
             .filter(|anchor| anchor.message_count > covered);
         let covered = anchor.as_ref().map_or(covered, |anchor| anchor.message_count);
-        Ok(Takeover { anchor, covered, relayed })
+        Ok(L1Inputs { anchor, covered, relayed })
     }
 
-    fn opening(
+    fn system_transactions(
         &self,
         chain: &ChainReader,
-        takeover: &Takeover,
+        l1_inputs: &L1Inputs,
         most: usize,
         time: u64,
-    ) -> Result<Opening, RollupError> {
+    ) -> Result<SystemTransactions, RollupError> {
         let key = self.config.operator_key.clone();
         let spec = &chain.config().spec;
         let mut operator = Operator {
@@ -170,12 +174,20 @@ impl Sequencer {
             base_fee: chain.state().next_base_fee()?,
             chain_id: spec.chain_id(),
             key,
-            gas: OpeningGas::on(spec.fork_at(time).unwrap_or(ProtocolFork::Amsterdam)),
+            gas: SystemTransactionGas::on(spec.fork_at(time).unwrap_or(ProtocolFork::Amsterdam)),
         };
-        let parked = |index| self.parked.contains(&index);
-        let Takeover { anchor, covered, relayed } = takeover;
+        let deferred = |index| self.deferred.contains(&index);
+        let L1Inputs { anchor, covered, relayed } = l1_inputs;
         let anchor = anchor.as_ref();
-        anchor::opening(self.view(), &mut operator, anchor, *covered, *relayed, most, parked)
+        anchor::system_transactions(
+            self.view(),
+            &mut operator,
+            anchor,
+            *covered,
+            *relayed,
+            most,
+            deferred,
+        )
     }
 
     /// Forced transactions that the next block can begin with, in the order of the queue, as many as one
@@ -242,22 +254,30 @@ impl Sequencer {
 }
 
 /// Checks that a block holds all of its first transactions, and that L1 can carry it.
-fn opened(sealed: &SealedBlock, opening: &Opening, limits: &L1Limits) -> Opened {
+fn system_outcome(
+    sealed: &SealedBlock,
+    system: &SystemTransactions,
+    limits: &L1Limits,
+) -> SystemOutcome {
     let block = &sealed.new.block;
-    let is_own = |hash| opening.transactions.iter().any(|it| it.transaction.hash() == hash);
+    let is_own = |hash| system.transactions.iter().any(|it| it.transaction.hash() == hash);
     let refused = sealed.rejected.iter().find(|(hash, _)| is_own(hash));
     if let Some((_, reason @ Rejection::Invalid(_))) = refused {
-        return Opened::OperatorRefused(reason.clone());
+        return SystemOutcome::OperatorRefused(reason.clone());
     }
-    let done = opening.transactions.iter().zip(&block.transactions).zip(&block.executed.receipts);
+    let done = system.transactions.iter().zip(&block.transactions).zip(&block.executed.receipts);
     let done = done.take_while(|((expected, got), receipt)| {
         expected.transaction.hash() == got.hash() && receipt.success
     });
-    let all = done.count() == opening.transactions.len();
+    let all = done.count() == system.transactions.len();
     let fits = |Posted { bytes, gas, .. }: &Posted| {
         *bytes <= limits.input_bytes() && *gas <= limits.execute_gas()
     };
-    if all && sealed.posted.as_ref().is_some_and(fits) { Opened::Yes } else { Opened::TooMuch }
+    if all && sealed.posted.as_ref().is_some_and(fits) {
+        SystemOutcome::Yes
+    } else {
+        SystemOutcome::TooMuch
+    }
 }
 
 fn too_large(sealed: &SealedBlock, limits: &L1Limits) -> RollupError {

@@ -1,6 +1,6 @@
 //! Transactions that L1 does not have yet.
 
-use super::{Load, transaction::Fees};
+use super::{TxData, transaction::Fees};
 use alloy_primitives::{B256, Bytes};
 use std::time::Instant;
 
@@ -14,7 +14,7 @@ pub struct InFlight {
     /// Its nonce.
     pub nonce: u64,
     pub(super) raw: Bytes,
-    pub(super) load: Load,
+    pub(super) data: TxData,
     pub(super) gas_limit: u64,
     pub(super) fees: Fees,
     /// The L1 head at which these bytes were sent last, and those of before.
@@ -33,6 +33,6 @@ pub struct InFlight {
 impl InFlight {
     /// Returns `true` if it carries blobs.
     pub const fn has_blobs(&self) -> bool {
-        self.load.blobs.is_some()
+        self.data.blobs.is_some()
     }
 }

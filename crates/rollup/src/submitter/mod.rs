@@ -6,7 +6,7 @@ mod spending;
 mod transaction;
 
 pub use in_flight::InFlight;
-pub use transaction::{Blobs, Load};
+pub use transaction::{Blobs, TxData};
 
 use crate::{
     L1Error, RollupError, Signer,
@@ -66,11 +66,11 @@ impl Default for SubmitterConfig {
 
 /// Blocks on their way to L1.
 #[derive(Debug, Clone)]
-pub struct Shipment {
+pub struct TxCandidate {
     /// The blocks, as number and hash.
     pub blocks: Vec<(u64, B256)>,
     /// Calldata and blobs that carry them.
-    pub load: Load,
+    pub data: TxData,
     /// Gas that its transaction needs; `None` to ask L1 for it.
     pub gas_limit: Option<u64>,
     /// `true` if L1 can be asked before sending: it knows no blobs that it does not have, and no blocks that stand
@@ -83,7 +83,7 @@ pub struct Shipment {
 
 /// Progress of the transactions in flight.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Progress {
+pub enum SubmitterProgress {
     /// There is none.
     Idle,
     /// L1 has none of them yet.
@@ -193,20 +193,21 @@ impl Submitter {
         &mut self,
         client: &L1Client,
         view: &L1View,
-        shipment: Shipment,
+        candidate: TxCandidate,
     ) -> Result<(), RollupError> {
-        let Shipment { blocks, load, gas_limit: known_limit, can_be_tried, goes_alone } = shipment;
+        let TxCandidate { blocks, data, gas_limit: known_limit, can_be_tried, goes_alone } =
+            candidate;
         let head = view.head().map_or(0, |head| head.number);
         let base_fee = view.head().map_or(0, |head| u128::from(head.base_fee));
         let tip = self.config.tip;
         let max = base_fee.saturating_mul(2).saturating_add(tip);
-        let blob = load.blobs.as_ref().map_or(0, |blobs| blobs.price.saturating_mul(2).max(1));
+        let blob = data.blobs.as_ref().map_or(0, |blobs| blobs.price.saturating_mul(2).max(1));
         let (account, rollup) = (self.key.address(), self.rollup);
         let request = TransactionRequest::default()
             .from(account)
             .to(rollup)
             .gas_limit(self.config.limits.gas)
-            .input(load.input.clone().into());
+            .input(data.input.clone().into());
         let provider = client.inner().provider().clone();
         let asked = client.wait(async move {
             let used = provider.get_transaction_count(account).await?;
@@ -229,31 +230,31 @@ impl Submitter {
         let before = self.in_flight.iter().find(|sent| sent.nonce == nonce);
         let mut fees = Fees { max, tip, blob };
         if let Some(before) = before {
-            let least = before.fees.dearer(before.load.bump());
+            let least = before.fees.bumped(before.data.bump());
             (fees.max, fees.tip) = (fees.max.max(least.max), fees.tip.max(least.tip));
         }
         fees.max = fees.max.min(self.config.max_fee);
         fees.blob = fees.blob.min(self.config.max_blob_fee);
-        // What others do in the L1 block before it may make it dearer.
+        // What others do in the L1 block before it may raise its gas.
         let gas_limit = (estimate + estimate / 8).min(self.config.limits.gas);
-        let cost = fees.cost(gas_limit, &load);
+        let cost = fees.cost(gas_limit, &data);
         let others = self.in_flight.iter().filter(|sent| sent.nonce != nonce);
         let owed = others.fold(cost, |sum, sent| sum.saturating_add(sent.cost));
         if balance < U256::from(owed) {
             return Err(RollupError::Funds { account, balance, cost: U256::from(owed) });
         }
         if balance < U256::from(self.config.low_balance) {
-            tracing::warn!(%account, %balance, "little is left to advance the rollup with");
+            tracing::warn!(%account, %balance, "low balance of the L1 account");
         }
         let spent = self.spent_besides(nonce).saturating_add(owed);
         if spent > self.config.daily_limit {
             return Err(RollupError::SpendingLimit { spent, limit: self.config.daily_limit });
         }
-        let (raw, hash) = self.unsigned(nonce, gas_limit, fees, &load).sign(&self.key)?;
-        let has_blobs = load.blobs.is_some();
+        let (raw, hash) = self.unsigned(nonce, gas_limit, fees, &data).sign(&self.key)?;
+        let has_blobs = data.blobs.is_some();
         let is_first = self.in_flight().next().is_none();
         self.spending.sending(nonce, cost)?;
-        tracing::info!(%hash, nonce, blocks = blocks.len(), gas_limit, has_blobs, "advancing");
+        tracing::info!(%hash, nonce, blocks = blocks.len(), gas_limit, has_blobs, "posting batch");
         let before = self.take(nonce);
         let sent = InFlight {
             blocks,
@@ -268,7 +269,7 @@ impl Submitter {
             cost,
             goes_alone: goes_alone || has_blobs,
             is_void: false,
-            load,
+            data,
         };
         let outcome = send(client, &sent);
         // Who refuses it does not have it; without an answer it may be on its way.
@@ -297,13 +298,17 @@ impl Submitter {
     }
 
     /// Looks what has become of the transactions in flight: sends the same bytes again for each new L1 block,
-    /// or after a slot without one, and dearer ones for the first if it waits for long.
+    /// or after a slot without one, and ones with higher fees for the first if it waits for long.
     ///
     /// # Errors
     ///
     /// [`RollupError::L1`] if L1 cannot be asked; the transactions stay in flight.
-    pub fn step(&mut self, client: &L1Client, view: &L1View) -> Result<Progress, RollupError> {
-        let Some(sent) = self.in_flight.first() else { return Ok(Progress::Idle) };
+    pub fn step(
+        &mut self,
+        client: &L1Client,
+        view: &L1View,
+    ) -> Result<SubmitterProgress, RollupError> {
+        let Some(sent) = self.in_flight.first() else { return Ok(SubmitterProgress::Idle) };
         let head = view.head().map_or(0, |head| head.number);
         let is_taken = |sent: &InFlight| {
             let taken = |(number, hash): &(u64, B256)| view.advanced_hash(*number) == Some(*hash);
@@ -311,7 +316,7 @@ impl Submitter {
         };
         let is_early = head <= sent.sent_at && sent.sent_when.elapsed() < self.config.resend_after;
         if is_early && !is_taken(sent) {
-            return Ok(Progress::Waiting);
+            return Ok(SubmitterProgress::Waiting);
         }
         let (account, block) = (self.key.address(), BlockNumberOrTag::Number(head));
         let provider = client.inner().provider().clone();
@@ -341,12 +346,12 @@ impl Submitter {
         }
         if let Some(sent) = failed {
             let has_blobs = sent.has_blobs();
-            tracing::warn!(hash = %sent.hash, has_blobs, "the rollup was not advanced");
+            tracing::warn!(hash = %sent.hash, has_blobs, "posted batch failed on L1");
             self.forget();
             return Ok(if has_blobs {
-                Progress::NotByBlobs
+                SubmitterProgress::NotByBlobs
             } else {
-                Progress::Failed(sent.blocks)
+                SubmitterProgress::Failed(sent.blocks)
             });
         }
         if !done.is_empty() {
@@ -354,14 +359,14 @@ impl Submitter {
             if let Some(first) = self.in_flight.first_mut() {
                 first.first_sent_at = head;
             }
-            return Ok(Progress::Done(done));
+            return Ok(SubmitterProgress::Done(done));
         }
         // L1 was wrong when it was asked for the nonce, or has gone back since: nothing comes to fill the gap.
         if let Some(first) = self.in_flight.first().filter(|it| !it.is_void && it.nonce > used) {
-            tracing::warn!(hash = %first.hash, got = first.nonce, expected = used, "a nonce is skipped");
+            tracing::warn!(hash = %first.hash, got = first.nonce, expected = used, "nonce gap on L1, resubmitting");
             let blocks = first.blocks.clone();
             self.forget();
-            return Ok(Progress::Failed(blocks));
+            return Ok(SubmitterProgress::Failed(blocks));
         }
         self.rebroadcast(client, head)
     }
@@ -373,10 +378,14 @@ impl Submitter {
         }
     }
 
-    fn rebroadcast(&mut self, client: &L1Client, head: u64) -> Result<Progress, RollupError> {
+    fn rebroadcast(
+        &mut self,
+        client: &L1Client,
+        head: u64,
+    ) -> Result<SubmitterProgress, RollupError> {
         let others: u128 = self.in_flight.iter().skip(1).map(|sent| sent.cost).sum();
         let mut all = core::mem::take(&mut self.in_flight);
-        let mut outcome = Ok(Progress::Waiting);
+        let mut outcome = Ok(SubmitterProgress::Waiting);
         if let Some(first) = all.first_mut().filter(|first| !first.is_void)
             && head.saturating_sub(first.first_sent_at) >= self.config.bump_after
         {
@@ -384,7 +393,7 @@ impl Submitter {
                 Ok(true) => {}
                 Ok(false) => {
                     first.is_void = true;
-                    outcome = Ok(Progress::NotByBlobs);
+                    outcome = Ok(SubmitterProgress::NotByBlobs);
                 }
                 Err(error) => outcome = Err(error),
             }
@@ -402,8 +411,8 @@ impl Submitter {
     /// Makes a transaction pay more, if that is allowed; whether it goes on waiting. One with blobs does not, if
     /// L1 leaves it for the most that it may cost.
     fn bump(&mut self, sent: &mut InFlight, others: u128, head: u64) -> Result<bool, RollupError> {
-        let fees = sent.fees.dearer(sent.load.bump());
-        let cost = fees.cost(sent.gas_limit, &sent.load);
+        let fees = sent.fees.bumped(sent.data.bump());
+        let cost = fees.cost(sent.gas_limit, &sent.data);
         let spent = self.spent_besides(sent.nonce).saturating_add(others).saturating_add(cost);
         let is_allowed = fees.max <= self.config.max_fee
             && (!sent.has_blobs() || fees.blob <= self.config.max_blob_fee)
@@ -412,10 +421,10 @@ impl Submitter {
             return Ok(!sent.has_blobs());
         }
         self.spending.sending(sent.nonce, cost)?;
-        let dearer = self.unsigned(sent.nonce, sent.gas_limit, fees, &sent.load);
-        (sent.raw, sent.hash) = dearer.sign(&self.key)?;
+        let bumped = self.unsigned(sent.nonce, sent.gas_limit, fees, &sent.data);
+        (sent.raw, sent.hash) = bumped.sign(&self.key)?;
         (sent.cost, sent.fees, sent.first_sent_at) = (cost, fees, head);
-        tracing::warn!(hash = %sent.hash, max_fee = fees.max, "L1 does not take it: paying more");
+        tracing::warn!(hash = %sent.hash, max_fee = fees.max, "transaction not included, bumping fees");
         Ok(true)
     }
 
@@ -424,10 +433,10 @@ impl Submitter {
         nonce: u64,
         gas_limit: u64,
         fees: Fees,
-        load: &'a Load,
+        data: &'a TxData,
     ) -> Unsigned<'a> {
         let (chain_id, rollup) = (self.chain_id, self.rollup);
-        Unsigned { chain_id, rollup, nonce, gas_limit, fees, load }
+        Unsigned { chain_id, rollup, nonce, gas_limit, fees, data }
     }
 }
 

@@ -17,7 +17,7 @@ const BLOB_BUMP_PERCENT: u128 = 100;
 
 /// Calldata and blobs of a transaction.
 #[derive(Debug, Clone)]
-pub struct Load {
+pub struct TxData {
     /// Calldata of `advance`.
     pub input: Bytes,
     /// Its blobs, if it has any.
@@ -35,7 +35,7 @@ pub struct Blobs {
     pub price: u128,
 }
 
-impl Load {
+impl TxData {
     /// Gas of its blobs.
     fn blob_gas(&self) -> u64 {
         let count = self.blobs.as_ref().map_or(0, |blobs| blobs.sidecar.blobs.len());
@@ -58,14 +58,14 @@ pub(super) struct Fees {
 
 impl Fees {
     /// The same caps raised by a percentage.
-    pub(super) fn dearer(self, percent: u128) -> Self {
-        let dearer = |fee: u128| fee.saturating_add(fee.saturating_mul(percent) / 100 + 1);
-        Self { max: dearer(self.max), tip: dearer(self.tip), blob: dearer(self.blob) }
+    pub(super) fn bumped(self, percent: u128) -> Self {
+        let bumped = |fee: u128| fee.saturating_add(fee.saturating_mul(percent) / 100 + 1);
+        Self { max: bumped(self.max), tip: bumped(self.tip), blob: bumped(self.blob) }
     }
 
     /// Most wei that a transaction costs.
-    pub(super) fn cost(self, gas_limit: u64, load: &Load) -> u128 {
-        let blobs = u128::from(load.blob_gas()).saturating_mul(self.blob);
+    pub(super) fn cost(self, gas_limit: u64, data: &TxData) -> u128 {
+        let blobs = u128::from(data.blob_gas()).saturating_mul(self.blob);
         u128::from(gas_limit).saturating_mul(self.max).saturating_add(blobs)
     }
 }
@@ -78,16 +78,16 @@ pub(super) struct Unsigned<'a> {
     pub(super) nonce: u64,
     pub(super) gas_limit: u64,
     pub(super) fees: Fees,
-    pub(super) load: &'a Load,
+    pub(super) data: &'a TxData,
 }
 
 impl Unsigned<'_> {
     /// The bytes for L1, with the blobs if there are any, and the hash.
     pub(super) fn sign(self, key: &Signer) -> Result<(Bytes, B256), RollupError> {
-        let Self { chain_id, rollup, nonce, gas_limit, fees, load } = self;
+        let Self { chain_id, rollup, nonce, gas_limit, fees, data } = self;
         let Fees { max: max_fee_per_gas, tip, blob: max_fee_per_blob_gas } = fees;
-        let (max_priority_fee_per_gas, input) = (tip.min(max_fee_per_gas), load.input.clone());
-        let Some(Blobs { sidecar, .. }) = &load.blobs else {
+        let (max_priority_fee_per_gas, input) = (tip.min(max_fee_per_gas), data.input.clone());
+        let Some(Blobs { sidecar, .. }) = &data.blobs else {
             let signed = key.sign(TxEip1559 {
                 chain_id,
                 nonce,

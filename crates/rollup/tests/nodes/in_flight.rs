@@ -8,8 +8,8 @@ use alloy_provider::{DynProvider, Provider, ext::AnvilApi};
 use alloy_rpc_types_eth::{Transaction, TransactionRequest};
 use contracts::Deployment;
 use enshrine_rollup::{
-    L1Client, L1Reader, Load, Progress, Role, RollupError, RollupNode, Shipment, Signer, Submitter,
-    SubmitterConfig,
+    L1Client, L1Reader, Role, RollupError, RollupNode, Signer, Submitter, SubmitterConfig,
+    SubmitterProgress, TxCandidate, TxData,
 };
 use eyre::{OptionExt as _, Result, ensure};
 use std::{collections::HashMap, time::Duration};
@@ -193,10 +193,10 @@ struct Direct {
     key: Signer,
 }
 
-fn shipment(number: u64) -> Shipment {
-    let load = Load { input: Bytes::from(vec![1]), blobs: None };
+fn candidate(number: u64) -> TxCandidate {
+    let data = TxData { input: Bytes::from(vec![1]), blobs: None };
     let blocks = vec![(number, B256::repeat_byte(1))];
-    Shipment { blocks, load, gas_limit: Some(800_000), can_be_tried: false, goes_alone: false }
+    TxCandidate { blocks, data, gas_limit: Some(800_000), can_be_tried: false, goes_alone: false }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -213,7 +213,7 @@ async fn limit_and_balance_are_held_against_all_that_is_in_flight_together() -> 
             let config = SubmitterConfig { max_fee: 10 * GWEI, ..SubmitterConfig::default() };
             // What one of them may cost at most, by a submitter whose limit is no limit.
             let (mut free, l1) = submitter(&direct, config.clone())?;
-            free.submit(l1.client(), l1.view(), shipment(1))?;
+            free.submit(l1.client(), l1.view(), candidate(1))?;
             let sent = runtime.block_on(waiting(&provider, account))?;
             let (nonce, fee, gas) = *sent.first().ok_or_eyre("nothing waits")?;
             let cost = fee * u128::from(gas);
@@ -224,9 +224,9 @@ async fn limit_and_balance_are_held_against_all_that_is_in_flight_together() -> 
                 let config = SubmitterConfig { daily_limit: limit, ..config.clone() };
                 let (mut bounded, l1) = submitter(&direct, config)?;
                 for number in 0..fitting {
-                    bounded.submit(l1.client(), l1.view(), shipment(u64::try_from(number)?))?;
+                    bounded.submit(l1.client(), l1.view(), candidate(u64::try_from(number)?))?;
                 }
-                match bounded.submit(l1.client(), l1.view(), shipment(9)) {
+                match bounded.submit(l1.client(), l1.view(), candidate(9)) {
                     Err(RollupError::SpendingLimit { spent, limit: said }) => {
                         assert_eq!((spent, said), (cost * (fitting + 1), limit));
                     }
@@ -244,9 +244,9 @@ async fn limit_and_balance_are_held_against_all_that_is_in_flight_together() -> 
                 .block_on(provider.anvil_set_balance(account, U256::from(cost * 2 + cost / 2)))?;
             let config = SubmitterConfig { low_balance: 0, ..config };
             let (mut poor, l1) = submitter(&direct, config)?;
-            poor.submit(l1.client(), l1.view(), shipment(1))?;
-            poor.submit(l1.client(), l1.view(), shipment(2))?;
-            match poor.submit(l1.client(), l1.view(), shipment(3)) {
+            poor.submit(l1.client(), l1.view(), candidate(1))?;
+            poor.submit(l1.client(), l1.view(), candidate(2))?;
+            match poor.submit(l1.client(), l1.view(), candidate(3)) {
                 Err(RollupError::Funds { cost: said, .. }) => {
                     assert_eq!(said, U256::from(3 * cost));
                 }
@@ -259,8 +259,8 @@ async fn limit_and_balance_are_held_against_all_that_is_in_flight_together() -> 
             let before = runtime.block_on(waiting(&provider, account))?;
             poor.forget();
             assert_eq!(poor.in_flight().count(), 0);
-            poor.submit(l1.client(), l1.view(), shipment(4))?;
-            poor.submit(l1.client(), l1.view(), shipment(5))?;
+            poor.submit(l1.client(), l1.view(), candidate(4))?;
+            poor.submit(l1.client(), l1.view(), candidate(5))?;
             let after = runtime.block_on(waiting(&provider, account))?;
             assert_eq!(after.len(), 2);
             for (before, after) in before.iter().zip(&after) {
@@ -282,9 +282,13 @@ async fn nothing_goes_behind_what_goes_alone() -> Result<()> {
     let done = tokio::task::spawn_blocking(move || -> Result<()> {
         let (mut submitter, l1) = submitter(&direct, SubmitterConfig::default())?;
         assert!(submitter.has_room());
-        submitter.submit(l1.client(), l1.view(), shipment(1))?;
+        submitter.submit(l1.client(), l1.view(), candidate(1))?;
         assert!(submitter.has_room());
-        submitter.submit(l1.client(), l1.view(), Shipment { goes_alone: true, ..shipment(2) })?;
+        submitter.submit(
+            l1.client(),
+            l1.view(),
+            TxCandidate { goes_alone: true, ..candidate(2) },
+        )?;
         assert!(!submitter.has_room());
         Ok(())
     });
@@ -311,21 +315,21 @@ async fn what_waits_behind_a_nonce_that_nobody_has_is_given_up_and_what_is_next_
                     .contains("eth_getTransactionCount")
                     .then(|| answer(request, format_args!("{nonce:#x}")))
             });
-            let shipment = || Shipment { goes_alone, ..shipment(1) };
+            let candidate = || TxCandidate { goes_alone, ..candidate(1) };
             let nonces = |submitter: &Submitter| {
                 submitter.in_flight().map(|it| it.nonce).collect::<Vec<_>>()
             };
-            submitter.submit(l1.client(), l1.view(), shipment())?;
+            submitter.submit(l1.client(), l1.view(), candidate())?;
             assert_eq!(nonces(&submitter), [used + 5]);
             proxy.honest();
             assert_eq!(
                 submitter.step(l1.client(), l1.view())?,
-                Progress::Failed(shipment().blocks)
+                SubmitterProgress::Failed(candidate().blocks)
             );
             assert!(submitter.has_room());
-            submitter.submit(l1.client(), l1.view(), shipment())?;
+            submitter.submit(l1.client(), l1.view(), candidate())?;
             assert_eq!(nonces(&submitter), [used]);
-            assert_eq!(submitter.step(l1.client(), l1.view())?, Progress::Waiting);
+            assert_eq!(submitter.step(l1.client(), l1.view())?, SubmitterProgress::Waiting);
         }
         Ok(())
     });

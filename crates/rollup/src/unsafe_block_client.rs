@@ -18,9 +18,9 @@ const PAUSE: Duration = Duration::from_millis(20);
 
 /// The node whose unsafe blocks a follower takes, if it takes any.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Feed(Arc<watch::Sender<Option<String>>>);
+pub(crate) struct UnsafeBlockClient(Arc<watch::Sender<Option<String>>>);
 
-impl Feed {
+impl UnsafeBlockClient {
     /// Listens to the node at this URL from now on, or to none.
     pub(crate) fn follow(&self, url: Option<String>) {
         self.0.send_replace(url);
@@ -44,7 +44,7 @@ impl Feed {
             let listening = async {
                 let Some(url) = &url else { return core::future::pending().await };
                 if let Err(error) = listen(url, &node, &shared, &inputs).await {
-                    tracing::warn!(%error, url, "the sequencer is not heard");
+                    tracing::warn!(%error, url, "subscription to the sequencer failed, reconnecting");
                 }
                 tokio::time::sleep(RECONNECT).await;
             };

@@ -1,9 +1,9 @@
 //! The L2 brought to where L1 says that it is.
 
 use crate::{
-    Duties, RollupError, Rules, derivation,
+    Duties, RollupError, RollupRules, derivation,
     l1::{Advanced, L1Client, L1Update, L1View},
-    progress::Progress,
+    sync_progress::SyncProgress,
 };
 use alloy_eips::BlockId;
 use alloy_primitives::{Address, B256, U256};
@@ -17,25 +17,25 @@ use std::{collections::VecDeque, sync::Arc};
 
 /// An L2 and the L1 that it follows.
 #[derive(Debug)]
-pub(crate) struct Sync {
+pub(crate) struct L2Syncer {
     pub(crate) node: Arc<Node>,
     /// The view of L1 that was handed over last.
     pub(crate) view: Arc<L1View>,
     /// Blocks that L1 has taken and this node has not: one of them may have failed for now.
     waiting: VecDeque<Advanced>,
     /// Result of the look at L1 that is not at its end yet.
-    followed: Followed,
-    progress: Progress,
+    outcome: SyncOutcome,
+    progress: SyncProgress,
 }
 
-impl Sync {
+impl L2Syncer {
     pub(crate) fn new(node: Arc<Node>, view: Arc<L1View>) -> Self {
         Self {
             node,
             view,
             waiting: VecDeque::new(),
-            followed: Followed::default(),
-            progress: Progress::default(),
+            outcome: SyncOutcome::default(),
+            progress: SyncProgress::default(),
         }
     }
 
@@ -44,37 +44,37 @@ impl Sync {
         let L1Update { reverted_to, advanced, more } = update;
         if let Some(stayed) = reverted_to {
             self.waiting.retain(|block| block.l1_block <= stayed);
-            self.followed.reverted = true;
+            self.outcome.reverted = true;
         }
         self.waiting.extend(advanced);
-        self.followed.more = more;
+        self.outcome.more = more;
         self.view = view;
     }
 
     /// Takes the L2 blocks that L1 has taken. Blocks that this node has on top of what L1 knows stay, unless L1 has
     /// taken others in their places. What fails is done by the next call.
-    pub(crate) fn catch_up(&mut self) -> Result<Followed, RollupError> {
+    pub(crate) fn catch_up(&mut self) -> Result<SyncOutcome, RollupError> {
         self.skip_canonical()?;
         while let Some(next) = self.waiting.front() {
             let (number, transaction) = (next.number, next.transaction);
             let canonical = self.chain().canonical_hash(number)?;
             let gives_way = canonical.is_some_and(|canonical| canonical != next.hash);
             let displaced = self.take(next)?;
-            self.followed.displaced.extend(displaced);
+            self.outcome.displaced.extend(displaced);
             if gives_way {
-                self.followed.overtaken_by = Some(transaction);
+                self.outcome.overtaken_by = Some(transaction);
             }
             self.waiting.pop_front();
         }
         self.tell_forkchoice()?;
-        if self.followed.more {
+        if self.outcome.more {
             let read = self.view.head().map_or(0, |head| head.number);
             let l2 = self.chain().head().header.number;
             self.progress.note(read, self.view.latest(), l2);
         } else {
             self.progress.end();
         }
-        Ok(core::mem::take(&mut self.followed))
+        Ok(core::mem::take(&mut self.outcome))
     }
 
     /// Leaves out what is in its place already, which is all that was taken before a restart: what waits is one
@@ -147,7 +147,12 @@ impl Sync {
         let from = self.chain().head().header.number;
         let displaced = self.node.execute(SetHead(hash))?;
         let to = self.chain().head().header.number;
-        tracing::warn!(from, to, transactions = displaced.len(), "the L2 goes back");
+        tracing::warn!(
+            from,
+            to,
+            transactions = displaced.len(),
+            "L2 reorg: unsafe head moved back"
+        );
         Ok(displaced)
     }
 
@@ -167,7 +172,7 @@ impl Sync {
 
 /// Result of a look at L1.
 #[derive(Debug, Default)]
-pub(crate) struct Followed {
+pub(crate) struct SyncOutcome {
     /// `true` if L1 was reorganised.
     pub(crate) reverted: bool,
     /// Transactions of L2 blocks in whose places L1 has taken others.
@@ -191,7 +196,10 @@ pub(crate) fn relayed_after(chain: &ChainReader, block: &Arc<Block>) -> Result<u
 }
 
 /// The rules of a deployed rollup, compared with what the deployment says of it.
-pub(crate) fn rules(client: &L1Client, deployment: &Deployment) -> Result<Rules, RollupError> {
+pub(crate) fn rules(
+    client: &L1Client,
+    deployment: &Deployment,
+) -> Result<RollupRules, RollupError> {
     let (got, expected) = (client.chain_id()?, deployment.l1_chain_id);
     if got != expected {
         return Err(RollupError::OtherL1 { got, expected });
@@ -201,7 +209,7 @@ pub(crate) fn rules(client: &L1Client, deployment: &Deployment) -> Result<Rules,
     let (rules, chain_id, message_queue, forced_inbox) = client.wait(async move {
         let contract = INativeRollup::new(rollup, &provider);
         let queue = IForcedInbox::new(forced, &provider);
-        let rules = Rules {
+        let rules = RollupRules {
             max_lag: contract.MAX_LAG().call().await?,
             open_after: contract.OPEN_AFTER().call().await?,
             relay_deadline: contract.RELAY_DEADLINE().call().await?,
@@ -281,7 +289,7 @@ pub(crate) fn admission(
     client: &L1Client,
     rollup: Address,
     account: Address,
-    rules: &Rules,
+    rules: &RollupRules,
     at: BlockId,
 ) -> Result<Admission, RollupError> {
     let provider = client.inner().provider().clone();

@@ -7,12 +7,12 @@ const INTERVAL: Duration = Duration::from_secs(5);
 
 /// The way from where reading began to the newest block.
 #[derive(Debug, Default)]
-pub(crate) struct Progress {
+pub(crate) struct SyncProgress {
     begun: Option<(Instant, u64)>,
     told: Option<Instant>,
 }
 
-impl Progress {
+impl SyncProgress {
     /// Notes that blocks up to `read` of `latest` have been read, and says so now and then; `l2` is the
     /// number of the newest L2 block.
     pub(crate) fn note(&mut self, read: u64, latest: u64, l2: u64) {
@@ -24,13 +24,13 @@ impl Progress {
         self.told = Some(now);
         let left =
             seconds_left(now - begun, read.saturating_sub(from), latest.saturating_sub(read));
-        tracing::info!(read, latest, l2, seconds_left = left, "reading L1");
+        tracing::info!(read, latest, l2, seconds_left = left, "syncing with L1");
     }
 
     /// Notes that all is read.
     pub(crate) fn end(&mut self) {
         if self.told.is_some() {
-            tracing::info!("all of L1 is read");
+            tracing::info!("synced with L1");
         }
         *self = Self::default();
     }
