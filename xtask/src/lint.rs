@@ -5,7 +5,7 @@
 
 use std::{
     collections::BTreeSet,
-    fmt, fs, io,
+    env, fmt, fs, io,
     path::{Path, PathBuf},
     process::Command,
 };
@@ -19,10 +19,8 @@ use crate::{
     links, shipped, trusted, wall_clock,
 };
 
-/// Beginnings of absolute paths that mean something on one machine only. (They are spelled in
-/// parts, since this file is checked too.)
-const MACHINE_PATHS: [&str; 3] =
-    [concat!("/", "work", "/"), concat!("/", "root", "/"), concat!("/", "home", "/")];
+/// Folders at the root of any Unix system, which documents may name (Filesystem Hierarchy Standard).
+const SYSTEM_FOLDERS: [&str; 8] = ["etc", "media", "mnt", "opt", "srv", "tmp", "usr", "var"];
 
 /// Part of the names of hosts that mirror package registries.
 const MIRROR: &str = concat!("arti", "factory");
@@ -52,6 +50,7 @@ impl fmt::Display for Finding {
 /// Checks the files of the checkout at `root` and prints the findings. Returns `true` if there are none.
 pub(crate) fn run(root: &Path) -> eyre::Result<bool> {
     let files = repository_files(root)?;
+    let machine_paths = machine_paths([Some(root.to_owned()), env::home_dir()]);
     let mut findings = Vec::new();
     let (mut manifests, mut documents) = (Vec::new(), Vec::new());
     let mut tally = Tally::default();
@@ -62,7 +61,7 @@ pub(crate) fn run(root: &Path) -> eyre::Result<bool> {
             bytes => bytes.wrap_err_with(|| format!("cannot read {}", file.display()))?,
         };
         if let Ok(text) = str::from_utf8(&bytes) {
-            findings.extend(check(file, text));
+            findings.extend(check(file, text, &machine_paths));
             tally.add(file, text);
             let clocks = wall_clock::asserted(file, text).into_iter();
             findings.extend(clocks.map(|(line, what)| Finding {
@@ -135,12 +134,23 @@ fn repository_files(root: &Path) -> eyre::Result<Vec<PathBuf>> {
     Ok(files)
 }
 
+/// Beginnings of absolute paths that mean something on this machine only: where these folders lie.
+fn machine_paths(folders: impl IntoIterator<Item = Option<PathBuf>>) -> BTreeSet<String> {
+    let begin = |folder: PathBuf| {
+        let parts: Vec<_> = folder.iter().skip(1).filter_map(|part| part.to_str()).collect();
+        let is_system = parts.first().is_some_and(|first| SYSTEM_FOLDERS.contains(first));
+        let parts = parts.get(..1 + usize::from(is_system))?;
+        Some(format!("/{}/", parts.join("/")))
+    };
+    folders.into_iter().flatten().filter_map(begin).collect()
+}
+
 /// Applies all rules to one text file.
-fn check(file: &Path, text: &str) -> Vec<Finding> {
+fn check(file: &Path, text: &str, machine_paths: &BTreeSet<String>) -> Vec<Finding> {
     let mut findings = Vec::new();
     let mut add = |line, what| findings.push(Finding { file: file.to_owned(), line, what });
     for (index, line) in text.lines().enumerate() {
-        if let Some(path) = MACHINE_PATHS.iter().find(|path| names_path(line, path)) {
+        if let Some(path) = machine_paths.iter().find(|path| names_path(line, path)) {
             add(Some(index + 1), format!("names a path of one machine ({path}…)"));
         }
         if line.to_ascii_lowercase().contains(MIRROR) {
@@ -281,12 +291,29 @@ mod tests {
     use super::*;
 
     fn findings(file: &str, text: &str) -> Vec<String> {
-        check(Path::new(file), text).iter().map(ToString::to_string).collect()
+        check(Path::new(file), text, &paths()).iter().map(ToString::to_string).collect()
+    }
+
+    /// Paths of a machine with a checkout in a home folder and another at the root.
+    fn paths() -> BTreeSet<String> {
+        machine_paths(["/people/alice/enshrine", "/build", "/"].map(|it| Some(it.into())))
+    }
+
+    #[test]
+    fn paths_of_this_machine_follow_from_where_the_checkout_and_the_home_folder_lie() {
+        let of = |folders: &[&str]| -> Vec<String> {
+            machine_paths(folders.iter().map(|it| Some(it.into()))).into_iter().collect()
+        };
+        assert_eq!(of(&["/build/a/b", "/people/alice"]), ["/build/", "/people/"]);
+        // A folder that every machine has is told apart by what lies in it.
+        assert_eq!(of(&["/tmp/a/b", "/opt/c"]), ["/opt/c/", "/tmp/a/"]);
+        assert_eq!(of(&["/", "/var"]), [""; 0]);
+        assert_eq!(machine_paths([None]), BTreeSet::new());
     }
 
     #[test]
     fn machine_paths_are_found_and_lookalikes_are_not() {
-        for path in MACHINE_PATHS {
+        for path in paths() {
             for line in [format!("see {path}x"), format!("\"{path}x\""), format!("{path}x")] {
                 let found = findings("docs/a.md", &format!("fine\n{line}\n"));
                 assert_eq!(found, [format!("docs/a.md:2: names a path of one machine ({path}…)")]);
