@@ -36,7 +36,7 @@ pub(crate) enum Stage {
     ForgeFmt,
     /// typos over all files
     Spelling,
-    /// cargo machete: no dependency is declared and not used
+    /// cargo shear: no dependency is declared and not used
     UnusedDependencies,
     /// cargo deny: licences, sources and bans of the dependencies
     Deny,
@@ -271,18 +271,19 @@ pub(crate) fn make_book(root: &Path) -> eyre::Result<bool> {
         && book::build(root, &bench::enshrine(root))?)
 }
 
-/// Runs the soak with the binary of the end-to-end run.
+/// Runs random traffic and faults over real processes.
 pub(crate) fn soak(minutes: f64, seed: u64) -> eyre::Result<bool> {
     let root = toolchain::find_root()?;
     let (minutes, seed) = (minutes.to_string(), seed.to_string());
-    let run = ["run", "--release", "--bin", "e2e", "--", "--soak", &minutes, "--seed", &seed];
+    let run =
+        ["run", "--release", "--bin", "sim", "--", "soak", "--minutes", &minutes, "--seed", &seed];
     Ok(matches!(cargo(&root, &run)?, Outcome::Passed))
 }
 
-/// Measures a rollup under load, by the binary of the end-to-end run too.
+/// Measures a rollup under load.
 pub(crate) fn load(json: bool) -> eyre::Result<bool> {
     let root = toolchain::find_root()?;
-    let run = ["run", "--release", "--bin", "e2e", "--", "--load"];
+    let run = ["run", "--release", "--bin", "sim", "--", "load"];
     let run = [&run[..], if json { &["--json"] } else { &[] }].concat();
     Ok(matches!(cargo(&root, &run)?, Outcome::Passed))
 }

@@ -203,7 +203,7 @@ fn one(
             command
         }
     };
-    let probe = fs::read_to_string(root.join("crates/anvil-diff/contracts/Probe.hex"))?;
+    let probe = fs::read_to_string(root.join("crates/differential/anvil/contracts/Probe.hex"))?;
     let begun = Instant::now();
     let output = command
         .current_dir(place)

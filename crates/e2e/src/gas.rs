@@ -1,10 +1,10 @@
 //! Gas of an L1 transaction by its trace, and EXECUTE's charge by its schedule.
 
-use crate::units::grouped;
 use alloy_primitives::{Address, B256, Bytes, U64};
 use client::Client;
 use execute::{EXECUTE_ADDRESS, FURTHER_BLOCK_GAS, Items, Pricing, WorkCount};
 use eyre::{OptionExt as _, Result, ensure};
+use localnet::units::grouped;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use stateless::{Blocks, ChainSpec, UncheckedBlocks, VerifyOptions};

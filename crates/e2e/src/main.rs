@@ -9,28 +9,20 @@
 
 #![warn(clippy::print_stdout)]
 
-mod bridge;
-mod budget;
-mod devnet;
 mod gas;
-mod load;
+mod in_process;
 mod mainnet;
 mod nodes;
-mod output;
-mod page;
-mod processes;
-mod progress;
-mod report;
-mod scripts;
-mod soak;
-mod story;
-mod units;
 
 use clap::Parser;
 use eyre::{Result, WrapErr as _};
+use localnet::{
+    output::{complain, until_unheard},
+    page,
+    report::Report,
+    say,
+};
 use nodes::Nodes;
-use output::{complain, say, until_unheard};
-use report::Report;
 use std::{
     fs,
     path::{Path, PathBuf},
@@ -58,40 +50,22 @@ struct Arguments {
     #[arg(long, conflicts_with_all = ["in_process", "json"])]
     keep: bool,
 
-    /// Run random traffic and faults for so many minutes instead, and compare L1, sequencer and follower
-    /// after each step.
-    #[arg(long, value_name = "MINUTES", conflicts_with_all = ["block", "in_process", "quick", "keep"])]
-    soak: Option<f64>,
-
-    /// Seed of the random choices of --soak.
-    #[arg(long, default_value_t = 1, requires = "soak")]
-    seed: u64,
-
-    /// Measure a rollup under load instead: transactions accepted, latency to followers, time to L1, and time
-    /// to rebuild the L2 from L1.
-    #[arg(long, conflicts_with_all = ["block", "in_process", "quick", "keep", "soak"])]
-    load: bool,
-
-    /// Number of accounts of the large L2 of --load; 0 skips it.
-    #[arg(long, value_name = "COUNT", default_value_t = 1_000_000, requires = "load")]
-    accounts: u64,
-
     /// Print one JSON document instead of text.
     #[arg(long)]
     json: bool,
 
     /// Also write a page with figures and charts: one self-contained HTML file.
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["soak", "load"])]
+    #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
 }
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    until_unheard(|| tell(&arguments))
+    until_unheard(|| run_and_print(&arguments))
 }
 
 /// Runs all parts and prints the report.
-fn tell(arguments: &Arguments) -> ExitCode {
+fn run_and_print(arguments: &Arguments) -> ExitCode {
     match run(arguments) {
         Ok((report, nodes)) => {
             if arguments.json {
@@ -121,16 +95,8 @@ fn run(arguments: &Arguments) -> Result<(Report, Option<Nodes>)> {
         // Fail at once if the file cannot be written, not after minutes.
         write_page(path, &report)?;
     }
-    if let Some(minutes) = arguments.soak {
-        soak::run(minutes, arguments.seed, &mut report)?;
-        return Ok((report, None));
-    }
-    if arguments.load {
-        load::run(arguments.accounts, &mut report)?;
-        return Ok((report, None));
-    }
-    story::tell(arguments.in_process, &mut report)?;
-    let nodes = if arguments.in_process { None } else { Some(nodes::tell(&mut report)?) };
+    in_process::run(arguments.in_process, &mut report)?;
+    let nodes = if arguments.in_process { None } else { Some(nodes::run(&mut report)?) };
     if !arguments.quick {
         mainnet::verify(&arguments.block, &mut report)?;
     }

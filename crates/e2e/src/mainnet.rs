@@ -1,10 +1,6 @@
 //! Real blocks through EXECUTE.
 
-use crate::{
-    devnet::build,
-    gas::Scheduled,
-    report::{RealBlock, Report},
-};
+use crate::gas::Scheduled;
 use alloy_genesis::Genesis;
 use alloy_primitives::{Address, B256, Bytes, U64};
 use alloy_rpc_types_eth::TransactionReceipt;
@@ -14,6 +10,10 @@ use codec::RawBlock;
 use execute::{EXECUTE_ADDRESS, Execute, ExecuteError, Rules};
 use executor::ChainSpec;
 use eyre::{Result, ensure, eyre};
+use localnet::{
+    devnet::build,
+    report::{RealBlock, Report},
+};
 use serde_json::{Value, json};
 use std::{path::PathBuf, process::Command, time::Instant};
 use testkit::{

@@ -4,7 +4,12 @@ mod bridge;
 mod faults;
 mod traffic;
 
-use crate::{
+use alloy_primitives::{Address, B256, Bytes, U256, utils::format_ether};
+use alloy_sol_types::SolCall;
+use client::Client;
+use contracts::{L2_MESSENGER, PREMINT, bindings::IL2Messenger};
+use eyre::{OptionExt, Result, ensure};
+use localnet::{
     bridge::Token,
     budget::Budget,
     processes::{
@@ -14,11 +19,6 @@ use crate::{
     report::{Figures, Report},
     scripts::versions,
 };
-use alloy_primitives::{Address, B256, Bytes, U256, utils::format_ether};
-use alloy_sol_types::SolCall;
-use client::Client;
-use contracts::{L2_MESSENGER, PREMINT, bindings::IL2Messenger};
-use eyre::{OptionExt, Result, ensure};
 use std::time::Instant;
 use testkit::{ETHER, Key, NodeProcess};
 
@@ -61,7 +61,7 @@ fn to_try(l2: &str, follower: &str, key: &Key) -> [String; 4] {
     ]
 }
 
-pub(crate) fn tell(report: &mut Report) -> Result<Nodes> {
+pub(crate) fn run(report: &mut Report) -> Result<Nodes> {
     report.part("The L2 as processes: devnet, sequencer, follower");
     let rollup = Rollup::create(Deploying::ByScripts, report)?;
     report.versions = versions(rollup.scripts.tools());
@@ -94,7 +94,7 @@ pub(crate) fn tell(report: &mut Report) -> Result<Nodes> {
     throughput(l2, &alice, bob, &mut figures, report)?;
 
     report.part("User transactions, token bridge, withdrawals");
-    traffic::tell(&rollup, l2, &alice, report)?;
+    traffic::run(&rollup, l2, &alice, report)?;
     let token = bridge::deposit(&rollup, l2, &alice, report)?;
     withdraw(&rollup, l2, &alice, &token, &mut figures, report)?;
 

@@ -1,7 +1,8 @@
 //! Measurements and simulations behind the figures of the documents.
 //!
 //! `gas-model` holds time against price of EXECUTE, `economics` says what L2 transactions cost on L1, `market` what
-//! rollups pay for EXECUTE gas, and `chain-on-disk` how fast a chain commits, reopens and proves.
+//! rollups pay for EXECUTE gas, and `chain-on-disk` how fast a chain commits, reopens and proves. `load` and `soak` run
+//! a rollup of processes: the one measures it, the other puts faults into it and compares its nodes.
 //!
 //! This crate owns the worlds that are measured and how their figures are printed. It owns no rule that it measures,
 //! and nothing that is shipped links it.
@@ -9,13 +10,16 @@
 mod chain_on_disk;
 mod economics;
 mod gas_model;
+mod load;
 mod market;
+mod soak;
 
 use clap::Parser;
 use eyre::Result;
+use localnet::output::{complain, until_unheard};
 use std::process::ExitCode;
 
-/// Measures what the documents of Enshrine give figures of.
+/// Measures and simulates what the documents of Enshrine give figures of.
 #[derive(Debug, Parser)]
 #[command(name = "sim", version)]
 enum Simulation {
@@ -27,14 +31,29 @@ enum Simulation {
     Market(market::Arguments),
     /// Commits, reopening after a kill, space and proofs of a chain on disk
     ChainOnDisk(chain_on_disk::Arguments),
+    /// Rates and latencies of a rollup of processes, and the time to rebuild it from L1
+    Load(load::Arguments),
+    /// Random traffic and faults over a rollup of processes, whose nodes are compared after each step
+    Soak(soak::Arguments),
 }
 
-fn main() -> Result<ExitCode> {
+fn main() -> ExitCode {
+    until_unheard(|| {
+        run().unwrap_or_else(|error| {
+            complain(format_args!("\nFAILED: {error:#}"));
+            ExitCode::FAILURE
+        })
+    })
+}
+
+fn run() -> Result<ExitCode> {
     match Simulation::parse() {
         Simulation::GasModel(arguments) => return gas_model::run(arguments),
         Simulation::Economics(arguments) => economics::run(&arguments)?,
         Simulation::Market(arguments) => market::run(&arguments)?,
         Simulation::ChainOnDisk(arguments) => chain_on_disk::run(&arguments)?,
+        Simulation::Load(arguments) => load::run(&arguments)?,
+        Simulation::Soak(arguments) => soak::run(&arguments)?,
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -1,7 +1,7 @@
 //! `enshrine devnet` as a process: it answers as stock anvil does, and shares state files with it.
 
 use crate::support::TOOLS;
-use anvil_diff::{Launch, Player, Script, random::Walk, report::Report};
+use differential::anvil::{Launch, Player, Script, random::Walk, report::Report};
 use std::{
     io::{BufRead, BufReader},
     path::Path,
@@ -36,7 +36,7 @@ fn unexplained(report: &Report) -> Vec<String> {
 fn every_scripted_answer_is_anvils_or_differs_for_a_known_reason() {
     let [anvil, devnet] = launches();
     let mut report = Report::default();
-    for file in std::fs::read_dir(TOOLS.root().join("crates/anvil-diff/scripts")).unwrap() {
+    for file in std::fs::read_dir(TOOLS.root().join("crates/differential/anvil/scripts")).unwrap() {
         let path = file.unwrap().path();
         let name = path.file_stem().unwrap().to_string_lossy().into_owned();
         let script = Script::parse(&name, &std::fs::read_to_string(&path).unwrap()).unwrap();

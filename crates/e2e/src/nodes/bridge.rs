@@ -1,14 +1,14 @@
 //! The story of a token on both chains.
 
-use crate::{
-    bridge::{Token, interfaces::IToken, token_balance},
-    processes::{L2_CHAIN, Rollup, receipt, send, until},
-    report::Report,
-};
 use alloy_primitives::{Address, Bytes, U256};
 use alloy_sol_types::SolCall as _;
 use client::Client;
 use eyre::{Result, ensure};
+use localnet::{
+    bridge::{Token, interfaces::IToken, token_balance},
+    processes::{L2_CHAIN, Rollup, receipt, send, until},
+    report::Report,
+};
 use testkit::Key;
 
 /// Tokens that Alice deposits, gives to Bob on the L2, and sends back.

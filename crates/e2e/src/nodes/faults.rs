@@ -1,17 +1,17 @@
 //! Faults of the sequencer and of L1, and the recovery from each.
 
-use crate::{
+use alloy_primitives::{B256, Bytes, U256};
+use alloy_sol_types::SolCall;
+use client::{Client, Options};
+use contracts::bindings::{IForcedInbox, INativeRollup, ISequencing};
+use eyre::{OptionExt, Result, ensure};
+use localnet::{
     processes::{
         L1_CHAIN, L2_CHAIN, Rollup, ask, balance, has_deposit, nonce, number, receipt, send, shown,
         signed, status, until, until_safe,
     },
     report::Report,
 };
-use alloy_primitives::{B256, Bytes, U256};
-use alloy_sol_types::SolCall;
-use client::{Client, Options};
-use contracts::bindings::{IForcedInbox, INativeRollup, ISequencing};
-use eyre::{OptionExt, Result, ensure};
 use serde_json::Value;
 use std::time::Instant;
 use testkit::{ETHER, FORCED_FEE, Interception, Key, NodeProcess, Proxy, rich};

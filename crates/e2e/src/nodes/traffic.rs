@@ -1,9 +1,5 @@
 //! User transactions on the L2: all transaction types, a contract, a delegated account, and a call from L1.
 
-use crate::{
-    processes::{L1_CHAIN, L2_CHAIN, Rollup, nonce, receipt, send, until},
-    report::Report,
-};
 use alloy_consensus::{TxEip1559, TxEip2930, TxEip7702, TxLegacy};
 use alloy_eips::{
     eip2718::Encodable2718 as _,
@@ -15,6 +11,10 @@ use alloy_sol_types::SolCall as _;
 use client::Client;
 use contracts::bindings::IL1MessageQueue;
 use eyre::{Result, ensure};
+use localnet::{
+    processes::{L1_CHAIN, L2_CHAIN, Rollup, nonce, receipt, send, until},
+    report::Report,
+};
 use testkit::{Key, Transaction};
 
 /// Init code of a contract that stores the first word of its calldata: `sstore(0, calldataload(0))`.
@@ -25,7 +25,7 @@ const KEEPER_CODE: &[u8] = &hex!("5f355f5500");
 const MAX_FEE: u128 = 20_000_000_000;
 
 /// Runs all user transactions.
-pub(super) fn tell(rollup: &Rollup, l2: &Client, alice: &Key, report: &mut Report) -> Result<()> {
+pub(super) fn run(rollup: &Rollup, l2: &Client, alice: &Key, report: &mut Report) -> Result<()> {
     transfers(l2, alice, report)?;
     let keeper = deploy(l2, alice, report)?;
     call_from_l1(rollup, l2, alice, keeper, report)?;

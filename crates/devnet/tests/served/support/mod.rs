@@ -17,7 +17,7 @@ use toolchain::{Toolchain, progress_to_stderr};
 use wire::ProtocolFork;
 
 /// Creation code of the contract that the parity scripts use.
-pub(crate) const PROBE: &str = include_str!("../../../../anvil-diff/contracts/Probe.hex");
+pub(crate) const PROBE: &str = include_str!("../../../../differential/anvil/contracts/Probe.hex");
 
 pub(crate) static TOOLS: LazyLock<Toolchain> =
     LazyLock::new(|| Toolchain::ensure(&progress_to_stderr).expect("the tools are there"));

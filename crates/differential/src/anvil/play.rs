@@ -1,0 +1,245 @@
+//! Playing a script to two nodes.
+
+use crate::anvil::{
+    Comparison, Difference, Launch, Node, Script, Step,
+    node::NodeError,
+    script::Action,
+    values::{WordError, compute, key},
+};
+use serde_json::{Value, json};
+use std::{
+    collections::HashMap,
+    thread::sleep,
+    time::{Duration, Instant},
+};
+
+/// Creation code of `contracts/Probe.sol`, compiled for Osaka with the optimizer and without
+/// metadata.
+const PROBE: &str = include_str!("../../anvil/contracts/Probe.hex");
+
+/// The same for forks from before the merge: compiled for Istanbul, with 0 where it would read the base
+/// fee.
+const PROBE_ISTANBUL: &str = include_str!("../../anvil/contracts/ProbeIstanbul.hex");
+
+/// Methods for which anvil knows a new block only after a moment: it is asked again if answers differ, while
+/// the other node keeps its first answer.
+const LATE: [&str; 2] = ["eth_feeHistory", "eth_gasPrice"];
+const LATE_TRIES: usize = 5;
+
+/// Reason for which a script cannot go on.
+#[derive(Debug, thiserror::Error)]
+pub enum PlayError {
+    /// A node failed below JSON-RPC.
+    #[error(transparent)]
+    Node(#[from] NodeError),
+    /// A step cannot be played.
+    #[error("{script}, step {line}: {reason}")]
+    Step {
+        /// The script.
+        script: String,
+        /// The step.
+        line: usize,
+        /// The reason.
+        reason: WordError,
+    },
+}
+
+/// A request and its outcome.
+#[derive(Debug, Clone)]
+pub struct Record {
+    /// The script.
+    pub script: String,
+    /// Line of the script, or number of the random step.
+    pub line: usize,
+    /// The method.
+    pub method: String,
+    /// The parameters as the reference got them.
+    pub params: String,
+    /// Answer of the reference.
+    pub answer: Value,
+    /// Differences between the answers.
+    pub differences: Vec<Difference>,
+}
+
+/// Two fresh nodes and the values of their answers.
+#[derive(Debug)]
+pub struct Player {
+    nodes: [Node; 2],
+    names: [HashMap<String, Value>; 2],
+    /// For each node, `true` if it may know something [late](LATE): the reference, and a subject that is the
+    /// same program.
+    may_be_late: [bool; 2],
+    comparison: Comparison,
+    script: String,
+}
+
+impl Player {
+    /// Starts the two nodes, reference first, with the arguments of a script.
+    ///
+    /// # Errors
+    ///
+    /// [`PlayError::Node`] when one does not start.
+    pub fn start(
+        launches: [&Launch; 2],
+        script: &str,
+        arguments: &[String],
+    ) -> Result<Self, PlayError> {
+        let nodes = [Node::start(launches[0], arguments)?, Node::start(launches[1], arguments)?];
+        let mut known = HashMap::new();
+        for index in 0..10 {
+            known.insert(format!("a{index}"), json!(key(index).address()));
+        }
+        known.insert("Probe".to_owned(), json!(PROBE.trim()));
+        known.insert("ProbeIstanbul".to_owned(), json!(PROBE_ISTANBUL.trim()));
+        let names = [known.clone(), known];
+        let may_be_late = [true, launches[0].program == launches[1].program];
+        let comparison = Comparison::default();
+        Ok(Self { nodes, names, may_be_late, comparison, script: script.to_owned() })
+    }
+
+    /// Plays a whole script to two fresh nodes.
+    ///
+    /// # Errors
+    ///
+    /// The first step that cannot be played; differences are no errors.
+    pub fn play(launches: [&Launch; 2], script: &Script) -> Result<Vec<Record>, PlayError> {
+        let mut player = Self::start(launches, &script.name, &script.arguments)?;
+        let mut records = Vec::with_capacity(script.steps.len());
+        for step in &script.steps {
+            records.extend(player.step(step)?);
+        }
+        Ok(records)
+    }
+
+    /// Plays one step; `None` for one that sends nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`PlayError`] when it cannot be played.
+    pub fn step(&mut self, step: &Step) -> Result<Option<Record>, PlayError> {
+        let bad = |script: &str, reason| PlayError::Step {
+            script: script.to_owned(),
+            line: step.line,
+            reason,
+        };
+        let (method, params, answers) = match &step.action {
+            Action::Compute { word, argument } => {
+                for names in &mut self.names {
+                    let value = compute(word, &fill(argument, names))
+                        .map_err(|reason| bad(&self.script, reason))?;
+                    names.insert(step.bind.clone().unwrap_or_default(), value);
+                }
+                return Ok(None);
+            }
+            Action::Post(body) => {
+                let answers =
+                    [self.nodes[0].post("post", body)?, self.nodes[1].post("post", body)?];
+                ("post".to_owned(), body.clone(), answers)
+            }
+            Action::Call { method, params } => {
+                let filled = [fill(params, &self.names[0]), fill(params, &self.names[1])];
+                let mut answers = [
+                    self.nodes[0].call(method, &filled[0])?,
+                    self.nodes[1].call(method, &filled[1])?,
+                ];
+                for _ in 0..LATE_TRIES * usize::from(LATE.contains(&method.as_str())) {
+                    let [reference, subject] = &answers;
+                    if self.comparison.clone().compare(method, reference, subject).is_empty() {
+                        break;
+                    }
+                    sleep(Duration::from_millis(20));
+                    for index in (0..2).filter(|index| self.may_be_late[*index]) {
+                        answers[index] = self.nodes[index].call(method, &filled[index])?;
+                    }
+                }
+                (method.clone(), filled[0].to_string(), answers)
+            }
+        };
+        if method.contains("sendTransaction") || method.contains("RawTransaction") {
+            for node in &self.nodes {
+                settle(node)?;
+            }
+        }
+        // Blocks that are pending or simulated are no part of the chain: hashes that are first seen
+        // there are pairs of nothing.
+        let passing = method == "eth_simulateV1" || params.contains("\"pending\"");
+        let differences = if passing {
+            self.comparison.clone().compare(&method, &answers[0], &answers[1])
+        } else {
+            self.comparison.compare(&method, &answers[0], &answers[1])
+        };
+        if method == "evm_revert" && answers[0]["result"] == json!(true) {
+            self.comparison.went_back();
+        }
+        if let Some(name) = &step.bind {
+            for (names, answer) in self.names.iter_mut().zip(&answers) {
+                names.insert(name.clone(), answer["result"].clone());
+            }
+        }
+        Ok(Some(Record {
+            script: self.script.clone(),
+            line: step.line,
+            method,
+            params,
+            answer: answers.into_iter().next().unwrap_or_default(),
+            differences,
+        }))
+    }
+
+    /// Returns the value that the reference has bound to `name`.
+    pub fn known(&self, name: &str) -> Option<&Value> {
+        self.names[0].get(name)
+    }
+}
+
+/// Waits until a node that mines by itself has mined everything that it can: it answers before it does.
+fn settle(node: &Node) -> Result<(), NodeError> {
+    const LONGEST: Duration = Duration::from_millis(200);
+    let nothing = json!([]);
+    if node.call("anvil_getAutomine", &nothing)?["result"] != json!(true) {
+        return Ok(());
+    }
+    let begun = Instant::now();
+    while begun.elapsed() < LONGEST
+        && node.call("txpool_status", &nothing)?["result"]["pending"] != json!("0x0")
+    {
+        sleep(Duration::from_millis(1));
+    }
+    Ok(())
+}
+
+/// Replaces names by their values; in the members of an object too.
+fn fill(value: &Value, names: &HashMap<String, Value>) -> Value {
+    match value {
+        Value::String(text) => look_up(text, names).unwrap_or_else(|| value.clone()),
+        Value::Array(items) => items.iter().map(|item| fill(item, names)).collect(),
+        Value::Object(members) => members
+            .iter()
+            .map(|(name, item)| {
+                let known = look_up(name, names);
+                let name = known.as_ref().and_then(Value::as_str).unwrap_or(name).to_owned();
+                (name, fill(item, names))
+            })
+            .collect(),
+        _ => value.clone(),
+    }
+}
+
+/// The value of `$name` or `$name/path`, null if there is none; `None` for any other text.
+fn look_up(text: &str, names: &HashMap<String, Value>) -> Option<Value> {
+    let reference = text.strip_prefix('$')?;
+    let (name, path) = reference.split_at(reference.find('/').unwrap_or(reference.len()));
+    Some(names.get(name).and_then(|value| value.pointer(path)).cloned().unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_replaced_in_values_and_members_and_unknown_ones_are_null() {
+        let names = HashMap::from([("r".to_owned(), json!({ "to": "0x1" }))]);
+        let filled = fill(&json!([{ "$r/to": ["$r/to", "$x", "r"] }]), &names);
+        assert_eq!(filled, json!([{ "0x1": ["0x1", null, "r"] }]));
+    }
+}

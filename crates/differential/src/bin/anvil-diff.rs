@@ -1,0 +1,184 @@
+//! `anvil-diff`: runs the comparison and writes `docs/devnet-parity.md`.
+
+use clap::Parser;
+use enshrine_differential::anvil::{
+    Launch, Player, Record, Script,
+    random::Walk,
+    report::{Report, keep_suites},
+};
+use eyre::{Context, bail};
+use std::{fs, path::PathBuf, process::ExitCode};
+use toolchain::{Toolchain, progress_to_stderr};
+
+/// Play the same requests to stock anvil and to the devnet, and compare the answers
+#[derive(Debug, Parser)]
+#[command(max_term_width = 100)]
+struct Arguments {
+    /// The node under test, with its subcommand; without it, anvil is compared with itself
+    #[arg(long, num_args = 1.., value_name = "PROGRAM", allow_hyphen_values = true)]
+    subject: Vec<String>,
+
+    /// Only scripts whose name contains this
+    #[arg(long, value_name = "TEXT")]
+    only: Option<String>,
+
+    /// Random steps in all
+    #[arg(long, default_value_t = 5000, value_name = "STEPS")]
+    random: usize,
+
+    /// Random steps of one walk
+    #[arg(long, default_value_t = 1000, value_name = "STEPS")]
+    walk: usize,
+
+    /// Seed of the first walk; the others count on from it
+    #[arg(long, default_value_t = 1, value_name = "SEED")]
+    seed: u64,
+
+    /// Write the document here
+    #[arg(long, value_name = "FILE")]
+    write: Option<PathBuf>,
+
+    /// Show what the reference answers
+    #[arg(long)]
+    answers: bool,
+
+    /// Show each unexplained difference
+    #[arg(long)]
+    verbose: bool,
+}
+
+fn main() -> ExitCode {
+    match run(&Arguments::parse()) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn run(arguments: &Arguments) -> eyre::Result<bool> {
+    let tools = Toolchain::ensure(&progress_to_stderr)?;
+    let reference = Launch {
+        name: "stock anvil".to_owned(),
+        program: tools.anvil().to_owned(),
+        arguments: Vec::new(),
+    };
+    let subject = match arguments.subject.split_first() {
+        None => Launch { name: "anvil again".to_owned(), ..reference.clone() },
+        Some((program, rest)) => Launch {
+            name: "the devnet".to_owned(),
+            program: program.into(),
+            arguments: rest.to_vec(),
+        },
+    };
+    let launches = [&reference, &subject];
+    let mut report = Report::default();
+    let wanted = |name: &str| arguments.only.as_ref().is_none_or(|only| name.contains(only));
+    for script in scripts(&tools)?.iter().filter(|script| wanted(&script.name)) {
+        let records = Player::play(launches, script)?;
+        let differ = records.iter().filter(|record| !record.differences.is_empty()).count();
+        eprintln!("{}: {} requests, {differ} differ", script.name, records.len());
+        report.records.extend(records);
+    }
+    let walks = if wanted("random") { arguments.random.div_ceil(arguments.walk) } else { 0 };
+    for index in 0..walks as u64 {
+        let seed = arguments.seed + index;
+        let name = format!("random seed {seed}");
+        walk(launches, &name, &[], Walk::new(seed), arguments.walk, &mut report)?;
+    }
+    for (fork, has_base_fee) in Walk::EARLY.into_iter().filter(|_| walks > 0) {
+        let (name, early) = (format!("random {fork}"), ["--hardfork", fork]);
+        let steps = Walk::early(arguments.seed, has_base_fee);
+        walk(launches, &name, &early, steps, EARLY.min(arguments.walk), &mut report)?;
+    }
+    if report.records.is_empty() {
+        bail!("nothing was played: no script is called like that");
+    }
+    if arguments.answers {
+        for Record { script, line, method, params, answer, .. } in &report.records {
+            let (params, answer) = (shorten(params), shorten(&answer.to_string()));
+            println!("{script}:{line} {method} {params}\n    {answer}");
+        }
+    }
+    if arguments.verbose {
+        for (record, difference) in report.unexplained() {
+            println!(
+                "{}:{} {} {}\n    {} {}\n    {} {}",
+                record.script,
+                record.line,
+                record.method,
+                shorten(&record.params),
+                difference.path,
+                shorten(difference.reference.as_deref().unwrap_or("—")),
+                " ".repeat(difference.path.len()),
+                shorten(difference.subject.as_deref().unwrap_or("—")),
+            );
+        }
+    }
+    if let Some(path) = &arguments.write {
+        let text = report.markdown(&reference.name, &subject.name);
+        let text = keep_suites(&fs::read_to_string(path).unwrap_or_default(), &text);
+        fs::write(path, text).wrap_err_with(|| format!("cannot write {}", path.display()))?;
+    }
+    println!("{}", report.summary());
+    Ok(report.unexplained().next().is_none())
+}
+
+/// Requests of a walk under a fork from before the merge.
+const EARLY: usize = 300;
+
+/// Plays a number of random requests on fresh nodes.
+fn walk(
+    launches: [&Launch; 2],
+    name: &str,
+    flags: &[&str],
+    steps: Walk,
+    count: usize,
+    report: &mut Report,
+) -> eyre::Result<()> {
+    let flags = flags.iter().map(|flag| (*flag).to_owned());
+    let started: Vec<_> = Walk::arguments().into_iter().chain(flags).collect();
+    let mut player = Player::start(launches, name, &started)?;
+    let (mut requests, mut differ) = (0, 0);
+    for step in steps {
+        if requests >= count {
+            break;
+        }
+        if let Some(record) = player.step(&step)? {
+            requests += 1;
+            differ += usize::from(!record.differences.is_empty());
+            report.records.push(record);
+        }
+    }
+    eprintln!("{name}: {requests} requests, {differ} differ");
+    report.random += requests;
+    Ok(())
+}
+
+fn shorten(text: &str) -> String {
+    let mut short: String = text.chars().take(400).collect();
+    if short.len() < text.len() {
+        short.push('…');
+    }
+    short
+}
+
+/// The scripts of the checkout, by name.
+fn scripts(tools: &Toolchain) -> eyre::Result<Vec<Script>> {
+    let folder = tools.root().join("crates/differential/anvil/scripts");
+    let mut files: Vec<PathBuf> = fs::read_dir(&folder)
+        .wrap_err_with(|| format!("cannot read {}", folder.display()))?
+        .map(|entry| entry.map(|entry| entry.path()))
+        .collect::<Result<_, _>>()?;
+    files.sort();
+    files
+        .iter()
+        .map(|file| {
+            let name = file.file_stem().unwrap_or_default().to_string_lossy();
+            let text = fs::read_to_string(file)?;
+            Ok(Script::parse(&name, &text)?)
+        })
+        .collect()
+}

@@ -1,0 +1,361 @@
+//! A rollup in process: from a deposit on L1 to a balance on L2 that is proven against L1's state root.
+
+mod forgeries;
+
+use crate::gas::{Scheduled, measure};
+use alloy_primitives::{Address, B256, Bytes, TxKind, U256, hex, keccak256};
+use alloy_sol_types::SolCall;
+use alloy_trie::{Nibbles, TrieAccount, proof::verify_proof};
+use chain::BlockWithWitness;
+use contracts::{
+    Anchor, Message, RollupConfig,
+    bindings::{
+        IL1MessageQueue,
+        INativeRollup::{self, AnchorUpdate, Evidence},
+    },
+    kept::{KeptCode, codes_in, shorten},
+    l2_genesis,
+};
+use execute::Execute;
+use eyre::{OptionExt, Result, ensure, eyre};
+use localnet::{
+    devnet,
+    report::{Advanced, Report},
+    units::grouped,
+};
+use std::time::Instant;
+use testkit::{Artifacts, ETHER, Key, L1, L2, Rollup, TRANSACTION_GAS_CAP, Transaction, rich};
+use wire::{ProtocolFork, StatelessBatch, StatelessInput};
+
+const L1_CHAIN: u64 = 31_337;
+const L2_CHAIN: u64 = 8_079;
+/// Gas limit of an L2 block. The L1 transaction that advances it must hold its own calldata, the
+/// witness and this much under EIP-7825's cap.
+const L2_GAS_LIMIT: u64 = 10_000_000;
+/// Init code of a contract that returns 42 for any call.
+const ANSWERER: &[u8] = &hex!("67 602a5f5260205ff3 5f52 6008 6018 f3");
+/// Runtime code that [`ANSWERER`] deploys.
+const ANSWERER_CODE: &[u8] = &hex!("602a5f5260205ff3");
+
+/// Delay in seconds after which a block must include a forced transaction; longer than a block may lag
+/// behind L1.
+const FORCED_DELAY: u64 = 2 * 3_600;
+
+/// Maximum L1 gas for a block with one transfer, as calldata, on an L2 with a few accounts.
+const ONE_TRANSFER: u64 = 165_000;
+
+/// Sizes and charges of an input, computed before L1 sees it.
+struct Sizes {
+    /// Gas used by the L2 block.
+    gas: u64,
+    witness_bytes: usize,
+    /// Gas that EXECUTE charges by its schedule.
+    execute_gas: u64,
+}
+
+struct World {
+    l1: L1,
+    l2: L2,
+    rollup: Rollup,
+    operator: Key,
+}
+
+pub(crate) fn run(in_process: bool, report: &mut Report) -> Result<()> {
+    report.part("An L1 with EXECUTE and a rollup");
+    let mut world = World::create(in_process, report)?;
+    let (alice, bob, charlie) = (Key::named("alice"), Key::named("bob"), Key::named("charlie"));
+
+    report.part("A deposit and the L2 block that relays it");
+    let (messages, anchor, update) = world.deposit(&alice, charlie.address(), report)?;
+    let operator = world.operator.clone();
+    let to_bob = U256::from(ETHER);
+    let contract = alice.address().create(1);
+    let transactions = vec![
+        world.l2.prove_anchor(&operator, &anchor)?,
+        world.l2.relay(&operator, &messages, operator.address())?,
+        world.l2.sign(&alice, bob.address().into(), to_bob, Bytes::new(), 21_000)?,
+        world.l2.sign(&alice, TxKind::Create, U256::ZERO, ANSWERER.into(), 200_000)?,
+        world.l2.sign(&alice, contract.into(), U256::ZERO, Bytes::new(), 50_000)?,
+    ];
+    let block = world.seal(anchor.hash(), transactions)?;
+    report.built(format!(
+        "L2 block {} has {} transactions and {} gas: it relays the deposit, Alice pays Bob 1 ETH, \
+         deploys a contract and calls it",
+        block.block.header.number,
+        block.block.transactions.len(),
+        grouped(block.block.header.gas_used),
+    ));
+
+    let before = world.rollup.head(&world.l1)?.number;
+    let advanced = world.advance("deposit, transfer, contract", &block, vec![update], report)?;
+    ensure!(advanced.l1_gas <= TRANSACTION_GAS_CAP, "EIP-7825");
+    ensure!(world.rollup.head(&world.l1)?.number == before + 1, "the head has not moved");
+    report.shown(format!(
+        "L1 verified the block in one transaction of {} gas, under the cap of {} (EIP-7825)",
+        grouped(advanced.l1_gas),
+        grouped(TRANSACTION_GAS_CAP),
+    ));
+    report.advanced.push(advanced);
+
+    report.part("L2 state proven against L1");
+    world.l2.append(block.clone())?;
+    let root = world.l1.read(world.rollup.address, &INativeRollup::stateRootCall {})?;
+    ensure!(root == block.block.header.state_root, "L1 holds another state root");
+    world.ask_the_node(report)?;
+    for (name, key, expected) in
+        [("Bob", &bob, to_bob), ("Charlie", &charlie, U256::from(5 * ETHER))]
+    {
+        let account = world.prove(root, key.address())?;
+        ensure!(account.balance == expected, "{name} has {}", account.balance);
+        report.shown(format!(
+            "{name} has {} ETH on L2, proven against the state root on L1",
+            account.balance / U256::from(ETHER)
+        ));
+    }
+    let alice_now = world.prove(root, alice.address())?;
+    ensure!(alice_now.balance < U256::from(9 * ETHER), "Alice paid Bob and her fees");
+    ensure!(world.prove(root, contract)?.code_hash == keccak256(ANSWERER_CODE), "another contract");
+    report.shown("Alice's contract has the code that she deployed, by proof".to_owned());
+
+    report.part("Forged blocks");
+    world.refuse_forgeries(&alice, anchor.hash(), report)?;
+
+    report.part("The next blocks");
+    let anchor = anchor.hash();
+    let transfer = world.l2.sign(&alice, bob.address().into(), to_bob, Bytes::new(), 21_000)?;
+    let block = world.seal(anchor, vec![transfer])?;
+    let advanced = world.advance("one transfer", &block, vec![], report)?;
+    let whole = advanced.l1_gas;
+    report.advanced.push(advanced);
+    world.l2.append(block)?;
+    report.shown(format!(
+        "L1 accepts the honest block: the rollup's head is block {}",
+        world.rollup.head(&world.l1)?.number
+    ));
+
+    let transfer = world.l2.sign(&alice, bob.address().into(), to_bob, Bytes::new(), 21_000)?;
+    let block = world.seal(anchor, vec![transfer])?;
+    let advanced = world.advance_compact("one transfer, compact", block, report)?;
+    report.shown(format!(
+        "a block with one transfer costs {} L1 gas instead of {} with a compact witness and contract codes \
+         stored on L1",
+        grouped(advanced.l1_gas),
+        grouped(whole),
+    ));
+    ensure!(advanced.l1_gas <= ONE_TRANSFER, "one transfer takes more than {ONE_TRANSFER} L1 gas");
+    report.advanced.push(advanced);
+
+    report.part("A forced transaction and a block that omits it");
+    world.force(&alice, bob.address(), anchor, report)
+}
+
+impl World {
+    fn create(in_process: bool, report: &mut Report) -> Result<Self> {
+        report.doing("fetching tools and compiling the contracts, the first time");
+        let artifacts = Artifacts::load(&toolchain::progress_to_stderr)?;
+        report.built("contracts compiled".to_owned());
+        let operator = Key::named("operator");
+        let names = ["operator", "alice"];
+        let mut l1 = if in_process {
+            L1::new(L1_CHAIN, Execute::default(), &names)?
+        } else {
+            report.doing(
+                "building the enshrine binary, if it is not built yet, and starting a devnet",
+            );
+            let devnet = devnet::start(&L1::genesis(L1_CHAIN, &names))?;
+            report.built(format!("devnet listens at {}", devnet.client().url()));
+            L1::behind(devnet, L1_CHAIN, &names)?
+        };
+        let time = l1.chain().head().header.timestamp;
+        let fork = ProtocolFork::Osaka;
+        let mut genesis = l2_genesis(&artifacts.predeploys()?, fork, L2_GAS_LIMIT, time);
+        for (name, ether) in [("alice", 10), ("operator", 1)] {
+            genesis.alloc.insert(Key::named(name).address(), rich(ether * ETHER));
+        }
+        let l2 = L2::new(L2_CHAIN, fork, &genesis)?;
+        let mut config =
+            RollupConfig { fee_percent: 0, ..RollupConfig::new(L2_CHAIN, fork.schema()) };
+        config.forced.fee_percent = 1;
+        config.forced.delay = FORCED_DELAY;
+        let rollup = Rollup::deploy(&mut l1, artifacts, &operator, l2.chain().head(), &config)?;
+        report.built(format!(
+            "NativeRollup deployed at {}, its message queue at {}",
+            rollup.address, rollup.message_queue
+        ));
+        report.built("Alice has 10 ETH on L2 from genesis".to_owned());
+        Ok(Self { l1, l2, rollup, operator })
+    }
+
+    /// Deposits 5 ETH of Alice on L1 for Charlie on L2.
+    fn deposit(
+        &mut self,
+        alice: &Key,
+        charlie: Address,
+        report: &mut Report,
+    ) -> Result<(Vec<Message>, Anchor, AnchorUpdate)> {
+        let send = IL1MessageQueue::sendCall {
+            to: charlie,
+            refundTo: charlie,
+            gasLimit: 21_000,
+            fee: 0,
+            data: Bytes::new(),
+        };
+        let sent =
+            self.l1.transact(alice, self.rollup.message_queue, U256::from(5 * ETHER), &send)?;
+        let gas = grouped(sent.gas_used);
+        report.built(format!("Alice deposits 5 ETH on L1 for Charlie on L2, for {gas} L1 gas"));
+        let messages = self.rollup.messages_in(&sent.block);
+        ensure!(messages.len() == 1, "{} messages", messages.len());
+        let (anchor, update) = self.rollup.newest_anchor(&self.l1, 0)?;
+        report.built(format!(
+            "anchor {} commits to L1 block {} and {} message",
+            anchor.hash(),
+            anchor.l1_block_number,
+            anchor.message_count
+        ));
+        Ok((messages, anchor, update))
+    }
+
+    fn seal(&self, anchor: B256, transactions: Vec<Transaction>) -> Result<BlockWithWitness> {
+        self.seal_at(self.l2.chain().head().header.timestamp + 1, anchor, transactions)
+    }
+
+    fn seal_at(
+        &self,
+        time: u64,
+        anchor: B256,
+        transactions: Vec<Transaction>,
+    ) -> Result<BlockWithWitness> {
+        let (block, rejected) = self.l2.seal(time, anchor, transactions)?;
+        ensure!(rejected.is_empty(), "left out: {rejected:?}");
+        let failed = block.block.executed.receipts.iter().position(|receipt| !receipt.success);
+        ensure!(failed.is_none(), "L2 transaction {failed:?} failed");
+        Ok(block)
+    }
+
+    /// Advances the rollup by one block, in an L1 transaction under mainnet's limits.
+    fn advance(
+        &mut self,
+        name: &str,
+        block: &BlockWithWitness,
+        updates: Vec<AnchorUpdate>,
+        report: &mut Report,
+    ) -> Result<Advanced> {
+        let evidence = Evidence { updates, ..Default::default() };
+        self.advance_with(name, block, evidence, report)
+    }
+
+    /// Advances the rollup by one block with this evidence.
+    fn advance_with(
+        &mut self,
+        name: &str,
+        block: &BlockWithWitness,
+        evidence: Evidence,
+        report: &mut Report,
+    ) -> Result<Advanced> {
+        let input = block.input()?;
+        let witness_bytes = StatelessInput::decode(&input)?.witness.encoded_len();
+        let gas = block.block.header.gas_used;
+        let execute_gas = Scheduled::of(&input)?.sum();
+        let sizes = Sizes { gas, witness_bytes, execute_gas };
+        self.advance_by(name, input.into(), &sizes, evidence, report)
+    }
+
+    /// Advances the rollup by one block with a compact witness and contract codes stored on L1.
+    fn advance_compact(
+        &mut self,
+        name: &str,
+        block: BlockWithWitness,
+        report: &mut Report,
+    ) -> Result<Advanced> {
+        let gas = block.block.header.gas_used;
+        let block = self.l2.append(block)?;
+        let input = self.l2.chain().batch(vec![block])?.input()?;
+        let witness = StatelessBatch::decode(&input)?.witness;
+        let execute_gas = Scheduled::of(&input)?.sum();
+        let sizes = Sizes { gas, witness_bytes: witness.encoded_len(), execute_gas };
+        let codes = KeptCode::new(codes_in(&input).to_vec().into());
+        let codes = codes.ok_or_eyre("more codes than an account keeps")?;
+        let cost = self.l1.keep(&self.operator, &codes)?;
+        let length = codes.bytes().len();
+        report.built(format!(
+            "L1 stores the contract codes of such a block, {} bytes, for {} gas",
+            grouped(length as u64),
+            grouped(cost)
+        ));
+        let short = shorten(&input, &[codes]).ok_or_eyre("the codes are not in the input")?;
+        self.advance_by(name, short.bytes, &sizes, Evidence::default(), report)
+    }
+
+    /// Sends an input of EXECUTE to the rollup and checks the gas of the transaction.
+    fn advance_by(
+        &mut self,
+        name: &str,
+        input: Bytes,
+        sizes: &Sizes,
+        evidence: Evidence,
+        report: &mut Report,
+    ) -> Result<Advanced> {
+        let Sizes { gas, witness_bytes, execute_gas } = *sizes;
+        let input_bytes = input.len();
+        let call = INativeRollup::advanceCall { inputs: vec![input], evidence };
+        let calldata = Bytes::from(call.abi_encode());
+        let start = Instant::now();
+        let to = self.rollup.address.into();
+        let sent =
+            self.l1.send(&self.operator, to, U256::ZERO, calldata.clone(), TRANSACTION_GAS_CAP)?;
+        let ms = start.elapsed().as_secs_f64() * 1e3;
+        ensure!(sent.receipt.success, "advance failed");
+        if let Some(node) = self.l1.node() {
+            let hash = *sent.block.transactions[0].hash();
+            let measured = measure(node.client(), hash, TRANSACTION_GAS_CAP, &calldata)?;
+            let (got, receipt) = (measured.execute, measured.receipt);
+            ensure!(
+                got == execute_gas,
+                "EXECUTE took {got} gas, and the schedule says {execute_gas}"
+            );
+            ensure!(receipt == sent.gas_used, "traced {receipt} gas, used {}", sent.gas_used);
+            report.shown(format!("{name}: {}", measured.shown()));
+        }
+        // EIP-7623.
+        let tokens = calldata.iter().map(|byte| if *byte == 0 { 1 } else { 4 }).sum::<u64>();
+        Ok(Advanced {
+            name: name.to_owned(),
+            gas,
+            witness_bytes,
+            input_bytes,
+            l1_gas: sent.gas_used,
+            execute_gas,
+            calldata_gas: 4 * tokens,
+            floor_gas: 21_000 + 10 * tokens,
+            ms,
+        })
+    }
+
+    /// Proves an L2 account against a state root, with alloy's verifier.
+    fn prove(&self, root: B256, address: Address) -> Result<TrieAccount> {
+        let proof = self.l2.chain().prove(self.l2.chain().head(), address, &[])?;
+        let account = proof.account.ok_or_eyre("no such account")?;
+        let key = Nibbles::unpack(keccak256(address));
+        verify_proof(root, key, Some(alloy_rlp::encode(account)), &proof.nodes)
+            .map_err(|error| eyre!("proof of {address}: {error}"))?;
+        Ok(account)
+    }
+
+    /// Checks that the devnet reports the same rollup head over JSON-RPC.
+    fn ask_the_node(&self, report: &mut Report) -> Result<()> {
+        let Some(node) = self.l1.node() else { return Ok(()) };
+        let rollup = INativeRollup::new(self.rollup.address, node.client().provider().clone());
+        let (head, hash, root) = node.client().wait(async move {
+            let head = rollup.head().call().await?;
+            let hash = rollup.blockHash().call().await?;
+            Ok::<_, eyre::Report>((head, hash, rollup.stateRoot().call().await?))
+        })?;
+        let expected = self.l2.chain().head();
+        ensure!(head.number == expected.header.number, "the node knows L2 block {}", head.number);
+        ensure!(hash == expected.hash, "the node has another L2 block: {hash}");
+        ensure!(root == expected.header.state_root, "the node has another state root: {root}");
+        report.shown("the devnet returns the same head over JSON-RPC".to_owned());
+        Ok(())
+    }
+}

@@ -1,0 +1,114 @@
+//! A token, and the bridge that takes it to the L2 and back.
+
+use crate::processes::{L1_CHAIN, Rollup, ask, nonce, receipt, send, until};
+use alloy_primitives::{Address, Bytes, TxKind, U256};
+use alloy_sol_types::SolCall;
+use client::Client;
+use eyre::{Result, ensure};
+use interfaces::{IL1TokenBridge, IL2TokenBridge, IToken};
+use testkit::{Artifacts, Key};
+
+/// The interfaces of the bridge, as the contracts have them, and of a token.
+#[allow(clippy::all, reason = "generated code")]
+pub mod interfaces {
+    alloy_sol_types::sol!("../../contracts/interfaces/IL1TokenBridge.sol");
+    alloy_sol_types::sol!("../../contracts/interfaces/IL2TokenBridge.sol");
+    alloy_sol_types::sol! {
+        interface IToken {
+            function give(address to, uint256 amount) external;
+            function approve(address spender, uint256 amount) external returns (bool);
+            function transfer(address to, uint256 amount) external returns (bool);
+            function balanceOf(address account) external view returns (uint256);
+            function totalSupply() external view returns (uint256);
+        }
+    }
+}
+
+/// A token, what stands for it on the L2, and the two sides of the bridge.
+#[derive(Debug, Clone, Copy)]
+pub struct Token {
+    /// Address of the token on L1.
+    pub on_l1: Address,
+    /// Address of its representation on the L2.
+    pub on_l2: Address,
+    /// The bridge's side on L1.
+    pub l1_bridge: Address,
+    /// The bridge's side on the L2.
+    pub l2_bridge: Address,
+}
+
+impl Token {
+    /// Makes a token on L1 of which its owner has so many units, lets the bridge have them, and tells the L2 of it.
+    pub fn create(
+        rollup: &Rollup,
+        (l1_bridge, l2_bridge): (Address, Address),
+        l2: &Client,
+        owner: &Key,
+        amount: U256,
+    ) -> Result<Self> {
+        let l1 = rollup.l1.client();
+        let made = Artifacts::compile_files(rollup.scripts.tools(), &["test/utils/Tokens.sol"])?;
+        let code = made.get("Token")?.init_code.clone();
+        let on_l1 = owner.address().create(nonce(l1, owner.address())?);
+        let hash = send(l1, L1_CHAIN, owner, TxKind::Create, 0, code, 3_000_000)?;
+        ensure!(receipt(l1, hash)?.status(), "the token is not made");
+        let on_l2 = ask(l1, l1_bridge, &IL1TokenBridge::l2TokenOfCall { l1Token: on_l1 })?;
+        let token = Self { on_l1, on_l2, l1_bridge, l2_bridge };
+        transact(l1, owner, on_l1, &IToken::giveCall { to: owner.address(), amount })?;
+        transact(l1, owner, on_l1, &IToken::approveCall { spender: l1_bridge, amount })?;
+        let gas = ask(l1, l1_bridge, &IL1TokenBridge::REGISTER_GASCall {})?;
+        let register = IL1TokenBridge::registerCall { l1Token: on_l1, gasLimit: gas };
+        transact(l1, owner, l1_bridge, &register)?;
+        until("the token on the L2", || {
+            let code: Bytes = l2.request("eth_getCode", (on_l2, "latest"))?;
+            Ok(!code.is_empty())
+        })?;
+        Ok(token)
+    }
+
+    /// Sends units of its owner to an account on the L2.
+    pub fn deposit(&self, l1: &Client, owner: &Key, to: Address, amount: U256) -> Result<()> {
+        let deposit = IL1TokenBridge::depositCall {
+            l1Token: self.on_l1,
+            to,
+            refundTo: to,
+            amount,
+            gasLimit: ask(l1, self.l1_bridge, &IL1TokenBridge::DEPOSIT_GASCall {})?,
+        };
+        transact(l1, owner, self.l1_bridge, &deposit)
+    }
+
+    /// Calldata that makes the bridge on the L2 send units to an account on L1.
+    pub fn withdrawal(&self, to: Address, amount: U256) -> Bytes {
+        let call = IL2TokenBridge::withdrawCall {
+            l1Token: self.on_l1,
+            to,
+            refundTo: to,
+            amount,
+            gasLimit: 200_000,
+        };
+        call.abi_encode().into()
+    }
+
+    /// Units that the bridge holds on L1, and those that it owes.
+    pub fn escrow(&self, l1: &Client) -> Result<(U256, U256)> {
+        let owed = IL1TokenBridge::owedCall { l1Token: self.on_l1 };
+        Ok((token_balance(l1, self.on_l1, self.l1_bridge)?, ask(l1, self.l1_bridge, &owed)?))
+    }
+
+    /// Units on the L2.
+    pub fn supply(&self, l2: &Client) -> Result<U256> {
+        ask(l2, self.on_l2, &IToken::totalSupplyCall {})
+    }
+}
+
+/// Returns an account's balance of a token.
+pub fn token_balance(node: &Client, token: Address, account: Address) -> Result<U256> {
+    ask(node, token, &IToken::balanceOfCall { account })
+}
+
+fn transact<C: SolCall>(l1: &Client, from: &Key, to: Address, call: &C) -> Result<()> {
+    let hash = send(l1, L1_CHAIN, from, to.into(), 0, call.abi_encode().into(), 1_000_000)?;
+    ensure!(receipt(l1, hash)?.status(), "{} has failed on L1", C::SIGNATURE);
+    Ok(())
+}

@@ -1,0 +1,106 @@
+//! Output of the run.
+
+use std::{
+    any::Any,
+    fmt,
+    io::{self, Write},
+    panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
+    process::ExitCode,
+};
+
+/// Exit code of a program that SIGPIPE has ended, as shells report it.
+const CLOSED_PIPE: u8 = 128 + 13;
+
+/// Prints a line, as `println!` does. If the reader is gone, as behind `| head`, the run and all that it has
+/// started end silently.
+#[macro_export]
+macro_rules! say {
+    ($($text:tt)*) => {
+        $crate::output::line(::core::format_args!($($text)*))
+    };
+}
+
+/// See [`say!`].
+pub fn line(text: fmt::Arguments<'_>) {
+    must(put(&mut io::stdout().lock(), text));
+}
+
+/// Prints a line and returns an error to the caller, which may hold a lock meanwhile.
+pub fn try_line(text: fmt::Arguments<'_>) -> io::Result<()> {
+    put(&mut io::stdout().lock(), text)
+}
+
+/// Returns if the line was printed, and unwinds the run otherwise.
+pub fn must(printed: io::Result<()>) {
+    if let Err(error) = printed {
+        // Not by ending the program here: nodes run until what holds them is dropped.
+        resume_unwind(Box::new(Unheard(error)));
+    }
+}
+
+fn put(out: &mut impl Write, text: fmt::Arguments<'_>) -> io::Result<()> {
+    writeln!(out, "{text}")?;
+    out.flush()
+}
+
+/// Prints a line on standard error; a failure is ignored.
+pub fn complain(text: fmt::Arguments<'_>) {
+    let _ = writeln!(io::stderr(), "{text}");
+}
+
+/// Panic payload of a run that cannot print.
+#[derive(Debug)]
+struct Unheard(io::Error);
+
+/// Runs to the end, or until output fails.
+pub fn until_unheard(run: impl FnOnce() -> ExitCode) -> ExitCode {
+    catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|why| code_of(why).into())
+}
+
+/// Returns the exit code for a payload of [`must`]; resumes any other panic.
+fn code_of(why: Box<dyn Any + Send>) -> u8 {
+    match why.downcast::<Unheard>() {
+        Ok(unheard) if unheard.0.kind() == io::ErrorKind::BrokenPipe => CLOSED_PIPE,
+        Ok(unheard) => {
+            complain(format_args!("\nFAILED: cannot print: {}", unheard.0));
+            1
+        }
+        Err(panic) => resume_unwind(panic),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::{fs::File, rc::Rc};
+
+    /// Returns the exit code of a run that prints to `out` and holds a value.
+    fn left(out: &mut impl Write) -> Option<u8> {
+        let started = Rc::new(());
+        let held = Rc::clone(&started);
+        let run = move || {
+            let _held = held;
+            must(put(out, format_args!("a line")));
+        };
+        let why = catch_unwind(AssertUnwindSafe(run)).err();
+        assert_eq!(Rc::strong_count(&started), 1, "what it has started is still there");
+        why.map(code_of)
+    }
+
+    #[test]
+    fn a_run_without_a_reader_ends_with_all_that_it_has_started() {
+        let (reader, mut writer) = io::pipe().unwrap();
+        assert_eq!(left(&mut writer), None);
+        drop(reader);
+        assert_eq!(left(&mut writer), Some(CLOSED_PIPE));
+        // A disk that is full is another thing.
+        let mut full = File::options().write(true).open("/dev/full").unwrap();
+        assert_eq!(left(&mut full), Some(1));
+    }
+
+    #[test]
+    #[should_panic(expected = "of another kind")]
+    fn a_panic_stays_one() {
+        let _ = until_unheard(|| panic!("of another kind"));
+    }
+}

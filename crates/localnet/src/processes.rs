@@ -1,0 +1,514 @@
+//! A rollup whose nodes are processes, and how they are asked.
+
+use crate::{devnet, report::Report, scripts::Scripts};
+use alloy_consensus::TxEip1559;
+use alloy_eips::eip2718::Encodable2718 as _;
+use alloy_genesis::{Genesis, GenesisAccount};
+use alloy_primitives::{Address, B256, Bytes, TxKind, U64, U256};
+use alloy_rpc_types_eth::TransactionReceipt;
+use alloy_sol_types::SolCall;
+use client::Client;
+use contracts::{Deployment, bindings::IL1MessageQueue};
+use eyre::{OptionExt, Result, WrapErr as _, ensure, eyre};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+    thread::sleep,
+    time::{Duration, Instant},
+};
+use tempfile::TempDir;
+use testkit::{ETHER, Key, NodeProcess, Proxy, deploy, rich, write_deployment};
+
+/// Chain id of the L1.
+pub const L1_CHAIN: u64 = 31_337;
+/// Chain id of the L2.
+pub const L2_CHAIN: u64 = 8_079;
+/// Longest wait for the nodes' own progress.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// A sequencer in a hurry.
+const SEQUENCER_FLAGS: &[&str] =
+    &["--block-time-ms", "250", "--submit-interval-ms", "1000", "--poll-interval-ms", "100"];
+
+/// A rollup whose nodes are processes.
+#[derive(Debug)]
+pub struct Rollup {
+    program: PathBuf,
+    folder: TempDir,
+    /// The L1.
+    pub l1: NodeProcess,
+    /// Proxy between the L2's nodes and L1, if there is one.
+    proxy: Option<Proxy>,
+    /// The contracts on L1, and the L2's genesis.
+    pub deployment: Deployment,
+    /// Scripts of the checkout, run against the L1.
+    pub scripts: Scripts,
+}
+
+/// Way in which the contracts are deployed on L1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Deploying {
+    /// By plain transactions: any account may advance the rollup, without fees.
+    Plainly,
+    /// By `forge script`, as `enshrine init` plans it: with a token bridge and one sequencer; other accounts may
+    /// advance the rollup only after its silence. Without fees.
+    ByScripts,
+}
+
+/// Parameters of a rollup.
+#[derive(Debug)]
+pub struct Design {
+    /// Way in which the contracts are deployed.
+    pub deploying: Deploying,
+    /// Flags of its L1.
+    pub l1: &'static [&'static str],
+    /// Gas limit of the L2's blocks, if not the usual one.
+    pub gas_limit: Option<u64>,
+    /// Accounts that are on the L2 from its beginning, if it is deployed plainly.
+    pub accounts: Vec<(Address, GenesisAccount)>,
+}
+
+impl From<Deploying> for Design {
+    fn from(deploying: Deploying) -> Self {
+        Self { deploying, l1: &["--verify-blocks"], gas_limit: None, accounts: Vec::new() }
+    }
+}
+
+impl Rollup {
+    /// Starts an L1, and initialises and deploys a rollup on it.
+    pub fn create(design: impl Into<Design>, report: &mut Report) -> Result<Self> {
+        let Design { deploying, l1, gas_limit, accounts } = design.into();
+        let program = devnet::build()?;
+        let l1 = NodeProcess::start(l1_command(&program).args(l1))?;
+        // The scripts may write there.
+        let caches = toolchain::find_root()?.join("cache");
+        fs::create_dir_all(&caches)?;
+        let folder = tempfile::Builder::new().prefix("e2e-").tempdir_in(caches)?;
+        let place = folder.path().join("rollup");
+        let policy = match deploying {
+            Deploying::Plainly => "none",
+            Deploying::ByScripts => "permissioned",
+        };
+        let mut init = Command::new(&program);
+        init.arg("init").arg(&place).args(["--dev", "--policy", policy]);
+        init.args(["--l1", l1.client().url()]);
+        if let Some(gas_limit) = gas_limit {
+            init.args(["--gas-limit", &gas_limit.to_string()]);
+        }
+        run(&mut init)?;
+        report.built("enshrine init writes genesis, keys and configurations".to_owned());
+        let mut genesis: Genesis = serde_json::from_slice(&fs::read(place.join("genesis.json"))?)?;
+        genesis.alloc.extend(accounts);
+        let keys: Value = serde_json::from_slice(&fs::read(place.join("keys.json"))?)?;
+        let advance: Address = serde_json::from_value(keys["advance"]["address"].clone())?;
+        let operator = Key::named("operator");
+        for account in [advance, operator.address(), Key::named("alice").address()] {
+            let wei = rich(1_000 * ETHER).balance;
+            l1.client().request::<_, Value>("anvil_setBalance", (account, wei))?;
+        }
+        let scripts = Scripts::new(folder.path())?;
+        let deployment = match deploying {
+            Deploying::Plainly => {
+                let deployment = deploy(l1.client(), &operator, genesis)?;
+                write_deployment(&deployment, &place)?;
+                deployment
+            }
+            Deploying::ByScripts => {
+                report.doing(
+                    "forge script/Deploy.s.sol, which compiles the contracts the first time",
+                );
+                let plan = place.join("rollup.toml");
+                let text =
+                    fs::read_to_string(&plan)?.replacen("fee_percent = 100", "fee_percent = 0", 1);
+                fs::write(&plan, text)?;
+                let plan = plan.display().to_string();
+                scripts.run("Deploy", "run(string)", &[&plan], l1.client().url(), &operator)?;
+                Deployment::read(&place.join("deployment.json"))?
+            }
+        };
+        let who = match deploying {
+            Deploying::Plainly => "deployed; any account may advance it",
+            Deploying::ByScripts => "deployed by forge script; its sequencer may advance it",
+        };
+        report.built(format!("NativeRollup at {}, {who}", deployment.rollup));
+        Ok(Self { program, folder, scripts, l1, proxy: None, deployment })
+    }
+
+    /// From here on, nodes that are started ask L1 by way of a proxy.
+    pub fn put_proxy(&mut self) -> Result<()> {
+        self.proxy = Some(Proxy::start(self.l1.address())?);
+        Ok(())
+    }
+
+    /// Returns the proxy before L1.
+    pub fn proxy(&self) -> Result<&Proxy> {
+        self.proxy.as_ref().ok_or_eyre("there is no proxy before L1")
+    }
+
+    /// Kills L1, and starts it again from a state file that was written some time ago: what has happened
+    /// since then never has.
+    pub fn revive_l1(&mut self, state: &Path, down: Duration) -> Result<()> {
+        self.l1.kill();
+        sleep(down);
+        let mut command = l1_command(&self.program);
+        command.args(["--verify-blocks", "--load-state"]).arg(state);
+        self.l1 = NodeProcess::start(&mut command)?;
+        if let Some(proxy) = &self.proxy {
+            proxy.redirect(self.l1.address());
+        }
+        Ok(())
+    }
+
+    fn l1_url(&self) -> String {
+        self.proxy.as_ref().map_or_else(|| self.l1.client().url().to_owned(), Proxy::url)
+    }
+
+    /// Returns the folder of the rollup's configuration and keys.
+    pub fn place(&self) -> PathBuf {
+        self.folder.path().join("rollup")
+    }
+
+    /// Starts a sequencer in a hurry.
+    pub fn sequencer(&self) -> Result<NodeProcess> {
+        self.sequencer_with(SEQUENCER_FLAGS)
+    }
+
+    /// Starts a sequencer with these flags.
+    pub fn sequencer_with(&self, flags: &[&str]) -> Result<NodeProcess> {
+        self.start(&mut self.sequencer_command(flags), "sequencer.log")
+    }
+
+    /// A sequencer that writes what it does with each block to its log, as JSON, and may take minutes to begin.
+    pub fn telling_sequencer(&self, flags: &[&str]) -> Result<NodeProcess> {
+        let mut command = self.sequencer_command(flags);
+        command.env("RUST_LOG", "warn,enshrine_node=info").args(["--log-format", "json"]);
+        let mut node = self.spawn(&mut command, "sequencer.log")?;
+        let begun = Instant::now();
+        while let Err(error) = node.until_ready() {
+            let is_slow = node.ended()?.is_none() && begun.elapsed() < PATIENCE;
+            ensure!(is_slow, "{error}, {}", self.last_words("sequencer.log"));
+        }
+        Ok(node)
+    }
+
+    /// A sequencer that may not answer yet.
+    pub fn spawn_sequencer(&self) -> Result<NodeProcess> {
+        self.spawn(&mut self.sequencer_command(SEQUENCER_FLAGS), "sequencer.log")
+    }
+
+    fn sequencer_command(&self, flags: &[&str]) -> Command {
+        let mut command = self.node();
+        command.arg("--config").arg(self.place().join("node.toml")).args(flags);
+        // What waits is asked for.
+        command.args(["--http-api", "all"]);
+        command.arg("--l1").arg(self.l1_url());
+        command
+    }
+
+    /// A node that takes a file that may not grow for a full disk, and not for its end.
+    fn node(&self) -> Command {
+        let mut command = Command::new("sh");
+        command.args(["-c", "trap '' XFSZ; exec \"$@\"", "sh"]).arg(&self.program).arg("node");
+        command
+    }
+
+    /// A devnet beside the L1 of the rollup.
+    pub fn devnet(&self, flags: &[&str]) -> Result<NodeProcess> {
+        let mut command = Command::new(&self.program);
+        Ok(NodeProcess::start(command.args(["devnet", "--silent", "--mainnet"]).args(flags))?)
+    }
+
+    /// A follower that keeps its chain.
+    pub fn kept_follower(&self) -> Result<NodeProcess> {
+        self.start(&mut self.kept_follower_command(), "follower.log")
+    }
+
+    /// A follower that keeps its chain, and may not answer yet.
+    pub fn spawn_kept_follower(&self) -> Result<NodeProcess> {
+        self.spawn(&mut self.kept_follower_command(), "follower.log")
+    }
+
+    fn kept_follower_command(&self) -> Command {
+        let mut command = self.follower_command();
+        command.arg("--data-dir").arg(self.place().join("follower"));
+        command
+    }
+
+    fn follower_command(&self) -> Command {
+        let mut command = self.node();
+        command.args(["--role", "follower", "--poll-interval-ms", "100"]);
+        command.arg("--l1").arg(self.l1_url());
+        command.arg("--deployment").arg(self.place().join("deployment.json"));
+        command
+    }
+
+    /// A sequencer that has nothing but the deployment file, L1 and a key.
+    pub fn rescue(&self, key: &Key) -> Result<NodeProcess> {
+        let secret = key.secret().to_string();
+        let mut command = self.node();
+        command.args(["--role", "sequencer", "--poll-interval-ms", "100"]);
+        command.args(["--block-time-ms", "250", "--submit-interval-ms", "1000"]);
+        command.env("ENSHRINE_ADVANCE_KEY", &secret).env("ENSHRINE_OPERATOR_KEY", &secret);
+        command.arg("--l1").arg(self.l1_url());
+        command.arg("--deployment").arg(self.place().join("deployment.json"));
+        self.start(&mut command, "rescue.log")
+    }
+
+    /// A follower that has nothing but the deployment file and L1.
+    pub fn follower(&self) -> Result<NodeProcess> {
+        self.follower_with(&[])
+    }
+
+    /// A follower that also listens to a sequencer, for blocks that L1 does not have yet.
+    pub fn follower_of(&self, sequencer: &NodeProcess) -> Result<NodeProcess> {
+        let url = sequencer.client().url().replacen("http", "ws", 1);
+        self.follower_with(&["--sequencer", &url])
+    }
+
+    fn follower_with(&self, flags: &[&str]) -> Result<NodeProcess> {
+        self.start(self.follower_command().args(flags), "follower.log")
+    }
+
+    fn start(&self, command: &mut Command, log: &str) -> Result<NodeProcess> {
+        let mut node = self.spawn(command, log)?;
+        node.until_ready().wrap_err_with(|| self.last_words(log))?;
+        Ok(node)
+    }
+
+    fn spawn(&self, command: &mut Command, log: &str) -> Result<NodeProcess> {
+        let path = self.folder.path().join(log);
+        let log = fs::OpenOptions::new().create(true).append(true).open(path)?;
+        Ok(NodeProcess::spawn_at("--http-port", command.stderr(log))?)
+    }
+
+    /// Leaves the files of the nodes where they are; the folder.
+    pub fn keep_files(&mut self) -> &Path {
+        self.folder.disable_cleanup(true);
+        self.folder.path()
+    }
+
+    /// Path of a node's log.
+    pub fn log(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// The end of what a node has written.
+    pub fn last_words(&self, log: &str) -> String {
+        tail(&self.log(log))
+    }
+
+    /// Deposits wei from L1 to an account on the L2.
+    pub fn deposit(&self, from: &Key, to: Address, value: u128) -> Result<()> {
+        let l1 = self.l1.client();
+        let hash = send_deposit(l1, self.deployment.message_queue, from, to, value)?;
+        ensure!(receipt(l1, hash)?.status(), "the deposit failed");
+        Ok(())
+    }
+}
+
+/// Sends a deposit, which is in no block yet.
+pub fn send_deposit(
+    l1: &Client,
+    message_queue: Address,
+    from: &Key,
+    to: Address,
+    value: u128,
+) -> Result<B256> {
+    let call =
+        IL1MessageQueue::sendCall { to, refundTo: to, gasLimit: 0, fee: 0, data: Bytes::new() };
+    send(l1, L1_CHAIN, from, message_queue.into(), value, call.abi_encode().into(), 300_000)
+}
+
+/// Claims a message to L1 that stands in an L2 block which L1 has.
+pub fn claim(rollup: &Rollup, l2: &Client, from: &Key, index: u64) -> Result<()> {
+    let claim: Bytes = l2.request("rollup_claimProof", (format!("{index:#x}"),))?;
+    let (l1, message_queue) = (rollup.l1.client(), rollup.deployment.message_queue);
+    let hash = send(l1, L1_CHAIN, from, message_queue.into(), 0, claim, 1_500_000)?;
+    ensure!(receipt(l1, hash)?.status(), "the claim of message {index} failed");
+    Ok(())
+}
+
+/// A part of what `rollup_syncStatus` answers.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Status {
+    /// Newest block of the node.
+    pub unsafe_head: Head,
+    /// Newest block that L1 has.
+    pub safe_head: Head,
+    fault: Option<String>,
+}
+
+/// A head of a chain.
+#[derive(Debug, Deserialize)]
+pub struct Head {
+    /// Its block number.
+    pub number: u64,
+}
+
+/// Asks a node of the rollup for its sync status.
+pub fn status(node: &Client) -> Result<Status> {
+    Ok(serde_json::from_value(node.request::<_, Value>("rollup_syncStatus", ())?)?)
+}
+
+/// Waits until L1 has all blocks of a node; number of the last.
+pub fn until_safe(node: &Client) -> Result<u64> {
+    let mut last = None;
+    let all = until("L1 to have all blocks", || {
+        let status = status(node)?;
+        let done = status.safe_head.number >= status.unsafe_head.number;
+        last = Some(status);
+        Ok(done)
+    });
+    let last = last.ok_or_eyre("no status")?;
+    all.wrap_err_with(|| format!("{:?}", last.fault))?;
+    Ok(last.safe_head.number)
+}
+
+/// Polls a condition until it holds.
+///
+/// # Errors
+///
+/// If it fails, or does not hold in time.
+pub fn until(what: &str, mut holds: impl FnMut() -> Result<bool>) -> Result<()> {
+    let begun = Instant::now();
+    while !holds()? {
+        ensure!(begun.elapsed() < PATIENCE, "{what} does not come");
+        sleep(Duration::from_millis(20));
+    }
+    Ok(())
+}
+
+/// Returns an account's balance in wei.
+pub fn balance(node: &Client, account: Address) -> Result<U256> {
+    Ok(node.request("eth_getBalance", (account, "latest"))?)
+}
+
+/// Asks a contract at the newest block.
+pub fn ask<C: SolCall>(node: &Client, to: Address, call: &C) -> Result<C::Return> {
+    let request = json!({ "to": to, "input": Bytes::from(call.abi_encode()) });
+    let answer: Bytes = node.request("eth_call", (request, "latest"))?;
+    Ok(C::abi_decode_returns(&answer)?)
+}
+
+/// Number of the newest block.
+pub fn number(node: &Client) -> Result<u64> {
+    Ok(node.request::<_, U64>("eth_blockNumber", ())?.to())
+}
+
+/// Returns the nonce of an account's next transaction.
+pub fn nonce(node: &Client, account: Address) -> Result<u64> {
+    let nonce: U64 = node.request("eth_getTransactionCount", (account, "latest"))?;
+    Ok(nonce.to())
+}
+
+/// Returns the hash of a block.
+pub fn block_hash(node: &Client, number: u64) -> Result<B256> {
+    find_hash(node, number)?.ok_or_else(|| eyre!("there is no block {number}"))
+}
+
+/// Returns the hash of a block, or `None` if the node does not have it yet.
+pub fn find_hash(node: &Client, number: u64) -> Result<Option<B256>> {
+    let block: Value = node.request("eth_getBlockByNumber", (format!("{number:#x}"), false))?;
+    Ok(serde_json::from_value(block["hash"].clone())?)
+}
+
+/// Waits for the receipt of a transaction.
+pub fn receipt(node: &Client, hash: B256) -> Result<TransactionReceipt> {
+    let mut found = None;
+    until("a receipt", || {
+        found = node.request("eth_getTransactionReceipt", (hash,))?;
+        Ok(found.is_some())
+    })?;
+    found.ok_or_eyre("no receipt")
+}
+
+/// Signs and sends a transaction with the account's next nonce; returns its hash.
+pub fn send(
+    node: &Client,
+    chain_id: u64,
+    from: &Key,
+    to: TxKind,
+    value: u128,
+    input: Bytes,
+    gas_limit: u64,
+) -> Result<B256> {
+    let nonce = nonce(node, from.address())?;
+    let raw = signed(chain_id, from, nonce, to, value, input, gas_limit);
+    Ok(node.request("eth_sendRawTransaction", (raw,))?)
+}
+
+/// Signs an EIP-1559 transaction; returns its encoding.
+pub fn signed(
+    chain_id: u64,
+    from: &Key,
+    nonce: u64,
+    to: TxKind,
+    value: u128,
+    input: Bytes,
+    gas_limit: u64,
+) -> Bytes {
+    let transaction = from.sign(TxEip1559 {
+        chain_id,
+        nonce,
+        gas_limit,
+        max_fee_per_gas: 20_000_000_000,
+        max_priority_fee_per_gas: 1_000_000,
+        to,
+        value: U256::from(value),
+        input,
+        ..Default::default()
+    });
+    transaction.encoded_2718().into()
+}
+
+/// A transfer of 1 wei on the L2, with this tip.
+pub fn transfer(from: &Key, nonce: u64, to: Address, tip: u128) -> Bytes {
+    let transaction = from.sign(TxEip1559 {
+        chain_id: L2_CHAIN,
+        nonce,
+        gas_limit: 21_000,
+        max_fee_per_gas: 20_000_000_000,
+        max_priority_fee_per_gas: tip,
+        to: to.into(),
+        value: U256::from(1),
+        ..Default::default()
+    });
+    transaction.encoded_2718().into()
+}
+
+fn l1_command(program: &Path) -> Command {
+    let mut command = Command::new(program);
+    // Scripts call EXECUTE with empty input to detect it, so its refusals are expected.
+    command.env("RUST_LOG", "error");
+    command.args(["devnet", "--silent", "--mainnet", "--chain-id", "31337"]);
+    command
+}
+
+fn run(command: &mut Command) -> Result<()> {
+    let output = command.stdin(Stdio::null()).output()?;
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    ensure!(output.status.success(), "{command:?}: {said}");
+    Ok(())
+}
+
+/// Formats the seconds since an instant.
+pub fn shown(begun: Instant) -> String {
+    format!("{:.1} s", begun.elapsed().as_secs_f64())
+}
+
+fn tail(log: &Path) -> String {
+    let text = fs::read_to_string(log).unwrap_or_default();
+    let lines: Vec<_> = text.lines().rev().take(10).collect();
+    format!("its last words: {}", lines.into_iter().rev().collect::<Vec<_>>().join("\n"))
+}
+
+/// Returns `true` if an L1 block has a message of the queue.
+pub fn has_deposit(l1: &Client, message_queue: Address, number: u64) -> Result<bool> {
+    let number = format!("{number:#x}");
+    let filter = json!({ "address": message_queue, "fromBlock": number, "toBlock": number });
+    Ok(!l1.request::<_, Vec<Value>>("eth_getLogs", (filter,))?.is_empty())
+}

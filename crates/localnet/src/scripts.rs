@@ -1,0 +1,70 @@
+//! The scripts of the checkout, run by forge, as an operator runs them.
+
+use eyre::{Result, WrapErr as _, ensure};
+use std::{
+    path::{Path, PathBuf},
+    process::Command,
+};
+use testkit::Key;
+use toolchain::{Toolchain, progress_to_stderr};
+
+/// forge, and a folder for its broadcast files.
+#[derive(Debug)]
+pub struct Scripts {
+    tools: Toolchain,
+    notes: PathBuf,
+}
+
+impl Scripts {
+    /// Below `folder`, which the scripts may read and write.
+    pub fn new(folder: &Path) -> Result<Self> {
+        let tools = Toolchain::ensure(&progress_to_stderr)?;
+        Ok(Self { tools, notes: folder.join("broadcast") })
+    }
+
+    /// Returns the Solidity tools.
+    pub const fn tools(&self) -> &Toolchain {
+        &self.tools
+    }
+
+    /// Runs a script on a node, with transactions of this account.
+    pub fn run(
+        &self,
+        script: &str,
+        signature: &str,
+        arguments: &[&str],
+        url: &str,
+        key: &Key,
+    ) -> Result<()> {
+        let mut command = self.tools.forge_command();
+        command
+            .args(["script", &format!("script/{script}.s.sol"), "--sig", signature])
+            .args(arguments)
+            .args(["--rpc-url", url, "--broadcast", "--slow"])
+            .args(["--private-key", &key.secret().to_string()])
+            .env("FOUNDRY_BROADCAST", &self.notes)
+            .env("FOUNDRY_DENY", "never");
+        let output = command.output().wrap_err("cannot run forge")?;
+        let said = [&output.stdout[..], &output.stderr].concat();
+        let said = String::from_utf8_lossy(&said);
+        ensure!(output.status.success(), "{script} {signature}: {said}");
+        Ok(())
+    }
+}
+
+/// Returns the tools' versions by name.
+pub fn versions(tools: &Toolchain) -> Vec<(String, String)> {
+    let first_line = |command: &mut Command| {
+        let output = command.arg("--version").output().ok()?;
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        let line = text.lines().find(|line| line.contains("ersion"))?;
+        Some(line.trim().to_owned())
+    };
+    let mut versions = vec![("enshrine".to_owned(), env!("CARGO_PKG_VERSION").to_owned())];
+    for (name, mut command) in
+        [("forge", Command::new(tools.forge())), ("solc", Command::new(tools.solc()))]
+    {
+        versions.extend(first_line(&mut command).map(|version| (name.to_owned(), version)));
+    }
+    versions
+}

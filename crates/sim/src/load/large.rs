@@ -1,0 +1,170 @@
+//! Block times of an L2 with very many accounts, while the pool holds more than a block has room
+//! for.
+
+use super::{Spread, row, send_all, stranger};
+use alloy_genesis::GenesisAccount;
+use alloy_primitives::{Bytes, U64, U256};
+use eyre::{OptionExt as _, Result, ensure};
+use localnet::{
+    processes::{Deploying, Design, L2_CHAIN, Rollup, number as head, signed, until},
+    report::Report,
+    say,
+};
+use serde::Serialize;
+use serde_json::Value;
+use std::fs;
+use testkit::{ETHER, Key, rich};
+
+/// Accounts that pay, and transfers of each: what waits is never less than a block holds.
+const PAYERS: usize = 64;
+const TRANSFERS: u64 = 312;
+
+/// Measurements of the run.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Large {
+    accounts: u64,
+    /// Full blocks.
+    blocks: usize,
+    /// From the beginning of such a block until it is on disk: filled, verified by EXECUTE from its witness,
+    /// judged, appended.
+    #[serde(rename = "buildMilliseconds")]
+    build_ms: Spread,
+    #[serde(rename = "longestMilliseconds")]
+    longest_ms: f64,
+    transactions_of_a_block: u64,
+    /// From one such block to the next, in seconds by their timestamps, at most.
+    longest_pause: u64,
+}
+
+impl Large {
+    pub(crate) fn print(&self) {
+        say!("\nAn L2 of {} accounts, {} full blocks, one a second", self.accounts, self.blocks);
+        let Spread { p50, p99 } = self.build_ms;
+        row(
+            "build and self-check, ms, p50 / p99 / longest",
+            format!("{p50:.0} / {p99:.0} / {:.0}", self.longest_ms),
+        );
+        row("transfers of a block", self.transactions_of_a_block.to_string());
+        row("from one block to the next, at most, seconds", self.longest_pause.to_string());
+    }
+}
+
+/// Measures it with so many accounts.
+pub(super) fn run(count: u64, report: &mut Report) -> Result<Large> {
+    report.part("An L2 with many accounts");
+    let payers: Vec<Key> = (0..PAYERS).map(|index| Key::named(&format!("payer {index}"))).collect();
+    let small = GenesisAccount { balance: U256::ONE, ..Default::default() };
+    let mut accounts: Vec<_> =
+        (0..count).map(|number| (stranger("account", number), small.clone())).collect();
+    accounts.extend(payers.iter().map(|key| (key.address(), rich(ETHER))));
+    let rollup = Rollup::create(Design { accounts, ..Deploying::Plainly.into() }, report)?;
+    let sequencer = rollup.telling_sequencer(&["--poll-interval-ms", "100"])?;
+    report.built(format!("a sequencer with {count} accounts answers"));
+
+    // Who is paid follows from the number of the transfer, anywhere in the state.
+    let to = |index: usize, nonce: u64| {
+        let number = index as u64 * TRANSFERS + nonce;
+        stranger("account", number.wrapping_mul(0x9e37_79b9_7f4a_7c15) % count)
+    };
+    let raw: Vec<Vec<Bytes>> = payers
+        .iter()
+        .enumerate()
+        .map(|(index, payer)| {
+            let one = |nonce| {
+                signed(L2_CHAIN, payer, nonce, to(index, nonce).into(), 1, Bytes::new(), 21_000)
+            };
+            (0..TRANSFERS).map(one).collect()
+        })
+        .collect();
+    let first = head(sequencer.client())?;
+    let client = sequencer.client();
+    send_all(client.url(), &raw)?;
+    report.built(format!("{} transfers wait", PAYERS as u64 * TRANSFERS));
+    let mut waiting = u64::MAX;
+    while waiting > 0 {
+        until("a block more", || {
+            let now = waiting_in(&client.request("txpool_status", ())?)?;
+            Ok(core::mem::replace(&mut waiting, now) > now)
+        })?;
+    }
+    let last = head(client)?;
+    let mut shapes = Vec::new();
+    for number in first + 1..=last {
+        let block: Value =
+            client.request("eth_getBlockByNumber", (format!("{number:#x}"), false))?;
+        let count = block["transactions"].as_array().map_or(0, Vec::len) as u64;
+        let timestamp: U64 = serde_json::from_value(block["timestamp"].clone())?;
+        shapes.push((number, count, timestamp.to::<u64>()));
+    }
+    // The last has what was left, and the first what had come when it began.
+    let full = shapes.get(1..shapes.len().saturating_sub(1)).unwrap_or_default();
+    ensure!(full.len() > 1, "too few blocks: {shapes:?}");
+    let log = fs::read_to_string(rollup.log("sequencer.log"))?;
+    let took = took(&log);
+    let times: Vec<f64> = took
+        .iter()
+        .filter(|(at, _)| full.iter().any(|it| it.0 == *at))
+        .map(|(_, ms)| *ms)
+        .collect();
+    ensure!(times.len() == full.len(), "{} blocks, and {} times", full.len(), times.len());
+    let longest_ms = times.iter().copied().fold(0.0, f64::max);
+    let pauses = full.windows(2).map(|pair| pair[1].2 - pair[0].2);
+    Ok(Large {
+        accounts: count,
+        blocks: full.len(),
+        build_ms: Spread::of(times)?,
+        longest_ms,
+        transactions_of_a_block: full.iter().map(|it| it.1).sum::<u64>() / full.len() as u64,
+        longest_pause: pauses.max().ok_or_eyre("no pause")?,
+    })
+}
+
+/// Transactions that wait for a block.
+fn waiting_in(status: &Value) -> Result<u64> {
+    let pending: U64 = serde_json::from_value(status["pending"].clone())?;
+    Ok(pending.to())
+}
+
+/// Number of each block that a log tells of, and the milliseconds that it took.
+fn took(log: &str) -> Vec<(u64, f64)> {
+    let of = |line: &str| {
+        let line: Value = serde_json::from_str(line).ok()?;
+        let fields = &line["fields"];
+        let is_block = fields["message"] == "sealed block";
+        let number = is_block.then(|| fields["number"].as_u64()).flatten()?;
+        Some((number, milliseconds(fields["took"].as_str()?)?))
+    };
+    log.lines().filter_map(of).collect()
+}
+
+/// A duration as Rust shows it.
+fn milliseconds(text: &str) -> Option<f64> {
+    let units = [("ns", 1e-6), ("µs", 1e-3), ("ms", 1.0), ("s", 1e3)];
+    let (number, unit) =
+        units.iter().find_map(|(name, unit)| Some((text.strip_suffix(name)?, unit)))?;
+    Some(number.parse::<f64>().ok()? * unit)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_time_of_each_block_is_read_from_the_log_whatever_its_unit() {
+        let line = |number: u64, took: &str| {
+            format!(
+                r#"{{"level":"INFO","fields":{{"message":"sealed block","number":{number},"took":"{took}"}}}}"#
+            )
+        };
+        let log = [
+            line(1, "12.5ms"),
+            "Listening".to_owned(),
+            r#"{"fields":{"message":"advancing","number":2,"took":"1s"}}"#.to_owned(),
+            line(3, "750.25µs"),
+            line(4, "1.5s"),
+            line(5, "never"),
+        ];
+        assert_eq!(took(&log.join("\n")), [(1, 12.5), (3, 0.750_25), (4, 1_500.0)]);
+    }
+}

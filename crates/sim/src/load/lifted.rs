@@ -1,0 +1,141 @@
+//! Throughput of an L2 on an L1 that takes transactions of any size, so that the nodes are the
+//! bound.
+
+use super::{blocks, rebuild, row, send_all, until_settled};
+use alloy_genesis::GenesisAccount;
+use alloy_primitives::{Address, Bytes, U256, keccak256};
+use eyre::Result;
+use localnet::{
+    processes::{Deploying, Design, L2_CHAIN, Rollup, number as head, signed},
+    report::Report,
+    say,
+};
+use serde::Serialize;
+use std::time::Instant;
+use testkit::{ETHER, Key, NodeProcess, rich};
+
+/// An L1 whose blocks hold ten thousand million gas, and one transaction all of it.
+const L1: &[&str] = &["--gas-limit", "10000000000", "--no-tx-gas-cap", "--max-tx-size", "6000000"];
+/// A sequencer that knows that.
+const SEQUENCER: &[&str] = &[
+    "--poll-interval-ms",
+    "100",
+    "--submit-interval-ms",
+    "1000",
+    "--l1-transaction-gas",
+    "10000000000",
+    "--l1-transaction-bytes",
+    "6000000",
+    "--daily-limit-gwei",
+    "1000000000000",
+    "--pool-transactions",
+    "100000",
+];
+/// Gas limit of the L2's blocks: more than it uses, so that its base fee does not rise.
+const GAS_LIMIT: u64 = 1_000_000_000;
+/// Accounts that pay.
+const PAYERS: usize = 64;
+/// Transactions of each, of either kind of load.
+const TRANSACTIONS: u64 = 300;
+
+/// Address of the contract that the calls use.
+const WORKER: Address = Address::repeat_byte(0x3c);
+/// Its code: 4,000 times a multiplication that is written to memory, and one slot for each caller.
+const WORK: &[u8] = &[
+    0x61, 0x0f, 0xa0, // PUSH2 4,000
+    0x5b, // JUMPDEST
+    0x60, 0x01, 0x90, 0x03, // one less
+    0x80, 0x80, 0x02, 0x5f, 0x52, // its square to memory
+    0x80, 0x60, 0x03, 0x57, // again, unless it is zero
+    0x33, 0x54, 0x60, 0x01, 0x01, 0x33, 0x55, // one more in the slot of the caller
+    0x00,
+];
+/// Gas that a call is given.
+const CALL_GAS: u64 = 230_000;
+
+/// Measurement of one kind of transactions.
+#[derive(Debug, Clone, Copy, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Rate {
+    transactions: u64,
+    mgas: f64,
+    seconds: f64,
+}
+
+impl Rate {
+    fn shown(&self) -> String {
+        format!("{:.0} / {:.0}", self.transactions as f64 / self.seconds, self.mgas / self.seconds)
+    }
+}
+
+/// Measurements of the run.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Lifted {
+    /// From the first that is sent to the last that L1 has: transfers to new accounts alone, and as many calls of
+    /// a contract as transfers.
+    settled_transfers: Rate,
+    settled_mixed: Rate,
+    /// All of it, rebuilt from L1 by a follower with nothing, its start included.
+    rebuilt: Rate,
+}
+
+impl Lifted {
+    pub(crate) fn print(&self) {
+        say!("\nThe limits of L1 lifted; transactions / Mgas per second");
+        row("settled on L1, transfers to new accounts", self.settled_transfers.shown());
+        row("settled on L1, transfers and calls of a contract", self.settled_mixed.shown());
+        row("rebuilt from L1 by a full follower", self.rebuilt.shown());
+    }
+}
+
+/// Measures it.
+pub(super) fn run(report: &mut Report) -> Result<Lifted> {
+    report.part("An L2 on an L1 without limits");
+    let payers: Vec<Key> = (0..PAYERS).map(|index| Key::named(&format!("payer {index}"))).collect();
+    let mut accounts: Vec<_> = payers.iter().map(|key| (key.address(), rich(ETHER))).collect();
+    let worker = GenesisAccount { code: Some(Bytes::from_static(WORK)), ..Default::default() };
+    accounts.push((WORKER, worker));
+    let design =
+        Design { l1: L1, gas_limit: Some(GAS_LIMIT), accounts, ..Deploying::Plainly.into() };
+    let rollup = Rollup::create(design, report)?;
+    let sequencer = rollup.sequencer_with(SEQUENCER)?;
+
+    let of = |nonces: core::ops::Range<u64>, is_call: fn(u64) -> bool| -> Vec<Vec<Bytes>> {
+        let raw =
+            |payer: &Key| nonces.clone().map(|nonce| one(payer, nonce, is_call(nonce))).collect();
+        payers.iter().map(raw).collect()
+    };
+    let transfers = of(0..TRANSACTIONS, |_| false);
+    let mixed = of(TRANSACTIONS..2 * TRANSACTIONS, |nonce| nonce % 2 == 1);
+    let settled_transfers = settle(&sequencer, &payers, &transfers, TRANSACTIONS)?;
+    report.shown(format!("transfers are on L1: {}", settled_transfers.shown()));
+    let settled_mixed = settle(&sequencer, &payers, &mixed, 2 * TRANSACTIONS)?;
+    report.shown(format!("transfers and calls are on L1: {}", settled_mixed.shown()));
+
+    let (count, gas) = blocks(sequencer.client(), 1, head(sequencer.client())?)?;
+    let seconds = rebuild(&rollup, sequencer, report)?;
+    let rebuilt = Rate { transactions: count, mgas: gas as f64 / 1e6, seconds };
+    Ok(Lifted { settled_transfers, settled_mixed, rebuilt })
+}
+
+/// Sends transactions, and waits until L1 has all of them, those of each account up to this nonce.
+fn settle(sequencer: &NodeProcess, payers: &[Key], raw: &[Vec<Bytes>], nonce: u64) -> Result<Rate> {
+    let first = head(sequencer.client())?;
+    let begun = Instant::now();
+    send_all(sequencer.client().url(), raw)?;
+    until_settled(sequencer, payers, nonce)?;
+    let seconds = begun.elapsed().as_secs_f64();
+    let (_, gas) = blocks(sequencer.client(), first + 1, head(sequencer.client())?)?;
+    let transactions = raw.iter().map(Vec::len).sum::<usize>() as u64;
+    Ok(Rate { transactions, mgas: gas as f64 / 1e6, seconds })
+}
+
+/// A transfer of an account to a new one, or a call of the contract.
+fn one(payer: &Key, nonce: u64, is_call: bool) -> Bytes {
+    let word =
+        keccak256([payer.address().as_slice(), &U256::from(nonce).to_be_bytes::<32>()].concat());
+    let (to, value, gas) =
+        if is_call { (WORKER, 0, CALL_GAS) } else { (Address::from_word(word), 1, 21_000) };
+    signed(L2_CHAIN, payer, nonce, to.into(), value, Bytes::new(), gas)
+}

@@ -1,0 +1,409 @@
+//! An L2 under load: how many transactions it takes, how soon others see them, and how fast they are on
+//! L1 and rebuilt from it. Devnet, sequencer and followers are processes, and share this machine.
+
+mod accepted;
+mod large;
+mod lifted;
+
+use accepted::Accepted;
+use alloy_primitives::{Address, B256, Bytes, U64, U256, keccak256};
+use client::{Client, Options};
+use eyre::{OptionExt as _, Result, ensure, eyre};
+use large::Large;
+use lifted::Lifted;
+use localnet::{
+    budget::Budget,
+    processes::{Deploying, Rollup, balance, number as head, status, transfer, until, until_safe},
+    report::Report,
+    say,
+};
+use serde::Serialize;
+use serde_json::{Value, json};
+use std::{
+    ops::Range,
+    sync::atomic::{AtomicBool, Ordering},
+    thread::{self, sleep},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+};
+use testkit::{ETHER, Key, NodeProcess};
+
+/// Accounts that pay, transfers of each, and threads that send them.
+const PAYERS: usize = 32;
+const TRANSFERS: u64 = 200;
+const SENDERS: usize = 4;
+/// Tip of the load, in wei for each gas.
+const TIP: u128 = 1_000_000;
+/// Time between two looks at a head.
+const LOOK: Duration = Duration::from_millis(2);
+/// Time between two transfers of which it is asked when they show in the pending block.
+const PROBE: Duration = Duration::from_millis(50);
+
+/// Milliseconds, of many.
+#[derive(Debug, Clone, Copy, Serialize)]
+struct Spread {
+    p50: f64,
+    p99: f64,
+}
+
+impl Spread {
+    fn of(mut all: Vec<f64>) -> Result<Self> {
+        all.sort_by(f64::total_cmp);
+        let at = |share: f64| {
+            let index = (share * all.len() as f64) as usize;
+            all.get(index.min(all.len().saturating_sub(1))).copied().ok_or_eyre("nothing measured")
+        };
+        Ok(Self { p50: at(0.5)?, p99: at(0.99)? })
+    }
+}
+
+/// Measurements of one kind of load.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Load {
+    /// Transfers of the load.
+    transfers: u64,
+    /// Transfers that the sequencer takes in a second, and those that devnets do.
+    accepted_per_second: Accepted,
+    /// From the answer to a transfer until the pending block has it.
+    #[serde(rename = "pendingMilliseconds")]
+    pending_ms: Spread,
+    /// From a head of the sequencer to the same head of a follower that listens to it.
+    #[serde(rename = "followerLagMilliseconds")]
+    follower_lag_ms: Spread,
+    /// L2 blocks from the L1 block with a deposit to the one that has it.
+    deposit_blocks: u64,
+    /// Transfers that are on L1 per second, from the first that is sent to the last that is there; and
+    /// millions of gas.
+    settled_per_second: f64,
+    settled_mgas_per_second: f64,
+    /// Limit that bounds a block of them, on an L1 with the limits of mainnet.
+    bound: Budget,
+    /// L1 gas of all that was brought there meanwhile, by the transfer.
+    l1_gas_per_transfer: u64,
+    /// Rate at which an empty follower rebuilds the L2 from L1, its start included.
+    rebuilt_mgas_per_second: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    lifted: Option<Lifted>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    large: Option<Large>,
+}
+
+/// A line of the table.
+fn row(what: &str, value: impl std::fmt::Display) {
+    let value = value.to_string();
+    say!("  {what:<58}{value:>18}");
+}
+
+impl Load {
+    fn print(&self) {
+        let of = |it: Spread| format!("{:.1} / {:.1}", it.p50, it.p99);
+        say!("\nAn L2 of processes on this machine, {} transfers", self.transfers);
+        self.accepted_per_second.print();
+        row("accepted until pending, ms, p50 / p99", of(self.pending_ms));
+        row("head of the sequencer until the follower's, ms, p50 / p99", of(self.follower_lag_ms));
+        row("deposit on L1 until on L2, blocks", self.deposit_blocks.to_string());
+        row("settled on L1, transfers per second", format!("{:.0}", self.settled_per_second));
+        row("settled on L1, Mgas per second", format!("{:.1}", self.settled_mgas_per_second));
+        row("L1 gas per transfer", self.l1_gas_per_transfer.to_string());
+        row("rebuilt from L1, Mgas per second", format!("{:.0}", self.rebuilt_mgas_per_second));
+        say!("  what bounds a full block is {}", self.bound.shown());
+        if let Some(lifted) = &self.lifted {
+            lifted.print();
+        }
+        if let Some(large) = &self.large {
+            large.print();
+        }
+    }
+}
+
+/// Extent and form of the measurement.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Arguments {
+    /// Number of accounts of the large L2; 0 skips it
+    #[arg(long, value_name = "COUNT", default_value_t = 1_000_000)]
+    accounts: u64,
+    /// Print one JSON document instead of text
+    #[arg(long)]
+    json: bool,
+}
+
+/// Steps and measurements of a run, as one JSON document.
+#[derive(Debug, Serialize)]
+struct Document<'a> {
+    #[serde(flatten)]
+    report: &'a Report,
+    load: &'a Load,
+}
+
+/// Measures an L2 under load and prints the figures.
+pub(crate) fn run(arguments: &Arguments) -> Result<()> {
+    let mut report = Report::new(arguments.json);
+    let load = measure(arguments.accounts, &mut report)?;
+    report.end();
+    if arguments.json {
+        let document = Document { report: &report, load: &load };
+        say!("{}", serde_json::to_string_pretty(&document)?);
+    } else {
+        load.print();
+        say!("\nAll checks passed.");
+    }
+    Ok(())
+}
+
+/// Measures all L2s, the large one with so many accounts.
+fn measure(accounts: u64, report: &mut Report) -> Result<Load> {
+    let accepted = accepted::run(report)?;
+    let mut load = of_a_small_one(accepted, report)?;
+    load.lifted = Some(lifted::run(report)?);
+    if accounts > 0 {
+        load.large = Some(large::run(accounts, report)?);
+    }
+    Ok(load)
+}
+
+/// Measures a small L2 on an L1 with mainnet's limits.
+fn of_a_small_one(accepted: Accepted, report: &mut Report) -> Result<Load> {
+    report.part("An L2 under load");
+    let rollup = Rollup::create(Deploying::Plainly, report)?;
+    let many = (PAYERS as u64 * TRANSFERS * 2).to_string();
+    let sequencer = rollup.sequencer_with(&[
+        "--poll-interval-ms",
+        "100",
+        "--pool-transactions",
+        &many,
+        "--pool-per-account",
+        &many,
+    ])?;
+
+    let payers: Vec<Key> = (0..PAYERS).map(|index| Key::named(&format!("payer {index}"))).collect();
+    let probe = Key::named("probe");
+    for key in payers.iter().chain([&probe]) {
+        rollup.deposit(&Key::named("alice"), key.address(), ETHER)?;
+    }
+    let has = |key: &Key| {
+        let (node, address) = (sequencer.client(), key.address());
+        move || Ok(balance(node, address)? >= U256::from(ETHER))
+    };
+    until("the deposits", has(&probe))?;
+    report.built(format!("{} accounts have their deposits", PAYERS + 1));
+    let late = Key::named("late");
+    rollup.deposit(&Key::named("alice"), late.address(), ETHER)?;
+    let before = head(sequencer.client())?;
+    until("a deposit", has(&late))?;
+    let deposit_blocks = head(sequencer.client())? - before;
+
+    let raw: Vec<_> = payers.iter().map(|payer| transfers(payer, 0..TRANSFERS)).collect();
+    // Each deposit was an L1 block, a second later than the one before. Until that time has come the L2, which keeps
+    // to L1's clock, has a second more with each L1 block alone.
+    until("the time of L1's head", || {
+        let head: Value = rollup.l1.client().request("eth_getBlockByNumber", ("latest", false))?;
+        let time: U64 = serde_json::from_value(head["timestamp"].clone())?;
+        Ok(SystemTime::now() >= UNIX_EPOCH + Duration::from_secs(time.to()))
+    })?;
+
+    let first = head(sequencer.client())?;
+    let l1_before = head(rollup.l1.client())?;
+    let done = AtomicBool::new(false);
+    let begun = Instant::now();
+    send_all(sequencer.client().url(), &raw)?;
+    let bound = Budget::of(sequencer.client())?;
+    report.shown(format!("the sequencer has taken them all; bound by {}", bound.shown()));
+    let follower = rollup.follower_of(&sequencer)?;
+    let (pending, seen) = thread::scope(|scope| {
+        let looks =
+            [&sequencer, &follower].map(|node| scope.spawn(|| heads(node.client().url(), &done)));
+        let probes = scope.spawn(|| probe_pending(sequencer.client().url(), &probe, &done));
+        let settled = until_settled(&sequencer, &payers, TRANSFERS);
+        done.store(true, Ordering::Relaxed);
+        let pending = probes.join().map_err(|_| eyre!("the probes have panicked"))?;
+        let mut seen = Vec::new();
+        for look in looks {
+            seen.push(look.join().map_err(|_| eyre!("a look has panicked"))??);
+        }
+        settled?;
+        eyre::Ok((pending?, seen))
+    })?;
+    let took = begun.elapsed().as_secs_f64();
+    report.shown("all transfers are on L1".to_owned());
+
+    let last = head(sequencer.client())?;
+    let (count, gas) = blocks(sequencer.client(), first + 1, last)?;
+    let transfers = PAYERS as u64 * TRANSFERS;
+    ensure!(count >= transfers, "{count} transactions in the blocks, {transfers} were sent");
+    let lags = lags(&seen);
+    let l1_gas = advances(rollup.l1.client(), rollup.deployment.rollup, l1_before + 1)?;
+
+    let (_, all_gas) = blocks(sequencer.client(), 1, last)?;
+    drop(follower);
+    let rebuilding = rebuild(&rollup, sequencer, report)?;
+
+    Ok(Load {
+        transfers,
+        accepted_per_second: accepted,
+        pending_ms: Spread::of(pending)?,
+        follower_lag_ms: Spread::of(lags)?,
+        deposit_blocks,
+        settled_per_second: transfers as f64 / took,
+        settled_mgas_per_second: gas as f64 / 1e6 / took,
+        bound,
+        l1_gas_per_transfer: l1_gas / transfers,
+        rebuilt_mgas_per_second: all_gas as f64 / 1e6 / rebuilding,
+        lifted: None,
+        large: None,
+    })
+}
+
+/// Ends a sequencer; seconds until a follower with nothing has all that it has brought to L1.
+fn rebuild(rollup: &Rollup, sequencer: NodeProcess, report: &mut Report) -> Result<f64> {
+    let expected = until_safe(sequencer.client())?;
+    drop(sequencer);
+    let begun = Instant::now();
+    let rebuilt = rollup.follower()?;
+    until(
+        "the chain to be rebuilt",
+        || Ok(status(rebuilt.client())?.safe_head.number >= expected),
+    )?;
+    report.shown("a follower has rebuilt it from L1".to_owned());
+    Ok(begun.elapsed().as_secs_f64())
+}
+
+/// Address without a known key.
+fn stranger(kind: &str, number: u64) -> Address {
+    Address::from_word(keccak256(format!("{kind} {number}")))
+}
+
+/// Signs transfers of an account with these nonces, each to a new account.
+fn transfers(payer: &Key, nonces: Range<u64>) -> Vec<Bytes> {
+    let name = payer.address().to_string();
+    nonces.map(|nonce| transfer(payer, nonce, stranger(&name, nonce), TIP)).collect()
+}
+
+/// Sends transactions, those of an account one after another; how long it takes until all are taken.
+fn send_all(url: &str, raw: &[Vec<Bytes>]) -> Result<Duration> {
+    let part = |accounts: &[Vec<Bytes>]| -> Result<()> {
+        let client = Client::new(url, Options::default())?;
+        for index in 0..accounts.first().map_or(0, Vec::len) {
+            for account in accounts {
+                client.request::<_, B256>("eth_sendRawTransaction", (account[index].clone(),))?;
+            }
+        }
+        Ok(())
+    };
+    let begun = Instant::now();
+    thread::scope(|scope| {
+        let parts: Vec<_> = raw
+            .chunks(raw.len().div_ceil(SENDERS))
+            .map(|accounts| scope.spawn(move || part(accounts)))
+            .collect();
+        for part in parts {
+            part.join().map_err(|_| eyre!("a sender has panicked"))??;
+        }
+        eyre::Ok(())
+    })?;
+    Ok(begun.elapsed())
+}
+
+/// Transfers one after another, each with a tip that lets it go first; milliseconds until the pending
+/// block has each.
+fn probe_pending(url: &str, probe: &Key, done: &AtomicBool) -> Result<Vec<f64>> {
+    let client = Client::new(url, Options::default())?;
+    let mut all = Vec::new();
+    for nonce in 0.. {
+        if done.load(Ordering::Relaxed) {
+            break;
+        }
+        let to = stranger("probe", nonce);
+        let raw = transfer(probe, nonce, to, 1_000 * TIP);
+        client.request::<_, B256>("eth_sendRawTransaction", (raw,))?;
+        let begun = Instant::now();
+        while client.request::<_, U256>("eth_getBalance", (to, "pending"))?.is_zero() {
+            sleep(LOOK);
+        }
+        all.push(begun.elapsed().as_secs_f64() * 1e3);
+        sleep(PROBE);
+    }
+    Ok(all)
+}
+
+/// The heads of a node, and when each was seen first.
+fn heads(url: &str, done: &AtomicBool) -> Result<Vec<(u64, Instant)>> {
+    let client = Client::new(url, Options::default())?;
+    let mut all: Vec<(u64, Instant)> = Vec::new();
+    while !done.load(Ordering::Relaxed) {
+        let number = head(&client)?;
+        if all.last().is_none_or(|(last, _)| *last < number) {
+            all.push((number, Instant::now()));
+        }
+        sleep(LOOK);
+    }
+    Ok(all)
+}
+
+/// Milliseconds from each head of the first node to that of the second; what either had when the looks
+/// began is left out.
+fn lags(seen: &[Vec<(u64, Instant)>]) -> Vec<f64> {
+    let [sequencer, follower] = seen else { return Vec::new() };
+    let lag = |(number, at): &(u64, Instant)| {
+        let (_, then) = follower.iter().skip(1).find(|(other, _)| other >= number)?;
+        Some(then.saturating_duration_since(*at).as_secs_f64() * 1e3)
+    };
+    sequencer.iter().skip(1).filter_map(lag).collect()
+}
+
+/// Waits until blocks that L1 has hold all that each of them has sent, up to this nonce.
+fn until_settled(sequencer: &NodeProcess, payers: &[Key], sent: u64) -> Result<()> {
+    let client = sequencer.client();
+    let is_done = |payer: &Key| -> Result<bool> {
+        let request = (payer.address(), "latest");
+        let nonce: U64 = client.request("eth_getTransactionCount", request)?;
+        Ok(nonce.to::<u64>() == sent)
+    };
+    // As long as it goes on it is only slow.
+    let mut number = 0;
+    for payer in payers {
+        while !is_done(payer)? {
+            until("a block more", || {
+                let now = head(client)?;
+                Ok(core::mem::replace(&mut number, now) < now)
+            })?;
+        }
+    }
+    let last = head(client)?;
+    let mut safe = 0;
+    while safe < last {
+        until("L1 to have more blocks", || {
+            let now = status(client)?.safe_head.number;
+            Ok(core::mem::replace(&mut safe, now) < now)
+        })?;
+    }
+    Ok(())
+}
+
+/// Transactions of users in some blocks, and the gas that those blocks have used.
+fn blocks(node: &Client, first: u64, last: u64) -> Result<(u64, u64)> {
+    let (mut count, mut gas) = (0, 0);
+    for number in first..=last {
+        let block: Value = node.request("eth_getBlockByNumber", (format!("{number:#x}"), true))?;
+        let used: U64 = serde_json::from_value(block["gasUsed"].clone())?;
+        gas += used.to::<u64>();
+        let transactions = block["transactions"].as_array().ok_or_eyre("no transactions")?;
+        let is_plain = |it: &&Value| it["input"] == json!("0x");
+        count += transactions.iter().filter(is_plain).count() as u64;
+    }
+    Ok((count, gas))
+}
+
+/// L1 gas of what was sent to the rollup from an L1 block on.
+fn advances(l1: &Client, rollup: Address, first: u64) -> Result<u64> {
+    let mut all = 0;
+    for number in first..=head(l1)? {
+        let receipts: Value = l1.request("eth_getBlockReceipts", (format!("{number:#x}"),))?;
+        for receipt in receipts.as_array().ok_or_eyre("no receipts")? {
+            if serde_json::from_value::<Option<Address>>(receipt["to"].clone())? == Some(rollup) {
+                let gas: U64 = serde_json::from_value(receipt["gasUsed"].clone())?;
+                all += gas.to::<u64>();
+            }
+        }
+    }
+    Ok(all)
+}

@@ -1,0 +1,222 @@
+//! Traffic between the two chains beside deposits of ether: a token in both directions, claims of
+//! withdrawals, and transactions that L1 forces upon the L2.
+//!
+//! What there must be is read from the two chains as they are, for a reorganisation of L1 takes back what was
+//! done there.
+
+use super::plan::Step;
+use alloy_primitives::{Address, B256, Bytes, TxKind, U64, U256};
+use alloy_rpc_types_eth::{Log, TransactionReceipt};
+use alloy_sol_types::{SolCall as _, SolEvent as _, SolValue as _};
+use client::Client;
+use contracts::{
+    L2_MESSENGER, Message,
+    bindings::{
+        IForcedInbox::{ForcedSubmitted, submitCall},
+        IL1MessageQueue::MessageClaimed,
+        IL2Messenger::MessageSent,
+    },
+};
+use eyre::{Result, ensure};
+use localnet::{
+    bridge::{Token, interfaces::IL1TokenBridge, token_balance},
+    processes::{L1_CHAIN, L2_CHAIN, Rollup, balance, claim, nonce, receipt, send, signed, until},
+};
+use serde::Deserialize;
+use serde_json::json;
+use std::collections::BTreeSet;
+use testkit::{Artifacts, ETHER, FORCED_FEE, Key};
+
+/// Units of the token that there are, and that each user gets on the L2 before anything goes wrong.
+const TOKENS: u64 = 1 << 50;
+const PURSE: u64 = 1 << 40;
+/// Claims in one step at most.
+const CLAIMS: usize = 3;
+/// Gas of a contract that is made.
+const CREATION: u64 = 6_000_000;
+
+/// Accounts and contracts of the traffic between the chains.
+#[derive(Debug, Clone)]
+pub(super) struct Crossing {
+    token: Token,
+    /// Pays on L1.
+    payer: Key,
+    /// Sends nothing to the L2 itself.
+    censored: Key,
+    forced: Address,
+}
+
+/// A message to L1, in a block of the L2.
+struct Outgoing {
+    index: u64,
+    wei: U256,
+    units: U256,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct ForcedStatus {
+    hash: B256,
+    discharged: bool,
+    l2_block: Option<u64>,
+}
+
+impl Crossing {
+    /// Makes bridge and token, and gives users something to withdraw.
+    pub(super) fn begin(rollup: &Rollup, l2: &Client, users: &[Key]) -> Result<Self> {
+        let (payer, censored) = (Key::named("alice"), Key::named("frank"));
+        for account in [payer.address(), censored.address()] {
+            rollup.deposit(&payer, account, 10 * ETHER)?;
+            until("a deposit", || Ok(balance(l2, account)? >= U256::from(10 * ETHER)))?;
+        }
+        let l1 = rollup.l1.client();
+        let place =
+            |node| Ok::<_, eyre::Error>(payer.address().create(nonce(node, payer.address())?));
+        let (l1_bridge, l2_bridge) = (place(l1)?, place(l2)?);
+        let artifacts = Artifacts::load(&toolchain::progress_to_stderr)?;
+        let l1_arguments = (rollup.deployment.message_queue, l2_bridge).abi_encode_params();
+        let sides = [
+            (l1, L1_CHAIN, "L1TokenBridge", l1_arguments),
+            (l2, L2_CHAIN, "L2TokenBridge", (l1_bridge,).abi_encode_params()),
+        ];
+        for (node, chain, name, arguments) in sides {
+            let code = Bytes::from([&artifacts.get(name)?.init_code[..], &arguments].concat());
+            let hash = send(node, chain, &payer, TxKind::Create, 0, code, CREATION)?;
+            ensure!(receipt(node, hash)?.status(), "{name} is not made");
+        }
+        let token = Token::create(rollup, (l1_bridge, l2_bridge), l2, &payer, U256::from(TOKENS))?;
+        for user in users {
+            token.deposit(l1, &payer, user.address(), U256::from(PURSE))?;
+        }
+        for user in users {
+            until("tokens", || {
+                Ok(token_balance(l2, token.on_l2, user.address())? == U256::from(PURSE))
+            })?;
+        }
+        Ok(Self { token, payer, censored, forced: rollup.deployment.forced })
+    }
+
+    /// Target and calldata with which a user withdraws units of the token.
+    pub(super) fn withdrawal(&self, to: Address, units: u128) -> (Address, Bytes) {
+        (self.token.l2_bridge, self.token.withdrawal(to, U256::from(units)))
+    }
+
+    /// Sends the transactions of a step that go through L1.
+    pub(super) fn send(&self, l1: &Client, l2: &Client, users: &[Key], step: &Step) -> Result<()> {
+        if let Some(units) = step.token_deposit {
+            self.token.deposit(l1, &self.payer, users[0].address(), U256::from(units))?;
+        }
+        if step.forces {
+            // The same transaction for the same nonce, so that it is no other one if L1 forgets it.
+            let next = nonce(l2, self.censored.address())?;
+            let (to, value) = (Address::repeat_byte(0x5f), u128::from(next) + 1);
+            let raw =
+                signed(L2_CHAIN, &self.censored, next, to.into(), value, Bytes::new(), 21_000);
+            let input = submitCall { raw }.abi_encode().into();
+            send(l1, L1_CHAIN, &self.payer, self.forced.into(), FORCED_FEE, input, 1_000_000)?;
+        }
+        Ok(())
+    }
+
+    /// Claims some of what was withdrawn; how many.
+    pub(super) fn claim_some(&self, rollup: &Rollup, l2: &Client) -> Result<u64> {
+        let claimed = claimed(rollup)?;
+        let open = self.outgoing(l2)?.into_iter().filter(|it| !claimed.contains(&it.index));
+        let mut count = 0;
+        for message in open.take(CLAIMS) {
+            claim(rollup, l2, &self.payer, message.index)?;
+            count += 1;
+        }
+        Ok(count)
+    }
+
+    /// Wei that were claimed on L1.
+    pub(super) fn claimed_wei(&self, rollup: &Rollup, l2: &Client) -> Result<U256> {
+        let claimed = claimed(rollup)?;
+        let paid = self.outgoing(l2)?.into_iter().filter(|it| claimed.contains(&it.index));
+        Ok(paid.map(|message| message.wei).sum())
+    }
+
+    /// Waits until the bridge holds what it owes: what is on the L2, and what was withdrawn and not claimed.
+    pub(super) fn check_tokens(&self, rollup: &Rollup, l2: &Client) -> Result<()> {
+        let mut found = (U256::ZERO, U256::ZERO, U256::ZERO);
+        let covered = until("tokens to be covered", || {
+            let claimed = claimed(rollup)?;
+            let open = self.outgoing(l2)?.into_iter().filter(|it| !claimed.contains(&it.index));
+            let units: U256 = open.map(|message| message.units).sum();
+            let (held, owed) = self.token.escrow(rollup.l1.client())?;
+            found = (held, owed, self.token.supply(l2)? + units);
+            Ok(found.0 == found.1 && found.1 == found.2)
+        });
+        covered.map_err(|error| {
+            let (held, owed, there) = found;
+            error.wrap_err(format!(
+                "{held} units held, {owed} owed, {there} on the L2 or on their way"
+            ))
+        })
+    }
+
+    /// Waits until each forced transaction that L1 has stands in a block, has not failed there, and is discharged;
+    /// how many there are.
+    pub(super) fn check_forced(&self, rollup: &Rollup, l2: &Client) -> Result<u64> {
+        let mut count = 0;
+        let mut left = None;
+        let done = until("forced transactions", || {
+            left = None;
+            let filter = json!({ "address": self.forced, "fromBlock": "0x0" });
+            let logs: Vec<Log> = rollup.l1.client().request("eth_getLogs", (filter,))?;
+            let submitted =
+                logs.iter().filter_map(|log| ForcedSubmitted::decode_log(&log.inner).ok());
+            count = submitted.count() as u64;
+            for index in 0..count {
+                // A node that has not heard of it yet says so.
+                let known =
+                    l2.request::<_, ForcedStatus>("rollup_forcedStatus", (U64::from(index),));
+                let is_done = match &known {
+                    Ok(status) if status.discharged && status.l2_block.is_some() => {
+                        let receipt: Option<TransactionReceipt> =
+                            l2.request("eth_getTransactionReceipt", (status.hash,))?;
+                        receipt.is_some_and(|receipt| receipt.status())
+                    }
+                    _ => false,
+                };
+                if !is_done {
+                    left = Some(format!("forced transaction {index}: {known:?}"));
+                    return Ok(false);
+                }
+            }
+            Ok(true)
+        });
+        done.map_err(|error| error.wrap_err(left.unwrap_or_default()))?;
+        Ok(count)
+    }
+
+    /// The messages to L1, by the logs of the L2.
+    fn outgoing(&self, l2: &Client) -> Result<Vec<Outgoing>> {
+        let topic = MessageSent::SIGNATURE_HASH;
+        let filter = json!({ "address": L2_MESSENGER, "fromBlock": "0x0", "topics": [topic] });
+        let logs: Vec<Log> = l2.request("eth_getLogs", (filter,))?;
+        let sent = logs.iter().filter_map(|log| MessageSent::decode_log(&log.inner).ok());
+        let messages = sent.filter_map(|sent| Message::from_l2_event(&sent));
+        Ok(messages
+            .map(|message| {
+                let is_ours = message.sender == self.token.l2_bridge;
+                let release = IL1TokenBridge::releaseCall::abi_decode(&message.data).ok();
+                let units = release.filter(|_| is_ours).map_or(U256::ZERO, |call| call.amount);
+                Outgoing { index: message.index, wei: U256::from(message.value), units }
+            })
+            .collect())
+    }
+}
+
+/// Numbers of the messages to L1 that were claimed there.
+fn claimed(rollup: &Rollup) -> Result<BTreeSet<u64>> {
+    let filter = json!({
+        "address": rollup.deployment.message_queue,
+        "fromBlock": "0x0",
+        "topics": [MessageClaimed::SIGNATURE_HASH],
+    });
+    let logs: Vec<Log> = rollup.l1.client().request("eth_getLogs", (filter,))?;
+    let claims = logs.iter().filter_map(|log| MessageClaimed::decode_log(&log.inner).ok());
+    Ok(claims.map(|claim| claim.index).collect())
+}

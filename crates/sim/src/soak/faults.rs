@@ -1,0 +1,289 @@
+//! Injection of faults.
+
+use super::{
+    Soak,
+    plan::{DEEPEST, Fault, Trouble, Who},
+};
+use alloy_primitives::{B256, Bytes};
+use eyre::{Result, WrapErr as _, ensure};
+use localnet::processes::{block_hash, number, status};
+use serde_json::Value;
+use std::{
+    fs,
+    path::Path,
+    sync::{Mutex, MutexGuard, PoisonError},
+    thread::sleep,
+    time::Duration,
+};
+use testkit::{Interception, NodeProcess, Proxy, Random};
+
+/// A block that a node has shown.
+type Shown = (u64, B256);
+
+/// Saves L1's state to a file if the fault kills L1, which starts again from it.
+pub(super) fn save_l1(soak: &Soak, fault: Fault) -> Result<()> {
+    if matches!(fault, Fault::KillL1(_)) {
+        let state: Bytes = soak.rollup.l1.client().request("anvil_dumpState", ())?;
+        fs::write(soak.l1_file(), &state)?;
+    }
+    Ok(())
+}
+
+impl Soak {
+    /// Lets a fault happen, and lets it end.
+    pub(super) fn suffer(&mut self, fault: Fault, seed: u64) -> Result<()> {
+        self.faults += u64::from(fault != Fault::Nothing);
+        match fault {
+            Fault::Nothing => {}
+            Fault::Kill { who, times, after } => self.kill(who, times, after)?,
+            Fault::KillL1(milliseconds) => self.kill_l1(Duration::from_millis(milliseconds))?,
+            Fault::Pause { who, milliseconds } => {
+                let nodes =
+                    [(who.has_sequencer(), &self.sequencer), (who.has_follower(), &self.follower)];
+                let nodes: Vec<_> = nodes.into_iter().filter(|(is, _)| *is).collect();
+                for (_, node) in &nodes {
+                    node.pause()?;
+                }
+                sleep(Duration::from_millis(milliseconds));
+                for (_, node) in &nodes {
+                    node.resume()?;
+                }
+            }
+            Fault::PauseL1(milliseconds) => {
+                self.rollup.l1.pause()?;
+                sleep(Duration::from_millis(milliseconds));
+                self.rollup.l1.resume()?;
+            }
+            Fault::L1 { trouble, milliseconds } => {
+                trouble_with(self.rollup.proxy()?, trouble, seed);
+                sleep(Duration::from_millis(milliseconds));
+                self.rollup.proxy()?.honest();
+            }
+            Fault::Reorganise(depth) => {
+                let l1 = self.rollup.l1.client();
+                // What was before its last start, this node of L1 has as blocks alone.
+                let depth = depth.min(number(l1)?.saturating_sub(self.l1_since));
+                if depth > 0 {
+                    l1.request::<_, Value>("anvil_reorg", (depth, Vec::<()>::new()))?;
+                }
+            }
+            Fault::DiskFull { who, room, milliseconds } => {
+                self.fill_disk(who, room, Duration::from_millis(milliseconds))?;
+            }
+            Fault::Jump(seconds) => {
+                let l1 = self.rollup.l1.client();
+                l1.request::<_, Value>("evm_increaseTime", (seconds,))?;
+                // So deep that no reorganisation takes L1 back to the time before.
+                l1.request::<_, Value>("anvil_mine", (DEEPEST + 1,))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Kills nodes of the L2, and looks whether they still have what they have shown.
+    fn kill(&mut self, who: Who, times: u64, after: u64) -> Result<()> {
+        for time in 1..=times {
+            let shown = self.shown(who);
+            let is_last = time == times;
+            if who.has_sequencer() {
+                self.sequencer.kill();
+                self.kills += 1;
+            }
+            if who.has_follower() {
+                self.follower.kill();
+                self.kills += 1;
+            }
+            if who.has_sequencer() {
+                self.sequencer = self.rollup.spawn_sequencer()?;
+            }
+            if who.has_follower() {
+                self.follower = self.rollup.spawn_kept_follower()?;
+            }
+            if is_last {
+                self.until_ready(who)?;
+                self.still_there(&shown)?;
+            } else {
+                sleep(Duration::from_millis(after));
+            }
+        }
+        Ok(())
+    }
+
+    fn until_ready(&mut self, who: Who) -> Result<()> {
+        if who.has_sequencer() {
+            let ready = self.sequencer.until_ready();
+            ready.wrap_err_with(|| self.rollup.last_words("sequencer.log"))?;
+        }
+        if who.has_follower() {
+            let ready = self.follower.until_ready();
+            ready.wrap_err_with(|| self.rollup.last_words("follower.log"))?;
+        }
+        Ok(())
+    }
+
+    /// The newest blocks that these nodes show, as far as they answer: of the sequencer its own, of the
+    /// follower those of L1.
+    fn shown(&self, who: Who) -> Vec<(Who, Shown)> {
+        let head = |who, node: &NodeProcess| {
+            let status = status(node.client()).ok()?;
+            let heads = (status.unsafe_head.number, status.safe_head.number);
+            let number = if who == Who::Sequencer { heads.0 } else { heads.1 };
+            Some((who, (number, block_hash(node.client(), number).ok()?)))
+        };
+        let mut shown = Vec::new();
+        if who.has_sequencer() {
+            shown.extend(head(Who::Sequencer, &self.sequencer));
+        }
+        if who.has_follower() {
+            shown.extend(head(Who::Follower, &self.follower));
+        }
+        shown
+    }
+
+    fn still_there(&self, shown: &[(Who, Shown)]) -> Result<()> {
+        for (who, (number, hash)) in shown {
+            let node = if *who == Who::Sequencer { &self.sequencer } else { &self.follower };
+            let now = block_hash(node.client(), *number)?;
+            ensure!(now == *hash, "{who:?} has shown block {number} as {hash}, and now has {now}");
+        }
+        Ok(())
+    }
+
+    fn kill_l1(&mut self, down: Duration) -> Result<()> {
+        let before = number(self.rollup.l1.client())?;
+        let file = self.l1_file();
+        self.kills += 1;
+        self.rollup.revive_l1(&file, down)?;
+        let l1 = self.rollup.l1.client();
+        self.l1_since = number(l1)?;
+        // L1 mines on: a node that sees an old head only could not detect the reorg.
+        let missing = before.saturating_sub(self.l1_since) + 1;
+        l1.request::<_, Value>("anvil_mine", (missing,))?;
+        Ok(())
+    }
+
+    /// Nodes of the L2 have no room on disk for a while, and then are started again with as much as they
+    /// like.
+    fn fill_disk(&mut self, who: Who, room: u64, lasts: Duration) -> Result<()> {
+        let shown = self.shown(who);
+        let place = self.rollup.place();
+        for (is, node, folder) in [
+            (who.has_sequencer(), &self.sequencer, place.join("data")),
+            (who.has_follower(), &self.follower, place.join("follower")),
+        ] {
+            if is {
+                node.limit_files(newest_log(&folder.join("blocks"))? + room)?;
+            }
+        }
+        sleep(lasts);
+        let meanwhile = self.shown(who);
+        self.kill(who, 1, 0)?;
+        self.still_there(&shown)?;
+        self.still_there(&meanwhile)
+    }
+}
+
+/// Length of the newest file of a block log.
+fn newest_log(folder: &Path) -> Result<u64> {
+    let mut files = fs::read_dir(folder)?.collect::<Result<Vec<_>, _>>()?;
+    files.sort_by_key(fs::DirEntry::file_name);
+    let last = files.last().map(fs::DirEntry::metadata).transpose()?;
+    Ok(last.map_or(0, |last| last.len()))
+}
+
+fn trouble_with(proxy: &Proxy, trouble: Trouble, seed: u64) {
+    match trouble {
+        Trouble::Gone => proxy.intercept(|_| Some(Interception::Break)),
+        Trouble::Silent => proxy.intercept(|_| Some(Interception::Silence)),
+        Trouble::Limited => {
+            let random = Mutex::new(Random::new(seed));
+            proxy.intercept(move |_| {
+                let mut random = lock(&random);
+                (random.below(3) > 0).then_some(Interception::Refused(429))
+            });
+        }
+        Trouble::Lying => {
+            let random = Mutex::new(Random::new(seed));
+            proxy.set(move |_, answer| {
+                let mut random = lock(&random);
+                Some(if random.below(3) == 0 { lie(answer, &mut random) } else { answer })
+            });
+        }
+        Trouble::Old => {
+            let known = Mutex::new(None);
+            proxy.set(move |request, answer| {
+                let asks = request.contains("eth_getBlockByNumber") && request.contains("latest");
+                if !asks || request.starts_with('[') {
+                    return Some(answer);
+                }
+                let mut known = lock(&known);
+                let old = known.get_or_insert_with(|| result_of(&answer));
+                Some(with_result(&answer, old))
+            });
+        }
+    }
+}
+
+/// Locks a mutex. The guarded values stay consistent if another thread panics.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn result_of(answer: &str) -> Value {
+    let answer: Value = serde_json::from_str(answer).unwrap_or_default();
+    answer["result"].clone()
+}
+
+fn with_result(answer: &str, result: &Value) -> String {
+    let mut answer: Value = serde_json::from_str(answer).unwrap_or_default();
+    answer["result"] = result.clone();
+    answer.to_string()
+}
+
+/// An answer with another hexadecimal digit somewhere in what it says.
+fn lie(answer: String, random: &mut Random) -> String {
+    let mut bytes = answer.clone().into_bytes();
+    let begin = answer.find("\"result\"").map_or(bytes.len(), |at| at + 8);
+    let mut digits = Vec::new();
+    let mut within = false;
+    for at in begin..bytes.len() {
+        within = match bytes[at] {
+            b'x' => at > begin && bytes[at - 1] == b'0',
+            byte => within && byte.is_ascii_hexdigit(),
+        };
+        if within && bytes[at] != b'x' {
+            digits.push(at);
+        }
+    }
+    if digits.is_empty() {
+        return answer;
+    }
+    let at = digits[random.below(digits.len() as u64) as usize];
+    bytes[at] = if bytes[at] == b'7' { b'8' } else { b'7' };
+    String::from_utf8(bytes).unwrap_or(answer)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lie_differs_in_one_digit_of_what_is_answered_and_is_json() {
+        let answer = r#"{"jsonrpc":"2.0","id":1,"result":{"hash":"0xabcd","n":"0x7"}}"#.to_owned();
+        let mut random = Random::new(1);
+        for _ in 0..50 {
+            let lied = lie(answer.clone(), &mut random);
+            let differ = lied.bytes().zip(answer.bytes()).filter(|(one, two)| one != two).count();
+            assert_eq!((differ, lied.len()), (1, answer.len()), "{lied}");
+            let value: Value = serde_json::from_str(&lied).unwrap();
+            assert_eq!((&value["id"], &value["jsonrpc"]), (&1.into(), &"2.0".into()));
+            assert!(value["result"]["hash"].as_str().unwrap().starts_with("0x"));
+        }
+    }
+
+    #[test]
+    fn nothing_is_changed_where_there_is_no_digit() {
+        let answer = r#"{"jsonrpc":"2.0","id":1,"result":null}"#.to_owned();
+        assert_eq!(lie(answer.clone(), &mut Random::new(1)), answer);
+    }
+}

@@ -1,0 +1,183 @@
+//! Transactions that were sent, with their acknowledgement and their block.
+
+use super::{
+    crossing::Crossing,
+    plan::{Kind, Step},
+};
+use alloy_primitives::{Address, B256, Bytes, U256, keccak256};
+use alloy_rpc_types_eth::TransactionReceipt;
+use alloy_sol_types::SolCall as _;
+use client::{Client, Options};
+use contracts::{L2_MESSENGER, bindings::IL2Messenger};
+use eyre::{Result, ensure};
+use localnet::processes::{L2_CHAIN, send_deposit, signed};
+use testkit::{GWEI, Key};
+
+/// Transactions before the newest ones that are looked at again when L1 has got another history.
+const RECENT: usize = 256;
+
+/// A transaction of the L2 that was sent.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Sent {
+    hash: B256,
+    /// Wei that it takes back to L1.
+    withdraws: u128,
+    pub(super) acknowledged: bool,
+    included: bool,
+}
+
+/// The traffic of a step.
+pub(super) struct Traffic {
+    pub(super) transactions: Vec<Sent>,
+    /// Reason why a transaction was refused.
+    pub(super) refusal: Option<String>,
+}
+
+/// Nodes and senders of the traffic.
+pub(super) struct Ways {
+    /// URLs of the two chains' nodes.
+    pub(super) l2: String,
+    pub(super) l1: String,
+    pub(super) message_queue: Address,
+    pub(super) users: Vec<Key>,
+    pub(super) crossing: Crossing,
+}
+
+/// Transfers, withdrawals, and what goes through L1, as far as they are taken.
+pub(super) fn send_all(ways: &Ways, step: &Step) -> Traffic {
+    let mut traffic = Traffic { transactions: Vec::new(), refusal: None };
+    if let Err(refusal) = try_send_all(ways, step, &mut traffic.transactions) {
+        traffic.refusal = Some(format!("{refusal:#}"));
+    }
+    traffic
+}
+
+fn try_send_all(ways: &Ways, step: &Step, sent: &mut Vec<Sent>) -> Result<()> {
+    let Ways { l2, l1, message_queue, users, crossing } = ways;
+    let client = Client::new(l2, Options::default())?;
+    for burst in &step.bursts {
+        let user = &users[burst.user];
+        let next = pending_nonce(&client, user.address())?;
+        for (nonce, value) in (next..).zip(burst.values.iter().copied()) {
+            let ((to, input), value, gas, withdraws) = match burst.kind {
+                Kind::Transfer => ((Address::repeat_byte(0x5e), Bytes::new()), value, 21_000, 0),
+                Kind::Withdrawal => {
+                    ((L2_MESSENGER, withdrawal(user.address())), value, 200_000, value)
+                }
+                Kind::TokenWithdrawal => {
+                    (crossing.withdrawal(user.address(), value), 0, 300_000, 0)
+                }
+            };
+            let raw = signed(L2_CHAIN, user, nonce, to.into(), value, input, gas);
+            let hash = keccak256(&raw);
+            // The node may have accepted it although the answer was lost.
+            sent.push(Sent { hash, withdraws, acknowledged: false, included: false });
+            let told: B256 = client.request("eth_sendRawTransaction", (raw,))?;
+            ensure!(told == hash, "{hash} was acknowledged as {told}");
+            if let Some(last) = sent.last_mut() {
+                last.acknowledged = true;
+            }
+        }
+    }
+    let l1 = Client::new(l1, Options::default())?;
+    if let Some(gwei) = step.deposit {
+        send_deposit(&l1, *message_queue, &Key::named("alice"), users[0].address(), gwei * GWEI)?;
+    }
+    crossing.send(&l1, &client, users, step)
+}
+
+/// Record of all transactions that were sent.
+#[derive(Debug, Default)]
+pub(super) struct Ledger {
+    all: Vec<Sent>,
+    /// Position up to which all acknowledged transactions are in blocks.
+    settled: usize,
+    /// Transactions that were sent but neither acknowledged nor included.
+    doubtful: Vec<Sent>,
+    /// Wei that transactions in blocks take back to L1.
+    withdrawn: u128,
+}
+
+impl Ledger {
+    pub(super) fn add(&mut self, sent: Vec<Sent>) {
+        let (told, doubtful): (Vec<_>, Vec<_>) = sent.into_iter().partition(|it| it.acknowledged);
+        self.all.extend(told);
+        self.doubtful.extend(doubtful);
+    }
+
+    pub(super) const fn acknowledged(&self) -> usize {
+        self.all.len()
+    }
+
+    /// Returns `true` if all acknowledged transactions are in blocks.
+    pub(super) fn all_included(&mut self, node: &Client) -> Result<bool> {
+        for sent in &mut self.all[self.settled..] {
+            if !sent.included {
+                let Some(receipt) = find(node, sent.hash)? else { return Ok(false) };
+                ensure!(receipt.status(), "{} has failed", sent.hash);
+                sent.included = true;
+                self.withdrawn += sent.withdraws;
+            }
+        }
+        self.settled = self.all.len();
+        Ok(true)
+    }
+
+    /// Describes the missing transactions.
+    pub(super) fn missing(&self) -> String {
+        let new = &self.all[self.settled..];
+        let missing: Vec<_> = new.iter().filter(|sent| !sent.included).map(|it| it.hash).collect();
+        format!("{} of {} are in no block: {missing:?}", missing.len(), new.len())
+    }
+
+    /// Describes a transaction that is no longer in its block, if there is one. It may come back: a node that
+    /// learns late of an L1 reorg rebuilds its newest blocks.
+    pub(super) fn look_back(&self, node: &Client) -> Result<Option<B256>> {
+        for sent in &self.all[self.settled.saturating_sub(RECENT)..self.settled] {
+            if find(node, sent.hash)?.is_none() {
+                return Ok(Some(sent.hash));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Checks that a node's blocks contain every acknowledged transaction.
+    pub(super) fn check_all(&self, node: &Client) -> Result<()> {
+        for sent in &self.all {
+            ensure!(find(node, sent.hash)?.is_some(), "{} is lost", sent.hash);
+        }
+        Ok(())
+    }
+
+    /// Wei that all transactions in blocks take back to L1.
+    pub(super) fn withdrawn(&mut self, node: &Client) -> Result<U256> {
+        let mut doubtful = Vec::new();
+        for sent in core::mem::take(&mut self.doubtful) {
+            match find(node, sent.hash)? {
+                Some(receipt) => {
+                    ensure!(receipt.status(), "{} has failed", sent.hash);
+                    self.withdrawn += sent.withdraws;
+                    self.all.insert(self.settled, Sent { included: true, ..sent });
+                    self.settled += 1;
+                }
+                None => doubtful.push(sent),
+            }
+        }
+        self.doubtful = doubtful;
+        Ok(U256::from(self.withdrawn))
+    }
+}
+
+fn find(node: &Client, hash: B256) -> Result<Option<TransactionReceipt>> {
+    Ok(node.request("eth_getTransactionReceipt", (hash,))?)
+}
+
+fn withdrawal(to: Address) -> Bytes {
+    let call = IL2Messenger::sendCall { to, refundTo: to, gasLimit: 0, fee: 0, data: Bytes::new() };
+    call.abi_encode().into()
+}
+
+fn pending_nonce(node: &Client, account: Address) -> Result<u64> {
+    let nonce: U256 = node.request("eth_getTransactionCount", (account, "pending"))?;
+    Ok(nonce.try_into()?)
+}

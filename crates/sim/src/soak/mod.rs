@@ -1,0 +1,271 @@
+//! Hours of traffic and faults, with everything compared after each step.
+//!
+//! The choices follow from the seed; what the processes are doing when a fault meets them does not.
+
+mod crossing;
+mod faults;
+mod ledger;
+mod plan;
+
+use alloy_primitives::{Address, B256, U256};
+use alloy_rpc_types_eth::Log;
+use client::Client;
+use contracts::{L2_MESSENGER, PREMINT, bindings::INativeRollup, sent_in};
+use crossing::Crossing;
+use eyre::{Result, WrapErr as _, ensure, eyre};
+use ledger::{Ledger, Ways, send_all};
+use localnet::{
+    processes::{
+        Deploying, Rollup, ask, balance, find_hash, number, shown, status, until, until_safe,
+    },
+    report::Report,
+    say,
+};
+use plan::{Fault, Step};
+use serde_json::{Value, json};
+use std::{
+    path::PathBuf,
+    thread::{self, sleep},
+    time::{Duration, Instant},
+};
+use testkit::{ETHER, Key, NodeProcess, Random};
+
+/// Blocks on top of the first deposits before faults begin.
+const BURIED: u64 = 16;
+/// Steps from one look at everything that was ever acknowledged to the next.
+const LOOK_BACK: u64 = 25;
+
+struct Soak {
+    rollup: Rollup,
+    /// The first block of which L1 has the state: it was started there.
+    l1_since: u64,
+    sequencer: NodeProcess,
+    follower: NodeProcess,
+    users: Vec<Key>,
+    crossing: Crossing,
+    random: Random,
+    ledger: Ledger,
+    steps: u64,
+    claims: u64,
+    kills: u64,
+    faults: u64,
+}
+
+/// Duration and choices of the run.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Arguments {
+    /// Duration in minutes
+    #[arg(long, value_name = "MINUTES")]
+    minutes: f64,
+    /// Seed of the random choices
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+}
+
+/// Runs steps for so many minutes.
+pub(crate) fn run(&Arguments { minutes, seed }: &Arguments) -> Result<()> {
+    let report = &mut Report::new(false);
+    report.part(&format!("Traffic and faults for {minutes} minutes, seed {seed}"));
+    let end = Instant::now() + Duration::try_from_secs_f64(minutes * 60.0)?;
+    let mut soak = Soak::begin(seed, report)?;
+    while Instant::now() < end {
+        let step = soak.steps;
+        if let Err(error) = soak.step(report) {
+            let files = soak.rollup.keep_files().display();
+            let again = format!("again by --minutes {minutes} --seed {seed}; files are in {files}");
+            return Err(error.wrap_err(format!("step {step}: {again}")));
+        }
+    }
+    soak.check_all()?;
+    report.shown(format!(
+        "{} steps, {} faults, {} times kill -9; {} transactions acknowledged, all of them on L1; {} claims, {} \
+         forced transactions",
+        soak.steps,
+        soak.faults,
+        soak.kills,
+        soak.ledger.acknowledged(),
+        soak.claims,
+        soak.crossing.check_forced(&soak.rollup, soak.sequencer.client())?
+    ));
+    say!("\nAll checks passed.");
+    Ok(())
+}
+
+impl Soak {
+    fn begin(seed: u64, report: &mut Report) -> Result<Self> {
+        let mut rollup = Rollup::create(Deploying::Plainly, report)?;
+        rollup.put_proxy()?;
+        let (sequencer, follower) = (rollup.sequencer()?, rollup.kept_follower()?);
+        let users: Vec<_> = ["bob", "carol", "dave", "erin"].map(Key::named).into_iter().collect();
+        for user in &users {
+            rollup.deposit(&Key::named("alice"), user.address(), 100 * ETHER)?;
+        }
+        for user in &users {
+            until("a deposit", || {
+                Ok(balance(sequencer.client(), user.address())? >= U256::from(100 * ETHER))
+            })?;
+        }
+        let crossing = Crossing::begin(&rollup, sequencer.client(), &users)?;
+        until_safe(sequencer.client())?;
+        rollup.l1.client().request::<_, Value>("anvil_mine", (BURIED,))?;
+        // What stands there is nothing that a reorganisation may take away.
+        let l1_since = number(rollup.l1.client())? - BURIED / 2;
+        Ok(Self {
+            rollup,
+            l1_since,
+            sequencer,
+            follower,
+            users,
+            crossing,
+            random: Random::new(seed),
+            ledger: Ledger::default(),
+            steps: 0,
+            claims: 0,
+            kills: 0,
+            faults: 0,
+        })
+    }
+
+    /// State file of L1, for its restarts.
+    fn l1_file(&self) -> PathBuf {
+        self.rollup.place().join("l1.state")
+    }
+
+    fn step(&mut self, report: &mut Report) -> Result<()> {
+        let begun = Instant::now();
+        let step = Step::draw(&mut self.random, self.users.len() as u64);
+        let fault = step.fault;
+        faults::save_l1(self, fault)?;
+        // The fault begins in the midst of the traffic.
+        let ways = Ways {
+            l2: self.sequencer.client().url().to_owned(),
+            l1: self.rollup.l1.client().url().to_owned(),
+            message_queue: self.rollup.deployment.message_queue,
+            users: self.users.clone(),
+            crossing: self.crossing.clone(),
+        };
+        let sent = thread::scope(|scope| {
+            let traffic = scope.spawn(|| send_all(&ways, &step));
+            sleep(Duration::from_millis(step.delay));
+            let suffered = self.suffer(fault, step.seed);
+            let sent = traffic.join().map_err(|_| eyre!("the traffic has panicked"))?;
+            suffered.map(|()| sent)
+        });
+        let sent = sent.wrap_err_with(|| format!("{fault:?}"))?;
+        if let Some(refusal) = sent.refusal {
+            // Under a fault a node may be down, or its disk full.
+            ensure!(fault != Fault::Nothing, "a transaction was refused: {refusal}");
+        }
+        let count = sent.transactions.iter().filter(|sent| sent.acknowledged).count();
+        self.ledger.add(sent.transactions);
+        let safe = self.check(fault).wrap_err_with(|| format!("after {fault:?}"))?;
+        let claims = self.crossing.claim_some(&self.rollup, self.sequencer.client());
+        self.claims += claims.wrap_err("claims")?;
+        self.steps += 1;
+        report.shown(format!(
+            "{fault:?}: {count} transactions more, all on L1 in block {safe}, after {}; {} times kill -9",
+            shown(begun),
+            self.kills
+        ));
+        Ok(())
+    }
+
+    /// Waits until nothing is under way, and compares; number of the newest block on L1.
+    fn check(&mut self, fault: Fault) -> Result<u64> {
+        let (l1, l2) = (self.rollup.l1.client(), self.sequencer.client());
+        let looks_back = fault.rewrites() || self.steps.is_multiple_of(LOOK_BACK);
+        let ledger = &mut self.ledger;
+        let all = until("all that was acknowledged", || ledger.all_included(l2));
+        all.wrap_err_with(|| self.ledger.missing())?;
+        let mut safe = 0;
+        let agreed = until("sequencer, follower and L1 to agree", || {
+            // Both are asked for the same block: L1 may go on meanwhile.
+            let now = status(l2)?;
+            safe = now.safe_head.number;
+            let all = now.unsafe_head.number == safe && deposited(&self.rollup)? == relayed(l2)?;
+            let follower = self.follower.client();
+            let behind = status(follower)?.safe_head.number < safe;
+            // A follower that learns only now of what L1 has lost goes back for a moment.
+            let hash = find_hash(l2, safe)?;
+            Ok(all
+                && !behind
+                && Some(head_of(l1, self.rollup.deployment.rollup)?) == hash
+                && find_hash(follower, safe)? == hash)
+        });
+        agreed.wrap_err_with(|| self.standing())?;
+        if looks_back {
+            let (ledger, mut lost) = (&self.ledger, None);
+            let whole = until("what was in blocks to be there", || {
+                lost = ledger.look_back(l2)?;
+                Ok(lost.is_none())
+            });
+            whole.wrap_err_with(|| format!("was in a block, and is lost: {lost:?}"))?;
+        }
+
+        let sent: U256 = messages(&self.rollup)?.into_iter().sum();
+        let paid = self.crossing.claimed_wei(&self.rollup, l2)?;
+        let escrow = balance(l1, self.rollup.deployment.message_queue)?;
+        ensure!(
+            escrow == sent - paid,
+            "{escrow} wei are locked up, {sent} were deposited, and {paid} claimed"
+        );
+        self.crossing.check_tokens(&self.rollup, l2)?;
+        self.crossing.check_forced(&self.rollup, l2)?;
+        // An unacknowledged transaction may be in a block all the same, now or later.
+        let (mut held, mut expected) = (U256::ZERO, U256::ZERO);
+        let ledger = &mut self.ledger;
+        let covered = until("escrow to cover the L2", || {
+            held = balance(l2, L2_MESSENGER)?;
+            expected = PREMINT - sent + ledger.withdrawn(l2)?;
+            Ok(held == expected)
+        });
+        covered.wrap_err_with(|| format!("the messenger holds {held} wei, not {expected}"))?;
+        Ok(safe)
+    }
+
+    /// Status of the nodes, for the report of a failure.
+    fn standing(&self) -> String {
+        let status = |node: &NodeProcess| match status(node.client()) {
+            Ok(status) => format!("{status:?}"),
+            Err(error) => format!("{error:#}"),
+        };
+        format!(
+            "sequencer: {}; follower: {}; {} messages, {:?} relayed; sequencer: {}",
+            status(&self.sequencer),
+            status(&self.follower),
+            deposited(&self.rollup).unwrap_or_default(),
+            relayed(self.sequencer.client()).ok(),
+            self.rollup.last_words("sequencer.log")
+        )
+    }
+
+    /// Checks that nothing of the whole run is lost.
+    fn check_all(&self) -> Result<()> {
+        for node in [&self.sequencer, &self.follower] {
+            self.ledger.check_all(node.client())?;
+        }
+        Ok(())
+    }
+}
+
+/// Values of the messages that L1 has, in wei.
+fn messages(rollup: &Rollup) -> Result<Vec<U256>> {
+    let filter = json!({ "address": rollup.deployment.message_queue, "fromBlock": "0x0" });
+    let logs: Vec<Log> = rollup.l1.client().request("eth_getLogs", (filter,))?;
+    let sent = sent_in(rollup.deployment.message_queue, logs.iter().map(|log| &log.inner));
+    Ok(sent.into_iter().map(|message| U256::from(message.value)).collect())
+}
+
+fn deposited(rollup: &Rollup) -> Result<u64> {
+    Ok(messages(rollup)?.len() as u64)
+}
+
+fn relayed(l2: &Client) -> Result<u64> {
+    let slot: B256 = l2.request("eth_getStorageAt", (L2_MESSENGER, "0x0", "latest"))?;
+    Ok(U256::from_be_bytes(slot.0).as_limbs()[0])
+}
+
+/// The newest block of the L2, as L1 has it.
+fn head_of(l1: &Client, rollup: Address) -> Result<B256> {
+    ask(l1, rollup, &INativeRollup::blockHashCall {})
+}
