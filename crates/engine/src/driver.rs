@@ -93,7 +93,21 @@ impl Driver {
     /// # Errors
     ///
     /// Error of the operating system if it cannot start a thread.
-    pub fn start(mut self) -> io::Result<RunningDriver> {
+    pub fn start(self) -> io::Result<RunningDriver> {
+        self.start_within(|work| work(), || {})
+    }
+
+    /// Works in a thread of its own, on which `run` runs the work; `turn` is called at each turn of it. So a supervisor
+    /// can notice a panic, and that it hangs.
+    ///
+    /// # Errors
+    ///
+    /// Error of the operating system if it cannot start a thread.
+    pub fn start_within(
+        mut self,
+        run: impl FnOnce(&mut dyn FnMut()) + Send + 'static,
+        turn: impl Fn() + Send + 'static,
+    ) -> io::Result<RunningDriver> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let stop = Arc::<AtomicBool>::default();
         let url = self.client.url().to_owned();
@@ -101,13 +115,20 @@ impl Driver {
         let (stopped, told) = (Arc::clone(&stop), Arc::clone(&driven));
         let thread = thread::Builder::new()
             .name("engine-driver".to_owned())
-            .spawn(move || self.work(&runtime, &stopped, &told))?;
+            .spawn(move || run(&mut || self.work(&runtime, &stopped, &told, &turn)))?;
         Ok(RunningDriver { stop, driven, thread: Some(thread) })
     }
 
-    fn work(&mut self, runtime: &Runtime, stop: &AtomicBool, driven: &Mutex<Driven>) {
+    fn work(
+        &mut self,
+        runtime: &Runtime,
+        stop: &AtomicBool,
+        driven: &Mutex<Driven>,
+        turn: &dyn Fn(),
+    ) {
         let mut pause = FIRST_PAUSE;
         while !stop.load(Ordering::Relaxed) {
+            turn();
             let stopped = async {
                 while !stop.load(Ordering::Relaxed) {
                     tokio::time::sleep(PAUSE).await;

@@ -4,6 +4,8 @@ use crate::RollupError;
 use alloy_primitives::B256;
 use chain::{BlockWithWitness, BuiltBlock, Chain, block_of};
 use codec::OwnedWitness;
+use execute::{ExecuteError, Rules};
+use stateless::UncheckedBlock;
 use wire::{Input, StatelessInput};
 
 /// Returns the witness of an input with one block. The witness of a batch belongs to no single block.
@@ -42,4 +44,97 @@ pub fn import(chain: &Chain, bytes: &[u8], hash: B256) -> Result<BlockWithWitnes
     let executed = chain.import_with_ommers(&raw, &[])?;
     let built = BuiltBlock { executed, witness: Some(witness), used: None, rejected: Vec::new() };
     Ok(built.into_block_with_witness(&chain.config().spec))
+}
+
+/// Executes a block that L1 does not have yet, once, on a chain that has its parent, and checks all that its header says
+/// and the rules of EXECUTE.
+///
+/// EXECUTE itself is not run: it would execute the block a second time to learn what this execution proves already, that
+/// the header follows from the parent's state. The sequencer's witness is not read: it may lack nodes, or hold others. The
+/// execution records the witness that this node keeps and serves, so a sequencer that lies about it misleads no other node.
+/// It remains that L1 may refuse the sequencer's input: then the block never becomes safe, as with any block that is not
+/// posted.
+///
+/// # Errors
+///
+/// [`RollupError::Refused`] for a block that the rules of an L2 forbid, and [`RollupError::Chain`] for one that is not
+/// valid there.
+pub(crate) fn import_unsafe(
+    chain: &Chain,
+    input: &StatelessInput<'_>,
+) -> Result<BlockWithWitness, RollupError> {
+    let (request, hash) = (&input.request, input.request.payload.block_hash);
+    let raw = block_of(request, input.fork).map_err(chain::ChainError::from)?;
+    let new = chain.import(&raw)?;
+    let block = UncheckedBlock { request, transactions: &new.block.transactions };
+    let refused = |reason| RollupError::Refused { hash, reason: ExecuteError::Rules(reason) };
+    Rules::default().check(&block).map_err(refused)?;
+    Ok(new)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloy_consensus::TxEip1559;
+    use alloy_primitives::{Address, U256};
+    use chain::{BlockAttributes, ChainConfig, ChainError};
+    use executor::ChainSpec;
+    use testkit::{CHAIN_ID, ETHER, Key, rich_genesis};
+    use wire::ProtocolFork;
+
+    const FORK: ProtocolFork = ProtocolFork::Osaka;
+
+    /// A chain, and a block on its genesis with a transfer.
+    fn chain_and_block() -> (Chain, BlockWithWitness) {
+        let spec = ChainSpec::scheduled(CHAIN_ID, FORK, &[]);
+        let genesis = rich_genesis(FORK, ["alice"], ETHER);
+        let chain = Chain::new(&genesis, ChainConfig::new(spec)).unwrap();
+        let timestamp = chain.head().header.timestamp + 1;
+        let attributes = BlockAttributes { timestamp, ..BlockAttributes::default() };
+        let transfer = Key::named("alice").sign(TxEip1559 {
+            chain_id: CHAIN_ID,
+            gas_limit: 21_000,
+            max_fee_per_gas: 10_000_000_000,
+            to: Address::repeat_byte(0xb0).into(),
+            value: U256::from(1),
+            ..TxEip1559::default()
+        });
+        let (new, rejected) = chain.build(&attributes, vec![transfer]).unwrap();
+        assert!(rejected.is_empty(), "{rejected:?}");
+        (chain, new)
+    }
+
+    #[test]
+    fn an_unsafe_block_is_executed_once_without_execute_and_the_witness_that_is_kept_is_recorded() {
+        let (chain, new) = chain_and_block();
+        // EXECUTE cannot run without a witness: what is accepted here was executed by the import alone.
+        let bare = new.input_with(&OwnedWitness::default()).unwrap();
+        assert!(execute::Execute::on(FORK).run(&bare, u64::MAX).is_err());
+        for bytes in [bare, new.input().unwrap()] {
+            let input = StatelessInput::decode(&bytes).unwrap();
+            let imported = import_unsafe(&chain, &input).unwrap();
+            assert_eq!(imported.block.hash, new.block.hash);
+            assert_eq!(imported.input().unwrap(), new.input().unwrap());
+        }
+    }
+
+    #[test]
+    fn an_unsafe_block_that_claims_another_state_or_that_the_rules_of_an_l2_forbid_is_refused() {
+        let (chain, new) = chain_and_block();
+        let refused = |change: &dyn Fn(&mut chain::Block)| {
+            let mut other = new.clone();
+            change(&mut other.block);
+            other.block.hash = other.block.header.hash_slow();
+            let bytes = other.input().unwrap();
+            import_unsafe(&chain, &StatelessInput::decode(&bytes).unwrap()).map(drop)
+        };
+        assert!(refused(&|_| {}).is_ok());
+        let wrong_state = refused(&|block| block.header.state_root = B256::repeat_byte(1));
+        assert!(
+            matches!(wrong_state, Err(RollupError::Chain(ChainError::Invalid(_)))),
+            "{wrong_state:?}"
+        );
+        let blobs = refused(&|block| block.header.blob_gas_used = Some(131_072));
+        assert!(blobs.is_err());
+    }
 }

@@ -2,9 +2,11 @@
 //! `advance`.
 
 use crate::{
-    RollupError, anchor::anchor_of, l1::ForcedEntry, l1::L1View, l2_syncer::relayed_after,
+    RollupError,
+    evidence::{BlockFacts, EvidenceBook},
+    l1::{ForcedEntry, L1View},
 };
-use alloy_primitives::{Address, B256, Bytes, KECCAK256_EMPTY, U256};
+use alloy_primitives::{Address, B256, Bytes};
 use chain::{Block, ChainReader};
 use contracts::{
     L2_MESSENGER,
@@ -83,13 +85,14 @@ pub enum DutyError {
     },
 }
 
-/// Evidence for `advance` with these blocks, the first of which follows what L1 has; and what L1 knows
-/// afterwards, as far as that can be said now.
+/// Evidence for `advance` with these blocks, the first of which follows what L1 has, composed from the facts of a book;
+/// and what L1 knows afterwards, as far as that can be said now.
 ///
 /// # Errors
 ///
 /// [`DutyError`] if L1 would refuse one of them with any evidence.
-pub fn evidence(
+pub(crate) fn evidence(
+    book: &EvidenceBook,
     chain: &ChainReader,
     view: &L1View,
     rules: &RollupRules,
@@ -100,21 +103,22 @@ pub fn evidence(
     let last = blocks.len().saturating_sub(1);
     for (position, block) in blocks.iter().enumerate() {
         let index = position as u64;
+        let facts = book.of(chain, block)?;
         let parent = chain.find_block(&block.header.parent_hash)?;
         let before = parent.and_then(|parent| parent.header.parent_beacon_block_root);
         let carried = block.header.parent_beacon_block_root.unwrap_or_default();
         if before != Some(carried) && !carried.is_zero() {
-            match update(view, block, index) {
+            match update(view, block, &facts, index) {
                 Ok(update) => evidence.updates.push(update),
                 Err(error) => return Ok(Err(error)),
             }
         }
-        let relayed = relayed_after(chain, block)?;
+        let relayed = facts.relayed;
         let is_due = block.header.timestamp >= duties.relay_due;
         let pending = view.messages().len() > duties.relayed;
         let many = position == last && relayed >= duties.relayed + UNPROVEN;
         if pending && (is_due || many) {
-            let (proof, due) = relay_proof(chain, view, rules, block, index, relayed)?;
+            let (proof, due) = relay_proof(chain, view, rules, block, &facts, index)?;
             if is_due && due <= block.header.timestamp && relayed < duties.relayed + RELAYS {
                 let block = block.header.number;
                 return Ok(Err(DutyError::MessagesOverdue { block, relayed, due }));
@@ -123,7 +127,8 @@ pub fn evidence(
             duties.relay_due = due;
             evidence.relays.push(proof);
         }
-        match forced(chain, view, rules, &duties, block, index)? {
+        let check = ForcedInclusionCheck::new(chain, rules, block, &facts);
+        match forced(check, view, &duties, index)? {
             Ok(None) => {}
             Ok(Some(batch)) => {
                 let put_off =
@@ -143,12 +148,17 @@ pub fn evidence(
     Ok(Ok((evidence, duties)))
 }
 
-fn update(view: &L1View, block: &Block, index: u64) -> Result<AnchorUpdate, DutyError> {
+fn update(
+    view: &L1View,
+    block: &Block,
+    facts: &BlockFacts,
+    index: u64,
+) -> Result<AnchorUpdate, DutyError> {
     let unknown = || DutyError::AnchorUnknown {
         block: block.header.number,
         anchor: block.header.parent_beacon_block_root.unwrap_or_default(),
     };
-    let anchor = anchor_of(block).ok_or_else(unknown)?;
+    let anchor = facts.anchor.as_ref().ok_or_else(unknown)?;
     let checkpoint = view.messages().checkpoint_of(anchor.message_count).ok_or_else(unknown)?;
     Ok(anchor.update(index, &checkpoint))
 }
@@ -159,10 +169,10 @@ fn relay_proof(
     view: &L1View,
     rules: &RollupRules,
     block: &Arc<Block>,
+    facts: &BlockFacts,
     index: u64,
-    relayed: u64,
 ) -> Result<(RelayProof, u64), RollupError> {
-    let proof = chain.prove(block, L2_MESSENGER, &[U256::ZERO])?;
+    let (relayed, proof) = (facts.relayed, facts.proof(chain, block, L2_MESSENGER)?);
     let (before, next) = view.messages().around(relayed);
     // If all are relayed, the clock of the next starts when L1 takes the block.
     let since = match next.count > relayed {
@@ -171,8 +181,8 @@ fn relay_proof(
     };
     let proof = RelayProof {
         index,
-        accountProof: proof.nodes,
-        storageProof: proof.slots.into_iter().flat_map(|slot| slot.nodes).collect(),
+        accountProof: proof.nodes.clone(),
+        storageProof: proof.slots.iter().flat_map(|slot| slot.nodes.clone()).collect(),
         before,
         next,
     };
@@ -181,17 +191,14 @@ fn relay_proof(
 
 /// Returns the evidence about forced transactions that a block includes or owes, if there are any.
 fn forced(
-    chain: &ChainReader,
+    mut check: ForcedInclusionCheck<'_>,
     view: &L1View,
-    rules: &RollupRules,
     duties: &Duties,
-    block: &Arc<Block>,
     index: u64,
 ) -> Result<Result<Option<ForcedBatch>, DutyError>, RollupError> {
+    let block = check.block;
     // No more are dealt with at once, and the one behind them is named.
     let entries: Vec<_> = view.forced_from(duties.forced_next).take(MAX_DISCHARGES + 1).collect();
-    let mut check =
-        ForcedInclusionCheck { chain, rules, block, gas: 0, length: 0, shown: Vec::new() };
     let mut discharges = Vec::new();
     for entry in entries.iter().take(MAX_DISCHARGES) {
         match check.outcome(entry, discharges.len() as u64)? {
@@ -235,13 +242,28 @@ struct ForcedInclusionCheck<'j> {
     chain: &'j ChainReader,
     rules: &'j RollupRules,
     block: &'j Arc<Block>,
+    facts: &'j BlockFacts,
     gas: u64,
     length: u64,
     /// Accounts that a discharge has shown by proof, and which.
     shown: Vec<(Address, u64)>,
 }
 
-impl ForcedInclusionCheck<'_> {
+impl<'j> ForcedInclusionCheck<'j> {
+    const fn new(
+        chain: &'j ChainReader,
+        rules: &'j RollupRules,
+        block: &'j Arc<Block>,
+        facts: &'j BlockFacts,
+    ) -> Self {
+        Self { chain, rules, block, facts, gas: 0, length: 0, shown: Vec::new() }
+    }
+
+    /// Nodes that prove an account after the block.
+    fn proof_of(&self, account: Address) -> Result<Vec<Bytes>, RollupError> {
+        Ok(self.facts.proof(self.chain, self.block, account)?.nodes.clone())
+    }
+
     fn outcome(
         &mut self,
         entry: &ForcedEntry,
@@ -268,12 +290,10 @@ impl ForcedInclusionCheck<'_> {
             self.length += ENTRY_BYTES;
             return Ok(plain(Outcome::Underpriced));
         }
-        let state = self.chain.state_after(self.block);
-        let account = state.account(t.sender)?.unwrap_or_default();
-        let has_code = account.code_hash != KECCAK256_EMPTY && !account.code_hash.is_zero();
-        let code = if has_code { state.code(t.sender)? } else { Bytes::new() };
+        let account = self.facts.account(self.chain, self.block, t.sender)?;
+        let code = account.code;
         let is_delegation = code.len() == 23 && code.starts_with(&[0xef, 0x01, 0x00]);
-        let is_contract = has_code && !is_delegation;
+        let is_contract = !code.is_empty() && !is_delegation;
         if account.nonce != t.nonce || account.balance < t.cost || is_contract {
             self.length += ENTRY_BYTES;
             if let Some((_, at)) = self.shown.iter().find(|(shown, _)| *shown == t.sender) {
@@ -281,13 +301,16 @@ impl ForcedInclusionCheck<'_> {
             }
             self.length += PROOF_BYTES;
             self.shown.push((t.sender, position));
-            let proof = self.chain.prove(self.block, t.sender, &[])?.nodes;
+            let proof = self.proof_of(t.sender)?;
             let code = if is_contract { code } else { Bytes::new() };
             return Ok(discharge(entry, Outcome::Invalid, 0, proof, code));
         }
-        if !t.bounded && !state.code(t.to)?.is_empty() {
+        let has_code = |to| {
+            Ok::<_, RollupError>(!self.facts.account(self.chain, self.block, to)?.code.is_empty())
+        };
+        if !t.bounded && has_code(t.to)? {
             self.length += ENTRY_BYTES + PROOF_BYTES;
-            let proof = self.chain.prove(self.block, t.to, &[])?.nodes;
+            let proof = self.proof_of(t.to)?;
             return Ok(discharge(entry, Outcome::TargetHasCode, 0, proof, Bytes::new()));
         }
         let in_grace = header.timestamp < due.saturating_add(self.rules.forced_grace);

@@ -1,8 +1,6 @@
 //! Following L1, and a sequencer.
 
-use crate::{
-    L1Profile, RollupError, derivation, l1::room::Look, l2_syncer::L2Syncer, pool_log::PoolLog,
-};
+use crate::{RollupError, derivation, l1::room::Look, l2_syncer::L2Syncer, pool_log::PoolLog};
 use alloy_consensus::Transaction as _;
 use alloy_primitives::{Bytes, map::B256Set};
 use chain::{Block, RecoveredTransaction};
@@ -122,12 +120,12 @@ impl Follower {
         Ok(())
     }
 
-    /// Takes a block that a sequencer shows before L1 has it: after EXECUTE has found it valid, and only on
-    /// top of what is known.
+    /// Takes a block that a sequencer shows before L1 has it: executed once, on its parent's state, and only on top of
+    /// what is known.
     ///
     /// # Errors
     ///
-    /// [`RollupError::Refused`] for a block that EXECUTE refuses, and the errors of importing.
+    /// [`RollupError::Refused`] for a block that no L2 may hold, and the errors of importing.
     pub fn take_unsafe(&mut self, input: &Bytes) -> Result<Option<Arc<Block>>, RollupError> {
         let malformed = |source| RollupError::Input { number: 0, source };
         let decoded = StatelessInput::decode(input).map_err(malformed)?;
@@ -137,23 +135,16 @@ impl Follower {
             return Ok(None);
         }
         let Some(parent) = chain.find_block(&payload.parent_hash)? else { return Ok(None) };
-        // What L1 has taken is not for a sequencer to change.
+        // A sequencer may not change blocks that L1 has taken.
         let safe = self.sync.safe()?.header.number;
         if parent.header.number < safe {
             return Ok(None);
         }
-        let spec = &chain.config().spec;
-        if decoded.chain_id != spec.chain_id() {
-            let (got, expected) = (decoded.chain_id, spec.chain_id());
-            return Err(RollupError::OtherL2 { got, expected });
+        let expected = chain.config().spec.chain_id();
+        if decoded.chain_id != expected {
+            return Err(RollupError::OtherL2 { got: decoded.chain_id, expected });
         }
-        let schedule = self.sync.node.read(|node| node.settings.execute_gas);
-        L1Profile { schedule }
-            .execute(spec)
-            .run(input, u64::MAX)
-            .map_err(|reason| RollupError::Refused { hash: payload.block_hash, reason })?;
-        let hash = payload.block_hash;
-        let new = self.sync.node.read(|node| derivation::import(&node.chain, input, hash))?;
+        let new = self.sync.node.read(|node| derivation::import_unsafe(&node.chain, &decoded))?;
         self.sync.adopt(new)?;
         Ok(Some(Arc::clone(self.sync.chain().head())))
     }

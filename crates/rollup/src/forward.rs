@@ -4,7 +4,9 @@
 //! sequencer would promise a block that never comes. It keeps a copy of what was taken. What a node holds all the same, because it was a sequencer before
 //! or followed another one, it offers to each sequencer that it follows.
 
-use crate::{rpc_methods::Shared, unsafe_block_client::UnsafeBlockClient};
+use crate::{
+    rpc_methods::Shared, service::supervisor::Room, unsafe_block_client::UnsafeBlockClient,
+};
 use alloy_json_rpc::ErrorPayload;
 use alloy_primitives::{B256, Bytes, map::B256Set};
 use client::{Client, ClientError, Options};
@@ -87,6 +89,7 @@ impl Forwarder {
     pub(crate) fn offer(&self, node: &Weak<Node>, stop: &AtomicBool) {
         while !stop.load(Ordering::Relaxed) {
             thread::sleep(OFFER_INTERVAL);
+            self.shared.supervisor.advanced(Room::Offers);
             let url = self.feed.sequencer();
             if self.shared.makes_blocks.load(Ordering::Relaxed) || url != self.offered.lock().0 {
                 *self.offered.lock() = (url, B256Set::default());

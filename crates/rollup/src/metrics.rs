@@ -1,9 +1,12 @@
 //! Health and metrics of a rollup node.
 
-use crate::{Status, Switches, l1::Answered, rpc_methods::Shared, status::BacklogStatus};
+use crate::{
+    Status, Switches, l1::Answered, rpc_methods::Shared, service::supervisor::Room,
+    status::BacklogStatus,
+};
 use alloy_primitives::U256;
 use rpc::{Gauge, Health, Telemetry};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use std::{
     sync::Arc,
     time::{Duration, Instant},
@@ -115,6 +118,46 @@ impl Levels {
     }
 }
 
+/// Numbers of the rooms, which no room shows for the others: one that hangs would hide that.
+#[derive(Debug)]
+pub(crate) struct RoomLevels {
+    /// Age of the last progress, by the order of the rooms.
+    ages: [Gauge; Room::ORDER.len()],
+    panicked: Gauge,
+}
+
+/// Interval at which the numbers of the rooms are shown.
+const ROOMS_INTERVAL: Duration = Duration::from_millis(500);
+
+impl RoomLevels {
+    /// Registers the gauges.
+    pub(crate) fn new(telemetry: &mut Telemetry) -> Self {
+        let ages = Room::ORDER.map(|room| {
+            let name = room.name();
+            let help = format!("Seconds since the last progress of the room {name}, 0 without it");
+            telemetry.gauge(&format!("rollup_room_age_{name}"), &help)
+        });
+        let panicked = telemetry.gauge("rollup_room_panicked", "1 if a room of the node panicked");
+        Self { ages, panicked }
+    }
+
+    /// Shows the numbers from now on, until the task is aborted.
+    pub(crate) fn follow(self, shared: &Arc<Shared>) -> tokio::task::JoinHandle<()> {
+        let shared = Arc::downgrade(shared);
+        tokio::spawn(async move {
+            while let Some(shared) = shared.upgrade() {
+                self.ages.iter().for_each(|gauge| gauge.set(0));
+                for (room, age) in shared.supervisor.ages(Instant::now()) {
+                    self.ages[room as usize].set(age.as_secs());
+                }
+                self.panicked.set(shared.supervisor.panicked().is_some().into());
+                drop(shared);
+                tokio::time::sleep(ROOMS_INTERVAL).await;
+            }
+        })
+    }
+}
+
 /// Wei in a gwei.
 const GWEI: u128 = 1_000_000_000;
 
@@ -136,12 +179,19 @@ impl Readiness {
         let status = self.shared.status.lock();
         let age = self.answered.age(now);
         let is_silent = age.is_none_or(|age| age > self.longest_silence);
-        let is_ready = status.synced && status.fault.is_none() && !is_silent;
+        let supervisor = &self.shared.supervisor;
+        let panicked = supervisor.panicked();
+        let is_ready = status.synced && status.fault.is_none() && !is_silent && panicked.is_none();
+        let rooms: Map<String, Value> = supervisor
+            .ages(now)
+            .map(|(room, age)| (room.name().to_owned(), age.as_secs().into()))
+            .collect();
         let silence = || {
             let limit = self.longest_silence.as_secs();
             Some(format!("L1 has not answered for more than {limit} s"))
         };
-        let fault = status.fault.clone().or_else(|| silence().filter(|_| is_silent));
+        let fault = panicked.map(|it| it.to_string()).or_else(|| status.fault.clone());
+        let fault = fault.or_else(|| silence().filter(|_| is_silent));
         let Switches { sealing, posting } = self.shared.controls.get();
         let warnings = self.shared.warnings.lock().clone();
         let said = json!({
@@ -156,6 +206,7 @@ impl Readiness {
             "sealing": sealing,
             "posting": posting,
             "warnings": warnings,
+            "rooms": rooms,
         });
         (is_ready, said)
     }

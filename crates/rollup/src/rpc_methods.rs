@@ -7,6 +7,7 @@ use crate::{
     forward,
     l2_syncer::{covered_by, relayed_after},
     queue::KnownMessage,
+    service::supervisor::Supervisor,
     status::BlockId,
 };
 use alloy_primitives::{Address, B256, Bytes};
@@ -48,6 +49,8 @@ pub(crate) struct Shared {
     pub(crate) controls: Controls,
     /// Warnings of the newest checks of the configuration.
     pub(crate) warnings: Mutex<Vec<String>>,
+    /// Progress and end of the rooms.
+    pub(crate) supervisor: Supervisor,
     /// Progress of a driven client.
     pub(crate) driven: Mutex<Option<Arc<Mutex<Driven>>>>,
 }
@@ -60,7 +63,11 @@ impl Shared {
         let driven = self.driven.lock().as_ref().map(|driven| driven.lock().clone());
         let Switches { sealing, posting } = self.controls.get();
         let warnings = self.warnings.lock().clone();
-        let status = self.status.lock().clone();
+        let mut status = self.status.lock().clone();
+        // The room that wrote the fault may be the one that panicked.
+        if let Some(panicked) = self.supervisor.panicked() {
+            status.fault = Some(panicked.to_string());
+        }
         Status { unsafe_head, driven, sealing, posting, warnings, ..status }
     }
 }

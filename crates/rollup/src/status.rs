@@ -72,6 +72,8 @@ pub struct SubmitterStatus {
     pub unsafe_blocks: u64,
     /// Number of times that a block was executed to plan its way to L1: none that this process has sealed.
     pub planning_executions: u64,
+    /// Number of times that a block was looked through for the evidence that L1 may ask for: once for each.
+    pub evidence_made: u64,
     /// The blocks that wait for L1.
     pub backlog: BacklogStatus,
 }

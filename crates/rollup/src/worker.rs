@@ -11,6 +11,7 @@ use crate::{
     metrics::Levels,
     pool_log::{KeptPool, PoolLog},
     rpc_methods::Shared,
+    service::supervisor::Room,
     status::BlockId,
     unsafe_block_client::UnsafeBlockClient,
 };
@@ -138,9 +139,7 @@ impl Worker {
         let account = start.sequencing.as_ref().map(|it| it.advance_key.address());
         let sequencing = Sequencing { account, rules: start.rules };
         let room = L1Room::new(reader, Arc::clone(&start.node), sequencing);
-        let shared = Arc::clone(&start.shared);
-        let is_leading = move || shared.makes_blocks.load(Ordering::Relaxed);
-        let looks = room.start(start.poll, Arc::clone(&start.stop), is_leading);
+        let looks = room.start(start.poll, Arc::clone(&start.stop), Arc::clone(&start.shared));
         let looks = looks.map_err(no_thread)?;
         let (acting, overtaken) = (None, (0, B256::ZERO));
         let mut worker =
@@ -160,7 +159,11 @@ impl Worker {
         let Start { rules, profile, .. } = self.start;
         let batcher =
             Batcher::new(client, deployment, rules, config, profile, self.reads_blobs, folder);
-        Some(batcher.and_then(|batcher| batcher.start().map_err(no_thread)))
+        Some(
+            batcher.and_then(|batcher| {
+                batcher.start(Arc::clone(&self.start.shared)).map_err(no_thread)
+            }),
+        )
     }
 
     /// Makes blocks from now on.
@@ -308,6 +311,7 @@ impl Worker {
     ) {
         let (mut reading, pause) = (Reading::new(), PAUSE.min(self.start.poll));
         while !self.start.stop.load(Ordering::Relaxed) {
+            shared.supervisor.advanced(Room::Blocks);
             self.read(&mut reading);
             let (mut outcome, mut not_submitted) = (Ok(()), None);
             let shares_keys = self.shares_keys();

@@ -310,12 +310,16 @@ async fn serve(config: Config) -> Result<()> {
         say!("Engine API on {address}");
     }
     // It cannot be taken back: the sender speaks once, or is gone with the process.
-    let _ = end.await;
+    let panicked = tokio::select! {
+        _ = end => None,
+        panicked = node.failed() => Some(panicked),
+    };
     tracing::info!("stopping");
     if time::timeout(SHUTDOWN_TIMEOUT, node.stop()).await.is_err() {
         tracing::warn!("shutdown timed out, abandoning remaining tasks");
     }
-    Ok(())
+    // With an error, so that a service manager starts the node anew: all that it acknowledged is on disk.
+    panicked.map_or(Ok(()), |panicked| Err(panicked.into()))
 }
 
 impl Arguments {

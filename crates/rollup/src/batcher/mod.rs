@@ -11,7 +11,10 @@ pub(crate) use throughput::{PARTS, Throughput};
 
 use crate::{
     Duties, L1Profile, RollupError, RollupRules, SequencerConfig, Submitter,
+    evidence::EvidenceBook,
     l1::{KeptCodes, L1Client, L1Clock, L1View},
+    rpc_methods::Shared,
+    service::supervisor::{Room, Supervisor},
     status::{BacklogStatus, SubmitterStatus},
 };
 use alloy_primitives::{
@@ -75,6 +78,7 @@ struct Desk {
     mailbox: Mutex<Mailbox>,
     has_mail: Condvar,
     report: Mutex<Report>,
+    evidence: EvidenceBook,
 }
 
 /// The batcher as the sequencer sees it. No method but [`Self::end`] waits for L1.
@@ -101,6 +105,11 @@ impl BatcherRoom {
         let (number, footprint) = (block.header.number, Arc::new(footprint));
         let sealed = posted.map(|posted| (block.hash, Measured { number, posted, footprint }));
         self.desk.mailbox.lock().sealed.extend(sealed);
+    }
+
+    /// Facts of the blocks that wait, which the sequencer finds and the batcher composes evidence from.
+    pub(crate) fn evidence(&self) -> &EvidenceBook {
+        &self.desk.evidence
     }
 
     /// Has it give up what is in flight: blocks have given way to others.
@@ -208,17 +217,22 @@ impl Batcher {
     /// # Errors
     ///
     /// [`io::Error`] if there is none to be had.
-    pub(crate) fn start(self) -> io::Result<BatcherRoom> {
+    pub(crate) fn start(self, shared: Arc<Shared>) -> io::Result<BatcherRoom> {
         let desk = Arc::clone(&self.desk);
         self.tell(None);
-        let thread = thread::Builder::new().name("batcher".to_owned()).spawn(move || self.run())?;
+        let thread = thread::Builder::new().name(Room::Batcher.name().to_owned());
+        let thread = thread.spawn(move || {
+            let supervisor = &shared.supervisor;
+            supervisor.run(Room::Batcher, || self.run(supervisor));
+        })?;
         Ok(BatcherRoom { desk, thread: Some(thread) })
     }
 
-    fn run(mut self) {
+    fn run(mut self, supervisor: &Supervisor) {
         let (mut pause, mut not_submitted) = (Duration::ZERO, None);
         let mut looked = Instant::now();
         loop {
+            supervisor.advanced(Room::Batcher);
             let work = {
                 let mut mailbox = self.desk.mailbox.lock();
                 if !mailbox.stop && !pause.is_zero() {
@@ -272,6 +286,7 @@ impl Batcher {
             transactions_in_flight: self.submitter.in_flight().count(),
             unsafe_blocks: 0,
             planning_executions: self.executions,
+            evidence_made: self.desk.evidence.made(),
             backlog: BacklogStatus::default(),
         };
         let throughput = self.throughput;
@@ -295,6 +310,7 @@ impl Batcher {
         let there: B256Set = blocks.iter().map(|block| block.hash).collect();
         let head = work.chain.head().header.number;
         self.measured.retain(|hash, it| it.number > head || there.contains(hash));
+        self.desk.evidence.retain(|number, hash| number > head || there.contains(hash));
     }
 }
 

@@ -110,7 +110,14 @@ impl Batcher {
         };
         let count = usize::try_from(posting.blocks).unwrap_or(usize::MAX).min(waiting.len());
         let blocks = waiting[..count].to_vec();
-        let (evidence, _) = evidence(&work.chain, &work.view, &self.rules, work.duties, &blocks)??;
+        let (evidence, _) = evidence(
+            &self.desk.evidence,
+            &work.chain,
+            &work.view,
+            &self.rules,
+            work.duties,
+            &blocks,
+        )??;
         // The contract finds forced transactions in calldata alone.
         if !evidence.forced.is_empty() {
             return Ok(None);

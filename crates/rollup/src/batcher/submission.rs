@@ -91,7 +91,14 @@ impl Batcher {
                 TxCandidate { blocks, data, gas_limit, can_be_tried: false, goes_alone: true }
             }
             None => {
-                let evidence = evidence(&work.chain, &work.view, &self.rules, known, &blocks);
+                let evidence = evidence(
+                    &self.desk.evidence,
+                    &work.chain,
+                    &work.view,
+                    &self.rules,
+                    known,
+                    &blocks,
+                );
                 let (evidence, _) = evidence??;
                 // What L1 will know of the duties then is not known yet.
                 let goes_alone = !evidence.relays.is_empty() || !evidence.forced.is_empty();

@@ -4,6 +4,8 @@ use crate::{
     Duties, L1Error, RollupError, RollupRules,
     l1::{L1Clock, L1Reader, L1Update, L1View},
     l2_syncer::{self, Admission, relayed_after},
+    rpc_methods::Shared,
+    service::supervisor::Room,
 };
 use alloy_primitives::{Address, B256};
 use chain::ChainReader;
@@ -104,8 +106,8 @@ impl L1Room {
         }
     }
 
-    /// Starts the thread, which looks at L1 in this interval until it is told to `stop`; `is_leading` says whether the
-    /// node makes blocks.
+    /// Starts the thread, which looks at L1 in this interval until it is told to `stop`. It asks for the terms of making
+    /// blocks while `shared` says that the node makes them.
     ///
     /// # Errors
     ///
@@ -114,13 +116,14 @@ impl L1Room {
         mut self,
         poll: Duration,
         stop: Arc<AtomicBool>,
-        is_leading: impl Fn() -> bool + Send + 'static,
+        shared: Arc<Shared>,
     ) -> io::Result<L1Looks> {
         // One waits while the next is taken: a follower that executes does not fill memory with inputs.
         let (sender, looks) = sync_channel(1);
-        let thread = thread::Builder::new()
-            .name("l1".to_owned())
-            .spawn(move || self.run(poll, &stop, is_leading, &sender))?;
+        let thread = thread::Builder::new().name(Room::L1.name().to_owned()).spawn(move || {
+            let work = || self.run(poll, &stop, &shared, &sender);
+            shared.supervisor.run(Room::L1, work);
+        })?;
         Ok(L1Looks { looks, thread })
     }
 
@@ -128,12 +131,13 @@ impl L1Room {
         &mut self,
         poll: Duration,
         stop: &AtomicBool,
-        is_leading: impl Fn() -> bool,
+        shared: &Shared,
         looks: &SyncSender<Result<Look, FailedLook>>,
     ) {
         let mut pause = poll;
         while !stop.load(Ordering::Relaxed) {
-            let look = self.look(is_leading()).map_err(|error| {
+            shared.supervisor.advanced(Room::L1);
+            let look = self.look(shared.makes_blocks.load(Ordering::Relaxed)).map_err(|error| {
                 let view = self.reader.view();
                 let read = view.head().map_or(0, |head| head.number);
                 FailedLook { error, read, latest: view.latest() }
@@ -152,6 +156,7 @@ impl L1Room {
                 && let Some(left) = until.checked_duration_since(Instant::now())
             {
                 thread::sleep(left.min(STOP_POLL));
+                shared.supervisor.advanced(Room::L1);
             }
         }
     }

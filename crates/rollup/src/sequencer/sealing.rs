@@ -242,7 +242,14 @@ impl Sequencer {
         let mut blocks = self.unsafe_blocks()?;
         let last = blocks.len() as u64;
         blocks.push(block);
-        let (all, _) = evidence(after.reader(), self.view(), &self.rules, known, &blocks)??;
+        let (all, _) = evidence(
+            self.batcher.evidence(),
+            after.reader(),
+            self.view(),
+            &self.rules,
+            known,
+            &blocks,
+        )??;
         let Evidence { mut updates, mut forced, mut relays } = all;
         updates.retain(|it| it.index == last);
         forced.retain(|it| it.index == last);

@@ -26,4 +26,5 @@ mod shared_keys;
 mod slow_l1;
 mod start;
 mod submission;
+mod supervision;
 mod support;

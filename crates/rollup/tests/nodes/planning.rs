@@ -45,8 +45,14 @@ fn executions(sequencer: &RollupNode) -> Result<u64> {
     Ok(submitter.planning_executions)
 }
 
+fn evidence_made(sequencer: &RollupNode) -> Result<u64> {
+    let submitter = sequencer.status().submitter.ok_or_eyre("it is no sequencer")?;
+    Ok(submitter.evidence_made)
+}
+
 #[tokio::test(flavor = "multi_thread")]
-async fn no_plan_executes_a_block_that_this_process_has_sealed() -> Result<()> {
+async fn no_plan_executes_a_block_that_this_process_has_sealed_or_looks_for_its_evidence_again()
+-> Result<()> {
     /// Maximum number of blocks in one `advance`.
     const BLOCKS: u64 = 32;
     let accounts = vec![(Key::named("alice").address(), rich(ETHER))];
@@ -67,6 +73,8 @@ async fn no_plan_executes_a_block_that_this_process_has_sealed() -> Result<()> {
     }
     is_settled(&sequencer).await?;
     assert_eq!(executions(&sequencer)?, 0);
+    // Each seal composes the evidence of all blocks that wait, and so do the plan and the posting.
+    assert_eq!(evidence_made(&sequencer)?, BLOCKS);
     sequencer.stop().await;
     Ok(())
 }
@@ -115,6 +123,7 @@ async fn after_a_restart_each_waiting_block_is_measured_once_and_what_l1_takes_i
     assert_eq!(sequencer.status().safe_head.number, BLOCKS);
     // One execution for what the block read and wrote, one for what EXECUTE asks for it.
     assert!(executions(&sequencer)? <= 2 * BLOCKS, "{:?}", sequencer.status());
+    assert!(evidence_made(&sequencer)? <= BLOCKS, "{:?}", sequencer.status());
     sequencer.stop().await;
     Ok(())
 }

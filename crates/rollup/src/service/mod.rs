@@ -1,27 +1,26 @@
-//! A node from its configuration to its end: a thread that reads L1, one that makes or takes blocks, one that brings
-//! them to L1, and a server.
+//! A node from its configuration to its end: stores, pool file, journal, rooms and ports, started in this order.
+
+mod connect;
+pub(crate) mod supervisor;
 
 use crate::{
-    Config, EngineConfig, L1Client, L1Error, L1Profile, L1Reader, Prices, Role, RollupError,
-    RollupRules, SequencerConfig,
+    Config, EngineConfig, L1Client, L1Reader, Prices, Role, RollupError,
     admin::{self, Asked, Orders},
     forward::Forwarder,
     heads::Heads,
     l1::BlobClient,
-    l2_syncer,
     latency::{self, Latencies},
-    metrics::{Levels, Readiness},
+    metrics::{Levels, Readiness, RoomLevels},
     pool_log::KeptPool,
-    preflight::{self, Check},
+    preflight,
     rpc_methods::{RollupApi, Shared, registry},
     unsafe_block_client::UnsafeBlockClient,
-    worker::{MAX_RETRY_INTERVAL, Start, Worker},
+    worker::{Start, Worker},
 };
-use alloy_eips::BlockNumberOrTag;
 use alloy_primitives::B256;
-use alloy_provider::Provider as _;
-use chain::{Chain, ChainConfig, DiskOptions, spec_of};
-use contracts::{Deployment, GenesisAllowance, GenesisFinding, posting::L1Limits};
+use chain::DiskOptions;
+use connect::{Checked, Connected, check_genesis, connect, open_chain};
+use contracts::{Deployment, posting::L1Limits};
 use engine::{Driver, Engine, EngineServer, RunningDriver};
 use execute::Rules as ExecuteRules;
 use futures_util::future::BoxFuture;
@@ -38,12 +37,10 @@ use std::{
     thread::{self, JoinHandle},
     time::{Duration, Instant},
 };
+use supervisor::{Room, RoomPanic};
 
 /// Longest wait for the worker thread at the end: it may hang at an L1 that does not answer.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(1);
-
-/// Interval of the checks that gave a warning.
-const RECHECK_INTERVAL: Duration = Duration::from_secs(5);
 
 /// A node that runs until it is stopped.
 #[derive(Debug)]
@@ -148,6 +145,7 @@ impl RollupNode {
         };
         let mut telemetry = Telemetry::default();
         let levels = Levels::new(&mut telemetry);
+        let room_levels = RoomLevels::new(&mut telemetry);
         let latencies = Latencies::new(&mut telemetry);
         let telemetry = Arc::new(telemetry);
         let shared = Arc::<Shared>::default();
@@ -192,6 +190,7 @@ impl RollupNode {
         let tasks = vec![
             latency::start(latencies, node.subscribe(), &shared).abort_handle(),
             checked.recheck(reader.client(), rules, &shared).abort_handle(),
+            room_levels.follow(&shared).abort_handle(),
         ];
         let offers = Arc::clone(&forwarder);
         let rooms = Rooms::start(&mut config, start, reader, levels, asked, offers).await?;
@@ -217,6 +216,23 @@ impl RollupNode {
     /// Its server.
     pub const fn server(&self) -> &RunningServer {
         &self.ports.server
+    }
+
+    /// Waits until a room of the node panics. The node does not recover from that: [stop](Self::stop) it, and end the
+    /// process with an error, so that it is started anew.
+    pub fn failed(&self) -> BoxFuture<'static, RoomPanic> {
+        Box::pin(supervisor::failed(self.shared.supervisor.subscribe()))
+    }
+
+    /// Names of the rooms in the order in which they were started.
+    pub fn rooms(&self) -> Vec<&'static str> {
+        self.shared.supervisor.started()
+    }
+
+    /// Makes a room panic at its next turn. For tests: no configuration, flag or request leads here.
+    #[doc(hidden)]
+    pub fn make_room_panic(&self, name: &str) {
+        self.shared.supervisor.make_panic(name);
     }
 
     /// Address at which an operator can change the role, if the node has one.
@@ -264,23 +280,29 @@ impl Rooms {
         let (inputs, receiver) = channel();
         let (node, shared, stop) =
             (Arc::clone(&start.node), Arc::clone(&start.shared), Arc::clone(&start.stop));
-        let driver = drive(config, &node, &shared)?;
-        let (offers, ends) = (Arc::downgrade(&node), Arc::clone(&stop));
-        let feed = start.feed.clone().read(node, Arc::clone(&shared), inputs);
+        let driver = driver(config, &node)?;
+        let client = start.feed.clone();
+        let ends = Arc::clone(&stop);
+        // The room of L1, and that of the batcher if blocks are made. What was started by then ends with an error.
         let started = Worker::start(start, reader, is_sequencer).await;
-        // What it had started by then ends.
-        let worker = started.inspect_err(|_| stop.store(true, Ordering::Relaxed))?;
-        let no_thread =
-            |error: io::Error| RollupError::Config { field: "threads", reason: error.to_string() };
-        let worker = thread::Builder::new()
-            .name("rollup".to_owned())
-            .spawn(move || worker.work(&shared, &levels, &receiver, &asked))
-            .map_err(no_thread)?;
-        thread::Builder::new()
-            .name("offers".to_owned())
-            .spawn(move || forwarder.offer(&offers, &ends))
-            .map_err(no_thread)?;
-        Ok(Self { stop, worker, feed: tokio::spawn(feed), driver })
+        let worker = started.inspect_err(|_| ends.store(true, Ordering::Relaxed))?;
+        let ended = |error| {
+            ends.store(true, Ordering::Relaxed);
+            no_thread(error)
+        };
+        let own = Arc::clone(&shared);
+        let worker = spawn(&shared, Room::Blocks, move || {
+            worker.work(&own, &levels, &receiver, &asked);
+        });
+        let worker = worker.map_err(ended)?;
+        let read = client.read(Arc::clone(&node), Arc::clone(&shared), inputs);
+        let own = Arc::clone(&shared);
+        let feed =
+            tokio::spawn(async move { own.supervisor.run_task(Room::UnsafeBlocks, read).await });
+        let (offers, stops) = (Arc::downgrade(&node), Arc::clone(&stop));
+        spawn(&shared, Room::Offers, move || forwarder.offer(&offers, &stops)).map_err(ended)?;
+        let driver = driver.map(|driver| drive(driver, &shared)).transpose().map_err(ended)?;
+        Ok(Self { stop, worker, feed, driver })
     }
 
     async fn end(self) {
@@ -372,148 +394,37 @@ async fn serve_engine(
     Ok(Some(EngineServer::start(*address, secret.clone(), engine).await?))
 }
 
-/// Drives another client, if the configuration says so.
-fn drive(
-    config: &Config,
-    node: &Arc<Node>,
-    shared: &Shared,
-) -> Result<Option<RunningDriver>, RollupError> {
+/// The driver of another client, if the configuration says so.
+fn driver(config: &Config, node: &Arc<Node>) -> Result<Option<Driver>, RollupError> {
     let Some(EngineConfig { secret, drive: Some(url), .. }) = &config.engine else {
         return Ok(None);
     };
-    let no_thread =
-        |error: io::Error| RollupError::Config { field: "threads", reason: error.to_string() };
-    let driver = Driver::new(Arc::clone(node), url, secret.clone())?.start().map_err(no_thread)?;
+    Ok(Some(Driver::new(Arc::clone(node), url, secret.clone())?))
+}
+
+/// Starts the room that drives another client.
+fn drive(driver: Driver, shared: &Arc<Shared>) -> io::Result<RunningDriver> {
+    let (room, turns) = (Arc::clone(shared), Arc::clone(shared));
+    let driver = driver.start_within(
+        move |work| room.supervisor.run(Room::Driver, work),
+        move || turns.supervisor.advanced(Room::Driver),
+    )?;
     *shared.driven.lock() = Some(driver.share());
-    Ok(Some(driver))
+    Ok(driver)
 }
 
-/// L1 as a node finds it at its start.
-#[derive(Debug)]
-struct Connected {
-    rules: RollupRules,
-    /// Gas limit of L1's newest block.
-    gas_limit: Option<u64>,
-    warnings: Vec<String>,
+/// Starts a room that is a thread.
+fn spawn(
+    shared: &Arc<Shared>,
+    room: Room,
+    work: impl FnOnce() + Send + 'static,
+) -> io::Result<JoinHandle<()>> {
+    let shared = Arc::clone(shared);
+    let thread = thread::Builder::new().name(room.name().to_owned());
+    thread.spawn(move || shared.supervisor.run(room, work))
 }
 
-/// Parts of a configuration that are checked against L1 before a node starts.
-struct Checked {
-    deployment: Deployment,
-    profile: L1Profile,
-    sequencing: Option<SequencerConfig>,
-    beacon: Option<BlobClient>,
-}
-
-impl Checked {
-    /// Returns what L1 says of the rollup, if all of it fits this L1.
-    fn against(&self, client: &L1Client) -> Result<Connected, RollupError> {
-        let rules = l2_syncer::rules(client, &self.deployment)?;
-        self.profile.check(client, &self.deployment)?;
-        let checks = self.checks(client, &rules)?;
-        preflight::judge(&checks)?;
-        let warnings = preflight::warnings(&checks);
-        Ok(Connected { rules, gas_limit: gas_limit(client)?, warnings })
-    }
-
-    fn checks(&self, client: &L1Client, rules: &RollupRules) -> Result<Vec<Check>, RollupError> {
-        let mut checks =
-            preflight::of_l1(client, &self.deployment, rules, self.sequencing.as_ref())?;
-        if let Some(beacon) = &self.beacon {
-            checks.extend(preflight::of_beacon(client, &self.deployment, beacon)?);
-        }
-        Ok(checks)
-    }
-
-    /// Repeats the checks as long as there are warnings, so that one whose cause is gone is withdrawn.
-    fn recheck(
-        self: Arc<Self>,
-        client: &Arc<L1Client>,
-        rules: RollupRules,
-        shared: &Arc<Shared>,
-    ) -> tokio::task::JoinHandle<()> {
-        // The node may end while a check waits for L1.
-        let (client, shared) = (Arc::downgrade(client), Arc::downgrade(shared));
-        tokio::spawn(async move {
-            loop {
-                tokio::time::sleep(RECHECK_INTERVAL).await;
-                let (Some(client), Some(shared)) = (client.upgrade(), shared.upgrade()) else {
-                    return;
-                };
-                if shared.warnings.lock().is_empty() {
-                    return;
-                }
-                let checked = Arc::clone(&self);
-                let again = tokio::task::spawn_blocking(move || {
-                    if let Ok(checks) = checked.checks(&client, &rules) {
-                        *shared.warnings.lock() = preflight::warnings(&checks);
-                    }
-                });
-                if again.await.is_err() {
-                    return;
-                }
-            }
-        })
-    }
-}
-
-/// Reads the rules of a deployment once L1 answers: a node that is started again while its L1 is away needs no
-/// operator who starts it a third time.
-async fn connect(
-    client: L1Client,
-    checked: &Arc<Checked>,
-) -> Result<(L1Client, Connected), RollupError> {
-    let client = Arc::new(client);
-    let mut pause = Duration::from_secs(1);
-    loop {
-        let (asked, checked) = (Arc::clone(&client), Arc::clone(checked));
-        let asking = tokio::task::spawn_blocking(move || checked.against(&asked));
-        match asking.await.map_err(|_| L1Error::Thread)? {
-            Ok(connected) => {
-                let client = Arc::into_inner(client).ok_or(L1Error::Thread)?;
-                return Ok((client, connected));
-            }
-            Err(error) if error.is_silence() => {
-                let seconds = pause.as_secs();
-                tracing::warn!(%error, "L1 request failed, retrying in {seconds} s");
-                tokio::time::sleep(pause).await;
-                pause = (pause * 2).min(MAX_RETRY_INTERVAL);
-            }
-            Err(error) => return Err(error),
-        }
-    }
-}
-
-fn gas_limit(client: &L1Client) -> Result<Option<u64>, L1Error> {
-    let provider = client.inner().provider().clone();
-    let latest = BlockNumberOrTag::Latest;
-    let block = client.inner().wait(async move { provider.get_block_by_number(latest).await })?;
-    Ok(block.map(|block| block.header.gas_limit))
-}
-
-/// Refuses a genesis with other protocol contracts, and warns of ETH and code that a new L2 does not have.
-fn check_genesis(deployment: &Deployment, allow_altered: bool) -> Result<(), RollupError> {
-    let (protocol, other): (Vec<_>, Vec<_>) =
-        contracts::check_genesis(&deployment.genesis, &GenesisAllowance::default())
-            .into_iter()
-            .partition(GenesisFinding::is_protocol);
-    for finding in &other {
-        tracing::warn!(%finding, "L2 genesis has accounts that a new L2 does not have");
-    }
-    let findings = protocol.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
-    if protocol.is_empty() || allow_altered {
-        if !findings.is_empty() {
-            tracing::warn!(findings, "L2 genesis has altered protocol contracts");
-        }
-        return Ok(());
-    }
-    Err(RollupError::AlteredGenesis { findings })
-}
-
-fn open_chain(config: &Config, deployment: &Deployment) -> Result<Chain, RollupError> {
-    let rules = ChainConfig::new(spec_of(&deployment.genesis.config));
-    match &config.data_dir {
-        None => Ok(Chain::new(&deployment.genesis, rules)?),
-        Some(folder) => Ok(Chain::open(folder, &deployment.genesis, rules)?),
-    }
+#[allow(clippy::needless_pass_by_value, reason = "it stands in map_err")]
+fn no_thread(error: io::Error) -> RollupError {
+    RollupError::Config { field: "threads", reason: error.to_string() }
 }

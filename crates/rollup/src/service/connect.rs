@@ -1,0 +1,151 @@
+//! L1 and the chain as a node finds them at its start, compared with its configuration.
+
+use crate::{
+    Config, L1Client, L1Error, L1Profile, RollupError, RollupRules, SequencerConfig,
+    l1::BlobClient,
+    l2_syncer,
+    preflight::{self, Check},
+    rpc_methods::Shared,
+    worker::MAX_RETRY_INTERVAL,
+};
+use alloy_eips::BlockNumberOrTag;
+use alloy_provider::Provider as _;
+use chain::{Chain, ChainConfig, spec_of};
+use contracts::{Deployment, GenesisAllowance, GenesisFinding};
+use std::{sync::Arc, time::Duration};
+
+/// Interval of the checks that gave a warning.
+const RECHECK_INTERVAL: Duration = Duration::from_secs(5);
+
+/// L1 as a node finds it at its start.
+#[derive(Debug)]
+pub(super) struct Connected {
+    pub(super) rules: RollupRules,
+    /// Gas limit of L1's newest block.
+    pub(super) gas_limit: Option<u64>,
+    pub(super) warnings: Vec<String>,
+}
+
+/// Parts of a configuration that are checked against L1 before a node starts.
+pub(super) struct Checked {
+    pub(super) deployment: Deployment,
+    pub(super) profile: L1Profile,
+    pub(super) sequencing: Option<SequencerConfig>,
+    pub(super) beacon: Option<BlobClient>,
+}
+
+impl Checked {
+    /// Returns what L1 says of the rollup, if all of it fits this L1.
+    fn against(&self, client: &L1Client) -> Result<Connected, RollupError> {
+        let rules = l2_syncer::rules(client, &self.deployment)?;
+        self.profile.check(client, &self.deployment)?;
+        let checks = self.checks(client, &rules)?;
+        preflight::judge(&checks)?;
+        let warnings = preflight::warnings(&checks);
+        Ok(Connected { rules, gas_limit: gas_limit(client)?, warnings })
+    }
+
+    fn checks(&self, client: &L1Client, rules: &RollupRules) -> Result<Vec<Check>, RollupError> {
+        let mut checks =
+            preflight::of_l1(client, &self.deployment, rules, self.sequencing.as_ref())?;
+        if let Some(beacon) = &self.beacon {
+            checks.extend(preflight::of_beacon(client, &self.deployment, beacon)?);
+        }
+        Ok(checks)
+    }
+
+    /// Repeats the checks as long as there are warnings, so that one whose cause is gone is withdrawn.
+    pub(super) fn recheck(
+        self: Arc<Self>,
+        client: &Arc<L1Client>,
+        rules: RollupRules,
+        shared: &Arc<Shared>,
+    ) -> tokio::task::JoinHandle<()> {
+        // The node may end while a check waits for L1.
+        let (client, shared) = (Arc::downgrade(client), Arc::downgrade(shared));
+        tokio::spawn(async move {
+            loop {
+                tokio::time::sleep(RECHECK_INTERVAL).await;
+                let (Some(client), Some(shared)) = (client.upgrade(), shared.upgrade()) else {
+                    return;
+                };
+                if shared.warnings.lock().is_empty() {
+                    return;
+                }
+                let checked = Arc::clone(&self);
+                let again = tokio::task::spawn_blocking(move || {
+                    if let Ok(checks) = checked.checks(&client, &rules) {
+                        *shared.warnings.lock() = preflight::warnings(&checks);
+                    }
+                });
+                if again.await.is_err() {
+                    return;
+                }
+            }
+        })
+    }
+}
+
+/// Reads the rules of a deployment once L1 answers: a node that is started again while its L1 is away needs no
+/// operator who starts it a third time.
+pub(super) async fn connect(
+    client: L1Client,
+    checked: &Arc<Checked>,
+) -> Result<(L1Client, Connected), RollupError> {
+    let client = Arc::new(client);
+    let mut pause = Duration::from_secs(1);
+    loop {
+        let (asked, checked) = (Arc::clone(&client), Arc::clone(checked));
+        let asking = tokio::task::spawn_blocking(move || checked.against(&asked));
+        match asking.await.map_err(|_| L1Error::Thread)? {
+            Ok(connected) => {
+                let client = Arc::into_inner(client).ok_or(L1Error::Thread)?;
+                return Ok((client, connected));
+            }
+            Err(error) if error.is_silence() => {
+                let seconds = pause.as_secs();
+                tracing::warn!(%error, "L1 request failed, retrying in {seconds} s");
+                tokio::time::sleep(pause).await;
+                pause = (pause * 2).min(MAX_RETRY_INTERVAL);
+            }
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+fn gas_limit(client: &L1Client) -> Result<Option<u64>, L1Error> {
+    let provider = client.inner().provider().clone();
+    let latest = BlockNumberOrTag::Latest;
+    let block = client.inner().wait(async move { provider.get_block_by_number(latest).await })?;
+    Ok(block.map(|block| block.header.gas_limit))
+}
+
+/// Refuses a genesis with other protocol contracts, and warns of ETH and code that a new L2 does not have.
+pub(super) fn check_genesis(
+    deployment: &Deployment,
+    allow_altered: bool,
+) -> Result<(), RollupError> {
+    let (protocol, other): (Vec<_>, Vec<_>) =
+        contracts::check_genesis(&deployment.genesis, &GenesisAllowance::default())
+            .into_iter()
+            .partition(GenesisFinding::is_protocol);
+    for finding in &other {
+        tracing::warn!(%finding, "L2 genesis has accounts that a new L2 does not have");
+    }
+    let findings = protocol.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
+    if protocol.is_empty() || allow_altered {
+        if !findings.is_empty() {
+            tracing::warn!(findings, "L2 genesis has altered protocol contracts");
+        }
+        return Ok(());
+    }
+    Err(RollupError::AlteredGenesis { findings })
+}
+
+pub(super) fn open_chain(config: &Config, deployment: &Deployment) -> Result<Chain, RollupError> {
+    let rules = ChainConfig::new(spec_of(&deployment.genesis.config));
+    match &config.data_dir {
+        None => Ok(Chain::new(&deployment.genesis, rules)?),
+        Some(folder) => Ok(Chain::open(folder, &deployment.genesis, rules)?),
+    }
+}

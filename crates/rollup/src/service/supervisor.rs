@@ -1,0 +1,240 @@
+//! Supervision of the rooms of a node: each tells of its progress, and a panic in any of them is noticed.
+//!
+//! A room that panicked leaves state behind that no other can judge: a lock released half-way, a block between chain and
+//! pool. So no room is restarted. The node says what happened in log, health and metrics, and [`failed`](Supervisor::failed)
+//! lets the process end with an error: all that was acknowledged is on disk, and the next start goes on from there.
+
+use futures_util::FutureExt as _;
+use parking_lot::Mutex;
+use std::{
+    any::Any,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::atomic::{AtomicU64, AtomicUsize, Ordering},
+    time::{Duration, Instant},
+};
+use tokio::{sync::watch, time::interval};
+
+/// Interval at which a task tells that it is still polled.
+const TASK_BEAT: Duration = Duration::from_millis(500);
+/// Time of the last progress of a room that does not run.
+const NEVER: u64 = u64::MAX;
+/// Index of no room.
+const NONE: usize = usize::MAX;
+
+/// A thread or task of a node that works without being asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Room {
+    /// Reads L1.
+    L1,
+    /// Brings blocks to L1.
+    Batcher,
+    /// Makes or takes blocks.
+    Blocks,
+    /// Listens to a sequencer for blocks that L1 does not have yet.
+    UnsafeBlocks,
+    /// Offers transactions to the sequencer that the node follows.
+    Offers,
+    /// Drives another client over the Engine API.
+    Driver,
+}
+
+impl Room {
+    /// All rooms in the order in which they start: none before those that it takes from.
+    pub(crate) const ORDER: [Self; 6] =
+        [Self::L1, Self::Batcher, Self::Blocks, Self::UnsafeBlocks, Self::Offers, Self::Driver];
+
+    /// Name in logs, health and metrics.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::L1 => "l1",
+            Self::Batcher => "batcher",
+            Self::Blocks => "blocks",
+            Self::UnsafeBlocks => "unsafe_blocks",
+            Self::Offers => "offers",
+            Self::Driver => "driver",
+        }
+    }
+}
+
+/// A room that panicked, after which the node cannot go on.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("room {room} panicked: {message}")]
+pub struct RoomPanic {
+    /// Name of the room.
+    pub room: &'static str,
+    /// Message of the panic.
+    pub message: String,
+}
+
+/// Progress and end of all rooms.
+#[derive(Debug)]
+pub(crate) struct Supervisor {
+    begun: Instant,
+    /// Milliseconds from `begun` to the last progress of each room.
+    progress: [AtomicU64; Room::ORDER.len()],
+    /// Rooms in the order in which they were started.
+    started: Mutex<Vec<Room>>,
+    /// The first room that panicked: others may follow it.
+    panicked: watch::Sender<Option<RoomPanic>>,
+    /// Index of the room that a test makes panic.
+    panics_next: AtomicUsize,
+}
+
+impl Default for Supervisor {
+    fn default() -> Self {
+        Self {
+            begun: Instant::now(),
+            progress: [const { AtomicU64::new(NEVER) }; Room::ORDER.len()],
+            started: Mutex::default(),
+            panicked: watch::Sender::new(None),
+            panics_next: AtomicUsize::new(NONE),
+        }
+    }
+}
+
+impl Supervisor {
+    /// Runs the work of a room on this thread to its end, or notes its panic.
+    pub(crate) fn run(&self, room: Room, work: impl FnOnce()) {
+        self.enter(room);
+        let outcome = catch_unwind(AssertUnwindSafe(work));
+        self.leave(room, outcome);
+    }
+
+    /// Runs the work of a room that is a task. Its progress is that the task is polled: it may wait for long.
+    pub(crate) async fn run_task(&self, room: Room, work: impl Future<Output = ()>) {
+        self.enter(room);
+        let mut beat = interval(TASK_BEAT);
+        let guarded = async {
+            tokio::pin!(work);
+            loop {
+                tokio::select! {
+                    () = &mut work => return,
+                    _ = beat.tick() => self.advanced(room),
+                }
+            }
+        };
+        let outcome = AssertUnwindSafe(guarded).catch_unwind().await;
+        self.leave(room, outcome);
+    }
+
+    fn enter(&self, room: Room) {
+        self.started.lock().push(room);
+        self.note(room);
+    }
+
+    fn leave(&self, room: Room, outcome: Result<(), Box<dyn Any + Send>>) {
+        self.progress[room as usize].store(NEVER, Ordering::Relaxed);
+        let Err(payload) = outcome else { return };
+        let message = message_of(&*payload);
+        let room = room.name();
+        tracing::error!(room, message, "room panicked, the node cannot go on");
+        self.panicked.send_if_modified(|panicked| {
+            let is_first = panicked.is_none();
+            panicked.get_or_insert(RoomPanic { room, message });
+            is_first
+        });
+    }
+
+    /// Notes that a room has done a turn of its work.
+    pub(crate) fn advanced(&self, room: Room) {
+        self.note(room);
+        assert!(
+            self.panics_next.load(Ordering::Relaxed) != room as usize,
+            "a test makes this room panic"
+        );
+    }
+
+    fn note(&self, room: Room) {
+        let now = u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(NEVER - 1);
+        self.progress[room as usize].store(now, Ordering::Relaxed);
+    }
+
+    /// Time since the last progress of each room that runs.
+    pub(crate) fn ages(&self, now: Instant) -> impl Iterator<Item = (Room, Duration)> {
+        let now = now.saturating_duration_since(self.begun);
+        Room::ORDER.into_iter().filter_map(move |room| {
+            let at = self.progress[room as usize].load(Ordering::Relaxed);
+            (at != NEVER).then(|| (room, now.saturating_sub(Duration::from_millis(at))))
+        })
+    }
+
+    /// Names of the rooms in the order in which they were started.
+    pub(crate) fn started(&self) -> Vec<&'static str> {
+        self.started.lock().iter().map(|room| room.name()).collect()
+    }
+
+    /// The room that panicked first, if one has.
+    pub(crate) fn panicked(&self) -> Option<RoomPanic> {
+        self.panicked.borrow().clone()
+    }
+
+    /// Receiver of the panic of a room.
+    pub(crate) fn subscribe(&self) -> watch::Receiver<Option<RoomPanic>> {
+        self.panicked.subscribe()
+    }
+
+    /// Makes a room panic at its next turn.
+    pub(crate) fn make_panic(&self, name: &str) {
+        let index = Room::ORDER.iter().position(|room| room.name() == name);
+        self.panics_next.store(index.unwrap_or(NONE), Ordering::Relaxed);
+    }
+}
+
+/// Waits until a room panics; for ever if none does.
+pub(crate) async fn failed(mut panicked: watch::Receiver<Option<RoomPanic>>) -> RoomPanic {
+    match panicked.wait_for(Option::is_some).await.map(|found| found.clone()) {
+        Ok(Some(found)) => found,
+        // The node is gone.
+        _ => core::future::pending().await,
+    }
+}
+
+fn message_of(payload: &(dyn Any + Send)) -> String {
+    let text = payload.downcast_ref::<&str>().map(ToString::to_string);
+    let text = text.or_else(|| payload.downcast_ref::<String>().cloned());
+    text.unwrap_or_else(|| "without a message".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_room_that_ends_is_no_fault_and_the_first_that_panics_is() {
+        let supervisor = Supervisor::default();
+        supervisor.run(Room::Batcher, || supervisor.advanced(Room::Batcher));
+        assert_eq!(supervisor.panicked(), None);
+        supervisor.run(Room::L1, || panic!("number {}", 7));
+        supervisor.run(Room::Blocks, || panic!("it follows"));
+        let found = supervisor.panicked().unwrap();
+        assert_eq!(found, RoomPanic { room: "l1", message: "number 7".to_owned() });
+        assert_eq!(supervisor.started(), ["batcher", "l1", "blocks"]);
+    }
+
+    #[test]
+    fn the_age_of_a_room_counts_from_its_last_turn_and_a_room_that_does_not_run_has_none() {
+        let supervisor = Supervisor::default();
+        let ages = |supervisor: &Supervisor| {
+            let later = supervisor.begun + Duration::from_secs(3_600);
+            supervisor.ages(later).collect::<Vec<_>>()
+        };
+        assert!(ages(&supervisor).is_empty());
+        supervisor.run(Room::Offers, || {
+            let [(room, age)] = ages(&supervisor)[..] else { panic!("one room runs") };
+            assert_eq!(room, Room::Offers);
+            supervisor.progress[Room::Offers as usize].store(1_000, Ordering::Relaxed);
+            assert!(ages(&supervisor)[0].1 <= age);
+            assert_eq!(ages(&supervisor)[0].1, Duration::from_secs(3_599));
+        });
+        assert!(ages(&supervisor).is_empty());
+        assert_eq!(supervisor.panicked(), None);
+    }
+
+    #[tokio::test]
+    async fn a_task_that_panics_is_told_to_the_process_that_waits_for_it() {
+        let supervisor = Supervisor::default();
+        let failed = failed(supervisor.subscribe());
+        supervisor.run_task(Room::UnsafeBlocks, async { panic!("the task") }).await;
+        assert_eq!(failed.await.room, "unsafe_blocks");
+    }
+}

@@ -1,0 +1,72 @@
+//! A panic in any room of a node: it is told, and lets the process end.
+
+use crate::support::{PATIENCE, World, until};
+use enshrine_rollup::{Config, EngineConfig, Role, RollupNode};
+use eyre::Result;
+use serde_json::Value;
+use testkit::Patience;
+
+const ROOMS: [&str; 6] = ["l1", "batcher", "blocks", "unsafe_blocks", "offers", "driver"];
+
+/// A sequencer that drives a client which does not answer, so that it has all rooms.
+async fn with_all_rooms(world: &World) -> Result<RollupNode> {
+    let config = world.config(Role::Sequencer(Box::new(world.sequencer_config()?)));
+    let secret = engine::JwtSecret::parse(&"5f".repeat(32))?;
+    let drive = Some("http://127.0.0.1:1".to_owned());
+    let engine = Some(EngineConfig { secret, serve: None, drive });
+    Ok(RollupNode::start(Config { engine, ..config }).await?)
+}
+
+async fn page(node: &RollupNode, name: &str) -> Result<(u16, String)> {
+    let url = format!("http://{}/{name}", node.server().addresses()[0]);
+    let answer = reqwest::get(url).await?;
+    Ok((answer.status().as_u16(), answer.text().await?))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rooms_start_in_their_order_and_health_shows_the_age_of_the_progress_of_each() -> Result<()>
+{
+    let world = World::new().await?;
+    let node = with_all_rooms(&world).await?;
+    until("all rooms", &node, || async { Ok(node.rooms().len() == ROOMS.len()) }).await?;
+    // The threads of L1 and of the batcher run before the next one is started, and a task when it is polled.
+    let position = |name| node.rooms().iter().position(|room| *room == name);
+    assert!(position("l1") < position("blocks") && position("batcher") < position("blocks"));
+    until("health", &node, || async { Ok(page(&node, "health").await?.0 == 200) }).await?;
+    let health: Value = serde_json::from_str(&page(&node, "health").await?.1)?;
+    for room in ROOMS {
+        assert!(health["rooms"][room].is_u64(), "{room} is not in {health}");
+    }
+    let metrics = page(&node, "metrics").await?.1;
+    for room in ROOMS {
+        assert!(metrics.contains(&format!("enshrine_rollup_room_age_{room} ")), "{room}");
+    }
+    node.stop().await;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_panic_in_any_room_is_in_health_and_metrics_and_tells_the_process_to_end() -> Result<()> {
+    let world = World::new().await?;
+    for room in ROOMS {
+        let node = with_all_rooms(&world).await?;
+        assert_eq!(node.status().fault, None, "{room}");
+        let failed = node.failed();
+        node.make_room_panic(room);
+        let found = tokio::time::timeout(PATIENCE, failed).await?;
+        assert_eq!(found.room, room);
+        let expected = found.to_string();
+        assert_eq!(node.status().fault.as_ref(), Some(&expected));
+        let (status, health) = page(&node, "health").await?;
+        let health: Value = serde_json::from_str(&health)?;
+        assert_eq!((status, health["fault"].as_str()), (503, Some(&*expected)), "{health}");
+        assert!(health["rooms"][room].is_null(), "{health}");
+        let patience = Patience::begin();
+        while !page(&node, "metrics").await?.1.contains("enshrine_rollup_room_panicked 1\n") {
+            assert!(patience.lasts(), "{room} is not in the metrics");
+        }
+        // It still ends in order.
+        node.stop().await;
+    }
+    Ok(())
+}
