@@ -79,11 +79,9 @@ enum Task {
     /// Needs the `enshrine` binary, as the tests do.
     Coverage,
 
-    /// Make small mistakes in the contracts, and see whether their tests notice
+    /// Make small mistakes in the contracts or the crates, and see whether their tests notice
     ///
-    /// Takes ten seconds or more for each of some thousand mutants; what was found out is kept below
-    /// target/. Exits with 1 if less than 95 % are caught, or if audit/mutants.toml does not explain
-    /// the others. Needs the `enshrine` binary, as the tests do.
+    /// Exits with 1 if less than 95 % are caught, or if audit/mutants.toml does not explain the others.
     Mutants {
         /// Language to mutate
         #[command(subcommand)]
@@ -198,8 +196,17 @@ enum Task {
 /// Languages whose code can be mutated.
 #[derive(Debug, Subcommand)]
 enum Mutants {
-    /// contracts/
+    /// contracts/ and script/
+    ///
+    /// Takes ten seconds or more for each mutant; what was found out is kept below target/. Needs the
+    /// `enshrine` binary, as the tests do.
     Solidity(mutants::Options),
+
+    /// The crates that write, read, price and post blocks, and the pool
+    ///
+    /// Compiles all mutants at once, in a copy of the workspace below target/, whose first compilation takes
+    /// as long as that of the tests.
+    Rust(mutants::rust::Options),
 }
 
 /// Measurements.
@@ -246,6 +253,9 @@ fn run(task: Task) -> eyre::Result<bool> {
         Task::Coverage => coverage::run(&toolchain::find_root()?),
         Task::Mutants { what: Mutants::Solidity(options) } => {
             mutants::solidity(&toolchain::find_root()?, &options)
+        }
+        Task::Mutants { what: Mutants::Rust(options) } => {
+            mutants::rust::rust(&toolchain::find_root()?, &options)
         }
         Task::Suites { only, write } => {
             suites::run(&toolchain::find_root()?, &only, write).map(|()| true)

@@ -1,9 +1,10 @@
-//! `cargo xtask mutants`: whether the tests of the contracts notice when the contracts are wrong.
+//! `cargo xtask mutants`: whether the tests of the contracts notice when the contracts are wrong, and those of the
+//! crates (see [`mod@rust`]).
 //!
-//! Each mutant is a contract with one small mistake (see [`mod@solidity`]). The tests have to fail on it:
-//! first those of its own folder, and if these pass, all others. What `test/gas` says is left out, since
-//! any change costs another amount of gas; so are `test/forge` and `test/symbolic`, which are about
-//! other things. A mutant that does not compile is none.
+//! Each mutant is a contract or script with one small mistake (see [`mod@solidity`]). The tests have to fail on it:
+//! first those of its own folder (`test/deployment` for scripts), and if these pass, all others. What `test/gas`
+//! says is left out, since any change costs another amount of gas; so are `test/forge` and `test/symbolic`, which
+//! are about other things. A mutant that does not compile is none.
 //!
 //! The tests run in copies of the checkout below `target/mutants`, with few runs and a fixed seed. Most of
 //! the time goes to the compiler, which reads all that lies there each time; so there is one copy with the
@@ -17,6 +18,7 @@
 //! What survives is explained in `audit/mutants.toml`, or the run fails; and so it does below a score of
 //! 95 %. `audit/mutants.csv` has the scores.
 
+pub(crate) mod rust;
 mod solidity;
 
 use std::{
@@ -61,6 +63,10 @@ pub(crate) struct Options {
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..))]
     every: u64,
 
+    /// At least so many mutants of each file, evenly spread, if it has as many
+    #[arg(long, value_name = "COUNT", conflicts_with = "every", value_parser = clap::value_parser!(u64).range(1..))]
+    count: Option<u64>,
+
     /// Only the tests of the file's own folder
     #[arg(long)]
     quick: bool,
@@ -77,7 +83,9 @@ pub(crate) struct Options {
 /// Tries mutants of the contracts; whether enough is caught, and the rest explained.
 pub(crate) fn solidity(root: &Path, options: &Options) -> eyre::Result<bool> {
     let tools = Toolchain::ensure_at(root, &progress_to_stderr)?;
-    let files: Vec<_> = contracts(&root.join("contracts"))?
+    let mut files = contracts(&root.join("contracts"))?;
+    files.extend(contracts(&root.join("script"))?);
+    let files: Vec<_> = files
         .into_iter()
         .filter_map(|path| Some(path.strip_prefix(root).ok()?.to_str()?.to_owned()))
         .filter(|file| {
@@ -91,8 +99,9 @@ pub(crate) fn solidity(root: &Path, options: &Options) -> eyre::Result<bool> {
     for file in files {
         let source = fs::read_to_string(root.join(&file))?;
         let mutants = solidity::mutants(&tree(root, &tools, &file, &source)?, &source)?;
-        let mut score = Score { every: options.every, ..Score::default() };
-        for (_, mutant) in (0..).zip(&mutants).filter(|(i, _): &(u64, _)| i % options.every == 0) {
+        let every = options.count.map_or(options.every, |count| stride(mutants.len(), count));
+        let mut score = Score { every, ..Score::default() };
+        for (_, mutant) in (0..).zip(&mutants).filter(|(i, _): &(u64, _)| i % every == 0) {
             let what = mutant.describe(&source);
             let Some(campaign) = &mut campaign else {
                 println!("{file}: {what}");
@@ -120,6 +129,11 @@ pub(crate) fn solidity(root: &Path, options: &Options) -> eyre::Result<bool> {
     println!("\n{caught} of {made} mutants are caught; {} survive unexplained:", complaints.len());
     complaints.iter().for_each(|complaint| println!("  {complaint}"));
     Ok(caught * 100 >= made * LEAST && complaints.is_empty())
+}
+
+/// Distance between samples that leaves at least so many of all.
+fn stride(all: usize, count: u64) -> u64 {
+    (all as u64 / count).max(1)
 }
 
 /// The contracts of a folder and of those in it.
@@ -254,15 +268,11 @@ impl Campaign {
 
     fn copy_scripts(&self, checkout: &Path) -> eyre::Result<()> {
         copy(&self.root.join("script"), checkout)?;
-        // With `--dynamic-test-linking` forge reads code from files where a script names that of a
-        // contract, and then nothing around it is pure.
         for script in sources(&checkout.join("script"))? {
             let source = fs::read_to_string(&script)?;
-            if source.contains(".creationCode") {
-                fs::write(
-                    &script,
-                    source.replace(" pure ", " view ").replace(" pure\n", " view\n"),
-                )?;
+            let linked = linked_dynamically(&source);
+            if linked != source {
+                fs::write(&script, linked)?;
             }
         }
         Ok(())
@@ -288,9 +298,10 @@ impl Campaign {
             }
             let limit = self.duration(&stage)? * PATIENCE;
             let place = self.folder.join(&stage.copy).join(file);
-            fs::write(&place, mutant.apply(source))?;
+            let before = fs::read_to_string(&place)?;
+            fs::write(&place, linked_dynamically(&mutant.apply(source)))?;
             let result = self.test(&stage, limit);
-            fs::write(&place, source)?;
+            fs::write(&place, before)?;
             outcome = result?;
             if outcome != Outcome::Survived {
                 break;
@@ -357,6 +368,16 @@ impl Campaign {
     }
 }
 
+/// A source as `--dynamic-test-linking` needs it: forge then reads code from files where a script names that
+/// of a contract, so that nothing around it is pure.
+fn linked_dynamically(source: &str) -> String {
+    if source.contains(".creationCode") {
+        source.replace(" pure ", " view ").replace(" pure\n", " view\n")
+    } else {
+        source.to_owned()
+    }
+}
+
 /// Tests that are run together.
 #[derive(Debug, PartialEq, Eq)]
 struct Stage {
@@ -376,8 +397,12 @@ impl Stage {
 
 /// Returns the selections of tests for a file, in the order in which they run.
 fn stages(file: &str, quick: bool) -> Vec<Stage> {
-    let folder = Path::new(file).parent().and_then(|path| path.strip_prefix("contracts").ok());
-    let folder = folder.unwrap_or(Path::new(""));
+    let folder = Path::new(file).parent().unwrap_or(Path::new(""));
+    // Scripts are what `test/deployment` runs.
+    let folder = match folder.strip_prefix("script") {
+        Ok(_) => Path::new("deployment"),
+        Err(_) => folder.strip_prefix("contracts").unwrap_or(Path::new("")),
+    };
     let name = format!("near {}", folder.display());
     let own = Path::new("test").join(folder);
     let mut stages =
@@ -488,6 +513,21 @@ mod tests {
         assert_eq!(own.len(), 1);
         assert_eq!(own[0].copy, "near");
         assert_eq!(own[0].own.as_deref(), Some(Path::new("test")));
+        let of_a_script = stages("script/Deploy.s.sol", true);
+        assert_eq!(of_a_script[0].own.as_deref(), Some(Path::new("test/deployment")));
+    }
+
+    #[test]
+    fn samples_are_as_many_as_asked_for_where_there_are_so_many() {
+        for (all, count, expected) in
+            [(9, 10, 1), (10, 10, 1), (19, 10, 1), (20, 10, 2), (39, 10, 3)]
+        {
+            let every = stride(all, count);
+            assert_eq!(every, expected);
+            assert!(
+                (0..all as u64).filter(|i| i % every == 0).count() as u64 >= count.min(all as u64)
+            );
+        }
     }
 
     #[test]

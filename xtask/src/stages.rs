@@ -175,7 +175,13 @@ impl Stage {
                 Ok(Outcome::Passed)
             }
             Self::LintRepo => lint::run(root).map(Outcome::passed_if),
-            Self::RustFmt => cargo(root, &["fmt", "--all", "--check"]),
+            Self::RustFmt => match cargo(root, &["fmt", "--all", "--check"])? {
+                Outcome::Passed => cargo(
+                    root,
+                    &["fmt", "--check", "--manifest-path", crate::mutants::rust::PLACES],
+                ),
+                other => Ok(other),
+            },
             Self::Clippy => cargo(
                 root,
                 &["clippy", "--workspace", "--all-targets", "--release", "--", "-D", "warnings"],
@@ -194,7 +200,10 @@ impl Stage {
                 // Those that take long wait for clocks and for other processes.
                 let threads = 2 * thread::available_parallelism().map_or(1, NonZero::get);
                 cargo.current_dir(root).env("RUST_TEST_THREADS", threads.to_string());
-                stream(&mut cargo, "cargo", &RUST_TEST)
+                match stream(&mut cargo, "cargo", &RUST_TEST)? {
+                    Outcome::Passed => self::cargo(root, &TEST_PLACES),
+                    other => Ok(other),
+                }
             }
             Self::ForgeFmt => forge(root, &["fmt", "--check"], DEFAULT),
             Self::ForgeBuild => forge(root, &["build"], DEFAULT),
@@ -213,6 +222,15 @@ impl Stage {
         }
     }
 }
+
+/// Tests of the one program that is a workspace of its own.
+const TEST_PLACES: [&str; 5] = [
+    "test",
+    "--manifest-path",
+    crate::mutants::rust::PLACES,
+    "--target-dir",
+    crate::mutants::rust::PLACES_TARGET,
+];
 
 /// Arguments with which cargo runs the tests. No kind of target is chosen: with `--all-targets`, or any other choice,
 /// the examples in documentation would not run.

@@ -1,0 +1,438 @@
+//! `cargo xtask mutants rust`: the same of the crates that write, read, price and post blocks.
+//!
+//! To compile a crate takes longer than to test it, so all mutants are compiled at once: in a copy of the
+//! workspace below `target/mutants`, each place that changes asks a switch which of its versions to run (see
+//! [`mod@switches`]). A mutant is then a number in the environment of a test.
+//!
+//! Each test first runs by itself with all switches off, which tells how long it takes and which switches it
+//! asks. Only such tests can notice a mutant; they run on it from the shortest to the longest, those of its own
+//! crate first, until one fails. A mutant that none asks for survives.
+//!
+//! Of each file a number of mutants is drawn by their hashes and a seed: other code does not change the draw.
+
+mod copy;
+mod switches;
+mod tests_of;
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    io::Write as _,
+    path::{Path, PathBuf},
+    process::{Child, ExitStatus, Stdio},
+    sync::Mutex,
+    time::{Duration, Instant},
+};
+
+use alloy_primitives::keccak256;
+use eyre::{WrapErr as _, ensure};
+use serde::{Deserialize, Serialize};
+
+use super::{Explained, LEAST};
+use copy::Workspace;
+use switches::Mutant;
+use tests_of::{Ran, Test};
+
+/// Program that finds what can be changed, and where it is built. It is a workspace of its own: what only macros of
+/// the other one need, it needs in a program, and cargo would compile all behind those macros anew.
+pub(crate) const PLACES: &str = "tools/mutants/Cargo.toml";
+pub(crate) const PLACES_TARGET: &str = "target/mutants/places";
+
+/// Files, and folders of files, that are mutated.
+const MUTATED: [&str; 14] = [
+    "crates/wire/src/",
+    "crates/codec/src/blob_tail.rs",
+    "crates/codec/src/compact.rs",
+    "crates/codec/src/encode.rs",
+    "crates/codec/src/root.rs",
+    "crates/codec/src/witness.rs",
+    "crates/execute/src/",
+    "crates/contracts/src/capacity.rs",
+    "crates/contracts/src/kept.rs",
+    "crates/contracts/src/posting",
+    "crates/node/src/pool/",
+    "crates/rollup/src/batcher/",
+    "crates/rollup/src/budget.rs",
+    "crates/rollup/src/sequencer/backlog.rs",
+];
+
+/// Crates whose tests are asked.
+const TESTED: [&str; 7] = ["wire", "codec", "stateless", "execute", "contracts", "node", "rollup"];
+
+/// Their tests beside those of their libraries.
+const TESTS: [&str; 11] = [
+    "formats",
+    "judged",
+    "calls",
+    "market",
+    "allocation",
+    "on_chain",
+    "node",
+    "pool",
+    "faults",
+    "racing",
+    "nodes",
+];
+
+/// Selection of mutants.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Options {
+    /// Only files whose path contains this; may be given several times
+    #[arg(long, value_name = "PART")]
+    file: Vec<String>,
+
+    /// Number of mutants of each file
+    #[arg(long, value_name = "COUNT", default_value_t = 10)]
+    count: usize,
+
+    /// Seed of the choice of mutants
+    #[arg(long, value_name = "SEED", default_value_t = 1)]
+    seed: u64,
+
+    /// Seconds of tests, by their own duration, after which a mutant counts as a survivor
+    #[arg(long, value_name = "SECONDS", default_value_t = 120)]
+    budget: u64,
+
+    /// Mutants that are tried at once
+    #[arg(long, value_name = "JOBS", default_value_t = 2)]
+    jobs: usize,
+
+    /// Tell what the mutants are, and try none
+    #[arg(long)]
+    list: bool,
+
+    /// Write what became of each to audit/mutants-rust.csv
+    #[arg(long)]
+    record: bool,
+}
+
+/// A mutant that was drawn.
+#[derive(Debug, Clone)]
+pub(super) struct Drawn {
+    id: u64,
+    mutant: Mutant,
+    source_hash: String,
+}
+
+impl Drawn {
+    fn file(&self) -> &str {
+        &self.mutant.file
+    }
+
+    /// Name in reports and explanations.
+    fn name(&self) -> String {
+        format!("{}: {}", self.mutant.function, self.mutant.change)
+    }
+
+    /// Crate of the file.
+    fn package(&self) -> &str {
+        self.file().split('/').nth(1).unwrap_or_default()
+    }
+
+    /// Key of what became of it, for as long as its file does not change.
+    fn key(&self) -> String {
+        format!("{} {}", self.id, self.source_hash)
+    }
+}
+
+/// Outcome of a mutant.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+enum Outcome {
+    /// This test fails.
+    Caught(String),
+    /// This test does not come to an end.
+    Hangs(String),
+    /// All tests pass that run the changed code.
+    Survived,
+    /// No test runs the changed code.
+    Unreached,
+}
+
+impl Outcome {
+    const fn is_caught(&self) -> bool {
+        matches!(self, Self::Caught(_) | Self::Hangs(_))
+    }
+
+    fn columns(&self) -> (&'static str, &str) {
+        match self {
+            Self::Caught(by) => ("caught", by),
+            Self::Hangs(by) => ("hangs", by),
+            Self::Survived => ("survived", ""),
+            Self::Unreached => ("unreached", ""),
+        }
+    }
+}
+
+/// Tries mutants of the crates; whether enough is caught, and the rest explained.
+pub(crate) fn rust(root: &Path, options: &Options) -> eyre::Result<bool> {
+    let mut drawn = draw(root, options)?;
+    ensure!(!drawn.is_empty(), "no mutated file has such a name");
+    if options.list {
+        drawn.iter().for_each(|one| println!("{}: {}", one.file(), one.name()));
+        println!("{} mutants", drawn.len());
+        return Ok(true);
+    }
+    let folder = root.join("target").join("mutants").join("rust");
+    let workspace = Workspace::new(root, &folder)?;
+    let executables = workspace.compile(&mut drawn)?;
+    let mut tests = Vec::new();
+    for executable in &executables {
+        println!("{}: looking where its tests go", executable.name());
+        tests.extend(tests_of::reached(executable, &folder, options.jobs)?);
+    }
+    tests.sort_by_key(|test| test.duration);
+    let outcomes = try_all(&folder, &drawn, &tests, options)?;
+    let explained = Explained::read(root)?;
+    let rows: Vec<_> = drawn.iter().zip(outcomes).collect();
+    if options.record {
+        record(&root.join("audit").join("mutants-rust.csv"), &rows)?;
+    }
+    Ok(report(&rows, &explained))
+}
+
+/// Draws mutants of all files.
+fn draw(root: &Path, options: &Options) -> eyre::Result<Vec<Drawn>> {
+    let mut files = sources(root)?;
+    files.retain(|file| {
+        options.file.is_empty() || options.file.iter().any(|part| file.contains(part))
+    });
+    let mut mutants: BTreeMap<String, Vec<Mutant>> = BTreeMap::new();
+    for mutant in places(root, &files)? {
+        mutants.entry(mutant.file.clone()).or_default().push(mutant);
+    }
+    let mut drawn = Vec::new();
+    for (file, mut mutants) in mutants {
+        let source_hash = keccak256(fs::read(root.join(&file))?).to_string();
+        mutants.sort_by_cached_key(|mutant| keccak256(format!("{} {}", options.seed, mutant.id())));
+        mutants.truncate(options.count);
+        drawn.extend(mutants.into_iter().map(|mutant| Drawn {
+            id: mutant.id(),
+            mutant,
+            source_hash: source_hash.clone(),
+        }));
+    }
+    Ok(drawn)
+}
+
+/// All mutants of files, which a program finds that is a workspace of its own.
+fn places(root: &Path, files: &BTreeSet<String>) -> eyre::Result<Vec<Mutant>> {
+    let output = toolchain::cargo()
+        .current_dir(root)
+        .args(["run", "--quiet", "--locked", "--manifest-path", PLACES])
+        .args(["--target-dir", PLACES_TARGET, "--"])
+        .args(files)
+        .stderr(Stdio::inherit())
+        .output()
+        .wrap_err("cannot run cargo")?;
+    ensure!(output.status.success(), "tools/mutants: {}", output.status);
+    Ok(serde_json::from_slice(&output.stdout)?)
+}
+
+/// The mutated files, in order.
+fn sources(root: &Path) -> eyre::Result<BTreeSet<String>> {
+    let mut found = BTreeSet::new();
+    for package in MUTATED.iter().filter_map(|path| path.split('/').nth(1)) {
+        for path in copy::files(&root.join("crates").join(package).join("src"))? {
+            let file = path.strip_prefix(root)?.to_string_lossy().into_owned();
+            let is_test = file.ends_with("tests.rs") || file.contains("/tests/");
+            if file.ends_with(".rs")
+                && !is_test
+                && MUTATED.iter().any(|part| file.starts_with(part))
+            {
+                found.insert(file);
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// Tries all mutants, some at once; what became of each, in their order.
+fn try_all(
+    folder: &Path,
+    drawn: &[Drawn],
+    tests: &[Test],
+    options: &Options,
+) -> eyre::Result<Vec<Outcome>> {
+    let path = folder.join("results.jsonl");
+    let known: BTreeMap<String, Outcome> = fs::read_to_string(&path)
+        .unwrap_or_default()
+        .lines()
+        .filter_map(|line| serde_json::from_str(line).ok())
+        .collect();
+    let results = Mutex::new(fs::File::options().create(true).append(true).open(&path)?);
+    let (next, outcomes) = (Mutex::new(drawn.iter().enumerate()), Mutex::new(BTreeMap::new()));
+    let work = || -> eyre::Result<()> {
+        loop {
+            let one = next.lock().ok().and_then(|mut next| next.next());
+            let Some((index, one)) = one else { return Ok(()) };
+            let outcome = match known.get(&one.key()) {
+                Some(outcome) => outcome.clone(),
+                None => outcome(one, tests, Duration::from_secs(options.budget))?,
+            };
+            let (word, by) = outcome.columns();
+            println!("{word} {}: {} {by}", one.file(), one.name());
+            // A test that is written later may catch a survivor.
+            if outcome.is_caught() && !known.contains_key(&one.key()) {
+                let line = serde_json::to_string(&(one.key(), &outcome))?;
+                if let Ok(mut results) = results.lock() {
+                    writeln!(results, "{line}")?;
+                }
+            }
+            if let Ok(mut outcomes) = outcomes.lock() {
+                outcomes.insert(index, outcome);
+            }
+        }
+    };
+    std::thread::scope(|scope| {
+        let workers: Vec<_> = (0..options.jobs.max(1)).map(|_| scope.spawn(work)).collect();
+        workers
+            .into_iter()
+            .try_for_each(|worker| worker.join().map_err(|_| eyre::eyre!("a worker panicked"))?)
+    })?;
+    let outcomes = outcomes.into_inner().unwrap_or_default();
+    ensure!(outcomes.len() == drawn.len(), "not all mutants were tried");
+    Ok(outcomes.into_values().collect())
+}
+
+/// Runs the tests that reach a mutant on it, until one fails.
+fn outcome(one: &Drawn, tests: &[Test], budget: Duration) -> eyre::Result<Outcome> {
+    let reaching = || tests.iter().filter(|test| test.reached.contains(&one.id));
+    let own = reaching().filter(|test| test.package == one.package());
+    let others = reaching().filter(|test| test.package != one.package());
+    let (mut spent, mut reached) = (Duration::ZERO, false);
+    for test in own.chain(others) {
+        reached = true;
+        if spent > budget {
+            continue;
+        }
+        spent += test.duration;
+        match test.run(one.id)? {
+            Ran::Passed => {}
+            Ran::Failed => return Ok(Outcome::Caught(test.name())),
+            Ran::TimedOut => return Ok(Outcome::Hangs(test.name())),
+        }
+    }
+    Ok(if reached { Outcome::Survived } else { Outcome::Unreached })
+}
+
+/// Prints the scores; whether they are enough.
+fn report(rows: &[(&Drawn, Outcome)], explained: &Explained) -> bool {
+    let mut files: BTreeMap<&str, (usize, usize)> = BTreeMap::new();
+    let mut complaints = Vec::new();
+    for (one, outcome) in rows {
+        let (made, caught) = files.entry(one.file()).or_default();
+        *made += 1;
+        *caught += usize::from(outcome.is_caught());
+        if !outcome.is_caught() && !explained.covers(one.file(), &one.name()) {
+            complaints.push(format!("{}: {}", one.file(), one.name()));
+        }
+    }
+    for (file, (made, caught)) in &files {
+        println!("{file}: {caught} of {made} caught");
+    }
+    let made = rows.len();
+    let caught = rows.iter().filter(|(_, outcome)| outcome.is_caught()).count();
+    println!("\n{caught} of {made} mutants are caught; {} survive unexplained:", complaints.len());
+    complaints.iter().for_each(|complaint| println!("  {complaint}"));
+    caught * 100 >= made * LEAST && complaints.is_empty()
+}
+
+const HEAD: &str = "file,function,change,outcome,test";
+
+/// Writes down what became of each mutant, beside those of other files.
+fn record(path: &Path, rows: &[(&Drawn, Outcome)]) -> eyre::Result<()> {
+    let old = fs::read_to_string(path).unwrap_or_default();
+    let tried: BTreeSet<_> = rows.iter().map(|(one, _)| one.file()).collect();
+    let mut lines: Vec<String> = old
+        .lines()
+        .skip(1)
+        .filter(|line| !line.split(',').next().is_some_and(|file| tried.contains(file)))
+        .map(ToOwned::to_owned)
+        .collect();
+    for (one, outcome) in rows {
+        let (word, by) = outcome.columns();
+        let fields = [one.file(), &one.mutant.function, &one.mutant.change, word, by];
+        lines.push(fields.map(quoted).join(","));
+    }
+    lines.sort();
+    lines.insert(0, HEAD.to_owned());
+    fs::write(path, lines.join("\n") + "\n").wrap_err_with(|| path.display().to_string())
+}
+
+/// A field of a table.
+fn quoted(field: &str) -> String {
+    if field.contains([',', '"']) {
+        format!("\"{}\"", field.replace('"', "\"\""))
+    } else {
+        field.to_owned()
+    }
+}
+
+/// Ends a process that takes too long; `None` if it did.
+fn wait(child: &mut Child, limit: Duration) -> eyre::Result<Option<ExitStatus>> {
+    let start = Instant::now();
+    loop {
+        if let Some(status) = child.try_wait()? {
+            return Ok(Some(status));
+        }
+        if start.elapsed() > limit {
+            child.kill()?;
+            child.wait()?;
+            return Ok(None);
+        }
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
+
+/// A program with tests.
+#[derive(Debug, Clone)]
+pub(super) struct Executable {
+    /// Folder name of its crate.
+    package: String,
+    /// Name of the target: the crate's library or a test.
+    target: String,
+    path: PathBuf,
+    /// Folder in which its tests run.
+    folder: PathBuf,
+    checkout: PathBuf,
+}
+
+impl Executable {
+    fn name(&self) -> String {
+        format!("{} {}", self.package, self.target)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn drawn(file: &str, change: &str) -> Drawn {
+        let mutant = switches::tests::mutant(file, "f", change, 0..1, None);
+        Drawn { id: mutant.id(), mutant, source_hash: String::new() }
+    }
+
+    #[test]
+    fn rows_of_files_that_were_not_run_stay() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("mutants.csv");
+        let (a, b) =
+            (drawn("a.rs", "a < b | `<` -> `<=`"), drawn("b.rs", "g(1, \"\") | `1` -> `1 + 1`"));
+        record(&path, &[(&b, Outcome::Unreached)]).unwrap();
+        record(&path, &[(&a, Outcome::Survived)]).unwrap();
+        record(&path, &[(&a, Outcome::Caught("x lib y".to_owned()))]).unwrap();
+        let text = fs::read_to_string(&path).unwrap();
+        let row_a = "a.rs,f,a < b | `<` -> `<=`,caught,x lib y";
+        let row_b = "b.rs,f,\"g(1, \"\"\"\") | `1` -> `1 + 1`\",unreached,";
+        assert_eq!(text, format!("{HEAD}\n{row_a}\n{row_b}\n"));
+    }
+
+    #[test]
+    fn a_mutant_that_no_test_reaches_is_not_caught() {
+        let one = drawn("crates/wire/src/a.rs", "a < b | `<` -> `<=`");
+        let outcome = outcome(&one, &[], Duration::ZERO).unwrap();
+        assert_eq!(outcome, Outcome::Unreached);
+        assert!(!outcome.is_caught());
+        assert_eq!(one.package(), "wire");
+    }
+}
