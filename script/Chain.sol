@@ -29,7 +29,7 @@ abstract contract Chain is Script {
     /// which scripts run, never has it. EXECUTE fails on an empty input, and an account without code accepts
     /// it. The node runs code that distinguishes the two, because a node that cannot answer, or refuses to,
     /// fails too: its errors go to the caller.
-    function hasExecute() internal returns (bool) {
+    function hasExecute() internal virtual returns (bool) {
         string memory call = string.concat('[{"data":"', vm.toString(PROBE), '"},"latest"]');
         return _isExecute(vm.rpc("eth_call", call));
     }

@@ -136,6 +136,12 @@ contract PermissionedSequencingTest is Test {
         policy.take();
     }
 
+    function test_the_first_sequencer_is_announced() public {
+        vm.expectEmit();
+        emit PermissionedSequencing.SequencerChanged(address(0), operator);
+        new PermissionedSequencing(operator, treasury, TIMEOUT);
+    }
+
     function test_a_policy_has_a_sequencer_and_a_timeout() public {
         vm.expectRevert(PermissionedSequencing.SequencerZero.selector);
         new PermissionedSequencing(address(0), treasury, TIMEOUT);
