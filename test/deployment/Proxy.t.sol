@@ -92,7 +92,7 @@ contract ProxyTest is Test {
         assertEq(script.create(initCode), place);
     }
 
-    /// @dev What the script does by itself is not sent to the chain.
+    /// @dev A call that the script does not broadcast never reaches the chain.
     function test_the_operator_sends_what_deploys_a_contract() public {
         vm.etch(script.proxy(), type(CallersProxy).runtimeCode);
         script.create(hex"60015ff3");
