@@ -2,6 +2,7 @@
 pragma solidity ^0.8.24;
 
 import {IForcedInbox} from "../interfaces/IForcedInbox.sol";
+import {IL2Accounts} from "../interfaces/IL2Accounts.sol";
 import {INativeRollup} from "../interfaces/INativeRollup.sol";
 import {IL2Messenger} from "../interfaces/IL2Messenger.sol";
 import {Capacity} from "../libraries/Capacity.sol";
@@ -19,14 +20,18 @@ import {ForcedQueue} from "./ForcedQueue.sol";
 ///   - L1 can carry a block with it, for any behaviour. Gas does not bound what a transaction reads (see
 ///     `Capacity`), so it must be one of these: a transfer, with or without data, which can be demanded
 ///     as long as its target has no code; a call of `L2Messenger` that sends to L1; a call of one more
-///     contract that the deployer vouches for (a token bridge, say). A precompile has no code either, but
-///     the gas of some buys several times as much work as other gas, for which EXECUTE asks its caller
-///     for more than the L2 has charged; so none can be the target.
+///     contract that the deployer vouches for (a token bridge, say); a call of `L2Accounts` that delivers
+///     a kept message of an L1 contract, if the message calls either of these two. A precompile has no code
+///     either, but the gas of some buys several times as much work as other gas, for which EXECUTE asks its
+///     caller for more than the L2 has charged; so none can be the target.
+///
+/// A contract on L1 signs no transaction. It sends a message to its alias account (`L2Accounts`), and any
+/// account with a key forces the delivery if a builder has parked the message.
 ///
 /// Not protected are therefore: users who need a transaction that calls other contracts, creates one, has
-/// an access list or authorizes (type 4); and contract wallets, which sign no transactions at all. They
-/// leave by moving what they have to an account with a key while the operator lets them, and depend on
-/// it, or on silence that opens the rollup to others, for that.
+/// an access list or authorizes (type 4); and contract wallets that were created on the L2. Those leave by
+/// moving what they have to another account while the operator lets them, and depend on it, or on silence
+/// that opens the rollup to others, for that.
 ///
 /// Neither sender nor nonce is looked up: whether there is an account behind the signature, the L2
 /// knows. The fee pays for what a transaction can make others carry, so it is dear to submit what will be
@@ -147,6 +152,12 @@ contract ForcedInbox is ForcedQueue {
             bounded = t.selector == IL2Messenger.send.selector
                 || t.selector == IL2Messenger.refundToL1.selector;
             footprint = Capacity.ofSend(raw.length);
+        } else if (t.to == Predeploys.L2_ACCOUNTS) {
+            bool toMessenger = t.argument == _word(Predeploys.L2_MESSENGER);
+            bool toTarget = t.argument == _word(BOUNDED_TARGET) && BOUNDED_TARGET != address(0);
+            bounded = t.selector == IL2Accounts.force.selector && (toMessenger || toTarget);
+            footprint =
+                toMessenger ? Capacity.ofAliasSend(raw.length) : Capacity.ofAliasCall(raw.length);
         } else {
             bounded = t.to == BOUNDED_TARGET && t.to != address(0);
             footprint = Capacity.ofBounded(raw.length);
@@ -170,6 +181,10 @@ contract ForcedInbox is ForcedQueue {
     function _giveBack(uint256 amount) private {
         (bool ok,) = msg.sender.call{value: amount}("");
         if (!ok) revert ChangeRefused(msg.sender, amount);
+    }
+
+    function _word(address account) private pure returns (bytes32) {
+        return bytes32(uint256(uint160(account)));
     }
 
     function _isPrecompile(address to) private pure returns (bool) {

@@ -542,7 +542,7 @@ abstract contract RollupRules is RollupState {
     /// does not touch that, so only the constructor asks.
     function _requireFootprints(IForcedInbox forced) private view {
         // Of as many bytes, none makes others carry more.
-        uint256 most = Capacity.ofBounded(forced.MAX_SIZE());
+        uint256 most = Capacity.ofAliasCall(forced.MAX_SIZE());
         if (most > Capacity.DUTY_BYTES) revert FootprintTooLarge(most, Capacity.DUTY_BYTES);
     }
 }

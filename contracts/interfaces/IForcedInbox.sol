@@ -74,8 +74,8 @@ interface IForcedInbox {
     /// @dev Signing it and submitting it are two things: anyone may submit. The fee is burned: it stays here
     /// for good. ETH beyond `minimumFee` goes back to the caller.
     /// @param raw The transaction as it stands in a block. At most `MAX_SIZE` bytes, and `MAX_GAS` gas;
-    /// or `MAX_BOUNDED_GAS`, if it calls `send` or `refundToL1` of the messenger, or anything of
-    /// `BOUNDED_TARGET`.
+    /// or `MAX_BOUNDED_GAS`, if it calls `send` or `refundToL1` of the messenger, anything of
+    /// `BOUNDED_TARGET`, or `force` of `L2Accounts` for either of these two.
     /// @return index Number of the transaction, counted from zero.
     function submit(bytes calldata raw) external payable returns (uint64 index);
 
@@ -132,6 +132,8 @@ interface IForcedInbox {
     function FEE_CAP_FLOOR() external view returns (uint256);
 
     /// @notice A contract on the L2 that reads a bounded amount of state, and leaves it to others to call
-    /// precompiles, for any calldata; zero for none.
+    /// precompiles, for any calldata; zero for none. Called by an account, it reads at most nine paths with
+    /// that account's own and their codes, see `Capacity.BOUNDED_BYTES`; called within a delivery of the messenger,
+    /// at most six paths besides the caller's, and 11,600 bytes of code.
     function BOUNDED_TARGET() external view returns (address);
 }

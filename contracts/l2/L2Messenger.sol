@@ -150,8 +150,9 @@ contract L2Messenger is IL2Messenger {
     }
 
     /// @inheritdoc IL2Messenger
+    /// @dev Not locked: it calls nothing, and a message that is being delivered is not kept. An alias account,
+    /// which acts within deliveries only, could otherwise take nothing back.
     function refundToL1(Header calldata header, address recipient) external returns (uint64 index) {
-        if (_busy) revert Reentrancy();
         if (msg.sender != header.refundTo) revert NotRefundable(msg.sender, header.refundTo);
         uint256 fee = _take(
             Messages.Header({

@@ -65,6 +65,18 @@ library Capacity {
     /// @notice Bytes that a call of the bounded target reads, see `IForcedInbox`: nine paths, and code.
     uint256 internal constant BOUNDED_BYTES = 40_000;
 
+    /// @notice Bytes that the delivery of a kept message to an alias account reads, if the account calls the
+    /// messenger: paths of signer, `L2Accounts` and alias account, of the slot of the message, and of two more
+    /// slots of the messenger; and the code of `L2Accounts`.
+    uint256 internal constant ALIAS_SEND_BYTES = 6 * PATH_BYTES + ALIAS_CODE_BYTES;
+
+    /// @notice The same if the account calls the bounded target: the first four of these paths, and of the target
+    /// six paths and 11,600 bytes of code.
+    uint256 internal constant ALIAS_CALL_BYTES = 10 * PATH_BYTES + ALIAS_CODE_BYTES + 11_600;
+
+    /// @notice Bytes of the codes of `L2Accounts` and an alias account at most.
+    uint256 internal constant ALIAS_CODE_BYTES = 3400;
+
     /// @notice Number of messages can be demanded of a block.
     uint256 internal constant RELAYS = 4;
 
@@ -99,6 +111,16 @@ library Capacity {
     /// @notice Bytes that a forced call of the bounded target adds.
     function ofBounded(uint256 size) internal pure returns (uint256) {
         return size + BOUNDED_BYTES + ENTRY_BYTES;
+    }
+
+    /// @notice Bytes that a forced delivery to an alias account adds, if the account calls the messenger.
+    function ofAliasSend(uint256 size) internal pure returns (uint256) {
+        return size + ALIAS_SEND_BYTES + ENTRY_BYTES;
+    }
+
+    /// @notice Bytes that a forced delivery to an alias account adds, if the account calls the bounded target.
+    function ofAliasCall(uint256 size) internal pure returns (uint256) {
+        return size + ALIAS_CALL_BYTES + ENTRY_BYTES;
     }
 
     /// @notice Bytes of all the relays that can be demanded of a block: messages, the hashes that lead to

@@ -50,6 +50,15 @@ library Delivery {
         }
     }
 
+    /// @notice Reverts with all that the last call returned.
+    function fail() internal pure {
+        assembly ("memory-safe") {
+            let start := mload(0x40)
+            returndatacopy(start, 0, returndatasize())
+            revert(start, returndatasize())
+        }
+    }
+
     /// @notice Gas that has to be left so that a call can pass on `gasLimit`: a call keeps back 1/64.
     function required(uint256 gasLimit) internal pure returns (uint256) {
         return gasLimit + gasLimit / 63 + 1 + OVERHEAD;

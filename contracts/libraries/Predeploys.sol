@@ -9,6 +9,9 @@ library Predeploys {
     /// @notice `L2Messenger`: delivery of L1 messages; holds the ETH of the L2 until then.
     address internal constant L2_MESSENGER = 0x8079000000000000000000000000000000000002;
 
+    /// @notice `L2Accounts`: accounts that only L1 senders move.
+    address internal constant L2_ACCOUNTS = 0x8079000000000000000000000000000000000003;
+
     /// @notice Returns `true` if an account must never be the target of a message.
     /// @dev A message to the messenger would speak with its voice: to contracts that trust the messenger's
     /// own calls it could name any L1 sender. Checked on both sides, so that neither depends on the

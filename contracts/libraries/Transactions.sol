@@ -30,6 +30,8 @@ library Transactions {
         uint128 value;
         /// First four bytes of its data, zero where there are fewer.
         bytes4 selector;
+        /// The word after the selector, zero if its data end before that.
+        bytes32 argument;
         uint256 dataLength;
         /// Addresses in its access list.
         uint256 addresses;
@@ -166,6 +168,7 @@ library Transactions {
         uint256 length = stop - start;
         t.dataLength = length;
         if (length >= 4) t.selector = bytes4(_word(start));
+        if (length >= 36) t.argument = _word(start + 4);
         return stop;
     }
 

@@ -5,7 +5,9 @@ import {Vm} from "forge-std/Vm.sol";
 import {LibString} from "solady/utils/LibString.sol";
 import {IL1MessageQueue} from "../../contracts/interfaces/IL1MessageQueue.sol";
 import {IL1TokenBridge} from "../../contracts/interfaces/IL1TokenBridge.sol";
+import {IL2Accounts} from "../../contracts/interfaces/IL2Accounts.sol";
 import {IL2Messenger} from "../../contracts/interfaces/IL2Messenger.sol";
+import {AccountCalls} from "../utils/AccountCalls.sol";
 import {Target} from "../utils/Targets.sol";
 import {OnceCallingToken} from "../utils/Tokens.sol";
 import {BridgeFixture} from "../bridge/BridgeFixture.sol";
@@ -21,6 +23,10 @@ contract Intruder is Target {
     function prepare(address target, bytes calldata call_) external {
         _targets.push(target);
         _calls.push(call_);
+    }
+
+    function replace(uint256 index, bytes calldata call_) external {
+        _calls[index] = call_;
     }
 
     function arm() external {
@@ -72,13 +78,14 @@ contract ReentrancyTableTest is BridgeFixture {
         // Lock.
         rows("L1MessageQueue", "claim refund");
         rows("L1TokenBridge", "deposit release refund");
-        rows("L2Messenger", "relay retry refund refundToL1");
+        rows("L2Messenger", "relay retry refund");
         // Tail: the change, paid back.
         rows("ForcedInbox", "submit");
         // Caller: the rollup, the other side of the bridge, the owner, a member.
         rows("L1MessageQueue", "settle settleIfIdle");
         rows("ForcedInbox", "discharge");
         rows("L2TokenBridge", "makeToken mint");
+        rows("L2Accounts", "execute");
         rows("BridgedToken", "initialize mint burn");
         rows(
             "NativeRollup", "announce withdraw make offerOwnership takeOwnership renounceOwnership"
@@ -88,7 +95,9 @@ contract ReentrancyTableTest is BridgeFixture {
         // Inert.
         rows("L1MessageQueue", "send");
         rows("L1TokenBridge", "register");
-        rows("L2Messenger", "send addWaypoint");
+        rows("L2Messenger", "send addWaypoint refundToL1");
+        // What it notes lasts for a call of the messenger that is locked.
+        rows("L2Accounts", "force");
         rows("L1Anchor", "prove");
         rows("L2TokenBridge", "withdraw refund");
         rows("BridgedToken", "approve permit transfer transferFrom");
@@ -265,33 +274,38 @@ contract ReentrancyTableTest is BridgeFixture {
 
     function test_the_messenger_on_the_l2_is_locked_whenever_foreign_code_runs() public {
         intruder = new Intruder();
-        // Two that have failed, for the bridge refuses them: one to try again, one to take back.
-        send(address(l2Bridge), 7, "");
-        send(address(l2Bridge), 7, "");
-        for (uint256 i = 0; i < 2; ++i) {
+        // Some that have failed, for the bridge refuses them: to try again, and to take back.
+        for (uint256 i = 0; i < 4; ++i) {
+            send(address(l2Bridge), 7, "");
             queue[i].refundTo = address(intruder);
         }
         relayAll();
-        assertTrue(isFailed(0) && isFailed(1));
+        for (uint256 i = 0; i < 4; ++i) {
+            assertTrue(isFailed(i));
+        }
         // And one that waits.
         send(alice, address(intruder), 0, 0, 5_000_000, "");
         send(carol, 1, "");
         bytes memory locked = abi.encodeWithSelector(IL2Messenger.Reentrancy.selector);
-        bytes memory relay = abi.encodeCall(messenger.relay, (packed(3, 4), relayer));
+        bytes memory relay = abi.encodeCall(messenger.relay, (packed(5, 6), relayer));
         attempt(address(messenger), relay, locked);
         attempt(address(messenger), abi.encodeCall(messenger.retry, (queue[0])), locked);
         attempt(address(messenger), abi.encodeCall(messenger.refund, (queue[0], carol)), locked);
-        attempt(
-            address(messenger), abi.encodeCall(messenger.refundToL1, (headerOf(0), carol)), locked
-        );
+        IL2Accounts.AccountMessage memory toAccounts = AccountCalls.message(queue[0]);
+        toAccounts.to = address(accounts);
+        attempt(address(accounts), abi.encodeCall(accounts.force, (carol, toAccounts)), locked);
+        // Takes back another in each window.
+        uint256 taken = refusals.length;
+        attempt(address(messenger), abi.encodeCall(messenger.refundToL1, (headerOf(2), carol)), "");
         attempt(address(messenger), abi.encodeCall(messenger.send, (carol, carol, 0, 0, "")), "");
 
         anchorQueue();
-        messenger.addWaypoint(4, rootAt(3), hashes(3, 4));
+        messenger.addWaypoint(6, rootAt(5), hashes(5, 6));
         intruder.arm();
-        messenger.relay(packed(2, 3), relayer);
+        messenger.relay(packed(4, 5), relayer);
         assertAttempts("delivery");
 
+        intruder.replace(taken, abi.encodeCall(messenger.refundToL1, (headerOf(3), carol)));
         intruder.arm();
         vm.prank(address(intruder));
         messenger.refund(queue[1], address(intruder));
@@ -299,7 +313,7 @@ contract ReentrancyTableTest is BridgeFixture {
 
         (bool ok,) = address(messenger).call(relay);
         assertTrue(ok, "outside it is allowed");
-        assertRelayed(4);
+        assertRelayed(6);
     }
 
     function headerOf(uint256 index) private view returns (IL2Messenger.Header memory h) {

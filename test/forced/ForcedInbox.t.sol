@@ -4,8 +4,11 @@ pragma solidity ^0.8.28;
 import {ForcedInbox} from "../../contracts/forced/ForcedInbox.sol";
 import {IForcedInbox} from "../../contracts/interfaces/IForcedInbox.sol";
 import {IForcedSettlement} from "../../contracts/interfaces/IForcedSettlement.sol";
+import {IL2Accounts} from "../../contracts/interfaces/IL2Accounts.sol";
 import {IL2Messenger} from "../../contracts/interfaces/IL2Messenger.sol";
 import {INativeRollup} from "../../contracts/interfaces/INativeRollup.sol";
+import {Capacity} from "../../contracts/libraries/Capacity.sol";
+import {Predeploys} from "../../contracts/libraries/Predeploys.sol";
 import {Transactions} from "../../contracts/libraries/Transactions.sol";
 import {IL2} from "../utils/IL2.sol";
 import {L2} from "../utils/L2.sol";
@@ -172,6 +175,53 @@ contract ForcedInboxTest is RealRollup {
         expectRefused(t, error_);
         t.to = BOUNDED;
         t.data = "anything";
+        assertTrue(submit(l2.sign(t)).bounded);
+    }
+
+    function test_deliveries_to_alias_accounts_are_forced_for_known_targets_only() public {
+        IL2Accounts.AccountMessage memory m;
+        IL2.Transaction memory t = plain();
+        t.gasLimit = 1_000_000;
+        t.to = Predeploys.L2_ACCOUNTS;
+        t.data = abi.encodeCall(IL2Accounts.force, (MESSENGER, m));
+        bytes memory raw = l2.sign(t);
+        INativeRollup.ForcedTransaction memory forced = submit(raw);
+        assertTrue(forced.bounded);
+        assertEq(forced.footprint, Capacity.ofAliasSend(raw.length));
+        t.data = abi.encodeCall(IL2Accounts.force, (BOUNDED, m));
+        raw = l2.sign(t);
+        forced = submit(raw);
+        assertTrue(forced.bounded);
+        assertEq(forced.footprint, Capacity.ofAliasCall(raw.length));
+
+        bytes memory error_ =
+            abi.encodeWithSelector(IForcedInbox.ForcedGasTooHigh.selector, 1_000_000, 23_000);
+        t.data = abi.encodeCall(IL2Accounts.force, (bob, m));
+        expectRefused(t, error_);
+        t.data = abi.encodeCall(IL2Accounts.force, (address(0), m));
+        expectRefused(t, error_);
+        // The L2 reads a whole word for the target.
+        t.data = abi.encodePacked(IL2Accounts.force.selector, hex"01", bytes11(0), MESSENGER);
+        expectRefused(t, error_);
+        t.data = abi.encodePacked(IL2Accounts.force.selector, bytes31(0));
+        expectRefused(t, error_);
+        t.data = abi.encodeCall(IL2Accounts.execute, (new IL2Accounts.Call[](0)));
+        expectRefused(t, error_);
+    }
+
+    function test_without_a_vouched_target_accounts_call_the_messenger_only() public {
+        ForcedInbox.Config memory c = super.forcedConfig(address(rollup));
+        assertEq(c.boundedTarget, address(0));
+        inbox = new ForcedInbox(c);
+        IL2Accounts.AccountMessage memory m;
+        IL2.Transaction memory t = plain();
+        t.gasLimit = 1_000_000;
+        t.to = Predeploys.L2_ACCOUNTS;
+        t.data = abi.encodeCall(IL2Accounts.force, (address(0), m));
+        expectRefused(
+            t, abi.encodeWithSelector(IForcedInbox.ForcedGasTooHigh.selector, 1_000_000, 23_000)
+        );
+        t.data = abi.encodeCall(IL2Accounts.force, (MESSENGER, m));
         assertTrue(submit(l2.sign(t)).bounded);
     }
 

@@ -151,18 +151,32 @@ contract L2MessengerParkingTest is L2Chain {
         assertTrue(isParked(0));
     }
 
-    function test_within_a_delivery_nothing_goes_back_to_l1() public {
+    /// @dev By the account that may, and once; a message that is being delivered is not kept.
+    function test_within_a_delivery_other_messages_go_back_to_l1_once() public {
         Reentrant target = new Reentrant();
-        uint256 first = send(alice, TO, 5, 0, 100_000, "");
+        uint256 first = send(alice, TO, 5, 2, 100_000, "");
         queue[first].refundTo = address(target);
-        send(alice, address(target), 0, 0, 1_000_000, "");
+        for (uint256 i = 0; i < 3; ++i) {
+            queue[send(alice, address(target), 0, 0, 1_000_000, "")].refundTo = address(target);
+        }
         anchorQueue();
         target.prepare(
             address(messenger), abi.encodeCall(messenger.refundToL1, (header(first), TO))
         );
-        messenger.relay(bytes.concat(parked(0), packed(1, 2)), relayer);
-        assertTrue(isFailed(1));
-        assertTrue(isParked(0));
+        messenger.relay(bytes.concat(parked(0), packed(1, 4)), relayer);
+        assertFalse(isParked(0));
+        assertFalse(isFailed(1));
+        assertTrue(isFailed(2) && isFailed(3), "there is nothing more to take back");
+        assertEq(messenger.sentCount(), 1);
+        bytes32 expected = keccak256(abi.encode(address(target), TO, TO, 7, 0, 0, 0, keccak256("")));
+        assertEq(messenger.sent(0), expected, "value and the unearned fee");
+        assertEq(relayer.balance, 0);
+
+        target.prepare(address(messenger), abi.encodeCall(messenger.refundToL1, (header(2), TO)));
+        vm.expectPartialRevert(IL2Messenger.RetryFailed.selector);
+        messenger.retry(queue[2]);
+        messenger.retry(queue[3]);
+        assertFalse(isFailed(2));
     }
 }
 

@@ -16,6 +16,8 @@ contract CapacityTest is Test {
         assertLe(Capacity.ofRelays(), Capacity.DUTY_BYTES);
         assertLe(Capacity.ofBounded(4096), Capacity.DUTY_BYTES);
         assertLe(Capacity.ofSend(4096), Capacity.DUTY_BYTES);
+        assertLe(Capacity.ofAliasSend(4096), Capacity.DUTY_BYTES);
+        assertLe(Capacity.ofAliasCall(4096), Capacity.DUTY_BYTES);
         assertLe(Capacity.ofTransfer(4096), Capacity.DUTY_BYTES);
         assertLe(64 * Capacity.ENTRY_BYTES, Capacity.DUTY_BYTES);
         assertLe(Capacity.RELAY_GAS, Capacity.DUTY_GAS);

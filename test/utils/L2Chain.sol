@@ -5,6 +5,7 @@ import {Test} from "forge-std/Test.sol";
 import {IL1Anchor} from "../../contracts/interfaces/IL1Anchor.sol";
 import {IL2Messenger} from "../../contracts/interfaces/IL2Messenger.sol";
 import {L1Anchor} from "../../contracts/l2/L1Anchor.sol";
+import {L2Accounts} from "../../contracts/l2/L2Accounts.sol";
 import {L2Messenger} from "../../contracts/l2/L2Messenger.sol";
 import {Predeploys} from "../../contracts/libraries/Predeploys.sol";
 import {MessageCodec} from "./MessageCodec.sol";
@@ -17,6 +18,7 @@ abstract contract L2Chain is Test, SystemContracts {
 
     L1Anchor internal anchor = L1Anchor(Predeploys.L1_ANCHOR);
     L2Messenger internal messenger = L2Messenger(Predeploys.L2_MESSENGER);
+    L2Accounts internal accounts = L2Accounts(payable(Predeploys.L2_ACCOUNTS));
 
     address internal alice = makeAddr("alice, who sends on L1");
     address internal relayer = makeAddr("relayer");
@@ -29,6 +31,7 @@ abstract contract L2Chain is Test, SystemContracts {
         installBeaconRoots();
         vm.etch(address(anchor), vm.getDeployedCode("L1Anchor.sol:L1Anchor"));
         vm.etch(address(messenger), vm.getDeployedCode("L2Messenger.sol:L2Messenger"));
+        vm.etch(address(accounts), vm.getDeployedCode("L2Accounts.sol:L2Accounts"));
         vm.deal(address(messenger), PREMINT);
     }
 

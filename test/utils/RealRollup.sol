@@ -51,6 +51,7 @@ abstract contract RealRollup is ExecuteTest, RollupParts {
         L2.fund(g, "bob", 1000 ether);
         L2.fund(g, "operator", 1000 ether);
         L2.add(g, Predeploys.L1_ANCHOR, 0, vm.getDeployedCode("L1Anchor.sol:L1Anchor"));
+        L2.add(g, Predeploys.L2_ACCOUNTS, 0, vm.getDeployedCode("L2Accounts.sol:L2Accounts"));
         L2.add(g, MESSENGER, PREMINT, vm.getDeployedCode("L2Messenger.sol:L2Messenger"));
     }
 

@@ -29,6 +29,10 @@ sol!(
     #[sol(rpc, extra_derives(Debug, PartialEq, Eq))]
     "../../contracts/interfaces/IL2Messenger.sol"
 );
+sol!(
+    #[sol(rpc, extra_derives(Debug, PartialEq, Eq))]
+    "../../contracts/interfaces/IL2Accounts.sol"
+);
 
 impl Default for INativeRollup::Evidence {
     /// Empty evidence for the inputs of `advance`.

@@ -10,6 +10,8 @@ use wire::ProtocolFork;
 pub const L1_ANCHOR: Address = address!("0x8079000000000000000000000000000000000001");
 /// `L2Messenger`: delivers L1 messages, and holds the ETH of the L2 until then.
 pub const L2_MESSENGER: Address = address!("0x8079000000000000000000000000000000000002");
+/// `L2Accounts`: accounts that only messages of an L1 sender move.
+pub const L2_ACCOUNTS: Address = address!("0x8079000000000000000000000000000000000003");
 
 /// ETH in `L2Messenger` at genesis, in wei: more than there will ever be on L1.
 pub const PREMINT: U256 = U256::from_limbs([0, 0, 1, 0]);
@@ -22,6 +24,8 @@ pub struct Predeploys {
     pub l1_anchor: Bytes,
     /// Code of `L2Messenger`.
     pub l2_messenger: Bytes,
+    /// Code of `L2Accounts`.
+    pub l2_accounts: Bytes,
 }
 
 impl Predeploys {
@@ -35,8 +39,18 @@ impl Predeploys {
         Self {
             l1_anchor: code(include_str!("../predeploys/L1Anchor.hex")),
             l2_messenger: code(include_str!("../predeploys/L2Messenger.hex")),
+            l2_accounts: code(include_str!("../predeploys/L2Accounts.hex")),
         }
     }
+}
+
+/// Returns the address of the alias account of an L1 sender, which is the same on every L2.
+pub fn alias_account(l1_sender: Address) -> Address {
+    // The minimal proxy that `L2Accounts` creates, with its own address as the implementation.
+    const HEAD: [u8; 18] = hex!("602d5f8160095f39f35f5f365f5f37365f73");
+    const TAIL: [u8; 16] = hex!("5af43d5f5f3e6029573d5ffd5b3d5ff3");
+    let init_code = [HEAD.as_slice(), L2_ACCOUNTS.as_slice(), TAIL.as_slice()].concat();
+    L2_ACCOUNTS.create2_from_code(l1_sender.into_word(), init_code)
 }
 
 /// A genesis with the system contracts of `fork` and the rollup's predeploys.
@@ -54,6 +68,7 @@ pub fn l2_genesis(
     for (address, code, balance) in [
         (L1_ANCHOR, &predeploys.l1_anchor, U256::ZERO),
         (L2_MESSENGER, &predeploys.l2_messenger, PREMINT),
+        (L2_ACCOUNTS, &predeploys.l2_accounts, U256::ZERO),
     ] {
         let account = GenesisAccount {
             nonce: Some(1),

@@ -3,6 +3,7 @@
 mod bridge;
 mod faults;
 mod traffic;
+mod wallet;
 
 use alloy_primitives::{Address, B256, Bytes, U256, utils::format_ether};
 use alloy_sol_types::SolCall;
@@ -100,6 +101,7 @@ pub(crate) fn run(report: &mut Report) -> Result<Nodes> {
 
     report.part("Censorship, crashes and an L1 reorg");
     faults::force(&rollup, l2, &alice, report)?;
+    wallet::tell(&rollup, l2, &alice, &token, report)?;
     let sequencer = faults::kill(&rollup, sequencer, report)?;
     faults::reorganise(&rollup, sequencer.client(), report)?;
     let l2 = sequencer.client();

@@ -99,7 +99,11 @@ impl Artifacts {
                 false => Ok(artifact.runtime_code.clone()),
             }
         };
-        Ok(Predeploys { l1_anchor: code("L1Anchor")?, l2_messenger: code("L2Messenger")? })
+        Ok(Predeploys {
+            l1_anchor: code("L1Anchor")?,
+            l2_messenger: code("L2Messenger")?,
+            l2_accounts: code("L2Accounts")?,
+        })
     }
 
     /// The contract with this name.

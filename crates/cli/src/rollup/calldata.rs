@@ -1,6 +1,6 @@
 //! `enshrine calldata`.
 
-use super::prove;
+use super::{account, prove};
 use crate::{
     execute::{
         Calldata,
@@ -40,6 +40,12 @@ pub(crate) enum Command {
     Force(Force),
     /// Calldata of `L1MessageQueue.claim`, for a message of the L2: the same as `enshrine prove`.
     Claim(prove::Arguments),
+    /// Calldata of `L1MessageQueue.send` for a contract on L1, a multisig for instance: its alias account on the L2
+    /// makes a call.
+    Account(account::Order),
+    /// Calldata of `L2Accounts.force`, which delivers a message to an alias account that the sequencer has parked
+    /// or that has failed. Any key may sign the transaction, and `calldata force` makes it a forced one.
+    Deliver(account::Deliver),
     /// Calldata of `NativeRollup.advance`, for L2 blocks that name no new anchor and owe nothing.
     /// It has the inputs of EXECUTE as they are, and no evidence.
     Advance(Advance),
@@ -126,6 +132,8 @@ pub(crate) fn run(command: &Command) -> Result<ExitCode> {
     match command {
         Command::Force(arguments) => force(arguments),
         Command::Claim(arguments) => prove::run(arguments),
+        Command::Account(arguments) => account::order(arguments),
+        Command::Deliver(arguments) => account::deliver(arguments),
         Command::Advance(arguments) => advance(arguments),
         Command::Keep(arguments) => keep(arguments),
     }

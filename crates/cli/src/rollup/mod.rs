@@ -1,5 +1,6 @@
 //! The commands of a rollup: what makes one, and what its users send to L1.
 
+mod account;
 pub(crate) mod calldata;
 pub(crate) mod genesis;
 pub(crate) mod init;

@@ -2,7 +2,7 @@
 
 use alloy_primitives::{Address, B256, Bytes, U256, address, keccak256};
 use enshrine_contracts::{
-    Anchor, L1_ANCHOR, L2_MESSENGER, Message, capacity, extend, kept,
+    Anchor, L1_ANCHOR, L2_ACCOUNTS, L2_MESSENGER, Message, alias_account, capacity, extend, kept,
     posting::{L1Limits, STATE_ROOTS},
     sent_slot,
 };
@@ -126,6 +126,12 @@ fn addresses_are_those_of_the_genesis_and_of_the_eips() -> Result<()> {
     let predeploys = Constants::read("libraries/Predeploys.sol")?;
     assert_eq!(predeploys.address("L1_ANCHOR")?, L1_ANCHOR);
     assert_eq!(predeploys.address("L2_MESSENGER")?, L2_MESSENGER);
+    assert_eq!(predeploys.address("L2_ACCOUNTS")?, L2_ACCOUNTS);
+    // The one that the tests of the contracts pin.
+    assert_eq!(
+        alias_account(address!("0x0000000000000000000000000000000000001234")),
+        address!("0x7361c278c29310Acb17789dCc14813D3259Ad5D1")
+    );
     let anchor = Constants::read("l2/L1Anchor.sol")?;
     let beacon_roots = address!("0x000F3df6D732807Ef1319fB7B8bB8522d0Beac02");
     assert_eq!(anchor.address("BEACON_ROOTS")?, beacon_roots);

@@ -32,6 +32,11 @@ fn the_built_in_predeploys_are_what_the_contracts_compile_to() -> Result<()> {
         "{}",
         renew("L2Messenger", &compiled.l2_messenger)
     );
+    assert!(
+        built_in.l2_accounts == compiled.l2_accounts,
+        "{}",
+        renew("L2Accounts", &compiled.l2_accounts)
+    );
     assert_ne!(built_in.l1_anchor, built_in.l2_messenger);
     Ok(())
 }
