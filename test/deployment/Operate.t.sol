@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+pragma solidity ^0.8.28;
+
+import {Test} from "forge-std/Test.sol";
+import {IL1MessageQueue} from "../../contracts/interfaces/IL1MessageQueue.sol";
+import {IL1TokenBridge} from "../../contracts/interfaces/IL1TokenBridge.sol";
+import {INativeRollup} from "../../contracts/interfaces/INativeRollup.sol";
+import {Delivery} from "../../contracts/libraries/Delivery.sol";
+import {Operate} from "../../script/Operate.s.sol";
+
+/// @dev The script on a chain whose answer to the probe is fixed.
+contract Operator is Operate {
+    bool private hasExecute_;
+
+    function answer(bool present) external {
+        hasExecute_ = present;
+    }
+
+    function hasExecute() internal view override returns (bool) {
+        return hasExecute_;
+    }
+}
+
+/// @dev A contract that remembers the call it gets, or refuses it.
+contract Recorder {
+    error Refused();
+
+    address public caller;
+    uint256 public value;
+    uint256 public gas;
+    bytes public data;
+    bool private refuses_;
+
+    function refuse() external {
+        refuses_ = true;
+    }
+
+    receive() external payable {}
+
+    fallback() external payable {
+        if (refuses_) revert Refused();
+        (caller, value, gas, data) = (msg.sender, msg.value, gasleft(), msg.data);
+        assembly ("memory-safe") {
+            mstore(0, 7)
+            return(0, 32)
+        }
+    }
+}
+
+/// @dev Calls that the script sends to the contracts of a deployment file.
+contract OperateTest is Test {
+    /// @dev The deployment file and that of calldata, which each test has for itself: tests run side by side.
+    string private file;
+    string private calldataFile;
+
+    Operator private script = new Operator();
+    Recorder private queue = new Recorder();
+    Recorder private bridge = new Recorder();
+    Recorder private rollup = new Recorder();
+    address private token = makeAddr("token");
+    address private to = makeAddr("to");
+
+    function setUp() public {
+        vm.deal(address(this), 1000 ether);
+        INativeRollup.Head memory head;
+        vm.mockCall(address(rollup), abi.encodeCall(INativeRollup.head, ()), abi.encode(head));
+        vm.mockCall(
+            address(rollup), abi.encodeCall(INativeRollup.UPGRADE_DELAY, ()), abi.encode(1 days)
+        );
+        vm.mockCall(
+            address(rollup), abi.encodeWithSelector(INativeRollup.readyAt.selector), abi.encode(1)
+        );
+    }
+
+    /// @dev Writes the deployment file of a test.
+    function deployed(string memory test) private {
+        string memory folder = string.concat("cache/operate-", test);
+        vm.createDir(folder, true);
+        file = string.concat(folder, "/deployment.json");
+        calldataFile = string.concat(folder, "/calldata.txt");
+        vm.serializeAddress(test, "messageQueue", address(queue));
+        vm.serializeAddress(test, "l1Bridge", address(bridge));
+        vm.writeJson(vm.serializeAddress(test, "rollup", address(rollup)), file);
+    }
+
+    /// @dev The fees of the queue for a message of so much gas, and none for one of other gas.
+    function feeFor(uint64 gas, uint256 fee) private {
+        bytes4 selector = IL1MessageQueue.minimumFee.selector;
+        vm.mockCall(address(queue), abi.encodeWithSelector(selector), abi.encode(1));
+        vm.mockCall(address(queue), abi.encodeWithSelector(selector, gas), abi.encode(fee));
+    }
+
+    function called(Recorder target, uint256 value, bytes memory data) private view {
+        assertEq(target.caller(), address(this), "sent by the account that runs the script");
+        assertEq(target.value(), value);
+        assertEq(target.data(), data);
+    }
+
+    function test_a_deposit_pays_a_quarter_more_than_the_fee_of_now() public {
+        deployed("deposit");
+        feeFor(0, 1000);
+        script.deposit(file, to, 3 ether);
+        called(
+            queue,
+            3 ether + 1250,
+            abi.encodeCall(IL1MessageQueue.send, (to, to, 0, uint128(1250), ""))
+        );
+    }
+
+    function test_tokens_are_registered_and_deposited_with_the_gas_that_the_bridge_names() public {
+        deployed("tokens");
+        feeFor(500_000, 2000);
+        vm.mockCall(
+            address(bridge),
+            abi.encodeCall(IL1TokenBridge.MESSAGE_QUEUE, ()),
+            abi.encode(address(queue))
+        );
+        vm.mockCall(
+            address(bridge), abi.encodeCall(IL1TokenBridge.REGISTER_GAS, ()), abi.encode(500_000)
+        );
+        vm.mockCall(
+            address(bridge), abi.encodeCall(IL1TokenBridge.l2TokenOf, (token)), abi.encode(to)
+        );
+        script.register(file, token);
+        called(bridge, 2500, abi.encodeCall(IL1TokenBridge.register, (token, 500_000)));
+        assertApproxEqAbs(bridge.gas(), 700_000, 100_000);
+
+        feeFor(400_000, 4000);
+        vm.mockCall(
+            address(bridge), abi.encodeCall(IL1TokenBridge.DEPOSIT_GAS, ()), abi.encode(400_000)
+        );
+        script.depositToken(file, token, to, 9);
+        called(bridge, 5000, abi.encodeCall(IL1TokenBridge.deposit, (token, to, to, 9, 400_000)));
+    }
+
+    function test_upgrades_are_announced_cleared_made_and_withdrawn() public {
+        deployed("upgrades");
+        INativeRollup.Change change = INativeRollup.Change.GasLimit;
+        script.announce(file, change, 5);
+        called(rollup, 0, abi.encodeCall(INativeRollup.announce, (change, 5)));
+        script.clear(file, change, 5);
+        called(rollup, 0, abi.encodeCall(INativeRollup.clear, (change, 5)));
+        script.make(file, change, 5);
+        called(rollup, 0, abi.encodeCall(INativeRollup.make, (change, 5)));
+        script.withdraw(file, change, 5);
+        called(rollup, 0, abi.encodeCall(INativeRollup.withdraw, (change, 5)));
+    }
+
+    function test_a_rollup_advances_where_the_chain_has_execute_and_with_no_other_call() public {
+        deployed("advance");
+        bytes memory data = abi.encodePacked(INativeRollup.advance.selector, uint256(1));
+        vm.writeFile(calldataFile, vm.toString(data));
+        vm.expectRevert(Operate.ChainWithoutExecute.selector);
+        script.advance(file, calldataFile);
+        script.answer(true);
+        script.advance(file, calldataFile);
+        called(rollup, 0, data);
+
+        vm.expectRevert(
+            abi.encodeWithSelector(
+                Operate.SelectorMismatch.selector,
+                INativeRollup.advance.selector,
+                INativeRollup.reportFork.selector
+            )
+        );
+        script.reportFork(file, calldataFile);
+        rollup.refuse();
+        vm.expectRevert(Recorder.Refused.selector);
+        script.advance(file, calldataFile);
+    }
+
+    function test_a_fork_is_reported_where_the_chain_has_execute() public {
+        deployed("fork");
+        bytes memory data = abi.encodePacked(INativeRollup.reportFork.selector, uint256(1));
+        vm.writeFile(calldataFile, vm.toString(data));
+        vm.expectRevert(Operate.ChainWithoutExecute.selector);
+        script.reportFork(file, calldataFile);
+        script.answer(true);
+        script.reportFork(file, calldataFile);
+        called(rollup, 0, data);
+        rollup.refuse();
+        vm.expectRevert(Recorder.Refused.selector);
+        script.reportFork(file, calldataFile);
+    }
+
+    function test_a_claim_has_the_gas_that_its_message_was_promised() public {
+        deployed("claim");
+        IL1MessageQueue.Message memory message;
+        message.gasLimit = 1_000_000;
+        IL1MessageQueue.MessageProof memory proof;
+        bytes memory data = abi.encodeCall(IL1MessageQueue.claim, (message, proof, to));
+        vm.writeFile(calldataFile, vm.toString(data));
+        script.claim(file, calldataFile);
+        called(queue, 0, data);
+        uint256 gas = 500_000 + 40 * data.length + Delivery.required(message.gasLimit);
+        assertLe(queue.gas(), gas);
+        assertGe(queue.gas(), gas - 100_000);
+        queue.refuse();
+        vm.expectRevert(Recorder.Refused.selector);
+        script.claim(file, calldataFile);
+    }
+}
