@@ -1,35 +1,38 @@
 //! The rules of a chain.
 
+use crate::dao::move_dao_funds;
 use alloy_consensus::Header;
 use alloy_eips::{eip7702::SignedAuthorization, eip7840::BlobParams};
 use alloy_evm::precompiles::PrecompilesMap;
 use alloy_genesis::ChainConfig as GenesisConfig;
 use alloy_hardforks::{EthereumChainHardforks, EthereumHardfork, ForkCondition};
 use alloy_primitives::Address;
-use execute::{Execute, market};
 use executor::{
     BlockError, BlockTally, ChainSpec, EvmOverrides, HookState, SystemCode, Transaction,
 };
 use revm::context::CfgEnv;
-use std::sync::Arc;
+use std::{any::Any, sync::Arc};
 
 /// Parameters of a chain.
 #[derive(Debug, Clone)]
 pub struct ChainConfig {
     /// Its id and forks.
     pub spec: ChainSpec,
-    /// EXECUTE, if the chain is an L1 (or a lower layer) that has it.
-    pub execute: Option<Arc<Execute>>,
     /// Code that is allowed at the system addresses. A private chain keeps the canonical code; official
     /// fixtures do not always.
     pub system_code: SystemCode,
     /// Limits of its EVM that exceed Ethereum's.
     pub limits: Limits,
-    /// Further changes of the execution of its blocks. Unless they are
-    /// [verifiable](EvmOverrides::is_verifiable), blocks are not [provable](store::Block::provable): only
-    /// this chain can verify them.
-    pub extension: Option<Arc<dyn EvmOverrides>>,
+    /// Extensions of the execution of its blocks, in the order in which they apply. Unless all are
+    /// [verifiable](EvmOverrides::is_verifiable), blocks are not [provable](store::Block::provable): only this
+    /// chain can verify them.
+    pub extensions: Arc<[Arc<dyn Extension>]>,
 }
+
+/// An extension of a chain, which is found by its type.
+pub trait Extension: EvmOverrides + Any {}
+
+impl<T: EvmOverrides + Any> Extension for T {}
 
 /// Limits of the EVM that a chain lifts. By default there are none: those of the fork hold.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -41,22 +44,39 @@ pub struct Limits {
 }
 
 impl ChainConfig {
-    /// A chain by these rules, without EXECUTE.
-    pub const fn new(spec: ChainSpec) -> Self {
+    /// A chain by these rules, without extensions.
+    pub fn new(spec: ChainSpec) -> Self {
         let limits = Limits { code_size: None, no_transaction_gas_cap: false };
-        Self { spec, execute: None, system_code: SystemCode::Canonical, limits, extension: None }
+        Self { spec, system_code: SystemCode::Canonical, limits, extensions: Arc::default() }
     }
 
-    /// Returns the same chain with EXECUTE.
+    /// Returns the same chain with an extension behind the others, or in the place of the one of the same type.
     #[must_use]
-    pub fn with_execute(mut self, execute: Execute) -> Self {
-        self.execute = Some(Arc::new(execute));
+    pub fn with_extension(mut self, extension: Arc<dyn Extension>) -> Self {
+        self.set_extension(extension);
         self
     }
 
-    /// Returns `true` if the chain has EXECUTE and sells its gas on the market.
-    pub fn has_market(&self) -> bool {
-        self.execute.as_ref().is_some_and(|execute| execute.market)
+    /// Sets an extension behind the others, or in the place of the one of the same type.
+    pub fn set_extension(&mut self, extension: Arc<dyn Extension>) {
+        let kind = |it: &dyn Extension| (it as &dyn Any).type_id();
+        let mut all = self.extensions.to_vec();
+        match all.iter_mut().find(|it| kind(&***it) == kind(&*extension)) {
+            Some(present) => *present = extension,
+            None => all.push(extension),
+        }
+        self.extensions = all.into();
+    }
+
+    /// Returns the extension of this type, if the chain has one.
+    pub fn extension<T: Extension>(&self) -> Option<&T> {
+        self.extensions.iter().find_map(|it| (&**it as &dyn Any).downcast_ref())
+    }
+
+    /// Removes the extension of this type.
+    pub fn remove_extension<T: Extension>(&mut self) {
+        let others = self.extensions.iter().filter(|it| !(&***it as &dyn Any).is::<T>());
+        self.extensions = others.cloned().collect();
     }
 }
 
@@ -69,30 +89,24 @@ impl EvmOverrides for ChainConfig {
         if self.limits.no_transaction_gas_cap {
             cfg.tx_gas_limit_cap = Some(u64::MAX);
         }
-        if let Some(extension) = &self.extension {
-            extension.limits(cfg);
-        }
+        self.extensions.iter().for_each(|extension| extension.limits(cfg));
     }
 
     fn precompiles(&self, precompiles: &mut PrecompilesMap, tally: &Arc<BlockTally>) {
-        if let Some(execute) = &self.execute {
-            execute.install_in_block(precompiles, tally);
-        }
-        if let Some(extension) = &self.extension {
-            extension.precompiles(precompiles, tally);
-        }
+        self.extensions.iter().for_each(|extension| extension.precompiles(precompiles, tally));
     }
 
     fn authority(&self, authorization: &SignedAuthorization) -> Option<Address> {
-        self.extension.as_ref().and_then(|extension| extension.authority(authorization))
+        self.extensions.iter().find_map(|extension| extension.authority(authorization))
     }
 
     fn is_verifiable(&self) -> bool {
-        self.extension.as_ref().is_none_or(|extension| extension.is_verifiable())
+        self.extensions.iter().all(|extension| extension.is_verifiable())
     }
 
     fn begin_block(&self, header: &Header, state: &mut dyn HookState) -> Result<(), BlockError> {
-        self.extension.as_ref().map_or(Ok(()), |extension| extension.begin_block(header, state))
+        move_dao_funds(&self.spec, header, state)?;
+        self.extensions.iter().try_for_each(|extension| extension.begin_block(header, state))
     }
 
     fn before_transaction(
@@ -102,7 +116,7 @@ impl EvmOverrides for ChainConfig {
         sender: Address,
         state: &mut dyn HookState,
     ) -> Result<(), BlockError> {
-        self.extension.as_ref().map_or(Ok(()), |extension| {
+        self.extensions.iter().try_for_each(|extension| {
             extension.before_transaction(index, transaction, sender, state)
         })
     }
@@ -113,11 +127,7 @@ impl EvmOverrides for ChainConfig {
         state: &mut dyn HookState,
         tally: &BlockTally,
     ) -> Result<(), BlockError> {
-        if self.has_market() {
-            market::close_block(state, tally)?;
-        }
-        let extension = self.extension.as_ref();
-        extension.map_or(Ok(()), |extension| extension.end_block(header, state, tally))
+        self.extensions.iter().try_for_each(|extension| extension.end_block(header, state, tally))
     }
 }
 

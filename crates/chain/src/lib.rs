@@ -7,8 +7,8 @@
 //!
 //! This crate owns genesis, building, importing and replaying blocks (of all forks since Frontier; seals of
 //! proof of work are not checked), the canonical chain, and proofs of state. It owns neither storage
-//! (`store`; in files, `disk`) nor validity (`stateless`), nor EXECUTE (`execute`, which a chain only
-//! installs), nor transaction pools and clocks (`node`), nor networks.
+//! (`store`; in files, `disk`) nor validity (`stateless`), nor EXECUTE (an [`Extension`] in `variants`), nor
+//! transaction pools and clocks (`node`), nor networks.
 
 #![cfg_attr(not(test), warn(clippy::unwrap_used))]
 
@@ -17,6 +17,8 @@ mod builder;
 mod call;
 mod chain;
 mod config;
+mod dao;
+mod edit;
 mod error;
 mod failure;
 mod footprint;
@@ -33,6 +35,7 @@ mod reader;
 mod record;
 mod replay;
 mod sender;
+mod spec_reads;
 mod state;
 mod witness;
 
@@ -40,7 +43,8 @@ pub use attributes::BlockAttributes;
 pub use builder::{BuiltBlock, RecoveredTransaction};
 pub use call::{Call, CallBlock, CallOutcome};
 pub use chain::Chain;
-pub use config::{ChainConfig, Limits, spec_of};
+pub use config::{ChainConfig, Extension, Limits, spec_of};
+pub use edit::EditState;
 pub use error::ChainError;
 pub use failure::{foundry_revert_reason, halt_reason, revert_reason};
 pub use footprint::{BlockFootprint, JoinedBatch};

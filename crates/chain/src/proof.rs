@@ -4,8 +4,8 @@ use crate::{ChainError, ChainReader, State};
 use alloy_primitives::{Address, B256, Bytes, U256, keccak256};
 use alloy_trie::{EMPTY_ROOT_HASH, TrieAccount};
 use executor::StateError;
-use store::Block;
-use trie::{Trie, TrieError, prove};
+use store::{Block, prove};
+use trie::{Trie, TrieError};
 
 /// An account at a block, with the nodes that prove it (or its absence) against the state root.
 #[derive(Debug, Clone, PartialEq, Eq)]

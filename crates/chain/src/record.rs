@@ -3,17 +3,17 @@
 //! For consecutive blocks it records the reads of items that they have not written: the witness for a
 //! verifier of all of them.
 
-use crate::{ChainError, State, state::ancestor_hash};
+use crate::{ChainError, State, spec_reads, state::ancestor_hash};
 use alloy_primitives::{B256, Bytes, map::B256Set};
 use codec::{OwnedWitness, compact::LengthAlone};
-use executor::{ForkBackend, StateSource};
-use revm::bytecode::Bytecode;
+use executor::{BlockState, ForkBackend, Instructions, StateSource};
+use revm::{bytecode::Bytecode, primitives::hardfork::SpecId};
 use std::{
     cell::{Cell, RefCell},
     collections::BTreeSet,
 };
-use store::{Block, Store, StoreError};
-use trie::{NodePath, Recorder, SourceError};
+use store::{Block, Recorder, Store, StoreError};
+use trie::{NodePath, SourceError};
 
 /// Bytes that an item of an SSZ list takes besides its own.
 pub(crate) const LIST_OFFSET: usize = 4;
@@ -206,8 +206,12 @@ impl<'s> StateSource for WitnessRecorder<'s> {
         self.fork_backend().map_or(Ok(None), |backend| backend.block_hash(number))
     }
 
-    fn is_recorded(&self) -> bool {
-        true
+    /// The EVM makes all reads of the specification, so that a verifier by it finds everything that it needs.
+    fn instrument<'x, 'b>(
+        instructions: &mut Instructions<&'x mut BlockState<'b, Self>>,
+        spec: SpecId,
+    ) {
+        spec_reads::watch(instructions, spec);
     }
 
     fn fork_backend(&self) -> Option<&dyn ForkBackend> {

@@ -12,13 +12,10 @@ use crate::{
 };
 use alloy_primitives::{Address, Bytes};
 use alloy_sol_types::SolCall as _;
-use codec::blob_tail::{cut, to_blobs};
+use codec::blob_tail::{Trailer, blobs_for, cut, to_blobs};
 use core::{iter, ops::Range};
 use std::collections::{BTreeMap, BTreeSet, btree_map::Entry};
-use wire::{
-    ProtocolFork, SchemaId, StatelessBatch,
-    blob_tail::{Trailer, blobs_for},
-};
+use wire::{ProtocolFork, SchemaId, StatelessBatch};
 
 /// Most blobs of a transaction (EIP-7594).
 pub const MAX_BLOBS: usize = 6;

@@ -5,7 +5,7 @@ use alloy_consensus::Header;
 use alloy_eips::eip7702::SignedAuthorization;
 use alloy_evm::precompiles::PrecompilesMap;
 use alloy_primitives::{Address, B256, Bytes, U256, map::AddressSet};
-use chain::{ChainError, State};
+use chain::{ChainError, EditState as _, State};
 use executor::{BlockTally, EvmOverrides, ReadError};
 use node::{Command, HeaderPolicy, NodeState};
 use parking_lot::Mutex;
@@ -190,7 +190,7 @@ impl Command for SetEvmCheats {
     type Output = ();
 
     fn apply(self, node: &mut NodeState) {
-        node.chain.configure(|config| config.extension = Some(Arc::new(self.0)));
+        node.chain.configure(|config| config.set_extension(Arc::new(self.0)));
     }
 }
 
@@ -218,10 +218,7 @@ mod tests {
 
     fn node() -> (Arc<Node>, Arc<ForcedHeader>) {
         let spec = ChainSpec::constant(8_079, ProtocolFork::Osaka);
-        let config = ChainConfig {
-            extension: Some(Arc::new(EvmCheats::default())),
-            ..ChainConfig::new(spec)
-        };
+        let config = ChainConfig::new(spec).with_extension(Arc::new(EvmCheats::default()));
         let chain = Chain::new(&empty_genesis(ProtocolFork::Osaka), config).unwrap();
         let forced = Arc::<ForcedHeader>::default();
         let policy: Arc<dyn HeaderPolicy> = Arc::<ForcedHeader>::clone(&forced);

@@ -12,7 +12,7 @@ use crate::{
 };
 use alloy_consensus::{EthereumReceipt, Transaction as _, TxType, transaction::SignerRecoverable};
 use alloy_primitives::{Address, B256, Log, U256, map::B256Map};
-use chain::{Block, Chain, ChainError, ChainReader, State};
+use chain::{Block, Chain, ChainError, ChainReader, EditState as _, State};
 use executor::{ExecutionOutcome, Transaction};
 use futures_util::future::BoxFuture;
 use node::{Command, NodeState};

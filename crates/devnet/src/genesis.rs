@@ -15,18 +15,20 @@ use alloy_eips::{
 use alloy_genesis::{Genesis, GenesisAccount};
 use alloy_hardforks::EthereumHardfork;
 use alloy_primitives::{Address, B256, Bytes, U256, address, bytes};
-use chain::{Chain, ChainConfig, Limits, empty_genesis, spec_of};
-use chain::{ForkTimes, ForkTimesError};
-use codec::RawBlock;
-use execute::{
-    Execute, ForkRule, Rules,
-    market::{MARKET_ADDRESS, MARKET_CODE, excess_at},
+use chain::{
+    Chain, ChainConfig, EditState as _, Extension, ForkTimes, ForkTimesError, Limits,
+    empty_genesis, spec_of,
 };
+use codec::RawBlock;
+use execute::{Execute, ForkRule, Rules};
 use executor::{ChainSpec, ForkBackend, SYSTEM_CONTRACTS, SystemCode};
 use node::{BlobStore, Clock};
 use rpc::{ExecuteObserver, Telemetry};
 use std::{fs, path::Path, sync::Arc};
-use variants::{BlobSource, BlobTail};
+use variants::{
+    BlobSource, BlobTail, ExecuteExtension,
+    market::{MARKET_ADDRESS, MARKET_CODE, excess_at},
+};
 use wire::ProtocolFork;
 
 /// The deployer that tools expect to make addresses with CREATE2 that do not depend on the sender.
@@ -179,14 +181,13 @@ pub(crate) fn start(
 ) -> Result<(Chain, Clock), DevnetError> {
     check_fork(config)?;
     let rules = |spec: ChainSpec| ChainConfig {
-        execute: config.execute.then(|| execute(config, &spec, telemetry, blobs).into()),
+        extensions: extensions(config, &spec, telemetry, blobs).into(),
         spec,
         system_code: SystemCode::Canonical,
         limits: Limits {
             code_size: config.code_size_limit,
             no_transaction_gas_cap: !config.tx_gas_cap,
         },
-        extension: Some(Arc::new(EvmCheats::default())),
     };
     if let Some(remote) = remote {
         let chain_id = config.chain_id.unwrap_or(remote.chain_id);
@@ -307,6 +308,22 @@ fn forked(
     Ok((chain, clock))
 }
 
+/// EXECUTE, if the flags want it, and cheats.
+fn extensions(
+    config: &Config,
+    spec: &ChainSpec,
+    telemetry: &Arc<Telemetry>,
+    blobs: &Arc<BlobStore>,
+) -> Vec<Arc<dyn Extension>> {
+    let mut extensions: Vec<Arc<dyn Extension>> = Vec::new();
+    if config.execute {
+        let execute = execute(config, spec, telemetry, blobs).into();
+        extensions.push(Arc::new(ExecuteExtension { execute, market: config.execute_market }));
+    }
+    extensions.push(Arc::new(EvmCheats::default()));
+    extensions
+}
+
 /// EXECUTE as the flags want it: by the fork schedule of the chain itself or, if forks are named, for these
 /// and the chain's at any timestamp.
 fn execute(
@@ -323,7 +340,6 @@ fn execute(
     }
     execute = Execute {
         gas: config.execute_gas.into(),
-        market: config.execute_market,
         observer: Arc::new(ExecuteObserver(Arc::clone(telemetry))),
         rules: if config.execute_any_block { Rules::L1 } else { Rules::default() },
         ..execute

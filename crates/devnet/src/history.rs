@@ -6,7 +6,7 @@ use alloy_primitives::{
     map::{AddressMap, HashMap},
 };
 use alloy_trie::EMPTY_ROOT_HASH;
-use chain::{ChainError, State};
+use chain::{ChainError, EditState as _, State};
 use revm::{bytecode::Bytecode, state::AccountInfo};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};

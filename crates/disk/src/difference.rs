@@ -7,7 +7,8 @@ use alloy_primitives::{
 use alloy_rlp::Decodable;
 use alloy_trie::{EMPTY_ROOT_HASH, TrieAccount, nodes::TrieNode};
 use core::cell::RefCell;
-use trie::{Nibbles, NodePath, NodeSource, SourceError, Trie, TrieError, Visitor, walk};
+use store::{Visitor, walk};
+use trie::{Nibbles, NodePath, NodeSource, SourceError, Trie, TrieError};
 
 /// A node's place, and which of the nodes there it is.
 pub(crate) type Place = (Option<B256>, Nibbles, B256);

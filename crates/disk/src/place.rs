@@ -8,8 +8,8 @@ use alloy_primitives::{B256, Bytes, map::B256Map};
 use alloy_rlp::Decodable;
 use alloy_trie::TrieAccount;
 use core::cell::RefCell;
-use store::Changes;
-use trie::{Nibbles, NodePath, NodeSource, SourceError, Trie, TrieError, Visitor, walk};
+use store::{Changes, Visitor, walk};
+use trie::{Nibbles, NodePath, NodeSource, SourceError, Trie, TrieError};
 
 /// A node at its place.
 #[derive(Debug, Clone)]

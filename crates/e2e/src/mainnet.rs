@@ -15,11 +15,12 @@ use localnet::{
     report::{RealBlock, Report},
 };
 use serde_json::{Value, json};
-use std::{path::PathBuf, process::Command, time::Instant};
+use std::{path::PathBuf, process::Command, sync::Arc, time::Instant};
 use testkit::{
     NodeProcess,
     vectors::{self, Block},
 };
+use variants::ExecuteExtension;
 use wire::{ProtocolFork, StatelessInput, StatelessResult};
 
 /// Gas limit of a transaction with a real block; more than any of them uses.
@@ -65,7 +66,8 @@ fn through(devnet: &NodeProcess, name: &str, calldata: &Bytes) -> Result<u64> {
 /// Creates an L1 without gas limits whose EXECUTE accepts any valid block.
 fn unlimited_l1() -> Result<Chain> {
     let fork = ProtocolFork::Osaka;
-    let config = ChainConfig::new(ChainSpec::constant(31_337, fork)).with_execute(Execute::l1());
+    let config = ChainConfig::new(ChainSpec::constant(31_337, fork))
+        .with_extension(Arc::new(ExecuteExtension::new(Execute::l1())));
     let genesis = Genesis { gas_limit: u64::MAX / 2, ..empty_genesis(fork) };
     Ok(Chain::new(&genesis, config)?)
 }

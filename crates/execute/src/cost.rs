@@ -1,6 +1,6 @@
-//! Gas of a call whose blocks are known already, without executing them.
+//! Gas of a call whose blocks have been executed.
 
-use crate::{DeclaredGas, Execute, ExecuteError, Pricing, dialects::CallInput};
+use crate::{DeclaredGas, Pricing};
 
 /// Gas that a call of EXECUTE takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -14,7 +14,7 @@ pub struct CallCost {
 impl CallCost {
     /// The cost of a call that declares this, of which `own_gas` is its own. Its blocks used `used` gas, `own_gas`
     /// included, and underpriced work worth `work`.
-    pub(crate) fn new(
+    pub fn new(
         pricing: &dyn Pricing,
         declared: &DeclaredGas,
         own_gas: u64,
@@ -31,25 +31,5 @@ impl CallCost {
         // A schedule whose prices move meanwhile does not take more than it has reserved.
         let charge = pricing.charge(declared, used).min(bound).saturating_add(owed(used));
         Self { charge: charge.min(reserve), reserve }
-    }
-}
-
-impl Execute {
-    /// The gas of a call with this input, whose blocks used `gas_used` gas together, and underpriced work worth `work`
-    /// ([`Executed::work`](crate::Executed::work)). Nothing is executed.
-    ///
-    /// # Errors
-    ///
-    /// [`ExecuteError`] if the bytes are no input, or a transaction is malformed.
-    pub fn cost_of(
-        &self,
-        calldata: &[u8],
-        gas_used: u64,
-        work: u64,
-    ) -> Result<CallCost, ExecuteError> {
-        let input = CallInput::decode(calldata)?;
-        let declared = input.with_gas_limits(input.declared(calldata.len()))?;
-        let used = input.gas_used(core::iter::once(gas_used));
-        Ok(CallCost::new(&*self.gas, &declared, input.own_gas(), used, work))
     }
 }

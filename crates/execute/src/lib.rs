@@ -7,8 +7,8 @@
 //!
 //! This crate owns the demands of EXECUTE beyond validity: its price ([`Pricing`]) and the order of payment
 //! (gas before work), the contents of L2 blocks ([`Rules`]), its calling convention ([`Dialect`]; the one
-//! above is [`ExecutionSpecs`]), and, for chains that want one, the [`market`] that sells its gas. The
-//! `stateless` crate owns validity, and the `variants` crate has other prices and conventions.
+//! above is [`ExecutionSpecs`]). The `stateless` crate owns validity, and the `variants` crate has other prices
+//! and conventions, and a market that sells its gas.
 //!
 //! ```
 //! use enshrine_execute::Execute;
@@ -24,7 +24,6 @@ mod cost;
 mod deferred_gas;
 mod dialects;
 mod forks;
-pub mod market;
 mod observer;
 mod precompile;
 mod pricing;

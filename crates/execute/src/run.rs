@@ -5,7 +5,6 @@ use crate::{
     RuleViolation, Rules,
     deferred_gas::{DeferredGas, Metered},
     dialects::CallInput,
-    market::Room,
 };
 use alloy_primitives::{Address, B256};
 use core::num::NonZeroUsize;
@@ -19,10 +18,7 @@ use std::{
     sync::Arc,
     thread,
 };
-use wire::{
-    DecodeError, ProtocolFork, SchemaId, StatelessResult,
-    blob_tail::{BlobTailError, Trailer},
-};
+use wire::{DecodeError, ProtocolFork, SchemaId, StatelessResult};
 
 /// EXECUTE with the parameters of an L1.
 #[derive(Debug, Clone)]
@@ -35,8 +31,6 @@ pub struct Execute {
     pub rules: Rules,
     /// Forks whose schema ids are accepted.
     pub forks: ForkRule,
-    /// `true` if its gas is sold on [a market](crate::market), which the chain closes after each block.
-    pub market: bool,
     /// `true` if a call may bring a batch of blocks, under the batch schema ids of these forks.
     pub batches: bool,
     /// Code that is allowed at the system addresses of the pre-state. Any value but the canonical code is for
@@ -73,7 +67,6 @@ impl Execute {
             dialects: vec![Arc::new(ExecutionSpecs)],
             rules: Rules::default(),
             forks: ForkRule::Scheduled(l1.into()),
-            market: false,
             batches: true,
             system_code: SystemCode::Canonical,
             networks: Networks::ById,
@@ -167,16 +160,6 @@ pub enum ExecuteError {
         /// Minimum gas that the call must hold.
         reserve: u64,
     },
-    /// The block's limit of the market is exhausted.
-    #[error(
-        "beyond the block's limit of EXECUTE gas: with this call the block takes {got}, the limit is {limit}"
-    )]
-    BeyondLimit {
-        /// EXECUTE gas of the block, including the request of this call.
-        got: u64,
-        /// Maximum EXECUTE gas of all calls in a block.
-        limit: u64,
-    },
     /// The calldata is not a canonical encoding of its dialect.
     #[error("calldata of {dialect} is not canonical: {what}")]
     Calldata {
@@ -185,16 +168,13 @@ pub enum ExecuteError {
         /// The violation.
         what: &'static str,
     },
-    /// The input cannot be assembled from calldata and blobs.
-    #[error("input that ends in blobs: {0}")]
-    BlobTail(#[from] BlobTailError),
-    /// The call names a blob that the transaction around it does not have.
-    #[error("the input ends in blob {asked} of its transaction, which has {has}")]
-    NoSuchBlob {
-        /// Number of blobs that the call needs.
-        asked: usize,
-        /// Number of blobs that the transaction has.
-        has: usize,
+    /// A dialect, or the terms on which a chain sells calls, refuses the call for a reason of its own.
+    #[error("{reason}")]
+    Variant {
+        /// The reason in one word for programs.
+        kind: &'static str,
+        /// The reason.
+        reason: String,
     },
     /// The input is not a stateless input.
     #[error(transparent)]
@@ -260,14 +240,14 @@ impl ExecuteError {
             Self::Rules(violation) => violation.into(),
             Self::Invalid(invalid) => invalid.kind(),
             Self::InBatch { reason, .. } => reason.kind(),
+            Self::Variant { kind, .. } => kind,
             error => error.into(),
         }
     }
 
-    /// Returns `true` if the call ends in every dialect: it could not pay, the block's limit was exhausted,
-    /// or this node failed.
+    /// Returns `true` if the call ends in every dialect: it could not pay, or this node failed.
     const fn ends_call(&self) -> bool {
-        matches!(self, Self::OutOfGas { .. } | Self::BeyondLimit { .. } | Self::Internal(_))
+        matches!(self, Self::OutOfGas { .. } | Self::Internal(_))
     }
 
     /// Returns `true` if the witness lacks a part that the verdict needs. The block itself may then be valid.
@@ -330,14 +310,8 @@ impl Execute {
         context: TrustedContext<'_>,
         enter: impl FnMut(Stage),
     ) -> Result<Executed, ExecuteError> {
-        self.run_guarded(
-            &ExecutionSpecs,
-            calldata.into(),
-            CallBudget::new(gas, Room::UNLIMITED),
-            context,
-            enter,
-        )
-        .map_err(|refused| refused.reason)
+        self.run_guarded(&ExecutionSpecs, calldata.into(), CallBudget::new(gas), context, enter)
+            .map_err(|refused| refused.reason)
     }
 
     /// Returns the answer and the charge of a call in a dialect.
@@ -347,21 +321,18 @@ impl Execute {
         call: impl Into<Call<'c>>,
         gas: u64,
     ) -> Result<Answer, ExecuteError> {
-        let call = call.into();
-        self.answer_within(dialect, call, gas, Room::UNLIMITED).0
+        self.answer_counted(dialect, call.into(), gas).0
     }
 
-    /// Answers a call within the rest of the block's limit. Also returns the part of the limit that the call
-    /// takes.
-    pub(crate) fn answer_within(
+    /// Returns the answer of a call, and the gas that it takes: its charge, or the gas that it was shown to hold
+    /// before it failed.
+    pub fn answer_counted(
         &self,
         dialect: &dyn Dialect,
         call: Call<'_>,
         gas: u64,
-        room: Room,
     ) -> (Result<Answer, ExecuteError>, u64) {
-        let budget = CallBudget::new(gas, room);
-        let ran = self.run_guarded(dialect, call, budget, TrustedContext::default(), |_| {});
+        let ran = self.run_as(dialect, call, gas, |_| {});
         let held = match &ran {
             Ok(executed) => executed.reserve,
             Err(refused) => refused.held,
@@ -374,12 +345,6 @@ impl Execute {
         (answer, taken)
     }
 
-    /// Returns the extra charge of a call whose input ends in blobs, compared with one that has the whole
-    /// input in its calldata.
-    pub fn trailer_charge(&self) -> u64 {
-        self.gas.bytes(Trailer::LEN as u64).saturating_sub(self.gas.bytes(0))
-    }
-
     /// Runs a call in a dialect with `gas`.
     pub fn run_as<'c>(
         &self,
@@ -388,7 +353,7 @@ impl Execute {
         gas: u64,
         enter: impl FnMut(Stage),
     ) -> Result<Executed, Refused> {
-        let budget = CallBudget::new(gas, Room::UNLIMITED);
+        let budget = CallBudget::new(gas);
         self.run_guarded(dialect, call.into(), budget, TrustedContext::default(), enter)
     }
 
@@ -459,7 +424,7 @@ impl Execute {
         // Gas beyond the reserve pays for underpriced work, as far as the gas of the blocks does not cover
         // it.
         let bound = declared.gas_bound().saturating_sub(input.own_gas());
-        let deferred = Arc::new(DeferredGas::new(&self.gas, bound, budget.most() - reserve));
+        let deferred = Arc::new(DeferredGas::new(&self.gas, bound, budget.gas - reserve));
         budget.deferred = Some(Arc::clone(&deferred));
         let evm = &Metered { chain: evm, deferred: Arc::clone(&deferred) };
         let options =
@@ -528,27 +493,21 @@ impl Execute {
     }
 }
 
-/// Gas of a call, the rest of its block's limit, and the amount that must be covered by both.
+/// Gas of a call, and the amount that it was shown to hold.
 struct CallBudget {
     gas: u64,
-    room: Room,
     held: u64,
     deferred: Option<Arc<DeferredGas>>,
 }
 
 impl CallBudget {
-    const fn new(gas: u64, room: Room) -> Self {
-        Self { gas, room, held: 0, deferred: None }
+    const fn new(gas: u64) -> Self {
+        Self { gas, held: 0, deferred: None }
     }
 
-    /// Returns the maximum that the call may take.
-    fn most(&self) -> u64 {
-        self.gas.min(self.room.left())
-    }
-
-    /// Continues only if the call holds `reserve` in total and the block's limit has room for it.
-    fn hold(&mut self, reserve: u64) -> Result<(), ExecuteError> {
-        if self.most() < reserve {
+    /// Continues only if the call holds `reserve` in total.
+    const fn hold(&mut self, reserve: u64) -> Result<(), ExecuteError> {
+        if self.gas < reserve {
             return Err(self.short_of(reserve));
         }
         // Set only on success: what was held before a failing step has paid for the work so far.
@@ -556,21 +515,14 @@ impl CallBudget {
         Ok(())
     }
 
-    /// Returns the reason for which the call may not take `reserve`: a lack of gas comes before the block's
-    /// limit.
     const fn short_of(&self, reserve: u64) -> ExecuteError {
-        let Room { used, limit } = self.room;
-        if self.gas < reserve {
-            ExecuteError::OutOfGas { got: self.gas, reserve }
-        } else {
-            ExecuteError::BeyondLimit { got: used.saturating_add(reserve), limit }
-        }
+        ExecuteError::OutOfGas { got: self.gas, reserve }
     }
 
     /// Gas that the call was shown to hold, including underpriced work.
     fn held(&self) -> u64 {
         let owed = self.deferred.as_ref().map_or(0, |deferred| deferred.owed());
-        self.held.saturating_add(owed).min(self.most())
+        self.held.saturating_add(owed).min(self.gas)
     }
 }
 
@@ -580,25 +532,13 @@ mod tests {
     use ProtocolFork::{Cancun, Osaka, Paris, Prague};
 
     #[test]
-    fn a_call_budget_holds_what_both_the_call_and_its_block_have_and_names_the_one_that_lacks_it() {
-        let budget = |gas, used| CallBudget::new(gas, Room { used, limit: 100 });
-        let held = |mut budget: CallBudget, reserve| budget.hold(reserve).map(|()| budget.held());
-        assert_eq!(held(budget(5, 95), 5), Ok(5));
-        assert_eq!(held(budget(6, 95), 5), Ok(5));
-        let beyond = ExecuteError::BeyondLimit { got: 101, limit: 100 };
-        assert_eq!(held(budget(5, 96), 5), Err(beyond.clone()));
-        assert_eq!(held(budget(9, 96), 5), Err(beyond));
-        // A lack of gas comes before the block's limit.
-        let short = ExecuteError::OutOfGas { got: 4, reserve: 5 };
-        assert_eq!(held(budget(4, 95), 5), Err(short.clone()));
-        assert_eq!(held(budget(4, 96), 5), Err(short));
-        // Gas that was held before a failing step stays held.
-        let mut both = budget(5, 95);
-        assert_eq!(both.hold(3), Ok(()));
-        assert!(both.hold(6).is_err());
-        assert_eq!(both.held(), 3);
-        // A block beyond its limit has nothing left.
-        assert_eq!(budget(5, 101).most(), 0);
+    fn a_call_budget_holds_no_more_than_the_call_has_and_keeps_what_was_held_before_a_failure() {
+        let mut budget = CallBudget::new(5);
+        assert_eq!(budget.hold(3), Ok(()));
+        assert_eq!(budget.hold(6), Err(ExecuteError::OutOfGas { got: 5, reserve: 6 }));
+        assert_eq!(budget.held(), 3);
+        assert_eq!(budget.hold(5), Ok(()));
+        assert_eq!(budget.held(), 5);
     }
 
     #[test]

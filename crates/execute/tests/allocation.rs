@@ -8,7 +8,7 @@ use alloy_eips::eip2718::Encodable2718;
 use alloy_genesis::GenesisAccount;
 use alloy_primitives::{Address, B256, Bytes, Signature, TxKind, U256};
 use codec::Encode as _;
-use codec::blob_tail::{cut, to_blobs};
+use codec::blob_tail::{Trailer, cut, to_blobs};
 use enshrine_execute::{Call, Dialect, Execute, ExecutionSpecs};
 use revm::bytecode::opcode as op;
 use std::{
@@ -23,7 +23,7 @@ use std::{
 use support::l2::{L2, call, resealed, with_transactions};
 use testkit::{ETHER, Forgery, Key, Transaction, hostile_states, rich_genesis, uniform_storage};
 use variants::{BlobSource, BlobTail};
-use wire::{BatchWitness, ByteLists, ProtocolFork, StatelessInput, blob_tail::Trailer};
+use wire::{BatchWitness, ByteLists, ProtocolFork, StatelessInput};
 
 /// Bytes for each byte of input.
 const PER_BYTE: usize = 16;

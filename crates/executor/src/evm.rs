@@ -1,6 +1,6 @@
 //! The EVM that executes blocks.
 
-use crate::{BlockState, StateSource, UnderpricedWork, crypto, reads, state::ZERO_CODE_HASH};
+use crate::{BlockState, StateSource, UnderpricedWork, crypto, state::ZERO_CODE_HASH};
 use alloy_evm::{
     Database, EvmEnv,
     eth::{EthEvm, EthEvmContext},
@@ -46,7 +46,7 @@ pub fn inspected_evm<DB: Database, I>(
     assemble(db, env, inspector, enabled, instructions)
 }
 
-/// Builds the EVM of a block over its state, which it informs of reads that revm does not make.
+/// Builds the EVM of a block over its state, which it informs of the beneficiaries of SELFDESTRUCT.
 pub(crate) fn evm_over_state<'x, 's, S: StateSource, I>(
     state: &'x mut BlockState<'s, S>,
     env: EvmEnv,
@@ -54,23 +54,24 @@ pub(crate) fn evm_over_state<'x, 's, S: StateSource, I>(
 ) -> BlockEvm<&'x mut BlockState<'s, S>, I> {
     let spec = env.cfg_env.spec;
     let mut instructions = instructions(spec);
-    // The recorder and the meter wrap different instructions, so neither replaces the other's.
-    reads::watch(&mut instructions, spec, state.is_recorded());
+    let mut insert = |opcode: u8, instruction| {
+        let gas = gas_table_spec(spec)[usize::from(opcode)];
+        instructions.insert_instruction(opcode, instruction, gas);
+    };
+    insert(opcode::SELFDESTRUCT, Instruction::new(noted_selfdestruct));
     // Without a meter, revm's instructions stay as they are.
     if state.meter.is_some() {
-        let mut insert = |opcode: u8, metered| {
-            let gas = gas_table_spec(spec)[usize::from(opcode)];
-            instructions.insert_instruction(opcode, metered, gas);
-        };
         insert(opcode::KECCAK256, Instruction::new(metered_keccak256::<S>));
         insert(opcode::CREATE, Instruction::new(metered_create::<false, S>));
         insert(opcode::CREATE2, Instruction::new(metered_create::<true, S>));
     }
+    // A source wraps other instructions than the meter does, so neither replaces the other's.
+    S::instrument(&mut instructions, spec);
     assemble(state, env, inspector, false, instructions)
 }
 
 /// revm's instructions for one fork.
-type Instructions<DB> = EthInstructions<EthInterpreter, EthEvmContext<DB>>;
+pub type Instructions<DB> = EthInstructions<EthInterpreter, EthEvmContext<DB>>;
 
 fn instructions<DB: Database>(spec: SpecId) -> Instructions<DB> {
     let mut instructions = EthInstructions::new_mainnet_with_spec(spec);
@@ -97,6 +98,16 @@ fn assemble<DB: Database, I>(
         frame_stack: FrameStack::new_prealloc(1),
     };
     EthEvm::new(evm, enabled)
+}
+
+/// Notes the beneficiary of SELFDESTRUCT in the state, and runs the instruction.
+pub fn noted_selfdestruct<'x, 's, S: StateSource>(
+    context: InstructionContext<'_, EthEvmContext<&'x mut BlockState<'s, S>>, EthInterpreter>,
+) -> Result<(), InstructionResult> {
+    if let Ok(beneficiary) = context.interpreter.stack.peek(0) {
+        context.host.journaled_state.database.note_beneficiary(beneficiary.into_address());
+    }
+    host::selfdestruct(context)
 }
 
 /// Runs KECCAK256 and reports it to the state's meter. A block that the meter has stopped hashes no more.

@@ -3,7 +3,6 @@
 use crate::{
     BlockError, BlockState, BlockTally, ChainSpec, EvmOverrides, ExecutionOutcome, InternalError,
     Invalid, ReadError, Receipt, StateSource, SystemCode, Transaction,
-    dao::move_dao_funds,
     deposits::is_malformed_deposit,
     evm::{BlockEvm, evm_over_state},
     overrides::take_authorities,
@@ -149,12 +148,6 @@ where
         // Limits first: the EVM is built from this environment and does not look at it again.
         let mut env = EvmEnv::for_eth_block(header, spec, spec.chain_id(), blob_params);
         overrides.limits(&mut env.cfg_env);
-        // The funds move before the first system call, so that the whole block sees the state of the DAO
-        // fork.
-        if spec.ethereum_fork_activation(EthereumHardfork::Dao).transitions_at_block(header.number)
-        {
-            move_dao_funds(state)?;
-        }
         // From the merge on, only fee recipients and beneficiaries of SELFDESTRUCT are removed if empty.
         if fork >= EthereumHardfork::Paris {
             state.keep_empty_accounts_but(header.beneficiary);

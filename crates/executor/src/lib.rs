@@ -16,14 +16,12 @@
 #![cfg_attr(not(test), warn(clippy::unwrap_used))]
 
 mod crypto;
-mod dao;
 mod deposits;
 mod error;
 mod evm;
 mod execution;
 mod meter;
 mod overrides;
-mod reads;
 mod receipts;
 mod spec;
 mod state;
@@ -32,7 +30,7 @@ mod tally;
 mod transactions;
 
 pub use error::{BlockError, InternalError, Invalid, ReadError, StateError};
-pub use evm::{BlockEvm, block_evm, inspected_evm};
+pub use evm::{BlockEvm, Instructions, block_evm, inspected_evm, noted_selfdestruct};
 pub use execution::{BlockExecution, Environment, execute_block};
 pub use meter::{InsufficientGas, UnderpricedWork, WorkMeter};
 pub use overrides::{EvmOverrides, HookState, take_authorities};

@@ -4,7 +4,7 @@ use alloy_consensus::{TxEip1559, TxEip2930, TxEip7702, TxLegacy};
 use alloy_eips::{eip2718::Encodable2718, eip7702::Authorization};
 use alloy_genesis::GenesisAccount;
 use alloy_primitives::{Address, B256, Bytes, TxKind, U256, hex};
-use chain::{Chain, ChainConfig, ChainError, RecoveredTransaction, empty_genesis};
+use chain::{Chain, ChainConfig, ChainError, EditState as _, RecoveredTransaction, empty_genesis};
 use enshrine_node::{
     Clock, Command, Event, MineRequest, Mining, Node, NodeError, NodeState, Order, PoolTransaction,
     Rejected, Restore, SetClock, SetMining, Settings, Unverified,

@@ -3,7 +3,7 @@
 use alloy_consensus::{Header, TxEip1559};
 use alloy_eips::eip2718::Encodable2718 as _;
 use alloy_primitives::{Address, TxKind, U256};
-use chain::{Chain, ChainConfig, ChainError, RecoveredTransaction};
+use chain::{Chain, ChainConfig, ChainError, EditState as _, RecoveredTransaction};
 use enshrine_node::{
     Clock, Command, HeaderPolicy, MineRequest, Mining, Node, NodeState, PoolTransaction, Rejected,
     Settings,

@@ -49,7 +49,7 @@ impl L1Profile {
         let input = first_block(deployment)?;
         let reserve_by = |schedule| {
             let execute = Self { schedule }.execute(&spec);
-            execute.cost_of(&input, 0, 0).map(|cost| cost.reserve)
+            variants::cost_of(&*execute.gas, &input, 0, 0).map(|cost| cost.reserve)
         };
         let refused = |reason| RollupError::Refused { hash: deployment.genesis_hash, reason };
         let reserve = reserve_by(self.schedule).map_err(refused)?;

@@ -187,7 +187,7 @@ impl Prepared<'_> {
         let mut evm = inspected_evm(state, self.env.clone(), inspector, inspect);
         let precompiles = evm.precompiles_mut();
         let config = self.source.config();
-        precompiles::install(self.precompiles(), config, &self.tally, precompiles);
+        precompiles::install(self.precompiles().as_ref(), config, &self.tally, precompiles);
         if !self.request.state.is_empty() {
             let warm = overrides::warm_addresses(precompiles);
             overrides::move_precompiles(precompiles, &self.request.state)?;

@@ -16,6 +16,7 @@ use revm::inspector::NoOpInspector;
 use revm_inspectors::tracing::TracingInspector;
 use serde::Deserialize;
 use serde_json::{Value, json};
+use variants::ExecuteExtension;
 
 pub(crate) fn register(methods: &mut Registry<Api>) {
     methods.execute("enshrine_explainExecute", explain);
@@ -44,7 +45,7 @@ fn explain(api: &Api, args: &mut Args) -> Result<Value, RpcError> {
             },
         )?,
     };
-    if api.chain().config().execute.is_none() {
+    if api.chain().config().extension::<ExecuteExtension>().is_none() {
         return Err(RpcError::server("this chain has no EXECUTE"));
     }
     let calls = notes.iter().filter_map(|note| match note {
@@ -106,8 +107,9 @@ fn shape(call: &ExecuteCall) -> Value {
 
 /// Puts calls of EXECUTE among the frames of a tracer that leaves out those of precompiles.
 pub fn show_execute(tracer: &mut TracingInspector, config: &ChainConfig) {
-    let Some(execute) = &config.execute else { return };
-    let is_execute = |at| execute.dialects.iter().any(|dialect| dialect.address() == at);
+    let Some(extension) = config.extension::<ExecuteExtension>() else { return };
+    let dialects = &extension.execute.dialects;
+    let is_execute = |at| dialects.iter().any(|dialect| dialect.address() == at);
     let nodes = tracer.traces_mut().nodes_mut();
     for index in 0..nodes.len() {
         let node = &mut nodes[index];

@@ -7,6 +7,7 @@ use chain::ChainConfig;
 use executor::{ChainSpec, SYSTEM_CONTRACTS};
 use revm::precompile::{PrecompileId, PrecompileSpecId, Precompiles};
 use serde_json::{Map, Value, json};
+use variants::ExecuteExtension;
 
 pub(crate) fn register(methods: &mut Registry<Api>) {
     methods.inline("eth_config", |api, _| config(api));
@@ -106,7 +107,7 @@ fn precompiles(config: &ChainConfig, fork: EthereumHardfork) -> Map<String, Valu
         .values()
         .map(|precompile| (name(precompile.id()), json!(precompile.address())))
         .collect();
-    if config.execute.is_some() {
+    if config.extension::<ExecuteExtension>().is_some() {
         named.insert("EXECUTE".to_owned(), json!(execute::EXECUTE_ADDRESS));
     }
     named

@@ -7,7 +7,7 @@ use alloy_rpc_types_eth::{
     BlockOverrides,
     state::{AccountOverride, StateOverride},
 };
-use chain::ChainError;
+use chain::{ChainError, EditState as _};
 use executor::{BlockState, ReadError, StateSource};
 use revm::context::BlockEnv;
 

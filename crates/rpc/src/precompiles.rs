@@ -4,41 +4,44 @@
 //! as all else that a small call needs.
 
 use alloy_evm::precompiles::PrecompilesMap;
-use chain::ChainConfig;
+use chain::{ChainConfig, Extension};
 use executor::{BlockTally, EvmOverrides as _};
 use revm::primitives::hardfork::SpecId;
 use std::{cell::RefCell, sync::Arc};
+use variants::ExecuteExtension;
 
 thread_local! {
     /// Precompiles of the last call on this thread.
     static LEFT: RefCell<Option<(Key, PrecompilesMap)>> = const { RefCell::new(None) };
 }
 
-/// Inputs that determine the set of precompiles: the fork, the EXECUTE and the extension. A cached
-/// map keeps both alive, so no other one can have the same address meanwhile.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Key(SpecId, Option<usize>, Option<usize>);
+/// Inputs that determine the set of precompiles: the fork and the extensions of the chain, which the key keeps
+/// alive, so that no others can have the same address meanwhile.
+#[derive(Debug, Clone)]
+pub(crate) struct Key(SpecId, Arc<[Arc<dyn Extension>]>);
+
+impl PartialEq for Key {
+    fn eq(&self, other: &Self) -> bool {
+        self.0 == other.0 && Arc::ptr_eq(&self.1, &other.1)
+    }
+}
 
 impl Key {
     /// `None` if the precompiles of one call do not serve for another: those of a market count what they do.
     pub(crate) fn new(spec: SpecId, config: &ChainConfig) -> Option<Self> {
-        if config.has_market() {
-            return None;
-        }
-        let execute = config.execute.as_ref().map(|execute| Arc::as_ptr(execute).addr());
-        let extension = config.extension.as_ref().map(|known| Arc::as_ptr(known).addr());
-        Some(Self(spec, execute, extension))
+        let has_market = config.extension::<ExecuteExtension>().is_some_and(|it| it.market);
+        (!has_market).then(|| Self(spec, Arc::clone(&config.extensions)))
     }
 }
 
 /// Puts the precompiles of a chain in the place of those of its fork.
 pub(crate) fn install(
-    key: Option<Key>,
+    key: Option<&Key>,
     config: &ChainConfig,
     tally: &Arc<BlockTally>,
     precompiles: &mut PrecompilesMap,
 ) {
-    match LEFT.take().filter(|(left, _)| Some(*left) == key) {
+    match LEFT.take().filter(|(left, _)| Some(left) == key) {
         Some((_, left)) => *precompiles = left,
         None => config.precompiles(precompiles, tally),
     }

@@ -6,6 +6,9 @@
 //! failure is a [`StoreError`]: never an absence, never a verdict on a block. [`MemoryStore`] keeps
 //! everything in memory; an [`Overlay`] reads from another store and keeps its own additions.
 //!
+//! Over any source of trie nodes, [`walk`] visits a whole trie, [`prove`] finds the nodes that prove a value, and a
+//! [`Recorder`] keeps the nodes that are read.
+//!
 //! This crate owns the interface, the form of an executed block, and the store in memory. It owns neither the
 //! choice of blocks and of the canonical chain (`chain`) nor the meaning of a node (`trie`, `executor`).
 
@@ -17,8 +20,11 @@ mod changes;
 mod error;
 mod memory;
 mod overlay;
+mod prove;
 mod reach;
+mod recorder;
 mod store;
+mod walk;
 
 pub use block::Block;
 pub use canonical::TransactionLocation;
@@ -26,4 +32,7 @@ pub use changes::{CanonicalChange, Changes, ExecutedBlock};
 pub use error::StoreError;
 pub use memory::MemoryStore;
 pub use overlay::Overlay;
+pub use prove::{Proven, prove};
+pub use recorder::{Measure, Recorder};
 pub use store::{Preimages, Store, StoredNodes};
+pub use walk::{Visitor, walk};

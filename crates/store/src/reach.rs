@@ -1,12 +1,13 @@
 //! The part of a store that a set of states needs.
 
+use crate::{Visitor, walk};
 use alloy_primitives::{
     B256, Bytes,
     map::{B256Map, B256Set},
 };
 use alloy_rlp::Decodable;
 use alloy_trie::TrieAccount;
-use trie::{Nibbles, NodePath, NodeSource, SourceError, TrieError, Visitor, walk};
+use trie::{Nibbles, NodePath, NodeSource, SourceError, TrieError};
 
 /// Nodes and codes that are reached from some state roots.
 #[derive(Debug, Default)]

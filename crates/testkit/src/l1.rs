@@ -18,7 +18,7 @@ use contracts::kept::{KeptCode, PROXY};
 use execute::Execute;
 use executor::{BlockState, ChainSpec, ReadError, Receipt};
 use std::sync::Arc;
-use variants::{BlobSource, BlobTail};
+use variants::{BlobSource, BlobTail, ExecuteExtension};
 use wire::ProtocolFork;
 
 /// Gas that a transaction may have at most (EIP-7825).
@@ -69,7 +69,8 @@ impl L1 {
         rich: &[&str],
     ) -> Result<Self, HarnessError> {
         let spec = ChainSpec::constant(chain_id, fork);
-        let config = ChainConfig::new(spec).with_execute(execute);
+        let config =
+            ChainConfig::new(spec).with_extension(Arc::new(ExecuteExtension::new(execute)));
         let chain = Chain::new(&Self::genesis_on(fork, chain_id, rich), config)?;
         Ok(Self { chain, skipped: 0, node: None, blobs: Arc::default() })
     }
@@ -175,7 +176,7 @@ impl L1 {
 
     /// Takes EXECUTE away: from here on its address is an account like any other.
     pub fn remove_execute(&mut self) {
-        self.chain.configure(|config| config.execute = None);
+        self.chain.configure(|config| config.remove_extension::<ExecuteExtension>());
     }
 
     /// Timestamp of the next block.

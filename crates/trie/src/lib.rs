@@ -5,9 +5,9 @@
 //! them. Loaded nodes stay slices of their source's bytes; only changed nodes are encoded and hashed again,
 //! level by level, in batches over many tries at once.
 //!
-//! This crate owns node encoding, walking, changing, hashing and proving, and the [expansion](Expansion) of
-//! nodes from the parts that cannot be derived. It knows nothing of accounts or storage: keys are 32-byte
-//! hashes, values are bytes. It trusts no node: for all bytes, walking them ends in a value, an absence or a
+//! This crate owns node encoding, reading, changing and hashing, and the [expansion](Expansion) of nodes from
+//! the parts that cannot be derived. It knows nothing of accounts or storage: keys are 32-byte hashes, values
+//! are bytes. Recording, proving and visiting whole tries is up to the `store` crate. It trusts no node: for all bytes, walking them ends in a value, an absence or a
 //! [`TrieError`], never in a panic, in unbounded recursion or in a root that the nodes do not prove. A
 //! failing source is none of these: its error is returned as [`TrieError::Source`].
 //!
@@ -22,18 +22,16 @@ mod encode;
 mod error;
 mod expand;
 mod node;
-mod prove;
 mod root;
 mod source;
 mod trie;
-mod walk;
 
 pub use error::TrieError;
 pub use expand::{ExpandedNodes, Expansion, ExpansionTooLong};
-pub use node::NodeBytes;
+pub use node::{
+    Child, ChildItem, Decoded, NodeBytes, NodeId, Value, branch_item, child_item, decode,
+};
 pub use nybbles::Nibbles;
-pub use prove::{Proven, prove};
 pub use root::{NewNode, hash_tries};
-pub use source::{Measure, NodeIndex, NodePath, NodeSource, Recorder, SourceError};
+pub use source::{NodeIndex, NodePath, NodeSource, SourceError};
 pub use trie::{EMPTY_ROOT, Trie};
-pub use walk::{Visitor, walk};

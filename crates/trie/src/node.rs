@@ -38,11 +38,11 @@ const EMBEDDED_LAST: u8 = 0xc0 + 30;
 
 /// Position of a node in the arena.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct NodeId(pub(crate) u32);
+pub struct NodeId(pub(crate) u32);
 
 /// A child of a branch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Child {
+pub enum Child {
     /// No child.
     Empty,
     /// The child is still in the branch's own bytes and has not been walked.
@@ -92,13 +92,16 @@ impl Reference {
 
 /// A value as loaded or as set.
 #[derive(Debug, Clone)]
-pub(crate) enum Value<B> {
+pub enum Value<B> {
+    /// Part of the bytes of its node.
     Loaded(B),
+    /// Bytes of its own.
     Set(Box<[u8]>),
 }
 
 impl<B: AsRef<[u8]>> Value<B> {
-    pub(crate) fn as_slice(&self) -> &[u8] {
+    /// Returns the bytes of the value.
+    pub fn as_slice(&self) -> &[u8] {
         match self {
             Self::Loaded(bytes) => bytes.as_ref(),
             Self::Set(bytes) => bytes,
@@ -128,20 +131,40 @@ pub(crate) struct Slot<B> {
 }
 
 /// A decoded node; the child of an extension is not in the arena yet.
-pub(crate) enum Decoded<B> {
-    Leaf { key: Nibbles, value: Value<B> },
-    Extension { key: Nibbles, child: Range<usize> },
-    Branch { children: [Child; 16] },
+#[derive(Debug)]
+pub enum Decoded<B> {
+    /// A leaf.
+    Leaf {
+        /// Remaining nibbles of the key.
+        key: Nibbles,
+        /// Value of the key.
+        value: Value<B>,
+    },
+    /// An extension.
+    Extension {
+        /// Nibbles that all keys below share.
+        key: Nibbles,
+        /// Range of the [item](child_item) of the child.
+        child: Range<usize>,
+    },
+    /// A branch.
+    Branch {
+        /// Children, each [empty](Child::Empty) or [in the bytes](Child::InBytes) of the branch.
+        children: [Child; 16],
+    },
 }
 
 /// An item of a branch or extension that refers to a child.
-pub(crate) enum ChildItem<B> {
+#[derive(Debug)]
+pub enum ChildItem<B> {
+    /// Hash of the child.
     Hash(B256),
+    /// Bytes of a child that is shorter than a hash.
     Embedded(B),
 }
 
 /// Reads the item of a child at `range` of a node's bytes, as [`decode`] has checked it.
-pub(crate) fn child_item<B: NodeBytes>(bytes: &B, range: Range<usize>) -> ChildItem<B> {
+pub fn child_item<B: NodeBytes>(bytes: &B, range: Range<usize>) -> ChildItem<B> {
     let item = &bytes.as_ref()[range.clone()];
     match item.split_first_chunk::<1>() {
         Some(([HASH_ITEM], hash)) if hash.len() == 32 => ChildItem::Hash(B256::from_slice(hash)),
@@ -150,7 +173,7 @@ pub(crate) fn child_item<B: NodeBytes>(bytes: &B, range: Range<usize>) -> ChildI
 }
 
 /// Returns the range of child `index` in the bytes of a branch that [`decode`] has checked.
-pub(crate) fn branch_item(bytes: &[u8], index: usize) -> Range<usize> {
+pub fn branch_item(bytes: &[u8], index: usize) -> Range<usize> {
     let mut at = list_header(bytes).map_or(0, |(header, _)| header);
     // Items are at most 33 bytes, so scanning costs less than an index of them would take in memory.
     for _ in 0..index {
@@ -218,7 +241,7 @@ fn string_at(bytes: &[u8], at: usize) -> Option<(Range<usize>, usize)> {
 
 /// Decodes a node strictly: canonical RLP without slack, a branch without a value, paths in canonical hex
 /// prefix form that fit between `path` and the end of a key.
-pub(crate) fn decode<B: NodeBytes>(bytes: &B, path: &Nibbles) -> Result<Decoded<B>, TrieError> {
+pub fn decode<B: NodeBytes>(bytes: &B, path: &Nibbles) -> Result<Decoded<B>, TrieError> {
     decode_at(bytes, KEY_NIBBLES - path.len())
         .map_err(|reason| TrieError::Malformed { path: *path, reason })
 }

@@ -3,14 +3,14 @@
 use alloy_primitives::{B256, Bytes, keccak256};
 use alloy_trie::{HashBuilder, proof::verify_proof};
 use enshrine_trie::{
-    EMPTY_ROOT, Nibbles, NodePath, NodeSource, Recorder, SourceError, Trie, TrieError, hash_tries,
-    prove,
+    EMPTY_ROOT, Nibbles, NodePath, NodeSource, SourceError, Trie, TrieError, hash_tries,
 };
 use proptest::{
     prelude::Rng as _,
     test_runner::{RngAlgorithm, TestRng},
 };
 use std::collections::{BTreeMap, HashMap};
+use store::{Recorder, prove};
 
 /// Nodes by hash: a database for tests.
 #[derive(Debug, Default, Clone)]

@@ -1,12 +1,12 @@
 //! Inputs whose end is in blobs of the transaction around the call.
 
 use alloy_primitives::{Address, B256, Bytes, address};
+use codec::blob_tail::{BlobTailError, Trailer};
 use core::fmt;
 use execute::{
-    Answer, Call, Dialect, ExecuteError, Executed, ExecutionSpecs, InternalError, Refused,
+    Answer, Call, Dialect, ExecuteError, Executed, ExecutionSpecs, InternalError, Pricing, Refused,
 };
 use std::{borrow::Cow, sync::Arc};
-use wire::blob_tail::Trailer;
 
 /// Address of EXECUTE for inputs with a tail in blobs.
 pub const BLOB_EXECUTE_ADDRESS: Address = address!("0x0000000000000000000000000000000000000103");
@@ -27,8 +27,34 @@ impl BlobSource for () {
     }
 }
 
+/// Reasons for which an input that ends in blobs cannot be assembled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum BlobRefusal {
+    /// Calldata and blobs are not those of an input.
+    #[error("input that ends in blobs: {0}")]
+    Tail(#[from] BlobTailError),
+    /// The call names a blob that the transaction around it does not have.
+    #[error("the input ends in blob {asked} of its transaction, which has {has}")]
+    NoSuchBlob {
+        /// Number of blobs that the call needs.
+        asked: usize,
+        /// Number of blobs that the transaction has.
+        has: usize,
+    },
+}
+
+impl From<BlobRefusal> for ExecuteError {
+    fn from(refusal: BlobRefusal) -> Self {
+        let kind = match refusal {
+            BlobRefusal::Tail(_) => "blobTail",
+            BlobRefusal::NoSuchBlob { .. } => "noSuchBlob",
+        };
+        Self::Variant { kind, reason: refusal.to_string() }
+    }
+}
+
 /// EXECUTE for calldata that is the head of a stateless input or a batch, with a [`Trailer`] that names the
-/// blobs of the same transaction with its tail ([`wire::blob_tail`]). The call is answered, charged and
+/// blobs of the same transaction with its tail ([`codec::blob_tail`]). The call is answered, charged and
 /// refused like one with the whole input in its calldata.
 ///
 /// The versioned hashes of the transaction, as the instruction BLOBHASH shows them, bind the blobs to the
@@ -47,8 +73,10 @@ impl BlobTail {
         Self { blobs }
     }
 
-    fn split(calldata: &[u8]) -> Result<(&[u8], Trailer), ExecuteError> {
-        Ok(Trailer::split(calldata)?)
+    /// Returns the extra charge of a call whose input ends in blobs, compared with one that has the whole
+    /// input in its calldata.
+    pub fn trailer_charge(pricing: &dyn Pricing) -> u64 {
+        pricing.bytes(Trailer::LEN as u64).saturating_sub(pricing.bytes(0))
     }
 }
 
@@ -62,19 +90,19 @@ impl Dialect for BlobTail {
     }
 
     fn bytes(&self, call: &Call<'_>) -> Result<usize, ExecuteError> {
-        let (_, trailer) = Self::split(call.calldata)?;
+        let (_, trailer) = Trailer::split(call.calldata).map_err(BlobRefusal::from)?;
         // Checked before the price of the tail, since a missing blob is never read.
         let (has, asked) = (call.blob_hashes.len(), trailer.blobs().end);
         if asked > has {
-            return Err(ExecuteError::NoSuchBlob { asked, has });
+            return Err(BlobRefusal::NoSuchBlob { asked, has }.into());
         }
         Ok(call.calldata.len() + trailer.tail_len())
     }
 
     fn input<'c>(&self, call: &Call<'c>) -> Result<Cow<'c, [u8]>, ExecuteError> {
-        let (head, trailer) = Self::split(call.calldata)?;
+        let (head, trailer) = Trailer::split(call.calldata).map_err(BlobRefusal::from)?;
         // Before any blob is fetched: a head that cannot be joined costs no look-up.
-        let pieces = trailer.pieces(head)?;
+        let pieces = trailer.pieces(head).map_err(BlobRefusal::from)?;
         // Without a tail the head is the whole input and need not be copied.
         if trailer.tail_len() == 0 {
             return Ok(Cow::Borrowed(head));
@@ -82,10 +110,10 @@ impl Dialect for BlobTail {
         let asked = trailer.blobs();
         let (has, end) = (call.blob_hashes.len(), asked.end);
         let hashes =
-            call.blob_hashes.get(asked).ok_or(ExecuteError::NoSuchBlob { asked: end, has })?;
+            call.blob_hashes.get(asked).ok_or(BlobRefusal::NoSuchBlob { asked: end, has })?;
         let found = |hash: &B256| self.blobs.blob(hash).ok_or(InternalError::BlobAbsent(*hash));
         let blobs = hashes.iter().map(found).collect::<Result<Vec<_>, _>>()?;
-        Ok(Cow::Owned(pieces.join(&blobs)?))
+        Ok(Cow::Owned(pieces.join(&blobs).map_err(BlobRefusal::from)?))
     }
 
     fn answer(

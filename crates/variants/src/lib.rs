@@ -1,8 +1,11 @@
 //! Variants of EXECUTE that an L1 or a tool may choose: gas schedules and calling conventions beside the default
-//! ones.
+//! ones, and a [`market`] for its gas.
+//!
+//! [`ExecuteExtension`] adds EXECUTE, default or not, to a chain that is made of the crates of this project.
 //!
 //! A client with the default EXECUTE does not link this crate. One that offers a variant trusts its file here
-//! too: a schedule decides whether work is paid for, and a dialect decides which bytes are the input.
+//! too: a schedule decides whether work is paid for, a dialect decides which bytes are the input, and the market decides
+//! what a call gets for its gas.
 //!
 //! ```
 //! use enshrine_variants::GasSchedule;
@@ -19,11 +22,16 @@
 mod blob_tail;
 mod drake;
 mod ethrex;
+mod extension;
 mod flat;
+pub mod market;
+mod planning;
 mod schedule;
 
-pub use blob_tail::{BLOB_EXECUTE_ADDRESS, BlobSource, BlobTail};
+pub use blob_tail::{BLOB_EXECUTE_ADDRESS, BlobRefusal, BlobSource, BlobTail};
 pub use drake::Drake;
 pub use ethrex::Ethrex;
+pub use extension::ExecuteExtension;
 pub use flat::Flat;
+pub use planning::{cost_of, declared_of, declared_of_input};
 pub use schedule::{GasSchedule, UnknownSchedule};

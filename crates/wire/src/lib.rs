@@ -2,10 +2,9 @@
 //!
 //! This crate owns the encodings and nothing else: the SSZ `StatelessInput` of the execution-specs (an
 //! `engine_newPayload` request, an execution witness and a chain id, behind a two-byte schema id), the same
-//! for several blocks ([`StatelessBatch`]) over one state in compact form ([`compact`]), either of them with
-//! its end in blobs ([`blob_tail`]), the 43-byte result and the hash tree root of the request. It reads; the
-//! `codec` crate writes these formats, and knows the other formats of blocks and witnesses. The `stateless`
-//! crate decides which blocks are valid.
+//! for several blocks ([`StatelessBatch`]) over one state in compact form ([`compact`]), the 43-byte result and
+//! the hash tree root of the request. It reads; the `codec` crate writes these formats, and knows the other
+//! formats of blocks and witnesses. The `stateless` crate decides which blocks are valid.
 //!
 //! Decoding is strict and zero-copy: offsets must be canonical, every byte must belong to exactly one field,
 //! and variable parts stay slices of the input, so that an allocation never depends on a number that the
@@ -22,7 +21,6 @@
 #![cfg_attr(not(test), warn(clippy::unwrap_used))]
 
 mod batch;
-pub mod blob_tail;
 pub mod compact;
 mod error;
 mod input;

@@ -7,9 +7,9 @@ use alloy_trie::TrieAccount;
 use disk::{DiskOptions, DiskStore};
 use enshrine_chain::{Chain, ChainError};
 use std::{cell::RefCell, collections::BTreeSet, path::Path};
-use store::Store;
+use store::{Store, Visitor, walk};
 use tempfile::tempdir;
-use trie::{NodePath, NodeSource, SourceError, Visitor, walk};
+use trie::{NodePath, NodeSource, SourceError};
 
 const STATES: u64 = 8;
 

@@ -3,7 +3,7 @@
 use crate::scene::{ACCOUNTS, CONTRACT, Twin, account, child, config, copy_folder, genesis, open};
 use alloy_primitives::U256;
 use disk::{DiskError, DiskOptions, DiskStore};
-use enshrine_chain::{Chain, ChainError, ExecutedBlock};
+use enshrine_chain::{Chain, ChainError, EditState as _, ExecutedBlock};
 use executor::ChainSpec;
 use std::{fs, sync::Arc};
 use store::Store as _;

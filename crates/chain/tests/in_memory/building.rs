@@ -229,8 +229,7 @@ impl EvmOverrides for Begun {
 /// Builds once with a record: what came of it, and how often the block was begun for that.
 fn build_counted(chain: &Chain, offered: &[RecoveredTransaction]) -> (BuiltBlock, usize) {
     let begun = Arc::<Begun>::default();
-    let extension: Arc<dyn EvmOverrides> = Arc::clone(&begun) as _;
-    let config = ChainConfig { extension: Some(extension), ..chain.config().clone() };
+    let config = chain.config().clone().with_extension(begun.clone());
     let state = chain.state().with_config(config);
     let header = state.open_header(&next(chain)).unwrap();
     let built = state.build_recorded(&header, &[], offered).unwrap();

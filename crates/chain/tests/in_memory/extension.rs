@@ -8,7 +8,8 @@ use alloy_genesis::GenesisAccount;
 use alloy_primitives::{Address, Bytes, TxKind, U256, map::AddressMap};
 use codec::RawBlock;
 use enshrine_chain::{
-    BlockAttributes, BlockWithWitness, Call, Chain, ChainConfig, ChainError, empty_genesis,
+    BlockAttributes, BlockWithWitness, Call, Chain, ChainConfig, ChainError, Extension,
+    empty_genesis,
 };
 use execute::{Execute, ExecuteError};
 use executor::{
@@ -92,7 +93,7 @@ impl EvmOverrides for Ledger {
     }
 }
 
-fn chain(fork: ProtocolFork, extension: Option<Arc<dyn EvmOverrides>>) -> Chain {
+fn chain(fork: ProtocolFork, extension: Option<Arc<dyn Extension>>) -> Chain {
     let mut genesis = empty_genesis(fork);
     for name in ["alice", "mallory"] {
         let rich = GenesisAccount { balance: U256::from(10_u128.pow(20)), ..Default::default() };
@@ -101,7 +102,10 @@ fn chain(fork: ProtocolFork, extension: Option<Arc<dyn EvmOverrides>>) -> Chain 
     let ledger =
         GenesisAccount { code: Some(Bytes::from_static(&[0])), ..GenesisAccount::default() };
     genesis.alloc.insert(LEDGER, ledger);
-    let config = ChainConfig { extension, ..ChainConfig::new(ChainSpec::constant(CHAIN_ID, fork)) };
+    let mut config = ChainConfig::new(ChainSpec::constant(CHAIN_ID, fork));
+    if let Some(extension) = extension {
+        config.set_extension(extension);
+    }
     Chain::new(&genesis, config).unwrap()
 }
 

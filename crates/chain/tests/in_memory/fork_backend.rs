@@ -4,8 +4,8 @@ use alloy_consensus::TxEip1559;
 use alloy_genesis::{Genesis, GenesisAccount};
 use alloy_primitives::{Address, B256, Bytes, TxKind, U256, hex};
 use enshrine_chain::{
-    BlockAttributes, Call, Chain, ChainConfig, ChainError, ExecutedBlock, RecoveredTransaction,
-    State,
+    BlockAttributes, Call, Chain, ChainConfig, ChainError, EditState as _, ExecutedBlock,
+    RecoveredTransaction, State,
 };
 use executor::{ChainSpec, ForkBackend, InternalError, recover_sender};
 use revm::{bytecode::Bytecode, state::AccountInfo};

@@ -84,7 +84,7 @@ fn a_joined_batch_is_the_one_that_executing_its_blocks_again_gives_and_costs_wha
                 let work = again + sealed.iter().map(|it| it.work).sum::<u64>();
                 assert_eq!(work, executed.work, "{about}");
                 let used = sealed.iter().map(|it| it.block.header.gas_used).sum();
-                let cost = execute.cost_of(&input, used, work).unwrap();
+                let cost = variants::cost_of(&*execute.gas, &input, used, work).unwrap();
                 assert_eq!(
                     (cost.charge, cost.reserve),
                     (executed.gas, executed.reserve),

@@ -4,6 +4,7 @@ use alloy_consensus::TxEip1559;
 use alloy_genesis::{Genesis, GenesisAccount};
 use alloy_primitives::{Address, B256, Bytes, TxKind, U256, hex};
 use codec::RawBlock;
+use codec::blob_tail::Trailer;
 use enshrine_chain::{
     Block, BlockAttributes, BlockWithWitness, Call, CallBlock, Chain, ChainConfig, ChainError,
     ChainReader, empty_genesis,
@@ -11,17 +12,19 @@ use enshrine_chain::{
 use execute::{
     CallObserver, DeclaredGas, Dialect, EXECUTE_ADDRESS, Execute, ExecuteError, ExecutionSpecs,
     ObservedCall, Pricing, UnderpricedWork,
-    market::{
-        LIMIT, MARKET_ADDRESS, MARKET_CODE, MAX_EXCESS, RESERVE_RATIO, Rate, TARGET, excess_at,
-        next_excess, price,
-    },
 };
 use executor::{BlockError, ChainSpec, EvmOverrides, Invalid, Transaction};
 use stateless::{UncheckedBlocks, VerifyOptions};
 use std::sync::{Arc, Mutex};
 use testkit::Key;
-use variants::{BLOB_EXECUTE_ADDRESS, BlobTail, Drake, Flat, GasSchedule};
-use wire::{ProtocolFork, StatelessInput, blob_tail::Trailer};
+use variants::{
+    BLOB_EXECUTE_ADDRESS, BlobTail, Drake, ExecuteExtension, Flat, GasSchedule,
+    market::{
+        BeyondLimit, LIMIT, MARKET_ADDRESS, MARKET_CODE, MAX_EXCESS, RESERVE_RATIO, Rate, TARGET,
+        excess_at, next_excess, price,
+    },
+};
+use wire::{ProtocolFork, StatelessInput};
 
 const CHAIN_ID: u64 = 8_079;
 const GWEI: u64 = 1_000_000_000;
@@ -51,6 +54,11 @@ const FOUR_TIMES: (Address, [u8; 61]) = (
         "00"
     ),
 );
+/// Refusal of a call with which its block would take so much EXECUTE gas.
+fn beyond_limit(got: u64) -> ExecuteError {
+    BeyondLimit { got, limit: LIMIT }.into()
+}
+
 /// Account whose balance cannot take fees.
 const FULL: Address = Address::repeat_byte(0xf0);
 
@@ -104,17 +112,19 @@ impl L1 {
     fn of(genesis: &Genesis, fork: ProtocolFork, schedule: GasSchedule) -> Self {
         let reasons = Arc::<Reasons>::default();
         let observer = Arc::<Reasons>::clone(&reasons);
-        let execute = Execute { gas: schedule.into(), market: true, observer, ..Execute::on(fork) };
-        let config = ChainConfig::new(ChainSpec::constant(CHAIN_ID, fork)).with_execute(execute);
+        let execute = Execute { gas: schedule.into(), observer, ..Execute::on(fork) };
+        let config = ChainConfig::new(ChainSpec::constant(CHAIN_ID, fork))
+            .with_extension(Arc::new(ExecuteExtension::with_market(execute)));
         Self { chain: Chain::new(genesis, config).unwrap(), reasons }
     }
 
     /// The same L1, where EXECUTE is changed.
     fn with(mut self, change: impl FnOnce(&mut Execute)) -> Self {
         self.chain.configure(|config| {
-            let mut execute = Execute::clone(config.execute.as_deref().unwrap());
+            let present = config.extension::<ExecuteExtension>().unwrap();
+            let mut execute = Execute::clone(&present.execute);
             change(&mut execute);
-            config.execute = Some(Arc::new(execute));
+            config.set_extension(Arc::new(ExecuteExtension::with_market(execute)));
         });
         self
     }
@@ -232,7 +242,8 @@ fn without_the_market_nothing_of_it_is_there() {
     let fork = ProtocolFork::Osaka;
     let l1 = L1::new(fork, flat(100_000), excess_at(GWEI));
     let execute = Execute { gas: flat(100_000).into(), ..Execute::on(fork) };
-    let config = ChainConfig::new(ChainSpec::constant(CHAIN_ID, fork)).with_execute(execute);
+    let config = ChainConfig::new(ChainSpec::constant(CHAIN_ID, fork))
+        .with_extension(Arc::new(ExecuteExtension::new(execute)));
     let plain = Chain::new(&genesis(fork, excess_at(GWEI)), config).unwrap();
     let transactions = vec![send("alice", 0, GOES_ON.0, 5_000_000, &empty_l2_block(fork))];
     let (block, _) = plain.build(&l1.attributes(), transactions.clone()).unwrap();
@@ -306,14 +317,14 @@ fn what_is_beyond_the_limit_halts_with_all_its_gas_gone_and_the_next_block_has_r
         block.block.executed.receipts.iter().map(|receipt| receipt.success).collect();
     assert_eq!(succeeded, [true, true, true, false]);
     assert_eq!(used[3], 9_000_000, "all its gas is gone");
-    assert_eq!(l1.reasons(), [ExecuteError::BeyondLimit { got: LIMIT + CALL, limit: LIMIT }]);
+    assert_eq!(l1.reasons(), [beyond_limit(LIMIT + CALL)]);
     assert_eq!(l1.excess(), excess + LIMIT - TARGET, "the fourth did no work and counts nothing");
     let (block, _) = l1.block(vec![send("bob", 1, EXECUTE_ADDRESS, 9_000_000, &input)]);
     assert!(block.block.executed.receipts[0].success && l1.reasons().is_empty());
     // A call that asks for more than the whole limit causes no work in any block.
     let mut l1 = L1::new(ProtocolFork::Osaka, flat(LIMIT + 1), excess_at(GWEI / 8));
     l1.block(vec![send("alice", 0, EXECUTE_ADDRESS, 10_000_000, &input)]);
-    assert_eq!(l1.reasons(), [ExecuteError::BeyondLimit { got: LIMIT + 1, limit: LIMIT }]);
+    assert_eq!(l1.reasons(), [beyond_limit(LIMIT + 1)]);
     let mut l1 = L1::new(ProtocolFork::Osaka, flat(LIMIT), excess_at(GWEI / 8));
     let (block, _) = l1.block(vec![send("alice", 0, EXECUTE_ADDRESS, 10_000_000, &input)]);
     assert!(block.block.executed.receipts[0].success);
@@ -326,7 +337,7 @@ fn calls_of_one_transaction_share_the_limit_as_those_of_several_do() {
     let excess = l1.excess();
     let (block, used) = l1.block(vec![send("alice", 0, FOUR_TIMES.0, 14_000_000, &input)]);
     assert!(block.block.executed.receipts[0].success);
-    assert_eq!(l1.reasons(), [ExecuteError::BeyondLimit { got: LIMIT + CALL, limit: LIMIT }]);
+    assert_eq!(l1.reasons(), [beyond_limit(LIMIT + CALL)]);
     assert_eq!(l1.excess(), excess + LIMIT - TARGET, "three of them, and nothing of the fourth");
     assert!(used[0] > 10_000_000, "all that the fourth had is gone: {used:?}");
     // Four that are smaller are within it.
@@ -374,7 +385,7 @@ fn calls_of_all_dialects_count_for_one_limit_and_the_next_price() {
             let succeeded: Vec<_> = receipts.iter().map(|receipt| receipt.success).collect();
             assert_eq!(succeeded, [true, true, true, false], "{fork} {last}");
             assert_eq!(used[3], 10_000_000, "{fork} {last}: all its gas is gone");
-            let refused = ExecuteError::BeyondLimit { got: LIMIT + CALL, limit: LIMIT };
+            let refused = beyond_limit(LIMIT + CALL);
             assert_eq!(l1.reasons(), [refused], "{fork} {last}");
             assert_eq!(l1.excess(), excess + LIMIT - TARGET, "{fork} {last}");
             let (block, _) = l1.block(vec![send("bob", 1, *last, 10_000_000, calldata)]);
@@ -419,9 +430,7 @@ fn dear_work_that_shows_during_execution_is_within_the_limit_as_well() {
         l2.build(&attributes, vec![send("alice", 0, hashes, 100_000, &[])]).unwrap();
     assert!(rejected.is_empty());
     let input = block.input().unwrap();
-    for (beyond, reason) in
-        [(0, None), (1, Some(ExecuteError::BeyondLimit { got: LIMIT + 1, limit: LIMIT }))]
-    {
+    for (beyond, reason) in [(0, None), (1, Some(beyond_limit(LIMIT + 1)))] {
         let expensive = Arc::new(ExpensiveHashes(LIMIT - 100_000 + beyond));
         let mut l1 =
             L1::new(fork, flat(0), excess_at(GWEI / 8)).with(|execute| execute.gas = expensive);

@@ -131,8 +131,7 @@ fn build(
     limits: InputLimits,
 ) -> (BuiltBlock, usize, HashMap<B256, usize>) {
     let runs = Arc::<Runs>::default();
-    let extension: Arc<dyn EvmOverrides> = Arc::clone(&runs) as _;
-    let config = ChainConfig { extension: Some(extension), ..chain.config().clone() };
+    let config = chain.config().clone().with_extension(runs.clone());
     let state = chain.state().with_config(config);
     let header = state.open_header(&next(chain)).unwrap();
     let built = state.build_within(&header, &[], offered, limits).unwrap();

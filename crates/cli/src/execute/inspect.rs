@@ -101,7 +101,7 @@ fn describe(input: &StatelessInput<'_>, calldata: usize, chosen: GasSchedule) ->
         transaction_types = transaction_types.with(&kind, count, "");
     }
     let known: Vec<_> = decoded.iter().flatten().cloned().collect();
-    let declared = DeclaredGas::of(calldata, input, &known);
+    let declared = variants::declared_of(calldata, input, &known);
     let gas = gas_fields(&declared, payload.gas_used, chosen);
     let root = |convention| json!(codec::hash_tree_root(request, input.fork, convention));
     let requests = request.execution_requests.typed();

@@ -2,11 +2,10 @@
 
 use crate::support::{KnownAnswer, minimal};
 use enshrine_codec::Encode as _;
-use enshrine_codec::blob_tail::{cut, to_blobs};
+use enshrine_codec::blob_tail::{BlobTailError, MIN_HEAD, REQUEST_HEAD, Trailer, cut, to_blobs};
 use proptest::prelude::*;
 use wire::{
     BatchWitness, ExecutionWitness, ProtocolFork, StatelessBatch, StatelessInput,
-    blob_tail::{BlobTailError, MIN_HEAD, REQUEST_HEAD, Trailer},
     layout::REQUEST_IN_CALLDATA as LIST,
 };
 

@@ -1,10 +1,9 @@
 //! Inputs whose end is in blobs: every tail is restored, and nothing else is accepted as one.
 
-use enshrine_codec::blob_tail::to_blobs;
-use proptest::prelude::*;
-use wire::blob_tail::{
-    BLOB_CAPACITY, BLOB_LEN, BlobTailError, MAGIC, MIN_HEAD, Trailer, blobs_for,
+use enshrine_codec::blob_tail::{
+    BLOB_CAPACITY, BLOB_LEN, BlobTailError, MAGIC, MIN_HEAD, Trailer, blobs_for, to_blobs,
 };
+use proptest::prelude::*;
 
 fn head() -> Vec<u8> {
     (0..MIN_HEAD).map(|at| at.to_le_bytes()[0]).collect()

@@ -93,8 +93,8 @@ fn offsets_and_lengths_are_those_of_the_wire_format() -> Result<()> {
         ("BATCH_REVISION", wire::SchemaId::BATCH_REVISION.into()),
         ("MAX_BLOCKS", wire::StatelessBatch::MAX_BLOCKS),
         ("MIN_REQUEST", layout::request::FIXED + layout::payload::FIXED_V3),
-        ("TRAILER_LENGTH", wire::blob_tail::Trailer::LEN),
-        ("REQUEST_HEAD", wire::blob_tail::REQUEST_HEAD),
+        ("TRAILER_LENGTH", codec::blob_tail::Trailer::LEN),
+        ("REQUEST_HEAD", codec::blob_tail::REQUEST_HEAD),
     ];
     for (name, expected) in calldata {
         execute.assert(name, expected);

@@ -174,8 +174,8 @@ impl Command for Reset {
         node.restore(&self.start)?;
         node.sidecars.clear();
         if let Some((mut chain, clock)) = self.continued {
-            let extension = node.chain.config().extension.clone();
-            chain.configure(|config| config.extension = extension);
+            let extensions = Arc::clone(&node.chain.config().extensions);
+            chain.configure(|config| config.extensions = extensions);
             (node.chain, node.clock) = (chain, clock);
             return Ok(Some(node.snapshot()));
         }

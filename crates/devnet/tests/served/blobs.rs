@@ -8,7 +8,7 @@ use alloy_eips::{
 };
 use alloy_primitives::{B256, Bytes, hex};
 use client::{Client, Options};
-use codec::blob_tail::to_blobs;
+use codec::blob_tail::{MIN_HEAD, Trailer, to_blobs};
 use serde_json::{Value, json};
 use std::{
     io::{Read, Write},
@@ -16,7 +16,6 @@ use std::{
 };
 use testkit::Key;
 use variants::BLOB_EXECUTE_ADDRESS;
-use wire::blob_tail::{MIN_HEAD, Trailer};
 
 struct Scene {
     served: Served,

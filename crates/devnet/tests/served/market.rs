@@ -5,9 +5,9 @@ use alloy_consensus::TxEip1559;
 use alloy_eips::eip2718::Encodable2718;
 use alloy_primitives::{B256, Bytes, TxKind, U256, hex};
 use client::{Client, ClientError, Options};
-use execute::market::{LIMIT, MARKET_ADDRESS, excess_at, next_excess, price};
 use serde_json::{Value, json};
 use testkit::Key;
+use variants::market::{LIMIT, MARKET_ADDRESS, excess_at, next_excess, price};
 
 const EXECUTE: &str = "0x0000000000000000000000000000000000000101";
 const BASE_FEE: u64 = 1_000_000_000;

@@ -13,6 +13,7 @@ pub use batch::FURTHER_BLOCK_GAS;
 pub use execution_specs::{EXECUTE_ADDRESS, ExecutionSpecs};
 
 use crate::{ExecuteError, Executed, Refused};
+use alloy_evm::precompiles::PrecompileInput;
 use alloy_primitives::{Address, B256, Bytes};
 use core::fmt;
 use std::borrow::Cow;
@@ -24,6 +25,14 @@ pub struct Call<'c> {
     pub calldata: &'c [u8],
     /// Versioned hashes of the blobs of the transaction around it.
     pub blob_hashes: &'c [B256],
+}
+
+impl<'c> Call<'c> {
+    /// Returns the call of a precompile.
+    pub fn of(input: &'c PrecompileInput<'_>) -> Self {
+        let blob_hashes = input.internals.tx_env().blob_versioned_hashes();
+        Self { calldata: input.data, blob_hashes }
+    }
 }
 
 /// A call in a transaction without blobs.

@@ -9,10 +9,9 @@ pub mod work;
 pub use items::Items;
 pub(crate) use work::{CHEAP_MODEXP, EXPENSIVE_PRECOMPILES, P256VERIFY};
 
-use alloy_consensus::Transaction as _;
 use core::fmt;
-use stateless::{Transaction, UnderpricedWork};
-use wire::{BatchWitness, ExecutionWitness, StatelessInput};
+use stateless::UnderpricedWork;
+use wire::{BatchWitness, ExecutionWitness};
 
 /// Amounts that a call declares about the work that it asks for.
 ///
@@ -45,23 +44,6 @@ pub struct DeclaredGas {
 }
 
 impl DeclaredGas {
-    /// Returns the amounts of a call with `calldata` bytes of calldata, this input and its decoded
-    /// transactions.
-    pub fn of(calldata: usize, input: &StatelessInput<'_>, transactions: &[Transaction]) -> Self {
-        Self::of_input(calldata, input).with_transactions(transactions)
-    }
-
-    /// Returns the amounts of a call before its transactions are decoded: all but their gas limits.
-    pub fn of_input(calldata: usize, input: &StatelessInput<'_>) -> Self {
-        Self {
-            calldata: calldata as u64,
-            request_bytes: input.request.encoded_len(input.fork) as u64,
-            transactions: input.request.payload.transactions.len() as u64,
-            gas_limit: input.request.payload.gas_limit,
-            ..Self::of_witness(&input.witness)
-        }
-    }
-
     /// Returns the amounts of a witness.
     pub(crate) fn of_witness(witness: &ExecutionWitness<'_>) -> Self {
         Self {
@@ -84,15 +66,6 @@ impl DeclaredGas {
             headers: witness.headers.len() as u64,
             ..Self::default()
         }
-    }
-
-    /// Adds the gas limits of the decoded transactions.
-    #[must_use]
-    pub fn with_transactions(self, transactions: &[Transaction]) -> Self {
-        let transaction_gas = transactions
-            .iter()
-            .fold(0, |sum: u64, transaction| sum.saturating_add(transaction.gas_limit()));
-        Self { transaction_gas, ..self }
     }
 
     /// Number of nodes, codes, headers and transactions.

@@ -24,7 +24,7 @@ fn declared_by(calldata: &[u8]) -> (DeclaredGas, u64) {
     let input = StatelessInput::decode(calldata).unwrap();
     let declared = DeclaredGas {
         transaction_gas: input.request.payload.transactions.len() as u64 * 25_000,
-        ..DeclaredGas::of_input(calldata.len(), &input)
+        ..variants::declared_of_input(calldata.len(), &input)
     };
     (declared, input.request.payload.gas_used)
 }

@@ -9,19 +9,18 @@ use crate::{
     },
 };
 use alloy_primitives::{Address, B256, Bytes, U256, b256};
-use codec::blob_tail::to_blobs;
+use codec::blob_tail::{MIN_HEAD, Trailer, to_blobs};
 use enshrine_execute::{
     BlockTally, CallObserver, DeclaredGas, Dialect, EXECUTE_ADDRESS, Execute, ExecuteError,
     ExecutionSpecs, Items, ObservedCall, Pricing,
-    market::{LIMIT, MAX_EXCESS, Rate, TARGET, UPDATE_FRACTION, excess_at, price},
 };
 use revm::bytecode::opcode as op;
 use std::sync::{Arc, Mutex};
-use variants::{BLOB_EXECUTE_ADDRESS, BlobSource, BlobTail, Drake, Flat};
-use wire::{
-    ProtocolFork,
-    blob_tail::{MIN_HEAD, Trailer},
+use variants::{
+    BLOB_EXECUTE_ADDRESS, BlobSource, BlobTail, Drake, Flat,
+    market::{LIMIT, MAX_EXCESS, Rate, TARGET, UPDATE_FRACTION, excess_at, price},
 };
+use wire::ProtocolFork;
 
 const PLENTY: u64 = 500_000_000;
 /// Each step of a call asks for more than the one before it.
@@ -80,7 +79,6 @@ impl Scene {
         Execute {
             gas: Arc::new(gas),
             dialects: vec![Arc::new(ExecutionSpecs), Arc::new(Drake), Arc::new(blobs)],
-            market: true,
             ..Execute::default()
         }
     }

@@ -210,7 +210,8 @@ fn the_contracts_count_no_less_for_a_byte_than_any_input_without_surplus_costs()
 #[test]
 fn each_named_schedule_is_one_that_execute_runs_by() {
     let block = L2::new(ProtocolFork::Osaka).calldata(2);
-    let declared = DeclaredGas::of_input(block.len(), &StatelessInput::decode(&block).unwrap());
+    let declared =
+        variants::declared_of_input(block.len(), &StatelessInput::decode(&block).unwrap());
     for (name, schedule) in GasSchedule::NAMED {
         let execute = Execute { gas: schedule.into(), ..Execute::default() };
         let (charged, _) = run(&execute, &block, PLENTY);

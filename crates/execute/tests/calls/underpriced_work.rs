@@ -31,7 +31,7 @@ pub(crate) fn contract(code: Vec<u8>) -> GenesisAccount {
 /// Charge of a call for its bytes, items and gas alone.
 fn plain_charge(schedule: GasSchedule, calldata: &[u8]) -> u64 {
     let input = StatelessInput::decode(calldata).unwrap();
-    let declared = DeclaredGas::of_input(calldata.len(), &input);
+    let declared = variants::declared_of_input(calldata.len(), &input);
     schedule.charge(&declared, input.request.payload.gas_used)
 }
 
@@ -367,7 +367,7 @@ fn what_a_further_block_of_a_batch_costs_itself_covers_no_dear_work() {
 #[test]
 fn dear_work_that_the_gas_of_a_call_does_not_cover_counts_on_the_market_with_all_of_that_gas() {
     let calldata = block(hashing(0x1000), vec![], 2_000_000);
-    let execute = Execute { market: true, ..Execute::default() };
+    let execute = Execute::default();
     let executed = execute.run(&calldata, u64::MAX).unwrap();
     for (gas, success, counted) in [
         (executed.reserve, true, executed.gas),

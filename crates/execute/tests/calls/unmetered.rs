@@ -5,7 +5,7 @@ use alloy_consensus::{EthereumTxEnvelope, SignableTransaction, TxEip1559, TxEip4
 use alloy_eips::eip2718::Encodable2718;
 use alloy_genesis::GenesisAccount;
 use alloy_primitives::{Address, Bytes, Signature, TxKind, U256};
-use enshrine_execute::{DeclaredGas, Execute, ExecuteError};
+use enshrine_execute::{Execute, ExecuteError};
 use executor::{Invalid, SYSTEM_CONTRACTS, SystemCode};
 use revm::bytecode::opcode as op;
 use stateless::Stage;
@@ -105,7 +105,7 @@ fn items_are_paid_for_before_transactions_are_decoded() {
     // A thousand malformed transactions, which only decoding reveals.
     let calldata = with_transactions(&good, &vec![Bytes::from_static(&[0xff]); 1_000], |_| {});
     let declared =
-        DeclaredGas::of_input(calldata.len(), &StatelessInput::decode(&calldata).unwrap());
+        variants::declared_of_input(calldata.len(), &StatelessInput::decode(&calldata).unwrap());
     let schedule = GasSchedule::DEFAULT;
     let price = schedule.input(&declared);
     assert!(price > schedule.bytes(declared.calldata) + 84_000);
@@ -164,8 +164,10 @@ fn the_reserve_covers_whatever_a_block_may_use() {
     for gas_limit in [21_000, 100_000, 5_000_000] {
         let block = l2.build(l2.transfers(3, gas_limit));
         let calldata = block.input().unwrap();
-        let declared =
-            DeclaredGas::of_input(calldata.len(), &StatelessInput::decode(&calldata).unwrap());
+        let declared = variants::declared_of_input(
+            calldata.len(),
+            &StatelessInput::decode(&calldata).unwrap(),
+        );
         let input = GasSchedule::DEFAULT.input(&declared);
         let reserve = input + 3 * gas_limit;
         let executed = execute.run(&calldata, reserve).unwrap();

@@ -6,7 +6,7 @@ use alloy_evm::{
     precompiles::PrecompilesMap,
 };
 use alloy_primitives::{Address, B256, Bytes, U256, address};
-use enshrine_execute::{BlockTally, EXECUTE_ADDRESS, Execute, market::MARKET_ADDRESS};
+use enshrine_execute::{BlockTally, EXECUTE_ADDRESS, Execute};
 use revm::{
     bytecode::{Bytecode, opcode as op},
     context::{
@@ -19,6 +19,7 @@ use revm::{
     state::AccountInfo,
 };
 use std::sync::Arc;
+use variants::market::{self, MARKET_ADDRESS};
 
 pub(crate) const CALLER: Address = address!("0x00000000000000000000000000000000000ca11e");
 const SENDER: Address = address!("0x0000000000000000000000000000000000005e4d");
@@ -92,7 +93,7 @@ const fn around(how: How) -> u64 {
 pub(crate) struct Host {
     db: CacheDB<EmptyDB>,
     execute: Arc<Execute>,
-    /// Tally of the block that contains all transactions, if there is one.
+    /// Tally of the block of a market that contains all transactions, if there is one.
     tally: Option<Arc<BlockTally>>,
     /// Versioned hashes of the blobs that each transaction has.
     pub(crate) blob_hashes: Vec<B256>,
@@ -158,7 +159,7 @@ impl Host {
         let mut evm = EthEvmFactory::default()
             .create_evm(self.db.clone(), EvmEnv { cfg_env: cfg, block_env: block });
         match &self.tally {
-            Some(tally) => self.execute.install_in_block(evm.precompiles_mut(), tally),
+            Some(tally) => market::install(&self.execute, evm.precompiles_mut(), tally),
             None => self.execute.install(evm.precompiles_mut()),
         }
         evm

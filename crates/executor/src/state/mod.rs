@@ -5,7 +5,9 @@ mod edit;
 mod post;
 mod reads;
 
-use crate::{InsufficientGas, ReadError, StateError, SystemCode, UnderpricedWork, WorkMeter};
+use crate::{
+    Instructions, InsufficientGas, ReadError, StateError, SystemCode, UnderpricedWork, WorkMeter,
+};
 use account::AccountState;
 pub(crate) use account::{ZERO_CODE_HASH, unguessable};
 use alloy_evm::block::BalIndexedDatabase;
@@ -19,7 +21,7 @@ use revm::{
     Database, DatabaseCommit,
     bytecode::Bytecode,
     database_interface::bal::BalState,
-    primitives::{StorageKey, StorageValue},
+    primitives::{StorageKey, StorageValue, hardfork::SpecId},
     state::{Account, AccountId, AccountInfo, bal::BlockAccessIndex},
 };
 use std::sync::{Arc, OnceLock};
@@ -48,10 +50,15 @@ pub trait StateSource {
     /// [`SourceError`] if the source cannot answer.
     fn block_hash(&self, number: u64) -> Result<Option<B256>, SourceError>;
 
-    /// Returns `true` if the reads are recorded as a witness. The EVM then makes all reads of the
-    /// specification, so that a verifier by it finds everything that it needs.
-    fn is_recorded(&self) -> bool {
-        false
+    /// Wraps instructions of the EVM over this source, for one that records more reads than revm makes; by
+    /// default none.
+    fn instrument<'x, 's>(
+        instructions: &mut Instructions<&'x mut BlockState<'s, Self>>,
+        spec: SpecId,
+    ) where
+        Self: Sized,
+    {
+        let _ = (instructions, spec);
     }
 
     /// Returns the backend for accounts and slots that the tries lack. A chain that continues another one
@@ -148,11 +155,6 @@ impl<'s, S: StateSource> BlockState<'s, S> {
     pub const fn with_system_code(mut self, allowed: SystemCode) -> Self {
         self.system_code = Some(allowed);
         self
-    }
-
-    /// Returns `true` if reads are recorded as a witness.
-    pub(crate) fn is_recorded(&self) -> bool {
-        self.source.is_recorded()
     }
 
     /// Keeps empty accounts from now on, touched or not, unless they are `beneficiary` or

@@ -5,8 +5,8 @@ use alloy_primitives::{B256, Bytes, KECCAK256_EMPTY};
 use alloy_trie::TrieAccount;
 use chain::ChainError;
 use std::collections::BTreeMap;
-use store::Store;
-use trie::{TrieError, Visitor, walk};
+use store::{Store, Visitor, walk};
+use trie::TrieError;
 
 /// The nodes and codes of a state, in the order of their hashes.
 #[derive(Debug, Default)]

@@ -77,14 +77,14 @@ impl Batcher {
             input.map_err(|source| RollupError::Input { number, source })?.into()
         };
         let hash = blocks.first().map(|first| first.hash).unwrap_or_default();
-        let cost = execute.cost_of(&bytes, used, work);
+        let cost = variants::cost_of(&*execute.gas, &bytes, used, work);
         let cost = cost.map_err(|reason| RollupError::Refused { hash, reason })?;
         Ok(posting::Input {
             bytes,
             blocks: blocks.len() as u64,
             charge: cost.charge,
             reserve: cost.reserve,
-            trailer: execute.trailer_charge(),
+            trailer: variants::BlobTail::trailer_charge(&*execute.gas),
         })
     }
 

@@ -4,10 +4,10 @@ use crate::{L1Error, l1::L1Header};
 use alloy_eips::eip4844::{c_kzg, env_settings::EnvKzgSettings, kzg_to_versioned_hash};
 use alloy_primitives::{B256, Bytes};
 use client::{Client, Options};
+use codec::blob_tail::{BLOB_LEN, Trailer};
 use parking_lot::Mutex;
 use serde::Deserialize;
 use std::{collections::BTreeMap, time::Duration};
-use wire::blob_tail::{BLOB_LEN, Trailer};
 
 /// Blobs of an answer that are looked at: more than any block has.
 const MAX_BLOBS: usize = 128;
@@ -195,8 +195,7 @@ pub(crate) fn whole_input(given: &[u8], blobs: &[Bytes]) -> Option<Bytes> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use codec::blob_tail::to_blobs;
-    use wire::blob_tail::MIN_HEAD;
+    use codec::blob_tail::{MIN_HEAD, to_blobs};
 
     #[test]
     fn only_what_execute_can_have_taken_is_an_input() {

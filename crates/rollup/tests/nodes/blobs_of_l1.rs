@@ -6,6 +6,7 @@ use alloy_eips::eip2718::{Decodable2718 as _, Encodable2718 as _};
 use alloy_primitives::{Address, B256, Bytes, U256, hex};
 use alloy_provider::{Provider, ext::AnvilApi as _};
 use alloy_sol_types::SolCall as _;
+use codec::blob_tail::{REQUEST_HEAD, Trailer};
 use contracts::bindings::{IForcedInbox, INativeRollup};
 use enshrine_rollup::{Config, Role, RollupNode, SubmitterConfig};
 use eyre::{OptionExt, Result};
@@ -21,10 +22,7 @@ use std::{
 };
 use testkit::{ETHER, FORCED_FEE, Key};
 use variants::BLOB_EXECUTE_ADDRESS;
-use wire::{
-    SchemaId,
-    blob_tail::{REQUEST_HEAD, Trailer},
-};
+use wire::SchemaId;
 
 /// Change of the answer to a request for a path; `None` if there is nothing at it.
 type Change = Box<dyn Fn(&str, String) -> Option<String> + Send>;

@@ -400,7 +400,7 @@ impl Scene {
     fn measured_as(&self, blocks: &[Arc<Block>], bytes: Vec<u8>) -> Result<Input> {
         let executed = self.execute.run(&bytes, u64::MAX)?;
         let (charge, reserve) = (executed.gas, executed.reserve);
-        let trailer = self.execute.trailer_charge();
+        let trailer = variants::BlobTail::trailer_charge(&*self.execute.gas);
         let blocks = blocks.len() as u64;
         Ok(Input { bytes: bytes.into(), blocks, charge, reserve, trailer })
     }

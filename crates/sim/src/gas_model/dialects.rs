@@ -2,12 +2,12 @@
 
 use super::inputs::{Input, Rows};
 use alloy_primitives::{B256, Bytes, U256};
-use codec::blob_tail::{cut, to_blobs};
+use codec::blob_tail::{Trailer, cut, to_blobs};
 use execute::Execute;
 use eyre::{OptionExt as _, Result};
 use std::{collections::HashMap, sync::Arc};
 use variants::{BlobSource, BlobTail, Drake};
-use wire::{StatelessInput, blob_tail::Trailer};
+use wire::StatelessInput;
 
 /// The blobs that a node holds.
 #[derive(Debug)]

@@ -4,7 +4,7 @@ use alloy_eips::{
     eip1559::{BaseFeeParams, calc_next_block_base_fee},
     eip7825::MAX_TX_GAS_LIMIT_OSAKA,
 };
-use execute::market::{LIMIT, Rate};
+use variants::market::{LIMIT, Rate};
 
 /// Gas of an L1 block, as on mainnet. EXECUTE may have all of it: what binds is then the protocol, and
 /// not a guess at what else the block holds.

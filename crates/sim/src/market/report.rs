@@ -5,8 +5,8 @@ use super::{
     plot::{Curve, Plot},
     world::{ATTACK, BLOCKS, Demand, History, SETTLED, TRANSFER, run},
 };
-use execute::market::{LIMIT, TARGET};
 use std::{fmt::Write as _, ops::Range};
+use variants::market::{LIMIT, TARGET};
 
 /// Time of a unit of EXECUTE gas on one core, in picoseconds, by `docs/gas.md`: in the real block that
 /// takes longest for what it is charged, and in the dearest input that is known.

@@ -3,8 +3,8 @@
 use super::l1::{BASE_FEE, Block, L1_LIMIT, Payment, TRANSACTION_CAP};
 use super::report::{REAL, WORST, placed, report};
 use super::world::{ATTACK, BLOCKS, BUDGET, Demand, run};
-use execute::market::{LIMIT, RESERVE_RATIO, Rate, TARGET, UPDATE_FRACTION};
 use std::{fs, path::Path};
+use variants::market::{LIMIT, RESERVE_RATIO, Rate, TARGET, UPDATE_FRACTION};
 
 fn document(name: &str) -> String {
     let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs");

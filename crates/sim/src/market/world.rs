@@ -4,9 +4,9 @@
 //! choices follow from a seed, by operations that every machine rounds alike.
 
 use super::l1::{BASE_FEE, Block, Payment};
-use execute::market::{Rate, excess_at, next_excess, price};
 use std::collections::VecDeque;
 use testkit::Random;
+use variants::market::{Rate, excess_at, next_excess, price};
 
 /// EXECUTE gas of an advance beside its transactions, and of a transfer, by `docs/gas.md`.
 const ADVANCE: u64 = 30_000;

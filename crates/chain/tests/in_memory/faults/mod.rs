@@ -9,7 +9,9 @@ use alloy_genesis::Genesis;
 use alloy_primitives::{Address, B256, Bytes, U256};
 use codec::RawBlock;
 use core::fmt::Debug;
-use enshrine_chain::{Call, CallBlock, Chain, ChainConfig, ChainError, ExecutedBlock, spec_of};
+use enshrine_chain::{
+    Call, CallBlock, Chain, ChainConfig, ChainError, EditState as _, ExecutedBlock, spec_of,
+};
 use executor::Invalid;
 use failing::FailingStore;
 use revm::inspector::NoOpInspector;

@@ -8,7 +8,7 @@ use alloy_primitives::{Address, B256, Bytes, U256, keccak256};
 use alloy_sol_types::SolCall;
 use chain::BlockWithWitness;
 use enshrine_contracts::{RollupConfig, bindings::INativeRollup, capacity, l2_genesis};
-use execute::{DeclaredGas, Execute};
+use execute::Execute;
 use eyre::{Result, ensure};
 use std::{fs, process::Command};
 use testkit::{
@@ -182,7 +182,7 @@ impl Scene {
     fn assert_nothing_is_dear(&self, block: &BlockWithWitness) -> Result<()> {
         let calldata = block.input()?;
         let input = StatelessInput::decode(&calldata)?;
-        let declared = DeclaredGas::of_input(calldata.len(), &input);
+        let declared = variants::declared_of_input(calldata.len(), &input);
         let executed = Execute::on(self.fork).run(&calldata, u64::MAX)?;
         let used = input.request.payload.gas_used;
         assert_eq!(executed.gas, GasSchedule::DEFAULT.charge(&declared, used));

@@ -12,7 +12,7 @@ use enshrine_contracts::{
         INativeRollup::{self, Advanced, BlockAdded},
     },
 };
-use execute::{DeclaredGas, Execute, ForkRule};
+use execute::{Execute, ForkRule};
 use eyre::{OptionExt as _, Result};
 use stateless::header_of;
 use testkit::Key;
@@ -272,7 +272,7 @@ fn eth_sent_on_l1_arrives_on_l2_and_the_gas_of_advance_stays_within_its_budget()
     harness.l2.append(block.clone())?;
     let input = block.input()?;
     let sent = harness.advance(vec![input.clone()], vec![])?;
-    let declared = DeclaredGas::of_input(input.len(), &StatelessInput::decode(&input)?);
+    let declared = variants::declared_of_input(input.len(), &StatelessInput::decode(&input)?);
     let execute = GasSchedule::DEFAULT.charge(&declared, block.block.header.gas_used);
     let overhead = sent.gas_used - execute - calldata_gas(&sent.input);
     println!("advance: {} gas, {execute} EXECUTE, overhead {overhead}", sent.gas_used);

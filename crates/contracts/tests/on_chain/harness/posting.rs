@@ -58,7 +58,7 @@ impl Harness {
         let execute = Execute::on(FORK);
         let executed = execute.run(&bytes, u64::MAX)?;
         let (charge, reserve) = (executed.gas, executed.reserve);
-        let trailer = execute.trailer_charge();
+        let trailer = variants::BlobTail::trailer_charge(&*execute.gas);
         Ok(Input { bytes: bytes.into(), blocks: blocks.len() as u64, charge, reserve, trailer })
     }
 

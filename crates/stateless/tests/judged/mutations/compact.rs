@@ -8,10 +8,11 @@ use codec::Encode as _;
 use codec::compact::{compact, compact_reachable};
 use enshrine_stateless::{expand, expand_within, verify_batch};
 use std::collections::BTreeMap;
+use store::{Visitor, walk};
 use testkit::Random;
 use trie::{
     EMPTY_ROOT, ExpandedNodes, NodeIndex, NodePath, NodeSource, SourceError, Trie, TrieError,
-    Visitor, hash_tries, walk,
+    hash_tries,
 };
 use wire::{BatchWitness, ByteLists, DecodeError, StatelessBatch, compact::CompactState};
 

@@ -76,7 +76,7 @@ fn a_system_contract_may_be_deployed_by_the_block_that_first_calls_it() {
     // Prague comes with the first block that has a transaction.
     let spec = ChainSpec::scheduled(CHAIN_ID, ProtocolFork::Cancun, &[(ProtocolFork::Prague, 12)]);
     let deploys = Deploys { code: canonical, at_the_end: false };
-    let config = ChainConfig { extension: Some(Arc::new(deploys)), ..ChainConfig::new(spec) };
+    let config = ChainConfig::new(spec).with_extension(Arc::new(deploys));
     let mut world = World::on(ProtocolFork::Cancun, config, |_| {});
     let transfer = world.call(Address::repeat_byte(1), 21_000, vec![]);
     let block = world.block(vec![transfer]);
@@ -111,7 +111,7 @@ fn one_that_is_not_there_when_it_is_called_makes_the_block_invalid_whatever_code
 fn foreign_code_that_a_block_deploys_is_refused_where_it_would_be_called() {
     let spec = ChainSpec::scheduled(CHAIN_ID, ProtocolFork::Cancun, &[(ProtocolFork::Prague, 12)]);
     let deploys = Arc::new(Deploys { code: foreign, at_the_end: true });
-    let config = ChainConfig { extension: Some(deploys), ..ChainConfig::new(spec) };
+    let config = ChainConfig::new(spec).with_extension(deploys);
     let world = World::on(ProtocolFork::Cancun, config, |_| {});
     let (block, _) = world.chain.build(&world.attributes(), vec![]).expect("builds");
     let verify = |system_code| {

@@ -5,13 +5,12 @@
 //! verifier by the specification needs these reads, so an EVM that records a witness makes them too, before
 //! each of these instructions. From Amsterdam on (EIP-7928) the specification charges first.
 
-use crate::{BlockState, StateSource};
 use alloy_evm::eth::EthEvmContext;
 use alloy_primitives::{Address, U256};
+use executor::{BlockState, Instructions, StateSource, noted_selfdestruct};
 use revm::{
     Database,
     bytecode::{Bytecode, opcode},
-    handler::instructions::EthInstructions,
     interpreter::{
         Instruction, InstructionContext, InstructionResult,
         instructions::{contract, gas_table_spec, host, utility::IntoAddress},
@@ -29,19 +28,13 @@ type Outcome = Result<(), InstructionResult>;
 const CALL_ITEMS: usize = 7;
 const DELEGATE_ITEMS: usize = 6;
 
-/// Wraps the instructions that must inform the state: of the beneficiaries of SELFDESTRUCT and, if reads are
-/// recorded, of the reads that the specification makes.
+/// Wraps the instructions before which the specification reads the state.
 pub(crate) fn watch<'x, 's, S: StateSource>(
-    instructions: &mut EthInstructions<EthInterpreter, Host<'x, 's, S>>,
+    instructions: &mut Instructions<State<'x, 's, S>>,
     spec: SpecId,
-    recorded: bool,
 ) {
-    let gas = |code: u8| gas_table_spec(spec)[usize::from(code)];
-    // Without a recorder, and from Amsterdam on, where the specification charges first, no extra reads are made.
-    if !recorded || !spec.is_enabled_in(SpecId::BERLIN) || spec.is_enabled_in(SpecId::AMSTERDAM) {
-        let selfdestruct = Instruction::new(noted_selfdestruct);
-        let code = opcode::SELFDESTRUCT;
-        instructions.insert_instruction(code, selfdestruct, gas(code));
+    // From Amsterdam on the specification charges first, and makes no extra reads.
+    if !spec.is_enabled_in(SpecId::BERLIN) || spec.is_enabled_in(SpecId::AMSTERDAM) {
         return;
     }
     // The minimum cost of an instruction is charged after its reads, as in the specification.
@@ -62,13 +55,6 @@ fn charge<S: StateSource>(frame: &mut Frame<'_, '_, '_, S>, code: u8) -> Outcome
     let spec = frame.host.cfg.spec;
     let gas = u64::from(gas_table_spec(spec)[usize::from(code)]);
     frame.interpreter.gas.record_regular_cost(gas).then_some(()).ok_or(InstructionResult::OutOfGas)
-}
-
-fn noted_selfdestruct<S: StateSource>(frame: Frame<'_, '_, '_, S>) -> Outcome {
-    if let Ok(beneficiary) = frame.interpreter.stack.peek(0) {
-        state(frame.host).note_beneficiary(beneficiary.into_address());
-    }
-    host::selfdestruct(frame)
 }
 
 fn read_selfdestruct<S: StateSource>(mut frame: Frame<'_, '_, '_, S>) -> Outcome {

@@ -1,10 +1,7 @@
 //! The walk shows every node and every value of a trie, and nothing else.
 
 use alloy_primitives::{B256, Bytes, hex, keccak256};
-use enshrine_trie::{
-    EMPTY_ROOT, Nibbles, NodePath, NodeSource, Recorder, SourceError, Trie, TrieError, Visitor,
-    hash_tries, walk,
-};
+use enshrine_store::{Recorder, Visitor, prove, walk};
 use proptest::{
     prelude::Rng as _,
     test_runner::{RngAlgorithm, TestRng},
@@ -13,6 +10,7 @@ use std::{
     cell::Cell,
     collections::{BTreeMap, BTreeSet},
 };
+use trie::{EMPTY_ROOT, Nibbles, NodePath, NodeSource, SourceError, Trie, TrieError, hash_tries};
 
 const OWNER: B256 = B256::repeat_byte(0x0e);
 
@@ -183,12 +181,12 @@ fn reading_changing_and_proving_hand_on_the_error_of_the_source_too() {
     let fault = TrieError::Source(SourceError::new("disk on fire"));
     let key = model.keys().next().unwrap();
     let (read, failed) = (Recorder::new(&nodes), |at| nodes.fails_after.set(Some(at)));
-    enshrine_trie::prove(&read, Trie::storage(OWNER, root), key).unwrap();
+    prove(&read, Trie::storage(OWNER, root), key).unwrap();
     let depth = read.into_read().len();
     assert!(depth > 1);
     for at in 0..depth {
         failed(at);
-        let proven = enshrine_trie::prove(&nodes, Trie::storage(OWNER, root), key);
+        let proven = prove(&nodes, Trie::storage(OWNER, root), key);
         assert_eq!(proven, Err(fault.clone()));
         let mut trie = Trie::<Bytes>::storage(OWNER, root);
         failed(at);

@@ -1,15 +1,17 @@
 //! A market for EXECUTE gas: a limit for each L1 block, and a price that follows demand.
 //!
-//! Reserves and charges of calls are counted in EXECUTE gas, under any [`Pricing`](crate::Pricing). With the
+//! Reserves and charges of calls are counted in EXECUTE gas, under any [`Pricing`](execute::Pricing). With the
 //! market each unit of it costs [`price`] wei, which the call pays in L1 gas at the base fee of its block
 //! ([`Rate`]), and all calls of a block together take at most [`LIMIT`]. The price follows from an *excess*,
 //! which grows by the use of blocks beyond [`TARGET`] and is stored in a contract ([`MARKET_ADDRESS`]).
 //! `docs/market.md` has the formulas, the attacks that they withstand, and their results under load.
 
 mod contract;
+mod terms;
 
-pub(crate) use contract::excess;
 pub use contract::{MARKET_ADDRESS, MARKET_CODE, MARKET_CODE_HASH, close_block};
+pub use terms::{BeyondLimit, install};
+
 use std::cell::Cell;
 
 /// Maximum EXECUTE gas that the calls of one L1 block may take together.
@@ -74,11 +76,11 @@ pub fn next_excess(excess: u64, used: u64, base_fee: u64) -> u64 {
 /// which calls without gas would cause for free. The excess is constant until the block ends and cheap to
 /// read, so the price is cached with its excess: a state with another excess never gets the old price.
 #[derive(Debug, Default)]
-pub(crate) struct Quote(Cell<Option<(u64, u64)>>);
+struct Quote(Cell<Option<(u64, u64)>>);
 
 impl Quote {
     /// Returns the price at this excess, and computes it only if the excess differs from the last one.
-    pub(crate) fn at(&self, excess: u64, compute: impl FnOnce(u64) -> u64) -> u64 {
+    fn at(&self, excess: u64, compute: impl FnOnce(u64) -> u64) -> u64 {
         match self.0.get() {
             Some((known, wei)) if known == excess => wei,
             _ => {
@@ -122,24 +124,6 @@ impl Rate {
             // A price of zero would be a division by zero, and free work.
             base_fee => (self.price.max(1).into(), base_fee.into()),
         }
-    }
-}
-
-/// EXECUTE gas that the calls of a block may still take.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Room {
-    /// EXECUTE gas that earlier calls have taken.
-    pub(crate) used: u64,
-    /// EXECUTE gas that all calls together may take.
-    pub(crate) limit: u64,
-}
-
-impl Room {
-    /// A call on its own, outside of any market.
-    pub(crate) const UNLIMITED: Self = Self { used: 0, limit: u64::MAX };
-
-    pub(crate) const fn left(self) -> u64 {
-        self.limit.saturating_sub(self.used)
     }
 }
 

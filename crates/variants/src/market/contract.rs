@@ -2,8 +2,8 @@
 
 use super::next_excess;
 use alloy_primitives::{Address, B256, U256, address, b256, hex};
+use executor::{BlockError, BlockTally, HookState, InternalError, Invalid};
 use revm::{Context, Database, MainBuilder, MainContext, SystemCallEvm, context::result::EVMError};
-use stateless::{BlockError, BlockTally, HookState, InternalError, Invalid};
 
 /// Address of the contract.
 pub const MARKET_ADDRESS: Address = address!("0x0000000000000000000000000000000000008079");
@@ -46,7 +46,7 @@ pub const MARKET_CODE_HASH: B256 =
 const EXCESS: U256 = U256::ZERO;
 
 /// Returns the excess of a state. Only the end of a block changes it, so it is constant throughout a block.
-pub(crate) fn excess<DB: Database + ?Sized>(state: &mut DB) -> Result<u64, DB::Error> {
+pub(super) fn excess<DB: Database + ?Sized>(state: &mut DB) -> Result<u64, DB::Error> {
     Ok(state.storage(MARKET_ADDRESS, EXCESS)?.saturating_to())
 }
 

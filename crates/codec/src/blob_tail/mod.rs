@@ -12,12 +12,16 @@
 //! Each tail begins a blob of its own and takes the fewest blobs that hold it. A blob holds 31 bytes in each
 //! of its field elements, behind a zero byte; the unused end of the last blob is zero.
 
-use crate::{
+mod write;
+
+pub use write::{cut, to_blobs};
+
+use core::ops::Range;
+use wire::{
     SchemaId, StatelessBatch,
     layout::{REQUEST_IN_CALLDATA, payload, request},
     list::{OFFSET, offset_at},
 };
-use core::ops::Range;
 
 /// Bytes of a blob.
 pub const BLOB_LEN: usize = ELEMENT * 4_096;
@@ -34,7 +38,7 @@ pub const MIN_HEAD: usize = REQUEST_IN_CALLDATA + REQUEST_HEAD;
 pub const MAGIC: [u8; 2] = [0xb1, 0x0b];
 
 /// Bytes of a field element.
-pub const ELEMENT: usize = 32;
+const ELEMENT: usize = 32;
 
 /// Reasons for which an input cannot be assembled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -325,17 +329,13 @@ fn copy_tail<B: AsRef<[u8]>>(blobs: &[B], range: Range<usize>, out: &mut Vec<u8>
 }
 
 /// Returns the list of requests if these bytes begin a batch and are at least as long as a head.
-pub fn list_of(head: &[u8]) -> Option<&[u8]> {
+fn list_of(head: &[u8]) -> Option<&[u8]> {
     SchemaId::of(head).ok()?.batch_fork()?;
     head.get(REQUEST_IN_CALLDATA..).filter(|list| list.len() >= REQUEST_HEAD)
 }
 
 /// Returns the number of blocks in the batch with this list.
-///
-/// # Errors
-///
-/// [`BlobTailError::Blocks`] if the first offset of the list names no valid number of blocks.
-pub fn blocks_of(list: &[u8]) -> Result<usize, BlobTailError> {
+fn blocks_of(list: &[u8]) -> Result<usize, BlobTailError> {
     // The first offset points behind all offsets, so it states the number of blocks four times over.
     let (got, limit) = (offset_at(list, 0), StatelessBatch::MAX_BLOCKS * OFFSET);
     if got == 0 || got > limit || !got.is_multiple_of(OFFSET) {

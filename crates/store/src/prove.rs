@@ -1,8 +1,8 @@
 //! Proofs: the nodes on the way to a key.
 
-use crate::{NodePath, NodeSource, SourceError, Trie, TrieError};
 use alloy_primitives::B256;
 use std::cell::RefCell;
+use trie::{NodePath, NodeSource, SourceError, Trie, TrieError};
 
 /// A source that records nodes in the order in which they are read, from the root down.
 struct Path<'s, S: NodeSource + ?Sized> {

@@ -1,8 +1,7 @@
-//! Division of an input into the head that stays in calldata and the tail that goes into blobs, as
-//! [`wire::blob_tail`] reads it.
+//! Division of an input into the head that stays in calldata and the tail that goes into blobs.
 
+use super::{BLOB_CAPACITY, BLOB_LEN, ELEMENT, MIN_HEAD, REQUEST_HEAD, blocks_of, list_of};
 use wire::{
-    blob_tail::{BLOB_CAPACITY, BLOB_LEN, ELEMENT, MIN_HEAD, REQUEST_HEAD, blocks_of, list_of},
     layout::REQUEST_IN_CALLDATA,
     list::{OFFSET, offset_at},
 };

@@ -1,7 +1,7 @@
 //! The market by itself: its price, what it is paid in, and the contract that keeps its excess.
 
 use alloy_primitives::{Address, Bytes, U256, U512, address, keccak256};
-use enshrine_execute::market::{
+use enshrine_variants::market::{
     LIMIT, MARKET_ADDRESS, MARKET_CODE, MARKET_CODE_HASH, MAX_EXCESS, RESERVE_RATIO, Rate, TARGET,
     UPDATE_FRACTION, excess_at, next_excess, price,
 };

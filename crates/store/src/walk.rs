@@ -1,11 +1,10 @@
 //! Walk over all nodes and values below a root.
 
-use crate::{
-    EMPTY_ROOT, NodePath, NodeSource, TrieError,
-    node::{Child, ChildItem, Decoded, branch_item, child_item, decode},
-};
 use alloy_primitives::B256;
-use nybbles::Nibbles;
+use trie::{
+    Child, ChildItem, Decoded, EMPTY_ROOT, Nibbles, NodePath, NodeSource, TrieError, branch_item,
+    child_item, decode,
+};
 
 /// Receiver of the nodes and values of a [`walk`].
 pub trait Visitor<B> {

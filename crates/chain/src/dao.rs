@@ -1,0 +1,23 @@
+//! The irregular state change of the DAO fork.
+
+use alloy_consensus::Header;
+use alloy_evm::eth::dao_fork::{DAO_HARDFORK_ACCOUNTS, DAO_HARDFORK_BENEFICIARY};
+use alloy_hardforks::{EthereumHardfork, EthereumHardforks as _};
+use executor::{BlockError, ChainSpec, HookState};
+use revm::database::DatabaseCommitExt as _;
+
+/// Moves the funds of the DAO fork at the begin of its block, so that the whole block sees them moved.
+///
+/// The executor of alloy-evm would move them after the transactions; it then finds the accounts drained.
+pub(crate) fn move_dao_funds(
+    spec: &ChainSpec,
+    header: &Header,
+    mut state: &mut dyn HookState,
+) -> Result<(), BlockError> {
+    let dao = spec.ethereum_fork_activation(EthereumHardfork::Dao);
+    if dao.transitions_at_block(header.number) {
+        let drained = state.drain_balances(DAO_HARDFORK_ACCOUNTS)?.into_iter().sum();
+        state.increment_balances([(DAO_HARDFORK_BENEFICIARY, drained)])?;
+    }
+    Ok(())
+}

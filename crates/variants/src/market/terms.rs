@@ -1,0 +1,68 @@
+//! Terms on which a block sells calls.
+
+use super::{LIMIT, Quote, Rate, contract, price};
+use alloy_evm::precompiles::{PrecompileInput, PrecompilesMap};
+use execute::{Answer, Call, Dialect, Execute, ExecuteError, InternalError};
+use executor::BlockTally;
+use std::{rc::Rc, sync::Arc};
+
+/// The block's limit of EXECUTE gas is exhausted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "beyond the block's limit of EXECUTE gas: with this call the block takes {got}, the limit is {limit}"
+)]
+pub struct BeyondLimit {
+    /// EXECUTE gas of the block, including the request of this call.
+    pub got: u64,
+    /// Maximum EXECUTE gas of all calls in a block.
+    pub limit: u64,
+}
+
+impl From<BeyondLimit> for ExecuteError {
+    fn from(refusal: BeyondLimit) -> Self {
+        Self::Variant { kind: "beyondLimit", reason: refusal.to_string() }
+    }
+}
+
+/// Adds EXECUTE to the EVM of one block, or of a call at the start of one. The market sells its calls, and
+/// `tally` counts what they take.
+pub fn install(execute: &Arc<Execute>, precompiles: &mut PrecompilesMap, tally: &Arc<BlockTally>) {
+    // An EVM runs one block, or one call, at one price in all dialects.
+    let (tally, quote) = (Arc::clone(tally), Rc::<Quote>::default());
+    execute.install_with(precompiles, move |execute, dialect, input| {
+        sell(execute, dialect, input, &tally, &quote)
+    });
+}
+
+/// Answers a call. It has not shown to hold any gas yet, so its price is a single read of the state, except for the
+/// first call of a block.
+fn sell(
+    execute: &Execute,
+    dialect: &dyn Dialect,
+    input: &mut PrecompileInput<'_>,
+    tally: &BlockTally,
+    quote: &Quote,
+) -> Result<Answer, ExecuteError> {
+    // Bypasses the journal, so that reading warms nothing for the caller.
+    let excess = contract::excess(&mut input.internals.db_mut())
+        .map_err(|error| InternalError::Executor(error.to_string()))?;
+    let rate = Rate { price: quote.at(excess, price), base_fee: tally.base_fee() };
+    let (used, given) = (tally.used(), input.gas);
+    // Rounded down, while charges are rounded up: no call gets work that it has not paid for.
+    let bought = rate.execute_gas(given);
+    let gas = bought.min(LIMIT.saturating_sub(used));
+    let (outcome, taken) = execute.answer_counted(dialect, Call::of(input), gas);
+    // Counted even if the call fails: a revert undoes state, but not the work.
+    tally.count(taken);
+    match outcome {
+        Ok(Answer { gas, output }) => Ok(Answer { gas: rate.gas(gas), output }),
+        // A lack of gas comes before the block's limit.
+        Err(ExecuteError::OutOfGas { reserve, .. }) if bought < reserve => {
+            Err(ExecuteError::OutOfGas { got: given, reserve: rate.gas(reserve) })
+        }
+        Err(ExecuteError::OutOfGas { reserve, .. }) => {
+            Err(BeyondLimit { got: used.saturating_add(reserve), limit: LIMIT }.into())
+        }
+        refused => refused,
+    }
+}

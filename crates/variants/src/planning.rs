@@ -1,0 +1,53 @@
+//! Gas of calls before they are made, for planners, builders and tools.
+
+use alloy_consensus::Transaction as _;
+use execute::{CallCost, DeclaredGas, ExecuteError, FURTHER_BLOCK_GAS, Pricing};
+use executor::Transaction;
+use wire::{Input, StatelessInput};
+
+/// Returns the gas of a call with this input, whose blocks used `gas_used` gas together, and underpriced work worth
+/// `work` ([`Executed::work`](execute::Executed::work)). Nothing is executed.
+///
+/// # Errors
+///
+/// [`ExecuteError`] if the bytes are no input, or a transaction is malformed.
+pub fn cost_of(
+    pricing: &dyn Pricing,
+    calldata: &[u8],
+    gas_used: u64,
+    work: u64,
+) -> Result<CallCost, ExecuteError> {
+    let declared = DeclaredGas::of_calldata(calldata)?;
+    let further = Input::decode(calldata)?.requests().len().saturating_sub(1);
+    let own_gas = FURTHER_BLOCK_GAS * further as u64;
+    Ok(CallCost::new(pricing, &declared, own_gas, own_gas.saturating_add(gas_used), work))
+}
+
+/// Returns the amounts that a call with `calldata` bytes and this input declares before its transactions are
+/// decoded: all but their gas limits.
+pub fn declared_of_input(calldata: usize, input: &StatelessInput<'_>) -> DeclaredGas {
+    let (request, witness) = (&input.request, &input.witness);
+    DeclaredGas {
+        calldata: calldata as u64,
+        request_bytes: request.encoded_len(input.fork) as u64,
+        witness_bytes: witness.encoded_len() as u64,
+        nodes: witness.state.len() as u64,
+        codes: witness.codes.len() as u64,
+        headers: witness.headers.len() as u64,
+        transactions: request.payload.transactions.len() as u64,
+        gas_limit: request.payload.gas_limit,
+        ..DeclaredGas::default()
+    }
+}
+
+/// Returns the amounts that a call with `calldata` bytes, this input and these of its transactions declares.
+pub fn declared_of(
+    calldata: usize,
+    input: &StatelessInput<'_>,
+    transactions: &[Transaction],
+) -> DeclaredGas {
+    let transaction_gas = transactions
+        .iter()
+        .fold(0, |sum: u64, transaction| sum.saturating_add(transaction.gas_limit()));
+    DeclaredGas { transaction_gas, ..declared_of_input(calldata, input) }
+}
