@@ -16,9 +16,10 @@ use chain::{Block, Chain, ChainError, ChainReader, EditState as _, State};
 use executor::{ExecutionOutcome, Transaction};
 use futures_util::future::BoxFuture;
 use node::{Command, NodeState};
+use rpc::RpcError;
 use serde::Deserialize;
 use serde_json::{Value, json};
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, path::Path, sync::Arc, time::Duration};
 use store::{Changes, ExecutedBlock, Overlay};
 use tokio::{task, time};
 
@@ -29,7 +30,10 @@ impl Devnet {
     ///
     /// [`DevnetError::File`], and [`DevnetError::Flag`] for a chain that was imported.
     pub fn dump_state(&self, path: &Path) -> Result<(), DevnetError> {
-        let failed = |reason| DevnetError::Flag { flag: "--dump-state", reason };
+        let failed = |error: DumpError| DevnetError::Flag {
+            flag: "--dump-state",
+            reason: error.to_string(),
+        };
         dump(self.state(), self.config().preserve_states).map_err(failed)?.write(path)
     }
 
@@ -74,23 +78,42 @@ pub(crate) fn load_file(devnet: &DevnetState, path: &Path) -> Result<(), DevnetE
     })
 }
 
+/// Reason for which the state cannot be written.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum DumpError {
+    /// The blocks came from a file of blocks.
+    #[error("the accounts of imported blocks are known by their hashes alone")]
+    Imported,
+    /// The chain cannot be read.
+    #[error(transparent)]
+    Chain(#[from] ChainError),
+}
+
+impl From<DumpError> for RpcError {
+    fn from(error: DumpError) -> Self {
+        match error {
+            DumpError::Imported => Self::failed(error.to_string()),
+            DumpError::Chain(error) => error.into(),
+        }
+    }
+}
+
 /// The state of a devnet, with those of earlier blocks if `past` is to be there.
-pub(crate) fn dump(devnet: &DevnetState, past: bool) -> Result<StateFile, String> {
+pub(crate) fn dump(devnet: &DevnetState, past: bool) -> Result<StateFile, DumpError> {
     if matches!(devnet.config.origin, Origin::Genesis { blocks: Some(_), .. }) {
-        return Err("the accounts of imported blocks are known by their hashes alone".to_owned());
+        return Err(DumpError::Imported);
     }
     // The snapshot keeps the state from being forgotten meanwhile.
     let (chain, _kept) = devnet.node.read(|node| (node.chain.reader().clone(), node.snapshot()));
     let state = chain.state();
-    let error = |error: chain::ChainError| error.to_string();
-    let mut accounts = std::collections::BTreeMap::new();
-    let preimages = state.store().preimages().map_err(|fault| error(fault.into()))?;
+    let mut accounts = BTreeMap::new();
+    let preimages = state.store().preimages().map_err(ChainError::from)?;
     for (address, slots) in preimages.clone() {
-        let Some(account) = state.account(address).map_err(error)? else { continue };
-        let code = state.code(address).map_err(error)?;
-        let mut storage = std::collections::BTreeMap::new();
+        let Some(account) = state.account(address)? else { continue };
+        let code = state.code(address)?;
+        let mut storage = BTreeMap::new();
         for slot in slots {
-            let value = state.storage(address, slot).map_err(error)?;
+            let value = state.storage(address, slot)?;
             if !value.is_zero() {
                 storage.insert(B256::from(slot), B256::from(value));
             }
@@ -101,17 +124,17 @@ pub(crate) fn dump(devnet: &DevnetState, past: bool) -> Result<StateFile, String
     let head = chain.head();
     let (mut blocks, mut transactions) = (Vec::new(), Vec::new());
     for number in chain.first_number()..=head.header.number {
-        let Some(block) = chain.canonical_block(number).map_err(error)? else { continue };
+        let Some(block) = chain.canonical_block(number)? else { continue };
         transactions.extend((0..block.transactions.len()).map(|index| stored(&block, index)));
         blocks.push(stored_block(&block));
     }
     let mut historical_states = Vec::new();
     if past {
         for number in chain.first_number()..head.header.number {
-            let Some(block) = chain.canonical_block(number).map_err(error)? else { continue };
+            let Some(block) = chain.canonical_block(number)? else { continue };
             // Those that are not kept any more are left out.
             let Ok(state) = devnet.node.read(|node| node.state_after(&block)) else { continue };
-            historical_states.push((block.hash, PastState::of(&state, &preimages).map_err(error)?));
+            historical_states.push((block.hash, PastState::of(&state, &preimages)?));
         }
     }
     Ok(StateFile {
@@ -190,8 +213,11 @@ fn stored(block: &Block, index: usize) -> StoredTransaction {
 /// Takes over a state. Its blocks, if it has any, take the place of those that are there; where the chain
 /// continues another node's, those that follow its head go on top, and the others are left out.
 pub(crate) fn load(devnet: &DevnetState, file: &StateFile) -> Result<(), String> {
-    let mut blocks = foreign_blocks(file)?;
-    blocks.sort_by_key(|block| block.header.number);
+    // Files of before 2025 hold blocks of abandoned branches too, in no order. As in anvil, the last of each number
+    // is the canonical one.
+    let blocks: BTreeMap<u64, _> =
+        foreign_blocks(file)?.into_iter().map(|block| (block.header.number, block)).collect();
+    let blocks = blocks.into_values().collect();
     let past: Vec<(B256, PastState)> = match &file.historical_states {
         None => Vec::new(),
         Some(states) => serde_json::from_value(states.clone())
@@ -226,6 +252,12 @@ impl Command for LoadState<'_> {
             && !blocks.iter().any(|block| block.header.number == best)
         {
             return Err(format!("the best block, {best}, is not among the blocks of the file"));
+        }
+        let numbers = blocks.windows(2).map(|pair| [pair[0].header.number, pair[1].header.number]);
+        if let Some([number, _]) = numbers.filter(|_| !is_fork).find(|[one, next]| one + 1 != *next)
+        {
+            let missing = number + 1;
+            return Err(format!("block {missing} is not among the blocks of the file"));
         }
         let edited = apply(&node.chain.state(), file)?;
         blocks

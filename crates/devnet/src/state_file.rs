@@ -133,6 +133,8 @@ enum BodyForm {
     },
     /// An object with one member, named by the type of the transaction, as in 2024.
     ByType(BTreeMap<String, Map<String, Value>>),
+    /// The transaction alone, with its type as a member.
+    Flat(Map<String, Value>),
 }
 
 impl TryFrom<BodyForm> for StoredBody {
@@ -142,6 +144,9 @@ impl TryFrom<BodyForm> for StoredBody {
         let mut by_type = match form {
             BodyForm::Current { transaction, impersonated_sender } => {
                 return Ok(Self { transaction, impersonated_sender });
+            }
+            BodyForm::Flat(fields) => {
+                return Ok(Self { transaction: fields.into(), impersonated_sender: None });
             }
             BodyForm::ByType(by_type) => by_type.into_iter(),
         };

@@ -239,7 +239,10 @@ impl From<Rejected> for RpcError {
             }
             Rejected::Chain(error) => return error.clone().into(),
             Rejected::NotKept(_) => return Self::internal(reason.to_string()),
-            Rejected::Mining(error) => return Self::internal(error.to_string()),
+            Rejected::Mining(error) => {
+                let cause = Self::from(NodeError::clone(error));
+                return Self { message: reason.to_string(), ..cause };
+            }
             other => other.to_string(),
         };
         match reason {

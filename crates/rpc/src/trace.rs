@@ -14,7 +14,7 @@ use alloy_rpc_types_trace::geth::{
     GethDebugTracerType::{self, BuiltInTracer},
     GethDebugTracingCallOptions, GethDebugTracingOptions, GethTrace, TraceResult,
 };
-use chain::{Block, ChainConfig, State};
+use chain::{Block, ChainConfig, ChainError, State};
 use codec::RawBlock;
 use executor::{BlockState, ReadError};
 use revm::{
@@ -24,7 +24,7 @@ use revm::{
     inspector::NoOpInspector,
     state::AccountInfo,
 };
-use revm_inspectors::tracing::{DebugInspector, TransactionContext};
+use revm_inspectors::tracing::{DebugInspector, DebugInspectorError, TransactionContext};
 use std::{cell::RefCell, sync::Arc, time::Duration};
 
 pub(crate) fn register(methods: &mut Registry<Api>) {
@@ -235,9 +235,10 @@ fn result<'a, 's>(
         if let DebugInspector::FlatCallTracer(calls) = tracer {
             explain::show_execute(calls, config);
         }
-        tracer
-            .get_result(context, env, &block, done, &mut before)
-            .map_err(|error| RpcError::internal(error.to_string()))
+        tracer.get_result(context, env, &block, done, &mut before).map_err(|error| match error {
+            DebugInspectorError::Database(error) => ChainError::from(error).into(),
+            other => RpcError::internal(other.to_string()),
+        })
     };
     let mut trace = seen(tracer)?;
     if let (GethTrace::MuxTracer(traces), DebugInspector::FlatCallTracer(_)) = (&mut trace, &*flat)
@@ -256,10 +257,7 @@ fn touched_bytes(
     for account in done.state.values() {
         let code = match &account.info.code {
             Some(code) => code.len(),
-            None => state
-                .code_by_hash(account.info.code_hash)
-                .map_err(|error| RpcError::internal(error.to_string()))?
-                .len(),
+            None => state.code_by_hash(account.info.code_hash).map_err(ChainError::from)?.len(),
         };
         // An address and two words, a slot and its value for each of the two states.
         bytes += 300 + 2 * (2 * code as u64 + 140 * account.storage.len() as u64);

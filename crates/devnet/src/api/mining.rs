@@ -2,7 +2,7 @@
 
 use super::{
     Method,
-    args::{Args, Number, internal, invalid},
+    args::{Args, Number, invalid},
 };
 use crate::{cheats::ForceHeader, state::DevnetState};
 use alloy_primitives::{Address, U256};
@@ -35,7 +35,7 @@ const LEAST_GAS_LIMIT: u64 = 2;
 
 /// Makes a block.
 pub(super) fn mine_one(devnet: &DevnetState) -> Result<(), RpcError> {
-    devnet.node.mine(&MineRequest::default()).map(|_| ()).map_err(internal)
+    devnet.node.mine(&MineRequest::default()).map(|_| ()).map_err(Into::into)
 }
 
 fn mine(devnet: &DevnetState, args: &mut Args) -> Result<Value, RpcError> {

@@ -4,7 +4,7 @@ mod elsewhere;
 
 use super::{
     Method,
-    args::{Args, Number, internal, invalid},
+    args::{Args, Number, invalid},
     trace::{block_at, call_traces, creator, replay_one},
 };
 use crate::state::DevnetState;
@@ -198,7 +198,8 @@ fn page_of(
         // Another node may answer with anything.
         if transactions.len() != count {
             let got = transactions.len();
-            return Err(internal(format!("{got} transactions in a block of {count} receipts")));
+            let words = format!("{got} transactions in a block of {count} receipts");
+            return Err(RpcError::failed(words));
         }
         let mut kept: Vec<Value> = transactions.drain(chosen.clone()).collect();
         for transaction in &mut kept {

@@ -2,7 +2,7 @@
 
 use super::{
     Method,
-    args::{Args, Number, internal, invalid},
+    args::{Args, Number, invalid},
     mining::mine_waiting,
 };
 use crate::{
@@ -244,7 +244,7 @@ fn reorg(devnet: &DevnetState, args: &mut Args) -> Result<Value, RpcError> {
                 ForceHeader::NextPrevRandao(keccak256(old)).apply(&devnet.forced_header);
             }
             let request = MineRequest { only: Some(only), ..MineRequest::default() };
-            devnet.node.mine(&request).map_err(internal)?;
+            devnet.node.mine(&request)?;
         }
         Ok(())
     };
@@ -275,7 +275,7 @@ fn waiting(devnet: &DevnetState) -> B256Set {
 
 fn dump_state(devnet: &DevnetState, args: &mut Args) -> Result<Value, RpcError> {
     let past = args.optional::<bool>()?.unwrap_or(devnet.config.preserve_states);
-    Ok(json!(dump::dump(devnet, past).map_err(internal)?.pack()))
+    Ok(json!(dump::dump(devnet, past)?.pack()))
 }
 
 fn load_state(devnet: &DevnetState, args: &mut Args) -> Result<Value, RpcError> {

@@ -2,7 +2,7 @@
 
 use super::{
     Method,
-    args::{Args, Number, internal},
+    args::{Args, Number},
 };
 use crate::{cheats::EditState, exec, state::DevnetState};
 use alloy_primitives::{Address, B256, Bytes, U256};
@@ -30,9 +30,10 @@ fn edit(devnet: &DevnetState, change: EditState) -> Result<Value, RpcError> {
     // No request can read the chain while a command changes it. What another node has to be asked for is
     // asked for before, on a copy that is thrown away: its answers are kept.
     if devnet.remote().is_some() {
-        change.clone().edit(&devnet.node.state().detached()).map_err(internal)?;
+        change.clone().edit(&devnet.node.state().detached())?;
     }
-    devnet.node.execute(change).map(|()| Value::Null).map_err(internal)
+    devnet.node.execute(change)?;
+    Ok(Value::Null)
 }
 
 fn set_balance(devnet: &DevnetState, args: &mut Args) -> Result<Value, RpcError> {

@@ -224,7 +224,7 @@ fn next_nonce(devnet: &DevnetState, from: Address) -> Result<u64, RpcError> {
     let next = devnet
         .node
         .read(|node| node.chain.nonce(from).map(|nonce| node.pool.next_nonce(from, nonce)));
-    next.map_err(internal)
+    Ok(next?)
 }
 
 fn send(devnet: &DevnetState, args: &mut Args) -> Result<Value, RpcError> {

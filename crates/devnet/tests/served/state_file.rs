@@ -1,11 +1,13 @@
 //! State files that stock anvil has written are read, and anvil reads those that are written here.
 
+use crate::support::{ask, client, serve_as_anvil};
 use alloy_primitives::{Address, B256, U256, address};
 use enshrine_devnet::{
     Devnet, DevnetError,
     state_file::{AccountState, StateFile},
 };
 use node::{Command, NodeState};
+use serde_json::{Value, json};
 use std::{
     net::TcpListener,
     path::Path,
@@ -31,8 +33,10 @@ impl Anvil {
             .stdout(Stdio::null())
             .spawn()
             .unwrap();
-        let anvil = Self(child, format!("http://127.0.0.1:{port}"), tools);
+        let mut anvil = Self(child, format!("http://127.0.0.1:{port}"), tools);
         while anvil.cast(&["chain-id"]).is_none() {
+            let ended = anvil.0.try_wait().unwrap();
+            assert!(ended.is_none(), "anvil {arguments:?} has ended: {ended:?}");
             std::thread::sleep(Duration::from_millis(50));
         }
         anvil
@@ -157,4 +161,162 @@ async fn a_state_is_written_unless_something_holds_the_chain() {
     holding.await.unwrap();
     devnet.dump_state_within(&path, Duration::from_secs(60)).await.unwrap();
     assert!(path.exists());
+}
+
+/// A block as anvil wrote it in 2024: hexadecimal numbers, and no withdrawals.
+fn old_block(number: u64, time: u64, parent: B256, transactions: &Value) -> Value {
+    let empty = "0x56e81f171bcc55a6ff8345e692c0f86e5b48e01b996cadc001622fb5e363b421";
+    json!({
+        "header": {
+            "parentHash": parent,
+            "ommersHash": "0x1dcc4de8dec75d7aab85b567b6ccd41ad312451b948a7413f0a142fd40d49347",
+            "beneficiary": Address::ZERO, "stateRoot": B256::repeat_byte(number as u8),
+            "transactionsRoot": empty, "receiptsRoot": empty,
+            "logsBloom": format!("0x{}", "00".repeat(256)),
+            "difficulty": "0x0", "number": format!("{number:#x}"), "gasLimit": "0x1c9c380",
+            "gasUsed": "0x5208", "timestamp": format!("{time:#x}"), "mixHash": B256::ZERO,
+            "nonce": "0x0000000000000000", "baseFeePerGas": "0x3b9aca00", "blobGasUsed": "0x0",
+            "excessBlobGas": "0x0", "extraData": "0x",
+        },
+        "transactions": transactions,
+        "ommers": [],
+    })
+}
+
+/// A transaction of such a block. Its gas limit has had two names, and an impersonated sender's signature is 1, 1.
+fn old_transaction(gas: &str, signature: &str) -> Value {
+    json!([{ "EIP1559": {
+        "chainId": "0x343a", "nonce": "0x0", gas: "0x5209", "maxFeePerGas": "0x77359401",
+        "maxPriorityFeePerGas": "0x1", "to": ALICE, "value": "0x0", "accessList": [],
+        "input": "0x", "r": signature, "s": signature, "yParity": "0x0",
+        "hash": B256::repeat_byte(0x77),
+    } }])
+}
+
+/// A state file of an old anvil with these blocks.
+fn old_file(blocks: &[Value], best: u64) -> Value {
+    json!({
+        "block": {
+            "number": format!("{best:#x}"), "coinbase": Address::ZERO, "timestamp": "0x66b200cb",
+            "gas_limit": "0x1c9c380", "basefee": "0x12e09c7a", "difficulty": "0x0",
+            "prevrandao": B256::repeat_byte(0xe7),
+            "blob_excess_gas_and_price": { "excess_blob_gas": 0, "blob_gasprice": 1 },
+        },
+        "accounts": {
+            ALICE.to_string(): { "nonce": 1, "balance": "0x21e19e0b6a140b55df8", "code": "0x", "storage": {} },
+            "0x00000000000000000000000000000000000000aa": {
+                "nonce": 1, "balance": "0x0", "code": "0x5f545f5260205ff3",
+                "storage": { "0x0": "0x7", "0x5c7865864a2a990d80b5bb5c40e7b73a029960dc711fbb56120dfab976e92ea3": "0x0" },
+            },
+        },
+        "best_block_number": format!("{best:#x}"),
+        "blocks": blocks,
+    })
+}
+
+/// The same file, with the type of each transaction as a member of it.
+fn flattened(mut file: Value) -> Value {
+    for block in file["blocks"].as_array_mut().unwrap() {
+        for transaction in block["transactions"].as_array_mut().unwrap() {
+            let mut fields = transaction["EIP1559"].take();
+            fields["type"] = json!("0x2");
+            if let Some(limit) = fields.as_object_mut().unwrap().remove("gasLimit") {
+                fields["gas"] = limit;
+            }
+            *transaction = fields;
+        }
+    }
+    file
+}
+
+#[test]
+fn a_file_of_an_old_anvil_with_siblings_and_parents_that_do_not_link_loads_as_in_anvil() {
+    let signature = "0x41de7fa4121dab284af4453d30928241208bafa90cdb701fe9bc7054759fe3cd";
+    let chained = {
+        // Newest first, as a map of hashes may have them.
+        let genesis = old_block(0, 0x66cd_c80e, B256::ZERO, &json!([]));
+        let first =
+            old_block(1, 0x66cd_c814, B256::repeat_byte(1), &old_transaction("gas", signature));
+        let second =
+            old_block(2, 0x66cd_c823, B256::repeat_byte(2), &old_transaction("gas", signature));
+        (old_file(&[second, genesis, first], 2), 2)
+    };
+    let stressed = {
+        let blocks: Vec<_> = (0_u64..)
+            .zip([1, 3, 5, 1, 2, 0, 1, 4, 2, 2, 3])
+            .map(|(place, number)| {
+                let transactions = match place % 3 {
+                    0 => json!([]),
+                    1 => old_transaction("gas", "0x1"),
+                    _ => old_transaction("gasLimit", "0x1"),
+                };
+                // Times of siblings tell them apart, and do not grow with the numbers.
+                let parent = B256::repeat_byte(place as u8);
+                old_block(number, 0x66b2_00d0 - place, parent, &transactions)
+            })
+            .collect();
+        (old_file(&blocks, 5), 5)
+    };
+    for (file, best) in [chained, stressed] {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("state.json");
+        std::fs::write(&path, file.to_string()).unwrap();
+        // Today's anvil takes such transactions only without the type as a name around them.
+        let flat = folder.path().join("flat.json");
+        std::fs::write(&flat, flattened(file).to_string()).unwrap();
+        let anvil = Anvil::start(&["--load-state", path_text(&flat)]);
+        let theirs = |method: &str, parameters: &[&str]| -> Value {
+            let said = anvil.cast(&[&["rpc", method], parameters].concat()).unwrap();
+            serde_json::from_str(&said).unwrap()
+        };
+        for path in [&path, &flat] {
+            loaded_as_by_anvil(path, best, &theirs);
+        }
+    }
+}
+
+/// Loads a state file of [`old_file`], and compares what a devnet then answers with the answers of anvil.
+fn loaded_as_by_anvil(path: &Path, best: u64, theirs: &impl Fn(&str, &[&str]) -> Value) {
+    let served = serve_as_anvil(|_| {});
+    served.devnet.load_state(path).unwrap();
+    let client = client(&served);
+    let head = format!("{best:#x}");
+    assert_eq!(theirs("eth_blockNumber", &[]), head);
+    assert_eq!(ask(&client, "eth_blockNumber", json!([])), head);
+    for number in 0..=best {
+        let tag = format!("{number:#x}");
+        let expected = theirs("eth_getBlockByNumber", &[&tag, "false"]);
+        let block = ask(&client, "eth_getBlockByNumber", json!([tag, false]));
+        for field in ["hash", "parentHash", "timestamp", "stateRoot"] {
+            assert_eq!(block[field], expected[field], "{field} of block {number} of {best}");
+        }
+    }
+    let contract = "0x00000000000000000000000000000000000000aa";
+    let read = ["eth_getStorageAt", "eth_getCode", "eth_getTransactionCount"];
+    for method in read {
+        let slot = (method == read[0]).then_some("0x0");
+        let parameters: Vec<_> =
+            [Some(contract), slot, Some("latest")].into_iter().flatten().collect();
+        let (answer, expected) =
+            (ask(&client, method, json!(parameters)), theirs(method, &parameters));
+        assert_eq!(answer, expected, "{method}");
+    }
+    // The chain goes on.
+    let send = json!([{ "from": ALICE, "to": contract, "value": "0x1" }]);
+    let hash = ask(&client, "eth_sendTransaction", send);
+    let receipt = ask(&client, "eth_getTransactionReceipt", json!([hash]));
+    assert_eq!(receipt["status"], "0x1");
+    assert_eq!(receipt["blockNumber"], format!("{:#x}", best + 1));
+}
+
+#[test]
+fn a_state_file_whose_chain_has_a_gap_is_refused() {
+    let blocks = [0, 2].map(|number| old_block(number, 0x66cd_c80e, B256::ZERO, &json!([])));
+    let file = StateFile::decode(old_file(&blocks, 2).to_string().as_bytes()).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    file.write(folder.path()).unwrap();
+    let served = serve_as_anvil(|_| {});
+    let error = served.devnet.load_state(folder.path()).unwrap_err().to_string();
+    assert!(error.contains("block 1 is not among the blocks of the file"), "{error}");
+    assert_eq!(ask(&client(&served), "eth_blockNumber", json!([])), "0x0");
 }
