@@ -183,6 +183,8 @@ mod tests {
     fn the_banner_says_whose_rules_hold() {
         let strict = Config::default().with_mainnet_rules();
         let loose = Config { loose_timestamps: true, ..strict.clone() };
+        let sized = |limit| Config { code_size_limit: Some(limit), ..Config::default() };
+        let strict_and_sized = Config { code_size_limit: Some(50_000), ..strict.clone() };
         for (config, said) in [
             (Config::default(), "anvil's; --mainnet enforces what L1 does"),
             (
@@ -194,6 +196,20 @@ mod tests {
                 loose,
                 "anvil's, with the gas cap of EIP-7825, 131072 bytes per transaction, the calldata \
                  floor of EIP-7623 at admission",
+            ),
+            (
+                sized(50_000),
+                "anvil's; --mainnet enforces what L1 does; contract code of at most 50000 bytes",
+            ),
+            (
+                sized(usize::MAX),
+                "anvil's; --mainnet enforces what L1 does; contract code of any size",
+            ),
+            (
+                strict_and_sized,
+                "mainnet's: increasing timestamps, the gas cap of EIP-7825, 131072 bytes per \
+                 transaction, the calldata floor of EIP-7623 at admission; contract code of at \
+                 most 50000 bytes",
             ),
         ] {
             let facts = Facts {

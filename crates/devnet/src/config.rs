@@ -253,10 +253,15 @@ impl Config {
             self.floor_check.then(|| "the calldata floor of EIP-7623 at admission".to_owned()),
         ];
         let on: Vec<_> = parts.iter().flatten().map(String::as_str).collect();
-        match (on.len() == parts.len() && self.code_size_limit.is_none(), on.is_empty()) {
+        let rules = match (on.len() == parts.len(), on.is_empty()) {
             (true, _) => format!("mainnet's: {}", on.join(", ")),
             (false, true) => "anvil's; --mainnet enforces what L1 does".to_owned(),
             (false, false) => format!("anvil's, with {}", on.join(", ")),
+        };
+        match self.code_size_limit {
+            None => rules,
+            Some(usize::MAX) => format!("{rules}; contract code of any size"),
+            Some(limit) => format!("{rules}; contract code of at most {limit} bytes"),
         }
     }
 }

@@ -1,7 +1,9 @@
 //! Without flags the devnet has anvil's rules; the rules of mainnet are on demand. The values are those of
 //! stock anvil 1.7.1.
 
-use crate::support::{Served, ask, client, number, refused, serve, serve_as_anvil};
+use crate::support::{
+    Served, TOOLS, ask, client, number, refused, run, serve, serve_as_anvil, tool,
+};
 use alloy_primitives::B256;
 use client::Client;
 use enshrine_devnet::{Config, Hardfork, Mining, TimeOfDay, state_file::StateFile};
@@ -127,6 +129,23 @@ fn the_client_version_is_anvils_and_the_metadata_name_both() {
     assert!(commit.len() == 40 && commit.bytes().all(|digit| digit.is_ascii_hexdigit()));
     assert!(metadata["instanceId"].as_str().unwrap().parse::<B256>().is_ok());
     assert_eq!(metadata["latestBlockNumber"], 0);
+}
+
+#[test]
+fn the_version_and_the_commit_are_those_of_the_anvil_that_answers_are_compared_with() {
+    let said = run(tool(TOOLS.anvil()).arg("--version"));
+    let of = |title: &str| said.lines().find_map(|line| line.strip_prefix(title)).unwrap();
+    let version = of("anvil Version: ");
+    let manifest = std::fs::read_to_string(TOOLS.root().join("package.json")).unwrap();
+    let manifest: Value = serde_json::from_str(&manifest).unwrap();
+    assert_eq!(manifest["dependencies"]["@foundry-rs/anvil"], version);
+
+    let served = serve_as_anvil(|_| {});
+    let metadata = ask(&client(&served), "anvil_metadata", json!([]));
+    assert_eq!(metadata["clientVersion"], format!("anvil/v{version}"));
+    let semver = metadata["clientSemver"].as_str().unwrap();
+    assert_eq!(semver.split_once('+').unwrap().0, version);
+    assert_eq!(metadata["clientCommitSha"], of("Commit SHA: "));
 }
 
 #[test]
