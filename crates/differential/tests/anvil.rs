@@ -12,6 +12,7 @@ static ANVIL: LazyLock<Launch> = LazyLock::new(|| Launch {
     name: "stock anvil".to_owned(),
     program: Toolchain::ensure(&progress_to_stderr).expect("the tools are there").anvil().into(),
     arguments: Vec::new(),
+    log: None,
 });
 
 fn differing(subject: &Launch, script: &Script) -> Vec<String> {

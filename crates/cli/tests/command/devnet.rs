@@ -8,19 +8,43 @@ use std::{
     process::{Child, Command, Stdio},
     time::Duration,
 };
+use tempfile::TempDir;
 
-fn launches() -> [Launch; 2] {
-    let anvil = Launch {
-        name: "stock anvil".to_owned(),
-        program: TOOLS.anvil().to_owned(),
-        arguments: Vec::new(),
-    };
-    let devnet = Launch {
-        name: "the devnet".to_owned(),
-        program: env!("CARGO_BIN_EXE_enshrine").into(),
-        arguments: vec!["devnet".to_owned()],
-    };
-    [anvil, devnet]
+/// Stock anvil and the devnet, and where the devnet logs.
+struct Nodes {
+    launches: [Launch; 2],
+    folder: TempDir,
+}
+
+impl Nodes {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let anvil = Launch {
+            name: "stock anvil".to_owned(),
+            program: TOOLS.anvil().to_owned(),
+            arguments: Vec::new(),
+            log: None,
+        };
+        let devnet = Launch {
+            name: "the devnet".to_owned(),
+            program: env!("CARGO_BIN_EXE_enshrine").into(),
+            arguments: vec!["devnet".to_owned()],
+            log: Some((folder.path().join("log"), "warn,enshrine_rpc=debug")),
+        };
+        Self { launches: [anvil, devnet], folder }
+    }
+
+    const fn launches(&self) -> [&Launch; 2] {
+        self.launches.each_ref()
+    }
+
+    /// Requires that the devnet blames itself for none of the requests that it has refused.
+    fn blames_itself_for_nothing(&self) {
+        let log = std::fs::read_to_string(self.folder.path().join("log")).unwrap();
+        assert!(log.contains("refused request"), "the log lacks the refused requests: {log}");
+        let faults: Vec<_> = log.lines().filter(|line| line.contains("ERROR")).collect();
+        assert_eq!(faults, Vec::<&str>::new());
+    }
 }
 
 fn unexplained(report: &Report) -> Vec<String> {
@@ -34,16 +58,17 @@ fn unexplained(report: &Report) -> Vec<String> {
 
 #[test]
 fn every_scripted_answer_is_anvils_or_differs_for_a_known_reason() {
-    let [anvil, devnet] = launches();
+    let nodes = Nodes::new();
     let mut report = Report::default();
     for file in std::fs::read_dir(TOOLS.root().join("crates/differential/anvil/scripts")).unwrap() {
         let path = file.unwrap().path();
         let name = path.file_stem().unwrap().to_string_lossy().into_owned();
         let script = Script::parse(&name, &std::fs::read_to_string(&path).unwrap()).unwrap();
-        report.records.extend(Player::play([&anvil, &devnet], &script).unwrap());
+        report.records.extend(Player::play(nodes.launches(), &script).unwrap());
     }
     assert!(report.records.len() >= 300, "only {} scripted requests", report.records.len());
     assert_eq!(unexplained(&report), Vec::<String>::new());
+    nodes.blames_itself_for_nothing();
 }
 
 /// Seeds of the random walks, and steps of each.
@@ -52,33 +77,35 @@ const STEPS: usize = 750;
 
 #[test]
 fn random_steps_lead_to_the_same_answers() {
-    let [anvil, devnet] = launches();
+    let nodes = Nodes::new();
     let mut report = Report::default();
     for seed in WALKS {
         let name = format!("random seed {seed}");
-        let mut player = Player::start([&anvil, &devnet], &name, &Walk::arguments()).unwrap();
+        let mut player = Player::start(nodes.launches(), &name, &Walk::arguments()).unwrap();
         for step in Walk::new(seed).take(STEPS) {
             report.records.extend(player.step(&step).unwrap());
         }
     }
     assert!(report.records.len() > 2_000, "only {} requests", report.records.len());
     assert_eq!(unexplained(&report), Vec::<String>::new());
+    nodes.blames_itself_for_nothing();
 }
 
 #[test]
 fn random_steps_under_forks_from_before_the_merge_lead_to_the_same_answers() {
-    let [anvil, devnet] = launches();
+    let nodes = Nodes::new();
     let mut report = Report::default();
     for ((fork, has_base_fee), seed) in Walk::EARLY.into_iter().zip(3..) {
         let arguments = [Walk::arguments(), vec!["--hardfork".to_owned(), fork.to_owned()]];
         let name = format!("random {fork}");
-        let mut player = Player::start([&anvil, &devnet], &name, &arguments.concat()).unwrap();
+        let mut player = Player::start(nodes.launches(), &name, &arguments.concat()).unwrap();
         for step in Walk::early(seed, has_base_fee).take(300) {
             report.records.extend(player.step(&step).unwrap());
         }
     }
     assert!(report.records.len() > 450, "only {} requests", report.records.len());
     assert_eq!(unexplained(&report), Vec::<String>::new());
+    nodes.blames_itself_for_nothing();
 }
 
 /// A node and where it answers; ended when dropped.

@@ -107,7 +107,7 @@ impl Drop for Node {
 fn a_sequencer_that_is_killed_under_clients_that_never_wait_loses_nothing_acknowledged() {
     let kills = env::var("ENSHRINE_KILLS").ok().and_then(|it| it.parse().ok()).unwrap_or(KILLS);
     let program = env!("CARGO_BIN_EXE_enshrine");
-    let l1 = NodeProcess::start(Command::new(program).arg("devnet")).unwrap();
+    let l1 = NodeProcess::start(Command::new(program).args(["devnet", "--mainnet"])).unwrap();
     let (deployer, operator, advance) =
         (Key::named("deployer"), Key::named("operator"), Key::named("advance"));
     for account in [deployer.address(), advance.address()] {

@@ -15,6 +15,7 @@ pub mod random;
 pub mod reasons;
 pub mod report;
 pub mod script;
+pub mod times;
 pub mod values;
 
 pub use compare::{Comparison, Difference};

@@ -4,6 +4,7 @@ use alloy_transport::TransportError;
 use client::{Client, ClientError, Options};
 use serde_json::{Value, json};
 use std::{
+    fs::OpenOptions,
     net::TcpListener,
     path::PathBuf,
     process::{Child, Command, Stdio},
@@ -23,6 +24,8 @@ pub struct Launch {
     pub program: PathBuf,
     /// Arguments before those of a script, such as a subcommand.
     pub arguments: Vec<String>,
+    /// Where the node appends its log lines: a file, and the levels in the form of `RUST_LOG`.
+    pub log: Option<(PathBuf, &'static str)>,
 }
 
 /// Reason for which a node could not be started or asked.
@@ -87,14 +90,18 @@ impl Node {
             .map_err(failed)?
             .port();
         let client = Client::new(&format!("http://127.0.0.1:{port}"), Options::default())?;
-        let process = Command::new(&launch.program)
+        let mut command = Command::new(&launch.program);
+        command
             .args(&launch.arguments)
             .args(["--port", &port.to_string(), "--silent"])
             .args(arguments)
             .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .spawn()
-            .map_err(failed)?;
+            .stdout(Stdio::null());
+        if let Some((path, levels)) = &launch.log {
+            let file = OpenOptions::new().create(true).append(true).open(path).map_err(failed)?;
+            command.stderr(file).env("RUST_LOG", levels);
+        }
+        let process = command.spawn().map_err(failed)?;
         let mut node = Self { name: launch.name.clone(), client, process };
         let begun = Instant::now();
         loop {

@@ -59,6 +59,8 @@ pub struct Record {
     pub answer: Value,
     /// Differences between the answers.
     pub differences: Vec<Difference>,
+    /// Time until the reference and the subject had answered.
+    pub times: [Duration; 2],
 }
 
 /// Two fresh nodes and the values of their answers.
@@ -122,6 +124,7 @@ impl Player {
             line: step.line,
             reason,
         };
+        let mut times = [Duration::ZERO; 2];
         let (method, params, answers) = match &step.action {
             Action::Compute { word, argument } => {
                 for names in &mut self.names {
@@ -132,15 +135,17 @@ impl Player {
                 return Ok(None);
             }
             Action::Post(body) => {
-                let answers =
-                    [self.nodes[0].post("post", body)?, self.nodes[1].post("post", body)?];
+                let answers = [
+                    timed(&mut times[0], || self.nodes[0].post("post", body))?,
+                    timed(&mut times[1], || self.nodes[1].post("post", body))?,
+                ];
                 ("post".to_owned(), body.clone(), answers)
             }
             Action::Call { method, params } => {
                 let filled = [fill(params, &self.names[0]), fill(params, &self.names[1])];
                 let mut answers = [
-                    self.nodes[0].call(method, &filled[0])?,
-                    self.nodes[1].call(method, &filled[1])?,
+                    timed(&mut times[0], || self.nodes[0].call(method, &filled[0]))?,
+                    timed(&mut times[1], || self.nodes[1].call(method, &filled[1]))?,
                 ];
                 for _ in 0..LATE_TRIES * usize::from(LATE.contains(&method.as_str())) {
                     let [reference, subject] = &answers;
@@ -183,6 +188,7 @@ impl Player {
             params,
             answer: answers.into_iter().next().unwrap_or_default(),
             differences,
+            times,
         }))
     }
 
@@ -190,6 +196,14 @@ impl Player {
     pub fn known(&self, name: &str) -> Option<&Value> {
         self.names[0].get(name)
     }
+}
+
+/// Runs `ask` and notes how long it took.
+fn timed<T>(took: &mut Duration, ask: impl FnOnce() -> T) -> T {
+    let begun = Instant::now();
+    let answer = ask();
+    *took = begun.elapsed();
+    answer
 }
 
 /// Waits until a node that mines by itself has mined everything that it can: it answers before it does.

@@ -262,8 +262,14 @@ impl Walk {
     fn travel(&mut self) {
         self.time += 1000 + self.dice.below(100_000);
         let time = self.time;
-        match self.dice.below(3) {
-            0 | 1 => self.call("evm_setNextBlockTimestamp", json!([time])),
+        match self.dice.below(6) {
+            0..3 => self.call("evm_setNextBlockTimestamp", json!([time])),
+            // Blocks have a fixed distance, so the clock itself decides about none of them.
+            3 => {
+                let seconds = 1 + self.dice.below(1000);
+                self.call("evm_increaseTime", json!([seconds]));
+            }
+            4 => self.call("evm_setTime", json!([time])),
             _ => {
                 self.call("evm_setNextBlockTimestamp", json!([Self::GENESIS]));
                 self.call("evm_setNextBlockTimestamp", json!([time]));

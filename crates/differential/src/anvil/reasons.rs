@@ -98,6 +98,7 @@ fn fits(pattern: &str, text: &str) -> bool {
 mod tests {
     use super::*;
     use serde_json::json;
+    use std::time::Duration;
 
     /// A position, and the values of reference and subject there.
     type Place<'p> = (&'p str, Option<&'p str>, Option<&'p str>);
@@ -120,6 +121,7 @@ mod tests {
             params: params.to_owned(),
             answer,
             differences: differences.collect(),
+            times: [Duration::ZERO; 2],
         };
         record.differences.iter().all(|difference| reason(&record, difference).is_some())
     }

@@ -16,6 +16,8 @@ const SUITES: &str = "\
 
 Tests of JavaScript and Python clients, told to both nodes by `cargo xtask suites`. Many tests of web3.py that fail with both nodes need ENS, or expect geth's answers to `eth_signTransaction` and `eth_signTypedData`; those of hardhat 3 expect that `hardhat_dropTransaction` answers with a truth value. The seconds are those of one run of the whole suite, the start of its program included.
 
+viem's own suite runs on a node that mines only when told, and waits for receipts, replacements, blocks and logs; `viem-waiting` does the same. No test waits longer with the devnet, and no method takes longer (`anvil-diff --times` lists those that do): a test waited only where an answer differed and its client tried again until its time was over.
+
 <!-- suites: begin -->
 <!-- suites: end -->
 

@@ -5,6 +5,7 @@ use enshrine_differential::anvil::{
     Launch, Player, Record, Script,
     random::Walk,
     report::{Report, keep_suites},
+    times,
 };
 use eyre::{Context, bail};
 use std::{fs, path::PathBuf, process::ExitCode};
@@ -42,6 +43,10 @@ struct Arguments {
     #[arg(long)]
     answers: bool,
 
+    /// Show the methods that take longer with the subject
+    #[arg(long)]
+    times: bool,
+
     /// Show each unexplained difference
     #[arg(long)]
     verbose: bool,
@@ -64,6 +69,7 @@ fn run(arguments: &Arguments) -> eyre::Result<bool> {
         name: "stock anvil".to_owned(),
         program: tools.anvil().to_owned(),
         arguments: Vec::new(),
+        log: None,
     };
     let subject = match arguments.subject.split_first() {
         None => Launch { name: "anvil again".to_owned(), ..reference.clone() },
@@ -71,6 +77,7 @@ fn run(arguments: &Arguments) -> eyre::Result<bool> {
             name: "the devnet".to_owned(),
             program: program.into(),
             arguments: rest.to_vec(),
+            log: None,
         },
     };
     let launches = [&reference, &subject];
@@ -101,6 +108,9 @@ fn run(arguments: &Arguments) -> eyre::Result<bool> {
             let (params, answer) = (shorten(params), shorten(&answer.to_string()));
             println!("{script}:{line} {method} {params}\n    {answer}");
         }
+    }
+    if arguments.times {
+        println!("{}", times::slower(&report.records));
     }
     if arguments.verbose {
         for (record, difference) in report.unexplained() {

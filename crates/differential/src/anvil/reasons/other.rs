@@ -68,6 +68,17 @@ pub(super) const REASONS: &[Reason] = &[
         why: "What is no tracer of geth is a wrong parameter (-32602); anvil takes it for JavaScript, and has an internal error.",
     },
     Reason {
+        methods: &["trace_*"],
+        paths: &["*/result/address", "*/result/code", "*/result/output"],
+        when: |record, _| {
+            // The three differ together, where nothing was created.
+            let differs = |part: &str| record.differences.iter().any(|d| d.path.ends_with(part));
+            ["/result/address", "/result/code", "/result/output"].iter().all(|it| differs(it))
+        },
+        impact: Impact::Value,
+        why: "A creation that reverts has no address and no code, and shows what it returned; anvil shows that as the code of a contract.",
+    },
+    Reason {
         methods: &["trace_replay*"],
         paths: &["*/vmTrace/ops/*"],
         when: ALWAYS,
