@@ -1,8 +1,9 @@
 //! `cargo xtask suites`: JavaScript and Python clients told to the devnet and to stock anvil, side by side.
 //!
 //! web3.py's own tests come with its wheel. The other clients ship no tests, so `test/suites` holds scripts with one
-//! test per action of the client. Versions are those of `test/clients`, of `test/suites/requirements.txt` and of the
-//! suites with a folder of their own, installed below `target/suites`. Each suite meets a fresh node.
+//! test per action of the client. Versions are those of `test/clients`, of `test/suites/requirements.txt`, whose
+//! dependencies `constraints.txt` pins, and of the suites with a folder of their own, installed below `target/suites`.
+//! Each suite meets a fresh node.
 
 use crate::bench;
 use eyre::{OptionExt as _, WrapErr as _, ensure};
@@ -22,6 +23,9 @@ use toolchain::{Toolchain, progress_to_stderr};
 const DOCUMENT: &str = "docs/devnet-parity.md";
 const BEGIN: &str = "<!-- suites: begin -->";
 const END: &str = "<!-- suites: end -->";
+
+/// Versions of all Python packages.
+const CONSTRAINTS: &str = "test/suites/constraints.txt";
 
 /// Longest wait for a node to listen.
 const START_TIMEOUT: Duration = Duration::from_secs(30);
@@ -56,7 +60,10 @@ const OWN: &str = "own script, a test per action";
 /// web3.py's tests want pending transactions, so blocks come by the clock, and the chain id of web3.py's fixture.
 const WEB3_FLAGS: &[&str] = &["--block-time", "1", "--chain-id", "131277322940537"];
 
-const SUITES: [Suite; 8] = [
+/// The flags of viem's own suite.
+const VIEM_FLAGS: &[&str] = &["--no-mining", "--chain-id", "1", "--hardfork", "prague"];
+
+const SUITES: [Suite; 9] = [
     Suite {
         name: "viem",
         package: "viem",
@@ -64,6 +71,14 @@ const SUITES: [Suite; 8] = [
         file: "viem.mjs",
         origin: OWN,
         flags: &[],
+    },
+    Suite {
+        name: "viem-waiting",
+        package: "viem",
+        runner: Runner::Node,
+        file: "viem_waiting.mjs",
+        origin: "own script, actions that wait, on a node that mines when told",
+        flags: VIEM_FLAGS,
     },
     Suite {
         name: "ethers",
@@ -246,9 +261,10 @@ fn of_junit(text: &str) -> Option<Outcome> {
 fn install(root: &Path, folder: &Path) -> eyre::Result<()> {
     fs::create_dir_all(folder).wrap_err_with(|| format!("cannot make {}", folder.display()))?;
     let requirements = fs::read_to_string(root.join("test/suites/requirements.txt"))?;
+    let constraints = fs::read_to_string(root.join(CONSTRAINTS))?;
     let lock = fs::read_to_string(root.join("test/clients/package-lock.json"))?;
     let stamp = folder.join("installed.txt");
-    let wanted = format!("{requirements}\n{lock}");
+    let wanted = format!("{requirements}\n{constraints}\n{lock}");
     for from in ["test/clients", "test/suites"] {
         for entry in fs::read_dir(root.join(from))? {
             let path = entry?.path();
@@ -265,10 +281,25 @@ fn install(root: &Path, folder: &Path) -> eyre::Result<()> {
     progress_to_stderr("installing JavaScript and Python clients below target/suites");
     succeed(Command::new("npm").args(["ci", "--loglevel=error"]).current_dir(folder))?;
     succeed(Command::new("python3").args(["-m", "venv", "--clear"]).arg(folder.join("venv")))?;
-    let mut pip = Command::new(folder.join("venv/bin/python"));
-    pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r"]);
-    succeed(pip.arg(root.join("test/suites/requirements.txt")))?;
+    let pip = || {
+        let mut pip = Command::new(folder.join("venv/bin/python"));
+        pip.args(["-m", "pip", "--disable-pip-version-check"]);
+        pip
+    };
+    let mut install = pip();
+    install.args(["install", "--quiet", "-r"]).arg(root.join("test/suites/requirements.txt"));
+    succeed(install.arg("-c").arg(root.join(CONSTRAINTS)))?;
+    let frozen = pip().arg("freeze").output().wrap_err("cannot run pip")?;
+    let floating = unpinned(&String::from_utf8_lossy(&frozen.stdout), &constraints);
+    ensure!(floating.is_empty(), "{CONSTRAINTS} does not pin {}", floating.join(", "));
     fs::write(&stamp, wanted).wrap_err_with(|| format!("cannot write {}", stamp.display()))
+}
+
+/// Returns the lines of `pip freeze` that are not among the constraints. Names may be spelt in several ways.
+fn unpinned(frozen: &str, constraints: &str) -> Vec<String> {
+    let normal = |line: &str| line.trim().to_lowercase().replace('_', "-");
+    let pinned: Vec<_> = constraints.lines().map(normal).collect();
+    frozen.lines().map(normal).filter(|line| !pinned.contains(line)).collect()
 }
 
 /// Brings the packages and files of a suite with a folder of its own into place.
@@ -432,6 +463,30 @@ mod tests {
             let version = version(&packages, &root, suite).unwrap();
             assert!(version.chars().all(|it| it.is_ascii_digit() || it == '.'), "{version}");
         }
+    }
+
+    #[test]
+    fn what_is_installed_without_a_pin_is_found() {
+        let constraints = "# comment\neth-abi==5.2.0\njinja2==3.1.6\n";
+        assert_eq!(unpinned("eth_abi==5.2.0\nJinja2==3.1.6\n", constraints), [""; 0]);
+        assert_eq!(unpinned("eth_abi==5.3.0\nnew==1\n", constraints), ["eth-abi==5.3.0", "new==1"]);
+    }
+
+    #[test]
+    fn every_required_python_package_is_among_the_constraints() {
+        let root = toolchain::find_root().unwrap();
+        let read = |name: &str| fs::read_to_string(root.join(name)).unwrap();
+        let (requirements, constraints) = (read("test/suites/requirements.txt"), read(CONSTRAINTS));
+        assert_eq!(unpinned(&requirements, &constraints), [""; 0]);
+        let pins = constraints.lines().filter(|line| !line.starts_with('#'));
+        for line in pins.clone() {
+            let version = line.split_once("==").map(|(_, version)| version);
+            assert!(
+                version.is_some_and(|it| it.starts_with(|it: char| it.is_ascii_digit())),
+                "{line}"
+            );
+        }
+        assert!(pins.count() > 100, "the dependencies are pinned too");
     }
 
     #[test]
