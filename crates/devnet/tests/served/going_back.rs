@@ -5,6 +5,7 @@ use crate::support::{Served, serve};
 use alloy_genesis::ChainConfig;
 use alloy_primitives::{Address, B256, Bytes, U256, hex};
 use client::{Client, Options};
+use enshrine_devnet::TimeOfDay;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use testkit::Random;
@@ -16,6 +17,10 @@ const STOP: [u8; 1] = hex!("00");
 const CONTRACT: Address = Address::repeat_byte(0xc0);
 /// Accounts whose balance and code are changed.
 const OTHERS: [Address; 2] = [Address::repeat_byte(0xa1), Address::repeat_byte(0xa2)];
+/// A rich account whose key nobody has: it sends only while it is impersonated.
+const STRANGER: Address = Address::repeat_byte(0xb1);
+/// Number of the newest transactions whose receipts are compared.
+const RECEIPTS: usize = 10;
 
 /// State that the walk may change, so small that the same happens again and again.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
@@ -23,6 +28,8 @@ struct State {
     slot: u64,
     balances: [u64; 2],
     codes: [u8; 2],
+    /// Transactions that the stranger has sent.
+    nonce: u64,
     /// Values that were written, changed or not: the tries of a fork hold these alone.
     written: BTreeSet<Written>,
 }
@@ -38,11 +45,16 @@ enum Content {
     Transfer(usize),
     /// A word for slot 0.
     Store(u64),
+    /// A wei for one of the others, from the stranger.
+    Stranger(usize),
 }
 
 #[derive(Debug, Clone)]
 struct Block {
     hash: B256,
+    time: u64,
+    /// Its transaction.
+    sent: Option<B256>,
     /// The state after it, with what was done behind it.
     state: State,
 }
@@ -60,7 +72,15 @@ struct Walk {
     model: Model,
     snapshots: BTreeMap<u64, Model>,
     /// The hash of each block that was made, by all that may decide it.
-    made: HashMap<(B256, State, Content), B256>,
+    made: HashMap<(B256, State, Content, u64), B256>,
+    /// Transactions that were sent, oldest first.
+    sent: Vec<B256>,
+    /// Time that the clock shows. It stands still unless it is moved.
+    clock: u64,
+    /// Timestamp that the next block was promised.
+    next: Option<u64>,
+    /// `true` while the stranger is impersonated.
+    impersonated: bool,
     /// Number of the first block.
     first: u64,
     first_time: u64,
@@ -81,18 +101,28 @@ impl Walk {
     fn new(served: &Served, seed: u64, history: u64) -> Self {
         let client = Client::new(&served.url(), Options::default()).unwrap();
         let block: Value = client.request("eth_getBlockByNumber", ("latest", false)).unwrap();
-        let block_of =
-            |state| Block { hash: block["hash"].as_str().unwrap().parse().unwrap(), state };
-        let start = Model { blocks: vec![block_of(State::default())] };
+        let first_time = hex_number(&block["timestamp"]);
+        let _: Value = client.request("evm_setTime", (first_time,)).unwrap();
+        let genesis = Block {
+            hash: block["hash"].as_str().unwrap().parse().unwrap(),
+            time: first_time,
+            sent: None,
+            state: State::default(),
+        };
+        let start = Model { blocks: vec![genesis] };
         Self {
             client,
+            sent: Vec::new(),
+            clock: first_time,
+            next: None,
+            impersonated: false,
             dice: Random::new(seed),
             model: start.clone(),
             start,
             snapshots: BTreeMap::new(),
             made: HashMap::new(),
             first: hex_number(&block["number"]),
-            first_time: hex_number(&block["timestamp"]),
+            first_time,
             history,
             sender: served.devnet.addresses()[0],
             again: 0,
@@ -109,8 +139,13 @@ impl Walk {
         self.model.blocks.last_mut().unwrap()
     }
 
+    /// The clock goes on from the head, as after any way back.
+    fn went_back(&mut self) {
+        (self.clock, self.next) = (self.head().time, None);
+    }
+
     fn step(&mut self) {
-        match self.dice.below(16) {
+        match self.dice.below(18) {
             0 | 1 => {
                 let value = self.dice.below(3);
                 let state = &mut self.head().state;
@@ -144,11 +179,33 @@ impl Walk {
                 self.ask("anvil_rollback", json!([depth]));
                 let left = self.model.blocks.len() - depth as usize;
                 self.model.blocks.truncate(left);
+                self.went_back();
             }
             10 if self.resets && self.dice.below(6) == 0 => {
                 self.ask("anvil_reset", json!([]));
                 self.model = self.start.clone();
                 self.snapshots.clear();
+                self.impersonated = false;
+                self.went_back();
+            }
+            11 => {
+                self.impersonated = !self.impersonated;
+                let method = match self.impersonated {
+                    true => "anvil_impersonateAccount",
+                    false => "anvil_stopImpersonatingAccount",
+                };
+                self.ask(method, json!([STRANGER]));
+            }
+            12 => {
+                let seconds = 10 * self.dice.below(2);
+                self.clock += seconds;
+                self.ask("evm_increaseTime", json!([seconds]));
+            }
+            13 => {
+                // Also a time before the head's, which no block gets.
+                let time = (self.head().time + 10 * self.dice.below(3)).saturating_sub(5);
+                (self.clock, self.next) = (time, None);
+                self.ask("evm_setTime", json!([time]));
             }
             _ => self.mine(),
         }
@@ -163,22 +220,48 @@ impl Walk {
         assert_eq!(self.ask("evm_revert", json!([format!("{id:#x}")])), json!(true));
         // It and all that are younger are gone.
         self.model = self.snapshots.split_off(&id).remove(&id).unwrap();
+        self.went_back();
+    }
+
+    /// A transaction of the stranger, which is refused unless it is impersonated.
+    fn sent_by_stranger(&self, request: &Value) -> Option<Value> {
+        let sent = self.client.request::<_, Value>("eth_sendTransaction", json!([request]));
+        match (sent, self.impersonated) {
+            (Ok(hash), true) => Some(hash),
+            (Err(error), false) => {
+                assert!(error.to_string().contains("No Signer available"), "{error}");
+                None
+            }
+            (sent, impersonated) => panic!("impersonated: {impersonated}, {sent:?}"),
+        }
     }
 
     fn mine(&mut self) {
-        let content = match self.dice.below(4) {
+        let content = match self.dice.below(6) {
             0 => Content::Nothing,
             1 => Content::Transfer(self.dice.below(2) as usize),
+            2 => Content::Stranger(self.dice.below(2) as usize),
             _ => Content::Store(self.dice.below(3)),
         };
-        let Block { hash: parent, state: before } = self.head().clone();
+        let Block { hash: parent, time: last, state: before, .. } = self.head().clone();
+        // Mostly, so that the same block is made again and again; otherwise the clock decides.
+        if self.dice.below(4) > 0 {
+            self.next = Some(last + 10);
+            self.ask("evm_setNextBlockTimestamp", json!([last + 10]));
+        }
         let mut after = before.clone();
-        let time = self.first_time + 10 * self.model.blocks.len() as u64;
-        self.ask("evm_setNextBlockTimestamp", json!([time]));
+        let time = self.next.unwrap_or(self.clock).max(last + 1);
         let (to, value, data) = match content {
             Content::Nothing => {
                 self.ask("evm_mine", json!([]));
                 (None, 0, Bytes::new())
+            }
+            Content::Stranger(other) => {
+                after.balances[other] += 1;
+                after.nonce += 1;
+                after.written.insert(("transfer", other, true));
+                after.written.insert(("stranger", 0, true));
+                (Some(OTHERS[other]), 1, Bytes::new())
             }
             Content::Transfer(other) => {
                 after.balances[other] += 1;
@@ -191,23 +274,42 @@ impl Walk {
                 (Some(CONTRACT), 0, B256::from(U256::from(word)).0.into())
             }
         };
-        let sent = to.map(|to| {
+        let is_stranger = matches!(content, Content::Stranger(_));
+        let from = if is_stranger { STRANGER } else { self.sender };
+        let mut sent = None;
+        if let Some(to) = to {
             let request = json!({
-                "from": self.sender, "to": to, "value": format!("{value:#x}"), "data": data,
+                "from": from, "to": to, "value": format!("{value:#x}"), "data": data,
                 "gas": "0x186a0", "maxFeePerGas": "0x174876e800", "maxPriorityFeePerGas": "0x1",
             });
-            self.ask("eth_sendTransaction", json!([request]))
-        });
+            let hash = match is_stranger {
+                true => self.sent_by_stranger(&request),
+                false => Some(self.ask("eth_sendTransaction", json!([request]))),
+            };
+            let Some(hash) = hash else { return };
+            sent = Some(serde_json::from_value::<B256>(hash).unwrap());
+        }
+        if self.next.take().is_some() {
+            self.clock = time;
+        }
         let block = self.ask("eth_getBlockByNumber", json!(["latest", false]));
         assert_eq!(hex_number(&block["timestamp"]), time);
         assert_eq!(block["parentHash"], json!(parent));
         let hash: B256 = block["hash"].as_str().unwrap().parse().unwrap();
-        let key = (parent, before.clone(), content);
+        if let Some(sent) = sent {
+            // It is there when the send has answered.
+            let receipt = self.ask("eth_getTransactionReceipt", json!([sent]));
+            assert_eq!((&receipt["status"], &receipt["from"]), (&json!("0x1"), &json!(from)));
+            assert_eq!(receipt["blockHash"], json!(hash));
+            self.sent.retain(|it| *it != sent);
+            self.sent.push(sent);
+        }
+        let key = (parent, before.clone(), content, time);
         if let Some(known) = self.made.insert(key, hash) {
             assert_eq!(hash, known, "{content:?} on {before:?}");
             self.again += 1;
         }
-        self.model.blocks.push(Block { hash, state: after });
+        self.model.blocks.push(Block { hash, time, sent, state: after });
         // What it is traced on is the state that it was made on this time.
         if let (Some(sent), Content::Store(_)) = (sent, content) {
             let options = json!({ "tracer": "prestateTracer" });
@@ -227,11 +329,18 @@ impl Walk {
         let numbered = (self.first.max(height.saturating_sub(self.history))..=height)
             .map(|number| (number, format!("{number:#x}")));
         for (number, tag) in numbered.chain([pending]) {
-            let Block { hash, state } = &self.model.blocks[(number - self.first) as usize];
-            if tag != "pending" {
-                let block = self.ask("eth_getBlockByNumber", json!([tag, false]));
+            let Block { hash, time, state, .. } =
+                &self.model.blocks[(number - self.first) as usize];
+            let block = self.ask("eth_getBlockByNumber", json!([tag, false]));
+            if tag == "pending" {
+                let due = self.next.unwrap_or(self.clock).max(time + 1);
+                assert_eq!(hex_number(&block["timestamp"]), due, "time of the next block");
+            } else {
                 assert_eq!(block["hash"], json!(hash), "block {number}");
+                assert_eq!(hex_number(&block["timestamp"]), *time, "time of block {number}");
             }
+            let nonce = self.ask("eth_getTransactionCount", json!([STRANGER, tag]));
+            assert_eq!(hex_number(&nonce), state.nonce, "nonce at {tag}");
             let slot = self.ask("eth_getStorageAt", json!([CONTRACT, "0x0", tag]));
             assert_eq!(hex_number(&slot), state.slot, "slot at {tag}");
             for (other, address) in OTHERS.iter().enumerate() {
@@ -241,6 +350,12 @@ impl Walk {
                 assert_eq!(code, json!(code_of(state.codes[other])), "code at {tag}");
             }
         }
+        // A transaction of a branch that is gone has no receipt, unless it stands in a block again.
+        for sent in self.sent.iter().rev().take(RECEIPTS) {
+            let receipt = self.ask("eth_getTransactionReceipt", json!([sent]));
+            let block = self.model.blocks.iter().find(|block| block.sent == Some(*sent));
+            assert_eq!(receipt["blockHash"], json!(block.map(|block| block.hash)), "{sent}");
+        }
     }
 
     fn go(&mut self, steps: usize) {
@@ -248,7 +363,9 @@ impl Walk {
             self.step();
             self.check();
         }
-        assert!(self.again > steps / 100, "only {} blocks were made again", self.again);
+        assert!(self.again > steps / 200, "only {} blocks were made again", self.again);
+        let strangers = self.made.keys().filter(|key| matches!(key.2, Content::Stranger(_)));
+        assert!(strangers.count() > steps / 200, "the stranger has hardly sent");
     }
 }
 
@@ -285,7 +402,9 @@ fn with_contract(change: impl FnOnce(&mut enshrine_devnet::Config)) -> Served {
     };
     let contract = genesis.alloc.entry(CONTRACT).or_default();
     contract.code = Some(STORE.into());
+    genesis.alloc.entry(STRANGER).or_default().balance = U256::from(10_u64.pow(18));
     serve(|config| {
+        config.time = TimeOfDay::manual(1_700_000_000);
         let genesis = Box::new(genesis);
         config.origin = enshrine_devnet::Origin::Genesis { genesis, blocks: None };
         change(config);
@@ -307,7 +426,10 @@ fn nor_does_it_where_few_states_are_kept() {
 #[test]
 fn nor_does_it_where_another_chain_is_continued() {
     let other = with_contract(|_| {});
-    let fork = serve(|config| *config = config.clone().forking(other.url(), None));
+    let fork = serve(|config| {
+        *config = config.clone().forking(other.url(), None);
+        config.time = TimeOfDay::manual(1_700_000_000);
+    });
     // A reset would leave that chain.
     Walk { resets: false, ..Walk::new(&fork, 3, u64::MAX) }.go(500);
 }
