@@ -45,6 +45,8 @@ pub struct Clock {
     interval: Option<u64>,
     /// Timestamp of the next block.
     next: Option<u64>,
+    /// Time that was set since the last block: the fixed number of seconds counts from there.
+    set: Option<u64>,
     /// `true` if a block gets the clock's time even if that is not later than its parent's.
     loose: bool,
 }
@@ -59,6 +61,7 @@ impl Clock {
     pub fn starting_by(time: TimeOfDay, timestamp: u64) -> Self {
         let mut clock = Self { time, ..Self::default() };
         clock.set(timestamp);
+        clock.set = None;
         clock
     }
 
@@ -83,7 +86,7 @@ impl Clock {
     /// Makes it show `timestamp`.
     pub fn set(&mut self, timestamp: u64) {
         self.offset = i128::from(timestamp) - i128::from(self.time.now());
-        self.next = None;
+        (self.next, self.set) = (None, Some(timestamp));
     }
 
     /// Moves it by some seconds.
@@ -110,7 +113,7 @@ impl Clock {
     pub fn peek(&self, last: u64) -> u64 {
         let due = match (self.next, self.interval) {
             (Some(next), _) => next,
-            (None, Some(interval)) => last.saturating_add(interval),
+            (None, Some(interval)) => self.set.unwrap_or(last).saturating_add(interval),
             (None, None) => self.now(),
         };
         if self.loose { due } else { due.max(last.saturating_add(1)) }
@@ -118,6 +121,7 @@ impl Clock {
 
     /// Takes note that a block got `timestamp`.
     pub fn used(&mut self, timestamp: u64) {
+        self.set = None;
         if self.next.take().is_some() {
             self.offset = i128::from(timestamp) - i128::from(self.time.now());
         }
@@ -164,6 +168,17 @@ mod tests {
         clock.used(90_000);
         time.fetch_add(5, Relaxed);
         assert_eq!(clock.peek(90_000), 90_005);
+    }
+
+    #[test]
+    fn a_fixed_distance_counts_from_a_time_that_was_set_and_then_from_block_to_block() {
+        let (mut clock, _) = clock_at(1_000);
+        clock.set_interval(Some(7));
+        assert_eq!(clock.peek(2_000), 2_007);
+        clock.set(50_000);
+        assert_eq!(clock.peek(2_000), 50_007);
+        clock.used(50_007);
+        assert_eq!(clock.peek(50_007), 50_014);
     }
 
     #[test]
