@@ -166,13 +166,16 @@ fn logs_from_beyond_the_head_are_refused_as_parameters() {
 
 #[test]
 fn a_block_that_a_changed_system_contract_makes_invalid_is_no_fault_of_the_node() {
-    let (_served, client) = scene();
+    let (served, client) = scene();
     let withdrawals = "0x00000961Ef480Eb55e80D19ad83579A64c007002";
     ask(&client, "anvil_setCode", json!([withdrawals, "0xfe"]));
-    let (code, words, _) = failure(&client, "evm_mine", json!([]));
-    // Faults of the node have -32603, and stand in its log.
-    assert_eq!(code, -32_000, "{words}");
-    assert!(words.contains("withdrawal requests contract"), "{words}");
+    let transfer = json!([{ "from": served.devnet.addresses()[0], "to": SINK }]);
+    for (method, params) in [("evm_mine", json!([])), ("eth_sendTransaction", transfer)] {
+        let (code, words, _) = failure(&client, method, params);
+        // Faults of the node have -32603, and stand in its log.
+        assert_eq!(code, -32_000, "{method}: {words}");
+        assert!(words.contains("withdrawal requests contract"), "{method}: {words}");
+    }
     ask(&client, "anvil_setCode", json!([withdrawals, "0x00"]));
     ask(&client, "evm_mine", json!([]));
 }

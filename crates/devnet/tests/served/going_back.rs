@@ -17,7 +17,7 @@ const STOP: [u8; 1] = hex!("00");
 const CONTRACT: Address = Address::repeat_byte(0xc0);
 /// Accounts whose balance and code are changed.
 const OTHERS: [Address; 2] = [Address::repeat_byte(0xa1), Address::repeat_byte(0xa2)];
-/// A rich account whose key nobody has: it sends only while it is impersonated.
+/// A rich account whose key is unknown: it sends only while it is impersonated.
 const STRANGER: Address = Address::repeat_byte(0xb1);
 /// Number of the newest transactions whose receipts are compared.
 const RECEIPTS: usize = 10;

@@ -24,7 +24,7 @@ pub struct Launch {
     pub program: PathBuf,
     /// Arguments before those of a script, such as a subcommand.
     pub arguments: Vec<String>,
-    /// Where the node appends its log lines: a file, and the levels in the form of `RUST_LOG`.
+    /// File to which the node appends its log lines, and their levels in the form of `RUST_LOG`.
     pub log: Option<(PathBuf, &'static str)>,
 }
 
