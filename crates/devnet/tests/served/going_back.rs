@@ -245,7 +245,7 @@ impl Walk {
         };
         let Block { hash: parent, time: last, state: before, .. } = self.head().clone();
         // Mostly, so that the same block is made again and again; otherwise the clock decides.
-        if self.dice.below(4) > 0 {
+        if self.dice.below(8) > 0 {
             self.next = Some(last + 10);
             self.ask("evm_setNextBlockTimestamp", json!([last + 10]));
         }
