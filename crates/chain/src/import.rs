@@ -78,10 +78,10 @@ impl Chain {
             let mut rest = rlp;
             let length = RlpHeader::decode(&mut rest)
                 .map(|header| rlp.len() - rest.len() + header.payload_length)
-                .map_err(|source| malformed(DecodeError::Rlp { what: "chain", source }))?;
+                .map_err(|reason| malformed(DecodeError::Rlp { what: "chain", reason }))?;
             let (block, rest) = rlp.split_at_checked(length).ok_or_else(|| {
-                let source = alloy_rlp::Error::InputTooShort;
-                malformed(DecodeError::Rlp { what: "chain", source })
+                let reason = alloy_rlp::Error::InputTooShort;
+                malformed(DecodeError::Rlp { what: "chain", reason })
             })?;
             let (raw, ommers) = RawBlock::decode_with_ommers(block).map_err(malformed)?;
             // Files of whole chains begin with genesis.

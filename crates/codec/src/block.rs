@@ -42,7 +42,7 @@ impl RawBlock {
 
     /// Decodes a block that may precede the merge, and returns its ommers with it.
     pub fn decode_with_ommers(rlp: &[u8]) -> Result<(Self, Vec<Header>), DecodeError> {
-        let error = |source| DecodeError::Rlp { what: WHAT, source };
+        let error = |reason| DecodeError::Rlp { what: WHAT, reason };
         let mut rest = rlp;
         let fields = list(&mut rest).map_err(error)?;
         if !rest.is_empty() {

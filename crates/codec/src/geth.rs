@@ -9,8 +9,8 @@ use wire::DecodeError;
 
 const WHAT: &str = "geth witness";
 
-const fn rlp(source: alloy_rlp::Error) -> DecodeError {
-    DecodeError::Rlp { what: WHAT, source }
+const fn rlp(reason: alloy_rlp::Error) -> DecodeError {
+    DecodeError::Rlp { what: WHAT, reason }
 }
 
 impl OwnedWitness {

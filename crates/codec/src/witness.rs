@@ -50,7 +50,7 @@ pub(crate) fn ascending(headers: impl Iterator<Item = Bytes>) -> Result<Vec<Byte
     let mut numbered = headers
         .map(|rlp| match alloy_rlp::decode_exact::<Header>(&rlp) {
             Ok(header) => Ok((header.number, rlp)),
-            Err(source) => Err(DecodeError::Rlp { what: "witness header", source }),
+            Err(reason) => Err(DecodeError::Rlp { what: "witness header", reason }),
         })
         .collect::<Result<Vec<_>, _>>()?;
     numbered.sort_by_key(|(number, _)| *number);

@@ -19,7 +19,7 @@ pub(crate) struct Avx2(());
 impl Avx2 {
     #[inline]
     pub(crate) fn detect() -> Option<Self> {
-        is_x86_feature_detected!("avx2").then_some(Self(()))
+        std::is_x86_feature_detected!("avx2").then_some(Self(()))
     }
 }
 

@@ -17,7 +17,7 @@ pub(crate) struct Avx512(());
 impl Avx512 {
     #[inline]
     pub(crate) fn detect() -> Option<Self> {
-        is_x86_feature_detected!("avx512f").then_some(Self(()))
+        std::is_x86_feature_detected!("avx512f").then_some(Self(()))
     }
 }
 

@@ -16,19 +16,26 @@
 //! keccak256_batch(&nodes, &mut hashes);
 //! assert_eq!(hashes[2], keccak256(b"leaf"));
 //! ```
+//!
+//! Without the feature `simd` the crate needs no standard library, and hashes one input at a time.
 
-#[cfg(target_arch = "x86_64")]
+#![cfg_attr(not(test), no_std)]
+
+#[cfg(feature = "simd")]
+extern crate std;
+
+#[cfg(all(feature = "simd", target_arch = "x86_64"))]
 mod avx2;
-#[cfg(target_arch = "x86_64")]
+#[cfg(all(feature = "simd", target_arch = "x86_64"))]
 mod avx512;
-#[cfg(target_arch = "x86_64")]
+#[cfg(all(feature = "simd", target_arch = "x86_64"))]
 mod order;
-#[cfg(target_arch = "x86_64")]
+#[cfg(all(feature = "simd", target_arch = "x86_64"))]
 mod permutation;
-#[cfg(target_arch = "x86_64")]
+#[cfg(all(feature = "simd", target_arch = "x86_64"))]
 mod prefetch;
 mod scalar;
-#[cfg(target_arch = "x86_64")]
+#[cfg(all(feature = "simd", target_arch = "x86_64"))]
 mod schedule;
 
 use alloy_primitives::B256;
@@ -67,11 +74,11 @@ impl Backend {
             return false;
         }
         match self {
-            #[cfg(target_arch = "x86_64")]
+            #[cfg(all(feature = "simd", target_arch = "x86_64"))]
             Self::Avx512 => avx512::Avx512::detect().is_some(),
-            #[cfg(target_arch = "x86_64")]
+            #[cfg(all(feature = "simd", target_arch = "x86_64"))]
             Self::Avx2 => avx2::Avx2::detect().is_some(),
-            #[cfg(not(target_arch = "x86_64"))]
+            #[cfg(not(all(feature = "simd", target_arch = "x86_64")))]
             Self::Avx512 | Self::Avx2 => false,
             Self::Scalar => true,
         }
@@ -135,7 +142,7 @@ pub fn keccak256_batch_by<'a>(input: impl Fn(usize) -> &'a [u8], digests: &mut [
 fn run<'a>(backend: Backend, input: impl Fn(usize) -> &'a [u8], digests: &mut [B256]) {
     assert!(backend.is_available(), "this CPU does not have {backend:?}, use Backend::detect()");
     // All lanes take longer than one state alone, though not longer than two.
-    #[cfg(target_arch = "x86_64")]
+    #[cfg(all(feature = "simd", target_arch = "x86_64"))]
     if digests.len() > 1 {
         match backend {
             Backend::Avx512 => {

@@ -5,7 +5,7 @@
 //! time of the library's, which may assume neither. Everywhere else the library is as fast or, with
 //! the SHA-3 instructions of aarch64, faster.
 #![cfg_attr(
-    target_arch = "x86_64",
+    all(feature = "simd", target_arch = "x86_64"),
     allow(unsafe_code, reason = "calls of functions that need features, once they are detected")
 )]
 
@@ -14,13 +14,13 @@ use alloy_primitives::B256;
 /// The Keccak-256 digest of `message`.
 #[inline]
 pub(crate) fn keccak256(message: &[u8]) -> B256 {
-    #[cfg(target_arch = "x86_64")]
+    #[cfg(all(feature = "simd", target_arch = "x86_64"))]
     {
-        if crate::Backend::Avx512.is_available() && is_x86_feature_detected!("avx512vl") {
+        if crate::Backend::Avx512.is_available() && std::is_x86_feature_detected!("avx512vl") {
             // SAFETY: this CPU has the features of the function: AVX-512 is what that backend needs.
             return unsafe { avx512vl::keccak256(message) };
         }
-        if is_x86_feature_detected!("bmi1") && is_x86_feature_detected!("bmi2") {
+        if std::is_x86_feature_detected!("bmi1") && std::is_x86_feature_detected!("bmi2") {
             // SAFETY: this CPU has the features of the function.
             return unsafe { bmi::keccak256(message) };
         }
@@ -30,7 +30,7 @@ pub(crate) fn keccak256(message: &[u8]) -> B256 {
 
 /// Defines `keccak256` with the given feature, from the operations that
 /// [`keccak_f`](crate::permutation::keccak_f) needs and `first(word)`, the inverse of `splat`.
-#[cfg(target_arch = "x86_64")]
+#[cfg(all(feature = "simd", target_arch = "x86_64"))]
 macro_rules! keccak256 {
     ($feature:literal, $word:ty) => {
         #[target_feature(enable = $feature)]
@@ -58,7 +58,7 @@ macro_rules! keccak256 {
     };
 }
 
-#[cfg(target_arch = "x86_64")]
+#[cfg(all(feature = "simd", target_arch = "x86_64"))]
 mod avx512vl {
     use core::arch::x86_64::{
         __m128i, _mm_cvtsi64_si128, _mm_cvtsi128_si64, _mm_rol_epi64, _mm_ternarylogic_epi64,
@@ -105,7 +105,7 @@ mod avx512vl {
     }
 }
 
-#[cfg(target_arch = "x86_64")]
+#[cfg(all(feature = "simd", target_arch = "x86_64"))]
 mod bmi {
     keccak256!("bmi1,bmi2", u64);
 
@@ -134,7 +134,7 @@ mod bmi {
     }
 }
 
-#[cfg(all(test, target_arch = "x86_64"))]
+#[cfg(all(test, feature = "simd", target_arch = "x86_64"))]
 mod tests {
     use super::*;
 

@@ -4,6 +4,7 @@ use crate::{
     NodeBytes, NodeSource, Trie, TrieError,
     node::{Child, Node, NodeId, Value},
 };
+use alloc::vec::Vec;
 use alloy_primitives::B256;
 use nybbles::Nibbles;
 

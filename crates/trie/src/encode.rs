@@ -1,6 +1,7 @@
 //! RLP encoding of changed nodes.
 
 use crate::node::{Child, HASH_ITEM, Node, NodeId, Reference, Slot, branch_item};
+use alloc::vec::Vec;
 use nybbles::Nibbles;
 
 /// Maximum bytes of an encoded branch: sixteen hashes and an empty value.

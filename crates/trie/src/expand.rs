@@ -4,10 +4,10 @@ use crate::{
     encode::{put_header, put_list_header, put_string},
     node::HASH_ITEM,
 };
+use alloc::{sync::Arc, vec, vec::Vec};
 use alloy_primitives::B256;
 use core::ops::Range;
 use keccak::keccak256_batch_by;
-use std::sync::Arc;
 
 /// Nodes per batch, as in the hashing of roots: enough for all lanes, few enough to stay in cache.
 const BATCH: usize = 64;

@@ -1,6 +1,7 @@
 //! Nodes in the arena, and their decoding from RLP.
 
 use crate::TrieError;
+use alloc::{boxed::Box, vec::Vec};
 use alloy_primitives::{B256, Bytes};
 use core::ops::Range;
 use nybbles::Nibbles;

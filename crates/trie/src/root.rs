@@ -5,6 +5,7 @@ use crate::{
     encode::encode,
     node::{Child, Node, NodeId, Reference},
 };
+use alloc::vec::Vec;
 use alloy_primitives::B256;
 use keccak::keccak256_batch_by;
 

@@ -1,14 +1,11 @@
 //! Sources of trie nodes.
 
 use crate::NodeBytes;
+use alloc::{boxed::Box, string::ToString as _, sync::Arc, vec::Vec};
 use alloy_primitives::B256;
 use core::{error::Error, fmt};
 use hashbrown::HashTable;
 use nybbles::Nibbles;
-use std::{
-    hash::{BuildHasher, RandomState},
-    sync::Arc,
-};
 
 /// A fault of a source (a disk, a connection, a lock) that keeps it from answering. It says nothing about the
 /// trie, and never stands for a missing node.
@@ -110,14 +107,22 @@ impl Parts {
 }
 
 impl NodeIndex {
-    /// Indexes digests by their position; of equal digests, the first one wins.
+    /// Indexes digests by their position, with a key from the operating system; of equal digests, the first one
+    /// wins.
     ///
     /// All parts but the last must have the same length.
+    #[cfg(feature = "std")]
     pub fn new(parts: Vec<Arc<[B256]>>) -> Self {
+        use std::hash::{BuildHasher as _, RandomState};
+        Self::keyed(parts, RandomState::new().hash_one(0_u8))
+    }
+
+    /// Indexes digests like [`Self::new`], with a key that the authors of the nodes cannot predict. If they can,
+    /// an index of hostile digests takes quadratic time.
+    pub fn keyed(parts: Vec<Arc<[B256]>>, key: u64) -> Self {
         // At least one, since it is a divisor.
         let length = parts.first().map_or(0, |part| part.len()).max(1);
         debug_assert!(parts.iter().rev().skip(1).all(|part| part.len() == length));
-        let key = RandomState::new().hash_one(0_u8);
         let count = parts.iter().map(|part| part.len()).sum();
         let digests = Parts { parts, length };
         // Allocated by the number of digests that exist, not by a declared number.

@@ -6,6 +6,7 @@ use crate::{
         Child, ChildItem, Decoded, Node, NodeId, Reference, Slot, branch_item, child_item, decode,
     },
 };
+use alloc::{vec, vec::Vec};
 use alloy_primitives::{B256, b256};
 use nybbles::Nibbles;
 

@@ -6,6 +6,7 @@ use crate::{
     list::{u64_at, variable_fields},
     root::root_of_requests,
 };
+use alloc::vec::Vec;
 use alloy_primitives::B256;
 
 const WHAT: &str = "stateless batch";

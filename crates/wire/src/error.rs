@@ -1,6 +1,7 @@
 //! Reasons for which an input cannot be decoded.
 
 use crate::SchemaId;
+use alloc::string::String;
 use alloy_primitives::B256;
 
 /// A stateless input, or a part of one, that is not in the format it claims to be in.
@@ -144,12 +145,12 @@ pub enum DecodeError {
         got: u8,
     },
     /// An RLP structure is malformed.
-    #[error("{what}: {source}")]
+    #[error("{what}: {reason}")]
     Rlp {
         /// The structure that was being decoded.
         what: &'static str,
         /// The decoder's reason.
-        source: alloy_rlp::Error,
+        reason: alloy_rlp::Error,
     },
     /// A JSON document is malformed.
     #[error("{what}: {message}")]

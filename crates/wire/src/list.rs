@@ -1,6 +1,7 @@
 //! SSZ lists as views of the bytes that hold them, and the checks that make them safe to read.
 
 use crate::DecodeError;
+use alloc::vec::Vec;
 use alloy_primitives::Bytes;
 use core::fmt;
 

@@ -3,9 +3,9 @@
 use crate::{
     ExecutionPayload, ExecutionRequests, NewPayloadRequest, ProtocolFork, Records, Withdrawal,
 };
+use alloc::{vec, vec::Vec};
 use alloy_primitives::B256;
 use sha2::{Digest, Sha256};
-use std::sync::LazyLock;
 
 /// Thirty-two bytes: a leaf or a node of an SSZ tree.
 pub type Chunk = [u8; 32];
@@ -57,15 +57,23 @@ pub struct Merkle {
 }
 
 // Computed once for the process rather than for each root.
-static MERKLE: LazyLock<Merkle> = LazyLock::new(Merkle::new);
+#[cfg(feature = "std")]
+static MERKLE: std::sync::LazyLock<Merkle> = std::sync::LazyLock::new(Merkle::new);
 
 impl Merkle {
     /// Deep enough for every limit and for any progressive list that memory can hold.
     const MAX_DEPTH: usize = 48;
 
     /// Returns the table of the process.
+    #[cfg(feature = "std")]
     pub fn get() -> &'static Self {
         &MERKLE
+    }
+
+    /// Computes the table.
+    #[cfg(not(feature = "std"))]
+    pub fn get() -> Self {
+        Self::new()
     }
 
     fn new() -> Self {

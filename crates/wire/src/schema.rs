@@ -1,6 +1,7 @@
 //! Schema ids: the fork whose shapes and rules an input follows.
 
 use crate::DecodeError;
+use alloc::{borrow::ToOwned as _, string::String};
 use core::{fmt, str::FromStr};
 
 /// Forks by their number in the execution-specs (`ProtocolFork`). Only forks with an execution

@@ -5,6 +5,7 @@ use crate::{
     compact::CompactState,
     list::{ByteLists, variable_fields},
 };
+use alloc::vec::Vec;
 
 const WHAT: &str = "execution witness";
 /// Length of the fixed part: three offsets.

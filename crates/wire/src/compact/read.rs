@@ -2,6 +2,7 @@
 
 use super::tag;
 use crate::{DecodeError, StreamError};
+use alloc::{vec, vec::Vec};
 use alloy_primitives::{B256, KECCAK256_EMPTY, b256};
 use alloy_rlp::{Encodable as _, Header};
 

@@ -59,7 +59,7 @@ fn what_is_no_witness_is_refused_with_the_reason() {
     assert_eq!(OwnedWitness::from_geth_rlp(&good), Ok(canonical()));
 
     let reason = |bytes: &[u8]| match OwnedWitness::from_geth_rlp(bytes) {
-        Err(DecodeError::Rlp { what: "geth witness", source }) => source,
+        Err(DecodeError::Rlp { what: "geth witness", reason }) => reason,
         other => panic!("{other:?}"),
     };
     for len in 0..good.len() {

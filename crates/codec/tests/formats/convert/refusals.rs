@@ -22,7 +22,7 @@ fn refused(change: impl FnOnce(&mut BlockParts)) -> DecodeError {
 /// The decoder's reason in an RLP error about the block.
 fn rlp(error: DecodeError) -> alloy_rlp::Error {
     match error {
-        DecodeError::Rlp { what: "raw block", source } => source,
+        DecodeError::Rlp { what: "raw block", reason } => reason,
         other => panic!("{other:?}"),
     }
 }
