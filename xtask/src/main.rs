@@ -19,6 +19,7 @@ mod language;
 mod links;
 mod lint;
 mod mutants;
+mod no_std;
 mod package;
 mod shipped;
 mod stages;

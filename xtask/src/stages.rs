@@ -18,7 +18,7 @@ use crate::{
     beside::Beside,
     book,
     checks::{self, Checked},
-    lint, tools,
+    lint, no_std, tools,
 };
 
 /// One stage. The order here is the order in which they run: what is quick and what the others
@@ -52,6 +52,8 @@ pub(crate) enum Stage {
     ForgeTest,
     /// cargo test over the whole workspace, the examples in its documentation included
     RustTest,
+    /// A program without the standard library, which reads real blocks
+    NoStd,
     /// Costs of L2 transactions on L1, compared with docs/gas.md
     Economics,
     /// The book, of which every link leads somewhere
@@ -217,6 +219,10 @@ impl Stage {
                     failed => Ok(failed),
                 }
             }
+            Self::NoStd => match cargo(root, &BUILD_ENSHRINE)? {
+                Outcome::Passed => no_std::run(root).map(Outcome::from),
+                failed => Ok(failed),
+            },
             Self::Economics => bench::economics(false, true).map(|()| Outcome::Passed),
             Self::Book => make_book(root).map(Outcome::passed_if),
         }
