@@ -56,8 +56,7 @@ fn encoded(root: &Path, block: &Path) -> eyre::Result<Vec<u8>> {
 
 /// Returns the output of the program for an input, if it does not refuse it.
 fn answer(program: &Path, input: &[u8]) -> eyre::Result<Option<Vec<u8>>> {
-    let mut child =
-        Command::new(program).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
+    let mut child = Command::new(program).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
     child.stdin.take().ok_or_eyre("no standard input")?.write_all(input)?;
     let output = child.wait_with_output()?;
     Ok(output.status.success().then_some(output.stdout))
