@@ -14,7 +14,7 @@ import {RollupFixture} from "./utils/RollupFixture.sol";
 import {StatelessInputs} from "./utils/StatelessInputs.sol";
 import {SafeCastLib} from "solady/utils/SafeCastLib.sol";
 
-/// @dev Where the fields stand in an input.
+/// @dev Offsets of the fields in an input.
 contract NativeRollupLayoutTest is RollupFixture {
     function test_the_layout_is_that_of_the_reference_encoder() public pure {
         StatelessInputs.Block memory b;

@@ -12,7 +12,7 @@ import {RollupFixture} from "./utils/RollupFixture.sol";
 import {StatelessInputs} from "./utils/StatelessInputs.sol";
 import {SafeCastLib} from "solady/utils/SafeCastLib.sol";
 
-/// @dev What becomes of the state once EXECUTE has said yes.
+/// @dev The rollup's state after EXECUTE has accepted blocks.
 abstract contract RollupStateTest is AnchorFixture {
     using L2 for L2.Chain;
 
@@ -328,8 +328,7 @@ contract Parrot {
     }
 }
 
-/// @dev What else an address can answer than EXECUTE does: that EXECUTE never answers so is no reason
-/// to rely on it.
+/// @dev Answers that EXECUTE never gives: the rollup does not rely on that.
 contract NativeRollupResultTest is RollupFixture {
     function result(uint8 flag, uint64 chainId, uint16 schema)
         internal

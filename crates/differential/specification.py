@@ -35,7 +35,7 @@ def nibbles(key):
 class WitnessTrie:
     """A Merkle-Patricia trie of which only the nodes of a witness are known.
 
-    A node is None, the hash of one that nobody has looked at, `("leaf", path, value)`,
+    A node is None, the hash of one that was not looked at, `("leaf", path, value)`,
     `("extension", path, node)` or `("branch", [node; 16])`.
     """
 
@@ -217,7 +217,7 @@ class Rules:
             code_hash = bytes(code_hash)
             code = b"" if code_hash == EMPTY_CODE else codes.get(code_hash)
             if code is None:
-                # Nobody may look at it; it only has to have the same hash afterwards.
+                # No one may look at it; it only has to have the same hash afterwards.
                 code = b"\xfe not in the witness: " + code_hash
                 without_code[code] = code_hash
             nonce, balance = (int.from_bytes(number, "big") for number in (nonce, balance))
@@ -311,7 +311,7 @@ def main(folder):
         try:
             rules[fork].judge(bundle)
             taken += 1
-        except Exception as reason:  # Whatever it is, it is no verdict in the block's favour.
+        except Exception as reason:  # No exception is a verdict in the block's favour.
             print(f"{path.name}: {type(reason).__name__} {reason}")
     print(f"taken: {taken}")
 

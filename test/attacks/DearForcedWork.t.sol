@@ -31,14 +31,14 @@ contract DearForcedWorkTest is RealRollup {
         (t.nonce, t.gasLimit) = (l2.nonceOf(alice), GAS);
     }
 
-    /// @dev As many rounds as the gas buys.
+    /// @dev Code that does as many rounds as the gas buys.
     function rounds() internal pure returns (bytes memory) {
         // Far below 2^32.
         // forge-lint: disable-next-line(unsafe-typecast)
         return abi.encodePacked(uint32(GAS - 40_000), new bytes(208), uint8(1));
     }
 
-    /// @dev What EXECUTE takes of a block with one transaction besides what its input and its gas cost.
+    /// @dev Gas that EXECUTE charges for a block with one transaction beyond its input and its gas.
     function beyondItsGas(bytes memory input) internal returns (uint256) {
         uint256 left = gasleft();
         rollup.advance(one(input), none());

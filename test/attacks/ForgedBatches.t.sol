@@ -10,7 +10,7 @@ import {L2} from "../utils/L2.sol";
 import {RealRollup} from "../utils/RealRollup.sol";
 
 /// @title A batch whose later blocks are not what the rollup takes them for
-/// @notice Of several blocks in one input the contract has to find each, by offsets that an account that advances
+/// @notice The contract has to find each of several blocks in one input, by offsets that an account that advances
 /// has written. A contract that looked at the first block alone, or elsewhere than EXECUTE does, would take
 /// on trust any block behind it. Here every block is held to all that a single one is; where a block
 /// stands is compared before it is read; and what EXECUTE has not accepted as a whole is nothing.
@@ -196,7 +196,7 @@ contract ForgedBatchesTest is RealRollup {
         assertHead();
     }
 
-    /// @dev As if an upgrade had put it there: `_forks` and the count in `_rules`.
+    /// @dev Writes a fork as an upgrade would: `_forks` and the count in `_rules`.
     function scheduleFork(uint16 schema, uint64 from) internal {
         bytes32 forks = bytes32(uint256(8198));
         vm.store(address(rollup), forks, bytes32(uint256(2)));

@@ -22,7 +22,7 @@ contract ForgedBlobBatchesTest is RealRollup {
     bytes internal batch;
     bytes internal head;
     bytes internal tail;
-    /// @dev What of each request is in the head.
+    /// @dev Bytes of each request in the head.
     uint256 internal constant PART = 584;
 
     function setUp() public virtual override {
@@ -42,7 +42,7 @@ contract ForgedBlobBatchesTest is RealRollup {
         b.timestamp = l2.head.timestamp + secondsLater;
     }
 
-    /// @dev Where a part of the head stands.
+    /// @dev Offset of a part of the head.
     function partAt(uint256 index) internal pure returns (uint256) {
         return 18 + 4 * 3 + PART * index;
     }

@@ -131,7 +131,7 @@ contract ForgedBlobTailsTest is RealRollup {
         assertHead();
     }
 
-    /// @dev Where the transactions of a single input end.
+    /// @dev Offset at which the transactions of a single input end.
     function transactionsEnd(bytes memory input) internal pure returns (uint256) {
         bytes memory b = BlobInputs.slice(input, Execute.WITHDRAWALS_OFFSET_AT, 4);
         return Execute.PAYLOAD_AT + (uint256(uint8(b[0])) | uint256(uint8(b[1])) << 8);

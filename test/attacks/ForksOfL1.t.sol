@@ -125,7 +125,7 @@ contract ForksOfL1Test is ForkedL1 {
 
     /// @dev On an L1 that accepts several forks at any timestamp, which leaves the choice to callers: up to a later
     /// fork, and not back.
-    function test_nobody_goes_back_to_the_rules_of_an_earlier_fork() public {
+    function test_no_rollup_goes_back_to_the_rules_of_an_earlier_fork() public {
         installExecute("");
         uint16[3] memory schemas = [L2.PRAGUE, L2.OSAKA, L2.AMSTERDAM];
         for (uint256 i = 1; i < 3; ++i) {
@@ -176,7 +176,7 @@ contract ForksOfL1Test is ForkedL1 {
 
     /// @dev BPO2 changes blob parameters alone. An L2 that goes by Osaka all the time must not be stopped by one
     /// caller who names BPO2 in a block.
-    function test_a_block_that_names_blob_parameters_stops_nobody_who_goes_by_osaka() public {
+    function test_a_block_that_names_blob_parameters_stops_no_rollup_that_goes_by_osaka() public {
         hardfork(L2.OSAKA, OSAKA_AT);
         hardfork(BPO2, BPO2_AT);
         uint16[4] memory schemas = [L2.OSAKA, BPO2, L2.OSAKA, BPO1];

@@ -7,7 +7,7 @@ import {L2} from "../utils/L2.sol";
 import {ForgeryAttack} from "./ForgeryAttack.sol";
 
 /// @title A hash in place of another, and nothing else changed
-/// @notice What a rollup keeps of a block is two hashes: that of the block, which the next one must name as
+/// @notice A rollup keeps two hashes of a block: that of the block, which the next one must name as
 /// its parent, and the state root, against which claims are proven. If either could be replaced on its own,
 /// by an argument of `advance` or in an input whose other fields are those of an honest block, the operator
 /// would own the escrow with a state root, and halt the chain with the hash of a block that does not exist.

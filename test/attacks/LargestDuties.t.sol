@@ -48,8 +48,8 @@ contract LargestDutiesTest is RealRollup {
         nextL1Block();
     }
 
-    /// @dev As many messages as an anchor may cover: to new accounts, or to precompiles that refuse them, so
-    /// that each is kept.
+    /// @dev Sends as many messages as an anchor may cover: to new accounts, or to precompiles that refuse them,
+    /// so that each is kept.
     function overdue(bool refused) internal {
         for (uint160 i = 0; i < 256; ++i) {
             address to = address(refused ? 0x0a : 0x7777_0000 + i);
@@ -130,7 +130,7 @@ contract LargestDutiesTest is RealRollup {
         assertAdvances(input, one(discharge(forced, INativeRollup.Outcome.Included)));
     }
 
-    /// @dev As many as a block deals with, each with a proof of its own as far as they count.
+    /// @dev A block deals with this many, each with a proof of its own as far as they count.
     function test_a_batch_of_proofs_fits() public {
         super.setUp();
         INativeRollup.Evidence memory e;
@@ -138,7 +138,7 @@ contract LargestDutiesTest is RealRollup {
         e.forced[0].discharges = new INativeRollup.Discharge[](64);
         INativeRollup.ForcedTransaction[] memory t = new INativeRollup.ForcedTransaction[](64);
         for (uint256 i = 0; i < 64; ++i) {
-            string memory from = string.concat("nobody ", vm.toString(i % 8));
+            string memory from = string.concat("stranger ", vm.toString(i % 8));
             t[i] = submit(signedTransfer(from, 0, 100 gwei));
         }
         skip(FORCED_DELAY);

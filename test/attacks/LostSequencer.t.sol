@@ -7,7 +7,7 @@ import {ClosedPolicy} from "../utils/ClosedPolicy.sol";
 import {RealRollup} from "../utils/RealRollup.sol";
 
 /// @title A sequencer that is lost
-/// @notice Where one account alone can advance, its loss freezes all funds: no withdrawal gets into a
+/// @notice If one account alone can advance, its loss freezes all funds: no withdrawal gets into a
 /// block, and no deposit arrives. The same holds for a policy that is broken or hostile. Here silence opens
 /// the rollup: once the head is old enough anyone advances, under any policy. As soon as it moves
 /// again the policy holds again, so that no account takes a place for good by waiting for one outage.
@@ -25,7 +25,7 @@ contract LostSequencerTest is RealRollup {
         return uint160(address(new ClosedPolicy()));
     }
 
-    function test_a_rollup_that_nobody_may_advance_is_anyones_after_a_while() public {
+    function test_a_rollup_without_a_sequencer_is_anyones_after_a_while() public {
         uint256 policy = hostilePolicy();
         vm.prank(owner);
         rollup.announce(INativeRollup.Change.Policy, policy);

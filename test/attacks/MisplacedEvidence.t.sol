@@ -62,7 +62,7 @@ contract MisplacedEvidenceTest is RealRollup {
         b.timestamp = timestamp;
     }
 
-    /// @dev Of all three blocks, each with its own, to be changed at will.
+    /// @dev Evidence of all three blocks, each with its own, to be changed at will.
     function evidence() internal view returns (INativeRollup.Evidence memory e) {
         e.updates = new INativeRollup.AnchorUpdate[](1);
         e.updates[0] = update;

@@ -26,7 +26,7 @@ contract SelfTargetTest is L2Chain {
     }
 
     function test_a_message_to_a_predeploy_is_never_delivered() public {
-        bytes memory harmless = abi.encodeCall(messenger.isFailed, ("nobody asks this"));
+        bytes memory harmless = abi.encodeCall(messenger.isFailed, ("no call asks this"));
         send(address(messenger), 0, harmless);
         send(address(anchor), 0, abi.encodeCall(anchor.latest, ()));
         send(address(0xaaaa), 0, harmless);

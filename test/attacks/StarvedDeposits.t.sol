@@ -14,7 +14,7 @@ import {RealRollup} from "../utils/RealRollup.sol";
 contract StarvedDepositsTest is RealRollup {
     using L2 for L2.Chain;
 
-    /// @dev By what the rollup knows at first, messages are due a little later than forced transactions.
+    /// @dev With the rules at deployment, messages are due a little later than forced transactions.
     function _relayDeadline() internal pure override returns (uint64) {
         return 1 days + 6;
     }

@@ -160,7 +160,7 @@ contract UnadvanceableBlocksTest is RealRollup {
     /// more: a block hash, and with it all headers back to that.
     function test_a_deposit_to_an_account_with_code_can_be_parked_and_taken_back() public {
         send(address(BALLAST), 2 ether, 0, "");
-        send(address(0xaaaa), 1 ether, 0, "data that nobody reads");
+        send(address(0xaaaa), 1 ether, 0, "data that no code reads");
         nextL1Block();
         bytes memory batch;
         for (uint256 i = 0; i < 2; ++i) {

@@ -70,7 +70,7 @@ contract VanishingCodesTest is RealRollup {
         assertHead();
     }
 
-    /// @dev What was forced is looked for in the input, wherever its bytes come from.
+    /// @dev The rollup looks for a forced transaction in the input, wherever its bytes come from.
     function test_a_forced_transaction_is_found_in_what_l1_keeps() public {
         INativeRollup.ForcedTransaction memory t = submit(signedTransfer("alice", 0, 10 gwei));
         skip(1);

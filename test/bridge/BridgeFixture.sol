@@ -142,7 +142,7 @@ abstract contract BridgeFixture is L2Chain {
         return l1Bridge.refund(w, bridgeProofOf(w.index), relayer, GAS);
     }
 
-    /// @dev What is owed is what is on the L2 and on its way.
+    /// @dev Asserts that the bridge owes the tokens on the L2 and those on their way.
     function assertOwed(address l1Token, uint256 onTheWay) internal view {
         BridgedToken there = l2Token(l1Token);
         uint256 supply = address(there).code.length == 0 ? 0 : there.totalSupply();

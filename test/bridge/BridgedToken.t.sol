@@ -85,7 +85,7 @@ contract BridgedTokenTest is BridgeFixture {
         assertEq(made.balanceOf(bob), 1000);
     }
 
-    function test_nobody_has_an_allowance_that_was_not_given() public view {
+    function test_no_account_has_an_allowance_that_was_not_given() public view {
         assertEq(made.allowance(bob, 0x000000000022D473030F116dDEE9F6B43aC78BA3), 0);
     }
 

@@ -83,7 +83,7 @@ contract DepositsTest is BridgeFixture {
         l1Bridge.register{gas: 450_000 + before}(address(token), GAS);
     }
 
-    /// @dev How much is left of it when the bridge asks, which is too little.
+    /// @dev Gas that is left when the bridge asks, which is too little.
     function gasSeen(uint256 gas) private returns (uint256 got) {
         (bool ok, bytes memory answer) = address(l1Bridge).call{gas: gas}(
             abi.encodeCall(IL1TokenBridge.register, (address(token), GAS))
@@ -111,7 +111,7 @@ contract DepositsTest is BridgeFixture {
         deposit(address(token), 5);
     }
 
-    function test_nobody_gets_no_tokens() public {
+    function test_the_zero_address_gets_no_tokens() public {
         register(address(token));
         give(token, alice, 5);
         vm.prank(alice);
@@ -143,7 +143,7 @@ contract DepositsTest is BridgeFixture {
         deposit(address(lying), 5);
     }
 
-    function test_nobody_pays_for_what_a_token_took_from_others() public {
+    function test_no_account_pays_for_what_a_token_took_from_others() public {
         RebasingToken rebasing = new RebasingToken();
         depositFor(rebasing, 100);
         rebasing.take(address(l1Bridge), 1);
@@ -268,7 +268,7 @@ contract DepositsTest is BridgeFixture {
         messenger.retry(queue[d.index]);
     }
 
-    function testFuzz_nobody_else_sends_a_failed_deposit_back(address caller) public {
+    function testFuzz_no_other_account_sends_a_failed_deposit_back(address caller) public {
         vm.assume(caller != carol);
         IL2TokenBridge.Deposit memory d = failedDeposit();
         vm.startPrank(caller);

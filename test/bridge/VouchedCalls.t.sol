@@ -11,7 +11,7 @@ import {AccountCalls} from "../utils/AccountCalls.sol";
 import {MessageCodec} from "../utils/MessageCodec.sol";
 import {BridgeFixture} from "./BridgeFixture.sol";
 
-/// @title What a forced call can reach
+/// @title Code that a forced call can reach
 /// @notice A forced transaction that is no transfer calls the bridge, with any data, or the messenger, to send
 /// to L1 or to take back what was parked; or it has an alias account do so. Each is vouched for: with any
 /// calldata it runs no code but that of the bridge, the messenger, their tokens and the alias accounts, and no
@@ -19,7 +19,7 @@ import {BridgeFixture} from "./BridgeFixture.sol";
 contract VouchedCallsTest is BridgeFixture {
     address private account = AliasAddresses.account(alice);
 
-    /// @dev What ran in the last call that was watched.
+    /// @dev Accounts whose code ran in the last watched call.
     address[] private ran;
 
     /// @dev Paths and bytes of code that it read, besides those that each block reads.
@@ -258,7 +258,7 @@ contract VouchedCallsTest is BridgeFixture {
         assertVouched();
     }
 
-    /// @dev So would be seen what runs besides: the tokens themselves are not vouched for, since a permit
+    /// @dev The watcher sees other code too: the tokens themselves are not vouched for, since a permit
     /// recovers whose it is.
     function test_a_permit_runs_a_precompile() public {
         BridgedToken bridged = l2Token(address(token));

@@ -64,7 +64,7 @@ contract WithdrawalsTest is BridgeFixture {
         collect();
     }
 
-    function test_the_fee_goes_to_whoever_claims() public {
+    function test_the_fee_goes_to_the_claimant() public {
         depositFor(token, 10);
         vm.deal(bob, 1 ether);
         vm.deal(address(l1Queue), 1 ether);
@@ -76,7 +76,7 @@ contract WithdrawalsTest is BridgeFixture {
         assertEq(address(l2Bridge).balance, 0);
     }
 
-    function testFuzz_nobody_withdraws_more_than_they_have(uint128 have, uint256 more) public {
+    function testFuzz_no_account_withdraws_more_than_it_has(uint128 have, uint256 more) public {
         vm.assume(have != 0);
         more = bound(more, uint256(have) + 1, type(uint256).max);
         depositFor(token, have);
@@ -335,7 +335,7 @@ contract WithdrawalsTest is BridgeFixture {
         assertEq(token.balanceOf(carol), 10);
     }
 
-    function testFuzz_nobody_else_sends_a_withdrawal_back(address caller) public {
+    function testFuzz_no_other_account_sends_a_withdrawal_back(address caller) public {
         vm.assume(caller != alice);
         (, IL1TokenBridge.Withdrawal memory w) = refusedWithdrawal();
         vm.expectRevert(

@@ -9,7 +9,7 @@ import {PermissionedSequencing} from "../../contracts/sequencing/PermissionedSeq
 import {RotatingSequencing} from "../../contracts/sequencing/RotatingSequencing.sol";
 import {RollupFixture} from "../utils/RollupFixture.sol";
 
-/// @dev What contracts were made with can be read from them: an account that checks a deployment depends on it, and
+/// @dev The configuration of contracts can be read from them: an account that checks a deployment depends on it, and
 /// a builder of its blocks.
 contract ConfigurationTest is RollupFixture {
     function testFuzz_a_queue_tells_its_rollup_caps_and_price(

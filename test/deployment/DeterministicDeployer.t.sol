@@ -28,7 +28,7 @@ contract DeterministicDeployerTest is Test {
         assertEq(expected.code, code);
     }
 
-    function testFuzz_nobody_takes_the_address_of_another(address a, address b, bytes32 salt)
+    function testFuzz_no_deployer_takes_the_address_of_another(address a, address b, bytes32 salt)
         public
     {
         vm.assume(a != b);

@@ -9,7 +9,7 @@ import {Rlp} from "../../contracts/libraries/Rlp.sol";
 import {GenesisHeaders} from "../utils/GenesisHeaders.sol";
 import {IL2} from "../utils/IL2.sol";
 
-/// @dev That the headers of real L2s are read as their nodes do, every test of a `RealRollup` shows.
+/// @dev Every test of a `RealRollup` shows that the headers of real L2s are read as their nodes do.
 contract GenesisReaderTest is Test {
     uint16 private constant PRAGUE = 0x1101;
     uint16 private constant BPO2 = 0x1401;

@@ -246,9 +246,9 @@ contract PlanChecksTest is RollupParts {
     {
         string memory line = "policy = \"none\"";
         string memory part = "policy = \"open\"\nfee_recipient = \"";
-        string memory nobody = string.concat(vm.toString(address(0)), "\"\nfees = ");
+        string memory noOwner = string.concat(vm.toString(address(0)), "\"\nfees = ");
         string memory someone = string.concat(vm.toString(address(1)), "\"\nfees = ");
-        nobody = string.concat(part, nobody);
+        noOwner = string.concat(part, noOwner);
         someone = string.concat(part, someone);
         expectRefused(
             line,
@@ -260,7 +260,7 @@ contract PlanChecksTest is RollupParts {
         string memory field = "sequencing.fee_recipient";
         expectRefused(
             line,
-            string.concat(nobody, "2"),
+            string.concat(noOwner, "2"),
             field,
             vm.toString(address(0)),
             "the account that gets the fees"
@@ -275,11 +275,11 @@ contract PlanChecksTest is RollupParts {
                 vm.toString(address(1)),
                 "zero, unless sequencing.fees is 2"
             );
-            planner.parse(fileWith(line, string.concat(nobody, number)), address(planner));
+            planner.parse(fileWith(line, string.concat(noOwner, number)), address(planner));
         }
     }
 
-    function test_a_sequencer_that_is_nobody_is_refused() public {
+    function test_the_zero_address_as_sequencer_is_refused() public {
         string memory policy = "policy = \"permissioned\"\ntimeout = 5400\n"
             "fee_recipient = \"0x0000000000000000000000000000000000000000\"\nsequencer = ";
         expectRefused(
@@ -293,7 +293,7 @@ contract PlanChecksTest is RollupParts {
         planner.parse(fileWith("policy = \"none\"", one), address(planner));
     }
 
-    function test_rotating_sequencers_are_one_or_more_and_somebody() public {
+    function test_rotating_sequencers_are_one_or_more_and_not_the_zero_address() public {
         string memory policy =
             "policy = \"rotating\"\ntimeout = 5400\nstart = 1700000000\nslot_length = 60\n";
         string memory one_ = vm.toString(address(1));

@@ -12,7 +12,7 @@ contract ExactBalanceTest is RealRollup {
     using L2 for L2.Chain;
 
     uint128 private constant FEE = 100 gwei;
-    /// @dev Of a transfer of one wei.
+    /// @dev Cost of a transfer of one wei.
     uint256 private constant COST = 21_000 * uint256(FEE) + 1;
 
     function genesis() internal view override returns (IL2.Genesis memory g) {

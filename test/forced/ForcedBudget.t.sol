@@ -7,7 +7,7 @@ import {IL2} from "../utils/IL2.sol";
 import {L2} from "../utils/L2.sol";
 import {RealRollup} from "../utils/RealRollup.sol";
 
-/// @dev How much of the queue one block owes and may deal with, and what many transactions share.
+/// @dev The part of the queue that one block owes and may deal with, and the budget that many transactions share.
 contract ForcedBudgetTest is RealRollup {
     using L2 for L2.Chain;
 

@@ -262,7 +262,7 @@ contract ForcedDutyTest is RealRollup {
     }
 
     function test_a_transfer_to_an_account_without_code_is_demanded() public {
-        INativeRollup.ForcedTransaction memory t = dueTo(makeAddr("nobody"), "", 21_000);
+        INativeRollup.ForcedTransaction memory t = dueTo(makeAddr("stranger"), "", 21_000);
         bytes memory input = l2.seal();
         expectRefused(
             input,
@@ -313,7 +313,7 @@ contract ForcedDutyTest is RealRollup {
     }
 
     function test_an_account_that_cannot_pay_excuses_and_so_does_none() public {
-        bytes memory raw = signedTransfer("nobody", 0, GENEROUS);
+        bytes memory raw = signedTransfer("stranger", 0, GENEROUS);
         INativeRollup.ForcedTransaction memory t = submit(raw);
         (INativeRollup.ForcedTransaction memory u,) = dueTransfer(0, type(uint128).max / 1e9);
         bytes memory input = l2.seal();
@@ -326,7 +326,7 @@ contract ForcedDutyTest is RealRollup {
         assertEq(rollup.duties().forcedNext, 2);
     }
 
-    function test_whoever_could_send_it_has_no_excuse() public {
+    function test_a_sequencer_that_could_send_it_has_no_excuse() public {
         (INativeRollup.ForcedTransaction memory t,) = dueTransfer(0, GENEROUS);
         bytes memory input = l2.seal();
         INativeRollup.Discharge memory d = discharge(t, INativeRollup.Outcome.Invalid);

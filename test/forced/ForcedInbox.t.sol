@@ -225,7 +225,7 @@ contract ForcedInboxTest is RealRollup {
         assertTrue(submit(l2.sign(t)).bounded);
     }
 
-    /// @dev What is vouched for may have more gas, so it must not be what is not known to be worth its gas.
+    /// @dev A vouched call may have more gas, so its code must be known to be worth its gas.
     function test_a_precompile_cannot_be_vouched_for() public {
         ForcedInbox.Config memory c = super.forcedConfig(address(rollup));
         uint16[4] memory precompiles = [0x01, 0x09, 0x0100, 0xffff];

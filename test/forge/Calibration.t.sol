@@ -9,7 +9,7 @@ import {L2} from "../utils/L2.sol";
 contract CalibrationTest is ExecuteTest {
     using L2 for L2.Chain;
 
-    /// @dev What a call of an account costs that the transaction has used before (EIP-2929).
+    /// @dev Gas of a call of an account that the transaction has used before (EIP-2929).
     /// Precompiles are always warm; a contract in their place is so after the first call.
     uint256 internal constant WARM = 100;
 

@@ -10,7 +10,7 @@ import {KeptInputs} from "../utils/KeptInputs.sol";
 import {L2} from "../utils/L2.sol";
 import {GasFixture} from "./GasFixture.sol";
 
-/// @dev What `advance` costs besides its calldata and EXECUTE.
+/// @dev Gas of `advance` besides its calldata and EXECUTE.
 /// forge-config: default.isolate = true
 contract AdvanceGasTest is GasFixture {
     using L2 for L2.Chain;
@@ -188,7 +188,7 @@ contract AdvanceGasTest is GasFixture {
         return all;
     }
 
-    /// @dev What keeping the codes of a block on L1 costs the contract, and what it saves in all.
+    /// @dev Gas that the contract uses to keep the codes of a block on L1, and the gas that it saves in all.
     function test_gas_of_codes_that_are_kept_on_l1() public {
         fillRing();
         l2.transfer("alice", address(0xb0b), 1);

@@ -13,7 +13,7 @@ import {L2} from "../utils/L2.sol";
 import {Token} from "../utils/Tokens.sol";
 import {GasFixture} from "./GasFixture.sol";
 
-/// @dev What tokens cost on their way to the L2 and back, on L1: over a real L2 with a real bridge.
+/// @dev L1 gas of tokens on their way to the L2 and back: over a real L2 with a real bridge.
 /// forge-config: default.isolate = true
 contract BridgeGasTest is GasFixture {
     using L2 for L2.Chain;

@@ -8,7 +8,7 @@ import {Test} from "forge-std/Test.sol";
 contract CodeSizeTest is Test {
     uint256 internal constant MAX_CODE = 24_576;
     uint256 internal constant MAX_INIT_CODE = 2 * MAX_CODE;
-    /// @dev What must be left for changes.
+    /// @dev Bytes that must be left for changes.
     uint256 internal constant MARGIN = 1000;
 
     function names() internal pure returns (string[13] memory) {

@@ -5,7 +5,7 @@ import {INativeRollup} from "../../contracts/interfaces/INativeRollup.sol";
 import {L2} from "../utils/L2.sol";
 import {GasFixture} from "./GasFixture.sol";
 
-/// @dev What forced transactions cost on L1.
+/// @dev L1 gas of forced transactions.
 /// forge-config: default.isolate = true
 contract ForcedGasTest is GasFixture {
     using L2 for L2.Chain;

@@ -23,7 +23,7 @@ contract Meter {
     }
 }
 
-/// @title What calls cost as transactions of their own, on an L2 of ten thousand accounts
+/// @title Gas of calls as transactions of their own, on an L2 of ten thousand accounts
 /// @dev The compiler's optimizer decides these figures, so tests in this folder are left out where it is
 /// off, as for coverage. What is measured is written to snapshots/gas.json, and docs/gas.md says it.
 abstract contract GasFixture is AnchorFixture {
@@ -70,7 +70,7 @@ abstract contract GasFixture is AnchorFixture {
         g.anchor = keccak256("an earlier anchor");
     }
 
-    /// @dev As after a round of the ring.
+    /// @dev Fills the ring as one round of it does.
     function fillRing() internal {
         for (uint256 i = 0; i < RING; ++i) {
             bytes32 slot = bytes32(5 + i);
@@ -100,7 +100,7 @@ abstract contract GasFixture is AnchorFixture {
         }
     }
 
-    /// @dev What EXECUTE charges for inputs that it accepts.
+    /// @dev Gas that EXECUTE charges for inputs that it accepts.
     function chargesOf(bytes[] memory inputs) internal returns (uint256 charges) {
         for (uint256 i = 0; i < inputs.length; ++i) {
             (bool valid, string memory reason, uint64 charge) = L2.verify(inputs[i], "");

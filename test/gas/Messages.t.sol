@@ -5,7 +5,7 @@ import {IL1MessageQueue} from "../../contracts/interfaces/IL1MessageQueue.sol";
 import {L2Chain} from "../utils/L2Chain.sol";
 import {GasFixture} from "./GasFixture.sol";
 
-/// @dev What messages cost on L1.
+/// @dev L1 gas of messages.
 /// forge-config: default.isolate = true
 contract MessageGasTest is GasFixture {
     uint256 internal constant SEND_BOUND = 42_000;
@@ -25,7 +25,7 @@ contract MessageGasTest is GasFixture {
         return cost(address(queue), 1 ether, abi.encodeCall(queue.send, (to, to, 0, 0, "")));
     }
 
-    /// @dev Where the floor does not hide it.
+    /// @dev A transaction whose cost the floor does not hide.
     function test_what_is_measured_is_what_a_transaction_pays() public {
         warmQueue();
         uint256 state = vm.snapshotState();
@@ -88,7 +88,7 @@ contract MessageGasTest is GasFixture {
     }
 }
 
-/// @dev What relaying costs on the L2.
+/// @dev L2 gas of relaying.
 contract RelayGasTest is L2Chain {
     /// forge-config: default.isolate = true
     function test_gas_of_relaying_deposits() public {

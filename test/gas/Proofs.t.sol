@@ -91,8 +91,8 @@ contract OpenZeppelinReader is IProofReader {
     }
 }
 
-/// @dev What a proof costs with `StateProof`, and with OpenZeppelin's library, on the same nodes, those of a
-/// claim; and what a header costs with `Rlp`.
+/// @dev Gas of a proof with `StateProof`, and with OpenZeppelin's library, on the same nodes, those of a
+/// claim; and gas of a header with `Rlp`.
 /// forge-config: default.isolate = true
 contract ProofGasTest is GasFixture {
     using L2 for L2.Chain;

@@ -61,7 +61,7 @@ contract ForkModesTest is ForkedL1 {
     }
 
     /// @dev Blocks of Amsterdam, then a registry that names Osaka, on an L1 that accepts both.
-    function test_an_entry_of_an_earlier_fork_leads_nobody_back() public {
+    function test_an_entry_of_an_earlier_fork_leads_no_rollup_back() public {
         installExecute("");
         restart(INativeRollup.ForkMode.Registry);
         registry.set(L2.AMSTERDAM);

@@ -187,7 +187,7 @@ contract RollupRulesTest is RealRollup {
         rollup.clear(GAS, 13_000_000);
     }
 
-    /// @dev As the second of two, so that a block shows when it was submitted.
+    /// @dev Submits it as the second of two, so that a block shows when it was submitted.
     function submittedAfterAnnouncement(uint256 time)
         internal
         returns (INativeRollup.ForcedTransaction memory t, bytes memory raw)
@@ -208,7 +208,7 @@ contract RollupRulesTest is RealRollup {
 
     // ------------------------------------------------------------------ the owner
 
-    function testFuzz_nobody_but_the_owner_changes_anything(address who) public {
+    function testFuzz_only_the_owner_changes_anything(address who) public {
         vm.assume(who != owner && who != address(0));
         announce(GAS, 13_000_000);
         untilReady(GAS, 13_000_000);
@@ -293,7 +293,7 @@ contract RollupRulesTest is RealRollup {
         assertHead();
     }
 
-    function testFuzz_a_silent_sequencer_keeps_nobody_from_advancing(uint256 silence) public {
+    function testFuzz_a_silent_sequencer_keeps_no_account_from_advancing(uint256 silence) public {
         silence = bound(silence, 0, 3 * OPEN_AFTER);
         make(POLICY, uint160(address(new OnePolicy(bob, address(0)))));
         advance();

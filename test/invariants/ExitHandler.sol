@@ -32,9 +32,9 @@ contract ExitHandler is ForcedBuilder {
     address internal sequencer = makeAddr("sequencer");
     PermissionedSequencing internal permissioned;
 
-    /// @dev Of alice's exits, by her nonces.
+    /// @dev Times of alice's exits, by her nonces.
     uint256[] internal exitAt;
-    /// @dev Those in a block, and since when.
+    /// @dev Exits in a block, and since when.
     uint256[] internal outSince;
     uint256 internal claimed;
 
@@ -120,7 +120,7 @@ contract ExitHandler is ForcedBuilder {
             if (copies && forced.length != 0) {
                 _force(forcedRaw[i % forcedRaw.length]);
             } else {
-                string memory from = string.concat("nobody ", vm.toString(forced.length));
+                string memory from = string.concat("stranger ", vm.toString(forced.length));
                 _force(signedTransfer(from, 0, 1000 gwei));
             }
         }
@@ -152,7 +152,7 @@ contract ExitHandler is ForcedBuilder {
         rollup.announce(INativeRollup.Change.Policy, announced);
     }
 
-    /// @dev As soon as it can be. What was made is then unmade, so that the story goes on.
+    /// @dev Makes a change as soon as it can be made, and unmakes it, so that the run goes on.
     function change(uint256 wait) external {
         _pass(wait);
         if (announced == 0) return;
@@ -214,7 +214,7 @@ contract ExitHandler is ForcedBuilder {
         if (asked) e.forced = _batch(d.forcedNext, result.transactionHashes);
         bytes[] memory inputs = one(result.input);
         if (ahead && forced.length < MOST_FORCED - MOST_EXITS) {
-            _force(signedTransfer("nobody at all", 0, 1000 gwei));
+            _force(signedTransfer("stranger at all", 0, 1000 gwei));
         }
         vm.prank(who);
         try rollup.advance(inputs, e) {

@@ -30,7 +30,7 @@ contract RollupHandler is ForcedBuilder {
     uint256 internal unclaimed;
     uint256 internal deposited;
     uint256 internal paidOut;
-    /// @dev What the L2 has relayed, as of the head.
+    /// @dev Messages that the L2 has relayed, as of the head.
     uint64 internal relayed;
     uint256 internal parkedValue;
 
@@ -122,7 +122,7 @@ contract RollupHandler is ForcedBuilder {
     function force(uint8 kind) external {
         if (forced.length == MOST_FORCED) return;
         kind = kind % 4;
-        string memory from = kind == 3 ? "nobody" : "alice";
+        string memory from = kind == 3 ? "stranger" : "alice";
         uint64 nonce = kind == 3 ? 0 : l2.nonceOf(alice) + (kind == 1 ? 3 : 0);
         bytes memory raw = signedTransfer(from, nonce, kind == 2 ? 0 : 1000 gwei);
         _force(raw);
@@ -214,7 +214,7 @@ contract RollupHandler is ForcedBuilder {
 
     // ------------------------------------------------------------------ what must hold
 
-    /// @dev What has waited longest for something that a block owes.
+    /// @dev The entries that have waited longest, of each kind that a block owes.
     struct Oldest {
         bool any;
         bool isMessage;

@@ -26,7 +26,7 @@ contract L2MessengerDeliveryTest is L2Chain {
 
     // ---------------------------------------------------------------- failure
 
-    function test_a_failing_target_blocks_nobody_and_its_message_is_kept() public {
+    function test_a_failing_target_blocks_no_other_and_its_message_is_kept() public {
         send(alice, address(moody), 5, 3, 100_000, "");
         send(address(0xaaaa), 1, "");
         anchorQueue();
@@ -44,7 +44,7 @@ contract L2MessengerDeliveryTest is L2Chain {
         assertEq(address(messenger).balance, PREMINT - 4);
     }
 
-    function test_a_target_that_uses_up_its_gas_blocks_nobody() public {
+    function test_a_target_that_uses_up_its_gas_blocks_no_other() public {
         send(address(new Burner()), 5, "");
         send(address(0xaaaa), 1, "");
         relayAll();
@@ -146,7 +146,7 @@ contract L2MessengerDeliveryTest is L2Chain {
         messenger.refund(queue[0], address(0xaaaa));
     }
 
-    function testFuzz_nobody_else_cancels_a_message(address caller, address owner) public {
+    function testFuzz_no_other_account_cancels_a_message(address caller, address owner) public {
         vm.assume(caller != owner);
         send(address(moody), 5, "");
         queue[0].refundTo = owner;

@@ -92,7 +92,7 @@ contract L2MessengerInvariants is Test {
         targetSender(makeAddr("fuzzer"));
     }
 
-    /// @dev What left the messenger is what was relayed, and nothing twice.
+    /// @dev The ether that left the messenger was relayed, and none of it twice.
     /// forge-config: default.invariant.fail-on-revert = true
     function invariant_eth_leaves_only_as_fee_or_value_of_a_message_and_once() public view {
         user.assertNothingIsOverReleased();

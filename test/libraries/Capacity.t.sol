@@ -55,7 +55,7 @@ contract CapacityTest is Test {
         assertGe(Capacity.GAS_PER_BYTE * more, cost);
     }
 
-    /// @dev Where a byte is dearest: below and above, the floor of EIP-7976 decides.
+    /// @dev The case in which a byte is most expensive: below and above, the floor of EIP-7976 decides.
     function test_a_full_duty_is_sold_for_no_less_than_it_costs_who_advances() public pure {
         uint256 all = Capacity.TRANSACTION_BYTES;
         uint256 without = all - Capacity.DUTY_BYTES;
@@ -82,7 +82,7 @@ contract CapacityTest is Test {
         assertEq(Capacity.advanceGas(200_000, 0), 21_000 + 64 * 200_000);
     }
 
-    /// @dev What the contracts are written with; the bytes of each duty follow from these.
+    /// @dev Constants of the contracts; the bytes of each duty follow from these.
     function test_the_budget_is_what_the_documents_say() public pure {
         assertEq(Capacity.BLOCK_BYTES, 78_000);
         assertEq(Capacity.ENVELOPE_BYTES, 1072);

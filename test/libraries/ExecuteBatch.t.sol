@@ -44,7 +44,7 @@ contract BlockReader {
     }
 }
 
-/// @dev Where the blocks of a batch are found.
+/// @dev Offsets of the blocks of a batch.
 contract ExecuteBatchTest is Test {
     using BatchBytes for bytes;
 

@@ -39,7 +39,7 @@ contract StateProofNodesTest is Test {
         return harness.get(keccak256(node), key, one(node));
     }
 
-    /// @dev Such short nodes exist in tries with keys of a few nibbles only, and at the end of long
+    /// @dev Short nodes exist in tries with keys of a few nibbles only, and at the end of long
     /// extensions: here an extension leads through all but two nibbles, and a branch with its leaves
     /// stands inside it.
     function embedded(bytes memory inner) internal pure returns (bytes memory) {
@@ -152,7 +152,7 @@ contract StateProofNodesTest is Test {
         assertEq(harness.get(keccak256(proof[0]), bytes32(uint256(0x50) << 240), proof), hex"0102");
     }
 
-    /// @dev As they are near the root, where branches are read in memory.
+    /// @dev Nodes as they are near the root, where branches are read in memory.
     function test_children_behind_nothing_and_embedded_nodes_are_found() public view {
         bytes memory leaf = list(abi.encodePacked(hex"a030", bytes31(0), hex"820102"));
         bytes memory node =

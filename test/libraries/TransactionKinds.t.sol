@@ -154,7 +154,7 @@ contract TransactionKindsTest is Test {
         harness.decode(raw, 1);
     }
 
-    function test_what_recovers_nobody_is_no_signature() public {
+    function test_what_recovers_no_account_is_no_signature() public {
         LibRLP.List memory f;
         LibRLP.List memory none;
         f.p(1).p(0).p(1 gwei).p(1_000_000);

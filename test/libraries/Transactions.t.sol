@@ -147,7 +147,7 @@ contract TransactionsTest is Test {
 
     function testFuzz_bytes_are_refused_by_an_error_of_the_libraries(bytes memory raw) public view {
         try harness.decode(raw, CHAIN) {
-            revert("nobody signed this");
+            revert("no key signed this");
         } catch (bytes memory reason) {
             // Not by an overflow, nor for lack of gas.
             assertGe(reason.length, 4);

@@ -9,7 +9,7 @@ import {L1MessageQueue} from "../../contracts/messaging/L1MessageQueue.sol";
 import {Messages} from "../../contracts/messaging/Messages.sol";
 import {SmallTries} from "../utils/SmallTries.sol";
 
-/// @dev What the first claim of an L2 block leaves behind for the others. Here there is one message, which
+/// @dev State that the first claim of an L2 block leaves behind for the others. Here there is one message, which
 /// the L2 holds after every block.
 contract StorageRootsTest is Test {
     address private immutable ROLLUP = makeAddr("rollup");
@@ -167,7 +167,7 @@ contract L2SenderTest is Test {
         vm.mockCall(ROLLUP, abi.encodeCall(INativeRollup.stateRootAt, (0)), abi.encode(stateRoot));
     }
 
-    function nobody() private pure returns (bytes memory) {
+    function noSender() private pure returns (bytes memory) {
         return abi.encodeWithSelector(IL1MessageQueue.NoDelivery.selector);
     }
 
@@ -178,18 +178,18 @@ contract L2SenderTest is Test {
         assertEq(curious.seen(), abi.encode(SENDER));
     }
 
-    function test_the_recipient_of_the_fee_of_a_claim_sees_nobody() public {
+    function test_the_recipient_of_the_fee_of_a_claim_sees_no_sender() public {
         message.to = address(0xaaaa);
         queue.claim(message, proof(), address(curious));
         assertEq(address(curious).balance, 2);
-        assertEq(curious.seen(), nobody());
+        assertEq(curious.seen(), noSender());
     }
 
     function test_nor_does_that_of_a_refund_which_is_delivered() public {
         message.to = address(0xaaaa);
         assertTrue(queue.refund(message, proof(), address(curious)));
         assertEq(address(curious).balance, 2);
-        assertEq(curious.seen(), nobody());
+        assertEq(curious.seen(), noSender());
     }
 
     function test_nor_does_that_of_a_refund_which_is_paid_out() public {
@@ -197,7 +197,7 @@ contract L2SenderTest is Test {
         message.to = address(this);
         assertFalse(queue.refund(message, proof(), address(curious)));
         assertEq(address(curious).balance, 3);
-        assertEq(curious.seen(), nobody());
+        assertEq(curious.seen(), noSender());
     }
 
     /// @dev Not even where nothing was delivered before: the rollup is never called.

@@ -12,9 +12,10 @@ contract OpenSequencingTest is Test {
         assertEq(policy.authorize(caller, time), address(0));
     }
 
-    function testFuzz_with_caller_the_fees_go_to_whoever_advances(address caller, uint64 time)
-        public
-    {
+    function testFuzz_with_caller_the_fees_go_to_the_account_that_advances(
+        address caller,
+        uint64 time
+    ) public {
         OpenSequencing policy = new OpenSequencing(OpenSequencing.Fees.Caller, address(0));
         assertEq(policy.authorize(caller, time), caller);
     }

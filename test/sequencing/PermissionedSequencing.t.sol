@@ -19,10 +19,7 @@ contract PermissionedSequencingTest is Test {
         policy = new PermissionedSequencing(operator, treasury, TIMEOUT);
     }
 
-    function testFuzz_the_sequencer_may_advance_whatever_the_age_of_the_head(uint64 head)
-        public
-        view
-    {
+    function testFuzz_the_sequencer_may_advance_at_any_age_of_the_head(uint64 head) public view {
         assertEq(policy.authorize(operator, head), treasury);
     }
 
@@ -124,7 +121,7 @@ contract PermissionedSequencingTest is Test {
         policy.take();
     }
 
-    function test_an_offer_can_be_withdrawn_and_nobody_takes_what_is_offered_to_nobody() public {
+    function test_an_offer_can_be_withdrawn_and_no_account_takes_what_is_offered_to_none() public {
         vm.startPrank(operator);
         policy.offer(stranger);
         policy.offer(address(0));

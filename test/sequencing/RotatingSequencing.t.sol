@@ -101,7 +101,7 @@ contract RotatingSequencingTest is Test {
         policy.offer(place, address(this));
     }
 
-    function test_times_before_the_first_slot_belong_to_nobody() public {
+    function test_times_before_the_first_slot_belong_to_no_sequencer() public {
         bytes memory expected =
             abi.encodeWithSelector(RotatingSequencing.BeforeStart.selector, START - 1, START);
         vm.expectRevert(expected);

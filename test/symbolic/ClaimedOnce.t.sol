@@ -11,7 +11,7 @@ import {SVM} from "./Svm.sol";
 contract ClaimedOnceProof is Test {
     address private constant TARGET = address(0xbeef);
 
-    /// @dev Which one makes no difference, and the executor cannot look up any.
+    /// @dev Any block does, and the executor cannot look up one.
     uint64 private constant L2_BLOCK = 7;
 
     L1MessageQueue private queue;

@@ -127,7 +127,7 @@ contract FieldOffsetsProof is Test {
         return list(abi.encode(types), amsterdam ? 19 : 17);
     }
 
-    /// @dev Where request and payload start, if their offsets are canonical: right behind the fixed
+    /// @dev Offsets of request and payload, if their offsets are canonical: right behind the fixed
     /// part of what contains them.
     function places(bytes calldata input, bool)
         private

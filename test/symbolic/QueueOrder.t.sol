@@ -87,7 +87,7 @@ contract QueueOrderProof is Test {
         assert(rootA != rootB);
     }
 
-    /// @dev What is left after a call has kept back its 64th is enough.
+    /// @dev The gas that is left after a call has kept back its 64th is enough.
     function check_the_gas_that_is_demanded_is_what_a_call_can_pass_on(uint32 gasLimit)
         external
         pure

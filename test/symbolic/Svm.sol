@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity ^0.8.28;
 
-/// @dev What the symbolic executor (halmos) offers to tests, as far as it is used here. Functions that
+/// @dev Cheatcodes of the symbolic executor (halmos), as far as they are used here. Functions that
 /// begin with `check_` are for it, and are run by `cargo xtask audit`; forge passes them by.
 interface Svm {
     /// @dev Lets the storage of a contract hold anything.

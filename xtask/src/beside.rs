@@ -76,7 +76,7 @@ mod tests {
     }
 
     #[test]
-    fn one_that_nobody_waits_for_is_ended() {
+    fn an_abandoned_one_is_ended() {
         let beside = shell("sleep 1000");
         let process = beside.child.id().to_string();
         let is_there = || Command::new("kill").args(["-0", &process]).status().unwrap().success();

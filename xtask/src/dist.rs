@@ -177,7 +177,8 @@ mod tests {
     use std::io::Read as _;
 
     #[test]
-    fn the_image_is_built_by_our_compiler_from_files_that_are_there_and_runs_for_nobody_special() {
+    fn the_image_is_built_by_our_compiler_from_files_that_are_there_and_runs_for_an_unprivileged_user()
+     {
         let file = include_str!("../../Dockerfile").replace("\\\n", " ");
         let known = ["CMD", "COPY", "ENTRYPOINT", "EXPOSE", "FROM", "RUN", "USER", "WORKDIR"];
         let lines = file.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));

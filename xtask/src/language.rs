@@ -1,9 +1,9 @@
 //! The rule that doc comments are sentences of the field, and the table that lets the rest only shrink.
 //!
 //! A doc comment begins with a noun phrase or a verb in the third person; a clause without its head ("What
-//! is kept …", "Whether …") makes the reader guess the noun. The table `xtask/language.toml` allows each
-//! folder as many of them as it has, so that counts fall and never rise. It does the same for four
-//! pronouns that hide who acts, and demands a share of why-comments from the crates that are trusted.
+//! is kept …", "Whether …") makes the reader guess the noun. The table `xtask/language.toml` may allow a
+//! folder some of them, and some of four pronouns that hide who acts; no folder has any else, and the repository has
+//! few in all. The table also demands a share of why-comments from the crates that are trusted.
 
 use std::{collections::BTreeMap, path::Path};
 
@@ -11,6 +11,15 @@ use serde::Deserialize;
 
 /// File that holds what each folder is allowed.
 pub(crate) const TABLE: &str = "xtask/language.toml";
+
+/// Most uses of the four pronouns in the repository, whichever folders have them.
+const MAX_WORDS: usize = 25;
+
+/// Share of doc comments that may be headless in the repository, in percent: it stays below.
+const HEADLESS_PERCENT: usize = 2;
+
+/// Extensions of files whose words are counted.
+const COUNTED: [&str; 8] = ["rs", "sol", "md", "toml", "py", "yul", "mjs", "yml"];
 
 /// Number of places that a finding lists.
 const MAX_LISTED: usize = 20;
@@ -77,16 +86,17 @@ impl Tally {
     /// Counts one file of the repository.
     pub(crate) fn add(&mut self, file: &Path, text: &str) {
         let extension = file.extension().and_then(|it| it.to_str()).unwrap_or_default();
-        if !["rs", "sol", "md"].contains(&extension) {
+        let is_script = extension.is_empty() && text.starts_with("#!");
+        if !COUNTED.contains(&extension) && !is_script {
             return;
         }
         let counted = self.folders.entry(folder(file)).or_default();
         for (index, line) in text.lines().enumerate() {
-            for word in words(line).filter(|word| WORDS.contains(&word.as_str())) {
+            for word in name_parts(line).filter(|word| WORDS.contains(&word.as_str())) {
                 counted.words.push(format!("{}:{}: {word}", file.display(), index + 1));
             }
         }
-        if extension == "md" {
+        if !["rs", "sol"].contains(&extension) {
             return;
         }
         for (line, phrase) in doc_comments(text, extension == "sol") {
@@ -141,6 +151,19 @@ impl Tally {
                 ));
             }
         }
+        let sum = |of: fn(&Counted) -> usize| self.folders.values().map(of).sum::<usize>();
+        let (docs, headless) = (sum(|it| it.docs), sum(|it| it.headless.len()));
+        if headless > 0 && headless * 100 >= docs * HEADLESS_PERCENT {
+            findings.push(format!(
+                "{headless} of {docs} doc comments are headless, {HEADLESS_PERCENT} % or more"
+            ));
+        }
+        let words = sum(|it| it.words.len());
+        if words > MAX_WORDS {
+            findings.push(format!(
+                "the four pronouns stand {words} times, {MAX_WORDS} are allowed in all"
+            ));
+        }
         let unknown = allowed.keys().filter(|folder| !self.folders.contains_key(*folder));
         findings.extend(unknown.map(|folder| format!("{TABLE}: there is no folder {folder}")));
         (findings, notes)
@@ -190,6 +213,13 @@ fn folder(file: &Path) -> String {
 /// Words of a text, in lower case.
 fn words(text: &str) -> impl Iterator<Item = String> {
     text.split(|c: char| !(c.is_alphanumeric() || c == '_'))
+        .filter(|word| !word.is_empty())
+        .map(str::to_lowercase)
+}
+
+/// Words of a text and of the names in it, in lower case.
+fn name_parts(text: &str) -> impl Iterator<Item = String> {
+    text.split(|c: char| !c.is_alphanumeric())
         .filter(|word| !word.is_empty())
         .map(str::to_lowercase)
 }
@@ -328,8 +358,9 @@ mod tests {
 
     #[test]
     fn the_table_allows_no_more_than_it_says_and_a_lower_count_is_a_note() {
-        let two = "/// What\nfn a() {}\n/// Who\nfn b() {}\n";
-        let check = |table: &str| tally("crates/a/src/b.rs", two).check(table);
+        let good = "/// A block.\nfn c() {}\n".repeat(200);
+        let two = format!("/// What\nfn a() {{}}\n/// Who\nfn b() {{}}\n{good}");
+        let check = |table: &str| tally("crates/a/src/b.rs", &two).check(table);
         let (findings, notes) = check("\"crates/a\" = { headless = 1 }");
         assert_eq!(
             findings,
@@ -357,15 +388,35 @@ mod tests {
 
     #[test]
     fn the_four_pronouns_are_counted_as_words_in_sources_and_documents() {
-        for file in ["crates/a/src/b.rs", "test/utils/A.sol", "docs/a.md"] {
+        for file in [
+            "crates/a/src/b.rs", "test/utils/A.sol", "docs/a.md", "a.toml", "b.py", "c.yul", "d.mjs", "e.yml",
+        ] {
             for word in WORDS {
                 let found =
                     tally(file, &format!("fine\nlet {word} = \"{}\";", word.to_uppercase()));
                 assert_eq!(found.check("").0.len(), 3, "{file}: {word}");
+                // The name of a test is of words.
+                let found = tally(file, &format!("fn that_{word}_waits() {{}}"));
+                assert_eq!(found.check("").0.len(), 2, "{file}: {word}");
                 assert_eq!(tally(file, &format!("{word}s a{word}")).check("").0, [""; 0]);
             }
         }
-        assert_eq!(tally("a.toml", WORDS[0]).check("").0, [""; 0]);
+        let script = format!("#!/bin/sh\n# {}\n", WORDS[0]);
+        assert_eq!(tally("tools/a", &script).check("").0.len(), 2);
+        assert_eq!(tally("tools/a", WORDS[0]).check("").0, [""; 0]);
+        assert_eq!(tally("Cargo.lock", WORDS[0]).check("").0, [""; 0]);
+    }
+
+    #[test]
+    fn the_repository_has_few_headless_comments_and_pronouns_in_all_though_a_folder_may_have_them() {
+        let allowed = "\"crates/a\" = { headless = 9, words = 99 }";
+        let check = |text: &str| tally("crates/a/src/b.rs", text).check(allowed).0;
+        let docs = |good: usize| format!("/// What\nfn a() {{}}\n{}", "/// A block.\nfn c() {}\n".repeat(good));
+        assert_eq!(check(&docs(50)), [""; 0]);
+        assert_eq!(check(&docs(49)), ["1 of 50 doc comments are headless, 2 % or more"]);
+        let words = |count: usize| format!("// {}\n", WORDS[3]).repeat(count);
+        assert_eq!(check(&words(25)), [""; 0]);
+        assert_eq!(check(&words(26)), ["the four pronouns stand 26 times, 25 are allowed in all"]);
     }
 
     #[test]

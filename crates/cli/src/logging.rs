@@ -265,7 +265,7 @@ mod tests {
     }
 
     #[test]
-    fn an_event_is_one_line_of_json_with_its_fields_and_spans_whatever_they_hold() {
+    fn an_event_is_one_line_of_json_with_its_fields_and_spans_for_any_text_in_them() {
         let lines = Lines::default();
         let writer = lines.clone();
         let layer = tracing_subscriber::fmt::layer()

@@ -188,7 +188,7 @@ impl Http {
                     }
                     retry_after.unwrap_or_default().max(pause)
                 }
-                Err(error) if self.is_nobody_there(&error) => return Err(error),
+                Err(error) if self.is_unreachable(&error) => return Err(error),
                 Err(error) if may_pass(&error) => pause,
                 Err(error) => return Err(error),
             };
@@ -234,7 +234,7 @@ impl Http {
 
     /// Returns `true` if nothing listens at the only address and nothing ever has: the address is probably
     /// wrong.
-    fn is_nobody_there(&self, error: &HttpError) -> bool {
+    fn is_unreachable(&self, error: &HttpError) -> bool {
         let is_refused = matches!(error, HttpError::Request(error) if error.is_connect());
         is_refused && self.urls.len() == 1 && !self.has_answered.load(Ordering::Relaxed)
     }

@@ -86,7 +86,7 @@ mod tests {
     }
 
     #[test]
-    fn whatever_is_not_the_signature_is_refused() {
+    fn all_but_the_signature_is_refused() {
         for index in 0..5 {
             assert!(!verify(&with(index, |word| word ^ U256::ONE)), "{index}");
             assert!(!verify(&with(index, |_| U256::ZERO)), "{index}");

@@ -109,7 +109,7 @@ object "ExecuteShim" {
         /// A helper that does not work must not look like an input that is refused: the test fails
         /// even if it expects a failure here, because of a call that is expected and never made.
         function fail(paused, size) {
-            // expectCall(address,bytes): to an account that nobody calls, with the reason as data.
+            // expectCall(address,bytes): to an account that no test calls, with the reason as data.
             say(size)
             mstore(0x00, shl(224, 0xbd6af434))
             mstore(0x04, 0xdead000000000000000000000000000000000101)

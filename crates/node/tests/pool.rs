@@ -80,7 +80,7 @@ fn a_full_pool_takes_what_pays_more_and_the_last_of_the_cheapest_sender_goes() {
 }
 
 #[test]
-fn nobody_makes_room_for_a_transaction_by_the_one_that_it_needs() {
+fn the_one_that_a_transaction_needs_does_not_make_room_for_it() {
     let mut pool = Pool::default();
     let limits = limits(2, 10);
     add(&mut pool, transaction("alice", 0, 1), 10, &limits).unwrap();

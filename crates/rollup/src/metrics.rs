@@ -223,7 +223,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_node_whose_l1_is_silent_is_not_ready_whatever_its_threads_said_last() {
+    fn a_node_whose_l1_is_silent_is_not_ready_even_if_its_threads_said_so_last() {
         let (shared, answered) = (Arc::<Shared>::default(), Answered::default());
         let longest_silence = Readiness::LONGEST_SILENCE;
         shared.status.lock().synced = true;

@@ -128,7 +128,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn whoever_watches_is_told_and_whoever_asks_later_knows_that_something_was_missed() {
+    fn watchers_are_told_and_later_readers_know_that_something_was_missed() {
         let console = |byte: u8| Note::Console(Bytes::from(vec![byte]));
         let ((inner, outer), notes) = watch(|| {
             note(console(1));

@@ -365,7 +365,7 @@ mod tests {
     }
 
     #[test]
-    fn connections_take_turns_whoever_came_first_with_how_much() {
+    fn connections_take_turns_in_any_order_and_with_any_backlog() {
         let workers = workers(2, 100);
         let (held, _running) = full(&workers, Lane::Execute);
         let (done, order) = channel();

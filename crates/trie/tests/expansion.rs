@@ -32,7 +32,7 @@ fn nodes_have_as_many_bytes_as_there_is_room_for_and_no_more() {
 }
 
 #[test]
-fn nobody_has_room_for_4_gib() {
+fn no_budget_has_room_for_4_gib() {
     let got = Expansion::MAX_LEN + 1;
     let refused = Expansion::within(1, got).expect_err("too long");
     assert_eq!(refused, ExpansionTooLong { got, limit: Expansion::MAX_LEN });

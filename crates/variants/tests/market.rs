@@ -74,7 +74,7 @@ fn the_price_walks_as_the_reference_does_in_big_integers() {
 }
 
 #[test]
-fn nothing_overflows_whatever_a_state_and_a_block_hold() {
+fn nothing_overflows_for_any_state_and_block() {
     for excess in [0, MAX_EXCESS - 1, MAX_EXCESS, u64::MAX] {
         for used in [0, 1, LIMIT, u64::MAX] {
             for base_fee in [0, 1, GWEI, u64::MAX] {
@@ -255,7 +255,7 @@ fn the_contract_answers_price_excess_and_limit_as_the_market_counts_them() {
 }
 
 #[test]
-fn nobody_but_the_system_sets_the_excess_and_that_by_one_word_alone() {
+fn only_the_system_sets_the_excess_and_that_by_one_word_alone() {
     let word = |value: u64| U256::from(value).to_be_bytes::<32>();
     let mut world = World::new(5);
     for caller in [Address::ZERO, Address::repeat_byte(0xff)] {

@@ -174,7 +174,7 @@ fn a_chain_can_be_opened_once_at_a_time() {
 }
 
 #[test]
-fn states_that_somebody_edits_are_kept_while_the_chain_is_open() {
+fn states_that_an_editor_holds_are_kept_while_the_chain_is_open() {
     let folder = tempdir().unwrap();
     let mut chain = open(folder.path()).unwrap();
     chain.append(child(&chain, 0)).unwrap();

@@ -581,7 +581,7 @@ fn an_excess_that_no_block_can_have_written_is_the_most_there_is_from_the_next_b
 }
 
 #[test]
-fn nobody_writes_to_the_contract_by_a_transaction() {
+fn no_transaction_writes_to_the_contract() {
     let mut l1 = L1::new(ProtocolFork::Osaka, flat(CALL), excess_at(GWEI));
     let excess = l1.excess();
     let word = U256::from(1).to_be_bytes::<32>();

@@ -45,7 +45,7 @@ impl Values<'_> {
         self.get(name).and_then(Value::as_integer).and_then(|it| it.try_into().ok()).unwrap_or(0)
     }
 
-    fn is_nobody(&self, name: &str) -> bool {
+    fn is_zero_address(&self, name: &str) -> bool {
         self.text(name).parse() == Ok(Address::ZERO)
     }
 
@@ -60,7 +60,7 @@ impl Values<'_> {
 
     /// Values that say who decides.
     fn governance(&self) -> Vec<Row> {
-        let ownerless = self.is_nobody("rollup.owner");
+        let ownerless = self.is_zero_address("rollup.owner");
         let owner = if ownerless {
             "no owner: no rule of the rollup ever changes"
         } else {
@@ -129,7 +129,7 @@ impl Values<'_> {
 
     /// Values in gas, bytes and percent.
     fn amounts(&self) -> Vec<Row> {
-        let burned = if self.is_nobody("forced.fee_recipient") {
+        let burned = if self.is_zero_address("forced.fee_recipient") {
             "fees of forced transactions are burned"
         } else {
             "gets the fees of forced transactions"

@@ -196,7 +196,7 @@ fn it_ends_in_the_middle_of_a_million_blocks_and_writes_its_state() {
 }
 
 #[test]
-fn nobody_is_answered_before_the_state_of_its_file_is_there() {
+fn no_request_is_answered_before_the_state_of_its_file_is_there() {
     let folder = tempfile::tempdir().unwrap();
     let state = folder.path().join("state.json");
     let mut first = Devnet::start(&["--dump-state", state.to_str().unwrap()]);

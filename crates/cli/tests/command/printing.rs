@@ -6,7 +6,7 @@ use std::{fs, path::Path};
 use wire::ProtocolFork;
 
 #[test]
-fn nobody_panics_when_the_reader_goes() {
+fn no_program_panics_when_the_reader_goes() {
     let (parent, folder) = place();
     run(&["init", &folder, "--timestamp", "1700000000"]);
     let genesis = fs::read(path(Path::new(&folder), "genesis.json")).expect("there");

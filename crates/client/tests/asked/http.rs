@@ -120,7 +120,7 @@ fn a_method_is_called_with_its_parameters_and_its_result_is_typed() {
 }
 
 #[test]
-fn the_error_of_the_node_comes_through_whatever_the_status_and_is_not_asked_for_again() {
+fn the_error_of_the_node_comes_through_with_any_status_and_is_not_asked_for_again() {
     for status in [200, 400, 500] {
         let server = Server::new(move |_, request| {
             let error = json!({ "code": -32000, "message": "no", "data": { "why": [1] } });
@@ -267,7 +267,7 @@ fn a_refusal_by_status_is_told_with_its_words_and_not_asked_for_again() {
 }
 
 #[test]
-fn where_nothing_has_ever_listened_nobody_is_waited_for() {
+fn a_client_does_not_wait_where_nothing_has_ever_listened() {
     let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let options = Options { first_pause: Duration::from_secs(60), ..tries(3) };
     let client = Client::new(&format!("http://{free}"), options).unwrap();

@@ -156,7 +156,7 @@ fn a_connection_over_which_nothing_is_said_is_given_up_for_another() {
 }
 
 #[test]
-fn where_nothing_has_ever_listened_nobody_is_waited_for() {
+fn a_client_does_not_wait_where_nothing_has_ever_listened() {
     let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let options = Options { first_pause: Duration::from_secs(60), ..tries(3) };
     let client = Client::new(&format!("ws://{free}"), options).unwrap();

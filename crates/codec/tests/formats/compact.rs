@@ -283,7 +283,7 @@ fn known_codes() -> Vec<Bytes> {
 }
 
 #[test]
-fn known_nodes_have_their_stream_whatever_their_order() {
+fn known_nodes_have_their_stream_in_any_order() {
     let (expected, mut nodes, root) = known();
     let codes = known_codes();
     let stream = |nodes: &Vec<Bytes>| compact(root, nodes.into(), (&codes).into());

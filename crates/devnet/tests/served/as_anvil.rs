@@ -167,7 +167,7 @@ fn what_was_mined_under_another_chain_id_is_traced() {
 }
 
 #[test]
-fn an_estimate_without_a_sender_needs_nobody_to_pay() {
+fn an_estimate_without_a_sender_needs_no_payer() {
     let served = serve(|_| {});
     let client = client(&served);
     for request in [
@@ -184,7 +184,7 @@ fn an_estimate_without_a_sender_needs_nobody_to_pay() {
 }
 
 #[test]
-fn a_blob_transaction_that_nobody_has_signed_needs_no_blobs_and_a_signed_one_does() {
+fn an_unsigned_blob_transaction_needs_no_blobs_and_a_signed_one_does() {
     let served = serve(|config| {
         config.hardfork = Hardfork::Cancun;
         config.auto_impersonate = true;
@@ -211,7 +211,7 @@ fn a_subscription_over_plain_http_is_no_method() {
 }
 
 #[test]
-fn an_unsigned_transaction_needs_a_sender_and_one_to_sign_is_estimated_whatever_it_offers() {
+fn an_unsigned_transaction_needs_a_sender_and_one_to_sign_is_estimated_at_any_offered_price() {
     let served = serve(|_| {});
     let (client, from) = (client(&served), served.devnet.addresses()[0]);
     let words = refused(&client, "eth_sendUnsignedTransaction", json!([{ "to": SINK }]));

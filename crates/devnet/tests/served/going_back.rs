@@ -461,7 +461,7 @@ fn a_block_that_is_made_again_on_another_state_is_traced_on_that_one() {
 }
 
 #[test]
-fn what_comes_in_the_midst_of_a_reorganisation_does_not_wait_for_somebody_else() {
+fn what_comes_in_the_midst_of_a_reorganisation_does_not_wait_for_another_caller() {
     let served = serve(|_| {});
     let ask = |method: &str, params: Value| {
         let client = Client::new(&served.url(), Options::default()).unwrap();

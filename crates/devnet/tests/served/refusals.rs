@@ -111,7 +111,7 @@ fn calls_and_estimates_that_fail_say_why_execute_refused() {
 }
 
 #[test]
-fn a_call_is_explained_whatever_became_of_it() {
+fn a_call_is_explained_after_any_outcome() {
     let scene = Scene::new();
     let explain = |data: &str| {
         scene.ask("enshrine_explainExecute", json!([scene.call(CALLER, data)]))[0].clone()
@@ -248,7 +248,7 @@ fn calls_that_are_traced_and_each_tracer_that_has_frames_name_the_reason() {
 }
 
 #[test]
-fn metrics_count_each_call_of_execute_once_however_often_somebody_looks_at_it() {
+fn metrics_count_each_call_of_execute_once_however_often_it_is_looked_at() {
     let scene = Scene::new();
     // Two in one block: a look at the second executes the first as well.
     scene.ask("evm_setAutomine", json!([false]));

@@ -70,7 +70,7 @@ fn what_a_later_commit_has_written_too_is_found_until_that_one_is_done() {
 }
 
 #[test]
-fn whoever_waits_is_told_when_nothing_can_be_written() {
+fn each_waiter_is_told_when_nothing_can_be_written() {
     let pending = Pending::new(1);
     pending.push(commit(1));
     let unusable = |result: Result<(), DiskError>| {
@@ -94,7 +94,7 @@ fn whoever_waits_is_told_when_nothing_can_be_written() {
 }
 
 #[test]
-fn nobody_waits_for_a_thread_that_has_panicked() {
+fn no_caller_waits_for_a_thread_that_has_panicked() {
     let pending = Pending::new(1);
     pending.push(commit(1));
     // One that ends otherwise leaves things as they are.

@@ -22,7 +22,7 @@ async fn post(url: &str, authorization: Option<String>, path: &str) -> Result<(u
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_port_opens_to_who_knows_the_secret_and_to_nobody_else() -> Result<()> {
+async fn the_port_opens_only_to_callers_that_know_the_secret() -> Result<()> {
     let peer = Peer::new().await?;
     let url = peer.url();
     let bearer = |token: String| Some(format!("Bearer {token}"));

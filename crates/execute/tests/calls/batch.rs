@@ -166,7 +166,7 @@ fn each_request_of_a_batch_is_paid_by_the_byte_as_that_of_a_single_block_is() {
 }
 
 #[test]
-fn a_block_reserves_no_more_than_its_own_gas_limit_whatever_the_others_do() {
+fn a_block_reserves_no_more_than_its_own_gas_limit_beside_any_others() {
     let (blocks, calldata) = batch(&[1, 1]);
     let limit = blocks[1].block.header.gas_limit;
     let mut decoded = StatelessBatch::decode(&calldata).unwrap();

@@ -228,7 +228,7 @@ fn a_call_counts_with_what_it_was_shown_to_hold_whether_gas_or_room_is_short() {
 }
 
 #[test]
-fn whatever_number_a_state_has_for_the_excess_calls_pay_at_most_the_highest_price() {
+fn with_any_excess_in_the_state_calls_pay_at_most_the_highest_price() {
     let scene = Scene::new(2);
     let [way, ..] = scene.ways();
     let base_fee = 2 * price(MAX_EXCESS);
@@ -292,7 +292,7 @@ fn calls_without_gas_are_all_refused_alike_and_those_behind_them_pay_as_if_they_
 }
 
 #[test]
-fn a_call_pays_the_price_of_the_state_that_it_is_made_on_whatever_others_have_paid_before() {
+fn a_call_pays_the_price_of_its_own_state_and_not_what_others_have_paid_before() {
     const BASE_FEE: u64 = 3;
     let scene = Scene::new(2);
     let [way, ..] = scene.ways();

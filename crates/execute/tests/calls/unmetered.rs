@@ -158,7 +158,7 @@ fn a_block_that_uses_more_than_it_claims_stops_where_the_claim_is_passed() {
 }
 
 #[test]
-fn the_reserve_covers_whatever_a_block_may_use() {
+fn the_reserve_covers_all_that_a_block_may_use() {
     let l2 = L2::new(ProtocolFork::Osaka);
     let execute = Execute::default();
     for gas_limit in [21_000, 100_000, 5_000_000] {

@@ -296,8 +296,7 @@ async fn nothing_goes_behind_what_goes_alone() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_waits_behind_a_nonce_that_nobody_has_is_given_up_and_what_is_next_waits() -> Result<()>
-{
+async fn what_waits_behind_a_missing_nonce_is_given_up_and_what_is_next_waits() -> Result<()> {
     let world = World::new().await?;
     world.provider.anvil_set_auto_mine(false).await?;
     let key = world.sequencer_config()?.advance_key;

@@ -111,7 +111,7 @@ async fn who_has_not_read_l1_is_not_promoted_until_it_has() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn nobody_is_promoted_beside_a_living_sequencer() -> Result<()> {
+async fn no_follower_is_promoted_beside_a_living_sequencer() -> Result<()> {
     let world = World::new().await?;
     let sequencer = world.sequencer().await?;
     let url = format!("ws://{}", sequencer.server().addresses()[0]);
@@ -184,7 +184,7 @@ async fn an_account_that_the_policy_does_not_let_in_is_not_promoted_until_it_doe
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn while_l1_cannot_be_asked_for_the_account_nobody_is_promoted() -> Result<()> {
+async fn while_l1_cannot_be_asked_for_the_account_no_follower_is_promoted() -> Result<()> {
     let world = World::new().await?;
     let standby = Standby::start(&world, |_| {}).await?;
     let is_gone = Arc::new(AtomicBool::new(true));

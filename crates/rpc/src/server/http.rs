@@ -240,7 +240,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_body_is_read_as_jsonrpsee_reads_it_whatever_its_id_is() {
+    fn a_body_is_read_as_jsonrpsee_reads_it_for_any_id() {
         let body = |id: &str| format!(r#"{{"jsonrpc":"2.0","id":{id},"method":"m","params":[1]}}"#);
         let bodies = [
             "1",
@@ -286,7 +286,7 @@ mod tests {
     }
 
     #[test]
-    fn a_request_is_whole_once_its_body_is_there_whatever_follows() {
+    fn a_request_is_whole_once_its_body_is_there_before_anything_else() {
         let text = http("", "{}");
         for length in 0..text.len() {
             assert_eq!(begun(&text.as_bytes()[..length]), Begun::Part, "{length}");

@@ -114,7 +114,7 @@ fn receive(mut stream: TcpStream) -> Value {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn calls_that_execute_keep_nobody_from_reading_over_http_in_batches_and_over_ipc() {
+async fn calls_that_execute_keep_no_client_from_reading_over_http_in_batches_and_over_ipc() {
     for busy in [false, true] {
         let (gate, server, folder) = started(busy).await;
         let address = server.addresses()[0];
@@ -187,7 +187,7 @@ async fn what_there_is_no_room_for_is_refused_at_once_and_taken_later() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_nobody_waits_for_any_more_is_not_begun() {
+async fn an_abandoned_request_is_not_begun() {
     let (gate, methods) = methods(false);
     let Some(MethodCallback::Async(slow)) = methods.method("slow") else { panic!("no method") };
     let call = |connection: usize| {
@@ -217,7 +217,7 @@ async fn a_method_that_panics_is_an_internal_error_of_its_own() {
 }
 
 #[tokio::test]
-async fn a_send_stays_with_its_connection_where_no_block_is_made_of_it_and_nobody_is_in_its_way() {
+async fn a_send_stays_with_its_connection_where_no_block_is_made_of_it_and_nothing_is_in_its_way() {
     for (inline_sends, busy, stays) in
         [(true, false, true), (false, false, false), (true, true, false)]
     {

@@ -151,7 +151,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_time_of_each_block_is_read_from_the_log_whatever_its_unit() {
+    fn the_time_of_each_block_is_read_from_the_log_in_any_unit() {
         let line = |number: u64, took: &str| {
             format!(
                 r#"{{"level":"INFO","fields":{{"message":"sealed block","number":{number},"took":"{took}"}}}}"#

@@ -111,7 +111,7 @@ impl Duty {
         let proofs = PROVEN;
         let mut entries = Vec::new();
         for number in 0..capacity::MAX_DISCHARGES {
-            let transfer = Key::named(&format!("nobody {}", number % proofs)).sign(TxEip1559 {
+            let transfer = Key::named(&format!("stranger {}", number % proofs)).sign(TxEip1559 {
                 chain_id: scene.l2.chain().config().spec.chain_id(),
                 nonce: (number / proofs) as u64,
                 gas_limit: 21_000,

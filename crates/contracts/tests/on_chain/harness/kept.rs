@@ -85,7 +85,7 @@ fn an_input_of_which_l1_keeps_the_codes_moves_the_head_as_the_whole_does() -> Re
 }
 
 #[test]
-fn what_is_not_kept_is_refused_until_somebody_keeps_it() -> Result<()> {
+fn what_is_not_kept_is_refused_until_a_caller_keeps_it() -> Result<()> {
     let mut harness = Harness::new(FORK)?;
     let block = harness.next_block()?;
     let input = block.input()?;

@@ -152,7 +152,7 @@ fn references_that_are_out_of_place_or_leave_a_gap_are_refused_by_both() {
 }
 
 #[test]
-fn only_what_nobody_can_change_is_kept() {
+fn only_unchangeable_code_is_kept() {
     let (input, codes) = scene();
     let accounts: Vec<_> = codes.iter().map(account).collect();
     let good = shorten(&input, &codes).expect("all are in it").bytes;

@@ -137,7 +137,7 @@ fn refusal_of(line: &Line, batch: &StatelessBatch<'_>, witness: BatchWitness<'_>
 }
 
 #[test]
-fn whatever_is_left_out_of_the_witness_is_missed() {
+fn each_part_left_out_of_the_witness_is_missed() {
     let mut random = Random::new(81);
     for line in lines() {
         let all: Vec<_> = ranges(line).filter(|range| range.len() > 1).collect();

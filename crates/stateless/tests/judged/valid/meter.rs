@@ -98,7 +98,7 @@ fn assert_ends_where_it_is_not_paid(calldata: &[u8], all: u64) {
 }
 
 #[test]
-fn a_block_ends_at_the_first_node_or_hash_that_nobody_pays_for() {
+fn a_block_ends_at_the_first_node_or_hash_that_is_not_paid_for() {
     // Behind each hash a slot is read, so that a frame which goes on does what is asked for as well.
     let read = |slot| [op::PUSH1, slot, op::SLOAD, op::POP];
     let code = (1..=3).flat_map(|slot| [&HASH[..], &read(slot)].concat()).collect();

@@ -200,7 +200,7 @@ fn the_bound_on_what_transactions_use_is_exact_where_nothing_is_refunded() {
 }
 
 #[test]
-fn a_block_is_verified_alike_whatever_it_was_built_with() {
+fn a_block_is_verified_alike_for_each_builder() {
     let mut filler = Filler::new(ProtocolFork::Osaka, 900_000, 7);
     let offered: Vec<_> = (0..12).map(|_| filler.clearing()).collect();
     let (block, _) = filler.world.offer(offered);

@@ -85,7 +85,7 @@ fn a_system_contract_may_be_deployed_by_the_block_that_first_calls_it() {
 }
 
 #[test]
-fn one_that_is_not_there_when_it_is_called_makes_the_block_invalid_whatever_code_is_allowed() {
+fn one_that_is_not_there_when_it_is_called_makes_the_block_invalid_with_any_allowed_code() {
     let fork = ProtocolFork::Osaka;
     for missing in SYSTEM_CONTRACTS.iter().filter(|contract| contract.since <= fork) {
         let world = World::new(fork, |genesis| {
