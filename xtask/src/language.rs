@@ -389,7 +389,14 @@ mod tests {
     #[test]
     fn the_four_pronouns_are_counted_as_words_in_sources_and_documents() {
         for file in [
-            "crates/a/src/b.rs", "test/utils/A.sol", "docs/a.md", "a.toml", "b.py", "c.yul", "d.mjs", "e.yml",
+            "crates/a/src/b.rs",
+            "test/utils/A.sol",
+            "docs/a.md",
+            "a.toml",
+            "b.py",
+            "c.yul",
+            "d.mjs",
+            "e.yml",
         ] {
             for word in WORDS {
                 let found =
@@ -408,10 +415,13 @@ mod tests {
     }
 
     #[test]
-    fn the_repository_has_few_headless_comments_and_pronouns_in_all_though_a_folder_may_have_them() {
+    fn the_repository_has_few_headless_comments_and_pronouns_in_all_though_a_folder_may_have_them()
+    {
         let allowed = "\"crates/a\" = { headless = 9, words = 99 }";
         let check = |text: &str| tally("crates/a/src/b.rs", text).check(allowed).0;
-        let docs = |good: usize| format!("/// What\nfn a() {{}}\n{}", "/// A block.\nfn c() {}\n".repeat(good));
+        let docs = |good: usize| {
+            format!("/// What\nfn a() {{}}\n{}", "/// A block.\nfn c() {}\n".repeat(good))
+        };
         assert_eq!(check(&docs(50)), [""; 0]);
         assert_eq!(check(&docs(49)), ["1 of 50 doc comments are headless, 2 % or more"]);
         let words = |count: usize| format!("// {}\n", WORDS[3]).repeat(count);

@@ -348,6 +348,14 @@ mod tests {
     use super::*;
 
     #[test]
+    fn the_profiles_that_forge_is_run_with_are_in_foundry_toml() {
+        let settings: toml::Table = include_str!("../../foundry.toml").parse().unwrap();
+        let runs =
+            |profile: &str| settings["profile"][profile]["invariant"]["runs"].as_integer().unwrap();
+        assert!(runs(THOROUGH) > runs(DEFAULT));
+    }
+
+    #[test]
     fn solidity_is_found_at_any_depth_and_only_by_its_ending() {
         let dir = tempfile::tempdir().unwrap();
         let deep = dir.path().join("contracts/l2");
