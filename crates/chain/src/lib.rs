@@ -35,6 +35,7 @@ mod reader;
 mod record;
 mod replay;
 mod sender;
+pub mod snapshot;
 mod spec_reads;
 mod state;
 mod witness;
@@ -61,4 +62,4 @@ pub use witness::{BatchWithWitness, BlockWithWitness, shortest_input};
 
 // Types that make up a chain.
 pub use disk::DiskOptions;
-pub use store::{Block, ExecutedBlock};
+pub use store::{Block, ExecutedBlock, Store};

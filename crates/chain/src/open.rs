@@ -42,20 +42,39 @@ impl Chain {
         let (opened, digest) = thread::scope(|scope| {
             let digest = scope.spawn(|| digest(genesis, &config.spec));
             (
-                DiskStore::open(path, options),
+                DiskStore::open(path, options.clone()),
                 digest.join().unwrap_or_else(|panic| resume_unwind(panic)),
             )
         });
-        let store = Arc::new(opened.map_err(|fault| StoreError::new("open the chain", fault))?);
+        let fault = |fault| StoreError::new("open the chain", fault);
+        let store = Arc::new(opened.map_err(fault)?);
+        match Self::on_disk(&store, digest, genesis, config.clone()) {
+            // The damage is noted: opened again, the state store is rebuilt.
+            Err(_) if store.damage().is_some() => {
+                drop(store);
+                let store = Arc::new(DiskStore::open(path, options).map_err(fault)?);
+                Self::on_disk(&store, digest, genesis, config)
+            }
+            chain => chain,
+        }
+    }
+
+    /// The chain of an open store, once the store has applied its log.
+    fn on_disk(
+        store: &Arc<DiskStore>,
+        digest: B256,
+        genesis: &Genesis,
+        config: ChainConfig,
+    ) -> Result<Self, ChainError> {
         let mut chain = match (store.head()?, store.first_number()?) {
             (Some(head), Some(first)) => {
                 if store.mark()? != Some(digest) {
-                    check_genesis(&store, first, genesis, &config.spec)?;
+                    check_genesis(store, first, genesis, &config.spec)?;
                 }
-                Self::at(head, first, config, Arc::clone(&store) as _)
+                Self::at(head, first, config, Arc::clone(store) as _)
             }
             _ => {
-                let chain = Self::with_store(genesis, config, Arc::clone(&store) as _)?;
+                let chain = Self::with_store(genesis, config, Arc::clone(store) as _)?;
                 store.set_mark(digest)?;
                 chain
             }
@@ -98,7 +117,7 @@ fn check_genesis(
 
 /// Commits to all of a genesis that its block depends on, without making its tries: those of a million
 /// accounts take longer than all else that opening a chain does.
-fn digest(genesis: &Genesis, spec: &ChainSpec) -> B256 {
+pub(crate) fn digest(genesis: &Genesis, spec: &ChainSpec) -> B256 {
     let mut hasher = Keccak256::new();
     hasher.update(alloy_rlp::encode(genesis_header(genesis, B256::ZERO, spec)));
     for (address, account) in &genesis.alloc {

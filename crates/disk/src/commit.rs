@@ -80,7 +80,7 @@ impl Inner {
         if let Some(genesis) = genesis {
             let applied = Position::start_of(0);
             let folder = self.folder.join("blocks");
-            match BlockLog::open(&folder, genesis, self.options.segment_bytes, applied) {
+            match BlockLog::open(&folder, genesis, self.options.segment_bytes, applied, Some(0)) {
                 Ok(Opened { log, records, .. }) => {
                     *self.kept.write() = Some((genesis, log.first()));
                     (end.log, end.waiting) = (Some(log), records);

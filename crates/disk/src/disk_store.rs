@@ -7,6 +7,7 @@ use crate::{
     log::{BlockLog, Opened},
     pending::Pending,
     record::Record,
+    repair::{OpenState, Rebuilt, guard, note},
     state::{Meta, State},
 };
 use alloy_primitives::{B256, Bytes};
@@ -43,6 +44,7 @@ pub struct DiskStore {
     /// Forgets old states.
     pruner: Option<JoinHandle<()>>,
     torn: Option<TornTail>,
+    rebuilt: Option<Rebuilt>,
 }
 
 #[derive(Debug)]
@@ -68,6 +70,8 @@ pub(crate) struct Inner {
     /// Keys of the nodes that were written during pruning and are unneeded.
     pub(crate) written_meanwhile: Mutex<Option<HashSet<Vec<u8>>>>,
     pub(crate) stop: AtomicBool,
+    /// Damage of the state store that was met since the chain was opened.
+    damage: Mutex<Option<String>>,
     /// Locked as long as the chain is open.
     _lock: File,
 }
@@ -129,12 +133,13 @@ impl DiskStore {
                 }
             }
         }
-        let state = State::open(&folder.join("state"), options.cache_bytes)?;
+        let OpenState { state, genesis, applied, epoch, range, segment, rebuilt } =
+            OpenState::open(folder, options.cache_bytes)?;
         let (mut end, mut kept, mut torn) =
             (LogEnd { log: None, waiting: VecDeque::new(), next: None }, None, None);
-        if let Some(genesis) = state.hash(Meta::Genesis)? {
+        if let Some(genesis) = genesis {
             let blocks = folder.join("blocks");
-            let opened = BlockLog::open(&blocks, genesis, options.segment_bytes, state.applied()?)?;
+            let opened = BlockLog::open(&blocks, genesis, options.segment_bytes, applied, segment)?;
             let Opened { log, records, torn: cut } = opened;
             kept = Some((genesis, log.first()));
             (end.log, end.waiting, torn) = (Some(log), records, cut);
@@ -142,14 +147,13 @@ impl DiskStore {
         if let Some(TornTail { position, bytes }) = &torn {
             tracing::warn!(%position, bytes, "truncated torn record at the end of the block log");
         }
-        let epoch = state.number(Meta::Epoch)?.unwrap_or_default();
         let node_cache = usize::try_from(options.node_cache_bytes).unwrap_or(usize::MAX);
         let inner = Arc::new(Inner {
             folder: folder.into(),
             log: Mutex::new(end),
             pending: Pending::new(options.queue),
             writer: Mutex::new(Writer { epoch, unsynced: 0, journal_full_for: 0 }),
-            canonical: RwLock::new(state.range()?),
+            canonical: RwLock::new(range),
             kept: RwLock::new(kept),
             nodes: Shards::new(node_cache),
             blocks: Cache::new(BLOCK_CACHE),
@@ -157,6 +161,7 @@ impl DiskStore {
             pruning: Mutex::new(()),
             written_meanwhile: Mutex::new(None),
             stop: AtomicBool::new(false),
+            damage: Mutex::new(None),
             options,
             state,
             _lock: lock,
@@ -169,12 +174,23 @@ impl DiskStore {
         };
         let pruner = thread("prune", Box::new(move |inner| keep_pruning(inner, &woken)))?;
         let writer = thread("write states", Box::new(move |inner| inner.keep_writing(&wake)))?;
-        Ok(Self { inner, writer: Some(writer), pruner: Some(pruner), torn })
+        Ok(Self { inner, writer: Some(writer), pruner: Some(pruner), torn, rebuilt })
     }
 
     /// Returns the part that was cut off the end of the log when it was opened.
     pub const fn torn_tail(&self) -> Option<&TornTail> {
         self.torn.as_ref()
+    }
+
+    /// Returns the damage for which the state store was set aside when it was opened: it is made again from the
+    /// log, as far as it [was replayed](Self::next_to_replay).
+    pub const fn rebuilt(&self) -> Option<&Rebuilt> {
+        self.rebuilt.as_ref()
+    }
+
+    /// Returns the damage of the state store that was met since it was opened. The next opener rebuilds it.
+    pub fn damage(&self) -> Option<String> {
+        self.inner.damage.lock().clone()
     }
 
     /// Number of log records that the state store had not applied when it was opened, and still has not.
@@ -197,59 +213,71 @@ impl DiskStore {
 
     /// The canonical block with the highest number.
     pub fn head(&self) -> Result<Option<Arc<Block>>, StoreError> {
-        let head = || match self.inner.head_hash()? {
-            Some(hash) => self.inner.read_block(&hash),
+        self.inner.run("read the head", |inner| match inner.head_hash()? {
+            Some(hash) => inner.read_block(&hash),
             None => Ok(None),
-        };
-        head().map_err(|error| error.during("read the head"))
+        })
+    }
+
+    pub(crate) fn folder(&self) -> &Path {
+        &self.inner.folder
+    }
+
+    pub(crate) fn state(&self) -> &State {
+        &self.inner.state
+    }
+
+    /// Checks that there is no chain yet.
+    pub(crate) fn check_empty(&self) -> Result<(), DiskError> {
+        match self.inner.range() {
+            None => Ok(()),
+            Some(range) => Err(DiskError::NotEmpty { path: self.inner.folder.clone(), range }),
+        }
     }
 
     /// Returns the [stored mark](Self::set_mark).
     pub fn mark(&self) -> Result<Option<B256>, StoreError> {
-        self.inner.state.hash(Meta::Mark).map_err(|error| error.during("read the mark"))
+        self.inner.run("read the mark", |inner| inner.state.hash(Meta::Mark))
     }
 
     /// Stores a mark for the next opener of the chain: for instance the origin of its state.
     pub fn set_mark(&self, mark: B256) -> Result<(), StoreError> {
-        let set = || -> Result<_, DiskError> {
-            let mut batch = self.inner.state.batch();
-            self.inner.state.put_meta(&mut batch, Meta::Mark, mark.as_slice());
-            batch.commit()?;
-            self.inner.state.sync()
-        };
-        set().map_err(|error| error.during("leave a mark"))
+        self.inner.run("leave a mark", |Inner { state, .. }| {
+            let mut batch = state.batch();
+            state.put_meta(&mut batch, Meta::Mark, mark.as_slice());
+            state.commit(batch)?;
+            state.sync()
+        })
     }
 
     /// Returns the next block of the log to execute again, on the state of its parent, which is present. The
     /// result must be passed to [`Self::replayed`]. `None` if the state store has applied the whole log.
     pub fn next_to_replay(&self) -> Result<Option<Arc<Block>>, StoreError> {
-        self.inner.next_to_replay().map_err(|error| error.during("read the log"))
+        self.inner.run("read the log", Inner::next_to_replay)
     }
 
     /// Applies the results of executing the [next block](Self::next_to_replay) again: its nodes and codes.
     /// Everything else is in the log.
     pub fn replayed(&self, executed: Changes) -> Result<(), StoreError> {
-        self.inner.replayed(executed).map_err(|error| error.during("take in the log"))
+        self.inner.run("take in the log", |inner| inner.replayed(executed))
     }
 
     /// Forgets the states that are older than those that are to be kept, now; otherwise that happens
     /// in the background, after commits.
     pub fn prune(&self) -> Result<(), StoreError> {
-        let prune = || {
-            self.inner.pending.settle()?;
-            self.inner.prune()
-        };
-        prune().map_err(|error| error.during("prune"))
+        self.inner.run("prune", |inner| {
+            inner.pending.settle()?;
+            inner.prune()
+        })
     }
 
     /// Writes the memory of the state store into its tables, and merges them: pruned data takes no space
     /// afterwards. In time this also happens without a call.
     pub fn compact(&self) -> Result<(), StoreError> {
-        let compact = || {
-            self.inner.pending.settle()?;
-            self.inner.state.compact()
-        };
-        compact().map_err(|error| error.during("compact"))
+        self.inner.run("compact", |inner| {
+            inner.pending.settle()?;
+            inner.state.compact()
+        })
     }
 
     /// Bytes that log and state store take on disk.
@@ -260,6 +288,34 @@ impl DiskStore {
             .collect::<Result<Vec<_>, _>>()
             .map(|parts| [parts[0], parts[1]])
             .map_err(|error| error.during("measure the disk"))
+    }
+}
+
+impl Inner {
+    /// Runs an operation: a panic below becomes an error, and damage of the state store is noted for the next
+    /// opener.
+    fn run<T>(
+        &self,
+        operation: &'static str,
+        work: impl FnOnce(&Self) -> Result<T, DiskError>,
+    ) -> Result<T, StoreError> {
+        guard(|| work(self)).map_err(|error| {
+            self.look_for_damage(&error);
+            error.during(operation)
+        })
+    }
+
+    /// Notes the damage of the state store for the next opener, if the error is one.
+    pub(crate) fn look_for_damage(&self, error: &DiskError) {
+        let mut damage = self.damage.lock();
+        // A malformed item may be one of the caller's.
+        let is_damage = error.is_state_damage() && !matches!(error, DiskError::Malformed { .. });
+        if damage.is_none() && is_damage {
+            let error = error.to_string();
+            tracing::error!(%error, "state store is damaged, restart to rebuild it from the block log");
+            note(&self.folder, &error);
+            *damage = Some(error);
+        }
     }
 }
 
@@ -279,7 +335,7 @@ impl Drop for DiskStore {
 
 fn keep_pruning(inner: &Inner, woken: &Receiver<()>) {
     while woken.recv().is_ok() {
-        if let Err(error) = inner.prune() {
+        if let Err(error) = inner.run("prune", Inner::prune) {
             tracing::error!(%error, "failed to prune old states");
         }
     }
@@ -301,15 +357,15 @@ fn folder_bytes(folder: &Path) -> Result<u64, DiskError> {
 
 impl Store for DiskStore {
     fn node(&self, path: NodePath<'_>, hash: &B256) -> Result<Option<Bytes>, StoreError> {
-        self.inner.read_node(path, hash).map_err(|error| error.during("read a node"))
+        self.inner.run("read a node", |inner| inner.read_node(path, hash))
     }
 
     fn code(&self, hash: &B256) -> Result<Option<Bytecode>, StoreError> {
-        self.inner.read_code(hash).map_err(|error| error.during("read a code"))
+        self.inner.run("read a code", |inner| inner.read_code(hash))
     }
 
     fn block(&self, hash: &B256) -> Result<Option<Arc<Block>>, StoreError> {
-        self.inner.read_block(hash).map_err(|error| error.during("read a block"))
+        self.inner.run("read a block", |inner| inner.read_block(hash))
     }
 
     fn first_number(&self) -> Result<Option<u64>, StoreError> {
@@ -317,31 +373,45 @@ impl Store for DiskStore {
     }
 
     fn canonical_hash(&self, number: u64) -> Result<Option<B256>, StoreError> {
-        self.inner.read_canonical(number).map_err(|error| error.during("read a canonical hash"))
+        self.inner.run("read a canonical hash", |inner| inner.read_canonical(number))
     }
 
     fn transaction(&self, hash: &B256) -> Result<Option<TransactionLocation>, StoreError> {
-        self.inner.read_transaction(hash).map_err(|error| error.during("read a location"))
+        self.inner.run("read a location", |inner| inner.read_transaction(hash))
     }
 
     fn preimages(&self) -> Result<Preimages, StoreError> {
-        self.inner.read_preimages().map_err(|error| error.during("read preimages"))
+        self.inner.run("read preimages", Inner::read_preimages)
     }
 
     fn witness(&self, block: &B256) -> Result<Option<OwnedWitness>, StoreError> {
-        self.inner.read_witness(block).map_err(|error| error.during("read a witness"))
+        self.inner.run("read a witness", |inner| inner.read_witness(block))
     }
 
     fn everything(&self) -> Result<StoredNodes, StoreError> {
-        self.inner.read_everything().map_err(|error| error.during("read everything"))
+        self.inner.run("read everything", Inner::read_everything)
     }
 
     fn commit(&self, changes: Changes) -> Result<(), StoreError> {
-        self.inner.commit(changes)
+        let done = self.inner.run("commit", |inner| Ok(inner.commit(changes)))?;
+        if let Some(fault) = done.as_ref().err().and_then(|error| error.fault().downcast_ref()) {
+            self.inner.look_for_damage(fault);
+        }
+        done
+    }
+
+    fn report(&self) -> Option<String> {
+        if let Some(damage) = self.damage() {
+            return Some(format!(
+                "{damage}; restart to rebuild the state store from the block log"
+            ));
+        }
+        let Rebuilt { reason, .. } = self.rebuilt()?;
+        Some(format!("state store was rebuilt from the block log: {reason}"))
     }
 
     fn flush(&self) -> Result<(), StoreError> {
-        self.inner.flush().map_err(|error| error.during("flush"))
+        self.inner.run("flush", Inner::flush)
     }
 }
 

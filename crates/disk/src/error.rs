@@ -30,7 +30,7 @@ pub enum DiskError {
     #[error("state store: {0}")]
     State(#[from] fjall::Error),
     /// The state store was written by a release that lays it out otherwise.
-    #[error("{}: layout version {got}, expected {expected}; remove it to rebuild it from the block log", path.display())]
+    #[error("{}: layout version {got}, expected {expected}", path.display())]
     OtherLayout {
         /// The folder of the state store.
         path: PathBuf,
@@ -38,6 +38,29 @@ pub enum DiskError {
         got: u64,
         /// The one that can be read.
         expected: u64,
+    },
+    /// A keyspace of the state store lacks a batch that the others have: files of it were lost.
+    #[error("state store: keyspace {keyspace} lacks batch {batch} of {last}")]
+    Incomplete {
+        /// Name of the keyspace.
+        keyspace: &'static str,
+        /// Number of the first batch that is missing.
+        batch: u64,
+        /// Number of the last batch of any keyspace.
+        last: u64,
+    },
+    /// The library of the state store panicked: its files are damaged in a way that it does not expect.
+    #[error("state store panicked: {0}")]
+    Panicked(String),
+    /// The state store is damaged, and the block log does not have all that it is made from.
+    #[error("{}: {damage}; it cannot be rebuilt from the block log: {log}; restore the folder, import a snapshot, or read the chain from L1 into an empty folder", path.display())]
+    CannotRebuild {
+        /// The folder of the state store.
+        path: PathBuf,
+        /// The damage.
+        damage: String,
+        /// Reason for which the log does not suffice.
+        log: String,
     },
     /// A file in place of a log segment is not one, or its head is damaged.
     #[error("{}: not a segment of a block log: head is {got}, expected {expected}", path.display())]
@@ -149,6 +172,20 @@ pub enum DiskError {
         /// The violation.
         reason: String,
     },
+    /// A state can only be restored where no chain is.
+    #[error("{}: has a chain with blocks {range:?}, expected an empty folder", path.display())]
+    NotEmpty {
+        /// The folder.
+        path: PathBuf,
+        /// Numbers of the canonical blocks.
+        range: core::ops::Range<u64>,
+    },
+    /// The chain starts from a snapshot, whose state is not in the log.
+    #[error("{}: chain starts from a snapshot, which has to be imported again", path.display())]
+    FromSnapshot {
+        /// The folder.
+        path: PathBuf,
+    },
     /// Blocks in the log have to be executed again before anything can be added.
     #[error("{blocks} records of the block log are not applied yet")]
     Behind {
@@ -176,6 +213,32 @@ impl DiskError {
     #[allow(clippy::needless_pass_by_value, reason = "errors are handed on as they arise")]
     pub fn malformed(what: &'static str, reason: impl ToString) -> Self {
         Self::Malformed { what, reason: reason.to_string() }
+    }
+
+    /// Returns `true` if the content of the state store is wrong or missing, so that only rebuilding it helps:
+    /// not for a full disk, missing permissions or anything else that passes.
+    pub(crate) fn is_state_damage(&self) -> bool {
+        let is_content = |error: &io::Error| {
+            use io::ErrorKind::{InvalidData, InvalidInput, NotFound, Other, UnexpectedEof};
+            // The library gives the kind `Other` to what it finds in files; the operating system does not.
+            matches!(error.kind(), InvalidData | InvalidInput | NotFound | Other | UnexpectedEof)
+        };
+        match self {
+            Self::State(fjall::Error::Io(error)) => is_content(error),
+            Self::State(fjall::Error::Storage(error)) => {
+                let source = core::error::Error::source(error);
+                source.and_then(|it| it.downcast_ref()).is_none_or(is_content)
+            }
+            Self::State(fjall::Error::Poisoned | fjall::Error::Locked) => false,
+            // A later release may go on with it.
+            Self::OtherLayout { got, expected, .. } => got < expected,
+            Self::State(_)
+            | Self::Incomplete { .. }
+            | Self::Panicked(_)
+            | Self::Hash { .. }
+            | Self::Malformed { .. } => true,
+            _ => false,
+        }
     }
 
     /// Converts the error into that of a store that was doing `operation`.

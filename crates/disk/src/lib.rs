@@ -6,6 +6,8 @@
 //! canonical chain and its transactions. A thread applies one commit after another to it; until then reads
 //! find them in memory. The state store therefore lags behind the log by some records; when the chain is
 //! opened, a caller that can execute blocks executes those among them again ([`DiskStore::next_to_replay`]).
+//! A damaged state store is set aside when the chain is opened, and made again from the log
+//! ([`DiskStore::rebuilt`]).
 //!
 //! Trie nodes of the states of all recent blocks are kept side by side, and deleted as blocks leave that
 //! window.
@@ -35,7 +37,10 @@ mod prune;
 mod read;
 mod record;
 mod record_file;
+mod repair;
 mod replay;
+mod restore;
+mod stamps;
 mod state;
 mod value;
 mod write;
@@ -46,3 +51,5 @@ pub use error::DiskError;
 pub use log::{Position, TornTail};
 pub use options::DiskOptions;
 pub use record_file::{CutOff, RecordFile};
+pub use repair::Rebuilt;
+pub use restore::PlacedNode;

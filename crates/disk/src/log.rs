@@ -13,7 +13,7 @@ use core::fmt;
 use std::{
     collections::VecDeque,
     fs::{self, File, OpenOptions},
-    io::{self, Read, Seek as _, SeekFrom, Write},
+    io::{self, BufReader, Read, Seek as _, SeekFrom, Write},
     os::unix::fs::FileExt as _,
     path::{Path, PathBuf},
 };
@@ -101,12 +101,14 @@ pub(crate) struct Opened {
 
 impl BlockLog {
     /// Opens the log in `folder`, or starts one. The records from `applied` on are checked and listed;
-    /// those before it are when they are read.
+    /// those before it are when they are read. If the oldest segment that is `kept` is known, none may be missing
+    /// from there on.
     pub(crate) fn open(
         folder: &Path,
         genesis: B256,
         segment_bytes: u64,
         applied: Position,
+        kept: Option<u64>,
     ) -> Result<Opened, DiskError> {
         fs::create_dir_all(folder).map_err(DiskError::io("create", folder))?;
         let mut numbers = segments(folder)?;
@@ -118,7 +120,8 @@ impl BlockLog {
             (Some(first), Some(last)) => (*first, *last),
             _ => (u64::MAX, 0),
         };
-        let missing = (applied.segment..=last)
+        let kept = kept.unwrap_or(first).min(applied.segment);
+        let missing = (kept..=last)
             .find(|number| numbers.binary_search(number).is_err())
             .or((first > applied.segment || last < applied.segment).then_some(applied.segment));
         if let Some(segment) = missing {
@@ -168,6 +171,40 @@ impl BlockLog {
         let (folder, genesis, file) = (folder.to_owned(), genesis, Box::new(file));
         let log = Self { folder, genesis, segment_bytes, first, file, end, broken: None };
         Ok(Opened { log, records, torn })
+    }
+
+    /// Checks that all records from the first block on are there and intact. Nothing is changed.
+    pub(crate) fn check(folder: &Path, genesis: B256) -> Result<(), DiskError> {
+        let numbers = segments(folder)?;
+        let last = numbers.last().copied().unwrap_or_default();
+        for number in 0..=last {
+            if numbers.binary_search(&number).is_err() {
+                return Err(DiskError::MissingSegment { path: folder.into(), segment: number });
+            }
+            let path = segment_path(folder, number);
+            let mut file = File::open(&path).map_err(DiskError::io("read", &path))?;
+            let length = file.metadata().map_err(DiskError::io("read", &path))?.len();
+            if number == last && length <= SEGMENT_HEAD as u64 {
+                return Ok(());
+            }
+            let mut head = Vec::new();
+            let read = Read::by_ref(&mut file).take(SEGMENT_HEAD as u64).read_to_end(&mut head);
+            read.map_err(DiskError::io("read", &path))?;
+            check_head(&path, &head, genesis, number)?;
+            let mut file = BufReader::with_capacity(1 << 20, file);
+            let mut position = Position::start_of(number);
+            loop {
+                match read_frame(&mut file, &path, length, position)? {
+                    Found::Record(body) => position.offset += body.len() as u64 + OVERHEAD,
+                    Found::Torn { needs: expected } if number != last => {
+                        let (offset, got) = (position.offset, length - position.offset);
+                        return Err(DiskError::CutShort { path, offset, got, expected });
+                    }
+                    Found::Torn { .. } | Found::End => break,
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Adds a record durably, and returns its position.
@@ -327,7 +364,6 @@ fn open_segment(
     let mut length = file.metadata().map_err(fault())?.len();
     let mut head = Vec::new();
     Read::by_ref(&mut file).take(SEGMENT_HEAD as u64).read_to_end(&mut head).map_err(fault())?;
-    let expected = segment_head(genesis, number);
     let is_torn = head.len() < SEGMENT_HEAD || head.iter().all(|byte| *byte == 0);
     if is_last && is_torn && length <= SEGMENT_HEAD as u64 {
         let folder = path.parent().unwrap_or_else(|| Path::new("."));
@@ -335,18 +371,44 @@ fn open_segment(
         (file, length) = (open()?, SEGMENT_HEAD as u64);
         return Ok((file, length));
     }
-    if head != expected {
-        let other = head.get(8..40).map(B256::from_slice);
-        if let Some(other) = other
-            && head == segment_head(other, number)
-        {
-            let path = path.into();
-            return Err(DiskError::OtherChain { path, got: other, expected: genesis });
-        }
-        let (got, expected) = (hex::encode(head), hex::encode(expected));
-        return Err(DiskError::NotALog { path: path.into(), got, expected });
-    }
+    check_head(path, &head, genesis, number)?;
     Ok((file, length))
+}
+
+fn check_head(path: &Path, head: &[u8], genesis: B256, number: u64) -> Result<(), DiskError> {
+    let expected = segment_head(genesis, number);
+    if head == expected {
+        return Ok(());
+    }
+    let other = head.get(8..40).map(B256::from_slice);
+    if let Some(other) = other
+        && head == segment_head(other, number)
+    {
+        let path = path.into();
+        return Err(DiskError::OtherChain { path, got: other, expected: genesis });
+    }
+    let (got, expected) = (hex::encode(head), hex::encode(expected));
+    Err(DiskError::NotALog { path: path.into(), got, expected })
+}
+
+/// Hash of the first block of the log in `folder`, as its oldest segment names it; `None` if there is no log, or
+/// none with a record.
+pub(crate) fn first_block(folder: &Path) -> Result<Option<B256>, DiskError> {
+    if !folder.exists() {
+        return Ok(None);
+    }
+    let Some(first) = segments(folder)?.first().copied() else { return Ok(None) };
+    let path = segment_path(folder, first);
+    let file = File::open(&path).map_err(DiskError::io("read", &path))?;
+    let mut head = Vec::new();
+    let read = file.take(SEGMENT_HEAD as u64 + 1).read_to_end(&mut head);
+    read.map_err(DiskError::io("read", &path))?;
+    if head.len() <= SEGMENT_HEAD {
+        return Ok(None);
+    }
+    let genesis = B256::from_slice(&head[8..40]);
+    check_head(&path, &head[..SEGMENT_HEAD], genesis, first)?;
+    Ok(Some(genesis))
 }
 
 #[cfg(test)]

@@ -70,8 +70,7 @@ impl Inner {
             batch.remove(&self.state.written, key);
         }
         self.state.put_meta(&mut batch, Meta::Pruned, &oldest.to_be_bytes());
-        if let Err(error) = batch.commit() {
-            let error = DiskError::from(error);
+        if let Err(error) = self.state.commit(batch) {
             self.pending.break_off(&error);
             return Err(error);
         }
@@ -140,7 +139,14 @@ impl Inner {
         }
         // The state store must have everything durably that the log forgets. It has applied the record at
         // `position`, so all before it too.
-        self.sync(&mut self.writer.lock())?;
+        {
+            let mut writer = self.writer.lock();
+            let mut batch = self.state.batch();
+            // Before they are removed: a segment that is missing later is noticed.
+            self.state.put_meta(&mut batch, Meta::Segment, &position.segment.to_be_bytes());
+            self.state.commit(batch)?;
+            self.sync(&mut writer)?;
+        }
         let mut end = self.log.lock();
         if let Some(log) = end.log.as_mut() {
             let forgotten = log.forget_before(position);

@@ -8,7 +8,7 @@ use crate::{
 use alloy_primitives::{B256, Bytes, hex};
 use std::{
     fs::{self, File, OpenOptions},
-    io::{BufReader, Read as _},
+    io::{BufReader, Read as _, Seek as _, SeekFrom},
     path::{Path, PathBuf},
 };
 
@@ -155,6 +155,43 @@ impl RecordFile {
         fs::rename(&fresh, path).map_err(DiskError::io("rename", path))?;
         file.path = path.into();
         Ok(file)
+    }
+
+    /// Reads the records from the one on that begins here.
+    ///
+    /// # Errors
+    ///
+    /// [`DiskError`] if one of them is damaged.
+    pub fn records_from(&self, offset: u64) -> Result<Vec<Bytes>, DiskError> {
+        let fault = |what| DiskError::io(what, &self.path);
+        let mut file = File::open(&self.path).map_err(fault("open"))?;
+        file.seek(SeekFrom::Start(offset)).map_err(fault("read"))?;
+        let mut reader = BufReader::with_capacity(1 << 20, file);
+        let (mut position, mut records) = (Position { segment: 0, offset }, Vec::new());
+        while position.offset < self.end {
+            match read_frame(&mut reader, &self.path, self.end, position)? {
+                Found::Record(body) => {
+                    position.offset += body.len() as u64 + OVERHEAD;
+                    records.push(Bytes::from(body));
+                }
+                Found::End => break,
+                Found::Torn { needs: expected } => {
+                    let (offset, got) = (position.offset, self.end - position.offset);
+                    let path = self.path.clone();
+                    return Err(DiskError::CutShort { path, offset, got, expected });
+                }
+            }
+        }
+        Ok(records)
+    }
+
+    /// Offsets of the records of a file that has records of these lengths alone.
+    pub fn offsets(lengths: impl IntoIterator<Item = usize>) -> impl Iterator<Item = u64> {
+        lengths.into_iter().scan(FILE_HEAD as u64, |next, length| {
+            let begin = *next;
+            *next += length as u64 + OVERHEAD;
+            Some(begin)
+        })
     }
 
     /// Bytes in the file.

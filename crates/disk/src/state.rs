@@ -11,20 +11,25 @@
 //! | `preimages` | address; address and slot | nothing |
 //! | `written` | epoch, hash | root of a state of which nodes were written in that epoch |
 //! | `meta` | a name | see [`Meta`] |
+//!
+//! Each keyspace also has the numbers of the last batches (see `stamps`).
 
-use crate::{DiskError, Position, block::decode_block, canonical::Range, value::read_node};
+use crate::{DiskError, Position, block::decode_block, canonical::Range, stamps, value::read_node};
 use alloy_primitives::{Address, B256, Bytes, U256, keccak256};
 use fjall::{
     Database, Keyspace, KeyspaceCreateOptions, OwnedWriteBatch, PersistMode,
     compaction::Leveled,
     config::{BlockSizePolicy, PinningPolicy},
 };
+use parking_lot::Mutex;
 use std::{path::Path, sync::Arc};
 use store::{Block, Preimages, TransactionLocation};
 use trie::{NodePath, NodeSource, SourceError};
 
 /// Version of the layout of keys and values. A folder with another version is left alone.
-const LAYOUT: u64 = 2;
+const LAYOUT: u64 = 3;
+/// The layout before it.
+const WITHOUT_STAMPS: u64 = 2;
 
 /// Metadata of the state store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,6 +46,8 @@ pub(crate) enum Meta {
     Epoch,
     /// Number of the oldest block whose state is kept.
     Pruned,
+    /// Number of the oldest segment of the log that is kept.
+    Segment,
 }
 
 impl Meta {
@@ -52,6 +59,7 @@ impl Meta {
             Self::Applied => "applied",
             Self::Epoch => "epoch",
             Self::Pruned => "pruned",
+            Self::Segment => "segment",
         }
     }
 }
@@ -68,10 +76,13 @@ pub(crate) struct State {
     pub(crate) preimages: Keyspace,
     pub(crate) written: Keyspace,
     meta: Keyspace,
+    /// Number of the last batch. Held while a batch is written, so that numbers have the order of batches.
+    last_batch: Mutex<u64>,
 }
 
 impl State {
-    /// Opens or creates the store in `folder`, with `cache` bytes for recently read items.
+    /// Opens or creates the store in `folder`, with `cache` bytes for recently read items. An existing one must be
+    /// [complete](stamps::check).
     pub(crate) fn open(folder: &Path, cache: u64) -> Result<Self, DiskError> {
         let db = Database::builder(folder)
             .cache_size(cache)
@@ -93,7 +104,7 @@ impl State {
                 .data_block_size_policy(BlockSizePolicy::all(4_096))
                 .index_block_pinning_policy(PinningPolicy::all(true))
         })?;
-        let state = Self {
+        let mut state = Self {
             nodes,
             codes: keyspace("codes", 4 << 20)?,
             blocks: keyspace("blocks", 8 << 20)?,
@@ -103,9 +114,11 @@ impl State {
             preimages: keyspace("preimages", 2 << 20)?,
             written: keyspace("written", 1 << 20)?,
             meta: keyspace("meta", 1 << 20)?,
+            last_batch: Mutex::new(0),
             db,
         };
         state.check_layout(folder)?;
+        *state.last_batch.get_mut() = stamps::check(&state)?;
         Ok(state)
     }
 
@@ -113,8 +126,17 @@ impl State {
     fn check_layout(&self, folder: &Path) -> Result<(), DiskError> {
         match self.number(Meta::Layout)? {
             Some(LAYOUT) => Ok(()),
+            // The same without stamps: they begin here.
+            Some(WITHOUT_STAMPS) => {
+                let mut batch = self.batch();
+                self.put_meta(&mut batch, Meta::Layout, &LAYOUT.to_be_bytes());
+                self.commit(batch)
+            }
             None if self.meta.is_empty()? => {
-                Ok(self.meta.insert(Meta::Layout.key(), LAYOUT.to_be_bytes())?)
+                let mut batch = self.batch();
+                self.put_meta(&mut batch, Meta::Layout, &LAYOUT.to_be_bytes());
+                self.put_meta(&mut batch, Meta::Segment, &0_u64.to_be_bytes());
+                self.commit(batch)
             }
             got => {
                 let (got, expected) = (got.unwrap_or(1), LAYOUT);
@@ -128,6 +150,19 @@ impl State {
         // Handed to the operating system with each batch, so that it outlives the process. It need not
         // outlive the machine: the log does.
         self.db.batch().durability(Some(PersistMode::Buffer))
+    }
+
+    /// Writes a batch, with its number in every keyspace.
+    pub(crate) fn commit(&self, mut batch: OwnedWriteBatch) -> Result<(), DiskError> {
+        let mut last = self.last_batch.lock();
+        let number = *last + 1;
+        stamps::put(&mut batch, &self.keyspaces(), number);
+        batch.commit()?;
+        *last = number;
+        if stamps::wants_tables(number) {
+            self.write_tables()?;
+        }
+        Ok(())
     }
 
     /// Makes all batches so far outlive the machine.
@@ -157,18 +192,23 @@ impl State {
         Ok(())
     }
 
-    const fn keyspaces(&self) -> [&Keyspace; 9] {
+    /// All keyspaces with their names.
+    pub(crate) const fn named(&self) -> [(&'static str, &Keyspace); 9] {
         [
-            &self.codes,
-            &self.blocks,
-            &self.records,
-            &self.canonical,
-            &self.transactions,
-            &self.preimages,
-            &self.written,
-            &self.meta,
-            &self.nodes,
+            ("codes", &self.codes),
+            ("blocks", &self.blocks),
+            ("records", &self.records),
+            ("canonical", &self.canonical),
+            ("transactions", &self.transactions),
+            ("preimages", &self.preimages),
+            ("written", &self.written),
+            ("meta", &self.meta),
+            ("nodes", &self.nodes),
         ]
+    }
+
+    fn keyspaces(&self) -> [&Keyspace; 9] {
+        self.named().map(|(_, keyspace)| keyspace)
     }
 
     fn meta<const N: usize>(&self, name: Meta) -> Result<Option<[u8; N]>, DiskError> {
@@ -226,8 +266,10 @@ impl State {
                 .map_err(|_| DiskError::malformed("number of a block", "not eight bytes"))?;
             Ok(u64::from_be_bytes(key))
         };
-        let first = self.canonical.first_key_value().map(number).transpose()?;
-        let last = self.canonical.last_key_value().map(number).transpose()?;
+        // No number of a block is as high as the keys of the stamps.
+        let mut numbers = self.canonical.range(..[u8::MAX]);
+        let first = numbers.next().map(number).transpose()?;
+        let last = numbers.next_back().map(number).transpose()?.or(first);
         Ok(first.zip(last).map(|(first, last)| first..last.saturating_add(1)))
     }
 
@@ -283,6 +325,9 @@ impl State {
         let mut preimages = Preimages::new();
         for guard in self.preimages.iter() {
             let key = guard.key()?;
+            if stamps::is_stamp(&key) {
+                continue;
+            }
             let malformed = || DiskError::malformed("preimage", "neither address nor slot");
             let (address, slot) = key.split_at_checked(20).ok_or_else(malformed)?;
             let slots = preimages.entry(Address::from_slice(address)).or_default();
@@ -298,6 +343,9 @@ impl State {
     pub(crate) fn each_node(&self, mut visit: impl FnMut(B256, Bytes)) -> Result<(), DiskError> {
         for guard in self.nodes.iter() {
             let (key, value) = guard.into_inner()?;
+            if stamps::is_stamp(&key) {
+                continue;
+            }
             let hash = key.last_chunk::<32>().copied().map(B256::new);
             let hash = hash.ok_or_else(|| DiskError::malformed("key of a node", "no hash"))?;
             visit(hash, read_node(&Bytes(value.into()))?.1);
@@ -309,6 +357,9 @@ impl State {
     pub(crate) fn each_code(&self, mut visit: impl FnMut(B256, Bytes)) -> Result<(), DiskError> {
         for guard in self.codes.iter() {
             let (key, value) = guard.into_inner()?;
+            if stamps::is_stamp(&key) {
+                continue;
+            }
             let hash = B256::try_from(&key[..])
                 .map_err(|_| DiskError::malformed("hash of a code", "not 32 bytes"))?;
             visit(hash, Bytes(value.into()));

@@ -6,6 +6,7 @@ use crate::{
     commit::Commit,
     disk_store::{Inner, Writer},
     place::{Placed, place_nodes},
+    repair::guard,
     state::{Meta, node_key, position_bytes},
     value::node_value,
 };
@@ -31,7 +32,8 @@ impl Inner {
     pub(crate) fn keep_writing(&self, wake: &SyncSender<()>) {
         let _taker = self.pending.taker();
         while let Some(commit) = self.pending.next() {
-            if let Err(error) = self.take_in(&commit) {
+            if let Err(error) = guard(|| self.take_in(&commit)) {
+                self.look_for_damage(&error);
                 self.pending.break_off(&error);
                 tracing::error!(%error, "state store stopped applying commits; the block log has all of them");
                 return;
@@ -143,7 +145,7 @@ impl Inner {
                 None => batch.remove(&state.transactions, hash.as_slice()),
             }
         }
-        batch.commit()?;
+        state.commit(batch)?;
         if let Some(range) = &moves.range {
             *self.canonical.write() = Some(range.clone());
         }
@@ -169,7 +171,7 @@ impl Inner {
         let mut batch = self.state.batch();
         for (index, (key, node)) in keyed.into_iter().enumerate() {
             if index % NODES_PER_BATCH == NODES_PER_BATCH - 1 {
-                core::mem::replace(&mut batch, self.state.batch()).commit()?;
+                self.state.commit(core::mem::replace(&mut batch, self.state.batch()))?;
             }
             batch.insert(&self.state.nodes, key, node_value(epoch, node));
         }

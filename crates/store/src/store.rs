@@ -64,6 +64,11 @@ pub trait Store: fmt::Debug + Send + Sync {
         Ok(())
     }
 
+    /// Report for the operator: damage of the store that was found and its repair, if there was any.
+    fn report(&self) -> Option<String> {
+        None
+    }
+
     /// Returns `true` if enough data has accumulated for [`Self::retain`] to be worth its time.
     fn wants_pruning(&self) -> bool {
         false

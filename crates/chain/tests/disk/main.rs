@@ -3,7 +3,9 @@
 mod damage;
 mod full;
 mod killing;
+mod lost;
 mod pruning;
 mod queue;
 mod reopening;
 mod scene;
+mod snapshot;

@@ -179,7 +179,7 @@ fn a_commit_waits_for_room() {
 }
 
 #[test]
-fn a_state_store_that_is_laid_out_otherwise_is_left_alone() {
+fn a_state_store_of_a_later_layout_is_left_alone_and_one_of_an_earlier_layout_is_made_again() {
     let folder = tempdir().unwrap();
     let open = || DiskStore::open(folder.path(), DiskOptions::default());
     let store = open().unwrap();
@@ -187,15 +187,27 @@ fn a_state_store_that_is_laid_out_otherwise_is_left_alone() {
     let lay_out = |store: &DiskStore, layout: u64| {
         let mut batch = store.inner.state.batch();
         store.inner.state.put_meta(&mut batch, Meta::Layout, &layout.to_be_bytes());
-        batch.commit().unwrap();
+        store.inner.state.commit(batch).unwrap();
     };
+    advance(&store, 1).unwrap();
     drop(store);
-    // A store with the current layout is opened.
+    // The layout before this one has no stamps, and gets them.
     let store = open().unwrap();
-    lay_out(&store, 3);
+    lay_out(&store, 2);
+    drop(store);
+    let store = open().unwrap();
+    assert_eq!((head(&store), store.rebuilt()), (1, None));
+    lay_out(&store, 1);
+    drop(store);
+    let store = open().unwrap();
+    assert!(store.rebuilt().unwrap().reason.contains("layout version 1"), "{:?}", store.rebuilt());
+    advance(&store, 0).unwrap();
+    assert!(store.next_to_replay().unwrap().is_none());
+    assert_eq!(head(&store), 1);
+    lay_out(&store, 4);
     drop(store);
     let refused = open().unwrap_err();
-    assert!(matches!(refused, DiskError::OtherLayout { got: 3, expected: 2, .. }), "{refused}");
+    assert!(matches!(refused, DiskError::OtherLayout { got: 4, expected: 3, .. }), "{refused}");
 }
 
 #[test]
@@ -219,4 +231,79 @@ fn a_full_journal_goes_though_most_tables_are_seldom_written() {
         journals() == ["1.jnl"]
     });
     assert!(is_one, "{:?}", journals());
+}
+
+#[test]
+fn a_keyspace_that_lacks_a_batch_is_noticed_and_the_store_is_made_again_from_the_log() {
+    let folder = tempdir().unwrap();
+    let open = || DiskStore::open(folder.path(), DiskOptions::default()).unwrap();
+    let refill = |store: &DiskStore| {
+        // The first block is for the caller to bring; the rest is in the log.
+        advance(store, 0).unwrap();
+        assert_eq!(store.next_to_replay().unwrap().map(|block| block.header.number), None);
+    };
+    let store = open();
+    for number in 0..6 {
+        advance(&store, number).unwrap();
+    }
+    drop(store);
+    let store = open();
+    assert_eq!((head(&store), store.rebuilt(), store.report()), (5, None, None));
+    // As if the tables of one keyspace had never been written, and the journal was lost.
+    let stamps: Vec<_> = store.inner.state.codes.prefix([0xff]).collect();
+    let newest = stamps.into_iter().map(|guard| guard.into_inner().unwrap());
+    let newest = newest.max_by_key(|(_, number)| number.to_vec()).unwrap().0;
+    store.inner.state.codes.remove(newest).unwrap();
+    drop(store);
+    let store = open();
+    let rebuilt = store.rebuilt().cloned().unwrap();
+    assert!(rebuilt.reason.contains("keyspace codes lacks batch"), "{rebuilt:?}");
+    assert!(rebuilt.moved_to.unwrap().is_dir());
+    assert!(store.report().unwrap().contains("rebuilt from the block log"));
+    refill(&store);
+    assert_eq!(head(&store), 5);
+    drop(store);
+    let store = open();
+    assert_eq!((head(&store), store.rebuilt()), (5, None));
+}
+
+#[test]
+fn damage_that_a_read_meets_is_told_and_the_next_opener_rebuilds_the_store() {
+    let folder = tempdir().unwrap();
+    let open = || DiskStore::open(folder.path(), DiskOptions::default());
+    let store = open().unwrap();
+    for number in 0..4 {
+        advance(&store, number).unwrap();
+    }
+    store.flush().unwrap();
+    let other = B256::repeat_byte(7);
+    assert!(store.code(&other).unwrap().is_none());
+    assert_eq!(store.report(), None);
+    store.inner.state.codes.insert(other.as_slice(), b"wrong").unwrap();
+    store.code(&other).unwrap_err();
+    assert!(store.report().unwrap().contains("restart"), "{:?}", store.report());
+    drop(store);
+    // Without the beginning of the log that is impossible, and nothing is touched.
+    let (segment, away) = (folder.path().join("blocks/0000000000.log"), folder.path().join("away"));
+    fs::rename(&segment, &away).unwrap();
+    for _ in 0..2 {
+        let refused = open().unwrap_err();
+        assert!(matches!(refused, DiskError::CannotRebuild { .. }), "{refused}");
+        assert!(!folder.path().join("state.damaged").exists());
+    }
+    fs::rename(&away, &segment).unwrap();
+    let store = open().unwrap();
+    assert!(store.rebuilt().unwrap().reason.contains("is damaged"), "{:?}", store.rebuilt());
+    advance(&store, 0).unwrap();
+    assert!(store.next_to_replay().unwrap().is_none());
+    assert_eq!(head(&store), 3);
+}
+
+#[test]
+fn a_panic_below_is_an_error() {
+    let folder = tempdir().unwrap();
+    let store = DiskStore::open(folder.path(), DiskOptions::default()).unwrap();
+    let panicked = store.inner.run("read", |_| -> Result<(), _> { panic!("unexpected") });
+    let panicked = panicked.unwrap_err();
+    assert!(matches!(fault(&panicked), DiskError::Panicked(it) if it == "unexpected"));
 }

@@ -9,7 +9,7 @@ use tempfile::tempdir;
 const GENESIS: B256 = B256::repeat_byte(0x11);
 
 fn open_at(folder: &Path, applied: Position) -> Result<Opened, DiskError> {
-    BlockLog::open(folder, GENESIS, 1 << 20, applied)
+    BlockLog::open(folder, GENESIS, 1 << 20, applied, None)
 }
 
 fn open(folder: &Path) -> Result<Opened, DiskError> {
@@ -136,7 +136,7 @@ fn a_length_that_no_record_has_is_refused_before_anything_is_allocated() {
 #[test]
 fn segments_follow_each_other_and_the_oldest_can_go() {
     let folder = tempdir().unwrap();
-    let open = |at| BlockLog::open(folder.path(), GENESIS, 100, at);
+    let open = |at| BlockLog::open(folder.path(), GENESIS, 100, at, None);
     let mut log = open(Position::start_of(0)).unwrap().log;
     let positions: Vec<_> = (0..6).map(|body| log.append(&[body; 30]).unwrap()).collect();
     let segments: Vec<_> = positions.iter().map(|position| position.segment).collect();
@@ -190,7 +190,8 @@ fn a_segment_whose_head_was_never_written_is_made_again() {
 fn the_log_of_another_chain_is_refused() {
     let (folder, ..) = three();
     let other = B256::repeat_byte(0x22);
-    let refused = BlockLog::open(folder.path(), other, 1 << 20, Position::start_of(0)).unwrap_err();
+    let refused =
+        BlockLog::open(folder.path(), other, 1 << 20, Position::start_of(0), None).unwrap_err();
     assert!(matches!(refused, DiskError::OtherChain { got, expected, .. }
         if (got, expected) == (GENESIS, other)));
 }

@@ -1,0 +1,179 @@
+//! Flipped bits and deleted files, anywhere in a chain's folder: an error, no effect, or a repair.
+//!
+//! Each case runs in a process of its own kind, so that one that aborts is noticed: this file's
+//! `examines_the_cases_of_its_parent` is what the other tests start. `ENSHRINE_FLIPS` is the number of flips.
+
+use crate::scene::{Twin, child, config, copy_folder, files, genesis, random};
+use disk::{DiskOptions, DiskStore};
+use enshrine_chain::{Chain, ChainError};
+use std::{
+    collections::BTreeMap,
+    env, fs,
+    io::Write as _,
+    panic::{AssertUnwindSafe, catch_unwind},
+    path::{Path, PathBuf},
+    process::Command,
+};
+use tempfile::tempdir;
+
+/// Blocks of the chain: the last ones are in the journal of the state store alone.
+const BLOCKS: [u64; 4] = [3, 3, 3, 2];
+const FOLDER: &str = "ENSHRINE_DAMAGED_FOLDER";
+const FIRST: &str = "ENSHRINE_DAMAGED_FIRST";
+const CASES: &str = "ENSHRINE_DAMAGED_CASES";
+
+fn options() -> DiskOptions {
+    // Several segments; two blocks each.
+    DiskOptions { cache_bytes: 8 << 20, segment_bytes: 20_000, ..DiskOptions::default() }
+}
+
+fn open(folder: &Path) -> Result<Chain, ChainError> {
+    Chain::open_with(folder, &genesis(), config(), options())
+}
+
+fn whole_chain(whole: &Path) -> Twin {
+    let mut twin = Twin::new();
+    for (round, blocks) in BLOCKS.into_iter().enumerate() {
+        let mut chain = open(whole).unwrap();
+        twin.grow(blocks, 0, &mut [&mut chain]);
+        drop(chain);
+        if round + 1 < BLOCKS.len() {
+            DiskStore::open(whole, options()).unwrap().compact().unwrap();
+        }
+    }
+    twin
+}
+
+/// Deletions of each file, then of each folder, then flips.
+fn damage(whole: &Path, folder: &Path, case: usize) -> String {
+    let paths = files(whole);
+    let folders: Vec<_> = {
+        let parents = paths.iter().filter_map(|path| path.parent());
+        let mut parents: Vec<_> = parents.filter(|parent| *parent != whole).collect();
+        parents.sort();
+        parents.dedup();
+        parents
+    };
+    let within = |path: &Path| folder.join(path.strip_prefix(whole).unwrap());
+    let name = |path: &Path| path.strip_prefix(whole).unwrap().display().to_string();
+    if let Some(path) = paths.get(case) {
+        fs::remove_file(within(path)).unwrap();
+        return format!("deleted {}", name(path));
+    }
+    if let Some(path) = folders.get(case - paths.len()) {
+        fs::remove_dir_all(within(path)).unwrap();
+        return format!("deleted {}", name(path));
+    }
+    let seed = (case - paths.len() - folders.len()) as u64;
+    // Behind what a file has been made longer by, there is nothing to flip.
+    let used = |path: &PathBuf| {
+        let bytes = fs::read(path).unwrap();
+        bytes.len() - bytes.iter().rev().take_while(|byte| **byte == 0).count()
+    };
+    let filled: Vec<_> = paths.iter().filter(|path| used(path) > 0).collect();
+    let path = filled[usize::try_from(seed).unwrap() % filled.len()];
+    let at = usize::try_from(random(7_000 + seed) >> 8).unwrap() % used(path);
+    let bit = random(7_000 + seed) % 8;
+    let mut bytes = fs::read(within(path)).unwrap();
+    bytes[at] ^= 1 << bit;
+    fs::write(within(path), bytes).unwrap();
+    format!("flipped bit {bit} of byte {at} of {}", name(path))
+}
+
+/// Outcome of opening and reading a damaged chain.
+fn examine(twin: &Twin, folder: &Path) -> &'static str {
+    let looked = |chain: &Chain| {
+        let errors = twin.assert_never_wrong(chain);
+        if errors == 0 {
+            assert_eq!(child(chain, 9).block.hash, child(&twin.chain, 9).block.hash);
+        }
+        (errors, chain.store().report().is_some())
+    };
+    for _ in 0..2 {
+        match open(folder) {
+            Ok(chain) => match looked(&chain) {
+                (0, true) => return "recovered",
+                (0, false) => return "no effect",
+                // The next start has to do something about it, unless it is the log.
+                _ => {}
+            },
+            Err(error) => {
+                assert!(error.is_internal(), "{error}");
+                return "refused";
+            }
+        }
+    }
+    "errors"
+}
+
+#[test]
+fn examines_the_cases_of_its_parent() {
+    let Ok(work) = env::var(FOLDER).map(PathBuf::from) else { return };
+    let number = |name| env::var(name).unwrap().parse::<usize>().unwrap();
+    let mut twin = Twin::new();
+    twin.grow(BLOCKS.iter().sum(), 0, &mut []);
+    let mut results = fs::OpenOptions::new().append(true).open(work.join("results")).unwrap();
+    for case in number(FIRST)..number(CASES) {
+        let folder = work.join("damaged");
+        drop(fs::remove_dir_all(&folder));
+        copy_folder(&work.join("whole"), &folder);
+        let what = damage(&work.join("whole"), &folder, case);
+        write!(results, "{case}\t{what}\t").unwrap();
+        let found = catch_unwind(AssertUnwindSafe(|| examine(&twin, &folder)));
+        writeln!(results, "{}", found.unwrap_or("wrong or panicked")).unwrap();
+    }
+}
+
+/// Runs the cases, and returns how many had each outcome.
+fn run(flips: usize) -> BTreeMap<String, usize> {
+    let work = tempdir().unwrap();
+    let twin = whole_chain(&work.path().join("whole"));
+    let whole = work.path().join("whole");
+    twin.assert_same(&open(&whole).unwrap(), 0);
+    let paths = files(&whole);
+    let mut folders: Vec<_> = paths.iter().filter_map(|path| path.parent()).collect();
+    folders.sort();
+    folders.dedup();
+    let cases = paths.len() + folders.len() - 1 + flips;
+    let results = work.path().join("results");
+    fs::write(&results, "").unwrap();
+    let mut first = 0;
+    while first < cases {
+        let status = Command::new(env::current_exe().unwrap())
+            .args(["--exact", "lost::examines_the_cases_of_its_parent"])
+            .env(FOLDER, work.path())
+            .env(FIRST, first.to_string())
+            .env(CASES, cases.to_string())
+            .status()
+            .unwrap();
+        if status.success() {
+            break;
+        }
+        // The process ended within a case.
+        let text = fs::read_to_string(&results).unwrap();
+        assert!(!text.ends_with('\n'), "the process failed between two cases");
+        fs::write(&results, format!("{text}aborted\n")).unwrap();
+        first = text.lines().count();
+    }
+    let (text, mut outcomes) = (fs::read_to_string(&results).unwrap(), BTreeMap::new());
+    assert_eq!(text.lines().count(), cases);
+    for line in text.lines() {
+        let outcome = line.rsplit('\t').next().unwrap();
+        assert!(!["wrong or panicked", "aborted"].contains(&outcome), "{line}");
+        if env::var("ENSHRINE_FLIPS").is_ok() {
+            println!("{line}");
+        }
+        *outcomes.entry(outcome.to_owned()).or_default() += 1;
+    }
+    println!("{} files, {cases} cases: {outcomes:?}", paths.len());
+    outcomes
+}
+
+#[test]
+fn each_deleted_file_and_flipped_bit_is_repaired_or_refused_or_has_no_effect() {
+    let flips = env::var("ENSHRINE_FLIPS").ok().map_or(30, |flips| flips.parse().unwrap());
+    let outcomes = run(flips);
+    for outcome in ["recovered", "refused", "no effect"] {
+        assert!(outcomes.get(outcome).is_some_and(|count| *count > 3), "{outcomes:?}");
+    }
+}

@@ -1,0 +1,74 @@
+//! Continuity of the state store: each keyspace has the numbers of the last batches.
+//!
+//! The tables of a keyspace reach the disk on their own, and its journals hold the rest. If a journal or the
+//! tables of one keyspace are lost, the others go on as if nothing were missing, and a look-up answers that
+//! there is nothing. So each batch writes its number into every keyspace, in a ring of [`RING`] slots, and
+//! opening the store checks that every keyspace has all of the last ones.
+
+use crate::{DiskError, state::State};
+use fjall::{Keyspace, OwnedWriteBatch};
+
+/// Slots of the ring: more batches than the journals hold, since the memtables are written into tables after
+/// every [`FLUSH`] batches.
+const RING: u64 = 4_096;
+/// Number of batches after which all memtables are written into tables.
+const FLUSH: u64 = 1_024;
+/// First bytes of the key of a slot. No other key of a keyspace has as few bytes and begins so.
+const PREFIX: [u8; 2] = [0xff, b's'];
+const KEY: usize = PREFIX.len() + 2;
+
+/// Returns `true` for the key of a slot, which iterators skip.
+pub(crate) fn is_stamp(key: &[u8]) -> bool {
+    key.len() == KEY && key.starts_with(&PREFIX)
+}
+
+fn key(number: u64) -> [u8; KEY] {
+    let [high, low] = ((number % RING) as u16).to_be_bytes();
+    [PREFIX[0], PREFIX[1], high, low]
+}
+
+/// Writes the number of a batch into each keyspace.
+pub(crate) fn put(batch: &mut OwnedWriteBatch, keyspaces: &[&Keyspace], number: u64) {
+    for keyspace in keyspaces {
+        batch.insert(keyspace, key(number), number.to_be_bytes());
+    }
+}
+
+/// Returns `true` if the memtables are to be written into tables behind this batch.
+pub(crate) const fn wants_tables(number: u64) -> bool {
+    number.is_multiple_of(FLUSH)
+}
+
+/// Number of the last batch, of which every keyspace has a stamp, as of those before it.
+///
+/// # Errors
+///
+/// [`DiskError::Incomplete`] if a keyspace lacks one.
+pub(crate) fn check(state: &State) -> Result<u64, DiskError> {
+    let rings = state.named().map(|(name, keyspace)| Ok((name, ring(keyspace)?)));
+    let rings = rings.into_iter().collect::<Result<Vec<_>, DiskError>>()?;
+    let last = rings.iter().flat_map(|(_, ring)| ring.iter().copied().max()).max().unwrap_or(0);
+    for (keyspace, ring) in rings {
+        let has = |number: &u64| ring.binary_search(number).is_ok();
+        let first = last.saturating_sub(RING) + 1;
+        if let Some(batch) = (first..=last).find(|number| !has(number)) {
+            return Err(DiskError::Incomplete { keyspace, batch, last });
+        }
+    }
+    Ok(last)
+}
+
+/// Stamps of a keyspace, ascending.
+fn ring(keyspace: &Keyspace) -> Result<Vec<u64>, DiskError> {
+    let mut found = Vec::new();
+    for guard in keyspace.prefix(PREFIX) {
+        let (key, value) = guard.into_inner()?;
+        if is_stamp(&key) {
+            let value = <[u8; 8]>::try_from(&value[..])
+                .map_err(|_| DiskError::malformed("stamp of a batch", "not eight bytes"))?;
+            found.push(u64::from_be_bytes(value));
+        }
+    }
+    found.sort_unstable();
+    Ok(found)
+}
