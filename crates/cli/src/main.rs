@@ -52,6 +52,9 @@ enum Command {
     ///
     /// Serves JSON-RPC over HTTP and WebSocket. SIGINT and SIGTERM end it.
     Node(Box<rollup::node::Arguments>),
+    /// Write the state of an L2 to a file, or make the data directory of a node from one.
+    #[command(subcommand)]
+    Snapshot(rollup::snapshot::Command),
     /// Show the first block that a genesis file gives: hash, state root, header.
     Genesis(rollup::genesis::Arguments),
     /// Check the genesis of a rollup: state root and hash, codes and storage of the predeploys, and every other
@@ -77,6 +80,7 @@ fn main() -> ExitCode {
         Command::Forge(command) => forge::run(command),
         Command::Init(arguments) => rollup::init::run(&arguments),
         Command::Node(arguments) => rollup::node::run(&arguments),
+        Command::Snapshot(command) => rollup::snapshot::run(&command),
         Command::Genesis(arguments) => rollup::genesis::run(&arguments),
         Command::Verify(arguments) => rollup::verify::run(&arguments),
         Command::Prove(arguments) => rollup::prove::run(&arguments),

@@ -1,5 +1,6 @@
 //! Switches that an operator sets while the node runs: sealing and posting.
 
+use crate::data_dir::SWITCHES;
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 use std::{
@@ -7,9 +8,6 @@ use std::{
     io::{self, Write as _},
     path::{Path, PathBuf},
 };
-
-/// Name of the file in the data directory.
-const FILE: &str = "admin.json";
 
 /// Switches of a sequencer. A node keeps them when its role changes, and with a data directory over restarts: a
 /// supervisor that starts the node again does not undo the operator's decision.
@@ -38,7 +36,7 @@ pub(crate) struct Controls {
 impl Controls {
     /// Reads the switches from the data directory, where changes are kept from now on.
     pub(crate) fn open(&self, folder: &Path) -> io::Result<()> {
-        let path = folder.join(FILE);
+        let path = folder.join(SWITCHES);
         match fs::read(&path) {
             Ok(text) => {
                 let switches = serde_json::from_slice(&text).map_err(|error| {
@@ -55,7 +53,8 @@ impl Controls {
             tracing::warn!(sealing, posting, "switches restored from before the restart");
         }
         *self.path.lock() = Some(path);
-        Ok(())
+        // The file is there from the first start on, so that its deletion is noticed.
+        self.set(|_| {}).map(drop)
     }
 
     pub(crate) fn get(&self) -> Switches {
@@ -101,7 +100,32 @@ mod tests {
         assert_eq!(first.get(), Switches::default());
         first.set(|switches| switches.posting = false).unwrap();
         assert_eq!(opened().unwrap().get(), Switches { sealing: true, posting: false });
-        fs::write(folder.path().join(FILE), "{\"sealing\": 1}").unwrap();
+        fs::write(folder.path().join(SWITCHES), "{\"sealing\": 1}").unwrap();
         assert_eq!(opened().unwrap_err().kind(), io::ErrorKind::InvalidData);
+    }
+
+    #[test]
+    fn no_flipped_bit_is_another_switch() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(SWITCHES);
+        let opened = || {
+            let controls = Controls::default();
+            controls.open(folder.path()).map(|()| controls)
+        };
+        for (sealing, posting) in [(true, true), (true, false), (false, true), (false, false)] {
+            fs::remove_file(&path).unwrap_or_default();
+            opened().unwrap().set(|it| *it = Switches { sealing, posting }).unwrap();
+            let whole = fs::read(&path).unwrap();
+            for bit in 0..8 * whole.len() {
+                let mut flipped = whole.clone();
+                flipped[bit / 8] ^= 1 << (bit % 8);
+                fs::write(&path, flipped).unwrap();
+                let found = opened().map(|controls| controls.get());
+                assert!(
+                    found.as_ref().map_or(true, |it| *it == Switches { sealing, posting }),
+                    "bit {bit}: {found:?}"
+                );
+            }
+        }
     }
 }

@@ -267,6 +267,25 @@ pub enum RollupError {
         /// The I/O error.
         source: io::Error,
     },
+    /// A snapshot cannot be written or taken.
+    #[error(transparent)]
+    Snapshot(#[from] chain::snapshot::SnapshotError),
+    /// A file or folder cannot be used.
+    #[error("cannot use {}: {source}", path.display())]
+    DataFile {
+        /// Path.
+        path: PathBuf,
+        /// Reason.
+        source: io::Error,
+    },
+    /// The list of the data directory's files cannot be used.
+    #[error("cannot use {}: {source}", path.display())]
+    DataDir {
+        /// Path of the list.
+        path: PathBuf,
+        /// Reason.
+        source: DiskError,
+    },
     /// The file of what was spent on L1 cannot be used.
     #[error("cannot use {}: {source}", path.display())]
     Spending {

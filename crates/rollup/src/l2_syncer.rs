@@ -85,7 +85,8 @@ impl L2Syncer {
         while first < end {
             let middle = first + (end - first) / 2;
             let Advanced { number, hash, .. } = &self.waiting[middle];
-            match chain.canonical_hash(*number)? == Some(*hash) {
+            let is_before = *number < chain.first_number();
+            match is_before || chain.canonical_hash(*number)? == Some(*hash) {
                 true => first = middle + 1,
                 false => end = middle,
             }
@@ -97,14 +98,16 @@ impl L2Syncer {
         Ok(())
     }
 
-    /// The newest block on which L1 and this node agree, and that L1 has taken; genesis if there is none.
+    /// The newest block on which L1 and this node agree, and that L1 has taken; the first one if there is none.
     pub(crate) fn safe(&self) -> Result<Arc<Block>, RollupError> {
         let chain = self.chain();
+        let first = chain.first_number();
         let hash = match self.view.advanced_head() {
-            Some((_, hash)) => hash,
-            None => self.view.deployment().genesis_hash,
+            Some((number, hash)) if number >= first => Some(hash),
+            // A chain from a snapshot starts with a block that L1 has taken.
+            _ => chain.canonical_hash(first)?,
         };
-        Ok(chain.block(&hash)?)
+        Ok(chain.block(&hash.unwrap_or(self.view.deployment().genesis_hash))?)
     }
 
     pub(crate) fn chain(&self) -> ChainReader {
@@ -158,7 +161,8 @@ impl L2Syncer {
 
     fn tell_forkchoice(&self) -> Result<(), RollupError> {
         let first = self.chain().first_number();
-        let number = |head: Option<(u64, B256)>| head.map_or(first, |(number, _)| number);
+        let number =
+            |head: Option<(u64, B256)>| head.map_or(first, |(number, _)| number.max(first));
         let now = Forkchoice {
             safe: number(self.view.advanced_head()),
             finalized: number(self.view.finalized_head()),

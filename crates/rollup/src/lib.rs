@@ -21,6 +21,7 @@ mod block_input;
 mod budget;
 mod config;
 mod controls;
+mod data_dir;
 mod derivation;
 mod duties;
 mod error;
@@ -40,6 +41,7 @@ mod rpc_methods;
 mod sequencer;
 mod service;
 mod signer;
+mod snapshot;
 mod status;
 mod submitter;
 mod sync_progress;
@@ -63,6 +65,7 @@ pub use queue::{KnownMessage, MessageQueue};
 pub use sequencer::Sequencer;
 pub use service::{RollupNode, supervisor::RoomPanic};
 pub use signer::Signer;
+pub use snapshot::{SnapshotSummary, export_snapshot, import_snapshot};
 pub use status::Status;
 pub use submitter::{
     Blobs, InFlight, Submitter, SubmitterConfig, SubmitterProgress, TxCandidate, TxData,

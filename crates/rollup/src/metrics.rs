@@ -193,7 +193,7 @@ impl Readiness {
         let fault = panicked.map(|it| it.to_string()).or_else(|| status.fault.clone());
         let fault = fault.or_else(|| silence().filter(|_| is_silent));
         let Switches { sealing, posting } = self.shared.controls.get();
-        let warnings = self.shared.warnings.lock().clone();
+        let warnings = self.shared.all_warnings();
         let said = json!({
             "alive": true,
             "ready": is_ready,

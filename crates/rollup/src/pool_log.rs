@@ -5,7 +5,7 @@
 //! acknowledged to no one. It is written without waiting for the disk: it outlives the process, and most of
 //! it the machine.
 
-use crate::RollupError;
+use crate::{RollupError, data_dir::POOL};
 use alloy_consensus::Transaction as _;
 use alloy_eips::eip2718::Encodable2718 as _;
 use alloy_primitives::{
@@ -239,7 +239,7 @@ impl KeptPool {
         genesis: B256,
         operator: Option<Address>,
     ) -> Result<Self, RollupError> {
-        let (log, kept) = PoolLog::open(&folder.join("pool"), genesis)?;
+        let (log, kept) = PoolLog::open(&folder.join(POOL), genesis)?;
         let Offered { taken, refused } = offer(node, &kept, operator);
         if taken + refused.len() > 0 {
             let not_yet = refused.len();

@@ -7,6 +7,11 @@ use contracts::{
 };
 use imbl::{OrdMap, Vector};
 
+mod saved;
+
+/// Hashes that are kept at most of messages that the L2 keeps for a retry: anyone can send messages that fail.
+const MAX_KEPT: usize = 1 << 16;
+
 /// A message of the queue.
 #[derive(Debug, Clone)]
 struct Sent {
@@ -23,6 +28,8 @@ pub enum KnownMessage {
     Hash(B256),
     /// The message was delivered, refunded or retried, and forgotten.
     Settled,
+    /// The message is so old that its hash is forgotten too, although the L2 may keep it for a retry.
+    Forgotten,
     /// No such message was sent.
     Unknown,
 }
@@ -38,8 +45,10 @@ pub struct MessageQueue {
     /// Rolling hash over these.
     forgotten_root: B256,
     messages: Vector<Sent>,
-    /// Hashes of forgotten messages that the L2 keeps for a retry.
+    /// Hashes of forgotten messages that the L2 keeps for a retry: the newest ones.
     kept: OrdMap<u64, B256>,
+    /// Index from which on these hashes are complete.
+    kept_from: u64,
     /// States that are final, from the newest on that covers no more than is forgotten; the last state is
     /// [`Self::state`].
     checkpoints: Vector<Checkpoint>,
@@ -107,6 +116,12 @@ impl MessageQueue {
         self.forgotten += count as u64;
         self.messages = self.messages.split_off(count);
         self.kept.extend(kept);
+        while self.kept.len() > MAX_KEPT
+            && let Some((oldest, _)) = self.kept.get_min().copied()
+        {
+            self.kept.remove(&oldest);
+            self.kept_from = oldest + 1;
+        }
         // `settle` asks for the state before the first message that is left, too.
         let after = partition_point(&self.checkpoints, |it| it.count <= self.forgotten);
         self.checkpoints = self.checkpoints.split_off(after.saturating_sub(1));
@@ -144,6 +159,7 @@ impl MessageQueue {
         match self.position(index).and_then(|at| self.messages.get(at)) {
             Some(sent) => KnownMessage::Hash(sent.message.hash()),
             None if index >= self.forgotten => KnownMessage::Unknown,
+            None if index < self.kept_from => KnownMessage::Forgotten,
             None => {
                 self.kept.get(&index).map_or(KnownMessage::Settled, |it| KnownMessage::Hash(*it))
             }
@@ -237,6 +253,28 @@ mod tests {
             index,
             data: Bytes::new(),
         }
+    }
+
+    #[test]
+    fn hashes_of_failed_messages_are_kept_up_to_a_limit_and_older_ones_are_not_called_settled() {
+        let mut queue = MessageQueue::default();
+        let count = MAX_KEPT as u64 + 10;
+        for index in 0..count + 5 {
+            queue.push(message(index), 1 + index / 100, 1_000);
+        }
+        // All but one in two fail, and then all of them.
+        queue.forget(10, (0..10).step_by(2).map(|index| (index, message(index).hash())));
+        assert_eq!(queue.find(2), KnownMessage::Hash(message(2).hash()));
+        assert_eq!(queue.find(3), KnownMessage::Settled);
+        queue.forget(count, (10..count).map(|index| (index, B256::ZERO)));
+        assert_eq!(queue.kept().len(), MAX_KEPT);
+        assert_eq!(
+            (queue.find(2), queue.find(3)),
+            (KnownMessage::Forgotten, KnownMessage::Forgotten)
+        );
+        assert_eq!(queue.find(count - 1), KnownMessage::Hash(B256::ZERO));
+        assert_eq!(queue.find(count), KnownMessage::Hash(message(count).hash()));
+        assert!(queue.held() < MAX_KEPT + 20);
     }
 
     fn filled(blocks: &[(u64, u64)]) -> MessageQueue {

@@ -12,7 +12,7 @@ use crate::{
 };
 use alloy_primitives::{Address, B256, Bytes};
 use alloy_sol_types::{SolCall as _, SolEvent as _};
-use chain::{Block, ChainReader};
+use chain::{Block, ChainReader, Store};
 use contracts::{
     L2_MESSENGER, Message,
     bindings::{IL1MessageQueue::claimCall, IL2Messenger::MessageSent},
@@ -24,7 +24,7 @@ use parking_lot::Mutex;
 use rpc::{Api, Args, Context, ErrorStyle, Number, Registry, RpcError, Workers, decode_pooled};
 use serde::Serialize;
 use std::sync::{
-    Arc,
+    Arc, Weak,
     atomic::{AtomicBool, Ordering},
 };
 
@@ -51,6 +51,10 @@ pub(crate) struct Shared {
     pub(crate) warnings: Mutex<Vec<String>>,
     /// Progress and end of the rooms.
     pub(crate) supervisor: Supervisor,
+    /// Losses in the data directory that were noticed at the start.
+    pub(crate) notices: Mutex<Vec<String>>,
+    /// The store of the chain, which reports its damage and repairs.
+    pub(crate) store: Mutex<Option<Weak<dyn Store>>>,
     /// Progress of a driven client.
     pub(crate) driven: Mutex<Option<Arc<Mutex<Driven>>>>,
 }
@@ -62,13 +66,23 @@ impl Shared {
         let unsafe_head = BlockId { number: head.header.number, hash: head.hash };
         let driven = self.driven.lock().as_ref().map(|driven| driven.lock().clone());
         let Switches { sealing, posting } = self.controls.get();
-        let warnings = self.warnings.lock().clone();
+        let warnings = self.all_warnings();
         let mut status = self.status.lock().clone();
         // The room that wrote the fault may be the one that panicked.
         if let Some(panicked) = self.supervisor.panicked() {
             status.fault = Some(panicked.to_string());
         }
         Status { unsafe_head, driven, sealing, posting, warnings, ..status }
+    }
+
+    /// Warnings of the checks, and reports of lost files and of damage.
+    pub(crate) fn all_warnings(&self) -> Vec<String> {
+        let store = self.store.lock().as_ref().and_then(Weak::upgrade);
+        let report = store.and_then(|store| store.report());
+        let mut warnings = self.warnings.lock().clone();
+        warnings.extend(self.notices.lock().iter().cloned());
+        warnings.extend(report);
+        warnings
     }
 }
 
@@ -186,6 +200,12 @@ impl RollupApi {
         let hash = match known {
             KnownMessage::Hash(hash) => hash,
             KnownMessage::Settled => return Ok(MessageState::Relayed),
+            KnownMessage::Forgotten => {
+                let text = format!(
+                    "message {index} was delivered, refunded or kept for a retry so long ago that this node has forgotten which"
+                );
+                return Err(RpcError::params(text));
+            }
             KnownMessage::Unknown => {
                 let sent = view.map_or(0, |view| view.messages().len());
                 let text = format!("message {index} was not sent: there are {sent}");

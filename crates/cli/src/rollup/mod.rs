@@ -10,6 +10,7 @@ mod meaning;
 pub(crate) mod node;
 mod plan;
 pub(crate) mod prove;
+pub(crate) mod snapshot;
 pub(crate) mod verify;
 
 use alloy_json_rpc::{RpcError, RpcRecv, RpcSend};

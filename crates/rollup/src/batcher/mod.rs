@@ -11,6 +11,7 @@ pub(crate) use throughput::{PARTS, Throughput};
 
 use crate::{
     Duties, L1Profile, RollupError, RollupRules, SequencerConfig, Submitter,
+    data_dir::SPENDING,
     evidence::EvidenceBook,
     l1::{KeptCodes, L1Client, L1Clock, L1View},
     rpc_methods::Shared,
@@ -190,7 +191,7 @@ impl Batcher {
         let key = config.advance_key.clone();
         let mut submitter = Submitter::new(key, chain_id, rollup, config.submitter.clone());
         if let Some(folder) = data_dir {
-            submitter = submitter.with_spending(&folder.join("spending"))?;
+            submitter = submitter.with_spending(&folder.join(SPENDING))?;
         }
         Ok(Self {
             desk: Arc::default(),

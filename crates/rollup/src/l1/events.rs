@@ -77,7 +77,7 @@ impl Events {
         trace: impl Fn(B256) -> Result<Vec<Bytes>, RollupError>,
         assemble: impl Fn(Bytes) -> Result<Option<Bytes>, L1Error>,
         blobs: impl Fn(B256, &[B256]) -> Result<Vec<Bytes>, L1Error>,
-        known: impl Fn(&B256) -> bool,
+        known: impl Fn(u64, &B256) -> bool,
     ) -> Result<Self, RollupError> {
         let mut events = Self::default();
         for transaction in transactions {
@@ -117,7 +117,9 @@ impl Events {
                 }
             }
             let (l1_block, transaction_hash) = (header.number, transaction.hash);
-            if !transaction.blob_hashes.is_empty() && added.iter().all(|(_, hash)| known(hash)) {
+            if !transaction.blob_hashes.is_empty()
+                && added.iter().all(|(number, hash)| known(*number, hash))
+            {
                 events.advanced.extend(added.into_iter().map(|(number, hash)| Advanced {
                     number,
                     hash,

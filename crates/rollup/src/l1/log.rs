@@ -2,29 +2,40 @@
 //!
 //! It has one record for each L1 block, in their order: the header's fields that are kept, and the rollup's events.
 //! Inputs of L2 blocks are not in it, since the chain on disk has them; and L1 is asked anew for its final block.
+//! Records that no reorganisation reaches any more are replaced by a checkpoint at the beginning of the file, so that
+//! the file has what is open and not what ever was.
 
 use crate::{
     RollupError,
-    l1::{Advanced, ForcedEntry, L1Header, SentMessage, events::Events},
+    l1::{
+        L1Header,
+        events::Events,
+        saved::{Saved, decode, encode},
+    },
 };
-use alloy_primitives::{Address, B256, Bytes, keccak256};
+use alloy_primitives::{Address, B256, keccak256};
 use alloy_sol_types::SolValue as _;
-use contracts::{Deployment, Message, bindings::IForcedInbox::ForcedTransaction};
-use disk::{DiskError, Reader, RecordFile, Writer};
-use std::{collections::VecDeque, path::Path};
+use contracts::Deployment;
+use disk::{DiskError, RecordFile};
+use std::{
+    collections::VecDeque,
+    path::{Path, PathBuf},
+};
 
-const WHAT: &str = "what was read of an L1 block";
-/// Version of a record.
-const VERSION: u8 = 2;
-/// Words of what a queue knows of a forced transaction.
-const FORCED_WORDS: usize = 11;
+/// Bytes before the remembered headers' records from which on the file is compacted, if they are also twice as many as
+/// those of these records.
+const COMPACT_FROM: u64 = 1 << 20;
 
 /// The file, open at its end.
 #[derive(Debug)]
 pub(super) struct L1Log {
+    path: PathBuf,
+    subject: B256,
     file: RecordFile,
     /// Offsets of the records of the remembered headers.
     begins: VecDeque<u64>,
+    /// Length of the file from which on it is compacted again.
+    retry_from: u64,
 }
 
 impl L1Log {
@@ -34,18 +45,20 @@ impl L1Log {
         keccak256((it.l1_chain_id, it.l1_block, contracts, it.genesis_hash).abi_encode())
     }
 
-    /// Opens the file of a [subject](Self::subject), or starts one, and hands over what is in it. What is damaged
-    /// or refused is cut off, with all behind it.
+    /// Opens the file of a [subject](Self::subject), or starts one, and hands over what is in it, record by record;
+    /// `take` returns the number of headers that are remembered then. What is damaged or refused is cut off, with all
+    /// behind it.
     pub(super) fn open(
         path: &Path,
         subject: B256,
-        mut take: impl FnMut(L1Header, Events) -> Result<(), DiskError>,
+        mut take: impl FnMut(Saved) -> Result<usize, DiskError>,
     ) -> Result<Self, RollupError> {
         let mut begins = VecDeque::new();
         let (file, cut) = RecordFile::open(path, subject, |begin, body| {
-            let (header, events) = decode(body)?;
-            take(header, events)?;
+            let remembered = take(decode(body)?)?;
             begins.push_back(begin);
+            let surplus = begins.len().saturating_sub(remembered);
+            begins.drain(..surplus);
             Ok(())
         })?;
         if let Some(cut) = cut {
@@ -54,10 +67,11 @@ impl L1Log {
                 offset = cut.offset,
                 bytes = cut.bytes,
                 reason = %cut.reason,
-                "what was read of L1 is cut back, and read again"
+                "L1 history file truncated, reading the rest from L1 again"
             );
         }
-        Ok(Self { file, begins })
+        let path = path.to_owned();
+        Ok(Self { path, subject, file, begins, retry_from: 0 })
     }
 
     /// Adds a block.
@@ -81,86 +95,45 @@ impl L1Log {
         self.begins.drain(..count.min(self.begins.len()));
         self.begins.shrink_to(2 * self.begins.len());
     }
-}
 
-fn encode(header: &L1Header, events: &Events) -> Vec<u8> {
-    let mut out = Writer::default();
-    out.byte(VERSION);
-    out.word(header.number);
-    out.raw(header.hash.as_slice());
-    out.raw(header.parent.as_slice());
-    out.word(header.timestamp);
-    out.word(header.base_fee);
-    out.list(&events.messages, |out, SentMessage { message, .. }| {
-        for address in [message.sender, message.to, message.refund_to] {
-            out.raw(address.as_slice());
-        }
-        out.raw(&message.value.to_be_bytes());
-        out.raw(&message.fee.to_be_bytes());
-        out.raw(&message.gas_limit.to_be_bytes());
-        out.word(message.index);
-        out.string(&message.data);
-    });
-    out.list(&events.forced, |out, entry| {
-        out.word(entry.index);
-        out.raw(&entry.transaction.abi_encode());
-        out.string(&entry.raw);
-    });
-    out.list(&events.advanced, |out, block| {
-        out.word(block.number);
-        out.raw(block.hash.as_slice());
-        out.raw(block.transaction.as_slice());
-    });
-    out.list(&events.discharged, |out, index| out.word(*index));
-    out.0
-}
-
-fn decode(body: &Bytes) -> Result<(L1Header, Events), DiskError> {
-    let mut from = Reader::new(WHAT, body);
-    let version = from.byte()?;
-    if version != VERSION {
-        return Err(DiskError::malformed(WHAT, format!("version {version}, expected {VERSION}")));
+    /// Removes all records.
+    pub(super) fn clear(&mut self) -> Result<(), RollupError> {
+        self.begins.clear();
+        self.file = RecordFile::replace(&self.path, self.subject, [])?;
+        Ok(())
     }
-    let header = L1Header {
-        number: from.word()?,
-        hash: from.array()?.into(),
-        parent: from.array()?.into(),
-        timestamp: from.word()?,
-        base_fee: from.word()?,
-    };
-    let l1_block = header.number;
-    let messages = from.list(|from| {
-        let mut address = || from.array().map(Address::new);
-        let (sender, to, refund_to) = (address()?, address()?, address()?);
-        let message = Message {
-            sender,
-            to,
-            refund_to,
-            value: u128::from_be_bytes(from.array()?),
-            fee: u128::from_be_bytes(from.array()?),
-            gas_limit: u32::from_be_bytes(from.array()?),
-            index: from.word()?,
-            data: from.string()?,
-        };
-        Ok(SentMessage { message, l1_block, l1_timestamp: header.timestamp })
-    })?;
-    let forced = from.list(|from| {
-        let index = from.word()?;
-        let words = from.array::<{ 32 * FORCED_WORDS }>()?;
-        let transaction = ForcedTransaction::abi_decode_validate(&words)
-            .map_err(|error| DiskError::malformed(WHAT, error))?;
-        Ok(ForcedEntry { index, transaction, raw: from.string()?, l1_block })
-    })?;
-    let advanced = from.list(|from| {
-        Ok(Advanced {
-            number: from.word()?,
-            hash: from.array()?.into(),
-            input: None,
-            l1_block,
-            transaction: from.array()?.into(),
-        })
-    })?;
-    let discharged = from.list(Reader::word)?;
-    from.end()?;
-    Ok((header, Events { messages, forced, advanced, discharged }))
+
+    /// Bytes of the file.
+    pub(super) const fn length(&self) -> u64 {
+        self.file.length()
+    }
+
+    /// Returns `true` if most of the file is records that no reorganisation reaches.
+    pub(super) fn wants_checkpoint(&self) -> bool {
+        let needed = self.needed();
+        self.length() - needed > COMPACT_FROM.max(2 * needed) && self.length() >= self.retry_from
+    }
+
+    /// Bytes of the remembered headers' records.
+    pub(super) fn needed(&self) -> u64 {
+        self.begins.front().map_or(0, |first| self.length() - first)
+    }
+
+    /// Puts a checkpoint, which is the state at the oldest remembered header, in the place of its record and of all
+    /// before it.
+    pub(super) fn compact(&mut self, checkpoint: &[u8]) -> Result<(), RollupError> {
+        self.retry_from = self.length() + self.length() / 2;
+        let Some(first) = self.begins.front() else { return Ok(()) };
+        let kept = self.file.records_from(*first)?;
+        let bodies = kept.iter().skip(1).map(|body| &body[..]);
+        let bodies: Vec<_> = core::iter::once(checkpoint).chain(bodies).collect();
+        let lengths: Vec<_> = bodies.iter().map(|body| body.len()).collect();
+        let before = self.length();
+        self.file = RecordFile::replace(&self.path, self.subject, bodies)?;
+        self.begins = RecordFile::offsets(lengths).collect();
+        // What is open may be much: the work is in proportion to what is added.
+        self.retry_from = 2 * self.length();
+        tracing::info!(before, after = self.length(), "compacted L1 history file");
+        Ok(())
+    }
 }

@@ -10,6 +10,7 @@ mod kept;
 mod log;
 mod reader;
 pub(crate) mod room;
+pub(crate) mod saved;
 mod view;
 
 pub use blobs::BlobClient;

@@ -4,7 +4,8 @@ use crate::{
     L1Error, RollupError,
     l1::{
         Advanced, BlobClient, L1Client, L1Header, L1Transaction, L1View, ReadHeader,
-        client::PARALLEL, events::Events, kept::KeptCodes, log::L1Log,
+        client::PARALLEL, events::Events, kept::KeptCodes, log::L1Log, saved::Saved,
+        view::MAX_HEADERS,
     },
 };
 use alloy_eips::BlockNumberOrTag;
@@ -54,6 +55,18 @@ pub struct L1Reader {
     view: Arc<L1View>,
     /// Result that was not handed over yet, because L1 could not be read behind it.
     update: L1Update,
+    /// `true` until L1 was found to have a block that stands in the file. If L1 was reorganised below all of them
+    /// while the node was away, it reads L1 from the deployment on.
+    may_start_anew: bool,
+    /// Number of the first block of the chain: those before it are not needed.
+    first: u64,
+}
+
+/// Forgets L2 blocks, but the newest, that L1 has taken before the oldest header that is remembered.
+fn forget_settled(advanced: &mut Vec<Advanced>, view: &L1View) {
+    let oldest = view.oldest().map_or(0, |header| header.number);
+    let settled = advanced.iter().take_while(|block| block.l1_block < oldest).count();
+    advanced.drain(..settled.min(advanced.len().saturating_sub(1)));
 }
 
 impl L1Reader {
@@ -66,6 +79,8 @@ impl L1Reader {
             log: None,
             view: Arc::new(L1View::new(deployment)),
             update: L1Update::default(),
+            may_start_anew: false,
+            first: 0,
         }
     }
 
@@ -73,6 +88,12 @@ impl L1Reader {
     #[must_use]
     pub fn with_blobs(self, blobs: Option<BlobClient>) -> Self {
         Self { blobs, ..self }
+    }
+
+    /// Sets the first block of the chain: L2 blocks before it are not needed, and are taken to be known.
+    #[must_use]
+    pub fn with_first(self, first: u64) -> Self {
+        Self { first, ..self }
     }
 
     /// The same reader, which keeps what it reads in a file and goes on from what is in it: as far as it holds, and
@@ -87,22 +108,45 @@ impl L1Reader {
         known: &dyn Fn(&B256) -> bool,
     ) -> Result<Self, RollupError> {
         let subject = L1Log::subject(self.view.deployment());
-        let view = Arc::make_mut(&mut self.view);
-        let log = L1Log::open(path, subject, |header, events| {
-            view.accepts(&header, &events).map_err(|error| DiskError::malformed(RECORD, error))?;
-            // Whether they are where they should be in the L2 has to be looked at again.
-            self.update.advanced.extend(events.advanced.iter().cloned());
-            view.take(header, events);
-            Ok(())
+        let first = self.first;
+        let known = |number: u64, hash: &B256| number < first || known(hash);
+        let Self { view, update, .. } = &mut self;
+        let view = Arc::make_mut(view);
+        let log = L1Log::open(path, subject, |saved| {
+            let refused = |error: L1Error| DiskError::malformed(RECORD, error);
+            match saved {
+                Saved::Checkpoint(checkpoint) => {
+                    view.take_checkpoint(*checkpoint).map_err(refused)?
+                }
+                Saved::Block(header, events) => {
+                    view.accepts(&header, &events).map_err(refused)?;
+                    // Positions in the L2 have to be checked again.
+                    update.advanced.extend(events.advanced.iter().cloned());
+                    view.take(header, events);
+                }
+            }
+            // The file may be long: no more of it is held than of L1 itself.
+            if view.remembered() >= 2 * MAX_HEADERS {
+                if let Some((number, _)) = view.first_unknown(&known) {
+                    let reason = format!("L2 block {number} is missing");
+                    return Err(DiskError::malformed(RECORD, reason));
+                }
+                view.forget_oldest(view.surplus_headers());
+                view.forget_settled();
+                forget_settled(&mut update.advanced, view);
+            }
+            Ok(view.remembered())
         })?;
         self.log = Some(log);
-        if let Some((number, l1_block)) = self.view.first_unknown(known) {
+        self.may_start_anew = true;
+        if let Some((number, l1_block)) = self.view.first_unknown(&known) {
             tracing::warn!(
                 number,
                 l1_block,
                 "L2 block missing on disk, reading L1 again from its L1 block"
             );
-            self.cut_back(l1_block.checked_sub(1))?;
+            let oldest = self.view.oldest().map_or(0, |header| header.number);
+            self.cut_back(l1_block.checked_sub(1).filter(|stayed| *stayed >= oldest))?;
         }
         if let Some(head) = self.view.head() {
             let (number, blocks) = (head.number, self.view.remembered());
@@ -169,7 +213,12 @@ impl L1Reader {
             self.forget_old_headers();
             return Ok(());
         }
-        match self.last_common(&latest.header)? {
+        let common = match self.last_common(&latest.header) {
+            Err(RollupError::L1(L1Error::TooDeep(_))) if self.may_start_anew => Common::Nothing,
+            found => found?,
+        };
+        self.may_start_anew = false;
+        match common {
             Common::Head => {}
             Common::Block(stayed) => self.revert_to(Some(stayed))?,
             Common::Nothing => self.revert_to(None)?,
@@ -272,7 +321,10 @@ impl L1Reader {
     fn cut_back(&mut self, stayed: Option<u64>) -> Result<(), RollupError> {
         let is_kept = |number: u64| stayed.is_some_and(|stayed| number <= stayed);
         if let Some(log) = &mut self.log {
-            log.keep(self.view.headers_up_to(stayed))?;
+            match stayed {
+                Some(_) => log.keep(self.view.headers_up_to(stayed))?,
+                None => log.clear()?,
+            }
         }
         Arc::make_mut(&mut self.view).cut_back(stayed);
         self.update.advanced.retain(|block| is_kept(block.l1_block));
@@ -294,10 +346,16 @@ impl L1Reader {
                 let client = self.blobs.as_ref().ok_or(L1Error::NoBeacon(transaction))?;
                 client.blobs(&header, hashes)
             };
+            let known = |number: u64, hash: &B256| number < self.first || known(hash);
             let assemble = |input| self.kept.whole_input(&self.client, input);
             events =
                 Events::read(deployment, &header, transactions, trace, assemble, blobs, known)?;
         }
+        self.accept(header, events)
+    }
+
+    /// Takes what a block that follows the head says.
+    pub(super) fn accept(&mut self, header: L1Header, events: Events) -> Result<(), RollupError> {
         self.view.accepts(&header, &events)?;
         if let Some(log) = &mut self.log {
             log.append(&header, &events)?;
@@ -316,8 +374,13 @@ impl L1Reader {
         let view = Arc::make_mut(&mut self.view);
         view.forget_oldest(old);
         view.forget_settled();
-        if let Some(log) = &mut self.log {
-            log.forget_oldest(old);
+        let Some(log) = &mut self.log else { return };
+        log.forget_oldest(old);
+        if log.wants_checkpoint()
+            && let Some(checkpoint) = self.view.checkpoint()
+            && let Err(error) = log.compact(&checkpoint.encode())
+        {
+            tracing::warn!(%error, "failed to compact L1 history file, retrying when it has grown");
         }
     }
 
@@ -370,3 +433,6 @@ impl L1Reader {
         Ok(calls)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,7 +2,7 @@
 
 use crate::{
     L1Error,
-    l1::{ForcedEntry, L1Header, SentMessage, events::Events, partition_point},
+    l1::{ForcedEntry, L1Header, SentMessage, events::Events, partition_point, saved::Checkpoint},
     queue::MessageQueue,
 };
 use alloy_primitives::B256;
@@ -10,7 +10,7 @@ use contracts::Deployment;
 use imbl::{Vector, vector};
 
 /// Headers that are remembered: reorganisations below them are refused.
-const MAX_HEADERS: usize = 1_024;
+pub(super) const MAX_HEADERS: usize = 1_024;
 
 /// L1 from the block of the deployment on, as far as it has been read: the newest headers, and what is open behind them.
 /// A plain value, of which a copy shares all that has not changed: the thread that reads L1 hands out copies, and no
@@ -18,7 +18,7 @@ const MAX_HEADERS: usize = 1_024;
 #[derive(Debug, Clone)]
 pub struct L1View {
     deployment: Deployment,
-    /// The newest headers. Of those that were kept in a file all, until the node of L1 has said where its chain is.
+    /// The newest headers.
     headers: Vector<L1Header>,
     messages: MessageQueue,
     /// Forced transactions, but for the oldest ones, which are [discharged for good](Self::forget_settled).
@@ -147,25 +147,76 @@ impl L1View {
 
     /// Number of the L2 block, and of the L1 block that has taken it, of the first that is not `known`: a node that has
     /// a block has those before it.
-    pub(super) fn first_unknown(&self, known: &dyn Fn(&B256) -> bool) -> Option<(u64, u64)> {
-        let held = partition_point(&self.advanced, |(_, hash, _)| known(hash));
+    pub(super) fn first_unknown(&self, known: &dyn Fn(u64, &B256) -> bool) -> Option<(u64, u64)> {
+        let held = partition_point(&self.advanced, |(number, hash, _)| known(*number, hash));
         self.advanced.get(held).map(|(number, _, l1_block)| (*number, *l1_block))
     }
 
     /// Forgets what was read behind this block, or all of it.
     pub(super) fn cut_back(&mut self, stayed: Option<u64>) {
-        let is_kept = |number: u64| stayed.is_some_and(|stayed| number <= stayed);
-        self.headers.truncate(self.headers_up_to(stayed));
-        match stayed {
-            Some(number) => self.messages.revert_to(number),
-            None => self.messages = MessageQueue::default(),
-        }
+        let Some(stayed) = stayed else {
+            let Self { deployment, latest, .. } = self;
+            *self = Self { latest: *latest, ..Self::new(deployment.clone()) };
+            return;
+        };
+        let is_kept = |number: u64| number <= stayed;
+        self.headers.truncate(self.headers_up_to(Some(stayed)));
+        self.messages.revert_to(stayed);
         let forced = partition_point(&self.forced, |entry| is_kept(entry.l1_block));
         self.forced.truncate(forced);
         let advanced = partition_point(&self.advanced, |(_, _, l1_block)| is_kept(*l1_block));
         self.advanced.truncate(advanced);
         let discharged = partition_point(&self.discharged, |(_, l1_block)| is_kept(*l1_block));
         self.discharged.truncate(discharged);
+    }
+
+    /// Returns the open items at the oldest header that is remembered. Nothing else from before it is needed.
+    pub(super) fn checkpoint(&self) -> Option<Checkpoint> {
+        let oldest = self.oldest()?.clone();
+        let mut base = self.clone();
+        base.cut_back(Some(oldest.number));
+        Some(Checkpoint {
+            header: Some(oldest),
+            messages: base.messages,
+            forced: base.forced.into_iter().collect(),
+            forced_forgotten: base.forced_forgotten,
+            advanced: base.advanced.into_iter().collect(),
+            final_before: base.final_before,
+            discharged: base.discharged.into_iter().collect(),
+        })
+    }
+
+    /// Takes a checkpoint over, in the place of all that was read.
+    ///
+    /// # Errors
+    ///
+    /// [`L1Error::Mismatch`] if something was read.
+    pub(super) fn take_checkpoint(&mut self, checkpoint: Checkpoint) -> Result<(), L1Error> {
+        if let Some(head) = self.head() {
+            return Err(L1Error::mismatch("number of a checkpoint's block", head.number, 0));
+        }
+        let Checkpoint {
+            header,
+            messages,
+            forced,
+            forced_forgotten,
+            advanced,
+            final_before,
+            discharged,
+        } = checkpoint;
+        *self = Self {
+            deployment: self.deployment.clone(),
+            headers: header.into_iter().collect(),
+            messages,
+            forced: forced.into_iter().collect(),
+            forced_forgotten,
+            advanced: advanced.into_iter().collect(),
+            final_before,
+            discharged: discharged.into_iter().collect(),
+            finalized: 0,
+            latest: self.latest,
+        };
+        Ok(())
     }
 
     /// Checks that a block, and what it says, comes next.

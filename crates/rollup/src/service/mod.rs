@@ -6,6 +6,7 @@ pub(crate) mod supervisor;
 use crate::{
     Config, EngineConfig, L1Client, L1Reader, Prices, Role, RollupError,
     admin::{self, Asked, Orders},
+    data_dir::{DataDir, L1_LOG},
     forward::Forwarder,
     heads::Heads,
     l1::BlobClient,
@@ -139,6 +140,11 @@ impl RollupNode {
             ..Settings::default()
         };
         let node = Node::new(chain, Clock::default(), settings);
+        let (mut data_dir, notices) =
+            match config.data_dir.as_deref().map(DataDir::open).transpose()? {
+                Some((opened, notices)) => (Some(opened), notices),
+                None => (None, Vec::new()),
+            };
         let kept_pool = match &config.data_dir {
             Some(folder) => Some(KeptPool::open(&node, folder, deployment.genesis_hash, operator)?),
             None => None,
@@ -150,6 +156,9 @@ impl RollupNode {
         let telemetry = Arc::new(telemetry);
         let shared = Arc::<Shared>::default();
         *shared.warnings.lock() = warnings;
+        *shared.notices.lock() = notices;
+        let store = node.read(|node| Arc::downgrade(node.chain.reader().store()));
+        *shared.store.lock() = Some(store);
         if let Some(folder) = &config.data_dir {
             let field = "admin.json of the data directory";
             let unusable =
@@ -165,7 +174,8 @@ impl RollupNode {
         if let Some(folder) = &config.data_dir {
             let chain = node.read(|node| node.chain.reader().clone());
             let known = |hash: &B256| chain.find_block(hash).is_ok_and(|found| found.is_some());
-            reader = reader.with_log(&folder.join("l1.log"), &known)?;
+            let first = chain.first_number();
+            reader = reader.with_first(first).with_log(&folder.join(L1_LOG), &known)?;
         }
         let (orders, asked) = Orders::new(Arc::clone(&shared));
         let feed = UnsafeBlockClient::default();
@@ -194,6 +204,9 @@ impl RollupNode {
         ];
         let offers = Arc::clone(&forwarder);
         let rooms = Rooms::start(&mut config, start, reader, levels, asked, offers).await?;
+        if let Some(Err(error)) = data_dir.as_mut().map(DataDir::note) {
+            tracing::error!(%error, "failed to list the files of the data directory");
+        }
         match Ports::open(&config, &node, &shared, telemetry, health, orders, forwarder).await {
             Ok(ports) => Ok(Self { node, shared, rooms, ports, tasks }),
             Err(error) => {

@@ -28,13 +28,13 @@ use wire::SchemaId;
 type Change = Box<dyn Fn(&str, String) -> Option<String> + Send>;
 
 /// A consensus client that stands between a node and the devnet, and changes what the devnet says.
-struct Beacon {
-    url: String,
+pub(crate) struct Beacon {
+    pub(crate) url: String,
     change: Arc<Mutex<Change>>,
 }
 
 impl Beacon {
-    fn before(upstream: &str) -> Result<Self> {
+    pub(crate) fn before(upstream: &str) -> Result<Self> {
         let listener = TcpListener::bind("127.0.0.1:0")?;
         let url = format!("http://{}", listener.local_addr()?);
         let upstream = upstream.replace("http://", "");
@@ -49,7 +49,7 @@ impl Beacon {
         Ok(Self { url, change })
     }
 
-    fn set(&self, change: impl Fn(&str, String) -> Option<String> + Send + 'static) {
+    pub(crate) fn set(&self, change: impl Fn(&str, String) -> Option<String> + Send + 'static) {
         *self.change.lock().expect("no thread panics with it") = Box::new(change);
     }
 }
@@ -82,7 +82,7 @@ fn pass_on(mut client: TcpStream, upstream: &str, change: &Mutex<Change>) -> Res
     Ok(())
 }
 
-fn with_beacon(config: Config, url: &str) -> Config {
+pub(crate) fn with_beacon(config: Config, url: &str) -> Config {
     Config { l1_beacon: vec![url.to_owned()], ..config }
 }
 
@@ -162,7 +162,7 @@ enum Pool {
     Open,
 }
 
-async fn deposit_and_spend(world: &World, sequencer: &RollupNode) -> Result<()> {
+pub(crate) async fn deposit_and_spend(world: &World, sequencer: &RollupNode) -> Result<()> {
     let (alice, bob) = (Key::named("alice"), Key::named("bob").address());
     let l2 = provider_of(sequencer)?;
     world.deposit(alice.address(), U256::from(5 * ETHER)).await?;
@@ -182,7 +182,7 @@ async fn deposit_and_spend(world: &World, sequencer: &RollupNode) -> Result<()> 
 }
 
 /// Another deposit, until L1 has the block that brings it over.
-async fn deposit_once_more(world: &World, sequencer: &RollupNode) -> Result<()> {
+pub(crate) async fn deposit_once_more(world: &World, sequencer: &RollupNode) -> Result<()> {
     let to = Address::repeat_byte(0xa2);
     world.deposit(to, U256::ONE).await?;
     until("another deposit", sequencer, || async {
@@ -193,7 +193,7 @@ async fn deposit_once_more(world: &World, sequencer: &RollupNode) -> Result<()> 
     until("it on L1", sequencer, || async { Ok(sequencer.status().safe_head.number >= head) }).await
 }
 
-async fn balance(node: &RollupNode, address: Address) -> Result<U256> {
+pub(crate) async fn balance(node: &RollupNode, address: Address) -> Result<U256> {
     Ok(provider_of(node)?.get_balance(address).await?)
 }
 

@@ -24,6 +24,7 @@ mod round_trip;
 mod several_l1;
 mod shared_keys;
 mod slow_l1;
+mod snapshot;
 mod start;
 mod submission;
 mod supervision;

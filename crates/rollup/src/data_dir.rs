@@ -1,0 +1,126 @@
+//! Files of a node in its data directory, beside those of the chain, and a list of them.
+//!
+//! A file that was deleted looks like one that there never was. The list tells them apart, so that the operator is
+//! told of what is lost.
+
+use crate::RollupError;
+use alloy_primitives::keccak256;
+use disk::RecordFile;
+use std::path::{Path, PathBuf};
+
+/// Name of the list.
+const LIST: &str = "files";
+
+/// File of what was read of L1.
+pub(crate) const L1_LOG: &str = "l1.log";
+/// File of waiting transactions.
+pub(crate) const POOL: &str = "pool";
+/// File of what a sequencer spends on L1.
+pub(crate) const SPENDING: &str = "spending";
+/// File of the operator's switches.
+pub(crate) const SWITCHES: &str = "admin.json";
+
+/// Consequences of losing each file.
+const LOSSES: [(&str, &str); 4] = [
+    (L1_LOG, "L1 is read again from the deployment on"),
+    (POOL, "acknowledged transactions that stand in no block are lost"),
+    (SPENDING, "the daily limit of L1 spending counts anew"),
+    (SWITCHES, "sealing and posting are on again, if the operator had stopped them"),
+];
+
+/// The list of a data directory's files.
+#[derive(Debug)]
+pub(crate) struct DataDir {
+    folder: PathBuf,
+    list: RecordFile,
+    listed: Vec<String>,
+}
+
+impl DataDir {
+    /// Opens the list before the files are opened. Returns it with a warning for each file that is missing, or for the
+    /// list itself if it was damaged.
+    ///
+    /// # Errors
+    ///
+    /// [`RollupError::DataDir`] if the list cannot be read or written.
+    pub(crate) fn open(folder: &Path) -> Result<(Self, Vec<String>), RollupError> {
+        let path = folder.join(LIST);
+        let mut listed = Vec::new();
+        let (list, cut) = RecordFile::open(&path, keccak256(LIST), |_, name| {
+            listed.push(String::from_utf8_lossy(name).into_owned());
+            Ok(())
+        })
+        .map_err(|source| RollupError::DataDir { path, source })?;
+        let mut warnings = Vec::new();
+        if let Some(cut) = cut {
+            warnings.push(format!(
+                "the list of files in the data directory was damaged: {}",
+                cut.reason
+            ));
+        }
+        for (name, loss) in LOSSES {
+            if listed.iter().any(|it| it == name) && !folder.join(name).exists() {
+                warnings.push(format!("{name} is missing in the data directory: {loss}"));
+            }
+        }
+        for warning in &warnings {
+            tracing::error!("{warning}");
+        }
+        Ok((Self { folder: folder.into(), list, listed }, warnings))
+    }
+
+    /// Adds the files to the list that are there by now.
+    ///
+    /// # Errors
+    ///
+    /// [`RollupError::DataDir`] if the list cannot be written.
+    pub(crate) fn note(&mut self) -> Result<(), RollupError> {
+        for (name, _) in LOSSES {
+            if self.folder.join(name).exists() && !self.listed.iter().any(|it| it == name) {
+                let path = self.folder.join(LIST);
+                let fault = |source| RollupError::DataDir { path, source };
+                self.list.append(name.as_bytes()).map_err(fault)?;
+                self.listed.push(name.to_owned());
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    #[test]
+    fn a_file_that_was_deleted_is_told_and_one_that_there_never_was_is_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let start = || {
+            let (mut opened, warnings) = DataDir::open(folder.path()).unwrap();
+            fs::write(folder.path().join(POOL), "").unwrap();
+            opened.note().unwrap();
+            warnings
+        };
+        assert!(start().is_empty());
+        assert!(start().is_empty());
+        fs::remove_file(folder.path().join(POOL)).unwrap();
+        let warnings = start();
+        assert!(warnings.len() == 1 && warnings[0].starts_with("pool is missing"), "{warnings:?}");
+        assert!(start().is_empty(), "once");
+    }
+
+    #[test]
+    fn no_flipped_bit_of_the_list_hides_a_deletion() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join(SPENDING), "").unwrap();
+        DataDir::open(folder.path()).unwrap().0.note().unwrap();
+        fs::remove_file(folder.path().join(SPENDING)).unwrap();
+        let whole = fs::read(folder.path().join(LIST)).unwrap();
+        for bit in 0..8 * whole.len() {
+            let mut flipped = whole.clone();
+            flipped[bit / 8] ^= 1 << (bit % 8);
+            fs::write(folder.path().join(LIST), flipped).unwrap();
+            assert!(!DataDir::open(folder.path()).unwrap().1.is_empty(), "bit {bit}");
+        }
+    }
+}

@@ -1,0 +1,203 @@
+use super::*;
+use crate::l1::SentMessage;
+use alloy_primitives::keccak256;
+use contracts::Message;
+use disk::RecordFile;
+use std::{fs, time::Duration};
+
+const FIRST: u64 = 100;
+const BLOCKS: u64 = 5_000;
+const MESSAGES: u64 = 20;
+
+fn deployment() -> Deployment {
+    Deployment {
+        l1_chain_id: 1,
+        l1_block: FIRST,
+        l2_chain_id: 2,
+        genesis_hash: B256::ZERO,
+        genesis_state_root: B256::ZERO,
+        deployer: Address::ZERO,
+        rollup: Address::repeat_byte(1),
+        message_queue: Address::repeat_byte(2),
+        forced: Address::repeat_byte(3),
+        policy: Address::ZERO,
+        l1_bridge: Address::ZERO,
+        l2_bridge: Address::ZERO,
+        genesis: Default::default(),
+    }
+}
+
+fn reader(path: &Path) -> L1Reader {
+    reader_knowing(path, &|_| true)
+}
+
+fn reader_knowing(path: &Path, known: &dyn Fn(&B256) -> bool) -> L1Reader {
+    let client = L1Client::new(&["http://127.0.0.1:1"], Duration::from_secs(1)).unwrap();
+    L1Reader::new(client, deployment()).with_log(path, known).unwrap()
+}
+
+fn hash(number: u64, branch: u8) -> B256 {
+    keccak256([&number.to_be_bytes()[..], &[branch]].concat())
+}
+
+/// A block with messages, and with an L2 block every tenth time.
+fn block(view: &L1View, branch: u8) -> (L1Header, Events) {
+    let number = view.head().map_or(FIRST, |head| head.number + 1);
+    let parent = view.head().map_or(B256::ZERO, |head| head.hash);
+    let timestamp = 12 * number;
+    let header =
+        L1Header { number, hash: hash(number, branch), parent, timestamp, base_fee: 1_000 };
+    let first = view.messages().len();
+    let messages = (first..first + MESSAGES).map(|index| SentMessage {
+        message: Message {
+            sender: Address::ZERO,
+            to: Address::repeat_byte(9),
+            refund_to: Address::ZERO,
+            value: 1,
+            fee: 1,
+            gas_limit: 100_000,
+            index,
+            data: vec![branch; 40].into(),
+        },
+        l1_block: number,
+        l1_timestamp: timestamp,
+    });
+    let advanced = number.is_multiple_of(10).then(|| Advanced {
+        number: number / 10 - FIRST / 10 + 1,
+        hash: hash(number, 0xaa),
+        input: None,
+        l1_block: number,
+        transaction: hash(number, 0xbb),
+    });
+    let events = Events {
+        messages: messages.collect(),
+        advanced: advanced.into_iter().collect(),
+        ..Events::default()
+    };
+    (header, events)
+}
+
+fn grow(reader: &mut L1Reader, blocks: u64, branch: u8) {
+    for _ in 0..blocks {
+        let (header, events) = block(&reader.view, branch);
+        reader.accept(header, events).unwrap();
+    }
+}
+
+/// Settles the messages up to the oldest remembered header, as the room does; one of a hundred failed.
+fn settle(reader: &mut L1Reader) -> u64 {
+    let oldest = reader.view.oldest().unwrap().number;
+    let relayed = (oldest - FIRST) * MESSAGES;
+    let failed: Vec<_> = {
+        let settled = reader.view.messages().settled(relayed, usize::MAX);
+        settled.filter(|it| it.index % 100 == 0).map(|it| (it.index, it.hash())).collect()
+    };
+    reader.forget_messages(relayed, failed);
+    relayed
+}
+
+#[test]
+fn a_hundred_thousand_messages_take_the_memory_and_the_file_of_those_that_are_open() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("l1.log");
+    let mut running = reader(&path);
+    let open = MAX_HEADERS as u64 * MESSAGES;
+    let (mut most_held, mut longest) = (0, 0);
+    for _ in 0..BLOCKS / 100 {
+        grow(&mut running, 100, 0);
+        settle(&mut running);
+        running.hand_over();
+        most_held = most_held.max(running.view.held() as u64);
+        longest = longest.max(fs::metadata(&path).unwrap().len());
+    }
+    let total = BLOCKS * MESSAGES;
+    assert_eq!(running.view.messages().len(), total);
+    // Messages and states of the queue of the blocks that may be reorganised, and hashes of those that failed.
+    let bound = open + 100 * MESSAGES + 3 * MAX_HEADERS as u64 + total / 100;
+    assert!(most_held <= bound, "{most_held} entries, expected at most {bound} of {total}");
+    let needed = running.log.as_ref().unwrap().needed();
+    assert!(longest <= 4 * needed + (1 << 20), "{longest} bytes, {needed} needed");
+    println!(
+        "{total} messages: {most_held} entries held, file up to {longest} bytes, {needed} needed"
+    );
+
+    // Another start holds no more, and is at the same point.
+    let mut restarted = reader(&path);
+    let held = restarted.view.held() as u64;
+    assert!(held <= 4 * bound, "{held} entries after a restart, {bound} while running");
+    assert!(restarted.view.remembered() < 2 * MAX_HEADERS);
+    assert!(restarted.hand_over().advanced.len() <= 2 * MAX_HEADERS);
+    restarted.forget_old_headers();
+    settle(&mut restarted);
+    assert_eq!(format!("{:?}", restarted.view), format!("{:?}", running.view));
+}
+
+#[test]
+fn a_reorganisation_of_all_remembered_headers_is_followed_after_a_restart_from_a_checkpoint() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("l1.log");
+    let mut running = reader(&path);
+    grow(&mut running, BLOCKS, 0);
+    let head = running.view.head().unwrap().number;
+    drop(running);
+    let first = RecordFile::open(&path, L1Log::subject(&deployment()), |_, _| Ok(())).unwrap().0;
+    assert!(first.length() < BLOCKS * MESSAGES * 100, "no checkpoint was made");
+    drop(first);
+    for depth in [1, 700, MAX_HEADERS as u64 - 1] {
+        let copy = folder.path().join(format!("copy{depth}"));
+        fs::copy(&path, &copy).unwrap();
+        let mut one = reader(&copy);
+        one.forget_old_headers();
+        one.revert_to(Some(head - depth)).unwrap();
+        assert_eq!(one.view.head().unwrap().number, head - depth);
+        assert_eq!(one.view.messages().len(), (head - depth - FIRST + 1) * MESSAGES);
+        grow(&mut one, depth, 1);
+        let view = format!("{:?}", one.view);
+        drop(one);
+        let mut again = reader(&copy);
+        again.forget_old_headers();
+        assert_eq!(format!("{:?}", again.view), view);
+        assert_eq!(again.view.head().unwrap().hash, hash(head, 1));
+    }
+}
+
+#[test]
+fn a_file_whose_l2_blocks_are_not_on_disk_is_read_from_l1_again_whole_if_they_are_behind_its_checkpoint()
+ {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("l1.log");
+    let mut running = reader(&path);
+    grow(&mut running, BLOCKS, 0);
+    let (_, newest) = running.view.advanced_head().unwrap();
+    let head = running.view.head().unwrap().number;
+    drop(running);
+    let copy = folder.path().join("copy");
+    fs::copy(&path, &copy).unwrap();
+    // The newest is missing: only its block is read again, and those behind it.
+    let some = reader_knowing(&copy, &|hash| *hash != newest);
+    assert_eq!(some.view.head().unwrap().number, head / 10 * 10 - 1);
+    let none = reader_knowing(&path, &|_| false);
+    assert_eq!((none.view.head(), none.view.messages().len()), (None, 0));
+    assert!(fs::metadata(&path).unwrap().len() < 100);
+}
+
+#[test]
+fn no_flipped_byte_of_a_checkpoint_is_another_view() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("l1.log");
+    let mut running = reader(&path);
+    grow(&mut running, BLOCKS, 0);
+    settle(&mut running);
+    drop(running);
+    let expected = format!("{:?}", reader(&path).view);
+    let whole = fs::read(&path).unwrap();
+    // The checkpoint is the first record.
+    for at in (44..4_000).step_by(131) {
+        let mut flipped = whole.clone();
+        flipped[at] ^= 4;
+        fs::write(&path, &flipped).unwrap();
+        assert!(reader(&path).view.head().is_none(), "byte {at}");
+    }
+    fs::write(&path, &whole).unwrap();
+    assert_eq!(format!("{:?}", reader(&path).view), expected);
+}

@@ -1,0 +1,197 @@
+//! Records of the file of L1's history.
+
+use crate::{
+    l1::{Advanced, ForcedEntry, L1Header, SentMessage, events::Events},
+    queue::MessageQueue,
+};
+use alloy_primitives::{Address, B256, Bytes};
+use alloy_sol_types::SolValue as _;
+use contracts::{Message, bindings::IForcedInbox::ForcedTransaction};
+use disk::{DiskError, Reader, Writer};
+
+const WHAT: &str = "record of an L1 block";
+/// First byte of the record of a block.
+const VERSION: u8 = 2;
+/// First byte of a checkpoint.
+const CHECKPOINT: u8 = 0x81;
+/// Words of what a queue knows of a forced transaction.
+const FORCED_WORDS: usize = 11;
+
+/// A record.
+#[derive(Debug)]
+pub(super) enum Saved {
+    /// A block, and what it says.
+    Block(L1Header, Events),
+    /// Open items at a block, in the place of all records up to that of the block.
+    Checkpoint(Box<Checkpoint>),
+}
+
+/// Open items at a block of L1.
+#[derive(Debug, Default)]
+pub(super) struct Checkpoint {
+    pub(super) header: Option<L1Header>,
+    pub(super) messages: MessageQueue,
+    pub(super) forced: Vec<ForcedEntry>,
+    pub(super) forced_forgotten: u64,
+    /// Number, hash and L1 block of L2 blocks.
+    pub(super) advanced: Vec<(u64, B256, u64)>,
+    pub(super) final_before: Option<(u64, B256)>,
+    /// Number of a forced transaction, and L1 block.
+    pub(super) discharged: Vec<(u64, u64)>,
+}
+
+impl Checkpoint {
+    /// The record.
+    pub(super) fn encode(&self) -> Vec<u8> {
+        let Self { header, messages, forced, forced_forgotten, advanced, final_before, discharged } =
+            self;
+        let mut out = Writer::default();
+        out.byte(CHECKPOINT);
+        out.option(header.as_ref(), put_header);
+        messages.save(&mut out);
+        out.list(forced, |out, entry| {
+            put_forced(out, entry);
+            out.word(entry.l1_block);
+        });
+        out.word(*forced_forgotten);
+        out.list(advanced, |out, (number, hash, l1_block)| {
+            out.word(*number);
+            out.raw(hash.as_slice());
+            out.word(*l1_block);
+        });
+        out.option(final_before.as_ref(), |out, (number, hash)| {
+            out.word(*number);
+            out.raw(hash.as_slice());
+        });
+        out.list(discharged, |out, (index, l1_block)| {
+            out.word(*index);
+            out.word(*l1_block);
+        });
+        out.0
+    }
+}
+
+fn read_checkpoint(mut from: Reader<'_>) -> Result<Saved, DiskError> {
+    let checkpoint = Checkpoint {
+        header: from.option(read_header)?,
+        messages: MessageQueue::load(&mut from)?,
+        forced: from.list(|from| {
+            let entry = read_forced(from, 0)?;
+            Ok(ForcedEntry { l1_block: from.word()?, ..entry })
+        })?,
+        forced_forgotten: from.word()?,
+        advanced: from.list(|from| Ok((from.word()?, from.array()?.into(), from.word()?)))?,
+        final_before: from.option(|from| Ok((from.word()?, from.array()?.into())))?,
+        discharged: from.list(|from| Ok((from.word()?, from.word()?)))?,
+    };
+    from.end()?;
+    Ok(Saved::Checkpoint(Box::new(checkpoint)))
+}
+
+/// The record of a block.
+pub(super) fn encode(header: &L1Header, events: &Events) -> Vec<u8> {
+    let mut out = Writer::default();
+    out.byte(VERSION);
+    put_header(&mut out, header);
+    out.list(&events.messages, |out, sent| put_message(out, &sent.message));
+    out.list(&events.forced, put_forced);
+    out.list(&events.advanced, |out, block| {
+        out.word(block.number);
+        out.raw(block.hash.as_slice());
+        out.raw(block.transaction.as_slice());
+    });
+    out.list(&events.discharged, |out, index| out.word(*index));
+    out.0
+}
+
+/// Reads a record.
+pub(super) fn decode(body: &Bytes) -> Result<Saved, DiskError> {
+    let mut from = Reader::new(WHAT, body);
+    match from.byte()? {
+        VERSION => {}
+        CHECKPOINT => return read_checkpoint(from),
+        version => {
+            let reason = format!("version {version}, expected {VERSION} or {CHECKPOINT}");
+            return Err(DiskError::malformed(WHAT, reason));
+        }
+    }
+    let header = read_header(&mut from)?;
+    let l1_block = header.number;
+    let messages = from.list(|from| {
+        let message = read_message(from)?;
+        Ok(SentMessage { message, l1_block, l1_timestamp: header.timestamp })
+    })?;
+    let forced = from.list(|from| read_forced(from, l1_block))?;
+    let advanced = from.list(|from| {
+        Ok(Advanced {
+            number: from.word()?,
+            hash: from.array()?.into(),
+            input: None,
+            l1_block,
+            transaction: from.array()?.into(),
+        })
+    })?;
+    let discharged = from.list(Reader::word)?;
+    from.end()?;
+    Ok(Saved::Block(header, Events { messages, forced, advanced, discharged }))
+}
+
+fn put_header(out: &mut Writer, header: &L1Header) {
+    out.word(header.number);
+    out.raw(header.hash.as_slice());
+    out.raw(header.parent.as_slice());
+    out.word(header.timestamp);
+    out.word(header.base_fee);
+}
+
+fn read_header(from: &mut Reader<'_>) -> Result<L1Header, DiskError> {
+    Ok(L1Header {
+        number: from.word()?,
+        hash: from.array()?.into(),
+        parent: from.array()?.into(),
+        timestamp: from.word()?,
+        base_fee: from.word()?,
+    })
+}
+
+/// Writes a message.
+pub(crate) fn put_message(out: &mut Writer, message: &Message) {
+    for address in [message.sender, message.to, message.refund_to] {
+        out.raw(address.as_slice());
+    }
+    out.raw(&message.value.to_be_bytes());
+    out.raw(&message.fee.to_be_bytes());
+    out.raw(&message.gas_limit.to_be_bytes());
+    out.word(message.index);
+    out.string(&message.data);
+}
+
+/// Reads a message.
+pub(crate) fn read_message(from: &mut Reader<'_>) -> Result<Message, DiskError> {
+    let mut address = || from.array().map(Address::new);
+    let (sender, to, refund_to) = (address()?, address()?, address()?);
+    Ok(Message {
+        sender,
+        to,
+        refund_to,
+        value: u128::from_be_bytes(from.array()?),
+        fee: u128::from_be_bytes(from.array()?),
+        gas_limit: u32::from_be_bytes(from.array()?),
+        index: from.word()?,
+        data: from.string()?,
+    })
+}
+
+fn put_forced(out: &mut Writer, entry: &ForcedEntry) {
+    out.word(entry.index);
+    out.raw(&entry.transaction.abi_encode());
+    out.string(&entry.raw);
+}
+
+fn read_forced(from: &mut Reader<'_>, l1_block: u64) -> Result<ForcedEntry, DiskError> {
+    let index = from.word()?;
+    let words = from.array::<{ 32 * FORCED_WORDS }>()?;
+    let transaction = ForcedTransaction::abi_decode_validate(&words)
+        .map_err(|error| DiskError::malformed(WHAT, error))?;
+    Ok(ForcedEntry { index, transaction, raw: from.string()?, l1_block })
+}

@@ -1,0 +1,166 @@
+//! Snapshots of an L2: a follower of a rollup whose blobs are gone starts from one, and goes on from L1.
+
+use crate::{L1Client, L1Reader, RollupError, data_dir::L1_LOG};
+use alloy_primitives::B256;
+use chain::{
+    Chain, ChainConfig,
+    snapshot::{Snapshot, SnapshotError},
+    spec_of,
+};
+use contracts::Deployment;
+use std::{
+    fs::{self, File},
+    io::{self, BufReader, BufWriter, Write as _},
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+/// A snapshot that was written or taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SnapshotSummary {
+    /// Number of the L2 block whose state it is.
+    pub number: u64,
+    /// Hash of that block.
+    pub hash: B256,
+    /// Number of trie nodes and codes.
+    pub records: u64,
+}
+
+fn rules(deployment: &Deployment) -> ChainConfig {
+    ChainConfig::new(spec_of(&deployment.genesis.config))
+}
+
+/// Writes a snapshot of a node that is not running. Without a number it is one of the newest block that L1 had taken
+/// when the node last read L1.
+///
+/// # Errors
+///
+/// [`RollupError::Snapshot`] if the block or its state is not kept, or if the file cannot be written;
+/// [`RollupError::Chain`] if the chain cannot be opened.
+pub fn export_snapshot(
+    data_dir: &Path,
+    deployment: &Deployment,
+    number: Option<u64>,
+    file: &Path,
+) -> Result<SnapshotSummary, RollupError> {
+    let fault = |path: &Path| {
+        let path = path.to_owned();
+        move |error: io::Error| RollupError::DataFile { path, source: error }
+    };
+    if !data_dir.join("blocks").is_dir() {
+        return Err(fault(data_dir)(io::ErrorKind::NotFound.into()));
+    }
+    let chain = Chain::open(data_dir, &deployment.genesis, rules(deployment))?;
+    let number = match number {
+        Some(number) => number,
+        None => {
+            // Its history is read, and L1 is not asked.
+            let client = L1Client::new(&["http://127.0.0.1:1"], Duration::from_secs(1))?;
+            let known = |hash: &B256| chain.find_block(hash).is_ok_and(|found| found.is_some());
+            let reader = L1Reader::new(client, deployment.clone())
+                .with_first(chain.first_number())
+                .with_log(&data_dir.join(L1_LOG), &known)?;
+            reader.view().advanced_head().map_or(chain.first_number(), |(number, _)| number)
+        }
+    };
+    let block = chain.canonical_block(number)?;
+    let block = block.ok_or_else(|| RollupError::Snapshot(SnapshotError::NoBlock(number)))?;
+    let out = File::create(file).map_err(fault(file))?;
+    let mut out = BufWriter::with_capacity(1 << 20, out);
+    let records = chain.export_snapshot(&block, deployment.genesis_hash, &mut out)?;
+    let written = out.flush().and_then(|()| out.get_ref().sync_all());
+    written.map_err(fault(file))?;
+    Ok(SnapshotSummary { number, hash: block.hash, records })
+}
+
+/// Makes a data directory from a snapshot, for a node that goes on from there. The snapshot is not believed: this reads
+/// all of L1, without blobs and inputs, and takes the block that L1 has taken; all else follows from its hash.
+///
+/// # Errors
+///
+/// [`RollupError::Snapshot`] if the snapshot is damaged, forged, or not of a block that L1 has taken; nothing is left
+/// behind then.
+pub fn import_snapshot(
+    file: &Path,
+    data_dir: &Path,
+    deployment: &Deployment,
+    l1: L1Client,
+) -> Result<SnapshotSummary, RollupError> {
+    let fault = |path: &Path| {
+        let path = path.to_owned();
+        move |error: io::Error| RollupError::DataFile { path, source: error }
+    };
+    let is_empty = |path: &Path| match fs::read_dir(path) {
+        Ok(mut entries) => Ok(entries.next().is_none()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(true),
+        Err(error) => Err(error),
+    };
+    if !is_empty(data_dir).map_err(fault(data_dir))? {
+        return Err(fault(data_dir)(io::ErrorKind::DirectoryNotEmpty.into()));
+    }
+    let input = BufReader::with_capacity(1 << 20, File::open(file).map_err(fault(file))?);
+    let snapshot = Snapshot::open(input)?;
+    // In a folder beside it, so that an interrupted import leaves no data directory.
+    let mut part = data_dir.as_os_str().to_owned();
+    part.push(".part");
+    let part = PathBuf::from(part);
+    if part.exists() {
+        fs::remove_dir_all(&part).map_err(fault(&part))?;
+    }
+    fs::create_dir_all(&part).map_err(fault(&part))?;
+    let imported = import_into(snapshot, &part, deployment, l1);
+    let moved = imported.and_then(|summary| {
+        if data_dir.exists() {
+            fs::remove_dir(data_dir).map_err(fault(data_dir))?;
+        }
+        fs::rename(&part, data_dir).map_err(fault(data_dir))?;
+        Ok(summary)
+    });
+    if moved.is_err() {
+        drop(fs::remove_dir_all(&part));
+    }
+    moved
+}
+
+fn import_into(
+    snapshot: Snapshot<BufReader<File>>,
+    folder: &Path,
+    deployment: &Deployment,
+    l1: L1Client,
+) -> Result<SnapshotSummary, RollupError> {
+    let number = snapshot.head().header.number;
+    let (got, expected) = (l1.chain_id()?, deployment.l1_chain_id);
+    if got != expected {
+        return Err(RollupError::OtherL1 { got, expected });
+    }
+    let hash = match number {
+        0 => deployment.genesis_hash,
+        _ => taken(folder, deployment, l1, number)?,
+    };
+    let (genesis, first) = (&deployment.genesis, deployment.genesis_hash);
+    let records = snapshot.import(folder, genesis, first, &rules(deployment), hash)?;
+    Ok(SnapshotSummary { number, hash, records })
+}
+
+/// Hash of the L2 block with this number that L1 has taken. The history of L1 is kept in the folder.
+fn taken(
+    folder: &Path,
+    deployment: &Deployment,
+    l1: L1Client,
+    number: u64,
+) -> Result<B256, RollupError> {
+    // Blobs are not asked for: hashes stand in the logs.
+    let known = |_: &B256| true;
+    let mut reader =
+        L1Reader::new(l1, deployment.clone()).with_log(&folder.join(L1_LOG), &known)?;
+    loop {
+        let update = reader.poll(&known)?;
+        // What follows is for the node to read, which needs the inputs.
+        if let Some(block) = update.advanced.iter().rev().find(|block| block.number == number) {
+            return Ok(block.hash);
+        }
+        if !update.more {
+            return Err(RollupError::Snapshot(SnapshotError::NotTaken(number)));
+        }
+    }
+}

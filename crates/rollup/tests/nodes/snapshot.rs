@@ -1,0 +1,140 @@
+//! A follower of a rollup whose blobs are gone starts from a snapshot, which L1 vouches for.
+
+use crate::{
+    blobs_of_l1::{Beacon, balance, deposit_and_spend, deposit_once_more, with_beacon},
+    support::{World, until},
+};
+use alloy_primitives::{Address, U256};
+use chain::snapshot::{Snapshot, SnapshotError};
+use contracts::Deployment;
+use enshrine_rollup::{
+    Config, L1Client, Role, RollupError, RollupNode, SnapshotSummary, export_snapshot,
+    import_snapshot,
+};
+use eyre::Result;
+use std::{fs, path::Path, time::Duration};
+use testkit::{ETHER, Key};
+
+async fn import(world: &World, file: &Path, to: &Path) -> Result<SnapshotSummary, RollupError> {
+    let deployment = Deployment::read(&world.deployment())?;
+    let (file, to, url) = (file.to_owned(), to.to_owned(), world.l1.endpoint());
+    let importing = tokio::task::spawn_blocking(move || {
+        let client = L1Client::new(&[url], Duration::from_secs(10))?;
+        import_snapshot(&file, &to, &deployment, client)
+    });
+    importing.await.expect("no panic")
+}
+
+async fn export(
+    world: &World,
+    from: &Path,
+    number: Option<u64>,
+    file: &Path,
+) -> Result<SnapshotSummary> {
+    let deployment = Deployment::read(&world.deployment())?;
+    let (from, file) = (from.to_owned(), file.to_owned());
+    let exporting =
+        tokio::task::spawn_blocking(move || export_snapshot(&from, &deployment, number, &file));
+    Ok(exporting.await??)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_follower_of_a_rollup_whose_blobs_are_gone_starts_from_a_snapshot_and_goes_on()
+-> Result<()> {
+    let world = World::with_blobs().await?;
+    let folder = tempfile::tempdir()?;
+    let path = |name: &str| folder.path().join(name);
+    let beacon = Beacon::before(&world.l1.endpoint())?;
+    let role = Role::Sequencer(Box::new(world.sequencer_config()?));
+    let config = with_beacon(world.config(role), &world.l1.endpoint());
+    let config = Config { data_dir: Some(path("sequencer")), ..config };
+    let sequencer = RollupNode::start(config.clone()).await?;
+    deposit_and_spend(&world, &sequencer).await?;
+    let taken = sequencer.status().safe_head;
+    sequencer.stop().await;
+    let written = export(&world, &path("sequencer"), None, &path("file")).await?;
+    assert_eq!((written.number, written.hash), (taken.number, taken.hash));
+    assert!(written.number > 0);
+
+    // The consensus client has no blobs of that time.
+    beacon.set(|_, _| None);
+    let follower = |data: &str| {
+        let config = with_beacon(world.config(Role::Follower { sequencer: None }), &beacon.url);
+        RollupNode::start(Config { data_dir: Some(path(data)), ..config })
+    };
+    let without = follower("without").await?;
+    until("a fault", &without, || async { Ok(without.status().fault.is_some()) }).await?;
+    assert_eq!(without.status().safe_head.number, 0);
+    without.stop().await;
+    let imported = import(&world, &path("file"), &path("fresh")).await?;
+    assert_eq!(imported, written);
+    let fresh = follower("fresh").await?;
+    until("the snapshot's block", &fresh, || async { Ok(fresh.status().synced) }).await?;
+    assert_eq!((fresh.status().safe_head, fresh.status().fault), (taken, None));
+    assert_eq!(balance(&fresh, Key::named("bob").address()).await?, U256::from(ETHER));
+
+    // It follows what comes, also over a restart.
+    beacon.set(|_, body| Some(body));
+    let sequencer = RollupNode::start(config).await?;
+    deposit_once_more(&world, &sequencer).await?;
+    let safe = sequencer.status().safe_head;
+    assert!(safe.number > taken.number);
+    until("the follower", &fresh, || async { Ok(fresh.status().safe_head == safe) }).await?;
+    assert_eq!(balance(&fresh, Address::repeat_byte(0xa2)).await?, U256::ONE);
+    fresh.stop().await;
+    let fresh = follower("fresh").await?;
+    until("the follower", &fresh, || async { Ok(fresh.status().safe_head == safe) }).await?;
+    assert_eq!(fresh.status().fault, None);
+    fresh.stop().await;
+    sequencer.stop().await;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_snapshot_that_l1_does_not_vouch_for_or_that_is_damaged_leaves_nothing_behind()
+-> Result<()> {
+    let world = World::new().await?;
+    let folder = tempfile::tempdir()?;
+    let path = |name: &str| folder.path().join(name);
+    let mut sequencing = world.sequencer_config()?;
+    let role = Role::Sequencer(Box::new(sequencing.clone()));
+    let config = Config { data_dir: Some(path("sequencer")), ..world.config(role) };
+    let sequencer = RollupNode::start(config).await?;
+    deposit_and_spend(&world, &sequencer).await?;
+    let taken = sequencer.status().safe_head;
+    sequencer.stop().await;
+    // A block of the sequencer's own, on the same chain, that L1 does not have.
+    sequencing.submit_interval = Duration::from_secs(3_600);
+    let role = Role::Sequencer(Box::new(sequencing));
+    let config = Config { data_dir: Some(path("sequencer")), ..world.config(role) };
+    let sequencer = RollupNode::start(config).await?;
+    let to = Address::repeat_byte(0xa7);
+    world.deposit(to, U256::ONE).await?;
+    until("a deposit", &sequencer, || async { Ok(balance(&sequencer, to).await? == U256::ONE) })
+        .await?;
+    let (head, safe) = (sequencer.status().unsafe_head, sequencer.status().safe_head);
+    sequencer.stop().await;
+    assert!(head.number > safe.number);
+    export(&world, &path("sequencer"), Some(head.number), &path("unknown")).await?;
+    let refused = import(&world, &path("unknown"), &path("fresh")).await.unwrap_err();
+    let RollupError::Snapshot(SnapshotError::NotTaken(number)) = refused else {
+        panic!("{refused}")
+    };
+    assert_eq!(number, head.number);
+
+    export(&world, &path("sequencer"), Some(taken.number), &path("file")).await?;
+    let whole = fs::read(path("file"))?;
+    assert_eq!(Snapshot::open(&whole[..])?.head().header.number, taken.number);
+    let mut damaged = whole.clone();
+    damaged[whole.len() - 100] ^= 1;
+    for bytes in [&damaged[..], &whole[..whole.len() / 2], b"nothing"] {
+        fs::write(path("damaged"), bytes)?;
+        let refused = import(&world, &path("damaged"), &path("fresh")).await.unwrap_err();
+        assert!(matches!(refused, RollupError::Snapshot(_)), "{refused}");
+        assert!(!path("fresh").exists() && !path("fresh.part").exists());
+    }
+    import(&world, &path("file"), &path("fresh")).await?;
+    let again = import(&world, &path("file"), &path("fresh")).await.unwrap_err();
+    assert!(matches!(again, RollupError::DataFile { .. }), "{again}");
+    Ok(())
+}
