@@ -3,7 +3,7 @@
 //! `cargo run --release --bin advance-a-rollup`
 
 use alloy_genesis::GenesisAccount;
-use alloy_primitives::{B256, Bytes, U256};
+use alloy_primitives::{Address, B256, Bytes, U256};
 use contracts::{
     RollupConfig,
     bindings::INativeRollup::{Evidence, advanceCall, stateRootCall},
@@ -29,7 +29,7 @@ fn main() -> eyre::Result<()> {
     let mut l2 = L2::new(L2_CHAIN, fork, &genesis)?;
 
     // The rollup on L1 starts where the L2 does.
-    let config = RollupConfig::new(L2_CHAIN, fork.schema());
+    let config = RollupConfig::new(L2_CHAIN, fork.schema(), Address::ZERO);
     let rollup = Rollup::deploy(&mut l1, artifacts, &operator, l2.chain().head(), &config)?;
 
     // The sequencer builds a block, which records what it has read: that is the witness.

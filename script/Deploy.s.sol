@@ -32,6 +32,9 @@ contract Deploy is RollupPlan {
     error InitCodeFailed(string name, bytes reason);
     /// @notice The rollup starts from another L2 block than the configured one.
     error GenesisMismatch(string what, bytes32 got, bytes32 expected);
+    /// @notice The deployment file is missing, from which nodes take the genesis of the L2: without it nothing says
+    /// which state is below the state root. `run` writes it.
+    error DeploymentFileMissing(string file);
     /// @notice The owner of the rollup differs from the configuration.
     error OwnerMismatch(address got, address expected);
     /// @notice Ownership is offered to an account, which may take it at any time.
@@ -77,10 +80,10 @@ contract Deploy is RollupPlan {
         console.log("all is deployed and as configured; rollup", plan.rollup);
     }
 
-    /// @dev Compares the deployment file, if it exists, with the plan: nodes take the genesis from there. The state below
+    /// @dev Compares the deployment file with the plan: nodes take the genesis from there. The state below
     /// the root is for `enshrine verify`, which executes no contract and needs the whole genesis.
     function _requireFile(Plan memory plan) internal view {
-        if (!vm.exists(plan.file)) return;
+        if (!vm.exists(plan.file)) revert DeploymentFileMissing(plan.file);
         string memory json = vm.readFile(plan.file);
         _requireLink("rollup of the file", vm.parseJsonAddress(json, ".rollup"), plan.rollup);
         bytes32 got = vm.parseJsonBytes32(json, ".genesisHash");

@@ -4,12 +4,14 @@ pragma solidity ^0.8.28;
 import {NativeRollup} from "../../contracts/NativeRollup.sol";
 import {DeterministicDeployer} from "../../contracts/deployment/DeterministicDeployer.sol";
 import {INativeRollup} from "../../contracts/interfaces/INativeRollup.sol";
+import {PermissionedSequencing} from "../../contracts/sequencing/PermissionedSequencing.sol";
 import {TomlValues} from "../../script/TomlValues.sol";
 import {RollupPlan} from "../../script/RollupPlan.sol";
 import {ForkRegistry} from "../utils/ForkRegistry.sol";
 import {GenesisHeaders} from "../utils/GenesisHeaders.sol";
 import {IL2} from "../utils/IL2.sol";
 import {RollupParts} from "../utils/RollupParts.sol";
+import {EXAMPLE_POLICY, NO_POLICY} from "./ExamplePolicy.sol";
 
 /// @dev Plans, with their checks and without; and makes what they say.
 contract Planner is RollupPlan {
@@ -60,7 +62,15 @@ contract PlanChecksTest is RollupParts {
         vm.etch(address(planner.factory()), code);
     }
 
-    function file() private view returns (string memory text) {
+    /// @dev The example with a header, and with a policy that has no values.
+    function file() private returns (string memory text) {
+        text = example();
+        assertTrue(vm.contains(text, EXAMPLE_POLICY), "policy of the example");
+        return vm.replace(text, EXAMPLE_POLICY, NO_POLICY);
+    }
+
+    /// @dev The example with a header.
+    function example() private view returns (string memory text) {
         text = vm.readFile("script/rollup.example.toml");
         string memory header = vm.toString(GenesisHeaders.encode(l2));
         return vm.replace(text, "\"0xc0\"", string.concat("\"", header, "\""));
@@ -98,6 +108,28 @@ contract PlanChecksTest is RollupParts {
         );
         planner.parse(text, address(planner));
         planner.parse(file(), address(planner));
+    }
+
+    function test_the_example_gives_one_sequencer_a_head_start_once_it_is_named() public {
+        string memory text = example();
+        vm.expectRevert(
+            abi.encodeWithSelector(
+                TomlValues.ValueInvalid.selector,
+                "sequencing.sequencer",
+                vm.toString(address(0)),
+                "the account that may advance"
+            )
+        );
+        planner.parse(text, address(planner));
+        string memory placeholder = string.concat("sequencer = \"", vm.toString(address(0)));
+        string memory one = string.concat("sequencer = \"", vm.toString(address(1)));
+        RollupPlan.Plan memory plan =
+            planner.parse(vm.replace(text, placeholder, one), address(planner));
+        planner.deployAll(plan);
+        PermissionedSequencing policy = PermissionedSequencing(plan.policy);
+        assertEq(policy.sequencer(), address(1));
+        assertEq(address(NativeRollup(plan.rollup).policy()), plan.policy);
+        assertEq(plan.owner, address(0));
     }
 
     function test_numbers_that_do_not_fit_are_named() public {
@@ -481,7 +513,7 @@ contract PlanChecksTest is RollupParts {
             string.concat("at least 3601: ", lag)
         );
         expectBound(
-            "relay_deadline = 86400",
+            "relay_deadline = 43200",
             "relay_deadline",
             3601,
             3600,
@@ -489,7 +521,7 @@ contract PlanChecksTest is RollupParts {
             string.concat("at least 3601: ", lag)
         );
         expectBound(
-            "relay_deadline = 86400",
+            "relay_deadline = 43200",
             "relay_deadline",
             87_492,
             87_493,
@@ -515,10 +547,10 @@ contract PlanChecksTest is RollupParts {
         expectBound(
             "expiry = 172800",
             "expiry",
-            4_294_787_295,
-            4_294_787_296,
+            4_294_830_495,
+            4_294_830_496,
             "forced.expiry",
-            "at most 4294967295 with rollup.relay_deadline, forced.delay and forced.grace, which make 180000; together that is 4294967296"
+            "at most 4294967295 with rollup.relay_deadline, forced.delay and forced.grace, which make 136800; together that is 4294967296"
         );
         expectBound(
             "upgrade_delay = 604800",
@@ -657,7 +689,7 @@ contract PlanChecksTest is RollupParts {
     function test_a_forced_transaction_expires_no_earlier_than_twice_what_a_head_may_age() public {
         // With a day or more of silence, twice that time is longer than a day more.
         string memory text = fileWith("open_after = 7200", "open_after = 90000");
-        text = vm.replace(text, "relay_deadline = 86400", "relay_deadline = 4000");
+        text = vm.replace(text, "relay_deadline = 43200", "relay_deadline = 4000");
         text = vm.replace(text, "expiry = 172800", "expiry = 187199");
         vm.expectRevert(
             abi.encodeWithSelector(

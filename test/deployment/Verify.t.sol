@@ -14,6 +14,7 @@ import {ForgedQueue, ForgedRollup, Forgery} from "../utils/Forgeries.sol";
 import {GenesisHeaders} from "../utils/GenesisHeaders.sol";
 import {IL2} from "../utils/IL2.sol";
 import {RollupParts} from "../utils/RollupParts.sol";
+import {EXAMPLE_POLICY, NO_POLICY} from "./ExamplePolicy.sol";
 
 /// @dev The script, without broadcasts.
 contract Certifier is Deploy {
@@ -79,6 +80,7 @@ contract VerifyTest is RollupParts {
     function file(string[2][] memory changes) private returns (string memory text) {
         text = vm.readFile("script/rollup.example.toml");
         text = changed(text, "\"0xc0\"", quoted(GenesisHeaders.encode(l2)));
+        text = changed(text, EXAMPLE_POLICY, NO_POLICY);
         for (uint256 i = 0; i < changes.length; ++i) {
             text = changed(text, changes[i][0], changes[i][1]);
         }
@@ -170,7 +172,7 @@ contract VerifyTest is RollupParts {
         expectRefused("forks = \"follow\"", "forks = \"pinned\"", code);
         expectRefused("max_lag = 3600", "max_lag = 3599", code);
         expectRefused("open_after = 7200", "open_after = 7201", code);
-        expectRefused("relay_deadline = 86400", "relay_deadline = 86401", code);
+        expectRefused("relay_deadline = 43200", "relay_deadline = 43201", code);
         expectRefused("upgrade_delay = 604800", "upgrade_delay = 604801", code);
         expectRefused("max_gas = 1000000", "max_gas = 999999", code);
         expectRefused("max_data = 10000", "max_data = 9999", code);
@@ -564,11 +566,12 @@ contract VerifyTest is RollupParts {
     }
 
     /// @dev Nodes take the genesis from the file, so a file of another first block is another rollup.
-    function test_a_deployment_file_of_another_hash_is_refused() public {
+    function test_a_deployment_file_of_another_hash_and_a_missing_one_are_refused() public {
         Deploy.Plan memory p = plan();
         string memory folder = "cache/verify-file";
         p.file = string.concat(folder, "/deployment.json");
         if (vm.exists(folder)) vm.removeDir(folder, true);
+        vm.expectRevert(abi.encodeWithSelector(Deploy.DeploymentFileMissing.selector, p.file));
         certifier.compareFile(p);
         certifier.write(p);
         certifier.compareFile(p);

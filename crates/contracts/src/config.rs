@@ -58,9 +58,10 @@ pub struct ForcedConfig {
 }
 
 impl RollupConfig {
-    /// Creates the configuration of a rollup that anyone may advance and no account can change, which follows the forks
-    /// of L1, with a day for messages and forced transactions.
-    pub const fn new(chain_id: u64, schema: SchemaId) -> Self {
+    /// Creates the configuration of a rollup that no account can change, which follows the forks of L1, with a day for
+    /// forced transactions and half a day for messages. `policy` decides which accounts may advance it: a
+    /// `PermissionedSequencing` gives an operator a head start, and zero admits all.
+    pub const fn new(chain_id: u64, schema: SchemaId, policy: Address) -> Self {
         const HOUR: u64 = 3_600;
         const DAY: u64 = 24 * HOUR;
         Self {
@@ -69,7 +70,7 @@ impl RollupConfig {
             fork_mode: ForkMode::Follow,
             max_lag: HOUR,
             open_after: 2 * HOUR,
-            relay_deadline: DAY,
+            relay_deadline: 12 * HOUR,
             upgrade_delay: 7 * DAY,
             message_gas: 1_000_000,
             message_data: 10_000,
@@ -83,7 +84,7 @@ impl RollupConfig {
                 fee_percent: 100,
                 bounded_target: Address::ZERO,
             },
-            policy: Address::ZERO,
+            policy,
             owner: Address::ZERO,
         }
     }

@@ -6,7 +6,7 @@
 
 use alloy_eips::eip2718::Encodable2718;
 use alloy_genesis::Genesis;
-use alloy_primitives::{B256, Bytes, U256, keccak256};
+use alloy_primitives::{Address, B256, Bytes, U256, keccak256};
 use alloy_sol_types::SolCall;
 use client::{Client, Options};
 use contracts::{
@@ -52,7 +52,10 @@ fn scene() -> Result<Scene> {
         l2_genesis(&artifacts.predeploys()?, fork, 10_000_000, l1.next_timestamp());
     l2_genesis.alloc.insert(operator.address(), rich(100_000_000_000_000_000_000));
     let mut l2 = L2::new(L2_CHAIN, fork, &l2_genesis)?;
-    let settings = RollupConfig { fee_percent: 0, ..RollupConfig::new(L2_CHAIN, fork.schema()) };
+    let settings = RollupConfig {
+        fee_percent: 0,
+        ..RollupConfig::new(L2_CHAIN, fork.schema(), Address::ZERO)
+    };
     let rollup = Rollup::deploy(&mut l1, artifacts, &operator, l2.chain().head(), &settings)?;
 
     // Bytes that do not repeat, as those of a real transaction do not.

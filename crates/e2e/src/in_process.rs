@@ -173,8 +173,10 @@ impl World {
             genesis.alloc.insert(Key::named(name).address(), rich(ether * ETHER));
         }
         let l2 = L2::new(L2_CHAIN, fork, &genesis)?;
-        let mut config =
-            RollupConfig { fee_percent: 0, ..RollupConfig::new(L2_CHAIN, fork.schema()) };
+        let mut config = RollupConfig {
+            fee_percent: 0,
+            ..RollupConfig::new(L2_CHAIN, fork.schema(), Address::ZERO)
+        };
         config.forced.fee_percent = 1;
         config.forced.delay = FORCED_DELAY;
         let rollup = Rollup::deploy(&mut l1, artifacts, &operator, l2.chain().head(), &config)?;

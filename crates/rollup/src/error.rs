@@ -213,6 +213,14 @@ pub enum RollupError {
         /// Time of L1's next block.
         expected: u64,
     },
+    /// L1 and the L2 have different forks at the time of the next block, which EXECUTE would refuse.
+    #[error(
+        "no blocks are made: {reason}. Give the genesis of the deployment file the forks of L1, and restart the node"
+    )]
+    UnknownFork {
+        /// The difference.
+        reason: String,
+    },
     /// A block has left something undone.
     #[error(transparent)]
     Duty(#[from] DutyError),

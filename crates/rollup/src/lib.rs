@@ -27,6 +27,7 @@ mod duties;
 mod error;
 mod evidence;
 mod follower;
+mod fork_schedule;
 mod forward;
 mod heads;
 pub mod l1;

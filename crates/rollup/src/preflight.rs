@@ -6,6 +6,7 @@
 use crate::{
     Config, L1Client, L1Error, Role, RollupError, RollupRules, SequencerConfig, Signer,
     SignerError,
+    fork_schedule::{Difference, L1Schedule},
     l1::{BeaconFacts, BlobClient},
     l2_syncer::{self, Admission},
 };
@@ -13,6 +14,7 @@ use alloy_eips::BlockNumberOrTag;
 use alloy_primitives::{Address, U256};
 use alloy_provider::Provider as _;
 use alloy_rpc_types_eth::Filter;
+use chain::spec_of;
 use contracts::Deployment;
 use core::fmt;
 use serde::Serialize;
@@ -72,16 +74,17 @@ pub fn preflight(config: &Config) -> Result<Vec<Check>, RollupError> {
     let deployment = Deployment::read(&config.deployment)?;
     let client = L1Client::new(&config.l1, config.l1_timeout)?;
     let rules = l2_syncer::rules(&client, &deployment)?;
-    config.profile.check(&client, &deployment)?;
     let rollup = format!("chain {}, rollup {}", deployment.l1_chain_id, deployment.rollup);
-    let mut checks = vec![
-        Check::passed("L1", rollup, "the L1 and the contracts of the deployment file"),
-        Check::passed(
-            "prices of EXECUTE",
-            config.profile.schedule.to_string(),
-            "the schedule of this L1",
-        ),
-    ];
+    let mut checks =
+        vec![Check::passed("L1", rollup, "the L1 and the contracts of the deployment file")];
+    let (forks, _) = forks(&client, &deployment)?;
+    // Prices are measured by the gas rules of L1's fork, which has to be known.
+    if forks.verdict != Verdict::Refused {
+        config.profile.check(&client, &deployment)?;
+        let (got, expected) = (config.profile.schedule.to_string(), "the schedule of this L1");
+        checks.push(Check::passed("prices of EXECUTE", got, expected));
+    }
+    checks.push(forks);
     checks.extend(of_l1(&client, &deployment, &rules, sequencing(config))?);
     if !config.l1_beacon.is_empty() {
         let blobs = BlobClient::new(&config.l1_beacon, config.l1_timeout)?;
@@ -114,6 +117,39 @@ pub(crate) fn of_l1(
         checks.push(float(client, advance, operator)?);
     }
     Ok(checks)
+}
+
+/// Checks that the genesis of the L2 has the forks of L1, and returns the first difference.
+pub(crate) fn forks(
+    client: &L1Client,
+    deployment: &Deployment,
+) -> Result<(Check, Option<Difference>), RollupError> {
+    let (name, expected) = ("fork schedule", "the forks of L1, at the same times");
+    let Some(schedule) = L1Schedule::of(client)? else {
+        let got = "L1 does not tell its forks (no eth_config)".to_owned();
+        return Ok((Check::passed(name, got, expected), None));
+    };
+    let spec = spec_of(&deployment.genesis.config);
+    let Some(difference) = schedule.difference(&spec, deployment.genesis.timestamp) else {
+        let forks = spec.fork_times().into_iter();
+        let forks: Vec<_> = forks.map(|(fork, time)| format!("{fork}@{time}")).collect();
+        return Ok((Check::passed(name, forks.join(","), expected), None));
+    };
+    let time = client.header(BlockNumberOrTag::Latest)?.map_or(0, |head| head.header.timestamp);
+    let check = Check::passed(name, difference.to_string(), expected);
+    let check = match difference.at() <= time {
+        true => check.with(
+            Verdict::Refused,
+            "L1 refuses all blocks from then on: give the genesis of the deployment file the fork of L1 (such as \
+             `amsterdamTime` in `config`), with a node that knows it",
+        ),
+        false => check.with(
+            Verdict::Warning,
+            "no block is made from then on: give the genesis of the deployment file the fork of L1 (such as \
+             `amsterdamTime` in `config`) and restart the node, or update it if it does not know the fork",
+        ),
+    };
+    Ok((check, Some(difference)))
 }
 
 /// Checks that the contracts have logged nothing before the block at which a node begins to read: what they had would be
@@ -277,9 +313,9 @@ pub(crate) fn of_beacon(
     Ok(checks.collect())
 }
 
-/// Texts of the warnings among checks.
+/// Texts of the checks that did not pass. One that would refuse a start may fail while the node runs.
 pub(crate) fn warnings(checks: &[Check]) -> Vec<String> {
-    let warnings = checks.iter().filter(|check| check.verdict == Verdict::Warning);
+    let warnings = checks.iter().filter(|check| check.verdict != Verdict::Passed);
     warnings.map(ToString::to_string).collect()
 }
 

@@ -4,6 +4,7 @@ use crate::{
     L1View, Status, block_input,
     budget::Budget,
     controls::{Controls, Switches},
+    fork_schedule::Difference,
     forward,
     l2_syncer::{covered_by, relayed_after},
     queue::KnownMessage,
@@ -55,6 +56,8 @@ pub(crate) struct Shared {
     pub(crate) notices: Mutex<Vec<String>>,
     /// The store of the chain, which reports its damage and repairs.
     pub(crate) store: Mutex<Option<Weak<dyn Store>>>,
+    /// First difference between the fork schedules of L1 and the L2, by the newest check: no block is made from then on.
+    pub(crate) unknown_fork: Mutex<Option<Difference>>,
     /// Progress of a driven client.
     pub(crate) driven: Mutex<Option<Arc<Mutex<Driven>>>>,
 }

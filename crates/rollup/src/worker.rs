@@ -319,7 +319,8 @@ impl Worker {
                 let may_seal = reading.may_seal() && shares_keys.is_none();
                 let switches = shared.controls.get();
                 if may_seal && switches.sealing {
-                    outcome = sequencer.make_block().map(drop);
+                    let unknown_fork = shared.unknown_fork.lock().clone();
+                    outcome = sequencer.make_block(unknown_fork.as_ref()).map(drop);
                 }
                 sequencer.submit(may_seal && reading.unread.is_none() && switches.posting);
                 not_submitted = sequencer.not_submitted();

@@ -66,8 +66,10 @@ fn deploy_for(
     let first = Chain::new(&genesis, ChainConfig::new(spec.clone()))?.head().clone();
     let l2_chain_id = genesis.config.chain_id;
     let fork = spec.fork_at(first.header.timestamp).ok_or_eyre("a genesis before all forks")?;
-    let mut config =
-        RollupConfig { fee_percent: 0, ..RollupConfig::new(l2_chain_id, fork.schema()) };
+    let mut config = RollupConfig {
+        fee_percent: 0,
+        ..RollupConfig::new(l2_chain_id, fork.schema(), Address::ZERO)
+    };
     // The rules of L1 are those of its L2s. From Amsterdam on what stays in the state is paid beside the cap of a
     // transaction (EIP-8037).
     let gas_limit =

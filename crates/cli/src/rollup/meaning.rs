@@ -129,11 +129,6 @@ impl Values<'_> {
 
     /// Values in gas, bytes and percent.
     fn amounts(&self) -> Vec<Row> {
-        let burned = if self.is_zero_address("forced.fee_recipient") {
-            "fees of forced transactions are burned"
-        } else {
-            "gets the fees of forced transactions"
-        };
         let bridge = match self.get("bridge.enabled").and_then(Value::as_bool) {
             Some(true) => {
                 "a bridge for ERC-20 tokens, which forced transactions may call with more gas"
@@ -154,9 +149,8 @@ impl Values<'_> {
             ),
             self.row(
                 "forced.fee_percent",
-                "percent of what it costs on L1 that a forced transaction pays",
+                "percent of what it costs on L1 that a forced transaction pays; the fee is burned",
             ),
-            self.row("forced.fee_recipient", burned),
             self.row("bridge.enabled", bridge),
         ]
     }

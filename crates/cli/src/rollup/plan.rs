@@ -6,7 +6,7 @@ use clap::ValueEnum;
 use eyre::{Result, ensure};
 use wire::ProtocolFork;
 
-/// The configuration of `script/Deploy.s.sol`, with values for development.
+/// The configuration of `script/Deploy.s.sol`, without the values that are a rollup's own.
 const EXAMPLE: &str = include_str!("../../../../script/rollup.example.toml");
 
 /// Policy that decides which accounts may advance the rollup.
@@ -63,7 +63,7 @@ impl Delays {
         max_lag: 3_600,
         timeout: 5_400,
         open_after: 7_200,
-        relay_deadline: 86_400,
+        relay_deadline: 43_200,
         upgrade_delay: 604_800,
         forced_delay: 86_400,
         grace: 7_200,
@@ -80,7 +80,7 @@ impl Delays {
             max_lag,
             timeout: 90,
             open_after,
-            relay_deadline: 90,
+            relay_deadline: 75,
             upgrade_delay: DAY + forced_delay + grace + max_lag + 2 * open_after + DAY,
             forced_delay,
             grace,
@@ -131,9 +131,17 @@ impl Plan<'_> {
         }
         let zero = quoted(&Address::ZERO.to_string());
         match self.policy {
-            Policy::None => file.set("sequencing", "policy", "\"none\"")?,
+            Policy::None => {
+                file.set("sequencing", "policy", "\"none\"")?;
+                for key in ["timeout", "sequencer", "fee_recipient"] {
+                    file.unset("sequencing", key)?;
+                }
+            }
             Policy::Open => {
                 file.set("sequencing", "policy", "\"open\"")?;
+                for key in ["timeout", "sequencer"] {
+                    file.unset("sequencing", key)?;
+                }
                 file.set("sequencing", "fees", "0")?;
                 file.set("sequencing", "fee_recipient", &zero)?;
             }
@@ -206,6 +214,16 @@ struct Toml(String);
 impl Toml {
     /// Sets a key that stands in a section, in force or as a comment.
     fn set(&mut self, section: &str, key: &str, value: &str) -> Result<()> {
+        self.replace(section, key, &format!("{key} = {value}"))
+    }
+
+    /// Makes a comment of a key that stands in a section.
+    fn unset(&mut self, section: &str, key: &str) -> Result<()> {
+        self.replace(section, key, &format!("# {key} ="))
+    }
+
+    /// Puts a line in the place of the first that has this key in this section.
+    fn replace(&mut self, section: &str, key: &str, by: &str) -> Result<()> {
         let head = format!("[{section}]");
         let mut inside = false;
         let mut found = false;
@@ -220,7 +238,7 @@ impl Toml {
                 let is_key = shown.split_once(" =").is_some_and(|(name, _)| name == key);
                 if inside && is_key && !found {
                     found = true;
-                    return format!("{key} = {value}");
+                    return by.to_owned();
                 }
                 line.to_owned()
             })
@@ -242,6 +260,8 @@ mod tests {
         file.set("b", "key", "7").unwrap();
         file.set("b", "other", "8").unwrap();
         assert_eq!(file.0, "[a]\n# What it is.\nkey = 1\n[b]\nkey = 7\nother = 8\n# key = 3\n");
+        file.unset("b", "key").unwrap();
+        assert_eq!(file.0, "[a]\n# What it is.\nkey = 1\n[b]\n# key =\nother = 8\n# key = 3\n");
         assert!(file.set("a", "other", "8").is_err());
         assert!(file.set("c", "key", "8").is_err());
     }
@@ -260,7 +280,7 @@ mod tests {
         } = Delays::USUAL;
         for line in [
             format!("\nmax_lag = {max_lag}\n"),
-            format!("\n# timeout = {timeout}\n"),
+            format!("\ntimeout = {timeout}\n"),
             format!("\nopen_after = {open_after}\n"),
             format!("\nrelay_deadline = {relay_deadline}\n"),
             format!("\nupgrade_delay = {upgrade_delay}\n"),

@@ -35,6 +35,7 @@ use std::{
     thread::{self, JoinHandle},
     time::{Duration, Instant},
 };
+use wire::ProtocolFork;
 
 /// The longest pause between two looks at what has become of transactions.
 const PAUSE: Duration = Duration::from_millis(20);
@@ -173,6 +174,10 @@ pub(crate) struct Batcher {
     /// Blocks that the next `advance` has at most: fewer after one that L1 would not take.
     most_blocks: usize,
     blobs: BlobBackoff,
+    /// Forks by which the transactions in flight were planned: for their gas, and for their blobs.
+    planned_by: Option<(ProtocolFork, ProtocolFork)>,
+    /// `true` while L1 may still have transactions that were given up for a fork.
+    replaces_for_fork: bool,
     /// The L1 block from which on inputs name what L1 keeps.
     kept_again_at: u64,
 }
@@ -209,6 +214,8 @@ impl Batcher {
             last_submission: Instant::now(),
             most_blocks: submission::MAX_BLOCKS,
             blobs: BlobBackoff::default(),
+            planned_by: None,
+            replaces_for_fork: false,
             kept_again_at: 0,
         })
     }

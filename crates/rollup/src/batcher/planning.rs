@@ -6,7 +6,10 @@ use crate::{
     duties::evidence,
     submitter::{Blobs, TxData},
 };
-use alloy_eips::{eip4844::Blob, eip7594::BlobTransactionSidecarEip7594};
+use alloy_eips::{
+    eip4844::{Blob, BlobTransactionSidecar, env_settings::EnvKzgSettings},
+    eip7594::{BlobTransactionSidecarEip7594, BlobTransactionSidecarVariant},
+};
 use alloy_primitives::Bytes;
 use alloy_provider::Provider as _;
 use alloy_rpc_types_eth::TransactionRequest;
@@ -29,6 +32,9 @@ const PROOF_GAS: u64 = 400_000;
 /// twice as many each further time.
 const RETRY_BLOCKS: u64 = 32;
 const MAX_RETRY_BLOCKS: u64 = 8_192;
+
+/// Seconds before a fork of L1 from which on transactions are given the gas that they take behind it.
+const FORK_MARGIN: u64 = 600;
 
 /// Blocks, and what carries them to L1.
 pub(super) struct Plan {
@@ -124,7 +130,8 @@ impl Batcher {
         }
         let gas_limit = limit_with(&posting, &cost, &evidence, of_l1).min(self.limits().gas);
         let price = prices.blob_gas.unwrap_or_default();
-        let blobs = Blobs { sidecar: Arc::new(sidecar_of(&posting)?), gas_limit, price };
+        let sidecar = Arc::new(sidecar_of(&posting, work.present_fork(fork))?);
+        let blobs = Blobs { sidecar, gas_limit, price };
         let data = TxData { input: posting.calldata(evidence), blobs: Some(blobs) };
         Ok(Some(Plan { blocks, data }))
     }
@@ -167,7 +174,8 @@ impl Batcher {
     }
 
     /// This input as calldata, with references to what L1 keeps of it where that is cheaper, and the gas for it; without
-    /// gas if that is more than L1 lets a transaction have, and L1 `may_be_asked` to say what it takes.
+    /// gas if that is more than L1 lets a transaction have, and L1 `may_be_asked` to say what it takes. Last, the gas that
+    /// it takes beyond the answer of L1 if L1 forks before it has the transaction.
     pub(super) fn in_calldata(
         &self,
         work: &Work,
@@ -176,14 +184,14 @@ impl Batcher {
         kept: &[KeptCode],
         evidence: &Evidence,
         may_be_asked: bool,
-    ) -> (Vec<Bytes>, Option<u64>) {
-        let plain = || (vec![input.bytes.clone()], None);
+    ) -> (Vec<Bytes>, Option<u64>, u64) {
+        let plain = || (vec![input.bytes.clone()], None, 0);
         let Some(first) = blocks.first() else { return plain() };
         let chain = &work.chain;
         let Some(fork) = chain.config().spec.fork_at(first.header.timestamp) else {
             return plain();
         };
-        let of_l1 = work.fork_of_l1(fork);
+        let (of_l1, present) = (work.fork_of_l1(fork), work.present_fork(fork));
         let ways = Posting::ways_in_calldata(slice::from_ref(input), kept).into_iter();
         let ways = ways.map(|posting| {
             let cost = posting.cost(of_l1, chain.first_number(), first.header.number);
@@ -191,11 +199,14 @@ impl Batcher {
         });
         let Some((posting, cost)) = ways.min_by_key(|(_, cost)| cost.gas) else { return plain() };
         let (limit, most) = (limit_with(&posting, &cost, evidence, of_l1), self.limits().gas);
+        let by_present = posting.cost(present, chain.first_number(), first.header.number);
+        let by_present = limit_with(&posting, &by_present, evidence, present);
+        let for_fork = limit.saturating_sub(by_present);
         let limit = match limit <= most {
             true => Some(limit),
             false => (!may_be_asked).then_some(most),
         };
-        (posting.inputs, limit)
+        (posting.inputs, limit, for_fork)
     }
 
     /// Ways in which the oldest blocks go through blobs, as many as fit.
@@ -253,9 +264,16 @@ impl Batcher {
 }
 
 impl Work {
-    /// Fork by whose gas rules L1 takes a transaction with blocks of this fork now. The L2 has the fork schedule of
-    /// L1, and blocks of the fork before may be posted after L1 has forked.
+    /// Fork by whose gas rules L1 may take a transaction with blocks of this fork that is sent now: one that waits for
+    /// a few L1 blocks has the gas of a fork that comes meanwhile. The L2 has the fork schedule of L1, and blocks of the
+    /// fork before may be posted after L1 has forked.
     pub(super) fn fork_of_l1(&self, of_block: ProtocolFork) -> ProtocolFork {
+        let until = self.l1_time().saturating_add(FORK_MARGIN);
+        newest_fork(&self.chain.config().spec, until, of_block)
+    }
+
+    /// Fork of L1's next block, or that of a block that goes there, if that is newer.
+    pub(super) fn present_fork(&self, of_block: ProtocolFork) -> ProtocolFork {
         newest_fork(&self.chain.config().spec, self.l1_time(), of_block)
     }
 
@@ -283,15 +301,25 @@ fn limit_with(posting: &Posting, cost: &Cost, evidence: &Evidence, fork: Protoco
     (cost.limit + (whole - plain) + pieces).max(floor)
 }
 
-/// The blobs of a posting as a transaction carries them.
-fn sidecar_of(posting: &Posting) -> Result<BlobTransactionSidecarEip7594, RollupError> {
-    let blob = |bytes: &Vec<u8>| {
-        let blob = Blob::try_from(bytes.as_slice());
-        blob.map_err(|error| RollupError::Blobs(error.to_string()))
+/// The blobs of a posting as a transaction carries them on an L1 of this fork: with proofs for their cells from Osaka on
+/// (EIP-7594), with one for each blob before (EIP-4844).
+fn sidecar_of(
+    posting: &Posting,
+    fork: ProtocolFork,
+) -> Result<BlobTransactionSidecarVariant, RollupError> {
+    let refused = |error: &dyn core::fmt::Display| RollupError::Blobs(error.to_string());
+    let blob = |bytes: &Vec<u8>| Blob::try_from(bytes.as_slice()).map_err(|error| refused(&error));
+    let blobs = posting.blobs.iter().map(blob).collect::<Result<Vec<_>, _>>()?;
+    let sidecar = match fork >= ProtocolFork::Osaka {
+        true => BlobTransactionSidecarEip7594::try_from_blobs(blobs)
+            .map(BlobTransactionSidecarVariant::Eip7594),
+        false => BlobTransactionSidecar::try_from_blobs_with_settings(
+            blobs,
+            EnvKzgSettings::Default.get(),
+        )
+        .map(BlobTransactionSidecarVariant::Eip4844),
     };
-    let blobs = posting.blobs.iter().map(blob).collect::<Result<_, _>>()?;
-    BlobTransactionSidecarEip7594::try_from_blobs(blobs)
-        .map_err(|error| RollupError::Blobs(error.to_string()))
+    sidecar.map_err(|error| refused(&error))
 }
 
 #[cfg(test)]

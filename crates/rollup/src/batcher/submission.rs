@@ -14,6 +14,7 @@ use contracts::{
     posting::{Input, Posting},
 };
 use std::{slice, sync::Arc, time::Instant};
+use wire::ProtocolFork;
 
 /// L2 blocks in one `advance` at most.
 pub(super) const MAX_BLOCKS: usize = 32;
@@ -37,6 +38,7 @@ impl Batcher {
     ///
     /// [`RollupError`]; the blocks wait for the next call.
     pub(super) fn submit(&mut self, work: &Work) -> Result<Outcome, RollupError> {
+        self.replace_at_fork(work);
         let had_blobs = self.submitter.in_flight().any(InFlight::has_blobs);
         let before = self.submitter.in_flight().count();
         let mut has_news = false;
@@ -88,7 +90,8 @@ impl Batcher {
             Some(Plan { blocks, data }) => {
                 let gas_limit = data.blobs.as_ref().map(|blobs| blobs.gas_limit);
                 let blocks = blocks.iter().map(id).collect();
-                TxCandidate { blocks, data, gas_limit, can_be_tried: false, goes_alone: true }
+                let (can_be_tried, goes_alone, for_fork) = (false, true, 0);
+                TxCandidate { blocks, data, gas_limit, for_fork, can_be_tried, goes_alone }
             }
             None => {
                 let evidence = evidence(
@@ -107,13 +110,26 @@ impl Batcher {
                 }
                 // Checking evidence takes what only L1 can tell.
                 let is_plain = evidence.updates.is_empty() && !goes_alone;
-                let (inputs, gas_limit) =
-                    self.in_calldata(work, &blocks, &input, &kept, &evidence, is_first);
-                let gas_limit = gas_limit.filter(|_| is_plain || !is_first);
+                // An L1 that answers by its pending block has those there that gave way to a fork.
+                self.replaces_for_fork &= self.submitter.replaces();
+                let may_be_asked = is_first && !self.replaces_for_fork;
+                let (inputs, gas_limit, for_fork) =
+                    self.in_calldata(work, &blocks, &input, &kept, &evidence, may_be_asked);
+                let gas_limit = match is_plain || !is_first {
+                    true => gas_limit,
+                    false => (!may_be_asked).then_some(self.limits().gas),
+                };
                 let input = advanceCall { inputs, evidence }.abi_encode().into();
                 let blocks = blocks.iter().map(id).collect();
                 let data = TxData { input, blobs: None };
-                TxCandidate { blocks, data, gas_limit, can_be_tried: is_first, goes_alone }
+                TxCandidate {
+                    blocks,
+                    data,
+                    gas_limit,
+                    for_fork,
+                    can_be_tried: may_be_asked,
+                    goes_alone,
+                }
             }
         };
         let count = candidate.blocks.len();
@@ -132,6 +148,21 @@ impl Batcher {
         // What L1 does not take of several blocks, it may take of fewer.
         self.most_blocks = if sent.is_ok() { MAX_BLOCKS } else { (count / 2).max(1) };
         sent.map(|()| Outcome::Brought)
+    }
+
+    /// Gives up what is on its way if it was planned by the rules of another fork than L1 has by now, or has soon: it may
+    /// have less gas than L1 asks for, or blobs with proofs that L1 does not take any more, and would wait for good. The
+    /// next transactions take its nonces.
+    fn replace_at_fork(&mut self, work: &Work) {
+        let least = ProtocolFork::Cancun;
+        let forks = (work.fork_of_l1(least), work.present_fork(least));
+        let before = self.planned_by.replace(forks);
+        if before.is_some_and(|before| before != forks) && self.submitter.in_flight().count() > 0 {
+            let (planned, present) = forks;
+            tracing::info!(%planned, %present, "L1 forks, replacing transactions in flight");
+            self.submitter.forget();
+            self.replaces_for_fork = true;
+        }
     }
 
     /// Returns as many of the oldest blocks as one L1 transaction carries, and the input that carries them: one batch

@@ -10,6 +10,7 @@ mod sealing;
 use crate::{
     RollupError, RollupRules, SequencerConfig,
     batcher::{BatcherRoom, Work},
+    fork_schedule::Difference,
     l1::{
         L1Clock, L1View,
         room::{L1Snapshot, Look, Terms},
@@ -192,12 +193,15 @@ impl Sequencer {
         Ok(blocks.collect::<Result<_, _>>()?)
     }
 
-    /// Makes a block if one is due.
+    /// Makes a block if one is due, and none from the time of `unknown_fork` on.
     ///
     /// # Errors
     ///
     /// [`RollupError`]; no block is shown then.
-    pub fn make_block(&mut self) -> Result<Option<Arc<Block>>, RollupError> {
+    pub(crate) fn make_block(
+        &mut self,
+        unknown_fork: Option<&Difference>,
+    ) -> Result<Option<Arc<Block>>, RollupError> {
         let now = Instant::now();
         let pace = self.look_at_backlog()?;
         let (silent, limit) = (self.clock.age(now), self.longest_silence());
@@ -209,6 +213,9 @@ impl Sequencer {
         let chain = self.chain();
         let head = Arc::clone(chain.head());
         let time = self.clock.for_block(now);
+        if let Some(difference) = unknown_fork.filter(|difference| time >= difference.at()) {
+            return Err(RollupError::UnknownFork { reason: difference.to_string() });
+        }
         if self.ahead_since.is_some() {
             let (number, got) = (head.header.number, head.header.timestamp);
             let expected = self.clock.next_block(now);

@@ -2,6 +2,7 @@
 
 use crate::{
     Config, L1Client, L1Error, L1Profile, RollupError, RollupRules, SequencerConfig,
+    fork_schedule::Difference,
     l1::BlobClient,
     l2_syncer,
     preflight::{self, Check},
@@ -12,9 +13,9 @@ use alloy_eips::BlockNumberOrTag;
 use alloy_provider::Provider as _;
 use chain::{Chain, ChainConfig, spec_of};
 use contracts::{Deployment, GenesisAllowance, GenesisFinding};
-use std::{sync::Arc, time::Duration};
+use std::{slice, sync::Arc, time::Duration};
 
-/// Interval of the checks that gave a warning.
+/// Interval of the check of the forks, and of the others after a warning.
 const RECHECK_INTERVAL: Duration = Duration::from_secs(5);
 
 /// L1 as a node finds it at its start.
@@ -24,6 +25,8 @@ pub(super) struct Connected {
     /// Gas limit of L1's newest block.
     pub(super) gas_limit: Option<u64>,
     pub(super) warnings: Vec<String>,
+    /// First difference between the fork schedules of L1 and the L2.
+    pub(super) unknown_fork: Option<Difference>,
 }
 
 /// Parts of a configuration that are checked against L1 before a node starts.
@@ -38,13 +41,18 @@ impl Checked {
     /// Returns what L1 says of the rollup, if all of it fits this L1.
     fn against(&self, client: &L1Client) -> Result<Connected, RollupError> {
         let rules = l2_syncer::rules(client, &self.deployment)?;
+        // Prices are measured by the gas rules of L1's fork, which has to be known.
+        let (forks, unknown_fork) = preflight::forks(client, &self.deployment)?;
+        preflight::judge(slice::from_ref(&forks))?;
         self.profile.check(client, &self.deployment)?;
-        let checks = self.checks(client, &rules)?;
+        let mut checks = self.checks(client, &rules)?;
         preflight::judge(&checks)?;
+        checks.push(forks);
         let warnings = preflight::warnings(&checks);
-        Ok(Connected { rules, gas_limit: gas_limit(client)?, warnings })
+        Ok(Connected { rules, gas_limit: gas_limit(client)?, warnings, unknown_fork })
     }
 
+    /// Makes all checks but that of the forks.
     fn checks(&self, client: &L1Client, rules: &RollupRules) -> Result<Vec<Check>, RollupError> {
         let mut checks =
             preflight::of_l1(client, &self.deployment, rules, self.sequencing.as_ref())?;
@@ -54,7 +62,26 @@ impl Checked {
         Ok(checks)
     }
 
-    /// Repeats the checks as long as there are warnings, so that one whose cause is gone is withdrawn.
+    /// Repeats the check of the forks, and all checks as long as there are warnings, so that one whose cause is gone is
+    /// withdrawn.
+    fn check_again(&self, client: &L1Client, rules: &RollupRules, shared: &Shared) {
+        let forks = preflight::forks(client, &self.deployment);
+        let Ok((check, unknown_fork)) = forks else { return };
+        let is_new = *shared.unknown_fork.lock() != unknown_fork;
+        if is_new && unknown_fork.is_some() {
+            tracing::error!(%check, "L1 has another fork schedule than the L2");
+        }
+        *shared.unknown_fork.lock() = unknown_fork;
+        if !is_new && shared.warnings.lock().is_empty() {
+            return;
+        }
+        if let Ok(mut checks) = self.checks(client, rules) {
+            checks.push(check);
+            *shared.warnings.lock() = preflight::warnings(&checks);
+        }
+    }
+
+    /// Starts the task that repeats the checks.
     pub(super) fn recheck(
         self: Arc<Self>,
         client: &Arc<L1Client>,
@@ -69,14 +96,9 @@ impl Checked {
                 let (Some(client), Some(shared)) = (client.upgrade(), shared.upgrade()) else {
                     return;
                 };
-                if shared.warnings.lock().is_empty() {
-                    return;
-                }
                 let checked = Arc::clone(&self);
                 let again = tokio::task::spawn_blocking(move || {
-                    if let Ok(checks) = checked.checks(&client, &rules) {
-                        *shared.warnings.lock() = preflight::warnings(&checks);
-                    }
+                    checked.check_again(&client, &rules, &shared);
                 });
                 if again.await.is_err() {
                     return;

@@ -104,7 +104,7 @@ impl RollupNode {
             beacon: asked_beacon,
         });
         let (client, connected) = connect(L1Client::new(&l1, timeout)?, &checked).await?;
-        let Connected { rules, gas_limit: l1_gas_limit, warnings } = connected;
+        let Connected { rules, gas_limit: l1_gas_limit, warnings, unknown_fork } = connected;
         let chain = open_chain(&config, &deployment)?;
         let coinbase = match &config.role {
             Role::Sequencer(it) => it.operator_key.address(),
@@ -159,6 +159,7 @@ impl RollupNode {
         *shared.notices.lock() = notices;
         let store = node.read(|node| Arc::downgrade(node.chain.reader().store()));
         *shared.store.lock() = Some(store);
+        *shared.unknown_fork.lock() = unknown_fork;
         if let Some(folder) = &config.data_dir {
             let field = "admin.json of the data directory";
             let unusable =

@@ -73,6 +73,8 @@ pub struct TxCandidate {
     pub data: TxData,
     /// Gas that its transaction needs; `None` to ask L1 for it.
     pub gas_limit: Option<u64>,
+    /// Gas that it may need beyond the answer of L1, for a fork that L1 has soon.
+    pub for_fork: u64,
     /// `true` if L1 can be asked before sending: it knows no blobs that it does not have, and no blocks that stand
     /// before these.
     pub can_be_tried: bool,
@@ -165,6 +167,11 @@ impl Submitter {
             && self.in_flight().count() < self.config.max_in_flight.max(1)
     }
 
+    /// Returns `true` if the next transaction takes the place of one that was given up and that L1 may still have.
+    pub fn replaces(&self) -> bool {
+        self.in_flight.iter().any(|sent| sent.is_void)
+    }
+
     /// Balance of its account on L1 when it was asked last, in wei.
     pub const fn balance(&self) -> U256 {
         self.balance
@@ -195,8 +202,8 @@ impl Submitter {
         view: &L1View,
         candidate: TxCandidate,
     ) -> Result<(), RollupError> {
-        let TxCandidate { blocks, data, gas_limit: known_limit, can_be_tried, goes_alone } =
-            candidate;
+        let TxCandidate { blocks, data, gas_limit: known_limit, for_fork, .. } = candidate;
+        let TxCandidate { can_be_tried, goes_alone, .. } = candidate;
         let head = view.head().map_or(0, |head| head.number);
         let base_fee = view.head().map_or(0, |head| u128::from(head.base_fee));
         let tip = self.config.tip;
@@ -220,7 +227,7 @@ impl Submitter {
                     }
                     limit
                 }
-                None => provider.estimate_gas(request).await?,
+                None => provider.estimate_gas(request).await?.saturating_add(for_fork),
             };
             Ok::<_, alloy_provider::transport::TransportError>((used, balance, gas))
         });

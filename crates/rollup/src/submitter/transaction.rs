@@ -2,10 +2,7 @@
 
 use crate::{RollupError, Signer};
 use alloy_consensus::{Signed, TxEip1559, TxEip4844, TxEip4844WithSidecar, TxEnvelope};
-use alloy_eips::{
-    eip2718::Encodable2718 as _,
-    eip7594::{BlobTransactionSidecarEip7594, BlobTransactionSidecarVariant},
-};
+use alloy_eips::{eip2718::Encodable2718 as _, eip7594::BlobTransactionSidecarVariant};
 use alloy_primitives::{Address, B256, Bytes};
 use contracts::posting::BLOB_GAS;
 use std::sync::Arc;
@@ -27,8 +24,8 @@ pub struct TxData {
 /// The blobs of a transaction.
 #[derive(Debug, Clone)]
 pub struct Blobs {
-    /// With commitments and proofs.
-    pub sidecar: Arc<BlobTransactionSidecarEip7594>,
+    /// With commitments, and with proofs in the form of L1's fork.
+    pub sidecar: Arc<BlobTransactionSidecarVariant>,
     /// Gas that the transaction needs: L1 cannot be asked about blobs that it does not have.
     pub gas_limit: u64,
     /// Price of a blob now, in wei per blob gas.
@@ -38,7 +35,7 @@ pub struct Blobs {
 impl TxData {
     /// Gas of its blobs.
     fn blob_gas(&self) -> u64 {
-        let count = self.blobs.as_ref().map_or(0, |blobs| blobs.sidecar.blobs.len());
+        let count = self.blobs.as_ref().map_or(0, |blobs| blobs.sidecar.blobs().len());
         count as u64 * BLOB_GAS
     }
 
@@ -114,8 +111,7 @@ impl Unsigned<'_> {
         };
         let signed = key.sign(tx.clone())?;
         let (signature, hash) = (*signed.signature(), *signed.hash());
-        let sidecar = BlobTransactionSidecarEip7594::clone(sidecar);
-        let sidecar = BlobTransactionSidecarVariant::Eip7594(sidecar);
+        let sidecar = BlobTransactionSidecarVariant::clone(sidecar);
         let with = TxEip4844WithSidecar { tx, sidecar };
         let pooled = TxEnvelope::Eip4844(Signed::new_unchecked(with.into(), signature, hash));
         Ok((pooled.encoded_2718().into(), hash))

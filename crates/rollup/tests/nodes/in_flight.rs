@@ -196,7 +196,8 @@ struct Direct {
 fn candidate(number: u64) -> TxCandidate {
     let data = TxData { input: Bytes::from(vec![1]), blobs: None };
     let blocks = vec![(number, B256::repeat_byte(1))];
-    TxCandidate { blocks, data, gas_limit: Some(800_000), can_be_tried: false, goes_alone: false }
+    let (gas_limit, for_fork, can_be_tried) = (Some(800_000), 0, false);
+    TxCandidate { blocks, data, gas_limit, for_fork, can_be_tried, goes_alone: false }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -6,6 +6,7 @@ mod controls;
 mod engine_api;
 mod faults_of_l1;
 mod forgetting;
+mod forks;
 mod forwarding;
 mod in_flight;
 mod kept;

@@ -183,8 +183,10 @@ impl Scene {
             fill_system_rings(&mut genesis);
         }
         let l2 = L2::new(L2_CHAIN, FORK, &genesis)?;
-        let settings =
-            RollupConfig { fee_percent: 0, ..RollupConfig::new(L2_CHAIN, FORK.schema()) };
+        let settings = RollupConfig {
+            fee_percent: 0,
+            ..RollupConfig::new(L2_CHAIN, FORK.schema(), Address::ZERO)
+        };
         let head = l2.chain().head();
         let rollup = Rollup::deploy(&mut l1, artifacts, &operator, head, &settings)?;
         let people = Arc::clone(&past.people);

@@ -68,8 +68,10 @@ impl Scene {
             genesis.alloc.insert(ballast(place), filler(place, length));
         }
         let l2 = L2::new(L2_CHAIN, fork, &genesis)?;
-        let mut config =
-            RollupConfig { fee_percent: 0, ..RollupConfig::new(L2_CHAIN, fork.schema()) };
+        let mut config = RollupConfig {
+            fee_percent: 0,
+            ..RollupConfig::new(L2_CHAIN, fork.schema(), Address::ZERO)
+        };
         config.forced.fee_percent = 1;
         config.forced.max_gas = capacity::DUTY_GAS;
         config.forced.max_bounded_gas = capacity::DUTY_GAS;

@@ -1,6 +1,6 @@
 //! A rollup on an L1 with EXECUTE, and an L2 that moves it.
 
-use alloy_primitives::{B256, Bytes, U256};
+use alloy_primitives::{Address, B256, Bytes, U256};
 use alloy_sol_types::{SolCall, SolError};
 use chain::BlockWithWitness;
 use enshrine_contracts::{
@@ -54,8 +54,10 @@ impl Harness {
             genesis.alloc.insert(key.address(), rich(10 * ETHER));
         }
         let l2 = L2::new(L2_CHAIN, fork, &genesis)?;
-        let mut config =
-            RollupConfig { fee_percent: 0, ..RollupConfig::new(L2_CHAIN, fork.schema()) };
+        let mut config = RollupConfig {
+            fee_percent: 0,
+            ..RollupConfig::new(L2_CHAIN, fork.schema(), Address::ZERO)
+        };
         config.forced.fee_percent = 1;
         let rollup = Rollup::deploy(&mut l1, artifacts, &operator, l2.chain().head(), &config)?;
         Ok(Self { l1, l2, rollup, operator, alice, anchor: B256::ZERO })

@@ -49,6 +49,11 @@ pub(crate) const PROXY_CODE: Bytes = bytes!(
      34f58015156039578182fd5b8082525050506014600cf3"
 );
 
+/// The policy of the example, whose sequencer is a placeholder.
+const EXAMPLE_POLICY: &str = "policy = \"permissioned\"\ntimeout = 5400\n\
+    sequencer = \"0x0000000000000000000000000000000000000000\"\n\
+    fee_recipient = \"0x0000000000000000000000000000000000000000\"";
+
 /// A node, files for one test, and an L2 on which nothing has happened.
 pub(crate) struct Bench {
     pub(crate) tools: Toolchain,
@@ -103,13 +108,14 @@ impl Bench {
         Ok(self.file(name))
     }
 
-    /// The example, with this L2 and some lines changed.
+    /// The example, with this L2, without a sequencer, and with some lines changed.
     pub(crate) fn configure(&self, name: &str, changes: &[(&str, &str)]) -> Result<String> {
         let example = self.tools.root().join("script/rollup.example.toml");
         let mut text = fs::read_to_string(example)?;
         let own = [
             ("deployments/my-rollup.json", self.file("deployment.json")),
             ("0xc0", self.genesis.1.clone()),
+            (EXAMPLE_POLICY, "policy = \"none\"".to_owned()),
         ];
         let own = own.iter().map(|(from, to)| (*from, to.as_str()));
         for (from, to) in own.chain(changes.iter().copied()) {

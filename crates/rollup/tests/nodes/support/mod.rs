@@ -9,8 +9,9 @@ use alloy_primitives::{Address, B256, Bytes, TxKind, U256};
 use alloy_provider::{DynProvider, Provider, RootProvider, ext::AnvilApi as _};
 use alloy_rpc_types_eth::{TransactionReceipt, TransactionRequest};
 use alloy_sol_types::SolCall;
+use chain::{ForkTime, ForkTimes};
 use client::{Client, Options};
-use contracts::{Deployment, bindings::IL1MessageQueue, l2_chain_config, l2_genesis};
+use contracts::{Deployment, bindings::IL1MessageQueue, l2_chain_config_following, l2_genesis};
 use devnet::{Devnet, DevnetBuilder, Hardfork};
 use enshrine_rollup::{
     BacklogConfig, Config, L1Profile, PoolLimits, Prices, Role, RollupNode, SequencerConfig,
@@ -95,7 +96,36 @@ impl World {
             // What the contracts keep in the state is more than all of a block by default.
             config.gas_limit = 60_000_000;
         });
-        Self::of_fork(ProtocolFork::Amsterdam, l1, Vec::new(), None).await
+        Self::of_forks(ForkTimes::constant(ProtocolFork::Amsterdam), l1, Vec::new(), None).await
+    }
+
+    /// A world with blobs whose L1 begins at Prague at `time`, and has later forks after that many seconds each; the L2
+    /// has the same schedule.
+    pub(crate) async fn forking(
+        time: u64,
+        later: &[(ProtocolFork, u64)],
+        accounts: Vec<(Address, GenesisAccount)>,
+    ) -> Result<Self> {
+        Self::forking_apart(time, later, later, accounts).await
+    }
+
+    /// The same, with other later forks in the genesis of the L2 than L1 has.
+    pub(crate) async fn forking_apart(
+        time: u64,
+        of_l1: &[(ProtocolFork, u64)],
+        of_l2: &[(ProtocolFork, u64)],
+        accounts: Vec<(Address, GenesisAccount)>,
+    ) -> Result<Self> {
+        let at = |later: &[(ProtocolFork, u64)]| {
+            later.iter().map(|(fork, after)| (*fork, ForkTime::At(time + after))).collect()
+        };
+        let l1 = Devnet::builder().timestamp(time).hardforks(Hardfork::Prague, at(of_l1));
+        let l1 = l1.with(|config| {
+            config.execute_blobs = true;
+            config.gas_limit = 60_000_000;
+        });
+        let forks = ForkTimes { first: ProtocolFork::Prague, later: at(of_l2) };
+        Self::of_forks(forks, l1, accounts, None).await
     }
 
     async fn on(
@@ -103,11 +133,11 @@ impl World {
         accounts: Vec<(Address, GenesisAccount)>,
         sequencer: Option<Address>,
     ) -> Result<Self> {
-        Self::of_fork(ProtocolFork::Osaka, l1, accounts, sequencer).await
+        Self::of_forks(ForkTimes::constant(ProtocolFork::Osaka), l1, accounts, sequencer).await
     }
 
-    async fn of_fork(
-        fork: ProtocolFork,
+    async fn of_forks(
+        forks: ForkTimes,
         l1: DevnetBuilder,
         accounts: Vec<(Address, GenesisAccount)>,
         sequencer: Option<Address>,
@@ -119,7 +149,7 @@ impl World {
         provider.anvil_set_balance(deployer.address(), rich(1_000 * ETHER).balance).await?;
         let deployed = tokio::task::spawn_blocking(move || {
             let client = Client::new(&url, Options::default())?;
-            let genesis = genesis(fork, time, accounts)?;
+            let genesis = genesis(&forks, time, accounts)?;
             match sequencer {
                 Some(sequencer) => deploy_permissioned(&client, &deployer, genesis, sequencer),
                 None => deploy(&client, &deployer, genesis),
@@ -221,13 +251,16 @@ impl World {
 }
 
 fn genesis(
-    fork: ProtocolFork,
+    forks: &ForkTimes,
     time: u64,
     accounts: Vec<(Address, GenesisAccount)>,
 ) -> Result<Genesis> {
     let artifacts = Artifacts::load(&toolchain::progress_to_stderr)?;
-    let mut genesis = l2_genesis(&artifacts.predeploys()?, fork, 10_000_000, time);
-    genesis.config = l2_chain_config(L2_CHAIN, fork);
+    // With the system contracts of all forks, as `enshrine init` makes it.
+    let newest = ProtocolFork::ALL.into_iter().max().ok_or_eyre("no fork")?;
+    let mut genesis = l2_genesis(&artifacts.predeploys()?, newest, 10_000_000, time);
+    let later = forks.timestamps((0, time), None)?;
+    genesis.config = l2_chain_config_following(L2_CHAIN, forks.first, &later);
     genesis.alloc.insert(Key::named("operator").address(), rich(ETHER));
     genesis.alloc.extend(accounts);
     Ok(genesis)

@@ -1,0 +1,200 @@
+//! The fork schedule of an L2 compared with that of its L1.
+//!
+//! EXECUTE accepts the blocks of an L2 by the fork that L1 had at their timestamp, so the genesis of the L2 must have the
+//! forks of L1 at the same times. L1's nodes tell theirs by `eth_config` (EIP-7910): the fork in force, the next one, and
+//! the last one that is planned.
+
+use crate::{L1Client, L1Error};
+use alloy_provider::Provider as _;
+use executor::ChainSpec;
+use serde::Deserialize;
+
+/// Answer of `eth_config`, as far as it tells when L1 forks.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub(crate) struct L1Schedule {
+    current: L1Fork,
+    next: Option<L1Fork>,
+    last: Option<L1Fork>,
+}
+
+/// A fork of L1.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct L1Fork {
+    activation_time: u64,
+    blob_schedule: Option<BlobLimits>,
+}
+
+/// Blob parameters of a fork, as far as they are compared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+struct BlobLimits {
+    target: u64,
+    max: u64,
+}
+
+/// First difference between the schedules of L1 and the L2.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Difference {
+    /// The L2 has no fork at that time.
+    #[error("L1 forks at {at}, and the genesis of the L2 does not")]
+    OnlyL1 {
+        /// Timestamp of the fork.
+        at: u64,
+    },
+    /// L1 has no fork at that time.
+    #[error("the genesis of the L2 forks at {at}, and L1 does not")]
+    OnlyL2 {
+        /// Timestamp of the fork.
+        at: u64,
+    },
+    /// Both fork at that time, to different forks.
+    #[error(
+        "L1 has at most {got} blobs in a block from {at} on, and the genesis of the L2 {expected}: their forks differ"
+    )]
+    Blobs {
+        /// Timestamp of the fork.
+        at: u64,
+        /// Limit of L1.
+        got: u64,
+        /// Limit of the L2.
+        expected: u64,
+    },
+}
+
+impl Difference {
+    /// Timestamp from which on the rules of L1 and the L2 may differ.
+    pub(crate) const fn at(&self) -> u64 {
+        match self {
+            Self::OnlyL1 { at } | Self::OnlyL2 { at } | Self::Blobs { at, .. } => *at,
+        }
+    }
+}
+
+impl L1Schedule {
+    /// Asks L1 for its schedule; `None` if it has no `eth_config`, or answers in another form.
+    ///
+    /// # Errors
+    ///
+    /// [`L1Error`] if L1 does not answer.
+    pub(crate) fn of(client: &L1Client) -> Result<Option<Self>, L1Error> {
+        let provider = client.inner().provider().clone();
+        let answer = client.wait(async move {
+            provider.raw_request::<_, serde_json::Value>("eth_config".into(), ()).await
+        });
+        match answer {
+            Ok(answer) => Ok(serde_json::from_value(answer).ok()),
+            Err(error) if error.as_error_resp().is_some() => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Returns the first difference from the schedule of an L2 whose first block is of `genesis_time`. What L1 does
+    /// between its next fork and its last one is not in its answer.
+    pub(crate) fn difference(&self, spec: &ChainSpec, genesis_time: u64) -> Option<Difference> {
+        let of_l1 = [Some(&self.current), self.next.as_ref(), self.last.as_ref()];
+        let of_l1: Vec<&L1Fork> = of_l1.into_iter().flatten().collect();
+        let mut of_l2: Vec<u64> = spec.fork_times().into_iter().map(|(_, time)| time).collect();
+        of_l2.retain(|time| *time > genesis_time);
+        let known = |time: u64| of_l1.iter().any(|fork| fork.activation_time == time);
+        let is_between = |time: u64| {
+            let (next, last) = (self.next.as_ref(), self.last.as_ref());
+            next.is_some_and(|next| time > next.activation_time)
+                && last.is_some_and(|last| time < last.activation_time)
+        };
+        // Forks before the one in force do not stand in the answer.
+        let told = |time: u64| time > self.current.activation_time && !is_between(time);
+        let mut differences = Vec::new();
+        for time in &of_l2 {
+            if told(*time) && !known(*time) {
+                differences.push(Difference::OnlyL2 { at: *time });
+            }
+        }
+        for fork in of_l1 {
+            let at = fork.activation_time;
+            // L1's EXECUTE is tried with the first block of the L2, so the fork at genesis is right.
+            if at <= genesis_time {
+                continue;
+            }
+            if !of_l2.contains(&at) {
+                differences.push(Difference::OnlyL1 { at });
+            } else if let Some(BlobLimits { max: got, target }) = fork.blob_schedule
+                && let Some(own) = spec.blob_params_at(at)
+                && (got, target) != (own.max_blob_count, own.target_blob_count)
+            {
+                differences.push(Difference::Blobs { at, got, expected: own.max_blob_count });
+            }
+        }
+        differences.into_iter().min_by_key(Difference::at)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+    use wire::ProtocolFork::{Amsterdam, Bpo2, Osaka, Prague};
+
+    const GENESIS: u64 = 1_000;
+
+    fn l2() -> ChainSpec {
+        ChainSpec::scheduled(8_079, Prague, &[(Osaka, 2_000), (Bpo2, 3_000), (Amsterdam, 4_000)])
+    }
+
+    fn fork(time: u64, max: u64, target: u64) -> serde_json::Value {
+        let blobs = json!({ "max": max, "target": target, "baseFeeUpdateFraction": 1 });
+        json!({ "activationTime": time, "blobSchedule": blobs, "forkId": "0x00000000" })
+    }
+
+    /// The schedule of an L1 with these forks, of which the last has no new blob parameters.
+    fn l1(forks: [Option<u64>; 3]) -> L1Schedule {
+        let blobs = |time: u64| if time < 3_000 { (9, 6) } else { (21, 14) };
+        let [current, next, last] = forks.map(|time| {
+            time.map(|time| {
+                let (max, target) = blobs(time);
+                fork(time, max, target)
+            })
+        });
+        serde_json::from_value(json!({ "current": current, "next": next, "last": last })).unwrap()
+    }
+
+    #[test]
+    fn the_same_forks_at_the_same_times_do_not_differ_at_any_time_of_l1() {
+        for forks in [
+            // L1 has forked before the L2 began.
+            [Some(10), Some(2_000), Some(4_000)],
+            [Some(2_000), Some(3_000), Some(4_000)],
+            [Some(3_000), Some(4_000), Some(4_000)],
+            [Some(4_000), None, None],
+        ] {
+            assert_eq!(l1(forks).difference(&l2(), GENESIS), None, "{forks:?}");
+        }
+    }
+
+    #[test]
+    fn the_first_fork_that_one_of_them_lacks_is_named() {
+        use Difference::{OnlyL1, OnlyL2};
+        for (forks, expected) in [
+            // Another fork of L1, next or far away.
+            ([Some(4_000), Some(5_000), Some(5_000)], OnlyL1 { at: 5_000 }),
+            ([Some(3_000), Some(4_000), Some(5_000)], OnlyL1 { at: 5_000 }),
+            // L1 has forked already.
+            ([Some(5_000), None, None], OnlyL1 { at: 5_000 }),
+            // L1 forks later, earlier, or not at all.
+            ([Some(3_000), Some(4_001), Some(4_001)], OnlyL2 { at: 4_000 }),
+            ([Some(3_000), Some(3_999), Some(3_999)], OnlyL1 { at: 3_999 }),
+            ([Some(3_000), None, None], OnlyL2 { at: 4_000 }),
+        ] {
+            assert_eq!(l1(forks).difference(&l2(), GENESIS), Some(expected), "{forks:?}");
+        }
+    }
+
+    #[test]
+    fn forks_at_the_same_time_with_other_blobs_differ() {
+        let other = json!({
+            "current": fork(2_000, 9, 6), "next": fork(3_000, 15, 10), "last": fork(4_000, 21, 14),
+        });
+        let other: L1Schedule = serde_json::from_value(other).unwrap();
+        let expected = Difference::Blobs { at: 3_000, got: 15, expected: 21 };
+        assert_eq!(other.difference(&l2(), GENESIS), Some(expected));
+    }
+}

@@ -1,0 +1,337 @@
+//! An L1 that forks under a running rollup without an owner.
+
+use crate::support::{L2_CHAIN, World, is_settled, provider_of, refusal, signed, until};
+use alloy_consensus::Transaction as _;
+use alloy_eips::eip2718::Encodable2718 as _;
+use alloy_primitives::{Address, B256, Bytes, U256};
+use alloy_provider::{Provider, RootProvider, ext::AnvilApi as _};
+use alloy_sol_types::SolCall as _;
+use contracts::{
+    Deployment, L2_MESSENGER,
+    bindings::{IForcedInbox, IL2Messenger},
+    l2_chain_config_following,
+};
+use enshrine_rollup::{Config, Role, RollupError, RollupNode, Verdict, preflight};
+use eyre::{OptionExt as _, Result, bail, ensure};
+use serde_json::json;
+use std::{
+    fs,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+use testkit::{ETHER, FORCED_FEE, Key, id_of, rich, write_deployment};
+use wire::ProtocolFork::{self, Amsterdam, Bpo2, Osaka, Prague};
+
+/// Time of L1's first block.
+const START: u64 = 1_900_000_000;
+/// Forks of L1, and the seconds after its first block at which they begin. A rollup's blocks may lag by an hour.
+const FORKS: [(ProtocolFork, u64); 3] = [(Osaka, 2_000), (Bpo2, 4_000), (Amsterdam, 6_000)];
+/// Seconds before a fork at which the blocks are made that L1 gets behind it.
+const BEFORE: u64 = 300;
+/// L1 blocks that must lie on one for the L2 to act on it: what L1 has before a fork comes to the L2 behind it.
+const CONFIRMATIONS: u64 = 2;
+/// Transactions on the L2 before each fork that L1 does not have by then.
+const IN_FLIGHT: u64 = 3;
+
+fn with_blobs(world: &World, config: Config) -> Config {
+    Config { l1_beacon: vec![world.l1.endpoint()], ..config }
+}
+
+async fn sequencer(world: &World) -> Result<RollupNode> {
+    let mut config = world.sequencer_config()?;
+    config.confirmations = CONFIRMATIONS;
+    let config = world.config(Role::Sequencer(Box::new(config)));
+    Ok(RollupNode::start(with_blobs(world, config)).await?)
+}
+
+/// Sends a transaction of the L2 and waits for its block.
+async fn included(
+    sequencer: &RollupNode,
+    l2: &RootProvider,
+    from: &Key,
+    to: Address,
+    value: u128,
+    input: Bytes,
+) -> Result<u64> {
+    let transaction = signed(l2, from, to, value, input, 300_000).await?;
+    let hash = *l2.send_raw_transaction(&transaction.encoded_2718()).await?.tx_hash();
+    let number = async || {
+        let receipt = l2.get_transaction_receipt(hash).await?;
+        Ok::<_, eyre::Report>(receipt.and_then(|receipt| receipt.block_number))
+    };
+    until("a transaction", sequencer, || async { Ok(number().await?.is_some()) }).await?;
+    number().await?.ok_or_eyre("it has left its block")
+}
+
+/// Mines on L1 until something holds.
+async fn mined_until<F: Future<Output = Result<bool>>>(
+    world: &World,
+    what: &str,
+    node: &RollupNode,
+    mut holds: impl FnMut() -> F,
+) -> Result<()> {
+    until(what, node, || {
+        let held = holds();
+        async {
+            world.provider.anvil_mine(Some(1), None).await?;
+            tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+            held.await
+        }
+    })
+    .await
+}
+
+/// Number, hash and timestamp of all blocks of the L2.
+async fn blocks(l2: &RootProvider) -> Result<Vec<(u64, B256, u64)>> {
+    let mut blocks = Vec::new();
+    for number in 0..=l2.get_block_number().await? {
+        let block = l2.get_block_by_number(number.into()).await?.ok_or_eyre("no such block")?;
+        blocks.push((number, block.header.hash, block.header.timestamp));
+    }
+    Ok(blocks)
+}
+
+/// Numbers of transactions of the account that advances: all, those with blobs, and those that failed.
+async fn advances(world: &World) -> Result<(usize, usize, usize)> {
+    let (mut all, mut by_blobs, mut failed) = (0, 0, 0);
+    for number in 0..=world.provider.get_block_number().await? {
+        let block = world.provider.get_block_by_number(number.into()).full().await?;
+        for transaction in block.ok_or_eyre("no block")?.transactions.into_transactions() {
+            if transaction.inner.signer() != world.l1.addresses()[1] {
+                continue;
+            }
+            let hash = *transaction.inner.tx_hash();
+            let receipt = world.provider.get_transaction_receipt(hash).await?;
+            all += 1;
+            by_blobs += usize::from(transaction.blob_versioned_hashes().is_some());
+            failed += usize::from(!receipt.ok_or_eyre("no receipt")?.status());
+        }
+    }
+    Ok((all, by_blobs, failed))
+}
+
+/// A withdrawal to an account of L1.
+fn withdrawal(to: Address) -> Bytes {
+    let refund = to;
+    IL2Messenger::sendCall { to, refundTo: refund, gasLimit: 0, fee: 0, data: Bytes::new() }
+        .abi_encode()
+        .into()
+}
+
+/// Makes blocks before a fork, a deposit, a forced transaction and a withdrawal, and lets L1 fork before it has any of
+/// the blocks and the L2 any of the messages.
+async fn cross(world: &World, sequencer: &RollupNode, fork: ProtocolFork, time: u64) -> Result<()> {
+    let l2 = provider_of(sequencer)?;
+    let (alice, dave, bob) = (Key::named("alice"), Key::named("dave"), Key::named("bob").address());
+    let at = u64::from(fork as u8);
+    let (depositor, receiver) =
+        (Address::repeat_byte(0xd0 + fork as u8), Address::repeat_byte(0xe0 + fork as u8));
+    until("L1 before the fork", sequencer, || async { Ok(is_settled(sequencer)) }).await?;
+    world.provider.anvil_set_next_block_timestamp(time - BEFORE).await?;
+    world.provider.anvil_mine(Some(1), None).await?;
+
+    // On L1 before the fork, and on the L2 behind it.
+    world.deposit(depositor, U256::from(at)).await?;
+    let forced = signed(&l2, &dave, bob, 1, Bytes::new(), 21_000).await?;
+    let submit = IForcedInbox::submitCall { raw: forced.encoded_2718().into() };
+    world.l1_call(world.forced, U256::from(FORCED_FEE), submit.abi_encode()).await?;
+    world.provider.anvil_set_auto_mine(false).await?;
+
+    // On the L2 before the fork, and on L1 behind it.
+    let withdrawn = included(sequencer, &l2, &alice, L2_MESSENGER, 7, withdrawal(receiver)).await?;
+    for _ in 0..IN_FLIGHT {
+        included(sequencer, &l2, &alice, bob, 1, Bytes::new()).await?;
+    }
+    until("transactions in flight", sequencer, || async {
+        Ok(sequencer.status().submitter.is_some_and(|it| it.transactions_in_flight > 0))
+    })
+    .await?;
+    let before = blocks(&l2).await?;
+    let (head, _, newest) = *before.last().ok_or_eyre("no block")?;
+    assert!(newest < time && head >= withdrawn, "the newest block is of {newest}");
+    assert!(sequencer.status().safe_head.number < withdrawn, "L1 has a block too early");
+    assert_eq!(l2.get_balance(depositor).await?, U256::ZERO);
+
+    // L1 forks, with what is in flight in the first block of the fork.
+    world.provider.anvil_set_next_block_timestamp(time).await?;
+    world.provider.anvil_mine(Some(1), None).await?;
+    world.provider.anvil_set_auto_mine(true).await?;
+    mined_until(world, "all blocks from before the fork on L1", sequencer, || async {
+        Ok(sequencer.status().safe_head.number >= head)
+    })
+    .await?;
+    mined_until(world, "what L1 had before the fork", sequencer, || async {
+        let nonce = l2.get_transaction_count(dave.address()).await?;
+        Ok(l2.get_balance(depositor).await? == U256::from(at) && nonce > forced.nonce())
+    })
+    .await?;
+    let number = included(sequencer, &l2, &alice, bob, 1, Bytes::new()).await?;
+    until("a block of the fork on L1", sequencer, || async {
+        Ok(sequencer.status().safe_head.number >= number && is_settled(sequencer))
+    })
+    .await?;
+    let after = blocks(&l2).await?;
+    assert_eq!(&after[..before.len()], &before[..], "no block is lost at {fork}");
+    assert!(after.iter().any(|(_, _, timestamp)| *timestamp >= time), "{after:?}");
+
+    // What was sent on the L2 before the fork is claimed behind it.
+    let index = FORKS.iter().position(|(it, _)| *it == fork).ok_or_eyre("no such fork")?;
+    let claim: Bytes = l2.raw_request("rollup_claimProof".into(), (format!("{index:#x}"),)).await?;
+    world.l1_call(world.message_queue, U256::ZERO, claim.to_vec()).await?;
+    assert_eq!(world.provider.get_balance(receiver).await?, U256::from(7));
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn l1_forks_from_prague_to_amsterdam_and_no_block_is_lost_and_no_promise_broken() -> Result<()>
+{
+    let accounts = ["alice", "bob", "dave"].map(|name| (Key::named(name).address(), rich(ETHER)));
+    let world = World::forking(START, &FORKS, accounts.to_vec()).await?;
+    let sequencer = sequencer(&world).await?;
+    let config = world.config(Role::Follower { sequencer: None });
+    let follower = RollupNode::start(with_blobs(&world, config)).await?;
+    // Ether for the withdrawals.
+    world.deposit(Address::repeat_byte(0xde), U256::from(ETHER)).await?;
+    for (fork, after) in FORKS {
+        cross(&world, &sequencer, fork, START + after).await?;
+    }
+
+    let l2 = provider_of(&sequencer)?;
+    let safe = sequencer.status().safe_head;
+    until("the follower", &follower, || async { Ok(follower.status().safe_head == safe) }).await?;
+    assert_eq!(blocks(&provider_of(&follower)?).await?, blocks(&l2).await?);
+    let last = l2.get_block_by_number(safe.number.into()).await?.ok_or_eyre("no block")?;
+    assert!(last.header.block_access_list_hash.is_some(), "{last:?}");
+    let (all, by_blobs, failed) = advances(&world).await?;
+    ensure!(failed == 0, "{failed} of {all} transactions had too little gas, or the wrong rules");
+    ensure!(0 < by_blobs && by_blobs < all, "{by_blobs} of {all} went by blobs");
+    for node in [follower, sequencer] {
+        let status = node.status();
+        assert_eq!(status.fault, None, "{status:?}");
+        node.stop().await;
+    }
+    Ok(())
+}
+
+/// A transfer that waits in the pool of a node, which makes no block with it.
+async fn waits(l2: &RootProvider, sequencer: &RollupNode, fault: &str) -> Result<B256> {
+    let to = Address::repeat_byte(0xb7);
+    let transfer = signed(l2, &Key::named("alice"), to, 1, Bytes::new(), 300_000).await?;
+    let hash = *l2.send_raw_transaction(&transfer.encoded_2718()).await?.tx_hash();
+    until("the fault", sequencer, || async {
+        Ok(sequencer.status().fault.unwrap_or_default().contains(fault))
+    })
+    .await?;
+    assert_eq!(l2.get_transaction_receipt(hash).await?, None);
+    Ok(hash)
+}
+
+fn warns_of_forks(node: &RollupNode) -> bool {
+    node.status().warnings.iter().any(|warning| warning.contains("fork schedule"))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_without_a_fork_of_l1_stops_before_it_and_goes_on_once_its_genesis_has_it()
+-> Result<()> {
+    const FORK: u64 = START + 2_000;
+    let accounts = vec![(Key::named("alice").address(), rich(ETHER))];
+    let forks = [(Amsterdam, FORK - START)];
+    let world = World::forking_apart(START, &forks, &[], accounts).await?;
+    let folder = tempfile::tempdir()?;
+    let mut config = world.config(Role::Sequencer(Box::new(world.sequencer_config()?)));
+    config.data_dir = Some(folder.path().join("data"));
+    let sequencer = RollupNode::start(config.clone()).await?;
+    assert!(warns_of_forks(&sequencer), "{:?}", sequencer.status());
+    let l2 = provider_of(&sequencer)?;
+    let (alice, bob) = (Key::named("alice"), Address::repeat_byte(0xb7));
+    included(&sequencer, &l2, &alice, bob, 1, Bytes::new()).await?;
+    until("L1", &sequencer, || async { Ok(is_settled(&sequencer)) }).await?;
+
+    world.provider.anvil_set_next_block_timestamp(FORK).await?;
+    world.provider.anvil_mine(Some(1), None).await?;
+    let fault = format!("L1 forks at {FORK}, and the genesis of the L2 does not");
+    let waiting = waits(&l2, &sequencer, &fault).await?;
+    assert!(blocks(&l2).await?.iter().all(|(_, _, timestamp)| *timestamp < FORK));
+    sequencer.stop().await;
+
+    // As it is, it would do nothing.
+    match RollupNode::start(config.clone()).await {
+        Err(RollupError::Preflight(check)) => {
+            assert_eq!((check.name, check.verdict), ("fork schedule", Verdict::Refused));
+            assert!(check.to_string().contains("amsterdamTime"), "{check}");
+        }
+        Err(error) => return Err(error.into()),
+        Ok(_) => bail!("a node without the fork starts"),
+    }
+    let mut deployment = Deployment::read(&config.deployment)?;
+    deployment.genesis.config = l2_chain_config_following(L2_CHAIN, Prague, &[(Amsterdam, FORK)]);
+    fs::create_dir(folder.path().join("new"))?;
+    config.deployment = write_deployment(&deployment, &folder.path().join("new"))?;
+    let sequencer = RollupNode::start(config).await?;
+    assert!(!warns_of_forks(&sequencer), "{:?}", sequencer.status());
+    let l2 = provider_of(&sequencer)?;
+    until("what waited, on L1", &sequencer, || async {
+        Ok(l2.get_transaction_receipt(waiting).await?.is_some() && is_settled(&sequencer))
+    })
+    .await?;
+    let head = l2.get_block_by_number(l2.get_block_number().await?.into()).await?;
+    assert!(head.is_some_and(|head| head.header.block_access_list_hash.is_some()));
+    sequencer.stop().await;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_fork_that_l1_plans_while_a_node_runs_stops_its_blocks_until_the_plan_is_given_up()
+-> Result<()> {
+    let world = World::forking(START, &[], vec![(Key::named("alice").address(), rich(ETHER))]);
+    let world = world.await?;
+    let role = Role::Sequencer(Box::new(world.sequencer_config()?));
+    let (proxy, config) = world.behind_proxy(role)?;
+    // L1's next fork; zero for none, and the greatest number for an L1 that does not say.
+    let planned = Arc::new(AtomicU64::new(u64::MAX));
+    let next = Arc::clone(&planned);
+    proxy.intercept(move |request| {
+        if !request.contains("eth_config") {
+            return None;
+        }
+        let fork = |time: u64| json!({ "activationTime": time, "blobSchedule": null });
+        let next = match next.load(Ordering::Relaxed) {
+            u64::MAX => return Some(refusal(request, "the method eth_config does not exist")),
+            0 => json!(null),
+            time => fork(time),
+        };
+        let result = json!({ "current": fork(0), "next": next, "last": next });
+        let (id, version) = (id_of(request), "2.0");
+        Some(format!(r#"{{"jsonrpc":"{version}","id":{id},"result":{result}}}"#))
+    });
+    let checked = config.clone();
+    let checks = tokio::task::spawn_blocking(move || preflight(&checked)).await??;
+    let check = checks.iter().find(|it| it.name == "fork schedule").ok_or_eyre("no such check")?;
+    assert_eq!(check.verdict, Verdict::Passed);
+    assert!(check.got.contains("does not tell"), "{check}");
+    let sequencer = RollupNode::start(config).await?;
+    let l2 = provider_of(&sequencer)?;
+    let (alice, bob) = (Key::named("alice"), Address::repeat_byte(0xb7));
+    included(&sequencer, &l2, &alice, bob, 1, Bytes::new()).await?;
+    assert_eq!(sequencer.status().warnings, Vec::<String>::new());
+
+    const FORK: u64 = START + 2_000;
+    planned.store(FORK, Ordering::Relaxed);
+    until("a warning", &sequencer, || async { Ok(warns_of_forks(&sequencer)) }).await?;
+    // Blocks before it are as good as ever.
+    included(&sequencer, &l2, &alice, bob, 1, Bytes::new()).await?;
+    world.provider.anvil_set_next_block_timestamp(FORK).await?;
+    world.provider.anvil_mine(Some(1), None).await?;
+    let waiting = waits(&l2, &sequencer, &format!("L1 forks at {FORK}")).await?;
+
+    planned.store(0, Ordering::Relaxed);
+    until("what waited", &sequencer, || async {
+        Ok(l2.get_transaction_receipt(waiting).await?.is_some())
+    })
+    .await?;
+    until("no warning", &sequencer, || async { Ok(!warns_of_forks(&sequencer)) }).await?;
+    sequencer.stop().await;
+    Ok(())
+}
