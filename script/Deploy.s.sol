@@ -68,6 +68,7 @@ contract Deploy is RollupPlan {
         _verify(plan);
         _write(plan, isNew);
         _tellOfForks(plan);
+        _tellOfGuardian(plan);
         console.log(isNew ? "rollup" : "all is deployed and as configured; rollup", plan.rollup);
     }
 
@@ -77,6 +78,7 @@ contract Deploy is RollupPlan {
         _verify(plan);
         _requireFile(plan);
         _tellOfForks(plan);
+        _tellOfGuardian(plan);
         console.log("all is deployed and as configured; rollup", plan.rollup);
     }
 
@@ -117,6 +119,15 @@ contract Deploy is RollupPlan {
             console.log(
                 "forks: pinned. L1's next fork stops this rollup until the owner has added it."
             );
+        }
+    }
+
+    /// @dev Says who may pause the message queue.
+    function _tellOfGuardian(Plan memory plan) private pure {
+        if (plan.guardian == address(0)) {
+            console.log("guardian: none. No account can pause deposits or delay claims.");
+        } else {
+            console.log("guardian, who may pause deposits and large claims:", plan.guardian);
         }
     }
 

@@ -2,6 +2,7 @@
 pragma solidity ^0.8.28;
 
 import {GenesisReader} from "../contracts/deployment/GenesisReader.sol";
+import {IL1MessageQueue} from "../contracts/interfaces/IL1MessageQueue.sol";
 import {INativeRollup} from "../contracts/interfaces/INativeRollup.sol";
 import {Capacity} from "../contracts/libraries/Capacity.sol";
 import {Execute} from "../contracts/libraries/Execute.sol";
@@ -35,6 +36,10 @@ abstract contract PlanChecks is SequencingChecks {
     uint256 private constant EXIT_MARGIN = 1 days;
     uint256 private constant RESCUE = 1 days;
 
+    /// @dev Equal to the constants of `Guard`.
+    uint256 private constant MIN_PAUSE = 6 hours;
+    uint256 private constant MAX_PAUSE = 14 days;
+
     /// @dev Minimum gas of a transaction, under each fork.
     uint256 private constant LEAST_GAS = 21_000;
 
@@ -57,6 +62,25 @@ abstract contract PlanChecks is SequencingChecks {
             "at most ", vm.toString(MOST_PERCENT), ": a hundred times the base fee of L1"
         );
         _require(value <= MOST_PERCENT, key, value, rule);
+    }
+
+    /// @dev The guardian of the message queue. A file without a section has none, and one whose account is zero too.
+    function _guardian(string memory toml)
+        internal
+        view
+        returns (IL1MessageQueue.Guardian memory guardian)
+    {
+        if (!vm.keyExistsToml(toml, ".guardian")) return guardian;
+        guardian.account = _account(toml, ".guardian.account");
+        if (guardian.account == address(0)) return guardian;
+        string memory key = ".guardian.pause";
+        guardian.pause = _u64(toml, key);
+        _atLeast(key, guardian.pause, MIN_PAUSE, "after a pause there is a day for claims");
+        string memory rule = string.concat(
+            "at most ", vm.toString(MAX_PAUSE), ": a pause bridges the time until L1 is repaired"
+        );
+        _require(guardian.pause <= MAX_PAUSE, key, guardian.pause, rule);
+        guardian.limit = uint128(_u64(toml, ".guardian.limit_gwei")) * 1 gwei;
     }
 
     /// @dev Least price of an entry of the forced queue: more than nothing.
@@ -252,8 +276,8 @@ abstract contract PlanChecks is SequencingChecks {
         _atLeast(
             ".rollup.upgrade_delay",
             upgrade,
-            NOTICE + delay + grace + lag + 2 * open + EXIT_MARGIN,
-            "two days, forced.delay, forced.grace, rollup.max_lag and twice rollup.open_after together"
+            NOTICE + delay + grace + lag + 2 * open + EXIT_MARGIN + _guardian(toml).pause,
+            "two days, forced.delay, forced.grace, rollup.max_lag, twice rollup.open_after and guardian.pause together"
         );
         _atMost(
             ".forced.expiry",

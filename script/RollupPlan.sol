@@ -59,6 +59,8 @@ abstract contract RollupPlan is PlanChecks {
         address owner;
         /// Source of the rollup's forks.
         INativeRollup.ForkMode forkMode;
+        /// Account that may pause the message queue; zero for none.
+        address guardian;
         InForce inForce;
         /// Path of the deployment file.
         string file;
@@ -87,6 +89,7 @@ abstract contract RollupPlan is PlanChecks {
         plan.file = _string(toml, ".deployment.file");
         plan.owner = _account(toml, ".rollup.owner");
         plan.forkMode = _forkMode(toml);
+        plan.guardian = _guardian(toml).account;
         string memory salt = _string(toml, ".deployment.salt");
         plan.rollup = _at(deployer, salt, "rollup");
         plan.messageQueue = _at(deployer, salt, "message queue");
@@ -144,7 +147,7 @@ abstract contract RollupPlan is PlanChecks {
 
     function _messageQueue(string memory toml, Plan memory plan)
         private
-        pure
+        view
         returns (bytes memory)
     {
         return abi.encodePacked(
@@ -153,7 +156,8 @@ abstract contract RollupPlan is PlanChecks {
                 plan.rollup,
                 _u64(toml, ".messages.max_gas"),
                 _u64(toml, ".messages.max_data"),
-                _percent(toml, ".messages.fee_percent")
+                _percent(toml, ".messages.fee_percent"),
+                _guardian(toml)
             )
         );
     }

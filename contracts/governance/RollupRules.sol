@@ -105,6 +105,9 @@ abstract contract RollupRules is RollupState {
     /// less the way out.
     uint256 private immutable _WINDOW;
 
+    /// @dev Seconds for a claim of what is in a block: `EXIT_MARGIN`, and the longest pause of a guardian.
+    uint256 private immutable _CLAIM_TIME;
+
     modifier onlyOwner() {
         if (msg.sender != owner) revert NotOwner(msg.sender);
         _;
@@ -132,7 +135,9 @@ abstract contract RollupRules is RollupState {
             revert QueueMismatch(config.forced);
         }
         _FORCED_DELAY = forced.DELAY();
-        _WINDOW = _requireDelays(config, forced);
+        uint256 claimTime = EXIT_MARGIN + IL1MessageQueue(config.messageQueue).guardian().pause;
+        _CLAIM_TIME = claimTime;
+        _WINDOW = _requireDelays(config, forced, claimTime);
         _requireRingOutlasts(config);
         uint256 limit = genesis.gasLimit;
         if (limit >> 32 != 0) revert GenesisOutOfBounds(genesis.gasLimit, type(uint32).max);
@@ -160,7 +165,7 @@ abstract contract RollupRules is RollupState {
         if (a.readyAt == 0) revert NotAnnounced(change, value);
         if (a.cleared) revert AlreadyCleared(change, value);
         if (!_isDone(a.clearUntil)) revert StillPending(a.clearUntil);
-        uint64 least = _later(EXIT_MARGIN);
+        uint64 least = _later(_CLAIM_TIME);
         if (a.readyAt < least) a.readyAt = least;
         a.cleared = true;
         emit ChangeCleared(change, value, a.readyAt);
@@ -481,10 +486,11 @@ abstract contract RollupRules is RollupState {
     ///     be seen first (`NOTICE`). A forced transaction is due after `DELAY`. A sequencer may put it off
     ///     for `GRACE`; or make no block, until anyone may advance after `OPEN_AFTER`; or make one that
     ///     leaves it undone because of what is before it, and then another `OPEN_AFTER` later, before
-    ///     anyone may advance until it is done. Then it is claimed (`EXIT_MARGIN`). How long the queue is,
-    ///     this says nothing about: see `clear`.
+    ///     anyone may advance until it is done. Then it is claimed (`EXIT_MARGIN`), after the pause of a guardian at
+    ///     the latest. How long the queue is, this says nothing about:
+    ///     see `clear`.
     /// @return window The delay of an upgrade less the way out, in seconds.
-    function _requireDelays(Config memory config, IForcedInbox forced)
+    function _requireDelays(Config memory config, IForcedInbox forced, uint256 claimTime)
         private
         view
         returns (uint256 window)
@@ -499,7 +505,7 @@ abstract contract RollupRules is RollupState {
         _requireAtLeast(delay, lag + 1);
         _requireAtLeast(expiry, 2 * (lag + open));
         _requireAtLeast(expiry, lag + open + RESCUE);
-        uint256 wayOut = delay + grace + lag + 2 * open + EXIT_MARGIN;
+        uint256 wayOut = delay + grace + lag + 2 * open + claimTime;
         _requireAtLeast(config.upgradeDelay, NOTICE + wayOut);
         // Times are kept in 48 bits.
         _requireAtLeast(type(uint32).max, config.relayDeadline + delay + grace + expiry);

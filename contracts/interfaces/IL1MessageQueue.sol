@@ -50,6 +50,16 @@ interface IL1MessageQueue {
         bytes[] storageProof;
     }
 
+    /// @notice An account that may pause the queue.
+    struct Guardian {
+        /// The account; zero for none, and then the rest is zero.
+        address account;
+        /// Seconds for which a pause lasts.
+        uint64 pause;
+        /// Wei that claims may take during a pause, together.
+        uint128 limit;
+    }
+
     /// @notice A message was sent; the checkpoint that covers it is one of its L1 block.
     event MessageSent(
         uint64 indexed index,
@@ -66,6 +76,23 @@ interface IL1MessageQueue {
     /// @notice The target of a message from the L2 refused it, and its value was paid out.
     event MessageRefunded(uint64 indexed index, address indexed recipient, uint256 value);
 
+    /// @notice The guardian has paused the queue, until this time.
+    event QueuePaused(uint64 until);
+    /// @notice The guardian has ended a pause early.
+    event QueueResumed();
+
+    /// @notice No guardian is described with some values, or one whose pause is out of bounds.
+    error GuardianInvalid(address account, uint64 pause, uint64 least, uint64 most);
+    /// @notice The caller is not the guardian.
+    error NotGuardian(address caller);
+    /// @notice The guardian cannot pause again before this time.
+    error PauseTooSoon(uint256 earliest);
+    /// @notice The queue is not paused. The last pause ended at this time.
+    error NotPaused(uint64 since);
+    /// @notice The queue takes no messages until this time.
+    error SendPaused(uint64 until);
+    /// @notice The claim calls its target, or takes more than the limit leaves, and waits until this time.
+    error ClaimDelayed(uint64 until, uint256 amount);
     /// @notice Caps of which no message could be relayed, or that the wire format cannot hold.
     error CapsTooHigh(uint64 maxGas, uint64 maxData);
     /// @notice The caller is not the rollup.
@@ -188,6 +215,20 @@ interface IL1MessageQueue {
     /// @dev A target trusts it only when its own caller is this contract: what a target calls in turn
     /// sees the same answer.
     function l2Sender() external view returns (address);
+
+    /// @notice Pauses the queue for the seconds of `guardian`: no message is taken but those without value to `L2Accounts`, and no
+    /// claim succeeds that calls its target or that takes more ETH than its limit leaves. For the guardian
+    /// only, and not before four times as long has passed since the last pause.
+    function pause() external;
+
+    /// @notice Ends a pause early. For the guardian only.
+    function resume() external;
+
+    /// @notice End of the latest pause, zero if there was none; and the wei that claims have taken during it.
+    function paused() external view returns (uint64 until, uint128 claimed);
+
+    /// @notice Account that may pause the queue, and the bounds of its pauses; all zero for none.
+    function guardian() external view returns (Guardian memory);
 
     /// @notice The rollup whose L2 the messages go to and come from.
     function ROLLUP() external view returns (address);

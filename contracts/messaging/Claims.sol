@@ -114,6 +114,9 @@ abstract contract Claims is Escrow {
         }
         header.dataHash = keccak256(data);
         uint64 index = header.index;
+        if (_GUARDIAN != address(0)) {
+            _requireClaimable(uint256(header.value) + header.fee, data.length != 0);
+        }
         // Out again if it was in; but then nothing of this call stays.
         if (!_claimed.toggle(index)) revert AlreadyClaimed(index);
         bytes32 got = Messages.hash(header);

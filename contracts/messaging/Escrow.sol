@@ -10,7 +10,20 @@ abstract contract Escrow is IL1MessageQueue {
     /// @inheritdoc IL1MessageQueue
     address public immutable ROLLUP;
 
-    constructor(address rollup) {
+    /// @dev Account that may pause the queue; zero for none.
+    address internal immutable _GUARDIAN;
+
+    constructor(address rollup, address guardianAccount) {
         ROLLUP = rollup;
+        _GUARDIAN = guardianAccount;
     }
+
+    /// @dev Reverts if a pause keeps a message to the L2 out. Not called without a guardian.
+    /// @param value Wei of the message for its target.
+    function _requireOpen(address to, uint256 value) internal view virtual;
+
+    /// @dev Reverts if a pause delays a claim, and counts it otherwise. Not called without a guardian.
+    /// @param amount Wei that it takes out of the escrow.
+    /// @param calls `true` if it calls its target with data.
+    function _requireClaimable(uint256 amount, bool calls) internal virtual;
 }

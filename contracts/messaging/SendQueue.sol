@@ -79,6 +79,7 @@ abstract contract SendQueue is Escrow {
         uint256 least = minimumFee(gasLimit);
         if (fee < least) revert FeeTooLow(fee, least);
         uint128 value = _valueBesides(fee);
+        if (_GUARDIAN != address(0)) _requireOpen(to, value);
 
         bytes32 root = _root;
         index = _nextIndex(root);

@@ -81,8 +81,8 @@ contract ReentrancyTableTest is BridgeFixture {
         rows("L2Messenger", "relay retry refund");
         // Tail: the change, paid back.
         rows("ForcedInbox", "submit");
-        // Caller: the rollup, the other side of the bridge, the owner, a member.
-        rows("L1MessageQueue", "settle settleIfIdle");
+        // Caller: the rollup, the guardian, the other side of the bridge, the owner, a member.
+        rows("L1MessageQueue", "settle settleIfIdle pause resume");
         rows("ForcedInbox", "discharge");
         rows("L2TokenBridge", "makeToken mint");
         rows("L2Accounts", "execute");

@@ -4,6 +4,7 @@ pragma solidity ^0.8.28;
 import {IL1MessageQueue} from "../../contracts/interfaces/IL1MessageQueue.sol";
 import {IL2Messenger} from "../../contracts/interfaces/IL2Messenger.sol";
 import {Predeploys} from "../../contracts/libraries/Predeploys.sol";
+import {Guardians} from "../utils/Guardians.sol";
 import {L1MessageQueue} from "../../contracts/messaging/L1MessageQueue.sol";
 import {L2Chain} from "../utils/L2Chain.sol";
 
@@ -14,7 +15,7 @@ import {L2Chain} from "../utils/L2Chain.sol";
 /// come nevertheless, the messenger calls no account, neither at once nor at a retry.
 contract SelfTargetTest is L2Chain {
     function test_the_queue_takes_no_message_to_a_predeploy() public {
-        L1MessageQueue l1 = new L1MessageQueue(address(this), 1_000_000, 1000, 0);
+        L1MessageQueue l1 = new L1MessageQueue(address(this), 1_000_000, 1000, 0, Guardians.none());
         address[2] memory predeploys = [Predeploys.L1_ANCHOR, Predeploys.L2_MESSENGER];
         for (uint256 i = 0; i < predeploys.length; ++i) {
             vm.expectRevert(

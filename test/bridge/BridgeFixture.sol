@@ -10,6 +10,7 @@ import {IL1TokenBridge} from "../../contracts/interfaces/IL1TokenBridge.sol";
 import {IL2Messenger} from "../../contracts/interfaces/IL2Messenger.sol";
 import {IL2TokenBridge} from "../../contracts/interfaces/IL2TokenBridge.sol";
 import {INativeRollup} from "../../contracts/interfaces/INativeRollup.sol";
+import {Guardians} from "../utils/Guardians.sol";
 import {L1MessageQueue} from "../../contracts/messaging/L1MessageQueue.sol";
 import {Messages} from "../../contracts/messaging/Messages.sol";
 import {L2Chain} from "../utils/L2Chain.sol";
@@ -35,7 +36,7 @@ abstract contract BridgeFixture is L2Chain {
 
     function setUp() public virtual override {
         super.setUp();
-        l1Queue = new L1MessageQueue(ROLLUP, 1_000_000, 10_000, 0);
+        l1Queue = new L1MessageQueue(ROLLUP, 1_000_000, 10_000, 0, guardianOf());
         uint256 nonce = vm.getNonce(address(this));
         address peer = vm.computeCreateAddress(address(this), nonce + 1);
         l1Bridge = new L1TokenBridge(address(l1Queue), peer);
@@ -43,6 +44,11 @@ abstract contract BridgeFixture is L2Chain {
         assertEq(address(l2Bridge), peer);
         token = new Token();
         vm.recordLogs();
+    }
+
+    /// @dev The guardian of the queue.
+    function guardianOf() internal view virtual returns (IL1MessageQueue.Guardian memory) {
+        return Guardians.none();
     }
 
     function register(address l1Token) internal {

@@ -4,6 +4,7 @@ pragma solidity ^0.8.28;
 import {L1TokenBridge} from "../../contracts/bridge/L1TokenBridge.sol";
 import {L2TokenBridge} from "../../contracts/bridge/L2TokenBridge.sol";
 import {ForcedInbox} from "../../contracts/forced/ForcedInbox.sol";
+import {Guardians} from "../utils/Guardians.sol";
 import {L1MessageQueue} from "../../contracts/messaging/L1MessageQueue.sol";
 import {PermissionedSequencing} from "../../contracts/sequencing/PermissionedSequencing.sol";
 import {RotatingSequencing} from "../../contracts/sequencing/RotatingSequencing.sol";
@@ -18,7 +19,7 @@ contract ConfigurationTest is RollupFixture {
         uint16 data,
         uint64 percent
     ) public {
-        L1MessageQueue q = new L1MessageQueue(owner, gas, data, percent);
+        L1MessageQueue q = new L1MessageQueue(owner, gas, data, percent, Guardians.none());
         assertEq(q.ROLLUP(), owner);
         assertEq(q.MAX_GAS(), gas);
         assertEq(q.MAX_DATA(), data);

@@ -558,7 +558,7 @@ contract PlanChecksTest is RollupParts {
             284_400,
             284_399,
             "rollup.upgrade_delay",
-            "at least 284400: two days, forced.delay, forced.grace, rollup.max_lag and twice rollup.open_after together"
+            "at least 284400: two days, forced.delay, forced.grace, rollup.max_lag, twice rollup.open_after and guardian.pause together"
         );
     }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity ^0.8.28;
 
+import {IL1MessageQueue} from "../../contracts/interfaces/IL1MessageQueue.sol";
 import {INativeRollup} from "../../contracts/interfaces/INativeRollup.sol";
 import {ISequencing} from "../../contracts/interfaces/ISequencing.sol";
 import {NativeRollup} from "../../contracts/NativeRollup.sol";
@@ -38,6 +39,11 @@ contract RollupRulesTest is RealRollup {
     address internal owner = makeAddr("owner");
     INativeRollup.Config internal altered;
     bool internal isAltered;
+    uint64 internal pauseOfGuardian;
+
+    function guardian() internal view override returns (IL1MessageQueue.Guardian memory g) {
+        if (pauseOfGuardian != 0) (g.account, g.pause) = (address(1), pauseOfGuardian);
+    }
 
     function config() internal view override returns (INativeRollup.Config memory c) {
         c = isAltered ? altered : super.config();
@@ -569,6 +575,32 @@ contract RollupRulesTest is RealRollup {
         altered = c;
         deploy();
         assertEq(rollup.UPGRADE_DELAY(), exit);
+    }
+
+    /// @dev An exit may have to wait for the end of a pause.
+    function test_the_longest_pause_of_a_guardian_counts_for_the_way_out() public {
+        pauseOfGuardian = 3 days;
+        INativeRollup.Config memory c = super.config();
+        uint64 exit = 1 days + FORCED_DELAY + FORCED_GRACE + MAX_LAG + 2 * OPEN_AFTER + 1 days;
+        c.upgradeDelay = exit + 3 days - 1;
+        expectNot(c, INativeRollup.DelaysInconsistent.selector);
+        c.upgradeDelay = exit + 3 days;
+        c.owner = owner;
+        altered = c;
+        deploy();
+
+        // A day to see it, and what is cleared late is made a day and a pause later.
+        vm.prank(owner);
+        rollup.announce(INativeRollup.Change.Policy, 1);
+        uint256 announcedAt = vm.getBlockTimestamp();
+        skip(1 days);
+        vm.expectRevert(
+            abi.encodeWithSelector(INativeRollup.StillPending.selector, announcedAt + 1 days)
+        );
+        rollup.clear(INativeRollup.Change.Policy, 1);
+        skip(exit);
+        rollup.clear(INativeRollup.Change.Policy, 1);
+        assertEq(rollup.readyAt(INativeRollup.Change.Policy, 1), vm.getBlockTimestamp() + 4 days);
     }
 
     function test_queues_of_another_rollup_are_refused() public {

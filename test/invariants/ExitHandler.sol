@@ -16,7 +16,7 @@ import {MessageCodec} from "../utils/MessageCodec.sol";
 /// @notice Alice signs exits, and submits them. The operator, who alone may advance while the rollup is
 /// not open, fills the queue with copies and junk, sends messages so that blocks owe relays instead, makes blocks
 /// as late as it likes, fills them, dates them back, does no more in them than it must, and gets ahead of the
-/// blocks of others with one transaction more. The owner announces changes and makes them as soon as the
+/// blocks of others with one transaction more. The guardian pauses the queue whenever it can, with no limit for claims. The owner announces changes and makes them as soon as the
 /// rollup lets it. Anyone who wants alice out advances when the rollup is open; her exits are claimed half
 /// a day after they stand in a block.
 contract ExitHandler is ForcedBuilder {
@@ -26,9 +26,12 @@ contract ExitHandler is ForcedBuilder {
     uint256 internal constant MOST_FORCED = 60;
     uint256 internal constant MOST_SENT = 30;
     uint256 internal constant CLAIM_AFTER = 12 hours;
+    uint64 internal constant PAUSE = 6 hours;
+    uint64 internal constant DELAY = 4 days + PAUSE;
     address internal constant BURNER = address(0xb042);
 
     address internal owner = makeAddr("owner");
+    address internal guardianAccount = makeAddr("guardian");
     address internal sequencer = makeAddr("sequencer");
     PermissionedSequencing internal permissioned;
 
@@ -50,6 +53,7 @@ contract ExitHandler is ForcedBuilder {
     uint256 public opened;
     uint256 public made;
     uint256 public held;
+    uint256 public paused;
 
     constructor() {
         permissioned = new PermissionedSequencing(sequencer, address(0), OPEN_AFTER);
@@ -60,7 +64,21 @@ contract ExitHandler is ForcedBuilder {
     function config() internal view override returns (INativeRollup.Config memory c) {
         c = super.config();
         (c.owner, c.policy) = (owner, address(permissioned));
-        c.upgradeDelay = 4 days;
+        c.upgradeDelay = DELAY;
+    }
+
+    /// @dev All claims wait for the end of a pause.
+    function guardian() internal view override returns (IL1MessageQueue.Guardian memory) {
+        return IL1MessageQueue.Guardian(guardianAccount, PAUSE, 0);
+    }
+
+    /// @dev The guardian is on their side, and pauses as often as it can.
+    function pause(uint256 wait) external {
+        _pass(wait);
+        vm.prank(guardianAccount);
+        try queue.pause() {
+            ++paused;
+        } catch {}
     }
 
     /// @dev Drawn anew for each run of the tests, and mostly different from each other.
@@ -128,6 +146,8 @@ contract ExitHandler is ForcedBuilder {
 
     /// @dev Messages to accounts that are not there yet.
     function deposit(uint8 count) external {
+        (uint64 until,) = queue.paused();
+        if (vm.getBlockTimestamp() < until) return;
         for (uint256 i = 0; i < count % 8 && sent.length < MOST_SENT; ++i) {
             // forge-lint: disable-next-line(unsafe-typecast)
             send(address(uint160(0x7777_0000 + sent.length)), 1, 0, "");
@@ -146,8 +166,8 @@ contract ExitHandler is ForcedBuilder {
     function announce() external {
         if (announced != 0) return;
         announced = uint160(makeAddr(string.concat("policy ", vm.toString(made))));
-        uint256 wayOut = FORCED_DELAY + FORCED_GRACE + MAX_LAG + 2 * OPEN_AFTER + 1 days;
-        announcedUntil = vm.getBlockTimestamp() + 4 days - wayOut;
+        uint256 wayOut = FORCED_DELAY + FORCED_GRACE + MAX_LAG + 2 * OPEN_AFTER + 1 days + PAUSE;
+        announcedUntil = vm.getBlockTimestamp() + DELAY - wayOut;
         vm.prank(owner);
         rollup.announce(INativeRollup.Change.Policy, announced);
     }
@@ -274,6 +294,8 @@ contract ExitHandler is ForcedBuilder {
     function _claim() private {
         for (; claimed < outSince.length; ++claimed) {
             if (outSince[claimed] + CLAIM_AFTER > vm.getBlockTimestamp()) break;
+            (uint64 until,) = queue.paused();
+            if (vm.getBlockTimestamp() < until) break;
             address to = recipient(claimed);
             IL1MessageQueue.Message memory m =
             // forge-lint: disable-next-line(unsafe-typecast)
@@ -298,6 +320,10 @@ contract ExitHandler is ForcedBuilder {
             skip(12);
         }
         skip(CLAIM_AFTER);
+        // The worst moment, if the last pause was long enough ago.
+        vm.prank(guardianAccount);
+        try queue.pause() {} catch {}
+        skip(PAUSE);
         _claim();
         require(claimed == exits, "someone is left behind");
     }

@@ -10,7 +10,7 @@ contract ExitInvariants is Test {
 
     function setUp() public {
         handler = new ExitHandler();
-        bytes4[] memory selectors = new bytes4[](10);
+        bytes4[] memory selectors = new bytes4[](11);
         selectors[0] = handler.exit.selector;
         selectors[1] = handler.help.selector;
         selectors[2] = handler.help.selector;
@@ -21,6 +21,7 @@ contract ExitInvariants is Test {
         selectors[7] = handler.change.selector;
         selectors[8] = handler.change.selector;
         selectors[9] = handler.deposit.selector;
+        selectors[10] = handler.pause.selector;
         targetSelector(FuzzSelector({addr: address(handler), selectors: selectors}));
         targetContract(address(handler));
         targetSender(makeAddr("fuzzer"));

@@ -5,6 +5,7 @@ import {Test} from "forge-std/Test.sol";
 import {IL1MessageQueue} from "../../contracts/interfaces/IL1MessageQueue.sol";
 import {IL2Messenger} from "../../contracts/interfaces/IL2Messenger.sol";
 import {Predeploys} from "../../contracts/libraries/Predeploys.sol";
+import {Guardians} from "../utils/Guardians.sol";
 import {L1MessageQueue} from "../../contracts/messaging/L1MessageQueue.sol";
 import {MessageCodec} from "../utils/MessageCodec.sol";
 
@@ -21,7 +22,7 @@ abstract contract QueueTest is Test {
     function setUp() public virtual {
         vm.roll(1000);
         vm.warp(1_700_000_000);
-        queue = new L1MessageQueue(address(this), MAX_GAS, MAX_DATA, 0);
+        queue = new L1MessageQueue(address(this), MAX_GAS, MAX_DATA, 0, Guardians.none());
         vm.deal(address(this), type(uint256).max);
     }
 
@@ -122,20 +123,20 @@ contract L1MessageQueueSendTest is QueueTest {
     function test_caps_that_the_packed_format_cannot_hold_are_refused() public {
         uint64 gas = type(uint32).max;
         uint64 data = type(uint32).max >> 1;
-        L1MessageQueue largest = new L1MessageQueue(address(this), gas, data, 0);
+        L1MessageQueue largest = new L1MessageQueue(address(this), gas, data, 0, Guardians.none());
         assertEq(largest.MAX_GAS(), gas);
         assertEq(largest.MAX_DATA(), data);
 
         vm.expectRevert(abi.encodeWithSelector(IL1MessageQueue.CapsTooHigh.selector, gas + 1, 0));
-        new L1MessageQueue(address(this), gas + 1, 0, 0);
+        new L1MessageQueue(address(this), gas + 1, 0, 0, Guardians.none());
         vm.expectRevert(abi.encodeWithSelector(IL1MessageQueue.CapsTooHigh.selector, 0, data + 1));
-        new L1MessageQueue(address(this), 0, data + 1, 0);
+        new L1MessageQueue(address(this), 0, data + 1, 0, Guardians.none());
     }
 
     function testFuzz_gas_is_paid_at_the_set_share_of_the_base_fee(uint64 gasLimit, uint64 baseFee)
         public
     {
-        queue = new L1MessageQueue(address(this), MAX_GAS, MAX_DATA, 150);
+        queue = new L1MessageQueue(address(this), MAX_GAS, MAX_DATA, 150, Guardians.none());
         gasLimit = uint64(bound(gasLimit, 1, MAX_GAS));
         baseFee = uint64(bound(baseFee, 1, 1e13));
         vm.fee(baseFee);

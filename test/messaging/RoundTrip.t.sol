@@ -3,6 +3,7 @@ pragma solidity ^0.8.28;
 
 import {IL1Anchor} from "../../contracts/interfaces/IL1Anchor.sol";
 import {IL1MessageQueue} from "../../contracts/interfaces/IL1MessageQueue.sol";
+import {Guardians} from "../utils/Guardians.sol";
 import {L1MessageQueue} from "../../contracts/messaging/L1MessageQueue.sol";
 import {L2Chain} from "../utils/L2Chain.sol";
 
@@ -12,7 +13,7 @@ contract RoundTripTest is L2Chain {
 
     function setUp() public override {
         super.setUp();
-        l1 = new L1MessageQueue(address(this), 8_000_000, 1024, 0);
+        l1 = new L1MessageQueue(address(this), 8_000_000, 1024, 0, Guardians.none());
     }
 
     function testFuzz_what_the_queue_commits_to_is_what_the_messenger_relays(

@@ -5,6 +5,7 @@ import {Test} from "forge-std/Test.sol";
 import {IL1MessageQueue} from "../../contracts/interfaces/IL1MessageQueue.sol";
 import {INativeRollup} from "../../contracts/interfaces/INativeRollup.sol";
 import {Predeploys} from "../../contracts/libraries/Predeploys.sol";
+import {Guardians} from "../utils/Guardians.sol";
 import {L1MessageQueue} from "../../contracts/messaging/L1MessageQueue.sol";
 import {Messages} from "../../contracts/messaging/Messages.sol";
 import {SmallTries} from "../utils/SmallTries.sol";
@@ -23,7 +24,7 @@ contract StorageRootsTest is Test {
     bytes[] private accountProof;
 
     function setUp() public {
-        queue = new L1MessageQueue(ROLLUP, 0, 0, 0);
+        queue = new L1MessageQueue(ROLLUP, 0, 0, 0, Guardians.none());
         message.to = address(0xaaaa);
         bytes32 hash = Messages.hash(
             Messages.Header(address(0), message.to, address(0), 0, 0, 0, 0, keccak256(""))
@@ -147,7 +148,7 @@ contract L2SenderTest is Test {
     IL1MessageQueue.Message private message;
 
     function setUp() public {
-        queue = new L1MessageQueue(ROLLUP, 0, 0, 0);
+        queue = new L1MessageQueue(ROLLUP, 0, 0, 0, Guardians.none());
         vm.deal(address(queue), 1 ether);
         message.sender = SENDER;
         message.refundTo = address(this);

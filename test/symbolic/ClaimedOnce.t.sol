@@ -3,6 +3,7 @@ pragma solidity ^0.8.28;
 
 import {Test} from "forge-std/Test.sol";
 import {IL1MessageQueue} from "../../contracts/interfaces/IL1MessageQueue.sol";
+import {Guardians} from "../utils/Guardians.sol";
 import {L1MessageQueue} from "../../contracts/messaging/L1MessageQueue.sol";
 import {SVM} from "./Svm.sol";
 
@@ -17,7 +18,7 @@ contract ClaimedOnceProof is Test {
     L1MessageQueue private queue;
 
     function setUp() public {
-        queue = new L1MessageQueue(address(0xabcd), 1_000_000, 10_000, 0);
+        queue = new L1MessageQueue(address(0xabcd), 1_000_000, 10_000, 0, Guardians.none());
     }
 
     /// @dev Any state of the queue; any message of the L2 to an account without code, proven by a trie

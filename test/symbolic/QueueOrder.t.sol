@@ -3,6 +3,7 @@ pragma solidity ^0.8.28;
 
 import {Test} from "forge-std/Test.sol";
 import {Delivery} from "../../contracts/libraries/Delivery.sol";
+import {Guardians} from "../utils/Guardians.sol";
 import {L1MessageQueue} from "../../contracts/messaging/L1MessageQueue.sol";
 import {Messages} from "../../contracts/messaging/Messages.sol";
 
@@ -13,8 +14,8 @@ contract QueueOrderProof is Test {
     L1MessageQueue private second;
 
     function setUp() public {
-        first = new L1MessageQueue(address(0xabcd), type(uint32).max, 10_000, 0);
-        second = new L1MessageQueue(address(0xabcd), type(uint32).max, 10_000, 0);
+        first = new L1MessageQueue(address(0xabcd), type(uint32).max, 10_000, 0, Guardians.none());
+        second = new L1MessageQueue(address(0xabcd), type(uint32).max, 10_000, 0, Guardians.none());
     }
 
     function check_a_message_hash_stands_for_one_message(

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity ^0.8.28;
 
+import {Guardians} from "./Guardians.sol";
 import {NativeRollup} from "../../contracts/NativeRollup.sol";
 import {L1MessageQueue} from "../../contracts/messaging/L1MessageQueue.sol";
 
@@ -32,7 +33,7 @@ contract ForgedQueue is L1MessageQueue {
         uint64 maxData,
         uint64 feePercent,
         Forgery[] memory forgeries
-    ) L1MessageQueue(rollup, maxGas, maxData, feePercent) {
+    ) L1MessageQueue(rollup, maxGas, maxData, feePercent, Guardians.none()) {
         for (uint256 i = 0; i < forgeries.length; ++i) {
             (bytes32 slot, bytes32 value) = (forgeries[i].slot, forgeries[i].value);
             assembly ("memory-safe") {

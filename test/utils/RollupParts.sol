@@ -4,8 +4,10 @@ pragma solidity ^0.8.28;
 import {Test} from "forge-std/Test.sol";
 import {NativeRollup} from "../../contracts/NativeRollup.sol";
 import {ForcedInbox} from "../../contracts/forced/ForcedInbox.sol";
+import {IL1MessageQueue} from "../../contracts/interfaces/IL1MessageQueue.sol";
 import {INativeRollup} from "../../contracts/interfaces/INativeRollup.sol";
 import {L1MessageQueue} from "../../contracts/messaging/L1MessageQueue.sol";
+import {Guardians} from "./Guardians.sol";
 import {SystemContracts} from "./SystemContracts.sol";
 
 /// @title A rollup with its queues, and the rules by which all tests deploy it
@@ -55,6 +57,11 @@ abstract contract RollupParts is Test, SystemContracts {
         });
     }
 
+    /// @dev The guardian of the message queue.
+    function guardian() internal view virtual returns (IL1MessageQueue.Guardian memory) {
+        return Guardians.none();
+    }
+
     /// @dev The rules of a rollup over the queues at hand.
     function configOf(uint16 schema) internal view returns (INativeRollup.Config memory) {
         return INativeRollup.Config({
@@ -75,7 +82,7 @@ abstract contract RollupParts is Test, SystemContracts {
     /// @dev Makes the queues of the contract that is deployed next.
     function makeQueues(uint64 maxGas, uint64 maxData) internal {
         address next = vm.computeCreateAddress(address(this), vm.getNonce(address(this)) + 2);
-        queue = new L1MessageQueue(next, maxGas, maxData, 0);
+        queue = new L1MessageQueue(next, maxGas, maxData, 0, guardian());
         inbox = new ForcedInbox(forcedConfig(next));
     }
 

@@ -30,12 +30,25 @@ pub struct RollupConfig {
     /// Minimum fee of a message, in percent of the cost on L1, when it is sent, of its gas and of the witness
     /// that it can demand.
     pub fee_percent: u64,
+    /// The guardian of the message queue, or `None`.
+    pub guardian: Option<GuardianConfig>,
     /// The queue of forced transactions.
     pub forced: ForcedConfig,
     /// Contract that decides who may advance: an `ISequencing`, or zero for anyone.
     pub policy: Address,
     /// Account that may announce upgrades, or zero for none.
     pub owner: Address,
+}
+
+/// Account that may pause the message queue, and the bounds of its pauses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct GuardianConfig {
+    /// The account.
+    pub account: Address,
+    /// Seconds for which a pause lasts.
+    pub pause: u64,
+    /// Wei that claims may take during a pause, together.
+    pub limit: u128,
 }
 
 /// Parameters of a queue of forced transactions.
@@ -75,6 +88,7 @@ impl RollupConfig {
             message_gas: 1_000_000,
             message_data: 10_000,
             fee_percent: 100,
+            guardian: None,
             forced: ForcedConfig {
                 delay: DAY,
                 grace: 2 * HOUR,
@@ -91,7 +105,11 @@ impl RollupConfig {
 
     /// Arguments of the constructor of `L1MessageQueue`, which names the rollup.
     pub fn message_queue_arguments(&self, rollup: Address) -> Vec<u8> {
-        (rollup, self.message_gas, self.message_data, self.fee_percent).abi_encode_params()
+        let (account, pause, limit) =
+            self.guardian.map_or_else(Default::default, |it| (it.account, it.pause, it.limit));
+        let caps = (self.message_gas, self.message_data, self.fee_percent);
+        // The guardian is a struct of static fields, which is encoded as they are one after another.
+        ((rollup, caps), (account, pause, limit)).abi_encode_params()
     }
 
     /// Arguments of the constructor of `ForcedInbox`, which names the rollup.
@@ -128,5 +146,25 @@ impl RollupConfig {
             owner: self.owner,
         };
         (header, rules).abi_encode_params()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    type Arguments = (Address, u64, u64, u64, (Address, u64, u128));
+
+    #[test]
+    fn the_message_queue_is_made_with_the_guardian_of_the_configuration() {
+        let rollup = Address::repeat_byte(1);
+        let mut config = RollupConfig::new(8_079, wire::ProtocolFork::Osaka.schema());
+        let decoded = |config: &RollupConfig| {
+            Arguments::abi_decode_params(&config.message_queue_arguments(rollup)).expect("decodes")
+        };
+        assert_eq!(decoded(&config), (rollup, 1_000_000, 10_000, 100, (Address::ZERO, 0, 0)));
+        let account = Address::repeat_byte(2);
+        config.guardian = Some(GuardianConfig { account, pause: 86_400, limit: 7 });
+        assert_eq!(decoded(&config).4, (account, 86_400, 7));
     }
 }

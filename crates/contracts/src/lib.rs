@@ -18,7 +18,7 @@ mod messages;
 pub mod posting;
 mod proofs;
 
-pub use config::{ForcedConfig, RollupConfig};
+pub use config::{ForcedConfig, GuardianConfig, RollupConfig};
 pub use deployment::{Deployment, DeploymentError};
 pub use genesis::{
     L1_ANCHOR, L2_ACCOUNTS, L2_MESSENGER, PREMINT, Predeploys, alias_account, l2_chain_config,

@@ -57,6 +57,11 @@ pub(crate) struct Arguments {
     #[arg(long, value_enum, default_value_t = ForkMode::Follow)]
     fork_mode: ForkMode,
 
+    /// Account that may pause deposits and delay large claims for three days if EXECUTE has a bug, for good. It can do
+    /// nothing else, and not at once again [default: no account]
+    #[arg(long, value_name = "ADDRESS")]
+    guardian: Option<Address>,
+
     /// Policy for advancing the rollup. By default one sequencer has a head start, and the rollup is open to anyone
     /// once its head is 90 minutes old (90 seconds with --dev).
     #[arg(long, value_enum, default_value_t = Policy::Permissioned)]
@@ -183,6 +188,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
         header: first.header(),
         owner: arguments.owner.unwrap_or_default(),
         fork_mode: arguments.fork_mode,
+        guardian: arguments.guardian.unwrap_or_default(),
         policy: arguments.policy,
         sequencer,
         delays: if arguments.dev { Delays::DEV } else { Delays::USUAL },
@@ -208,6 +214,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
             "fork": arguments.fork.first.name(),
             "forkMode": arguments.fork_mode.name(),
             "owner": arguments.owner.unwrap_or_default(),
+            "guardian": arguments.guardian.unwrap_or_default(),
             "genesisHash": first.block.hash,
             "genesisStateRoot": first.block.header.state_root,
             "genesis": files.genesis,

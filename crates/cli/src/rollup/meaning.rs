@@ -99,8 +99,14 @@ impl Values<'_> {
             }
             _ => "anyone may advance, and the builder of a block says who is paid".to_owned(),
         };
+        let guardian = if self.is_nobody("guardian.account") {
+            "no guardian: no account can pause deposits or delay claims"
+        } else {
+            "may pause deposits and delay large claims for a while if EXECUTE has a bug, and nothing else"
+        };
         let mut rows = vec![
             self.row("rollup.owner", owner),
+            self.row("guardian.account", guardian),
             self.row("rollup.forks", forks),
             self.row("sequencing.policy", policy),
         ];
@@ -121,6 +127,10 @@ impl Values<'_> {
             ),
             self.time("rollup.relay_deadline", "messages from L1 arrive on the L2 within this time"),
             self.time("rollup.upgrade_delay", "from the announcement of a change to the change"),
+            self.time(
+                "guardian.pause",
+                "a guardian's pause lasts for as long, and none begins for four times as long after it",
+            ),
             self.time("forced.delay", "a transaction that was submitted on L1 is due after this time"),
             self.time("forced.grace", "for as long a block with too little gas left may leave it out"),
             self.time("forced.expiry", "a transaction that no block has taken for as long is dropped"),
@@ -141,6 +151,10 @@ impl Values<'_> {
             self.row(
                 "messages.fee_percent",
                 "percent of what its delivery costs on L1 that a message pays",
+            ),
+            self.row(
+                "guardian.limit_gwei",
+                "that claims without a call may take together during a guardian's pause",
             ),
             self.row("forced.max_gas", "gas that a forced transfer may have"),
             self.row(

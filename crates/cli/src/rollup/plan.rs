@@ -9,6 +9,9 @@ use wire::ProtocolFork;
 /// The configuration of `script/Deploy.s.sol`, without the values that are a rollup's own.
 const EXAMPLE: &str = include_str!("../../../../script/rollup.example.toml");
 
+/// Seconds of a guardian's pause: time to repair a bug of L1.
+const PAUSE: u64 = 3 * 86_400;
+
 /// Policy that decides which accounts may advance the rollup.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Policy {
@@ -100,6 +103,7 @@ pub(crate) struct Plan<'a> {
     pub(crate) header: Bytes,
     pub(crate) owner: Address,
     pub(crate) fork_mode: ForkMode,
+    pub(crate) guardian: Address,
     pub(crate) policy: Policy,
     pub(crate) sequencer: Address,
     pub(crate) delays: Delays,
@@ -118,11 +122,15 @@ impl Plan<'_> {
         file.set("l2.genesis", "file", &quoted(self.genesis))?;
         file.set("rollup", "owner", &quoted(&self.owner.to_string()))?;
         file.set("rollup", "forks", &quoted(self.fork_mode.name()))?;
+        file.set("guardian", "account", &quoted(&self.guardian.to_string()))?;
+        // An exit may have to wait for the end of a pause, and has as much notice as without.
+        let pause = if self.guardian.is_zero() { 0 } else { PAUSE };
         for (section, key, value) in [
+            ("guardian", "pause", PAUSE),
             ("rollup", "max_lag", delays.max_lag),
             ("rollup", "open_after", delays.open_after),
             ("rollup", "relay_deadline", delays.relay_deadline),
-            ("rollup", "upgrade_delay", delays.upgrade_delay),
+            ("rollup", "upgrade_delay", delays.upgrade_delay + pause),
             ("forced", "delay", delays.forced_delay),
             ("forced", "grace", delays.grace),
             ("forced", "expiry", delays.expiry),

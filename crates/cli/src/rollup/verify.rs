@@ -8,7 +8,10 @@ use alloy_sol_types::SolEvent as _;
 use clap::Args;
 use contracts::{
     Deployment, GenesisAllowance,
-    bindings::INativeRollup::{BlockAdded, CHAIN_IDCall, blockHashCall, headCall, stateRootAtCall},
+    bindings::{
+        IL1MessageQueue::guardianCall,
+        INativeRollup::{BlockAdded, CHAIN_IDCall, blockHashCall, headCall, stateRootAtCall},
+    },
     check_genesis, unbacked_ether,
 };
 use eyre::{OptionExt as _, Result, WrapErr as _, ensure};
@@ -49,9 +52,10 @@ fn parse_pair<T: core::str::FromStr>(text: &str) -> Result<(Address, T), String>
 pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     // Compares the genesis with the state root and the hash in the file.
     let deployment = Deployment::read(&arguments.file)?;
-    if let Some(url) = &arguments.l1 {
-        compare_with_l1(url, &deployment)?;
-    }
+    let guardian = match &arguments.l1 {
+        Some(url) => Some(compare_with_l1(url, &deployment)?),
+        None => None,
+    };
     let allowance = GenesisAllowance {
         balances: arguments.allow_balance.iter().copied().collect(),
         codes: arguments.allow_code.iter().copied().collect(),
@@ -65,6 +69,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
             "genesisHash": deployment.genesis_hash,
             "genesisStateRoot": deployment.genesis_state_root,
             "comparedWithL1": arguments.l1.is_some(),
+            "guardian": guardian,
             "accounts": genesis.alloc.len(),
             "unbackedWei": unbacked.to_string(),
             "findings": findings.iter().map(ToString::to_string).collect::<Vec<_>>(),
@@ -75,6 +80,13 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
         say!("state root  {}", deployment.genesis_state_root);
         say!("accounts    {}", genesis.alloc.len());
         say!("unbacked    {unbacked} wei outside L2Messenger");
+        match guardian {
+            Some(Address::ZERO) => say!("guardian    none"),
+            Some(account) => {
+                say!("guardian    {account} may pause deposits and delay large claims");
+            }
+            None => {}
+        }
         for finding in &findings {
             complain(format_args!("{finding}"));
         }
@@ -88,11 +100,11 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     Ok(if findings.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// Compares the first block with that of the contract on L1.
+/// Compares the first block with that of the contract on L1. Returns the guardian of the message queue.
 ///
 /// The contract keeps the hash of its newest block only, and state roots for 8,191 blocks. The event of its
 /// constructor is there for good.
-fn compare_with_l1(url: &str, deployment: &Deployment) -> Result<()> {
+fn compare_with_l1(url: &str, deployment: &Deployment) -> Result<Address> {
     let l1 = Node::connect("L1", url, Some(deployment.l1_chain_id))?;
     let rollup = deployment.rollup;
     let chain_id = l1.call(rollup, &CHAIN_IDCall {})?;
@@ -119,7 +131,7 @@ fn compare_with_l1(url: &str, deployment: &Deployment) -> Result<()> {
              deployment file"
         );
     }
-    Ok(())
+    Ok(l1.call(deployment.message_queue, &guardianCall {})?.account)
 }
 
 /// Reads hash and state root of the first block from the event of the constructor.

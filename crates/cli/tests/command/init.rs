@@ -107,7 +107,7 @@ fn init_says_of_each_value_of_the_rollup_what_it_means() {
     let (_parent, folder) = place();
     let said = run(&["init", &folder]);
     let rollup = toml_of(&path(Path::new(&folder), "rollup.toml"));
-    for section in ["rollup", "messages", "forced", "bridge"] {
+    for section in ["rollup", "messages", "guardian", "forced", "bridge"] {
         for (key, value) in rollup[section].as_table().unwrap() {
             let line =
                 said.lines().find(|line| line.contains(&format!("{section}.{key} = {value} ")));
@@ -116,11 +116,35 @@ fn init_says_of_each_value_of_the_rollup_what_it_means() {
             assert!(meaning.is_some_and(|it| it.len() > 10), "{section}.{key} in {said}");
         }
     }
-    for expected in
-        ["no owner", "the fork that L1 had", "head start", "90 minutes old", "1 hour: a block is"]
-    {
+    for expected in [
+        "no owner",
+        "no guardian",
+        "the fork that L1 had",
+        "head start",
+        "90 minutes old",
+        "1 hour: a block is",
+    ] {
         assert!(said.contains(expected), "{expected}: {said}");
     }
+}
+
+#[test]
+fn a_guardian_is_written_down_and_exits_have_as_much_notice_as_without() {
+    let account = Address::repeat_byte(0xbb).to_string();
+    let delay_with = |flags: &[&str]| {
+        let (_parent, folder) = place();
+        let said = run(&[&["init", &folder], flags].concat());
+        let rollup = toml_of(&path(Path::new(&folder), "rollup.toml"));
+        let guardian = rollup["guardian"]["account"].as_str().unwrap().to_lowercase();
+        let delay = rollup["rollup"]["upgrade_delay"].as_integer().unwrap();
+        (said, guardian, delay, rollup["guardian"]["pause"].as_integer().unwrap())
+    };
+    let (_, none, without, _) = delay_with(&[]);
+    assert_eq!(none, Address::ZERO.to_string());
+    let (said, guardian, with, pause) = delay_with(&["--guardian", &account]);
+    assert_eq!(guardian, account.to_lowercase());
+    assert_eq!(with, without + pause);
+    assert!(said.contains("delay large claims"), "{said}");
 }
 
 #[test]
