@@ -5,8 +5,8 @@
 //! [`mod@switches`]). A mutant is then a number in the environment of a test.
 //!
 //! Each test first runs by itself with all switches off, which tells how long it takes and which switches it
-//! asks. Only such tests can notice a mutant; they run on it from the shortest to the longest, those of its own
-//! crate first, until one fails. A mutant that none asks for survives.
+//! asks. Only such tests can notice a mutant; they run on it crate by crate, from the shortest to the longest,
+//! until one fails. A mutant that none asks for survives.
 //!
 //! Of each file a number of mutants is drawn by their hashes and a seed: other code does not change the draw.
 
@@ -56,8 +56,8 @@ const MUTATED: [&str; 14] = [
     "crates/rollup/src/sequencer/backlog.rs",
 ];
 
-/// Crates whose tests are asked.
-const TESTED: [&str; 7] = ["wire", "codec", "stateless", "execute", "contracts", "node", "rollup"];
+/// Crates whose tests are asked, in this order: those of `stateless` take longest.
+const TESTED: [&str; 7] = ["wire", "codec", "execute", "contracts", "node", "rollup", "stateless"];
 
 /// Their tests beside those of their libraries.
 const TESTS: [&str; 11] = [
@@ -89,7 +89,7 @@ pub(crate) struct Options {
     #[arg(long, value_name = "SEED", default_value_t = 1)]
     seed: u64,
 
-    /// Seconds of tests, by their own duration, after which a mutant counts as a survivor
+    /// Seconds of tests of one program, by their own duration, after which a mutant has survived it
     #[arg(long, value_name = "SECONDS", default_value_t = 120)]
     budget: u64,
 
@@ -175,13 +175,7 @@ pub(crate) fn rust(root: &Path, options: &Options) -> eyre::Result<bool> {
     let folder = root.join("target").join("mutants").join("rust");
     let workspace = Workspace::new(root, &folder)?;
     let executables = workspace.compile(&mut drawn)?;
-    let mut tests = Vec::new();
-    for executable in &executables {
-        println!("{}: looking where its tests go", executable.name());
-        tests.extend(tests_of::reached(executable, &folder, options.jobs)?);
-    }
-    tests.sort_by_key(|test| test.duration);
-    let outcomes = try_all(&folder, &drawn, &tests, options)?;
+    let outcomes = try_all(&folder, &drawn, &executables, options)?;
     let explained = Explained::read(root)?;
     let rows: Vec<_> = drawn.iter().zip(outcomes).collect();
     if options.record {
@@ -246,11 +240,11 @@ fn sources(root: &Path) -> eyre::Result<BTreeSet<String>> {
     Ok(found)
 }
 
-/// Tries all mutants, some at once; what became of each, in their order.
+/// Tries all mutants by the tests of one program after another; what became of each, in their order.
 fn try_all(
     folder: &Path,
     drawn: &[Drawn],
-    tests: &[Test],
+    executables: &[Executable],
     options: &Options,
 ) -> eyre::Result<Vec<Outcome>> {
     let path = folder.join("results.jsonl");
@@ -259,51 +253,74 @@ fn try_all(
         .lines()
         .filter_map(|line| serde_json::from_str(line).ok())
         .collect();
-    let results = Mutex::new(fs::File::options().create(true).append(true).open(&path)?);
-    let (next, outcomes) = (Mutex::new(drawn.iter().enumerate()), Mutex::new(BTreeMap::new()));
-    let work = || -> eyre::Result<()> {
-        loop {
-            let one = next.lock().ok().and_then(|mut next| next.next());
-            let Some((index, one)) = one else { return Ok(()) };
-            let outcome = match known.get(&one.key()) {
-                Some(outcome) => outcome.clone(),
-                None => outcome(one, tests, Duration::from_secs(options.budget))?,
-            };
-            let (word, by) = outcome.columns();
-            println!("{word} {}: {} {by}", one.file(), one.name());
-            // A test that is written later may catch a survivor.
-            if outcome.is_caught() && !known.contains_key(&one.key()) {
-                let line = serde_json::to_string(&(one.key(), &outcome))?;
-                if let Ok(mut results) = results.lock() {
-                    writeln!(results, "{line}")?;
-                }
+    let mut results = fs::File::options().create(true).append(true).open(&path)?;
+    let at_first = |one: &Drawn| known.get(&one.key()).cloned().unwrap_or(Outcome::Unreached);
+    let mut outcomes: Vec<_> = drawn.iter().map(at_first).collect();
+    for executable in executables {
+        let waiting: Vec<_> = (0..drawn.len()).filter(|i| !outcomes[*i].is_caught()).collect();
+        if waiting.is_empty() {
+            break;
+        }
+        println!("{}: {} mutants wait for its tests", executable.name(), waiting.len());
+        let mut tests = tests_of::reached(executable, folder, options.jobs)?;
+        tests.sort_by_key(|test| test.duration);
+        let budget = Duration::from_secs(options.budget);
+        let tried = in_parallel(options.jobs, &waiting, |index| {
+            let outcome = outcome(&drawn[*index], &tests, budget)?;
+            if let (true, (word, by)) = (outcome.is_caught(), outcome.columns()) {
+                println!("{word} {}: {} {by}", drawn[*index].file(), drawn[*index].name());
             }
-            if let Ok(mut outcomes) = outcomes.lock() {
-                outcomes.insert(index, outcome);
+            Ok(outcome)
+        })?;
+        for (index, outcome) in waiting.into_iter().zip(tried) {
+            // A test that is written later may catch a survivor.
+            if outcome.is_caught() {
+                writeln!(results, "{}", serde_json::to_string(&(drawn[index].key(), &outcome))?)?;
+            }
+            if outcome != Outcome::Unreached {
+                outcomes[index] = outcome;
+            }
+        }
+    }
+    Ok(outcomes)
+}
+
+/// Works on some of the items at once; the answers are in their order.
+fn in_parallel<T: Sync, A: Send>(
+    jobs: usize,
+    items: &[T],
+    work: impl Fn(&T) -> eyre::Result<A> + Sync,
+) -> eyre::Result<Vec<A>> {
+    let (next, answers) = (Mutex::new(items.iter().enumerate()), Mutex::new(BTreeMap::new()));
+    let worker = || -> eyre::Result<()> {
+        loop {
+            let Some((index, item)) = next.lock().ok().and_then(|mut next| next.next()) else {
+                return Ok(());
+            };
+            let answer = work(item)?;
+            if let Ok(mut answers) = answers.lock() {
+                answers.insert(index, answer);
             }
         }
     };
     std::thread::scope(|scope| {
-        let workers: Vec<_> = (0..options.jobs.max(1)).map(|_| scope.spawn(work)).collect();
+        let workers: Vec<_> = (0..jobs.max(1)).map(|_| scope.spawn(worker)).collect();
         workers
             .into_iter()
             .try_for_each(|worker| worker.join().map_err(|_| eyre::eyre!("a worker panicked"))?)
     })?;
-    let outcomes = outcomes.into_inner().unwrap_or_default();
-    ensure!(outcomes.len() == drawn.len(), "not all mutants were tried");
-    Ok(outcomes.into_values().collect())
+    let answers = answers.into_inner().unwrap_or_default();
+    ensure!(answers.len() == items.len(), "not all items were worked on");
+    Ok(answers.into_values().collect())
 }
 
 /// Runs the tests that reach a mutant on it, until one fails.
 fn outcome(one: &Drawn, tests: &[Test], budget: Duration) -> eyre::Result<Outcome> {
-    let reaching = || tests.iter().filter(|test| test.reached.contains(&one.id));
-    let own = reaching().filter(|test| test.package == one.package());
-    let others = reaching().filter(|test| test.package != one.package());
-    let (mut spent, mut reached) = (Duration::ZERO, false);
-    for test in own.chain(others) {
-        reached = true;
+    let (mut spent, mut outcome) = (Duration::ZERO, Outcome::Unreached);
+    for test in tests.iter().filter(|test| test.reached.contains(&one.id)) {
+        outcome = Outcome::Survived;
         if spent > budget {
-            continue;
+            break;
         }
         spent += test.duration;
         match test.run(one.id)? {
@@ -312,7 +329,7 @@ fn outcome(one: &Drawn, tests: &[Test], budget: Duration) -> eyre::Result<Outcom
             Ran::TimedOut => return Ok(Outcome::Hangs(test.name())),
         }
     }
-    Ok(if reached { Outcome::Survived } else { Outcome::Unreached })
+    Ok(outcome)
 }
 
 /// Prints the scores; whether they are enough.

@@ -3,11 +3,13 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
+    io::Write as _,
     ops::Range,
     path::{Path, PathBuf},
     process::Stdio,
 };
 
+use alloy_primitives::keccak256;
 use eyre::{WrapErr as _, bail, ensure};
 use serde_json::Value;
 
@@ -54,6 +56,10 @@ impl Workspace {
     /// Compiles the tests of crates with switches for all mutants. Those that the compiler does not take are
     /// none, and go.
     pub(super) fn compile(&self, drawn: &mut Vec<Drawn>) -> eyre::Result<Vec<Executable>> {
+        let kept = self.target.with_file_name("refused");
+        let known = fs::read_to_string(&kept).unwrap_or_default();
+        let known: BTreeSet<_> = known.lines().collect();
+        drawn.retain(|one| !known.contains(&*one.key()));
         loop {
             let places = self.write(drawn)?;
             println!("compiling {} mutants", drawn.len());
@@ -64,8 +70,10 @@ impl Workspace {
                 break;
             }
             let refused = refused(&messages, &places, drawn)?;
+            let mut kept = fs::File::options().create(true).append(true).open(&kept)?;
             for one in drawn.iter().filter(|one| refused.contains(&one.id)) {
                 println!("does not compile: {}: {}", one.file(), one.name());
+                writeln!(kept, "{}", one.key())?;
             }
             drawn.retain(|one| !refused.contains(&one.id));
         }
@@ -78,10 +86,12 @@ impl Workspace {
 
     /// Writes all files that are not there as they have to be, and removes those that are too many.
     fn write(&self, drawn: &[Drawn]) -> eyre::Result<Places> {
-        let mut mutants: BTreeMap<&str, Vec<_>> = BTreeMap::new();
+        let mut mutants: BTreeMap<&str, (Vec<_>, &str)> = BTreeMap::new();
         let mut crates = BTreeSet::new();
         for one in drawn {
-            mutants.entry(one.file()).or_default().push(&one.mutant);
+            let (mutants, source_hash) = mutants.entry(one.file()).or_default();
+            mutants.push(&one.mutant);
+            *source_hash = &one.source_hash;
             crates.insert(format!("crates/{}/src/lib.rs", one.package()));
         }
         let (mut places, mut written) = (Places::new(), BTreeSet::new());
@@ -90,7 +100,8 @@ impl Workspace {
                 let file = path.strip_prefix(&self.root)?.to_string_lossy().into_owned();
                 let to = self.copy.join(&file);
                 let mut content = fs::read(&path)?;
-                if let Some(mutants) = mutants.get(&*file) {
+                if let Some((mutants, source_hash)) = mutants.get(&*file) {
+                    ensure!(keccak256(&content).to_string() == *source_hash, "{file} has changed");
                     let (text, ranges) =
                         switches::with_switches(&String::from_utf8(content)?, mutants);
                     content = text.into_bytes();
@@ -209,6 +220,11 @@ fn executables(messages: &[Value], root: &Path) -> eyre::Result<Vec<Executable>>
         found.push(Executable { package, target, path, folder, checkout });
     }
     ensure!(!found.is_empty(), "cargo has built no tests");
+    let rank = |package: &str| TESTED.iter().position(|tested| *tested == package);
+    found.retain(|executable: &Executable| rank(&executable.package).is_some());
+    found.sort_by_key(|executable| {
+        (rank(&executable.package), executable.target != "lib", executable.target.clone())
+    });
     Ok(found)
 }
 

@@ -5,7 +5,6 @@ use std::{
     fs,
     path::{Path, PathBuf},
     process::{Command, Stdio},
-    sync::Mutex,
     time::{Duration, Instant, UNIX_EPOCH},
 };
 
@@ -13,7 +12,7 @@ use alloy_primitives::keccak256;
 use eyre::{WrapErr as _, ensure};
 use serde::{Deserialize, Serialize};
 
-use super::{Executable, wait};
+use super::{Executable, in_parallel, wait};
 
 /// Factor over the duration of a test, and time on top of it, after which it counts as hanging.
 const PATIENCE: u32 = 10;
@@ -28,7 +27,7 @@ const LONG: Duration = Duration::from_secs(1);
 /// A test.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Test {
-    pub(super) package: String,
+    package: String,
     target: String,
     test: String,
     path: PathBuf,
@@ -92,8 +91,8 @@ impl Test {
         })
     }
 
-    /// Runs with all switches off, and notes what it asks and how long it takes.
-    fn measure(&mut self, folder: &Path) -> eyre::Result<()> {
+    /// Runs with all switches off; the test with the switches that it asks and the time that it takes.
+    fn measured(&self, folder: &Path) -> eyre::Result<Self> {
         let log = folder.join(format!("{}.reached", keccak256(self.name())));
         let _ = fs::remove_file(&log);
         let start = Instant::now();
@@ -102,11 +101,11 @@ impl Test {
             ran = self.start(0, Some(&log), LONGEST)?;
         }
         ensure!(ran == Ran::Passed, "with all switches off: {}: {ran:?}", self.name());
-        self.duration = start.elapsed();
+        let duration = start.elapsed();
         let text = fs::read_to_string(&log).unwrap_or_default();
-        self.reached = text.lines().filter_map(|line| line.parse().ok()).collect();
+        let reached = text.lines().filter_map(|line| line.parse().ok()).collect();
         let _ = fs::remove_file(&log);
-        Ok(())
+        Ok(Self { duration, reached, ..self.clone() })
     }
 }
 
@@ -122,24 +121,7 @@ pub(super) fn reached(
     if let Some(tests) = fs::read(&kept).ok().and_then(|text| serde_json::from_slice(&text).ok()) {
         return Ok(tests);
     }
-    let (next, done) = (Mutex::new(list(executable)?.into_iter()), Mutex::new(Vec::new()));
-    let work = || -> eyre::Result<()> {
-        loop {
-            let test = next.lock().ok().and_then(|mut next| next.next());
-            let Some(mut test) = test else { return Ok(()) };
-            test.measure(folder)?;
-            if let Ok(mut done) = done.lock() {
-                done.push(test);
-            }
-        }
-    };
-    std::thread::scope(|scope| {
-        let workers: Vec<_> = (0..jobs.max(1)).map(|_| scope.spawn(work)).collect();
-        workers
-            .into_iter()
-            .try_for_each(|worker| worker.join().map_err(|_| eyre::eyre!("a worker panicked"))?)
-    })?;
-    let tests = done.into_inner().unwrap_or_default();
+    let tests = in_parallel(jobs, &list(executable)?, |test| test.measured(folder))?;
     fs::write(&kept, serde_json::to_vec(&tests)?)?;
     Ok(tests)
 }
