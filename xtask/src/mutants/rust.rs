@@ -59,19 +59,19 @@ const MUTATED: [&str; 14] = [
 /// Crates whose tests are asked, in this order: those of `stateless` take longest.
 const TESTED: [&str; 7] = ["wire", "codec", "execute", "contracts", "node", "rollup", "stateless"];
 
-/// Their tests beside those of their libraries.
+/// Their tests beside those of their libraries, which are asked first, in this order.
 const TESTS: [&str; 11] = [
     "formats",
-    "judged",
     "calls",
     "market",
     "allocation",
     "on_chain",
-    "node",
     "pool",
+    "node",
     "faults",
     "racing",
     "nodes",
+    "judged",
 ];
 
 /// Selection of mutants.

@@ -220,10 +220,10 @@ fn executables(messages: &[Value], root: &Path) -> eyre::Result<Vec<Executable>>
         found.push(Executable { package, target, path, folder, checkout });
     }
     ensure!(!found.is_empty(), "cargo has built no tests");
-    let rank = |package: &str| TESTED.iter().position(|tested| *tested == package);
-    found.retain(|executable: &Executable| rank(&executable.package).is_some());
+    let rank = |names: &[&str], name: &str| names.iter().position(|known| *known == name);
+    found.retain(|executable: &Executable| rank(&TESTED, &executable.package).is_some());
     found.sort_by_key(|executable| {
-        (rank(&executable.package), executable.target != "lib", executable.target.clone())
+        (rank(&TESTED, &executable.package), rank(&TESTS, &executable.target))
     });
     Ok(found)
 }
