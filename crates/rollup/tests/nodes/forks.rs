@@ -217,13 +217,14 @@ async fn l1_forks_from_prague_to_amsterdam_and_no_block_is_lost_and_no_promise_b
 
 /// A transfer that waits in the pool of a node, which makes no block with it.
 async fn waits(l2: &RootProvider, sequencer: &RollupNode, fault: &str) -> Result<B256> {
-    let to = Address::repeat_byte(0xb7);
-    let transfer = signed(l2, &Key::named("alice"), to, 1, Bytes::new(), 300_000).await?;
-    let hash = *l2.send_raw_transaction(&transfer.encoded_2718()).await?.tx_hash();
+    // Until the node has read L1's newest block, it makes blocks of the time before.
     until("the fault", sequencer, || async {
         Ok(sequencer.status().fault.unwrap_or_default().contains(fault))
     })
     .await?;
+    let to = Address::repeat_byte(0xb7);
+    let transfer = signed(l2, &Key::named("alice"), to, 1, Bytes::new(), 300_000).await?;
+    let hash = *l2.send_raw_transaction(&transfer.encoded_2718()).await?.tx_hash();
     assert_eq!(l2.get_transaction_receipt(hash).await?, None);
     Ok(hash)
 }
