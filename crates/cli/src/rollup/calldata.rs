@@ -1,13 +1,13 @@
 //! `enshrine calldata`.
 
-use super::{account, prove};
+use super::{Node, account, fee_cap::FeeCap, prove};
 use crate::{
     execute::{
         Calldata,
         content::{self, Content},
         parse_fork,
     },
-    output::say,
+    output::{complain, say},
 };
 use alloy_consensus::{
     EthereumTxEnvelope, Transaction as _, TxEip4844, transaction::SignerRecoverable as _,
@@ -64,6 +64,11 @@ pub(crate) struct Force {
     /// The file that script/Deploy.s.sol has written, to check that the transaction is for this L2.
     #[arg(long, value_name = "FILE")]
     deployment: Option<PathBuf>,
+
+    /// JSON-RPC address of a node of the L2, to compare the fee cap with the sender's balance and the base fee. Standard
+    /// error says at what price others can delay the transaction.
+    #[arg(long, value_name = "URL")]
+    l2: Option<String>,
 
     /// JSON instead of the calldata alone.
     #[arg(long)]
@@ -152,6 +157,18 @@ fn force(arguments: &Force) -> Result<ExitCode> {
         let got = transaction.chain_id().ok_or_eyre("RAWTX is signed for every chain at once")?;
         ensure!(got == expected, "RAWTX is signed for chain {got}, and the L2 is chain {expected}");
     }
+    let fee_cap = match &arguments.l2 {
+        Some(url) => {
+            let l2 = Node::connect("L2", url, transaction.chain_id())?;
+            let fee_cap = FeeCap::of(&l2, sender, &transaction)?;
+            complain(format_args!("{fee_cap}"));
+            for warning in fee_cap.warnings() {
+                complain(format_args!("warning: {warning}"));
+            }
+            Some(fee_cap)
+        }
+        None => None,
+    };
     let calldata = Bytes::from(submitCall { raw: raw.into() }.abi_encode());
     if !arguments.json {
         say!("{}", hex::encode_prefixed(&calldata));
@@ -163,6 +180,7 @@ fn force(arguments: &Force) -> Result<ExitCode> {
         "sender": sender,
         "nonce": transaction.nonce(),
         "gasLimit": transaction.gas_limit(),
+        "feeCap": fee_cap.as_ref().map(FeeCap::to_json),
         "calldata": calldata,
     });
     say!("{}", serde_json::to_string_pretty(&document)?);

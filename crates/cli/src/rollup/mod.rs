@@ -2,6 +2,7 @@
 
 mod account;
 pub(crate) mod calldata;
+mod fee_cap;
 pub(crate) mod genesis;
 pub(crate) mod init;
 mod key_source;
