@@ -4,16 +4,21 @@ use crate::{
     L1Error, RollupError, derivation,
     l1::{L1Header, L1Transaction, blobs::whole_input},
 };
-use alloy_primitives::{Address, B256, Bytes};
+use alloy_primitives::{Address, B256, Bytes, U256, keccak256};
 use alloy_sol_types::{SolCall as _, SolEvent as _};
 use contracts::{
     Deployment, Message,
     bindings::{
         IForcedInbox::{ForcedDischarged, ForcedSubmitted, ForcedTransaction},
         IL1MessageQueue::MessageSent,
-        INativeRollup::{BlockAdded, Outcome, advanceCall},
+        INativeRollup::{self, BlockAdded, Outcome, advanceCall},
     },
+    kept::References,
 };
+use wire::SchemaId;
+
+/// Most inputs that are tried in the calldata of a transaction to another contract. Of more, a trace tells.
+const MAX_CANDIDATES: usize = 64;
 
 /// A message that was sent on L1.
 #[derive(Debug, Clone)]
@@ -67,9 +72,10 @@ pub(crate) struct Events {
 
 impl Events {
     /// Reads the logs of a block in their order. `trace` finds the calldata of calls of the rollup inside a
-    /// transaction that does not call it itself, `assemble` what an input with references stands for, and `blobs`
-    /// those of a transaction with these versioned hashes, which are kept for some weeks alone: of blocks that
-    /// are `known` they are not asked for.
+    /// transaction that neither calls it itself nor has the inputs in its calldata, `assemble` what an input with
+    /// references stands for, and `blobs` those of a transaction with these versioned hashes, which are kept for some
+    /// weeks alone. Of blocks that are `known`, from the unsafe feed for instance, neither traces nor blobs are asked
+    /// for.
     pub(crate) fn read(
         deployment: &Deployment,
         header: &L1Header,
@@ -81,7 +87,7 @@ impl Events {
     ) -> Result<Self, RollupError> {
         let mut events = Self::default();
         for transaction in transactions {
-            let mut added = Vec::new();
+            let (mut added, mut input_hashes) = (Vec::new(), Vec::new());
             for log in &transaction.logs {
                 if log.address == deployment.message_queue {
                     let sent = MessageSent::decode_log(log).ok();
@@ -107,6 +113,10 @@ impl Events {
                     && block.blockHash != deployment.genesis_hash
                 {
                     added.push((block.number, block.blockHash));
+                } else if log.address == deployment.rollup
+                    && let Ok(advanced) = INativeRollup::Advanced::decode_log(log)
+                {
+                    input_hashes.push(advanced.inputsHash);
                 }
                 // The queue itself says what has become of its entries.
                 if log.address == deployment.forced
@@ -117,9 +127,9 @@ impl Events {
                 }
             }
             let (l1_block, transaction_hash) = (header.number, transaction.hash);
-            if !transaction.blob_hashes.is_empty()
-                && added.iter().all(|(number, hash)| known(*number, hash))
-            {
+            let needs_more =
+                !transaction.blob_hashes.is_empty() || transaction.to != Some(deployment.rollup);
+            if needs_more && added.iter().all(|(number, hash)| known(*number, hash)) {
                 events.advanced.extend(added.into_iter().map(|(number, hash)| Advanced {
                     number,
                     hash,
@@ -128,7 +138,8 @@ impl Events {
                     transaction: transaction_hash,
                 }));
             } else if !added.is_empty() {
-                let inputs = inputs(deployment.rollup, transaction, &trace, &assemble, &blobs)?;
+                let rollup = deployment.rollup;
+                let inputs = inputs(rollup, transaction, &input_hashes, &trace, &assemble, &blobs)?;
                 events.advanced.extend(matched(added, &inputs, l1_block, transaction_hash)?);
             }
         }
@@ -136,28 +147,89 @@ impl Events {
     }
 }
 
-/// The inputs that a transaction has given to `advance`, in order.
+/// The inputs that a transaction has given to `advance`, in order. `input_hashes` are those that the rollup has logged.
 fn inputs(
     rollup: Address,
     transaction: &L1Transaction,
+    input_hashes: &[B256],
     trace: &impl Fn(B256) -> Result<Vec<Bytes>, RollupError>,
     assemble: &impl Fn(Bytes) -> Result<Option<Bytes>, L1Error>,
     blobs: &impl Fn(B256, &[B256]) -> Result<Vec<Bytes>, L1Error>,
 ) -> Result<Vec<Bytes>, RollupError> {
-    let calls = match transaction.to == Some(rollup) {
-        true => vec![transaction.input.clone()],
-        false => trace(transaction.hash)?,
+    let is_direct = transaction.to == Some(rollup);
+    let found = match is_direct {
+        true => None,
+        false => inputs_within(&transaction.input, input_hashes, assemble)?,
     };
-    let calls = calls.iter().filter_map(|data| advanceCall::abi_decode(data).ok());
-    let given = calls.flat_map(|call| call.inputs);
-    let given: Vec<_> =
-        given.filter_map(|input| assemble(input).transpose()).collect::<Result<_, _>>()?;
+    let given = match found {
+        Some(inputs) => inputs,
+        None => {
+            let calls = match is_direct {
+                true => vec![transaction.input.clone()],
+                false => trace(transaction.hash)?,
+            };
+            let calls = calls.iter().filter_map(|data| advanceCall::abi_decode(data).ok());
+            let given = calls.flat_map(|call| call.inputs);
+            given.filter_map(|input| assemble(input).transpose()).collect::<Result<_, _>>()?
+        }
+    };
     let hashes = &transaction.blob_hashes;
     if hashes.is_empty() {
         return Ok(given);
     }
     let blobs = blobs(transaction.hash, hashes)?;
     Ok(given.iter().filter_map(|input| whole_input(input, &blobs)).collect())
+}
+
+/// Finds in the calldata of a transaction to another contract the inputs that it has passed on to the rollup: byte
+/// strings with their length in front, as every ABI has them, whose rolling hash the rollup has logged. `None` if some of
+/// the hashes have none, because the contract has the bytes from elsewhere or has changed them.
+fn inputs_within(
+    data: &Bytes,
+    input_hashes: &[B256],
+    assemble: &impl Fn(Bytes) -> Result<Option<Bytes>, L1Error>,
+) -> Result<Option<Vec<Bytes>>, L1Error> {
+    let mut candidates = Vec::new();
+    for candidate in byte_strings(data).take(MAX_CANDIDATES) {
+        if let Some(input) = assemble(candidate)? {
+            candidates.push((keccak256(&input), input));
+        }
+    }
+    let mut inputs = Vec::new();
+    for expected in input_hashes {
+        let Some(run) = run_of(&candidates, *expected) else { return Ok(None) };
+        inputs.extend(run.iter().map(|(_, input)| input.clone()));
+    }
+    Ok((!inputs.is_empty()).then_some(inputs))
+}
+
+/// Returns the candidates behind one another that have this rolling hash.
+fn run_of(candidates: &[(B256, Bytes)], expected: B256) -> Option<&[(B256, Bytes)]> {
+    (0..candidates.len()).find_map(|first| {
+        let mut hash = B256::ZERO;
+        let last = candidates[first..].iter().position(|(input, _)| {
+            hash = keccak256([hash, *input].concat());
+            hash == expected
+        })?;
+        Some(&candidates[first..=first + last])
+    })
+}
+
+/// Byte strings in calldata that begin as an input of EXECUTE does, with their length in the word in front.
+fn byte_strings(data: &Bytes) -> impl Iterator<Item = Bytes> + '_ {
+    const WORD: usize = 32;
+    (WORD..data.len()).filter_map(|start| {
+        let length = U256::from_be_slice(&data[start - WORD..start]);
+        let end = usize::try_from(length).ok()?.checked_add(start)?;
+        (end <= data.len() && is_input(&data[start..end])).then(|| data.slice(start..end))
+    })
+}
+
+/// Returns `true` if bytes begin as an input of EXECUTE does, or as one with references.
+fn is_input(bytes: &[u8]) -> bool {
+    let is_known = |schema: SchemaId| schema.fork().is_some() || schema.batch_fork().is_some();
+    SchemaId::of(bytes).is_ok_and(is_known)
+        || References::of(bytes).is_ok_and(|references| references.is_some())
 }
 
 /// Brings together the blocks that L1 has named and the inputs that hold them. The order is the same;

@@ -8,6 +8,7 @@ mod faults_of_l1;
 mod forgetting;
 mod forks;
 mod forwarding;
+mod hidden_inputs;
 mod in_flight;
 mod kept;
 mod kept_codes;

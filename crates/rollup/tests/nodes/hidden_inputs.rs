@@ -1,0 +1,103 @@
+//! Blocks that other contracts bring to L1, and nodes whose L1 has no `debug_traceTransaction`.
+
+use crate::support::{World, provider_of, refusal, signed, until};
+use alloy_eips::eip2718::Encodable2718 as _;
+use alloy_primitives::{Address, Bytes, U256};
+use alloy_provider::{Provider, ext::AnvilApi as _};
+use alloy_sol_types::SolCall as _;
+use contracts::{
+    Deployment,
+    bindings::INativeRollup::{Evidence, advanceCall},
+};
+use enshrine_rollup::{Role, RollupNode};
+use eyre::{Result, ensure};
+use std::time::Duration;
+use testkit::{ETHER, Key, Proxy, rich};
+
+/// Copies its calldata into memory.
+const COPY: [u8; 4] = [0x36, 0x5f, 0x5f, 0x37];
+/// Turns each bit of it over, word by word.
+const HIDE: [u8; 17] = [
+    0x5f, 0x5b, 0x80, 0x51, 0x19, 0x81, 0x52, 0x60, 0x20, 0x01, 0x80, 0x36, 0x11, 0x60, 0x05, 0x57,
+    0x50,
+];
+
+/// A contract that calls the rollup with its calldata, after what `change` makes of it, and fails as that call does.
+fn forwarder(rollup: Address, change: &[u8]) -> Bytes {
+    let mut code =
+        [&COPY, change, &[0x5f, 0x5f, 0x36, 0x5f, 0x5f, 0x73], rollup.as_slice()].concat();
+    code.extend([0x5a, 0xf1, 0x60]);
+    let end = u8::try_from(code.len() + 5).unwrap_or(u8::MAX);
+    code.extend([end, 0x57, 0x5f, 0x5f, 0xfd, 0x5b, 0x00]);
+    code.into()
+}
+
+/// Calldata that brings the next block of a sequencer to L1, which does not do it itself.
+async fn next_block(sequencer: &RollupNode) -> Result<Vec<u8>> {
+    let l2 = provider_of(sequencer)?;
+    let head = sequencer.status().unsafe_head.number;
+    let to = Address::repeat_byte(0xb0);
+    let transfer = signed(&l2, &Key::named("alice"), to, 1, Bytes::new(), 21_000).await?;
+    let _ = l2.send_raw_transaction(&transfer.encoded_2718()).await?;
+    until("a block", sequencer, || async { Ok(sequencer.status().unsafe_head.number > head) })
+        .await?;
+    let inputs: Vec<Bytes> =
+        l2.raw_request("rollup_inputsAfter".into(), (format!("{head:#x}"),)).await?;
+    ensure!(inputs.len() == 1, "{} blocks", inputs.len());
+    Ok(advanceCall { inputs, evidence: Evidence::default() }.abi_encode())
+}
+
+/// A follower whose L1 has no traces.
+async fn without_traces(world: &World, sequencer: Option<String>) -> Result<(Proxy, RollupNode)> {
+    let (proxy, config) = world.behind_proxy(Role::Follower { sequencer })?;
+    proxy.intercept(|request| {
+        let is_trace = request.contains("debug_traceTransaction");
+        is_trace.then(|| refusal(request, "the method debug_traceTransaction does not exist"))
+    });
+    Ok((proxy, RollupNode::start(config).await?))
+}
+
+async fn until_safe(follower: &RollupNode, number: u64) -> Result<()> {
+    until("the follower", follower, || async { Ok(follower.status().safe_head.number == number) })
+        .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn blocks_in_calls_of_other_contracts_are_found_in_the_calldata_then_the_feed_then_traces()
+-> Result<()> {
+    let world = World::with(vec![(Key::named("alice").address(), rich(ETHER))]).await?;
+    let rollup = Deployment::read(&world.deployment())?.rollup;
+    let (plain, hiding) = (Address::repeat_byte(0xf0), Address::repeat_byte(0xf1));
+    world.provider.anvil_set_code(plain, forwarder(rollup, &[])).await?;
+    world.provider.anvil_set_code(hiding, forwarder(rollup, &HIDE)).await?;
+    let mut config = world.sequencer_config()?;
+    config.submit_interval = Duration::from_secs(3_600);
+    let config = world.config(Role::Sequencer(Box::new(config)));
+    let sequencer = RollupNode::start(config).await?;
+    let feed = format!("ws://{}", sequencer.server().addresses()[0]);
+
+    // Passed on as it came, it is in the calldata of the transaction.
+    let advance = next_block(&sequencer).await?;
+    world.l1_call(plain, U256::ZERO, advance).await?;
+    let (_blind_proxy, blind) = without_traces(&world, None).await?;
+    until_safe(&blind, 1).await?;
+
+    // Hidden, it is not; who hears of the block from the sequencer does not need it, and a trace shows it.
+    let hidden = next_block(&sequencer).await?.iter().map(|byte| !byte).collect();
+    world.l1_call(hiding, U256::ZERO, hidden).await?;
+    let (_fed_proxy, fed) = without_traces(&world, Some(feed)).await?;
+    until_safe(&fed, 2).await?;
+    let tracing = world.follower(None).await?;
+    until_safe(&tracing, 2).await?;
+    until("a fault", &blind, || async {
+        Ok(blind.status().fault.unwrap_or_default().contains("debug_traceTransaction"))
+    })
+    .await?;
+    assert_eq!(blind.status().safe_head.number, 1);
+    let head = sequencer.status().unsafe_head;
+    assert_eq!((fed.status().safe_head, tracing.status().safe_head), (head, head));
+    for node in [blind, fed, tracing, sequencer] {
+        node.stop().await;
+    }
+    Ok(())
+}
