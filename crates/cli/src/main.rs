@@ -55,6 +55,11 @@ enum Command {
     /// Write the state of an L2 to a file, or make the data directory of a node from one.
     #[command(subcommand)]
     Snapshot(rollup::snapshot::Command),
+    /// Run a witness of leases, which decide which of several nodes makes the blocks of a rollup.
+    ///
+    /// A node leads while more than half of the witnesses have granted it the lease: three on machines that fail apart
+    /// withstand the failure of one. SIGINT and SIGTERM end it.
+    LeaseWitness(rollup::lease_witness::Arguments),
     /// Show the first block that a genesis file gives: hash, state root, header.
     Genesis(rollup::genesis::Arguments),
     /// Check the genesis of a rollup: state root and hash, codes and storage of the predeploys, and every other
@@ -81,6 +86,7 @@ fn main() -> ExitCode {
         Command::Init(arguments) => rollup::init::run(&arguments),
         Command::Node(arguments) => rollup::node::run(&arguments),
         Command::Snapshot(command) => rollup::snapshot::run(&command),
+        Command::LeaseWitness(arguments) => rollup::lease_witness::run(&arguments),
         Command::Genesis(arguments) => rollup::genesis::run(&arguments),
         Command::Verify(arguments) => rollup::verify::run(&arguments),
         Command::Prove(arguments) => rollup::prove::run(&arguments),
@@ -97,7 +103,8 @@ fn main() -> ExitCode {
 fn shown(format: logging::Format, command: &Command) -> logging::Shown {
     let Command::Devnet(args) = command else {
         // Of a node that runs for months, the log is all that its operator sees.
-        let verbosity = u8::from(matches!(command, Command::Node(_)));
+        let runs_on = matches!(command, Command::Node(_) | Command::LeaseWitness(_));
+        let verbosity = u8::from(runs_on);
         return logging::Shown { format, verbosity, ..Default::default() };
     };
     let display = &args.display;

@@ -6,8 +6,11 @@ use crate::{
     rest::{PREFIX, Rest, response},
 };
 use futures_util::future::BoxFuture;
-use jsonrpsee::server::{
-    BatchRequestConfig, HttpBody, HttpRequest, HttpResponse, Server, ServerConfig, ServerHandle,
+use jsonrpsee::{
+    Methods,
+    server::{
+        BatchRequestConfig, HttpBody, HttpRequest, HttpResponse, Server, ServerConfig, ServerHandle,
+    },
 };
 use rpc::{WorkerOptions, Workers, overlaid};
 use std::{
@@ -37,16 +40,16 @@ pub struct EngineServerError {
     pub source: io::Error,
 }
 
-/// A port that serves the Engine API to clients with the secret, until it is stopped or dropped.
+/// A port that serves JSON-RPC to clients with the secret, until it is stopped or dropped.
 #[derive(Debug)]
-pub struct EngineServer {
+pub struct AuthenticatedServer {
     address: SocketAddr,
     handle: ServerHandle,
 }
 
-impl EngineServer {
-    /// Starts to serve: the methods of the Engine API, and all others of a node, which consensus clients
-    /// ask at this port too. Must be called inside a Tokio runtime.
+impl AuthenticatedServer {
+    /// Starts to serve these methods. Requests and answers have at most `max_bytes`. Must be called inside a Tokio
+    /// runtime.
     ///
     /// # Errors
     ///
@@ -54,30 +57,10 @@ impl EngineServer {
     pub fn start(
         address: SocketAddr,
         secret: JwtSecret,
-        engine: Arc<Engine>,
+        methods: Methods,
+        max_bytes: u32,
     ) -> BoxFuture<'static, Result<Self, EngineServerError>> {
-        Box::pin(async move {
-            let workers = Arc::new(Workers::new(&WorkerOptions::default()));
-            let others = rpc::methods(engine.api.clone(), Arc::clone(&workers));
-            let own = registry(Arc::clone(&engine), workers).into_methods();
-            let gate = Gate { secret, rest: Rest::new(engine) };
-            let config = ServerConfig::builder()
-                .max_request_body_size(LONGEST)
-                .max_response_body_size(LONGEST)
-                .max_connections(MOST_CONNECTIONS)
-                .set_batch_request_config(BatchRequestConfig::Limit(MOST_IN_BATCH))
-                .build();
-            let failed = |source| EngineServerError { address, source };
-            let server = Server::builder()
-                .set_config(config)
-                .set_http_middleware(tower::ServiceBuilder::new().layer(gate))
-                .build(address)
-                .await
-                .map_err(failed)?;
-            let address = server.local_addr().map_err(failed)?;
-            tracing::info!(%address, "serving Engine API");
-            Ok(Self { address, handle: server.start(overlaid(own, &others)) })
-        })
+        listen(address, Gate { secret, rest: None }, methods, max_bytes)
     }
 
     /// Returns the address of the port.
@@ -95,11 +78,75 @@ impl EngineServer {
     }
 }
 
+/// A port that serves the Engine API to clients with the secret, until it is stopped or dropped.
+#[derive(Debug)]
+pub struct EngineServer(AuthenticatedServer);
+
+impl EngineServer {
+    /// Starts to serve: the methods of the Engine API, and all others of a node, which consensus clients
+    /// ask at this port too. Must be called inside a Tokio runtime.
+    ///
+    /// # Errors
+    ///
+    /// [`EngineServerError`]; nothing runs then.
+    pub fn start(
+        address: SocketAddr,
+        secret: JwtSecret,
+        engine: Arc<Engine>,
+    ) -> BoxFuture<'static, Result<Self, EngineServerError>> {
+        Box::pin(async move {
+            let workers = Arc::new(Workers::new(&WorkerOptions::default()));
+            let others = rpc::methods(engine.api.clone(), Arc::clone(&workers));
+            let own = registry(Arc::clone(&engine), workers).into_methods();
+            let gate = Gate { secret, rest: Some(Rest::new(engine)) };
+            let server = listen(address, gate, overlaid(own, &others), LONGEST).await?;
+            tracing::info!(address = %server.address, "serving Engine API");
+            Ok(Self(server))
+        })
+    }
+
+    /// Returns the address of the port.
+    pub const fn address(&self) -> SocketAddr {
+        self.0.address
+    }
+
+    /// Stops it, and waits until its connections have ended.
+    pub fn stop(self) -> BoxFuture<'static, ()> {
+        self.0.stop()
+    }
+}
+
+fn listen(
+    address: SocketAddr,
+    gate: Gate,
+    methods: Methods,
+    max_bytes: u32,
+) -> BoxFuture<'static, Result<AuthenticatedServer, EngineServerError>> {
+    Box::pin(async move {
+        let config = ServerConfig::builder()
+            .max_request_body_size(max_bytes)
+            .max_response_body_size(max_bytes)
+            .max_connections(MOST_CONNECTIONS)
+            .set_batch_request_config(BatchRequestConfig::Limit(MOST_IN_BATCH))
+            .build();
+        let failed = |source| EngineServerError { address, source };
+        let server = Server::builder()
+            .set_config(config)
+            .set_http_middleware(tower::ServiceBuilder::new().layer(gate))
+            .build(address)
+            .await
+            .map_err(failed)?;
+        let address = server.local_addr().map_err(failed)?;
+        Ok(AuthenticatedServer { address, handle: server.start(methods) })
+    })
+}
+
 /// Admits requests with a valid token, and routes those for REST.
 #[derive(Debug, Clone)]
 struct Gate {
     secret: JwtSecret,
-    rest: Rest,
+    /// Paths for REST, if the port serves any.
+    rest: Option<Rest>,
 }
 
 impl<S> Layer<S> for Gate {
@@ -135,13 +182,15 @@ where
     fn call(&mut self, request: HttpRequest<B>) -> Self::Future {
         let shown = request.headers().get("authorization").and_then(|it| it.to_str().ok());
         if let Err(error) = self.gate.secret.check(shown) {
-            tracing::warn!(%error, "refused Engine API request");
+            tracing::warn!(%error, "refused request to an authenticated port");
             let body = error.to_string().into_bytes();
             return Box::pin(ready(Ok(response(401, "text/plain; charset=utf-8", body))));
         }
         let request = request.map(Into::into);
-        if request.uri().path().starts_with(PREFIX) {
-            let rest = self.gate.rest.clone();
+        if let Some(rest) = &self.gate.rest
+            && request.uri().path().starts_with(PREFIX)
+        {
+            let rest = rest.clone();
             return Box::pin(async move { Ok(rest.answer(request).await) });
         }
         Box::pin(self.rpc.call(request))

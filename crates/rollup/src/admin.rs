@@ -82,6 +82,12 @@ pub enum RoleError {
     /// L1 cannot be asked, or the node cannot begin in its new role.
     #[error("not ready: {0}")]
     Unready(RollupError),
+    /// Another node has the lease, or too few witnesses answer. The node leads as soon as it has the lease.
+    #[error("{} has the lease: this node leads once it gets it", leader.as_deref().unwrap_or("no node that is known"))]
+    NoLease {
+        /// WebSocket URL of the node that has it.
+        leader: Option<String>,
+    },
     /// The thread that works has ended, or hangs: the order is withdrawn.
     #[error("the node is busy, perhaps with an L1 that does not answer: its role stays as it is")]
     Silent,
@@ -114,6 +120,7 @@ impl RoleError {
             Self::NotAuthorized { .. } => -32_027,
             Self::Unready(_) => -32_028,
             Self::Silent => -32_029,
+            Self::NoLease { .. } => -32_030,
         }
     }
 
@@ -133,6 +140,7 @@ impl RoleError {
                 json!({ "account": account, "reason": reason })
             }
             Self::Unready(error) => json!({ "reason": error.to_string() }),
+            Self::NoLease { leader } => json!({ "leader": leader }),
             Self::NoKeys | Self::Silent => return None,
         })
     }

@@ -2,6 +2,7 @@
 
 use crate::{L1Profile, Signer, SubmitterConfig};
 use engine::JwtSecret;
+use lease::LeaseConfig;
 use node::PoolLimits;
 use rpc::ServerConfig;
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
@@ -109,6 +110,9 @@ pub struct Config {
     /// WebSocket URL of the node that may have replaced this sequencer. If that node makes the blocks, this one
     /// follows it.
     pub peer: Option<String>,
+    /// Lease without which this node makes no blocks, if several nodes may make them. A node that begins as a sequencer
+    /// asks for it, and follows the node that has it.
+    pub lease: Option<LeaseConfig>,
     /// Loopback address at which the role can be changed, if it can.
     pub admin: Option<SocketAddr>,
     /// Listening addresses and limits of the RPC server.

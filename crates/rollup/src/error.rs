@@ -357,6 +357,9 @@ pub enum RollupError {
     /// The remote signer gives no correct signature.
     #[error(transparent)]
     Signer(#[from] crate::SignerError),
+    /// The witnesses of the lease cannot be used.
+    #[error(transparent)]
+    Lease(#[from] lease::LeaseError),
     /// A value of the configuration makes no sense.
     #[error("{field}: {reason}")]
     Config {

@@ -42,6 +42,11 @@ impl Follower {
         &self.displaced
     }
 
+    /// Tells it that a sequencer brings blocks that L1 does not have yet.
+    pub(crate) const fn has_sequencer(&mut self) {
+        self.has_feed = true;
+    }
+
     pub(crate) const fn sync(&self) -> &L2Syncer {
         &self.sync
     }

@@ -7,6 +7,7 @@ use crate::{
     fork_schedule::Difference,
     forward,
     l2_syncer::{covered_by, relayed_after},
+    leadership::lease_status,
     queue::KnownMessage,
     service::supervisor::Supervisor,
     status::BlockId,
@@ -20,12 +21,13 @@ use contracts::{
     kept_slot, message_proof, sent_slot,
 };
 use engine::Driven;
+use lease::Lease;
 use node::Node;
 use parking_lot::Mutex;
 use rpc::{Api, Args, Context, ErrorStyle, Number, Registry, RpcError, Workers, decode_pooled};
 use serde::Serialize;
 use std::sync::{
-    Arc, Weak,
+    Arc, OnceLock, Weak,
     atomic::{AtomicBool, Ordering},
 };
 
@@ -60,6 +62,8 @@ pub(crate) struct Shared {
     pub(crate) unknown_fork: Mutex<Option<Difference>>,
     /// Progress of a driven client.
     pub(crate) driven: Mutex<Option<Arc<Mutex<Driven>>>>,
+    /// Lease without which the node makes no blocks, if it has one.
+    pub(crate) lease: OnceLock<Lease>,
 }
 
 impl Shared {
@@ -75,7 +79,8 @@ impl Shared {
         if let Some(panicked) = self.supervisor.panicked() {
             status.fault = Some(panicked.to_string());
         }
-        Status { unsafe_head, driven, sealing, posting, warnings, ..status }
+        let lease = self.lease.get().map(lease_status);
+        Status { unsafe_head, driven, sealing, posting, warnings, lease, ..status }
     }
 
     /// Warnings of the checks, and reports of lost files and of damage.

@@ -31,6 +31,8 @@ pub struct Status {
     /// Number of times that L1 took blocks of the same account in the places of this sequencer's: another node has
     /// its keys.
     pub overtaken: u64,
+    /// The lease without which the node makes no blocks, if it has one.
+    pub lease: Option<LeaseStatus>,
     /// The account that advances the rollup, if this node does.
     pub submitter: Option<SubmitterStatus>,
     /// `true` if the operator lets the node make blocks.
@@ -41,6 +43,18 @@ pub struct Status {
     pub warnings: Vec<String>,
     /// The client that is kept at the head of this node, if there is one.
     pub driven: Option<Driven>,
+}
+
+/// A lease as a node knows it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LeaseStatus {
+    /// `true` if this node has it.
+    pub held: bool,
+    /// `true` if this node asks for it.
+    pub wanted: bool,
+    /// WebSocket URL of the node that has it, if another has.
+    pub leader: Option<String>,
 }
 
 /// A block.

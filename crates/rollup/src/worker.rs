@@ -8,6 +8,7 @@ use crate::{
     batcher::{Batcher, BatcherRoom},
     l1::room::{FailedLook, L1Looks, L1Room, Look, Sequencing},
     l2_syncer::{self, L2Syncer},
+    leadership::Leadership,
     metrics::Levels,
     pool_log::{KeptPool, PoolLog},
     rpc_methods::Shared,
@@ -18,6 +19,7 @@ use crate::{
 use alloy_eips::{BlockId as L1BlockId, eip2718::Encodable2718 as _};
 use alloy_primitives::{Address, B256, Bytes};
 use chain::RecoveredTransaction;
+use lease::Lease;
 use node::Node;
 use std::{
     io,
@@ -50,6 +52,8 @@ pub(crate) struct Start {
     pub(crate) sequencing: Option<Box<SequencerConfig>>,
     /// WebSocket URL of the node that makes the blocks if this one does not.
     pub(crate) peer: Option<String>,
+    /// Lease without which the node makes no blocks, if it has one.
+    pub(crate) lease: Option<Lease>,
     /// `true` if callers of the Engine API bring blocks.
     pub(crate) has_callers: bool,
     pub(crate) feed: UnsafeBlockClient,
@@ -61,16 +65,16 @@ pub(crate) struct Start {
 }
 
 /// Either role.
-enum Acting {
+pub(crate) enum Acting {
     Sequencer(Box<Sequencer>),
     Follower(Box<Follower>),
 }
 
 /// State of reading L1.
 #[derive(Debug)]
-struct Reading {
+pub(crate) struct Reading {
     /// `true` once all of L1 has been read, and the L2 has been brought to that.
-    is_synced: bool,
+    pub(crate) is_synced: bool,
     /// `true` if L1 had more to be read at the last look.
     has_more: bool,
     /// The last look, if it failed.
@@ -93,7 +97,7 @@ impl Reading {
         self.is_synced && self.not_followed.is_none() && is_believed
     }
 
-    fn fault(&self) -> Option<String> {
+    pub(crate) fn fault(&self) -> Option<String> {
         let unread = self.unread.as_ref().map(|failed| failed.error.to_string());
         unread.or_else(|| self.not_followed.clone())
     }
@@ -101,12 +105,13 @@ impl Reading {
 
 /// A node at work.
 pub(crate) struct Worker {
-    start: Start,
+    pub(crate) start: Start,
     client: Arc<L1Client>,
     looks: L1Looks,
     reads_blobs: bool,
     /// Always there, but for the moment in which it changes.
-    acting: Option<Acting>,
+    pub(crate) acting: Option<Acting>,
+    pub(crate) leadership: Leadership,
     pool_log: Option<Arc<PoolLog>>,
     /// Transactions that wait for their place in a block, and not in the pool, until the next role takes them over.
     kept: Vec<RecoveredTransaction>,
@@ -142,9 +147,24 @@ impl Worker {
         let looks = room.start(start.poll, Arc::clone(&start.stop), Arc::clone(&start.shared));
         let looks = looks.map_err(no_thread)?;
         let (acting, overtaken) = (None, (0, B256::ZERO));
-        let mut worker =
-            Self { start, client, looks, reads_blobs, acting, pool_log, kept, overtaken };
-        match (is_sequencer && other.is_none()).then(|| worker.batcher(&sync)).flatten() {
+        let leadership = Leadership::new(is_sequencer);
+        let has_lease = start.lease.is_some();
+        let mut worker = Self {
+            start,
+            client,
+            looks,
+            reads_blobs,
+            acting,
+            leadership,
+            pool_log,
+            kept,
+            overtaken,
+        };
+        // With a lease, no node makes blocks before it has that.
+        match (is_sequencer && other.is_none() && !has_lease)
+            .then(|| worker.batcher(&sync))
+            .flatten()
+        {
             Some(batcher) => worker.lead(sync, batcher?),
             None => worker.follow(sync),
         }
@@ -195,8 +215,12 @@ impl Worker {
     /// Changes the role, or says why not; the head at which it has.
     fn change_role(&mut self, order: Order, reading: &Reading) -> Result<BlockId, RoleError> {
         match order {
-            Order::Promote { force } => self.promote(force, reading)?,
+            Order::Promote { force } => match self.start.lease {
+                Some(_) => self.ask_to_lead()?,
+                None => self.promote(force, reading)?,
+            },
             Order::Demote { sequencer } => {
+                self.ask_no_more();
                 if !matches!(self.acting, Some(Acting::Sequencer(_))) {
                     return Err(RoleError::Already { got: self.role() });
                 }
@@ -209,7 +233,7 @@ impl Worker {
         Ok(BlockId { number: head.header.number, hash: head.hash })
     }
 
-    fn promote(&mut self, force: bool, reading: &Reading) -> Result<(), RoleError> {
+    pub(crate) fn promote(&mut self, force: bool, reading: &Reading) -> Result<(), RoleError> {
         let Some(Acting::Follower(follower)) = &self.acting else {
             return Err(RoleError::Already { got: self.role() });
         };
@@ -222,7 +246,9 @@ impl Worker {
             let (got, expected) = failed.unwrap_or(seen);
             return Err(RoleError::NotSynced { got, expected, fault });
         }
-        if let Some(url) = &self.start.peer
+        // A lease says more surely than a node's answer that no other makes blocks.
+        if self.start.lease.is_none()
+            && let Some(url) = &self.start.peer
             && let Some(head) = self.start.runtime.block_on(sequencer_at(url))
         {
             return Err(RoleError::SequencerLives { url: url.clone(), head });
@@ -245,7 +271,7 @@ impl Worker {
         Ok(())
     }
 
-    fn step_down(&mut self) {
+    pub(crate) fn step_down(&mut self) {
         match self.acting.take() {
             Some(Acting::Sequencer(sequencer)) => {
                 let (sync, kept) = sequencer.into_parts();
@@ -261,7 +287,8 @@ impl Worker {
     fn yield_to_another(&mut self) {
         let Some(Acting::Sequencer(sequencer)) = &mut self.acting else { return };
         let Some(transaction) = sequencer.overtaken_by.take() else { return };
-        if let Some(url) = &self.start.peer
+        if self.start.lease.is_none()
+            && let Some(url) = &self.start.peer
             && let Some(head) = self.start.runtime.block_on(sequencer_at(url))
         {
             tracing::error!(url, head, "another sequencer is active, following it");
@@ -285,7 +312,10 @@ impl Worker {
     /// it lost its chain; the second time one of the two has to stop, or both go on to acknowledge what the other undoes.
     fn shares_keys(&self) -> Option<RollupError> {
         let ((times, transaction), account) = (self.overtaken, self.account()?);
-        (times > 1).then_some(RollupError::SharedKeys { account, times, transaction })
+        // A node that has taken over by a lease finds what the one before it had on its way to L1.
+        let config = self.start.sequencing.as_deref().filter(|_| self.start.lease.is_some());
+        let left_over = config.map_or(0, |config| config.submitter.max_in_flight as u64);
+        (times > 1 + left_over).then_some(RollupError::SharedKeys { account, times, transaction })
     }
 
     const fn role(&self) -> &'static str {
@@ -313,10 +343,11 @@ impl Worker {
         while !self.start.stop.load(Ordering::Relaxed) {
             shared.supervisor.advanced(Room::Blocks);
             self.read(&mut reading);
+            let not_led = self.follow_lease(&reading).err();
             let (mut outcome, mut not_submitted) = (Ok(()), None);
-            let shares_keys = self.shares_keys();
+            let (shares_keys, may_lead) = (self.shares_keys(), self.may_lead());
             if let Some(Acting::Sequencer(sequencer)) = &mut self.acting {
-                let may_seal = reading.may_seal() && shares_keys.is_none();
+                let may_seal = reading.may_seal() && shares_keys.is_none() && may_lead;
                 let switches = shared.controls.get();
                 if may_seal && switches.sealing {
                     let unknown_fork = shared.unknown_fork.lock().clone();
@@ -339,6 +370,7 @@ impl Worker {
                 Err(RecvTimeoutError::Disconnected) => thread::sleep(pause),
             }
             let failed = outcome.and(taken).err().map(|error| error.to_string());
+            let failed = failed.or_else(|| not_led.map(|error| error.to_string()));
             let fault = failed.or_else(|| reading.fault()).or(not_submitted);
             if let Some(error) = &fault
                 && shared.status.lock().fault.as_ref() != Some(error)

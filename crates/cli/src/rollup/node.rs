@@ -3,8 +3,8 @@
 use super::key_source::{KeySource, refuse_secret};
 use crate::output::{self, say};
 use ::rollup::{
-    BacklogConfig, Check, Config, EngineConfig, L1Limits, L1Profile, PoolLimits, Prices, Role,
-    RollupNode, SequencerConfig, SubmitterConfig, Verdict,
+    BacklogConfig, Check, Config, EngineConfig, L1Limits, L1Profile, LeaseConfig, PoolLimits,
+    Prices, Role, RollupNode, SequencerConfig, SubmitterConfig, Verdict,
 };
 use alloy_primitives::Address;
 use clap::{Args, ValueEnum};
@@ -240,6 +240,16 @@ struct Values {
     /// that is a sequencer already.
     #[arg(long, value_name = "URL")]
     sequencer: Option<String>,
+    /// URLs of the witnesses of a lease (`enshrine lease-witness`), separated by commas: of several nodes with the keys
+    /// of a sequencer, the one that has the lease makes blocks, and another takes over when that is gone.
+    #[arg(long, value_name = "URLS", requires_all = ["lease_secret", "lease_url"])]
+    lease_witnesses: Option<String>,
+    /// File with the secret of the witnesses: 32 bytes in hexadecimal.
+    #[arg(long, value_name = "FILE")]
+    lease_secret: Option<PathBuf>,
+    /// WebSocket URL at which other nodes follow this one while it has the lease.
+    #[arg(long, value_name = "URL")]
+    lease_url: Option<String>,
     /// Loopback address and port at which the role can be changed (rollup_promote, rollup_demote).
     #[arg(long, value_name = "ADDRESS:PORT")]
     admin_addr: Option<SocketAddr>,
@@ -397,6 +407,9 @@ impl Values {
             allow_unprotected: Some(false),
             allow_altered_genesis: Some(false),
             sequencer: text(),
+            lease_witnesses: text(),
+            lease_secret: Some(PathBuf::new()),
+            lease_url: text(),
             admin_addr: address,
             engine_addr: address,
             engine: text(),
@@ -584,6 +597,15 @@ impl Values {
                 Some(EngineConfig { secret, serve, drive })
             }
         };
+        let lease = match self.lease_witnesses {
+            None => None,
+            Some(witnesses) => {
+                let secret = given("--lease-secret", self.lease_secret)?;
+                let secret = JwtSecret::read(&secret).wrap_err("--lease-secret")?;
+                let url = given("--lease-url", self.lease_url)?;
+                Some(LeaseConfig { witnesses: urls(&witnesses), secret, url })
+            }
+        };
         let schedule = given("--l1-execute-gas", self.l1_execute_gas)?;
         let schedule = schedule.parse::<GasSchedule>().wrap_err("--l1-execute-gas")?;
         Ok(Config {
@@ -598,6 +620,7 @@ impl Values {
             role,
             standby,
             peer,
+            lease,
             admin: self.admin_addr,
             server,
             engine,

@@ -13,12 +13,13 @@ use std::{
     thread::sleep,
     time::Duration,
 };
+use tempfile::TempDir;
 use testkit::{Artifacts, ETHER, Key, NodeProcess, Patience, deploy, rich, write_deployment};
 use wire::ProtocolFork;
 
 const L2_CHAIN: u64 = 8_079;
 
-fn until(what: &str, mut holds: impl FnMut() -> bool) {
+pub(crate) fn until(what: &str, mut holds: impl FnMut() -> bool) {
     let patience = Patience::begin();
     while !holds() {
         assert!(patience.lasts(), "{what} does not come");
@@ -27,16 +28,16 @@ fn until(what: &str, mut holds: impl FnMut() -> bool) {
 }
 
 /// A node at ports that stay its own.
-struct Node {
+pub(crate) struct Node {
     process: Option<Child>,
     arguments: Vec<String>,
     port: u16,
     admin: Client,
-    public: Client,
+    pub(crate) public: Client,
 }
 
 impl Node {
-    fn new(arguments: &[&str], folder: &Path, port: u16) -> Self {
+    pub(crate) fn new(arguments: &[&str], folder: &Path, port: u16) -> Self {
         let admin = free_port();
         let own = [
             "--http-port".to_owned(),
@@ -55,7 +56,7 @@ impl Node {
         Self { process: None, arguments, port, admin: at(admin), public: at(port) }
     }
 
-    fn start(&mut self, further: &[&str]) {
+    pub(crate) fn start(&mut self, further: &[&str]) {
         let program = env!("CARGO_BIN_EXE_enshrine");
         let mut command = Command::new(program);
         command.arg("node").args(&self.arguments).args(further).stdin(Stdio::null());
@@ -63,22 +64,22 @@ impl Node {
         until("a node", || self.public.request::<_, U64>("eth_chainId", ()).is_ok());
     }
 
-    fn kill(&mut self) {
+    pub(crate) fn kill(&mut self) {
         if let Some(mut process) = self.process.take() {
             process.kill().unwrap();
             process.wait().unwrap();
         }
     }
 
-    fn socket(&self) -> String {
+    pub(crate) fn socket(&self) -> String {
         format!("ws://127.0.0.1:{}", self.port)
     }
 
-    fn status(&self) -> Value {
+    pub(crate) fn status(&self) -> Value {
         self.public.request("rollup_syncStatus", ()).unwrap()
     }
 
-    fn role(&self) -> String {
+    pub(crate) fn role(&self) -> String {
         self.status()["role"].as_str().unwrap().to_owned()
     }
 
@@ -105,16 +106,21 @@ impl Node {
         until("the role", || self.role() == "sequencer");
     }
 
-    fn nonce(&self, of: Address) -> u64 {
+    pub(crate) fn nonce(&self, of: Address) -> u64 {
         self.public.request::<_, U64>("eth_getTransactionCount", (of, "latest")).unwrap().to()
     }
 
-    fn balance(&self, of: Address) -> U256 {
+    pub(crate) fn balance(&self, of: Address) -> U256 {
         self.public.request("eth_getBalance", (of, "latest")).unwrap()
     }
 
     /// Sends one wei, which is acknowledged.
-    fn send(&self, from: &Key, nonce: u64, to: Address) {
+    pub(crate) fn send(&self, from: &Key, nonce: u64, to: Address) {
+        self.try_send(from, nonce, to).unwrap();
+    }
+
+    /// Sends one wei; the reason if it is not acknowledged.
+    pub(crate) fn try_send(&self, from: &Key, nonce: u64, to: Address) -> Result<B256, String> {
         let signed = from.sign(TxEip1559 {
             chain_id: L2_CHAIN,
             nonce,
@@ -126,10 +132,10 @@ impl Node {
             ..Default::default()
         });
         let raw = Bytes::from(signed.encoded_2718());
-        let _: B256 = self.public.request("eth_sendRawTransaction", (raw,)).unwrap();
+        self.public.request("eth_sendRawTransaction", (raw,)).map_err(|error| error.to_string())
     }
 
-    fn is_on_l1(&self) -> bool {
+    pub(crate) fn is_on_l1(&self) -> bool {
         let status = self.status();
         status["safeHead"] == status["unsafeHead"]
     }
@@ -141,41 +147,69 @@ impl Drop for Node {
     }
 }
 
+/// An L1 with a deployed rollup, on whose L2 alice and carol have ether, and the keys of its sequencer.
+pub(crate) struct Scene {
+    pub(crate) l1: NodeProcess,
+    pub(crate) folder: TempDir,
+    deployment: String,
+    keys: String,
+}
+
+impl Scene {
+    pub(crate) fn new() -> Self {
+        let program = env!("CARGO_BIN_EXE_enshrine");
+        let l1 = NodeProcess::start(Command::new(program).args(["devnet", "--mainnet"])).unwrap();
+        let (deployer, operator, advance) =
+            (Key::named("deployer"), Key::named("operator"), Key::named("advance"));
+        for account in [deployer.address(), advance.address()] {
+            let wealth = U256::from(1_000 * ETHER);
+            let _: Value = l1.client().request("anvil_setBalance", (account, wealth)).unwrap();
+        }
+        let head: Value = l1.client().request("eth_getBlockByNumber", ("latest", false)).unwrap();
+        let time: U64 = serde_json::from_value(head["timestamp"].clone()).unwrap();
+        let artifacts = Artifacts::load(&toolchain::progress_to_stderr).unwrap();
+        let predeploys = artifacts.predeploys().unwrap();
+        let mut genesis = l2_genesis(&predeploys, ProtocolFork::Osaka, 10_000_000, time.to());
+        genesis.config = l2_chain_config(L2_CHAIN, ProtocolFork::Osaka);
+        for account in
+            [operator.address(), Key::named("alice").address(), Key::named("carol").address()]
+        {
+            genesis.alloc.insert(account, rich(ETHER));
+        }
+        let deployment = deploy(l1.client(), &deployer, genesis).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let deployment =
+            write_deployment(&deployment, folder.path()).unwrap().display().to_string();
+        let key = |key: &Key| json!({ "address": key.address(), "key": key.secret() });
+        let held = json!({ "advance": key(&advance), "operator": key(&operator) });
+        let keys = folder.path().join("keys.json").display().to_string();
+        std::fs::write(&keys, held.to_string()).unwrap();
+        Self { l1, folder, deployment, keys }
+    }
+
+    /// Arguments of every node.
+    pub(crate) fn common(&self) -> Vec<&str> {
+        [
+            &["--deployment", &self.deployment, "--l1", self.l1.client().url()][..],
+            &["--block-time-ms", "200", "--submit-interval-ms", "300", "--poll-interval-ms", "50"],
+        ]
+        .concat()
+    }
+
+    /// Arguments of a node that can make blocks.
+    pub(crate) fn with_keys(&self) -> Vec<&str> {
+        let keys = ["--advance-key", &self.keys, "--operator-key", &self.keys];
+        [&self.common()[..], &keys].concat()
+    }
+}
+
 #[test]
 fn a_follower_takes_the_place_of_a_killed_sequencer_which_comes_back_as_a_follower() {
-    let program = env!("CARGO_BIN_EXE_enshrine");
-    let l1 = NodeProcess::start(Command::new(program).args(["devnet", "--mainnet"])).unwrap();
-    let (deployer, operator, advance) =
-        (Key::named("deployer"), Key::named("operator"), Key::named("advance"));
-    for account in [deployer.address(), advance.address()] {
-        let wealth = U256::from(1_000 * ETHER);
-        let _: Value = l1.client().request("anvil_setBalance", (account, wealth)).unwrap();
-    }
-    let head: Value = l1.client().request("eth_getBlockByNumber", ("latest", false)).unwrap();
-    let time: U64 = serde_json::from_value(head["timestamp"].clone()).unwrap();
-    let artifacts = Artifacts::load(&toolchain::progress_to_stderr).unwrap();
-    let predeploys = artifacts.predeploys().unwrap();
-    let mut genesis = l2_genesis(&predeploys, ProtocolFork::Osaka, 10_000_000, time.to());
-    genesis.config = l2_chain_config(L2_CHAIN, ProtocolFork::Osaka);
+    let scene = Scene::new();
+    let (l1, folder) = (&scene.l1, &scene.folder);
     let (alice, bob) = (Key::named("alice"), Address::repeat_byte(0xb0));
     let (carol, dave) = (Key::named("carol"), Address::repeat_byte(0xda));
-    for account in [operator.address(), alice.address(), carol.address()] {
-        genesis.alloc.insert(account, rich(ETHER));
-    }
-    let deployment = deploy(l1.client(), &deployer, genesis).unwrap();
-    let folder = tempfile::tempdir().unwrap();
-    let deployment = write_deployment(&deployment, folder.path()).unwrap().display().to_string();
-    let key = |key: &Key| json!({ "address": key.address(), "key": key.secret() });
-    let held = json!({ "advance": key(&advance), "operator": key(&operator) });
-    let file = folder.path().join("keys.json").display().to_string();
-    std::fs::write(&file, held.to_string()).unwrap();
-    let common = [
-        &["--deployment", &deployment, "--l1", l1.client().url()][..],
-        &["--block-time-ms", "200", "--submit-interval-ms", "300", "--poll-interval-ms", "50"],
-    ]
-    .concat();
-    let keys = ["--advance-key", &file, "--operator-key", &file];
-    let with_keys = [&common[..], &keys].concat();
+    let (common, with_keys) = (scene.common(), scene.with_keys());
 
     let mut first = Node::new(&with_keys, folder.path(), free_port());
     let mut second = Node::new(&with_keys, folder.path(), free_port());

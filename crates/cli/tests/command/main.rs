@@ -11,6 +11,7 @@ mod forge;
 mod init;
 mod installed;
 mod kills;
+mod lease;
 mod node_flags;
 mod printing;
 mod rollup;

@@ -25,6 +25,7 @@ use contracts::{Deployment, posting::L1Limits};
 use engine::{Driver, Engine, EngineServer, RunningDriver};
 use execute::Rules as ExecuteRules;
 use futures_util::future::BoxFuture;
+use lease::{Lease, LeaseName};
 use node::{Clock, Mining, Node, PoolLimits, Settings};
 use rpc::{Api, Options, Pages, RunningServer, Telemetry, WorkerOptions, Workers};
 use std::{
@@ -171,6 +172,14 @@ impl RollupNode {
             answered: client.answered().clone(),
             longest_silence: Readiness::LONGEST_SILENCE.max(2 * config.poll_interval),
         };
+        let lease = match config.lease.take() {
+            Some(config) => {
+                let name = LeaseName::of_rollup(deployment.l1_chain_id, deployment.rollup);
+                let lease = Lease::new(name, config)?;
+                Some(shared.lease.get_or_init(|| lease).clone())
+            }
+            None => None,
+        };
         let mut reader = L1Reader::new(client, deployment).with_blobs(blobs);
         if let Some(folder) = &config.data_dir {
             let chain = node.read(|node| node.chain.reader().clone());
@@ -192,17 +201,19 @@ impl RollupNode {
             kept_pool,
             sequencing: None,
             peer: config.peer.clone(),
+            lease,
             has_callers,
             feed,
             runtime: tokio::runtime::Handle::current(),
             poll: config.poll_interval,
             stop: Arc::default(),
         };
-        let tasks = vec![
+        let mut tasks = vec![
             latency::start(latencies, node.subscribe(), &shared).abort_handle(),
             checked.recheck(reader.client(), rules, &shared).abort_handle(),
             room_levels.follow(&shared).abort_handle(),
         ];
+        tasks.extend(start.lease.as_ref().map(|lease| lease.start().abort_handle()));
         let offers = Arc::clone(&forwarder);
         let rooms = Rooms::start(&mut config, start, reader, levels, asked, offers).await?;
         if let Some(Err(error)) = data_dir.as_mut().map(DataDir::note) {

@@ -187,6 +187,7 @@ impl World {
             role,
             standby: None,
             peer: None,
+            lease: None,
             admin: None,
             server: ServerConfig { port: 0, ..ServerConfig::default() },
             engine: None,

@@ -1,0 +1,262 @@
+//! A candidate at work: it asks the witnesses as long as it wants to lead.
+
+use crate::{
+    Answer, Candidate, CandidateId, Leader, LeaseName, MAX_URL_BYTES,
+    server::{ASK, LEADER, RELEASE},
+};
+use engine::{EngineClient, EngineError, JwtSecret};
+use futures_util::future::join_all;
+use parking_lot::Mutex;
+use serde_json::json;
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, Instant, SystemTime},
+};
+use tokio::task::JoinHandle;
+
+/// Interval between two rounds. A grant lasts for several, so that one that fails costs nothing.
+const ROUND_INTERVAL: Duration = Duration::from_millis(1_000);
+/// Time for the answer of a witness.
+const ANSWER_TIMEOUT: Duration = Duration::from_millis(1_000);
+/// Longest pause of a candidate whose round ended without a leader: another then finds enough witnesses free.
+const MAX_BACKOFF: Duration = Duration::from_millis(3_000);
+
+/// Witnesses of a lease, and how a node presents itself to them.
+#[derive(Debug, Clone)]
+pub struct LeaseConfig {
+    /// URLs of all witnesses. An odd number: an even one withstands no more failures than one less.
+    pub witnesses: Vec<String>,
+    /// Secret that the witnesses and the candidates share.
+    pub secret: JwtSecret,
+    /// WebSocket URL at which other nodes follow this one while it leads.
+    pub url: String,
+}
+
+/// Reason why a node cannot be a candidate.
+#[derive(Debug, thiserror::Error)]
+pub enum LeaseError {
+    /// There are no witnesses.
+    #[error("the lease has no witnesses")]
+    NoWitnesses,
+    /// A witness is named twice, and would count twice.
+    #[error("the witness {0} is named twice")]
+    Twice(String),
+    /// The URL is longer than witnesses keep.
+    #[error("the URL for followers has {got} bytes, at most {MAX_URL_BYTES}")]
+    UrlTooLong {
+        /// Its length in bytes.
+        got: usize,
+    },
+    /// The client of a witness cannot be set up.
+    #[error("witness {url}: {source}")]
+    Witness {
+        /// URL of the witness.
+        url: String,
+        /// The reason.
+        source: EngineError,
+    },
+}
+
+/// The lease as one node has it. Copies share the state.
+#[derive(Debug, Clone)]
+pub struct Lease(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    name: LeaseName,
+    own: Leader,
+    witnesses: Vec<EngineClient>,
+    wants: AtomicBool,
+    started: Instant,
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    candidate: Candidate,
+    /// Number of the next round.
+    round: u64,
+    /// Monotonic and calendar time of the newest round that made or kept this node the leader.
+    confirmed: Option<(Duration, SystemTime)>,
+}
+
+impl Lease {
+    /// A lease of a rollup. No witness is asked yet, and the node does not want it yet.
+    ///
+    /// # Errors
+    ///
+    /// [`LeaseError`].
+    pub fn new(name: LeaseName, config: LeaseConfig) -> Result<Self, LeaseError> {
+        let LeaseConfig { witnesses: urls, secret, url } = config;
+        if urls.is_empty() {
+            return Err(LeaseError::NoWitnesses);
+        }
+        if url.len() > MAX_URL_BYTES {
+            return Err(LeaseError::UrlTooLong { got: url.len() });
+        }
+        let mut witnesses = Vec::<EngineClient>::new();
+        for url in urls {
+            let client = EngineClient::new(&url, secret.clone())
+                .map_err(|source| LeaseError::Witness { url: url.clone(), source })?;
+            if witnesses.iter().any(|known| known.url() == client.url()) {
+                return Err(LeaseError::Twice(url));
+            }
+            witnesses.push(client);
+        }
+        let candidate = Candidate::new(witnesses.len());
+        Ok(Self(Arc::new(Inner {
+            name,
+            own: Leader { id: CandidateId::random(), url },
+            witnesses,
+            wants: AtomicBool::new(false),
+            started: Instant::now(),
+            state: Mutex::new(State { candidate, round: 0, confirmed: None }),
+        })))
+    }
+
+    /// Starts to ask the witnesses, while the node [wants](Self::want) the lease. Must be called inside a Tokio runtime.
+    pub fn start(&self) -> JoinHandle<()> {
+        let lease = self.clone();
+        tokio::spawn(async move {
+            loop {
+                let pause = lease.round().await;
+                tokio::time::sleep(pause).await;
+            }
+        })
+    }
+
+    /// Says that the node is ready to lead, or that it is not. A leader that is not gives the lease up with the next
+    /// round, so it has to have stopped before.
+    pub fn want(&self, wants: bool) {
+        self.0.wants.store(wants, Ordering::SeqCst);
+        if !wants {
+            let mut state = self.0.state.lock();
+            state.confirmed = None;
+        }
+    }
+
+    /// Returns `true` if the node asks for the lease, or keeps it.
+    pub fn is_wanted(&self) -> bool {
+        self.0.wants.load(Ordering::SeqCst)
+    }
+
+    /// Returns `true` if this node leads now.
+    pub fn is_held(&self) -> bool {
+        self.lasts_for(Duration::ZERO)
+    }
+
+    /// Returns `true` if this node leads now, and for this time without another round.
+    pub fn lasts_for(&self, time: Duration) -> bool {
+        let state = self.0.state.lock();
+        let Some((at, calendar)) = state.confirmed else { return false };
+        let until = state.candidate.held_until().and_then(|until| until.checked_sub(time));
+        let Some(until) = until else { return false };
+        // A machine that sleeps stops its monotonic clock and not its calendar; one whose calendar goes back is not
+        // believed to be younger.
+        let slept = SystemTime::now().duration_since(calendar).unwrap_or_default();
+        self.0.started.elapsed() < until && at.saturating_add(slept) < until
+    }
+
+    /// The other node that leads, as far as a witness has said.
+    pub fn leader(&self) -> Option<Leader> {
+        self.0.state.lock().candidate.leader().cloned()
+    }
+
+    /// Identity and URL of this node.
+    pub fn own(&self) -> &Leader {
+        &self.0.own
+    }
+
+    /// Asks all witnesses once; the pause until they are asked again.
+    async fn round(&self) -> Duration {
+        let inner = &*self.0;
+        if !inner.wants.load(Ordering::SeqCst) {
+            self.release().await;
+            let told =
+                join_all(inner.witnesses.iter().map(|witness| inner.ask_leader(witness))).await;
+            // Its own grants have ended, or end soon.
+            let other = told.into_iter().flatten().find(|leader| leader.id != inner.own.id);
+            inner.state.lock().candidate.told_of(other);
+            return ROUND_INTERVAL;
+        }
+        let (asked_at, calendar) = (inner.started.elapsed(), SystemTime::now());
+        let round = {
+            let mut state = inner.state.lock();
+            state.round += 1;
+            state.round
+        };
+        let answers =
+            join_all(inner.witnesses.iter().map(|witness| inner.ask(witness, round))).await;
+        let (leads, has_grants) = {
+            let mut state = inner.state.lock();
+            for (witness, answer) in answers.into_iter().enumerate() {
+                state.candidate.take(witness, asked_at, answer);
+            }
+            let now = inner.started.elapsed();
+            let leads = state.candidate.is_leading(now);
+            if leads && inner.wants.load(Ordering::SeqCst) {
+                state.confirmed = Some((asked_at, calendar));
+            }
+            (leads, state.candidate.has_grants(now))
+        };
+        if leads || !has_grants {
+            return ROUND_INTERVAL;
+        }
+        // Too few witnesses for a leader: another candidate may have the others. The one that waits longer gives way.
+        self.release().await;
+        ROUND_INTERVAL + MAX_BACKOFF.mul_f64(fraction())
+    }
+
+    /// Gives up all grants, and tells the witnesses.
+    async fn release(&self) {
+        let inner = &*self.0;
+        let (round, had_any) = {
+            let mut state = inner.state.lock();
+            let had_any = state.candidate.has_grants(inner.started.elapsed());
+            state.candidate.give_up();
+            state.confirmed = None;
+            (state.round, had_any)
+        };
+        if had_any {
+            join_all(inner.witnesses.iter().map(|witness| inner.tell_release(witness, round)))
+                .await;
+        }
+    }
+}
+
+impl Inner {
+    async fn ask(&self, witness: &EngineClient, round: u64) -> Option<Answer> {
+        let asked = witness.call::<Answer>(ASK, json!([self.name, self.own, round]));
+        match tokio::time::timeout(ANSWER_TIMEOUT, asked).await {
+            Ok(Ok(answer)) => Some(answer),
+            Ok(Err(error)) => {
+                tracing::debug!(witness = witness.url(), %error, "witness request failed");
+                None
+            }
+            Err(_) => {
+                tracing::debug!(witness = witness.url(), "witness did not answer in time");
+                None
+            }
+        }
+    }
+
+    /// The candidate to which a witness has granted the lease, if it answers and has granted it.
+    async fn ask_leader(&self, witness: &EngineClient) -> Option<Leader> {
+        let asked = witness.call::<Option<Leader>>(LEADER, json!([self.name]));
+        tokio::time::timeout(ANSWER_TIMEOUT, asked).await.ok()?.ok()?
+    }
+
+    async fn tell_release(&self, witness: &EngineClient, round: u64) {
+        let told = witness.call::<bool>(RELEASE, json!([self.name, self.own.id, round]));
+        // A witness that is not told lets the grant end by itself.
+        let _ = tokio::time::timeout(ANSWER_TIMEOUT, told).await;
+    }
+}
+
+/// A random number from 0 to 1.
+fn fraction() -> f64 {
+    f64::from(alloy_primitives::FixedBytes::<2>::random().0[0]) / 255.0
+}

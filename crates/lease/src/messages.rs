@@ -1,0 +1,117 @@
+//! Messages between candidates and witnesses.
+
+use alloy_primitives::{Address, B256, keccak256};
+use serde::{Deserialize, Serialize};
+use std::time::Duration;
+
+/// Name of a lease: one for each rollup.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct LeaseName(pub B256);
+
+impl LeaseName {
+    /// Returns the name of the lease of a rollup: the hash of L1's chain id and the rollup's address there.
+    pub fn of_rollup(l1_chain_id: u64, rollup: Address) -> Self {
+        Self(keccak256([&l1_chain_id.to_be_bytes()[..], rollup.as_slice()].concat()))
+    }
+}
+
+/// Identity of a candidate: random for each process, so that two processes with one configuration are told apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct CandidateId(pub B256);
+
+impl CandidateId {
+    /// Returns the identity of a new process.
+    pub fn random() -> Self {
+        Self(B256::random())
+    }
+}
+
+/// The candidate that has a lease.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Leader {
+    /// Its identity.
+    pub id: CandidateId,
+    /// WebSocket URL at which other nodes follow it.
+    pub url: String,
+}
+
+/// Answer of a witness.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "answer", rename_all = "camelCase", rename_all_fields = "camelCase")]
+pub enum Answer {
+    /// The lease is granted, from now on for this time.
+    Granted {
+        /// Milliseconds for which it is granted.
+        #[serde(rename = "ttlMs", with = "millis")]
+        ttl: Duration,
+    },
+    /// Another candidate has the lease.
+    Held {
+        /// The other candidate.
+        by: Leader,
+        /// Milliseconds after which the grant ends, unless it is renewed.
+        #[serde(rename = "leftMs", with = "millis")]
+        left: Duration,
+    },
+    /// The witness was started lately and does not know what it granted before.
+    Starting {
+        /// Milliseconds after which it grants again.
+        #[serde(rename = "leftMs", with = "millis")]
+        left: Duration,
+    },
+    /// The witness keeps as many leases as it may.
+    Full {
+        /// Number of leases that it keeps at most.
+        limit: usize,
+    },
+}
+
+mod millis {
+    use serde::{Deserialize, Deserializer, Serializer};
+    use std::time::Duration;
+
+    pub(super) fn serialize<S: Serializer>(time: &Duration, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_u64(u64::try_from(time.as_millis()).unwrap_or(u64::MAX))
+    }
+
+    pub(super) fn deserialize<'d, D: Deserializer<'d>>(from: D) -> Result<Duration, D::Error> {
+        u64::deserialize(from).map(Duration::from_millis)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_is_the_same_after_it_was_written_and_read() {
+        let by = Leader { id: CandidateId(B256::repeat_byte(1)), url: "ws://a".to_owned() };
+        let (ttl, left) = (Duration::from_millis(6_000), Duration::from_millis(7));
+        for (answer, written) in [
+            (Answer::Granted { ttl }, r#"{"answer":"granted","ttlMs":6000}"#.to_owned()),
+            (
+                Answer::Held { by, left },
+                format!(
+                    r#"{{"answer":"held","by":{{"id":"{}","url":"ws://a"}},"leftMs":7}}"#,
+                    B256::repeat_byte(1)
+                ),
+            ),
+            (Answer::Starting { left }, r#"{"answer":"starting","leftMs":7}"#.to_owned()),
+            (Answer::Full { limit: 3 }, r#"{"answer":"full","limit":3}"#.to_owned()),
+        ] {
+            assert_eq!(serde_json::to_string(&answer).unwrap(), written);
+            assert_eq!(serde_json::from_str::<Answer>(&written).unwrap(), answer);
+        }
+    }
+
+    #[test]
+    fn each_rollup_has_a_lease_of_its_own() {
+        let name = |chain, byte| LeaseName::of_rollup(chain, Address::repeat_byte(byte));
+        assert_eq!(name(1, 2), name(1, 2));
+        assert_ne!(name(1, 2), name(1, 3));
+        assert_ne!(name(1, 2), name(2, 2));
+    }
+}

@@ -1,0 +1,108 @@
+//! Candidates and witnesses over real sockets.
+
+use alloy_primitives::Address;
+use engine::JwtSecret;
+use enshrine_lease::{Lease, LeaseConfig, LeaseError, LeaseName, WitnessServer};
+use std::{net::SocketAddr, time::Duration};
+use testkit::Patience;
+
+const TTL: Duration = Duration::from_millis(2_500);
+
+fn secret(byte: &str) -> JwtSecret {
+    JwtSecret::parse(&byte.repeat(32)).unwrap()
+}
+
+fn name() -> LeaseName {
+    LeaseName::of_rollup(1, Address::repeat_byte(7))
+}
+
+async fn witness() -> WitnessServer {
+    let address = SocketAddr::from(([127, 0, 0, 1], 0));
+    WitnessServer::start(address, secret("5a"), TTL).await.unwrap()
+}
+
+fn candidate(witnesses: &[WitnessServer], url: &str, key: &str) -> Lease {
+    let urls = witnesses.iter().map(|it| format!("http://{}", it.address())).collect();
+    let config = LeaseConfig { witnesses: urls, secret: secret(key), url: url.to_owned() };
+    Lease::new(name(), config).unwrap()
+}
+
+async fn wait_for(what: &str, mut is_so: impl FnMut() -> bool) {
+    let patience = Patience::begin();
+    while !is_so() {
+        assert!(patience.lasts(), "{what}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_standby_takes_over_from_a_leader_that_dies_and_from_one_that_gives_up() {
+    let witnesses = [witness().await, witness().await, witness().await];
+    let (first, second) =
+        (candidate(&witnesses, "ws://first", "5a"), candidate(&witnesses, "ws://second", "5a"));
+    first.want(true);
+    let works = first.start();
+    wait_for("the first leads", || first.is_held()).await;
+    second.want(true);
+    let _works = second.start();
+    wait_for("the second knows", || second.leader().is_some_and(|it| it.url == "ws://first")).await;
+    assert!(!second.is_held());
+    // The process is gone: it says nothing more.
+    works.abort();
+    wait_for("the second leads", || second.is_held()).await;
+    assert!(!first.is_held(), "its grants ended before");
+
+    let third = candidate(&witnesses, "ws://third", "5a");
+    third.want(true);
+    let _works = third.start();
+    second.want(false);
+    assert!(!second.is_held());
+    wait_for("the third leads", || third.is_held()).await;
+    wait_for("the second knows", || second.leader().is_some_and(|it| it.url == "ws://third")).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_leader_outlives_a_minority_of_the_witnesses_and_not_a_majority() {
+    let [a, b, c] = [witness().await, witness().await, witness().await];
+    let witnesses = [a, b, c];
+    let lease = candidate(&witnesses, "ws://leader", "5a");
+    lease.want(true);
+    let _works = lease.start();
+    wait_for("it leads", || lease.is_held()).await;
+    let [a, b, c] = witnesses;
+    a.stop().await;
+    // Longer than any grant from before.
+    tokio::time::sleep(2 * TTL).await;
+    wait_for("it leads on", || lease.is_held()).await;
+    b.stop().await;
+    wait_for("it leads no more", || !lease.is_held()).await;
+    c.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_candidate_with_another_secret_gets_no_grant() {
+    let witnesses = [witness().await];
+    let stranger = candidate(&witnesses, "ws://stranger", "5b");
+    stranger.want(true);
+    let _works = stranger.start();
+    let member = candidate(&witnesses, "ws://member", "5a");
+    member.want(true);
+    let _works = member.start();
+    wait_for("the member leads", || member.is_held()).await;
+    assert!(!stranger.is_held() && stranger.leader().is_none());
+}
+
+#[test]
+fn witnesses_that_cannot_make_a_majority_are_refused() {
+    let lease = |urls: &[&str], url: &str| {
+        let witnesses = urls.iter().map(|it| (*it).to_owned()).collect();
+        Lease::new(name(), LeaseConfig { witnesses, secret: secret("5a"), url: url.to_owned() })
+    };
+    assert!(lease(&["http://a:1", "http://b:1", "http://c:1"], "ws://x").is_ok());
+    assert!(matches!(lease(&[], "ws://x"), Err(LeaseError::NoWitnesses)));
+    let twice = lease(&["http://a:1", "http://b:1", "http://a:1"], "ws://x");
+    assert!(matches!(twice, Err(LeaseError::Twice(url)) if url == "http://a:1"));
+    assert!(matches!(lease(&["nonsense"], "ws://x"), Err(LeaseError::Witness { .. })));
+    let long = lease(&["http://a:1"], &"x".repeat(257));
+    assert!(matches!(long, Err(LeaseError::UrlTooLong { got: 257 })));
+}

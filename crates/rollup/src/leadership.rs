@@ -1,0 +1,110 @@
+//! A node that makes blocks while it has a lease, and follows the node that has it otherwise.
+
+use crate::{
+    admin::RoleError,
+    status::LeaseStatus,
+    worker::{Acting, Reading, Worker},
+};
+use lease::Lease;
+use std::time::{Duration, Instant};
+
+/// Least time that the lease has to last for a block to be begun: sealing one takes less.
+const SEALING_MARGIN: Duration = Duration::from_secs(1);
+/// Pause after which a node that got the lease and could not lead asks for it again. Another may lead meanwhile.
+const RETRY_INTERVAL: Duration = Duration::from_secs(10);
+
+/// Wishes of a node with a lease.
+#[derive(Debug)]
+pub(crate) struct Leadership {
+    /// `true` if the operator wants this node to lead.
+    wanted: bool,
+    /// Time before which the node does not ask.
+    not_before: Option<Instant>,
+}
+
+impl Leadership {
+    pub(crate) const fn new(wanted: bool) -> Self {
+        Self { wanted, not_before: None }
+    }
+}
+
+impl Worker {
+    /// Leads if the node has the lease, and follows the node that has it if not.
+    ///
+    /// # Errors
+    ///
+    /// [`RoleError`] if the node has the lease and cannot lead: it gives the lease up for a while.
+    pub(crate) fn follow_lease(&mut self, reading: &Reading) -> Result<(), RoleError> {
+        let Some(lease) = self.start.lease.clone() else { return Ok(()) };
+        let leads = matches!(self.acting, Some(Acting::Sequencer(_)));
+        if leads && !lease.is_held() {
+            tracing::error!("lost the lease, following");
+            self.step_down();
+            return Ok(());
+        }
+        if leads {
+            return Ok(());
+        }
+        // A node that could not lead does not keep others from it.
+        let is_ready = reading.is_synced && reading.fault().is_none();
+        let may_ask = self.leadership.not_before.is_none_or(|at| at <= Instant::now());
+        let has_keys = self.start.sequencing.is_some();
+        lease.want(self.leadership.wanted && is_ready && may_ask && has_keys);
+        if lease.is_held() {
+            // What the leader before it had on its way to L1 is no reason to wait.
+            return self.promote(true, reading).inspect_err(|_| {
+                self.leadership.not_before = Some(Instant::now() + RETRY_INTERVAL);
+                lease.want(false);
+            });
+        }
+        if let Some(leader) = lease.leader()
+            && leader.id != lease.own().id
+            && self.start.peer.as_ref() != Some(&leader.url)
+        {
+            tracing::info!(leader = leader.url, "following the node that has the lease");
+            self.start.peer = Some(leader.url.clone());
+            self.start.feed.follow(Some(leader.url));
+            if let Some(Acting::Follower(follower)) = &mut self.acting {
+                follower.has_sequencer();
+            }
+        }
+        Ok(())
+    }
+
+    /// Returns `true` if the node may seal and post now.
+    pub(crate) fn may_lead(&self) -> bool {
+        self.start.lease.as_ref().is_none_or(|lease| lease.lasts_for(SEALING_MARGIN))
+    }
+
+    /// Asks for the lease from now on.
+    ///
+    /// # Errors
+    ///
+    /// [`RoleError::NoLease`] as long as the node does not have it.
+    pub(crate) fn ask_to_lead(&mut self) -> Result<(), RoleError> {
+        if matches!(self.acting, Some(Acting::Sequencer(_))) {
+            return Err(RoleError::Already { got: "sequencer" });
+        }
+        if self.start.sequencing.is_none() {
+            return Err(RoleError::NoKeys);
+        }
+        self.leadership = Leadership::new(true);
+        let leader = self.start.lease.as_ref().and_then(|lease| lease.leader());
+        Err(RoleError::NoLease { leader: leader.map(|leader| leader.url) })
+    }
+
+    /// Leaves the lease to others until the operator promotes this node.
+    pub(crate) const fn ask_no_more(&mut self) {
+        self.leadership.wanted = false;
+    }
+}
+
+/// The lease at this moment, for the status of the node.
+pub(crate) fn lease_status(lease: &Lease) -> LeaseStatus {
+    let leader = lease.leader().filter(|leader| leader.id != lease.own().id);
+    LeaseStatus {
+        held: lease.is_held(),
+        wanted: lease.is_wanted(),
+        leader: leader.map(|it| it.url),
+    }
+}
