@@ -99,7 +99,7 @@ impl Values<'_> {
             }
             _ => "anyone may advance, and the builder of a block says who is paid".to_owned(),
         };
-        let guardian = if self.is_nobody("guardian.account") {
+        let guardian = if self.is_zero_address("guardian.account") {
             "no guardian: no account can pause deposits or delay claims"
         } else {
             "may pause deposits and delay large claims for a while if EXECUTE has a bug, and nothing else"
