@@ -22,7 +22,7 @@ pub(crate) fn is_stamp(key: &[u8]) -> bool {
     key.len() == KEY && key.starts_with(&PREFIX)
 }
 
-fn key(number: u64) -> [u8; KEY] {
+const fn key(number: u64) -> [u8; KEY] {
     let [high, low] = ((number % RING) as u16).to_be_bytes();
     [PREFIX[0], PREFIX[1], high, low]
 }

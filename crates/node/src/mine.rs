@@ -37,6 +37,9 @@ pub struct MineRequest {
     pub parent_beacon_block_root: B256,
     /// Bytes by which its input of EXECUTE stays shorter than the settings allow: what goes to L1 beside it.
     pub reserved_bytes: usize,
+    /// Most gas that the transactions of the pool may declare together; `None` for as much as fits. The first one is
+    /// taken in any case, so that none is too large for all blocks.
+    pub pool_gas: Option<u64>,
 }
 
 /// The block that would be made now, and the state after it.
@@ -82,6 +85,7 @@ struct PendingKey {
     pool: u64,
     /// Hashes of the transactions that come before those of the pool.
     first: Vec<B256>,
+    pool_gas: Option<u64>,
     commands: u64,
 }
 
@@ -94,6 +98,7 @@ struct Draft {
     offered: Vec<Arc<PoolTransaction>>,
     limits: InputLimits,
     pool: u64,
+    pool_gas: Option<u64>,
     commands: u64,
 }
 
@@ -157,6 +162,15 @@ impl NodeState {
                     return Err(error);
                 }
                 ready.truncate(settings.max_transactions.unwrap_or(usize::MAX));
+                if let Some(most) = request.pool_gas {
+                    let mut gas = 0_u64;
+                    let fitting = ready.iter().take_while(|offered| {
+                        gas = gas.saturating_add(offered.recovered.transaction.gas_limit());
+                        gas <= most
+                    });
+                    let count = fitting.count().max(1);
+                    ready.truncate(count);
+                }
                 ready
             }
         };
@@ -172,6 +186,7 @@ impl NodeState {
                 ..settings.input_limits()
             },
             pool: self.pool.version(),
+            pool_gas: request.pool_gas,
             commands: self.commands,
         })
     }
@@ -184,6 +199,7 @@ impl Draft {
             root: self.state.root(),
             pool: self.pool,
             first: self.first.iter().map(|first| *first.transaction.hash()).collect(),
+            pool_gas: self.pool_gas,
             commands: self.commands,
         }
     }

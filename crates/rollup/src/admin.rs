@@ -165,12 +165,23 @@ pub(crate) struct Asked {
 }
 
 impl Asked {
-    /// Carries the order out, unless who gave it was told already that it was not.
-    pub(crate) fn carry_out(self, change: impl FnOnce(Order) -> Result<BlockId, RoleError>) {
-        if !self.is_settled.swap(true, Ordering::SeqCst) {
-            // The connection may be gone: the order was given all the same.
-            let _ = self.answer.send(change(self.order));
-        }
+    /// Begins to carry the order out; `None` if the operator was told already that it was not.
+    pub(crate) fn begin(self) -> Option<(Order, Answer)> {
+        // One of the two sides wins: an order is carried out or withdrawn, and the operator is told which.
+        let is_withdrawn = self.is_settled.swap(true, Ordering::SeqCst);
+        (!is_withdrawn).then_some((self.order, Answer(self.answer)))
+    }
+}
+
+/// The way back to the operator who gave an order.
+#[derive(Debug)]
+pub(crate) struct Answer(SyncSender<Result<BlockId, RoleError>>);
+
+impl Answer {
+    /// Answers an order that was begun.
+    pub(crate) fn send(self, outcome: Result<BlockId, RoleError>) {
+        // The connection may be gone: the order was given all the same.
+        let _ = self.0.send(outcome);
     }
 }
 
@@ -282,6 +293,7 @@ pub(crate) async fn serve(
         port: address.port(),
         // No page that a browser shows has anything to ask here.
         allow_origin: None,
+        // An operator has few; more are a mistake or an attack from this machine.
         max_connections: 8,
         ..ServerConfig::default()
     };
@@ -313,6 +325,7 @@ pub(crate) async fn sequencer_at(url: &str) -> Option<u64> {
             ProviderBuilder::<_, _, Ethereum>::default().connect_ws(WsConnect::new(url)).await?;
         provider.raw_request::<_, PeerStatus>("rollup_syncStatus".into(), ()).await
     };
+    // A node that is gone must not keep its standby from taking over.
     let status = tokio::time::timeout(PEER_TIMEOUT, asked).await.ok()?.ok()?;
     (status.role == "sequencer").then_some(status.unsafe_head.number)
 }
@@ -332,18 +345,17 @@ mod tests {
         let error = given.outcome(Duration::ZERO).unwrap_err();
         assert!(matches!(error, RoleError::Silent), "{error}");
         assert_eq!(refused(error).code, -32_029);
-        asked.recv().unwrap().carry_out(|_| panic!("it was withdrawn"));
+        assert!(asked.recv().unwrap().begin().is_none(), "it was withdrawn");
 
         // One that was begun in time is waited for, however long it takes.
         let given = orders.give(Order::Promote { force: false }).unwrap();
         let (goes_on, waits) = channel();
         let (begun, begins) = channel();
         let works = thread::spawn(move || {
-            asked.recv().unwrap().carry_out(|_| {
-                begun.send(()).unwrap();
-                waits.recv().unwrap();
-                Ok(HEAD)
-            });
+            let (_, answer) = asked.recv().unwrap().begin().unwrap();
+            begun.send(()).unwrap();
+            waits.recv().unwrap();
+            answer.send(Ok(HEAD));
         });
         begins.recv().unwrap();
         let waiting = thread::spawn(move || given.outcome(Duration::ZERO));

@@ -11,6 +11,7 @@ use contracts::{
     capacity::AHEAD,
     pack,
 };
+use std::time::Duration;
 use wire::ProtocolFork;
 
 /// Gas of a hash in a waypoint.
@@ -19,6 +20,10 @@ const HASH_GAS: u64 = 3_000;
 const RELAYS_GAS: u64 = 6_000_000;
 /// Bytes of messages that one block relays.
 const RELAYS_BYTES: usize = 24_000;
+
+/// Longest time for which a block waits for a signature of the operator. Without it the block goes without L1 inputs, and
+/// a later one takes them.
+const SIGNING_TIME: Duration = Duration::from_millis(50);
 
 /// Gas that the transactions of a block may use at most, by the rules of a fork.
 #[derive(Debug)]
@@ -70,6 +75,8 @@ pub(crate) struct SystemTransactions {
 /// block, as many as one may cover.
 pub(crate) fn newest(view: &L1View, l1_block: u64, known_relayed: u64) -> Option<Anchor> {
     let header = view.header(l1_block)?;
+    // L1 refuses an anchor that covers more than this beyond what it knows to be relayed: a block with one could not be
+    // posted.
     let most = known_relayed.saturating_add(AHEAD);
     let checkpoint = view.messages().checkpoint_at(l1_block, most);
     Some(Anchor {
@@ -88,6 +95,7 @@ pub(crate) fn anchor_of(block: &Block) -> Option<Anchor> {
             return None;
         }
         let call = IL1Anchor::proveCall::abi_decode(transaction.input()).ok()?;
+        // Anyone can call the contract with any anchor; only the one that the header carries was proven by the block.
         let anchor = Anchor::of_call(&call);
         (anchor.hash() == carried).then_some(anchor)
     })
@@ -138,10 +146,13 @@ pub(crate) fn system_transactions(
 fn how_many(pending: &[&Message], cost: &SystemTransactionGas) -> usize {
     let (mut gas, mut bytes) = (0, 0);
     let fitting = pending.iter().take_while(|message| {
+        // Gas by what the messages may ask for, since what they will use is known only after the block was built.
         gas += cost.of(message);
         bytes += Message::PACKED_HEADER + message.data.len();
         gas <= RELAYS_GAS && bytes <= RELAYS_BYTES
     });
+    // One in any case: else a message that asks for more than all of this would stop the queue, which delivers in
+    // order.
     fitting.count().max(1).min(pending.len())
 }
 
@@ -163,17 +174,20 @@ impl Operator {
         input: Vec<u8>,
         gas_limit: u64,
     ) -> Result<RecoveredTransaction, RollupError> {
-        let transaction = self.key.sign(TxEip1559 {
+        let transaction = TxEip1559 {
             chain_id: self.chain_id,
             nonce: self.nonce,
             gas_limit,
-            max_fee_per_gas: u128::from(self.base_fee).saturating_mul(2),
+            // Rounded up, so that a signature that comes late fits the next blocks too, whose base fee differs a little.
+            max_fee_per_gas: u128::from(self.base_fee).saturating_mul(2).next_power_of_two(),
             max_priority_fee_per_gas: 0,
             to: to.into(),
             value: U256::ZERO,
             input: input.into(),
             ..Default::default()
-        })?;
+        };
+        let transaction = self.key.sign_within(transaction, SIGNING_TIME)?;
+        // After the signature: one that a remote signer did not give leaves no gap behind which nothing would be mined.
         self.nonce += 1;
         Ok(RecoveredTransaction { transaction, sender: self.key.address(), signed: true })
     }

@@ -50,6 +50,7 @@ impl Account {
 
     /// Parts in a million that are left.
     fn share_left(&self) -> u128 {
+        // Wide, since a limit may be all of 64 bits where L1 sets none.
         u128::from(self.left) * 1_000_000 / u128::from(self.limit.max(1))
     }
 }
@@ -62,6 +63,7 @@ impl Budget {
     ///
     /// [`NodeError`] if no block can be built.
     pub(crate) fn of(node: &Node, backlog: Option<BacklogStatus>) -> Result<Self, NodeError> {
+        // By the code that seals, so that the answer is what the next block will have.
         let pending = node.pending()?;
         let limits = node.read(|node| node.settings.input_limits());
         let (used, block) = (pending.used.unwrap_or_default(), pending.state.block());

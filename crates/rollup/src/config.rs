@@ -51,7 +51,7 @@ pub struct SequencerConfig {
 pub struct BacklogConfig {
     /// Longest time in which a block has to get to L1; half of the lag that L1 allows, if that is less or `None`.
     pub max_age: Option<Duration>,
-    /// Percentage of what L1 takes in that time from which on blocks come more rarely.
+    /// Percentage of what L1 takes in that time from which on blocks get smaller and come more rarely.
     pub slow_percent: u8,
 }
 

@@ -116,9 +116,13 @@ pub(crate) fn evidence(
         let relayed = facts.relayed;
         let is_due = block.header.timestamp >= duties.relay_due;
         let pending = view.messages().len() > duties.relayed;
+        // Once in a batch is enough, and the last block shows the most; L1 needs to be told before its window of known
+        // relays is full.
         let many = position == last && relayed >= duties.relayed + UNPROVEN;
         if pending && (is_due || many) {
             let (proof, due) = relay_proof(chain, view, rules, block, &facts, index)?;
+            // The contract accepts a late block if it relays at least so many: a backlog of messages may take several
+            // blocks.
             if is_due && due <= block.header.timestamp && relayed < duties.relayed + RELAYS {
                 let block = block.header.number;
                 return Ok(Err(DutyError::MessagesOverdue { block, relayed, due }));
@@ -276,6 +280,8 @@ impl<'j> ForcedInclusionCheck<'j> {
             self.length += t.footprint;
             return Ok(discharge(entry, Outcome::Included, at as u64, Vec::new(), Bytes::new()));
         }
+        // Each branch from here on is one of the contract, in its order: a block that passes here and fails there is
+        // lost gas.
         let due = t.submittedAt.saturating_add(self.rules.forced_delay);
         if header.timestamp < due {
             return Ok(ForcedResolution::NotDue);
@@ -292,6 +298,7 @@ impl<'j> ForcedInclusionCheck<'j> {
         }
         let account = self.facts.account(self.chain, self.block, t.sender)?;
         let code = account.code;
+        // An account with a delegation (EIP-7702) may still send; any other code rules its key out (EIP-3607).
         let is_delegation = code.len() == 23 && code.starts_with(&[0xef, 0x01, 0x00]);
         let is_contract = !code.is_empty() && !is_delegation;
         if account.nonce != t.nonce || account.balance < t.cost || is_contract {
@@ -300,6 +307,7 @@ impl<'j> ForcedInclusionCheck<'j> {
                 return Ok(discharge(entry, Outcome::Invalid, *at, Vec::new(), Bytes::new()));
             }
             self.length += PROOF_BYTES;
+            // One proof serves all entries of an account, so that many entries of one do not fill the calldata.
             self.shown.push((t.sender, position));
             let proof = self.proof_of(t.sender)?;
             let code = if is_contract { code } else { Bytes::new() };
@@ -313,6 +321,7 @@ impl<'j> ForcedInclusionCheck<'j> {
             let proof = self.proof_of(t.to)?;
             return Ok(discharge(entry, Outcome::TargetHasCode, 0, proof, Bytes::new()));
         }
+        // Stuffing blocks buys this much time and no more.
         let in_grace = header.timestamp < due.saturating_add(self.rules.forced_grace);
         let full = in_grace && header.gas_limit - header.gas_used < t.gasLimit;
         let most = header.gas_limit.min(DUTY_GAS);

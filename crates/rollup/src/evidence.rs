@@ -97,6 +97,7 @@ impl BlockFacts {
         }
         let slots = if account == L2_MESSENGER { &[U256::ZERO][..] } else { &[] };
         let proof = Arc::new(chain.prove(block, account, slots)?);
+        // Two threads may both have made it; the result is the same.
         self.proofs.lock().insert(account, Arc::clone(&proof));
         Ok(proof)
     }

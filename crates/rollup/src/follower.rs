@@ -1,6 +1,6 @@
 //! Following L1, and a sequencer.
 
-use crate::{RollupError, derivation, l1::room::Look, l2_syncer::L2Syncer, pool_log::PoolLog};
+use crate::{RollupError, derive, l1::room::Look, l2_syncer::L2Syncer, pool_log::PoolLog};
 use alloy_consensus::Transaction as _;
 use alloy_primitives::{Bytes, map::B256Set};
 use chain::{Block, RecoveredTransaction};
@@ -62,6 +62,7 @@ impl Follower {
     ///
     /// [`RollupError`]; what was done before stays, and the next call goes on.
     pub fn follow_l1(&mut self) -> Result<(), RollupError> {
+        // An error ends it here: what is displaced stays noted in the syncer until the next call.
         let update = self.sync.catch_up()?;
         self.is_reverted |= update.reverted;
         let mut displaced = update.displaced;
@@ -116,6 +117,7 @@ impl Follower {
         let state = chain.state_after(chain.head());
         let (mut seen, mut waiting) = (B256Set::default(), Vec::new());
         for it in &self.displaced {
+            // The nonce is used, so this transaction can never be mined again.
             let is_used = it.transaction.nonce() < state.nonce(it.sender)?;
             if !is_used && seen.insert(*it.transaction.hash()) {
                 waiting.push(it.clone());
@@ -139,17 +141,20 @@ impl Follower {
         if chain.find_block(&payload.block_hash)?.is_some() {
             return Ok(None);
         }
+        // Without its parent it cannot be executed; the sequencer is asked again from the newest common block.
         let Some(parent) = chain.find_block(&payload.parent_hash)? else { return Ok(None) };
         // A sequencer may not change blocks that L1 has taken.
         let safe = self.sync.safe()?.header.number;
         if parent.header.number < safe {
             return Ok(None);
         }
+        // A replayed block of another chain could be valid here only if nothing in it is signed; it is refused all the
+        // same.
         let expected = chain.config().spec.chain_id();
         if decoded.chain_id != expected {
             return Err(RollupError::OtherL2 { got: decoded.chain_id, expected });
         }
-        let new = self.sync.node.read(|node| derivation::import_unsafe(&node.chain, &decoded))?;
+        let new = self.sync.node.read(|node| derive::import_unsafe(&node.chain, &decoded))?;
         self.sync.adopt(new)?;
         Ok(Some(Arc::clone(self.sync.chain().head())))
     }

@@ -75,6 +75,8 @@ impl Forwarder {
                            the sequencer";
             return Err(RpcError::new(NO_SEQUENCER, message));
         };
+        // The method is never forwarded by the node that gets it, so two followers of each other end this after one
+        // hop.
         let answered = self.client_of(&url).and_then(|it| it.request(METHOD, (raw.clone(),)));
         let hash = answered.map_err(|error| refusal(&url, &error))?;
         let mut offered = self.offered.lock();
@@ -92,13 +94,16 @@ impl Forwarder {
             self.shared.supervisor.advanced(Room::Offers);
             let url = self.feed.sequencer();
             if self.shared.makes_blocks.load(Ordering::Relaxed) || url != self.offered.lock().0 {
+                // A new sequencer may take what the last one refused.
                 *self.offered.lock() = (url, B256Set::default());
                 continue;
             }
             let Some(url) = url else { continue };
             // The node is not held while the sequencer is waited for: its files are free once it ends.
+            // The pool is copied under its lock, and the sequencer asked without it.
             let Some(held) = node.upgrade().map(|node| self.held(&node)) else { return };
             let waiting: B256Set = held.iter().map(|(hash, _)| *hash).collect();
+            // Bounded by the pool: what has left it is forgotten here too.
             self.offered.lock().1.retain(|hash| waiting.contains(hash));
             for (hash, raw) in held {
                 if self.offered.lock().1.contains(&hash) {
@@ -139,6 +144,7 @@ impl SendElsewhere for Forwarder {
     fn send(&self, raw: &Bytes) -> Option<Result<B256, RpcError>> {
         let is_sequencer = self.shared.makes_blocks.load(Ordering::Relaxed);
         let is_builder = self.has_callers && self.feed.sequencer().is_none();
+        // Asked at each send, not at the start: the role may have changed since.
         (!is_sequencer && !is_builder).then(|| self.forward(raw))
     }
 }

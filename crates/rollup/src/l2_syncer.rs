@@ -1,7 +1,7 @@
 //! The L2 brought to where L1 says that it is.
 
 use crate::{
-    Duties, RollupError, RollupRules, derivation,
+    Duties, RollupError, RollupRules, derive,
     l1::{Advanced, L1Client, L1Update, L1View},
     sync_progress::SyncProgress,
 };
@@ -43,6 +43,7 @@ impl L2Syncer {
     pub(crate) fn take_over(&mut self, update: L1Update, view: Arc<L1View>) {
         let L1Update { reverted_to, advanced, more } = update;
         if let Some(stayed) = reverted_to {
+            // Blocks that L1 gave up before this node had them are never executed.
             self.waiting.retain(|block| block.l1_block <= stayed);
             self.outcome.reverted = true;
         }
@@ -58,12 +59,15 @@ impl L2Syncer {
         while let Some(next) = self.waiting.front() {
             let (number, transaction) = (next.number, next.transaction);
             let canonical = self.chain().canonical_hash(number)?;
+            // Asked before the block is taken: afterwards L1's block is the canonical one.
             let gives_way = canonical.is_some_and(|canonical| canonical != next.hash);
             let displaced = self.take(next)?;
             self.outcome.displaced.extend(displaced);
             if gives_way {
                 self.outcome.overtaken_by = Some(transaction);
             }
+            // Only after it is done: a disk that is full, or a blob that is late, makes the next call begin with the
+            // same block.
             self.waiting.pop_front();
         }
         self.tell_forkchoice()?;
@@ -93,6 +97,7 @@ impl L2Syncer {
         }
         self.waiting.drain(..first);
         if self.waiting.is_empty() {
+            // After a long sync the list would keep room for each L2 block that there ever was.
             self.waiting.shrink_to(1_024);
         }
         Ok(())
@@ -121,12 +126,14 @@ impl L2Syncer {
         if chain.canonical_hash(*number)? == Some(*hash) {
             return Ok(Vec::new());
         }
+        // It may be known from a sequencer, or from before a reorganisation: it was executed then, and is not executed
+        // again.
         if let Some(block) = chain.find_block(hash)? {
             return self.set_head(block.hash);
         }
         let missing = RollupError::DataMissing { transaction: *transaction, number: *number };
         let input = input.as_ref().ok_or(missing)?;
-        let new = self.node.read(|node| derivation::import(&node.chain, input, *hash))?;
+        let new = self.node.read(|node| derive::import(&node.chain, input, *hash))?;
         self.adopt(new)
     }
 
@@ -139,6 +146,8 @@ impl L2Syncer {
         let parent = new.block.header.parent_hash;
         let displaced = match self.chain().head().hash == parent {
             true => Vec::new(),
+            // The parent first, so that transactions of all blocks that give way are handed back, and none of the new
+            // branch.
             false => self.set_head(parent)?,
         };
         self.node.adopt(new)?;
@@ -167,6 +176,7 @@ impl L2Syncer {
             safe: number(self.view.advanced_head()),
             finalized: number(self.view.finalized_head()),
         };
+        // A command makes the node prepare its pending block again, so it is given only for news.
         if self.node.read(|node| node.forkchoice) != Some(now) {
             self.node.execute(SetForkchoice(now));
         }
@@ -230,6 +240,7 @@ pub(crate) fn rules(
         rollup,
         reason: format!("{what} is {got}, but the deployment has {expected}"),
     };
+    // A node with the file of another rollup would follow that one for ever, with transactions that replay on neither.
     if chain_id != deployment.l2_chain_id {
         let expected = deployment.l2_chain_id.to_string();
         return Err(differs("the L2's chain id", chain_id.to_string(), expected));
@@ -307,6 +318,7 @@ pub(crate) fn admission(
             ))
         }
     })?;
+    // Without a policy anyone may advance at any time.
     if policy.is_zero() {
         return Ok(Admission { account, open_at: 0, policy: Ok(None) });
     }
@@ -317,6 +329,7 @@ pub(crate) fn admission(
     });
     let policy = match answer {
         Ok(recipient) => Ok(Some(recipient).filter(|recipient| !recipient.is_zero())),
+        // A revert is the answer of the policy; any other error says nothing of it, and is tried again.
         Err(error) if error.as_revert_data().is_some() => Err(error.to_string()),
         Err(error) => return Err(error.into()),
     };

@@ -84,6 +84,7 @@ impl LatencyTracker {
                         let Some(shared) = shared.upgrade() else { return };
                         self.take(event, shared.makes_blocks.load(Ordering::Relaxed));
                     }
+                    // Missed events cost samples, and nothing else.
                     Err(RecvError::Lagged(_)) => {}
                     Err(RecvError::Closed) => return,
                 },
@@ -101,6 +102,7 @@ impl LatencyTracker {
     }
 
     fn take(&mut self, event: Event, is_sequencer: bool) {
+        // One instant for all of a block, whose transactions became final together.
         let now = Instant::now();
         match event {
             Event::Pooled(transaction) => {
@@ -108,6 +110,7 @@ impl LatencyTracker {
             }
             Event::Head { removed, added } => {
                 for block in removed {
+                    // A block that was undone says nothing of the way to L1.
                     self.sealed.remove(&block.header.number);
                 }
                 for block in added {
@@ -121,6 +124,7 @@ impl LatencyTracker {
         if self.accepted.contains_key(&hash) {
             return;
         }
+        // A pool that is never drained may not grow this list: the oldest time is lost, and one sample with it.
         if self.order.len() >= MAX_ACCEPTED
             && let Some(oldest) = self.order.pop_front()
         {

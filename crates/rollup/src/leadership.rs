@@ -52,7 +52,8 @@ impl Worker {
         lease.want(self.leadership.wanted && is_ready && may_ask && has_keys);
         if lease.is_held() {
             // What the leader before it had on its way to L1 is no reason to wait.
-            return self.promote(true, reading).inspect_err(|_| {
+            let ready = self.may_be_promoted(reading).map(|_| ());
+            return ready.and_then(|()| self.promote()).map(|_| ()).inspect_err(|_| {
                 self.leadership.not_before = Some(Instant::now() + RETRY_INTERVAL);
                 lease.want(false);
             });
@@ -76,21 +77,17 @@ impl Worker {
         self.start.lease.as_ref().is_none_or(|lease| lease.lasts_for(SEALING_MARGIN))
     }
 
-    /// Asks for the lease from now on.
-    ///
-    /// # Errors
-    ///
-    /// [`RoleError::NoLease`] as long as the node does not have it.
-    pub(crate) fn ask_to_lead(&mut self) -> Result<(), RoleError> {
+    /// Asks for the lease from now on, and returns the reason why the node does not lead yet.
+    pub(crate) fn ask_to_lead(&mut self) -> RoleError {
         if matches!(self.acting, Some(Acting::Sequencer(_))) {
-            return Err(RoleError::Already { got: "sequencer" });
+            return RoleError::Already { got: "sequencer" };
         }
         if self.start.sequencing.is_none() {
-            return Err(RoleError::NoKeys);
+            return RoleError::NoKeys;
         }
         self.leadership = Leadership::new(true);
-        let leader = self.start.lease.as_ref().and_then(|lease| lease.leader());
-        Err(RoleError::NoLease { leader: leader.map(|leader| leader.url) })
+        let leader = self.start.lease.as_ref().and_then(Lease::leader);
+        RoleError::NoLease { leader: leader.map(|leader| leader.url) }
     }
 
     /// Leaves the lease to others until the operator promotes this node.

@@ -73,6 +73,8 @@ impl MessageQueue {
     /// Takes the next message, [which was accepted](Self::accepts), as `SendQueue._nextIndex` counts it.
     pub(crate) fn push(&mut self, message: Message, l1_block: u64, timestamp: u64) {
         let index = self.len();
+        // The contract writes a checkpoint only when the block changes or an interval is full; ids that differ from its
+        // own would make each proof fail.
         let (id, last_block, _) = self.last;
         if last_block != l1_block || index.is_multiple_of(CHECKPOINT_INTERVAL) {
             self.checkpoints.push_back(self.state());
@@ -112,6 +114,7 @@ impl MessageQueue {
         if count == 0 {
             return;
         }
+        // The rolling hash goes on from here, so it has to be taken before the messages are gone.
         self.forgotten_root = self.root_at(self.forgotten + count as u64);
         self.forgotten += count as u64;
         self.messages = self.messages.split_off(count);
@@ -168,6 +171,7 @@ impl MessageQueue {
 
     /// Messages with these indexes; none if the first is forgotten.
     pub fn range(&self, from: u64, to: u64) -> impl Iterator<Item = &Message> {
+        // A range that begins with a forgotten message is empty: the rest of it would be relayed under wrong indexes.
         let skipped = self.position(from).unwrap_or(usize::MAX);
         let count = usize::try_from(to.saturating_sub(from)).unwrap_or(usize::MAX);
         let from = skipped.min(self.messages.len());

@@ -257,6 +257,7 @@ impl RollupApi {
 
     /// Takes a transaction that another node hands on, if this node makes blocks.
     fn submit(&self, raw: &Bytes) -> Result<B256, RpcError> {
+        // Refused, and not forwarded: the node that hands it on would wait for a circle.
         if !self.shared.makes_blocks.load(Ordering::Relaxed) {
             let message = "this node is not the sequencer: the transaction was not taken";
             return Err(RpcError::new(forward::NOT_SEQUENCER, message));
@@ -320,6 +321,8 @@ impl RollupApi {
             let input = block_input::input_of(&chain, &block).map_err(internal)?;
             bytes += input.len();
             inputs.push(input);
+            // Behind the input and not before it: one that is longer by itself must still be given, or no follower gets
+            // past it.
             if bytes > MAX_INPUT_BYTES {
                 break;
             }

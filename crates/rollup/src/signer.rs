@@ -9,7 +9,7 @@ use alloy_primitives::{Address, B256, Signature};
 use alloy_signer::SignerSync as _;
 use alloy_signer_local::PrivateKeySigner;
 use executor::Transaction;
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 /// A key, in this process or behind a remote signer, and the account that it signs for. No secret is shown.
 #[derive(Clone)]
@@ -78,11 +78,39 @@ impl Signer {
     {
         let hash = transaction.signature_hash();
         let signature = match &self.0 {
-            Key::Local(key) => key
-                .sign_hash_sync(&hash)
-                .map_err(|error| RollupError::Config { field: "key", reason: error.to_string() })?,
+            Key::Local(key) => signed_by(key, &hash)?,
             Key::Remote(signer) => signer.sign(&transaction.encoded_for_signing(), hash)?,
         };
         Ok(transaction.into_signed(signature).into())
     }
+
+    /// Signs a transaction of a block, for which a remote signer has this time.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::sign`], and [`SignerError::Pending`] if the remote signer has not answered: it goes on, and its
+    /// signature is there for the same transaction later.
+    pub(crate) fn sign_within<T>(
+        &self,
+        transaction: T,
+        wait: Duration,
+    ) -> Result<Transaction, RollupError>
+    where
+        T: SignableTransaction<Signature>,
+        Signed<T>: Into<Transaction>,
+    {
+        let hash = transaction.signature_hash();
+        let signature = match &self.0 {
+            Key::Local(key) => signed_by(key, &hash)?,
+            Key::Remote(signer) => {
+                signer.sign_within(transaction.encoded_for_signing(), hash, wait)?
+            }
+        };
+        Ok(transaction.into_signed(signature).into())
+    }
+}
+
+fn signed_by(key: &PrivateKeySigner, hash: &B256) -> Result<Signature, RollupError> {
+    let signature = key.sign_hash_sync(hash);
+    signature.map_err(|error| RollupError::Config { field: "key", reason: error.to_string() })
 }

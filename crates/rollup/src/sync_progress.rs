@@ -38,6 +38,7 @@ impl SyncProgress {
 
 /// Seconds that the rest takes at the speed so far, once there is one.
 fn seconds_left(took: Duration, done: u64, rest: u64) -> Option<u64> {
+    // Checked, since nothing is known before the first block, and a node of L1 may name any height.
     let millis = took.as_millis().checked_mul(rest.into())?.checked_div(done.into())?;
     u64::try_from(millis / 1_000).ok()
 }

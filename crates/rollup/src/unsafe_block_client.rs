@@ -48,6 +48,7 @@ impl UnsafeBlockClient {
                 }
                 tokio::time::sleep(RECONNECT).await;
             };
+            // A change of role ends the wait for the old sequencer at once, wherever it hangs.
             tokio::select! {
                 () = listening => {}
                 changed = followed.changed() => if changed.is_err() { return },
@@ -64,8 +65,10 @@ async fn listen(
 ) -> Result<(), alloy_provider::transport::TransportError> {
     let provider =
         ProviderBuilder::<_, _, Ethereum>::default().connect_ws(WsConnect::new(url)).await?;
+    // Before the first question, so that a block sealed between the two is not missed.
     let mut heads = provider.subscribe_blocks().await?;
     loop {
+        // Asked anew in each round: the node may have gone back with L1 while this waited.
         let own = node.read(|node| Arc::clone(node.chain.head()));
         let theirs: Option<Block> = provider.get_block_by_number(own.header.number.into()).await?;
         // Above what both have; if they have another block there, above what L1 has.
@@ -74,6 +77,7 @@ async fn listen(
         let new: Vec<Bytes> =
             provider.raw_request("rollup_inputsAfter".into(), (format!("{from:#x}"),)).await?;
         let is_behind = !new.is_empty();
+        // The channel is drained by one thread; the pause below keeps it at a few answers of bounded size.
         if is_behind && inputs.send(new).is_err() {
             return Ok(());
         }

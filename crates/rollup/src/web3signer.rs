@@ -1,12 +1,17 @@
 //! A key that another process holds: Web3Signer's HTTP API for eth1 keys.
 
-use alloy_primitives::{Address, B256, Bytes, Signature, hex, keccak256};
+use alloy_primitives::{Address, B256, Bytes, Signature, hex, keccak256, map::B256Map};
+use parking_lot::{Condvar, Mutex};
 use reqwest::{Client, RequestBuilder, Url};
 use serde_json::json;
-use std::{sync::OnceLock, thread, time::Duration};
+use std::{
+    sync::{Arc, OnceLock},
+    thread,
+    time::{Duration, Instant},
+};
 use tokio::{runtime, time};
 
-/// Longest time for one request. A signature takes milliseconds, and blocks wait for it.
+/// Longest time for one request. A signature takes milliseconds.
 const TIMEOUT: Duration = Duration::from_secs(2);
 /// Most bytes of an answer: some thousand public keys.
 const MAX_ANSWER: usize = 1 << 20;
@@ -41,6 +46,12 @@ pub enum SignerError {
         status: u16,
         /// Beginning of the answer.
         excerpt: String,
+    },
+    /// The signer was asked, and has not answered within the time that a block has for it.
+    #[error("the remote signer at {url} has not signed yet")]
+    Pending {
+        /// The URL.
+        url: String,
     },
     /// The answer is not what Web3Signer's API says.
     #[error("the remote signer at {url} answers {excerpt:?}, expected {expected}")]
@@ -82,7 +93,21 @@ pub(crate) struct Web3Signer {
     account: Address,
     /// Public key of the account, by which Web3Signer names keys, once the signer has listed it.
     identifier: OnceLock<String>,
+    /// Signatures that were asked for on other threads, by the hash that is signed.
+    asked: Mutex<B256Map<Asked>>,
+    has_answer: Condvar,
 }
+
+/// A signature that was asked for on another thread.
+#[derive(Debug)]
+enum Asked {
+    Waiting,
+    Signed(Signature),
+    Failed(SignerError),
+}
+
+/// Most signatures that are asked for or remembered: those of a block are three.
+const MAX_ASKED: usize = 16;
 
 impl Web3Signer {
     /// A signer at this URL. Nothing is sent yet.
@@ -99,7 +124,8 @@ impl Web3Signer {
             client = client.tls_certs_only([]);
         }
         let client = client.build().map_err(|error| bad(error.to_string()))?;
-        Ok(Self { url: parsed, client, account, identifier: OnceLock::new() })
+        let (identifier, asked, has_answer) = (OnceLock::new(), Mutex::default(), Condvar::new());
+        Ok(Self { url: parsed, client, account, identifier, asked, has_answer })
     }
 
     pub(crate) const fn account(&self) -> Address {
@@ -119,12 +145,69 @@ impl Web3Signer {
         let signature = hex::decode(text).ok().and_then(|it| Signature::from_raw(&it).ok());
         let signature = signature
             .ok_or_else(|| self.malformed(&answer, "a signature of 65 bytes in hexadecimal"))?;
+        // A signer with another key would make transactions of another account: they would cost it, and bring nothing.
         let got = signature.recover_address_from_prehash(&hash).unwrap_or_default();
         let expected = self.account;
         if got != expected {
             return Err(SignerError::WrongKey { url: self.url.to_string(), got, expected });
         }
         Ok(signature)
+    }
+
+    /// The same signature, asked for on another thread, if it comes within this time. Asked again, it gives the one that
+    /// came since: a block goes on without it meanwhile.
+    ///
+    /// # Errors
+    ///
+    /// [`SignerError::Pending`] if it has not come yet, and else what kept the signer from giving it: the next call asks
+    /// anew.
+    pub(crate) fn sign_within(
+        self: &Arc<Self>,
+        encoded: Vec<u8>,
+        hash: B256,
+        wait: Duration,
+    ) -> Result<Signature, SignerError> {
+        let until = Instant::now() + wait;
+        let mut asked = self.asked.lock();
+        if !asked.contains_key(&hash) {
+            // Signatures for blocks that were made otherwise are of no use; a signer that hangs holds this many threads.
+            asked.retain(|_, it| matches!(it, Asked::Waiting));
+            if asked.len() >= MAX_ASKED {
+                return Err(self.pending());
+            }
+            asked.insert(hash, Asked::Waiting);
+            let signer = Arc::clone(self);
+            let spawned = thread::Builder::new().name("signing".to_owned()).spawn(move || {
+                let outcome = signer.sign(&encoded, hash).map_or_else(Asked::Failed, Asked::Signed);
+                signer.asked.lock().insert(hash, outcome);
+                signer.has_answer.notify_all();
+            });
+            if spawned.is_err() {
+                asked.remove(&hash);
+                return Err(self.pending());
+            }
+        }
+        while matches!(asked.get(&hash), Some(Asked::Waiting)) {
+            if self.has_answer.wait_until(&mut asked, until).timed_out() {
+                break;
+            }
+        }
+        match asked.remove(&hash) {
+            Some(Asked::Signed(signature)) => {
+                // It stays: a block that turns out too large is built again with it.
+                asked.insert(hash, Asked::Signed(signature));
+                Ok(signature)
+            }
+            Some(Asked::Failed(error)) => Err(error),
+            waiting => {
+                asked.extend(waiting.map(|it| (hash, it)));
+                Err(self.pending())
+            }
+        }
+    }
+
+    fn pending(&self) -> SignerError {
+        SignerError::Pending { url: self.url.to_string() }
     }
 
     /// Asks the signer for its keys, and returns the one of the account.
@@ -166,6 +249,7 @@ impl Web3Signer {
                 answer.map_err(silent)
             })
         };
+        // A runtime inside a thread of another one panics, so the request has a thread to itself.
         let joined = thread::scope(|scope| scope.spawn(asked).join());
         let (status, text) =
             joined.unwrap_or_else(|_| Err(silent("the request has panicked".to_owned())))?;

@@ -4,8 +4,9 @@
 use crate::{
     Follower, L1Client, L1Profile, L1Reader, RollupError, RollupRules, Sequencer, SequencerConfig,
     Submitter,
-    admin::{Asked, Order, RoleError, sequencer_at},
+    admin::{Answer, Asked, Order, RoleError, sequencer_at},
     batcher::{Batcher, BatcherRoom},
+    inquiry::{Inquiry, Unanswered},
     l1::room::{FailedLook, L1Looks, L1Room, Look, Sequencing},
     l2_syncer::{self, L2Syncer},
     leadership::Leadership,
@@ -118,6 +119,22 @@ pub(crate) struct Worker {
     /// Number of times, since the node began to make blocks, that L1 took blocks of its account that it has not made;
     /// and the last transaction with such blocks.
     overtaken: (u64, B256),
+    /// Question after the node whose blocks L1 took in this transaction, in the places of this node's.
+    rival: Option<(B256, Inquiry<Rival>)>,
+    /// A promotion that was ordered, and the question what stands against it.
+    promotion: Option<(Answer, Readied)>,
+}
+
+/// Question what stands against making blocks.
+type Readied = Inquiry<Result<(), RoleError>>;
+
+/// Maker of blocks that L1 took in the places of this node's.
+#[derive(Debug)]
+enum Rival {
+    /// The peer, which is at this block.
+    Peer(u64),
+    /// An account, if L1 told which.
+    Account(Option<Address>),
 }
 
 impl Worker {
@@ -131,6 +148,8 @@ impl Worker {
             Some(KeptPool { log, refused }) => (Some(log), refused),
             None => (None, Vec::new()),
         };
+        // Before anything is made: a sequencer that was replaced would seal blocks that L1 will not take, under nonces
+        // of its operator.
         let other = match (is_sequencer, &start.peer) {
             (true, Some(peer)) => sequencer_at(peer).await,
             _ => None,
@@ -159,6 +178,8 @@ impl Worker {
             pool_log,
             kept,
             overtaken,
+            rival: None,
+            promotion: None,
         };
         // With a lease, no node makes blocks before it has that.
         match (is_sequencer && other.is_none() && !has_lease)
@@ -197,6 +218,7 @@ impl Worker {
         sequencer.keep(core::mem::take(&mut self.kept));
         self.overtaken = (0, B256::ZERO);
         self.start.feed.follow(None);
+        // Last: from here on users are answered as by a sequencer, and L1 is asked for the terms.
         self.start.shared.makes_blocks.store(true, Ordering::Relaxed);
         self.acting = Some(Acting::Sequencer(Box::new(sequencer)));
     }
@@ -205,6 +227,7 @@ impl Worker {
     fn follow(&mut self, sync: L2Syncer) {
         let peer = self.start.peer.clone();
         let has_feed = peer.is_some() || self.start.has_callers;
+        // First: a send that arrives now is forwarded, and not acknowledged by a node that seals no more.
         self.start.shared.makes_blocks.store(false, Ordering::Relaxed);
         self.start.feed.follow(peer);
         let kept = core::mem::take(&mut self.kept);
@@ -212,32 +235,42 @@ impl Worker {
         self.acting = Some(Acting::Follower(Box::new(follower)));
     }
 
-    /// Changes the role, or says why not; the head at which it has.
-    fn change_role(&mut self, order: Order, reading: &Reading) -> Result<BlockId, RoleError> {
+    /// Begins to carry an order out, or says why not. A promotion asks L1 and the peer first, on another thread.
+    fn begin(&mut self, order: Order, answer: Answer, reading: &Reading) {
         match order {
-            Order::Promote { force } => match self.start.lease {
-                Some(_) => self.ask_to_lead()?,
-                None => self.promote(force, reading)?,
+            Order::Promote { .. } if self.start.lease.is_some() => {
+                answer.send(Err(self.ask_to_lead()));
+            }
+            Order::Promote { force } => match self.ask_for_promotion(force, reading) {
+                Ok(inquiry) => self.promotion = Some((answer, inquiry)),
+                Err(error) => answer.send(Err(error)),
             },
             Order::Demote { sequencer } => {
                 self.ask_no_more();
                 if !matches!(self.acting, Some(Acting::Sequencer(_))) {
-                    return Err(RoleError::Already { got: self.role() });
+                    answer.send(Err(RoleError::Already { got: self.role() }));
+                    return;
                 }
                 self.start.peer = sequencer.or_else(|| self.start.peer.take());
                 self.step_down();
+                answer.send(Ok(self.has_changed_role()));
             }
         }
-        let head = self.start.node.read(|node| Arc::clone(node.chain.head()));
-        tracing::warn!(role = self.role(), head = head.header.number, "changed role");
-        Ok(BlockId { number: head.header.number, hash: head.hash })
     }
 
-    pub(crate) fn promote(&mut self, force: bool, reading: &Reading) -> Result<(), RoleError> {
+    /// The head at which the role has changed.
+    fn has_changed_role(&self) -> BlockId {
+        let head = self.start.node.read(|node| Arc::clone(node.chain.head()));
+        tracing::warn!(role = self.role(), head = head.header.number, "changed role");
+        BlockId { number: head.header.number, hash: head.hash }
+    }
+
+    /// Checks what the node itself knows of a promotion.
+    pub(crate) fn may_be_promoted(&self, reading: &Reading) -> Result<&SequencerConfig, RoleError> {
         let Some(Acting::Follower(follower)) = &self.acting else {
             return Err(RoleError::Already { got: self.role() });
         };
-        let config = self.start.sequencing.as_ref().ok_or(RoleError::NoKeys)?;
+        let config = self.start.sequencing.as_deref().ok_or(RoleError::NoKeys)?;
         let view = &follower.sync().view;
         let fault = reading.fault();
         if !reading.is_synced || fault.is_some() {
@@ -246,29 +279,59 @@ impl Worker {
             let (got, expected) = failed.unwrap_or(seen);
             return Err(RoleError::NotSynced { got, expected, fault });
         }
-        // A lease says more surely than a node's answer that no other makes blocks.
-        if self.start.lease.is_none()
-            && let Some(url) = &self.start.peer
-            && let Some(head) = self.start.runtime.block_on(sequencer_at(url))
-        {
-            return Err(RoleError::SequencerLives { url: url.clone(), head });
-        }
-        let account = config.advance_key.address();
-        let (used, with_waiting) = Submitter::is_ready(&self.client, account)?;
-        if used != with_waiting && !force {
-            return Err(RoleError::Nonce { got: used, expected: with_waiting });
-        }
+        Ok(config)
+    }
+
+    /// Asks the peer, and L1, what stands against making blocks. Blocks are taken meanwhile.
+    fn ask_for_promotion(&self, force: bool, reading: &Reading) -> Result<Readied, RoleError> {
+        let account = self.may_be_promoted(reading)?.advance_key.address();
+        let (peer, client) = (self.start.peer.clone(), Arc::clone(&self.client));
+        let (runtime, rules) = (self.start.runtime.clone(), self.start.rules);
+        let view = &self.sync().view;
         let time = view.head().map_or(0, |head| head.timestamp);
-        let (rollup, latest) = (view.deployment().rollup, L1BlockId::latest());
-        l2_syncer::admission(&self.client, rollup, account, &self.start.rules, latest)?
-            .fee_recipient(time)?;
-        let batcher = self.batcher(follower.sync()).ok_or(RoleError::NoKeys)??;
+        let rollup = view.deployment().rollup;
+        let inquiry = Inquiry::ask(move || {
+            if let Some(url) = peer
+                && let Some(head) = runtime.block_on(sequencer_at(&url))
+            {
+                return Err(RoleError::SequencerLives { url, head });
+            }
+            let (used, with_waiting) = Submitter::is_ready(&client, account)?;
+            if used != with_waiting && !force {
+                return Err(RoleError::Nonce { got: used, expected: with_waiting });
+            }
+            let latest = L1BlockId::latest();
+            l2_syncer::admission(&client, rollup, account, &rules, latest)?.fee_recipient(time)?;
+            Ok(())
+        });
+        inquiry.map_err(|error| RoleError::Unready(no_thread(error)))
+    }
+
+    /// Makes blocks from now on if nothing stands against it, once that is known.
+    fn go_on_with_promotion(&mut self, reading: &Reading) {
+        let Some((answer, inquiry)) = self.promotion.take() else { return };
+        let outcome = match inquiry.answer() {
+            None => {
+                self.promotion = Some((answer, inquiry));
+                return;
+            }
+            Some(Ok(outcome)) => outcome,
+            Some(Err(Unanswered)) => Err(RoleError::Silent),
+        };
+        // L1 may have been lost since it was asked.
+        let outcome = outcome.and_then(|()| self.may_be_promoted(reading).map(|_| ()));
+        answer.send(outcome.and_then(|()| self.promote()));
+    }
+
+    /// Makes blocks from now on, at this head.
+    pub(crate) fn promote(&mut self) -> Result<BlockId, RoleError> {
+        let batcher = self.batcher(self.sync()).ok_or(RoleError::NoKeys)??;
         if let Some(Acting::Follower(follower)) = self.acting.take() {
             let (sync, kept) = follower.into_parts();
             self.kept = kept;
             self.lead(sync, batcher);
         }
-        Ok(())
+        Ok(self.has_changed_role())
     }
 
     pub(crate) fn step_down(&mut self) {
@@ -283,23 +346,42 @@ impl Worker {
     }
 
     /// A sequencer in whose blocks' places L1 has taken others, which its peer makes, gives way to that. Without such a
-    /// peer it counts blocks that its own account has brought to L1: another node has its keys.
+    /// peer it counts blocks that its own account has brought to L1: another node has its keys. Who made them is asked
+    /// on another thread: the peer has three seconds to answer, and blocks go on meanwhile.
     fn yield_to_another(&mut self) {
-        let Some(Acting::Sequencer(sequencer)) = &mut self.acting else { return };
-        let Some(transaction) = sequencer.overtaken_by.take() else { return };
-        if self.start.lease.is_none()
-            && let Some(url) = &self.start.peer
-            && let Some(head) = self.start.runtime.block_on(sequencer_at(url))
-        {
-            tracing::error!(url, head, "another sequencer is active, following it");
-            self.step_down();
+        let Some(Acting::Sequencer(sequencer)) = &mut self.acting else {
+            self.rival = None;
             return;
+        };
+        if self.rival.is_none()
+            && let Some(transaction) = sequencer.overtaken_by.take()
+        {
+            // A lease says more surely than a node's answer who makes blocks.
+            let peer = self.start.peer.clone().filter(|_| self.start.lease.is_none());
+            let (client, runtime) = (Arc::clone(&self.client), self.start.runtime.clone());
+            let inquiry = Inquiry::ask(move || {
+                let head = peer.as_deref().and_then(|url| runtime.block_on(sequencer_at(url)));
+                let sender = || client.sender_of(transaction).ok().flatten();
+                head.map_or_else(|| Rival::Account(sender()), Rival::Peer)
+            });
+            // Without a thread it is asked at the next such block.
+            self.rival = inquiry.ok().map(|inquiry| (transaction, inquiry));
         }
-        let Some(account) = self.account() else { return };
-        // An account of another may make blocks too, where the policy lets it.
-        if self.client.sender_of(transaction).is_ok_and(|sender| sender == Some(account)) {
-            self.overtaken = (self.overtaken.0 + 1, transaction);
-            tracing::error!(%account, %transaction, "L1 included blocks of this account that this node did not seal");
+        let Some((transaction, inquiry)) = &self.rival else { return };
+        let (transaction, Some(rival)) = (*transaction, inquiry.answer()) else { return };
+        self.rival = None;
+        match (rival, self.account()) {
+            (Ok(Rival::Peer(head)), _) => {
+                let url = self.start.peer.as_ref();
+                tracing::error!(url, head, "another sequencer is active, following it");
+                self.step_down();
+            }
+            // An account of another may make blocks too, where the policy lets it.
+            (Ok(Rival::Account(Some(sender))), Some(account)) if sender == account => {
+                self.overtaken = (self.overtaken.0 + 1, transaction);
+                tracing::error!(%account, %transaction, "L1 included blocks of this account that this node did not seal");
+            }
+            _ => {}
         }
     }
 
@@ -347,20 +429,29 @@ impl Worker {
             let (mut outcome, mut not_submitted) = (Ok(()), None);
             let (shares_keys, may_lead) = (self.shares_keys(), self.may_lead());
             if let Some(Acting::Sequencer(sequencer)) = &mut self.acting {
+                // A view of L1 that contradicts itself may be a lie, and blocks on top of a lie are undone.
                 let may_seal = reading.may_seal() && shares_keys.is_none() && may_lead;
                 let switches = shared.controls.get();
                 if may_seal && switches.sealing {
                     let unknown_fork = shared.unknown_fork.lock().clone();
                     outcome = sequencer.make_block(unknown_fork.as_ref()).map(drop);
                 }
+                // Blocks may go on for a while without L1; what is sent there may not be decided by an old view, or it
+                // is paid for in vain.
                 sequencer.submit(may_seal && reading.unread.is_none() && switches.posting);
                 not_submitted = sequencer.not_submitted();
                 if let Some(error) = shares_keys {
                     outcome = Err(error);
                 }
             }
-            while let Ok(asked) = asked.try_recv() {
-                asked.carry_out(|order| self.change_role(order, &reading));
+            // One order after another: the next may depend on what becomes of a promotion.
+            self.go_on_with_promotion(&reading);
+            while self.promotion.is_none()
+                && let Ok(asked) = asked.try_recv()
+            {
+                if let Some((order, answer)) = asked.begin() {
+                    self.begin(order, answer, &reading);
+                }
             }
             self.yield_to_another();
             let mut taken = Ok(());
@@ -369,6 +460,8 @@ impl Worker {
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => thread::sleep(pause),
             }
+            // The first of them is shown: what stops blocks before what stops reading, and that before what waits for
+            // L1.
             let failed = outcome.and(taken).err().map(|error| error.to_string());
             let failed = failed.or_else(|| not_led.map(|error| error.to_string()));
             let fault = failed.or_else(|| reading.fault()).or(not_submitted);
@@ -409,6 +502,7 @@ impl Worker {
             }
             Err(error) => {
                 reading.not_followed = Some(error.to_string());
+                // A full disk or a missing blob may last: it is not tried fifty times a second.
                 let longer = (2 * pause).clamp(poll, MAX_RETRY_INTERVAL.max(poll));
                 reading.again = Some((Instant::now() + pause, longer));
             }
@@ -450,6 +544,7 @@ impl Worker {
         let genesis = (0, view.deployment().genesis_hash);
         let id = |(number, hash)| BlockId { number, hash };
         let mut status = shared.status.lock();
+        // All under one lock: a reader never sees a safe head above the unsafe one.
         status.role = self.role();
         status.l1_head = view.head().map(|head| id((head.number, head.hash)));
         status.l1_timestamp = view.head().map_or(0, |head| head.timestamp);
@@ -473,6 +568,7 @@ impl Worker {
         };
         let hash = |it: &RecoveredTransaction| *it.transaction.hash();
         let mut requeued = shared.requeued.lock();
+        // Encoding them is work for each turn, so it is done when they have changed.
         if requeued.len() != waiting.len()
             || waiting.last().map(hash) != requeued.last().map(|(hash, _)| *hash)
         {

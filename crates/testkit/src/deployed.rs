@@ -38,7 +38,21 @@ const SILENCE: u64 = 3_600;
 ///
 /// If the node refuses anything.
 pub fn deploy(l1: &Client, deployer: &Key, genesis: Genesis) -> Result<Deployment> {
-    deploy_for(l1, deployer, genesis, None)
+    deploy_for(l1, deployer, genesis, None, |_| {})
+}
+
+/// Deploys a rollup that anyone may advance, with parameters that `change` has set.
+///
+/// # Errors
+///
+/// If the node refuses anything.
+pub fn deploy_with(
+    l1: &Client,
+    deployer: &Key,
+    genesis: Genesis,
+    change: impl FnOnce(&mut RollupConfig),
+) -> Result<Deployment> {
+    deploy_for(l1, deployer, genesis, None, change)
 }
 
 /// Deploys a rollup for one sequencer: others may advance when the head is an hour old.
@@ -52,7 +66,7 @@ pub fn deploy_permissioned(
     genesis: Genesis,
     sequencer: Address,
 ) -> Result<Deployment> {
-    deploy_for(l1, deployer, genesis, Some(sequencer))
+    deploy_for(l1, deployer, genesis, Some(sequencer), |_| {})
 }
 
 fn deploy_for(
@@ -60,6 +74,7 @@ fn deploy_for(
     deployer: &Key,
     genesis: Genesis,
     sequencer: Option<Address>,
+    change: impl FnOnce(&mut RollupConfig),
 ) -> Result<Deployment> {
     let artifacts = Artifacts::load(&toolchain::progress_to_stderr)?;
     let spec = spec_of(&genesis.config);
@@ -75,6 +90,7 @@ fn deploy_for(
     let gas_limit =
         if fork >= ProtocolFork::Amsterdam { 3 * TRANSACTION_GAS_CAP } else { TRANSACTION_GAS_CAP };
     config.forced.fee_percent = 1;
+    change(&mut config);
 
     let account = deployer.address();
     let number = |method: &str| l1.request::<_, U64>(method, ()).map(|it| it.to::<u64>());

@@ -33,7 +33,7 @@ pub mod vectors;
 pub use artifacts::{Artifact, Artifacts};
 pub use blobs::Blobs;
 pub use compact::hostile_states;
-pub use deployed::{FORCED_FEE, deploy, deploy_permissioned, write_deployment};
+pub use deployed::{FORCED_FEE, deploy, deploy_permissioned, deploy_with, write_deployment};
 pub use error::HarnessError;
 pub use forged::{Forgery, deep_storage, uniform_storage};
 pub use genesis::{CHAIN_ID, ETHER, GWEI, LOGGER, fill_system_rings, logger, rich, rich_genesis};

@@ -206,7 +206,7 @@ struct Values {
     /// of the rollup's lag.
     #[arg(long, value_name = "MS")]
     backlog_age_ms: Option<u64>,
-    /// Percentage of what L1 takes in that time from which on blocks come more rarely [default: 50].
+    /// Percentage of what L1 takes in that time from which on blocks get smaller and come more rarely [default: 50].
     #[arg(long, value_name = "PERCENT")]
     backlog_slow_percent: Option<u8>,
     /// Most transactions that wait in the pool of a sequencer [default: 20000].

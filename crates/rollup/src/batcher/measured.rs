@@ -77,6 +77,7 @@ impl Batcher {
             input.map_err(|source| RollupError::Input { number, source })?.into()
         };
         let hash = blocks.first().map(|first| first.hash).unwrap_or_default();
+        // By arithmetic over recorded figures: planning has no execution that a hostile block could make long.
         let cost = variants::cost_of(&*execute.gas, &bytes, used, work);
         let cost = cost.map_err(|reason| RollupError::Refused { hash, reason })?;
         Ok(posting::Input {

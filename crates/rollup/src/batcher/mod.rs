@@ -238,7 +238,8 @@ impl Batcher {
 
     fn run(mut self, supervisor: &Supervisor) {
         let (mut pause, mut not_submitted) = (Duration::ZERO, None);
-        let mut looked = Instant::now();
+        // By L1's time, in which blocks get too old: it goes on while L1 is silent.
+        let mut looked: Option<u64> = None;
         loop {
             supervisor.advanced(Room::Batcher);
             let work = {
@@ -249,15 +250,20 @@ impl Batcher {
                 if mailbox.stop {
                     return;
                 }
+                // Before the new work is looked at: transactions of blocks that gave way must not count as being on
+                // their way.
                 if core::mem::take(&mut mailbox.forget) {
                     self.submitter.forget();
                 }
                 self.measured.extend(mailbox.sealed.drain(..));
+                // The newest work alone: an older one would plan blocks that L1 has taken since.
                 mailbox.work.clone()
             };
             pause = PAUSE;
-            let since = looked.elapsed();
-            looked += since;
+            let now = work.as_ref().map(|work| work.clock.for_block(Instant::now())).or(looked);
+            let since = now.unwrap_or_default().saturating_sub(looked.or(now).unwrap_or_default());
+            let since = Duration::from_secs(since);
+            looked = looked.max(now);
             if not_submitted.is_some() || self.submitter.in_flight().next().is_some() {
                 self.throughput.waited(since);
             }
@@ -281,6 +287,7 @@ impl Batcher {
     }
 
     fn tell(&self, not_submitted: Option<String>) {
+        // Copied out under a short lock, so that no reader of the status holds up a posting.
         let status = SubmitterStatus {
             address: self.submitter.address(),
             balance: self.submitter.balance(),
@@ -341,6 +348,7 @@ impl Work {
         let mut next = Arc::clone(self.chain.head());
         while next.hash != safe {
             let parent = self.chain.find_block(&next.header.parent_hash)?;
+            // The chain moved while this looked: the next work has what there is now.
             let Some(parent) = parent else { return Ok(Vec::new()) };
             blocks.push(core::mem::replace(&mut next, parent));
         }

@@ -110,6 +110,7 @@ impl Batcher {
         candidates.extend(in_blobs);
         let of_l1 = work.fork_of_l1(fork);
         let Some(prices) = self.prices(work, of_l1)? else { return Ok(None) };
+        // By the price for each block and not for each transaction: blobs pay off only when they are full.
         let chosen = posting::cheapest(candidates, &prices, self.limits(), genesis, number);
         let Some((posting, cost)) = chosen.filter(|(posting, _)| !posting.blobs.is_empty()) else {
             return Ok(None);
@@ -202,6 +203,8 @@ impl Batcher {
         let by_present = posting.cost(present, chain.first_number(), first.header.number);
         let by_present = limit_with(&posting, &by_present, evidence, present);
         let for_fork = limit.saturating_sub(by_present);
+        // More than L1 lets a transaction have is an estimate that is too careful, or a block that cannot go: only L1
+        // can tell which.
         let limit = match limit <= most {
             true => Some(limit),
             false => (!may_be_asked).then_some(most),
@@ -298,6 +301,7 @@ fn limit_with(posting: &Posting, cost: &Cost, evidence: &Evidence, fork: Protoco
     let ((plain, _), (whole, floor)) = (of(Evidence::default()), of(evidence.clone()));
     let pieces =
         UPDATE_GAS * evidence.updates.len() as u64 + PROOF_GAS * evidence.relays.len() as u64;
+    // The floor of EIP-7623 binds where EXECUTE is cheap and bytes are many.
     (cost.limit + (whole - plain) + pieces).max(floor)
 }
 

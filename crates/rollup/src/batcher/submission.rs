@@ -63,6 +63,7 @@ impl Batcher {
         let on_their_way = self.submitter.in_flight().flat_map(|sent| &sent.blocks);
         let on_their_way: B256Set = on_their_way.map(|(_, hash)| *hash).collect();
         blocks.retain(|block| !on_their_way.contains(&block.hash));
+        // Evidence and simulation are by the state that L1 has, so they hold for the first transaction alone.
         let is_first = self.submitter.in_flight().next().is_none();
         // Which way is cheaper is decided for what comes first: transactions of both kinds do not wait together.
         let has_room = is_first || self.submitter.has_room() && !self.may_use_blobs(work);
@@ -74,6 +75,7 @@ impl Batcher {
         if blocks.is_empty() || !has_room || !is_full && !is_due {
             return Ok(Outcome::Untried);
         }
+        // Also if it fails: an error is tried again after the interval, and not at each turn.
         self.last_submission = Instant::now();
         let waiting = blocks.clone();
         let Some((blocks, input)) = self.what_fits(work, blocks)? else {
@@ -133,6 +135,7 @@ impl Batcher {
             }
         };
         let count = candidate.blocks.len();
+        // Planning takes a while; a transaction with blocks that are gone would burn its gas.
         if self.is_outdated() {
             return Ok(Outcome::Untried);
         }

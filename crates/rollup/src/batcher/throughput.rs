@@ -21,6 +21,8 @@ pub(crate) struct Throughput {
 impl Throughput {
     /// Notes that transactions have waited for so much longer.
     pub(super) fn waited(&mut self, time: Duration) {
+        // Halved and not forgotten: an L1 that stops is trusted with less within a minute or two, and no single slow
+        // block decides.
         self.waited += time;
         if self.waited > WINDOW {
             (self.taken, self.waited) = (self.taken / 2, self.waited / 2);

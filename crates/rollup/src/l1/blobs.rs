@@ -134,6 +134,7 @@ impl BlobNode {
     /// Returns the blobs with these hashes in the block of this time, as the node gives them.
     fn given(&self, timestamp: u64, hashes: &str) -> Result<Vec<Bytes>, L1Error> {
         let (genesis, seconds) = self.slots()?;
+        // The slot follows from the time, since no execution client tells it.
         let slot = timestamp.saturating_sub(genesis) / seconds;
         let path = format!("/eth/v1/beacon/blobs/{slot}");
         self.ask(&path, Some(&format!("versioned_hashes={hashes}")))
@@ -158,6 +159,7 @@ impl BlobNode {
             text.parse::<u64>().map_err(|_| L1Error::Beacon(format!("{text:?} is no number")))
         };
         let (genesis, seconds) = (number(genesis_time)?, number(seconds_per_slot)?);
+        // A consensus client may answer anything, and a division by it must not end the node.
         if seconds == 0 {
             return Err(L1Error::Beacon("slots of no seconds".to_owned()));
         }

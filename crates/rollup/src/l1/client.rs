@@ -63,6 +63,7 @@ impl L1Client {
             Options { timeout, tries: 3, rotation: Rotation::OnFailure, ..Options::default() };
         let mut nodes = Vec::new();
         if urls.len() > 1 {
+            // With another node to ask, waiting longer for this one delays blocks for nothing.
             options.timeout = timeout.min(FAILOVER_TIMEOUT);
             options.tries = options.tries.max(u32::try_from(urls.len()).unwrap_or(u32::MAX));
             for url in &urls {
@@ -95,10 +96,12 @@ impl L1Client {
         for hash in answered.iter().flatten() {
             same += usize::from(hash == Some(header.hash));
             answers.push(hash);
+            // A majority of all needs no further answer; one node that hangs does not hold up the rest.
             if 2 * same > self.nodes.len() {
                 return Ok(true);
             }
         }
+        // Nodes without an answer have no vote: with two of three gone the last one is still followed.
         if answers.is_empty() || 2 * same > answers.len() {
             return Ok(true);
         }
@@ -210,6 +213,7 @@ impl L1Client {
     pub fn headers(&self, from: u64, count: usize) -> Result<Vec<ReadHeader>, L1Error> {
         let numbers: Vec<u64> = (from..).take(count).collect();
         let asked = thread::scope(|scope| {
+            // A bounded number of threads, each with a share, however many headers are missing.
             let share = numbers.len().div_ceil(PARALLEL).max(1);
             let asking: Vec<_> = numbers
                 .chunks(share)
@@ -231,6 +235,7 @@ impl L1Client {
                 Ok(Some(header)) => headers.push(header),
                 Ok(None) => break,
                 Err(error) if headers.is_empty() => return Err(error),
+                // The headers before it are good; the next look asks for the rest.
                 Err(_) => break,
             }
         }
@@ -280,6 +285,7 @@ impl L1Client {
             let receipts = provider.get_block_receipts(BlockId::hash(hash));
             tokio::try_join!(block, receipts)
         })?;
+        // By hash and not by number: a reorganisation between the two questions cannot mix two blocks.
         let (Some(block), Some(receipts)) = (block, receipts) else {
             return Err(L1Error::Gone(hash));
         };
@@ -318,6 +324,7 @@ fn may_concern(bloom: &Bloom, addresses: &[Address]) -> bool {
 }
 
 fn checked(header: &Header, claimed: B256) -> Result<ReadHeader, L1Error> {
+    // Everything else is believed by this hash, so it is computed from the fields and never taken from the answer.
     let hash = header.hash_slow();
     if hash != claimed {
         return Err(L1Error::mismatch("block hash", claimed, hash));
@@ -345,12 +352,14 @@ fn check_lists(
     let transactions: Vec<_> =
         block.transactions.txns().map(|transaction| transaction.inner.inner().clone()).collect();
     let root = calculate_transaction_root(&transactions);
+    // Without this a node could put a block of its own into the calldata of a real transaction.
     if root != header.transactions_root {
         return Err(L1Error::mismatch("transactions root", root, header.transactions_root));
     }
     let receipts: Vec<_> =
         receipts.iter().map(|receipt| receipt.clone().into_primitives_receipt().inner).collect();
     let root = calculate_receipt_root(&receipts);
+    // Logs are the only sign of messages and blocks: an invented one would mint ether on the L2.
     if root != header.receipts_root {
         return Err(L1Error::mismatch("receipts root", root, header.receipts_root));
     }

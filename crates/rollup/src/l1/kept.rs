@@ -1,8 +1,8 @@
 //! Parts of inputs that L1 keeps as codes of accounts, so that inputs only name them.
 
-use crate::{L1Error, l1::L1Client};
+use crate::L1Error;
 use alloy_primitives::{Address, Bytes};
-use contracts::kept::{KeptCode, References};
+use contracts::kept::KeptCode;
 use core::cell::Cell;
 use parking_lot::Mutex;
 use std::collections::BTreeMap;
@@ -24,16 +24,6 @@ pub(crate) struct KeptCodes {
 }
 
 impl KeptCodes {
-    /// Assembles the input that a short one stands for; `None` if the contract cannot have taken it, as far as the
-    /// node knows.
-    pub(super) fn whole_input(
-        &self,
-        client: &L1Client,
-        given: Bytes,
-    ) -> Result<Option<Bytes>, L1Error> {
-        self.assembled(given, |account| client.code(account))
-    }
-
     /// Returns the codes that L1 keeps at its block `head`, or kept when it was last asked. L1 is asked for the first
     /// few of the unknown ones.
     pub(crate) fn among(
@@ -73,41 +63,20 @@ impl KeptCodes {
         self.known.lock().clear();
     }
 
-    fn assembled(
-        &self,
-        given: Bytes,
-        code_of: impl Fn(Address) -> Result<Bytes, L1Error>,
-    ) -> Result<Option<Bytes>, L1Error> {
-        let references = match References::of(&given) {
-            Ok(None) => return Ok(Some(given)),
-            Ok(Some(references)) => references,
-            Err(_) => return Ok(None),
-        };
-        let mut kept = BTreeMap::new();
-        for account in references.accounts() {
-            if !kept.contains_key(&account)
-                && let Some(found) = self.kept_at(account, &code_of)?
-            {
-                kept.insert(account, found);
-            }
-        }
-        let whole = references.assemble(|account| kept.get(&account));
-        if let Err(reason) = &whole {
-            tracing::warn!(%reason, "ignored an input on L1 whose code references do not resolve");
-        }
-        Ok(whole.ok().map(Bytes::from))
-    }
-
-    fn kept_at(
+    /// The bytes that an account keeps, if it keeps any.
+    pub(super) fn kept_at(
         &self,
         account: Address,
         code_of: &impl Fn(Address) -> Result<Bytes, L1Error>,
     ) -> Result<Option<KeptCode>, L1Error> {
+        // A code cannot change at an address that follows from it, so it holds until L1 gives up the block of its
+        // creation.
         if let Some(known) = self.known.lock().get(&account) {
             return Ok(Some(known.clone()));
         }
         let Some(kept) = KeptCode::at(account, &code_of(account)?) else { return Ok(None) };
         let mut known = self.known.lock();
+        // All at once: which one is asked for next is not known, and a question more costs little.
         if known.len() == MAX_REMEMBERED {
             known.clear();
         }
@@ -119,6 +88,7 @@ impl KeptCodes {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::derive::assembled;
     use contracts::kept::shorten;
     use std::slice::from_ref;
 
@@ -130,11 +100,12 @@ mod tests {
         let (codes, asked) = (KeptCodes::default(), Cell::new(0));
         let given = |given: &Bytes, code: Result<Vec<u8>, L1Error>| {
             let code = Cell::new(Some(code));
-            codes.assembled(given.clone(), |account| {
+            let answer = |account| {
                 assert_eq!(account, kept.account());
                 asked.set(asked.get() + 1);
                 code.take().unwrap().map(Bytes::from)
-            })
+            };
+            assembled(given.clone(), |account| codes.kept_at(account, &answer))
         };
         // Not there yet, another one, and a node that does not answer.
         assert_eq!(given(&short, Ok(Vec::new())).unwrap(), None);

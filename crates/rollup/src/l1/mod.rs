@@ -20,8 +20,9 @@ pub use reader::{L1Reader, L1Update};
 pub use view::L1View;
 
 pub(crate) use answered::Answered;
-pub(crate) use blobs::BeaconFacts;
+pub(crate) use blobs::{BeaconFacts, whole_input};
 pub(crate) use clock::L1Clock;
+pub(crate) use events::Events;
 pub(crate) use kept::KeptCodes;
 
 use alloy_primitives::{B256, Bloom};

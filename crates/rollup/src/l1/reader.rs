@@ -2,6 +2,7 @@
 
 use crate::{
     L1Error, RollupError,
+    derive::{Derived, FetchedData, Need, derive},
     l1::{
         Advanced, BlobClient, L1Client, L1Header, L1Transaction, L1View, ReadHeader,
         client::PARALLEL, events::Events, kept::KeptCodes, log::L1Log, saved::Saved,
@@ -327,6 +328,7 @@ impl L1Reader {
             }
         }
         Arc::make_mut(&mut self.view).cut_back(stayed);
+        // They were not handed over yet, so no room has seen them.
         self.update.advanced.retain(|block| is_kept(block.l1_block));
         Ok(())
     }
@@ -340,16 +342,17 @@ impl L1Reader {
     ) -> Result<(), RollupError> {
         let mut events = Events::default();
         if !transactions.is_empty() {
-            let deployment = self.view.deployment();
-            let trace = |transaction| self.calls_of(deployment.rollup, transaction);
-            let blobs = |transaction, hashes: &[B256]| {
-                let client = self.blobs.as_ref().ok_or(L1Error::NoBeacon(transaction))?;
-                client.blobs(&header, hashes)
+            let first = self.first;
+            let known = |number: u64, hash: &B256| number < first || known(hash);
+            // For this block alone: blobs of many blocks would fill memory while L1 is read from the start.
+            let mut data = FetchedData::default();
+            events = loop {
+                let deployment = self.view.deployment();
+                match derive(deployment, &header, transactions, &data, known)? {
+                    Derived::Whole(events) => break events,
+                    Derived::Lacks(need) => self.fetch(need, &header, &mut data)?,
+                }
             };
-            let known = |number: u64, hash: &B256| number < self.first || known(hash);
-            let assemble = |input| self.kept.whole_input(&self.client, input);
-            events =
-                Events::read(deployment, &header, transactions, trace, assemble, blobs, known)?;
         }
         self.accept(header, events)
     }
@@ -358,11 +361,38 @@ impl L1Reader {
     pub(super) fn accept(&mut self, header: L1Header, events: Events) -> Result<(), RollupError> {
         self.view.accepts(&header, &events)?;
         if let Some(log) = &mut self.log {
+            // Before the view moves: what is in memory and not in the file would be read again after a restart, and
+            // nothing is lost; the other way round the file would have a hole.
             log.append(&header, &events)?;
         }
         self.update.advanced.extend(events.advanced.iter().cloned());
         Arc::make_mut(&mut self.view).take(header, events);
         self.forget_old_headers();
+        Ok(())
+    }
+
+    /// Fetches data that a derivation lacks. They are there afterwards, so no block is derived without end.
+    fn fetch(
+        &self,
+        need: Need,
+        header: &L1Header,
+        data: &mut FetchedData,
+    ) -> Result<(), RollupError> {
+        match need {
+            Need::Calls(transaction) => {
+                let calls = self.calls_of(self.view.deployment().rollup, transaction)?;
+                data.calls.insert(transaction, calls);
+            }
+            Need::Blobs(transaction, hashes) => {
+                let client = self.blobs.as_ref().ok_or(L1Error::NoBeacon(transaction))?;
+                let blobs = client.blobs(header, &hashes)?;
+                data.blobs.extend(hashes.into_iter().zip(blobs));
+            }
+            Need::Code(account) => {
+                let code = self.kept.kept_at(account, &|account| self.client.code(account))?;
+                data.codes.insert(account, code);
+            }
+        }
         Ok(())
     }
 
@@ -421,6 +451,7 @@ impl L1Reader {
             .map_err(L1Error::from)?;
         let (mut calls, mut waiting) = (Vec::new(), vec![frame]);
         while let Some(frame) = waiting.pop() {
+            // What a failed call did was undone, and so was all that it called.
             if frame.error.is_some() {
                 continue;
             }
@@ -428,6 +459,7 @@ impl L1Reader {
             if frame.to == Some(rollup) && frame.typ == "CALL" {
                 calls.push(frame.input.clone());
             }
+            // Calls are visited in the order in which they ran, which is that of the logs.
             waiting.extend(frame.calls.into_iter().rev());
         }
         Ok(calls)

@@ -170,11 +170,13 @@ impl L1Room {
             self.relayed.truncate(kept);
         }
         let more = read?;
+        // Two questions to L1 for each of its blocks, so only a node that seals asks them, and only at the head.
         let terms = match is_leading && !more {
             true => self.terms()?,
             false => None,
         };
         if let Some(head) = self.reader.view().head().map(|head| head.timestamp) {
+            // A block with a time beyond this would be refused by L1 until its time has come.
             let next = self.reader.client().next_timestamp()?.unwrap_or(head);
             self.clock.set(Instant::now(), head, next.max(head + 1));
         }
@@ -193,6 +195,8 @@ impl L1Room {
         let view = self.reader.view();
         let (Some(oldest), Some(head)) = (view.oldest(), view.head()) else { return Ok(()) };
         let (oldest, head) = (oldest.number, head.number);
+        // By the L2 state that L1 has taken: what this node has sealed beyond that may be undone, and its messages
+        // relayed again.
         let safe = match view.advanced_head() {
             Some((_, hash)) => chain.find_block(&hash)?,
             None => None,

@@ -38,7 +38,7 @@ pub struct L1View {
 
 impl L1View {
     /// A view into which nothing has been read yet.
-    pub(super) fn new(deployment: Deployment) -> Self {
+    pub(crate) fn new(deployment: Deployment) -> Self {
         Self {
             deployment,
             headers: Vector::new(),
@@ -153,13 +153,14 @@ impl L1View {
     }
 
     /// Forgets what was read behind this block, or all of it.
-    pub(super) fn cut_back(&mut self, stayed: Option<u64>) {
+    pub(crate) fn cut_back(&mut self, stayed: Option<u64>) {
         let Some(stayed) = stayed else {
             let Self { deployment, latest, .. } = self;
             *self = Self { latest: *latest, ..Self::new(deployment.clone()) };
             return;
         };
         let is_kept = |number: u64| number <= stayed;
+        // All lists are ordered by L1 block, so each is cut at one place.
         self.headers.truncate(self.headers_up_to(Some(stayed)));
         self.messages.revert_to(stayed);
         let forced = partition_point(&self.forced, |entry| is_kept(entry.l1_block));
@@ -220,7 +221,8 @@ impl L1View {
     }
 
     /// Checks that a block, and what it says, comes next.
-    pub(super) fn accepts(&self, header: &L1Header, events: &Events) -> Result<(), L1Error> {
+    pub(crate) fn accepts(&self, header: &L1Header, events: &Events) -> Result<(), L1Error> {
+        // By number and by parent: a gap would hide a message, and the rolling hash of all later ones would be wrong.
         let number = self.head().map_or(self.deployment.l1_block, |head| head.number + 1);
         if header.number != number {
             return Err(L1Error::mismatch("number of a block", header.number, number));
@@ -234,7 +236,7 @@ impl L1View {
     }
 
     /// Takes over what a block says that was accepted.
-    pub(super) fn take(&mut self, header: L1Header, events: Events) {
+    pub(crate) fn take(&mut self, header: L1Header, events: Events) {
         for SentMessage { message, l1_block, l1_timestamp } in events.messages {
             self.messages.push(message, l1_block, l1_timestamp);
         }
@@ -259,6 +261,7 @@ impl L1View {
     /// no reorganisation that is followed goes back there. The newest of these blocks stays.
     pub(super) fn forget_settled(&mut self) {
         let Some(oldest) = self.oldest().map(|header| header.number) else { return };
+        // One of them stays, since the safe head of an L2 that is idle for long is older than any remembered header.
         let advanced = partition_point(&self.advanced, |(_, _, at)| *at < oldest);
         if advanced > 1 {
             let kept = self.advanced.split_off(advanced - 1);
@@ -274,6 +277,7 @@ impl L1View {
         self.discharged = vector![(index, at)] + self.discharged.split_off(discharged);
         let settled = (index + 1).saturating_sub(self.forced_forgotten);
         let settled = usize::try_from(settled).unwrap_or(usize::MAX).min(self.forced.len());
+        // In the order of the queue: nothing before a discharged entry is open.
         self.forced = self.forced.split_off(settled);
         self.forced_forgotten += settled as u64;
     }

@@ -1,8 +1,8 @@
 //! Blocks that wait for L1, held against what L1 takes of them in time.
 //!
-//! The sequencer looks at them before each block. It makes blocks more rarely as they come nearer to what L1 takes, and
-//! none, nor takes transactions, where the next one might not get there in time: a block that was sealed is not undone
-//! for want of room on L1.
+//! The sequencer looks at them before each block. It makes smaller blocks, and more rarely, as they come nearer to what
+//! L1 takes, and none, nor takes transactions, where the next one might not get there in time: a block that was sealed is
+//! not undone for want of room on L1.
 
 use super::Sequencer;
 use crate::{
@@ -22,8 +22,8 @@ use std::{
 
 /// Gas of a block beside that of its transactions, where nothing else is known of it.
 const BLOCK_GAS: u64 = 500_000;
-/// Parts of a limit.
-const WHOLE: u64 = 1_000;
+/// Parts of a limit, and of the size of a block.
+pub(super) const WHOLE: u64 = 1_000;
 
 /// A block that waits for L1.
 #[derive(Debug, Clone, Copy)]
@@ -40,6 +40,7 @@ impl Waiting {
     /// A block whose self-check has found these figures, if this process sealed it.
     fn new(block: &Block, posted: Option<Posted>, limits: &L1Limits) -> Self {
         let (most_gas, most_bytes) = (limits.execute_gas(), limits.input_bytes() as u64);
+        // Two such blocks do not share a transaction, so each costs one with all that it leaves unused.
         let whole = |used: u64, most: u64| if used > most / 2 { most } else { used };
         let (gas, bytes) = match posted {
             Some(posted) => (posted.gas, posted.bytes as u64),
@@ -59,11 +60,11 @@ impl Waiting {
 #[derive(Debug, Default)]
 pub(super) struct Queue(VecDeque<Waiting>);
 
-/// Time of the next block.
+/// Time and size of the next block.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Pace {
-    /// After this time.
-    After(Duration),
+    /// After this time, with at most this many thousandths of its gas for the transactions of the pool.
+    After(Duration, u64),
     /// Not before L1 has taken some of those that wait.
     Full,
 }
@@ -98,6 +99,8 @@ impl Queue {
 impl BacklogStatus {
     /// The first measure by which another block, of a whole transaction at most, would be too much.
     fn full(&self, limits: &L1Limits) -> Option<Backlog> {
+        // With nothing waiting even a slow L1 may get one block: else a node whose L1 was silent would never begin
+        // again.
         if self.blocks == 0 {
             return None;
         }
@@ -121,17 +124,18 @@ impl BacklogStatus {
         [self.gas, self.bytes, self.age].map(share).into_iter().max().unwrap_or_default()
     }
 
-    /// The time between blocks: as configured up to a share of the limit, and growing from there on to the limit as the
-    /// rest of the share shrinks.
-    fn pace(&self, block_time: Duration, config: &BacklogConfig) -> Duration {
+    /// The time between blocks and their size: as configured up to a share of the limit. From there on to the limit the
+    /// time grows, and the size shrinks, as the rest of the share does: a burst is spread over more and smaller blocks,
+    /// several of which fit into one L1 transaction, before anything is refused.
+    fn pace(&self, block_time: Duration, config: &BacklogConfig) -> Pace {
         let slow_from = u64::from(config.slow_percent.min(99)) * WHOLE / 100;
         let rest = WHOLE - self.filled().min(WHOLE - 1);
         let most = WHOLE - slow_from;
         if rest >= most {
-            return block_time;
+            return Pace::After(block_time, WHOLE);
         }
         let factor = u32::try_from(most.div_ceil(rest)).unwrap_or(u32::MAX);
-        block_time.saturating_mul(factor)
+        Pace::After(block_time.saturating_mul(factor), rest * WHOLE / most)
     }
 }
 
@@ -140,6 +144,7 @@ impl Sequencer {
     /// outside, or opens it again.
     pub(super) fn look_at_backlog(&mut self) -> Result<Pace, RollupError> {
         self.follow_queue()?;
+        // Half, since the other half is for blocks that are made while L1 is silent.
         let lag = Duration::from_secs(self.rules.max_lag / 2);
         let longest = self.config.backlog.max_age.map_or(lag, |max| max.min(lag));
         let now = self.clock.for_block(Instant::now());
@@ -151,7 +156,7 @@ impl Sequencer {
         self.backlog = status;
         Ok(match full {
             Some(_) => Pace::Full,
-            None => Pace::After(status.pace(self.config.block_time, &self.config.backlog)),
+            None => status.pace(self.config.block_time, &self.config.backlog),
         })
     }
 
@@ -165,6 +170,8 @@ impl Sequencer {
         }
         let last = queue.back().map_or(safe.hash, |last| last.hash);
         let first = queue.front().map_or(head.header.number + 1, |first| first.number);
+        // A reorganisation or a rebuild may have changed any of them: the list is made anew then, with the figures that
+        // are known.
         let is_whole = last == head.hash && (queue.is_empty() || first == safe.header.number + 1);
         if is_whole {
             return Ok(());
@@ -225,7 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn blocks_come_more_rarely_from_a_share_of_the_limit_on_and_not_at_all_at_it() {
+    fn blocks_come_smaller_and_more_rarely_from_a_share_of_the_limit_on_and_not_at_all_at_it() {
         let second = Duration::from_secs(1);
         let limits = L1Limits::default();
         // One transaction in twelve seconds: as many as a hundred whole ones.
@@ -234,12 +241,12 @@ mod tests {
             let status = status(&queue(blocks, whole, 1_000), 1_200);
             (status.full(&limits).is_none()).then(|| status.pace(second, &CONFIG))
         };
-        assert_eq!(pace(0), Some(second));
-        assert_eq!(pace(50), Some(second));
-        assert_eq!(pace(51), Some(2 * second));
-        assert_eq!(pace(75), Some(2 * second));
-        assert_eq!(pace(90), Some(5 * second));
-        assert_eq!(pace(99), Some(50 * second));
+        assert_eq!(pace(0), Some(Pace::After(second, WHOLE)));
+        assert_eq!(pace(50), Some(Pace::After(second, WHOLE)));
+        assert_eq!(pace(51), Some(Pace::After(2 * second, 980)));
+        assert_eq!(pace(75), Some(Pace::After(2 * second, 500)));
+        assert_eq!(pace(90), Some(Pace::After(5 * second, 200)));
+        assert_eq!(pace(99), Some(Pace::After(50 * second, 20)));
         assert_eq!(pace(100), None);
         let backlog = status(&queue(100, whole, 1_000), 1_200).full(&limits);
         let (got, limit) = (101 * whole, 100 * whole);

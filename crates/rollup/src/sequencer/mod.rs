@@ -203,8 +203,10 @@ impl Sequencer {
         unknown_fork: Option<&Difference>,
     ) -> Result<Option<Arc<Block>>, RollupError> {
         let now = Instant::now();
+        // First, also without a block: it opens the pool again once L1 has taken enough.
         let pace = self.look_at_backlog()?;
         let (silent, limit) = (self.clock.age(now), self.longest_silence());
+        // Beyond this a block might be too old before L1 can take it, and would be undone.
         if silent > limit {
             let (silent, limit) = (silent.as_secs(), limit.as_secs());
             return Err(RollupError::L1Silent { silent, limit });
@@ -221,11 +223,14 @@ impl Sequencer {
             let expected = self.clock.next_block(now);
             return Err(RollupError::AheadOfL1 { number, got, expected });
         }
-        let Pace::After(pause) = pace else { return Ok(None) };
+        let Pace::After(pause, size) = pace else { return Ok(None) };
         if self.last_block.elapsed() < pause || time <= head.header.timestamp {
             return Ok(None);
         }
-        let sealed = self.seal(&chain, &head, time, &terms);
+        // The first transaction of the pool is in the block at any size.
+        let gas_limit = head.header.gas_limit;
+        let pool_gas = (size < backlog::WHOLE).then(|| gas_limit / backlog::WHOLE * size);
+        let sealed = self.seal(&chain, &head, time, &terms, pool_gas);
         let sealed = match sealed {
             Ok(Some(sealed)) => sealed,
             nothing => {
@@ -234,10 +239,12 @@ impl Sequencer {
             }
         };
         let (rejected, posted) = (sealed.rejected.clone(), sealed.posted);
+        // Before the block is appended, which consumes its changes.
         let footprint = sealed.new.footprint();
         let block = self.node().append(sealed)?;
         self.last_block = Instant::now();
         self.enqueue(&block, posted);
+        // After the block is on disk: the batcher never sends one that a crash takes away.
         self.batcher.sealed(&block, posted, footprint);
         self.forget_kept(&block, &rejected)?;
         self.reset_attributes();

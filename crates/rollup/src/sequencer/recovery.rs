@@ -32,6 +32,7 @@ impl Sequencer {
         let waits_too_long = self.ahead_since.is_some_and(|since| since.elapsed() >= AHEAD);
         let mut parent = self.sync.safe()?.hash;
         for block in self.unsafe_blocks()? {
+            // One slot before it is too late: a transaction sent now is in the next L1 block at the earliest.
             let too_old = block.header.timestamp + self.rules.max_lag < now + LAG_MARGIN;
             let lost = anchor_of(&block).is_some_and(|anchor| !self.is_nameable(&anchor));
             let too_new = waits_too_long && block.header.timestamp > next + JITTER;
@@ -43,6 +44,7 @@ impl Sequencer {
                 };
                 tracing::warn!(number = block.header.number, reason, "rebuilding unsafe blocks");
                 self.batcher.forget();
+                // The batcher was told before: it sends nothing of what is about to give way.
                 let displaced = self.sync.set_head(parent)?;
                 self.displace(displaced);
                 self.reset_attributes();
@@ -66,6 +68,7 @@ impl Sequencer {
     pub(crate) fn keep(&mut self, displaced: Vec<RecoveredTransaction>) {
         let operator = self.config.operator_key.address();
         let mut kept: Vec<_> = displaced.into_iter().filter(|it| it.sender != operator).collect();
+        // Those of older blocks come first: later ones may need what they leave.
         kept.append(&mut self.requeued);
         self.requeued = kept;
     }
@@ -87,6 +90,8 @@ impl Sequencer {
             let included = block.transactions.iter().any(|it| it.hash() == hash);
             let reason = rejected.iter().find(|(rejected, _)| rejected == hash);
             let is_out = |it: &Rejection| {
+                // A message that is not relayed yet may bring the ether that a transaction lacks; its size no message
+                // changes.
                 it.is_final() && (!is_behind || matches!(it, Rejection::TooLarge(_)))
             };
             let Some((transaction, reason)) = reason.filter(|(_, it)| is_out(it)) else {

@@ -2,7 +2,7 @@
 
 use super::Sequencer;
 use crate::{
-    Duties, RollupError,
+    Duties, RollupError, SignerError,
     anchor::{self, Operator, SystemTransactionGas, SystemTransactions},
     duties::evidence,
     l1::room::Terms,
@@ -54,6 +54,7 @@ impl Sequencer {
         head: &Arc<Block>,
         time: u64,
         terms: &Terms,
+        pool_gas: Option<u64>,
     ) -> Result<Option<SealedBlock>, RollupError> {
         let known = terms.duties;
         let mut l1_inputs = self.l1_inputs(chain, head, &known)?;
@@ -72,9 +73,21 @@ impl Sequencer {
         };
         let requeued: Vec<_> =
             self.requeued.iter().filter(|kept| !is_forced(kept)).cloned().collect();
+        // Each turn of the loop takes at least one thing away, so it ends: kept transactions by half, then messages by
+        // half, then one is deferred.
         let (mut most, mut kept, mut reserved) = (usize::MAX, requeued.len(), 0);
         loop {
-            let system = self.system_transactions(chain, &l1_inputs, most, time)?;
+            let system = match self.system_transactions(chain, &l1_inputs, most, time) {
+                // Users do not wait for the operator's signer. Duties do: a block that owes one is not sealed without.
+                Err(RollupError::Signer(error)) if has_users => {
+                    tracing::warn!(%error, "operator's signer did not sign, sealing without L1 inputs");
+                    l1_inputs.anchor = None;
+                    l1_inputs.covered = l1_inputs.relayed;
+                    continue;
+                }
+                Err(RollupError::Signer(SignerError::Pending { .. })) => return Ok(None),
+                system => system?,
+            };
             let users = forced.iter().chain(&requeued[..kept]).cloned();
             let request = MineRequest {
                 timestamp: Some(time),
@@ -84,8 +97,10 @@ impl Sequencer {
                 },
                 transactions: system.transactions.iter().cloned().chain(users).collect(),
                 reserved_bytes: reserved,
+                pool_gas,
                 ..MineRequest::default()
             };
+            // So that `pending` shows the block that is about to be sealed, and its budget.
             self.node().execute(SetAttributes(request.clone()));
             let sealed = self.node().seal(&request)?;
             match system_outcome(&sealed, &system, self.limits()) {
@@ -149,6 +164,7 @@ impl Sequencer {
         head: &Arc<Block>,
         known: &Duties,
     ) -> Result<L1Inputs, RollupError> {
+        // By the state of the L2 and not by a count of this process: another node may have made the last blocks.
         let (relayed, covered) = (relayed_after(chain, head)?, covered_by(chain, head)?);
         let l1_head = self.view().head().map(|head| head.number);
         let named = l1_head.and_then(|number| number.checked_sub(self.config.confirmations));
@@ -207,6 +223,7 @@ impl Sequencer {
             let t = &entry.transaction;
             gas += t.gasLimit;
             bytes += entry.raw.len();
+            // An entry that L1 may still take back would leave a transaction in the block that L1 does not know.
             if entry.l1_block > confirmed || gas > DUTY_GAS || bytes > FORCED_BYTES {
                 break;
             }
@@ -237,6 +254,7 @@ impl Sequencer {
         sealed: SealedBlock,
         known: Duties,
     ) -> Result<(SealedBlock, usize), RollupError> {
+        // On a copy of the chain, which shares its state: no reader sees a block before L1 is known to take it.
         let mut after = self.node().read(|node| node.chain.detached());
         let block = after.append(sealed.new.clone())?;
         let mut blocks = self.unsafe_blocks()?;
@@ -268,6 +286,7 @@ fn system_outcome(
 ) -> SystemOutcome {
     let block = &sealed.new.block;
     let is_own = |hash| system.transactions.iter().any(|it| it.transaction.hash() == hash);
+    // Only an invalid one is the operator's fault, an empty account for instance; one without room is a matter of size.
     let refused = sealed.rejected.iter().find(|(hash, _)| is_own(hash));
     if let Some((_, reason @ Rejection::Invalid(_))) = refused {
         return SystemOutcome::OperatorRefused(reason.clone());

@@ -128,6 +128,7 @@ pub(super) async fn connect(
                 let seconds = pause.as_secs();
                 tracing::warn!(%error, "L1 request failed, retrying in {seconds} s");
                 tokio::time::sleep(pause).await;
+                // An L1 that comes back is noticed within ten seconds, and one that is gone is not asked without pause.
                 pause = (pause * 2).min(MAX_RETRY_INTERVAL);
             }
             Err(error) => return Err(error),

@@ -98,6 +98,7 @@ impl RollupNode {
             true => (Some(beacon()?), Some(beacon()?)),
             false => (None, None),
         };
+        // Before the stores are opened: a node that is refused leaves no file behind.
         let checked = Arc::new(Checked {
             deployment: deployment.clone(),
             profile: config.profile,
@@ -133,10 +134,15 @@ impl RollupNode {
             min_tip: prices.gas,
             byte_price: prices.byte,
             suggested_tip: prices.gas.max(1_000_000),
+            // A transaction that pays too little would wait for ever and hold its nonce; refused, its wallet can tell
+            // the user.
             refuse_below_base_fee: true,
+            // Of a follower too: it may be promoted with what its pool holds.
             max_input: Some(limits.input_bytes()),
             max_execute_gas: Some(limits.execute_gas()),
             execute_gas: config.profile.schedule,
+            // A builder with stale state would seal a block that no verifier accepts, and L1 would never take what
+            // follows it.
             verify_blocks: Some(ExecuteRules::default()),
             ..Settings::default()
         };
@@ -183,6 +189,7 @@ impl RollupNode {
         let mut reader = L1Reader::new(client, deployment).with_blobs(blobs);
         if let Some(folder) = &config.data_dir {
             let chain = node.read(|node| node.chain.reader().clone());
+            // An error counts as unknown: L1 is read again then, which costs time and is never wrong.
             let known = |hash: &B256| chain.find_block(hash).is_ok_and(|found| found.is_some());
             let first = chain.first_number();
             reader = reader.with_first(first).with_log(&folder.join(L1_LOG), &known)?;
@@ -309,6 +316,7 @@ impl Rooms {
         let client = start.feed.clone();
         let ends = Arc::clone(&stop);
         // The room of L1, and that of the batcher if blocks are made. What was started by then ends with an error.
+        // Nothing of the node answers yet, so no user sees a role that is still to be decided.
         let started = Worker::start(start, reader, is_sequencer).await;
         let worker = started.inspect_err(|_| ends.store(true, Ordering::Relaxed))?;
         let ended = |error| {

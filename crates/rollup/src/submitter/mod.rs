@@ -233,7 +233,10 @@ impl Submitter {
         });
         let (used, balance, estimate) = asked.map_err(L1Error::from)?;
         self.balance = balance;
+        // The first nonce without a transaction of ours, so that a gap left by one that failed is filled and not waited
+        // for.
         let nonce = self.in_flight().fold(used, |next, sent| next + u64::from(sent.nonce == next));
+        // A replacement with less than the old fees would be refused by each pool that has the old one.
         let before = self.in_flight.iter().find(|sent| sent.nonce == nonce);
         let mut fees = Fees { max, tip, blob };
         if let Some(before) = before {
@@ -246,6 +249,7 @@ impl Submitter {
         let gas_limit = (estimate + estimate / 8).min(self.config.limits.gas);
         let cost = fees.cost(gas_limit, &data);
         let others = self.in_flight.iter().filter(|sent| sent.nonce != nonce);
+        // By the most that each may cost: L1 may take all of them in one block at the highest fee.
         let owed = others.fold(cost, |sum, sent| sum.saturating_add(sent.cost));
         if balance < U256::from(owed) {
             return Err(RollupError::Funds { account, balance, cost: U256::from(owed) });
@@ -254,6 +258,7 @@ impl Submitter {
             tracing::warn!(%account, %balance, "low balance of the L1 account");
         }
         let spent = self.spent_besides(nonce).saturating_add(owed);
+        // Before anything is signed: a loop of failing transactions ends here, however it came about.
         if spent > self.config.daily_limit {
             return Err(RollupError::SpendingLimit { spent, limit: self.config.daily_limit });
         }
@@ -282,6 +287,7 @@ impl Submitter {
         // Who refuses it does not have it; without an answer it may be on its way.
         let is_refused = outcome.as_ref().is_err_and(is_refusal);
         if is_refused && (before.is_some() || has_blobs || !is_first) {
+            // L1 still has the older transaction with this nonce, so it is what is in flight.
             self.put(before);
             return outcome.map_err(|error| match has_blobs {
                 true => RollupError::BlobsRefused(error.to_string()),
@@ -321,6 +327,7 @@ impl Submitter {
             let taken = |(number, hash): &(u64, B256)| view.advanced_hash(*number) == Some(*hash);
             !sent.is_void && sent.blocks.iter().all(taken)
         };
+        // L1 is asked for the nonce once for each of its blocks, not at each turn of the batcher.
         let is_early = head <= sent.sent_at && sent.sent_when.elapsed() < self.config.resend_after;
         if is_early && !is_taken(sent) {
             return Ok(SubmitterProgress::Waiting);
@@ -339,6 +346,7 @@ impl Submitter {
             sent.is_void = true;
         }
         let mut failed = None;
+        // Nonces are used in order, so only the first ones can be.
         while self.in_flight.first().is_some_and(|first| first.nonce < used) {
             let sent = self.in_flight.remove(0);
             self.spending.used(sent.nonce, sent.cost);
@@ -406,6 +414,7 @@ impl Submitter {
             }
         }
         for sent in &mut all {
+            // All of them are sent again: a pool that was restarted has none.
             (sent.sent_at, sent.sent_when) = (head, Instant::now());
             if !sent.is_void && outcome.is_ok() {
                 outcome = send(client, sent).and(outcome);
@@ -421,6 +430,8 @@ impl Submitter {
         let fees = sent.fees.bumped(sent.data.bump());
         let cost = fees.cost(sent.gas_limit, &sent.data);
         let spent = self.spent_besides(sent.nonce).saturating_add(others).saturating_add(cost);
+        // Past these it waits with the fees that it has: fees of L1 fall again, and money that is spent does not come
+        // back.
         let is_allowed = fees.max <= self.config.max_fee
             && (!sent.has_blobs() || fees.blob <= self.config.max_blob_fee)
             && spent <= self.config.daily_limit;

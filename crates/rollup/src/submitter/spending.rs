@@ -61,6 +61,7 @@ impl Spending {
                 "the record of what was spent is damaged and cut back: the daily limit counts what is left"
             );
         }
+        // A record outlives its day in the file until that is written anew.
         all.spent.retain(|it| it.at.elapsed() < DAY);
         all.file = Some(match records >= REWRITE_FROM && records > 2 * all.spent.len() {
             true => all.rewritten(path, subject).map_err(fault)?,
@@ -82,6 +83,7 @@ impl Spending {
     pub(super) fn sending(&mut self, nonce: u64, cost: u128) -> Result<(), RollupError> {
         let Some(file) = &mut self.file else { return Ok(()) };
         let record = Spent::now(nonce, cost).encode();
+        // The file first: a transaction whose record is lost would not count after a crash.
         file.append(&record).map(drop).map_err(RollupError::SpendingNotKept)?;
         self.spent.retain(|it| it.nonce != nonce);
         Ok(())

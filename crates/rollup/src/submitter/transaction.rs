@@ -8,8 +8,10 @@ use contracts::posting::BLOB_GAS;
 use std::sync::Arc;
 
 /// Least percentage by which a replacement must pay more.
+// Pools ask for a tenth more; three more per cent cover their rounding.
 const BUMP_PERCENT: u128 = 13;
 /// The same for a transaction with blobs.
+// Pools ask for twice as much before they validate blobs again (geth's blob pool).
 const BLOB_BUMP_PERCENT: u128 = 100;
 
 /// Calldata and blobs of a transaction.

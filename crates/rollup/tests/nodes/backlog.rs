@@ -1,13 +1,22 @@
 //! An L1 that takes less than the L2 makes: the L2 slows down, and undoes nothing.
 
-use crate::support::{World, provider_of, refusal, signed_with, until};
+use crate::support::{World, answer, is_settled, provider_of, refusal, signed_with, until};
 use alloy_eips::Encodable2718 as _;
 use alloy_primitives::{Address, B256, Bytes};
+use alloy_provider::ext::AnvilApi as _;
 use alloy_provider::{Provider, RootProvider};
-use enshrine_rollup::{BacklogConfig, Role, RollupNode};
+use devnet::Devnet;
+use enshrine_rollup::{BacklogConfig, Config, Role, RollupNode};
 use eyre::{OptionExt as _, Result, ensure};
 use serde_json::Value;
-use std::time::Duration;
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 use testkit::{ETHER, Key, rich};
 
 /// A transfer of Alice that may use all gas of a block, or why the node does not take it.
@@ -109,4 +118,92 @@ async fn blocks_stop_before_l1_cannot_take_them_in_time_and_sends_are_refused_wi
     }
     sequencer.stop().await;
     Ok(())
+}
+
+/// Seconds that an L2 block may lie behind L1.
+const MAX_LAG: u64 = 90;
+/// Seconds of L1 in which it takes one transaction with blocks.
+const SLOT: u64 = 3;
+/// Transactions, each of which may use all gas of an L2 block and so fills a transaction on L1: together they need half as
+/// long again as `MAX_LAG`.
+const BURST: u64 = 45;
+
+/// A burst of full blocks, more than L1 takes before they are too old. L1's time goes on with its blocks alone, each of
+/// which the test makes: nothing depends on how fast the machine is.
+async fn a_burst_ends_with_no_block_undone(blobs: bool) -> Result<()> {
+    let accounts = vec![(Key::named("alice").address(), rich(ETHER))];
+    let l1 = Devnet::builder().with(move |config| config.execute_blobs = blobs);
+    let world = World::with_lag(l1, accounts, MAX_LAG).await?;
+    world.provider.anvil_set_block_timestamp_interval(1).await?;
+    let mut config = world.sequencer_config()?;
+    config.block_time = Duration::from_millis(1);
+    config.submit_interval = Duration::from_millis(20);
+    config.submitter.bump_after = 1_000;
+    let (proxy, config) = world.behind_proxy(Role::Sequencer(Box::new(config)))?;
+    let l1_beacon = if blobs { vec![world.l1.endpoint()] } else { Vec::new() };
+    let config = Config { l1_beacon, poll_interval: Duration::from_millis(10), ..config };
+    let has_room = Arc::new(AtomicBool::new(false));
+    let takes = Arc::clone(&has_room);
+    proxy.intercept(move |request| {
+        let is_send = request.contains("eth_sendRawTransaction");
+        // As a node does whose block builders leave it out: it is taken to the pool, and sent again with each block.
+        let waits = is_send && !takes.swap(false, Ordering::SeqCst);
+        waits.then(|| answer(request, format!("{:?}", B256::ZERO)))
+    });
+    let sequencer = RollupNode::start(config).await?;
+    let l2 = provider_of(&sequencer)?;
+    until("L1", &sequencer, || async { Ok(sequencer.status().synced) }).await?;
+
+    let (mut sent, mut refused, mut seen) = (0, 0, BTreeMap::new());
+    let alice = Key::named("alice").address();
+    for second in 0.. {
+        ensure!(second < 40 * BURST, "it does not end: {:?}", sequencer.status());
+        if sent < BURST {
+            match send(&l2, sent).await {
+                Ok(()) => sent += 1,
+                Err(_) => refused += 1,
+            }
+        }
+        if second % SLOT == 0 {
+            has_room.store(true, Ordering::SeqCst);
+        }
+        let head = world.provider.get_block_number().await?;
+        world.provider.anvil_mine(Some(1), None).await?;
+        until("the second", &sequencer, || async {
+            Ok(sequencer.status().l1_head.is_some_and(|read| read.number > head))
+        })
+        .await?;
+        // Each block that was ever the head stays.
+        let status = sequencer.status();
+        let first = seen.last_key_value().map_or(1, |(number, _)| number + 1);
+        for number in first..=status.unsafe_head.number {
+            let block = l2.get_block_by_number(number.into()).await?;
+            seen.insert(number, block.ok_or_eyre("a block is missing")?.header.hash);
+        }
+        if sent == BURST
+            && l2.get_transaction_count(alice).await? == BURST
+            && is_settled(&sequencer)
+        {
+            break;
+        }
+    }
+    assert!(refused > 0, "the burst was no burst");
+    let last = sequencer.status().unsafe_head.number;
+    assert_eq!(
+        seen.into_values().collect::<Vec<_>>(),
+        hashes(&l2, last).await?,
+        "a block was undone"
+    );
+    sequencer.stop().await;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_burst_of_full_blocks_through_calldata_ends_with_no_block_undone() -> Result<()> {
+    a_burst_ends_with_no_block_undone(false).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_burst_of_full_blocks_through_blobs_ends_with_no_block_undone() -> Result<()> {
+    a_burst_ends_with_no_block_undone(true).await
 }

@@ -1,7 +1,9 @@
 //! A sequencer whose key a Web3Signer holds, which is slow, wrong and gone.
 
-use crate::support::{World, is_settled, until};
-use alloy_primitives::{Address, B256, U256, hex, keccak256};
+use crate::support::{World, is_settled, provider_of, signed_with, until};
+use alloy_eips::Encodable2718 as _;
+use alloy_primitives::{Address, B256, Bytes, U256, hex, keccak256};
+use alloy_provider::Provider as _;
 use alloy_signer::SignerSync as _;
 use alloy_signer_local::PrivateKeySigner;
 use enshrine_rollup::{Role, RollupNode, Signer};
@@ -16,7 +18,7 @@ use std::{
     thread,
     time::Duration,
 };
-use testkit::Key;
+use testkit::{ETHER, Key, rich};
 
 const GOOD: u8 = 0;
 const SLOW: u8 = 1;
@@ -135,5 +137,35 @@ async fn blocks_go_on_while_a_remote_signer_is_slow_wrong_or_gone_and_posting_fo
     let refused = RollupNode::start(world.config(Role::Sequencer(Box::new(config)))).await;
     let error = refused.map(drop).unwrap_err().to_string();
     assert!(error.contains("signer of the advance key") && error.contains("has 1 keys"), "{error}");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn blocks_of_users_go_on_while_the_operator_s_remote_signer_hangs_and_deposits_follow_when_it_is_back()
+-> Result<()> {
+    let alice = Key::named("alice");
+    let world = World::with(vec![(alice.address(), rich(ETHER))]).await?;
+    let operator = Key::named("operator");
+    let signer = SmallWeb3Signer::start(&PrivateKeySigner::from_bytes(&operator.secret())?)?;
+    let mut config = world.sequencer_config()?;
+    config.operator_key = Signer::remote(&signer.url, operator.address())?;
+    let node = RollupNode::start(world.config(Role::Sequencer(Box::new(config)))).await?;
+    let l2 = provider_of(&node)?;
+    let to = Address::repeat_byte(0xb0);
+    signer.mode.store(SLOW, Ordering::SeqCst);
+    world.deposit(to, U256::ONE).await?;
+    for nonce in 0..3 {
+        let transfer = signed_with(&alice, nonce, to, 2, Bytes::new(), 21_000);
+        let _ = l2.send_raw_transaction(&transfer.encoded_2718()).await?;
+        until("a block with the transfer", &node, || async {
+            Ok(l2.get_transaction_count(alice.address()).await? > nonce)
+        })
+        .await?;
+    }
+    assert_eq!(l2.get_balance(to).await?, U256::from(6), "the deposit cannot have been relayed");
+    signer.mode.store(GOOD, Ordering::SeqCst);
+    until("the deposit", &node, || async { Ok(l2.get_balance(to).await? == U256::from(7)) })
+        .await?;
+    node.stop().await;
     Ok(())
 }

@@ -104,7 +104,10 @@ async fn no_block_waits_for_an_answer_of_l1() -> Result<()> {
     // A block whose making asked for anything, or waited for what a posting asks, would never come.
     behind.l1_answers_a_block_late();
     for _ in 0..6 {
+        let before = behind.sequencer.status().unsafe_head.number;
         behind.next_block().await?;
+        let included = behind.l2.get_block_number().await?;
+        assert!(included <= before + 2, "sent at block {before}, included by {included}");
     }
     behind.proxy.honest();
     behind.is_settled().await?;

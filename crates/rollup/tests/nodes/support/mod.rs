@@ -22,8 +22,8 @@ use rpc::ServerConfig;
 use std::{path::PathBuf, time::Duration};
 use tempfile::TempDir;
 use testkit::{
-    Artifacts, ETHER, Key, Patience, Proxy, Transaction, deploy, deploy_permissioned, id_of, rich,
-    write_deployment,
+    Artifacts, ETHER, Key, Patience, Proxy, Transaction, deploy, deploy_permissioned, deploy_with,
+    id_of, rich, write_deployment,
 };
 use variants::GasSchedule;
 use wire::ProtocolFork;
@@ -80,6 +80,19 @@ impl World {
     ) -> Result<Self> {
         let l1 = Devnet::builder().with(move |config| config.execute_gas = schedule);
         Self::on(l1, accounts, None).await
+    }
+
+    /// Deploys a rollup whose blocks may lie this many seconds behind L1, with these accounts on the L2.
+    pub(crate) async fn with_lag(
+        l1: DevnetBuilder,
+        accounts: Vec<(Address, GenesisAccount)>,
+        max_lag: u64,
+    ) -> Result<Self> {
+        let forks = ForkTimes::constant(ProtocolFork::Osaka);
+        Self::of(forks, l1, accounts, move |client, deployer, genesis| {
+            deploy_with(client, deployer, genesis, |config| config.max_lag = max_lag)
+        })
+        .await
     }
 
     /// Moves L1's time on by a second, with a block.
@@ -142,6 +155,19 @@ impl World {
         accounts: Vec<(Address, GenesisAccount)>,
         sequencer: Option<Address>,
     ) -> Result<Self> {
+        Self::of(forks, l1, accounts, move |client, deployer, genesis| match sequencer {
+            Some(sequencer) => deploy_permissioned(client, deployer, genesis, sequencer),
+            None => deploy(client, deployer, genesis),
+        })
+        .await
+    }
+
+    async fn of(
+        forks: ForkTimes,
+        l1: DevnetBuilder,
+        accounts: Vec<(Address, GenesisAccount)>,
+        deploying: impl FnOnce(&Client, &Key, Genesis) -> Result<Deployment> + Send + 'static,
+    ) -> Result<Self> {
         let l1 = l1.mainnet().spawn().await?;
         let provider = l1.provider();
         let time = head_time(&provider).await?;
@@ -150,10 +176,7 @@ impl World {
         let deployed = tokio::task::spawn_blocking(move || {
             let client = Client::new(&url, Options::default())?;
             let genesis = genesis(&forks, time, accounts)?;
-            match sequencer {
-                Some(sequencer) => deploy_permissioned(&client, &deployer, genesis, sequencer),
-                None => deploy(&client, &deployer, genesis),
-            }
+            deploying(&client, &deployer, genesis)
         });
         let deployment = deployed.await??;
         let folder = tempfile::tempdir()?;

@@ -1,0 +1,264 @@
+//! From blocks of L1 to inputs of the L2, with their position on L1.
+//!
+//! [`derive`] is a pure function of an L1 block, the logs that its header commits to, and data that were fetched before.
+//! It reads no clock and asks no node. Where data are missing it says which ([`Need`]); the reader fetches them and derives
+//! the block again. So any history of L1 gives the same inputs, however it was read: in one go or block by block, with
+//! detours over branches that L1 gave up, before a restart or after.
+
+mod import;
+mod within;
+
+pub use import::import;
+pub(crate) use import::{hashes_in, import_unsafe};
+
+use crate::{
+    RollupError,
+    l1::{Advanced, Events, ForcedEntry, L1Header, L1Transaction, SentMessage, whole_input},
+};
+use alloy_primitives::{
+    Address, B256, Bytes, Log,
+    map::{AddressMap, B256Map},
+};
+use alloy_sol_types::{SolCall as _, SolEvent as _};
+use contracts::{
+    Deployment, Message,
+    bindings::{
+        IForcedInbox::{ForcedDischarged, ForcedSubmitted},
+        IL1MessageQueue::MessageSent,
+        INativeRollup::{Advanced as AdvancedLog, BlockAdded, Outcome, advanceCall},
+    },
+    kept::{KeptCode, References},
+};
+use std::collections::BTreeMap;
+use within::inputs_within;
+
+/// Data of L1 transactions beside blocks and logs, by what they are named by. `None` stands for data that were not fetched.
+pub(crate) trait DataAvailability {
+    /// Calldata of the calls of the rollup in a transaction that calls another contract, in order.
+    fn calls(&self, transaction: &B256) -> Option<&[Bytes]>;
+    /// The blob with this versioned hash.
+    fn blob(&self, hash: &B256) -> Option<&Bytes>;
+    /// The bytes that an account keeps as its code, or `Some(None)` if it keeps none.
+    fn kept_code(&self, account: &Address) -> Option<Option<&KeptCode>>;
+}
+
+/// Data that a derivation lacks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Need {
+    /// Calls of the rollup in this transaction.
+    Calls(B256),
+    /// The blobs of this transaction, by their versioned hashes.
+    Blobs(B256, Vec<B256>),
+    /// The code of this account.
+    Code(Address),
+}
+
+/// Outcome of deriving an L1 block.
+#[derive(Debug, Clone)]
+pub(crate) enum Derived {
+    /// All that the block says of the L2.
+    Whole(Events),
+    /// The first data that are missing.
+    Lacks(Need),
+}
+
+/// Data in memory, fetched for one L1 block.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct FetchedData {
+    pub(crate) calls: B256Map<Vec<Bytes>>,
+    pub(crate) blobs: B256Map<Bytes>,
+    pub(crate) codes: AddressMap<Option<KeptCode>>,
+}
+
+impl DataAvailability for FetchedData {
+    fn calls(&self, transaction: &B256) -> Option<&[Bytes]> {
+        self.calls.get(transaction).map(Vec::as_slice)
+    }
+
+    fn blob(&self, hash: &B256) -> Option<&Bytes> {
+        self.blobs.get(hash)
+    }
+
+    fn kept_code(&self, account: &Address) -> Option<Option<&KeptCode>> {
+        self.codes.get(account).map(Option::as_ref)
+    }
+}
+
+/// Derives an L1 block from its transactions with logs of the rollup's contracts, in their order. Of L2 blocks that are
+/// `known`, from the unsafe feed for instance, neither blobs are needed, which are kept for some weeks alone, nor the calls
+/// inside a transaction to another contract, which not every L1 node can trace.
+///
+/// # Errors
+///
+/// [`RollupError::DataMissing`] if a transaction does not hold a block that it has added: L1 cannot have accepted that.
+pub(crate) fn derive(
+    deployment: &Deployment,
+    header: &L1Header,
+    transactions: &[L1Transaction],
+    data: &impl DataAvailability,
+    known: impl Fn(u64, &B256) -> bool,
+) -> Result<Derived, RollupError> {
+    let mut events = Events::default();
+    for transaction in transactions {
+        let (mut added, mut input_hashes) = (Vec::new(), Vec::new());
+        for log in &transaction.logs {
+            take_log(deployment, header, log, &mut events, &mut added);
+            if log.address == deployment.rollup
+                && let Ok(advanced) = AdvancedLog::decode_log(log)
+            {
+                input_hashes.push(advanced.inputsHash);
+            }
+        }
+        let (l1_block, hash) = (header.number, transaction.hash);
+        let needs_more =
+            !transaction.blob_hashes.is_empty() || transaction.to != Some(deployment.rollup);
+        if needs_more && added.iter().all(|(number, hash)| known(*number, hash))
+        {
+            events.advanced.extend(added.into_iter().map(|(number, of_block)| Advanced {
+                number,
+                hash: of_block,
+                input: None,
+                l1_block,
+                transaction: hash,
+            }));
+        } else if !added.is_empty() {
+            match inputs(deployment.rollup, transaction, &input_hashes, data) {
+                Ok(inputs) => events.advanced.extend(matched(added, &inputs, l1_block, hash)?),
+                Err(need) => return Ok(Derived::Lacks(need)),
+            }
+        }
+    }
+    Ok(Derived::Whole(events))
+}
+
+/// Takes over what a log says; the L2 blocks that it adds are number and hash.
+fn take_log(
+    deployment: &Deployment,
+    header: &L1Header,
+    log: &Log,
+    events: &mut Events,
+    added: &mut Vec<(u64, B256)>,
+) {
+    if log.address == deployment.message_queue {
+        let sent = MessageSent::decode_log(log).ok();
+        if let Some(message) = sent.and_then(|sent| Message::from_event(&sent)) {
+            let (l1_block, l1_timestamp) = (header.number, header.timestamp);
+            events.messages.push(SentMessage { message, l1_block, l1_timestamp });
+        }
+    } else if log.address == deployment.forced {
+        if let Ok(submitted) = ForcedSubmitted::decode_log(log) {
+            events.forced.push(ForcedEntry {
+                index: submitted.index,
+                transaction: submitted.transaction.clone(),
+                raw: submitted.raw.clone(),
+                l1_block: header.number,
+            });
+        }
+    } else if log.address == deployment.rollup
+        && let Ok(block) = BlockAdded::decode_log(log)
+        // The constructor names the first block, which no node has to execute.
+        && block.blockHash != deployment.genesis_hash
+    {
+        added.push((block.number, block.blockHash));
+    }
+    // The queue itself says what has become of its entries.
+    if log.address == deployment.forced
+        && let Ok(dealt) = ForcedDischarged::decode_log(log)
+        && dealt.outcome != Outcome::NoRoom as u8
+    {
+        events.discharged.push(dealt.index);
+    }
+}
+
+/// The inputs that a transaction has given to `advance`, in order. `input_hashes` are those that the rollup has logged.
+fn inputs(
+    rollup: Address,
+    transaction: &L1Transaction,
+    input_hashes: &[B256],
+    data: &impl DataAvailability,
+) -> Result<Vec<Bytes>, Need> {
+    let assemble = |input| {
+        let code = |account| data.kept_code(&account).ok_or(Need::Code(account));
+        assembled(input, |account| code(account).map(Option::<&KeptCode>::cloned))
+    };
+    let is_direct = transaction.to == Some(rollup);
+    let found = match is_direct {
+        true => None,
+        false => inputs_within(&transaction.input, input_hashes, assemble)?,
+    };
+    let given = match found {
+        Some(inputs) => inputs,
+        None => {
+            let own = [transaction.input.clone()];
+            let calls = match is_direct {
+                true => &own[..],
+                false => data.calls(&transaction.hash).ok_or(Need::Calls(transaction.hash))?,
+            };
+            let calls = calls.iter().filter_map(|data| advanceCall::abi_decode(data).ok());
+            let given = calls.flat_map(|call| call.inputs);
+            given.filter_map(|input| assemble(input).transpose()).collect::<Result<_, _>>()?
+        }
+    };
+    let hashes = &transaction.blob_hashes;
+    if hashes.is_empty() {
+        return Ok(given);
+    }
+    let blobs: Option<Vec<Bytes>> = hashes.iter().map(|hash| data.blob(hash).cloned()).collect();
+    let blobs = blobs.ok_or_else(|| Need::Blobs(transaction.hash, hashes.clone()))?;
+    Ok(given.iter().filter_map(|input| whole_input(input, &blobs)).collect())
+}
+
+/// Assembles the input that one with references stands for, from the codes that accounts keep; `None` if the contract
+/// cannot have taken it, as far as the node knows.
+///
+/// # Errors
+///
+/// The first error of looking a code up.
+pub(crate) fn assembled<E>(
+    given: Bytes,
+    kept_at: impl Fn(Address) -> Result<Option<KeptCode>, E>,
+) -> Result<Option<Bytes>, E> {
+    let references = match References::of(&given) {
+        Ok(None) => return Ok(Some(given)),
+        Ok(Some(references)) => references,
+        Err(_) => return Ok(None),
+    };
+    let mut kept = BTreeMap::new();
+    for account in references.accounts() {
+        if !kept.contains_key(&account)
+            && let Some(found) = kept_at(account)?
+        {
+            kept.insert(account, found);
+        }
+    }
+    let whole = references.assemble(|account| kept.get(&account));
+    if let Err(reason) = &whole {
+        tracing::warn!(%reason, "ignored an input on L1 whose code references do not resolve");
+    }
+    Ok(whole.ok().map(Bytes::from))
+}
+
+/// Brings together the blocks that L1 has named and the inputs that hold them. The order is the same;
+/// inputs of calls that failed lie between.
+fn matched(
+    added: Vec<(u64, B256)>,
+    inputs: &[Bytes],
+    l1_block: u64,
+    transaction: B256,
+) -> Result<Vec<Advanced>, RollupError> {
+    let mut held = inputs.iter().flat_map(|input| {
+        let hashes = hashes_in(input);
+        hashes.into_iter().map(move |hash| (hash, input))
+    });
+    added
+        .into_iter()
+        .map(|(number, hash)| {
+            let found = held.find(|(held, _)| *held == hash);
+            let (_, input) = found.ok_or(RollupError::DataMissing { transaction, number })?;
+            Ok(Advanced { number, hash, input: Some(input.clone()), l1_block, transaction })
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,266 @@
+//! Any history of L1, read in any way, gives the same inputs.
+
+use super::*;
+use crate::l1::L1View;
+use alloy_genesis::Genesis;
+use alloy_primitives::{U256, keccak256};
+use chain::{BlockAttributes, Chain, ChainConfig};
+use codec::blob_tail::{MIN_HEAD, Trailer, to_blobs};
+use contracts::bindings::{IForcedInbox::ForcedTransaction, INativeRollup::Evidence};
+use executor::ChainSpec;
+use testkit::{CHAIN_ID, ETHER, Random, rich_genesis};
+use wire::ProtocolFork;
+
+const FORK: ProtocolFork = ProtocolFork::Osaka;
+const ROLLUP: Address = Address::repeat_byte(1);
+const FORCED: Address = Address::repeat_byte(2);
+
+/// An L1 block as a reader gets it.
+#[derive(Clone)]
+struct L1Block {
+    header: L1Header,
+    transactions: Vec<L1Transaction>,
+    /// Numbers of the next forced transaction and of the next L2 block behind it.
+    next: (u64, usize),
+}
+
+/// Everything that L1 nodes would answer, and the L2 blocks that there are.
+struct World {
+    deployment: Deployment,
+    data: FetchedData,
+    /// Hash and input of each L2 block.
+    l2: Vec<(B256, Bytes)>,
+}
+
+impl World {
+    /// Hash and input of some L2 blocks that follow one another.
+    fn l2_blocks() -> Vec<(B256, Bytes)> {
+        let spec = ChainSpec::scheduled(CHAIN_ID, FORK, &[]);
+        let genesis = rich_genesis(FORK, ["alice"], ETHER);
+        let mut chain = Chain::new(&genesis, ChainConfig::new(spec)).unwrap();
+        let mut l2 = Vec::new();
+        for _ in 0..8 {
+            let timestamp = chain.head().header.timestamp + 1;
+            let attributes = BlockAttributes { timestamp, ..BlockAttributes::default() };
+            let (new, _) = chain.build(&attributes, Vec::new()).unwrap();
+            l2.push((new.block.hash, Bytes::from(new.input().unwrap())));
+            chain.append(new).unwrap();
+        }
+        l2
+    }
+
+    fn new(l2: Vec<(B256, Bytes)>) -> Self {
+        let zero = Address::ZERO;
+        let deployment = Deployment {
+            l1_chain_id: 1,
+            l1_block: 1,
+            l2_chain_id: CHAIN_ID,
+            genesis_hash: B256::ZERO,
+            genesis_state_root: B256::ZERO,
+            deployer: zero,
+            rollup: ROLLUP,
+            message_queue: Address::repeat_byte(3),
+            forced: FORCED,
+            policy: zero,
+            l1_bridge: zero,
+            l2_bridge: zero,
+            genesis: Genesis::default(),
+        };
+        Self { deployment, data: FetchedData::default(), l2 }
+    }
+
+    /// A transaction that takes the next L2 block to L1: by calldata, by a call of another contract, or by blobs.
+    fn advance(&mut self, random: &mut Random, next: usize, hash: B256) -> L1Transaction {
+        let (of_block, input) = self.l2[next].clone();
+        let number = next as u64 + 1;
+        let event = BlockAdded { number, blockHash: of_block, stateRoot: B256::ZERO };
+        let logs = vec![Log { address: ROLLUP, data: event.encode_log_data() }];
+        let mut transaction = L1Transaction {
+            hash,
+            to: Some(ROLLUP),
+            input: Bytes::new(),
+            blob_hashes: Vec::new(),
+            logs,
+        };
+        let call = |input: Bytes| {
+            Bytes::from(
+                advanceCall { inputs: vec![input], evidence: Evidence::default() }.abi_encode(),
+            )
+        };
+        match random.in_range(0..3) {
+            0 => transaction.input = call(input),
+            1 => {
+                transaction.to = Some(Address::repeat_byte(9));
+                // A call that failed stands before it.
+                let calls = vec![call(Bytes::from_static(b"none")), call(input)];
+                self.data.calls.insert(hash, calls);
+            }
+            _ => {
+                let (head, tail) = input.split_at(MIN_HEAD);
+                let trailer = Trailer::new(tail.len(), 0).unwrap().encode();
+                transaction.input = call([head, &trailer].concat().into());
+                for blob in to_blobs(tail) {
+                    let name = keccak256(&blob);
+                    self.data.blobs.insert(name, blob.into());
+                    transaction.blob_hashes.push(name);
+                }
+            }
+        }
+        transaction
+    }
+
+    /// A block behind another one, with what the chances say.
+    fn block_behind(&mut self, random: &mut Random, parent: Option<&L1Block>) -> L1Block {
+        let number = parent.map_or(self.deployment.l1_block, |it| it.header.number + 1);
+        let mut next = parent.map_or((0, 0), |it| it.next);
+        let salt = random.bytes(32);
+        let (hash, timestamp) = (keccak256(&salt), 1_000 + 12 * number);
+        let parent = parent.map_or(B256::ZERO, |it| it.header.hash);
+        let header = L1Header { number, hash, parent, timestamp, base_fee: 7 };
+        let mut transactions = Vec::new();
+        for position in 0..random.in_range(0..3) {
+            let name = keccak256([&salt[..], &position.to_be_bytes()].concat());
+            if random.in_range(0..2) == 0 && next.1 < self.l2.len() {
+                transactions.push(self.advance(random, next.1, name));
+                next.1 += 1;
+            } else {
+                transactions.push(submission(next.0, name, random.bytes(9).into()));
+                next.0 += 1;
+            }
+        }
+        L1Block { header, transactions, next }
+    }
+
+    /// Derives a block, with data that arrive as they are asked for.
+    fn derived(&self, block: &L1Block) -> Events {
+        let mut data = FetchedData::default();
+        for _ in 0..100 {
+            let known = |_: u64, _: &B256| false;
+            match derive(&self.deployment, &block.header, &block.transactions, &data, known)
+                .unwrap()
+            {
+                Derived::Whole(events) => return events,
+                Derived::Lacks(Need::Calls(of)) => {
+                    assert!(data.calls.insert(of, self.data.calls[&of].clone()).is_none());
+                }
+                Derived::Lacks(Need::Blobs(_, hashes)) => {
+                    let blobs = hashes.iter().map(|hash| (*hash, self.data.blobs[hash].clone()));
+                    data.blobs.extend(blobs);
+                }
+                Derived::Lacks(Need::Code(account)) => panic!("no input refers to {account}"),
+            }
+        }
+        panic!("it asks without end");
+    }
+}
+
+/// A transaction that submits a forced one.
+fn submission(index: u64, hash: B256, raw: Bytes) -> L1Transaction {
+    let transaction = ForcedTransaction {
+        hash: keccak256(&raw),
+        sender: Address::ZERO,
+        nonce: index,
+        gasLimit: 21_000,
+        maxFee: 1,
+        cost: U256::ZERO,
+        submittedAt: 0,
+        bounded: false,
+        to: Address::ZERO,
+        footprint: 0,
+        priced: false,
+    };
+    let (submitter, sender) = (Address::ZERO, Address::ZERO);
+    let event = ForcedSubmitted { index, submitter, sender, transaction, raw };
+    let logs = vec![Log { address: FORCED, data: event.encode_log_data() }];
+    let (to, blob_hashes) = (Some(FORCED), Vec::new());
+    L1Transaction { hash, to, input: Bytes::new(), blob_hashes, logs }
+}
+
+/// A node that follows L1: what it holds, and what it has handed on.
+struct Node {
+    view: L1View,
+    handed_on: Vec<Advanced>,
+}
+
+impl Node {
+    fn new(world: &World) -> Self {
+        Self { view: L1View::new(world.deployment.clone()), handed_on: Vec::new() }
+    }
+
+    fn take(&mut self, block: &L1Block, events: Events) {
+        self.view.accepts(&block.header, &events).unwrap();
+        self.handed_on.extend(events.advanced.iter().cloned());
+        self.view.take(block.header.clone(), events);
+    }
+
+    fn go_back(&mut self, stayed: Option<u64>) {
+        self.view.cut_back(stayed);
+        self.handed_on.retain(|it| stayed.is_some_and(|stayed| it.l1_block <= stayed));
+    }
+
+    /// Everything that follows from L1.
+    fn result(&self) -> impl PartialEq + core::fmt::Debug {
+        let advanced =
+            |it: &Advanced| (it.number, it.hash, it.input.clone(), it.l1_block, it.transaction);
+        let forced: Vec<_> =
+            self.view.forced_from(0).map(|it| (it.index, it.raw.clone())).collect();
+        let head = self.view.head().cloned();
+        (
+            head,
+            self.view.advanced_head(),
+            forced,
+            self.handed_on.iter().map(advanced).collect::<Vec<_>>(),
+        )
+    }
+}
+
+#[test]
+fn any_history_of_l1_gives_the_same_inputs_in_any_chunks_and_with_any_reorganisations() {
+    let l2 = World::l2_blocks();
+    let (mut inputs, mut detours) = (0, 0);
+    for seed in 0..200_u64 {
+        let mut random = Random::from_hash(&keccak256(seed.to_be_bytes()));
+        let mut world = World::new(l2.clone());
+        let mut main: Vec<L1Block> = Vec::new();
+        for _ in 0..12 {
+            let block = world.block_behind(&mut random, main.last());
+            main.push(block);
+        }
+        let mut straight = Node::new(&world);
+        for block in &main {
+            straight.take(block, world.derived(block));
+        }
+        inputs += straight.handed_on.iter().filter(|it| it.input.is_some()).count();
+
+        // The same history, read in chunks, between which L1 takes a branch and gives it up again.
+        let mut node = Node::new(&world);
+        let mut read = 0;
+        while read < main.len() {
+            let chunk = random.in_range(1..5).min(main.len() - read);
+            for block in &main[read..read + chunk] {
+                node.take(block, world.derived(block));
+            }
+            read += chunk;
+            if random.in_range(0..2) == 0 {
+                let stays = random.in_range(0..read + 1);
+                let stayed = stays.checked_sub(1).map(|last| main[last].header.number);
+                node.go_back(stayed);
+                let mut branch: Vec<L1Block> = main[..stays].to_vec();
+                for _ in 0..random.in_range(1..4) {
+                    let block = world.block_behind(&mut random, branch.last());
+                    node.take(&block, world.derived(&block));
+                    branch.push(block);
+                }
+                node.go_back(stayed);
+                (read, detours) = (stays, detours + 1);
+            }
+        }
+        assert_eq!(node.result(), straight.result(), "seed {seed}");
+        // Each input holds the block that L1 has named.
+        for it in &node.handed_on {
+            let input = it.input.as_ref().unwrap();
+            assert_eq!(hashes_in(input), [it.hash], "seed {seed}");
+        }
+    }
+    assert!(inputs > 200 && detours > 200, "{inputs} inputs, {detours} detours");
+}

@@ -1,0 +1,63 @@
+//! Inputs that another contract has passed on to the rollup, found in its own calldata.
+
+use alloy_primitives::{B256, Bytes, U256, keccak256};
+use contracts::kept::References;
+use wire::SchemaId;
+
+/// Most inputs that are tried in the calldata of a transaction to another contract. Of more, a trace tells.
+const MAX_CANDIDATES: usize = 64;
+
+/// Finds in the calldata of a transaction to another contract the inputs that it has passed on to the rollup: byte
+/// strings with their length in front, as every ABI has them, whose rolling hash the rollup has logged. `None` if some of
+/// the hashes have none, because the contract has the bytes from elsewhere or has changed them.
+///
+/// # Errors
+///
+/// The first error of assembling a candidate.
+pub(super) fn inputs_within<E>(
+    data: &Bytes,
+    input_hashes: &[B256],
+    assemble: impl Fn(Bytes) -> Result<Option<Bytes>, E>,
+) -> Result<Option<Vec<Bytes>>, E> {
+    let mut candidates = Vec::new();
+    for candidate in byte_strings(data).take(MAX_CANDIDATES) {
+        if let Some(input) = assemble(candidate)? {
+            candidates.push((keccak256(&input), input));
+        }
+    }
+    let mut inputs = Vec::new();
+    for expected in input_hashes {
+        let Some(run) = run_of(&candidates, *expected) else { return Ok(None) };
+        inputs.extend(run.iter().map(|(_, input)| input.clone()));
+    }
+    Ok((!inputs.is_empty()).then_some(inputs))
+}
+
+/// Returns the candidates behind one another that have this rolling hash.
+fn run_of(candidates: &[(B256, Bytes)], expected: B256) -> Option<&[(B256, Bytes)]> {
+    (0..candidates.len()).find_map(|first| {
+        let mut hash = B256::ZERO;
+        let last = candidates[first..].iter().position(|(input, _)| {
+            hash = keccak256([hash, *input].concat());
+            hash == expected
+        })?;
+        Some(&candidates[first..=first + last])
+    })
+}
+
+/// Byte strings in calldata that begin as an input of EXECUTE does, with their length in the word in front.
+fn byte_strings(data: &Bytes) -> impl Iterator<Item = Bytes> + '_ {
+    const WORD: usize = 32;
+    (WORD..data.len()).filter_map(|start| {
+        let length = U256::from_be_slice(&data[start - WORD..start]);
+        let end = usize::try_from(length).ok()?.checked_add(start)?;
+        (end <= data.len() && is_input(&data[start..end])).then(|| data.slice(start..end))
+    })
+}
+
+/// Returns `true` if bytes begin as an input of EXECUTE does, or as one with references.
+fn is_input(bytes: &[u8]) -> bool {
+    let is_known = |schema: SchemaId| schema.fork().is_some() || schema.batch_fork().is_some();
+    SchemaId::of(bytes).is_ok_and(is_known)
+        || References::of(bytes).is_ok_and(|references| references.is_some())
+}

@@ -1,0 +1,65 @@
+//! Questions to other nodes and to L1, asked on threads of their own: the room that has them goes on meanwhile.
+
+use std::{
+    io,
+    sync::mpsc::{Receiver, TryRecvError, sync_channel},
+    thread,
+};
+
+/// A question that was asked. Dropped, its answer is not taken.
+#[derive(Debug)]
+pub(crate) struct Inquiry<T>(Receiver<T>);
+
+/// A question whose thread has ended without an answer: it panicked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Unanswered;
+
+impl<T: Send + 'static> Inquiry<T> {
+    /// Asks a question, which has a timeout of its own: nothing here ends it.
+    ///
+    /// # Errors
+    ///
+    /// [`io::Error`] if there is no thread to be had.
+    pub(crate) fn ask(question: impl FnOnce() -> T + Send + 'static) -> io::Result<Self> {
+        let (sender, answer) = sync_channel(1);
+        let thread = thread::Builder::new().name("inquiry".to_owned());
+        // Without a receiver the answer is of no use any more.
+        thread.spawn(move || drop(sender.send(question())))?;
+        Ok(Self(answer))
+    }
+
+    /// The answer, if it is there; never waits.
+    pub(crate) fn answer(&self) -> Option<Result<T, Unanswered>> {
+        match self.0.try_recv() {
+            Ok(answer) => Some(Ok(answer)),
+            Err(TryRecvError::Empty) => None,
+            Err(TryRecvError::Disconnected) => Some(Err(Unanswered)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::mpsc::channel;
+
+    fn answered<T: Send + 'static>(inquiry: &Inquiry<T>) -> Result<T, Unanswered> {
+        loop {
+            if let Some(answer) = inquiry.answer() {
+                return answer;
+            }
+            thread::yield_now();
+        }
+    }
+
+    #[test]
+    fn asking_waits_for_no_answer_and_a_panic_is_one() {
+        let (goes_on, waits) = channel::<()>();
+        let inquiry = Inquiry::ask(move || waits.recv().map(|()| 7)).unwrap();
+        assert!(inquiry.answer().is_none());
+        goes_on.send(()).unwrap();
+        assert_eq!(answered(&inquiry), Ok(Ok(7)));
+        let panics = Inquiry::<u8>::ask(|| panic!("the question")).unwrap();
+        assert_eq!(answered(&panics), Err(Unanswered));
+    }
+}
