@@ -18,7 +18,7 @@ contract L1HistoryTest is Test {
 
     function setUp() public {
         vm.roll(CURRENT);
-        // Whatever it is asked for, so that a test sees when it is asked at all.
+        // One answer to every question, so that a test sees when the contract is asked at all.
         vm.mockCall(HISTORY, bytes(""), abi.encode(keccak256("history")));
     }
 
