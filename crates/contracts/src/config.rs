@@ -158,7 +158,8 @@ mod tests {
     #[test]
     fn the_message_queue_is_made_with_the_guardian_of_the_configuration() {
         let rollup = Address::repeat_byte(1);
-        let mut config = RollupConfig::new(8_079, wire::ProtocolFork::Osaka.schema());
+        let mut config =
+            RollupConfig::new(8_079, wire::ProtocolFork::Osaka.schema(), Address::ZERO);
         let decoded = |config: &RollupConfig| {
             Arguments::abi_decode_params(&config.message_queue_arguments(rollup)).expect("decodes")
         };

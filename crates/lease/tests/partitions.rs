@@ -43,7 +43,7 @@ impl Random {
         (mixed ^ (mixed >> 31)) % bound
     }
 
-    fn chance(&mut self, percent: u64) -> bool {
+    const fn chance(&mut self, percent: u64) -> bool {
         self.below(100) < percent
     }
 }

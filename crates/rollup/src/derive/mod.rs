@@ -112,8 +112,7 @@ pub(crate) fn derive(
         let (l1_block, hash) = (header.number, transaction.hash);
         let needs_more =
             !transaction.blob_hashes.is_empty() || transaction.to != Some(deployment.rollup);
-        if needs_more && added.iter().all(|(number, hash)| known(*number, hash))
-        {
+        if needs_more && added.iter().all(|(number, hash)| known(*number, hash)) {
             events.advanced.extend(added.into_iter().map(|(number, of_block)| Advanced {
                 number,
                 hash: of_block,

@@ -117,7 +117,7 @@ impl L1Reader {
             let refused = |error: L1Error| DiskError::malformed(RECORD, error);
             match saved {
                 Saved::Checkpoint(checkpoint) => {
-                    view.take_checkpoint(*checkpoint).map_err(refused)?
+                    view.take_checkpoint(*checkpoint).map_err(refused)?;
                 }
                 Saved::Block(header, events) => {
                     view.accepts(&header, &events).map_err(refused)?;
