@@ -4,7 +4,7 @@ mod connect;
 pub(crate) mod supervisor;
 
 use crate::{
-    Config, EngineConfig, L1Client, L1Reader, Prices, Role, RollupError,
+    Config, EngineConfig, InputLimits, L1Client, L1Reader, Prices, Role, RollupError,
     admin::{self, Asked, Orders},
     forward::Forwarder,
     heads::Heads,
@@ -129,11 +129,14 @@ impl RollupNode {
             pool_limits,
             history: config.data_dir.as_ref().map(|_| DiskOptions::default().states),
             min_tip: prices.gas,
-            byte_price: prices.byte,
             suggested_tip: prices.gas.max(1_000_000),
             refuse_below_base_fee: true,
-            max_input: Some(limits.input_bytes()),
-            max_execute_gas: Some(limits.execute_gas()),
+            budget: Arc::new(InputLimits {
+                bytes: Some(limits.input_bytes()),
+                gas: Some(limits.execute_gas()),
+                byte_price: prices.byte,
+                schedule: config.profile.schedule,
+            }),
             execute_gas: config.profile.schedule,
             verify_blocks: Some(ExecuteRules::default()),
             ..Settings::default()
