@@ -1,39 +1,27 @@
 //! Building blocks.
 
 use crate::{
-    BlockAttributes, BlockWithWitness, ChainError, ChainReader, InputLimits, InputUse, Rejection,
-    State,
-    gas_pool::GasPool,
+    BlockAttributes, BlockWithWitness, BudgetPolicy, BudgetRequest, ChainError, ChainReader,
+    InputUse, Rejection, State,
+    filling::{Attempt, Bounds, Filling, RecoveredTransaction, Rejected, Taken},
     header::check_header,
-    input_budget::{BudgetTracker, InputBudget},
     record::WitnessRecorder,
-    sender, shortest_input,
+    shortest_input,
 };
-use alloy_consensus::{Header, Transaction as _};
+use alloy_consensus::Header;
 use alloy_eips::eip4895::Withdrawal;
 use alloy_evm::Evm as _;
-use alloy_primitives::{Address, map::AddressSet};
 use codec::OwnedWitness;
 use executor::{
-    BlockError, BlockExecution, BlockState, ChainSpec, Environment, EvmOverrides, Invalid,
-    SYSTEM_CONTRACTS, StateSource, SystemContract, Transaction, check_system_code, recover_sender,
+    BlockError, BlockExecution, BlockState, ChainSpec, Environment, EvmOverrides, ExecutionOutcome,
+    Invalid, SYSTEM_CONTRACTS, StateSource, SystemContract, Transaction, check_system_code,
+    recover_sender,
 };
 use revm::Database as _;
 use stateless::check_access_list_size;
 use std::collections::HashSet;
 use store::{Block, Changes, ExecutedBlock};
 use wire::ProtocolFork;
-
-/// A transaction that is offered to a builder.
-#[derive(Debug, Clone)]
-pub struct RecoveredTransaction {
-    /// The transaction.
-    pub transaction: Transaction,
-    /// Its sender.
-    pub sender: Address,
-    /// `true` if the sender has signed it; otherwise the block is not [provable](Block::provable).
-    pub signed: bool,
-}
 
 /// Result of building.
 #[derive(Debug, Clone)]
@@ -130,8 +118,8 @@ impl State {
         let mut offered: Vec<_> = transactions.into_iter().enumerate().collect();
         let mut rejected = Vec::new();
         loop {
-            let Executed { executed, surplus, .. } =
-                self.execute(self, header, withdrawals, &offered, &mut rejected, None)?;
+            let attempt = Attempt { header, withdrawals, offered: &offered, bounds: None };
+            let Executed { executed, surplus, .. } = self.execute(self, attempt, &mut rejected)?;
             let Some(surplus) = surplus else {
                 rejected.sort_by_key(|left: &Rejected| left.index);
                 let rejected = rejected.into_iter().map(|left| (left.index, left.reason)).collect();
@@ -149,13 +137,13 @@ impl State {
         withdrawals: &[Withdrawal],
         transactions: impl IntoIterator<Item = &'c RecoveredTransaction>,
     ) -> Result<BuiltBlock, ChainError> {
-        self.build_within(header, withdrawals, transactions, InputLimits::default())
+        self.build_within(header, withdrawals, transactions, &(), BudgetRequest::default())
     }
 
-    /// Builds a block and its witness from only as many transactions as keep the block's input of EXECUTE
-    /// within `limits`. A block without transactions may exceed them.
+    /// Builds a block and its witness from only as many transactions as keep the block within its budget. A
+    /// block without transactions may exceed it.
     ///
-    /// A transaction that exceeds them alone in a block is [too large](Rejection::TooLarge): no block can
+    /// A transaction that exceeds it alone in a block is [too large](Rejection::TooLarge): no block can
     /// hold it. A transaction that turns out not to fit is undone with all its reads, as if it had not been
     /// offered, and building goes on from there. It starts over only if the reads behind the last
     /// transaction, for the state root, make the block too long after all.
@@ -164,7 +152,8 @@ impl State {
         header: &Header,
         withdrawals: &[Withdrawal],
         transactions: impl IntoIterator<Item = &'c RecoveredTransaction>,
-        limits: InputLimits,
+        policy: &dyn BudgetPolicy,
+        request: BudgetRequest,
     ) -> Result<BuiltBlock, ChainError> {
         let all: Vec<_> = transactions.into_iter().enumerate().collect();
         let mut offered = all.clone();
@@ -173,15 +162,11 @@ impl State {
         loop {
             let recording = WitnessRecorder::new(self);
             let mut rejected = Vec::new();
-            let budget = InputBudget::new(limits, &self.config, header, &recording);
-            let Executed { executed, surplus, used } = self.execute(
-                &recording,
-                header,
-                withdrawals,
-                &offered,
-                &mut rejected,
-                Some(&budget),
-            )?;
+            let budget = policy.open(&self.config, header, request);
+            let bounds = Some(Bounds { recording: &recording, budget: &*budget });
+            let attempt = Attempt { header, withdrawals, offered: &offered, bounds };
+            let Executed { executed, surplus, used } =
+                self.execute(&recording, attempt, &mut rejected)?;
             rejected.extend(surplus);
             let again = rejected.iter().any(|left: &Rejected| left.left_a_mark);
             leave_out(&mut offered, &rejected);
@@ -189,13 +174,13 @@ impl State {
             if again {
                 continue;
             }
-            drop(budget);
+            let max_bytes = budget.max_bytes();
             let read = recording.size().most;
             let witness = Some(recording.into_witness()?);
             let built = BuiltBlock { executed, witness, used, rejected: Vec::new() };
             let surplus = |max| built.surplus_length(&self.config.spec, read, max);
-            let length = limits.bytes.map(surplus).transpose()?.flatten();
-            let Some((max, length)) = limits.bytes.zip(length) else {
+            let length = max_bytes.map(surplus).transpose()?.flatten();
+            let Some((max, length)) = max_bytes.zip(length) else {
                 all_rejected.sort_by_key(|(index, _)| *index);
                 return Ok(BuiltBlock { rejected: all_rejected, ..built });
             };
@@ -236,132 +221,62 @@ impl State {
         }
     }
 
-    /// Executes the valid ones of `offered`.
+    /// Executes the valid ones of the offered transactions, and adds the others to `rejected`.
     fn execute<S: StateSource>(
         &self,
         source: &S,
-        header: &Header,
-        withdrawals: &[Withdrawal],
-        offered: &[(usize, &RecoveredTransaction)],
+        attempt: Attempt<'_, '_, '_>,
         rejected: &mut Vec<Rejected>,
-        budget: Option<&InputBudget<'_, '_>>,
     ) -> Result<Executed, ChainError> {
+        let Attempt { header, withdrawals, offered, bounds } = attempt;
         let spec = &self.config.spec;
         let mut state = BlockState::new(source, self.root);
         if header.slot_number.is_some() {
             state = state.with_access_list();
         }
         let environment = Environment { header, ommers: &[], withdrawals, spec };
-        let overrides = budget
-            .map_or(self.config() as &dyn EvmOverrides, |budget| budget.overrides(self.config()));
+        let overrides =
+            bounds.map_or(self.config() as &dyn EvmOverrides, |bounds| bounds.budget.overrides());
         let mut execution = BlockExecution::begin(&mut state, environment, overrides)?;
-        if budget.is_some_and(InputBudget::is_bounded) {
+        if bounds.is_some_and(|bounds| bounds.budget.is_bounded()) {
             read_ahead(execution.evm_mut().db_mut(), spec.fork_at(header.timestamp))?;
         }
-        let mut tracker = BudgetTracker::new(budget);
-        let (mut transactions, mut senders) = (Vec::new(), Vec::new());
-        let mut gas_pool = GasPool::new(self, header, withdrawals);
-        // Senders whose next transaction waits for a later block.
-        let mut waiting = AddressSet::default();
-        let mut last = None;
-        // The parent's state, to look at senders without a record of that.
-        let mut unrecorded = self.open();
-        let mut provable = self.root == self.block.header.state_root
-            && self.fork_backend.is_none()
-            && self.config.is_verifiable();
-        for (index, RecoveredTransaction { transaction, sender, signed }) in offered.iter().copied()
-        {
-            if waiting.contains(sender) {
-                let reason = "a transaction before it has no room".to_owned();
-                let reason = Rejection::BlockFull(Invalid::Transaction { index, reason });
-                rejected.push(Rejected { index, reason, left_a_mark: false });
-                continue;
-            }
-            let shortage = execution.shortage(transaction.gas_limit());
-            if let Err(reason) = gas_pool.check(index, transaction, shortage) {
-                if matches!(reason, Rejection::BlockFull(_)) {
-                    waiting.insert(*sender);
-                }
-                rejected.push(Rejected { index, reason, left_a_mark: false });
-                continue;
-            }
-            if let Some(reason) = tracker.gas_shortfall(index, transaction) {
-                waiting.insert(*sender);
-                rejected.push(Rejected { index, reason, left_a_mark: false });
-                continue;
-            }
-            let evm = execution.evm_mut();
-            let account = match evm.db().known(*sender) {
-                Some(account) => account,
-                None => unrecorded.basic(*sender)?,
-            };
-            let account = account.unwrap_or_default();
-            if let Some(reason) = sender::refusal(evm.cfg_env(), transaction, &account) {
-                let reason = Invalid::Transaction { index, reason: reason.to_string() };
-                let is_early = account.nonce < transaction.nonce();
-                let reason = if is_early {
-                    Rejection::BlockFull(reason)
-                } else {
-                    Rejection::Invalid(reason)
-                };
-                rejected.push(Rejected { index, reason, left_a_mark: false });
-                continue;
-            }
-            let mark = execution.evm_mut().db_mut().mark();
-            let before =
-                budget.map(|budget| (budget.recording().checkpoint(), budget.work().spent()));
-            let size = budget.map(|budget| budget.recording().size()).unwrap_or_default();
-            let mut unfit = None;
-            let outcome = execution.transact_if(transaction, *sender, |executed| {
-                unfit = tracker.take(index, transaction, size, executed);
-                unfit.is_none()
-            });
-            if !matches!(outcome, Ok(true))
-                && execution.evm_mut().db_mut().forget_reads(mark)
-                && let Some((budget, (checkpoint, work))) = budget.zip(before)
-            {
-                budget.recording().rewind(checkpoint);
-                budget.work().rewind(work);
-            }
-            let left_a_mark = || {
-                budget.map(|budget| budget.recording().checkpoint())
-                    != before.map(|(checkpoint, _)| checkpoint)
-            };
-            match outcome {
-                Ok(true) => {
-                    gas_pool.take(transaction);
-                    provable &= *signed;
-                    transactions.push(transaction.clone());
-                    senders.push(*sender);
-                    last = Some(index);
-                }
-                Ok(false) => {
-                    let Some(reason) = unfit else { continue };
-                    if matches!(reason, Rejection::BlockFull(_)) {
-                        waiting.insert(*sender);
-                    }
-                    rejected.push(Rejected { index, reason, left_a_mark: left_a_mark() });
-                }
-                Err(BlockError::Invalid(reason)) if !matches!(reason, Invalid::State(_)) => {
-                    let reason = Rejection::Invalid(reason);
-                    rejected.push(Rejected { index, reason, left_a_mark: left_a_mark() });
-                }
-                Err(error) => return Err(error.into()),
-            }
+        let mut filling = Filling::new(self, attempt, execution);
+        for (index, offered) in offered.iter().copied() {
+            filling.offer(index, offered, rejected)?;
         }
-        let used = tracker.used();
-        let executed = execution.finish()?;
+        let used = bounds.map(|bounds| bounds.budget.used(bounds.recording.size()));
+        let (executed, taken) = filling.finish()?;
         // The gas limit must pay for the access list too (EIP-7928).
-        let surplus = match (check_access_list_size(&executed, header.gas_limit), last) {
+        let surplus = match (check_access_list_size(&executed, header.gas_limit), taken.last) {
             (Ok(()), _) => None,
             (Err(reason), None) => return Err(reason.into()),
             (Err(reason), Some(index)) => {
-                let alone = transactions.len() == 1;
+                let alone = taken.transactions.len() == 1;
                 let reason =
                     if alone { Rejection::Invalid(reason) } else { Rejection::BlockFull(reason) };
                 Some(Rejected { index, reason, left_a_mark: true })
             }
         };
+        let executed = self.sealed(state, attempt, executed, taken)?;
+        Ok(Executed { executed, surplus, used })
+    }
+
+    /// Makes the block of executed transactions, and the changes that it causes.
+    fn sealed<S: StateSource>(
+        &self,
+        mut state: BlockState<'_, S>,
+        attempt: Attempt<'_, '_, '_>,
+        executed: ExecutionOutcome,
+        taken: Taken,
+    ) -> Result<ExecutedBlock, ChainError> {
+        let Attempt { header, withdrawals, .. } = attempt;
+        let Taken { transactions, senders, all_signed, .. } = taken;
+        let spec = &self.config.spec;
+        let mut provable = all_signed
+            && self.root == self.block.header.state_root
+            && self.fork_backend.is_none()
+            && self.config.is_verifiable();
         if let Some(fork) = spec.fork_at(header.timestamp) {
             provable &= is_canonical(check_system_code(&mut state, fork, self.config.system_code))?;
         }
@@ -375,7 +290,7 @@ impl State {
         block.provable = provable;
         block.total_difficulty = self.block.total_difficulty;
         block.pre_state_root = self.root;
-        Ok(Executed { executed: ExecutedBlock { block, changes }, surplus, used })
+        Ok(ExecutedBlock { block, changes })
     }
 }
 
@@ -415,14 +330,6 @@ struct Executed {
     /// The transaction without which a block that cannot be sealed is to be built again.
     surplus: Option<Rejected>,
     used: Option<InputUse>,
-}
-
-/// A transaction that is not in the block.
-struct Rejected {
-    index: usize,
-    reason: Rejection,
-    /// `true` if more reads are recorded than the block needs.
-    left_a_mark: bool,
 }
 
 /// Bytes of a batch of one beyond those of the block's own input without nodes: the offset of the one request,

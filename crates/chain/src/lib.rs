@@ -5,7 +5,7 @@
 //! hash, the state of every block stays readable until the chain is pruned, and a [`State`] may be kept and
 //! read while the chain moves on. [`Chain`] writes, [`ChainReader`] reads.
 //!
-//! This crate owns genesis, building, importing and replaying blocks (of all forks since Frontier; seals of
+//! This crate owns genesis, building (within a [`BlockBudget`], if there is one), importing and replaying blocks (of all forks since Frontier; seals of
 //! proof of work are not checked), the canonical chain, and proofs of state. It owns neither storage
 //! (`store`; in files, `disk`) nor validity (`stateless`), nor EXECUTE (an [`Extension`] in `variants`), nor
 //! transaction pools and clocks (`node`), nor networks.
@@ -13,6 +13,7 @@
 #![cfg_attr(not(test), warn(clippy::unwrap_used))]
 
 mod attributes;
+mod budget;
 mod builder;
 mod call;
 mod chain;
@@ -21,13 +22,13 @@ mod dao;
 mod edit;
 mod error;
 mod failure;
+mod filling;
 mod footprint;
 mod fork_times;
 mod gas_pool;
 mod genesis;
 mod header;
 mod import;
-mod input_budget;
 mod input_builder;
 mod open;
 mod proof;
@@ -41,21 +42,23 @@ mod state;
 mod witness;
 
 pub use attributes::BlockAttributes;
-pub use builder::{BuiltBlock, RecoveredTransaction};
+pub use budget::{BlockBudget, BudgetPolicy, BudgetRequest, InputUse};
+pub use builder::BuiltBlock;
 pub use call::{Call, CallBlock, CallOutcome};
 pub use chain::Chain;
 pub use config::{ChainConfig, Extension, Limits, spec_of};
 pub use edit::EditState;
 pub use error::ChainError;
 pub use failure::{foundry_revert_reason, halt_reason, revert_reason};
+pub use filling::RecoveredTransaction;
 pub use footprint::{BlockFootprint, JoinedBatch};
 pub use fork_times::{ForkTime, ForkTimes, ForkTimesError};
 pub use gas_pool::Rejection;
 pub use genesis::{empty_genesis, genesis_header};
-pub use input_budget::{InputLimits, InputUse};
 pub use input_builder::{block_of, to_stateless_batch, to_stateless_input};
 pub use proof::{AccountProof, SlotProof};
 pub use reader::ChainReader;
+pub use record::{LIST_OFFSET, WitnessSize};
 pub use replay::Replay;
 pub use state::State;
 pub use witness::{BatchWithWitness, BlockWithWitness, shortest_input};

@@ -16,7 +16,7 @@ use store::{Block, Recorder, Store, StoreError};
 use trie::{NodePath, SourceError};
 
 /// Bytes that an item of an SSZ list takes besides its own.
-pub(crate) const LIST_OFFSET: usize = 4;
+pub const LIST_OFFSET: usize = 4;
 
 /// A position in the reads of a block.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,17 +29,19 @@ pub(crate) struct Checkpoint {
 
 /// Length of a witness of the reads so far, without the header of the parent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(crate) struct Size {
-    /// Bytes in compact form, at least: whether codes are named by their positions or by their hashes is not
-    /// looked at.
-    pub(crate) least: usize,
-    /// Bytes in compact form, at most.
-    pub(crate) most: usize,
+pub struct WitnessSize {
+    /// Minimum bytes in compact form: an account may name its code by position or by hash.
+    pub least: usize,
+    /// Maximum bytes in compact form.
+    pub most: usize,
     /// Bytes of the nodes as RLP, and of codes and headers.
-    pub(crate) expanded: usize,
-    pub(crate) nodes: usize,
-    pub(crate) codes: usize,
-    pub(crate) headers: u64,
+    pub expanded: usize,
+    /// Trie nodes.
+    pub nodes: usize,
+    /// Contract codes.
+    pub codes: usize,
+    /// Headers, with that of the parent.
+    pub headers: u64,
 }
 
 /// Bytes of a node in compact form, at least and at most, with its hash in the parent.
@@ -83,7 +85,7 @@ impl<'s> WitnessRecorder<'s> {
     }
 
     /// Returns the length of a witness of the reads so far.
-    pub(crate) fn size(&self) -> Size {
+    pub(crate) fn size(&self) -> WitnessSize {
         let (nodes, codes) = (self.nodes.count(), self.codes.borrow().len());
         let others = self.code_bytes.get() + LIST_OFFSET * codes + self.header_bytes.get();
         // A node that is there is not named by its parent, and only the root of the state has none.
@@ -91,7 +93,7 @@ impl<'s> WitnessRecorder<'s> {
         let [least, most] = self.nodes.measured().map(|sum| sum.saturating_sub(named) + others);
         let parent = self.state.block.header.number;
         let headers = parent.saturating_sub(self.oldest_ancestor.get()).saturating_add(1);
-        Size { least, most, expanded: self.nodes.bytes() + others, nodes, codes, headers }
+        WitnessSize { least, most, expanded: self.nodes.bytes() + others, nodes, codes, headers }
     }
 
     /// Returns the current position: as long as it is unchanged, so is the witness.

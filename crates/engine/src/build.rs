@@ -2,7 +2,7 @@
 
 use crate::{Engine, NewPayload, PayloadAttributes, codes};
 use alloy_primitives::{B256, Bytes, FixedBytes, U256};
-use chain::Block;
+use chain::{Block, BudgetRequest};
 use rpc::{
     RpcError,
     payload::{Payload, value_of},
@@ -125,8 +125,8 @@ impl Engine {
         let node = self.api.node();
         let chain = self.api.chain();
         let parent = chain.state_after(&chain.block(&job.parent)?);
-        let (extra_data, limits) =
-            node.read(|node| (node.settings.extra_data.clone(), node.settings.input_limits()));
+        let (extra_data, budget) =
+            node.read(|node| (node.settings.extra_data.clone(), Arc::clone(&node.settings.budget)));
         let attributes = job.attributes.for_block(extra_data);
         let header = parent.open_header(&attributes)?;
         let base_fee = header.base_fee_per_gas.unwrap_or_default();
@@ -137,7 +137,13 @@ impl Engine {
             let ready = ready.iter().map(|pooled| pooled.recovered.clone());
             ready.filter(|it| !it.transaction.is_eip4844()).collect()
         });
-        let built = parent.build_within(&header, &attributes.withdrawals, &offered, limits)?;
+        let built = parent.build_within(
+            &header,
+            &attributes.withdrawals,
+            &offered,
+            &*budget,
+            BudgetRequest::default(),
+        )?;
         for (index, reason) in &built.rejected {
             let transaction = offered.get(*index).map(|it| *it.transaction.hash());
             tracing::debug!(?transaction, %reason, "rejected transaction");

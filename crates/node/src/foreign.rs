@@ -1,8 +1,9 @@
 //! Blocks of other builders.
 
 use crate::{Node, NodeError, mine::verify_from_witness};
-use chain::{Block, BlockWithWitness, ChainError, InputLimits};
+use chain::{Block, BlockWithWitness, ChainError};
 use std::sync::Arc;
+use variants::GasSchedule;
 
 impl Node {
     /// Verifies a block that this node has executed, as EXECUTE would from its witness alone, if the
@@ -19,7 +20,8 @@ impl Node {
         let before = chain
             .state_before(block)?
             .ok_or(ChainError::UnknownParent { block: block.hash, parent })?;
-        verify_from_witness(&before, block, &new.witness, rules, InputLimits::default()).map(drop)
+        let schedule = GasSchedule::DEFAULT;
+        verify_from_witness(&before, block, &new.witness, rules, schedule, Block::input).map(drop)
     }
 
     /// Keeps a block that this node has executed, a child of any known one, and leaves the head where it

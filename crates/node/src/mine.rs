@@ -5,8 +5,8 @@ use alloy_consensus::{Header, Transaction as _};
 use alloy_eips::eip4895::Withdrawal;
 use alloy_primitives::{Address, B256, keccak256, map::B256Set};
 use chain::{
-    Block, BlockAttributes, BlockWithWitness, BuiltBlock, ChainError, ExecutedBlock, InputLimits,
-    InputUse, RecoveredTransaction, Rejection, State, shortest_input,
+    Block, BlockAttributes, BlockWithWitness, BudgetPolicy, BudgetRequest, BuiltBlock, ChainError,
+    ExecutedBlock, InputUse, RecoveredTransaction, Rejection, State, shortest_input,
 };
 use codec::OwnedWitness;
 use execute::{Execute, Networks, Rules, TrustedContext};
@@ -17,6 +17,7 @@ use std::{
     thread,
     time::{Duration, Instant},
 };
+use variants::GasSchedule;
 use wire::ProtocolFork;
 
 /// Delay before a failed block is tried again, if none is due earlier.
@@ -96,7 +97,9 @@ struct Draft {
     withdrawals: Vec<Withdrawal>,
     first: Vec<RecoveredTransaction>,
     offered: Vec<Arc<PoolTransaction>>,
-    limits: InputLimits,
+    budget: Arc<dyn BudgetPolicy>,
+    request: BudgetRequest,
+    schedule: GasSchedule,
     pool: u64,
     pool_gas: Option<u64>,
     commands: u64,
@@ -180,11 +183,12 @@ impl NodeState {
             withdrawals: attributes.withdrawals,
             first: request.transactions.clone(),
             offered,
-            limits: InputLimits {
-                bytes: settings.max_input.map(|max| max.saturating_sub(request.reserved_bytes)),
-                exempt: request.transactions.len(),
-                ..settings.input_limits()
+            budget: Arc::clone(&settings.budget),
+            request: BudgetRequest {
+                reserved_bytes: request.reserved_bytes,
+                owed: request.transactions.len(),
             },
+            schedule: settings.execute_gas,
             pool: self.pool.version(),
             pool_gas: request.pool_gas,
             commands: self.commands,
@@ -204,6 +208,11 @@ impl Draft {
         }
     }
 
+    /// Returns `true` if the block has to fit into what L1 takes.
+    fn is_bounded(&self) -> bool {
+        self.budget.limits().is_some()
+    }
+
     /// All that is offered to the block, in order.
     fn transactions(&self) -> impl Iterator<Item = &RecoveredTransaction> {
         self.first.iter().chain(self.offered.iter().map(|offered| &offered.recovered))
@@ -212,10 +221,11 @@ impl Draft {
     /// Builds the block, with its witness if it is to be verified, or its length matters.
     fn build(&self, verify: bool) -> Result<BuiltBlock, ChainError> {
         let (header, withdrawals) = (&self.header, &self.withdrawals);
-        if verify || self.limits.any() {
-            self.state.build_within(header, withdrawals, self.transactions(), self.limits)
+        let offered = self.transactions();
+        if verify || self.is_bounded() {
+            self.state.build_within(header, withdrawals, offered, &*self.budget, self.request)
         } else {
-            self.state.build(header, withdrawals, self.transactions())
+            self.state.build(header, withdrawals, offered)
         }
     }
 }
@@ -254,10 +264,11 @@ impl Node {
     /// until [`Self::append`] adds it to the chain.
     pub fn seal(&self, request: &MineRequest) -> Result<SealedBlock, NodeError> {
         let begun = Instant::now();
-        let (mut draft, rules, max_gas) = {
+        let (mut draft, rules) = {
             let node = self.inner.read();
-            (node.draft(request)?, node.settings.verify_blocks, node.settings.max_execute_gas)
+            (node.draft(request)?, node.settings.verify_blocks)
         };
+        let max_gas = draft.budget.limits().map(|limits| limits.gas);
         let number = draft.state.block().header.number + 1;
         let _span = tracing::info_span!("block", number).entered();
         let mut too_expensive = Vec::new();
@@ -274,7 +285,11 @@ impl Node {
                 && built.executed.block.provable
             {
                 let (state, block) = (&draft.state, &built.executed.block);
-                posted = verify_from_witness(state, block, witness, rules, draft.limits)?;
+                posted = {
+                    let form: InputForm =
+                        if draft.is_bounded() { shortest_input } else { Block::input };
+                    verify_from_witness(state, block, witness, rules, draft.schedule, form)?
+                };
             }
             let gas = posted.map(|posted| posted.gas);
             let Some((got, max)) = gas.zip(max_gas).filter(|(got, max)| got > max) else {
@@ -434,6 +449,10 @@ fn changed_by(block: &ExecutedBlock) -> Vec<Address> {
     block.changes.preimages.iter().map(|(address, _)| *address).collect()
 }
 
+/// Encodes the input of a block.
+pub(crate) type InputForm =
+    fn(&Block, ProtocolFork, u64, &OwnedWitness) -> Result<Vec<u8>, wire::DecodeError>;
+
 /// Verifies a block as EXECUTE would, from what it reads and nothing else, and returns what a call takes for that;
 /// `None` before Cancun, when there is no input. If it goes to L1, the input is the one that goes there. Its senders
 /// alone are taken from the pool, which has recovered them from the same signatures.
@@ -442,18 +461,18 @@ pub(crate) fn verify_from_witness(
     block: &Block,
     witness: &OwnedWitness,
     rules: Rules,
-    limits: InputLimits,
+    schedule: GasSchedule,
+    form: InputForm,
 ) -> Result<Option<Posted>, NodeError> {
     let config = parent.config();
     let number = block.header.number;
     let unverified = |reason| NodeError::Unverified { number, reason: Box::new(reason) };
     let fork = config.spec.fork_at(block.header.timestamp);
     let Some(fork) = fork.filter(|fork| *fork >= ProtocolFork::Cancun) else { return Ok(None) };
-    let input = if limits.any() { shortest_input } else { Block::input };
-    let calldata = input(block, fork, config.spec.chain_id(), witness)
+    let calldata = form(block, fork, config.spec.chain_id(), witness)
         .map_err(|error| unverified(error.into()))?;
     let execute = Execute {
-        gas: limits.schedule.into(),
+        gas: schedule.into(),
         rules,
         networks: Networks::Only(Arc::new(config.spec.clone())),
         threads: thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),

@@ -2,9 +2,9 @@
 
 use crate::PoolLimits;
 use alloy_primitives::{Address, Bytes};
-use chain::InputLimits;
+use chain::BudgetPolicy;
 use execute::Rules;
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 use variants::GasSchedule;
 
 /// Trigger of block production.
@@ -93,9 +93,8 @@ pub struct Settings {
     /// Number of blocks, the head included, whose transactions and receipts are kept; `None` for
     /// all.
     pub bodies: Option<u64>,
-    /// Most bytes of the input of EXECUTE for each block that is made, in its [shortest](chain::shortest_input)
-    /// form, but for one without transactions; `None` if L1 need not carry them.
-    pub max_input: Option<usize>,
+    /// Bounds on each block that is made, but for one without transactions.
+    pub budget: Arc<dyn BudgetPolicy>,
     /// Most transactions of a block.
     pub max_transactions: Option<usize>,
     /// Price increase in percent that a transaction needs to replace one in the pool.
@@ -104,34 +103,13 @@ pub struct Settings {
     pub pool_limits: PoolLimits,
     /// `true` if the pool rejects transactions that their senders cannot pay at present.
     pub refuse_unpaid: bool,
-    /// Most gas that EXECUTE may ask for each block that is made and verified, but for one without
-    /// transactions of the pool; `None` if L1 need not carry them.
-    pub max_execute_gas: Option<u64>,
     /// Gas schedule of EXECUTE on the L1 that verifies the blocks.
     pub execute_gas: GasSchedule,
     /// Reason for which no transaction is taken from outside; `None` to take them.
     pub closed: Option<Backlog>,
-    /// Least that a transaction of the pool pays in tips for each byte that it makes the input of EXECUTE longer, in
-    /// wei. One that pays less is dropped when its turn comes.
-    pub byte_price: u128,
     /// EXECUTE rules by which each new block is verified from its own witness; `None` for no
     /// verification.
     pub verify_blocks: Option<Rules>,
-}
-
-impl Settings {
-    /// Limits of L1 for the EXECUTE input of a block.
-    pub fn input_limits(&self) -> InputLimits {
-        // Without verification there is no input that could exceed limits.
-        let gas = self.max_execute_gas.filter(|_| self.verify_blocks.is_some());
-        InputLimits {
-            bytes: self.max_input,
-            gas,
-            byte_price: self.byte_price,
-            exempt: 0,
-            schedule: self.execute_gas,
-        }
-    }
 }
 
 impl Default for Settings {
@@ -151,15 +129,13 @@ impl Default for Settings {
             max_transaction_bytes: 128 * 1024,
             history: None,
             bodies: None,
-            max_input: None,
-            max_execute_gas: None,
+            budget: Arc::new(()),
             execute_gas: GasSchedule::DEFAULT,
             closed: None,
             max_transactions: None,
             replacement_bump: 10,
             pool_limits: PoolLimits::default(),
             refuse_unpaid: true,
-            byte_price: 0,
             verify_blocks: None,
         }
     }

@@ -1,6 +1,7 @@
 //! The share of an `advance` transaction that the block being built takes.
 
 use crate::status::BacklogStatus;
+use chain::InputUse;
 use node::{Node, NodeError};
 use serde::Serialize;
 
@@ -65,11 +66,13 @@ impl Budget {
     pub(crate) fn of(node: &Node, backlog: Option<BacklogStatus>) -> Result<Self, NodeError> {
         // By the code that seals, so that the answer is what the next block will have.
         let pending = node.pending()?;
-        let limits = node.read(|node| node.settings.input_limits());
+        let limits = node.read(|node| node.settings.budget.limits());
+        let unbounded = InputUse { bytes: usize::MAX, gas: u64::MAX };
+        let limits = limits.unwrap_or(unbounded);
         let (used, block) = (pending.used.unwrap_or_default(), pending.state.block());
-        let (bytes, most) = (used.bytes as u64, limits.bytes.map_or(u64::MAX, |max| max as u64));
+        let (bytes, most) = (used.bytes as u64, limits.bytes as u64);
         let input_bytes = Account::new(bytes, most);
-        let execute_gas = Account::new(used.gas, limits.gas.unwrap_or(u64::MAX));
+        let execute_gas = Account::new(used.gas, limits.gas);
         let gas = Account::new(block.header.gas_used, block.header.gas_limit);
         let bounds =
             [(Bound::InputBytes, input_bytes), (Bound::ExecuteGas, execute_gas), (Bound::Gas, gas)];

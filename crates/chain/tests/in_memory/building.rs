@@ -5,11 +5,12 @@ use alloy_eips::eip2718::Encodable2718 as _;
 use alloy_genesis::{Genesis, GenesisAccount};
 use alloy_primitives::{Address, TxKind, U256, keccak256};
 use enshrine_chain::{
-    BlockAttributes, BuiltBlock, Chain, ChainConfig, InputLimits, RecoveredTransaction, Rejection,
-    empty_genesis, shortest_input,
+    BlockAttributes, BudgetRequest, BuiltBlock, Chain, ChainConfig, RecoveredTransaction,
+    Rejection, empty_genesis, shortest_input,
 };
 use execute::{Execute, Networks};
 use executor::{BlockError, ChainSpec, EvmOverrides, HookState, Transaction, recover_sender};
+use rollup::InputLimits;
 use std::sync::{
     Arc,
     atomic::{AtomicUsize, Ordering},
@@ -326,7 +327,8 @@ fn build_within(
 ) -> (BuiltBlock, usize) {
     let state = chain.state();
     let header = state.open_header(&next(chain)).unwrap();
-    let built = state.build_within(&header, &[], offered, bytes(max)).unwrap();
+    let built =
+        state.build_within(&header, &[], offered, &bytes(max), BudgetRequest::default()).unwrap();
     let (length, _) = execute(chain, &built);
     (built, length)
 }
@@ -389,7 +391,9 @@ fn a_block_is_filled_with_what_fits_in_the_form_that_goes_to_l1() {
         let max = 40_000;
         let state = chain.state();
         let header = state.open_header(&next(&chain)).unwrap();
-        let built = state.build_within(&header, &[], &offered, bytes(max)).unwrap();
+        let built = state
+            .build_within(&header, &[], &offered, &bytes(max), BudgetRequest::default())
+            .unwrap();
         let (length, own) = execute(&chain, &built);
         let count = built.executed.block.transactions.len();
         assert!(length <= max && count < offered.len(), "{fork}: {length}, {count}");
@@ -421,11 +425,12 @@ fn who_pays_too_little_for_the_bytes_it_brings_is_out_for_good_unless_the_block_
         let chain = chain(fork, |_| {});
         // The first reads what both need; the other has many bytes of its own.
         let offered = [tipping("alice", 10), tipping("bob", 2_000)];
-        let built = |byte_price: u128, exempt: usize| {
+        let built = |byte_price: u128, owed: usize| {
             let state = chain.state();
             let header = state.open_header(&next(&chain)).unwrap();
-            let limits = InputLimits { byte_price, exempt, ..InputLimits::default() };
-            let built = state.build_within(&header, &[], &offered, limits).unwrap();
+            let limits = InputLimits { byte_price, ..InputLimits::default() };
+            let request = BudgetRequest { owed, ..BudgetRequest::default() };
+            let built = state.build_within(&header, &[], &offered, &limits, request).unwrap();
             execute(&chain, &built);
             left(&built)
         };

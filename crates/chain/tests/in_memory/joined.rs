@@ -1,8 +1,11 @@
 //! Batches that are joined from the footprints of their blocks: the same bytes as those of executing them again.
 
 use crate::taken_back::{self, next, random_transaction};
-use enshrine_chain::{Block, BlockFootprint, Chain, ChainError, InputLimits, RecoveredTransaction};
+use enshrine_chain::{
+    Block, BlockFootprint, BudgetRequest, Chain, ChainError, RecoveredTransaction,
+};
 use execute::{Execute, Networks, UnderpricedWork};
+use rollup::InputLimits;
 use std::{ops::Range, sync::Arc};
 use testkit::Random;
 use wire::{DecodeError, ProtocolFork, StatelessBatch};
@@ -24,7 +27,8 @@ fn seal(chain: &mut Chain, offered: &[RecoveredTransaction], fork: ProtocolFork)
     let state = chain.state();
     let header = state.open_header(&next(chain)).unwrap();
     let limits = InputLimits { bytes: Some(60_000), ..InputLimits::default() };
-    let built = state.build_within(&header, &[], offered, limits).unwrap();
+    let built =
+        state.build_within(&header, &[], offered, &limits, BudgetRequest::default()).unwrap();
     let new = built.into_block_with_witness(&chain.config().spec);
     let executed = execute_on(chain, fork).run(&new.input().unwrap(), u64::MAX).unwrap();
     let footprint = Arc::new(new.footprint());

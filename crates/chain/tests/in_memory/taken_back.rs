@@ -5,11 +5,12 @@ use alloy_eips::eip7702::Authorization;
 use alloy_genesis::{Genesis, GenesisAccount};
 use alloy_primitives::{Address, B256, Bytes, TxKind, U256, keccak256};
 use enshrine_chain::{
-    BlockAttributes, BuiltBlock, Chain, ChainConfig, InputLimits, RecoveredTransaction, Rejection,
-    empty_genesis, shortest_input,
+    BlockAttributes, BudgetRequest, BuiltBlock, Chain, ChainConfig, RecoveredTransaction,
+    Rejection, empty_genesis, shortest_input,
 };
 use execute::{Execute, Networks};
 use executor::{BlockError, ChainSpec, EvmOverrides, HookState, Transaction};
+use rollup::InputLimits;
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex},
@@ -134,7 +135,8 @@ fn build(
     let config = chain.config().clone().with_extension(runs.clone());
     let state = chain.state().with_config(config);
     let header = state.open_header(&next(chain)).unwrap();
-    let built = state.build_within(&header, &[], offered, limits).unwrap();
+    let built =
+        state.build_within(&header, &[], offered, &limits, BudgetRequest::default()).unwrap();
     let (begun, of_each) = core::mem::take(&mut *runs.0.lock().unwrap());
     (built, begun, of_each)
 }

@@ -4,7 +4,7 @@ mod connect;
 pub(crate) mod supervisor;
 
 use crate::{
-    Config, EngineConfig, L1Client, L1Reader, Prices, Role, RollupError,
+    Config, EngineConfig, InputLimits, L1Client, L1Reader, Prices, Role, RollupError,
     admin::{self, Asked, Orders},
     data_dir::{DataDir, L1_LOG},
     forward::Forwarder,
@@ -132,14 +132,17 @@ impl RollupNode {
             pool_limits,
             history: config.data_dir.as_ref().map(|_| DiskOptions::default().states),
             min_tip: prices.gas,
-            byte_price: prices.byte,
             suggested_tip: prices.gas.max(1_000_000),
             // A transaction that pays too little would wait for ever and hold its nonce; refused, its wallet can tell
             // the user.
             refuse_below_base_fee: true,
             // Of a follower too: it may be promoted with what its pool holds.
-            max_input: Some(limits.input_bytes()),
-            max_execute_gas: Some(limits.execute_gas()),
+            budget: Arc::new(InputLimits {
+                bytes: Some(limits.input_bytes()),
+                gas: Some(limits.execute_gas()),
+                byte_price: prices.byte,
+                schedule: config.profile.schedule,
+            }),
             execute_gas: config.profile.schedule,
             // A builder with stale state would seal a block that no verifier accepts, and L1 would never take what
             // follows it.

@@ -14,6 +14,7 @@ use execute::Rules;
 use executor::ChainSpec;
 use eyre::{Result, eyre};
 use node::{Clock, MineRequest, Mining, Node, Settings};
+use rollup::InputLimits;
 use rpc::{Api, Options};
 use serde_json::Value;
 use std::{net::SocketAddr, sync::Arc};
@@ -60,7 +61,7 @@ impl Peer {
         let settings = Settings {
             mining: Mining::Manual,
             verify_blocks: Some(rules),
-            max_input: Some(100_000),
+            budget: Arc::new(InputLimits { bytes: Some(100_000), ..InputLimits::default() }),
             ..Settings::default()
         };
         let node = Node::new(chain, Clock::starting_at(1_000), settings);

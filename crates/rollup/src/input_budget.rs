@@ -1,12 +1,13 @@
 //! Limits that L1 puts on the EXECUTE input of a block, and the part that is left while the block
 //! is filled.
 
-use crate::{
-    ChainConfig, Rejection,
-    record::{LIST_OFFSET, Size, WitnessRecorder},
-};
 use alloy_consensus::{Header, Transaction as _};
 use alloy_eips::eip2718::Encodable2718 as _;
+use chain::{
+    BlockBudget, BudgetPolicy, BudgetRequest, ChainConfig, InputUse, LIST_OFFSET, Rejection,
+    WitnessSize,
+};
+use core::cell::Cell;
 use execute::{DeclaredGas, Pricing, WorkCount};
 use executor::{EvmOverrides, Invalid, Transaction};
 use revm::context::result::ResultAndState;
@@ -14,37 +15,35 @@ use std::sync::Arc;
 use variants::GasSchedule;
 use wire::ProtocolFork;
 
-/// Bounds on the input of EXECUTE for a block that is built. A block without transactions may exceed them.
+/// Bounds that L1 and its price put on the input of EXECUTE for each block that is built.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct InputLimits {
-    /// Most bytes of the input in its shortest form, see [`shortest_input`](crate::shortest_input).
+    /// Maximum bytes of the input in its [shortest form](chain::shortest_input).
     pub bytes: Option<usize>,
-    /// Most gas that EXECUTE may ask for before it has done its work.
+    /// Maximum gas that EXECUTE may ask for before it has done its work.
     pub gas: Option<u64>,
-    /// Least that a transaction pays in tips for each byte that it makes the input longer, in wei: its own, and those
-    /// of what it is the first to read.
+    /// Minimum tip of a transaction for each byte that it makes the input longer, in wei: its own bytes, and those of the
+    /// state that it is the first to read. Transactions that the block owes pay nothing.
     pub byte_price: u128,
-    /// Number of leading transactions that the price does not apply to: those that the block owes.
-    pub exempt: usize,
     /// Gas schedule of EXECUTE on the L1 that the block goes to.
     pub schedule: GasSchedule,
 }
 
-impl InputLimits {
-    /// Returns `true` if any limit is set.
-    pub const fn any(&self) -> bool {
-        self.bytes.is_some() || self.gas.is_some() || self.byte_price > 0
+impl BudgetPolicy for InputLimits {
+    fn limits(&self) -> Option<InputUse> {
+        let is_bounded = self.bytes.is_some() || self.gas.is_some() || self.byte_price > 0;
+        let (bytes, gas) = (self.bytes.unwrap_or(usize::MAX), self.gas.unwrap_or(u64::MAX));
+        is_bounded.then_some(InputUse { bytes, gas })
     }
-}
 
-/// Upper bound of what the input of EXECUTE for a block takes, with a reserve for what is read
-/// after the last transaction.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct InputUse {
-    /// Bytes of the input in its shortest form.
-    pub bytes: usize,
-    /// Gas that EXECUTE asks for before it has done its work.
-    pub gas: u64,
+    fn open<'b>(
+        &self,
+        config: &'b ChainConfig,
+        header: &Header,
+        request: BudgetRequest,
+    ) -> Box<dyn BlockBudget + 'b> {
+        Box::new(InputBudget::new(*self, config, header, request))
+    }
 }
 
 /// Bytes of an input beyond nodes, codes and transactions: its fixed parts, the parent's header, what
@@ -86,7 +85,7 @@ struct TxMinimum {
 
 impl TxMinimum {
     /// Lower bound for a transaction that has grown the input from `before` to `now`.
-    fn of(transaction: &Transaction, before: Size, now: Size) -> Self {
+    fn of(transaction: &Transaction, before: WitnessSize, now: WitnessSize) -> Self {
         let bytes = own_bytes(transaction);
         Self {
             bytes: bytes + now.least.saturating_sub(before.least),
@@ -97,54 +96,67 @@ impl TxMinimum {
 }
 
 /// Budget of an input while its block is filled.
-pub(crate) struct InputBudget<'r, 's> {
+struct InputBudget<'c> {
     limits: InputLimits,
-    recording: &'r WitnessRecorder<'s>,
-    work: WorkCount<'r>,
+    owed: usize,
+    config: &'c ChainConfig,
+    work: WorkCount<'c>,
     pricing: Arc<dyn Pricing>,
     block_gas_limit: u64,
     base_fee: u64,
+    /// Data of the transactions so far.
+    load: Cell<TxLoad>,
+    /// Gas of transactions that were executed and taken back.
+    in_vain: Cell<u64>,
 }
 
-impl<'r, 's> InputBudget<'r, 's> {
-    pub(crate) fn new(
-        limits: InputLimits,
-        config: &'r ChainConfig,
+impl<'c> InputBudget<'c> {
+    fn new(
+        mut limits: InputLimits,
+        config: &'c ChainConfig,
         header: &Header,
-        recording: &'r WitnessRecorder<'s>,
+        request: BudgetRequest,
     ) -> Self {
         // Before Cancun nothing is verified, and nothing asked for.
         let fork = config.spec.fork_at(header.timestamp);
-        let fork = fork.filter(|fork| *fork >= ProtocolFork::Cancun);
-        let limits = if fork.is_some() { limits } else { InputLimits::default() };
+        if fork.is_none_or(|fork| fork < ProtocolFork::Cancun) {
+            limits = InputLimits::default();
+        }
+        limits.bytes = limits.bytes.map(|max| max.saturating_sub(request.reserved_bytes));
         let pricing: Arc<dyn Pricing> = limits.schedule.into();
-        let work = WorkCount::new(&pricing, config);
-        let base_fee = header.base_fee_per_gas.unwrap_or_default();
-        Self { limits, recording, work, pricing, block_gas_limit: header.gas_limit, base_fee }
+        Self {
+            limits,
+            owed: request.owed,
+            config,
+            work: WorkCount::new(&pricing, config),
+            pricing,
+            block_gas_limit: header.gas_limit,
+            base_fee: header.base_fee_per_gas.unwrap_or_default(),
+            load: Cell::default(),
+            in_vain: Cell::new(0),
+        }
     }
 
-    /// The rules of the chain; if the gas of EXECUTE is bounded, with a counter of underpriced work.
-    pub(crate) fn overrides<'x>(&'x self, config: &'x ChainConfig) -> &'x dyn EvmOverrides {
-        if self.limits.gas.is_some() { self.work.overrides() } else { config }
+    /// Returns the load with one more transaction.
+    fn with(&self, transaction: &Transaction, removals: usize) -> TxLoad {
+        let load = self.load.get();
+        TxLoad {
+            transactions: load.transactions + 1,
+            bytes: load.bytes + own_bytes(transaction),
+            gas: load.gas.saturating_add(transaction.gas_limit()),
+            removals: load.removals + removals,
+        }
     }
 
-    /// Returns `true` if a limit applies to the block.
-    pub(crate) const fn is_bounded(&self) -> bool {
-        self.limits.any()
-    }
-
-    pub(crate) const fn recording(&self) -> &'r WitnessRecorder<'s> {
-        self.recording
-    }
-
-    pub(crate) const fn work(&self) -> &WorkCount<'r> {
-        &self.work
-    }
-
-    /// Reason why a block with this additional load does not fit, if it does not. `own` is the
-    /// lower bound of any block with that transaction.
-    fn refusal(&self, index: usize, load: TxLoad, own: TxMinimum) -> Option<Rejection> {
-        let size = self.recording.size();
+    /// Returns the reason for which a block with this load and a witness of this size does not fit, if it does not.
+    /// `own` is the lower bound of any block with that transaction.
+    fn refusal(
+        &self,
+        index: usize,
+        load: TxLoad,
+        own: TxMinimum,
+        size: WitnessSize,
+    ) -> Option<Rejection> {
         let is_alone = load.transactions == 1;
         // What there is at least decides for good, and what it may come to for this block.
         let least = if is_alone { own.bytes.max(size.least + load.bytes) } else { own.bytes };
@@ -187,7 +199,7 @@ impl<'r, 's> InputBudget<'r, 's> {
         own: TxMinimum,
         gas_used: u64,
     ) -> Option<Rejection> {
-        if index < self.limits.exempt {
+        if index < self.owed {
             return None;
         }
         let tip = transaction.effective_tip_per_gas(self.base_fee).unwrap_or_default();
@@ -201,14 +213,14 @@ impl<'r, 's> InputBudget<'r, 's> {
     }
 
     /// Gas that EXECUTE may come to ask for.
-    fn likely_asked(&self, size: &Size, load: TxLoad) -> u64 {
+    fn likely_asked(&self, size: &WitnessSize, load: TxLoad) -> u64 {
         let bytes = size.expanded + LIST_OFFSET * size.nodes + load.bytes + behind(load);
         self.asked(size, bytes, load, NODES_BEHIND + load.removals)
     }
 
     /// Gas that EXECUTE asks for an input of so many bytes, its nodes as RLP, which has so many nodes beside
     /// those that were read.
-    fn asked(&self, size: &Size, bytes: usize, load: TxLoad, further_nodes: usize) -> u64 {
+    fn asked(&self, size: &WitnessSize, bytes: usize, load: TxLoad, further_nodes: usize) -> u64 {
         let fixed = if further_nodes > 0 { REQUEST_OVERHEAD } else { 0 };
         let declared = DeclaredGas {
             calldata: bytes as u64,
@@ -239,79 +251,69 @@ impl<'r, 's> InputBudget<'r, 's> {
     }
 }
 
-/// A block that is filled within its budget.
-pub(crate) struct BudgetTracker<'f, 'r, 's> {
-    budget: Option<&'f InputBudget<'r, 's>>,
-    load: TxLoad,
-    /// Gas of transactions that were executed and taken back.
-    in_vain: u64,
-}
-
-impl<'f, 'r, 's> BudgetTracker<'f, 'r, 's> {
-    pub(crate) const fn new(budget: Option<&'f InputBudget<'r, 's>>) -> Self {
-        let load = TxLoad { transactions: 0, bytes: 0, gas: 0, removals: 0 };
-        Self { budget, load, in_vain: 0 }
+impl BlockBudget for InputBudget<'_> {
+    fn overrides(&self) -> &dyn EvmOverrides {
+        // Work is counted only if the gas of EXECUTE is bounded.
+        if self.limits.gas.is_some() { self.work.overrides() } else { self.config }
     }
 
-    fn with(&self, transaction: &Transaction, removals: usize) -> TxLoad {
-        TxLoad {
-            transactions: self.load.transactions + 1,
-            bytes: self.load.bytes + own_bytes(transaction),
-            gas: self.load.gas.saturating_add(transaction.gas_limit()),
-            removals: self.load.removals + removals,
-        }
+    fn max_bytes(&self) -> Option<usize> {
+        self.limits.bytes
     }
 
-    /// Use of the budget by the block in its present state.
-    pub(crate) fn used(&self) -> Option<InputUse> {
-        let budget = self.budget?;
-        let size = budget.recording.size();
-        let bytes = size.most + self.load.bytes + behind(self.load);
-        Some(InputUse { bytes, gas: budget.likely_asked(&size, self.load) })
+    fn is_bounded(&self) -> bool {
+        self.limits.limits().is_some()
     }
 
-    /// Reason why a transaction does not fit even if it reads nothing, if it does not.
-    pub(crate) fn gas_shortfall(
+    fn before(
         &self,
         index: usize,
         transaction: &Transaction,
+        size: WitnessSize,
     ) -> Option<Rejection> {
-        let budget = self.budget?;
-        if self.in_vain > budget.block_gas_limit {
+        if self.in_vain.get() > self.block_gas_limit {
             let reason = "too much was executed in vain for this block".to_owned();
             return Some(Rejection::BlockFull(Invalid::Transaction { index, reason }));
         }
-        let own = TxMinimum::of(transaction, Size::default(), Size::default());
+        let own = TxMinimum::of(transaction, WitnessSize::default(), WitnessSize::default());
         // It uses no more gas than its limit.
-        budget
-            .refusal(index, self.with(transaction, 0), own)
-            .or_else(|| budget.debt(index, transaction, own, transaction.gas_limit()))
+        self.refusal(index, self.with(transaction, 0), own, size)
+            .or_else(|| self.debt(index, transaction, own, transaction.gas_limit()))
     }
 
-    /// Takes a transaction that was executed and has read all that was recorded since the record had this
-    /// size, or says why it does not fit.
-    pub(crate) fn take(
-        &mut self,
+    fn after(
+        &self,
         index: usize,
         transaction: &Transaction,
-        before: Size,
+        before: WitnessSize,
+        now: WitnessSize,
         executed: &ResultAndState,
     ) -> Option<Rejection> {
-        let Some(budget) = self.budget else {
-            self.load = self.with(transaction, 0);
-            return None;
-        };
         let load = self.with(transaction, removals(executed));
-        let own = TxMinimum::of(transaction, before, budget.recording.size());
-        let refusal = budget
-            .refusal(index, load, own)
-            .or_else(|| budget.debt(index, transaction, own, executed.result.tx_gas_used()));
-        if refusal.is_some() {
-            self.in_vain = self.in_vain.saturating_add(executed.result.tx_gas_used());
-        } else {
-            self.load = load;
+        let own = TxMinimum::of(transaction, before, now);
+        let gas_used = executed.result.tx_gas_used();
+        let refusal = self
+            .refusal(index, load, own, now)
+            .or_else(|| self.debt(index, transaction, own, gas_used));
+        match refusal {
+            Some(_) => self.in_vain.set(self.in_vain.get().saturating_add(gas_used)),
+            None => self.load.set(load),
         }
         refusal
+    }
+
+    fn work(&self) -> u64 {
+        self.work.spent()
+    }
+
+    fn rewind_work(&self, work: u64) {
+        self.work.rewind(work);
+    }
+
+    fn used(&self, size: WitnessSize) -> InputUse {
+        let load = self.load.get();
+        let bytes = size.most + load.bytes + behind(load);
+        InputUse { bytes, gas: self.likely_asked(&size, load) }
     }
 }
 

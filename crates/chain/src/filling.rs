@@ -1,0 +1,217 @@
+//! A block that is filled with transactions, one after another.
+
+use crate::{
+    BlockBudget, ChainError, Rejection, State,
+    gas_pool::GasPool,
+    record::{Checkpoint, WitnessRecorder, WitnessSize},
+    sender,
+};
+use alloy_consensus::{Header, Transaction as _};
+use alloy_eips::eip4895::Withdrawal;
+use alloy_evm::Evm as _;
+use alloy_primitives::{Address, map::AddressSet};
+use executor::{
+    BlockError, BlockExecution, BlockState, ExecutionOutcome, Invalid, StateSource, Transaction,
+};
+use revm::Database as _;
+
+/// A transaction that is offered to a builder.
+#[derive(Debug, Clone)]
+pub struct RecoveredTransaction {
+    /// The transaction.
+    pub transaction: Transaction,
+    /// Its sender.
+    pub sender: Address,
+    /// `true` if the sender has signed it; otherwise the block is not [provable](Block::provable).
+    pub signed: bool,
+}
+
+/// Inputs of an attempt to build a block.
+#[derive(Clone, Copy)]
+pub(crate) struct Attempt<'a, 'c, 'w> {
+    pub(crate) header: &'a Header,
+    pub(crate) withdrawals: &'a [Withdrawal],
+    /// Transactions with their positions among all that are offered.
+    pub(crate) offered: &'a [(usize, &'c RecoveredTransaction)],
+    /// Bounds of the block, if its witness is recorded.
+    pub(crate) bounds: Option<Bounds<'a, 'w>>,
+}
+
+/// Budget of a block, and the record of its reads.
+#[derive(Clone, Copy)]
+pub(crate) struct Bounds<'a, 'w> {
+    pub(crate) recording: &'a WitnessRecorder<'w>,
+    pub(crate) budget: &'a dyn BlockBudget,
+}
+
+impl Bounds<'_, '_> {
+    fn checkpoint(&self) -> (Checkpoint, u64) {
+        (self.recording.checkpoint(), self.budget.work())
+    }
+
+    fn rewind(&self, (reads, work): (Checkpoint, u64)) {
+        self.recording.rewind(reads);
+        self.budget.rewind_work(work);
+    }
+}
+
+/// A transaction that is not in the block.
+pub(crate) struct Rejected {
+    pub(crate) index: usize,
+    pub(crate) reason: Rejection,
+    /// `true` if more reads are recorded than the block needs.
+    pub(crate) left_a_mark: bool,
+}
+
+/// Transactions of the block so far.
+pub(crate) struct Taken {
+    pub(crate) transactions: Vec<Transaction>,
+    pub(crate) senders: Vec<Address>,
+    /// `true` if the senders have signed all of them.
+    pub(crate) all_signed: bool,
+    /// Position of the last one among the offered transactions.
+    pub(crate) last: Option<usize>,
+}
+
+/// A block in execution that takes the offered transactions that fit.
+pub(crate) struct Filling<'a, 'w, 'x, 's, S: StateSource> {
+    execution: BlockExecution<'x, 's, S>,
+    bounds: Option<Bounds<'a, 'w>>,
+    gas_pool: GasPool,
+    /// Senders whose next transaction waits for a later block.
+    waiting: AddressSet,
+    /// State of the parent, in which senders are looked up without a record of that.
+    unrecorded: BlockState<'a, State>,
+    taken: Taken,
+}
+
+impl<'a, 'w, 'x, 's, S: StateSource> Filling<'a, 'w, 'x, 's, S> {
+    pub(crate) fn new(
+        parent: &'a State,
+        attempt: Attempt<'a, '_, 'w>,
+        execution: BlockExecution<'x, 's, S>,
+    ) -> Self {
+        Self {
+            execution,
+            bounds: attempt.bounds,
+            gas_pool: GasPool::new(parent, attempt.header, attempt.withdrawals),
+            waiting: AddressSet::default(),
+            unrecorded: parent.open(),
+            taken: Taken {
+                transactions: Vec::new(),
+                senders: Vec::new(),
+                all_signed: true,
+                last: None,
+            },
+        }
+    }
+
+    /// Takes a transaction into the block, or adds it to the rejected ones.
+    pub(crate) fn offer(
+        &mut self,
+        index: usize,
+        offered: &RecoveredTransaction,
+        rejected: &mut Vec<Rejected>,
+    ) -> Result<(), ChainError> {
+        let (refusal, left_a_mark) = match self.admit(index, offered)? {
+            Some(reason) => (Some(reason), false),
+            None => self.run(index, offered)?,
+        };
+        if let Some(reason) = refusal {
+            rejected.push(Rejected { index, reason, left_a_mark });
+        }
+        Ok(())
+    }
+
+    /// Returns the reason for which a transaction does not fit before it runs, if it does not.
+    fn admit(
+        &mut self,
+        index: usize,
+        RecoveredTransaction { transaction, sender, .. }: &RecoveredTransaction,
+    ) -> Result<Option<Rejection>, ChainError> {
+        if self.waiting.contains(sender) {
+            let reason = "a transaction before it has no room".to_owned();
+            return Ok(Some(Rejection::BlockFull(Invalid::Transaction { index, reason })));
+        }
+        let shortage = self.execution.shortage(transaction.gas_limit());
+        if let Err(reason) = self.gas_pool.check(index, transaction, shortage) {
+            if matches!(reason, Rejection::BlockFull(_)) {
+                self.waiting.insert(*sender);
+            }
+            return Ok(Some(reason));
+        }
+        let size = self.size();
+        if let Some(reason) = self.bounds.and_then(|it| it.budget.before(index, transaction, size))
+        {
+            self.waiting.insert(*sender);
+            return Ok(Some(reason));
+        }
+        let evm = self.execution.evm_mut();
+        let account = match evm.db().known(*sender) {
+            Some(account) => account,
+            None => self.unrecorded.basic(*sender)?,
+        };
+        let account = account.unwrap_or_default();
+        Ok(sender::refusal(evm.cfg_env(), transaction, &account).map(|reason| {
+            let reason = Invalid::Transaction { index, reason: reason.to_string() };
+            let is_early = account.nonce < transaction.nonce();
+            if is_early { Rejection::BlockFull(reason) } else { Rejection::Invalid(reason) }
+        }))
+    }
+
+    /// Runs a transaction. Returns the reason for which it is not in the block, if it is not, and `true` if
+    /// reads of it remain recorded.
+    fn run(
+        &mut self,
+        index: usize,
+        RecoveredTransaction { transaction, sender, signed }: &RecoveredTransaction,
+    ) -> Result<(Option<Rejection>, bool), ChainError> {
+        let bounds = self.bounds;
+        let mark = self.execution.evm_mut().db_mut().mark();
+        let before = bounds.map(|bounds| bounds.checkpoint());
+        let size = self.size();
+        let mut unfit = None;
+        let outcome = self.execution.transact_if(transaction, *sender, |executed| {
+            unfit = bounds.and_then(|Bounds { recording, budget }| {
+                budget.after(index, transaction, size, recording.size(), executed)
+            });
+            unfit.is_none()
+        });
+        if let Ok(true) = outcome {
+            self.gas_pool.take(transaction);
+            self.taken.all_signed &= *signed;
+            self.taken.transactions.push(transaction.clone());
+            self.taken.senders.push(*sender);
+            self.taken.last = Some(index);
+            return Ok((None, false));
+        }
+        if self.execution.evm_mut().db_mut().forget_reads(mark)
+            && let Some((bounds, before)) = bounds.zip(before)
+        {
+            bounds.rewind(before);
+        }
+        let left_a_mark =
+            bounds.map(|bounds| bounds.recording.checkpoint()) != before.map(|(reads, _)| reads);
+        let reason = match outcome {
+            Ok(_) => unfit,
+            Err(BlockError::Invalid(reason)) if !matches!(reason, Invalid::State(_)) => {
+                return Ok((Some(Rejection::Invalid(reason)), left_a_mark));
+            }
+            Err(error) => return Err(error.into()),
+        };
+        if matches!(reason, Some(Rejection::BlockFull(_))) {
+            self.waiting.insert(*sender);
+        }
+        Ok((reason, left_a_mark))
+    }
+
+    /// Size of the witness so far.
+    fn size(&self) -> WitnessSize {
+        self.bounds.map(|bounds| bounds.recording.size()).unwrap_or_default()
+    }
+
+    /// Ends the execution of the block.
+    pub(crate) fn finish(self) -> Result<(ExecutionOutcome, Taken), ChainError> {
+        Ok((self.execution.finish()?, self.taken))
+    }
+}
