@@ -52,7 +52,7 @@ mod worker;
 
 pub use admin::RoleError;
 pub use config::{BacklogConfig, Config, EngineConfig, Prices, Role, SequencerConfig};
-pub use contracts::posting::L1Limits;
+pub use contracts::advance_plan::L1Limits;
 pub use controls::Switches;
 pub use derivation::import;
 pub use duties::{Duties, DutyError, RollupRules};
@@ -60,7 +60,7 @@ pub use error::{L1Error, RollupError};
 pub use follower::Follower;
 pub use l1::{L1Client, L1Reader, L1View};
 pub use node::PoolLimits;
-pub use preflight::{Check, Verdict, preflight};
+pub use preflight::{Check, CheckOutcome, preflight};
 pub use profile::L1Profile;
 pub use queue::{KnownMessage, MessageQueue};
 pub use sequencer::Sequencer;

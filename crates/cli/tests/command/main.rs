@@ -3,6 +3,7 @@
 mod as_documented;
 mod calldata;
 mod checks;
+mod console_output;
 mod devnet;
 mod ending;
 mod execute;
@@ -14,5 +15,4 @@ mod kills;
 mod node_flags;
 mod printing;
 mod rollup;
-mod story;
 mod support;
