@@ -7,8 +7,8 @@
 //! and what the checks check is that of cargo, clippy, forge and those tools.
 
 mod audit;
+mod background;
 mod bench;
-mod beside;
 mod book;
 mod checks;
 mod coverage;

@@ -45,7 +45,7 @@ const LEAST: usize = 95;
 const OTHER_TESTS: &str = "test/{gas,forge,symbolic}/**";
 
 /// Factor over the duration of the unchanged contracts' tests after which a mutant counts as hanging.
-const PATIENCE: u32 = 10;
+const TIMEOUT_FACTOR: u32 = 10;
 
 /// Files of the checkout that the tests need. The first are linked, the others copied; tests and scripts,
 /// as far as a copy is for them.
@@ -296,7 +296,7 @@ impl Campaign {
             if !stage.has_tests(&self.root) {
                 continue;
             }
-            let limit = self.duration(&stage)? * PATIENCE;
+            let limit = self.duration(&stage)? * TIMEOUT_FACTOR;
             let place = self.folder.join(&stage.copy).join(file);
             let before = fs::read_to_string(&place)?;
             fs::write(&place, linked_dynamically(&mutant.apply(source)))?;

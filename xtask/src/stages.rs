@@ -14,9 +14,8 @@ use eyre::WrapErr as _;
 use toolchain::{Toolchain, progress_to_stderr};
 
 use crate::{
-    bench,
-    beside::Beside,
-    book,
+    background::Background,
+    bench, book,
     checks::{self, Checked},
     lint, no_std, tools,
 };
@@ -108,7 +107,7 @@ pub(crate) fn run(plan: &Plan) -> eyre::Result<bool> {
         .filter(|stage| plan.only.is_empty() || plan.only.contains(stage))
         .collect();
     let mut done = Vec::new();
-    let mut forge_build: Option<Beside> = None;
+    let mut forge_build: Option<Background> = None;
     for &stage in &planned {
         println!("\n=== {} ===", stage.name());
         let started = Instant::now();
@@ -261,12 +260,12 @@ fn cargo(root: &Path, args: &[&str]) -> eyre::Result<Outcome> {
 }
 
 /// Starts `forge build`, if there is anything for it to build.
-fn begin_forge_build(root: &Path) -> eyre::Result<Option<Beside>> {
+fn begin_forge_build(root: &Path) -> eyre::Result<Option<Background>> {
     if !has_solidity(root)? {
         return Ok(None);
     }
     let tools = Toolchain::ensure_at(root, &progress_to_stderr)?;
-    Beside::start(tools.forge_command().arg("build"), "forge build").map(Some)
+    Background::start(tools.forge_command().arg("build"), "forge build").map(Some)
 }
 
 fn has_solidity(root: &Path) -> eyre::Result<bool> {

@@ -197,7 +197,7 @@ impl State {
                     // No block can hold it; transactions that found no room beside it are offered again.
                     all_rejected.push((index, Rejection::TooLarge(reason(index))));
                     too_long += 1;
-                    if too_long <= MOST_TOO_LONG {
+                    if too_long <= MAX_TOO_LONG {
                         all_rejected.retain(|(_, reason)| reason.is_final());
                         let out: HashSet<usize> =
                             all_rejected.iter().map(|(index, _)| *index).collect();
@@ -338,7 +338,7 @@ const BATCH_OVERHEAD: usize = 8;
 
 /// Maximum number of transactions found to be too long alone in a block, of which each has cost the builder
 /// an execution.
-const MOST_TOO_LONG: usize = 16;
+const MAX_TOO_LONG: usize = 16;
 
 /// Returns the number of transactions, at least one of `count`, that make an input of `length` bytes too
 /// long, under the assumption that all have the same size.

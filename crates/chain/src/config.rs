@@ -22,7 +22,7 @@ pub struct ChainConfig {
     /// fixtures do not always.
     pub system_code: SystemCode,
     /// Limits of its EVM that exceed Ethereum's.
-    pub limits: Limits,
+    pub limits: LiftedLimits,
     /// Extensions of the execution of its blocks, in the order in which they apply. Unless all are
     /// [verifiable](EvmOverrides::is_verifiable), blocks are not [provable](store::Block::provable): only this
     /// chain can verify them.
@@ -36,7 +36,7 @@ impl<T: EvmOverrides + Any> Extension for T {}
 
 /// Limits of the EVM that a chain lifts. By default there are none: those of the fork hold.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Limits {
+pub struct LiftedLimits {
     /// Most bytes of code; twice as many of initialisation code.
     pub code_size: Option<usize>,
     /// Transactions may use all the gas of their block (EIP-7825 is off).
@@ -46,7 +46,7 @@ pub struct Limits {
 impl ChainConfig {
     /// A chain by these rules, without extensions.
     pub fn new(spec: ChainSpec) -> Self {
-        let limits = Limits { code_size: None, no_transaction_gas_cap: false };
+        let limits = LiftedLimits { code_size: None, no_transaction_gas_cap: false };
         Self { spec, system_code: SystemCode::Canonical, limits, extensions: Arc::default() }
     }
 

@@ -46,7 +46,7 @@ pub use budget::{BlockBudget, BudgetPolicy, BudgetRequest, InputUse};
 pub use builder::BuiltBlock;
 pub use call::{Call, CallBlock, CallOutcome};
 pub use chain::Chain;
-pub use config::{ChainConfig, Extension, Limits, spec_of};
+pub use config::{ChainConfig, Extension, LiftedLimits, spec_of};
 pub use edit::EditState;
 pub use error::ChainError;
 pub use failure::{foundry_revert_reason, halt_reason, revert_reason};

@@ -2,7 +2,9 @@
 //! forge; see `docs/forge.md`.
 
 use crate::output;
-use ::forge::{Answer, ForgeError, Profile, Workspace, check_protocol, execute, l2, shim_code};
+use ::forge::{
+    ForgeAnswer, ForgeError, Profile, Workspace, check_protocol, execute, l2, shim_code,
+};
 use alloy_primitives::{B256, U256, hex};
 use clap::Subcommand;
 use eyre::Result;
@@ -48,12 +50,12 @@ pub(crate) fn run(command: Command) -> Result<ExitCode> {
         Command::Execute { profile, request, gas } => match word(&request).zip(word(&gas)) {
             Some((request, gas)) => match profile.parse() {
                 Ok(profile) => execute(&workspace, &profile, request, U256::from_be_bytes(gas.0)),
-                Err(error) => Answer::from(Err(ForgeError::from(error))),
+                Err(error) => ForgeAnswer::from(Err(ForgeError::from(error))),
             },
             None => malformed(),
         },
         Command::L2 { protocol, request } => match (check_protocol(protocol), word(&request)) {
-            (Err(error), _) => Answer::from(Err(error)),
+            (Err(error), _) => ForgeAnswer::from(Err(error)),
             (Ok(()), Some(request)) => l2(&workspace, request),
             (Ok(()), None) => malformed(),
         },
@@ -84,7 +86,7 @@ fn word(digits: &str) -> Option<B256> {
     hex::decode_to_slice(digits, word.as_mut_slice()).ok().map(|()| word)
 }
 
-fn malformed() -> Answer {
+fn malformed() -> ForgeAnswer {
     Err(ForgeError::Request("hashes and gas are written with 64 hexadecimal digits".to_owned()))
         .into()
 }

@@ -1,6 +1,6 @@
 //! A node as it is asked.
 
-use crate::{ClientError, Http, Options, socket::Socket};
+use crate::{ClientError, ClientOptions, Http, socket::Socket};
 use alloy_json_rpc::{RpcRecv, RpcSend};
 use alloy_provider::{Provider as _, RootProvider};
 use alloy_rpc_client::RpcClient;
@@ -30,7 +30,7 @@ impl Client {
     /// # Errors
     ///
     /// [`ClientError::Url`], or the reason for which the client cannot be set up.
-    pub fn new(url: &str, options: Options) -> Result<Self, ClientError> {
+    pub fn new(url: &str, options: ClientOptions) -> Result<Self, ClientError> {
         Self::of_several(&[url], &[], options)
     }
 
@@ -44,7 +44,7 @@ impl Client {
     pub fn of_several(
         urls: &[&str],
         headers: &[(String, String)],
-        options: Options,
+        options: ClientOptions,
     ) -> Result<Self, ClientError> {
         let mut parsed = Vec::new();
         for url in urls {

@@ -38,7 +38,7 @@ pub enum Rotation {
 
 /// Time limits, retries and size limits of a client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Options {
+pub struct ClientOptions {
     /// Time for one request, from connecting to the last byte of the answer.
     pub timeout: Duration,
     /// Most bytes of an answer.
@@ -58,7 +58,7 @@ pub struct Options {
     pub rotation: Rotation,
 }
 
-impl Default for Options {
+impl Default for ClientOptions {
     fn default() -> Self {
         Self {
             timeout: Duration::from_secs(60),
@@ -77,7 +77,7 @@ impl Default for Options {
 pub struct Http {
     client: reqwest::Client,
     urls: Arc<[Url]>,
-    options: Options,
+    options: ClientOptions,
     /// Turn of the next request: its remainder by the number of addresses is the address.
     turn: Arc<AtomicUsize>,
     /// `true` once any of the addresses has answered.
@@ -90,7 +90,7 @@ impl Http {
     pub(crate) fn new(
         urls: Vec<Url>,
         headers: HeaderMap,
-        options: Options,
+        options: ClientOptions,
     ) -> Result<Self, HttpError> {
         let mut client =
             reqwest::Client::builder().timeout(options.timeout).default_headers(headers);
@@ -114,7 +114,7 @@ impl Http {
         &self.urls[0]
     }
 
-    pub(crate) const fn options(&self) -> Options {
+    pub(crate) const fn options(&self) -> ClientOptions {
         self.options
     }
 

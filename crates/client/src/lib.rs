@@ -18,4 +18,4 @@ mod socket;
 
 pub use client::Client;
 pub use error::{ClientError, HttpError, SocketError};
-pub use http::{Http, Options, Rotation};
+pub use http::{ClientOptions, Http, Rotation};

@@ -1,6 +1,6 @@
 //! Delay before a refused or unanswered request is tried again.
 
-use crate::Options;
+use crate::ClientOptions;
 use std::{
     sync::{
         Arc,
@@ -24,7 +24,7 @@ pub(crate) struct Patience {
 }
 
 impl Patience {
-    pub(crate) fn new(options: &Options) -> Self {
+    pub(crate) fn new(options: &ClientOptions) -> Self {
         Self {
             units_per_second: options.units_per_second,
             first_pause: options.first_pause,

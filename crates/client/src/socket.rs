@@ -1,6 +1,6 @@
 //! JSON-RPC over one WebSocket, within bounds.
 
-use crate::{Options, SocketError, batch::is_any_busy, patience::Patience};
+use crate::{ClientOptions, SocketError, batch::is_any_busy, patience::Patience};
 use alloy_json_rpc::{RequestPacket, ResponsePacket, RpcError};
 use alloy_pubsub::{ConnectionHandle, PubSubConnect, PubSubFrontend};
 use alloy_transport::{TransportError, TransportErrorKind, TransportFut, TransportResult};
@@ -24,12 +24,12 @@ pub(crate) struct Socket {
     connection: Arc<Mutex<Option<PubSubFrontend>>>,
     /// `true` once there was a connection.
     has_connected: Arc<AtomicBool>,
-    options: Options,
+    options: ClientOptions,
     patience: Patience,
 }
 
 impl Socket {
-    pub(crate) fn new(url: Url, options: Options) -> Self {
+    pub(crate) fn new(url: Url, options: ClientOptions) -> Self {
         Self {
             url,
             connection: Arc::default(),
@@ -73,7 +73,7 @@ impl Socket {
     }
 
     async fn exchange_once(&self, requests: RequestPacket) -> TransportResult<ResponsePacket> {
-        let Options { timeout: limit, longest_answer, .. } = self.options;
+        let ClientOptions { timeout: limit, longest_answer, .. } = self.options;
         let answer = timeout(limit, async {
             let connection = self.connect().await?;
             let answer = connection.send_packet(requests).await;

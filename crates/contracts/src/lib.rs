@@ -7,17 +7,18 @@
 
 #![cfg_attr(not(test), warn(clippy::unwrap_used))]
 
+pub mod advance_plan;
 pub mod bindings;
 pub mod capacity;
+mod claims;
+pub mod code_reference;
 mod config;
 mod deployment;
 mod genesis;
 mod genesis_check;
-pub mod kept;
 mod messages;
-pub mod posting;
-mod proofs;
 
+pub use claims::{ClaimError, claim_calldata, logged_message, message_proof, verify_message};
 pub use config::{ForcedConfig, GuardianConfig, RollupConfig};
 pub use deployment::{Deployment, DeploymentError};
 pub use genesis::{
@@ -26,4 +27,3 @@ pub use genesis::{
 };
 pub use genesis_check::{GenesisAllowance, GenesisFinding, check_genesis, unbacked_ether};
 pub use messages::{Anchor, Message, extend, kept_slot, pack, sent_in, sent_slot};
-pub use proofs::message_proof;

@@ -8,7 +8,7 @@ use alloy_eips::eip2718::Encodable2718;
 use alloy_genesis::Genesis;
 use alloy_primitives::{Address, B256, Bytes, U256, keccak256};
 use alloy_sol_types::SolCall;
-use client::{Client, Options};
+use client::{Client, ClientOptions};
 use contracts::{
     RollupConfig,
     bindings::INativeRollup::{self, Evidence},
@@ -106,7 +106,7 @@ fn main() -> Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let builder = Devnet::builder().mainnet().with(|config| config.origin = origin);
     let devnet = runtime.block_on(builder.spawn())?;
-    let client = Client::new(&devnet.endpoint(), Options::default())?;
+    let client = Client::new(&devnet.endpoint(), ClientOptions::default())?;
     let ask = |method, params| client.request::<Value, Value>(method, params);
 
     let mut whole = Duration::MAX;

@@ -3,7 +3,7 @@
 
 pub use crate::flags::{AnvilArgs, Color, DisplayArgs, ForkArgs, Hardforks, LimitArgs, Network};
 use crate::{
-    Config, DevnetError, Fork, Mining, MnemonicSource, ServerConfig,
+    DevnetConfig, DevnetError, Fork, MiningMode, MnemonicSource, ServerConfig,
     accounts::{DEFAULT_DERIVATION_PATH, DEFAULT_MNEMONIC},
     config::{Origin, TimeOfDay, ether},
     flags,
@@ -20,7 +20,7 @@ use wire::ProtocolFork;
 
 /// Order of pending transactions in a block.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
-pub enum Order {
+pub enum OrderFlag {
     /// The higher fee first.
     #[default]
     Fees,
@@ -39,7 +39,7 @@ pub struct DevnetArgs {
     pub accounts: u32,
 
     /// Balance of each test account, in ether
-    #[arg(long, default_value_t = Config::BALANCE, value_name = "NUM", help_heading = "Accounts")]
+    #[arg(long, default_value_t = DevnetConfig::BALANCE, value_name = "NUM", help_heading = "Accounts")]
     pub balance: u64,
 
     /// BIP-39 phrase that the test accounts come from [default: test test … junk]
@@ -174,7 +174,7 @@ pub struct DevnetArgs {
 
     /// Order of pending transactions
     #[arg(long, value_enum, default_value_t, help_heading = "Mining")]
-    pub order: Order,
+    pub order: OrderFlag,
 
     /// Port of HTTP and WebSocket; 0 takes a free one
     #[arg(short, long, default_value_t = 8545, value_name = "NUM", help_heading = "Server")]
@@ -361,7 +361,7 @@ impl DevnetArgs {
     /// # Errors
     ///
     /// [`DevnetError::Flag`] for what clap cannot see to be wrong.
-    pub fn config(&self) -> Result<Config, DevnetError> {
+    pub fn config(&self) -> Result<DevnetConfig, DevnetError> {
         self.anvil.check()?;
         self.check_times()?;
         let mnemonic = match (&self.mnemonic, self.mnemonic_random, self.mnemonic_seed) {
@@ -371,16 +371,16 @@ impl DevnetArgs {
             _ => MnemonicSource::Phrase(DEFAULT_MNEMONIC.to_owned()),
         };
         let mining = match self.block_time {
-            Some(time) if self.mixed_mining => Mining::Mixed(time),
-            Some(time) => Mining::Interval(time),
-            None if self.no_mining => Mining::Manual,
-            None => Mining::Instant,
+            Some(time) if self.mixed_mining => MiningMode::Mixed(time),
+            Some(time) => MiningMode::Interval(time),
+            None if self.no_mining => MiningMode::Manual,
+            None => MiningMode::Instant,
         };
         let rules = match self.mainnet {
-            true => Config::default().with_mainnet_rules(),
-            false => Config::default(),
+            true => DevnetConfig::default().with_mainnet_rules(),
+            false => DevnetConfig::default(),
         };
-        Ok(Config {
+        Ok(DevnetConfig {
             chain_id: self.chain_id,
             hardfork: self.hardfork.first,
             later_forks: self.hardfork.later.clone(),
@@ -391,11 +391,11 @@ impl DevnetArgs {
             timestamp: self.timestamp,
             time: TimeOfDay::System,
             number: self.number.unwrap_or_default(),
-            gas_limit: self.block_gas_limit()?.unwrap_or(Config::GAS_LIMIT),
-            base_fee: self.base_fee.unwrap_or(Config::BASE_FEE),
+            gas_limit: self.block_gas_limit()?.unwrap_or(DevnetConfig::GAS_LIMIT),
+            base_fee: self.base_fee.unwrap_or(DevnetConfig::BASE_FEE),
             gas_price: self.gas_price,
             mining,
-            order_by_fees: self.order == Order::Fees,
+            order_by_fees: self.order == OrderFlag::Fees,
             slots_in_an_epoch: self.slots_in_an_epoch,
             auto_impersonate: self.auto_impersonate,
             steps_tracing: self.steps_tracing,
@@ -435,7 +435,7 @@ impl DevnetArgs {
                 || !(self.mainnet || self.increasing_timestamps || self.verify_blocks),
             max_transactions: self.max_transactions,
             unpaid: self.disable_pool_balance_checks,
-            suggested_tip: if self.disable_min_priority_fee { 0 } else { Config::TIP },
+            suggested_tip: if self.disable_min_priority_fee { 0 } else { DevnetConfig::TIP },
             create2_deployer: !self.disable_default_create2_deployer,
             threads: self.threads.and_then(NonZeroUsize::new),
             server: ServerConfig {
@@ -458,8 +458,8 @@ impl DevnetArgs {
     /// The gas limit of blocks, if flags say which.
     fn block_gas_limit(&self) -> Result<Option<u64>, DevnetError> {
         let unlimited = match self.mainnet {
-            true => Config::MAX_GAS_LIMIT,
-            false => Config::NO_GAS_LIMIT,
+            true => DevnetConfig::MAX_GAS_LIMIT,
+            false => DevnetConfig::NO_GAS_LIMIT,
         };
         flags::gas_limit(self.gas_limit, self.disable_block_gas_limit.then_some(unlimited))
     }

@@ -1,6 +1,6 @@
 //! Output at the start of a devnet, for people and for programs.
 
-use crate::{Accounts, Config, Origin, genesis::base_fee_before};
+use crate::{Accounts, DevnetConfig, Origin, genesis::base_fee_before};
 use alloy_primitives::{B256, utils::format_ether};
 use serde_json::{Value, json};
 use std::fmt::Write as _;
@@ -46,7 +46,7 @@ pub struct Continued {
 
 /// Returns the text that is printed before the node listens: the accounts with their keys, and the chain. The
 /// sections are anvil's, since programs read them.
-pub fn banner(config: &Config, accounts: &Accounts, facts: &Facts) -> String {
+pub fn banner(config: &DevnetConfig, accounts: &Accounts, facts: &Facts) -> String {
     let mut text = format!("\n{NAME}\n    {}\n", env!("CARGO_PKG_VERSION"));
     text += &section("Available Accounts");
     let ether = format_ether(config.balance);
@@ -86,7 +86,7 @@ fn section(title: &str) -> String {
 }
 
 /// Returns the content of the file that `--config-out` writes: the same members as anvil's.
-pub fn config_out(config: &Config, accounts: &Accounts, facts: &Facts) -> Value {
+pub fn config_out(config: &DevnetConfig, accounts: &Accounts, facts: &Facts) -> Value {
     let lower = |address: alloy_primitives::Address| format!("{address:#x}");
     let mut out = json!({
         "available_accounts": accounts.addresses().map(lower).collect::<Vec<_>>(),
@@ -99,8 +99,8 @@ pub fn config_out(config: &Config, accounts: &Accounts, facts: &Facts) -> Value 
     });
     // What another node suggests is the base fee of its next block and a tip.
     let suggested = match &facts.fork {
-        Some(_) => u128::from(facts.base_fee) + Config::TIP,
-        None => Config::LEGACY_GAS_PRICE,
+        Some(_) => u128::from(facts.base_fee) + DevnetConfig::TIP,
+        None => DevnetConfig::LEGACY_GAS_PRICE,
     };
     out["gas_price"] = config.gas_price.unwrap_or(suggested).to_string().into();
     match &facts.fork {
@@ -112,7 +112,7 @@ pub fn config_out(config: &Config, accounts: &Accounts, facts: &Facts) -> Value 
             out["gas_limit"] = facts.gas_limit.to_string().into();
         }
         None => {
-            let limit = Some(config.gas_limit).filter(|limit| *limit != Config::GAS_LIMIT);
+            let limit = Some(config.gas_limit).filter(|limit| *limit != DevnetConfig::GAS_LIMIT);
             out["gas_limit"] = limit.map(|limit| limit.to_string()).into();
             out["genesis_timestamp"] = facts.genesis_time.to_string().into();
         }
@@ -122,7 +122,7 @@ pub fn config_out(config: &Config, accounts: &Accounts, facts: &Facts) -> Value 
 
 /// The base fee that anvil tells: the one that a flag asks for, or that of the block which the chain begins
 /// with.
-fn told_base_fee(config: &Config, facts: &Facts) -> u64 {
+fn told_base_fee(config: &DevnetConfig, facts: &Facts) -> u64 {
     match (&config.origin, &facts.fork) {
         (Origin::Fork(fork), Some(continued)) => fork.base_fee.unwrap_or(continued.base_fee),
         (Origin::Genesis { genesis, .. }, _) => match genesis.base_fee_per_gas {
@@ -140,13 +140,13 @@ fn told_base_fee(config: &Config, facts: &Facts) -> u64 {
 mod tests {
     use super::*;
 
-    fn accounts(config: &Config) -> Accounts {
+    fn accounts(config: &DevnetConfig) -> Accounts {
         Accounts::derive(&config.mnemonic, &config.derivation_path, config.accounts).unwrap()
     }
 
     #[test]
     fn the_banner_names_accounts_keys_and_chain() {
-        let config = Config::default();
+        let config = DevnetConfig::default();
         let facts = Facts {
             chain_id: 31337,
             base_fee: 77,
@@ -181,12 +181,13 @@ mod tests {
 
     #[test]
     fn the_banner_says_whose_rules_hold() {
-        let strict = Config::default().with_mainnet_rules();
-        let loose = Config { loose_timestamps: true, ..strict.clone() };
-        let sized = |limit| Config { code_size_limit: Some(limit), ..Config::default() };
-        let strict_and_sized = Config { code_size_limit: Some(50_000), ..strict.clone() };
+        let strict = DevnetConfig::default().with_mainnet_rules();
+        let loose = DevnetConfig { loose_timestamps: true, ..strict.clone() };
+        let sized =
+            |limit| DevnetConfig { code_size_limit: Some(limit), ..DevnetConfig::default() };
+        let strict_and_sized = DevnetConfig { code_size_limit: Some(50_000), ..strict.clone() };
         for (config, said) in [
-            (Config::default(), "anvil's; --mainnet enforces what L1 does"),
+            (DevnetConfig::default(), "anvil's; --mainnet enforces what L1 does"),
             (
                 strict,
                 "mainnet's: increasing timestamps, the gas cap of EIP-7825, 131072 bytes per \

@@ -1,6 +1,6 @@
 //! The cheats, which only a devnet has, and the commands that set them.
 
-use crate::{Config, Origin, console, signatures::Signatures};
+use crate::{DevnetConfig, Origin, console, signatures::Signatures};
 use alloy_consensus::Header;
 use alloy_eips::eip7702::SignedAuthorization;
 use alloy_evm::precompiles::PrecompilesMap;
@@ -73,7 +73,7 @@ pub(crate) struct ForcedFields {
 
 impl ForcedFields {
     /// Returns the cheats at the start of a devnet: block fields on top of another node's chain, as flags set them.
-    pub(crate) fn at_start(config: &Config) -> Self {
+    pub(crate) fn at_start(config: &DevnetConfig) -> Self {
         match &config.origin {
             Origin::Fork(fork) => Self {
                 gas_limit: fork.gas_limit,
@@ -87,7 +87,7 @@ impl ForcedFields {
 
 impl ForcedHeader {
     /// With the fields that a devnet begins with.
-    pub(crate) fn at_start(config: &Config) -> Self {
+    pub(crate) fn at_start(config: &DevnetConfig) -> Self {
         Self(Mutex::new(ForcedFields::at_start(config)))
     }
 

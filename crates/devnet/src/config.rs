@@ -86,7 +86,7 @@ pub enum Traces {
 
 /// Time at which blocks are made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Mining {
+pub enum MiningMode {
     /// At once for each transaction.
     #[default]
     Instant,
@@ -117,7 +117,7 @@ pub enum Origin {
 
 /// Configuration of a devnet.
 #[derive(Debug, Clone)]
-pub struct Config {
+pub struct DevnetConfig {
     /// Chain id; `None` takes that of the genesis file, else 31337.
     pub chain_id: Option<u64>,
     /// The rules, from genesis on.
@@ -145,7 +145,7 @@ pub struct Config {
     /// Least suggestion of `eth_gasPrice`, in wei.
     pub gas_price: Option<u128>,
     /// Time at which blocks are made.
-    pub mining: Mining,
+    pub mining: MiningMode,
     /// `true` if pending transactions are ordered by fees, `false` if by arrival.
     pub order_by_fees: bool,
     /// Blocks of an epoch, which say how far `safe` and `finalized` lie behind.
@@ -207,7 +207,7 @@ pub struct Config {
     pub server: ServerConfig,
 }
 
-impl Config {
+impl DevnetConfig {
     /// Chain id where nothing says another.
     pub const CHAIN_ID: u64 = 31337;
     /// Gas limit where nothing says another: anvil's.
@@ -271,7 +271,7 @@ pub(crate) fn ether(count: u64) -> U256 {
     U256::from(count) * U256::from(1_000_000_000_000_000_000_u64)
 }
 
-impl Default for Config {
+impl Default for DevnetConfig {
     fn default() -> Self {
         Self {
             chain_id: None,
@@ -287,7 +287,7 @@ impl Default for Config {
             gas_limit: Self::GAS_LIMIT,
             base_fee: Self::BASE_FEE,
             gas_price: None,
-            mining: Mining::default(),
+            mining: MiningMode::default(),
             order_by_fees: true,
             slots_in_an_epoch: 32,
             auto_impersonate: false,

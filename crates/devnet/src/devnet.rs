@@ -1,9 +1,9 @@
 //! A devnet from its configuration to its end.
 
 use crate::{
-    Accounts, CLIENT_VERSION, Config, Continued, DevnetError, Facts, Fork, Mining, NAME, Origin,
-    Traces, api, cheats::ForcedHeader, console, dump, fork::Remote, genesis, server::RunningServer,
-    state::DevnetState, story::Story,
+    Accounts, CLIENT_VERSION, Continued, DevnetConfig, DevnetError, Facts, Fork, MiningMode, NAME,
+    Origin, Traces, api, cheats::ForcedHeader, console, console_output::ConsoleOutput, dump,
+    fork::Remote, genesis, server::RunningServer, state::DevnetState,
 };
 use alloy_eips::BlockNumberOrTag;
 use alloy_primitives::{Address, B256, U256};
@@ -12,7 +12,7 @@ use chain::ForkTime;
 use futures_util::future::BoxFuture;
 use node::{BlobStore, HeaderPolicy, Node, Order, SetBlobStore, SetObserver, Settings};
 use rpc::{
-    Api, BeaconPages, ConsoleOptions, FailureStyle, MorePages, Options, Pages, Telemetry,
+    Api, BeaconPages, ConsoleOptions, FailureStyle, MorePages, Pages, RpcOptions, Telemetry,
     WorkerOptions, Workers,
 };
 use std::{path::Path, sync::Arc, time::Duration};
@@ -39,7 +39,7 @@ pub struct Devnet {
 impl Devnet {
     /// A devnet to be, on a free port and otherwise with the defaults of the command.
     pub fn builder() -> DevnetBuilder {
-        let mut config = Config::default();
+        let mut config = DevnetConfig::default();
         config.server.port = 0;
         DevnetBuilder { config }
     }
@@ -49,7 +49,7 @@ impl Devnet {
     /// # Errors
     ///
     /// Any [`DevnetError`]; nothing runs then.
-    pub fn start(config: Config) -> BoxFuture<'static, Result<Self, DevnetError>> {
+    pub fn start(config: DevnetConfig) -> BoxFuture<'static, Result<Self, DevnetError>> {
         Self::start_from(config, None)
     }
 
@@ -59,13 +59,13 @@ impl Devnet {
     ///
     /// As [`Self::start`] and [`Self::load_state`].
     pub fn start_from(
-        config: Config,
+        config: DevnetConfig,
         file: Option<&Path>,
     ) -> BoxFuture<'_, Result<Self, DevnetError>> {
         Box::pin(Self::open(config, file))
     }
 
-    async fn open(config: Config, file: Option<&Path>) -> Result<Self, DevnetError> {
+    async fn open(config: DevnetConfig, file: Option<&Path>) -> Result<Self, DevnetError> {
         let accounts =
             Accounts::derive(&config.mnemonic, &config.derivation_path, config.accounts)?;
         let telemetry = Arc::new(Telemetry::new(ConsoleOptions {
@@ -95,9 +95,9 @@ impl Devnet {
         let settings = Settings {
             mining: config.mining.into(),
             order: if config.order_by_fees { Order::Offers } else { Order::Arrival },
-            gas_price: config
-                .gas_price
-                .or_else(|| (!chain.state().has_base_fee()).then_some(Config::LEGACY_GAS_PRICE)),
+            gas_price: config.gas_price.or_else(|| {
+                (!chain.state().has_base_fee()).then_some(DevnetConfig::LEGACY_GAS_PRICE)
+            }),
             refuse_below_base_fee: true,
             refuse_below_floor: config.floor_check,
             slots_in_an_epoch: config.slots_in_an_epoch,
@@ -115,7 +115,7 @@ impl Devnet {
         let forced_header = Arc::new(ForcedHeader::at_start(&config));
         let policy: Arc<dyn HeaderPolicy> = Arc::<ForcedHeader>::clone(&forced_header);
         let node = Node::with_header_policy(chain, clock, settings, policy);
-        let options = Options {
+        let options = RpcOptions {
             block_environment: true,
             failure_style: FailureStyle::Anvil,
             client_version: CLIENT_VERSION.to_owned(),
@@ -126,11 +126,11 @@ impl Devnet {
             estimate_at: BlockNumberOrTag::Pending,
             limits: config.server.limits.clone(),
             telemetry: Arc::clone(&telemetry),
-            ..Options::default()
+            ..RpcOptions::default()
         };
         telemetry.state(node.read(|node| node.chain.head().header.number), 0);
         node.execute(SetBlobStore(blobs));
-        node.execute(SetObserver(Arc::new(Story::new(&node, Arc::clone(&telemetry)))));
+        node.execute(SetObserver(Arc::new(ConsoleOutput::new(&node, Arc::clone(&telemetry)))));
         let api = Api::new(Arc::clone(&node), options);
         let server_config = config.server.clone();
         let state =
@@ -174,7 +174,7 @@ impl Devnet {
     }
 
     /// The configuration that it was started with.
-    pub fn config(&self) -> &Config {
+    pub fn config(&self) -> &DevnetConfig {
         &self.state.config
     }
 
@@ -277,13 +277,13 @@ impl Drop for Devnet {
     }
 }
 
-impl From<Mining> for node::Mining {
-    fn from(mining: Mining) -> Self {
+impl From<MiningMode> for node::Mining {
+    fn from(mining: MiningMode) -> Self {
         match mining {
-            Mining::Instant => Self::Auto,
-            Mining::Interval(interval) => Self::Interval(interval),
-            Mining::Mixed(interval) => Self::Mixed(interval),
-            Mining::Manual => Self::Manual,
+            MiningMode::Instant => Self::Auto,
+            MiningMode::Interval(interval) => Self::Interval(interval),
+            MiningMode::Mixed(interval) => Self::Mixed(interval),
+            MiningMode::Manual => Self::Manual,
         }
     }
 }
@@ -291,11 +291,11 @@ impl From<Mining> for node::Mining {
 /// Builder of a devnet.
 #[derive(Debug, Clone)]
 pub struct DevnetBuilder {
-    config: Config,
+    config: DevnetConfig,
 }
 
 impl DevnetBuilder {
-    /// The [rules of mainnet](Config::with_mainnet_rules) instead of anvil's.
+    /// The [rules of mainnet](DevnetConfig::with_mainnet_rules) instead of anvil's.
     #[must_use]
     pub fn mainnet(self) -> Self {
         Self { config: self.config.with_mainnet_rules() }
@@ -303,7 +303,7 @@ impl DevnetBuilder {
 
     /// Changes anything.
     #[must_use]
-    pub fn with(mut self, change: impl FnOnce(&mut Config)) -> Self {
+    pub fn with(mut self, change: impl FnOnce(&mut DevnetConfig)) -> Self {
         change(&mut self.config);
         self
     }
@@ -330,13 +330,13 @@ impl DevnetBuilder {
     /// A block at intervals, not for each transaction.
     #[must_use]
     pub fn block_time(self, interval: Duration) -> Self {
-        self.with(|config| config.mining = Mining::Interval(interval))
+        self.with(|config| config.mining = MiningMode::Interval(interval))
     }
 
     /// No blocks but those asked for.
     #[must_use]
     pub fn no_mining(self) -> Self {
-        self.with(|config| config.mining = Mining::Manual)
+        self.with(|config| config.mining = MiningMode::Manual)
     }
 
     /// Another phrase for the accounts.

@@ -17,7 +17,7 @@ use revm::{
     primitives::{StorageKey, StorageValue, TxKind},
     state::AccountInfo,
 };
-use rpc::{Bounded, Deadline, Limits, Note, Recorded, RpcError};
+use rpc::{BoundedInspector, Deadline, Note, Recorded, RequestLimits, RpcError};
 use std::sync::Arc;
 
 /// A database that needs to be changed to be read, for those who only have it to read.
@@ -112,7 +112,7 @@ pub(crate) struct Traced<'t, I, D> {
 /// of each transaction whether it is to be watched; `seen` is shown those. What it makes of each comes
 /// with what the precompiles have noted meanwhile. A request that `limits` does not allow ends where it passes them.
 pub(crate) fn replay<'x, 's, I, T>(
-    (limits, recorded): (&Limits, Recorded),
+    (limits, recorded): (&RequestLimits, Recorded),
     parent: &'x State,
     state: &'x mut BlockState<'s, State>,
     block: &'x Block,
@@ -124,7 +124,7 @@ where
     I: Inspector<EthEvmContext<&'x mut BlockState<'s, State>>>,
 {
     let deadline = Deadline::after(limits.trace_time);
-    let inspector = Bounded::new(inspector, recorded, limits.trace_bytes, deadline);
+    let inspector = BoundedInspector::new(inspector, recorded, limits.trace_bytes, deadline);
     let mut replay = parent.replay(state, block, inspector)?;
     let mut results = Vec::new();
     for wanted in (0..block.transactions.len()).filter(|index| wanted(*index)) {

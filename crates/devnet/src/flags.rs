@@ -5,7 +5,7 @@ use crate::{DevnetError, Fork, ServerConfig, Traces, cache};
 use alloy_primitives::B256;
 use chain::{ForkTime, ForkTimes};
 use clap::{ArgAction, Args, ValueEnum};
-use rpc::Limits;
+use rpc::RequestLimits;
 use std::{path::PathBuf, time::Duration};
 use wire::ProtocolFork;
 
@@ -106,7 +106,7 @@ pub struct LimitArgs {
     pub max_response_bytes: u32,
 
     /// Most bytes that a trace, or the logs of a request, come to before it is given up
-    #[arg(long, default_value_t = Limits::default().trace_bytes, value_name = "BYTES")]
+    #[arg(long, default_value_t = RequestLimits::default().trace_bytes, value_name = "BYTES")]
     pub max_trace_bytes: u64,
 
     /// Most milliseconds for a call, an estimate, a simulation or a search for logs
@@ -138,7 +138,7 @@ pub struct LimitArgs {
     pub max_held_bytes: usize,
 
     /// Most subscriptions of all connections together
-    #[arg(long, default_value_t = Limits::default().subscriptions, value_name = "NUM")]
+    #[arg(long, default_value_t = RequestLimits::default().subscriptions, value_name = "NUM")]
     pub max_subscriptions: usize,
 
     /// Most subscriptions of a connection
@@ -156,7 +156,7 @@ impl LimitArgs {
             max_queued: self.max_queued_bytes,
             max_held: self.max_held_bytes,
             max_subscriptions: self.max_subscriptions_per_connection,
-            limits: Limits {
+            limits: RequestLimits {
                 trace_bytes: self.max_trace_bytes,
                 call_time: Duration::from_millis(self.call_timeout_ms),
                 trace_time: Duration::from_millis(self.trace_timeout_ms),

@@ -5,7 +5,7 @@
 //! state is one of tries, which ask for what they do not hold, so that a plain client is enough.
 
 use crate::{
-    Config, DevnetError,
+    DevnetConfig, DevnetError,
     cache::Cache,
     history::{PastState, Values},
 };
@@ -20,7 +20,7 @@ use alloy_primitives::{
 };
 use alloy_provider::{Provider as _, RootProvider};
 use alloy_transport::TransportError;
-use client::{Client, ClientError, Options};
+use client::{Client, ClientError, ClientOptions};
 use executor::ForkBackend;
 use parking_lot::Mutex;
 use revm::{bytecode::Bytecode, state::AccountInfo};
@@ -85,13 +85,13 @@ impl Remote {
             flag: "--fork-url",
             reason: format!("{url}: {error}"),
         };
-        let options = Options {
+        let options = ClientOptions {
             timeout: fork.timeout,
             tries: fork.retries.saturating_add(1),
             first_pause: fork.backoff,
             units_per_second: fork.units_per_second,
             batch: BATCH,
-            ..Options::default()
+            ..ClientOptions::default()
         };
         let urls: Vec<&str> =
             std::iter::once(url).chain(fork.more_urls.iter().map(String::as_str)).collect();
@@ -468,7 +468,7 @@ impl Fork {
     }
 }
 
-impl Config {
+impl DevnetConfig {
     /// The same devnet as a fork of another node.
     #[must_use]
     pub fn forking(mut self, url: impl Into<String>, block: Option<i64>) -> Self {

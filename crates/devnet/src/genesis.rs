@@ -1,7 +1,7 @@
 //! Block 0 of a devnet.
 
 use crate::{
-    Accounts, Config, DevnetError, Hardfork, Mining,
+    Accounts, DevnetConfig, DevnetError, Hardfork, MiningMode,
     cheats::EvmCheats,
     config::Origin,
     fork::Remote,
@@ -16,7 +16,7 @@ use alloy_genesis::{Genesis, GenesisAccount};
 use alloy_hardforks::EthereumHardfork;
 use alloy_primitives::{Address, B256, Bytes, U256, address, bytes};
 use chain::{
-    Chain, ChainConfig, EditState as _, Extension, ForkTimes, ForkTimesError, Limits,
+    Chain, ChainConfig, EditState as _, Extension, ForkTimes, ForkTimesError, LiftedLimits,
     empty_genesis, spec_of,
 };
 use codec::RawBlock;
@@ -86,7 +86,11 @@ impl From<Hardfork> for EthereumHardfork {
 }
 
 /// The fork schedule of a chain whose first block has this number and timestamp.
-fn scheduled(config: &Config, chain_id: u64, first: (u64, u64)) -> Result<ChainSpec, DevnetError> {
+fn scheduled(
+    config: &DevnetConfig,
+    chain_id: u64,
+    first: (u64, u64),
+) -> Result<ChainSpec, DevnetError> {
     const FLAG: &str = "--hardfork";
     // The same block of Ethereum began both: what the second took back never held.
     let fork = match config.hardfork {
@@ -101,8 +105,8 @@ fn scheduled(config: &Config, chain_id: u64, first: (u64, u64)) -> Result<ChainS
         return Err(DevnetError::Flag { flag: FLAG, reason });
     };
     let block_time = match config.mining {
-        Mining::Interval(time) | Mining::Mixed(time) => Some(time.as_secs()),
-        Mining::Instant | Mining::Manual => None,
+        MiningMode::Interval(time) | MiningMode::Mixed(time) => Some(time.as_secs()),
+        MiningMode::Instant | MiningMode::Manual => None,
     };
     let schedule = ForkTimes { first: merged, later: config.later_forks.clone() };
     let later = schedule.timestamps(first, block_time.filter(|seconds| *seconds > 0));
@@ -117,12 +121,12 @@ fn scheduled(config: &Config, chain_id: u64, first: (u64, u64)) -> Result<ChainS
 }
 
 /// The newest fork that the chain ever has.
-fn last_fork(config: &Config) -> Option<ProtocolFork> {
+fn last_fork(config: &DevnetConfig) -> Option<ProtocolFork> {
     config.later_forks.last().map(|(fork, _)| *fork).or_else(|| config.hardfork.merged())
 }
 
 /// Refuses what needs EXECUTE on a chain from before the merge, and a witness on one from before Cancun.
-fn check_fork(config: &Config) -> Result<(), DevnetError> {
+fn check_fork(config: &DevnetConfig) -> Result<(), DevnetError> {
     const UNVERIFIED: &str = "no block from before Cancun is verified from a witness";
     if !config.later_forks.is_empty() && matches!(config.origin, Origin::Genesis { .. }) {
         let reason =
@@ -173,7 +177,7 @@ pub fn read_genesis(path: &Path) -> Result<Genesis, DevnetError> {
 
 /// A chain at its genesis (or, where blocks are to be imported, at the last of them) and its clock.
 pub(crate) fn start(
-    config: &Config,
+    config: &DevnetConfig,
     accounts: &Accounts,
     remote: Option<&Arc<Remote>>,
     telemetry: &Arc<Telemetry>,
@@ -184,7 +188,7 @@ pub(crate) fn start(
         extensions: extensions(config, &spec, telemetry, blobs).into(),
         spec,
         system_code: SystemCode::Canonical,
-        limits: Limits {
+        limits: LiftedLimits {
             code_size: config.code_size_limit,
             no_transaction_gas_cap: !config.tx_gas_cap,
         },
@@ -196,7 +200,7 @@ pub(crate) fn start(
         return forked(config, accounts, remote, rules(spec));
     }
     let Origin::Genesis { genesis, blocks } = &config.origin else {
-        let chain_id = config.chain_id.unwrap_or(Config::CHAIN_ID);
+        let chain_id = config.chain_id.unwrap_or(DevnetConfig::CHAIN_ID);
         let (mut genesis, clock) = own_genesis(config, accounts);
         let spec = scheduled(config, chain_id, (config.number, genesis.timestamp))?;
         if config.fork_registry {
@@ -257,7 +261,7 @@ fn system_slots(number: u64) -> impl Iterator<Item = (Address, U256)> {
 /// A chain that continues that of another node, with what the rules need and the accounts' balances
 /// put into its state.
 fn forked(
-    config: &Config,
+    config: &DevnetConfig,
     accounts: &Accounts,
     remote: &Arc<Remote>,
     rules: ChainConfig,
@@ -310,7 +314,7 @@ fn forked(
 
 /// EXECUTE, if the flags want it, and cheats.
 fn extensions(
-    config: &Config,
+    config: &DevnetConfig,
     spec: &ChainSpec,
     telemetry: &Arc<Telemetry>,
     blobs: &Arc<BlobStore>,
@@ -327,7 +331,7 @@ fn extensions(
 /// EXECUTE as the flags want it: by the fork schedule of the chain itself or, if forks are named, for these
 /// and the chain's at any timestamp.
 fn execute(
-    config: &Config,
+    config: &DevnetConfig,
     spec: &ChainSpec,
     telemetry: &Arc<Telemetry>,
     blobs: &Arc<BlobStore>,
@@ -351,7 +355,7 @@ fn execute(
     execute
 }
 
-fn own_genesis(config: &Config, accounts: &Accounts) -> (Genesis, Clock) {
+fn own_genesis(config: &DevnetConfig, accounts: &Accounts) -> (Genesis, Clock) {
     let timestamp = config.timestamp.unwrap_or_else(|| config.time.now());
     let mut genesis = empty_genesis(last_fork(config).unwrap_or(ProtocolFork::Paris));
     genesis.number = Some(config.number);
@@ -393,7 +397,7 @@ pub(crate) const fn base_fee_before(wanted: u64) -> u64 {
 }
 
 /// Gives each test account its balance.
-fn fund(genesis: &mut Genesis, config: &Config, accounts: &Accounts) {
+fn fund(genesis: &mut Genesis, config: &DevnetConfig, accounts: &Accounts) {
     for address in accounts.addresses() {
         let account = genesis.alloc.entry(address).or_default();
         if account.balance < config.balance || config.balance == U256::ZERO {
@@ -442,7 +446,7 @@ mod tests {
     #[test]
     fn the_first_block_has_the_base_fee_that_was_asked_for() {
         for base_fee in [0, 1, 7, 8, 9, 1_000, 999_999_999, 1_000_000_000, u64::MAX / 2] {
-            let config = Config { base_fee, accounts: 0, ..Config::default() };
+            let config = DevnetConfig { base_fee, accounts: 0, ..DevnetConfig::default() };
             let accounts = Accounts::derive(&MnemonicSource::default(), "m", 0).unwrap();
             let (chain, _) =
                 start(&config, &accounts, None, &Arc::default(), &Arc::default()).unwrap();

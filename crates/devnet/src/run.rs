@@ -9,7 +9,7 @@ use std::{fs, path::PathBuf, time::Duration};
 use tokio::{sync::oneshot, time};
 
 /// Longest time for connections to end. Connections whose requests wait for something do not.
-const FAREWELL: Duration = Duration::from_millis(300);
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_millis(300);
 
 /// Longest time for which a change of the chain may keep its state from being written. It is less than process
 /// managers give a process to end (Docker: ten seconds).
@@ -44,7 +44,7 @@ async fn run_until_told_to_end(args: &DevnetArgs) -> Result<(), DevnetError> {
         None => Ok(()),
     };
     devnet.keep_answers();
-    if time::timeout(FAREWELL, devnet.stop()).await.is_err() {
+    if time::timeout(SHUTDOWN_TIMEOUT, devnet.stop()).await.is_err() {
         tracing::info!("requests that are still at work are left");
     }
     written

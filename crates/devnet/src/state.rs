@@ -1,7 +1,7 @@
 //! State shared by all methods of a devnet.
 
 use crate::{
-    Accounts, Config,
+    Accounts, DevnetConfig,
     cheats::{EvmCheats, ForcedFields, ForcedHeader, Impersonation, SetEvmCheats},
     fork::Remote,
 };
@@ -18,7 +18,7 @@ pub(crate) struct DevnetState {
     pub(crate) node: Arc<Node>,
     /// The methods that any node has.
     pub(crate) api: Api,
-    pub(crate) config: Config,
+    pub(crate) config: DevnetConfig,
     pub(crate) accounts: Accounts,
     /// The node whose chain this one continues.
     remote: RwLock<Option<Arc<Remote>>>,
@@ -86,7 +86,7 @@ impl DevnetState {
     /// A devnet around a node, at its start.
     pub(crate) fn new(
         api: Api,
-        config: Config,
+        config: DevnetConfig,
         accounts: &Accounts,
         remote: Option<Arc<Remote>>,
         forced_header: Arc<ForcedHeader>,

@@ -5,7 +5,7 @@ use crate::{
     canonical::{Moves, accepts},
     disk_store::{Inner, LogEnd},
     log::{BlockLog, Opened},
-    place::{Placed, place_nodes},
+    node_location::{Placed, place_nodes},
     record::Record,
 };
 use alloy_primitives::{B256, map::B256Map};

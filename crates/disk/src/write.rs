@@ -5,7 +5,7 @@ use crate::{
     block::encode_block,
     commit::Commit,
     disk_store::{Inner, Writer},
-    place::{Placed, place_nodes},
+    node_location::{Placed, place_nodes},
     repair::guard,
     state::{Meta, node_key, position_bytes},
     value::node_value,

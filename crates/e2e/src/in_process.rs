@@ -13,7 +13,7 @@ use contracts::{
         IL1MessageQueue,
         INativeRollup::{self, AnchorUpdate, Evidence},
     },
-    kept::{KeptCode, codes_in, shorten},
+    code_reference::{CodeReference, codes_in, shorten},
     l2_genesis,
 };
 use execute::Execute;
@@ -276,7 +276,7 @@ impl World {
         let witness = StatelessBatch::decode(&input)?.witness;
         let execute_gas = Scheduled::of(&input)?.sum();
         let sizes = Sizes { gas, witness_bytes: witness.encoded_len(), execute_gas };
-        let codes = KeptCode::new(codes_in(&input).to_vec().into());
+        let codes = CodeReference::new(codes_in(&input).to_vec().into());
         let codes = codes.ok_or_eyre("more codes than an account keeps")?;
         let cost = self.l1.keep(&self.operator, &codes)?;
         let length = codes.bytes().len();

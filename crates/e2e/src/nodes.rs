@@ -200,7 +200,7 @@ fn withdraw(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use client::Options;
+    use client::ClientOptions;
     use std::process::Command;
     use toolchain::{Toolchain, progress_to_stderr};
 
@@ -234,7 +234,7 @@ mod tests {
     fn what_there_is_to_try_can_be_typed_as_it_stands() {
         let tools = Toolchain::ensure(&progress_to_stderr).unwrap();
         let node = |port: u16| {
-            Client::new(&format!("http://127.0.0.1:{port}"), Options::default()).unwrap()
+            Client::new(&format!("http://127.0.0.1:{port}"), ClientOptions::default()).unwrap()
         };
         let (l2, follower) = (node(9_545), node(9_546));
         for command in to_try(l2.url(), follower.url(), &Key::named("alice")) {

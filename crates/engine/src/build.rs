@@ -12,7 +12,7 @@ use std::sync::Arc;
 use wire::ProtocolFork;
 
 /// Payloads that may be asked for at once; the oldest are forgotten.
-const MOST_JOBS: usize = 16;
+const MAX_JOBS: usize = 16;
 
 /// A payload that is to be built, or has been.
 #[derive(Debug, Clone)]
@@ -83,7 +83,7 @@ impl Engine {
         if jobs.iter().all(|job| job.id != id) {
             jobs.push_back(Job { id, parent: parent.hash, attributes, built: None });
         }
-        if jobs.len() > MOST_JOBS {
+        if jobs.len() > MAX_JOBS {
             jobs.pop_front();
         }
         Ok(id)

@@ -9,7 +9,7 @@ use std::{collections::VecDeque, fmt, sync::Arc};
 use wire::ProtocolFork;
 
 /// Payloads that are remembered to be invalid.
-const MOST_INVALID: usize = 256;
+const MAX_INVALID: usize = 256;
 
 /// Policy of a node's owner for heads that other clients choose.
 pub trait HeadPolicy: fmt::Debug + Send + Sync {
@@ -96,7 +96,7 @@ impl Invalids {
         if self.get(&hash).is_none() {
             self.0.push_back((hash, invalid));
         }
-        if self.0.len() > MOST_INVALID {
+        if self.0.len() > MAX_INVALID {
             self.0.pop_front();
         }
     }

@@ -43,7 +43,7 @@ pub const CAPABILITIES: [&str; 18] = [
 ];
 
 /// Most bodies in one answer.
-const MOST_BODIES: u64 = 32;
+const MAX_BODIES: u64 = 32;
 
 /// A status, and the payload's witness in geth's RLP.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -187,8 +187,8 @@ fn number(args: &mut Args) -> Result<u64, RpcError> {
 }
 
 fn bounded(count: u64) -> Result<(), RpcError> {
-    if count > MOST_BODIES {
-        let text = format!("{count} bodies are asked for, {MOST_BODIES} at most are given");
+    if count > MAX_BODIES {
+        let text = format!("{count} bodies are asked for, {MAX_BODIES} at most are given");
         return Err(RpcError::new(codes::TOO_LARGE, text));
     }
     Ok(())

@@ -26,9 +26,9 @@ use tower::{Layer, Service};
 /// Most bytes of a request and of an answer: a payload with its witness, in hexadecimal.
 const LONGEST: u32 = 1 << 28;
 /// Requests in a batch.
-const MOST_IN_BATCH: u32 = 128;
+const MAX_BATCH_REQUESTS: u32 = 128;
 /// Maximum number of simultaneous connections: few clients know the secret.
-const MOST_CONNECTIONS: u32 = 64;
+const MAX_CONNECTIONS: u32 = 64;
 
 /// The port cannot be had.
 #[derive(Debug, thiserror::Error)]
@@ -126,8 +126,8 @@ fn listen(
         let config = ServerConfig::builder()
             .max_request_body_size(max_bytes)
             .max_response_body_size(max_bytes)
-            .max_connections(MOST_CONNECTIONS)
-            .set_batch_request_config(BatchRequestConfig::Limit(MOST_IN_BATCH))
+            .max_connections(MAX_CONNECTIONS)
+            .set_batch_request_config(BatchRequestConfig::Limit(MAX_BATCH_REQUESTS))
             .build();
         let failed = |source| EngineServerError { address, source };
         let server = Server::builder()

@@ -32,7 +32,9 @@ mod run;
 
 pub use cost::CallCost;
 pub use deferred_gas::WorkCount;
-pub use dialects::{Answer, Call, Dialect, EXECUTE_ADDRESS, ExecutionSpecs, FURTHER_BLOCK_GAS};
+pub use dialects::{
+    Answer, Dialect, EXECUTE_ADDRESS, ExecutionSpecs, FURTHER_BLOCK_GAS, PrecompileCall,
+};
 pub use forks::ForkRule;
 pub use observer::{CallObserver, ObservedCall};
 pub use pricing::{DeclaredGas, Items, Pricing, work};

@@ -1,6 +1,6 @@
 //! EXECUTE as a precompile of revm.
 
-use crate::{Answer, Call, Dialect, Execute, ExecuteError, ObservedCall};
+use crate::{Answer, Dialect, Execute, ExecuteError, ObservedCall, PrecompileCall};
 use alloy_evm::precompiles::{DynPrecompile, PrecompileInput, PrecompilesMap};
 use revm::precompile::{
     PrecompileError, PrecompileHalt, PrecompileId, PrecompileOutput, PrecompileResult,
@@ -11,7 +11,7 @@ impl Execute {
     /// Adds EXECUTE to the precompiles of an EVM, in each of its dialects.
     pub fn install(self: &Arc<Self>, precompiles: &mut PrecompilesMap) {
         self.install_with(precompiles, |execute, dialect, input| {
-            execute.answer(dialect, Call::of(input), input.gas)
+            execute.answer(dialect, PrecompileCall::of(input), input.gas)
         });
     }
 

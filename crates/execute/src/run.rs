@@ -1,8 +1,8 @@
 //! A call from calldata to result.
 
 use crate::{
-    Answer, Call, CallCost, CallObserver, Dialect, ExecutionSpecs, ForkRule, Items, Pricing,
-    RuleViolation, Rules,
+    Answer, CallCost, CallObserver, Dialect, ExecutionSpecs, ForkRule, Items, PrecompileCall,
+    Pricing, RuleViolation, Rules,
     deferred_gas::{DeferredGas, Metered},
     dialects::CallInput,
 };
@@ -318,7 +318,7 @@ impl Execute {
     pub fn answer<'c>(
         &self,
         dialect: &dyn Dialect,
-        call: impl Into<Call<'c>>,
+        call: impl Into<PrecompileCall<'c>>,
         gas: u64,
     ) -> Result<Answer, ExecuteError> {
         self.answer_counted(dialect, call.into(), gas).0
@@ -329,7 +329,7 @@ impl Execute {
     pub fn answer_counted(
         &self,
         dialect: &dyn Dialect,
-        call: Call<'_>,
+        call: PrecompileCall<'_>,
         gas: u64,
     ) -> (Result<Answer, ExecuteError>, u64) {
         let ran = self.run_as(dialect, call, gas, |_| {});
@@ -349,7 +349,7 @@ impl Execute {
     pub fn run_as<'c>(
         &self,
         dialect: &dyn Dialect,
-        call: impl Into<Call<'c>>,
+        call: impl Into<PrecompileCall<'c>>,
         gas: u64,
         enter: impl FnMut(Stage),
     ) -> Result<Executed, Refused> {
@@ -360,7 +360,7 @@ impl Execute {
     fn run_guarded(
         &self,
         dialect: &dyn Dialect,
-        call: Call<'_>,
+        call: PrecompileCall<'_>,
         mut budget: CallBudget,
         context: TrustedContext<'_>,
         enter: impl FnMut(Stage),
@@ -384,7 +384,7 @@ impl Execute {
     fn run_unguarded(
         &self,
         dialect: &dyn Dialect,
-        call: Call<'_>,
+        call: PrecompileCall<'_>,
         budget: &mut CallBudget,
         context: TrustedContext<'_>,
         enter: impl FnMut(Stage),

@@ -9,7 +9,7 @@ use alloy_genesis::GenesisAccount;
 use alloy_primitives::{Address, B256, Bytes, Signature, TxKind, U256};
 use codec::Encode as _;
 use codec::blob_tail::{Trailer, cut, to_blobs};
-use enshrine_execute::{Call, Dialect, Execute, ExecutionSpecs};
+use enshrine_execute::{Dialect, Execute, ExecutionSpecs, PrecompileCall};
 use revm::bytecode::opcode as op;
 use std::{
     alloc::{GlobalAlloc, Layout, System},
@@ -94,7 +94,12 @@ fn assert_bounded(name: &str, calldata: &[u8], per_gas: usize) {
 }
 
 /// Runs [`assert_bounded`] on a call in some dialect, on one thread and on several.
-fn assert_call_bounded(name: &str, dialect: &dyn Dialect, call: Call<'_>, per_gas: usize) {
+fn assert_call_bounded(
+    name: &str,
+    dialect: &dyn Dialect,
+    call: PrecompileCall<'_>,
+    per_gas: usize,
+) {
     let bytes = dialect.bytes(&call).unwrap();
     for threads in [1, 3] {
         let execute =
@@ -182,7 +187,7 @@ fn an_input_that_ends_in_blobs_takes_no_more_than_sixteen_times_its_bytes() {
         assert_eq!(blobs.len(), 6);
         let calldata = [head, Trailer::new(tail.len(), 0).unwrap().encode().to_vec()].concat();
         let hashes = (0..6).map(B256::with_last_byte).collect::<Vec<_>>();
-        let call = Call { calldata: &calldata, blob_hashes: &hashes };
+        let call = PrecompileCall { calldata: &calldata, blob_hashes: &hashes };
         let dialect = BlobTail::new(Arc::new(Blobs(blobs)));
         assert_call_bounded(&format!("nodes of {length} bytes in blobs"), &dialect, call, 0);
     }

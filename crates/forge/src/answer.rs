@@ -5,7 +5,7 @@ use alloy_primitives::hex;
 
 /// The answer to a call from Solidity: one byte that says how it went, then the rest.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Answer {
+pub enum ForgeAnswer {
     /// The request was executed, with this result.
     Done(Vec<u8>),
     /// The request is refused, with the reason.
@@ -17,7 +17,7 @@ pub enum Answer {
     Broken(String),
 }
 
-impl Answer {
+impl ForgeAnswer {
     /// The answer as one line of hexadecimal digits, which forge turns into bytes.
     pub fn to_hex(&self) -> String {
         let (status, rest) = match self {
@@ -30,7 +30,7 @@ impl Answer {
     }
 }
 
-impl From<Result<Vec<u8>, ForgeError>> for Answer {
+impl From<Result<Vec<u8>, ForgeError>> for ForgeAnswer {
     fn from(outcome: Result<Vec<u8>, ForgeError>) -> Self {
         match outcome {
             Ok(result) => Self::Done(result),
@@ -47,9 +47,9 @@ mod tests {
 
     #[test]
     fn an_answer_begins_with_its_status() {
-        assert_eq!(Answer::Done(vec![0xab]).to_hex(), "0x00ab");
-        assert_eq!(Answer::Refused("a".to_owned()).to_hex(), "0x0161");
-        assert_eq!(Answer::Again.to_hex(), "0x02");
-        assert_eq!(Answer::Broken("b".to_owned()).to_hex(), "0x0362");
+        assert_eq!(ForgeAnswer::Done(vec![0xab]).to_hex(), "0x00ab");
+        assert_eq!(ForgeAnswer::Refused("a".to_owned()).to_hex(), "0x0161");
+        assert_eq!(ForgeAnswer::Again.to_hex(), "0x02");
+        assert_eq!(ForgeAnswer::Broken("b".to_owned()).to_hex(), "0x0362");
     }
 }

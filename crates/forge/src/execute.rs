@@ -1,12 +1,12 @@
 //! A call of EXECUTE.
 
-use crate::{Answer, ForgeError, Profile, Workspace};
+use crate::{ForgeAnswer, ForgeError, Profile, Workspace};
 use alloy_primitives::{B256, U256};
 
 /// Runs EXECUTE on the request with this hash, for a call that was given `gas`.
 ///
 /// The result is the charge (8 bytes, big endian), followed by the return data of EXECUTE.
-pub fn execute(workspace: &Workspace, profile: &Profile, request: B256, gas: U256) -> Answer {
+pub fn execute(workspace: &Workspace, profile: &Profile, request: B256, gas: U256) -> ForgeAnswer {
     let calldata = match workspace.take_request(request) {
         Ok(calldata) => calldata,
         Err(error) => return Err(error).into(),

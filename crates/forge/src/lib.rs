@@ -21,7 +21,7 @@ mod profile;
 mod shim;
 mod workspace;
 
-pub use answer::Answer;
+pub use answer::ForgeAnswer;
 pub use error::ForgeError;
 pub use execute::execute;
 pub use l2::l2;

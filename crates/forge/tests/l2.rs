@@ -6,7 +6,7 @@ use abi::IL2;
 use alloy_primitives::{Address, B256, Bytes, U256, hex, keccak256};
 use alloy_sol_types::SolCall;
 use alloy_trie::{Nibbles, TrieAccount, proof::verify_proof};
-use enshrine_forge::{Answer, Workspace, l2};
+use enshrine_forge::{ForgeAnswer, Workspace, l2};
 use tempfile::TempDir;
 
 #[allow(missing_docs, clippy::all, reason = "generated from the Solidity source")]
@@ -42,12 +42,12 @@ impl Project {
     }
 
     /// One call, as a process would make it: the request is written, then answered.
-    fn try_ask(&self, request: &[u8]) -> Answer {
+    fn try_ask(&self, request: &[u8]) -> ForgeAnswer {
         let hash = keccak256(request);
         loop {
             fs::write(self.path().join("requests").join(hex::encode(hash)), request).unwrap();
             match l2(&self.workspace(), hash) {
-                Answer::Again => {}
+                ForgeAnswer::Again => {}
                 answer => return answer,
             }
         }
@@ -56,7 +56,7 @@ impl Project {
     #[track_caller]
     fn ask<C: SolCall>(&self, call: &C) -> C::Return {
         match self.try_ask(&call.abi_encode()) {
-            Answer::Done(result) => C::abi_decode_returns(&result).unwrap(),
+            ForgeAnswer::Done(result) => C::abi_decode_returns(&result).unwrap(),
             other => panic!("{other:?}"),
         }
     }
@@ -218,7 +218,7 @@ fn a_long_chain_needs_its_latest_blocks_only() {
     assert_eq!(project.seal(&head).head.number, 71);
     // An earlier one is gone, and this is said.
     let request = IL2::proveCall { blockHash: hashes[40], account: RICH, slots: Vec::new() };
-    let Answer::Broken(reason) = project.try_ask(&request.abi_encode()) else { panic!() };
+    let ForgeAnswer::Broken(reason) = project.try_ask(&request.abi_encode()) else { panic!() };
     assert!(reason.contains("is not known here"), "{reason}");
 }
 
@@ -229,7 +229,7 @@ fn a_file_that_is_damaged_is_found_out() {
     let path = project.block_file(head.hash);
     let good = fs::read(&path).unwrap();
     let refused = || {
-        let Answer::Broken(reason) = project.try_ask(&Project::seal_call(&head).abi_encode())
+        let ForgeAnswer::Broken(reason) = project.try_ask(&Project::seal_call(&head).abi_encode())
         else {
             panic!("a damaged file is taken for a good one")
         };
@@ -248,6 +248,6 @@ fn a_file_that_is_damaged_is_found_out() {
 #[test]
 fn bytes_that_are_no_request_are_refused() {
     let project = Project::new();
-    let Answer::Broken(reason) = project.try_ask(&hex!("deadbeef00")) else { panic!() };
+    let ForgeAnswer::Broken(reason) = project.try_ask(&hex!("deadbeef00")) else { panic!() };
     assert!(reason.starts_with("request: "), "{reason}");
 }

@@ -27,7 +27,7 @@ pub const L1_CHAIN: u64 = 31_337;
 /// Chain id of the L2.
 pub const L2_CHAIN: u64 = 8_079;
 /// Longest wait for the nodes' own progress.
-const PATIENCE: Duration = Duration::from_secs(120);
+const RETRY_TIMEOUT: Duration = Duration::from_secs(120);
 
 /// A sequencer in a hurry.
 const SEQUENCER_FLAGS: &[&str] =
@@ -188,7 +188,7 @@ impl Rollup {
         let mut node = self.spawn(&mut command, "sequencer.log")?;
         let begun = Instant::now();
         while let Err(error) = node.until_ready() {
-            let is_slow = node.ended()?.is_none() && begun.elapsed() < PATIENCE;
+            let is_slow = node.ended()?.is_none() && begun.elapsed() < RETRY_TIMEOUT;
             ensure!(is_slow, "{error}, {}", self.last_words("sequencer.log"));
         }
         Ok(node)
@@ -376,7 +376,7 @@ pub fn until_safe(node: &Client) -> Result<u64> {
 pub fn until(what: &str, mut holds: impl FnMut() -> Result<bool>) -> Result<()> {
     let begun = Instant::now();
     while !holds()? {
-        ensure!(begun.elapsed() < PATIENCE, "{what} does not come");
+        ensure!(begun.elapsed() < RETRY_TIMEOUT, "{what} does not come");
         sleep(Duration::from_millis(20));
     }
     Ok(())

@@ -9,7 +9,7 @@ use crate::{
 };
 use alloy_json_rpc::ErrorPayload;
 use alloy_primitives::{B256, Bytes, map::B256Set};
-use client::{Client, ClientError, Options};
+use client::{Client, ClientError, ClientOptions};
 use node::Node;
 use parking_lot::Mutex;
 use rpc::{RpcError, SendElsewhere};
@@ -64,7 +64,10 @@ impl Forwarder {
         {
             return Ok(Arc::clone(client));
         }
-        let new = Arc::new(Client::new(url, Options { timeout: TIMEOUT, ..Options::default() })?);
+        let new = Arc::new(Client::new(
+            url,
+            ClientOptions { timeout: TIMEOUT, ..ClientOptions::default() },
+        )?);
         *client = Some((url.to_owned(), Arc::clone(&new)));
         Ok(new)
     }

@@ -55,7 +55,7 @@ mod worker;
 
 pub use admin::RoleError;
 pub use config::{BacklogConfig, Config, EngineConfig, Prices, Role, SequencerConfig};
-pub use contracts::posting::L1Limits;
+pub use contracts::advance_plan::L1Limits;
 pub use controls::Switches;
 pub use derive::import;
 pub use duties::{Duties, DutyError, RollupRules};
@@ -65,7 +65,7 @@ pub use input_budget::InputLimits;
 pub use l1::{L1Client, L1Reader, L1View};
 pub use lease::{LeaseConfig, LeaseError};
 pub use node::PoolLimits;
-pub use preflight::{Check, Verdict, preflight};
+pub use preflight::{Check, CheckOutcome, preflight};
 pub use profile::L1Profile;
 pub use queue::{KnownMessage, MessageQueue};
 pub use sequencer::Sequencer;

@@ -22,7 +22,7 @@ use serde::Serialize;
 /// Result of a check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Verdict {
+pub enum CheckOutcome {
     /// It is as it should be.
     Passed,
     /// The node starts, and cannot do all of its work until this is mended.
@@ -37,7 +37,7 @@ pub struct Check {
     /// Name of the check.
     pub name: &'static str,
     /// Result.
-    pub verdict: Verdict,
+    pub verdict: CheckOutcome,
     /// The value that was found.
     pub got: String,
     /// The value that a node needs.
@@ -56,10 +56,10 @@ impl fmt::Display for Check {
 
 impl Check {
     fn passed(name: &'static str, got: String, expected: impl Into<String>) -> Self {
-        Self { name, verdict: Verdict::Passed, got, expected: expected.into(), advice: None }
+        Self { name, verdict: CheckOutcome::Passed, got, expected: expected.into(), advice: None }
     }
 
-    fn with(self, verdict: Verdict, advice: &'static str) -> Self {
+    fn with(self, verdict: CheckOutcome, advice: &'static str) -> Self {
         Self { verdict, advice: Some(advice), ..self }
     }
 }
@@ -79,7 +79,7 @@ pub fn preflight(config: &Config) -> Result<Vec<Check>, RollupError> {
         vec![Check::passed("L1", rollup, "the L1 and the contracts of the deployment file")];
     let (forks, _) = forks(&client, &deployment)?;
     // Prices are measured by the gas rules of L1's fork, which has to be known.
-    if forks.verdict != Verdict::Refused {
+    if forks.verdict != CheckOutcome::Refused {
         config.profile.check(&client, &deployment)?;
         let (got, expected) = (config.profile.schedule.to_string(), "the schedule of this L1");
         checks.push(Check::passed("prices of EXECUTE", got, expected));
@@ -139,12 +139,12 @@ pub(crate) fn forks(
     let check = Check::passed(name, difference.to_string(), expected);
     let check = match difference.at() <= time {
         true => check.with(
-            Verdict::Refused,
+            CheckOutcome::Refused,
             "L1 refuses all blocks from then on: give the genesis of the deployment file the fork of L1 (such as \
              `amsterdamTime` in `config`), with a node that knows it",
         ),
         false => check.with(
-            Verdict::Warning,
+            CheckOutcome::Warning,
             "no block is made from then on: give the genesis of the deployment file the fork of L1 (such as \
              `amsterdamTime` in `config`) and restart the node, or update it if it does not know the fork",
         ),
@@ -164,7 +164,7 @@ fn first_block(client: &L1Client, deployment: &Deployment) -> Result<Check, Roll
         let check = Check::passed(name, format!("block {l1_block}, L1 is at {head}"), expected);
         let advice = "wait until the L1 node has synced, or set `l1Block` of the deployment file to the L1 block of the \
                       deployment";
-        return Ok(check.with(Verdict::Warning, advice));
+        return Ok(check.with(CheckOutcome::Warning, advice));
     }
     let Some(before) = l1_block.checked_sub(1) else {
         return Ok(Check::passed(name, "block 0".to_owned(), expected));
@@ -178,7 +178,7 @@ fn first_block(client: &L1Client, deployment: &Deployment) -> Result<Check, Roll
             None => Check::passed(name, format!("block {l1_block}"), expected),
             Some(first) => {
                 let got = format!("block {l1_block}, and they have logs from block {first} on");
-                Check::passed(name, got, expected).with(Verdict::Refused, ADVICE)
+                Check::passed(name, got, expected).with(CheckOutcome::Refused, ADVICE)
             }
         },
         // Public nodes bound the blocks of a search.
@@ -186,7 +186,7 @@ fn first_block(client: &L1Client, deployment: &Deployment) -> Result<Check, Roll
             let got = format!("block {l1_block}, and L1 refuses the search: {error}");
             let advice =
                 "compare `l1Block` of the deployment file with the block of the deployment";
-            Check::passed(name, got, expected).with(Verdict::Warning, advice)
+            Check::passed(name, got, expected).with(CheckOutcome::Warning, advice)
         }
         Err(error) => return Err(L1Error::from(error).into()),
     })
@@ -220,11 +220,11 @@ fn keys(
     if advance != operator && refusal(operator)?.is_none() {
         let got = format!("{operator}, the account of the operator key, is admitted");
         let check = Check::passed(name, got, expected);
-        return Ok(check.with(Verdict::Refused, "exchange --advance-key and --operator-key"));
+        return Ok(check.with(CheckOutcome::Refused, "exchange --advance-key and --operator-key"));
     }
     let check = Check::passed(name, format!("{advance} is not admitted now: {reason}"), expected);
     let advice = "wait for its turn, or give the key of the account that the policy admits";
-    Ok(check.with(Verdict::Warning, advice))
+    Ok(check.with(CheckOutcome::Warning, advice))
 }
 
 /// Checks that a remote signer answers and holds its key; `None` for a key of this process.
@@ -234,11 +234,11 @@ fn remote_signer(name: &'static str, key: &Signer) -> Option<Check> {
         Ok(public_key) => Check::passed(name, format!("public key {public_key}"), expected),
         Err(error @ SignerError::NoKey { .. }) => {
             let advice = "load the key into the signer, or correct the address";
-            Check::passed(name, error.to_string(), expected).with(Verdict::Refused, advice)
+            Check::passed(name, error.to_string(), expected).with(CheckOutcome::Refused, advice)
         }
         Err(error) => {
             let advice = "start the signer, or correct its URL";
-            Check::passed(name, error.to_string(), expected).with(Verdict::Warning, advice)
+            Check::passed(name, error.to_string(), expected).with(CheckOutcome::Warning, advice)
         }
     })
 }
@@ -262,7 +262,7 @@ fn float(client: &L1Client, advance: Address, operator: Address) -> Result<Check
         }
         false => "send ether to it: nothing is posted before",
     };
-    Ok(check.with(Verdict::Warning, advice))
+    Ok(check.with(CheckOutcome::Warning, advice))
 }
 
 /// Checks that consensus clients are those of this L1.
@@ -283,7 +283,7 @@ pub(crate) fn of_beacon(
         Err(error) => {
             let check = Check::passed(name, format!("{url}: {error}"), expected.clone());
             let advice = "blocks in blobs cannot be read before it answers; check --l1-beacon";
-            check.with(Verdict::Warning, advice)
+            check.with(CheckOutcome::Warning, advice)
         }
         Ok(facts) => {
             let of_chain = facts.chain_id.map_or_else(String::new, |id| format!(", of chain {id}"));
@@ -295,7 +295,7 @@ pub(crate) fn of_beacon(
             let since = time.checked_sub(facts.genesis_time);
             let is_aligned = since.is_some_and(|since| since % facts.seconds_per_slot == 0);
             if is_other(&facts) {
-                let verdict = if has_none { Verdict::Refused } else { Verdict::Warning };
+                let verdict = if has_none { CheckOutcome::Refused } else { CheckOutcome::Warning };
                 let advice =
                     "it belongs to another L1: give --l1-beacon the URL of a consensus client of this one";
                 return check.with(verdict, advice);
@@ -304,7 +304,7 @@ pub(crate) fn of_beacon(
                 true => check,
                 // It may be the client's answer that is wrong, which is never believed, and asked for again.
                 false => check.with(
-                    Verdict::Warning,
+                    CheckOutcome::Warning,
                     "blocks in blobs cannot be found by these slots; check --l1-beacon",
                 ),
             }
@@ -315,7 +315,7 @@ pub(crate) fn of_beacon(
 
 /// Texts of the checks that did not pass. One that would refuse a start may fail while the node runs.
 pub(crate) fn warnings(checks: &[Check]) -> Vec<String> {
-    let warnings = checks.iter().filter(|check| check.verdict != Verdict::Passed);
+    let warnings = checks.iter().filter(|check| check.verdict != CheckOutcome::Passed);
     warnings.map(ToString::to_string).collect()
 }
 
@@ -323,9 +323,9 @@ pub(crate) fn warnings(checks: &[Check]) -> Vec<String> {
 pub(crate) fn judge(checks: &[Check]) -> Result<(), RollupError> {
     for check in checks {
         match check.verdict {
-            Verdict::Passed => {}
-            Verdict::Warning => tracing::warn!(%check, "preflight check failed"),
-            Verdict::Refused => return Err(RollupError::Preflight(Box::new(check.clone()))),
+            CheckOutcome::Passed => {}
+            CheckOutcome::Warning => tracing::warn!(%check, "preflight check failed"),
+            CheckOutcome::Refused => return Err(RollupError::Preflight(Box::new(check.clone()))),
         }
     }
     Ok(())

@@ -6,7 +6,7 @@ use alloy_primitives::Bytes;
 use alloy_provider::Provider as _;
 use alloy_rpc_types_eth::TransactionRequest;
 use chain::{BlockAttributes, Chain, ChainConfig, spec_of};
-use contracts::{Deployment, posting};
+use contracts::{Deployment, advance_plan};
 use execute::{EXECUTE_ADDRESS, Execute, Networks};
 use executor::ChainSpec;
 use std::sync::Arc;
@@ -25,7 +25,7 @@ pub struct L1Profile {
 /// Part of the reserve of a call by which L1 may ask for more or less without another schedule.
 const TOLERANCE: u64 = 16;
 /// Gas that is enough for the call by any schedule that a node can work with.
-const PLENTY: u64 = posting::TRANSACTION_GAS_CAP;
+const PLENTY: u64 = advance_plan::TRANSACTION_GAS_CAP;
 
 impl L1Profile {
     /// EXECUTE of this L1 for blocks of an L2 with this fork schedule.
@@ -55,7 +55,7 @@ impl L1Profile {
         let reserve = reserve_by(self.schedule).map_err(refused)?;
         let Some(head) = client.header(BlockNumberOrTag::Latest)? else { return Ok(()) };
         let Some(fork) = spec.fork_at(head.header.timestamp) else { return Ok(()) };
-        let (intrinsic, floor) = posting::transaction_gas(fork, &input);
+        let (intrinsic, floor) = advance_plan::transaction_gas(fork, &input);
         let runs_with = |gas: u64| runs(client, &input, intrinsic.saturating_add(gas));
         let (little, much) = (reserve - reserve / TOLERANCE, reserve + reserve / TOLERANCE);
         // A transaction has no less gas than its bytes cost at least, for any price of EXECUTE.

@@ -13,13 +13,8 @@ use crate::{
     status::BlockId,
 };
 use alloy_primitives::{Address, B256, Bytes};
-use alloy_sol_types::{SolCall as _, SolEvent as _};
 use chain::{Block, ChainReader, Store};
-use contracts::{
-    L2_MESSENGER, Message,
-    bindings::{IL1MessageQueue::claimCall, IL2Messenger::MessageSent},
-    kept_slot, message_proof, sent_slot,
-};
+use contracts::{L2_MESSENGER, Message, claim_calldata, kept_slot, logged_message, sent_slot};
 use engine::Driven;
 use lease::Lease;
 use node::Node;
@@ -303,12 +298,8 @@ impl RollupApi {
             ))
         })?;
         let proof = chain.prove(&block, L2_MESSENGER, &[sent_slot(index)])?;
-        let call = claimCall {
-            feeRecipient: fee_recipient.unwrap_or(message.to),
-            proof: message_proof(block.header.number, proof),
-            message: (&message).into(),
-        };
-        Ok(call.abi_encode().into())
+        let fee_recipient = fee_recipient.unwrap_or(message.to);
+        Ok(claim_calldata(&message, block.header.number, proof, fee_recipient))
     }
 
     fn inputs_after(&self, number: u64) -> Result<Vec<Bytes>, RpcError> {
@@ -345,12 +336,9 @@ fn find_message(
     let mut block = Arc::clone(newest);
     for _ in 0..MAX_BLOCKS {
         let logs = block.executed.receipts.iter().flat_map(|receipt| &receipt.logs);
-        let sent = logs
-            .filter(|log| log.address == L2_MESSENGER)
-            .filter_map(|log| MessageSent::decode_log(log).ok())
-            .find(|sent| sent.index == index);
-        if let Some(sent) = sent {
-            return Ok(Message::from_l2_event(&sent));
+        let mut sent = logs.filter(|log| log.address == L2_MESSENGER);
+        if let Some(message) = sent.find_map(|log| logged_message(log, index).ok()) {
+            return Ok(Some(message));
         }
         let Some(parent) = chain.find_block(&block.header.parent_hash)? else { break };
         block = parent;

@@ -98,16 +98,16 @@ pub struct BacklogStatus {
     /// Number of blocks.
     pub blocks: u64,
     /// Gas that EXECUTE asks for them. A block that leaves no room for another one counts as a whole L1 transaction.
-    pub gas: Bounded,
+    pub gas: BoundedAmount,
     /// Bytes of their inputs, counted in the same way.
-    pub bytes: Bounded,
+    pub bytes: BoundedAmount,
     /// Age of the oldest, in seconds.
-    pub age: Bounded,
+    pub age: BoundedAmount,
 }
 
 /// An amount and its limit.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
-pub struct Bounded {
+pub struct BoundedAmount {
     /// The amount.
     pub used: u64,
     /// Most that it may be.

@@ -1,6 +1,6 @@
 //! State shared by all RPC methods, and the resolution of block ids.
 
-use crate::{Deadline, FailureStyle, Limits, RpcError, Telemetry, blobs, filters::Filters};
+use crate::{Deadline, FailureStyle, RequestLimits, RpcError, Telemetry, blobs, filters::Filters};
 use alloy_eips::{BlockId, BlockNumberOrTag, RpcBlockHash};
 use alloy_primitives::{B256, Bytes};
 use chain::{Block, ChainReader, State};
@@ -17,7 +17,7 @@ pub trait SendElsewhere: core::fmt::Debug + Send + Sync {
 
 /// Options of the API.
 #[derive(Debug, Clone)]
-pub struct Options {
+pub struct RpcOptions {
     /// Result of `web3_clientVersion`.
     pub client_version: String,
     /// Most gas for a call, an estimate, or all calls of a simulation together.
@@ -47,12 +47,12 @@ pub struct Options {
     /// Node that answers sends in place of this one, if there is one.
     pub elsewhere: Option<Arc<dyn SendElsewhere>>,
     /// Bounds of a request.
-    pub limits: Limits,
+    pub limits: RequestLimits,
     /// Console output and metrics of the node.
     pub telemetry: Arc<Telemetry>,
 }
 
-impl Default for Options {
+impl Default for RpcOptions {
     fn default() -> Self {
         Self {
             client_version: concat!("enshrine/v", env!("CARGO_PKG_VERSION")).to_owned(),
@@ -67,7 +67,7 @@ impl Default for Options {
             old_sidecars: false,
             past_logs: false,
             elsewhere: None,
-            limits: Limits::default(),
+            limits: RequestLimits::default(),
             telemetry: Arc::default(),
         }
     }
@@ -77,7 +77,7 @@ impl Default for Options {
 #[derive(Debug, Clone)]
 pub struct Api {
     node: Arc<Node>,
-    options: Arc<Options>,
+    options: Arc<RpcOptions>,
     pub(crate) filters: Arc<Filters>,
     /// Places for subscriptions.
     pub(crate) subscriptions: Arc<Semaphore>,
@@ -85,7 +85,7 @@ pub struct Api {
 
 impl Api {
     /// Methods over a node.
-    pub fn new(node: Arc<Node>, options: Options) -> Self {
+    pub fn new(node: Arc<Node>, options: RpcOptions) -> Self {
         let filters = Arc::new(Filters::new(options.filter_lifetime));
         let subscriptions = options.limits.subscriptions.min(Semaphore::MAX_PERMITS);
         let subscriptions = Arc::new(Semaphore::new(subscriptions));
@@ -136,13 +136,13 @@ impl Api {
     }
 
     /// The settings.
-    pub fn options(&self) -> &Options {
+    pub fn options(&self) -> &RpcOptions {
         &self.options
     }
 
     /// The most gas that a call may use in a block with this gas limit.
     pub(crate) fn gas_cap(&self, block_limit: u64) -> u64 {
-        let Options { gas_cap, block_environment, .. } = *self.options;
+        let RpcOptions { gas_cap, block_environment, .. } = *self.options;
         if block_environment { gas_cap.max(block_limit) } else { gas_cap }
     }
 

@@ -1,9 +1,9 @@
 //! Calls: `eth_call` and what is like it.
 
 use crate::{
-    Api, Bounded, FailureStyle, Note, Recorded, Registry, RpcError,
+    Api, BoundedInspector, FailureStyle, Note, Recorded, Registry, RpcError,
     error::REVERTED,
-    estimate, notes, overrides, precompiles,
+    estimate, overrides, precompile_events, precompiles,
     typed::{self, Filled},
 };
 use alloy_eips::BlockId;
@@ -95,7 +95,7 @@ impl Outcome {
             ExecutionResult::Revert { output, .. } => RpcError::reverted(&output, style),
             ExecutionResult::Halt { reason, .. } => RpcError::halted(&reason, style),
         };
-        Err(error.refused(&notes::refusals(&self.notes)))
+        Err(error.refused(&precompile_events::refusals(&self.notes)))
     }
 }
 
@@ -118,10 +118,15 @@ impl CallRequest {
     pub fn call(&self, api: &Api) -> Result<Outcome, RpcError> {
         let call = self.prepare(api)?;
         let mut state = call.source.open();
-        let clock = Bounded::new(NoOpInspector, Recorded::default(), u64::MAX, api.call_deadline());
+        let clock = BoundedInspector::new(
+            NoOpInspector,
+            Recorded::default(),
+            u64::MAX,
+            api.call_deadline(),
+        );
         let is_timed = call.transaction.gas_limit > UNTIMED_GAS;
         let mut evm = call.evm(&mut state, clock, is_timed)?;
-        let (done, notes) = notes::watch(|| evm.transact_raw(call.transaction.clone()));
+        let (done, notes) = precompile_events::watch(|| evm.transact_raw(call.transaction.clone()));
         evm.inspector_mut().check()?;
         let done = done.map_err(|error| api.call_error(error))?;
         if self.state.is_empty() {

@@ -1,6 +1,6 @@
 //! Blocks as bytes, and what they read.
 
-use crate::{Api, Registry, RpcError, notes};
+use crate::{Api, Registry, RpcError, precompile_events};
 use alloy_eips::BlockId;
 use alloy_primitives::{B256, Bytes};
 use chain::Block;
@@ -49,7 +49,7 @@ fn witness(api: &Api, block: &Arc<Block>) -> Result<Value, RpcError> {
     let parent = api.chain().state_before(block)?.ok_or_else(|| {
         RpcError::server("the genesis block has no parent, and therefore no witness")
     })?;
-    let witness = notes::watch_again(|| parent.witness_of(block)).0?;
+    let witness = precompile_events::watch_again(|| parent.witness_of(block)).0?;
     Ok(json!({
         "state": witness.state, "keys": [], "codes": witness.codes, "headers": witness.headers,
     }))

@@ -1,6 +1,8 @@
 //! `eth_estimateGas`: the least gas limit with which a transaction succeeds.
 
-use crate::{Api, CallRequest, Deadline, FailureStyle, Outcome, RpcError, codes, notes};
+use crate::{
+    Api, CallRequest, Deadline, FailureStyle, Outcome, RpcError, codes, precompile_events,
+};
 use alloy_evm::Evm;
 use alloy_primitives::{Address, U256};
 use alloy_rpc_types_eth::TransactionRequest;
@@ -157,7 +159,7 @@ fn attempt(
     transaction.gas_limit = gas_limit;
     tally.open();
     // What is printed on the way is printed when it is sent.
-    match notes::watch(|| evm.transact_raw(transaction.clone())).0 {
+    match precompile_events::watch(|| evm.transact_raw(transaction.clone())).0 {
         Ok(done) if done.result.is_success() => Ok(Tried::Enough),
         Ok(_)
         | Err(EVMError::Transaction(
@@ -178,7 +180,7 @@ fn search(
 ) -> Result<u64, RpcError> {
     // With all the gas there is: it succeeds, or it fails for another reason than gas.
     transaction.gas_limit = high;
-    let (first, notes) = notes::watch(|| evm.transact_raw(transaction.clone()));
+    let (first, notes) = precompile_events::watch(|| evm.transact_raw(transaction.clone()));
     let first = match first {
         Ok(done) => done.result,
         Err(EVMError::Transaction(

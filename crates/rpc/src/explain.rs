@@ -1,7 +1,8 @@
 //! Reasons why EXECUTE refused, in traces and on request.
 
 use crate::{
-    Api, Args, CallRequest, ExecuteCall, Note, Registry, RpcError, call::transaction_error, notes,
+    Api, Args, CallRequest, ExecuteCall, Note, Registry, RpcError, call::transaction_error,
+    precompile_events,
 };
 use alloy_evm::Evm as _;
 use alloy_primitives::{B256, U64};
@@ -59,7 +60,7 @@ fn called(api: &Api, request: &CallRequest) -> Result<Vec<Note>, RpcError> {
     let call = request.prepare(api)?;
     let mut state = call.source.open();
     let mut evm = call.evm(&mut state, NoOpInspector, false)?;
-    let (done, notes) = notes::watch(|| evm.transact_raw(call.transaction.clone()));
+    let (done, notes) = precompile_events::watch(|| evm.transact_raw(call.transaction.clone()));
     done.map_err(transaction_error)?;
     Ok(notes)
 }
@@ -73,8 +74,9 @@ fn replayed(api: &Api, hash: B256) -> Result<Vec<Note>, RpcError> {
         .ok_or_else(|| RpcError::server("the genesis block executes nothing"))?;
     let mut state = parent.open();
     let mut replay = parent.replay(&mut state, &block, NoOpInspector)?;
-    notes::watch_again(|| replay.run_to(index)).0?;
-    let (done, notes) = notes::watch_again(|| replay.inspect(|_, _, _, _| Ok::<_, RpcError>(())));
+    precompile_events::watch_again(|| replay.run_to(index)).0?;
+    let (done, notes) =
+        precompile_events::watch_again(|| replay.inspect(|_, _, _, _| Ok::<_, RpcError>(())));
     done?;
     Ok(notes)
 }
@@ -128,7 +130,9 @@ pub fn show_execute(tracer: &mut TracingInspector, config: &ChainConfig) {
 /// Adds the reason of the failure to each frame of EXECUTE, in every trace that has frames.
 pub(crate) fn refused_frames(trace: &mut GethTrace, notes: &[Note]) {
     match trace {
-        GethTrace::CallTracer(frame) => explain_frame(frame, &mut notes::refused(notes)),
+        GethTrace::CallTracer(frame) => {
+            explain_frame(frame, &mut precompile_events::refused(notes));
+        }
         GethTrace::FlatCallTracer(traces) => {
             refused_traces(traces.iter_mut().map(|localized| &mut localized.trace), notes);
         }
@@ -141,7 +145,7 @@ pub(crate) fn refused_frames(trace: &mut GethTrace, notes: &[Note]) {
 
 /// Writes into the traces of a transaction, in parity's form, why calls of EXECUTE failed.
 pub fn refused_traces<'t>(traces: impl Iterator<Item = &'t mut TransactionTrace>, notes: &[Note]) {
-    let mut refused = notes::refused(notes);
+    let mut refused = precompile_events::refused(notes);
     let mut next = refused.next();
     // A call of a precompile makes none itself: such calls begin in the order in which they end.
     for trace in traces.filter(|trace| trace.error.is_some()) {

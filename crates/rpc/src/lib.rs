@@ -31,9 +31,9 @@ mod filters;
 mod fork_config;
 mod limits;
 mod logs;
-mod notes;
 mod overrides;
 pub mod payload;
+mod precompile_events;
 mod precompiles;
 mod registry;
 mod send;
@@ -48,7 +48,7 @@ mod txpool;
 pub mod typed;
 mod workers;
 
-pub use api::{Api, Options, SendElsewhere};
+pub use api::{Api, RpcOptions, SendElsewhere};
 pub use args::{Args, ErrorStyle, Hash, Number};
 pub use beacon::BeaconPages;
 pub use call::{CallRequest, Outcome, Prepared, transaction_error};
@@ -58,8 +58,8 @@ pub use error::{FailureStyle, RpcError, codes};
 pub use estimate::estimate;
 pub use eth::{decode_pooled, receipt};
 pub use explain::{refused_traces, show_execute};
-pub use limits::{Bounded, Deadline, Limits, Recorded};
-pub use notes::{CONSOLE, ExecuteCall, Note, note, take_missed, watch, watch_again};
+pub use limits::{BoundedInspector, Deadline, Recorded, RequestLimits};
+pub use precompile_events::{CONSOLE, ExecuteCall, Note, note, take_missed, watch, watch_again};
 pub use registry::{Context, Registry, overlaid};
 pub use send::wait_for_receipt;
 pub(crate) use server::Client;
@@ -70,7 +70,7 @@ pub use server::{
 pub use telemetry::{
     CONSOLE_OUTPUT, ConsoleDecoder, ConsoleOptions, ExecuteObserver, Gauge, Latency, Telemetry,
 };
-pub use workers::{Lane, LaneLimits, Overloaded, WorkerOptions, Workers};
+pub use workers::{Overloaded, WorkerOptions, WorkerPool, WorkerPoolLimits, Workers};
 
 use jsonrpsee::Methods;
 use std::sync::Arc;

@@ -30,7 +30,7 @@ const FRAME_BYTES: u64 = 500;
 
 /// Bounds of the requests that a node answers.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Limits {
+pub struct RequestLimits {
     /// Most bytes of a trace, of all traces of a block, and of logs, as JSON.
     pub trace_bytes: u64,
     /// Longest time for a call, an estimate, a simulation or a search for logs.
@@ -43,7 +43,7 @@ pub struct Limits {
     pub subscriptions: usize,
 }
 
-impl Default for Limits {
+impl Default for RequestLimits {
     fn default() -> Self {
         Self {
             trace_bytes: 256 << 20,
@@ -124,7 +124,7 @@ pub struct Recorded {
 /// An inspector whose records are bounded: execution ends as soon as the bytes that they come to as JSON, or the
 /// time, pass the bound. [`Self::check`] tells afterwards.
 #[derive(Debug)]
-pub struct Bounded<I> {
+pub struct BoundedInspector<I> {
     /// The inspector that records.
     pub inner: I,
     recorded: Recorded,
@@ -137,7 +137,7 @@ pub struct Bounded<I> {
     slots: HashMap<Address, HashSet<U256>>,
 }
 
-impl<I> Bounded<I> {
+impl<I> BoundedInspector<I> {
     /// An inspector that records at most `limit` bytes, until the deadline.
     pub fn new(inner: I, recorded: Recorded, limit: u64, deadline: Deadline) -> Self {
         let slots = HashMap::new();
@@ -201,7 +201,7 @@ impl<I> Bounded<I> {
     }
 }
 
-impl<CTX, I: Inspector<CTX>> Inspector<CTX> for Bounded<I> {
+impl<CTX, I: Inspector<CTX>> Inspector<CTX> for BoundedInspector<I> {
     fn initialize_interp(&mut self, interpreter: &mut Interpreter, context: &mut CTX) {
         if self.exceeded.is_none() {
             self.inner.initialize_interp(interpreter, context);

@@ -5,7 +5,7 @@ use crate::{
     call_tree::revert_words,
     error::{REFUSED, REVERTED, codes},
     telemetry::Answers,
-    workers::{Lane, Workers},
+    workers::{WorkerPool, Workers},
 };
 use alloy_primitives::Bytes;
 use jsonrpsee::{
@@ -74,7 +74,7 @@ impl<C: Context> Registry<C> {
         T: Serialize + Clone + Send + 'static,
         F: Fn(&C, &mut Args) -> Result<T, RpcError> + Send + Sync + 'static,
     {
-        self.add(Lane::Inline, name, method);
+        self.add(WorkerPool::Inline, name, method);
     }
 
     /// Adds a method that reads some values of the state, or a block.
@@ -83,7 +83,7 @@ impl<C: Context> Registry<C> {
         T: Serialize + Clone + Send + 'static,
         F: Fn(&C, &mut Args) -> Result<T, RpcError> + Send + Sync + 'static,
     {
-        self.add(Lane::Read, name, method);
+        self.add(WorkerPool::Read, name, method);
     }
 
     /// Adds a method that executes, or reads as much as the caller likes.
@@ -92,7 +92,7 @@ impl<C: Context> Registry<C> {
         T: Serialize + Clone + Send + 'static,
         F: Fn(&C, &mut Args) -> Result<T, RpcError> + Send + Sync + 'static,
     {
-        self.add(Lane::Execute, name, method);
+        self.add(WorkerPool::Execute, name, method);
     }
 
     /// Adds a method that executes and records each step.
@@ -101,7 +101,7 @@ impl<C: Context> Registry<C> {
         T: Serialize + Clone + Send + 'static,
         F: Fn(&C, &mut Args) -> Result<T, RpcError> + Send + Sync + 'static,
     {
-        self.add(Lane::Trace, name, method);
+        self.add(WorkerPool::Trace, name, method);
     }
 
     /// Adds a method that takes a signed transaction into the pool.
@@ -110,7 +110,7 @@ impl<C: Context> Registry<C> {
         T: Serialize + Clone + Send + 'static,
         F: Fn(&C, &mut Args) -> Result<T, RpcError> + Send + Sync + 'static,
     {
-        self.add(Lane::Send, name, method);
+        self.add(WorkerPool::Send, name, method);
     }
 
     /// Adds a method that changes the node.
@@ -119,11 +119,11 @@ impl<C: Context> Registry<C> {
         T: Serialize + Clone + Send + 'static,
         F: Fn(&C, &mut Args) -> Result<T, RpcError> + Send + Sync + 'static,
     {
-        self.add(Lane::Write, name, method);
+        self.add(WorkerPool::Write, name, method);
     }
 
     /// Adds a method. A second one of the same name is a mistake, and left out.
-    pub fn add<T, F>(&mut self, lane: Lane, name: &'static str, method: F)
+    pub fn add<T, F>(&mut self, pool: WorkerPool, name: &'static str, method: F)
     where
         T: Serialize + Clone + Send + 'static,
         F: Fn(&C, &mut Args) -> Result<T, RpcError> + Send + Sync + 'static,
@@ -141,15 +141,15 @@ impl<C: Context> Registry<C> {
                 telemetry.asked(name);
             }
             let text = params.as_str().unwrap_or_default();
-            let lane = lane_of(lane, text);
+            let pool = pool_of(pool, text);
             let inline =
-                workers.is_inline(lane) && text.len() <= SHORT && !context.reads_may_wait();
+                workers.is_inline(pool) && text.len() <= SHORT && !context.reads_may_wait();
             if inline {
                 let answer = method.answer(&*context, params.as_str(), arrived, id, limit);
                 return Box::pin(ready(answer.with_extensions(extensions))) as _;
             }
             let (method, context) = (Arc::clone(&method), Arc::clone(&context));
-            let answer = on_worker(&workers, lane, connection, params, id, move |params, id| {
+            let answer = on_worker(&workers, pool, connection, params, id, move |params, id| {
                 method.answer(&*context, params, arrived, id, limit)
             });
             Box::pin(async move { answer.await.with_extensions(extensions) }) as _
@@ -195,8 +195,12 @@ pub fn overlaid(first: Methods, others: &Methods) -> Methods {
 }
 
 /// The pending block has to be made before it can be read.
-fn lane_of(lane: Lane, params: &str) -> Lane {
-    if lane == Lane::Read && params.contains("\"pending\"") { Lane::Execute } else { lane }
+fn pool_of(pool: WorkerPool, params: &str) -> WorkerPool {
+    if pool == WorkerPool::Read && params.contains("\"pending\"") {
+        WorkerPool::Execute
+    } else {
+        pool
+    }
 }
 
 struct Method<F> {
@@ -297,7 +301,7 @@ fn words(error: &ErrorObjectOwned) -> Cow<'_, str> {
 /// Answers a request on a worker.
 fn on_worker(
     workers: &Workers,
-    lane: Lane,
+    pool: WorkerPool,
     connection: ConnectionId,
     params: jsonrpsee::types::Params<'static>,
     id: Id<'static>,
@@ -308,7 +312,7 @@ fn on_worker(
     let own = id.clone();
     // Methods that wait do so with the timers of the runtime that serves them.
     let runtime = Handle::try_current();
-    let queued = workers.run(lane, connection, bytes, move || {
+    let queued = workers.run(pool, connection, bytes, move || {
         // The client has gone: no answer is needed any more.
         if sender.is_closed() {
             return;

@@ -2,7 +2,7 @@
 
 use crate::{
     Api, Args, Number, Registry, RpcError, codes, convert::RpcReceipt, decode_pooled, receipt,
-    workers::Lane,
+    workers::WorkerPool,
 };
 use alloy_primitives::{Address, B256, Bytes, KECCAK256_EMPTY, U256, keccak256};
 use chain::{ChainError, State};
@@ -19,7 +19,7 @@ use tokio::{runtime::Handle, sync::broadcast::error::RecvError, time::timeout};
 const MAX_CONDITIONS: usize = 1_000;
 
 pub(crate) fn register(methods: &mut Registry<Api>) {
-    methods.add(Lane::Wait, "eth_sendRawTransactionSync", send_sync);
+    methods.add(WorkerPool::Wait, "eth_sendRawTransactionSync", send_sync);
     methods.write("eth_sendRawTransactionConditional", send_conditional);
 }
 

@@ -2,7 +2,7 @@
 
 use crate::{
     Api, CallRequest, ExecuteCall, Note, Outcome as Called, RpcError, call::transaction_error,
-    call_tree::call_tree, notes,
+    call_tree::call_tree, precompile_events,
 };
 use alloy_evm::Evm as _;
 use execute::{ExecuteError, ObservedCall};
@@ -275,7 +275,8 @@ impl Telemetry {
         let mut state = call.source.open();
         let inspector = TracingInspector::new(TracingInspectorConfig::all());
         let mut evm = call.evm(&mut state, inspector, true)?;
-        let (done, notes) = notes::watch_again(|| evm.transact_raw(call.transaction.clone()));
+        let (done, notes) =
+            precompile_events::watch_again(|| evm.transact_raw(call.transaction.clone()));
         done.map_err(transaction_error)?;
         let calls = mem::take(evm.inspector_mut().traces_mut());
         Ok(call_tree(calls, &notes, &self.console_options))
@@ -365,10 +366,10 @@ pub struct ExecuteObserver(pub Arc<Telemetry>);
 
 impl execute::CallObserver for ExecuteObserver {
     fn called(&self, call: &ObservedCall<'_>) {
-        if !notes::is_again() {
+        if !precompile_events::is_replaying() {
             self.0.executed(call);
         }
-        notes::note(Note::Execute(ExecuteCall::of(call)));
+        precompile_events::note(Note::Execute(ExecuteCall::of(call)));
     }
 }
 

@@ -1,8 +1,8 @@
 //! Traces: what transactions did, step by step.
 
 use crate::{
-    Api, Bounded, CallRequest, Deadline, FailureStyle, Hash, Limits, Recorded, Registry, RpcError,
-    explain, notes,
+    Api, BoundedInspector, CallRequest, Deadline, FailureStyle, Hash, Recorded, Registry,
+    RequestLimits, RpcError, explain, precompile_events,
 };
 use alloy_eips::BlockId;
 use alloy_evm::Evm;
@@ -82,11 +82,11 @@ const FLAT: GethDebugTracerType = BuiltInTracer(FlatCallTracer);
 /// The requested tracer, and beside a `muxTracer` the `flatCallTracer` that is part of it. Inside
 /// the `muxTracer` both would share frames: those that the `flatCallTracer` drops would be missing
 /// from the others, and calls of EXECUTE could not be added to them.
-type Tracers = Bounded<(DebugInspector, DebugInspector)>;
+type Tracers = BoundedInspector<(DebugInspector, DebugInspector)>;
 
 fn tracers(api: &Api, options: &GethDebugTracingOptions) -> Result<Tracers, RpcError> {
     let recorded = recorded(options);
-    let Limits { trace_bytes, trace_time, .. } = api.options().limits;
+    let RequestLimits { trace_bytes, trace_time, .. } = api.options().limits;
     let deadline = Deadline::after(time_of(options)?.map_or(trace_time, |own| own.min(trace_time)));
     let mut options = options.clone();
     let is_mux = options.tracer == Some(MUX);
@@ -102,7 +102,7 @@ fn tracers(api: &Api, options: &GethDebugTracingOptions) -> Result<Tracers, RpcE
         })?,
         None => DebugInspector::Noop(NoOpInspector),
     };
-    Ok(Bounded::new((made(options)?, flat), recorded, trace_bytes, deadline))
+    Ok(BoundedInspector::new((made(options)?, flat), recorded, trace_bytes, deadline))
 }
 
 /// The parts of steps that the tracer of these options records.
@@ -169,10 +169,10 @@ fn trace_block(
         .ok_or_else(|| RpcError::server("genesis is not traceable"))?;
     let mut state = parent.open();
     let mut replay = parent.replay(&mut state, block, tracers(api, options)?)?;
-    notes::watch_again(|| replay.run_to(only.unwrap_or_default())).0?;
+    precompile_events::watch_again(|| replay.run_to(only.unwrap_or_default())).0?;
     let mut traces = Vec::new();
     loop {
-        let (trace, notes) = notes::watch_again(|| {
+        let (trace, notes) = precompile_events::watch_again(|| {
             replay.inspect(|index, evm, env, done| -> Result<_, RpcError> {
                 let hash = *block.transactions[index].hash();
                 let context = TransactionContext {
@@ -207,7 +207,7 @@ fn trace_call(
     let mut state = call.source.open();
     let mut evm = call.evm(&mut state, tracers(api, options)?, true)?;
     let env = call.transaction.clone();
-    let (done, notes) = notes::watch(|| evm.transact_raw(env.clone()));
+    let (done, notes) = precompile_events::watch(|| evm.transact_raw(env.clone()));
     let done = done.map_err(|error| api.call_error(error))?;
     let mut trace = result(&mut evm, call.source.config(), None, &env, &done)?;
     explain::refused_frames(&mut trace, &notes);

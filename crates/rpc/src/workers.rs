@@ -1,7 +1,7 @@
 //! Threads that methods run on, so that none of them holds up the threads that serve connections.
 //!
-//! Each [`Lane`] has threads of its own, so a method waits for others of its kind at most. Inside a
-//! lane connections take turns: a client with many requests delays only itself. A lane refuses at
+//! Each [`WorkerPool`] has threads of its own, so a method waits for others of its kind at most. Inside a
+//! pool connections take turns: a client with many requests delays only itself. A pool refuses at
 //! once what exceeds its queue.
 
 use jsonrpsee::ConnectionId;
@@ -21,7 +21,7 @@ const IDLE: Duration = Duration::from_secs(10);
 
 /// Class of a method by its use of threads; selects the threads that run it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Lane {
+pub enum WorkerPool {
     /// Looks at a few values in memory: on the thread that serves the connection.
     Inline,
     /// Reads some values of the state, or a block. Where the store is in memory, on the thread that
@@ -40,53 +40,53 @@ pub enum Lane {
     Wait,
 }
 
-/// Limits of a lane.
+/// Limits of a pool.
 #[derive(Debug, Clone, Copy)]
-pub struct LaneLimits {
+pub struct WorkerPoolLimits {
     /// Threads that work at once.
     pub threads: NonZeroUsize,
     /// Requests that may wait for them.
     pub queue: usize,
 }
 
-/// Limits of all lanes.
+/// Limits of all pools.
 #[derive(Debug, Clone)]
 pub struct WorkerOptions {
-    /// `true` to run [`Lane::Read`] on the threads that serve connections: for stores in memory.
+    /// `true` to run [`WorkerPool::Read`] on the threads that serve connections: for stores in memory.
     pub inline_reads: bool,
-    /// `true` to run [`Lane::Send`] on the threads that serve connections: for nodes that do not
+    /// `true` to run [`WorkerPool::Send`] on the threads that serve connections: for nodes that do not
     /// make a block per transaction.
     pub inline_sends: bool,
     /// Requests that read.
-    pub read: LaneLimits,
+    pub read: WorkerPoolLimits,
     /// Requests that execute.
-    pub execute: LaneLimits,
+    pub execute: WorkerPoolLimits,
     /// Requests that trace.
-    pub trace: LaneLimits,
+    pub trace: WorkerPoolLimits,
     /// Requests that change the node.
-    pub write: LaneLimits,
+    pub write: WorkerPoolLimits,
     /// Requests that wait.
-    pub wait: LaneLimits,
-    /// Bytes of parameters that may wait in each lane.
+    pub wait: WorkerPoolLimits,
+    /// Bytes of parameters that may wait in each pool.
     pub queued_bytes: usize,
 }
 
 impl Default for WorkerOptions {
     fn default() -> Self {
         let cores = thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
-        let lane = |queue| LaneLimits { threads: cores, queue };
+        let pool = |queue| WorkerPoolLimits { threads: cores, queue };
         Self {
             inline_reads: true,
             inline_sends: false,
-            read: lane(32_768),
-            execute: lane(4_096),
+            read: pool(32_768),
+            execute: pool(4_096),
             // Each of them holds a trace in memory, and half of the cores stay for everything else.
-            trace: LaneLimits {
+            trace: WorkerPoolLimits {
                 threads: NonZeroUsize::new(cores.get() / 2).unwrap_or(NonZeroUsize::MIN),
                 queue: 64,
             },
-            write: lane(32_768),
-            wait: LaneLimits { threads: NonZeroUsize::MIN.saturating_add(63), queue: 1_024 },
+            write: pool(32_768),
+            wait: WorkerPoolLimits { threads: NonZeroUsize::MIN.saturating_add(63), queue: 1_024 },
             queued_bytes: 64 << 20,
         }
     }
@@ -97,14 +97,14 @@ impl WorkerOptions {
     #[must_use]
     pub fn remote_reads(mut self) -> Self {
         self.inline_reads = false;
-        for lane in [&mut self.read, &mut self.execute, &mut self.trace] {
-            lane.threads = lane.threads.saturating_mul(NonZeroUsize::MIN.saturating_add(7));
+        for pool in [&mut self.read, &mut self.execute, &mut self.trace] {
+            pool.threads = pool.threads.saturating_mul(NonZeroUsize::MIN.saturating_add(7));
         }
         self
     }
 }
 
-/// A lane has more to do than it may.
+/// A pool has more to do than it may.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the node is busy: {waiting} requests of this kind wait already; ask again later")]
 pub struct Overloaded {
@@ -112,7 +112,7 @@ pub struct Overloaded {
     pub waiting: usize,
 }
 
-/// All lanes. Threads start when there is work for them and end when there is none.
+/// All pools. Threads start when there is work for them and end when there is none.
 #[derive(Debug)]
 pub struct Workers {
     inline_reads: bool,
@@ -140,29 +140,29 @@ impl Workers {
     }
 
     /// Returns `true` if a request of this kind runs on the thread that serves its connection.
-    pub(crate) const fn is_inline(&self, lane: Lane) -> bool {
-        match lane {
-            Lane::Inline => true,
-            Lane::Read => self.inline_reads,
-            Lane::Send => self.inline_sends,
-            Lane::Execute | Lane::Trace | Lane::Write | Lane::Wait => false,
+    pub(crate) const fn is_inline(&self, pool: WorkerPool) -> bool {
+        match pool {
+            WorkerPool::Inline => true,
+            WorkerPool::Read => self.inline_reads,
+            WorkerPool::Send => self.inline_sends,
+            WorkerPool::Execute | WorkerPool::Trace | WorkerPool::Write | WorkerPool::Wait => false,
         }
     }
 
     /// Has `job` run as soon as it is the connection's turn. `bytes` is what it holds meanwhile.
     pub(crate) fn run(
         &self,
-        lane: Lane,
+        pool: WorkerPool,
         connection: ConnectionId,
         bytes: usize,
         job: impl FnOnce() + Send + 'static,
     ) -> Result<(), Overloaded> {
-        let pool = match lane {
-            Lane::Inline | Lane::Read => &self.read,
-            Lane::Execute => &self.execute,
-            Lane::Trace => &self.trace,
-            Lane::Send | Lane::Write => &self.write,
-            Lane::Wait => &self.wait,
+        let pool = match pool {
+            WorkerPool::Inline | WorkerPool::Read => &self.read,
+            WorkerPool::Execute => &self.execute,
+            WorkerPool::Trace => &self.trace,
+            WorkerPool::Send | WorkerPool::Write => &self.write,
+            WorkerPool::Wait => &self.wait,
         };
         pool.run(connection, Job { bytes, run: Box::new(job) })
     }
@@ -173,12 +173,12 @@ struct Job {
     run: Box<dyn FnOnce() + Send>,
 }
 
-/// The threads of a lane and what waits for them.
+/// The threads of a pool and what waits for them.
 struct Pool(Arc<Shared>);
 
 struct Shared {
     name: &'static str,
-    limits: LaneLimits,
+    limits: WorkerPoolLimits,
     queued_bytes: usize,
     queue: Mutex<Queue>,
     ready: Condvar,
@@ -232,7 +232,7 @@ impl Queue {
 }
 
 impl Pool {
-    fn new(name: &'static str, limits: LaneLimits, queued_bytes: usize) -> Self {
+    fn new(name: &'static str, limits: WorkerPoolLimits, queued_bytes: usize) -> Self {
         let (queue, ready) = (Mutex::default(), Condvar::new());
         Self(Arc::new(Shared { name, limits, queued_bytes, queue, ready }))
     }
@@ -242,14 +242,14 @@ impl Pool {
         let mut queue = shared.queue.lock();
         let refused = Overloaded { waiting: queue.waiting };
         if !queue.has_room(connection, &job, shared) {
-            tracing::warn!(lane = shared.name, waiting = queue.waiting, "a request is refused");
+            tracing::warn!(pool = shared.name, waiting = queue.waiting, "a request is refused");
             return Err(refused);
         }
         if queue.waiting >= queue.idle && queue.threads < shared.limits.threads.get() {
             match shared.spawn() {
                 Ok(()) => queue.threads += 1,
                 Err(error) => {
-                    tracing::error!(lane = shared.name, %error, "no thread can be started");
+                    tracing::error!(pool = shared.name, %error, "no thread can be started");
                     if queue.threads == 0 {
                         return Err(refused);
                     }
@@ -290,7 +290,7 @@ impl Shared {
                 MutexGuard::unlocked(&mut queue, || {
                     // Who waits for the answer learns that there is none; the thread goes on.
                     if catch_unwind(AssertUnwindSafe(job.run)).is_err() {
-                        tracing::error!(lane = self.name, "a method has panicked");
+                        tracing::error!(pool = self.name, "a method has panicked");
                     }
                 });
                 continue;
@@ -314,15 +314,15 @@ mod tests {
     use super::*;
     use std::sync::mpsc::{Receiver, Sender, channel};
 
-    const PATIENCE: Duration = Duration::from_secs(60);
+    const RETRY_TIMEOUT: Duration = Duration::from_secs(60);
 
     fn workers(threads: usize, queue: usize) -> Workers {
-        let lane = LaneLimits { threads: threads.try_into().unwrap(), queue };
+        let pool = WorkerPoolLimits { threads: threads.try_into().unwrap(), queue };
         Workers::new(&WorkerOptions {
-            read: lane,
-            execute: lane,
-            write: lane,
-            wait: lane,
+            read: pool,
+            execute: pool,
+            write: pool,
+            wait: pool,
             queued_bytes: 100,
             ..WorkerOptions::default()
         })
@@ -339,14 +339,14 @@ mod tests {
         (let_go, job)
     }
 
-    fn full(workers: &Workers, lane: Lane) -> (Vec<Sender<()>>, Receiver<()>) {
+    fn full(workers: &Workers, pool: WorkerPool) -> (Vec<Sender<()>>, Receiver<()>) {
         let (begun, running) = channel();
         let mut held = Vec::new();
         for connection in 0_u32..2 {
             let (let_go, job) = blocked(&begun);
-            workers.run(lane, ConnectionId::from(connection), 0, job).unwrap();
+            workers.run(pool, ConnectionId::from(connection), 0, job).unwrap();
             held.push(let_go);
-            running.recv_timeout(PATIENCE).unwrap();
+            running.recv_timeout(RETRY_TIMEOUT).unwrap();
         }
         (held, running)
     }
@@ -354,40 +354,40 @@ mod tests {
     #[test]
     fn a_lane_whose_threads_are_all_at_work_does_not_keep_another_from_working() {
         let workers = workers(2, 8);
-        let _held = full(&workers, Lane::Execute);
-        for lane in [Lane::Read, Lane::Trace, Lane::Write, Lane::Wait] {
+        let _held = full(&workers, WorkerPool::Execute);
+        for pool in [WorkerPool::Read, WorkerPool::Trace, WorkerPool::Write, WorkerPool::Wait] {
             let (done, answer) = channel();
             workers
-                .run(lane, ConnectionId::from(0_u32), 0, move || done.send(()).unwrap())
+                .run(pool, ConnectionId::from(0_u32), 0, move || done.send(()).unwrap())
                 .unwrap();
-            answer.recv_timeout(PATIENCE).unwrap();
+            answer.recv_timeout(RETRY_TIMEOUT).unwrap();
         }
     }
 
     #[test]
     fn connections_take_turns_in_any_order_and_with_any_backlog() {
         let workers = workers(2, 100);
-        let (held, _running) = full(&workers, Lane::Execute);
+        let (held, _running) = full(&workers, WorkerPool::Execute);
         let (done, order) = channel();
         for (connection, count) in [(7_u32, 10), (8, 1), (9, 1)] {
             for _ in 0..count {
                 let done = done.clone();
                 let job = move || done.send(connection).unwrap();
-                workers.run(Lane::Execute, ConnectionId::from(connection), 0, job).unwrap();
+                workers.run(WorkerPool::Execute, ConnectionId::from(connection), 0, job).unwrap();
             }
         }
         // One thread goes on, so that what it does is in order.
         held[0].send(()).unwrap();
-        let first: Vec<u32> = (0..4).map(|_| order.recv_timeout(PATIENCE).unwrap()).collect();
+        let first: Vec<u32> = (0..4).map(|_| order.recv_timeout(RETRY_TIMEOUT).unwrap()).collect();
         assert_eq!(first, [7, 8, 9, 7]);
     }
 
     #[test]
     fn what_does_not_fit_is_refused_and_a_connection_leaves_room_for_others() {
         let workers = workers(2, 4);
-        let (held, _running) = full(&workers, Lane::Execute);
+        let (held, _running) = full(&workers, WorkerPool::Execute);
         let put = |connection: usize, bytes| {
-            workers.run(Lane::Execute, ConnectionId::from(connection), bytes, || ())
+            workers.run(WorkerPool::Execute, ConnectionId::from(connection), bytes, || ())
         };
         assert_eq!((put(7, 60), put(7, 0)), (Ok(()), Ok(())));
         assert_eq!(put(7, 0), Err(Overloaded { waiting: 2 }), "half of the queue is its own");
@@ -398,7 +398,7 @@ mod tests {
         let (done, answer) = channel();
         // Once there is room again, more is taken.
         while workers
-            .run(Lane::Execute, ConnectionId::from(7_u32), 0, {
+            .run(WorkerPool::Execute, ConnectionId::from(7_u32), 0, {
                 let done = done.clone();
                 move || done.send(()).unwrap()
             })
@@ -406,17 +406,19 @@ mod tests {
         {
             thread::yield_now();
         }
-        answer.recv_timeout(PATIENCE).unwrap();
+        answer.recv_timeout(RETRY_TIMEOUT).unwrap();
     }
 
     #[test]
     fn a_job_that_panics_takes_no_thread_with_it() {
         let workers = workers(1, 8);
         let (done, answer) = channel();
-        workers.run(Lane::Read, ConnectionId::from(0_u32), 0, || panic!("on purpose")).unwrap();
         workers
-            .run(Lane::Read, ConnectionId::from(0_u32), 0, move || done.send(()).unwrap())
+            .run(WorkerPool::Read, ConnectionId::from(0_u32), 0, || panic!("on purpose"))
             .unwrap();
-        answer.recv_timeout(PATIENCE).unwrap();
+        workers
+            .run(WorkerPool::Read, ConnectionId::from(0_u32), 0, move || done.send(()).unwrap())
+            .unwrap();
+        answer.recv_timeout(RETRY_TIMEOUT).unwrap();
     }
 }

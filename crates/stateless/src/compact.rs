@@ -3,7 +3,7 @@
 use trie::{ExpandedNodes, Expansion, ExpansionTooLong, NodeIndex};
 use wire::{
     DecodeError,
-    compact::{Child, CompactState, Node},
+    compact::{Child, CompactState, StreamNode},
 };
 
 /// Writes the nodes of a state as RLP and hashes them. `codes` holds the hashes of the witness's codes.
@@ -42,15 +42,15 @@ pub fn expand_within(
     let mut value = Vec::new();
     while let Some(node) = nodes.next_node()? {
         match node {
-            Node::Branch(branch) => {
+            StreamNode::Branch(branch) => {
                 expansion.branch(branch.carried, branch.hashed, branch.hashes);
             }
-            Node::Extension { path, child } => {
+            StreamNode::Extension { path, child } => {
                 let child = if let Child::Hash(hash) = child { Some(hash) } else { None };
                 expansion.extension(path.nibbles, path.packed, child);
             }
-            Node::Slot { path, value } => expansion.leaf(path.nibbles, path.packed, value),
-            Node::Account { path, account } => {
+            StreamNode::Slot { path, value } => expansion.leaf(path.nibbles, path.packed, value),
+            StreamNode::Account { path, account } => {
                 value.clear();
                 // A missing code was refused when the stream was decoded; the hash of zeros is never used.
                 let root = account.encode(|code| codes.digest(code).copied(), &mut value);

@@ -2,7 +2,7 @@
 
 use crate::{
     Block, Changes, Preimages, Store, StoreError, StoredNodes, TransactionLocation,
-    canonical::Canonical, reach::Reachable,
+    canonical::Canonical, live_nodes::LiveNodes,
 };
 use alloy_primitives::{B256, Bytes, map::B256Map};
 use parking_lot::RwLock;
@@ -117,7 +117,7 @@ impl Store for MemoryStore {
     }
 
     fn retain(&self, roots: &[B256]) -> Result<(), StoreError> {
-        let reachable = Reachable::from(roots, &self.contents.read().nodes);
+        let reachable = LiveNodes::from(roots, &self.contents.read().nodes);
         let mut contents = self.contents.write();
         contents.nodes.retain(|hash, _| reachable.nodes.contains(hash));
         contents.nodes.shrink_to_fit();

@@ -14,7 +14,7 @@ use chain::{
 };
 use client::{Client, ClientError};
 use codec::RawBlock;
-use contracts::kept::{KeptCode, PROXY};
+use contracts::code_reference::{CodeReference, PROXY};
 use execute::Execute;
 use executor::{BlockState, ChainSpec, ReadError, Receipt};
 use std::sync::Arc;
@@ -281,7 +281,7 @@ impl L1 {
     }
 
     /// Creates the account that keeps these bytes, unless it exists; returns the gas used.
-    pub fn keep(&mut self, from: &Key, code: &KeptCode) -> Result<u64, HarnessError> {
+    pub fn keep(&mut self, from: &Key, code: &CodeReference) -> Result<u64, HarnessError> {
         if self.kept_at(code.account())?.is_some() {
             return Ok(0);
         }
@@ -292,9 +292,9 @@ impl L1 {
     }
 
     /// Returns the bytes that an account keeps for references of inputs.
-    pub fn kept_at(&self, account: Address) -> Result<Option<KeptCode>, HarnessError> {
+    pub fn kept_at(&self, account: Address) -> Result<Option<CodeReference>, HarnessError> {
         let code = self.chain.code(account)?;
-        Ok(KeptCode::at(account, &code))
+        Ok(CodeReference::at(account, &code))
     }
 
     /// Gas for deploying any contract. From Amsterdam on the cap is one of computation alone, and code

@@ -1,7 +1,7 @@
 //! Nodes as processes of their own.
 
 use crate::{HarnessError, Patience};
-use client::{Client, Options};
+use client::{Client, ClientOptions};
 use std::{
     env,
     net::{SocketAddr, TcpListener},
@@ -43,7 +43,7 @@ impl NodeProcess {
         let address = TcpListener::bind("127.0.0.1:0")
             .and_then(|socket| socket.local_addr())
             .map_err(failed)?;
-        let client = Client::new(&format!("http://{address}"), Options::default())?;
+        let client = Client::new(&format!("http://{address}"), ClientOptions::default())?;
         let process = command
             .args([flag, &address.port().to_string()])
             .stdin(Stdio::null())

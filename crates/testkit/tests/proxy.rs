@@ -1,6 +1,6 @@
 //! The proxy between a node and whom it asks.
 
-use client::{Client, Options};
+use client::{Client, ClientOptions};
 use enshrine_testkit::{Interception, Proxy, id_of};
 use std::{
     io::{Read, Write},
@@ -40,7 +40,7 @@ fn ask(client: &Client) -> Result<u64, String> {
 }
 
 fn client(proxy: &Proxy) -> Client {
-    let options = Options { timeout: Duration::from_millis(500), ..Options::default() };
+    let options = ClientOptions { timeout: Duration::from_millis(500), ..ClientOptions::default() };
     Client::new(&proxy.url(), options).unwrap()
 }
 
@@ -68,7 +68,7 @@ fn a_request_that_hangs_is_answered_once_the_silence_ends() {
     let proxy = Proxy::start(node(7)).unwrap();
     proxy.intercept(|_| Some(Interception::Silence));
     assert!(ask(&client(&proxy)).unwrap_err().contains("no answer"));
-    let patient = Client::new(&proxy.url(), Options::default()).unwrap();
+    let patient = Client::new(&proxy.url(), ClientOptions::default()).unwrap();
     thread::scope(|scope| {
         let asking = scope.spawn(|| ask(&patient));
         thread::sleep(Duration::from_millis(100));

@@ -4,7 +4,8 @@ use alloy_primitives::{Address, B256, Bytes, address};
 use codec::blob_tail::{BlobTailError, Trailer};
 use core::fmt;
 use execute::{
-    Answer, Call, Dialect, ExecuteError, Executed, ExecutionSpecs, InternalError, Pricing, Refused,
+    Answer, Dialect, ExecuteError, Executed, ExecutionSpecs, InternalError, PrecompileCall,
+    Pricing, Refused,
 };
 use std::{borrow::Cow, sync::Arc};
 
@@ -89,7 +90,7 @@ impl Dialect for BlobTail {
         BLOB_EXECUTE_ADDRESS
     }
 
-    fn bytes(&self, call: &Call<'_>) -> Result<usize, ExecuteError> {
+    fn bytes(&self, call: &PrecompileCall<'_>) -> Result<usize, ExecuteError> {
         let (_, trailer) = Trailer::split(call.calldata).map_err(BlobRefusal::from)?;
         // Checked before the price of the tail, since a missing blob is never read.
         let (has, asked) = (call.blob_hashes.len(), trailer.blobs().end);
@@ -99,7 +100,7 @@ impl Dialect for BlobTail {
         Ok(call.calldata.len() + trailer.tail_len())
     }
 
-    fn input<'c>(&self, call: &Call<'c>) -> Result<Cow<'c, [u8]>, ExecuteError> {
+    fn input<'c>(&self, call: &PrecompileCall<'c>) -> Result<Cow<'c, [u8]>, ExecuteError> {
         let (head, trailer) = Trailer::split(call.calldata).map_err(BlobRefusal::from)?;
         // Before any blob is fetched: a head that cannot be joined costs no look-up.
         let pieces = trailer.pieces(head).map_err(BlobRefusal::from)?;

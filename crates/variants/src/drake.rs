@@ -1,7 +1,7 @@
 //! `EXECUTE(pre, post, trace, gas used) → bool`, the form of Drake's proposal.
 
 use alloy_primitives::{Address, B256, Bytes, U256, address};
-use execute::{Answer, Call, Dialect, ExecuteError, Executed, Refused};
+use execute::{Answer, Dialect, ExecuteError, Executed, PrecompileCall, Refused};
 use std::borrow::Cow;
 
 /// EXECUTE that answers a claim: the caller claims the state roots before and after and the gas used, and the
@@ -69,7 +69,7 @@ impl Dialect for Drake {
         address!("0x0000000000000000000000000000000000000102")
     }
 
-    fn input<'c>(&self, call: &Call<'c>) -> Result<Cow<'c, [u8]>, ExecuteError> {
+    fn input<'c>(&self, call: &PrecompileCall<'c>) -> Result<Cow<'c, [u8]>, ExecuteError> {
         Ok(Cow::Borrowed(Claim::decode(call.calldata)?.trace))
     }
 

@@ -15,7 +15,7 @@ use std::{
 /// that neither the node nor the client has to be woken.
 const THREADS: usize = 1;
 const CONNECTIONS: usize = 32;
-const PATIENCE: Duration = Duration::from_secs(30);
+const RETRY_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// A node in a process of its own; it ends with this value.
 pub(super) struct Running {
@@ -80,7 +80,7 @@ impl Client {
     pub(super) fn connect(port: u16) -> Result<Self> {
         let stream = TcpStream::connect(("127.0.0.1", port))?;
         stream.set_nodelay(true)?;
-        stream.set_read_timeout(Some(PATIENCE))?;
+        stream.set_read_timeout(Some(RETRY_TIMEOUT))?;
         Ok(Self { stream, buffer: vec![0; 16 * 1024].into(), body: (usize::MAX, 0) })
     }
 
@@ -132,7 +132,7 @@ pub(super) fn start(program: &Path, arguments: &[&str]) -> Result<(Running, Dura
         .spawn()
         .wrap_err_with(|| program.display().to_string())?;
     let running = Running { child, port };
-    while begun.elapsed() < PATIENCE {
+    while begun.elapsed() < RETRY_TIMEOUT {
         if let Ok(mut client) = Client::connect(port)
             && client.ask("eth_chainId", &json!([])).is_ok()
         {

@@ -8,7 +8,7 @@ use crate::output::say;
 use alloy_json_rpc::{RpcError, RpcRecv, RpcSend};
 use alloy_primitives::{B256, Bytes, U64};
 use clap::{Args, ValueEnum};
-use client::{Client, ClientError, Options};
+use client::{Client, ClientError, ClientOptions};
 use codec::{Bundle, OwnedWitness, RawBlock};
 use eyre::{Context, Result, bail, eyre};
 use serde_json::json;
@@ -94,7 +94,8 @@ pub(super) struct Fetched {
 
 /// Asks the node at a URL for a block by its number or a tag, and for what the block reads.
 pub(super) fn fetch(url: &str, block: &str, timeout: Duration) -> Result<Fetched> {
-    let options = Options { timeout, longest_answer: LONGEST_ANSWER, ..Options::default() };
+    let options =
+        ClientOptions { timeout, longest_answer: LONGEST_ANSWER, ..ClientOptions::default() };
     let node = Node(Client::new(url, options)?);
     let block = block_parameter(block)?;
     let chain_id = node.call::<U64>("eth_chainId", ())?.to::<u64>();

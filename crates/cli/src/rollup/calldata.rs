@@ -23,7 +23,7 @@ use contracts::{
         IForcedInbox::submitCall,
         INativeRollup::{Evidence, advanceCall},
     },
-    kept::{KeptCode, PROXY, shorten},
+    code_reference::{CodeReference, PROXY, shorten},
 };
 use eyre::{OptionExt as _, Result, WrapErr as _, bail, ensure};
 use serde_json::json;
@@ -242,8 +242,8 @@ fn first_fork(deployment: &Deployment) -> Option<ProtocolFork> {
     spec_of(&genesis.config).fork_at(genesis.timestamp)
 }
 
-fn codes(input: &[u8], each: bool) -> Vec<KeptCode> {
-    if each { KeptCode::of_each_code_in(input) } else { KeptCode::of_codes_in(input) }
+fn codes(input: &[u8], each: bool) -> Vec<CodeReference> {
+    if each { CodeReference::of_each_code_in(input) } else { CodeReference::of_codes_in(input) }
 }
 
 fn keep(arguments: &Keep) -> Result<ExitCode> {
@@ -256,7 +256,7 @@ fn keep(arguments: &Keep) -> Result<ExitCode> {
         }
         return Ok(ExitCode::SUCCESS);
     }
-    let part = |code: &KeptCode| {
+    let part = |code: &CodeReference| {
         json!({
             "to": PROXY,
             "account": code.account(),

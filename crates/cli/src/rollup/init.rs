@@ -12,7 +12,7 @@ use alloy_primitives::{Address, U256, utils::format_ether, utils::parse_ether};
 use alloy_rpc_types_eth::Block;
 use chain::ForkTimes;
 use clap::Args;
-use client::{Client, Options};
+use client::{Client, ClientOptions};
 use contracts::{Predeploys, l2_chain_config_following, l2_genesis};
 use executor::ChainSpec;
 use eyre::{OptionExt as _, Result, WrapErr as _, ensure};
@@ -284,7 +284,7 @@ impl Arguments {
             .duration_since(UNIX_EPOCH)
             .wrap_err("the clock of this machine is before 1970: give --timestamp")?
             .as_secs();
-        let options = Options { timeout: L1_TIMEOUT, ..Options::default() };
+        let options = ClientOptions { timeout: L1_TIMEOUT, ..ClientOptions::default() };
         let latest = Client::new(&self.l1, options)
             .and_then(|l1| l1.request::<_, Block>("eth_getBlockByNumber", ("latest", false)));
         Ok(match latest {

@@ -18,7 +18,7 @@ pub(crate) mod verify;
 use alloy_json_rpc::{RpcError, RpcRecv, RpcSend};
 use alloy_primitives::{Address, Bytes, U64};
 use alloy_sol_types::SolCall;
-use client::{Client, ClientError, Options};
+use client::{Client, ClientError, ClientOptions};
 use eyre::{Result, WrapErr as _, bail, eyre};
 use serde_json::json;
 
@@ -32,7 +32,7 @@ struct Node {
 impl Node {
     /// The node at a URL, which has to be on the chain with this id.
     fn connect(name: &'static str, url: &str, chain_id: Option<u64>) -> Result<Self> {
-        let node = Self { client: Client::new(url, Options::default())?, name };
+        let node = Self { client: Client::new(url, ClientOptions::default())?, name };
         let got: U64 = node.request("eth_chainId", ())?;
         match chain_id {
             Some(expected) if got.to::<u64>() != expected => bail!(

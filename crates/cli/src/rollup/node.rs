@@ -3,14 +3,14 @@
 use super::key_source::{KeySource, refuse_secret};
 use crate::output::{self, say};
 use ::rollup::{
-    BacklogConfig, Check, Config, EngineConfig, L1Limits, L1Profile, LeaseConfig, PoolLimits,
-    Prices, Role, RollupNode, SequencerConfig, SubmitterConfig, Verdict,
+    BacklogConfig, Check, CheckOutcome, Config, EngineConfig, L1Limits, L1Profile, LeaseConfig,
+    PoolLimits, Prices, Role, RollupNode, SequencerConfig, SubmitterConfig,
 };
 use alloy_primitives::Address;
 use clap::{Args, ValueEnum};
 use engine::JwtSecret;
 use eyre::{Report, Result, WrapErr as _, bail, ensure, eyre};
-use rpc::{Limits, Namespaces, ServerConfig};
+use rpc::{Namespaces, RequestLimits, ServerConfig};
 use serde::{Deserialize, Serialize};
 use std::{
     env, fs,
@@ -291,9 +291,9 @@ fn check(config: &Config, json: bool) -> Result<ExitCode> {
     } else {
         for Check { name, verdict, got, expected, advice } in &checks {
             let mark = match verdict {
-                Verdict::Passed => "passed ",
-                Verdict::Warning => "WARNING",
-                Verdict::Refused => "REFUSED",
+                CheckOutcome::Passed => "passed ",
+                CheckOutcome::Warning => "WARNING",
+                CheckOutcome::Refused => "REFUSED",
             };
             say!("{mark}  {name}: {got}");
             if let Some(advice) = advice {
@@ -302,7 +302,7 @@ fn check(config: &Config, json: bool) -> Result<ExitCode> {
             }
         }
     }
-    let has_passed = checks.iter().all(|check| check.verdict == Verdict::Passed);
+    let has_passed = checks.iter().all(|check| check.verdict == CheckOutcome::Passed);
     Ok(if has_passed { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
@@ -559,7 +559,7 @@ impl Values {
                 "--max-subscriptions-per-connection",
                 self.max_subscriptions_per_connection,
             )?,
-            limits: Limits {
+            limits: RequestLimits {
                 trace_bytes: given("--max-trace-bytes", self.max_trace_bytes)?,
                 call_time: milliseconds("--call-timeout-ms", self.call_timeout_ms)?,
                 trace_time: milliseconds("--trace-timeout-ms", self.trace_timeout_ms)?,

@@ -2,22 +2,20 @@
 
 use super::Node;
 use crate::output::{complain, say};
-use alloy_primitives::{Address, B256, Bytes, U64, U256, hex, keccak256};
-use alloy_rpc_types_eth::{Block, EIP1186AccountProofResponse, Log};
-use alloy_sol_types::{SolCall as _, SolEvent as _};
-use alloy_trie::{
-    Nibbles, TrieAccount,
-    proof::{ProofVerificationError, verify_proof},
-};
+use alloy_primitives::{Address, B256, U64, U256, hex};
+use alloy_rpc_types_eth::{Block, EIP1186AccountProofResponse, EIP1186StorageProof, Log};
+use alloy_sol_types::SolEvent as _;
+use alloy_trie::TrieAccount;
+use chain::{AccountProof, SlotProof};
 use clap::Args;
 use contracts::{
     Deployment, L2_MESSENGER, Message,
     bindings::{
-        IL1MessageQueue::{MessageProof, claimCall, isClaimedCall},
+        IL1MessageQueue::isClaimedCall,
         IL2Messenger,
         INativeRollup::{headCall, stateRootAtCall},
     },
-    sent_slot,
+    claim_calldata, logged_message, sent_slot, verify_message,
 };
 use eyre::{OptionExt as _, Result, WrapErr as _, bail, ensure};
 use serde_json::json;
@@ -97,8 +95,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
             message.fee
         ),
     };
-    let claim = claimCall { message: (&message).into(), proof, feeRecipient: fee_recipient };
-    let calldata = Bytes::from(claim.abi_encode());
+    let calldata = claim_calldata(&message, number, proof, fee_recipient);
     if !arguments.json {
         if l1.is_none() {
             complain(format_args!(
@@ -181,12 +178,7 @@ fn message(l2: &Node, index: u64) -> Result<(Message, u64)> {
 /// The message with this number, from its log, and the block in which it was sent.
 fn read(log: &Log, index: u64) -> Result<(Message, u64)> {
     let sent = log.block_number.ok_or_eyre("it is in no block")?;
-    let event = IL2Messenger::MessageSent::decode_log(&log.inner)
-        .wrap_err("it is not a MessageSent event")?;
-    ensure!(event.index == index, "it is of message {}", event.index);
-    let message =
-        Message::from_l2_event(&event).ok_or_eyre("it asks for more gas than any message may")?;
-    Ok((message, sent))
+    Ok((logged_message(&log.inner, index)?, sent))
 }
 
 /// State root of an L2 block.
@@ -197,14 +189,12 @@ fn state_root(l2: &Node, number: u64) -> Result<B256> {
     Ok(block.header.inner.state_root)
 }
 
-/// Evidence that the L2 holds a message after a block with this state root, which is checked as L1
-/// checks it.
-fn prove(l2: &Node, number: u64, state_root: B256, message: &Message) -> Result<MessageProof> {
-    let slot = sent_slot(message.index);
-    let keys = [B256::from(slot)];
+/// Proof that the L2 holds a message after a block with this state root, which is verified as L1 verifies it.
+fn prove(l2: &Node, number: u64, state_root: B256, message: &Message) -> Result<AccountProof> {
+    let keys = [B256::from(sent_slot(message.index))];
     let params = (L2_MESSENGER, keys, U64::from(number));
-    let proof: EIP1186AccountProofResponse = l2.request("eth_getProof", params)?;
-    check(state_root, slot, message.hash(), &proof).wrap_err_with(|| {
+    let proof = account_proof(l2.request("eth_getProof", params)?);
+    verify_message(state_root, message, &proof).wrap_err_with(|| {
         format!(
             "the L2 node at {} proves something else than that message {} is in the state of block \
              {number}",
@@ -212,94 +202,25 @@ fn prove(l2: &Node, number: u64, state_root: B256, message: &Message) -> Result<
             message.index
         )
     })?;
-    Ok(MessageProof {
-        l2Block: number,
-        storageRoot: proof.storage_hash,
-        accountProof: proof.account_proof,
-        storageProof: proof.storage_proof.into_iter().flat_map(|slot| slot.proof).collect(),
-    })
+    Ok(proof)
 }
 
-/// Returns `true` if a proof shows that the messenger's slot has this value.
-fn check(
-    state_root: B256,
-    slot: U256,
-    value: B256,
-    proof: &EIP1186AccountProofResponse,
-) -> Result<(), ProofError> {
+/// Converts the answer of a node.
+fn account_proof(answer: EIP1186AccountProofResponse) -> AccountProof {
     let account = TrieAccount {
-        nonce: proof.nonce,
-        balance: proof.balance,
-        storage_root: proof.storage_hash,
-        code_hash: proof.code_hash,
+        nonce: answer.nonce,
+        balance: answer.balance,
+        storage_root: answer.storage_hash,
+        code_hash: answer.code_hash,
     };
-    let path = |key: &[u8]| Nibbles::unpack(keccak256(key));
-    let leaf = Some(alloy_rlp::encode(account));
-    verify_proof(state_root, path(L2_MESSENGER.as_slice()), leaf, &proof.account_proof)
-        .map_err(ProofError::Account)?;
-    let [storage] = &proof.storage_proof[..] else {
-        return Err(ProofError::Slots(proof.storage_proof.len()));
+    let slot = |slot: EIP1186StorageProof| SlotProof {
+        slot: U256::from_be_bytes(slot.key.as_b256().0),
+        value: slot.value,
+        nodes: slot.proof,
     };
-    let leaf = Some(alloy_rlp::encode(U256::from_be_bytes(value.0)));
-    verify_proof(proof.storage_hash, path(&slot.to_be_bytes::<32>()), leaf, &storage.proof)
-        .map_err(ProofError::Storage)
-}
-
-/// Error in a proof.
-#[derive(Debug, thiserror::Error)]
-enum ProofError {
-    #[error("the nodes do not prove the account of the messenger: {}", shortened(.0))]
-    Account(ProofVerificationError),
-    #[error("one slot was asked for, and {0} are proven")]
-    Slots(usize),
-    #[error("the nodes do not prove that the messenger holds the message: {}", shortened(.0))]
-    Storage(ProofVerificationError),
-}
-
-/// An error without the nodes that it is about.
-fn shortened(error: &ProofVerificationError) -> String {
-    match error {
-        ProofVerificationError::ValueMismatch { path, expected: Some(_), got: Some(_) } => {
-            format!("another value at the path {path:?}")
-        }
-        ProofVerificationError::ValueMismatch { path, .. } => {
-            format!("no value at the path {path:?}")
-        }
-        other => other.to_string(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use alloy_primitives::LogData;
-
-    fn sent(index: u64, gas: u64, block: Option<u64>) -> Log {
-        let event = IL2Messenger::MessageSent {
-            index,
-            sender: Address::repeat_byte(1),
-            to: Address::repeat_byte(2),
-            refundTo: Address::repeat_byte(3),
-            value: 4,
-            fee: 5,
-            gasLimit: gas,
-            data: Bytes::from_static(b"data"),
-        };
-        let inner = alloy_primitives::Log { address: L2_MESSENGER, data: event.encode_log_data() };
-        Log { inner, block_number: block, ..Default::default() }
-    }
-
-    #[test]
-    fn a_log_is_taken_for_a_message_only_if_it_is_of_the_one_that_was_asked_for() {
-        let (message, block) = read(&sent(7, 6, Some(9)), 7).unwrap();
-        assert_eq!(block, 9);
-        assert_eq!((message.index, message.gas_limit, message.value), (7, 6, 4));
-        assert_eq!(message.data, Bytes::from_static(b"data"));
-        assert!(read(&sent(8, 6, Some(9)), 7).is_err());
-        assert!(read(&sent(7, 6, None), 7).is_err());
-        assert!(read(&sent(7, 1 << 32, Some(9)), 7).is_err());
-        let mut other = sent(7, 6, Some(9));
-        other.inner.data = LogData::default();
-        assert!(read(&other, 7).is_err());
+    AccountProof {
+        account: Some(account),
+        nodes: answer.account_proof,
+        slots: answer.storage_proof.into_iter().map(slot).collect(),
     }
 }

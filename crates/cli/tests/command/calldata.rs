@@ -9,7 +9,7 @@ use alloy_sol_types::SolCall as _;
 use codec::Bundle;
 use contracts::{
     bindings::INativeRollup::{Evidence, advanceCall},
-    kept::{KeptCode, shorten},
+    code_reference::{CodeReference, shorten},
 };
 use serde_json::json;
 use std::fs;
@@ -79,7 +79,7 @@ fn advance_takes_batches_beside_single_blocks_and_nothing_that_is_no_input() {
     let calldata = fed(&["calldata", "advance", "-"], &batch).expect("succeeds");
     assert_eq!(inputs_of(&calldata), expected[1..2]);
     // The codes of a batch are named, and kept, as those of a block are.
-    let codes = KeptCode::of_codes_in(&batch);
+    let codes = CodeReference::of_codes_in(&batch);
     let shortened = shorten(&batch, &codes).expect("it has codes").bytes;
     let named = run(&["calldata", "advance", "--kept", &three]);
     assert_eq!(inputs_of(&named), [shortened]);
@@ -118,7 +118,7 @@ fn a_block_that_is_no_input_yet_becomes_one_by_the_fork_that_is_named() {
     let calldata = run(&["calldata", "advance", "--fork", "osaka", &file]);
     assert_eq!(inputs_of(&calldata), input);
     let keep = run(&["calldata", "keep", "--fork", "osaka", &file]);
-    assert_eq!(keep.trim(), KeptCode::of_codes_in(&input[0])[0].creation().to_string());
+    assert_eq!(keep.trim(), CodeReference::of_codes_in(&input[0])[0].creation().to_string());
 }
 
 #[test]

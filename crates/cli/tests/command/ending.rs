@@ -15,7 +15,7 @@ use std::{
 use testkit::{Interception, Proxy};
 
 /// Deadline for events that are due soon.
-const PATIENCE: Duration = Duration::from_secs(30);
+const RETRY_TIMEOUT: Duration = Duration::from_secs(30);
 const PAUSE: Duration = Duration::from_millis(20);
 
 /// A devnet; killed when dropped.
@@ -59,7 +59,7 @@ impl Devnet {
     }
 
     fn ended(&mut self) -> Option<ExitStatus> {
-        for _ in 0..PATIENCE.as_millis() / PAUSE.as_millis() {
+        for _ in 0..RETRY_TIMEOUT.as_millis() / PAUSE.as_millis() {
             if let Some(status) = self.0.try_wait().unwrap() {
                 return Some(status);
             }
@@ -80,7 +80,7 @@ impl Drop for Devnet {
 fn ask(address: &str, method: &str, params: &str) -> TcpStream {
     let body = format!(r#"{{"jsonrpc":"2.0","id":1,"method":"{method}","params":{params}}}"#);
     let mut stream = TcpStream::connect(address).unwrap();
-    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream.set_read_timeout(Some(RETRY_TIMEOUT)).unwrap();
     let head = "POST / HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nConnection: close";
     write!(stream, "{head}\r\nContent-Length: {}\r\n\r\n{body}", body.len()).unwrap();
     stream
@@ -235,7 +235,7 @@ fn a_second_signal_ends_it_though_its_state_cannot_be_written() {
     let mut devnet = Devnet::start(&["--dump-state", path.to_str().unwrap()]);
     devnet.address();
     // Signals that come too fast are one.
-    for _ in 0..PATIENCE.as_millis() / PAUSE.as_millis() {
+    for _ in 0..RETRY_TIMEOUT.as_millis() / PAUSE.as_millis() {
         devnet.signal("-INT");
         if let Some(status) = devnet.0.try_wait().unwrap() {
             assert_eq!(status.code(), Some(130));

@@ -4,7 +4,7 @@ use crate::support::free_port;
 use alloy_consensus::TxEip1559;
 use alloy_eips::eip2718::Encodable2718 as _;
 use alloy_primitives::{Address, B256, Bytes, U64, U256};
-use client::{Client, Options};
+use client::{Client, ClientOptions};
 use contracts::{l2_chain_config, l2_genesis};
 use serde_json::{Value, json};
 use std::{
@@ -48,8 +48,11 @@ impl Node {
             folder.join(port.to_string()).display().to_string(),
         ];
         let at = |port| {
-            let options =
-                Options { timeout: Duration::from_secs(5), tries: 1, ..Options::default() };
+            let options = ClientOptions {
+                timeout: Duration::from_secs(5),
+                tries: 1,
+                ..ClientOptions::default()
+            };
             Client::new(&format!("http://127.0.0.1:{port}"), options).unwrap()
         };
         let arguments = arguments.iter().map(|it| (*it).to_owned()).chain(own).collect();

@@ -7,7 +7,7 @@ use crate::support::free_port;
 use alloy_consensus::TxEip1559;
 use alloy_eips::eip2718::Encodable2718 as _;
 use alloy_primitives::{Address, U64, U256, hex};
-use client::{Client, Options};
+use client::{Client, ClientOptions};
 use contracts::{l2_chain_config, l2_genesis};
 use serde_json::Value;
 use std::{
@@ -171,7 +171,8 @@ fn a_sequencer_that_is_killed_under_clients_that_never_wait_loses_nothing_acknow
     let sent: Vec<u64> = clients.into_iter().map(|client| client.join().unwrap()).collect();
 
     let _node = start();
-    let options = Options { timeout: Duration::from_secs(10), tries: 1, ..Options::default() };
+    let options =
+        ClientOptions { timeout: Duration::from_secs(10), tries: 1, ..ClientOptions::default() };
     let l2 = Client::new(&format!("http://127.0.0.1:{port}"), options).unwrap();
     let mined = |key: &Key| -> Option<u64> {
         l2.request::<_, U64>("eth_getTransactionCount", (key.address(), "latest"))

@@ -3,6 +3,7 @@
 mod as_documented;
 mod calldata;
 mod checks;
+mod console_output;
 mod devnet;
 mod ending;
 mod execute;
@@ -15,5 +16,4 @@ mod lease;
 mod node_flags;
 mod printing;
 mod rollup;
-mod story;
 mod support;

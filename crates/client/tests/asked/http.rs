@@ -13,7 +13,7 @@ use std::{
 
 use super::tries;
 use alloy_json_rpc::RpcError;
-use enshrine_client::{Client, ClientError, HttpError, Options, Rotation};
+use enshrine_client::{Client, ClientError, ClientOptions, HttpError, Rotation};
 use serde_json::{Value, json};
 
 /// Reaction of the server to a request.
@@ -57,7 +57,7 @@ impl Server {
         Self { url, requests }
     }
 
-    fn client(&self, options: Options) -> Client {
+    fn client(&self, options: ClientOptions) -> Client {
         Client::new(&self.url, options).unwrap()
     }
 
@@ -115,7 +115,7 @@ fn a_method_is_called_with_its_parameters_and_its_result_is_typed() {
         result(request, &json!([7, null]))
     });
     let answer: (u64, Option<u64>) =
-        server.client(Options::default()).request("m", (1, "a")).unwrap();
+        server.client(ClientOptions::default()).request("m", (1, "a")).unwrap();
     assert_eq!(answer, (7, None));
 }
 
@@ -206,7 +206,7 @@ fn one_address_is_asked_as_long_as_it_answers_and_the_next_one_from_its_failure_
         false => result(request, &json!(7)),
     });
     let second = Server::new(|_, request| result(request, &json!(8)));
-    let options = Options { rotation: Rotation::OnFailure, ..tries(2) };
+    let options = ClientOptions { rotation: Rotation::OnFailure, ..tries(2) };
     let client = Client::of_several(&[&*first.url, &second.url], &[], options).unwrap();
     let ask = || client.request::<_, u64>("m", ()).unwrap();
     assert_eq!([ask(), ask(), ask()], [7, 7, 7]);
@@ -230,7 +230,7 @@ fn an_answer_of_just_the_length_that_is_allowed_is_read_and_a_longer_one_is_not(
     for (longest_answer, accepted) in [(length, true), (length - 1, false)] {
         let text = text.clone();
         let server = Server::new(move |_, _| Reply::Answer(200, text.clone()));
-        let options = Options { longest_answer, ..tries(2) };
+        let options = ClientOptions { longest_answer, ..tries(2) };
         let answer = server.client(options).post("{}");
         match answer {
             Ok(answer) => assert!(accepted && answer.len() == length),
@@ -246,7 +246,7 @@ fn an_answer_of_just_the_length_that_is_allowed_is_read_and_a_longer_one_is_not(
 #[test]
 fn what_is_not_json_is_said_with_its_status() {
     let server = Server::new(|_, _| Reply::Answer(404, "<html>".to_owned()));
-    let refused = server.client(Options::default()).post("{}").unwrap_err();
+    let refused = server.client(ClientOptions::default()).post("{}").unwrap_err();
     assert!(
         matches!(&refused, ClientError::Http(HttpError::NotJson { status: 404, excerpt })
             if excerpt == "<html>"),
@@ -269,7 +269,7 @@ fn a_refusal_by_status_is_told_with_its_words_and_not_asked_for_again() {
 #[test]
 fn a_client_does_not_wait_where_nothing_has_ever_listened() {
     let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let options = Options { first_pause: Duration::from_secs(60), ..tries(3) };
+    let options = ClientOptions { first_pause: Duration::from_secs(60), ..tries(3) };
     let client = Client::new(&format!("http://{free}"), options).unwrap();
     let (told, tells) = std::sync::mpsc::channel();
     thread::spawn(move || told.send(client.post("{}")));
@@ -280,7 +280,7 @@ fn a_client_does_not_wait_where_nothing_has_ever_listened() {
 #[test]
 fn a_node_that_says_nothing_is_given_up() {
     let server = Server::new(|_, _| Reply::Silence);
-    let options = Options { timeout: Duration::from_millis(50), ..Options::default() };
+    let options = ClientOptions { timeout: Duration::from_millis(50), ..ClientOptions::default() };
     let refused = server.client(options).post("{}").unwrap_err();
     assert!(matches!(refused, ClientError::Http(HttpError::Timeout(_))), "{refused:?}");
 }
@@ -288,7 +288,7 @@ fn a_node_that_says_nothing_is_given_up() {
 #[test]
 fn a_thread_of_an_async_runtime_may_wait_and_drop_the_client() {
     let server = Server::new(|_, request| result(request, &json!(1)));
-    let client = server.client(Options::default());
+    let client = server.client(ClientOptions::default());
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).build().unwrap();
     let answer = runtime.block_on(async move {
         tokio::spawn(async move { client.request::<_, u64>("m", ()).unwrap() }).await.unwrap()

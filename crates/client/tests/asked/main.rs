@@ -3,10 +3,14 @@
 mod http;
 mod socket;
 
-use enshrine_client::{Client, ClientError, Options};
+use enshrine_client::{Client, ClientError, ClientOptions};
 
-fn tries(tries: u32) -> Options {
-    Options { tries, first_pause: core::time::Duration::from_millis(1), ..Options::default() }
+fn tries(tries: u32) -> ClientOptions {
+    ClientOptions {
+        tries,
+        first_pause: core::time::Duration::from_millis(1),
+        ..ClientOptions::default()
+    }
 }
 
 #[test]
@@ -14,7 +18,7 @@ fn only_addresses_of_http_and_of_websockets_are_taken() {
     for bad in
         ["", "ftp://localhost", "wsx://localhost", "not a url", "localhost:port", "/a/socket"]
     {
-        let refused = Client::new(bad, Options::default());
+        let refused = Client::new(bad, ClientOptions::default());
         assert!(matches!(refused, Err(ClientError::Url { .. })), "{bad}: {refused:?}");
     }
     for good in [
@@ -25,7 +29,7 @@ fn only_addresses_of_http_and_of_websockets_are_taken() {
         "localhost:8545",
         "127.0.0.1:8545/path",
     ] {
-        assert!(Client::new(good, Options::default()).is_ok(), "{good}");
+        assert!(Client::new(good, ClientOptions::default()).is_ok(), "{good}");
     }
 }
 
@@ -33,10 +37,10 @@ fn only_addresses_of_http_and_of_websockets_are_taken() {
 fn a_websocket_stands_alone_and_takes_no_headers() {
     let (http, ws) = ("http://localhost", "ws://localhost");
     let header = [("x-key".to_owned(), "secret".to_owned())];
-    assert!(Client::of_several(&[http, http], &header, Options::default()).is_ok());
-    assert!(Client::of_several(&[ws], &[], Options::default()).is_ok());
+    assert!(Client::of_several(&[http, http], &header, ClientOptions::default()).is_ok());
+    assert!(Client::of_several(&[ws], &[], ClientOptions::default()).is_ok());
     for (urls, headers) in [(&[ws][..], &header[..]), (&[ws, ws], &[]), (&[http, ws], &[])] {
-        let refused = Client::of_several(urls, headers, Options::default());
+        let refused = Client::of_several(urls, headers, ClientOptions::default());
         assert!(
             matches!(&refused, Err(ClientError::Url { url, .. }) if url.starts_with(ws)),
             "{refused:?}"

@@ -1,7 +1,7 @@
 //! Over a WebSocket.
 
 use super::tries;
-use enshrine_client::{Client, ClientError, Options};
+use enshrine_client::{Client, ClientError, ClientOptions};
 use futures_util::{SinkExt as _, StreamExt as _};
 use serde_json::{Value, json};
 use std::{
@@ -55,7 +55,7 @@ impl Server {
         Self { address, connections, requests }
     }
 
-    fn client(&self, options: Options) -> Client {
+    fn client(&self, options: ClientOptions) -> Client {
         Client::new(&format!("ws://{}", self.address), options).unwrap()
     }
 
@@ -96,7 +96,7 @@ fn ask(client: &Client) -> Result<Value, ClientError> {
 #[test]
 fn requests_share_a_connection_and_the_next_one_after_its_end_makes_another() {
     let server = Server::new(|n| if n == 2 { Reply::HangUp } else { Reply::Result(json!(n)) });
-    let client = server.client(Options::default());
+    let client = server.client(ClientOptions::default());
     assert_eq!(server.counts(), (0, 0), "nothing is sent before it is asked");
     assert_eq!((ask(&client).unwrap(), ask(&client).unwrap()), (json!(0), json!(1)));
     assert_eq!(server.counts(), (1, 2));
@@ -135,7 +135,7 @@ fn the_error_of_the_node_comes_through_and_is_not_asked_for_again() {
 fn an_answer_of_the_length_that_is_allowed_is_read_and_a_longer_one_is_not() {
     let bare = json!({"jsonrpc": "2.0", "id": 0, "result": ""}).to_string().len();
     let server = Server::new(|_| Reply::Result(json!("a".repeat(1000))));
-    let with = |longest_answer| server.client(Options { longest_answer, ..tries(2) });
+    let with = |longest_answer| server.client(ClientOptions { longest_answer, ..tries(2) });
     assert_eq!(ask(&with(bare + 1000)).unwrap(), json!("a".repeat(1000)));
     let refused = ask(&with(bare + 999)).unwrap_err().to_string();
     assert!(refused.contains(&format!("longer than {} bytes", bare + 999)), "{refused}");
@@ -146,11 +146,12 @@ fn an_answer_of_the_length_that_is_allowed_is_read_and_a_longer_one_is_not() {
 fn a_connection_over_which_nothing_is_said_is_given_up_for_another() {
     let timeout = Duration::from_millis(300);
     let silent = Server::new(|_| Reply::Silence);
-    let refused = ask(&silent.client(Options { timeout, ..tries(1) })).unwrap_err().to_string();
+    let refused =
+        ask(&silent.client(ClientOptions { timeout, ..tries(1) })).unwrap_err().to_string();
     assert!(refused.contains("no answer within 0.3 s"), "{refused}");
     let server = Server::new(|n| if n == 0 { Reply::Silence } else { Reply::Result(json!(n)) });
     // More often than it takes, in case this machine is slow.
-    let answer = ask(&server.client(Options { timeout, ..tries(20) })).unwrap();
+    let answer = ask(&server.client(ClientOptions { timeout, ..tries(20) })).unwrap();
     assert!(answer.as_u64() >= Some(1), "{answer}");
     assert!(server.counts().0 >= 2, "{:?}", server.counts());
 }
@@ -158,7 +159,7 @@ fn a_connection_over_which_nothing_is_said_is_given_up_for_another() {
 #[test]
 fn a_client_does_not_wait_where_nothing_has_ever_listened() {
     let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let options = Options { first_pause: Duration::from_secs(60), ..tries(3) };
+    let options = ClientOptions { first_pause: Duration::from_secs(60), ..tries(3) };
     let client = Client::new(&format!("ws://{free}"), options).unwrap();
     let (told, tells) = std::sync::mpsc::channel();
     thread::spawn(move || told.send(ask(&client)));
@@ -168,7 +169,7 @@ fn a_client_does_not_wait_where_nothing_has_ever_listened() {
 
 #[test]
 fn pages_are_not_had_over_a_websocket() {
-    let client = Client::new("ws://localhost", Options::default()).unwrap();
+    let client = Client::new("ws://localhost", ClientOptions::default()).unwrap();
     assert!(matches!(client.get("/eth/v1/beacon/genesis", None), Err(ClientError::NoPages(_))));
     assert!(matches!(client.post("{}"), Err(ClientError::NoPages(_))));
 }

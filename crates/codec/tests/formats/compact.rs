@@ -5,7 +5,7 @@ use alloy_primitives::{B256, Bytes, KECCAK256_EMPTY, b256, hex, keccak256};
 use enshrine_codec::compact::{LengthAlone, compact};
 use wire::{
     BatchWitness, ByteLists, DecodeError, StreamError,
-    compact::{Account, Branch, Child, Code, CompactState, Node, Storage},
+    compact::{Account, Branch, Child, Code, CompactState, Storage, StreamNode},
 };
 
 const EMPTY_ROOT: B256 = b256!("56e81f171bcc55a6ff8345e692c0f86e5b48e01b996cadc001622fb5e363b421");
@@ -299,20 +299,21 @@ fn known_nodes_have_their_stream_in_any_order() {
     assert!((rlp..rlp + 12).contains(&bound), "{rlp} bytes, at most {bound}");
     let mut reader = decoded.nodes(CODES);
     let mut next = || reader.next_node().unwrap();
-    let Some(Node::Branch(Branch { carried: 0x8001, hashed: 0x0200, hashes })) = next() else {
+    let Some(StreamNode::Branch(Branch { carried: 0x8001, hashed: 0x0200, hashes })) = next()
+    else {
         panic!("no branch first");
     };
     assert_eq!(hashes, [[0xee; 32]]);
-    let Some(Node::Account { path, account }) = next() else { panic!("no account") };
+    let Some(StreamNode::Account { path, account }) = next() else { panic!("no account") };
     assert_eq!((path.nibbles, path.packed[0], path.packed.len()), (63, 0x01, 32));
     let carried =
         Account { numbers: &[7, 0x80], storage: Storage::Carried, code: Code::Carried(1) };
     assert_eq!(account, carried);
-    assert!(matches!(next(), Some(Node::Extension { child: Child::Carried, .. })));
-    assert!(matches!(next(), Some(Node::Branch(Branch { carried: 0x28, hashed: 0, .. }))));
-    assert!(matches!(next(), Some(Node::Slot { value: [9], .. })));
-    assert!(matches!(next(), Some(Node::Slot { value: [0x82, 0x80, 1], .. })));
-    let Some(Node::Account { account, .. }) = next() else { panic!("no account") };
+    assert!(matches!(next(), Some(StreamNode::Extension { child: Child::Carried, .. })));
+    assert!(matches!(next(), Some(StreamNode::Branch(Branch { carried: 0x28, hashed: 0, .. }))));
+    assert!(matches!(next(), Some(StreamNode::Slot { value: [9], .. })));
+    assert!(matches!(next(), Some(StreamNode::Slot { value: [0x82, 0x80, 1], .. })));
+    let Some(StreamNode::Account { account, .. }) = next() else { panic!("no account") };
     let numbers = &[0x80, 0x82, 0x0d, 0xe0];
     assert_eq!(account, Account { numbers, storage: Storage::Empty, code: Code::Empty });
     assert_eq!((next(), next()), (None, None));

@@ -2,9 +2,9 @@
 
 use alloy_primitives::{Address, B256, Bytes, U256, address, keccak256};
 use enshrine_contracts::{
-    Anchor, L1_ANCHOR, L2_ACCOUNTS, L2_MESSENGER, Message, alias_account, capacity, extend, kept,
-    posting::{L1Limits, STATE_ROOTS},
-    sent_slot,
+    Anchor, L1_ANCHOR, L2_ACCOUNTS, L2_MESSENGER, Message,
+    advance_plan::{L1Limits, STATE_ROOTS},
+    alias_account, capacity, code_reference, extend, sent_slot,
 };
 use eyre::{Context, OptionExt, Result};
 use std::{collections::BTreeMap, fs};
@@ -107,17 +107,21 @@ fn offsets_and_lengths_are_those_of_the_wire_format() -> Result<()> {
 #[test]
 fn what_l1_keeps_is_named_and_kept_alike() -> Result<()> {
     let kept_codes = Constants::read("libraries/KeptCodes.sol")?;
-    for (name, expected) in
-        [("REFERENCES_AT", kept::REFERENCES_AT), ("REFERENCE_LENGTH", kept::REFERENCE_LENGTH)]
-    {
+    for (name, expected) in [
+        ("REFERENCES_AT", code_reference::REFERENCES_AT),
+        ("REFERENCE_LENGTH", code_reference::REFERENCE_LENGTH),
+    ] {
         kept_codes.assert(name, expected);
     }
-    kept_codes.assert("MAGIC", u16::from_be_bytes(kept::MAGIC).into());
-    kept_codes.assert("INIT_HEAD_LENGTH", kept::INIT_HEAD.len());
-    assert_eq!(kept_codes.get("INIT_HEAD")?, U256::from_be_slice(&kept::INIT_HEAD));
-    assert_eq!(kept_codes.address("PROXY")?, kept::PROXY);
+    kept_codes.assert("MAGIC", u16::from_be_bytes(code_reference::MAGIC).into());
+    kept_codes.assert("INIT_HEAD_LENGTH", code_reference::INIT_HEAD.len());
+    assert_eq!(kept_codes.get("INIT_HEAD")?, U256::from_be_slice(&code_reference::INIT_HEAD));
+    assert_eq!(kept_codes.address("PROXY")?, code_reference::PROXY);
     // STOP begins the code, and the rest is bound by EIP-170.
-    assert_eq!((kept::INIT_HEAD.last(), kept::MOST_KEPT), (Some(&0), 24_576 - 1));
+    assert_eq!(
+        (code_reference::INIT_HEAD.last(), code_reference::MAX_CODE_REFERENCE),
+        (Some(&0), 24_576 - 1)
+    );
     Ok(())
 }
 

@@ -15,7 +15,7 @@ use chain::State;
 use executor::BlockState;
 use revm::{DatabaseCommit as _, inspector::NoOpInspector};
 use revm_inspectors::tracing::{TracingInspector, TracingInspectorConfig};
-use rpc::{Bounded, CallRequest, Deadline, Outcome, RpcError};
+use rpc::{BoundedInspector, CallRequest, Deadline, Outcome, RpcError};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -70,7 +70,7 @@ fn traced(
     let (limits, recorded) = bounds(devnet, kinds.contains(&TraceType::VmTrace));
     let deadline = Deadline::after(limits.trace_time);
     let inspector = TracingInspector::new(config);
-    let inspector = Bounded::new(inspector, recorded, limits.trace_bytes, deadline);
+    let inspector = BoundedInspector::new(inspector, recorded, limits.trace_bytes, deadline);
     let mut evm = call.evm(state, inspector, true)?;
     let (done, notes) = rpc::watch(|| evm.transact_raw(call.transaction.clone()));
     let done = done.map_err(|error| devnet.api.call_error(error))?;

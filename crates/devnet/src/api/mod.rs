@@ -18,7 +18,7 @@ use crate::state::DevnetState;
 use args::Args;
 pub(crate) use forward::overlay;
 use jsonrpsee::Methods;
-use rpc::{Context, ErrorStyle, Lane, Registry, RpcError, Telemetry, Workers};
+use rpc::{Context, ErrorStyle, Registry, RpcError, Telemetry, WorkerPool, Workers};
 use serde_json::Value;
 use std::sync::Arc;
 
@@ -29,26 +29,26 @@ type Handler = fn(&DevnetState, &mut Args) -> Result<Value, RpcError>;
 type Method = (&'static [&'static str], Handler);
 
 /// All methods, and what each kind of them does with its thread.
-const TABLES: [(Lane, &[Method]); 10] = [
-    (Lane::Execute, calls::METHODS),
-    (Lane::Write, mining::METHODS),
-    (Lane::Read, node_info::METHODS),
-    (Lane::Execute, ots::METHODS),
-    (Lane::Write, pool::METHODS),
-    (Lane::Write, snapshots::METHODS),
-    (Lane::Write, state::METHODS),
-    (Lane::Write, time::METHODS),
-    (Lane::Trace, trace::METHODS),
-    (Lane::Write, wallet::METHODS),
+const TABLES: [(WorkerPool, &[Method]); 10] = [
+    (WorkerPool::Execute, calls::METHODS),
+    (WorkerPool::Write, mining::METHODS),
+    (WorkerPool::Read, node_info::METHODS),
+    (WorkerPool::Execute, ots::METHODS),
+    (WorkerPool::Write, pool::METHODS),
+    (WorkerPool::Write, snapshots::METHODS),
+    (WorkerPool::Write, state::METHODS),
+    (WorkerPool::Write, time::METHODS),
+    (WorkerPool::Trace, trace::METHODS),
+    (WorkerPool::Write, wallet::METHODS),
 ];
 
 /// Methods that are not like the others of their table.
-const EXCEPTIONS: &[(Lane, &[&str])] = &[
-    (Lane::Wait, &["eth_sendTransactionSync"]),
-    (Lane::Write, &["anvil_setChainId"]),
-    (Lane::Execute, &["eth_signTransaction", "eth_fillTransaction"]),
+const EXCEPTIONS: &[(WorkerPool, &[&str])] = &[
+    (WorkerPool::Wait, &["eth_sendTransactionSync"]),
+    (WorkerPool::Write, &["anvil_setChainId"]),
+    (WorkerPool::Execute, &["eth_signTransaction", "eth_fillTransaction"]),
     (
-        Lane::Read,
+        WorkerPool::Read,
         &[
             "eth_accounts",
             "eth_requestAccounts",
@@ -88,7 +88,7 @@ pub(crate) fn methods(devnet: &Arc<DevnetState>, workers: &Arc<Workers>) -> Meth
     methods.into_methods()
 }
 
-fn lane_of(name: &str) -> Option<Lane> {
+fn lane_of(name: &str) -> Option<WorkerPool> {
     EXCEPTIONS.iter().find(|(_, names)| names.contains(&name)).map(|(lane, _)| *lane)
 }
 

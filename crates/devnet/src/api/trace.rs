@@ -28,7 +28,7 @@ use revm_inspectors::{
     opcode::OpcodeGasInspector,
     tracing::{TracingInspector, TracingInspectorConfig},
 };
-use rpc::{Deadline, Limits, Recorded, RpcError};
+use rpc::{Deadline, Recorded, RequestLimits, RpcError};
 use serde_json::{Value, json};
 use std::{mem, sync::Arc};
 
@@ -47,7 +47,7 @@ pub(super) const METHODS: &[Method] = &[
 const MAX_FILTERED: u64 = 100_000;
 
 /// Bounds of a trace, which records steps or calls alone.
-pub(super) fn bounds(devnet: &DevnetState, steps: bool) -> (&Limits, Recorded) {
+pub(super) fn bounds(devnet: &DevnetState, steps: bool) -> (&RequestLimits, Recorded) {
     (&devnet.api.options().limits, Recorded { steps, ..Recorded::default() })
 }
 

@@ -11,7 +11,7 @@ struct Command {
     devnet: DevnetArgs,
 }
 
-fn parse(flags: &str) -> Result<Config, String> {
+fn parse(flags: &str) -> Result<DevnetConfig, String> {
     let words = std::iter::once("devnet").chain(flags.split_whitespace());
     let command = Command::try_parse_from(words).map_err(|error| error.to_string())?;
     command.devnet.config().map_err(|error| error.to_string())
@@ -19,7 +19,7 @@ fn parse(flags: &str) -> Result<Config, String> {
 
 #[test]
 fn no_flags_make_the_default() {
-    let (said, default) = (parse("").unwrap(), Config::default());
+    let (said, default) = (parse("").unwrap(), DevnetConfig::default());
     assert_eq!(format!("{said:?}"), format!("{default:?}"));
 }
 
@@ -58,9 +58,9 @@ fn a_block_without_a_gas_limit_has_the_greatest_number_that_the_rules_leave() {
 #[test]
 fn each_way_of_mining_has_its_flags() {
     let second = Duration::from_secs(1);
-    assert_eq!(parse("-b 1").unwrap().mining, Mining::Interval(second));
-    assert_eq!(parse("-b 1 --mixed-mining").unwrap().mining, Mining::Mixed(second));
-    assert_eq!(parse("--no-mining").unwrap().mining, Mining::Manual);
+    assert_eq!(parse("-b 1").unwrap().mining, MiningMode::Interval(second));
+    assert_eq!(parse("-b 1 --mixed-mining").unwrap().mining, MiningMode::Mixed(second));
+    assert_eq!(parse("--no-mining").unwrap().mining, MiningMode::Manual);
     assert!(parse("--no-mining -b 1").is_err());
     assert!(parse("-b 0").is_err());
 }

@@ -6,7 +6,7 @@ use crate::support::{
 };
 use alloy_primitives::B256;
 use client::Client;
-use enshrine_devnet::{Config, Hardfork, Mining, TimeOfDay, state_file::StateFile};
+use enshrine_devnet::{DevnetConfig, Hardfork, MiningMode, TimeOfDay, state_file::StateFile};
 use serde_json::{Value, json};
 
 const SINK: &str = "0x00000000000000000000000000000000000000aa";
@@ -74,7 +74,7 @@ fn a_gas_limit_below_the_calldata_floor_is_found_in_the_block_or_at_admission() 
 
 #[test]
 fn blocks_of_one_second_share_a_timestamp_unless_the_rules_of_mainnet_are_wanted() {
-    let now = |config: &mut Config| config.time = TimeOfDay::manual(1_800_000_000);
+    let now = |config: &mut DevnetConfig| config.time = TimeOfDay::manual(1_800_000_000);
     let rise = |served: Served| {
         let client = client(&served);
         ask(&client, "anvil_mine", json!(["0x2"]));
@@ -87,7 +87,7 @@ fn blocks_of_one_second_share_a_timestamp_unless_the_rules_of_mainnet_are_wanted
 
 #[test]
 fn a_block_without_a_gas_limit_has_anvils_number_and_blocks_go_on() {
-    let served = serve_as_anvil(|config| config.gas_limit = Config::NO_GAS_LIMIT);
+    let served = serve_as_anvil(|config| config.gas_limit = DevnetConfig::NO_GAS_LIMIT);
     let client = client(&served);
     for _ in 0..3 {
         assert_eq!(sent(&served, 100_000_000, 0).unwrap()["status"], "0x1");
@@ -150,7 +150,7 @@ fn the_version_and_the_commit_are_those_of_the_anvil_that_answers_are_compared_w
 
 #[test]
 fn pages_of_a_block_begin_with_its_first_transaction() {
-    let served = serve_as_anvil(|config| config.mining = Mining::Manual);
+    let served = serve_as_anvil(|config| config.mining = MiningMode::Manual);
     let client = client(&served);
     let from = served.devnet.addresses()[0];
     let hashes: Vec<Value> = (0..10)
@@ -173,7 +173,7 @@ fn a_sender_may_spend_what_it_gets_in_the_same_block_if_the_pool_does_not_look()
     let scene = |unpaid: bool| {
         let served = serve_as_anvil(|config| {
             config.unpaid = unpaid;
-            config.mining = Mining::Manual;
+            config.mining = MiningMode::Manual;
         });
         let client = client(&served);
         ask(&client, "anvil_impersonateAccount", json!([POOR]));

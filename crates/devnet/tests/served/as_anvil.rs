@@ -3,7 +3,7 @@
 use crate::support::{ask, client, number, refused, serve};
 use alloy_primitives::Bytes;
 use client::Client;
-use enshrine_devnet::{Hardfork, Mining, TimeOfDay};
+use enshrine_devnet::{Hardfork, MiningMode, TimeOfDay};
 use flate2::read::GzDecoder;
 use serde_json::{Value, json};
 use std::sync::atomic::Ordering;
@@ -112,7 +112,7 @@ fn setting_the_time_says_by_how_much_it_went_on() {
 
 #[test]
 fn who_waits_for_pending_transactions_hears_of_those_that_a_block_can_take() {
-    let served = serve(|config| config.mining = Mining::Manual);
+    let served = serve(|config| config.mining = MiningMode::Manual);
     let (client, from) = (client(&served), served.devnet.addresses()[0]);
     let id = ask(&client, "eth_newPendingTransactionFilter", json!([]));
     let changes = || ask(&client, "eth_getFilterChanges", json!([id]));

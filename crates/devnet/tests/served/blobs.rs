@@ -7,7 +7,7 @@ use alloy_eips::{
     eip7594::{BlobTransactionSidecarEip7594, BlobTransactionSidecarVariant},
 };
 use alloy_primitives::{B256, Bytes, hex};
-use client::{Client, Options};
+use client::{Client, ClientOptions};
 use codec::blob_tail::{MIN_HEAD, Trailer, to_blobs};
 use serde_json::{Value, json};
 use std::{
@@ -27,7 +27,7 @@ struct Scene {
 impl Scene {
     fn new() -> Self {
         let served = serve(|config| config.execute_blobs = true);
-        let client = Client::new(&served.url(), Options::default()).unwrap();
+        let client = Client::new(&served.url(), ClientOptions::default()).unwrap();
         let input = hex::decode(execute_input()).unwrap();
         let (head, tail) = input.split_at(MIN_HEAD);
         Self { served, client, head: head.to_vec(), tail: tail.to_vec() }
@@ -223,7 +223,7 @@ fn blobs_are_served_as_a_consensus_client_serves_them() {
 #[test]
 fn nothing_stands_there_unless_it_is_asked_for() {
     let scene = Scene { served: serve(|_| {}), ..Scene::new() };
-    let client = Client::new(&scene.served.url(), Options::default()).unwrap();
+    let client = Client::new(&scene.served.url(), ClientOptions::default()).unwrap();
     let call =
         json!([{ "to": BLOB_EXECUTE_ADDRESS, "data": Bytes::from(scene.calldata()) }, "latest"]);
     let answer: Value = client.request("eth_call", call).unwrap();

@@ -2,7 +2,7 @@
 
 use crate::support::{Served, ask, client, number, refused, serve};
 use clap::ValueEnum as _;
-use enshrine_devnet::{Config, Devnet, Hardfork};
+use enshrine_devnet::{Devnet, DevnetConfig, Hardfork};
 use serde_json::{Value, json};
 
 const SINK: &str = "0x00000000000000000000000000000000000000aa";
@@ -123,7 +123,7 @@ fn the_price_of_gas_can_be_set_where_there_is_no_base_fee_and_the_base_fee_where
     }
     let berlin = under(Hardfork::Berlin);
     let price = number(&ask(&client(&berlin), "eth_gasPrice", json!([])));
-    assert_eq!(u128::from(price), Config::LEGACY_GAS_PRICE);
+    assert_eq!(u128::from(price), DevnetConfig::LEGACY_GAS_PRICE);
 }
 
 #[test]
@@ -133,16 +133,17 @@ fn execute_takes_nothing_there_and_what_needs_it_or_a_witness_is_refused_at_the_
     let error = refused(&client(&served), "eth_call", call);
     assert!(error.contains("EXECUTE refused"), "{error}");
 
-    let start = |change: fn(&mut Config), fork| {
+    let start = |change: fn(&mut DevnetConfig), fork| {
         let runtime = tokio::runtime::Runtime::new().unwrap();
-        let with = |config: &mut Config| {
+        let with = |config: &mut DevnetConfig| {
             change(config);
             config.hardfork = fork;
         };
         runtime.block_on(Devnet::builder().with(with).spawn()).map(|devnet| devnet.chain_id())
     };
-    type Change = fn(&mut Config);
-    let cancun = |config: &mut Config| config.execute_forks = vec![wire::ProtocolFork::Cancun];
+    type Change = fn(&mut DevnetConfig);
+    let cancun =
+        |config: &mut DevnetConfig| config.execute_forks = vec![wire::ProtocolFork::Cancun];
     // Each with the first fork that has what it needs.
     let flags: [(Change, &str, Hardfork); 5] = [
         (|config| config.verify_blocks = true, "--verify-blocks", Hardfork::Cancun),
@@ -173,7 +174,7 @@ fn verification_is_refused_for_a_genesis_that_never_comes_to_cancun() {
         genesis.config.shanghai_time = Some(0);
         genesis.config.cancun_time = cancun;
         let origin = enshrine_devnet::Origin::Genesis { genesis: genesis.into(), blocks: None };
-        let with = |config: &mut Config| {
+        let with = |config: &mut DevnetConfig| {
             config.verify_blocks = true;
             config.origin = origin;
         };

@@ -4,7 +4,7 @@
 use crate::support::{Served, serve};
 use alloy_genesis::ChainConfig;
 use alloy_primitives::{Address, B256, Bytes, U256, hex};
-use client::{Client, Options};
+use client::{Client, ClientOptions};
 use enshrine_devnet::TimeOfDay;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -99,7 +99,7 @@ fn hex_number(value: &Value) -> u64 {
 
 impl Walk {
     fn new(served: &Served, seed: u64, history: u64) -> Self {
-        let client = Client::new(&served.url(), Options::default()).unwrap();
+        let client = Client::new(&served.url(), ClientOptions::default()).unwrap();
         let block: Value = client.request("eth_getBlockByNumber", ("latest", false)).unwrap();
         let first_time = hex_number(&block["timestamp"]);
         let _: Value = client.request("evm_setTime", (first_time,)).unwrap();
@@ -378,7 +378,7 @@ fn code_of(code: u8) -> Bytes {
 }
 
 /// A devnet that has the contract from its first block on.
-fn with_contract(change: impl FnOnce(&mut enshrine_devnet::Config)) -> Served {
+fn with_contract(change: impl FnOnce(&mut enshrine_devnet::DevnetConfig)) -> Served {
     let mut genesis = chain::empty_genesis(wire::ProtocolFork::Osaka);
     let at_once = Some(0);
     genesis.config = ChainConfig {
@@ -464,7 +464,7 @@ fn a_block_that_is_made_again_on_another_state_is_traced_on_that_one() {
 fn what_comes_in_the_midst_of_a_reorganisation_does_not_wait_for_another_caller() {
     let served = serve(|_| {});
     let ask = |method: &str, params: Value| {
-        let client = Client::new(&served.url(), Options::default()).unwrap();
+        let client = Client::new(&served.url(), ClientOptions::default()).unwrap();
         client.request::<_, Value>(method, params).unwrap()
     };
     let accounts = ask("eth_accounts", json!([]));

@@ -2,7 +2,7 @@
 
 use crate::support::{PROBE, Served, ask, client, number, serve};
 use alloy_primitives::U256;
-use client::{Client, Options};
+use client::{Client, ClientOptions};
 use serde_json::{Value, json};
 use std::{
     io::{BufRead, BufReader, Write},
@@ -18,7 +18,7 @@ const SWAPPER: &str = "0x00000000000000000000000000000000000000cc";
 #[test]
 fn transactions_without_a_nonce_never_collide_however_many_are_sent_at_once() {
     const EACH: u64 = 25;
-    for mining in [enshrine_devnet::Mining::Instant, enshrine_devnet::Mining::Manual] {
+    for mining in [enshrine_devnet::MiningMode::Instant, enshrine_devnet::MiningMode::Manual] {
         let served = serve(|config| config.mining = mining);
         let from = served.devnet.addresses()[0];
         let senders = (0..8).map(|_| {
@@ -40,7 +40,7 @@ fn transactions_without_a_nonce_never_collide_however_many_are_sent_at_once() {
 
 #[test]
 fn an_estimate_sees_what_waits_and_a_replacement_needs_to_offer_more_alone() {
-    let served = serve(|config| config.mining = enshrine_devnet::Mining::Manual);
+    let served = serve(|config| config.mining = enshrine_devnet::MiningMode::Manual);
     let (client, from) = (client(&served), served.devnet.addresses()[0]);
     ask(&client, "anvil_setCode", json!([SWAPPER, SWAP]));
     let set = json!({ "from": from, "to": SWAPPER, "data": format!("0x{:064x}", 7) });
@@ -200,7 +200,7 @@ fn subscriptions_over_ipc_have_hexadecimal_ids_that_only_their_own_connection_en
 
 #[test]
 fn the_pool_names_senders_as_clients_of_anvil_look_for_them() {
-    let served = serve(|config| config.mining = enshrine_devnet::Mining::Manual);
+    let served = serve(|config| config.mining = enshrine_devnet::MiningMode::Manual);
     let (client, from) = (client(&served), served.devnet.addresses()[0]);
     ask(&client, "eth_sendTransaction", json!([{ "from": from, "to": SINK }]));
     let pool = ask(&client, "txpool_content", json!([]));
@@ -246,7 +246,7 @@ fn a_dump_holds_earlier_states_if_it_is_asked_to() {
     for (packed, is_there) in [(plain, false), (whole, true)] {
         let other = serve(|_| {});
         let url = other.url();
-        let other_client = Client::new(&url, Options::default()).unwrap();
+        let other_client = Client::new(&url, ClientOptions::default()).unwrap();
         ask(&other_client, "anvil_loadState", json!([packed]));
         let asked = json!([SINK, "0x2"]);
         let balance = other_client.request::<_, U256>("eth_getBalance", asked);

@@ -4,7 +4,7 @@ use crate::support::{Served, execute_input, serve};
 use alloy_consensus::TxEip1559;
 use alloy_eips::eip2718::Encodable2718;
 use alloy_primitives::{B256, Bytes, TxKind, U256, hex};
-use client::{Client, ClientError, Options};
+use client::{Client, ClientError, ClientOptions};
 use serde_json::{Value, json};
 use testkit::Key;
 use variants::market::{LIMIT, MARKET_ADDRESS, excess_at, next_excess, price};
@@ -34,7 +34,7 @@ impl Scene {
     }
 
     fn of(served: Served) -> Self {
-        let client = Client::new(&served.url(), Options::default()).unwrap();
+        let client = Client::new(&served.url(), ClientOptions::default()).unwrap();
         Self { served, client, input: execute_input() }
     }
 

@@ -2,7 +2,7 @@
 
 use crate::support::{Served, serve};
 use alloy_primitives::U256;
-use client::{Client, Options};
+use client::{Client, ClientOptions};
 use enshrine_devnet::{Devnet, Fork, Origin};
 use serde_json::{Value, json};
 use std::{
@@ -70,7 +70,7 @@ impl Provider {
 
 /// Reads requests until the client is gone. What it cannot read or write ends the connection.
 fn serve_connection(stream: TcpStream, behind: &str, manners: &Manners, count: &Counts) {
-    let node = Client::new(behind, Options::default()).unwrap();
+    let node = Client::new(behind, ClientOptions::default()).unwrap();
     let mut reader = BufReader::new(stream.try_clone().unwrap());
     let mut writer = stream;
     loop {
@@ -140,7 +140,7 @@ fn start(runtime: &Runtime, fork: Fork) -> Result<Devnet, String> {
 }
 
 fn client(devnet: &Devnet) -> Client {
-    Client::new(&devnet.endpoint(), Options::default()).unwrap()
+    Client::new(&devnet.endpoint(), ClientOptions::default()).unwrap()
 }
 
 /// A node with balances that no other node has.

@@ -2,7 +2,7 @@
 
 use crate::support::{Served, TOOLS, execute_input, execute_input_with, serve, tool};
 use alloy_eips::eip4895::Withdrawal;
-use client::{Client, ClientError, Options};
+use client::{Client, ClientError, ClientOptions};
 use serde_json::{Value, json};
 
 const EXECUTE: &str = "0x0000000000000000000000000000000000000101";
@@ -28,7 +28,7 @@ impl Scene {
     }
 
     fn of(served: Served) -> Self {
-        let client = Client::new(&served.url(), Options::default()).unwrap();
+        let client = Client::new(&served.url(), ClientOptions::default()).unwrap();
         let scene = Self { served, client };
         scene.ask("anvil_setCode", json!([CALLER, FORWARDER]));
         scene
@@ -135,7 +135,7 @@ fn a_call_is_explained_after_any_outcome() {
     let other = json!({ "to": scene.served.devnet.addresses()[1] });
     assert_eq!(scene.ask("enshrine_explainExecute", json!([other])), json!([]));
     let without = serve(|config| config.execute = false);
-    let client = Client::new(&without.url(), Options::default()).unwrap();
+    let client = Client::new(&without.url(), ClientOptions::default()).unwrap();
     let asked = client.request::<_, Value>("enshrine_explainExecute", json!([{}]));
     assert!(asked.unwrap_err().to_string().contains("has no EXECUTE"));
 }

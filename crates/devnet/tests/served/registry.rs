@@ -4,13 +4,13 @@ use crate::support::{ask, client, serve};
 use alloy_primitives::{B256, U256, hex};
 use chain::ForkTime;
 use client::Client;
-use enshrine_devnet::{Config, Hardfork, REGISTRY_ADDRESS, verification_key_hash};
+use enshrine_devnet::{DevnetConfig, Hardfork, REGISTRY_ADDRESS, verification_key_hash};
 use serde_json::{Value, json};
 use wire::ProtocolFork::{self, Amsterdam, Bpo2, Osaka, Prague};
 
 const START: u64 = 1_700_000_000;
 
-fn schedule(config: &mut Config) {
+fn schedule(config: &mut DevnetConfig) {
     config.fork_registry = true;
     config.timestamp = Some(START);
     config.hardfork = Hardfork::Prague;

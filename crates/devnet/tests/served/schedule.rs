@@ -5,7 +5,7 @@ use alloy_primitives::hex;
 use chain::ForkTime;
 use chain::{BlockAttributes, Chain, ChainConfig, empty_genesis};
 use client::Client;
-use enshrine_devnet::{Config, Devnet, Hardfork, Mining, Origin};
+use enshrine_devnet::{Devnet, DevnetConfig, Hardfork, MiningMode, Origin};
 use executor::ChainSpec;
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -14,7 +14,7 @@ use wire::ProtocolFork::{Amsterdam, Bpo2, Osaka, Prague};
 const START: u64 = 1_700_000_000;
 const L2_CHAIN: u64 = 9_999;
 
-fn schedule(config: &mut Config) {
+fn schedule(config: &mut DevnetConfig) {
     config.timestamp = Some(START);
     config.hardfork = Hardfork::Prague;
     config.later_forks = vec![
@@ -151,7 +151,7 @@ fn with_named_schemas_the_caller_chooses_among_them() {
 #[test]
 fn a_loaded_state_goes_on_in_the_schedule() {
     let later = vec![(Osaka, ForkTime::At(START + 100)), (Amsterdam, ForkTime::At(START + 300))];
-    let with = |config: &mut Config| {
+    let with = |config: &mut DevnetConfig| {
         config.timestamp = Some(START);
         config.hardfork = Hardfork::Prague;
         config.later_forks = later.clone();
@@ -169,7 +169,7 @@ fn a_loaded_state_goes_on_in_the_schedule() {
     assert_eq!((number(&block["number"]), fork_now(&after)), (3, "Amsterdam".into()));
 }
 
-fn start(change: impl FnOnce(&mut Config)) -> Result<(), String> {
+fn start(change: impl FnOnce(&mut DevnetConfig)) -> Result<(), String> {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let spawned = runtime.block_on(Devnet::builder().with(change).spawn());
     spawned.map(drop).map_err(|error| error.to_string())
@@ -178,19 +178,19 @@ fn start(change: impl FnOnce(&mut Config)) -> Result<(), String> {
 #[test]
 fn a_block_number_needs_a_block_time_and_times_ascend() {
     let by_block = |mining| {
-        move |config: &mut Config| {
+        move |config: &mut DevnetConfig| {
             schedule(config);
             config.later_forks = vec![(Osaka, ForkTime::Block(10))];
             config.mining = mining;
         }
     };
-    assert!(start(by_block(Mining::Interval(Duration::from_secs(12)))).is_ok());
-    let reason = start(by_block(Mining::Instant)).unwrap_err();
+    assert!(start(by_block(MiningMode::Interval(Duration::from_secs(12)))).is_ok());
+    let reason = start(by_block(MiningMode::Instant)).unwrap_err();
     assert!(
         reason.contains("expected a block time") && reason.contains("--block-time"),
         "{reason}"
     );
-    let past = |config: &mut Config| {
+    let past = |config: &mut DevnetConfig| {
         schedule(config);
         config.later_forks = vec![(Osaka, ForkTime::At(START))];
     };

@@ -3,7 +3,7 @@
 use crate::support::{Served, serve};
 use alloy_eips::eip4844::{BYTES_PER_BLOB, kzg_to_versioned_hash};
 use alloy_primitives::{Address, B256, Bytes, U256, hex};
-use client::{Client, Options};
+use client::{Client, ClientOptions};
 use serde_json::{Value, json};
 
 const SINK: &str = "0x00000000000000000000000000000000000000aa";
@@ -13,7 +13,7 @@ const CODE: &str = "0x602a5f5260205ff3";
 const IMPLEMENTATION: &str = "0x00000000000000000000000000000000000000cc";
 
 fn client(served: &Served) -> Client {
-    Client::new(&served.url(), Options::default()).unwrap()
+    Client::new(&served.url(), ClientOptions::default()).unwrap()
 }
 
 fn ask(client: &Client, method: &str, params: Value) -> Value {

@@ -1,7 +1,7 @@
 //! Nodes as processes: started on a free port, asked over HTTP, ended when dropped.
 
 use alloy_transport::TransportError;
-use client::{Client, ClientError, Options};
+use client::{Client, ClientError, ClientOptions};
 use serde_json::{Value, json};
 use std::{
     fs::OpenOptions,
@@ -89,7 +89,7 @@ impl Node {
             .and_then(|socket| socket.local_addr())
             .map_err(failed)?
             .port();
-        let client = Client::new(&format!("http://127.0.0.1:{port}"), Options::default())?;
+        let client = Client::new(&format!("http://127.0.0.1:{port}"), ClientOptions::default())?;
         let mut command = Command::new(&launch.program);
         command
             .args(&launch.arguments)

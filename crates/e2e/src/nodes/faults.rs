@@ -2,7 +2,7 @@
 
 use alloy_primitives::{B256, Bytes, U256};
 use alloy_sol_types::SolCall;
-use client::{Client, Options};
+use client::{Client, ClientOptions};
 use contracts::bindings::{IForcedInbox, INativeRollup, ISequencing};
 use eyre::{OptionExt, Result, ensure};
 use localnet::{
@@ -31,7 +31,7 @@ pub(super) fn force(rollup: &Rollup, l2: &Client, alice: &Key, report: &mut Repo
     door.intercept(|request| {
         request.contains("eth_sendRawTransaction").then_some(Interception::Refused(403))
     });
-    let user = Client::new(&door.url(), Options::default())?;
+    let user = Client::new(&door.url(), ClientOptions::default())?;
     let refused = user.request::<_, B256>("eth_sendRawTransaction", (raw.clone(),));
     ensure!(refused.is_err(), "the censor has let it pass");
     let call = IForcedInbox::submitCall { raw };

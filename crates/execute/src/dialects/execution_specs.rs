@@ -1,6 +1,6 @@
 //! The dialect of the execution-specs.
 
-use super::{Answer, Call, Dialect};
+use super::{Answer, Dialect, PrecompileCall};
 use crate::{ExecuteError, Executed, Refused};
 use alloy_primitives::{Address, Bytes, address};
 use std::borrow::Cow;
@@ -22,7 +22,7 @@ impl Dialect for ExecutionSpecs {
         EXECUTE_ADDRESS
     }
 
-    fn input<'c>(&self, call: &Call<'c>) -> Result<Cow<'c, [u8]>, ExecuteError> {
+    fn input<'c>(&self, call: &PrecompileCall<'c>) -> Result<Cow<'c, [u8]>, ExecuteError> {
         Ok(Cow::Borrowed(call.calldata))
     }
 

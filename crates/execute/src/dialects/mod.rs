@@ -20,14 +20,14 @@ use std::borrow::Cow;
 
 /// A call of EXECUTE.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Call<'c> {
+pub struct PrecompileCall<'c> {
     /// Its calldata.
     pub calldata: &'c [u8],
     /// Versioned hashes of the blobs of the transaction around it.
     pub blob_hashes: &'c [B256],
 }
 
-impl<'c> Call<'c> {
+impl<'c> PrecompileCall<'c> {
     /// Returns the call of a precompile.
     pub fn of(input: &'c PrecompileInput<'_>) -> Self {
         let blob_hashes = input.internals.tx_env().blob_versioned_hashes();
@@ -36,7 +36,7 @@ impl<'c> Call<'c> {
 }
 
 /// A call in a transaction without blobs.
-impl<'c, T: AsRef<[u8]> + ?Sized> From<&'c T> for Call<'c> {
+impl<'c, T: AsRef<[u8]> + ?Sized> From<&'c T> for PrecompileCall<'c> {
     fn from(calldata: &'c T) -> Self {
         Self { calldata: calldata.as_ref(), blob_hashes: &[] }
     }
@@ -56,7 +56,7 @@ pub trait Dialect: fmt::Debug + Send + Sync {
     /// # Errors
     ///
     /// [`ExecuteError`] if the calldata is not in this dialect.
-    fn bytes(&self, call: &Call<'_>) -> Result<usize, ExecuteError> {
+    fn bytes(&self, call: &PrecompileCall<'_>) -> Result<usize, ExecuteError> {
         Ok(call.calldata.len())
     }
 
@@ -66,7 +66,7 @@ pub trait Dialect: fmt::Debug + Send + Sync {
     /// # Errors
     ///
     /// [`ExecuteError`] if the call is not in this dialect.
-    fn input<'c>(&self, call: &Call<'c>) -> Result<Cow<'c, [u8]>, ExecuteError>;
+    fn input<'c>(&self, call: &PrecompileCall<'c>) -> Result<Cow<'c, [u8]>, ExecuteError>;
 
     /// Returns the answer and the charge of a call, given its outcome.
     ///

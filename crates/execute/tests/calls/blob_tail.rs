@@ -8,7 +8,7 @@ use crate::support::{
 use alloy_primitives::{Address, B256, Bytes, TxKind, U256, b256};
 use codec::Encode as _;
 use codec::blob_tail::{BLOB_CAPACITY, BlobTailError, MIN_HEAD, Trailer, cut, to_blobs};
-use enshrine_execute::{Answer, Call, Execute, ExecuteError, ExecutionSpecs, Refused};
+use enshrine_execute::{Answer, Execute, ExecuteError, ExecutionSpecs, PrecompileCall, Refused};
 use executor::InternalError;
 use std::{collections::BTreeMap, sync::Arc};
 use variants::{BLOB_EXECUTE_ADDRESS, BlobRefusal, BlobSource, BlobTail, Flat};
@@ -82,7 +82,7 @@ impl Scene {
     }
 
     fn ask(&self, gas: u64) -> Result<Answer, ExecuteError> {
-        let call = Call { calldata: &self.calldata, blob_hashes: &self.hashes };
+        let call = PrecompileCall { calldata: &self.calldata, blob_hashes: &self.hashes };
         self.execute().answer(&self.dialect(), call, gas)
     }
 }
@@ -396,7 +396,7 @@ fn what_is_refused_has_paid_for_the_bytes_that_it_named() {
     let mut scene = Scene::split(&input, MIN_HEAD, 0);
     let blob = to_blobs(&vec![0xee; input.len() - MIN_HEAD])[0].clone();
     scene.held = Held([(FIRST, blob.into())].into());
-    let call = Call { calldata: &scene.calldata, blob_hashes: &scene.hashes };
+    let call = PrecompileCall { calldata: &scene.calldata, blob_hashes: &scene.hashes };
     let outcome = scene.execute().run_as(&scene.dialect(), call, PLENTY, |_| {});
     let Refused { held, .. } = outcome.unwrap_err();
     assert!(held >= 1_000 + 2 * (input.len() as u64 + 8));

@@ -6,8 +6,8 @@ use crate::support::{
 };
 use alloy_primitives::{Address, B256, TxKind, U256};
 use enshrine_execute::{
-    Answer, Call, Dialect, EXECUTE_ADDRESS, Execute, ExecuteError, Executed, ExecutionSpecs,
-    Refused,
+    Answer, Dialect, EXECUTE_ADDRESS, Execute, ExecuteError, Executed, ExecutionSpecs,
+    PrecompileCall, Refused,
 };
 use executor::InternalError;
 use std::{borrow::Cow, sync::Arc};
@@ -221,7 +221,7 @@ impl Dialect for Breaking {
         EXECUTE_ADDRESS
     }
 
-    fn input<'c>(&self, call: &Call<'c>) -> Result<Cow<'c, [u8]>, ExecuteError> {
+    fn input<'c>(&self, call: &PrecompileCall<'c>) -> Result<Cow<'c, [u8]>, ExecuteError> {
         match call.calldata {
             [0, ..] => Err(InternalError::Executor("the disk is gone".to_owned()).into()),
             [1, ..] => panic!("an assertion of a library"),

@@ -13,7 +13,7 @@ mod sign;
 mod store;
 mod whole;
 
-use crate::{Answer, ForgeError, Profile, Workspace};
+use crate::{ForgeAnswer, ForgeError, Profile, Workspace};
 use abi::IL2::{self, IL2Calls as Calls};
 use alloy_primitives::B256;
 use alloy_sol_types::{SolCall, SolInterface};
@@ -22,7 +22,7 @@ use wire::{ProtocolFork, SchemaId};
 /// Answers the request with this hash: the calldata of a function of `IL2`.
 ///
 /// The result is the function's return data, as Solidity encodes it.
-pub fn l2(workspace: &Workspace, request: B256) -> Answer {
+pub fn l2(workspace: &Workspace, request: B256) -> ForgeAnswer {
     workspace.take_request(request).and_then(|request| answer(workspace, &request)).into()
 }
 

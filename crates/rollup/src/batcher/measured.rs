@@ -4,7 +4,7 @@ use super::{Batcher, Work};
 use crate::RollupError;
 use alloy_primitives::Bytes;
 use chain::{Block, BlockFootprint, ChainError, ChainReader, shortest_input};
-use contracts::posting;
+use contracts::advance_plan;
 use execute::{Execute, UnderpricedWork};
 use node::Posted;
 use std::sync::Arc;
@@ -54,7 +54,7 @@ impl Batcher {
         chain: &ChainReader,
         blocks: &[Arc<Block>],
         single: SingleInput,
-    ) -> Result<posting::Input, RollupError> {
+    ) -> Result<advance_plan::AdvanceInput, RollupError> {
         let execute = self.execute(chain);
         let measured = blocks.iter().map(|block| {
             let unknown = || ChainError::UnknownBlock(block.hash);
@@ -80,7 +80,7 @@ impl Batcher {
         // By arithmetic over recorded figures: planning has no execution that a hostile block could make long.
         let cost = variants::cost_of(&*execute.gas, &bytes, used, work);
         let cost = cost.map_err(|reason| RollupError::Refused { hash, reason })?;
-        Ok(posting::Input {
+        Ok(advance_plan::AdvanceInput {
             bytes,
             blocks: blocks.len() as u64,
             charge: cost.charge,

@@ -23,7 +23,7 @@ use alloy_primitives::{
     map::{B256Map, B256Set},
 };
 use chain::{Block, BlockFootprint, ChainReader};
-use contracts::{Deployment, posting::L1Limits};
+use contracts::{Deployment, advance_plan::L1Limits};
 use measured::Measured;
 use node::Posted;
 use parking_lot::{Condvar, Mutex};

@@ -15,9 +15,9 @@ use alloy_provider::Provider as _;
 use alloy_rpc_types_eth::TransactionRequest;
 use chain::Block;
 use contracts::{
+    advance_plan::{self, AdvanceInput, AdvancePlan, Cost, L1Prices},
     bindings::INativeRollup::Evidence,
-    kept::KeptCode,
-    posting::{self, Cost, Input, L1Prices, Posting},
+    code_reference::CodeReference,
 };
 use executor::ChainSpec;
 use std::{slice, sync::Arc};
@@ -89,8 +89,8 @@ impl Batcher {
         &mut self,
         work: &Work,
         waiting: &[Arc<Block>],
-        calldata: &Input,
-        kept: &[KeptCode],
+        calldata: &AdvanceInput,
+        kept: &[CodeReference],
     ) -> Result<Option<Plan>, RollupError> {
         let Some(first) = waiting.first() else { return Ok(None) };
         if !self.reads_blobs || !self.blobs.allows(work.l1_head()) {
@@ -106,12 +106,12 @@ impl Batcher {
         if in_blobs.is_empty() {
             return Ok(None);
         }
-        let mut candidates = Posting::ways_in_calldata(slice::from_ref(calldata), kept);
+        let mut candidates = AdvancePlan::ways_in_calldata(slice::from_ref(calldata), kept);
         candidates.extend(in_blobs);
         let of_l1 = work.fork_of_l1(fork);
         let Some(prices) = self.prices(work, of_l1)? else { return Ok(None) };
         // By the price for each block and not for each transaction: blobs pay off only when they are full.
-        let chosen = posting::cheapest(candidates, &prices, self.limits(), genesis, number);
+        let chosen = advance_plan::cheapest(candidates, &prices, self.limits(), genesis, number);
         let Some((posting, cost)) = chosen.filter(|(posting, _)| !posting.blobs.is_empty()) else {
             return Ok(None);
         };
@@ -144,11 +144,12 @@ impl Batcher {
 
     /// Parts of an input that L1 keeps, so that it only names it. None after an `advance` failed, for a while: if the node of
     /// L1 is wrong about it, the next one is not to fail too.
-    pub(super) fn kept_of(&self, work: &Work, input: &Bytes) -> Vec<KeptCode> {
+    pub(super) fn kept_of(&self, work: &Work, input: &Bytes) -> Vec<CodeReference> {
         if work.l1_head() < self.kept_again_at {
             return Vec::new();
         }
-        let codes = [KeptCode::of_codes_in(input), KeptCode::of_each_code_in(input)].concat();
+        let codes =
+            [CodeReference::of_codes_in(input), CodeReference::of_each_code_in(input)].concat();
         let kept = self.codes.among(codes, work.l1_head(), |account| self.client.code(account));
         // It saves gas, and nothing waits for it.
         kept.unwrap_or_else(|error| {
@@ -181,8 +182,8 @@ impl Batcher {
         &self,
         work: &Work,
         blocks: &[Arc<Block>],
-        input: &Input,
-        kept: &[KeptCode],
+        input: &AdvanceInput,
+        kept: &[CodeReference],
         evidence: &Evidence,
         may_be_asked: bool,
     ) -> (Vec<Bytes>, Option<u64>, u64) {
@@ -193,7 +194,7 @@ impl Batcher {
             return plain();
         };
         let (of_l1, present) = (work.fork_of_l1(fork), work.present_fork(fork));
-        let ways = Posting::ways_in_calldata(slice::from_ref(input), kept).into_iter();
+        let ways = AdvancePlan::ways_in_calldata(slice::from_ref(input), kept).into_iter();
         let ways = ways.map(|posting| {
             let cost = posting.cost(of_l1, chain.first_number(), first.header.number);
             (posting, cost)
@@ -218,17 +219,17 @@ impl Batcher {
         work: &Work,
         waiting: &[Arc<Block>],
         fork: ProtocolFork,
-    ) -> Result<Vec<Posting>, RollupError> {
+    ) -> Result<Vec<AdvancePlan>, RollupError> {
         let count = work.count_on(waiting, fork).min(self.most_blocks);
         let Some(first) = waiting.first().map(|block| block.header.number) else {
             return Ok(Vec::new());
         };
         let (max_gas, genesis) = (self.limits().gas, work.chain.first_number());
         let of_l1 = work.fork_of_l1(fork);
-        let admits = |posting: &Posting| posting.cost(of_l1, genesis, first).limit <= max_gas;
+        let admits = |posting: &AdvancePlan| posting.cost(of_l1, genesis, first).limit <= max_gas;
         self.measure(work, &waiting[..count])?;
         // The head of an input that goes through blobs is that of a block by itself.
-        posting::ways_in_blobs(count, admits, |range| {
+        advance_plan::ways_in_blobs(count, admits, |range| {
             self.input_of(&work.chain, &waiting[range], Block::input)
         })
     }
@@ -296,8 +297,8 @@ fn newest_fork(schedule: &ChainSpec, timestamp: u64, least: ProtocolFork) -> Pro
 }
 
 /// Gas for a posting that has evidence besides, with more for each piece than checking it takes.
-fn limit_with(posting: &Posting, cost: &Cost, evidence: &Evidence, fork: ProtocolFork) -> u64 {
-    let of = |evidence: Evidence| posting::transaction_gas(fork, &posting.calldata(evidence));
+fn limit_with(posting: &AdvancePlan, cost: &Cost, evidence: &Evidence, fork: ProtocolFork) -> u64 {
+    let of = |evidence: Evidence| advance_plan::transaction_gas(fork, &posting.calldata(evidence));
     let ((plain, _), (whole, floor)) = (of(Evidence::default()), of(evidence.clone()));
     let pieces =
         UPDATE_GAS * evidence.updates.len() as u64 + PROOF_GAS * evidence.relays.len() as u64;
@@ -308,7 +309,7 @@ fn limit_with(posting: &Posting, cost: &Cost, evidence: &Evidence, fork: Protoco
 /// The blobs of a posting as a transaction carries them on an L1 of this fork: with proofs for their cells from Osaka on
 /// (EIP-7594), with one for each blob before (EIP-4844).
 fn sidecar_of(
-    posting: &Posting,
+    posting: &AdvancePlan,
     fork: ProtocolFork,
 ) -> Result<BlobTransactionSidecarVariant, RollupError> {
     let refused = |error: &dyn core::fmt::Display| RollupError::Blobs(error.to_string());
@@ -344,7 +345,7 @@ mod tests {
         assert_eq!(newest_fork(&schedule, 150, Amsterdam), Amsterdam);
         // L1 counts more gas for the same bytes after the fork.
         let bytes = vec![0xff; 1_000];
-        let floor = |fork| posting::transaction_gas(fork, &bytes).1;
+        let floor = |fork| advance_plan::transaction_gas(fork, &bytes).1;
         assert!(floor(newest_fork(&schedule, 200, Osaka)) > floor(Osaka));
     }
 

@@ -10,8 +10,8 @@ use alloy_primitives::map::B256Set;
 use alloy_sol_types::SolCall as _;
 use chain::{Block, ChainError, shortest_input};
 use contracts::{
+    advance_plan::{AdvanceInput, AdvancePlan},
     bindings::INativeRollup::advanceCall,
-    posting::{Input, Posting},
 };
 use std::{slice, sync::Arc, time::Instant};
 use wire::ProtocolFork;
@@ -20,7 +20,7 @@ use wire::ProtocolFork;
 pub(super) const MAX_BLOCKS: usize = 32;
 
 /// Blocks, and the input that brings all of them.
-type Fitting = (Vec<Arc<Block>>, Input);
+type Fitting = (Vec<Arc<Block>>, AdvanceInput);
 
 /// Result of a look at the blocks that wait.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -194,7 +194,7 @@ impl Batcher {
         while count > 0 {
             blocks.truncate(count);
             let input = self.input_of(chain, &blocks, shortest_input)?;
-            let posting = Posting::in_calldata(slice::from_ref(&input));
+            let posting = AdvancePlan::in_calldata(slice::from_ref(&input));
             let gas = posting.cost(of_l1, genesis, first.header.number).limit;
             let length = input.bytes.len();
             // One block had room when it was sealed.

@@ -27,7 +27,7 @@ use contracts::{
         IL1MessageQueue::MessageSent,
         INativeRollup::{Advanced as AdvancedLog, BlockAdded, Outcome, advanceCall},
     },
-    kept::{KeptCode, References},
+    code_reference::{CodeReference, References},
 };
 use std::collections::BTreeMap;
 use within::inputs_within;
@@ -39,7 +39,7 @@ pub(crate) trait DataAvailability {
     /// The blob with this versioned hash.
     fn blob(&self, hash: &B256) -> Option<&Bytes>;
     /// The bytes that an account keeps as its code, or `Some(None)` if it keeps none.
-    fn kept_code(&self, account: &Address) -> Option<Option<&KeptCode>>;
+    fn kept_code(&self, account: &Address) -> Option<Option<&CodeReference>>;
 }
 
 /// Data that a derivation lacks.
@@ -67,7 +67,7 @@ pub(crate) enum Derived {
 pub(crate) struct FetchedData {
     pub(crate) calls: B256Map<Vec<Bytes>>,
     pub(crate) blobs: B256Map<Bytes>,
-    pub(crate) codes: AddressMap<Option<KeptCode>>,
+    pub(crate) codes: AddressMap<Option<CodeReference>>,
 }
 
 impl DataAvailability for FetchedData {
@@ -79,7 +79,7 @@ impl DataAvailability for FetchedData {
         self.blobs.get(hash)
     }
 
-    fn kept_code(&self, account: &Address) -> Option<Option<&KeptCode>> {
+    fn kept_code(&self, account: &Address) -> Option<Option<&CodeReference>> {
         self.codes.get(account).map(Option::as_ref)
     }
 }
@@ -178,7 +178,7 @@ fn inputs(
 ) -> Result<Vec<Bytes>, Need> {
     let assemble = |input| {
         let code = |account| data.kept_code(&account).ok_or(Need::Code(account));
-        assembled(input, |account| code(account).map(Option::<&KeptCode>::cloned))
+        assembled(input, |account| code(account).map(Option::<&CodeReference>::cloned))
     };
     let is_direct = transaction.to == Some(rollup);
     let found = match is_direct {
@@ -215,7 +215,7 @@ fn inputs(
 /// The first error of looking a code up.
 pub(crate) fn assembled<E>(
     given: Bytes,
-    kept_at: impl Fn(Address) -> Result<Option<KeptCode>, E>,
+    kept_at: impl Fn(Address) -> Result<Option<CodeReference>, E>,
 ) -> Result<Option<Bytes>, E> {
     let references = match References::of(&given) {
         Ok(None) => return Ok(Some(given)),

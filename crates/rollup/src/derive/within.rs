@@ -1,7 +1,7 @@
 //! Inputs that another contract has passed on to the rollup, found in its own calldata.
 
 use alloy_primitives::{B256, Bytes, U256, keccak256};
-use contracts::kept::References;
+use contracts::code_reference::References;
 use wire::SchemaId;
 
 /// Most inputs that are tried in the calldata of a transaction to another contract. Of more, a trace tells.

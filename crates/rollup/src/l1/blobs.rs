@@ -3,7 +3,7 @@
 use crate::{L1Error, l1::L1Header};
 use alloy_eips::eip4844::{c_kzg, env_settings::EnvKzgSettings, kzg_to_versioned_hash};
 use alloy_primitives::{B256, Bytes};
-use client::{Client, Options};
+use client::{Client, ClientOptions};
 use codec::blob_tail::{BLOB_LEN, Trailer};
 use parking_lot::Mutex;
 use serde::Deserialize;
@@ -69,7 +69,7 @@ impl BlobClient {
         let longest_answer = MAX_BLOBS * (2 * BLOB_LEN + 8) + 4_096;
         // Another node is a better try than the same one again.
         let tries = if urls.len() > 1 { 1 } else { 3 };
-        let options = Options { timeout, tries, longest_answer, ..Options::default() };
+        let options = ClientOptions { timeout, tries, longest_answer, ..ClientOptions::default() };
         let node = |url: &U| {
             let client = Client::new(url.as_ref(), options)?;
             Ok(BlobNode { client, slots: Mutex::default() })

@@ -13,7 +13,7 @@ use alloy_eips::{BlockId, BlockNumberOrTag};
 use alloy_primitives::{Address, B256, Bloom, BloomInput, Bytes, Log};
 use alloy_provider::Provider as _;
 use alloy_rpc_types_eth::{Block, TransactionReceipt};
-use client::{Client, Options, Rotation};
+use client::{Client, ClientOptions, Rotation};
 use std::{
     sync::{Arc, mpsc::channel},
     thread,
@@ -59,15 +59,19 @@ impl L1Client {
     /// [`L1Error::Client`] if one is no URL of a node, or there is none. Nothing is sent yet.
     pub fn new<U: AsRef<str>>(urls: &[U], timeout: Duration) -> Result<Self, L1Error> {
         let urls: Vec<&str> = urls.iter().map(AsRef::as_ref).collect();
-        let mut options =
-            Options { timeout, tries: 3, rotation: Rotation::OnFailure, ..Options::default() };
+        let mut options = ClientOptions {
+            timeout,
+            tries: 3,
+            rotation: Rotation::OnFailure,
+            ..ClientOptions::default()
+        };
         let mut nodes = Vec::new();
         if urls.len() > 1 {
             // With another node to ask, waiting longer for this one delays blocks for nothing.
             options.timeout = timeout.min(FAILOVER_TIMEOUT);
             options.tries = options.tries.max(u32::try_from(urls.len()).unwrap_or(u32::MAX));
             for url in &urls {
-                nodes.push(Arc::new(Client::new(url, Options { tries: 1, ..options })?));
+                nodes.push(Arc::new(Client::new(url, ClientOptions { tries: 1, ..options })?));
             }
         }
         let client = Client::of_several(&urls, &[], options)?;

@@ -2,7 +2,7 @@
 
 use crate::L1Error;
 use alloy_primitives::{Address, Bytes};
-use contracts::kept::KeptCode;
+use contracts::code_reference::CodeReference;
 use core::cell::Cell;
 use parking_lot::Mutex;
 use std::collections::BTreeMap;
@@ -18,7 +18,7 @@ const MAX_ASKED: usize = 16;
 /// address follows from, or nothing.
 #[derive(Debug, Default)]
 pub(crate) struct KeptCodes {
-    known: Mutex<BTreeMap<Address, KeptCode>>,
+    known: Mutex<BTreeMap<Address, CodeReference>>,
     /// Accounts that kept nothing when L1 was at this block.
     missing: Mutex<BTreeMap<Address, u64>>,
 }
@@ -28,10 +28,10 @@ impl KeptCodes {
     /// few of the unknown ones.
     pub(crate) fn among(
         &self,
-        codes: Vec<KeptCode>,
+        codes: Vec<CodeReference>,
         head: u64,
         code_of: impl Fn(Address) -> Result<Bytes, L1Error>,
-    ) -> Result<Vec<KeptCode>, L1Error> {
+    ) -> Result<Vec<CodeReference>, L1Error> {
         let (mut found, asked) = (Vec::new(), Cell::new(0));
         let code_of = |account| {
             asked.set(asked.get() + 1);
@@ -68,13 +68,13 @@ impl KeptCodes {
         &self,
         account: Address,
         code_of: &impl Fn(Address) -> Result<Bytes, L1Error>,
-    ) -> Result<Option<KeptCode>, L1Error> {
+    ) -> Result<Option<CodeReference>, L1Error> {
         // A code cannot change at an address that follows from it, so it holds until L1 gives up the block of its
         // creation.
         if let Some(known) = self.known.lock().get(&account) {
             return Ok(Some(known.clone()));
         }
-        let Some(kept) = KeptCode::at(account, &code_of(account)?) else { return Ok(None) };
+        let Some(kept) = CodeReference::at(account, &code_of(account)?) else { return Ok(None) };
         let mut known = self.known.lock();
         // All at once: which one is asked for next is not known, and a question more costs little.
         if known.len() == MAX_REMEMBERED {
@@ -89,13 +89,13 @@ impl KeptCodes {
 mod tests {
     use super::*;
     use crate::derive::assembled;
-    use contracts::kept::shorten;
+    use contracts::code_reference::shorten;
     use std::slice::from_ref;
 
     #[test]
     fn what_is_kept_is_asked_for_once_and_not_believed() {
         let input = Bytes::from((0..200_u8).collect::<Vec<_>>());
-        let kept = KeptCode::new(input.slice(20..180)).unwrap();
+        let kept = CodeReference::new(input.slice(20..180)).unwrap();
         let short = shorten(&input, from_ref(&kept)).unwrap().bytes;
         let (codes, asked) = (KeptCodes::default(), Cell::new(0));
         let given = |given: &Bytes, code: Result<Vec<u8>, L1Error>| {
@@ -124,7 +124,7 @@ mod tests {
     #[test]
     fn l1_is_asked_again_for_what_it_did_not_keep_after_some_blocks_and_for_all_after_it_forgets() {
         let codes = KeptCodes::default();
-        let kept = KeptCode::new(Bytes::from_static(b"some code")).unwrap();
+        let kept = CodeReference::new(Bytes::from_static(b"some code")).unwrap();
         let code = Bytes::from([&[0], &kept.bytes()[..]].concat());
         let (none, asked) = (Bytes::new(), Cell::new(0));
         let found = |head: u64, code: &Bytes| {
@@ -152,9 +152,9 @@ mod tests {
     fn an_input_with_many_codes_does_not_hold_up_the_node_and_what_is_known_costs_nothing() {
         let codes = KeptCodes::default();
         let kept: Vec<_> =
-            (0..40_u8).map(|it| KeptCode::new(vec![it; 9].into()).unwrap()).collect();
+            (0..40_u8).map(|it| CodeReference::new(vec![it; 9].into()).unwrap()).collect();
         let asked = Cell::new(0);
-        let found = |kept: Vec<KeptCode>| {
+        let found = |kept: Vec<CodeReference>| {
             let answer = |account| {
                 asked.set(asked.get() + 1);
                 let code = kept.iter().find(|code| code.account() == account).unwrap();
@@ -174,7 +174,7 @@ mod tests {
     fn no_more_is_remembered_than_there_is_room_for() {
         let codes = KeptCodes::default();
         for number in 0..=MAX_REMEMBERED {
-            let kept = KeptCode::new(number.to_be_bytes().to_vec().into()).unwrap();
+            let kept = CodeReference::new(number.to_be_bytes().to_vec().into()).unwrap();
             let code = Bytes::from([&[0], &kept.bytes()[..]].concat());
             let found = codes.kept_at(kept.account(), &|_| Ok(code.clone())).unwrap();
             assert_eq!(found, Some(kept));

@@ -9,11 +9,11 @@ use crate::{
     RollupError,
     batcher::{PARTS, Throughput},
     config::BacklogConfig,
-    status::{BacklogStatus, Bounded},
+    status::{BacklogStatus, BoundedAmount},
 };
 use alloy_primitives::B256;
 use chain::Block;
-use contracts::posting::L1Limits;
+use contracts::advance_plan::L1Limits;
 use node::{Backlog, Posted, SetClosed};
 use std::{
     collections::VecDeque,
@@ -89,9 +89,12 @@ impl Queue {
         let sum = |of: fn(&Waiting) -> u64| self.0.iter().map(of).fold(0, u64::saturating_add);
         BacklogStatus {
             blocks: self.0.len() as u64,
-            gas: Bounded { used: sum(|it| it.gas), limit: most(limits.execute_gas()) },
-            bytes: Bounded { used: sum(|it| it.bytes), limit: most(limits.input_bytes() as u64) },
-            age: Bounded { used: age, limit: longest.as_secs() },
+            gas: BoundedAmount { used: sum(|it| it.gas), limit: most(limits.execute_gas()) },
+            bytes: BoundedAmount {
+                used: sum(|it| it.bytes),
+                limit: most(limits.input_bytes() as u64),
+            },
+            age: BoundedAmount { used: age, limit: longest.as_secs() },
         }
     }
 }
@@ -109,15 +112,16 @@ impl BacklogStatus {
             ("bytes of inputs", self.bytes, limits.input_bytes() as u64),
             ("age in seconds", self.age, 1),
         ];
-        let is_full = |(_, it, more): &&(_, Bounded, u64)| it.used.saturating_add(*more) > it.limit;
+        let is_full =
+            |(_, it, more): &&(_, BoundedAmount, u64)| it.used.saturating_add(*more) > it.limit;
         let found = measures.iter().find(is_full)?;
-        let (what, Bounded { used, limit }, more) = *found;
+        let (what, BoundedAmount { used, limit }, more) = *found;
         Some(Backlog { what, got: used.saturating_add(more), limit })
     }
 
     /// Thousandths of the nearest limit that are used.
     fn filled(&self) -> u64 {
-        let share = |it: Bounded| {
+        let share = |it: BoundedAmount| {
             let parts = u128::from(it.used) * u128::from(WHOLE) / u128::from(it.limit.max(1));
             u64::try_from(parts).unwrap_or(WHOLE).min(WHOLE)
         };

@@ -22,7 +22,7 @@ use crate::{
 use alloy_primitives::B256;
 use backlog::{Pace, Queue};
 use chain::{Block, ChainReader, RecoveredTransaction};
-use contracts::posting::L1Limits;
+use contracts::advance_plan::L1Limits;
 use node::{MineRequest, Node, SetAttributes};
 use std::{
     collections::BTreeSet,

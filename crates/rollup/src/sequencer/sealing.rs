@@ -14,9 +14,9 @@ use alloy_sol_types::SolCall as _;
 use chain::{Block, ChainReader, RecoveredTransaction, Rejection};
 use contracts::{
     Anchor,
+    advance_plan::{EVIDENCE_BYTES, L1Limits},
     bindings::INativeRollup::{Evidence, advanceCall},
     capacity::DUTY_GAS,
-    posting::{EVIDENCE_BYTES, L1Limits},
 };
 use executor::{Transaction, recover_sender};
 use node::{MineRequest, Posted, SealedBlock, SetAttributes, SetCoinbase};

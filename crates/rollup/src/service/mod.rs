@@ -21,13 +21,13 @@ use crate::{
 use alloy_primitives::B256;
 use chain::DiskOptions;
 use connect::{Checked, Connected, check_genesis, connect, open_chain};
-use contracts::{Deployment, posting::L1Limits};
+use contracts::{Deployment, advance_plan::L1Limits};
 use engine::{Driver, Engine, EngineServer, RunningDriver};
 use execute::Rules as ExecuteRules;
 use futures_util::future::BoxFuture;
 use lease::{Lease, LeaseName};
 use node::{Clock, Mining, Node, PoolLimits, Settings};
-use rpc::{Api, Options, Pages, RunningServer, Telemetry, WorkerOptions, Workers};
+use rpc::{Api, Pages, RpcOptions, RunningServer, Telemetry, WorkerOptions, Workers};
 use std::{
     io,
     net::SocketAddr,
@@ -376,11 +376,11 @@ impl Ports {
         forwarder: Arc<Forwarder>,
     ) -> Result<Self, RollupError> {
         let elsewhere = Some(forwarder as _);
-        let options = Options {
+        let options = RpcOptions {
             telemetry: Arc::clone(&telemetry),
             limits: config.server.limits.clone(),
             elsewhere,
-            ..Options::default()
+            ..RpcOptions::default()
         };
         let name = options.client_version.clone();
         let api = Api::new(Arc::clone(node), options);

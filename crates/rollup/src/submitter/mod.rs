@@ -17,7 +17,7 @@ use alloy_primitives::{Address, B256, U256};
 use alloy_provider::Provider as _;
 use alloy_rpc_types_eth::TransactionRequest;
 use client::ClientError;
-use contracts::posting::L1Limits;
+use contracts::advance_plan::L1Limits;
 use spending::Spending;
 use std::{
     path::Path,

@@ -4,7 +4,7 @@ use crate::{RollupError, Signer};
 use alloy_consensus::{Signed, TxEip1559, TxEip4844, TxEip4844WithSidecar, TxEnvelope};
 use alloy_eips::{eip2718::Encodable2718 as _, eip7594::BlobTransactionSidecarVariant};
 use alloy_primitives::{Address, B256, Bytes};
-use contracts::posting::BLOB_GAS;
+use contracts::advance_plan::BLOB_GAS;
 use std::sync::Arc;
 
 /// Least percentage by which a replacement must pay more.

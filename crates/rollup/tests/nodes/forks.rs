@@ -11,7 +11,7 @@ use contracts::{
     bindings::{IForcedInbox, IL2Messenger},
     l2_chain_config_following,
 };
-use enshrine_rollup::{Config, Role, RollupError, RollupNode, Verdict, preflight};
+use enshrine_rollup::{CheckOutcome, Config, Role, RollupError, RollupNode, preflight};
 use eyre::{OptionExt as _, Result, bail, ensure};
 use serde_json::json;
 use std::{
@@ -260,7 +260,7 @@ async fn a_node_without_a_fork_of_l1_stops_before_it_and_goes_on_once_its_genesi
     // As it is, it would do nothing.
     match RollupNode::start(config.clone()).await {
         Err(RollupError::Preflight(check)) => {
-            assert_eq!((check.name, check.verdict), ("fork schedule", Verdict::Refused));
+            assert_eq!((check.name, check.verdict), ("fork schedule", CheckOutcome::Refused));
             assert!(check.to_string().contains("amsterdamTime"), "{check}");
         }
         Err(error) => return Err(error.into()),
@@ -310,7 +310,7 @@ async fn a_fork_that_l1_plans_while_a_node_runs_stops_its_blocks_until_the_plan_
     let checked = config.clone();
     let checks = tokio::task::spawn_blocking(move || preflight(&checked)).await??;
     let check = checks.iter().find(|it| it.name == "fork schedule").ok_or_eyre("no such check")?;
-    assert_eq!(check.verdict, Verdict::Passed);
+    assert_eq!(check.verdict, CheckOutcome::Passed);
     assert!(check.got.contains("does not tell"), "{check}");
     let sequencer = RollupNode::start(config).await?;
     let l2 = provider_of(&sequencer)?;

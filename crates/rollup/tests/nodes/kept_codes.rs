@@ -9,7 +9,7 @@ use alloy_sol_types::SolCall as _;
 use contracts::{
     Deployment,
     bindings::INativeRollup::{Evidence, advanceCall},
-    kept::{KeptCode, PROXY, References, codes_in, shorten},
+    code_reference::{CodeReference, PROXY, References, codes_in, shorten},
 };
 use enshrine_rollup::{Role, RollupNode};
 use eyre::{OptionExt, Result, ensure};
@@ -38,7 +38,8 @@ async fn advance_by_references(world: &World) -> Result<B256> {
         let input = block.input()?;
         hash = block.block.hash;
         l2.append(block)?;
-        let codes = KeptCode::new(Bytes::copy_from_slice(codes_in(&input))).ok_or_eyre("none")?;
+        let codes =
+            CodeReference::new(Bytes::copy_from_slice(codes_in(&input))).ok_or_eyre("none")?;
         if world.provider.get_code_at(codes.account()).await?.is_empty() {
             world.l1_call(PROXY, U256::ZERO, codes.creation().into()).await?;
         }
@@ -126,7 +127,7 @@ async fn a_sequencer_names_the_codes_that_l1_keeps_and_a_follower_finds_them() -
     let sequencer = world.sequencer().await?;
     let plain = deposited(&world, &sequencer).await?;
     assert_eq!(accounts_in(&plain)?, 0);
-    let codes = KeptCode::of_each_code_in(&plain[0]);
+    let codes = CodeReference::of_each_code_in(&plain[0]);
     assert!(codes.len() > 1, "the system contracts, and those of the rollup");
     for code in &codes {
         world.l1_call(PROXY, U256::ZERO, code.creation().into()).await?;
@@ -165,12 +166,12 @@ async fn a_sequencer_whose_l1_node_says_that_it_keeps_codes_and_does_not_goes_on
         request.contains("eth_getCode").then(|| refusal(request, "no such method"))
     });
     let plain = deposited(&world, &sequencer).await?;
-    let codes = KeptCode::of_each_code_in(&plain[0]);
+    let codes = CodeReference::of_each_code_in(&plain[0]);
     let has_lied = Arc::new(AtomicBool::new(false));
     let lies = Arc::clone(&has_lied);
     proxy.intercept(move |request| {
         let request_text = request.to_lowercase();
-        let named = |code: &&KeptCode| {
+        let named = |code: &&CodeReference| {
             let account = code.account().to_string().to_lowercase();
             request_text.contains("eth_getcode") && request_text.contains(&account)
         };

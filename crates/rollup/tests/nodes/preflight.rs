@@ -3,7 +3,9 @@
 use crate::support::World;
 use alloy_primitives::{Address, B256, U256, address};
 use alloy_provider::ext::AnvilApi as _;
-use enshrine_rollup::{Check, Config, Role, RollupError, RollupNode, Signer, Verdict, preflight};
+use enshrine_rollup::{
+    Check, CheckOutcome, Config, Role, RollupError, RollupNode, Signer, preflight,
+};
 use eyre::{OptionExt as _, Result, bail};
 use serde_json::{Value, json};
 use std::{
@@ -92,7 +94,7 @@ async fn a_configuration_without_a_mistake_passes_each_check() -> Result<()> {
     let checks = checks(&config).await?;
     for name in ["L1", "first L1 block", "sequencing policy", "float on L1", "consensus client"] {
         let check = named(&checks, name)?;
-        assert_eq!((check.verdict, check.advice), (Verdict::Passed, None), "{check}");
+        assert_eq!((check.verdict, check.advice), (CheckOutcome::Passed, None), "{check}");
     }
     RollupNode::start(config).await?.stop().await;
     Ok(())
@@ -117,7 +119,7 @@ async fn an_account_that_the_policy_does_not_admit_is_warned_of_since_its_turn_m
     let config = sequencer(&world)?;
     let checks = checks(&config).await?;
     let check = named(&checks, "sequencing policy")?;
-    assert_eq!(check.verdict, Verdict::Warning);
+    assert_eq!(check.verdict, CheckOutcome::Warning);
     assert!(check.got.contains("not admitted"), "{check}");
     RollupNode::start(config).await?.stop().await;
     Ok(())
@@ -138,11 +140,11 @@ async fn a_first_block_behind_the_deployment_is_refused_and_one_before_it_is_not
     for early in [0, deployed] {
         let (_folder, config) = with_field(config.clone(), "l1Block", json!(early))?;
         let checks = checks(&config).await?;
-        assert_eq!(named(&checks, "first L1 block")?.verdict, Verdict::Passed, "{early}");
+        assert_eq!(named(&checks, "first L1 block")?.verdict, CheckOutcome::Passed, "{early}");
     }
     let (_folder, ahead) = with_field(config, "l1Block", json!(head + 1_000))?;
     let checks = checks(&ahead).await?;
-    assert_eq!(named(&checks, "first L1 block")?.verdict, Verdict::Warning);
+    assert_eq!(named(&checks, "first L1 block")?.verdict, CheckOutcome::Warning);
     Ok(())
 }
 
@@ -155,11 +157,11 @@ async fn an_account_without_ether_is_warned_of_and_served_once_it_has_some() -> 
     let config = world.config(Role::Sequencer(Box::new(config)));
     let before = checks(&config).await?;
     let check = named(&before, "float on L1")?;
-    assert_eq!(check.verdict, Verdict::Warning);
+    assert_eq!(check.verdict, CheckOutcome::Warning);
     assert!(check.to_string().contains(&format!("{} has 0 wei", poor.address())), "{check}");
     world.provider.anvil_set_balance(poor.address(), U256::from(1)).await?;
     let after = checks(&config).await?;
-    assert_eq!(named(&after, "float on L1")?.verdict, Verdict::Passed);
+    assert_eq!(named(&after, "float on L1")?.verdict, CheckOutcome::Passed);
     Ok(())
 }
 
@@ -178,12 +180,12 @@ async fn a_consensus_client_of_another_l1_is_refused_and_a_silent_one_warned_of(
         let ours = checks.iter().filter(|check| check.name == "consensus client");
         ours.map(|check| check.verdict).collect()
     };
-    assert_eq!(verdicts(&checks(&config).await?), [Verdict::Warning, Verdict::Passed]);
+    assert_eq!(verdicts(&checks(&config).await?), [CheckOutcome::Warning, CheckOutcome::Passed]);
     let later = with(consensus_client_from(31_337, u64::from(u32::MAX))?)?;
-    assert_eq!(verdicts(&checks(&later).await?), [Verdict::Warning]);
+    assert_eq!(verdicts(&checks(&later).await?), [CheckOutcome::Warning]);
     RollupNode::start(later).await?.stop().await;
     let silent = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
     let checks = checks(&with(format!("http://{silent}"))?).await?;
-    assert_eq!(named(&checks, "consensus client")?.verdict, Verdict::Warning);
+    assert_eq!(named(&checks, "consensus client")?.verdict, CheckOutcome::Warning);
     Ok(())
 }

@@ -18,7 +18,7 @@ pub use pages::{Content, Health, MorePages, PageRequest, Pages};
 pub use signals::termination;
 pub(crate) use transport::Client;
 
-use crate::Limits;
+use crate::RequestLimits;
 use connections::{Bounds, Connections};
 use futures_util::future::BoxFuture;
 use jsonrpsee::{
@@ -76,7 +76,7 @@ pub struct ServerConfig {
     /// Most subscriptions of a connection.
     pub max_subscriptions: u32,
     /// Bounds of each request.
-    pub limits: Limits,
+    pub limits: RequestLimits,
     /// Namespaces that are served over HTTP. IPC serves all.
     pub http_api: Namespaces,
     /// Namespaces that are served over WebSocket.
@@ -99,7 +99,7 @@ impl Default for ServerConfig {
             max_queued: 256 << 20,
             max_held: 1 << 30,
             max_subscriptions: 1024,
-            limits: Limits::default(),
+            limits: RequestLimits::default(),
             http_api: Namespaces::All,
             ws_api: Namespaces::All,
         }

@@ -2,7 +2,7 @@
 //! client that behaves is served meanwhile.
 
 use crate::support::{Server, Socket, post};
-use enshrine_rpc::{Limits, RunningServer, ServerConfig, codes};
+use enshrine_rpc::{RequestLimits, RunningServer, ServerConfig, codes};
 use jsonrpsee::RpcModule;
 use serde_json::{Value, json};
 use std::{
@@ -276,7 +276,7 @@ async fn where_all_bodies_together_are_too_long_the_slowest_client_is_closed() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn subscriptions_are_bounded_for_a_connection_and_for_all() {
-    let node = Server::bounded(Limits { subscriptions: 3, ..Limits::default() });
+    let node = Server::bounded(RequestLimits { subscriptions: 3, ..RequestLimits::default() });
     let config = ServerConfig { port: 0, max_subscriptions: 2, ..ServerConfig::default() };
     let server = RunningServer::start(&config, node.methods).await.unwrap();
     let address = server.addresses()[0];

@@ -2,7 +2,7 @@
 
 use alloy_genesis::Genesis;
 use chain::{Chain, ChainConfig, spec_of};
-use enshrine_rpc::{Api, Options, WorkerOptions, Workers};
+use enshrine_rpc::{Api, RpcOptions, WorkerOptions, Workers};
 use eyre::{ContextCompat, Result, WrapErr, ensure};
 use jsonrpsee::Methods;
 use node::{Clock, Mining, Node, Settings};
@@ -34,7 +34,7 @@ fn methods(chain: Chain) -> Methods {
         Settings { mining: Mining::Manual, final_number: head.number, ..Settings::default() };
     let node = Node::new(chain, Clock::starting_at(head.timestamp), settings);
     let workers = Arc::new(Workers::new(&WorkerOptions::default()));
-    enshrine_rpc::methods(Api::new(node, Options::default()), workers)
+    enshrine_rpc::methods(Api::new(node, RpcOptions::default()), workers)
 }
 
 /// The shape of a value: what the schema says of it, as far as an example shows it.

@@ -1,7 +1,7 @@
 //! Bounds of one request: bytes of a trace while it grows, bytes of an answer and of a batch, and time.
 
 use crate::support::{BOB, LOGGER, Server, post, raw};
-use enshrine_rpc::{Limits, RunningServer, ServerConfig, codes};
+use enshrine_rpc::{RequestLimits, RunningServer, ServerConfig, codes};
 use node::Mining;
 use serde_json::{Value, json};
 use std::{io::Write as _, os::unix::net::UnixStream, time::Duration};
@@ -28,7 +28,7 @@ fn bound(answer: &Value) -> (u64, u64) {
 #[tokio::test]
 async fn a_trace_is_given_up_at_the_step_that_passes_its_bytes() {
     const LIMIT: u64 = 1 << 20;
-    let server = Server::bounded(Limits { trace_bytes: LIMIT, ..Limits::default() });
+    let server = Server::bounded(RequestLimits { trace_bytes: LIMIT, ..RequestLimits::default() });
     for (code, gas, options) in [
         (LOOP, 5_000_000, json!({})),
         (LOOP, 5_000_000, json!({ "disableStack": true, "disableStorage": true })),
@@ -62,7 +62,8 @@ async fn a_trace_is_given_up_at_the_step_that_passes_its_bytes() {
 #[tokio::test]
 async fn the_traces_of_a_block_share_their_bytes() {
     let trace = |limit: u64, transactions: u64| async move {
-        let server = Server::bounded(Limits { trace_bytes: limit, ..Limits::default() });
+        let server =
+            Server::bounded(RequestLimits { trace_bytes: limit, ..RequestLimits::default() });
         server.node.execute(node::SetMining(Mining::Manual));
         for nonce in 0..transactions {
             server.ask("eth_sendRawTransaction", json!([raw(nonce, LOGGER, vec![])])).await;
@@ -78,7 +79,7 @@ async fn the_traces_of_a_block_share_their_bytes() {
 #[tokio::test]
 async fn a_prestate_is_counted_before_it_is_written() {
     let params = json!([{ "to": LOGGER }, "latest", { "tracer": "prestateTracer" }]);
-    let server = Server::bounded(Limits { trace_bytes: 1_000, ..Limits::default() });
+    let server = Server::bounded(RequestLimits { trace_bytes: 1_000, ..RequestLimits::default() });
     let answer = server.answer("debug_traceCall", params.clone()).await;
     assert_eq!(bound(&answer).1, 1_000);
     let answer = Server::new(Mining::Auto).answer("debug_traceCall", params).await;
@@ -94,8 +95,8 @@ async fn a_request_ends_when_the_time_of_its_kind_is_over() {
         ("eth_simulateV1", json!([{ "blockStateCalls": [{ "calls": [{ "to": LOGGER }] }] }])),
     ];
     let traces = [("debug_traceCall", json!([{ "to": LOGGER }, "latest", {}]))];
-    let hurried = Limits { call_time: Duration::ZERO, ..Limits::default() };
-    let no_traces = Limits { trace_time: Duration::ZERO, ..Limits::default() };
+    let hurried = RequestLimits { call_time: Duration::ZERO, ..RequestLimits::default() };
+    let no_traces = RequestLimits { trace_time: Duration::ZERO, ..RequestLimits::default() };
     for (limits, ended, answered) in
         [(hurried, &calls[..], &traces[..]), (no_traces, &traces[..], &calls[..])]
     {
@@ -114,13 +115,14 @@ async fn a_request_ends_when_the_time_of_its_kind_is_over() {
     assert_eq!(bound(&server.answer("debug_traceCall", with("0s")).await).1, 0);
     assert!(!server.ask("debug_traceCall", with("60s")).await.is_null());
     assert_eq!(server.code("debug_traceCall", with("soon")).await, i64::from(codes::PARAMS));
-    let server = Server::bounded(Limits { trace_time: Duration::ZERO, ..Limits::default() });
+    let server =
+        Server::bounded(RequestLimits { trace_time: Duration::ZERO, ..RequestLimits::default() });
     assert_eq!(bound(&server.answer("debug_traceCall", with("1h")).await).1, 0);
 }
 
 #[tokio::test]
 async fn logs_are_counted_while_blocks_are_looked_through() {
-    let server = Server::bounded(Limits { trace_bytes: 2_000, ..Limits::default() });
+    let server = Server::bounded(RequestLimits { trace_bytes: 2_000, ..RequestLimits::default() });
     for nonce in 0..6 {
         server.ask("eth_sendRawTransaction", json!([raw(nonce, LOGGER, vec![])])).await;
     }

@@ -2,7 +2,6 @@
 
 mod clients;
 mod conformance;
-mod lanes;
 mod limits;
 mod listening;
 mod methods;
@@ -10,3 +9,4 @@ mod namespaces;
 mod sending;
 mod server;
 mod support;
+mod worker_pools;

@@ -1,7 +1,7 @@
 //! Sending with a receipt as the answer, and sending under conditions.
 
 use crate::support::{BOB, LOGGER, Server, raw};
-use enshrine_rpc::{Limits, codes};
+use enshrine_rpc::{RequestLimits, codes};
 use node::{MineRequest, Mining, SetMining};
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -39,7 +39,7 @@ async fn a_synchronous_send_answers_with_the_receipt() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_synchronous_send_without_a_block_ends_with_the_hash_and_one_behind_a_gap_at_once() {
     let sync_time = Duration::from_millis(20);
-    let server = Server::bounded(Limits { sync_time, ..Limits::default() });
+    let server = Server::bounded(RequestLimits { sync_time, ..RequestLimits::default() });
     server.node.execute(SetMining(Mining::Manual));
     // No time, one that is not valid, one that is longer than the node's, and a shorter one.
     let waits = [json!(null), json!(0), json!("0xffffffff"), json!(1)];

@@ -11,7 +11,7 @@ use tokio::{
     time::timeout,
 };
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const RETRY_TIMEOUT: Duration = Duration::from_secs(60);
 
 async fn post(stream: &mut TcpStream, body: &[u8]) -> std::io::Result<String> {
     let head = format!(
@@ -28,7 +28,7 @@ async fn read_answer(stream: &mut TcpStream) -> std::io::Result<String> {
     let mut answer = Vec::new();
     let mut chunk = vec![0; 64 << 10];
     loop {
-        let got = timeout(PATIENCE, stream.read(&mut chunk)).await??;
+        let got = timeout(RETRY_TIMEOUT, stream.read(&mut chunk)).await??;
         if got == 0 {
             break;
         }

@@ -5,7 +5,7 @@ use eyre::{Result, ensure, eyre};
 use std::collections::{BTreeMap, BTreeSet};
 use wire::{
     StatelessBatch,
-    compact::{Child, Code, Node, Path, Reader, Storage},
+    compact::{Child, Code, Path, Storage, StreamNode, StreamReader},
     layout,
 };
 
@@ -96,7 +96,7 @@ fn state_of(input: &[u8]) -> Result<&[u8]> {
 }
 
 struct Walk<'a> {
-    reader: Reader<'a>,
+    reader: StreamReader<'a>,
     rest: &'a [u8],
     names: BTreeMap<B256, String>,
     /// Owner of each code, by its position.
@@ -110,17 +110,17 @@ impl Walk<'_> {
         let node = self.reader.next_node()?.ok_or_else(|| eyre!("the stream ends"))?;
         let depth = prefix.len();
         let mut own = match &node {
-            Node::Branch(branch) => 5 + 32 * branch.hashes.len(),
-            Node::Extension { path, child } => {
+            StreamNode::Branch(branch) => 5 + 32 * branch.hashes.len(),
+            StreamNode::Extension { path, child } => {
                 2 + path.packed.len() + if matches!(child, Child::Hash(_)) { 32 } else { 0 }
             }
-            Node::Slot { path, value } => 1 + path.packed.len() + value.len(),
-            Node::Account { path, account } => {
+            StreamNode::Slot { path, value } => 1 + path.packed.len() + value.len(),
+            StreamNode::Account { path, account } => {
                 let storage = if matches!(account.storage, Storage::Hash(_)) { 32 } else { 0 };
                 1 + path.packed.len() + account.numbers.len() + storage
             }
         };
-        if let Node::Account { account, .. } = &node {
+        if let StreamNode::Account { account, .. } = &node {
             own += match account.code {
                 Code::Empty => 0,
                 Code::Hash(_) => 32,
@@ -131,22 +131,22 @@ impl Walk<'_> {
         self.rest = rest;
         let mut below = BTreeSet::new();
         match node {
-            Node::Branch(branch) => {
+            StreamNode::Branch(branch) => {
                 for child in (0..16_u8).filter(|child| branch.carried >> child & 1 == 1) {
                     prefix.push(child);
                     below.extend(self.node(prefix, owner)?);
                     prefix.truncate(depth);
                 }
             }
-            Node::Extension { path, child } => {
+            StreamNode::Extension { path, child } => {
                 push(prefix, &path);
                 if child == Child::Carried {
                     below.extend(self.node(prefix, owner)?);
                 }
                 prefix.truncate(depth);
             }
-            Node::Slot { .. } => {}
-            Node::Account { path, account } => {
+            StreamNode::Slot { .. } => {}
+            StreamNode::Account { path, account } => {
                 push(prefix, &path);
                 let key = B256::from_slice(
                     &prefix.chunks(2).map(|pair| pair[0] << 4 | pair[1]).collect::<Vec<_>>(),

@@ -23,10 +23,10 @@ use alloy_sol_types::{SolCall, sol};
 use chain::Block;
 use contracts::{
     RollupConfig,
+    advance_plan::{AdvanceInput, AdvancePlan, L1Limits, L1Prices, cheapest, ways_in_blobs},
     bindings::INativeRollup::Evidence,
-    kept::{KeptCode, codes_in},
+    code_reference::{CodeReference, codes_in},
     l2_genesis,
-    posting::{Input, L1Limits, L1Prices, Posting, cheapest, ways_in_blobs},
 };
 use core::ops::AddAssign;
 use execute::Execute;
@@ -76,7 +76,7 @@ struct Scene {
     /// Addresses of the accounts that have ether and tokens.
     people: Arc<[Address]>,
     /// Codes of L2 contracts that L1 keeps.
-    kept: Vec<KeptCode>,
+    kept: Vec<CodeReference>,
     random: Random,
 }
 
@@ -197,7 +197,7 @@ impl Scene {
         // The first block is no common one, nor is one before the ring has seen a round.
         let first = scene.block(Load::Ether, 1)?;
         let input = scene.shortest_input(from_ref(&first))?;
-        let data = Posting::in_calldata(&[scene.measured_as(&[first], input)?])
+        let data = AdvancePlan::in_calldata(&[scene.measured_as(&[first], input)?])
             .calldata(Evidence::default());
         let (to, gas) = (scene.rollup.address, TRANSACTION_GAS_CAP);
         let sent = scene.l1.send(&scene.operator, to.into(), U256::ZERO, data, gas)?;
@@ -209,7 +209,7 @@ impl Scene {
     /// Has L1 keep the codes that these blocks have in common, for all that come later.
     fn keep_codes(&mut self, blocks: &[Arc<Block>]) -> Result<()> {
         let input = self.l2.chain().batch(blocks.to_vec())?.input()?;
-        let codes = KeptCode::new(codes_in(&input).to_vec().into());
+        let codes = CodeReference::new(codes_in(&input).to_vec().into());
         let codes = codes.ok_or_else(|| eyre!("more codes than an account keeps"))?;
         self.l1.keep(&self.operator, &codes)?;
         self.kept.push(codes);
@@ -305,7 +305,7 @@ impl Scene {
         let bytes = input.len();
         let input = self.measured_as(blocks, input)?;
         let kept = if way == Way::Plain { &[][..] } else { &self.kept };
-        let ways = Posting::ways_in_calldata(&[input], kept);
+        let ways = AdvancePlan::ways_in_calldata(&[input], kept);
         let prices = L1Prices { fork: FORK, gas: 1, blob_gas: None };
         let limits = match way {
             Way::Public => L1Limits::default(),
@@ -339,8 +339,9 @@ impl Scene {
         let mut total = Cost::default();
         let mut waiting = blocks;
         while !waiting.is_empty() {
-            let admits =
-                |posting: &Posting| posting.cost(FORK, 0, RING.end).limit <= TRANSACTION_GAS_CAP;
+            let admits = |posting: &AdvancePlan| {
+                posting.cost(FORK, 0, RING.end).limit <= TRANSACTION_GAS_CAP
+            };
             let ways =
                 ways_in_blobs(waiting.len(), admits, |range| self.measured(&waiting[range]))?;
             // Blob gas is listed apart.
@@ -377,7 +378,7 @@ impl Scene {
     }
 
     /// One input for these blocks, and what EXECUTE asks for it.
-    fn measured(&self, blocks: &[Arc<Block>]) -> Result<Input> {
+    fn measured(&self, blocks: &[Arc<Block>]) -> Result<AdvanceInput> {
         self.measured_as(blocks, self.input(blocks)?)
     }
 
@@ -399,12 +400,12 @@ impl Scene {
     }
 
     /// This input for these blocks, and what EXECUTE asks for it.
-    fn measured_as(&self, blocks: &[Arc<Block>], bytes: Vec<u8>) -> Result<Input> {
+    fn measured_as(&self, blocks: &[Arc<Block>], bytes: Vec<u8>) -> Result<AdvanceInput> {
         let executed = self.execute.run(&bytes, u64::MAX)?;
         let (charge, reserve) = (executed.gas, executed.reserve);
         let trailer = variants::BlobTail::trailer_charge(&*self.execute.gas);
         let blocks = blocks.len() as u64;
-        Ok(Input { bytes: bytes.into(), blocks, charge, reserve, trailer })
+        Ok(AdvanceInput { bytes: bytes.into(), blocks, charge, reserve, trailer })
     }
 }
 

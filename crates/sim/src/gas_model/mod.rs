@@ -14,7 +14,7 @@ mod precompiles;
 mod programs;
 mod speed;
 
-use execute::{Call, Execute, Executed, Refused};
+use execute::{Execute, Executed, PrecompileCall, Refused};
 use eyre::{Result, bail};
 use inputs::{Input, Rows};
 use keccak::Backend;
@@ -160,8 +160,8 @@ fn price(input: &Input) -> (u64, String) {
 }
 
 impl Input {
-    fn call(&self) -> Call<'_> {
-        Call { calldata: &self.calldata, blob_hashes: &self.blob_hashes }
+    fn call(&self) -> PrecompileCall<'_> {
+        PrecompileCall { calldata: &self.calldata, blob_hashes: &self.blob_hashes }
     }
 
     fn run(&self) -> Result<Executed, Refused> {

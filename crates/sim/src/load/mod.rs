@@ -7,7 +7,7 @@ mod lifted;
 
 use accepted::Accepted;
 use alloy_primitives::{Address, B256, Bytes, U64, U256, keccak256};
-use client::{Client, Options};
+use client::{Client, ClientOptions};
 use eyre::{OptionExt as _, Result, ensure, eyre};
 use large::Large;
 use lifted::Lifted;
@@ -281,7 +281,7 @@ fn transfers(payer: &Key, nonces: Range<u64>) -> Vec<Bytes> {
 /// Sends transactions, those of an account one after another; how long it takes until all are taken.
 fn send_all(url: &str, raw: &[Vec<Bytes>]) -> Result<Duration> {
     let part = |accounts: &[Vec<Bytes>]| -> Result<()> {
-        let client = Client::new(url, Options::default())?;
+        let client = Client::new(url, ClientOptions::default())?;
         for index in 0..accounts.first().map_or(0, Vec::len) {
             for account in accounts {
                 client.request::<_, B256>("eth_sendRawTransaction", (account[index].clone(),))?;
@@ -306,7 +306,7 @@ fn send_all(url: &str, raw: &[Vec<Bytes>]) -> Result<Duration> {
 /// Transfers one after another, each with a tip that lets it go first; milliseconds until the pending
 /// block has each.
 fn probe_pending(url: &str, probe: &Key, done: &AtomicBool) -> Result<Vec<f64>> {
-    let client = Client::new(url, Options::default())?;
+    let client = Client::new(url, ClientOptions::default())?;
     let mut all = Vec::new();
     for nonce in 0.. {
         if done.load(Ordering::Relaxed) {
@@ -327,7 +327,7 @@ fn probe_pending(url: &str, probe: &Key, done: &AtomicBool) -> Result<Vec<f64>> 
 
 /// The heads of a node, and when each was seen first.
 fn heads(url: &str, done: &AtomicBool) -> Result<Vec<(u64, Instant)>> {
-    let client = Client::new(url, Options::default())?;
+    let client = Client::new(url, ClientOptions::default())?;
     let mut all: Vec<(u64, Instant)> = Vec::new();
     while !done.load(Ordering::Relaxed) {
         let number = head(&client)?;

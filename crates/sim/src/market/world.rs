@@ -18,7 +18,7 @@ const DEMAND: u64 = 45_000_000;
 pub(crate) const BLOCKS: usize = 2_000;
 pub(crate) const SETTLED: usize = 200;
 /// Blocks that an advance may wait for a better price: five minutes.
-const PATIENCE: u64 = 25;
+const MAX_WAIT_BLOCKS: u64 = 25;
 /// First block of the attack, and the attacker's budget in wei.
 pub(crate) const ATTACK: usize = 500;
 pub(crate) const BUDGET: u128 = 100_000_000_000_000_000_000;
@@ -93,7 +93,7 @@ impl Rollup {
     /// either way.
     fn decide(&mut self, block: usize, wei: u64) -> bool {
         let wei = wei as f64;
-        let bears = |age| age >= PATIENCE || wei <= self.usual * (1.3 + 0.05 * age as f64);
+        let bears = |age| age >= MAX_WAIT_BLOCKS || wei <= self.usual * (1.3 + 0.05 * age as f64);
         let decided = self.age(block).is_some_and(bears);
         self.usual += (wei - self.usual) / 128.0;
         decided

@@ -7,7 +7,7 @@ use super::{
 use alloy_primitives::{Address, B256, Bytes, U256, keccak256};
 use alloy_rpc_types_eth::TransactionReceipt;
 use alloy_sol_types::SolCall as _;
-use client::{Client, Options};
+use client::{Client, ClientOptions};
 use contracts::{L2_MESSENGER, bindings::IL2Messenger};
 use eyre::{Result, ensure};
 use localnet::processes::{L2_CHAIN, send_deposit, signed};
@@ -54,7 +54,7 @@ pub(super) fn send_all(ways: &Ways, step: &Step) -> Traffic {
 
 fn try_send_all(ways: &Ways, step: &Step, sent: &mut Vec<Sent>) -> Result<()> {
     let Ways { l2, l1, message_queue, users, crossing } = ways;
-    let client = Client::new(l2, Options::default())?;
+    let client = Client::new(l2, ClientOptions::default())?;
     for burst in &step.bursts {
         let user = &users[burst.user];
         let next = pending_nonce(&client, user.address())?;
@@ -79,7 +79,7 @@ fn try_send_all(ways: &Ways, step: &Step, sent: &mut Vec<Sent>) -> Result<()> {
             }
         }
     }
-    let l1 = Client::new(l1, Options::default())?;
+    let l1 = Client::new(l1, ClientOptions::default())?;
     if let Some(gwei) = step.deposit {
         send_deposit(&l1, *message_queue, &Key::named("alice"), users[0].address(), gwei * GWEI)?;
     }

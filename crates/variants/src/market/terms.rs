@@ -2,7 +2,7 @@
 
 use super::{LIMIT, Quote, Rate, contract, price};
 use alloy_evm::precompiles::{PrecompileInput, PrecompilesMap};
-use execute::{Answer, Call, Dialect, Execute, ExecuteError, InternalError};
+use execute::{Answer, Dialect, Execute, ExecuteError, InternalError, PrecompileCall};
 use executor::BlockTally;
 use std::{rc::Rc, sync::Arc};
 
@@ -51,7 +51,7 @@ fn sell(
     // Rounded down, while charges are rounded up: no call gets work that it has not paid for.
     let bought = rate.execute_gas(given);
     let gas = bought.min(LIMIT.saturating_sub(used));
-    let (outcome, taken) = execute.answer_counted(dialect, Call::of(input), gas);
+    let (outcome, taken) = execute.answer_counted(dialect, PrecompileCall::of(input), gas);
     // Counted even if the call fails: a revert undoes state, but not the work.
     tally.count(taken);
     match outcome {

@@ -8,7 +8,7 @@
 mod read;
 
 pub use read::{
-    Account, Branch, Child, Code, EMPTY_ROOT, KEY_NIBBLES, Node, Path, Reader, Storage,
+    Account, Branch, Child, Code, EMPTY_ROOT, KEY_NIBBLES, Path, Storage, StreamNode, StreamReader,
 };
 
 use crate::{
@@ -75,7 +75,7 @@ impl<'a> CompactState<'a> {
             return Err(DecodeError::TooMany { what: WHAT, got: count, limit });
         }
         // The whole stream is read once here, so that later readers cannot fail half way through a trie.
-        let mut reader = Reader::new(stream, count, codes);
+        let mut reader = StreamReader::new(stream, count, codes);
         let mut expanded = 0;
         while let Some(node) = reader.next_node()? {
             expanded += node.rlp_bound();
@@ -105,8 +105,8 @@ impl<'a> CompactState<'a> {
     }
 
     /// Reads the nodes in the order of the stream, for a witness with `codes` codes.
-    pub fn nodes(&self, codes: usize) -> Reader<'a> {
-        Reader::new(self.stream, self.len(), codes)
+    pub fn nodes(&self, codes: usize) -> StreamReader<'a> {
+        StreamReader::new(self.stream, self.len(), codes)
     }
 
     /// Bytes of the field.

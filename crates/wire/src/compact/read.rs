@@ -111,7 +111,7 @@ impl Account<'_> {
 
 /// A node of the stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Node<'a> {
+pub enum StreamNode<'a> {
     /// A branch, of either trie.
     Branch(Branch<'a>),
     /// An extension, of either trie.
@@ -137,7 +137,7 @@ pub enum Node<'a> {
     },
 }
 
-impl Node<'_> {
+impl StreamNode<'_> {
     /// Upper bound for the bytes of the node's RLP: each carried child counts as a hash.
     pub(super) const fn rlp_bound(&self) -> usize {
         /// Flag of the hex prefix, and header of its string.
@@ -145,23 +145,23 @@ impl Node<'_> {
         /// Header of the list.
         const LIST: usize = 2;
         match self {
-            Node::Branch(branch) => {
+            StreamNode::Branch(branch) => {
                 // An absent child costs one byte, and each present one 32 more; 3 is the longest header of a
                 // branch.
                 let children = (branch.carried | branch.hashed).count_ones() as usize;
                 3 + 17 + (HASH - 1) * children
             }
-            Node::Extension { path, .. } => LIST + PREFIX + path.packed.len() + HASH,
+            StreamNode::Extension { path, .. } => LIST + PREFIX + path.packed.len() + HASH,
             // The value is a list in a string, with two hashes behind the numbers.
-            Node::Account { path, account } => {
+            StreamNode::Account { path, account } => {
                 LIST + PREFIX + path.packed.len() + 2 + 2 + account.numbers.len() + 2 * HASH
             }
-            Node::Slot { path, value } => LIST + PREFIX + path.packed.len() + 1 + value.len(),
+            StreamNode::Slot { path, value } => LIST + PREFIX + path.packed.len() + 1 + value.len(),
         }
     }
 
     const fn is_branch(&self) -> bool {
-        matches!(self, Node::Branch(_))
+        matches!(self, StreamNode::Branch(_))
     }
 }
 
@@ -180,7 +180,7 @@ struct Open {
 
 /// Reads the nodes of a stream one after another.
 #[derive(Debug, Clone)]
-pub struct Reader<'a> {
+pub struct StreamReader<'a> {
     rest: &'a [u8],
     read: usize,
     declared: usize,
@@ -189,7 +189,7 @@ pub struct Reader<'a> {
     open: Vec<Open>,
 }
 
-impl<'a> Reader<'a> {
+impl<'a> StreamReader<'a> {
     pub(super) fn new(stream: &'a [u8], declared: usize, codes: usize) -> Self {
         let root = Open { left: 1, depth: 0, in_storage: false, below_extension: false };
         let open = if declared == 0 { Vec::new() } else { vec![root] };
@@ -201,12 +201,12 @@ impl<'a> Reader<'a> {
     /// # Errors
     ///
     /// [`DecodeError`] if the stream is not canonical from here on.
-    pub fn next_node(&mut self) -> Result<Option<Node<'a>>, DecodeError> {
+    pub fn next_node(&mut self) -> Result<Option<StreamNode<'a>>, DecodeError> {
         let node = self.read;
         self.read_node().map_err(|reason| DecodeError::State { node, reason })
     }
 
-    fn read_node(&mut self) -> Result<Option<Node<'a>>, StreamError> {
+    fn read_node(&mut self) -> Result<Option<StreamNode<'a>>, StreamError> {
         let Some(mut place) = self.open.pop() else {
             // Both must end together: a stream may neither promise nodes that do not come nor hide bytes
             // behind them.
@@ -238,7 +238,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Reads the node at this position, and the position of its children if it has any.
-    fn node_at(&mut self, place: &Open) -> Result<(Node<'a>, Option<Open>), StreamError> {
+    fn node_at(&mut self, place: &Open) -> Result<(StreamNode<'a>, Option<Open>), StreamError> {
         let Open { depth, in_storage, .. } = *place;
         let [got] = *self.take("tag")?;
         let below = |left, depth, below_extension| {
@@ -252,7 +252,7 @@ impl<'a> Reader<'a> {
                 }
                 let branch = self.branch()?;
                 let children = below(branch.carried.count_ones(), depth + 1, false);
-                Ok((Node::Branch(branch), children))
+                Ok((StreamNode::Branch(branch), children))
             }
             tag::EXTENSION | tag::EXTENSION_OF_HASH => {
                 let [nibbles] = *self.take("length of a path")?;
@@ -269,7 +269,7 @@ impl<'a> Reader<'a> {
                 };
                 let carried = u32::from(child == Child::Carried);
                 let children = below(carried, depth + nibbles, true);
-                Ok((Node::Extension { path, child }, children))
+                Ok((StreamNode::Extension { path, child }, children))
             }
             tag::SLOT if in_storage => {
                 let path = self.path(KEY_NIBBLES - depth)?;
@@ -278,7 +278,7 @@ impl<'a> Reader<'a> {
                 if value == [0x80] {
                     return Err(StreamError::NoValue);
                 }
-                Ok((Node::Slot { path, value }, None))
+                Ok((StreamNode::Slot { path, value }, None))
             }
             0x10..=0x1f if !in_storage => self.account(got, depth),
             _ => Err(StreamError::Tag { got, in_storage }),
@@ -301,7 +301,11 @@ impl<'a> Reader<'a> {
         Ok(Branch { carried, hashed, hashes: hashes.as_chunks().0 })
     }
 
-    fn account(&mut self, got: u8, depth: usize) -> Result<(Node<'a>, Option<Open>), StreamError> {
+    fn account(
+        &mut self,
+        got: u8,
+        depth: usize,
+    ) -> Result<(StreamNode<'a>, Option<Open>), StreamError> {
         let (storage, code) = (got >> 2 & 3, got & 3);
         // Two bits for each of storage and code; the fourth value has no meaning and is refused.
         if storage.max(code) > tag::CARRIED {
@@ -324,7 +328,7 @@ impl<'a> Reader<'a> {
         let trie = Open { left: 1, depth: 0, in_storage: true, below_extension: false };
         let children = (storage == Storage::Carried).then_some(trie);
         let account = Account { numbers, storage, code };
-        Ok((Node::Account { path, account }, children))
+        Ok((StreamNode::Account { path, account }, children))
     }
 
     /// Reads the position of a code.

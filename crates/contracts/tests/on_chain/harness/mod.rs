@@ -1,8 +1,8 @@
 //! NativeRollup on a chain with the real EXECUTE, advanced by blocks of a real L2.
 
 mod advance;
+mod advance_plans;
 mod claims;
+mod code_references;
 mod duties;
-mod kept;
-mod posting;
 mod support;

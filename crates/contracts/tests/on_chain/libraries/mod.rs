@@ -1,8 +1,8 @@
 //! The Solidity libraries against Rust: what they read from calldata is what the crates of alloy
 //! read, and what those refuse is refused.
 
+mod code_references;
 mod evm;
-mod kept;
 mod messages;
 mod proofs;
 mod real_proofs;

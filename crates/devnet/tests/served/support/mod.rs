@@ -2,8 +2,8 @@
 use alloy_eips::eip4895::Withdrawal;
 use alloy_primitives::U256;
 use chain::{BlockAttributes, Chain, ChainConfig, empty_genesis};
-use client::{Client, ClientError, Options};
-use enshrine_devnet::{Config, Devnet, DevnetBuilder};
+use client::{Client, ClientError, ClientOptions};
+use enshrine_devnet::{Devnet, DevnetBuilder, DevnetConfig};
 use executor::ChainSpec;
 use serde_json::Value;
 use std::{
@@ -32,13 +32,13 @@ pub(crate) struct Served {
 }
 
 /// A devnet with the rules of mainnet, each of whose blocks is verified from its own witness.
-pub(crate) fn serve(change: impl FnOnce(&mut Config)) -> Served {
+pub(crate) fn serve(change: impl FnOnce(&mut DevnetConfig)) -> Served {
     let strict = Devnet::builder().mainnet().with(|config| config.verify_blocks = true);
     started(strict.with(change))
 }
 
 /// A devnet with anvil's rules, as the command starts one without flags.
-pub(crate) fn serve_as_anvil(change: impl FnOnce(&mut Config)) -> Served {
+pub(crate) fn serve_as_anvil(change: impl FnOnce(&mut DevnetConfig)) -> Served {
     started(Devnet::builder().with(change))
 }
 
@@ -69,7 +69,7 @@ impl Served {
 }
 
 pub(crate) fn client(served: &Served) -> Client {
-    Client::new(&served.url(), Options::default()).unwrap()
+    Client::new(&served.url(), ClientOptions::default()).unwrap()
 }
 
 /// The answer to a request.

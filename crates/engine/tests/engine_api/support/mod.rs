@@ -15,7 +15,7 @@ use executor::ChainSpec;
 use eyre::{Result, eyre};
 use node::{Clock, MineRequest, Mining, Node, Settings};
 use rollup::InputLimits;
-use rpc::{Api, Options};
+use rpc::{Api, RpcOptions};
 use serde_json::Value;
 use std::{net::SocketAddr, sync::Arc};
 use testkit::{CHAIN_ID, ETHER, Key, LOGGER, logger, rich_genesis};
@@ -65,7 +65,7 @@ impl Peer {
             ..Settings::default()
         };
         let node = Node::new(chain, Clock::starting_at(1_000), settings);
-        let api = Api::new(Arc::clone(&node), Options::default());
+        let api = Api::new(Arc::clone(&node), RpcOptions::default());
         let engine = Arc::new(Engine::new(api, policy));
         let address = SocketAddr::from(([127, 0, 0, 1], 0));
         let server = EngineServer::start(address, secret(), engine).await?;

@@ -10,7 +10,7 @@ use alloy_provider::{DynProvider, Provider, RootProvider, ext::AnvilApi as _};
 use alloy_rpc_types_eth::{TransactionReceipt, TransactionRequest};
 use alloy_sol_types::SolCall;
 use chain::{ForkTime, ForkTimes};
-use client::{Client, Options};
+use client::{Client, ClientOptions};
 use contracts::{Deployment, bindings::IL1MessageQueue, l2_chain_config_following, l2_genesis};
 use devnet::{Devnet, DevnetBuilder, Hardfork};
 use enshrine_rollup::{
@@ -174,7 +174,7 @@ impl World {
         let (url, deployer) = (l1.endpoint(), Key::named("deployer"));
         provider.anvil_set_balance(deployer.address(), rich(1_000 * ETHER).balance).await?;
         let deployed = tokio::task::spawn_blocking(move || {
-            let client = Client::new(&url, Options::default())?;
+            let client = Client::new(&url, ClientOptions::default())?;
             let genesis = genesis(&forks, time, accounts)?;
             deploying(&client, &deployer, genesis)
         });

@@ -4,7 +4,7 @@
 
 use alloy_primitives::{Address, Bytes, TxKind, U256};
 use chain::{Chain, ChainConfig};
-use enshrine_rpc::{Api, Limits, Options, WorkerOptions, Workers, methods};
+use enshrine_rpc::{Api, RequestLimits, RpcOptions, WorkerOptions, Workers, methods};
 use execute::Rules;
 use executor::ChainSpec;
 use jsonrpsee::Methods;
@@ -33,16 +33,16 @@ impl Server {
     }
 
     pub(crate) fn with(settings: Settings) -> Self {
-        Self::with_options(settings, Options::default())
+        Self::with_options(settings, RpcOptions::default())
     }
 
     /// A server whose requests have these bounds.
-    pub(crate) fn bounded(limits: Limits) -> Self {
+    pub(crate) fn bounded(limits: RequestLimits) -> Self {
         let settings = Settings { mining: Mining::Auto, ..Settings::default() };
-        Self::with_options(settings, Options { limits, ..Options::default() })
+        Self::with_options(settings, RpcOptions { limits, ..RpcOptions::default() })
     }
 
-    fn with_options(settings: Settings, options: Options) -> Self {
+    fn with_options(settings: Settings, options: RpcOptions) -> Self {
         let fork = ProtocolFork::Osaka;
         let mut genesis = rich_genesis(fork, ["alice", "carol"], 100 * ETHER);
         genesis.alloc.insert(LOGGER, logger());

@@ -10,13 +10,13 @@ use eyre::WrapErr as _;
 
 /// A command that has been started; ended with this.
 #[derive(Debug)]
-pub(crate) struct Beside {
+pub(crate) struct Background {
     line: String,
     child: Child,
     said: File,
 }
 
-impl Beside {
+impl Background {
     /// Starts it; `line` is what a reader would type.
     pub(crate) fn start(command: &mut Command, line: &str) -> eyre::Result<Self> {
         let said = tempfile::tempfile()?;
@@ -43,7 +43,7 @@ impl Beside {
     }
 }
 
-impl Drop for Beside {
+impl Drop for Background {
     fn drop(&mut self) {
         // What has ended already needs neither.
         let _ = self.child.kill();
@@ -55,8 +55,8 @@ impl Drop for Beside {
 mod tests {
     use super::*;
 
-    fn shell(script: &str) -> Beside {
-        Beside::start(Command::new("sh").args(["-c", script]), script).unwrap()
+    fn shell(script: &str) -> Background {
+        Background::start(Command::new("sh").args(["-c", script]), script).unwrap()
     }
 
     #[test]

@@ -11,7 +11,7 @@ use trie::{Nibbles, NodePath, NodeSource, SourceError, TrieError};
 
 /// Nodes and codes that are reached from some state roots.
 #[derive(Debug, Default)]
-pub(crate) struct Reachable {
+pub(crate) struct LiveNodes {
     pub(crate) nodes: B256Set,
     pub(crate) codes: B256Set,
     /// Storage tries that are yet to be walked: owner and root.
@@ -29,7 +29,7 @@ impl NodeSource for Nodes<'_> {
     }
 }
 
-impl Reachable {
+impl LiveNodes {
     /// Nodes and codes reachable from these state roots. References outside of `nodes` are kept below this
     /// store or by another chain.
     pub(crate) fn from(roots: &[B256], nodes: &B256Map<Bytes>) -> Self {
@@ -48,7 +48,7 @@ impl Reachable {
     }
 }
 
-struct Accounts<'r>(&'r mut Reachable);
+struct Accounts<'r>(&'r mut LiveNodes);
 
 impl Visitor<Bytes> for Accounts<'_> {
     fn node(&mut self, hash: &B256, _: &Bytes) -> bool {
@@ -67,7 +67,7 @@ impl Visitor<Bytes> for Accounts<'_> {
     }
 }
 
-struct Slots<'r>(&'r mut Reachable);
+struct Slots<'r>(&'r mut LiveNodes);
 
 impl Visitor<Bytes> for Slots<'_> {
     fn node(&mut self, hash: &B256, _: &Bytes) -> bool {

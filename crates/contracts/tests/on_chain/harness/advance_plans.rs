@@ -4,11 +4,11 @@ use super::support::{Harness, L2_CHAIN};
 use alloy_primitives::{Bytes, U256};
 use chain::Block;
 use enshrine_contracts::{
-    bindings::INativeRollup::Evidence,
-    posting::{
-        Cost, Input, L1Limits, L1Prices, MAX_BLOBS, Posting, STATE_ROOTS, TRANSACTION_GAS_CAP,
-        cheapest, ways_in_blobs,
+    advance_plan::{
+        AdvanceInput, AdvancePlan, Cost, L1Limits, L1Prices, MAX_BLOBS, STATE_ROOTS,
+        TRANSACTION_GAS_CAP, cheapest, ways_in_blobs,
     },
+    bindings::INativeRollup::Evidence,
 };
 use execute::Execute;
 use eyre::{Result, ensure};
@@ -32,19 +32,19 @@ impl Harness {
     }
 
     /// One input for these blocks: a batch if there are several.
-    pub(crate) fn input_of(&self, blocks: &[Arc<Block>]) -> Result<Input> {
+    pub(crate) fn input_of(&self, blocks: &[Arc<Block>]) -> Result<AdvanceInput> {
         let [block] = blocks else { return self.batch_of(blocks) };
         let state = self.l2.chain().state_before(block)?.expect("it has a parent");
         Self::measured(blocks, block.input(FORK, L2_CHAIN, &state.witness_of(block)?)?)
     }
 
     /// A batch of these blocks.
-    pub(crate) fn batch_of(&self, blocks: &[Arc<Block>]) -> Result<Input> {
+    pub(crate) fn batch_of(&self, blocks: &[Arc<Block>]) -> Result<AdvanceInput> {
         Self::measured(blocks, self.l2.chain().batch(blocks.to_vec())?.input()?)
     }
 
     /// Inputs for new blocks, so many for each; of none, for a block by itself that is a batch.
-    pub(crate) fn inputs(&mut self, shape: &[usize]) -> Result<Vec<Input>> {
+    pub(crate) fn inputs(&mut self, shape: &[usize]) -> Result<Vec<AdvanceInput>> {
         shape
             .iter()
             .map(|count| {
@@ -54,16 +54,22 @@ impl Harness {
             .collect()
     }
 
-    fn measured(blocks: &[Arc<Block>], bytes: Vec<u8>) -> Result<Input> {
+    fn measured(blocks: &[Arc<Block>], bytes: Vec<u8>) -> Result<AdvanceInput> {
         let execute = Execute::on(FORK);
         let executed = execute.run(&bytes, u64::MAX)?;
         let (charge, reserve) = (executed.gas, executed.reserve);
         let trailer = variants::BlobTail::trailer_charge(&*execute.gas);
-        Ok(Input { bytes: bytes.into(), blocks: blocks.len() as u64, charge, reserve, trailer })
+        Ok(AdvanceInput {
+            bytes: bytes.into(),
+            blocks: blocks.len() as u64,
+            charge,
+            reserve,
+            trailer,
+        })
     }
 
     /// Sends a posting with the gas that it asks for.
-    pub(crate) fn post(&mut self, posting: &Posting) -> Result<(Sent, Cost)> {
+    pub(crate) fn post(&mut self, posting: &AdvancePlan) -> Result<(Sent, Cost)> {
         let head = self.rollup.head(&self.l1)?;
         let cost = posting.cost(self.l1_fork(), 0, head.number + 1);
         let (to, data) = (self.rollup.address, posting.calldata(Evidence::default()));
@@ -97,16 +103,16 @@ fn assert_each_way_costs_what_is_said(l1_fork: ProtocolFork) -> Result<()> {
     // The first block of a rollup makes slots that stay.
     let input = harness.input_of(&first)?;
     harness.l1.skip(100);
-    harness.post(&Posting::in_calldata(&[input]))?;
+    harness.post(&AdvancePlan::in_calldata(&[input]))?;
     let mut differences = Vec::new();
     for by_blobs in [false, true] {
         for shape in SHAPES {
             let inputs = harness.inputs(shape)?;
             harness.l1.skip(100);
             let posting = if by_blobs {
-                Posting::in_blobs(&inputs).expect("few blobs")
+                AdvancePlan::in_blobs(&inputs).expect("few blobs")
             } else {
-                Posting::in_calldata(&inputs)
+                AdvancePlan::in_calldata(&inputs)
             };
             let (sent, cost) = harness.post(&posting)?;
             assert_eq!(cost.blob_gas, 131_072 * posting.blobs.len() as u64);
@@ -125,7 +131,7 @@ fn a_block_costs_less_where_the_ring_holds_an_older_root() -> Result<()> {
         let mut harness = Harness::on_l1(l1_fork)?;
         let inputs = harness.inputs(&[1])?;
         harness.l1.skip(100);
-        harness.post(&Posting::in_calldata(&inputs))?;
+        harness.post(&AdvancePlan::in_calldata(&inputs))?;
         // Like an older rollup: two slots hold roots, and the next one does not.
         let first = harness.rollup.head(&harness.l1)?.number + 1;
         let rollup = harness.rollup.address;
@@ -136,7 +142,7 @@ fn a_block_costs_less_where_the_ring_holds_an_older_root() -> Result<()> {
         })?;
         let inputs = harness.inputs(&[1, 2])?;
         harness.l1.skip(100);
-        let posting = Posting::in_blobs(&inputs).expect("few blobs");
+        let posting = AdvancePlan::in_blobs(&inputs).expect("few blobs");
         let said = |last_fresh: u64| {
             let genesis = last_fresh + 1 - STATE_ROOTS;
             posting.cost(l1_fork, genesis, first + STATE_ROOTS).gas
@@ -155,11 +161,14 @@ fn the_gas_that_is_asked_for_is_enough_for_the_input_whose_transactions_may_use_
 {
     let mut harness = Harness::new(FORK)?;
     let [one, other] = &harness.inputs(&[1, 1])?[..] else { unreachable!("two were made") };
-    let cost = |inputs: &[Input]| Posting::in_calldata(inputs).cost(FORK, 0, 1);
+    let cost = |inputs: &[AdvanceInput]| AdvancePlan::in_calldata(inputs).cost(FORK, 0, 1);
     let plain = cost(&[one.clone(), other.clone()]);
     let more = 6_300_000;
     for reserves in [[more, 0], [0, more], [more, more]] {
-        let with = |input: &Input, more| Input { reserve: input.charge + more, ..input.clone() };
+        let with = |input: &AdvanceInput, more| AdvanceInput {
+            reserve: input.charge + more,
+            ..input.clone()
+        };
         let asked = cost(&[with(one, reserves[0]), with(other, reserves[1])]);
         assert_eq!(asked.gas, plain.gas);
         // The next input may use the rest of one input.
@@ -183,10 +192,10 @@ fn the_cheapest_is_the_one_that_costs_least_per_block_at_the_prices_of_the_day()
     let batch = harness.input_of(&blocks)?;
     let candidates = || {
         [
-            Posting::in_calldata(from_ref(&single)),
-            Posting::in_calldata(from_ref(&batch)),
-            Posting::in_blobs(from_ref(&single)).expect("one blob"),
-            Posting::in_blobs(from_ref(&batch)).expect("one blob"),
+            AdvancePlan::in_calldata(from_ref(&single)),
+            AdvancePlan::in_calldata(from_ref(&batch)),
+            AdvancePlan::in_blobs(from_ref(&single)).expect("one blob"),
+            AdvancePlan::in_blobs(from_ref(&batch)).expect("one blob"),
         ]
     };
     let chosen = |gas: u128, blob_gas: Option<u128>, max_calldata: usize| {
@@ -202,27 +211,30 @@ fn the_cheapest_is_the_one_that_costs_least_per_block_at_the_prices_of_the_day()
     let long = batch.bytes.len() - 1;
     assert_eq!(chosen(1_000_000_000, None, long), Some((1, 0)));
     assert_eq!(chosen(1_000_000_000, None, 1_000), None);
-    let dear = Input { charge: TRANSACTION_GAS_CAP, ..batch.clone() };
+    let dear = AdvanceInput { charge: TRANSACTION_GAS_CAP, ..batch.clone() };
     let prices = L1Prices { fork: FORK, gas: 1, blob_gas: None };
-    assert_eq!(cheapest([Posting::in_calldata(&[dear])], &prices, &limits(130_000), 0, 1), None);
+    assert_eq!(
+        cheapest([AdvancePlan::in_calldata(&[dear])], &prices, &limits(130_000), 0, 1),
+        None
+    );
     // L1 admits what a transaction has to be given, not what it will have used.
     let (_, cost) =
-        cheapest([Posting::in_calldata(from_ref(&batch))], &prices, &limits(130_000), 0, 1)
+        cheapest([AdvancePlan::in_calldata(from_ref(&batch))], &prices, &limits(130_000), 0, 1)
             .expect("L1 admits it");
     assert!(cost.gas < cost.limit);
     for (gas, admitted) in [(cost.limit, true), (cost.limit - 1, false)] {
         let limits = L1Limits { gas, ..limits(130_000) };
-        let ways = [Posting::in_calldata(from_ref(&batch))];
+        let ways = [AdvancePlan::in_calldata(from_ref(&batch))];
         assert_eq!(cheapest(ways, &prices, &limits, 0, 1).is_some(), admitted, "{gas}");
     }
     // For one block, the batch has fewer bytes, and costs less as calldata.
     let alone = harness.batch_of(&blocks[..1])?;
-    let ways = [&single, &alone].map(|input| Posting::in_calldata(from_ref(input)));
+    let ways = [&single, &alone].map(|input| AdvancePlan::in_calldata(from_ref(input)));
     let prices = L1Prices { fork: FORK, gas: 1, blob_gas: None };
     let (way, _) = cheapest(ways, &prices, &limits(130_000), 0, 1).expect("either is admitted");
     assert_eq!(way.inputs, std::slice::from_ref(&alone.bytes));
     // And the dearer one really is.
-    let cost = |posting: &Posting| posting.cost(FORK, 0, 1);
+    let cost = |posting: &AdvancePlan| posting.cost(FORK, 0, 1);
     let [one, three, ..] = &candidates();
     assert!(cost(three).gas < 3 * cost(one).gas);
     Ok(())
@@ -230,7 +242,7 @@ fn the_cheapest_is_the_one_that_costs_least_per_block_at_the_prices_of_the_day()
 
 #[test]
 fn a_tail_takes_no_more_blobs_than_a_transaction_has() {
-    let input = |length: usize| Input {
+    let input = |length: usize| AdvanceInput {
         bytes: Bytes::from([&[0x12, 0x01][..], &vec![7; length - 2]].concat()),
         blocks: 1,
         charge: 0,
@@ -239,24 +251,24 @@ fn a_tail_takes_no_more_blobs_than_a_transaction_has() {
     };
     let (head, most) = (602, 126_976);
     let full = input(head + MAX_BLOBS * most);
-    let posting = Posting::in_blobs(&[full]).expect("six blobs");
+    let posting = AdvancePlan::in_blobs(&[full]).expect("six blobs");
     assert_eq!((posting.blobs.len(), posting.inputs[0].len()), (6, head + 8));
-    assert_eq!(Posting::in_blobs(&[input(head + MAX_BLOBS * most + 1)]), None);
+    assert_eq!(AdvancePlan::in_blobs(&[input(head + MAX_BLOBS * most + 1)]), None);
     let small = input(head + 1);
-    assert!(Posting::in_blobs(&vec![small.clone(); 6]).is_some());
-    assert_eq!(Posting::in_blobs(&vec![small; 7]), None);
+    assert!(AdvancePlan::in_blobs(&vec![small.clone(); 6]).is_some());
+    assert_eq!(AdvancePlan::in_blobs(&vec![small; 7]), None);
     // Without a tail there is no blob, and so nothing that would be read as a trailer.
-    assert_eq!(Posting::in_blobs(&[input(head)]), None);
-    assert_eq!(Posting::in_blobs(&[input(head - 1)]), None);
+    assert_eq!(AdvancePlan::in_blobs(&[input(head)]), None);
+    assert_eq!(AdvancePlan::in_blobs(&[input(head - 1)]), None);
 }
 
 #[test]
 fn ways_through_blobs_begin_with_each_size_and_go_on_with_smaller_ones_where_no_more_is_admitted() {
-    let sizes = |count: usize, admits: fn(&Posting) -> bool| {
+    let sizes = |count: usize, admits: fn(&AdvancePlan) -> bool| {
         let mut made = BTreeSet::new();
         let ways = ways_in_blobs(count, admits, |blocks| {
             assert!(made.insert((blocks.start, blocks.end)), "{blocks:?} once is enough");
-            Ok::<_, Infallible>(Input {
+            Ok::<_, Infallible>(AdvanceInput {
                 bytes: [&[0x12, 0x01][..], &[7; 601]].concat().into(),
                 blocks: blocks.len() as u64,
                 charge: 0,
@@ -267,16 +279,16 @@ fn ways_through_blobs_begin_with_each_size_and_go_on_with_smaller_ones_where_no_
         let ways = ways.expect("nothing fails");
         ways.iter().map(|posting| posting.blocks_of_inputs().to_vec()).collect::<Vec<_>>()
     };
-    let any = |_: &Posting| true;
+    let any = |_: &AdvancePlan| true;
     // Each input takes a blob, of which there are six.
     assert_eq!(sizes(10, any), [vec![1; 6], vec![2; 5], vec![4, 4, 2], vec![8, 2], vec![10]]);
-    let five = |posting: &Posting| posting.blocks <= 5;
+    let five = |posting: &AdvancePlan| posting.blocks <= 5;
     assert_eq!(sizes(10, five), [vec![1; 5], vec![2, 2, 1], vec![4, 1], vec![4, 1], vec![5]]);
     assert_eq!(sizes(1, any), [[1]]);
     assert_eq!(sizes(2, any), [vec![1, 1], vec![2]]);
     assert_eq!(sizes(0, any), [[0; 0]; 0]);
     assert_eq!(sizes(3, |_| false), [[0; 0]; 0]);
     assert_eq!(sizes(300, any).last(), Some(&vec![256]));
-    let refused = ways_in_blobs(3, any, |blocks| Err::<Input, _>(blocks.len()));
+    let refused = ways_in_blobs(3, any, |blocks| Err::<AdvanceInput, _>(blocks.len()));
     assert_eq!(refused, Err(1));
 }

@@ -2,7 +2,7 @@
 
 use crate::support::{TOOLS, path};
 use alloy_primitives::U256;
-use client::{Client, Options};
+use client::{Client, ClientOptions};
 use serde_json::{Value, json};
 use std::{
     cell::RefCell,
@@ -15,7 +15,7 @@ use std::{
     time::Duration,
 };
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const RETRY_TIMEOUT: Duration = Duration::from_secs(60);
 const ALICE: &str = "0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266";
 /// Address of the first contract that the first account creates.
 const CONTRACT: &str = "0x5FbDB2315678afecb367f032d93F642f64180aa3";
@@ -87,7 +87,7 @@ impl Node {
         let (address, banner) = (String::new(), String::new());
         let mut node = Self { child, address, banner, lines, said: RefCell::default(), log };
         while node.address.is_empty() {
-            let line = node.lines.recv_timeout(PATIENCE).expect("it says where it listens");
+            let line = node.lines.recv_timeout(RETRY_TIMEOUT).expect("it says where it listens");
             let value: Option<Value> = serde_json::from_str(&line).ok();
             let address = match &value {
                 Some(value) => value["address"].as_str(),
@@ -109,14 +109,15 @@ impl Node {
     }
 
     fn head(&self) -> Value {
-        let client = Client::new(&format!("http://{}", self.address), Options::default()).unwrap();
+        let client =
+            Client::new(&format!("http://{}", self.address), ClientOptions::default()).unwrap();
         client.request("eth_getBlockByNumber", json!(["latest", false])).unwrap()
     }
 
     /// The log line about a call that EXECUTE refuses, which this makes.
     fn refusal(&self) -> String {
         call_in_vain(&self.address);
-        let mut lines = std::iter::from_fn(|| self.log.recv_timeout(PATIENCE).ok());
+        let mut lines = std::iter::from_fn(|| self.log.recv_timeout(RETRY_TIMEOUT).ok());
         lines.find(|line| line.contains("EXECUTE refuses")).expect("the log says so")
     }
 
@@ -141,7 +142,7 @@ impl Node {
     }
 
     /// Everything that a user may do in an afternoon.
-    fn story(&self) {
+    fn console_session(&self) {
         self.send("", PROBE.trim());
         self.wait_for_blocks(1);
         self.send(CONTRACT, "0x62c69b80"); // refuse()
@@ -169,7 +170,7 @@ impl Node {
     fn read_until(&self, is_met: impl Fn(&[String]) -> bool) {
         let mut said = self.said.borrow_mut();
         while !is_met(&said) {
-            match self.lines.recv_timeout(PATIENCE) {
+            match self.lines.recv_timeout(RETRY_TIMEOUT) {
                 Ok(line) => said.push(line),
                 Err(error) => panic!("{error}: {said:#?}"),
             }
@@ -218,7 +219,7 @@ fn a_user_reads_what_anvil_would_have_told() {
     let is_method =
         |line: &String| ["eth_", "evm_", "anvil_"].iter().any(|it| line.starts_with(it));
     let [anvil, devnet] = nodes.map(|node| {
-        node.story();
+        node.console_session();
         let said = node.said();
         said.iter().filter_map(|line| own(line)).partition::<Vec<_>, _>(is_method)
     });
@@ -262,7 +263,7 @@ fn what_a_user_does_wrong_is_no_error_in_the_log() {
         assert!(answer.contains(r#""error""#), "{method}: {answer}");
     }
     call_in_vain(&node.address);
-    let lines = std::iter::from_fn(|| node.log.recv_timeout(PATIENCE).ok());
+    let lines = std::iter::from_fn(|| node.log.recv_timeout(RETRY_TIMEOUT).ok());
     let before: Vec<String> = lines.take_while(|line| !line.contains("EXECUTE refuses")).collect();
     assert!(before.iter().all(|line| !line.contains("ERROR")), "{before:#?}");
 }
@@ -273,7 +274,7 @@ fn a_program_reads_one_object_a_line_with_the_same_in_it() {
     let started: Value = serde_json::from_str(&node.banner).unwrap();
     assert_eq!(started["event"], "started");
     assert_eq!((&started["chainId"], &started["blockNumber"]), (&31_337.into(), &0.into()));
-    node.story();
+    node.console_session();
     // refuseCustom(7)
     let call = format!(r#"[{{"to":"{CONTRACT}","data":"0xdadb2823{:064x}"}},"latest"]"#, 7);
     node.ask("eth_call", &call);
@@ -299,7 +300,7 @@ fn a_program_reads_one_object_a_line_with_the_same_in_it() {
 fn traces_are_told_of_what_fails_or_of_all() {
     for (flags, count) in [(["-vvv"].as_slice(), 3), (&["--print-traces", "--accounts", "1"], 6)] {
         let node = Node::devnet(flags);
-        node.story();
+        node.console_session();
         let said = node.said();
         let traces = said.iter().filter(|line| *line == "Traces:").count();
         assert_eq!(traces, count, "{flags:?}: {said:#?}");
@@ -321,7 +322,7 @@ fn traces_are_told_of_what_fails_or_of_all() {
     let refused = r#"enshrine_execute_calls_total{outcome="Refused"} 1"#;
     assert!(metrics.lines().any(|line| line == refused), "{metrics}");
     let node = Node::devnet(&["--disable-console-log"]);
-    node.story();
+    node.console_session();
     assert!(!node.said().iter().any(|line| line.contains("hello")));
 }
 

@@ -5,13 +5,14 @@ use super::{
     evm::{Harness::assembledCall, Refused, call_beside},
 };
 use alloy_primitives::{Address, Bytes, U256, address, hex};
-use enshrine_contracts::kept::{
-    INIT_HEAD, KeptCode, KeptError, MOST_KEPT, REFERENCE_LENGTH, REFERENCES_AT, References, shorten,
+use enshrine_contracts::code_reference::{
+    CodeReference, INIT_HEAD, KeptError, MAX_CODE_REFERENCE, REFERENCE_LENGTH, REFERENCES_AT,
+    References, shorten,
 };
 use proptest::{collection::vec, prelude::*, sample::Index};
 
 /// Assembles an input in Rust.
-fn assembled(input: &[u8], kept: &[KeptCode]) -> Result<Vec<u8>, KeptError> {
+fn assembled(input: &[u8], kept: &[CodeReference]) -> Result<Vec<u8>, KeptError> {
     let find = |account| kept.iter().find(|it| it.account() == account);
     References::of(input)?.map_or_else(|| Ok(input.to_vec()), |found| found.assemble(find))
 }
@@ -22,16 +23,16 @@ fn on_chain(input: &[u8], accounts: &[(Address, Bytes)]) -> Result<Bytes, Refuse
 }
 
 /// The account that keeps it, and its code.
-fn account(kept: &KeptCode) -> (Address, Bytes) {
+fn account(kept: &CodeReference) -> (Address, Bytes) {
     (kept.account(), [&[0], &kept.bytes()[..]].concat().into())
 }
 
-fn kept(bytes: &[u8]) -> KeptCode {
-    KeptCode::new(Bytes::copy_from_slice(bytes)).expect("neither empty nor long")
+fn kept(bytes: &[u8]) -> CodeReference {
+    CodeReference::new(Bytes::copy_from_slice(bytes)).expect("neither empty nor long")
 }
 
 /// An input, and three parts of it, which are not next to one another.
-fn scene() -> (Vec<u8>, Vec<KeptCode>) {
+fn scene() -> (Vec<u8>, Vec<CodeReference>) {
     let input: Vec<u8> =
         (0..2_000_u32).map(|at| (at.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
     let parts = [100..133, 500..1_400, 1_900..2_000].map(|range| kept(&input[range]));
@@ -51,7 +52,7 @@ fn with_reference(input: &[u8], index: usize, position: u32, account: Address) -
 #[track_caller]
 fn assert_refused(
     input: &[u8],
-    codes: &[KeptCode],
+    codes: &[CodeReference],
     accounts: &[(Address, Bytes)],
     error: KeptError,
 ) {
@@ -166,9 +167,9 @@ fn only_unchangeable_code_is_kept() {
         code[index] = value;
         Bytes::from(code)
     };
-    assert_eq!(KeptCode::at(place, &code(0, 0xfe)), None);
+    assert_eq!(CodeReference::at(place, &code(0, 0xfe)), None);
     for code in [code(5, 77), accounts[1].1.slice(..800), Bytes::from(vec![0])] {
-        assert_eq!(KeptCode::at(place, &code), None);
+        assert_eq!(CodeReference::at(place, &code), None);
         let accounts = [accounts[0].clone(), (place, code.clone()), accounts[2].clone()];
         let refused = on_chain(&good, &accounts).expect_err("refused");
         let Refused::NotKept(error) = refused else { panic!("{refused:?}") };
@@ -180,18 +181,18 @@ fn only_unchangeable_code_is_kept() {
     let refused = on_chain(&with_reference(&good, 1, 500, elsewhere), &moved).expect_err("refused");
     let Refused::NotKept(error) = refused else { panic!("{refused:?}") };
     assert_eq!((error.got, error.expected), (elsewhere, place));
-    assert_eq!(KeptCode::at(elsewhere, &accounts[1].1), None);
+    assert_eq!(CodeReference::at(elsewhere, &accounts[1].1), None);
     // The neighbour of them all.
-    assert_eq!(KeptCode::at(place, &accounts[1].1).as_ref(), Some(&codes[1]));
+    assert_eq!(CodeReference::at(place, &accounts[1].1).as_ref(), Some(&codes[1]));
     assert_eq!(on_chain(&good, &accounts), Ok(Bytes::from(input)));
 }
 
 #[test]
 fn as_much_is_kept_as_a_code_has_room_for() {
-    assert_eq!(KeptCode::new(Bytes::new()), None);
-    assert_eq!(KeptCode::new(vec![1; MOST_KEPT + 1].into()), None);
-    let most = kept(&vec![1; MOST_KEPT]);
-    assert_eq!(most.creation().len(), 32 + INIT_HEAD.len() + MOST_KEPT);
+    assert_eq!(CodeReference::new(Bytes::new()), None);
+    assert_eq!(CodeReference::new(vec![1; MAX_CODE_REFERENCE + 1].into()), None);
+    let most = kept(&vec![1; MAX_CODE_REFERENCE]);
+    assert_eq!(most.creation().len(), 32 + INIT_HEAD.len() + MAX_CODE_REFERENCE);
     let input = [&[9; 600][..], most.bytes(), &[8; 3]].concat();
     let short = shorten(&input, std::slice::from_ref(&most)).expect("it is in there");
     assert_eq!(on_chain(&short.bytes, &[account(&most)]), Ok(Bytes::from(input)));

@@ -1,12 +1,12 @@
 //! Inputs of which L1 keeps a part: they move the head as the whole inputs do, and cost what is said before.
 
-use super::{posting::L1_FORKS, support::Harness};
+use super::{advance_plans::L1_FORKS, support::Harness};
 use alloy_primitives::{Address, Bytes, U256, keccak256};
 use alloy_sol_types::{SolCall as _, sol};
 use enshrine_contracts::{
+    advance_plan::{AdvancePlan, L1Limits, L1Prices, STATE_ROOTS, cheapest},
     bindings::INativeRollup::{self, Evidence},
-    kept::{KeptCode, MOST_KEPT, PROXY, codes_in, shorten},
-    posting::{L1Limits, L1Prices, Posting, STATE_ROOTS, cheapest},
+    code_reference::{CodeReference, MAX_CODE_REFERENCE, PROXY, codes_in, shorten},
 };
 use eyre::Result;
 use std::slice::from_ref;
@@ -22,12 +22,12 @@ sol! {
 
 const FORK: ProtocolFork = ProtocolFork::Osaka;
 
-fn kept(bytes: &[u8]) -> KeptCode {
-    KeptCode::new(Bytes::copy_from_slice(bytes)).expect("no long bytes")
+fn kept(bytes: &[u8]) -> CodeReference {
+    CodeReference::new(Bytes::copy_from_slice(bytes)).expect("no long bytes")
 }
 
 /// Each code of an input by itself.
-fn each_code(input: &[u8]) -> Vec<KeptCode> {
+fn each_code(input: &[u8]) -> Vec<CodeReference> {
     let codes = StatelessInput::decode(input)
         .map(|input| input.witness.codes)
         .or_else(|_| StatelessBatch::decode(input).map(|batch| batch.witness.codes))
@@ -36,7 +36,7 @@ fn each_code(input: &[u8]) -> Vec<KeptCode> {
 }
 
 impl Harness {
-    fn keep(&mut self, codes: &[KeptCode]) -> Result<()> {
+    fn keep(&mut self, codes: &[CodeReference]) -> Result<()> {
         codes.iter().try_for_each(|code| Ok(self.l1.keep(&self.operator, code).map(drop)?))
     }
 }
@@ -51,7 +51,11 @@ fn an_input_of_which_l1_keeps_the_codes_moves_the_head_as_the_whole_does() -> Re
         assert!(codes.len() >= 4, "the system contracts");
         let long: Vec<_> = codes.iter().filter(|it| it.bytes().len() >= 256).cloned().collect();
         assert!(!long.is_empty() && long.len() < codes.len());
-        assert_eq!(KeptCode::of_each_code_in(&input), long, "a reference pays for each of them");
+        assert_eq!(
+            CodeReference::of_each_code_in(&input),
+            long,
+            "a reference pays for each of them"
+        );
         harness.keep(&codes)?;
         let short = shorten(&input, &codes).expect("all are kept");
         assert_eq!(short.kept.len(), codes.len());
@@ -61,10 +65,10 @@ fn an_input_of_which_l1_keeps_the_codes_moves_the_head_as_the_whole_does() -> Re
 
         // Bytes that are no input have no codes.
         for length in 0..input.len().min(2_000) {
-            assert_eq!(KeptCode::of_each_code_in(&input[..length]), []);
+            assert_eq!(CodeReference::of_each_code_in(&input[..length]), []);
         }
         let lost = [&input[..2], &[0xff; 600]].concat();
-        assert_eq!(KeptCode::of_each_code_in(&lost), []);
+        assert_eq!(CodeReference::of_each_code_in(&lost), []);
 
         // A batch, beside a single input without references.
         let blocks = [harness.next_block()?, harness.next_block()?, harness.next_block()?];
@@ -133,7 +137,7 @@ fn the_head_of_an_input_in_blobs_may_have_references() -> Result<()> {
     let mut harness = Harness::new(FORK)?;
     let blocks = harness.blocks(2)?;
     let batch = harness.batch_of(&blocks)?;
-    let mut posting = Posting::in_blobs(from_ref(&batch)).expect("one blob");
+    let mut posting = AdvancePlan::in_blobs(from_ref(&batch)).expect("one blob");
     let part = kept(&posting.inputs[0][100..400]);
     harness.keep(from_ref(&part))?;
     posting.inputs[0] = shorten(&posting.inputs[0], from_ref(&part)).expect("kept").bytes;
@@ -159,7 +163,7 @@ fn assert_references_cost_what_is_said(l1_fork: ProtocolFork) -> Result<()> {
     let each = each_code(&input.bytes);
     harness.keep(&each)?;
     // The first block of a rollup makes slots that stay.
-    harness.post(&Posting::in_calldata(&[input]))?;
+    harness.post(&AdvancePlan::in_calldata(&[input]))?;
     let mut differences = Vec::new();
     let shapes: [&[usize]; 6] = [&[1], &[0], &[3], &[1, 1], &[2, 1, 3], &[0, 2]];
     for shape in shapes {
@@ -174,7 +178,7 @@ fn assert_references_cost_what_is_said(l1_fork: ProtocolFork) -> Result<()> {
             _ => each[1..3].to_vec(),
         };
         harness.l1.skip(100);
-        let posting = Posting::with_kept(&inputs, &known).expect("something is kept");
+        let posting = AdvancePlan::with_kept(&inputs, &known).expect("something is kept");
         let (sent, cost) = harness.post(&posting)?;
         if sent.gas_used != cost.gas {
             differences.push((shape, known.len(), sent.gas_used as i64 - cost.gas as i64));
@@ -190,7 +194,7 @@ fn a_long_input_costs_what_is_said_of_it_before_wherever_its_bytes_come_from() -
     let first = harness.blocks(1)?;
     let input = harness.input_of(&first)?;
     harness.l1.skip(100);
-    harness.post(&Posting::in_calldata(&[input]))?;
+    harness.post(&AdvancePlan::in_calldata(&[input]))?;
     let mut costs = Vec::new();
     for is_kept in [false, true] {
         let data: Vec<u8> = (0..2_200_u32).flat_map(|at| keccak256(at.to_be_bytes()).0).collect();
@@ -202,14 +206,14 @@ fn a_long_input_costs_what_is_said_of_it_before_wherever_its_bytes_come_from() -
         let block = harness.l2.append(block)?;
         let input = harness.input_of(from_ref(&block))?;
         // As many bytes as accounts can keep, from some position of the payload on.
-        let parts: Vec<_> = input.bytes[700..71_000].chunks(MOST_KEPT).map(kept).collect();
+        let parts: Vec<_> = input.bytes[700..71_000].chunks(MAX_CODE_REFERENCE).map(kept).collect();
         assert_eq!(parts.len(), 3);
         harness.l1.skip(100);
         let posting = if is_kept {
             harness.keep(&parts)?;
-            Posting::with_kept(from_ref(&input), &parts).expect("they are kept")
+            AdvancePlan::with_kept(from_ref(&input), &parts).expect("they are kept")
         } else {
-            Posting::in_calldata(from_ref(&input))
+            AdvancePlan::in_calldata(from_ref(&input))
         };
         let (sent, cost) = harness.post(&posting)?;
         assert_eq!(sent.gas_used, cost.gas, "kept: {is_kept}");
@@ -226,9 +230,9 @@ fn the_planner_takes_references_where_they_are_cheaper() -> Result<()> {
     let blocks = harness.blocks(1)?;
     let input = harness.batch_of(&blocks)?;
     let all = kept(codes_in(&input.bytes));
-    let chosen = |fork: ProtocolFork, kept: &[KeptCode]| {
+    let chosen = |fork: ProtocolFork, kept: &[CodeReference]| {
         let prices = L1Prices { fork, gas: 1, blob_gas: None };
-        let ways = Posting::ways_in_calldata(from_ref(&input), kept);
+        let ways = AdvancePlan::ways_in_calldata(from_ref(&input), kept);
         // No slot of the ring is new.
         cheapest(ways, &prices, &L1Limits::default(), 0, STATE_ROOTS).expect("L1 admits it")
     };
@@ -247,9 +251,9 @@ fn the_planner_takes_references_where_they_are_cheaper() -> Result<()> {
     // The codes of both that are worth it.
     let both = [small, all.clone()];
     let (way, _) = chosen(FORK, &both);
-    assert_eq!(way, Posting::with_kept(from_ref(&input), from_ref(&all)).expect("kept"));
+    assert_eq!(way, AdvancePlan::with_kept(from_ref(&input), from_ref(&all)).expect("kept"));
     let (way, _) = chosen(ProtocolFork::Amsterdam, &both);
-    assert_eq!(way, Posting::with_kept(from_ref(&input), &both).expect("kept"));
+    assert_eq!(way, AdvancePlan::with_kept(from_ref(&input), &both).expect("kept"));
     Ok(())
 }
 

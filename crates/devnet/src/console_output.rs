@@ -14,7 +14,7 @@ use std::{
 
 /// Tells of blocks as they are made.
 #[derive(Debug)]
-pub(crate) struct Story {
+pub(crate) struct ConsoleOutput {
     node: Weak<Node>,
     telemetry: Arc<Telemetry>,
 }
@@ -26,7 +26,7 @@ struct Seen {
     trace: String,
 }
 
-impl Story {
+impl ConsoleOutput {
     pub(crate) fn new(node: &Arc<Node>, telemetry: Arc<Telemetry>) -> Self {
         Self { node: Arc::downgrade(node), telemetry }
     }
@@ -97,7 +97,7 @@ impl Story {
     }
 }
 
-impl Observer for Story {
+impl Observer for ConsoleOutput {
     fn made(&self, block: &Arc<Block>, waiting: usize) {
         let header = &block.header;
         self.telemetry.made(header.number, block.transactions.len(), header.gas_used, waiting);

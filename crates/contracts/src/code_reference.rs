@@ -23,14 +23,14 @@ pub const REFERENCES_AT: usize = 7;
 /// Bytes of a reference (`KeptCodes.REFERENCE_LENGTH`).
 pub const REFERENCE_LENGTH: usize = 24;
 /// Most bytes that an account keeps: those of a code (EIP-170), but for the first.
-pub const MOST_KEPT: usize = 24_575;
+pub const MAX_CODE_REFERENCE: usize = 24_575;
 
 /// Minimum bytes for which a reference costs less than calldata at 16 gas a byte. If the floor of EIP-7623
 /// decides, the contract's work costs nothing extra.
 pub(crate) const WORTH_A_REFERENCE: usize = 256;
 
 /// Most references of an input.
-const MOST_REFERENCES: usize = 255;
+const MAX_REFERENCES: usize = 255;
 /// Bytes by which kept bytes are looked up. Fewer are not worth a reference.
 const KEY: usize = 8;
 
@@ -80,22 +80,22 @@ pub enum KeptError {
 
 /// Bytes that L1 keeps, or can, and the account that does.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct KeptCode {
+pub struct CodeReference {
     bytes: Bytes,
     account: Address,
 }
 
-impl KeptCode {
+impl CodeReference {
     /// Returns the code of an account that keeps these bytes; `None` if there are none, or more than an
     /// account can keep.
     pub fn new(bytes: Bytes) -> Option<Self> {
         let account = account_of(&bytes);
-        ((1..=MOST_KEPT).contains(&bytes.len())).then_some(Self { bytes, account })
+        ((1..=MAX_CODE_REFERENCE).contains(&bytes.len())).then_some(Self { bytes, account })
     }
 
     /// The [codes of an input](codes_in), in as few parts as accounts can keep.
     pub fn of_codes_in(input: &[u8]) -> Vec<Self> {
-        let parts = codes_in(input).chunks(MOST_KEPT);
+        let parts = codes_in(input).chunks(MAX_CODE_REFERENCE);
         parts.filter_map(|part| Self::new(Bytes::copy_from_slice(part))).collect()
     }
 
@@ -215,7 +215,7 @@ impl<'a> References<'a> {
     /// [`KeptError`] if the parts do not fill it.
     pub fn assemble<'k>(
         &self,
-        kept: impl Fn(Address) -> Option<&'k KeptCode>,
+        kept: impl Fn(Address) -> Option<&'k CodeReference>,
     ) -> Result<Vec<u8>, KeptError> {
         let mut input = Vec::new();
         let mut rest = self.rest;
@@ -257,9 +257,9 @@ pub struct Shortened {
 
 /// Returns the input with a reference in place of each occurrence of bytes that L1 keeps, the longest at each
 /// position; `None` if there is none, or if it is too long.
-pub fn shorten(input: &[u8], kept: &[KeptCode]) -> Option<Shortened> {
+pub fn shorten(input: &[u8], kept: &[CodeReference]) -> Option<Shortened> {
     let length = u32::try_from(input.len()).ok()?;
-    let mut by_key = HashMap::<[u8; KEY], Vec<&KeptCode>>::new();
+    let mut by_key = HashMap::<[u8; KEY], Vec<&CodeReference>>::new();
     for code in kept {
         if let Some(key) = code.bytes.first_chunk() {
             by_key.entry(*key).or_default().push(code);
@@ -270,7 +270,7 @@ pub fn shorten(input: &[u8], kept: &[KeptCode]) -> Option<Shortened> {
     let mut rest = Vec::with_capacity(input.len());
     let (mut at, mut done) = (0, 0);
     while let Some(key) = input[at..].first_chunk::<KEY>()
-        && found.len() < MOST_REFERENCES
+        && found.len() < MAX_REFERENCES
     {
         let codes = by_key.get(key).into_iter().flatten();
         let Some(code) = codes.rev().find(|code| input[at..].starts_with(&code.bytes)) else {

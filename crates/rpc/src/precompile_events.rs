@@ -21,7 +21,7 @@ thread_local! {
     /// `true` if a contract printed something outside of any watch.
     static MISSED: Cell<bool> = const { Cell::new(false) };
     /// `true` while a call is executed again, whose events were reported the first time.
-    static AGAIN: Cell<bool> = const { Cell::new(false) };
+    static REPLAYING: Cell<bool> = const { Cell::new(false) };
 }
 
 /// Something that a precompile has seen.
@@ -81,16 +81,16 @@ pub fn watch_again<T>(work: impl FnOnce() -> T) -> (T, Vec<Note>) {
     struct Restore(bool);
     impl Drop for Restore {
         fn drop(&mut self) {
-            AGAIN.set(self.0);
+            REPLAYING.set(self.0);
         }
     }
-    let _restore = Restore(AGAIN.replace(true));
+    let _restore = Restore(REPLAYING.replace(true));
     watch(work)
 }
 
 /// Returns `true` inside [`watch_again`].
-pub(crate) fn is_again() -> bool {
-    AGAIN.get()
+pub(crate) fn is_replaying() -> bool {
+    REPLAYING.get()
 }
 
 /// Adds a note to the watch of this thread, if there is one.
@@ -152,11 +152,11 @@ mod tests {
         let console = || note(Note::Console(Bytes::new()));
         let (known, notes) = watch_again(|| {
             console();
-            is_again()
+            is_replaying()
         });
         assert_eq!((known, notes.len()), (true, 1));
-        assert!(!watch(is_again).0);
+        assert!(!watch(is_replaying).0);
         assert!(std::panic::catch_unwind(|| watch_again(|| panic!("on purpose"))).is_err());
-        assert!(!is_again());
+        assert!(!is_replaying());
     }
 }

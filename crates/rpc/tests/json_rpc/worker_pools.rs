@@ -1,8 +1,8 @@
 //! Calls that take long, and those that must not wait for them.
 
 use enshrine_rpc::{
-    Context, ErrorStyle, LaneLimits, Registry, RunningServer, ServerConfig, WorkerOptions, Workers,
-    codes,
+    Context, ErrorStyle, Registry, RunningServer, ServerConfig, WorkerOptions, WorkerPoolLimits,
+    Workers, codes,
 };
 use jsonrpsee::{
     Methods,
@@ -59,7 +59,7 @@ impl Context for Gate {
 /// Methods with one thread for each kind of them, and room for four to wait.
 fn methods(busy: bool) -> (Arc<Gate>, Methods) {
     let gate = Arc::new(Gate { busy, ..Gate::default() });
-    let limits = LaneLimits { threads: NonZeroUsize::MIN, queue: 4 };
+    let limits = WorkerPoolLimits { threads: NonZeroUsize::MIN, queue: 4 };
     let options = WorkerOptions {
         read: limits,
         execute: limits,

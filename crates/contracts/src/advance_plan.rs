@@ -1,14 +1,14 @@
 //! The ways in which L2 blocks are posted to L1, and the cost of each.
 //!
-//! A [`Posting`] is the content of one `advance`: inputs of EXECUTE as calldata, with references to bytes that L1
-//! keeps ([`crate::kept`]), or in blobs except for their heads. [`Posting::cost`] is its exact gas on L1 by the rules
+//! A [`AdvancePlan`] is the content of one `advance`: inputs of EXECUTE as calldata, with references to bytes that L1
+//! keeps ([`crate::code_reference`]), or in blobs except for their heads. [`AdvancePlan::cost`] is its exact gas on L1 by the rules
 //! of L1's fork, for a call without duties and evidence: apart from the price of their bytes as calldata, duties cost
 //! the same in every way. [`cheapest`] chooses.
 
 use crate::{
     bindings::INativeRollup::{Evidence, advanceCall},
     capacity::{CONTRACT_GAS, ENVELOPE_BYTES, TRANSACTION_BYTES},
-    kept::{INIT_HEAD, KeptCode, Shortened, WORTH_A_REFERENCE, shorten},
+    code_reference::{CodeReference, INIT_HEAD, Shortened, WORTH_A_REFERENCE, shorten},
 };
 use alloy_primitives::{Address, Bytes};
 use alloy_sol_types::SolCall as _;
@@ -154,7 +154,7 @@ impl L1Limits {
 
 /// Properties of an input that are known before it is sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Input {
+pub struct AdvanceInput {
     /// The input itself, of a block or a batch.
     pub bytes: Bytes,
     /// Number of blocks in it.
@@ -169,7 +169,7 @@ pub struct Input {
 
 /// Content of one `advance`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Posting {
+pub struct AdvancePlan {
     /// The argument of the call.
     pub inputs: Vec<Bytes>,
     /// The blobs of its transaction, in their order.
@@ -251,14 +251,14 @@ impl Cost {
     }
 }
 
-impl Posting {
+impl AdvancePlan {
     /// All bytes of the inputs as calldata.
-    pub fn in_calldata(inputs: &[Input]) -> Self {
+    pub fn in_calldata(inputs: &[AdvanceInput]) -> Self {
         Self::of(inputs, inputs.iter().map(|input| input.bytes.clone()).collect(), Vec::new())
     }
 
     /// All bytes of the inputs as calldata, but for those that L1 keeps; `None` if it keeps none of them.
-    pub fn with_kept(inputs: &[Input], kept: &[KeptCode]) -> Option<Self> {
+    pub fn with_kept(inputs: &[AdvanceInput], kept: &[CodeReference]) -> Option<Self> {
         let shortened: Vec<_> = inputs.iter().map(|input| shorten(&input.bytes, kept)).collect();
         shortened.iter().any(Option::is_some).then_some(())?;
         let (calldata, loads) = inputs
@@ -277,7 +277,7 @@ impl Posting {
 
     /// Returns the forms of these inputs as calldata: plain, with references to all bytes that L1 keeps, and
     /// with references only to bytes that are long enough to pay for them in every case.
-    pub fn ways_in_calldata(inputs: &[Input], kept: &[KeptCode]) -> Vec<Self> {
+    pub fn ways_in_calldata(inputs: &[AdvanceInput], kept: &[CodeReference]) -> Vec<Self> {
         let long: Vec<_> =
             kept.iter().filter(|it| it.bytes().len() >= WORTH_A_REFERENCE).cloned().collect();
         let mut ways = vec![Self::in_calldata(inputs)];
@@ -288,7 +288,7 @@ impl Posting {
 
     /// Puts as much as possible of each input into blobs; `None` if they need more blobs than a transaction
     /// can have, or if an input is too short.
-    pub fn in_blobs(inputs: &[Input]) -> Option<Self> {
+    pub fn in_blobs(inputs: &[AdvanceInput]) -> Option<Self> {
         let (mut calldata, mut blobs) = (Vec::new(), Vec::new());
         for input in inputs {
             let (head, tail) = cut(&input.bytes)?;
@@ -305,7 +305,7 @@ impl Posting {
         Some(Self { charge: posting.charge + trailers, ..posting })
     }
 
-    fn of(inputs: &[Input], calldata: Vec<Bytes>, blobs: Vec<Vec<u8>>) -> Self {
+    fn of(inputs: &[AdvanceInput], calldata: Vec<Bytes>, blobs: Vec<Vec<u8>>) -> Self {
         Self {
             loads: calldata.iter().map(|input| Load::plain(input.len())).collect(),
             inputs: calldata,
@@ -404,9 +404,9 @@ fn is_batch(input: &[u8]) -> bool {
 /// That of `input_of`, which makes the input of these blocks.
 pub fn ways_in_blobs<E>(
     count: usize,
-    admits: impl Fn(&Posting) -> bool,
-    mut input_of: impl FnMut(Range<usize>) -> Result<Input, E>,
-) -> Result<Vec<Posting>, E> {
+    admits: impl Fn(&AdvancePlan) -> bool,
+    mut input_of: impl FnMut(Range<usize>) -> Result<AdvanceInput, E>,
+) -> Result<Vec<AdvancePlan>, E> {
     let count = count.min(StatelessBatch::MAX_BLOCKS);
     let mut known = BTreeMap::new();
     let mut found = Vec::new();
@@ -416,12 +416,12 @@ pub fn ways_in_blobs<E>(
         let (mut start, mut size) = (0, size);
         while start < count && size > 0 {
             let blocks = start..count.min(start + size);
-            let input: &Input = match known.entry((blocks.start, blocks.end)) {
+            let input: &AdvanceInput = match known.entry((blocks.start, blocks.end)) {
                 Entry::Occupied(known) => known.into_mut(),
                 Entry::Vacant(new) => new.insert(input_of(blocks.clone())?),
             };
             inputs.push(input.clone());
-            if let Some(posting) = Posting::in_blobs(&inputs).filter(&admits) {
+            if let Some(posting) = AdvancePlan::in_blobs(&inputs).filter(&admits) {
                 best = Some(posting);
                 start = blocks.end;
             } else {
@@ -436,12 +436,12 @@ pub fn ways_in_blobs<E>(
 
 /// The choice that costs least per L2 block, of those that L1 admits.
 pub fn cheapest(
-    candidates: impl IntoIterator<Item = Posting>,
+    candidates: impl IntoIterator<Item = AdvancePlan>,
     prices: &L1Prices,
     limits: &L1Limits,
     genesis: u64,
     first: u64,
-) -> Option<(Posting, Cost)> {
+) -> Option<(AdvancePlan, Cost)> {
     candidates
         .into_iter()
         .filter(|posting| posting.blobs.is_empty() || prices.blob_gas.is_some())
