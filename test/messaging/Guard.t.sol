@@ -182,7 +182,7 @@ contract GuardTest is BridgeFixture {
         toL1(sendToL1(carol, LIMIT, 0, ""));
     }
 
-    function test_a_call_waits_whatever_it_takes() public {
+    function test_a_call_waits_however_little_it_takes() public {
         depositFor(token, 100);
         vm.prank(bob);
         uint64 index = l2Bridge.withdraw(address(token), carol, carol, 100, GAS);

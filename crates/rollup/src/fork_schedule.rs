@@ -81,6 +81,7 @@ impl L1Schedule {
         let answer = client.wait(async move {
             provider.raw_request::<_, serde_json::Value>("eth_config".into(), ()).await
         });
+        // EIP-7910 is young: an L1 node without it is no reason not to start.
         match answer {
             Ok(answer) => Ok(serde_json::from_value(answer).ok()),
             Err(error) if error.as_error_resp().is_some() => Ok(None),
@@ -124,6 +125,7 @@ impl L1Schedule {
                 differences.push(Difference::Blobs { at, got, expected: own.max_blob_count });
             }
         }
+        // Blocks before the first difference are the same by either schedule.
         differences.into_iter().min_by_key(Difference::at)
     }
 }

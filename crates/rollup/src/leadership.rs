@@ -37,6 +37,7 @@ impl Worker {
     pub(crate) fn follow_lease(&mut self, reading: &Reading) -> Result<(), RoleError> {
         let Some(lease) = self.start.lease.clone() else { return Ok(()) };
         let leads = matches!(self.acting, Some(Acting::Sequencer(_)));
+        // Before anything else in this turn: another node may lead from now on, and a block of this one would be undone.
         if leads && !lease.is_held() {
             tracing::error!("lost the lease, following");
             self.step_down();
@@ -52,12 +53,15 @@ impl Worker {
         lease.want(self.leadership.wanted && is_ready && may_ask && has_keys);
         if lease.is_held() {
             // What the leader before it had on its way to L1 is no reason to wait.
+            // L1 may have been lost between the request for the lease and its grant.
             let ready = self.may_be_promoted(reading).map(|_| ());
             return ready.and_then(|()| self.promote()).map(|_| ()).inspect_err(|_| {
                 self.leadership.not_before = Some(Instant::now() + RETRY_INTERVAL);
                 lease.want(false);
             });
         }
+        // Witnesses are asked by members alone, so their word is as good as a flag; what the leader sends is verified by
+        // EXECUTE all the same.
         if let Some(leader) = lease.leader()
             && leader.id != lease.own().id
             && self.start.peer.as_ref() != Some(&leader.url)
@@ -85,6 +89,7 @@ impl Worker {
         if self.start.sequencing.is_none() {
             return RoleError::NoKeys;
         }
+        // The operator knows more than the last failure: it is asked for at once.
         self.leadership = Leadership::new(true);
         let leader = self.start.lease.as_ref().and_then(Lease::leader);
         RoleError::NoLease { leader: leader.map(|leader| leader.url) }
@@ -92,6 +97,7 @@ impl Worker {
 
     /// Leaves the lease to others until the operator promotes this node.
     pub(crate) const fn ask_no_more(&mut self) {
+        // The lease itself is given up in the next turn, once the node has stepped down: not before, or two would lead.
         self.leadership.wanted = false;
     }
 }
