@@ -58,6 +58,7 @@ impl DataDir {
                 cut.reason
             ));
         }
+        // A name is listed after its file was there, so one that is listed and not there was lost.
         for (name, loss) in LOSSES {
             if listed.iter().any(|it| it == name) && !folder.join(name).exists() {
                 warnings.push(format!("{name} is missing in the data directory: {loss}"));
@@ -75,6 +76,7 @@ impl DataDir {
     ///
     /// [`RollupError::DataDir`] if the list cannot be written.
     pub(crate) fn note(&mut self) -> Result<(), RollupError> {
+        // A crash before this costs one warning. The other way round a file that was never made would be called lost.
         for (name, _) in LOSSES {
             if self.folder.join(name).exists() && !self.listed.iter().any(|it| it == name) {
                 let path = self.folder.join(LIST);

@@ -122,6 +122,7 @@ impl<'c> InputBudget<'c> {
         if fork.is_none_or(|fork| fork < ProtocolFork::Cancun) {
             limits = InputLimits::default();
         }
+        // What a block owes comes in with what it has; the pool's transactions get the rest.
         limits.bytes = limits.bytes.map(|max| max.saturating_sub(request.reserved_bytes));
         let pricing: Arc<dyn Pricing> = limits.schedule.into();
         Self {
@@ -143,6 +144,7 @@ impl<'c> InputBudget<'c> {
         TxLoad {
             transactions: load.transactions + 1,
             bytes: load.bytes + own_bytes(transaction),
+            // EXECUTE reserves limits, since the gas used is known only after the work.
             gas: load.gas.saturating_add(transaction.gas_limit()),
             removals: load.removals + removals,
         }

@@ -103,6 +103,7 @@ pub(crate) fn derive(
         let (mut added, mut input_hashes) = (Vec::new(), Vec::new());
         for log in &transaction.logs {
             take_log(deployment, header, log, &mut events, &mut added);
+            // One for each call of `advance`, in the order of the calls.
             if log.address == deployment.rollup
                 && let Ok(advanced) = AdvancedLog::decode_log(log)
             {
@@ -180,6 +181,7 @@ fn inputs(
         let code = |account| data.kept_code(&account).ok_or(Need::Code(account));
         assembled(input, |account| code(account).map(Option::<&CodeReference>::cloned))
     };
+    // A transaction to the rollup itself is one call of `advance`: its calldata need no search.
     let is_direct = transaction.to == Some(rollup);
     let found = match is_direct {
         true => None,
@@ -198,6 +200,7 @@ fn inputs(
             given.filter_map(|input| assemble(input).transpose()).collect::<Result<_, _>>()?
         }
     };
+    // A failed call inside the transaction leaves inputs without blocks here; `matched` passes them over.
     let hashes = &transaction.blob_hashes;
     if hashes.is_empty() {
         return Ok(given);

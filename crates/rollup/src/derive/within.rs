@@ -20,6 +20,7 @@ pub(super) fn inputs_within<E>(
     assemble: impl Fn(Bytes) -> Result<Option<Bytes>, E>,
 ) -> Result<Option<Vec<Bytes>>, E> {
     let mut candidates = Vec::new();
+    // Each candidate may cost a question for kept codes, and a caller chooses the calldata: hence the bound.
     for candidate in byte_strings(data).take(MAX_CANDIDATES) {
         if let Some(input) = assemble(candidate)? {
             candidates.push((keccak256(&input), input));
@@ -37,6 +38,7 @@ pub(super) fn inputs_within<E>(
 fn run_of(candidates: &[(B256, Bytes)], expected: B256) -> Option<&[(B256, Bytes)]> {
     (0..candidates.len()).find_map(|first| {
         let mut hash = B256::ZERO;
+        // All candidates behind the first in a row: inputs of one call lie behind one another in its calldata.
         let last = candidates[first..].iter().position(|(input, _)| {
             hash = keccak256([hash, *input].concat());
             hash == expected

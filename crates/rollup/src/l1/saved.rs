@@ -46,6 +46,7 @@ impl Checkpoint {
         let Self { header, messages, forced, forced_forgotten, advanced, final_before, discharged } =
             self;
         let mut out = Writer::default();
+        // No version of a block's record has this byte, so older nodes refuse the file instead of reading it wrongly.
         out.byte(CHECKPOINT);
         out.option(header.as_ref(), put_header);
         messages.save(&mut out);
