@@ -22,7 +22,7 @@ pub struct RecoveredTransaction {
     pub transaction: Transaction,
     /// Its sender.
     pub sender: Address,
-    /// `true` if the sender has signed it; otherwise the block is not [provable](Block::provable).
+    /// `true` if the sender has signed it; otherwise the block is not [provable](crate::Block::provable).
     pub signed: bool,
 }
 

@@ -188,6 +188,8 @@ impl Walk {
                 self.impersonated = false;
                 self.went_back();
             }
+            // Without resets, so that blocks are made again as often.
+            10 if !self.resets => self.revert(),
             11 => {
                 self.impersonated = !self.impersonated;
                 let method = match self.impersonated {
@@ -241,11 +243,11 @@ impl Walk {
             0 => Content::Nothing,
             1 => Content::Transfer(self.dice.below(2) as usize),
             2 => Content::Stranger(self.dice.below(2) as usize),
-            _ => Content::Store(self.dice.below(3)),
+            _ => Content::Store(self.dice.below(2)),
         };
         let Block { hash: parent, time: last, state: before, .. } = self.head().clone();
         // Mostly, so that the same block is made again and again; otherwise the clock decides.
-        if self.dice.below(8) > 0 {
+        if self.dice.below(16) > 0 {
             self.next = Some(last + 10);
             self.ask("evm_setNextBlockTimestamp", json!([last + 10]));
         }
