@@ -25,12 +25,17 @@ pub(crate) fn run(root: &Path) -> eyre::Result<Checked> {
     if !status.success() {
         return Ok(Checked::Failed);
     }
-    let Some(vectors) = env::var_os(VECTORS).map(PathBuf::from) else {
-        return Ok(Checked::Skipped(format!("{VECTORS} is not set: linked, but no block is read")));
-    };
+    let vectors =
+        env::var_os(VECTORS).map_or_else(|| root.join("../shared/vectors"), PathBuf::from);
+    let blocks = vectors.join("blocks");
+    if !blocks.is_dir() {
+        let reason =
+            format!("{VECTORS} names no blocks: the program is linked, and no block is read");
+        return Ok(Checked::Skipped(reason));
+    }
     let program = target.join("release/enshrine-no-std");
     let mut count = 0;
-    for entry in fs::read_dir(vectors.join("blocks"))? {
+    for entry in fs::read_dir(blocks)? {
         let block = entry?.path();
         if !block.to_string_lossy().contains(".json") {
             continue;
@@ -38,7 +43,8 @@ pub(crate) fn run(root: &Path) -> eyre::Result<Checked> {
         let input = encoded(root, &block)?;
         let root = answer(&program, &input)?.ok_or_eyre("a real block is refused")?;
         ensure!(root.len() == 32, "{} bytes, not a root", root.len());
-        let damaged = &input[..input.len() - 1];
+        // Lists at the end may be shorter by a byte and well formed; without its half an input is neither.
+        let damaged = &input[..input.len() / 2];
         ensure!(answer(&program, damaged)?.is_none(), "a damaged block is accepted");
         count += 1;
     }

@@ -211,6 +211,8 @@ impl L1Reader {
             Arc::make_mut(&mut self.view).set_latest(latest.header.number);
         }
         if is_known {
+            // L1 has the newest block of the file.
+            self.may_start_anew = false;
             self.forget_old_headers();
             return Ok(());
         }

@@ -41,6 +41,7 @@ sol! {
         uint128 maxFee;
         uint128 value;
         bytes4 selector;
+        bytes32 argument;
         uint256 dataLength;
         uint256 addresses;
         uint256 keys;

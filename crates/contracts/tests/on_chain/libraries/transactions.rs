@@ -198,6 +198,8 @@ fn agree(raw: &[u8]) -> Result<bool, TestCaseError> {
     prop_assert_eq!((t.maxFee, U256::from(t.value)), (tx.max_fee_per_gas(), tx.value()));
     let selector = tx.input().first_chunk::<4>().copied().unwrap_or_default();
     prop_assert_eq!(t.selector.0, selector);
+    let argument = tx.input().get(4..36).map_or(B256::ZERO, B256::from_slice);
+    prop_assert_eq!(t.argument, argument);
     prop_assert_eq!(t.dataLength.to::<usize>(), tx.input().len());
     let list = tx.access_list();
     prop_assert_eq!(t.addresses.to::<usize>(), list.map_or(0, |list| list.len()));
