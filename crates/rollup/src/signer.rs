@@ -84,12 +84,12 @@ impl Signer {
         Ok(transaction.into_signed(signature).into())
     }
 
-    /// Signs a transaction of a block, for which a remote signer has this time.
+    /// Signs a transaction of a block, for which a remote signer has this time. A signature that comes later is there for
+    /// the next call with the same transaction.
     ///
     /// # Errors
     ///
-    /// As [`Self::sign`], and [`SignerError::Pending`] if the remote signer has not answered: it goes on, and its
-    /// signature is there for the same transaction later.
+    /// [`SignerError::Pending`] if the remote signer has not answered in time, and the errors of [`Self::sign`].
     pub(crate) fn sign_within<T>(
         &self,
         transaction: T,
