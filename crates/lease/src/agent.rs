@@ -258,5 +258,5 @@ impl Inner {
 
 /// A random number from 0 to 1.
 fn fraction() -> f64 {
-    f64::from(alloy_primitives::FixedBytes::<2>::random().0[0]) / 255.0
+    f64::from(alloy_primitives::FixedBytes::<1>::random().0[0]) / 255.0
 }
