@@ -76,21 +76,23 @@ pub(crate) fn import_unsafe(
 mod tests {
     use super::*;
     use alloy_consensus::TxEip1559;
+    use alloy_eips::eip4895::Withdrawal;
     use alloy_primitives::{Address, U256};
     use chain::{BlockAttributes, ChainConfig, ChainError};
+    use execute::RuleViolation;
     use executor::ChainSpec;
     use testkit::{CHAIN_ID, ETHER, Key, rich_genesis};
     use wire::ProtocolFork;
 
     const FORK: ProtocolFork = ProtocolFork::Osaka;
 
-    /// A chain, and a block on its genesis with a transfer.
-    fn chain_and_block() -> (Chain, BlockWithWitness) {
+    /// A chain, and a block on its genesis with a transfer and these withdrawals.
+    fn chain_and_block(withdrawals: Vec<Withdrawal>) -> (Chain, BlockWithWitness) {
         let spec = ChainSpec::scheduled(CHAIN_ID, FORK, &[]);
         let genesis = rich_genesis(FORK, ["alice"], ETHER);
         let chain = Chain::new(&genesis, ChainConfig::new(spec)).unwrap();
         let timestamp = chain.head().header.timestamp + 1;
-        let attributes = BlockAttributes { timestamp, ..BlockAttributes::default() };
+        let attributes = BlockAttributes { timestamp, withdrawals, ..BlockAttributes::default() };
         let transfer = Key::named("alice").sign(TxEip1559 {
             chain_id: CHAIN_ID,
             gas_limit: 21_000,
@@ -106,7 +108,7 @@ mod tests {
 
     #[test]
     fn an_unsafe_block_is_executed_once_without_execute_and_the_witness_that_is_kept_is_recorded() {
-        let (chain, new) = chain_and_block();
+        let (chain, new) = chain_and_block(Vec::new());
         // EXECUTE cannot run without a witness: what is accepted here was executed by the import alone.
         let bare = new.input_with(&OwnedWitness::default()).unwrap();
         assert!(execute::Execute::on(FORK).run(&bare, u64::MAX).is_err());
@@ -119,8 +121,8 @@ mod tests {
     }
 
     #[test]
-    fn an_unsafe_block_that_claims_another_state_or_that_the_rules_of_an_l2_forbid_is_refused() {
-        let (chain, new) = chain_and_block();
+    fn an_unsafe_block_that_claims_another_state_or_blob_gas_is_refused() {
+        let (chain, new) = chain_and_block(Vec::new());
         let refused = |change: &dyn Fn(&mut chain::Block)| {
             let mut other = new.clone();
             change(&mut other.block);
@@ -136,5 +138,24 @@ mod tests {
         );
         let blobs = refused(&|block| block.header.blob_gas_used = Some(131_072));
         assert!(blobs.is_err());
+    }
+
+    #[test]
+    fn an_unsafe_block_that_ethereum_allows_and_the_rules_of_an_l2_forbid_is_refused() {
+        let withdrawal = Withdrawal { amount: 1, ..Withdrawal::default() };
+        for (withdrawals, is_allowed) in [(vec![], true), (vec![withdrawal], false)] {
+            let (chain, new) = chain_and_block(withdrawals);
+            let bytes = new.input().unwrap();
+            let input = StatelessInput::decode(&bytes).unwrap();
+            let raw = block_of(&input.request, input.fork).unwrap();
+            assert!(chain.import(&raw).is_ok(), "Ethereum allows both");
+            match import_unsafe(&chain, &input) {
+                Ok(_) => assert!(is_allowed),
+                Err(RollupError::Refused { reason: ExecuteError::Rules(reason), .. }) => {
+                    assert_eq!((reason, is_allowed), (RuleViolation::Withdrawals(1), false));
+                }
+                Err(error) => panic!("{error}"),
+            }
+        }
     }
 }
