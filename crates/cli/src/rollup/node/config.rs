@@ -1,0 +1,197 @@
+//! The configuration of a node from its values.
+
+use super::{
+    RoleName,
+    values::{GWEI, Values},
+};
+use crate::rollup::key_source::KeySource;
+use ::rollup::{
+    BacklogConfig, Config, EngineConfig, L1Limits, L1Profile, LeaseConfig, PoolLimits, Prices,
+    Role, SequencerConfig, SubmitterConfig,
+};
+use engine::JwtSecret;
+use eyre::{Report, Result, WrapErr as _, bail, ensure, eyre};
+use rpc::{Namespaces, RequestLimits, ServerConfig};
+use std::time::Duration;
+use variants::GasSchedule;
+
+impl Values {
+    /// Configuration of block production.
+    fn sequencing(&self) -> Result<SequencerConfig> {
+        let advance = KeySource {
+            name: "advance",
+            key: self.advance_key.as_deref(),
+            password: self.advance_password_file.as_deref(),
+            signer: self.advance_signer.as_deref(),
+            address: self.advance_address,
+        };
+        let operator = KeySource {
+            name: "operator",
+            key: self.operator_key.as_deref(),
+            password: self.operator_password_file.as_deref(),
+            signer: self.operator_signer.as_deref(),
+            address: self.operator_address,
+        };
+        let in_flight = given("--l1-in-flight", self.l1_in_flight)?;
+        ensure!(in_flight > 0, "--l1-in-flight: at least one");
+        // What an L2 block can owe has to fit into a transaction, so neither is less than on mainnet.
+        let mainnet = L1Limits::default();
+        let bytes = given("--l1-transaction-bytes", self.l1_transaction_bytes)?;
+        ensure!(bytes >= mainnet.bytes, "--l1-transaction-bytes: at least {}", mainnet.bytes);
+        let gas = given("--l1-transaction-gas", self.l1_transaction_gas)?;
+        ensure!(gas >= mainnet.gas, "--l1-transaction-gas: at least {}", mainnet.gas);
+        let slow_percent = given("--backlog-slow-percent", self.backlog_slow_percent)?;
+        ensure!(slow_percent < 100, "--backlog-slow-percent: less than 100");
+        Ok(SequencerConfig {
+            advance_key: advance.signer(|keys| keys.advance.secret())?,
+            operator_key: operator.signer(|keys| keys.operator.secret())?,
+            block_time: milliseconds("--block-time-ms", self.block_time_ms)?,
+            idle_block_time: milliseconds("--idle-block-time-ms", self.idle_block_time_ms)?,
+            submit_interval: milliseconds("--submit-interval-ms", self.submit_interval_ms)?,
+            confirmations: given("--l1-confirmations", self.l1_confirmations)?,
+            l1_drift: milliseconds("--l1-drift-ms", self.l1_drift_ms)?,
+            submitter: SubmitterConfig {
+                daily_limit: wei("--daily-limit-gwei", self.daily_limit_gwei)?,
+                max_blob_fee: wei("--blob-fee-limit-gwei", self.blob_fee_limit_gwei)?,
+                max_in_flight: in_flight,
+                limits: L1Limits { gas, bytes },
+                ..SubmitterConfig::default()
+            },
+            backlog: BacklogConfig {
+                max_age: self.backlog_age_ms.map(Duration::from_millis),
+                slow_percent,
+            },
+            pool: PoolLimits {
+                transactions: given("--pool-transactions", self.pool_transactions)?,
+                per_sender: given("--pool-per-account", self.pool_per_account)?,
+                gapped: given("--pool-gapped", self.pool_gapped)?,
+                gapped_per_sender: given(
+                    "--pool-gapped-per-account",
+                    self.pool_gapped_per_account,
+                )?,
+                gapped_lifetime: given("--pool-gapped-lifetime", self.pool_gapped_lifetime)?,
+                accepts_unprotected: self.allow_unprotected.unwrap_or_default(),
+                local: self.pool_local.iter().flatten().copied().collect(),
+                ..PoolLimits::public()
+            },
+            prices: Prices {
+                gas: given("--min-tip", self.min_tip)?.into(),
+                byte: given("--byte-price", self.byte_price)?.into(),
+            },
+        })
+    }
+
+    /// Listening addresses of the node, and limits of what it takes from strangers.
+    fn server(&self) -> Result<ServerConfig> {
+        Ok(ServerConfig {
+            hosts: vec![given("--http-host", self.http_host)?],
+            port: given("--http-port", self.http_port)?,
+            max_response: given("--max-response-bytes", self.max_response_bytes)?,
+            max_batch: given("--max-batch", self.max_batch)?,
+            max_connections: given("--max-connections", self.max_connections)?,
+            max_connections_per_address: given(
+                "--max-connections-per-address",
+                self.max_connections_per_address,
+            )?,
+            request_timeout: milliseconds("--request-timeout-ms", self.request_timeout_ms)?,
+            max_queued: given("--max-queued-bytes", self.max_queued_bytes)?,
+            max_held: given("--max-held-bytes", self.max_held_bytes)?,
+            max_subscriptions: given(
+                "--max-subscriptions-per-connection",
+                self.max_subscriptions_per_connection,
+            )?,
+            limits: RequestLimits {
+                trace_bytes: given("--max-trace-bytes", self.max_trace_bytes)?,
+                call_time: milliseconds("--call-timeout-ms", self.call_timeout_ms)?,
+                trace_time: milliseconds("--trace-timeout-ms", self.trace_timeout_ms)?,
+                sync_time: milliseconds("--sync-timeout-ms", self.sync_timeout_ms)?,
+                subscriptions: given("--max-subscriptions", self.max_subscriptions)?,
+            },
+            http_api: namespaces("--http-api", self.http_api.as_deref())?,
+            ws_api: namespaces("--ws-api", self.ws_api.as_deref())?,
+            ..ServerConfig::default()
+        })
+    }
+
+    /// Configuration of the node.
+    pub(super) fn config(self) -> Result<Config> {
+        let server = self.server()?;
+        let is_sequencer = self.role == Some(RoleName::Sequencer);
+        // A follower that has both keys can be promoted.
+        let has_keys = (self.advance_key.is_some() || self.advance_signer.is_some())
+            && (self.operator_key.is_some() || self.operator_signer.is_some());
+        let sequencing = match is_sequencer || has_keys {
+            true => Some(Box::new(self.sequencing()?)),
+            false => None,
+        };
+        let (role, standby, peer) = match sequencing {
+            Some(sequencing) if is_sequencer => (Role::Sequencer(sequencing), None, self.sequencer),
+            standby => (Role::Follower { sequencer: self.sequencer }, standby, None),
+        };
+        let engine = match (self.jwt_secret, self.engine_addr, self.engine) {
+            (None, None, None) => None,
+            (None, _, _) => return Err(missing("--jwt-secret")),
+            (Some(_), None, None) => {
+                bail!("--jwt-secret: neither --engine-addr nor --engine is given")
+            }
+            (Some(file), serve, drive) => {
+                let secret = JwtSecret::read(&file).wrap_err("--jwt-secret")?;
+                Some(EngineConfig { secret, serve, drive })
+            }
+        };
+        let lease = match self.lease_witnesses {
+            None => None,
+            Some(witnesses) => {
+                let secret = given("--lease-secret", self.lease_secret)?;
+                let secret = JwtSecret::read(&secret).wrap_err("--lease-secret")?;
+                let url = given("--lease-url", self.lease_url)?;
+                Some(LeaseConfig { witnesses: urls(&witnesses), secret, url })
+            }
+        };
+        let schedule = given("--l1-execute-gas", self.l1_execute_gas)?;
+        let schedule = schedule.parse::<GasSchedule>().wrap_err("--l1-execute-gas")?;
+        Ok(Config {
+            deployment: given("--deployment", self.deployment)?,
+            allow_altered_genesis: self.allow_altered_genesis.unwrap_or_default(),
+            l1: urls(&given("--l1", self.l1)?),
+            l1_beacon: self.l1_beacon.as_deref().map(urls).unwrap_or_default(),
+            l1_timeout: Duration::from_secs(30),
+            profile: L1Profile { schedule },
+            poll_interval: milliseconds("--poll-interval-ms", self.poll_interval_ms)?,
+            data_dir: self.data_dir,
+            role,
+            standby,
+            peer,
+            lease,
+            admin: self.admin_addr,
+            server,
+            engine,
+        })
+    }
+}
+
+fn missing(flag: &str) -> Report {
+    eyre!("{flag} is missing, and it has no default")
+}
+
+/// A value that a source of the configuration, or the default, has set.
+fn given<T>(flag: &str, value: Option<T>) -> Result<T> {
+    value.ok_or_else(|| missing(flag))
+}
+
+/// Each URL of a list that commas separate.
+fn urls(list: &str) -> Vec<String> {
+    list.split(',').map(|url| url.trim().to_owned()).collect()
+}
+
+fn namespaces(flag: &str, names: Option<&str>) -> Result<Namespaces> {
+    given(flag, names)?.parse().wrap_err_with(|| flag.to_owned())
+}
+
+fn milliseconds(flag: &str, value: Option<u64>) -> Result<Duration> {
+    given(flag, value).map(Duration::from_millis)
+}
+
+fn wei(flag: &str, gwei: Option<u64>) -> Result<u128> {
+    given(flag, gwei).map(|gwei| u128::from(gwei) * GWEI)
+}
