@@ -37,10 +37,10 @@ pub enum SecretError {
         source: io::Error,
     },
     /// The secret has the wrong length.
-    #[error("the secret of the Engine API has {0} hexadecimal digits, expected 64")]
+    #[error("the secret has {0} hexadecimal digits, expected 64")]
     Length(usize),
     /// The secret is not hexadecimal.
-    #[error("the secret of the Engine API is not hexadecimal")]
+    #[error("the secret is not hexadecimal")]
     Hexadecimal,
 }
 

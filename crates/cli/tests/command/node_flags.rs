@@ -14,6 +14,32 @@ fn node(arguments: &[&str]) -> (bool, String) {
 }
 
 #[test]
+fn a_lease_needs_witnesses_a_secret_and_a_url() {
+    let folder = tempfile::tempdir().unwrap();
+    let secret = folder.path().join("lease.hex").display().to_string();
+    fs::write(&secret, "5a".repeat(32)).unwrap();
+    let nowhere = folder.path().join("nothing.json").display().to_string();
+    let common = ["--deployment", &nowhere, "--l1", "http://127.0.0.1:1"];
+    let witnesses = ["--lease-witnesses", "http://127.0.0.1:1,http://127.0.0.1:2"];
+    let (secret, url) = (["--lease-secret", &secret], ["--lease-url", "ws://127.0.0.1:3"]);
+    for (flags, expected) in [
+        ([&witnesses[..], &secret].concat(), "--lease-url is missing"),
+        ([&witnesses[..], &url].concat(), "--lease-secret is missing"),
+        ([&secret[..], &url].concat(), "--lease-witnesses is missing"),
+        (secret.to_vec(), "--lease-witnesses is missing"),
+        (
+            [&witnesses[..], &url, &["--lease-secret", "/nowhere/lease.hex"]].concat(),
+            "/nowhere/lease.hex",
+        ),
+        // With all that it needs, the first thing that is missing is the deployment.
+        ([&witnesses[..], &secret, &url].concat(), "nothing.json"),
+    ] {
+        let (succeeded, said) = node(&[&common, &flags[..]].concat());
+        assert!(!succeeded && said.contains(expected), "{flags:?}: {said}");
+    }
+}
+
+#[test]
 fn the_engine_api_needs_a_secret_and_a_secret_a_use() {
     let folder = tempfile::tempdir().unwrap();
     let write = |name: &str, text: &str| {

@@ -139,12 +139,14 @@ impl Values {
                 Some(EngineConfig { secret, serve, drive })
             }
         };
-        let lease = match self.lease_witnesses {
-            None => None,
-            Some(witnesses) => {
-                let secret = given("--lease-secret", self.lease_secret)?;
-                let secret = JwtSecret::read(&secret).wrap_err("--lease-secret")?;
-                let url = given("--lease-url", self.lease_url)?;
+        let lease = match (self.lease_witnesses, self.lease_secret, self.lease_url) {
+            (None, None, None) => None,
+            // Without the lease, an operator who wanted one would have two leaders.
+            (None, _, _) => return Err(missing("--lease-witnesses")),
+            (Some(witnesses), file, url) => {
+                let file = given("--lease-secret", file)?;
+                let secret = JwtSecret::read(&file).wrap_err("--lease-secret")?;
+                let url = given("--lease-url", url)?;
                 Some(LeaseConfig { witnesses: urls(&witnesses), secret, url })
             }
         };

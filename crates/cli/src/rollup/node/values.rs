@@ -198,7 +198,7 @@ pub(super) struct Values {
     pub(super) sequencer: Option<String>,
     /// URLs of the witnesses of a lease (`enshrine lease-witness`), separated by commas: of several nodes with the keys
     /// of a sequencer, the one that has the lease makes blocks, and another takes over when that is gone.
-    #[arg(long, value_name = "URLS", requires_all = ["lease_secret", "lease_url"])]
+    #[arg(long, value_name = "URLS")]
     pub(super) lease_witnesses: Option<String>,
     /// File with the secret of the witnesses: 32 bytes in hexadecimal.
     #[arg(long, value_name = "FILE")]
