@@ -4,13 +4,13 @@
 //! in the blocks that concern the rollup the transactions and logs that they commit to; what does not hash
 //! to a header is not believed, and what does is kept in a file for the next start. From that alone a
 //! [`Follower`] rebuilds the whole L2. A [`Sequencer`] makes blocks: anchors and messages first, then forced
-//! transactions, then those of its pool, as many as L1 can carry; it verifies each by EXECUTE before anybody
-//! sees it, and its [`Submitter`] brings them to L1.
+//! transactions, then those of its pool, as many as L1 can carry; it verifies each by EXECUTE before other
+//! nodes see it, and its [`Submitter`] brings them to L1.
 //!
 //! This crate owns the roles of an L2: derivation, production, submission, and what is said of them over
 //! RPC. It does not own the L2's chain, pool and `eth_` methods (`chain`, `node`, `rpc`), the Engine API
-//! (`engine`; only which heads it may choose), the formats of the contracts (`contracts`), or flags and
-//! files of the command (`cli`).
+//! (`engine`; only which heads it may choose), the lease that decides which of several nodes leads (`lease`), the
+//! formats of the contracts (`contracts`), or flags and files of the command (`cli`).
 
 #![cfg_attr(not(test), warn(clippy::unwrap_used))]
 

@@ -38,18 +38,23 @@ use tests_of::{Ran, Test};
 pub(crate) const PLACES: &str = "tools/mutants/Cargo.toml";
 pub(crate) const PLACES_TARGET: &str = "target/mutants/places";
 
+/// File with each mutant that was tried.
+const RECORD: &str = "audit/mutants-rust.csv";
+
 /// Files, and folders of files, that are mutated.
-const MUTATED: [&str; 14] = [
+const MUTATED: [&str; 16] = [
     "crates/wire/src/",
-    "crates/codec/src/blob_tail.rs",
+    "crates/codec/src/blob_tail/",
     "crates/codec/src/compact.rs",
     "crates/codec/src/encode.rs",
     "crates/codec/src/root.rs",
     "crates/codec/src/witness.rs",
     "crates/execute/src/",
+    "crates/variants/src/blob_tail.rs",
+    "crates/variants/src/market/",
     "crates/contracts/src/capacity.rs",
-    "crates/contracts/src/kept.rs",
-    "crates/contracts/src/posting",
+    "crates/contracts/src/code_reference.rs",
+    "crates/contracts/src/advance_plan.rs",
     "crates/node/src/pool/",
     "crates/rollup/src/batcher/",
     "crates/rollup/src/budget.rs",
@@ -57,7 +62,8 @@ const MUTATED: [&str; 14] = [
 ];
 
 /// Crates whose tests are asked, in this order: those of `stateless` take longest.
-const TESTED: [&str; 7] = ["wire", "codec", "execute", "contracts", "node", "rollup", "stateless"];
+const TESTED: [&str; 8] =
+    ["wire", "codec", "execute", "variants", "contracts", "node", "rollup", "stateless"];
 
 /// Their tests beside those of their libraries, which are asked first, in this order.
 const TESTS: [&str; 11] = [
@@ -179,7 +185,7 @@ pub(crate) fn rust(root: &Path, options: &Options) -> eyre::Result<bool> {
     let explained = Explained::read(root)?;
     let rows: Vec<_> = drawn.iter().zip(outcomes).collect();
     if options.record {
-        record(&root.join("audit").join("mutants-rust.csv"), &rows)?;
+        record(&root.join(RECORD), &rows)?;
     }
     Ok(report(&rows, &explained))
 }
@@ -427,6 +433,18 @@ mod tests {
     fn drawn(file: &str, change: &str) -> Drawn {
         let mutant = switches::tests::mutant(file, "f", change, 0..1, None);
         Drawn { id: mutant.id(), mutant, source_hash: String::new() }
+    }
+
+    #[test]
+    fn what_is_mutated_and_what_was_recorded_is_there() {
+        let root = toolchain::find_root().unwrap();
+        let recorded = fs::read_to_string(root.join(RECORD)).unwrap();
+        let files = recorded.lines().skip(1).filter_map(|row| row.split(',').next());
+        let files: Vec<_> = files.collect();
+        assert!(!files.is_empty());
+        for path in MUTATED.into_iter().chain(files) {
+            assert!(root.join(path).exists(), "{path} has moved");
+        }
     }
 
     #[test]
