@@ -100,7 +100,7 @@ impl Batcher {
         let Some(fork) = work.chain.config().spec.fork_at(first.header.timestamp) else {
             return Ok(None);
         };
-        let genesis = work.chain.first_number();
+        let genesis = work.genesis_number();
         let number = first.header.number;
         let in_blobs = self.in_blobs(work, waiting, fork)?;
         if in_blobs.is_empty() {
@@ -196,12 +196,12 @@ impl Batcher {
         let (of_l1, present) = (work.fork_of_l1(fork), work.present_fork(fork));
         let ways = AdvancePlan::ways_in_calldata(slice::from_ref(input), kept).into_iter();
         let ways = ways.map(|posting| {
-            let cost = posting.cost(of_l1, chain.first_number(), first.header.number);
+            let cost = posting.cost(of_l1, work.genesis_number(), first.header.number);
             (posting, cost)
         });
         let Some((posting, cost)) = ways.min_by_key(|(_, cost)| cost.gas) else { return plain() };
         let (limit, most) = (limit_with(&posting, &cost, evidence, of_l1), self.limits().gas);
-        let by_present = posting.cost(present, chain.first_number(), first.header.number);
+        let by_present = posting.cost(present, work.genesis_number(), first.header.number);
         let by_present = limit_with(&posting, &by_present, evidence, present);
         let for_fork = limit.saturating_sub(by_present);
         // More than L1 lets a transaction have is an estimate that is too careful, or a block that cannot go: only L1
@@ -279,6 +279,12 @@ impl Work {
     /// Fork of L1's next block, or that of a block that goes there, if that is newer.
     pub(super) fn present_fork(&self, of_block: ProtocolFork) -> ProtocolFork {
         newest_fork(&self.chain.config().spec, self.l1_time(), of_block)
+    }
+
+    /// Number of the rollup's first block, from which the contract's rings have filled. The chain of this node may begin
+    /// later, with a snapshot.
+    pub(super) fn genesis_number(&self) -> u64 {
+        self.view.deployment().genesis.number.unwrap_or_default()
     }
 
     /// Number of the oldest blocks that L1 can take now, under the rules of this fork.

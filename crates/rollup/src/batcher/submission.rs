@@ -190,7 +190,7 @@ impl Batcher {
         blocks.truncate(count);
         self.measure(work, &blocks)?;
         let (max_bytes, max_gas) = (self.limits().input_bytes(), self.limits().gas);
-        let (of_l1, genesis) = (work.fork_of_l1(fork), chain.first_number());
+        let (of_l1, genesis) = (work.fork_of_l1(fork), work.genesis_number());
         while count > 0 {
             blocks.truncate(count);
             let input = self.input_of(chain, &blocks, shortest_input)?;
