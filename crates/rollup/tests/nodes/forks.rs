@@ -323,6 +323,8 @@ async fn a_fork_that_l1_plans_while_a_node_runs_stops_its_blocks_until_the_plan_
     until("a warning", &sequencer, || async { Ok(warns_of_forks(&sequencer)) }).await?;
     // Blocks before it are as good as ever.
     included(&sequencer, &l2, &alice, bob, 1, Bytes::new()).await?;
+    // A block that waited over the jump would be too old to take another transaction behind it.
+    until("L1", &sequencer, || async { Ok(is_settled(&sequencer)) }).await?;
     world.provider.anvil_set_next_block_timestamp(FORK).await?;
     world.provider.anvil_mine(Some(1), None).await?;
     let waiting = waits(&l2, &sequencer, &format!("L1 forks at {FORK}")).await?;
