@@ -13,7 +13,7 @@
 //! window.
 //!
 //! Data that a node has read elsewhere and can read again is kept in a [`RecordFile`] of the same records: a
-//! damaged one is cut back, and not refused.
+//! damaged one is cut back, and not refused. Records that are looked up by number and never all read are in a [`SlotFile`].
 //!
 //! This crate owns the files: their formats, the handling of damaged, torn and full ones, and the retention
 //! of states. It owns neither the interface (`store`) nor the execution and choice of blocks (`chain`).
@@ -40,6 +40,7 @@ mod record_file;
 mod repair;
 mod replay;
 mod restore;
+mod slot_file;
 mod stamps;
 mod state;
 mod value;
@@ -53,3 +54,4 @@ pub use options::DiskOptions;
 pub use record_file::{CutOff, RecordFile};
 pub use repair::Rebuilt;
 pub use restore::PlacedNode;
+pub use slot_file::SlotFile;

@@ -13,6 +13,8 @@ const LIST: &str = "files";
 
 /// File of what was read of L1.
 pub(crate) const L1_LOG: &str = "l1.log";
+/// File of the L1 transactions of settled L2 blocks.
+pub(crate) const POSTED: &str = "posted";
 /// File of waiting transactions.
 pub(crate) const POOL: &str = "pool";
 /// File of what a sequencer spends on L1.
@@ -21,8 +23,9 @@ pub(crate) const SPENDING: &str = "spending";
 pub(crate) const SWITCHES: &str = "admin.json";
 
 /// Consequences of losing each file.
-const LOSSES: [(&str, &str); 4] = [
+const LOSSES: [(&str, &str); 5] = [
     (L1_LOG, "L1 is read again from the deployment on"),
+    (POSTED, "receipts and blocks of before say neither their L1 transaction nor its cost"),
     (POOL, "acknowledged transactions that stand in no block are lost"),
     (SPENDING, "the daily limit of L1 spending counts anew"),
     (SWITCHES, "sealing and posting are on again, if the operator had stopped them"),

@@ -33,6 +33,7 @@ mod heads;
 mod input_budget;
 mod inquiry;
 pub mod l1;
+mod l1_cost;
 mod l2_syncer;
 mod latency;
 mod leadership;

@@ -6,12 +6,14 @@ use crate::{
     controls::{Controls, Switches},
     fork_schedule::Difference,
     forward,
+    l1_cost::{self, BlockCost, CostBook, L1Fields},
     l2_syncer::{covered_by, relayed_after},
     leadership::lease_status,
     queue::KnownMessage,
     service::supervisor::Supervisor,
     status::BlockId,
 };
+use alloy_eips::BlockId as RpcBlockId;
 use alloy_primitives::{Address, B256, Bytes};
 use chain::{Block, ChainReader, Store};
 use contracts::{L2_MESSENGER, Message, claim_calldata, kept_slot, logged_message, sent_slot};
@@ -19,7 +21,9 @@ use engine::Driven;
 use lease::Lease;
 use node::Node;
 use parking_lot::Mutex;
-use rpc::{Api, Args, Context, ErrorStyle, Number, Registry, RpcError, Workers, decode_pooled};
+use rpc::{
+    Api, Args, Context, ErrorStyle, Number, Registry, RpcError, Telemetry, Workers, decode_pooled,
+};
 use serde::Serialize;
 use std::sync::{
     Arc, OnceLock, Weak,
@@ -39,6 +43,8 @@ pub(crate) struct Shared {
     pub(crate) status: Mutex<Status>,
     /// L1 as far as it was read, once it was.
     pub(crate) view: Mutex<Option<Arc<L1View>>>,
+    /// L1 transactions of L2 blocks.
+    pub(crate) costs: CostBook,
     /// `true` while this node makes the blocks.
     pub(crate) makes_blocks: AtomicBool,
     /// Transactions of blocks that gave way, which wait for their places in the next ones, and their hashes.
@@ -97,6 +103,10 @@ pub(crate) struct RollupApi {
 }
 
 impl Context for RollupApi {
+    fn telemetry(&self) -> Option<&Telemetry> {
+        self.api.telemetry()
+    }
+
     fn reads_may_wait(&self) -> bool {
         self.api.reads_may_wait()
     }
@@ -148,6 +158,9 @@ enum TransactionStatus {
         block: BlockId,
         /// `true` if the L1 block is final.
         finalized: bool,
+        /// The L1 transaction, and this transaction's share of its cost.
+        #[serde(flatten)]
+        l1: Option<L1Fields>,
     },
     /// It has left the pool without a block.
     Dropped {
@@ -187,6 +200,8 @@ pub(crate) fn registry(context: Arc<RollupApi>, workers: Arc<Workers>) -> Regist
         Budget::of(rollup.api.node(), backlog)
             .map_err(|error| RpcError::internal(error.to_string()))
     });
+    methods.read("rollup_blockCost", |rollup, args| rollup.block_cost(args.required()?));
+    l1_cost::register(&mut methods);
     methods
 }
 
@@ -262,18 +277,20 @@ impl RollupApi {
 
     /// State of a transaction; `None` if this node does not know it, or has forgotten why it was dropped.
     fn transaction_status(&self, hash: &B256) -> Result<Option<TransactionStatus>, RpcError> {
-        if let Some((block, _)) = self.api.chain().transaction(hash)? {
+        let chain = self.api.chain();
+        if let Some((found, index)) = chain.transaction(hash)? {
             let (safe, finalized) = {
                 let status = self.shared.status.lock();
                 (status.safe_head.number, status.finalized_head.number)
             };
-            let (number, block) =
-                (block.header.number, BlockId { number: block.header.number, hash: block.hash });
-            let finalized = number <= finalized;
-            return Ok(Some(match number <= safe {
-                true => TransactionStatus::Posted { block, finalized },
-                false => TransactionStatus::Included { block },
-            }));
+            let number = found.header.number;
+            let (block, finalized) = (BlockId { number, hash: found.hash }, number <= finalized);
+            if number > safe {
+                return Ok(Some(TransactionStatus::Included { block }));
+            }
+            let on_l1 = self.shared.on_l1(&chain, &found)?;
+            let l1 = on_l1.map(|it| it.fields_at(&found, index));
+            return Ok(Some(TransactionStatus::Posted { block, finalized, l1 }));
         }
         let is_deferred = self.shared.requeued.lock().iter().any(|(waiting, _)| waiting == hash);
         Ok(self.api.node().read(|node| {
@@ -283,6 +300,12 @@ impl RollupApi {
             let reason = node.pool.drop_reason(hash)?.to_string();
             Some(TransactionStatus::Dropped { reason })
         }))
+    }
+
+    /// The L1 transaction of a block and its cost; `None` for a block that is not on L1.
+    fn block_cost(&self, id: RpcBlockId) -> Result<Option<BlockCost>, RpcError> {
+        let Some(block) = self.api.find_block(id)? else { return Ok(None) };
+        Ok(self.shared.on_l1(&self.api.chain(), &block)?.map(|it| it.in_full()))
     }
 
     /// The calldata of `L1MessageQueue.claim` for a message to L1, proven against the newest block that L1

@@ -113,6 +113,7 @@ pub(crate) fn derive(
         let (l1_block, hash) = (header.number, transaction.hash);
         let needs_more =
             !transaction.blob_hashes.is_empty() || transaction.to != Some(deployment.rollup);
+        let (Some(&(first, _)), Some(&last)) = (added.first(), added.last()) else { continue };
         if needs_more && added.iter().all(|(number, hash)| known(*number, hash)) {
             events.advanced.extend(added.into_iter().map(|(number, of_block)| Advanced {
                 number,
@@ -120,10 +121,15 @@ pub(crate) fn derive(
                 input: None,
                 l1_block,
                 transaction: hash,
+                first,
+                last,
+                cost: transaction.cost,
             }));
-        } else if !added.is_empty() {
+        } else {
             match inputs(deployment.rollup, transaction, &input_hashes, data) {
-                Ok(inputs) => events.advanced.extend(matched(added, &inputs, l1_block, hash)?),
+                Ok(inputs) => {
+                    events.advanced.extend(matched(added, &inputs, l1_block, transaction)?);
+                }
                 Err(need) => return Ok(Derived::Lacks(need)),
             }
         }
@@ -246,8 +252,13 @@ fn matched(
     added: Vec<(u64, B256)>,
     inputs: &[Bytes],
     l1_block: u64,
-    transaction: B256,
+    of: &L1Transaction,
 ) -> Result<Vec<Advanced>, RollupError> {
+    let &L1Transaction { hash: transaction, cost, .. } = of;
+    let (first, last) = match (added.first(), added.last()) {
+        (Some((first, _)), Some(last)) => (*first, *last),
+        _ => return Ok(Vec::new()),
+    };
     let mut held = inputs.iter().flat_map(|input| {
         let hashes = hashes_in(input);
         hashes.into_iter().map(move |hash| (hash, input))
@@ -257,7 +268,16 @@ fn matched(
         .map(|(number, hash)| {
             let found = held.find(|(held, _)| *held == hash);
             let (_, input) = found.ok_or(RollupError::DataMissing { transaction, number })?;
-            Ok(Advanced { number, hash, input: Some(input.clone()), l1_block, transaction })
+            Ok(Advanced {
+                number,
+                hash,
+                input: Some(input.clone()),
+                l1_block,
+                transaction,
+                first,
+                last,
+                cost,
+            })
         })
         .collect()
 }

@@ -1,7 +1,7 @@
 //! Any history of L1, read in any way, gives the same inputs.
 
 use super::*;
-use crate::l1::L1View;
+use crate::l1::{L1Cost, L1View};
 use alloy_genesis::Genesis;
 use alloy_primitives::{U256, keccak256};
 use chain::{BlockAttributes, Chain, ChainConfig};
@@ -81,6 +81,7 @@ impl World {
             input: Bytes::new(),
             blob_hashes: Vec::new(),
             logs,
+            cost: L1Cost { gas: number, ..L1Cost::default() },
         };
         let call = |input: Bytes| {
             Bytes::from(
@@ -173,7 +174,7 @@ fn submission(index: u64, hash: B256, raw: Bytes) -> L1Transaction {
     let event = ForcedSubmitted { index, submitter, sender, transaction, raw };
     let logs = vec![Log { address: FORCED, data: event.encode_log_data() }];
     let (to, blob_hashes) = (Some(FORCED), Vec::new());
-    L1Transaction { hash, to, input: Bytes::new(), blob_hashes, logs }
+    L1Transaction { hash, to, input: Bytes::new(), blob_hashes, logs, cost: L1Cost::default() }
 }
 
 /// A node that follows L1: what it holds, and what it has handed on.

@@ -3,7 +3,7 @@
 use crate::{
     L1Error,
     error::Silence,
-    l1::{Answered, L1Header, ReadHeader},
+    l1::{Answered, L1Cost, L1Header, ReadHeader},
 };
 use alloy_consensus::{
     Header,
@@ -48,6 +48,8 @@ pub struct L1Transaction {
     pub blob_hashes: Vec<B256>,
     /// Its logs.
     pub logs: Vec<Log>,
+    /// Price of it.
+    pub cost: L1Cost,
 }
 
 impl L1Client {
@@ -294,19 +296,31 @@ impl L1Client {
             return Err(L1Error::Gone(hash));
         };
         check_lists(header, &block, &receipts)?;
-        let logged = receipts.into_iter().map(TransactionReceipt::into_primitives_receipt);
+        let mut used = 0;
         Ok(block
             .transactions
             .into_transactions()
-            .zip(logged)
+            .zip(receipts)
             .map(|(transaction, receipt)| {
                 use alloy_consensus::Transaction as _;
+                let before = used;
+                // The root commits to the sum and not to the share of a transaction.
+                used = receipt.inner.cumulative_gas_used();
+                let base_fee = Some(header.header.base_fee);
+                let cost = L1Cost {
+                    gas: used.saturating_sub(before),
+                    gas_price: transaction.inner.effective_gas_price(base_fee),
+                    blob_gas: transaction.blob_gas_used().unwrap_or_default(),
+                    blob_gas_price: receipt.blob_gas_price,
+                };
+                let receipt = receipt.into_primitives_receipt();
                 L1Transaction {
                     hash: *transaction.inner.tx_hash(),
                     to: transaction.to(),
                     input: transaction.input().clone(),
                     blob_hashes: transaction.blob_versioned_hashes().unwrap_or_default().to_vec(),
                     logs: receipt.inner.logs().to_vec(),
+                    cost,
                 }
             })
             .filter(|it| it.logs.iter().any(|log| addresses.contains(&log.address)))

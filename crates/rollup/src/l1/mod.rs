@@ -8,6 +8,7 @@ mod clock;
 mod events;
 mod kept;
 mod log;
+mod posted;
 mod reader;
 pub(crate) mod room;
 pub(crate) mod saved;
@@ -15,15 +16,16 @@ mod view;
 
 pub use blobs::BlobClient;
 pub use client::{L1Client, L1Transaction};
-pub use events::{Advanced, ForcedEntry, SentMessage};
+pub use events::{Advanced, ForcedEntry, L1Cost, SentMessage};
 pub use reader::{L1Reader, L1Update};
 pub use view::L1View;
 
 pub(crate) use answered::Answered;
 pub(crate) use blobs::{BeaconFacts, whole_input};
 pub(crate) use clock::L1Clock;
-pub(crate) use events::Events;
+pub(crate) use events::{Events, PostedBlock};
 pub(crate) use kept::KeptCodes;
+pub(crate) use posted::PostedFile;
 
 use alloy_primitives::{B256, Bloom};
 use imbl::Vector;

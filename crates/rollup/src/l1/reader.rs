@@ -2,9 +2,10 @@
 
 use crate::{
     L1Error, RollupError,
+    data_dir::POSTED,
     derive::{Derived, FetchedData, Need, derive},
     l1::{
-        Advanced, BlobClient, L1Client, L1Header, L1Transaction, L1View, ReadHeader,
+        Advanced, BlobClient, L1Client, L1Header, L1Transaction, L1View, PostedFile, ReadHeader,
         client::PARALLEL, events::Events, kept::KeptCodes, log::L1Log, saved::Saved,
         view::MAX_HEADERS,
     },
@@ -53,6 +54,8 @@ pub struct L1Reader {
     kept: KeptCodes,
     /// File of what was read.
     log: Option<L1Log>,
+    /// File of the settled L2 blocks.
+    posted: Option<Arc<PostedFile>>,
     view: Arc<L1View>,
     /// Result that was not handed over yet, because L1 could not be read behind it.
     update: L1Update,
@@ -78,6 +81,7 @@ impl L1Reader {
             blobs: None,
             kept: KeptCodes::default(),
             log: None,
+            posted: None,
             view: Arc::new(L1View::new(deployment)),
             update: L1Update::default(),
             may_start_anew: false,
@@ -100,15 +104,18 @@ impl L1Reader {
     /// The same reader, which keeps what it reads in a file and goes on from what is in it: as far as it holds, and
     /// before the first block of L1 that has taken an L2 block which is not `known`, since inputs are not in it.
     ///
+    /// L2 blocks that are settled are noted in the file `posted` beside it, which is only read to tell of them.
+    ///
     /// # Errors
     ///
-    /// [`RollupError::L1Log`] if the file cannot be read or written. One that is damaged is cut back.
+    /// [`RollupError::L1Log`] if a file cannot be read or written. A log that is damaged is cut back.
     pub fn with_log(
         mut self,
         path: &Path,
         known: &dyn Fn(&B256) -> bool,
     ) -> Result<Self, RollupError> {
         let subject = L1Log::subject(self.view.deployment());
+        let posted = Arc::new(PostedFile::open(&path.with_file_name(POSTED), subject)?);
         let first = self.first;
         let known = |number: u64, hash: &B256| number < first || known(hash);
         let Self { view, update, .. } = &mut self;
@@ -133,12 +140,13 @@ impl L1Reader {
                     return Err(DiskError::malformed(RECORD, reason));
                 }
                 view.forget_oldest(view.surplus_headers());
+                posted.note_all(view.settled());
                 view.forget_settled();
                 forget_settled(&mut update.advanced, view);
             }
             Ok(view.remembered())
         })?;
-        self.log = Some(log);
+        (self.log, self.posted) = (Some(log), Some(posted));
         self.may_start_anew = true;
         if let Some((number, l1_block)) = self.view.first_unknown(&known) {
             tracing::warn!(
@@ -159,6 +167,11 @@ impl L1Reader {
     /// Returns `true` if L2 blocks that lie in blobs can be read.
     pub const fn reads_blobs(&self) -> bool {
         self.blobs.is_some()
+    }
+
+    /// The file of the settled L2 blocks, if there is one.
+    pub(crate) const fn posted(&self) -> Option<&Arc<PostedFile>> {
+        self.posted.as_ref()
     }
 
     /// The node that it reads from.
@@ -405,12 +418,20 @@ impl L1Reader {
         }
         let view = Arc::make_mut(&mut self.view);
         view.forget_oldest(old);
+        if let Some(posted) = &self.posted {
+            posted.note_all(view.settled());
+        }
         view.forget_settled();
         let Some(log) = &mut self.log else { return };
         log.forget_oldest(old);
-        if log.wants_checkpoint()
-            && let Some(checkpoint) = self.view.checkpoint()
-            && let Err(error) = log.compact(&checkpoint.encode())
+        if !log.wants_checkpoint() {
+            return;
+        }
+        // The log has them no more from here on.
+        let synced = self.posted.as_ref().map_or(Ok(()), |posted| posted.sync());
+        if let Some(checkpoint) = self.view.checkpoint()
+            && let Err(error) =
+                synced.map_err(RollupError::from).and_then(|()| log.compact(&checkpoint.encode()))
         {
             tracing::warn!(%error, "failed to compact L1 history file, retrying when it has grown");
         }

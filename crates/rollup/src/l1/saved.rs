@@ -1,7 +1,7 @@
 //! Records of the file of L1's history.
 
 use crate::{
-    l1::{Advanced, ForcedEntry, L1Header, SentMessage, events::Events},
+    l1::{Advanced, ForcedEntry, L1Cost, L1Header, PostedBlock, SentMessage, events::Events},
     queue::MessageQueue,
 };
 use alloy_primitives::{Address, B256, Bytes};
@@ -11,9 +11,9 @@ use disk::{DiskError, Reader, Writer};
 
 const WHAT: &str = "record of an L1 block";
 /// First byte of the record of a block.
-const VERSION: u8 = 2;
+const VERSION: u8 = 3;
 /// First byte of a checkpoint.
-const CHECKPOINT: u8 = 0x81;
+const CHECKPOINT: u8 = 0x82;
 /// Words of what a queue knows of a forced transaction.
 const FORCED_WORDS: usize = 11;
 
@@ -33,8 +33,7 @@ pub(super) struct Checkpoint {
     pub(super) messages: MessageQueue,
     pub(super) forced: Vec<ForcedEntry>,
     pub(super) forced_forgotten: u64,
-    /// Number, hash and L1 block of L2 blocks.
-    pub(super) advanced: Vec<(u64, B256, u64)>,
+    pub(super) advanced: Vec<PostedBlock>,
     pub(super) final_before: Option<(u64, B256)>,
     /// Number of a forced transaction, and L1 block.
     pub(super) discharged: Vec<(u64, u64)>,
@@ -55,11 +54,7 @@ impl Checkpoint {
             out.word(entry.l1_block);
         });
         out.word(*forced_forgotten);
-        out.list(advanced, |out, (number, hash, l1_block)| {
-            out.word(*number);
-            out.raw(hash.as_slice());
-            out.word(*l1_block);
-        });
+        out.list(advanced, put_posted);
         out.option(final_before.as_ref(), |out, (number, hash)| {
             out.word(*number);
             out.raw(hash.as_slice());
@@ -81,7 +76,7 @@ fn read_checkpoint(mut from: Reader<'_>) -> Result<Saved, DiskError> {
             Ok(ForcedEntry { l1_block: from.word()?, ..entry })
         })?,
         forced_forgotten: from.word()?,
-        advanced: from.list(|from| Ok((from.word()?, from.array()?.into(), from.word()?)))?,
+        advanced: from.list(read_posted)?,
         final_before: from.option(|from| Ok((from.word()?, from.array()?.into())))?,
         discharged: from.list(|from| Ok((from.word()?, from.word()?)))?,
     };
@@ -96,11 +91,7 @@ pub(super) fn encode(header: &L1Header, events: &Events) -> Vec<u8> {
     put_header(&mut out, header);
     out.list(&events.messages, |out, sent| put_message(out, &sent.message));
     out.list(&events.forced, put_forced);
-    out.list(&events.advanced, |out, block| {
-        out.word(block.number);
-        out.raw(block.hash.as_slice());
-        out.raw(block.transaction.as_slice());
-    });
+    out.list(&events.advanced, |out, block| put_posted(out, &block.into()));
     out.list(&events.discharged, |out, index| out.word(*index));
     out.0
 }
@@ -124,17 +115,56 @@ pub(super) fn decode(body: &Bytes) -> Result<Saved, DiskError> {
     })?;
     let forced = from.list(|from| read_forced(from, l1_block))?;
     let advanced = from.list(|from| {
-        Ok(Advanced {
-            number: from.word()?,
-            hash: from.array()?.into(),
-            input: None,
-            l1_block,
-            transaction: from.array()?.into(),
-        })
+        let block = read_posted(from)?;
+        let PostedBlock { number, hash, l1_block, transaction, first, last, cost } = block;
+        Ok(Advanced { number, hash, input: None, l1_block, transaction, first, last, cost })
     })?;
     let discharged = from.list(Reader::word)?;
     from.end()?;
     Ok(Saved::Block(header, Events { messages, forced, advanced, discharged }))
+}
+
+/// Bytes of a block that L1 has taken.
+pub(super) const POSTED_BYTES: usize = 8 + 32 + 8 + 32 + 8 + 8 + 32 + 8 + 16 + 8 + 1 + 16;
+
+/// Writes a block that L1 has taken, in [`POSTED_BYTES`].
+pub(super) fn put_posted(out: &mut Writer, block: &PostedBlock) {
+    let PostedBlock { number, hash, l1_block, transaction, first, last, cost } = block;
+    out.word(*number);
+    out.raw(hash.as_slice());
+    out.word(*l1_block);
+    out.raw(transaction.as_slice());
+    out.word(*first);
+    out.word(last.0);
+    out.raw(last.1.as_slice());
+    out.word(cost.gas);
+    out.raw(&cost.gas_price.to_be_bytes());
+    out.word(cost.blob_gas);
+    // As long without a price as with one: these records have one length.
+    out.byte(cost.blob_gas_price.is_some().into());
+    out.raw(&cost.blob_gas_price.unwrap_or_default().to_be_bytes());
+}
+
+/// Reads a block that L1 has taken.
+pub(super) fn read_posted(from: &mut Reader<'_>) -> Result<PostedBlock, DiskError> {
+    Ok(PostedBlock {
+        number: from.word()?,
+        hash: from.array()?.into(),
+        l1_block: from.word()?,
+        transaction: from.array()?.into(),
+        first: from.word()?,
+        last: (from.word()?, from.array()?.into()),
+        cost: L1Cost {
+            gas: from.word()?,
+            gas_price: u128::from_be_bytes(from.array()?),
+            blob_gas: from.word()?,
+            blob_gas_price: {
+                let is_known = from.flag()?;
+                let price = u128::from_be_bytes(from.array()?);
+                is_known.then_some(price)
+            },
+        },
+    })
 }
 
 fn put_header(out: &mut Writer, header: &L1Header) {

@@ -2,7 +2,10 @@
 
 use crate::{
     L1Error,
-    l1::{ForcedEntry, L1Header, SentMessage, events::Events, partition_point, saved::Checkpoint},
+    l1::{
+        ForcedEntry, L1Header, PostedBlock, SentMessage, events::Events, partition_point,
+        saved::Checkpoint,
+    },
     queue::MessageQueue,
 };
 use alloy_primitives::B256;
@@ -25,8 +28,8 @@ pub struct L1View {
     forced: Vector<ForcedEntry>,
     /// Number of those that are forgotten.
     forced_forgotten: u64,
-    /// Number, hash and L1 block of the newest L2 blocks that L1 has taken.
-    advanced: Vector<(u64, B256, u64)>,
+    /// The newest L2 blocks that L1 has taken.
+    advanced: Vector<PostedBlock>,
     /// The newest final one among those that are forgotten.
     final_before: Option<(u64, B256)>,
     /// Number of each forced transaction that was discharged lately, and the L1 block of that.
@@ -111,25 +114,29 @@ impl L1View {
 
     /// The newest L2 block that L1 has taken, as number and hash.
     pub fn advanced_head(&self) -> Option<(u64, B256)> {
-        self.advanced.back().map(|(number, hash, _)| (*number, *hash))
+        self.advanced.back().map(|block| (block.number, block.hash))
     }
 
     /// The newest L2 block that a final L1 block has taken, as number and hash.
     pub fn finalized_head(&self) -> Option<(u64, B256)> {
-        let last = partition_point(&self.advanced, |(_, _, l1_block)| *l1_block <= self.finalized);
+        let last = partition_point(&self.advanced, |block| block.l1_block <= self.finalized);
         let newest = last.checked_sub(1).and_then(|last| self.advanced.get(last));
-        newest.map_or(self.final_before, |(number, hash, _)| Some((*number, *hash)))
+        newest.map_or(self.final_before, |block| Some((block.number, block.hash)))
     }
 
     /// Hash of the L2 block with this number that L1 has taken, if it is one of the newest.
     pub fn advanced_hash(&self, number: u64) -> Option<B256> {
-        let first = self.advanced.front()?.0;
-        let index = usize::try_from(number.checked_sub(first)?).ok()?;
-        self.advanced.get(index).map(|(_, hash, _)| *hash)
+        self.posted(number).map(|block| block.hash)
+    }
+
+    /// The L2 block with this number that L1 has taken, if it is one of the newest.
+    pub(crate) fn posted(&self, number: u64) -> Option<&PostedBlock> {
+        let first = self.advanced.front()?.number;
+        self.advanced.get(usize::try_from(number.checked_sub(first)?).ok()?)
     }
 
     /// The oldest header that is remembered.
-    pub(super) fn oldest(&self) -> Option<&L1Header> {
+    pub(crate) fn oldest(&self) -> Option<&L1Header> {
         self.headers.front()
     }
 
@@ -148,8 +155,8 @@ impl L1View {
     /// Number of the L2 block, and of the L1 block that has taken it, of the first that is not `known`: a node that has
     /// a block has those before it.
     pub(super) fn first_unknown(&self, known: &dyn Fn(u64, &B256) -> bool) -> Option<(u64, u64)> {
-        let held = partition_point(&self.advanced, |(number, hash, _)| known(*number, hash));
-        self.advanced.get(held).map(|(number, _, l1_block)| (*number, *l1_block))
+        let held = partition_point(&self.advanced, |block| known(block.number, &block.hash));
+        self.advanced.get(held).map(|block| (block.number, block.l1_block))
     }
 
     /// Forgets what was read behind this block, or all of it.
@@ -165,7 +172,7 @@ impl L1View {
         self.messages.revert_to(stayed);
         let forced = partition_point(&self.forced, |entry| is_kept(entry.l1_block));
         self.forced.truncate(forced);
-        let advanced = partition_point(&self.advanced, |(_, _, l1_block)| is_kept(*l1_block));
+        let advanced = partition_point(&self.advanced, |block| is_kept(block.l1_block));
         self.advanced.truncate(advanced);
         let discharged = partition_point(&self.discharged, |(_, l1_block)| is_kept(*l1_block));
         self.discharged.truncate(discharged);
@@ -242,8 +249,7 @@ impl L1View {
         }
         self.forced.extend(events.forced);
         self.discharged.extend(events.discharged.into_iter().map(|index| (index, header.number)));
-        let advanced = events.advanced.iter().map(|it| (it.number, it.hash, header.number));
-        self.advanced.extend(advanced);
+        self.advanced.extend(events.advanced.iter().map(PostedBlock::from));
         self.headers.push_back(header);
     }
 
@@ -257,12 +263,19 @@ impl L1View {
         self.headers = self.headers.split_off(count.min(self.headers.len()));
     }
 
+    /// The L2 blocks that are settled behind the oldest header that is remembered, oldest first.
+    pub(super) fn settled(&self) -> impl Iterator<Item = &PostedBlock> {
+        let oldest = self.oldest().map_or(0, |header| header.number);
+        let settled = partition_point(&self.advanced, |block| block.l1_block < oldest);
+        self.advanced.iter().take(settled)
+    }
+
     /// Forgets the L2 blocks, and the forced transactions, that are settled behind the oldest header that is remembered:
     /// no reorganisation that is followed goes back there. The newest of these blocks stays.
     pub(super) fn forget_settled(&mut self) {
         let Some(oldest) = self.oldest().map(|header| header.number) else { return };
         // One of them stays, since the safe head of an L2 that is idle for long is older than any remembered header.
-        let advanced = partition_point(&self.advanced, |(_, _, at)| *at < oldest);
+        let advanced = self.settled().count();
         if advanced > 1 {
             let kept = self.advanced.split_off(advanced - 1);
             // What is not final by now is not called so before a later one is.

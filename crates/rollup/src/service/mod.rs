@@ -196,6 +196,7 @@ impl RollupNode {
             let known = |hash: &B256| chain.find_block(hash).is_ok_and(|found| found.is_some());
             let first = chain.first_number();
             reader = reader.with_first(first).with_log(&folder.join(L1_LOG), &known)?;
+            reader.posted().into_iter().for_each(|it| shared.costs.open(Arc::clone(it)));
         }
         let (orders, asked) = Orders::new(Arc::clone(&shared));
         let feed = UnsafeBlockClient::default();

@@ -12,6 +12,7 @@ mod hidden_inputs;
 mod in_flight;
 mod kept;
 mod kept_codes;
+mod l1_cost;
 mod l1_log;
 mod messages;
 mod monitoring;

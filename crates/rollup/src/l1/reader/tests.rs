@@ -1,5 +1,5 @@
 use super::*;
-use crate::l1::SentMessage;
+use crate::l1::{L1Cost, SentMessage};
 use alloy_primitives::keccak256;
 use contracts::Message;
 use disk::RecordFile;
@@ -68,6 +68,9 @@ fn block(view: &L1View, branch: u8) -> (L1Header, Events) {
         input: None,
         l1_block: number,
         transaction: hash(number, 0xbb),
+        first: number / 10 - FIRST / 10 + 1,
+        last: (number / 10 - FIRST / 10 + 1, hash(number, 0xaa)),
+        cost: L1Cost { gas: number, gas_price: 7, blob_gas: 0, blob_gas_price: None },
     });
     let events = Events {
         messages: messages.collect(),
@@ -133,6 +136,37 @@ fn a_hundred_thousand_messages_take_the_memory_and_the_file_of_those_that_are_op
 }
 
 #[test]
+fn l2_blocks_that_memory_forgets_are_in_the_file_of_their_costs_and_none_is_in_neither() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("l1.log");
+    let mut running = reader(&path);
+    grow(&mut running, BLOCKS, 0);
+    let held = running.view.clone();
+    drop(running);
+    for restarted in [false, true] {
+        let reader = reader(&path);
+        let view = if restarted { &reader.view } else { &held };
+        let posted = reader.posted().unwrap();
+        let mut from_file = 0;
+        for number in 1..=BLOCKS / 10 {
+            let found = view.posted(number).copied().or_else(|| {
+                from_file += 1;
+                posted.get(number)
+            });
+            let found = found.unwrap_or_else(|| panic!("L2 block {number} is forgotten"));
+            let l1_block = FIRST + 10 * (number - 1);
+            assert_eq!(
+                (found.number, found.l1_block, found.cost.gas),
+                (number, l1_block, l1_block)
+            );
+            assert_eq!(found.hash, hash(l1_block, 0xaa));
+        }
+        assert!(from_file > 0);
+        assert_eq!(posted.get(BLOCKS / 10 + 1), None);
+    }
+}
+
+#[test]
 fn a_reorganisation_of_all_remembered_headers_is_followed_after_a_restart_from_a_checkpoint() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("l1.log");
@@ -147,7 +181,7 @@ fn a_reorganisation_of_all_remembered_headers_is_followed_after_a_restart_from_a
         Ok(())
     });
     drop(read.unwrap());
-    assert!(kinds[0] == 0x81 && (kinds.len() as u64) < BLOCKS, "no checkpoint was made");
+    assert!(kinds[0] == 0x82 && (kinds.len() as u64) < BLOCKS, "no checkpoint was made");
     for depth in [1, 700, MAX_HEADERS as u64 - 1] {
         let copy = folder.path().join(format!("copy{depth}"));
         fs::copy(&path, &copy).unwrap();

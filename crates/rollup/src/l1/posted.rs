@@ -1,0 +1,57 @@
+//! The file that says for each L2 block which L1 transaction brought it, and for how much.
+
+use crate::{
+    RollupError,
+    l1::{
+        PostedBlock,
+        saved::{POSTED_BYTES, put_posted, read_posted},
+    },
+};
+use alloy_primitives::{B256, Bytes};
+use disk::{DiskError, Reader, SlotFile, Writer};
+use std::path::Path;
+
+/// L2 blocks that are settled on L1, by number. The newest ones, which a reorganisation of L1 may still move, are in the
+/// view and its log.
+#[derive(Debug)]
+pub(crate) struct PostedFile(SlotFile<POSTED_BYTES>);
+
+impl PostedFile {
+    /// Opens or creates the file about a deployment.
+    pub(super) fn open(path: &Path, subject: B256) -> Result<Self, RollupError> {
+        Ok(Self(SlotFile::open(path, subject)?))
+    }
+
+    /// Notes blocks. One that was noted before is replaced. Without those that cannot be written users are told less, and
+    /// nothing else reads them: no look at L1 fails for them.
+    pub(super) fn note_all<'b>(&self, mut blocks: impl Iterator<Item = &'b PostedBlock>) {
+        if let Err(error) = blocks.try_for_each(|block| self.note(block)) {
+            tracing::warn!(%error, "failed to note the L1 transactions of settled L2 blocks");
+        }
+    }
+
+    fn note(&self, block: &PostedBlock) -> Result<(), DiskError> {
+        let mut out = Writer::default();
+        put_posted(&mut out, block);
+        let record = out.0.as_slice().try_into();
+        let record = record.map_err(|error| DiskError::malformed("L2 block on L1", error))?;
+        self.0.put(block.number, record)
+    }
+
+    /// Brings what was noted to the disk.
+    pub(super) fn sync(&self) -> Result<(), DiskError> {
+        self.0.sync()
+    }
+
+    /// The block with this number, if it was noted. A damaged record counts as none, and is logged.
+    pub(crate) fn get(&self, number: u64) -> Option<PostedBlock> {
+        let read = self.0.get(number).and_then(|record| {
+            let record = record.map(|record| Bytes::copy_from_slice(&record));
+            record.map(|it| read_posted(&mut Reader::new("L2 block on L1", &it))).transpose()
+        });
+        read.unwrap_or_else(|error| {
+            tracing::warn!(number, %error, "failed to read the L1 transaction of an L2 block");
+            None
+        })
+    }
+}
