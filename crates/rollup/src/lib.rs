@@ -26,6 +26,7 @@ mod derive;
 mod duties;
 mod error;
 mod evidence;
+mod execute_rate;
 mod follower;
 mod fork_schedule;
 mod forward;

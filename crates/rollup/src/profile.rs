@@ -1,8 +1,8 @@
 //! EXECUTE as the L1 of a rollup has it.
 
 use crate::{L1Client, L1Error, RollupError};
-use alloy_eips::BlockNumberOrTag;
-use alloy_primitives::Bytes;
+use alloy_eips::{BlockId, BlockNumberOrTag};
+use alloy_primitives::{Bytes, U256};
 use alloy_provider::Provider as _;
 use alloy_rpc_types_eth::TransactionRequest;
 use chain::{BlockAttributes, Chain, ChainConfig, spec_of};
@@ -10,12 +10,16 @@ use contracts::{Deployment, advance_plan};
 use execute::{EXECUTE_ADDRESS, Execute, Networks};
 use executor::ChainSpec;
 use std::sync::Arc;
-use variants::GasSchedule;
+use variants::{
+    GasSchedule,
+    market::{MARKET_ADDRESS, Rate},
+};
 use wire::StatelessResult;
 
-/// Prices of EXECUTE on L1. The builder, the self-check, the planner and followers all take theirs from here. Forks are
-/// those of the L2, which has the schedule of its L1; limits of a transaction are
-/// [`SubmitterConfig::limits`](crate::SubmitterConfig::limits).
+/// Prices of EXECUTE on L1, in EXECUTE gas. The builder, the self-check, the planner and followers all take theirs from
+/// here. Forks are those of the L2, which has the schedule of its L1; limits of a transaction are
+/// [`SubmitterConfig::limits`](crate::SubmitterConfig::limits). Where L1 has a [`market`](variants::market) it says the gas for a
+/// unit of EXECUTE gas itself, and is asked at each of its blocks.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct L1Profile {
     /// Gas schedule, by the names of [`GasSchedule`].
@@ -24,6 +28,8 @@ pub struct L1Profile {
 
 /// Part of the reserve of a call by which L1 may ask for more or less without another schedule.
 const TOLERANCE: u64 = 16;
+/// Comparisons at most, while the market of L1 moves from one to the next.
+const MAX_CHECKS: usize = 8;
 /// Gas that is enough for the call by any schedule that a node can work with.
 const PLENTY: u64 = advance_plan::TRANSACTION_GAS_CAP;
 
@@ -34,14 +40,42 @@ impl L1Profile {
         Execute { gas: self.schedule.into(), networks, ..Execute::following(spec.clone()) }
     }
 
-    /// Compares the prices with those of L1: calls EXECUTE there with a block that is known to be valid, an empty one on
+    /// Compares the prices with those of L1, until its market has one price from before to after that.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::check_at`].
+    pub(crate) fn check(
+        &self,
+        client: &L1Client,
+        deployment: &Deployment,
+    ) -> Result<(), RollupError> {
+        let now = || {
+            let Some(head) = client.header(BlockNumberOrTag::Latest)? else { return Ok(None) };
+            rate(client, BlockId::latest(), head.header.base_fee)
+        };
+        let mut before = now()?;
+        for _ in 0..MAX_CHECKS {
+            let outcome = self.check_at(before.unwrap_or(Rate::PAR), client, deployment);
+            let after = now()?;
+            if before == after {
+                return outcome;
+            }
+            before = after;
+        }
+        tracing::warn!("L1's price of EXECUTE changes at each look, its prices are unknown");
+        Ok(())
+    }
+
+    /// Compares the prices with those of L1 at this rate of its market: calls EXECUTE there with a block that is known to be valid, an empty one on
     /// the genesis of the L2, with a little more and a little less gas than the schedule reserves.
     ///
     /// # Errors
     ///
     /// [`RollupError::Profile`] if L1 asks for more or for less; [`RollupError::L1`] if it cannot be asked.
-    pub(crate) fn check(
+    fn check_at(
         &self,
+        rate: Rate,
         client: &L1Client,
         deployment: &Deployment,
     ) -> Result<(), RollupError> {
@@ -49,7 +83,7 @@ impl L1Profile {
         let input = first_block(deployment)?;
         let reserve_by = |schedule| {
             let execute = Self { schedule }.execute(&spec);
-            variants::cost_of(&*execute.gas, &input, 0, 0).map(|cost| cost.reserve)
+            variants::cost_of(&*execute.gas, &input, 0, 0).map(|cost| rate.gas(cost.reserve))
         };
         let refused = |reason| RollupError::Refused { hash: deployment.genesis_hash, reason };
         let reserve = reserve_by(self.schedule).map_err(refused)?;
@@ -86,6 +120,25 @@ impl L1Profile {
             fitting: fitting.unwrap_or("another"),
         })
     }
+}
+
+/// Rate of L1's market after a block with this base fee; `None` if it has no market.
+pub(crate) fn rate(
+    client: &L1Client,
+    block: BlockId,
+    base_fee: u64,
+) -> Result<Option<Rate>, L1Error> {
+    let provider = client.inner().provider().clone();
+    let request = TransactionRequest::default().to(MARKET_ADDRESS);
+    let answer = client.wait(async move { provider.call(request).block(block).await });
+    let words = match answer {
+        Ok(words) => words,
+        Err(error) if error.as_error_resp().is_some() => return Ok(None),
+        Err(error) => return Err(error.into()),
+    };
+    // Price, excess and limit. With nothing at the address, EXECUTE gas is gas.
+    let price = (words.len() == 96).then(|| U256::from_be_slice(&words[..32]).saturating_to());
+    Ok(price.map(|price| Rate { price, base_fee }))
 }
 
 /// The input of EXECUTE for an empty block on the genesis of an L2.

@@ -4,6 +4,7 @@ use crate::{
     L1View, Status, block_input,
     budget::Budget,
     controls::{Controls, Switches},
+    execute_rate::ExecuteRate,
     fork_schedule::Difference,
     forward,
     l1_cost::{self, BlockCost, CostBook, L1Fields},
@@ -43,6 +44,8 @@ pub(crate) struct Shared {
     pub(crate) status: Mutex<Status>,
     /// L1 as far as it was read, once it was.
     pub(crate) view: Mutex<Option<Arc<L1View>>>,
+    /// Price of EXECUTE on L1.
+    pub(crate) rate: ExecuteRate,
     /// L1 transactions of L2 blocks.
     pub(crate) costs: CostBook,
     /// `true` while this node makes the blocks.

@@ -162,7 +162,8 @@ impl Worker {
         let sync = L2Syncer::new(Arc::clone(&start.node), Arc::clone(reader.view()));
         let account = start.sequencing.as_ref().map(|it| it.advance_key.address());
         let sequencing = Sequencing { account, rules: start.rules };
-        let room = L1Room::new(reader, Arc::clone(&start.node), sequencing);
+        let rate = start.shared.rate.clone();
+        let room = L1Room::new(reader, Arc::clone(&start.node), sequencing, rate);
         let looks = room.start(start.poll, Arc::clone(&start.stop), Arc::clone(&start.shared));
         let looks = looks.map_err(no_thread)?;
         let (acting, overtaken) = (None, (0, B256::ZERO));
@@ -214,7 +215,8 @@ impl Worker {
             self.follow(sync);
             return;
         };
-        let mut sequencer = Sequencer::new(sync, *rules, config, self.pool_log.clone(), batcher);
+        let (pool_log, rate) = (self.pool_log.clone(), self.start.shared.rate.clone());
+        let mut sequencer = Sequencer::new(sync, *rules, config, pool_log, batcher, rate);
         sequencer.keep(core::mem::take(&mut self.kept));
         self.overtaken = (0, B256::ZERO);
         self.start.feed.follow(None);

@@ -83,9 +83,9 @@ impl Batcher {
         Ok(advance_plan::AdvanceInput {
             bytes,
             blocks: blocks.len() as u64,
-            charge: cost.charge,
-            reserve: cost.reserve,
-            trailer: variants::BlobTail::trailer_charge(&*execute.gas),
+            charge: self.rate.gas_for(cost.charge),
+            reserve: self.rate.gas_for(cost.reserve),
+            trailer: self.rate.gas_for(variants::BlobTail::trailer_charge(&*execute.gas)),
         })
     }
 
@@ -98,7 +98,8 @@ impl Batcher {
             bytes += its_bytes;
             gas = gas.saturating_add(its_gas);
         }
-        bytes >= self.limits().input_bytes() || gas >= self.limits().execute_gas()
+        let capacity = self.rate.capacity(self.limits());
+        bytes >= capacity.bytes || gas >= capacity.gas
     }
 }
 

@@ -13,6 +13,7 @@ use crate::{
     Duties, L1Profile, RollupError, RollupRules, SequencerConfig, Submitter,
     data_dir::SPENDING,
     evidence::EvidenceBook,
+    execute_rate::ExecuteRate,
     l1::{KeptCodes, L1Client, L1Clock, L1View},
     rpc_methods::Shared,
     service::supervisor::{Room, Supervisor},
@@ -163,6 +164,7 @@ pub(crate) struct Batcher {
     submitter: Submitter,
     reads_blobs: bool,
     profile: L1Profile,
+    rate: ExecuteRate,
     /// Figures of blocks that L1 does not have yet.
     measured: B256Map<Measured>,
     /// The L1 block from which on the prices of EXECUTE are compared again after L1 has not taken an `advance`.
@@ -207,6 +209,7 @@ impl Batcher {
             submitter,
             reads_blobs,
             profile,
+            rate: ExecuteRate::default(),
             measured: B256Map::default(),
             prices_again_at: 0,
             executions: 0,
@@ -225,8 +228,9 @@ impl Batcher {
     /// # Errors
     ///
     /// [`io::Error`] if there is none to be had.
-    pub(crate) fn start(self, shared: Arc<Shared>) -> io::Result<BatcherRoom> {
+    pub(crate) fn start(mut self, shared: Arc<Shared>) -> io::Result<BatcherRoom> {
         let desk = Arc::clone(&self.desk);
+        self.rate = shared.rate.clone();
         self.tell(None);
         let thread = thread::Builder::new().name(Room::Batcher.name().to_owned());
         let thread = thread.spawn(move || {

@@ -2,8 +2,10 @@
 
 use crate::{
     Duties, L1Error, RollupError, RollupRules,
+    execute_rate::ExecuteRate,
     l1::{L1Clock, L1Reader, L1Update, L1View},
     l2_syncer::{self, Admission, relayed_after},
+    profile,
     rpc_methods::Shared,
     service::supervisor::Room,
 };
@@ -77,6 +79,8 @@ pub(crate) struct L1Room {
     node: Arc<Node>,
     sequencing: Sequencing,
     clock: L1Clock,
+    /// Price of EXECUTE, which this room keeps up to date.
+    rate: ExecuteRate,
     /// Terms at the L1 block with this hash.
     terms: Option<(B256, Arc<Terms>)>,
     /// Number of messages that the L2 had relayed, by what L1 had taken of it up to each of its newest blocks.
@@ -94,12 +98,18 @@ pub(crate) struct L1Looks {
 }
 
 impl L1Room {
-    pub(crate) const fn new(reader: L1Reader, node: Arc<Node>, sequencing: Sequencing) -> Self {
+    pub(crate) const fn new(
+        reader: L1Reader,
+        node: Arc<Node>,
+        sequencing: Sequencing,
+        rate: ExecuteRate,
+    ) -> Self {
         Self {
             reader,
             node,
             sequencing,
             clock: L1Clock::new(),
+            rate,
             terms: None,
             relayed: VecDeque::new(),
             kept_checked: 0,
@@ -258,6 +268,7 @@ impl L1Room {
         let duties = l2_syncer::duties(client, rollup, head.hash)?;
         let rules = &self.sequencing.rules;
         let admission = l2_syncer::admission(client, rollup, account, rules, head.hash.into())?;
+        self.rate.set(profile::rate(client, head.hash.into(), head.base_fee)?);
         let terms = Arc::new(Terms { duties, admission });
         self.terms = Some((head.hash, Arc::clone(&terms)));
         Ok(Some(terms))

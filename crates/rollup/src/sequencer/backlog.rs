@@ -9,11 +9,11 @@ use crate::{
     RollupError,
     batcher::{PARTS, Throughput},
     config::BacklogConfig,
+    execute_rate::Capacity,
     status::{BacklogStatus, BoundedAmount},
 };
 use alloy_primitives::B256;
 use chain::Block;
-use contracts::advance_plan::L1Limits;
 use node::{Backlog, Posted, SetClosed};
 use std::{
     collections::VecDeque,
@@ -38,8 +38,8 @@ struct Waiting {
 
 impl Waiting {
     /// A block whose self-check has found these figures, if this process sealed it.
-    fn new(block: &Block, posted: Option<Posted>, limits: &L1Limits) -> Self {
-        let (most_gas, most_bytes) = (limits.execute_gas(), limits.input_bytes() as u64);
+    fn new(block: &Block, posted: Option<Posted>, limits: &Capacity) -> Self {
+        let (most_gas, most_bytes) = (limits.gas, limits.bytes as u64);
         // Two such blocks do not share a transaction, so each costs one with all that it leaves unused.
         let whole = |used: u64, most: u64| if used > most / 2 { most } else { used };
         let (gas, bytes) = match posted {
@@ -75,7 +75,7 @@ impl Queue {
         &self,
         now: u64,
         longest: Duration,
-        limits: &L1Limits,
+        limits: &Capacity,
         throughput: &Throughput,
     ) -> BacklogStatus {
         let oldest = self.0.front().map_or(now, |first| first.timestamp);
@@ -89,11 +89,8 @@ impl Queue {
         let sum = |of: fn(&Waiting) -> u64| self.0.iter().map(of).fold(0, u64::saturating_add);
         BacklogStatus {
             blocks: self.0.len() as u64,
-            gas: BoundedAmount { used: sum(|it| it.gas), limit: most(limits.execute_gas()) },
-            bytes: BoundedAmount {
-                used: sum(|it| it.bytes),
-                limit: most(limits.input_bytes() as u64),
-            },
+            gas: BoundedAmount { used: sum(|it| it.gas), limit: most(limits.gas) },
+            bytes: BoundedAmount { used: sum(|it| it.bytes), limit: most(limits.bytes as u64) },
             age: BoundedAmount { used: age, limit: longest.as_secs() },
         }
     }
@@ -101,15 +98,15 @@ impl Queue {
 
 impl BacklogStatus {
     /// The first measure by which another block, of a whole transaction at most, would be too much.
-    fn full(&self, limits: &L1Limits) -> Option<Backlog> {
+    fn full(&self, limits: &Capacity) -> Option<Backlog> {
         // With nothing waiting even a slow L1 may get one block: else a node whose L1 was silent would never begin
         // again.
         if self.blocks == 0 {
             return None;
         }
         let measures = [
-            ("gas of EXECUTE", self.gas, limits.execute_gas()),
-            ("bytes of inputs", self.bytes, limits.input_bytes() as u64),
+            ("gas of EXECUTE", self.gas, limits.gas),
+            ("bytes of inputs", self.bytes, limits.bytes as u64),
             ("age in seconds", self.age, 1),
         ];
         let is_full =
@@ -153,7 +150,7 @@ impl Sequencer {
         let longest = self.config.backlog.max_age.map_or(lag, |max| max.min(lag));
         let now = self.clock.for_block(Instant::now());
         let throughput = self.batcher.report().throughput;
-        let limits = *self.limits();
+        let limits = self.capacity();
         let status = self.queue.status(now, longest, &limits, &throughput);
         let full = status.full(&limits);
         self.close(full);
@@ -181,7 +178,7 @@ impl Sequencer {
             return Ok(());
         }
         let known: Vec<_> = queue.drain(..).collect();
-        let limits = *self.limits();
+        let limits = self.capacity();
         for block in self.unsafe_blocks()? {
             let known = known.iter().find(|it| it.hash == block.hash).copied();
             let waiting = known.unwrap_or_else(|| Waiting::new(&block, None, &limits));
@@ -192,7 +189,7 @@ impl Sequencer {
 
     /// Adds a block that was sealed now.
     pub(super) fn enqueue(&mut self, block: &Block, posted: Option<Posted>) {
-        let waiting = Waiting::new(block, posted, self.limits());
+        let waiting = Waiting::new(block, posted, &self.capacity());
         self.queue.0.push_back(waiting);
     }
 
@@ -216,8 +213,14 @@ impl Sequencer {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::execute_rate::ExecuteRate;
+    use contracts::advance_plan::L1Limits;
 
     const CONFIG: BacklogConfig = BacklogConfig { max_age: None, slow_percent: 50 };
+
+    fn capacity() -> Capacity {
+        ExecuteRate::default().capacity(&L1Limits::default())
+    }
 
     fn queue(blocks: u64, gas: u64, since: u64) -> Queue {
         let block = |number| Waiting {
@@ -232,15 +235,15 @@ mod tests {
 
     fn status(queue: &Queue, longest: u64) -> BacklogStatus {
         let longest = Duration::from_secs(longest);
-        queue.status(1_000, longest, &L1Limits::default(), &Throughput::default())
+        queue.status(1_000, longest, &capacity(), &Throughput::default())
     }
 
     #[test]
     fn blocks_come_smaller_and_more_rarely_from_a_share_of_the_limit_on_and_not_at_all_at_it() {
         let second = Duration::from_secs(1);
-        let limits = L1Limits::default();
+        let limits = capacity();
         // One transaction in twelve seconds: as many as a hundred whole ones.
-        let whole = limits.execute_gas();
+        let whole = limits.gas;
         let pace = |blocks| {
             let status = status(&queue(blocks, whole, 1_000), 1_200);
             (status.full(&limits).is_none()).then(|| status.pace(second, &CONFIG))
@@ -259,7 +262,7 @@ mod tests {
 
     #[test]
     fn an_old_block_leaves_less_time_to_those_behind_it_and_stops_them_in_the_end() {
-        let limits = L1Limits::default();
+        let limits = capacity();
         let at = |since| status(&queue(1, 1, since), 100);
         assert!(at(1_000).gas.limit > at(950).gas.limit);
         assert_eq!(at(1_000).full(&limits), None);
@@ -270,8 +273,8 @@ mod tests {
 
     #[test]
     fn a_block_that_leaves_no_room_for_another_such_block_takes_a_whole_transaction() {
-        let limits = L1Limits::default();
-        let (gas, bytes) = (limits.execute_gas(), limits.input_bytes());
+        let limits = capacity();
+        let (gas, bytes) = (limits.gas, limits.bytes);
         let block = Block::from_header(Default::default());
         let of = |gas, bytes| {
             let waiting = Waiting::new(&block, Some(Posted { bytes, gas, work: 0 }), &limits);

@@ -10,6 +10,7 @@ mod sealing;
 use crate::{
     RollupError, RollupRules, SequencerConfig,
     batcher::{BatcherRoom, Work},
+    execute_rate::{Capacity, ExecuteRate},
     fork_schedule::Difference,
     l1::{
         L1Clock, L1View,
@@ -22,7 +23,6 @@ use crate::{
 use alloy_primitives::B256;
 use backlog::{Pace, Queue};
 use chain::{Block, ChainReader, RecoveredTransaction};
-use contracts::advance_plan::L1Limits;
 use node::{MineRequest, Node, SetAttributes};
 use std::{
     collections::BTreeSet,
@@ -37,6 +37,8 @@ pub struct Sequencer {
     rules: RollupRules,
     config: SequencerConfig,
     batcher: BatcherRoom,
+    /// Price of EXECUTE on L1.
+    rate: ExecuteRate,
     /// Messages whose delivery makes a block that L1 cannot carry.
     deferred: BTreeSet<u64>,
     /// Transactions of blocks that were given up. They may need what stood before them, a deposit for
@@ -65,10 +67,12 @@ impl Sequencer {
         config: SequencerConfig,
         pool_log: Option<Arc<PoolLog>>,
         batcher: BatcherRoom,
+        rate: ExecuteRate,
     ) -> Self {
         let sequencer = Self {
             sync,
             rules,
+            rate,
             config,
             batcher,
             deferred: BTreeSet::new(),
@@ -137,9 +141,9 @@ impl Sequencer {
         &self.sync.view
     }
 
-    /// Limits of a transaction on L1.
-    const fn limits(&self) -> &L1Limits {
-        &self.config.submitter.limits
+    /// Inputs that a transaction on L1 carries.
+    fn capacity(&self) -> Capacity {
+        self.rate.capacity(&self.config.submitter.limits)
     }
 
     /// Takes over what was read of L1; [`Self::follow_l1`] does what follows from it.

@@ -5,6 +5,7 @@ use crate::{
     Duties, RollupError, SignerError,
     anchor::{self, Operator, SystemTransactionGas, SystemTransactions},
     duties::evidence,
+    execute_rate::Capacity,
     l1::room::Terms,
     l2_syncer::{covered_by, relayed_after},
 };
@@ -14,7 +15,7 @@ use alloy_sol_types::SolCall as _;
 use chain::{Block, ChainReader, RecoveredTransaction, Rejection};
 use contracts::{
     Anchor,
-    advance_plan::{EVIDENCE_BYTES, L1Limits},
+    advance_plan::EVIDENCE_BYTES,
     bindings::INativeRollup::{Evidence, advanceCall},
     capacity::DUTY_GAS,
 };
@@ -103,17 +104,17 @@ impl Sequencer {
             // So that `pending` shows the block that is about to be sealed, and its budget.
             self.node().execute(SetAttributes(request.clone()));
             let sealed = self.node().seal(&request)?;
-            match system_outcome(&sealed, &system, self.limits()) {
+            match system_outcome(&sealed, &system, &self.capacity()) {
                 SystemOutcome::Yes => {
                     let (sealed, beside) = self.judged(sealed, known)?;
                     let more = beside.saturating_sub(EVIDENCE_BYTES);
                     let bytes = sealed.posted.map_or(0, |posted| posted.bytes);
-                    if bytes + more <= self.limits().input_bytes() {
+                    if bytes + more <= self.capacity().bytes {
                         return Ok(Some(sealed));
                     }
                     // What is said of forced transactions takes room from those of the pool.
                     if more <= reserved {
-                        return Err(too_large(&sealed, self.limits()));
+                        return Err(too_large(&sealed, &self.capacity()));
                     }
                     reserved = more;
                 }
@@ -131,9 +132,9 @@ impl Sequencer {
                 SystemOutcome::TooMuch => {
                     let index = l1_inputs.relayed;
                     match system.relayed - index {
-                        0 => return Err(too_large(&sealed, self.limits())),
+                        0 => return Err(too_large(&sealed, &self.capacity())),
                         1 if !self.deferred.insert(index) => {
-                            return Err(too_large(&sealed, self.limits()));
+                            return Err(too_large(&sealed, &self.capacity()));
                         }
                         1 => tracing::warn!(
                             index,
@@ -282,7 +283,7 @@ impl Sequencer {
 fn system_outcome(
     sealed: &SealedBlock,
     system: &SystemTransactions,
-    limits: &L1Limits,
+    limits: &Capacity,
 ) -> SystemOutcome {
     let block = &sealed.new.block;
     let is_own = |hash| system.transactions.iter().any(|it| it.transaction.hash() == hash);
@@ -296,9 +297,7 @@ fn system_outcome(
         expected.transaction.hash() == got.hash() && receipt.success
     });
     let all = done.count() == system.transactions.len();
-    let fits = |Posted { bytes, gas, .. }: &Posted| {
-        *bytes <= limits.input_bytes() && *gas <= limits.execute_gas()
-    };
+    let fits = |Posted { bytes, gas, .. }: &Posted| *bytes <= limits.bytes && *gas <= limits.gas;
     if all && sealed.posted.as_ref().is_some_and(fits) {
         SystemOutcome::Yes
     } else {
@@ -306,8 +305,8 @@ fn system_outcome(
     }
 }
 
-fn too_large(sealed: &SealedBlock, limits: &L1Limits) -> RollupError {
+fn too_large(sealed: &SealedBlock, limits: &Capacity) -> RollupError {
     let (bytes, gas) = sealed.posted.map_or((0, 0), |posted| (posted.bytes, posted.gas));
-    let (max_bytes, max_gas) = (limits.input_bytes(), limits.execute_gas());
+    let (max_bytes, max_gas) = (limits.bytes, limits.gas);
     RollupError::TooLarge { bytes, max_bytes, gas, max_gas }
 }

@@ -7,6 +7,7 @@ use crate::{
     Config, EngineConfig, InputLimits, L1Client, L1Reader, Prices, Role, RollupError,
     admin::{self, Asked, Orders},
     data_dir::{DataDir, L1_LOG},
+    execute_rate::PricedLimits,
     forward::Forwarder,
     heads::Heads,
     l1::BlobClient,
@@ -127,6 +128,7 @@ impl RollupNode {
             limits = *of_l1;
         }
         let settings = Settings {
+        let shared = Arc::<Shared>::default();
             mining: Mining::Manual,
             coinbase,
             pool_limits,
@@ -137,11 +139,14 @@ impl RollupNode {
             // the user.
             refuse_below_base_fee: true,
             // Of a follower too: it may be promoted with what its pool holds.
-            budget: Arc::new(InputLimits {
-                bytes: Some(limits.input_bytes()),
-                gas: Some(limits.execute_gas()),
-                byte_price: prices.byte,
-                schedule: config.profile.schedule,
+            budget: Arc::new(PricedLimits {
+                limits: InputLimits {
+                    bytes: Some(limits.input_bytes()),
+                    gas: Some(limits.execute_gas()),
+                    byte_price: prices.byte,
+                    schedule: config.profile.schedule,
+                },
+                rate: shared.rate.clone(),
             }),
             execute_gas: config.profile.schedule,
             // A builder with stale state would seal a block that no verifier accepts, and L1 would never take what
@@ -164,7 +169,6 @@ impl RollupNode {
         let room_levels = RoomLevels::new(&mut telemetry);
         let latencies = Latencies::new(&mut telemetry);
         let telemetry = Arc::new(telemetry);
-        let shared = Arc::<Shared>::default();
         *shared.warnings.lock() = warnings;
         *shared.notices.lock() = notices;
         let store = node.read(|node| Arc::downgrade(node.chain.reader().store()));

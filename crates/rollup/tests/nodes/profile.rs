@@ -1,13 +1,19 @@
 //! Prices of EXECUTE on L1: for any of them, a node that knows them settles, and one that does not says so.
 
-use crate::support::{World, provider_of, signed_with, until};
+use crate::{
+    blobs_of_l1::with_beacon,
+    support::{World, is_settled, provider_of, signed_with, until},
+};
 use alloy_eips::Encodable2718 as _;
-use alloy_primitives::{Address, Bytes};
-use alloy_provider::Provider as _;
+use alloy_primitives::{Address, Bytes, U64, U256};
+use alloy_provider::{Provider as _, ext::AnvilApi as _};
 use enshrine_rollup::{Config, L1Profile, Role, RollupNode};
 use eyre::Result;
 use testkit::{ETHER, Key, rich};
-use variants::GasSchedule;
+use variants::{
+    GasSchedule,
+    market::{MARKET_ADDRESS, excess_at},
+};
 
 async fn world(schedule: GasSchedule) -> Result<World> {
     World::with_execute_gas(schedule, vec![(Key::named("alice").address(), rich(ETHER))]).await
@@ -33,9 +39,8 @@ async fn blocks_settle_under_every_schedule_and_none_is_made_again() -> Result<(
             let transfer = signed_with(&alice, nonce, to, 1, Bytes::new(), 21_000);
             let _ = l2.send_raw_transaction(&transfer.encoded_2718()).await?;
             until("the block on L1", &sequencer, || async {
-                let status = sequencer.status();
                 let is_there = l2.get_transaction_count(alice.address()).await? > nonce;
-                Ok(is_there && status.safe_head == status.unsafe_head)
+                Ok(is_there && is_settled(&sequencer))
             })
             .await?;
             hashes.push(sequencer.status().safe_head);
@@ -46,6 +51,106 @@ async fn blocks_settle_under_every_schedule_and_none_is_made_again() -> Result<(
         }
         sequencer.stop().await;
     }
+    Ok(())
+}
+
+/// Base fee of L1's blocks in the test of its market, in wei.
+const BASE_FEE: u64 = 1_000_000_000;
+
+/// Sets price and base fee of L1's next blocks, which fall as long as they are nearly empty.
+async fn set_market(world: &World, price: u64) -> Result<()> {
+    let excess = U256::from(excess_at(price));
+    world.provider.anvil_set_storage_at(MARKET_ADDRESS, U256::ZERO, excess.into()).await?;
+    world.provider.anvil_set_next_block_base_fee_per_gas(BASE_FEE.into()).await?;
+    world.provider.anvil_mine(Some(1), None).await?;
+    Ok(())
+}
+
+/// Settles some blocks at this price of EXECUTE gas, as calldata or through blobs. Returns the gas of L1 that they took in
+/// all.
+async fn settle_at(schedule: GasSchedule, price: u64, by_blobs: bool) -> Result<u64> {
+    const BLOCKS: u64 = 4;
+    let accounts = vec![(Key::named("alice").address(), rich(ETHER))];
+    let world = World::with_market(schedule, accounts).await?;
+    set_market(&world, price).await?;
+    let mut config = config(&world, schedule)?;
+    if by_blobs {
+        config = with_beacon(config, &world.l1.endpoint());
+    }
+    let sequencer = RollupNode::start(config).await?;
+    let l2 = provider_of(&sequencer)?;
+    let (alice, to) = (Key::named("alice"), Address::repeat_byte(0xb0));
+    let mut hashes = Vec::new();
+    for nonce in 0..BLOCKS {
+        set_market(&world, price).await?;
+        let transfer = signed_with(&alice, nonce, to, 1, Bytes::new(), 21_000);
+        let _ = l2.send_raw_transaction(&transfer.encoded_2718()).await?;
+        until("the block on L1", &sequencer, || async {
+            let is_there = l2.get_transaction_count(alice.address()).await? > nonce;
+            Ok(is_there && is_settled(&sequencer))
+        })
+        .await?;
+        hashes.push(sequencer.status().safe_head);
+    }
+    let mut gas = 0;
+    for block in hashes {
+        let number = format!("{:#x}", block.number);
+        let found: serde_json::Value =
+            l2.raw_request("eth_getBlockByNumber".into(), (number, false)).await?;
+        assert_eq!(found["hash"], serde_json::json!(block.hash), "a block was made again");
+        assert_eq!(found["l1BlobGasUsed"] != "0x0", by_blobs, "{found}");
+        gas += serde_json::from_value::<U64>(found["l1GasUsed"].clone())?.to::<u64>();
+    }
+    sequencer.stop().await;
+    Ok(gas)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn blocks_settle_on_a_market_at_below_and_above_par_for_what_it_asks() -> Result<()> {
+    let other: GasSchedule = "25000+60".parse()?;
+    // By the other schedule calldata is cheaper for such small blocks.
+    let ways = [(GasSchedule::DEFAULT, false), (GasSchedule::DEFAULT, true), (other, false)];
+    for (schedule, by_blobs) in ways {
+        let mut gas = Vec::new();
+        for price in [BASE_FEE / 8, BASE_FEE, 4 * BASE_FEE] {
+            gas.push(settle_at(schedule, price, by_blobs).await?);
+        }
+        // L1 did ask for these prices, and not for one of them three times.
+        assert!(gas[0] <= gas[1] && gas[1] + gas[1] / 4 < gas[2], "{schedule}: {gas:?}");
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_price_that_rises_with_a_transaction_on_its_way_delays_it_and_undoes_no_block()
+-> Result<()> {
+    let schedule = GasSchedule::DEFAULT;
+    let accounts = vec![(Key::named("alice").address(), rich(ETHER))];
+    let world = World::with_market(schedule, accounts).await?;
+    set_market(&world, BASE_FEE).await?;
+    let sequencer = RollupNode::start(config(&world, schedule)?).await?;
+    until("L1", &sequencer, || async { Ok(sequencer.status().synced) }).await?;
+    let l2 = provider_of(&sequencer)?;
+    world.provider.anvil_set_auto_mine(false).await?;
+    let alice = Key::named("alice");
+    let transfer = signed_with(&alice, 0, Address::repeat_byte(0xb0), 1, Bytes::new(), 21_000);
+    let _ = l2.send_raw_transaction(&transfer.encoded_2718()).await?;
+    until("a transaction on its way", &sequencer, || async {
+        Ok(sequencer.status().submitter.is_some_and(|it| it.in_flight.is_some()))
+    })
+    .await?;
+    let sealed = sequencer.status().unsafe_head;
+    let account = sequencer.status().submitter.map(|it| it.address).unwrap_or_default();
+    // Far above what it was planned for: it fails, and the next one is planned by the new price.
+    let excess = U256::from(excess_at(20 * BASE_FEE));
+    world.provider.anvil_set_storage_at(MARKET_ADDRESS, U256::ZERO, excess.into()).await?;
+    world.provider.anvil_mine(Some(1), None).await?;
+    world.provider.anvil_set_auto_mine(true).await?;
+    until("the block on L1", &sequencer, || async { Ok(sequencer.status().safe_head == sealed) })
+        .await?;
+    let sent = world.provider.get_transaction_count(account).await?;
+    assert!(sent >= 2, "{sent} transactions: the first one did not fail");
+    sequencer.stop().await;
     Ok(())
 }
 

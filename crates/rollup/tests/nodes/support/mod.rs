@@ -82,6 +82,18 @@ impl World {
         Self::on(l1, accounts, None).await
     }
 
+    /// Deploys a rollup on an L1 where a market sells the EXECUTE gas of this schedule.
+    pub(crate) async fn with_market(
+        schedule: GasSchedule,
+        accounts: Vec<(Address, GenesisAccount)>,
+    ) -> Result<Self> {
+        let l1 = Devnet::builder().with(move |config| {
+            (config.execute_gas, config.execute_market) = (schedule, true);
+            config.execute_blobs = true;
+        });
+        Self::on(l1, accounts, None).await
+    }
+
     /// Deploys a rollup whose blocks may lie this many seconds behind L1, with these accounts on the L2.
     pub(crate) async fn with_lag(
         l1: DevnetBuilder,

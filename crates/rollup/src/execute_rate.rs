@@ -1,0 +1,111 @@
+//! The price of EXECUTE where L1 has a market for it.
+
+use crate::input_budget::InputLimits;
+use alloy_consensus::Header;
+use chain::{BlockBudget, BudgetPolicy, BudgetRequest, ChainConfig, InputUse};
+use contracts::advance_plan::L1Limits;
+use parking_lot::Mutex;
+use std::sync::Arc;
+use variants::market::{LIMIT, Rate};
+
+/// Gas of L1 for a unit of EXECUTE gas, as of the newest L1 block that was read. All that plan with it share one.
+///
+/// A block of L1 raises the price by an eighth at most and lowers its base fee by as much, so that a unit costs nine sevenths
+/// of before. Between a look at L1 and the block that takes a transaction are a few of them.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct ExecuteRate(Arc<Mutex<Option<Rate>>>);
+
+/// Share of an L1 transaction that inputs of EXECUTE may take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Capacity {
+    /// Bytes of inputs.
+    pub(crate) bytes: usize,
+    /// EXECUTE gas.
+    pub(crate) gas: u64,
+}
+
+impl ExecuteRate {
+    /// Sets the rate; `None` where L1 has no market, so that a unit of EXECUTE gas is one of gas.
+    pub(crate) fn set(&self, rate: Option<Rate>) {
+        *self.0.lock() = rate;
+    }
+
+    /// EXECUTE gas that this gas buys although a unit of it costs twice as much by the time that L1 has the transaction. A
+    /// block that is made today is to have room then.
+    fn bought_by(&self, gas: u64) -> u64 {
+        self.0.lock().map_or(gas, |rate| risen(rate, 2, 1).execute_gas(gas).min(LIMIT))
+    }
+
+    /// Gas with which a transaction pays for this EXECUTE gas although a unit of it costs half as much again by then. It gets
+    /// back what it does not need.
+    pub(crate) fn gas_for(&self, execute_gas: u64) -> u64 {
+        self.0.lock().map_or(execute_gas, |rate| risen(rate, 3, 2).gas(execute_gas))
+    }
+
+    /// Capacity of an L1 transaction with these limits.
+    pub(crate) fn capacity(&self, limits: &L1Limits) -> Capacity {
+        Capacity { bytes: limits.input_bytes(), gas: self.bought_by(limits.execute_gas()) }
+    }
+}
+
+fn risen(rate: Rate, times: u64, parts: u64) -> Rate {
+    Rate { price: rate.price.max(1).saturating_mul(times).div_ceil(parts), ..rate }
+}
+
+/// Limits of a block's input in gas of L1, by the price at the time when the block is built.
+#[derive(Debug, Clone)]
+pub(crate) struct PricedLimits {
+    pub(crate) limits: InputLimits,
+    pub(crate) rate: ExecuteRate,
+}
+
+impl PricedLimits {
+    fn now(&self) -> InputLimits {
+        InputLimits { gas: self.limits.gas.map(|gas| self.rate.bought_by(gas)), ..self.limits }
+    }
+}
+
+impl BudgetPolicy for PricedLimits {
+    fn limits(&self) -> Option<InputUse> {
+        self.now().limits()
+    }
+
+    fn open<'b>(
+        &self,
+        config: &'b ChainConfig,
+        header: &Header,
+        request: BudgetRequest,
+    ) -> Box<dyn BlockBudget + 'b> {
+        self.now().open(config, header, request)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn gas_is_execute_gas_without_a_market_and_buys_less_of_it_the_higher_the_price() {
+        let rate = ExecuteRate::default();
+        let limits = L1Limits::default();
+        let plain = Capacity { bytes: limits.input_bytes(), gas: limits.execute_gas() };
+        assert_eq!((rate.capacity(&limits), rate.gas_for(1_000)), (plain, 1_000));
+        let of = |price| {
+            rate.set(Some(Rate { price, base_fee: 1_000 }));
+            (rate.capacity(&limits).gas, rate.gas_for(1_000))
+        };
+        // At par a block takes half, so that it has room at twice the price.
+        assert_eq!(of(1_000), (plain.gas / 2, 1_500));
+        assert_eq!(of(3_000), (plain.gas / 6, 4_500));
+        // However cheap it is, a block of L1 sells no more.
+        assert_eq!(of(1), (LIMIT, 2));
+        assert_eq!(of(u64::MAX).0, 0);
+        // A block that has room for itself has that at the price by which its transaction is planned.
+        for price in [1, 125, 999, 1_000, 1_001, 7_000] {
+            let (gas, _) = of(price);
+            assert!(rate.gas_for(gas) <= plain.gas, "{price}");
+        }
+        rate.set(None);
+        assert_eq!(rate.capacity(&limits), plain);
+    }
+}
