@@ -5,14 +5,27 @@ use alloy_eips::Encodable2718 as _;
 use alloy_primitives::{Address, B256, Bytes, U256};
 use alloy_provider::{Provider as _, RootProvider};
 use enshrine_rollup::{Prices, Role, RollupNode};
-use eyre::{Result, bail};
+use eyre::{Result, bail, eyre};
 use serde_json::{Value, json};
-use std::time::Duration;
-use testkit::{ETHER, Key, rich};
+use std::{
+    env,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+use testkit::{ETHER, Key, Patience, rich};
 
 const NO_SEQUENCER: i64 = -32_031;
 /// Transactions that wait when the roles change.
 const WAITING: u64 = 64;
+
+/// Variable with the number of transactions that are sent while roles change, if it is not the default one.
+const TRANSACTIONS: &str = "ENSHRINE_HANDOVER_TRANSACTIONS";
+/// Changes of role while they are sent.
+const CHANGES: u64 = 6;
+const CLIENTS: u64 = 10;
 
 fn transfer(from: &Key, nonce: u64) -> Vec<u8> {
     let to = Address::repeat_byte(0xb0);
@@ -109,6 +122,112 @@ async fn what_waits_at_a_sequencer_that_is_demoted_goes_into_blocks_of_the_next_
         Ok(followed.get_balance(to).await? == U256::from(WAITING) && is_settled(&second))
     })
     .await?;
+    first.stop().await;
+    second.stop().await;
+    Ok(())
+}
+
+/// A client that never waits: it sends the next transaction once the last one is acknowledged, to one node and the other in
+/// turn, and a refused one again. Returns what was acknowledged, and how often it was refused.
+async fn send_all(
+    key: Key,
+    count: u64,
+    nodes: [RootProvider; 2],
+    sent: Arc<AtomicU64>,
+) -> Result<(Vec<B256>, u64)> {
+    let (mut acknowledged, mut refusals) = (Vec::new(), 0);
+    let patience = Patience::of(4 * Patience::LIMIT);
+    for nonce in 0..count {
+        let raw = transfer(&key, nonce);
+        loop {
+            let node = &nodes[usize::try_from(nonce + refusals)? % 2];
+            let method = "eth_sendRawTransaction".into();
+            match node.raw_request::<_, B256>(method, (Bytes::from(raw.clone()),)).await {
+                Ok(hash) => {
+                    acknowledged.push(hash);
+                    break;
+                }
+                // A node that answers neither way had taken it before.
+                Err(error) if error.to_string().contains("already known") => break,
+                Err(error) if error.to_string().contains("nonce too low") => break,
+                Err(error) if !patience.lasts() => return Err(error.into()),
+                Err(_) => refusals += 1,
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        sent.fetch_add(1, Ordering::Relaxed);
+    }
+    Ok((acknowledged, refusals))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_acknowledged_is_stranded_when_roles_change_again_and_again_under_load()
+-> Result<()> {
+    let total = env::var(TRANSACTIONS).map_or(Ok(300), |total| total.parse::<u64>())?;
+    let keys: Vec<Key> = (0..CLIENTS).map(|at| Key::named(&format!("client {at}"))).collect();
+    let accounts = keys.iter().map(|key| (key.address(), rich(ETHER))).collect();
+    let world = World::with(accounts).await?;
+    let url = |node: &RollupNode| format!("ws://{}", node.server().addresses()[0]);
+    let mut config = world.config(Role::Sequencer(Box::new(world.sequencer_config()?)));
+    config.admin = Some("127.0.0.1:0".parse()?);
+    let first = RollupNode::start(config).await?;
+    let mut config = world.config(Role::Follower { sequencer: Some(url(&first)) });
+    config.standby = Some(Box::new(world.sequencer_config()?));
+    config.admin = Some("127.0.0.1:0".parse()?);
+    let second = RollupNode::start(config).await?;
+    for node in [&first, &second] {
+        until("L1", node, || async { Ok(node.status().synced) }).await?;
+    }
+    let sent = Arc::new(AtomicU64::new(0));
+    let clients: Vec<_> = keys
+        .into_iter()
+        .map(|key| {
+            let nodes = [provider_of(&first)?, provider_of(&second)?];
+            Ok(tokio::spawn(send_all(key, total / CLIENTS, nodes, Arc::clone(&sent))))
+        })
+        .collect::<Result<_>>()?;
+
+    let (mut leads, mut follows) = (&first, &second);
+    for change in 1..=CHANGES {
+        let due = change * total / (CHANGES + 1);
+        until("the load", leads, || async { Ok(sent.load(Ordering::Relaxed) >= due) }).await?;
+        let admin = |node: &RollupNode| -> Result<RootProvider> {
+            let address = node.admin_address().ok_or_else(|| eyre!("no admin address"))?;
+            Ok(RootProvider::new_http(format!("http://{address}").parse()?))
+        };
+        let (old, new) = (admin(leads)?, admin(follows)?);
+        let _: Value = old.raw_request("rollup_demote".into(), json!([url(follows)])).await?;
+        // Its transactions may still wait at L1, and it may be behind the blocks that were just made.
+        until("the promotion", follows, || async {
+            let promoted = new.raw_request::<_, Value>("rollup_promote".into(), json!([])).await;
+            Ok(promoted.is_ok() || follows.status().role == "sequencer")
+        })
+        .await?;
+        core::mem::swap(&mut leads, &mut follows);
+    }
+    let (mut waiting, mut refusals) = (Vec::new(), 0);
+    for client in clients {
+        let (acknowledged, refused) = client.await??;
+        waiting.extend(acknowledged);
+        refusals += refused;
+    }
+    let acknowledged = waiting.len();
+    let l2 = provider_of(leads)?;
+    let patience = Patience::begin();
+    while !waiting.is_empty() && patience.lasts() {
+        let mut missing = Vec::new();
+        for hash in waiting {
+            if l2.get_transaction_receipt(hash).await?.is_none() {
+                missing.push(hash);
+            }
+        }
+        waiting = missing;
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    println!("{acknowledged} acknowledged, {refusals} refusals, {} stranded", waiting.len());
+    assert!(waiting.is_empty(), "{} of {acknowledged} stranded: {:?}", waiting.len(), waiting[0]);
+    assert!(acknowledged as u64 > total / 2, "{acknowledged}");
+    until("all on L1", leads, || async { Ok(is_settled(leads)) }).await?;
     first.stop().await;
     second.stop().await;
     Ok(())
