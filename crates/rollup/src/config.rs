@@ -1,6 +1,7 @@
 //! Configuration of a rollup node.
 
 use crate::{L1Profile, Signer, SubmitterConfig};
+use alloy_primitives::Address;
 use engine::JwtSecret;
 use lease::LeaseConfig;
 use node::PoolLimits;
@@ -107,6 +108,12 @@ pub struct Config {
     pub role: Role,
     /// Configuration with which a follower makes blocks once it is promoted, if it can be.
     pub standby: Option<Box<SequencerConfig>>,
+    /// WebSocket URLs of nodes that pass on blocks which L1 does not have yet. A follower takes them from there and not from
+    /// the sequencer, which is for what users send; the next one is asked when one fails.
+    pub feeds: Vec<String>,
+    /// Accounts whose signatures on such blocks are believed; with none, those that the rollup's policy admits. Without a
+    /// policy blocks need no signature then.
+    pub feed_signers: Vec<Address>,
     /// WebSocket URL of the node that may have replaced this sequencer. If that node makes the blocks, this one
     /// follows it.
     pub peer: Option<String>,

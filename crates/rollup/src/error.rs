@@ -398,6 +398,96 @@ impl RollupError {
     }
 }
 
+/// Errors of a node that blocks are taken from before L1 has them. None of its blocks is executed for an answer that has
+/// one.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum FeedError {
+    /// The node does not answer as it should.
+    #[error("{0}")]
+    Request(String),
+    /// The node has not answered in this many seconds.
+    #[error("no answer within {0} s")]
+    Silent(u64),
+    /// An answer has more blocks than were asked for.
+    #[error("{got} blocks in an answer, expected at most {limit}")]
+    TooMany {
+        /// Number of blocks.
+        got: usize,
+        /// Most that were asked for.
+        limit: usize,
+    },
+    /// The bytes of a block are no input of EXECUTE.
+    #[error("malformed block: {0}")]
+    Malformed(String),
+    /// Blocks do not follow one another from the one that was asked for on.
+    #[error("block {got}, expected block {expected}")]
+    OutOfOrder {
+        /// Number of the block.
+        got: u64,
+        /// Number of the block that comes next.
+        expected: u64,
+    },
+    /// A block is of another L2.
+    #[error("block of chain {got}, expected chain {expected}")]
+    OtherChain {
+        /// Chain id of the block.
+        got: u64,
+        /// Chain id of this L2.
+        expected: u64,
+    },
+    /// A block comes without a signature, and one is needed.
+    #[error("block {number} ({hash}) is not signed, expected a signature of the sequencer")]
+    Unsigned {
+        /// Number of the block.
+        number: u64,
+        /// Its hash.
+        hash: B256,
+    },
+    /// The signature of a block is of no key.
+    #[error("the signature on block {number} ({hash}) is malformed")]
+    NoSignature {
+        /// Number of the block.
+        number: u64,
+        /// Its hash.
+        hash: B256,
+    },
+    /// A block was signed by an account that may not make blocks, or the signature is of another block.
+    #[error(
+        "block {number} is signed by {got}, expected an account of --feed-signer, or one that the rollup's policy admits"
+    )]
+    WrongSigner {
+        /// Number of the block.
+        number: u64,
+        /// Account that the signature recovers to.
+        got: Address,
+    },
+    /// L1 could not be asked whether it admits an account.
+    #[error("failed to ask the rollup's policy for the signer: {0}")]
+    Policy(String),
+    /// The node gives none of the blocks that it says it has.
+    #[error("no block behind {from}, expected those up to {head}, the head that it names")]
+    Withheld {
+        /// Number of the block behind which it was asked for blocks.
+        from: u64,
+        /// Number of its head.
+        head: u64,
+    },
+    /// The node is behind L1.
+    #[error("head {got}, expected at least {expected}, which L1 has")]
+    Behind {
+        /// Number of the node's head.
+        got: u64,
+        /// Number of the newest block that L1 has.
+        expected: u64,
+    },
+    /// The node gives blocks again and again that do not lead further.
+    #[error("{0} answers whose blocks do not continue this chain")]
+    InVain(usize),
+    /// The rollup is not known yet, or the node ends.
+    #[error("the node is not ready")]
+    NotOpen,
+}
+
 /// Errors of requests, of which some mean that there was no answer.
 pub(crate) trait Silence {
     /// Returns `true` if the node has not answered at all.

@@ -283,6 +283,12 @@ pub(crate) struct Admission {
 }
 
 impl Admission {
+    /// Returns `true` if the policy itself lets the account advance, or there is none: not because the rollup is open to
+    /// anyone for a time.
+    pub(crate) const fn is_by_policy(&self) -> bool {
+        self.policy.is_ok()
+    }
+
     /// Returns the fee recipient that a block must have for L1 to take it at this time, if the policy demands one.
     ///
     /// # Errors

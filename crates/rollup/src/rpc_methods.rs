@@ -12,6 +12,7 @@ use crate::{
     leadership::lease_status,
     queue::KnownMessage,
     service::supervisor::Supervisor,
+    signed_blocks::{SignedBlocks, SignedInput},
     status::BlockId,
 };
 use alloy_eips::BlockId as RpcBlockId;
@@ -32,7 +33,7 @@ use std::sync::{
 };
 
 /// Inputs that one answer holds at most.
-const MAX_INPUTS: u64 = 64;
+pub(crate) const MAX_INPUTS: u64 = 64;
 /// Bytes of inputs behind which an answer ends: twice as many characters are within what a public port sends.
 const MAX_INPUT_BYTES: usize = 8 << 20;
 /// Blocks that are looked through for a message to L1.
@@ -44,6 +45,10 @@ pub(crate) struct Shared {
     pub(crate) status: Mutex<Status>,
     /// L1 as far as it was read, once it was.
     pub(crate) view: Mutex<Option<Arc<L1View>>>,
+    /// Signatures on blocks that L1 does not have yet.
+    pub(crate) signed: SignedBlocks,
+    /// Reason why no unsafe blocks come from another node.
+    pub(crate) feed_fault: Mutex<Option<String>>,
     /// Price of EXECUTE on L1.
     pub(crate) rate: ExecuteRate,
     /// L1 transactions of L2 blocks.
@@ -94,6 +99,7 @@ impl Shared {
         let mut warnings = self.warnings.lock().clone();
         warnings.extend(self.notices.lock().iter().cloned());
         warnings.extend(report);
+        warnings.extend(self.feed_fault.lock().clone());
         warnings
     }
 }
@@ -195,6 +201,10 @@ pub(crate) fn registry(context: Arc<RollupApi>, workers: Arc<Workers>) -> Regist
     methods.execute("rollup_inputsAfter", |rollup, args| {
         let number = number(args)?;
         rollup.inputs_after(number)
+    });
+    methods.execute("rollup_signedInputsAfter", |rollup, args| {
+        let number = number(args)?;
+        rollup.signed_inputs_after(number)
     });
     methods.execute("rollup_budget", |rollup, _| {
         let status = rollup.shared.status.lock();
@@ -329,6 +339,20 @@ impl RollupApi {
     }
 
     fn inputs_after(&self, number: u64) -> Result<Vec<Bytes>, RpcError> {
+        Ok(self.blocks_after(number)?.into_iter().map(|(_, input)| input).collect())
+    }
+
+    /// The same with a signature on each, as far as this node signs or was given some.
+    fn signed_inputs_after(&self, number: u64) -> Result<Vec<SignedInput>, RpcError> {
+        let makes_blocks = self.shared.makes_blocks.load(Ordering::Relaxed);
+        let signed = |(block, input): (Arc<Block>, Bytes)| {
+            let of = self.shared.signed.of(block.header.number, block.hash, makes_blocks);
+            Ok(SignedInput { input, signature: of.map_err(internal)? })
+        };
+        self.blocks_after(number)?.into_iter().map(signed).collect()
+    }
+
+    fn blocks_after(&self, number: u64) -> Result<Vec<(Arc<Block>, Bytes)>, RpcError> {
         let chain = self.api.chain();
         let head = chain.head().header.number;
         let last = number.saturating_add(MAX_INPUTS).min(head);
@@ -337,7 +361,7 @@ impl RollupApi {
             let Some(block) = chain.canonical_block(number)? else { break };
             let input = block_input::input_of(&chain, &block).map_err(internal)?;
             bytes += input.len();
-            inputs.push(input);
+            inputs.push((block, input));
             // Behind the input and not before it: one that is longer by itself must still be given, or no follower gets
             // past it.
             if bytes > MAX_INPUT_BYTES {

@@ -5,7 +5,7 @@ use crate::{
     web3signer::{SignerError, Web3Signer},
 };
 use alloy_consensus::{SignableTransaction, Signed};
-use alloy_primitives::{Address, B256, Signature};
+use alloy_primitives::{Address, B256, Signature, keccak256};
 use alloy_signer::SignerSync as _;
 use alloy_signer_local::PrivateKeySigner;
 use executor::Transaction;
@@ -82,6 +82,15 @@ impl Signer {
             Key::Remote(signer) => signer.sign(&transaction.encoded_for_signing(), hash)?,
         };
         Ok(transaction.into_signed(signature).into())
+    }
+
+    /// Signs the Keccak hash of data, which must not be a transaction.
+    pub(crate) fn sign_data(&self, data: &[u8]) -> Result<Signature, RollupError> {
+        let hash = keccak256(data);
+        match &self.0 {
+            Key::Local(key) => signed_by(key, &hash),
+            Key::Remote(signer) => Ok(signer.sign(data, hash)?),
+        }
     }
 
     /// Signs a transaction of a block, for which a remote signer has this time. A signature that comes later is there for

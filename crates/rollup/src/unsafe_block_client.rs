@@ -1,6 +1,10 @@
-//! Listening to a sequencer for blocks that L1 does not have yet.
+//! Listening to a sequencer, or to a node that passes its blocks on, for blocks that L1 does not have yet.
 
-use crate::rpc_methods::Shared;
+use crate::{
+    error::FeedError,
+    rpc_methods::{MAX_INPUTS, Shared},
+    signed_blocks::{FeedTrust, SignedInput},
+};
 use alloy_primitives::Bytes;
 use alloy_provider::{Provider as _, ProviderBuilder, WsConnect, network::Ethereum};
 use alloy_rpc_types_eth::Block;
@@ -9,26 +13,70 @@ use std::{
     sync::{Arc, mpsc::Sender},
     time::Duration,
 };
-use tokio::sync::watch;
+use tokio::{sync::watch, time::timeout};
 
-/// The pause before a sequencer that is gone is looked for again.
+/// The pause before a node that is gone is looked for again.
 const RECONNECT: Duration = Duration::from_secs(1);
 /// The moment that the thread which takes blocks needs.
 const PAUSE: Duration = Duration::from_millis(20);
+/// Longest wait for an answer.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
+/// Time without a new head after which the node is asked for its own.
+const QUIET: Duration = Duration::from_secs(3);
+/// Answers in a row with blocks after which this node's head is still the same.
+const MAX_VAIN: usize = 100;
+/// Longest message of a node: the inputs of an answer in hexadecimal, of which the last may be long.
+const MAX_MESSAGE: usize = 64 << 20;
+
+/// Nodes that a follower takes unsafe blocks from, if it takes any.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+struct Followed {
+    sequencer: Option<String>,
+    /// `true` while this node makes the blocks.
+    leads: bool,
+}
 
 /// The node whose unsafe blocks a follower takes, if it takes any.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct UnsafeBlockClient(Arc<watch::Sender<Option<String>>>);
+pub(crate) struct UnsafeBlockClient {
+    followed: Arc<watch::Sender<Followed>>,
+    /// URLs of nodes that pass blocks on, which are asked instead of the sequencer.
+    relays: Arc<Vec<String>>,
+}
 
 impl UnsafeBlockClient {
-    /// Listens to the node at this URL from now on, or to none.
-    pub(crate) fn follow(&self, url: Option<String>) {
-        self.0.send_replace(url);
+    /// A client that takes blocks from these nodes if there are any, and else from the sequencer.
+    pub(crate) fn new(relays: Vec<String>) -> Self {
+        Self { relays: Arc::new(relays), ..Self::default() }
+    }
+
+    /// Takes blocks of the node at this URL from now on, if there is one.
+    pub(crate) fn follow(&self, sequencer: Option<String>) {
+        self.followed.send_replace(Followed { sequencer, leads: false });
+    }
+
+    /// Takes no blocks from now on: this node makes them.
+    pub(crate) fn rest(&self) {
+        self.followed.send_replace(Followed { sequencer: None, leads: true });
     }
 
     /// URL of the sequencer that the node follows, if it follows one.
     pub(crate) fn sequencer(&self) -> Option<String> {
-        self.0.borrow().clone()
+        self.followed.borrow().sequencer.clone()
+    }
+
+    /// Returns `true` if other nodes than the sequencer pass blocks on.
+    pub(crate) fn has_relays(&self) -> bool {
+        !self.relays.is_empty()
+    }
+
+    /// URL of the node that is asked after so many failures.
+    fn url(&self, followed: &Followed, failures: usize) -> Option<String> {
+        if followed.leads {
+            return None;
+        }
+        let relay = self.relays.get(failures % self.relays.len().max(1));
+        relay.cloned().or_else(|| followed.sequencer.clone())
     }
 
     /// Hands on the inputs of blocks that this node does not have, without end.
@@ -36,56 +84,109 @@ impl UnsafeBlockClient {
         self,
         node: Arc<Node>,
         shared: Arc<Shared>,
+        trust: Arc<FeedTrust>,
         inputs: Sender<Vec<Bytes>>,
     ) {
-        let mut followed = self.0.subscribe();
+        let mut changes = self.followed.subscribe();
+        let mut failures = 0;
         loop {
-            let url = followed.borrow_and_update().clone();
+            let url = self.url(&changes.borrow_and_update().clone(), failures);
             let listening = async {
                 let Some(url) = &url else { return core::future::pending().await };
-                if let Err(error) = listen(url, &node, &shared, &inputs).await {
-                    tracing::warn!(%error, url, "subscription to the sequencer failed, reconnecting");
+                if let Err(error) = listen(url, &node, &shared, &trust, &inputs).await {
+                    tracing::warn!(%error, url, "feed of unsafe blocks failed, reconnecting");
+                    *shared.feed_fault.lock() =
+                        Some(format!("feed of unsafe blocks at {url}: {error}"));
                 }
                 tokio::time::sleep(RECONNECT).await;
             };
             // A change of role ends the wait for the old sequencer at once, wherever it hangs.
             tokio::select! {
-                () = listening => {}
-                changed = followed.changed() => if changed.is_err() { return },
+                () = listening => failures += 1,
+                changed = changes.changed() => if changed.is_err() { return },
             }
         }
+    }
+}
+
+/// Asks a node, for [`ANSWER_TIMEOUT`] at most.
+async fn asked<T>(
+    request: impl Future<Output = Result<T, alloy_provider::transport::TransportError>>,
+) -> Result<T, FeedError> {
+    match timeout(ANSWER_TIMEOUT, request).await {
+        Ok(answer) => answer.map_err(|error| FeedError::Request(error.to_string())),
+        Err(_) => Err(FeedError::Silent(ANSWER_TIMEOUT.as_secs())),
     }
 }
 
 async fn listen(
     url: &str,
     node: &Node,
-    shared: &Shared,
+    shared: &Arc<Shared>,
+    trust: &Arc<FeedTrust>,
     inputs: &Sender<Vec<Bytes>>,
-) -> Result<(), alloy_provider::transport::TransportError> {
-    let provider =
-        ProviderBuilder::<_, _, Ethereum>::default().connect_ws(WsConnect::new(url)).await?;
+) -> Result<(), FeedError> {
+    let bounded = WsConnect::new(url).with_config(
+        alloy_provider::WebSocketConfig::default()
+            .max_message_size(Some(MAX_MESSAGE))
+            .max_frame_size(Some(MAX_MESSAGE)),
+    );
+    let provider = asked(ProviderBuilder::<_, _, Ethereum>::default().connect_ws(bounded)).await?;
     // Before the first question, so that a block sealed between the two is not missed.
-    let mut heads = provider.subscribe_blocks().await?;
+    let mut heads = asked(provider.subscribe_blocks().into_future()).await?;
+    let (mut in_vain, mut last, mut cursor) = (0, None, 0);
     loop {
         // Asked anew in each round: the node may have gone back with L1 while this waited.
         let own = node.read(|node| Arc::clone(node.chain.head()));
-        let theirs: Option<Block> = provider.get_block_by_number(own.header.number.into()).await?;
+        let theirs: Option<Block> =
+            asked(provider.get_block_by_number(own.header.number.into()).into_future()).await?;
         // Above what both have; if they have another block there, above what L1 has.
         let agreed = theirs.is_some_and(|theirs| theirs.header.hash == own.hash);
-        let from = if agreed { own.header.number } else { shared.status.lock().safe_head.number };
+        let safe = shared.status.lock().safe_head.number;
+        let from = match agreed {
+            false => safe,
+            true if shared.signed.has(&own.hash) => own.header.number,
+            // Blocks from before the last start: without their signatures this node could not pass them on.
+            true => safe.max(cursor).min(own.header.number),
+        };
+        in_vain = if last == Some((own.hash, from)) { in_vain + 1 } else { 0 };
+        last = Some((own.hash, from));
+        let head = asked(provider.get_block_number().into_future()).await?;
+        let method = "rollup_signedInputsAfter".into();
+        let answer: Vec<SignedInput> =
+            asked(provider.raw_request(method, (format!("{from:#x}"),))).await?;
+        if answer.is_empty() {
+            // Asked for before the blocks, so that none can have come between.
+            if head > from {
+                return Err(FeedError::Withheld { from, head });
+            }
+            // L1 is read with or without it: one that is behind that keeps blocks back, or is of no use yet.
+            if head < safe {
+                return Err(FeedError::Behind { got: head, expected: safe });
+            }
+            *shared.feed_fault.lock() = None;
+            in_vain = 0;
+            match timeout(QUIET, heads.recv()).await {
+                Ok(Ok(_)) | Err(_) => continue,
+                Ok(Err(_)) => return Ok(()),
+            }
+        }
+        if in_vain > MAX_VAIN {
+            return Err(FeedError::InVain(in_vain));
+        }
+        // The policy may have to be asked for.
+        let (trust, own) = (Arc::clone(trust), Arc::clone(shared));
+        let checked = tokio::task::spawn_blocking(move || {
+            trust.check(&own.signed, from, MAX_INPUTS as usize, answer)
+        });
         let new: Vec<Bytes> =
-            provider.raw_request("rollup_inputsAfter".into(), (format!("{from:#x}"),)).await?;
-        let is_behind = !new.is_empty();
+            checked.await.map_err(|error| FeedError::Request(error.to_string()))??;
+        cursor = from + new.len() as u64;
         // The channel is drained by one thread; the pause below keeps it at a few answers of bounded size.
-        if is_behind && inputs.send(new).is_err() {
+        if inputs.send(new).is_err() {
             return Ok(());
         }
-        if is_behind {
-            // The thread that takes them needs a moment.
-            tokio::time::sleep(PAUSE).await;
-        } else if heads.recv().await.is_err() {
-            return Ok(());
-        }
+        // The thread that takes them needs a moment.
+        tokio::time::sleep(PAUSE).await;
     }
 }

@@ -219,7 +219,7 @@ impl Worker {
         let mut sequencer = Sequencer::new(sync, *rules, config, pool_log, batcher, rate);
         sequencer.keep(core::mem::take(&mut self.kept));
         self.overtaken = (0, B256::ZERO);
-        self.start.feed.follow(None);
+        self.start.feed.rest();
         // Last: from here on users are answered as by a sequencer, and L1 is asked for the terms.
         self.start.shared.makes_blocks.store(true, Ordering::Relaxed);
         self.acting = Some(Acting::Sequencer(Box::new(sequencer)));
@@ -228,7 +228,7 @@ impl Worker {
     /// Makes no blocks from now on, and listens to the node that does.
     fn follow(&mut self, sync: L2Syncer) {
         let peer = self.start.peer.clone();
-        let has_feed = peer.is_some() || self.start.has_callers;
+        let has_feed = peer.is_some() || self.start.has_callers || self.start.feed.has_relays();
         // First: a send that arrives now is forwarded, and not acknowledged by a node that seals no more.
         self.start.shared.makes_blocks.store(false, Ordering::Relaxed);
         self.start.feed.follow(peer);

@@ -16,6 +16,7 @@ use crate::{
     pool_log::KeptPool,
     preflight,
     rpc_methods::{RollupApi, Shared, registry},
+    signed_blocks::{FeedTrust, trust},
     unsafe_block_client::UnsafeBlockClient,
     worker::{Start, Worker},
 };
@@ -127,8 +128,8 @@ impl RollupNode {
             of_l1.gas = of_l1.gas.min(l1_gas_limit.unwrap_or(u64::MAX));
             limits = *of_l1;
         }
-        let settings = Settings {
         let shared = Arc::<Shared>::default();
+        let settings = Settings {
             mining: Mining::Manual,
             coinbase,
             pool_limits,
@@ -193,7 +194,9 @@ impl RollupNode {
             }
             None => None,
         };
-        let mut reader = L1Reader::new(client, deployment).with_blobs(blobs);
+        let key = preflight::sequencing(&config).map(|it| it.advance_key.clone());
+        shared.signed.open(&deployment, key);
+        let mut reader = L1Reader::new(client, deployment.clone()).with_blobs(blobs);
         if let Some(folder) = &config.data_dir {
             let chain = node.read(|node| node.chain.reader().clone());
             // An error counts as unknown: L1 is read again then, which costs time and is never wrong.
@@ -202,8 +205,9 @@ impl RollupNode {
             reader = reader.with_first(first).with_log(&folder.join(L1_LOG), &known)?;
             reader.posted().into_iter().for_each(|it| shared.costs.open(Arc::clone(it)));
         }
+        let trust = trust(&config.feed_signers, &deployment, reader.client(), rules);
         let (orders, asked) = Orders::new(Arc::clone(&shared));
-        let feed = UnsafeBlockClient::default();
+        let feed = UnsafeBlockClient::new(config.feeds.clone());
         let has_callers = config.engine.as_ref().is_some_and(|engine| engine.serve.is_some());
         let forwarder = Forwarder::new(Arc::clone(&shared), feed.clone(), has_callers);
         let forwarder = Arc::new(forwarder);
@@ -230,7 +234,7 @@ impl RollupNode {
         ];
         tasks.extend(start.lease.as_ref().map(|lease| lease.start().abort_handle()));
         let offers = Arc::clone(&forwarder);
-        let rooms = Rooms::start(&mut config, start, reader, levels, asked, offers).await?;
+        let rooms = Rooms::start(&mut config, start, reader, levels, asked, offers, trust).await?;
         if let Some(Err(error)) = data_dir.as_mut().map(DataDir::note) {
             tracing::error!(%error, "failed to list the files of the data directory");
         }
@@ -305,6 +309,7 @@ impl Rooms {
         levels: Levels,
         asked: Receiver<Asked>,
         forwarder: Arc<Forwarder>,
+        trust: FeedTrust,
     ) -> Result<Self, RollupError> {
         start.sequencing = config.standby.take();
         let is_sequencer = match &mut config.role {
@@ -336,7 +341,7 @@ impl Rooms {
             worker.work(&own, &levels, &receiver, &asked);
         });
         let worker = worker.map_err(ended)?;
-        let read = client.read(Arc::clone(&node), Arc::clone(&shared), inputs);
+        let read = client.read(Arc::clone(&node), Arc::clone(&shared), Arc::new(trust), inputs);
         let own = Arc::clone(&shared);
         let feed =
             tokio::spawn(async move { own.supervisor.run_task(Room::UnsafeBlocks, read).await });

@@ -163,6 +163,8 @@ impl Values {
             data_dir: self.data_dir,
             role,
             standby,
+            feeds: self.sequencer_feed.as_deref().map(urls).unwrap_or_default(),
+            feed_signers: self.feed_signer.unwrap_or_default(),
             peer,
             lease,
             admin: self.admin_addr,

@@ -196,6 +196,13 @@ pub(super) struct Values {
     /// that is a sequencer already.
     #[arg(long, value_name = "URL")]
     pub(super) sequencer: Option<String>,
+    /// WebSocket URLs of nodes that pass on unsafe blocks, separated by commas: a follower takes them from there, and not
+    /// from the sequencer, to which it still sends what users send.
+    #[arg(long, value_name = "URLS")]
+    pub(super) sequencer_feed: Option<String>,
+    /// Accounts whose signatures on unsafe blocks are believed [default: those that the rollup's policy admits].
+    #[arg(long, value_name = "ADDRESS", value_delimiter = ',')]
+    pub(super) feed_signer: Option<Vec<Address>>,
     /// URLs of the witnesses of a lease (`enshrine lease-witness`), separated by commas: of several nodes with the keys
     /// of a sequencer, the one that has the lease makes blocks, and another takes over when that is gone.
     #[arg(long, value_name = "URLS")]
@@ -242,6 +249,8 @@ impl Values {
             allow_unprotected: Some(false),
             allow_altered_genesis: Some(false),
             sequencer: text(),
+            sequencer_feed: text(),
+            feed_signer: Some(Vec::new()),
             lease_witnesses: text(),
             lease_secret: Some(PathBuf::new()),
             lease_url: text(),

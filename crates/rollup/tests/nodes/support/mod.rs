@@ -221,6 +221,8 @@ impl World {
             data_dir: None,
             role,
             standby: None,
+            feeds: Vec::new(),
+            feed_signers: Vec::new(),
             peer: None,
             lease: None,
             admin: None,

@@ -1,0 +1,299 @@
+//! Signatures of the sequencer on blocks that L1 does not have yet, so that a node may take them from any other node.
+
+use crate::{
+    RollupError, RollupRules, Signer,
+    error::FeedError,
+    l1::L1Client,
+    l2_syncer::{self, Admission},
+};
+use alloy_primitives::{Address, B256, Bytes, Signature, keccak256, map::B256Map};
+use contracts::Deployment;
+use parking_lot::Mutex;
+use serde::{Deserialize, Serialize};
+use std::{
+    collections::VecDeque,
+    sync::{Arc, OnceLock, Weak},
+    time::{Duration, Instant},
+};
+use wire::StatelessInput;
+
+/// Signatures that a node keeps: far more than blocks wait for L1.
+const MAX_KEPT: usize = 8_192;
+/// Accounts of which it is remembered whether L1 lets them advance.
+const MAX_ACCOUNTS: usize = 8;
+/// Time for which that is believed: the policy may change.
+const BELIEVED: Duration = Duration::from_secs(60);
+/// Least time between two questions after an account: a node that makes accounts up has L1 asked no more often.
+const ASK_INTERVAL: Duration = Duration::from_secs(1);
+
+/// An input of EXECUTE for a block, and the signature on that block.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct SignedInput {
+    pub(crate) input: Bytes,
+    /// `None` if the node that serves it neither makes blocks nor was given one.
+    pub(crate) signature: Option<Bytes>,
+}
+
+/// The rollup that a signature is for.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct SigningDomain {
+    rollup: Address,
+    chain_id: u64,
+}
+
+impl SigningDomain {
+    /// Bytes that are signed for a block, by their Keccak hash.
+    ///
+    /// `0x19 0x00` and an address are the beginning of data for one contract (EIP-191): no transaction begins so, and the
+    /// key also signs transactions.
+    fn message(self, number: u64, hash: B256) -> Vec<u8> {
+        let mut message = vec![0x19, 0x00];
+        message.extend(self.rollup);
+        message.extend(b"enshrine unsafe block");
+        message.extend(self.chain_id.to_be_bytes());
+        message.extend(number.to_be_bytes());
+        message.extend(hash);
+        message
+    }
+
+    fn signer_of(self, number: u64, hash: B256, signature: &Signature) -> Option<Address> {
+        let message = keccak256(self.message(number, hash));
+        signature.recover_address_from_prehash(&message).ok()
+    }
+}
+
+/// Signatures by the hash of their block, the newest ones, and the key of a node that can make blocks.
+#[derive(Debug, Default)]
+pub(crate) struct SignedBlocks {
+    origin: OnceLock<(SigningDomain, Option<Signer>)>,
+    kept: Mutex<(B256Map<Bytes>, VecDeque<B256>)>,
+}
+
+impl SignedBlocks {
+    /// Sets the rollup, and the key of a node that can make its blocks.
+    pub(crate) fn open(&self, deployment: &Deployment, key: Option<Signer>) {
+        let Deployment { rollup, l2_chain_id: chain_id, .. } = *deployment;
+        // A node is opened once.
+        let _ = self.origin.set((SigningDomain { rollup, chain_id }, key));
+    }
+
+    /// The signature on a block. Signs it, if this node makes blocks: all in its chain are its own word then.
+    pub(crate) fn of(
+        &self,
+        number: u64,
+        hash: B256,
+        makes_blocks: bool,
+    ) -> Result<Option<Bytes>, RollupError> {
+        if let Some(kept) = self.kept.lock().0.get(&hash) {
+            return Ok(Some(kept.clone()));
+        }
+        let Some((domain, Some(key))) = self.origin.get().filter(|_| makes_blocks) else {
+            return Ok(None);
+        };
+        let signature = Bytes::from(key.sign_data(&domain.message(number, hash))?.as_bytes());
+        self.keep(hash, signature.clone());
+        Ok(Some(signature))
+    }
+
+    /// Returns `true` if it has a signature on this block.
+    pub(crate) fn has(&self, hash: &B256) -> bool {
+        self.kept.lock().0.contains_key(hash)
+    }
+
+    fn keep(&self, hash: B256, signature: Bytes) {
+        let (by_hash, order) = &mut *self.kept.lock();
+        if by_hash.insert(hash, signature).is_none() {
+            order.push_back(hash);
+        }
+        if order.len() > MAX_KEPT
+            && let Some(oldest) = order.pop_front()
+        {
+            by_hash.remove(&oldest);
+        }
+    }
+}
+
+/// Accounts whose signatures on blocks are believed.
+#[derive(Debug)]
+pub(crate) enum FeedTrust {
+    /// Any node at the configured URL is: no account has a better right than another.
+    Url,
+    /// These accounts.
+    Accounts(Vec<Address>),
+    /// Accounts that the rollup's policy on L1 lets advance.
+    Policy(PolicyTrust),
+}
+
+/// Accounts by the policy on L1, of which few are remembered.
+#[derive(Debug)]
+pub(crate) struct PolicyTrust {
+    pub(crate) client: Weak<L1Client>,
+    pub(crate) rollup: Address,
+    pub(crate) rules: RollupRules,
+    pub(crate) known: Mutex<VecDeque<(Address, bool, Instant)>>,
+}
+
+impl FeedTrust {
+    /// Checks the answer of a node that was asked for the blocks behind `from`: they follow one another, are of this rollup,
+    /// and an account that may make blocks has signed them. Keeps their signatures. May wait for L1.
+    ///
+    /// # Errors
+    ///
+    /// [`FeedError`]; nothing of the answer may be executed then.
+    pub(crate) fn check(
+        &self,
+        book: &SignedBlocks,
+        from: u64,
+        limit: usize,
+        answer: Vec<SignedInput>,
+    ) -> Result<Vec<Bytes>, FeedError> {
+        let Some((domain, _)) = book.origin.get() else { return Err(FeedError::NotOpen) };
+        if answer.len() > limit {
+            return Err(FeedError::TooMany { got: answer.len(), limit });
+        }
+        let (mut inputs, mut signatures) = (Vec::new(), Vec::new());
+        for (SignedInput { input, signature }, expected) in answer.into_iter().zip(from + 1..) {
+            let malformed = |error: wire::DecodeError| FeedError::Malformed(error.to_string());
+            let decoded = StatelessInput::decode(&input).map_err(malformed)?;
+            let payload = &decoded.request.payload;
+            let (number, hash) = (payload.block_number, payload.block_hash);
+            if number != expected {
+                return Err(FeedError::OutOfOrder { got: number, expected });
+            }
+            if decoded.chain_id != domain.chain_id {
+                let (got, expected) = (decoded.chain_id, domain.chain_id);
+                return Err(FeedError::OtherChain { got, expected });
+            }
+            match (signature, self) {
+                (None, Self::Url) => {}
+                (None, _) => return Err(FeedError::Unsigned { number, hash }),
+                (Some(bytes), _) => {
+                    let signature = Signature::from_raw(&bytes).ok();
+                    let signer = signature.and_then(|it| domain.signer_of(number, hash, &it));
+                    let signer = signer.ok_or(FeedError::NoSignature { number, hash })?;
+                    self.admits(signer, number)?;
+                    signatures.push((hash, bytes));
+                }
+            }
+            inputs.push(input);
+        }
+        // Only now: of an answer that is refused nothing is passed on.
+        for (hash, signature) in signatures {
+            book.keep(hash, signature);
+        }
+        Ok(inputs)
+    }
+
+    fn admits(&self, signer: Address, number: u64) -> Result<(), FeedError> {
+        let is_admitted = match self {
+            Self::Url => true,
+            Self::Accounts(accounts) => accounts.contains(&signer),
+            Self::Policy(policy) => policy.admits(signer, Instant::now())?,
+        };
+        is_admitted.then_some(()).ok_or(FeedError::WrongSigner { number, got: signer })
+    }
+}
+
+impl PolicyTrust {
+    fn admits(&self, signer: Address, now: Instant) -> Result<bool, FeedError> {
+        let age = |at: Instant| now.saturating_duration_since(at);
+        {
+            let known = self.known.lock();
+            let found = known.iter().find(|(account, ..)| *account == signer);
+            if let Some((_, is_admitted, at)) = found
+                && age(*at) < BELIEVED
+            {
+                return Ok(*is_admitted);
+            }
+            // One that is not known waits; those that are known are not held up by it.
+            let newest = known.iter().map(|(.., at)| age(*at)).min();
+            if newest.is_some_and(|newest| newest < ASK_INTERVAL) && found.is_none() {
+                return Ok(false);
+            }
+        }
+        let unasked = |error: RollupError| FeedError::Policy(error.to_string());
+        let client = self.client.upgrade().ok_or(FeedError::NotOpen)?;
+        let latest = alloy_eips::BlockId::latest();
+        let admission = l2_syncer::admission(&client, self.rollup, signer, &self.rules, latest);
+        let is_admitted = Admission::is_by_policy(&admission.map_err(unasked)?);
+        let mut known = self.known.lock();
+        known.retain(|(account, ..)| *account != signer);
+        // Accounts that L1 admits stay as long as there are others to forget.
+        if known.len() >= MAX_ACCOUNTS {
+            let other = known.iter().position(|(_, is_admitted, _)| !is_admitted);
+            known.remove(other.unwrap_or_default());
+        }
+        known.push_back((signer, is_admitted, now));
+        Ok(is_admitted)
+    }
+}
+
+/// Trust in blocks of a feed, by the configuration and the deployment: given accounts, else the rollup's policy if it has
+/// one.
+pub(crate) fn trust(
+    accounts: &[Address],
+    deployment: &Deployment,
+    client: &Arc<L1Client>,
+    rules: RollupRules,
+) -> FeedTrust {
+    if !accounts.is_empty() {
+        return FeedTrust::Accounts(accounts.to_vec());
+    }
+    if deployment.policy.is_zero() {
+        return FeedTrust::Url;
+    }
+    let (client, rollup) = (Arc::downgrade(client), deployment.rollup);
+    FeedTrust::Policy(PolicyTrust { client, rollup, rules, known: Mutex::default() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn book(rollup: Address, chain_id: u64, key: Option<u8>) -> SignedBlocks {
+        let book = SignedBlocks::default();
+        let key = key.map(|key| Signer::new("key", B256::repeat_byte(key)).unwrap());
+        book.origin.set((SigningDomain { rollup, chain_id }, key)).unwrap();
+        book
+    }
+
+    #[test]
+    fn a_signature_is_for_one_block_of_one_rollup_and_no_transaction() {
+        let (rollup, hash) = (Address::repeat_byte(1), B256::repeat_byte(7));
+        let key = Signer::new("key", B256::repeat_byte(9)).unwrap();
+        let signed = book(rollup, 5, Some(9)).of(3, hash, true).unwrap().unwrap();
+        let signature = Signature::from_raw(&signed).unwrap();
+        let by = |rollup, chain_id, number, hash| {
+            SigningDomain { rollup, chain_id }.signer_of(number, hash, &signature)
+        };
+        assert_eq!(by(rollup, 5, 3, hash), Some(key.address()));
+        for other in [
+            by(Address::repeat_byte(2), 5, 3, hash),
+            by(rollup, 6, 3, hash),
+            by(rollup, 5, 4, hash),
+            by(rollup, 5, 3, B256::repeat_byte(8)),
+        ] {
+            assert_ne!(other, Some(key.address()));
+        }
+        let message = SigningDomain { rollup, chain_id: 5 }.message(3, hash);
+        // A legacy transaction begins with 0xc0 or more, a typed one with its type, of which 0x19 is none.
+        assert_eq!(message[0], 0x19);
+    }
+
+    #[test]
+    fn a_node_signs_as_long_as_it_makes_blocks_and_passes_on_what_it_was_given_after_that() {
+        let rollup = Address::repeat_byte(1);
+        let hash = B256::repeat_byte(7);
+        assert_eq!(book(rollup, 5, None).of(3, hash, true).unwrap(), None);
+        let book = book(rollup, 5, Some(9));
+        assert_eq!(book.of(3, hash, false).unwrap(), None);
+        let signed = book.of(3, hash, true).unwrap();
+        assert!(signed.is_some());
+        assert_eq!(book.of(3, hash, false).unwrap(), signed);
+        for number in 0..2 * MAX_KEPT as u64 {
+            book.keep(keccak256(number.to_be_bytes()), Bytes::new());
+        }
+        let (by_hash, order) = &*book.kept.lock();
+        assert_eq!((by_hash.len(), order.len()), (MAX_KEPT, MAX_KEPT));
+    }
+}

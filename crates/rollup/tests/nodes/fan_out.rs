@@ -1,0 +1,274 @@
+//! Unsafe blocks that followers pass on to one another, and what a node that lies about them achieves.
+
+use crate::support::{World, is_settled, provider_of, signed_with, until};
+use alloy_eips::Encodable2718 as _;
+use alloy_primitives::{Address, B256, Bytes, U256};
+use alloy_provider::Provider as _;
+use client::{Client, ClientOptions};
+use enshrine_rollup::{Config, Role, RollupNode, Signer};
+use eyre::Result;
+use rpc::{Api, Number, Registry, RpcError, RpcOptions, RunningServer, ServerConfig, Workers};
+use serde_json::{Value, json};
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+use testkit::{ETHER, Key, rich};
+
+const TO: Address = Address::repeat_byte(0xb0);
+
+fn url(node: &RollupNode) -> String {
+    format!("ws://{}", node.server().addresses()[0])
+}
+
+fn accounts() -> Vec<(Address, alloy_genesis::GenesisAccount)> {
+    vec![(Key::named("alice").address(), rich(ETHER))]
+}
+
+/// A sequencer that keeps its blocks to itself, with this key.
+async fn sequencer(world: &World, key: Option<B256>) -> Result<RollupNode> {
+    let mut config = world.sequencer_config()?;
+    config.submit_interval = Duration::from_secs(3_600);
+    if let Some(key) = key {
+        config.advance_key = Signer::new("advance_key", key)?;
+    }
+    Ok(RollupNode::start(world.config(Role::Sequencer(Box::new(config)))).await?)
+}
+
+async fn follower(
+    world: &World,
+    sequencer: &RollupNode,
+    feeds: Vec<String>,
+    signers: Vec<Address>,
+) -> Result<RollupNode> {
+    let config = world.config(Role::Follower { sequencer: Some(url(sequencer)) });
+    let node = RollupNode::start(Config { feeds, feed_signers: signers, ..config }).await?;
+    until("L1", &node, || async { Ok(node.status().synced) }).await?;
+    Ok(node)
+}
+
+/// Has the sequencer make a block with a transfer, which this node is given.
+async fn make_block(sequencer: &RollupNode, given: &RollupNode, nonce: u64) -> Result<()> {
+    let transfer = signed_with(&Key::named("alice"), nonce, TO, 1, Bytes::new(), 21_000);
+    let _ = provider_of(given)?.send_raw_transaction(&transfer.encoded_2718()).await?;
+    let l2 = provider_of(sequencer)?;
+    until("the block", sequencer, || async {
+        Ok(l2.get_balance(TO).await? == U256::from(nonce + 1))
+    })
+    .await
+}
+
+async fn until_at_head_of(node: &RollupNode, sequencer: &RollupNode) -> Result<()> {
+    until("the head of the sequencer", node, || async {
+        Ok(node.status().unsafe_head == sequencer.status().unsafe_head)
+    })
+    .await
+}
+
+/// Answer of a node to `rollup_signedInputsAfter`, changed by a relay.
+type Lie = Box<dyn Fn(u64, Vec<Value>) -> Vec<Value> + Send>;
+
+/// A node that passes blocks on as it likes, over the chain of another one.
+struct Relay {
+    server: RunningServer,
+    lie: Arc<Mutex<Lie>>,
+}
+
+impl Relay {
+    async fn over(node: &RollupNode) -> Result<Self> {
+        let lie: Arc<Mutex<Lie>> = Arc::new(Mutex::new(Box::new(|_, blocks| blocks)));
+        let client = Client::new(
+            &format!("http://{}", node.server().addresses()[0]),
+            ClientOptions::default(),
+        )?;
+        let api = Api::new(Arc::clone(node.node()), RpcOptions::default());
+        let workers = Arc::new(Workers::new(&rpc::WorkerOptions::default()));
+        let context = Arc::new(api.clone());
+        let style = rpc::ErrorStyle::Geth;
+        let mut methods = Registry::new(context, Arc::clone(&workers), style);
+        let own = Arc::clone(&lie);
+        methods.execute("rollup_signedInputsAfter", move |_, args| {
+            let Number(number) = args.required()?;
+            let from = number.saturating_to::<u64>();
+            let blocks = client
+                .request::<_, Vec<Value>>("rollup_signedInputsAfter", (format!("{from:#x}"),));
+            let blocks = blocks.map_err(|error| RpcError::server(error.to_string()))?;
+            let lie = own.lock().map_err(|_| RpcError::server("poisoned"))?;
+            Ok(lie(from, blocks))
+        });
+        let methods = rpc::overlaid(methods.into_methods(), &rpc::methods(api, workers));
+        let config = ServerConfig { port: 0, ..ServerConfig::default() };
+        let server = RunningServer::start(&config, methods).await?;
+        Ok(Self { server, lie })
+    }
+
+    fn url(&self) -> String {
+        format!("ws://{}", self.server.addresses()[0])
+    }
+
+    fn set(&self, lie: impl Fn(u64, Vec<Value>) -> Vec<Value> + Send + 'static) {
+        if let Ok(mut current) = self.lie.lock() {
+            *current = Box::new(lie);
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn blocks_go_from_follower_to_follower_under_the_signature_of_the_account_that_l1_admits()
+-> Result<()> {
+    let key = Key::named("the sequencer");
+    let world = World::with_sequencer(key.address()).await?;
+    let sequencer = sequencer(&world, Some(key.secret())).await?;
+    let first = follower(&world, &sequencer, Vec::new(), Vec::new()).await?;
+    let second = follower(&world, &sequencer, vec![url(&first)], Vec::new()).await?;
+    let third = follower(&world, &sequencer, vec![url(&second)], Vec::new()).await?;
+    let alice = Key::named("alice");
+    world.deposit(alice.address(), U256::from(ETHER)).await?;
+    let l2 = provider_of(&sequencer)?;
+    until("the deposit", &sequencer, || async {
+        Ok(l2.get_balance(alice.address()).await? == U256::from(ETHER))
+    })
+    .await?;
+    for nonce in 0..3 {
+        // What users send still goes to the sequencer, from the end of the chain of nodes.
+        until_at_head_of(&third, &sequencer).await?;
+        make_block(&sequencer, &third, nonce).await?;
+    }
+    for node in [&first, &second, &third] {
+        until_at_head_of(node, &sequencer).await?;
+        assert_eq!(node.status().safe_head.number, 0);
+        assert_eq!(node.status().warnings, Vec::<String>::new());
+        let served: Value =
+            provider_of(node)?.raw_request("rollup_signedInputsAfter".into(), ("0x0",)).await?;
+        let own: Value = l2.raw_request("rollup_signedInputsAfter".into(), ("0x0",)).await?;
+        assert!(served == own && served[0]["signature"].is_string(), "{served}");
+    }
+    // One that is started again has blocks without signatures, and passes them on with them all the same.
+    let folder = tempfile::tempdir()?;
+    let start = async || {
+        let config = world.config(Role::Follower { sequencer: Some(url(&sequencer)) });
+        RollupNode::start(Config { data_dir: Some(folder.path().to_owned()), ..config }).await
+    };
+    let kept = start().await?;
+    until_at_head_of(&kept, &sequencer).await?;
+    kept.stop().await;
+    let kept = start().await?;
+    assert_eq!(kept.status().unsafe_head, sequencer.status().unsafe_head);
+    let last = follower(&world, &sequencer, vec![url(&kept)], Vec::new()).await?;
+    until_at_head_of(&last, &sequencer).await?;
+    last.stop().await;
+    kept.stop().await;
+
+    // Blocks of an account that is not among those that are believed.
+    let other = follower(&world, &sequencer, Vec::new(), vec![Address::repeat_byte(1)]).await?;
+    until("the refusal", &other, || async {
+        let warnings = other.status().warnings.concat();
+        Ok(warnings.contains(&format!("is signed by {}", key.address())))
+    })
+    .await?;
+    assert_eq!(other.status().unsafe_head.number, 0);
+    for node in [other, third, second, first, sequencer] {
+        node.stop().await;
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_relay_that_forges_withholds_reorders_or_replays_is_refused_for_it_and_taken_once_it_stops()
+-> Result<()> {
+    let world = World::with(accounts()).await?;
+    let sequencer = sequencer(&world, None).await?;
+    let signer = world.l1.addresses()[1];
+    let relay = Relay::over(&sequencer).await?;
+    let node = follower(&world, &sequencer, vec![relay.url()], vec![signer]).await?;
+    make_block(&sequencer, &sequencer, 0).await?;
+    until_at_head_of(&node, &sequencer).await?;
+
+    fn with(blocks: Vec<Value>, change: impl Fn(&mut Value)) -> Vec<Value> {
+        let change = |mut block: Value| {
+            change(&mut block);
+            block
+        };
+        blocks.into_iter().map(change).collect()
+    }
+    type Case = (&'static str, fn(u64, Vec<Value>) -> Vec<Value>);
+    let cases: [Case; 9] =
+        [
+            ("is not signed", |_, blocks| with(blocks, |it| it["signature"] = Value::Null)),
+            ("is malformed", |_, blocks| with(blocks, |it| it["signature"] = json!("0x1234"))),
+            // A signature of the sequencer, on another block.
+            ("is signed by", |_, mut blocks| {
+                if let [first, second, ..] = &mut blocks[..] {
+                    first["signature"] = second["signature"].clone();
+                }
+                blocks
+            }),
+            // A signature that no key can have made.
+            ("is malformed", |_, blocks| {
+                let made_up = format!("0x{}{}1b", "11".repeat(32), "22".repeat(32));
+                with(blocks, |it| it["signature"] = json!(made_up))
+            }),
+            // A block with another receiver, under the hash and the signature of the true one.
+            ("do not continue this chain", |_, blocks| {
+                with(blocks, |it| {
+                    let input = it["input"].as_str().unwrap_or_default();
+                    it["input"] = json!(input.replace(&"b0".repeat(20), &"b1".repeat(20)));
+                })
+            }),
+            ("expected block", |_, blocks| blocks.into_iter().rev().collect()),
+            // The blocks from before, again and again.
+            ("expected block", |from, blocks| {
+                if from > 0 { blocks.into_iter().skip(1).collect() } else { blocks }
+            }),
+            ("expected at most", |_, blocks| blocks.iter().cycle().take(100).cloned().collect()),
+            ("no block behind", |_, _| Vec::new()),
+        ];
+    let mut nonce = 1;
+    for (expected, lie) in cases {
+        // Both blocks come under the lie.
+        relay.set(|_, _| Vec::new());
+        let before = node.status().unsafe_head;
+        for _ in 0..2 {
+            make_block(&sequencer, &sequencer, nonce).await?;
+            nonce += 1;
+        }
+        relay.set(lie);
+        until(expected, &node, || async {
+            Ok(node.status().warnings.iter().any(|it| it.contains(expected)))
+        })
+        .await?;
+        assert_eq!(node.status().unsafe_head, before, "{expected}");
+        // The accepted neighbour: the same blocks as they are.
+        relay.set(|_, blocks| blocks);
+        until_at_head_of(&node, &sequencer).await?;
+        until("no more warnings", &node, || async { Ok(node.status().warnings.is_empty()) })
+            .await?;
+    }
+    assert!(node.status().safe_head.number == 0 && !is_settled(&sequencer));
+    node.stop().await;
+    relay.server.stop().await;
+    sequencer.stop().await;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_follower_goes_on_with_another_relay_when_one_keeps_blocks_back_or_is_gone() -> Result<()>
+{
+    let world = World::with(accounts()).await?;
+    let sequencer = sequencer(&world, None).await?;
+    let signer = world.l1.addresses()[1];
+    let honest = follower(&world, &sequencer, Vec::new(), vec![signer]).await?;
+    let withholding = Relay::over(&sequencer).await?;
+    withholding.set(|_, _| Vec::new());
+    let feeds = vec!["ws://127.0.0.1:1".to_owned(), withholding.url(), url(&honest)];
+    let node = follower(&world, &sequencer, feeds, vec![signer]).await?;
+    for nonce in 0..3 {
+        make_block(&sequencer, &sequencer, nonce).await?;
+    }
+    until_at_head_of(&node, &sequencer).await?;
+    node.stop().await;
+    honest.stop().await;
+    withholding.server.stop().await;
+    sequencer.stop().await;
+    Ok(())
+}
