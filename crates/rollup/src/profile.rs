@@ -130,12 +130,8 @@ pub(crate) fn rate(
 ) -> Result<Option<Rate>, L1Error> {
     let provider = client.inner().provider().clone();
     let request = TransactionRequest::default().to(MARKET_ADDRESS);
-    let answer = client.wait(async move { provider.call(request).block(block).await });
-    let words = match answer {
-        Ok(words) => words,
-        Err(error) if error.as_error_resp().is_some() => return Ok(None),
-        Err(error) => return Err(error.into()),
-    };
+    // A refusal is no sign that there is no market: without its contract the call succeeds, with an empty answer.
+    let words = client.wait(async move { provider.call(request).block(block).await })?;
     // Price, excess and limit. With nothing at the address, EXECUTE gas is gas.
     let price = (words.len() == 96).then(|| U256::from_be_slice(&words[..32]).saturating_to());
     Ok(price.map(|price| Rate { price, base_fee }))
