@@ -4,6 +4,7 @@
 mod accepted;
 mod large;
 mod lifted;
+mod slow_l1;
 
 use accepted::Accepted;
 use alloy_primitives::{Address, B256, Bytes, U64, U256, keccak256};
@@ -19,6 +20,7 @@ use localnet::{
 };
 use serde::Serialize;
 use serde_json::{Value, json};
+use slow_l1::SlowL1;
 use std::{
     ops::Range,
     sync::atomic::{AtomicBool, Ordering},
@@ -86,6 +88,8 @@ struct Load {
     lifted: Option<Lifted>,
     #[serde(skip_serializing_if = "Option::is_none")]
     large: Option<Large>,
+    #[serde(rename = "slowL1", skip_serializing_if = "Option::is_none")]
+    slow_l1: Option<SlowL1>,
 }
 
 /// A line of the table.
@@ -113,6 +117,9 @@ impl Load {
         if let Some(large) = &self.large {
             large.print();
         }
+        if let Some(slow_l1) = &self.slow_l1 {
+            slow_l1.print();
+        }
     }
 }
 
@@ -122,6 +129,9 @@ pub(crate) struct Arguments {
     /// Number of accounts of the large L2; 0 skips it
     #[arg(long, value_name = "COUNT", default_value_t = 1_000_000)]
     accounts: u64,
+    /// Measure nothing but an L2 on an L1 that answers late
+    #[arg(long, conflicts_with = "json")]
+    only_slow_l1: bool,
     /// Print one JSON document instead of text
     #[arg(long)]
     json: bool,
@@ -138,6 +148,11 @@ struct Document<'a> {
 /// Measures an L2 under load and prints the figures.
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let mut report = Report::new(arguments.json);
+    if arguments.only_slow_l1 {
+        slow_l1::run(&mut report)?.print();
+        report.end();
+        return Ok(());
+    }
     let load = measure(arguments.accounts, &mut report)?;
     report.end();
     if arguments.json {
@@ -158,6 +173,7 @@ fn measure(accounts: u64, report: &mut Report) -> Result<Load> {
     if accounts > 0 {
         load.large = Some(large::run(accounts, report)?);
     }
+    load.slow_l1 = Some(slow_l1::run(report)?);
     Ok(load)
 }
 
@@ -250,6 +266,7 @@ fn of_a_small_one(accepted: Accepted, report: &mut Report) -> Result<Load> {
         rebuilt_mgas_per_second: all_gas as f64 / 1e6 / rebuilding,
         lifted: None,
         large: None,
+        slow_l1: None,
     })
 }
 

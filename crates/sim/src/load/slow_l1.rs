@@ -1,0 +1,232 @@
+//! Blocks and inclusion of an L2 whose L1 answers late: behind a proxy that holds each answer back.
+
+use super::{row, stranger};
+use alloy_consensus::TxEip1559;
+use alloy_eips::eip2718::Encodable2718 as _;
+use alloy_genesis::GenesisAccount;
+use alloy_primitives::{Address, B256, Bytes, U64};
+use client::{Client, ClientOptions};
+use eyre::{OptionExt as _, Result, eyre};
+use localnet::{
+    processes::{Deploying, Design, L2_CHAIN, Rollup, number as head, status, until},
+    report::Report,
+    say,
+};
+use serde::Serialize;
+use serde_json::Value;
+use std::{
+    sync::atomic::{AtomicBool, Ordering},
+    thread::{self, sleep},
+    time::{Duration, Instant},
+};
+use testkit::{ETHER, Key, rich};
+
+/// Delays of L1's answers, in milliseconds.
+const DELAYS: [u64; 3] = [0, 100, 1_000];
+/// Time between two blocks of the sequencer.
+const BLOCK_TIME: &str = "1000";
+/// Time for which a run is measured.
+const RUN: Duration = Duration::from_secs(40);
+/// Time between two looks at how many transactions wait.
+const REFILL: Duration = Duration::from_millis(100);
+/// Time between two looks at a head or a receipt.
+const LOOK: Duration = Duration::from_millis(5);
+/// Transactions that fill the gas of a block, of which so many wait at once.
+const WAITING: u64 = 4;
+
+/// A contract that uses all gas that a call is given: a jump to itself.
+const BURNER: Address = Address::repeat_byte(0xbb);
+const BURN: &[u8] = &[0x5b, 0x5f, 0x56];
+/// Gas of a call that leaves the block room for a few transfers.
+const BURNT: u64 = 9_500_000;
+
+/// Milliseconds, of many.
+#[derive(Debug, Clone, Copy, Serialize)]
+struct Times {
+    p50: f64,
+    p90: f64,
+}
+
+impl Times {
+    fn of(mut all: Vec<f64>) -> Result<Self> {
+        all.sort_by(f64::total_cmp);
+        let at = |percent: usize| {
+            let index = (all.len() * percent / 100).min(all.len().saturating_sub(1));
+            all.get(index).copied().ok_or_eyre("nothing measured")
+        };
+        Ok(Self { p50: at(50)?, p90: at(90)? })
+    }
+
+    fn shown(self) -> String {
+        format!("{:.0} / {:.0}", self.p50, self.p90)
+    }
+}
+
+/// Measurements of one run.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Run {
+    blobs: bool,
+    full: bool,
+    #[serde(rename = "delayMilliseconds")]
+    delay: u64,
+    /// Blocks that were made, and those of them that L1 had at the end.
+    blocks: u64,
+    settled: u64,
+    /// Millions of gas of a block, on average.
+    mgas_per_block: f64,
+    #[serde(rename = "intervalMilliseconds")]
+    interval: Times,
+    /// From the acceptance of a transfer to its receipt.
+    #[serde(rename = "inclusionMilliseconds")]
+    inclusion: Times,
+}
+
+/// Measurements of all runs.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct SlowL1(Vec<Run>);
+
+impl SlowL1 {
+    pub(crate) fn print(&self) {
+        say!("\nAn L1 that answers late; blocks each second; ms, p50 / p90");
+        for run in &self.0 {
+            let way = if run.blobs { "blobs" } else { "calldata" };
+            let load = if run.full { "full" } else { "small" };
+            let name = format!("{way}, {load} blocks, +{} ms", run.delay);
+            row(&format!("{name}: interval"), run.interval.shown());
+            row(&format!("{name}: inclusion"), run.inclusion.shown());
+            let blocks = format!("{} / {} / {:.1}", run.blocks, run.settled, run.mgas_per_block);
+            row(&format!("{name}: blocks / on L1 / Mgas"), blocks);
+        }
+    }
+}
+
+/// Measures all of them.
+pub(super) fn run(report: &mut Report) -> Result<SlowL1> {
+    report.part("An L2 on an L1 that answers late");
+    let mut runs = Vec::new();
+    for blobs in [false, true] {
+        for full in [false, true] {
+            for delay in DELAYS {
+                let run = measure(blobs, full, delay, report)?;
+                report.shown(format!(
+                    "blobs {blobs}, full {full}, +{delay} ms: interval {}, inclusion {}",
+                    run.interval.shown(),
+                    run.inclusion.shown()
+                ));
+                runs.push(run);
+            }
+        }
+    }
+    Ok(SlowL1(runs))
+}
+
+fn measure(blobs: bool, full: bool, delay: u64, report: &mut Report) -> Result<Run> {
+    let (probe, payer) = (Key::named("probe"), Key::named("payer"));
+    let burner = GenesisAccount { code: Some(Bytes::from_static(BURN)), ..Default::default() };
+    let ether = rich(1_000_000 * ETHER);
+    let accounts =
+        vec![(probe.address(), ether.clone()), (payer.address(), ether), (BURNER, burner)];
+    let l1: &[&str] = if blobs { &["--execute-blobs"] } else { &[] };
+    let mut rollup = Rollup::create(Design { l1, accounts, ..Deploying::Plainly.into() }, report)?;
+    rollup.put_proxy()?;
+    let url = rollup.l1.client().url().to_owned();
+    let mut flags = vec!["--block-time-ms", BLOCK_TIME, "--submit-interval-ms", "2000"];
+    flags.extend(["--poll-interval-ms", "100", "--daily-limit-gwei", "1000000000000"]);
+    if blobs {
+        flags.extend(["--l1-beacon", &url]);
+    }
+    let sequencer = rollup.sequencer_with(&flags)?;
+    let node = sequencer.client();
+    until("L1 to be read", || {
+        let status: Value = node.request("rollup_syncStatus", ())?;
+        Ok(status["synced"] == true)
+    })?;
+    rollup.proxy()?.delay(Duration::from_millis(delay));
+
+    let done = AtomicBool::new(false);
+    let (intervals, inclusions) = thread::scope(|scope| {
+        let heads = scope.spawn(|| super::heads(node.url(), &done));
+        let inclusion = scope.spawn(|| inclusions(node.url(), &probe, &done));
+        let load = scope.spawn(|| if full { fill(node.url(), &payer, &done) } else { Ok(()) });
+        sleep(RUN);
+        done.store(true, Ordering::Relaxed);
+        let heads = heads.join().map_err(|_| eyre!("the look has panicked"))??;
+        load.join().map_err(|_| eyre!("the load has panicked"))??;
+        let inclusion = inclusion.join().map_err(|_| eyre!("the probes have panicked"))??;
+        eyre::Ok((heads, inclusion))
+    })?;
+    // The first head was there when the look began, and the one behind it may have waited for the first transfer.
+    let seen = intervals.get(1..).unwrap_or_default();
+    let gaps = seen.windows(2).map(|pair| (pair[1].1 - pair[0].1).as_secs_f64() * 1e3);
+    let interval = Times::of(gaps.collect())?;
+    let blocks = head(node)?;
+    let mut gas = 0;
+    for number in 1..=blocks {
+        let block: Value = node.request("eth_getBlockByNumber", (format!("{number:#x}"), false))?;
+        gas += serde_json::from_value::<U64>(block["gasUsed"].clone())?.to::<u64>();
+    }
+    let settled = status(node)?.safe_head.number;
+    let mgas_per_block = gas as f64 / 1e6 / blocks.max(1) as f64;
+    let inclusion = Times::of(inclusions)?;
+    Ok(Run { blobs, full, delay, blocks, settled, mgas_per_block, interval, inclusion })
+}
+
+/// A transaction that pays any base fee, with this tip in gwei.
+fn signed(from: &Key, nonce: u64, to: Address, gas_limit: u64, tip: u128) -> Bytes {
+    let transaction = from.sign(TxEip1559 {
+        chain_id: L2_CHAIN,
+        nonce,
+        gas_limit,
+        max_fee_per_gas: 10_000_000_000_000,
+        max_priority_fee_per_gas: tip * 1_000_000_000,
+        to: to.into(),
+        ..Default::default()
+    });
+    transaction.encoded_2718().into()
+}
+
+/// Transfers one after another, with a tip that lets each go first; milliseconds until each has a receipt.
+fn inclusions(url: &str, probe: &Key, done: &AtomicBool) -> Result<Vec<f64>> {
+    let client = Client::new(url, ClientOptions::default())?;
+    let mut all = Vec::new();
+    for nonce in 0.. {
+        let raw = signed(probe, nonce, stranger("probe", nonce), 21_000, 100);
+        let hash = client.request::<_, B256>("eth_sendRawTransaction", (raw,))?;
+        let begun = Instant::now();
+        while client.request::<_, Value>("eth_getTransactionReceipt", (hash,))?.is_null() {
+            if done.load(Ordering::Relaxed) {
+                return Ok(all);
+            }
+            sleep(LOOK);
+        }
+        all.push(begun.elapsed().as_secs_f64() * 1e3);
+        // A receipt comes right behind a block: waits of all lengths up to that between two blocks, or all transfers would
+        // be sent at the same time before one.
+        sleep(Duration::from_millis(nonce * 370 % 1_000));
+    }
+    Ok(all)
+}
+
+/// Has calls wait that fill the gas of a block each.
+fn fill(url: &str, payer: &Key, done: &AtomicBool) -> Result<()> {
+    let client = Client::new(url, ClientOptions::default())?;
+    let mut nonce = 0;
+    while !done.load(Ordering::Relaxed) {
+        let request = (payer.address(), "latest");
+        let mined: U64 = client.request("eth_getTransactionCount", request)?;
+        // A sequencer whose backlog is full refuses it, and takes it later.
+        while nonce < mined.to::<u64>() + WAITING
+            && client
+                .request::<_, B256>(
+                    "eth_sendRawTransaction",
+                    (signed(payer, nonce, BURNER, BURNT, 1),),
+                )
+                .is_ok()
+        {
+            nonce += 1;
+        }
+        sleep(REFILL);
+    }
+    Ok(())
+}
