@@ -66,7 +66,7 @@ contract Operate is RollupPlan {
         uint256 fee = _fee(bridge, gas);
         vm.broadcast(msg.sender);
         // More than the call uses: the remaining gas matters, as the bridge cannot trust the token with less.
-        bridge.register{value: fee, gas: 700_000}(l1Token, gas);
+        bridge.register{value: fee, gas: 1_000_000}(l1Token, gas);
         console.log("on the L2 it is", bridge.l2TokenOf(l1Token));
     }
 

@@ -32,13 +32,14 @@ contract L1TokenBridge is IL1TokenBridge {
     using SafeTransferLib for address;
 
     /// @inheritdoc IL1TokenBridge
-    uint64 public constant DEPOSIT_GAS = 150_000;
+    uint64 public constant DEPOSIT_GAS = 300_000;
 
     /// @inheritdoc IL1TokenBridge
-    uint64 public constant REGISTER_GAS = 500_000;
+    uint64 public constant REGISTER_GAS = 700_000;
 
-    /// @dev At most so much of a name goes to the L2.
-    uint256 private constant NAME_LENGTH = 64;
+    /// @dev Most bytes of a name or symbol that go to the L2. Solidity keeps as many in one slot, so the registration
+    /// of any token takes the same gas there.
+    uint256 private constant NAME_LENGTH = 31;
 
     /// @dev Enough for three reads of 100,000, and the message.
     uint256 private constant MIN_REGISTER_GAS = 450_000;

@@ -76,7 +76,7 @@ interface IL1TokenBridge {
 
     /// @notice Has the L2 make the token that stands for `l1Token`. Anyone may call, also again; the
     /// first message that is delivered counts. `msg.value` is the fee of the message.
-    /// @param gasLimit Gas for the message; `REGISTER_GAS` is enough before EIP-8037.
+    /// @param gasLimit Gas for the message; `REGISTER_GAS` is enough under any fork.
     /// @return message Number of the message.
     function register(address l1Token, uint64 gasLimit) external payable returns (uint64 message);
 
@@ -88,7 +88,7 @@ interface IL1TokenBridge {
     /// @param to L2 account that gets the tokens.
     /// @param refundTo L2 account that may send them back if the delivery fails; zero for none.
     /// @param amount Amount to move. What the escrow receives is what the L2 gets.
-    /// @param gasLimit Gas for the message; `DEPOSIT_GAS` is enough before EIP-8037.
+    /// @param gasLimit Gas for the message; `DEPOSIT_GAS` is enough under any fork.
     /// @return message Number of the message.
     function deposit(address l1Token, address to, address refundTo, uint256 amount, uint64 gasLimit)
         external

@@ -12,7 +12,8 @@ import {
     LyingToken,
     OldToken,
     RebasingToken,
-    Token
+    Token,
+    WordyToken
 } from "../utils/Tokens.sol";
 import {MessageCodec} from "../utils/MessageCodec.sol";
 import {BridgeFixture} from "./BridgeFixture.sol";
@@ -60,6 +61,13 @@ contract DepositsTest is BridgeFixture {
         register(address(token));
         assertFalse(isFailed(2));
         assertEq(l2Token(address(token)).balanceOf(bob), 5);
+    }
+
+    function test_long_names_are_cut_to_what_one_slot_holds() public {
+        WordyToken wordy = new WordyToken();
+        register(address(wordy));
+        assertEq(l2Token(address(wordy)).name(), "A name of sixty-four bytes, of ");
+        assertEq(l2Token(address(wordy)).symbol(), "A symbol of 64 bytes, more than");
     }
 
     function test_a_token_without_a_name_is_bridged_too() public {

@@ -56,8 +56,8 @@ contract ConfigurationTest is RollupFixture {
         L1TokenBridge l1 = new L1TokenBridge(one_, other);
         assertEq(l1.MESSAGE_QUEUE(), one_);
         assertEq(l1.L2_BRIDGE(), other);
-        assertEq(l1.REGISTER_GAS(), 500_000);
-        assertEq(l1.DEPOSIT_GAS(), 150_000);
+        assertEq(l1.REGISTER_GAS(), 700_000);
+        assertEq(l1.DEPOSIT_GAS(), 300_000);
         assertEq(new L2TokenBridge(other).L1_BRIDGE(), other);
     }
 

@@ -123,7 +123,7 @@ contract OperateTest is Test {
         );
         script.register(file, token);
         called(bridge, 2500, abi.encodeCall(IL1TokenBridge.register, (token, 500_000)));
-        assertApproxEqAbs(bridge.gas(), 700_000, 100_000);
+        assertApproxEqAbs(bridge.gas(), 1_000_000, 100_000);
 
         feeFor(400_000, 4000);
         vm.mockCall(

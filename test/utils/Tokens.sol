@@ -22,6 +22,17 @@ contract Token is ERC20 {
     }
 }
 
+/// @dev Has as long a name and symbol as the bridge takes over.
+contract WordyToken is Token {
+    function name() public pure override returns (string memory) {
+        return "A name of sixty-four bytes, of which the bridge takes over each.";
+    }
+
+    function symbol() public pure override returns (string memory) {
+        return "A symbol of 64 bytes, more than are shown in any table of tokens";
+    }
+}
+
 /// @dev Keeps a part of each transferred amount.
 contract FeeToken is Token {
     uint256 public immutable PERCENT;

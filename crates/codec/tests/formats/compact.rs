@@ -21,6 +21,7 @@ fn accepted(nodes: u32, parts: &[&[u8]]) {
     let bytes = state(nodes, parts);
     let decoded = CompactState::decode(&bytes, CODES).expect("is as it must be");
     assert_eq!(decoded.len(), nodes as usize);
+    assert_eq!(decoded.is_empty(), nodes == 0);
     assert_eq!(decoded.stream().len() + 4, bytes.len());
 }
 

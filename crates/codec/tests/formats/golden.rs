@@ -6,7 +6,8 @@ use enshrine_codec::Encode as _;
 use enshrine_codec::RootConvention;
 use sha2::{Digest, Sha256};
 use wire::{
-    DecodeError, ExecutionRequests, ProtocolFork, SchemaId, StatelessInput, StatelessResult,
+    DecodeError, ExecutionRequests, ProtocolFork, Records, SchemaId, StatelessInput,
+    StatelessResult,
 };
 
 fn sha256(bytes: &[u8]) -> B256 {
@@ -155,6 +156,22 @@ fn dialects_0_and_1_are_refused_by_name_and_a_chain_id_that_is_no_offset_is_not_
     let error = StatelessInput::decode(&dialect_1).unwrap_err();
     assert!(error.to_string().contains("dialect 1"), "{error}");
 
+    // Only offsets that grow within the body are those of dialect 1, of which the configuration alone may be empty.
+    let with = |witness: u32, config: u32, keys: u32| {
+        let mut other = dialect_1.clone();
+        for (place, offset) in [(6, witness), (10, config), (14, keys)] {
+            other[place..place + 4].copy_from_slice(&offset.to_le_bytes());
+        }
+        StatelessInput::decode(&other).unwrap_err().to_string().contains("dialect 1")
+    };
+    let witness = u32::from_le_bytes(good[6..10].try_into().unwrap());
+    assert!(with(witness, end, end));
+    assert!(with(17, end, end + 20));
+    assert!(!with(16, end, end + 20));
+    assert!(!with(end, end, end + 20));
+    assert!(!with(witness, end + 1, end));
+    assert!(!with(witness, end, end + 21));
+
     // The same trailing bytes behind an ordinary chain id are just trailing bytes.
     let mut trailing = good.clone();
     trailing.extend([0; 20]);
@@ -179,6 +196,8 @@ fn the_result_of_the_minimal_input_is_43_bytes_with_a_little_endian_schema_id() 
     assert!(StatelessResult::decode(&bytes[..42]).is_err());
     assert!(StatelessResult::decode(&[&bytes[..], &[0]].concat()).is_err());
     let mut flag = bytes;
+    flag[32] = 0;
+    assert_eq!(StatelessResult::decode(&flag), Ok(StatelessResult { valid: false, ..result }));
     flag[32] = 2;
     assert!(StatelessResult::decode(&flag).is_err());
 }
@@ -210,4 +229,23 @@ fn no_requests_hash_to_the_constant_of_eip_7685() {
         ExecutionRequests::default().requests_hash(),
         b256!("e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855")
     );
+}
+
+#[test]
+fn requests_of_each_type_hash_behind_their_type_byte() -> Result<(), DecodeError> {
+    let (deposit, withdrawal, consolidation) = ([1; 192], [2; 76], [3; 116]);
+    let (builder_deposit, builder_exit) = ([4; 184], [5; 68]);
+    let all = ExecutionRequests {
+        deposits: Records::from_bytes("deposits", &deposit)?,
+        withdrawals: Records::from_bytes("withdrawals", &withdrawal)?,
+        consolidations: Records::from_bytes("consolidations", &consolidation)?,
+        builder_deposits: Records::from_bytes("builder deposits", &builder_deposit)?,
+        builder_exits: Records::from_bytes("builder exits", &builder_exit)?,
+    };
+    let parts: [&[u8]; 5] =
+        [&deposit, &withdrawal, &consolidation, &builder_deposit, &builder_exit];
+    let hashes: Vec<B256> =
+        (0..).zip(parts).map(|(kind, part)| sha256(&[&[kind], part].concat())).collect();
+    assert_eq!(all.requests_hash(), sha256(hashes.concat().as_slice()));
+    Ok(())
 }

@@ -194,8 +194,8 @@ fn elements_and_lists_up_to_their_limits_are_accepted_and_one_more_is_refused() 
         assert!(
             matches!(
                 error,
-                DecodeError::TooLong { what: got, .. } | DecodeError::TooMany { what: got, .. }
-                    if got == what
+                DecodeError::TooLong { what: got, index: 0, .. }
+                    | DecodeError::TooMany { what: got, .. } if got == what
             ),
             "{what}: {error}"
         );

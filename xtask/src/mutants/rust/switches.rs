@@ -42,13 +42,18 @@ impl Mutant {
 pub(super) const SWITCH: &str = r#"
 #[allow(missing_docs, clippy::all)]
 mod mutant {
-    use std::{cell::RefCell, collections::HashSet, fs::File, io::Write, sync::LazyLock};
+    // Also of crates that do without the standard library.
+    extern crate std as standard;
+    use self::standard::{
+        cell::RefCell, collections::HashSet, env, format, fs::File, io::Write, sync::LazyLock,
+        thread_local,
+    };
 
     static ON: LazyLock<u64> = LazyLock::new(|| {
-        std::env::var("ENSHRINE_MUTANT").ok().and_then(|id| id.parse().ok()).unwrap_or_default()
+        env::var("ENSHRINE_MUTANT").ok().and_then(|id| id.parse().ok()).unwrap_or_default()
     });
     static REACHED: LazyLock<Option<File>> = LazyLock::new(|| {
-        let path = std::env::var_os("ENSHRINE_MUTANTS_REACHED")?;
+        let path = env::var_os("ENSHRINE_MUTANTS_REACHED")?;
         File::options().create(true).append(true).open(path).ok()
     });
     thread_local! {

@@ -20,11 +20,11 @@ use eyre::{OptionExt, Result};
 use testkit::{FORCED_FEE, Key, Transaction};
 use wire::ProtocolFork;
 
-const DAY: u64 = 86_400;
+pub(super) const DAY: u64 = 86_400;
 
 impl Harness {
     /// Lets L1 come this far, with a block at the end.
-    fn pass(&mut self, seconds: u64) -> Result<()> {
+    pub(super) fn pass(&mut self, seconds: u64) -> Result<()> {
         self.l1.skip(seconds);
         let alice = self.alice.clone();
         self.l1.send(&alice, alice.address().into(), U256::ZERO, Bytes::new(), 21_000)?;
@@ -32,21 +32,27 @@ impl Harness {
     }
 
     /// Seals the next block at the time of L1, and appends it.
-    fn block_now(&mut self, transactions: Vec<Transaction>) -> Result<BlockWithWitness> {
+    pub(super) fn block_now(&mut self, transactions: Vec<Transaction>) -> Result<BlockWithWitness> {
         let block = self.seal(self.l1.chain().head().header.timestamp, transactions)?;
         self.l2.append(block.clone())?;
         Ok(block)
     }
 
-    fn submit(&mut self, transaction: &Transaction) -> Result<ForcedTransaction> {
+    pub(super) fn submit(&mut self, transaction: &Transaction) -> Result<ForcedTransaction> {
         let call = IForcedInbox::submitCall { raw: transaction.encoded_2718().into() };
         let alice = self.alice.clone();
         let sent = self.l1.transact(&alice, self.rollup.forced, U256::from(FORCED_FEE), &call)?;
-        let event = IForcedInbox::ForcedSubmitted::decode_log(&sent.receipt.logs[0])?;
-        Ok((&event.transaction).into())
+        // From Amsterdam on, transfers of ether have logs as well (EIP-7708).
+        let mut logs = sent.receipt.logs.iter();
+        let event = logs.find_map(|log| IForcedInbox::ForcedSubmitted::decode_log(log).ok());
+        Ok((&event.ok_or_eyre("not submitted")?.transaction).into())
     }
 
-    fn discharge(&self, transaction: &ForcedTransaction, outcome: Outcome) -> Result<Discharge> {
+    pub(super) fn discharge(
+        &self,
+        transaction: &ForcedTransaction,
+        outcome: Outcome,
+    ) -> Result<Discharge> {
         let account_proof = match outcome {
             Outcome::Invalid => {
                 let chain = self.l2.chain();
@@ -63,12 +69,12 @@ impl Harness {
         })
     }
 
-    fn checkpoint(&self) -> Result<Checkpoint> {
+    pub(super) fn checkpoint(&self) -> Result<Checkpoint> {
         let c = self.l1.read(self.rollup.message_queue, &IL1MessageQueue::checkpointCall {})?;
         Ok(c.into())
     }
 
-    fn relay_proof(&self, before: &Checkpoint, next: &Checkpoint) -> Result<Evidence> {
+    pub(super) fn relay_proof(&self, before: &Checkpoint, next: &Checkpoint) -> Result<Evidence> {
         let chain = self.l2.chain();
         let proof = chain.prove(chain.head(), L2_MESSENGER, &[U256::ZERO])?;
         let relay = RelayProof {
@@ -91,7 +97,7 @@ impl Harness {
     }
 }
 
-fn batch(discharges: Vec<Discharge>) -> Evidence {
+pub(super) fn batch(discharges: Vec<Discharge>) -> Evidence {
     let batch = ForcedBatch { index: 0, discharges, next: vec![] };
     Evidence { forced: vec![batch], ..Default::default() }
 }

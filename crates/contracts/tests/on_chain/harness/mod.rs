@@ -5,4 +5,5 @@ mod advance_plans;
 mod claims;
 mod code_references;
 mod duties;
+mod fixed_gas;
 mod support;

@@ -35,21 +35,34 @@ impl Harness {
     }
 
     pub(crate) fn with_execute(fork: ProtocolFork, execute: Execute) -> Result<Self> {
-        Self::of_both(ProtocolFork::Osaka, fork, execute)
+        Self::of_both(ProtocolFork::Osaka, fork, execute, 10_000_000, Address::ZERO)
     }
 
     /// An L2 at Osaka, on an L1 by the rules of this fork.
     pub(crate) fn on_l1(fork: ProtocolFork) -> Result<Self> {
-        Self::of_both(fork, ProtocolFork::Osaka, Execute::on(ProtocolFork::Osaka))
+        let (osaka, none) = (ProtocolFork::Osaka, Address::ZERO);
+        Self::of_both(fork, osaka, Execute::on(osaka), 10_000_000, none)
     }
 
-    fn of_both(l1_fork: ProtocolFork, fork: ProtocolFork, execute: Execute) -> Result<Self> {
+    /// Creates an L2 and an L1 by the rules of this fork. The L2 has blocks large enough for the deployment of a token
+    /// bridge, and forced transactions may call the bounded target.
+    pub(crate) fn with_bounded_target(fork: ProtocolFork, target: Address) -> Result<Self> {
+        Self::of_both(fork, fork, Execute::on(fork), 30_000_000, target)
+    }
+
+    fn of_both(
+        l1_fork: ProtocolFork,
+        fork: ProtocolFork,
+        execute: Execute,
+        gas_limit: u64,
+        bounded_target: Address,
+    ) -> Result<Self> {
         let artifacts = Artifacts::load(&toolchain::progress_to_stderr)?;
         let operator = Key::named("operator");
         let alice = Key::named("alice");
         let mut l1 = L1::with_blobs(l1_fork, 31_337, execute, &["operator", "alice"])?;
         let time = l1.chain().head().header.timestamp;
-        let mut genesis = l2_genesis(&artifacts.predeploys()?, fork, 10_000_000, time);
+        let mut genesis = l2_genesis(&artifacts.predeploys()?, fork, gas_limit, time);
         for key in [&operator, &alice] {
             genesis.alloc.insert(key.address(), rich(10 * ETHER));
         }
@@ -59,6 +72,7 @@ impl Harness {
             ..RollupConfig::new(L2_CHAIN, fork.schema(), Address::ZERO)
         };
         config.forced.fee_percent = 1;
+        config.forced.bounded_target = bounded_target;
         let rollup = Rollup::deploy(&mut l1, artifacts, &operator, l2.chain().head(), &config)?;
         Ok(Self { l1, l2, rollup, operator, alice, anchor: B256::ZERO })
     }

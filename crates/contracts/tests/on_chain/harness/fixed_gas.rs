@@ -1,0 +1,249 @@
+//! Fixed amounts of gas in the contracts, against their dearest uses by the rules of each fork. From Amsterdam on new
+//! state has a price by the byte (EIP-8037): a slot takes 97,920 gas more than before, an account 183,600.
+
+use super::{
+    duties::{DAY, batch},
+    support::Harness,
+};
+use alloy_primitives::{Address, Bytes, TxKind, U256};
+use alloy_sol_types::{SolCall, SolEvent as _, SolValue as _};
+use chain::BlockWithWitness;
+use enshrine_contracts::{
+    L2_ACCOUNTS, Message, alias_account,
+    bindings::{
+        IL1MessageQueue,
+        IL2Accounts::{AccountMessage, Call, executeCall, forceCall},
+        IL2Messenger::{self, MessageSent},
+        INativeRollup::{Evidence, Outcome},
+    },
+};
+use eyre::{OptionExt as _, Result, ensure};
+use interfaces::{IL1TokenBridge, IL2TokenBridge, IToken};
+use testkit::{Artifacts, Key, Transaction};
+use wire::ProtocolFork;
+
+#[allow(clippy::all, reason = "generated code")]
+mod interfaces {
+    alloy_sol_types::sol!("../../contracts/interfaces/IL1TokenBridge.sol");
+    alloy_sol_types::sol!("../../contracts/interfaces/IL2TokenBridge.sol");
+    alloy_sol_types::sol! {
+        interface IToken {
+            function give(address to, uint256 amount) external;
+            function approve(address spender, uint256 amount) external returns (bool);
+            function balanceOf(address account) external view returns (uint256);
+        }
+    }
+}
+
+/// Forks whose gas schedules differ.
+const FORKS: [ProtocolFork; 3] =
+    [ProtocolFork::Prague, ProtocolFork::Osaka, ProtocolFork::Amsterdam];
+
+/// Gas of a message that the messenger cannot deliver with it, and keeps.
+const LITTLE_GAS: u64 = 30_000;
+
+/// Gas with which the bridge on L1 pays tokens out.
+const RELEASE_GAS: u64 = 200_000;
+
+/// Most gas of a forced call of the messenger or the bridge (`RollupConfig::new`).
+const BOUNDED_GAS: u64 = 1_000_000;
+
+/// A rollup with a token bridge, and a token with the longest name that the bridge takes over.
+struct Bridged {
+    harness: Harness,
+    l1_bridge: Address,
+    l2_bridge: Address,
+    token: Address,
+}
+
+impl Bridged {
+    fn new(fork: ProtocolFork) -> Result<Self> {
+        let alice = Key::named("alice");
+        let l2_bridge = alice.address().create(0);
+        let mut harness = Harness::with_bounded_target(fork, l2_bridge)?;
+        let artifacts = Artifacts::load(&toolchain::progress_to_stderr)?;
+        let with = |name: &str, arguments: Vec<u8>| -> Result<Bytes> {
+            Ok([&artifacts.get(name)?.init_code[..], &arguments].concat().into())
+        };
+        let arguments = (harness.rollup.message_queue, l2_bridge).abi_encode_params();
+        let l1_bridge = harness.l1.deploy(&alice, with("L1TokenBridge", arguments)?)?;
+        let tools = toolchain::Toolchain::ensure(&toolchain::progress_to_stderr)?;
+        let made = Artifacts::compile_files(&tools, &["test/utils/Tokens.sol"])?;
+        let token = harness.l1.deploy(&alice, made.get("WordyToken")?.init_code.clone())?;
+
+        let code = with("L2TokenBridge", l1_bridge.abi_encode())?;
+        let create = harness.l2.sign(
+            &alice,
+            TxKind::Create,
+            U256::ZERO,
+            code,
+            if fork >= ProtocolFork::Amsterdam { 13_000_000 } else { 10_000_000 },
+        )?;
+        let mut bridged = Self { harness, l1_bridge, l2_bridge, token };
+        bridged.block(vec![create], Evidence::default())?;
+        Ok(bridged)
+    }
+
+    /// Makes a block at the time of L1 and advances the rollup by it. All messages have been relayed then.
+    fn block(
+        &mut self,
+        transactions: Vec<Transaction>,
+        mut evidence: Evidence,
+    ) -> Result<BlockWithWitness> {
+        self.harness.pass(0)?;
+        let block = self.harness.block_now(transactions)?;
+        for receipt in &block.block.executed.receipts {
+            ensure!(receipt.success, "a transaction of the L2 fails");
+        }
+        // All messages are relayed.
+        let sent = self.harness.checkpoint()?;
+        if sent.count != 0 {
+            evidence.relays = self.harness.relay_proof(&sent, &sent)?.relays;
+        }
+        self.harness.advance_with(vec![block.input()?], evidence)?;
+        self.harness.assert_head_is(&block)?;
+        Ok(block)
+    }
+
+    /// Makes a call of Alice on L1 that sends a message.
+    fn send<C: SolCall>(&mut self, to: Address, call: &C) -> Result<Message> {
+        let alice = self.harness.alice.clone();
+        let sent = self.harness.l1.transact(&alice, to, U256::ZERO, call)?;
+        self.harness.rollup.messages_in(&sent.block).pop().ok_or_eyre("no message")
+    }
+
+    /// Signs the forced delivery of a message that the messenger keeps.
+    fn forced(&mut self, key: &Key, message: &Message) -> Result<Transaction> {
+        let message = AccountMessage {
+            sender: message.sender,
+            to: message.to,
+            refundTo: message.refund_to,
+            value: message.value,
+            fee: message.fee,
+            gasLimit: message.gas_limit.into(),
+            index: message.index,
+            data: message.data.clone(),
+        };
+        let force = forceCall { target: self.l2_bridge, message }.abi_encode();
+        Ok(self.harness.l2.sign(key, L2_ACCOUNTS.into(), U256::ZERO, force.into(), BOUNDED_GAS)?)
+    }
+
+    /// Relays a message; returns `true` if the messenger has delivered it, and `false` if it keeps it.
+    fn relay(&mut self, message: &Message) -> Result<bool> {
+        let operator = self.harness.operator.clone();
+        let (anchor, update) = self.harness.rollup.newest_anchor(&self.harness.l1, 0)?;
+        self.harness.anchor = anchor.hash();
+        let transactions = vec![
+            self.harness.l2.prove_anchor(&operator, &anchor)?,
+            self.harness.l2.relay(&operator, core::slice::from_ref(message), operator.address())?,
+        ];
+        let evidence = Evidence { updates: vec![update], ..Default::default() };
+        let block = self.block(transactions, evidence)?;
+        let logs = block.block.executed.receipts.iter().flat_map(|receipt| &receipt.logs);
+        let delivered = logs.filter_map(|log| IL2Messenger::MessageDelivered::decode_log(log).ok());
+        Ok(delivered.count() == 1)
+    }
+
+    /// Registers the token with this much gas on the L2; returns `true` if it is made there.
+    fn register(&mut self, gas: u64) -> Result<bool> {
+        let call = IL1TokenBridge::registerCall { l1Token: self.token, gasLimit: gas };
+        let message = self.send(self.l1_bridge, &call)?;
+        self.relay(&message)
+    }
+
+    /// Deposits 100 units for an account with this much gas on the L2; returns `true` if they are minted there.
+    fn deposit(&mut self, to: Address, gas: u64) -> Result<bool> {
+        let (alice, amount) = (self.harness.alice.clone(), U256::from(100));
+        let give = IToken::giveCall { to: alice.address(), amount };
+        self.harness.l1.transact(&alice, self.token, U256::ZERO, &give)?;
+        let approve = IToken::approveCall { spender: self.l1_bridge, amount };
+        self.harness.l1.transact(&alice, self.token, U256::ZERO, &approve)?;
+        let (l1Token, refundTo, gasLimit) = (self.token, to, gas);
+        let call = IL1TokenBridge::depositCall { l1Token, to, refundTo, amount, gasLimit };
+        let message = self.send(self.l1_bridge, &call)?;
+        self.relay(&message)
+    }
+
+    /// Gas that the bridge names for registrations and deposits.
+    fn named(&self) -> Result<(u64, u64)> {
+        let (l1, at) = (&self.harness.l1, self.l1_bridge);
+        let register = l1.read(at, &IL1TokenBridge::REGISTER_GASCall {})?;
+        Ok((register, l1.read(at, &IL1TokenBridge::DEPOSIT_GASCall {})?))
+    }
+}
+
+#[test]
+fn any_token_is_registered_and_deposited_with_the_gas_that_the_bridge_names() -> Result<()> {
+    for fork in FORKS {
+        let mut bridged = Bridged::new(fork)?;
+        let (register, deposit) = bridged.named()?;
+        let to = Key::named("charlie").address();
+        if fork == ProtocolFork::Amsterdam {
+            assert!(!bridged.register(register * 4 / 5)?, "four fifths are too little");
+        }
+        assert!(bridged.register(register)?, "{fork:?}: {register} gas register no token");
+        if fork == ProtocolFork::Amsterdam {
+            assert!(!bridged.deposit(to, deposit * 3 / 4)?, "three quarters are too little");
+        }
+        assert!(bridged.deposit(to, deposit)?, "{fork:?}: {deposit} gas mint nothing");
+    }
+    Ok(())
+}
+
+#[test]
+fn a_contract_wallet_takes_its_tokens_out_by_a_forced_delivery_under_any_fork() -> Result<()> {
+    for fork in FORKS {
+        let mut bridged = Bridged::new(fork)?;
+        let (alice, bob) = (bridged.harness.alice.clone(), Key::named("operator"));
+        let (register, deposit) = bridged.named()?;
+        assert!(bridged.register(register)?);
+        let account = alias_account(alice.address());
+        assert!(bridged.deposit(account, deposit)?);
+
+        // The first message of the account, which also creates it.
+        let charlie = Key::named("charlie").address();
+        let (l1Token, to, refundTo) = (bridged.token, charlie, charlie);
+        let amount = U256::from(100);
+        let withdraw =
+            IL2TokenBridge::withdrawCall { l1Token, to, refundTo, amount, gasLimit: RELEASE_GAS };
+        let (to, data) = (bridged.l2_bridge, withdraw.abi_encode().into());
+        let calls = vec![Call { to, value: U256::ZERO, data }];
+        let send = IL1MessageQueue::sendCall {
+            to: L2_ACCOUNTS,
+            refundTo: account,
+            gasLimit: LITTLE_GAS,
+            fee: 0,
+            data: executeCall { calls }.abi_encode().into(),
+        };
+        let message = bridged.send(bridged.harness.rollup.message_queue, &send)?;
+        assert!(!bridged.relay(&message)?, "the messenger keeps the message");
+
+        let forced = bridged.forced(&bob, &message)?;
+        let entry = bridged.harness.submit(&forced)?;
+        bridged.harness.pass(DAY)?;
+        let said = batch(vec![bridged.harness.discharge(&entry, Outcome::Included)?]);
+        let block = bridged.block(vec![forced], said)?;
+        let receipts = &block.block.executed.receipts;
+        println!("{fork:?}: the forced delivery takes {}", receipts[0].cumulative_gas_used);
+
+        let event = receipts[0].logs.iter().find_map(|log| MessageSent::decode_log(log).ok());
+        let event = event.ok_or_eyre("no message to L1")?.data;
+        let message = IL1MessageQueue::Message {
+            sender: event.sender,
+            to: event.to,
+            refundTo: event.refundTo,
+            value: event.value,
+            fee: event.fee,
+            gasLimit: event.gasLimit,
+            index: event.index,
+            data: event.data,
+        };
+        let harness = &mut bridged.harness;
+        let proof = harness.l2.message_proof(harness.l2.chain().head(), message.index)?;
+        let claim = IL1MessageQueue::claimCall { message, proof, feeRecipient: bob.address() };
+        harness.l1.transact(&bob, harness.rollup.message_queue, U256::ZERO, &claim)?;
+        let held = IToken::balanceOfCall { account: charlie };
+        assert_eq!(harness.l1.read(bridged.token, &held)?, amount);
+    }
+    Ok(())
+}
