@@ -288,6 +288,24 @@ fn modexp_is_paid_several_times_where_its_gas_is_that_of_the_time_before_osaka()
 }
 
 #[test]
+fn a_precompile_whose_work_cannot_be_paid_ends_the_call_instead_of_failing_in_the_block() {
+    // MODEXP of numbers that are all zero, whose lengths alone take 2.8 million gas before Osaka: much more than a
+    // failure with so short an input is worth.
+    let mut lengths = [[0; 32]; 3];
+    for (length, bytes) in lengths.iter_mut().zip([1_024_u16, 96, 1_024]) {
+        length[30..].copy_from_slice(&bytes.to_be_bytes());
+    }
+    let fork = ProtocolFork::Prague;
+    let input = lengths.as_flattened().to_vec();
+    let calldata = block_on(fork, calling(5, 1, 4_000_000), input, 5_000_000);
+    let gas = 128 * 128 * 8 * (96 - 32) / 3;
+    let work = UnderpricedWork::Precompile { address: Address::with_last_byte(5), gas };
+    let schedule = GasSchedule::DEFAULT;
+    let owed = schedule.underpriced_work(&work) - used(&calldata) / 4;
+    assert_costs(&Execute::on(fork), &calldata, plain_charge(schedule, &calldata) + owed);
+}
+
+#[test]
 fn a_precompile_that_fails_is_paid_for_its_work_and_not_for_all_that_it_burns() {
     // Point evaluation of what is no proof, which burns all of three million gas.
     let calldata = block(calling(10, 1, 3_000_000), vec![0; 192], 4_000_000);

@@ -4,8 +4,8 @@ use crate::support::l2::{L2, resealed, transfer, with_transactions};
 use alloy_consensus::{EthereumTxEnvelope, SignableTransaction, TxEip1559, TxEip4844};
 use alloy_eips::eip2718::Encodable2718;
 use alloy_genesis::GenesisAccount;
-use alloy_primitives::{Address, Bytes, Signature, TxKind, U256};
-use enshrine_execute::{Execute, ExecuteError};
+use alloy_primitives::{Address, B256, Bytes, Signature, TxKind, U256};
+use enshrine_execute::{Execute, ExecuteError, RuleViolation};
 use executor::{Invalid, SYSTEM_CONTRACTS, SystemCode};
 use revm::bytecode::opcode as op;
 use stateless::Stage;
@@ -85,6 +85,25 @@ fn ten_thousand_transactions_that_cannot_pay_for_their_recovery_are_refused_befo
     let (outcome, stages) = run(&Execute::default(), &calldata, PLENTY);
     assert_eq!(outcome, Err(ExecuteError::Invalid(Invalid::Signature { index: 0 })));
     assert!(stages.contains(&Stage::Senders));
+}
+
+#[test]
+fn a_blob_transaction_is_refused_by_its_type_although_the_block_names_no_blobs() {
+    let good = L2::new(ProtocolFork::Osaka).calldata(1);
+    let fields = TxEip4844 {
+        chain_id: 8_079,
+        gas_limit: 21_000,
+        blob_versioned_hashes: vec![B256::with_last_byte(1)],
+        ..Default::default()
+    };
+    // No sender, so that the same block without the rule is refused for that.
+    let signature = Signature::new(U256::ONE, U256::ZERO, false);
+    let tx: EthereumTxEnvelope<TxEip4844> = fields.into_signed(signature).into();
+    let calldata = with_transactions(&good, &[tx.encoded_2718().into()], |_| {});
+    let refused = run(&Execute::default(), &calldata, PLENTY).0;
+    let rule = RuleViolation::BlobTransaction { index: 0 };
+    assert_eq!(refused, Err(ExecuteError::Rules(rule)));
+    assert!(matches!(run(&Execute::l1(), &calldata, PLENTY).0, Err(ExecuteError::Invalid(_))));
 }
 
 #[test]
