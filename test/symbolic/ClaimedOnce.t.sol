@@ -5,15 +5,13 @@ import {Test} from "forge-std/Test.sol";
 import {IL1MessageQueue} from "../../contracts/interfaces/IL1MessageQueue.sol";
 import {Guardians} from "../utils/Guardians.sol";
 import {L1MessageQueue} from "../../contracts/messaging/L1MessageQueue.sol";
+import {proofOf} from "./SentMessage.sol";
 import {SVM} from "./Svm.sol";
 
 /// @dev No message of the L2 is claimed twice. The real queue, from any state: once a claim has succeeded,
 /// no claim and no refund with that number does.
 contract ClaimedOnceProof is Test {
     address private constant TARGET = address(0xbeef);
-
-    /// @dev Any block does, and the executor cannot look up one.
-    uint64 private constant L2_BLOCK = 7;
 
     L1MessageQueue private queue;
 
@@ -75,24 +73,5 @@ contract ClaimedOnceProof is Test {
         (bool claimed,) =
             address(queue).call(abi.encodeCall(IL1MessageQueue.claim, (message, proof, TARGET)));
         assert(!claimed);
-    }
-
-    /// @dev Evidence that a message was sent: the storage trie holds its hash and nothing else.
-    function proofOf(IL1MessageQueue.Message memory m)
-        private
-        pure
-        returns (IL1MessageQueue.MessageProof memory proof)
-    {
-        bytes32 hash = keccak256(
-            abi.encode(
-                m.sender, m.to, m.refundTo, m.value, m.fee, m.gasLimit, m.index, keccak256(m.data)
-            )
-        );
-        // A shorter integer has another header.
-        vm.assume(uint256(hash) >> 248 != 0);
-        bytes32 key = keccak256(abi.encode(keccak256(abi.encode(m.index, 4))));
-        bytes[] memory nodes = new bytes[](1);
-        nodes[0] = abi.encodePacked(hex"f844a120", key, hex"a1a0", hash);
-        return IL1MessageQueue.MessageProof(L2_BLOCK, keccak256(nodes[0]), new bytes[](0), nodes);
     }
 }

@@ -260,8 +260,14 @@ impl Campaign {
         copy(&self.root.join("test").join("utils"), &checkout.join("test"))?;
         let mut scripts = false;
         for file in sources(&self.root.join(own))? {
-            scripts |= fs::read_to_string(&file)?.contains("script/");
+            let source = fs::read_to_string(&file)?;
+            scripts |= source.contains("script/");
             copy(&file, &tests)?;
+            for fixture in fixtures(&own.join("test"), &source) {
+                let to = checkout.join(&fixture);
+                fs::create_dir_all(to.parent().unwrap_or(&checkout))?;
+                copy(&self.root.join(&fixture), &to)?;
+            }
         }
         if scripts { self.copy_scripts(&checkout) } else { Ok(()) }
     }
@@ -428,6 +434,14 @@ fn stages(file: &str, quick: bool) -> Vec<Stage> {
     stages
 }
 
+/// The files of other folders of tests that a test imports, without what all tests share.
+fn fixtures(test: &Path, source: &str) -> Vec<PathBuf> {
+    let imported = source.split(" from \"../").skip(1).filter_map(|rest| rest.split('"').next());
+    let folder = test.parent().and_then(Path::parent).unwrap_or(Path::new(""));
+    let of_others = imported.filter(|path| !path.starts_with("../") && !path.starts_with("utils/"));
+    of_others.map(|path| folder.join(path)).collect()
+}
+
 /// The sources that lie in a folder, not in those within it.
 fn sources(folder: &Path) -> eyre::Result<Vec<PathBuf>> {
     let mut found = contracts(folder)?;
@@ -539,6 +553,14 @@ mod tests {
                 (0..all as u64).filter(|i| i % every == 0).count() as u64 >= count.min(all as u64)
             );
         }
+    }
+
+    #[test]
+    fn fixtures_are_what_a_test_imports_from_the_folders_beside_its_own() {
+        let source = "import {A} from \"../bridge/Fixture.sol\";\nimport {B} from \"../utils/B.sol\";\n\
+                      import {C} from \"./C.sol\";\nimport {D} from \"../../contracts/D.sol\";";
+        let found = fixtures(Path::new("test/messaging/Guard.t.sol"), source);
+        assert_eq!(found, [Path::new("test/bridge/Fixture.sol")]);
     }
 
     #[test]
