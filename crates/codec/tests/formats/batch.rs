@@ -45,6 +45,16 @@ fn with_word(mut bytes: Vec<u8>, at: usize, value: u32) -> Vec<u8> {
     bytes
 }
 
+#[test]
+fn a_witness_is_as_long_as_it_says() {
+    with_known(|batch| {
+        let bytes = batch.encode();
+        assert!(!batch.witness.codes.is_empty() && !batch.witness.headers.is_empty());
+        let length = bytes.len() - BODY - word(&bytes, BODY + 4) as usize;
+        assert_eq!(batch.witness.encoded_len(), length);
+    });
+}
+
 #[track_caller]
 fn refused(bytes: &[u8]) -> DecodeError {
     StatelessBatch::decode(bytes).expect_err("must be refused")

@@ -363,6 +363,26 @@ fn a_node_to_which_no_other_leads_is_not_left_out_in_silence() {
 }
 
 #[test]
+fn an_extension_leaves_a_nibble_to_its_branch_and_is_counted_with_its_hash() {
+    let extension = |path: &[u8]| {
+        let path = [&[0x80 + path.len() as u8], path].concat();
+        let payload = [&path[..], &[0xa0], &[0x22; 32]].concat();
+        Bytes::from([&[0xf8, payload.len() as u8][..], &payload].concat())
+    };
+    let of = |node: &Bytes| {
+        let nodes = [node.clone()];
+        compact(keccak256(node), (&nodes[..]).into(), ByteLists::EMPTY)
+    };
+    // 63 nibbles, and 64.
+    let (longest, too_long) =
+        (extension(&[0x11; 32]), extension(&[&[0x00], &[0x11; 32][..]].concat()));
+    let stream = of(&longest).unwrap();
+    assert!(CompactState::decode(&stream, 0).unwrap().expanded_len() >= longest.len());
+    let refused = of(&too_long).unwrap_err().to_string();
+    assert!(refused.contains("a path does not fit the key"), "{refused}");
+}
+
+#[test]
 fn what_is_no_node_of_a_trie_has_no_form() {
     for (node, reason) in [
         (&[0x80; 40][..], "not an RLP list"),

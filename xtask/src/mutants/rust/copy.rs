@@ -19,6 +19,9 @@ use super::{Drawn, Executable, TESTED, TESTS, switches};
 const COPIED: [&str; 5] = ["Cargo.toml", "Cargo.lock", "crates", "examples", "xtask"];
 const LEFT_OUT: [&str; 2] = ["target", ".git"];
 
+/// Folders that forge writes to, which it does not do through links.
+const OWN: [&str; 2] = ["cache", "deployments"];
+
 /// Settings under which the workspace's own crates are compiled soonest.
 const QUICKLY: [&str; 4] = [
     "profile.release.opt-level=1",
@@ -46,7 +49,12 @@ impl Workspace {
         for entry in fs::read_dir(root)? {
             let name = entry?.file_name();
             let known = |names: &[&str]| names.iter().any(|known| name == *known);
-            if !known(&COPIED) && !known(&LEFT_OUT) && !copy.join(&name).exists() {
+            if known(&COPIED) || known(&LEFT_OUT) || copy.join(&name).exists() {
+                continue;
+            }
+            if known(&OWN) {
+                fs::create_dir(copy.join(name))?;
+            } else {
                 std::os::unix::fs::symlink(root.join(&name), copy.join(&name))?;
             }
         }
