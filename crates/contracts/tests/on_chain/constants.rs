@@ -7,6 +7,7 @@ use enshrine_contracts::{
     alias_account, capacity, code_reference, extend, sent_slot,
 };
 use eyre::{Context, OptionExt, Result};
+use revm::{context_interface::cfg::gas_params::GasParams, primitives::hardfork::SpecId};
 use std::{collections::BTreeMap, fs};
 use toolchain::find_root;
 use wire::{ProtocolFork, StatelessResult, layout};
@@ -62,6 +63,20 @@ fn evaluate(expression: &str, known: &BTreeMap<String, U256>) -> Option<U256> {
         return Some(term(base)? << term(shift)?);
     }
     expression.split('+').map(term).sum()
+}
+
+#[test]
+fn a_delivery_keeps_back_what_its_call_takes_under_any_fork() -> Result<()> {
+    let overhead = Constants::read("libraries/Delivery.sol")?.get("OVERHEAD")?;
+    for fork in [SpecId::PRAGUE, SpecId::OSAKA, SpecId::AMSTERDAM] {
+        let gas = GasParams::new_spec(fork);
+        // A cold account that delegates to another cold one (EIP-7702).
+        let access = gas.warm_storage_read_cost() + gas.cold_account_additional_cost();
+        let call = gas.transfer_value_cost() + 2 * access;
+        println!("{fork:?}: {call}");
+        assert!(overhead > U256::from(call), "{fork:?}: {call}");
+    }
+    Ok(())
 }
 
 #[test]

@@ -42,6 +42,9 @@ const FORKS: [ProtocolFork; 3] =
 /// Gas of a message that the messenger cannot deliver with it, and keeps.
 const LITTLE_GAS: u64 = 30_000;
 
+/// `Messages.RELAY_BASE`.
+const RELAY_BASE: u64 = 1_000_000;
+
 /// Gas with which the bridge on L1 pays tokens out.
 const RELEASE_GAS: u64 = 200_000;
 
@@ -130,18 +133,26 @@ impl Bridged {
 
     /// Relays a message; returns `true` if the messenger has delivered it, and `false` if it keeps it.
     fn relay(&mut self, message: &Message) -> Result<bool> {
+        Ok(self.relay_for(message, self.harness.operator.address())?.0)
+    }
+
+    /// Relays a message, with its fee for this account; returns `true` if it is delivered, and the gas used.
+    fn relay_for(&mut self, message: &Message, fee_recipient: Address) -> Result<(bool, u64)> {
         let operator = self.harness.operator.clone();
         let (anchor, update) = self.harness.rollup.newest_anchor(&self.harness.l1, 0)?;
         self.harness.anchor = anchor.hash();
         let transactions = vec![
             self.harness.l2.prove_anchor(&operator, &anchor)?,
-            self.harness.l2.relay(&operator, core::slice::from_ref(message), operator.address())?,
+            self.harness.l2.relay(&operator, core::slice::from_ref(message), fee_recipient)?,
         ];
         let evidence = Evidence { updates: vec![update], ..Default::default() };
         let block = self.block(transactions, evidence)?;
-        let logs = block.block.executed.receipts.iter().flat_map(|receipt| &receipt.logs);
-        let delivered = logs.filter_map(|log| IL2Messenger::MessageDelivered::decode_log(log).ok());
-        Ok(delivered.count() == 1)
+        let [anchored, relayed] = &block.block.executed.receipts[..] else {
+            return Err(eyre::eyre!("not two receipts"));
+        };
+        let mut logs = relayed.logs.iter();
+        let is_delivered = logs.any(|log| IL2Messenger::MessageDelivered::decode_log(log).is_ok());
+        Ok((is_delivered, relayed.cumulative_gas_used - anchored.cumulative_gas_used))
     }
 
     /// Registers the token with this much gas on the L2; returns `true` if it is made there.
@@ -244,6 +255,27 @@ fn a_contract_wallet_takes_its_tokens_out_by_a_forced_delivery_under_any_fork() 
         harness.l1.transact(&bob, harness.rollup.message_queue, U256::ZERO, &claim)?;
         let held = IToken::balanceOfCall { account: charlie };
         assert_eq!(harness.l1.read(bridged.token, &held)?, amount);
+    }
+    Ok(())
+}
+
+/// The first message of a rollup, to an account that comes into being by it, and so does the recipient of the fee.
+#[test]
+fn a_relay_takes_no_more_than_its_base_beside_the_gas_of_its_message_under_any_fork() -> Result<()>
+{
+    for fork in FORKS {
+        let mut bridged = Bridged::new(fork)?;
+        let harness = &mut bridged.harness;
+        let (alice, queue) = (harness.alice.clone(), harness.rollup.message_queue);
+        let to = Key::named("charlie").address();
+        let send =
+            IL1MessageQueue::sendCall { to, refundTo: to, gasLimit: 0, fee: 1, data: Bytes::new() };
+        let sent = harness.l1.transact(&alice, queue, U256::from(2), &send)?;
+        let message = harness.rollup.messages_in(&sent.block).pop().ok_or_eyre("no message")?;
+        let (is_delivered, gas) = bridged.relay_for(&message, Key::named("dora").address())?;
+        assert!(is_delivered);
+        println!("{fork:?}: the relay takes {gas}, and {} on L1", sent.gas_used);
+        assert!(gas <= RELAY_BASE, "{fork:?}: {gas}");
     }
     Ok(())
 }
