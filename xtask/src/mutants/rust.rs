@@ -103,6 +103,10 @@ pub(crate) struct Options {
     #[arg(long, value_name = "JOBS", default_value_t = 2)]
     jobs: usize,
 
+    /// Only the tests of these crates, by their folders, and only mutants of these are reported [default: all]
+    #[arg(long, value_name = "CRATE")]
+    tests_of: Vec<String>,
+
     /// Tell what the mutants are, and try none
     #[arg(long)]
     list: bool,
@@ -110,6 +114,13 @@ pub(crate) struct Options {
     /// Write what became of each to audit/mutants-rust.csv
     #[arg(long)]
     record: bool,
+}
+
+impl Options {
+    /// Returns `true` if the tests of a crate are asked.
+    fn asks(&self, package: &str) -> bool {
+        self.tests_of.is_empty() || self.tests_of.iter().any(|name| name == package)
+    }
 }
 
 /// A mutant that was drawn.
@@ -180,10 +191,12 @@ pub(crate) fn rust(root: &Path, options: &Options) -> eyre::Result<bool> {
     }
     let folder = root.join("target").join("mutants").join("rust");
     let workspace = Workspace::new(root, &folder)?;
-    let executables = workspace.compile(&mut drawn)?;
+    let mut executables = workspace.compile(&mut drawn)?;
+    executables.retain(|executable| options.asks(&executable.package));
     let outcomes = try_all(&folder, &drawn, &executables, options)?;
     let explained = Explained::read(root)?;
-    let rows: Vec<_> = drawn.iter().zip(outcomes).collect();
+    let rows = drawn.iter().zip(outcomes);
+    let rows: Vec<_> = rows.filter(|(one, _)| options.asks(one.package())).collect();
     if options.record {
         record(&root.join(RECORD), &rows)?;
     }

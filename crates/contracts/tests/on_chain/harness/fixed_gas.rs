@@ -169,8 +169,13 @@ impl Bridged {
         self.harness.l1.transact(&alice, self.token, U256::ZERO, &give)?;
         let approve = IToken::approveCall { spender: self.l1_bridge, amount };
         self.harness.l1.transact(&alice, self.token, U256::ZERO, &approve)?;
-        let (l1Token, refundTo, gasLimit) = (self.token, to, gas);
-        let call = IL1TokenBridge::depositCall { l1Token, to, refundTo, amount, gasLimit };
+        let call = IL1TokenBridge::depositCall {
+            l1Token: self.token,
+            to,
+            refundTo: to,
+            amount,
+            gasLimit: gas,
+        };
         let message = self.send(self.l1_bridge, &call)?;
         self.relay(&message)
     }
@@ -213,10 +218,14 @@ fn a_contract_wallet_takes_its_tokens_out_by_a_forced_delivery_under_any_fork() 
 
         // The first message of the account, which also creates it.
         let charlie = Key::named("charlie").address();
-        let (l1Token, to, refundTo) = (bridged.token, charlie, charlie);
         let amount = U256::from(100);
-        let withdraw =
-            IL2TokenBridge::withdrawCall { l1Token, to, refundTo, amount, gasLimit: RELEASE_GAS };
+        let withdraw = IL2TokenBridge::withdrawCall {
+            l1Token: bridged.token,
+            to: charlie,
+            refundTo: charlie,
+            amount,
+            gasLimit: RELEASE_GAS,
+        };
         let (to, data) = (bridged.l2_bridge, withdraw.abi_encode().into());
         let calls = vec![Call { to, value: U256::ZERO, data }];
         let send = IL1MessageQueue::sendCall {
