@@ -1,8 +1,8 @@
 //! A pool with limits: what comes in, and what gives way.
 
-use alloy_consensus::TxEip1559;
+use alloy_consensus::{EthereumTxEnvelope, SignableTransaction, Signed, TxEip1559, TxEip4844};
 use alloy_eips::eip2718::Encodable2718 as _;
-use alloy_primitives::{Address, U256};
+use alloy_primitives::{Address, B256, Signature, U256};
 use chain::RecoveredTransaction;
 use enshrine_node::{AdmissionContext, DropReason, Pool, PoolLimits, PoolTransaction, Rejected};
 use std::{collections::BTreeMap, sync::Arc};
@@ -23,6 +23,32 @@ fn transaction(name: &str, nonce: u64, tip: u128) -> PoolTransaction {
     let raw = transaction.encoded_2718().into();
     let sender = key.address();
     PoolTransaction::new(RecoveredTransaction { transaction, sender, signed: true }, None, raw)
+}
+
+/// A transaction of Alice's.
+fn pooled<T>(fields: T) -> PoolTransaction
+where
+    T: SignableTransaction<Signature>,
+    Signed<T>: Into<EthereumTxEnvelope<TxEip4844>>,
+{
+    let key = Key::named("alice");
+    let transaction = key.sign(fields);
+    let raw = transaction.encoded_2718().into();
+    let sender = key.address();
+    PoolTransaction::new(RecoveredTransaction { transaction, sender, signed: true }, None, raw)
+}
+
+/// A transaction with one blob and these fees per gas and per blob gas.
+fn blob_transaction(fee: u128, blob_fee: u128) -> TxEip4844 {
+    TxEip4844 {
+        chain_id: 1,
+        gas_limit: 21_000,
+        max_fee_per_gas: fee,
+        max_priority_fee_per_gas: fee,
+        max_fee_per_blob_gas: blob_fee,
+        blob_versioned_hashes: vec![B256::with_last_byte(1)],
+        ..Default::default()
+    }
 }
 
 /// Offers a transaction to a pool as if all nonces before those that wait there were used.
@@ -111,6 +137,52 @@ fn an_account_has_so_many_and_the_owners_as_many_as_they_want() {
     assert_eq!(pool.of(owner).count(), 5);
     assert_eq!(pool.of(alice).count(), 2);
     assert_eq!(pool.of(Key::named("bob").address()).count(), 0);
+}
+
+#[test]
+fn a_public_pool_has_the_limits_that_the_documents_name() {
+    let it = PoolLimits::public();
+    assert_eq!((it.transactions, it.bytes, it.per_sender), (20_000, 67_108_864, 1_024));
+    assert_eq!((it.gapped, it.gapped_per_sender, it.gapped_lifetime), (1_024, 16, 300));
+    assert!(it.holds_balances && !it.accepts_unprotected);
+    let none = PoolLimits::default();
+    assert!(!none.holds_balances && none.accepts_unprotected);
+}
+
+#[test]
+fn a_sender_has_the_nonces_that_it_has_sent_and_the_next_one_is_the_first_that_is_missing() {
+    let (mut pool, alice) = (Pool::default(), Key::named("alice").address());
+    for nonce in [0, 1, 3] {
+        add(&mut pool, transaction("alice", nonce, 5), 10, &PoolLimits::default()).unwrap();
+    }
+    assert_eq!(
+        [0, 1, 2, 3, 4].map(|nonce| pool.has(alice, nonce)),
+        [true, true, false, true, false]
+    );
+    assert_eq!([0, 1, 2, 3, 4].map(|next| pool.next_nonce(alice, next)), [2, 2, 2, 4, 4]);
+    assert_eq!(pool.next_nonce(Key::named("bob").address(), 7), 7);
+}
+
+#[test]
+fn the_cost_of_a_transaction_is_its_value_and_the_most_that_it_pays_for_gas_and_blobs() {
+    let of = |value| {
+        pooled(TxEip1559 { gas_limit: 21_000, max_fee_per_gas: 7, value, ..Default::default() })
+    };
+    assert_eq!(of(U256::from(5)).cost(), U256::from(21_000 * 7 + 5));
+    assert_eq!(of(U256::MAX).cost(), U256::MAX);
+    let blobs = pooled(blob_transaction(3, 11));
+    assert_eq!(blobs.cost(), U256::from(21_000 * 3 + 131_072 * 11));
+}
+
+#[test]
+fn a_replacement_with_blobs_pays_twice_as_much_for_them() {
+    for (fee, is_enough) in [(19, false), (20, true)] {
+        let mut pool = Pool::default();
+        add(&mut pool, pooled(blob_transaction(100, 10)), 10, &PoolLimits::default()).unwrap();
+        let new = pooled(blob_transaction(200, fee));
+        let taken = add(&mut pool, new, 10, &PoolLimits::default());
+        assert_eq!(taken.is_ok(), is_enough, "{fee}: {taken:?}");
+    }
 }
 
 #[test]

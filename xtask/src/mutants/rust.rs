@@ -62,15 +62,16 @@ const MUTATED: [&str; 16] = [
 ];
 
 /// Crates whose tests are asked, in this order: those of `stateless` take longest.
-const TESTED: [&str; 8] =
-    ["wire", "codec", "execute", "variants", "contracts", "node", "rollup", "stateless"];
+const TESTED: [&str; 9] =
+    ["wire", "codec", "execute", "variants", "chain", "contracts", "node", "rollup", "stateless"];
 
 /// Their tests beside those of their libraries, which are asked first, in this order.
-const TESTS: [&str; 11] = [
+const TESTS: [&str; 12] = [
     "formats",
     "calls",
     "market",
     "allocation",
+    "in_memory",
     "on_chain",
     "pool",
     "node",
