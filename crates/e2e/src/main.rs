@@ -1,14 +1,15 @@
-//! End-to-end run of a native rollup, in three parts. In process: an L1 with EXECUTE, an L2 that is a plain
+//! End-to-end run of a native rollup, in four parts. In process: an L1 with EXECUTE, an L2 that is a plain
 //! Ethereum chain, a deposit, an advanced block, balances proven against the state root on L1, forged
 //! blocks and a block without a due forced transaction, both refused. As processes: devnet, sequencer and
-//! followers, a withdrawal, a killed sequencer, a reorganisation of L1. Last, real mainnet blocks through
-//! the same precompile.
+//! followers, a withdrawal, a killed sequencer, a reorganisation of L1. Then an L1 that forks from Prague to
+//! Amsterdam under a rollup without an owner. Last, real mainnet blocks through the same precompile.
 //!
 //! Everything is real: contracts are compiled and deployed, transactions are signed, blocks are
 //! executed, witnesses are recorded. The exit code is 0 if all checks passed.
 
 #![warn(clippy::print_stdout)]
 
+mod forks;
 mod gas;
 mod in_process;
 mod mainnet;
@@ -95,8 +96,15 @@ fn run(arguments: &Arguments) -> Result<(Report, Option<Nodes>)> {
         // Fail at once if the file cannot be written, not after minutes.
         write_page(path, &report)?;
     }
+    if std::env::var_os("FORKSONLY").is_some() {
+        forks::run(&mut report)?;
+        std::process::exit(0);
+    }
     in_process::run(arguments.in_process, &mut report)?;
     let nodes = if arguments.in_process { None } else { Some(nodes::run(&mut report)?) };
+    if nodes.is_some() {
+        forks::run(&mut report)?;
+    }
     if !arguments.quick {
         mainnet::verify(&arguments.block, &mut report)?;
     }

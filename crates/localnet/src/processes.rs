@@ -5,7 +5,7 @@ use alloy_consensus::TxEip1559;
 use alloy_eips::eip2718::Encodable2718 as _;
 use alloy_genesis::{Genesis, GenesisAccount};
 use alloy_primitives::{Address, B256, Bytes, TxKind, U64, U256};
-use alloy_rpc_types_eth::TransactionReceipt;
+use alloy_rpc_types_eth::{Block, TransactionReceipt};
 use alloy_sol_types::SolCall;
 use client::Client;
 use contracts::{Deployment, bindings::IL1MessageQueue};
@@ -17,10 +17,11 @@ use std::{
     path::{Path, PathBuf},
     process::{Command, Stdio},
     thread::sleep,
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 use tempfile::TempDir;
 use testkit::{ETHER, Key, NodeProcess, Proxy, deploy, rich, write_deployment};
+use wire::ProtocolFork;
 
 /// Chain id of the L1.
 pub const L1_CHAIN: u64 = 31_337;
@@ -29,8 +30,8 @@ pub const L2_CHAIN: u64 = 8_079;
 /// Longest wait for the nodes' own progress.
 const RETRY_TIMEOUT: Duration = Duration::from_secs(120);
 
-/// A sequencer in a hurry.
-const SEQUENCER_FLAGS: &[&str] =
+/// Flags of a sequencer in a hurry.
+pub const SEQUENCER_FLAGS: &[&str] =
     &["--block-time-ms", "250", "--submit-interval-ms", "1000", "--poll-interval-ms", "100"];
 
 /// A rollup whose nodes are processes.
@@ -40,6 +41,10 @@ pub struct Rollup {
     folder: TempDir,
     /// The L1.
     pub l1: NodeProcess,
+    /// Flags of the L1.
+    l1_flags: Vec<String>,
+    /// Later forks of the L1, with their timestamps.
+    pub forks: Vec<(ProtocolFork, u64)>,
     /// Proxy between the L2's nodes and L1, if there is one.
     proxy: Option<Proxy>,
     /// The contracts on L1, and the L2's genesis.
@@ -65,6 +70,10 @@ pub struct Design {
     pub deploying: Deploying,
     /// Flags of its L1.
     pub l1: &'static [&'static str],
+    /// Forks of its L1 and the seconds from now at which they begin; L1 and the L2 start with Prague then.
+    pub forks: &'static [(ProtocolFork, u64)],
+    /// `true` if the delays of the contracts are those for development, not the usual ones.
+    pub dev: bool,
     /// Gas limit of the L2's blocks, if not the usual one.
     pub gas_limit: Option<u64>,
     /// Accounts that are on the L2 from its beginning, if it is deployed plainly.
@@ -73,16 +82,22 @@ pub struct Design {
 
 impl From<Deploying> for Design {
     fn from(deploying: Deploying) -> Self {
-        Self { deploying, l1: &["--verify-blocks"], gas_limit: None, accounts: Vec::new() }
+        let l1 = &["--verify-blocks"];
+        Self { deploying, l1, forks: &[], dev: true, gas_limit: None, accounts: Vec::new() }
     }
 }
 
 impl Rollup {
     /// Starts an L1, and initialises and deploys a rollup on it.
     pub fn create(design: impl Into<Design>, report: &mut Report) -> Result<Self> {
-        let Design { deploying, l1, gas_limit, accounts } = design.into();
+        let Design { deploying, l1, forks, dev, gas_limit, accounts } = design.into();
         let program = devnet::build()?;
-        let l1 = NodeProcess::start(l1_command(&program).args(l1))?;
+        let mut l1_flags: Vec<_> = l1.iter().map(|&flag| flag.to_owned()).collect();
+        let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs();
+        let forks: Vec<_> = forks.iter().map(|(fork, after)| (*fork, now + after)).collect();
+        let schedule = schedule(&forks);
+        l1_flags.extend(schedule.iter().flat_map(|it| ["--hardfork".to_owned(), it.clone()]));
+        let l1 = NodeProcess::start(l1_command(&program).args(&l1_flags))?;
         // The scripts may write there.
         let caches = toolchain::find_root()?.join("cache");
         fs::create_dir_all(&caches)?;
@@ -93,8 +108,9 @@ impl Rollup {
             Deploying::ByScripts => "permissioned",
         };
         let mut init = Command::new(&program);
-        init.arg("init").arg(&place).args(["--dev", "--policy", policy]);
-        init.args(["--l1", l1.client().url()]);
+        init.arg("init").arg(&place).args(["--policy", policy]);
+        init.args(["--l1", l1.client().url()]).args(dev.then_some("--dev"));
+        init.args(schedule.iter().flat_map(|it| ["--fork", it]));
         if let Some(gas_limit) = gas_limit {
             init.args(["--gas-limit", &gas_limit.to_string()]);
         }
@@ -134,7 +150,7 @@ impl Rollup {
             Deploying::ByScripts => "deployed by forge script; its sequencer may advance it",
         };
         report.built(format!("NativeRollup at {}, {who}", deployment.rollup));
-        Ok(Self { program, folder, scripts, l1, proxy: None, deployment })
+        Ok(Self { program, folder, scripts, l1, l1_flags, forks, proxy: None, deployment })
     }
 
     /// From here on, nodes that are started ask L1 by way of a proxy.
@@ -154,7 +170,7 @@ impl Rollup {
         self.l1.kill();
         sleep(down);
         let mut command = l1_command(&self.program);
-        command.args(["--verify-blocks", "--load-state"]).arg(state);
+        command.args(&self.l1_flags).arg("--load-state").arg(state);
         self.l1 = NodeProcess::start(&mut command)?;
         if let Some(proxy) = &self.proxy {
             proxy.redirect(self.l1.address());
@@ -268,7 +284,8 @@ impl Rollup {
         self.follower_with(&["--sequencer", &url])
     }
 
-    fn follower_with(&self, flags: &[&str]) -> Result<NodeProcess> {
+    /// A follower with these flags.
+    pub fn follower_with(&self, flags: &[&str]) -> Result<NodeProcess> {
         self.start(self.follower_command().args(flags), "follower.log")
     }
 
@@ -399,6 +416,12 @@ pub fn number(node: &Client) -> Result<u64> {
     Ok(node.request::<_, U64>("eth_blockNumber", ())?.to())
 }
 
+/// Timestamp of the newest block.
+pub fn block_time(node: &Client) -> Result<u64> {
+    let block: Block = node.request("eth_getBlockByNumber", ("latest", false))?;
+    Ok(block.header.timestamp)
+}
+
 /// Returns the nonce of an account's next transaction.
 pub fn nonce(node: &Client, account: Address) -> Result<u64> {
     let nonce: U64 = node.request("eth_getTransactionCount", (account, "latest"))?;
@@ -478,6 +501,12 @@ pub fn transfer(from: &Key, nonce: u64, to: Address, tip: u128) -> Bytes {
         ..Default::default()
     });
     transaction.encoded_2718().into()
+}
+
+/// A schedule of forks that begins with Prague, as `--hardfork` and `--fork` take it; `None` without later forks.
+fn schedule(later: &[(ProtocolFork, u64)]) -> Option<String> {
+    let later: Vec<_> = later.iter().map(|(fork, time)| format!("{fork}@{time}")).collect();
+    (!later.is_empty()).then(|| format!("{},{}", ProtocolFork::Prague, later.join(",")))
 }
 
 fn l1_command(program: &Path) -> Command {

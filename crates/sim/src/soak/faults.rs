@@ -6,7 +6,7 @@ use super::{
 };
 use alloy_primitives::{B256, Bytes};
 use eyre::{Result, WrapErr as _, ensure};
-use localnet::processes::{block_hash, number, status};
+use localnet::processes::{block_hash, block_time, number, status};
 use serde_json::Value;
 use std::{
     fs,
@@ -73,10 +73,33 @@ impl Soak {
             Fault::Jump(seconds) => {
                 let l1 = self.rollup.l1.client();
                 l1.request::<_, Value>("evm_increaseTime", (seconds,))?;
-                // So deep that no reorganisation takes L1 back to the time before.
-                l1.request::<_, Value>("anvil_mine", (DEEPEST + 1,))?;
+                self.bury()?;
+            }
+            Fault::Fork { before, milliseconds } => {
+                let now = block_time(self.rollup.l1.client())?;
+                let next = self.rollup.forks.iter().find(|(_, time)| *time > now);
+                if let Some(&(_, time)) = next {
+                    self.jump_to(now.max(time.saturating_sub(before)))?;
+                    sleep(Duration::from_millis(milliseconds));
+                    self.jump_to(time)?;
+                }
             }
         }
+        Ok(())
+    }
+
+    /// Gives L1's next block this timestamp, if its head is not as late already.
+    fn jump_to(&self, time: u64) -> Result<()> {
+        let l1 = self.rollup.l1.client();
+        if block_time(l1)? < time {
+            l1.request::<_, Value>("evm_setNextBlockTimestamp", (time,))?;
+        }
+        self.bury()
+    }
+
+    /// Mines so many blocks on L1 that no reorganisation takes it back to the time before.
+    fn bury(&self) -> Result<()> {
+        self.rollup.l1.client().request::<_, Value>("anvil_mine", (DEEPEST + 1,))?;
         Ok(())
     }
 

@@ -16,7 +16,8 @@ use eyre::{Result, WrapErr as _, ensure, eyre};
 use ledger::{Ledger, Ways, send_all};
 use localnet::{
     processes::{
-        Deploying, Rollup, ask, balance, find_hash, number, shown, status, until, until_safe,
+        Deploying, Design, Rollup, ask, balance, block_time, find_hash, number, shown, status,
+        until, until_safe,
     },
     report::Report,
     say,
@@ -29,9 +30,16 @@ use std::{
     time::{Duration, Instant},
 };
 use testkit::{ETHER, Key, NodeProcess, Random};
+use wire::ProtocolFork;
 
 /// Blocks on top of the first deposits before faults begin.
 const BURIED: u64 = 16;
+/// Forks of L1 and the seconds from its start at which they begin, unless its clock jumps there earlier.
+const FORKS: &[(ProtocolFork, u64)] = &[
+    (ProtocolFork::Osaka, 4 * 3_600),
+    (ProtocolFork::Bpo2, 8 * 3_600),
+    (ProtocolFork::Amsterdam, 12 * 3_600),
+];
 /// Steps from one look at everything that was ever acknowledged to the next.
 const LOOK_BACK: u64 = 25;
 
@@ -77,9 +85,11 @@ pub(crate) fn run(&Arguments { minutes, seed }: &Arguments) -> Result<()> {
         }
     }
     soak.check_all()?;
+    let time = block_time(soak.rollup.l1.client())?;
+    let forks = soak.rollup.forks.iter().filter(|(_, begins)| *begins <= time).count();
     report.shown(format!(
-        "{} steps, {} faults, {} times kill -9; {} transactions acknowledged, all of them on L1; {} claims, {} \
-         forced transactions",
+        "{} steps, {} faults, {forks} forks of L1, {} times kill -9; {} transactions acknowledged, all of them on L1; {} \
+         claims, {} forced transactions",
         soak.steps,
         soak.faults,
         soak.kills,
@@ -93,7 +103,8 @@ pub(crate) fn run(&Arguments { minutes, seed }: &Arguments) -> Result<()> {
 
 impl Soak {
     fn begin(seed: u64, report: &mut Report) -> Result<Self> {
-        let mut rollup = Rollup::create(Deploying::Plainly, report)?;
+        let mut rollup =
+            Rollup::create(Design { forks: FORKS, ..Deploying::Plainly.into() }, report)?;
         rollup.put_proxy()?;
         let (sequencer, follower) = (rollup.sequencer()?, rollup.kept_follower()?);
         let users: Vec<_> = ["bob", "carol", "dave", "erin"].map(Key::named).into_iter().collect();

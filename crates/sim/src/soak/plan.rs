@@ -6,6 +6,9 @@ use testkit::Random;
 pub(super) const DEEPEST: u64 = 8;
 /// Longest jump of L1's clock, in seconds: more than the rollup waits for blocks.
 const LONGEST_JUMP: u64 = 7_200;
+/// Shortest and longest time before a fork of L1, in seconds: what is made there can still be posted behind the fork.
+const LATEST: u64 = 20;
+const EARLIEST: u64 = 600;
 /// Longest duration of a fault, in milliseconds.
 const LONGEST: u64 = 3_000;
 
@@ -75,6 +78,11 @@ pub(super) enum Fault {
     },
     /// L1's clock jumps by as many seconds.
     Jump(u64),
+    /// L1's clock jumps to so many seconds before its next fork, and after so many milliseconds to the fork.
+    Fork {
+        before: u64,
+        milliseconds: u64,
+    },
 }
 
 impl Fault {
@@ -85,7 +93,7 @@ impl Fault {
             2 => Who::Follower,
             _ => Who::Both,
         };
-        match random.below(16) {
+        match random.below(17) {
             0..=5 => Self::Kill { who, times: 1 + random.below(3), after: random.below(400) },
             6 => Self::KillL1(milliseconds / 4),
             7 => Self::Pause { who, milliseconds },
@@ -103,13 +111,14 @@ impl Fault {
             11 | 12 => Self::Reorganise(1 + random.below(DEEPEST)),
             13 => Self::DiskFull { who, room: random.below(1 << 14), milliseconds },
             14 => Self::Jump(random.below(LONGEST_JUMP)),
+            15 => Self::Fork { before: LATEST + random.below(EARLIEST - LATEST), milliseconds },
             _ => Self::Nothing,
         }
     }
 
     /// Returns `true` if L1 may replace blocks, so that blocks of the L2 can be replaced too.
     pub(super) const fn rewrites(self) -> bool {
-        matches!(self, Self::KillL1(_) | Self::Reorganise(_) | Self::Jump(_))
+        matches!(self, Self::KillL1(_) | Self::Reorganise(_) | Self::Jump(_) | Self::Fork { .. })
     }
 }
 
@@ -222,7 +231,7 @@ mod tests {
                 troubles.push(trouble);
             }
         }
-        assert_eq!(kinds.len(), 9);
+        assert_eq!(kinds.len(), 10);
         assert_eq!(troubles.len(), 5);
         for kind in kinds {
             let times = steps.iter().filter(|step| discriminant(&step.fault) == kind).count();

@@ -1,0 +1,222 @@
+//! An L1 that forks three times under a running rollup without an owner, with the delays, the policy and the source of
+//! forks that `enshrine init` writes by default.
+
+use alloy_consensus::Transaction as _;
+use alloy_primitives::{Address, B256, Bytes, U64, U256};
+use alloy_rpc_types_eth::Block;
+use alloy_sol_types::SolCall as _;
+use client::Client;
+use contracts::{
+    L2_MESSENGER,
+    bindings::{IForcedInbox, IL2Messenger, INativeRollup},
+};
+use eyre::{OptionExt as _, Result, ensure};
+use localnet::{
+    processes::{
+        Deploying, Design, L1_CHAIN, L2_CHAIN, Rollup, SEQUENCER_FLAGS, ask, balance, claim, nonce,
+        number, receipt, send, shown, signed, status, until, until_safe,
+    },
+    report::Report,
+};
+use serde_json::Value;
+use std::time::Instant;
+use testkit::{ETHER, FORCED_FEE, Key};
+use wire::ProtocolFork;
+
+/// Forks of L1 and the seconds from its start at which they begin.
+const FORKS: &[(ProtocolFork, u64)] =
+    &[(ProtocolFork::Osaka, 300), (ProtocolFork::Bpo2, 600), (ProtocolFork::Amsterdam, 900)];
+/// Seconds before a fork at which the L2 blocks are made that L1 gets behind it. A block may lag by an hour.
+const BEFORE: u64 = 100;
+/// L1 blocks on top of one before the L2 acts on it: messages that L1 has before a fork reach the L2 behind it.
+const CONFIRMATIONS: u64 = 2;
+/// Transfers on the L2 before each fork that L1 does not have by then.
+const IN_FLIGHT: u64 = 2;
+/// Wei of each withdrawal.
+const WITHDRAWN: u128 = 7;
+
+/// A rollup that L1's forks come over.
+struct Crossing<'a> {
+    rollup: &'a Rollup,
+    l1: &'a Client,
+    l2: &'a Client,
+    alice: Key,
+    /// Sends nothing to the L2 itself.
+    dave: Key,
+    bob: Address,
+}
+
+/// Lets L1 fork from Prague to Amsterdam under traffic, and compares what stood before each fork with what stands
+/// behind it.
+pub(crate) fn run(report: &mut Report) -> Result<()> {
+    report.part("Forks of L1 under a rollup without an owner");
+    let begun = Instant::now();
+    let l1 = &["--verify-blocks", "--execute-blobs", "--gas-limit", "60000000"];
+    let design = Design { l1, forks: FORKS, dev: false, ..Deploying::ByScripts.into() };
+    let rollup = Rollup::create(design, report)?;
+    let l1 = rollup.l1.client();
+    let owner = ask(l1, rollup.deployment.rollup, &INativeRollup::ownerCall {})?;
+    ensure!(owner.is_zero(), "the rollup has the owner {owner}");
+    // The devnet serves its blobs too.
+    let confirmations = CONFIRMATIONS.to_string();
+    let flags = ["--l1-beacon", l1.url(), "--l1-confirmations", &confirmations];
+    let sequencer = rollup.sequencer_with(&[SEQUENCER_FLAGS, &flags].concat())?;
+    let follower = rollup.follower_with(&flags[..2])?;
+    let (alice, dave, bob) = (Key::named("alice"), Key::named("dave"), Key::named("bob").address());
+    let crossing = Crossing { rollup: &rollup, l1, l2: sequencer.client(), alice, dave, bob };
+    report.doing("the first deposits and blobs");
+    crossing.fund()?;
+    let schedule: Vec<_> = FORKS.iter().map(|(fork, after)| format!("{fork} {after} s")).collect();
+    report.built(format!("L1 is at Prague; forks are scheduled after: {}", schedule.join(", ")));
+
+    for (index, (fork, time)) in (0..).zip(rollup.forks.iter().copied()) {
+        report.doing(&format!("L1 forks to {fork}"));
+        let text = crossing.cross(index, fork, time)?;
+        report.survived(text);
+    }
+    let l2 = sequencer.client();
+    let head = until_safe(l2)?;
+    until("the follower", || Ok(status(follower.client())?.safe_head.number >= head))?;
+    ensure!(blocks(l2)? == blocks(follower.client())?, "two L2s");
+    let (all, by_blobs) = crossing.posted()?;
+    ensure!(by_blobs > 0, "none of {all} transactions has blobs");
+    report.shown(format!(
+        "a follower has all {head} blocks of the four forks with the same hashes; {all} transactions brought them to L1, \
+         {by_blobs} with blobs, and none failed; in {}",
+        shown(begun)
+    ));
+    Ok(())
+}
+
+impl Crossing<'_> {
+    /// Gives the users ether on the L2.
+    fn fund(&self) -> Result<()> {
+        for user in [&self.alice, &self.dave] {
+            self.rollup.deposit(&self.alice, user.address(), ETHER)?;
+            self.confirmed("a deposit", || Ok(!balance(self.l2, user.address())?.is_zero()))?;
+        }
+        Ok(())
+    }
+
+    /// Puts as many blocks on L1's head as the L2 waits for, and waits until something holds.
+    ///
+    /// Not one block more: each has a later timestamp than its parent, so L1's time would run ahead of the clock, and the
+    /// L2's would wait for it.
+    fn confirmed(&self, what: &str, holds: impl FnMut() -> Result<bool>) -> Result<()> {
+        self.l1.request::<_, Value>("anvil_mine", (CONFIRMATIONS,))?;
+        until(what, holds)
+    }
+
+    /// Mines a block of L1 with this timestamp.
+    fn mine_at(&self, time: u64) -> Result<()> {
+        self.l1.request::<_, Value>("evm_setNextBlockTimestamp", (time,))?;
+        self.l1.request::<_, Value>("anvil_mine", (1,))?;
+        Ok(())
+    }
+
+    /// Lets L1 fork while it has a deposit and a forced transaction that the L2 has not, and while the L2 has blocks
+    /// and a withdrawal that L1 has not. Describes what came over.
+    fn cross(&self, index: u64, fork: ProtocolFork, time: u64) -> Result<String> {
+        let Self { rollup, l1, l2, alice, dave, bob } = self;
+        let (depositor, receiver) =
+            (Address::repeat_byte(0xd0 + fork as u8), Address::repeat_byte(0xe0 + fork as u8));
+        until_safe(l2)?;
+        self.mine_at(time - BEFORE)?;
+        rollup.deposit(alice, depositor, ETHER)?;
+        let next = nonce(l2, dave.address())?;
+        let raw = signed(L2_CHAIN, dave, next, (*bob).into(), 1, Bytes::new(), 21_000);
+        let submit = IForcedInbox::submitCall { raw }.abi_encode().into();
+        let inbox = rollup.deployment.forced.into();
+        let hash = send(l1, L1_CHAIN, alice, inbox, FORCED_FEE, submit, 1_000_000)?;
+        ensure!(receipt(l1, hash)?.status(), "the forced transaction is not submitted");
+
+        l1.request::<_, Value>("evm_setAutomine", (false,))?;
+        let withdrawal = IL2Messenger::sendCall {
+            to: receiver,
+            refundTo: receiver,
+            gasLimit: 0,
+            fee: 0,
+            data: Bytes::new(),
+        };
+        let withdrawal = withdrawal.abi_encode().into();
+        self.included(L2_MESSENGER, WITHDRAWN, withdrawal)?;
+        for _ in 0..IN_FLIGHT {
+            self.included(*bob, 1, Bytes::new())?;
+        }
+        until("transactions that wait on L1", || {
+            let pool: Value = l1.request("txpool_status", ())?;
+            Ok(pool["pending"] != "0x0")
+        })?;
+        let before = blocks(l2)?;
+        let (head, newest) = (before.len() as u64 - 1, before.last().map(|(_, time)| *time));
+        ensure!(newest < Some(time), "the newest block before {fork} is of {newest:?}");
+        let unposted = head - status(l2)?.safe_head.number;
+        ensure!(unposted > 0, "L1 has all blocks before the fork");
+        ensure!(balance(l2, depositor)?.is_zero(), "the deposit arrives before the fork");
+
+        // What waits on L1 gets into the first block of the fork.
+        self.mine_at(time)?;
+        l1.request::<_, Value>("evm_setAutomine", (true,))?;
+        self.confirmed("the blocks from before the fork", || {
+            Ok(status(l2)?.safe_head.number >= head)
+        })?;
+        self.confirmed("the deposit and the forced transaction", || {
+            let known = l2.request::<_, Value>("rollup_forcedStatus", (U64::from(index),));
+            let forced = known.unwrap_or_default();
+            let is_included = forced["discharged"] == true && !forced["l2Block"].is_null();
+            Ok(balance(l2, depositor)? == U256::from(ETHER) && is_included)
+        })?;
+        let first = self.included(*bob, 1, Bytes::new())?;
+        until("a block of the fork on L1", || Ok(status(l2)?.safe_head.number >= first))?;
+        let after = blocks(l2)?;
+        ensure!(after.starts_with(&before), "a block from before {fork} is lost");
+        ensure!(after.last().is_some_and(|(_, it)| *it >= time), "no block is of {fork}");
+        claim(rollup, l2, alice, index)?;
+        let paid = balance(l1, receiver)?;
+        ensure!(paid == U256::from(WITHDRAWN), "the withdrawal has paid {paid} wei");
+        Ok(format!(
+            "L1 forks to {fork}: {unposted} L2 blocks from before the fork are posted after it, a deposit and a forced \
+             transaction arrive, and a withdrawal is claimed"
+        ))
+    }
+
+    /// Sends a transaction of Alice on the L2; returns the number of its block.
+    fn included(&self, to: Address, value: u128, input: Bytes) -> Result<u64> {
+        let hash = send(self.l2, L2_CHAIN, &self.alice, to.into(), value, input, 300_000)?;
+        let receipt = receipt(self.l2, hash)?;
+        ensure!(receipt.status(), "{hash} has failed on the L2");
+        receipt.block_number.ok_or_eyre("a receipt without a block")
+    }
+
+    /// Number of transactions that called the rollup contract, and of those with blobs.
+    ///
+    /// # Errors
+    ///
+    /// If one of them failed: the sequencer has planned with other limits or prices than those of the fork.
+    fn posted(&self) -> Result<(usize, usize)> {
+        let (mut all, mut by_blobs) = (0, 0);
+        for number in 0..=number(self.l1)? {
+            let block: Block =
+                self.l1.request("eth_getBlockByNumber", (U64::from(number), true))?;
+            for transaction in block.transactions.into_transactions() {
+                if transaction.to() != Some(self.rollup.deployment.rollup) {
+                    continue;
+                }
+                let hash = *transaction.inner.tx_hash();
+                ensure!(receipt(self.l1, hash)?.status(), "{hash} has failed on L1");
+                all += 1;
+                by_blobs += usize::from(transaction.blob_versioned_hashes().is_some());
+            }
+        }
+        Ok((all, by_blobs))
+    }
+}
+
+/// Hashes and timestamps of all blocks of a node.
+fn blocks(node: &Client) -> Result<Vec<(B256, u64)>> {
+    let block = |number| {
+        let block: Block = node.request("eth_getBlockByNumber", (U64::from(number), false))?;
+        Ok((block.header.hash, block.header.timestamp))
+    };
+    (0..=number(node)?).map(block).collect()
+}
