@@ -13,6 +13,7 @@ use eyre::{OptionExt, Result, WrapErr as _, ensure, eyre};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::{
+    fmt::Display,
     fs,
     path::{Path, PathBuf},
     process::{Command, Stdio},
@@ -20,13 +21,15 @@ use std::{
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 use tempfile::TempDir;
-use testkit::{ETHER, Key, NodeProcess, Proxy, deploy, rich, write_deployment};
+use testkit::{ETHER, Key, NodeProcess, Proxy, allow_all, deploy, rich, write_deployment};
 use wire::ProtocolFork;
 
 /// Chain id of the L1.
 pub const L1_CHAIN: u64 = 31_337;
 /// Chain id of the L2.
 pub const L2_CHAIN: u64 = 8_079;
+/// Configuration of nodes other than the sequencer.
+const ALLOWED: &str = "allowed.toml";
 /// Longest wait for the nodes' own progress.
 const RETRY_TIMEOUT: Duration = Duration::from_secs(120);
 
@@ -150,6 +153,7 @@ impl Rollup {
             Deploying::ByScripts => "deployed by forge script; its sequencer may advance it",
         };
         report.built(format!("NativeRollup at {}, {who}", deployment.rollup));
+        allow(&place, &deployment.genesis)?;
         Ok(Self { program, folder, scripts, l1, l1_flags, forks, proxy: None, deployment })
     }
 
@@ -255,6 +259,7 @@ impl Rollup {
 
     fn follower_command(&self) -> Command {
         let mut command = self.node();
+        command.arg("--config").arg(self.place().join(ALLOWED));
         command.args(["--role", "follower", "--poll-interval-ms", "100"]);
         command.arg("--l1").arg(self.l1_url());
         command.arg("--deployment").arg(self.place().join("deployment.json"));
@@ -265,6 +270,7 @@ impl Rollup {
     pub fn rescue(&self, key: &Key) -> Result<NodeProcess> {
         let secret = key.secret().to_string();
         let mut command = self.node();
+        command.arg("--config").arg(self.place().join(ALLOWED));
         command.args(["--role", "sequencer", "--poll-interval-ms", "100"]);
         command.args(["--block-time-ms", "250", "--submit-interval-ms", "1000"]);
         command.env("ENSHRINE_ADVANCE_KEY", &secret).env("ENSHRINE_OPERATOR_KEY", &secret);
@@ -507,6 +513,22 @@ pub fn transfer(from: &Key, nonce: u64, to: Address, tip: u128) -> Bytes {
 fn schedule(later: &[(ProtocolFork, u64)]) -> Option<String> {
     let later: Vec<_> = later.iter().map(|(fork, time)| format!("{fork}@{time}")).collect();
     (!later.is_empty()).then(|| format!("{},{}", ProtocolFork::Prague, later.join(",")))
+}
+
+/// Allows the nodes all balances and codes of the genesis: the sequencer in its configuration, the others in a file of
+/// their own.
+fn allow(place: &Path, genesis: &Genesis) -> Result<()> {
+    let allowance = allow_all(genesis);
+    let pair = |address: &Address, value: &dyn Display| format!("{address}={value}");
+    let balances: Vec<_> = allowance.balances.iter().map(|(at, wei)| pair(at, wei)).collect();
+    let codes: Vec<_> = allowance.codes.iter().map(|(at, hash)| pair(at, hash)).collect();
+    let text = format!("allow_balance = {balances:?}\nallow_code = {codes:?}\n");
+    fs::write(place.join(ALLOWED), &text)?;
+    let node = place.join("node.toml");
+    let written = fs::read_to_string(&node)?;
+    let others = written.lines().filter(|line| !line.starts_with("allow_balance"));
+    fs::write(&node, others.collect::<Vec<_>>().join("\n") + "\n" + &text)?;
+    Ok(())
 }
 
 fn l1_command(program: &Path) -> Command {

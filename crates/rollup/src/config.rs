@@ -2,6 +2,7 @@
 
 use crate::{L1Profile, Signer, SubmitterConfig};
 use alloy_primitives::Address;
+use contracts::GenesisAllowance;
 use engine::JwtSecret;
 use lease::LeaseConfig;
 use node::PoolLimits;
@@ -90,6 +91,8 @@ pub struct Config {
     pub deployment: PathBuf,
     /// Start although the genesis has other protocol contracts than those that the node was built with.
     pub allow_altered_genesis: bool,
+    /// Balances and codes outside the protocol that the genesis may have.
+    pub genesis_allowance: GenesisAllowance,
     /// URLs of L1 nodes. With several, the next one is asked when one fails, and a header is taken if more than half of
     /// those that answer have it.
     pub l1: Vec<String>,

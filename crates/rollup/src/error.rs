@@ -243,15 +243,6 @@ pub enum RollupError {
     /// The deployment file.
     #[error(transparent)]
     Deployment(#[from] contracts::DeploymentError),
-    /// The genesis of the L2 has other protocol contracts than this node was built with.
-    #[error(
-        "the genesis of the L2 has other protocol contracts than this node: {findings}. Such an L2 can empty the \
-         escrow on L1; to follow it all the same, give --allow-altered-genesis"
-    )]
-    AlteredGenesis {
-        /// The differences, separated by semicolons.
-        findings: String,
-    },
     /// No block can be built that L1 would take.
     #[error(
         "an L2 block with what is due takes {bytes} bytes of calldata, {max_bytes} fit, and {gas} gas of \

@@ -15,9 +15,12 @@ use alloy_primitives::{Address, U256};
 use alloy_provider::Provider as _;
 use alloy_rpc_types_eth::Filter;
 use chain::spec_of;
-use contracts::Deployment;
+use contracts::{Deployment, GenesisFinding};
 use core::fmt;
 use serde::Serialize;
+
+/// Most differences of a genesis that a check names.
+const MAX_FINDINGS: usize = 8;
 
 /// Result of a check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -75,8 +78,10 @@ pub fn preflight(config: &Config) -> Result<Vec<Check>, RollupError> {
     let client = L1Client::new(&config.l1, config.l1_timeout)?;
     let rules = l2_syncer::rules(&client, &deployment)?;
     let rollup = format!("chain {}, rollup {}", deployment.l1_chain_id, deployment.rollup);
-    let mut checks =
-        vec![Check::passed("L1", rollup, "the L1 and the contracts of the deployment file")];
+    let mut checks = vec![
+        genesis(config, &deployment),
+        Check::passed("L1", rollup, "the L1 and the contracts of the deployment file"),
+    ];
     let (forks, _) = forks(&client, &deployment)?;
     // Prices are measured by the gas rules of L1's fork, which has to be known.
     if forks.verdict != CheckOutcome::Refused {
@@ -117,6 +122,37 @@ pub(crate) fn of_l1(
         checks.push(float(client, advance, operator)?);
     }
     Ok(checks)
+}
+
+/// Checks that the genesis state has the protocol contracts of this node, and no other ETH or code than the
+/// configuration allows. Either would let its owner empty the escrow on L1 by ordinary claims.
+pub(crate) fn genesis(config: &Config, deployment: &Deployment) -> Check {
+    let (name, expected) =
+        ("genesis state", "the accounts of a new L2, and those that are allowed");
+    let genesis = &deployment.genesis;
+    let findings = contracts::check_genesis(genesis, &config.genesis_allowance);
+    let has_protocol = findings.iter().any(GenesisFinding::is_protocol);
+    let is_foreign = |finding: &GenesisFinding| !finding.is_protocol();
+    let (verdict, advice) = if has_protocol && !config.allow_altered_genesis {
+        let advice = "such an L2 can empty the escrow on L1; to follow it all the same, give --allow-altered-genesis";
+        (CheckOutcome::Refused, advice)
+    } else if findings.iter().any(is_foreign) {
+        let advice = "ask the deployers what these accounts are for and what backs them on L1; `enshrine verify` lists \
+                      all of them";
+        (CheckOutcome::Refused, advice)
+    } else if has_protocol {
+        let advice = "such an L2 can empty the escrow on L1: only --allow-altered-genesis lets the node start";
+        (CheckOutcome::Warning, advice)
+    } else {
+        let (accounts, unbacked) = (genesis.alloc.len(), contracts::unbacked_ether(genesis));
+        let got = format!("{accounts} accounts, {unbacked} wei that no deposit on L1 backs");
+        return Check::passed(name, got, expected);
+    };
+    let mut got: Vec<_> = findings.iter().take(MAX_FINDINGS).map(ToString::to_string).collect();
+    if findings.len() > MAX_FINDINGS {
+        got.push(format!("and {} more", findings.len() - MAX_FINDINGS));
+    }
+    Check::passed(name, got.join("; "), expected).with(verdict, advice)
 }
 
 /// Checks that the genesis of the L2 has the forks of L1, and returns the first difference.

@@ -5,6 +5,7 @@ use alloy_eips::{eip2935::HISTORY_STORAGE_ADDRESS, eip4788::BEACON_ROOTS_ADDRESS
 use alloy_genesis::{Genesis, GenesisAccount};
 use alloy_primitives::{Address, B256, Bytes, U256, hex, keccak256};
 use chain::empty_genesis;
+use contracts::{GenesisAllowance, GenesisFinding, check_genesis};
 use wire::ProtocolFork;
 
 /// Wei of an ether.
@@ -40,6 +41,29 @@ pub fn rich_genesis<'n>(
     let mut genesis = empty_genesis(fork);
     genesis.alloc.extend(names.into_iter().map(|name| (Key::named(name).address(), rich(wei))));
     genesis
+}
+
+/// An allowance of all balances and codes outside the protocol that a genesis has.
+pub fn allow_all(genesis: &Genesis) -> GenesisAllowance {
+    let mut allowance = GenesisAllowance::default();
+    for finding in check_genesis(genesis, &allowance) {
+        match finding {
+            GenesisFinding::Balance { address, wei } => {
+                allowance.balances.insert(address, wei);
+            }
+            GenesisFinding::ForeignCode { address, code_hash, .. } => {
+                allowance.codes.insert(address, code_hash);
+            }
+            _ => {}
+        }
+    }
+    allowance
+}
+
+/// The balances that [`allow_all`] allows, as `--allow-balance` takes them.
+pub fn allowed_balances(genesis: &Genesis) -> String {
+    let balances = allow_all(genesis).balances.into_iter();
+    balances.map(|(address, wei)| format!("{address}={wei}")).collect::<Vec<_>>().join(",")
 }
 
 /// Fills the rings of EIP-4788 and EIP-2935 in a genesis as a full round of blocks does: a chain is in such a

@@ -36,7 +36,10 @@ pub use compact::hostile_states;
 pub use deployed::{FORCED_FEE, deploy, deploy_permissioned, deploy_with, write_deployment};
 pub use error::HarnessError;
 pub use forged::{Forgery, deep_storage, uniform_storage};
-pub use genesis::{CHAIN_ID, ETHER, GWEI, LOGGER, fill_system_rings, logger, rich, rich_genesis};
+pub use genesis::{
+    CHAIN_ID, ETHER, GWEI, LOGGER, allow_all, allowed_balances, fill_system_rings, logger, rich,
+    rich_genesis,
+};
 pub use keys::{Key, Transaction};
 pub use l1::{L1, Sent, TRANSACTION_GAS_CAP};
 pub use l2::L2;

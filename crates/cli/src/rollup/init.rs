@@ -203,6 +203,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
         idle_block_time_ms: if arguments.dev { 10_000 } else { 600_000 },
         submit_interval_ms: if arguments.dev { 2_000 } else { 12_000 },
         l1_confirmations: if arguments.dev { 0 } else { 4 },
+        float: (!arguments.operator_float.is_zero())
+            .then_some((keys.operator.address, arguments.operator_float)),
     };
     write(&files.genesis, &(serde_json::to_string_pretty(&genesis)? + "\n"))?;
     let plan = plan.to_toml()?;
@@ -337,6 +339,15 @@ impl Arguments {
             "  npx forge script script/Operate.s.sol --sig 'deposit(string,address,uint256)' \\\n      \
              {deployment} 0x000000000000000000000000000000000000dEaD {} \\\n      \
              --rpc-url {l1} --broadcast --private-key KEY",
+            self.operator_float
+        );
+        say!("");
+        say!("A follower that knows of this float and accepts it starts with:");
+        say!("");
+        say!(
+            "  enshrine node --role follower --deployment {deployment} --l1 {l1} \\\n      \
+             --allow-balance {}={}",
+            keys.operator.address,
             self.operator_float
         );
     }

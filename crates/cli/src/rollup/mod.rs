@@ -1,6 +1,7 @@
 //! The commands of a rollup: what makes one, and what its users send to L1.
 
 mod account;
+mod allowance;
 pub(crate) mod calldata;
 mod fee_cap;
 pub(crate) mod genesis;

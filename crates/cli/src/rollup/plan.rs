@@ -1,7 +1,7 @@
 //! The text of the files that people edit: the configuration of `script/Deploy.s.sol`, and that of the
 //! node.
 
-use alloy_primitives::{Address, Bytes};
+use alloy_primitives::{Address, Bytes, U256};
 use clap::ValueEnum;
 use eyre::{Result, ensure};
 use wire::ProtocolFork;
@@ -176,6 +176,8 @@ pub(crate) struct NodeConfig<'a> {
     pub(crate) idle_block_time_ms: u64,
     pub(crate) submit_interval_ms: u64,
     pub(crate) l1_confirmations: u64,
+    /// Account with ETH at genesis, and its balance in wei.
+    pub(crate) float: Option<(Address, U256)>,
 }
 
 impl NodeConfig<'_> {
@@ -184,6 +186,13 @@ impl NodeConfig<'_> {
         let (data_dir, keys) = (quoted(self.data_dir), quoted(self.keys));
         let Self { http_port, block_time_ms, idle_block_time_ms, .. } = self;
         let Self { submit_interval_ms, l1_confirmations, .. } = self;
+        let allowed = self.float.map_or_else(String::new, |(account, wei)| {
+            format!(
+                "# ETH at genesis that no deposit on L1 backs: the operator's float. A node refuses any that is not\n\
+                 # named, so followers need the same line, or --allow-balance.\n\
+                 allow_balance = [\"{account}={wei}\"]\n"
+            )
+        });
         format!(
             "# A node of the rollup. Paths are relative to where the node is started.\n\
              \n\
@@ -193,6 +202,7 @@ impl NodeConfig<'_> {
              l1 = {l1}\n\
              # What script/Deploy.s.sol writes.\n\
              deployment = {deployment}\n\
+             {allowed}\
              data_dir = {data_dir}\n\
              http_port = {http_port}\n\
              # From one L2 block to the next, if there is anything to put into it, and if there is nothing.\n\

@@ -1,6 +1,6 @@
 //! `enshrine verify`.
 
-use super::Node;
+use super::{Node, allowance::parse_pair};
 use crate::output::{complain, say};
 use alloy_primitives::{Address, B256, U64, U256};
 use alloy_rpc_types_eth::Log;
@@ -29,24 +29,16 @@ pub(crate) struct Arguments {
     l1: Option<String>,
 
     /// An account that may have so much ETH at genesis, at most. No deposit on L1 backs it.
-    #[arg(long, value_name = "ADDRESS=WEI", value_parser = parse_pair::<U256>)]
+    #[arg(long, value_name = "ADDRESS=WEI", value_parser = parse_pair::<Address, U256>)]
     allow_balance: Vec<(Address, U256)>,
 
     /// An account that may have the code with this hash at genesis, and any storage.
-    #[arg(long, value_name = "ADDRESS=HASH", value_parser = parse_pair::<B256>)]
+    #[arg(long, value_name = "ADDRESS=HASH", value_parser = parse_pair::<Address, B256>)]
     allow_code: Vec<(Address, B256)>,
 
     /// JSON instead of text.
     #[arg(long)]
     json: bool,
-}
-
-/// Parses `ADDRESS=VALUE`.
-fn parse_pair<T: core::str::FromStr>(text: &str) -> Result<(Address, T), String> {
-    let (address, value) = text.split_once('=').ok_or("expected ADDRESS=VALUE")?;
-    let address = address.parse().map_err(|_| format!("{address} is not an address"))?;
-    let value = value.parse().map_err(|_| format!("{value} is not a value of this flag"))?;
-    Ok((address, value))
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {

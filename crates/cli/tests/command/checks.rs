@@ -13,7 +13,8 @@ use std::{
     time::Duration,
 };
 use testkit::{
-    Artifacts, ETHER, Key, NodeProcess, Patience, deploy_permissioned, rich, write_deployment,
+    Artifacts, ETHER, Key, NodeProcess, Patience, allowed_balances, deploy_permissioned, rich,
+    write_deployment,
 };
 use wire::ProtocolFork;
 
@@ -58,11 +59,13 @@ impl Rollup {
     fn flags(&self, deployment: &Deployment, advance: &Key, operator: &Key) -> Vec<String> {
         let file = write_deployment(deployment, self.folder.path()).unwrap();
         let keys = self.keys(advance, operator);
+        let allowed = allowed_balances(&self.deployment.genesis);
         let l1 = self.l1.client().url();
         [
-            ["--role", "sequencer", "--deployment", &file.display().to_string()],
-            ["--l1", l1, "--l1-beacon", l1],
-            ["--advance-key", &keys, "--operator-key", &keys],
+            &["--role", "sequencer", "--deployment", &file.display().to_string()][..],
+            &["--l1", l1, "--l1-beacon", l1],
+            &["--advance-key", &keys, "--operator-key", &keys],
+            &["--allow-balance", &allowed],
         ]
         .concat()
         .iter()

@@ -14,7 +14,9 @@ use std::{
     time::Duration,
 };
 use tempfile::TempDir;
-use testkit::{Artifacts, ETHER, Key, NodeProcess, Patience, deploy, rich, write_deployment};
+use testkit::{
+    Artifacts, ETHER, Key, NodeProcess, Patience, allowed_balances, deploy, rich, write_deployment,
+};
 use wire::ProtocolFork;
 
 const L2_CHAIN: u64 = 8_079;
@@ -155,6 +157,8 @@ pub(crate) struct Scene {
     pub(crate) l1: NodeProcess,
     pub(crate) folder: TempDir,
     deployment: String,
+    /// Balances of the genesis.
+    allowed: String,
     keys: String,
 }
 
@@ -179,6 +183,7 @@ impl Scene {
         {
             genesis.alloc.insert(account, rich(ETHER));
         }
+        let allowed = allowed_balances(&genesis);
         let deployment = deploy(l1.client(), &deployer, genesis).unwrap();
         let folder = tempfile::tempdir().unwrap();
         let deployment =
@@ -187,13 +192,14 @@ impl Scene {
         let held = json!({ "advance": key(&advance), "operator": key(&operator) });
         let keys = folder.path().join("keys.json").display().to_string();
         std::fs::write(&keys, held.to_string()).unwrap();
-        Self { l1, folder, deployment, keys }
+        Self { l1, folder, deployment, allowed, keys }
     }
 
     /// Arguments of every node.
     pub(crate) fn common(&self) -> Vec<&str> {
         [
             &["--deployment", &self.deployment, "--l1", self.l1.client().url()][..],
+            &["--allow-balance", &self.allowed],
             &["--block-time-ms", "200", "--submit-interval-ms", "300", "--poll-interval-ms", "50"],
         ]
         .concat()

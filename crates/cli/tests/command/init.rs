@@ -85,6 +85,8 @@ fn init_makes_files_that_agree_with_one_another() {
     assert_eq!(rich.len(), 2);
     assert!(rich.contains(&(L2_MESSENGER, PREMINT)));
     assert!(rich.contains(&(operator, U256::from(ETHER))));
+    let allowed = format!("{operator}={ETHER}");
+    assert_eq!(node["allow_balance"].as_array().unwrap(), &[toml::Value::from(allowed)]);
     let code = |address: Address| {
         let (_, account) =
             accounts.iter().find(|(name, _)| name.parse() == Ok(address)).expect("it is there");
@@ -284,6 +286,7 @@ fn init_writes_down_what_it_is_asked_for_and_refuses_what_no_rollup_can_have() {
         serde_json::from_str(&fs::read_to_string(path(folder, "genesis.json")).unwrap()).unwrap();
     let operator = told["operator"].as_str().unwrap().to_lowercase();
     assert!(alloc["alloc"].get(&operator).is_none(), "an operator without a float");
+    assert!(!node.contains_key("allow_balance"));
 }
 
 #[test]

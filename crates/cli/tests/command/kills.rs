@@ -23,7 +23,8 @@ use std::{
     time::Duration,
 };
 use testkit::{
-    Artifacts, ETHER, Key, NodeProcess, Patience, Random, deploy, rich, write_deployment,
+    Artifacts, ETHER, Key, NodeProcess, Patience, Random, allowed_balances, deploy, rich,
+    write_deployment,
 };
 use wire::ProtocolFork;
 
@@ -123,6 +124,7 @@ fn a_sequencer_that_is_killed_under_clients_that_never_wait_loses_nothing_acknow
     let keys: Vec<_> = (0..CLIENTS).map(|it| Key::named(&format!("client {it}"))).collect();
     genesis.alloc.insert(operator.address(), rich(ETHER));
     genesis.alloc.extend(keys.iter().map(|key| (key.address(), rich(1_000 * ETHER))));
+    let allowed = allowed_balances(&genesis);
     let deployment = deploy(l1.client(), &deployer, genesis).unwrap();
     let folder = tempfile::tempdir().unwrap();
     let deployment = write_deployment(&deployment, folder.path()).unwrap();
@@ -130,6 +132,7 @@ fn a_sequencer_that_is_killed_under_clients_that_never_wait_loses_nothing_acknow
     let start = || {
         let mut command = Command::new(program);
         command.args(["node", "--role", "sequencer", "--l1", l1.client().url()]);
+        command.args(["--allow-balance", &allowed]);
         command
             .arg("--deployment")
             .arg(&deployment)

@@ -12,7 +12,7 @@ use crate::{
 use alloy_eips::BlockNumberOrTag;
 use alloy_provider::Provider as _;
 use chain::{Chain, ChainConfig, spec_of};
-use contracts::{Deployment, GenesisAllowance, GenesisFinding};
+use contracts::Deployment;
 use std::{slice, sync::Arc, time::Duration};
 
 /// Interval of the check of the forks, and of the others after a warning.
@@ -141,28 +141,6 @@ fn gas_limit(client: &L1Client) -> Result<Option<u64>, L1Error> {
     let latest = BlockNumberOrTag::Latest;
     let block = client.inner().wait(async move { provider.get_block_by_number(latest).await })?;
     Ok(block.map(|block| block.header.gas_limit))
-}
-
-/// Refuses a genesis with other protocol contracts, and warns of ETH and code that a new L2 does not have.
-pub(super) fn check_genesis(
-    deployment: &Deployment,
-    allow_altered: bool,
-) -> Result<(), RollupError> {
-    let (protocol, other): (Vec<_>, Vec<_>) =
-        contracts::check_genesis(&deployment.genesis, &GenesisAllowance::default())
-            .into_iter()
-            .partition(GenesisFinding::is_protocol);
-    for finding in &other {
-        tracing::warn!(%finding, "L2 genesis has accounts that a new L2 does not have");
-    }
-    let findings = protocol.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
-    if protocol.is_empty() || allow_altered {
-        if !findings.is_empty() {
-            tracing::warn!(findings, "L2 genesis has altered protocol contracts");
-        }
-        return Ok(());
-    }
-    Err(RollupError::AlteredGenesis { findings })
 }
 
 pub(super) fn open_chain(config: &Config, deployment: &Deployment) -> Result<Chain, RollupError> {

@@ -22,7 +22,7 @@ use crate::{
 };
 use alloy_primitives::B256;
 use chain::DiskOptions;
-use connect::{Checked, Connected, check_genesis, connect, open_chain};
+use connect::{Checked, Connected, connect, open_chain};
 use contracts::{Deployment, advance_plan::L1Limits};
 use engine::{Driver, Engine, EngineServer, RunningDriver};
 use execute::Rules as ExecuteRules;
@@ -92,7 +92,7 @@ impl RollupNode {
     async fn open(mut config: Config) -> Result<Self, RollupError> {
         admin::check(config.admin)?;
         let deployment = Deployment::read(&config.deployment)?;
-        check_genesis(&deployment, config.allow_altered_genesis)?;
+        preflight::judge(&[preflight::genesis(&config, &deployment)])?;
         let (l1, timeout) = (config.l1.clone(), config.l1_timeout);
         let has_beacon = !config.l1_beacon.is_empty();
         let beacon = || BlobClient::new(&config.l1_beacon, timeout);

@@ -92,7 +92,14 @@ async fn a_configuration_without_a_mistake_passes_each_check() -> Result<()> {
     let world = World::with_sequencer(ADVANCE).await?;
     let config = Config { l1_beacon: vec![consensus_client(31_337)?], ..sequencer(&world)? };
     let checks = checks(&config).await?;
-    for name in ["L1", "first L1 block", "sequencing policy", "float on L1", "consensus client"] {
+    for name in [
+        "genesis state",
+        "L1",
+        "first L1 block",
+        "sequencing policy",
+        "float on L1",
+        "consensus client",
+    ] {
         let check = named(&checks, name)?;
         assert_eq!((check.verdict, check.advice), (CheckOutcome::Passed, None), "{check}");
     }

@@ -2,10 +2,10 @@
 
 use crate::support::{World, provider_of, signed_with};
 use alloy_eips::eip2718::Encodable2718 as _;
-use alloy_primitives::{Address, B256, Bytes, hex};
+use alloy_primitives::{Address, B256, Bytes, U256, hex};
 use alloy_provider::Provider as _;
-use contracts::{L2_MESSENGER, Predeploys, l2_genesis};
-use enshrine_rollup::{Config, Role, RollupError, RollupNode};
+use contracts::{GenesisAllowance, L2_MESSENGER, Predeploys, l2_genesis};
+use enshrine_rollup::{Check, CheckOutcome, Config, Role, RollupError, RollupNode, preflight};
 use eyre::{OptionExt as _, Result, bail, ensure};
 use std::{
     fs::{self, OpenOptions},
@@ -17,7 +17,7 @@ use std::{
     time::Duration,
 };
 use tempfile::TempDir;
-use testkit::{ETHER, Key, Patience, rich};
+use testkit::{ETHER, Key, Patience, logger, rich};
 use wire::ProtocolFork;
 
 /// Transactions in the pool's file, so that reading it takes a while.
@@ -125,6 +125,18 @@ async fn what_is_acknowledged_as_early_as_the_port_accepts_is_in_the_pools_file(
     Ok(())
 }
 
+/// Starts a follower that must not start, and returns why it does not.
+async fn refused(config: &Config) -> Result<Check> {
+    match RollupNode::start(config.clone()).await {
+        Err(RollupError::Preflight(check)) => {
+            ensure!(check.name == "genesis state", "{check}");
+            Ok(*check)
+        }
+        Err(error) => Err(error.into()),
+        Ok(_) => bail!("it starts"),
+    }
+}
+
 /// The code of the messenger decides who gets the escrow, and no follower could tell from the blocks.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_node_refuses_a_genesis_with_another_messenger_unless_a_flag_allows_it() -> Result<()> {
@@ -133,16 +145,67 @@ async fn a_node_refuses_a_genesis_with_another_messenger_unless_a_flag_allows_it
         .remove(&L2_MESSENGER)
         .ok_or_eyre("a new L2 has a messenger")?;
     messenger.storage = Some([(B256::with_last_byte(4), B256::with_last_byte(1))].into());
-    // A premine is a warning: only its deployers can say if it is meant.
-    let world = World::with(vec![(Key::named("alice").address(), rich(ETHER))]).await?;
-    RollupNode::start(world.config(Role::Follower { sequencer: None })).await?.stop().await;
-
-    let world = World::with(vec![(L2_MESSENGER, messenger)]).await?;
+    let alice = Key::named("alice").address();
+    let world = World::with(vec![(L2_MESSENGER, messenger), (alice, rich(ETHER))]).await?;
     let mut config = world.config(Role::Follower { sequencer: None });
-    let refused = RollupNode::start(config.clone()).await;
-    let Err(RollupError::AlteredGenesis { findings }) = refused else { bail!("it starts") };
-    ensure!(findings.contains(&L2_MESSENGER.to_string()) && findings.contains("storage"), findings);
+    let check = refused(&config).await?;
+    ensure!(check.got.contains(&L2_MESSENGER.to_string()), "{check}");
+    ensure!(check.got.contains("storage") && !check.got.contains(&alice.to_string()), "{check}");
+    ensure!(check.to_string().contains("--allow-altered-genesis"), "{check}");
     config.allow_altered_genesis = true;
-    RollupNode::start(config).await?.stop().await;
+    RollupNode::start(config.clone()).await?.stop().await;
+    // That flag is for the protocol's contracts alone.
+    config.genesis_allowance = GenesisAllowance::default();
+    let check = refused(&config).await?;
+    ensure!(check.got.contains(&format!("--allow-balance {alice}={ETHER}")), "{check}");
     Ok(())
+}
+
+/// Without a deposit on L1 behind it, a balance takes the ether of those who have deposited.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_refuses_balances_and_codes_of_a_genesis_that_its_operator_does_not_allow()
+-> Result<()> {
+    let (alice, contract) = (Key::named("alice").address(), Address::repeat_byte(0xc0));
+    let world = World::with(vec![(alice, rich(ETHER)), (contract, logger())]).await?;
+    let sequencer = Role::Sequencer(Box::new(world.sequencer_config()?));
+    for role in [Role::Follower { sequencer: None }, sequencer] {
+        let allowed = world.config(role);
+        let mut config = allowed.clone();
+        config.genesis_allowance.balances.insert(alice, U256::from(ETHER - 1));
+        let check = refused(&config).await?;
+        let flag = format!("--allow-balance {alice}={ETHER}");
+        ensure!(check.got.contains(&flag) && !check.got.contains("--allow-code"), "{check}");
+
+        let mut config = allowed.clone();
+        let code = config.genesis_allowance.codes.insert(contract, B256::ZERO);
+        let check = refused(&config).await?;
+        let flag = format!("--allow-code {contract}={}", code.ok_or_eyre("it has a code")?);
+        ensure!(check.got.contains(&flag) && !check.got.contains("--allow-balance"), "{check}");
+        ensure!(preflight_of(&config).await?.contains(&check), "a start refuses what --check does");
+        let passed = preflight_of(&allowed).await?;
+        let check = passed.iter().find(|it| it.name == check.name).ok_or_eyre("no such check")?;
+        ensure!(check.verdict == CheckOutcome::Passed && check.got.contains(" wei"), "{check}");
+        RollupNode::start(allowed).await?.stop().await;
+    }
+    Ok(())
+}
+
+/// A list of a thousand accounts is for a file, and not for a log.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refusal_names_a_few_of_many_accounts_and_counts_the_others() -> Result<()> {
+    let account = |index: u64| (Address::from_word(U256::from(index).into()), rich(1));
+    let world = World::with((1_000_000..1_001_000).map(account).collect()).await?;
+    let mut config = world.config(Role::Follower { sequencer: None });
+    config.genesis_allowance = GenesisAllowance::default();
+    let check = refused(&config).await?;
+    ensure!(check.got.matches("--allow-balance").count() == 8, "{check}");
+    // The operator of the tests has a balance too.
+    ensure!(check.got.contains("and 993 more"), "{check}");
+    Ok(())
+}
+
+/// All checks of a configuration, made on a thread that may wait.
+async fn preflight_of(config: &Config) -> Result<Vec<Check>> {
+    let config = config.clone();
+    Ok(tokio::task::spawn_blocking(move || preflight(&config)).await??)
 }

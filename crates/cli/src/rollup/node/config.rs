@@ -4,7 +4,7 @@ use super::{
     RoleName,
     values::{GWEI, Values},
 };
-use crate::rollup::key_source::KeySource;
+use crate::rollup::{allowance::allowance, key_source::KeySource};
 use ::rollup::{
     BacklogConfig, Config, EngineConfig, L1Limits, L1Profile, LeaseConfig, PoolLimits, Prices,
     Role, SequencerConfig, SubmitterConfig,
@@ -155,6 +155,10 @@ impl Values {
         Ok(Config {
             deployment: given("--deployment", self.deployment)?,
             allow_altered_genesis: self.allow_altered_genesis.unwrap_or_default(),
+            genesis_allowance: allowance(
+                self.allow_balance.as_deref().unwrap_or_default(),
+                self.allow_code.as_deref().unwrap_or_default(),
+            )?,
             l1: urls(&given("--l1", self.l1)?),
             l1_beacon: self.l1_beacon.as_deref().map(urls).unwrap_or_default(),
             l1_timeout: Duration::from_secs(30),

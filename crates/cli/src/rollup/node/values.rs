@@ -38,6 +38,12 @@ pub(super) struct Values {
     /// Start although the genesis has other protocol contracts than this build, which may empty the escrow on L1.
     #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true")]
     pub(super) allow_altered_genesis: Option<bool>,
+    /// Accounts that may have so much ETH at genesis, at most, separated by commas. No deposit on L1 backs it.
+    #[arg(long, value_name = "ADDRESS=WEI", value_delimiter = ',')]
+    pub(super) allow_balance: Option<Vec<String>>,
+    /// Accounts that may have the code with this hash at genesis, and any storage, separated by commas.
+    #[arg(long, value_name = "ADDRESS=HASH", value_delimiter = ',')]
+    pub(super) allow_code: Option<Vec<String>>,
     /// Folder of the chain; without it, the chain is kept in memory.
     #[arg(long, value_name = "DIR")]
     pub(super) data_dir: Option<PathBuf>,
@@ -248,6 +254,8 @@ impl Values {
             pool_local: Some(Vec::new()),
             allow_unprotected: Some(false),
             allow_altered_genesis: Some(false),
+            allow_balance: Some(Vec::new()),
+            allow_code: Some(Vec::new()),
             sequencer: text(),
             sequencer_feed: text(),
             feed_signer: Some(Vec::new()),

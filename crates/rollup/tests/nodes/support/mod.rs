@@ -11,7 +11,9 @@ use alloy_rpc_types_eth::{TransactionReceipt, TransactionRequest};
 use alloy_sol_types::SolCall;
 use chain::{ForkTime, ForkTimes};
 use client::{Client, ClientOptions};
-use contracts::{Deployment, bindings::IL1MessageQueue, l2_chain_config_following, l2_genesis};
+use contracts::{
+    Deployment, GenesisAllowance, bindings::IL1MessageQueue, l2_chain_config_following, l2_genesis,
+};
 use devnet::{Devnet, DevnetBuilder, Hardfork};
 use enshrine_rollup::{
     BacklogConfig, Config, L1Profile, PoolLimits, Prices, Role, RollupNode, SequencerConfig,
@@ -22,8 +24,8 @@ use rpc::ServerConfig;
 use std::{path::PathBuf, time::Duration};
 use tempfile::TempDir;
 use testkit::{
-    Artifacts, ETHER, Key, Patience, Proxy, Transaction, deploy, deploy_permissioned, deploy_with,
-    id_of, rich, write_deployment,
+    Artifacts, ETHER, Key, Patience, Proxy, Transaction, allow_all, deploy, deploy_permissioned,
+    deploy_with, id_of, rich, write_deployment,
 };
 use variants::GasSchedule;
 use wire::ProtocolFork;
@@ -38,6 +40,8 @@ pub(crate) struct World {
     pub(crate) provider: DynProvider,
     pub(crate) message_queue: Address,
     pub(crate) forced: Address,
+    /// All balances and codes of the genesis.
+    genesis_allowance: GenesisAllowance,
     folder: TempDir,
 }
 
@@ -193,8 +197,9 @@ impl World {
         let deployment = deployed.await??;
         let folder = tempfile::tempdir()?;
         write_deployment(&deployment, folder.path())?;
+        let genesis_allowance = allow_all(&deployment.genesis);
         let Deployment { message_queue, forced, .. } = deployment;
-        Ok(Self { l1, provider, message_queue, forced, folder })
+        Ok(Self { l1, provider, message_queue, forced, genesis_allowance, folder })
     }
 
     pub(crate) fn deployment(&self) -> PathBuf {
@@ -213,6 +218,7 @@ impl World {
         Config {
             deployment: self.deployment(),
             allow_altered_genesis: false,
+            genesis_allowance: self.genesis_allowance.clone(),
             l1: vec![self.l1.endpoint()],
             l1_beacon: Vec::new(),
             l1_timeout: Duration::from_secs(10),
