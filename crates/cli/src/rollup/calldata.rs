@@ -1,43 +1,29 @@
 //! `enshrine calldata`.
 
-use super::{Node, account, fee_cap::FeeCap, prove};
+use super::{account, force, prove};
 use crate::{
-    execute::{
-        Calldata,
-        content::{self, Content},
-        parse_fork,
-    },
-    output::{complain, say},
+    execute::{Calldata, parse_fork},
+    output::say,
 };
-use alloy_consensus::{
-    EthereumTxEnvelope, Transaction as _, TxEip4844, transaction::SignerRecoverable as _,
-};
-use alloy_eips::eip2718::{Decodable2718 as _, Encodable2718 as _};
 use alloy_primitives::{Bytes, hex};
 use alloy_sol_types::SolCall as _;
 use chain::spec_of;
 use clap::{Args, Subcommand};
 use contracts::{
     Deployment,
-    bindings::{
-        IForcedInbox::submitCall,
-        INativeRollup::{Evidence, advanceCall},
-    },
+    bindings::INativeRollup::{Evidence, advanceCall},
     code_reference::{CodeReference, PROXY, shorten},
 };
-use eyre::{OptionExt as _, Result, WrapErr as _, bail, ensure};
+use eyre::{Result, ensure};
 use serde_json::json;
-use std::{
-    path::{Path, PathBuf},
-    process::ExitCode,
-};
+use std::{path::PathBuf, process::ExitCode};
 use wire::ProtocolFork;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Calldata of `ForcedInbox.submit`, for a signed L2 transaction that the sequencer must not
-    /// leave out.
-    Force(Force),
+    /// Calldata of `ForcedInbox.submit`, for an L2 transaction that the sequencer must not leave out: a signed one, or
+    /// one that the command signs with the greatest fee cap that the sender's balance pays for.
+    Force(force::Force),
     /// Calldata of `L1MessageQueue.claim`, for a message of the L2: the same as `enshrine prove`.
     Claim(prove::Arguments),
     /// Calldata of `L1MessageQueue.send` for a contract on L1, a multisig for instance: its alias account on the L2
@@ -52,27 +38,6 @@ pub(crate) enum Command {
     /// Calldata of the CREATE2 proxy that makes L1 keep the codes of an input of EXECUTE, so that
     /// later inputs with the same codes need not carry them.
     Keep(Keep),
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct Force {
-    /// The transaction as `cast mktx` prints it, in hexadecimal digits; or a file that holds it, in binary, in
-    /// hex or as the answer of a node. `-` is standard input.
-    #[arg(value_name = "RAWTX")]
-    raw: PathBuf,
-
-    /// The file that script/Deploy.s.sol has written, to check that the transaction is for this L2.
-    #[arg(long, value_name = "FILE")]
-    deployment: Option<PathBuf>,
-
-    /// JSON-RPC address of a node of the L2, to compare the fee cap with the sender's balance and the base fee. Standard
-    /// error says at what price others can delay the transaction.
-    #[arg(long, value_name = "URL")]
-    l2: Option<String>,
-
-    /// JSON instead of the calldata alone.
-    #[arg(long)]
-    json: bool,
 }
 
 #[derive(Debug, Args)]
@@ -135,68 +100,12 @@ pub(crate) struct Keep {
 
 pub(crate) fn run(command: &Command) -> Result<ExitCode> {
     match command {
-        Command::Force(arguments) => force(arguments),
+        Command::Force(arguments) => force::run(arguments),
         Command::Claim(arguments) => prove::run(arguments),
         Command::Account(arguments) => account::order(arguments),
         Command::Deliver(arguments) => account::deliver(arguments),
         Command::Advance(arguments) => advance(arguments),
         Command::Keep(arguments) => keep(arguments),
-    }
-}
-
-fn force(arguments: &Force) -> Result<ExitCode> {
-    let raw = raw_transaction(&arguments.raw).wrap_err(
-        "RAWTX is a signed transaction in hexadecimal digits, as `cast mktx` prints it, or a file with one",
-    )?;
-    let transaction = EthereumTxEnvelope::<TxEip4844>::decode_2718_exact(&raw)
-        .wrap_err("RAWTX is not a signed transaction")?;
-    let sender = transaction.recover_signer().wrap_err("RAWTX has no valid signature")?;
-    let deployment = arguments.deployment.as_deref().map(Deployment::read).transpose()?;
-    if let Some(deployment) = &deployment {
-        let expected = deployment.l2_chain_id;
-        let got = transaction.chain_id().ok_or_eyre("RAWTX is signed for every chain at once")?;
-        ensure!(got == expected, "RAWTX is signed for chain {got}, and the L2 is chain {expected}");
-    }
-    let fee_cap = match &arguments.l2 {
-        Some(url) => {
-            let l2 = Node::connect("L2", url, transaction.chain_id())?;
-            let fee_cap = FeeCap::of(&l2, sender, &transaction)?;
-            complain(format_args!("{fee_cap}"));
-            for warning in fee_cap.warnings() {
-                complain(format_args!("warning: {warning}"));
-            }
-            Some(fee_cap)
-        }
-        None => None,
-    };
-    let calldata = Bytes::from(submitCall { raw: raw.into() }.abi_encode());
-    if !arguments.json {
-        say!("{}", hex::encode_prefixed(&calldata));
-        return Ok(ExitCode::SUCCESS);
-    }
-    let document = json!({
-        "to": deployment.map(|deployment| deployment.forced),
-        "transactionHash": transaction.trie_hash(),
-        "sender": sender,
-        "nonce": transaction.nonce(),
-        "gasLimit": transaction.gas_limit(),
-        "feeCap": fee_cap.as_ref().map(FeeCap::to_json),
-        "calldata": calldata,
-    });
-    say!("{}", serde_json::to_string_pretty(&document)?);
-    Ok(ExitCode::SUCCESS)
-}
-
-/// The bytes of a transaction that is given in hexadecimal digits itself, or by the name of a file.
-fn raw_transaction(given: &Path) -> Result<Vec<u8>> {
-    let text = given.to_string_lossy();
-    let text = text.trim();
-    if text.starts_with("0x") || text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-        return Ok(hex::decode(text)?);
-    }
-    match content::read(given)? {
-        Content::Bytes(bytes) => Ok(bytes),
-        Content::Object(_) => bail!("{} holds a JSON object", content::name_of(given)),
     }
 }
 

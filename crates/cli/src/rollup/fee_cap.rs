@@ -51,6 +51,13 @@ impl FeeCap {
         Self::with(balance, base_fee.into(), head.header.gas_limit, sender, transaction)
     }
 
+    /// The greatest cap, in wei per gas, that a balance pays for beside other wei. The inbox takes no transaction whose
+    /// gas may cost 2^128 wei or more.
+    pub(super) fn greatest(balance: U256, others: U256, gas: u64) -> u128 {
+        let left = u128::try_from(balance.saturating_sub(others)).unwrap_or(u128::MAX);
+        left.checked_div(gas.into()).unwrap_or_default()
+    }
+
     fn with(
         balance: U256,
         base_fee: u128,
@@ -59,9 +66,7 @@ impl FeeCap {
         transaction: &impl Transaction,
     ) -> Result<Self> {
         let (max_fee, gas) = (transaction.max_fee_per_gas(), transaction.gas_limit());
-        let left = balance.saturating_sub(transaction.value());
-        let from_balance = left.checked_div(U256::from(gas)).unwrap_or_default();
-        let from_balance = u128::try_from(from_balance).unwrap_or(u128::MAX);
+        let from_balance = Self::greatest(balance, transaction.value(), gas);
         let cost = U256::from(max_fee) * U256::from(gas) + transaction.value();
         ensure!(
             cost <= balance,

@@ -4,6 +4,7 @@ mod account;
 mod allowance;
 pub(crate) mod calldata;
 mod fee_cap;
+mod force;
 pub(crate) mod genesis;
 pub(crate) mod init;
 mod key_source;

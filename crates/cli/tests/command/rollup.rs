@@ -1,8 +1,8 @@
 //! `enshrine prove` and `calldata` as processes.
 
-use crate::support::{json_of, path, place, refuse, run};
-use alloy_consensus::TxEip1559;
-use alloy_eips::eip2718::Encodable2718 as _;
+use crate::support::{enshrine, json_of, path, place, refuse, run};
+use alloy_consensus::{Transaction as _, TxEip1559, transaction::SignerRecoverable as _};
+use alloy_eips::eip2718::{Decodable2718 as _, Encodable2718 as _};
 use alloy_primitives::{Address, B256, U256, hex};
 use alloy_sol_types::SolCall as _;
 use contracts::{
@@ -18,7 +18,7 @@ use std::{
     path::{Path, PathBuf},
     process::Command,
 };
-use testkit::{Key, NodeProcess};
+use testkit::{ETHER, Key, NodeProcess, Transaction};
 use toolchain::{Toolchain, progress_to_stderr};
 
 /// An L2 that is a devnet with the genesis of a rollup; nothing but L1 is missing to it.
@@ -127,6 +127,69 @@ fn forced_calldata_holds_the_transaction_as_it_was_signed() {
     ] {
         let said = refuse(&["calldata", "force", raw]);
         assert!(said.contains(reason), "{said}");
+    }
+}
+
+/// A user who cannot reach the sequencer names no fee cap: a low one makes a delay cheap.
+#[test]
+fn a_forced_transaction_that_the_command_signs_has_the_fee_cap_that_the_balance_pays_for() {
+    let (_parent, folder) = place();
+    run(&["init", &folder]);
+    let (l2, operator) = bare_l2(Path::new(&folder));
+    let (url, keys) = (l2.client().url(), path(Path::new(&folder), "keys.json"));
+    let to = Address::repeat_byte(0xb0);
+    let recipient = to.to_string();
+    let common = ["calldata", "force", "--to", &recipient, "--l2", url, "--sender-key", &keys];
+    for (flags, value, reserve, gas, nonce) in [
+        (&[][..], 0_u64, 0, 21_000, 0),
+        (&["--value", "5"], 5, 0, 21_000, 0),
+        (
+            &["--reserve", "1000007", "--gas-limit", "90000", "--nonce", "3"],
+            0,
+            1_000_007,
+            90_000,
+            3,
+        ),
+    ] {
+        let told = json_of(&[&common[..], flags].concat());
+        let calldata = hex::decode(told["calldata"].as_str().unwrap()).unwrap();
+        let raw = submitCall::abi_decode(&calldata).unwrap().raw;
+        assert_eq!(told["transaction"].as_str(), Some(&*raw.to_string()));
+        let signed = Transaction::decode_2718_exact(&raw).unwrap();
+        assert_eq!(signed.recover_signer().unwrap(), operator.address());
+        assert_eq!((signed.nonce(), signed.gas_limit()), (nonce, gas));
+        assert_eq!((signed.to(), signed.value()), (Some(to), U256::from(value)));
+        assert_eq!((signed.chain_id(), signed.max_priority_fee_per_gas()), (Some(8_079), Some(0)));
+        // The operator has an ether: it covers the cap, and no higher one.
+        let max_fee = signed.max_fee_per_gas();
+        let cost = |max_fee: u128| max_fee * u128::from(gas) + u128::from(value) + reserve;
+        assert!(cost(max_fee) <= ETHER && cost(max_fee + 1) > ETHER, "{max_fee}");
+        assert_eq!(told["feeCap"]["maxFee"], max_fee.to_string());
+    }
+    let transfer = json_of(&[&common[..], &["--value", "7"]].concat());
+    let raw = transfer["transaction"].as_str().unwrap().to_owned();
+    let _: B256 = l2.client().request("eth_sendRawTransaction", (raw,)).unwrap();
+    let received: U256 = l2.client().request("eth_getBalance", (to, "latest")).unwrap();
+    assert_eq!(received, U256::from(7));
+    // The next nonce is another one, and there is less to pay with.
+    assert_eq!(json_of(&common)["nonce"], 1);
+    for (flags, reason) in [
+        (&["--value", "1000000000000000000"][..], "nothing of them is left for gas"),
+        (&["--sender-key", &format!("{:#x}", B256::repeat_byte(9))], "visible to all users"),
+    ] {
+        let without_key = &common[..common.len() - 2];
+        let key = if flags[0] == "--sender-key" { &[][..] } else { &common[common.len() - 2..] };
+        let said = refuse(&[without_key, key, flags].concat());
+        assert!(said.contains(reason), "{said}");
+    }
+    let said = refuse(&common[..common.len() - 2]);
+    assert!(said.contains("--sender-key is missing"), "{said}");
+    for usage in [
+        &["calldata", "force", "--to", &recipient][..],
+        &["calldata", "force", "--value", "5", "0x12"],
+        &["calldata", "force", "--to", &recipient, "--l2", url, "0x12"],
+    ] {
+        assert_eq!(enshrine(usage).status.code(), Some(2), "{usage:?}");
     }
 }
 

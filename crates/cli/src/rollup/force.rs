@@ -1,0 +1,202 @@
+//! `enshrine calldata force`.
+
+use super::{
+    Node,
+    fee_cap::FeeCap,
+    key_source::{KeySource, refuse_secret},
+};
+use crate::{
+    execute::content::{self, Content},
+    output::{complain, say},
+};
+use ::rollup::Signer;
+use alloy_consensus::{
+    EthereumTxEnvelope, Transaction as _, TxEip1559, TxEip4844, transaction::SignerRecoverable as _,
+};
+use alloy_eips::eip2718::{Decodable2718 as _, Encodable2718 as _};
+use alloy_primitives::{Address, Bytes, U64, U256, hex};
+use alloy_sol_types::SolCall as _;
+use clap::Args;
+use contracts::{Deployment, bindings::IForcedInbox::submitCall};
+use eyre::{OptionExt as _, Result, WrapErr as _, bail, ensure};
+use serde_json::json;
+use std::{
+    env,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+
+/// Environment variable with a raw key of the sender.
+const SENDER_KEY: &str = "ENSHRINE_SENDER_KEY";
+
+#[derive(Debug, Args)]
+pub(crate) struct Force {
+    /// The transaction as `cast mktx` prints it, in hexadecimal digits; or a file that holds it, in binary, in
+    /// hex or as the answer of a node. `-` is standard input. Or --to, for one that the command signs.
+    #[arg(value_name = "RAWTX", required_unless_present = "to", conflicts_with = "to")]
+    raw: Option<PathBuf>,
+
+    #[command(flatten)]
+    unsigned: Unsigned,
+
+    /// The file that script/Deploy.s.sol has written, to check that the transaction is for this L2.
+    #[arg(long, value_name = "FILE")]
+    deployment: Option<PathBuf>,
+
+    /// JSON-RPC address of a node of the L2, to compare the fee cap with the sender's balance and the base fee. Standard
+    /// error says at what price others can delay the transaction.
+    #[arg(long, value_name = "URL")]
+    l2: Option<String>,
+
+    /// JSON instead of the calldata alone.
+    #[arg(long)]
+    json: bool,
+}
+
+/// A transaction that the command signs, with the fee cap that the balance of its sender pays for.
+#[derive(Debug, Args)]
+struct Unsigned {
+    /// Recipient of a transaction that the command signs. Its fee cap is (balance - value - reserve) / gas limit: a high
+    /// cap costs nothing and makes a delay dearer.
+    #[arg(long, value_name = "ADDRESS", requires = "l2")]
+    to: Option<Address>,
+
+    /// With --to: wei that the recipient gets.
+    #[arg(long, value_name = "WEI", default_value = "0", requires = "to")]
+    value: U256,
+
+    /// With --to: calldata.
+    #[arg(long, value_name = "HEX", default_value = "0x", requires = "to")]
+    data: Bytes,
+
+    /// With --to: gas limit.
+    #[arg(long, value_name = "GAS", default_value_t = 21_000, requires = "to")]
+    gas_limit: u64,
+
+    /// With --to: wei that the sender may spend otherwise before a block has the transaction. It is dropped as invalid
+    /// once the balance is too low for its fee cap.
+    #[arg(long, value_name = "WEI", default_value = "0", requires = "to")]
+    reserve: U256,
+
+    /// With --to: nonce [default: that of the sender's next transaction in the newest block]
+    #[arg(long, value_name = "NUMBER", requires = "to")]
+    nonce: Option<u64>,
+
+    /// With --to: key of the sender, a keystore (Web3 secret storage) or a file of keys with an `operator`. A raw key is
+    /// taken from ENSHRINE_SENDER_KEY.
+    #[arg(long, value_name = "FILE", requires = "to")]
+    sender_key: Option<String>,
+
+    /// With --to: file with the password of the keystore.
+    #[arg(long, value_name = "FILE", requires = "to")]
+    sender_password_file: Option<PathBuf>,
+}
+
+impl Unsigned {
+    fn signer(&self) -> Result<Signer> {
+        refuse_secret("--sender-key", self.sender_key.as_deref())?;
+        let from_environment = env::var(SENDER_KEY).ok();
+        let source = KeySource {
+            name: "sender",
+            key: self.sender_key.as_deref().or(from_environment.as_deref()),
+            password: self.sender_password_file.as_deref(),
+            signer: None,
+            address: None,
+        };
+        source.signer(|keys| keys.operator.secret())
+    }
+
+    /// Signs a transaction of this recipient.
+    fn sign(&self, to: Address, url: &str, deployment: Option<&Deployment>) -> Result<Vec<u8>> {
+        let l2 = Node::connect("L2", url, deployment.map(|it| it.l2_chain_id))?;
+        let signer = self.signer()?;
+        let sender = signer.address();
+        let balance: U256 = l2.request("eth_getBalance", (sender, "latest"))?;
+        let nonce = match self.nonce {
+            Some(nonce) => nonce,
+            None => l2.request::<U64>("eth_getTransactionCount", (sender, "latest"))?.to(),
+        };
+        let spent = self.value.saturating_add(self.reserve);
+        let max_fee_per_gas = FeeCap::greatest(balance, spent, self.gas_limit);
+        ensure!(
+            max_fee_per_gas > 0,
+            "{sender} has {balance} wei on the L2, and nothing of them is left for gas: value and reserve are {spent} wei"
+        );
+        let signed = signer.sign(TxEip1559 {
+            chain_id: l2.request::<U64>("eth_chainId", ())?.to(),
+            nonce,
+            gas_limit: self.gas_limit,
+            max_fee_per_gas,
+            max_priority_fee_per_gas: 0,
+            to: to.into(),
+            value: self.value,
+            input: self.data.clone(),
+            ..Default::default()
+        })?;
+        Ok(signed.encoded_2718())
+    }
+}
+
+pub(super) fn run(arguments: &Force) -> Result<ExitCode> {
+    let deployment = arguments.deployment.as_deref().map(Deployment::read).transpose()?;
+    let Force { raw, unsigned, l2, json, .. } = arguments;
+    let raw = match (raw, unsigned.to, l2) {
+        (Some(raw), _, _) => raw_transaction(raw).wrap_err(
+            "RAWTX is a signed transaction in hexadecimal digits, as `cast mktx` prints it, or a file with one",
+        )?,
+        (None, Some(to), Some(url)) => unsigned.sign(to, url, deployment.as_ref())?,
+        // The parser demands one of them.
+        _ => bail!("RAWTX is missing, or --to and --l2"),
+    };
+    let transaction = EthereumTxEnvelope::<TxEip4844>::decode_2718_exact(&raw)
+        .wrap_err("RAWTX is not a signed transaction")?;
+    let sender = transaction.recover_signer().wrap_err("RAWTX has no valid signature")?;
+    if let Some(deployment) = &deployment {
+        let expected = deployment.l2_chain_id;
+        let got = transaction.chain_id().ok_or_eyre("RAWTX is signed for every chain at once")?;
+        ensure!(got == expected, "RAWTX is signed for chain {got}, and the L2 is chain {expected}");
+    }
+    let fee_cap = match l2 {
+        Some(url) => {
+            let l2 = Node::connect("L2", url, transaction.chain_id())?;
+            let fee_cap = FeeCap::of(&l2, sender, &transaction)?;
+            complain(format_args!("{fee_cap}"));
+            for warning in fee_cap.warnings() {
+                complain(format_args!("warning: {warning}"));
+            }
+            Some(fee_cap)
+        }
+        None => None,
+    };
+    let raw = Bytes::from(raw);
+    let calldata = Bytes::from(submitCall { raw: raw.clone() }.abi_encode());
+    if !json {
+        say!("{}", hex::encode_prefixed(&calldata));
+        return Ok(ExitCode::SUCCESS);
+    }
+    let document = json!({
+        "to": deployment.map(|deployment| deployment.forced),
+        "transaction": raw,
+        "transactionHash": transaction.trie_hash(),
+        "sender": sender,
+        "nonce": transaction.nonce(),
+        "gasLimit": transaction.gas_limit(),
+        "feeCap": fee_cap.as_ref().map(FeeCap::to_json),
+        "calldata": calldata,
+    });
+    say!("{}", serde_json::to_string_pretty(&document)?);
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The bytes of a transaction that is given in hexadecimal digits itself, or by the name of a file.
+fn raw_transaction(given: &Path) -> Result<Vec<u8>> {
+    let text = given.to_string_lossy();
+    let text = text.trim();
+    if text.starts_with("0x") || text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        return Ok(hex::decode(text)?);
+    }
+    match content::read(given)? {
+        Content::Bytes(bytes) => Ok(bytes),
+        Content::Object(_) => bail!("{} holds a JSON object", content::name_of(given)),
+    }
+}
