@@ -61,12 +61,12 @@ async fn hash_at(provider: &RootProvider, number: u64) -> Result<B256> {
 }
 
 /// The head of a node's chain itself: its status tells of it a moment later.
-fn head_of(node: &RollupNode) -> Arc<Block> {
+pub(crate) fn head_of(node: &RollupNode) -> Arc<Block> {
     node.node().read(|node| Arc::clone(node.chain.head()))
 }
 
 /// Both have the same blocks, all of them.
-async fn assert_equal(ours: &RootProvider, theirs: &RootProvider) -> Result<u64> {
+pub(crate) async fn assert_equal(ours: &RootProvider, theirs: &RootProvider) -> Result<u64> {
     // A block may be made meanwhile, and gets to the client a moment later.
     let patience = Patience::begin();
     let head = loop {
@@ -84,7 +84,7 @@ async fn assert_equal(ours: &RootProvider, theirs: &RootProvider) -> Result<u64>
 }
 
 /// A follower that hears of a sequencer, and does this with the Engine API.
-async fn follower(
+pub(crate) async fn follower(
     world: &World,
     sequencer: &RollupNode,
     engine: EngineConfig,

@@ -25,9 +25,10 @@ use testkit::{ETHER, FORCED_FEE, Key, id_of, rich, write_deployment};
 use wire::ProtocolFork::{self, Amsterdam, Bpo2, Osaka, Prague};
 
 /// Time of L1's first block.
-const START: u64 = 1_900_000_000;
+pub(crate) const START: u64 = 1_900_000_000;
 /// Forks of L1, and the seconds after its first block at which they begin. A rollup's blocks may lag by an hour.
-const FORKS: [(ProtocolFork, u64); 3] = [(Osaka, 2_000), (Bpo2, 4_000), (Amsterdam, 6_000)];
+pub(crate) const FORKS: [(ProtocolFork, u64); 3] =
+    [(Osaka, 2_000), (Bpo2, 4_000), (Amsterdam, 6_000)];
 /// Seconds before a fork at which the blocks are made that L1 gets behind it.
 const BEFORE: u64 = 300;
 /// L1 blocks that must lie on one for the L2 to act on it: what L1 has before a fork comes to the L2 behind it.
@@ -47,7 +48,7 @@ async fn sequencer(world: &World) -> Result<RollupNode> {
 }
 
 /// Sends a transaction of the L2 and waits for its block.
-async fn included(
+pub(crate) async fn included(
     sequencer: &RollupNode,
     l2: &RootProvider,
     from: &Key,

@@ -8,6 +8,7 @@ mod fan_out;
 mod faults_of_l1;
 mod forgetting;
 mod forks;
+mod forks_of_clients;
 mod forwarding;
 mod hidden_inputs;
 mod in_flight;

@@ -1,0 +1,70 @@
+//! L1 forks, and an unmodified client that is driven by the Engine API has the schedule in its genesis.
+
+use crate::{
+    engine_api::{assert_equal, follower, head_of},
+    forks::{FORKS, START, included},
+    support::{World, ethereumjs::EthereumJs, is_settled, provider_of, until},
+};
+use alloy_primitives::{Address, Bytes};
+use alloy_provider::{Provider as _, ext::AnvilApi as _};
+use contracts::Deployment;
+use eyre::{OptionExt as _, Result};
+use testkit::{ETHER, Key, rich};
+use wire::ProtocolFork;
+
+/// EthereumJS 0.10.5 knows Prague and Osaka; of BPO forks it knows nothing, and an L2 without blobs needs nothing of
+/// them. From Amsterdam on, it has neither the header's fields nor the method of the Engine API.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_unmodified_client_follows_the_l2_over_the_forks_that_it_knows_and_stops_at_the_next()
+-> Result<()> {
+    let alice = Key::named("alice");
+    let world = World::forking(START, &FORKS, vec![(alice.address(), rich(ETHER))]).await?;
+    let mut genesis = Deployment::read(&world.deployment())?.genesis;
+    // It refuses the blob parameters of forks that it does not know, and skips their times.
+    genesis.config.blob_schedule.retain(|name, _| ["cancun", "prague", "osaka"].contains(&&**name));
+    let theirs = EthereumJs::start(&genesis).await?;
+    let sequencer = world.sequencer().await?;
+    let driver = follower(&world, &sequencer, theirs.driven()?).await?;
+    let (l2, users) = (provider_of(&sequencer)?, theirs.provider()?);
+    let transfer =
+        || included(&sequencer, &l2, &alice, Address::repeat_byte(0xb0), 1, Bytes::new());
+    for (fork, after) in FORKS {
+        // A block of the fork before, the last that the client has of it.
+        transfer().await?;
+        until("L1", &sequencer, || async { Ok(is_settled(&sequencer)) }).await?;
+        let before = head_of(&sequencer);
+        theirs.until_at(before.hash).await?;
+        world.provider.anvil_set_next_block_timestamp(START + after).await?;
+        world.provider.anvil_mine(Some(1), None).await?;
+        until("a block of the fork", &sequencer, || {
+            let sent = transfer();
+            async {
+                sent.await?;
+                Ok(head_of(&sequencer).header.timestamp >= START + after)
+            }
+        })
+        .await?;
+        if fork < ProtocolFork::Amsterdam {
+            let head = head_of(&sequencer);
+            theirs.until_at(head.hash).await?;
+            assert!(assert_equal(&l2, &users).await? >= head.header.number, "{fork}");
+            continue;
+        }
+        // The client stays where it is, and is said to; our follower goes on.
+        until("a fault of the client", &driver, || async {
+            Ok(driver.status().driven.ok_or_eyre("no client is driven")?.fault.is_some())
+        })
+        .await?;
+        let (number, hash) = theirs.head().await?;
+        let theirs = l2.get_block_by_number(number.into()).await?.ok_or_eyre("no such block")?;
+        assert_eq!(theirs.header.hash, hash);
+        assert!(theirs.header.timestamp < START + after, "{theirs:?}");
+        until("the follower", &driver, || async {
+            Ok(head_of(&driver).header.timestamp >= START + after)
+        })
+        .await?;
+    }
+    driver.stop().await;
+    sequencer.stop().await;
+    Ok(())
+}
