@@ -6,7 +6,9 @@ use eyre::{Result, eyre};
 
 /// Parses `ADDRESS=VALUE`.
 pub(super) fn parse_pair<K: FromStr, V: FromStr>(text: &str) -> Result<(K, V), String> {
-    let (address, value) = text.split_once('=').ok_or("expected ADDRESS=VALUE")?;
+    // Numbers take an empty text for zero.
+    let pair = text.split_once('=').filter(|(_, value)| !value.is_empty());
+    let (address, value) = pair.ok_or("expected ADDRESS=VALUE")?;
     let address = address.parse().map_err(|_| format!("{address} is not an address"))?;
     let value = value.parse().map_err(|_| format!("{value} is not a value of this flag"))?;
     Ok((address, value))
