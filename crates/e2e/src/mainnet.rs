@@ -26,6 +26,9 @@ use wire::{ProtocolFork, StatelessInput, StatelessResult};
 /// Gas limit of a transaction with a real block; more than any of them uses.
 const TRANSACTION_GAS: u64 = 1_000_000_000;
 
+/// Calls of EXECUTE for each block, of which the report has the time of the quickest.
+const CALLS: usize = 3;
+
 /// Starts a devnet process whose EXECUTE accepts blocks of all forks that the vectors have.
 fn devnet() -> Result<NodeProcess> {
     let mut command = Command::new(build()?);
@@ -88,13 +91,19 @@ pub(crate) fn verify(files: &[PathBuf], report: &mut Report) -> Result<()> {
             .ok_or_else(|| eyre!("{name}: chain {} is not a public network", bundle.chain_id))?;
         let raw = RawBlock::decode(&bundle.block)?;
         let calldata = to_stateless_input(&raw, &bundle.witness, &spec)?;
-        let start = Instant::now();
-        let outcome = l1.call(Call {
-            to: Some(EXECUTE_ADDRESS),
-            data: Bytes::copy_from_slice(&calldata),
-            ..Default::default()
-        })?;
-        let ms = start.elapsed().as_secs_f64() * 1e3;
+        let call = || {
+            let start = Instant::now();
+            let outcome = l1.call(Call {
+                to: Some(EXECUTE_ADDRESS),
+                data: Bytes::copy_from_slice(&calldata),
+                ..Default::default()
+            })?;
+            eyre::Ok((outcome, start.elapsed().as_secs_f64() * 1e3))
+        };
+        let (outcome, mut ms) = call()?;
+        for _ in 1..CALLS {
+            ms = call()?.1.min(ms);
+        }
         ensure!(outcome.success, "{name}: EXECUTE refuses a real block");
         ensure!(StatelessResult::decode(&outcome.output)?.valid, "{name}: not valid");
 

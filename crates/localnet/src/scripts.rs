@@ -57,8 +57,8 @@ pub fn versions(tools: &Toolchain) -> Vec<(String, String)> {
     let first_line = |command: &mut Command| {
         let output = command.arg("--version").output().ok()?;
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
-        let line = text.lines().find(|line| line.contains("ersion"))?;
-        Some(line.trim().to_owned())
+        let version = text.lines().find_map(|line| line.split_once("Version:"))?.1;
+        Some(version.trim().to_owned())
     };
     let mut versions = vec![("enshrine".to_owned(), env!("CARGO_PKG_VERSION").to_owned())];
     for (name, mut command) in

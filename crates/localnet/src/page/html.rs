@@ -18,8 +18,29 @@ pub(super) fn escaped(text: &str) -> String {
     escaped
 }
 
-/// Writes a table behind a summary that opens it. The first column holds row headers.
+/// Shortens each hash in a text to its first and last digits. Addresses stay as they are.
+pub(super) fn short_hashes(text: &str) -> String {
+    const DIGITS: usize = 64;
+    let mut short = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find("0x") {
+        let (before, hash) = rest.split_at(at + 2);
+        let end = hash.find(|it: char| !it.is_ascii_hexdigit()).unwrap_or(hash.len());
+        let (digits, after) = hash.split_at(end);
+        short += before;
+        if digits.len() == DIGITS {
+            short += &format!("{}…{}", &digits[..6], &digits[DIGITS - 4..]);
+        } else {
+            short += digits;
+        }
+        rest = after;
+    }
+    short + rest
+}
+
+/// Writes a table of a class behind a summary that opens it. The first column holds row headers.
 pub(super) fn table(
+    class: &str,
     summary: &str,
     heads: &[&str],
     rows: impl Iterator<Item = Vec<String>>,
@@ -28,7 +49,7 @@ pub(super) fn table(
     // A table wider than the screen scrolls by itself, also by keyboard.
     let mut text = format!(
         "<details class=\"figures\"><summary>{summary}</summary>\n<div class=\"scroll\" tabindex=\"0\" \
-         role=\"region\" aria-label=\"{summary}\">\n<table>\n<thead><tr>"
+         role=\"region\" aria-label=\"{summary}\">\n<table class=\"{class}\">\n<thead><tr>"
     );
     for head in heads {
         let _ = write!(text, "<th scope=\"col\">{}</th>", escaped(head));
@@ -46,4 +67,19 @@ pub(super) fn table(
         text += "</tr>\n";
     }
     text + "</tbody>\n</table>\n</div>\n</details>\n"
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hashes_are_shortened_and_addresses_and_other_text_are_not() {
+        let hash = format!("0x{}", "ab".repeat(32));
+        let text = format!("{hash}, not {hash}: 0x and 0xé");
+        assert_eq!(short_hashes(&text), "0xababab…abab, not 0xababab…abab: 0x and 0xé");
+        for same in ["", "0", "0x", &format!("at 0x{}", "cd".repeat(20)), &format!("{hash}00")] {
+            assert_eq!(short_hashes(same), same);
+        }
+    }
 }

@@ -10,9 +10,9 @@ use crate::{
     units::{self, grouped},
 };
 use chart::{Bar, chart, legend};
-use html::{escaped, table};
+use html::{escaped, short_hashes, table};
 use journey::journey;
-use std::fmt::Write as _;
+use std::{cmp::Reverse, fmt::Write as _, thread};
 
 const STYLE: &str = include_str!("style.css");
 
@@ -61,9 +61,12 @@ pub fn page(report: &Report) -> String {
     page += &parts(&report.parts);
     page += "</main>\n<footer>\n";
     for (name, version) in &report.versions {
-        let _ = writeln!(page, "<span>{}: {}</span><br>", escaped(name), escaped(version));
+        let _ = writeln!(page, "<span>{} {}</span><br>", escaped(name), escaped(version));
     }
-    page + "All times are from this run on this machine.\n</footer>\n</body>\n</html>\n"
+    let cores = thread::available_parallelism().map_or(1, usize::from);
+    let cores = if cores == 1 { "one core".to_owned() } else { format!("{cores} cores") };
+    let _ = writeln!(page, "All times are from this run, on a machine with {cores}.");
+    page + "</footer>\n</body>\n</html>\n"
 }
 
 /// Writes a figure with its name.
@@ -82,10 +85,12 @@ fn header(report: &Report) -> String {
     page += ".</p>\n<div class=\"hero\">\n";
     let [shown, refused, survived] =
         [Mark::Shown, Mark::Refused, Mark::Survived].map(|mark| report.count(mark));
-    let named = format!(
-        "checks passed, among them {refused} invalid inputs refused and {survived} faults survived"
-    );
-    stat(&mut page, &grouped((shown + refused + survived) as u64), &named);
+    let checks = shown + refused + survived;
+    let kinds = [(Mark::Refused, refused), (Mark::Survived, survived)];
+    let kinds: Vec<_> = kinds.iter().filter_map(|(mark, count)| counted(*mark, *count)).collect();
+    let among = if kinds.is_empty() { "" } else { ", among them " };
+    let named = if checks == 1 { "check passed" } else { "checks passed" };
+    stat(&mut page, &grouped(checks as u64), &format!("{named}{among}{}", kinds.join(" and ")));
     let blocks = &report.real_blocks;
     if !blocks.is_empty() {
         let (gas, ms) = (blocks.iter().map(|it| it.gas).sum(), blocks.iter().map(|it| it.ms).sum());
@@ -95,7 +100,7 @@ fn header(report: &Report) -> String {
     }
     page += "</div>\n<div class=\"small\">\n";
     if let Some(least) = report.advanced.iter().map(|row| row.l1_gas).min() {
-        stat(&mut page, &units::gas(least), "L1 gas of the smallest block");
+        stat(&mut page, &units::gas(least), "L1 gas of the cheapest block");
     }
     if let Some(figures) = &report.figures {
         for (name, seconds) in figures.latencies() {
@@ -103,6 +108,16 @@ fn header(report: &Report) -> String {
         }
     }
     page + "</div>\n</header>\n"
+}
+
+/// Formats a number of steps with a mark, or returns `None` if there is none.
+fn counted(mark: Mark, count: usize) -> Option<String> {
+    let (_, _, one, many) = MARKS.iter().find(|it| it.0 == mark)?;
+    match count {
+        0 => None,
+        1 => Some(format!("1 {one}")),
+        count => Some(format!("{} {many}", grouped(count as u64))),
+    }
 }
 
 /// Formats gas per time.
@@ -124,14 +139,9 @@ fn parts(parts: &[Part]) -> String {
     }
     page += "</p>\n<div class=\"parts\">\n";
     for Part { title, steps } in parts {
-        let mut counts = Vec::new();
-        for (mark, _, one, many) in MARKS {
-            match steps.iter().filter(|step| step.mark == mark).count() {
-                0 => {}
-                1 => counts.push(format!("1 {one}")),
-                count => counts.push(format!("{count} {many}")),
-            }
-        }
+        let of = |mark| steps.iter().filter(|step| step.mark == mark).count();
+        let counts: Vec<_> =
+            MARKS.iter().filter_map(|(mark, ..)| counted(*mark, of(*mark))).collect();
         let (title, counts) = (escaped(title), counts.join(", "));
         let _ = write!(
             page,
@@ -144,7 +154,7 @@ fn parts(parts: &[Part]) -> String {
         }
         page += "</span></summary>\n<ul>\n";
         for step in steps {
-            let (class, text) = (class(step.mark), escaped(&step.text));
+            let (class, text) = (class(step.mark), escaped(&short_hashes(&step.text)));
             let _ = writeln!(
                 page,
                 "<li>{}<span><span class=\"hidden\">{class}: </span>{text}</span></li>",
@@ -213,6 +223,7 @@ fn advanced(rows: &[Advanced]) -> String {
         "time",
     ];
     page + &table(
+        "amounts",
         "All figures of these blocks",
         &heads,
         rows.iter().map(|row| {
@@ -234,6 +245,8 @@ fn advanced(rows: &[Advanced]) -> String {
 /// Writes charge and time of EXECUTE for blocks of public networks.
 fn real_blocks(rows: &[RealBlock]) -> String {
     let shown = |row: &RealBlock| row.name.replace('_', " ");
+    let mut rows: Vec<_> = rows.iter().collect();
+    rows.sort_by_key(|row| Reverse(row.execute_gas));
     let charges = rows.iter().map(|row| Bar {
         name: shown(row),
         parts: vec![
@@ -249,7 +262,7 @@ fn real_blocks(rows: &[RealBlock]) -> String {
     });
     let mut page = String::from(
         "<h2>Real blocks through EXECUTE</h2>\n<p>The same precompile verifies blocks of public networks from \
-         their witnesses, with L1's gas limits lifted.</p>\n<div class=\"pair\">\n<div class=\"card\">\
+         their witnesses, with L1's gas limits lifted. A rate is the gas of a block by the time of the quickest of a few calls.</p>\n<div class=\"pair\">\n<div class=\"card\">\
          <h3>Gas charged</h3>\n",
     );
     page += &chart("Gas that EXECUTE charges, by block", &charges.collect::<Vec<_>>());
@@ -260,6 +273,7 @@ fn real_blocks(rows: &[RealBlock]) -> String {
     let heads =
         ["block", "gas", "transactions", "witness", "input", "EXECUTE", "time", "under L2 rules"];
     page + &table(
+        "reasons",
         "All figures of these blocks",
         &heads,
         rows.iter().map(|row| {
@@ -271,10 +285,18 @@ fn real_blocks(rows: &[RealBlock]) -> String {
                 units::bytes(row.input_bytes),
                 units::gas(row.execute_gas),
                 units::milliseconds(row.ms),
-                row.refused_under_l2_rules.clone().unwrap_or_else(|| "valid".to_owned()),
+                under_l2_rules(row),
             ]
         }),
     )
+}
+
+/// Formats the verdict on a block under the rules of an L2, below a head that names those rules.
+fn under_l2_rules(row: &RealBlock) -> String {
+    match &row.refused_under_l2_rules {
+        Some(reason) => reason.strip_prefix("L2 rules: ").unwrap_or(reason).to_owned(),
+        None => "valid".to_owned(),
+    }
 }
 
 #[cfg(test)]
@@ -355,6 +377,8 @@ mod tests {
         assert!(groups[0].contains("1 check passed, 1 step of set-up"), "{}", groups[0]);
         // Set-up is no check.
         assert!(page.contains("<dd>4</dd>"), "{page}");
+        let named = "checks passed, among them 1 invalid input refused and 1 fault survived";
+        assert!(page.contains(named), "{page}");
     }
 
     #[test]
@@ -387,6 +411,9 @@ mod tests {
         let bars: Vec<_> = charts.iter().map(|chart| chart.matches("<rect").count()).collect();
         // Real blocks by gas and time, advanced blocks, latencies, rates.
         assert_eq!(bars, [2 * 2, 2, 2 * 3, 4, 3]);
+        // The dearest real block comes first.
+        let names = between(charts[0], "<text x=\"0\" y=\"14\">", "</text>");
+        assert_eq!(names, [escaped(HOSTILE)]);
         assert_eq!(page.matches("<th scope=\"row\">").count(), 2 + 2);
     }
 
@@ -395,8 +422,9 @@ mod tests {
         let mut report = Report::new(true);
         report.shown("Bob has 1 ETH".to_owned());
         let page = page(&report);
-        assert!(!page.contains("<svg class=\"chart\"") && !page.contains("<table>"), "{page}");
+        assert!(!page.contains("<svg class=\"chart\"") && !page.contains("<table"), "{page}");
         assert!(page.contains("Bob has 1 ETH"));
+        assert!(page.contains("<dt>check passed</dt>"), "{page}");
     }
 
     #[test]
