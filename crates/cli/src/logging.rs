@@ -15,6 +15,7 @@ use tracing_subscriber::{
         FmtContext, FormatEvent, FormatFields, FormattedFields,
         format::Writer,
         time::{FormatTime as _, SystemTime},
+        writer::BoxMakeWriter,
     },
     layer::SubscriberExt as _,
     registry::LookupSpan,
@@ -44,8 +45,11 @@ pub(crate) struct Shown {
     pub(crate) console: Option<Format>,
 }
 
-/// Writes log lines to standard error from here on: those that `RUST_LOG` asks for, such as `info`
-/// or `warn,enshrine_rpc=debug`. The console output goes to standard output.
+/// Writes log lines from here on: those that `RUST_LOG` asks for, such as `info` or `warn,enshrine_rpc=debug`.
+///
+/// The console output goes to standard output. Log lines stand among its text, as with anvil: harnesses of anvil (prool,
+/// under which viem's tests run) end a node that writes a line to standard error, and each later request waits for its
+/// timeout. Log lines go to standard error where there is no console output, or objects for programs.
 pub(crate) fn start(shown: Shown) {
     let asked = env::var("RUST_LOG").unwrap_or_default();
     let default = if shown.quiet { Targets::new() } else { default_targets(shown.verbosity) };
@@ -55,13 +59,20 @@ pub(crate) fn start(shown: Shown) {
         Err(error) => (default, Some(error)),
     };
     let targets = targets.with_target(devnet::CONSOLE_OUTPUT, LevelFilter::OFF);
-    let lines = tracing_subscriber::fmt::layer().with_writer(io::stderr).with_ansi(false);
+    let writer = match shown.console {
+        Some(Format::Text) => BoxMakeWriter::new(io::stdout),
+        Some(Format::Json) | None => BoxMakeWriter::new(io::stderr),
+    };
+    // A closed stream is no error of the program: without this, each event would log one.
+    let lines = tracing_subscriber::fmt::layer()
+        .with_writer(writer)
+        .with_ansi(false)
+        .log_internal_errors(false);
     let lines = match shown.format {
         Format::Text => lines.boxed(),
         Format::Json => lines.event_format(JsonLines).boxed(),
     };
     let console = shown.console.map(|format| {
-        // A closed standard output is no error of the devnet: without this, each event would log one.
         let lines = tracing_subscriber::fmt::layer()
             .with_writer(io::stdout)
             .with_ansi(false)

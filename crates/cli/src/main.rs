@@ -24,8 +24,8 @@ static HEAP: heap::CountingHeap = heap::CountingHeap;
 #[derive(Debug, Parser)]
 #[command(name = "enshrine", version, propagate_version = true)]
 struct Cli {
-    /// Format of log lines on standard error. RUST_LOG selects the levels; the default is warnings
-    /// and errors, and for a node of a rollup also its progress.
+    /// Format of log lines. RUST_LOG selects the levels; the default is warnings and errors, and for a
+    /// node of a rollup also its progress.
     #[arg(long, global = true, value_enum, default_value_t, value_name = "FORMAT")]
     log_format: logging::Format,
     #[command(subcommand)]

@@ -114,11 +114,24 @@ impl Node {
         client.request("eth_getBlockByNumber", json!(["latest", false])).unwrap()
     }
 
-    /// The log line about a call that EXECUTE refuses, which this makes.
-    fn refusal(&self) -> String {
+    /// The log line about a call that EXECUTE refuses, which this makes, and the lines of that stream before it.
+    fn refusal(&self, stream: &mpsc::Receiver<String>) -> (String, Vec<String>) {
         call_in_vain(&self.address);
-        let mut lines = std::iter::from_fn(|| self.log.recv_timeout(RETRY_TIMEOUT).ok());
-        lines.find(|line| line.contains("EXECUTE refuses")).expect("the log says so")
+        let mut before = Vec::new();
+        loop {
+            let line = stream.recv_timeout(RETRY_TIMEOUT).expect("the log says so");
+            if line.contains("EXECUTE refuses") {
+                return (line, before);
+            }
+            before.push(line);
+        }
+    }
+
+    /// Ends the node, and returns the lines that it has written to standard error.
+    fn end(mut self) -> Vec<String> {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+        self.log.iter().collect()
     }
 
     fn devnet(arguments: &[&str]) -> Self {
@@ -262,9 +275,7 @@ fn what_a_user_does_wrong_is_no_error_in_the_log() {
         let answer = node.ask(method, &params);
         assert!(answer.contains(r#""error""#), "{method}: {answer}");
     }
-    call_in_vain(&node.address);
-    let lines = std::iter::from_fn(|| node.log.recv_timeout(RETRY_TIMEOUT).ok());
-    let before: Vec<String> = lines.take_while(|line| !line.contains("EXECUTE refuses")).collect();
+    let (_, before) = node.refusal(&node.lines);
     assert!(before.iter().all(|line| !line.contains("ERROR")), "{before:#?}");
 }
 
@@ -341,16 +352,37 @@ fn traces_with_storage_say_what_a_transaction_has_changed_there() {
 
 #[test]
 fn the_log_says_why_execute_refuses_to_people_and_to_programs() {
-    let line = Node::devnet(&[]).refusal();
+    let node = Node::devnet(&[]);
+    let (line, _) = node.refusal(&node.lines);
     for words in [" WARN ", "reason=stateless input: 0 bytes", r#"kind="decode""#, "bytes=2"] {
         assert!(line.contains(words), "{words}: {line}");
     }
-    let line = Node::devnet(&["--log-format", "json"]).refusal();
+    let node = Node::devnet(&["--log-format", "json"]);
+    let (line, _) = node.refusal(&node.lines);
     let line: Value = serde_json::from_str(&line).expect(&line);
     let fields = &line["fields"];
     assert_eq!((&line["level"], &fields["message"]), (&"WARN".into(), &"EXECUTE refuses".into()));
     assert!(fields["reason"].as_str().unwrap().starts_with("stateless input: 0 bytes"), "{line}");
     assert_eq!((&fields["kind"], &fields["bytes"]), (&"decode".into(), &2.into()));
+}
+
+/// prool, the harness of viem's tests, ends an anvil that writes to standard error.
+#[test]
+fn log_lines_are_on_standard_output_where_people_read_it_and_beside_objects_for_programs() {
+    let people = Node::devnet(&[]);
+    people.refusal(&people.lines);
+    assert_eq!(people.end(), Vec::<String>::new());
+    let programs = Node::devnet(&["--json"]);
+    let (line, before) = programs.refusal(&programs.log);
+    assert!(line.contains(r#""level":"WARN""#), "{line}");
+    assert_eq!(before, Vec::<String>::new());
+    let said = programs.said();
+    for line in &said {
+        assert!(
+            serde_json::from_str::<Value>(line).is_ok_and(|it| it["event"].is_string()),
+            "{line}"
+        );
+    }
 }
 
 /// A quantity as people write it.
