@@ -63,7 +63,7 @@ const WEB3_FLAGS: &[&str] = &["--block-time", "1", "--chain-id", "13127732294053
 /// The flags of viem's own suite.
 const VIEM_FLAGS: &[&str] = &["--no-mining", "--chain-id", "1", "--hardfork", "prague"];
 
-const SUITES: [Suite; 9] = [
+const SUITES: [Suite; 10] = [
     Suite {
         name: "viem",
         package: "viem",
@@ -79,6 +79,14 @@ const SUITES: [Suite; 9] = [
         file: "viem_waiting.mjs",
         origin: "own script, actions that wait, on a node that mines when told",
         flags: VIEM_FLAGS,
+    },
+    Suite {
+        name: "prool",
+        package: "prool",
+        runner: Runner::Node,
+        file: "prool/suite.mjs",
+        origin: "own script, workers as those of viem's own suite, each with a node behind prool's proxy",
+        flags: &[],
     },
     Suite {
         name: "ethers",
@@ -148,10 +156,10 @@ impl Suite {
     }
 }
 
-/// Number of tests that passed and that did not.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+/// Names of the tests that passed, and number of those that did not.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 struct Outcome {
-    passed: usize,
+    passed: Vec<String>,
     failed: usize,
 }
 
@@ -168,7 +176,7 @@ pub(crate) fn run(root: &Path, only: &[String], write: bool) -> eyre::Result<()>
     let mut rows = Vec::new();
     for suite in SUITES.iter().filter(chosen) {
         install_own(root, &folder, suite)?;
-        let mut runs = [Run::default(); 2];
+        let mut runs = [Run::default(), Run::default()];
         let nodes: [(&str, &Path, &[&str]); 2] =
             [("anvil", tools.anvil(), &[]), ("devnet", &devnet, &["devnet"])];
         for ((node, program, arguments), run) in nodes.into_iter().zip(&mut runs) {
@@ -178,7 +186,7 @@ pub(crate) fn run(root: &Path, only: &[String], write: bool) -> eyre::Result<()>
         }
         rows.push((suite, version(&folder, root, suite)?, runs));
     }
-    let table = table(&rows);
+    let table = table(&rows) + &lost(&rows);
     println!("{table}");
     if write {
         let path = root.join(DOCUMENT);
@@ -219,10 +227,16 @@ fn one(
         }
     };
     let probe = fs::read_to_string(root.join("crates/differential/anvil/contracts/Probe.hex"))?;
+    // A harness starts nodes by itself.
+    let words: Vec<_> = [program.to_str().ok_or_eyre("the node's path is no text")?]
+        .into_iter()
+        .chain(arguments.iter().copied())
+        .collect();
     let begun = Instant::now();
     let output = command
         .current_dir(place)
         .env("NODE", url)
+        .env("COMMAND", serde_json::to_string(&words)?)
         .env("PROBE", probe.trim())
         .stdin(Stdio::null())
         .output()
@@ -238,23 +252,39 @@ fn one(
     Ok((outcome, took))
 }
 
-/// Reads the counts at the end of TAP output of node's test runner.
+/// Reads TAP output of node's test runner: its tests, and the counts at its end, which must agree with them.
 fn of_tap(text: &str) -> Option<Outcome> {
     let count = |name: &str| {
         let mut lines = text.lines().filter_map(|line| line.strip_prefix(name));
         lines.next_back()?.trim().parse::<usize>().ok()
     };
-    Some(Outcome { passed: count("# pass ")?, failed: count("# fail ")? + count("# cancelled ")? })
+    let is_counted = |name: &&str| !name.contains(" # SKIP") && !name.contains(" # TODO");
+    let passed = text.lines().filter_map(|line| line.strip_prefix("ok ")?.split_once(" - "));
+    let passed: Vec<_> =
+        passed.map(|(_, name)| name).filter(is_counted).map(str::to_owned).collect();
+    let failed = count("# fail ")? + count("# cancelled ")?;
+    (passed.len() == count("# pass ")?).then_some(Outcome { passed, failed })
 }
 
-/// Reads the counts of a JUnit file of pytest. Tests that are skipped, or expected to fail, count for neither.
+/// Reads a JUnit file of pytest: its tests, and its counts, which must agree with them. Tests that are skipped, or
+/// expected to fail, count for neither.
 fn of_junit(text: &str) -> Option<Outcome> {
-    let element = text.split("<testsuite ").nth(1)?.split('>').next()?;
-    let count = |name: &str| {
-        element.split(&format!("{name}=\"")).nth(1)?.split('"').next()?.parse::<usize>().ok()
-    };
+    fn attribute<'x>(element: &'x str, name: &str) -> Option<&'x str> {
+        element.split_once(&format!(" {name}=\""))?.1.split('"').next()
+    }
+    let (head, cases) = text.split_once("<testsuite ")?.1.split_once('>')?;
+    let head = format!(" {head}");
+    let count = |name: &str| attribute(&head, name)?.parse::<usize>().ok();
     let failed = count("failures")? + count("errors")?;
-    Some(Outcome { passed: count("tests")?.checked_sub(failed + count("skipped")?)?, failed })
+    let mut passed = Vec::new();
+    for case in cases.split("<testcase").skip(1) {
+        if !["<failure", "<error", "<skipped"].iter().any(|it| case.contains(it)) {
+            let [class, name] = ["classname", "name"].map(|it| attribute(case, it));
+            passed.push(format!("{}::{}", class?, name?));
+        }
+    }
+    let expected = count("tests")?.checked_sub(failed + count("skipped")?)?;
+    (passed.len() == expected).then_some(Outcome { passed, failed })
 }
 
 /// Brings the packages and the scripts into place.
@@ -359,11 +389,25 @@ fn table(rows: &[(&Suite, String, [Run; 2])]) -> String {
     for (suite, version, runs) in rows {
         let _ = write!(text, "| {} {version} | {} |", suite.name, suite.origin);
         for (Outcome { passed, failed }, took) in runs {
+            let passed = passed.len();
             let _ = write!(text, " {passed} | {failed} | {:.0} |", took.as_secs_f64());
         }
         text.push('\n');
     }
     text
+}
+
+/// Lists the tests that pass with anvil and not with the devnet.
+fn lost(rows: &[(&Suite, String, [Run; 2])]) -> String {
+    let mut names = Vec::new();
+    for (suite, _, [(anvil, _), (devnet, _)]) in rows {
+        let is_lost = |name: &&String| !devnet.passed.contains(name);
+        names.extend(
+            anvil.passed.iter().filter(is_lost).map(|it| format!("{}: `{it}`", suite.name)),
+        );
+    }
+    let names = if names.is_empty() { "none".to_owned() } else { names.join("; ") };
+    format!("\nTests that pass with stock anvil and not with the devnet: {names}.\n")
 }
 
 /// Replaces the table between the markers of a document.
@@ -431,14 +475,44 @@ mod tests {
 
     #[test]
     fn counts_of_both_runners_are_read_and_a_runner_without_a_count_has_no_outcome() {
-        let tap =
-            "ok 1 - a\nnot ok 2 - b\n# tests 4\n# pass 2\n# fail 1\n# cancelled 1\n# skipped 0\n";
-        assert_eq!(of_tap(tap), Some(Outcome { passed: 2, failed: 2 }));
+        let passed = |names: &[&str]| names.iter().map(|it| (*it).to_owned()).collect::<Vec<_>>();
+        let tap = "ok 1 - a\nnot ok 2 - b\n    ok 1 - within\nok 3 - c - d\nok 4 - e # SKIP\n\
+                   # tests 5\n# pass 2\n# fail 1\n# cancelled 1\n# skipped 1\n";
+        assert_eq!(of_tap(tap), Some(Outcome { passed: passed(&["a", "c - d"]), failed: 2 }));
+        assert_eq!(of_tap(&tap.replace("# pass 2", "# pass 3")), None);
         assert_eq!(of_tap("node: cannot find module\n"), None);
-        let junit = "<?xml?><testsuites name=\"x\"><testsuite name=\"pytest\" errors=\"1\" failures=\"2\" \
-                     skipped=\"3\" tests=\"10\" time=\"1.5\"><testcase/></testsuite></testsuites>";
-        assert_eq!(of_junit(junit), Some(Outcome { passed: 4, failed: 3 }));
+        let case = |name: &str, rest: &str| {
+            format!("<testcase classname=\"m\" name=\"{name}\" time=\"1\">{rest}</testcase>")
+        };
+        let cases = [
+            case("a", ""),
+            case("b", "<failure/>"),
+            case("c", "<error/>"),
+            case("d", "<skipped/>"),
+        ];
+        let junit = format!(
+            "<?xml?><testsuites name=\"x\"><testsuite name=\"pytest\" errors=\"1\" failures=\"1\" skipped=\"1\" \
+             tests=\"4\" time=\"1.5\">{}</testsuite></testsuites>",
+            cases.concat()
+        );
+        assert_eq!(of_junit(&junit), Some(Outcome { passed: passed(&["m::a"]), failed: 2 }));
+        assert_eq!(of_junit(&junit.replace("tests=\"4\"", "tests=\"5\"")), None);
         assert_eq!(of_junit(""), None);
+    }
+
+    #[test]
+    fn tests_that_only_anvil_passes_are_named() {
+        let run = |names: &[&str]| {
+            let passed = names.iter().map(|it| (*it).to_owned()).collect();
+            (Outcome { passed, failed: 0 }, Duration::ZERO)
+        };
+        let row = |anvil: &[&str], devnet: &[&str]| {
+            [(&SUITES[0], String::new(), [run(anvil), run(devnet)])]
+        };
+        let line = lost(&row(&["a", "b"], &["b", "c"]));
+        assert!(line.ends_with("not with the devnet: viem: `a`.\n"), "{line}");
+        let line = lost(&row(&["b"], &["b", "c"]));
+        assert!(line.ends_with("not with the devnet: none.\n"), "{line}");
     }
 
     #[test]

@@ -107,6 +107,11 @@ fn measure_answers(nodes: Nodes<'_>, method: &str, params: &Value) -> Result<[f6
 }
 
 pub(crate) fn build() -> Result<PathBuf> {
+    if let Some(named) = std::env::var_os("ENSHRINE_BIN") {
+        let named = PathBuf::from(named);
+        ensure!(named.is_file(), "ENSHRINE_BIN is {}, and no file is there", named.display());
+        return Ok(std::path::absolute(named)?);
+    }
     let root = find_root()?;
     let built =
         toolchain::cargo().args(crate::stages::BUILD_ENSHRINE).current_dir(&root).status()?;
