@@ -215,6 +215,8 @@ enum Mutants {
 enum Bench {
     /// `enshrine devnet` against stock anvil: start, transfers, calls
     Devnet,
+    /// `enshrine devnet` against stock anvil: the median time of each method, asked of both in turn
+    Methods,
     /// L1 gas per L2 transaction, by receipts of an L1 in this process
     Economics,
     /// Sequencer and followers as processes: what they take, how soon others see it, how fast it is on
@@ -242,6 +244,7 @@ fn run(task: Task) -> eyre::Result<bool> {
             Ok(true)
         }
         Task::Bench { what: Bench::Devnet, .. } => bench::devnet().map(|()| true),
+        Task::Bench { what: Bench::Methods, .. } => bench::methods().map(|()| true),
         Task::Bench { what: Bench::Economics, json, check } => {
             bench::economics(json, check).map(|()| true)
         }

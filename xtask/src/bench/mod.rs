@@ -3,6 +3,7 @@
 
 mod client;
 mod latency;
+mod methods;
 
 use alloy_consensus::{EthereumTxEnvelope, SignableTransaction, TxEip1559, TxEip4844};
 use alloy_eips::eip2718::Encodable2718;
@@ -11,6 +12,7 @@ use alloy_signer::SignerSync as _;
 use alloy_signer_local::PrivateKeySigner;
 use client::{Client, send_all, start};
 use eyre::{ContextCompat, Result, WrapErr, ensure};
+pub(crate) use methods::methods;
 use serde_json::{Value, json};
 use std::{
     path::{Path, PathBuf},
@@ -106,6 +108,7 @@ fn measure_answers(nodes: Nodes<'_>, method: &str, params: &Value) -> Result<[f6
     Ok(best)
 }
 
+/// Returns the program that `ENSHRINE_BIN` names, or builds it.
 pub(crate) fn build() -> Result<PathBuf> {
     if let Some(named) = std::env::var_os("ENSHRINE_BIN") {
         let named = PathBuf::from(named);
