@@ -49,6 +49,7 @@ impl ExecuteRate {
 }
 
 fn risen(rate: Rate, times: u64, parts: u64) -> Rate {
+    // A price of zero would stay zero however it rose.
     Rate { price: rate.price.max(1).saturating_mul(times).div_ceil(parts), ..rate }
 }
 

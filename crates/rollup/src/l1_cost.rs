@@ -129,6 +129,7 @@ impl BlockOnL1 {
 /// The part of an amount between two sums, which are parts of a third one.
 fn part(amount: U256, (before, after, all): (u64, u64, u64)) -> U256 {
     let up_to = |sum: u64| {
+        // Wider than a word: neither the amount nor the sum of an L1 that lies may overflow.
         let whole = U512::from(amount) * U512::from(sum) / U512::from(all.max(1));
         // No sum is above `all`.
         U256::saturating_from(whole)
@@ -151,6 +152,7 @@ impl CostBook {
         block: &Block,
     ) -> Result<Option<BlockOnL1>, ChainError> {
         let number = block.header.number;
+        // By its hash: a block of a branch that L1 did not take has no L1 transaction.
         let Some(posted) = self.posted(view, number).filter(|it| it.hash == block.hash) else {
             return Ok(None);
         };
@@ -194,9 +196,11 @@ impl CostBook {
         let (mut sums, mut sum) = (Vec::new(), 0_u64);
         for number in first..=last {
             let Some(block) = chain.canonical_block(number)? else { return Ok(None) };
+            // At least 1, so that the cost of a transaction with empty blocks alone is shared out too.
             sum = sum.saturating_add(block.header.gas_used.max(1));
             sums.push(sum);
         }
+        // By the hash of the last block and not by the L1 transaction, which a reorganisation may replace.
         let batch = Arc::new(Batch { first, last: last_hash, sums });
         let mut remembered = self.remembered.lock();
         remembered.truncate(MAX_REMEMBERED - 1);

@@ -58,6 +58,7 @@ impl L1Profile {
         for _ in 0..MAX_CHECKS {
             let outcome = self.check_at(before.unwrap_or(Rate::PAR), client, deployment);
             let after = now()?;
+            // A block of L1 between the two makes the comparison one of different prices.
             if before == after {
                 return outcome;
             }

@@ -345,6 +345,7 @@ impl RollupApi {
     /// The same with a signature on each, as far as this node signs or was given some.
     fn signed_inputs_after(&self, number: u64) -> Result<Vec<SignedInput>, RpcError> {
         let makes_blocks = self.shared.makes_blocks.load(Ordering::Relaxed);
+        // A follower with the keys of a sequencer signs nothing: what it holds another node has made.
         let signed = |(block, input): (Arc<Block>, Bytes)| {
             let of = self.shared.signed.of(block.header.number, block.hash, makes_blocks);
             Ok(SignedInput { input, signature: of.map_err(internal)? })

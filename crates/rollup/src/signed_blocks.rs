@@ -148,6 +148,7 @@ impl FeedTrust {
         answer: Vec<SignedInput>,
     ) -> Result<Vec<Bytes>, FeedError> {
         let Some((domain, _)) = book.origin.get() else { return Err(FeedError::NotOpen) };
+        // Before anything is decoded: an answer of a stranger costs no more than was asked for.
         if answer.len() > limit {
             return Err(FeedError::TooMany { got: answer.len(), limit });
         }
@@ -157,9 +158,11 @@ impl FeedTrust {
             let decoded = StatelessInput::decode(&input).map_err(malformed)?;
             let payload = &decoded.request.payload;
             let (number, hash) = (payload.block_number, payload.block_hash);
+            // An answer in order leads further or is refused: no node is made to ask for the same blocks for ever.
             if number != expected {
                 return Err(FeedError::OutOfOrder { got: number, expected });
             }
+            // The signature is over the chain id too; without a policy there may be none.
             if decoded.chain_id != domain.chain_id {
                 let (got, expected) = (decoded.chain_id, domain.chain_id);
                 return Err(FeedError::OtherChain { got, expected });
@@ -214,6 +217,7 @@ impl PolicyTrust {
         let unasked = |error: RollupError| FeedError::Policy(error.to_string());
         let client = self.client.upgrade().ok_or(FeedError::NotOpen)?;
         let latest = alloy_eips::BlockId::latest();
+        // Not under the lock: L1 may take its time, and blocks of known accounts go on meanwhile.
         let admission = l2_syncer::admission(&client, self.rollup, signer, &self.rules, latest);
         let is_admitted = Admission::is_by_policy(&admission.map_err(unasked)?);
         let mut known = self.known.lock();

@@ -75,6 +75,7 @@ impl UnsafeBlockClient {
         if followed.leads {
             return None;
         }
+        // In turn, and not at random: the first of the list is the one that the operator prefers.
         let relay = self.relays.get(failures % self.relays.len().max(1));
         relay.cloned().or_else(|| followed.sequencer.clone())
     }
@@ -171,6 +172,7 @@ async fn listen(
                 Ok(Err(_)) => return Ok(()),
             }
         }
+        // Blocks that are signed and do not fit, of a branch that the sequencer gave up or under a hash that is not theirs.
         if in_vain > MAX_VAIN {
             return Err(FeedError::InVain(in_vain));
         }

@@ -306,6 +306,7 @@ impl L1Client {
                 let before = used;
                 // The root commits to the sum and not to the share of a transaction.
                 used = receipt.inner.cumulative_gas_used();
+                // From the signed fields and the header: an L1 node that lies about the price shows in neither.
                 let base_fee = Some(header.header.base_fee);
                 let cost = L1Cost {
                     gas: used.saturating_sub(before),

@@ -268,6 +268,7 @@ impl L1Room {
         let duties = l2_syncer::duties(client, rollup, head.hash)?;
         let rules = &self.sequencing.rules;
         let admission = l2_syncer::admission(client, rollup, account, rules, head.hash.into())?;
+        // Before the terms are handed out, so that no block is made by the price of an older L1 block.
         self.rate.set(profile::rate(client, head.hash.into(), head.base_fee)?);
         let terms = Arc::new(Terms { duties, admission });
         self.terms = Some((head.hash, Arc::clone(&terms)));
