@@ -27,8 +27,7 @@ use wire::ProtocolFork::{self, Amsterdam, Bpo2, Osaka, Prague};
 /// Time of L1's first block.
 pub(crate) const START: u64 = 1_900_000_000;
 /// Forks of L1, and the seconds after its first block at which they begin. A rollup's blocks may lag by an hour.
-pub(crate) const FORKS: [(ProtocolFork, u64); 3] =
-    [(Osaka, 2_000), (Bpo2, 4_000), (Amsterdam, 6_000)];
+const FORKS: [(ProtocolFork, u64); 3] = [(Osaka, 2_000), (Bpo2, 4_000), (Amsterdam, 6_000)];
 /// Seconds before a fork at which the blocks are made that L1 gets behind it.
 const BEFORE: u64 = 300;
 /// L1 blocks that must lie on one for the L2 to act on it: what L1 has before a fork comes to the L2 behind it.
