@@ -76,7 +76,7 @@ pub(crate) fn run(command: &Command) -> Result<ExitCode> {
     };
     let SnapshotSummary { number, hash, records } = summary;
     if is_json {
-        say!("{}", json!({ "number": number, "hash": hash, "records": records }));
+        say!("{}", json!({ "blockNumber": number, "blockHash": hash, "records": records }));
     } else {
         say!("{done} block {number} ({hash}): {records} nodes and codes");
     }

@@ -156,7 +156,7 @@ impl Drop for Node {
 pub(crate) struct Scene {
     pub(crate) l1: NodeProcess,
     pub(crate) folder: TempDir,
-    deployment: String,
+    pub(crate) deployment: String,
     /// Balances of the genesis.
     allowed: String,
     keys: String,

@@ -163,8 +163,10 @@ fn of_two_sequencers_with_the_same_keys_one_makes_blocks_through_kills_and_parti
     until("a leader", || first.leads());
     second.start();
     let to_first = json!(first.node.socket());
-    until("the second follows", || second.node.status()["lease"]["leader"] == to_first);
-    assert_eq!(second.node.role(), "follower");
+    until("the second follows", || {
+        let status = second.node.status();
+        status["lease"]["leader"] == to_first && status["role"] == "follower"
+    });
     for nonce in 0..4 {
         first.node.send(&alice, nonce, bob);
     }

@@ -16,4 +16,5 @@ mod lease;
 mod node_flags;
 mod printing;
 mod rollup;
+mod snapshot;
 mod support;

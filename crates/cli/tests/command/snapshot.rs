@@ -1,0 +1,72 @@
+//! `enshrine snapshot`: the state of a node that has stopped, from which another one goes on.
+
+use crate::{
+    failover::{Node, Scene, until},
+    support::{free_port, json_of, path, refuse, run},
+};
+use alloy_primitives::{Address, U256};
+use serde_json::json;
+use testkit::Key;
+
+#[test]
+fn a_follower_goes_on_from_what_export_writes_and_import_takes() {
+    let scene = Scene::new();
+    let folder = scene.folder.path();
+    let (alice, bob) = (Key::named("alice"), Address::repeat_byte(0xb0));
+    let port = free_port();
+    let mut sequencer = Node::new(&scene.with_keys(), folder, port);
+    sequencer.start(&["--role", "sequencer"]);
+    until("the role", || sequencer.role() == "sequencer");
+    for nonce in 0..3 {
+        sequencer.send(&alice, nonce, bob);
+    }
+    until("the transfers on L1", || {
+        sequencer.balance(bob) == U256::from(3) && sequencer.is_on_l1()
+    });
+    let taken = sequencer.status()["safeHead"].clone();
+    sequencer.kill();
+
+    let data = folder.join(port.to_string()).display().to_string();
+    let (whole, first) = (path(folder, "whole"), path(folder, "first"));
+    let export = ["snapshot", "export", "--deployment", &scene.deployment, "--data-dir", &data];
+    let written = json_of(&[&export[..], &["--file", &whole]].concat());
+    let block = (&written["blockNumber"], &written["blockHash"]);
+    assert_eq!(block, (&taken["number"], &taken["hash"]));
+    let said = run(&[&export[..], &["--file", &first, "--block", "1"]].concat());
+    assert!(said.starts_with("wrote snapshot of block 1 (0x"), "{said}");
+    let beyond = path(folder, "beyond");
+    let said = refuse(&[&export[..], &["--file", &beyond, "--block", "1000000"]].concat());
+    assert!(said.contains("the snapshot is not written") && said.contains("1000000"), "{said}");
+
+    let other = free_port();
+    let fresh = folder.join(other.to_string()).display().to_string();
+    let url = scene.l1.client().url();
+    let import = [
+        "snapshot",
+        "import",
+        "--deployment",
+        &scene.deployment,
+        "--l1",
+        url,
+        "--data-dir",
+        &fresh,
+    ];
+    std::fs::write(path(folder, "damaged"), b"nothing").unwrap();
+    let said = refuse(&[&import[..], &["--file", &path(folder, "damaged")]].concat());
+    assert!(said.contains("the snapshot is not taken"), "{said}");
+    let imported = json_of(&[&import[..], &["--file", &whole]].concat());
+    assert_eq!(imported, written);
+    // A folder that holds a chain is not made again.
+    let said = refuse(&[&import[..], &["--file", &whole]].concat());
+    assert!(said.contains(&fresh), "{said}");
+
+    let mut follower = Node::new(&scene.common(), folder, other);
+    follower.start(&["--role", "follower"]);
+    until("L1", || follower.status()["synced"] == json!(true));
+    assert_eq!(follower.status()["safeHead"], taken);
+    assert_eq!(follower.balance(bob), U256::from(3));
+    sequencer.start(&["--role", "sequencer"]);
+    until("the role", || sequencer.role() == "sequencer");
+    sequencer.send(&alice, 3, bob);
+    until("the transfer from L1", || follower.balance(bob) == U256::from(4));
+}
