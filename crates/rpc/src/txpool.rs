@@ -4,10 +4,19 @@ use crate::{Api, Registry, RpcError, RpcTransaction, convert};
 use alloy_consensus::Transaction as _;
 use alloy_primitives::{Address, U64};
 use node::{NodeState, PoolTransaction};
-use serde_json::{Map, Value, json};
+use serde::Serialize;
+use serde_json::json;
 use std::{collections::BTreeMap, sync::Arc};
 
 type ByNonce<T> = BTreeMap<String, T>;
+
+/// Transactions that can stand in the next block, and those that wait for others. It is written as it stands: a full
+/// pool is not copied into JSON values first.
+#[derive(Debug, Clone, Serialize)]
+struct Content<T> {
+    pending: T,
+    queued: T,
+}
 
 pub(crate) fn register(methods: &mut Registry<Api>) {
     methods.execute("txpool_status", |api, _| {
@@ -29,8 +38,7 @@ pub(crate) fn register(methods: &mut Registry<Api>) {
         let sender = args.required()?;
         api.node().read(|node| {
             let (pending, queued) = split(node, sender)?;
-            let (pending, queued) = (by_nonce(&pending, &shape), by_nonce(&queued, &shape));
-            Ok(json!({ "pending": pending, "queued": queued }))
+            Ok(Content { pending: by_nonce(&pending, &shape), queued: by_nonce(&queued, &shape) })
         })
     });
 }
@@ -45,25 +53,25 @@ fn split(node: &NodeState, sender: Address) -> Result<(Transactions, Transaction
     Ok(all.partition(|transaction| transaction.nonce() < run))
 }
 
-fn all<T: serde::Serialize>(
+fn all<T>(
     api: &Api,
     item: &impl Fn(&PoolTransaction) -> T,
-) -> Result<Value, RpcError> {
+) -> Result<Content<BTreeMap<String, ByNonce<T>>>, RpcError> {
     api.node().read(|node| {
-        let (mut pending, mut queued) = (Map::new(), Map::new());
+        let mut content = Content { pending: BTreeMap::new(), queued: BTreeMap::new() };
         for sender in node.pool.senders() {
             let split = split(node, sender)?;
-            for (list, of) in [(&mut pending, split.0), (&mut queued, split.1)] {
+            for (list, of) in [(&mut content.pending, split.0), (&mut content.queued, split.1)] {
                 if !of.is_empty() {
                     let name = match api.options().plain_senders {
                         true => format!("{sender:#x}"),
                         false => sender.to_checksum(None),
                     };
-                    list.insert(name, json!(by_nonce(&of, item)));
+                    list.insert(name, by_nonce(&of, item));
                 }
             }
         }
-        Ok(json!({ "pending": pending, "queued": queued }))
+        Ok(content)
     })
 }
 

@@ -65,6 +65,9 @@ enum Failing {
     Stops,
 }
 
+/// Gas of a transaction that does nothing but send value.
+const TRANSFER: u64 = 21_000;
+
 /// A request with all that was left out filled in.
 #[derive(Debug)]
 struct Filled {
@@ -99,12 +102,20 @@ fn filled(devnet: &DevnetState, request: Request, failing: Failing) -> Result<Fi
         // The estimate is one of gas: it must not fail for want of fees that are not known yet.
         transaction.nonce = None;
         let fee = transaction.max_fee_per_gas.unwrap_or(u128::MAX);
-        if transaction.max_priority_fee_per_gas.is_some_and(|tip| tip > fee) {
+        let is_tip_above_fee = transaction.max_priority_fee_per_gas.is_some_and(|tip| tip > fee);
+        if is_tip_above_fee {
             transaction.max_fee_per_gas = None;
             transaction.max_priority_fee_per_gas = None;
         }
         let call = CallRequest { transaction, ..CallRequest::default() };
-        request.gas = Some(match rpc::estimate(&devnet.api, &call) {
+        let estimated = rpc::estimate(&devnet.api, &call);
+        // As in anvil, a transfer has its estimate before fees are looked at.
+        if failing == Failing::Stops && is_tip_above_fee && !matches!(estimated, Ok(TRANSFER)) {
+            return Err(invalid(
+                "Invalid input: `max_priority_fee_per_gas` greater than `max_fee_per_gas`",
+            ));
+        }
+        request.gas = Some(match estimated {
             Err(error) if failing == Failing::Stops => return Err(error),
             estimated => estimated.unwrap_or_else(|_| most_gas(devnet)),
         });

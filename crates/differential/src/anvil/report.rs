@@ -14,9 +14,26 @@ const IMPACT: &str = include_str!("impact.md");
 const SUITES: &str = "\
 ## Suites of clients
 
-Tests of JavaScript and Python clients, told to both nodes by `cargo xtask suites`. Many tests of web3.py that fail with both nodes need ENS, or expect geth's answers to `eth_signTransaction` and `eth_signTypedData`; those of hardhat 3 expect that `hardhat_dropTransaction` answers with a truth value. The seconds are those of one run of the whole suite, the start of its program included.
+Tests of JavaScript and Python clients, told to both nodes by `cargo xtask suites`. Many tests of web3.py that fail with both nodes need ENS, or expect geth's answers to `eth_signTransaction` and `eth_signTypedData`; those of hardhat 3 expect that `hardhat_dropTransaction` answers with a truth value. The seconds are those of one run of the whole suite, the start of its program included. Tests of web3.py race with blocks that come by the second: one that delegates an account (EIP-7702), and that fails with anvil in any case, fails on a busy machine before it takes the delegation back, and eight tests after it estimate a call of that account. Others expect that a transaction still waits (`get_transaction_receipt_unmined`, `modify_transaction`, `replace_transaction`): with either node one of them is lost now and then.
 
-viem's own suite runs on a node that mines only when told, and waits for receipts, replacements, confirmations, blocks and logs; `viem-waiting` does the same, and takes as long with both nodes. `anvil-diff --times` lists the methods that take longer with the devnet. Of six methods that looked slower there, 40 requests each, one after the other, have medians within 0.2 ms of anvil's or below, but for `anvil_dumpState` (3.3 ms instead of 1.3 ms). The devnet listens 30 ms after its start and anvil after 115 ms, and 1,000 blocks take 0.4 s with the one and 0.7 s with the other.
+viem's own suite runs under prool, which starts a node for each worker behind a proxy, and ends a node that writes a line to standard error. Each later request of that worker then waits for its timeout, with viem's retries 41 s. The devnet had its log lines there, so that one warning (EXECUTE refuses an input) or error made a worker wait to its end: this is what was behind in viem's suite. The lines stand on standard output now, as anvil's do, and the suite `prool` holds it; with the lines on standard error, 8 of its 13 tests fail. The actions of viem that wait for receipts, replacements, confirmations, blocks and logs are those of `viem-waiting`, which takes as long with both nodes. The devnet listens 30 ms after its start and anvil after 115 ms, and 1,000 blocks take 0.4 s with the one and 0.7 s with the other.
+
+`cargo xtask bench methods` asks both nodes in turn, 200 times for each of 64 requests, on a chain of 60 blocks. These have a median more than 1.3 times that of anvil:
+
+| method | the devnet, ms | stock anvil, ms | reason |
+|---|---|---|---|
+| `anvil_dumpState` | 10.9 | 2.2 | recovers the sender of each transaction, 40 µs each, to write those that were impersonated |
+| `txpool_inspect`, 500 transactions waiting | 3.1 | 0.65 | the checksum of each recipient |
+| `trace_filter` of 32 blocks | 1.2 | 0.35 | blocks are executed again; anvil keeps all traces in memory |
+| `trace_transaction`, `trace_block`, `ots_getTransactionError` | 0.12 | 0.06 | the same |
+| `debug_traceTransaction` with steps | 0.45 | 0.07 | anvil answers without steps |
+| `debug_traceCall` | 0.11 | 0.08 | |
+| `eth_simulateV1` | 0.21 | 0.13 | |
+| `eth_createAccessList` | 0.12 | 0.08 | executes until the list stays the same, as geth |
+| `eth_getTransactionCount` of the pending block, `txpool_status` | 0.05, 0.07 | 0.04, 0.05 | a thread of their own answers, so that requests do not wait for each other |
+| `anvil_setBalance`, `setNonce`, `setCode`, `impersonateAccount`, `evm_increaseTime` | 0.06–0.08 | 0.04 | the same |
+
+`anvil-diff --times` lists the methods that take longer in its own scripts.
 
 <!-- suites: begin -->
 <!-- suites: end -->
