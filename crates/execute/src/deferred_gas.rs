@@ -4,20 +4,18 @@ use crate::{
     Pricing,
     pricing::{CHEAP_MODEXP, EXPENSIVE_PRECOMPILES, P256VERIFY},
 };
+use alloc::{string::ToString as _, sync::Arc};
 use alloy_consensus::Header;
 use alloy_evm::precompiles::{DynPrecompile, PrecompileInput, PrecompilesMap};
 use alloy_primitives::Address;
+use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use revm::{
     context::{CfgEnv, transaction::SignedAuthorization},
     precompile::{PrecompileError, PrecompileHalt, PrecompileOutput, PrecompileStatus},
 };
 use stateless::{
-    BlockError, BlockTally, EvmOverrides, HookState, InsufficientGas, Transaction, UnderpricedWork,
-    WorkMeter,
-};
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, AtomicU64, Ordering},
+    BlockError, BlockTally, Cryptography, EvmOverrides, HookState, InsufficientGas, Transaction,
+    UnderpricedWork, WorkMeter,
 };
 
 /// Gas that a call owes for [`UnderpricedWork`], and the maximum that it can pay.
@@ -100,6 +98,10 @@ pub(crate) struct Metered<'c> {
 }
 
 impl EvmOverrides for Metered<'_> {
+    fn cryptography(&self) -> &dyn Cryptography {
+        self.chain.cryptography()
+    }
+
     fn limits(&self, cfg: &mut CfgEnv) {
         self.chain.limits(cfg);
     }

@@ -1,8 +1,8 @@
 //! Forks that EXECUTE accepts, and the times at which it does.
 
 use crate::ExecuteError;
+use alloc::{sync::Arc, vec::Vec};
 use stateless::ChainSpec;
-use std::sync::Arc;
 use wire::{ProtocolFork, SchemaId};
 
 /// Rule by which EXECUTE accepts schema ids for chain ids that are no public network's.

@@ -2,8 +2,7 @@
 
 use crate::{Answer, ExecuteError};
 use alloy_primitives::Address;
-use core::fmt;
-use std::time::Duration;
+use core::{fmt, time::Duration};
 
 /// A call of the precompile and its outcome.
 #[derive(Debug, Clone)]
@@ -16,7 +15,7 @@ pub struct ObservedCall<'c> {
     pub calldata: &'c [u8],
     /// Gas given to the call.
     pub gas: u64,
-    /// Duration of the call.
+    /// Duration of the call by the [clock](CallObserver::now) of the observer.
     pub took: Duration,
     /// Its answer, or the reason for its failure.
     pub outcome: &'c Result<Answer, ExecuteError>,
@@ -27,6 +26,11 @@ pub struct ObservedCall<'c> {
 ///
 /// Nothing that it does affects the outcome of the call.
 pub trait CallObserver: fmt::Debug + Send + Sync {
+    /// Returns the time since any moment; by default none passes. EXECUTE itself has no clock.
+    fn now(&self) -> Duration {
+        Duration::ZERO
+    }
+
     /// Receives a call that has ended.
     fn called(&self, call: &ObservedCall<'_>);
 }

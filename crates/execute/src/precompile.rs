@@ -1,11 +1,11 @@
 //! EXECUTE as a precompile of revm.
 
 use crate::{Answer, Dialect, Execute, ExecuteError, ObservedCall, PrecompileCall};
+use alloc::{string::ToString as _, sync::Arc};
 use alloy_evm::precompiles::{DynPrecompile, PrecompileInput, PrecompilesMap};
 use revm::precompile::{
     PrecompileError, PrecompileHalt, PrecompileId, PrecompileOutput, PrecompileResult,
 };
-use std::{sync::Arc, time::Instant};
 
 impl Execute {
     /// Adds EXECUTE to the precompiles of an EVM, in each of its dialects.
@@ -27,14 +27,14 @@ impl Execute {
             let (execute, own) = (Arc::clone(self), Arc::clone(dialect));
             let answer = answer.clone();
             let call = move |mut input: PrecompileInput<'_>| {
-                let begun = Instant::now();
+                let begun = execute.observer.now();
                 let outcome = answer(&execute, &*own, &mut input);
                 execute.observer.called(&ObservedCall {
                     dialect: own.name(),
                     address: own.address(),
                     calldata: input.data,
                     gas: input.gas,
-                    took: begun.elapsed(),
+                    took: execute.observer.now().saturating_sub(begun),
                     outcome: &outcome,
                 });
                 output(outcome, input.reservoir)

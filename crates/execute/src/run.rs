@@ -6,17 +6,12 @@ use crate::{
     deferred_gas::{DeferredGas, Metered},
     dialects::CallInput,
 };
+use alloc::{borrow::Cow, boxed::Box, string::String, sync::Arc, vec::Vec};
 use alloy_primitives::{Address, B256};
 use core::num::NonZeroUsize;
 use stateless::{
-    BlockError, ChainSpec, EvmOverrides, InternalError, Invalid, Stage, SystemCode, Verdict,
-    VerifyOptions,
-};
-use std::{
-    borrow::Cow,
-    panic::{AssertUnwindSafe, catch_unwind},
-    sync::Arc,
-    thread,
+    BlockError, ChainSpec, EvmOverrides, InternalError, Invalid, OnceCell, Stage, SystemCode,
+    Verdict, VerifyOptions, with_help,
 };
 use wire::{DecodeError, ProtocolFork, SchemaId, StatelessResult};
 
@@ -227,7 +222,7 @@ fn fork_of(schema: SchemaId) -> String {
 /// Formats the fork of L1 with the schema ids that it accepts.
 fn l1_fork(fork: Option<ProtocolFork>) -> String {
     fork.map_or_else(
-        || "no fork that EXECUTE verifies".to_owned(),
+        || "no fork that EXECUTE verifies".into(),
         |fork| format!("{fork}: expected {} or {}", fork.schema(), fork.batch_schema()),
     )
 }
@@ -368,16 +363,7 @@ impl Execute {
         // A library may panic on an input. One bad block must not stop a node, nor make it disagree with
         // other nodes about anything but that block.
         let run = || self.run_unguarded(dialect, call, &mut budget, context, enter);
-        catch_unwind(AssertUnwindSafe(run))
-            .unwrap_or_else(|panic| {
-                let message = panic
-                    .downcast_ref::<String>()
-                    .map(String::as_str)
-                    .or_else(|| panic.downcast_ref::<&str>().copied())
-                    .unwrap_or("panic without a message");
-                Err(ExecuteError::Panic(message.to_owned()))
-            })
-            .map_err(|reason| Refused { reason, held: budget.held() })
+        guarded(run).map_err(|reason| Refused { reason, held: budget.held() })
     }
 
     /// Runs a call. No step is taken before the call holds the gas for it.
@@ -482,15 +468,28 @@ impl Execute {
         /// Bytes below which hashing takes less time than starting a thread.
         const WORTH_A_THREAD: usize = 32 * 1024;
         let is_shared = self.threads > NonZeroUsize::MIN && input.request_bytes() > WORTH_A_THREAD;
-        let (done, root) = thread::scope(|scope| {
-            let helper = is_shared
-                .then(|| thread::Builder::new().spawn_scoped(scope, || input.request_root()).ok());
-            let done = work();
-            (done, helper.flatten().and_then(|helper| helper.join().ok()))
-        });
+        let root = OnceCell::new();
+        let help = || _ = root.get_or_init(|| input.request_root());
+        let done = with_help(usize::from(is_shared), help, work);
         // A helper that failed to start or panicked decides nothing: its work is done here.
-        (done, move || root.unwrap_or_else(|| input.request_root()))
+        (done, move || root.into_inner().unwrap_or_else(|| input.request_root()))
     }
+}
+
+/// Runs a call, which fails where a library panics. Without the standard library that ends the program instead, which
+/// then has no verdict.
+fn guarded<T>(run: impl FnOnce() -> Result<T, ExecuteError>) -> Result<T, ExecuteError> {
+    #[cfg(feature = "std")]
+    return std::panic::catch_unwind(core::panic::AssertUnwindSafe(run)).unwrap_or_else(|panic| {
+        let message = panic
+            .downcast_ref::<String>()
+            .map(String::as_str)
+            .or_else(|| panic.downcast_ref::<&str>().copied())
+            .unwrap_or("panic without a message");
+        Err(ExecuteError::Panic(message.into()))
+    });
+    #[cfg(not(feature = "std"))]
+    run()
 }
 
 /// Gas of a call, and the amount that it was shown to hold.

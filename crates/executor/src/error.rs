@@ -1,5 +1,6 @@
 //! Errors of execution: an invalid block, a state that does not prove its validity, or a local fault.
 
+use alloc::string::String;
 use alloy_primitives::{Address, B256, U256};
 use trie::{SourceError, TrieError};
 use wire::ProtocolFork;

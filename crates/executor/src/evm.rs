@@ -1,6 +1,6 @@
 //! The EVM that executes blocks.
 
-use crate::{BlockState, StateSource, UnderpricedWork, crypto, state::ZERO_CODE_HASH};
+use crate::{BlockState, StateSource, UnderpricedWork, state::ZERO_CODE_HASH};
 use alloy_evm::{
     Database, EvmEnv,
     eth::{EthEvm, EthEvmContext},
@@ -87,7 +87,6 @@ fn assemble<DB: Database, I>(
     enabled: bool,
     instruction: Instructions<DB>,
 ) -> BlockEvm<DB, I> {
-    crypto::install();
     let precompiles = Precompiles::new(PrecompileSpecId::from_spec_id(env.cfg_env.spec));
     let evm = Evm {
         ctx: Context::mainnet().with_block(env.block_env).with_cfg(env.cfg_env).with_db(db),

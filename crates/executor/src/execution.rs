@@ -9,6 +9,7 @@ use crate::{
     receipts::Receipts,
     system::{SystemCalls, check_called_code},
 };
+use alloc::{borrow::Cow, string::ToString as _, sync::Arc, vec::Vec};
 use alloy_consensus::{Header, Transaction as _, transaction::Recovered};
 use alloy_eips::{eip4895::Withdrawal, eip7928::total_bal_items};
 use alloy_evm::{
@@ -29,7 +30,6 @@ use revm::{
     inspector::NoOpInspector,
     state::EvmState,
 };
-use std::{borrow::Cow, sync::Arc};
 
 /// Builds the EVM's form of a transaction. The chain's overrides decide who counts as the signer of its
 /// authorizations.
@@ -157,6 +157,7 @@ where
         let mut evm = evm_over_state(state, env, inspector);
         let tally = Arc::new(BlockTally::new(header.base_fee_per_gas.unwrap_or_default()));
         if calls_precompiles {
+            overrides.cryptography().precompiles(evm.precompiles_mut());
             overrides.precompiles(evm.precompiles_mut(), &tally);
         }
         let ctx = EthBlockExecutionCtx {
@@ -255,7 +256,7 @@ where
             },
         );
         if let Some(reason) = unfit {
-            return Err(Invalid::Transaction { index, reason: reason.to_owned() }.into());
+            return Err(Invalid::Transaction { index, reason: reason.into() }.into());
         }
         match self.check(executed) {
             Ok(None) => Ok(false),

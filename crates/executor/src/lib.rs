@@ -14,8 +14,14 @@
 //! node.
 
 #![cfg_attr(not(test), warn(clippy::unwrap_used))]
+#![cfg_attr(not(test), no_std)]
 
-mod crypto;
+#[macro_use]
+extern crate alloc;
+#[cfg(feature = "std")]
+extern crate std;
+
+mod cryptography;
 mod deposits;
 mod error;
 mod evm;
@@ -29,6 +35,7 @@ mod system;
 mod tally;
 mod transactions;
 
+pub use cryptography::Cryptography;
 pub use error::{BlockError, InternalError, Invalid, ReadError, StateError};
 pub use evm::{BlockEvm, Instructions, block_evm, inspected_evm, noted_selfdestruct};
 pub use execution::{BlockExecution, Environment, execute_block};
@@ -43,3 +50,10 @@ pub use transactions::{
     Transaction, TransactionCheck, check_transactions, decode_transaction, initial_gas,
     intrinsic_gas, recover_sender, spec_id,
 };
+
+/// A cell that is written once: by any thread, where there are threads.
+#[cfg(feature = "std")]
+pub type OnceCell<T> = std::sync::OnceLock<T>;
+/// A cell that is written once: by any thread, where there are threads.
+#[cfg(not(feature = "std"))]
+pub type OnceCell<T> = core::cell::OnceCell<T>;

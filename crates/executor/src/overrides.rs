@@ -1,6 +1,7 @@
 //! Differences between a chain and its fork.
 
-use crate::{BlockError, BlockTally, ReadError, Transaction, WorkMeter};
+use crate::{BlockError, BlockTally, Cryptography, ReadError, Transaction, WorkMeter};
+use alloc::sync::Arc;
 use alloy_consensus::Header;
 use alloy_eips::eip7702::SignedAuthorization;
 use alloy_evm::precompiles::PrecompilesMap;
@@ -14,7 +15,6 @@ use revm::{
         transaction::{RecoveredAuthority, RecoveredAuthorization},
     },
 };
-use std::sync::Arc;
 
 /// The state of a block as hooks read and change it.
 pub trait HookState: Database<Error = ReadError> + DatabaseCommit {}
@@ -32,6 +32,11 @@ pub trait EvmOverrides: fmt::Debug + Send + Sync {
     /// Changes the limits and checks of the EVM.
     fn limits(&self, cfg: &mut CfgEnv) {
         let _ = cfg;
+    }
+
+    /// Returns the cryptography for blocks.
+    fn cryptography(&self) -> &dyn Cryptography {
+        &()
     }
 
     /// Adds to the precompiles of the fork. They may count their work in `tally`, which belongs to the block

@@ -1,6 +1,7 @@
 //! Results of execution besides the state: receipts, requests, gas.
 
 use crate::Transaction;
+use alloc::vec::Vec;
 use alloy_consensus::{
     Eip658Value, EthereumReceipt, Header, ReceiptWithBloom, TxReceipt, TxType,
     proofs::{calculate_receipt_root, calculate_transaction_root},

@@ -1,20 +1,18 @@
 //! Rules of a chain, and the times from which they hold.
 
-use crate::state::unguessable;
+use alloc::vec::Vec;
 use alloy_eips::eip7840::BlobParams;
 use alloy_evm::eth::spec::EthExecutorSpec;
 use alloy_hardforks::{EthereumChainHardforks, EthereumHardfork, EthereumHardforks, ForkCondition};
 use alloy_primitives::{Address, U256, address};
-use std::sync::LazyLock;
 use wire::ProtocolFork;
 
-/// Address of an account that no chain has, in place of a missing deposit contract.
+/// Address in place of a missing deposit contract.
 ///
 /// The block executor takes "none" for the deposit contract of mainnet. On another chain, the code at that
-/// address must not make deposits, and neither must code at any other predictable address: so each process
-/// draws this address anew.
-static NO_DEPOSIT_CONTRACT: LazyLock<Address> =
-    LazyLock::new(|| Address::from_slice(&unguessable()[12..]));
+/// address must not make deposits, and neither must any other code. ECRECOVER is a precompile of every fork: the
+/// EVM runs no code at its address, so that it makes no logs.
+const NO_DEPOSIT_CONTRACT: Address = Address::with_last_byte(1);
 
 /// The rules of a chain: its id, its forks, its deposit contract, its blob parameters.
 #[derive(Debug, Clone)]
@@ -266,6 +264,6 @@ impl EthereumHardforks for ChainSpec {
 
 impl EthExecutorSpec for ChainSpec {
     fn deposit_contract_address(&self) -> Option<Address> {
-        Some(self.deposit_contract.unwrap_or(*NO_DEPOSIT_CONTRACT))
+        Some(self.deposit_contract.unwrap_or(NO_DEPOSIT_CONTRACT))
     }
 }

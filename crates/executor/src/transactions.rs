@@ -1,6 +1,7 @@
 //! Transactions as bytes, and their cost before anything is known of the state.
 
 use crate::Invalid;
+use alloc::string::{String, ToString as _};
 use alloy_consensus::{
     EthereumTxEnvelope, Transaction as _, TxEip4844, transaction::SignerRecoverable,
 };

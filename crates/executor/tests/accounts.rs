@@ -97,6 +97,23 @@ fn a_code_hash_of_zero_is_kept_and_is_the_hash_of_no_code() {
 }
 
 #[test]
+fn an_account_whose_code_hash_stands_for_zero_is_not_read_and_its_neighbour_is() {
+    let stand_in = B256::repeat_byte(0xff);
+    for (code_hash, is_read) in [(stand_in, false), (B256::repeat_byte(0xfe), true)] {
+        let before = source(&[(AT, account(code_hash, 7))]);
+        let mut state = BlockState::new(&before, before.root);
+        let read = state.basic(AT).map(|info| info.map(|info| info.code_hash));
+        if is_read {
+            assert_eq!(read, Ok(Some(code_hash)));
+        } else {
+            let refusal = ReadError::State(StateError::MissingCode(stand_in));
+            assert_eq!(read, Err(refusal.clone()));
+            assert_eq!(state.failure(), Some(&refusal));
+        }
+    }
+}
+
+#[test]
 fn an_account_with_storage_only_has_no_code_and_is_no_place_for_a_contract() {
     let storage_root = B256::repeat_byte(5);
     let with = |balance| TrieAccount { storage_root, ..account(KECCAK256_EMPTY, balance) };

@@ -20,10 +20,10 @@ use revm_inspectors::tracing::{TracingInspector, TracingInspectorConfig};
 use std::{
     fmt, mem,
     sync::{
-        Arc,
+        Arc, LazyLock,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 /// Tracing target of the console output: requests, transactions, blocks, and lines that contracts print.
@@ -365,6 +365,11 @@ fn excerpt(text: &str) -> String {
 pub struct ExecuteObserver(pub Arc<Telemetry>);
 
 impl execute::CallObserver for ExecuteObserver {
+    fn now(&self) -> Duration {
+        static START: LazyLock<Instant> = LazyLock::new(Instant::now);
+        START.elapsed()
+    }
+
     fn called(&self, call: &ObservedCall<'_>) {
         if !precompile_events::is_replaying() {
             self.0.executed(call);

@@ -1,5 +1,6 @@
 //! Headers of a witness: the parent, and the ancestors that BLOCKHASH may return.
 
+use alloc::vec::Vec;
 use alloy_consensus::Header;
 use alloy_primitives::B256;
 use executor::Invalid;

@@ -1,5 +1,6 @@
 //! The header of a payload.
 
+use alloc::vec::Vec;
 use alloy_consensus::{EMPTY_OMMER_ROOT_HASH, Header};
 use alloy_eips::eip4895::Withdrawal as RlpWithdrawal;
 use alloy_primitives::{B64, Bloom, Bytes, U256};

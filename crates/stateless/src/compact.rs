@@ -1,5 +1,6 @@
 //! Expansion of the state of a batch's witness into trie nodes.
 
+use alloc::vec::Vec;
 use trie::{ExpandedNodes, Expansion, ExpansionTooLong, NodeIndex};
 use wire::{
     DecodeError,

@@ -1,6 +1,7 @@
 //! Input of verification: one or several blocks, decoded but unchecked.
 
 use crate::transactions::decode_transactions;
+use alloc::vec::Vec;
 use core::{error::Error, fmt, slice};
 use executor::{BlockError, Invalid, Transaction};
 use wire::{

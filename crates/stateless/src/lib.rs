@@ -21,6 +21,11 @@
 //! [`BlockError::Internal`] is not.
 
 #![cfg_attr(not(test), warn(clippy::unwrap_used))]
+#![cfg_attr(not(test), no_std)]
+
+extern crate alloc;
+#[cfg(feature = "std")]
+extern crate std;
 
 mod ancestors;
 mod block;
@@ -29,6 +34,7 @@ mod header;
 mod input;
 mod process;
 mod senders;
+mod threads;
 mod transactions;
 mod verify;
 mod witness;
@@ -39,12 +45,13 @@ pub use compact::{expand, expand_within};
 pub use header::{next_base_fee, next_excess_blob_gas, validate_header};
 pub use input::{BlockRefused, Blocks, UncheckedBlock, UncheckedBlocks};
 pub use process::{UnprovenBlock, check_access_list_size, process_block};
+pub use threads::with_help;
 pub use transactions::declared_gas;
 pub use verify::{Stage, Verdict, VerifyOptions, verify, verify_batch};
 pub use witness::{Witness, WitnessDb, WitnessState};
 
 // Types of the executor that appear in a verdict and in its options.
 pub use executor::{
-    BlockError, BlockTally, ChainSpec, EvmOverrides, HookState, InsufficientGas, InternalError,
-    Invalid, SystemCode, Transaction, UnderpricedWork, WorkMeter,
+    BlockError, BlockTally, ChainSpec, Cryptography, EvmOverrides, HookState, InsufficientGas,
+    InternalError, Invalid, OnceCell, SystemCode, Transaction, UnderpricedWork, WorkMeter,
 };

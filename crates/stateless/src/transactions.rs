@@ -1,5 +1,6 @@
 //! The transactions of a request.
 
+use alloc::vec::Vec;
 use alloy_consensus::Transaction as _;
 use executor::{Invalid, Transaction, TransactionCheck, decode_transaction};
 use wire::{NewPayloadRequest, ProtocolFork};

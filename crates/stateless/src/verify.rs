@@ -7,9 +7,11 @@ use crate::{
     input::{BlockRefused, Blocks, UncheckedBlock, UncheckedBlocks},
     process::{UnprovenBlock, process_block},
     senders::Senders,
+    threads::with_help,
     transactions::check_versioned_hashes,
     witness::{AnalysedCodes, HashedList, WitnessDb},
 };
+use alloc::vec::Vec;
 use alloy_consensus::Header;
 use alloy_primitives::{Address, B256, U256};
 use core::num::NonZeroUsize;
@@ -18,10 +20,6 @@ use executor::{
     check_transactions,
 };
 use keccak::keccak256;
-use std::{
-    panic::{AssertUnwindSafe, catch_unwind},
-    thread,
-};
 use trie::NewNode;
 use wire::{ExecutionWitness, NewPayloadRequest, ProtocolFork, StatelessBatch, StatelessInput};
 
@@ -114,68 +112,69 @@ impl<'a> UncheckedBlocks<'_, 'a> {
     ) -> Result<Vec<Verdict>, BlockRefused> {
         enter(Stage::Header);
         let (headers, ancestors) = self.check_headers(spec)?;
-        let work = SharedWork::new(&self.blocks.witness, &self.transactions, options.senders);
-        thread::scope(|scope| {
-            if work.is_worth_sharing() {
-                for _ in 1..options.threads.get() {
-                    // A thread that fails to start or panics says nothing about the blocks: this thread does
-                    // its work instead.
-                    let help = || drop(catch_unwind(AssertUnwindSafe(|| work.help())));
-                    if thread::Builder::new().spawn_scoped(scope, help).is_err() {
-                        break;
-                    }
+        let work = SharedWork::new(&self.blocks.witness, &self.transactions, &options);
+        let helpers = if work.is_worth_sharing() { options.threads.get() - 1 } else { 0 };
+        with_help(
+            helpers,
+            || work.help(),
+            || {
+                enter(Stage::Link);
+                let meter = options.evm.meter();
+                let compact = self.blocks.compact.as_ref();
+                let mut witness =
+                    WitnessDb::new(&work.nodes, compact, &work.codes, ancestors, meter).map_err(
+                        |reason| BlockRefused { block: 0, reason: Invalid::from(reason).into() },
+                    )?;
+                enter(Stage::Senders);
+                // With a single thread there is no help during execution, so all senders are recovered in one
+                // stage.
+                if options.threads == NonZeroUsize::MIN {
+                    work.senders.work();
                 }
-            }
-            enter(Stage::Link);
-            let meter = options.evm.meter();
-            let compact = self.blocks.compact.as_ref();
-            let mut witness =
-                WitnessDb::new(&work.nodes, compact, &work.codes, ancestors, meter).map_err(
-                    |reason| BlockRefused { block: 0, reason: Invalid::from(reason).into() },
-                )?;
-            enter(Stage::Senders);
-            // With a single thread there is no help during execution, so all senders are recovered in one
-            // stage.
-            if options.threads == NonZeroUsize::MIN {
-                work.senders.work();
-            }
 
-            let mut verdicts = Vec::with_capacity(headers.len());
-            for (index, (block, header)) in self.iter().zip(headers).enumerate() {
-                let (payload, first) = (&block.request.payload, self.start(index));
-                // The state root is that of a verified header: the witness's parent, or the block before.
-                let pre_state_root = witness.parent().state_root;
-                let unproven = UnprovenBlock {
-                    header: &header,
-                    transactions: block.transactions,
-                    ommers: &[],
-                    withdrawals: &withdrawals_of(payload),
-                    pre_state_root,
-                };
-                let sender =
-                    |index| work.senders.get(first + index).ok_or(Invalid::Signature { index });
-                // Nodes of the last block have no reader, so they are not kept.
-                let is_followed = index + 1 < self.len();
-                let mut nodes = Vec::new();
-                let keep = |(hash, node): NewNode<'_>| {
+                let mut verdicts = Vec::with_capacity(headers.len());
+                for (index, (block, header)) in self.iter().zip(headers).enumerate() {
+                    let (payload, first) = (&block.request.payload, self.start(index));
+                    // The state root is that of a verified header: the witness's parent, or the block before.
+                    let pre_state_root = witness.parent().state_root;
+                    let unproven = UnprovenBlock {
+                        header: &header,
+                        transactions: block.transactions,
+                        ommers: &[],
+                        withdrawals: &withdrawals_of(payload),
+                        pre_state_root,
+                    };
+                    let sender =
+                        |index| work.senders.get(first + index).ok_or(Invalid::Signature { index });
+                    // Nodes of the last block have no reader, so they are not kept.
+                    let is_followed = index + 1 < self.len();
+                    let mut nodes = Vec::new();
+                    let keep = |(hash, node): NewNode<'_>| {
+                        if is_followed {
+                            nodes.push((hash, node.into()));
+                        }
+                    };
+                    let state = witness.state();
+                    let (executed, post) =
+                        process_block(&state, unproven, spec, &options, sender, &mut enter, keep)
+                            .map_err(|reason| BlockRefused { block: index, reason })?;
+                    let (chain_id, block_hash) = (self.blocks.chain_id, payload.block_hash);
                     if is_followed {
-                        nodes.push((hash, node.into()));
+                        // Only now is the block proven, and the next one may build on its nodes and codes.
+                        witness.advance(header.clone(), block_hash, nodes, post.codes);
                     }
-                };
-                let state = witness.state();
-                let (executed, post) =
-                    process_block(&state, unproven, spec, &options, sender, &mut enter, keep)
-                        .map_err(|reason| BlockRefused { block: index, reason })?;
-                let (chain_id, block_hash) = (self.blocks.chain_id, payload.block_hash);
-                if is_followed {
-                    // Only now is the block proven, and the next one may build on its nodes and codes.
-                    witness.advance(header.clone(), block_hash, nodes, post.codes);
+                    verdicts.push(Verdict {
+                        chain_id,
+                        block_hash,
+                        header,
+                        pre_state_root,
+                        executed,
+                    });
                 }
-                verdicts.push(Verdict { chain_id, block_hash, header, pre_state_root, executed });
-            }
-            enter(Stage::Done);
-            Ok(verdicts)
-        })
+                enter(Stage::Done);
+                Ok(verdicts)
+            },
+        )
     }
 
     /// Makes all checks that need no state: each header, and that each block follows the previous one.
@@ -242,12 +241,12 @@ impl<'a, 't> SharedWork<'a, 't> {
     fn new(
         witness: &ExecutionWitness<'a>,
         transactions: &'t [Transaction],
-        known: &[Address],
+        options: &VerifyOptions<'t>,
     ) -> Self {
         Self {
             nodes: HashedList::new(witness.state),
             codes: AnalysedCodes::new(witness.codes),
-            senders: Senders::new(transactions, known),
+            senders: Senders::new(transactions, options.senders, options.evm.cryptography()),
         }
     }
 

@@ -1,19 +1,16 @@
 //! The state that a witness proves, found by hash.
 
 use crate::{Ancestors, compact::expand};
+use alloc::{boxed::Box, collections::BTreeMap, sync::Arc, vec, vec::Vec};
 use alloy_consensus::Header;
 use alloy_primitives::{B256, Bytes};
-use core::cell::Cell;
-use executor::{InsufficientGas, Invalid, StateSource, UnderpricedWork, WorkMeter};
+use core::{
+    cell::Cell,
+    sync::atomic::{AtomicUsize, Ordering},
+};
+use executor::{InsufficientGas, Invalid, OnceCell, StateSource, UnderpricedWork, WorkMeter};
 use keccak::keccak256_batch_by;
 use revm::bytecode::Bytecode;
-use std::{
-    collections::HashMap,
-    sync::{
-        Arc, OnceLock,
-        atomic::{AtomicUsize, Ordering},
-    },
-};
 use trie::{ExpandedNodes, NodeIndex, NodePath, NodeSource, SourceError};
 use wire::{ByteLists, DecodeError, ExecutionWitness, compact::CompactState};
 
@@ -47,7 +44,7 @@ impl NodeUse {
 pub(crate) struct HashedList<'a> {
     list: ByteLists<'a>,
     next: AtomicUsize,
-    parts: Vec<OnceLock<Arc<[B256]>>>,
+    parts: Vec<OnceCell<Arc<[B256]>>>,
 }
 
 impl<'a> HashedList<'a> {
@@ -55,7 +52,7 @@ impl<'a> HashedList<'a> {
     const PART: usize = 256;
 
     pub(crate) fn new(list: ByteLists<'a>) -> Self {
-        let parts = (0..list.len().div_ceil(Self::PART)).map(|_| OnceLock::new()).collect();
+        let parts = (0..list.len().div_ceil(Self::PART)).map(|_| OnceCell::new()).collect();
         Self { list, next: AtomicUsize::new(0), parts }
     }
 
@@ -95,12 +92,12 @@ impl<'a> HashedList<'a> {
 #[derive(Debug)]
 pub(crate) struct AnalysedCodes<'a> {
     hashed: HashedList<'a>,
-    analysed: Vec<OnceLock<Bytecode>>,
+    analysed: Vec<OnceCell<Bytecode>>,
 }
 
 impl<'a> AnalysedCodes<'a> {
     pub(crate) fn new(codes: ByteLists<'a>) -> Self {
-        let analysed = (0..codes.len()).map(|_| OnceLock::new()).collect();
+        let analysed = (0..codes.len()).map(|_| OnceCell::new()).collect();
         Self { hashed: HashedList::new(codes), analysed }
     }
 
@@ -156,8 +153,8 @@ pub struct WitnessDb<'w, 'a> {
 /// keyed at random, because the author of the blocks chooses, by trial, some bits of the hashes.
 #[derive(Debug, Default)]
 struct Written {
-    nodes: HashMap<B256, Box<[u8]>>,
-    codes: HashMap<B256, Bytecode>,
+    nodes: BTreeMap<B256, Box<[u8]>>,
+    codes: BTreeMap<B256, Bytecode>,
 }
 
 impl<'w, 'a> WitnessDb<'w, 'a> {

@@ -79,9 +79,9 @@ impl<S: NodeSource + ?Sized> NodeSource for &S {
 
 /// An index from hash to position over digests that are computed elsewhere.
 ///
-/// The table is keyed with a random number, so that an adversary who chooses the nodes (and with them, by
-/// trial, some bits of their hashes) cannot make them collide in one bucket. The key does not affect the
-/// results.
+/// The table is keyed with a random number from the operating system, if there is one, so that an adversary who chooses
+/// the nodes (and with them, by trial, some bits of their hashes) cannot make them collide in one bucket. The key does
+/// not affect the results.
 ///
 /// Digests stay in the parts in which they were computed: a hostile input of a few bytes per node can have
 /// millions of them.
@@ -107,19 +107,15 @@ impl Parts {
 }
 
 impl NodeIndex {
-    /// Indexes digests by their position, with a key from the operating system; of equal digests, the first one
-    /// wins.
+    /// Indexes digests by their position; of equal digests, the first one wins.
     ///
-    /// All parts but the last must have the same length.
-    #[cfg(feature = "std")]
+    /// All parts but the last must have the same length. Without an operating system the key is fixed, and hostile
+    /// digests take quadratic time.
     pub fn new(parts: Vec<Arc<[B256]>>) -> Self {
-        use std::hash::{BuildHasher as _, RandomState};
-        Self::keyed(parts, RandomState::new().hash_one(0_u8))
-    }
-
-    /// Indexes digests like [`Self::new`], with a key that the authors of the nodes cannot predict. If they can,
-    /// an index of hostile digests takes quadratic time.
-    pub fn keyed(parts: Vec<Arc<[B256]>>, key: u64) -> Self {
+        #[cfg(feature = "std")]
+        let key = core::hash::BuildHasher::hash_one(&std::hash::RandomState::new(), 0_u8);
+        #[cfg(not(feature = "std"))]
+        let key = 0;
         // At least one, since it is a divisor.
         let length = parts.first().map_or(0, |part| part.len()).max(1);
         debug_assert!(parts.iter().rev().skip(1).all(|part| part.len() == length));

@@ -1,6 +1,7 @@
 //! The input of a call: one block, or a batch of blocks.
 
 use crate::{DeclaredGas, ExecuteError};
+use alloc::boxed::Box;
 use stateless::{BlockError, BlockRefused, UncheckedBlocks, declared_gas};
 use wire::{DecodeError, Input};
 

@@ -2,8 +2,8 @@
 
 use super::{Answer, Dialect, PrecompileCall};
 use crate::{ExecuteError, Executed, Refused};
+use alloc::borrow::Cow;
 use alloy_primitives::{Address, Bytes, address};
-use std::borrow::Cow;
 
 /// Address of EXECUTE.
 pub const EXECUTE_ADDRESS: Address = address!("0x0000000000000000000000000000000000000101");

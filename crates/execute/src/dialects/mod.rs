@@ -13,10 +13,10 @@ pub use batch::FURTHER_BLOCK_GAS;
 pub use execution_specs::{EXECUTE_ADDRESS, ExecutionSpecs};
 
 use crate::{ExecuteError, Executed, Refused};
+use alloc::borrow::Cow;
 use alloy_evm::precompiles::PrecompileInput;
 use alloy_primitives::{Address, B256, Bytes};
 use core::fmt;
-use std::borrow::Cow;
 
 /// A call of EXECUTE.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

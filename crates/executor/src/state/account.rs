@@ -9,27 +9,14 @@ use revm::{
     primitives::{StorageKey, StorageValue},
     state::{Account, AccountInfo},
 };
-use std::{
-    hash::{BuildHasher, RandomState},
-    sync::LazyLock,
-};
 use trie::{NodeBytes, NodeSource, Trie};
 
 /// Stand-in for a code hash of zero, which the EVM takes for "no code": no code has that hash, and an account
 /// with it is not empty. No block creates such an account, but a genesis may.
 ///
-/// Each process draws it anew, so that no account has it.
-pub(crate) static ZERO_CODE_HASH: LazyLock<B256> = LazyLock::new(|| B256::new(unguessable()));
-
-/// Returns bytes that cannot be predicted. No verdict may depend on their value.
-pub(crate) fn unguessable() -> [u8; 32] {
-    let keys = RandomState::new();
-    let mut bytes = [0; 32];
-    for (part, index) in bytes.as_chunks_mut::<8>().0.iter_mut().zip(0_u8..) {
-        *part = keys.hash_one(index).to_le_bytes();
-    }
-    bytes
-}
+/// No code is known whose hash it is. A genesis that names it makes an account that nothing can call, and
+/// [reading](AccountState::read) it fails.
+pub(crate) const ZERO_CODE_HASH: B256 = B256::repeat_byte(0xff);
 
 /// Removes the mark that [`AccountState::seen_by_evm`] puts on an account with storage but neither nonce nor
 /// code: losing the mark is not a change of code.
@@ -98,6 +85,10 @@ impl<B: NodeBytes> AccountState<B> {
             .map(alloy_rlp::decode_exact::<TrieAccount>)
             .transpose()
             .map_err(|reason| StateError::MalformedAccount { address, reason })?;
+        // Taken for a code hash of zero, it would change the account.
+        if before.is_some_and(|account| account.code_hash == ZERO_CODE_HASH) {
+            return Err(StateError::MissingCode(ZERO_CODE_HASH).into());
+        }
         let now = before.map(|account| AccountInfo {
             balance: account.balance,
             nonce: account.nonce,
@@ -119,7 +110,7 @@ impl<B: NodeBytes> AccountState<B> {
     pub(super) fn seen_by_evm(&self) -> Option<AccountInfo> {
         let mut info = self.now.clone()?;
         if info.code_hash.is_zero() {
-            info.code_hash = *ZERO_CODE_HASH;
+            info.code_hash = ZERO_CODE_HASH;
         } else if info.nonce == 0 && info.code_hash == KECCAK256_EMPTY && !self.trie.is_empty() {
             info.code_hash = B256::ZERO;
         }
@@ -128,7 +119,7 @@ impl<B: NodeBytes> AccountState<B> {
 
     /// Returns the real code hash behind the one that the EVM sees.
     pub(super) fn true_code_hash(&self, seen: B256) -> B256 {
-        if seen == *ZERO_CODE_HASH {
+        if seen == ZERO_CODE_HASH {
             B256::ZERO
         } else if seen.is_zero() {
             KECCAK256_EMPTY

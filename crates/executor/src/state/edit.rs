@@ -2,6 +2,7 @@
 
 use super::BlockState;
 use crate::{ReadError, StateSource};
+use alloc::vec::Vec;
 use alloy_primitives::{Address, U256};
 use revm::{Database, state::AccountInfo};
 

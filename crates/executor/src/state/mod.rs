@@ -6,10 +6,12 @@ mod post;
 mod reads;
 
 use crate::{
-    Instructions, InsufficientGas, ReadError, StateError, SystemCode, UnderpricedWork, WorkMeter,
+    Instructions, InsufficientGas, OnceCell, ReadError, StateError, SystemCode, UnderpricedWork,
+    WorkMeter,
 };
 use account::AccountState;
-pub(crate) use account::{ZERO_CODE_HASH, unguessable};
+pub(crate) use account::ZERO_CODE_HASH;
+use alloc::{sync::Arc, vec::Vec};
 use alloy_evm::block::BalIndexedDatabase;
 use alloy_primitives::{
     Address, B256, KECCAK256_EMPTY,
@@ -24,7 +26,6 @@ use revm::{
     primitives::{StorageKey, StorageValue, hardfork::SpecId},
     state::{Account, AccountId, AccountInfo, bal::BlockAccessIndex},
 };
-use std::sync::{Arc, OnceLock};
 use trie::{NodeSource, SourceError, Trie};
 
 /// Source of a block's state: trie nodes and codes by hash, block hashes by number.
@@ -86,7 +87,7 @@ pub trait ForkBackend: core::fmt::Debug + Send + Sync {
 
 /// The first failed read of a block. It is shared, because the state can vanish in an executor that does not
 /// return it.
-pub(crate) type Failure = Arc<OnceLock<ReadError>>;
+pub(crate) type Failure = Arc<OnceCell<ReadError>>;
 
 type Node<S> = <<S as StateSource>::Nodes as NodeSource>::Bytes;
 
@@ -331,7 +332,7 @@ impl<S: StateSource> Database for BlockState<'_, S> {
         if hash == KECCAK256_EMPTY || hash.is_zero() {
             return Ok(Bytecode::default());
         }
-        if hash == *ZERO_CODE_HASH {
+        if hash == ZERO_CODE_HASH {
             return self.fail(StateError::MissingCode(B256::ZERO));
         }
         if let Some(code) = self.created_codes.get(&hash) {

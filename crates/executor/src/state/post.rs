@@ -2,6 +2,7 @@
 
 use super::{BlockState, Node, StateSource, account::AccountState};
 use crate::{ReadError, StateError};
+use alloc::vec::Vec;
 use alloy_primitives::B256;
 use alloy_trie::TrieAccount;
 use revm::bytecode::Bytecode;

@@ -1,6 +1,7 @@
 //! Undoing the reads of a transaction that does not become part of the block.
 
 use super::{BlockState, StateSource};
+use alloc::vec::Vec;
 use revm::primitives::StorageKey;
 use trie::Trie;
 

@@ -1,6 +1,7 @@
 //! Rules of valid blocks, and block building: EXECUTE accepts every block that the chain builds.
 
 mod accounts;
+mod cryptography;
 mod deposits;
 mod fee_caps;
 mod meter;

@@ -60,6 +60,13 @@ fn panic(_: &PanicInfo<'_>) -> ! {
 #[unsafe(no_mangle)]
 extern "C" fn rust_eh_personality() {}
 
+/// Symbol that `alloc` comes with, though nothing unwinds here.
+#[unsafe(no_mangle)]
+extern "C" fn _Unwind_Resume() -> ! {
+    // SAFETY: it takes nothing and does not return.
+    unsafe { abort() }
+}
+
 /// Reads all of the input.
 pub(crate) fn read_input() -> Vec<u8> {
     let (mut input, mut buffer) = (Vec::new(), [0; 1 << 16]);

@@ -1,0 +1,25 @@
+//! Cryptography that a host hands in.
+
+use crate::{Transaction, recover_sender};
+use alloy_evm::precompiles::PrecompilesMap;
+use alloy_primitives::Address;
+use core::fmt;
+
+/// Cryptography of a verifier or a node. The guest of a zkVM has circuits for it, and a host may have a library that is
+/// faster than those of this crate.
+///
+/// Results must be those of this crate: no check finds out a wrong one.
+pub trait Cryptography: fmt::Debug + Send + Sync {
+    /// Recovers the sender of a transaction; `None` if its signature is invalid or has a high s (EIP-2).
+    fn sender(&self, transaction: &Transaction) -> Option<Address> {
+        recover_sender(transaction)
+    }
+
+    /// Replaces precompiles of the fork.
+    fn precompiles(&self, precompiles: &mut PrecompilesMap) {
+        let _ = precompiles;
+    }
+}
+
+/// The libraries that this crate is built with.
+impl Cryptography for () {}
