@@ -81,12 +81,8 @@ impl Chain {
         Ok(Self::at(head, from, config, store))
     }
 
-    pub(crate) fn at(
-        head: Arc<Block>,
-        first: u64,
-        config: ChainConfig,
-        store: Arc<dyn Store>,
-    ) -> Self {
+    /// Continues the chain that a store holds from block number `first` to `head`.
+    pub fn at(head: Arc<Block>, first: u64, config: ChainConfig, store: Arc<dyn Store>) -> Self {
         let reader = ChainReader {
             config: Arc::new(config),
             store,
@@ -233,7 +229,8 @@ impl Chain {
         Ok(moves.then_some(CanonicalChange { from: number, blocks: branch }))
     }
 
-    pub(crate) fn moved_to(&mut self, block: &Arc<Block>) {
+    /// Makes a block of the store the head.
+    pub fn moved_to(&mut self, block: &Arc<Block>) {
         self.reader.head = Arc::clone(block);
         self.reader.first = self.first.min(block.header.number);
         let merged = self.config.spec.pending_merge().filter(|_| block.header.difficulty.is_zero());
@@ -241,6 +238,12 @@ impl Chain {
             let number = block.header.number;
             self.configure(|config| config.spec = config.spec.clone().merged_at(number));
         }
+    }
+
+    /// Writes data that would otherwise be recomputed when the chain is opened, and ends the chain. Dropping
+    /// a chain does the same, but reports no error.
+    pub fn close(self) -> Result<(), ChainError> {
+        Ok(self.store().flush()?)
     }
 
     /// Makes `state` that behind its block, and the block the head.

@@ -49,6 +49,12 @@ impl NodeSource for Nothing {
     }
 }
 
+/// Returns the hash of the first block of a genesis.
+pub fn genesis_hash(genesis: &Genesis, spec: &ChainSpec) -> B256 {
+    let root = put_alloc(&mut Changes::default(), genesis.alloc.iter());
+    genesis_header(genesis, root, spec).hash_slow()
+}
+
 /// Takes down the accounts of a genesis and returns the root of their state.
 pub(crate) fn put_alloc<'a>(
     changes: &mut Changes,

@@ -58,9 +58,9 @@ impl Chain {
         unchecked.execute(&unchecked.parent)
     }
 
-    /// Executes a block of the chain's own log again. The log also has the senders, which take long to
+    /// Executes a block of a log of this chain again. The log also has the senders, which take long to
     /// recover: with a wrong sender the state root would differ.
-    pub(crate) fn execute_again(&self, block: &Block) -> Result<Changes, ChainError> {
+    pub fn execute_again(&self, block: &Block) -> Result<Changes, ChainError> {
         let (raw, ommers) = RawBlock::decode_with_ommers(&block.rlp())
             .map_err(|source| ChainError::Malformed { index: 0, source })?;
         let unchecked = self.examine(&raw, &ommers, Some(&block.senders))?;

@@ -30,13 +30,11 @@ mod genesis;
 mod header;
 mod import;
 mod input_builder;
-mod open;
 mod proof;
 mod reader;
 mod record;
 mod replay;
 mod sender;
-pub mod snapshot;
 mod spec_reads;
 mod state;
 mod witness;
@@ -54,7 +52,7 @@ pub use filling::RecoveredTransaction;
 pub use footprint::{BlockFootprint, JoinedBatch};
 pub use fork_times::{ForkTime, ForkTimes, ForkTimesError};
 pub use gas_pool::Rejection;
-pub use genesis::{empty_genesis, genesis_header};
+pub use genesis::{empty_genesis, genesis_hash, genesis_header};
 pub use input_builder::{block_of, to_stateless_batch, to_stateless_input};
 pub use proof::{AccountProof, SlotProof};
 pub use reader::ChainReader;
@@ -64,5 +62,4 @@ pub use state::State;
 pub use witness::{BatchWithWitness, BlockWithWitness, shortest_input};
 
 // Types that make up a chain.
-pub use disk::DiskOptions;
 pub use store::{Block, ExecutedBlock, Store};

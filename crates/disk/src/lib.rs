@@ -1,5 +1,6 @@
 //! A chain on disk that survives being killed at any moment.
 //!
+//! [`open_chain`] opens a chain in a folder, and [`snapshot`] writes a state to a file or makes a chain of one.
 //! [`DiskStore`] is a [`store::Store`] of two parts. The block log is the truth: each commit is one
 //! checksummed record at its end, synced before the commit is acknowledged. The state store (an LSM tree)
 //! holds data that can be rebuilt from the log: trie nodes by location, codes, blocks with receipts, the
@@ -31,6 +32,7 @@ mod error;
 mod frame;
 mod log;
 mod node_location;
+mod open;
 mod options;
 mod pending;
 mod prune;
@@ -41,6 +43,7 @@ mod repair;
 mod replay;
 mod restore;
 mod slot_file;
+pub mod snapshot;
 mod stamps;
 mod state;
 mod value;
@@ -50,6 +53,7 @@ pub use bytes::{Reader, Writer};
 pub use disk_store::{DiskStore, Held};
 pub use error::DiskError;
 pub use log::{Position, TornTail};
+pub use open::{open_chain, open_chain_with};
 pub use options::DiskOptions;
 pub use record_file::{CutOff, RecordFile};
 pub use repair::Rebuilt;

@@ -268,7 +268,7 @@ pub enum RollupError {
     },
     /// A snapshot cannot be written or taken.
     #[error(transparent)]
-    Snapshot(#[from] chain::snapshot::SnapshotError),
+    Snapshot(#[from] disk::snapshot::SnapshotError),
     /// A file or folder cannot be used.
     #[error("cannot use {}: {source}", path.display())]
     DataFile {

@@ -2,12 +2,12 @@
 
 use crate::{L1Client, L1Reader, RollupError, data_dir::L1_LOG};
 use alloy_primitives::B256;
-use chain::{
-    Chain, ChainConfig,
-    snapshot::{Snapshot, SnapshotError},
-    spec_of,
-};
+use chain::{ChainConfig, spec_of};
 use contracts::Deployment;
+use disk::{
+    open_chain,
+    snapshot::{Snapshot, SnapshotError, export},
+};
 use std::{
     fs::{self, File},
     io::{self, BufReader, BufWriter, Write as _},
@@ -50,7 +50,7 @@ pub fn export_snapshot(
     if !data_dir.join("blocks").is_dir() {
         return Err(fault(data_dir)(io::ErrorKind::NotFound.into()));
     }
-    let chain = Chain::open(data_dir, &deployment.genesis, rules(deployment))?;
+    let chain = open_chain(data_dir, &deployment.genesis, rules(deployment))?;
     let number = match number {
         Some(number) => number,
         None => {
@@ -67,7 +67,7 @@ pub fn export_snapshot(
     let block = block.ok_or_else(|| RollupError::Snapshot(SnapshotError::NoBlock(number)))?;
     let out = File::create(file).map_err(fault(file))?;
     let mut out = BufWriter::with_capacity(1 << 20, out);
-    let records = chain.export_snapshot(&block, deployment.genesis_hash, &mut out)?;
+    let records = export(&chain, &block, deployment.genesis_hash, &mut out)?;
     let written = out.flush().and_then(|()| out.get_ref().sync_all());
     written.map_err(fault(file))?;
     Ok(SnapshotSummary { number, hash: block.hash, records })

@@ -14,7 +14,7 @@ fn open(folder: &Path) -> Result<Chain> {
     let fork = ProtocolFork::Osaka;
     let mut genesis = rich_genesis(fork, ["alice", "carol"], 100 * ETHER);
     genesis.alloc.insert(LOGGER, logger());
-    Ok(Chain::open(folder, &genesis, ChainConfig::new(ChainSpec::constant(CHAIN_ID, fork)))?)
+    Ok(disk::open_chain(folder, &genesis, ChainConfig::new(ChainSpec::constant(CHAIN_ID, fork)))?)
 }
 
 #[tokio::test(flavor = "multi_thread")]

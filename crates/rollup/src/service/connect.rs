@@ -147,6 +147,6 @@ pub(super) fn open_chain(config: &Config, deployment: &Deployment) -> Result<Cha
     let rules = ChainConfig::new(spec_of(&deployment.genesis.config));
     match &config.data_dir {
         None => Ok(Chain::new(&deployment.genesis, rules)?),
-        Some(folder) => Ok(Chain::open(folder, &deployment.genesis, rules)?),
+        Some(folder) => Ok(disk::open_chain(folder, &deployment.genesis, rules)?),
     }
 }

@@ -21,9 +21,9 @@ use crate::{
     worker::{Start, Worker},
 };
 use alloy_primitives::B256;
-use chain::DiskOptions;
 use connect::{Checked, Connected, connect, open_chain};
 use contracts::{Deployment, advance_plan::L1Limits};
+use disk::DiskOptions;
 use engine::{Driver, Engine, EngineServer, RunningDriver};
 use execute::Rules as ExecuteRules;
 use futures_util::future::BoxFuture;

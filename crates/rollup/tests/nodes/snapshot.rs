@@ -5,8 +5,8 @@ use crate::{
     support::{World, until},
 };
 use alloy_primitives::{Address, U256};
-use chain::snapshot::{Snapshot, SnapshotError};
 use contracts::Deployment;
+use disk::snapshot::{Snapshot, SnapshotError};
 use enshrine_rollup::{
     Config, L1Client, Role, RollupError, RollupNode, SnapshotSummary, export_snapshot,
     import_snapshot,

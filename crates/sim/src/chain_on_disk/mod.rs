@@ -7,7 +7,8 @@ mod stores;
 use alloy_consensus::TxEip1559;
 use alloy_genesis::{Genesis, GenesisAccount};
 use alloy_primitives::{Address, B256, Bytes, TxKind, U256, hex, keccak256};
-use chain::{BlockAttributes, Chain, ChainConfig, DiskOptions};
+use chain::{BlockAttributes, Chain, ChainConfig};
+use disk::{DiskOptions, DiskStore, open_chain_with};
 use executor::ChainSpec;
 use eyre::{OptionExt, Result, ensure};
 use plot::Point;
@@ -104,7 +105,7 @@ fn genesis(accounts: u64) -> Genesis {
 fn open(folder: &Path, genesis: &Genesis, states: u64) -> Result<Chain> {
     let config = ChainConfig::new(ChainSpec::constant(CHAIN_ID, ProtocolFork::Osaka));
     let options = DiskOptions { states, witnesses: states, ..DiskOptions::default() };
-    Ok(Chain::open_with(folder, genesis, config, options)?)
+    Ok(open_chain_with(folder, genesis, config, options)?)
 }
 
 /// Payments to random accounts, and slots that are set.
@@ -255,7 +256,7 @@ fn reopen(folder: &Path, accounts: u64) -> Result<()> {
 
 /// Disk space against the nodes of the states that are kept.
 fn space(folder: &Path) -> Result<()> {
-    let store = disk::DiskStore::open(folder, DiskOptions { states: 64, ..Default::default() })?;
+    let store = DiskStore::open(folder, DiskOptions { states: 64, ..Default::default() })?;
     store.prune()?;
     let nodes = store.everything()?.nodes;
     let bytes = bytes_of(&nodes) / 1e6;

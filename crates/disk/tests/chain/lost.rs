@@ -4,8 +4,8 @@
 //! `examines_the_cases_of_its_parent` is what the other tests start. `ENSHRINE_FLIPS` is the number of flips.
 
 use crate::scene::{Twin, child, config, copy_folder, files, genesis, random};
-use disk::{DiskOptions, DiskStore};
-use enshrine_chain::{Chain, ChainError};
+use chain::{Chain, ChainError};
+use enshrine_disk::{DiskOptions, DiskStore, open_chain_with};
 use std::{
     collections::BTreeMap,
     env, fs,
@@ -28,7 +28,7 @@ fn options() -> DiskOptions {
 }
 
 fn open(folder: &Path) -> Result<Chain, ChainError> {
-    Chain::open_with(folder, &genesis(), config(), options())
+    open_chain_with(folder, &genesis(), config(), options())
 }
 
 fn whole_chain(whole: &Path) -> Twin {

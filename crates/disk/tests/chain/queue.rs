@@ -2,8 +2,8 @@
 
 use crate::scene::{CONTRACT, SLOTS, Twin, config, copy_folder, open, options};
 use alloy_primitives::U256;
-use disk::DiskStore;
-use enshrine_chain::Chain;
+use chain::Chain;
+use enshrine_disk::DiskStore;
 use std::{collections::HashMap, path::Path, sync::Arc};
 use store::{Store, StoredNodes};
 use tempfile::tempdir;
@@ -122,7 +122,7 @@ fn old_states_are_forgotten_behind_commits_that_wait_and_never_before() {
     let folder = tempdir().unwrap();
     drop(open(folder.path()).unwrap());
     // Fewer states than there may be commits that wait.
-    let few = disk::DiskOptions { states: 2, ..options() };
+    let few = enshrine_disk::DiskOptions { states: 2, ..options() };
     let store = Arc::new(DiskStore::open(folder.path(), few).unwrap());
     let head = store.head().unwrap().unwrap();
     let mut chain = Chain::resume(config(), Arc::clone(&store) as _, head).unwrap();

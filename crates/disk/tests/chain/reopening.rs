@@ -2,8 +2,8 @@
 
 use crate::scene::{ACCOUNTS, CONTRACT, Twin, account, child, config, copy_folder, genesis, open};
 use alloy_primitives::U256;
-use disk::{DiskError, DiskOptions, DiskStore};
-use enshrine_chain::{Chain, ChainError, EditState as _, ExecutedBlock};
+use chain::{Chain, ChainError, EditState as _, ExecutedBlock};
+use enshrine_disk::{DiskError, DiskOptions, DiskStore, open_chain};
 use executor::ChainSpec;
 use std::{fs, sync::Arc};
 use store::Store as _;
@@ -137,7 +137,7 @@ fn a_block_that_other_rules_refuse_is_no_verdict_on_it() {
     // With another chain id no transaction is valid.
     let mut other = config();
     other.spec = ChainSpec::constant(CHAIN_ID + 1, ProtocolFork::Osaka);
-    let refused = Chain::open(folder.path(), &genesis(), other).unwrap_err();
+    let refused = open_chain(folder.path(), &genesis(), other).unwrap_err();
     assert!(matches!(refused, ChainError::Replay { number: 1, .. }), "{refused}");
     assert!(refused.is_internal());
     twin.assert_same(&open(folder.path()).unwrap(), 0);
@@ -150,12 +150,12 @@ fn a_chain_of_another_genesis_is_refused() {
     let mut other = genesis();
     other.alloc.first_entry().unwrap().get_mut().balance += U256::ONE;
     let expected = Chain::new(&other, config()).unwrap().head().hash;
-    let refused = Chain::open(folder.path(), &other, config()).unwrap_err();
+    let refused = open_chain(folder.path(), &other, config()).unwrap_err();
     assert_eq!(refused, ChainError::OtherGenesis { got: hash, expected });
     // A change that does not affect the block does not matter here.
     let mut same = genesis();
     same.config.chain_id = 1;
-    assert_eq!(Chain::open(folder.path(), &same, config()).unwrap().head().hash, hash);
+    assert_eq!(open_chain(folder.path(), &same, config()).unwrap().head().hash, hash);
 }
 
 #[test]
@@ -182,9 +182,8 @@ fn states_that_an_editor_holds_are_kept_while_the_chain_is_open() {
     let rich = U256::from(77);
     // One that no block pays.
     let address = account(ACCOUNTS + 1);
-    let edit = |state: &mut executor::BlockState<'_, enshrine_chain::State>| {
-        state.set_balance(address, rich)
-    };
+    let edit =
+        |state: &mut executor::BlockState<'_, chain::State>| state.set_balance(address, rich);
     chain.edit(edit).unwrap();
     assert_eq!(chain.balance(address), Ok(rich));
     // A block on it proves nothing, so it is kept with all its nodes and not executed again.

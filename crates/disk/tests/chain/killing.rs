@@ -5,8 +5,8 @@ use crate::{
     scene::{Twin, child, config, genesis, options, random},
 };
 use alloy_primitives::B256;
-use disk::DiskStore;
-use enshrine_chain::{Chain, DiskOptions};
+use chain::Chain;
+use enshrine_disk::{DiskOptions, DiskStore, open_chain_with};
 use std::{
     env,
     io::{BufRead, BufReader, Write, stdout},
@@ -28,7 +28,7 @@ const STATES: u64 = 20;
 
 fn open(folder: &Path) -> Chain {
     let options = DiskOptions { states: STATES, lag: 5, ..options() };
-    Chain::open_with(folder, &genesis(), config(), options).unwrap()
+    open_chain_with(folder, &genesis(), config(), options).unwrap()
 }
 
 /// On every fifth block there is a sibling, which replaces it.

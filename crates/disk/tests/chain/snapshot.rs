@@ -2,10 +2,10 @@
 
 use crate::scene::{CONTRACT, Twin, child, config, files, genesis, open, random};
 use alloy_primitives::{B256, U256, keccak256};
-use disk::DiskError;
-use enshrine_chain::{
-    ChainError,
-    snapshot::{Snapshot, SnapshotError},
+use chain::ChainError;
+use enshrine_disk::{
+    DiskError,
+    snapshot::{Snapshot, SnapshotError, export},
 };
 use std::{fs, path::Path};
 use tempfile::tempdir;
@@ -24,7 +24,7 @@ fn taken(folder: &Path) -> (Twin, Vec<u8>) {
     let next = child(&chain, 0);
     chain.append(next).unwrap();
     let mut file = Vec::new();
-    let records = chain.export_snapshot(&head, first(), &mut file).unwrap();
+    let records = export(&chain, &head, first(), &mut file).unwrap();
     assert!(records > 100, "{records}");
     (twin, file)
 }
@@ -60,9 +60,9 @@ fn a_chain_goes_on_from_a_snapshot_as_the_one_that_it_was_taken_of() {
     assert_eq!(chain.code(CONTRACT).unwrap(), twin.chain.code(CONTRACT).unwrap());
     // A snapshot of it is the one that the whole chain gives.
     let mut again = Vec::new();
-    chain.export_snapshot(chain.head(), first(), &mut again).unwrap();
+    export(&chain, chain.head(), first(), &mut again).unwrap();
     let mut other = Vec::new();
-    twin.chain.export_snapshot(twin.chain.head(), first(), &mut other).unwrap();
+    export(&twin.chain, twin.chain.head(), first(), &mut other).unwrap();
     assert_eq!(again, other);
     drop(chain);
     // It is not imported over a chain.

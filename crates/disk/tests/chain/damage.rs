@@ -1,8 +1,8 @@
 //! Torn and damaged files: an error or no effect, never a wrong answer.
 
 use crate::scene::{Twin, account, copy_folder, open, random};
-use disk::{DiskError, DiskOptions, DiskStore};
-use enshrine_chain::{Chain, ChainError};
+use chain::ChainError;
+use enshrine_disk::{DiskError, DiskOptions, DiskStore, open_chain_with};
 use std::{
     fs::{self, OpenOptions},
     path::Path,
@@ -92,7 +92,7 @@ fn a_segment_that_is_missing_is_named() {
     let options = DiskOptions { segment_bytes: 1, ..DiskOptions::default() };
     let open = || {
         let (genesis, config) = (crate::scene::genesis(), crate::scene::config());
-        Chain::open_with(folder.path(), &genesis, config, options.clone())
+        open_chain_with(folder.path(), &genesis, config, options.clone())
     };
     let mut twin = Twin::new();
     let mut chain = open().unwrap();

@@ -4,8 +4,8 @@ use crate::scene::{ACCOUNTS, CONTRACT, Twin, account, config, genesis, options};
 use alloy_primitives::{B256, Bytes, U256};
 use alloy_rlp::Decodable;
 use alloy_trie::TrieAccount;
-use disk::{DiskOptions, DiskStore};
-use enshrine_chain::{Chain, ChainError};
+use chain::{Chain, ChainError};
+use enshrine_disk::{DiskOptions, DiskStore, open_chain_with};
 use std::{cell::RefCell, collections::BTreeSet, path::Path};
 use store::{Store, Visitor, walk};
 use tempfile::tempdir;
@@ -18,7 +18,7 @@ fn few() -> DiskOptions {
 }
 
 fn open(folder: &Path, options: DiskOptions) -> Chain {
-    Chain::open_with(folder, &genesis(), config(), options).unwrap()
+    open_chain_with(folder, &genesis(), config(), options).unwrap()
 }
 
 /// Prunes, and returns how many nodes are left.
@@ -203,7 +203,7 @@ fn equal_storage_of_two_accounts_goes_from_each_by_itself() {
     for index in 0..3 {
         genesis.alloc.insert(twin_of(index), contract.clone());
     }
-    let open = || Chain::open_with(folder.path(), &genesis, config(), few()).unwrap();
+    let open = || open_chain_with(folder.path(), &genesis, config(), few()).unwrap();
     let (mut chain, mut memory) = (open(), Chain::new(&genesis, config()).unwrap());
     for round in 0..24_u64 {
         for chain in [&mut chain, &mut memory] {

@@ -3,10 +3,9 @@
 use alloy_consensus::TxEip1559;
 use alloy_genesis::{Genesis, GenesisAccount};
 use alloy_primitives::{Address, B256, Bytes, TxKind, U256, hex, keccak256};
+use chain::{BlockAttributes, BlockWithWitness, Chain, ChainConfig, ChainError, ChainReader};
 use codec::OwnedWitness;
-use enshrine_chain::{
-    BlockAttributes, BlockWithWitness, Chain, ChainConfig, ChainError, ChainReader, DiskOptions,
-};
+use enshrine_disk::{DiskOptions, open_chain_with};
 use executor::ChainSpec;
 use std::{fs, io::Write as _, path::Path};
 use testkit::{CHAIN_ID, ETHER, Key, Transaction, rich_genesis};
@@ -50,7 +49,7 @@ pub(crate) fn options() -> DiskOptions {
 }
 
 pub(crate) fn open(folder: &Path) -> Result<Chain, ChainError> {
-    Chain::open_with(folder, &genesis(), config(), options())
+    open_chain_with(folder, &genesis(), config(), options())
 }
 
 fn sign(nonce: u64, to: TxKind, input: Vec<u8>, value: u64) -> Transaction {
@@ -235,7 +234,7 @@ impl Twin {
     pub(crate) fn assert_never_wrong(&self, disk: &ChainReader) -> usize {
         let memory = &self.chain;
         let mut errors = 0;
-        let mut check = |same: Result<bool, enshrine_chain::ChainError>| match same {
+        let mut check = |same: Result<bool, chain::ChainError>| match same {
             Ok(same) => assert!(same, "a wrong answer"),
             Err(error) => {
                 assert!(error.is_internal(), "{error}");

@@ -1,7 +1,7 @@
 //! A disk that is full: an error, and the chain as it was.
 
 use crate::scene::{Twin, child, open};
-use enshrine_chain::ChainError;
+use chain::ChainError;
 use std::{
     env,
     path::Path,
