@@ -2,8 +2,8 @@
 
 use crate::RpcError;
 use alloy_consensus::{
-    EthereumTypedTransaction, SignableTransaction, Signed, TxEip1559, TxEip2930, TxEip4844,
-    TxEip7702, TxLegacy, TxType, transaction::RlpEcdsaEncodableTx,
+    EthereumTypedTransaction, SignableTransaction, Signed, TxEip4844, TxType,
+    transaction::RlpEcdsaEncodableTx,
 };
 use alloy_primitives::{Address, B256, Signature, TxKind, U256};
 use alloy_rpc_types_eth::TransactionRequest;
@@ -92,75 +92,32 @@ impl Filled<'_> {
     }
 }
 
-/// The transaction of a type that a request describes. What it leaves out is zero or empty.
+/// Builds the transaction of a type that a request describes. Fields that it leaves out are zero or empty.
 ///
 /// # Errors
 ///
 /// [`RpcError::params`] where it has no receiver and the type needs one.
-pub fn typed(request: TransactionRequest, kind: TxType) -> Result<Unsigned, RpcError> {
-    let to = request.to.unwrap_or(TxKind::Create);
-    let called = || match to {
-        TxKind::Call(to) => Ok(to),
-        TxKind::Create => Err(RpcError::params("this type of transaction needs a 'to'")),
+pub fn typed(mut request: TransactionRequest, kind: TxType) -> Result<Unsigned, RpcError> {
+    request.to.get_or_insert(TxKind::Create);
+    request.nonce.get_or_insert(0);
+    request.gas.get_or_insert(0);
+    request.gas_price.get_or_insert(0);
+    request.max_fee_per_gas.get_or_insert(0);
+    request.max_priority_fee_per_gas.get_or_insert(0);
+    request.max_fee_per_blob_gas.get_or_insert(0);
+    request.blob_versioned_hashes.get_or_insert_default();
+    if kind != TxType::Legacy {
+        request.chain_id.get_or_insert(0);
+    }
+    let built = match kind {
+        TxType::Legacy => request.build_legacy().map(Into::into),
+        TxType::Eip2930 => request.build_2930().map(Into::into),
+        TxType::Eip1559 => request.build_1559().map(Into::into),
+        TxType::Eip4844 => request.build_4844_without_sidecar().map(Into::into),
+        TxType::Eip7702 => request.build_7702().map(Into::into),
     };
-    let chain_id = request.chain_id.unwrap_or_default();
-    let nonce = request.nonce.unwrap_or_default();
-    let gas_limit = request.gas.unwrap_or_default();
-    let gas_price = request.gas_price.unwrap_or_default();
-    let max_fee_per_gas = request.max_fee_per_gas.unwrap_or_default();
-    let max_priority_fee_per_gas = request.max_priority_fee_per_gas.unwrap_or_default();
-    let value = request.value.unwrap_or_default();
-    let input = request.input.into_input().unwrap_or_default();
-    let access_list = request.access_list.unwrap_or_default();
-    Ok(match kind {
-        TxType::Legacy => {
-            let chain_id = request.chain_id;
-            TxLegacy { chain_id, nonce, gas_price, gas_limit, to, value, input }.into()
-        }
-        TxType::Eip2930 => {
-            TxEip2930 { chain_id, nonce, gas_price, gas_limit, to, value, access_list, input }
-                .into()
-        }
-        TxType::Eip1559 => TxEip1559 {
-            chain_id,
-            nonce,
-            gas_limit,
-            max_fee_per_gas,
-            max_priority_fee_per_gas,
-            to,
-            value,
-            access_list,
-            input,
-        }
-        .into(),
-        TxType::Eip4844 => TxEip4844 {
-            chain_id,
-            nonce,
-            gas_limit,
-            max_fee_per_gas,
-            max_priority_fee_per_gas,
-            to: called()?,
-            value,
-            access_list,
-            blob_versioned_hashes: request.blob_versioned_hashes.unwrap_or_default(),
-            max_fee_per_blob_gas: request.max_fee_per_blob_gas.unwrap_or_default(),
-            input,
-        }
-        .into(),
-        TxType::Eip7702 => TxEip7702 {
-            chain_id,
-            nonce,
-            gas_limit,
-            max_fee_per_gas,
-            max_priority_fee_per_gas,
-            to: called()?,
-            value,
-            access_list,
-            authorization_list: request.authorization_list.unwrap_or_default(),
-            input,
-        }
-        .into(),
-    })
+    // All fields are set, so that it can only be the receiver.
+    built.map_err(|_| RpcError::params("this type of transaction needs a 'to'"))
 }
 
 /// Puts a signature to a transaction; with `hash` if it does not hash as others do.

@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{ForgeError, Workspace};
 use alloy_consensus::{
-    SignableTransaction, Signed, Transaction as _, TxEip1559, TxEip2930, TxEip7702, TxLegacy,
+    EthereumTypedTransaction, SignableTransaction as _, Transaction as _, TxEip4844,
     constants::KECCAK_EMPTY,
 };
 use alloy_eips::{
@@ -15,11 +15,14 @@ use alloy_eips::{
     eip7702::Authorization,
 };
 use alloy_primitives::{Address, B256, Bytes, Signature, TxKind, U256, keccak256, map::AddressMap};
+use alloy_rpc_types_eth::TransactionRequest;
 use alloy_signer::SignerSync as _;
 use alloy_signer_local::PrivateKeySigner;
 use chain::Chain;
 use executor::{Transaction, decode_transaction, recover_sender};
 use wire::ProtocolFork;
+
+type Unsigned = EthereumTypedTransaction<TxEip4844>;
 
 /// A number that is left to the helper: the next nonce.
 const NEXT: u64 = u64::MAX;
@@ -76,89 +79,54 @@ impl<'c> Signer<'c> {
             chosen => chosen,
         };
         let to = if described.create { TxKind::Create } else { TxKind::Call(described.to) };
-        let (value, input) = (described.value, described.data.clone());
-        let access_list = AccessList(
-            described
-                .accessList
-                .iter()
-                .map(|item| AccessListItem {
-                    address: item.account,
-                    storage_keys: item.slots.clone(),
-                })
-                .collect(),
-        );
-        let (max_fee_per_gas, max_priority_fee_per_gas) =
-            (described.maxFeePerGas, described.maxPriorityFeePerGas);
-        let gas_price = max_fee_per_gas;
-        Ok(match described.kind {
-            Kind::Legacy => {
-                let chain_id = Some(chain_id);
-                sign_with(
-                    &key,
-                    TxLegacy { chain_id, nonce, gas_price, gas_limit, to, value, input },
-                )
-            }
-            Kind::AccessList => sign_with(
-                &key,
-                TxEip2930 { chain_id, nonce, gas_price, gas_limit, to, value, access_list, input },
-            ),
-            Kind::SetCode => {
-                let TxKind::Call(to) = to else {
-                    return Err(ForgeError::Refused(format!(
-                        "transaction {index}: a set-code transaction (EIP-7702) cannot create"
-                    )));
-                };
-                let authorization_list = described
-                    .authorizations
-                    .iter()
-                    .map(|authorization| {
-                        let signer = named(&authorization.signer);
-                        let nonce = match authorization.nonce {
-                            // The sender's nonce has moved on when authorizations are looked at.
-                            NEXT if signer.address() == key.address() => nonce + 1,
-                            NEXT => self.next_nonce(signer.address())?,
-                            chosen => chosen,
-                        };
-                        let unsigned = Authorization {
-                            chain_id: U256::from(authorization.chainId),
-                            address: authorization.code,
-                            nonce,
-                        };
-                        let signature = sign_digest(&signer, &unsigned.signature_hash());
-                        Ok(unsigned.into_signed(signature))
-                    })
-                    .collect::<Result<_, ForgeError>>()?;
-                sign_with(
-                    &key,
-                    TxEip7702 {
-                        chain_id,
-                        nonce,
-                        gas_limit,
-                        max_fee_per_gas,
-                        max_priority_fee_per_gas,
-                        to,
-                        value,
-                        access_list,
-                        authorization_list,
-                        input,
-                    },
-                )
-            }
-            _ => sign_with(
-                &key,
-                TxEip1559 {
-                    chain_id,
-                    nonce,
-                    gas_limit,
-                    max_fee_per_gas,
-                    max_priority_fee_per_gas,
-                    to,
-                    value,
-                    access_list,
-                    input,
-                },
-            ),
-        })
+        let access_list = described
+            .accessList
+            .iter()
+            .map(|item| AccessListItem { address: item.account, storage_keys: item.slots.clone() });
+        let authorizations = described.authorizations.iter().map(|authorization| {
+            let signer = named(&authorization.signer);
+            let nonce = match authorization.nonce {
+                // The sender's nonce has moved on when authorizations are looked at.
+                NEXT if signer.address() == key.address() => nonce + 1,
+                NEXT => self.next_nonce(signer.address())?,
+                chosen => chosen,
+            };
+            let unsigned = Authorization {
+                chain_id: U256::from(authorization.chainId),
+                address: authorization.code,
+                nonce,
+            };
+            let signature = sign_digest(&signer, &unsigned.signature_hash());
+            Ok::<_, ForgeError>(unsigned.into_signed(signature))
+        });
+        let request = TransactionRequest {
+            chain_id: Some(chain_id),
+            nonce: Some(nonce),
+            gas: Some(gas_limit),
+            gas_price: Some(described.maxFeePerGas),
+            max_fee_per_gas: Some(described.maxFeePerGas),
+            max_priority_fee_per_gas: Some(described.maxPriorityFeePerGas),
+            to: Some(to),
+            value: Some(described.value),
+            input: described.data.clone().into(),
+            access_list: Some(AccessList(access_list.collect())),
+            authorization_list: Some(authorizations.collect::<Result<_, _>>()?),
+            ..Default::default()
+        };
+        let built = match described.kind {
+            Kind::Legacy => request.build_legacy().map(Unsigned::from),
+            Kind::AccessList => request.build_2930().map(Into::into),
+            Kind::SetCode => request.build_7702().map(Into::into),
+            _ => request.build_1559().map(Into::into),
+        };
+        // All fields are set, so that it can only be the receiver.
+        let unsigned = built.map_err(|_| {
+            ForgeError::Refused(format!(
+                "transaction {index}: a set-code transaction (EIP-7702) cannot create"
+            ))
+        })?;
+        let signature = sign_digest(&key, &unsigned.signature_hash());
+        Ok(unsigned.into_envelope(signature))
     }
 
     fn next_nonce(&self, address: Address) -> Result<u64, ForgeError> {
@@ -200,15 +168,6 @@ fn named(name: &str) -> PrivateKeySigner {
 
 fn sign_digest(key: &PrivateKeySigner, digest: &B256) -> Signature {
     key.sign_hash_sync(digest).expect("a local key signs every digest")
-}
-
-fn sign_with<T>(key: &PrivateKeySigner, transaction: T) -> Transaction
-where
-    T: SignableTransaction<Signature>,
-    Signed<T>: Into<Transaction>,
-{
-    let signature = sign_digest(key, &transaction.signature_hash());
-    transaction.into_signed(signature).into()
 }
 
 /// A transaction that is signed and not put into a block.
