@@ -51,7 +51,7 @@ pub(crate) enum Stage {
     ForgeTest,
     /// cargo test over the whole workspace, the examples in its documentation included
     RustTest,
-    /// A program without the standard library, which reads real blocks
+    /// The guest of a zkVM, a program without the standard library, which verifies real blocks
     NoStd,
     /// Costs of L2 transactions on L1, compared with docs/gas.md
     Economics,
