@@ -137,6 +137,9 @@ impl CallRequest {
 
     /// Makes everything ready.
     pub fn prepare(&self, api: &Api) -> Result<Prepared<'_>, RpcError> {
+        if let Some(refusal) = api.tip_above_fee(&self.transaction) {
+            return Err(refusal);
+        }
         let source = api.state(self.block)?;
         let mut env = source.call_env(source.block());
         overrides::apply_block(&mut env.block_env, &self.block_overrides);
@@ -242,6 +245,17 @@ pub(crate) fn tx_env(
 }
 
 impl Api {
+    /// Returns anvil's refusal of a tip above the fee. geth's words come once the call is made.
+    pub(crate) fn tip_above_fee(&self, request: &TransactionRequest) -> Option<RpcError> {
+        let (tip, fee) = request.max_priority_fee_per_gas.zip(request.max_fee_per_gas)?;
+        let is_refused = tip > fee && self.options().failure_style == FailureStyle::Anvil;
+        is_refused.then(|| {
+            RpcError::params(
+                "Invalid input: `max_priority_fee_per_gas` greater than `max_fee_per_gas`",
+            )
+        })
+    }
+
     /// The error of a call that cannot run at all.
     pub fn call_error(&self, error: EVMError<ReadError>) -> RpcError {
         match (&error, self.options().failure_style) {
@@ -298,6 +312,10 @@ fn create_access_list(api: &Api, request: &CallRequest) -> Result<AccessListResu
         deadline.check()?;
         let mut request = request.clone();
         request.transaction.access_list = Some(list.clone());
+        // anvil looks at no fee here.
+        if api.tip_above_fee(&request.transaction).is_some() {
+            request.transaction.max_priority_fee_per_gas = None;
+        }
         let mut call = request.prepare(api)?;
         // What is touched may depend on it, and what offers no fee is not refused for that.
         call.env.block_env.basefee = call.tally.base_fee();

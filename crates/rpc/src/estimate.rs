@@ -48,6 +48,11 @@ pub fn estimate(api: &Api, request: &CallRequest) -> Result<u64, RpcError> {
     if request.transaction.from.is_none() {
         waive_fees(&mut request);
     }
+    // As in anvil, a transfer has its estimate before its fees are looked at.
+    let refusal = api.tip_above_fee(&request.transaction);
+    if refusal.is_some() && is_plain_transfer(&request.transaction) {
+        request.transaction.max_priority_fee_per_gas = None;
+    }
     let mut call = request.prepare(api)?;
     let base_fee = lowered(call.tally.base_fee(), request.block.is_pending());
     call.tally = Arc::new(BlockTally::new(base_fee));
@@ -64,6 +69,9 @@ pub fn estimate(api: &Api, request: &CallRequest) -> Result<u64, RpcError> {
     if is_plain && is_outside_code(&mut evm, &transaction)? {
         // As in anvil, whose users ask for it before the sender is funded.
         return Ok(TRANSFER);
+    }
+    if let Some(refusal) = refusal {
+        return Err(refusal);
     }
     let mut is_poor = false;
     if transaction.gas_price > 0 {

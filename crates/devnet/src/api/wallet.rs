@@ -65,9 +65,6 @@ enum Failing {
     Stops,
 }
 
-/// Gas of a transaction that does nothing but send value.
-const TRANSFER: u64 = 21_000;
-
 /// A request with all that was left out filled in.
 #[derive(Debug)]
 struct Filled {
@@ -103,19 +100,13 @@ fn filled(devnet: &DevnetState, request: Request, failing: Failing) -> Result<Fi
         transaction.nonce = None;
         let fee = transaction.max_fee_per_gas.unwrap_or(u128::MAX);
         let is_tip_above_fee = transaction.max_priority_fee_per_gas.is_some_and(|tip| tip > fee);
-        if is_tip_above_fee {
+        // What is sent is refused for it later.
+        if is_tip_above_fee && failing == Failing::Goes {
             transaction.max_fee_per_gas = None;
             transaction.max_priority_fee_per_gas = None;
         }
         let call = CallRequest { transaction, ..CallRequest::default() };
-        let estimated = rpc::estimate(&devnet.api, &call);
-        // As in anvil, a transfer has its estimate before fees are looked at.
-        if failing == Failing::Stops && is_tip_above_fee && !matches!(estimated, Ok(TRANSFER)) {
-            return Err(invalid(
-                "Invalid input: `max_priority_fee_per_gas` greater than `max_fee_per_gas`",
-            ));
-        }
-        request.gas = Some(match estimated {
+        request.gas = Some(match rpc::estimate(&devnet.api, &call) {
             Err(error) if failing == Failing::Stops => return Err(error),
             estimated => estimated.unwrap_or_else(|_| most_gas(devnet)),
         });
