@@ -138,6 +138,13 @@ impl Lease {
         }
     }
 
+    /// Gives the lease up at once, and tells the witnesses: another node need not wait for the grants to end. The node
+    /// must have stopped to make blocks, and the task of [`Self::start`] must have ended.
+    pub async fn resign(&self) {
+        self.want(false);
+        self.release().await;
+    }
+
     /// Returns `true` if the node asks for the lease, or keeps it.
     pub fn is_wanted(&self) -> bool {
         self.0.wants.load(Ordering::SeqCst)

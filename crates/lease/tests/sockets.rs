@@ -1,8 +1,9 @@
 //! Candidates and witnesses over real sockets.
 
 use alloy_primitives::Address;
-use engine::JwtSecret;
+use engine::{EngineClient, JwtSecret};
 use enshrine_lease::{Lease, LeaseConfig, LeaseError, LeaseName, WitnessServer};
+use serde_json::{Value, json};
 use std::{net::SocketAddr, time::Duration};
 use testkit::Patience;
 
@@ -17,8 +18,12 @@ fn name() -> LeaseName {
 }
 
 async fn witness() -> WitnessServer {
+    witness_for(TTL).await
+}
+
+async fn witness_for(ttl: Duration) -> WitnessServer {
     let address = SocketAddr::from(([127, 0, 0, 1], 0));
-    WitnessServer::start(address, secret("5a"), TTL).await.unwrap()
+    WitnessServer::start(address, secret("5a"), ttl).await.unwrap()
 }
 
 fn candidate(witnesses: &[WitnessServer], url: &str, key: &str) -> Lease {
@@ -59,6 +64,34 @@ async fn a_standby_takes_over_from_a_leader_that_dies_and_from_one_that_gives_up
     assert!(!second.is_held());
     wait_for("the third leads", || third.is_held()).await;
     wait_for("the second knows", || second.leader().is_some_and(|it| it.url == "ws://third")).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_leader_that_resigns_leaves_no_grant_behind_and_one_that_dies_does() {
+    // Longer than anything here takes.
+    let witnesses = [witness_for(4 * TTL).await];
+    let url = format!("http://{}", witnesses[0].address());
+    let witness = EngineClient::new(&url, secret("5a")).unwrap();
+    let named = async || {
+        let leader = witness.call::<Option<Value>>("lease_leader", json!([name()])).await.unwrap();
+        leader.map(|leader| leader["url"].as_str().unwrap().to_owned())
+    };
+    for resigns in [true, false] {
+        let lease = candidate(&witnesses, "ws://leader", "5a");
+        lease.want(true);
+        let works = lease.start();
+        wait_for("it leads", || lease.is_held()).await;
+        works.abort();
+        let _ = works.await;
+        assert!(lease.is_held());
+        if resigns {
+            lease.resign().await;
+            assert_eq!(named().await, None);
+        } else {
+            assert_eq!(named().await.as_deref(), Some("ws://leader"));
+        }
+        assert_eq!(lease.is_held(), !resigns);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -295,6 +295,10 @@ impl RollupNode {
         Box::pin(async move {
             self.tasks.iter().for_each(tokio::task::AbortHandle::abort);
             self.rooms.end().await;
+            // Behind the last block: from here on another node may lead.
+            if let Some(lease) = self.shared.lease.get() {
+                lease.resign().await;
+            }
             self.ports.close().await;
         })
     }
