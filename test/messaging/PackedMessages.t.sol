@@ -14,9 +14,9 @@ contract PackedMessagesTest is Test {
         (data, next, parked) = Messages.unpack(batch, position, header);
     }
 
-    function packed(uint256 length) private pure returns (bytes memory) {
+    function packed(uint32 length) private pure returns (bytes memory) {
         return abi.encodePacked(
-            address(1), address(2), address(3), uint128(4), uint128(5), uint32(6), uint32(length)
+            address(1), address(2), address(3), uint128(4), uint128(5), uint32(6), length
         );
     }
 
