@@ -177,16 +177,44 @@ contract ForcedDutyTest is RealRollup {
 
     /// @dev Duties are due at different times.
     function test_a_block_that_owes_a_relay_owes_no_forced_transaction_yet() public {
-        uint256 duties = uint256(vm.load(address(rollup), bytes32(uint256(4))));
         uint256 later = uint256(rollup.duties().forcedDue) + 10 days;
-        duties = duties & ~(uint256(type(uint48).max) << 160) | later << 160;
-        vm.store(address(rollup), bytes32(uint256(4)), bytes32(duties));
+        setForcedDue(later);
         submit(signedTransfer("alice", 0, GENEROUS));
         skip(RELAY_DEADLINE);
         advance();
         advance();
         assertHead();
         assertEq(rollup.duties().forcedDue, later);
+    }
+
+    function setForcedDue(uint256 time) internal {
+        uint256 duties = uint256(vm.load(address(rollup), bytes32(uint256(4))));
+        duties = duties & ~(uint256(type(uint48).max) << 160) | time << 160;
+        vm.store(address(rollup), bytes32(uint256(4)), bytes32(duties));
+    }
+
+    function test_a_transaction_is_due_from_the_second_on_that_the_rollup_has_noted() public {
+        dueTransfer(0, GENEROUS);
+        uint256 now_ = vm.getBlockTimestamp();
+        bytes memory input = l2.seal();
+        assertEq(l2.head.timestamp, now_);
+        setForcedDue(now_);
+        expectRefused(input, none(), first(INativeRollup.ForcedTransactionOmitted.selector));
+        setForcedDue(now_ + 1);
+        rollup.advance(one(input), none());
+        assertHead();
+    }
+
+    /// @dev Else an operator would put off expiry without any work.
+    function test_a_batch_without_discharges_does_not_move_the_time_to_expire() public {
+        submit(signedTransfer("alice", 0, GENEROUS));
+        nextL1Block();
+        uint64 start = rollup.duties().forcedFirstSince;
+        INativeRollup.Evidence memory nothing = none();
+        nothing.forced = new INativeRollup.ForcedBatch[](1);
+        advance(nothing);
+        assertGt(l2.head.timestamp, start);
+        assertEq(rollup.duties().forcedFirstSince, start);
     }
 
     /// @dev The time to expire does not run while blocks owe what is older.
