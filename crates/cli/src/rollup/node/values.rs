@@ -206,7 +206,7 @@ pub(super) struct Values {
     /// from the sequencer, to which it still sends what users send.
     #[arg(long, value_name = "URLS")]
     pub(super) sequencer_feed: Option<String>,
-    /// Accounts whose signatures on unsafe blocks are believed [default: those that the rollup's policy admits].
+    /// Accounts whose signatures on unsafe blocks are believed. Without it, those that the rollup's policy admits.
     #[arg(long, value_name = "ADDRESS", value_delimiter = ',')]
     pub(super) feed_signer: Option<Vec<Address>>,
     /// URLs of the witnesses of a lease (`enshrine lease-witness`), separated by commas: of several nodes with the keys
