@@ -232,6 +232,7 @@ impl Batcher {
         let desk = Arc::clone(&self.desk);
         self.rate = shared.rate.clone();
         self.tell(None);
+        shared.supervisor.start(Room::Batcher);
         let thread = thread::Builder::new().name(Room::Batcher.name().to_owned());
         let thread = thread.spawn(move || {
             let supervisor = &shared.supervisor;

@@ -130,6 +130,7 @@ impl L1Room {
     ) -> io::Result<L1Looks> {
         // One waits while the next is taken: a follower that executes does not fill memory with inputs.
         let (sender, looks) = sync_channel(1);
+        shared.supervisor.start(Room::L1);
         let thread = thread::Builder::new().name(Room::L1.name().to_owned()).spawn(move || {
             let work = || self.run(poll, &stop, &shared, &sender);
             shared.supervisor.run(Room::L1, work);

@@ -347,6 +347,7 @@ impl Rooms {
         let worker = worker.map_err(ended)?;
         let read = client.read(Arc::clone(&node), Arc::clone(&shared), Arc::new(trust), inputs);
         let own = Arc::clone(&shared);
+        shared.supervisor.start(Room::UnsafeBlocks);
         let feed =
             tokio::spawn(async move { own.supervisor.run_task(Room::UnsafeBlocks, read).await });
         let (offers, stops) = (Arc::downgrade(&node), Arc::clone(&stop));
@@ -455,6 +456,7 @@ fn driver(config: &Config, node: &Arc<Node>) -> Result<Option<Driver>, RollupErr
 /// Starts the room that drives another client.
 fn drive(driver: Driver, shared: &Arc<Shared>) -> io::Result<RunningDriver> {
     let (room, turns) = (Arc::clone(shared), Arc::clone(shared));
+    shared.supervisor.start(Room::Driver);
     let driver = driver.start_within(
         move |work| room.supervisor.run(Room::Driver, work),
         move || turns.supervisor.advanced(Room::Driver),
@@ -470,6 +472,7 @@ fn spawn(
     work: impl FnOnce() + Send + 'static,
 ) -> io::Result<JoinHandle<()>> {
     let shared = Arc::clone(shared);
+    shared.supervisor.start(room);
     let thread = thread::Builder::new().name(room.name().to_owned());
     thread.spawn(move || shared.supervisor.run(room, work))
 }

@@ -93,16 +93,21 @@ impl Default for Supervisor {
 }
 
 impl Supervisor {
+    /// Notes that a room is started. The starter calls it, since threads begin to run in any order.
+    pub(crate) fn start(&self, room: Room) {
+        self.started.lock().push(room);
+    }
+
     /// Runs the work of a room on this thread to its end, or notes its panic.
     pub(crate) fn run(&self, room: Room, work: impl FnOnce()) {
-        self.enter(room);
+        self.note(room);
         let outcome = catch_unwind(AssertUnwindSafe(work));
         self.leave(room, outcome);
     }
 
     /// Runs the work of a room that is a task. Its progress is that the task is polled: it may wait for long.
     pub(crate) async fn run_task(&self, room: Room, work: impl Future<Output = ()>) {
-        self.enter(room);
+        self.note(room);
         let mut beat = interval(TASK_BEAT);
         let guarded = async {
             tokio::pin!(work);
@@ -115,11 +120,6 @@ impl Supervisor {
         };
         let outcome = AssertUnwindSafe(guarded).catch_unwind().await;
         self.leave(room, outcome);
-    }
-
-    fn enter(&self, room: Room) {
-        self.started.lock().push(room);
-        self.note(room);
     }
 
     fn leave(&self, room: Room, outcome: Result<(), Box<dyn Any + Send>>) {
@@ -202,6 +202,7 @@ mod tests {
     #[test]
     fn a_room_that_ends_is_no_fault_and_the_first_that_panics_is() {
         let supervisor = Supervisor::default();
+        [Room::Batcher, Room::L1, Room::Blocks].into_iter().for_each(|room| supervisor.start(room));
         supervisor.run(Room::Batcher, || supervisor.advanced(Room::Batcher));
         assert_eq!(supervisor.panicked(), None);
         supervisor.run(Room::L1, || panic!("number {}", 7));
