@@ -68,8 +68,9 @@ fn expected(root: &Path, block: &Path, input: &[u8]) -> eyre::Result<Vec<u8>> {
     let verdict = &verdicts[0];
     let request_root = verdict["requestRoot"].as_str().ok_or_eyre("no request root")?;
     let chain_id = verdict["chainId"].as_u64().ok_or_eyre("no chain id")?;
-    let schema = &input[..2];
-    Ok([&hex(request_root)?[..], &[1], &chain_id.to_le_bytes(), schema].concat())
+    // Big endian before the input, and SSZ in the result.
+    let schema = [input[1], input[0]];
+    Ok([&hex(request_root)?[..], &[1], &chain_id.to_le_bytes(), &schema].concat())
 }
 
 /// Returns the bytes of a hexadecimal string.
