@@ -3,6 +3,7 @@
 use crate::bindings::{
     IL1Anchor,
     IL1MessageQueue::{self, MessageSent},
+    IL2Accounts::AccountMessage,
     IL2Messenger,
     INativeRollup::{AnchorUpdate, Checkpoint},
 };
@@ -90,6 +91,22 @@ impl Message {
         let length = u32::try_from(self.data.len()).expect("the queue limits data far below 4 GiB");
         out.extend_from_slice(&length.to_be_bytes());
         out.extend_from_slice(&self.data);
+    }
+}
+
+/// A message as `L2Accounts.force` takes it.
+impl From<&Message> for AccountMessage {
+    fn from(message: &Message) -> Self {
+        Self {
+            sender: message.sender,
+            to: message.to,
+            refundTo: message.refund_to,
+            value: message.value,
+            fee: message.fee,
+            gasLimit: message.gas_limit.into(),
+            index: message.index,
+            data: message.data.clone(),
+        }
     }
 }
 

@@ -11,7 +11,7 @@ use contracts::{
     bindings::{
         IForcedInbox::{BOUNDED_TARGETCall, MAX_BOUNDED_GASCall},
         IL1MessageQueue::{MessageSent, sendCall},
-        IL2Accounts::{AccountMessage, Call, executeCall, forceCall},
+        IL2Accounts::{Call, executeCall, forceCall},
     },
 };
 use eyre::{Result, WrapErr as _, bail, ensure};
@@ -166,19 +166,7 @@ impl Delivery {
             "a delivery of message {index}, which asks for {gas} gas, needs {gas_limit}, and a forced \
              transaction may have {most_gas}"
         );
-        let force = forceCall {
-            target,
-            message: AccountMessage {
-                sender: message.sender,
-                to: message.to,
-                refundTo: message.refund_to,
-                value: message.value,
-                fee: message.fee,
-                gasLimit: gas,
-                index,
-                data: message.data.clone(),
-            },
-        };
+        let force = forceCall { target, message: message.into() };
         Ok(Self { calldata: force.abi_encode().into(), gas_limit })
     }
 }

@@ -8,7 +8,7 @@ use contracts::{
     bindings::{
         IForcedInbox,
         IL1MessageQueue::{self, MessageSent},
-        IL2Accounts::{AccountMessage, Call, executeCall, forceCall},
+        IL2Accounts::{Call, executeCall, forceCall},
         IL2Messenger,
     },
 };
@@ -183,19 +183,7 @@ pub(super) fn tell(
 
 /// Forces the delivery of a message, with Bob's key.
 fn force(wallet: &Wallet<'_>, l2: &Client, message: &Message) -> Result<()> {
-    let call = forceCall {
-        target: L2_MESSENGER,
-        message: AccountMessage {
-            sender: message.sender,
-            to: message.to,
-            refundTo: message.refund_to,
-            value: message.value,
-            fee: message.fee,
-            gasLimit: message.gas_limit.into(),
-            index: message.index,
-            data: message.data.clone(),
-        },
-    };
+    let call = forceCall { target: L2_MESSENGER, message: message.into() };
     let bob = &wallet.bob;
     let nonce = nonce(l2, bob.address())?;
     let input = call.abi_encode().into();

@@ -12,7 +12,7 @@ use enshrine_contracts::{
     L2_ACCOUNTS, Message, alias_account,
     bindings::{
         IL1MessageQueue,
-        IL2Accounts::{AccountMessage, Call, executeCall, forceCall},
+        IL2Accounts::{Call, executeCall, forceCall},
         IL2Messenger::{self, MessageSent},
         INativeRollup::{Evidence, Outcome},
     },
@@ -117,17 +117,7 @@ impl Bridged {
 
     /// Signs the forced delivery of a message that the messenger keeps.
     fn forced(&mut self, key: &Key, message: &Message) -> Result<Transaction> {
-        let message = AccountMessage {
-            sender: message.sender,
-            to: message.to,
-            refundTo: message.refund_to,
-            value: message.value,
-            fee: message.fee,
-            gasLimit: message.gas_limit.into(),
-            index: message.index,
-            data: message.data.clone(),
-        };
-        let force = forceCall { target: self.l2_bridge, message }.abi_encode();
+        let force = forceCall { target: self.l2_bridge, message: message.into() }.abi_encode();
         Ok(self.harness.l2.sign(key, L2_ACCOUNTS.into(), U256::ZERO, force.into(), BOUNDED_GAS)?)
     }
 
