@@ -35,7 +35,7 @@ pub fn open_chain(
 ///
 /// # Errors
 ///
-/// Those of [`open_chain`].
+/// [`ChainError`], like [`open_chain`].
 pub fn open_chain_with(
     path: &Path,
     genesis: &Genesis,

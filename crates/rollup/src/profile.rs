@@ -44,7 +44,7 @@ impl L1Profile {
     ///
     /// # Errors
     ///
-    /// As [`Self::check_at`].
+    /// [`RollupError`] if L1 cannot be asked, or sells EXECUTE at other prices.
     pub(crate) fn check(
         &self,
         client: &L1Client,

@@ -5,8 +5,8 @@ use crate::{
     support::{World, is_settled, provider_of, signed_with, until},
 };
 use alloy_eips::Encodable2718 as _;
-use alloy_primitives::{Address, Bytes, U64, U256};
-use alloy_provider::{Provider as _, ext::AnvilApi as _};
+use alloy_primitives::{Address, B256, Bytes, U64, U256};
+use alloy_provider::{Provider as _, RootProvider, ext::AnvilApi as _};
 use enshrine_rollup::{Config, L1Profile, Role, RollupNode};
 use eyre::Result;
 use testkit::{ETHER, Key, rich};
@@ -24,6 +24,20 @@ fn config(world: &World, schedule: GasSchedule) -> Result<Config> {
     Ok(Config { profile: L1Profile { schedule }, ..world.config(role) })
 }
 
+/// Sends a transfer of Alice with this nonce and waits until L1 has its block. Returns its number and hash.
+async fn settle(sequencer: &RollupNode, l2: &RootProvider, nonce: u64) -> Result<(u64, B256)> {
+    let (alice, to) = (Key::named("alice"), Address::repeat_byte(0xb0));
+    let transfer = signed_with(&alice, nonce, to, 1, Bytes::new(), 21_000);
+    let _ = l2.send_raw_transaction(&transfer.encoded_2718()).await?;
+    until("the block on L1", sequencer, || async {
+        let is_there = l2.get_transaction_count(alice.address()).await? > nonce;
+        Ok(is_there && is_settled(sequencer))
+    })
+    .await?;
+    let block = sequencer.status().safe_head;
+    Ok((block.number, block.hash))
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn blocks_settle_under_every_schedule_and_none_is_made_again() -> Result<()> {
     const BLOCKS: u64 = 3;
@@ -33,21 +47,13 @@ async fn blocks_settle_under_every_schedule_and_none_is_made_again() -> Result<(
         let world = world(schedule).await?;
         let sequencer = RollupNode::start(config(&world, schedule)?).await?;
         let l2 = provider_of(&sequencer)?;
-        let (alice, to) = (Key::named("alice"), Address::repeat_byte(0xb0));
-        let mut hashes = Vec::new();
+        let mut settled = Vec::new();
         for nonce in 0..BLOCKS {
-            let transfer = signed_with(&alice, nonce, to, 1, Bytes::new(), 21_000);
-            let _ = l2.send_raw_transaction(&transfer.encoded_2718()).await?;
-            until("the block on L1", &sequencer, || async {
-                let is_there = l2.get_transaction_count(alice.address()).await? > nonce;
-                Ok(is_there && is_settled(&sequencer))
-            })
-            .await?;
-            hashes.push(sequencer.status().safe_head);
+            settled.push(settle(&sequencer, &l2, nonce).await?);
         }
-        for block in hashes {
-            let found = l2.get_block_by_number(block.number.into()).await?;
-            assert_eq!(found.map(|it| it.header.hash), Some(block.hash), "{schedule}");
+        for (number, hash) in settled {
+            let found = l2.get_block_by_number(number.into()).await?;
+            assert_eq!(found.map(|it| it.header.hash), Some(hash), "{schedule}");
         }
         sequencer.stop().await;
     }
@@ -79,25 +85,17 @@ async fn settle_at(schedule: GasSchedule, price: u64, by_blobs: bool) -> Result<
     }
     let sequencer = RollupNode::start(config).await?;
     let l2 = provider_of(&sequencer)?;
-    let (alice, to) = (Key::named("alice"), Address::repeat_byte(0xb0));
-    let mut hashes = Vec::new();
+    let mut settled = Vec::new();
     for nonce in 0..BLOCKS {
         set_market(&world, price).await?;
-        let transfer = signed_with(&alice, nonce, to, 1, Bytes::new(), 21_000);
-        let _ = l2.send_raw_transaction(&transfer.encoded_2718()).await?;
-        until("the block on L1", &sequencer, || async {
-            let is_there = l2.get_transaction_count(alice.address()).await? > nonce;
-            Ok(is_there && is_settled(&sequencer))
-        })
-        .await?;
-        hashes.push(sequencer.status().safe_head);
+        settled.push(settle(&sequencer, &l2, nonce).await?);
     }
     let mut gas = 0;
-    for block in hashes {
-        let number = format!("{:#x}", block.number);
+    for (number, hash) in settled {
+        let number = format!("{number:#x}");
         let found: serde_json::Value =
             l2.raw_request("eth_getBlockByNumber".into(), (number, false)).await?;
-        assert_eq!(found["hash"], serde_json::json!(block.hash), "a block was made again");
+        assert_eq!(found["hash"], serde_json::json!(hash), "a block was made again");
         assert_eq!(found["l1BlobGasUsed"] != "0x0", by_blobs, "{found}");
         gas += serde_json::from_value::<U64>(found["l1GasUsed"].clone())?.to::<u64>();
     }
