@@ -6,14 +6,10 @@
 
 use alloy_eips::eip2718::Encodable2718;
 use alloy_genesis::Genesis;
-use alloy_primitives::{Address, B256, Bytes, U256, keccak256};
+use alloy_primitives::{B256, Bytes, U256, keccak256};
 use alloy_sol_types::SolCall;
 use client::{Client, ClientOptions};
-use contracts::{
-    RollupConfig,
-    bindings::INativeRollup::{self, Evidence},
-    l2_genesis,
-};
+use contracts::bindings::INativeRollup::{self, Evidence};
 use enshrine_devnet::{Devnet, Origin};
 use execute::Execute;
 use serde_json::{Value, json};
@@ -22,7 +18,7 @@ use std::{
     fs,
     time::{Duration, Instant},
 };
-use testkit::{Artifacts, Key, L1, L2, Rollup, TRANSACTION_GAS_CAP, rich};
+use testkit::{ETHER, Key, L1, RollupFixture, TRANSACTION_GAS_CAP};
 use wire::ProtocolFork;
 
 const L1_CHAIN: u64 = 31_337;
@@ -43,20 +39,12 @@ struct Scene {
 }
 
 fn scene() -> Result<Scene> {
-    let artifacts = Artifacts::load(&toolchain::progress_to_stderr)?;
     let operator = Key::named("operator");
     let genesis = L1::genesis(L1_CHAIN, &["operator"]);
     let mut l1 = L1::new(L1_CHAIN, Execute::default(), &["operator"])?;
-    let fork = ProtocolFork::Osaka;
-    let mut l2_genesis =
-        l2_genesis(&artifacts.predeploys()?, fork, 10_000_000, l1.next_timestamp());
-    l2_genesis.alloc.insert(operator.address(), rich(100_000_000_000_000_000_000));
-    let mut l2 = L2::new(L2_CHAIN, fork, &l2_genesis)?;
-    let settings = RollupConfig {
-        fee_percent: 0,
-        ..RollupConfig::new(L2_CHAIN, fork.schema(), Address::ZERO)
-    };
-    let rollup = Rollup::deploy(&mut l1, artifacts, &operator, l2.chain().head(), &settings)?;
+    let fixture = RollupFixture::new(L2_CHAIN, ProtocolFork::Osaka, l1.next_timestamp())?;
+    let fixture = fixture.rich(["operator"], 100 * ETHER);
+    let (mut l2, rollup) = fixture.deploy_in(&mut l1, &operator)?;
 
     // Bytes that do not repeat, as those of a real transaction do not.
     let noise: Vec<u8> =

@@ -8,13 +8,12 @@ use alloy_sol_types::SolCall;
 use alloy_trie::{Nibbles, TrieAccount, proof::verify_proof};
 use chain::BlockWithWitness;
 use contracts::{
-    Anchor, Message, RollupConfig,
+    Anchor, Message,
     bindings::{
         IL1MessageQueue,
         INativeRollup::{self, AnchorUpdate, Evidence},
     },
     code_reference::{CodeReference, codes_in, shorten},
-    l2_genesis,
 };
 use execute::Execute;
 use eyre::{OptionExt, Result, ensure, eyre};
@@ -24,7 +23,9 @@ use localnet::{
     units::grouped,
 };
 use std::time::Instant;
-use testkit::{Artifacts, ETHER, Key, L1, L2, Rollup, TRANSACTION_GAS_CAP, Transaction, rich};
+use testkit::{
+    Artifacts, ETHER, Key, L1, L2, Rollup, RollupFixture, TRANSACTION_GAS_CAP, Transaction,
+};
 use wire::{ProtocolFork, StatelessBatch, StatelessInput};
 
 const L1_CHAIN: u64 = 31_337;
@@ -152,7 +153,7 @@ pub(crate) fn run(in_process: bool, report: &mut Report) -> Result<()> {
 impl World {
     fn create(in_process: bool, report: &mut Report) -> Result<Self> {
         report.doing("fetching tools and compiling the contracts, the first time");
-        let artifacts = Artifacts::load(&toolchain::progress_to_stderr)?;
+        Artifacts::load(&toolchain::progress_to_stderr)?;
         report.built("contracts compiled".to_owned());
         let operator = Key::named("operator");
         let names = ["operator", "alice"];
@@ -167,19 +168,12 @@ impl World {
             L1::behind(devnet, L1_CHAIN, &names)?
         };
         let time = l1.chain().head().header.timestamp;
-        let fork = ProtocolFork::Osaka;
-        let mut genesis = l2_genesis(&artifacts.predeploys()?, fork, L2_GAS_LIMIT, time);
-        for (name, ether) in [("alice", 10), ("operator", 1)] {
-            genesis.alloc.insert(Key::named(name).address(), rich(ether * ETHER));
-        }
-        let l2 = L2::new(L2_CHAIN, fork, &genesis)?;
-        let mut config = RollupConfig {
-            fee_percent: 0,
-            ..RollupConfig::new(L2_CHAIN, fork.schema(), Address::ZERO)
-        };
-        config.forced.fee_percent = 1;
-        config.forced.delay = FORCED_DELAY;
-        let rollup = Rollup::deploy(&mut l1, artifacts, &operator, l2.chain().head(), &config)?;
+        let fixture = RollupFixture::new(L2_CHAIN, ProtocolFork::Osaka, time)?
+            .gas_limit(L2_GAS_LIMIT)
+            .rich(["alice"], 10 * ETHER)
+            .rich(["operator"], ETHER)
+            .with(|config| config.forced.delay = FORCED_DELAY);
+        let (l2, rollup) = fixture.deploy_in(&mut l1, &operator)?;
         report.built(format!(
             "NativeRollup deployed at {}, its message queue at {}",
             rollup.address, rollup.message_queue

@@ -21,7 +21,7 @@ use std::{
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 use tempfile::TempDir;
-use testkit::{ETHER, Key, NodeProcess, Proxy, allow_all, deploy, rich, write_deployment};
+use testkit::{ETHER, Key, NodeProcess, Proxy, RollupFixture, allow_all, enrich, write_deployment};
 use wire::ProtocolFork;
 
 /// Chain id of the L1.
@@ -124,14 +124,13 @@ impl Rollup {
         let keys: Value = serde_json::from_slice(&fs::read(place.join("keys.json"))?)?;
         let advance: Address = serde_json::from_value(keys["advance"]["address"].clone())?;
         let operator = Key::named("operator");
-        for account in [advance, operator.address(), Key::named("alice").address()] {
-            let wei = rich(1_000 * ETHER).balance;
-            l1.client().request::<_, Value>("anvil_setBalance", (account, wei))?;
-        }
+        let accounts = [advance, operator.address(), Key::named("alice").address()];
+        enrich(l1.client(), accounts, 1_000 * ETHER)?;
         let scripts = Scripts::new(folder.path())?;
         let deployment = match deploying {
             Deploying::Plainly => {
-                let deployment = deploy(l1.client(), &operator, genesis)?;
+                let fixture = RollupFixture::of(genesis);
+                let deployment = fixture.deploy_over_rpc(l1.client(), &operator)?;
                 write_deployment(&deployment, &place)?;
                 deployment
             }

@@ -4,7 +4,8 @@
 //! vectors](vectors), the compiled contracts of the checkout ([`Artifacts`]), an [`L1`] with EXECUTE and an
 //! [`L2`] in this process, [blocks on states](Forgery) and [compact states](hostile_states) of an attacker,
 //! nodes in [processes of their own](NodeProcess), a [dishonest proxy](Proxy) between them, a
-//! [bound](Patience) on waiting, and a rollup [deployed](deploy) over RPC. The crate depends on the location
+//! [bound](Patience) on waiting, and a [rollup](RollupFixture) on an L1 of this process or of a
+//! node. The crate depends on the location
 //! of the checkout that it was built in, so no shipped crate may link it: it is for tests, examples and
 //! measurements.
 //!
@@ -15,8 +16,8 @@
 mod artifacts;
 mod blobs;
 mod compact;
-mod deployed;
 mod error;
+mod fixture;
 mod forged;
 mod genesis;
 mod keys;
@@ -33,8 +34,8 @@ pub mod vectors;
 pub use artifacts::{Artifact, Artifacts};
 pub use blobs::Blobs;
 pub use compact::hostile_states;
-pub use deployed::{FORCED_FEE, deploy, deploy_permissioned, deploy_with, write_deployment};
 pub use error::HarnessError;
+pub use fixture::{FORCED_FEE, RollupFixture, enrich, head_time, write_deployment};
 pub use forged::{Forgery, deep_storage, uniform_storage};
 pub use genesis::{
     CHAIN_ID, ETHER, GWEI, LOGGER, allow_all, allowed_balances, fill_system_rings, logger, rich,

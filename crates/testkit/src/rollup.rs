@@ -1,10 +1,10 @@
 //! A rollup on an L1, and the way from its messages to anchors.
 
-use crate::{Artifacts, HarnessError, Key, L1};
-use alloy_primitives::{Address, Bytes};
+use crate::{HarnessError, L1};
+use alloy_primitives::Address;
 use chain::Block;
 use contracts::{
-    Anchor, Message, RollupConfig,
+    Anchor, Message,
     bindings::{
         IL1MessageQueue,
         INativeRollup::{self, AnchorUpdate},
@@ -24,29 +24,6 @@ pub struct Rollup {
 }
 
 impl Rollup {
-    /// Deploys the contracts for an L2 that starts at `genesis`.
-    pub fn deploy(
-        l1: &mut L1,
-        artifacts: &Artifacts,
-        deployer: &Key,
-        genesis: &Block,
-        config: &RollupConfig,
-    ) -> Result<Self, HarnessError> {
-        let with_arguments = |name: &str, arguments: Vec<u8>| {
-            let init_code = &artifacts.get(name)?.init_code;
-            Ok::<_, HarnessError>(Bytes::from([&init_code[..], &arguments].concat()))
-        };
-        // The queues name the rollup, which comes after them.
-        let rollup = deployer.address().create(l1.chain().nonce(deployer.address())? + 2);
-        let arguments = config.message_queue_arguments(rollup);
-        let message_queue = l1.deploy(deployer, with_arguments("L1MessageQueue", arguments)?)?;
-        let arguments = config.forced_inbox_arguments(rollup);
-        let forced = l1.deploy(deployer, with_arguments("ForcedInbox", arguments)?)?;
-        let arguments = config.rollup_arguments(genesis, message_queue, forced);
-        let address = l1.deploy(deployer, with_arguments("NativeRollup", arguments)?)?;
-        Ok(Self { address, message_queue, forced })
-    }
-
     /// Messages that were sent in an L1 block, in order.
     pub fn messages_in(&self, block: &Block) -> Vec<Message> {
         sent_in(

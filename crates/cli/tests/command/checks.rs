@@ -1,7 +1,6 @@
 //! Mistakes of operators: `enshrine node --check` names each, and a node does not start silently with one.
 
-use alloy_primitives::{Address, U256};
-use contracts::{Deployment, l2_chain_config, l2_genesis};
+use contracts::Deployment;
 use serde_json::{Value, json};
 use std::{
     fs,
@@ -13,7 +12,7 @@ use std::{
     time::Duration,
 };
 use testkit::{
-    Artifacts, ETHER, Key, NodeProcess, Patience, allowed_balances, deploy_permissioned, rich,
+    ETHER, Key, NodeProcess, Patience, RollupFixture, allowed_balances, enrich, head_time,
     write_deployment,
 };
 use wire::ProtocolFork;
@@ -39,19 +38,15 @@ impl Rollup {
     fn new() -> Self {
         let (l1, other_l1) = (devnet(&[]), devnet(&["--chain-id", "4242"]));
         let [deployer, advance, operator] = ["deployer", "advance", "operator"].map(Key::named);
-        let head: Value = l1.client().request("eth_getBlockByNumber", ("latest", false)).unwrap();
-        let time = head["timestamp"].as_str().unwrap().trim_start_matches("0x");
-        let time = u64::from_str_radix(time, 16).unwrap();
-        let artifacts = Artifacts::load(&toolchain::progress_to_stderr).unwrap();
-        let predeploys = artifacts.predeploys().unwrap();
-        let mut genesis = l2_genesis(&predeploys, ProtocolFork::Osaka, 10_000_000, time);
-        genesis.config = l2_chain_config(L2_CHAIN, ProtocolFork::Osaka);
-        genesis.alloc.insert(operator.address(), rich(ETHER));
         let folder = tempfile::tempdir().unwrap();
-        set_balance(&l1, deployer.address(), 1_000 * ETHER);
-        set_balance(&l1, advance.address(), 1_000 * ETHER);
-        let deployment =
-            deploy_permissioned(l1.client(), &deployer, genesis, advance.address()).unwrap();
+        enrich(l1.client(), [&deployer, &advance].map(Key::address), 1_000 * ETHER).unwrap();
+        let time = head_time(l1.client()).unwrap();
+        let deployment = RollupFixture::new(L2_CHAIN, ProtocolFork::Osaka, time)
+            .unwrap()
+            .rich(["operator"], ETHER)
+            .sequenced_by(advance.address())
+            .deploy_over_rpc(l1.client(), &deployer)
+            .unwrap();
         Self { l1, other_l1, folder, deployment, advance, operator }
     }
 
@@ -85,10 +80,6 @@ impl Rollup {
     fn right(&self) -> Vec<String> {
         self.flags(&self.deployment, &self.advance, &self.operator)
     }
-}
-
-fn set_balance(l1: &NodeProcess, account: Address, wei: u128) {
-    let _: Value = l1.client().request("anvil_setBalance", (account, U256::from(wei))).unwrap();
 }
 
 fn node(flags: &[String], more: &[&str]) -> Output {
@@ -165,7 +156,7 @@ fn each_mistake_of_an_operator_is_named_and_what_makes_a_node_useless_refuses_to
 
     // What may heal is a warning.
     let stranger = Key::named("stranger");
-    set_balance(&rollup.l1, stranger.address(), 1_000 * ETHER);
+    enrich(rollup.l1.client(), [stranger.address()], 1_000 * ETHER).unwrap();
     let flags = rollup.flags(deployment, &stranger, operator);
     assert_eq!(mistakes(&flags), (1, vec![first("sequencing policy", "warning")]));
     let silent = replaced(&rollup.right(), "--l1-beacon", "http://127.0.0.1:1");
@@ -177,7 +168,7 @@ fn each_mistake_of_an_operator_is_named_and_what_makes_a_node_useless_refuses_to
 fn a_missing_float_is_a_warning_of_health_until_it_is_there() {
     let rollup = Rollup::new();
     let account = rollup.advance.address();
-    set_balance(&rollup.l1, account, 0);
+    enrich(rollup.l1.client(), [account], 0).unwrap();
     let flags = rollup.right();
     assert_eq!(mistakes(&flags), (1, vec![first("float on L1", "warning")]));
 
@@ -192,7 +183,7 @@ fn a_missing_float_is_a_warning_of_health_until_it_is_there() {
         warnings()
             .is_some_and(|it| it.len() == 1 && it[0].as_str().unwrap().starts_with("float on L1: "))
     });
-    set_balance(&rollup.l1, account, 1_000 * ETHER);
+    enrich(rollup.l1.client(), [account], 1_000 * ETHER).unwrap();
     until("no warning", || warnings().is_some_and(|it| it.is_empty()));
     until("no warning in the metrics", || {
         metrics(node.client().url()).contains("enshrine_rollup_check_warnings 0")

@@ -5,7 +5,6 @@ use alloy_consensus::TxEip1559;
 use alloy_eips::eip2718::Encodable2718 as _;
 use alloy_primitives::{Address, B256, Bytes, U64, U256};
 use client::{Client, ClientOptions};
-use contracts::{l2_chain_config, l2_genesis};
 use serde_json::{Value, json};
 use std::{
     path::Path,
@@ -15,7 +14,8 @@ use std::{
 };
 use tempfile::TempDir;
 use testkit::{
-    Artifacts, ETHER, Key, NodeProcess, Patience, allowed_balances, deploy, rich, write_deployment,
+    ETHER, Key, NodeProcess, Patience, RollupFixture, allowed_balances, enrich, head_time,
+    write_deployment,
 };
 use wire::ProtocolFork;
 
@@ -168,23 +168,14 @@ impl Scene {
         let l1 = NodeProcess::start(Command::new(program).args(["devnet", "--mainnet"])).unwrap();
         let (deployer, operator, advance) =
             (Key::named("deployer"), Key::named("operator"), Key::named("advance"));
-        for account in [deployer.address(), advance.address()] {
-            let wealth = U256::from(1_000 * ETHER);
-            let _: Value = l1.client().request("anvil_setBalance", (account, wealth)).unwrap();
-        }
-        let head: Value = l1.client().request("eth_getBlockByNumber", ("latest", false)).unwrap();
-        let time: U64 = serde_json::from_value(head["timestamp"].clone()).unwrap();
-        let artifacts = Artifacts::load(&toolchain::progress_to_stderr).unwrap();
-        let predeploys = artifacts.predeploys().unwrap();
-        let mut genesis = l2_genesis(&predeploys, ProtocolFork::Osaka, 10_000_000, time.to());
-        genesis.config = l2_chain_config(L2_CHAIN, ProtocolFork::Osaka);
-        for account in
-            [operator.address(), Key::named("alice").address(), Key::named("carol").address()]
-        {
-            genesis.alloc.insert(account, rich(ETHER));
-        }
-        let allowed = allowed_balances(&genesis);
-        let deployment = deploy(l1.client(), &deployer, genesis).unwrap();
+        enrich(l1.client(), [&deployer, &advance].map(Key::address), 1_000 * ETHER).unwrap();
+        let time = head_time(l1.client()).unwrap();
+        let deployment = RollupFixture::new(L2_CHAIN, ProtocolFork::Osaka, time)
+            .unwrap()
+            .rich(["operator", "alice", "carol"], ETHER)
+            .deploy_over_rpc(l1.client(), &deployer)
+            .unwrap();
+        let allowed = allowed_balances(&deployment.genesis);
         let folder = tempfile::tempdir().unwrap();
         let deployment =
             write_deployment(&deployment, folder.path()).unwrap().display().to_string();

@@ -8,8 +8,6 @@ use alloy_consensus::TxEip1559;
 use alloy_eips::eip2718::Encodable2718 as _;
 use alloy_primitives::{Address, U64, U256, hex};
 use client::{Client, ClientOptions};
-use contracts::{l2_chain_config, l2_genesis};
-use serde_json::Value;
 use std::{
     env,
     io::{self, Read as _, Write as _},
@@ -23,8 +21,8 @@ use std::{
     time::Duration,
 };
 use testkit::{
-    Artifacts, ETHER, Key, NodeProcess, Patience, Random, allowed_balances, deploy, rich,
-    write_deployment,
+    ETHER, Key, NodeProcess, Patience, Random, RollupFixture, allowed_balances, enrich, head_time,
+    rich, write_deployment,
 };
 use wire::ProtocolFork;
 
@@ -111,21 +109,17 @@ fn a_sequencer_that_is_killed_under_clients_that_never_wait_loses_nothing_acknow
     let l1 = NodeProcess::start(Command::new(program).args(["devnet", "--mainnet"])).unwrap();
     let (deployer, operator, advance) =
         (Key::named("deployer"), Key::named("operator"), Key::named("advance"));
-    for account in [deployer.address(), advance.address()] {
-        let wealth = U256::from(100_000 * ETHER);
-        let _: Value = l1.client().request("anvil_setBalance", (account, wealth)).unwrap();
-    }
-    let head: Value = l1.client().request("eth_getBlockByNumber", ("latest", false)).unwrap();
-    let time: U64 = serde_json::from_value(head["timestamp"].clone()).unwrap();
-    let artifacts = Artifacts::load(&toolchain::progress_to_stderr).unwrap();
-    let predeploys = artifacts.predeploys().unwrap();
-    let mut genesis = l2_genesis(&predeploys, ProtocolFork::Osaka, 30_000_000, time.to());
-    genesis.config = l2_chain_config(L2_CHAIN, ProtocolFork::Osaka);
+    enrich(l1.client(), [&deployer, &advance].map(Key::address), 100_000 * ETHER).unwrap();
     let keys: Vec<_> = (0..CLIENTS).map(|it| Key::named(&format!("client {it}"))).collect();
-    genesis.alloc.insert(operator.address(), rich(ETHER));
-    genesis.alloc.extend(keys.iter().map(|key| (key.address(), rich(1_000 * ETHER))));
-    let allowed = allowed_balances(&genesis);
-    let deployment = deploy(l1.client(), &deployer, genesis).unwrap();
+    let time = head_time(l1.client()).unwrap();
+    let deployment = RollupFixture::new(L2_CHAIN, ProtocolFork::Osaka, time)
+        .unwrap()
+        .gas_limit(30_000_000)
+        .rich(["operator"], ETHER)
+        .accounts(keys.iter().map(|key| (key.address(), rich(1_000 * ETHER))))
+        .deploy_over_rpc(l1.client(), &deployer)
+        .unwrap();
+    let allowed = allowed_balances(&deployment.genesis);
     let folder = tempfile::tempdir().unwrap();
     let deployment = write_deployment(&deployment, folder.path()).unwrap();
     let port = free_port();

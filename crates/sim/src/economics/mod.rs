@@ -22,11 +22,9 @@ use alloy_primitives::{Address, B256, Bytes, U256, address, keccak256};
 use alloy_sol_types::{SolCall, sol};
 use chain::Block;
 use contracts::{
-    RollupConfig,
     advance_plan::{AdvanceInput, AdvancePlan, L1Limits, L1Prices, cheapest, ways_in_blobs},
     bindings::INativeRollup::Evidence,
     code_reference::{CodeReference, codes_in},
-    l2_genesis,
 };
 use core::ops::AddAssign;
 use execute::Execute;
@@ -34,7 +32,7 @@ use eyre::{Result, ensure, eyre};
 use serde_json::Map;
 use std::{collections::BTreeMap, slice::from_ref, sync::Arc, time::Instant};
 use testkit::{
-    Artifacts, ETHER, Key, L1, L2, Random, Rollup, TRANSACTION_GAS_CAP, Transaction,
+    Artifacts, ETHER, Key, L1, L2, Random, Rollup, RollupFixture, TRANSACTION_GAS_CAP, Transaction,
     fill_system_rings, rich,
 };
 use variants::GasSchedule;
@@ -169,26 +167,19 @@ impl Scene {
         let operator = Key::named("operator");
         let execute = Execute { gas: schedule.into(), ..Execute::default() };
         let mut l1 = L1::with_blobs(ProtocolFork::Osaka, L1_CHAIN, execute.clone(), &["operator"])?;
-        let mut genesis =
-            l2_genesis(&artifacts.predeploys()?, FORK, 10_000_000, l1.next_timestamp());
         let mut balances = BTreeMap::new();
         for person in past.people.iter() {
-            genesis.alloc.insert(*person, rich(ETHER));
             balances.insert(balance_slot(*person), U256::from(ETHER).into());
         }
         let code = Some(artifacts.get("BridgedToken")?.runtime_code.clone());
         let token = GenesisAccount { code, storage: Some(balances), ..Default::default() };
-        genesis.alloc.insert(TOKEN, token);
+        let mut fixture = RollupFixture::new(L2_CHAIN, FORK, l1.next_timestamp())?
+            .accounts(past.people.iter().map(|person| (*person, rich(ETHER))))
+            .accounts([(TOKEN, token)]);
         if !past.is_young {
-            fill_system_rings(&mut genesis);
+            fixture = fixture.with_genesis(fill_system_rings);
         }
-        let l2 = L2::new(L2_CHAIN, FORK, &genesis)?;
-        let settings = RollupConfig {
-            fee_percent: 0,
-            ..RollupConfig::new(L2_CHAIN, FORK.schema(), Address::ZERO)
-        };
-        let head = l2.chain().head();
-        let rollup = Rollup::deploy(&mut l1, artifacts, &operator, head, &settings)?;
+        let (l2, rollup) = fixture.deploy_in(&mut l1, &operator)?;
         let people = Arc::clone(&past.people);
         let kept = Vec::new();
         l1.edit(|state| state.set_slot(rollup.address, ANCHOR_SLOT, ANCHOR.into()))?;

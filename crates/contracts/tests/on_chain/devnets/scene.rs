@@ -7,12 +7,12 @@ use alloy_genesis::GenesisAccount;
 use alloy_primitives::{Address, B256, Bytes, U256, keccak256};
 use alloy_sol_types::SolCall;
 use chain::BlockWithWitness;
-use enshrine_contracts::{RollupConfig, bindings::INativeRollup, capacity, l2_genesis};
+use enshrine_contracts::{bindings::INativeRollup, capacity};
 use execute::Execute;
 use eyre::{Result, ensure};
 use std::{fs, process::Command};
 use testkit::{
-    Artifacts, ETHER, HarnessError, Key, L1, L2, NodeProcess, Rollup, TRANSACTION_GAS_CAP,
+    ETHER, HarnessError, Key, L1, L2, NodeProcess, Rollup, RollupFixture, TRANSACTION_GAS_CAP,
     Transaction, enshrine, rich,
 };
 use variants::GasSchedule;
@@ -54,29 +54,20 @@ impl Scene {
         let node = NodeProcess::start(&mut command)?;
         let mut l1 = L1::behind_on(fork, node, L1_CHAIN, &names)?;
 
-        let artifacts = Artifacts::load(&toolchain::progress_to_stderr)?;
         let time = l1.chain().head().header.timestamp;
-        let mut genesis = l2_genesis(&artifacts.predeploys()?, fork, L2_GAS_LIMIT, time);
-        for name in names {
-            genesis.alloc.insert(Key::named(name).address(), rich(1_000 * ETHER));
-        }
-        for number in 0..ACCOUNTS {
-            let word = keccak256(number.to_be_bytes());
-            genesis.alloc.insert(Address::from_word(word), rich(1));
-        }
-        for (place, length) in BALLAST.into_iter().enumerate() {
-            genesis.alloc.insert(ballast(place), filler(place, length));
-        }
-        let l2 = L2::new(L2_CHAIN, fork, &genesis)?;
-        let mut config = RollupConfig {
-            fee_percent: 0,
-            ..RollupConfig::new(L2_CHAIN, fork.schema(), Address::ZERO)
-        };
-        config.forced.fee_percent = 1;
-        config.forced.max_gas = capacity::DUTY_GAS;
-        config.forced.max_bounded_gas = capacity::DUTY_GAS;
+        let people = (0..ACCOUNTS).map(|it: u64| Address::from_word(keccak256(it.to_be_bytes())));
+        let ballast = BALLAST.into_iter().enumerate();
+        let fixture = RollupFixture::new(L2_CHAIN, fork, time)?
+            .gas_limit(L2_GAS_LIMIT)
+            .rich(names, 1_000 * ETHER)
+            .accounts(people.map(|address| (address, rich(1))))
+            .accounts(ballast.map(|(place, length)| (self::ballast(place), filler(place, length))))
+            .with(|config| {
+                config.forced.max_gas = capacity::DUTY_GAS;
+                config.forced.max_bounded_gas = capacity::DUTY_GAS;
+            });
         let operator = Key::named("operator");
-        let rollup = Rollup::deploy(&mut l1, artifacts, &operator, l2.chain().head(), &config)?;
+        let (l2, rollup) = fixture.deploy_in(&mut l1, &operator)?;
         Ok(Self { fork, l1, l2, rollup, operator })
     }
 

@@ -3,15 +3,11 @@
 use alloy_primitives::{Address, B256, Bytes, U256};
 use alloy_sol_types::{SolCall, SolError};
 use chain::BlockWithWitness;
-use enshrine_contracts::{
-    RollupConfig,
-    bindings::INativeRollup::{self, AnchorUpdate, Evidence},
-    l2_genesis,
-};
+use enshrine_contracts::bindings::INativeRollup::{self, AnchorUpdate, Evidence};
 use execute::Execute;
 use eyre::{Result, ensure};
 use testkit::{
-    Artifacts, HarnessError, Key, L1, L2, Rollup, Sent, TRANSACTION_GAS_CAP, Transaction, rich,
+    HarnessError, Key, L1, L2, Rollup, RollupFixture, Sent, TRANSACTION_GAS_CAP, Transaction,
 };
 use wire::ProtocolFork;
 
@@ -57,23 +53,15 @@ impl Harness {
         gas_limit: u64,
         bounded_target: Address,
     ) -> Result<Self> {
-        let artifacts = Artifacts::load(&toolchain::progress_to_stderr)?;
         let operator = Key::named("operator");
         let alice = Key::named("alice");
         let mut l1 = L1::with_blobs(l1_fork, 31_337, execute, &["operator", "alice"])?;
         let time = l1.chain().head().header.timestamp;
-        let mut genesis = l2_genesis(&artifacts.predeploys()?, fork, gas_limit, time);
-        for key in [&operator, &alice] {
-            genesis.alloc.insert(key.address(), rich(10 * ETHER));
-        }
-        let l2 = L2::new(L2_CHAIN, fork, &genesis)?;
-        let mut config = RollupConfig {
-            fee_percent: 0,
-            ..RollupConfig::new(L2_CHAIN, fork.schema(), Address::ZERO)
-        };
-        config.forced.fee_percent = 1;
-        config.forced.bounded_target = bounded_target;
-        let rollup = Rollup::deploy(&mut l1, artifacts, &operator, l2.chain().head(), &config)?;
+        let fixture = RollupFixture::new(L2_CHAIN, fork, time)?
+            .gas_limit(gas_limit)
+            .rich(["operator", "alice"], 10 * ETHER)
+            .with(|config| config.forced.bounded_target = bounded_target);
+        let (l2, rollup) = fixture.deploy_in(&mut l1, &operator)?;
         Ok(Self { l1, l2, rollup, operator, alice, anchor: B256::ZERO })
     }
 

@@ -4,16 +4,14 @@ pub(crate) mod ethereumjs;
 
 use alloy_consensus::TxEip1559;
 use alloy_eips::BlockNumberOrTag;
-use alloy_genesis::{Genesis, GenesisAccount};
+use alloy_genesis::GenesisAccount;
 use alloy_primitives::{Address, B256, Bytes, TxKind, U256};
 use alloy_provider::{DynProvider, Provider, RootProvider, ext::AnvilApi as _};
 use alloy_rpc_types_eth::{TransactionReceipt, TransactionRequest};
 use alloy_sol_types::SolCall;
 use chain::{ForkTime, ForkTimes};
 use client::{Client, ClientOptions};
-use contracts::{
-    Deployment, GenesisAllowance, bindings::IL1MessageQueue, l2_chain_config_following, l2_genesis,
-};
+use contracts::{Deployment, GenesisAllowance, bindings::IL1MessageQueue};
 use devnet::{Devnet, DevnetBuilder, Hardfork};
 use enshrine_rollup::{
     BacklogConfig, Config, L1Profile, PoolLimits, Prices, Role, RollupNode, SequencerConfig,
@@ -24,8 +22,8 @@ use rpc::ServerConfig;
 use std::{path::PathBuf, time::Duration};
 use tempfile::TempDir;
 use testkit::{
-    Artifacts, ETHER, Key, Patience, Proxy, Transaction, allow_all, deploy, deploy_permissioned,
-    deploy_with, id_of, rich, write_deployment,
+    ETHER, Key, Patience, Proxy, RollupFixture, Transaction, allow_all, id_of, rich,
+    write_deployment,
 };
 use variants::GasSchedule;
 use wire::ProtocolFork;
@@ -105,10 +103,7 @@ impl World {
         max_lag: u64,
     ) -> Result<Self> {
         let forks = ForkTimes::constant(ProtocolFork::Osaka);
-        Self::of(forks, l1, accounts, move |client, deployer, genesis| {
-            deploy_with(client, deployer, genesis, |config| config.max_lag = max_lag)
-        })
-        .await
+        Self::of(forks, l1, accounts, move |it| it.with(|config| config.max_lag = max_lag)).await
     }
 
     /// Moves L1's time on by a second, with a block.
@@ -171,9 +166,9 @@ impl World {
         accounts: Vec<(Address, GenesisAccount)>,
         sequencer: Option<Address>,
     ) -> Result<Self> {
-        Self::of(forks, l1, accounts, move |client, deployer, genesis| match sequencer {
-            Some(sequencer) => deploy_permissioned(client, deployer, genesis, sequencer),
-            None => deploy(client, deployer, genesis),
+        Self::of(forks, l1, accounts, move |fixture| match sequencer {
+            Some(sequencer) => fixture.sequenced_by(sequencer),
+            None => fixture,
         })
         .await
     }
@@ -182,7 +177,7 @@ impl World {
         forks: ForkTimes,
         l1: DevnetBuilder,
         accounts: Vec<(Address, GenesisAccount)>,
-        deploying: impl FnOnce(&Client, &Key, Genesis) -> Result<Deployment> + Send + 'static,
+        change: impl FnOnce(RollupFixture) -> RollupFixture + Send + 'static,
     ) -> Result<Self> {
         let l1 = l1.mainnet().spawn().await?;
         let provider = l1.provider();
@@ -191,8 +186,11 @@ impl World {
         provider.anvil_set_balance(deployer.address(), rich(1_000 * ETHER).balance).await?;
         let deployed = tokio::task::spawn_blocking(move || {
             let client = Client::new(&url, ClientOptions::default())?;
-            let genesis = genesis(&forks, time, accounts)?;
-            deploying(&client, &deployer, genesis)
+            let later = forks.timestamps((0, time), None)?;
+            let fixture = RollupFixture::forking(L2_CHAIN, forks.first, &later, time)?
+                .rich(["operator"], ETHER)
+                .accounts(accounts);
+            change(fixture).deploy_over_rpc(&client, &deployer)
         });
         let deployment = deployed.await??;
         let folder = tempfile::tempdir()?;
@@ -292,22 +290,6 @@ impl World {
         ensure!(receipt.status(), "an L1 transaction failed");
         Ok(receipt)
     }
-}
-
-fn genesis(
-    forks: &ForkTimes,
-    time: u64,
-    accounts: Vec<(Address, GenesisAccount)>,
-) -> Result<Genesis> {
-    let artifacts = Artifacts::load(&toolchain::progress_to_stderr)?;
-    // With the system contracts of all forks, as `enshrine init` makes it.
-    let newest = ProtocolFork::ALL.into_iter().max().ok_or_eyre("no fork")?;
-    let mut genesis = l2_genesis(&artifacts.predeploys()?, newest, 10_000_000, time);
-    let later = forks.timestamps((0, time), None)?;
-    genesis.config = l2_chain_config_following(L2_CHAIN, forks.first, &later);
-    genesis.alloc.insert(Key::named("operator").address(), rich(ETHER));
-    genesis.alloc.extend(accounts);
-    Ok(genesis)
 }
 
 async fn head_time(provider: &DynProvider) -> Result<u64> {

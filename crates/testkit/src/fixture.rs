@@ -1,0 +1,307 @@
+//! A rollup for a test, and its two ways onto an L1: the one in this process, and a node behind its RPC.
+
+use crate::{Artifacts, ETHER, HarnessError, Key, L1, L2, Rollup, TRANSACTION_GAS_CAP, rich};
+use alloy_consensus::TxEip1559;
+use alloy_eips::eip2718::Encodable2718 as _;
+use alloy_genesis::{Genesis, GenesisAccount};
+use alloy_primitives::{Address, B256, Bytes, TxKind, U64, U256};
+use alloy_rpc_types_eth::{Block, TransactionReceipt};
+use alloy_sol_types::SolValue as _;
+use chain::{Chain, ChainConfig, spec_of};
+use client::{Client, ClientError};
+use contracts::{Deployment, RollupConfig, l2_chain_config, l2_chain_config_following, l2_genesis};
+use eyre::{OptionExt as _, Result, ensure};
+use serde_json::{Value, json};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    thread::sleep,
+    time::Duration,
+};
+use wire::ProtocolFork;
+
+/// Gas limit of the L2's blocks, if a test names no other.
+const GAS_LIMIT: u64 = 10_000_000;
+/// Fee per gas of a creation, in wei: more than a devnet demands.
+const MAX_FEE: u128 = 20_000_000_000;
+/// Number of polls for a receipt, and the pause between them.
+const TRIES: (u32, Duration) = (1_000, Duration::from_millis(20));
+/// Age of the head, in seconds, from which on others than the sequencer may advance.
+const SILENCE: u64 = 3_600;
+
+/// Wei that covers the fee of any forced transaction of these rollups; the queue returns the rest.
+pub const FORCED_FEE: u128 = ETHER / 10;
+
+/// Rollup that is not on an L1 yet: the genesis of its L2, and the parameters of its contracts.
+///
+/// If a test names nothing else, any account may advance the rollup, and only forced transactions cost a fee, of a
+/// hundredth of the base fee.
+#[derive(Debug, Clone)]
+pub struct RollupFixture {
+    genesis: Genesis,
+    /// Fork of the L2's first blocks.
+    fork: ProtocolFork,
+    config: RollupConfig,
+    sequencer: Option<Address>,
+}
+
+impl RollupFixture {
+    /// Returns a rollup whose L2 starts at this time with the predeploys of the checkout, and with no other accounts
+    /// than those of the protocol.
+    ///
+    /// # Errors
+    ///
+    /// If the contracts cannot be compiled.
+    pub fn new(chain_id: u64, fork: ProtocolFork, time: u64) -> Result<Self, HarnessError> {
+        let predeploys = Artifacts::load(&toolchain::progress_to_stderr)?.predeploys()?;
+        let mut genesis = l2_genesis(&predeploys, fork, GAS_LIMIT, time);
+        genesis.config = l2_chain_config(chain_id, fork);
+        Ok(Self::of(genesis))
+    }
+
+    /// Returns a rollup with later forks at these timestamps, and with the system contracts of all forks from the
+    /// beginning, as `enshrine init` makes it.
+    ///
+    /// # Errors
+    ///
+    /// If the contracts cannot be compiled.
+    pub fn forking(
+        chain_id: u64,
+        first: ProtocolFork,
+        later: &[(ProtocolFork, u64)],
+        time: u64,
+    ) -> Result<Self, HarnessError> {
+        let newest = ProtocolFork::ALL.into_iter().max().unwrap_or(first);
+        let mut it = Self::new(chain_id, newest, time)?;
+        it.genesis.config = l2_chain_config_following(chain_id, first, later);
+        Ok(Self::of(it.genesis))
+    }
+
+    /// Returns a rollup whose L2 has this genesis.
+    ///
+    /// # Panics
+    ///
+    /// If the genesis lies before all forks.
+    pub fn of(genesis: Genesis) -> Self {
+        let fork =
+            spec_of(&genesis.config).fork_at(genesis.timestamp).expect("a genesis at a fork");
+        let config = RollupConfig::new(genesis.config.chain_id, fork.schema(), Address::ZERO);
+        let mut config = RollupConfig { fee_percent: 0, ..config };
+        config.forced.fee_percent = 1;
+        Self { genesis, fork, config, sequencer: None }
+    }
+
+    /// Sets the gas limit of the L2's blocks.
+    #[must_use]
+    pub const fn gas_limit(mut self, gas: u64) -> Self {
+        self.genesis.gas_limit = gas;
+        self
+    }
+
+    /// Gives the accounts of these names this much wei on the L2.
+    #[must_use]
+    pub fn rich<'n>(self, names: impl IntoIterator<Item = &'n str>, wei: u128) -> Self {
+        self.accounts(names.into_iter().map(|name| (Key::named(name).address(), rich(wei))))
+    }
+
+    /// Adds accounts to the L2's genesis.
+    #[must_use]
+    pub fn accounts(
+        mut self,
+        accounts: impl IntoIterator<Item = (Address, GenesisAccount)>,
+    ) -> Self {
+        self.genesis.alloc.extend(accounts);
+        self
+    }
+
+    /// Changes the genesis of the L2.
+    #[must_use]
+    pub fn with_genesis(mut self, change: impl FnOnce(&mut Genesis)) -> Self {
+        change(&mut self.genesis);
+        self
+    }
+
+    /// Changes the parameters of the contracts.
+    #[must_use]
+    pub fn with(mut self, change: impl FnOnce(&mut RollupConfig)) -> Self {
+        change(&mut self.config);
+        self
+    }
+
+    /// Has the contracts let others than this sequencer advance only when the head is an hour old. It holds for
+    /// [`Self::deploy_over_rpc`].
+    #[must_use]
+    pub const fn sequenced_by(mut self, sequencer: Address) -> Self {
+        self.sequencer = Some(sequencer);
+        self
+    }
+
+    /// Deploys the contracts on an L1 of this process, and starts the L2.
+    ///
+    /// # Errors
+    ///
+    /// If a contract cannot be created.
+    pub fn deploy_in(self, l1: &mut L1, deployer: &Key) -> Result<(L2, Rollup), HarnessError> {
+        let artifacts = Artifacts::load(&toolchain::progress_to_stderr)?;
+        let l2 = L2::new(self.genesis.config.chain_id, self.fork, &self.genesis)?;
+        let nonce = l1.chain().nonce(deployer.address())?;
+        let rollup = create_contracts(
+            &self.config,
+            l2.chain().head(),
+            (deployer.address(), nonce),
+            |name, arguments| {
+                let code = &artifacts.get(name)?.init_code;
+                l1.deploy(deployer, [&code[..], &arguments].concat().into())
+            },
+        )?;
+        Ok((l2, rollup))
+    }
+
+    /// Deploys the contracts on the L1 of a node. The deployer has to have ETH there.
+    ///
+    /// # Errors
+    ///
+    /// If the node refuses anything.
+    pub fn deploy_over_rpc(self, l1: &Client, deployer: &Key) -> Result<Deployment> {
+        let Self { genesis, fork, mut config, sequencer } = self;
+        let chain = Chain::new(&genesis, ChainConfig::new(spec_of(&genesis.config)))?;
+        let first = chain.head();
+        let number = |method: &str| l1.request::<_, U64>(method, ()).map(|it| it.to::<u64>());
+        let (l1_chain_id, l1_block) = (number("eth_chainId")?, number("eth_blockNumber")?);
+        let mut creator = Creator::new(l1, deployer, l1_chain_id, fork)?;
+        if let Some(sequencer) = sequencer {
+            let arguments = (sequencer, Address::ZERO, SILENCE).abi_encode_params();
+            config.policy = creator.create("PermissionedSequencing", &arguments)?;
+        }
+        let from = (deployer.address(), creator.nonce);
+        let Rollup { address, message_queue, forced } =
+            create_contracts(&config, first, from, |name, arguments| {
+                creator.create(name, &arguments)
+            })?;
+        Ok(Deployment {
+            l1_chain_id,
+            l1_block,
+            l2_chain_id: genesis.config.chain_id,
+            genesis_hash: first.hash,
+            genesis_state_root: first.header.state_root,
+            deployer: deployer.address(),
+            rollup: address,
+            message_queue,
+            forced,
+            policy: config.policy,
+            l1_bridge: Address::ZERO,
+            l2_bridge: Address::ZERO,
+            genesis,
+        })
+    }
+}
+
+/// Creates the contracts of a rollup in the order of their addresses, from an account with this nonce.
+fn create_contracts<E>(
+    config: &RollupConfig,
+    first: &chain::Block,
+    (deployer, nonce): (Address, u64),
+    mut create: impl FnMut(&str, Vec<u8>) -> Result<Address, E>,
+) -> Result<Rollup, E> {
+    // The queues name the rollup, which comes after them.
+    let rollup = deployer.create(nonce + 2);
+    let message_queue = create("L1MessageQueue", config.message_queue_arguments(rollup))?;
+    let forced = create("ForcedInbox", config.forced_inbox_arguments(rollup))?;
+    let address = create("NativeRollup", config.rollup_arguments(first, message_queue, forced))?;
+    assert_eq!(address, rollup, "the queues expect the rollup elsewhere than it is");
+    Ok(Rollup { address, message_queue, forced })
+}
+
+/// Account that creates contracts by way of a node's RPC.
+struct Creator<'l> {
+    l1: &'l Client,
+    key: &'l Key,
+    chain_id: u64,
+    nonce: u64,
+    gas_limit: u64,
+}
+
+impl<'l> Creator<'l> {
+    fn new(l1: &'l Client, key: &'l Key, chain_id: u64, fork: ProtocolFork) -> Result<Self> {
+        let nonce: U64 = l1.request("eth_getTransactionCount", (key.address(), "latest"))?;
+        // The rules of L1 are those of its L2s. From Amsterdam on what stays in the state is paid beside the cap of a
+        // transaction (EIP-8037).
+        let more = if fork >= ProtocolFork::Amsterdam { 3 } else { 1 };
+        let gas_limit = more * TRANSACTION_GAS_CAP;
+        Ok(Self { l1, key, chain_id, nonce: nonce.to(), gas_limit })
+    }
+
+    fn create(&mut self, name: &str, arguments: &[u8]) -> Result<Address> {
+        let code = &Artifacts::load(&toolchain::progress_to_stderr)?.get(name)?.init_code;
+        let transaction = self.key.sign(TxEip1559 {
+            chain_id: self.chain_id,
+            nonce: self.nonce,
+            gas_limit: self.gas_limit,
+            max_fee_per_gas: MAX_FEE,
+            to: TxKind::Create,
+            value: U256::ZERO,
+            input: Bytes::from([&code[..], arguments].concat()),
+            ..Default::default()
+        });
+        self.nonce += 1;
+        let raw = Bytes::from(transaction.encoded_2718());
+        let receipt = receipt(self.l1, self.l1.request("eth_sendRawTransaction", (raw,))?)?;
+        ensure!(receipt.status(), "{name} is not deployed");
+        receipt.contract_address.ok_or_eyre("a creation without an address")
+    }
+}
+
+fn receipt(node: &Client, hash: B256) -> Result<TransactionReceipt> {
+    let (tries, pause) = TRIES;
+    for _ in 0..tries {
+        match node.request("eth_getTransactionReceipt", (hash,))? {
+            Some(receipt) => return Ok(receipt),
+            None => sleep(pause),
+        }
+    }
+    Err(eyre::eyre!("transaction {hash} is in no block"))
+}
+
+/// Returns the timestamp of a node's newest block.
+///
+/// # Errors
+///
+/// If the node does not answer.
+pub fn head_time(node: &Client) -> Result<u64, ClientError> {
+    let head: Block = node.request("eth_getBlockByNumber", ("latest", false))?;
+    Ok(head.header.timestamp)
+}
+
+/// Gives accounts of a devnet this much wei.
+///
+/// # Errors
+///
+/// If the devnet refuses it.
+pub fn enrich(
+    devnet: &Client,
+    accounts: impl IntoIterator<Item = Address>,
+    wei: u128,
+) -> Result<(), ClientError> {
+    accounts.into_iter().try_for_each(|account| {
+        devnet.request::<_, Value>("anvil_setBalance", (account, U256::from(wei))).map(drop)
+    })
+}
+
+/// Writes a deployment file into a folder, as `script/Deploy.s.sol` does; its path.
+///
+/// # Errors
+///
+/// If it cannot be written.
+pub fn write_deployment(deployment: &Deployment, folder: &Path) -> Result<PathBuf> {
+    let it = deployment;
+    let text = json!({
+        "l1ChainId": it.l1_chain_id, "l1Block": it.l1_block, "l2ChainId": it.l2_chain_id,
+        "genesisHash": it.genesis_hash, "genesisStateRoot": it.genesis_state_root,
+        "deployer": it.deployer, "rollup": it.rollup, "messageQueue": it.message_queue, "forced": it.forced,
+        "policy": it.policy, "l1Bridge": it.l1_bridge, "l2Bridge": it.l2_bridge,
+        "genesis": it.genesis,
+    });
+    let path = folder.join("deployment.json");
+    fs::write(&path, text.to_string())?;
+    Ok(path)
+}
