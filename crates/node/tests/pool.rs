@@ -201,6 +201,49 @@ fn bytes_are_bounded_as_counts_are() {
     assert_eq!(pool.len(), 2);
 }
 
+#[test]
+fn limits_that_have_become_lower_hold_from_the_next_transaction_on() {
+    let size = transaction("alice", 0, 1).raw.len();
+    let by_bytes = PoolLimits { bytes: 2 * size + 20, ..PoolLimits::default() };
+    for lower in [limits(2, 10), by_bytes] {
+        let mut pool = Pool::default();
+        for (name, tip) in [("alice", 1), ("bob", 2), ("carol", 3), ("dave", 4)] {
+            add(&mut pool, transaction(name, 0, tip), 10, &PoolLimits::default()).unwrap();
+        }
+        add(&mut pool, transaction("erin", 0, 5), 10, &lower).unwrap();
+        let expected = ["dave", "erin"].map(|name| Key::named(name).address());
+        let senders: std::collections::BTreeSet<_> = pool.senders().collect();
+        assert_eq!(senders, expected.into());
+    }
+}
+
+#[test]
+fn the_version_rises_with_every_change_and_stays_where_nothing_changes() {
+    let (mut pool, alice) = (Pool::default(), Key::named("alice").address());
+    let mut last = pool.version();
+    let mut change = |what: &str, change: &dyn Fn(&mut Pool)| {
+        change(&mut pool);
+        assert!(pool.version() > last, "{what}");
+        last = pool.version();
+    };
+    let add = |nonce| {
+        move |pool: &mut Pool| {
+            add(pool, transaction("alice", nonce, 5), 10, &PoolLimits::default()).unwrap();
+        }
+    };
+    let hash = *transaction("alice", 2, 5).hash();
+    change("added", &add(0));
+    change("added behind it", &add(1));
+    change("added behind both", &add(2));
+    change("removed", &|pool| drop(pool.remove(&hash)));
+    change("in a block", &|pool| pool.forget_below(alice, 1));
+    change("all of a sender", &|pool| pool.remove_sender(alice));
+    change("added again", &add(3));
+    change("all", &Pool::clear);
+    assert!(pool.remove(&hash).is_none());
+    assert_eq!(pool.version(), last);
+}
+
 /// Under random insertions and removals, the pool keeps its limits, and eviction opens no nonce
 /// gap.
 #[test]
@@ -368,6 +411,14 @@ fn an_account_that_others_can_empty_has_one_transaction_waiting() {
     pool.add(transaction("bob", 1, 9), &context(0, RICH), 10, &limits).unwrap();
     let refused = pool.add(transaction("carol", 0, 9), &authorizes, 10, &limits).unwrap_err();
     assert_eq!(refused, Rejected::AuthorityReserved(bob));
+
+    // A pool that has been emptied knows of no authorization.
+    pool.clear();
+    pool.add(transaction("carol", 0, 9), &authorizes, 10, &limits).unwrap();
+    pool.clear();
+    for nonce in 0..2 {
+        pool.add(transaction("bob", nonce, 9), &context(0, RICH), 10, &limits).unwrap();
+    }
 }
 
 #[test]

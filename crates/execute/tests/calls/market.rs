@@ -18,7 +18,7 @@ use revm::bytecode::opcode as op;
 use std::sync::{Arc, Mutex};
 use variants::{
     BLOB_EXECUTE_ADDRESS, BlobSource, BlobTail, Drake, Flat,
-    market::{LIMIT, MAX_EXCESS, Rate, TARGET, UPDATE_FRACTION, excess_at, price},
+    market::{BeyondLimit, LIMIT, MAX_EXCESS, Rate, TARGET, UPDATE_FRACTION, excess_at, price},
 };
 use wire::ProtocolFork;
 
@@ -223,6 +223,31 @@ fn a_call_counts_with_what_it_was_shown_to_hold_whether_gas_or_room_is_short() {
                 assert_eq!(seen.success, success, "{gas} {left} {way:?}");
                 assert_eq!(tally.used() - before, counted, "{gas} {left} {way:?}");
             }
+        }
+    }
+}
+
+#[test]
+fn a_refusal_names_the_room_of_the_block_as_soon_as_the_gas_of_the_call_is_enough() {
+    let scene = Scene::new(2);
+    for way in scene.ways() {
+        let reserve = way.reserve();
+        let refusal = |gas, left| {
+            let refusals = Arc::new(Refusals::default());
+            let execute = Execute { observer: Arc::clone(&refusals) as _, ..scene.execute(PRICES) };
+            let mut host = Host::in_block(execute, U256::ZERO, &at_par(left));
+            host.blob_hashes = vec![BLOB];
+            way.call(&mut host, gas);
+            refusals.0.lock().unwrap().pop()
+        };
+        let short = ExecuteError::OutOfGas { got: reserve - 1, reserve };
+        let full = ExecuteError::from(BeyondLimit { got: LIMIT + 1, limit: LIMIT });
+        // Where both are short it is the gas that the caller can do something about.
+        assert_eq!(refusal(reserve - 1, reserve), Some(short.clone()), "{way:?}");
+        assert_eq!(refusal(reserve - 1, reserve - 1), Some(short), "{way:?}");
+        for gas in [reserve, reserve + 1, PLENTY] {
+            assert_eq!(refusal(gas, reserve - 1), Some(full.clone()), "{gas} {way:?}");
+            assert_eq!(refusal(gas, reserve), None, "{gas} {way:?}");
         }
     }
 }
