@@ -141,6 +141,26 @@ contract RollupRulesTest is RealRollup {
         vm.stopPrank();
     }
 
+    /// @dev Else an announcement would find itself cleared, and be ready before what is on L1 then is done.
+    function test_only_what_is_announced_can_be_cleared_and_only_once() public {
+        bytes memory error_ =
+            abi.encodeWithSelector(INativeRollup.NotAnnounced.selector, GAS, 13_000_000);
+        vm.expectRevert(error_);
+        rollup.clear(GAS, 13_000_000);
+        announce(GAS, 13_000_000);
+        vm.prank(owner);
+        rollup.withdraw(GAS, 13_000_000);
+        vm.expectRevert(error_);
+        rollup.clear(GAS, 13_000_000);
+        announce(GAS, 13_000_000);
+        skip(window() + FORCED_DELAY);
+        rollup.clear(GAS, 13_000_000);
+        vm.expectRevert(
+            abi.encodeWithSelector(INativeRollup.AlreadyCleared.selector, GAS, 13_000_000)
+        );
+        rollup.clear(GAS, 13_000_000);
+    }
+
     /// @dev Seconds from an announcement to the change, less those of the way out.
     function window() internal view returns (uint256) {
         return UPGRADE_DELAY - (FORCED_DELAY + FORCED_GRACE + MAX_LAG + 2 * OPEN_AFTER + 1 days);

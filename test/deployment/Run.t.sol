@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+pragma solidity ^0.8.28;
+
+import {DeterministicDeployer} from "../../contracts/deployment/DeterministicDeployer.sol";
+import {INativeRollup} from "../../contracts/interfaces/INativeRollup.sol";
+import {Deploy} from "../../script/Deploy.s.sol";
+import {GenesisHeaders} from "../utils/GenesisHeaders.sol";
+import {IL2} from "../utils/IL2.sol";
+import {RollupParts} from "../utils/RollupParts.sol";
+import {EXAMPLE_POLICY, NO_POLICY} from "./ExamplePolicy.sol";
+
+/// @dev The script on a chain that answers the probe, or fails to.
+contract Deployer is Deploy {
+    error Unanswered();
+
+    bool private fails_;
+
+    function failProbe(bool fails) external {
+        fails_ = fails;
+    }
+
+    function ensureFactory() external {
+        ensureCreate2("DeterministicDeployer", type(DeterministicDeployer).creationCode);
+    }
+
+    function hasExecute() internal view override returns (bool) {
+        if (fails_) revert Unanswered();
+        return true;
+    }
+}
+
+/// @dev Whole runs of the script over a configuration file.
+contract RunTest is RollupParts {
+    Deployer private script = new Deployer();
+    IL2.Head private l2;
+    string private folder;
+
+    function setUp() public {
+        startL1();
+        l2.schema = 0x1201;
+        l2.timestamp = 1_699_999_000;
+        l2.gasLimit = 10_000_000;
+        l2.stateRoot = keccak256("state");
+        l2.anchor = keccak256("anchor");
+    }
+
+    /// @dev A configuration in a folder of the test's own, since tests run side by side, with a genesis file
+    /// or without one.
+    function config(string memory test, bool hasGenesis) private returns (string memory path) {
+        folder = string.concat("cache/run-", test);
+        if (vm.exists(folder)) vm.removeDir(folder, true);
+        vm.createDir(folder, true);
+        string memory text = vm.readFile("script/rollup.example.toml");
+        string memory header = vm.toString(GenesisHeaders.encode(l2));
+        text = vm.replace(text, "0xc0", header);
+        text = vm.replace(text, EXAMPLE_POLICY, NO_POLICY);
+        text = vm.replace(text, "deployments/my-rollup.json", deployment());
+        if (hasGenesis) {
+            string memory file = string.concat("[l2.genesis]\nfile = \"", genesis(), "\"");
+            text = vm.replace(text, "[l2.genesis]", file);
+        }
+        path = string.concat(folder, "/rollup.toml");
+        vm.writeFile(path, text);
+    }
+
+    function deployment() private view returns (string memory) {
+        return string.concat(folder, "/deployment.json");
+    }
+
+    function genesis() private view returns (string memory) {
+        return string.concat(folder, "/genesis.json");
+    }
+
+    function written(string memory key) private view returns (address) {
+        return vm.parseJsonAddress(vm.readFile(deployment()), key);
+    }
+
+    function test_a_run_deploys_all_and_another_one_finds_it_and_keeps_the_block() public {
+        string memory path = config("again", false);
+        Deploy.Plan memory plan = script.read(path, address(this));
+        script.run(path);
+        for (uint256 i = 0; i < plan.parts.length; ++i) {
+            assertGt(plan.parts[i].place.code.length, 0, plan.parts[i].name);
+        }
+        assertEq(written(".rollup"), plan.rollup);
+        assertEq(written(".deployer"), address(this));
+        assertEq(INativeRollup(plan.rollup).blockHash(), plan.genesis.blockHash);
+        string memory before = vm.readFile(deployment());
+        assertEq(vm.parseJsonUint(before, ".l1Block"), vm.getBlockNumber());
+        script.verify(path);
+
+        vm.roll(vm.getBlockNumber() + 7);
+        script.run(path);
+        assertEq(vm.readFile(deployment()), before, "nodes read logs from the same block on");
+        vm.removeDir(folder, true);
+    }
+
+    function test_a_run_goes_on_where_one_was_interrupted() public {
+        string memory path = config("interrupted", false);
+        Deploy.Plan memory plan = script.read(path, address(this));
+        uint256 state = vm.snapshotState();
+        script.run(path);
+        bytes memory first = plan.parts[0].place.code;
+        vm.revertToState(state);
+        script.ensureFactory();
+        script.factory().deploy(plan.parts[0].salt, plan.parts[0].initCode);
+        vm.removeFile(deployment());
+        script.run(path);
+        assertEq(plan.parts[0].place.code, first);
+        assertEq(vm.parseJsonUint(vm.readFile(deployment()), ".l1Block"), vm.getBlockNumber());
+        vm.removeDir(folder, true);
+    }
+
+    function test_what_is_not_deployed_is_not_verified() public {
+        string memory path = config("absent", false);
+        vm.expectPartialRevert(Deploy.NotDeployed.selector);
+        script.verify(path);
+        script.run(path);
+        vm.removeFile(deployment());
+        vm.expectRevert(abi.encodeWithSelector(Deploy.DeploymentFileMissing.selector, deployment()));
+        script.verify(path);
+        script.run(path);
+        script.verify(path);
+        vm.removeDir(folder, true);
+    }
+
+    /// @dev Else all would be deployed, and the file that nodes need not be written.
+    function test_a_genesis_file_that_cannot_be_read_stops_a_run_before_it_asks_the_chain() public {
+        string memory path = config("genesis", true);
+        script.failProbe(true);
+        (bool ok, bytes memory reason) = address(script).call(abi.encodeCall(script.run, (path)));
+        assertFalse(ok);
+        assertNotEq(bytes4(reason), Deployer.Unanswered.selector, "it comes first");
+        vm.writeFile(genesis(), "{\"nonce\":\"0x7\"}");
+        vm.expectRevert(Deployer.Unanswered.selector);
+        script.run(path);
+        script.failProbe(false);
+        script.run(path);
+        assertEq(vm.parseJsonUint(vm.readFile(deployment()), ".genesis.nonce"), 7);
+        vm.removeDir(folder, true);
+    }
+
+    function test_a_run_or_a_verification_fails_where_the_chain_does_not_answer() public {
+        string memory path = config("answer", false);
+        script.failProbe(true);
+        vm.expectRevert(Deployer.Unanswered.selector);
+        script.run(path);
+        script.failProbe(false);
+        script.run(path);
+        script.failProbe(true);
+        vm.expectRevert(Deployer.Unanswered.selector);
+        script.verify(path);
+        script.failProbe(false);
+        script.verify(path);
+        vm.removeDir(folder, true);
+    }
+}
