@@ -14,11 +14,14 @@ const IMPACT: &str = include_str!("impact.md");
 const SUITES: &str = "\
 ## Suites of clients
 
-Tests of JavaScript and Python clients, told to both nodes by `cargo xtask suites`. Many tests of web3.py that fail with both nodes need ENS, or expect geth's answers to `eth_signTransaction` and `eth_signTypedData`; those of hardhat 3 expect that `hardhat_dropTransaction` answers with a truth value. The seconds are those of one run of the whole suite, the start of its program included. Tests of web3.py race with blocks that come by the second: one that delegates an account (EIP-7702), and that fails with anvil in any case, fails on a busy machine before it takes the delegation back, and eight tests after it estimate a call of that account. Others expect that a transaction still waits (`get_transaction_receipt_unmined`, `modify_transaction`, `replace_transaction`): with either node one of them is lost now and then.
+`cargo xtask suites` runs tests of JavaScript and Python clients against both nodes. Seconds are those of one run of a whole suite, with the start of its program. Failures with both nodes:
 
-viem's own suite runs under prool, which starts a node for each worker behind a proxy, and ends a node that writes a line to standard error. Each later request of that worker then waits for its timeout, with viem's retries 41 s. The devnet had its log lines there, so that one warning (EXECUTE refuses an input) or error made a worker wait to its end: this is what was behind in viem's suite. The lines stand on standard output now, as anvil's do, and the suite `prool` holds it; with the lines on standard error, 8 of its 13 tests fail. The actions of viem that wait for receipts, replacements, confirmations, blocks and logs are those of `viem-waiting`, which takes as long with both nodes. The devnet listens 30 ms after its start and anvil after 115 ms, and 1,000 blocks take 0.4 s with the one and 0.7 s with the other.
+- web3.py: many tests need ENS, or expect geth's answers to `eth_signTransaction` and `eth_signTypedData`. Tests that expect a transaction to wait (`get_transaction_receipt_unmined`, `modify_transaction`, `replace_transaction`) race with blocks that come by the second, and so does one that delegates an account (EIP-7702): on a busy machine eight tests after it fail too.
+- hardhat 3 expects that `hardhat_dropTransaction` answers with a truth value.
 
-`cargo xtask bench methods` asks both nodes in turn, 200 times for each of 64 requests, on a chain of 60 blocks. These have a median more than 1.3 times that of anvil:
+viem's own suite runs under prool, which starts a node for each worker behind a proxy, and ends a node that writes a line to standard error; with log lines there, 8 of the 13 tests of the suite `prool` fail. `viem-waiting` has viem's actions that wait for receipts, replacements, confirmations, blocks and logs. The devnet listens 30 ms after its start and anvil after 115 ms; 1,000 blocks take 0.4 s and 0.7 s.
+
+`cargo xtask bench methods` asks both nodes in turn, 200 times for each of 64 requests, on a chain of 60 blocks. Methods with a median more than 1.3 times anvil's:
 
 | method | the devnet, ms | stock anvil, ms | reason |
 |---|---|---|---|
