@@ -20,6 +20,9 @@ use crate::{
 /// The heading of the table of contents below which the pages stand that are made here.
 const REFERENCE: &str = "# Reference\n";
 
+/// Profile of foundry.toml that knows the contracts alone.
+const DOC: &str = "doc";
+
 /// Makes the book below `target/book`, with the `enshrine` binary that cargo has built; whether all of its links
 /// lead somewhere.
 pub(crate) fn build(root: &Path, enshrine: &Path) -> Result<bool> {
@@ -127,7 +130,8 @@ fn contracts(root: &Path, pages: &Path) -> Result<String> {
     let made = root.join("target/forge-doc");
     files::empty(&made)?;
     let tools = Toolchain::ensure_at(root, &progress_to_stderr)?;
-    let status = tools.forge_command().args(["doc", "--out"]).arg(&made).status()?;
+    let mut doc = tools.forge_command();
+    let status = doc.env("FOUNDRY_PROFILE", DOC).args(["doc", "--out"]).arg(&made).status()?;
     ensure!(status.success(), "forge doc failed: {status}");
     let contents = read(&made.join("src/SUMMARY.md"))?;
     let (_, contents) = contents

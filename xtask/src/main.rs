@@ -21,6 +21,7 @@ mod lint;
 mod mutants;
 mod no_std;
 mod package;
+mod rust_tests;
 mod shipped;
 mod stages;
 mod suites;

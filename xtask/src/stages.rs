@@ -2,10 +2,8 @@
 
 use std::{
     fs, io,
-    num::NonZero,
     path::Path,
     process::Command,
-    thread,
     time::{Duration, Instant},
 };
 
@@ -17,7 +15,7 @@ use crate::{
     background::Background,
     bench, book,
     checks::{self, Checked},
-    lint, no_std, tools,
+    lint, no_std, rust_tests, tools,
 };
 
 /// One stage. The order here is the order in which they run: what is quick and what the others
@@ -49,12 +47,10 @@ pub(crate) enum Stage {
     ForgeBuild,
     /// forge test, with the helper that its tests call
     ForgeTest,
-    /// cargo test over the whole workspace, the examples in its documentation included
+    /// The tests of the whole workspace, two programs at a time, and the examples in its documentation
     RustTest,
     /// The guest of a zkVM, a program without the standard library, which verifies real blocks
     NoStd,
-    /// Costs of L2 transactions on L1, compared with docs/gas.md
-    Economics,
     /// The book, of which every link leads somewhere
     Book,
 }
@@ -196,16 +192,10 @@ impl Stage {
                 let mut cargo = toolchain::cargo();
                 stream(cargo.current_dir(root).env("RUSTDOCFLAGS", "-D warnings"), "cargo", &args)
             }
-            Self::RustTest => {
-                let mut cargo = toolchain::cargo();
-                // Those that take long wait for clocks and for other processes.
-                let threads = 2 * thread::available_parallelism().map_or(1, NonZero::get);
-                cargo.current_dir(root).env("RUST_TEST_THREADS", threads.to_string());
-                match stream(&mut cargo, "cargo", &RUST_TEST)? {
-                    Outcome::Passed => self::cargo(root, &TEST_PLACES),
-                    other => Ok(other),
-                }
-            }
+            Self::RustTest => match rust_tests::run(root)? {
+                true => cargo(root, &TEST_PLACES),
+                false => Ok(Outcome::Failed),
+            },
             Self::ForgeFmt => forge(root, &["fmt", "--check"], DEFAULT),
             Self::ForgeBuild => forge(root, &["build"], DEFAULT),
             Self::ForgeTest => {
@@ -222,7 +212,6 @@ impl Stage {
                 Outcome::Passed => no_std::run(root).map(Outcome::from),
                 failed => Ok(failed),
             },
-            Self::Economics => bench::economics(false, true).map(|()| Outcome::Passed),
             Self::Book => make_book(root).map(Outcome::passed_if),
         }
     }
@@ -236,10 +225,6 @@ const TEST_PLACES: [&str; 5] = [
     "--target-dir",
     crate::mutants::rust::PLACES_TARGET,
 ];
-
-/// Arguments with which cargo runs the tests. No kind of target is chosen: with `--all-targets`, or any other choice,
-/// the examples in documentation would not run.
-const RUST_TEST: [&str; 4] = ["test", "--workspace", "--release", "--no-fail-fast"];
 
 /// The seed of forge's random inputs: the verdict on a commit depends on nothing but the commit. Run by
 /// hand, forge takes a new one each time, and so searches on.

@@ -4,10 +4,9 @@
 //! vectors](vectors), the compiled contracts of the checkout ([`Artifacts`]), an [`L1`] with EXECUTE and an
 //! [`L2`] in this process, [blocks on states](Forgery) and [compact states](hostile_states) of an attacker,
 //! nodes in [processes of their own](NodeProcess), a [dishonest proxy](Proxy) between them, a
-//! [bound](Patience) on waiting, and a [rollup](RollupFixture) on an L1 of this process or of a
-//! node. The crate depends on the location
-//! of the checkout that it was built in, so no shipped crate may link it: it is for tests, examples and
-//! measurements.
+//! [bound](Patience) on waiting, and a [rollup](RollupFixture) on an L1 of this process or of a node. The crate
+//! depends on the location of the checkout that it was built in, so no shipped crate may link it: it is for
+//! tests, examples and measurements.
 //!
 //! This crate owns no rule of a chain or of a rollup, only the tedium of setting one up.
 

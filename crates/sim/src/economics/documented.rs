@@ -79,3 +79,19 @@ fn written(figure: &Value) -> Result<String> {
     let share = figure.as_f64().ok_or_eyre(format!("{figure} is no figure"))?;
     Ok(format!("{:.1} %", 100.0 * share))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::economics::{ACCOUNTS, Past, account};
+    use variants::GasSchedule;
+
+    #[test]
+    fn the_figures_of_the_document_are_those_that_transactions_cost() {
+        let people = (0..ACCOUNTS).map(|index| account(index).address()).collect();
+        let past = Past { people, is_young: false };
+        let figures = Figures::measure(GasSchedule::DEFAULT, &past).unwrap();
+        check(&figures, Column::TenThousand).unwrap();
+        assert!(check(&figures, Column::Young).is_err(), "any figures are those of the document");
+    }
+}
