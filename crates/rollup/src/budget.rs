@@ -89,3 +89,23 @@ impl Budget {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_left_is_a_share_of_the_limit_and_nothing_past_it() {
+        let of = |used, limit| {
+            let account = Account::new(used, limit);
+            (account.left, account.share_left())
+        };
+        assert_eq!(of(25, 100), (75, 750_000));
+        assert_eq!(of(0, 1), (1, 1_000_000));
+        assert_eq!(of(100, 100), (0, 0));
+        assert_eq!(of(101, 100), (0, 0));
+        assert_eq!(of(0, u64::MAX), (u64::MAX, 1_000_000));
+        // Of nothing, nothing is left.
+        assert_eq!(of(0, 0), (0, 0));
+    }
+}

@@ -5,6 +5,8 @@
 mod measured;
 mod planning;
 mod submission;
+#[cfg(test)]
+mod tests;
 mod throughput;
 
 pub(crate) use throughput::{PARTS, Throughput};

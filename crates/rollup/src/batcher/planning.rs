@@ -288,7 +288,7 @@ impl Work {
     }
 
     /// Number of the oldest blocks that L1 can take now, under the rules of this fork.
-    fn count_on(&self, waiting: &[Arc<Block>], fork: ProtocolFork) -> usize {
+    pub(super) fn count_on(&self, waiting: &[Arc<Block>], fork: ProtocolFork) -> usize {
         let (chain, time) = (&self.chain, self.l1_time());
         let fork_of = |block: &Arc<Block>| chain.config().spec.fork_at(block.header.timestamp);
         let can =

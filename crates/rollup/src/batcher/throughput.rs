@@ -78,4 +78,17 @@ mod tests {
         }
         assert!(silent.within(seconds(60)) > 30 * PARTS);
     }
+
+    #[test]
+    fn after_two_minutes_of_waiting_all_that_was_seen_counts_half() {
+        let mut throughput = Throughput::default();
+        throughput.took(10);
+        throughput.waited(seconds(120));
+        // With the one in a slot that stands for what was not seen.
+        assert_eq!(throughput.within(seconds(132)), 11 * PARTS);
+        throughput.waited(seconds(2));
+        assert_eq!(throughput.within(seconds(61 + 12)), 6 * PARTS);
+        throughput.waited(seconds(59));
+        assert_eq!(throughput.within(seconds(132)), 6 * PARTS);
+    }
 }

@@ -283,4 +283,4 @@ fn matched(
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

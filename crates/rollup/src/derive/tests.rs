@@ -15,6 +15,26 @@ const FORK: ProtocolFork = ProtocolFork::Osaka;
 const ROLLUP: Address = Address::repeat_byte(1);
 const FORCED: Address = Address::repeat_byte(2);
 
+/// A deployment of which no contract is asked.
+pub(crate) fn deployment() -> Deployment {
+    let zero = Address::ZERO;
+    Deployment {
+        l1_chain_id: 1,
+        l1_block: 1,
+        l2_chain_id: CHAIN_ID,
+        genesis_hash: B256::ZERO,
+        genesis_state_root: B256::ZERO,
+        deployer: zero,
+        rollup: ROLLUP,
+        message_queue: Address::repeat_byte(3),
+        forced: FORCED,
+        policy: zero,
+        l1_bridge: zero,
+        l2_bridge: zero,
+        genesis: Genesis::default(),
+    }
+}
+
 /// An L1 block as a reader gets it.
 #[derive(Clone)]
 struct L1Block {
@@ -50,22 +70,7 @@ impl World {
     }
 
     fn new(l2: Vec<(B256, Bytes)>) -> Self {
-        let zero = Address::ZERO;
-        let deployment = Deployment {
-            l1_chain_id: 1,
-            l1_block: 1,
-            l2_chain_id: CHAIN_ID,
-            genesis_hash: B256::ZERO,
-            genesis_state_root: B256::ZERO,
-            deployer: zero,
-            rollup: ROLLUP,
-            message_queue: Address::repeat_byte(3),
-            forced: FORCED,
-            policy: zero,
-            l1_bridge: zero,
-            l2_bridge: zero,
-            genesis: Genesis::default(),
-        };
+        let deployment = deployment();
         Self { deployment, data: FetchedData::default(), l2 }
     }
 

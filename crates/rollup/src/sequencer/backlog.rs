@@ -17,6 +17,7 @@ use chain::Block;
 use node::{Backlog, Posted, SetClosed};
 use std::{
     collections::VecDeque,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -58,6 +59,7 @@ impl Waiting {
 
 /// The blocks that wait, oldest first.
 #[derive(Debug, Default)]
+#[cfg_attr(test, derive(Clone))]
 pub(super) struct Queue(VecDeque<Waiting>);
 
 /// Time and size of the next block.
@@ -70,6 +72,31 @@ pub(super) enum Pace {
 }
 
 impl Queue {
+    /// Takes out what L1 has taken, up to the block `safe`. The list is made anew from `unsafe_blocks` if it does not reach from
+    /// there to the head: a reorganisation or a rebuild may have changed any of them then. Figures that are known stay.
+    fn follow<E>(
+        &mut self,
+        safe: &Block,
+        head: &Block,
+        limits: &Capacity,
+        unsafe_blocks: impl FnOnce() -> Result<Vec<Arc<Block>>, E>,
+    ) -> Result<(), E> {
+        let (queue, next) = (&mut self.0, safe.header.number + 1);
+        while queue.front().is_some_and(|first| first.number < next) {
+            queue.pop_front();
+        }
+        let last = queue.back().map_or(safe.hash, |last| last.hash);
+        if last == head.hash && queue.front().is_none_or(|first| first.number == next) {
+            return Ok(());
+        }
+        let known: Vec<_> = queue.drain(..).collect();
+        for block in unsafe_blocks()? {
+            let known = known.iter().find(|it| it.hash == block.hash).copied();
+            queue.push_back(known.unwrap_or_else(|| Waiting::new(&block, None, limits)));
+        }
+        Ok(())
+    }
+
     /// The blocks against what an L1 with this throughput takes before they are too old.
     fn status(
         &self,
@@ -93,6 +120,15 @@ impl Queue {
             bytes: BoundedAmount { used: sum(|it| it.bytes), limit: most(limits.bytes as u64) },
             age: BoundedAmount { used: age, limit: longest.as_secs() },
         }
+    }
+}
+
+impl BacklogConfig {
+    /// Longest time in which a block has to get to L1, of the seconds that it may lie behind.
+    fn longest(&self, max_lag: u64) -> Duration {
+        // Half, since the other half is for blocks that are made while L1 is silent.
+        let lag = Duration::from_secs(max_lag / 2);
+        self.max_age.map_or(lag, |max| max.min(lag))
     }
 }
 
@@ -145,9 +181,7 @@ impl Sequencer {
     /// outside, or opens it again.
     pub(super) fn look_at_backlog(&mut self) -> Result<Pace, RollupError> {
         self.follow_queue()?;
-        // Half, since the other half is for blocks that are made while L1 is silent.
-        let lag = Duration::from_secs(self.rules.max_lag / 2);
-        let longest = self.config.backlog.max_age.map_or(lag, |max| max.min(lag));
+        let longest = self.config.backlog.longest(self.rules.max_lag);
         let now = self.clock.for_block(Instant::now());
         let throughput = self.batcher.report().throughput;
         let limits = self.capacity();
@@ -163,28 +197,12 @@ impl Sequencer {
 
     /// Adds what was sealed, and takes out what L1 has taken.
     fn follow_queue(&mut self) -> Result<(), RollupError> {
-        let (safe, chain) = (self.sync.safe()?, self.chain());
-        let head = chain.head();
-        let queue = &mut self.queue.0;
-        while queue.front().is_some_and(|first| first.number <= safe.header.number) {
-            queue.pop_front();
-        }
-        let last = queue.back().map_or(safe.hash, |last| last.hash);
-        let first = queue.front().map_or(head.header.number + 1, |first| first.number);
-        // A reorganisation or a rebuild may have changed any of them: the list is made anew then, with the figures that
-        // are known.
-        let is_whole = last == head.hash && (queue.is_empty() || first == safe.header.number + 1);
-        if is_whole {
-            return Ok(());
-        }
-        let known: Vec<_> = queue.drain(..).collect();
-        let limits = self.capacity();
-        for block in self.unsafe_blocks()? {
-            let known = known.iter().find(|it| it.hash == block.hash).copied();
-            let waiting = known.unwrap_or_else(|| Waiting::new(&block, None, &limits));
-            self.queue.0.push_back(waiting);
-        }
-        Ok(())
+        let (safe, head, limits) =
+            (self.sync.safe()?, self.chain().head().clone(), self.capacity());
+        let mut queue = core::mem::take(&mut self.queue);
+        let followed = queue.follow(&safe, &head, &limits, || self.unsafe_blocks());
+        self.queue = queue;
+        followed
     }
 
     /// Adds a block that was sealed now.
@@ -282,5 +300,79 @@ mod tests {
         };
         assert_eq!(of(gas / 2, 7), (gas / 2, 7));
         assert_eq!(of(gas / 2 + 1, bytes / 2 + 1), (gas, bytes as u64));
+    }
+    #[test]
+    fn the_time_for_a_block_is_half_of_the_lag_unless_less_is_configured() {
+        let longest = |max_age: Option<u64>| {
+            BacklogConfig { max_age: max_age.map(Duration::from_secs), ..CONFIG }
+                .longest(121)
+                .as_secs()
+        };
+        assert_eq!([None, Some(61), Some(60), Some(59)].map(longest), [60, 60, 60, 59]);
+    }
+
+    #[test]
+    fn the_measure_that_is_used_most_counts_to_the_limit_and_no_further() {
+        let amount = |used, limit| BoundedAmount { used, limit };
+        let filled = |gas, bytes, age| {
+            BacklogStatus { gas, bytes, age, ..BacklogStatus::default() }.filled()
+        };
+        let none = amount(0, 1_000);
+        for used in [0, 1, 999, 1_000] {
+            let one = amount(used, 1_000);
+            let all = [filled(one, none, none), filled(none, one, none), filled(none, none, one)];
+            assert_eq!(all, [used; 3]);
+        }
+        assert_eq!(filled(amount(2_000, 1_000), none, none), WHOLE);
+        assert_eq!(filled(amount(1, 1), none, none), WHOLE);
+        // Where L1 takes nothing at all, what waits is too much.
+        assert_eq!(filled(amount(7, 0), amount(0, 0), none), WHOLE);
+    }
+
+    /// A child of a block with this hash.
+    fn block(number: u64, hash: u8) -> Arc<Block> {
+        let header = alloy_consensus::Header { number, ..Default::default() };
+        let mut block = Block::from_header(header);
+        block.hash = B256::repeat_byte(hash);
+        Arc::new(block)
+    }
+
+    #[test]
+    fn the_queue_keeps_the_figures_of_the_blocks_that_stay_when_it_is_made_anew() {
+        let limits = capacity();
+        let chain: Vec<_> = (0..4).map(|number| block(number, 1 + number as u8)).collect();
+        let mut queue = Queue::default();
+        let follow = |queue: &mut Queue, safe: &Block, blocks: &[Arc<Block>]| {
+            let mut asked = false;
+            let head = blocks.last().map_or(safe, |last| last);
+            let all = || {
+                asked = true;
+                Ok::<_, ()>(blocks.to_vec())
+            };
+            queue.follow(safe, head, &limits, all).unwrap();
+            let found: Vec<_> = queue.0.iter().map(|it| it.hash).collect();
+            let expected: Vec<_> = blocks.iter().map(|block| block.hash).collect();
+            assert_eq!(found, expected);
+            asked
+        };
+        // At the start none of those that wait is known.
+        assert!(follow(&mut queue, &chain[0], &chain[1..3]));
+        assert!(queue.0.iter().all(|it| it.gas == BLOCK_GAS));
+        let posted = Posted { bytes: 5, gas: 7, work: 0 };
+        queue.0.push_back(Waiting::new(&chain[3], Some(posted), &limits));
+        assert!(!follow(&mut queue, &chain[0], &chain[1..]));
+        // L1 takes one, takes all of them, and goes back.
+        assert!(!follow(&mut queue, &chain[1], &chain[2..]));
+        assert!(!follow(&mut queue.clone(), &chain[3], &[]));
+        assert!(follow(&mut queue, &chain[0], &chain[1..]));
+        assert_eq!(queue.0[2].gas, 7);
+        assert_eq!(queue.0[0].gas, BLOCK_GAS);
+        // Another block takes the place of the last but one, and what stood behind it is gone.
+        let other = block(2, 9);
+        assert!(follow(&mut queue, &chain[0], &[chain[1].clone(), other]));
+        assert!(follow(&mut queue, &chain[0], &chain[1..]));
+        assert_eq!(queue.0[2].gas, BLOCK_GAS, "what was gone is not remembered");
+        // What L1 holds is another block at the place of the first.
+        assert!(follow(&mut queue, &block(1, 8), &[block(2, 7)]));
     }
 }

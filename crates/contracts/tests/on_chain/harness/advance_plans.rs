@@ -208,8 +208,9 @@ fn the_cheapest_is_the_one_that_costs_least_per_block_at_the_prices_of_the_day()
     assert_eq!(chosen(1, Some(1_000_000_000), 130_000), Some((3, 0)));
     assert_eq!(chosen(1_000_000_000, None, 130_000), Some((3, 0)));
     // A form that L1 does not admit is not chosen, at any price.
-    let long = batch.bytes.len() - 1;
-    assert_eq!(chosen(1_000_000_000, None, long), Some((1, 0)));
+    let long = batch.bytes.len();
+    assert_eq!(chosen(1_000_000_000, None, long), Some((3, 0)));
+    assert_eq!(chosen(1_000_000_000, None, long - 1), Some((1, 0)));
     assert_eq!(chosen(1_000_000_000, None, 1_000), None);
     let dear = AdvanceInput { charge: TRANSACTION_GAS_CAP, ..batch.clone() };
     let prices = L1Prices { fork: FORK, gas: 1, blob_gas: None };

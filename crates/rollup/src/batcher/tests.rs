@@ -1,0 +1,494 @@
+//! The batcher in front of an L1 whose answers the tests choose.
+
+use super::*;
+use crate::{
+    BacklogConfig, L1Client, Prices, Signer, SubmitterConfig,
+    derive::tests::deployment,
+    l1::{Events, L1Header},
+};
+use alloy_consensus::{Transaction as _, TxEip1559, TxEnvelope};
+use alloy_eips::eip2718::Decodable2718 as _;
+use alloy_primitives::{Address, Bytes, U256};
+use chain::{BlockAttributes, Chain, ChainConfig, shortest_input};
+use contracts::{
+    advance_plan::{AdvancePlan, STATE_ROOTS},
+    bindings::INativeRollup::Evidence,
+};
+use executor::ChainSpec;
+use node::PoolLimits;
+use serde_json::{Value, json};
+use std::{net::SocketAddr, slice};
+use submission::{MAX_BLOCKS, Outcome};
+use testkit::{CHAIN_ID, ETHER, Interception, Key, Patience, Proxy, rich_genesis};
+use variants::{BLOB_EXECUTE_ADDRESS, market::Rate};
+
+const FORK: ProtocolFork = ProtocolFork::Osaka;
+/// Time of L1 in most tests: later than that of each block.
+const NOW: u64 = 1_000;
+
+/// An answer of L1; an error is a refusal.
+type Answer = Result<Value, &'static str>;
+
+/// An L1 that knows nothing, takes everything, and keeps no code.
+struct FakeL1 {
+    proxy: Proxy,
+    asked: Arc<Mutex<Vec<Value>>>,
+}
+
+impl FakeL1 {
+    fn start() -> Self {
+        let nowhere = SocketAddr::from(([127, 0, 0, 1], 1));
+        let it = Self { proxy: Proxy::start(nowhere).unwrap(), asked: Arc::default() };
+        it.answers(|_, _| None);
+        it
+    }
+
+    /// Answers a method with these parameters so, if `answer` says anything.
+    fn answers(&self, answer: impl Fn(&str, &Value) -> Option<Answer> + Send + 'static) {
+        let asked = Arc::clone(&self.asked);
+        self.proxy.intercept(move |request| {
+            let request: Value = serde_json::from_str(request).unwrap();
+            asked.lock().push(request.clone());
+            let (method, params) = (request["method"].as_str().unwrap(), &request["params"]);
+            let answer = answer(method, params).unwrap_or_else(|| Self::usual(method, params));
+            let mut response = json!({ "jsonrpc": "2.0", "id": request["id"] });
+            match answer {
+                Ok(result) => response["result"] = result,
+                Err(message) => response["error"] = json!({ "code": -32_000, "message": message }),
+            }
+            Some(Interception::Answer(response.to_string()))
+        });
+    }
+
+    fn usual(method: &str, params: &Value) -> Answer {
+        Ok(match method {
+            "eth_getTransactionCount" => json!("0x0"),
+            "eth_getBalance" => json!(U256::from(1_000 * ETHER)),
+            // EXECUTE for blobs refuses a call with nothing.
+            "eth_call" if params[0]["to"] == json!(BLOB_EXECUTE_ADDRESS) => return Err("reverted"),
+            "eth_call" | "eth_getCode" => json!("0x"),
+            "eth_blobBaseFee" => json!("0x5"),
+            "eth_estimateGas" => json!("0x186a0"),
+            "eth_sendRawTransaction" => json!(B256::repeat_byte(7)),
+            _ => Value::Null,
+        })
+    }
+
+    fn asked(&self) -> usize {
+        self.asked.lock().len()
+    }
+
+    /// The transactions that were sent, as often as they were.
+    fn sent(&self) -> Vec<TxEnvelope> {
+        let asked = self.asked.lock();
+        let sent = asked.iter().filter(|request| request["method"] == "eth_sendRawTransaction");
+        sent.map(|request| {
+            let raw: Bytes = serde_json::from_value(request["params"][0].clone()).unwrap();
+            TxEnvelope::decode_2718(&mut &raw[..]).unwrap()
+        })
+        .collect()
+    }
+}
+
+/// A batcher, the chain that it brings to L1, and what it knows of L1.
+struct Fixture {
+    l1: FakeL1,
+    chain: Chain,
+    view: L1View,
+    config: SequencerConfig,
+    reads_blobs: bool,
+    /// Time of L1's head.
+    now: u64,
+}
+
+impl Fixture {
+    fn new() -> Self {
+        Self::of(ChainSpec::scheduled(CHAIN_ID, FORK, &[]), 0)
+    }
+
+    /// A chain whose first block has this number.
+    fn of(spec: ChainSpec, number: u64) -> Self {
+        let mut genesis = rich_genesis(FORK, ["alice"], ETHER);
+        genesis.number = Some(number);
+        let chain = Chain::new(&genesis, ChainConfig::new(spec)).unwrap();
+        let mut deployment = deployment();
+        deployment.genesis_hash = chain.head().hash;
+        let key = |name| Signer::new("key", Key::named(name).secret()).unwrap();
+        let config = SequencerConfig {
+            advance_key: key("advancer"),
+            operator_key: key("operator"),
+            block_time: Duration::from_secs(1),
+            idle_block_time: Duration::from_secs(1),
+            submit_interval: Duration::ZERO,
+            confirmations: 0,
+            l1_drift: Duration::from_secs(300),
+            submitter: SubmitterConfig::default(),
+            backlog: BacklogConfig::default(),
+            pool: PoolLimits::default(),
+            prices: Prices::default(),
+        };
+        let mut view = L1View::new(deployment);
+        view.take(header(1), Events::default());
+        Self { l1: FakeL1::start(), chain, view, config, reads_blobs: false, now: NOW }
+    }
+
+    fn batcher(&self) -> Batcher {
+        let client = L1Client::new(&[self.l1.proxy.url()], Duration::from_secs(60)).unwrap();
+        let rules = RollupRules {
+            max_lag: 3_600,
+            open_after: 3_600,
+            relay_deadline: 3_600,
+            forced_delay: 3_600,
+            forced_grace: 3_600,
+            forced_expiry: 3_600,
+        };
+        let (profile, deployment) = (L1Profile::default(), self.view.deployment());
+        let client = Arc::new(client);
+        Batcher::new(client, deployment, rules, &self.config, profile, self.reads_blobs, None)
+            .unwrap()
+    }
+
+    /// Adds blocks of one transfer each.
+    fn blocks(&mut self, count: usize) -> Vec<Arc<Block>> {
+        let alice = Key::named("alice");
+        let block = |_| {
+            let head = &self.chain.head().header;
+            let timestamp = head.timestamp + 1;
+            let attributes = BlockAttributes { timestamp, ..BlockAttributes::default() };
+            let transfer = alice.sign(TxEip1559 {
+                chain_id: CHAIN_ID,
+                nonce: self.chain.nonce(alice.address()).unwrap(),
+                gas_limit: 21_000,
+                max_fee_per_gas: 100_000_000_000,
+                to: Address::repeat_byte(0xb0).into(),
+                value: U256::from(1),
+                ..TxEip1559::default()
+            });
+            let (new, rejected) = self.chain.build(&attributes, vec![transfer]).unwrap();
+            assert!(rejected.is_empty(), "{rejected:?}");
+            self.chain.append(new).unwrap()
+        };
+        (0..count).map(block).collect()
+    }
+
+    /// What the sequencer says of the chain as it is now.
+    fn work(&self) -> Work {
+        let mut clock = L1Clock::new();
+        clock.set(Instant::now(), self.now, self.now);
+        Work {
+            chain: (*self.chain).clone(),
+            view: Arc::new(self.view.clone()),
+            duties: Duties::default(),
+            clock,
+        }
+    }
+}
+
+/// A header of L1.
+fn header(number: u64) -> L1Header {
+    let (hash, parent) = (B256::repeat_byte(number as u8), B256::repeat_byte(number as u8 - 1));
+    L1Header { number, hash, parent, timestamp: NOW, base_fee: 1_000_000_000 }
+}
+
+/// Numbers of the blocks of each transaction in flight.
+fn in_flight(batcher: &Batcher) -> Vec<Vec<u64>> {
+    let of = |blocks: &[(u64, B256)]| blocks.iter().map(|(number, _)| *number).collect();
+    batcher.submitter.in_flight().map(|sent| of(&sent.blocks)).collect()
+}
+
+/// Waits until something holds.
+fn until(what: &str, mut holds: impl FnMut() -> bool) {
+    let patience = Patience::begin();
+    while !holds() {
+        assert!(patience.lasts(), "{what} does not come");
+        thread::sleep(Duration::from_millis(5));
+    }
+}
+
+#[test]
+fn blocks_go_behind_those_that_are_on_their_way_and_none_goes_twice() {
+    let mut fixture = Fixture::new();
+    let mut batcher = fixture.batcher();
+    assert_eq!(batcher.submit(&fixture.work()).unwrap(), Outcome::Brought);
+    assert_eq!(fixture.l1.sent().len(), 0);
+    fixture.blocks(2);
+    assert_eq!(batcher.submit(&fixture.work()).unwrap(), Outcome::Brought);
+    assert_eq!(in_flight(&batcher), [vec![1, 2]]);
+    assert_eq!(batcher.submit(&fixture.work()).unwrap(), Outcome::Untried);
+    fixture.blocks(1);
+    assert_eq!(batcher.submit(&fixture.work()).unwrap(), Outcome::Brought);
+    assert_eq!(in_flight(&batcher), [vec![1, 2], vec![3]]);
+    assert_eq!(batcher.submit(&fixture.work()).unwrap(), Outcome::Untried);
+    let nonces: Vec<_> = fixture.l1.sent().iter().map(|sent| sent.nonce()).collect();
+    assert_eq!(nonces, [0, 1]);
+    // With as many as are allowed, the next one waits.
+    fixture.config.submitter.max_in_flight = 1;
+    let mut batcher = fixture.batcher();
+    batcher.submit(&fixture.work()).unwrap();
+    fixture.blocks(1);
+    assert_eq!(batcher.submit(&fixture.work()).unwrap(), Outcome::Untried);
+    assert_eq!(in_flight(&batcher), [vec![1, 2, 3]]);
+}
+
+#[test]
+fn blocks_are_collected_for_a_while_unless_they_fill_a_transaction() {
+    let mut fixture = Fixture::new();
+    fixture.config.submit_interval = Duration::from_secs(3_600);
+    let mut batcher = fixture.batcher();
+    fixture.blocks(MAX_BLOCKS - 1);
+    assert_eq!(batcher.submit(&fixture.work()).unwrap(), Outcome::Untried);
+    assert_eq!(fixture.l1.asked(), 0);
+    let last = fixture.blocks(1);
+    assert_eq!(batcher.submit(&fixture.work()).unwrap(), Outcome::Brought);
+    assert_eq!(in_flight(&batcher), [(1..=MAX_BLOCKS as u64).collect::<Vec<_>>()]);
+
+    let capacity = batcher.rate.capacity(batcher.limits());
+    let mut fills = |bytes, gas| {
+        let measured = batcher.measured.get_mut(&last[0].hash).unwrap();
+        measured.posted = Posted { bytes, gas, work: 0 };
+        batcher.fills_a_transaction(&last)
+    };
+    assert!(!fills(capacity.bytes - 1, capacity.gas - 1));
+    assert!(fills(capacity.bytes, 0));
+    assert!(fills(0, capacity.gas));
+}
+
+#[test]
+fn nothing_is_sent_once_blocks_have_given_way() {
+    let mut fixture = Fixture::new();
+    let mut batcher = fixture.batcher();
+    fixture.blocks(1);
+    for stops in [false, true] {
+        let mailbox = Mailbox { forget: !stops, stop: stops, ..Mailbox::default() };
+        *batcher.desk.mailbox.lock() = mailbox;
+        assert_eq!(batcher.submit(&fixture.work()).unwrap(), Outcome::Untried);
+        assert_eq!(fixture.l1.sent().len(), 0);
+    }
+    *batcher.desk.mailbox.lock() = Mailbox::default();
+    assert_eq!(batcher.submit(&fixture.work()).unwrap(), Outcome::Brought);
+    assert_eq!(fixture.l1.sent().len(), 1);
+}
+
+#[test]
+fn after_a_refusal_half_as_many_blocks_go_and_at_least_one() {
+    let mut fixture = Fixture::new();
+    let mut batcher = fixture.batcher();
+    fixture.l1.answers(|method, _| (method == "eth_call").then_some(Err("not so")));
+    fixture.blocks(5);
+    for expected in [2, 1, 1] {
+        batcher.submit(&fixture.work()).unwrap_err();
+        assert_eq!(batcher.most_blocks, expected);
+    }
+    fixture.l1.answers(|_, _| None);
+    assert_eq!(batcher.submit(&fixture.work()).unwrap(), Outcome::Brought);
+    assert_eq!(in_flight(&batcher), [vec![1]]);
+    assert_eq!(batcher.submit(&fixture.work()).unwrap(), Outcome::Brought);
+    assert_eq!(in_flight(&batcher), [vec![1], vec![2, 3, 4, 5]]);
+}
+
+#[test]
+fn prices_are_compared_once_in_a_while_after_refusals() {
+    let mut fixture = Fixture::new();
+    let mut batcher = fixture.batcher();
+    let mut asks = |fixture: &Fixture| {
+        let before = fixture.l1.asked();
+        batcher.check_prices(&fixture.work()).unwrap();
+        fixture.l1.asked() > before
+    };
+    assert!(asks(&fixture));
+    assert!(!asks(&fixture));
+    fixture.view.take(header(32), Events::default());
+    assert!(!asks(&fixture));
+    fixture.view.take(header(33), Events::default());
+    assert!(asks(&fixture));
+    assert!(!asks(&fixture));
+}
+
+#[test]
+fn a_block_is_measured_once_and_a_plan_costs_what_execute_asks_for() {
+    let mut fixture = Fixture::new();
+    let blocks = fixture.blocks(3);
+    let (mut batcher, work) = (fixture.batcher(), fixture.work());
+    for (count, executions) in [(1, 2), (1, 2), (3, 6)] {
+        batcher.measure(&work, &blocks[..count]).unwrap();
+        assert_eq!((batcher.measured.len(), batcher.executions), (count, executions));
+    }
+    let execute = batcher.execute(&work.chain);
+    for range in [0..1, 0..2, 1..3, 0..3] {
+        let input = batcher.input_of(&work.chain, &blocks[range], shortest_input).unwrap();
+        let executed = execute.run(&input.bytes, u64::MAX).unwrap();
+        assert_eq!((input.charge, input.reserve), (executed.gas, executed.reserve));
+    }
+    // Of one block, the form that was asked for.
+    let one = slice::from_ref(&blocks[0]);
+    let input = batcher.input_of(&work.chain, one, Block::input).unwrap();
+    let shortest = batcher.input_of(&work.chain, one, shortest_input).unwrap();
+    assert!(shortest.bytes.len() < input.bytes.len());
+    assert_eq!(shortest.bytes.len(), batcher.measured[&blocks[0].hash].posted.bytes);
+}
+
+#[test]
+fn a_plan_by_blobs_has_the_gas_of_its_way_and_needs_an_l1_that_takes_it() {
+    let mut fixture = Fixture::new();
+    fixture.reads_blobs = true;
+    let blocks = fixture.blocks(1);
+    let (mut batcher, work) = (fixture.batcher(), fixture.work());
+    batcher.measure(&work, &blocks).unwrap();
+    let calldata = batcher.input_of(&work.chain, &blocks, shortest_input).unwrap();
+    let plan = |batcher: &mut Batcher| batcher.by_blobs(&work, &blocks, &calldata, &[]);
+    let blobs = plan(&mut batcher).unwrap().unwrap().data.blobs.unwrap();
+    let input = batcher.input_of(&work.chain, &blocks, Block::input).unwrap();
+    let cost = AdvancePlan::in_blobs(&[input]).unwrap().cost(FORK, 0, 1);
+    assert_eq!((blobs.gas_limit, blobs.price), (cost.limit, 5));
+    // As dear as may be paid, and dearer.
+    batcher.config.submitter.max_blob_fee = 5;
+    assert!(plan(&mut batcher).unwrap().is_some());
+    assert!(batcher.may_use_blobs(&work));
+    batcher.config.submitter.max_blob_fee = 4;
+    assert!(plan(&mut batcher).unwrap().is_none());
+    assert!(!batcher.may_use_blobs(&work));
+    batcher.config.submitter.max_blob_fee = 5;
+    assert!(plan(&mut batcher).unwrap().is_some());
+    // Where nothing is, a call succeeds.
+    fixture.l1.answers(|method, _| (method == "eth_call").then(|| Ok(json!("0x"))));
+    assert!(plan(&mut batcher).unwrap().is_none());
+    fixture.l1.proxy.intercept(|_| Some(Interception::Refused(400)));
+    assert!(plan(&mut batcher).is_err());
+}
+
+#[test]
+fn blocks_of_the_future_and_of_another_fork_wait() {
+    let mut fixture = Fixture::new();
+    let blocks = fixture.blocks(3);
+    fixture.now = blocks[1].header.timestamp;
+    let work = fixture.work();
+    assert_eq!(work.count_on(&blocks, FORK), 2);
+    assert_eq!(work.count_on(&blocks, ProtocolFork::Prague), 0);
+    let mut batcher = fixture.batcher();
+    batcher.submit(&work).unwrap();
+    assert_eq!(in_flight(&batcher), [vec![1, 2]]);
+}
+
+#[test]
+fn gas_for_calldata_counts_the_slots_that_are_new_from_the_first_block_on() {
+    let first = 9_001;
+    let mut fixture = Fixture::of(ChainSpec::scheduled(CHAIN_ID, FORK, &[]), first - 1);
+    let blocks = fixture.blocks(2);
+    // Only the first block's slot is new.
+    let genesis = first + 1 - STATE_ROOTS;
+    let mut deployment = deployment();
+    deployment.genesis.number = Some(genesis);
+    fixture.view = L1View::new(deployment);
+    let (mut batcher, work) = (fixture.batcher(), fixture.work());
+    batcher.measure(&work, &blocks).unwrap();
+    let input = batcher.input_of(&work.chain, &blocks, shortest_input).unwrap();
+    let (inputs, limit, for_fork) =
+        batcher.in_calldata(&work, &blocks, &input, &[], &Evidence::default(), true);
+    let limits = [first, first + 1].map(|number| {
+        AdvancePlan::in_calldata(slice::from_ref(&input)).cost(FORK, genesis, number).limit
+    });
+    assert!(limits[0] > limits[1]);
+    assert_eq!((inputs, limit, for_fork), (vec![input.bytes], Some(limits[0]), 0));
+}
+
+#[test]
+fn a_fork_of_l1_replaces_what_is_on_its_way() {
+    let spec = ChainSpec::scheduled(CHAIN_ID, FORK, &[(ProtocolFork::Amsterdam, 10_000)]);
+    let mut fixture = Fixture::of(spec, 0);
+    let mut batcher = fixture.batcher();
+    fixture.blocks(1);
+    for (now, sent) in [(NOW, 1), (2 * NOW, 1), (9_500, 2), (9_501, 2)] {
+        fixture.now = now;
+        batcher.submit(&fixture.work()).unwrap();
+        assert_eq!(fixture.l1.sent().len(), sent, "{now}");
+        assert_eq!(in_flight(&batcher), [vec![1]]);
+    }
+    let sent = fixture.l1.sent();
+    assert_eq!(sent[0].nonce(), sent[1].nonce());
+    assert!(sent[0].gas_limit() < sent[1].gas_limit());
+}
+
+#[test]
+fn the_room_reports_from_its_start_on_and_executes_no_block_that_was_measured_at_its_sealing() {
+    let mut fixture = Fixture::new();
+    let batcher = fixture.batcher();
+    let desk = Arc::clone(&batcher.desk);
+    // The thread waits for the lock with its first turn.
+    let mailbox = desk.mailbox.lock();
+    let room = batcher.start(Arc::default()).unwrap();
+    assert_eq!(room.report().status.address, fixture.config.advance_key.address());
+    drop(mailbox);
+
+    let block = fixture.blocks(1).remove(0);
+    let footprint = fixture.chain.footprint_of(&block).unwrap();
+    let mut other = fixture.batcher();
+    other.measure(&fixture.work(), slice::from_ref(&block)).unwrap();
+    room.sealed(&block, Some(other.measured[&block.hash].posted), footprint);
+    room.offer(fixture.work());
+    until("the block on its way", || room.report().status.in_flight.is_some());
+    assert_eq!(room.report().status.planning_executions, 0);
+    // Another process has sealed the next one.
+    fixture.blocks(1);
+    room.offer(fixture.work());
+    until("the next one", || room.report().status.transactions_in_flight == 2);
+    assert_eq!(room.report().status.planning_executions, 2);
+
+    room.end();
+    assert_eq!(Arc::strong_count(&desk), 1, "its thread has not ended");
+}
+
+#[test]
+fn the_room_ends_behind_the_request_that_it_waits_for() {
+    let mut fixture = Fixture::new();
+    let batcher = fixture.batcher();
+    let desk = Arc::clone(&batcher.desk);
+    let room = batcher.start(Arc::default()).unwrap();
+    fixture.blocks(1);
+    fixture.l1.proxy.delay(Duration::from_millis(200));
+    room.offer(fixture.work());
+    until("a request", || fixture.l1.asked() > 0);
+    room.end();
+    assert_eq!(Arc::strong_count(&desk), 1, "its thread has not ended");
+}
+
+#[test]
+fn time_counts_against_l1_while_blocks_wait() {
+    let mut fixture = Fixture::new();
+    let batcher = fixture.batcher();
+    let room = batcher.start(Arc::default()).unwrap();
+    fixture.blocks(1);
+    room.offer(fixture.work());
+    until("the block on its way", || room.report().status.in_flight.is_some());
+    let minute = Duration::from_secs(60);
+    assert_eq!(room.report().throughput.within(minute), 5 * PARTS);
+    fixture.now += 48;
+    room.offer(fixture.work());
+    until("the time", || room.report().throughput.within(minute) == PARTS);
+    // A clock that is set back takes no time back, and counts none twice.
+    fixture.now -= 40;
+    room.offer(fixture.work());
+    fixture.now += 52;
+    room.offer(fixture.work());
+    until("more time", || {
+        room.report().throughput.within(minute + Duration::from_secs(12)) == PARTS
+    });
+    room.end();
+}
+
+#[test]
+fn a_market_of_l1_makes_the_gas_of_a_transaction() {
+    let gas_limit = |rate: Option<Rate>| {
+        let mut fixture = Fixture::new();
+        let shared = Arc::<Shared>::default();
+        shared.rate.set(rate);
+        let room = fixture.batcher().start(shared).unwrap();
+        fixture.blocks(1);
+        room.offer(fixture.work());
+        until("a transaction", || !fixture.l1.sent().is_empty());
+        room.end();
+        fixture.l1.sent()[0].gas_limit()
+    };
+    let base_fee = 1_000_000_000;
+    let [none, par] = [None, Some(Rate { price: base_fee, base_fee })].map(gas_limit);
+    assert!(none < par, "{none} {par}");
+}
