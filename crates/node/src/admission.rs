@@ -10,9 +10,9 @@ use executor::{Transaction, initial_gas, intrinsic_gas};
 use revm::{Database, primitives::eip3860::MAX_INITCODE_SIZE};
 use wire::ProtocolFork;
 
-/// Checks a transaction as far as it can be said before its block, and without its sender.
+/// Runs all checks of a transaction that need neither its sender nor its block.
 ///
-/// `next` is the header of the next block, as far as it is known.
+/// `next` holds the fields of the next block's header that are known before execution.
 pub(crate) fn check_transaction(
     new: &PoolTransaction,
     config: &ChainConfig,
@@ -142,7 +142,7 @@ fn check_fees(
 
 /// Checks the sender's nonce and, unless it `may_owe`, its balance.
 ///
-/// A state of which a disk or another node has a part may block.
+/// May block while a disk or another node reads the sender's account.
 pub(crate) fn check_sender(
     new: &PoolTransaction,
     state: &State,
@@ -169,7 +169,7 @@ pub(crate) fn check_sender(
     Ok(AdmissionContext { nonce, balance, is_delegated, ..AdmissionContext::default() })
 }
 
-/// Accounts that delegate to code in a transaction (EIP-7702).
+/// Accounts whose authorizations (EIP-7702) a transaction carries.
 pub(crate) fn authorities(new: &PoolTransaction) -> Vec<Address> {
     let all = new.recovered.transaction.authorization_list().unwrap_or_default();
     let mut authorities: Vec<_> = all.iter().filter_map(|it| it.recover_authority().ok()).collect();

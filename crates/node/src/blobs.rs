@@ -9,7 +9,7 @@ use std::{
 };
 use variants::BlobSource;
 
-/// The blobs of transactions in pool and chain, found by their versioned hashes.
+/// Blobs of transactions in pool and chain, by their versioned hashes.
 ///
 /// The index owns no blob. A blob stays available as long as its sidecar is in memory: in the pool
 /// until its transaction is gone, and in the node as long as it has the block.
@@ -28,7 +28,7 @@ struct Known {
 /// Location of a blob: its sidecar, and its index there.
 type Place = (Weak<Sidecar>, usize);
 
-/// Fewer hashes than this are not worth a look.
+/// Minimum number of hashes for a clean-up.
 const FEW: usize = 1_024;
 
 impl fmt::Debug for BlobStore {
@@ -38,8 +38,8 @@ impl fmt::Debug for BlobStore {
 }
 
 impl BlobStore {
-    /// Remembers where these blobs are. That they belong to their commitments was checked before; the
-    /// versioned hashes are computed from those.
+    /// Adds the blobs of a sidecar. The caller has verified their proofs; the versioned hashes are computed from
+    /// the commitments.
     pub fn insert(&self, sidecar: &Arc<Sidecar>) {
         let mut known = self.known.write();
         for (index, hash) in sidecar.versioned_hashes().enumerate() {
@@ -56,7 +56,7 @@ impl BlobStore {
         }
     }
 
-    /// Number of known hashes. Some of their blobs may be gone.
+    /// Number of known hashes, including those whose blobs are gone.
     pub fn len(&self) -> usize {
         self.known.read().by_hash.len()
     }

@@ -1,4 +1,4 @@
-//! The time that blocks get.
+//! Timestamps of new blocks.
 
 use std::{
     sync::{
@@ -14,12 +14,13 @@ pub enum TimeOfDay {
     /// The operating system.
     #[default]
     System,
-    /// Seconds since 1970 that its holder moves, so that a test does not depend on how long it runs.
+    /// Seconds since 1970, set by the test that holds the value, so that the test does not depend on its own
+    /// speed.
     Manual(Arc<AtomicU64>),
 }
 
 impl TimeOfDay {
-    /// Time that stands at `seconds` since 1970 until its holder moves it.
+    /// A fixed time at `seconds` since 1970, which changes only by the returned handle.
     pub fn manual(seconds: u64) -> Self {
         Self::Manual(Arc::new(AtomicU64::new(seconds)))
     }
@@ -35,7 +36,7 @@ impl TimeOfDay {
     }
 }
 
-/// A clock that can be moved, for blocks whose timestamps rise.
+/// An adjustable clock for block timestamps, which by default increase from block to block.
 #[derive(Debug, Clone, Default)]
 pub struct Clock {
     time: TimeOfDay,
@@ -45,7 +46,7 @@ pub struct Clock {
     interval: Option<u64>,
     /// Timestamp of the next block.
     next: Option<u64>,
-    /// Time that was set since the last block: the fixed number of seconds counts from there.
+    /// Time set since the last block; the fixed number of seconds counts from it.
     set: Option<u64>,
     /// `true` if a block gets the clock's time even if that is not later than its parent's.
     loose: bool,
@@ -57,7 +58,7 @@ impl Clock {
         Self::starting_by(TimeOfDay::System, timestamp)
     }
 
-    /// A clock that now shows `timestamp`, and goes on with `time`.
+    /// A clock that now shows `timestamp` and runs with `time`.
     pub fn starting_by(time: TimeOfDay, timestamp: u64) -> Self {
         let mut clock = Self { time, ..Self::default() };
         clock.set(timestamp);
@@ -65,8 +66,8 @@ impl Clock {
         clock
     }
 
-    /// The same clock, whose blocks get what it shows, even if that is the timestamp of their parent
-    /// or one before it. No verifier accepts those.
+    /// The same clock, but with timestamps that may be equal to the parent's or earlier. Verifiers refuse such
+    /// blocks.
     #[must_use]
     pub const fn loose(mut self) -> Self {
         self.loose = true;
@@ -78,23 +79,23 @@ impl Clock {
         u64::try_from((i128::from(self.time.now()) + self.offset).max(0)).unwrap_or(u64::MAX)
     }
 
-    /// Seconds that it is ahead of the time of day.
+    /// Seconds by which the clock is ahead of the time of day.
     pub const fn offset(&self) -> i128 {
         self.offset
     }
 
-    /// Makes it show `timestamp`.
+    /// Sets the clock to `timestamp`.
     pub fn set(&mut self, timestamp: u64) {
         self.offset = i128::from(timestamp) - i128::from(self.time.now());
         (self.next, self.set) = (None, Some(timestamp));
     }
 
-    /// Moves it by some seconds.
+    /// Moves the clock by some seconds.
     pub const fn advance(&mut self, seconds: i128) {
         self.offset = self.offset.saturating_add(seconds);
     }
 
-    /// Gives the next block this timestamp; the clock goes on from there.
+    /// Gives the next block this timestamp; the clock continues from there.
     pub const fn set_next(&mut self, timestamp: u64) {
         self.next = Some(timestamp);
     }
@@ -104,12 +105,12 @@ impl Clock {
         self.interval = seconds;
     }
 
-    /// Seconds from each block to the next, if that is fixed.
+    /// Fixed number of seconds between blocks, if there is one.
     pub const fn interval(&self) -> Option<u64> {
         self.interval
     }
 
-    /// The timestamp of a block on a parent of `last`.
+    /// Timestamp of a block whose parent has the timestamp `last`.
     pub fn peek(&self, last: u64) -> u64 {
         let due = match (self.next, self.interval) {
             (Some(next), _) => next,
@@ -119,7 +120,7 @@ impl Clock {
         if self.loose { due } else { due.max(last.saturating_add(1)) }
     }
 
-    /// Takes note that a block got `timestamp`.
+    /// Records that a block got `timestamp`.
     pub fn used(&mut self, timestamp: u64) {
         self.set = None;
         if self.next.take().is_some() {
@@ -132,7 +133,7 @@ impl Clock {
 mod tests {
     use super::*;
 
-    /// A clock at `timestamp`, and the time by which it goes.
+    /// A clock at `timestamp`, and the handle that moves its time.
     fn clock_at(timestamp: u64) -> (Clock, Arc<AtomicU64>) {
         let seconds = Arc::new(AtomicU64::new(1_700_000_000));
         (Clock::starting_by(TimeOfDay::Manual(Arc::clone(&seconds)), timestamp), seconds)

@@ -9,20 +9,19 @@ use chain::{ChainError, RecoveredTransaction, State};
 use core::fmt;
 use std::sync::Arc;
 
-/// A change of a node's state. It is a value, so that it can be logged, journaled and replayed:
-/// every change of a node beside transactions and blocks goes through
-/// [`Node::execute`](crate::Node::execute) as one of these.
+/// A change of a node's state, as a value that can be logged, journaled and replayed. All changes but transactions
+/// and blocks go through [`Node::execute`](crate::Node::execute) as commands.
 ///
-/// What an owner may want of any node is here. A devnet has others of its own.
+/// This module has the commands for any node; a devnet has others of its own.
 pub trait Command: fmt::Debug {
     /// Result of the change.
     type Output;
 
-    /// Makes the change. No block is made meanwhile.
+    /// Makes the change, while no block is made.
     fn apply(self, node: &mut NodeState) -> Self::Output;
 }
 
-/// Takes a transaction out of the pool.
+/// Removes a transaction from the pool.
 #[derive(Debug, Clone, Copy)]
 pub struct RemoveTransaction(pub B256);
 
@@ -34,7 +33,7 @@ impl Command for RemoveTransaction {
     }
 }
 
-/// Takes a transaction out of the pool, if it is there, and remembers why it is in no block.
+/// Removes a transaction from the pool, if it is there, and records why no block has it.
 #[derive(Debug, Clone)]
 pub struct DropTransaction {
     /// Hash of the transaction.
@@ -51,7 +50,7 @@ impl Command for DropTransaction {
     }
 }
 
-/// Takes all transactions of a sender out of the pool.
+/// Removes all transactions of a sender from the pool.
 #[derive(Debug, Clone, Copy)]
 pub struct RemoveSender(pub Address);
 
@@ -75,7 +74,7 @@ impl Command for ClearPool {
     }
 }
 
-/// Changes when blocks are made; what held before.
+/// Changes the trigger of block production, and returns the previous one.
 #[derive(Debug, Clone, Copy)]
 pub struct SetMining(pub Mining);
 
@@ -87,7 +86,7 @@ impl Command for SetMining {
     }
 }
 
-/// Changes who is told of blocks.
+/// Changes the observer of new blocks.
 #[derive(Debug, Clone)]
 pub struct SetObserver(pub Arc<dyn Observer>);
 
@@ -99,7 +98,7 @@ impl Command for SetObserver {
     }
 }
 
-/// Changes where the blobs of transactions are found: those of the pool and of blocks of before are not.
+/// Changes the index of blobs. It does not take over blobs of the pool or of earlier blocks.
 #[derive(Debug)]
 pub struct SetBlobStore(pub Arc<BlobStore>);
 
@@ -111,7 +110,7 @@ impl Command for SetBlobStore {
     }
 }
 
-/// Changes who keeps what the pool has taken.
+/// Changes the journal of the pool.
 #[derive(Debug, Clone)]
 pub struct SetPoolJournal(pub Arc<dyn PoolJournal>);
 
@@ -123,7 +122,7 @@ impl Command for SetPoolJournal {
     }
 }
 
-/// Changes who gets the tips.
+/// Changes the recipient of the tips.
 #[derive(Debug, Clone, Copy)]
 pub struct SetCoinbase(pub Address);
 
@@ -147,7 +146,7 @@ impl Command for SetClosed {
     }
 }
 
-/// Changes what is suggested as the price of gas, in wei.
+/// Changes the suggested gas price, in wei.
 #[derive(Debug, Clone, Copy)]
 pub struct SetGasPrice(pub u128);
 
@@ -159,7 +158,7 @@ impl Command for SetGasPrice {
     }
 }
 
-/// Changes what the next block is to be.
+/// Changes the attributes of the next block.
 #[derive(Debug, Clone)]
 pub struct SetAttributes(pub MineRequest);
 
@@ -171,7 +170,7 @@ impl Command for SetAttributes {
     }
 }
 
-/// Says which blocks stay.
+/// Changes the safe and finalized blocks.
 #[derive(Debug, Clone, Copy)]
 pub struct SetForkchoice(pub Forkchoice);
 
@@ -183,9 +182,9 @@ impl Command for SetForkchoice {
     }
 }
 
-/// Makes a known block the head; what stands in the blocks that come with it leaves the pool. What comes
-/// back are the transactions of the blocks that gave way, in their order: they are not offered to the pool,
-/// which would refuse those that need what stood before them.
+/// Makes a known block the head and removes the transactions of the new canonical blocks from the pool. Returns
+/// the transactions of the replaced blocks in their order. They do not go back to the pool by themselves, because
+/// it refuses transactions whose nonces depend on others that are missing.
 #[derive(Debug, Clone, Copy)]
 pub struct SetHead(pub B256);
 
@@ -210,7 +209,7 @@ impl Command for SetHead {
     }
 }
 
-/// Goes back to a moment.
+/// Restores a snapshot.
 #[derive(Debug, Clone)]
 pub struct Restore(pub Snapshot);
 
@@ -222,8 +221,7 @@ impl Command for Restore {
     }
 }
 
-/// Goes back to the chain of a moment; the clock goes on from its head. What waits and the settings
-/// stay.
+/// Restores only the chain of a snapshot; the clock continues from its head. The pool and the settings stay.
 #[derive(Debug, Clone)]
 pub struct RestoreChain(pub Snapshot);
 
@@ -240,11 +238,11 @@ impl Command for RestoreChain {
 /// Moves the clock that gives blocks their timestamps.
 #[derive(Debug, Clone, Copy)]
 pub enum SetClock {
-    /// It now shows this time, in seconds.
+    /// Shows this time, in seconds.
     Now(u64),
-    /// Forward by some seconds.
+    /// Moves forward by some seconds.
     Advance(i128),
-    /// The next block has this timestamp, and the clock goes on from there.
+    /// Gives the next block this timestamp and continues from there.
     NextBlock(u64),
     /// Fixed number of seconds between blocks; `None` follows the time again.
     Interval(Option<u64>),
@@ -263,7 +261,7 @@ impl Command for SetClock {
     }
 }
 
-/// Makes a state that behind its block, and the block the head; the clock goes on from there.
+/// Makes a state the one behind its block, and the block the head; the clock continues from there.
 #[derive(Debug, Clone)]
 pub struct SetState(pub State);
 

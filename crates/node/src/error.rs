@@ -9,113 +9,113 @@ use wire::DecodeError;
 /// Reason why the pool rejects a transaction.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Rejected {
-    /// It is there already.
+    /// The pool or the chain already has the transaction.
     #[error("transaction {0} is already known")]
     Known(B256),
-    /// It is signed for another chain.
+    /// The transaction is signed for another chain.
     #[error("signed for chain {got}, but this chain is {expected}")]
     ChainId {
-        /// Its chain id.
+        /// Chain id of the transaction.
         got: u64,
         /// Chain id of the chain.
         expected: u64,
     },
-    /// Its signature is none.
+    /// The signature is invalid.
     #[error("no sender can be recovered from the signature")]
     Signature,
-    /// The sender has used its nonce.
+    /// The sender has already used the nonce.
     #[error("nonce {got} of {sender} is already used, the next is {expected}")]
     NonceTooLow {
         /// Sender of the transaction.
         sender: Address,
-        /// Its nonce.
+        /// Nonce of the transaction.
         got: u64,
         /// The next nonce of the sender.
         expected: u64,
     },
-    /// No account may have its nonce.
+    /// The nonce is the greatest number, which no account may reach (EIP-2681).
     #[error("the nonce is at its maximum, 2^64 - 1")]
     NonceMax,
-    /// It asks for more gas than a block has.
+    /// The gas limit is above that of a block.
     #[error("gas limit {got} exceeds the block's {limit}")]
     GasLimit {
-        /// Its gas limit.
+        /// Gas limit of the transaction.
         got: u64,
         /// Gas limit of the block.
         limit: u64,
     },
-    /// It asks for more gas than a transaction may (EIP-7825).
+    /// The gas limit is above that of any transaction (EIP-7825).
     #[error("gas limit {got} exceeds the {limit} that a transaction may have")]
     GasCap {
-        /// Its gas limit.
+        /// Gas limit of the transaction.
         got: u64,
-        /// The greatest allowed.
+        /// Maximum gas limit of a transaction.
         limit: u64,
     },
-    /// Its gas limit does not cover its intrinsic gas.
+    /// The gas limit does not cover the intrinsic gas.
     #[error("gas limit {got} is below its intrinsic gas {intrinsic}")]
     IntrinsicGas {
-        /// Its gas limit.
+        /// Gas limit of the transaction.
         got: u64,
         /// Intrinsic gas of the transaction.
         intrinsic: u64,
     },
-    /// The sender cannot pay for it.
+    /// The sender cannot pay for the transaction.
     #[error("{sender} has {balance} wei, but the transaction may cost {cost}")]
     Funds {
         /// Sender of the transaction.
         sender: Address,
         /// Balance of the sender, in wei.
         balance: U256,
-        /// The most that it may cost, in wei.
+        /// Maximum cost of the transaction, in wei.
         cost: U256,
     },
-    /// It offers less than the base fee.
+    /// The fee cap is below the base fee.
     #[error("the fee cap of {got} wei per gas is below the base fee of {base_fee}")]
     BelowBaseFee {
-        /// The most it pays per gas, in wei.
+        /// Fee cap, in wei per gas.
         got: u128,
         /// Base fee of the next block, in wei.
         base_fee: u64,
     },
-    /// Its tip is below the least that the pool takes.
+    /// The tip is below the pool's minimum.
     #[error("the tip of {got} wei per gas is below the minimum of {least}")]
     Tip {
-        /// Its tip, in wei.
+        /// Tip of the transaction, in wei.
         got: u128,
-        /// The least, in wei.
+        /// Minimum tip, in wei.
         least: u128,
     },
-    /// Its tip is above its fee.
+    /// The tip is above the fee cap.
     #[error("tip {tip} exceeds the fee {fee}")]
     TipAboveFee {
-        /// Its tip, in wei per gas.
+        /// Tip, in wei per gas.
         tip: u128,
-        /// Its fee, in wei per gas.
+        /// Fee cap, in wei per gas.
         fee: u128,
     },
-    /// One with the same nonce is there and pays as much.
+    /// The pool has a transaction with the same nonce, and the new one does not pay enough more.
     #[error("replaces {known} without paying more, by {bump} % at least")]
     Underpriced {
-        /// The one that is there.
+        /// Hash of the transaction in the pool.
         known: B256,
         /// Required price increase, in percent.
         bump: u8,
     },
-    /// The pool is full of what pays more.
+    /// The pool is full of transactions that pay more.
     #[error("the pool is full: a tip of {got} wei per gas, {least} is the least there")]
     PoolFull {
-        /// The most that it pays per gas beyond the base fee, in wei.
+        /// Maximum tip after the base fee, in wei per gas.
         got: u128,
-        /// The least in the pool, in wei.
+        /// Lowest tip in the pool, in wei per gas.
         least: u128,
     },
-    /// The sender has too many transactions there.
+    /// The pool has too many transactions of the sender.
     #[error("{sender} has {limit} transactions waiting, and may not have more")]
     SenderLimit {
         /// Sender of the transaction.
         sender: Address,
-        /// The most that a sender may have.
+        /// Maximum number of transactions of one sender.
         limit: usize,
     },
     /// The sender's balance is reserved for its waiting transactions.
@@ -139,15 +139,16 @@ pub enum Rejected {
     GappedLimit {
         /// Sender of the transaction.
         sender: Address,
-        /// Limit that is reached: that of the sender or of the pool.
+        /// The limit that is reached: the sender's or the pool's.
         limit: usize,
     },
-    /// The sender delegates to code, or is about to, and has a transaction waiting.
+    /// The sender delegates to code, or a waiting authorization makes it delegate, and it already has a waiting
+    /// transaction.
     #[error(
         "{0} delegates to code (EIP-7702) and has a transaction waiting: one at a time is accepted"
     )]
     Delegated(Address),
-    /// An account that delegates in it has transactions waiting.
+    /// The transaction carries an authorization of an account that has waiting transactions.
     #[error("{0}, which delegates to code (EIP-7702) in the transaction, has transactions waiting")]
     AuthorityReserved(Address),
     /// A legacy transaction without a chain id.
@@ -159,26 +160,26 @@ pub enum Rejected {
     /// The sender has code (EIP-3607).
     #[error("sender {0} has code")]
     SenderHasCode(Address),
-    /// Its type does not exist in the fork.
+    /// The fork does not have the transaction's type.
     #[error("transactions of type {0} do not exist in this fork")]
     Type(u8),
-    /// Its initialisation code is too long (EIP-3860).
+    /// The initialisation code is too long (EIP-3860).
     #[error("initialisation code of {got} bytes, at most {limit} are allowed")]
     InitCode {
-        /// Its length.
+        /// Length of the code.
         got: usize,
-        /// The greatest allowed.
+        /// Maximum length.
         limit: usize,
     },
-    /// It is too long.
+    /// The transaction is too long.
     #[error("a transaction of {got} bytes, at most {limit} are accepted")]
     Size {
-        /// Its length.
+        /// Length of the transaction.
         got: usize,
-        /// The greatest allowed.
+        /// Maximum length.
         limit: usize,
     },
-    /// It offers less for its blobs than the next block asks.
+    /// The blob fee cap is below the blob base fee of the next block.
     #[error("max fee per blob gas less than block blob gas fee: {got} < {least}")]
     BlobFee {
         /// Fee cap of the transaction, in wei per blob gas.
@@ -186,24 +187,24 @@ pub enum Rejected {
         /// Blob base fee of the next block, in wei.
         least: u128,
     },
-    /// It has more blobs than a transaction may have.
+    /// The transaction has too many blobs.
     #[error("too many blobs in one transaction, have: {got}, max: {limit}")]
     TooManyBlobs {
         /// Number of blobs in the transaction.
         got: usize,
-        /// The most that are allowed.
+        /// Maximum number of blobs.
         limit: u64,
     },
     /// The blob sidecar is invalid.
     #[error("blobs: {0}")]
     Blobs(String),
-    /// It has no authorization (EIP-7702).
+    /// The transaction has no authorization (EIP-7702).
     #[error("a set-code transaction needs an authorization")]
     NoAuthorization,
-    /// It cannot be kept for a restart, and so is not taken: our fault.
+    /// The journal could not record the transaction, so the pool does not take it: a fault of the node.
     #[error("cannot be kept over a restart: {0}")]
     NotKept(String),
-    /// It was taken, and the block that was made for it could not be: our fault.
+    /// The pool took the transaction, but its block could not be made: a fault of the node.
     #[error("the transaction is in the pool, but no block could be made: {0}")]
     Mining(Box<NodeError>),
     /// The state could not be read.
@@ -214,10 +215,10 @@ pub enum Rejected {
 /// Reason why a node could not serve a request.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NodeError {
-    /// The chain refuses.
+    /// The chain returned an error.
     #[error(transparent)]
     Chain(#[from] ChainError),
-    /// A block was sealed on another head than the one that it is to follow.
+    /// A sealed block's parent is no longer the head.
     #[error("the block was built on {parent}, but the head is {head}")]
     Stale {
         /// Hash of its parent.
@@ -225,7 +226,7 @@ pub enum NodeError {
         /// Hash of the head.
         head: B256,
     },
-    /// A block that this node has made does not verify from its own witness: our fault.
+    /// A block made by this node does not verify from its own witness: a fault of the node.
     #[error("block {number} does not verify from its own witness: {reason}")]
     Unverified {
         /// Number of the block.
@@ -238,10 +239,10 @@ pub enum NodeError {
 /// Reason why a block does not verify from its own witness.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Unverified {
-    /// It cannot be put into the form that EXECUTE takes.
+    /// The block cannot be encoded as an input of EXECUTE.
     #[error("encoding: {0}")]
     Encoding(#[from] DecodeError),
-    /// EXECUTE refuses it.
+    /// EXECUTE refuses the block.
     #[error(transparent)]
     Refused(#[from] ExecuteError),
 }

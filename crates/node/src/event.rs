@@ -4,22 +4,22 @@ use crate::PoolTransaction;
 use chain::{Block, ChainReader};
 use std::sync::Arc;
 
-/// Something that happened.
+/// An event of the node.
 #[derive(Debug, Clone)]
 pub enum Event {
     /// The head moved.
     Head {
-        /// Blocks that are canonical no more, newest first.
+        /// Blocks that left the canonical chain, newest first.
         removed: Vec<Arc<Block>>,
-        /// Blocks that are canonical now, oldest first.
+        /// Blocks that joined the canonical chain, oldest first.
         added: Vec<Arc<Block>>,
     },
-    /// A transaction of the pool can stand in a block: it has just come, or the one before it has.
+    /// A transaction of the pool became executable: it has just arrived, or the missing one before it has.
     Pooled(Arc<PoolTransaction>),
 }
 
 impl Event {
-    /// The way from one head to another; `None` if they are the same.
+    /// The event of a move from one head to another; `None` if they are the same.
     pub(crate) fn between(chain: &ChainReader, from: &Arc<Block>, to: &Arc<Block>) -> Option<Self> {
         let (mut old, mut new) = (Arc::clone(from), Arc::clone(to));
         let (mut removed, mut added) = (Vec::new(), Vec::new());

@@ -6,12 +6,11 @@ use std::sync::Arc;
 use variants::GasSchedule;
 
 impl Node {
-    /// Verifies a block that this node has executed, as EXECUTE would from its witness alone, if the
-    /// settings say that blocks are verified.
+    /// Verifies an executed block as EXECUTE would, from its witness alone, if the settings ask for verification.
     ///
     /// # Errors
     ///
-    /// [`NodeError::Unverified`] with what EXECUTE says of it.
+    /// [`NodeError::Unverified`] with the reason of EXECUTE.
     pub fn verify(&self, new: &BlockWithWitness) -> Result<(), NodeError> {
         let (chain, rules) =
             self.read(|node| (node.chain.reader().clone(), node.settings.verify_blocks));
@@ -24,12 +23,11 @@ impl Node {
         verify_from_witness(&before, block, &new.witness, rules, schedule, Block::input).map(drop)
     }
 
-    /// Keeps a block that this node has executed, a child of any known one, and leaves the head where it
-    /// is.
+    /// Stores an executed block, a child of any known block, without moving the head.
     ///
     /// # Errors
     ///
-    /// [`NodeError::Chain`] if it cannot be kept.
+    /// [`NodeError::Chain`] if the block cannot be stored.
     pub fn insert(&self, new: BlockWithWitness) -> Result<Arc<Block>, NodeError> {
         let _one = self.mining.lock();
         Ok(self.inner.write().chain.insert(new)?)

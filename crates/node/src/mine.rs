@@ -1,4 +1,4 @@
-//! Making blocks.
+//! Block production.
 
 use crate::{DropReason, Event, Node, NodeError, NodeState, PoolTransaction};
 use alloy_consensus::{Header, Transaction as _};
@@ -26,24 +26,24 @@ const RETRY: Duration = Duration::from_secs(1);
 /// Parameters of a block: the Engine API's payload attributes, with additions for an L2.
 #[derive(Debug, Clone, Default)]
 pub struct MineRequest {
-    /// Its timestamp; `None` for what the clock shows.
+    /// Timestamp of the block; `None` for the clock's.
     pub timestamp: Option<u64>,
-    /// Transactions that come before all others, if they can stand in it. They need not be in the pool.
+    /// Transactions that come before all others, if they are valid in the block. They need not be in the pool.
     pub transactions: Vec<RecoveredTransaction>,
-    /// The transactions that it takes, if they can stand in it; `None` for those that are ready.
+    /// Transactions of the pool to include, if they are valid in the block; `None` for all executable ones.
     pub only: Option<Vec<B256>>,
-    /// Its withdrawals.
+    /// Withdrawals of the block.
     pub withdrawals: Vec<Withdrawal>,
-    /// Its anchor.
+    /// Anchor of the block.
     pub parent_beacon_block_root: B256,
-    /// Bytes by which its input of EXECUTE stays shorter than the settings allow: what goes to L1 beside it.
+    /// Bytes to keep free in the input of EXECUTE, for other data in the L1 transaction.
     pub reserved_bytes: usize,
-    /// Most gas that the transactions of the pool may declare together; `None` for as much as fits. The first one is
-    /// taken in any case, so that none is too large for all blocks.
+    /// Maximum sum of the gas limits of transactions from the pool; `None` for no limit. The first transaction is
+    /// taken in any case, so that no transaction is too large for every block.
     pub pool_gas: Option<u64>,
 }
 
-/// The block that would be made now, and the state after it.
+/// The block that would be built now, and the state after it.
 #[derive(Debug, Clone)]
 pub struct Pending {
     /// The state after the block, over a store of its own. [`State::block`] is the block.
@@ -56,14 +56,14 @@ pub struct Pending {
     key: PendingKey,
 }
 
-/// A block that is built, verified if the settings say so, and not yet part of the chain.
+/// A block that is built, verified if the settings ask for it, and not yet part of the chain.
 #[derive(Debug, Clone)]
 pub struct SealedBlock {
     /// The block. Its witness is there if it was verified, or if inputs of EXECUTE are bounded.
     pub new: BlockWithWitness,
     /// Cost of verifying the block with EXECUTE, if it was verified.
     pub posted: Option<Posted>,
-    /// The transactions that were offered and are not in it, and why.
+    /// Transactions that were offered but not included, with the reasons.
     pub rejected: Vec<(B256, Rejection)>,
     begun: Instant,
 }
@@ -73,7 +73,7 @@ pub struct SealedBlock {
 pub struct Posted {
     /// Bytes of its input.
     pub bytes: usize,
-    /// Gas that it has to hold.
+    /// Gas that the call has to hold.
     pub gas: u64,
     /// Price of the block's underpriced work, in gas ([`Executed::work`](execute::Executed::work)).
     pub work: u64,
@@ -90,7 +90,7 @@ struct PendingKey {
     commands: u64,
 }
 
-/// All that a block is made from, taken out of the node.
+/// Inputs of a new block, taken out of the node.
 struct Draft {
     state: State,
     header: Header,
@@ -106,7 +106,7 @@ struct Draft {
 }
 
 impl NodeState {
-    /// Takes out of the pool what stands in a block, and what cannot stand behind it any more.
+    /// Removes from the pool the transactions of a block, and others whose nonces it has used.
     pub(crate) fn forget_pooled(&mut self, block: &Block) {
         for (transaction, sender) in block.transactions.iter().zip(&block.senders) {
             if let Some(mined) = self.pool.remove(transaction.hash())
@@ -118,7 +118,7 @@ impl NodeState {
         }
     }
 
-    /// Inputs of the next block.
+    /// Collects the inputs of the next block.
     fn draft(&self, request: &MineRequest) -> Result<Draft, ChainError> {
         let state = self.chain.state();
         let parent = Arc::clone(state.block());
@@ -208,17 +208,17 @@ impl Draft {
         }
     }
 
-    /// Returns `true` if the block has to fit into what L1 takes.
+    /// Returns `true` if L1's limits bound the block.
     fn is_bounded(&self) -> bool {
         self.budget.limits().is_some()
     }
 
-    /// All that is offered to the block, in order.
+    /// All offered transactions, in order.
     fn transactions(&self) -> impl Iterator<Item = &RecoveredTransaction> {
         self.first.iter().chain(self.offered.iter().map(|offered| &offered.recovered))
     }
 
-    /// Builds the block, with its witness if it is to be verified, or its length matters.
+    /// Builds the block, with its witness if it is to be verified or its input is bounded.
     fn build(&self, verify: bool) -> Result<BuiltBlock, ChainError> {
         let (header, withdrawals) = (&self.header, &self.withdrawals);
         let offered = self.transactions();
@@ -231,20 +231,20 @@ impl Draft {
 }
 
 impl Node {
-    /// Makes a block and appends it.
+    /// Builds a block and appends it.
     pub fn mine(&self, request: &MineRequest) -> Result<Arc<Block>, NodeError> {
         let _one = self.mining.lock();
         self.mine_locked(request)
     }
 
-    /// Makes the block that is next, as [`Self::pending`] shows it, and appends it.
+    /// Builds the next block, as [`Self::pending`] shows it, and appends it.
     pub fn mine_next(&self) -> Result<Arc<Block>, NodeError> {
         let _one = self.mining.lock();
         let request = self.inner.read().attributes.clone();
         self.mine_locked(&request)
     }
 
-    /// Makes a block if there is a transaction that can stand in it.
+    /// Builds a block if there is an executable transaction.
     pub(crate) fn mine_ready(&self) -> Result<Option<Arc<Block>>, NodeError> {
         let _one = self.mining.lock();
         let request = self.inner.read().attributes.clone();
@@ -260,8 +260,8 @@ impl Node {
         self.append_locked(self.seal(request)?)
     }
 
-    /// Builds a block on the head, and verifies it if the settings say so. Readers do not see it
-    /// until [`Self::append`] adds it to the chain.
+    /// Builds a block on the head, and verifies it if the settings ask for it. Readers do not see it until
+    /// [`Self::append`] adds it to the chain.
     pub fn seal(&self, request: &MineRequest) -> Result<SealedBlock, NodeError> {
         let begun = Instant::now();
         let (mut draft, rules) = {
@@ -318,7 +318,7 @@ impl Node {
         Ok(SealedBlock { new, posted, rejected, begun })
     }
 
-    /// Makes a sealed block the head, if it was built on this one.
+    /// Makes a sealed block the head, if its parent is the head.
     pub fn append(&self, sealed: SealedBlock) -> Result<Arc<Block>, NodeError> {
         let _one = self.mining.lock();
         let (parent, head) =
@@ -384,7 +384,7 @@ impl Node {
         Ok(block)
     }
 
-    /// The block that would be made now, and the state after it.
+    /// The block that would be built now, and the state after it.
     pub fn pending(&self) -> Result<Pending, NodeError> {
         let mut cached = self.pending.lock();
         let draft = {
@@ -404,8 +404,7 @@ impl Node {
         Ok(pending)
     }
 
-    /// Makes blocks at intervals, as long as the settings say so. A block that cannot be made is
-    /// tried again, soon. Runs until the node is gone.
+    /// Builds blocks at the interval in the settings. Retries a failed block soon. Runs until the node is dropped.
     pub async fn run(self: Arc<Self>) {
         let node = Arc::downgrade(&self);
         let mut changed = self.mining_changed.subscribe();
@@ -453,9 +452,9 @@ fn changed_by(block: &ExecutedBlock) -> Vec<Address> {
 pub(crate) type InputForm =
     fn(&Block, ProtocolFork, u64, &OwnedWitness) -> Result<Vec<u8>, wire::DecodeError>;
 
-/// Verifies a block as EXECUTE would, from what it reads and nothing else, and returns what a call takes for that;
-/// `None` before Cancun, when there is no input. If it goes to L1, the input is the one that goes there. Its senders
-/// alone are taken from the pool, which has recovered them from the same signatures.
+/// Verifies a block as EXECUTE would, from its witness alone, and returns the cost of the call; `None` before
+/// Cancun, which has no input. For a block that goes to L1 the input has the form used there. Only the senders
+/// come from the pool, which has recovered them from the same signatures.
 pub(crate) fn verify_from_witness(
     parent: &State,
     block: &Block,

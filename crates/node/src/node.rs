@@ -12,17 +12,17 @@ use parking_lot::{Mutex, RwLock};
 use std::sync::{Arc, Weak};
 use tokio::sync::{broadcast, watch};
 
-/// Events that a listener may be behind before it misses some.
+/// Number of events that a slow subscriber may lag behind before it misses some.
 const EVENTS: usize = 16_384;
 
-/// Everything about a node that changes.
+/// State of a node.
 #[derive(Debug)]
 pub struct NodeState {
     /// The chain.
     pub chain: Chain,
     /// Transaction pool.
     pub pool: Pool,
-    /// The time of blocks.
+    /// Clock for block timestamps.
     pub clock: Clock,
     /// Settings of the node.
     pub settings: Settings,
@@ -38,9 +38,9 @@ pub struct NodeState {
     pub(crate) observer: Arc<dyn Observer>,
     /// States of snapshots, which are kept however old they are.
     pins: Mutex<Vec<Weak<State>>>,
-    /// Blobs of transactions that stand in blocks, by hash of the transaction.
+    /// Blobs of transactions in blocks, by hash of the transaction.
     pub sidecars: B256Map<Arc<Sidecar>>,
-    /// The blobs of both and of the pool, by their versioned hashes.
+    /// Blobs of the pool and of blocks, by their versioned hashes.
     pub blobs: Arc<BlobStore>,
     /// Number of executed commands. Results derived before the last one may be stale.
     pub(crate) commands: u64,
@@ -49,17 +49,17 @@ pub struct NodeState {
 /// Safe and finalized blocks, as a consensus client or the L1 of an L2 knows them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Forkchoice {
-    /// Number of the newest block that goes only if L1 itself is reorganised.
+    /// Number of the newest block that only a reorganisation of L1 can remove.
     pub safe: u64,
-    /// Number of the newest block that stays for good.
+    /// Number of the newest block that no reorganisation can remove.
     pub finalized: u64,
 }
 
-/// A moment to come back to.
+/// A snapshot that the node can restore.
 #[derive(Debug, Clone)]
 pub struct Snapshot {
     chain: ChainReader,
-    /// The state at the head, which is kept as long as this is.
+    /// State at the head, which is not pruned while the snapshot exists.
     state: Arc<State>,
     pool: Pool,
     clock: Clock,
@@ -67,19 +67,19 @@ pub struct Snapshot {
 }
 
 impl Snapshot {
-    /// The chain of the moment.
+    /// Chain at the time of the snapshot.
     pub const fn chain(&self) -> &ChainReader {
         &self.chain
     }
 
-    /// The state of the moment.
+    /// State at the time of the snapshot.
     pub fn state(&self) -> &State {
         &self.state
     }
 }
 
 impl NodeState {
-    /// Remembers this moment. That costs nothing: states are shared.
+    /// Takes a snapshot. This is cheap, since states are shared.
     pub fn snapshot(&self) -> Snapshot {
         let state = Arc::new(self.chain.state());
         if self.settings.history.is_some() {
@@ -94,8 +94,7 @@ impl NodeState {
         }
     }
 
-    /// Goes back to a moment: chain, state, waiting transactions, clock and settings are as they
-    /// were.
+    /// Restores a snapshot: chain, state, waiting transactions, clock and settings.
     pub fn restore(&mut self, snapshot: &Snapshot) -> Result<(), ChainError> {
         self.chain.restore(&snapshot.chain)?;
         self.pool = snapshot.pool.clone();
@@ -104,7 +103,7 @@ impl NodeState {
         Ok(())
     }
 
-    /// The state after a block, if it was ever here and is not older than those that are kept.
+    /// The state after a block, unless it was never here or is pruned.
     pub fn state_after(&self, block: &Arc<Block>) -> Result<State, ChainError> {
         let (number, head) = (block.header.number, self.chain.head().header.number);
         match self.settings.history {
@@ -116,7 +115,7 @@ impl NodeState {
         }
     }
 
-    /// Forgets states and transactions that are older than those that are kept.
+    /// Prunes states and transactions beyond the settings' limits.
     pub(crate) fn prune(&mut self) -> Result<(), ChainError> {
         if let Some(blocks) = self.settings.bodies {
             for transaction in self.chain.forget_bodies(blocks)? {
@@ -130,7 +129,7 @@ impl NodeState {
         self.chain.prune(states, pinned.iter().map(|state| state.root()))
     }
 
-    /// The header of the next block, as far as it is known before execution.
+    /// The header of the next block, with the fields known before execution.
     pub fn next_header(&self, attributes: &BlockAttributes) -> Result<Header, ChainError> {
         let mut header = self.chain.state().open_header(attributes)?;
         self.header_policy.apply(&mut header);
@@ -154,7 +153,7 @@ impl NodeState {
         self.next_header(&BlockAttributes { timestamp, ..BlockAttributes::default() })
     }
 
-    /// Checks a transaction without its sender; the state that is to say the rest.
+    /// Checks a transaction without its sender, and returns the remaining checks with the state for them.
     fn check(&self, new: &PoolTransaction) -> Result<SenderCheck, Rejected> {
         if self.pool.get(new.hash()).is_some() || self.chain.transaction(new.hash())?.is_some() {
             return Err(Rejected::Known(*new.hash()));
@@ -179,7 +178,7 @@ impl NodeState {
         (self.chain.head().hash, self.commands)
     }
 
-    /// Takes a transaction that was checked into the pool; also, the number by which it is to be kept.
+    /// Adds a checked transaction to the pool; returns it with its number in the journal.
     fn admit(
         &mut self,
         new: PoolTransaction,
@@ -194,7 +193,7 @@ impl NodeState {
         Ok((added, noted))
     }
 
-    /// Drops from the pool what cannot stand behind a new head, which has changed these accounts.
+    /// Drops transactions of changed accounts that are no longer valid after a new head.
     pub(crate) fn settle_pool(&mut self, changed: &[Address]) {
         if let Err(error) = self.try_settle_pool(changed) {
             tracing::warn!(%error, "failed to look up senders of waiting transactions");
@@ -218,11 +217,11 @@ impl NodeState {
     }
 }
 
-/// Remaining checks of a transaction, which need no lock of the node.
+/// Checks of a transaction that need the sender, but no lock of the node.
 struct SenderCheck {
     state: State,
     may_owe: bool,
-    /// `true` if the pool asks for the accounts that delegate in it.
+    /// `true` if the pool needs the accounts whose authorizations the transaction carries.
     asks_authorities: bool,
     /// Base fee of the next block, in wei.
     base_fee: u64,
@@ -230,7 +229,7 @@ struct SenderCheck {
 }
 
 impl SenderCheck {
-    /// The chain's view of the sender.
+    /// Runs the checks and returns the chain's view of the sender.
     fn run(&self, new: &PoolTransaction) -> Result<AdmissionContext, Rejected> {
         let context = check_sender(new, &self.state, self.may_owe)?;
         let authorities = if self.asks_authorities { authorities(new) } else { Vec::new() };
@@ -239,11 +238,11 @@ impl SenderCheck {
     }
 }
 
-/// A chain at work.
+/// Handle of a node, shared by its servers.
 #[derive(Debug)]
 pub struct Node {
     pub(crate) inner: RwLock<NodeState>,
-    /// Lock held while a block is made or the state is changed.
+    /// Lock that a thread holds while it makes a block or changes the state.
     pub(crate) mining: Mutex<()>,
     pub(crate) pending: Mutex<Option<Pending>>,
     pub(crate) mining_changed: watch::Sender<()>,
@@ -251,7 +250,7 @@ pub struct Node {
 }
 
 impl Node {
-    /// A node for `chain`, with an empty pool, whose headers are as the rules have them.
+    /// A node for `chain`, with an empty pool and headers by the protocol's rules.
     pub fn new(chain: Chain, clock: Clock, settings: Settings) -> Arc<Self> {
         Self::with_header_policy(chain, clock, settings, Arc::new(()))
     }
@@ -287,7 +286,7 @@ impl Node {
         })
     }
 
-    /// Reads. Keep it short: take out what you need, a [`State`] or a block, and work on that.
+    /// Reads the state under the lock. Keep the closure short: take out a [`State`] or a block, and work on that.
     pub fn read<T>(&self, read: impl FnOnce(&NodeState) -> T) -> T {
         read(&self.inner.read())
     }
@@ -297,7 +296,7 @@ impl Node {
         self.inner.is_locked_exclusive()
     }
 
-    /// Executes a command, while no block is being made. Those who listen are told if the head moved.
+    /// Executes a command while no block is being made, and notifies subscribers if the head moved.
     pub fn execute<C: Command>(&self, command: C) -> C::Output {
         tracing::debug!(?command);
         let _one = self.mining.lock();
@@ -322,10 +321,10 @@ impl Node {
         self.read(|node| node.chain.state())
     }
 
-    /// Takes a transaction into the pool, and makes a block if the node does so for each.
+    /// Adds a transaction to the pool, and makes a block if the settings ask for a block per transaction.
     ///
-    /// The block stands before this returns: who sends a transaction finds its receipt. If no block can
-    /// be made, the transaction is not in the pool either.
+    /// The block is in the chain before this returns, so the sender finds the receipt. If no block can be made,
+    /// the transaction is not in the pool either.
     pub fn submit(&self, new: PoolTransaction) -> Result<B256, Rejected> {
         // Looked up without the lock, since a disk or another node may answer slowly.
         let sender = self.read(|node| node.check(&new))?;
@@ -374,13 +373,12 @@ impl Node {
         Ok(hash)
     }
 
-    /// Listens.
+    /// Subscribes to events.
     pub fn subscribe(&self) -> broadcast::Receiver<Event> {
         self.events.subscribe()
     }
 
-    /// Listens from the head on, which comes with it: nothing up to it is told, and all behind it is. Waits for a block
-    /// that is being made.
+    /// Subscribes to events after the head, and returns the head. Waits for a block that is being made.
     pub fn subscribe_at_head(&self) -> (broadcast::Receiver<Event>, Arc<Block>) {
         // Events of a new head are sent before this lock is free again.
         let _one = self.mining.lock();

@@ -4,10 +4,10 @@ use chain::Block;
 use core::fmt;
 use std::sync::Arc;
 
-/// Observes each block that a node makes, on the thread that has made it, before the request that
-/// asked for it is answered. The next block is not made meanwhile.
+/// Observer of each block that the node makes. It runs on the thread that made the block, before the request for
+/// the block is answered and before the next block is made.
 pub trait Observer: fmt::Debug + Send + Sync {
-    /// A block is the new head; `waiting` transactions are left in the pool.
+    /// Called with the new head; `waiting` transactions are left in the pool.
     fn made(&self, block: &Arc<Block>, waiting: usize);
 }
 

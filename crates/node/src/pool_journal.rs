@@ -4,20 +4,20 @@ use crate::PoolTransaction;
 use core::fmt;
 use std::io;
 
-/// Records each transaction that enters the pool before its sender gets an answer, so that an
-/// acknowledged transaction outlives the process.
+/// Records each transaction that enters the pool before its sender gets an answer, so that an acknowledged
+/// transaction survives the process.
 ///
-/// That has two parts, so that what is sent side by side is kept with one write: each is noted while the pool is
-/// held, and kept when it is free again.
+/// Recording has two steps, so that one write serves concurrent sends: [`Self::note`] runs under the pool's lock,
+/// and [`Self::keep`] after it is released.
 pub trait PoolJournal: fmt::Debug + Send + Sync {
-    /// Notes a transaction, and says by which number it is to be kept. Numbers rise.
+    /// Notes a transaction, and returns its number for [`Self::keep`]. Numbers rise.
     fn note(&self, transaction: &PoolTransaction) -> u64;
 
-    /// Waits until a transaction that was noted is kept. If it cannot be, the pool forgets it.
+    /// Waits until a noted transaction is durable. On an error the pool removes the transaction.
     ///
     /// # Errors
     ///
-    /// Why it cannot.
+    /// The reason why the transaction could not be recorded.
     fn keep(&self, noted: u64) -> io::Result<()>;
 }
 

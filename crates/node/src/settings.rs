@@ -10,14 +10,14 @@ use variants::GasSchedule;
 /// Trigger of block production.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Mining {
-    /// For each transaction that can stand in a block, at once.
+    /// One block at once for each executable transaction.
     #[default]
     Auto,
-    /// At intervals.
+    /// Blocks at intervals.
     Interval(Duration),
-    /// For each transaction, and at intervals.
+    /// One block for each executable transaction, and blocks at intervals.
     Mixed(Duration),
-    /// Blocks are made on request only.
+    /// Blocks on request only.
     Manual,
 }
 
@@ -42,20 +42,20 @@ pub enum Order {
     /// Highest effective tip first; then by arrival.
     #[default]
     Fees,
-    /// Highest fee cap first, independent of the base fee; then by arrival. Anvil does so.
+    /// Highest fee cap first, independent of the base fee; then by arrival (anvil's order).
     Offers,
     /// By arrival.
     Arrival,
 }
 
-/// Blocks of an L2 that wait for L1, by the measure that is at its limit.
+/// Backlog of L2 blocks that wait for L1, by the measure that is at its limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Backlog {
     /// Name of the measure, with its unit.
     pub what: &'static str,
-    /// Its value.
+    /// Value of the measure.
     pub got: u64,
-    /// Most that the node lets wait.
+    /// Limit of the measure.
     pub limit: u64,
 }
 
@@ -70,45 +70,44 @@ pub struct Settings {
     pub coinbase: Address,
     /// Extra data of each block.
     pub extra_data: Bytes,
-    /// Least tip that the pool takes, in wei.
+    /// Minimum tip of the pool, in wei.
     pub min_tip: u128,
-    /// Tip that is suggested, in wei.
+    /// Suggested tip, in wei.
     pub suggested_tip: u128,
-    /// Gas price that is suggested for legacy transactions, in wei; `None` for base fee and tip.
+    /// Suggested gas price of legacy transactions, in wei; `None` for base fee and tip.
     pub gas_price: Option<u128>,
     /// `true` if the pool rejects transactions that cannot pay the base fee of the next block.
     pub refuse_below_base_fee: bool,
     /// `true` if the pool refuses a gas limit below the calldata floor of EIP-7623. Otherwise the next block
-    /// leaves such a transaction out, and the pool drops it then.
+    /// leaves such a transaction out, and the pool then drops it.
     pub refuse_below_floor: bool,
     /// Blocks per epoch: safe is one epoch behind the head, finalized two.
     pub slots_in_an_epoch: u64,
-    /// Number of the last imported block. Blocks up to it are final, independent of the head.
+    /// Number of the last imported block. Blocks up to it are final, at any head.
     pub final_number: u64,
-    /// Most bytes of an encoded transaction, blobs aside.
+    /// Maximum length of an encoded transaction without blobs, in bytes.
     pub max_transaction_bytes: usize,
-    /// Number of states below the head that can be queried; `None` for all. Older ones are pruned
-    /// from time to time, except those of snapshots.
+    /// Number of states below the head that can be queried; `None` for all. Older states are pruned from time to
+    /// time, except those of snapshots.
     pub history: Option<u64>,
     /// Number of blocks, the head included, whose transactions and receipts are kept; `None` for
     /// all.
     pub bodies: Option<u64>,
-    /// Bounds on each block that is made, but for one without transactions.
+    /// Limits of each block with transactions.
     pub budget: Arc<dyn BudgetPolicy>,
-    /// Most transactions of a block.
+    /// Maximum number of transactions in a block.
     pub max_transactions: Option<usize>,
     /// Price increase in percent that a transaction needs to replace one in the pool.
     pub replacement_bump: u8,
     /// Limits of the pool.
     pub pool_limits: PoolLimits,
-    /// `true` if the pool rejects transactions that their senders cannot pay at present.
+    /// `true` if the pool rejects transactions that their senders cannot pay for now.
     pub refuse_unpaid: bool,
     /// Gas schedule of EXECUTE on the L1 that verifies the blocks.
     pub execute_gas: GasSchedule,
-    /// Reason for which no transaction is taken from outside; `None` to take them.
+    /// Reason why the pool takes no transactions from outside; `None` if it does.
     pub closed: Option<Backlog>,
-    /// EXECUTE rules by which each new block is verified from its own witness; `None` for no
-    /// verification.
+    /// EXECUTE rules by which the node verifies each new block from its own witness; `None` for no verification.
     pub verify_blocks: Option<Rules>,
 }
 

@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 /// Number of dropped transactions that are remembered.
 const LIMIT: usize = 8_192;
 
-/// Reason for which a transaction has left a pool without a block.
+/// Reason why a transaction left a pool without a block.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum DropReason {
     /// Another transaction with the same nonce pays more.
@@ -18,10 +18,10 @@ pub enum DropReason {
     /// Too many gapped transactions waited.
     #[error("evicted: too many transactions wait for a missing nonce")]
     TooManyGapped,
-    /// The missing nonce has not come.
+    /// The missing nonce did not arrive in time.
     #[error("expired: a nonce before it is missing for {0} blocks")]
     Expired(u64),
-    /// The sender's balance does not cover its waiting transactions any more.
+    /// The sender's balance no longer covers its waiting transactions.
     #[error("the sender's balance of {balance} wei does not cover its waiting transactions")]
     Unfunded {
         /// Balance of the sender, in wei.
@@ -30,12 +30,12 @@ pub enum DropReason {
     /// A block holds another transaction with the same nonce.
     #[error("its nonce was used by another transaction")]
     NonceUsed,
-    /// No block can hold it.
+    /// No block can include the transaction.
     #[error("no block can hold it: {0}")]
     Invalid(String),
 }
 
-/// The newest transactions that have left a pool without a block, with their reasons.
+/// The newest transactions that left a pool without a block, with their reasons.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Dropped {
     order: VecDeque<B256>,
@@ -43,7 +43,7 @@ pub(super) struct Dropped {
 }
 
 impl Dropped {
-    /// Remembers a transaction, and forgets the oldest one if there are too many.
+    /// Records a transaction, and forgets the oldest if there are too many.
     pub(super) fn record(&mut self, hash: B256, reason: DropReason) {
         tracing::debug!(transaction = %hash, %reason, "dropped transaction");
         if self.reasons.insert(hash, reason).is_some() {

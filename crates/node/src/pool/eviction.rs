@@ -1,4 +1,4 @@
-//! The order in which transactions leave a full pool, and the room that one account may take.
+//! Eviction from a full pool, and limits for one account.
 
 use super::{AdmissionContext, DropReason, Gapped, Pool, PoolLimits, PoolTransaction, Worth};
 use crate::Rejected;
@@ -6,7 +6,7 @@ use alloy_primitives::{Address, U256, map::AddressMap};
 use std::sync::Arc;
 
 impl Pool {
-    /// Checks what one account may have waiting.
+    /// Checks the limits for one account.
     pub(super) fn check_sender(
         &self,
         new: &PoolTransaction,
@@ -45,7 +45,7 @@ impl Pool {
         Ok(())
     }
 
-    /// Evicts transactions until there is room for a new one, or none at all.
+    /// Evicts transactions until a new one fits, or evicts none and fails.
     pub(super) fn make_room(
         &mut self,
         new: &PoolTransaction,
@@ -121,7 +121,8 @@ impl Pool {
         Ok(())
     }
 
-    /// Drops what cannot stand behind a new head: used nonces, and what the balance of the sender does not cover.
+    /// Drops transactions that a new head has invalidated: used nonces, and transactions that the sender's balance
+    /// no longer covers.
     pub fn settle(&mut self, sender: Address, nonce: u64, balance: U256, limits: &PoolLimits) {
         self.forget_below(sender, nonce);
         if !limits.holds_balances || limits.local.contains(&sender) {
@@ -141,8 +142,8 @@ impl Pool {
         }
     }
 
-    /// Drops gapped transactions that have waited for too long at a new head, or that are too many since the one before
-    /// them was dropped.
+    /// Drops gapped transactions that have waited for too long at a new head, and those that exceed the limits
+    /// because the transaction before them was dropped.
     pub fn expire_gapped(&mut self, block: u64, limits: &PoolLimits) {
         self.block = block;
         let lifetime = limits.gapped_lifetime;
@@ -186,7 +187,7 @@ impl Pool {
         free.min_by_key(|(age, _)| **age).map(|(_, it)| Arc::clone(it))
     }
 
-    /// Puts a transaction among the executable or the gapped ones.
+    /// Adds a transaction to the executable or to the gapped ones.
     pub(super) fn place(
         &mut self,
         transaction: &PoolTransaction,
@@ -213,7 +214,7 @@ impl Pool {
         }
     }
 
-    /// Forgets all but the place of a transaction in the queue of its sender.
+    /// Removes a transaction from the eviction indexes; it stays in the queue of its sender.
     pub(super) fn forget(&mut self, gone: &PoolTransaction) {
         self.by_hash.remove(gone.hash());
         self.unplace(gone);
@@ -227,7 +228,7 @@ impl Pool {
         }
     }
 
-    /// Takes note of the next nonce of a sender.
+    /// Records the next nonce of a sender.
     pub(super) fn advance(&mut self, sender: Address, next: u64) {
         let Some(queue) = self.by_sender.get_mut(&sender) else { return };
         if next < queue.next {
@@ -239,7 +240,7 @@ impl Pool {
         self.extend(sender);
     }
 
-    /// Makes gapped transactions executable from the first missing nonce on, as far as none is missing now.
+    /// Makes gapped transactions executable, from the first missing nonce on, if it is no longer missing.
     pub(super) fn extend(&mut self, sender: Address) {
         let Some(queue) = self.by_sender.get_mut(&sender) else { return };
         let (mut run, is_local) = (Vec::new(), queue.is_local);
@@ -252,7 +253,7 @@ impl Pool {
         }
     }
 
-    /// Tells executable from gapped transactions of a sender anew.
+    /// Separates the executable from the gapped transactions of a sender again.
     pub(super) fn reclassify(&mut self, sender: Address, next: u64) {
         let Some(queue) = self.by_sender.get_mut(&sender) else { return };
         (queue.next, queue.end) = (next, next);
@@ -264,7 +265,7 @@ impl Pool {
         self.extend(sender);
     }
 
-    /// Orders executable transactions by what another base fee leaves of their offers.
+    /// Orders executable transactions by their tips after another base fee.
     fn reprice(&mut self, base_fee: u64) {
         if base_fee == self.base_fee {
             return;

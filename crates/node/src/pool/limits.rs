@@ -25,7 +25,7 @@ pub struct PoolLimits {
     pub holds_balances: bool,
     /// `true` if legacy transactions without a chain id (before EIP-155) are accepted.
     pub accepts_unprotected: bool,
-    /// Senders whose transactions are neither counted nor evicted: those of the node's owner.
+    /// Senders without limits or eviction: those of the node's owner.
     pub local: AddressSet,
 }
 

@@ -1,4 +1,4 @@
-//! Transactions that wait for a block.
+//! The transaction pool.
 
 mod dropped;
 mod eviction;
@@ -27,12 +27,12 @@ use transaction::Worth;
 #[derive(Debug, Clone, Default)]
 struct Queue {
     nonces: BTreeMap<u64, Arc<PoolTransaction>>,
-    /// Next nonce of the sender, as it was known last.
+    /// Last known next nonce of the sender.
     next: u64,
     /// First nonce from `next` on that is missing: the transactions below it are executable, and those above it are
     /// gapped.
     end: u64,
-    /// `true` for a sender to whom no limits apply.
+    /// `true` for a sender without limits.
     is_local: bool,
 }
 
@@ -46,14 +46,14 @@ impl Queue {
 /// Age of a gapped transaction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Gapped {
-    /// Number of the head when the transaction came, or lost the one before it.
+    /// Number of the head when the transaction arrived, or lost the one before it.
     since: u64,
     arrival: u64,
 }
 
 /// Transactions by sender and nonce.
 ///
-/// It does not know the state: the caller passes it as [`AdmissionContext`].
+/// The pool does not know the state: the caller passes it as [`AdmissionContext`].
 #[derive(Debug, Clone, Default)]
 pub struct Pool {
     by_hash: B256Map<Arc<PoolTransaction>>,
@@ -62,26 +62,26 @@ pub struct Pool {
     by_worth: BTreeSet<Worth>,
     /// Gapped transactions that may be evicted.
     gapped: B256Map<Gapped>,
-    /// Bytes of all that may be evicted.
+    /// Bytes of all transactions that may be evicted.
     bytes: usize,
     /// Accounts whose authorizations (EIP-7702) waiting transactions carry, with the number of these.
     authorities: AddressMap<usize>,
     dropped: Dropped,
     base_fee: u64,
-    /// Number of the head, as it was known last.
+    /// Last known number of the head.
     block: u64,
     arrivals: u64,
     version: u64,
 }
 
 impl Pool {
-    /// Admits a transaction. It replaces one with the same nonce if it pays `bump` percent more. If the pool is full,
-    /// gapped transactions are evicted, and then executable ones that pay less: the last of the sender of the cheapest
-    /// one, until there is room.
+    /// Admits a transaction. It replaces one with the same nonce if it pays `bump` percent more. A full pool
+    /// evicts gapped transactions first, then executable ones that pay less: always the last one of the sender
+    /// with the cheapest transaction.
     ///
     /// # Errors
     ///
-    /// [`Rejected`]; the pool is as it was then.
+    /// [`Rejected`]; the pool is unchanged.
     pub fn add(
         &mut self,
         mut new: PoolTransaction,
@@ -133,12 +133,12 @@ impl Pool {
         Ok(new)
     }
 
-    /// Reason for which a transaction has left the pool without a block, if it is one of the newest of those.
+    /// Reason why a transaction left the pool without a block, if it is one of the newest of these.
     pub fn drop_reason(&self, hash: &B256) -> Option<&DropReason> {
         self.dropped.reason(hash)
     }
 
-    /// Removes a transaction, if it is there, and remembers why.
+    /// Removes a transaction, if it is there, and records the reason.
     pub fn drop_transaction(&mut self, hash: &B256, reason: DropReason) {
         self.remove(hash);
         self.dropped.record(*hash, reason);
@@ -159,12 +159,12 @@ impl Pool {
         self.by_hash.is_empty()
     }
 
-    /// All of them, in no order.
+    /// All transactions, in no order.
     pub fn iter(&self) -> impl Iterator<Item = &Arc<PoolTransaction>> {
         self.by_hash.values()
     }
 
-    /// Rises with every change.
+    /// Version of the pool, which rises with every change.
     pub const fn version(&self) -> u64 {
         self.version
     }
@@ -179,7 +179,7 @@ impl Pool {
         self.by_sender.keys().copied()
     }
 
-    /// The nonce behind those of a sender that follow each other from `next` on.
+    /// The nonce after the sender's consecutive transactions from `next` on.
     pub fn next_nonce(&self, sender: Address, next: u64) -> u64 {
         let Some(Queue { nonces, .. }) = self.by_sender.get(&sender) else { return next };
         // None is missing, mostly, and then none needs to be looked at.
@@ -204,7 +204,7 @@ impl Pool {
         self.by_sender.get(&sender).is_some_and(|queue| queue.nonces.contains_key(&nonce))
     }
 
-    /// This transaction and those of its sender that follow it, if none is missing from `next` on.
+    /// This transaction and the sender's consecutive ones after it, if none is missing from `next` on.
     pub(crate) fn executable_from(
         &self,
         first: &PoolTransaction,
@@ -216,7 +216,7 @@ impl Pool {
         run.map(|(_, waiting)| Arc::clone(waiting)).collect()
     }
 
-    /// Removes a transaction. Those of its sender that follow it are gapped then.
+    /// Removes a transaction. Later ones of its sender become gapped.
     pub fn remove(&mut self, hash: &B256) -> Option<Arc<PoolTransaction>> {
         let gone = self.by_hash.get(hash).map(Arc::clone)?;
         self.version += 1;
@@ -256,7 +256,7 @@ impl Pool {
         self.bytes = 0;
     }
 
-    /// Removes transactions of a sender whose nonces are used.
+    /// Removes transactions of a sender with used nonces.
     pub fn forget_below(&mut self, sender: Address, nonce: u64) {
         let Some(queue) = self.by_sender.get_mut(&sender) else { return };
         let kept = queue.nonces.split_off(&nonce);
@@ -274,7 +274,7 @@ impl Pool {
         }
     }
 
-    /// Transactions that the next block can hold, in the order in which they go into it. `next_nonce` returns the next
+    /// Executable transactions in the order in which they go into the next block. `next_nonce` returns the next
     /// nonce of a sender.
     pub fn ready(
         &self,

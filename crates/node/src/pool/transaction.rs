@@ -14,17 +14,17 @@ pub type Sidecar = BlobTransactionSidecarVariant;
 pub struct PoolTransaction {
     /// The transaction and its sender.
     pub recovered: RecoveredTransaction,
-    /// Its blobs, if it has any.
+    /// Blobs of the transaction, if it has any.
     pub sidecar: Option<Arc<Sidecar>>,
-    /// Its encoding as it was sent, blobs included.
+    /// Encoding as it was sent, blobs included.
     pub raw: Bytes,
     /// Position in the order of arrival.
     pub(super) arrival: u64,
-    /// Accounts whose authorizations (EIP-7702) it carries, as far as the pool asks for them.
+    /// Accounts whose authorizations (EIP-7702) the transaction carries, if the pool needs them.
     pub(super) authorities: Vec<Address>,
 }
 
-/// The chain's view of the sender of a transaction that comes into a pool.
+/// The chain's view of the sender of a new transaction.
 #[derive(Debug, Clone, Default)]
 pub struct AdmissionContext {
     /// Next nonce of the sender.
@@ -41,12 +41,12 @@ pub struct AdmissionContext {
     pub block: u64,
 }
 
-/// Effective tip, arrival and hash of a transaction: the least is evicted first. A transaction whose fee cap is below
-/// the base fee has no tip.
+/// Effective tip, arrival and hash of a transaction; the least is evicted first. The tip is zero if the fee cap is
+/// below the base fee.
 pub(super) type Worth = (Option<u128>, Reverse<u64>, B256);
 
 impl PoolTransaction {
-    /// A transaction that is yet to be admitted.
+    /// A transaction that the pool has not yet admitted.
     pub const fn new(
         recovered: RecoveredTransaction,
         sidecar: Option<Arc<Sidecar>>,
@@ -70,7 +70,7 @@ impl PoolTransaction {
         self.recovered.transaction.nonce()
     }
 
-    /// Maximum cost: value, and gas and blob gas at the most that it pays for them, in wei.
+    /// Maximum cost: value, and gas and blob gas at their fee caps, in wei.
     pub fn cost(&self) -> U256 {
         let transaction = &self.recovered.transaction;
         let gas = U256::from(transaction.max_fee_per_gas()) * U256::from(transaction.gas_limit());
@@ -79,7 +79,7 @@ impl PoolTransaction {
         gas.saturating_add(blobs).saturating_add(transaction.value())
     }
 
-    /// Tip per gas that a base fee leaves, in wei; `None` if the fee cap is below the base fee.
+    /// Tip per gas after a base fee, in wei; `None` if the fee cap is below the base fee.
     pub(super) fn tip(&self, base_fee: u64) -> Option<u128> {
         self.recovered.transaction.effective_tip_per_gas(base_fee)
     }
