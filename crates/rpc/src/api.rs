@@ -8,10 +8,10 @@ use node::{Forkchoice, Node, NodeState, PoolTransaction, Rejected};
 use std::{sync::Arc, time::Duration};
 use tokio::sync::Semaphore;
 
-/// Sends of users that another node answers.
+/// Forwards users' transactions to another node.
 pub trait SendElsewhere: core::fmt::Debug + Send + Sync {
-    /// Answer of the other node to a raw transaction; `None` if this node is to take the transaction. It may wait for the
-    /// other node, so sends must not be served on the threads of connections.
+    /// Returns the other node's answer to a raw transaction; `None` if this node is to take the transaction. It
+    /// may wait for the other node, so sends must not run on the threads of connections.
     fn send(&self, raw: &Bytes) -> Option<Result<B256, RpcError>>;
 }
 
@@ -20,33 +20,32 @@ pub trait SendElsewhere: core::fmt::Debug + Send + Sync {
 pub struct RpcOptions {
     /// Result of `web3_clientVersion`.
     pub client_version: String,
-    /// Most gas for a call, an estimate, or all calls of a simulation together.
+    /// Gas cap for a call, an estimate, or all calls of a simulation together.
     pub gas_cap: u64,
-    /// `true` if calls have the environment of their block: its gas limit where they name no gas, its base fee
-    /// where they offer none, and never less gas than its limit. Otherwise, as in geth, such a call has
-    /// `gas_cap` and a base fee of 0.
+    /// `true` if a call sees the environment of its block: the block's gas limit if it names no gas, the block's
+    /// base fee if it names no fee, and a cap of at least the block's gas limit. Otherwise, as in geth, such a
+    /// call has `gas_cap` and a base fee of 0.
     pub block_environment: bool,
-    /// Client whose codes and words failed calls have.
+    /// Client whose error codes and messages failed calls have.
     pub failure_style: FailureStyle,
     /// Time after which an unpolled filter is removed.
     pub filter_lifetime: Duration,
-    /// Most logs in one answer.
+    /// Maximum number of logs in one answer.
     pub max_logs: usize,
-    /// `true` to write senders in lower case where they are keys of an object, since some clients
-    /// look them up so.
+    /// `true` to write senders in lower case in keys of objects, since some clients look them up in lower case.
     pub plain_senders: bool,
-    /// The state on which an estimate is made that names none.
+    /// State for an estimate without a block.
     pub estimate_at: BlockNumberOrTag,
-    /// The flag of the node that lifts the cap on a transaction's gas, if there is one.
+    /// Flag of the node that lifts the cap on a transaction's gas, named in errors.
     pub gas_cap_flag: Option<&'static str>,
-    /// `true` to accept blobs with proofs from before EIP-7594 where the fork wants cell proofs.
-    /// The node computes those, which takes long: not for public nodes.
+    /// `true` to accept blob proofs from before EIP-7594 where the fork has cell proofs. The node then computes
+    /// the cell proofs, which takes long: not for public nodes.
     pub old_sidecars: bool,
     /// `true` if a log filter with a `fromBlock` begins with the existing logs.
     pub past_logs: bool,
     /// Node that answers sends in place of this one, if there is one.
     pub elsewhere: Option<Arc<dyn SendElsewhere>>,
-    /// Bounds of a request.
+    /// Limits of a request.
     pub limits: RequestLimits,
     /// Console output and metrics of the node.
     pub telemetry: Arc<Telemetry>,
@@ -73,13 +72,13 @@ impl Default for RpcOptions {
     }
 }
 
-/// The node and the settings behind the methods. It is cheap to clone.
+/// Node and settings behind the methods. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Api {
     node: Arc<Node>,
     options: Arc<RpcOptions>,
     pub(crate) filters: Arc<Filters>,
-    /// Places for subscriptions.
+    /// Permits for subscriptions.
     pub(crate) subscriptions: Arc<Semaphore>,
 }
 
@@ -97,13 +96,13 @@ impl Api {
         &self.node
     }
 
-    /// The chain, to be read without a lock.
+    /// The chain, for reads without a lock.
     pub fn chain(&self) -> ChainReader {
         self.node.read(|node| node.chain.reader().clone())
     }
 
-    /// Takes a transaction into the pool, and makes a block if the node does so for each. Who is
-    /// refused is told what can be done about it.
+    /// Adds a transaction to the pool, and makes a block if the node does so for each. An error has advice for the
+    /// sender.
     pub fn submit(&self, new: PoolTransaction) -> Result<B256, RpcError> {
         if let Some(elsewhere) = &self.options.elsewhere
             && let Some(answer) = elsewhere.send(&new.raw)
@@ -130,7 +129,7 @@ impl Api {
         })
     }
 
-    /// The end of the time for a call that begins now.
+    /// Deadline of a call that begins now.
     pub(crate) fn call_deadline(&self) -> Deadline {
         Deadline::after(self.options.limits.call_time)
     }
@@ -140,7 +139,7 @@ impl Api {
         &self.options
     }
 
-    /// The most gas that a call may use in a block with this gas limit.
+    /// Gas cap of a call in a block with this gas limit.
     pub(crate) fn gas_cap(&self, block_limit: u64) -> u64 {
         let RpcOptions { gas_cap, block_environment, .. } = *self.options;
         if block_environment { gas_cap.max(block_limit) } else { gas_cap }

@@ -14,8 +14,8 @@ pub enum ErrorStyle {
     Plain,
 }
 
-/// The parameters of a call, one after another. `null` stands for one that is left out, and so do
-/// missing ones at the end.
+/// Reader of the parameters of a request, one after another. `null` counts as absent, and so do missing ones at
+/// the end.
 #[derive(Debug)]
 pub struct Args {
     items: std::vec::IntoIter<Box<RawValue>>,
@@ -24,8 +24,8 @@ pub struct Args {
 }
 
 impl Args {
-    /// Takes the parameters of a request: a list, nothing, or null. For a node's own methods, which
-    /// have names for none of them, an object is the one parameter that it is.
+    /// Takes the parameters of a request: a list, nothing, or null. For a node's own methods, whose parameters
+    /// have no names, an object counts as the only parameter.
     pub fn new(params: Option<&str>, style: ErrorStyle) -> Result<Self, RpcError> {
         let params = params.map(str::trim).filter(|params| !params.is_empty() && *params != "null");
         let items: Vec<Box<RawValue>> = match params {
@@ -44,7 +44,7 @@ impl Args {
         Ok(Self { given: items.len(), items: items.into_iter(), style })
     }
 
-    /// The next parameter, which must be there.
+    /// The next parameter; an error if it is absent.
     pub fn required<T: DeserializeOwned>(&mut self) -> Result<T, RpcError> {
         let index = self.index();
         // Null is for the type to take or to refuse, where it is not for geth.
@@ -61,19 +61,19 @@ impl Args {
         }
     }
 
-    /// The next parameter, if it is there.
+    /// The next parameter, if it is present.
     pub fn optional<T: DeserializeOwned>(&mut self) -> Result<Option<T>, RpcError> {
         let index = self.index();
         let item = self.items.next().filter(|item| item.get() != "null");
         item.map(|item| self.decode(&item, index)).transpose()
     }
 
-    /// The next parameter, or what it is when left out.
+    /// The next parameter, or a default if it is absent.
     pub fn or_default<T: DeserializeOwned + Default>(&mut self) -> Result<T, RpcError> {
         Ok(self.optional()?.unwrap_or_default())
     }
 
-    /// Refuses parameters where a method has none.
+    /// Refuses any parameters.
     pub fn none(&self) -> Result<(), RpcError> {
         match self.given {
             0 => Ok(()),
@@ -107,7 +107,7 @@ impl Args {
 pub struct Number(pub U256);
 
 impl Number {
-    /// The number, as far as 64 bits hold it.
+    /// The number, or an error if it does not fit 64 bits.
     pub fn u64(self) -> Result<u64, RpcError> {
         let narrow = self.0.try_into();
         narrow.map_err(|_| RpcError::params(format!("{} does not fit 64 bits", self.0)))

@@ -1,8 +1,8 @@
 //! The Beacon API's `genesis`, `config/spec` and `blobs`, with which rollup nodes read their data
 //! from blobs.
 //!
-//! No slots are behind it. Each second since the genesis counts as one slot, so that clients
-//! compute the slot of a block from its timestamp, the genesis time and the slot length as usual.
+//! There are no slots. Each second since the genesis counts as one slot, so that clients compute the slot of a
+//! block from its timestamp, the genesis time and the slot length as usual.
 //! Responses are JSON, or SSZ if the client prefers it: the list of blobs, of fixed length, is then
 //! their plain concatenation.
 
@@ -19,19 +19,19 @@ use store::Block;
 
 /// Seconds of a slot.
 const SLOT: u64 = 1;
-/// Epochs for which a consensus client keeps blobs at least (EIP-4844). Here they stay as long as their
-/// blocks.
+/// Minimum number of epochs for which a consensus client keeps blobs (EIP-4844). This node keeps them as long as
+/// their blocks.
 const RETENTION: u64 = 4_096;
 
 const BLOBS: &str = "/eth/v1/beacon/blobs/";
-/// Path under which clients served blobs with proofs from before EIP-7594.
+/// Path under which clients served blobs with the proofs from before EIP-7594.
 const SIDECARS: &str = "/eth/v1/beacon/blob_sidecars/";
 
-/// The pages for a node.
+/// Beacon API pages of a node.
 pub struct BeaconPages(Api);
 
 impl BeaconPages {
-    /// The pages for the node behind this.
+    /// Adds the pages to a node.
     pub const fn new(api: Api) -> Self {
         Self(api)
     }
@@ -43,7 +43,7 @@ impl fmt::Debug for BeaconPages {
     }
 }
 
-/// Reason why a request has no answer.
+/// Reason why a request fails.
 #[derive(Debug, PartialEq, Eq)]
 struct Refusal {
     status: u16,
@@ -179,7 +179,7 @@ impl BeaconPages {
     }
 }
 
-/// The hashes after which a query asks: `versioned_hashes`, once with commas or several times.
+/// The requested hashes: `versioned_hashes`, once with commas or several times.
 fn wanted(query: &str) -> Result<Vec<B256>, Refusal> {
     let values = query.split('&').filter_map(|pair| pair.strip_prefix("versioned_hashes="));
     let hashes = values.flat_map(|value| value.split(',').flat_map(|part| part.split("%2C")));

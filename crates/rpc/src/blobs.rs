@@ -1,4 +1,4 @@
-//! Blobs: checked when they come, served as long as the node lives.
+//! Blobs: verified on arrival, served as long as the node runs.
 
 use crate::{Api, Hash, Registry, RpcError};
 use alloy_consensus::{
@@ -42,11 +42,11 @@ pub(crate) fn sidecar(api: &Api, transaction: B256) -> Option<Arc<Sidecar>> {
     })
 }
 
-/// The sidecar of blobs that come alone, with commitments and the proofs of EIP-7594 or EIP-4844.
+/// Builds the sidecar of blobs that come without commitments and proofs, with the proofs of EIP-7594 or EIP-4844.
 ///
 /// # Errors
 ///
-/// [`RpcError::params`] for one that is no list of field elements.
+/// [`RpcError::params`] if a blob is not a list of field elements.
 pub fn of_blobs(blobs: Vec<Blob>, cells: bool) -> Result<Sidecar, RpcError> {
     let settings = EnvKzgSettings::Default.get();
     let made = match cells {
@@ -58,12 +58,11 @@ pub fn of_blobs(blobs: Vec<Blob>, cells: bool) -> Result<Sidecar, RpcError> {
     made.map_err(|error| RpcError::params(format!("blobs: {error}")))
 }
 
-/// A sidecar as the fork wants it: before EIP-7594 blobs had a proof each, and those can be turned into
-/// proofs of their cells.
+/// Converts a sidecar to the form of the fork: blob proofs, from before EIP-7594, become cell proofs.
 ///
 /// # Errors
 ///
-/// [`RpcError`] if the blobs are not those that the hashes name, or a proof does not hold.
+/// [`RpcError`] if the blobs do not match the hashes, or a proof is invalid.
 pub fn of_fork(sidecar: Sidecar, hashes: &[B256], cells: bool) -> Result<Sidecar, RpcError> {
     check(&sidecar, hashes)?;
     if !cells {
@@ -86,8 +85,7 @@ pub fn limits(api: &Api) -> (bool, u64) {
     })
 }
 
-/// A transaction with proofs of whole blobs becomes one with those of their cells, if the next block
-/// wants them.
+/// Replaces blob proofs of a transaction by cell proofs, if the next block needs them.
 pub(crate) fn renewed(api: &Api, mut pooled: PoolTransaction) -> Result<PoolTransaction, RpcError> {
     let hashes = pooled.recovered.transaction.blob_versioned_hashes().unwrap_or_default();
     let Some(old) = pooled.sidecar.as_deref().filter(|sidecar| !sidecar.is_eip7594()) else {
@@ -106,7 +104,7 @@ pub(crate) fn renewed(api: &Api, mut pooled: PoolTransaction) -> Result<PoolTran
     Ok(pooled)
 }
 
-/// A transaction as it is sent, with its blobs if it has any.
+/// A transaction as its sender sends it, with blobs if it has any.
 pub fn encoded(transaction: &Transaction, sidecar: Option<&Sidecar>) -> Bytes {
     match (transaction, sidecar) {
         (Transaction::Eip4844(signed), Some(sidecar)) => {
@@ -119,7 +117,7 @@ pub fn encoded(transaction: &Transaction, sidecar: Option<&Sidecar>) -> Bytes {
     }
 }
 
-/// The blobs are those that a transaction names, and their proofs hold.
+/// Checks that the blobs match the transaction's hashes, and verifies their proofs.
 pub(crate) fn check(sidecar: &Sidecar, hashes: &[B256]) -> Result<(), RpcError> {
     let commitments = match sidecar {
         Sidecar::Eip4844(sidecar) => &sidecar.commitments,

@@ -1,4 +1,4 @@
-//! Calls: `eth_call` and what is like it.
+//! Calls: `eth_call` and similar methods.
 
 use crate::{
     Api, BoundedInspector, FailureStyle, Note, Recorded, Registry, RpcError,
@@ -25,11 +25,12 @@ use revm::{
 use revm_inspectors::access_list::AccessListInspector;
 use std::sync::Arc;
 
-/// Rounds of `eth_createAccessList` before it is taken as it is: each adds what the list before it
-/// made the code do, and two are enough for all but code that looks at its own gas.
+/// Maximum number of rounds of `eth_createAccessList`. Each round adds the accesses of code that ran with the
+/// previous list; two rounds suffice unless the code reads its own gas.
 const ACCESS_LIST_ROUNDS: usize = 16;
 
-/// Most gas of a call whose time its gas bounds. A call with more looks at the clock, which makes each step slower.
+/// Maximum gas of a call without a deadline check, since its gas bounds its time. Checking the clock makes each
+/// step slower.
 const UNTIMED_GAS: u64 = 60_000_000;
 
 pub(crate) fn register(methods: &mut Registry<Api>) {
@@ -64,16 +65,16 @@ pub(crate) fn register(methods: &mut Registry<Api>) {
     });
 }
 
-/// A call: what, on which state, and what it pretends.
+/// A call with its block and overrides.
 #[derive(Debug, Clone, Default)]
 pub struct CallRequest {
     /// The transaction, as far as it is given.
     pub transaction: TransactionRequest,
-    /// The block whose state it runs on and which it is told it is in.
+    /// Block of the call's state and environment.
     pub block: BlockId,
-    /// State that it pretends.
+    /// State overrides.
     pub state: StateOverride,
-    /// Block that it pretends.
+    /// Block overrides.
     pub block_overrides: BlockOverrides,
 }
 
@@ -82,13 +83,12 @@ pub struct CallRequest {
 pub struct Outcome {
     /// Result of the EVM.
     pub result: ExecutionResult<HaltReason>,
-    /// Events of precompiles, which the result does not show.
+    /// Events of precompiles, which are not part of the result.
     pub notes: Vec<Note>,
 }
 
 impl Outcome {
-    /// Returndata; otherwise an error that says how the call failed, and why EXECUTE refused if it
-    /// did.
+    /// Returns the returndata, or an error with the reason of the failure and of a refusal by EXECUTE.
     pub fn into_output(self, style: FailureStyle) -> Result<Bytes, RpcError> {
         let error = match self.result {
             ExecutionResult::Success { output, .. } => return Ok(output.into_data()),
@@ -99,22 +99,22 @@ impl Outcome {
     }
 }
 
-/// A call that is ready to run, but for its state: open [`Prepared::source`] and put an EVM on it.
+/// A prepared call: open [`Prepared::source`] and run an EVM on it.
 #[derive(Debug)]
 pub struct Prepared<'r> {
     request: &'r CallRequest,
-    /// The state that it runs on.
+    /// Source of the call's state.
     pub source: State,
-    /// The block that it is told it is in, and the rules.
+    /// Block environment and rules.
     pub env: EvmEnv,
-    /// The transaction as the EVM takes it.
+    /// The transaction in the form of the EVM.
     pub transaction: TxEnv,
-    /// Counters that precompiles keep per block, as at the beginning of a block.
+    /// Per-block counters of precompiles, in the state of a new block.
     pub(crate) tally: Arc<BlockTally>,
 }
 
 impl CallRequest {
-    /// Makes the call.
+    /// Runs the call.
     pub fn call(&self, api: &Api) -> Result<Outcome, RpcError> {
         let call = self.prepare(api)?;
         let mut state = call.source.open();
@@ -135,7 +135,7 @@ impl CallRequest {
         Ok(Outcome { result: done.result, notes })
     }
 
-    /// Makes everything ready.
+    /// Prepares a call.
     pub fn prepare(&self, api: &Api) -> Result<Prepared<'_>, RpcError> {
         if let Some(refusal) = api.tip_above_fee(&self.transaction) {
             return Err(refusal);
@@ -176,12 +176,12 @@ impl CallRequest {
 }
 
 impl Prepared<'_> {
-    /// Key of the precompiles, unless overrides move some.
+    /// Cache key of the precompiles, unless overrides move some.
     fn precompiles(&self) -> Option<precompiles::Key> {
         precompiles::Key::new(self.env.cfg_env.spec, self.source.config())
     }
 
-    /// Puts an EVM on the state, as the call pretends that it is.
+    /// Creates an EVM over the state and the overrides.
     pub fn evm<'a, 's, I>(
         &self,
         state: &'a mut BlockState<'s, State>,
@@ -245,7 +245,7 @@ pub(crate) fn tx_env(
 }
 
 impl Api {
-    /// Returns anvil's refusal of a tip above the fee. geth's words come once the call is made.
+    /// Returns anvil's refusal of a tip above the fee. geth's error comes from the call itself.
     pub(crate) fn tip_above_fee(&self, request: &TransactionRequest) -> Option<RpcError> {
         let (tip, fee) = request.max_priority_fee_per_gas.zip(request.max_fee_per_gas)?;
         let is_refused = tip > fee && self.options().failure_style == FailureStyle::Anvil;
@@ -256,7 +256,7 @@ impl Api {
         })
     }
 
-    /// The error of a call that cannot run at all.
+    /// Error of a call that cannot run.
     pub fn call_error(&self, error: EVMError<ReadError>) -> RpcError {
         match (&error, self.options().failure_style) {
             (
@@ -268,7 +268,7 @@ impl Api {
     }
 }
 
-/// Error for a transaction that cannot run at all, in geth's wording.
+/// Error of a transaction that cannot run, in geth's wording.
 pub fn transaction_error(error: EVMError<ReadError>) -> RpcError {
     match error {
         EVMError::Transaction(reason) => RpcError::server(invalid(&reason)),

@@ -1,4 +1,4 @@
-//! The calls of a transaction as a tree of text, for people.
+//! Calls of a transaction as a text tree for the console.
 
 use crate::{CONSOLE, ConsoleOptions, ExecuteCall, Note};
 use alloy_primitives::hex;
@@ -7,8 +7,8 @@ use revm_inspectors::tracing::{
     types::{CallTrace, DecodedCallData},
 };
 
-/// Draws the calls that an inspector has seen, with what `console_options` wants of storage and of what is printed.
-/// What was reverted says why in words, and so does EXECUTE, by what `notes` tell of its calls.
+/// Draws the calls that an inspector has recorded, with storage changes and printed lines as `console_options` ask
+/// for. Reverts have their reason as text, and so have refusals of EXECUTE, from `notes`.
 pub fn call_tree(
     mut calls: CallTraceArena,
     notes: &[Note],
@@ -59,7 +59,7 @@ fn is_of(note: &Note, trace: &CallTrace) -> bool {
     }
 }
 
-/// Reason of a failure, if more is known than that the call failed.
+/// Reason of a failure, if one is known.
 fn words(trace: &CallTrace, noted: Option<&Note>) -> Option<String> {
     if let Some(Note::Execute(ExecuteCall { outcome: Err(reason), .. })) = noted {
         return Some(format!("EXECUTE refused: {reason}"));

@@ -1,4 +1,4 @@
-//! Blocks, transactions, receipts and logs in the shapes of the specification.
+//! Blocks, transactions, receipts and logs in the JSON shapes of the specification.
 
 use alloy_consensus::{
     Eip658Value, ReceiptEnvelope, ReceiptWithBloom, Transaction as _, TxReceipt,
@@ -35,7 +35,7 @@ pub fn transaction(block: &Block, index: usize) -> RpcTransaction {
     }
 }
 
-/// A transaction that waits.
+/// A pending transaction.
 pub fn pooled(transaction: &Transaction, sender: Address) -> RpcTransaction {
     let inner = Recovered::new_unchecked(transaction.clone(), sender);
     RpcTransaction {
@@ -58,7 +58,7 @@ pub fn header(block: &Block) -> HeaderShape {
     }
 }
 
-/// A block, with whole transactions or their hashes.
+/// A block, with full transactions or their hashes.
 pub fn block(block: &Block, full: bool) -> RpcBlock {
     let transactions = if full {
         let all = 0..block.transactions.len();
@@ -75,7 +75,7 @@ pub fn block(block: &Block, full: bool) -> RpcBlock {
     }
 }
 
-/// The logs of a transaction in a block; `first` is the position of its first in the block.
+/// Logs of a transaction in a block; `first` is the index of its first log in the block.
 pub fn logs(block: &Block, index: usize, first: u64) -> impl Iterator<Item = RpcLog> {
     let hash = *block.transactions[index].hash();
     let logs = block.executed.receipts[index].logs.iter().zip(first..);
@@ -95,7 +95,7 @@ fn log_at(block: &Block, transaction: B256, index: usize, position: u64, log: &L
     }
 }
 
-/// The receipt of a transaction; `first` is the position of its first log in the block.
+/// Receipt of a transaction; `first` is the index of its first log in the block.
 pub fn receipt(block: &Block, index: usize, first: u64, config: &ChainConfig) -> RpcReceipt {
     let (transaction, sender) = (&block.transactions[index], block.senders[index]);
     let receipt = &block.executed.receipts[index];
@@ -147,7 +147,7 @@ pub fn receipts(block: &Block, config: &ChainConfig) -> Vec<RpcReceipt> {
         .collect()
 }
 
-/// Position in the block of the first log of a transaction.
+/// Index in the block of the first log of a transaction.
 pub fn first_log(block: &Block, index: usize) -> u64 {
     block.executed.receipts[..index].iter().map(|receipt| receipt.logs.len() as u64).sum()
 }

@@ -1,4 +1,4 @@
-//! Blocks as bytes, and what they read.
+//! Raw blocks and execution witnesses.
 
 use crate::{Api, Registry, RpcError, precompile_events};
 use alloy_eips::BlockId;

@@ -1,4 +1,4 @@
-//! Errors as JSON-RPC has them.
+//! JSON-RPC errors.
 
 use crate::Overloaded;
 use alloy_primitives::{Bytes, hex};
@@ -11,36 +11,36 @@ use serde_json::{Value, json};
 /// Message of a reverted call, as in geth.
 pub(crate) const REVERTED: &str = "execution reverted";
 
-/// Separator between the message of a failed call and the reason for which EXECUTE has refused in it.
+/// Separator between the message of a failed call and the reason of EXECUTE's refusal in it.
 pub(crate) const REFUSED: &str = "; EXECUTE refused: ";
 
 /// Error codes.
 pub mod codes {
-    /// A call reverted; `data` is what it returned.
+    /// A call reverted; `data` is its returndata.
     pub const REVERTED: i32 = 3;
-    /// A transaction was taken, and is in no block within the time that its sender waits (EIP-7966).
+    /// The pool accepted a transaction, but no block included it within the time that its sender waits (EIP-7966).
     pub const TIMEOUT: i32 = 4;
-    /// A transaction was taken, and waits for others of its sender (EIP-7966).
+    /// The pool accepted a transaction that waits for earlier nonces of its sender (EIP-7966).
     pub const UNREADY: i32 = 5;
     /// Code of a request that cannot be served at present.
     pub const SERVER: i32 = -32_000;
-    /// A transaction is refused.
+    /// A transaction is rejected.
     pub const REJECTED: i32 = -32_003;
-    /// Too much is asked for at once.
+    /// The request exceeds a limit.
     pub const BUSY: i32 = -32_005;
-    /// The answer is longer than the server sends.
+    /// The answer exceeds the server's limit.
     pub const TOO_BIG: i32 = -32_008;
-    /// The answers to a batch are longer than the server sends.
+    /// The answers to a batch exceed the server's limit.
     pub const BATCH_TOO_BIG: i32 = -32_011;
-    /// There is no such method.
+    /// The method does not exist.
     pub const METHOD: i32 = -32_601;
-    /// The parameters are not those of the method.
+    /// The parameters are invalid.
     pub const PARAMS: i32 = -32_602;
-    /// Our fault.
+    /// A fault of the node.
     pub const INTERNAL: i32 = -32_603;
 }
 
-/// Client whose codes and words failed executions have.
+/// Client whose error codes and messages failed executions have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum FailureStyle {
     /// go-ethereum.
@@ -50,15 +50,15 @@ pub enum FailureStyle {
     Anvil,
 }
 
-/// An error that is an answer.
+/// An error in an answer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct RpcError {
-    /// Its code.
+    /// Error code.
     pub code: i32,
     /// Description of the error, and advice where there is any.
     pub message: String,
-    /// More, for programs.
+    /// Details for programs.
     pub data: Option<Value>,
     /// `true` if the node is at fault and not the request.
     pub is_fault: bool,
@@ -70,12 +70,12 @@ impl RpcError {
         Self { code, message: message.into(), data: None, is_fault: false }
     }
 
-    /// The parameters are wrong.
+    /// Error for invalid parameters.
     pub fn params(message: impl Into<String>) -> Self {
         Self::new(codes::PARAMS, message)
     }
 
-    /// It cannot be done now.
+    /// Error of a request that cannot be served now.
     pub fn server(message: impl Into<String>) -> Self {
         Self::new(codes::SERVER, message)
     }
@@ -85,13 +85,13 @@ impl RpcError {
         Self { is_fault: true, ..Self::new(codes::INTERNAL, message) }
     }
 
-    /// A request that fails by no fault of the node, with the code of internal errors, which anvil has for all that it
-    /// cannot do.
+    /// Error without a fault of the node, but with the code of internal errors, which anvil uses for all requests
+    /// that it cannot serve.
     pub fn failed(message: impl Into<String>) -> Self {
         Self::new(codes::INTERNAL, message)
     }
 
-    /// A call reverted with `output`.
+    /// Error of a call that reverted with `output`.
     pub fn reverted(output: &Bytes, style: FailureStyle) -> Self {
         let reason = match style {
             FailureStyle::Geth => revert_reason(output),
@@ -105,13 +105,13 @@ impl RpcError {
         Self { data, ..Self::new(codes::REVERTED, message) }
     }
 
-    /// A sender that cannot pay, in anvil's words, and in numbers.
+    /// Error of a sender that cannot pay, in anvil's wording, with the amounts.
     pub(crate) fn no_funds(numbers: impl std::fmt::Display) -> Self {
         let message = format!("Insufficient funds for gas * price + value: {numbers}");
         Self::new(codes::REJECTED, message)
     }
 
-    /// A call halted.
+    /// Error of a call that halted.
     pub(crate) fn halted(reason: &HaltReason, style: FailureStyle) -> Self {
         match style {
             FailureStyle::Geth => Self::server(halt_reason(reason)),
@@ -122,8 +122,8 @@ impl RpcError {
         }
     }
 
-    /// The same error, of a call in which EXECUTE has refused, for these reasons. They stand in the
-    /// message, and in the data too unless that is what a contract has returned.
+    /// Adds the reasons of EXECUTE's refusals to the error of a call: to the message, and to the data unless a
+    /// contract returned some.
     #[must_use]
     pub(crate) fn refused(mut self, reasons: &[String]) -> Self {
         for reason in reasons {

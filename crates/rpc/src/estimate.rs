@@ -20,17 +20,17 @@ use std::sync::Arc;
 
 /// Gas of a plain transfer.
 const TRANSFER: u64 = 21_000;
-/// The part of an error by which clients tell that no gas limit is enough.
+/// Part of an error by which clients recognise that no gas limit is enough.
 const ALLOWANCE: &str = "gas required exceeds allowance";
 /// Gas stipend that a call with value adds for the callee.
 const STIPEND: u64 = 2_300;
 
 type CallEvm<'a, 's> = BlockEvm<&'a mut BlockState<'s, chain::State>, NoOpInspector>;
 
-/// The base fee by which the market of EXECUTE converts its price in an estimate. Until the transaction stands
-/// in a block the base fee can fall by an eighth and the price rise by one, and either makes a unit of
-/// EXECUTE gas cost more gas: an estimate is enough for both, and a thousandth more for what integers leave
-/// out. The state behind the pending block has a price that may have fallen once, if that block is empty.
+/// Base fee by which an estimate converts the price of the EXECUTE market. Until the transaction is in a block the
+/// base fee can fall by an eighth and the price rise by an eighth, and both raise the gas for a unit of EXECUTE
+/// gas. The estimate suffices for both, and for a thousandth of rounding. If the pending block is empty, its price
+/// may have fallen once more.
 const fn lowered(base_fee: u64, is_pending: bool) -> u64 {
     let (numerator, denominator) = if is_pending { (7 * 8 * 999, 9 * 9) } else { (7 * 999, 9) };
     let lowered = base_fee as u128 * numerator / (denominator * 1_000);
@@ -94,7 +94,7 @@ pub fn estimate(api: &Api, request: &CallRequest) -> Result<u64, RpcError> {
     })
 }
 
-/// `true` for a request that does nothing but send value.
+/// Returns `true` for a request that only sends value.
 fn is_plain_transfer(request: &TransactionRequest) -> bool {
     request.input.input().is_none_or(|input| input.is_empty())
         && request.to.is_some_and(|to| to.is_call())
@@ -103,7 +103,7 @@ fn is_plain_transfer(request: &TransactionRequest) -> bool {
         && request.blob_versioned_hashes.is_none()
 }
 
-/// `true` if neither a contract nor a precompile is called.
+/// Returns `true` if the target is neither a contract nor a precompile.
 fn is_outside_code(evm: &mut CallEvm<'_, '_>, call: &TxEnv) -> Result<bool, RpcError> {
     let Some(to) = call.kind.to().copied() else { return Ok(false) };
     let account = evm.db_mut().basic(to).map_err(chain::ChainError::from)?;
@@ -111,7 +111,7 @@ fn is_outside_code(evm: &mut CallEvm<'_, '_>, call: &TxEnv) -> Result<bool, RpcE
     Ok(!has_code && evm.precompiles_mut().get(&to).is_none())
 }
 
-/// No gas limit up to `limit` is enough.
+/// Error if no gas limit up to `limit` is enough.
 fn exceeds_allowance(api: &Api, limit: u64) -> RpcError {
     match api.options().failure_style {
         FailureStyle::Geth => RpcError::server(format!("{ALLOWANCE} ({limit})")),
@@ -121,8 +121,8 @@ fn exceeds_allowance(api: &Api, limit: u64) -> RpcError {
     }
 }
 
-/// Makes a call without a sender free: its gas price is zero, and the zero address has the value
-/// that it sends.
+/// Makes a call without a sender free: sets its gas price to zero, and gives the zero address the value of the
+/// call.
 fn waive_fees(request: &mut CallRequest) {
     let transaction = &mut request.transaction;
     (transaction.gas_price, transaction.max_fee_per_gas) = (None, None);
@@ -133,7 +133,7 @@ fn waive_fees(request: &mut CallRequest) {
     }
 }
 
-/// The greatest gas limit that the sender can pay for.
+/// Maximum gas limit that the sender can pay for.
 fn affordable<DB>(api: &Api, db: &mut DB, transaction: &TxEnv) -> Result<u64, RpcError>
 where
     DB: Database<Error = executor::ReadError>,

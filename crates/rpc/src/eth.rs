@@ -12,9 +12,9 @@ use node::{PoolTransaction, Rejected};
 use serde_json::{Value, json};
 use std::{collections::BTreeMap, sync::Arc};
 
-/// Most slots in one `eth_getStorageValues`.
+/// Maximum number of slots in one `eth_getStorageValues`.
 const MAX_STORAGE_VALUES: usize = 1_024;
-/// Most slots in one `eth_getProof`.
+/// Maximum number of slots in one `eth_getProof`.
 const MAX_PROOF_SLOTS: usize = 1_024;
 
 pub(crate) fn register(methods: &mut Registry<Api>) {
@@ -42,7 +42,7 @@ fn chain_id(api: &Api) -> u64 {
     api.node().read(|node| node.chain.config().spec.chain_id())
 }
 
-/// Ranges of history that the node still has.
+/// Ranges of the history that the node has.
 fn capabilities(api: &Api) -> Value {
     let (head, first) =
         api.node().read(|node| (Arc::clone(node.chain.head()), node.chain.first_number()));
@@ -258,13 +258,13 @@ fn raw_transaction(api: &Api, args: &mut Args) -> Result<Option<Bytes>, RpcError
     Ok(api.node().read(|node| node.pool.get(&hash).map(|pooled| pooled.raw.clone())))
 }
 
-/// Decodes a transaction as it is sent, with blobs if it has any, and takes it into the pool.
+/// Decodes a transaction as its sender sends it, with blobs if it has any, and adds it to the pool.
 pub(crate) fn send_raw(api: &Api, raw: &Bytes) -> Result<B256, RpcError> {
     let pooled = decode_pooled(raw)?;
     api.submit(pooled)
 }
 
-/// Decodes a transaction as it is sent.
+/// Decodes a transaction as its sender sends it.
 pub fn decode_pooled(raw: &Bytes) -> Result<PoolTransaction, RpcError> {
     if raw.is_empty() {
         return Err(RpcError::params("empty transaction data: give a signed transaction"));
@@ -281,7 +281,7 @@ pub fn decode_pooled(raw: &Bytes) -> Result<PoolTransaction, RpcError> {
     Ok(PoolTransaction::new(recovered, sidecar.map(Arc::new), raw.clone()))
 }
 
-/// Takes the blobs from a transaction.
+/// Separates the blobs from a transaction.
 fn split(decoded: TxEnvelope) -> (Transaction, Option<BlobTransactionSidecarVariant>) {
     match decoded {
         TxEnvelope::Legacy(signed) => (signed.into(), None),
@@ -399,7 +399,7 @@ fn prove(
     })
 }
 
-/// An account that is not there, as proofs show it.
+/// An absent account in the form of proofs.
 const fn no_account() -> alloy_consensus::TrieAccount {
     alloy_consensus::TrieAccount {
         nonce: 0,

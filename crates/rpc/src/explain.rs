@@ -31,8 +31,8 @@ enum Subject {
     Call(Box<TransactionRequest>),
 }
 
-/// Outcome of each call of EXECUTE in a transaction of the chain, or in a call that is run for this
-/// purpose on the state of a block.
+/// Outcome of each call of EXECUTE in a transaction of the chain, or in a call that runs on the state of a block
+/// for this purpose.
 fn explain(api: &Api, args: &mut Args) -> Result<Value, RpcError> {
     let notes = match args.required()? {
         Subject::Transaction(hash) => replayed(api, hash)?,
@@ -107,7 +107,7 @@ fn shape(call: &ExecuteCall) -> Value {
     })
 }
 
-/// Puts calls of EXECUTE among the frames of a tracer that leaves out those of precompiles.
+/// Inserts calls of EXECUTE into the frames of a tracer that omits precompiles.
 pub fn show_execute(tracer: &mut TracingInspector, config: &ChainConfig) {
     let Some(extension) = config.extension::<ExecuteExtension>() else { return };
     let dialects = &extension.execute.dialects;
@@ -143,7 +143,7 @@ pub(crate) fn refused_frames(trace: &mut GethTrace, notes: &[Note]) {
     }
 }
 
-/// Writes into the traces of a transaction, in parity's form, why calls of EXECUTE failed.
+/// Writes the reasons of failed calls of EXECUTE into the traces of a transaction in parity's form.
 pub fn refused_traces<'t>(traces: impl Iterator<Item = &'t mut TransactionTrace>, notes: &[Note]) {
     let mut refused = precompile_events::refused(notes);
     let mut next = refused.next();
@@ -159,8 +159,8 @@ pub fn refused_traces<'t>(traces: impl Iterator<Item = &'t mut TransactionTrace>
     }
 }
 
-/// Frames come in the order in which their calls ended, as notes do. A call that has not reached the
-/// precompile, for want of the value that it sends, has no note.
+/// Frames are in the order in which their calls ended, as notes are. A call that did not reach the precompile,
+/// because its caller lacks the value, has no note.
 fn explain_frame<'n>(
     frame: &mut CallFrame,
     refused: &mut (impl Iterator<Item = (&'n ExecuteCall, &'n ExecuteError)> + Clone),

@@ -1,4 +1,4 @@
-//! Fees: what they are and what is suggested.
+//! Current and suggested fees.
 
 use crate::{Api, Registry, RpcError};
 use alloy_consensus::Transaction as _;
@@ -9,9 +9,9 @@ use chain::{Block, ChainReader};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-/// Most blocks in one fee history.
+/// Maximum number of blocks in one fee history.
 const MAX_BLOCKS: u64 = 1_024;
-/// Most percentiles in one fee history.
+/// Maximum number of percentiles in one fee history.
 const MAX_PERCENTILES: usize = 100;
 
 pub(crate) fn register(methods: &mut Registry<Api>) {
@@ -31,7 +31,7 @@ pub(crate) fn register(methods: &mut Registry<Api>) {
     });
 }
 
-/// A number of blocks: as hex, or as plain JSON.
+/// A block count in hexadecimal, or as a plain JSON number.
 struct Count(u64);
 
 impl<'de> Deserialize<'de> for Count {
@@ -83,7 +83,7 @@ fn next_blob_fee(chain: &ChainReader, block: &Block, params: BlobParams) -> Opti
     Some(params.calc_blob_fee(excess))
 }
 
-/// Fees and fullness of some blocks, and tips at percentiles of their gas.
+/// Fees, gas used ratios and tips at percentiles of some blocks.
 pub(crate) fn fee_history(
     api: &Api,
     count: u64,

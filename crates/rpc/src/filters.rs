@@ -1,4 +1,4 @@
-//! Filters: what happened since they were asked last.
+//! Filters: changes since their last poll.
 
 use crate::{Api, Registry, RpcError, RpcLog, logs};
 use alloy_primitives::{B256, U256};
@@ -12,7 +12,7 @@ use std::{
 };
 use tokio::sync::broadcast::{Receiver, error::TryRecvError};
 
-/// Most filters at once.
+/// Maximum number of filters at once.
 const MAX_FILTERS: usize = 10_000;
 
 /// The filters that are installed.
@@ -122,7 +122,7 @@ fn pooled(events: &[Event]) -> Vec<B256> {
     pooled.collect()
 }
 
-/// Logs that came, and those that went, marked as removed.
+/// New logs, and removed logs marked as such.
 pub(crate) fn log_changes<'e>(
     events: impl IntoIterator<Item = &'e Event>,
     filter: &Filter,
@@ -162,7 +162,7 @@ pub(crate) fn register(methods: &mut Registry<Api>) {
     });
 }
 
-/// Installs a filter of logs; if the node is to, with those that it wants of the blocks that are there.
+/// Installs a log filter; with the node's option for it, the first poll has matching logs of existing blocks.
 fn new_log_filter(api: &Api, filter: Filter) -> Result<U256, RpcError> {
     let (events, head) = api.node().subscribe_at_head();
     let mut past = filter.clone();
@@ -183,7 +183,7 @@ fn new_log_filter(api: &Api, filter: Filter) -> Result<U256, RpcError> {
     api.filters.install_from(events, Kind::Logs(Box::new(filter)), earlier)
 }
 
-/// All logs that a filter wants, those of before it included.
+/// All logs that match a filter, earlier ones included.
 fn filter_logs(api: &Api, id: U256) -> Result<Vec<RpcLog>, RpcError> {
     let kind = api.filters.inner.lock().filters.get(&id).map(|filter| filter.kind.clone());
     match kind.ok_or_else(not_found)? {

@@ -1,4 +1,4 @@
-//! `eth_config` (EIP-7910): the rules in force, and those to come.
+//! `eth_config` (EIP-7910): current and scheduled rules.
 
 use crate::{Api, Registry, RpcError};
 use alloy_hardforks::{EthereumHardfork, EthereumHardforks, ForkCondition};
@@ -26,7 +26,7 @@ fn config(api: &Api) -> Result<Value, RpcError> {
     Ok(json!({ "current": at(current), "next": next.map(at), "last": last.map(at) }))
 }
 
-/// Timestamps at which rules change, ascending.
+/// Timestamps at which the rules change, ascending.
 fn activations(spec: &ChainSpec) -> Vec<u64> {
     let mut times: Vec<u64> = EthereumHardfork::VARIANTS
         .iter()
@@ -58,7 +58,7 @@ fn describe(config: &ChainConfig, genesis: Option<&chain::Block>, time: u64) -> 
     })
 }
 
-/// The checksum of EIP-2124 over genesis and all forks up to a time.
+/// Checksum (EIP-2124) over the genesis and all forks up to a time.
 fn fork_id(spec: &ChainSpec, genesis: B256, genesis_time: u64, time: u64) -> u32 {
     let (mut blocks, mut times) = (Vec::new(), Vec::new());
     for fork in EthereumHardfork::VARIANTS {
@@ -82,7 +82,7 @@ fn fork_id(spec: &ChainSpec, genesis: B256, genesis_time: u64, time: u64) -> u32
     !checksum
 }
 
-/// CRC-32 (IEEE) over more bytes, without the final inversion.
+/// Extends a CRC-32 (IEEE) by more bytes, without the final inversion.
 fn crc32(checksum: u32, bytes: &[u8]) -> u32 {
     bytes.iter().fold(checksum, |checksum, byte| {
         (0..8).fold(checksum ^ u32::from(*byte), |checksum, _| {

@@ -1,16 +1,14 @@
 //! Ethereum JSON-RPC over a node.
 //!
-//! [`methods`] are those that any Ethereum node answers: `eth_`, `net_`, `web3_`, `debug_` and
-//! `txpool_`, over a shared [`node::Node`]. A devnet or an L2 node has a [`Registry`] of its own for
-//! what it adds, [lays](overlaid) that over these, and serves all with a [`RunningServer`]: HTTP and
-//! WebSocket on one port, and IPC. Methods run on [`Workers`], so that none of them keeps the server
-//! from answering others.
+//! [`methods`] has the methods of any Ethereum node: `eth_`, `net_`, `web3_`, `debug_` and `txpool_`, over a
+//! shared [`node::Node`]. A devnet or an L2 node adds a [`Registry`] of its own, which [overlays](overlaid) these,
+//! and serves all with a [`RunningServer`]: HTTP and WebSocket on one port, and IPC. Methods run on [`Workers`],
+//! so that no method blocks the server.
 //!
-//! Answers follow the execution-apis specification, errors geth's codes where those are silent.
+//! Answers follow the execution-apis specification; where it has no error codes, errors have geth's.
 //!
-//! This crate owns names, parameters, shapes and error codes. It does not own what is behind them
-//! (`node`, `chain`), nor accounts, cheat methods and flags (`devnet`). Nothing here changes state
-//! but the sending of transactions.
+//! This crate owns names, parameters, shapes and error codes. It does not own execution and state (`node`,
+//! `chain`), nor accounts, cheat methods and flags (`devnet`). Only sending transactions changes state here.
 
 #![cfg_attr(not(test), warn(clippy::unwrap_used))]
 

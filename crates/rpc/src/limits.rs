@@ -1,4 +1,4 @@
-//! Bounds of one request: bytes that it may hold while it is answered, and time that it may take.
+//! Limits of one request: bytes that it holds until it is answered, and its time.
 
 use crate::{RpcError, codes};
 use alloy_primitives::Log;
@@ -19,27 +19,27 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// Steps between two looks at the clock.
+/// Steps between two checks of the clock.
 const STEPS_PER_LOOK: u64 = 256;
-/// Bytes of a recorded step in JSON, beside its stack, its memory and what the last call returned.
+/// Bytes of a recorded step in JSON, without its stack, its memory and the last returndata.
 const STEP_BYTES: u64 = 200;
 /// Bytes of a word in JSON: 64 digits, a prefix, quotes and a comma.
 const WORD_BYTES: u64 = 69;
-/// Bytes of a call frame or of a log in JSON, beside input, output, topics and data.
+/// Bytes of a call frame or of a log in JSON, without input, output, topics and data.
 const FRAME_BYTES: u64 = 500;
 
-/// Bounds of the requests that a node answers.
+/// Limits of each request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RequestLimits {
-    /// Most bytes of a trace, of all traces of a block, and of logs, as JSON.
+    /// Maximum length of a trace, of all traces of a block, and of logs, in bytes of JSON.
     pub trace_bytes: u64,
-    /// Longest time for a call, an estimate, a simulation or a search for logs.
+    /// Maximum time for a call, an estimate, a simulation or a log search.
     pub call_time: Duration,
-    /// Longest time for a request that traces.
+    /// Maximum time for a request that traces.
     pub trace_time: Duration,
-    /// Longest wait of `eth_sendRawTransactionSync`, and its wait where the caller names none.
+    /// Maximum wait of `eth_sendRawTransactionSync`, and its default.
     pub sync_time: Duration,
-    /// Most subscriptions of all connections together.
+    /// Maximum number of subscriptions of all connections together.
     pub subscriptions: usize,
 }
 
@@ -56,7 +56,7 @@ impl Default for RequestLimits {
 }
 
 impl RpcError {
-    /// A request passed one of its bounds.
+    /// Error of a request beyond one of its limits.
     pub fn exceeded(
         what: &str,
         got: impl Into<u128>,
@@ -72,7 +72,7 @@ impl RpcError {
     }
 }
 
-/// The end of the time that a request may take.
+/// Deadline of a request.
 #[derive(Debug, Clone, Copy)]
 pub struct Deadline {
     begun: Instant,
@@ -80,16 +80,16 @@ pub struct Deadline {
 }
 
 impl Deadline {
-    /// A deadline that is `limit` from now.
+    /// A deadline `limit` from now.
     pub fn after(limit: Duration) -> Self {
         Self { begun: Instant::now(), limit }
     }
 
-    /// Refuses to go on after the deadline.
+    /// Checks the deadline.
     ///
     /// # Errors
     ///
-    /// [`RpcError`] with the milliseconds that the request has taken and may take.
+    /// [`RpcError`] with the elapsed and the allowed milliseconds, after the deadline.
     pub fn check(&self) -> Result<(), RpcError> {
         let taken = self.begun.elapsed();
         if taken < self.limit {
@@ -107,25 +107,25 @@ impl Deadline {
 /// The parts of a step that a tracer records.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Recorded {
-    /// The step itself.
+    /// The step without these parts.
     pub steps: bool,
     /// The whole stack.
     pub stack: bool,
     /// The whole memory.
     pub memory: bool,
-    /// The bytes that the last call returned.
+    /// The returndata of the last call.
     pub return_data: bool,
-    /// At each access of storage, all slots of the contract that were accessed so far.
+    /// At each storage access, all slots of the contract accessed so far.
     pub storage: bool,
-    /// Most steps that are recorded, if not all.
+    /// Maximum number of recorded steps, if there is one.
     pub max_steps: Option<u64>,
 }
 
-/// An inspector whose records are bounded: execution ends as soon as the bytes that they come to as JSON, or the
-/// time, pass the bound. [`Self::check`] tells afterwards.
+/// An inspector with bounded records: it ends the execution once the records exceed the limit in bytes of JSON, or
+/// after the deadline. [`Self::check`] then returns the error.
 #[derive(Debug)]
 pub struct BoundedInspector<I> {
-    /// The inspector that records.
+    /// The recording inspector.
     pub inner: I,
     recorded: Recorded,
     limit: u64,
@@ -133,7 +133,7 @@ pub struct BoundedInspector<I> {
     steps: u64,
     deadline: Deadline,
     exceeded: Option<RpcError>,
-    /// Slots that were accessed, by contract.
+    /// Accessed slots by contract.
     slots: HashMap<Address, HashSet<U256>>,
 }
 
@@ -144,21 +144,21 @@ impl<I> BoundedInspector<I> {
         Self { inner, recorded, limit, bytes: 0, steps: 0, deadline, exceeded: None, slots }
     }
 
-    /// Refuses records that were cut off.
+    /// Checks that no limit ended the execution.
     ///
     /// # Errors
     ///
-    /// [`RpcError`] that names the passed bound.
+    /// [`RpcError`] that names the exceeded limit.
     pub fn check(&self) -> Result<(), RpcError> {
         self.exceeded.clone().map_or(Ok(()), Err)
     }
 
-    /// Bytes that are recorded, as JSON.
+    /// Recorded bytes, as JSON.
     pub const fn bytes(&self) -> u64 {
         self.bytes
     }
 
-    /// Counts bytes that are about to be recorded. Returns `true` if they fit.
+    /// Counts bytes before they are recorded. Returns `true` if they fit.
     pub fn take(&mut self, bytes: u64) -> bool {
         self.bytes = self.bytes.saturating_add(bytes);
         if self.exceeded.is_none() && self.bytes > self.limit {

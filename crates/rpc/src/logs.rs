@@ -1,4 +1,4 @@
-//! Logs.
+//! Log queries.
 
 use crate::{Api, Registry, RpcError, RpcLog, convert, limits::log_bytes};
 use alloy_rpc_types_eth::{Filter, FilterBlockOption};
@@ -8,7 +8,7 @@ pub(crate) fn register(methods: &mut Registry<Api>) {
     methods.execute("eth_getLogs", |api, args| find(api, &args.required()?));
 }
 
-/// The logs of a block that a filter wants.
+/// Logs of a block that match a filter.
 pub(crate) fn in_block(block: &Block, filter: &Filter, found: &mut Vec<RpcLog>) {
     if !filter.matches_bloom(block.header.logs_bloom) {
         return;
@@ -23,7 +23,7 @@ pub(crate) fn in_block(block: &Block, filter: &Filter, found: &mut Vec<RpcLog>) 
     }
 }
 
-/// All logs that a filter wants.
+/// All logs that match a filter.
 pub(crate) fn find(api: &Api, filter: &Filter) -> Result<Vec<RpcLog>, RpcError> {
     let mut found = Vec::new();
     let (from, to) = match filter.block_option {

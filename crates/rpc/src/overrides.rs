@@ -50,8 +50,8 @@ fn apply_account<S: StateSource>(
     Ok(())
 }
 
-/// Moves precompiles to where a state override wants them. At an address that is overridden in any
-/// way there is no precompile any more, unless one moves there.
+/// Moves precompiles to the addresses in a state override. An address with any override has no precompile, unless
+/// one moves there.
 pub(crate) fn move_precompiles(
     precompiles: &mut PrecompilesMap,
     overrides: &StateOverride,
@@ -85,7 +85,7 @@ pub(crate) fn move_precompiles(
     Ok(())
 }
 
-/// Addresses that are warm in every transaction, wherever precompiles have moved.
+/// Addresses that are warm in every transaction, at the addresses to which precompiles have moved.
 pub(crate) fn warm_addresses(precompiles: &PrecompilesMap) -> AddressSet {
     precompiles.addresses().copied().collect()
 }

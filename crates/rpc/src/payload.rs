@@ -1,4 +1,4 @@
-//! Blocks as payloads: what the Engine API carries them in.
+//! Blocks as payloads of the Engine API.
 
 use alloy_consensus::Transaction as _;
 use alloy_eips::eip4895::Withdrawal;

@@ -1,7 +1,7 @@
-//! Events of a call that neither its result nor an inspector shows.
+//! Events of a call that are neither in its result nor seen by an inspector.
 //!
-//! Precompiles run on the thread of the EVM around them, so a caller of the EVM can collect their
-//! events: [`watch`] gathers all that they [`note`].
+//! Precompiles run on the thread of the EVM around them, so a caller of the EVM can collect their events:
+//! [`watch`] returns all that they [`note`].
 
 use alloy_primitives::{Address, Bytes, address};
 use execute::{ExecuteError, ObservedCall};
@@ -13,23 +13,23 @@ use std::{
 /// Address that `console.log` calls: its name in ASCII.
 pub const CONSOLE: Address = address!("0x000000000000000000636F6e736F6c652e6c6f67");
 
-/// Notes of one watch; what is beyond is left out.
+/// Maximum number of notes of one watch; later ones are dropped.
 const MOST: usize = 1024;
 
 thread_local! {
     static WATCHED: RefCell<Option<Vec<Note>>> = const { RefCell::new(None) };
-    /// `true` if a contract printed something outside of any watch.
+    /// `true` if a contract printed a line outside of any watch.
     static MISSED: Cell<bool> = const { Cell::new(false) };
-    /// `true` while a call is executed again, whose events were reported the first time.
+    /// `true` while a call is executed again whose events were already reported.
     static REPLAYING: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Something that a precompile has seen.
+/// An event of a precompile.
 #[derive(Debug, Clone)]
 pub enum Note {
-    /// EXECUTE was called.
+    /// A call of EXECUTE.
     Execute(ExecuteCall),
-    /// A contract has printed something: the calldata of a call of `console.log`.
+    /// A line that a contract has printed: the calldata of a call of `console.log`.
     Console(Bytes),
 }
 
@@ -42,7 +42,7 @@ pub struct ExecuteCall {
     pub address: Address,
     /// Length of the calldata.
     pub bytes: usize,
-    /// Gas that the call was given.
+    /// Gas forwarded to the call.
     pub gas: u64,
     /// Duration of the call.
     pub took: Duration,
@@ -51,7 +51,7 @@ pub struct ExecuteCall {
 }
 
 impl ExecuteCall {
-    /// Copies the observation of a precompile.
+    /// Copies the observation of an EXECUTE call.
     pub fn of(call: &ObservedCall<'_>) -> Self {
         Self {
             dialect: call.dialect,
@@ -67,7 +67,7 @@ impl ExecuteCall {
     }
 }
 
-/// Does something, and collects what the precompiles of this thread note meanwhile.
+/// Runs a closure, and returns what precompiles of this thread note meanwhile.
 pub fn watch<T>(work: impl FnOnce() -> T) -> (T, Vec<Note>) {
     let before = WATCHED.replace(Some(Vec::new()));
     // A panic leaves its watch behind; the next `replace` drops those notes.
@@ -75,8 +75,8 @@ pub fn watch<T>(work: impl FnOnce() -> T) -> (T, Vec<Note>) {
     (result, WATCHED.replace(before).unwrap_or_default())
 }
 
-/// Like [`watch`], for a call that is executed again for its trace: its calls of EXECUTE were
-/// counted and logged the first time.
+/// Like [`watch`], for a call that is executed again for its trace: its calls of EXECUTE were already counted and
+/// logged.
 pub fn watch_again<T>(work: impl FnOnce() -> T) -> (T, Vec<Note>) {
     struct Restore(bool);
     impl Drop for Restore {
@@ -102,13 +102,13 @@ pub fn note(note: Note) {
     });
 }
 
-/// Returns `true` if a contract printed something on this thread outside of any watch, since the
-/// last call of this function.
+/// Returns `true` if a contract printed a line on this thread outside of any watch since the last call of this
+/// function.
 pub fn take_missed() -> bool {
     MISSED.take()
 }
 
-/// The calls that EXECUTE has refused, in the order in which they ended, and why it did.
+/// Calls that EXECUTE refused, in the order in which they ended, with the reasons.
 pub(crate) fn refused(
     notes: &[Note],
 ) -> impl Iterator<Item = (&ExecuteCall, &ExecuteError)> + Clone {

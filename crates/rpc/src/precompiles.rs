@@ -1,7 +1,7 @@
-//! Precompiles of calls, used again by the next call.
+//! Cache of the precompiles for the next call.
 //!
-//! With EXECUTE among them they are a map of twenty boxed functions, and to make one takes as long
-//! as all else that a small call needs.
+//! With EXECUTE they are a map of twenty boxed functions, and building it takes as long as the rest of a small
+//! call.
 
 use alloy_evm::precompiles::PrecompilesMap;
 use chain::{ChainConfig, Extension};
@@ -15,8 +15,8 @@ thread_local! {
     static LEFT: RefCell<Option<(Key, PrecompilesMap)>> = const { RefCell::new(None) };
 }
 
-/// Inputs that determine the set of precompiles: the fork and the extensions of the chain, which the key keeps
-/// alive, so that no others can have the same address meanwhile.
+/// Inputs that determine the set of precompiles: the fork and the extensions of the chain. The key keeps the
+/// extensions alive, so that no others can get the same address meanwhile.
 #[derive(Debug, Clone)]
 pub(crate) struct Key(SpecId, Arc<[Arc<dyn Extension>]>);
 
@@ -27,14 +27,14 @@ impl PartialEq for Key {
 }
 
 impl Key {
-    /// `None` if the precompiles of one call do not serve for another: those of a market count what they do.
+    /// `None` if the precompiles of one call cannot serve another: those of a market count usage.
     pub(crate) fn new(spec: SpecId, config: &ChainConfig) -> Option<Self> {
         let has_market = config.extension::<ExecuteExtension>().is_some_and(|it| it.market);
         (!has_market).then(|| Self(spec, Arc::clone(&config.extensions)))
     }
 }
 
-/// Puts the precompiles of a chain in the place of those of its fork.
+/// Replaces the precompiles of the fork by those of a chain.
 pub(crate) fn install(
     key: Option<&Key>,
     config: &ChainConfig,
@@ -47,7 +47,7 @@ pub(crate) fn install(
     }
 }
 
-/// Leaves precompiles, unchanged since they were installed, to the next call of this thread.
+/// Stores precompiles, unchanged since they were installed, for the next call of this thread.
 pub(crate) fn leave(key: Option<Key>, precompiles: PrecompilesMap) {
     LEFT.set(key.map(|key| (key, precompiles)));
 }

@@ -1,4 +1,4 @@
-//! Methods by name, and how they are called.
+//! Registry of methods by name.
 
 use crate::{
     Api, Args, ErrorStyle, RpcError, Telemetry,
@@ -24,12 +24,12 @@ use std::{
 };
 use tokio::{runtime::Handle, sync::oneshot};
 
-/// Parameters longer than this are not looked at on the threads that serve connections.
+/// Length above which parameters are not parsed on the threads of connections.
 const SHORT: usize = 4 << 10;
 
 /// State shared by all RPC methods.
 pub trait Context: Send + Sync + 'static {
-    /// Returns `true` if a reader may have to wait, for a writer or for another node.
+    /// Returns `true` if a reader may have to wait for a writer or for another node.
     fn reads_may_wait(&self) -> bool;
 
     /// Metrics and console output of requests, if they are on.
@@ -48,7 +48,7 @@ impl Context for Api {
     }
 }
 
-/// Methods over one thing that they work on.
+/// Methods over a shared context.
 pub struct Registry<C> {
     context: Arc<C>,
     workers: Arc<Workers>,
@@ -63,12 +63,12 @@ impl<C> fmt::Debug for Registry<C> {
 }
 
 impl<C: Context> Registry<C> {
-    /// No methods yet. What is wrong with parameters is said in the words of `wording`.
+    /// An empty registry. Errors about parameters have the wording of `wording`.
     pub fn new(context: Arc<C>, workers: Arc<Workers>, wording: ErrorStyle) -> Self {
         Self { context, workers, methods: Methods::new(), wording }
     }
 
-    /// Adds a method that looks at a few values in memory.
+    /// Adds a method that reads a few values in memory.
     pub fn inline<T, F>(&mut self, name: &'static str, method: F)
     where
         T: Serialize + Clone + Send + 'static,
@@ -86,7 +86,7 @@ impl<C: Context> Registry<C> {
         self.add(WorkerPool::Read, name, method);
     }
 
-    /// Adds a method that executes, or reads as much as the caller likes.
+    /// Adds a method that executes, or whose reads the caller can make large.
     pub fn execute<T, F>(&mut self, name: &'static str, method: F)
     where
         T: Serialize + Clone + Send + 'static,
@@ -122,7 +122,7 @@ impl<C: Context> Registry<C> {
         self.add(WorkerPool::Write, name, method);
     }
 
-    /// Adds a method. A second one of the same name is a mistake, and left out.
+    /// Adds a method. A second method of the same name is a programming error, and ignored.
     pub fn add<T, F>(&mut self, pool: WorkerPool, name: &'static str, method: F)
     where
         T: Serialize + Clone + Send + 'static,
@@ -180,7 +180,7 @@ impl<C: Context> Registry<C> {
     }
 }
 
-/// `first`, and of `others` those that have no namesake there.
+/// `first`, and those of `others` whose names `first` does not have.
 pub fn overlaid(first: Methods, others: &Methods) -> Methods {
     let mut all = first;
     for name in others.method_names() {
@@ -194,7 +194,7 @@ pub fn overlaid(first: Methods, others: &Methods) -> Methods {
     all
 }
 
-/// The pending block has to be made before it can be read.
+/// The pending block has to be built before it can be read.
 fn pool_of(pool: WorkerPool, params: &str) -> WorkerPool {
     if pool == WorkerPool::Read && params.contains("\"pending\"") {
         WorkerPool::Execute
@@ -252,7 +252,7 @@ impl<F> Method<F> {
     }
 }
 
-/// The answer to a request, or an error if that is too long to be sent.
+/// The answer to a request, or an error if the answer is too long.
 fn within<T: Serialize + Clone>(id: Id<'static>, result: T, limit: usize) -> MethodResponse {
     let payload = ResponsePayload::success_borrowed(&result);
     let answer = MethodResponse::response(id.clone(), payload, limit);
@@ -285,7 +285,7 @@ impl io::Write for Length {
     }
 }
 
-/// The message of an error as a terminal can show it: a contract chooses the bytes that it reverts with.
+/// The message of an error without control characters, since a contract chooses the bytes that it reverts with.
 fn words(error: &ErrorObjectOwned) -> Cow<'_, str> {
     let message = error.message();
     let data = error.data().filter(|_| message.starts_with(REVERTED));

@@ -1,4 +1,4 @@
-//! Sending with an answer that says more: the receipt (EIP-7966), and conditions on the state (ERC-7796).
+//! Sending with the receipt as the answer (EIP-7966), and with conditions on the state (ERC-7796).
 
 use crate::{
     Api, Args, Number, Registry, RpcError, codes, convert::RpcReceipt, decode_pooled, receipt,
@@ -15,7 +15,7 @@ use std::{
 };
 use tokio::{runtime::Handle, sync::broadcast::error::RecvError, time::timeout};
 
-/// Most values of the state that the conditions of a transaction may name; op-geth has the same bound.
+/// Maximum number of values in the conditions of a transaction, as in op-geth.
 const MAX_CONDITIONS: usize = 1_000;
 
 pub(crate) fn register(methods: &mut Registry<Api>) {
@@ -23,7 +23,7 @@ pub(crate) fn register(methods: &mut Registry<Api>) {
     methods.write("eth_sendRawTransactionConditional", send_conditional);
 }
 
-/// Sends a transaction, and waits for its receipt: up to the given milliseconds, or as long as the node waits at most.
+/// Sends a transaction, and waits for its receipt for the given milliseconds, at most the node's limit.
 fn send_sync(api: &Api, args: &mut Args) -> Result<RpcReceipt, RpcError> {
     let raw: Bytes = args.required()?;
     let longest = api.options().limits.sync_time;
@@ -48,11 +48,11 @@ fn send_sync(api: &Api, args: &mut Args) -> Result<RpcReceipt, RpcError> {
     wait_for_receipt(api, hash, wait)
 }
 
-/// Waits for the receipt of a transaction. Must be called on a thread that may wait, inside a Tokio runtime.
+/// Waits for the receipt of a transaction. Must be called inside a Tokio runtime, on a thread that may block.
 ///
 /// # Errors
 ///
-/// [`RpcError`] with code 4 and the hash if the transaction is in no block by then.
+/// [`RpcError`] with code 4 and the hash if no block includes the transaction in time.
 pub fn wait_for_receipt(api: &Api, hash: B256, wait: Duration) -> Result<RpcReceipt, RpcError> {
     let mut events = api.node().subscribe();
     let begun = Instant::now();
@@ -82,7 +82,7 @@ pub fn wait_for_receipt(api: &Api, hash: B256, wait: Duration) -> Result<RpcRece
     }
 }
 
-/// Conditions under which a transaction may be taken, besides those of the protocol.
+/// Conditions of a transaction besides those of the protocol.
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 struct Conditions {
@@ -97,14 +97,14 @@ struct Conditions {
 #[derive(Debug, Deserialize)]
 #[serde(untagged)]
 enum Known {
-    /// The root of its storage.
+    /// The storage root.
     Root(B256),
     /// Values by slot, or by one of the names `balance`, `nonce` and `code`.
     Values(BTreeMap<String, String>),
 }
 
 impl Known {
-    /// Reads of the state that it takes to compare.
+    /// Number of state reads for the comparison.
     fn cost(&self) -> usize {
         match self {
             Self::Root(_) => 1,
@@ -223,7 +223,7 @@ impl Known {
     }
 }
 
-/// Refuses a value that is not the expected one.
+/// Returns an error if a value is not the expected one.
 fn same<T: PartialEq + std::fmt::Display>(
     what: &str,
     got: &T,
@@ -232,7 +232,7 @@ fn same<T: PartialEq + std::fmt::Display>(
     if got == expected { Ok(()) } else { Err(unmet(what, got, &expected.to_string())) }
 }
 
-/// A condition does not hold.
+/// Error for a condition that does not hold.
 fn unmet(what: &str, got: &impl std::fmt::Display, expected: &str) -> RpcError {
     let message = format!("condition not met: {what} is {got}, expected {expected}");
     let data = json!({ "got": got.to_string(), "expected": expected });

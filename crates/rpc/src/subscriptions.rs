@@ -1,4 +1,4 @@
-//! Subscriptions, over connections that last.
+//! Subscriptions over WebSocket and IPC.
 
 use crate::{Api, Client, RpcError, convert, filters};
 use alloy_rpc_types_eth::{
@@ -115,7 +115,7 @@ async fn start(
     }
 }
 
-/// A subscription that was accepted, and the connection that it is sent over.
+/// An accepted subscription with its connection.
 struct Subscriber {
     sink: SubscriptionSink,
     client: Option<Client>,

@@ -26,11 +26,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// Tracing target of the console output: requests, transactions, blocks, and lines that contracts print.
-/// Each is an event at the level `INFO`. Its field `text` is for people, the other fields for programs.
+/// Tracing target of the console output: requests, transactions, blocks, and lines that contracts print. Each is
+/// an event at the level `INFO`. The field `text` is for people, the other fields for programs.
 pub const CONSOLE_OUTPUT: &str = "enshrine::console";
 
-/// A number with a fraction.
+/// A fractional number.
 type Seconds = PrometheusGauge<f64, AtomicU64>;
 
 /// Labels of a request.
@@ -59,13 +59,13 @@ struct Method {
     method: &'static str,
 }
 
-/// Makes the text of a call of `console.log` from its calldata, if it is one.
+/// Decodes the calldata of `console.log` to text, if it is one.
 pub type ConsoleDecoder = fn(&[u8]) -> Option<String>;
 
-/// Details that the console output has of executed transactions and calls.
+/// Details of executed transactions and calls in the console output.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct ConsoleOptions {
-    /// Decoder of `console.log` calldata; `None` omits those lines.
+    /// Decoder of `console.log` calldata; `None` omits these lines.
     pub console: Option<ConsoleDecoder>,
     /// `true` to print the traces of failed transactions and calls.
     pub failures: bool,
@@ -86,12 +86,12 @@ impl Latency {
     }
 }
 
-/// A number that goes up and down.
+/// A gauge, which goes up and down.
 #[derive(Debug, Clone)]
 pub struct Gauge(PrometheusGauge);
 
 impl Gauge {
-    /// Sets the value. Values above 2^63 - 1 are shown as that.
+    /// Sets the value, saturated at 2^63 - 1.
     pub fn set(&self, value: u64) {
         self.0.set(i64::try_from(value).unwrap_or(i64::MAX));
     }
@@ -351,7 +351,7 @@ fn resident() -> Option<f64> {
     Some(kibibytes * 1024.0)
 }
 
-/// The part of a text that is shown.
+/// The displayed part of a text.
 fn excerpt(text: &str) -> String {
     const MOST: usize = 1000;
     match text.char_indices().nth(MOST) {

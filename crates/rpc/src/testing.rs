@@ -11,7 +11,7 @@ use chain::{BlockAttributes, RecoveredTransaction};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-/// Gas limit that builders of mainnet move towards.
+/// Gas limit that builders of mainnet target.
 const GAS_TARGET: u64 = 60_000_000;
 
 pub(crate) fn register(methods: &mut Registry<Api>) {
@@ -24,7 +24,7 @@ pub(crate) fn register(methods: &mut Registry<Api>) {
     });
 }
 
-/// Attributes of a payload, as the Engine API has them.
+/// Payload attributes of the Engine API.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Attributes {

@@ -1,4 +1,4 @@
-//! Traces: what transactions did, step by step.
+//! Traces of transactions.
 
 use crate::{
     Api, BoundedInspector, CallRequest, Deadline, FailureStyle, Hash, Recorded, Registry,
@@ -105,7 +105,7 @@ fn tracers(api: &Api, options: &GethDebugTracingOptions) -> Result<Tracers, RpcE
     Ok(BoundedInspector::new((made(options)?, flat), recorded, trace_bytes, deadline))
 }
 
-/// The parts of steps that the tracer of these options records.
+/// Parts of steps that the tracer of these options records.
 fn recorded(options: &GethDebugTracingOptions) -> Recorded {
     let config = &options.config;
     match &options.tracer {
@@ -125,7 +125,7 @@ fn recorded(options: &GethDebugTracingOptions) -> Recorded {
     }
 }
 
-/// The time that the caller gives the trace, in the form of geth: a number and its unit.
+/// Time limit of the trace from the request, in geth's form: a number and its unit.
 fn time_of(options: &GethDebugTracingOptions) -> Result<Option<Duration>, RpcError> {
     let Some(text) = options.timeout.as_deref().filter(|text| !text.is_empty()) else {
         return Ok(None);
@@ -156,7 +156,7 @@ fn block_traces(
     Ok(traces.into_iter().map(success).collect())
 }
 
-/// Executes a block once more and traces one of its transactions, or all.
+/// Executes a block again and traces one of its transactions, or all.
 fn trace_block(
     api: &Api,
     block: &Arc<Block>,
@@ -248,7 +248,7 @@ fn result<'a, 's>(
     Ok(trace)
 }
 
-/// Bytes that the accounts that a transaction has touched come to as JSON, before it and after.
+/// Bytes of the touched accounts of a transaction as JSON, before and after it.
 fn touched_bytes(
     state: &mut BlockState<'_, State>,
     done: &ResultAndState,
@@ -265,7 +265,7 @@ fn touched_bytes(
     Ok(bytes)
 }
 
-/// A state behind a shared reference, as tracers read it.
+/// A shared state in the form that tracers read.
 struct Shared<'a, 's>(RefCell<&'a mut BlockState<'s, State>>);
 
 impl DatabaseRef for Shared<'_, '_> {

@@ -1,4 +1,4 @@
-//! Transfers of ether as logs, in the order in which they happen.
+//! Transfers of ether as logs, in the order of execution.
 
 use alloy_primitives::{B256, Log, LogData, U256};
 use revm::{
@@ -12,8 +12,8 @@ use revm::{
 };
 use revm_inspectors::transfer::{TRANSFER_EVENT_TOPIC, TRANSFER_LOG_EMITTER, TransferInspector};
 
-/// Writes a log for each transfer, as `eth_simulateV1` wants it: calls and creations with value, and
-/// contracts that destroy themselves and leave something.
+/// Writes a log for each transfer, for `eth_simulateV1`: calls and creations with value, and SELFDESTRUCTs of
+/// contracts with a balance.
 #[derive(Debug)]
 pub(crate) struct Transfers(TransferInspector);
 

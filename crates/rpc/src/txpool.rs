@@ -1,4 +1,4 @@
-//! Transactions in the pool.
+//! Contents of the transaction pool.
 
 use crate::{Api, Registry, RpcError, RpcTransaction, convert};
 use alloy_consensus::Transaction as _;
@@ -10,8 +10,8 @@ use std::{collections::BTreeMap, sync::Arc};
 
 type ByNonce<T> = BTreeMap<String, T>;
 
-/// Transactions that can stand in the next block, and those that wait for others. It is written as it stands: a full
-/// pool is not copied into JSON values first.
+/// Executable and waiting transactions. They are serialised directly: a full pool is not copied into JSON values
+/// first.
 #[derive(Debug, Clone, Serialize)]
 struct Content<T> {
     pending: T,
@@ -45,7 +45,7 @@ pub(crate) fn register(methods: &mut Registry<Api>) {
 
 type Transactions = Vec<Arc<PoolTransaction>>;
 
-/// Transactions of a sender that can stand in the next block, and those that wait for others.
+/// Executable and waiting transactions of a sender.
 fn split(node: &NodeState, sender: Address) -> Result<(Transactions, Transactions), RpcError> {
     let next = node.chain.nonce(sender)?;
     let run = node.pool.next_nonce(sender, next);

@@ -1,4 +1,4 @@
-//! Transactions from requests, for the chain and for the EVM, and signatures on them.
+//! Transactions from requests, for the chain and for the EVM, and their signatures.
 
 use crate::RpcError;
 use alloy_consensus::{
@@ -10,10 +10,10 @@ use alloy_rpc_types_eth::TransactionRequest;
 use executor::Transaction;
 use revm::context::{TxEnv, either::Either};
 
-/// A transaction without a signature.
+/// An unsigned transaction.
 pub type Unsigned = EthereumTypedTransaction<TxEip4844>;
 
-/// The type of transaction that has all that a request has.
+/// The transaction type with all fields that a request has.
 pub fn tx_type(request: &TransactionRequest) -> TxType {
     if request.authorization_list.as_ref().is_some_and(|list| !list.is_empty()) {
         TxType::Eip7702
@@ -28,7 +28,7 @@ pub fn tx_type(request: &TransactionRequest) -> TxType {
     }
 }
 
-/// A request does not contradict itself, nor the chain that it is for.
+/// Checks that a request does not contradict itself or the chain.
 pub(crate) fn check(request: &TransactionRequest, chain_id: u64) -> Result<(), RpcError> {
     if let Some(got) = request.chain_id.filter(|got| *got != chain_id) {
         return Err(RpcError::params(format!(
@@ -45,20 +45,20 @@ pub(crate) fn check(request: &TransactionRequest, chain_id: u64) -> Result<(), R
     Ok(())
 }
 
-/// A request of which everything is known that makes it a transaction.
+/// A request with all fields of a transaction.
 pub(crate) struct Filled<'r> {
     pub(crate) request: &'r TransactionRequest,
     pub(crate) kind: TxType,
     pub(crate) sender: Address,
     pub(crate) nonce: u64,
     pub(crate) gas: u64,
-    /// The most that it pays per gas, in wei.
+    /// Maximum price that the transaction pays, in wei per gas.
     pub(crate) gas_price: u128,
     pub(crate) chain_id: u64,
 }
 
 impl Filled<'_> {
-    /// The transaction, without a signature.
+    /// The unsigned transaction.
     pub(crate) fn transaction(&self) -> Result<Transaction, RpcError> {
         let (nonce, gas) = (Some(self.nonce), Some(self.gas));
         // A legacy transaction is bound to a chain by its signature only.
@@ -67,7 +67,7 @@ impl Filled<'_> {
         Ok(without_signature(typed(request, self.kind)?))
     }
 
-    /// The transaction as the EVM takes it.
+    /// The transaction in the form of the EVM.
     pub(crate) fn env(&self) -> TxEnv {
         let request = self.request;
         let priced = matches!(self.kind, TxType::Legacy | TxType::Eip2930);
@@ -96,7 +96,7 @@ impl Filled<'_> {
 ///
 /// # Errors
 ///
-/// [`RpcError::params`] where it has no receiver and the type needs one.
+/// [`RpcError::params`] if it has no receiver and the type needs one.
 pub fn typed(mut request: TransactionRequest, kind: TxType) -> Result<Unsigned, RpcError> {
     request.to.get_or_insert(TxKind::Create);
     request.nonce.get_or_insert(0);
@@ -120,7 +120,7 @@ pub fn typed(mut request: TransactionRequest, kind: TxType) -> Result<Unsigned, 
     built.map_err(|_| RpcError::params("this type of transaction needs a 'to'"))
 }
 
-/// Puts a signature to a transaction; with `hash` if it does not hash as others do.
+/// Adds a signature to a transaction; with `hash` if its hash is not the usual one.
 pub fn with_signature(
     transaction: Unsigned,
     signature: Signature,

@@ -1,8 +1,8 @@
-//! Threads that methods run on, so that none of them holds up the threads that serve connections.
+//! Threads that run methods, so that no method blocks the threads that serve connections.
 //!
-//! Each [`WorkerPool`] has threads of its own, so a method waits for others of its kind at most. Inside a
-//! pool connections take turns: a client with many requests delays only itself. A pool refuses at
-//! once what exceeds its queue.
+//! Each [`WorkerPool`] has threads of its own, so a method waits only for others of its class. In a pool
+//! connections take turns: a client with many requests delays only itself. A pool refuses requests beyond its
+//! queue at once.
 
 use jsonrpsee::ConnectionId;
 use parking_lot::{Condvar, Mutex, MutexGuard};
@@ -19,33 +19,34 @@ use std::{
 /// Idle time after which a thread ends.
 const IDLE: Duration = Duration::from_secs(10);
 
-/// Class of a method by its use of threads; selects the threads that run it.
+/// Class of a method by its use of threads; selects the pool that runs it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum WorkerPool {
-    /// Looks at a few values in memory: on the thread that serves the connection.
+    /// Reads a few values in memory, on the thread that serves the connection.
     Inline,
-    /// Reads some values of the state, or a block. Where the store is in memory, on the thread that
-    /// serves the connection too ([`WorkerOptions::inline_reads`]).
+    /// Reads some values of the state, or a block. If the store is in memory, also on the thread that serves the
+    /// connection ([`WorkerOptions::inline_reads`]).
     Read,
-    /// Executes, or reads as much as the caller likes.
+    /// Executes, or makes reads whose size the caller chooses.
     Execute,
-    /// Executes and records each step: on threads of its own, since it takes more time and memory than any call.
+    /// Executes and records each step; in a pool of its own, since it takes more time and memory than any call.
     Trace,
-    /// Takes a signed transaction into the pool. Where no block is made of it at once, on the thread that
-    /// serves the connection ([`WorkerOptions::inline_sends`]); else as [`Self::Write`].
+    /// Adds a signed transaction to the pool. If no block is made for it at once, on the thread that serves the
+    /// connection ([`WorkerOptions::inline_sends`]); else like [`Self::Write`].
     Send,
-    /// Changes the node: cheats, sends for accounts, makes blocks. At most one of these gets far at once.
+    /// Changes the node: cheats, sends for accounts, block production. Most of the time only one of these makes
+    /// progress.
     Write,
-    /// Waits for something that others have to do, such as a block.
+    /// Waits for an event, such as a block.
     Wait,
 }
 
 /// Limits of a pool.
 #[derive(Debug, Clone, Copy)]
 pub struct WorkerPoolLimits {
-    /// Threads that work at once.
+    /// Number of threads.
     pub threads: NonZeroUsize,
-    /// Requests that may wait for them.
+    /// Maximum number of waiting requests.
     pub queue: usize,
 }
 
@@ -57,17 +58,17 @@ pub struct WorkerOptions {
     /// `true` to run [`WorkerPool::Send`] on the threads that serve connections: for nodes that do not
     /// make a block per transaction.
     pub inline_sends: bool,
-    /// Requests that read.
+    /// Pool for reads.
     pub read: WorkerPoolLimits,
-    /// Requests that execute.
+    /// Pool for executions.
     pub execute: WorkerPoolLimits,
-    /// Requests that trace.
+    /// Pool for traces.
     pub trace: WorkerPoolLimits,
-    /// Requests that change the node.
+    /// Pool for writes.
     pub write: WorkerPoolLimits,
-    /// Requests that wait.
+    /// Pool for waiting.
     pub wait: WorkerPoolLimits,
-    /// Bytes of parameters that may wait in each pool.
+    /// Maximum number of bytes of parameters that wait in each pool.
     pub queued_bytes: usize,
 }
 
@@ -93,7 +94,7 @@ impl Default for WorkerOptions {
 }
 
 impl WorkerOptions {
-    /// For a store that answers over a network: its readers wait much and work little.
+    /// Options for a store over a network, whose readers wait more than they compute.
     #[must_use]
     pub fn remote_reads(mut self) -> Self {
         self.inline_reads = false;
@@ -104,7 +105,7 @@ impl WorkerOptions {
     }
 }
 
-/// A pool has more to do than it may.
+/// Error of a pool whose queue is full.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the node is busy: {waiting} requests of this kind wait already; ask again later")]
 pub struct Overloaded {
@@ -112,7 +113,7 @@ pub struct Overloaded {
     pub waiting: usize,
 }
 
-/// All pools. Threads start when there is work for them and end when there is none.
+/// All pools. Threads start when there is work, and end when there is none.
 #[derive(Debug)]
 pub struct Workers {
     inline_reads: bool,
@@ -125,7 +126,7 @@ pub struct Workers {
 }
 
 impl Workers {
-    /// Lanes without a thread yet.
+    /// Pools without a thread yet.
     pub fn new(options: &WorkerOptions) -> Self {
         let pool = |name, limits| Pool::new(name, limits, options.queued_bytes);
         Self {
@@ -149,7 +150,7 @@ impl Workers {
         }
     }
 
-    /// Has `job` run as soon as it is the connection's turn. `bytes` is what it holds meanwhile.
+    /// Queues `job` for the turn of its connection. `bytes` is what the job holds until it runs.
     pub(crate) fn run(
         &self,
         pool: WorkerPool,
@@ -173,7 +174,7 @@ struct Job {
     run: Box<dyn FnOnce() + Send>,
 }
 
-/// The threads of a pool and what waits for them.
+/// The threads of a pool and its queue.
 struct Pool(Arc<Shared>);
 
 struct Shared {
@@ -186,7 +187,7 @@ struct Shared {
 
 #[derive(Default)]
 struct Queue {
-    /// Connections that have something waiting, the next one first.
+    /// Connections with waiting jobs, the next one first.
     turns: VecDeque<ConnectionId>,
     jobs: HashMap<ConnectionId, VecDeque<Job>>,
     waiting: usize,
@@ -328,7 +329,7 @@ mod tests {
         })
     }
 
-    /// A job that says that it runs, and goes on when it is let.
+    /// A job that signals when it runs, and waits until it is released.
     fn blocked(begun: &Sender<()>) -> (Sender<()>, impl FnOnce() + Send + 'static) {
         let (let_go, wait) = channel::<()>();
         let begun = begun.clone();

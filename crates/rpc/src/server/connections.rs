@@ -1,8 +1,8 @@
-//! The connections that are open: how many, how many of an address, and the bytes that they hold.
+//! Open connections: their number, their number per address, and the bytes that they hold.
 //!
-//! At a limit, the server closes the connection that has been idle, or has kept the server waiting,
-//! for longest. So clients that open connections and send nothing, send a byte now and then or do
-//! not read their answers cannot lock others out.
+//! At a limit, the server closes the connection that has been idle, or has kept the server waiting, for longest.
+//! So clients cannot lock out others by opening connections without requests, sending bytes slowly, or not reading
+//! their answers.
 
 use futures_util::task::AtomicWaker;
 use parking_lot::Mutex;
@@ -17,16 +17,16 @@ use std::{
     time::Duration,
 };
 
-/// Bounds of the connections of a server.
+/// Limits of the connections of a server.
 #[derive(Debug, Clone)]
 pub(super) struct Bounds {
-    /// Connections that may be open.
+    /// Maximum number of open connections.
     pub(super) open: usize,
-    /// Connections that may be open of one address.
+    /// Maximum number of open connections of one address.
     pub(super) per_address: usize,
-    /// Bytes that may wait for the client of a connection.
+    /// Maximum number of bytes that wait for the client of one connection.
     pub(super) queued: usize,
-    /// Bytes of requests and answers that all connections may hold together.
+    /// Maximum number of bytes of requests and answers of all connections together.
     pub(super) held: usize,
     /// Time for a whole request, and for a client to read anything of its answer.
     pub(super) patience: Duration,
@@ -36,7 +36,7 @@ pub(super) struct Bounds {
 #[derive(Debug)]
 pub(super) struct Connections {
     pub(super) bounds: Bounds,
-    /// Counts what happens, to tell what was first.
+    /// Logical time, to compare when connections became idle.
     turns: AtomicU64,
     held: AtomicUsize,
     open: Mutex<Open>,
@@ -49,12 +49,12 @@ struct Open {
     addresses: HashMap<IpAddr, usize>,
 }
 
-/// There is no place for a connection: each one that is open has a request at work.
+/// Error if no connection can be closed: the server is working on a request of each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Full {
-    /// Connections that are open.
+    /// Number of open connections.
     pub(super) got: usize,
-    /// Connections that may be open.
+    /// Maximum number of open connections.
     pub(super) limit: usize,
 }
 
@@ -68,7 +68,7 @@ impl Connections {
         })
     }
 
-    /// A place for a connection. If all are taken, the connection that is idle for longest gives its place up.
+    /// Takes a place for a connection. If all are taken, the connection that is idle for longest is closed.
     pub(super) fn admit(self: &Arc<Self>, client: IpAddr) -> Result<Place, Full> {
         let address = subscriber(client);
         let mut open = self.open.lock();
@@ -107,8 +107,8 @@ impl Connections {
         self.turns.fetch_add(1, Relaxed)
     }
 
-    /// Closes connections that hold bytes, the one first whose client keeps the server waiting for longest, until no more
-    /// are held than may be.
+    /// Closes connections that hold bytes until the total is within the limit, first the one whose client keeps
+    /// the server waiting for longest.
     fn make_room(&self) {
         while self.held.load(Relaxed) > self.bounds.held {
             let mut open = self.open.lock();
@@ -123,13 +123,13 @@ impl Connections {
 }
 
 impl Open {
-    /// The connection, of those, to which nothing has happened for longest.
+    /// The connection, of the given ones, that is idle for longest.
     fn oldest(&self, is_one: impl Fn(&Control) -> bool) -> Option<Arc<Control>> {
         let those = self.controls.values().filter(|control| is_one(control));
         those.min_by_key(|control| control.since.load(Relaxed)).cloned()
     }
 
-    /// Closes the connection, of those, that is idle for longest, if one is.
+    /// Closes the connection, of the given ones, that is idle for longest, if one is idle.
     fn give_way(&mut self, is_one: impl Fn(&Control) -> bool) -> Option<()> {
         let oldest = self.oldest(|control| is_one(control) && control.is_waited_for())?;
         tracing::debug!(address = %oldest.address, "closed idle connection in favour of a new one");
@@ -152,7 +152,7 @@ impl Open {
     }
 }
 
-/// The part of an address that one subscriber has: of IPv6 the first 64 bits.
+/// The part of an address that identifies a subscriber: the first 64 bits of IPv6.
 fn subscriber(client: IpAddr) -> IpAddr {
     match client.to_canonical() {
         IpAddr::V6(address) => {
@@ -163,7 +163,7 @@ fn subscriber(client: IpAddr) -> IpAddr {
     }
 }
 
-/// The place of an open connection. It is free when this is dropped.
+/// The place of an open connection, freed on drop.
 #[derive(Debug)]
 pub(super) struct Place(pub(super) Arc<Control>);
 
@@ -173,23 +173,23 @@ impl Drop for Place {
     }
 }
 
-/// State of an open connection, with its switch.
+/// State of an open connection, and the switch that closes it.
 #[derive(Debug)]
 pub(crate) struct Control {
     id: u64,
     address: IpAddr,
-    /// The turn in which the connection last became idle, or the server began to wait for its client.
+    /// Logical time at which the connection last became idle, or the server began to wait for its client.
     since: AtomicU64,
-    /// Requests that are being answered.
+    /// Number of requests that are being answered.
     at_work: AtomicUsize,
-    /// `true` if a request has begun and is not read, or none has come yet.
+    /// `true` if a request is partly read, or none has arrived yet.
     is_due: AtomicBool,
-    /// `true` for a WebSocket, between whose requests any time may pass.
+    /// `true` for a WebSocket, which may be idle between requests for any time.
     lasts: AtomicBool,
     is_closed: AtomicBool,
-    /// Bytes that are read of a request, as long as that is not complete.
+    /// Bytes read of an incomplete request.
     incoming: AtomicUsize,
-    /// Bytes of answers and notifications that are not written.
+    /// Bytes of answers and notifications that are not written yet.
     outgoing: AtomicUsize,
     reader: AtomicWaker,
     writer: AtomicWaker,
@@ -202,12 +202,12 @@ impl Control {
         self.connections.bounds.patience
     }
 
-    /// Returns `true` if the connection is to end.
+    /// Returns `true` if the connection has to close.
     pub(crate) fn is_closed(&self) -> bool {
         self.is_closed.load(Relaxed)
     }
 
-    /// Returns `true` if a request is to come within [the time for one](Self::patience).
+    /// Returns `true` if a request has to arrive within [`Self::patience`].
     pub(super) fn is_due(&self) -> bool {
         self.is_due.load(Relaxed) && !self.lasts.load(Relaxed)
     }
@@ -220,7 +220,7 @@ impl Control {
         self.writer.register(context.waker());
     }
 
-    /// Bytes have come from the client.
+    /// Records bytes from the client.
     pub(super) fn received(&self, bytes: usize) {
         if self.at_work.load(Relaxed) == 0 && !self.is_due.swap(true, Relaxed) {
             self.touch();
@@ -228,26 +228,26 @@ impl Control {
         self.hold(&self.incoming, bytes);
     }
 
-    /// A request is read, or a part of the next one waits.
+    /// Records that a request is complete, and whether a part of the next one has arrived.
     pub(super) fn is_read(&self, rest: usize) {
         self.release(&self.incoming, self.incoming.load(Relaxed).saturating_sub(rest));
         self.is_due.store(rest > 0, Relaxed);
     }
 
-    /// A request is read and is answered, until the guard is dropped.
+    /// Records that a complete request is being answered, until the guard is dropped.
     pub(super) fn begin(self: &Arc<Self>) -> AtWork {
         self.at_work.fetch_add(1, Relaxed);
         self.is_read(0);
         AtWork(Arc::clone(self))
     }
 
-    /// The connection has become a WebSocket.
+    /// Records that the connection has become a WebSocket.
     pub(super) fn lasts(&self) {
         self.lasts.store(true, Relaxed);
         self.is_read(0);
     }
 
-    /// Bytes wait for the client. If there are too many of them, the connection ends.
+    /// Records bytes that wait for the client, and closes the connection if there are too many.
     pub(crate) fn queue(&self, bytes: usize) {
         let before = self.outgoing.load(Relaxed);
         if before == 0 {
@@ -263,7 +263,7 @@ impl Control {
         self.hold(&self.outgoing, bytes);
     }
 
-    /// Bytes were written.
+    /// Records bytes that were written.
     pub(super) fn written(&self, bytes: usize) {
         let left = self.release(&self.outgoing, bytes);
         if left == 0 {
@@ -271,7 +271,7 @@ impl Control {
         }
     }
 
-    /// Ends the connection and frees its place.
+    /// Closes the connection and frees its place.
     pub(crate) fn close(&self) {
         self.connections.open.lock().close(self);
     }
@@ -312,7 +312,7 @@ impl Control {
         }
     }
 
-    /// Bytes that are left of a side after so many of them are gone.
+    /// Remaining bytes of a counter after some of them are gone.
     fn release(&self, side: &AtomicUsize, bytes: usize) -> usize {
         let mut left = 0;
         let subtract = |held: usize| {
@@ -325,7 +325,7 @@ impl Control {
     }
 }
 
-/// A request that is being answered.
+/// Guard of a request that is being answered.
 #[derive(Debug)]
 pub(super) struct AtWork(Arc<Control>);
 

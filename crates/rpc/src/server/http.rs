@@ -1,8 +1,8 @@
-//! Plain requests: one JSON-RPC call in a short `POST` on a connection that stays.
+//! Plain requests: one JSON-RPC call in a short `POST` on a connection that stays open.
 //!
-//! Nearly all clients of a node send these and nothing else. They are read and answered here, with
-//! one read and one write each. The first request on a connection that is anything else, by its
-//! head or by its body, goes to the full server, and the connection with it.
+//! Nearly all clients of a node send only plain requests. This module answers them with one read and one write
+//! each. The first request of another kind, by its head or body, goes to the full server together with its
+//! connection.
 
 use super::{Handover, call, listen::Connection, next_connection};
 use crate::codes;
@@ -17,18 +17,18 @@ use serde_json::value::RawValue;
 use std::{borrow::Cow, io, io::Write as _, sync::Arc, time::SystemTime};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-/// Bytes of a request, head included, that is plain.
+/// Maximum number of bytes of a plain request, head included.
 const LONGEST: usize = 64 << 10;
-/// Headers of a request that is plain.
+/// Maximum number of headers of a plain request.
 const HEADERS: usize = 32;
-/// The first bytes of HTTP/2, which a browser never speaks without TLS. Several requests at once on a connection
-/// would have no deadline each.
+/// First bytes of HTTP/2, which a browser never speaks without TLS. Concurrent requests on one connection would
+/// have no deadline each.
 const HTTP_2: &[u8] = b"PRI * HTTP/2";
 /// The answer to [`HTTP_2`].
 const NO_HTTP_2: &[u8] =
     b"HTTP/1.1 505 HTTP Version Not Supported\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
 
-/// A connection that has sent nothing but plain requests so far.
+/// A connection that has sent only plain requests so far.
 pub(super) struct Plain<'m> {
     connection: Connection,
     id: ConnectionId,
@@ -40,14 +40,14 @@ pub(super) struct Plain<'m> {
     date: Date,
 }
 
-/// Kind of data at the beginning of the input.
+/// Kind of the data at the beginning of the input.
 #[derive(Debug, PartialEq, Eq)]
 enum Begun {
-    /// A part of a request.
+    /// An incomplete request.
     Part,
-    /// A plain request: where its body begins and ends.
+    /// A plain request, with the range of its body.
     Whole { body: usize, end: usize },
-    /// Something for the full server.
+    /// Data for the full server.
     Other,
 }
 
@@ -64,8 +64,8 @@ impl<'m> Plain<'m> {
         }
     }
 
-    /// Answers until the client leaves or `stopped` is ready (`None`), or until it sends what is not
-    /// plain: then the connection, with that.
+    /// Answers until the client leaves or `stopped` is ready (`None`), or returns the connection at the first
+    /// input that is not plain.
     pub(super) async fn serve(
         mut self,
         stopped: &mut (impl Future<Output = ()> + Unpin),
@@ -149,8 +149,8 @@ impl<'m> Plain<'m> {
     }
 }
 
-/// A request whose id has not been read. jsonrpsee tries one kind of id after another, and makes an error of each
-/// that it is not, which costs as much as all else of the request.
+/// A request whose id has not been parsed. jsonrpsee tries one kind of id after another and builds an error for
+/// each mismatch, which costs as much as the rest of the request.
 #[derive(Deserialize)]
 struct Call<'a> {
     jsonrpc: TwoPointZero,
@@ -162,7 +162,7 @@ struct Call<'a> {
     params: Option<&'a RawValue>,
 }
 
-/// The request in a body, if that is one.
+/// The request in a body, if it is one.
 fn request(body: &[u8]) -> Option<Request<'_>> {
     let Call { jsonrpc, id, method, params } = serde_json::from_slice(body).ok()?;
     let id = match id.get().parse() {
@@ -216,7 +216,7 @@ fn begun(input: &[u8]) -> Begun {
     }
 }
 
-/// The time of day as HTTP writes it, made once a second.
+/// Time of day in the format of HTTP, updated once a second.
 #[derive(Default)]
 struct Date {
     second: u64,

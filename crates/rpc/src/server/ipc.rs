@@ -21,12 +21,12 @@ use tokio::{
     task::{JoinHandle, JoinSet},
 };
 
-/// Answers that may wait for a client that reads slowly.
+/// Maximum number of answers that wait for a slow client.
 const BUFFER: usize = 64;
-/// Requests of a client that may be at work at once; it is not read on meanwhile.
+/// Maximum number of concurrent requests of a client; the server reads no more meanwhile.
 const AT_WORK: usize = 1024;
 
-/// A socket that is served until this is dropped.
+/// An IPC socket, served until this is dropped.
 #[derive(Debug)]
 pub(super) struct IpcServer {
     path: PathBuf,
@@ -34,8 +34,7 @@ pub(super) struct IpcServer {
 }
 
 impl IpcServer {
-    /// Listens at `path`. A socket that is left there from before is replaced; any other file is
-    /// not. Must be called inside a Tokio runtime.
+    /// Listens at `path`. Replaces a stale socket, but no other file. Must be called inside a Tokio runtime.
     pub(super) fn start(
         path: &Path,
         methods: Methods,
@@ -95,7 +94,7 @@ impl Client {
     }
 }
 
-/// Serves one connection until the client leaves or sends what is no JSON.
+/// Serves one connection until the client leaves or sends invalid JSON.
 async fn serve(stream: UnixStream, client: Client, max_request: usize) {
     let (mut reader, mut writer) = stream.into_split();
     let (answers, mut outgoing) = mpsc::channel::<String>(BUFFER);
@@ -131,8 +130,7 @@ async fn serve(stream: UnixStream, client: Client, max_request: usize) {
     while writing.join_next().await.is_some() {}
 }
 
-/// The complete values at the start of a buffer, how many bytes they take, and whether what follows
-/// can never become one.
+/// Complete values at the start of a buffer, their length, and `true` if the rest can never become a value.
 fn split(buffer: &[u8]) -> (Vec<String>, usize, bool) {
     let mut stream = serde_json::Deserializer::from_slice(buffer).into_iter::<&RawValue>();
     let (mut values, mut used) = (Vec::new(), 0);
@@ -156,7 +154,7 @@ fn failure(code: i32) -> String {
     format!(r#"{{"jsonrpc":"2.0","id":null,"error":{{"code":{code},"message":"{message}"}}}}"#)
 }
 
-/// The answer to a batch whose answers are too many bytes: `got` counts those up to where it was given up.
+/// Error for a batch whose answers are too long; `got` counts the bytes up to where the server stopped.
 fn too_big_batch(got: usize, limit: usize) -> String {
     let error = RpcError::exceeded(
         "the answers to the batch are too large (bytes)",
@@ -168,10 +166,10 @@ fn too_big_batch(got: usize, limit: usize) -> String {
     MethodResponse::error(Id::Null, error).as_ref().to_owned()
 }
 
-/// Notifications of a subscription.
+/// Streams of notifications of subscriptions.
 type Notifications = mpsc::Receiver<Box<RawValue>>;
 
-/// Answers a request or a batch, and passes on what its subscriptions yield.
+/// Answers a request or a batch, and forwards the notifications of its subscriptions.
 async fn answer(request: String, client: Client, answers: mpsc::Sender<String>) {
     let mut begun = Vec::new();
     let answer = match serde_json::from_str::<Vec<&RawValue>>(&request) {
@@ -212,8 +210,7 @@ async fn answer(request: String, client: Client, answers: mpsc::Sender<String>) 
     }
 }
 
-/// The answer to one request; `None` for a notification. A subscription that begins is put to the
-/// others.
+/// The answer to one request; `None` for a notification. Adds a new subscription to the others.
 async fn one(request: &str, client: &Client, begun: &mut Vec<Notifications>) -> Option<String> {
     let Client { id, methods, max_response, subscriptions } = client;
     if let Ok(call_of) = serde_json::from_str::<Request<'_>>(request) {

@@ -1,4 +1,4 @@
-//! Sockets: how they are accepted, and how one ends whose client keeps the server waiting.
+//! Sockets: accepting them, and closing those whose clients keep the server waiting.
 
 use super::connections::{Connections, Control, Place};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -16,8 +16,8 @@ use tokio::{
     time::{Instant, Sleep, sleep, timeout},
 };
 
-/// Lets this process have as many files and sockets open as the system allows it to ask for. By
-/// default that is often too few for the connections that a node may have.
+/// Raises this process's limit of open files to the system's maximum. The default is often too low for the
+/// connections of a node.
 pub fn allow_open_files() {
     let limit = getrlimit(Resource::Nofile);
     // Where it is not granted there is less room, and nothing else is wrong.
@@ -26,22 +26,22 @@ pub fn allow_open_files() {
     }
 }
 
-/// The answer to a client for which there is no place.
+/// Answer to a client beyond the limit of connections.
 const FULL: &[u8] =
     b"HTTP/1.1 429 Too Many Requests\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
 
-/// Pause where the system has no socket to give.
+/// Pause after the system has refused a socket.
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// A connection that counts against the limit as long as it is open, idle or not, upgraded or not.
-/// The server may close it, or its client is too slow.
+/// A connection that counts against the limit while it is open, idle or upgraded. The server may close it at a
+/// limit, or because its client is too slow.
 #[derive(Debug)]
 pub(super) struct Connection {
     socket: TcpStream,
     place: Place,
-    /// The end of the time for the request that is being read.
+    /// Deadline for the request that is being read.
     due: Option<Pin<Box<Sleep>>>,
-    /// The end of the time in which the client has to read something.
+    /// Deadline for the client to read some bytes.
     stalled: Option<Pin<Box<Sleep>>>,
 }
 
@@ -54,8 +54,7 @@ impl Connection {
         &self.place.0
     }
 
-    /// Waits until the client is gone, as far as that can be told before all that it has sent is
-    /// read.
+    /// Waits until the client is gone, as far as the server can tell before it has read all input.
     pub(super) async fn hung_up(&self) {
         match self.socket.ready(Interest::READABLE).await {
             Ok(ready) if ready.is_read_closed() => {}
@@ -63,7 +62,7 @@ impl Connection {
         }
     }
 
-    /// Follows a write: a client that reads nothing for a while is given up.
+    /// Records a write, and fails if the client has read nothing for too long.
     fn follow(
         &mut self,
         context: &mut Context<'_>,
@@ -89,7 +88,7 @@ impl Connection {
     }
 }
 
-/// Waits for the next connection; those for which there is no place are refused.
+/// Waits for the next connection; refuses connections beyond the limit.
 pub(super) async fn accept(listener: &TcpListener, connections: &Arc<Connections>) -> Connection {
     loop {
         let (mut socket, client) = match listener.accept().await {
@@ -196,12 +195,12 @@ impl AsyncWrite for Connection {
     }
 }
 
-/// A connection of which something has been read already: its reader gets that first.
+/// A connection with bytes that were already read; its reader gets these first.
 #[derive(Debug)]
 pub(super) struct Handover {
     connection: Connection,
     read: Vec<u8>,
-    /// Bytes of `read` that have been taken.
+    /// Number of bytes of `read` that were consumed.
     taken: usize,
 }
 

@@ -1,7 +1,7 @@
 //! The server: HTTP and WebSocket on one port, and IPC.
 //!
-//! jsonrpsee speaks HTTP and WebSocket; the plain requests that most clients send are answered
-//! before it, at half the cost.
+//! jsonrpsee serves HTTP and WebSocket. Plain requests, which most clients send, are answered without it, at half
+//! the cost.
 
 mod connections;
 mod http;
@@ -49,37 +49,37 @@ use transport::{ByTransport, Counted};
 /// Addresses and limits of a server.
 #[derive(Debug, Clone)]
 pub struct ServerConfig {
-    /// Addresses to listen on; more than one share the port.
+    /// Addresses to listen on; all share the port.
     pub hosts: Vec<IpAddr>,
     /// The port of HTTP and WebSocket; 0 takes a free one.
     pub port: u16,
-    /// Path of the IPC socket, if there is to be one.
+    /// Path of the IPC socket, if there is one.
     pub ipc: Option<PathBuf>,
-    /// The origin that a browser may ask from; `None` leaves the CORS headers out.
+    /// Origin from which browsers may send requests; `None` omits the CORS headers.
     pub allow_origin: Option<String>,
-    /// Largest request body in bytes.
+    /// Maximum length of a request body, in bytes.
     pub max_body: u32,
-    /// Largest answer in bytes.
+    /// Maximum length of an answer, in bytes.
     pub max_response: u32,
-    /// Most requests in a batch.
+    /// Maximum number of requests in a batch.
     pub max_batch: u32,
-    /// Connections that may be open at once, idle ones too.
+    /// Maximum number of open connections, idle ones included.
     pub max_connections: u32,
-    /// Connections that one address may have open at once; of IPv6 the first 64 bits are an address.
+    /// Maximum number of open connections of one address; of IPv6 the first 64 bits are an address.
     pub max_connections_per_address: u32,
-    /// Time for a whole request, and for a client to read anything of its answer.
+    /// Time for a whole request, and for a client to read some bytes of its answer.
     pub request_timeout: Duration,
-    /// Bytes that may wait for the client of a connection to read them.
+    /// Maximum number of bytes that wait for the client of one connection.
     pub max_queued: usize,
-    /// Bytes of requests and answers that all connections may hold together.
+    /// Maximum number of bytes of requests and answers of all connections together.
     pub max_held: usize,
-    /// Most subscriptions of a connection.
+    /// Maximum number of subscriptions of a connection.
     pub max_subscriptions: u32,
-    /// Bounds of each request.
+    /// Limits of each request.
     pub limits: RequestLimits,
-    /// Namespaces that are served over HTTP. IPC serves all.
+    /// Namespaces served over HTTP. IPC serves all.
     pub http_api: Namespaces,
-    /// Namespaces that are served over WebSocket.
+    /// Namespaces served over WebSocket.
     pub ws_api: Namespaces,
 }
 
@@ -109,7 +109,7 @@ impl Default for ServerConfig {
 /// Error at the start of a server.
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
-    /// The port cannot be had.
+    /// The server cannot listen on the address.
     #[error("cannot listen on {address}: {source}")]
     Address {
         /// The address.
@@ -117,7 +117,7 @@ pub enum ServeError {
         /// Error of the system.
         source: io::Error,
     },
-    /// The IPC socket cannot be had.
+    /// The server cannot listen on the IPC socket.
     #[error("cannot listen on {}: {source}", path.display())]
     Ipc {
         /// Path of the socket.
@@ -125,13 +125,13 @@ pub enum ServeError {
         /// Error of the system.
         source: io::Error,
     },
-    /// The origin that browsers may ask from is none.
+    /// The allowed origin of browsers is invalid.
     #[error("{0:?} is not allowed in a header")]
     Origin(String),
-    /// A namespace is to be served in which the node has no method.
+    /// A flag names a namespace in which the node has no method.
     #[error("{flag}: there is no namespace {got:?}; the node has {expected}")]
     Namespace {
-        /// The flag that names it.
+        /// The flag.
         flag: &'static str,
         /// The namespace.
         got: String,
@@ -148,7 +148,7 @@ pub struct RunningServer {
     ipc: Option<ipc::IpcServer>,
 }
 
-/// Ids of subscriptions as Ethereum's clients write them.
+/// Subscription ids in the form of Ethereum's clients.
 #[derive(Debug, Clone, Copy)]
 struct HexIds;
 
@@ -163,7 +163,7 @@ impl RunningServer {
     ///
     /// # Errors
     ///
-    /// [`ServeError`]; nothing runs then.
+    /// [`ServeError`]; the server is then not running.
     pub fn start(
         config: &ServerConfig,
         methods: Methods,
@@ -175,7 +175,7 @@ impl RunningServer {
     ///
     /// # Errors
     ///
-    /// [`ServeError`]; nothing runs then.
+    /// [`ServeError`]; the server is then not running.
     pub fn start_with_pages(
         config: &ServerConfig,
         methods: Methods,
@@ -290,7 +290,7 @@ impl RunningServer {
         &self.addresses
     }
 
-    /// Stops it, and waits until its connections have ended.
+    /// Stops the server, and waits until its connections have ended.
     pub fn stop(self) -> BoxFuture<'static, ()> {
         Box::pin(async move {
             drop(self.ipc);
@@ -303,14 +303,13 @@ impl RunningServer {
     }
 }
 
-/// An id for a connection that is not jsonrpsee's, whose ids count up from zero.
+/// Id of a connection outside jsonrpsee, whose own ids count up from zero.
 fn next_connection() -> ConnectionId {
     static COUNT: AtomicUsize = AtomicUsize::new(0);
     ConnectionId(usize::MAX - COUNT.fetch_add(1, Ordering::Relaxed))
 }
 
-/// Answers a request to a method that returns; `None` if it asks for anything else, such as a
-/// subscription or a method that is not there.
+/// Answers a request to a method that returns a value; `None` for subscriptions and unknown methods.
 async fn call(
     methods: &Methods,
     request: &Request<'_>,

@@ -13,7 +13,7 @@ use std::{
     collections::BTreeSet, convert::Infallible, fmt, future::ready, str::FromStr, sync::Arc,
 };
 
-/// The namespace that is served on every port: it tells the client which others are.
+/// Namespace that every port serves: it lists the others.
 const RPC: &str = "rpc";
 /// The method that lists the namespaces of a port.
 const MODULES: &str = "rpc_modules";
@@ -39,8 +39,8 @@ impl Namespaces {
         }
     }
 
-    /// The methods of a transport: those of the served namespaces, `rpc_modules`, and for each
-    /// other method an error that names the flag which leaves it out.
+    /// Methods of a transport: those of the served namespaces, `rpc_modules`, and for each other method an error
+    /// that names the flag which excludes it.
     pub(super) fn select(&self, all: &Methods, flag: &'static str) -> Result<Methods, ServeError> {
         let known: BTreeSet<_> = all.method_names().map(namespace_of).collect();
         if let Self::Listed(names) = self
@@ -105,8 +105,8 @@ fn namespace_of(method: &str) -> &str {
 impl FromStr for Namespaces {
     type Err = Infallible;
 
-    /// Reads a list with commas, as geth and reth take it: `all` stands for every namespace, `none`
-    /// and an empty list for none but `rpc`.
+    /// Parses a list with commas, as geth and reth do: `all` means every namespace, `none` and an empty list only
+    /// `rpc`.
     fn from_str(text: &str) -> Result<Self, Infallible> {
         let names = text.split(',').map(str::trim).filter(|name| !name.is_empty());
         let names: BTreeSet<String> =

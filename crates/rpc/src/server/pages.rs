@@ -1,4 +1,4 @@
-//! Pages for browsers and monitors, which send GET requests to the JSON-RPC port.
+//! Pages for browsers and monitoring, which send GET requests to the JSON-RPC port.
 
 use crate::Telemetry;
 use jsonrpsee::server::{HttpBody, HttpRequest, HttpResponse};
@@ -14,20 +14,20 @@ use tower::{Layer, Service};
 
 /// Health of a node.
 pub trait Health: fmt::Debug + Send + Sync {
-    /// Returns `true` if the node does its work now, with details.
+    /// Returns `true` if the node is healthy, with details.
     fn health(&self) -> (bool, Value);
 }
 
-/// A node that is well as long as it answers.
+/// A node that is healthy as long as it answers.
 impl Health for () {
     fn health(&self) -> (bool, Value) {
         (true, json!({ "health": true }))
     }
 }
 
-/// Pages that a node has beside the usual ones.
+/// Further pages of a node.
 pub trait MorePages: fmt::Debug + Send + Sync {
-    /// Status and content of the page that is asked for, if there is one.
+    /// Status and content of the requested page, if there is one.
     fn page(&self, request: &PageRequest<'_>) -> Option<(u16, Content)>;
 }
 
@@ -72,8 +72,8 @@ pub enum Content {
     Bytes(Vec<u8>),
 }
 
-/// The pages of a node: `/` says what it is, `/health` how it is (with status 503 if it does not do its
-/// work), `/metrics` its numbers in the text format of Prometheus.
+/// Pages of a node: `/` describes the node, `/health` has its health (status 503 if it is not healthy), `/metrics`
+/// its metrics in the text format of Prometheus.
 #[derive(Debug, Clone)]
 pub struct Pages {
     /// Name of the node.
@@ -86,19 +86,19 @@ pub struct Pages {
     pub more: Option<Arc<dyn MorePages>>,
 }
 
-/// A page: status, type of the content, and content.
+/// A page: status, content type and content.
 type Page = (u16, &'static str, Vec<u8>);
 
 const JSON: &str = "application/json";
 const BYTES: &str = "application/octet-stream";
 
-/// The node does its work.
+/// The node is healthy.
 const OK: u16 = 200;
-/// It does not.
+/// The node is not healthy.
 const UNAVAILABLE: u16 = 503;
 
 impl Pages {
-    /// The answer to a GET, if there is a page.
+    /// Answer to a GET request, if there is such a page.
     fn get(&self, request: &PageRequest<'_>) -> Option<Page> {
         match request.path {
             "/" => {
@@ -136,7 +136,7 @@ impl<S> Layer<S> for Pages {
     }
 }
 
-/// JSON-RPC, with pages beside it.
+/// JSON-RPC service with pages.
 #[derive(Debug, Clone)]
 pub struct WithPages<S> {
     pages: Pages,

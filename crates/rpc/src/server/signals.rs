@@ -1,4 +1,4 @@
-//! The signals that end a process.
+//! Signals that end the process.
 
 use std::{io, process, thread};
 use tokio::{
@@ -7,13 +7,13 @@ use tokio::{
     sync::oneshot,
 };
 
-/// Ready with the first SIGINT or SIGTERM from here on. The second one ends the process at once.
+/// A future that is ready with the first SIGINT or SIGTERM from now on. The second one ends the process at once.
 ///
 /// A thread of its own handles the signals, so that busy workers cannot delay them.
 ///
 /// # Errors
 ///
-/// If the operating system gives no thread or does not let it listen.
+/// If the operating system refuses a thread or a signal handler.
 pub fn termination() -> io::Result<oneshot::Receiver<()>> {
     let runtime = Builder::new_current_thread().enable_all().build()?;
     let entered = runtime.enter();
@@ -37,7 +37,7 @@ pub fn termination() -> io::Result<oneshot::Receiver<()>> {
     Ok(end)
 }
 
-/// Waits for one of both; whether it was the first.
+/// Waits for one of both signals, and returns `true` if it was the first.
 async fn either(first: &mut Signal, second: &mut Signal) -> bool {
     tokio::select! {
         _ = first.recv() => true,

@@ -1,4 +1,4 @@
-//! One port, two transports: HTTP and WebSocket have services of their own, whose requests and answers are counted.
+//! HTTP and WebSocket on one port, each with its own service whose requests and answers are counted.
 
 use super::connections::Control;
 use jsonrpsee::{
@@ -14,11 +14,11 @@ use std::{
 };
 use tower::Service;
 
-/// The connection of a request, among the extensions of that.
+/// The connection of a request, in the request's extensions.
 #[derive(Debug, Clone)]
 pub(crate) struct Client(pub(crate) Arc<Control>);
 
-/// The services behind a connection, one for each transport.
+/// Services of a connection, one for each transport.
 #[derive(Debug, Clone)]
 pub(super) struct ByTransport<S> {
     pub(super) http: S,
@@ -58,7 +58,7 @@ where
     }
 }
 
-/// Methods of a connection, whose answers are counted.
+/// Methods of a connection, with counted answers.
 #[derive(Debug, Clone)]
 pub(super) struct Counted<S> {
     pub(super) inner: S,
@@ -66,7 +66,7 @@ pub(super) struct Counted<S> {
 }
 
 impl<S> Counted<S> {
-    /// Answers, and counts the bytes of that.
+    /// Answers a request, and counts the bytes of the answer.
     fn counted<'a>(
         &self,
         answer: impl Future<Output = MethodResponse> + Send + 'a,

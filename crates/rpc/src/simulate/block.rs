@@ -1,4 +1,4 @@
-//! Executing a block that could be.
+//! Execution of simulated blocks.
 
 use super::{
     call::{kind_of, refused},
@@ -33,7 +33,7 @@ use stateless::next_excess_blob_gas;
 use std::sync::Arc;
 use store::Changes;
 
-/// The rules of the chain, as far as a simulation keeps to them.
+/// Rules of the chain for a simulation.
 #[derive(Debug)]
 struct SimulatedRules<'a> {
     config: &'a ChainConfig,
@@ -73,9 +73,9 @@ impl EvmOverrides for SimulatedRules<'_> {
 /// A simulation in progress.
 pub(super) struct Simulation {
     pub(super) state: State,
-    /// Gas that all calls together have left.
+    /// Gas left for all calls together.
     pub(super) gas: u64,
-    /// End of the time for all blocks.
+    /// Deadline of all blocks.
     pub(super) deadline: Deadline,
     pub(super) validation: bool,
     pub(super) trace_transfers: bool,
@@ -271,7 +271,7 @@ impl Simulation {
         Ok(())
     }
 
-    /// Gas limit of a call: what is asked for, or what the block has left, within the cap.
+    /// Gas limit of a call: the requested gas, or what the block has left, within the cap.
     fn gas_for(
         &self,
         request: &TransactionRequest,

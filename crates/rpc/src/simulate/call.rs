@@ -12,8 +12,7 @@ use chain::ChainError;
 use executor::ReadError;
 use revm::context::result::{EVMError, InvalidTransaction};
 
-/// The type of transaction that a call is: one with fees of EIP-1559, unless it has a gas price or
-/// there are none yet.
+/// The transaction type of a call: EIP-1559, unless the call has a gas price or the fork has no EIP-1559.
 pub(super) fn kind_of(
     request: &TransactionRequest,
     chain_id: u64,
@@ -29,7 +28,7 @@ pub(super) fn kind_of(
     })
 }
 
-/// Error for a call that cannot be a transaction, with its code from the specification.
+/// Error for a call that cannot become a transaction, with the code of the specification.
 pub(super) fn refused(error: EVMError<ReadError>, sender: Address, gas: u64) -> RpcError {
     let reason = match error {
         EVMError::Transaction(reason) => reason,

@@ -8,7 +8,7 @@ use alloy_primitives::U256;
 use alloy_rpc_types_eth::{BlockOverrides, TransactionRequest, state::StateOverride};
 use serde::Deserialize;
 
-/// Most blocks in one simulation, those in between included.
+/// Maximum number of blocks in one simulation, those in gaps included.
 const MAX_BLOCKS: u64 = 256;
 /// Seconds from one simulated block to the next.
 const SLOT: u64 = 12;
@@ -20,12 +20,12 @@ pub(super) struct Payload {
     pub(super) block_state_calls: Vec<WantedBlock>,
     /// `true` to show transfers of ether as logs.
     pub(super) trace_transfers: bool,
-    /// `true` to check calls as transactions are checked.
+    /// `true` to check calls as transactions.
     pub(super) validation: bool,
     pub(super) return_full_transactions: bool,
 }
 
-/// A block that could be.
+/// A requested block.
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub(super) struct WantedBlock {
@@ -55,8 +55,7 @@ where
     Ok(Option::deserialize(value)?.unwrap_or_default())
 }
 
-/// Numbers and times of all blocks, including the empty ones that fill gaps between the requested
-/// numbers.
+/// Numbers and timestamps of all blocks, including the empty ones that fill gaps between the requested numbers.
 pub(super) fn complete(
     blocks: Vec<WantedBlock>,
     base: &Header,

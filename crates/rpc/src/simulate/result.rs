@@ -9,12 +9,12 @@ use chain::{halt_reason, revert_reason};
 use executor::Transaction;
 use revm::context::result::{ExecutionResult, HaltReason};
 
-/// One call that was made.
+/// Result of one call.
 pub(super) struct Made {
     pub(super) transaction: Transaction,
     pub(super) sender: Address,
     pub(super) result: ExecutionResult<HaltReason>,
-    /// Logs with those that stand for transfers.
+    /// Logs, including those that represent transfers.
     pub(super) logs: Vec<Log>,
 }
 
@@ -30,7 +30,7 @@ pub(super) fn split(made: Vec<Made>) -> (Results, Vec<Transaction>, Vec<Address>
     (results, transactions, senders)
 }
 
-/// Results of the calls of a block, whose hash is known now.
+/// Results of the calls of a block, once its hash is known.
 pub(super) fn describe(block: &Block, results: Results) -> Vec<SimCallResult> {
     let mut position = 0;
     let transactions = block.transactions.iter().enumerate();
