@@ -1,4 +1,4 @@
-//! The accounts that a devnet holds keys of.
+//! Test accounts of a devnet, with their keys.
 
 use crate::DevnetError;
 use alloy_primitives::{Address, B256};
@@ -6,21 +6,21 @@ use alloy_signer_local::{MnemonicBuilder, PrivateKeySigner, coins_bip39::English
 use coins_bip39::Mnemonic;
 use rand_08::{SeedableRng, rngs::StdRng};
 
-/// The phrase of the ten accounts that every Ethereum developer knows.
+/// The mnemonic of the ten accounts that development tools use by default.
 pub(crate) const DEFAULT_MNEMONIC: &str =
     "test test test test test test test test test test test junk";
 
-/// The path that the index of an account is appended to.
+/// Derivation path to which the index of an account is appended.
 pub(crate) const DEFAULT_DERIVATION_PATH: &str = "m/44'/60'/0'/0/";
 
 /// Source of the mnemonic.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum MnemonicSource {
-    /// A given phrase.
+    /// A given mnemonic.
     Phrase(String),
-    /// A new phrase of this many words.
+    /// A new mnemonic of this many words.
     Random(usize),
-    /// A phrase that the seed determines. Never for keys that guard anything.
+    /// A mnemonic that follows from the seed. Never for keys of value.
     Seed(u64),
 }
 
@@ -33,9 +33,9 @@ impl Default for MnemonicSource {
 /// Keys derived from one mnemonic.
 #[derive(Debug, Clone)]
 pub struct Accounts {
-    /// The phrase.
+    /// The mnemonic.
     pub mnemonic: String,
-    /// The path that the index is appended to.
+    /// Derivation path to which the index is appended.
     pub derivation_path: String,
     /// The keys, by index.
     pub signers: Vec<PrivateKeySigner>,
@@ -46,8 +46,7 @@ impl Accounts {
     ///
     /// # Errors
     ///
-    /// [`DevnetError::Mnemonic`] for a phrase, a number of words or a path that BIP-39 or BIP-32
-    /// does not know.
+    /// [`DevnetError::Mnemonic`] for a mnemonic, a number of words or a path that is invalid by BIP-39 or BIP-32.
     pub fn derive(
         source: &MnemonicSource,
         derivation_path: &str,
@@ -79,12 +78,12 @@ impl Accounts {
         Ok(Self { mnemonic, derivation_path: derivation_path.to_owned(), signers })
     }
 
-    /// Their addresses.
+    /// Addresses of the accounts.
     pub fn addresses(&self) -> impl Iterator<Item = Address> + '_ {
         self.signers.iter().map(PrivateKeySigner::address)
     }
 
-    /// Their secrets.
+    /// Private keys of the accounts.
     pub fn secrets(&self) -> impl Iterator<Item = B256> + '_ {
         self.signers.iter().map(PrivateKeySigner::to_bytes)
     }

@@ -5,7 +5,7 @@ use alloy_primitives::{B256, utils::format_ether};
 use serde_json::{Value, json};
 use std::fmt::Write as _;
 
-/// The name in letters.
+/// Name in ASCII art.
 const NAME: &str = r"
                         _          _
       ___   _ __   ___ | |__   _ _(_) _ __    ___
@@ -14,20 +14,20 @@ const NAME: &str = r"
      \___| |_| |_||___/|_| |_||_| |_||_| |_| \___|
 ";
 
-/// Facts about a chain that has started.
+/// Facts about a running chain.
 #[derive(Debug, Clone)]
 pub struct Facts {
-    /// Its id.
+    /// Chain id.
     pub chain_id: u64,
     /// Base fee of the next block, in wei.
     pub base_fee: u64,
     /// Gas limit of the next block.
     pub gas_limit: u64,
-    /// Time of its first block, in seconds.
+    /// Timestamp of the first block, in seconds.
     pub genesis_time: u64,
-    /// Number of its first block.
+    /// Number of the first block.
     pub genesis_number: u64,
-    /// The block that it continues, if it does.
+    /// The forked block, if the chain is a fork.
     pub fork: Option<Continued>,
 }
 
@@ -36,16 +36,16 @@ pub struct Facts {
 pub struct Continued {
     /// URL of the other node.
     pub url: String,
-    /// Its number.
+    /// Number of the block.
     pub number: u64,
-    /// Its hash.
+    /// Hash of the block.
     pub hash: B256,
-    /// Its base fee, in wei.
+    /// Base fee of the block, in wei.
     pub base_fee: u64,
 }
 
-/// Returns the text that is printed before the node listens: the accounts with their keys, and the chain. The
-/// sections are anvil's, since programs read them.
+/// Returns the text that is printed before the node listens: accounts with their keys, and the chain. The sections
+/// are anvil's, since programs parse them.
 pub fn banner(config: &DevnetConfig, accounts: &Accounts, facts: &Facts) -> String {
     let mut text = format!("\n{NAME}\n    {}\n", env!("CARGO_PKG_VERSION"));
     text += &section("Available Accounts");
@@ -85,7 +85,7 @@ fn section(title: &str) -> String {
     format!("\n{title}\n==================\n\n")
 }
 
-/// Returns the content of the file that `--config-out` writes: the same members as anvil's.
+/// Returns the content of the `--config-out` file, with the members of anvil's.
 pub fn config_out(config: &DevnetConfig, accounts: &Accounts, facts: &Facts) -> Value {
     let lower = |address: alloy_primitives::Address| format!("{address:#x}");
     let mut out = json!({
@@ -120,8 +120,7 @@ pub fn config_out(config: &DevnetConfig, accounts: &Accounts, facts: &Facts) -> 
     out
 }
 
-/// The base fee that anvil tells: the one that a flag asks for, or that of the block which the chain begins
-/// with.
+/// Base fee that anvil reports: the flag's, or that of the first block.
 fn told_base_fee(config: &DevnetConfig, facts: &Facts) -> u64 {
     match (&config.origin, &facts.fork) {
         (Origin::Fork(fork), Some(continued)) => fork.base_fee.unwrap_or(continued.base_fee),

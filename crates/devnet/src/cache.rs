@@ -1,7 +1,6 @@
-//! Answers of another node, kept on disk for the next fork of the same block.
+//! On-disk cache of another node's answers, for the next fork of the same block.
 //!
-//! It lies where anvil keeps its own, in a file beside it: that of anvil is read too, and left as it
-//! is.
+//! The file is in anvil's folder, beside anvil's own, which is read too but never changed.
 
 use crate::history::PastState;
 use alloy_primitives::B256;
@@ -11,24 +10,24 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// The file of this devnet, and that of anvil.
+/// Cache files of the devnet and of anvil.
 const OWN: &str = "enshrine.json";
 const ANVIL: &str = "storage.json";
 
-/// Files longer than this are left alone.
+/// Length above which a file is ignored.
 const LONGEST: u64 = 1 << 30;
 
-/// Answers that hold for good: those about the state behind one block.
+/// Answers that never change: those about the state after one block.
 #[derive(Debug, Serialize, Deserialize)]
 struct Cached {
-    /// The block; anvil does not say.
+    /// Hash of the block; anvil's files do not have it.
     #[serde(default)]
     block: Option<B256>,
     #[serde(flatten)]
     state: PastState,
 }
 
-/// The folder in which anvil keeps what other nodes have answered, of a user who has a home.
+/// The folder of anvil's cache, if the user has a home folder.
 pub(crate) fn default_folder() -> Option<PathBuf> {
     let home = env::var_os("HOME").filter(|home| !home.is_empty())?;
     Some(PathBuf::from(home).join(".foundry/cache/rpc"))
@@ -48,7 +47,7 @@ impl Cache {
         Self { folder: folder.join(chain).join(number.to_string()), block }
     }
 
-    /// All that is known. What cannot be read is asked for again.
+    /// Reads all cached values. Unreadable ones are requested again.
     pub(crate) fn read(&self) -> Vec<PastState> {
         [OWN, ANVIL]
             .into_iter()
@@ -73,7 +72,7 @@ impl Cache {
         }
     }
 
-    /// Keeps what is known now.
+    /// Writes the current values.
     pub(crate) fn write(&self, state: PastState) {
         let written = || -> std::io::Result<()> {
             fs::create_dir_all(&self.folder)?;

@@ -1,4 +1,4 @@
-//! The cheats, which only a devnet has, and the commands that set them.
+//! Cheats, and the commands that set them.
 
 use crate::{DevnetConfig, Origin, console, signatures::Signatures};
 use alloy_consensus::Header;
@@ -12,10 +12,10 @@ use parking_lot::Mutex;
 use revm::context::CfgEnv;
 use std::sync::Arc;
 
-/// The cheats that the EVM knows of.
+/// Cheats inside the EVM.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct EvmCheats {
-    /// Signatures that are not whose they seem.
+    /// Signatures that are attributed to other accounts.
     pub(crate) signatures: Arc<Signatures>,
 }
 
@@ -46,7 +46,7 @@ impl EvmOverrides for EvmCheats {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Impersonation {
     pub(crate) accounts: AddressSet,
-    /// `true` if all accounts may.
+    /// `true` if all accounts may do so.
     pub(crate) all: bool,
 }
 
@@ -56,11 +56,11 @@ impl Impersonation {
     }
 }
 
-/// Header fields that blocks have regardless of the rules.
+/// Header fields that override the protocol's rules.
 #[derive(Debug, Default)]
 pub(crate) struct ForcedHeader(Mutex<ForcedFields>);
 
-/// The fields; those called `next` are used up by the next block.
+/// The fields; those whose names begin with `next` apply to one block.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct ForcedFields {
     /// Gas limit of each block.
@@ -72,7 +72,7 @@ pub(crate) struct ForcedFields {
 }
 
 impl ForcedFields {
-    /// Returns the cheats at the start of a devnet: block fields on top of another node's chain, as flags set them.
+    /// Returns the cheats at the start of a devnet, with block fields from flags for a fork.
     pub(crate) fn at_start(config: &DevnetConfig) -> Self {
         match &config.origin {
             Origin::Fork(fork) => Self {
@@ -86,7 +86,7 @@ impl ForcedFields {
 }
 
 impl ForcedHeader {
-    /// With the fields that a devnet begins with.
+    /// Cheats with the initial fields of a devnet.
     pub(crate) fn at_start(config: &DevnetConfig) -> Self {
         Self(Mutex::new(ForcedFields::at_start(config)))
     }
@@ -121,7 +121,7 @@ impl HeaderPolicy for ForcedHeader {
     }
 }
 
-/// Gives the next blocks header fields of their own.
+/// Sets header fields of the next blocks.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum ForceHeader {
     GasLimit(Option<u64>),
@@ -139,11 +139,11 @@ impl ForceHeader {
     }
 }
 
-/// Changes the state behind the head as no transaction can.
+/// Changes the state after the head by a cheat.
 #[derive(Debug, Clone)]
 pub(crate) enum EditState {
     Balance(Address, U256),
-    /// Adds to a balance, up to the greatest there is.
+    /// Adds to a balance, saturated at the maximum.
     AddBalance(Address, U256),
     Nonce(Address, u64),
     Code(Address, Bytes),
@@ -151,7 +151,7 @@ pub(crate) enum EditState {
 }
 
 impl EditState {
-    /// A state with the change. It goes into the store of the state.
+    /// Returns the state with the change, written to the state's store.
     pub(crate) fn edit(self, state: &State) -> Result<State, ChainError> {
         let added = match &self {
             Self::AddBalance(address, amount) => {
@@ -182,7 +182,7 @@ impl Command for EditState {
     }
 }
 
-/// Changes what the EVM of the chain cheats in, from the next block on.
+/// Changes the cheats inside the EVM, from the next block on.
 #[derive(Debug, Clone)]
 pub(crate) struct SetEvmCheats(pub(crate) EvmCheats);
 
@@ -194,7 +194,7 @@ impl Command for SetEvmCheats {
     }
 }
 
-/// Gives the chain another id, from the next block on.
+/// Changes the chain id, from the next block on.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct SetChainId(pub(crate) u64);
 

@@ -13,14 +13,14 @@ use std::{num::NonZeroUsize, path::PathBuf, time::Duration};
 use variants::GasSchedule;
 use wire::ProtocolFork;
 
-/// The rules that hold from genesis on.
+/// Fork in force at genesis.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, clap::ValueEnum)]
 pub enum Hardfork {
-    /// The first rules, July 2015.
+    /// July 2015, the first.
     Frontier,
     /// March 2016.
     Homestead,
-    /// The rules of Homestead: what this fork changed was the state of one chain.
+    /// Same rules as Homestead: the fork changed the state of one chain.
     Dao,
     /// October 2016.
     #[value(alias = "eip150")]
@@ -30,23 +30,23 @@ pub enum Hardfork {
     SpuriousDragon,
     /// October 2017.
     Byzantium,
-    /// The rules of Petersburg, which began at the same block.
+    /// Same rules as Petersburg, which began at the same block.
     Constantinople,
     /// February 2019.
     Petersburg,
     /// December 2019.
     Istanbul,
-    /// Istanbul with the difficulty bomb put off.
+    /// Istanbul with a delayed difficulty bomb.
     #[value(name = "muirglacier", alias = "muir-glacier")]
     MuirGlacier,
     /// April 2021: access lists.
     Berlin,
     /// August 2021: the base fee.
     London,
-    /// London with the difficulty bomb put off.
+    /// London with a delayed difficulty bomb.
     #[value(name = "arrowglacier", alias = "arrow-glacier")]
     ArrowGlacier,
-    /// The same once more.
+    /// London with a further delay.
     #[value(name = "grayglacier", alias = "gray-glacier")]
     GrayGlacier,
     /// The merge, September 2022.
@@ -60,41 +60,41 @@ pub enum Hardfork {
     Prague,
     /// December 2025.
     Osaka,
-    /// Osaka with the first raise of the blob parameters.
+    /// Osaka with the first increase of the blob parameters.
     #[default]
     #[value(alias = "latest")]
     Bpo1,
-    /// Osaka with the second.
+    /// Osaka with the second increase.
     Bpo2,
-    /// The fork that brings block access lists.
+    /// The fork with block access lists.
     Amsterdam,
 }
 
-/// Executions that are printed call by call.
+/// Executions whose traces are printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub enum Traces {
     /// None.
     #[default]
     None,
-    /// Transactions that fail.
+    /// Failed transactions.
     Failures,
     /// All transactions, and `eth_call`.
     All,
-    /// The same, with changes of storage.
+    /// All transactions and `eth_call`, with storage changes.
     Storage,
 }
 
-/// Time at which blocks are made.
+/// Trigger of block production.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum MiningMode {
-    /// At once for each transaction.
+    /// One block at once for each transaction.
     #[default]
     Instant,
-    /// Every so often.
+    /// Blocks at an interval.
     Interval(Duration),
-    /// Both of them.
+    /// Both.
     Mixed(Duration),
-    /// On request.
+    /// Blocks on request.
     Manual,
 }
 
@@ -104,7 +104,7 @@ pub enum Origin {
     /// A genesis of the devnet's own.
     #[default]
     Own,
-    /// A given genesis, and perhaps a file of blocks on top of it.
+    /// A given genesis, with an optional file of blocks after it.
     Genesis {
         /// The genesis.
         genesis: Box<Genesis>,
@@ -118,41 +118,41 @@ pub enum Origin {
 /// Configuration of a devnet.
 #[derive(Debug, Clone)]
 pub struct DevnetConfig {
-    /// Chain id; `None` takes that of the genesis file, else 31337.
+    /// Chain id; `None` for that of the genesis file, else 31337.
     pub chain_id: Option<u64>,
-    /// The rules, from genesis on.
+    /// Fork at genesis.
     pub hardfork: Hardfork,
-    /// Later forks, oldest first, and when they begin.
+    /// Later forks with their times, oldest first.
     pub later_forks: Vec<(ProtocolFork, ForkTime)>,
     /// Number of accounts.
     pub accounts: u32,
     /// Balance of each account, in wei.
     pub balance: U256,
-    /// Source of their keys.
+    /// Source of the accounts' keys.
     pub mnemonic: MnemonicSource,
-    /// The path that the index of an account is appended to.
+    /// Derivation path to which the index of an account is appended.
     pub derivation_path: String,
-    /// Time of the genesis, in seconds; `None` takes the clock's.
+    /// Timestamp of the genesis, in seconds; `None` for the clock's.
     pub timestamp: Option<u64>,
     /// Source of the time of day.
     pub time: TimeOfDay,
-    /// Number of the genesis.
+    /// Block number of the genesis.
     pub number: u64,
     /// Gas limit of a block.
     pub gas_limit: u64,
     /// Base fee of the genesis, in wei.
     pub base_fee: u64,
-    /// Least suggestion of `eth_gasPrice`, in wei.
+    /// Minimum of `eth_gasPrice`, in wei.
     pub gas_price: Option<u128>,
-    /// Time at which blocks are made.
+    /// Trigger of block production.
     pub mining: MiningMode,
     /// `true` if pending transactions are ordered by fees, `false` if by arrival.
     pub order_by_fees: bool,
-    /// Blocks of an epoch, which say how far `safe` and `finalized` lie behind.
+    /// Blocks per epoch: `safe` is one epoch behind the head, `finalized` two.
     pub slots_in_an_epoch: u64,
     /// `true` if transactions of any sender are accepted unsigned.
     pub auto_impersonate: bool,
-    /// `true` if struct logs were asked for. They are always there.
+    /// `true` if struct logs were asked for. They are always available.
     pub steps_tracing: bool,
     /// Number of kept states below the newest; `None` for all.
     pub history: Option<u64>,
@@ -162,11 +162,11 @@ pub struct DevnetConfig {
     pub preserve_states: bool,
     /// `true` if EIP-7825 caps the gas of a transaction.
     pub tx_gas_cap: bool,
-    /// Largest transaction that the pool takes, in bytes; `None` for any that a request can hold.
+    /// Maximum length of a transaction in the pool, in bytes; `None` for that of a request.
     pub max_tx_size: Option<usize>,
     /// `true` if the pool refuses a gas limit below the calldata floor of EIP-7623.
     pub floor_check: bool,
-    /// Largest contract, in bytes; `None` takes the fork's.
+    /// Maximum code size, in bytes; `None` for the fork's.
     pub code_size_limit: Option<usize>,
     /// `true` if the chain has EXECUTE.
     pub execute: bool,
@@ -184,52 +184,51 @@ pub struct DevnetConfig {
     pub execute_market: bool,
     /// Origin of the chain.
     pub origin: Origin,
-    /// `true` if each block is verified from its own witness when it is made.
+    /// `true` to verify each new block from its own witness.
     pub verify_blocks: bool,
-    /// `true` if the output of `console.log` is printed.
+    /// `true` to print the output of `console.log`.
     pub console: bool,
-    /// Executions that are printed.
+    /// Executions whose traces are printed.
     pub traces: Traces,
-    /// `true` if blocks may have the timestamps of their parents, and earlier ones.
+    /// `true` if blocks may have timestamps up to their parents'.
     pub loose_timestamps: bool,
-    /// Most transactions of a block.
+    /// Maximum number of transactions in a block.
     pub max_transactions: Option<usize>,
     /// `true` if the pool accepts transactions that their sender cannot pay.
     pub unpaid: bool,
     /// Suggested tip, in wei.
     pub suggested_tip: u128,
-    /// `true` if the deployer of contracts with CREATE2 is there.
+    /// `true` if the genesis has the CREATE2 deployer.
     pub create2_deployer: bool,
-    /// Threads that execute, and as many that change something; `None` takes as many as there are
-    /// cores.
+    /// Number of threads for executions, and as many for writes; `None` for the number of cores.
     pub threads: Option<NonZeroUsize>,
-    /// The server.
+    /// Configuration of the server.
     pub server: ServerConfig,
 }
 
 impl DevnetConfig {
-    /// Chain id where nothing says another.
+    /// Default chain id.
     pub const CHAIN_ID: u64 = 31337;
-    /// Gas limit where nothing says another: anvil's.
+    /// Default gas limit: anvil's.
     pub const GAS_LIMIT: u64 = 30_000_000;
-    /// Base fee of the genesis where nothing says another: anvil's.
+    /// Default base fee of the genesis: anvil's.
     pub const BASE_FEE: u64 = 1_000_000_000;
-    /// Largest transaction that Ethereum's clients take into their pools (128 KiB).
+    /// Maximum length of a transaction in the pools of Ethereum's clients (128 KiB).
     pub const MAX_TX_SIZE: usize = 128 * 1024;
-    /// Gas price of a chain without a base fee where nothing says another, in wei: anvil's.
+    /// Default gas price of a chain without a base fee, in wei: anvil's.
     pub const LEGACY_GAS_PRICE: u128 = 1_875_000_000;
-    /// Default tip: a gwei.
+    /// Default tip, in wei.
     pub const TIP: u128 = 1_000_000_000;
     /// Gas limit of a block without a limit: anvil's.
     pub const NO_GAS_LIMIT: u64 = u64::MAX;
-    /// The greatest gas limit that a header may have by the rules of mainnet.
+    /// Maximum gas limit of a header by the rules of mainnet.
     pub const MAX_GAS_LIMIT: u64 = i64::MAX as u64;
-    /// Default balance of an account: 10,000 ether.
+    /// Default balance of an account, in wei: 10,000 ether.
     pub const BALANCE: u64 = 10_000;
 
-    /// The same with the rules that L1 enforces and anvil does not: increasing timestamps, the gas cap of
-    /// EIP-7825, 128 KiB per transaction, the calldata floor of EIP-7623 at admission, and the greatest gas
-    /// limit and code size of the fork.
+    /// Adds the rules that L1 enforces and anvil does not: increasing timestamps, the gas cap of EIP-7825, 128 KiB
+    /// per transaction, the calldata floor of EIP-7623 at admission, and the fork's limits of gas limit and code
+    /// size.
     #[must_use]
     pub fn with_mainnet_rules(self) -> Self {
         Self {
@@ -243,7 +242,7 @@ impl DevnetConfig {
         }
     }
 
-    /// A sentence for the banner that says which rules hold.
+    /// Sentence of the banner about the rules in force.
     pub(crate) fn rules(&self) -> String {
         let size = self.max_tx_size.map(|size| format!("{size} bytes per transaction"));
         let parts = [

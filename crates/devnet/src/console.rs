@@ -1,8 +1,8 @@
-//! `console.log`: what contracts print.
+//! `console.log` of contracts.
 //!
-//! The library that contracts use calls an address at which there is nothing. Here a precompile
-//! stands there that costs nothing, returns nothing and is as cold as an unused account,
-//! so that no contract can tell the difference; it passes on what it was called with.
+//! The library that contracts use calls an address without code. The devnet puts a precompile there that costs
+//! nothing, returns nothing and is as cold as an unused account, so that no contract can tell the difference. The
+//! precompile reports its calldata.
 
 use alloy_dyn_abi::{DynSolType, DynSolValue};
 use alloy_evm::precompiles::{DynPrecompile, PrecompileInput, PrecompilesMap};
@@ -15,10 +15,10 @@ use std::{
     sync::{Arc, LazyLock},
 };
 
-/// Bytes of a call that are passed on.
+/// Maximum number of reported bytes of a call.
 const MOST: usize = 1 << 16;
 
-/// Has calls of the address noted.
+/// Adds the precompile that reports calls of the address.
 pub(crate) fn install(precompiles: &mut PrecompilesMap) {
     precompiles.set_precompile_lookup(|address: &Address| {
         (*address == CONSOLE).then(|| {
@@ -32,12 +32,11 @@ pub(crate) fn install(precompiles: &mut PrecompilesMap) {
     });
 }
 
-/// The types of what is printed, by selector.
+/// Parameter types of the functions, by selector.
 static SIGNATURES: LazyLock<HashMap<[u8; 4], Arc<[DynSolType]>>> = LazyLock::new(signatures);
 
-/// All functions of the library: `log` with up to four parameters of four types, and those with one
-/// of other types. Older editions have made selectors of `uint` and `int`, which are no types of the
-/// ABI.
+/// All functions of the library: `log` with up to four parameters of four types, and with one of other types.
+/// Older versions computed selectors from `uint` and `int`, which are not types of the ABI.
 fn signatures() -> HashMap<[u8; 4], Arc<[DynSolType]>> {
     let mut all = HashMap::new();
     let mut add = |name: &str, types: &[&str]| {
@@ -81,7 +80,7 @@ fn signatures() -> HashMap<[u8; 4], Arc<[DynSolType]>> {
     all
 }
 
-/// The line that a call prints; `None` if it is no call of the library.
+/// The line that a call prints; `None` if it calls no function of the library.
 pub(crate) fn line(calldata: &[u8]) -> Option<String> {
     let (selector, parameters) = calldata.split_first_chunk::<4>()?;
     let types = SIGNATURES.get(selector)?;
@@ -100,7 +99,7 @@ pub(crate) fn line(calldata: &[u8]) -> Option<String> {
     Some(text)
 }
 
-/// A text with its placeholders filled, as `util.format` of Node.js does.
+/// Formats a text with placeholders, as `util.format` of Node.js does.
 fn filled(format: &str, values: &mut impl Iterator<Item = DynSolValue>) -> String {
     let mut text = String::new();
     let mut rest = format;

@@ -12,14 +12,14 @@ use std::{
     time::{Duration, UNIX_EPOCH},
 };
 
-/// Tells of blocks as they are made.
+/// Prints blocks when they are made.
 #[derive(Debug)]
 pub(crate) struct ConsoleOutput {
     node: Weak<Node>,
     telemetry: Arc<Telemetry>,
 }
 
-/// Facts about a transaction beyond its receipt.
+/// Details of a transaction that its receipt lacks.
 struct Seen {
     result: ExecutionResult<HaltReason>,
     notes: Vec<Note>,
@@ -31,7 +31,7 @@ impl ConsoleOutput {
         Self { node: Arc::downgrade(node), telemetry }
     }
 
-    /// Executes a block again, to see what is not kept.
+    /// Executes a block again for details that are not stored.
     fn again(&self, block: &Arc<Block>, traced: bool) -> Result<Vec<Seen>, ChainError> {
         let Some(node) = self.node.upgrade() else { return Ok(Vec::new()) };
         let parent = node.read(|node| node.chain.state_before(block))?;
@@ -153,9 +153,9 @@ fn failure(result: &ExecutionResult<HaltReason>) -> String {
     }
 }
 
-/// A time as people read it.
+/// A timestamp in a readable form.
 fn date(timestamp: u64) -> String {
-    /// The last second of the year 9999.
+    /// Last second of the year 9999.
     const LAST: u64 = 253_402_300_799;
     if timestamp > LAST {
         return timestamp.to_string();

@@ -1,4 +1,4 @@
-//! A devnet from its configuration to its end.
+//! Life cycle of a devnet.
 
 use crate::{
     Accounts, CLIENT_VERSION, Continued, DevnetConfig, DevnetError, Facts, Fork, MiningMode, NAME,
@@ -37,23 +37,24 @@ pub struct Devnet {
 }
 
 impl Devnet {
-    /// A devnet to be, on a free port and otherwise with the defaults of the command.
+    /// Builder of a devnet, on a free port and otherwise with the defaults of the command.
     pub fn builder() -> DevnetBuilder {
         let mut config = DevnetConfig::default();
         config.server.port = 0;
         DevnetBuilder { config }
     }
 
-    /// Starts a devnet. Must be called inside a Tokio runtime of several threads.
+    /// Starts a devnet. Must be called inside a multi-threaded Tokio runtime.
     ///
     /// # Errors
     ///
-    /// Any [`DevnetError`]; nothing runs then.
+    /// Any [`DevnetError`]; the devnet is then not running.
     pub fn start(config: DevnetConfig) -> BoxFuture<'static, Result<Self, DevnetError>> {
         Self::start_from(config, None)
     }
 
-    /// Starts like [`Self::start`], with the state of a file: no request is answered before the state is there.
+    /// Starts like [`Self::start`], with the state of a file, which is loaded before the first request is
+    /// answered.
     ///
     /// # Errors
     ///
@@ -173,40 +174,39 @@ impl Devnet {
         &self.state.node
     }
 
-    /// The configuration that it was started with.
+    /// Configuration of the start.
     pub fn config(&self) -> &DevnetConfig {
         &self.state.config
     }
 
-    /// Its accounts.
+    /// Test accounts.
     pub const fn accounts(&self) -> &Accounts {
         &self.accounts
     }
 
-    /// Addresses of its accounts.
+    /// Addresses of the test accounts.
     pub fn addresses(&self) -> &[Address] {
         &self.state.addresses
     }
 
-    /// Keys of its accounts.
+    /// Keys of the test accounts.
     pub fn keys(&self) -> &[PrivateKeySigner] {
         &self.accounts.signers
     }
 
-    /// Its chain id.
+    /// Chain id.
     pub fn chain_id(&self) -> u64 {
         self.state.node.read(|node| node.chain.config().spec.chain_id())
     }
 
-    /// Keeps what another node has answered for the next fork of the same block, where there is a
-    /// place for it.
+    /// Writes the other node's answers to the cache for the next fork of the same block, if there is a cache.
     pub fn keep_answers(&self) {
         if let Some(remote) = self.state.remote() {
             remote.keep();
         }
     }
 
-    /// Facts about its chain now.
+    /// Current facts about the chain.
     pub fn facts(&self) -> Facts {
         let fork = self.state.remote();
         self.state.node.read(|node| Facts {
@@ -224,34 +224,34 @@ impl Devnet {
         })
     }
 
-    /// Time of its genesis, in seconds.
+    /// Timestamp of the genesis, in seconds.
     pub fn genesis_time(&self) -> u64 {
         self.state.genesis_time
     }
 
-    /// Hash of its genesis.
+    /// Hash of the genesis.
     pub fn genesis_hash(&self) -> Option<B256> {
         let chain = self.state.api.chain();
         chain.canonical_hash(chain.first_number()).ok().flatten()
     }
 
-    /// Its server.
+    /// The JSON-RPC server.
     pub const fn server(&self) -> Option<&RunningServer> {
         self.server.as_ref()
     }
 
-    /// Its port.
+    /// Port of the server.
     pub fn port(&self) -> u16 {
         let address = self.server.as_ref().and_then(|server| server.addresses().first());
         address.map_or(0, std::net::SocketAddr::port)
     }
 
-    /// Its HTTP URL.
+    /// HTTP URL.
     pub fn endpoint(&self) -> String {
         format!("http://{}", self.authority())
     }
 
-    /// Its WebSocket URL.
+    /// WebSocket URL.
     pub fn ws_endpoint(&self) -> String {
         format!("ws://{}", self.authority())
     }
@@ -261,7 +261,7 @@ impl Devnet {
         address.map_or_else(String::new, ToString::to_string)
     }
 
-    /// Stops it, and waits until its connections have ended.
+    /// Stops the devnet, and waits until its connections have ended.
     pub fn stop(mut self) -> BoxFuture<'static, ()> {
         Box::pin(async move {
             if let Some(server) = self.server.take() {
@@ -295,75 +295,75 @@ pub struct DevnetBuilder {
 }
 
 impl DevnetBuilder {
-    /// The [rules of mainnet](DevnetConfig::with_mainnet_rules) instead of anvil's.
+    /// Sets the [rules of mainnet](DevnetConfig::with_mainnet_rules) instead of anvil's.
     #[must_use]
     pub fn mainnet(self) -> Self {
         Self { config: self.config.with_mainnet_rules() }
     }
 
-    /// Changes anything.
+    /// Changes the configuration by a closure.
     #[must_use]
     pub fn with(mut self, change: impl FnOnce(&mut DevnetConfig)) -> Self {
         change(&mut self.config);
         self
     }
 
-    /// Another chain id.
+    /// Sets the chain id.
     #[must_use]
     pub fn chain_id(self, id: u64) -> Self {
         self.with(|config| config.chain_id = Some(id))
     }
 
-    /// The chain of another node, behind a block or the newest.
+    /// Forks another node, after a block or the newest.
     #[must_use]
     pub fn fork(self, url: impl Into<String>, block: Option<u64>) -> Self {
         let block = block.and_then(|number| i64::try_from(number).ok());
         self.with(|config| config.origin = Origin::Fork(Fork::at(url, block)))
     }
 
-    /// A fixed port.
+    /// Sets the port.
     #[must_use]
     pub fn port(self, port: u16) -> Self {
         self.with(|config| config.server.port = port)
     }
 
-    /// A block at intervals, not for each transaction.
+    /// Makes a block at intervals instead of one for each transaction.
     #[must_use]
     pub fn block_time(self, interval: Duration) -> Self {
         self.with(|config| config.mining = MiningMode::Interval(interval))
     }
 
-    /// No blocks but those asked for.
+    /// Makes blocks on request only.
     #[must_use]
     pub fn no_mining(self) -> Self {
         self.with(|config| config.mining = MiningMode::Manual)
     }
 
-    /// Another phrase for the accounts.
+    /// Sets the mnemonic of the accounts.
     #[must_use]
     pub fn mnemonic(self, phrase: impl Into<String>) -> Self {
         self.with(|config| config.mnemonic = crate::MnemonicSource::Phrase(phrase.into()))
     }
 
-    /// Another balance for each account, in wei.
+    /// Sets the balance of each account, in wei.
     #[must_use]
     pub fn balance(self, balance: U256) -> Self {
         self.with(|config| config.balance = balance)
     }
 
-    /// Another number of accounts.
+    /// Sets the number of accounts.
     #[must_use]
     pub fn accounts(self, count: u32) -> Self {
         self.with(|config| config.accounts = count)
     }
 
-    /// Other rules.
+    /// Sets the fork.
     #[must_use]
     pub fn hardfork(self, fork: crate::Hardfork) -> Self {
         self.with(|config| config.hardfork = fork)
     }
 
-    /// Other rules at genesis, and forks that follow, oldest first.
+    /// Sets the fork at genesis and later forks, oldest first.
     #[must_use]
     pub fn hardforks(self, first: crate::Hardfork, later: Vec<(ProtocolFork, ForkTime)>) -> Self {
         self.with(|config| {
@@ -372,17 +372,17 @@ impl DevnetBuilder {
         })
     }
 
-    /// Another time of the genesis, in seconds.
+    /// Sets the timestamp of the genesis, in seconds.
     #[must_use]
     pub fn timestamp(self, timestamp: u64) -> Self {
         self.with(|config| config.timestamp = Some(timestamp))
     }
 
-    /// Starts it. Must be called inside a Tokio runtime of several threads.
+    /// Starts the devnet. Must be called inside a multi-threaded Tokio runtime.
     ///
     /// # Errors
     ///
-    /// Any [`DevnetError`]; nothing runs then.
+    /// Any [`DevnetError`]; the devnet is then not running.
     pub async fn spawn(self) -> Result<Devnet, DevnetError> {
         Devnet::start(self.config).await
     }

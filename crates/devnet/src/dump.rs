@@ -1,4 +1,4 @@
-//! Writing the state of a devnet, and taking one over.
+//! Dumping the state of a devnet, and loading one.
 
 use crate::{
     Devnet, DevnetError, Origin,
@@ -28,7 +28,7 @@ impl Devnet {
     ///
     /// # Errors
     ///
-    /// [`DevnetError::File`], and [`DevnetError::Flag`] for a chain that was imported.
+    /// [`DevnetError::File`], and [`DevnetError::Flag`] for a chain of imported blocks.
     pub fn dump_state(&self, path: &Path) -> Result<(), DevnetError> {
         let failed = |error: DumpError| DevnetError::Flag {
             flag: "--dump-state",
@@ -37,8 +37,8 @@ impl Devnet {
         dump(self.state(), self.config().preserve_states).map_err(failed)?.write(path)
     }
 
-    /// Writes the state to a file, unless a change holds the chain for so long: a process that is to end does not
-    /// wait for that.
+    /// Writes the state to a file, unless a change locks the chain for longer than the given time, since a process
+    /// at shutdown does not wait for it.
     ///
     /// # Errors
     ///
@@ -58,17 +58,17 @@ impl Devnet {
         })
     }
 
-    /// Takes over the state of a file.
+    /// Loads the state of a file.
     ///
     /// # Errors
     ///
-    /// [`DevnetError::File`] and [`DevnetError::Format`]; nothing has changed then.
+    /// [`DevnetError::File`] and [`DevnetError::Format`]; the devnet is then unchanged.
     pub fn load_state(&self, path: &Path) -> Result<(), DevnetError> {
         load_file(self.state(), path)
     }
 }
 
-/// Takes over the state of a file.
+/// Loads the state of a file.
 pub(crate) fn load_file(devnet: &DevnetState, path: &Path) -> Result<(), DevnetError> {
     let file = StateFile::read(path)?;
     load(devnet, &file).map_err(|reason| DevnetError::Format {
@@ -78,10 +78,10 @@ pub(crate) fn load_file(devnet: &DevnetState, path: &Path) -> Result<(), DevnetE
     })
 }
 
-/// Reason for which the state cannot be written.
+/// Reason why the state cannot be written.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum DumpError {
-    /// The blocks came from a file of blocks.
+    /// The blocks were imported from a file.
     #[error("the accounts of imported blocks are known by their hashes alone")]
     Imported,
     /// The chain cannot be read.
@@ -98,7 +98,7 @@ impl From<DumpError> for RpcError {
     }
 }
 
-/// The state of a devnet, with those of earlier blocks if `past` is to be there.
+/// The state of a devnet, with states of earlier blocks if `past` is set.
 pub(crate) fn dump(devnet: &DevnetState, past: bool) -> Result<StateFile, DumpError> {
     if matches!(devnet.config.origin, Origin::Genesis { blocks: Some(_), .. }) {
         return Err(DumpError::Imported);
@@ -210,8 +210,8 @@ fn stored(block: &Block, index: usize) -> StoredTransaction {
     }
 }
 
-/// Takes over a state. Its blocks, if it has any, take the place of those that are there; where the chain
-/// continues another node's, those that follow its head go on top, and the others are left out.
+/// Loads a state. Its blocks, if it has any, replace the devnet's. On a fork, blocks after the forked one are
+/// added, and the others are left out.
 pub(crate) fn load(devnet: &DevnetState, file: &StateFile) -> Result<(), String> {
     // Files of before 2025 hold blocks of abandoned branches too, in no order. As in anvil, the last of each number
     // is the canonical one.
@@ -232,14 +232,14 @@ pub(crate) fn load(devnet: &DevnetState, file: &StateFile) -> Result<(), String>
     devnet.node.execute(LoadState { file, blocks, past, is_fork })
 }
 
-/// Takes over a state, and the blocks that lead to it.
+/// Loads a state with the blocks before it.
 #[derive(Debug)]
 struct LoadState<'f> {
     file: &'f StateFile,
     blocks: Vec<Arc<Block>>,
     /// States after earlier blocks.
     past: Vec<(B256, PastState)>,
-    /// `true` if the chain continues another node's.
+    /// `true` if the chain is a fork.
     is_fork: bool,
 }
 
@@ -309,7 +309,7 @@ fn apply(state: &State, file: &StateFile) -> Result<State, String> {
     edited.map_err(|error| error.to_string())
 }
 
-/// Fields of a stored receipt that are read.
+/// Fields that are read from a stored receipt.
 #[derive(Debug, Deserialize)]
 struct Receipt {
     #[serde(rename = "type")]

@@ -2,18 +2,18 @@
 
 use std::{path::PathBuf, time::Duration};
 
-/// An error for which a devnet does not start, or could not go on.
+/// Error at the start of a devnet, or one that ends it.
 #[derive(Debug, thiserror::Error)]
 pub enum DevnetError {
-    /// The phrase is none, or the path is none.
+    /// The mnemonic or the derivation path is invalid.
     #[error("cannot derive accounts from the mnemonic: {0}")]
     Mnemonic(String),
-    /// Two flags contradict each other, or a value makes no sense.
+    /// Two flags contradict each other, or a value is invalid.
     #[error("{flag}: {reason}")]
     Flag {
         /// The flag.
         flag: &'static str,
-        /// The error in it.
+        /// The problem.
         reason: String,
     },
     /// A file could not be read or written.
@@ -26,25 +26,25 @@ pub enum DevnetError {
         /// The system's error.
         source: std::io::Error,
     },
-    /// A file is not in the format that it should have.
+    /// A file has another format than expected.
     #[error("{} is not a {expected}: {reason}", path.display())]
     Format {
         /// The file.
         path: PathBuf,
-        /// Expected value.
+        /// Expected format.
         expected: &'static str,
         /// Place and reason of the failure.
         reason: String,
     },
-    /// The chain did not stand still for long enough to be written.
+    /// A change locked the chain for too long, so the state was not written.
     #[error("the state is not written to {}: something has changed it for {} s", path.display(), waited.as_secs_f64())]
     NotWritten {
         /// The file.
         path: PathBuf,
-        /// Time that was waited.
+        /// Duration of the wait.
         waited: Duration,
     },
-    /// The port or socket cannot be had.
+    /// The server cannot listen on the port or socket.
     #[error("cannot listen on {address}: {source}; choose another with {flag}")]
     Listen {
         /// The address.
@@ -54,16 +54,16 @@ pub enum DevnetError {
         /// The system's error.
         source: std::io::Error,
     },
-    /// The signals that end the process cannot be heard.
+    /// The process cannot handle the signals that end it.
     #[error("cannot listen to signals: {0}")]
     Signals(std::io::Error),
-    /// The chain cannot be started.
+    /// The chain cannot start.
     #[error(transparent)]
     Chain(#[from] chain::ChainError),
 }
 
 impl DevnetError {
-    /// A file error with its circumstances.
+    /// A file error with its context.
     pub(crate) fn file(
         what: &'static str,
         path: impl Into<PathBuf>,

@@ -1,4 +1,4 @@
-//! Execution of calls and of blocks that are long done, under inspectors.
+//! Execution of calls and of past blocks under inspectors.
 
 use alloy_evm::{Evm, eth::EthEvmContext};
 use alloy_primitives::{Address, B256, Bytes, U256};
@@ -20,7 +20,7 @@ use revm::{
 use rpc::{BoundedInspector, Deadline, Note, Recorded, RequestLimits, RpcError};
 use std::sync::Arc;
 
-/// A database that needs to be changed to be read, for those who only have it to read.
+/// Adapter for a database whose reads need `&mut`, over a shared reference.
 #[derive(Debug)]
 pub(crate) struct Shared<'d, D>(Mutex<&'d mut D>);
 
@@ -50,7 +50,7 @@ impl<D: Database> DatabaseRef for Shared<'_, D> {
     }
 }
 
-/// Notes which slots are read.
+/// Inspector that records which slots are read.
 #[derive(Debug, Default)]
 struct Reads(Vec<(Address, U256)>);
 
@@ -68,7 +68,7 @@ impl<CTX: ContextTr> Inspector<CTX> for Reads {
     }
 }
 
-/// Calls a function that changes nothing; what it returns and which slots it reads.
+/// Calls a function without keeping its changes, and returns its output and the slots that it reads.
 pub(crate) fn view(
     state: &State,
     contract: Address,
@@ -96,11 +96,11 @@ pub(crate) fn view(
     }
 }
 
-/// A transaction for a tracer: as it was executed, on the state before it.
+/// A transaction for a tracer, with the state before it.
 pub(crate) struct Traced<'t, I, D> {
     /// Position in the block.
     pub(crate) index: usize,
-    /// The inspector that has watched it.
+    /// The inspector after the transaction.
     pub(crate) inspector: &'t mut I,
     /// The EVM's result.
     pub(crate) result: &'t ResultAndState<HaltReason>,
@@ -108,9 +108,9 @@ pub(crate) struct Traced<'t, I, D> {
     pub(crate) database: &'t mut D,
 }
 
-/// Executes a block of the chain again, on `state`, the state that it was executed on. `wanted` says
-/// of each transaction whether it is to be watched; `seen` is shown those. What it makes of each comes
-/// with what the precompiles have noted meanwhile. A request that `limits` does not allow ends where it passes them.
+/// Executes a block of the chain again on `state`, the state before it. Transactions for which `wanted` returns
+/// `true` run under the inspector and are passed to `seen`. Returns the results of `seen` with the events of
+/// precompiles. Execution ends at the limits of the request.
 pub(crate) fn replay<'x, 's, I, T>(
     (limits, recorded): (&RequestLimits, Recorded),
     parent: &'x State,

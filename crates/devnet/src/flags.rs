@@ -1,5 +1,4 @@
-//! Flags that say how another node is asked and what is printed, and those of anvil's that mean
-//! nothing here.
+//! Flags for requests to another node and for the output, and flags of anvil without effect.
 
 use crate::{DevnetError, Fork, ServerConfig, Traces, cache};
 use alloy_primitives::B256;
@@ -56,7 +55,7 @@ pub struct ForkArgs {
 }
 
 impl ForkArgs {
-    /// The fork that they ask for, if they do.
+    /// The fork that the flags ask for, if any.
     pub(crate) fn fork(&self) -> Option<Fork> {
         let (url, more) = self.fork_url.split_first()?;
         Some(Fork {
@@ -76,7 +75,7 @@ impl ForkArgs {
     }
 }
 
-/// An address, and not the name that `foundry.toml` may give to one.
+/// Refuses an alias of `foundry.toml` in place of a URL.
 fn node_address(text: &str) -> Result<String, String> {
     let host = text.split_once('@').map_or(text, |(host, _)| host);
     if host == "localhost" || text.contains(['.', ':', '/']) {
@@ -87,8 +86,8 @@ fn node_address(text: &str) -> Result<String, String> {
         .to_owned())
 }
 
-/// Returns `true` if a node is on this machine: its chain may be another one tomorrow, and its answers are not worth
-/// keeping.
+/// Returns `true` if a node is on this machine. Its chain may be another one tomorrow, so its answers are not
+/// cached.
 fn is_near(url: &str) -> bool {
     let host = url.split_once("://").map_or(url, |(_, rest)| rest);
     ["localhost", "127.0.0.1", "[::1]"]
@@ -96,8 +95,8 @@ fn is_near(url: &str) -> bool {
         .any(|near| host.starts_with(near) || host.contains(&format!("@{near}")))
 }
 
-/// Bounds of requests and of connections. They are far above what tests ask for, and keep one client from exhausting
-/// the machine.
+/// Limits of requests and of connections. They are far above the needs of tests, and keep one client from
+/// exhausting the machine.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Server")]
 pub struct LimitArgs {
@@ -147,7 +146,7 @@ pub struct LimitArgs {
 }
 
 impl LimitArgs {
-    /// A server with these bounds.
+    /// A server with these limits.
     pub(crate) fn server(&self) -> ServerConfig {
         ServerConfig {
             max_response: self.max_response_bytes,
@@ -195,7 +194,7 @@ pub struct DisplayArgs {
 }
 
 impl DisplayArgs {
-    /// Executions that are printed.
+    /// Executions whose traces are printed.
     pub(crate) const fn traces(&self) -> Traces {
         match self.verbosity {
             5.. => Traces::Storage,
@@ -218,7 +217,7 @@ pub enum Color {
     Never,
 }
 
-/// Families of networks that anvil knows.
+/// Network families that anvil has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Network {
     /// Ethereum.
@@ -229,8 +228,7 @@ pub enum Network {
     Tempo,
 }
 
-/// Flags of anvil's that there is nothing for here: what they ask for holds in any case, or cannot
-/// be had.
+/// Flags of anvil that have no effect here: the devnet always does what they ask for, or cannot do it.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Taken for anvil's sake")]
 pub struct AnvilArgs {
@@ -276,7 +274,7 @@ pub struct AnvilArgs {
 }
 
 impl AnvilArgs {
-    /// Refuses what cannot be had.
+    /// Refuses flags that the devnet cannot support.
     pub(crate) fn check(&self) -> Result<(), DevnetError> {
         let refused =
             |flag, reason: &str| Err(DevnetError::Flag { flag, reason: reason.to_owned() });
@@ -323,12 +321,12 @@ fn header(text: &str) -> Result<(String, String), String> {
         .ok_or_else(|| "a name and a value with a colon between them".to_owned())
 }
 
-/// Forks of the chain, as `--hardfork` names them.
+/// Forks of the chain in the form of `--hardfork`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Hardforks {
     /// The fork at genesis.
     pub first: crate::Hardfork,
-    /// Later forks, oldest first, and when they begin.
+    /// Later forks with their times, oldest first.
     pub later: Vec<(ProtocolFork, ForkTime)>,
 }
 
@@ -355,7 +353,7 @@ pub(crate) fn hardfork(text: &str) -> Result<crate::Hardfork, String> {
     })
 }
 
-/// A fork whose blocks EXECUTE can take.
+/// Parses a fork whose blocks EXECUTE can verify.
 pub(crate) fn execute_fork(text: &str) -> Result<ProtocolFork, String> {
     let oldest = ProtocolFork::Cancun;
     let fork: ProtocolFork = text.parse().map_err(|error| format!("{error}"))?;
@@ -367,7 +365,7 @@ pub(crate) fn execute_fork(text: &str) -> Result<ProtocolFork, String> {
     Ok(fork)
 }
 
-/// Returns the error of a chain that continues another node's and was given a genesis of its own.
+/// Error for a fork of another node with a genesis of its own.
 pub(crate) fn init_of_a_fork() -> DevnetError {
     let reason = "with --fork-url the chain begins at a block of the other node, and has its genesis: leave \
                   --init out, give the chain an id with --chain-id, and put accounts into it with \
@@ -375,7 +373,7 @@ pub(crate) fn init_of_a_fork() -> DevnetError {
     DevnetError::Flag { flag: "--init", reason: reason.to_owned() }
 }
 
-/// The gas limit of blocks, if flags say it: `unlimited` is what stands for none.
+/// Gas limit of blocks from the flags; `unlimited` is the value for no limit.
 pub(crate) fn gas_limit(
     limit: Option<u64>,
     unlimited: Option<u64>,

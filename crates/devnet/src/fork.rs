@@ -1,8 +1,8 @@
-//! Another node, whose chain this one continues.
+//! Fork of another node's chain.
 //!
-//! Its state is asked for account by account and slot by slot as requests need them, and kept. The
-//! library that other forking nodes use for this wants a database of its own under the EVM; here the
-//! state is one of tries, which ask for what they do not hold, so that a plain client is enough.
+//! The devnet requests accounts and slots when it needs them, and keeps them. The library of other forking nodes
+//! needs a database of its own under the EVM. Here the state is a set of tries that request missing content, so a
+//! plain client suffices.
 
 use crate::{
     DevnetConfig, DevnetError,
@@ -35,50 +35,50 @@ use std::{
 use tokio::task::JoinSet;
 use trie::SourceError;
 
-/// Accounts that are asked for at once.
+/// Number of accounts that are requested concurrently.
 const AT_ONCE: usize = 32;
 
-/// Most requests that are put into one: what every large provider takes.
+/// Maximum number of requests in a batch, which every large provider accepts.
 const BATCH: usize = 100;
 
-/// A node that is asked.
+/// The other node.
 #[derive(Debug)]
 pub(crate) struct Remote {
     /// URL of the other node.
     pub(crate) url: String,
-    /// Its chain.
+    /// Chain id of the node.
     pub(crate) chain_id: u64,
-    /// The block that is continued.
+    /// Number of the forked block.
     pub(crate) header: Header,
-    /// Hash of that block.
+    /// Hash of the forked block.
     pub(crate) hash: B256,
     client: Client,
     accounts: Mutex<AddressMap<Option<AccountInfo>>>,
     slots: Mutex<HashMap<(Address, U256), U256>>,
     hashes: Mutex<HashMap<u64, B256>>,
-    /// Numbers of blocks that a request has named by their hash.
+    /// Numbers of blocks that requests have named by hash.
     numbers: Mutex<HashMap<B256, u64>>,
-    /// Cache of the answers, and number of answers in it.
+    /// Cache of answers, and the number of answers in it.
     cache: Option<(Cache, AtomicUsize)>,
 }
 
-/// An error of the other node, or on the way to it.
+/// Error from the other node, or of the connection to it.
 #[derive(Debug, Clone, thiserror::Error)]
 pub(crate) enum RemoteError {
-    /// It refuses.
+    /// The node refuses the request.
     #[error("the forked node answers: {message} (code {code})")]
     Refused { code: i32, message: String, data: Option<Value> },
-    /// It does not answer, or says nothing that could be understood.
+    /// The node does not answer, or not in a form that can be parsed.
     #[error("the forked node fails: {0}")]
     Failed(String),
-    /// It gives another block.
+    /// The node returns another block than the requested one.
     #[error("the forked node, asked for block {expected}, answers with {got}")]
     OtherBlock { got: u64, expected: u64 },
 }
 
 impl Remote {
-    /// Connects to a node, to continue its chain behind a block: that number, or as many before the
-    /// newest if it is negative, or the newest.
+    /// Connects to a node to fork its chain after a block: the given number, or counted back from the newest if
+    /// negative, or the newest.
     pub(crate) fn connect(fork: &Fork) -> Result<Self, DevnetError> {
         let (url, at) = fork.url_and_block();
         let flag = |error: &dyn std::fmt::Display| DevnetError::Flag {
@@ -157,8 +157,8 @@ impl Remote {
         })
     }
 
-    /// Asks for accounts and slots that will be needed, all at once. A slot that is not answered as it should
-    /// be is asked for again by who needs it.
+    /// Requests accounts and slots ahead of their use, in one batch. A slot with an invalid answer is requested
+    /// again when it is needed.
     pub(crate) fn fetch(
         &self,
         addresses: impl Iterator<Item = Address>,
@@ -205,18 +205,18 @@ impl Remote {
         Ok(())
     }
 
-    /// Number of the block that is continued.
+    /// Number of the forked block.
     pub(crate) const fn number(&self) -> u64 {
         self.header.number
     }
 
-    /// Asks the other node.
+    /// Sends a request to the other node.
     pub(crate) fn call(&self, method: &str, params: &Value) -> Result<Value, RemoteError> {
         Ok(self.client.request(method, params.clone())?)
     }
 
-    /// The number of its block with this hash, if it has one. That may be a block behind the one
-    /// that is continued, and then it is none of the chain here.
+    /// Number of its block with this hash, if it has one. If the block is after the forked one, it is not on the
+    /// chain here.
     pub(crate) fn number_of(&self, hash: B256) -> Result<Option<u64>, RemoteError> {
         if hash == self.hash {
             return Ok(Some(self.number()));
@@ -237,7 +237,7 @@ impl Remote {
         Ok(Some(number))
     }
 
-    /// The state behind the block that is continued.
+    /// State after the forked block.
     const fn state(&self) -> BlockId {
         BlockId::Number(BlockNumberOrTag::Number(self.number()))
     }
@@ -248,7 +248,7 @@ impl Remote {
     }
 }
 
-/// Value that is fetched ahead of its use.
+/// A value that is fetched ahead of use.
 #[derive(Debug, Clone, Copy)]
 enum Wanted {
     Account(Address),
@@ -285,7 +285,7 @@ async fn account(
     }))
 }
 
-/// A code as the EVM takes it.
+/// A code in the form of the EVM.
 pub(crate) fn bytecode(code: &Bytes) -> Bytecode {
     Bytecode::new_raw_checked(code.clone()).unwrap_or_else(|_| Bytecode::new_legacy(code.clone()))
 }
@@ -297,7 +297,7 @@ impl Drop for Remote {
 }
 
 impl Remote {
-    /// Keeps what the node has answered for the next fork of the block, where there is a place.
+    /// Writes the node's answers to the cache for the next fork of the block, if there is a cache.
     pub(crate) fn keep(&self) {
         let Some((cache, kept)) = &self.cache else { return };
         let known = self.accounts.lock().len() + self.slots.lock().len() + self.hashes.lock().len();
@@ -313,7 +313,7 @@ impl Remote {
     }
 }
 
-/// Asks a node and waits for it.
+/// Sends a request to a node and waits for the answer.
 fn ask<T, F>(client: &Client, question: impl FnOnce(RootProvider) -> F) -> Result<T, RemoteError>
 where
     T: Send + 'static,
@@ -336,12 +336,12 @@ impl From<ClientError> for RemoteError {
     }
 }
 
-/// Slots of a system contract that are read soon after another: with a time its beacon root (EIP-4788),
-/// and with the hash of a block those of the next ones (EIP-2935).
+/// Slots of a system contract that are requested together with another one: the beacon root with its timestamp
+/// (EIP-4788), and the hashes of the next blocks with a block hash (EIP-2935).
 fn asked_along(address: Address, slot: U256) -> Vec<U256> {
-    /// Number of blocks that either contract keeps (`HISTORY_BUFFER_LENGTH`, `HISTORY_SERVE_WINDOW`).
+    /// Number of blocks in the ring of either contract (`HISTORY_BUFFER_LENGTH`, `HISTORY_SERVE_WINDOW`).
     const WINDOW: U256 = uint!(8191_U256);
-    /// Blocks for which one question is enough.
+    /// Number of block hashes that are requested together.
     const AHEAD: u64 = 8;
     match address {
         _ if slot >= WINDOW => Vec::new(),
@@ -410,37 +410,37 @@ impl ForkBackend for Remote {
     }
 }
 
-/// The chain that a devnet continues, and options of requests to its node.
+/// A fork, and options of requests to its node.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fork {
-    /// URL of the other node; `@number` at its end names the block too.
+    /// URL of the other node; `@number` at its end names the block.
     pub url: String,
-    /// Other addresses of the same node, which take turns with the first.
+    /// Further URLs of the same node, used in turn with the first.
     pub more_urls: Vec<String>,
-    /// The block; as many before the newest if it is negative.
+    /// The block; counted back from the newest if negative.
     pub block: Option<i64>,
-    /// The chain id, if the other node is not to be asked for it.
+    /// Chain id, to save the request for it.
     pub chain_id: Option<u64>,
     /// Headers of each request: name and value.
     pub headers: Vec<(String, String)>,
-    /// Longest time for an answer.
+    /// Timeout of a request.
     pub timeout: Duration,
     /// Number of retries of a request.
     pub retries: u32,
-    /// The pause before it is tried again first; each one after is twice as long.
+    /// First pause before a retry; it doubles each time.
     pub backoff: Duration,
-    /// Compute units that its provider gives each second; `None` does not count them.
+    /// Compute units per second of the provider; `None` for no limit.
     pub units_per_second: Option<u64>,
-    /// Gas limit of the blocks that are put on top; by default that of the block which is continued.
+    /// Gas limit of new blocks; by default the forked block's.
     pub gas_limit: Option<u64>,
-    /// Base fee of the first of them, in wei; by default what follows from the block which is continued.
+    /// Base fee of the first new block, in wei; by default it follows from the forked block.
     pub base_fee: Option<u64>,
-    /// The folder in which its answers are kept for the next fork of the same block, if they are.
+    /// Cache folder for the next fork of the same block, if there is a cache.
     pub cache: Option<PathBuf>,
 }
 
 impl Fork {
-    /// The node at this address, asked as anvil asks it.
+    /// The node at this URL, with anvil's defaults.
     pub fn at(url: impl Into<String>, block: Option<i64>) -> Self {
         Self {
             url: url.into(),
@@ -458,8 +458,7 @@ impl Fork {
         }
     }
 
-    /// The address, and the number of the block behind it: `url@number` names one, and
-    /// `user:password@host` does not.
+    /// Splits a URL and the block number at its end: `url@number` names a block, `user:password@host` does not.
     fn url_and_block(&self) -> (&str, Option<i64>) {
         match self.url.rsplit_once('@') {
             Some((url, number)) if number.parse::<u64>().is_ok() => (url, number.parse().ok()),

@@ -1,4 +1,4 @@
-//! Block 0 of a devnet.
+//! Genesis block of a devnet.
 
 use crate::{
     Accounts, DevnetConfig, DevnetError, Hardfork, MiningMode,
@@ -31,16 +31,16 @@ use variants::{
 };
 use wire::ProtocolFork;
 
-/// The deployer that tools expect to make addresses with CREATE2 that do not depend on the sender.
+/// CREATE2 deployer that tools expect for addresses independent of the sender.
 const CREATE2_DEPLOYER: Address = address!("0x4e59b44847b379578588920cA78FbF26c0B4956C");
 
-/// Its code.
+/// Code of the deployer.
 const CREATE2_DEPLOYER_CODE: Bytes = bytes!(
     "7fffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffe03601600081602082378035828234f58015156039578182fd5b8082525050506014600cf3"
 );
 
 impl Hardfork {
-    /// The same among the forks since the merge.
+    /// The fork among those since the merge.
     pub(crate) const fn merged(self) -> Option<ProtocolFork> {
         Some(match self {
             Self::Paris => ProtocolFork::Paris,
@@ -85,7 +85,7 @@ impl From<Hardfork> for EthereumHardfork {
     }
 }
 
-/// The fork schedule of a chain whose first block has this number and timestamp.
+/// Fork schedule of a chain whose first block has this number and timestamp.
 fn scheduled(
     config: &DevnetConfig,
     chain_id: u64,
@@ -120,12 +120,12 @@ fn scheduled(
     Ok(ChainSpec::scheduled(chain_id, merged, &later))
 }
 
-/// The newest fork that the chain ever has.
+/// The last fork of the chain's schedule.
 fn last_fork(config: &DevnetConfig) -> Option<ProtocolFork> {
     config.later_forks.last().map(|(fork, _)| *fork).or_else(|| config.hardfork.merged())
 }
 
-/// Refuses what needs EXECUTE on a chain from before the merge, and a witness on one from before Cancun.
+/// Refuses flags that need EXECUTE on a chain before the merge, or a witness before Cancun.
 fn check_fork(config: &DevnetConfig) -> Result<(), DevnetError> {
     const UNVERIFIED: &str = "no block from before Cancun is verified from a witness";
     if !config.later_forks.is_empty() && matches!(config.origin, Origin::Genesis { .. }) {
@@ -175,7 +175,7 @@ pub fn read_genesis(path: &Path) -> Result<Genesis, DevnetError> {
     })
 }
 
-/// A chain at its genesis (or, where blocks are to be imported, at the last of them) and its clock.
+/// A chain at its genesis or its last imported block, and its clock.
 pub(crate) fn start(
     config: &DevnetConfig,
     accounts: &Accounts,
@@ -245,10 +245,10 @@ pub(crate) fn start(
     }
 }
 
-/// The slots that the system calls of the next block read, as far as the block behind which it comes
-/// tells: the queues of requests (EIP-7002, EIP-7251), and the place of that block's hash (EIP-2935).
+/// Slots that the system calls of the next block read: the request queues (EIP-7002, EIP-7251), and the slot of
+/// the parent's hash (EIP-2935).
 fn system_slots(number: u64) -> impl Iterator<Item = (Address, U256)> {
-    /// Excess, count, head and tail of a queue.
+    /// Slots of a queue: excess, count, head and tail.
     const QUEUE_FIELDS: u64 = 4;
     let queues = [WITHDRAWAL_REQUEST_PREDEPLOY_ADDRESS, CONSOLIDATION_REQUEST_PREDEPLOY_ADDRESS];
     let fields = queues
@@ -258,8 +258,8 @@ fn system_slots(number: u64) -> impl Iterator<Item = (Address, U256)> {
     fields.chain([(HISTORY_STORAGE_ADDRESS, hash)])
 }
 
-/// A chain that continues that of another node, with what the rules need and the accounts' balances
-/// put into its state.
+/// A fork of another node's chain, with the system contracts of the rules and the accounts' balances added to its
+/// state.
 fn forked(
     config: &DevnetConfig,
     accounts: &Accounts,
@@ -312,7 +312,7 @@ fn forked(
     Ok((chain, clock))
 }
 
-/// EXECUTE, if the flags want it, and cheats.
+/// EXECUTE as the flags ask for it, and cheats.
 fn extensions(
     config: &DevnetConfig,
     spec: &ChainSpec,
@@ -328,8 +328,8 @@ fn extensions(
     extensions
 }
 
-/// EXECUTE as the flags want it: by the fork schedule of the chain itself or, if forks are named, for these
-/// and the chain's at any timestamp.
+/// EXECUTE by the fork schedule of the chain or, if the flags name forks, for these and the chain's at any
+/// timestamp.
 fn execute(
     config: &DevnetConfig,
     spec: &ChainSpec,
@@ -373,15 +373,15 @@ fn own_genesis(config: &DevnetConfig, accounts: &Accounts) -> (Genesis, Clock) {
     (genesis, Clock::starting_by(config.time.clone(), timestamp))
 }
 
-/// Puts the registry of a chain with this fork schedule into its genesis.
+/// Adds the registry of a chain with this fork schedule to its genesis.
 fn put_registry(genesis: &mut Genesis, spec: &ChainSpec) {
     let code = Some(registry_code(spec));
     let account = GenesisAccount { nonce: Some(1), code, ..Default::default() };
     genesis.alloc.insert(REGISTRY_ADDRESS, account);
 }
 
-/// Puts the contract of the market into a genesis that has none, at the price at which EXECUTE gas costs what
-/// gas does.
+/// Adds the contract of the market to a genesis without it, with the price at which EXECUTE gas costs as much as
+/// gas.
 fn open_market(genesis: &mut Genesis, base_fee: u64) {
     genesis.alloc.entry(MARKET_ADDRESS).or_insert_with(|| GenesisAccount {
         code: Some(Bytes::from_static(MARKET_CODE)),
@@ -390,13 +390,13 @@ fn open_market(genesis: &mut Genesis, base_fee: u64) {
     });
 }
 
-/// The base fee of an empty block whose child has the base fee `wanted`: what the flag speaks of is
-/// the first block that anybody pays for.
+/// Base fee of an empty block whose child has the base fee `wanted`, since the flag sets that of the first block
+/// with transactions.
 pub(crate) const fn base_fee_before(wanted: u64) -> u64 {
     wanted.saturating_add(wanted / 7)
 }
 
-/// Gives each test account its balance.
+/// Sets the balance of each test account.
 fn fund(genesis: &mut Genesis, config: &DevnetConfig, accounts: &Accounts) {
     for address in accounts.addresses() {
         let account = genesis.alloc.entry(address).or_default();

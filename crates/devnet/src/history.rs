@@ -1,4 +1,4 @@
-//! States of earlier blocks in state files, as anvil's database has them in memory.
+//! States of earlier blocks in state files, in the form of anvil's in-memory database.
 
 use crate::state_file::plain_or_hex_number;
 use alloy_primitives::{
@@ -18,7 +18,7 @@ pub(crate) struct PastState {
     accounts: BTreeMap<Address, PastAccount>,
     #[serde(default)]
     storage: BTreeMap<Address, BTreeMap<U256, U256>>,
-    /// Hashes of blocks by number, for BLOCKHASH.
+    /// Block hashes by number, for BLOCKHASH.
     #[serde(default)]
     block_hashes: BTreeMap<U256, B256>,
 }
@@ -33,15 +33,15 @@ struct PastAccount {
     code: Option<PastCode>,
 }
 
-/// A code, as the EVM under anvil keeps it.
+/// A code in the form of anvil's EVM.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 enum PastCode {
     LegacyAnalyzed {
-        /// With zeros behind it, so that no instruction ends beyond it.
+        /// The code padded with zeros, so that no instruction ends beyond it.
         bytecode: Bytes,
-        /// Without them.
+        /// Length without the padding.
         original_len: usize,
-        /// One bit for each byte: whether it can be jumped to.
+        /// One bit per byte, set for jump destinations.
         jump_table: Value,
     },
     Eip7702 {
@@ -80,7 +80,7 @@ impl PastCode {
     }
 }
 
-/// Finds the bytes of a code that can be jumped to, and the end of its last instruction.
+/// Finds the jump destinations of a code, and the end of its last instruction.
 fn jumps(code: &[u8]) -> (Vec<u8>, usize) {
     const JUMPDEST: u8 = 0x5b;
     const PUSH: std::ops::RangeInclusive<u8> = 0x60..=0x7f;
@@ -96,12 +96,12 @@ fn jumps(code: &[u8]) -> (Vec<u8>, usize) {
     (bits, at)
 }
 
-/// Single values of a state, by what they were asked for: accounts, slots and hashes of blocks.
+/// Known values of a state: accounts, slots and block hashes.
 pub(crate) type Values =
     (AddressMap<Option<AccountInfo>>, HashMap<(Address, U256), U256>, HashMap<u64, B256>);
 
 impl PastState {
-    /// A state of which these values are known.
+    /// A state with these values.
     pub(crate) fn of_values((accounts, slots, hashes): &Values) -> Self {
         let mut past = Self::default();
         for (address, account) in accounts {
@@ -121,7 +121,7 @@ impl PastState {
         past
     }
 
-    /// The values that are known of it. An account whose code is not its own is left out.
+    /// The known values. An account whose code does not match its code hash is left out.
     pub(crate) fn into_values(self) -> Values {
         let mut values = Values::default();
         for (address, account) in self.accounts {
@@ -177,7 +177,7 @@ impl PastState {
         Ok(past)
     }
 
-    /// Puts it into the store of a chain; its root. `any` is a state over that store.
+    /// Writes the state to the store of a chain and returns its root. `any` is a state over that store.
     pub(crate) fn put(&self, any: &State) -> Result<B256, ChainError> {
         let put = any.with_root(EMPTY_ROOT_HASH).edit(|state| {
             for (address, account) in &self.accounts {

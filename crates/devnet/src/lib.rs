@@ -1,9 +1,8 @@
-//! An L1 node for development that has EXECUTE, and that anvil's users know already.
+//! An L1 node for development with EXECUTE and the interface of anvil.
 //!
-//! This crate owns what only a devnet has: the flags and the banner, the test accounts, the server
-//! (HTTP and WebSocket on one port, IPC), the methods that change what a real chain would not let
-//! anybody change, and files of state that anvil can read and write too. It does not own the chain,
-//! blocks or the `eth_` methods: those are `chain`, `node` and `rpc`, which the node of an L2 shares.
+//! This crate owns what only a devnet has: flags and banner, test accounts, the server (HTTP and WebSocket on one
+//! port, IPC), cheat methods, and state files in anvil's format. It does not own the chain, blocks or the `eth_`
+//! methods: `chain`, `node` and `rpc` do, which the node of an L2 shares.
 
 mod accounts;
 mod api;

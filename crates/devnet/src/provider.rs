@@ -5,7 +5,7 @@ use alloy_network::EthereumWallet;
 use alloy_provider::{DynProvider, Provider, ProviderBuilder};
 
 impl Devnet {
-    /// The keys of all its accounts; what names no sender is signed with the first.
+    /// Keys of all accounts; transactions without a sender are signed with the first.
     pub fn wallet(&self) -> EthereumWallet {
         let mut wallet = EthereumWallet::default();
         for key in self.keys() {
@@ -17,12 +17,11 @@ impl Devnet {
         wallet
     }
 
-    /// A provider over HTTP that fills in what a transaction lacks, and signs with
-    /// [`Self::wallet`].
+    /// A provider over HTTP that fills in missing fields of transactions, and signs with [`Self::wallet`].
     ///
     /// # Panics
     ///
-    /// Where the devnet was told to serve no HTTP, since there is nothing to ask then.
+    /// If the devnet serves no HTTP.
     pub fn provider(&self) -> DynProvider {
         let url = self.endpoint().parse().expect("the devnet listens on HTTP");
         ProviderBuilder::new().wallet(self.wallet()).connect_http(url).erased()

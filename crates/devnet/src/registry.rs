@@ -1,4 +1,4 @@
-//! The registry of EIP-8357: which verification key and schema hold now.
+//! The registry of EIP-8357: current verification key and schema.
 
 use alloy_primitives::{Address, B256, Bytes, address, keccak256};
 use executor::ChainSpec;
@@ -7,7 +7,7 @@ use wire::{ProtocolFork, SchemaId};
 /// Address of the registry.
 pub const REGISTRY_ADDRESS: Address = address!("0x00005e9c1447C1A05A642ec9eB76D9C125468357");
 
-/// Verification key hash of a schema, on an L1 whose EXECUTE executes the blocks again.
+/// Verification key hash of a schema, on an L1 whose EXECUTE re-executes blocks.
 ///
 /// Such an L1 has no verification key. The hash names the schema, so that it changes with every entry and is
 /// never zero.
@@ -49,7 +49,7 @@ pub(crate) fn registry_code(spec: &ChainSpec) -> Bytes {
     code.bytes.into()
 }
 
-/// A program that is being written.
+/// Assembler of the registry's code.
 #[derive(Debug, Default)]
 struct Code {
     bytes: Vec<u8>,
@@ -60,7 +60,7 @@ impl Code {
         self.bytes.extend_from_slice(ops);
     }
 
-    /// Jumps, if the top of the stack is not zero, to a place that [`Self::land`] decides later.
+    /// Jumps, if the top of the stack is not zero, to a destination that [`Self::land`] sets later.
     fn jump_if(&mut self) -> usize {
         use revm::bytecode::opcode as op;
         let operand = self.bytes.len() + 1;
@@ -68,7 +68,7 @@ impl Code {
         operand
     }
 
-    /// Lets a jump arrive here.
+    /// Sets the destination of a jump.
     fn land(&mut self, operand: usize) {
         // A schedule has eight forks at most, and each takes less than a hundred bytes.
         let here = u16::try_from(self.bytes.len()).unwrap_or(u16::MAX);

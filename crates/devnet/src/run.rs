@@ -1,4 +1,4 @@
-//! The command: a devnet as a process, from its flags to the signal that ends it.
+//! The command: a devnet as a process, from its flags to its shutdown.
 
 use crate::{
     CONSOLE_OUTPUT, Devnet, DevnetError, allow_open_files, args::DevnetArgs, banner, config_out,
@@ -8,19 +8,19 @@ use futures_util::future::BoxFuture;
 use std::{fs, path::PathBuf, time::Duration};
 use tokio::{sync::oneshot, time};
 
-/// Longest time for connections to end. Connections whose requests wait for something do not.
+/// Maximum wait for connections to end. Connections with waiting requests do not end by themselves.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_millis(300);
 
-/// Longest time for which a change of the chain may keep its state from being written. It is less than process
-/// managers give a process to end (Docker: ten seconds).
+/// Maximum wait for a change of the chain before the state is written. It is below the time that process managers
+/// give a process to end (Docker: ten seconds).
 const STANDSTILL: Duration = Duration::from_secs(5);
 
-/// Runs a devnet until the process is told to end: by SIGINT or SIGTERM, at any point of its work. Must
-/// be called inside a Tokio runtime of several threads, which is not to be waited for afterwards.
+/// Runs a devnet until SIGINT or SIGTERM. Must be called inside a multi-threaded Tokio runtime, whose tasks the
+/// caller must not wait for afterwards.
 ///
 /// # Errors
 ///
-/// Any [`DevnetError`] on the way up, and those of writing the state on the way down.
+/// Any [`DevnetError`] at the start, and those of writing the state at the end.
 pub fn run(args: &DevnetArgs) -> BoxFuture<'_, Result<(), DevnetError>> {
     Box::pin(run_until_told_to_end(args))
 }
@@ -50,7 +50,7 @@ async fn run_until_told_to_end(args: &DevnetArgs) -> Result<(), DevnetError> {
     written
 }
 
-/// Tells what the devnet is and where it listens.
+/// Prints what the devnet is and where it listens.
 fn announce(devnet: &Devnet) {
     let facts = devnet.facts();
     let text = banner(devnet.config(), devnet.accounts(), &facts);
@@ -62,14 +62,14 @@ fn announce(devnet: &Devnet) {
     }
 }
 
-/// A devnet with the state that it is to begin with.
+/// A devnet with its initial state.
 async fn start(args: &DevnetArgs) -> Result<Devnet, DevnetError> {
     let config = args.config()?;
     allow_open_files();
     Devnet::start_from(config, args.state_to_load().map(PathBuf::as_path)).await
 }
 
-/// Waits for the end, and writes the state at intervals on the way.
+/// Waits for the shutdown, and writes the state at intervals.
 async fn wait(
     devnet: &Devnet,
     mut end: oneshot::Receiver<()>,

@@ -1,4 +1,4 @@
-//! The server of a devnet: any node's, whose refusals name the flags of the command.
+//! The server of a devnet, whose refusals name the flags of the command.
 
 use crate::DevnetError;
 pub use rpc::RunningServer;

@@ -1,4 +1,4 @@
-//! Signatures that are attributed to an account by a cheat.
+//! Signatures that a cheat attributes to an account.
 
 use alloy_eips::eip7702::SignedAuthorization;
 use alloy_evm::precompiles::{DynPrecompile, Precompile, PrecompileInput, PrecompilesMap};
@@ -6,18 +6,18 @@ use alloy_primitives::{Address, B256, Bytes, address};
 use revm::precompile::{PrecompileId, PrecompileOutput};
 use std::{collections::BTreeMap, sync::Arc};
 
-/// The precompile that recovers who has signed.
+/// Address of ECRECOVER.
 const ECRECOVER: Address = address!("0x0000000000000000000000000000000000000001");
 /// Gas of a call.
 const GAS: u64 = 3_000;
 
-/// Signatures, as their 65 bytes (r, s, v), and the account that ECRECOVER is to return for them, for any
-/// message. Authorizations of EIP-7702 are theirs too.
+/// Signatures (65 bytes: r, s, v), with the account that ECRECOVER returns for each, for any message.
+/// Authorizations of EIP-7702 with such a signature belong to that account too.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Signatures(pub(crate) BTreeMap<[u8; 65], Address>);
 
 impl Signatures {
-    /// Returns the account whose signature the input of ECRECOVER is set to be.
+    /// Returns the account to which a cheat attributes the signature in the input of ECRECOVER.
     fn of(&self, input: &[u8]) -> Option<Address> {
         // What is missing at the end is zero, as in any precompile.
         let mut whole = [0; 128];
@@ -29,7 +29,7 @@ impl Signatures {
         self.0.get(&signature).copied()
     }
 
-    /// Returns the account whose signature an authorization (EIP-7702) is set to bear.
+    /// Returns the account to which a cheat attributes the signature of an authorization (EIP-7702).
     pub(crate) fn of_authorization(&self, authorization: &SignedAuthorization) -> Option<Address> {
         // What ECRECOVER calls v is 27 above the parity.
         let v = authorization.y_parity().checked_add(27)?;
@@ -40,7 +40,7 @@ impl Signatures {
         self.0.get(&signature).copied()
     }
 
-    /// Puts an ECRECOVER that knows them in the place of the one that is there.
+    /// Replaces ECRECOVER by one that knows these signatures.
     pub(crate) fn install(self: &Arc<Self>, precompiles: &mut PrecompilesMap) {
         let known = Arc::clone(self);
         precompiles.apply_precompile(&ECRECOVER, |honest| {

@@ -12,49 +12,49 @@ use parking_lot::{Mutex, RwLock};
 use rpc::{Api, Telemetry};
 use std::{collections::BTreeMap, sync::Arc};
 
-/// A node with what only a devnet has around it.
+/// A node with the additions of a devnet.
 #[derive(Debug)]
 pub(crate) struct DevnetState {
     pub(crate) node: Arc<Node>,
-    /// The methods that any node has.
+    /// API of the methods of any node.
     pub(crate) api: Api,
     pub(crate) config: DevnetConfig,
     pub(crate) accounts: Accounts,
-    /// The node whose chain this one continues.
+    /// The other node, if the chain is a fork.
     remote: RwLock<Option<Arc<Remote>>>,
-    /// The accounts in the order in which they are shown.
+    /// Test accounts in the order of the banner.
     pub(crate) addresses: Vec<Address>,
     pub(crate) signers: AddressMap<PrivateKeySigner>,
     pub(crate) snapshots: Mutex<Snapshots>,
-    /// The moment of the start, to go back to.
+    /// Snapshot of the start.
     pub(crate) start: Mutex<Snapshot>,
     evm_cheats: Mutex<EvmCheats>,
     pub(crate) impersonation: Mutex<Impersonation>,
     pub(crate) forced_header: Arc<ForcedHeader>,
-    /// Held by the thread that gives a transaction the next nonce of its sender, until the pool has it.
+    /// Lock held from choosing the next nonce of a sender until the pool has the transaction.
     pub(crate) nonces: Mutex<()>,
-    /// Another one after each reset.
+    /// Id of the instance, which changes with each reset.
     pub(crate) instance: Mutex<B256>,
     pub(crate) genesis_time: u64,
 }
 
-/// Moments by number.
+/// Snapshots by number.
 #[derive(Debug, Default)]
 pub(crate) struct Snapshots {
     next: u64,
     taken: BTreeMap<u64, Moment>,
 }
 
-/// A moment to come back to.
+/// A snapshot of the devnet.
 #[derive(Debug, Clone)]
 pub(crate) struct Moment {
     pub(crate) chain: Snapshot,
-    /// Fields that the next blocks had to have.
+    /// Header fields for the next blocks.
     pub(crate) forced: ForcedFields,
 }
 
 impl Snapshots {
-    /// Keeps a moment; its number.
+    /// Stores a snapshot, and returns its number.
     pub(crate) fn put(&mut self, moment: Moment) -> u64 {
         let number = self.next;
         self.next += 1;
@@ -62,7 +62,7 @@ impl Snapshots {
         number
     }
 
-    /// Takes a moment out. It and all that are younger are gone then.
+    /// Takes a snapshot, and removes it and all later ones.
     pub(crate) fn take(&mut self, number: u64) -> Option<Moment> {
         if !self.taken.contains_key(&number) {
             return None;
@@ -71,12 +71,12 @@ impl Snapshots {
         gone.remove(&number)
     }
 
-    /// Forgets all moments; numbers go on.
+    /// Removes all snapshots; numbers continue.
     pub(crate) fn clear(&mut self) {
         self.taken.clear();
     }
 
-    /// All moments.
+    /// All snapshots.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&u64, &Moment)> {
         self.taken.iter()
     }
@@ -118,14 +118,14 @@ impl DevnetState {
         }
     }
 
-    /// Changes what the EVM of the chain cheats in, from the next block on.
+    /// Changes the cheats inside the EVM, from the next block on.
     pub(crate) fn change_evm_cheats(&self, change: impl FnOnce(&mut EvmCheats)) {
         let mut cheats = self.evm_cheats.lock();
         change(&mut cheats);
         self.node.execute(SetEvmCheats(cheats.clone()));
     }
 
-    /// Forgets all cheats, as at the start.
+    /// Resets all cheats.
     pub(crate) fn forget_cheats(&self) {
         self.change_evm_cheats(|cheats| *cheats = EvmCheats::default());
         self.forced_header.change(|fields| *fields = ForcedFields::default());
@@ -138,12 +138,12 @@ impl DevnetState {
         &self.api.options().telemetry
     }
 
-    /// The node whose chain this one continues, if there is one.
+    /// The other node, if the chain is a fork.
     pub(crate) fn remote(&self) -> Option<Arc<Remote>> {
         self.remote.read().clone()
     }
 
-    /// From here on the chain is one that continues this node's, or none.
+    /// Makes the chain a fork of this node, or no fork.
     pub(crate) fn continue_another(&self, remote: Option<Arc<Remote>>) {
         *self.remote.write() = remote;
     }

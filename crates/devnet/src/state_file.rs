@@ -1,8 +1,7 @@
-//! State files: what `--dump-state` and `anvil_dumpState` write and anvil reads, and the reverse.
+//! State files of `--dump-state` and `anvil_dumpState`, and of anvil.
 //!
-//! A file is JSON; the method's answer is the same JSON, gzipped, as bytes. What is not understood
-//! (traces, which anvil keeps with its transactions) is kept out on writing and passed over on
-//! reading.
+//! A file is JSON; the method's answer is the same JSON, gzipped, as bytes. Unsupported parts (traces, which anvil
+//! stores with its transactions) are not written, and ignored when read.
 
 use crate::DevnetError;
 use alloy_consensus::Header;
@@ -18,7 +17,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// Unpacked, no state that anyone will load is larger; what claims to be is an attack.
+/// Maximum unpacked length; a longer state is treated as an attack.
 const MAX_UNPACKED: u64 = 4 << 30;
 
 /// A state file.
@@ -46,26 +45,26 @@ pub struct StateFile {
 /// The environment of a block.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BlockEnvironment {
-    /// Number.
+    /// Block number.
     pub number: U256,
-    /// Fee recipient. Older files call it otherwise.
+    /// Fee recipient. Older files have another name for it.
     #[serde(alias = "coinbase")]
     pub beneficiary: Address,
-    /// Seconds.
+    /// Timestamp, in seconds.
     pub timestamp: U256,
     /// Gas limit.
     #[serde(with = "plain_or_hex_number")]
     pub gas_limit: u64,
-    /// Base fee in wei.
+    /// Base fee, in wei.
     #[serde(with = "plain_or_hex_number")]
     pub basefee: u64,
-    /// Zero.
+    /// Difficulty, zero.
     #[serde(default)]
     pub difficulty: U256,
     /// Randomness.
     #[serde(default)]
     pub prevrandao: Option<B256>,
-    /// Price of blobs.
+    /// Blob price.
     #[serde(default)]
     pub blob_excess_gas_and_price: Option<BlobPrice>,
     /// Slot number (EIP-7843).
@@ -73,26 +72,26 @@ pub struct BlockEnvironment {
     pub slot_num: u64,
 }
 
-/// Price of blobs in a block.
+/// Blob price of a block.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BlobPrice {
     /// Excess blob gas.
     pub excess_blob_gas: u64,
-    /// Wei per blob gas.
+    /// Blob base fee, in wei.
     pub blob_gasprice: u128,
 }
 
-/// An account with all that it holds.
+/// An account with code and storage.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AccountState {
     /// Nonce.
     #[serde(with = "plain_or_hex_number")]
     pub nonce: u64,
-    /// Balance in wei.
+    /// Balance, in wei.
     pub balance: U256,
     /// Code.
     pub code: Bytes,
-    /// Slots that are not zero. Older files leave out leading zeros.
+    /// Non-zero slots. Older files omit leading zeros.
     #[serde(default, deserialize_with = "short_words")]
     pub storage: BTreeMap<B256, B256>,
 }
@@ -100,11 +99,11 @@ pub struct AccountState {
 /// A block.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct StoredBlock {
-    /// Its header.
+    /// Header of the block.
     pub header: Header,
-    /// Its transactions.
+    /// Transactions of the block.
     pub transactions: Vec<StoredBody>,
-    /// Empty.
+    /// Ommers, empty.
     #[serde(default)]
     pub ommers: Vec<Header>,
     /// Withdrawals.
@@ -112,17 +111,17 @@ pub struct StoredBlock {
     pub withdrawals: Option<Withdrawals>,
 }
 
-/// A transaction as it stands in a block: with the sender, where no signature shows it.
+/// A transaction in a block, with its sender if no signature shows it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "BodyForm")]
 pub struct StoredBody {
-    /// The transaction, as the RPC shows it.
+    /// The transaction in the RPC's form.
     pub transaction: Value,
     /// Sender of a transaction without a valid signature.
     pub impersonated_sender: Option<Address>,
 }
 
-/// The forms in which versions of anvil have written a transaction.
+/// Forms of a transaction in different versions of anvil.
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum BodyForm {
@@ -131,7 +130,7 @@ enum BodyForm {
         #[serde(default)]
         impersonated_sender: Option<Address>,
     },
-    /// An object with one member, named by the type of the transaction, as in 2024.
+    /// An object with one member, named by the transaction type, as in 2024.
     ByType(BTreeMap<String, Map<String, Value>>),
     /// The transaction alone, with its type as a member.
     Flat(Map<String, Value>),
@@ -176,22 +175,22 @@ fn short_words<'de, D: Deserializer<'de>>(from: D) -> Result<BTreeMap<B256, B256
 pub struct StoredTransaction {
     /// Result of the execution.
     pub info: TransactionInfo,
-    /// Its receipt, as in EIP-2718.
+    /// The receipt, in the form of EIP-2718.
     pub receipt: Value,
-    /// The block that holds it.
+    /// Hash of its block.
     pub block_hash: B256,
-    /// Number of that block.
+    /// Number of its block.
     pub block_number: u64,
 }
 
 /// Result of the execution of a transaction.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct TransactionInfo {
-    /// Its hash.
+    /// Hash of the transaction.
     pub transaction_hash: B256,
-    /// Its place in the block.
+    /// Index in the block.
     pub transaction_index: u64,
-    /// Its sender.
+    /// Sender.
     pub from: Address,
     /// Called account.
     pub to: Option<Address>,
@@ -200,9 +199,9 @@ pub struct TransactionInfo {
     /// Calls, in the form of a tracer's arena; never read.
     #[serde(default, skip_deserializing)]
     pub traces: Vec<Value>,
-    /// Reason for which the EVM ended, in revm's words.
+    /// Reason for which the EVM ended, in revm's terms.
     pub exit: String,
-    /// Return data.
+    /// Returndata.
     #[serde(default)]
     pub out: Option<Bytes>,
     /// Nonce.
@@ -214,10 +213,10 @@ pub struct TransactionInfo {
 }
 
 impl StateFile {
-    /// The name of the file in a directory.
+    /// Name of the file in a folder.
     const NAME: &'static str = "state.json";
 
-    /// Resolves a path that may be a directory to the file.
+    /// Resolves a path of a file or its folder to the file.
     pub(crate) fn at(path: &Path) -> PathBuf {
         if path.is_dir() { path.join(Self::NAME) } else { path.to_owned() }
     }
@@ -237,7 +236,7 @@ impl StateFile {
         })
     }
 
-    /// Writes a file, all of it or nothing: a reader never sees half a state.
+    /// Writes a file atomically: a reader never sees half a state.
     ///
     /// # Errors
     ///
@@ -252,19 +251,18 @@ impl StateFile {
         fs::rename(&unfinished, &path).map_err(DevnetError::file("write", path))
     }
 
-    /// Writes the text piece by piece, since all of it may be larger than the state in memory, and waits until
-    /// the disk has it.
+    /// Writes the text in pieces, since it may be larger than the state in memory, and syncs the file.
     fn write_whole(&self, path: &Path) -> io::Result<()> {
         let mut file = BufWriter::new(File::create(path)?);
         serde_json::to_writer(&mut file, self)?;
         file.into_inner()?.sync_all()
     }
 
-    /// The state in JSON or in gzipped JSON.
+    /// Parses a state from JSON or gzipped JSON.
     ///
     /// # Errors
     ///
-    /// Where it fails.
+    /// If the data is not a state.
     pub fn decode(bytes: &[u8]) -> Result<Self, String> {
         const GZIP: [u8; 2] = [0x1f, 0x8b];
         if !bytes.starts_with(&GZIP) {
@@ -276,7 +274,7 @@ impl StateFile {
         serde_json::from_slice(&json).map_err(|error| error.to_string())
     }
 
-    /// The state in gzipped JSON.
+    /// Encodes a state as gzipped JSON.
     pub fn pack(&self) -> Bytes {
         let mut text = BufWriter::new(GzEncoder::new(Vec::new(), Compression::fast()));
         let written = serde_json::to_writer(&mut text, self).map_err(io::Error::from);
@@ -286,7 +284,7 @@ impl StateFile {
     }
 }
 
-/// Numbers that some versions write plain and others in hexadecimal.
+/// Numbers that some versions write in decimal and others in hexadecimal.
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum PlainOrHex {

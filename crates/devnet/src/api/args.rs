@@ -1,14 +1,14 @@
-//! Parameters as clients send them, and the errors that answer bad ones.
+//! Parameters as clients send them, and errors for invalid ones.
 
 use rpc::RpcError;
 pub(super) use rpc::{Args, Number};
 
-/// The parameters are wrong.
+/// Error for invalid parameters.
 pub(super) fn invalid(message: impl Into<String>) -> RpcError {
     RpcError::params(message)
 }
 
-/// A fault of the node.
+/// Error for a fault of the node.
 pub(super) fn internal(message: impl std::fmt::Display) -> RpcError {
     RpcError::internal(message.to_string())
 }

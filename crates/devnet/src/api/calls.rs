@@ -1,4 +1,4 @@
-//! Calls beyond `eth_call`: traced as Parity does it, and many of them one after another.
+//! Calls beyond `eth_call`: traced in Parity's form, and many in sequence.
 
 use super::{
     Method,
@@ -25,7 +25,7 @@ pub(super) const METHODS: &[Method] = &[
     (&["eth_callMany"], call_many),
 ];
 
-/// Calls of one request; each may take all the gas there is.
+/// Maximum number of calls of one request; each may use the whole gas cap.
 const MOST: usize = 1_000;
 
 fn few(count: usize) -> Result<(), RpcError> {
@@ -58,7 +58,7 @@ fn trace_call_many(devnet: &DevnetState, args: &mut Args) -> Result<Value, RpcEr
     Ok(json!(all))
 }
 
-/// Makes a call on a state, which is that after the call then.
+/// Executes a call on a state and keeps its changes there.
 fn traced(
     devnet: &DevnetState,
     state: &mut BlockState<'_, State>,
@@ -84,7 +84,7 @@ fn traced(
     Ok(results)
 }
 
-/// Calls that are made one after another, in a block of their own.
+/// Calls that are executed in sequence, in a block of their own.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Bundle {
@@ -93,7 +93,7 @@ struct Bundle {
     block_override: Option<BlockOverrides>,
 }
 
-/// The state on which bundles begin.
+/// State on which bundles begin.
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 struct Context {
@@ -128,7 +128,7 @@ fn call_many(devnet: &DevnetState, args: &mut Args) -> Result<Value, RpcError> {
     Ok(json!(all))
 }
 
-/// Makes a call on a state, which is that after the call then.
+/// Executes a call on a state and keeps its changes there.
 fn called(
     devnet: &DevnetState,
     state: &mut BlockState<'_, State>,

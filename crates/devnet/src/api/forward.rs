@@ -1,4 +1,4 @@
-//! Requests that a fork hands on to the other node: older blocks, transactions, logs and states.
+//! Requests that a fork forwards to the other node: older blocks, transactions, logs and states.
 
 mod joined;
 
@@ -19,23 +19,22 @@ use serde::Deserialize as _;
 use serde_json::{Value, json};
 use std::{future::ready, sync::Arc};
 
-/// Place at which a method names the block or transaction that it asks for.
+/// Parameter by which a method names its block or transaction.
 #[derive(Debug, Clone, Copy)]
 enum By {
-    /// A block, in this parameter; blocks up to the one that is continued are the other node's.
+    /// A block, in this parameter; the other node has the blocks up to the forked one.
     Block(usize),
-    /// A block of which the state or the raw header is asked for, in this parameter: both are here of
-    /// the block that is continued.
+    /// A block whose state or raw header is requested, in this parameter; this node has both of the forked block.
     State(usize),
-    /// A hash: what is not found here may be there.
+    /// A hash: the other node may have what is not found here.
     Hash,
-    /// The hash of a transaction in a block: one that is in none of the blocks here may be there.
+    /// The hash of a transaction in a block; the other node may have one that no block here includes.
     Mined,
-    /// A filter of logs.
+    /// A log filter.
     Logs,
-    /// A filter of traces.
+    /// A trace filter.
     Traces,
-    /// A number of blocks, and the newest of them.
+    /// A number of blocks, and the newest of these.
     Fees,
 }
 
@@ -101,7 +100,7 @@ const FORWARDED: &[(&str, By)] = &[
     ("eth_feeHistory", By::Fees),
 ];
 
-/// The same methods, with those forwarded that another node has to answer, as long as there is one.
+/// The same methods, but forwarding requests for the other node while there is one.
 pub(crate) fn overlay(
     here: &Methods,
     devnet: &Arc<DevnetState>,
@@ -118,8 +117,7 @@ pub(crate) fn overlay(
     Ok(methods)
 }
 
-/// A method that another node may have to answer. Without one it is the method that is here, called
-/// as if nothing were in between.
+/// A method that the other node may have to answer. Without another node it calls the local method directly.
 fn forwarded(
     name: &'static str,
     by: By,
@@ -174,7 +172,7 @@ fn answer(
     }
 }
 
-/// A request that one of two nodes answers, or both together.
+/// A request for this node, for the other node, or for both.
 struct Request<'a> {
     name: &'static str,
     params: Value,
@@ -184,12 +182,12 @@ struct Request<'a> {
 }
 
 impl Request<'_> {
-    /// The answer to these parameters from what is here.
+    /// This node's answer to these parameters.
     fn ours(&self, params: &Value) -> Result<Value, ErrorObjectOwned> {
         locally(self.here, self.name, params)
     }
 
-    /// The answer of the other node to these parameters.
+    /// The other node's answer to these parameters.
     fn theirs(&self, params: &Value) -> Result<Value, ErrorObjectOwned> {
         match ots::ELSEWHERE.iter().find(|(name, _)| *name == self.name) {
             Some((_, answer)) => Ok(answer(self.remote, params)?),
@@ -197,7 +195,7 @@ impl Request<'_> {
         }
     }
 
-    /// The same, where the node here is not asked, and so does not tell of the request.
+    /// The other node's answer alone. Reports the request to the console, which otherwise the local method does.
     fn only_theirs(&self, params: &Value) -> Result<Value, ErrorObjectOwned> {
         self.devnet.telemetry().asked(self.name);
         self.theirs(params)
@@ -207,8 +205,7 @@ impl Request<'_> {
         self.devnet.node.read(|node| node.chain.head().header.number)
     }
 
-    /// Number of the block that a tag names, which may be one of the other node; `None` for the
-    /// pending one.
+    /// Number of the block that a tag names, here or at the other node; `None` for the pending one.
     fn number_of_tag(&self, tag: BlockNumberOrTag) -> Option<u64> {
         let (head, epoch) = self
             .devnet
@@ -225,7 +222,8 @@ impl Request<'_> {
         }
     }
 
-    /// Number of the block with a hash. What is found here is ours; what is not may be there.
+    /// Number of the block with a hash: this node's block if it is found here, otherwise the other node's, if that
+    /// has it.
     fn number_of_hash(&self, hash: B256) -> Result<Option<u64>, ErrorObjectOwned> {
         match self.devnet.api.block_by_hash(hash)? {
             Some(block) => Ok(Some(block.header.number)),
@@ -233,7 +231,7 @@ impl Request<'_> {
         }
     }
 
-    /// Answers a request about a block, which the other node answers for some numbers.
+    /// Answers a request about a block, or forwards it for the other node's numbers.
     fn of_block(
         mut self,
         index: usize,
@@ -277,7 +275,7 @@ impl Request<'_> {
     }
 }
 
-/// The block that a parameter names. Some methods take plain numbers.
+/// The block that a parameter names. Some methods accept plain numbers.
 fn block_id(value: &Value) -> Option<BlockId> {
     match value.as_u64() {
         Some(number) => Some(BlockId::number(number)),
@@ -289,17 +287,17 @@ fn hex(number: u64) -> Value {
     json!(format!("{number:#x}"))
 }
 
-/// An error about parameters.
+/// Error about parameters.
 fn invalid(message: impl Into<String>) -> ErrorObjectOwned {
     RpcError::params(message).into()
 }
 
-/// An error of the other node, or about it.
+/// Error from the other node, or of the connection to it.
 fn internal(message: impl std::fmt::Display) -> ErrorObjectOwned {
     RpcError::failed(message.to_string()).into()
 }
 
-/// Asks the other node.
+/// Sends the request to the other node.
 pub(super) fn ask(
     remote: &Remote,
     method: &str,
@@ -318,7 +316,7 @@ fn refusal(error: RemoteError) -> ErrorObjectOwned {
     }
 }
 
-/// Answers from what is here.
+/// Answers from this node.
 fn locally(here: &Methods, name: &str, params: &Value) -> Result<Value, ErrorObjectOwned> {
     let request = json!({ "jsonrpc": "2.0", "id": 1, "method": name, "params": params });
     let request = request.to_string();

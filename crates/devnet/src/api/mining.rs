@@ -1,4 +1,4 @@
-//! When blocks are made, and what stands in the next one.
+//! Block production, and attributes of the next block.
 
 use super::{
     Method,
@@ -30,7 +30,7 @@ pub(super) const METHODS: &[Method] = &[
     ),
 ];
 
-/// With less there would be no base fee for the next block (EIP-1559).
+/// Minimum gas limit for which the next block has a base fee (EIP-1559).
 const LEAST_GAS_LIMIT: u64 = 2;
 
 /// Makes a block.
@@ -58,7 +58,7 @@ enum Wanted {
     Options { timestamp: Option<Number>, blocks: Option<Number> },
 }
 
-/// Makes the blocks that `evm_mine` is told to; how many.
+/// Makes the blocks that `evm_mine` asks for, and returns their number.
 pub(super) fn mine_wanted(devnet: &DevnetState, args: &mut Args) -> Result<u64, RpcError> {
     let (timestamp, blocks) = match args.optional::<Wanted>()? {
         None => (None, None),
@@ -133,7 +133,7 @@ fn set_automine(devnet: &DevnetState, args: &mut Args) -> Result<Value, RpcError
     Ok(Value::Null)
 }
 
-/// Makes a block if there is anything to stand in it.
+/// Makes a block if there are executable transactions.
 pub(super) fn mine_waiting(devnet: &DevnetState) -> Result<(), RpcError> {
     if devnet.node.pending().is_ok_and(|next| !next.state.block().transactions.is_empty()) {
         mine_one(devnet)?;

@@ -1,4 +1,4 @@
-//! The methods that only a devnet has.
+//! Methods of a devnet beyond those of any node.
 
 mod args;
 mod calls;
@@ -22,13 +22,13 @@ use rpc::{Context, ErrorStyle, Registry, RpcError, Telemetry, WorkerPool, Worker
 use serde_json::Value;
 use std::sync::Arc;
 
-/// Implementation of a method. It may take its time: it runs where it holds up no other request.
+/// Implementation of a method. It may block, since it runs in a worker pool.
 type Handler = fn(&DevnetState, &mut Args) -> Result<Value, RpcError>;
 
-/// A method, with the names that it goes by.
+/// A method with all its names.
 type Method = (&'static [&'static str], Handler);
 
-/// All methods, and what each kind of them does with its thread.
+/// All methods, by their use of threads.
 const TABLES: [(WorkerPool, &[Method]); 10] = [
     (WorkerPool::Execute, calls::METHODS),
     (WorkerPool::Write, mining::METHODS),
@@ -42,7 +42,7 @@ const TABLES: [(WorkerPool, &[Method]); 10] = [
     (WorkerPool::Write, wallet::METHODS),
 ];
 
-/// Methods that are not like the others of their table.
+/// Methods that run in another pool than the rest of their table.
 const EXCEPTIONS: &[(WorkerPool, &[&str])] = &[
     (WorkerPool::Wait, &["eth_sendTransactionSync"]),
     (WorkerPool::Write, &["anvil_setChainId"]),

@@ -1,4 +1,4 @@
-//! Facts about the devnet itself, and settings that concern no other file.
+//! Information about the devnet, and settings that no other file has.
 
 use super::{
     Method,
@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 /// Version of the anvil whose answers the devnet gives, with the devnet's own as build metadata.
 const SEMVER: &str = concat!("1.7.1+enshrine.", env!("CARGO_PKG_VERSION"));
 
-/// Commit of that anvil.
+/// Commit of that version of anvil.
 const COMMIT: &str = "4072e48705af9d93e3c0f6e29e93b5e9a40caed8";
 
 pub(super) const METHODS: &[Method] = &[
@@ -60,7 +60,7 @@ fn node_info(devnet: &DevnetState, args: &mut Args) -> Result<Value, RpcError> {
     }))
 }
 
-/// The fork of the newest block where forks are scheduled, else the one of the flag.
+/// The fork of the newest block if forks are scheduled, otherwise the flag's.
 fn hard_fork(devnet: &DevnetState, node: &NodeState) -> EthereumHardfork {
     if devnet.config.later_forks.is_empty() {
         return devnet.config.hardfork.into();
@@ -117,12 +117,12 @@ fn set_rpc_url(_: &DevnetState, args: &mut Args) -> Result<Value, RpcError> {
     Ok(Value::Null)
 }
 
-/// Fee tokens are a thing of another chain's rules.
+/// Refuses methods of fee tokens, which Ethereum does not have.
 fn unknown_fees(_: &DevnetState, _: &mut Args) -> Result<Value, RpcError> {
     Err(RpcError::failed("Not implemented"))
 }
 
-/// There is no work to be proven.
+/// Refuses methods of proof of work.
 fn no_work(_: &DevnetState, _: &mut Args) -> Result<Value, RpcError> {
     Err(RpcError::failed("Not implemented"))
 }

@@ -116,7 +116,7 @@ fn steps(traces: &[LocalizedTransactionTrace]) -> Value {
     steps.collect()
 }
 
-/// A block, in its usual shape, as Otterscan shows it: without what it does not need.
+/// A block in Otterscan's shape, without the fields that it does not need.
 fn details(mut shape: Value, fees: U256) -> Value {
     if let Some(members) = shape.as_object_mut() {
         let transactions = members.remove("transactions");
@@ -148,7 +148,7 @@ fn block_details(devnet: &DevnetState, args: &mut Args) -> Result<Value, RpcErro
     Ok(details_here(&block))
 }
 
-/// A block number, plain or as elsewhere.
+/// A block number as a plain JSON number or in another form.
 struct Tag(BlockNumberOrTag);
 
 impl<'de> serde::Deserialize<'de> for Tag {
@@ -182,7 +182,7 @@ fn block_transactions(devnet: &DevnetState, args: &mut Args) -> Result<Value, Rp
     page_of(shape, receipts(devnet, &block), page, size)
 }
 
-/// Some transactions of a block, which comes with all of them, and their receipts.
+/// A page of a block's transactions with their receipts, and the block.
 fn page_of(
     mut shape: Value,
     mut receipts: Vec<Value>,

@@ -1,4 +1,4 @@
-//! Transactions that wait, and who may send.
+//! Methods of the pool and of impersonation.
 
 use super::{Method, args::Args};
 use crate::state::DevnetState;
@@ -54,7 +54,7 @@ fn impersonate_all(devnet: &DevnetState, args: &mut Args) -> Result<Value, RpcEr
     Ok(Value::Null)
 }
 
-/// Parameters of a request for signatures: anvil takes a pair, and its clients send two parameters.
+/// Parameters of a signature request: anvil takes a pair, but its clients send two parameters.
 #[derive(Debug, Deserialize)]
 #[serde(untagged)]
 enum SignatureOf {

@@ -1,4 +1,4 @@
-//! Requests for transactions that the node is to make, with their blobs.
+//! Transaction requests with blobs.
 
 use super::args::invalid;
 use crate::state::DevnetState;
@@ -50,8 +50,7 @@ impl<'de> Deserialize<'de> for Request {
 }
 
 impl Request {
-    /// The transaction, which names its blobs now, and the blobs with the proofs that the next block
-    /// wants.
+    /// The transaction with its versioned hashes, and the blobs with proofs for the next block's fork.
     pub(super) fn split(
         self,
         devnet: &DevnetState,

@@ -1,4 +1,4 @@
-//! Moments to come back to, and other ways of undoing blocks.
+//! Snapshots, and other ways to undo blocks.
 
 use super::{
     Method,
@@ -86,13 +86,13 @@ struct ResetOptions {
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Forking {
-    /// The node; by default the one that is continued now.
+    /// URL of the node; by default the node that is forked now.
     json_rpc_url: Option<String>,
     /// The block; by default the newest.
     block_number: Option<Number>,
 }
 
-/// The chain that continues what `forking` says.
+/// The chain that `forking` describes.
 fn fork_again(
     devnet: &DevnetState,
     forking: Forking,
@@ -117,7 +117,7 @@ fn fork_again(
     Ok((Some(remote), chain, clock))
 }
 
-/// A chain as at the start of a devnet that continues this node's, or none.
+/// A new chain as at the start of a devnet: a fork of this node, or no fork.
 fn start(devnet: &DevnetState, remote: Option<&Arc<Remote>>) -> Result<(Chain, Clock), RpcError> {
     let blobs = devnet.node.read(|node| Arc::clone(&node.blobs));
     let (own, accounts) = (&devnet.config, &devnet.accounts);
@@ -157,17 +157,17 @@ fn reset(devnet: &DevnetState, args: &mut Args) -> Result<Value, RpcError> {
     Ok(Value::Null)
 }
 
-/// Begins anew: at the start, or with another chain.
+/// Starts again, with the initial or another chain.
 #[derive(Debug)]
 struct Reset {
     start: Snapshot,
     continued: Option<(Chain, Clock)>,
-    /// Time of the clock afterwards; by default the time of the head.
+    /// Time of the clock afterwards; by default the head's.
     timestamp: Option<u64>,
 }
 
 impl Command for Reset {
-    /// The new start, if it is another one.
+    /// The new initial chain, if it is another one.
     type Output = Result<Option<Snapshot>, ChainError>;
 
     fn apply(self, node: &mut NodeState) -> Self::Output {
@@ -185,7 +185,7 @@ impl Command for Reset {
     }
 }
 
-/// A transaction of a reorganisation: as it is sent, signed or not.
+/// A transaction of a reorganisation: raw, signed or unsigned.
 #[derive(Debug, Deserialize)]
 #[serde(untagged)]
 enum NewTransaction {
@@ -205,7 +205,7 @@ enum Reorg {
     },
 }
 
-/// Replaces the newest blocks by as many others, with the given transactions in them.
+/// Replaces the newest blocks by as many others, with the given transactions.
 fn reorg(devnet: &DevnetState, args: &mut Args) -> Result<Value, RpcError> {
     let (depth, given) = match args.required()? {
         Reorg::Depth(depth) => (depth, args.required()?),
@@ -258,7 +258,7 @@ fn reorg(devnet: &DevnetState, args: &mut Args) -> Result<Value, RpcError> {
     Ok(Value::Null)
 }
 
-/// Hashes of the newest blocks, so many, oldest first; fewer, if there are not as many.
+/// Hashes of the newest blocks, oldest first; fewer than requested if the chain is shorter.
 fn newest(devnet: &DevnetState, count: u64) -> Result<Vec<B256>, RpcError> {
     let chain = devnet.api.chain();
     let head = chain.head().header.number;
@@ -268,7 +268,7 @@ fn newest(devnet: &DevnetState, count: u64) -> Result<Vec<B256>, RpcError> {
     Ok(hashes.map_err(RpcError::from)?.into_iter().flatten().collect())
 }
 
-/// The transactions of the pool.
+/// Transactions of the pool.
 fn waiting(devnet: &DevnetState) -> B256Set {
     devnet.node.read(|node| node.pool.iter().map(|waiting| *waiting.hash()).collect())
 }

@@ -1,4 +1,4 @@
-//! Changes to the state that no transaction can make.
+//! State changes by cheats.
 
 use super::{
     Method,
@@ -25,7 +25,7 @@ sol! {
     function allowance(address owner, address spender) external returns (uint256);
 }
 
-/// Changes the state behind the head.
+/// Changes the state after the head.
 fn edit(devnet: &DevnetState, change: EditState) -> Result<Value, RpcError> {
     // No request can read the chain while a command changes it. What another node has to be asked for is
     // asked for before, on a copy that is thrown away: its answers are kept.
@@ -64,7 +64,7 @@ fn set_storage(devnet: &DevnetState, args: &mut Args) -> Result<Value, RpcError>
     Ok(json!(true))
 }
 
-/// Makes a view function of a contract return `value`, by finding the slot that it returns.
+/// Makes a view function of a contract return `value`, by writing the slot that it reads.
 fn set_returned(
     devnet: &DevnetState,
     contract: Address,

@@ -1,4 +1,4 @@
-//! The time of blocks.
+//! Block times.
 
 use super::{
     Method,
@@ -18,8 +18,8 @@ pub(super) const METHODS: &[Method] = &[
     (&["anvil_getGenesisTime"], genesis_time),
 ];
 
-/// No time in seconds is as large for the next thousands of years, and no time in milliseconds as
-/// small since 1973.
+/// Limit between seconds and milliseconds: seconds stay below it for thousands of years, milliseconds have been
+/// above it since 1973.
 const LARGEST_SECONDS: u64 = 100_000_000_000;
 
 /// Gives the next block a timestamp.

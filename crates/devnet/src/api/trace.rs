@@ -1,4 +1,4 @@
-//! `trace_*`: transactions of blocks executed again, under revm's inspectors.
+//! `trace_*`: transactions of blocks, executed again under revm's inspectors.
 
 use super::{
     Method,
@@ -43,10 +43,10 @@ pub(super) const METHODS: &[Method] = &[
     (&["trace_blockOpcodeGas"], block_opcode_gas),
 ];
 
-/// Blocks that one `trace_filter` may look at.
+/// Maximum number of blocks for one `trace_filter`.
 const MAX_FILTERED: u64 = 100_000;
 
-/// Bounds of a trace, which records steps or calls alone.
+/// Limits of a trace that records only steps or only calls.
 pub(super) fn bounds(devnet: &DevnetState, steps: bool) -> (&RequestLimits, Recorded) {
     (&devnet.api.options().limits, Recorded { steps, ..Recorded::default() })
 }
@@ -74,7 +74,7 @@ pub(super) fn block_at(
     found.map_err(RpcError::from)
 }
 
-/// Executes one transaction of a block again; what `see` makes of its result.
+/// Executes a transaction of a block again, and returns what `see` makes of its result.
 pub(super) fn replay_one<T>(
     devnet: &DevnetState,
     block: &Arc<Block>,
@@ -97,8 +97,7 @@ pub(super) fn replay_one<T>(
     Ok(seen?.pop().map(|(seen, _)| seen))
 }
 
-/// Returns the tracer's view of a transaction, as far as it is asked for: calls of EXECUTE stand in traces, unlike
-/// those of other precompiles.
+/// Returns the requested traces of a transaction. They have calls of EXECUTE, unlike those of other precompiles.
 pub(super) fn trace_results(
     devnet: &DevnetState,
     inspector: TracingInspector,
@@ -119,7 +118,7 @@ pub(super) fn trace_results(
     Ok(results)
 }
 
-/// The call traces of a block, or of one of its transactions.
+/// Call traces of a block, or of one of its transactions.
 pub(super) fn call_traces(
     devnet: &DevnetState,
     block: &Arc<Block>,

@@ -1,5 +1,5 @@
-//! Transactions and messages signed by the node: by accounts whose keys it has, or unsigned for
-//! accounts that are impersonated.
+//! Transactions and messages that the node signs with its accounts' keys, and unsigned ones of impersonated
+//! accounts.
 
 use super::{
     Method,
@@ -59,13 +59,13 @@ fn signer(devnet: &DevnetState, address: Address) -> Result<&PrivateKeySigner, R
 /// Treatment of a request whose estimate fails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Failing {
-    /// It is sent with all the gas there is, so that it fails on the chain.
+    /// Sent with the maximum gas, so that it fails on chain.
     Goes,
-    /// It is refused.
+    /// Refused.
     Stops,
 }
 
-/// A request with all that was left out filled in.
+/// A transaction request without missing fields.
 #[derive(Debug)]
 struct Filled {
     from: Address,
@@ -73,7 +73,7 @@ struct Filled {
     sidecar: Option<Sidecar>,
 }
 
-/// Fills in what was left out: sender, nonce, fees, chain and gas.
+/// Fills in missing fields: sender, nonce, fees, chain and gas.
 fn filled(devnet: &DevnetState, request: Request, failing: Failing) -> Result<Filled, RpcError> {
     let (mut request, sidecar) = request.split(devnet)?;
     let first = devnet.addresses.first().copied();
@@ -127,7 +127,7 @@ fn filled(devnet: &DevnetState, request: Request, failing: Failing) -> Result<Fi
     Ok(Filled { from, request, sidecar })
 }
 
-/// Checks that the rules of the next block have the transaction type of a request.
+/// Checks that the fork of the next block has the transaction type of a request.
 fn check_type(devnet: &DevnetState, request: &TransactionRequest) -> Result<(), RpcError> {
     let (what, since) = match rpc::typed::tx_type(request) {
         // An empty list makes no transaction of that type, but says what is wanted.
@@ -153,12 +153,12 @@ fn check_type(devnet: &DevnetState, request: &TransactionRequest) -> Result<(), 
     )))
 }
 
-/// The most gas that a transaction may ask for.
+/// Maximum gas limit of a transaction.
 fn most_gas(devnet: &DevnetState) -> u64 {
     devnet.node.read(|node| node.next_gas_limit().min(node.chain.state().transaction_gas_cap()))
 }
 
-/// The transaction that a filled request describes.
+/// The transaction of a complete request.
 fn typed(request: TransactionRequest) -> Result<Unsigned, RpcError> {
     if let (Some(input), Some(data)) = (&request.input.input, &request.input.data)
         && input != data
@@ -172,8 +172,8 @@ fn typed(request: TransactionRequest) -> Result<Unsigned, RpcError> {
     rpc::typed::typed(request, kind)
 }
 
-/// A transaction that its sender has not signed. Two senders may send the same one, so its hash
-/// covers the sender: as in anvil, behind the encoding that peers send each other.
+/// An unsigned transaction. Its hash covers the sender, since two senders may send the same transaction: as in
+/// anvil, the sender follows the network encoding.
 fn unsigned(transaction: Unsigned, sender: Address) -> Transaction {
     let signature = Signature::new(U256::ZERO, U256::ZERO, false);
     let mut encoded = Vec::new();
@@ -200,7 +200,7 @@ fn submit(
     devnet.api.submit(PoolTransaction::new(recovered, sidecar.map(Arc::new), raw))
 }
 
-/// Signs a request, if its sender's key is here or the sender is impersonated, and sends it.
+/// Signs a request, if the sender's key is here or the sender is impersonated, and sends it.
 pub(super) fn send_request(devnet: &DevnetState, request: Request) -> Result<B256, RpcError> {
     let from = request.transaction.from;
     let from = from.or_else(|| devnet.addresses.first().copied()).ok_or_else(no_signer)?;
@@ -221,7 +221,7 @@ pub(super) fn send_request(devnet: &DevnetState, request: Request) -> Result<B25
     }
 }
 
-/// The nonce of the next transaction of a sender, behind those that wait.
+/// Nonce of the next transaction of a sender, after those in the pool.
 fn next_nonce(devnet: &DevnetState, from: Address) -> Result<u64, RpcError> {
     let next = devnet
         .node

@@ -1,4 +1,4 @@
-//! Answers of both nodes together.
+//! Answers joined from both nodes.
 
 use super::{Request, block_id, hex};
 use alloy_eips::{BlockId, BlockNumberOrTag};
@@ -9,7 +9,7 @@ use jsonrpsee::types::ErrorObjectOwned;
 use serde::Deserialize as _;
 use serde_json::{Value, json};
 
-/// Most blocks in a fee history, as without another node.
+/// Maximum number of blocks in a fee history, as without another node.
 const MAX_FEES: u64 = 1_024;
 
 impl Request<'_> {
@@ -81,10 +81,9 @@ impl Request<'_> {
         Ok(shown.take(filter.count.map_or(usize::MAX, size)).collect())
     }
 
-    /// The fees of blocks of both nodes. Where the other node says nothing of its blocks up to the one
-    /// that is continued that fits to ours, it is the history of ours alone, which is shorter than
-    /// asked for, as that of a node that does not have all blocks; and what the other node answers,
-    /// as it stands, where nothing of ours is asked for.
+    /// Fees of blocks of both nodes. If the other node's history of its blocks does not fit ours, the result is
+    /// ours alone, and so shorter than requested, as from a node that lacks old blocks. If only blocks of the
+    /// other node are requested, the result is its answer, unchanged.
     pub(super) fn fees(&self) -> Result<Value, ErrorObjectOwned> {
         let count = self.params.get(0).and_then(quantity);
         let newest = self.params.get(1).and_then(block_id);
@@ -123,8 +122,8 @@ impl Request<'_> {
     }
 }
 
-/// A history of fees with another one behind it, of which the first block may be the last of the
-/// other. A list that one of both leaves out is left out, except for what has to be there.
+/// Joins a fee history with the one after it, whose first block may be the last of the other. An optional list
+/// that either lacks is left out.
 fn one_history(theirs: &FeeHistory, ours: &FeeHistory, overlap: bool) -> Option<FeeHistory> {
     fn behind<T: Clone>(theirs: &[T], blocks: usize, ours: &[T], skip: usize) -> Option<Vec<T>> {
         Some([theirs.get(..blocks)?, ours.get(skip..)?].concat())
@@ -153,7 +152,7 @@ fn one_history(theirs: &FeeHistory, ours: &FeeHistory, overlap: bool) -> Option<
     })
 }
 
-/// A filter for these blocks alone.
+/// The filter restricted to these blocks.
 fn part(filter: &Value, from: u64, to: u64) -> Value {
     let mut filter = filter.clone();
     if let Some(members) = filter.as_object_mut() {

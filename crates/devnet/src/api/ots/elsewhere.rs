@@ -1,4 +1,4 @@
-//! The same of another node's blocks, made of methods that most nodes have.
+//! Otterscan's methods for blocks of another node, built on methods that most nodes have.
 
 use super::{details, operations, page_of, steps};
 use crate::{
@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 /// Answers a method about another node's blocks from its parameters.
 type Elsewhere = fn(&Remote, &Value) -> Result<Value, RpcError>;
 
-/// Methods that few nodes have, and how each of them is answered.
+/// Methods that few nodes have, with their implementations.
 pub(in crate::api) const ELSEWHERE: &[(&str, Elsewhere)] = &[
     ("ots_hasCode", has_code_there),
     ("ots_getInternalOperations", |remote, params| Ok(operations(&traces_there(remote, params)?))),
@@ -37,7 +37,7 @@ pub(in crate::api) const ELSEWHERE: &[(&str, Elsewhere)] = &[
     ("eth_getHeaderByHash", |remote, params| header_there(remote, "eth_getBlockByHash", params)),
 ];
 
-/// A block without what is in it.
+/// A block without its transactions.
 fn header_there(remote: &Remote, method: &str, params: &Value) -> Result<Value, RpcError> {
     let mut block = ask(remote, method, &json!([params.get(0), false]))?;
     if let Some(members) = block.as_object_mut() {
