@@ -14,6 +14,7 @@ mod checks;
 mod coverage;
 mod crates;
 mod dist;
+mod ethrex;
 mod files;
 mod language;
 mod links;
@@ -132,6 +133,12 @@ enum Task {
         #[arg(long, conflicts_with = "only")]
         write: bool,
     },
+
+    /// Drive ethrex by the Engine API of a follower, and compare its blocks with ours
+    ///
+    /// Assembles an execution client from ethrex's published crates below target/ethrex-client, which takes
+    /// some minutes the first time, and is no part of `test`.
+    Ethrex,
 
     /// Run a rollup under random traffic and faults, and compare L1, sequencer and follower all the while
     ///
@@ -265,6 +272,7 @@ fn run(task: Task) -> eyre::Result<bool> {
         Task::Suites { only, write } => {
             suites::run(&toolchain::find_root()?, &only, write).map(|()| true)
         }
+        Task::Ethrex => ethrex::run(&toolchain::find_root()?),
         Task::Soak { minutes, seed } => stages::soak(minutes, seed),
         Task::Package { out } => package::run(&toolchain::find_root()?, out.as_deref()),
         Task::Dist { target } => dist::run(&toolchain::find_root()?, target.as_deref()),

@@ -172,13 +172,15 @@ impl Stage {
                 Ok(Outcome::Passed)
             }
             Self::LintRepo => lint::run(root).map(Outcome::passed_if),
-            Self::RustFmt => match cargo(root, &["fmt", "--all", "--check"])? {
-                Outcome::Passed => cargo(
-                    root,
-                    &["fmt", "--check", "--manifest-path", crate::mutants::rust::PLACES],
-                ),
-                other => Ok(other),
-            },
+            Self::RustFmt => {
+                let mut outcome = cargo(root, &["fmt", "--all", "--check"])?;
+                for workspace in [crate::mutants::rust::PLACES, crate::ethrex::CLIENT] {
+                    if outcome == Outcome::Passed {
+                        outcome = cargo(root, &["fmt", "--check", "--manifest-path", workspace])?;
+                    }
+                }
+                Ok(outcome)
+            }
             Self::Clippy => cargo(
                 root,
                 &["clippy", "--workspace", "--all-targets", "--release", "--", "-D", "warnings"],

@@ -1,6 +1,6 @@
 //! The Engine API of a rollup's node: an unmodified client driven by it, and what others may do to it.
 
-use crate::support::{L2_CHAIN, World, ethereumjs::EthereumJs, provider_of, signed, until};
+use crate::support::{L2_CHAIN, World, ethereumjs, provider_of, signed, until};
 use alloy_consensus::TxEip1559;
 use alloy_eips::Encodable2718;
 use alloy_primitives::{Address, B256, Bytes, TxKind, U64, U256, hex};
@@ -22,11 +22,11 @@ use wire::ProtocolFork;
 /// Blocks that both clients must have in common.
 const BLOCKS: u64 = 50;
 /// Deploys a contract that logs what it is called with, and keeps and returns the number of its calls.
-const COUNTER: [u8; 28] =
+pub(crate) const COUNTER: [u8; 28] =
     hex!("601380 6009 5f 39 5f f3" "5f35 5f5f a1 5f54 6001 01 80 5f55 5f52 6020 5f f3");
 
 /// A transaction on the L2 through a node that makes blocks, and its receipt.
-async fn send(
+pub(crate) async fn send(
     l2: &RootProvider,
     from: &Key,
     to: TxKind,
@@ -55,7 +55,7 @@ async fn send(
     }
 }
 
-async fn hash_at(provider: &RootProvider, number: u64) -> Result<B256> {
+pub(crate) async fn hash_at(provider: &RootProvider, number: u64) -> Result<B256> {
     let block = provider.get_block_by_number(BlockNumberOrTag::Number(number)).await?;
     Ok(block.ok_or_eyre("no such block")?.header.hash)
 }
@@ -65,7 +65,7 @@ pub(crate) fn head_of(node: &RollupNode) -> Arc<Block> {
     node.node().read(|node| Arc::clone(node.chain.head()))
 }
 
-/// Both have the same blocks, all of them.
+/// Asserts that both have the same blocks, and returns the number of the newest.
 pub(crate) async fn assert_equal(ours: &RootProvider, theirs: &RootProvider) -> Result<u64> {
     // A block may be made meanwhile, and gets to the client a moment later.
     let patience = Patience::begin();
@@ -99,7 +99,7 @@ pub(crate) async fn follower(
 async fn an_unmodified_client_has_the_same_blocks_and_serves_users() -> Result<()> {
     let world = World::new().await?;
     let genesis = Deployment::read(&world.deployment())?.genesis;
-    let theirs = EthereumJs::start(&genesis).await?;
+    let theirs = ethereumjs::start(&genesis).await?;
     let sequencer = world.sequencer().await?;
     let driver = follower(&world, &sequencer, theirs.driven()?).await?;
     let (l2, users) = (provider_of(&sequencer)?, theirs.provider()?);
@@ -172,7 +172,7 @@ async fn an_unmodified_client_has_the_same_blocks_and_serves_users() -> Result<(
 async fn a_reorganisation_of_l1_reaches_the_driven_client() -> Result<()> {
     let world = World::new().await?;
     let genesis = Deployment::read(&world.deployment())?.genesis;
-    let theirs = EthereumJs::start(&genesis).await?;
+    let theirs = ethereumjs::start(&genesis).await?;
     let sequencer = world.sequencer().await?;
     let driver = follower(&world, &sequencer, theirs.driven()?).await?;
     let (l2, users) = (provider_of(&sequencer)?, theirs.provider()?);
@@ -218,7 +218,7 @@ async fn a_client_that_does_not_go_back_comes_along_with_a_sibling() -> Result<(
     genesis.config = l2_chain_config(L2_CHAIN, fork);
     let alice = Key::named("alice");
     genesis.alloc.insert(alice.address(), rich(ETHER));
-    let theirs = EthereumJs::start(&genesis).await?;
+    let theirs = ethereumjs::start(&genesis).await?;
     let chain = Chain::new(&genesis, ChainConfig::new(spec_of(&genesis.config)))?;
     let settings = Settings { mining: Mining::Manual, ..Settings::default() };
     let node = Node::new(chain, Clock::starting_at(1_700_000_000), settings);

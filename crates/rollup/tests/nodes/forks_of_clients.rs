@@ -3,7 +3,7 @@
 use crate::{
     engine_api::{assert_equal, follower, head_of},
     forks::{START, included},
-    support::{World, ethereumjs::EthereumJs, is_settled, provider_of, until},
+    support::{World, ethereumjs, is_settled, provider_of, until},
 };
 use alloy_primitives::{Address, Bytes};
 use alloy_provider::{Provider as _, ext::AnvilApi as _};
@@ -27,7 +27,7 @@ async fn an_unmodified_client_follows_the_l2_over_the_forks_that_it_knows_and_st
     let mut genesis = Deployment::read(&world.deployment())?.genesis;
     // It refuses the blob parameters of forks that it does not know, and skips their times.
     genesis.config.blob_schedule.retain(|name, _| ["cancun", "prague", "osaka"].contains(&&**name));
-    let theirs = EthereumJs::start(&genesis).await?;
+    let theirs = ethereumjs::start(&genesis).await?;
     let sequencer = world.sequencer().await?;
     let driver = follower(&world, &sequencer, theirs.driven()?).await?;
     let (l2, users) = (provider_of(&sequencer)?, theirs.provider()?);

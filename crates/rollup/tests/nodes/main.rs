@@ -4,6 +4,7 @@ mod backlog;
 mod blobs_of_l1;
 mod controls;
 mod engine_api;
+mod ethrex_driven;
 mod fan_out;
 mod faults_of_l1;
 mod forgetting;

@@ -1,6 +1,8 @@
 //! A rollup on a devnet, both behind real sockets.
 
+pub(crate) mod driven;
 pub(crate) mod ethereumjs;
+pub(crate) mod ethrex;
 
 use alloy_consensus::TxEip1559;
 use alloy_eips::BlockNumberOrTag;

@@ -1,0 +1,114 @@
+//! ethrex driven by the Engine API of a follower, over a chain that L1 takes back several times.
+
+use crate::{
+    engine_api::{COUNTER, assert_equal, follower, hash_at, head_of, send},
+    support::{World, ethrex, is_settled, provider_of, signed, until},
+};
+use alloy_eips::Encodable2718 as _;
+use alloy_primitives::{Address, B256, Bytes, TxKind, U256};
+use alloy_provider::{Provider as _, ext::AnvilApi as _};
+use alloy_rpc_types_eth::{Filter, TransactionRequest};
+use alloy_sol_types::SolCall as _;
+use contracts::{Deployment, bindings::IForcedInbox};
+use eyre::{OptionExt as _, Result, ensure};
+use testkit::{ETHER, FORCED_FEE, Key};
+
+/// Blocks that both clients must have in common.
+const BLOCKS: u64 = 200;
+/// Reorganisations of L1 on the way, and the number of L1's blocks that each replaces.
+const REORGANISATIONS: u64 = 5;
+const DEPTH: u64 = 8;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ethrex_has_the_same_blocks_over_deposits_forced_transactions_and_reorganisations()
+-> Result<()> {
+    let Some(program) = ethrex::program("a chain in common with ethrex") else {
+        return Ok(());
+    };
+    let world = World::new().await?;
+    let genesis = Deployment::read(&world.deployment())?.genesis;
+    let theirs = ethrex::start(&program, &genesis).await?;
+    let sequencer = world.sequencer().await?;
+    let driver = follower(&world, &sequencer, theirs.driven()?).await?;
+    let (l2, users) = (provider_of(&sequencer)?, theirs.provider()?);
+    assert_eq!(hash_at(&users, 0).await?, hash_at(&l2, 0).await?);
+
+    let (alice, dave, carol) =
+        (Key::named("alice"), Key::named("dave"), Address::repeat_byte(0xca));
+    let bob = Address::repeat_byte(0xb0);
+    let arrived = async |account: Address, wei: u128| {
+        until("a deposit", &sequencer, || async {
+            Ok(l2.get_balance(account).await? == U256::from(wei) && is_settled(&sequencer))
+        })
+        .await
+    };
+    for account in [alice.address(), dave.address()] {
+        world.deposit(account, U256::from(5 * ETHER)).await?;
+        arrived(account, 5 * ETHER).await?;
+    }
+    let deployed = send(&l2, &alice, TxKind::Create, 0, COUNTER.into()).await?;
+    let counter = deployed.contract_address.ok_or_eyre("not deployed")?;
+    let (mut calls, mut replaced) = (0_u64, 0_u64);
+    for round in 1..=REORGANISATIONS {
+        while l2.get_block_number().await? < round * BLOCKS / REORGANISATIONS {
+            send(&l2, &alice, TxKind::Call(bob), 1, Bytes::new()).await?;
+            calls += 1;
+            let topic = B256::from(U256::from(calls));
+            send(&l2, &alice, TxKind::Call(counter), 0, topic.into()).await?;
+        }
+        // A transaction that the sequencer was not given.
+        let raw = signed(&l2, &dave, bob, 7, Bytes::new(), 21_000).await?.encoded_2718();
+        let submit = IForcedInbox::submitCall { raw: raw.into() };
+        world.l1_call(world.forced, U256::from(FORCED_FEE), submit.abi_encode()).await?;
+        until("the forced transaction", &sequencer, || async {
+            Ok(l2.get_transaction_count(dave.address()).await? == round && is_settled(&sequencer))
+        })
+        .await?;
+
+        // The newest blocks of L1, and a deposit in them, are replaced by others with another deposit.
+        world.provider.anvil_mine(Some(DEPTH), None).await?;
+        let kept = u128::from(round - 1) * 2 * ETHER;
+        world.deposit(carol, U256::from(ETHER)).await?;
+        arrived(carol, kept + ETHER).await?;
+        let sent = send(&l2, &alice, TxKind::Call(bob), 1, Bytes::new()).await?;
+        until("L1", &sequencer, || async { Ok(is_settled(&sequencer)) }).await?;
+        let before = head_of(&sequencer);
+        theirs.until_at(before.hash).await?;
+        let nothing = Vec::<()>::new();
+        world.provider.raw_request::<_, ()>("anvil_reorg".into(), (DEPTH, nothing)).await?;
+        world.deposit(carol, U256::from(2 * ETHER)).await?;
+        arrived(carol, kept + 2 * ETHER).await?;
+        // Acknowledged before, it is in a block again.
+        until("the transaction", &sequencer, || async {
+            Ok(l2.get_transaction_receipt(sent.transaction_hash).await?.is_some())
+        })
+        .await?;
+        ensure!(
+            hash_at(&l2, before.header.number).await.ok() != Some(before.hash),
+            "block {} is not replaced",
+            before.header.number
+        );
+        replaced += 1;
+        theirs.until_at(head_of(&sequencer).hash).await?;
+    }
+    assert_eq!(replaced, REORGANISATIONS);
+    let common = assert_equal(&l2, &users).await?;
+    assert!(common >= BLOCKS, "{common} blocks");
+
+    // Its users find what ours find.
+    for account in [alice.address(), bob, carol, dave.address()] {
+        assert_eq!(users.get_balance(account).await?, l2.get_balance(account).await?, "{account}");
+    }
+    assert_eq!(users.get_code_at(counter).await?, l2.get_code_at(counter).await?);
+    let call = TransactionRequest::default().to(counter);
+    let count = U256::from_be_slice(&users.call(call).latest().await?);
+    assert_eq!(count, U256::from(calls + 1));
+    let logs = users.get_logs(&Filter::new().address(counter).from_block(0)).await?;
+    assert_eq!(logs.len() as u64, calls);
+    let driven = driver.status().driven.ok_or_eyre("no client is driven")?;
+    assert_eq!((driven.number, driven.fault), (common, None));
+    println!("{common} blocks in common with ethrex, {replaced} reorganisations");
+    driver.stop().await;
+    sequencer.stop().await;
+    Ok(())
+}

@@ -1,0 +1,129 @@
+//! An execution client of another team, as a process of its own, that a node of ours drives by the Engine API.
+
+use alloy_genesis::Genesis;
+use alloy_primitives::B256;
+use alloy_provider::{Provider, RootProvider};
+use engine::JwtSecret;
+use enshrine_rollup::EngineConfig;
+use eyre::{OptionExt, Result, ensure, eyre};
+use std::{
+    fs::{self, File},
+    net::{SocketAddr, TcpListener},
+    path::PathBuf,
+    process::{Child, Command, Stdio},
+    time::Duration,
+};
+use tempfile::TempDir;
+use testkit::Patience;
+
+/// Files and addresses that a client is started with.
+#[derive(Debug)]
+pub(crate) struct Places {
+    /// Genesis in geth's format.
+    pub(crate) genesis: PathBuf,
+    /// File of the secret of the Engine API, in hex.
+    pub(crate) secret: PathBuf,
+    /// Folder for the data, which does not exist yet.
+    pub(crate) data: PathBuf,
+    pub(crate) rpc: SocketAddr,
+    pub(crate) engine: SocketAddr,
+    /// Address for other clients; there are none.
+    pub(crate) peers: SocketAddr,
+}
+
+/// A client that runs until this value is dropped.
+pub(crate) struct DrivenClient {
+    name: &'static str,
+    process: Child,
+    folder: TempDir,
+    rpc: SocketAddr,
+    engine: SocketAddr,
+    secret: String,
+}
+
+impl DrivenClient {
+    /// Starts a client on a chain of its own, by a command for these places, and waits until it answers.
+    pub(crate) async fn start(
+        name: &'static str,
+        genesis: &Genesis,
+        command: impl FnOnce(&Places) -> Command,
+    ) -> Result<Self> {
+        let folder = tempfile::tempdir()?;
+        let path = |name: &str| folder.path().join(name);
+        let secret = "5e".repeat(32);
+        fs::write(path("jwt.hex"), &secret)?;
+        fs::write(path("genesis.json"), serde_json::to_vec(genesis)?)?;
+        let port = || TcpListener::bind("127.0.0.1:0").and_then(|it| it.local_addr());
+        // All at once, so that they differ.
+        let (rpc, engine, peers) = (port()?, port()?, port()?);
+        let (genesis, jwt, data) = (path("genesis.json"), path("jwt.hex"), path("data"));
+        let places = Places { genesis, secret: jwt, data, rpc, engine, peers };
+        let log = File::create(path("log"))?;
+        let process = command(&places)
+            // Some write logs to where they are.
+            .current_dir(folder.path())
+            .stdin(Stdio::null())
+            .stdout(log.try_clone()?)
+            .stderr(log)
+            .spawn()?;
+        let started = Self { name, process, folder, rpc, engine, secret };
+        let patience = Patience::begin();
+        while started.provider()?.get_chain_id().await.is_err() {
+            ensure!(patience.lasts(), "{name} does not start: {}", started.log());
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        Ok(started)
+    }
+
+    /// Configuration of a node of ours that drives it.
+    pub(crate) fn driven(&self) -> Result<EngineConfig> {
+        let secret = JwtSecret::parse(&self.secret)?;
+        Ok(EngineConfig { secret, serve: None, drive: Some(self.engine_url()) })
+    }
+
+    pub(crate) fn engine_url(&self) -> String {
+        format!("http://{}", self.engine)
+    }
+
+    /// A provider of its RPC.
+    pub(crate) fn provider(&self) -> Result<RootProvider> {
+        Ok(RootProvider::new_http(format!("http://{}", self.rpc).parse()?))
+    }
+
+    /// Its log.
+    pub(crate) fn log(&self) -> String {
+        fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
+    }
+
+    /// Number and hash of its head.
+    pub(crate) async fn head(&self) -> Result<(u64, B256)> {
+        let provider = self.provider()?;
+        let block = provider.get_block_by_number(Default::default()).await?;
+        let header = block.ok_or_eyre("no head")?.header;
+        Ok((header.number, header.hash))
+    }
+
+    /// Waits until its head is a block; as long as its head moves.
+    pub(crate) async fn until_at(&self, hash: B256) -> Result<()> {
+        let (mut patience, mut head) = (Patience::begin(), self.head().await?);
+        while head.1 != hash {
+            let now = self.head().await?;
+            if now != head {
+                (patience, head) = (Patience::begin(), now);
+            }
+            if !patience.lasts() {
+                return Err(eyre!("{} does not come to {hash}: {}", self.name, self.log()));
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        Ok(())
+    }
+}
+
+impl Drop for DrivenClient {
+    fn drop(&mut self) {
+        // It is ours and holds nothing of worth; that it may be gone already is no failure.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
