@@ -6,7 +6,7 @@ mod measured;
 mod planning;
 mod submission;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod throughput;
 
 pub(crate) use throughput::{PARTS, Throughput};

@@ -26,6 +26,15 @@ const FORK: ProtocolFork = ProtocolFork::Osaka;
 /// Time of L1 in most tests: later than that of each block.
 const NOW: u64 = 1_000;
 
+pub(crate) const RULES: RollupRules = RollupRules {
+    max_lag: 3_600,
+    open_after: 3_600,
+    relay_deadline: 3_600,
+    forced_delay: 3_600,
+    forced_grace: 3_600,
+    forced_expiry: 3_600,
+};
+
 /// An answer of L1; an error is a refusal.
 type Answer = Result<Value, &'static str>;
 
@@ -91,18 +100,18 @@ impl FakeL1 {
 }
 
 /// A batcher, the chain that it brings to L1, and what it knows of L1.
-struct Fixture {
+pub(crate) struct Fixture {
     l1: FakeL1,
-    chain: Chain,
-    view: L1View,
-    config: SequencerConfig,
+    pub(crate) chain: Chain,
+    pub(crate) view: L1View,
+    pub(crate) config: SequencerConfig,
     reads_blobs: bool,
     /// Time of L1's head.
     now: u64,
 }
 
 impl Fixture {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self::of(ChainSpec::scheduled(CHAIN_ID, FORK, &[]), 0)
     }
 
@@ -132,24 +141,16 @@ impl Fixture {
         Self { l1: FakeL1::start(), chain, view, config, reads_blobs: false, now: NOW }
     }
 
-    fn batcher(&self) -> Batcher {
+    pub(crate) fn batcher(&self) -> Batcher {
         let client = L1Client::new(&[self.l1.proxy.url()], Duration::from_secs(60)).unwrap();
-        let rules = RollupRules {
-            max_lag: 3_600,
-            open_after: 3_600,
-            relay_deadline: 3_600,
-            forced_delay: 3_600,
-            forced_grace: 3_600,
-            forced_expiry: 3_600,
-        };
         let (profile, deployment) = (L1Profile::default(), self.view.deployment());
         let client = Arc::new(client);
-        Batcher::new(client, deployment, rules, &self.config, profile, self.reads_blobs, None)
+        Batcher::new(client, deployment, RULES, &self.config, profile, self.reads_blobs, None)
             .unwrap()
     }
 
     /// Adds blocks of one transfer each.
-    fn blocks(&mut self, count: usize) -> Vec<Arc<Block>> {
+    pub(crate) fn blocks(&mut self, count: usize) -> Vec<Arc<Block>> {
         let alice = Key::named("alice");
         let block = |_| {
             let head = &self.chain.head().header;
@@ -185,7 +186,7 @@ impl Fixture {
 }
 
 /// A header of L1.
-fn header(number: u64) -> L1Header {
+pub(crate) fn header(number: u64) -> L1Header {
     let (hash, parent) = (B256::repeat_byte(number as u8), B256::repeat_byte(number as u8 - 1));
     L1Header { number, hash, parent, timestamp: NOW, base_fee: 1_000_000_000 }
 }

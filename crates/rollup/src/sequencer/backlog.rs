@@ -231,8 +231,14 @@ impl Sequencer {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::execute_rate::ExecuteRate;
+    use crate::{
+        batcher::tests::{Fixture, RULES, header},
+        execute_rate::ExecuteRate,
+        l1::{Advanced, Events, L1Cost},
+        l2_syncer::L2Syncer,
+    };
     use contracts::advance_plan::L1Limits;
+    use node::{Clock, Node, Settings};
 
     const CONFIG: BacklogConfig = BacklogConfig { max_age: None, slow_percent: 50 };
 
@@ -374,5 +380,42 @@ mod tests {
         assert_eq!(queue.0[2].gas, BLOCK_GAS, "what was gone is not remembered");
         // What L1 holds is another block at the place of the first.
         assert!(follow(&mut queue, &block(1, 8), &[block(2, 7)]));
+    }
+
+    #[test]
+    fn the_pool_is_closed_while_l1_may_not_take_another_block_in_time() {
+        let mut fixture = Fixture::new();
+        let blocks = fixture.blocks(2);
+        let first = blocks[0].header.timestamp;
+        let room = fixture.batcher().start(Arc::default()).unwrap();
+        let Fixture { chain, mut view, config, .. } = fixture;
+        let node = Node::new(chain, Clock::default(), Settings::default());
+        let sync = L2Syncer::new(node, Arc::new(view.clone()));
+        let usual = Pace::After(config.block_time, WHOLE);
+        let rate = ExecuteRate::default();
+        let mut sequencer = Sequencer::new(sync, RULES, config, None, room, rate);
+        let look = |sequencer: &mut Sequencer, time| {
+            sequencer.clock.set(Instant::now(), time, time);
+            let pace = sequencer.look_at_backlog().unwrap();
+            let closed = sequencer.node().read(|node| node.settings.closed);
+            (pace, closed.is_some(), sequencer.backlog.blocks)
+        };
+        assert_eq!(look(&mut sequencer, first + 1), (usual, false, 2));
+        // Half of the lag later the first is too old for another one behind it.
+        let late = first + RULES.max_lag / 2;
+        assert_eq!(look(&mut sequencer, late), (Pace::Full, true, 2));
+        let advanced = blocks.iter().map(|block| Advanced {
+            number: block.header.number,
+            hash: block.hash,
+            input: None,
+            l1_block: 2,
+            transaction: B256::ZERO,
+            first: 1,
+            last: (2, blocks[1].hash),
+            cost: L1Cost::default(),
+        });
+        view.take(header(2), Events { advanced: advanced.collect(), ..Events::default() });
+        sequencer.sync.view = Arc::new(view);
+        assert_eq!(look(&mut sequencer, late), (usual, false, 0));
     }
 }
