@@ -1,4 +1,4 @@
-//! Changes of the role of a running node, and the port at which an operator asks for them.
+//! Role changes of a running node, and the port for the operator's requests.
 
 use crate::{RollupError, Switches, rpc_methods::Shared, status::BlockId};
 use alloy_primitives::{Address, U256};
@@ -16,62 +16,62 @@ use std::{
     time::Duration,
 };
 
-/// Longest wait for the worker thread, which may be waiting for an L1 that does not answer.
+/// Maximum wait for the worker thread, which may itself wait for an L1 that does not answer.
 const ROLE_CHANGE_TIMEOUT: Duration = Duration::from_secs(60);
-/// Longest wait for another node that is asked for its role.
+/// Maximum wait for another node's role.
 const PEER_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Reason why a node does not change its role.
 #[derive(Debug, thiserror::Error)]
 pub enum RoleError {
-    /// It has that role.
+    /// The node already has the role.
     #[error("this node is a {got} already")]
     Already {
-        /// Its role.
+        /// Role of the node.
         got: &'static str,
     },
-    /// It has no keys to make blocks with.
+    /// The node has no keys to make blocks with.
     #[error("this node was started without the keys of a sequencer")]
     NoKeys,
-    /// It has not read all of L1, or could not do what it should.
+    /// The node has not read all of L1, or has a fault.
     #[error("L1 is read up to block {got} of {expected}{}", fault.as_ref().map(|it| format!(": {it}")).unwrap_or_default())]
     NotSynced {
-        /// The newest L1 block that it has read.
+        /// Newest L1 block that the node has read.
         got: u64,
-        /// The newest that there is.
+        /// Newest L1 block.
         expected: u64,
         /// The node's fault, if it has one.
         fault: Option<String>,
     },
-    /// The sequencer that it follows is there, and makes blocks.
+    /// The sequencer that the node follows is running and makes blocks.
     #[error("{url} is the sequencer, and at block {head}: end or demote it first")]
     SequencerLives {
         /// URL of that node.
         url: String,
-        /// Its newest block.
+        /// Number of its newest block.
         head: u64,
     },
-    /// Transactions of its account wait at L1: those of the node that used the key before.
+    /// Transactions of the account are pending on L1: those of the node that used the key before.
     #[error(
         "the account that advances has used {got} nonces on L1, and {expected} with what waits there"
     )]
     Nonce {
-        /// Nonces that are used.
+        /// Number of used nonces.
         got: u64,
-        /// Nonces that are used or taken.
+        /// Number of used and pending nonces.
         expected: u64,
     },
-    /// Its account on L1 has nothing to pay with.
+    /// The account has no ETH on L1.
     #[error("{account} has {got} wei on L1, and {expected} at least are needed")]
     Funds {
         /// Account that pays.
         account: Address,
         /// Its balance in wei.
         got: U256,
-        /// The least that it needs.
+        /// Minimum balance.
         expected: U256,
     },
-    /// The sequencing policy does not let its account advance now.
+    /// The sequencing policy does not allow the account to advance now.
     #[error("{account} may not advance the rollup now: {reason}")]
     NotAuthorized {
         /// The account.
@@ -79,16 +79,16 @@ pub enum RoleError {
         /// The policy's reason.
         reason: String,
     },
-    /// L1 cannot be asked, or the node cannot begin in its new role.
+    /// L1 does not answer, or the node cannot start in its new role.
     #[error("not ready: {0}")]
     Unready(RollupError),
-    /// Another node has the lease, or too few witnesses answer. The node leads as soon as it has the lease.
+    /// Another node has the lease, or too few witnesses answer. The node leads as soon as it gets the lease.
     #[error("{} has the lease: this node leads once it gets it", leader.as_deref().unwrap_or("no node that is known"))]
     NoLease {
         /// WebSocket URL of the node that has it.
         leader: Option<String>,
     },
-    /// The thread that works has ended, or hangs: the order is withdrawn.
+    /// The worker thread has ended, or does not answer: the order is withdrawn.
     #[error("the node is busy, perhaps with an L1 that does not answer: its role stays as it is")]
     Silent,
 }
@@ -108,7 +108,7 @@ impl From<RollupError> for RoleError {
 }
 
 impl RoleError {
-    /// The code of the answer, one for each reason.
+    /// Error code, one for each reason.
     const fn code(&self) -> i32 {
         match self {
             Self::Already { .. } => -32_021,
@@ -149,23 +149,23 @@ impl RoleError {
 /// An order to the worker thread.
 #[derive(Debug)]
 pub(crate) enum Order {
-    /// To make blocks, even though transactions of its account wait at L1 if `force` is set.
+    /// Promotion, even with pending transactions of the account on L1 if `force` is set.
     Promote { force: bool },
-    /// To make none, and to listen to another sequencer if there is one.
+    /// Demotion, with the sequencer to follow, if there is one.
     Demote { sequencer: Option<String> },
 }
 
-/// An order, and who waits for what becomes of it.
+/// An order, and the channel to the operator who waits for its result.
 #[derive(Debug)]
 pub(crate) struct Asked {
     order: Order,
     answer: SyncSender<Result<BlockId, RoleError>>,
-    /// Set once the order was begun or withdrawn, by the side that comes first.
+    /// Set once the order was begun or withdrawn, by whichever side is first.
     is_settled: Arc<AtomicBool>,
 }
 
 impl Asked {
-    /// Begins to carry the order out; `None` if the operator was told already that it was not.
+    /// Begins the order; `None` if the operator was already told that it was withdrawn.
     pub(crate) fn begin(self) -> Option<(Order, Answer)> {
         // One of the two sides wins: an order is carried out or withdrawn, and the operator is told which.
         let is_withdrawn = self.is_settled.swap(true, Ordering::SeqCst);
@@ -173,7 +173,7 @@ impl Asked {
     }
 }
 
-/// The way back to the operator who gave an order.
+/// Channel to the operator who gave an order.
 #[derive(Debug)]
 pub(crate) struct Answer(SyncSender<Result<BlockId, RoleError>>);
 
@@ -185,7 +185,7 @@ impl Answer {
     }
 }
 
-/// Gives orders to the thread that works.
+/// Sender of orders to the worker thread.
 #[derive(Debug, Clone)]
 pub(crate) struct Orders {
     orders: Sender<Asked>,
@@ -193,7 +193,7 @@ pub(crate) struct Orders {
 }
 
 impl Orders {
-    /// Orders, and where they arrive.
+    /// Channel of orders, both ends.
     pub(crate) fn new(shared: Arc<Shared>) -> (Self, Receiver<Asked>) {
         let (orders, asked) = channel();
         (Self { orders, shared }, asked)
@@ -208,7 +208,7 @@ impl Orders {
     }
 }
 
-/// An order that was given.
+/// An order that was sent.
 #[derive(Debug)]
 struct Given {
     answered: Receiver<Result<BlockId, RoleError>>,
@@ -216,8 +216,8 @@ struct Given {
 }
 
 impl Given {
-    /// The head of the L2 at which the node has changed its role. If it does not begin in time, the order is
-    /// withdrawn.
+    /// Waits for the role change, and returns the L2 head at which it happened. Withdraws the order if it does not
+    /// begin in time.
     fn outcome(&self, patience: Duration) -> Result<BlockId, RoleError> {
         match self.answered.recv_timeout(patience) {
             Ok(done) => done,
@@ -247,7 +247,7 @@ const SWITCHES: [(&str, Switch); 4] = [
     ("admin_stopPosting", |switches| switches.posting = false),
 ];
 
-/// Refuses an address that others than this machine can reach.
+/// Refuses an address that other machines can reach.
 pub(crate) fn check(address: Option<SocketAddr>) -> Result<(), RollupError> {
     let Some(address) = address.filter(|address| !address.ip().is_loopback()) else {
         return Ok(());
@@ -260,7 +260,7 @@ pub(crate) fn check(address: Option<SocketAddr>) -> Result<(), RollupError> {
 ///
 /// # Errors
 ///
-/// [`RollupError`] if the address cannot be had.
+/// [`RollupError`] if the server cannot listen on the address.
 pub(crate) async fn serve(
     address: SocketAddr,
     orders: Orders,
@@ -318,7 +318,8 @@ struct PeerHead {
     number: u64,
 }
 
-/// The newest block of the node at a URL, if that answers and makes blocks. Who says nothing makes none.
+/// The newest block of the node at a URL, if it answers and makes blocks. A node that does not answer counts as a
+/// follower.
 pub(crate) async fn sequencer_at(url: &str) -> Option<u64> {
     let asked = async {
         let provider =

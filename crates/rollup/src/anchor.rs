@@ -1,4 +1,4 @@
-//! The part of L1 that the next L2 block takes over: an anchor, and the messages that it covers.
+//! L1 inputs of the next L2 block: an anchor, and the messages up to it.
 
 use crate::{RollupError, Signer, l1::L1View};
 use alloy_consensus::{Transaction as _, TxEip1559};
@@ -16,29 +16,29 @@ use wire::ProtocolFork;
 
 /// Gas of a hash in a waypoint.
 const HASH_GAS: u64 = 3_000;
-/// Gas that the relays of one block may ask for.
+/// Maximum gas that the relays of one block may request.
 const RELAYS_GAS: u64 = 6_000_000;
-/// Bytes of messages that one block relays.
+/// Maximum bytes of messages that one block relays.
 const RELAYS_BYTES: usize = 24_000;
 
-/// Longest time for which a block waits for a signature of the operator. Without it the block goes without L1 inputs, and
-/// a later one takes them.
+/// Maximum wait of a block for a signature of the operator. After it the block has no L1 inputs, and a later one
+/// takes them.
 const SIGNING_TIME: Duration = Duration::from_millis(50);
 
-/// Gas that the transactions of a block may use at most, by the rules of a fork.
+/// Maximum gas of a block's transactions, by the rules of a fork.
 #[derive(Debug)]
 pub(crate) struct SystemTransactionGas {
     /// `L1Anchor.prove`.
     prove: u64,
-    /// `L2Messenger.relay`, and `addWaypoint`, beside what each message or hash takes.
+    /// `L2Messenger.relay`, and `addWaypoint`, without the part per message or hash.
     relay: u64,
-    /// Relaying a message, beside what its target gets: hashing, calling, keeping it if it fails.
+    /// Relay of a message, without its target's gas: hashing, the call, and keeping it if it fails.
     message: u64,
 }
 
 impl SystemTransactionGas {
     const OSAKA: Self = Self { prove: 300_000, relay: 300_000, message: 250_000 };
-    /// With 107,920 for each new slot and 183,600 for a new account (EIP-8037, EIP-8038).
+    /// With 107,920 gas for each new slot and 183,600 for a new account (EIP-8037, EIP-8038).
     const AMSTERDAM: Self = Self { prove: 700_000, relay: 600_000, message: 650_000 };
 
     pub(crate) fn on(fork: ProtocolFork) -> &'static Self {
@@ -52,12 +52,12 @@ impl SystemTransactionGas {
     }
 }
 
-/// The account that proves anchors and relays messages on the L2, and what it pays.
+/// The operator's account, which proves anchors and relays messages on the L2.
 #[derive(Debug)]
 pub(crate) struct Operator {
     pub(crate) key: Signer,
     pub(crate) chain_id: u64,
-    /// Next nonce.
+    /// Next nonce of the account.
     pub(crate) nonce: u64,
     pub(crate) base_fee: u64,
     pub(crate) gas: &'static SystemTransactionGas,
@@ -67,12 +67,11 @@ pub(crate) struct Operator {
 #[derive(Debug, Default)]
 pub(crate) struct SystemTransactions {
     pub(crate) transactions: Vec<RecoveredTransaction>,
-    /// Number of messages that are relayed after the block.
+    /// Number of messages relayed after the block.
     pub(crate) relayed: u64,
 }
 
-/// The anchor that the next block should carry: the messages that had been sent by the end of this L1
-/// block, as many as one may cover.
+/// Anchor for the next block: the messages sent by the end of this L1 block, up to the limit of one anchor.
 pub(crate) fn newest(view: &L1View, l1_block: u64, known_relayed: u64) -> Option<Anchor> {
     let header = view.header(l1_block)?;
     // L1 refuses an anchor that covers more than this beyond what it knows to be relayed: a block with one could not be
@@ -87,7 +86,7 @@ pub(crate) fn newest(view: &L1View, l1_block: u64, known_relayed: u64) -> Option
     })
 }
 
-/// The anchor that a block proves in one of its first transactions, if it is the one that it carries.
+/// Anchor that one of the block's first transactions proves, if it is the one in the header.
 pub(crate) fn anchor_of(block: &Block) -> Option<Anchor> {
     let carried = block.header.parent_beacon_block_root?;
     block.transactions.iter().find_map(|transaction| {
@@ -101,10 +100,10 @@ pub(crate) fn anchor_of(block: &Block) -> Option<Anchor> {
     })
 }
 
-/// The transactions with which a block with this anchor proves it, and relays at most `most` of the
-/// messages that are pending behind `relayed`.
+/// Transactions by which a block with this anchor proves it and relays at most `most` of the pending messages
+/// after `relayed`.
 ///
-/// `deferred` says of which message delivery is not tried.
+/// `deferred` returns `true` for messages that are parked without an attempt.
 pub(crate) fn system_transactions(
     view: &L1View,
     operator: &mut Operator,
@@ -142,7 +141,7 @@ pub(crate) fn system_transactions(
     Ok(system)
 }
 
-/// Number of the pending messages that one block relays: one at least.
+/// Number of pending messages that one block relays; at least one.
 fn how_many(pending: &[&Message], cost: &SystemTransactionGas) -> usize {
     let (mut gas, mut bytes) = (0, 0);
     let fitting = pending.iter().take_while(|message| {

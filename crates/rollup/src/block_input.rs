@@ -1,4 +1,4 @@
-//! Blocks as the inputs of EXECUTE that verify them: what a sequencer gives to its followers.
+//! Blocks as inputs of EXECUTE, as a sequencer serves them to its followers.
 
 use crate::RollupError;
 use alloy_primitives::Bytes;
@@ -6,11 +6,11 @@ use chain::{Block, ChainError, ChainReader};
 use std::sync::Arc;
 use wire::ProtocolFork;
 
-/// The input of EXECUTE for a block of a chain.
+/// The input of EXECUTE for a block of the chain.
 ///
 /// # Errors
 ///
-/// [`RollupError::Chain`] if the state before it is not kept, and for genesis, which has none.
+/// [`RollupError::Chain`] if the state before the block is pruned, and for genesis, which has no input.
 pub(crate) fn input_of(chain: &ChainReader, block: &Arc<Block>) -> Result<Bytes, RollupError> {
     let number = block.header.number;
     let witness = chain.witness_of(block)?.ok_or(ChainError::Pruned(number))?;

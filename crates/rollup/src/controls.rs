@@ -9,8 +9,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// Switches of a sequencer. A node keeps them when its role changes, and with a data directory over restarts: a
-/// supervisor that starts the node again does not undo the operator's decision.
+/// Switches of a sequencer. A node keeps them when its role changes, and with a data directory over restarts, so
+/// that a supervisor's restart does not undo the operator's decision.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Switches {
@@ -26,7 +26,7 @@ impl Default for Switches {
     }
 }
 
-/// The switches, and the file that keeps them.
+/// The switches and their file.
 #[derive(Debug, Default)]
 pub(crate) struct Controls {
     switches: Mutex<Switches>,
@@ -34,7 +34,7 @@ pub(crate) struct Controls {
 }
 
 impl Controls {
-    /// Reads the switches from the data directory, where changes are kept from now on.
+    /// Reads the switches from the data directory, and writes changes there from now on.
     pub(crate) fn open(&self, folder: &Path) -> io::Result<()> {
         let path = folder.join(SWITCHES);
         match fs::read(&path) {

@@ -1,7 +1,6 @@
-//! Files of a node in its data directory, beside those of the chain, and a list of them.
+//! List of a node's files in its data directory.
 //!
-//! A file that was deleted looks like one that there never was. The list tells them apart, so that the operator is
-//! told of what is lost.
+//! By the list the node tells a deleted file from one that never existed, and reports the loss.
 
 use crate::RollupError;
 use alloy_primitives::keccak256;
@@ -11,13 +10,13 @@ use std::path::{Path, PathBuf};
 /// Name of the list.
 const LIST: &str = "files";
 
-/// File of what was read of L1.
+/// File of the L1 blocks that the node has read.
 pub(crate) const L1_LOG: &str = "l1.log";
 /// File of the L1 transactions of settled L2 blocks.
 pub(crate) const POSTED: &str = "posted";
-/// File of waiting transactions.
+/// File of the pool.
 pub(crate) const POOL: &str = "pool";
-/// File of what a sequencer spends on L1.
+/// File of a sequencer's spending on L1.
 pub(crate) const SPENDING: &str = "spending";
 /// File of the operator's switches.
 pub(crate) const SWITCHES: &str = "admin.json";
@@ -73,7 +72,7 @@ impl DataDir {
         Ok((Self { folder: folder.into(), list, listed }, warnings))
     }
 
-    /// Adds the files to the list that are there by now.
+    /// Adds new files to the list.
     ///
     /// # Errors
     ///

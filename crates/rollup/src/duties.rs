@@ -1,5 +1,4 @@
-//! Duties of an L2 block, and the evidence that they are done, as `RelayDuty` and `ForcedDuty` ask for it at
-//! `advance`.
+//! Duties of an L2 block, and the evidence for them that `RelayDuty` and `ForcedDuty` demand in `advance`.
 
 use crate::{
     RollupError,
@@ -17,50 +16,50 @@ use contracts::{
 };
 use std::sync::Arc;
 
-/// Relayed messages of which L1 does not know, beyond which it is told of its own accord.
+/// Number of relayed messages without proof on L1 from which on the node proves them without being asked.
 const UNPROVEN: u64 = AHEAD / 2;
 
-/// Immutable rules of a rollup.
+/// Immutable parameters of a rollup.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RollupRules {
-    /// Most seconds that a block may lie behind L1.
+    /// Maximum age of a block against L1's time, in seconds.
     pub max_lag: u64,
-    /// Age of the head, in seconds, from which on anyone may advance.
+    /// Age of the head from which on anyone may advance, in seconds.
     pub open_after: u64,
-    /// Seconds after which a message must have been relayed.
+    /// Time until a message has to be relayed, in seconds.
     pub relay_deadline: u64,
-    /// Seconds after which a forced transaction is due.
+    /// Time until a forced transaction is due, in seconds.
     pub forced_delay: u64,
-    /// Seconds after that for which a full block is an excuse.
+    /// Further time for which a full block is an excuse, in seconds.
     pub forced_grace: u64,
-    /// Seconds after that after which the first of the queue expires.
+    /// Further time after which the first entry of the queue expires, in seconds.
     pub forced_expiry: u64,
 }
 
-/// State of the duties as L1 knows it.
+/// State of the duties on L1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Duties {
-    /// Number of messages that L1 knows to be relayed.
+    /// Number of messages proven to be relayed.
     pub relayed: u64,
-    /// From this L2 time on, one that is not known to be may be overdue.
+    /// L2 time from which on the next message may be overdue.
     pub relay_due: u64,
     /// Number of the first forced transaction that is not discharged.
     pub forced_next: u64,
-    /// From this L2 time on it may be due.
+    /// L2 time from which on it may be due.
     pub forced_due: u64,
-    /// The L2 time since when each block owes it.
+    /// L2 time since when each block owes it.
     pub forced_first_since: u64,
 }
 
-/// A duty that a block has left undone, so that L1 would refuse the block.
+/// An undone duty, for which L1 would refuse the block.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum DutyError {
-    /// A due forced transaction is not in the block, and could have been.
+    /// The block leaves out a due forced transaction that it could include.
     #[error("forced transaction {index} ({hash}) is due, and nothing excuses block {block}")]
     ForcedOmitted {
-        /// Its number.
+        /// Number of the forced transaction.
         index: u64,
-        /// Its hash.
+        /// Hash of the forced transaction.
         hash: B256,
         /// Number of the block.
         block: u64,
@@ -70,12 +69,12 @@ pub enum DutyError {
     MessagesOverdue {
         /// Number of the block.
         block: u64,
-        /// Number of messages that are relayed after it.
+        /// Number of messages relayed after the block.
         relayed: u64,
-        /// Since when.
+        /// L2 time since when they are overdue.
         due: u64,
     },
-    /// The anchor of a block is none that this node has made or read.
+    /// The block's anchor is unknown to this node.
     #[error("block {block} carries an anchor that this node does not know: {anchor}")]
     AnchorUnknown {
         /// Number of the block.
@@ -85,12 +84,12 @@ pub enum DutyError {
     },
 }
 
-/// Evidence for `advance` with these blocks, the first of which follows what L1 has, composed from the facts of a book;
-/// and what L1 knows afterwards, as far as that can be said now.
+/// Composes the evidence for `advance` with these blocks, the first of which follows the head on L1, from the
+/// facts in the book. Also returns the duties on L1 afterwards.
 ///
 /// # Errors
 ///
-/// [`DutyError`] if L1 would refuse one of them with any evidence.
+/// [`DutyError`] if L1 would refuse a block with any evidence.
 pub(crate) fn evidence(
     book: &EvidenceBook,
     chain: &ChainReader,
@@ -167,7 +166,7 @@ fn update(
     Ok(anchor.update(index, &checkpoint))
 }
 
-/// The proof, and when messages are overdue next.
+/// The proof of relayed messages, and the time at which messages are overdue next.
 fn relay_proof(
     chain: &ChainReader,
     view: &L1View,
@@ -233,15 +232,15 @@ fn forced(
     Ok(Ok(Some(ForcedBatch { index, discharges, next })))
 }
 
-/// Resolution of an entry.
+/// Outcome of an entry.
 enum ForcedResolution {
     As(Box<Discharge>),
     NotDue,
-    /// It is due, valid, and there is room for it.
+    /// The entry is due and valid, and fits.
     Owed,
 }
 
-/// Judges entries of the queue in their order, as `ForcedQueue` does.
+/// Checks the queue's entries in order, by the rules of `ForcedQueue`.
 struct ForcedInclusionCheck<'j> {
     chain: &'j ChainReader,
     rules: &'j RollupRules,
@@ -249,7 +248,7 @@ struct ForcedInclusionCheck<'j> {
     facts: &'j BlockFacts,
     gas: u64,
     length: u64,
-    /// Accounts that a discharge has shown by proof, and which.
+    /// Accounts proven by earlier discharges, with the evidence.
     shown: Vec<(Address, u64)>,
 }
 
@@ -263,7 +262,7 @@ impl<'j> ForcedInclusionCheck<'j> {
         Self { chain, rules, block, facts, gas: 0, length: 0, shown: Vec::new() }
     }
 
-    /// Nodes that prove an account after the block.
+    /// Proof of an account after the block.
     fn proof_of(&self, account: Address) -> Result<Vec<Bytes>, RollupError> {
         Ok(self.facts.proof(self.chain, self.block, account)?.nodes.clone())
     }

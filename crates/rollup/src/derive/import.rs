@@ -1,4 +1,4 @@
-//! From the inputs of EXECUTE that L1 has taken to blocks of the L2.
+//! Import of blocks from the inputs of EXECUTE on L1.
 
 use crate::RollupError;
 use alloy_primitives::B256;
@@ -8,7 +8,7 @@ use execute::{ExecuteError, Rules};
 use stateless::UncheckedBlock;
 use wire::{Input, StatelessInput};
 
-/// Returns the witness of an input with one block. The witness of a batch belongs to no single block.
+/// Returns the witness of an input with one block. A batch has one witness for all its blocks.
 fn own_witness(input: &Input<'_>) -> Option<OwnedWitness> {
     match input {
         Input::Block(StatelessInput { witness, .. }) => Some(OwnedWitness::of(witness)),
@@ -16,7 +16,7 @@ fn own_witness(input: &Input<'_>) -> Option<OwnedWitness> {
     }
 }
 
-/// Hashes of the blocks that an input of EXECUTE holds, in order; none if it is no input.
+/// Hashes of the blocks in an input of EXECUTE, in order; empty if it cannot be decoded.
 pub(crate) fn hashes_in(bytes: &[u8]) -> Vec<B256> {
     let decoded = Input::decode(bytes);
     let hashes = |decoded: Input<'_>| {
@@ -25,13 +25,13 @@ pub(crate) fn hashes_in(bytes: &[u8]) -> Vec<B256> {
     decoded.map(hashes).unwrap_or_default()
 }
 
-/// Executes the block with this hash that an input holds, on a chain that has its parent, and checks all
-/// that its header says. Its witness goes with it, so that it is not made again.
+/// Executes the block with this hash from an input, on a chain that has its parent, and checks it against its
+/// header. Its witness is taken from the input if possible, so that it is not recorded again.
 ///
 /// # Errors
 ///
-/// [`RollupError::Input`] for bytes that are no input, [`RollupError::Diverged`] if the block is not there
-/// or has another hash, and [`RollupError::Chain`] for a block that is not valid there.
+/// [`RollupError::Input`] for an input that cannot be decoded, [`RollupError::Diverged`] if it has no such block,
+/// and [`RollupError::Chain`] for an invalid block.
 pub fn import(chain: &Chain, bytes: &[u8], hash: B256) -> Result<BlockWithWitness, RollupError> {
     let malformed = |source| RollupError::Input { number: 0, source };
     let decoded = Input::decode(bytes).map_err(malformed)?;
@@ -46,19 +46,19 @@ pub fn import(chain: &Chain, bytes: &[u8], hash: B256) -> Result<BlockWithWitnes
     Ok(built.into_block_with_witness(&chain.config().spec))
 }
 
-/// Executes a block that L1 does not have yet, once, on a chain that has its parent, and checks all that its header says
-/// and the rules of EXECUTE.
+/// Executes an unsafe block once, on a chain that has its parent, and checks it against its header and the rules
+/// of EXECUTE.
 ///
-/// EXECUTE itself is not run: it would execute the block a second time to learn what this execution proves already, that
-/// the header follows from the parent's state. The sequencer's witness is not read: it may lack nodes, or hold others. The
-/// execution records the witness that this node keeps and serves, so a sequencer that lies about it misleads no other node.
-/// It remains that L1 may refuse the sequencer's input: then the block never becomes safe, as with any block that is not
-/// posted.
+/// EXECUTE itself does not run: it would execute the block a second time to prove the same, that the header
+/// follows from the parent's state. The sequencer's witness is not used, since it may lack nodes or have surplus
+/// ones. The execution records the witness that this node keeps and serves, so a sequencer that lies about it
+/// misleads no other node. If L1 then refuses the sequencer's input, the block never becomes safe, like any block
+/// that is not posted.
 ///
 /// # Errors
 ///
-/// [`RollupError::Refused`] for a block that the rules of an L2 forbid, and [`RollupError::Chain`] for one that is not
-/// valid there.
+/// [`RollupError::Refused`] for a block that the rules of an L2 forbid, and [`RollupError::Chain`] for an invalid
+/// one.
 pub(crate) fn import_unsafe(
     chain: &Chain,
     input: &StatelessInput<'_>,

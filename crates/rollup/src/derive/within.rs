@@ -1,15 +1,15 @@
-//! Inputs that another contract has passed on to the rollup, found in its own calldata.
+//! Inputs that another contract has passed on to the rollup, found in the calldata of the outer transaction.
 
 use alloy_primitives::{B256, Bytes, U256, keccak256};
 use contracts::code_reference::References;
 use wire::SchemaId;
 
-/// Most inputs that are tried in the calldata of a transaction to another contract. Of more, a trace tells.
+/// Maximum number of candidates in the calldata of one transaction. Beyond it only a trace finds the inputs.
 const MAX_CANDIDATES: usize = 64;
 
-/// Finds in the calldata of a transaction to another contract the inputs that it has passed on to the rollup: byte
-/// strings with their length in front, as every ABI has them, whose rolling hash the rollup has logged. `None` if some of
-/// the hashes have none, because the contract has the bytes from elsewhere or has changed them.
+/// Finds inputs in the calldata of a transaction to another contract: byte strings with a length prefix, as in
+/// every ABI, whose rolling hash the rollup has logged. `None` if a hash has no candidates, because the contract
+/// has changed the bytes or has them from elsewhere.
 ///
 /// # Errors
 ///
@@ -34,7 +34,7 @@ pub(super) fn inputs_within<E>(
     Ok((!inputs.is_empty()).then_some(inputs))
 }
 
-/// Returns the candidates behind one another that have this rolling hash.
+/// Returns the consecutive candidates that have this rolling hash.
 fn run_of(candidates: &[(B256, Bytes)], expected: B256) -> Option<&[(B256, Bytes)]> {
     (0..candidates.len()).find_map(|first| {
         let mut hash = B256::ZERO;
@@ -47,7 +47,7 @@ fn run_of(candidates: &[(B256, Bytes)], expected: B256) -> Option<&[(B256, Bytes
     })
 }
 
-/// Byte strings in calldata that begin as an input of EXECUTE does, with their length in the word in front.
+/// Byte strings in calldata, with their length in the word before, that begin like an input of EXECUTE.
 fn byte_strings(data: &Bytes) -> impl Iterator<Item = Bytes> + '_ {
     const WORD: usize = 32;
     (WORD..data.len()).filter_map(|start| {
@@ -57,7 +57,7 @@ fn byte_strings(data: &Bytes) -> impl Iterator<Item = Bytes> + '_ {
     })
 }
 
-/// Returns `true` if bytes begin as an input of EXECUTE does, or as one with references.
+/// Returns `true` if bytes begin like an input of EXECUTE, or like one with references.
 fn is_input(bytes: &[u8]) -> bool {
     let is_known = |schema: SchemaId| schema.fork().is_some() || schema.batch_fork().is_some();
     SchemaId::of(bytes).is_ok_and(is_known)
