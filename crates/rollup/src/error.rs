@@ -11,13 +11,13 @@ use node::NodeError;
 use std::{io, path::PathBuf};
 use wire::DecodeError;
 
-/// An error of reading L1.
+/// Error of reading L1.
 #[derive(Debug, thiserror::Error)]
 pub enum L1Error {
-    /// The node of L1 does not answer, or refuses.
+    /// The L1 node does not answer, or refuses.
     #[error("L1: {0}")]
     Client(#[from] ClientError),
-    /// The node of L1 contradicts itself, or a header that it gave before.
+    /// The L1 node contradicts itself, or a header that it gave before.
     #[error("the L1 node lies: {what} is {got}, but it must be {expected}")]
     Mismatch {
         /// The value that is wrong.
@@ -27,32 +27,32 @@ pub enum L1Error {
         /// Expected value.
         expected: String,
     },
-    /// The nodes of L1 have different blocks at one height.
+    /// The L1 nodes have different blocks at one height.
     #[error(
         "the L1 nodes disagree on block {number}: got {got}, which {same} of {nodes} nodes have, another has {expected}"
     )]
     Disagreement {
         /// Number of the block.
         number: u64,
-        /// Hash that was read.
+        /// Hash of the block that was read.
         got: B256,
-        /// Hash that another node has.
+        /// Hash at another node.
         expected: B256,
-        /// Number of nodes that have the hash that was read.
+        /// Number of nodes with the hash that was read.
         same: usize,
-        /// Number of nodes that have answered.
+        /// Number of nodes that answered.
         nodes: usize,
     },
-    /// A block that the node has named is not there any more.
+    /// A block that the node has named is gone.
     #[error("L1 block {0} is gone")]
     Gone(B256),
-    /// All blocks that are remembered are gone.
+    /// All remembered blocks are gone.
     #[error("L1 was reorganised below block {0}, the oldest that this node remembers")]
     TooDeep(u64),
-    /// A consensus client answers something else than the Beacon API says.
+    /// A consensus client's answer is not one of the Beacon API.
     #[error("the consensus client of L1: {0}")]
     Beacon(String),
-    /// A consensus client does not give a blob that a transaction has.
+    /// A consensus client lacks a blob of a transaction.
     #[error(
         "the consensus client of L1 gives no blob with the hash {hash}, which a transaction of L1 block {block} has"
     )]
@@ -62,7 +62,7 @@ pub enum L1Error {
         /// The versioned hash.
         hash: B256,
     },
-    /// A consensus client refuses the blobs of a block, or cannot be asked.
+    /// A consensus client refuses the blobs of a block, or does not answer.
     #[error(
         "the consensus client of L1 does not give the blobs {hashes} of L1 block {block}: {source}"
     )]
@@ -74,12 +74,12 @@ pub enum L1Error {
         /// The node's error.
         source: Box<Self>,
     },
-    /// Blocks of the L2 lie in blobs, and no consensus client is configured.
+    /// L2 blocks are in blobs, and no consensus client is configured.
     #[error(
         "L2 blocks lie in the blobs of {0}: the URL of a consensus client is needed (l1_beacon)"
     )]
     NoBeacon(B256),
-    /// A thread that asked has panicked.
+    /// A thread for a request has panicked.
     #[error("a thread that asked L1 has ended early")]
     Thread,
 }
@@ -99,7 +99,7 @@ where
     }
 }
 
-/// An error for which a rollup node cannot start or go on.
+/// Error for which a rollup node cannot start or continue.
 #[derive(Debug, thiserror::Error)]
 pub enum RollupError {
     /// L1 could not be followed.
@@ -108,22 +108,22 @@ pub enum RollupError {
     /// The file of L1's history cannot be read or written.
     #[error("what was read of L1: {0}")]
     L1Log(#[from] DiskError),
-    /// A contract of the rollup could not be asked.
+    /// A call of a contract of the rollup failed.
     #[error("a contract on L1: {0}")]
     Contract(#[from] alloy_contract::Error),
-    /// The chain of the L2.
+    /// Error of the L2's chain.
     #[error(transparent)]
     Chain(#[from] ChainError),
-    /// The port of the Engine API cannot be had.
+    /// The node cannot listen on the port of the Engine API.
     #[error("the Engine API: {0}")]
     EnginePort(#[from] engine::EngineServerError),
-    /// The client that is to be driven cannot be asked.
+    /// The driven client does not answer.
     #[error("execution client: {0}")]
     Engine(#[from] engine::EngineError),
-    /// The node of the L2.
+    /// Error of the L2's node.
     #[error(transparent)]
     Node(#[from] NodeError),
-    /// An input of EXECUTE on L1 that EXECUTE has accepted is none: L1 and this node do not agree.
+    /// An input that EXECUTE accepted on L1 cannot be decoded: L1 and this node disagree.
     #[error("the input of L2 block {number} on L1: {source}")]
     Input {
         /// Number of the block.
@@ -131,43 +131,43 @@ pub enum RollupError {
         /// The decoding error.
         source: DecodeError,
     },
-    /// An input that cannot be encoded as blobs.
+    /// An input cannot be encoded as blobs.
     #[error("the blobs of an advance cannot be made: {0}")]
     Blobs(String),
-    /// L1 does not want a transaction with blobs.
+    /// L1 refuses a transaction with blobs.
     #[error("L1 refuses a transaction with blobs, so its blocks go as calldata: {0}")]
     BlobsRefused(String),
-    /// The data with which the rollup was advanced are not to be found.
+    /// The inputs of an `advance` cannot be found.
     #[error(
         "L1 transaction {transaction} advanced L2 block {number}, but what it carries does not hold it"
     )]
     DataMissing {
-        /// The transaction.
+        /// Hash of the transaction.
         transaction: B256,
-        /// The L2 block.
+        /// Number of the L2 block.
         number: u64,
     },
-    /// The L2 that L1 describes is not the one that this node has executed.
+    /// The L2 on L1 differs from the one that this node has executed.
     #[error("L2 block {number} has {what} {got}, but L1 says {expected}")]
     Diverged {
-        /// The L2 block.
+        /// Number of the L2 block.
         number: u64,
-        /// The value that differs.
+        /// Name of the value that differs.
         what: &'static str,
         /// This node's value.
         got: B256,
         /// L1's value.
         expected: B256,
     },
-    /// The L1 is another one than that of the deployment.
+    /// The L1 is not that of the deployment.
     #[error("the L1 has chain id {got}, but the deployment is on {expected}")]
     OtherL1 {
-        /// The L1 node's value.
+        /// Value of the L1 node.
         got: u64,
-        /// The deployment's value.
+        /// Value of the deployment.
         expected: u64,
     },
-    /// The address of the deployment holds another rollup, or none.
+    /// The address of the deployment has another rollup, or none.
     #[error("the contract at {rollup} is not the rollup of the deployment: {reason}")]
     OtherRollup {
         /// The address.
@@ -175,7 +175,7 @@ pub enum RollupError {
         /// The difference.
         reason: String,
     },
-    /// The sequencing policy does not let the account of this node advance the rollup now.
+    /// The sequencing policy does not allow the account of this node to advance now.
     #[error("{account} may not advance the rollup now: {reason}")]
     NotAuthorized {
         /// The account.
@@ -193,27 +193,27 @@ pub enum RollupError {
          restart the other"
     )]
     SharedKeys {
-        /// The account of both.
+        /// Account of both nodes.
         account: Address,
         /// Number of times.
         times: u64,
-        /// The L1 transaction that did it last.
+        /// The last L1 transaction of the other node.
         transaction: B256,
     },
-    /// L1's time has gone back behind that of the newest L2 block, which L1 does not take yet.
+    /// L1's time has gone back before that of the newest L2 block, which L1 does not accept yet.
     #[error(
         "L1's time has gone back: L2 block {number} is of {got}, and L1's next block would be of {expected}; \
          blocks go on when L1 gets there, or are made again if it does not soon"
     )]
     AheadOfL1 {
-        /// The L2 block.
+        /// Number of the L2 block.
         number: u64,
-        /// Its time, in seconds.
+        /// Timestamp of the L2 block, in seconds.
         got: u64,
-        /// Time of L1's next block.
+        /// Timestamp of L1's next block.
         expected: u64,
     },
-    /// L1 and the L2 have different forks at the time of the next block, which EXECUTE would refuse.
+    /// L1 and the L2 have different forks at the time of the next block, so EXECUTE would refuse the block.
     #[error(
         "no blocks are made: {reason}. Give the genesis of the deployment file the forks of L1, and restart the node"
     )]
@@ -221,21 +221,21 @@ pub enum RollupError {
         /// The difference.
         reason: String,
     },
-    /// A block has left something undone.
+    /// A block has an undone duty.
     #[error(transparent)]
     Duty(#[from] DutyError),
-    /// EXECUTE refuses a block of the unsafe feed or of the Engine API.
+    /// EXECUTE refuses a block of an unsafe feed or of the Engine API.
     #[error("EXECUTE refuses block {hash}: {reason}")]
     Refused {
-        /// The block.
+        /// Hash of the block.
         hash: B256,
         /// EXECUTE's reason.
         reason: ExecuteError,
     },
-    /// A block of another chain.
+    /// A block is of another chain.
     #[error("a block of chain {got}, but this is {expected}")]
     OtherL2 {
-        /// Its chain id.
+        /// Chain id of the block.
         got: u64,
         /// Chain id of the L2.
         expected: u64,
@@ -243,30 +243,30 @@ pub enum RollupError {
     /// The deployment file.
     #[error(transparent)]
     Deployment(#[from] contracts::DeploymentError),
-    /// No block can be built that L1 would take.
+    /// No block can be built that fits into L1.
     #[error(
         "an L2 block with what is due takes {bytes} bytes of calldata, {max_bytes} fit, and {gas} gas of \
          EXECUTE, {max_gas} fit"
     )]
     TooLarge {
-        /// Bytes of the input.
+        /// Bytes of the smallest input.
         bytes: usize,
-        /// Bytes that fit.
+        /// Maximum number of bytes.
         max_bytes: usize,
-        /// Gas that EXECUTE asks for.
+        /// EXECUTE gas of the smallest input.
         gas: u64,
-        /// Gas that fits.
+        /// Maximum EXECUTE gas.
         max_gas: u64,
     },
-    /// The file of the pool cannot be used.
+    /// The pool's file cannot be used.
     #[error("cannot use {}: {source}", path.display())]
     Pool {
-        /// The file.
+        /// Path of the file.
         path: PathBuf,
         /// The I/O error.
         source: io::Error,
     },
-    /// A snapshot cannot be written or taken.
+    /// A snapshot cannot be exported or imported.
     #[error(transparent)]
     Snapshot(#[from] disk::snapshot::SnapshotError),
     /// A file or folder cannot be used.
@@ -285,7 +285,7 @@ pub enum RollupError {
         /// Reason.
         source: DiskError,
     },
-    /// The file of what was spent on L1 cannot be used.
+    /// The file of spending on L1 cannot be used.
     #[error("cannot use {}: {source}", path.display())]
     Spending {
         /// Path of the file.
@@ -293,76 +293,76 @@ pub enum RollupError {
         /// Reason.
         source: DiskError,
     },
-    /// The cost of a transaction cannot be recorded, so that it is not sent.
+    /// The cost of a transaction cannot be recorded, so the transaction is not sent.
     #[error("the cost of an L1 transaction cannot be recorded, so that it is not sent: {0}")]
     SpendingNotKept(DiskError),
-    /// The operator's account on the L2 cannot send what the next block is to begin with.
+    /// The operator's account on the L2 cannot pay for the first transactions of the next block.
     #[error("the operator's transactions on the L2: {0}")]
     Operator(Rejection),
-    /// The account that advances the rollup has too little.
+    /// The account that advances the rollup has too little ETH.
     #[error("{account} has {balance} wei on L1, and the next transaction may cost {cost}")]
     Funds {
-        /// Account that pays.
+        /// Account.
         account: Address,
-        /// Its balance in wei.
+        /// Balance in wei.
         balance: U256,
-        /// Cost in wei.
+        /// Maximum cost in wei.
         cost: U256,
     },
-    /// The limit of what may be spent is reached.
+    /// The daily spending limit is reached.
     #[error("{spent} wei were spent on L1 in a day, and the limit is {limit}")]
     SpendingLimit {
-        /// Wei that were spent.
+        /// Wei spent within a day.
         spent: u128,
         /// The limit.
         limit: u128,
     },
-    /// The RPC of this node could not be served.
+    /// The RPC server cannot start.
     #[error(transparent)]
     Serve(#[from] rpc::ServeError),
-    /// L1 has been silent for longer than blocks may be made without it.
+    /// L1 has been silent for longer than the sequencer may make blocks without it.
     #[error(
         "L1 has not answered for {silent} s, and blocks are made without it for {limit} s at most: they would get too old for L1"
     )]
     L1Silent {
-        /// Seconds since the last complete look at L1.
+        /// Seconds since L1 was last read completely.
         silent: u64,
-        /// Most seconds for which blocks are made without L1.
+        /// Maximum seconds.
         limit: u64,
     },
-    /// L1 sells EXECUTE at other prices than those that are configured.
+    /// L1's EXECUTE has other prices than configured.
     #[error(
         "EXECUTE on L1 asks for {what} gas than by the schedule {configured}, which reserves {reserve} for an empty block; \
          L1 seems to have the schedule {fitting}, see --l1-execute-gas"
     )]
     Profile {
-        /// The schedule that is configured.
+        /// Configured schedule.
         configured: String,
-        /// Gas that it reserves.
+        /// Gas that the schedule reserves.
         reserve: u64,
         /// `more` or `less`.
         what: &'static str,
-        /// Name of a schedule by whose prices L1 asks for what it does.
+        /// Name of a schedule with L1's prices, if one fits.
         fitting: &'static str,
     },
-    /// The remote signer gives no correct signature.
+    /// The remote signer gives no valid signature.
     #[error(transparent)]
     Signer(#[from] crate::SignerError),
-    /// The witnesses of the lease cannot be used.
+    /// The lease witnesses cannot be used.
     #[error(transparent)]
     Lease(#[from] lease::LeaseError),
-    /// A value of the configuration makes no sense.
+    /// A value of the configuration is invalid.
     #[error("{field}: {reason}")]
     Config {
-        /// The field.
+        /// Name of the field.
         field: &'static str,
-        /// The reason.
+        /// Reason.
         reason: String,
     },
 }
 
 impl RollupError {
-    /// Returns `true` if L1 has not answered at all, so that it is worth asking again.
+    /// Returns `true` if L1 did not answer at all, so that a retry may help.
     pub(crate) fn is_silence(&self) -> bool {
         match self {
             Self::L1(L1Error::Client(ClientError::Http(_))) => true,
@@ -372,8 +372,8 @@ impl RollupError {
         }
     }
 
-    /// Returns `true` if a service of L1 is out of order for now: nothing that it has said is in doubt, so what was read
-    /// before may be built upon for a while.
+    /// Returns `true` if a service of L1 is unavailable for now. No answer contradicts earlier ones, so the
+    /// sequencer may build on these for a while.
     pub(crate) const fn is_outage(&self) -> bool {
         matches!(
             self,
@@ -389,33 +389,33 @@ impl RollupError {
     }
 }
 
-/// Errors of a node that blocks are taken from before L1 has them. None of its blocks is executed for an answer that has
-/// one.
+/// Errors of a node that serves unsafe blocks. An answer with an error has no effect: none of its blocks is
+/// executed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum FeedError {
-    /// The node does not answer as it should.
+    /// The node's answer is malformed.
     #[error("{0}")]
     Request(String),
-    /// The node has not answered in this many seconds.
+    /// The node did not answer within this number of seconds.
     #[error("no answer within {0} s")]
     Silent(u64),
-    /// An answer has more blocks than were asked for.
+    /// An answer has more blocks than requested.
     #[error("{got} blocks in an answer, expected at most {limit}")]
     TooMany {
         /// Number of blocks.
         got: usize,
-        /// Most that were asked for.
+        /// Requested number.
         limit: usize,
     },
-    /// The bytes of a block are no input of EXECUTE.
+    /// A block's bytes are not an input of EXECUTE.
     #[error("malformed block: {0}")]
     Malformed(String),
-    /// Blocks do not follow one another from the one that was asked for on.
+    /// The blocks are not consecutive from the requested one on.
     #[error("block {got}, expected block {expected}")]
     OutOfOrder {
         /// Number of the block.
         got: u64,
-        /// Number of the block that comes next.
+        /// Expected number.
         expected: u64,
     },
     /// A block is of another L2.
@@ -426,7 +426,7 @@ pub enum FeedError {
         /// Chain id of this L2.
         expected: u64,
     },
-    /// A block comes without a signature, and one is needed.
+    /// A block lacks the required signature.
     #[error("block {number} ({hash}) is not signed, expected a signature of the sequencer")]
     Unsigned {
         /// Number of the block.
@@ -434,7 +434,7 @@ pub enum FeedError {
         /// Its hash.
         hash: B256,
     },
-    /// The signature of a block is of no key.
+    /// A block's signature is invalid.
     #[error("the signature on block {number} ({hash}) is malformed")]
     NoSignature {
         /// Number of the block.
@@ -442,7 +442,7 @@ pub enum FeedError {
         /// Its hash.
         hash: B256,
     },
-    /// A block was signed by an account that may not make blocks, or the signature is of another block.
+    /// A block was signed by an account that may not make blocks, or the signature is for another block.
     #[error(
         "block {number} is signed by {got}, expected an account of --feed-signer, or one that the rollup's policy admits"
     )]
@@ -452,15 +452,15 @@ pub enum FeedError {
         /// Account that the signature recovers to.
         got: Address,
     },
-    /// L1 could not be asked whether it admits an account.
+    /// L1 did not answer if it admits an account.
     #[error("failed to ask the rollup's policy for the signer: {0}")]
     Policy(String),
-    /// The node gives none of the blocks that it says it has.
+    /// The node serves none of the blocks that it claims to have.
     #[error("no block behind {from}, expected those up to {head}, the head that it names")]
     Withheld {
-        /// Number of the block behind which it was asked for blocks.
+        /// Number of the block after which blocks were requested.
         from: u64,
-        /// Number of its head.
+        /// Number of the node's head.
         head: u64,
     },
     /// The node is behind L1.
@@ -468,20 +468,20 @@ pub enum FeedError {
     Behind {
         /// Number of the node's head.
         got: u64,
-        /// Number of the newest block that L1 has.
+        /// Number of the newest L2 block on L1.
         expected: u64,
     },
-    /// The node gives blocks again and again that do not lead further.
+    /// The node repeatedly serves blocks without progress.
     #[error("{0} answers whose blocks do not continue this chain")]
     InVain(usize),
-    /// The rollup is not known yet, or the node ends.
+    /// The rollup is not known yet, or the node is stopping.
     #[error("the node is not ready")]
     NotOpen,
 }
 
-/// Errors of requests, of which some mean that there was no answer.
+/// Errors of requests, which tell missing answers from refusals.
 pub(crate) trait Silence {
-    /// Returns `true` if the node has not answered at all.
+    /// Returns `true` if the node did not answer at all.
     fn is_silence(&self) -> bool;
 }
 

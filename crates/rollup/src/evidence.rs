@@ -1,8 +1,8 @@
-//! Facts of blocks that evidence for `advance` is made of, each found once.
+//! Facts of blocks for the evidence in `advance`, each computed once.
 //!
-//! What L1 asks to be shown changes with its time and with the blocks that it takes, so evidence is composed for each
-//! seal, each plan and each posting. The facts in it are functions of a block and the state after it, and never change:
-//! the self-check at sealing finds them, and the batcher composes from the same ones.
+//! The evidence that L1 demands changes with L1's time and head, so it is composed for each seal, plan and
+//! posting. The facts depend only on a block and the state after it, and never change: the self-check at sealing
+//! computes them, and the batcher uses the same ones.
 
 use crate::{RollupError, anchor::anchor_of, l2_syncer::relayed_after};
 use alloy_primitives::{Address, B256, Bytes, U256, map::B256Map};
@@ -17,7 +17,7 @@ use std::{
     },
 };
 
-/// Facts of the blocks that L1 does not have yet. Copies share them.
+/// Facts of the blocks that are not on L1. Copies share them.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct EvidenceBook(Arc<Inner>);
 
@@ -31,12 +31,12 @@ struct Inner {
 #[derive(Debug)]
 pub(crate) struct BlockFacts {
     number: u64,
-    /// The anchor that the block proves, if it is the one that it carries.
+    /// Anchor that the block proves, if it is the one in its header.
     pub(crate) anchor: Option<Anchor>,
-    /// Number of messages that are relayed after it.
+    /// Number of messages relayed after the block.
     pub(crate) relayed: u64,
     proofs: Mutex<BTreeMap<Address, Arc<AccountProof>>>,
-    /// Accounts after the block, as far as forced transactions depend on them.
+    /// Accounts after the block on which forced transactions depend.
     accounts: Mutex<BTreeMap<Address, AccountFacts>>,
 }
 
@@ -49,7 +49,7 @@ pub(crate) struct AccountFacts {
 }
 
 impl EvidenceBook {
-    /// The facts of a block of this chain.
+    /// Returns the facts of a block of this chain.
     pub(crate) fn of(
         &self,
         chain: &ChainReader,
@@ -72,20 +72,20 @@ impl EvidenceBook {
         Ok(facts)
     }
 
-    /// Number of times that the facts of a block were found.
+    /// Number of times that a block's facts were computed.
     pub(crate) fn made(&self) -> u64 {
         self.0.made.load(Ordering::Relaxed)
     }
 
-    /// Forgets all blocks but those for which this holds, by number and hash: L1 has the others, or they gave way, so
-    /// that memory is bounded by what waits.
+    /// Keeps only blocks for which `is_waiting` is true. The others are on L1 or were replaced, so
+    /// the backlog bounds the memory.
     pub(crate) fn retain(&self, is_waiting: impl Fn(u64, &B256) -> bool) {
         self.0.blocks.lock().retain(|hash, facts| is_waiting(facts.number, hash));
     }
 }
 
 impl BlockFacts {
-    /// Proof of an account after the block; of the messenger, with the slot that counts what is relayed.
+    /// Proof of an account after the block; for the messenger with the slot that counts relayed messages.
     pub(crate) fn proof(
         &self,
         chain: &ChainReader,

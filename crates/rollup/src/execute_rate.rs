@@ -1,4 +1,4 @@
-//! The price of EXECUTE where L1 has a market for it.
+//! Price of EXECUTE gas on an L1 with a market.
 
 use crate::input_budget::InputLimits;
 use alloy_consensus::Header;
@@ -8,14 +8,14 @@ use parking_lot::Mutex;
 use std::sync::Arc;
 use variants::market::{LIMIT, Rate};
 
-/// Gas of L1 for a unit of EXECUTE gas, as of the newest L1 block that was read. All that plan with it share one.
+/// Gas of L1 for a unit of EXECUTE gas, as of the newest L1 block that was read; shared by all users.
 ///
-/// A block of L1 raises the price by an eighth at most and lowers its base fee by as much, so that a unit costs nine sevenths
-/// of before. Between a look at L1 and the block that takes a transaction are a few of them.
+/// A block of L1 raises the price by at most an eighth and lowers its base fee by at most an eighth, so that a
+/// unit then costs nine sevenths. A few blocks lie between reading L1 and the block that includes a transaction.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct ExecuteRate(Arc<Mutex<Option<Rate>>>);
 
-/// Share of an L1 transaction that inputs of EXECUTE may take.
+/// Share of an L1 transaction for inputs of EXECUTE.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Capacity {
     /// Bytes of inputs.
@@ -25,19 +25,19 @@ pub(crate) struct Capacity {
 }
 
 impl ExecuteRate {
-    /// Sets the rate; `None` where L1 has no market, so that a unit of EXECUTE gas is one of gas.
+    /// Sets the rate; `None` without a market, when a unit of EXECUTE gas costs one gas.
     pub(crate) fn set(&self, rate: Option<Rate>) {
         *self.0.lock() = rate;
     }
 
-    /// EXECUTE gas that this gas buys although a unit of it costs twice as much by the time that L1 has the transaction. A
-    /// block that is made today is to have room then.
+    /// EXECUTE gas that this gas buys even if a unit costs twice as much when L1 includes the transaction. A block
+    /// of today must still fit then.
     fn bought_by(&self, gas: u64) -> u64 {
         self.0.lock().map_or(gas, |rate| risen(rate, 2, 1).execute_gas(gas).min(LIMIT))
     }
 
-    /// Gas with which a transaction pays for this EXECUTE gas although a unit of it costs half as much again by then. It gets
-    /// back what it does not need.
+    /// Gas that pays for this EXECUTE gas even if a unit costs half as much again when L1 includes the
+    /// transaction. Unused gas is refunded.
     pub(crate) fn gas_for(&self, execute_gas: u64) -> u64 {
         self.0.lock().map_or(execute_gas, |rate| risen(rate, 3, 2).gas(execute_gas))
     }
@@ -53,7 +53,7 @@ fn risen(rate: Rate, times: u64, parts: u64) -> Rate {
     Rate { price: rate.price.max(1).saturating_mul(times).div_ceil(parts), ..rate }
 }
 
-/// Limits of a block's input in gas of L1, by the price at the time when the block is built.
+/// Limits of a block's input in gas of L1, at the price when the block is built.
 #[derive(Debug, Clone)]
 pub(crate) struct PricedLimits {
     pub(crate) limits: InputLimits,

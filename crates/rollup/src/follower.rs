@@ -1,4 +1,4 @@
-//! Following L1, and a sequencer.
+//! Following L1 and a sequencer.
 
 use crate::{RollupError, derive, l1::room::Look, l2_syncer::L2Syncer, pool_log::PoolLog};
 use alloy_consensus::Transaction as _;
@@ -7,22 +7,22 @@ use chain::{Block, RecoveredTransaction};
 use std::sync::Arc;
 use wire::StatelessInput;
 
-/// Keeps an L2 at what L1 says of it, and ahead of that at what a sequencer says.
+/// Keeps an L2 at L1's state of it, and ahead of that at a sequencer's.
 #[derive(Debug)]
 pub struct Follower {
     sync: L2Syncer,
-    /// `true` if a sequencer, or a caller of the Engine API, brings blocks that L1 does not have yet.
+    /// `true` if a sequencer, or a caller of the Engine API, supplies unsafe blocks.
     has_feed: bool,
-    /// `true` if L1 was reorganised and the L2 has not followed yet, because that may have failed.
+    /// `true` if L1 was reorganised and the L2 has not followed yet, for instance after an error.
     is_reverted: bool,
-    /// Transactions of blocks that gave way, and that may stand in later ones.
+    /// Transactions of replaced blocks that later blocks may include.
     displaced: Vec<RecoveredTransaction>,
-    /// File that keeps them over a restart.
+    /// File that keeps these transactions over a restart.
     pool_log: Option<Arc<PoolLog>>,
 }
 
 impl Follower {
-    /// A follower, with transactions that wait for their place in a block and not in the pool.
+    /// A follower, with deferred transactions outside the pool.
     pub(crate) const fn new(
         sync: L2Syncer,
         has_feed: bool,
@@ -32,17 +32,17 @@ impl Follower {
         Self { sync, has_feed, is_reverted: false, displaced, pool_log }
     }
 
-    /// Returns the synced L2 for the next role, and the transactions that wait for their place in a block.
+    /// Returns the synced L2 for the next role, and the deferred transactions.
     pub(crate) fn into_parts(self) -> (L2Syncer, Vec<RecoveredTransaction>) {
         (self.sync, self.displaced)
     }
 
-    /// Transactions of blocks that gave way.
+    /// Transactions of replaced blocks.
     pub(crate) fn requeued(&self) -> &[RecoveredTransaction] {
         &self.displaced
     }
 
-    /// Tells it that a sequencer brings blocks that L1 does not have yet.
+    /// Sets that a sequencer supplies unsafe blocks.
     pub(crate) const fn has_sequencer(&mut self) {
         self.has_feed = true;
     }
@@ -51,16 +51,16 @@ impl Follower {
         &self.sync
     }
 
-    /// Takes over what was read of L1; [`Self::follow_l1`] does what follows from it.
+    /// Takes a result of reading L1; [`Self::follow_l1`] applies it.
     pub(crate) fn take_over(&mut self, look: Look) {
         self.sync.take_over(look.update, look.snapshot.view);
     }
 
-    /// Takes the L2 blocks that L1 has taken.
+    /// Imports the L2 blocks on L1.
     ///
     /// # Errors
     ///
-    /// [`RollupError`]; what was done before stays, and the next call goes on.
+    /// [`RollupError`]; earlier work stays, and the next call continues.
     pub fn follow_l1(&mut self) -> Result<(), RollupError> {
         // An error ends it here: what is displaced stays noted in the syncer until the next call.
         let update = self.sync.catch_up()?;
@@ -73,7 +73,7 @@ impl Follower {
         self.tidy()
     }
 
-    /// Goes back to what L1 has taken, where the L2 has something else.
+    /// Moves the L2 back to the blocks on L1 where it has others.
     fn settle(&mut self, displaced: &mut Vec<RecoveredTransaction>) -> Result<(), RollupError> {
         // Who knows the L2 from L1 alone knows nothing of blocks that L1 has given up.
         let (sync, has_feed) = (&self.sync, self.has_feed);
@@ -107,8 +107,8 @@ impl Follower {
         Ok(())
     }
 
-    /// Forgets transactions of blocks that gave way once their nonces are used. Until then L1 may have been
-    /// reorganised, and this node may be the one that brings them there again.
+    /// Removes transactions of replaced blocks once their nonces are used. Until then L1 may be reorganised again,
+    /// and this node may be the one that posts them again.
     fn forget_used(&mut self) -> Result<(), RollupError> {
         if self.displaced.is_empty() {
             return Ok(());
@@ -127,12 +127,11 @@ impl Follower {
         Ok(())
     }
 
-    /// Takes a block that a sequencer shows before L1 has it: executed once, on its parent's state, and only on top of
-    /// what is known.
+    /// Imports an unsafe block of a sequencer: executes it once, on its parent's state, if the parent is known.
     ///
     /// # Errors
     ///
-    /// [`RollupError::Refused`] for a block that no L2 may hold, and the errors of importing.
+    /// [`RollupError::Refused`] for a block that the rules of an L2 forbid, and the errors of importing.
     pub fn take_unsafe(&mut self, input: &Bytes) -> Result<Option<Arc<Block>>, RollupError> {
         let malformed = |source| RollupError::Input { number: 0, source };
         let decoded = StatelessInput::decode(input).map_err(malformed)?;
@@ -160,7 +159,7 @@ impl Follower {
     }
 }
 
-/// Does what is owed; it stays owed until it has not failed.
+/// Follows a reorganisation of L1; retried by later calls until it succeeds.
 fn once_done<E>(owed: &mut bool, work: impl FnOnce() -> Result<(), E>) -> Result<(), E> {
     if *owed {
         work()?;

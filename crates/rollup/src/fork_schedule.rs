@@ -1,15 +1,15 @@
 //! The fork schedule of an L2 compared with that of its L1.
 //!
-//! EXECUTE accepts the blocks of an L2 by the fork that L1 had at their timestamp, so the genesis of the L2 must have the
-//! forks of L1 at the same times. L1's nodes tell theirs by `eth_config` (EIP-7910): the fork in force, the next one, and
-//! the last one that is planned.
+//! EXECUTE accepts L2 blocks by the fork that L1 had at their timestamp, so the genesis of the L2 must have the
+//! forks of L1 at the same times. L1 nodes report theirs by `eth_config` (EIP-7910): the current fork, the next
+//! one, and the last planned one.
 
 use crate::{L1Client, L1Error};
 use alloy_provider::Provider as _;
 use executor::ChainSpec;
 use serde::Deserialize;
 
-/// Answer of `eth_config`, as far as it tells when L1 forks.
+/// Fields of `eth_config` about the times of forks.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub(crate) struct L1Schedule {
     current: L1Fork,
@@ -25,14 +25,14 @@ struct L1Fork {
     blob_schedule: Option<BlobLimits>,
 }
 
-/// Blob parameters of a fork, as far as they are compared.
+/// Compared blob parameters of a fork.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 struct BlobLimits {
     target: u64,
     max: u64,
 }
 
-/// First difference between the schedules of L1 and the L2.
+/// First difference between the fork schedules of L1 and the L2.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Difference {
     /// The L2 has no fork at that time.
@@ -47,7 +47,7 @@ pub(crate) enum Difference {
         /// Timestamp of the fork.
         at: u64,
     },
-    /// Both fork at that time, to different forks.
+    /// Both have a fork at that time, but different ones.
     #[error(
         "L1 has at most {got} blobs in a block from {at} on, and the genesis of the L2 {expected}: their forks differ"
     )]
@@ -71,7 +71,7 @@ impl Difference {
 }
 
 impl L1Schedule {
-    /// Asks L1 for its schedule; `None` if it has no `eth_config`, or answers in another form.
+    /// Requests L1's schedule; `None` if it has no `eth_config`, or answers in another form.
     ///
     /// # Errors
     ///
@@ -89,8 +89,8 @@ impl L1Schedule {
         }
     }
 
-    /// Returns the first difference from the schedule of an L2 whose first block is of `genesis_time`. What L1 does
-    /// between its next fork and its last one is not in its answer.
+    /// Returns the first difference from the schedule of an L2 whose genesis has `genesis_time`. L1's answer lacks
+    /// forks between its next and its last one.
     pub(crate) fn difference(&self, spec: &ChainSpec, genesis_time: u64) -> Option<Difference> {
         let of_l1 = [Some(&self.current), self.next.as_ref(), self.last.as_ref()];
         let of_l1: Vec<&L1Fork> = of_l1.into_iter().flatten().collect();
@@ -147,7 +147,7 @@ mod tests {
         json!({ "activationTime": time, "blobSchedule": blobs, "forkId": "0x00000000" })
     }
 
-    /// The schedule of an L1 with these forks, of which the last has no new blob parameters.
+    /// Schedule of an L1 with these forks, of which the last has no new blob parameters.
     fn l1(forks: [Option<u64>; 3]) -> L1Schedule {
         let blobs = |time: u64| if time < 3_000 { (9, 6) } else { (21, 14) };
         let [current, next, last] = forks.map(|time| {

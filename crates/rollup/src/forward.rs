@@ -1,4 +1,4 @@
-//! Transactions that users send to a node which makes no blocks: they go to the sequencer.
+//! Forwarding of users' transactions from a node that makes no blocks to the sequencer.
 //!
 //! A follower answers a send with the answer of the sequencer, or refuses it: a hash from a node that forwards to no
 //! sequencer would promise a block that never comes. It keeps a copy of what was taken. What a node holds all the same, because it was a sequencer before
@@ -22,33 +22,33 @@ use std::{
     time::Duration,
 };
 
-/// Method of a sequencer that takes what another node hands on. Unlike `eth_sendRawTransaction` it is never forwarded,
-/// so two followers of one another cannot send a transaction in circles.
+/// Sequencer's method for forwarded transactions. Unlike `eth_sendRawTransaction` it never forwards, so two
+/// followers of one another cannot send a transaction in circles.
 pub(crate) const METHOD: &str = "rollup_submit";
 
-/// Error code of a send that no sequencer has answered.
+/// Error code of a send without an answer of a sequencer.
 pub(crate) const NO_SEQUENCER: i32 = -32_031;
 /// Error code of `rollup_submit` at a node that makes no blocks.
 pub(crate) const NOT_SEQUENCER: i32 = -32_032;
 
-/// Error code of a sequencer that takes the transaction later.
+/// Error code of a sequencer that accepts the transaction later.
 const BUSY: i64 = rpc::codes::BUSY as i64;
 
-/// Longest wait for the answer of the sequencer.
+/// Maximum wait for the sequencer's answer.
 const TIMEOUT: Duration = Duration::from_secs(5);
-/// Pause between two looks at what this node holds.
+/// Interval of offering this node's transactions.
 const OFFER_INTERVAL: Duration = Duration::from_millis(500);
 
-/// Sends of the users of a node, which go to the sequencer while this node makes no blocks.
+/// Forwarder of users' transactions to the sequencer, while this node makes no blocks.
 #[derive(Debug)]
 pub(crate) struct Forwarder {
     shared: Arc<Shared>,
     feed: UnsafeBlockClient,
-    /// `true` if callers of the Engine API have this node build blocks from its own pool.
+    /// `true` if callers of the Engine API build blocks from this node's pool.
     has_callers: bool,
-    /// Client of the sequencer that was asked last, and its URL.
+    /// Client of the last sequencer, and its URL.
     client: Mutex<Option<(String, Arc<Client>)>>,
-    /// Transactions that a sequencer has answered, and its URL.
+    /// Transactions that the sequencer at this URL has answered.
     offered: Mutex<(Option<String>, B256Set)>,
 }
 
@@ -89,8 +89,8 @@ impl Forwarder {
         Ok(hash)
     }
 
-    /// Offers what this node holds to the sequencer that it follows, until `stop` is set or the node is gone. Each
-    /// transaction is offered once to each sequencer: one that refuses it would do so again.
+    /// Offers this node's transactions to the sequencer that it follows, until `stop` is set or the node is
+    /// dropped. Each transaction is offered once to each sequencer, since a refusal would repeat.
     pub(crate) fn offer(&self, node: &Weak<Node>, stop: &AtomicBool) {
         while !stop.load(Ordering::Relaxed) {
             thread::sleep(OFFER_INTERVAL);
@@ -131,7 +131,7 @@ impl Forwarder {
         }
     }
 
-    /// Transactions that wait here for a block, each sender's in the order of their nonces.
+    /// Waiting transactions of this node, in the order of nonces per sender.
     fn held(&self, node: &Node) -> Vec<(B256, Bytes)> {
         let mut held = self.shared.requeued.lock().clone();
         node.read(|node| {
@@ -152,13 +152,13 @@ impl SendElsewhere for Forwarder {
     }
 }
 
-/// Refusal of the sequencer; `None` if no sequencer has answered.
+/// Refusal of the sequencer; `None` without an answer.
 fn answer(error: &ClientError) -> Option<&ErrorPayload> {
     let ClientError::Rpc(error) = error else { return None };
     error.as_error_resp().filter(|answer| answer.code != i64::from(NOT_SEQUENCER))
 }
 
-/// The refusal of the sequencer as it is, or that there was no answer.
+/// Error for the user: the sequencer's refusal, or the missing answer.
 fn refusal(url: &str, error: &ClientError) -> RpcError {
     match answer(error) {
         Some(answer) => {

@@ -5,7 +5,7 @@ use chain::{Block, ChainReader};
 use engine::HeadPolicy;
 use std::sync::{Arc, atomic::Ordering};
 
-/// L1 has the first word about the head of a rollup's node, and a sequencer the second.
+/// Head policy of a rollup's node: L1 takes precedence over a sequencer, and a sequencer over callers.
 #[derive(Debug)]
 pub(crate) struct Heads {
     pub(crate) shared: Arc<Shared>,

@@ -1,5 +1,4 @@
-//! Limits that L1 puts on the EXECUTE input of a block, and the part that is left while the block
-//! is filled.
+//! Limits of L1 on the EXECUTE input of a block, and the budget left while the builder fills it.
 
 use alloy_consensus::{Header, Transaction as _};
 use alloy_eips::eip2718::Encodable2718 as _;
@@ -15,15 +14,15 @@ use std::sync::Arc;
 use variants::GasSchedule;
 use wire::ProtocolFork;
 
-/// Bounds that L1 and its price put on the input of EXECUTE for each block that is built.
+/// Limits of L1 and of the EXECUTE price on the input of each new block.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct InputLimits {
     /// Maximum bytes of the input in its [shortest form](chain::shortest_input).
     pub bytes: Option<usize>,
-    /// Maximum gas that EXECUTE may ask for before it has done its work.
+    /// Maximum gas that EXECUTE may reserve or charge.
     pub gas: Option<u64>,
-    /// Minimum tip of a transaction for each byte that it makes the input longer, in wei: its own bytes, and those of the
-    /// state that it is the first to read. Transactions that the block owes pay nothing.
+    /// Minimum tip per byte by which a transaction lengthens the input, in wei: its own bytes, and those of state
+    /// that it is the first to read. Duties pay nothing.
     pub byte_price: u128,
     /// Gas schedule of EXECUTE on the L1 that the block goes to.
     pub schedule: GasSchedule,
@@ -46,21 +45,20 @@ impl BudgetPolicy for InputLimits {
     }
 }
 
-/// Bytes of an input beyond nodes, codes and transactions: its fixed parts, the parent's header, what
-/// the bloom and the roots of a payload take. What is read behind the last transaction, beside what a
-/// removed value takes, has its place here too.
+/// Bytes of an input beyond nodes, codes and transactions: its fixed parts, the parent's header, bloom and roots
+/// of the payload. Covers reads after the last transaction too, except for removed values.
 const INPUT_OVERHEAD: usize = 4_096;
 
-/// Bytes of the sibling that the root of a trie may want read where a value is removed: a full branch.
+/// Bytes of the sibling that a state root may need when a value is removed: a full branch.
 const SIBLING: usize = 532 + LIST_OFFSET;
 
-/// The part of that which is the payload's.
+/// Part of these bytes that belongs to the payload.
 const REQUEST_OVERHEAD: usize = 2_048;
 
-/// Nodes that are read behind the last transaction, beside those siblings.
+/// Number of nodes read after the last transaction, without those siblings.
 const NODES_BEHIND: usize = 8;
 
-/// Data that the transactions of a block add to its input, apart from the witness.
+/// Data of a block's transactions in its input, without the witness.
 #[derive(Debug, Clone, Copy, Default)]
 struct TxLoad {
     transactions: usize,
@@ -68,18 +66,18 @@ struct TxLoad {
     bytes: usize,
     /// Sum of their gas limits.
     gas: u64,
-    /// Values that they remove from the state, at most.
+    /// Maximum number of values that they remove from the state.
     removals: usize,
 }
 
-/// Lower bound of the input of any block that contains a given transaction.
+/// Lower bound of any block's input with a given transaction.
 #[derive(Debug, Clone, Copy)]
 struct TxMinimum {
-    /// Bytes, those of nodes in compact form.
+    /// Bytes, with nodes in compact form.
     bytes: usize,
-    /// Bytes, those of nodes as RLP.
+    /// Bytes, with nodes as RLP.
     expanded: usize,
-    /// Its gas limit.
+    /// Gas limit of the transaction.
     gas: u64,
 }
 
@@ -95,7 +93,7 @@ impl TxMinimum {
     }
 }
 
-/// Budget of an input while its block is filled.
+/// Budget of an input while the builder fills its block.
 struct InputBudget<'c> {
     limits: InputLimits,
     owed: usize,
@@ -106,7 +104,7 @@ struct InputBudget<'c> {
     base_fee: u64,
     /// Data of the transactions so far.
     load: Cell<TxLoad>,
-    /// Gas of transactions that were executed and taken back.
+    /// Gas of executed transactions that were taken out again.
     in_vain: Cell<u64>,
 }
 
@@ -150,8 +148,8 @@ impl<'c> InputBudget<'c> {
         }
     }
 
-    /// Returns the reason for which a block with this load and a witness of this size does not fit, if it does not.
-    /// `own` is the lower bound of any block with that transaction.
+    /// Returns the reason why a block with this load and witness size does not fit, if it does not. `own` is the
+    /// lower bound of any block with that transaction.
     fn refusal(
         &self,
         index: usize,
@@ -192,8 +190,7 @@ impl<'c> InputBudget<'c> {
         None
     }
 
-    /// Reason why a transaction that has used so much gas pays too little for its bytes, if it
-    /// does.
+    /// Reason why a transaction that has used this gas pays too little for its bytes, if it does.
     fn debt(
         &self,
         index: usize,
@@ -214,14 +211,13 @@ impl<'c> InputBudget<'c> {
         })
     }
 
-    /// Gas that EXECUTE may come to ask for.
+    /// Gas that EXECUTE is likely to ask for at the end of the block.
     fn likely_asked(&self, size: &WitnessSize, load: TxLoad) -> u64 {
         let bytes = size.expanded + LIST_OFFSET * size.nodes + load.bytes + behind(load);
         self.asked(size, bytes, load, NODES_BEHIND + load.removals)
     }
 
-    /// Gas that EXECUTE asks for an input of so many bytes, its nodes as RLP, which has so many nodes beside
-    /// those that were read.
+    /// EXECUTE gas of an input of this length, with nodes as RLP, and with this number of further nodes.
     fn asked(&self, size: &WitnessSize, bytes: usize, load: TxLoad, further_nodes: usize) -> u64 {
         let fixed = if further_nodes > 0 { REQUEST_OVERHEAD } else { 0 };
         let declared = DeclaredGas {
@@ -240,7 +236,7 @@ impl<'c> InputBudget<'c> {
         self.pricing.reserve(&declared).saturating_add(self.work.spent().saturating_sub(covered))
     }
 
-    /// The same of any input with a transaction of which this is known.
+    /// EXECUTE gas of any input with a transaction with this lower bound.
     fn asked_of_any(&self, own: TxMinimum) -> u64 {
         let declared = DeclaredGas {
             calldata: own.expanded as u64,
@@ -319,7 +315,7 @@ impl BlockBudget for InputBudget<'_> {
     }
 }
 
-/// Bytes that may come behind the last transaction.
+/// Maximum number of bytes after the last transaction.
 const fn behind(load: TxLoad) -> usize {
     INPUT_OVERHEAD + SIBLING * load.removals
 }
@@ -329,7 +325,7 @@ fn own_bytes(transaction: &Transaction) -> usize {
     transaction.encode_2718_len() + LIST_OFFSET
 }
 
-/// Values that a transaction removes from the state, at most.
+/// Maximum number of values that a transaction removes from the state.
 fn removals(executed: &ResultAndState) -> usize {
     let of_account = |account: &revm::state::Account| {
         let slots = account.storage.values();

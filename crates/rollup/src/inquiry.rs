@@ -1,4 +1,4 @@
-//! Questions to other nodes and to L1, asked on threads of their own: the room that has them goes on meanwhile.
+//! Requests to other nodes and to L1 on threads of their own, so that the room does not wait.
 
 use std::{
     io,
@@ -6,20 +6,20 @@ use std::{
     thread,
 };
 
-/// A question that was asked. Dropped, its answer is not taken.
+/// A pending request. Dropping it discards the answer.
 #[derive(Debug)]
 pub(crate) struct Inquiry<T>(Receiver<T>);
 
-/// A question whose thread has ended without an answer: it panicked.
+/// Error of a request whose thread panicked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Unanswered;
 
 impl<T: Send + 'static> Inquiry<T> {
-    /// Asks a question, which has a timeout of its own: nothing here ends it.
+    /// Starts a request, which must have a timeout of its own.
     ///
     /// # Errors
     ///
-    /// [`io::Error`] if there is no thread to be had.
+    /// [`io::Error`] if the system has no thread.
     pub(crate) fn ask(question: impl FnOnce() -> T + Send + 'static) -> io::Result<Self> {
         let (sender, answer) = sync_channel(1);
         let thread = thread::Builder::new().name("inquiry".to_owned());
@@ -28,7 +28,7 @@ impl<T: Send + 'static> Inquiry<T> {
         Ok(Self(answer))
     }
 
-    /// The answer, if it is there; never waits.
+    /// The answer, if it has arrived; never blocks.
     pub(crate) fn answer(&self) -> Option<Result<T, Unanswered>> {
         match self.0.try_recv() {
             Ok(answer) => Some(Ok(answer)),

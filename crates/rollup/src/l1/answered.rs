@@ -6,13 +6,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// Instant of L1's last answer, whichever thread it went to. A health check computes an age from it by itself, so that
-/// it tells the truth while all threads that ask L1 wait.
+/// Instant of L1's last answer to any thread. The health check computes its age, so it is right even while all
+/// threads that ask L1 wait.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Answered(Arc<Mutex<Option<Instant>>>);
 
 impl Answered {
-    /// Notes an answer.
+    /// Records an answer.
     pub(crate) fn note(&self, now: Instant) {
         let mut last = self.0.lock();
         *last = Some(last.map_or(now, |last| last.max(now)));

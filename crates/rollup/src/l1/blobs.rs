@@ -1,4 +1,4 @@
-//! Blobs of L1 transactions, as a consensus client keeps them.
+//! Blobs of L1 transactions from a consensus client.
 
 use crate::{L1Error, l1::L1Header};
 use alloy_eips::eip4844::{c_kzg, env_settings::EnvKzgSettings, kzg_to_versioned_hash};
@@ -9,11 +9,11 @@ use parking_lot::Mutex;
 use serde::Deserialize;
 use std::{collections::BTreeMap, time::Duration};
 
-/// Blobs of an answer that are looked at: more than any block has.
+/// Maximum number of blobs read from an answer: more than any block has.
 const MAX_BLOBS: usize = 128;
 
-/// Consensus clients of L1, asked by the Beacon API one after another. Nothing of what they say is believed: a blob is
-/// the one that a transaction names if the commitment to it hashes to the versioned hash.
+/// Consensus clients of L1, used in turn by the Beacon API. Their answers are verified: a blob is accepted only if
+/// its commitment hashes to the versioned hash.
 #[derive(Debug)]
 pub struct BlobClient {
     nodes: Vec<BlobNode>,
@@ -22,7 +22,7 @@ pub struct BlobClient {
 #[derive(Debug)]
 struct BlobNode {
     client: Client,
-    /// Seconds of the genesis, and of a slot, as it has said them last and been found right with them.
+    /// Genesis time and slot length in seconds, as last reported and found right.
     slots: Mutex<Option<(u64, u64)>>,
 }
 
@@ -47,14 +47,14 @@ struct DepositContract {
     chain_id: String,
 }
 
-/// Facts that a consensus client tells about its chain.
+/// A consensus client's facts about its chain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct BeaconFacts {
     /// Time of the first slot, in seconds.
     pub(crate) genesis_time: u64,
     /// Length of a slot, never zero.
     pub(crate) seconds_per_slot: u64,
-    /// Chain id of the execution chain, if the client tells it.
+    /// Chain id of the execution chain, if the client reports it.
     pub(crate) chain_id: Option<u64>,
 }
 
@@ -63,7 +63,7 @@ impl BlobClient {
     ///
     /// # Errors
     ///
-    /// [`L1Error::Client`] if one is no URL of a node. Nothing is sent yet.
+    /// [`L1Error::Client`] if a URL is malformed. Nothing is sent yet.
     pub fn new<U: AsRef<str>>(urls: &[U], timeout: Duration) -> Result<Self, L1Error> {
         // Two digits a byte, and what stands around them.
         let longest_answer = MAX_BLOBS * (2 * BLOB_LEN + 8) + 4_096;
@@ -83,13 +83,13 @@ impl BlobClient {
         self.nodes.iter().map(facts).collect()
     }
 
-    /// The blobs with these versioned hashes, in their order, which transactions of this L1 block have, from the first
-    /// node that gives them all.
+    /// The blobs with these versioned hashes, in order, of transactions of this L1 block, from the first node that
+    /// has them all.
     ///
     /// # Errors
     ///
-    /// The error of the last node: [`L1Error::BlobsRefused`] if it cannot be asked, does not have them or gives an answer that is
-    /// none, and [`L1Error::BlobMissing`] if one of them is not among what it gives.
+    /// The error of the last node: [`L1Error::BlobsRefused`] if it does not answer, lacks all blobs or gives a
+    /// malformed answer, and [`L1Error::BlobMissing`] if its answer lacks one of them.
     pub fn blobs(&self, header: &L1Header, hashes: &[B256]) -> Result<Vec<Bytes>, L1Error> {
         let mut given = Err(L1Error::Beacon("there is none".to_owned()));
         for node in &self.nodes {
@@ -131,7 +131,7 @@ impl BlobNode {
         hashes.iter().map(found).collect()
     }
 
-    /// Returns the blobs with these hashes in the block of this time, as the node gives them.
+    /// Returns the blobs with these hashes in the block of this time, unverified.
     fn given(&self, timestamp: u64, hashes: &str) -> Result<Vec<Bytes>, L1Error> {
         let (genesis, seconds) = self.slots()?;
         // The slot follows from the time, since no execution client tells it.
@@ -147,7 +147,7 @@ impl BlobNode {
         Ok(BeaconFacts { genesis_time, seconds_per_slot, chain_id })
     }
 
-    /// When slots begin, and how long one is.
+    /// Genesis time and slot length.
     fn slots(&self) -> Result<(u64, u64), L1Error> {
         let known = *self.slots.lock();
         if let Some(slots) = known {
@@ -179,15 +179,15 @@ impl BlobNode {
     }
 }
 
-/// The hash of the commitment to a blob; `None` for bytes that are no blob.
+/// Versioned hash of a blob; `None` for bytes that are not a blob.
 fn versioned_hash(blob: &[u8]) -> Option<B256> {
     let blob = c_kzg::Blob::from_bytes(blob).ok()?;
     let commitment = EnvKzgSettings::Default.get().blob_to_kzg_commitment(&blob).ok()?;
     Some(kzg_to_versioned_hash(commitment.to_bytes().as_slice()))
 }
 
-/// The whole input that EXECUTE has seen in a transaction with these blobs; `None` if it cannot have taken
-/// what was given, which is the calldata of any caller of the rollup.
+/// The whole input of EXECUTE in a transaction with these blobs; `None` if EXECUTE cannot have accepted it, since
+/// any caller of the rollup chooses its calldata.
 pub(crate) fn whole_input(given: &[u8], blobs: &[Bytes]) -> Option<Bytes> {
     let (head, trailer) = Trailer::split(given).ok()?;
     let own = blobs.get(trailer.blobs())?;

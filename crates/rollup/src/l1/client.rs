@@ -1,4 +1,4 @@
-//! Answers of L1 nodes, believed only as far as they hash to a header.
+//! Answers of L1 nodes, verified against headers.
 
 use crate::{
     L1Error,
@@ -20,45 +20,45 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// Headers, or blocks, that are asked for at once.
+/// Maximum number of headers, or blocks, requested at once.
 pub(super) const PARALLEL: usize = 16;
 
-/// Longest time for one request if there is another node to ask.
+/// Timeout of a request if there is another node.
 const FAILOVER_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// An L1 node; or several, of which one is asked as long as it answers.
+/// One or several L1 nodes, of which one is used as long as it answers.
 #[derive(Debug)]
 pub struct L1Client {
     client: Client,
-    /// Each node by itself, if there are several.
+    /// Clients of the single nodes, if there are several.
     nodes: Vec<Arc<Client>>,
     answered: Answered,
 }
 
-/// A transaction of an L1 block, with what it has logged.
+/// A transaction of an L1 block with its logs.
 #[derive(Debug, Clone)]
 pub struct L1Transaction {
-    /// Its hash.
+    /// Hash of the transaction.
     pub hash: B256,
     /// Called contract; `None` for a creation.
     pub to: Option<Address>,
-    /// Its calldata.
+    /// Calldata.
     pub input: Bytes,
-    /// Versioned hashes of its blobs.
+    /// Versioned hashes of the blobs.
     pub blob_hashes: Vec<B256>,
-    /// Its logs.
+    /// Logs.
     pub logs: Vec<Log>,
-    /// Price of it.
+    /// Gas and prices.
     pub cost: L1Cost,
 }
 
 impl L1Client {
-    /// A client of the nodes at these URLs. The first is asked until it fails or is silent for five seconds, then the
+    /// A client of the nodes at these URLs. Uses the first until it fails or is silent for five seconds, then the
     /// next one.
     ///
     /// # Errors
     ///
-    /// [`L1Error::Client`] if one is no URL of a node, or there is none. Nothing is sent yet.
+    /// [`L1Error::Client`] if a URL is malformed, or there is none. Nothing is sent yet.
     pub fn new<U: AsRef<str>>(urls: &[U], timeout: Duration) -> Result<Self, L1Error> {
         let urls: Vec<&str> = urls.iter().map(AsRef::as_ref).collect();
         let mut options = ClientOptions {
@@ -80,9 +80,9 @@ impl L1Client {
         Ok(Self { client, nodes, answered: Answered::default() })
     }
 
-    /// Returns `true` if the L1 nodes agree on a header: more than half of those that answer have it. `false` says that
-    /// nodes lag behind and none has another header at that height. A node alone is always right. If they do not agree,
-    /// another node is asked from here on, since the one that was asked may be ahead of the others for ever.
+    /// Returns `true` if the L1 nodes agree on a header: more than half of those that answer have it. Returns
+    /// `false` if nodes lag behind and none has another header at that height. A single node always agrees.
+    /// Without agreement the next node is used from then on, since the current one may stay ahead of the others.
     ///
     /// # Errors
     ///
@@ -124,12 +124,12 @@ impl L1Client {
         }
     }
 
-    /// Time of its last answer.
+    /// Time of L1's last answer.
     pub(crate) const fn answered(&self) -> &Answered {
         &self.answered
     }
 
-    /// Waits for a request, and notes that L1 has answered if it has, were it with a refusal.
+    /// Waits for a request, and records any answer of L1, refusals included.
     pub(crate) fn wait<T, E, F>(&self, request: F) -> Result<T, E>
     where
         F: Future<Output = Result<T, E>> + Send + 'static,
@@ -143,12 +143,12 @@ impl L1Client {
         answer
     }
 
-    /// The client itself, for what is not to be believed.
+    /// The underlying client, for unverified answers.
     pub const fn inner(&self) -> &Client {
         &self.client
     }
 
-    /// Its chain id.
+    /// Chain id of L1.
     ///
     /// # Errors
     ///
@@ -158,7 +158,7 @@ impl L1Client {
         Ok(self.wait(async move { provider.get_chain_id().await })?)
     }
 
-    /// Sender of a transaction, if L1 has it. It is not proven by anything.
+    /// Sender of a transaction, if L1 has it. Unverified.
     ///
     /// # Errors
     ///
@@ -170,7 +170,7 @@ impl L1Client {
         Ok(found.map(|found| found.inner.signer()))
     }
 
-    /// The code of an account at the newest block. It is not proven by anything.
+    /// Code of an account at the newest block. Unverified.
     ///
     /// # Errors
     ///
@@ -180,11 +180,11 @@ impl L1Client {
         Ok(self.wait(async move { provider.get_code_at(account).await })?)
     }
 
-    /// The header with this number or tag, if there is one. Its hash is that of its content.
+    /// The header with this number or tag, if there is one, verified against its hash.
     ///
     /// # Errors
     ///
-    /// [`L1Error::Client`], and [`L1Error::Mismatch`] if the node lies.
+    /// [`L1Error::Client`], and [`L1Error::Mismatch`] for a false header.
     pub fn header(&self, tag: BlockNumberOrTag) -> Result<Option<ReadHeader>, L1Error> {
         let provider = self.client.provider().clone();
         let block = self.wait(async move { provider.get_block_by_number(tag).await })?;
@@ -199,7 +199,7 @@ impl L1Client {
         Ok(Some(read))
     }
 
-    /// The time that a block made now would have, if the node says so. It is not proven by anything.
+    /// Timestamp of a block made now, if the node reports it. Unverified.
     ///
     /// # Errors
     ///
@@ -211,11 +211,11 @@ impl L1Client {
         Ok(block.map(|block| block.header.timestamp))
     }
 
-    /// The headers with these numbers, as far as there are any and they can be had, asked for side by side.
+    /// Headers with these numbers, as far as they exist and can be fetched, requested concurrently.
     ///
     /// # Errors
     ///
-    /// As [`Self::header`], if the first of them cannot be had.
+    /// As [`Self::header`], if the first of them cannot be fetched.
     pub fn headers(&self, from: u64, count: usize) -> Result<Vec<ReadHeader>, L1Error> {
         let numbers: Vec<u64> = (from..).take(count).collect();
         let asked = thread::scope(|scope| {
@@ -248,8 +248,8 @@ impl L1Client {
         Ok(headers)
     }
 
-    /// Fetches [`Self::transactions`] of several blocks, side by side. A block whose bloom names none of the
-    /// addresses is not asked for.
+    /// Fetches [`Self::transactions`] of several blocks concurrently. Skips blocks whose bloom has none of the
+    /// addresses.
     pub(super) fn transactions_of(
         &self,
         headers: &[ReadHeader],
@@ -271,14 +271,14 @@ impl L1Client {
         })
     }
 
-    /// The transactions of a block that have logged anything at one of these addresses.
+    /// Transactions of a block with logs of these addresses.
     ///
-    /// Both lists of the block are compared with the roots in its header.
+    /// The block's transactions and receipts are verified against the roots in its header.
     ///
     /// # Errors
     ///
-    /// [`L1Error::Client`], [`L1Error::Gone`] if the node does not know the block any more, and
-    /// [`L1Error::Mismatch`] if it lies.
+    /// [`L1Error::Client`], [`L1Error::Gone`] if the node no longer has the block, and [`L1Error::Mismatch`] for
+    /// false data.
     pub fn transactions(
         &self,
         header: &ReadHeader,
@@ -329,8 +329,8 @@ impl L1Client {
     }
 }
 
-/// Hash of the block with a number, which hashes to it; `Some(None)` if the node knows no such block, and `None` if it does
-/// not answer.
+/// Verified hash of the block with a number; `Some(None)` if the node has no such block, and `None` if it does not
+/// answer.
 fn hash_at(node: &Client, number: BlockNumberOrTag) -> Option<Option<B256>> {
     let provider = node.provider().clone();
     let block = node.wait(async move { provider.get_block_by_number(number).await }).ok()?;

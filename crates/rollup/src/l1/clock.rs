@@ -2,37 +2,37 @@
 
 use std::time::{Duration, Instant};
 
-/// L1's clock, as far as this machine can tell. It goes as fast as the local clock, for any local time, and stays
-/// between L1's head and the block that L1 would make now: some nodes of L1 show the present as the time of
-/// that, some the next slot, and a development node may stand still or be years away.
+/// Estimate of L1's time. It runs as fast as the local clock, at any local time, and stays between L1's head and
+/// L1's next block. For the latter some L1 nodes report the present, others the next slot, and a development node
+/// may stand still or be years away.
 ///
-/// While L1 is silent its time goes on, so the bound does too, by as much as has passed since the clock was set; but not
-/// that of an L1 which stood still when it was looked at last.
+/// While L1 is silent, the upper bound also grows by the time since the clock was set, unless L1 stood still then.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct L1Clock {
-    /// The time that it showed, and when.
+    /// L1's time, and the local time at which it was set.
     shown: Option<(u64, Instant)>,
-    /// Time of L1's head, and of its next block.
+    /// Timestamps of L1's head and of its next block.
     bounds: (u64, u64),
-    /// Time at which it was set last.
+    /// Local time at which the clock was last set.
     set: Option<Instant>,
-    /// Time at which the timestamp of L1's next block was last seen to move on.
+    /// Local time at which the timestamp of L1's next block last advanced.
     moved: Option<Instant>,
-    /// `true` if L1's time went on when it was looked at last.
+    /// `true` if L1's time was advancing at the last look.
     goes_on: bool,
 }
 
-/// Time without a later timestamp of L1's next block, with our clock there already, after which L1 counts as standing
-/// still. Clocks that tick at different moments of a second differ by less than one, and an answer may be late.
+/// Time without a later timestamp of L1's next block after which L1 counts as standing still, although the clock
+/// has reached that timestamp. Clocks that tick at different moments of a second differ by less than one, and an
+/// answer may be late.
 const STANDSTILL: Duration = Duration::from_secs(4);
 
 impl L1Clock {
-    /// A clock that is to be set.
+    /// A clock that is not set.
     pub(crate) const fn new() -> Self {
         Self { shown: None, bounds: (0, 0), set: None, moved: None, goes_on: false }
     }
 
-    /// Sets it by the time of L1's head, and of its next block.
+    /// Sets the clock by the timestamps of L1's head and next block.
     pub(crate) fn set(&mut self, now: Instant, head: u64, next: u64) {
         let running = self.shown.map(|(time, at)| time + since(now, at).as_secs());
         if self.set.is_some() && next > self.bounds.1 {
@@ -49,25 +49,25 @@ impl L1Clock {
         }
     }
 
-    /// The time, at most that of L1's next block when L1 said it last.
+    /// The time, at most the last reported timestamp of L1's next block.
     pub(crate) fn at(&self, now: Instant) -> u64 {
         let (head, next) = self.bounds;
         self.running(now).clamp(head, next)
     }
 
-    /// The time for a new block: as [`Self::at`], but it goes on while L1 is silent.
+    /// Time for a new block: as [`Self::at`], but advancing while L1 is silent.
     pub(crate) fn for_block(&self, now: Instant) -> u64 {
         let (head, _) = self.bounds;
         self.running(now).clamp(head, self.next_block(now))
     }
 
-    /// Time of L1's next block: as its node says, and later by as much as the node has been silent since.
+    /// Timestamp of L1's next block: the reported one, plus the time since the report.
     pub(crate) fn next_block(&self, now: Instant) -> u64 {
         let silent = if self.goes_on { self.age(now).as_secs() } else { 0 };
         self.bounds.1.saturating_add(silent)
     }
 
-    /// Time since it was set; zero if it was not.
+    /// Time since the clock was set; zero if it was not.
     pub(crate) fn age(&self, now: Instant) -> Duration {
         self.set.map_or(Duration::ZERO, |set| since(now, set))
     }

@@ -10,60 +10,60 @@ pub struct SentMessage {
     pub message: Message,
     /// Number of the L1 block.
     pub l1_block: u64,
-    /// Time of that block.
+    /// Timestamp of that block.
     pub l1_timestamp: u64,
 }
 
 /// A transaction that was submitted on L1.
 #[derive(Debug, Clone)]
 pub struct ForcedEntry {
-    /// Its number in the queue.
+    /// Number in the queue.
     pub index: u64,
-    /// The queue's record of it.
+    /// Entry in the queue.
     pub transaction: ForcedTransaction,
-    /// The transaction as it stands in an L2 block.
+    /// The transaction in the form of an L2 block.
     pub raw: Bytes,
     /// Number of the L1 block.
     pub l1_block: u64,
 }
 
-/// An L2 block that L1 has taken.
+/// An L2 block on L1.
 #[derive(Debug, Clone)]
 pub struct Advanced {
     /// Number of the L2 block.
     pub number: u64,
-    /// Its hash.
+    /// Hash of the L2 block.
     pub hash: B256,
-    /// The input of EXECUTE that holds it, alone or in a batch; `None` if it ends in blobs and the block was
-    /// known, so that no consensus client was asked for them.
+    /// Input of EXECUTE with the block, alone or in a batch; `None` if it ends in blobs and the node already has
+    /// the block, so that no blobs were requested.
     pub input: Option<Bytes>,
     /// Number of the L1 block.
     pub l1_block: u64,
-    /// The L1 transaction.
+    /// Hash of the L1 transaction.
     pub transaction: B256,
     /// Number of the first L2 block that this transaction has added.
     pub first: u64,
-    /// Number and hash of the last one.
+    /// Number and hash of the last L2 block that this transaction has added.
     pub last: (u64, B256),
-    /// Price of the transaction.
+    /// Gas and prices of the transaction.
     pub cost: L1Cost,
 }
 
 /// Gas and prices of an L1 transaction.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct L1Cost {
-    /// Gas that it used, as the receipts of its block prove.
+    /// Gas used, as proven by the receipts.
     pub gas: u64,
-    /// Wei that it paid for each of that, by its signed fields and the base fee of its block.
+    /// Wei per gas, by the signed fields and the base fee of the L1 block.
     pub gas_price: u128,
-    /// Gas of its blobs.
+    /// Blob gas.
     pub blob_gas: u64,
-    /// Wei that it paid for each of that; `None` if the L1 node did not say. No header proves it.
+    /// Wei per blob gas; `None` if the L1 node did not report it. No header proves it.
     pub blob_gas_price: Option<u128>,
 }
 
 impl L1Cost {
-    /// Wei that the transaction cost in all; `None` if the price of its blobs is not known.
+    /// Total cost in wei; `None` without the blob price.
     pub fn total(&self) -> Option<U256> {
         let of = |gas: u64, price: u128| U256::from(gas) * U256::from(price);
         let blobs = match self.blob_gas {
@@ -74,7 +74,7 @@ impl L1Cost {
     }
 }
 
-/// An L2 block that L1 has taken, and the L1 transaction that brought it.
+/// An L2 block on L1, and its L1 transaction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct PostedBlock {
     pub(crate) number: u64,
@@ -99,6 +99,6 @@ pub(crate) struct Events {
     pub(crate) messages: Vec<SentMessage>,
     pub(crate) forced: Vec<ForcedEntry>,
     pub(crate) advanced: Vec<Advanced>,
-    /// Numbers of the forced transactions that are dealt with for good.
+    /// Numbers of discharged forced transactions.
     pub(crate) discharged: Vec<u64>,
 }

@@ -1,4 +1,4 @@
-//! Parts of inputs that L1 keeps as codes of accounts, so that inputs only name them.
+//! Kept codes: parts of inputs that L1 keeps as codes of accounts.
 
 use crate::L1Error;
 use alloy_primitives::{Address, Bytes};
@@ -7,25 +7,24 @@ use core::cell::Cell;
 use parking_lot::Mutex;
 use std::collections::BTreeMap;
 
-/// Most codes, and most missing accounts, that are remembered.
+/// Maximum number of remembered codes, and of remembered missing accounts.
 const MAX_REMEMBERED: usize = 256;
-/// L1 blocks after which it is asked again for what it did not keep.
+/// Number of L1 blocks after which missing accounts are requested again.
 const RETRY_BLOCKS: u64 = 32;
-/// Accounts that L1 is asked for on behalf of one input: a user who calls many contracts does not hold up the rest.
+/// Maximum number of requests for one input, so that a user who calls many contracts does not delay others.
 const MAX_ASKED: usize = 16;
 
-/// Codes of L1 accounts, as the L1 node tells them. They are not believed: an account keeps the bytes that its
-/// address follows from, or nothing.
+/// Codes of L1 accounts, from the L1 node. They are verified: the bytes determine the account's address.
 #[derive(Debug, Default)]
 pub(crate) struct KeptCodes {
     known: Mutex<BTreeMap<Address, CodeReference>>,
-    /// Accounts that kept nothing when L1 was at this block.
+    /// Accounts without kept bytes when L1 was at this block.
     missing: Mutex<BTreeMap<Address, u64>>,
 }
 
 impl KeptCodes {
-    /// Returns the codes that L1 keeps at its block `head`, or kept when it was last asked. L1 is asked for the first
-    /// few of the unknown ones.
+    /// Returns the codes that L1 keeps at its block `head`, or kept when last requested. Requests the first few of
+    /// the unknown ones.
     pub(crate) fn among(
         &self,
         codes: Vec<CodeReference>,
@@ -58,7 +57,7 @@ impl KeptCodes {
         Ok(found)
     }
 
-    /// Forgets what L1 keeps: it may have been in a block that is gone.
+    /// Forgets all codes after a reorg, since their creations may be gone.
     pub(crate) fn forget(&self) {
         self.known.lock().clear();
     }
