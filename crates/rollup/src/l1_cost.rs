@@ -1,9 +1,9 @@
-//! The L1 transaction of an L2 block, and what it cost: the block's share of it, and that of each transaction.
+//! L1 transactions of L2 blocks and their cost: shares of blocks and of their transactions.
 //!
-//! A share is in proportion to the gas that the L2 counts. Every node has that figure from the blocks alone, so a
-//! sequencer and its followers give the same share to the wei; bytes of inputs they have not, since witnesses are not
-//! part of a block. EXECUTE sells gas, and the gas of the L2 has the bytes of transactions in it. Shares are differences
-//! of rounded sums, so that together they are the cost of the transaction, without a wei more or less.
+//! A share is proportional to L2 gas. Every node has that figure from the blocks alone, so a sequencer and its
+//! followers compute the same share to the wei. They do not all have the inputs' lengths, since witnesses are not
+//! part of a block; EXECUTE charges gas, and L2 gas includes the bytes of transactions. Shares are differences of
+//! rounded sums, so that they add up to the cost exactly.
 
 use crate::{
     L1View,
@@ -21,10 +21,10 @@ use std::{
     sync::{Arc, OnceLock},
 };
 
-/// L1 transactions whose blocks' gas is remembered: for a new one all its blocks are read.
+/// Number of L1 transactions whose blocks' gas is cached. A new one takes a read of all its blocks.
 const MAX_REMEMBERED: usize = 128;
 
-/// L2 blocks on L1, as the methods look them up. Nothing here asks L1.
+/// L2 blocks on L1, for the RPC methods. Sends no request to L1.
 #[derive(Debug, Default)]
 pub(crate) struct CostBook {
     /// The file of settled blocks, if the node has a data directory.
@@ -32,14 +32,14 @@ pub(crate) struct CostBook {
     remembered: Mutex<VecDeque<Arc<Batch>>>,
 }
 
-/// The L2 blocks of one L1 transaction.
+/// L2 blocks of one L1 transaction.
 #[derive(Debug)]
 struct Batch {
-    /// Number of the first one.
+    /// Number of the first block.
     first: u64,
-    /// Hash of the last one.
+    /// Hash of the last block.
     last: B256,
-    /// Gas of the blocks up to each of them.
+    /// Cumulative gas of the blocks.
     sums: Vec<u64>,
 }
 
@@ -47,11 +47,11 @@ struct Batch {
 #[derive(Debug, Clone)]
 pub(crate) struct BlockOnL1 {
     posted: PostedBlock,
-    /// Wei of the L1 transaction that the block stands for, if they are known.
+    /// The block's share of the L1 transaction's cost in wei, if it is known.
     share: Option<U256>,
 }
 
-/// Fields of an answer about an L2 block that is on L1, or about a part of it.
+/// Fields of an answer about an L2 block on L1, or about a transaction of it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct L1Fields {
@@ -64,7 +64,7 @@ pub(crate) struct L1Fields {
     l1_cost: Option<U256>,
 }
 
-/// An answer with fields about L1 beside its own.
+/// An answer with additional fields about L1.
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct WithL1<T> {
     #[serde(flatten)]
@@ -90,7 +90,7 @@ impl BlockOnL1 {
         self.fields_of(self.share)
     }
 
-    /// The block's share, and all that it is a share of.
+    /// The block's share, and the data to compute it.
     pub(crate) fn in_full(&self) -> BlockCost {
         BlockCost {
             fields: self.fields(),
@@ -100,7 +100,7 @@ impl BlockOnL1 {
         }
     }
 
-    /// Fields about a transaction of the block, by its place in it.
+    /// Fields about a transaction of the block, by its index.
     pub(crate) fn fields_at(&self, block: &Block, index: usize) -> L1Fields {
         let receipts = &block.executed.receipts;
         let sum = |count: usize| {
@@ -126,7 +126,7 @@ impl BlockOnL1 {
     }
 }
 
-/// The part of an amount between two sums, which are parts of a third one.
+/// Part of an amount between two cumulative sums, in proportion to the total.
 fn part(amount: U256, (before, after, all): (u64, u64, u64)) -> U256 {
     let up_to = |sum: u64| {
         // Wider than a word: neither the amount nor the sum of an L1 that lies may overflow.
@@ -138,13 +138,13 @@ fn part(amount: U256, (before, after, all): (u64, u64, u64)) -> U256 {
 }
 
 impl CostBook {
-    /// Looks settled blocks up in this file from now on.
+    /// Sets the file of settled blocks.
     pub(crate) fn open(&self, posted: Arc<PostedFile>) {
         // One node has one reader of L1.
         let _ = self.posted.set(posted);
     }
 
-    /// A block of the chain on L1; `None` if L1 does not have it, or the node has forgotten how it came there.
+    /// A block of the chain on L1; `None` if it is not on L1, or the node no longer has its L1 transaction.
     pub(crate) fn find(
         &self,
         view: &L1View,
@@ -177,8 +177,8 @@ impl CostBook {
         (settled.l1_block < oldest).then_some(settled)
     }
 
-    /// Gas of the blocks of an L1 transaction up to each of them; `None` if the node does not have all of them, since it is
-    /// still to take them or began behind them.
+    /// Cumulative gas of the blocks of an L1 transaction; `None` if the node lacks some of them, since it has not
+    /// imported them yet or started after them.
     fn sums(
         &self,
         chain: &ChainReader,
@@ -210,7 +210,7 @@ impl CostBook {
 }
 
 impl Shared {
-    /// A block of the chain on L1, if L1 has it and the node has read that.
+    /// A block of the chain on L1, if the node has read it there.
     pub(crate) fn on_l1(
         &self,
         chain: &ChainReader,
@@ -222,7 +222,7 @@ impl Shared {
     }
 }
 
-/// The methods of Ethereum whose answers say more here.
+/// Ethereum's methods with additional fields about L1.
 pub(crate) fn register(methods: &mut Registry<RollupApi>) {
     methods.read("eth_getBlockByNumber", |rollup, args| {
         let block = rollup.api.block_by_number(args.required()?)?;

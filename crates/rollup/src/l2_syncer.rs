@@ -1,4 +1,4 @@
-//! The L2 brought to where L1 says that it is.
+//! Keeping the L2 at L1's state of it.
 
 use crate::{
     Duties, RollupError, RollupRules, derive,
@@ -15,15 +15,15 @@ use contracts::{
 use node::{Forkchoice, Node, SetForkchoice, SetHead};
 use std::{collections::VecDeque, sync::Arc};
 
-/// An L2 and the L1 that it follows.
+/// An L2 with its view of L1.
 #[derive(Debug)]
 pub(crate) struct L2Syncer {
     pub(crate) node: Arc<Node>,
-    /// The view of L1 that was handed over last.
+    /// The last view of L1.
     pub(crate) view: Arc<L1View>,
-    /// Blocks that L1 has taken and this node has not: one of them may have failed for now.
+    /// L2 blocks on L1 that this node has not imported, for instance after an error.
     waiting: VecDeque<Advanced>,
-    /// Result of the look at L1 that is not at its end yet.
+    /// Result of reading L1 that is not complete yet.
     outcome: SyncOutcome,
     progress: SyncProgress,
 }
@@ -39,7 +39,7 @@ impl L2Syncer {
         }
     }
 
-    /// Takes over what was read of L1; [`Self::catch_up`] does what follows from it.
+    /// Takes a result of reading L1; [`Self::catch_up`] applies it.
     pub(crate) fn take_over(&mut self, update: L1Update, view: Arc<L1View>) {
         let L1Update { reverted_to, advanced, more } = update;
         if let Some(stayed) = reverted_to {
@@ -52,8 +52,8 @@ impl L2Syncer {
         self.view = view;
     }
 
-    /// Takes the L2 blocks that L1 has taken. Blocks that this node has on top of what L1 knows stay, unless L1 has
-    /// taken others in their places. What fails is done by the next call.
+    /// Imports the L2 blocks on L1. Unsafe blocks on top stay, unless L1 has others in their places. The next call
+    /// repeats what fails.
     pub(crate) fn catch_up(&mut self) -> Result<SyncOutcome, RollupError> {
         self.skip_canonical()?;
         while let Some(next) = self.waiting.front() {
@@ -81,8 +81,8 @@ impl L2Syncer {
         Ok(core::mem::take(&mut self.outcome))
     }
 
-    /// Leaves out what is in its place already, which is all that was taken before a restart: what waits is one
-    /// chain, so no block of it is behind one that is not.
+    /// Skips blocks that are canonical already, such as all blocks from before a restart. The waiting blocks are
+    /// one chain, so the canonical ones are at its beginning.
     fn skip_canonical(&mut self) -> Result<(), RollupError> {
         let chain = self.chain();
         let (mut first, mut end) = (0, self.waiting.len());
@@ -103,7 +103,7 @@ impl L2Syncer {
         Ok(())
     }
 
-    /// The newest block on which L1 and this node agree, and that L1 has taken; the first one if there is none.
+    /// The newest common block of L1 and this node; the first block if there is none.
     pub(crate) fn safe(&self) -> Result<Arc<Block>, RollupError> {
         let chain = self.chain();
         let first = chain.first_number();
@@ -119,7 +119,7 @@ impl L2Syncer {
         self.node.read(|node| node.chain.reader().clone())
     }
 
-    /// Makes a block that L1 has taken part of the canonical chain; transactions of those that give way.
+    /// Makes an L2 block on L1 canonical, and returns the transactions of replaced blocks.
     fn take(&self, advanced: &Advanced) -> Result<Vec<RecoveredTransaction>, RollupError> {
         let Advanced { number, hash, input, transaction, .. } = advanced;
         let chain = self.chain();
@@ -137,8 +137,7 @@ impl L2Syncer {
         self.adopt(new)
     }
 
-    /// Makes a block that is executed the head, on top of its parent, wherever that is; transactions of the
-    /// blocks that give way.
+    /// Makes an executed block the head, on any parent, and returns the transactions of replaced blocks.
     pub(crate) fn adopt(
         &self,
         new: BlockWithWitness,
@@ -154,7 +153,7 @@ impl L2Syncer {
         Ok(displaced)
     }
 
-    /// Makes a known block the head; transactions of the blocks that give way.
+    /// Makes a known block the head, and returns the transactions of replaced blocks.
     pub(crate) fn set_head(&self, hash: B256) -> Result<Vec<RecoveredTransaction>, RollupError> {
         let from = self.chain().head().header.number;
         let displaced = self.node.execute(SetHead(hash))?;
@@ -184,32 +183,32 @@ impl L2Syncer {
     }
 }
 
-/// Result of a look at L1.
+/// Result of syncing with L1.
 #[derive(Debug, Default)]
 pub(crate) struct SyncOutcome {
     /// `true` if L1 was reorganised.
     pub(crate) reverted: bool,
-    /// Transactions of L2 blocks in whose places L1 has taken others.
+    /// Transactions of L2 blocks that L1 has replaced by others.
     pub(crate) displaced: Vec<RecoveredTransaction>,
-    /// The last L1 transaction that has brought such blocks.
+    /// The last L1 transaction that replaced blocks.
     pub(crate) overtaken_by: Option<B256>,
-    /// `true` if L1 has more to be read already.
+    /// `true` if L1 has more blocks to read now.
     pub(crate) more: bool,
 }
 
-/// Number of messages that the anchor of a block covers, as `L1Anchor` keeps it.
+/// Number of messages covered by the block's anchor, from `L1Anchor`.
 pub(crate) fn covered_by(chain: &ChainReader, block: &Arc<Block>) -> Result<u64, RollupError> {
     let slot = chain.state_after(block).storage(L1_ANCHOR, U256::ZERO)?;
     Ok(slot.as_limbs()[1])
 }
 
-/// Number of messages that are relayed after a block.
+/// Number of messages relayed after a block.
 pub(crate) fn relayed_after(chain: &ChainReader, block: &Arc<Block>) -> Result<u64, RollupError> {
     let slot = chain.state_after(block).storage(L2_MESSENGER, U256::ZERO)?;
     Ok(slot.as_limbs()[0])
 }
 
-/// The rules of a deployed rollup, compared with what the deployment says of it.
+/// The parameters of a deployed rollup, compared with the deployment file.
 pub(crate) fn rules(
     client: &L1Client,
     deployment: &Deployment,
@@ -256,8 +255,8 @@ pub(crate) fn rules(
     Ok(rules)
 }
 
-/// Asks L1 for the state of the duties at its block with this hash. The answer is not derived: a sequencer that is
-/// told wrongly makes a transaction that fails.
+/// Requests the state of the duties at the L1 block with this hash. Unverified: with a false one a sequencer makes
+/// a transaction that fails.
 pub(crate) fn duties(client: &L1Client, rollup: Address, at: B256) -> Result<Duties, RollupError> {
     let provider = client.inner().provider().clone();
     let duties = client.wait(async move {
@@ -272,7 +271,7 @@ pub(crate) fn duties(client: &L1Client, rollup: Address, at: B256) -> Result<Dut
     })
 }
 
-/// Terms on which L1 takes blocks from an account.
+/// Terms on which L1 accepts blocks of an account.
 #[derive(Debug, Clone)]
 pub(crate) struct Admission {
     account: Address,
@@ -283,17 +282,18 @@ pub(crate) struct Admission {
 }
 
 impl Admission {
-    /// Returns `true` if the policy itself lets the account advance, or there is none: not because the rollup is open to
-    /// anyone for a time.
+    /// Returns `true` if the policy itself allows the account to advance, or there is none; not if the rollup is
+    /// only open to anyone for a time.
     pub(crate) const fn is_by_policy(&self) -> bool {
         self.policy.is_ok()
     }
 
-    /// Returns the fee recipient that a block must have for L1 to take it at this time, if the policy demands one.
+    /// Returns the fee recipient that a block must have for L1 to accept it at this time, if the policy demands
+    /// one.
     ///
     /// # Errors
     ///
-    /// [`RollupError::NotAuthorized`] if L1 would not take it at all.
+    /// [`RollupError::NotAuthorized`] if L1 would not accept it.
     pub(crate) fn fee_recipient(&self, l1_time: u64) -> Result<Option<Address>, RollupError> {
         // What is overdue opens the rollup too; who is not let in for that reason waits a little longer.
         if l1_time >= self.open_at {
@@ -305,7 +305,7 @@ impl Admission {
     }
 }
 
-/// Terms on which L1 takes blocks from this account at one of its blocks.
+/// Requests the terms of this account at one of L1's blocks.
 pub(crate) fn admission(
     client: &L1Client,
     rollup: Address,

@@ -1,4 +1,4 @@
-//! Time from the acceptance of a transaction to its block, and from there to L1.
+//! Latency from the acceptance of a transaction to its block, and from there to L1.
 
 use crate::rpc_methods::Shared;
 use alloy_primitives::{B256, map::B256Map};
@@ -15,11 +15,11 @@ use tokio::{
     time::{MissedTickBehavior, interval},
 };
 
-/// Interval at which the progress on L1 is compared with the sealed blocks.
+/// Interval at which sealed blocks are compared with L1.
 const INTERVAL: Duration = Duration::from_millis(50);
-/// Most transactions whose time of acceptance is remembered: more than a pool holds by default.
+/// Maximum number of transactions with a remembered acceptance: more than a pool's default.
 const MAX_ACCEPTED: usize = 1 << 16;
-/// Most blocks that are remembered.
+/// Maximum number of remembered blocks.
 const MAX_SEALED: usize = 1 << 14;
 
 /// Histograms of a sequencer.
@@ -50,14 +50,14 @@ impl Latencies {
     }
 }
 
-/// A block of this node on its way to L1.
+/// A block of this node that is not safe yet.
 #[derive(Debug)]
 struct Sealed {
     at: Instant,
     posted: Option<Instant>,
 }
 
-/// Transactions and blocks on their way.
+/// Transactions and blocks under measurement.
 #[derive(Debug)]
 pub(crate) struct LatencyTracker {
     latencies: Latencies,
@@ -73,7 +73,7 @@ impl LatencyTracker {
         Self { latencies, accepted, order, sealed: BTreeMap::new() }
     }
 
-    /// Follows the events of a node until the node is gone.
+    /// Follows the events of a node until it is dropped.
     pub(crate) async fn run(mut self, mut events: Receiver<Event>, shared: Weak<Shared>) {
         let mut ticks = interval(INTERVAL);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -150,8 +150,8 @@ impl LatencyTracker {
         }
     }
 
-    /// Takes note of the newest block that L1 has, and the newest in a transaction to L1. L1 may take a block between
-    /// two calls: then it was posted by now, too.
+    /// Records the newest block on L1, and the newest one in a transaction to L1. If L1 adds a block between two
+    /// calls, it counts as posted now too.
     fn progress(&mut self, now: Instant, safe: u64, posted: u64) {
         for (_, sealed) in self.sealed.range_mut(..=posted.max(safe)) {
             if sealed.posted.is_none() {
@@ -168,7 +168,7 @@ impl LatencyTracker {
     }
 }
 
-/// Starts to measure a node; the task ends with the node.
+/// Starts the measurement of a node; the task ends with the node.
 pub(crate) fn start(
     latencies: Latencies,
     events: Receiver<Event>,

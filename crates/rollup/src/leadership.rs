@@ -1,4 +1,4 @@
-//! A node that makes blocks while it has a lease, and follows the node that has it otherwise.
+//! Leadership of a node by a lease: it makes blocks while it has the lease, and else follows the holder.
 
 use crate::{
     admin::RoleError,
@@ -8,17 +8,17 @@ use crate::{
 use lease::Lease;
 use std::time::{Duration, Instant};
 
-/// Least time that the lease has to last for a block to be begun: sealing one takes less.
+/// Minimum remaining time of the lease to start a block; sealing takes less.
 const SEALING_MARGIN: Duration = Duration::from_secs(1);
-/// Pause after which a node that got the lease and could not lead asks for it again. Another may lead meanwhile.
+/// Pause before the node requests the lease again after it could not lead. Another may lead meanwhile.
 const RETRY_INTERVAL: Duration = Duration::from_secs(10);
 
-/// Wishes of a node with a lease.
+/// Leadership state of a node with a lease.
 #[derive(Debug)]
 pub(crate) struct Leadership {
     /// `true` if the operator wants this node to lead.
     wanted: bool,
-    /// Time before which the node does not ask.
+    /// Time before which the node does not request the lease.
     not_before: Option<Instant>,
 }
 
@@ -29,11 +29,11 @@ impl Leadership {
 }
 
 impl Worker {
-    /// Leads if the node has the lease, and follows the node that has it if not.
+    /// Takes the role of a leader or follower by the lease.
     ///
     /// # Errors
     ///
-    /// [`RoleError`] if the node has the lease and cannot lead: it gives the lease up for a while.
+    /// [`RoleError`] if the node has the lease and cannot lead; it then releases the lease for a while.
     pub(crate) fn follow_lease(&mut self, reading: &Reading) -> Result<(), RoleError> {
         let Some(lease) = self.start.lease.clone() else { return Ok(()) };
         let leads = matches!(self.acting, Some(Acting::Sequencer(_)));
@@ -81,7 +81,7 @@ impl Worker {
         self.start.lease.as_ref().is_none_or(|lease| lease.lasts_for(SEALING_MARGIN))
     }
 
-    /// Asks for the lease from now on, and returns the reason why the node does not lead yet.
+    /// Requests the lease from now on, and returns the reason why the node does not lead yet.
     pub(crate) fn ask_to_lead(&mut self) -> RoleError {
         if matches!(self.acting, Some(Acting::Sequencer(_))) {
             return RoleError::Already { got: "sequencer" };
@@ -95,14 +95,14 @@ impl Worker {
         RoleError::NoLease { leader: leader.map(|leader| leader.url) }
     }
 
-    /// Leaves the lease to others until the operator promotes this node.
+    /// Releases the lease until the operator promotes this node.
     pub(crate) const fn ask_no_more(&mut self) {
         // The lease itself is given up in the next turn, once the node has stepped down: not before, or two would lead.
         self.leadership.wanted = false;
     }
 }
 
-/// The lease at this moment, for the status of the node.
+/// The lease's current state, for the node's status.
 pub(crate) fn lease_status(lease: &Lease) -> LeaseStatus {
     let leader = lease.leader().filter(|leader| leader.id != lease.own().id);
     LeaseStatus {

@@ -1,16 +1,15 @@
 //! The node of a native rollup: a sequencer, or a follower.
 //!
-//! Both keep an L2 in a [`node::Node`], the same as a devnet, and follow L1: [`L1View`] reads headers, and
-//! in the blocks that concern the rollup the transactions and logs that they commit to; what does not hash
-//! to a header is not believed, and what does is kept in a file for the next start. From that alone a
-//! [`Follower`] rebuilds the whole L2. A [`Sequencer`] makes blocks: anchors and messages first, then forced
-//! transactions, then those of its pool, as many as L1 can carry; it verifies each by EXECUTE before other
-//! nodes see it, and its [`Submitter`] brings them to L1.
+//! Both keep an L2 in a [`node::Node`], like a devnet, and follow L1: [`L1View`] has headers, and the rollup's
+//! transactions and logs that are verified against them; a file keeps them for the next start. From these alone a
+//! [`Follower`] rebuilds the whole L2. A [`Sequencer`] makes blocks that fit into L1: anchors and messages first,
+//! then forced transactions, then those of its pool. It verifies each by EXECUTE before other nodes see it, and
+//! its [`Submitter`] posts them to L1.
 //!
-//! This crate owns the roles of an L2: derivation, production, submission, and what is said of them over
-//! RPC. It does not own the L2's chain, pool and `eth_` methods (`chain`, `node`, `rpc`), the Engine API
-//! (`engine`; only which heads it may choose), the lease that decides which of several nodes leads (`lease`), the
-//! formats of the contracts (`contracts`), or flags and files of the command (`cli`).
+//! This crate owns the roles of an L2: derivation, production and submission, and the RPC about them. It does not
+//! own the L2's chain, pool and `eth_` methods (`chain`, `node`, `rpc`), the Engine API (`engine`; only which
+//! heads it may choose), the lease between nodes (`lease`), the formats of the contracts (`contracts`), or flags
+//! and files of the command (`cli`).
 
 #![cfg_attr(not(test), warn(clippy::unwrap_used))]
 

@@ -12,7 +12,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// The numbers of a rollup's node, as `/metrics` shows them.
+/// Gauges of a rollup node for `/metrics`.
 #[derive(Debug)]
 pub(crate) struct Levels {
     l1_head: Gauge,
@@ -86,7 +86,7 @@ impl Levels {
         }
     }
 
-    /// Shows a status.
+    /// Sets the gauges from a status.
     pub(crate) fn show(&self, status: &Status) {
         self.l1_head.set(status.l1_head.map_or(0, |head| head.number));
         self.l1_timestamp.set(status.l1_timestamp);
@@ -118,15 +118,15 @@ impl Levels {
     }
 }
 
-/// Numbers of the rooms, which no room shows for the others: one that hangs would hide that.
+/// Gauges of the rooms, set by a task of its own, since a room that hangs could not set them.
 #[derive(Debug)]
 pub(crate) struct RoomLevels {
-    /// Age of the last progress, by the order of the rooms.
+    /// Age of the last progress, in the order of the rooms.
     ages: [Gauge; Room::ORDER.len()],
     panicked: Gauge,
 }
 
-/// Interval at which the numbers of the rooms are shown.
+/// Interval of setting the rooms' gauges.
 const ROOMS_INTERVAL: Duration = Duration::from_millis(500);
 
 impl RoomLevels {
@@ -141,7 +141,7 @@ impl RoomLevels {
         Self { ages, panicked }
     }
 
-    /// Shows the numbers from now on, until the task is aborted.
+    /// Sets the gauges until the task is aborted.
     pub(crate) fn follow(self, shared: &Arc<Shared>) -> tokio::task::JoinHandle<()> {
         let shared = Arc::downgrade(shared);
         tokio::spawn(async move {
@@ -161,18 +161,18 @@ impl RoomLevels {
 /// Wei in a gwei.
 const GWEI: u128 = 1_000_000_000;
 
-/// A node is ready if it has read all of L1 and could do all that was to be done, and L1 has answered lately.
+/// A node is healthy if it has read all of L1, has no fault, and L1 has answered lately.
 #[derive(Debug)]
 pub(crate) struct Readiness {
     pub(crate) shared: Arc<Shared>,
     /// Time of L1's last answer.
     pub(crate) answered: Answered,
-    /// Longest time since then.
+    /// Maximum time since then.
     pub(crate) longest_silence: Duration,
 }
 
 impl Readiness {
-    /// Longest silence of L1 where it is looked at more often than that.
+    /// Minimum of that time, if L1 is read more often.
     pub(crate) const LONGEST_SILENCE: Duration = Duration::from_secs(5);
 
     fn at(&self, now: Instant) -> (bool, Value) {

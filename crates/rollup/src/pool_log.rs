@@ -1,9 +1,8 @@
-//! The transactions that were taken and are not on L1 for good, in a file: a node that was killed still has
-//! them.
+//! File of transactions that the node has acknowledged and that are not final on L1, so that a killed node still
+//! has them.
 //!
-//! Each record of the file is the encoding of one transaction, with checksums. A torn record at the end was
-//! acknowledged to no one. It is written without waiting for the disk: it outlives the process, and most of
-//! it the machine.
+//! Each record of the file is the encoding of one transaction, with checksums. A torn record at the end was never
+//! acknowledged. The file is written without sync: it survives the process, and most of it a power loss.
 
 use crate::{RollupError, data_dir::POOL};
 use alloy_consensus::Transaction as _;
@@ -23,13 +22,12 @@ use std::{
     sync::Arc,
 };
 
-/// Bytes from which on the file is written anew without what is not needed any more.
+/// Length from which on the file is rewritten without records that are no longer needed.
 const REWRITE_FROM: u64 = 1 << 20;
 
-/// The file, open at its end.
+/// The open file.
 ///
-/// The first caller at the end writes for all who have noted something by then; the others, who wait for that, find
-/// it done.
+/// The first caller that waits writes the notes of all others; these find them written.
 #[derive(Debug)]
 pub(crate) struct PoolLog {
     path: PathBuf,
@@ -39,11 +37,11 @@ pub(crate) struct PoolLog {
     end: Mutex<End>,
 }
 
-/// Transactions that are yet to be written.
+/// Transactions that are not written yet.
 #[derive(Debug, Default)]
 struct Noted {
     transactions: Vec<Bytes>,
-    /// Number of the last.
+    /// Number of the last note.
     last: u64,
 }
 
@@ -56,11 +54,11 @@ impl Noted {
 #[derive(Debug)]
 struct End {
     file: RecordFile,
-    /// Length of the file when it was written anew last, in bytes.
+    /// Length of the file when it was last rewritten, in bytes.
     rewritten: u64,
-    /// Number of the last transaction that a write was tried for.
+    /// Number of the last transaction that a write has tried.
     tried: u64,
-    /// Transactions that could not be written, with the reason, until their senders are told.
+    /// Transactions that could not be written, with the reason, until their senders get the error.
     lost: BTreeMap<u64, String>,
 }
 
@@ -82,8 +80,7 @@ fn slices(transactions: &[Bytes]) -> impl Iterator<Item = &[u8]> {
     transactions.iter().map(|it| &it[..])
 }
 
-/// Puts a file with the records that are whole in the place of one that is damaged. At any moment one of the two is
-/// there.
+/// Replaces a damaged file by one with the valid records. At any moment one of the two exists.
 fn mend(path: &Path, genesis: B256) -> io::Result<()> {
     let found = match fs::metadata(path) {
         Ok(there) if there.is_file() => fs::read(path)?,
@@ -112,8 +109,8 @@ fn mend(path: &Path, genesis: B256) -> io::Result<()> {
 }
 
 impl PoolLog {
-    /// Opens the file for the chain with this genesis, or starts one, and returns its transactions, oldest first. If it
-    /// is damaged, records that are whole are kept, and the file as it was stays beside.
+    /// Opens or creates the file for the chain with this genesis, and returns its transactions, oldest first. From
+    /// a damaged file the valid records are kept, and a copy of it stays beside.
     pub(crate) fn open(path: &Path, genesis: B256) -> Result<(Self, Vec<Bytes>), RollupError> {
         let fault = |source| RollupError::Pool { path: path.to_owned(), source };
         mend(path, genesis).map_err(fault)?;
@@ -127,7 +124,7 @@ impl PoolLog {
         Ok((Self { path: path.to_owned(), subject: genesis, noted, end }, kept))
     }
 
-    /// Keeps transactions of blocks that gave way too: not all of them came to this node first.
+    /// Records transactions of replaced blocks too, since some did not arrive at this node first.
     pub(crate) fn keep_displaced(&self, displaced: &[RecoveredTransaction]) {
         if displaced.is_empty() {
             return;
@@ -145,8 +142,8 @@ impl PoolLog {
         }
     }
 
-    /// Writes the file anew if it has grown: with what stands in blocks above `safe`, which may still give
-    /// way, what stood in some that did, and what waits in the pool.
+    /// Rewrites the file if it has grown: with transactions of blocks above `safe`, which may be replaced, of
+    /// replaced blocks, and of the pool.
     pub(crate) fn tidy(&self, node: &Node, safe: u64, displaced: &[RecoveredTransaction]) {
         if let Err(error) = self.rewrite(node, safe, displaced) {
             tracing::warn!(%error, "the pool's file grows: it cannot be written anew");
@@ -218,17 +215,17 @@ impl PoolJournal for PoolLog {
     }
 }
 
-/// The pool's file, and what was in it that the pool does not take now.
+/// The pool's file, and its transactions that the pool does not accept now.
 #[derive(Debug)]
 pub(crate) struct KeptPool {
     pub(crate) log: Arc<PoolLog>,
-    /// Transactions that wait for what the next blocks bring, oldest first.
+    /// Deferred transactions, which may need the next blocks, oldest first.
     pub(crate) refused: Vec<RecoveredTransaction>,
 }
 
 impl KeptPool {
-    /// Opens the pool's file in the folder of the chain, offers what is in it to the pool, and keeps in it what the
-    /// pool takes from now on. The operator's transactions are made anew.
+    /// Opens the pool's file in the data directory, adds its transactions to the pool, and records there what the
+    /// pool accepts from now on. The operator's transactions are left out, since they are made anew.
     ///
     /// # Errors
     ///
@@ -251,17 +248,17 @@ impl KeptPool {
     }
 }
 
-/// Transactions of a file, offered to the pool again.
+/// Result of adding a file's transactions to the pool.
 #[derive(Debug, Default)]
 struct Offered {
-    /// Number of transactions that the pool takes.
+    /// Number of transactions that the pool accepted.
     taken: usize,
-    /// Transactions that the pool refuses, oldest first, without those whose nonces are used. They may need the next
-    /// blocks: a deposit that stood in a block which is gone.
+    /// Refused transactions with unused nonces, oldest first. They may need the next blocks: for instance a
+    /// deposit of a replaced block.
     refused: Vec<RecoveredTransaction>,
 }
 
-/// Offers what a file held to the pool again, but for the transactions of this operator, which are made anew.
+/// Adds a file's transactions to the pool, except this operator's, which are made anew.
 fn offer(node: &Node, kept: &[Bytes], operator: Option<Address>) -> Offered {
     let mut offered = Offered::default();
     let (mut seen, mut poor) = (B256Set::default(), AddressSet::default());
@@ -297,7 +294,7 @@ fn offer(node: &Node, kept: &[Bytes], operator: Option<Address>) -> Offered {
     offered
 }
 
-/// Transactions before which no nonce is missing, with what the pool holds. A block would wait for the others
+/// Transactions without a missing nonce before them, counting the pool's. A block would wait for the others
 /// without end.
 fn next_ones<'t>(
     node: &Node,
@@ -326,7 +323,7 @@ fn next_ones<'t>(
     next_ones
 }
 
-/// Returns `true` if the next blocks may bring what a transaction needs, or if it was not looked at.
+/// Returns `true` if the next blocks may make a refused transaction valid, or if it was not checked.
 const fn may_come_right(reason: &Rejected) -> bool {
     matches!(
         reason,

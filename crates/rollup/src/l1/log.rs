@@ -1,9 +1,9 @@
-//! The file of L1's history, from which a node goes on when it starts again.
+//! File of L1's history, from which a node continues after a restart.
 //!
-//! It has one record for each L1 block, in their order: the header's fields that are kept, and the rollup's events.
-//! Inputs of L2 blocks are not in it, since the chain on disk has them; and L1 is asked anew for its final block.
-//! Records that no reorganisation reaches any more are replaced by a checkpoint at the beginning of the file, so that
-//! the file has what is open and not what ever was.
+//! The file has one record for each L1 block, in order: the header's fields, and the rollup's events. Inputs of L2
+//! blocks are not in it, since the chain on disk has the blocks; the final L1 block is requested again. A
+//! checkpoint at the beginning of the file replaces records that no reorganisation can reach, so that only open
+//! entries take space.
 
 use crate::{
     RollupError,
@@ -22,11 +22,11 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// Bytes before the remembered headers' records from which on the file is compacted, if they are also twice as many as
-/// those of these records.
+/// Length of older records from which on the file is compacted, if they also take twice as much as the remembered
+/// headers' records.
 const COMPACT_FROM: u64 = 1 << 20;
 
-/// The file, open at its end.
+/// The open file.
 #[derive(Debug)]
 pub(super) struct L1Log {
     path: PathBuf,
@@ -34,20 +34,19 @@ pub(super) struct L1Log {
     file: RecordFile,
     /// Offsets of the records of the remembered headers.
     begins: VecDeque<u64>,
-    /// Length of the file from which on it is compacted again.
+    /// Length of the file at which it is compacted again.
     retry_from: u64,
 }
 
 impl L1Log {
-    /// Identity of the deployment that a log is about.
+    /// Identity of a log's deployment.
     pub(super) fn subject(it: &Deployment) -> B256 {
         let contracts: [Address; 3] = [it.rollup, it.message_queue, it.forced];
         keccak256((it.l1_chain_id, it.l1_block, contracts, it.genesis_hash).abi_encode())
     }
 
-    /// Opens the file of a [subject](Self::subject), or starts one, and hands over what is in it, record by record;
-    /// `take` returns the number of headers that are remembered then. What is damaged or refused is cut off, with all
-    /// behind it.
+    /// Opens or creates the file of a [subject](Self::subject), and passes its records to `take`, which returns
+    /// the number of remembered headers. The file is truncated at the first damaged or refused record.
     pub(super) fn open(
         path: &Path,
         subject: B256,
@@ -74,14 +73,14 @@ impl L1Log {
         Ok(Self { path, subject, file, begins, retry_from: 0 })
     }
 
-    /// Adds a block.
+    /// Adds a block's record.
     pub(super) fn append(&mut self, header: &L1Header, events: &Events) -> Result<(), RollupError> {
         let begin = self.file.append(&encode(header, events))?;
         self.begins.push_back(begin);
         Ok(())
     }
 
-    /// Keeps so many of the remembered headers' records, the oldest ones, and removes the rest.
+    /// Keeps this many of the remembered headers' records, the oldest ones, and removes the rest.
     pub(super) fn keep(&mut self, count: usize) -> Result<(), RollupError> {
         if let Some(begin) = self.begins.get(count) {
             self.file.cut_back(*begin)?;
@@ -103,24 +102,23 @@ impl L1Log {
         Ok(())
     }
 
-    /// Bytes of the file.
+    /// Length of the file.
     pub(super) const fn length(&self) -> u64 {
         self.file.length()
     }
 
-    /// Returns `true` if most of the file is records that no reorganisation reaches.
+    /// Returns `true` if most of the file is records that no reorganisation can reach.
     pub(super) fn wants_checkpoint(&self) -> bool {
         let needed = self.needed();
         self.length() - needed > COMPACT_FROM.max(2 * needed) && self.length() >= self.retry_from
     }
 
-    /// Bytes of the remembered headers' records.
+    /// Length of the remembered headers' records.
     pub(super) fn needed(&self) -> u64 {
         self.begins.front().map_or(0, |first| self.length() - first)
     }
 
-    /// Puts a checkpoint, which is the state at the oldest remembered header, in the place of its record and of all
-    /// before it.
+    /// Replaces the records up to the oldest remembered header by a checkpoint of the state at that header.
     pub(super) fn compact(&mut self, checkpoint: &[u8]) -> Result<(), RollupError> {
         self.retry_from = self.length() + self.length() / 2;
         let Some(first) = self.begins.front() else { return Ok(()) };

@@ -1,5 +1,4 @@
-//! L1 as the node of a rollup sees it: headers that follow one another, and what the contracts of the
-//! rollup have logged in them.
+//! L1 from the node's point of view: consecutive headers, and the logs of the rollup's contracts.
 
 mod answered;
 mod blobs;
@@ -31,31 +30,31 @@ use alloy_primitives::{B256, Bloom};
 use imbl::Vector;
 use std::cmp::Ordering;
 
-/// Number of leading entries for which `is_before` holds, in a list in which none follows one for which it does not.
+/// Number of leading entries for which `is_before` is true, in a list that it partitions.
 pub(crate) fn partition_point<T: Clone>(list: &Vector<T>, is_before: impl Fn(&T) -> bool) -> usize {
     let order = |it: &T| if is_before(it) { Ordering::Less } else { Ordering::Greater };
     list.binary_search_by(order).unwrap_or_else(|at| at)
 }
 
-/// The fields of an L1 header that the node keeps.
+/// Fields of an L1 header that the node stores.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct L1Header {
     /// Number of the block.
     pub number: u64,
     /// Hash of the header.
     pub hash: B256,
-    /// Hash of the header before it.
+    /// Hash of the parent.
     pub parent: B256,
-    /// Time of the block, in seconds.
+    /// Timestamp of the block, in seconds.
     pub timestamp: u64,
     /// Base fee, in wei.
     pub base_fee: u64,
 }
 
-/// A header as a node has given it, which hashes to its hash, and what it says of its block.
+/// A header from a node, verified against its hash.
 #[derive(Debug, Clone)]
 pub struct ReadHeader {
-    /// The fields that are kept.
+    /// The stored fields.
     pub header: L1Header,
     pub(crate) transactions_root: B256,
     pub(crate) receipts_root: B256,

@@ -1,4 +1,4 @@
-//! The file that says for each L2 block which L1 transaction brought it, and for how much.
+//! File of the L1 transaction and cost of each settled L2 block.
 
 use crate::{
     RollupError,
@@ -11,19 +11,19 @@ use alloy_primitives::{B256, Bytes};
 use disk::{DiskError, Reader, SlotFile, Writer};
 use std::path::Path;
 
-/// L2 blocks that are settled on L1, by number. The newest ones, which a reorganisation of L1 may still move, are in the
-/// view and its log.
+/// L2 blocks that are settled on L1, by number. The newest blocks, which a reorganisation of L1 may still move,
+/// are in the view and its log.
 #[derive(Debug)]
 pub(crate) struct PostedFile(SlotFile<POSTED_BYTES>);
 
 impl PostedFile {
-    /// Opens or creates the file about a deployment.
+    /// Opens or creates the file of a deployment.
     pub(super) fn open(path: &Path, subject: B256) -> Result<Self, RollupError> {
         Ok(Self(SlotFile::open(path, subject)?))
     }
 
-    /// Notes blocks. One that was noted before is replaced. Without those that cannot be written users are told less, and
-    /// nothing else reads them: no look at L1 fails for them.
+    /// Writes blocks, replacing earlier records. Errors are only logged: answers to users then lack these fields,
+    /// and nothing else reads the file.
     pub(super) fn note_all<'b>(&self, mut blocks: impl Iterator<Item = &'b PostedBlock>) {
         if let Err(error) = blocks.try_for_each(|block| self.note(block)) {
             tracing::warn!(%error, "failed to note the L1 transactions of settled L2 blocks");
@@ -38,12 +38,12 @@ impl PostedFile {
         self.0.put(block.number, record)
     }
 
-    /// Brings what was noted to the disk.
+    /// Syncs the file.
     pub(super) fn sync(&self) -> Result<(), DiskError> {
         self.0.sync()
     }
 
-    /// The block with this number, if it was noted. A damaged record counts as none, and is logged.
+    /// The block with this number, if it was written. A damaged record is logged and counts as absent.
     pub(crate) fn get(&self, number: u64) -> Option<PostedBlock> {
         let read = self.0.get(number).and_then(|record| {
             let record = record.map(|record| Bytes::copy_from_slice(&record));

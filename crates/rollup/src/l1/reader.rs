@@ -1,4 +1,4 @@
-//! Reading L1: its headers, what stands in the blocks that concern the rollup, and the file that keeps it.
+//! Reading of L1: headers, transactions of the rollup, and the file that stores them.
 
 use crate::{
     L1Error, RollupError,
@@ -17,30 +17,30 @@ use contracts::Deployment;
 use disk::DiskError;
 use std::{path::Path, sync::Arc};
 
-/// Headers that are asked for in one go.
+/// Number of headers requested at once.
 const BATCH: usize = 256;
 
-/// Name of a block of the file in errors.
+/// Source of a block from the file, for errors.
 const RECORD: &str = "an L1 block";
 
-/// Point at which a view and the chain of its L1 node part.
+/// Point at which a view and the chain of its L1 node diverge.
 enum Common {
-    /// Behind the head of the view.
+    /// After the head of the view.
     Head,
-    /// Behind this block.
+    /// After this block.
     Block(u64),
-    /// They never met.
+    /// They have no common block.
     Nothing,
 }
 
-/// Result of a look at L1.
+/// Result of reading L1.
 #[derive(Debug, Default)]
 pub struct L1Update {
     /// Number of the last L1 block that stayed, if L1 was reorganised.
     pub reverted_to: Option<u64>,
-    /// The L2 blocks that L1 has taken since, in order.
+    /// L2 blocks that L1 has added, in order.
     pub advanced: Vec<Advanced>,
-    /// `true` if L1 has more blocks to be read already.
+    /// `true` if L1 has more blocks to read now.
     pub more: bool,
 }
 
@@ -48,25 +48,25 @@ pub struct L1Update {
 #[derive(Debug)]
 pub struct L1Reader {
     client: Arc<L1Client>,
-    /// The consensus client that keeps the blobs of L1.
+    /// Consensus client for the blobs of L1.
     blobs: Option<BlobClient>,
-    /// Codes that inputs refer to.
+    /// Codes that inputs reference.
     kept: KeptCodes,
-    /// File of what was read.
+    /// File of the L1 blocks that were read.
     log: Option<L1Log>,
     /// File of the settled L2 blocks.
     posted: Option<Arc<PostedFile>>,
     view: Arc<L1View>,
-    /// Result that was not handed over yet, because L1 could not be read behind it.
+    /// Result not yet handed over, because reading L1 further failed.
     update: L1Update,
-    /// `true` until L1 was found to have a block that stands in the file. If L1 was reorganised below all of them
-    /// while the node was away, it reads L1 from the deployment on.
+    /// `true` until L1 is known to have a block of the file. If a reorganisation replaced all of them while the
+    /// node was down, it reads L1 from the deployment on.
     may_start_anew: bool,
-    /// Number of the first block of the chain: those before it are not needed.
+    /// Number of the first block of the chain; earlier ones are not needed.
     first: u64,
 }
 
-/// Forgets L2 blocks, but the newest, that L1 has taken before the oldest header that is remembered.
+/// Drops L2 blocks that L1 added before the oldest remembered header, except the newest.
 fn forget_settled(advanced: &mut Vec<Advanced>, view: &L1View) {
     let oldest = view.oldest().map_or(0, |header| header.number);
     let settled = advanced.iter().take_while(|block| block.l1_block < oldest).count();
@@ -74,7 +74,7 @@ fn forget_settled(advanced: &mut Vec<Advanced>, view: &L1View) {
 }
 
 impl L1Reader {
-    /// A reader that has read nothing yet.
+    /// A reader that has not read any block.
     pub fn new(client: L1Client, deployment: Deployment) -> Self {
         Self {
             client: Arc::new(client),
@@ -89,26 +89,26 @@ impl L1Reader {
         }
     }
 
-    /// The same reader, for a rollup whose data may lie in blobs, which this client has.
+    /// Sets the consensus client, for a rollup whose data may be in blobs.
     #[must_use]
     pub fn with_blobs(self, blobs: Option<BlobClient>) -> Self {
         Self { blobs, ..self }
     }
 
-    /// Sets the first block of the chain: L2 blocks before it are not needed, and are taken to be known.
+    /// Sets the first block of the chain. Earlier L2 blocks are not needed, and count as known.
     #[must_use]
     pub fn with_first(self, first: u64) -> Self {
         Self { first, ..self }
     }
 
-    /// The same reader, which keeps what it reads in a file and goes on from what is in it: as far as it holds, and
-    /// before the first block of L1 that has taken an L2 block which is not `known`, since inputs are not in it.
+    /// Stores L1 blocks in a file and continues after those in it, up to the first L1 block whose L2 blocks are
+    /// not all `known`, since the file has no inputs.
     ///
-    /// L2 blocks that are settled are noted in the file `posted` beside it, which is only read to tell of them.
+    /// Settled L2 blocks are written to the file `posted` beside it, which serves only answers to users.
     ///
     /// # Errors
     ///
-    /// [`RollupError::L1Log`] if a file cannot be read or written. A log that is damaged is cut back.
+    /// [`RollupError::L1Log`] if a file cannot be read or written. A damaged log is truncated.
     pub fn with_log(
         mut self,
         path: &Path,
@@ -164,7 +164,7 @@ impl L1Reader {
         Ok(self)
     }
 
-    /// Returns `true` if L2 blocks that lie in blobs can be read.
+    /// Returns `true` if the reader has a consensus client for L2 blocks in blobs.
     pub const fn reads_blobs(&self) -> bool {
         self.blobs.is_some()
     }
@@ -174,29 +174,29 @@ impl L1Reader {
         self.posted.as_ref()
     }
 
-    /// The node that it reads from.
+    /// Client of L1.
     pub const fn client(&self) -> &Arc<L1Client> {
         &self.client
     }
 
-    /// The view into which it reads.
+    /// The view of what was read.
     pub const fn view(&self) -> &Arc<L1View> {
         &self.view
     }
 
-    /// Reads on, at most 256 blocks. Blobs of L2 blocks that are `known` are not asked for.
+    /// Reads at most 256 further blocks. Does not request blobs of L2 blocks that are `known`.
     ///
     /// # Errors
     ///
-    /// [`RollupError::L1`] if L1 cannot be read or contradicts itself; what was read before stays, and the
-    /// next call that does not fail hands it over.
+    /// [`RollupError::L1`] if L1 cannot be read or contradicts itself. Earlier results stay, and the next
+    /// successful call hands them over.
     pub fn poll(&mut self, known: &dyn Fn(&B256) -> bool) -> Result<L1Update, RollupError> {
         let more = self.read_more(known)?;
         Ok(L1Update { more, ..self.hand_over() })
     }
 
-    /// Reads on like [`Self::poll`], but keeps the result for [`Self::hand_over`]. Returns `true` if there is more to
-    /// be read.
+    /// Reads like [`Self::poll`], but keeps the result for [`Self::hand_over`]. Returns `true` if there are more
+    /// blocks to read.
     pub(crate) fn read_more(&mut self, known: &dyn Fn(&B256) -> bool) -> Result<bool, RollupError> {
         self.read_on(known)?;
         self.read_finalized()?;
@@ -208,7 +208,7 @@ impl L1Reader {
         self.update.reverted_to
     }
 
-    /// Takes what was read since the last call.
+    /// Takes the result since the last call.
     pub(crate) fn hand_over(&mut self) -> L1Update {
         core::mem::take(&mut self.update)
     }
@@ -275,8 +275,7 @@ impl L1Reader {
         Ok(())
     }
 
-    /// The newest block of this view on the chain of `latest`: looked for in steps that double, and then between
-    /// the last two of them.
+    /// The newest block of this view on the chain of `latest`, found by doubling steps back and then bisection.
     fn last_common(&self, latest: &L1Header) -> Result<Common, RollupError> {
         let (Some(first), Some(head)) = (self.view.oldest(), self.view.head()) else {
             return Ok(Common::Head);
@@ -322,7 +321,7 @@ impl L1Reader {
         Ok(theirs.is_some() && theirs == self.view.header(number).map(|own| own.hash))
     }
 
-    /// L1 was reorganised down to this block; to before the deployment if there is none.
+    /// Handles a reorganisation of L1 down to this block; to before the deployment if there is none.
     fn revert_to(&mut self, stayed: Option<u64>) -> Result<(), RollupError> {
         let from = self.view.head().map(|head| head.number);
         tracing::warn!(from, stayed, "L1 reorg detected");
@@ -333,7 +332,7 @@ impl L1Reader {
         Ok(())
     }
 
-    /// Forgets what was read behind this block, or all of it.
+    /// Drops the blocks after this one, or all.
     fn cut_back(&mut self, stayed: Option<u64>) -> Result<(), RollupError> {
         let is_kept = |number: u64| stayed.is_some_and(|stayed| number <= stayed);
         if let Some(log) = &mut self.log {
@@ -348,7 +347,7 @@ impl L1Reader {
         Ok(())
     }
 
-    /// Takes a block that follows the head, and its transactions that concern the rollup.
+    /// Adds the block after the head, with its transactions of the rollup.
     fn read(
         &mut self,
         header: L1Header,
@@ -372,7 +371,7 @@ impl L1Reader {
         self.accept(header, events)
     }
 
-    /// Takes what a block that follows the head says.
+    /// Adds the events of the block after the head.
     pub(super) fn accept(&mut self, header: L1Header, events: Events) -> Result<(), RollupError> {
         self.view.accepts(&header, &events)?;
         if let Some(log) = &mut self.log {
@@ -386,7 +385,7 @@ impl L1Reader {
         Ok(())
     }
 
-    /// Fetches data that a derivation lacks. They are there afterwards, so no block is derived without end.
+    /// Fetches the data that a derivation lacks. Each missing item is resolved by this, so a derivation ends.
     fn fetch(
         &self,
         need: Need,
@@ -437,8 +436,8 @@ impl L1Reader {
         }
     }
 
-    /// Forgets the messages up to this index: the L2 has relayed them, as of a block of L1 that no reorganisation takes
-    /// back. `kept` are those of them that the L2 keeps for a retry.
+    /// Forgets the messages up to this index, which the L2 has relayed as of an L1 block that no reorganisation
+    /// can remove. `kept` are the ones that the L2 keeps for a retry.
     pub(super) fn forget_messages(
         &mut self,
         relayed: u64,
@@ -447,7 +446,7 @@ impl L1Reader {
         Arc::make_mut(&mut self.view).messages_mut().forget(relayed, kept);
     }
 
-    /// Forgets messages that the L2 keeps no more.
+    /// Forgets messages that the L2 no longer keeps.
     pub(super) fn forget_kept(&mut self, indexes: &[u64]) {
         Arc::make_mut(&mut self.view).messages_mut().forget_kept(indexes);
     }
@@ -464,7 +463,7 @@ impl L1Reader {
         Ok(())
     }
 
-    /// Calldata of all calls of the rollup in a transaction that did not fail, in order.
+    /// Calldata of all successful calls of the rollup in a transaction, in order.
     fn calls_of(&self, rollup: Address, transaction: B256) -> Result<Vec<Bytes>, RollupError> {
         let options = GethDebugTracingOptions::call_tracer(Default::default());
         let frame: CallFrame = self

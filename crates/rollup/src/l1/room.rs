@@ -1,4 +1,4 @@
-//! The thread that asks L1, and waits for it, on behalf of those that do not.
+//! Thread that sends requests to L1 and waits for answers, so that other threads do not.
 
 use crate::{
     Duties, L1Error, RollupError, RollupRules,
@@ -25,26 +25,26 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// The longest pause after errors in a row.
+/// Maximum pause after consecutive errors.
 pub(crate) const MAX_RETRY_INTERVAL: Duration = Duration::from_secs(10);
-/// Most relayed messages that a look forgets: for each the L2 is asked whether it keeps it for a retry.
+/// Maximum number of relayed messages forgotten at a look; for each the L2 is asked if it keeps it for a retry.
 const MAX_FORGOTTEN: usize = 1_024;
-/// The longest sleep without a look at whether the node ends.
+/// Maximum sleep without a check of the stop flag.
 const STOP_POLL: Duration = Duration::from_millis(20);
 
-/// State of the contracts at the head of a view, which the node of L1 tells and nothing proves: a sequencer that is told
-/// wrongly makes blocks that L1 refuses.
+/// State of the contracts at the head of a view, unverified: with a false one a sequencer makes blocks that L1
+/// refuses.
 #[derive(Debug, Clone)]
 pub(crate) struct Terms {
     pub(crate) duties: Duties,
     pub(crate) admission: Admission,
 }
 
-/// All that a sequencer knows of L1 while it makes a block. It never changes.
+/// Immutable snapshot of L1 for the sequencer.
 #[derive(Debug, Clone)]
 pub(crate) struct L1Snapshot {
     pub(crate) view: Arc<L1View>,
-    /// `None` for a node that makes no blocks, and as long as L1 has not been read to its head.
+    /// `None` for a node that makes no blocks, and until L1 has been read to its head.
     pub(crate) terms: Option<Arc<Terms>>,
     pub(crate) clock: L1Clock,
 }
@@ -56,41 +56,41 @@ pub(crate) struct Look {
     pub(crate) snapshot: L1Snapshot,
 }
 
-/// A look at L1 that failed.
+/// A failed look at L1.
 #[derive(Debug)]
 pub(crate) struct FailedLook {
     pub(crate) error: RollupError,
-    /// Number of the newest L1 block that was read, and of the newest that there is.
+    /// Number of the newest L1 block that was read, and of the newest one.
     pub(crate) read: u64,
     pub(crate) latest: u64,
 }
 
-/// The account whose admission is asked for, while the node makes blocks.
+/// Account whose admission is requested, while the node makes blocks.
 #[derive(Debug, Clone)]
 pub(crate) struct Sequencing {
     pub(crate) account: Option<Address>,
     pub(crate) rules: RollupRules,
 }
 
-/// Reads L1 on a thread of its own.
+/// The thread's state.
 #[derive(Debug)]
 pub(crate) struct L1Room {
     reader: L1Reader,
     node: Arc<Node>,
     sequencing: Sequencing,
     clock: L1Clock,
-    /// Price of EXECUTE, which this room keeps up to date.
+    /// Price of EXECUTE, updated by this room.
     rate: ExecuteRate,
     /// Terms at the L1 block with this hash.
     terms: Option<(B256, Arc<Terms>)>,
-    /// Number of messages that the L2 had relayed, by what L1 had taken of it up to each of its newest blocks.
+    /// Number of messages that the L2 had relayed, for each of the newest L1 blocks.
     relayed: VecDeque<(u64, u64)>,
-    /// Messages kept for a retry of which the L2 is asked whether it still does, before it is asked again.
+    /// Messages kept for a retry that are still to be checked in this round.
     kept_checked: usize,
 }
 
-/// Looks that arrive, and the thread that takes them. It ends soon after its [`L1Looks::end`], or after the request to
-/// L1 that it waits for.
+/// Receiver of looks, and the thread. The thread ends soon after [`L1Looks::end`], or after its pending request to
+/// L1.
 #[derive(Debug)]
 pub(crate) struct L1Looks {
     looks: Receiver<Result<Look, FailedLook>>,
@@ -116,12 +116,12 @@ impl L1Room {
         }
     }
 
-    /// Starts the thread, which looks at L1 in this interval until it is told to `stop`. It asks for the terms of making
-    /// blocks while `shared` says that the node makes them.
+    /// Starts the thread, which looks at L1 at this interval until `stop` is set. It requests the terms of block
+    /// production while `shared` has the role of a sequencer.
     ///
     /// # Errors
     ///
-    /// [`io::Error`] if there is no thread to be had.
+    /// [`io::Error`] if the system has no thread.
     pub(crate) fn start(
         mut self,
         poll: Duration,
@@ -200,8 +200,8 @@ impl L1Room {
         Ok(Look { update, snapshot: L1Snapshot { view, terms, clock: self.clock } })
     }
 
-    /// Forgets messages that the L2 has relayed for good: by what L1 had taken of it at the oldest header that is
-    /// remembered, below which no reorganisation is followed.
+    /// Forgets messages that the L2 had relayed as of the oldest remembered header, below which no reorganisation
+    /// is followed.
     fn forget_relayed(&mut self, chain: &ChainReader) -> Result<(), RollupError> {
         let view = self.reader.view();
         let (Some(oldest), Some(head)) = (view.oldest(), view.head()) else { return Ok(()) };
@@ -254,7 +254,7 @@ impl L1Room {
         Ok(())
     }
 
-    /// Terms at the head of the view: asked once for each of L1's blocks.
+    /// Terms at the head of the view, requested once for each L1 block.
     fn terms(&mut self) -> Result<Option<Arc<Terms>>, RollupError> {
         let (view, client) = (self.reader.view(), self.reader.client());
         let (Some(head), Some(account)) = (view.head(), self.sequencing.account) else {
@@ -278,7 +278,7 @@ impl L1Room {
 }
 
 impl L1Looks {
-    /// The next look, if one has been taken. An error is told once for each look that failed.
+    /// The next look, if there is one. Each failed look returns its error once.
     pub(crate) fn next(&self) -> Option<Result<Look, FailedLook>> {
         match self.looks.try_recv() {
             Ok(look) => Some(look),
@@ -289,7 +289,7 @@ impl L1Looks {
         }
     }
 
-    /// Waits for the end of the thread, which was told to stop.
+    /// Waits for the end of the thread after its stop flag was set.
     pub(crate) fn end(self) {
         drop(self.looks);
         // A panic of it was logged.

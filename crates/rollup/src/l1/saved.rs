@@ -1,4 +1,4 @@
-//! Records of the file of L1's history.
+//! Records of the log of L1's history.
 
 use crate::{
     l1::{Advanced, ForcedEntry, L1Cost, L1Header, PostedBlock, SentMessage, events::Events},
@@ -14,19 +14,19 @@ const WHAT: &str = "record of an L1 block";
 const VERSION: u8 = 3;
 /// First byte of a checkpoint.
 const CHECKPOINT: u8 = 0x82;
-/// Words of what a queue knows of a forced transaction.
+/// Number of words of a queue's entry of a forced transaction.
 const FORCED_WORDS: usize = 11;
 
 /// A record.
 #[derive(Debug)]
 pub(super) enum Saved {
-    /// A block, and what it says.
+    /// A block with its events.
     Block(L1Header, Events),
-    /// Open items at a block, in the place of all records up to that of the block.
+    /// Open entries at a block; replaces all records up to that block's.
     Checkpoint(Box<Checkpoint>),
 }
 
-/// Open items at a block of L1.
+/// Open entries at an L1 block.
 #[derive(Debug, Default)]
 pub(super) struct Checkpoint {
     pub(super) header: Option<L1Header>,
@@ -40,7 +40,7 @@ pub(super) struct Checkpoint {
 }
 
 impl Checkpoint {
-    /// The record.
+    /// Encodes the record.
     pub(super) fn encode(&self) -> Vec<u8> {
         let Self { header, messages, forced, forced_forgotten, advanced, final_before, discharged } =
             self;
@@ -84,7 +84,7 @@ fn read_checkpoint(mut from: Reader<'_>) -> Result<Saved, DiskError> {
     Ok(Saved::Checkpoint(Box::new(checkpoint)))
 }
 
-/// The record of a block.
+/// Encodes the record of a block.
 pub(super) fn encode(header: &L1Header, events: &Events) -> Vec<u8> {
     let mut out = Writer::default();
     out.byte(VERSION);
@@ -96,7 +96,7 @@ pub(super) fn encode(header: &L1Header, events: &Events) -> Vec<u8> {
     out.0
 }
 
-/// Reads a record.
+/// Decodes a record.
 pub(super) fn decode(body: &Bytes) -> Result<Saved, DiskError> {
     let mut from = Reader::new(WHAT, body);
     match from.byte()? {
@@ -124,10 +124,10 @@ pub(super) fn decode(body: &Bytes) -> Result<Saved, DiskError> {
     Ok(Saved::Block(header, Events { messages, forced, advanced, discharged }))
 }
 
-/// Bytes of a block that L1 has taken.
+/// Length of an L2 block's record.
 pub(super) const POSTED_BYTES: usize = 8 + 32 + 8 + 32 + 8 + 8 + 32 + 8 + 16 + 8 + 1 + 16;
 
-/// Writes a block that L1 has taken, in [`POSTED_BYTES`].
+/// Encodes an L2 block on L1 in [`POSTED_BYTES`].
 pub(super) fn put_posted(out: &mut Writer, block: &PostedBlock) {
     let PostedBlock { number, hash, l1_block, transaction, first, last, cost } = block;
     out.word(*number);
@@ -145,7 +145,7 @@ pub(super) fn put_posted(out: &mut Writer, block: &PostedBlock) {
     out.raw(&cost.blob_gas_price.unwrap_or_default().to_be_bytes());
 }
 
-/// Reads a block that L1 has taken.
+/// Decodes an L2 block on L1.
 pub(super) fn read_posted(from: &mut Reader<'_>) -> Result<PostedBlock, DiskError> {
     Ok(PostedBlock {
         number: from.word()?,
@@ -185,7 +185,7 @@ fn read_header(from: &mut Reader<'_>) -> Result<L1Header, DiskError> {
     })
 }
 
-/// Writes a message.
+/// Encodes a message.
 pub(crate) fn put_message(out: &mut Writer, message: &Message) {
     for address in [message.sender, message.to, message.refund_to] {
         out.raw(address.as_slice());
@@ -197,7 +197,7 @@ pub(crate) fn put_message(out: &mut Writer, message: &Message) {
     out.string(&message.data);
 }
 
-/// Reads a message.
+/// Decodes a message.
 pub(crate) fn read_message(from: &mut Reader<'_>) -> Result<Message, DiskError> {
     let mut address = || from.array().map(Address::new);
     let (sender, to, refund_to) = (address()?, address()?, address()?);

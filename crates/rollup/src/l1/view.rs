@@ -1,4 +1,4 @@
-//! The node's view of L1: the chain of its headers, and the rollup's state that follows from it.
+//! The node's view of L1: headers, and the rollup's state that follows from their blocks.
 
 use crate::{
     L1Error,
@@ -12,35 +12,35 @@ use alloy_primitives::B256;
 use contracts::Deployment;
 use imbl::{Vector, vector};
 
-/// Headers that are remembered: reorganisations below them are refused.
+/// Number of remembered headers; deeper reorganisations are refused.
 pub(super) const MAX_HEADERS: usize = 1_024;
 
-/// L1 from the block of the deployment on, as far as it has been read: the newest headers, and what is open behind them.
-/// A plain value, of which a copy shares all that has not changed: the thread that reads L1 hands out copies, and no
-/// other thread waits for L1 to look at one.
+/// L1 from the block of the deployment on: the newest headers, and the open entries before them. Copies share all
+/// unchanged data: the thread that reads L1 hands out copies, so that no other thread waits for L1 to read the
+/// view.
 #[derive(Debug, Clone)]
 pub struct L1View {
     deployment: Deployment,
     /// The newest headers.
     headers: Vector<L1Header>,
     messages: MessageQueue,
-    /// Forced transactions, but for the oldest ones, which are [discharged for good](Self::forget_settled).
+    /// Forced transactions, except the oldest ones, which are [discharged for good](Self::forget_settled).
     forced: Vector<ForcedEntry>,
-    /// Number of those that are forgotten.
+    /// Number of dropped ones.
     forced_forgotten: u64,
-    /// The newest L2 blocks that L1 has taken.
+    /// The newest L2 blocks on L1.
     advanced: Vector<PostedBlock>,
-    /// The newest final one among those that are forgotten.
+    /// The newest final one among dropped L2 blocks.
     final_before: Option<(u64, B256)>,
-    /// Number of each forced transaction that was discharged lately, and the L1 block of that.
+    /// Recently discharged forced transactions, with the L1 blocks.
     discharged: Vector<(u64, u64)>,
     finalized: u64,
-    /// Number of the newest L1 block there is, as the node said last.
+    /// Number of the newest L1 block, as last reported.
     latest: u64,
 }
 
 impl L1View {
-    /// A view into which nothing has been read yet.
+    /// A view without any block.
     pub(crate) fn new(deployment: Deployment) -> Self {
         Self {
             deployment,
@@ -56,7 +56,7 @@ impl L1View {
         }
     }
 
-    /// The deployment that it looks at.
+    /// Deployment of the view.
     pub const fn deployment(&self) -> &Deployment {
         &self.deployment
     }
@@ -72,7 +72,7 @@ impl L1View {
         self.headers.get(usize::try_from(number.checked_sub(first)?).ok()?)
     }
 
-    /// Returns `true` if this block is on the chain that was read. Blocks that are forgotten are taken to be.
+    /// Returns `true` if this block is on the chain that was read. Dropped blocks count as on it.
     pub fn is_canonical(&self, number: u64, hash: B256) -> bool {
         match self.header(number) {
             Some(header) => header.hash == hash,
@@ -85,17 +85,17 @@ impl L1View {
         self.finalized
     }
 
-    /// Number of the newest L1 block, read or not. Nothing proves it.
+    /// Number of the newest L1 block, read or not. Unverified.
     pub const fn latest(&self) -> u64 {
         self.latest
     }
 
-    /// The queue of messages to the L2.
+    /// Queue of messages to the L2.
     pub const fn messages(&self) -> &MessageQueue {
         &self.messages
     }
 
-    /// The forced transactions from this number on; none if the first of them is forgotten.
+    /// Forced transactions from this number on; empty if the first of them was dropped.
     pub fn forced_from(&self, index: u64) -> impl Iterator<Item = &ForcedEntry> {
         let at = index.checked_sub(self.forced_forgotten).and_then(|at| usize::try_from(at).ok());
         let first = at.unwrap_or(usize::MAX).min(self.forced.len());
@@ -107,29 +107,29 @@ impl L1View {
         self.forced_forgotten + self.forced.len() as u64
     }
 
-    /// Number of the first forced transaction that L1 does not know to be dealt with.
+    /// Number of the first forced transaction that is not discharged on L1.
     pub fn forced_next(&self) -> u64 {
         self.discharged.back().map_or(self.forced_forgotten, |(index, _)| index + 1)
     }
 
-    /// The newest L2 block that L1 has taken, as number and hash.
+    /// Number and hash of the newest L2 block on L1.
     pub fn advanced_head(&self) -> Option<(u64, B256)> {
         self.advanced.back().map(|block| (block.number, block.hash))
     }
 
-    /// The newest L2 block that a final L1 block has taken, as number and hash.
+    /// Number and hash of the newest L2 block in a final L1 block.
     pub fn finalized_head(&self) -> Option<(u64, B256)> {
         let last = partition_point(&self.advanced, |block| block.l1_block <= self.finalized);
         let newest = last.checked_sub(1).and_then(|last| self.advanced.get(last));
         newest.map_or(self.final_before, |block| Some((block.number, block.hash)))
     }
 
-    /// Hash of the L2 block with this number that L1 has taken, if it is one of the newest.
+    /// Hash of the L2 block with this number on L1, if it is one of the newest.
     pub fn advanced_hash(&self, number: u64) -> Option<B256> {
         self.posted(number).map(|block| block.hash)
     }
 
-    /// The L2 block with this number that L1 has taken, if it is one of the newest.
+    /// The L2 block with this number on L1, if it is one of the newest.
     pub(crate) fn posted(&self, number: u64) -> Option<&PostedBlock> {
         let first = self.advanced.front()?.number;
         self.advanced.get(usize::try_from(number.checked_sub(first)?).ok()?)
@@ -145,21 +145,21 @@ impl L1View {
         self.headers.len()
     }
 
-    /// Number of headers that stay if all behind this L1 block go; `None` stands for all of them.
+    /// Number of headers that stay if all after this L1 block are dropped; `None` drops all.
     pub(super) fn headers_up_to(&self, stayed: Option<u64>) -> usize {
         partition_point(&self.headers, |header| {
             stayed.is_some_and(|stayed| header.number <= stayed)
         })
     }
 
-    /// Number of the L2 block, and of the L1 block that has taken it, of the first that is not `known`: a node that has
-    /// a block has those before it.
+    /// The first L2 block on L1 that is not `known`, as its number and that of its L1 block. A node that has a
+    /// block also has earlier ones.
     pub(super) fn first_unknown(&self, known: &dyn Fn(u64, &B256) -> bool) -> Option<(u64, u64)> {
         let held = partition_point(&self.advanced, |block| known(block.number, &block.hash));
         self.advanced.get(held).map(|block| (block.number, block.l1_block))
     }
 
-    /// Forgets what was read behind this block, or all of it.
+    /// Drops the blocks after this one, or all.
     pub(crate) fn cut_back(&mut self, stayed: Option<u64>) {
         let Some(stayed) = stayed else {
             let Self { deployment, latest, .. } = self;
@@ -178,7 +178,7 @@ impl L1View {
         self.discharged.truncate(discharged);
     }
 
-    /// Returns the open items at the oldest header that is remembered. Nothing else from before it is needed.
+    /// Returns the open entries at the oldest remembered header. No other earlier data is needed.
     pub(super) fn checkpoint(&self) -> Option<Checkpoint> {
         let oldest = self.oldest()?.clone();
         let mut base = self.clone();
@@ -194,11 +194,11 @@ impl L1View {
         })
     }
 
-    /// Takes a checkpoint over, in the place of all that was read.
+    /// Restores a checkpoint into an empty view.
     ///
     /// # Errors
     ///
-    /// [`L1Error::Mismatch`] if something was read.
+    /// [`L1Error::Mismatch`] if the view is not empty.
     pub(super) fn take_checkpoint(&mut self, checkpoint: Checkpoint) -> Result<(), L1Error> {
         if let Some(head) = self.head() {
             return Err(L1Error::mismatch("number of a checkpoint's block", head.number, 0));
@@ -227,7 +227,7 @@ impl L1View {
         Ok(())
     }
 
-    /// Checks that a block, and what it says, comes next.
+    /// Checks that a block and its events follow the head.
     pub(crate) fn accepts(&self, header: &L1Header, events: &Events) -> Result<(), L1Error> {
         // By number and by parent: a gap would hide a message, and the rolling hash of all later ones would be wrong.
         let number = self.head().map_or(self.deployment.l1_block, |head| head.number + 1);
@@ -242,7 +242,7 @@ impl L1View {
         self.messages.accepts(events.messages.iter().map(|sent| &sent.message))
     }
 
-    /// Takes over what a block says that was accepted.
+    /// Adds an accepted block's events.
     pub(crate) fn take(&mut self, header: L1Header, events: Events) {
         for SentMessage { message, l1_block, l1_timestamp } in events.messages {
             self.messages.push(message, l1_block, l1_timestamp);
@@ -253,25 +253,25 @@ impl L1View {
         self.headers.push_back(header);
     }
 
-    /// Number of remembered headers beyond those that have to be.
+    /// Number of remembered headers beyond the minimum.
     pub(super) fn surplus_headers(&self) -> usize {
         self.headers.len().saturating_sub(MAX_HEADERS)
     }
 
-    /// Forgets so many of the oldest headers.
+    /// Drops this many of the oldest headers.
     pub(super) fn forget_oldest(&mut self, count: usize) {
         self.headers = self.headers.split_off(count.min(self.headers.len()));
     }
 
-    /// The L2 blocks that are settled behind the oldest header that is remembered, oldest first.
+    /// L2 blocks settled before the oldest remembered header, oldest first.
     pub(super) fn settled(&self) -> impl Iterator<Item = &PostedBlock> {
         let oldest = self.oldest().map_or(0, |header| header.number);
         let settled = partition_point(&self.advanced, |block| block.l1_block < oldest);
         self.advanced.iter().take(settled)
     }
 
-    /// Forgets the L2 blocks, and the forced transactions, that are settled behind the oldest header that is remembered:
-    /// no reorganisation that is followed goes back there. The newest of these blocks stays.
+    /// Drops the L2 blocks and forced transactions that are settled before the oldest remembered header, which no
+    /// followed reorganisation can reach. The newest of these blocks stays.
     pub(super) fn forget_settled(&mut self) {
         let Some(oldest) = self.oldest().map(|header| header.number) else { return };
         // One of them stays, since the safe head of an L2 that is idle for long is older than any remembered header.
@@ -295,22 +295,22 @@ impl L1View {
         self.forced_forgotten += settled as u64;
     }
 
-    /// The queue of messages, to forget what was relayed.
+    /// The queue of messages, to drop relayed ones.
     pub(super) const fn messages_mut(&mut self) -> &mut MessageQueue {
         &mut self.messages
     }
 
-    /// Number of entries that it holds in memory, headers aside.
+    /// Number of entries in memory, without headers.
     pub fn held(&self) -> usize {
         self.messages.held() + self.forced.len() + self.advanced.len() + self.discharged.len()
     }
 
-    /// Notes the newest L1 block there is.
+    /// Sets the newest L1 block.
     pub(super) const fn set_latest(&mut self, latest: u64) {
         self.latest = latest;
     }
 
-    /// Notes the newest L1 block that is final.
+    /// Sets the newest final L1 block.
     pub(super) const fn set_finalized(&mut self, finalized: u64) {
         self.finalized = finalized;
     }
