@@ -1,7 +1,7 @@
-//! Checks of a configuration against L1: mistakes with which a node would run, and never do what it is for.
+//! Checks of a configuration against L1, for mistakes with which a node would run but not do its work.
 //!
-//! [`RollupNode::start`](crate::RollupNode::start) makes them, refuses what cannot heal and warns of the rest;
-//! `enshrine node --check` prints them all.
+//! [`RollupNode::start`](crate::RollupNode::start) runs them, fails for errors that cannot go away and warns of
+//! the others; `enshrine node --check` prints all results.
 
 use crate::{
     Config, L1Client, L1Error, Role, RollupError, RollupRules, SequencerConfig, Signer,
@@ -19,31 +19,31 @@ use contracts::{Deployment, GenesisFinding};
 use core::fmt;
 use serde::Serialize;
 
-/// Most differences of a genesis that a check names.
+/// Maximum number of differences of a genesis that a check lists.
 const MAX_FINDINGS: usize = 8;
 
 /// Result of a check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum CheckOutcome {
-    /// It is as it should be.
+    /// The check passed.
     Passed,
-    /// The node starts, and cannot do all of its work until this is mended.
+    /// The node starts, but cannot do all of its work until this is fixed.
     Warning,
     /// The node does not start.
     Refused,
 }
 
-/// A check, with what was found.
+/// A check with its result.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Check {
     /// Name of the check.
     pub name: &'static str,
     /// Result.
     pub verdict: CheckOutcome,
-    /// The value that was found.
+    /// Found value.
     pub got: String,
-    /// The value that a node needs.
+    /// Expected value.
     pub expected: String,
     /// Advice for the operator, unless the check passed.
     pub advice: Option<&'static str>,
@@ -67,12 +67,12 @@ impl Check {
     }
 }
 
-/// Checks a configuration without starting a node. Blocks the thread while L1 is asked.
+/// Checks a configuration without starting a node. Blocks the thread during requests to L1.
 ///
 /// # Errors
 ///
-/// [`RollupError`] if L1 cannot be asked, the deployment cannot be read, is not the one on this L1, or names prices of
-/// EXECUTE that L1 does not have: nothing else can be checked then.
+/// [`RollupError`] if L1 does not answer, the deployment cannot be read or is of another L1, or L1 has other
+/// prices of EXECUTE: no further check is possible then.
 pub fn preflight(config: &Config) -> Result<Vec<Check>, RollupError> {
     let deployment = Deployment::read(&config.deployment)?;
     let client = L1Client::new(&config.l1, config.l1_timeout)?;
@@ -98,7 +98,7 @@ pub fn preflight(config: &Config) -> Result<Vec<Check>, RollupError> {
     Ok(checks)
 }
 
-/// Keys and limits with which a node makes blocks, now or once it is promoted.
+/// Keys and limits of a sequencer, or of a follower that can be promoted.
 pub(crate) fn sequencing(config: &Config) -> Option<&SequencerConfig> {
     match &config.role {
         Role::Sequencer(sequencing) => Some(sequencing),
@@ -106,7 +106,7 @@ pub(crate) fn sequencing(config: &Config) -> Option<&SequencerConfig> {
     }
 }
 
-/// Checks what a deployment and the keys of a sequencer say of L1.
+/// Checks a deployment and the keys of a sequencer against L1.
 pub(crate) fn of_l1(
     client: &L1Client,
     deployment: &Deployment,
@@ -125,7 +125,7 @@ pub(crate) fn of_l1(
 }
 
 /// Checks that the genesis state has the protocol contracts of this node, and no other ETH or code than the
-/// configuration allows. Either would let its owner empty the escrow on L1 by ordinary claims.
+/// configuration allows. An owner of either could empty the escrow on L1 by ordinary claims.
 pub(crate) fn genesis(config: &Config, deployment: &Deployment) -> Check {
     let (name, expected) =
         ("genesis state", "the accounts of a new L2, and those that are allowed");
@@ -188,8 +188,8 @@ pub(crate) fn forks(
     Ok((check, Some(difference)))
 }
 
-/// Checks that the contracts have logged nothing before the block at which a node begins to read: what they had would be
-/// missing, a message for instance, and with it each block that relays what follows.
+/// Checks that the contracts have no logs before the block at which a node begins to read. The node would miss
+/// them, for instance a message, and then refuse each block that relays later messages.
 fn first_block(client: &L1Client, deployment: &Deployment) -> Result<Check, RollupError> {
     const ADVICE: &str = "set `l1Block` of the deployment file to the L1 block of the deployment";
     let &Deployment { l1_block, rollup, message_queue, forced, .. } = deployment;
@@ -228,7 +228,7 @@ fn first_block(client: &L1Client, deployment: &Deployment) -> Result<Check, Roll
     })
 }
 
-/// Checks that the rollup's policy lets the account of `advance` advance, and that the two keys have not changed places.
+/// Checks that the rollup's policy admits the `advance` account, and that the two keys are not swapped.
 fn keys(
     client: &L1Client,
     deployment: &Deployment,
@@ -263,7 +263,7 @@ fn keys(
     Ok(check.with(CheckOutcome::Warning, advice))
 }
 
-/// Checks that a remote signer answers and holds its key; `None` for a key of this process.
+/// Checks that a remote signer answers and has the key; `None` for a key of this process.
 fn remote_signer(name: &'static str, key: &Signer) -> Option<Check> {
     let expected = format!("a Web3Signer with the key of {}", key.address());
     Some(match key.ask_remote()? {
@@ -301,7 +301,7 @@ fn float(client: &L1Client, advance: Address, operator: Address) -> Result<Check
     Ok(check.with(CheckOutcome::Warning, advice))
 }
 
-/// Checks that consensus clients are those of this L1.
+/// Checks that the consensus clients are of this L1.
 pub(crate) fn of_beacon(
     client: &L1Client,
     deployment: &Deployment,
@@ -349,13 +349,13 @@ pub(crate) fn of_beacon(
     Ok(checks.collect())
 }
 
-/// Texts of the checks that did not pass. One that would refuse a start may fail while the node runs.
+/// Texts of the checks that did not pass. A check that would prevent a start may fail while the node runs.
 pub(crate) fn warnings(checks: &[Check]) -> Vec<String> {
     let warnings = checks.iter().filter(|check| check.verdict != CheckOutcome::Passed);
     warnings.map(ToString::to_string).collect()
 }
 
-/// Refuses a start for the first check that does, and warns of the others.
+/// Fails for the first check that prevents a start, and warns of the others.
 pub(crate) fn judge(checks: &[Check]) -> Result<(), RollupError> {
     for check in checks {
         match check.verdict {

@@ -1,4 +1,4 @@
-//! EXECUTE as the L1 of a rollup has it.
+//! Configuration of EXECUTE on a rollup's L1.
 
 use crate::{L1Client, L1Error, RollupError};
 use alloy_eips::{BlockId, BlockNumberOrTag};
@@ -16,21 +16,21 @@ use variants::{
 };
 use wire::StatelessResult;
 
-/// Prices of EXECUTE on L1, in EXECUTE gas. The builder, the self-check, the planner and followers all take theirs from
-/// here. Forks are those of the L2, which has the schedule of its L1; limits of a transaction are
-/// [`SubmitterConfig::limits`](crate::SubmitterConfig::limits). Where L1 has a [`market`](variants::market) it says the gas for a
-/// unit of EXECUTE gas itself, and is asked at each of its blocks.
+/// Prices of EXECUTE on L1, in EXECUTE gas, for builder, self-check, planner and followers. Forks are those of the
+/// L2, which has the schedule of its L1; limits of a transaction are
+/// [`SubmitterConfig::limits`](crate::SubmitterConfig::limits). If L1 has a [`market`](variants::market), each of
+/// its blocks sets the gas for a unit of EXECUTE gas, and the node requests it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct L1Profile {
-    /// Gas schedule, by the names of [`GasSchedule`].
+    /// Gas schedule, by the name of a [`GasSchedule`].
     pub schedule: GasSchedule,
 }
 
-/// Part of the reserve of a call by which L1 may ask for more or less without another schedule.
+/// Part of a call's reserve by which L1 may differ from the schedule.
 const TOLERANCE: u64 = 16;
-/// Comparisons at most, while the market of L1 moves from one to the next.
+/// Maximum number of comparisons while the market of L1 changes its price between them.
 const MAX_CHECKS: usize = 8;
-/// Gas that is enough for the call by any schedule that a node can work with.
+/// Gas that suffices for the call by any schedule that a node can work with.
 const PLENTY: u64 = advance_plan::TRANSACTION_GAS_CAP;
 
 impl L1Profile {
@@ -40,11 +40,11 @@ impl L1Profile {
         Execute { gas: self.schedule.into(), networks, ..Execute::following(spec.clone()) }
     }
 
-    /// Compares the prices with those of L1, until its market has one price from before to after that.
+    /// Compares the prices with L1's, and repeats this until L1's market has the same price before and after.
     ///
     /// # Errors
     ///
-    /// [`RollupError`] if L1 cannot be asked, or sells EXECUTE at other prices.
+    /// [`RollupError`] if L1 does not answer, or its EXECUTE has other prices.
     pub(crate) fn check(
         &self,
         client: &L1Client,
@@ -68,12 +68,12 @@ impl L1Profile {
         Ok(())
     }
 
-    /// Compares the prices with those of L1 at this rate of its market: calls EXECUTE there with a block that is known to be valid, an empty one on
-    /// the genesis of the L2, with a little more and a little less gas than the schedule reserves.
+    /// Compares the prices with L1's at this rate of its market. Calls EXECUTE there with a valid block, an empty
+    /// one on the genesis of the L2, and with a little more and a little less gas than the schedule reserves.
     ///
     /// # Errors
     ///
-    /// [`RollupError::Profile`] if L1 asks for more or for less; [`RollupError::L1`] if it cannot be asked.
+    /// [`RollupError::Profile`] if L1's reserve is larger or smaller; [`RollupError::L1`] if it does not answer.
     fn check_at(
         &self,
         rate: Rate,
@@ -153,7 +153,7 @@ fn first_block(deployment: &Deployment) -> Result<Bytes, RollupError> {
     Ok(new.input().map_err(|source| RollupError::Input { number, source })?.into())
 }
 
-/// Returns `true` if EXECUTE verifies the input in a transaction with so much gas.
+/// Returns `true` if EXECUTE verifies the input in a transaction with this gas.
 fn runs(client: &L1Client, input: &Bytes, gas: u64) -> Result<bool, L1Error> {
     let provider = client.inner().provider().clone();
     let request = TransactionRequest::default()

@@ -1,4 +1,4 @@
-//! The queue of messages to the L2, as `SendQueue` keeps it on L1.
+//! The queue of messages to the L2, mirroring `SendQueue` on L1.
 
 use crate::{L1Error, l1::partition_point};
 use alloy_primitives::B256;
@@ -9,7 +9,8 @@ use imbl::{OrdMap, Vector};
 
 mod saved;
 
-/// Hashes that are kept at most of messages that the L2 keeps for a retry: anyone can send messages that fail.
+/// Maximum number of stored hashes of messages that the L2 keeps for a retry, since anyone can send messages that
+/// fail.
 const MAX_KEPT: usize = 1 << 16;
 
 /// A message of the queue.
@@ -17,47 +18,46 @@ const MAX_KEPT: usize = 1 << 16;
 struct Sent {
     message: Message,
     l1_block: u64,
-    /// Rolling hash behind it.
+    /// Rolling hash up to and including the message.
     root: B256,
 }
 
-/// The queue's knowledge of a message.
+/// Result of looking up a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum KnownMessage {
-    /// Hash of a message that the queue holds, or that the L2 has kept since its delivery failed.
+    /// Hash of a message in the queue, or of one that the L2 keeps since its delivery failed.
     Hash(B256),
-    /// The message was delivered, refunded or retried, and forgotten.
+    /// The message was delivered, refunded or retried, and then dropped.
     Settled,
-    /// The message is so old that its hash is forgotten too, although the L2 may keep it for a retry.
+    /// The message is so old that its hash was dropped too, although the L2 may keep it for a retry.
     Forgotten,
     /// No such message was sent.
     Unknown,
 }
 
-/// Messages that were sent and may still be relayed, and the states of the queue that an anchor may name.
+/// Messages that may still be relayed, and the queue's states that an anchor may name.
 ///
-/// Messages that were relayed for good are forgotten, so that the queue holds what is open and not what ever was. A copy
-/// shares its entries with the original.
+/// Messages that were relayed for good are dropped, so that the queue has only open entries. A copy shares its
+/// entries with the original.
 #[derive(Debug, Clone, Default)]
 pub struct MessageQueue {
-    /// Number of messages that are forgotten.
+    /// Number of dropped messages.
     forgotten: u64,
-    /// Rolling hash over these.
+    /// Rolling hash over the dropped messages.
     forgotten_root: B256,
     messages: Vector<Sent>,
-    /// Hashes of forgotten messages that the L2 keeps for a retry: the newest ones.
+    /// Hashes of dropped messages that the L2 keeps for a retry: the newest ones.
     kept: OrdMap<u64, B256>,
     /// Index from which on these hashes are complete.
     kept_from: u64,
-    /// States that are final, from the newest on that covers no more than is forgotten; the last state is
-    /// [`Self::state`].
+    /// Final states, from the newest one on that covers only dropped messages; the last state is [`Self::state`].
     checkpoints: Vector<Checkpoint>,
     /// Number, L1 block and time of the last state.
     last: (u64, u64, u64),
 }
 
 impl MessageQueue {
-    /// Checks that these messages come next.
+    /// Checks that these messages follow the last one.
     pub(crate) fn accepts<'m>(
         &self,
         messages: impl Iterator<Item = &'m Message>,
@@ -70,7 +70,7 @@ impl MessageQueue {
         Ok(())
     }
 
-    /// Takes the next message, [which was accepted](Self::accepts), as `SendQueue._nextIndex` counts it.
+    /// Adds the next message, [which was accepted](Self::accepts), with the index of `SendQueue._nextIndex`.
     pub(crate) fn push(&mut self, message: Message, l1_block: u64, timestamp: u64) {
         let index = self.len();
         // The contract writes a checkpoint only when the block changes or an interval is full; ids that differ from its
@@ -84,7 +84,7 @@ impl MessageQueue {
         self.messages.push_back(Sent { message, l1_block, root });
     }
 
-    /// Forgets what was sent behind this L1 block, which is not before any that [`Self::forget`] was told of.
+    /// Drops messages sent after this L1 block, which is not before any block of [`Self::forget`].
     pub(crate) fn revert_to(&mut self, l1_block: u64) {
         let held = partition_point(&self.messages, |it| it.l1_block <= l1_block);
         if held == self.messages.len() {
@@ -100,14 +100,14 @@ impl MessageQueue {
         self.checkpoints.truncate(first_gone);
     }
 
-    /// Messages below this index that are not forgotten yet, at most `most`.
+    /// Messages below this index that are not dropped yet, at most `most`.
     pub(crate) fn settled(&self, relayed: u64, most: usize) -> impl Iterator<Item = &Message> {
         let count = usize::try_from(relayed.saturating_sub(self.forgotten)).unwrap_or(usize::MAX);
         self.messages.iter().take(count.min(most)).map(|it| &it.message)
     }
 
-    /// Forgets the first messages up to this index, which no reorganisation can bring back, but for the hashes of those
-    /// that the L2 keeps for a retry.
+    /// Drops the first messages up to this index, which no reorganisation can bring back, and keeps the hashes of
+    /// those that the L2 keeps for a retry.
     pub(crate) fn forget(&mut self, relayed: u64, kept: impl IntoIterator<Item = (u64, B256)>) {
         let count = relayed.saturating_sub(self.forgotten);
         let count = usize::try_from(count).unwrap_or(usize::MAX).min(self.messages.len());
@@ -130,19 +130,19 @@ impl MessageQueue {
         self.checkpoints = self.checkpoints.split_off(after.saturating_sub(1));
     }
 
-    /// Hashes of the forgotten messages that the L2 keeps for a retry, by their indexes.
+    /// Hashes of the dropped messages that the L2 keeps for a retry, by index.
     pub(crate) const fn kept(&self) -> &OrdMap<u64, B256> {
         &self.kept
     }
 
-    /// Forgets messages that the L2 keeps no more.
+    /// Removes hashes of messages that the L2 no longer keeps.
     pub(crate) fn forget_kept(&mut self, indexes: &[u64]) {
         for index in indexes {
             self.kept.remove(index);
         }
     }
 
-    /// Number of messages that were sent.
+    /// Number of sent messages.
     pub fn len(&self) -> u64 {
         self.forgotten + self.messages.len() as u64
     }
@@ -152,12 +152,12 @@ impl MessageQueue {
         self.len() == 0
     }
 
-    /// Number of messages, states and hashes that it holds in memory.
+    /// Number of messages, states and hashes in memory.
     pub fn held(&self) -> usize {
         self.messages.len() + self.checkpoints.len() + self.kept.len()
     }
 
-    /// Returns the queue's knowledge of the message with this index.
+    /// Looks up the message with this index.
     pub fn find(&self, index: u64) -> KnownMessage {
         match self.position(index).and_then(|at| self.messages.get(at)) {
             Some(sent) => KnownMessage::Hash(sent.message.hash()),
@@ -169,7 +169,7 @@ impl MessageQueue {
         }
     }
 
-    /// Messages with these indexes; none if the first is forgotten.
+    /// Messages with these indexes; empty if the first was dropped.
     pub fn range(&self, from: u64, to: u64) -> impl Iterator<Item = &Message> {
         // A range that begins with a forgotten message is empty: the rest of it would be relayed under wrong indexes.
         let skipped = self.position(from).unwrap_or(usize::MAX);
@@ -180,12 +180,12 @@ impl MessageQueue {
         (from..to).filter_map(|at| self.messages.get(at)).map(|it| &it.message)
     }
 
-    /// Position in memory of the message with this index, if it is not forgotten.
+    /// Position in memory of the message with this index, if it was not dropped.
     fn position(&self, index: u64) -> Option<usize> {
         usize::try_from(index.checked_sub(self.forgotten)?).ok()
     }
 
-    /// Rolling hash over the first messages; zero if that is forgotten or unknown.
+    /// Rolling hash over the first messages; zero if it was dropped or is unknown.
     pub fn root_at(&self, count: u64) -> B256 {
         if count == self.forgotten {
             return self.forgotten_root;
@@ -194,7 +194,7 @@ impl MessageQueue {
         last.and_then(|last| self.messages.get(last)).map(|it| it.root).unwrap_or_default()
     }
 
-    /// The state of the queue now.
+    /// The last state of the queue.
     pub fn state(&self) -> Checkpoint {
         let (id, l1_block, timestamp) = self.last;
         Checkpoint {
@@ -206,7 +206,7 @@ impl MessageQueue {
         }
     }
 
-    /// The newest state that was there at the end of an L1 block, and that covers at most `most` messages.
+    /// The newest state that existed at the end of an L1 block, and covers at most `most` messages.
     pub fn checkpoint_at(&self, l1_block: u64, most: u64) -> Checkpoint {
         let fits = |it: &Checkpoint| it.l1Block <= l1_block && it.count <= most;
         let now = self.state();
@@ -227,8 +227,8 @@ impl MessageQueue {
         self.checkpoints.get(position).cloned()
     }
 
-    /// The two states between which a number of relayed messages lies, as `settle` asks for them: the last
-    /// that covers no more, and the one that follows (the last one again if none does).
+    /// The two states between which a number of relayed messages lies, for `settle`: the last one that covers no
+    /// more, and the next one (or the last one again, if there is none).
     pub fn around(&self, relayed: u64) -> (Checkpoint, Checkpoint) {
         let now = self.state();
         if now.count <= relayed {

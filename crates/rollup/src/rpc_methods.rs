@@ -32,22 +32,22 @@ use std::sync::{
     atomic::{AtomicBool, Ordering},
 };
 
-/// Inputs that one answer holds at most.
+/// Maximum number of inputs in one answer.
 pub(crate) const MAX_INPUTS: u64 = 64;
-/// Bytes of inputs behind which an answer ends: twice as many characters are within what a public port sends.
+/// Length of inputs after which an answer ends; its hexadecimal form stays within the limit of a public port.
 const MAX_INPUT_BYTES: usize = 8 << 20;
-/// Blocks that are looked through for a message to L1.
+/// Maximum number of blocks searched for a message to L1.
 const MAX_BLOCKS: u64 = 8_191;
 
 /// State that the worker thread shares with the RPC methods.
 #[derive(Debug, Default)]
 pub(crate) struct Shared {
     pub(crate) status: Mutex<Status>,
-    /// L1 as far as it was read, once it was.
+    /// View of L1, once there is one.
     pub(crate) view: Mutex<Option<Arc<L1View>>>,
-    /// Signatures on blocks that L1 does not have yet.
+    /// Signatures on unsafe blocks.
     pub(crate) signed: SignedBlocks,
-    /// Reason why no unsafe blocks come from another node.
+    /// Reason why no other node serves unsafe blocks.
     pub(crate) feed_fault: Mutex<Option<String>>,
     /// Price of EXECUTE on L1.
     pub(crate) rate: ExecuteRate,
@@ -55,19 +55,20 @@ pub(crate) struct Shared {
     pub(crate) costs: CostBook,
     /// `true` while this node makes the blocks.
     pub(crate) makes_blocks: AtomicBool,
-    /// Transactions of blocks that gave way, which wait for their places in the next ones, and their hashes.
+    /// Deferred transactions of replaced blocks, with their hashes.
     pub(crate) requeued: Mutex<Vec<(B256, Bytes)>>,
     /// Switches of the operator.
     pub(crate) controls: Controls,
-    /// Warnings of the newest checks of the configuration.
+    /// Warnings of the last checks of the configuration.
     pub(crate) warnings: Mutex<Vec<String>>,
-    /// Progress and end of the rooms.
+    /// Progress and failures of the rooms.
     pub(crate) supervisor: Supervisor,
-    /// Losses in the data directory that were noticed at the start.
+    /// Losses in the data directory, found at the start.
     pub(crate) notices: Mutex<Vec<String>>,
-    /// The store of the chain, which reports its damage and repairs.
+    /// Store of the chain, which reports its damage and repairs.
     pub(crate) store: Mutex<Option<Weak<dyn Store>>>,
-    /// First difference between the fork schedules of L1 and the L2, by the newest check: no block is made from then on.
+    /// First difference between the fork schedules of L1 and the L2 at the last check: the node makes no blocks
+    /// from that time on.
     pub(crate) unknown_fork: Mutex<Option<Difference>>,
     /// Progress of a driven client.
     pub(crate) driven: Mutex<Option<Arc<Mutex<Driven>>>>,
@@ -76,7 +77,7 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    /// The node's status, with the head as it is now.
+    /// The node's status, with the current head.
     pub(crate) fn status(&self, node: &Node) -> Status {
         let head = node.read(|node| Arc::clone(node.chain.head()));
         let unsafe_head = BlockId { number: head.header.number, hash: head.hash };
@@ -92,7 +93,7 @@ impl Shared {
         Status { unsafe_head, driven, sealing, posting, warnings, lease, ..status }
     }
 
-    /// Warnings of the checks, and reports of lost files and of damage.
+    /// Warnings of checks, and reports of lost files and of damage.
     pub(crate) fn all_warnings(&self) -> Vec<String> {
         let store = self.store.lock().as_ref().and_then(Weak::upgrade);
         let report = store.and_then(|store| store.report());
@@ -125,15 +126,15 @@ impl Context for RollupApi {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 enum MessageState {
-    /// L1 has it, the L2 knows nothing of it yet.
+    /// On L1 only.
     Sent,
-    /// The anchor in force covers it.
+    /// Covered by the anchor in force.
     Anchored,
-    /// It was delivered, or refunded.
+    /// Delivered or refunded.
     Relayed,
-    /// Its target did not take it: anyone can try again.
+    /// Refused by its target: anyone can retry the delivery.
     Failed,
-    /// Its delivery was not tried yet: anyone can try it.
+    /// Kept without an attempt: anyone can deliver it.
     Parked,
 }
 
@@ -141,12 +142,12 @@ enum MessageState {
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct ForcedStatus {
-    /// `null`, as the L1 block is, if it was discharged so long ago that the node has forgotten it.
+    /// `null`, as the L1 block is, if it was discharged so long ago that the node has dropped it.
     hash: Option<B256>,
     l1_block: Option<u64>,
     /// `true` once L1 no longer waits for it.
     discharged: bool,
-    /// The L2 block that holds it, if one does.
+    /// The L2 block that includes it, if there is one.
     l2_block: Option<u64>,
 }
 
@@ -154,14 +155,14 @@ struct ForcedStatus {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase", tag = "status")]
 enum TransactionStatus {
-    /// It waits in the pool of this node, or for its place after its block has given way.
+    /// Waiting in the pool of this node, or deferred after its block was replaced.
     Pending,
-    /// A block holds it that L1 does not have yet.
+    /// In a block that is not on L1.
     Included {
         /// The L2 block.
         block: BlockId,
     },
-    /// A block holds it that is on L1.
+    /// In a block on L1.
     Posted {
         /// The L2 block.
         block: BlockId,
@@ -171,7 +172,7 @@ enum TransactionStatus {
         #[serde(flatten)]
         l1: Option<L1Fields>,
     },
-    /// It has left the pool without a block.
+    /// Left the pool without a block.
     Dropped {
         /// Reason.
         reason: String,
@@ -218,7 +219,7 @@ pub(crate) fn registry(context: Arc<RollupApi>, workers: Arc<Workers>) -> Regist
     methods
 }
 
-/// A number that is given in hexadecimal or decimal.
+/// A number in hexadecimal or decimal.
 fn number(args: &mut Args) -> Result<u64, RpcError> {
     let Number(number) = args.required()?;
     u64::try_from(number).map_err(|_| RpcError::params(format!("{number} is beyond 64 bits")))
@@ -278,7 +279,7 @@ impl RollupApi {
         })
     }
 
-    /// Takes a transaction that another node hands on, if this node makes blocks.
+    /// Accepts a transaction forwarded by another node, if this node makes blocks.
     fn submit(&self, raw: &Bytes) -> Result<B256, RpcError> {
         // Refused, and not forwarded: the node that hands it on would wait for a circle.
         if !self.shared.makes_blocks.load(Ordering::Relaxed) {
@@ -288,7 +289,7 @@ impl RollupApi {
         self.api.submit(decode_pooled(raw)?)
     }
 
-    /// State of a transaction; `None` if this node does not know it, or has forgotten why it was dropped.
+    /// State of a transaction; `None` if this node does not know it, or no longer knows why it was dropped.
     fn transaction_status(&self, hash: &B256) -> Result<Option<TransactionStatus>, RpcError> {
         let chain = self.api.chain();
         if let Some((found, index)) = chain.transaction(hash)? {
@@ -321,8 +322,8 @@ impl RollupApi {
         Ok(self.shared.on_l1(&self.api.chain(), &block)?.map(|it| it.in_full()))
     }
 
-    /// The calldata of `L1MessageQueue.claim` for a message to L1, proven against the newest block that L1
-    /// has. The fee goes to `fee_recipient`, or to the message's target.
+    /// Calldata of `L1MessageQueue.claim` for a message to L1, proven against the newest block on L1. The fee goes
+    /// to `fee_recipient`, or to the message's target.
     fn claim(&self, index: u64, fee_recipient: Option<Address>) -> Result<Bytes, RpcError> {
         let chain = self.api.chain();
         let safe = self.shared.status.lock().safe_head.number;
@@ -342,7 +343,7 @@ impl RollupApi {
         Ok(self.blocks_after(number)?.into_iter().map(|(_, input)| input).collect())
     }
 
-    /// The same with a signature on each, as far as this node signs or was given some.
+    /// The inputs with their signatures, as far as this node signs or has received them.
     fn signed_inputs_after(&self, number: u64) -> Result<Vec<SignedInput>, RpcError> {
         let makes_blocks = self.shared.makes_blocks.load(Ordering::Relaxed);
         // A follower with the keys of a sequencer signs nothing: what it holds another node has made.
@@ -378,7 +379,7 @@ fn internal(error: crate::RollupError) -> RpcError {
     RpcError::internal(error.to_string())
 }
 
-/// A message to L1 as the logs of a block, or of one before it, tell it.
+/// A message to L1, from the logs of a block or of an earlier one.
 fn find_message(
     chain: &ChainReader,
     newest: &Arc<Block>,

@@ -1,4 +1,4 @@
-//! Signatures of the sequencer on blocks that L1 does not have yet, so that a node may take them from any other node.
+//! Sequencer's signatures on unsafe blocks, so that a node may take these from any other node.
 
 use crate::{
     RollupError, RollupRules, Signer,
@@ -17,24 +17,24 @@ use std::{
 };
 use wire::StatelessInput;
 
-/// Signatures that a node keeps: far more than blocks wait for L1.
+/// Maximum number of kept signatures: far more than the backlog of blocks.
 const MAX_KEPT: usize = 8_192;
-/// Accounts of which it is remembered whether L1 lets them advance.
+/// Maximum number of accounts with a cached answer of the policy.
 const MAX_ACCOUNTS: usize = 8;
-/// Time for which that is believed: the policy may change.
+/// Lifetime of a cached answer, since the policy may change.
 const BELIEVED: Duration = Duration::from_secs(60);
-/// Least time between two questions after an account: a node that makes accounts up has L1 asked no more often.
+/// Minimum interval of requests to L1 about accounts, so that a node with invented accounts causes no more.
 const ASK_INTERVAL: Duration = Duration::from_secs(1);
 
-/// An input of EXECUTE for a block, and the signature on that block.
+/// An input of EXECUTE for a block, with the signature on the block.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct SignedInput {
     pub(crate) input: Bytes,
-    /// `None` if the node that serves it neither makes blocks nor was given one.
+    /// `None` if the node that serves it neither makes blocks nor has received a signature.
     pub(crate) signature: Option<Bytes>,
 }
 
-/// The rollup that a signature is for.
+/// Rollup of a signature.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct SigningDomain {
     rollup: Address,
@@ -42,10 +42,10 @@ pub(crate) struct SigningDomain {
 }
 
 impl SigningDomain {
-    /// Bytes that are signed for a block, by their Keccak hash.
+    /// Keccak hash of the signed bytes of a block.
     ///
-    /// `0x19 0x00` and an address are the beginning of data for one contract (EIP-191): no transaction begins so, and the
-    /// key also signs transactions.
+    /// `0x19 0x00` and an address are the prefix of data for one contract (EIP-191). No transaction begins like
+    /// that, and the key also signs transactions.
     fn message(self, number: u64, hash: B256) -> Vec<u8> {
         let mut message = vec![0x19, 0x00];
         message.extend(self.rollup);
@@ -62,7 +62,7 @@ impl SigningDomain {
     }
 }
 
-/// Signatures by the hash of their block, the newest ones, and the key of a node that can make blocks.
+/// The newest signatures by block hash, and the key of a node that can make blocks.
 #[derive(Debug, Default)]
 pub(crate) struct SignedBlocks {
     origin: OnceLock<(SigningDomain, Option<Signer>)>,
@@ -77,7 +77,8 @@ impl SignedBlocks {
         let _ = self.origin.set((SigningDomain { rollup, chain_id }, key));
     }
 
-    /// The signature on a block. Signs it, if this node makes blocks: all in its chain are its own word then.
+    /// The signature on a block. Signs the block if this node makes blocks, since it vouches for its whole chain
+    /// then.
     pub(crate) fn of(
         &self,
         number: u64,
@@ -95,7 +96,7 @@ impl SignedBlocks {
         Ok(Some(signature))
     }
 
-    /// Returns `true` if it has a signature on this block.
+    /// Returns `true` if there is a signature on this block.
     pub(crate) fn has(&self, hash: &B256) -> bool {
         self.kept.lock().0.contains_key(hash)
     }
@@ -113,10 +114,10 @@ impl SignedBlocks {
     }
 }
 
-/// Accounts whose signatures on blocks are believed.
+/// Accounts whose signatures on blocks are accepted.
 #[derive(Debug)]
 pub(crate) enum FeedTrust {
-    /// Any node at the configured URL is: no account has a better right than another.
+    /// Any node at the configured URL, since no account has a better right than another.
     Url,
     /// These accounts.
     Accounts(Vec<Address>),
@@ -124,7 +125,7 @@ pub(crate) enum FeedTrust {
     Policy(PolicyTrust),
 }
 
-/// Accounts by the policy on L1, of which few are remembered.
+/// Accounts by the policy on L1, with a small cache.
 #[derive(Debug)]
 pub(crate) struct PolicyTrust {
     pub(crate) client: Weak<L1Client>,
@@ -134,12 +135,12 @@ pub(crate) struct PolicyTrust {
 }
 
 impl FeedTrust {
-    /// Checks the answer of a node that was asked for the blocks behind `from`: they follow one another, are of this rollup,
-    /// and an account that may make blocks has signed them. Keeps their signatures. May wait for L1.
+    /// Checks the answer of a node to a request for the blocks after `from`: they are consecutive, of this rollup,
+    /// and signed by accounts that may make blocks. Keeps their signatures. May wait for L1.
     ///
     /// # Errors
     ///
-    /// [`FeedError`]; nothing of the answer may be executed then.
+    /// [`FeedError`]; no block of the answer may be executed then.
     pub(crate) fn check(
         &self,
         book: &SignedBlocks,
@@ -232,8 +233,8 @@ impl PolicyTrust {
     }
 }
 
-/// Trust in blocks of a feed, by the configuration and the deployment: given accounts, else the rollup's policy if it has
-/// one.
+/// Accepted signers of a feed, by configuration and deployment: the given accounts, else the rollup's policy if it
+/// has one.
 pub(crate) fn trust(
     accounts: &[Address],
     deployment: &Deployment,

@@ -1,4 +1,4 @@
-//! Keys that sign for a node.
+//! Signers of a node.
 
 use crate::{
     RollupError,
@@ -11,7 +11,7 @@ use alloy_signer_local::PrivateKeySigner;
 use executor::Transaction;
 use std::{sync::Arc, time::Duration};
 
-/// A key, in this process or behind a remote signer, and the account that it signs for. No secret is shown.
+/// A key, in this process or at a remote signer, and its account. `Debug` shows no secret.
 #[derive(Clone)]
 pub struct Signer(Key);
 
@@ -28,19 +28,19 @@ impl core::fmt::Debug for Signer {
 }
 
 impl Signer {
-    /// The key with this secret.
+    /// A signer with this secret.
     ///
     /// # Errors
     ///
-    /// [`RollupError::Config`] for zero and numbers beyond the order of the curve.
+    /// [`RollupError::Config`] for a secret of zero or beyond the order of the curve.
     pub fn new(field: &'static str, secret: B256) -> Result<Self, RollupError> {
         let key = PrivateKeySigner::from_bytes(&secret);
         key.map(|key| Self(Key::Local(key)))
             .map_err(|error| RollupError::Config { field, reason: error.to_string() })
     }
 
-    /// The key of an account that a Web3Signer at this URL holds. Nothing is sent yet, and each signature is compared
-    /// with the account.
+    /// A signer for an account at a Web3Signer. Nothing is sent yet, and each signature is compared with the
+    /// account.
     ///
     /// # Errors
     ///
@@ -49,7 +49,7 @@ impl Signer {
         Ok(Self(Key::Remote(Arc::new(Web3Signer::new(url, account)?))))
     }
 
-    /// Its account.
+    /// The account.
     pub fn address(&self) -> Address {
         match &self.0 {
             Key::Local(key) => key.address(),
@@ -57,7 +57,7 @@ impl Signer {
         }
     }
 
-    /// Returns `None` for a key of this process, and else the outcome of asking the remote signer for the key.
+    /// Requests the key from the remote signer, and returns the result; `None` for a key of this process.
     pub(crate) fn ask_remote(&self) -> Option<Result<String, SignerError>> {
         match &self.0 {
             Key::Local(_) => None,
@@ -69,8 +69,8 @@ impl Signer {
     ///
     /// # Errors
     ///
-    /// [`RollupError::Config`] if the key does not sign, and [`RollupError::Signer`] if the remote signer gives no correct
-    /// signature in time.
+    /// [`RollupError::Config`] if the key cannot sign, and [`RollupError::Signer`] if the remote signer gives no
+    /// valid signature in time.
     pub fn sign<T>(&self, transaction: T) -> Result<Transaction, RollupError>
     where
         T: SignableTransaction<Signature>,
@@ -93,8 +93,8 @@ impl Signer {
         }
     }
 
-    /// Signs a transaction of a block, for which a remote signer has this time. A signature that comes later is there for
-    /// the next call with the same transaction.
+    /// Signs a transaction of a block, with this time for a remote signer. A later signature is available to the
+    /// next call with the same transaction.
     ///
     /// # Errors
     ///

@@ -1,4 +1,4 @@
-//! Snapshots of an L2: a follower of a rollup whose blobs are gone starts from one, and goes on from L1.
+//! Snapshots of an L2, from which a follower starts if the blobs are gone.
 
 use crate::{L1Client, L1Reader, RollupError, data_dir::L1_LOG};
 use alloy_primitives::B256;
@@ -15,10 +15,10 @@ use std::{
     time::Duration,
 };
 
-/// A snapshot that was written or taken.
+/// Result of an export or import.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SnapshotSummary {
-    /// Number of the L2 block whose state it is.
+    /// Number of the L2 block.
     pub number: u64,
     /// Hash of that block.
     pub hash: B256,
@@ -30,12 +30,12 @@ fn rules(deployment: &Deployment) -> ChainConfig {
     ChainConfig::new(spec_of(&deployment.genesis.config))
 }
 
-/// Writes a snapshot of a node that is not running. Without a number it is one of the newest block that L1 had taken
-/// when the node last read L1.
+/// Writes a snapshot of a node that is not running. The default block is the newest one on L1 when the node last
+/// read L1.
 ///
 /// # Errors
 ///
-/// [`RollupError::Snapshot`] if the block or its state is not kept, or if the file cannot be written;
+/// [`RollupError::Snapshot`] if the block or its state is pruned, or if the file cannot be written;
 /// [`RollupError::Chain`] if the chain cannot be opened.
 pub fn export_snapshot(
     data_dir: &Path,
@@ -73,13 +73,13 @@ pub fn export_snapshot(
     Ok(SnapshotSummary { number, hash: block.hash, records })
 }
 
-/// Makes a data directory from a snapshot, for a node that goes on from there. The snapshot is not believed: this reads
-/// all of L1, without blobs and inputs, and takes the block that L1 has taken; all else follows from its hash.
+/// Creates a data directory from a snapshot. The snapshot is verified: this reads L1, without blobs and inputs,
+/// and takes the block hash from there, which commits to all other data.
 ///
 /// # Errors
 ///
-/// [`RollupError::Snapshot`] if the snapshot is damaged, forged, or not of a block that L1 has taken; nothing is left
-/// behind then.
+/// [`RollupError::Snapshot`] if the snapshot is damaged, forged, or its block is not on L1; the folder is then
+/// removed.
 pub fn import_snapshot(
     file: &Path,
     data_dir: &Path,
@@ -142,7 +142,7 @@ fn import_into(
     Ok(SnapshotSummary { number, hash, records })
 }
 
-/// Hash of the L2 block with this number that L1 has taken. The history of L1 is kept in the folder.
+/// Hash of the L2 block with this number on L1. The folder keeps the history of L1.
 fn taken(
     folder: &Path,
     deployment: &Deployment,

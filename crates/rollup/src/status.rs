@@ -10,59 +10,59 @@ use serde::Serialize;
 pub struct Status {
     /// `sequencer` or `follower`.
     pub role: &'static str,
-    /// The L1 head that it has read.
+    /// Newest L1 block that the node has read.
     pub l1_head: Option<BlockId>,
-    /// Time of that head, in seconds.
+    /// Timestamp of that block, in seconds.
     pub l1_timestamp: u64,
     /// The newest final L1 block.
     pub l1_finalized: u64,
-    /// Number of messages, forced transactions and taken L2 blocks of L1 that the node holds in memory.
+    /// Number of messages, forced transactions and L2 blocks of L1 in memory.
     pub l1_entries: u64,
     /// The newest L2 block of the node.
     pub unsafe_head: BlockId,
-    /// The newest L2 block that L1 has taken.
+    /// The newest L2 block on L1.
     pub safe_head: BlockId,
-    /// The newest L2 block that a final L1 block has taken.
+    /// The newest L2 block in a final L1 block.
     pub finalized_head: BlockId,
     /// `true` once all of L1 has been read.
     pub synced: bool,
     /// Error of the node's last attempt, if it failed.
     pub fault: Option<String>,
-    /// Number of times that L1 took blocks of the same account in the places of this sequencer's: another node has
-    /// its keys.
+    /// Number of times that other blocks of the same account replaced this sequencer's on L1: another node has its
+    /// keys.
     pub overtaken: u64,
     /// The lease without which the node makes no blocks, if it has one.
     pub lease: Option<LeaseStatus>,
-    /// The account that advances the rollup, if this node does.
+    /// The account that advances the rollup, of a sequencer.
     pub submitter: Option<SubmitterStatus>,
-    /// `true` if the operator lets the node make blocks.
+    /// `true` if the operator allows the node to make blocks.
     pub sealing: bool,
-    /// `true` if the operator lets the node send blocks to L1.
+    /// `true` if the operator allows the node to post blocks.
     pub posting: bool,
-    /// Warnings of the checks of the configuration, as long as their causes last.
+    /// Warnings of the checks of the configuration.
     pub warnings: Vec<String>,
-    /// The client that is kept at the head of this node, if there is one.
+    /// The client that this node drives, if there is one.
     pub driven: Option<Driven>,
 }
 
-/// A lease as a node knows it.
+/// State of a lease.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct LeaseStatus {
-    /// `true` if this node has it.
+    /// `true` if this node has the lease.
     pub held: bool,
-    /// `true` if this node asks for it.
+    /// `true` if this node requests the lease.
     pub wanted: bool,
-    /// WebSocket URL of the node that has it, if another has.
+    /// WebSocket URL of another holder.
     pub leader: Option<String>,
 }
 
 /// A block.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct BlockId {
-    /// Its number.
+    /// Block number.
     pub number: u64,
-    /// Its hash.
+    /// Block hash.
     pub hash: B256,
 }
 
@@ -70,38 +70,38 @@ pub struct BlockId {
 #[derive(Debug, Clone, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct SubmitterStatus {
-    /// The account on L1.
+    /// Address on L1.
     pub address: Address,
-    /// Its balance when it was asked last, in wei.
+    /// Last known balance, in wei.
     pub balance: U256,
-    /// Wei that were spent within a day, at most.
+    /// Maximum wei spent within a day.
     pub spent_today: u128,
-    /// The first transaction that L1 does not have yet.
+    /// The first transaction that is not on L1.
     pub in_flight: Option<B256>,
-    /// The newest L2 block that these carry.
+    /// The newest L2 block in pending transactions.
     pub posted_head: Option<u64>,
-    /// Number of transactions in flight.
+    /// Number of pending transactions.
     pub transactions_in_flight: usize,
-    /// L2 blocks that L1 does not have yet.
+    /// Number of L2 blocks that are not on L1.
     pub unsafe_blocks: u64,
-    /// Number of times that a block was executed to plan its way to L1: none that this process has sealed.
+    /// Number of block executions for planning. Blocks sealed by this process need none.
     pub planning_executions: u64,
-    /// Number of times that a block was looked through for the evidence that L1 may ask for: once for each.
+    /// Number of times that the facts of a block were computed for evidence: once per block.
     pub evidence_made: u64,
-    /// The blocks that wait for L1.
+    /// The backlog.
     pub backlog: BacklogStatus,
 }
 
-/// Blocks that wait for L1, against what L1 takes in time.
+/// Backlog of blocks that wait for L1, against L1's capacity.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct BacklogStatus {
     /// Number of blocks.
     pub blocks: u64,
-    /// Gas that EXECUTE asks for them. A block that leaves no room for another one counts as a whole L1 transaction.
+    /// EXECUTE gas of the blocks. A block that leaves no room for another one counts as a whole L1 transaction.
     pub gas: BoundedAmount,
     /// Bytes of their inputs, counted in the same way.
     pub bytes: BoundedAmount,
-    /// Age of the oldest, in seconds.
+    /// Age of the oldest block, in seconds.
     pub age: BoundedAmount,
 }
 
@@ -110,6 +110,6 @@ pub struct BacklogStatus {
 pub struct BoundedAmount {
     /// The amount.
     pub used: u64,
-    /// Most that it may be.
+    /// Limit of the amount.
     pub limit: u64,
 }

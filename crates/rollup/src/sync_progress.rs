@@ -1,11 +1,11 @@
-//! Progress of a node that reads a long chain.
+//! Progress log of a node that reads a long chain.
 
 use std::time::{Duration, Instant};
 
 /// Interval between two log lines.
 const INTERVAL: Duration = Duration::from_secs(5);
 
-/// The way from where reading began to the newest block.
+/// Progress from the first block to the newest.
 #[derive(Debug, Default)]
 pub(crate) struct SyncProgress {
     begun: Option<(Instant, u64)>,
@@ -13,7 +13,7 @@ pub(crate) struct SyncProgress {
 }
 
 impl SyncProgress {
-    /// Notes that blocks up to `read` of `latest` have been read, and says so now and then; `l2` is the
+    /// Records that blocks up to `read` of `latest` have been read, and logs it from time to time; `l2` is the
     /// number of the newest L2 block.
     pub(crate) fn note(&mut self, read: u64, latest: u64, l2: u64) {
         let now = Instant::now();
@@ -27,7 +27,7 @@ impl SyncProgress {
         tracing::info!(read, latest, l2, seconds_left = left, "syncing with L1");
     }
 
-    /// Notes that all is read.
+    /// Records that all blocks are read.
     pub(crate) fn end(&mut self) {
         if self.told.is_some() {
             tracing::info!("synced with L1");
@@ -36,7 +36,7 @@ impl SyncProgress {
     }
 }
 
-/// Seconds that the rest takes at the speed so far, once there is one.
+/// Estimated seconds for the rest, once there is a speed.
 fn seconds_left(took: Duration, done: u64, rest: u64) -> Option<u64> {
     // Checked, since nothing is known before the first block, and a node of L1 may name any height.
     let millis = took.as_millis().checked_mul(rest.into())?.checked_div(done.into())?;

@@ -1,4 +1,4 @@
-//! Listening to a sequencer, or to a node that passes its blocks on, for blocks that L1 does not have yet.
+//! Client of unsafe blocks, from a sequencer or from a node that forwards them.
 
 use crate::{
     error::FeedError,
@@ -15,20 +15,20 @@ use std::{
 };
 use tokio::{sync::watch, time::timeout};
 
-/// The pause before a node that is gone is looked for again.
+/// Pause before a node that is gone is contacted again.
 const RECONNECT: Duration = Duration::from_secs(1);
-/// The moment that the thread which takes blocks needs.
+/// Pause for the thread that imports blocks.
 const PAUSE: Duration = Duration::from_millis(20);
-/// Longest wait for an answer.
+/// Maximum wait for an answer.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
-/// Time without a new head after which the node is asked for its own.
+/// Time without a new head after which the client requests the node's head.
 const QUIET: Duration = Duration::from_secs(3);
-/// Answers in a row with blocks after which this node's head is still the same.
+/// Maximum number of consecutive answers that do not move this node's head.
 const MAX_VAIN: usize = 100;
-/// Longest message of a node: the inputs of an answer in hexadecimal, of which the last may be long.
+/// Maximum length of a node's message: the inputs of an answer in hexadecimal, of which the last may be long.
 const MAX_MESSAGE: usize = 64 << 20;
 
-/// Nodes that a follower takes unsafe blocks from, if it takes any.
+/// Sources of a follower's unsafe blocks, if there are any.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 struct Followed {
     sequencer: Option<String>,
@@ -36,26 +36,26 @@ struct Followed {
     leads: bool,
 }
 
-/// The node whose unsafe blocks a follower takes, if it takes any.
+/// The sequencer that a follower follows, if there is one.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct UnsafeBlockClient {
     followed: Arc<watch::Sender<Followed>>,
-    /// URLs of nodes that pass blocks on, which are asked instead of the sequencer.
+    /// URLs of nodes that forward unsafe blocks, used instead of the sequencer.
     relays: Arc<Vec<String>>,
 }
 
 impl UnsafeBlockClient {
-    /// A client that takes blocks from these nodes if there are any, and else from the sequencer.
+    /// A client of these nodes or, if there are none, of the sequencer.
     pub(crate) fn new(relays: Vec<String>) -> Self {
         Self { relays: Arc::new(relays), ..Self::default() }
     }
 
-    /// Takes blocks of the node at this URL from now on, if there is one.
+    /// Sets the URL of the sequencer, if there is one.
     pub(crate) fn follow(&self, sequencer: Option<String>) {
         self.followed.send_replace(Followed { sequencer, leads: false });
     }
 
-    /// Takes no blocks from now on: this node makes them.
+    /// Stops taking blocks, since this node makes them.
     pub(crate) fn rest(&self) {
         self.followed.send_replace(Followed { sequencer: None, leads: true });
     }
@@ -65,12 +65,12 @@ impl UnsafeBlockClient {
         self.followed.borrow().sequencer.clone()
     }
 
-    /// Returns `true` if other nodes than the sequencer pass blocks on.
+    /// Returns `true` if other nodes than the sequencer forward blocks.
     pub(crate) fn has_relays(&self) -> bool {
         !self.relays.is_empty()
     }
 
-    /// URL of the node that is asked after so many failures.
+    /// URL of the node to contact after this number of failures.
     fn url(&self, followed: &Followed, failures: usize) -> Option<String> {
         if followed.leads {
             return None;
@@ -80,7 +80,7 @@ impl UnsafeBlockClient {
         relay.cloned().or_else(|| followed.sequencer.clone())
     }
 
-    /// Hands on the inputs of blocks that this node does not have, without end.
+    /// Passes on the inputs of blocks that this node does not have, without end.
     pub(crate) async fn read(
         self,
         node: Arc<Node>,
@@ -110,7 +110,7 @@ impl UnsafeBlockClient {
     }
 }
 
-/// Asks a node, for [`ANSWER_TIMEOUT`] at most.
+/// Sends a request to a node, with [`ANSWER_TIMEOUT`].
 async fn asked<T>(
     request: impl Future<Output = Result<T, alloy_provider::transport::TransportError>>,
 ) -> Result<T, FeedError> {

@@ -1,4 +1,4 @@
-//! A key that another process holds: Web3Signer's HTTP API for eth1 keys.
+//! Remote signer: Web3Signer's HTTP API for eth1 keys.
 
 use alloy_primitives::{Address, B256, Bytes, Signature, hex, keccak256, map::B256Map};
 use parking_lot::{Condvar, Mutex};
@@ -11,14 +11,14 @@ use std::{
 };
 use tokio::{runtime, time};
 
-/// Longest time for one request. A signature takes milliseconds.
+/// Timeout of a request. A signature takes milliseconds.
 const TIMEOUT: Duration = Duration::from_secs(2);
-/// Most bytes of an answer: some thousand public keys.
+/// Maximum length of an answer: some thousand public keys.
 const MAX_ANSWER: usize = 1 << 20;
-/// Bytes of an answer that an error shows.
+/// Maximum length of an answer in an error.
 const EXCERPT: usize = 200;
 
-/// Reason for which a remote signer gives no signature.
+/// Reason why a remote signer gives no signature.
 #[derive(Debug, thiserror::Error)]
 pub enum SignerError {
     /// The URL is malformed.
@@ -47,33 +47,33 @@ pub enum SignerError {
         /// Beginning of the answer.
         excerpt: String,
     },
-    /// The signer was asked, and has not answered within the time that a block has for it.
+    /// The signer has not answered within the block's time for it.
     #[error("the remote signer at {url} has not signed yet")]
     Pending {
         /// The URL.
         url: String,
     },
-    /// The answer is not what Web3Signer's API says.
+    /// The answer is not one of Web3Signer's API.
     #[error("the remote signer at {url} answers {excerpt:?}, expected {expected}")]
     Malformed {
         /// The URL.
         url: String,
         /// Beginning of the answer.
         excerpt: String,
-        /// Form of a correct answer.
+        /// Expected form.
         expected: &'static str,
     },
-    /// The signer does not hold the key.
+    /// The signer does not have the key.
     #[error("the remote signer at {url} has {keys} keys, and none of them is that of {account}")]
     NoKey {
         /// The URL.
         url: String,
-        /// Number of its keys.
+        /// Number of the signer's keys.
         keys: usize,
         /// The account.
         account: Address,
     },
-    /// The signature is that of another key, or of another transaction.
+    /// The signature is of another key, or of another transaction.
     #[error("the remote signer at {url} has signed for {got}, expected {expected}")]
     WrongKey {
         /// The URL.
@@ -85,20 +85,20 @@ pub enum SignerError {
     },
 }
 
-/// A key of a Web3Signer, by its account.
+/// A key at a Web3Signer, by its account.
 #[derive(Debug)]
 pub(crate) struct Web3Signer {
     url: Url,
     client: Client,
     account: Address,
-    /// Public key of the account, by which Web3Signer names keys, once the signer has listed it.
+    /// Public key of the account, by which Web3Signer names keys; known once the signer has listed it.
     identifier: OnceLock<String>,
-    /// Signatures that were asked for on other threads, by the hash that is signed.
+    /// Pending and finished signatures of other threads, by the signed hash.
     asked: Mutex<B256Map<Asked>>,
     has_answer: Condvar,
 }
 
-/// A signature that was asked for on another thread.
+/// A signature requested on another thread.
 #[derive(Debug)]
 enum Asked {
     Waiting,
@@ -106,7 +106,7 @@ enum Asked {
     Failed(SignerError),
 }
 
-/// Most signatures that are asked for or remembered: those of a block are three.
+/// Maximum number of such signatures; a block needs three.
 const MAX_ASKED: usize = 16;
 
 impl Web3Signer {
@@ -132,7 +132,7 @@ impl Web3Signer {
         self.account
     }
 
-    /// Signature of the Keccak hash of `encoded`, which is `hash`. Waits two seconds for each of two requests at most.
+    /// Signature of `hash`, the Keccak hash of `encoded`. Waits at most two seconds for each of two requests.
     pub(crate) fn sign(&self, encoded: &[u8], hash: B256) -> Result<Signature, SignerError> {
         let identifier = self.identifier()?;
         let path = format!("/api/v1/eth1/sign/{identifier}");
@@ -154,13 +154,13 @@ impl Web3Signer {
         Ok(signature)
     }
 
-    /// The same signature, asked for on another thread, if it comes within this time. Asked again, it gives the one that
-    /// came since: a block goes on without it meanwhile.
+    /// The same signature, requested on another thread, if it arrives within this time. Otherwise the block
+    /// continues without it, and the next call returns it.
     ///
     /// # Errors
     ///
-    /// [`SignerError::Pending`] if it has not come yet, and else what kept the signer from giving it: the next call asks
-    /// anew.
+    /// [`SignerError::Pending`] if it has not arrived yet, and otherwise the signer's error, after which the next
+    /// call repeats the request.
     pub(crate) fn sign_within(
         self: &Arc<Self>,
         encoded: Vec<u8>,
@@ -210,7 +210,7 @@ impl Web3Signer {
         SignerError::Pending { url: self.url.to_string() }
     }
 
-    /// Asks the signer for its keys, and returns the one of the account.
+    /// Requests the signer's keys, and returns the one of the account.
     pub(crate) fn identifier(&self) -> Result<String, SignerError> {
         if let Some(known) = self.identifier.get() {
             return Ok(known.clone());
@@ -238,7 +238,7 @@ impl Web3Signer {
         SignerError::Malformed { url: self.url.to_string(), excerpt, expected }
     }
 
-    /// Sends a request, on a thread of its own: the caller may be on a thread of another runtime.
+    /// Sends a request on a thread of its own, since the caller may be on a thread of another runtime.
     fn ask(&self, request: RequestBuilder) -> Result<String, SignerError> {
         let silent = |reason: String| SignerError::Silent { url: self.url.to_string(), reason };
         let asked = || {
@@ -261,7 +261,7 @@ impl Web3Signer {
     }
 }
 
-/// Status and text of the answer, of which no more is read than any correct answer has.
+/// Status and text of the answer, read up to the maximum length.
 async fn read(request: RequestBuilder) -> Result<(u16, String), String> {
     let told = |error: reqwest::Error| match error.is_connect() {
         true => "nothing listens there".to_owned(),

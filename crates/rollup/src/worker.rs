@@ -1,5 +1,5 @@
-//! The thread that makes or takes blocks, in the one role or the other. It reads L1 through the snapshots of the thread
-//! `l1`, and never waits for that but to change its role.
+//! The thread that makes or follows blocks, in one role or the other. It has L1 from the snapshots of the thread
+//! `l1`, and waits for L1 only to change its role.
 
 use crate::{
     Follower, L1Client, L1Profile, L1Reader, RollupError, RollupRules, Sequencer, SequencerConfig,
@@ -36,10 +36,10 @@ use std::{
 
 pub(crate) use crate::l1::room::MAX_RETRY_INTERVAL;
 
-/// The pause when there is nothing to do.
+/// Pause without work.
 const PAUSE: Duration = Duration::from_millis(20);
 
-/// Parts that both roles are made from.
+/// Common parts of both roles.
 #[derive(Debug)]
 pub(crate) struct Start {
     pub(crate) rules: RollupRules,
@@ -47,25 +47,25 @@ pub(crate) struct Start {
     pub(crate) node: Arc<Node>,
     pub(crate) shared: Arc<Shared>,
     pub(crate) data_dir: Option<PathBuf>,
-    /// The file of the pool, in either role: what was acknowledged goes into a block once this node makes them.
+    /// File of the pool, in either role: once this node makes blocks, they include acknowledged transactions.
     pub(crate) kept_pool: Option<KeptPool>,
-    /// Configuration for making blocks, if the node can.
+    /// Configuration of a sequencer, if the node can be one.
     pub(crate) sequencing: Option<Box<SequencerConfig>>,
-    /// WebSocket URL of the node that makes the blocks if this one does not.
+    /// WebSocket URL of the sequencer, if this node is a follower.
     pub(crate) peer: Option<String>,
     /// Lease without which the node makes no blocks, if it has one.
     pub(crate) lease: Option<Lease>,
-    /// `true` if callers of the Engine API bring blocks.
+    /// `true` if callers of the Engine API supply blocks.
     pub(crate) has_callers: bool,
     pub(crate) feed: UnsafeBlockClient,
     pub(crate) runtime: tokio::runtime::Handle,
     /// Interval between two looks at L1.
     pub(crate) poll: Duration,
-    /// Set when the node ends.
+    /// Set when the node stops.
     pub(crate) stop: Arc<AtomicBool>,
 }
 
-/// Either role.
+/// The node's role with its state.
 pub(crate) enum Acting {
     Sequencer(Box<Sequencer>),
     Follower(Box<Follower>),
@@ -74,15 +74,15 @@ pub(crate) enum Acting {
 /// State of reading L1.
 #[derive(Debug)]
 pub(crate) struct Reading {
-    /// `true` once all of L1 has been read, and the L2 has been brought to that.
+    /// `true` once all of L1 has been read, and the L2 is at L1's state of it.
     pub(crate) is_synced: bool,
-    /// `true` if L1 had more to be read at the last look.
+    /// `true` if L1 had more blocks at the last look.
     has_more: bool,
     /// The last look, if it failed.
     unread: Option<FailedLook>,
-    /// Reason why the L2 could not be brought to the state that L1 has.
+    /// Reason why the L2 could not be brought to L1's state of it.
     not_followed: Option<String>,
-    /// When that is tried again, and the pause after that.
+    /// Time of the next attempt, and the pause after it.
     again: Option<(Instant, Duration)>,
 }
 
@@ -92,7 +92,8 @@ impl Reading {
         Self { is_synced: false, has_more: true, unread, not_followed, again }
     }
 
-    /// Returns `true` if blocks may be made: while L1 is out of order too, for as long as the sequencer does without it.
+    /// Returns `true` if blocks may be made; also while L1 is unavailable, for as long as the sequencer continues
+    /// without it.
     fn may_seal(&self) -> bool {
         let is_believed = self.unread.as_ref().is_none_or(|failed| failed.error.is_outage());
         self.is_synced && self.not_followed.is_none() && is_believed
@@ -104,41 +105,42 @@ impl Reading {
     }
 }
 
-/// A node at work.
+/// A running node.
 pub(crate) struct Worker {
     pub(crate) start: Start,
     client: Arc<L1Client>,
     looks: L1Looks,
     reads_blobs: bool,
-    /// Always there, but for the moment in which it changes.
+    /// Always present, except during a role change.
     pub(crate) acting: Option<Acting>,
     pub(crate) leadership: Leadership,
     pool_log: Option<Arc<PoolLog>>,
-    /// Transactions that wait for their place in a block, and not in the pool, until the next role takes them over.
+    /// Deferred transactions for the next role.
     kept: Vec<RecoveredTransaction>,
-    /// Number of times, since the node began to make blocks, that L1 took blocks of its account that it has not made;
-    /// and the last transaction with such blocks.
+    /// Number of times, since the node began to make blocks, that other blocks of its account replaced its own on
+    /// L1, and the last transaction with such blocks.
     overtaken: (u64, B256),
-    /// Question after the node whose blocks L1 took in this transaction, in the places of this node's.
+    /// Pending request for the node that made the blocks in this transaction, which replaced this node's.
     rival: Option<(B256, Inquiry<Rival>)>,
-    /// A promotion that was ordered, and the question what stands against it.
+    /// A pending promotion, with the request for obstacles.
     promotion: Option<(Answer, Readied)>,
 }
 
-/// Question what stands against making blocks.
+/// Request for obstacles to making blocks.
 type Readied = Inquiry<Result<(), RoleError>>;
 
-/// Maker of blocks that L1 took in the places of this node's.
+/// Maker of blocks that replaced this node's on L1.
 #[derive(Debug)]
 enum Rival {
-    /// The peer, which is at this block.
+    /// The peer, whose head is this block.
     Peer(u64),
-    /// An account, if L1 told which.
+    /// An account, if L1 has told which.
     Account(Option<Address>),
 }
 
 impl Worker {
-    /// Begins in a role, and begins to read L1. A node that is to make blocks while its peer makes them follows that.
+    /// Starts in a role, and starts reading L1. A node that is to make blocks while its peer makes them follows
+    /// the peer.
     pub(crate) async fn start(
         mut start: Start,
         reader: L1Reader,
@@ -193,7 +195,7 @@ impl Worker {
         Ok(worker)
     }
 
-    /// The thread that brings blocks to L1; `None` for a node without the keys for it.
+    /// The batcher's thread; `None` for a node without keys for it.
     fn batcher(&self, sync: &L2Syncer) -> Option<Result<BatcherRoom, RollupError>> {
         let config = self.start.sequencing.as_deref()?;
         let (client, deployment) = (Arc::clone(&self.client), sync.view.deployment());
@@ -208,7 +210,7 @@ impl Worker {
         )
     }
 
-    /// Makes blocks from now on.
+    /// Switches to the role of a sequencer.
     fn lead(&mut self, sync: L2Syncer, batcher: BatcherRoom) {
         let Start { rules, sequencing, .. } = &self.start;
         let Some(config) = sequencing.as_deref().cloned() else {
@@ -225,7 +227,7 @@ impl Worker {
         self.acting = Some(Acting::Sequencer(Box::new(sequencer)));
     }
 
-    /// Makes no blocks from now on, and listens to the node that does.
+    /// Switches to the role of a follower of the node that makes blocks.
     fn follow(&mut self, sync: L2Syncer) {
         let peer = self.start.peer.clone();
         let has_feed = peer.is_some() || self.start.has_callers || self.start.feed.has_relays();
@@ -237,7 +239,7 @@ impl Worker {
         self.acting = Some(Acting::Follower(Box::new(follower)));
     }
 
-    /// Begins to carry an order out, or says why not. A promotion asks L1 and the peer first, on another thread.
+    /// Begins an order, or refuses it. For a promotion another thread first sends requests to L1 and the peer.
     fn begin(&mut self, order: Order, answer: Answer, reading: &Reading) {
         match order {
             Order::Promote { .. } if self.start.lease.is_some() => {
@@ -260,14 +262,14 @@ impl Worker {
         }
     }
 
-    /// The head at which the role has changed.
+    /// Head at the role change.
     fn has_changed_role(&self) -> BlockId {
         let head = self.start.node.read(|node| Arc::clone(node.chain.head()));
         tracing::warn!(role = self.role(), head = head.header.number, "changed role");
         BlockId { number: head.header.number, hash: head.hash }
     }
 
-    /// Checks what the node itself knows of a promotion.
+    /// Checks the conditions of a promotion that the node itself knows.
     pub(crate) fn may_be_promoted(&self, reading: &Reading) -> Result<&SequencerConfig, RoleError> {
         let Some(Acting::Follower(follower)) = &self.acting else {
             return Err(RoleError::Already { got: self.role() });
@@ -284,7 +286,7 @@ impl Worker {
         Ok(config)
     }
 
-    /// Asks the peer, and L1, what stands against making blocks. Blocks are taken meanwhile.
+    /// Asks the peer and L1 for obstacles to making blocks. The node follows blocks meanwhile.
     fn ask_for_promotion(&self, force: bool, reading: &Reading) -> Result<Readied, RoleError> {
         let account = self.may_be_promoted(reading)?.advance_key.address();
         let (peer, client) = (self.start.peer.clone(), Arc::clone(&self.client));
@@ -309,7 +311,7 @@ impl Worker {
         inquiry.map_err(|error| RoleError::Unready(no_thread(error)))
     }
 
-    /// Makes blocks from now on if nothing stands against it, once that is known.
+    /// Completes a promotion once the answers are there, unless there is an obstacle.
     fn go_on_with_promotion(&mut self, reading: &Reading) {
         let Some((answer, inquiry)) = self.promotion.take() else { return };
         let outcome = match inquiry.answer() {
@@ -325,7 +327,7 @@ impl Worker {
         answer.send(outcome.and_then(|()| self.promote()));
     }
 
-    /// Makes blocks from now on, at this head.
+    /// Switches to the role of a sequencer, at this head.
     pub(crate) fn promote(&mut self) -> Result<BlockId, RoleError> {
         let batcher = self.batcher(self.sync()).ok_or(RoleError::NoKeys)??;
         if let Some(Acting::Follower(follower)) = self.acting.take() {
@@ -347,9 +349,9 @@ impl Worker {
         }
     }
 
-    /// A sequencer in whose blocks' places L1 has taken others, which its peer makes, gives way to that. Without such a
-    /// peer it counts blocks that its own account has brought to L1: another node has its keys. Who made them is asked
-    /// on another thread: the peer has three seconds to answer, and blocks go on meanwhile.
+    /// Lets a sequencer whose blocks were replaced on L1 by its peer's follow the peer. Without such a peer it
+    /// counts blocks that its own account has posted: another node has its keys. Another thread finds out who made
+    /// them: the peer has three seconds to answer, and this node makes blocks meanwhile.
     fn yield_to_another(&mut self) {
         let Some(Acting::Sequencer(sequencer)) = &mut self.acting else {
             self.rival = None;
@@ -387,13 +389,14 @@ impl Worker {
         }
     }
 
-    /// The account that brings blocks to L1, if this node has its key.
+    /// The account that posts blocks, if this node has its key.
     fn account(&self) -> Option<Address> {
         self.start.sequencing.as_ref().map(|it| it.advance_key.address())
     }
 
-    /// The fault of a sequencer whose keys another node uses as well. Once may be a transaction of its own from before
-    /// it lost its chain; the second time one of the two has to stop, or both go on to acknowledge what the other undoes.
+    /// The fault of a sequencer whose keys another node uses too. A first time may be a transaction of its own
+    /// from before it lost its chain. The second time one of the two has to stop, or both would continue to
+    /// acknowledge what the other replaces.
     fn shares_keys(&self) -> Option<RollupError> {
         let ((times, transaction), account) = (self.overtaken, self.account()?);
         // A node that has taken over by a lease finds what the one before it had on its way to L1.
@@ -482,7 +485,7 @@ impl Worker {
         self.looks.end();
     }
 
-    /// Takes over what has been read of L1, and does what follows from it.
+    /// Takes a result of reading L1, and applies it.
     fn read(&mut self, reading: &mut Reading) {
         let poll = self.start.poll;
         match self.looks.next() {

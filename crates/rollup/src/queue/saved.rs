@@ -1,4 +1,4 @@
-//! The queue as a part of a checkpoint of L1's history.
+//! The queue in a checkpoint of L1's history.
 
 use super::{MessageQueue, Sent};
 use crate::l1::saved::{put_message, read_message};
@@ -7,7 +7,7 @@ use contracts::bindings::INativeRollup::Checkpoint;
 use disk::{DiskError, Reader, Writer};
 
 impl MessageQueue {
-    /// Writes all of the queue.
+    /// Encodes the queue.
     pub(crate) fn save(&self, out: &mut Writer) {
         let Self { forgotten, forgotten_root, messages, kept, kept_from, checkpoints, last } = self;
         out.word(*forgotten);
@@ -37,7 +37,7 @@ impl MessageQueue {
         }
     }
 
-    /// Reads what [`Self::save`] wrote.
+    /// Decodes the output of [`Self::save`].
     pub(crate) fn load(from: &mut Reader<'_>) -> Result<Self, DiskError> {
         let (forgotten, forgotten_root) = (from.word()?, from.array()?.into());
         let kept_from = from.word()?;

@@ -1,7 +1,7 @@
-//! Making blocks, from the newest snapshot of L1. Nothing here asks L1 or waits for it.
+//! Block production from the newest snapshot of L1, without requests to L1 or waiting for it.
 //!
-//! What a block is made of is in `sealing`, and what becomes of blocks that L1 can never take in `recovery`. The
-//! batcher brings them to L1, on a thread of its own.
+//! `sealing` has the content of blocks, and `recovery` the replacement of blocks that L1 can never accept. The
+//! batcher posts blocks, on a thread of its own.
 
 mod backlog;
 mod recovery;
@@ -30,7 +30,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// Makes the blocks of an L2.
+/// Sequencer of an L2.
 #[derive(Debug)]
 pub struct Sequencer {
     sync: L2Syncer,
@@ -39,28 +39,28 @@ pub struct Sequencer {
     batcher: BatcherRoom,
     /// Price of EXECUTE on L1.
     rate: ExecuteRate,
-    /// Messages whose delivery makes a block that L1 cannot carry.
+    /// Messages whose delivery makes a block too large for L1.
     deferred: BTreeSet<u64>,
-    /// Transactions of blocks that were given up. They may need what stood before them, a deposit for
-    /// instance, so they wait here for the same place, and not in the pool.
+    /// Deferred transactions of blocks that were given up. They may need earlier transactions, such as a deposit,
+    /// so they wait here for the same place, and not in the pool.
     requeued: Vec<RecoveredTransaction>,
     last_block: Instant,
     /// Blocks that wait for L1.
     queue: Queue,
-    /// The same against what L1 takes of them.
+    /// The backlog against L1's capacity.
     backlog: BacklogStatus,
     /// State of the contracts at the head of the view.
     terms: Option<Arc<Terms>>,
     clock: L1Clock,
-    /// Since when L1's time has been behind that of the newest block.
+    /// Time since which L1's time has been behind that of the newest block.
     ahead_since: Option<Instant>,
     pool_log: Option<Arc<PoolLog>>,
-    /// The last L1 transaction with blocks in the places of this node's, until the worker takes it.
+    /// The last L1 transaction with blocks that replace this node's, until the worker takes it.
     pub(crate) overtaken_by: Option<B256>,
 }
 
 impl Sequencer {
-    /// A sequencer over a node and a view of L1, and the batcher that brings its blocks there.
+    /// A sequencer over a node and a view of L1, with the batcher that posts its blocks.
     pub(crate) fn new(
         sync: L2Syncer,
         rules: RollupRules,
@@ -90,8 +90,8 @@ impl Sequencer {
         sequencer
     }
 
-    /// Returns the synced L2 for the next role, and the transactions that wait for their place in a block. The
-    /// batcher has ended then: its key may be used by another node.
+    /// Returns the synced L2 for the next role, and the deferred transactions. The batcher has ended then, so that
+    /// another node may use its key.
     pub(crate) fn into_parts(self) -> (L2Syncer, Vec<RecoveredTransaction>) {
         self.reset_attributes();
         self.close(None);
@@ -99,7 +99,7 @@ impl Sequencer {
         (self.sync, self.requeued)
     }
 
-    /// Transactions of blocks that gave way, which wait for their places in the next ones.
+    /// Deferred transactions of replaced blocks.
     pub(crate) fn requeued(&self) -> &[RecoveredTransaction] {
         &self.requeued
     }
@@ -119,12 +119,12 @@ impl Sequencer {
         }
     }
 
-    /// Reason why blocks wait that should be on their way to L1.
+    /// Reason why the batcher does not post waiting blocks.
     pub(crate) fn not_submitted(&self) -> Option<String> {
         self.batcher.report().not_submitted
     }
 
-    /// Ends the thread of the batcher, at the end of the node.
+    /// Ends the batcher's thread, at the end of the node.
     pub(crate) fn end(self) {
         self.batcher.end();
     }
@@ -146,18 +146,18 @@ impl Sequencer {
         self.rate.capacity(&self.config.submitter.limits)
     }
 
-    /// Takes over what was read of L1; [`Self::follow_l1`] does what follows from it.
+    /// Takes a result of reading L1; [`Self::follow_l1`] applies it.
     pub(crate) fn take_over(&mut self, look: Look) {
         let L1Snapshot { view, terms, clock } = look.snapshot;
         self.sync.take_over(look.update, view);
         (self.terms, self.clock) = (terms, clock);
     }
 
-    /// Does what follows from what was read of L1: blocks that L1 cannot take any more are made again.
+    /// Applies what was read of L1: rebuilds blocks that L1 can no longer accept.
     ///
     /// # Errors
     ///
-    /// [`RollupError`]; what was done before stays, and the next call goes on.
+    /// [`RollupError`]; earlier work stays, and the next call continues.
     pub fn follow_l1(&mut self) -> Result<(), RollupError> {
         let update = self.sync.catch_up()?;
         if update.reverted {
@@ -169,7 +169,7 @@ impl Sequencer {
         self.rebuild_lost()
     }
 
-    /// Has the batcher go on with what there is now; or wait, as long as L1 cannot be read.
+    /// Lets the batcher continue with the current blocks, or pauses it while L1 cannot be read.
     pub(crate) fn submit(&self, is_readable: bool) {
         let Some(terms) = self.terms.as_ref().filter(|_| is_readable) else {
             self.batcher.hold();
@@ -183,13 +183,13 @@ impl Sequencer {
         });
     }
 
-    /// Longest time for which blocks are made without L1: with it at its end, half of the lag that L1 allows is left
-    /// for them to get there.
+    /// Maximum time without L1 for which blocks are made. At its end half of the lag that L1 allows is left to
+    /// post them.
     fn longest_silence(&self) -> Duration {
         self.config.l1_drift.min(Duration::from_secs(self.rules.max_lag / 2))
     }
 
-    /// Blocks that L1 does not have, oldest first.
+    /// Blocks that are not on L1, oldest first.
     fn unsafe_blocks(&self) -> Result<Vec<Arc<Block>>, RollupError> {
         let (chain, safe) = (self.chain(), self.sync.safe()?);
         let numbers = safe.header.number + 1..=chain.head().header.number;
@@ -197,11 +197,11 @@ impl Sequencer {
         Ok(blocks.collect::<Result<_, _>>()?)
     }
 
-    /// Makes a block if one is due, and none from the time of `unknown_fork` on.
+    /// Makes a block if one is due, but none at or after the time of `unknown_fork`.
     ///
     /// # Errors
     ///
-    /// [`RollupError`]; no block is shown then.
+    /// [`RollupError`]; no block is served then.
     pub(crate) fn make_block(
         &mut self,
         unknown_fork: Option<&Difference>,
@@ -258,8 +258,7 @@ impl Sequencer {
         Ok(Some(block))
     }
 
-    /// Gives the pending block the anchor of the head, until the transactions that the next block begins with are
-    /// known.
+    /// Sets the pending block's anchor to the head's, until the first transactions of the next block are known.
     fn reset_attributes(&self) {
         let head = Arc::clone(self.chain().head());
         let anchor = head.header.parent_beacon_block_root.unwrap_or_default();

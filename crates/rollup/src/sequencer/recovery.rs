@@ -1,4 +1,4 @@
-//! Blocks that L1 can never take, and what stood in them.
+//! Replacement of blocks that L1 can never accept, and the transactions in them.
 
 use super::Sequencer;
 use crate::{RollupError, anchor::anchor_of, l2_syncer::relayed_after};
@@ -11,19 +11,19 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// Seconds before it is too old for L1 in which a block is given up.
+/// Seconds before its maximum age at which a block is given up.
 const LAG_MARGIN: u64 = 12;
-/// Longest time for which L1's time may be behind that of a block before the block is given up: two slots. An L1
-/// whose slots go on has caught up by then, however it was reorganised.
+/// Maximum time for which L1's time may be behind a block's before the block is given up: two slots. An L1 that
+/// continues its slots has caught up by then, after any reorganisation.
 const AHEAD: Duration = Duration::from_secs(24);
-/// Seconds by which a block may be ahead of L1 without any fault: its time goes on while L1 does not answer, and is
-/// wrong by the time that an answer takes.
+/// Seconds by which a block may be ahead of L1 without a fault: L1's estimated time advances while L1 does not
+/// answer, and is late by the duration of an answer.
 const JITTER: u64 = 2;
 
 impl Sequencer {
-    /// Goes back below the first block that L1 can never take: because it is too old, or because its anchor
-    /// names an L1 block or messages that are gone; or that L1 will not take for long, because its own time has gone
-    /// back. What stood in it and on top of it is kept.
+    /// Goes back before the first block that L1 can never accept: because it is too old, or because its anchor
+    /// names an L1 block or messages that are gone. Also gives up blocks that L1 will not accept for long, because
+    /// its own time has gone back. Their transactions are kept.
     pub(super) fn rebuild_lost(&mut self) -> Result<(), RollupError> {
         let instant = Instant::now();
         let (now, next) = (self.clock.at(instant), self.clock.next_block(instant));
@@ -56,7 +56,7 @@ impl Sequencer {
         Ok(())
     }
 
-    /// Keeps transactions of blocks that give way now, over a restart too.
+    /// Keeps transactions of blocks that are being replaced, also over a restart.
     pub(super) fn displace(&mut self, displaced: Vec<RecoveredTransaction>) {
         if let Some(log) = &self.pool_log {
             log.keep_displaced(&displaced);
@@ -64,7 +64,7 @@ impl Sequencer {
         self.keep(displaced);
     }
 
-    /// Keeps transactions of blocks that gave way, but for the operator's, which are made anew.
+    /// Keeps transactions of replaced blocks, except the operator's, which are made anew.
     pub(crate) fn keep(&mut self, displaced: Vec<RecoveredTransaction>) {
         let operator = self.config.operator_key.address();
         let mut kept: Vec<_> = displaced.into_iter().filter(|it| it.sender != operator).collect();
@@ -73,8 +73,8 @@ impl Sequencer {
         self.requeued = kept;
     }
 
-    /// Forgets kept transactions that stand in a block now, or that no block can hold any more. As long as messages
-    /// of L1 are not relayed, one may bring what a transaction wants for.
+    /// Drops kept transactions that a block includes now, or that no block can include any more. While messages of
+    /// L1 are not relayed, one of them may bring what a transaction needs.
     pub(super) fn forget_kept(
         &mut self,
         block: &Arc<Block>,

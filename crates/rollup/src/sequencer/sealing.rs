@@ -1,4 +1,4 @@
-//! The content of the next block, and the checks that L1 could take it.
+//! Content of the next block, and checks that L1 could accept it.
 
 use super::Sequencer;
 use crate::{
@@ -24,31 +24,31 @@ use node::{MineRequest, Posted, SealedBlock, SetAttributes, SetCoinbase};
 use std::sync::Arc;
 use wire::ProtocolFork;
 
-/// Bytes of forced transactions that a block starts with at most.
+/// Maximum length of the forced transactions with which a block starts.
 const FORCED_BYTES: usize = 32_000;
 
-/// The part of L1 that the next block takes over.
+/// L1 inputs of the next block.
 struct L1Inputs {
-    /// Its new anchor, if it gets one.
+    /// New anchor, if there is one.
     anchor: Option<Anchor>,
-    /// Number of messages that its anchor covers.
+    /// Number of messages covered by the anchor in force.
     covered: u64,
-    /// Number of messages that are relayed before it.
+    /// Number of messages relayed before the block.
     relayed: u64,
 }
 
-/// Fate of the first transactions of a sealed block.
+/// Result of the first transactions of a sealed block.
 enum SystemOutcome {
-    /// All of it, and L1 can carry the block.
+    /// All are included, and the block fits into L1.
     Yes,
-    /// The operator's account on the L2 cannot send what it was to.
+    /// The operator's account on the L2 cannot pay for its transactions.
     OperatorRefused(Rejection),
-    /// It needs more than L1 can carry, or a delivery has failed.
+    /// The block exceeds L1's limits, or a delivery has failed.
     TooMuch,
 }
 
 impl Sequencer {
-    /// Seals the next block, if there is anything to put into it or it is time.
+    /// Seals the next block, if there are transactions or the idle interval is over.
     pub(super) fn seal(
         &mut self,
         chain: &ChainReader,
@@ -147,7 +147,7 @@ impl Sequencer {
         }
     }
 
-    /// Fees go where the policy wants them, or to the operator.
+    /// Fee recipient of the policy, or else the operator.
     fn set_coinbase(&self, terms: &Terms, time: u64) -> Result<(), RollupError> {
         let recipient = terms.admission.fee_recipient(time)?;
         let coinbase = recipient.unwrap_or(self.config.operator_key.address());
@@ -157,8 +157,8 @@ impl Sequencer {
         Ok(())
     }
 
-    /// Returns the part of L1 that the next block takes over: a new anchor if there are messages that the last one
-    /// does not cover, and all messages that it covered have been relayed.
+    /// Returns the L1 inputs of the next block: a new anchor if there are messages that the last one does not
+    /// cover, and all messages that it covered have been relayed.
     fn l1_inputs(
         &self,
         chain: &ChainReader,
@@ -207,8 +207,8 @@ impl Sequencer {
         )
     }
 
-    /// Forced transactions that the next block can begin with, in the order of the queue, as many as one
-    /// can be asked for.
+    /// Forced transactions with which the next block can begin, in the order of the queue, up to the limit of
+    /// duties.
     fn forced(
         &self,
         chain: &ChainReader,
@@ -249,7 +249,7 @@ impl Sequencer {
         Ok(forced)
     }
 
-    /// A sealed block, if it owes nothing that it has not done; also, how many bytes go to L1 beside its input.
+    /// Checks the duties of a sealed block, and returns it with the length of its evidence.
     fn judged(
         &self,
         sealed: SealedBlock,
@@ -279,7 +279,7 @@ impl Sequencer {
     }
 }
 
-/// Checks that a block holds all of its first transactions, and that L1 can carry it.
+/// Checks that a block has all of its first transactions, and fits into L1.
 fn system_outcome(
     sealed: &SealedBlock,
     system: &SystemTransactions,

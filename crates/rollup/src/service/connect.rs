@@ -1,4 +1,4 @@
-//! L1 and the chain as a node finds them at its start, compared with its configuration.
+//! L1 and the chain at a node's start, compared with the configuration.
 
 use crate::{
     Config, L1Client, L1Error, L1Profile, RollupError, RollupRules, SequencerConfig,
@@ -15,10 +15,10 @@ use chain::{Chain, ChainConfig, spec_of};
 use contracts::Deployment;
 use std::{slice, sync::Arc, time::Duration};
 
-/// Interval of the check of the forks, and of the others after a warning.
+/// Interval of the fork check, and of the others after a warning.
 const RECHECK_INTERVAL: Duration = Duration::from_secs(5);
 
-/// L1 as a node finds it at its start.
+/// L1 at a node's start.
 #[derive(Debug)]
 pub(super) struct Connected {
     pub(super) rules: RollupRules,
@@ -29,7 +29,7 @@ pub(super) struct Connected {
     pub(super) unknown_fork: Option<Difference>,
 }
 
-/// Parts of a configuration that are checked against L1 before a node starts.
+/// Parts of a configuration that are checked against L1 at the start.
 pub(super) struct Checked {
     pub(super) deployment: Deployment,
     pub(super) profile: L1Profile,
@@ -38,7 +38,7 @@ pub(super) struct Checked {
 }
 
 impl Checked {
-    /// Returns what L1 says of the rollup, if all of it fits this L1.
+    /// Returns L1's data about the rollup, if all of it fits this L1.
     fn against(&self, client: &L1Client) -> Result<Connected, RollupError> {
         let rules = l2_syncer::rules(client, &self.deployment)?;
         // Prices are measured by the gas rules of L1's fork, which has to be known.
@@ -52,7 +52,7 @@ impl Checked {
         Ok(Connected { rules, gas_limit: gas_limit(client)?, warnings, unknown_fork })
     }
 
-    /// Makes all checks but that of the forks.
+    /// Runs all checks except the fork check.
     fn checks(&self, client: &L1Client, rules: &RollupRules) -> Result<Vec<Check>, RollupError> {
         let mut checks =
             preflight::of_l1(client, &self.deployment, rules, self.sequencing.as_ref())?;
@@ -62,8 +62,8 @@ impl Checked {
         Ok(checks)
     }
 
-    /// Repeats the check of the forks, and all checks as long as there are warnings, so that one whose cause is gone is
-    /// withdrawn.
+    /// Repeats the fork check, and all checks as long as there are warnings, so that a warning whose cause is gone
+    /// is withdrawn.
     fn check_again(&self, client: &L1Client, rules: &RollupRules, shared: &Shared) {
         let forks = preflight::forks(client, &self.deployment);
         let Ok((check, unknown_fork)) = forks else { return };
@@ -108,8 +108,8 @@ impl Checked {
     }
 }
 
-/// Reads the rules of a deployment once L1 answers: a node that is started again while its L1 is away needs no
-/// operator who starts it a third time.
+/// Reads the parameters of a deployment once L1 answers, so that a node that restarts while its L1 is down needs
+/// no operator.
 pub(super) async fn connect(
     client: L1Client,
     checked: &Arc<Checked>,

@@ -1,4 +1,4 @@
-//! A node from its configuration to its end: stores, pool file, journal, rooms and ports, started in this order.
+//! Life cycle of a node: stores, pool file, journal, rooms and ports, started in this order.
 
 mod connect;
 pub(crate) mod supervisor;
@@ -43,7 +43,7 @@ use std::{
 };
 use supervisor::{Room, RoomPanic};
 
-/// Longest wait for the worker thread at the end: it may hang at an L1 that does not answer.
+/// Maximum wait for the worker thread at the end, since it may wait for an L1 that does not answer.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// A node that runs until it is stopped.
@@ -57,7 +57,7 @@ pub struct RollupNode {
     tasks: Vec<tokio::task::AbortHandle>,
 }
 
-/// The threads and tasks of a node that work without being asked.
+/// Threads and tasks of a node.
 #[derive(Debug)]
 struct Rooms {
     stop: Arc<AtomicBool>,
@@ -75,16 +75,15 @@ struct Ports {
 }
 
 impl RollupNode {
-    /// Starts a node. Must be called inside a Tokio runtime of several threads. An L1 that does not answer is
-    /// waited for.
+    /// Starts a node. Must be called inside a multi-threaded Tokio runtime. Waits for an L1 that does not answer.
     ///
-    /// The order is: the stores, the file of the pool, its journal, the rooms, the ports. So a node answers nothing
-    /// before it can keep what it acknowledges.
+    /// The order is: the stores, the file of the pool, its journal, the rooms, the ports. So a node answers
+    /// nothing before it can keep what it acknowledges.
     ///
     /// # Errors
     ///
-    /// [`RollupError`]: if the deployment cannot be read, is not the one on this L1, or the server cannot
-    /// listen. Nothing runs then.
+    /// [`RollupError`]: if the deployment cannot be read, is of another L1, or the server cannot listen. Nothing
+    /// is running then.
     pub fn start(config: Config) -> BoxFuture<'static, Result<Self, RollupError>> {
         Box::pin(Self::open(config))
     }
@@ -247,28 +246,28 @@ impl RollupNode {
         }
     }
 
-    /// The L2's node.
+    /// Node of the L2.
     pub const fn node(&self) -> &Arc<Node> {
         &self.node
     }
 
-    /// The node's status.
+    /// Status of the node.
     pub fn status(&self) -> crate::Status {
         self.shared.status(&self.node)
     }
 
-    /// Its server.
+    /// The RPC server.
     pub const fn server(&self) -> &RunningServer {
         &self.ports.server
     }
 
-    /// Waits until a room of the node panics. The node does not recover from that: [stop](Self::stop) it, and end the
-    /// process with an error, so that it is started anew.
+    /// Waits until a room of the node panics. The node does not recover: [stop](Self::stop) it, and end the
+    /// process with an error, so that it is restarted.
     pub fn failed(&self) -> BoxFuture<'static, RoomPanic> {
         Box::pin(supervisor::failed(self.shared.supervisor.subscribe()))
     }
 
-    /// Names of the rooms in the order in which they were started.
+    /// Names of the rooms in the order of their start.
     pub fn rooms(&self) -> Vec<&'static str> {
         self.shared.supervisor.started()
     }
@@ -279,18 +278,18 @@ impl RollupNode {
         self.shared.supervisor.make_panic(name);
     }
 
-    /// Address at which an operator can change the role, if the node has one.
+    /// Address of the admin port, if there is one.
     pub fn admin_address(&self) -> Option<SocketAddr> {
         self.ports.admin.as_ref().and_then(|admin| admin.addresses().first().copied())
     }
 
-    /// Address at which the node serves the Engine API, if it does.
+    /// Address of the Engine API, if the node serves it.
     pub fn engine_address(&self) -> Option<SocketAddr> {
         self.ports.engine.as_ref().map(EngineServer::address)
     }
 
-    /// Stops it: no more blocks, and no connection stays open. A thread that waits for L1 is left to end
-    /// by itself.
+    /// Stops the node: it makes no more blocks, and closes all connections. A thread that waits for L1 ends by
+    /// itself later.
     pub fn stop(self) -> BoxFuture<'static, ()> {
         Box::pin(async move {
             self.tasks.iter().for_each(tokio::task::AbortHandle::abort);
@@ -305,7 +304,7 @@ impl RollupNode {
 }
 
 impl Rooms {
-    /// Starts to read L1, and to make or take blocks.
+    /// Starts reading L1, and making or following blocks.
     async fn start(
         config: &mut Config,
         mut start: Start,
@@ -380,7 +379,7 @@ impl Rooms {
 }
 
 impl Ports {
-    /// Begins to answer.
+    /// Starts the servers.
     async fn open(
         config: &Config,
         node: &Arc<Node>,
@@ -431,7 +430,7 @@ impl Ports {
     }
 }
 
-/// Serves the Engine API, if the configuration says so.
+/// Starts the server of the Engine API, if it is configured.
 async fn serve_engine(
     config: &Config,
     api: &Api,
@@ -445,7 +444,7 @@ async fn serve_engine(
     Ok(Some(EngineServer::start(*address, secret.clone(), engine).await?))
 }
 
-/// The driver of another client, if the configuration says so.
+/// The driver of another client, if it is configured.
 fn driver(config: &Config, node: &Arc<Node>) -> Result<Option<Driver>, RollupError> {
     let Some(EngineConfig { secret, drive: Some(url), .. }) = &config.engine else {
         return Ok(None);
@@ -465,7 +464,7 @@ fn drive(driver: Driver, shared: &Arc<Shared>) -> io::Result<RunningDriver> {
     Ok(driver)
 }
 
-/// Starts a room that is a thread.
+/// Starts a room on a thread.
 fn spawn(
     shared: &Arc<Shared>,
     room: Room,

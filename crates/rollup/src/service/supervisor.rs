@@ -1,8 +1,9 @@
-//! Supervision of the rooms of a node: each tells of its progress, and a panic in any of them is noticed.
+//! Supervision of a node's rooms: their progress and panics.
 //!
-//! A room that panicked leaves state behind that no other can judge: a lock released half-way, a block between chain and
-//! pool. So no room is restarted. The node says what happened in log, health and metrics, and [`failed`](Supervisor::failed)
-//! lets the process end with an error: all that was acknowledged is on disk, and the next start goes on from there.
+//! After a panic of a room no other room can judge the state that it left: a lock released half-way, a block
+//! between chain and pool. So no room is restarted. The node reports the panic in log, health and metrics, and
+//! [`failed`](Supervisor::failed) lets the process end with an error: all acknowledged data is on disk, and the
+//! next start continues from there.
 
 use futures_util::FutureExt as _;
 use parking_lot::Mutex;
@@ -14,23 +15,23 @@ use std::{
 };
 use tokio::{sync::watch, time::interval};
 
-/// Interval at which a task tells that it is still polled.
+/// Interval at which a task reports that it is still polled.
 const TASK_BEAT: Duration = Duration::from_millis(500);
-/// Time of the last progress of a room that does not run.
+/// Progress value of a room that does not run.
 const NEVER: u64 = u64::MAX;
-/// Index of no room.
+/// Index that is no room's.
 const NONE: usize = usize::MAX;
 
-/// A thread or task of a node that works without being asked.
+/// A thread or task of a node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Room {
     /// Reads L1.
     L1,
-    /// Brings blocks to L1.
+    /// Posts blocks to L1.
     Batcher,
-    /// Makes or takes blocks.
+    /// Makes or follows blocks.
     Blocks,
-    /// Listens to a sequencer for blocks that L1 does not have yet.
+    /// Follows the unsafe blocks of a sequencer.
     UnsafeBlocks,
     /// Offers transactions to the sequencer that the node follows.
     Offers,
@@ -39,7 +40,7 @@ pub(crate) enum Room {
 }
 
 impl Room {
-    /// All rooms in the order in which they start: none before those that it takes from.
+    /// All rooms in the order of their start: each after those whose output it uses.
     pub(crate) const ORDER: [Self; 6] =
         [Self::L1, Self::Batcher, Self::Blocks, Self::UnsafeBlocks, Self::Offers, Self::Driver];
 
@@ -56,7 +57,7 @@ impl Room {
     }
 }
 
-/// A room that panicked, after which the node cannot go on.
+/// A room that panicked, after which the node cannot continue.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("room {room} panicked: {message}")]
 pub struct RoomPanic {
@@ -66,17 +67,17 @@ pub struct RoomPanic {
     pub message: String,
 }
 
-/// Progress and end of all rooms.
+/// Progress and failures of all rooms.
 #[derive(Debug)]
 pub(crate) struct Supervisor {
     begun: Instant,
     /// Milliseconds from `begun` to the last progress of each room.
     progress: [AtomicU64; Room::ORDER.len()],
-    /// Rooms in the order in which they were started.
+    /// Rooms in the order of their start.
     started: Mutex<Vec<Room>>,
-    /// The first room that panicked: others may follow it.
+    /// The first room that panicked; others may panic because of it.
     panicked: watch::Sender<Option<RoomPanic>>,
-    /// Index of the room that a test makes panic.
+    /// Index of the room that a test lets panic.
     panics_next: AtomicUsize,
 }
 
@@ -93,19 +94,19 @@ impl Default for Supervisor {
 }
 
 impl Supervisor {
-    /// Notes that a room is started. The starter calls it, since threads begin to run in any order.
+    /// Records the start of a room. The starter calls it, since threads begin to run in any order.
     pub(crate) fn start(&self, room: Room) {
         self.started.lock().push(room);
     }
 
-    /// Runs the work of a room on this thread to its end, or notes its panic.
+    /// Runs the work of a room on this thread to its end, or records its panic.
     pub(crate) fn run(&self, room: Room, work: impl FnOnce()) {
         self.note(room);
         let outcome = catch_unwind(AssertUnwindSafe(work));
         self.leave(room, outcome);
     }
 
-    /// Runs the work of a room that is a task. Its progress is that the task is polled: it may wait for long.
+    /// Runs the work of a room as a task. Each poll counts as progress, since the task may wait for long.
     pub(crate) async fn run_task(&self, room: Room, work: impl Future<Output = ()>) {
         self.note(room);
         let mut beat = interval(TASK_BEAT);
@@ -135,7 +136,7 @@ impl Supervisor {
         });
     }
 
-    /// Notes that a room has done a turn of its work.
+    /// Records progress of a room.
     pub(crate) fn advanced(&self, room: Room) {
         self.note(room);
         assert!(
@@ -149,7 +150,7 @@ impl Supervisor {
         self.progress[room as usize].store(now, Ordering::Relaxed);
     }
 
-    /// Time since the last progress of each room that runs.
+    /// Time since the last progress of each running room.
     pub(crate) fn ages(&self, now: Instant) -> impl Iterator<Item = (Room, Duration)> {
         let now = now.saturating_duration_since(self.begun);
         Room::ORDER.into_iter().filter_map(move |room| {
@@ -158,7 +159,7 @@ impl Supervisor {
         })
     }
 
-    /// Names of the rooms in the order in which they were started.
+    /// Names of the rooms in the order of their start.
     pub(crate) fn started(&self) -> Vec<&'static str> {
         self.started.lock().iter().map(|room| room.name()).collect()
     }
@@ -168,19 +169,19 @@ impl Supervisor {
         self.panicked.borrow().clone()
     }
 
-    /// Receiver of the panic of a room.
+    /// Receiver of the first panic of a room.
     pub(crate) fn subscribe(&self) -> watch::Receiver<Option<RoomPanic>> {
         self.panicked.subscribe()
     }
 
-    /// Makes a room panic at its next turn.
+    /// Makes a room panic at its next progress.
     pub(crate) fn make_panic(&self, name: &str) {
         let index = Room::ORDER.iter().position(|room| room.name() == name);
         self.panics_next.store(index.unwrap_or(NONE), Ordering::Relaxed);
     }
 }
 
-/// Waits until a room panics; for ever if none does.
+/// Waits until a room panics.
 pub(crate) async fn failed(mut panicked: watch::Receiver<Option<RoomPanic>>) -> RoomPanic {
     match panicked.wait_for(Option::is_some).await.map(|found| found.clone()) {
         Ok(Some(found)) => found,
