@@ -183,8 +183,8 @@ impl Command for SetForkchoice {
 }
 
 /// Makes a known block the head and removes the transactions of the new canonical blocks from the pool. Returns
-/// the transactions of the replaced blocks in their order. They do not go back to the pool by themselves, because
-/// it refuses transactions whose nonces depend on others that are missing.
+/// the transactions of the replaced blocks in their order. They do not go back to the pool,
+/// which would refuse those that need earlier ones, such as a deposit.
 #[derive(Debug, Clone, Copy)]
 pub struct SetHead(pub B256);
 

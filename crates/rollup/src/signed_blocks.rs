@@ -42,7 +42,7 @@ pub(crate) struct SigningDomain {
 }
 
 impl SigningDomain {
-    /// Keccak hash of the signed bytes of a block.
+    /// Bytes whose Keccak hash is signed for a block.
     ///
     /// `0x19 0x00` and an address are the prefix of data for one contract (EIP-191). No transaction begins like
     /// that, and the key also signs transactions.

@@ -249,7 +249,7 @@ impl Sequencer {
         Ok(forced)
     }
 
-    /// Checks the duties of a sealed block, and returns it with the length of its evidence.
+    /// Checks the duties of a sealed block, and returns it with the number of bytes that go to L1 beside its input.
     fn judged(
         &self,
         sealed: SealedBlock,
