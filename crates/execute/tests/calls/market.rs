@@ -15,7 +15,13 @@ use enshrine_execute::{
     ExecutionSpecs, Items, ObservedCall, Pricing,
 };
 use revm::bytecode::opcode as op;
-use std::sync::{Arc, Mutex};
+use std::{
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 use variants::{
     BLOB_EXECUTE_ADDRESS, BlobSource, BlobTail, Drake, Flat,
     market::{BeyondLimit, LIMIT, MAX_EXCESS, Rate, TARGET, UPDATE_FRACTION, excess_at, price},
@@ -249,6 +255,38 @@ fn a_refusal_names_the_room_of_the_block_as_soon_as_the_gas_of_the_call_is_enoug
             assert_eq!(refusal(gas, reserve - 1), Some(full.clone()), "{gas} {way:?}");
             assert_eq!(refusal(gas, reserve), None, "{gas} {way:?}");
         }
+    }
+}
+
+/// A clock that goes on by a second with each look at it, and the durations of calls by it.
+#[derive(Debug, Default)]
+struct Durations {
+    looks: AtomicU64,
+    took: Mutex<Vec<Duration>>,
+}
+
+impl CallObserver for Durations {
+    fn now(&self) -> Duration {
+        Duration::from_secs(100 + self.looks.fetch_add(1, Ordering::Relaxed))
+    }
+
+    fn called(&self, call: &ObservedCall<'_>) {
+        self.took.lock().unwrap().push(call.took);
+    }
+}
+
+#[test]
+fn a_call_takes_what_passes_by_the_clock_of_its_observer() {
+    let scene = Scene::new(1);
+    for way in scene.ways() {
+        let durations = Arc::new(Durations::default());
+        let execute = Execute { observer: Arc::clone(&durations) as _, ..scene.execute(PRICES) };
+        let mut host = Host::in_block(execute, U256::ZERO, &at_par(LIMIT));
+        host.blob_hashes = vec![BLOB];
+        for gas in [PLENTY, 0] {
+            way.call(&mut host, gas);
+        }
+        assert_eq!(*durations.took.lock().unwrap(), [Duration::from_secs(1); 2], "{way:?}");
     }
 }
 
