@@ -1,5 +1,4 @@
-//! The flags of `enshrine devnet`: anvil's, as far as a devnet has what they speak of, and those of
-//! EXECUTE.
+//! Flags of `enshrine devnet`: those of anvil that apply to a devnet, and those of EXECUTE.
 
 pub use crate::flags::{AnvilArgs, Color, DisplayArgs, ForkArgs, Hardforks, LimitArgs, Network};
 use crate::{
@@ -21,20 +20,20 @@ use wire::ProtocolFork;
 /// Order of pending transactions in a block.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
 pub enum OrderFlag {
-    /// The higher fee first.
+    /// Higher fee first.
     #[default]
     Fees,
-    /// The earlier first.
+    /// Earlier arrival first.
     Fifo,
 }
 
-/// Path of the IPC socket if `--ipc` names none.
+/// Default path of the IPC socket.
 pub const DEFAULT_IPC: &str = "/tmp/enshrine.ipc";
 
 /// All flags.
 #[derive(Debug, Clone, Args)]
 pub struct DevnetArgs {
-    /// Test accounts to make
+    /// Number of test accounts
     #[arg(short, long, default_value_t = 10, value_name = "NUM", help_heading = "Accounts")]
     pub accounts: u32,
 
@@ -42,23 +41,23 @@ pub struct DevnetArgs {
     #[arg(long, default_value_t = DevnetConfig::BALANCE, value_name = "NUM", help_heading = "Accounts")]
     pub balance: u64,
 
-    /// BIP-39 phrase that the test accounts come from [default: test test … junk]
+    /// BIP-39 mnemonic of the test accounts [default: test test … junk]
     #[arg(short, long, value_name = "PHRASE", conflicts_with_all = ["mnemonic_random", "mnemonic_seed"], help_heading = "Accounts")]
     pub mnemonic: Option<String>,
 
-    /// Take a new phrase of this many words
+    /// Use a new mnemonic of this many words
     #[arg(long, value_name = "WORDS", num_args = 0..=1, default_missing_value = "12", conflicts_with = "mnemonic_seed", help_heading = "Accounts")]
     pub mnemonic_random: Option<usize>,
 
-    /// Take the phrase that this seed makes; never for keys that guard anything
+    /// Use the mnemonic that follows from this seed; never for keys of value
     #[arg(long = "mnemonic-seed-unsafe", value_name = "SEED", help_heading = "Accounts")]
     pub mnemonic_seed: Option<u64>,
 
-    /// Path that the index of an account is appended to
+    /// Derivation path to which the index of an account is appended
     #[arg(long, default_value = DEFAULT_DERIVATION_PATH, value_name = "PATH", help_heading = "Accounts")]
     pub derivation_path: String,
 
-    /// Take transactions from any sender without a signature
+    /// Accept unsigned transactions of any sender
     #[arg(long, visible_alias = "auto-unlock", help_heading = "Accounts")]
     pub auto_impersonate: bool,
 
@@ -66,11 +65,10 @@ pub struct DevnetArgs {
     #[arg(long, value_name = "ID", value_parser = flags::chain_id, help_heading = "Chain")]
     pub chain_id: Option<u64>,
 
-    /// Rules that hold from genesis on: frontier, homestead, dao, tangerine, spuriousdragon, byzantium,
-    /// constantinople, petersburg, istanbul, muirglacier, berlin, london, arrowglacier, grayglacier,
-    /// paris, shanghai, cancun, prague, osaka, bpo1, bpo2 or amsterdam; later forks from cancun on follow
-    /// with the times from which they hold: FORK@+SECONDS after genesis, FORK@TIMESTAMP, or with --block-time
-    /// FORK@#BLOCK, as in prague,osaka@+60,amsterdam@+120
+    /// Fork in force at genesis: frontier, homestead, dao, tangerine, spuriousdragon, byzantium, constantinople,
+    /// petersburg, istanbul, muirglacier, berlin, london, arrowglacier, grayglacier, paris, shanghai, cancun,
+    /// prague, osaka, bpo1, bpo2 or amsterdam; later forks from cancun on follow with their times: FORK@+SECONDS
+    /// after genesis, FORK@TIMESTAMP, or with --block-time FORK@#BLOCK, as in prague,osaka@+60,amsterdam@+120
     #[arg(
         long,
         value_parser = flags::hardforks,
@@ -80,9 +78,9 @@ pub struct DevnetArgs {
     )]
     pub hardfork: Hardforks,
 
-    /// Enforce what L1 enforces and anvil does not: increasing timestamps, the gas cap of EIP-7825, 128 KiB per
-    /// transaction, the calldata floor of EIP-7623 at admission, the fork's limits of code and initcode. The
-    /// flags of each part, when given, win
+    /// Enforce L1's rules where anvil's are looser: increasing timestamps, the gas cap of EIP-7825, 128 KiB per
+    /// transaction, the calldata floor of EIP-7623 at admission, the fork's limits of code and initcode. The flag
+    /// of a single rule overrides this flag
     #[arg(long, help_heading = "Chain")]
     pub mainnet: bool,
 
@@ -90,15 +88,15 @@ pub struct DevnetArgs {
     #[arg(long, value_name = "FILE", visible_alias = "genesis", help_heading = "Chain")]
     pub init: Option<PathBuf>,
 
-    /// Blocks to import after the genesis: a file of RLP blocks, one after another
+    /// Blocks to import after the genesis: a file of consecutive RLP blocks
     #[arg(long, value_name = "FILE", requires = "init", help_heading = "Chain")]
     pub import: Option<PathBuf>,
 
-    /// Time of the genesis, in seconds [default: now]
+    /// Timestamp of the genesis, in seconds [default: now]
     #[arg(long, value_name = "SECONDS", help_heading = "Chain")]
     pub timestamp: Option<u64>,
 
-    /// Number of the genesis block
+    /// Block number of the genesis
     #[arg(long, value_name = "NUM", help_heading = "Chain")]
     pub number: Option<u64>,
 
@@ -106,11 +104,12 @@ pub struct DevnetArgs {
     #[arg(long, value_name = "GAS", help_heading = "Chain")]
     pub gas_limit: Option<u64>,
 
-    /// Let a block have as much gas as anybody wants
+    /// Lift the gas limit of blocks
     #[arg(long, conflicts_with = "gas_limit", help_heading = "Chain")]
     pub disable_block_gas_limit: bool,
 
-    /// Base fee of the first block, in wei; that of the genesis is the one that it follows from [default: 1000000000]
+    /// Base fee of the first block, in wei; the genesis has the base fee from which it follows [default:
+    /// 1000000000]
     #[arg(
         long = "block-base-fee-per-gas",
         visible_alias = "base-fee",
@@ -119,27 +118,27 @@ pub struct DevnetArgs {
     )]
     pub base_fee: Option<u64>,
 
-    /// Least gas price to suggest, in wei
+    /// Minimum of the suggested gas price, in wei
     #[arg(long, value_name = "PRICE", help_heading = "Chain")]
     pub gas_price: Option<u128>,
 
-    /// Suggest no tip
+    /// Suggest a tip of zero
     #[arg(long, visible_alias = "no-priority-fee", help_heading = "Chain")]
     pub disable_min_priority_fee: bool,
 
-    /// Leave out the deployer of contracts with CREATE2
+    /// Omit the CREATE2 deployer from the genesis
     #[arg(long, visible_alias = "no-create2", help_heading = "Chain")]
     pub disable_default_create2_deployer: bool,
 
-    /// Blocks of an epoch; `safe` is one epoch behind the head, `finalized` two
+    /// Blocks per epoch; `safe` is one epoch behind the head, `finalized` two
     #[arg(long, default_value_t = 32, value_name = "NUM", help_heading = "Chain")]
     pub slots_in_an_epoch: u64,
 
-    /// Largest contract, in bytes [default: the fork's]
+    /// Maximum size of a contract's code, in bytes [default: the fork's]
     #[arg(long, value_name = "BYTES", help_heading = "Chain")]
     pub code_size_limit: Option<usize>,
 
-    /// Let contracts be of any size
+    /// Lift the limit of code size
     #[arg(long, conflicts_with = "code_size_limit", help_heading = "Chain")]
     pub disable_code_size_limit: bool,
 
@@ -147,11 +146,11 @@ pub struct DevnetArgs {
     #[arg(short, long, value_name = "SECONDS", visible_alias = "blockTime", value_parser = seconds, help_heading = "Mining")]
     pub block_time: Option<Duration>,
 
-    /// Make no blocks but those asked for
+    /// Make blocks on request only
     #[arg(long, visible_alias = "no-mine", conflicts_with = "block_time", help_heading = "Mining")]
     pub no_mining: bool,
 
-    /// Make a block for each transaction besides those of `--block-time`
+    /// Make a block for each transaction, in addition to those of `--block-time`
     #[arg(long, requires = "block_time", help_heading = "Mining")]
     pub mixed_mining: bool,
 
@@ -159,16 +158,16 @@ pub struct DevnetArgs {
     #[arg(long, help_heading = "Mining")]
     pub increasing_timestamps: bool,
 
-    /// With --mainnet: give blocks what the clock shows all the same, as anvil does, even if that is not
-    /// later than their parents
+    /// With --mainnet: use the clock's time for blocks all the same, as anvil does, even if it is not later than
+    /// the parent's
     #[arg(long, conflicts_with = "increasing_timestamps", help_heading = "Mining")]
     pub loose_timestamps: bool,
 
-    /// Most transactions of a block
+    /// Maximum number of transactions in a block
     #[arg(long, value_name = "NUM", help_heading = "Mining")]
     pub max_transactions: Option<usize>,
 
-    /// Take transactions into the pool that their senders cannot pay
+    /// Accept transactions that their senders cannot pay into the pool
     #[arg(long, help_heading = "Mining")]
     pub disable_pool_balance_checks: bool,
 
@@ -195,7 +194,7 @@ pub struct DevnetArgs {
     #[arg(long, value_name = "PATH", num_args = 0..=1, default_missing_value = DEFAULT_IPC, visible_alias = "ipcpath", help_heading = "Server")]
     pub ipc: Option<PathBuf>,
 
-    /// Origin that browsers may ask from
+    /// Origin from which browsers may send requests
     #[arg(long, default_value = "*", value_name = "ORIGIN", help_heading = "Server")]
     pub allow_origin: String,
 
@@ -203,27 +202,27 @@ pub struct DevnetArgs {
     #[arg(long, conflicts_with = "allow_origin", help_heading = "Server")]
     pub no_cors: bool,
 
-    /// Largest request body, in bytes
+    /// Maximum length of a request body, in bytes
     #[arg(long, default_value_t = ServerConfig::default().max_body, value_name = "BYTES", help_heading = "Server")]
     pub max_body_size: u32,
 
-    /// Let request bodies be of any size
+    /// Lift the limit of request bodies
     #[arg(long, conflicts_with = "max_body_size", help_heading = "Server")]
     pub no_request_size_limit: bool,
 
-    /// Connections that may be open at once, idle ones too
+    /// Maximum number of open connections, idle ones included
     #[arg(long, default_value_t = ServerConfig::default().max_connections, value_name = "NUM", help_heading = "Server")]
     pub max_connections: u32,
 
-    /// Namespaces of methods that are served over HTTP, such as eth,net,web3
+    /// Namespaces of methods served over HTTP, such as eth,net,web3
     #[arg(long, default_value = "all", value_name = "NAMES", help_heading = "Server")]
     pub http_api: Namespaces,
 
-    /// Namespaces of methods that are served over WebSocket
+    /// Namespaces of methods served over WebSocket
     #[arg(long, default_value = "all", value_name = "NAMES", help_heading = "Server")]
     pub ws_api: Namespaces,
 
-    /// Threads that execute, and as many that change something; 0 takes as many as there are cores
+    /// Number of threads for executions, and as many for writes; 0 for the number of cores
     #[arg(short = 'j', long, value_name = "NUM", visible_alias = "jobs", help_heading = "Server")]
     pub threads: Option<usize>,
 
@@ -235,19 +234,19 @@ pub struct DevnetArgs {
     #[arg(long, value_name = "FILE", conflicts_with_all = ["load_state", "dump_state", "init"], help_heading = "State")]
     pub state: Option<PathBuf>,
 
-    /// Start from this state file; one that anvil has written will do
+    /// Start from this state file; files of anvil work too
     #[arg(long, value_name = "FILE", conflicts_with = "init", help_heading = "State")]
     pub load_state: Option<PathBuf>,
 
-    /// Write the state to this file on exit; anvil can read it
+    /// Write the state to this file on exit, in anvil's format
     #[arg(long, value_name = "FILE", help_heading = "State")]
     pub dump_state: Option<PathBuf>,
 
-    /// Write the state file every so many seconds too
+    /// Write the state file at this interval too, in seconds
     #[arg(short, long, value_name = "SECONDS", help_heading = "State")]
     pub state_interval: Option<u64>,
 
-    /// Write the states of earlier blocks to state files too
+    /// Include the states of earlier blocks in state files
     #[arg(long, help_heading = "State")]
     pub preserve_historical_states: bool,
 
@@ -259,11 +258,11 @@ pub struct DevnetArgs {
     #[arg(long, value_name = "NUM", value_parser = clap::value_parser!(u64).range(1..), help_heading = "State")]
     pub transaction_block_keeper: Option<u64>,
 
-    /// Have no EXECUTE
+    /// Omit EXECUTE
     #[arg(long, help_heading = "EXECUTE")]
     pub no_execute: bool,
 
-    /// Forks whose inputs EXECUTE accepts beside those of the hardfork, by name or schema id
+    /// Forks whose inputs EXECUTE accepts in addition to the hardfork's, by name or schema id
     #[arg(
         long,
         value_name = "FORKS",
@@ -274,11 +273,11 @@ pub struct DevnetArgs {
     )]
     pub execute_schema: Vec<ProtocolFork>,
 
-    /// Deploy the registry of EIP-8357, which tells the schema of the fork in force
+    /// Deploy the registry of EIP-8357, which returns the schema of the fork in force
     #[arg(long, conflicts_with = "no_execute", help_heading = "EXECUTE")]
     pub fork_registry: bool,
 
-    /// Price of EXECUTE: default, flat, ethrex, `BASE+PER_BYTE` or `BASE+REQUEST_BYTE+WITNESS_BYTE+ITEM`
+    /// Prices of EXECUTE: default, flat, ethrex, `BASE+PER_BYTE` or `BASE+REQUEST_BYTE+WITNESS_BYTE+ITEM`
     #[arg(
         long,
         default_value_t,
@@ -288,11 +287,11 @@ pub struct DevnetArgs {
     )]
     pub execute_gas: GasSchedule,
 
-    /// Have EXECUTE at 0x0103 too, for inputs that end in blobs of their own transaction
+    /// Add EXECUTE at 0x0103, for inputs that end in blobs of their transaction
     #[arg(long, conflicts_with = "no_execute", help_heading = "EXECUTE")]
     pub execute_blobs: bool,
 
-    /// Let EXECUTE take any valid block, also with what no L2 may hold: blobs, withdrawals, requests
+    /// Let EXECUTE accept any valid block, also with blobs, withdrawals and requests, which an L2 may not have
     #[arg(long, conflicts_with = "no_execute", help_heading = "EXECUTE")]
     pub execute_any_block: bool,
 
@@ -300,7 +299,7 @@ pub struct DevnetArgs {
     #[arg(long, conflicts_with = "no_execute", help_heading = "EXECUTE")]
     pub execute_market: bool,
 
-    /// Cap the gas of a transaction as EIP-7825 does from Osaka on (part of --mainnet)
+    /// Cap the gas of a transaction by EIP-7825 from Osaka on (part of --mainnet)
     #[arg(
         long,
         visible_alias = "tx-gas-limit",
@@ -309,28 +308,28 @@ pub struct DevnetArgs {
     )]
     pub enable_tx_gas_limit: bool,
 
-    /// With --mainnet: let a transaction use more gas than EIP-7825 allows all the same
+    /// With --mainnet: lift the cap of EIP-7825 all the same
     #[arg(long, help_heading = "Pool")]
     pub no_tx_gas_cap: bool,
 
-    /// Largest transaction that the pool takes, in bytes [default: none; with --mainnet: 131072]
+    /// Maximum length of a transaction in the pool, in bytes [default: none; with --mainnet: 131072]
     #[arg(long, value_name = "BYTES", help_heading = "Pool")]
     pub max_tx_size: Option<usize>,
 
-    /// Refuse a gas limit below the calldata floor of EIP-7623 when a transaction comes (part of --mainnet)
+    /// Refuse a gas limit below the calldata floor of EIP-7623 at admission (part of --mainnet)
     #[arg(long, help_heading = "Pool")]
     pub check_floor_gas: bool,
 
-    /// Verify each block from its own witness when it is made; turns on --increasing-timestamps, without which
-    /// few blocks could be verified
+    /// Verify each new block from its own witness; turns on --increasing-timestamps, without which few blocks
+    /// could be verified
     #[arg(long, help_heading = "EXECUTE")]
     pub verify_blocks: bool,
 
-    /// Changes nothing: the single steps of debug traces are always there
+    /// No effect: struct logs of debug traces are always available
     #[arg(long, visible_alias = "tracing", help_heading = "Tracing")]
     pub steps_tracing: bool,
 
-    /// Bounds of requests and of connections.
+    /// Limits of requests and of connections.
     #[command(flatten)]
     pub limits: LimitArgs,
 
@@ -342,7 +341,7 @@ pub struct DevnetArgs {
     #[command(flatten)]
     pub fork: ForkArgs,
 
-    /// Flags of anvil that change nothing here.
+    /// Flags of anvil without effect.
     #[command(flatten)]
     pub anvil: AnvilArgs,
 }
@@ -360,7 +359,7 @@ impl DevnetArgs {
     ///
     /// # Errors
     ///
-    /// [`DevnetError::Flag`] for what clap cannot see to be wrong.
+    /// [`DevnetError::Flag`] for errors that clap cannot detect.
     pub fn config(&self) -> Result<DevnetConfig, DevnetError> {
         self.anvil.check()?;
         self.check_times()?;
@@ -455,7 +454,7 @@ impl DevnetArgs {
         })
     }
 
-    /// The gas limit of blocks, if flags say which.
+    /// Gas limit of blocks from the flags, if set.
     fn block_gas_limit(&self) -> Result<Option<u64>, DevnetError> {
         let unlimited = match self.mainnet {
             true => DevnetConfig::MAX_GAS_LIMIT,
@@ -464,7 +463,7 @@ impl DevnetArgs {
         flags::gas_limit(self.gas_limit, self.disable_block_gas_limit.then_some(unlimited))
     }
 
-    /// Refuses forks at times that count from a genesis which a state file replaces.
+    /// Refuses fork times relative to a genesis that a state file replaces.
     fn check_times(&self) -> Result<(), DevnetError> {
         let is_absolute = |(_, time): &(_, ForkTime)| matches!(time, ForkTime::At(_));
         let relative = self.hardfork.later.iter().find(|later| !is_absolute(later));
@@ -480,7 +479,7 @@ impl DevnetArgs {
         }
     }
 
-    /// A genesis, but for what flags say of its block.
+    /// A genesis with the block fields of the flags.
     fn over(&self, mut genesis: Genesis) -> Genesis {
         genesis.number = self.number.or(genesis.number);
         genesis.gas_limit = self.gas_limit.unwrap_or(genesis.gas_limit);
@@ -489,13 +488,13 @@ impl DevnetArgs {
         genesis
     }
 
-    /// The file to start from, or its folder.
+    /// State file or folder to start from.
     pub fn state_to_load(&self) -> Option<&PathBuf> {
         let is_there = |path: &&PathBuf| StateFile::at(path).exists();
         self.load_state.as_ref().or_else(|| self.state.as_ref().filter(is_there))
     }
 
-    /// The file to write on exit.
+    /// State file to write on exit.
     pub const fn state_to_dump(&self) -> Option<&PathBuf> {
         match &self.dump_state {
             Some(path) => Some(path),

@@ -12,36 +12,36 @@ use wire::ProtocolFork;
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Fork")]
 pub struct ForkArgs {
-    /// Read state from this node; `@NUM` at its end names the block. Given more than once, the
-    /// addresses take turns
+    /// Fork this node's chain; `@NUM` at the end of the URL names the block. Given more than once, the URLs are
+    /// used in turn
     #[arg(short, long, value_name = "URL", visible_alias = "rpc-url", value_parser = node_address)]
     pub fork_url: Vec<String>,
 
-    /// The block to start from [default: the newest]
+    /// Block to fork [default: the newest]
     #[arg(long, value_name = "NUM", requires = "fork_url", allow_hyphen_values = true)]
     pub fork_block_number: Option<i64>,
 
-    /// Take this for the chain id of the other node, and do not ask it
+    /// Use this chain id, without a request to the other node
     #[arg(long, value_name = "ID", requires = "fork_url", value_parser = chain_id)]
     pub fork_chain_id: Option<u64>,
 
-    /// A header of each request, such as "Authorization: Bearer ..."
+    /// Header of each request, such as "Authorization: Bearer ..."
     #[arg(long = "fork-header", value_name = "HEADER", requires = "fork_url", value_parser = header)]
     pub fork_headers: Vec<(String, String)>,
 
-    /// Number of retries of a request that fails on its way, or for which the node is too busy
+    /// Number of retries of a request that gets no answer, or that the node is too busy for
     #[arg(long, default_value_t = 5, value_name = "NUM")]
     pub retries: u32,
 
-    /// Milliseconds before a request is tried again first; each pause after is twice as long
+    /// Milliseconds before the first retry of a request; each later pause is twice as long
     #[arg(long, default_value_t = 1000, value_name = "MS")]
     pub fork_retry_backoff: u64,
 
-    /// Milliseconds that an answer may take
+    /// Timeout of a request, in milliseconds
     #[arg(long, default_value_t = 45_000, value_name = "MS")]
     pub timeout: u64,
 
-    /// Compute units that the provider gives each second
+    /// Compute units per second of the provider
     #[arg(long, default_value_t = 330, value_name = "CUPS")]
     pub compute_units_per_second: u64,
 
@@ -49,7 +49,7 @@ pub struct ForkArgs {
     #[arg(long, visible_alias = "no-rpc-rate-limit")]
     pub no_rate_limit: bool,
 
-    /// Keep nothing on the disk of what the other node has answered
+    /// Do not cache the other node's answers on disk
     #[arg(long)]
     pub no_storage_caching: bool,
 }
@@ -100,47 +100,47 @@ fn is_near(url: &str) -> bool {
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Server")]
 pub struct LimitArgs {
-    /// Most bytes of an answer, and of the answers to a batch
+    /// Maximum length of an answer, and of the answers to a batch, in bytes
     #[arg(long, default_value_t = ServerConfig::default().max_response, value_name = "BYTES")]
     pub max_response_bytes: u32,
 
-    /// Most bytes that a trace, or the logs of a request, come to before it is given up
+    /// Maximum length of a trace, or of the logs of a request, in bytes
     #[arg(long, default_value_t = RequestLimits::default().trace_bytes, value_name = "BYTES")]
     pub max_trace_bytes: u64,
 
-    /// Most milliseconds for a call, an estimate, a simulation or a search for logs
+    /// Maximum time of a call, an estimate, a simulation or a log search, in milliseconds
     #[arg(long, default_value_t = 60_000, value_name = "MS")]
     pub call_timeout_ms: u64,
 
-    /// Most milliseconds for a request that traces
+    /// Maximum time of a request that traces, in milliseconds
     #[arg(long, default_value_t = 60_000, value_name = "MS")]
     pub trace_timeout_ms: u64,
 
-    /// Most milliseconds that eth_sendRawTransactionSync and eth_sendTransactionSync wait for a block
+    /// Maximum wait of eth_sendRawTransactionSync and eth_sendTransactionSync for a block, in milliseconds
     #[arg(long, default_value_t = 30_000, value_name = "MS")]
     pub sync_timeout_ms: u64,
 
-    /// Connections that one address may have open at once; of IPv6 the first 64 bits are an address
+    /// Maximum number of open connections of one address; of IPv6 the first 64 bits are an address
     #[arg(long, default_value_t = ServerConfig::default().max_connections_per_address, value_name = "NUM")]
     pub max_connections_per_address: u32,
 
-    /// Milliseconds for a whole request, and for a client to read anything of its answer
+    /// Time for a whole request, and for a client to read some bytes of its answer, in milliseconds
     #[arg(long, default_value_t = 30_000, value_name = "MS")]
     pub request_timeout_ms: u64,
 
-    /// Bytes that may wait for the client of a connection to read them
+    /// Maximum number of bytes that wait for the client of a connection
     #[arg(long, default_value_t = ServerConfig::default().max_queued, value_name = "BYTES")]
     pub max_queued_bytes: usize,
 
-    /// Bytes of requests and answers that all connections may hold together
+    /// Maximum number of bytes of requests and answers of all connections together
     #[arg(long, default_value_t = ServerConfig::default().max_held, value_name = "BYTES")]
     pub max_held_bytes: usize,
 
-    /// Most subscriptions of all connections together
+    /// Maximum number of subscriptions of all connections together
     #[arg(long, default_value_t = RequestLimits::default().subscriptions, value_name = "NUM")]
     pub max_subscriptions: usize,
 
-    /// Most subscriptions of a connection
+    /// Maximum number of subscriptions of a connection
     #[arg(long, default_value_t = ServerConfig::default().max_subscriptions, value_name = "NUM")]
     pub max_subscriptions_per_connection: u32,
 }
@@ -171,16 +171,16 @@ impl LimitArgs {
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Output")]
 pub struct DisplayArgs {
-    /// Print nothing, and log only what RUST_LOG asks for
+    /// Print nothing, and log only what RUST_LOG selects
     #[arg(short = 'q', long, visible_alias = "silent")]
     pub quiet: bool,
 
-    /// Print more: -v what the node does, -vv what it refuses, -vvv traces of what fails, -vvvv all
-    /// traces, -vvvvv with changes of storage
+    /// Print more: -v actions of the node, -vv its refusals, -vvv traces of failures, -vvvv all traces, -vvvvv
+    /// with storage changes
     #[arg(short = 'v', long = "verbosity", action = ArgAction::Count)]
     pub verbosity: u8,
 
-    /// Print a JSON object on each line
+    /// Print one JSON object per line
     #[arg(long)]
     pub json: bool,
 
@@ -188,7 +188,7 @@ pub struct DisplayArgs {
     #[arg(long, visible_alias = "enable-trace-printing")]
     pub print_traces: bool,
 
-    /// Do not print what contracts print with console.log
+    /// Do not print the console.log lines of contracts
     #[arg(long, visible_alias = "no-console-log")]
     pub disable_console_log: bool,
 }
@@ -232,35 +232,35 @@ pub enum Network {
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Taken for anvil's sake")]
 pub struct AnvilArgs {
-    /// Changes nothing: states share what they have in common, and all stay in memory
+    /// No effect: states share their content, and all stay in memory
     #[arg(long, value_name = "NUM")]
     pub max_persisted_states: Option<usize>,
 
-    /// Changes nothing: no state is moved to the disk
+    /// No effect: no state is moved to disk
     #[arg(long, value_name = "PATH")]
     pub cache_path: Option<PathBuf>,
 
-    /// Changes nothing: what is printed has no colors
+    /// No effect: the output has no colors
     #[arg(long, value_enum, value_name = "WHEN")]
     pub color: Option<Color>,
 
-    /// Changes nothing: what is printed reads the same as Markdown
+    /// No effect: the output is Markdown as it is
     #[arg(long)]
     pub md: bool,
 
-    /// The family of the network; there is Ethereum alone
+    /// Network family; only Ethereum is supported
     #[arg(short = 'n', long, value_enum, value_name = "NAME")]
     pub network: Option<Network>,
 
-    /// Refused: this is Ethereum
+    /// Refused: only Ethereum is supported
     #[arg(long, hide = true)]
     pub celo: bool,
 
-    /// Refused: this is Ethereum
+    /// Refused: only Ethereum is supported
     #[arg(long, hide = true)]
     pub optimism: bool,
 
-    /// Refused: this is Ethereum
+    /// Refused: only Ethereum is supported
     #[arg(long, hide = true)]
     pub tempo: bool,
 
@@ -268,7 +268,7 @@ pub struct AnvilArgs {
     #[arg(long, hide = true, value_name = "BYTES")]
     pub memory_limit: Option<u64>,
 
-    /// Refused: a fork begins behind a whole block
+    /// Refused: a fork begins after a whole block
     #[arg(long, hide = true, value_name = "HASH")]
     pub fork_transaction_hash: Option<B256>,
 }
