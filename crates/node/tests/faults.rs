@@ -1,4 +1,4 @@
-//! A node on a store that fails: nothing is lost, and nothing is kept quiet.
+//! A node on a failing store: it loses nothing and reports each error.
 
 use alloy_primitives::{B256, Bytes};
 use chain::{Chain, ChainConfig, ChainError, empty_genesis};
@@ -17,7 +17,7 @@ use store::{
 };
 use wire::ProtocolFork;
 
-/// A store that cannot keep anything a number of times.
+/// A store whose next commits fail, for a number of times.
 #[derive(Debug, Default)]
 struct Failing {
     inner: MemoryStore,

@@ -1,4 +1,4 @@
-//! A node at work: what it takes, what it makes of it, and that what it makes is true.
+//! A node's pool, blocks and events, and verification of its blocks.
 
 use alloy_consensus::{TxEip1559, TxEip2930, TxEip7702, TxLegacy};
 use alloy_eips::{eip2718::Encodable2718, eip7702::Authorization};
@@ -37,7 +37,7 @@ fn node(mining: Mining) -> Arc<Node> {
     )
 }
 
-/// A change that no transaction makes.
+/// A state change by a cheat.
 #[derive(Debug)]
 struct SetBalance(Address, U256);
 

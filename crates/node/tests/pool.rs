@@ -1,4 +1,4 @@
-//! A pool with limits: what comes in, and what gives way.
+//! A pool with limits: admission and eviction.
 
 use alloy_consensus::{EthereumTxEnvelope, SignableTransaction, Signed, TxEip1559, TxEip4844};
 use alloy_eips::eip2718::Encodable2718 as _;
@@ -51,7 +51,7 @@ fn blob_transaction(fee: u128, blob_fee: u128) -> TxEip4844 {
     }
 }
 
-/// Offers a transaction to a pool as if all nonces before those that wait there were used.
+/// Adds a transaction to a pool as if all nonces before the waiting ones were used.
 fn add(
     pool: &mut Pool,
     new: PoolTransaction,

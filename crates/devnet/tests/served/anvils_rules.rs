@@ -21,7 +21,7 @@ fn block(client: &Client, tag: &str) -> Value {
     ask(client, "eth_getBlockByNumber", json!([tag, false]))
 }
 
-/// Sends a transfer with this gas limit and so many bytes of calldata. Returns its receipt, or why it is refused.
+/// Sends a transfer with this gas limit and length of calldata. Returns its receipt, or the reason of its refusal.
 fn sent(served: &Served, gas: u64, data: usize) -> Result<Value, String> {
     let client = client(served);
     let from = served.devnet.addresses()[0];

@@ -8,7 +8,7 @@ use flate2::read::GzDecoder;
 use serde_json::{Value, json};
 use std::sync::atomic::Ordering;
 
-/// Time of day of a devnet that does not go by the system's.
+/// Manual time of day of a devnet.
 const NOW: u64 = 1_800_000_000;
 const SINK: &str = "0x00000000000000000000000000000000000000aa";
 const EMITTER: &str = "0x00000000000000000000000000000000000000ee";

@@ -1,4 +1,4 @@
-//! Answers of a fork about blocks before the one that it continues: those of the other node.
+//! Answers of a fork about blocks of the other node.
 
 use crate::support::{PROBE, Served, ask, client, refused, serve};
 use client::Client;
@@ -12,7 +12,7 @@ const REVERTER: &str = "0x00000000000000000000000000000000000000bb";
 /// `value()` and `set(uint256)` of the contract of the parity scripts.
 const VALUE: &str = "0x3fa4f245";
 const SET: &str = "0x60fe47b1";
-/// The block that is continued.
+/// Number of the forked block.
 const FORK: u64 = 4;
 
 fn list(value: &Value) -> Vec<Value> {
@@ -24,28 +24,28 @@ fn hash_of(client: &Client, number: u64) -> Value {
     ask(client, "eth_getBlockByNumber", json!([at, false]))["hash"].clone()
 }
 
-/// A fork of the newest block of a node, which asks it as often as it likes.
+/// A fork of the newest block of a node, without a limit of requests.
 fn forking(other: &Served) -> Served {
     let fork = Fork { units_per_second: None, ..Fork::at(other.url(), None) };
     serve(|config| config.origin = Origin::Fork(fork))
 }
 
-/// A node, and a fork of it that both have gone on from.
+/// A node and a fork of it, both with later blocks.
 struct Both {
     /// Clients of the other node and of the fork.
     there: Client,
     here: Client,
     from: Value,
     contract: Value,
-    /// The transactions of the other node, of the first block on.
+    /// Transactions of the other node, from the first block on.
     sent: Vec<Value>,
     _nodes: (Served, Served),
 }
 
 impl Both {
-    /// The contract is created in block 1 and holds 42 from block 2 on; block 3 pays, and a
-    /// transaction of block 4, the last that both have, reverts. Behind it the other node pays again,
-    /// and the fork lets the contract hold 7 in its block 5.
+    /// Block 1 creates the contract, which holds 42 from block 2 on; block 3 has a payment, and a transaction of
+    /// block 4, the last common block, reverts. After it the other node has another payment, and the fork sets the
+    /// contract to 7 in its block 5.
     fn new() -> Self {
         let other = serve(|_| {});
         let there = client(&other);
@@ -73,7 +73,7 @@ impl Both {
         Self { there, here, from, contract, sent, _nodes: (other, fork) }
     }
 
-    /// Asks both, who have to answer the same: something.
+    /// Sends a request to both, which must give the same non-empty answer.
     fn same(&self, method: &str, params: Value) -> Value {
         let asked = format!("{method} {params}");
         let theirs = ask(&self.there, method, params.clone());

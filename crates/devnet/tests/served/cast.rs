@@ -1,4 +1,4 @@
-//! Every subcommand of cast that asks a node.
+//! Every subcommand of cast that sends requests to a node.
 
 use crate::support::{PROBE, execute_input, serve};
 

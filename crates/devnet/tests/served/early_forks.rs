@@ -1,4 +1,4 @@
-//! Forks from before the merge, as anvil has them: without work, and so without pay for it.
+//! Forks from before the merge, as in anvil: without difficulty and rewards.
 
 use crate::support::{Served, ask, client, number, refused, serve};
 use clap::ValueEnum as _;

@@ -1,5 +1,4 @@
-//! Each flag of stock anvil is one of the devnet's too, or is refused with what to use instead; and what they
-//! lead to is told as anvil tells it.
+//! Each flag of stock anvil works on the devnet or is refused with a replacement, and leads to the same output.
 
 use crate::support::{TOOLS, serve, tool};
 use clap::{CommandFactory as _, Parser};
@@ -25,11 +24,11 @@ struct Devnet {
 struct Flag {
     names: Vec<String>,
     takes_value: bool,
-    /// The variable that has its value where it is not given.
+    /// Environment variable with its default.
     variable: Option<String>,
 }
 
-/// The flags of anvil, with their other names.
+/// Flags of anvil with their aliases.
 fn flags_of_anvil() -> Vec<Flag> {
     let output = Command::new(TOOLS.anvil()).arg("--help").output().unwrap();
     let help = String::from_utf8(output.stdout).unwrap();
@@ -52,7 +51,7 @@ fn flags_of_anvil() -> Vec<Flag> {
     flags
 }
 
-/// A value that anvil takes.
+/// A value that anvil accepts.
 fn value_of(flag: &str) -> &'static str {
     match flag {
         "--hardfork" => "shanghai",

@@ -4,7 +4,7 @@ use crate::support::{Served, TOOLS, execute_input, project, run, serve, tool};
 use alloy_primitives::Address;
 use std::path::Path;
 
-/// Runs the script with these flags; the addresses that have code afterwards.
+/// Runs the script with these flags, and returns the addresses that have code afterwards.
 fn script(served: &Served, project: &Path, flags: &[&str]) -> String {
     let url = served.url();
     let base = ["script", "script/Deploy.s.sol", "--rpc-url", &url, "--broadcast"];

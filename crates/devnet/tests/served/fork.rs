@@ -1,4 +1,4 @@
-//! A devnet that continues the chain of another node: of stock anvil, and of a devnet.
+//! Forks of stock anvil, and of a devnet.
 
 use crate::support::{PROBE, Served, TOOLS, run, serve, tool};
 use alloy_primitives::U256;
@@ -52,7 +52,7 @@ fn prepare(url: &str) {
     cast(url, &["send", SINK, "--value", "5", "--private-key", SECRET]);
 }
 
-/// Everything that a fork owes its user.
+/// Checks all features of a fork.
 fn check(remote: &str) {
     prepare(remote);
     let fork: Served = serve(|config| *config = config.clone().forking(remote, None));

@@ -1,5 +1,4 @@
-//! Going back: after any work on a branch that is gone, the chain that goes on is the one that
-//! there would be without that work.
+//! Undoing blocks: after any work on a branch that is undone, the chain is the same as without that work.
 
 use crate::support::{Served, serve};
 use alloy_genesis::ChainConfig;
@@ -19,33 +18,33 @@ const CONTRACT: Address = Address::repeat_byte(0xc0);
 const OTHERS: [Address; 2] = [Address::repeat_byte(0xa1), Address::repeat_byte(0xa2)];
 /// A rich account whose key is unknown: it sends only while it is impersonated.
 const STRANGER: Address = Address::repeat_byte(0xb1);
-/// Number of the newest transactions whose receipts are compared.
+/// Number of newest transactions whose receipts are compared.
 const RECEIPTS: usize = 10;
 
-/// State that the walk may change, so small that the same happens again and again.
+/// State that the walk may change, so small that the same changes repeat.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 struct State {
     slot: u64,
     balances: [u64; 2],
     codes: [u8; 2],
-    /// Transactions that the stranger has sent.
+    /// Number of transactions of the stranger.
     nonce: u64,
-    /// Values that were written, changed or not: the tries of a fork hold these alone.
+    /// Written values, changed or not: the only values in the tries of a fork.
     written: BTreeSet<Written>,
 }
 
-/// A written value: kind, index of the account, and `true` if it was another one before.
+/// A written value: kind, index of the account, and `true` if the value changed.
 type Written = (&'static str, usize, bool);
 
 /// Content of a block of the walk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 enum Content {
     Nothing,
-    /// A wei for one of the others.
+    /// A transfer of a wei to another account.
     Transfer(usize),
     /// A word for slot 0.
     Store(u64),
-    /// A wei for one of the others, from the stranger.
+    /// A transfer of a wei from the stranger.
     Stranger(usize),
 }
 
@@ -53,13 +52,13 @@ enum Content {
 struct Block {
     hash: B256,
     time: u64,
-    /// Its transaction.
+    /// Transaction of the block.
     sent: Option<B256>,
-    /// The state after it, with what was done behind it.
+    /// State after the block, with later cheats.
     state: State,
 }
 
-/// The chain as it has to be.
+/// The expected chain.
 #[derive(Debug, Clone)]
 struct Model {
     blocks: Vec<Block>,
@@ -71,13 +70,13 @@ struct Walk {
     start: Model,
     model: Model,
     snapshots: BTreeMap<u64, Model>,
-    /// The hash of each block that was made, by all that may decide it.
+    /// Block hashes by all inputs that may determine them.
     made: HashMap<(B256, State, Content, u64), B256>,
-    /// Transactions that were sent, oldest first.
+    /// Sent transactions, oldest first.
     sent: Vec<B256>,
-    /// Time that the clock shows. It stands still unless it is moved.
+    /// Time of the clock, which changes only by cheats.
     clock: u64,
-    /// Timestamp that the next block was promised.
+    /// Timestamp set for the next block.
     next: Option<u64>,
     /// `true` while the stranger is impersonated.
     impersonated: bool,
@@ -87,9 +86,9 @@ struct Walk {
     /// Number of older states that can be read.
     history: u64,
     sender: Address,
-    /// Blocks that were made again.
+    /// Number of blocks that were rebuilt.
     again: usize,
-    /// `true` if it goes back to the start now and then.
+    /// `true` if the walk resets to the start from time to time.
     resets: bool,
 }
 
@@ -139,7 +138,7 @@ impl Walk {
         self.model.blocks.last_mut().unwrap()
     }
 
-    /// The clock goes on from the head, as after any way back.
+    /// Sets the clock to the head, as after any reset or revert.
     fn went_back(&mut self) {
         (self.clock, self.next) = (self.head().time, None);
     }
@@ -323,7 +322,7 @@ impl Walk {
         }
     }
 
-    /// Compares all that can be read.
+    /// Compares all readable data.
     fn check(&self) {
         let height = self.first + self.model.blocks.len() as u64 - 1;
         assert_eq!(hex_number(&self.ask("eth_blockNumber", json!([]))), height);

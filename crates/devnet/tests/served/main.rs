@@ -1,4 +1,4 @@
-//! A devnet over its port, asked as clients and tools ask it.
+//! A devnet over its port, with requests of clients and tools.
 
 mod alloy;
 mod anvils_rules;

@@ -1,4 +1,4 @@
-//! The market for EXECUTE gas on a devnet: what calls, estimates, traces, snapshots and state files see.
+//! The market for EXECUTE gas on a devnet: calls, estimates, traces, snapshots and state files.
 
 use crate::support::{Served, execute_input, serve};
 use alloy_consensus::TxEip1559;
@@ -58,7 +58,7 @@ impl Scene {
         json!({ "from": from, "to": EXECUTE, "data": self.input, "gas": format!("{gas:#x}") })
     }
 
-    /// Signs a call of EXECUTE and sends it; its hash.
+    /// Signs and sends a call of EXECUTE, and returns its hash.
     fn send(&self, nonce: u64, gas: u64) -> B256 {
         let tx = TxEip1559 {
             chain_id: self.served.devnet.chain_id(),
@@ -75,7 +75,7 @@ impl Scene {
         serde_json::from_value(self.ask("eth_sendRawTransaction", raw)).unwrap()
     }
 
-    /// Price, excess and limit, as a contract would be told.
+    /// Price, excess and limit from the contract.
     fn market(&self, at: &str) -> [u64; 3] {
         let call = json!([{ "to": MARKET_ADDRESS }, at]);
         let words: Bytes = serde_json::from_value(self.ask("eth_call", call)).unwrap();

@@ -1,4 +1,4 @@
-//! Fork mode against providers as they are: busy, slow, silent, wrong.
+//! Fork mode with providers that are busy, slow, silent or wrong.
 
 use crate::support::{Served, serve};
 use alloy_primitives::U256;
@@ -17,8 +17,8 @@ use std::{
 };
 use tokio::runtime::{Builder, Runtime};
 
-/// A provider's treatment of a request, given the number of the posted request: an answer of its own with its status,
-/// or that of the node behind it. A batch is shown to it as a whole, then part by part.
+/// A provider's treatment of a request, by the number of the posted request: an answer with its status, or the
+/// answer of the node behind. It gets a batch as a whole first, then part by part.
 type Manners = dyn Fn(usize, &Value) -> Option<(u16, String)> + Send + Sync;
 
 /// A provider in front of a node.
@@ -68,7 +68,7 @@ impl Provider {
     }
 }
 
-/// Reads requests until the client is gone. What it cannot read or write ends the connection.
+/// Handles requests until the client is gone or an I/O error ends the connection.
 fn serve_connection(stream: TcpStream, behind: &str, manners: &Manners, count: &Counts) {
     let node = Client::new(behind, ClientOptions::default()).unwrap();
     let mut reader = BufReader::new(stream.try_clone().unwrap());
@@ -128,7 +128,7 @@ fn runtime() -> Runtime {
     Builder::new_multi_thread().enable_all().build().unwrap()
 }
 
-/// A fork that tries again soon.
+/// A fork with a short retry pause.
 fn patient(url: &str) -> Fork {
     Fork { backoff: Duration::from_millis(1), ..Fork::at(url, None) }
 }
@@ -168,7 +168,7 @@ fn check_balances(devnet: &Devnet) {
     }
 }
 
-/// Too many requests; of a batch, for the batch.
+/// Answers 429; for a batch, to the batch as a whole.
 fn busy(request: &Value) -> String {
     let error = json!({ "code": 429, "message": "Too Many Requests" });
     json!({ "jsonrpc": "2.0", "id": request["id"], "error": error }).to_string()

@@ -1,4 +1,4 @@
-//! EXECUTE's reason for a refusal is never lost: not in errors, not in traces, not afterwards.
+//! EXECUTE's reason for a refusal is in errors, in traces, and available later.
 
 use crate::support::{Served, TOOLS, execute_input, execute_input_with, serve, tool};
 use alloy_eips::eip4895::Withdrawal;
@@ -6,13 +6,13 @@ use client::{Client, ClientError, ClientOptions};
 use serde_json::{Value, json};
 
 const EXECUTE: &str = "0x0000000000000000000000000000000000000101";
-/// Passes its calldata on to EXECUTE, and reverts with nothing if that fails.
+/// Forwards its calldata to EXECUTE, and reverts without data if that fails.
 const FORWARDER: &str = "0x365f5f375f5f365f5f6101015af16014575f5ffd5b00";
 const CALLER: &str = "0x00000000000000000000000000000000000000cc";
-/// Calls the precompile at 0x02 with nothing.
+/// Calls the precompile at 0x02 without data.
 const HASHING: &str = "0x5f5f5f5f60025afa00";
 const SHA256: &str = "0x00000000000000000000000000000000000000dd";
-/// A schema id with nothing behind it.
+/// A schema id without an input.
 const EMPTY: &str = "0x1201";
 const REASON: &str = "stateless input: 0 bytes";
 
@@ -38,7 +38,7 @@ impl Scene {
         self.client.request(method, params).unwrap()
     }
 
-    /// Message and data of the error that a request gets.
+    /// Message and data of a request's error.
     fn error(&self, method: &str, params: Value) -> (String, Value) {
         match self.client.request::<_, Value>(method, params) {
             Err(ClientError::Rpc(error)) => {
@@ -68,7 +68,7 @@ impl Scene {
     }
 }
 
-/// Checks a frame of EXECUTE: it says why it was refused, if it was.
+/// Checks that a frame of EXECUTE has the reason of a refusal, if it was refused.
 #[track_caller]
 fn check_frame(to: &Value, error: &Value, refused: bool) {
     let error = error.as_str().unwrap_or_default();
@@ -77,7 +77,7 @@ fn check_frame(to: &Value, error: &Value, refused: bool) {
     assert_eq!(error.starts_with("EXECUTE refused: "), refused, "{error}");
 }
 
-/// Checks traces in parity's form: the caller's frame, and that of EXECUTE.
+/// Checks traces in parity's form: the frames of the caller and of EXECUTE.
 #[track_caller]
 fn check_traces(traces: &Value, refused: bool) {
     assert_eq!(traces.as_array().unwrap().len(), 2, "{traces}");

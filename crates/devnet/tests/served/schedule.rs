@@ -1,4 +1,4 @@
-//! An L1 that forks under its users: `--hardfork prague,osaka@+100,bpo2@+200,amsterdam@+300`.
+//! An L1 with scheduled forks: `--hardfork prague,osaka@+100,bpo2@+200,amsterdam@+300`.
 
 use crate::support::{Served, ask, client, number, refused, serve};
 use alloy_primitives::hex;

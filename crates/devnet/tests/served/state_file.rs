@@ -1,4 +1,4 @@
-//! State files that stock anvil has written are read, and anvil reads those that are written here.
+//! The devnet reads state files of stock anvil, and anvil reads the devnet's.
 
 use crate::support::{ask, client, serve_as_anvil};
 use alloy_primitives::{Address, B256, U256, address};
@@ -51,7 +51,7 @@ impl Anvil {
         output.status.success().then(|| String::from_utf8(output.stdout).unwrap().trim().to_owned())
     }
 
-    /// Ends it as a user would, so that it writes its state.
+    /// Ends anvil by a signal, so that it writes its state.
     fn interrupt(mut self) {
         let id = self.0.id().to_string();
         assert!(process::Command::new("kill").args(["-INT", &id]).status().unwrap().success());
@@ -131,7 +131,7 @@ fn anvil_reads_what_is_written_here() {
     assert_eq!(receipt, "true");
 }
 
-/// Holds the chain until it is told to let go.
+/// Locks the chain until it is released.
 #[derive(Debug)]
 struct Hold(mpsc::Sender<()>, mpsc::Receiver<()>);
 
@@ -183,7 +183,8 @@ fn old_block(number: u64, time: u64, parent: B256, transactions: &Value) -> Valu
     })
 }
 
-/// A transaction of such a block. Its gas limit has had two names, and an impersonated sender's signature is 1, 1.
+/// A transaction of such a block. Its gas limit has had two names, and an impersonated sender's signature is (1,
+/// 1).
 fn old_transaction(gas: &str, signature: &str) -> Value {
     json!([{ "EIP1559": {
         "chainId": "0x343a", "nonce": "0x0", gas: "0x5209", "maxFeePerGas": "0x77359401",

@@ -30,7 +30,7 @@ fn receipt(client: &Client, hash: &Value) -> Value {
     ask(client, "eth_getTransactionReceipt", json!([hash]))
 }
 
-/// A signature that is none: no point has this coordinate.
+/// An invalid signature: no point has this coordinate.
 fn forged() -> (U256, U256, Bytes) {
     let (r, s) = (U256::from(5), U256::from(7));
     let mut bytes = [r.to_be_bytes::<32>(), s.to_be_bytes::<32>()].concat();

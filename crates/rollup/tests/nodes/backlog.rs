@@ -1,4 +1,4 @@
-//! An L1 that takes less than the L2 makes: the L2 slows down, and undoes nothing.
+//! An L1 with less capacity than the L2 needs: the L2 slows down, and no block is undone.
 
 use crate::support::{World, answer, is_settled, provider_of, refusal, signed_with, until};
 use alloy_eips::Encodable2718 as _;
@@ -19,7 +19,7 @@ use std::{
 };
 use testkit::{ETHER, Key, rich};
 
-/// A transfer of Alice that may use all gas of a block, or why the node does not take it.
+/// Sends a transfer of Alice that may use all gas of a block; returns the error if the node refuses it.
 async fn send(l2: &RootProvider, nonce: u64) -> Result<(), Value> {
     let to = Address::repeat_byte(0xb0);
     let transfer = signed_with(&Key::named("alice"), nonce, to, 1, Bytes::new(), 9_900_000);
@@ -120,16 +120,16 @@ async fn blocks_stop_before_l1_cannot_take_them_in_time_and_sends_are_refused_wi
     Ok(())
 }
 
-/// Seconds that an L2 block may lie behind L1.
+/// Maximum lag of an L2 block, in seconds.
 const MAX_LAG: u64 = 90;
-/// Seconds of L1 in which it takes one transaction with blocks.
+/// L1 seconds for one transaction with blocks.
 const SLOT: u64 = 3;
-/// Transactions, each of which may use all gas of an L2 block and so fills a transaction on L1: together they need half as
-/// long again as `MAX_LAG`.
+/// Number of transactions, each of which may use all gas of an L2 block and so fills an L1 transaction. Together
+/// they need half as long again as `MAX_LAG`.
 const BURST: u64 = 45;
 
-/// A burst of full blocks, more than L1 takes before they are too old. L1's time goes on with its blocks alone, each of
-/// which the test makes: nothing depends on how fast the machine is.
+/// Sends a burst of full blocks, more than L1 can include before they are too old. L1's time advances only with
+/// its blocks, which the test makes, so the machine's speed does not matter.
 async fn a_burst_ends_with_no_block_undone(blobs: bool) -> Result<()> {
     let accounts = vec![(Key::named("alice").address(), rich(ETHER))];
     let l1 = Devnet::builder().with(move |config| config.execute_blobs = blobs);

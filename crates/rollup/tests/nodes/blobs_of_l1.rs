@@ -1,4 +1,4 @@
-//! L2 blocks that come to L1 in blobs, and who reads them there.
+//! L2 blocks in blobs on L1, and the nodes that read them.
 
 use crate::support::{World, answer, provider_of, refusal, signed, until};
 use alloy_consensus::{Transaction as _, TxEip4844, TxEnvelope};
@@ -27,7 +27,7 @@ use wire::SchemaId;
 /// Change of the answer to a request for a path; `None` if there is nothing at it.
 type Change = Box<dyn Fn(&str, String) -> Option<String> + Send>;
 
-/// A consensus client that stands between a node and the devnet, and changes what the devnet says.
+/// A proxy of a consensus client that changes the devnet's answers.
 pub(crate) struct Beacon {
     pub(crate) url: String,
     change: Arc<Mutex<Change>>,
@@ -86,7 +86,7 @@ pub(crate) fn with_beacon(config: Config, url: &str) -> Config {
     Config { l1_beacon: vec![url.to_owned()], ..config }
 }
 
-/// A transaction of the account that advances the rollup.
+/// A transaction of the account that advances.
 #[derive(Debug)]
 struct Advance {
     block: u64,
@@ -97,7 +97,7 @@ struct Advance {
     success: bool,
 }
 
-/// All transactions of the account that advances the rollup.
+/// All transactions of the account that advances.
 async fn advances(world: &World) -> Result<Vec<Advance>> {
     let head = world.provider.get_block_number().await?;
     let mut found = Vec::new();
@@ -122,7 +122,7 @@ async fn advances(world: &World) -> Result<Vec<Advance>> {
     Ok(found)
 }
 
-/// Number of blocks that this input brings, of which nothing lies in the calldata that may lie in blobs.
+/// Number of blocks in this input, whose calldata must have no bytes that may be in blobs.
 fn blocks_of_heads(input: &Bytes) -> Option<usize> {
     let (head, _) = Trailer::split(input).ok()?;
     let is_batch = SchemaId::of(head).ok()?.batch_fork().is_some();
@@ -131,7 +131,7 @@ fn blocks_of_heads(input: &Bytes) -> Option<usize> {
     (head.len() == expected).then_some(blocks)
 }
 
-/// Returns `true` if this went as calldata, and L1 took it.
+/// Returns `true` if this was sent as calldata, and L1 included it.
 const fn is_calldata(advance: &Advance) -> bool {
     advance.hashes.is_empty() && advance.success
 }
@@ -152,13 +152,13 @@ fn sent_with_blobs(request: &str) -> Option<TxEip4844> {
     Some(signed.tx().tx().clone())
 }
 
-/// Content that the pool of an L1 which keeps transactions with blobs apart, as geth does, has of an account.
+/// The pool of an L1 that keeps blob transactions apart, as geth does, for one account.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Pool {
     Empty,
-    /// A transaction with blobs, which no block takes for what it pays: none of another kind comes in.
+    /// A blob transaction that no block includes at its price, so that the pool refuses other kinds.
     Holds(Bytes),
-    /// Anything is taken.
+    /// The pool accepts any transaction.
     Open,
 }
 
@@ -181,7 +181,7 @@ pub(crate) async fn deposit_and_spend(world: &World, sequencer: &RollupNode) -> 
     .await
 }
 
-/// Another deposit, until L1 has the block that brings it over.
+/// Sends another deposit, until L1 has the block that relays it.
 pub(crate) async fn deposit_once_more(world: &World, sequencer: &RollupNode) -> Result<()> {
     let to = Address::repeat_byte(0xa2);
     world.deposit(to, U256::ONE).await?;
@@ -203,7 +203,7 @@ async fn blocks_go_through_blobs_where_that_is_cheaper_and_a_follower_reads_them
     assert_blocks_go_through_blobs(World::with_blobs().await?).await
 }
 
-/// No floor of calldata makes up there for what storage costs more.
+/// The calldata floor does not outweigh the higher price of storage there.
 #[tokio::test(flavor = "multi_thread")]
 async fn blocks_go_through_blobs_on_an_l1_at_amsterdam_too() -> Result<()> {
     assert_blocks_go_through_blobs(World::at_amsterdam_with_blobs().await?).await

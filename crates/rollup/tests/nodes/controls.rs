@@ -1,4 +1,4 @@
-//! Switches of an operator, and the times that a node measures.
+//! Switches of an operator, and the latencies that a node measures.
 
 use crate::support::{World, is_settled, provider_of, signed_with, until};
 use alloy_eips::Encodable2718 as _;

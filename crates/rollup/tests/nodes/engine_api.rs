@@ -1,4 +1,4 @@
-//! The Engine API of a rollup's node: an unmodified client driven by it, and what others may do to it.
+//! The Engine API of a rollup node: a driven, unmodified client, and calls of other clients.
 
 use crate::support::{L2_CHAIN, World, ethereumjs, provider_of, signed, until};
 use alloy_consensus::TxEip1559;
@@ -19,13 +19,13 @@ use std::{sync::Arc, time::Duration};
 use testkit::{ETHER, FORCED_FEE, Key, Patience, rich};
 use wire::ProtocolFork;
 
-/// Blocks that both clients must have in common.
+/// Minimum number of common blocks of both clients.
 const BLOCKS: u64 = 50;
-/// Deploys a contract that logs what it is called with, and keeps and returns the number of its calls.
+/// Deploys a contract that logs its calldata, and stores and returns the number of its calls.
 pub(crate) const COUNTER: [u8; 28] =
     hex!("601380 6009 5f 39 5f f3" "5f35 5f5f a1 5f54 6001 01 80 5f55 5f52 6020 5f f3");
 
-/// A transaction on the L2 through a node that makes blocks, and its receipt.
+/// Sends a transaction on the L2 to a node that makes blocks, and returns its receipt.
 pub(crate) async fn send(
     l2: &RootProvider,
     from: &Key,
@@ -60,7 +60,7 @@ pub(crate) async fn hash_at(provider: &RootProvider, number: u64) -> Result<B256
     Ok(block.ok_or_eyre("no such block")?.header.hash)
 }
 
-/// The head of a node's chain itself: its status tells of it a moment later.
+/// The head of a node's chain; its status may lag behind.
 pub(crate) fn head_of(node: &RollupNode) -> Arc<Block> {
     node.node().read(|node| Arc::clone(node.chain.head()))
 }
@@ -83,7 +83,7 @@ pub(crate) async fn assert_equal(ours: &RootProvider, theirs: &RootProvider) -> 
     Ok(head)
 }
 
-/// A follower that hears of a sequencer, and does this with the Engine API.
+/// A follower of a sequencer with this use of the Engine API.
 pub(crate) async fn follower(
     world: &World,
     sequencer: &RollupNode,
@@ -282,7 +282,7 @@ async fn a_client_that_does_not_go_back_comes_along_with_a_sibling() -> Result<(
     Ok(())
 }
 
-/// A node's Engine API, and who asks it.
+/// A node's Engine API with a client.
 fn served() -> Result<EngineConfig> {
     let secret = JwtSecret::parse(&"5f".repeat(32))?;
     Ok(EngineConfig { secret, serve: Some(([127, 0, 0, 1], 0).into()), drive: None })
@@ -301,7 +301,7 @@ const fn to(head: B256) -> ForkchoiceState {
     }
 }
 
-/// A block that only this node has, behind the head of its chain.
+/// A block that only this node has, on the head of its chain.
 async fn build(client: &EngineClient, node: &RollupNode) -> Result<NewPayload> {
     let head = head_of(node);
     let attributes = json!({

@@ -1,4 +1,4 @@
-//! ethrex driven by the Engine API of a follower, over a chain that L1 takes back several times.
+//! ethrex driven by the Engine API of a follower, over several reorganisations of L1.
 
 use crate::{
     engine_api::{COUNTER, assert_equal, follower, hash_at, head_of, send},
@@ -13,9 +13,9 @@ use contracts::{Deployment, bindings::IForcedInbox};
 use eyre::{OptionExt as _, Result, ensure};
 use testkit::{ETHER, FORCED_FEE, Key};
 
-/// Blocks that both clients must have in common.
+/// Minimum number of common blocks of both clients.
 const BLOCKS: u64 = 200;
-/// Reorganisations of L1 on the way, and the number of L1's blocks that each replaces.
+/// Reorganisations of L1, and the number of L1 blocks that each replaces.
 const REORGANISATIONS: u64 = 5;
 const DEPTH: u64 = 8;
 

@@ -1,4 +1,4 @@
-//! Unsafe blocks that followers pass on to one another, and what a node that lies about them achieves.
+//! Unsafe blocks that followers forward to one another, and false ones of a lying node.
 
 use crate::support::{World, is_settled, provider_of, signed_with, until};
 use alloy_eips::Encodable2718 as _;
@@ -25,7 +25,7 @@ fn accounts() -> Vec<(Address, alloy_genesis::GenesisAccount)> {
     vec![(Key::named("alice").address(), rich(ETHER))]
 }
 
-/// A sequencer that keeps its blocks to itself, with this key.
+/// A sequencer that posts no blocks, with this key.
 async fn sequencer(world: &World, key: Option<B256>) -> Result<RollupNode> {
     let mut config = world.sequencer_config()?;
     config.submit_interval = Duration::from_secs(3_600);
@@ -47,7 +47,7 @@ async fn follower(
     Ok(node)
 }
 
-/// Has the sequencer make a block with a transfer, which this node is given.
+/// Has the sequencer make a block with a transfer, and sends the block to this node.
 async fn make_block(sequencer: &RollupNode, given: &RollupNode, nonce: u64) -> Result<()> {
     let transfer = signed_with(&Key::named("alice"), nonce, TO, 1, Bytes::new(), 21_000);
     let _ = provider_of(given)?.send_raw_transaction(&transfer.encoded_2718()).await?;
@@ -68,7 +68,7 @@ async fn until_at_head_of(node: &RollupNode, sequencer: &RollupNode) -> Result<(
 /// Answer of a node to `rollup_signedInputsAfter`, changed by a relay.
 type Lie = Box<dyn Fn(u64, Vec<Value>) -> Vec<Value> + Send>;
 
-/// A node that passes blocks on as it likes, over the chain of another one.
+/// A node that forwards changed blocks of another one.
 struct Relay {
     server: RunningServer,
     lie: Arc<Mutex<Lie>>,

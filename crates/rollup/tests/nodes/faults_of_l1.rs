@@ -1,4 +1,4 @@
-//! An L1 that is reorganised, jumps in time, lies or is gone.
+//! An L1 with reorganisations, time jumps, false answers or outages.
 
 use crate::support::{self, World, is_settled, provider_of, refusal, signed, until};
 use alloy_eips::Encodable2718;
@@ -332,7 +332,7 @@ async fn after_an_hour_and_after_a_day_without_l1_the_node_goes_on_by_itself() -
     Ok(())
 }
 
-/// A sequencer with a block that L1 has taken at a time that L1 then gives up, with all it has made since; and the
+/// A sequencer with a block that L1 included at a timestamp which L1 then gives up, its later blocks, and the
 /// block's transaction.
 async fn ahead_of_l1(by: u64) -> Result<(World, RollupNode, B256)> {
     let (alice, bob) = (Key::named("alice"), Key::named("bob").address());
@@ -362,7 +362,7 @@ async fn ahead_of_l1(by: u64) -> Result<(World, RollupNode, B256)> {
     Ok((world, sequencer, hash))
 }
 
-/// Waits until a transaction is on L1 and nothing is wrong; its block.
+/// Waits until a transaction is on L1 and the node has no fault; returns its block.
 async fn settled(sequencer: &RollupNode, transaction: B256) -> Result<Header> {
     let l2 = provider_of(sequencer)?;
     let health = format!("http://{}/health", sequencer.server().addresses()[0]);

@@ -1,4 +1,4 @@
-//! The parts of L1 that a node forgets, and its answers about them.
+//! Old parts of L1 that a node drops, and its answers about them.
 
 use crate::support::{World, is_settled, provider_of, signed, signed_with, until};
 use alloy_eips::eip2718::Encodable2718 as _;
@@ -12,7 +12,7 @@ use eyre::Result;
 use serde_json::Value;
 use testkit::{ETHER, FORCED_FEE, Key};
 
-/// Deposits to accounts that take them.
+/// Deposits to accounts that accept them.
 const DEPOSITS: u64 = 40;
 
 async fn state(l2: &RootProvider, index: u64) -> Result<String> {

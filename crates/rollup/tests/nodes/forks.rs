@@ -1,4 +1,4 @@
-//! An L1 that forks under a running rollup without an owner.
+//! Forks of L1 under a running rollup without an owner.
 
 use crate::support::{L2_CHAIN, World, is_settled, provider_of, refusal, signed, until};
 use alloy_consensus::Transaction as _;
@@ -28,11 +28,11 @@ use wire::ProtocolFork::{self, Amsterdam, Bpo2, Osaka, Prague};
 pub(crate) const START: u64 = 1_900_000_000;
 /// Forks of L1, and the seconds after its first block at which they begin. A rollup's blocks may lag by an hour.
 const FORKS: [(ProtocolFork, u64); 3] = [(Osaka, 2_000), (Bpo2, 4_000), (Amsterdam, 6_000)];
-/// Seconds before a fork at which the blocks are made that L1 gets behind it.
+/// Seconds before a fork at which the blocks are made that L1 includes after it.
 const BEFORE: u64 = 300;
-/// L1 blocks that must lie on one for the L2 to act on it: what L1 has before a fork comes to the L2 behind it.
+/// Confirmations that an L1 block needs: the L2 gets the last L1 blocks before a fork after it.
 const CONFIRMATIONS: u64 = 2;
-/// Transactions on the L2 before each fork that L1 does not have by then.
+/// L2 transactions before each fork that are not on L1 by then.
 const IN_FLIGHT: u64 = 3;
 
 fn with_blobs(world: &World, config: Config) -> Config {
@@ -65,7 +65,7 @@ pub(crate) async fn included(
     number().await?.ok_or_eyre("it has left its block")
 }
 
-/// Mines on L1 until something holds.
+/// Mines on L1 until a condition holds.
 async fn mined_until<F: Future<Output = Result<bool>>>(
     world: &World,
     what: &str,
@@ -93,7 +93,7 @@ async fn blocks(l2: &RootProvider) -> Result<Vec<(u64, B256, u64)>> {
     Ok(blocks)
 }
 
-/// Numbers of transactions of the account that advances: all, those with blobs, and those that failed.
+/// Numbers of the advancing account's transactions: all, with blobs, and failed.
 async fn advances(world: &World) -> Result<(usize, usize, usize)> {
     let (mut all, mut by_blobs, mut failed) = (0, 0, 0);
     for number in 0..=world.provider.get_block_number().await? {
@@ -120,8 +120,8 @@ fn withdrawal(to: Address) -> Bytes {
         .into()
 }
 
-/// Makes blocks before a fork, a deposit, a forced transaction and a withdrawal, and lets L1 fork before it has any of
-/// the blocks and the L2 any of the messages.
+/// Makes blocks before a fork, a deposit, a forced transaction and a withdrawal, and lets L1 fork before it has
+/// the blocks and before the L2 has the messages.
 async fn cross(world: &World, sequencer: &RollupNode, fork: ProtocolFork, time: u64) -> Result<()> {
     let l2 = provider_of(sequencer)?;
     let (alice, dave, bob) = (Key::named("alice"), Key::named("dave"), Key::named("bob").address());
@@ -215,7 +215,7 @@ async fn l1_forks_from_prague_to_amsterdam_and_no_block_is_lost_and_no_promise_b
     Ok(())
 }
 
-/// A transfer that waits in the pool of a node, which makes no block with it.
+/// A transfer that waits in the pool of a node without blocks.
 async fn waits(l2: &RootProvider, sequencer: &RollupNode, fault: &str) -> Result<B256> {
     // Until the node has read L1's newest block, it makes blocks of the time before.
     until("the fault", sequencer, || async {

@@ -1,4 +1,4 @@
-//! L1 forks, and an unmodified client that is driven by the Engine API has the schedule in its genesis.
+//! Forks of L1 with a driven, unmodified client that has the schedule in its genesis.
 
 use crate::{
     engine_api::{assert_equal, follower, head_of},

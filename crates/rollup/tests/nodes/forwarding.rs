@@ -1,4 +1,4 @@
-//! Sends to a node that makes no blocks, and what becomes of a pool when roles change.
+//! Transactions sent to a node that makes no blocks, and its pool over role changes.
 
 use crate::support::{World, is_settled, provider_of, signed_with, until};
 use alloy_eips::Encodable2718 as _;
@@ -18,12 +18,12 @@ use std::{
 use testkit::{ETHER, Key, Patience, rich};
 
 const NO_SEQUENCER: i64 = -32_031;
-/// Transactions that wait when the roles change.
+/// Number of waiting transactions at a role change.
 const WAITING: u64 = 64;
 
-/// Variable with the number of transactions that are sent while roles change, if it is not the default one.
+/// Environment variable for the number of transactions during role changes.
 const TRANSACTIONS: &str = "ENSHRINE_HANDOVER_TRANSACTIONS";
-/// Changes of role while they are sent.
+/// Number of role changes meanwhile.
 const CHANGES: u64 = 6;
 const CLIENTS: u64 = 10;
 
@@ -36,7 +36,7 @@ async fn send(node: &RootProvider, raw: Vec<u8>) -> Result<B256> {
     Ok(node.raw_request("eth_sendRawTransaction".into(), (Bytes::from(raw),)).await?)
 }
 
-/// Code and message of the refusal of a transaction.
+/// Code and message of a refusal.
 async fn refusal_of(node: &RootProvider, raw: Vec<u8>) -> Result<(i64, String)> {
     let sent =
         node.raw_request::<_, B256>("eth_sendRawTransaction".into(), (Bytes::from(raw),)).await;
@@ -127,8 +127,8 @@ async fn what_waits_at_a_sequencer_that_is_demoted_goes_into_blocks_of_the_next_
     Ok(())
 }
 
-/// A client that never waits: it sends the next transaction once the last one is acknowledged, to one node and the other in
-/// turn, and a refused one again. Returns what was acknowledged, and how often it was refused.
+/// A client that sends the next transaction once the last one is acknowledged, to both nodes in turn, and repeats
+/// refused ones. Returns the acknowledged ones, and the number of refusals.
 async fn send_all(
     key: Key,
     count: u64,

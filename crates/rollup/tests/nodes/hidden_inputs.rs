@@ -1,4 +1,4 @@
-//! Blocks that other contracts bring to L1, and nodes whose L1 has no `debug_traceTransaction`.
+//! Blocks posted through other contracts, and nodes whose L1 has no `debug_traceTransaction`.
 
 use crate::support::{World, provider_of, refusal, signed, until};
 use alloy_eips::eip2718::Encodable2718 as _;
@@ -16,13 +16,13 @@ use testkit::{ETHER, Key, Proxy, rich};
 
 /// Copies its calldata into memory.
 const COPY: [u8; 4] = [0x36, 0x5f, 0x5f, 0x37];
-/// Turns each bit of it over, word by word.
+/// Inverts each of its bits, word by word.
 const HIDE: [u8; 17] = [
     0x5f, 0x5b, 0x80, 0x51, 0x19, 0x81, 0x52, 0x60, 0x20, 0x01, 0x80, 0x36, 0x11, 0x60, 0x05, 0x57,
     0x50,
 ];
 
-/// A contract that calls the rollup with its calldata, after what `change` makes of it, and fails as that call does.
+/// A contract that calls the rollup with its calldata after `change`, and fails if that call fails.
 fn forwarder(rollup: Address, change: &[u8]) -> Bytes {
     let mut code =
         [&COPY, change, &[0x5f, 0x5f, 0x36, 0x5f, 0x5f, 0x73], rollup.as_slice()].concat();
@@ -32,7 +32,7 @@ fn forwarder(rollup: Address, change: &[u8]) -> Bytes {
     code.into()
 }
 
-/// Calldata that brings the next block of a sequencer to L1, which does not do it itself.
+/// Calldata that posts the next block of a sequencer, which does not post by itself.
 async fn next_block(sequencer: &RollupNode) -> Result<Vec<u8>> {
     let l2 = provider_of(sequencer)?;
     let head = sequencer.status().unsafe_head.number;

@@ -1,4 +1,4 @@
-//! Several transactions on their way to L1 at once.
+//! Several pending transactions on L1 at once.
 
 use crate::support::{World, answer, provider_of, signed_with, until};
 use alloy_consensus::Transaction as _;
@@ -15,7 +15,7 @@ use eyre::{OptionExt as _, Result, ensure};
 use std::{collections::HashMap, time::Duration};
 use testkit::{ETHER, GWEI, Key};
 
-/// Nonce, fee and gas limit of what waits at L1 of an account, by nonce.
+/// Nonce, fee and gas limit of an account's pending transactions on L1.
 async fn waiting(l1: &DynProvider, account: Address) -> Result<Vec<(u64, u128, u64)>> {
     type Waiting = HashMap<String, HashMap<String, Transaction>>;
     let content: Waiting = l1.raw_request("txpool_contentFrom".into(), (account,)).await?;
@@ -26,7 +26,7 @@ async fn waiting(l1: &DynProvider, account: Address) -> Result<Vec<(u64, u128, u
     Ok(all)
 }
 
-/// A sequencer whose L1 has taken its first block, and takes no more by itself; and who has money on the L2.
+/// A sequencer whose L1 has its first block and includes no more by itself, with ETH on the L2.
 async fn stalled(world: &World, most: usize) -> Result<(RollupNode, Key)> {
     let mut config = world.sequencer_config()?;
     config.submit_interval = Duration::from_millis(50);
@@ -46,8 +46,8 @@ fn count(node: &RollupNode) -> usize {
     node.status().submitter.map_or(0, |it| it.transactions_in_flight)
 }
 
-/// Makes blocks of the L2 until so many transactions are on their way, and two blocks more. There are never more
-/// than `most`.
+/// Makes L2 blocks until this number of transactions is pending, and two blocks more. There are never more than
+/// `most`.
 async fn fill(node: &RollupNode, alice: &Key, nonces: &mut u64, most: usize) -> Result<()> {
     let l2 = provider_of(node)?;
     let mut behind = 0;
@@ -78,7 +78,7 @@ async fn until_safe(node: &RollupNode, l1: &DynProvider) -> Result<()> {
     .await
 }
 
-/// Number of transactions of an account that L1 has taken, and of those that failed.
+/// Number of an account's transactions on L1, and of the failed ones.
 async fn taken(l1: &DynProvider, account: Address) -> Result<(usize, usize)> {
     let (mut all, mut failed) = (0, 0);
     for number in 0..=l1.get_block_number().await? {
@@ -177,7 +177,7 @@ async fn what_a_reorganisation_takes_away_while_others_wait_gets_to_l1_again() -
     Ok(())
 }
 
-/// A submitter by itself, over the L1 of a world that makes no blocks.
+/// A submitter alone, over the L1 of a world without blocks.
 fn submitter(world: &Direct, config: SubmitterConfig) -> Result<(Submitter, L1Reader)> {
     let deployment = Deployment::read(&world.deployment)?;
     let client = L1Client::new(&[&world.url], Duration::from_secs(10))?;

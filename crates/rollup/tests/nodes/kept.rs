@@ -1,4 +1,4 @@
-//! Answers of a node about a transaction, and what it still knows after a restart.
+//! A node's answers about a transaction, also after a restart.
 
 use crate::support::{L2_CHAIN, World, provider_of, signed_with, until};
 use alloy_consensus::{TxEip1559, TxLegacy};

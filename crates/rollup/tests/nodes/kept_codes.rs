@@ -1,4 +1,4 @@
-//! L2 blocks whose inputs L1 has a part of, and who reads them there.
+//! L2 blocks whose inputs reference kept codes on L1, and the nodes that read them.
 
 use crate::support::{L2_CHAIN, World, answer, is_settled, provider_of, refusal, signed, until};
 use alloy_consensus::Transaction as _;
@@ -23,8 +23,8 @@ use std::{
 use testkit::{ETHER, Key, L2};
 use wire::ProtocolFork;
 
-/// Advances the rollup by two blocks of one transfer each, by inputs that name their codes; the hash of the
-/// second.
+/// Advances the rollup by two blocks of one transfer each, with inputs that reference their codes; returns the
+/// hash of the second.
 async fn advance_by_references(world: &World) -> Result<B256> {
     let deployment = Deployment::read(&world.deployment())?;
     let mut l2 = L2::new(L2_CHAIN, ProtocolFork::Osaka, &deployment.genesis)?;
@@ -73,7 +73,7 @@ async fn a_follower_finds_blocks_whose_codes_l1_keeps_and_believes_no_other_code
     Ok(())
 }
 
-/// A deposit, and the inputs of the `advance` that has brought it to L1.
+/// A deposit, and the inputs of the `advance` that relayed it.
 async fn deposited(world: &World, sequencer: &RollupNode) -> Result<Vec<Bytes>> {
     let (l2, alice) = (provider_of(sequencer)?, Key::named("alice").address());
     let expected = l2.get_balance(alice).await? + U256::from(ETHER);
@@ -104,14 +104,14 @@ fn accounts_in(inputs: &[Bytes]) -> Result<usize> {
     references.sum()
 }
 
-/// L1 blocks after which it is asked again for what it did not keep.
+/// Number of L1 blocks after which missing accounts are requested again.
 const LATER: u64 = 32;
 
-/// Number of deposits that are brought to L1 until the sequencer has asked for the kept codes: after an `advance`
-/// that did not get to L1 at once, it does not ask for a while.
+/// Number of deposits until the sequencer has requested the kept codes: after an `advance` that L1 did not include
+/// at once, it pauses these requests.
 const ATTEMPTS: usize = 5;
 
-/// Lets L1 go on for longer than the sequencer waits before it asks again.
+/// Advances L1 beyond that pause.
 async fn later(world: &World, sequencer: &RollupNode) -> Result<()> {
     world.provider.anvil_mine(Some(LATER), None).await?;
     let head = world.provider.get_block_number().await?;

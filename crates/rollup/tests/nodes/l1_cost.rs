@@ -1,4 +1,4 @@
-//! The L1 transaction of a block and its cost, as sequencer and followers tell them.
+//! The L1 transaction of a block and its cost, from sequencer and followers.
 
 use crate::{
     blobs_of_l1::with_beacon,
@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use std::{collections::BTreeMap, path::Path, time::Duration};
 use testkit::{ETHER, Key, rich};
 
-/// Names of the fields that an answer has while its block is on L1.
+/// Fields of an answer whose block is on L1.
 const FIELDS: [&str; 7] = [
     "l1TransactionHash",
     "l1BlockNumber",
@@ -70,8 +70,8 @@ async fn send(node: &RollupNode, nonce: u64) -> Result<()> {
     .await
 }
 
-/// All blocks and receipts of a node, and that shares of an L1 transaction are together what its receipt on L1 says.
-/// Returns the blocks, and how many of them the largest of these transactions has.
+/// Checks that the shares of each L1 transaction add up to its receipt on L1. Returns the blocks, and the number
+/// of blocks of the largest transaction.
 async fn assert_shares_are_the_cost(
     world: &World,
     node: &RollupNode,

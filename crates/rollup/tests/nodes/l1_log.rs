@@ -1,4 +1,4 @@
-//! The file of L1's history holds the same as L1 would tell again.
+//! The file of L1's history has the same data as L1.
 
 use crate::support::{World, is_settled, provider_of, signed, signed_with, until};
 use alloy_eips::Encodable2718;
@@ -19,14 +19,14 @@ use std::{
 use tempfile::TempDir;
 use testkit::{ETHER, FORCED_FEE, Key, Proxy};
 
-/// Blocks that a node is asked for, by what they are asked for.
+/// Blocks that a node requests, by method.
 #[derive(Debug, Default, Clone)]
 struct Asked {
     numbers: Vec<u64>,
     bodies: usize,
 }
 
-/// Writes down from now on which blocks are asked for behind a proxy.
+/// Records from now on which blocks are requested through a proxy.
 fn record(proxy: &Proxy) -> Arc<Mutex<Asked>> {
     let asked = Arc::<Mutex<Asked>>::default();
     let kept = Arc::clone(&asked);
@@ -47,7 +47,7 @@ fn record(proxy: &Proxy) -> Arc<Mutex<Asked>> {
     asked
 }
 
-/// A deployment on an L1, and whom to ask there.
+/// A deployment on an L1, with the L1's URL.
 #[derive(Clone)]
 struct Seen {
     url: String,
@@ -63,7 +63,7 @@ impl Seen {
         Self { url: proxy.url(), ..self.clone() }
     }
 
-    /// Facts of a view that reads all of L1, and with a file goes on from that.
+    /// Facts of a view that reads all of L1, and with a file continues from it.
     async fn read(&self, log: Option<&Path>) -> Result<String> {
         self.read_knowing(log, |_| true).await
     }
@@ -96,7 +96,7 @@ impl Seen {
     }
 }
 
-/// All that a view says.
+/// All facts of a view.
 fn facts(view: &L1View) -> String {
     let head = view.head().map_or(0, |head| head.number);
     let headers: Vec<_> = (0..=head).rev().take(1_024).map(|it| view.header(it)).collect();
@@ -143,7 +143,7 @@ async fn told_world() -> Result<World> {
     Ok(world)
 }
 
-/// Returns such an L1, its description for readers, and a file for its history, in a folder of its own.
+/// Returns such an L1, its description for readers, and a path for its history in a folder of its own.
 async fn told() -> Result<(World, Seen, TempDir, PathBuf)> {
     let world = told_world().await?;
     let seen = Seen::of(&world)?;

@@ -1,4 +1,4 @@
-//! Messages that do not fit into one block, or into any.
+//! Messages that do not fit into one block, or into any block.
 
 use crate::support::{World, is_settled, provider_of, until};
 use alloy_genesis::GenesisAccount;
@@ -67,7 +67,7 @@ async fn a_burst_of_deposits_is_relayed_over_several_blocks_each_once_and_in_ord
     Ok(())
 }
 
-/// Accounts with 24 kB of code each, and one that calls all of them: 196 kB, which no `advance` carries.
+/// Accounts with 24 kB of code each, and one that calls all of them: 196 kB, more than an `advance` can have.
 fn with_much_code(reader: Address) -> Vec<(Address, GenesisAccount)> {
     let mut accounts = Vec::new();
     let mut calls = Vec::new();

@@ -1,4 +1,4 @@
-//! The alarms are about numbers that there are.
+//! The alarms use metrics that exist.
 
 use crate::support::World;
 use eyre::Result;
@@ -15,7 +15,7 @@ fn values(key: &str) -> Vec<&'static str> {
         .collect()
 }
 
-/// Names of our numbers in a text.
+/// Names of our metrics in a text.
 fn names(text: &str) -> BTreeSet<&str> {
     let words = text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
     words.filter(|word| word.starts_with("enshrine_")).collect()

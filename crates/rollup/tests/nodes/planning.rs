@@ -1,4 +1,4 @@
-//! Plans for L1: made from figures that are known, without executing a block again.
+//! Plans for L1 from known figures, without executing a block again.
 
 use crate::support::{World, provider_of, refusal, signed_with, until};
 use alloy_eips::Encodable2718 as _;
@@ -15,7 +15,7 @@ use std::{
 };
 use testkit::{ETHER, Key, rich};
 
-/// Sends a transfer that may use so much gas, and waits for the block that holds it.
+/// Sends a transfer with this gas limit, and waits for its block.
 async fn next_block(
     sequencer: &RollupNode,
     l2: &RootProvider,

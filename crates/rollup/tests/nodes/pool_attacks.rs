@@ -1,5 +1,5 @@
-//! A pool that many try to fill for nothing: in each attack a transaction of an honest account stands in one of the
-//! next three blocks, also after a restart.
+//! Attacks that fill the pool for free. In each one of the next three blocks includes an honest account's
+//! transaction, also after a restart.
 
 use crate::support::{L2_CHAIN, World, provider_of, until};
 use alloy_consensus::TxEip1559;
@@ -15,9 +15,9 @@ use tempfile::TempDir;
 use testkit::{ETHER, Key, Transaction, rich};
 
 const GWEI: u128 = 1_000_000_000;
-/// Most transactions of the pool.
+/// Maximum number of transactions in the pool.
 const POOL: usize = 128;
-/// Most of one account.
+/// Maximum number of transactions of one account.
 const PER_ACCOUNT: usize = 64;
 /// Code that sends all ether of its account to the caller.
 const DRAIN: [u8; 9] = hex!("5f5f5f5f47335af100");
@@ -36,7 +36,7 @@ struct Attacked {
     honest: u64,
 }
 
-/// Fees of a transaction, in wei per gas, and what else an attacker chooses.
+/// Fees of a transaction, in wei per gas, and an attacker's other choices.
 #[derive(Clone, Copy)]
 struct Offer {
     max_fee: u128,
@@ -77,7 +77,7 @@ impl Attacked {
         Ok(Self { _world: world, _folder: folder, config, node, l2, honest: 0 })
     }
 
-    /// Offers a transaction to the pool.
+    /// Sends a transaction to the pool.
     fn offer(&self, transaction: &Transaction) -> Result<(), Rejected> {
         let raw = Bytes::from(transaction.encoded_2718());
         let pooled =
@@ -85,7 +85,7 @@ impl Attacked {
         self.node.node().submit(pooled).map(drop)
     }
 
-    /// Offers as many transactions of an account; how many the pool takes.
+    /// Sends this number of transactions of an account, and returns how many the pool accepts.
     fn flood(&self, name: &str, nonces: core::ops::Range<u64>, offer: Offer) -> usize {
         nonces.filter(|nonce| self.offer(&signed(name, *nonce, offer)).is_ok()).count()
     }
@@ -99,7 +99,7 @@ impl Attacked {
         Ok((hash, self.l2.get_block_number().await?))
     }
 
-    /// Waits until a transaction that was sent at this head stands in one of the next three blocks.
+    /// Waits until one of the three blocks after this head includes a transaction.
     async fn is_mined_soon(&self, (hash, head): (B256, u64)) -> Result<()> {
         until("three blocks, or the transaction", &self.node, || async {
             let receipt = self.l2.get_transaction_receipt(hash).await?;

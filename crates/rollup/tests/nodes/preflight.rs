@@ -1,4 +1,4 @@
-//! Mistakes of an operator, which are told before the node serves anything.
+//! Mistakes of an operator, reported before the node serves requests.
 
 use crate::support::World;
 use alloy_primitives::{Address, B256, U256, address};
@@ -19,7 +19,7 @@ use testkit::Key;
 /// Account of the devnet's second key, which advances in these tests.
 const ADVANCE: Address = address!("0x70997970C51812dc3A010C7d01b50e0d17dc79C8");
 
-/// Checks a configuration on a thread that may wait.
+/// Runs the checks on a thread that may block.
 async fn checks(config: &Config) -> Result<Vec<Check>> {
     let config = config.clone();
     Ok(tokio::task::spawn_blocking(move || preflight(&config)).await??)
@@ -29,7 +29,7 @@ fn named<'c>(checks: &'c [Check], name: &str) -> Result<&'c Check> {
     checks.iter().find(|check| check.name == name).ok_or_eyre("the check is made")
 }
 
-/// Starts a node that must not start, and returns why it does not.
+/// Starts a node that must not start, and returns the error.
 async fn refused(config: Config) -> Result<Check> {
     match RollupNode::start(config).await {
         Err(RollupError::Preflight(check)) => Ok(*check),
@@ -42,7 +42,7 @@ fn sequencer(world: &World) -> Result<Config> {
     Ok(world.config(Role::Sequencer(Box::new(world.sequencer_config()?))))
 }
 
-/// A configuration with another value in its deployment file.
+/// A configuration with a changed value in its deployment file.
 fn with_field(
     mut config: Config,
     field: &str,
@@ -59,12 +59,12 @@ fn with_field(
     Ok((folder, config))
 }
 
-/// A consensus client that says that its execution chain has this id.
+/// A consensus client that reports this chain id of its execution chain.
 fn consensus_client(chain: u64) -> Result<String> {
     consensus_client_from(chain, 0)
 }
 
-/// The same, with this time of its first slot.
+/// A consensus client that also reports this genesis time.
 fn consensus_client_from(chain: u64, genesis_time: u64) -> Result<String> {
     let listener = TcpListener::bind("127.0.0.1:0")?;
     let url = format!("http://{}", listener.local_addr()?);

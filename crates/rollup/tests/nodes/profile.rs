@@ -1,4 +1,4 @@
-//! Prices of EXECUTE on L1: for any of them, a node that knows them settles, and one that does not says so.
+//! Prices of EXECUTE on L1: a node with the right ones settles, and a node with others reports it.
 
 use crate::{
     blobs_of_l1::with_beacon,
@@ -63,7 +63,7 @@ async fn blocks_settle_under_every_schedule_and_none_is_made_again() -> Result<(
 /// Base fee of L1's blocks in the test of its market, in wei.
 const BASE_FEE: u64 = 1_000_000_000;
 
-/// Sets price and base fee of L1's next blocks, which fall as long as they are nearly empty.
+/// Sets price and base fee of L1's next blocks, which fall while these are nearly empty.
 async fn set_market(world: &World, price: u64) -> Result<()> {
     let excess = U256::from(excess_at(price));
     world.provider.anvil_set_storage_at(MARKET_ADDRESS, U256::ZERO, excess.into()).await?;
@@ -72,8 +72,7 @@ async fn set_market(world: &World, price: u64) -> Result<()> {
     Ok(())
 }
 
-/// Settles some blocks at this price of EXECUTE gas, as calldata or through blobs. Returns the gas of L1 that they took in
-/// all.
+/// Settles some blocks at this price of EXECUTE gas, as calldata or through blobs. Returns the L1 gas used.
 async fn settle_at(schedule: GasSchedule, price: u64, by_blobs: bool) -> Result<u64> {
     const BLOCKS: u64 = 4;
     let accounts = vec![(Key::named("alice").address(), rich(ETHER))];

@@ -1,4 +1,4 @@
-//! When a follower does not become the sequencer, and that it does as soon as nothing stands in the way.
+//! Obstacles to a follower's promotion, and the promotion once they are gone.
 
 use crate::support::{World, is_settled, provider_of, refusal, signed, until};
 use alloy_eips::Encodable2718 as _;
@@ -15,7 +15,7 @@ use testkit::{ETHER, Key, Proxy};
 
 const DOCUMENT: &str = include_str!("../../../../docs/rollup-node.md");
 
-/// A follower that can be promoted, what is between it and L1, and its administrator.
+/// A follower that can be promoted, the proxy of its L1, and its administrator.
 struct Standby {
     node: RollupNode,
     l1: Proxy,
@@ -40,7 +40,7 @@ impl Standby {
         Ok(self.admin.raw_request(method.into(), parameters).await?)
     }
 
-    /// It refuses, with this code, which stands in the document, and this evidence.
+    /// Checks that it refuses with this documented code and this evidence.
     async fn refuses(&self, method: &'static str, code: i64, evidence: Value) -> Result<()> {
         let refused = self.admin.raw_request::<_, Value>(method.into(), json!([])).await;
         let Err(error) = refused else { bail!("{method} is not refused") };

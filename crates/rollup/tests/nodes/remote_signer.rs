@@ -1,4 +1,4 @@
-//! A sequencer whose key a Web3Signer holds, which is slow, wrong and gone.
+//! A sequencer with a key at a Web3Signer that is slow, wrong or gone.
 
 use crate::support::{World, is_settled, provider_of, signed_with, until};
 use alloy_eips::Encodable2718 as _;

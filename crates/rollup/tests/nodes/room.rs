@@ -1,4 +1,4 @@
-//! The most that a block may hold: as much as L1 can carry.
+//! Maximum content of a block: as much as fits into L1.
 
 use crate::support::{L2_CHAIN, World, is_settled, provider_of, until};
 use alloy_consensus::{Transaction as _, TxEip1559};
@@ -14,9 +14,9 @@ use serde_json::Value;
 use std::{ops::Range, time::Duration};
 use testkit::{ETHER, FORCED_FEE, Key, rich};
 
-/// Accounts of the L2, so that the way to each is long.
+/// Number of accounts of the L2, so that their paths are long.
 const ACCOUNTS: u64 = 4_000;
-/// More transfers than a block has room for.
+/// Number of transfers, more than fit into a block.
 const TRANSFERS: u64 = 450;
 
 fn account(number: u64) -> Address {
@@ -32,14 +32,14 @@ async fn world() -> Result<World> {
     World::with(accounts).await
 }
 
-/// A sequencer that makes no block before all is sent.
+/// A sequencer that makes no block before all transfers are sent.
 async fn sequencer(world: &World, block_time: Duration) -> Result<RollupNode> {
     let mut config = world.sequencer_config()?;
     config.block_time = block_time;
     Ok(RollupNode::start(world.config(Role::Sequencer(Box::new(config)))).await?)
 }
 
-/// Transfers of an account to others, one behind the other.
+/// Consecutive transfers of an account to others.
 fn transfers(name: &str, nonces: Range<u64>) -> impl Iterator<Item = Bytes> {
     let key = Key::named(name);
     nonces.map(move |nonce| {
@@ -65,7 +65,7 @@ async fn send(l2: &RootProvider, nonces: Range<u64>) -> Result<()> {
     Ok(())
 }
 
-/// Calldata of what has advanced the rollup.
+/// Calldata of all `advance` calls.
 async fn advances(world: &World) -> Result<Vec<Bytes>> {
     let mut all = Vec::new();
     for number in 0..=world.provider.get_block_number().await? {
@@ -79,7 +79,7 @@ async fn advances(world: &World) -> Result<Vec<Bytes>> {
     Ok(all)
 }
 
-/// Waits until L1 has a block with all transfers of Alice, and all before it.
+/// Waits until L1 has a block with all transfers of Alice, and all earlier blocks.
 async fn until_settled(sequencer: &RollupNode, l2: &RootProvider) -> Result<()> {
     until("all transfers on L1", sequencer, || async {
         let done = l2.get_transaction_count(Key::named("alice").address()).await? == TRANSFERS;
@@ -108,7 +108,7 @@ async fn a_block_is_as_long_as_l1_takes_it_as_calldata_in_compact_form() -> Resu
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_said_of_forced_transactions_takes_room_from_those_of_the_pool() -> Result<()> {
-    /// Entries of the queue, each of which takes more than half a kilobyte beside the block.
+    /// Number of entries of the queue, each of which takes more than half a kilobyte beside the block.
     const FORCED: u64 = 40;
     let world = world().await?;
     let sequencer = sequencer(&world, Duration::from_secs(16)).await?;
@@ -191,7 +191,7 @@ async fn the_budget_is_that_of_the_block_being_built_and_names_what_it_is_neares
     Ok(())
 }
 
-/// Returns `true` if a sequencer with these prices takes the transfer, and a block includes it.
+/// Returns `true` if a sequencer with these prices accepts the transfer, and a block includes it.
 async fn is_taken(world: &World, prices: Prices) -> Result<bool> {
     let config = SequencerConfig { prices, ..world.sequencer_config()? };
     let sequencer = RollupNode::start(world.config(Role::Sequencer(Box::new(config)))).await?;

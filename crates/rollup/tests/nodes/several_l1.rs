@@ -1,4 +1,4 @@
-//! Several nodes of one L1: one that hangs, and one that makes blocks up.
+//! Several nodes of one L1, of which one hangs, or one invents blocks.
 
 use crate::support::{World, is_settled, provider_of, until};
 use alloy_consensus::constants::{EMPTY_RECEIPTS, EMPTY_TRANSACTIONS};
@@ -20,10 +20,10 @@ fn behind(world: &World, count: usize, role: Role) -> Result<(Vec<Proxy>, Config
     Ok((proxies, config))
 }
 
-/// Hashes of headers that a proxy has made up.
+/// Hashes of headers that a proxy has invented.
 type MadeUp = Arc<Mutex<Vec<B256>>>;
 
-/// From here on the proxy puts an empty block on top of L1's head.
+/// From now on the proxy adds an empty block to L1's head.
 fn makes_up_blocks(proxy: &Proxy) -> MadeUp {
     let made_up = MadeUp::default();
     let hashes = Arc::clone(&made_up);

@@ -1,4 +1,4 @@
-//! Two sequencers with the same keys, which no L1 account can tell apart.
+//! Two sequencers with the same keys, and so the same L1 account.
 
 use crate::support::{World, is_settled, provider_of, signed_with, until};
 use alloy_eips::eip2718::Encodable2718 as _;

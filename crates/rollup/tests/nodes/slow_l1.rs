@@ -1,4 +1,4 @@
-//! An L1 that answers late, or not at all: the L2 goes on without it, for as long as it may.
+//! An L1 that answers late, or not at all: the L2 continues without it, within limits.
 
 use crate::support::{World, is_settled, provider_of, signed_with, until};
 use alloy_eips::{BlockNumberOrTag, Encodable2718};
@@ -41,7 +41,8 @@ impl Behind {
         Ok(behind)
     }
 
-    /// Waits until L1's next block would have the time of day: the blocks of the deployment, a second each, are ahead.
+    /// Waits until L1's next block would have the time of day; the deployment's blocks, one per second, are ahead
+    /// of it.
     async fn l1_is_on_time(&self) -> Result<()> {
         let l1 = &self.world.provider;
         until("L1's time", &self.sequencer, || async {
@@ -53,7 +54,7 @@ impl Behind {
         .await
     }
 
-    /// From here on each request to L1 hangs until the L2 has a block more than when the request came.
+    /// From now on each request to L1 hangs until the L2 has a further block.
     fn l1_answers_a_block_late(&self) {
         let node = Arc::clone(self.sequencer.node());
         let came = Mutex::<HashMap<String, u64>>::default();
@@ -79,7 +80,7 @@ impl Behind {
         self.has_blocks_with(self.sent).await
     }
 
-    /// Waits until so many transfers stand in blocks.
+    /// Waits until blocks include this number of transfers.
     async fn has_blocks_with(&self, count: u64) -> Result<()> {
         let (l2, alice) = (&self.l2, self.alice.address());
         until("a block with the transfer", &self.sequencer, || async {
@@ -88,7 +89,7 @@ impl Behind {
         .await
     }
 
-    /// Waits until L1 has all blocks, and the node is well.
+    /// Waits until L1 has all blocks, and the node is healthy.
     async fn is_settled(&self) -> Result<()> {
         let health = format!("http://{}/health", self.sequencer.server().addresses()[0]);
         until("all blocks on L1", &self.sequencer, || async {

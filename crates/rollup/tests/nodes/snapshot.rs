@@ -1,4 +1,4 @@
-//! A follower of a rollup whose blobs are gone starts from a snapshot, which L1 vouches for.
+//! A follower of a rollup whose blobs are gone starts from a snapshot, verified against L1.
 
 use crate::{
     blobs_of_l1::{Beacon, balance, deposit_and_spend, deposit_once_more, with_beacon},

@@ -28,7 +28,7 @@ fn transfer(nonce: u64) -> Bytes {
     signed_with(&Key::named("alice"), nonce, to, 1, Bytes::new(), 21_000).encoded_2718().into()
 }
 
-/// A sequencer that makes no block soon, at a port that is known before it starts.
+/// A sequencer that makes no block soon, at a known port.
 async fn world() -> Result<(World, TempDir, Config)> {
     let world = World::with(vec![(Key::named("alice").address(), rich(ETHER))]).await?;
     let mut sequencing = world.sequencer_config()?;
@@ -40,7 +40,7 @@ async fn world() -> Result<(World, TempDir, Config)> {
     Ok((world, folder, config))
 }
 
-/// Sends a transaction over a connection of its own; the answer.
+/// Sends a transaction over a connection of its own, and returns the answer.
 fn send(port: u16, raw: &Bytes) -> io::Result<String> {
     let mut stream = TcpStream::connect(("127.0.0.1", port))?;
     stream.set_read_timeout(Some(Patience::LIMIT))?;
@@ -125,7 +125,7 @@ async fn what_is_acknowledged_as_early_as_the_port_accepts_is_in_the_pools_file(
     Ok(())
 }
 
-/// Starts a follower that must not start, and returns why it does not.
+/// Starts a follower that must not start, and returns the error.
 async fn refused(config: &Config) -> Result<Check> {
     match RollupNode::start(config.clone()).await {
         Err(RollupError::Preflight(check)) => {
@@ -137,7 +137,7 @@ async fn refused(config: &Config) -> Result<Check> {
     }
 }
 
-/// The code of the messenger decides who gets the escrow, and no follower could tell from the blocks.
+/// The code of the messenger decides who gets the escrow, and a follower cannot see it from the blocks.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_node_refuses_a_genesis_with_another_messenger_unless_a_flag_allows_it() -> Result<()> {
     let mut messenger = l2_genesis(&Predeploys::built_in(), ProtocolFork::Osaka, 10_000_000, 0)
@@ -161,7 +161,7 @@ async fn a_node_refuses_a_genesis_with_another_messenger_unless_a_flag_allows_it
     Ok(())
 }
 
-/// Without a deposit on L1 behind it, a balance takes the ether of those who have deposited.
+/// A balance without a deposit on L1 takes the ether of other depositors.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_node_refuses_balances_and_codes_of_a_genesis_that_its_operator_does_not_allow()
 -> Result<()> {
@@ -190,7 +190,7 @@ async fn a_node_refuses_balances_and_codes_of_a_genesis_that_its_operator_does_n
     Ok(())
 }
 
-/// A list of a thousand accounts is for a file, and not for a log.
+/// A list of a thousand accounts goes to a file, and not to a log.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_refusal_names_a_few_of_many_accounts_and_counts_the_others() -> Result<()> {
     let account = |index: u64| (Address::from_word(U256::from(index).into()), rich(1));
@@ -204,7 +204,7 @@ async fn a_refusal_names_a_few_of_many_accounts_and_counts_the_others() -> Resul
     Ok(())
 }
 
-/// All checks of a configuration, made on a thread that may wait.
+/// All checks of a configuration, on a thread that may block.
 async fn preflight_of(config: &Config) -> Result<Vec<Check>> {
     let config = config.clone();
     Ok(tokio::task::spawn_blocking(move || preflight(&config)).await??)

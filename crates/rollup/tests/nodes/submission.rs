@@ -1,4 +1,4 @@
-//! The way of blocks to an L1 that does not take them at once.
+//! Posting of blocks to an L1 that does not include them at once.
 
 use crate::support::{self, World, answer, provider_of, signed, until};
 use alloy_consensus::{Transaction as _, TxEnvelope};

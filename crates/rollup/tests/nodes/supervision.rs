@@ -1,4 +1,4 @@
-//! A panic in any room of a node: it is told, and lets the process end.
+//! A panic in any room of a node is reported, and lets the process end.
 
 use crate::support::{PATIENCE, World, until};
 use enshrine_rollup::{Config, EngineConfig, Role, RollupNode};

@@ -1,5 +1,5 @@
-//! Clients that exhaust a server: by places, by time, by bytes and by subscriptions. Each is refused or closed, and a
-//! client that behaves is served meanwhile.
+//! Clients that exhaust a server by connections, time, bytes or subscriptions. Each is refused or closed, and the
+//! server serves other clients meanwhile.
 
 use crate::support::{Server, Socket, post};
 use enshrine_rpc::{RequestLimits, RunningServer, ServerConfig, codes};
@@ -21,7 +21,7 @@ use tokio::{net::TcpSocket, sync::Semaphore};
 const SHORT: Duration = Duration::from_millis(300);
 const HEAD: &str = "POST / HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n";
 
-/// Calls wait until they are let through.
+/// Gate at which calls wait.
 struct Gate {
     begun: AtomicUsize,
     open: Semaphore,
@@ -56,7 +56,7 @@ fn is_served(address: SocketAddr) -> bool {
     post(address, &request(&json!([7])))["result"] == json!([7])
 }
 
-/// Returns `true` once the server has closed a connection that it has nothing to say to.
+/// Returns `true` once the server has closed an idle connection.
 fn is_closed(stream: &mut TcpStream) -> bool {
     stream.set_read_timeout(Some(Duration::from_millis(20))).unwrap();
     match stream.read(&mut [0; 512]) {

@@ -1,4 +1,4 @@
-//! The conformance suite of execution-apis, over the chain that belongs to it.
+//! The conformance suite of execution-apis, over its own chain.
 
 use alloy_genesis::Genesis;
 use chain::{Chain, ChainConfig, spec_of};
@@ -13,7 +13,7 @@ use std::{
     sync::Arc,
 };
 
-/// Cases whose answers differ, and why.
+/// Cases with other answers, and the reasons.
 const DIFFERENT: &[(&str, &str)] = &[];
 
 /// The chain of the suite, imported block by block.
@@ -37,7 +37,7 @@ fn methods(chain: Chain) -> Methods {
     enshrine_rpc::methods(Api::new(node, RpcOptions::default()), workers)
 }
 
-/// The shape of a value: what the schema says of it, as far as an example shows it.
+/// The shape of a value: its schema, as far as an example shows it.
 fn same_shape(got: &Value, expected: &Value) -> bool {
     match (got, expected) {
         (Value::Object(got), Value::Object(expected)) => {
@@ -73,7 +73,7 @@ fn agree(got: &Value, expected: &Value, shape_only: bool) -> bool {
     }
 }
 
-/// Plays a case; says what differs.
+/// Runs a case, and returns the difference.
 async fn play(methods: &Methods, path: &Path) -> Result<Option<String>> {
     let text = fs::read_to_string(path)?;
     let shape_only = text.lines().any(|line| line.starts_with("//") && line.contains("speconly"));

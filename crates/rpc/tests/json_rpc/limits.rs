@@ -1,4 +1,4 @@
-//! Bounds of one request: bytes of a trace while it grows, bytes of an answer and of a batch, and time.
+//! Limits of one request: bytes of a trace, of an answer and of a batch, and time.
 
 use crate::support::{BOB, LOGGER, Server, post, raw};
 use enshrine_rpc::{RequestLimits, RunningServer, ServerConfig, codes};

@@ -116,7 +116,7 @@ async fn ipc_answers_requests_batches_and_subscriptions_and_leaves_no_socket() {
 
 const REQUEST: &str = r#"{"jsonrpc":"2.0","id":1,"method":"echo","params":[7]}"#;
 
-/// Asks over a connection that stays; what comes back first.
+/// Sends a request over a connection that stays open, and returns the first answer.
 fn ask(stream: &mut TcpStream) -> String {
     let head = "POST / HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n";
     // The server may have hung up already, and have said why.

@@ -1,4 +1,4 @@
-//! The methods and the server that serves them, asked as clients ask.
+//! Methods and server, tested over real requests.
 
 mod clients;
 mod conformance;

@@ -1,4 +1,4 @@
-//! Namespaces: a port answers the methods of those that it serves, and says which these are.
+//! Namespaces: a port serves the methods of its namespaces, and lists these.
 
 use crate::support::{Server, Socket, post};
 use enshrine_rpc::{Namespaces, RunningServer, ServeError, ServerConfig, codes};
@@ -19,7 +19,7 @@ fn request(method: &str) -> Value {
     json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": [] })
 }
 
-/// The answers over HTTP alone, in a batch, and over WebSocket.
+/// Answers over HTTP, in a batch, and over WebSocket.
 async fn answers(address: SocketAddr, method: &'static str) -> [Value; 3] {
     let asking = tokio::task::spawn_blocking(move || {
         let alone = post(address, &request(method));

@@ -1,4 +1,4 @@
-//! The server and those who treat it badly: every one of them is answered, and it goes on.
+//! Misbehaving clients: the server answers each of them and continues.
 
 use crate::support::Server;
 use enshrine_rpc::{RunningServer, ServerConfig};
@@ -58,7 +58,7 @@ async fn started(config: ServerConfig) -> (RunningServer, SocketAddr) {
     (server, address)
 }
 
-/// It still answers.
+/// Checks that the server still answers.
 async fn assert_alive(address: SocketAddr) {
     let mut stream = TcpStream::connect(address).await.unwrap();
     let request = br#"{"jsonrpc":"2.0","id":7,"method":"eth_chainId"}"#;

@@ -1,4 +1,4 @@
-//! Calls that take long, and those that must not wait for them.
+//! Long calls, and calls that must not wait for them.
 
 use enshrine_rpc::{
     Context, ErrorStyle, Registry, RunningServer, ServerConfig, WorkerOptions, WorkerPoolLimits,
@@ -21,13 +21,13 @@ use std::{
     },
 };
 
-/// Calls to `slow` wait until it is opened.
+/// Gate at which calls of `slow` wait.
 #[derive(Debug, Default)]
 struct Gate {
     open: Mutex<bool>,
     opened: Condvar,
     waiting: AtomicUsize,
-    /// `true` if even reads run on a thread of their own.
+    /// `true` if even reads run in a pool.
     busy: bool,
 }
 
@@ -56,7 +56,7 @@ impl Context for Gate {
     }
 }
 
-/// Methods with one thread for each kind of them, and room for four to wait.
+/// Methods with one thread per pool, and queues of four.
 fn methods(busy: bool) -> (Arc<Gate>, Methods) {
     let gate = Arc::new(Gate { busy, ..Gate::default() });
     let limits = WorkerPoolLimits { threads: NonZeroUsize::MIN, queue: 4 };

@@ -1,4 +1,4 @@
-//! Parts that the tests of clients share: a devnet of their own, tools, and an input of EXECUTE.
+//! Shared parts of the client tests: devnets, tools, and an input of EXECUTE.
 use alloy_eips::eip4895::Withdrawal;
 use alloy_primitives::U256;
 use chain::{BlockAttributes, Chain, ChainConfig, empty_genesis};
@@ -57,12 +57,12 @@ impl Served {
         self.devnet.keys()[index].to_bytes().to_string()
     }
 
-    /// Runs cast, which must succeed; what it prints.
+    /// Runs cast, which must succeed, and returns its output.
     pub(crate) fn cast(&self, arguments: &[&str]) -> String {
         run(tool(TOOLS.cast()).args(arguments).env("ETH_RPC_URL", self.url()))
     }
 
-    /// Runs forge in a project, which must succeed; what it prints.
+    /// Runs forge in a project, which must succeed, and returns its output.
     pub(crate) fn forge(&self, project: &Path, arguments: &[&str]) -> String {
         run(tool(TOOLS.forge()).args(arguments).current_dir(project))
     }
@@ -78,13 +78,13 @@ pub(crate) fn ask(client: &Client, method: &str, params: Value) -> Value {
     client.request(method, params).unwrap_or_else(|error| panic!("{asked}: {error}"))
 }
 
-/// The words with which a request is refused.
+/// The message of a request's error.
 pub(crate) fn refused(client: &Client, method: &str, params: Value) -> String {
     let asked = format!("{method} {params}");
     client.request::<_, Value>(method, params).expect_err(&asked).to_string()
 }
 
-/// Code, message and data of the error that answers a request.
+/// Code, message and data of a request's error.
 pub(crate) fn failure(client: &Client, method: &str, params: Value) -> (i64, String, Value) {
     let asked = format!("{method} {params}");
     let error = client.request::<_, Value>(method, params).expect_err(&asked);
@@ -99,14 +99,14 @@ pub(crate) fn number(value: &Value) -> u64 {
     serde_json::from_value::<U256>(value.clone()).unwrap().to()
 }
 
-/// A tool with a home of its own: what it has cached for its user is not ours to rely on.
+/// A tool with a home folder of its own, without the user's caches.
 pub(crate) fn tool(program: &Path) -> Command {
     let mut command = Command::new(program);
     command.env("HOME", HOME.path());
     command
 }
 
-/// Runs a command, which must succeed; what it prints.
+/// Runs a command, which must succeed, and returns its output.
 pub(crate) fn run(command: &mut Command) -> String {
     let output = command.env("NO_COLOR", "1").env("FOUNDRY_DISABLE_NIGHTLY_WARNING", "1").output();
     let output = output.unwrap();

@@ -1,4 +1,4 @@
-//! An execution client of another team, as a process of its own, that a node of ours drives by the Engine API.
+//! An execution client of another team, as a process that a node drives by the Engine API.
 
 use alloy_genesis::Genesis;
 use alloy_primitives::B256;
@@ -42,7 +42,8 @@ pub(crate) struct DrivenClient {
 }
 
 impl DrivenClient {
-    /// Starts a client on a chain of its own, by a command for these places, and waits until it answers.
+    /// Starts a client on a chain of its own, by a command with these files and addresses, and waits until it
+    /// answers.
     pub(crate) async fn start(
         name: &'static str,
         genesis: &Genesis,
@@ -75,7 +76,7 @@ impl DrivenClient {
         Ok(started)
     }
 
-    /// Configuration of a node of ours that drives it.
+    /// Configuration of a node that drives it.
     pub(crate) fn driven(&self) -> Result<EngineConfig> {
         let secret = JwtSecret::parse(&self.secret)?;
         Ok(EngineConfig { secret, serve: None, drive: Some(self.engine_url()) })
@@ -95,7 +96,7 @@ impl DrivenClient {
         fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
     }
 
-    /// Number and hash of its head.
+    /// Number and hash of the client's head.
     pub(crate) async fn head(&self) -> Result<(u64, B256)> {
         let provider = self.provider()?;
         let block = provider.get_block_by_number(Default::default()).await?;
@@ -103,7 +104,7 @@ impl DrivenClient {
         Ok((header.number, header.hash))
     }
 
-    /// Waits until its head is a block; as long as its head moves.
+    /// Waits until the client's head is a block, as long as the head moves.
     pub(crate) async fn until_at(&self, hash: B256) -> Result<()> {
         let (mut patience, mut head) = (Patience::begin(), self.head().await?);
         while head.1 != hash {

@@ -31,7 +31,7 @@ use variants::GasSchedule;
 use wire::ProtocolFork;
 
 pub(crate) const L2_CHAIN: u64 = 8_079;
-/// Longest time for anything that a node does by itself.
+/// Maximum wait for any action of a node.
 pub(crate) const PATIENCE: Duration = Patience::LIMIT;
 
 /// A deployed rollup.
@@ -51,7 +51,7 @@ impl World {
         Self::on(Devnet::builder(), Vec::new(), None).await
     }
 
-    /// A world for this sequencer alone.
+    /// A world that only this sequencer may advance.
     pub(crate) async fn with_sequencer(sequencer: Address) -> Result<Self> {
         Self::on(Devnet::builder(), Vec::new(), Some(sequencer)).await
     }
@@ -71,7 +71,7 @@ impl World {
         Self::with_blobs_and(Vec::new()).await
     }
 
-    /// The same, with these accounts on the L2 from the start.
+    /// A world with blobs, and with these accounts on the L2 from the start.
     pub(crate) async fn with_blobs_and(accounts: Vec<(Address, GenesisAccount)>) -> Result<Self> {
         let l1 = Devnet::builder().with(|config| config.execute_blobs = true);
         Self::on(l1, accounts, None).await
@@ -98,7 +98,7 @@ impl World {
         Self::on(l1, accounts, None).await
     }
 
-    /// Deploys a rollup whose blocks may lie this many seconds behind L1, with these accounts on the L2.
+    /// Deploys a rollup with this maximum lag in seconds, and these accounts on the L2.
     pub(crate) async fn with_lag(
         l1: DevnetBuilder,
         accounts: Vec<(Address, GenesisAccount)>,
@@ -108,7 +108,7 @@ impl World {
         Self::of(forks, l1, accounts, move |it| it.with(|config| config.max_lag = max_lag)).await
     }
 
-    /// Moves L1's time on by a second, with a block.
+    /// Advances L1's time by a second, with a block.
     pub(crate) async fn next_second(&self) -> Result<()> {
         self.provider.anvil_increase_time(1).await?;
         self.provider.anvil_mine(Some(1), None).await?;
@@ -125,8 +125,8 @@ impl World {
         Self::of_forks(ForkTimes::constant(ProtocolFork::Amsterdam), l1, Vec::new(), None).await
     }
 
-    /// A world with blobs whose L1 begins at Prague at `time`, and has later forks after that many seconds each; the L2
-    /// has the same schedule.
+    /// A world with blobs whose L1 begins at Prague at `time`, and has later forks after these seconds; the L2 has
+    /// the same schedule.
     pub(crate) async fn forking(
         time: u64,
         later: &[(ProtocolFork, u64)],
@@ -135,7 +135,7 @@ impl World {
         Self::forking_apart(time, later, later, accounts).await
     }
 
-    /// The same, with other later forks in the genesis of the L2 than L1 has.
+    /// The same, but with other later forks in the genesis of the L2 than on L1.
     pub(crate) async fn forking_apart(
         time: u64,
         of_l1: &[(ProtocolFork, u64)],
@@ -206,7 +206,7 @@ impl World {
         self.folder.path().join("deployment.json")
     }
 
-    /// Something between a node and L1, and the configuration of a node behind it.
+    /// A proxy between a node and L1, and the configuration of the node.
     pub(crate) fn behind_proxy(&self, role: Role) -> Result<(Proxy, Config)> {
         let server = self.l1.server().ok_or_eyre("the devnet serves HTTP")?;
         let proxy = Proxy::start(server.addresses()[0])?;
@@ -299,23 +299,23 @@ async fn head_time(provider: &DynProvider) -> Result<u64> {
     Ok(block.ok_or_eyre("no head")?.header.timestamp)
 }
 
-/// A provider of a node's RPC. Not one behind a trait, for which all that providers can do would be compiled.
+/// A concrete provider of a node's RPC, since a generic one would compile all that providers can do.
 pub(crate) fn provider_of(node: &RollupNode) -> Result<RootProvider> {
     Ok(RootProvider::new_http(format!("http://{}", node.server().addresses()[0]).parse()?))
 }
 
-/// The answer of a node to a request, with this text as its result.
+/// A node's answer to a request, with this text as its result.
 pub(crate) fn answer(request: &str, result: impl core::fmt::Display) -> String {
     format!(r#"{{"jsonrpc":"2.0","id":{},"result":"{result}"}}"#, id_of(request))
 }
 
-/// Its refusal of a request.
+/// A node's refusal of a request.
 pub(crate) fn refusal(request: &str, message: &str) -> String {
     let id = id_of(request);
     format!(r#"{{"jsonrpc":"2.0","id":{id},"error":{{"code":-32000,"message":"{message}"}}}}"#)
 }
 
-/// Waits until something holds.
+/// Waits until a condition holds.
 pub(crate) async fn until<F: Future<Output = Result<bool>>>(
     what: &str,
     node: &RollupNode,
@@ -331,14 +331,14 @@ pub(crate) async fn until<F: Future<Output = Result<bool>>>(
     Ok(())
 }
 
-/// Returns `true` if L1 has all blocks of a node. A test that waits for a block as well asks for that first: it may come
-/// between the two.
+/// Returns `true` if L1 has all blocks of a node. A test that also waits for a block checks that first, since the
+/// block may come between the two checks.
 pub(crate) fn is_settled(node: &RollupNode) -> bool {
     let status = node.status();
     status.safe_head == status.unsafe_head
 }
 
-/// A transfer or call on the L2, behind what the account has sent before.
+/// A transfer or call on the L2, after the account's earlier ones.
 pub(crate) async fn signed(
     l2: &RootProvider,
     from: &Key,

@@ -36,7 +36,7 @@ impl Server {
         Self::with_options(settings, RpcOptions::default())
     }
 
-    /// A server whose requests have these bounds.
+    /// A server with these limits of a request.
     pub(crate) fn bounded(limits: RequestLimits) -> Self {
         let settings = Settings { mining: Mining::Auto, ..Settings::default() };
         Self::with_options(settings, RpcOptions { limits, ..RpcOptions::default() })
@@ -68,7 +68,7 @@ impl Server {
         answer["result"].clone()
     }
 
-    /// The code of the error that a request gets.
+    /// The error code of a request.
     pub(crate) async fn code(&self, method: &str, params: Value) -> i64 {
         let answer = self.answer(method, params).await;
         answer["error"]["code"].as_i64().unwrap_or_else(|| panic!("{method}: {answer}"))
@@ -119,7 +119,7 @@ pub(crate) fn read_http(stream: &mut TcpStream) -> Value {
     }
 }
 
-/// A WebSocket, as far as tests need one: text in one frame each way.
+/// A minimal WebSocket client: text in one frame each way.
 pub(crate) struct Socket(pub(crate) TcpStream);
 
 impl Socket {
