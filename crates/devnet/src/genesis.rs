@@ -40,7 +40,7 @@ const CREATE2_DEPLOYER_CODE: Bytes = bytes!(
 );
 
 impl Hardfork {
-    /// The fork among those since the merge.
+    /// The protocol fork; `None` before the merge.
     pub(crate) const fn merged(self) -> Option<ProtocolFork> {
         Some(match self {
             Self::Paris => ProtocolFork::Paris,
