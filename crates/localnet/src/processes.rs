@@ -7,7 +7,7 @@ use alloy_genesis::{Genesis, GenesisAccount};
 use alloy_primitives::{Address, B256, Bytes, TxKind, U64, U256};
 use alloy_rpc_types_eth::{Block, TransactionReceipt};
 use alloy_sol_types::SolCall;
-use client::Client;
+use client::{Client, ClientOptions};
 use contracts::{Deployment, bindings::IL1MessageQueue};
 use eyre::{OptionExt, Result, WrapErr as _, ensure, eyre};
 use serde::Deserialize;
@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 use std::{
     fmt::Display,
     fs,
+    net::{SocketAddr, TcpListener},
     path::{Path, PathBuf},
     process::{Command, Stdio},
     thread::sleep,
@@ -37,6 +38,26 @@ const RETRY_TIMEOUT: Duration = Duration::from_secs(120);
 pub const SEQUENCER_FLAGS: &[&str] =
     &["--block-time-ms", "250", "--submit-interval-ms", "1000", "--poll-interval-ms", "100"];
 
+/// Ports of a node, which stay its own over its restarts.
+#[derive(Debug, Clone, Copy)]
+struct Ports {
+    public: u16,
+    admin: u16,
+}
+
+impl Ports {
+    fn address(self) -> SocketAddr {
+        ([127, 0, 0, 1], self.public).into()
+    }
+}
+
+/// A sequencer and a follower with the same keys that follow each other, and can change roles.
+#[derive(Debug, Clone, Copy)]
+struct Pair {
+    sequencer: Ports,
+    follower: Ports,
+}
+
 /// A rollup whose nodes are processes.
 #[derive(Debug)]
 pub struct Rollup {
@@ -50,6 +71,8 @@ pub struct Rollup {
     pub forks: Vec<(ProtocolFork, u64)>,
     /// Proxy between the L2's nodes and L1, if there is one.
     proxy: Option<Proxy>,
+    /// Ports of sequencer and kept follower, if they can change roles.
+    pair: Option<Pair>,
     /// The contracts on L1, and the L2's genesis.
     pub deployment: Deployment,
     /// Scripts of the checkout, run against the L1.
@@ -153,13 +176,74 @@ impl Rollup {
         };
         report.built(format!("NativeRollup at {}, {who}", deployment.rollup));
         allow(&place, &deployment.genesis)?;
-        Ok(Self { program, folder, scripts, l1, l1_flags, forks, proxy: None, deployment })
+        Ok(Self {
+            program,
+            folder,
+            scripts,
+            l1,
+            l1_flags,
+            forks,
+            proxy: None,
+            pair: None,
+            deployment,
+        })
     }
 
     /// From here on, nodes that are started ask L1 by way of a proxy.
     pub fn put_proxy(&mut self) -> Result<()> {
         self.proxy = Some(Proxy::start(self.l1.address())?);
         Ok(())
+    }
+
+    /// From here on, sequencer and kept follower have ports of their own and the same keys, follow each other, and
+    /// can [change roles](Self::change_role).
+    pub fn pair(&mut self) -> Result<()> {
+        // Below the ports that the system gives to connections: such a connection would keep a restarted node from
+        // its port.
+        let mut free = (20_000..30_000)
+            .skip(std::process::id() as usize * 7 % 9_000)
+            .filter(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok());
+        let mut next = || free.next().ok_or_eyre("no port is free");
+        let sequencer = Ports { public: next()?, admin: next()? };
+        let follower = Ports { public: next()?, admin: next()? };
+        self.pair = Some(Pair { sequencer, follower });
+        Ok(())
+    }
+
+    /// Returns the addresses of sequencer and kept follower, if they are a pair.
+    pub fn addresses(&self) -> Vec<SocketAddr> {
+        let ports = self.pair.iter().flat_map(|pair| [pair.sequencer, pair.follower]);
+        ports.map(Ports::address).collect()
+    }
+
+    /// Makes the sequencer of the pair a follower and its follower the sequencer, or the other way round.
+    pub fn change_role(&self, follower_leads: bool) -> Result<()> {
+        let pair = self.pair.ok_or_eyre("the nodes are no pair")?;
+        let (old, new) = match follower_leads {
+            true => (pair.sequencer, pair.follower),
+            false => (pair.follower, pair.sequencer),
+        };
+        let admin = |ports: Ports| {
+            Client::new(&format!("http://127.0.0.1:{}", ports.admin), ClientOptions::default())
+        };
+        let url = format!("ws://{}", new.address());
+        admin(old)?.request::<_, Value>("rollup_demote", (url,))?;
+        let mut refused = None;
+        let promoted = until("a promotion", || {
+            // It says why not, for as long as L1 has transactions of the other or news that it has not read.
+            let answer = admin(new)?.request::<_, Value>("rollup_promote", ());
+            refused = answer.err();
+            Ok(refused.is_none())
+        });
+        promoted.wrap_err_with(|| format!("{refused:?}"))
+    }
+
+    /// Adds the flags of a node of the pair to its command.
+    fn add_pair(&self, command: &mut Command, own: impl Fn(Pair) -> (Ports, Ports)) {
+        if let Some((ports, other)) = self.pair.map(own) {
+            command.arg("--sequencer").arg(format!("ws://{}", other.address()));
+            command.arg("--admin-addr").arg(format!("127.0.0.1:{}", ports.admin));
+        }
     }
 
     /// Returns the proxy before L1.
@@ -215,7 +299,10 @@ impl Rollup {
 
     /// A sequencer that may not answer yet.
     pub fn spawn_sequencer(&self) -> Result<NodeProcess> {
-        self.spawn(&mut self.sequencer_command(SEQUENCER_FLAGS), "sequencer.log")
+        let mut command = self.sequencer_command(SEQUENCER_FLAGS);
+        self.add_pair(&mut command, |pair| (pair.sequencer, pair.follower));
+        let port = self.pair.map(|pair| pair.sequencer.public);
+        self.spawn_on(port, &mut command, "sequencer.log")
     }
 
     fn sequencer_command(&self, flags: &[&str]) -> Command {
@@ -240,20 +327,18 @@ impl Rollup {
         Ok(NodeProcess::start(command.args(["devnet", "--silent", "--mainnet"]).args(flags))?)
     }
 
-    /// A follower that keeps its chain.
-    pub fn kept_follower(&self) -> Result<NodeProcess> {
-        self.start(&mut self.kept_follower_command(), "follower.log")
-    }
-
     /// A follower that keeps its chain, and may not answer yet.
     pub fn spawn_kept_follower(&self) -> Result<NodeProcess> {
-        self.spawn(&mut self.kept_follower_command(), "follower.log")
-    }
-
-    fn kept_follower_command(&self) -> Command {
         let mut command = self.follower_command();
         command.arg("--data-dir").arg(self.place().join("follower"));
-        command
+        self.add_pair(&mut command, |pair| (pair.follower, pair.sequencer));
+        if self.pair.is_some() {
+            let keys = self.place().join("keys.json");
+            command.arg("--advance-key").arg(&keys).arg("--operator-key").arg(&keys);
+            command.args(SEQUENCER_FLAGS.iter().take(4));
+        }
+        let port = self.pair.map(|pair| pair.follower.public);
+        self.spawn_on(port, &mut command, "follower.log")
     }
 
     fn follower_command(&self) -> Command {
@@ -301,9 +386,18 @@ impl Rollup {
     }
 
     fn spawn(&self, command: &mut Command, log: &str) -> Result<NodeProcess> {
+        self.spawn_on(None, command, log)
+    }
+
+    /// Starts a node at this port, or at a free one.
+    fn spawn_on(&self, port: Option<u16>, command: &mut Command, log: &str) -> Result<NodeProcess> {
         let path = self.folder.path().join(log);
         let log = fs::OpenOptions::new().create(true).append(true).open(path)?;
-        Ok(NodeProcess::spawn_at("--http-port", command.stderr(log))?)
+        let command = command.stderr(log);
+        Ok(match port {
+            Some(port) => NodeProcess::spawn_on(port, "--http-port", command)?,
+            None => NodeProcess::spawn_at("--http-port", command)?,
+        })
     }
 
     /// Leaves the files of the nodes where they are; the folder.

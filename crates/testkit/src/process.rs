@@ -36,16 +36,24 @@ impl NodeProcess {
         Ok(node)
     }
 
-    /// Starts a node without waiting for its first answer.
+    /// Starts a node at a free port, without waiting for its first answer.
     pub fn spawn_at(flag: &str, command: &mut Command) -> Result<Self, HarnessError> {
         let program = command.get_program().to_string_lossy().into_owned();
-        let failed = |error| HarnessError::Process { program: program.clone(), error };
+        let failed = |error| HarnessError::Process { program, error };
         let address = TcpListener::bind("127.0.0.1:0")
             .and_then(|socket| socket.local_addr())
             .map_err(failed)?;
+        Self::spawn_on(address.port(), flag, command)
+    }
+
+    /// Starts a node at this port, without waiting for its first answer.
+    pub fn spawn_on(port: u16, flag: &str, command: &mut Command) -> Result<Self, HarnessError> {
+        let program = command.get_program().to_string_lossy().into_owned();
+        let failed = |error| HarnessError::Process { program: program.clone(), error };
+        let address = SocketAddr::from(([127, 0, 0, 1], port));
         let client = Client::new(&format!("http://{address}"), ClientOptions::default())?;
         let process = command
-            .args([flag, &address.port().to_string()])
+            .args([flag, &port.to_string()])
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .spawn()

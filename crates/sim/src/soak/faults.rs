@@ -65,10 +65,17 @@ impl Soak {
                 let depth = depth.min(number(l1)?.saturating_sub(self.l1_since));
                 if depth > 0 {
                     l1.request::<_, Value>("anvil_reorg", (depth, Vec::<()>::new()))?;
+                    self.reorganisations += 1;
                 }
             }
             Fault::DiskFull { who, room, milliseconds } => {
                 self.fill_disk(who, room, Duration::from_millis(milliseconds))?;
+            }
+            Fault::ChangeRoles(milliseconds) => {
+                self.rollup.change_role(true)?;
+                sleep(Duration::from_millis(milliseconds));
+                self.rollup.change_role(false)?;
+                self.role_changes += 2;
             }
             Fault::Jump(seconds) => {
                 let l1 = self.rollup.l1.client();
@@ -176,6 +183,8 @@ impl Soak {
         let before = number(self.rollup.l1.client())?;
         let file = self.l1_file();
         self.kills += 1;
+        // It forgets blocks, and others come in their places.
+        self.reorganisations += 1;
         self.rollup.revive_l1(&file, down)?;
         let l1 = self.rollup.l1.client();
         self.l1_since = number(l1)?;

@@ -6,6 +6,7 @@ mod crossing;
 mod faults;
 mod ledger;
 mod plan;
+mod rush;
 
 use alloy_primitives::{Address, B256, U256};
 use alloy_rpc_types_eth::Log;
@@ -23,9 +24,12 @@ use localnet::{
     say,
 };
 use plan::{Fault, Step};
+use rush::Rush;
 use serde_json::{Value, json};
 use std::{
+    mem,
     path::PathBuf,
+    sync::atomic::{AtomicBool, Ordering},
     thread::{self, sleep},
     time::{Duration, Instant},
 };
@@ -53,9 +57,12 @@ struct Soak {
     crossing: Crossing,
     random: Random,
     ledger: Ledger,
+    rush: Rush,
     steps: u64,
     claims: u64,
     kills: u64,
+    reorganisations: u64,
+    role_changes: u64,
     faults: u64,
 }
 
@@ -87,11 +94,19 @@ pub(crate) fn run(&Arguments { minutes, seed }: &Arguments) -> Result<()> {
     soak.check_all()?;
     let time = block_time(soak.rollup.l1.client())?;
     let forks = soak.rollup.forks.iter().filter(|(_, begins)| *begins <= time).count();
+    let sums = soak.rush.sums();
     report.shown(format!(
-        "{} steps, {} faults, {forks} forks of L1, {} times kill -9; {} transactions acknowledged, all of them on L1; {} \
-         claims, {} forced transactions",
+        "clients that never wait: {} transactions acknowledged, {} dropped with a reason, 0 lost; {} refusals, {} \
+         requests without an answer",
+        sums.acknowledged, sums.dropped, sums.refused, sums.unanswered
+    ));
+    report.shown(format!(
+        "{} steps, {} faults, {} reorganisations, {} changes of role, {forks} forks of L1, {} times kill -9; {} other \
+         transactions acknowledged, all of them on L1; {} claims, {} forced transactions",
         soak.steps,
         soak.faults,
+        soak.reorganisations,
+        soak.role_changes,
         soak.kills,
         soak.ledger.acknowledged(),
         soak.claims,
@@ -103,10 +118,16 @@ pub(crate) fn run(&Arguments { minutes, seed }: &Arguments) -> Result<()> {
 
 impl Soak {
     fn begin(seed: u64, report: &mut Report) -> Result<Self> {
-        let mut rollup =
-            Rollup::create(Design { forks: FORKS, ..Deploying::Plainly.into() }, report)?;
+        let rush = Rush::default();
+        let design =
+            Design { forks: FORKS, accounts: rush.accounts(), ..Deploying::Plainly.into() };
+        let mut rollup = Rollup::create(design, report)?;
         rollup.put_proxy()?;
-        let (sequencer, follower) = (rollup.sequencer()?, rollup.kept_follower()?);
+        rollup.pair()?;
+        let (mut sequencer, mut follower) =
+            (rollup.spawn_sequencer()?, rollup.spawn_kept_follower()?);
+        sequencer.until_ready().wrap_err_with(|| rollup.last_words("sequencer.log"))?;
+        follower.until_ready().wrap_err_with(|| rollup.last_words("follower.log"))?;
         let users: Vec<_> = ["bob", "carol", "dave", "erin"].map(Key::named).into_iter().collect();
         for user in &users {
             rollup.deposit(&Key::named("alice"), user.address(), 100 * ETHER)?;
@@ -130,9 +151,12 @@ impl Soak {
             crossing,
             random: Random::new(seed),
             ledger: Ledger::default(),
+            rush,
             steps: 0,
             claims: 0,
             kills: 0,
+            reorganisations: 0,
+            role_changes: 0,
             faults: 0,
         })
     }
@@ -155,13 +179,19 @@ impl Soak {
             users: self.users.clone(),
             crossing: self.crossing.clone(),
         };
+        let (mut rush, nodes) = (mem::take(&mut self.rush), self.rollup.addresses());
+        let stop = AtomicBool::new(false);
         let sent = thread::scope(|scope| {
             let traffic = scope.spawn(|| send_all(&ways, &step));
+            let rushing = scope.spawn(|| rush.run(&nodes, &stop));
             sleep(Duration::from_millis(step.delay));
             let suffered = self.suffer(fault, step.seed);
-            let sent = traffic.join().map_err(|_| eyre!("the traffic has panicked"))?;
-            suffered.map(|()| sent)
+            let sent = traffic.join().map_err(|_| eyre!("the traffic has panicked"));
+            stop.store(true, Ordering::Relaxed);
+            rushing.join().map_err(|_| eyre!("the clients that never wait have panicked"))??;
+            suffered.and(sent)
         });
+        self.rush = rush;
         let sent = sent.wrap_err_with(|| format!("{fault:?}"))?;
         if let Some(refusal) = sent.refusal {
             // Under a fault a node may be down, or its disk full.
@@ -174,7 +204,9 @@ impl Soak {
         self.claims += claims.wrap_err("claims")?;
         self.steps += 1;
         report.shown(format!(
-            "{fault:?}: {count} transactions more, all on L1 in block {safe}, after {}; {} times kill -9",
+            "{fault:?}: {count} transactions more, and of clients that never wait {} by now, all on L1 in block {safe}, \
+             after {}; {} times kill -9",
+            self.rush.sums().acknowledged,
             shown(begun),
             self.kills
         ));
@@ -188,6 +220,7 @@ impl Soak {
         let ledger = &mut self.ledger;
         let all = until("all that was acknowledged", || ledger.all_included(l2));
         all.wrap_err_with(|| self.ledger.missing())?;
+        self.rush.settle(l2)?;
         let mut safe = 0;
         let agreed = until("sequencer, follower and L1 to agree", || {
             // Both are asked for the same block: L1 may go on meanwhile.
@@ -204,6 +237,8 @@ impl Soak {
                 && find_hash(follower, safe)? == hash)
         });
         agreed.wrap_err_with(|| self.standing())?;
+        // Blocks may have been replaced meanwhile.
+        self.rush.settle(l2)?;
         if looks_back {
             let (ledger, mut lost) = (&self.ledger, None);
             let whole = until("what was in blocks to be there", || {
@@ -254,6 +289,7 @@ impl Soak {
     fn check_all(&self) -> Result<()> {
         for node in [&self.sequencer, &self.follower] {
             self.ledger.check_all(node.client())?;
+            self.rush.check_all(node.client())?;
         }
         Ok(())
     }

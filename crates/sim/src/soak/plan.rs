@@ -83,6 +83,8 @@ pub(super) enum Fault {
         before: u64,
         milliseconds: u64,
     },
+    /// Sequencer and follower change roles, and after so many milliseconds they change back.
+    ChangeRoles(u64),
 }
 
 impl Fault {
@@ -93,7 +95,7 @@ impl Fault {
             2 => Who::Follower,
             _ => Who::Both,
         };
-        match random.below(17) {
+        match random.below(18) {
             0..=5 => Self::Kill { who, times: 1 + random.below(3), after: random.below(400) },
             6 => Self::KillL1(milliseconds / 4),
             7 => Self::Pause { who, milliseconds },
@@ -112,6 +114,7 @@ impl Fault {
             13 => Self::DiskFull { who, room: random.below(1 << 14), milliseconds },
             14 => Self::Jump(random.below(LONGEST_JUMP)),
             15 => Self::Fork { before: LATEST + random.below(EARLIEST - LATEST), milliseconds },
+            16 => Self::ChangeRoles(milliseconds),
             _ => Self::Nothing,
         }
     }
@@ -231,7 +234,7 @@ mod tests {
                 troubles.push(trouble);
             }
         }
-        assert_eq!(kinds.len(), 10);
+        assert_eq!(kinds.len(), 11);
         assert_eq!(troubles.len(), 5);
         for kind in kinds {
             let times = steps.iter().filter(|step| discriminant(&step.fault) == kind).count();

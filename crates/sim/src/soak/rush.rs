@@ -1,0 +1,236 @@
+//! Clients that never wait: during each fault they send to whichever node answers, one transaction behind the other.
+//!
+//! Each client signs one transaction per nonce, and goes on once a node has acknowledged it. So an account's nonce in
+//! the newest block says which of its acknowledged transactions are in blocks, exactly.
+
+use alloy_consensus::TxEip1559;
+use alloy_eips::eip2718::Encodable2718 as _;
+use alloy_genesis::GenesisAccount;
+use alloy_primitives::{Address, B256, Bytes, U256, keccak256};
+use client::{Client, ClientError, ClientOptions};
+use eyre::{OptionExt as _, Result, ensure};
+use localnet::{
+    processes::{L2_CHAIN, nonce},
+    say,
+};
+use serde_json::Value;
+use std::{
+    net::SocketAddr,
+    sync::atomic::{AtomicBool, Ordering},
+    thread::{self, sleep},
+    time::Duration,
+};
+use testkit::{ETHER, Key, Patience, rich};
+
+/// Number of clients, each with an account of its own.
+const CLIENTS: usize = 4;
+/// One in so many transactions goes to another node than the one before, though that answers.
+const CHANGES: u64 = 16;
+/// Longest wait for an answer: a node that is stopped where it is gives none.
+const TIMEOUT: Duration = Duration::from_secs(2);
+/// Longest wait for the next acknowledged transaction to come into a block.
+const PATIENCE: Duration = Duration::from_secs(120);
+/// Answers that say that the node has the transaction, or a block has it.
+const THERE: [&str; 3] = ["already known", "nonce too low", "is already used"];
+
+/// A client and what nodes have told it.
+#[derive(Debug)]
+struct Sender {
+    key: Key,
+    /// Nonce of its next transaction: the number of those that were acknowledged.
+    next: u64,
+    /// Number of transactions that were acknowledged, those that were dropped later included.
+    acknowledged: u64,
+    /// Number of refusals, after each of which it sends again.
+    refused: u64,
+    /// Number of requests without an answer.
+    unanswered: u64,
+}
+
+/// All clients.
+#[derive(Debug)]
+pub(super) struct Rush {
+    senders: Vec<Sender>,
+    /// Number of acknowledged transactions that a node has reported dropped, with a reason.
+    dropped: u64,
+}
+
+/// Sums over all clients.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Sums {
+    pub(super) acknowledged: u64,
+    pub(super) dropped: u64,
+    pub(super) refused: u64,
+    pub(super) unanswered: u64,
+}
+
+impl Default for Rush {
+    fn default() -> Self {
+        let sender = |number| {
+            let key = Key::named(&format!("rush {number}"));
+            Sender { key, next: 0, acknowledged: 0, refused: 0, unanswered: 0 }
+        };
+        Self { senders: (0..CLIENTS).map(sender).collect(), dropped: 0 }
+    }
+}
+
+impl Rush {
+    /// The clients' accounts on the L2.
+    pub(super) fn accounts(&self) -> Vec<(Address, GenesisAccount)> {
+        self.senders.iter().map(|it| (it.key.address(), rich(1_000_000 * ETHER))).collect()
+    }
+
+    pub(super) fn sums(&self) -> Sums {
+        let sum = |of: fn(&Sender) -> u64| self.senders.iter().map(of).sum();
+        Sums {
+            acknowledged: sum(|it| it.acknowledged),
+            dropped: self.dropped,
+            refused: sum(|it| it.refused),
+            unanswered: sum(|it| it.unanswered),
+        }
+    }
+
+    /// Sends to the nodes at these addresses until it is told to stop.
+    pub(super) fn run(&mut self, nodes: &[SocketAddr], stop: &AtomicBool) -> Result<()> {
+        let options = ClientOptions { timeout: TIMEOUT, tries: 1, ..ClientOptions::default() };
+        let clients: Vec<_> = nodes
+            .iter()
+            .map(|node| Client::new(&format!("http://{node}"), options.clone()))
+            .collect::<Result<_, _>>()?;
+        ensure!(!clients.is_empty(), "there is no node to send to");
+        let clients = &clients;
+        thread::scope(|scope| {
+            let threads: Vec<_> = self
+                .senders
+                .iter_mut()
+                .map(|sender| scope.spawn(move || sender.run(clients, stop)))
+                .collect();
+            threads.into_iter().try_for_each(|it| {
+                it.join().map_err(|_| eyre::eyre!("a client that never waits has panicked"))?
+            })
+        })
+    }
+
+    /// Waits until each acknowledged transaction is in a block of this node, or is reported dropped with a reason.
+    ///
+    /// # Errors
+    ///
+    /// If one is neither.
+    pub(super) fn settle(&mut self, node: &Client) -> Result<()> {
+        for sender in &mut self.senders {
+            let mut patience = Patience::of(PATIENCE);
+            let mut mined = sender.mined(node)?;
+            while mined < sender.next {
+                if let Some(reason) = sender.dropped(node, mined)? {
+                    let behind = sender.next - mined;
+                    say!("{} nonce {mined} was dropped: {reason}", sender.key.address());
+                    // Those behind it are of the same fate or wait for it; it sends all of them again.
+                    self.dropped += behind;
+                    sender.next = mined;
+                    break;
+                }
+                ensure!(
+                    patience.lasts(),
+                    "LOST: {} of {} transactions acknowledged to {}, the first {}, status {}",
+                    sender.next - mined,
+                    sender.acknowledged,
+                    sender.key.address(),
+                    sender.hash(mined),
+                    sender.status(node, mined)?
+                );
+                sleep(Duration::from_millis(20));
+                let now = sender.mined(node)?;
+                if now != mined {
+                    (mined, patience) = (now, Patience::of(PATIENCE));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Checks that a node's blocks have every transaction that was acknowledged and not dropped.
+    pub(super) fn check_all(&self, node: &Client) -> Result<()> {
+        for sender in &self.senders {
+            let (mined, next) = (sender.mined(node)?, sender.next);
+            ensure!(mined >= next, "{} of {next} transactions are lost", next - mined);
+        }
+        Ok(())
+    }
+}
+
+impl Sender {
+    fn run(&mut self, nodes: &[Client], stop: &AtomicBool) -> Result<()> {
+        let mut at = self.next as usize % nodes.len();
+        while !stop.load(Ordering::Relaxed) {
+            let raw = self.raw(self.next);
+            let hash = keccak256(&raw);
+            match nodes[at].request::<_, B256>("eth_sendRawTransaction", (raw,)) {
+                Ok(told) => {
+                    ensure!(told == hash, "{hash} was acknowledged as {told}");
+                    self.acknowledge();
+                    at += usize::from(self.next.is_multiple_of(CHANGES));
+                }
+                Err(ClientError::Rpc(error)) if error.is_error_resp() => {
+                    let refusal = error.to_string();
+                    if THERE.iter().any(|it| refusal.contains(it)) {
+                        self.acknowledge();
+                    } else {
+                        self.refused += 1;
+                        at += 1;
+                    }
+                }
+                Err(_) => {
+                    self.unanswered += 1;
+                    at += 1;
+                    // Not for the node's sake: a refused connection costs a core else.
+                    sleep(Duration::from_millis(1));
+                }
+            }
+            at %= nodes.len();
+        }
+        Ok(())
+    }
+
+    const fn acknowledge(&mut self) {
+        self.next += 1;
+        self.acknowledged += 1;
+    }
+
+    /// The one transaction that it signs for a nonce.
+    fn raw(&self, nonce: u64) -> Bytes {
+        let transaction = TxEip1559 {
+            chain_id: L2_CHAIN,
+            nonce,
+            gas_limit: 21_000,
+            max_fee_per_gas: 100_000_000_000,
+            max_priority_fee_per_gas: 1_000_000,
+            to: Address::repeat_byte(0x5f).into(),
+            value: U256::ONE,
+            ..Default::default()
+        };
+        self.key.sign(transaction).encoded_2718().into()
+    }
+
+    fn hash(&self, nonce: u64) -> B256 {
+        keccak256(self.raw(nonce))
+    }
+
+    /// Number of its transactions in blocks.
+    fn mined(&self, node: &Client) -> Result<u64> {
+        nonce(node, self.key.address())
+    }
+
+    fn status(&self, node: &Client, nonce: u64) -> Result<Value> {
+        Ok(node.request("rollup_transactionStatus", (self.hash(nonce),))?)
+    }
+
+    /// The reason for which the node has dropped a transaction, if it has.
+    fn dropped(&self, node: &Client, nonce: u64) -> Result<Option<String>> {
+        let status = self.status(node, nonce)?;
+        if status["status"] != "dropped" {
+            return Ok(None);
+        }
+        let reason = status["reason"].as_str().ok_or_eyre("it is dropped without a reason")?;
+        Ok(Some(reason.to_owned()))
+    }
+}
