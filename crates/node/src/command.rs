@@ -2,7 +2,7 @@
 
 use crate::{
     Backlog, BlobStore, DropReason, Event, Forkchoice, MineRequest, Mining, NodeState, Observer,
-    PoolJournal, PoolTransaction, Snapshot,
+    PoolJournal, PoolLimits, PoolTransaction, Snapshot,
 };
 use alloy_primitives::{Address, B256};
 use chain::{ChainError, RecoveredTransaction, State};
@@ -119,6 +119,19 @@ impl Command for SetPoolJournal {
 
     fn apply(self, node: &mut NodeState) {
         node.pool_journal = self.0;
+    }
+}
+
+/// Changes the limits of the pool, and returns the old ones. The pool keeps all its transactions, even beyond the new
+/// limits.
+#[derive(Debug, Clone)]
+pub struct SetPoolLimits(pub PoolLimits);
+
+impl Command for SetPoolLimits {
+    type Output = PoolLimits;
+
+    fn apply(self, node: &mut NodeState) -> PoolLimits {
+        core::mem::replace(&mut node.settings.pool_limits, self.0)
     }
 }
 

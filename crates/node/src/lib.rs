@@ -30,7 +30,7 @@ pub use clock::{Clock, TimeOfDay};
 pub use command::{
     ClearPool, Command, DropTransaction, RemoveSender, RemoveTransaction, Restore, RestoreChain,
     SetAttributes, SetBlobStore, SetClock, SetClosed, SetCoinbase, SetForkchoice, SetGasPrice,
-    SetHead, SetMining, SetObserver, SetPoolJournal, SetState,
+    SetHead, SetMining, SetObserver, SetPoolJournal, SetPoolLimits, SetState,
 };
 pub use error::{NodeError, Rejected, Unverified};
 pub use event::Event;

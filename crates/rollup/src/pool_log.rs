@@ -13,7 +13,9 @@ use alloy_primitives::{
 };
 use chain::RecoveredTransaction;
 use disk::{DiskError, RecordFile};
-use node::{DropTransaction, Node, PoolJournal, PoolTransaction, Rejected, SetPoolJournal};
+use node::{
+    DropTransaction, Node, PoolJournal, PoolTransaction, Rejected, SetPoolJournal, SetPoolLimits,
+};
 use parking_lot::Mutex;
 use std::{
     collections::BTreeMap,
@@ -237,7 +239,12 @@ impl KeptPool {
         operator: Option<Address>,
     ) -> Result<Self, RollupError> {
         let (log, kept) = PoolLog::open(&folder.join(POOL), genesis)?;
+        // All of it was acknowledged. What stood in blocks that gave way is there too, so it may be more than the pool
+        // accepts from others; and a file that was written anew is in no order, so most of it may be gapped at first.
+        let limits = node.read(|node| node.settings.pool_limits.clone());
+        let limits = node.execute(SetPoolLimits(limits.unbounded()));
         let Offered { taken, refused } = offer(node, &kept, operator);
+        node.execute(SetPoolLimits(limits));
         if taken + refused.len() > 0 {
             let not_yet = refused.len();
             tracing::info!(taken, not_yet, "read the pool's file");

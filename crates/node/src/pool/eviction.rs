@@ -45,7 +45,8 @@ impl Pool {
         Ok(())
     }
 
-    /// Evicts transactions until a new one fits, or evicts none and fails.
+    /// Evicts transactions until a new one fits, or evicts none and fails. A pool beyond its limits does not shrink for
+    /// the new one, which takes the place of as many others.
     pub(super) fn make_room(
         &mut self,
         new: &PoolTransaction,
@@ -80,7 +81,10 @@ impl Pool {
             - usize::from(replaced.is_some())
             - victims.len();
         let mut bytes = self.bytes + new.raw.len() - replaced.map_or(0, |it| it.raw.len()) - gone;
-        if count > limits.transactions || bytes > limits.bytes {
+        // One transaction that pays more must not cost all those that were accepted under other limits.
+        let most = limits.transactions.max(self.by_worth.len() + self.gapped.len());
+        let most_bytes = limits.bytes.max(self.bytes);
+        if count > most || bytes > most_bytes {
             self.reprice(context.base_fee);
         }
         let worth = new.worth(self.base_fee);
@@ -89,7 +93,7 @@ impl Pool {
             least: least.unwrap_or_default(),
         };
         let mut cheapest = self.by_worth.iter();
-        while count > limits.transactions || bytes > limits.bytes {
+        while count > most || bytes > most_bytes {
             let is_free = |it: &PoolTransaction| {
                 replaced.is_none_or(|old| old.hash() != it.hash())
                     && victims.iter().all(|(gone, _)| gone.hash() != it.hash())

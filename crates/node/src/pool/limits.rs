@@ -44,6 +44,14 @@ impl PoolLimits {
             local: AddressSet::default(),
         }
     }
+
+    /// The same without bounds on numbers and bytes: for transactions that were accepted before, and may be more than
+    /// the pool accepts now.
+    #[must_use]
+    pub fn unbounded(self) -> Self {
+        let Self { holds_balances, accepts_unprotected, local, .. } = self;
+        Self { holds_balances, accepts_unprotected, local, ..Self::default() }
+    }
 }
 
 impl Default for PoolLimits {

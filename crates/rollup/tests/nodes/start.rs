@@ -1,11 +1,15 @@
-//! The order of a start: no port answers before the pool's file is open.
+//! The order of a start: no port answers before what it acknowledges can be kept.
 
-use crate::support::{World, provider_of, signed_with};
+use crate::support::{L2_CHAIN, World, provider_of, signed_with};
+use alloy_consensus::TxEip1559;
 use alloy_eips::eip2718::Encodable2718 as _;
 use alloy_primitives::{Address, B256, Bytes, U256, hex};
 use alloy_provider::Provider as _;
-use contracts::{GenesisAllowance, L2_MESSENGER, Predeploys, l2_genesis};
-use enshrine_rollup::{Check, CheckOutcome, Config, Role, RollupError, RollupNode, preflight};
+use contracts::{Deployment, GenesisAllowance, L2_MESSENGER, Predeploys, l2_genesis};
+use disk::RecordFile;
+use enshrine_rollup::{
+    Check, CheckOutcome, Config, PoolLimits, Role, RollupError, RollupNode, preflight,
+};
 use eyre::{OptionExt as _, Result, bail, ensure};
 use std::{
     fs::{self, OpenOptions},
@@ -13,11 +17,12 @@ use std::{
     net::{TcpListener, TcpStream},
     path::Path,
     process::Command,
+    sync::{Arc, Mutex},
     thread,
     time::Duration,
 };
 use tempfile::TempDir;
-use testkit::{ETHER, Key, Patience, logger, rich};
+use testkit::{ETHER, Interception, Key, Patience, logger, rich};
 use wire::ProtocolFork;
 
 /// Transactions in the pool's file, so that reading it takes a while.
@@ -65,30 +70,91 @@ fn holds(folder: &Path, raw: &Bytes) -> Result<bool> {
     Ok(found.windows(raw.len()).any(|window| window == &raw[..]))
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn no_port_answers_before_the_pools_file_is_open() -> Result<()> {
-    let (_world, folder, config) = world().await?;
-    let (port, pipe) = (config.server.port, folder.path().join("pool"));
-    ensure!(Command::new("mkfifo").arg(&pipe).status()?.success());
-    let starting = tokio::spawn(RollupNode::start(config.clone()));
-    // A pipe is open for writing once the node opens it for reading, and what the node reads of it comes from here.
-    let (opened, path) = (tokio::task::spawn_blocking, pipe.clone());
-    let mut writer = opened(move || OpenOptions::new().write(true).open(path)).await??;
-    let early = send(port, &transfer(0));
-    fs::remove_file(&pipe)?;
-    writer.write_all(&[0; 64])?;
-    drop(writer);
-    if let Ok(node) = starting.await? {
-        node.stop().await;
-    }
-    ensure!(early.is_err(), "a transaction was answered before it could be kept: {early:?}");
+/// Files that a start reads one after another, and the bytes that a pipe in the place of one gives.
+const STEPS: [(&str, &[u8]); 7] = [
+    ("deployment.json", b""),
+    ("files", &[0; 64]),
+    ("pool", &[0; 64]),
+    ("admin.json", br#"{"sealing":true,"posting":true}"#),
+    ("posted", &[0; 64]),
+    ("l1.log", &[0; 64]),
+    ("spending", &[0; 64]),
+];
 
-    // With a file in its place the same port answers.
+#[tokio::test(flavor = "multi_thread")]
+async fn no_port_answers_while_a_start_reads_any_of_its_files() -> Result<()> {
+    let (_world, folder, mut config) = world().await?;
+    let port = config.server.port;
+    let deployment = fs::read(&config.deployment)?;
+    config.deployment = folder.path().join("deployment.json");
+    for (name, bytes) in STEPS {
+        let pipe = folder.path().join(name);
+        match fs::remove_file(&pipe) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => bail!("{name}: {error}"),
+            _ => {}
+        }
+        fs::write(&config.deployment, &deployment)?;
+        if pipe == config.deployment {
+            fs::remove_file(&pipe)?;
+        }
+        ensure!(Command::new("mkfifo").arg(&pipe).status()?.success());
+        let starting = tokio::spawn(RollupNode::start(config.clone()));
+        // A pipe is open for writing once the node opens it for reading, and what the node reads of it comes from here.
+        let path = pipe.clone();
+        let opened = tokio::task::spawn_blocking(move || OpenOptions::new().write(true).open(path));
+        let mut writer = opened.await??;
+        let early = send(port, &transfer(0));
+        fs::remove_file(&pipe)?;
+        writer.write_all(if pipe == config.deployment { &deployment } else { bytes })?;
+        drop(writer);
+        if let Ok(node) = starting.await? {
+            node.stop().await;
+        }
+        ensure!(early.is_err(), "answered while {name} is read: {early:?}");
+    }
+
+    // With all files in their places the same port answers.
+    fs::write(&config.deployment, &deployment)?;
     let node = RollupNode::start(config).await?;
     let answer = send(port, &transfer(0))?;
     ensure!(answer.contains("result"), "{answer}");
     ensure!(holds(folder.path(), &transfer(0))?);
     node.stop().await;
+    Ok(())
+}
+
+/// Each question to L1 is a barrier: its answer waits until a client has tried to send.
+#[tokio::test(flavor = "multi_thread")]
+async fn at_each_question_to_l1_a_send_is_refused_or_kept() -> Result<()> {
+    let (world, folder, config) = world().await?;
+    let port = config.server.port;
+    let (proxy, behind) = world.behind_proxy(config.role.clone())?;
+    let config = Config { l1: behind.l1, ..config };
+    let tried = Arc::new(Mutex::new(Vec::<Option<bool>>::new()));
+    let (tries, path) = (Arc::clone(&tried), folder.path().to_owned());
+    proxy.intercept(move |_| {
+        let mut tries = tries.lock().unwrap();
+        let transfer = transfer(tries.iter().flatten().count() as u64);
+        let kept = send(port, &transfer).ok().map(|answer| {
+            answer.contains("result") && holds(&path, &transfer).is_ok_and(|kept| kept)
+        });
+        tries.push(kept);
+        None::<Interception>
+    });
+    let node = RollupNode::start(config).await?;
+    let during = tried.lock().unwrap().clone();
+    // L1 is asked on; some of these meet the open port.
+    let patience = Patience::begin();
+    while !tried.lock().unwrap().iter().any(Option::is_some) {
+        ensure!(patience.lasts(), "L1 is not asked again");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    proxy.honest();
+    node.stop().await;
+    let refused = during.iter().filter(|it| it.is_none()).count();
+    ensure!(refused >= 3, "{during:?}");
+    let all = tried.lock().unwrap().clone();
+    ensure!(all.iter().flatten().all(|kept| *kept), "acknowledged and not kept: {all:?}");
     Ok(())
 }
 
@@ -121,6 +187,54 @@ async fn what_is_acknowledged_as_early_as_the_port_accepts_is_in_the_pools_file(
     ensure!(lost.is_empty(), "acknowledged and not in the file: {lost:?}");
     let waiting = node.node().read(|node| node.pool.len());
     ensure!(waiting as u64 == WAITING + 20, "{waiting}");
+    node.stop().await;
+    Ok(())
+}
+
+/// All of the file was acknowledged, and was more than the pool accepts from others: blocks had it too.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_start_takes_all_of_the_pools_file_in_any_order_though_the_pool_is_full_by_then()
+-> Result<()> {
+    let (alice, bob) = (Key::named("alice"), Key::named("bob"));
+    let accounts = [&alice, &bob].map(|key| (key.address(), rich(ETHER))).into();
+    let world = World::with(accounts).await?;
+    let folder = tempfile::tempdir()?;
+    let config = |pool| -> Result<Config> {
+        let mut sequencing = world.sequencer_config()?;
+        (sequencing.block_time, sequencing.pool) = (Duration::from_secs(3_600), pool);
+        let mut config = world.config(Role::Sequencer(Box::new(sequencing)));
+        config.data_dir = Some(folder.path().to_owned());
+        Ok(config)
+    };
+    let all: Vec<_> = (0..40).map(transfer).collect();
+    let node = RollupNode::start(config(PoolLimits::public())?).await?;
+    for transaction in &all {
+        let _ = provider_of(&node)?.send_raw_transaction(transaction).await?;
+    }
+    node.stop().await;
+    // As a file that was written anew has them.
+    let genesis = Deployment::read(&world.deployment())?.genesis_hash;
+    RecordFile::replace(&folder.path().join("pool"), genesis, all.iter().rev().map(|it| &it[..]))?;
+
+    let least = PoolLimits { transactions: 10, per_sender: 5, gapped: 1, ..PoolLimits::public() };
+    let limits = PoolLimits { gapped_per_sender: 1, bytes: 500, ..least };
+    let node = RollupNode::start(config(limits)?).await?;
+    let l2 = provider_of(&node)?;
+    let waiting = || node.node().read(|node| node.pool.len());
+    ensure!(waiting() == all.len(), "{}", waiting());
+    let refused = l2.send_raw_transaction(&transfer(40)).await;
+    ensure!(refused.is_err_and(|it| it.to_string().contains("waiting")), "the limits hold");
+    // A dearer one takes the place of one, and not of all beyond the limit.
+    let dearer = bob.sign(TxEip1559 {
+        chain_id: L2_CHAIN,
+        gas_limit: 21_000,
+        max_fee_per_gas: 20_000_000_000,
+        max_priority_fee_per_gas: 2_000_000,
+        to: alice.address().into(),
+        ..Default::default()
+    });
+    let _ = l2.send_raw_transaction(&dearer.encoded_2718()).await?;
+    ensure!((all.len() - 1..=all.len()).contains(&waiting()), "{}", waiting());
     node.stop().await;
     Ok(())
 }
