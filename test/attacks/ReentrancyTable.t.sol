@@ -103,6 +103,7 @@ contract ReentrancyTableTest is BridgeFixture {
         rows("BridgedToken", "approve permit transfer transferFrom");
         // The policy and EXECUTE are asked by STATICCALL, the queues know the rollup.
         rows("NativeRollup", "advance reportFork clear");
+        rows("StateRootRollup", "advance");
         // The constructor of what is deployed is its caller's own, and nothing is stored before it has run.
         rows("DeterministicDeployer", "deploy");
     }

@@ -18,11 +18,16 @@ abstract contract ExecuteTest is Test {
     /// @dev Puts EXECUTE onto the chain. `profile` chooses another than the default one: parts like
     /// `rules=l1`, `gas=ethrex`, `forks=osaka,amsterdam`, `threads=2`, separated by commas.
     function installExecute(string memory profile) internal {
-        vm.etch(EXECUTE, Helper.shim(profile));
-        vm.label(EXECUTE, "EXECUTE");
+        installDialect(EXECUTE, profile);
+    }
+
+    /// @dev Puts EXECUTE at an address, in the dialect that `profile` names: `dialect=drake`.
+    function installDialect(address place, string memory profile) internal {
+        vm.etch(place, Helper.shim(profile));
+        vm.label(place, "EXECUTE");
         // A test that selects a fork keeps it.
-        vm.allowCheatcodes(EXECUTE);
-        vm.makePersistent(EXECUTE);
+        vm.allowCheatcodes(place);
+        vm.makePersistent(place);
     }
 
     /// @dev Makes `EXECUTE` warm for the rest of the transaction, as precompiles always are. For tests

@@ -120,6 +120,19 @@ enum Task {
         check: bool,
     },
 
+    /// Measure the same blocks in each dialect of EXECUTE: bytes, gas, time and limits on L1
+    ///
+    /// docs/dialects.md holds the table, and a test compares all but the time.
+    Dialects {
+        /// A document instead of a table
+        #[arg(long)]
+        json: bool,
+
+        /// Fail if bytes and gas are not those of docs/dialects.md
+        #[arg(long)]
+        check: bool,
+    },
+
     /// Tell the tests of JavaScript and Python clients to the devnet and to stock anvil
     ///
     /// Prints how many pass with each; docs/devnet-parity.md holds the table. Needs npm, Python with pip, and the
@@ -258,6 +271,7 @@ fn run(task: Task) -> eyre::Result<bool> {
         }
         Task::Bench { what: Bench::Rollup, json, .. } => stages::load(json),
         Task::Market { write, check } => bench::market(write, check).map(|()| true),
+        Task::Dialects { json, check } => bench::dialects(json, check).map(|()| true),
         Task::Test { only, keep_going, thorough } => {
             stages::run(&Plan { only, keep_going, thorough })
         }

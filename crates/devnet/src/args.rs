@@ -14,7 +14,7 @@ use chain::ForkTime;
 use clap::{Args, ValueEnum};
 use rpc::Namespaces;
 use std::{net::IpAddr, num::NonZeroUsize, path::PathBuf, time::Duration};
-use variants::GasSchedule;
+use variants::{DialectName, Dialects, GasSchedule};
 use wire::ProtocolFork;
 
 /// Order of pending transactions in a block.
@@ -287,7 +287,18 @@ pub struct DevnetArgs {
     )]
     pub execute_gas: GasSchedule,
 
-    /// Add EXECUTE at 0x0103, for inputs that end in blobs of their transaction
+    /// Dialects of EXECUTE, each at its usual address or another: `specs` (0x0101), `drake` (0x0102), `blobs`
+    /// (0x0103), such as `specs,drake@0x0000000000000000000000000000000000000112`
+    #[arg(
+        long,
+        default_value_t,
+        value_name = "DIALECTS",
+        conflicts_with = "no_execute",
+        help_heading = "EXECUTE"
+    )]
+    pub execute_dialects: Dialects,
+
+    /// Have the dialect `blobs` too: inputs that end in blobs of their own transaction
     #[arg(long, conflicts_with = "no_execute", help_heading = "EXECUTE")]
     pub execute_blobs: bool,
 
@@ -355,6 +366,18 @@ fn seconds(text: &str) -> Result<Duration, String> {
 }
 
 impl DevnetArgs {
+    fn dialects(&self) -> Result<Dialects, DevnetError> {
+        let dialects = self.execute_dialects.clone();
+        if !self.execute_blobs {
+            return Ok(dialects);
+        }
+        let added = dialects.with(DialectName::Blobs);
+        added.map_err(|error| DevnetError::Flag {
+            flag: "--execute-blobs",
+            reason: error.to_string(),
+        })
+    }
+
     /// Returns the configuration that the flags ask for.
     ///
     /// # Errors
@@ -412,7 +435,7 @@ impl DevnetArgs {
             execute_forks: self.execute_schema.clone(),
             fork_registry: self.fork_registry,
             execute_gas: self.execute_gas,
-            execute_blobs: self.execute_blobs,
+            execute_dialects: self.dialects()?,
             execute_any_block: self.execute_any_block,
             execute_market: self.execute_market,
             origin: match (&self.init, self.fork.fork()) {

@@ -10,7 +10,7 @@ use chain::ForkTime;
 pub use node::TimeOfDay;
 pub use rpc::ServerConfig;
 use std::{num::NonZeroUsize, path::PathBuf, time::Duration};
-use variants::GasSchedule;
+use variants::{Dialects, GasSchedule};
 use wire::ProtocolFork;
 
 /// Fork in force at genesis.
@@ -176,8 +176,8 @@ pub struct DevnetConfig {
     pub fork_registry: bool,
     /// Price of EXECUTE.
     pub execute_gas: GasSchedule,
-    /// `true` if EXECUTE also takes inputs that end in blobs of the transaction.
-    pub execute_blobs: bool,
+    /// Dialects of EXECUTE, and their addresses.
+    pub execute_dialects: Dialects,
     /// `true` if EXECUTE accepts any valid block, `false` if it accepts only blocks that obey the L2 rules.
     pub execute_any_block: bool,
     /// `true` if EXECUTE gas is sold on a market.
@@ -302,7 +302,7 @@ impl Default for DevnetConfig {
             execute_forks: Vec::new(),
             fork_registry: false,
             execute_gas: GasSchedule::DEFAULT,
-            execute_blobs: false,
+            execute_dialects: Dialects::default(),
             execute_any_block: false,
             execute_market: false,
             origin: Origin::default(),

@@ -26,7 +26,7 @@ use node::{BlobStore, Clock};
 use rpc::{ExecuteObserver, Telemetry};
 use std::{fs, path::Path, sync::Arc};
 use variants::{
-    BlobSource, BlobTail, ExecuteExtension,
+    BlobSource, Dialects, ExecuteExtension,
     market::{MARKET_ADDRESS, MARKET_CODE, excess_at},
 };
 use wire::ProtocolFork;
@@ -146,7 +146,7 @@ fn check_fork(config: &DevnetConfig) -> Result<(), DevnetError> {
     let asked = [
         ("--verify-blocks", config.verify_blocks, witness),
         ("--execute-schema", !config.execute_forks.is_empty(), execute),
-        ("--execute-blobs", config.execute_blobs, execute),
+        ("--execute-dialects", config.execute_dialects != Dialects::default(), execute),
         ("--execute-any-block", config.execute_any_block, execute),
         ("--execute-market", config.execute_market, execute),
         ("--fork-registry", config.fork_registry, execute),
@@ -348,10 +348,8 @@ fn execute(
         rules: if config.execute_any_block { Rules::L1 } else { Rules::default() },
         ..execute
     };
-    if config.execute_blobs {
-        let source: Arc<dyn BlobSource> = Arc::<BlobStore>::clone(blobs);
-        execute.dialects.push(Arc::new(BlobTail::new(source)));
-    }
+    let source: Arc<dyn BlobSource> = Arc::<BlobStore>::clone(blobs);
+    execute.dialects = config.execute_dialects.on(&source);
     execute
 }
 

@@ -1,5 +1,6 @@
 //! A rollup in process: from a deposit on L1 to a balance on L2 that is proven against L1's state root.
 
+mod dialects;
 mod forgeries;
 
 use crate::gas::{Scheduled, measure};
@@ -15,17 +16,18 @@ use contracts::{
     },
     code_reference::{CodeReference, codes_in, shorten},
 };
-use execute::Execute;
+use execute::{Execute, ExecutionSpecs};
 use eyre::{OptionExt, Result, ensure, eyre};
 use localnet::{
     devnet,
     report::{Advanced, Report},
     units::grouped,
 };
-use std::time::Instant;
+use std::{sync::Arc, time::Instant};
 use testkit::{
     Artifacts, ETHER, Key, L1, L2, Rollup, RollupFixture, TRANSACTION_GAS_CAP, Transaction,
 };
+use variants::{DialectName, Dialects, Drake};
 use wire::{ProtocolFork, StatelessBatch, StatelessInput};
 
 const L1_CHAIN: u64 = 31_337;
@@ -128,6 +130,7 @@ pub(crate) fn run(in_process: bool, report: &mut Report) -> Result<()> {
     let advanced = world.advance("one transfer", &block, vec![], report)?;
     let whole = advanced.l1_gas;
     report.advanced.push(advanced);
+    world.advance_in_drakes_form(root, &block, whole, report)?;
     world.l2.append(block)?;
     report.shown(format!(
         "L1 accepts the honest block: the rollup's head is block {}",
@@ -157,15 +160,20 @@ impl World {
         report.built("contracts compiled".to_owned());
         let operator = Key::named("operator");
         let names = ["operator", "alice"];
+        let execute = Execute {
+            dialects: vec![Arc::new(ExecutionSpecs), Arc::new(Drake)],
+            ..Execute::default()
+        };
         let mut l1 = if in_process {
-            L1::new(L1_CHAIN, Execute::default(), &names)?
+            L1::new(L1_CHAIN, execute, &names)?
         } else {
             report.doing(
                 "building the enshrine binary, if it is not built yet, and starting a devnet",
             );
-            let devnet = devnet::start(&L1::genesis(L1_CHAIN, &names))?;
+            let dialects = Dialects::usual(&[DialectName::Specs, DialectName::Drake]);
+            let devnet = devnet::start(&L1::genesis(L1_CHAIN, &names), &dialects)?;
             report.built(format!("devnet listens at {}", devnet.client().url()));
-            L1::behind(devnet, L1_CHAIN, &names)?
+            L1::behind(devnet, L1_CHAIN, execute, &names)?
         };
         let time = l1.chain().head().header.timestamp;
         let fixture = RollupFixture::new(L2_CHAIN, ProtocolFork::Osaka, time)?

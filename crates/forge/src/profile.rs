@@ -1,10 +1,11 @@
-//! Configuration of EXECUTE at `0x0101`.
+//! Configuration of EXECUTE.
 
 use chain::ForkTimes;
 use core::{fmt, num::NonZeroUsize, str::FromStr};
-use execute::{Execute, ForkRule, RequestPolicy, Rules};
+use execute::{Dialect, Execute, ExecutionSpecs, ForkRule, RequestPolicy, Rules};
 use executor::ChainSpec;
-use variants::GasSchedule;
+use std::sync::Arc;
+use variants::{DialectName, Drake, GasSchedule};
 
 /// A description of EXECUTE in one line, as Solidity names it: `key=value`, separated by commas.
 ///
@@ -15,12 +16,14 @@ use variants::GasSchedule;
 /// | `forks` | forks of the schemas that are accepted at any timestamp, `osaka,amsterdam` | all from Cancun on |
 /// | `l1` | fork schedule of L1, `prague,osaka@1800000000`: the fork at the block's timestamp is accepted | none |
 /// | `threads` | threads per call | 1 |
+/// | `dialect` | a [`DialectName`] whose calls need no blobs: `specs`, `drake` | `specs` |
 ///
 /// The empty line is the default EXECUTE.
 #[derive(Debug, Clone)]
 pub struct Profile {
     line: String,
     execute: Execute,
+    dialect: Arc<dyn Dialect>,
 }
 
 /// A line that describes no EXECUTE.
@@ -36,6 +39,11 @@ impl Profile {
     pub const fn execute(&self) -> &Execute {
         &self.execute
     }
+
+    /// The dialect of its calls.
+    pub fn dialect(&self) -> &dyn Dialect {
+        &*self.dialect
+    }
 }
 
 impl fmt::Display for Profile {
@@ -50,6 +58,7 @@ impl FromStr for Profile {
     fn from_str(line: &str) -> Result<Self, ProfileError> {
         // The test decides what its L2 runs, not the EVM of forge.
         let mut execute = Execute { forks: ForkRule::every(), ..Execute::default() };
+        let mut dialect: Arc<dyn Dialect> = Arc::new(ExecutionSpecs);
         let (mut forks, mut schedule) = (Vec::new(), String::new());
         let mut key = "";
         for part in line.split(',').map(str::trim).filter(|part| !part.is_empty()) {
@@ -64,7 +73,7 @@ impl FromStr for Profile {
                 None if key == "forks" || key == "l1" => part,
                 None => {
                     return Err(unknown(
-                        "`key=value` with one of the keys rules, gas, forks, l1, threads",
+                        "`key=value` with one of the keys rules, gas, forks, l1, threads, dialect",
                     )());
                 }
             };
@@ -108,10 +117,24 @@ impl FromStr for Profile {
                         .ok()
                         .ok_or_else(unknown("a number from 1 on: threads=2"))?;
                 }
-                _ => return Err(unknown("one of the keys rules, gas, forks, l1, threads")()),
+                "dialect" => {
+                    dialect = match value.parse() {
+                        Ok(DialectName::Specs) => Arc::new(ExecutionSpecs),
+                        Ok(DialectName::Drake) => Arc::new(Drake),
+                        // The tests of a contract have no blobs.
+                        Ok(DialectName::Blobs) | Err(_) => {
+                            return Err(unknown("dialect=specs or dialect=drake")());
+                        }
+                    };
+                }
+                _ => {
+                    return Err(
+                        unknown("one of the keys rules, gas, forks, l1, threads, dialect")(),
+                    );
+                }
             }
         }
-        Ok(Self { line: line.to_owned(), execute })
+        Ok(Self { line: line.to_owned(), execute, dialect })
     }
 }
 
@@ -139,12 +162,13 @@ mod tests {
     #[test]
     fn every_key_changes_what_it_names() {
         let profile: Profile =
-            "rules=l1, gas=100+3,forks=osaka, amsterdam,threads=2".parse().unwrap();
+            "rules=l1, gas=100+3,forks=osaka, amsterdam,threads=2,dialect=drake".parse().unwrap();
         let execute = profile.execute();
         assert_eq!(execute.rules, Rules::L1);
         assert_eq!(execute.gas.bytes(1_000), 3_100);
         assert_eq!(execute.forks.forks(), [ProtocolFork::Osaka, ProtocolFork::Amsterdam]);
         assert_eq!(execute.threads.get(), 2);
+        assert_eq!(profile.dialect().address(), Drake::ADDRESS);
         let by_id: Profile = "forks=0x1201".parse().unwrap();
         assert_eq!(by_id.execute().forks.forks(), [ProtocolFork::Osaka]);
         let scheduled: Profile = "l1=prague, osaka@1800,gas=flat".parse().unwrap();
@@ -159,6 +183,7 @@ mod tests {
         let default: Profile = "".parse().unwrap();
         assert_eq!(default.execute().gas.bytes(1_000), GasSchedule::DEFAULT.bytes(1_000));
         assert_eq!(default.execute().rules, Rules::default());
+        assert_eq!(default.dialect().address(), execute::EXECUTE_ADDRESS);
     }
 
     #[test]
@@ -173,6 +198,8 @@ mod tests {
             "forks=osaka,prag",
             "forks=osaka,threads=2,prague",
             "threads=0",
+            "dialect=blobs",
+            "dialect=",
         ] {
             let error = line.parse::<Profile>().unwrap_err().to_string();
             assert!(error.contains("is not known; write"), "{error}");

@@ -10,9 +10,11 @@ use std::{
     process::Command,
 };
 use testkit::NodeProcess;
+use variants::Dialects;
 
-/// Builds the `enshrine` binary as this one was built, and starts its devnet at a genesis.
-pub fn start(genesis: &Genesis) -> Result<NodeProcess> {
+/// Builds the `enshrine` binary as this one was built, and starts its devnet at a genesis, with EXECUTE in these
+/// dialects.
+pub fn start(genesis: &Genesis, dialects: &Dialects) -> Result<NodeProcess> {
     let program = build()?;
     let file = tempfile::NamedTempFile::new()?;
     fs::write(file.path(), serde_json::to_vec(genesis)?)?;
@@ -20,7 +22,17 @@ pub fn start(genesis: &Genesis) -> Result<NodeProcess> {
     // That EXECUTE refuses forgeries is what is shown, and no news for a log.
     command.env("RUST_LOG", "error");
     command
-        .args(["devnet", "--silent", "--mainnet", "--verify-blocks", "--accounts", "0", "--init"])
+        .args([
+            "devnet",
+            "--execute-dialects",
+            &dialects.to_string(),
+            "--silent",
+            "--mainnet",
+            "--verify-blocks",
+            "--accounts",
+            "0",
+            "--init",
+        ])
         .arg(file.path());
     Ok(NodeProcess::start(&mut command)?)
 }

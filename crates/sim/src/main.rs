@@ -8,6 +8,7 @@
 //! and nothing that is shipped links it.
 
 mod chain_on_disk;
+mod dialects;
 mod economics;
 mod gas_model;
 mod load;
@@ -27,6 +28,8 @@ enum Simulation {
     GasModel(gas_model::Arguments),
     /// Cost on L1 of an L2's transactions, by receipts
     Economics(economics::Arguments),
+    /// The same blocks in each dialect of EXECUTE: bytes, gas, time and limits on L1
+    Dialects(dialects::Arguments),
     /// Price, waiting and load of rollups on the market for EXECUTE gas
     Market(market::Arguments),
     /// Commits, reopening after a kill, space and proofs of a chain on disk
@@ -50,6 +53,7 @@ fn run() -> Result<ExitCode> {
     match Simulation::parse() {
         Simulation::GasModel(arguments) => return gas_model::run(arguments),
         Simulation::Economics(arguments) => economics::run(&arguments)?,
+        Simulation::Dialects(arguments) => dialects::run(&arguments)?,
         Simulation::Market(arguments) => market::run(&arguments)?,
         Simulation::ChainOnDisk(arguments) => chain_on_disk::run(&arguments)?,
         Simulation::Load(arguments) => load::run(&arguments)?,

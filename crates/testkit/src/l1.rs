@@ -88,20 +88,25 @@ impl L1 {
         Ok(Self { blobs, ..Self::on(fork, chain_id, execute, rich)? })
     }
 
-    /// The L1 that a node keeps, which was started at [`Self::genesis`] with EXECUTE as it is by
-    /// default.
-    pub fn behind(node: NodeProcess, chain_id: u64, rich: &[&str]) -> Result<Self, HarnessError> {
-        Self::behind_on(ProtocolFork::Osaka, node, chain_id, rich)
+    /// The L1 that a node keeps, which was started at [`Self::genesis`] with this EXECUTE.
+    pub fn behind(
+        node: NodeProcess,
+        chain_id: u64,
+        execute: Execute,
+        rich: &[&str],
+    ) -> Result<Self, HarnessError> {
+        Self::behind_on(ProtocolFork::Osaka, node, chain_id, execute, rich)
     }
 
-    /// Connects to a node that was started at [`Self::genesis_on`] another fork.
+    /// Connects to a node that was started at [`Self::genesis_on`] another fork, with this EXECUTE.
     pub fn behind_on(
         fork: ProtocolFork,
         node: NodeProcess,
         chain_id: u64,
+        execute: Execute,
         rich: &[&str],
     ) -> Result<Self, HarnessError> {
-        let l1 = Self::on(fork, chain_id, Execute::on(fork), rich)?;
+        let l1 = Self::on(fork, chain_id, execute, rich)?;
         let (expected, provider) = (l1.chain.head().hash, node.client().provider().clone());
         let genesis = node
             .client()

@@ -1,6 +1,7 @@
 //! `EXECUTE(pre, post, trace, gas used) → bool`, the form of Drake's proposal.
 
 use alloy_primitives::{Address, B256, Bytes, U256, address};
+use core::fmt;
 use execute::{Answer, Dialect, ExecuteError, Executed, PrecompileCall, Refused};
 use std::borrow::Cow;
 
@@ -17,28 +18,41 @@ use std::borrow::Cow;
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Drake;
 
-/// Claim of a call.
-struct Claim<'c> {
-    pre: B256,
-    post: B256,
-    trace: &'c [u8],
-    gas_used: U256,
+impl Drake {
+    /// Address of the precompile.
+    pub const ADDRESS: Address = address!("0x0000000000000000000000000000000000000102");
+    /// Name for logs and tools.
+    const NAME: &str = "EXECUTE (Drake)";
+}
+
+/// Claim of a call: about all blocks of the trace together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Claim {
+    /// State root before the first block.
+    pub(crate) pre: B256,
+    /// State root after the last block.
+    pub(crate) post: B256,
+    /// Gas that the blocks use.
+    pub(crate) gas_used: U256,
 }
 
 const WORD: usize = 32;
 /// Bytes before the trace: the words of four arguments, and the length.
 const HEAD: usize = 5 * WORD;
+/// Offset of the trace, as the encoding has it: behind the words of the arguments.
+const OFFSET: U256 = U256::from_limbs([4 * WORD as u64, 0, 0, 0]);
 
-impl<'c> Claim<'c> {
-    fn decode(calldata: &'c [u8]) -> Result<Self, ExecuteError> {
-        let not_canonical = |what| ExecuteError::Calldata { dialect: Drake.name(), what };
+impl Claim {
+    /// Reads the claim of a call and its trace.
+    pub(crate) fn decode(calldata: &[u8]) -> Result<(Self, &[u8]), ExecuteError> {
+        let not_canonical = |what| ExecuteError::Calldata { dialect: Drake::NAME, what };
         let (head, tail) = calldata
             .split_first_chunk::<HEAD>()
             .ok_or_else(|| not_canonical("it ends within its head"))?;
         let [pre, post, offset, gas_used, length] =
             core::array::from_fn(|index| B256::from_slice(&head[index * WORD..][..WORD]));
         // An ABI decoder would accept other offsets; here each claim has a single encoding.
-        if U256::from_be_bytes(offset.0) != U256::from(4 * WORD) {
+        if U256::from_be_bytes(offset.0) != OFFSET {
             return Err(not_canonical("the trace does not follow the head"));
         }
         // The trace is padded to whole words, and nothing follows it.
@@ -50,27 +64,63 @@ impl<'c> Claim<'c> {
         if padding.iter().any(|byte| *byte != 0) {
             return Err(not_canonical("the padding of the trace is not zero"));
         }
-        Ok(Self { pre, post, trace, gas_used: U256::from_be_bytes(gas_used.0) })
+        Ok((Self { pre, post, gas_used: U256::from_be_bytes(gas_used.0) }, trace))
     }
 
-    fn holds(&self, executed: &Executed) -> bool {
-        executed.pre_state_root() == self.pre
-            && executed.verdict.header.state_root == self.post
-            && U256::from(executed.gas_used()) == self.gas_used
+    /// Returns the calldata of a call with this claim and trace.
+    pub(crate) fn calldata(&self, trace: &[u8]) -> Vec<u8> {
+        let padding = trace.len().next_multiple_of(WORD) - trace.len();
+        let word = |value: U256| value.to_be_bytes::<WORD>();
+        [
+            &self.pre[..],
+            &self.post[..],
+            &word(OFFSET),
+            &word(self.gas_used),
+            &word(U256::from(trace.len())),
+            trace,
+            &[0; WORD][..padding],
+        ]
+        .concat()
+    }
+
+    /// Returns the claim that is true of blocks.
+    fn of(executed: &Executed) -> Self {
+        Self {
+            pre: executed.pre_state_root(),
+            post: executed.verdict.header.state_root,
+            gas_used: U256::from(executed.gas_used()),
+        }
+    }
+
+    /// Checks the claim against the blocks of its trace.
+    pub(crate) fn check(&self, executed: &Executed) -> Result<(), ExecuteError> {
+        let expected = Self::of(executed);
+        if *self == expected {
+            return Ok(());
+        }
+        let reason = format!("the claim is false: got {self}, expected {expected}");
+        Err(ExecuteError::Variant { kind: "falseClaim", reason })
+    }
+}
+
+impl fmt::Display for Claim {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { pre, post, gas_used } = self;
+        write!(f, "state roots {pre} and {post}, {gas_used} gas")
     }
 }
 
 impl Dialect for Drake {
     fn name(&self) -> &'static str {
-        "EXECUTE (Drake)"
+        Self::NAME
     }
 
     fn address(&self) -> Address {
-        address!("0x0000000000000000000000000000000000000102")
+        Self::ADDRESS
     }
 
     fn input<'c>(&self, call: &PrecompileCall<'c>) -> Result<Cow<'c, [u8]>, ExecuteError> {
-        Ok(Cow::Borrowed(Claim::decode(call.calldata)?.trace))
+        Ok(Cow::Borrowed(Claim::decode(call.calldata)?.1))
     }
 
     fn answer(
@@ -78,9 +128,9 @@ impl Dialect for Drake {
         calldata: &[u8],
         outcome: Result<Executed, Refused>,
     ) -> Result<Answer, ExecuteError> {
-        let claim = Claim::decode(calldata)?;
+        let (claim, _) = Claim::decode(calldata)?;
         let (answer, gas) = match outcome {
-            Ok(executed) if claim.holds(&executed) => (true, executed.gas),
+            Ok(executed) if claim == Claim::of(&executed) => (true, executed.gas),
             Ok(executed) => (false, executed.reserve),
             // A refusal at an early step has held less, and has also caused less work.
             Err(refused) => (false, refused.held),

@@ -20,8 +20,11 @@
 #![cfg_attr(not(test), warn(clippy::unwrap_used))]
 
 mod blob_tail;
+mod dialect_call;
+mod dialects;
 mod drake;
 mod ethrex;
+mod execute_tx;
 mod extension;
 mod flat;
 pub mod market;
@@ -29,8 +32,11 @@ mod planning;
 mod schedule;
 
 pub use blob_tail::{BLOB_EXECUTE_ADDRESS, BlobRefusal, BlobSource, BlobTail};
+pub use dialect_call::{DialectCall, NoForm};
+pub use dialects::{DialectName, Dialects, DialectsError};
 pub use drake::Drake;
 pub use ethrex::Ethrex;
+pub use execute_tx::{ExecuteTx, ExecuteTxError, ExecuteTxVersion, SignedExecuteTx};
 pub use extension::ExecuteExtension;
 pub use flat::Flat;
 pub use planning::{cost_of, declared_of, declared_of_input};

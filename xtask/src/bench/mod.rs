@@ -179,6 +179,12 @@ pub(crate) fn market(write: bool, check: bool) -> Result<()> {
     sim("market", &given([(write, "--write"), (check, "--check")]))
 }
 
+/// Measures the same blocks in each dialect of EXECUTE.
+pub(crate) fn dialects(json: bool, check: bool) -> Result<()> {
+    Toolchain::ensure(&progress_to_stderr)?;
+    sim("dialects", &given([(json, "--json"), (check, "--check")]))
+}
+
 /// The flags that are given.
 fn given<const N: usize>(flags: [(bool, &'static str); N]) -> Vec<&'static str> {
     flags.into_iter().filter_map(|(given, flag)| given.then_some(flag)).collect()

@@ -9,6 +9,7 @@ use clap::Args;
 use eyre::{Result, bail};
 use serde_json::json;
 use std::{path::PathBuf, process::ExitCode};
+use variants::{DialectCall, DialectName};
 
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
@@ -18,6 +19,11 @@ pub(crate) struct Arguments {
     /// Output file for the calldata of EXECUTE; `-` is standard output, with nothing else on it.
     #[arg(short, long, value_name = "FILE")]
     output: PathBuf,
+
+    /// Dialect of the call: specs, drake or blobs. Blobs are written beside the calldata, to FILE.blob0,
+    /// FILE.blob1 and so on.
+    #[arg(long, value_name = "DIALECT", default_value_t = DialectName::Specs)]
+    to: DialectName,
 
     /// JSON instead of a line of text.
     #[arg(long)]
@@ -34,20 +40,34 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
         let input = decode_input(&path, &loaded.calldata)?;
         (input.fork(), input.schema().to_string())
     };
-    if !content::write(&arguments.output, &loaded.calldata)? {
+    let DialectCall { calldata, blobs } = arguments.to.encode(&loaded.calldata)?;
+    if !blobs.is_empty() && arguments.output.as_os_str() == "-" {
+        bail!("{} blobs belong to the call: name a file for --output", blobs.len());
+    }
+    if !content::write(&arguments.output, &calldata)? {
         return Ok(ExitCode::SUCCESS);
     }
-    let bytes = loaded.calldata.len();
+    for (index, blob) in blobs.iter().enumerate() {
+        let mut name = arguments.output.clone().into_os_string();
+        name.push(format!(".blob{index}"));
+        content::write(name.as_ref(), blob)?;
+    }
+    let bytes = calldata.len();
     if arguments.json {
         let document = json!({
             "file": arguments.output,
             "schema": schema,
             "fork": fork.name(),
             "bytes": bytes,
+            "dialect": arguments.to.name(),
+            "blobs": blobs.len(),
         });
         say!("{}", serde_json::to_string_pretty(&document)?);
     } else {
         say!("wrote {bytes} bytes, schema {schema} ({fork}), to {}", arguments.output.display());
+        if !blobs.is_empty() {
+            say!("wrote {} blobs beside it", blobs.len());
+        }
     }
     Ok(ExitCode::SUCCESS)
 }

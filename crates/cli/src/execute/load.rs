@@ -3,12 +3,14 @@
 use super::content::{Content, read};
 use chain::to_stateless_input;
 use codec::{Bundle, OwnedWitness, RawBlock};
+use execute::{ExecuteError, Executed};
 use executor::ChainSpec;
 use eyre::{Context, Result, bail, eyre};
 use std::{
     fs, io,
     path::{Path, PathBuf},
 };
+use variants::DialectName;
 use wire::{Input, ProtocolFork, StatelessInput};
 
 /// Sources of blocks.
@@ -36,6 +38,14 @@ pub(crate) struct Source {
     /// The fork whose rules hold on chains that are not public networks, from genesis on.
     #[arg(long, value_name = "FORK", value_parser = parse_fork)]
     fork: Option<ProtocolFork>,
+
+    /// Dialect of the files with calldata: specs, drake or blobs.
+    #[arg(long, value_name = "DIALECT", default_value_t = DialectName::Specs)]
+    dialect: DialectName,
+
+    /// Blob of the transaction, in order, for --dialect blobs; may be given several times.
+    #[arg(long = "blob", value_name = "FILE")]
+    blobs: Vec<PathBuf>,
 }
 
 /// A fork whose blocks can be verified, by its name or schema id.
@@ -59,6 +69,45 @@ pub(crate) fn fork_since(oldest: ProtocolFork, text: &str) -> Result<ProtocolFor
 pub(crate) struct Loaded {
     pub(crate) name: String,
     pub(crate) calldata: Vec<u8>,
+    /// `true` if the source is the calldata of a call, not a block.
+    is_call: bool,
+    /// The call from which it was taken, if that is of another dialect.
+    call: Option<(DialectName, Vec<u8>)>,
+}
+
+impl Loaded {
+    const fn new(name: String, calldata: Vec<u8>) -> Self {
+        Self { name, calldata, is_call: false, call: None }
+    }
+
+    /// Takes the input out of a call of this dialect.
+    fn of_call(self, dialect: DialectName, blobs: &[PathBuf]) -> Result<Self> {
+        if !self.is_call || dialect == DialectName::Specs {
+            return Ok(self);
+        }
+        let blobs = blobs.iter().map(|path| match read(path)? {
+            Content::Bytes(bytes) => Ok(bytes),
+            Content::Object(_) => bail!("{} holds a JSON object, expected a blob", path.display()),
+        });
+        let blobs = blobs.collect::<Result<Vec<_>>>()?;
+        // As an error of EXECUTE it would be a verdict on a block.
+        let calldata = dialect.decode(&self.calldata, &blobs).map_err(|error| {
+            eyre!(
+                "{} is no call of dialect {dialect} with {} blobs: {error}",
+                self.name,
+                blobs.len()
+            )
+        })?;
+        Ok(Self { calldata, call: Some((dialect, self.calldata)), ..self })
+    }
+
+    /// Checks what the call claims beside its input.
+    pub(crate) fn check_claim(&self, executed: &Executed) -> Result<(), ExecuteError> {
+        match &self.call {
+            Some((dialect, call)) => dialect.check_claim(call, executed),
+            None => Ok(()),
+        }
+    }
 }
 
 impl Source {
@@ -70,6 +119,10 @@ impl Source {
     /// The named sources one after another; one that cannot be read is an error in its place.
     pub(crate) fn load(&self) -> impl Iterator<Item = (String, Result<Loaded>)> {
         let files = self.files.iter().flat_map(|path| load_path(path, self.fork));
+        let files = files.map(|(path, loaded)| {
+            let loaded = loaded.and_then(|it| it.of_call(self.dialect, &self.blobs));
+            (path, loaded)
+        });
         let pair = self.block.iter().map(|block| {
             let loaded = match (&self.witness, &self.chain) {
                 (Some(witness), Some(chain)) => load_pair(block, witness, chain, self.fork),
@@ -107,14 +160,13 @@ fn list(folder: &Path) -> io::Result<Vec<PathBuf>> {
 
 /// Reads one file, in any of the forms that [`Source::files`] lists.
 pub(super) fn load_file(path: &Path, fork: Option<ProtocolFork>) -> Result<Loaded> {
-    let calldata = match read(path)? {
+    Ok(match read(path)? {
         Content::Object(text) => {
             let bundle = Bundle::from_json(&text).wrap_err_with(|| unreadable(path))?;
-            calldata_of(&bundle, fork)?
+            Loaded::new(stem(path), calldata_of(&bundle, fork)?)
         }
-        Content::Bytes(bytes) => bytes,
-    };
-    Ok(Loaded { calldata, name: stem(path) })
+        Content::Bytes(bytes) => Loaded { is_call: true, ..Loaded::new(stem(path), bytes) },
+    })
 }
 
 fn unreadable(path: &Path) -> String {
@@ -185,7 +237,7 @@ fn load_pair(
         Content::Bytes(bytes) => OwnedWitness::from_geth_rlp(&bytes),
     }
     .wrap_err_with(context)?;
-    Ok(Loaded { name: raw.header.number.to_string(), calldata: encode(&raw, &owned, &spec)? })
+    Ok(Loaded::new(raw.header.number.to_string(), encode(&raw, &owned, &spec)?))
 }
 
 /// Decodes the calldata of EXECUTE for one block.

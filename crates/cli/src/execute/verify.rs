@@ -1,6 +1,6 @@
 //! `enshrine execute verify`.
 
-use super::load::{Loaded, Source, UnknownFork};
+use super::load::{Source, UnknownFork};
 use crate::output::{complain, say, told};
 use chain::{ForkTimes, ForkTimesError};
 use clap::Args;
@@ -180,8 +180,10 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     let mut next = BTreeSet::new();
     for (path, loaded) in arguments.source.load() {
         let start = Instant::now();
-        let outcome = loaded.and_then(|Loaded { calldata, .. }| {
-            Ok((calldata.len(), execute.run(&calldata, u64::MAX)?))
+        let outcome = loaded.and_then(|loaded| {
+            let executed = execute.run(&loaded.calldata, u64::MAX)?;
+            loaded.check_claim(&executed)?;
+            Ok((loaded.calldata.len(), executed))
         });
         let milliseconds = start.elapsed().as_secs_f64() * 1e3;
         let finding = match &outcome {

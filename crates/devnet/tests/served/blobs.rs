@@ -15,7 +15,7 @@ use std::{
     net::TcpStream,
 };
 use testkit::Key;
-use variants::BLOB_EXECUTE_ADDRESS;
+use variants::{BLOB_EXECUTE_ADDRESS, DialectName, Dialects, Drake};
 
 struct Scene {
     served: Served,
@@ -26,7 +26,7 @@ struct Scene {
 
 impl Scene {
     fn new() -> Self {
-        let served = serve(|config| config.execute_blobs = true);
+        let served = serve(|config| config.execute_dialects = Dialects::usual(&DialectName::ALL));
         let client = Client::new(&served.url(), ClientOptions::default()).unwrap();
         let input = hex::decode(execute_input()).unwrap();
         let (head, tail) = input.split_at(MIN_HEAD);
@@ -218,6 +218,20 @@ fn blobs_are_served_as_a_consensus_client_serves_them() {
     for nonsense in ["x", "-1", "0x12", "99999999999999999999", "head?versioned_hashes=1"] {
         assert_eq!(scene.page(&format!("/eth/v1/beacon/blobs/{nonsense}")).0, 400, "{nonsense}");
     }
+}
+
+#[test]
+fn drakes_claim_is_answered_beside_the_other_dialects() {
+    let scene = Scene::new();
+    let input = [&scene.head[..], &scene.tail].concat();
+    let mut claim = DialectName::Drake.encode(&input).unwrap().calldata;
+    let ask = |claim: &[u8]| {
+        let data = Bytes::copy_from_slice(claim);
+        scene.ask("eth_call", json!([{ "to": Drake::ADDRESS, "data": data }, "latest"]))
+    };
+    assert_eq!(ask(&claim), json!(B256::with_last_byte(1)));
+    claim[0] ^= 1;
+    assert_eq!(ask(&claim), json!(B256::ZERO));
 }
 
 #[test]

@@ -4,6 +4,7 @@ use crate::support::{Served, ask, client, number, refused, serve};
 use clap::ValueEnum as _;
 use enshrine_devnet::{Devnet, DevnetConfig, Hardfork};
 use serde_json::{Value, json};
+use variants::{DialectName, Dialects};
 
 const SINK: &str = "0x00000000000000000000000000000000000000aa";
 const MINER: &str = "0x00000000000000000000000000000000000000c0";
@@ -148,7 +149,11 @@ fn execute_takes_nothing_there_and_what_needs_it_or_a_witness_is_refused_at_the_
     let flags: [(Change, &str, Hardfork); 5] = [
         (|config| config.verify_blocks = true, "--verify-blocks", Hardfork::Cancun),
         (cancun, "--execute-schema", Hardfork::Paris),
-        (|config| config.execute_blobs = true, "--execute-blobs", Hardfork::Paris),
+        (
+            |config| config.execute_dialects = Dialects::usual(&[DialectName::Blobs]),
+            "--execute-dialects",
+            Hardfork::Paris,
+        ),
         (|config| config.execute_any_block = true, "--execute-any-block", Hardfork::Paris),
         (|config| config.execute_market = true, "--execute-market", Hardfork::Paris),
     ];

@@ -5,14 +5,16 @@ use crate::support::{
     l2::{L2, mutations, resealed, without_witness},
 };
 use alloy_primitives::{Address, B256, TxKind, U256};
+use codec::Encode as _;
 use enshrine_execute::{
     Answer, Dialect, EXECUTE_ADDRESS, Execute, ExecuteError, Executed, ExecutionSpecs,
     PrecompileCall, Refused,
 };
 use executor::InternalError;
 use std::{borrow::Cow, sync::Arc};
-use variants::{Drake, Flat};
-use wire::{ProtocolFork, StatelessInput};
+use testkit::Blobs;
+use variants::{BlobSource, DialectName, Dialects, Drake, Flat, NoForm};
+use wire::{ByteLists, ProtocolFork, StatelessInput};
 
 const PLENTY: u64 = 50_000_000;
 const PRICES: Flat = Flat { base: 1_000, per_byte: 2 };
@@ -88,6 +90,49 @@ fn both_dialects_stand_at_their_addresses_and_by_default_the_first_alone() {
     // Without the precompile, the address is an account like any other.
     let seen = Host::new(Execute::default()).see_at(drake, CALL, &calldata, PLENTY);
     assert!(seen.success && seen.returned.is_empty());
+}
+
+#[test]
+fn each_dialect_stands_where_it_is_configured_and_nowhere_else() {
+    let (input, pre) = good();
+    let elsewhere = Address::from_word(B256::from(U256::from(0x112)));
+    let dialects: Dialects = format!("drake@{elsewhere},specs").parse().unwrap();
+    let source: Arc<dyn BlobSource> = Arc::new(Blobs::default());
+    let mut host = Host::new(Execute { dialects: dialects.on(&source), ..execute() });
+    let calldata = Claim::of(&input, pre).encode(&input);
+    let seen = host.see_at(elsewhere, CALL, &calldata, PLENTY);
+    assert!(seen.success && seen.returned == B256::with_last_byte(1).to_vec());
+    let gas = WARM_CALL + 1_000 + 2 * calldata.len() as u64 + 42_000;
+    assert_eq!(seen.gas, gas);
+    // Its usual address is an account like any other.
+    let seen = host.see_at(Drake::ADDRESS, CALL, &calldata, PLENTY);
+    assert!(seen.success && seen.returned.is_empty());
+    assert!(host.see(CALL, &input, PLENTY).returned.len() == 43);
+}
+
+#[test]
+fn a_call_is_encoded_from_its_input_and_decoded_to_it_in_each_dialect() {
+    let (input, pre) = good();
+    for dialect in DialectName::ALL {
+        let call = dialect.encode(&input).unwrap();
+        assert_eq!(dialect.decode(&call.calldata, &call.blobs).unwrap(), input, "{dialect}");
+        assert_eq!(call.blobs.is_empty(), dialect != DialectName::Blobs);
+        // Half of an input has no form, and half of a call is none; a form of bytes is the bytes.
+        if dialect != DialectName::Specs {
+            assert!(dialect.encode(&input[..input.len() / 2]).is_err(), "{dialect}");
+            let half = &call.calldata[..call.calldata.len() / 2];
+            assert!(dialect.decode(half, &call.blobs).is_err(), "{dialect}");
+        }
+    }
+    let drake = DialectName::Drake.encode(&input).unwrap();
+    assert_eq!(drake.calldata, Claim::of(&input, pre).encode(&input));
+    let mut orphan = StatelessInput::decode(&input).unwrap();
+    orphan.witness.headers = ByteLists::EMPTY;
+    assert_eq!(DialectName::Drake.encode(&orphan.encode()), Err(NoForm::NoParent));
+    assert!(DialectName::Specs.encode(&orphan.encode()).is_ok(), "which claims nothing");
+    let blobs = DialectName::Blobs.encode(&input).unwrap();
+    let none: [&[u8]; 0] = [];
+    assert!(DialectName::Blobs.decode(&blobs.calldata, &none).is_err(), "blobs that are not there");
 }
 
 #[test]

@@ -1,6 +1,8 @@
 //! An L1 with less capacity than the L2 needs: the L2 slows down, and no block is undone.
 
-use crate::support::{World, answer, is_settled, provider_of, refusal, signed_with, until};
+use crate::support::{
+    World, answer, is_settled, provider_of, refusal, signed_with, until, with_blobs,
+};
 use alloy_eips::Encodable2718 as _;
 use alloy_primitives::{Address, B256, Bytes};
 use alloy_provider::ext::AnvilApi as _;
@@ -18,6 +20,7 @@ use std::{
     time::Duration,
 };
 use testkit::{ETHER, Key, rich};
+use variants::Dialects;
 
 /// Sends a transfer of Alice that may use all gas of a block; returns the error if the node refuses it.
 async fn send(l2: &RootProvider, nonce: u64) -> Result<(), Value> {
@@ -132,7 +135,8 @@ const BURST: u64 = 45;
 /// its blocks, which the test makes, so the machine's speed does not matter.
 async fn a_burst_ends_with_no_block_undone(blobs: bool) -> Result<()> {
     let accounts = vec![(Key::named("alice").address(), rich(ETHER))];
-    let l1 = Devnet::builder().with(move |config| config.execute_blobs = blobs);
+    let dialects = if blobs { with_blobs() } else { Dialects::default() };
+    let l1 = Devnet::builder().with(move |config| config.execute_dialects = dialects);
     let world = World::with_lag(l1, accounts, MAX_LAG).await?;
     world.provider.anvil_set_block_timestamp_interval(1).await?;
     let mut config = world.sequencer_config()?;

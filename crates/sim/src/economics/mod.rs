@@ -401,7 +401,7 @@ impl Scene {
 }
 
 /// Returns the token's storage slot of an account's balance.
-fn balance_slot(account: Address) -> B256 {
+pub(crate) fn balance_slot(account: Address) -> B256 {
     let seed = [0x87, 0xa2, 0x11, 0xa2];
     keccak256([account.as_slice(), &[0; 8], &seed].concat())
 }

@@ -10,9 +10,9 @@
 
 mod dialects;
 mod inputs;
-mod precompiles;
+pub(crate) mod precompiles;
 mod programs;
-mod speed;
+pub(crate) mod speed;
 
 use execute::{Execute, Executed, PrecompileCall, Refused};
 use eyre::{Result, bail};

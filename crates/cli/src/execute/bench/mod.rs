@@ -123,7 +123,7 @@ fn blocks(source: &Source) -> Result<Vec<(String, Result<Loaded>)>> {
 }
 
 fn measure(loaded: &Loaded, arguments: &Arguments, threads: NonZeroUsize) -> Result<Measured> {
-    let Loaded { name, calldata } = loaded;
+    let Loaded { name, calldata, .. } = loaded;
     let single = Execute::l1();
     let parallel = Execute { threads, ..Execute::l1() };
     let verdict = single.run(calldata, u64::MAX)?.verdict;

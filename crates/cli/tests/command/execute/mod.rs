@@ -1,6 +1,7 @@
 //! `enshrine execute` as a process: its output, its exit codes, its errors.
 
 mod charged;
+mod dialects;
 mod fetch;
 
 use crate::support::{batch, block, document, enshrine, feed, witness_json};

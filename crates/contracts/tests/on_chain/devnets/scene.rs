@@ -52,7 +52,7 @@ impl Scene {
             .args(["devnet", "--silent", "--mainnet", "--accounts", "0", "--init"])
             .arg(file.path());
         let node = NodeProcess::start(&mut command)?;
-        let mut l1 = L1::behind_on(fork, node, L1_CHAIN, &names)?;
+        let mut l1 = L1::behind_on(fork, node, L1_CHAIN, Execute::on(fork), &names)?;
 
         let time = l1.chain().head().header.timestamp;
         let people = (0..ACCOUNTS).map(|it: u64| Address::from_word(keccak256(it.to_be_bytes())));

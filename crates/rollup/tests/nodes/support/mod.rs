@@ -27,7 +27,7 @@ use testkit::{
     ETHER, Key, Patience, Proxy, RollupFixture, Transaction, allow_all, id_of, rich,
     write_deployment,
 };
-use variants::GasSchedule;
+use variants::{DialectName, Dialects, GasSchedule};
 use wire::ProtocolFork;
 
 pub(crate) const L2_CHAIN: u64 = 8_079;
@@ -73,7 +73,7 @@ impl World {
 
     /// A world with blobs, and with these accounts on the L2 from the start.
     pub(crate) async fn with_blobs_and(accounts: Vec<(Address, GenesisAccount)>) -> Result<Self> {
-        let l1 = Devnet::builder().with(|config| config.execute_blobs = true);
+        let l1 = Devnet::builder().with(|config| config.execute_dialects = with_blobs());
         Self::on(l1, accounts, None).await
     }
 
@@ -93,7 +93,7 @@ impl World {
     ) -> Result<Self> {
         let l1 = Devnet::builder().with(move |config| {
             (config.execute_gas, config.execute_market) = (schedule, true);
-            config.execute_blobs = true;
+            config.execute_dialects = with_blobs();
         });
         Self::on(l1, accounts, None).await
     }
@@ -118,7 +118,7 @@ impl World {
     /// A world with blobs, where the rules of L1 and L2 are those of Amsterdam.
     pub(crate) async fn at_amsterdam_with_blobs() -> Result<Self> {
         let l1 = Devnet::builder().hardfork(Hardfork::Amsterdam).with(|config| {
-            config.execute_blobs = true;
+            config.execute_dialects = with_blobs();
             // What the contracts keep in the state is more than all of a block by default.
             config.gas_limit = 60_000_000;
         });
@@ -147,7 +147,7 @@ impl World {
         };
         let l1 = Devnet::builder().timestamp(time).hardforks(Hardfork::Prague, at(of_l1));
         let l1 = l1.with(|config| {
-            config.execute_blobs = true;
+            config.execute_dialects = with_blobs();
             config.gas_limit = 60_000_000;
         });
         let forks = ForkTimes { first: ProtocolFork::Prague, later: at(of_l2) };
@@ -292,6 +292,11 @@ impl World {
         ensure!(receipt.status(), "an L1 transaction failed");
         Ok(receipt)
     }
+}
+
+/// EXECUTE, also for inputs that end in blobs.
+pub(crate) fn with_blobs() -> Dialects {
+    Dialects::usual(&[DialectName::Specs, DialectName::Blobs])
 }
 
 async fn head_time(provider: &DynProvider) -> Result<u64> {

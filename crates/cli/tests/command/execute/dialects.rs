@@ -1,0 +1,80 @@
+//! Calls of EXECUTE in other dialects than that of the execution-specs.
+
+use super::{Files, text};
+use crate::support::{batch, document, enshrine};
+use serde_json::json;
+use std::fs;
+
+#[test]
+fn a_block_and_a_batch_are_read_back_from_each_dialect_that_they_were_written_in() {
+    let files = Files::new();
+    let batched = files.path("batch.ssz");
+    fs::write(&batched, batch()).expect("writes");
+    for source in [files.path("good.hex"), files.path("good.ssz"), batched] {
+        let plain = files.path("plain");
+        assert!(enshrine(&["execute", "encode", &source, "-o", &plain]).status.success());
+        for dialect in ["specs", "drake", "blobs"] {
+            let (call, back) = (files.path("call"), files.path("back"));
+            let written = enshrine(&["execute", "encode", &source, "--to", dialect, "-o", &call]);
+            assert!(written.status.success(), "{dialect}: {}", text(&written.stderr));
+            let is_plain = fs::read(&call).expect("written") == fs::read(&plain).expect("written");
+            assert_eq!(is_plain, dialect == "specs", "{dialect}");
+            let blob = format!("{call}.blob0");
+            let mut reading = vec!["--dialect", dialect];
+            if dialect == "blobs" {
+                reading.extend(["--blob", &blob]);
+            }
+            let read = [&["execute", "encode", &call, "-o", &back], &reading[..]].concat();
+            assert!(enshrine(&read).status.success(), "{dialect}");
+            assert_eq!(fs::read(&back).expect("written"), fs::read(&plain).expect("written"));
+            for subcommand in ["verify", "inspect"] {
+                let output = enshrine(&[&["execute", subcommand, &call], &reading[..]].concat());
+                assert!(output.status.success(), "{dialect}: {}", text(&output.stderr));
+            }
+        }
+    }
+}
+
+#[test]
+fn a_claim_that_the_block_does_not_come_to_is_invalid_and_the_reason_names_both() {
+    let files = Files::new();
+    let (good, call) = (files.path("good.ssz"), files.path("call"));
+    assert!(enshrine(&["execute", "encode", &good, "--to", "drake", "-o", &call]).status.success());
+    let verify = ["execute", "verify", &call, "--dialect", "drake", "--json"];
+    assert_eq!(document(&enshrine(&verify).stdout)[0]["verdict"], "valid");
+    let claimed = fs::read(&call).expect("written");
+    // The state roots before and after, and the gas.
+    for byte in [0, 32, 127] {
+        let mut other = claimed.clone();
+        other[byte] ^= 1;
+        fs::write(&call, other).expect("writes");
+        let output = enshrine(&verify);
+        assert_eq!(output.status.code(), Some(1));
+        let said = &document(&output.stdout)[0];
+        assert_eq!((&said["verdict"], &said["kind"]), (&json!("invalid"), &json!("falseClaim")));
+        let reason = said["reason"].as_str().expect("a text");
+        assert!(
+            reason.contains("got state roots 0x") && reason.contains("expected state roots 0x")
+        );
+    }
+}
+
+#[test]
+fn a_call_of_another_dialect_than_the_named_one_is_unreadable() {
+    let files = Files::new();
+    let good = files.path("good.ssz");
+    for (dialect, reason) in [
+        ("drake", "is not canonical"),
+        ("blobs", "trailer"),
+        ("geth", "dialect \"geth\" is not known, expected specs, drake or blobs"),
+    ] {
+        let output = enshrine(&["execute", "verify", &good, "--dialect", dialect]);
+        assert_eq!(output.status.code(), Some(2), "{dialect}");
+        let said = [text(&output.stdout), text(&output.stderr)].concat();
+        assert!(said.contains(reason), "{dialect}: {said}");
+    }
+    // Standard output has no room for blobs.
+    let output = enshrine(&["execute", "encode", &good, "--to", "blobs", "-o", "-"]);
+    assert!(!output.status.success() && output.stdout.is_empty());
+    assert!(text(&output.stderr).contains("name a file for --output"));
+}

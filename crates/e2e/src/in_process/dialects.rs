@@ -1,0 +1,61 @@
+//! A block in another form of EXECUTE.
+
+use super::World;
+use alloy_primitives::{B256, TxKind, U256};
+use alloy_sol_types::{SolCall as _, SolConstructor as _};
+use chain::BlockWithWitness;
+use eyre::{Result, ensure};
+use localnet::{report::Report, units::grouped};
+use testkit::{Artifacts, TRANSACTION_GAS_CAP};
+
+alloy_sol_types::sol! {
+    /// The smallest rollup over Drake's form.
+    contract StateRootRollup {
+        constructor(bytes32 genesis);
+        function stateRoot() external view returns (bytes32);
+        function advance(bytes32 post, uint256 gasUsed, bytes calldata trace) external;
+    }
+}
+
+impl World {
+    /// Advances a rollup over Drake's form by a block that follows the state root `pre`, after a false claim about it.
+    /// `whole` is the gas that the block has taken of `NativeRollup`.
+    pub(super) fn advance_in_drakes_form(
+        &mut self,
+        pre: B256,
+        block: &BlockWithWitness,
+        whole: u64,
+        report: &mut Report,
+    ) -> Result<()> {
+        let code =
+            &Artifacts::load(&toolchain::progress_to_stderr)?.get("StateRootRollup")?.init_code;
+        let arguments = StateRootRollup::constructorCall { genesis: pre }.abi_encode();
+        let rollup = self.l1.deploy(&self.operator, [&code[..], &arguments].concat().into())?;
+        let header = &block.block.header;
+        let (post, gas_used) = (header.state_root, U256::from(header.gas_used));
+        let trace = block.input()?;
+        let mut advance = |post, gas_used| {
+            let call = StateRootRollup::advanceCall {
+                post,
+                gasUsed: gas_used,
+                trace: trace.clone().into(),
+            };
+            let to = TxKind::from(rollup);
+            let data = call.abi_encode().into();
+            self.l1.send(&self.operator, to, U256::ZERO, data, TRANSACTION_GAS_CAP)
+        };
+        let false_claim = advance(post, gas_used + U256::ONE)?;
+        ensure!(!false_claim.receipt.success, "a claim of one gas too much is accepted");
+        let sent = advance(post, gas_used)?;
+        ensure!(sent.receipt.success, "a true claim is refused");
+        let root = self.l1.read(rollup, &StateRootRollup::stateRootCall {})?;
+        ensure!(root == post, "the rollup holds another state root");
+        report.shown(format!(
+            "a rollup that keeps a state root alone, over Drake's EXECUTE at 0x0102, takes the same block for {} L1 gas \
+             instead of {}, and refuses a false claim about it",
+            grouped(sent.gas_used),
+            grouped(whole),
+        ));
+        Ok(())
+    }
+}

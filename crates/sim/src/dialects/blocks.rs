@@ -1,0 +1,163 @@
+//! Blocks that are measured in each dialect.
+
+use crate::gas_model::precompiles;
+use alloy_genesis::GenesisAccount;
+use alloy_primitives::{Address, B256, Bytes, U256, address};
+use alloy_sol_types::{SolCall as _, sol};
+use chain::to_stateless_input;
+use codec::RawBlock;
+use execute::{Execute, Networks};
+use executor::ChainSpec;
+use eyre::{OptionExt as _, Result, ensure};
+use std::{collections::BTreeMap, sync::Arc};
+use testkit::{Artifacts, ETHER, Key, L2, Transaction, fill_system_rings, rich_genesis};
+use wire::ProtocolFork;
+
+/// A block as an input of EXECUTE, and the EXECUTE that accepts it.
+pub(super) struct Subject {
+    pub(super) name: String,
+    pub(super) execute: Execute,
+    pub(super) input: Vec<u8>,
+}
+
+/// Blocks of public networks: two large and one small of mainnet, and one of each test network.
+const REAL: [&str; 5] = [
+    "mainnet_21429992",
+    "mainnet_22615247",
+    "mainnet_25229957",
+    "hoodi_1265656",
+    "sepolia_10100112",
+];
+const CHAIN_ID: u64 = 8_079;
+const FORK: ProtocolFork = ProtocolFork::Osaka;
+/// Timestamp of the first block.
+const TIME: u64 = 1_800_000_000;
+/// A token on the L2.
+const TOKEN: Address = address!("0x7000000000000000000000000000000000000007");
+/// Accounts of the L2.
+const ACCOUNTS: u64 = 1_000;
+/// Gas limit of a transfer of the token.
+const TOKEN_GAS: u64 = 60_000;
+/// Calls of the expensive precompile, and gas of each.
+const PAIRINGS: usize = 20;
+const PAIRING_GAS: u64 = 300_000;
+
+sol! {
+    function transfer(address to, uint256 amount) returns (bool);
+}
+
+/// Returns the blocks of public networks; none if the vectors are absent, which is said loudly.
+pub(super) fn real() -> Result<Vec<Subject>> {
+    let blocks = testkit::vectors::blocks("blocks", "real blocks in each dialect")?;
+    let wanted = blocks.into_iter().filter(|block| REAL.contains(&block.name.as_str()));
+    let subject = |block: testkit::vectors::Block| {
+        let spec = ChainSpec::known(block.bundle.chain_id).ok_or_eyre("a public network")?;
+        let raw = RawBlock::decode(&block.bundle.block)?;
+        let input = to_stateless_input(&raw, &block.bundle.witness, &spec)?;
+        let execute = Execute { networks: Networks::Only(Arc::new(spec)), ..Execute::l1() };
+        Ok(Subject { name: block.name.replace('_', " "), execute, input })
+    };
+    wanted.map(subject).collect()
+}
+
+/// Returns the blocks of an L2.
+pub(super) fn of_l2() -> Result<Vec<Subject>> {
+    let mut scene = Scene::new()?;
+    let pairing = precompiles::jobs().into_iter().find(|job| job.name == "ECPAIRING of 4");
+    let pairing = pairing.ok_or_eyre("the job has another name")?;
+    let transfers = |count: u64| (format!("{count} transfers"), Load::Transfers(count));
+    let loads = [
+        ("1 transfer".to_owned(), Load::Transfers(1)),
+        transfers(50),
+        transfers(500),
+        ("50 token transfers".to_owned(), Load::Tokens(50)),
+        (format!("{PAIRINGS} pairing checks"), Load::Calls(PAIRINGS, pairing)),
+    ];
+    let subject =
+        |(name, load)| Ok(Subject { name, execute: Execute::default(), input: scene.block(load)? });
+    loads.into_iter().map(subject).collect()
+}
+
+/// Content of a block.
+enum Load {
+    Transfers(u64),
+    Tokens(u64),
+    Calls(usize, precompiles::Job),
+}
+
+/// An L2 with a thousand accounts and a token, and with the history rings of a chain that has run for a day.
+struct Scene {
+    l2: L2,
+    sent: u64,
+}
+
+impl Scene {
+    fn new() -> Result<Self> {
+        let names: Vec<_> = (0..ACCOUNTS).map(name).collect();
+        let mut genesis = rich_genesis(FORK, names.iter().map(String::as_str), ETHER);
+        (genesis.gas_limit, genesis.timestamp) = (12_000_000, TIME);
+        genesis.config.chain_id = CHAIN_ID;
+        let artifacts = Artifacts::load(&toolchain::progress_to_stderr)?;
+        let balances: BTreeMap<_, _> = (0..ACCOUNTS)
+            .map(|index| {
+                (crate::economics::balance_slot(key(index).address()), U256::from(ETHER).into())
+            })
+            .collect();
+        let code = Some(artifacts.get("BridgedToken")?.runtime_code.clone());
+        genesis
+            .alloc
+            .insert(TOKEN, GenesisAccount { code, storage: Some(balances), ..Default::default() });
+        fill_system_rings(&mut genesis);
+        Ok(Self { l2: L2::new(CHAIN_ID, FORK, &genesis)?, sent: 0 })
+    }
+
+    /// Appends a block and returns the input of EXECUTE for it.
+    fn block(&mut self, load: Load) -> Result<Vec<u8>> {
+        let transactions: Vec<_> = match &load {
+            Load::Transfers(count) => (0..*count)
+                .map(|_| self.transaction(|to| (to, U256::ONE, Bytes::new(), 21_000)))
+                .collect::<Result<_>>()?,
+            Load::Tokens(count) => (0..*count)
+                .map(|_| {
+                    self.transaction(|to| {
+                        let data = transferCall { to, amount: U256::ONE }.abi_encode();
+                        (TOKEN, U256::ZERO, data.into(), TOKEN_GAS)
+                    })
+                })
+                .collect::<Result<_>>()?,
+            Load::Calls(count, job) => (0..*count)
+                .map(|_| {
+                    let data = Bytes::copy_from_slice(&job.input);
+                    self.transaction(|_| (job.address, U256::ZERO, data, PAIRING_GAS))
+                })
+                .collect::<Result<_>>()?,
+        };
+        let time = self.l2.chain().head().header.timestamp + 1;
+        let (new, rejected) = self.l2.seal(time, B256::repeat_byte(0xa5), transactions)?;
+        ensure!(rejected.is_empty(), "the L2 block leaves out {rejected:?}");
+        let succeeded = new.block.executed.receipts.iter().all(|receipt| receipt.success);
+        ensure!(succeeded, "a transaction fails");
+        let input = new.input()?;
+        self.l2.append(new)?;
+        Ok(input)
+    }
+
+    /// Signs a transaction of the next pair of accounts.
+    fn transaction(
+        &mut self,
+        of: impl FnOnce(Address) -> (Address, U256, Bytes, u64),
+    ) -> Result<Transaction> {
+        let (from, to) = (key(self.sent % ACCOUNTS), key((7 * self.sent + 1) % ACCOUNTS).address());
+        self.sent += 1;
+        let (to, value, data, gas) = of(to);
+        Ok(self.l2.sign(&from, to.into(), value, data, gas)?)
+    }
+}
+
+fn name(index: u64) -> String {
+    format!("account {index}")
+}
+
+fn key(index: u64) -> Key {
+    Key::named(&name(index))
+}

@@ -1,0 +1,50 @@
+//! The table of docs/dialects.md.
+
+use super::Form;
+use eyre::{Result, ensure};
+use std::collections::BTreeSet;
+
+const DOCUMENT: &str = include_str!("../../../../docs/dialects.md");
+/// First line of the table.
+pub(super) const HEAD: &str =
+    "| block | form | bytes of calldata | blobs | gas on L1 | ms | nearest limit |";
+/// Place of the time among the cells.
+const TIME: usize = 5;
+
+/// Fails, naming each of them, if rows are not those of the document. The time is not compared.
+pub(super) fn check(forms: &[Form]) -> Result<()> {
+    let documented = rows(DOCUMENT);
+    ensure!(!documented.is_empty(), "docs/dialects.md has no table of figures");
+    let measured: BTreeSet<_> = forms.iter().map(|form| form.cells().to_vec()).collect();
+    let others: Vec<_> = measured.difference(&documented).map(|row| row.join(", ")).collect();
+    ensure!(others.is_empty(), "not as in docs/dialects.md: {}", others.join("; "));
+    Ok(())
+}
+
+/// Rows of the table, without the time.
+fn rows(document: &str) -> BTreeSet<Vec<String>> {
+    let table = document.lines().skip_while(|line| *line != HEAD);
+    let rows = table.skip(2).take_while(|line| line.starts_with('|'));
+    let cells = |row: &str| {
+        let mut cells: Vec<_> =
+            row.trim_matches('|').split('|').map(|cell| cell.trim().to_owned()).collect();
+        cells.remove(TIME.min(cells.len() - 1));
+        cells
+    };
+    rows.map(cells).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dialects::measure;
+
+    #[test]
+    fn the_table_of_the_document_is_what_the_forms_cost() {
+        let with_real = testkit::vectors::folder().unwrap().is_some();
+        let mut forms = measure(with_real).unwrap();
+        check(&forms).unwrap();
+        forms[0].gas += 1;
+        assert!(check(&forms).is_err(), "any figures are those of the document");
+    }
+}

@@ -1,0 +1,220 @@
+//! The same blocks in each dialect of EXECUTE: bytes on L1, gas, time, and the limit of L1 that is nearest.
+//!
+//! Each form is measured as a transaction that calls its precompile. The blocks of an L2 are sent in such transactions to an
+//! L1 of Osaka in this process, whose receipts must have the computed gas. Blocks of public networks exceed the gas that
+//! an L1 transaction can have, so theirs is computed alone.
+
+mod blocks;
+mod documented;
+
+use crate::gas_model::speed::Timer;
+use alloy_primitives::{B256, Bytes, U256};
+use blocks::Subject;
+use core::fmt;
+use execute::{Execute, ExecutionSpecs, PrecompileCall};
+use eyre::{OptionExt as _, Result, WrapErr as _, ensure};
+use localnet::units::grouped;
+use serde_json::{Value, json};
+use std::sync::Arc;
+use testkit::{Blobs, Key, L1, TRANSACTION_GAS_CAP};
+use variants::{BlobSource, DialectCall, DialectName, Dialects, Drake};
+use wire::ProtocolFork;
+
+const L1_CHAIN: u64 = 31_337;
+/// Timed runs of a call, of which the shortest counts.
+const ROUNDS: usize = 5;
+/// Gas of a transaction and of a token of its calldata, with the floor of the latter (EIP-7623).
+const TRANSACTION_GAS: u64 = 21_000;
+const TOKEN_GAS: u64 = 4;
+const FLOOR_GAS: u64 = 10;
+/// Bytes of a transaction that public pools take, without blobs and with them.
+const POOL_BYTES: usize = 128 << 10;
+const BLOB_POOL_BYTES: usize = 1 << 20;
+/// Blobs of a transaction (EIP-7594).
+const MAX_BLOBS: usize = 6;
+
+/// Blocks that are measured.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Arguments {
+    /// A document instead of a table
+    #[arg(long)]
+    json: bool,
+    /// Fail if bytes and gas are not those of docs/dialects.md
+    #[arg(long)]
+    check: bool,
+    /// Leave out the blocks of public networks
+    #[arg(long)]
+    without_vectors: bool,
+}
+
+/// A block in a dialect.
+#[derive(Debug, Clone, PartialEq)]
+struct Form {
+    block: String,
+    dialect: DialectName,
+    /// Bytes of the calldata.
+    bytes: usize,
+    blobs: usize,
+    /// Gas of a transaction that calls the precompile.
+    gas: u64,
+    /// Gas that the call must hold, which it loses if it fails, or if Drake's claim is false.
+    reserve: u64,
+    /// Milliseconds of the call on a core.
+    ms: f64,
+}
+
+/// A limit of L1 on transactions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Limit {
+    /// Gas of a transaction (EIP-7825).
+    Gas,
+    /// Bytes in public pools.
+    Bytes,
+    /// Blobs of a transaction (EIP-7594).
+    Blobs,
+}
+
+impl fmt::Display for Limit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Gas => "gas",
+            Self::Bytes => "bytes",
+            Self::Blobs => "blobs",
+        })
+    }
+}
+
+impl Form {
+    /// Returns the nearest limit, and how much of it the transaction takes.
+    fn limit(&self) -> (Limit, f64) {
+        let pool = if self.blobs > 0 { BLOB_POOL_BYTES } else { POOL_BYTES };
+        // A transaction must have the whole reserve, of which it gets back what the call does not use.
+        let gas = self.gas.max(TRANSACTION_GAS + self.reserve);
+        let shares = [
+            (Limit::Gas, gas as f64 / TRANSACTION_GAS_CAP as f64),
+            (Limit::Bytes, self.bytes as f64 / pool as f64),
+            (Limit::Blobs, self.blobs as f64 / MAX_BLOBS as f64),
+        ];
+        shares.into_iter().max_by(|a, b| a.1.total_cmp(&b.1)).unwrap_or((Limit::Gas, 0.0))
+    }
+
+    /// Cells of the table but for the time, which no two machines have in common.
+    fn cells(&self) -> [String; 6] {
+        let (limit, share) = self.limit();
+        [
+            self.block.clone(),
+            format!("`{}`", self.dialect),
+            grouped(self.bytes as u64),
+            if self.blobs > 0 { self.blobs.to_string() } else { "–".to_owned() },
+            grouped(self.gas),
+            format!("{limit}, {:.0} %", 100.0 * share),
+        ]
+    }
+
+    fn json(&self) -> Value {
+        let (limit, share) = self.limit();
+        json!({
+            "block": self.block, "dialect": self.dialect.name(), "bytes": self.bytes, "blobs": self.blobs,
+            "gas": self.gas, "reserve": self.reserve, "ms": self.ms,
+            "limit": limit.to_string(), "share": share,
+        })
+    }
+}
+
+pub(crate) fn run(arguments: &Arguments) -> Result<()> {
+    let forms = measure(!arguments.without_vectors)?;
+    if arguments.json {
+        println!("{:#}", Value::from_iter(forms.iter().map(Form::json)));
+    } else {
+        println!("{}", table(&forms));
+    }
+    if arguments.check {
+        documented::check(&forms)?;
+    }
+    Ok(())
+}
+
+/// Returns the table as docs/dialects.md has it.
+fn table(forms: &[Form]) -> String {
+    let row = |form: &Form| {
+        let [block, dialect, bytes, blobs, gas, limit] = form.cells();
+        format!("| {block} | {dialect} | {bytes} | {blobs} | {gas} | {:.1} | {limit} |", form.ms)
+    };
+    let rows: Vec<_> = forms.iter().map(row).collect();
+    [documented::HEAD, "|---|---|---|---|---|---|---|", &rows.join("\n")].join("\n")
+}
+
+/// Measures the blocks in all dialects.
+fn measure(with_real: bool) -> Result<Vec<Form>> {
+    let mut forms = Vec::new();
+    if with_real {
+        for subject in blocks::real()? {
+            for dialect in DialectName::ALL {
+                forms.push(form(&subject, dialect).wrap_err_with(|| subject.name.clone())?.0);
+            }
+        }
+    }
+    let execute =
+        Execute { dialects: vec![Arc::new(ExecutionSpecs), Arc::new(Drake)], ..Execute::default() };
+    let mut l1 = L1::with_blobs(ProtocolFork::Osaka, L1_CHAIN, execute, &["operator"])?;
+    for subject in blocks::of_l2()? {
+        for dialect in DialectName::ALL {
+            let (form, call) = form(&subject, dialect).wrap_err_with(|| subject.name.clone())?;
+            let got = receipt(&mut l1, dialect, &call)?;
+            ensure!(
+                got == form.gas,
+                "{} in {dialect}: the receipt has {got} gas, computed {}",
+                form.block,
+                form.gas
+            );
+            forms.push(form);
+        }
+    }
+    Ok(forms)
+}
+
+/// Measures a block in a dialect.
+fn form(subject: &Subject, dialect: DialectName) -> Result<(Form, DialectCall)> {
+    let call = dialect.encode(&subject.input)?;
+    ensure!(dialect.decode(&call.calldata, &call.blobs)? == subject.input, "another input");
+    let held = Blobs::default();
+    let blob_hashes =
+        call.blobs.iter().map(|blob| held.keep(blob)).collect::<Result<Vec<B256>, _>>()?;
+    let source: Arc<dyn BlobSource> = Arc::new(held);
+    let own = Dialects::usual(&[dialect]).on(&source).pop().ok_or_eyre("a dialect")?;
+    let precompile = PrecompileCall { calldata: &call.calldata, blob_hashes: &blob_hashes };
+    let reserve = subject.execute.run_as(&*own, precompile, u64::MAX, |_| {});
+    let reserve = reserve.map_err(|refused| refused.reason)?.reserve;
+    let mut ms = f64::INFINITY;
+    let mut charge = 0;
+    for _ in 0..ROUNDS {
+        let timer = Timer::start();
+        charge = subject.execute.answer(&*own, precompile, u64::MAX)?.gas;
+        ms = ms.min(timer.nanoseconds() / 1e6);
+    }
+    let tokens: u64 = call.calldata.iter().map(|byte| if *byte == 0 { 1 } else { 4 }).sum();
+    let gas = TRANSACTION_GAS + (TOKEN_GAS * tokens + charge).max(FLOOR_GAS * tokens);
+    let form = Form {
+        block: subject.name.clone(),
+        dialect,
+        bytes: call.calldata.len(),
+        blobs: call.blobs.len(),
+        gas,
+        reserve,
+        ms,
+    };
+    Ok((form, call))
+}
+
+/// Sends the call to an L1; the gas of its receipt.
+fn receipt(l1: &mut L1, dialect: DialectName, call: &DialectCall) -> Result<u64> {
+    let operator = Key::named("operator");
+    let (to, data) = (dialect.address(), Bytes::copy_from_slice(&call.calldata));
+    let sent = if call.blobs.is_empty() {
+        l1.send(&operator, to.into(), U256::ZERO, data, TRANSACTION_GAS_CAP)?
+    } else {
+        l1.send_with_blobs(&operator, to, data, &call.blobs, TRANSACTION_GAS_CAP)?
+    };
+    ensure!(sent.receipt.success, "the call of {dialect} fails");
+    Ok(sent.gas_used)
+}

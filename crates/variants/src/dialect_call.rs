@@ -1,0 +1,117 @@
+//! A call of EXECUTE in a dialect, from an input and back.
+
+use crate::{BlobRefusal, DialectName, drake::Claim};
+use alloy_consensus::Header;
+use alloy_primitives::{B256, U256};
+use codec::blob_tail::{Trailer, cut, to_blobs};
+use execute::{ExecuteError, Executed};
+use wire::{DecodeError, Input};
+
+/// A call: its calldata, and the blobs of the transaction around it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DialectCall {
+    /// Calldata of the precompile.
+    pub calldata: Vec<u8>,
+    /// Blobs, the first of which is the first of the transaction.
+    pub blobs: Vec<Vec<u8>>,
+}
+
+/// Reason why an input has no form in a dialect.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NoForm {
+    /// The input cannot be decoded.
+    #[error(transparent)]
+    Input(#[from] DecodeError),
+    /// The witness has no header of the parent, whose state root a claim begins with.
+    #[error(
+        "the witness has no readable header of the parent, whose state root is a part of the claim"
+    )]
+    NoParent,
+    /// The input is too short for a head.
+    #[error("an input of {got} bytes has no head to stay in calldata")]
+    NoHead {
+        /// Bytes of the input.
+        got: usize,
+    },
+    /// The tail does not fit into the blobs that a trailer can name.
+    #[error("a tail of {got} bytes fills more blobs than a trailer can name")]
+    TooLong {
+        /// Bytes of the tail.
+        got: usize,
+    },
+}
+
+impl DialectName {
+    /// Returns the call with this input. Whether the input is valid is not examined.
+    ///
+    /// # Errors
+    ///
+    /// [`NoForm`] if the dialect cannot say it.
+    pub fn encode(self, input: &[u8]) -> Result<DialectCall, NoForm> {
+        match self {
+            Self::Specs => Ok(DialectCall { calldata: input.to_vec(), blobs: Vec::new() }),
+            Self::Drake => {
+                let calldata = claim_of(input)?.calldata(input);
+                Ok(DialectCall { calldata, blobs: Vec::new() })
+            }
+            Self::Blobs => {
+                Input::decode(input)?;
+                let (head, tail) = cut(input).ok_or(NoForm::NoHead { got: input.len() })?;
+                let too_long = NoForm::TooLong { got: tail.len() };
+                let trailer = Trailer::new(tail.len(), 0).ok_or(too_long)?;
+                let calldata = [&head[..], &trailer.encode()].concat();
+                Ok(DialectCall { calldata, blobs: to_blobs(&tail) })
+            }
+        }
+    }
+
+    /// Returns the input of a call in a transaction with these blobs.
+    ///
+    /// # Errors
+    ///
+    /// [`ExecuteError`] if the call is not in this dialect.
+    pub fn decode<B: AsRef<[u8]>>(
+        self,
+        calldata: &[u8],
+        blobs: &[B],
+    ) -> Result<Vec<u8>, ExecuteError> {
+        match self {
+            Self::Specs => Ok(calldata.to_vec()),
+            Self::Drake => Ok(Claim::decode(calldata)?.1.to_vec()),
+            Self::Blobs => {
+                let (head, trailer) = Trailer::split(calldata).map_err(BlobRefusal::from)?;
+                let pieces = trailer.pieces(head).map_err(BlobRefusal::from)?;
+                let (has, range) = (blobs.len(), trailer.blobs());
+                let asked = range.end;
+                let blobs = blobs.get(range).ok_or(BlobRefusal::NoSuchBlob { asked, has })?;
+                Ok(pieces.join(blobs).map_err(BlobRefusal::from)?)
+            }
+        }
+    }
+
+    /// Checks that a call claims what its valid input comes to. Only Drake's dialect claims anything beside the input.
+    ///
+    /// # Errors
+    ///
+    /// [`ExecuteError`] with claim and outcome.
+    pub fn check_claim(self, calldata: &[u8], executed: &Executed) -> Result<(), ExecuteError> {
+        match self {
+            Self::Drake => Claim::decode(calldata)?.0.check(executed),
+            Self::Specs | Self::Blobs => Ok(()),
+        }
+    }
+}
+
+/// Returns the claim that the payloads of an input make.
+fn claim_of(input: &[u8]) -> Result<Claim, NoForm> {
+    let input = Input::decode(input)?;
+    let (headers, requests) = match &input {
+        Input::Block(block) => (&block.witness.headers, core::slice::from_ref(&block.request)),
+        Input::Batch(batch) => (&batch.witness.headers, &batch.requests[..]),
+    };
+    let parent = headers.last().and_then(|it| alloy_rlp::decode_exact::<Header>(it).ok());
+    let pre = parent.ok_or(NoForm::NoParent)?.state_root;
+    let post = requests.last().map_or(B256::ZERO, |last| last.payload.state_root);
+    let gas_used = requests.iter().map(|it| U256::from(it.payload.gas_used)).sum();
+    Ok(Claim { pre, post, gas_used })
+}

@@ -1,0 +1,309 @@
+//! The dialects of EXECUTE by the names that tools know, and their addresses.
+
+use crate::{BLOB_EXECUTE_ADDRESS, BlobSource, BlobTail, Drake};
+use alloy_primitives::Address;
+use core::{fmt, str::FromStr};
+use execute::{
+    Answer, Dialect, EXECUTE_ADDRESS, ExecuteError, Executed, ExecutionSpecs, PrecompileCall,
+    Refused,
+};
+use revm::precompile::Precompiles;
+use std::{borrow::Cow, sync::Arc};
+
+/// Name of a dialect.
+///
+/// A further dialect is a file of this crate, a variant here, and a row in docs/formats.md.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum DialectName {
+    /// The form of the execution-specs: [`ExecutionSpecs`].
+    Specs,
+    /// The claim of Drake's proposal: [`Drake`].
+    Drake,
+    /// Inputs that end in blobs of the transaction: [`BlobTail`].
+    Blobs,
+}
+
+impl DialectName {
+    /// All dialects.
+    pub const ALL: [Self; 3] = [Self::Specs, Self::Drake, Self::Blobs];
+
+    /// Returns the name as flags have it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Specs => "specs",
+            Self::Drake => "drake",
+            Self::Blobs => "blobs",
+        }
+    }
+
+    /// Returns the address of the precompile unless another is configured.
+    pub const fn address(self) -> Address {
+        match self {
+            Self::Specs => EXECUTE_ADDRESS,
+            Self::Drake => Drake::ADDRESS,
+            Self::Blobs => BLOB_EXECUTE_ADDRESS,
+        }
+    }
+
+    /// Returns the dialect, for a node with this source of blobs.
+    fn dialect(self, blobs: &Arc<dyn BlobSource>) -> Arc<dyn Dialect> {
+        match self {
+            Self::Specs => Arc::new(ExecutionSpecs),
+            Self::Drake => Arc::new(Drake),
+            Self::Blobs => Arc::new(BlobTail::new(Arc::clone(blobs))),
+        }
+    }
+}
+
+impl fmt::Display for DialectName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl FromStr for DialectName {
+    type Err = DialectsError;
+
+    fn from_str(name: &str) -> Result<Self, DialectsError> {
+        let known = Self::ALL.into_iter().find(|it| it.name() == name);
+        known.ok_or_else(|| DialectsError::Unknown { got: name.to_owned() })
+    }
+}
+
+/// Dialects of an EXECUTE, and the address of each: one or more.
+///
+/// They parse and print in the form of all tools: names with commas between, each with `@` and an address if that is
+/// not the usual one, such as `specs,drake@0x0000000000000000000000000000000000000112`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Dialects(Vec<(DialectName, Address)>);
+
+/// Reason why dialects cannot be had like this.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum DialectsError {
+    /// No dialect has this name.
+    #[error("dialect {got:?} is not known, expected specs, drake or blobs")]
+    Unknown {
+        /// The name.
+        got: String,
+    },
+    /// The text behind `@` is no address.
+    #[error("{got:?} is no address of dialect {dialect}, expected 0x and 40 hexadecimal digits")]
+    NoAddress {
+        /// The dialect.
+        dialect: DialectName,
+        /// The text.
+        got: String,
+    },
+    /// A dialect is named twice.
+    #[error("dialect {dialect} is named twice, expected once")]
+    Twice {
+        /// The dialect.
+        dialect: DialectName,
+    },
+    /// An address is taken already.
+    #[error("{address} of dialect {dialect} is taken by {by}")]
+    Taken {
+        /// The address.
+        address: Address,
+        /// The dialect that asks for it.
+        dialect: DialectName,
+        /// Name of the dialect or precompile that has it.
+        by: String,
+    },
+}
+
+impl Default for Dialects {
+    fn default() -> Self {
+        Self::usual(&[DialectName::Specs])
+    }
+}
+
+impl Dialects {
+    /// Returns these dialects, each once and at its usual address.
+    pub fn usual(names: &[DialectName]) -> Self {
+        let all = DialectName::ALL.into_iter().filter(|it| names.contains(it));
+        Self(all.map(|it| (it, it.address())).collect())
+    }
+
+    /// Adds a dialect.
+    ///
+    /// # Errors
+    ///
+    /// [`DialectsError`] if the dialect is there already, or if its address is taken: by another dialect, or by a
+    /// precompile of Ethereum.
+    pub fn add(&mut self, dialect: DialectName, address: Address) -> Result<(), DialectsError> {
+        if self.has(dialect) {
+            return Err(DialectsError::Twice { dialect });
+        }
+        let other = self.0.iter().find(|(_, taken)| *taken == address);
+        let by = match other {
+            Some((other, _)) => format!("dialect {other}"),
+            None if is_precompile(&address) => "a precompile of Ethereum".to_owned(),
+            None if address.is_zero() => "contract creation".to_owned(),
+            None => {
+                self.0.push((dialect, address));
+                return Ok(());
+            }
+        };
+        Err(DialectsError::Taken { address, dialect, by })
+    }
+
+    /// Returns the same dialects with this one at its usual address, if it was missing.
+    ///
+    /// # Errors
+    ///
+    /// [`DialectsError::Taken`].
+    pub fn with(mut self, dialect: DialectName) -> Result<Self, DialectsError> {
+        if !self.has(dialect) {
+            self.add(dialect, dialect.address())?;
+        }
+        Ok(self)
+    }
+
+    /// Returns `true` if the dialect is among them.
+    pub fn has(&self, dialect: DialectName) -> bool {
+        self.address(dialect).is_some()
+    }
+
+    /// Returns the address of a dialect that is among them.
+    pub fn address(&self, dialect: DialectName) -> Option<Address> {
+        self.0.iter().find(|(it, _)| *it == dialect).map(|(_, address)| *address)
+    }
+
+    /// Returns the dialects for [`Execute::dialects`](execute::Execute::dialects), on a node with this source of blobs.
+    pub fn on(&self, blobs: &Arc<dyn BlobSource>) -> Vec<Arc<dyn Dialect>> {
+        let at = |(name, address): &(DialectName, Address)| -> Arc<dyn Dialect> {
+            let dialect = name.dialect(blobs);
+            if dialect.address() == *address {
+                return dialect;
+            }
+            Arc::new(Moved { dialect, address: *address })
+        };
+        self.0.iter().map(at).collect()
+    }
+}
+
+impl fmt::Display for Dialects {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, (dialect, address)) in self.0.iter().enumerate() {
+            let comma = if index > 0 { "," } else { "" };
+            write!(f, "{comma}{dialect}")?;
+            if *address != dialect.address() {
+                write!(f, "@{address}")?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl FromStr for Dialects {
+    type Err = DialectsError;
+
+    fn from_str(text: &str) -> Result<Self, DialectsError> {
+        let mut dialects = Self(Vec::new());
+        for item in text.split(',') {
+            let (name, address) = item.split_once('@').map_or((item, None), |(a, b)| (a, Some(b)));
+            let dialect: DialectName = name.parse()?;
+            let address = match address {
+                // An address without its prefix would be taken too.
+                Some(got) => got
+                    .starts_with("0x")
+                    .then(|| got.parse().ok())
+                    .flatten()
+                    .ok_or_else(|| DialectsError::NoAddress { dialect, got: got.to_owned() })?,
+                None => dialect.address(),
+            };
+            dialects.add(dialect, address)?;
+        }
+        Ok(dialects)
+    }
+}
+
+/// Returns `true` for the address of a precompile of Ethereum, of the newest fork.
+fn is_precompile(address: &Address) -> bool {
+    Precompiles::latest().contains(address)
+}
+
+/// A dialect at another address than its usual one.
+#[derive(Debug)]
+struct Moved {
+    dialect: Arc<dyn Dialect>,
+    address: Address,
+}
+
+impl Dialect for Moved {
+    fn name(&self) -> &'static str {
+        self.dialect.name()
+    }
+
+    fn address(&self) -> Address {
+        self.address
+    }
+
+    fn bytes(&self, call: &PrecompileCall<'_>) -> Result<usize, ExecuteError> {
+        self.dialect.bytes(call)
+    }
+
+    fn input<'c>(&self, call: &PrecompileCall<'c>) -> Result<Cow<'c, [u8]>, ExecuteError> {
+        self.dialect.input(call)
+    }
+
+    fn answer(
+        &self,
+        calldata: &[u8],
+        outcome: Result<Executed, Refused>,
+    ) -> Result<Answer, ExecuteError> {
+        self.dialect.answer(calldata, outcome)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(text: &str) -> Result<Dialects, DialectsError> {
+        text.parse()
+    }
+
+    #[test]
+    fn dialects_print_as_they_are_parsed() {
+        let elsewhere = "specs,drake@0x0000000000000000000000000000000000000112,blobs";
+        for text in ["specs", "drake", "blobs,specs", elsewhere] {
+            assert_eq!(parsed(text).unwrap().to_string(), text);
+        }
+        assert_eq!(Dialects::default().to_string(), "specs");
+        assert_eq!(Dialects::default().with(DialectName::Drake), parsed("specs,drake"));
+        let usual = "drake@0x0000000000000000000000000000000000000102";
+        assert_eq!(parsed(usual).unwrap().to_string(), "drake");
+    }
+
+    #[test]
+    fn names_that_are_unknown_or_named_twice_and_texts_that_are_no_address_are_refused() {
+        for text in ["", "specs,", "Specs", "specs,l2", " specs", "specs;drake"] {
+            assert!(matches!(parsed(text), Err(DialectsError::Unknown { .. })), "{text:?}");
+        }
+        for text in ["drake@", "drake@0x12", "drake@0000000000000000000000000000000000000112"] {
+            assert!(matches!(parsed(text), Err(DialectsError::NoAddress { .. })), "{text:?}");
+        }
+        let twice = DialectsError::Twice { dialect: DialectName::Drake };
+        assert_eq!(parsed("drake,specs,drake"), Err(twice));
+    }
+
+    #[test]
+    fn an_address_that_is_taken_is_refused_and_its_neighbours_are_free() {
+        let at = |address: u64| {
+            parsed(&format!("specs,drake@{}", Address::from_word(address_word(address))))
+        };
+        // Contract creation, ecrecover, BLS12-381's last, P-256, and the other dialect.
+        for taken in [0, 1, 0x11, 0x100, 0x101] {
+            assert!(matches!(at(taken), Err(DialectsError::Taken { .. })), "{taken:#x}");
+        }
+        for free in [0x12, 0xff, 0x102, 0x8079] {
+            assert!(at(free).is_ok(), "{free:#x}");
+        }
+    }
+
+    fn address_word(address: u64) -> alloy_primitives::B256 {
+        alloy_primitives::U256::from(address).into()
+    }
+}

@@ -1,0 +1,264 @@
+//! Encodings of the transaction of type `0x05`.
+
+use alloy_primitives::{Address, B256, Bytes, Signature, TxKind, U256, b256, hex};
+use enshrine_variants::{ExecuteTx, ExecuteTxError, ExecuteTxVersion, SignedExecuteTx};
+use std::{
+    io::Write as _,
+    path::Path,
+    process::{Command, Stdio},
+};
+
+/// Encoding of the sample in the geth fork's own test.
+const SAMPLE: [u8; 154] = hex!(
+    "05f8970103843b9aca0084773594008275309400000000000000000000000000000000000000bb82303984deadbeefa0"
+    "00000000000000000000000000000000000000000000000000000000000102030302940000000000000000000000000000"
+    "0000000000aa8180846553f10083010203820405e1a0000000000000000000000000000000000000000000000000000000"
+    "0000001111010203"
+);
+
+fn sample() -> SignedExecuteTx {
+    let tx = ExecuteTx {
+        chain_id: 1,
+        nonce: 3,
+        max_priority_fee_per_gas: 1_000_000_000,
+        max_fee_per_gas: 2_000_000_000,
+        gas_limit: 30_000,
+        to: Address::with_last_byte(0xbb).into(),
+        value: U256::from(12_345),
+        input: hex!("deadbeef").into(),
+        pre_state_root: B256::from(U256::from(0x010203)),
+        coinbase: Address::with_last_byte(0xaa),
+        block_number: 128,
+        timestamp: 1_700_000_000,
+        witness: hex!("010203").into(),
+        withdrawals: hex!("0405").into(),
+        version: ExecuteTxVersion::V1 { blob_hashes: vec![B256::from(U256::from(0x1111))] },
+    };
+    SignedExecuteTx { tx, signature: Signature::new(U256::from(2), U256::from(3), true) }
+}
+
+/// The sample in each version, with and without what may be absent.
+fn versions() -> Vec<SignedExecuteTx> {
+    let anchor = Some(B256::repeat_byte(7));
+    let of = |version| SignedExecuteTx { tx: ExecuteTx { version, ..sample().tx }, ..sample() };
+    let mut all = vec![sample(), of(ExecuteTxVersion::V1 { blob_hashes: Vec::new() })];
+    for anchor in [None, anchor] {
+        all.push(of(ExecuteTxVersion::V2 { anchor }));
+        for (max_fee_per_execute_gas, execute_gas_limit) in [(0, 0), (u128::MAX, u64::MAX)] {
+            let v3 = ExecuteTxVersion::V3 { anchor, max_fee_per_execute_gas, execute_gas_limit };
+            all.push(of(v3));
+        }
+    }
+    let mut long = of(ExecuteTxVersion::V2 { anchor });
+    long.tx.to = TxKind::Create;
+    long.tx.witness = vec![0xab; 70_000].into();
+    long.tx.withdrawals = Bytes::new();
+    long.tx.value = U256::MAX;
+    all.push(long);
+    all
+}
+
+#[test]
+fn the_sample_of_the_geth_fork_has_its_bytes_and_both_its_hashes() {
+    let sample = sample();
+    assert_eq!(sample.encode(), SAMPLE);
+    assert_eq!(SignedExecuteTx::decode(&SAMPLE).as_ref(), Ok(&sample));
+    let hash = b256!("0x7fccc91f620ee72615bdede7bd79d6e6597d77deac98f0b9ac32b3d2200eb14f");
+    assert_eq!(sample.hash(), hash);
+    let signed = b256!("0x8071496c3734cba93e815adabddcc23d8fa9d51ab6abfc2d1eea613740655db9");
+    assert_eq!(sample.tx.signing_hash(), signed);
+}
+
+#[test]
+fn each_version_is_decoded_to_what_was_encoded_and_signs_all_that_it_carries() {
+    let all = versions();
+    for (index, one) in all.iter().enumerate() {
+        assert_eq!(SignedExecuteTx::decode(&one.encode()).as_ref(), Ok(one));
+        for other in &all[..index] {
+            assert_ne!(one.tx.signing_hash(), other.tx.signing_hash());
+        }
+    }
+}
+
+/// Every change of a byte, every cut and every added byte is refused or is another transaction of a single form: no two
+/// encodings stand for one transaction.
+#[test]
+fn a_transaction_has_one_encoding() {
+    for tx in versions() {
+        let good = tx.encode();
+        let (mut refused, mut other) = (0, 0);
+        let mut judge = |bytes: &[u8]| match SignedExecuteTx::decode(bytes) {
+            Ok(decoded) => {
+                assert_ne!(decoded, tx);
+                assert_eq!(decoded.encode(), bytes);
+                other += 1;
+            }
+            Err(_) => refused += 1,
+        };
+        for at in 0..good.len().min(300) {
+            judge(&good[..at]);
+            for value in [0, 1, 0x7f, 0x80, 0x81, 0xa0, 0xb8, 0xc0, 0xf8, 0xff] {
+                let mut bytes = good.clone();
+                if bytes[at] != value {
+                    bytes[at] = value;
+                    judge(&bytes);
+                }
+            }
+        }
+        judge(&[&good[..], &[0]].concat());
+        assert!(refused > 0 && other > 0);
+    }
+}
+
+/// Encodes RLP items behind the type, without regard to what they mean.
+fn list(items: &[Vec<u8>]) -> Vec<u8> {
+    let payload = items.concat();
+    let mut out = vec![ExecuteTx::TYPE];
+    alloy_rlp::Header { list: true, payload_length: payload.len() }.encode(&mut out);
+    [out, payload].concat()
+}
+
+/// Items of an encoding, each with its header.
+fn items(bytes: &[u8]) -> Vec<Vec<u8>> {
+    let payload = alloy_rlp::Header::decode_bytes(&mut &bytes[1..], true).unwrap();
+    let mut rest = payload;
+    let mut items = Vec::new();
+    while !rest.is_empty() {
+        let before = rest;
+        let header = alloy_rlp::Header::decode(&mut rest).unwrap();
+        rest = &rest[header.payload_length..];
+        items.push(before[..before.len() - rest.len()].to_vec());
+    }
+    items
+}
+
+#[test]
+fn each_rule_of_the_form_is_a_refusal_with_what_was_got_and_expected() {
+    let first = items(&SAMPLE);
+    assert_eq!(list(&first), SAMPLE);
+    let refusal = |items: &[Vec<u8>]| SignedExecuteTx::decode(&list(items)).unwrap_err();
+    let changed = |at: usize, item: &[u8]| {
+        let mut items = first.clone();
+        items[at] = item.to_vec();
+        refusal(&items)
+    };
+
+    // A size is a length: one less, one more, and none at all.
+    for (at, item, size) in [(9, "witness", 2), (9, "witness", 4), (10, "withdrawals", 0x80)] {
+        let got = if size == 0x80 { 0 } else { u64::from(size) };
+        let expected = if at == 9 { 3 } else { 2 };
+        assert_eq!(changed(at, &[size]), ExecuteTxError::Size { item, got, expected });
+    }
+    // Integers have no leading zeros, words their 32 bytes.
+    for (at, item, bytes) in [
+        (0, "chain_id", &[0x00][..]),
+        (1, "list", &[0x81, 0x03]),
+        (4, "gas_limit", &[0x83, 0, 0x75, 0x30]),
+        (5, "to", &[0x93; 20]),
+        (8, "pre_state_root", &[0x83, 1, 2, 3]),
+        (11, "coinbase", &[0x80]),
+        (16, "blob_hashes", &[0x80]),
+    ] {
+        let error = changed(at, bytes);
+        assert!(matches!(error, ExecuteTxError::Item { item: got, .. } if got == item), "{error}");
+    }
+    assert_eq!(changed(17, &[2]), ExecuteTxError::Parity { got: 2 });
+
+    // Nothing but 20, 22 and 24 items.
+    for got in [0, 19, 21, 23, 25] {
+        let others: Vec<_> = first.iter().cycle().take(got).cloned().collect();
+        assert_eq!(refusal(&others), ExecuteTxError::Items { got });
+    }
+    let many: Vec<_> = first.iter().cycle().take(100_000).cloned().collect();
+    assert_eq!(refusal(&many), ExecuteTxError::Items { got: 25 }, "and not one more is read");
+
+    // Version 2 carries no blobs, and its anchor is a word or absent.
+    let anchor = Some(B256::repeat_byte(7));
+    let version = ExecuteTxVersion::V2 { anchor };
+    let second =
+        items(&SignedExecuteTx { tx: ExecuteTx { version, ..sample().tx }, ..sample() }.encode());
+    assert!(SignedExecuteTx::decode(&list(&second)).is_ok());
+    let mut blobs = second.clone();
+    blobs[18] = first[16].clone();
+    assert_eq!(refusal(&blobs), ExecuteTxError::Blobs { got: 1 });
+    let mut short = second;
+    (short[11], short[17]) = (vec![31], [&[0x9f][..], &[7; 31]].concat());
+    assert_eq!(refusal(&short), ExecuteTxError::Anchor { got: 31 });
+
+    // Another type, nothing at all, and something behind it.
+    for bytes in [&[][..], &[2], &[0x04, 0xc0]] {
+        let got = bytes.first().copied();
+        assert_eq!(SignedExecuteTx::decode(bytes), Err(ExecuteTxError::Type { got }));
+    }
+    let surplus = [&SAMPLE[..], &[0xc0]].concat();
+    assert_eq!(SignedExecuteTx::decode(&surplus), Err(ExecuteTxError::Surplus { got: 1 }));
+}
+
+#[test]
+fn a_second_encoder_in_python_has_the_same_bytes() {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/execute_tx.py");
+    let python =
+        Command::new("python3").arg(script).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn();
+    let Ok(mut python) = python else {
+        eprintln!("SKIPPED: there is no python3, so the second encoder is not compared");
+        return;
+    };
+    let all = versions();
+    let mut input = python.stdin.take().expect("piped");
+    for tx in &all {
+        writeln!(input, "{}", fields(tx)).expect("python reads");
+    }
+    drop(input);
+    let output = python.wait_with_output().expect("python ends");
+    assert!(output.status.success());
+    let lines = String::from_utf8(output.stdout).expect("hexadecimal");
+    let expected: Vec<_> = all.iter().map(|tx| hex::encode(tx.encode())).collect();
+    assert_eq!(lines.lines().collect::<Vec<_>>(), expected);
+}
+
+/// Fields of a transaction for the second encoder: numbers as they are, bytes in hexadecimal, lists in brackets.
+fn fields(SignedExecuteTx { tx, signature }: &SignedExecuteTx) -> String {
+    let bytes = |bytes: &[u8]| format!("\"{}\"", hex::encode(bytes));
+    let to = tx.to.to().map_or_else(String::new, hex::encode);
+    let mut fields = vec![
+        tx.chain_id.to_string(),
+        tx.nonce.to_string(),
+        tx.max_priority_fee_per_gas.to_string(),
+        tx.max_fee_per_gas.to_string(),
+        tx.gas_limit.to_string(),
+        format!("\"{to}\""),
+        tx.value.to_string(),
+        bytes(&tx.input),
+        bytes(tx.pre_state_root.as_slice()),
+        tx.witness.len().to_string(),
+        tx.withdrawals.len().to_string(),
+    ];
+    let anchor = tx.anchor().map_or_else(Vec::new, |anchor| anchor.to_vec());
+    let is_first = matches!(tx.version, ExecuteTxVersion::V1 { .. });
+    if !is_first {
+        fields.push(anchor.len().to_string());
+    }
+    fields.extend([
+        bytes(tx.coinbase.as_slice()),
+        tx.block_number.to_string(),
+        tx.timestamp.to_string(),
+        bytes(&tx.witness),
+        bytes(&tx.withdrawals),
+    ]);
+    if !is_first {
+        fields.push(bytes(&anchor));
+    }
+    fields.push(match &tx.version {
+        ExecuteTxVersion::V1 { blob_hashes } => {
+            let hashes: Vec<_> = blob_hashes.iter().map(|hash| bytes(hash.as_slice())).collect();
+            format!("[{}]", hashes.join(","))
+        }
+        _ => "[]".to_owned(),
+    });
+    if let ExecuteTxVersion::V3 { max_fee_per_execute_gas, execute_gas_limit, .. } = tx.version {
+        fields.extend([max_fee_per_execute_gas.to_string(), execute_gas_limit.to_string()]);
+    }
+    fields.push(u8::from(signature.v()).to_string());
+    fields.extend([signature.r().to_string(), signature.s().to_string()]);
+    format!("[{}]", fields.join(","))
+}
