@@ -1,17 +1,18 @@
 //! The market by itself: its price, what it is paid in, and the contract that keeps its excess.
 
-use alloy_primitives::{Address, Bytes, U256, U512, address, keccak256};
+use alloy_primitives::{Address, B256, Bytes, U256, U512, address, keccak256, map::AddressMap};
 use enshrine_variants::market::{
     LIMIT, MARKET_ADDRESS, MARKET_CODE, MARKET_CODE_HASH, MAX_EXCESS, RESERVE_RATIO, Rate, TARGET,
-    UPDATE_FRACTION, excess_at, next_excess, price,
+    UPDATE_FRACTION, close_block, excess_at, next_excess, price,
 };
+use executor::{BlockTally, Invalid, ReadError};
 use revm::{
-    Context, Database as _, ExecuteCommitEvm, MainBuilder, MainContext,
+    Context, Database, DatabaseCommit, ExecuteCommitEvm, MainBuilder, MainContext,
     bytecode::{Bytecode, opcode::OpCode},
     context::{TxEnv, result::ExecutionResult},
-    database::{CacheDB, EmptyDB},
+    database::{CacheDB, EmptyDBTyped},
     primitives::TxKind,
-    state::AccountInfo,
+    state::{Account, AccountInfo},
 };
 
 use testkit::Random;
@@ -206,11 +207,11 @@ fn the_code_of_the_contract_is_what_its_documentation_says() {
     assert_eq!(keccak256(MARKET_CODE), MARKET_CODE_HASH);
 }
 
-struct World(CacheDB<EmptyDB>);
+struct World(CacheDB<EmptyDBTyped<ReadError>>);
 
 impl World {
     fn new(excess: u64) -> Self {
-        let mut db = CacheDB::new(EmptyDB::new());
+        let mut db = CacheDB::new(EmptyDBTyped::new());
         let code = Bytecode::new_raw(Bytes::from_static(MARKET_CODE));
         db.insert_account_info(MARKET_ADDRESS, AccountInfo::from_bytecode(code));
         db.insert_account_storage(MARKET_ADDRESS, U256::ZERO, U256::from(excess)).unwrap();
@@ -268,4 +269,74 @@ fn only_the_system_sets_the_excess_and_that_by_one_word_alone() {
     assert_eq!(world.excess(), U256::from(5));
     assert!(world.call(SYSTEM, 0, &word(9)).is_success());
     assert_eq!(world.excess(), U256::from(9));
+}
+
+/// A state that notes which accounts are changed.
+struct Noting {
+    world: World,
+    changed: Vec<Address>,
+}
+
+impl Noting {
+    fn new(excess: u64) -> Self {
+        Self { world: World::new(excess), changed: Vec::new() }
+    }
+}
+
+impl Database for Noting {
+    type Error = ReadError;
+
+    fn basic(&mut self, address: Address) -> Result<Option<AccountInfo>, ReadError> {
+        self.world.0.basic(address)
+    }
+
+    fn code_by_hash(&mut self, hash: B256) -> Result<Bytecode, ReadError> {
+        self.world.0.code_by_hash(hash)
+    }
+
+    fn storage(&mut self, address: Address, slot: U256) -> Result<U256, ReadError> {
+        self.world.0.storage(address, slot)
+    }
+
+    fn block_hash(&mut self, number: u64) -> Result<B256, ReadError> {
+        self.world.0.block_hash(number)
+    }
+}
+
+impl DatabaseCommit for Noting {
+    fn commit(&mut self, changes: AddressMap<Account>) {
+        self.changed.extend(changes.keys());
+        self.world.0.commit(changes);
+    }
+}
+
+#[test]
+fn the_end_of_a_block_sets_the_excess_by_what_was_settled_and_changes_no_other_account() {
+    for (excess, settled, open) in [(0, 0, 0), (0, 1_000, 78), (50 * TARGET, LIMIT, 1)] {
+        let tally = BlockTally::new(GWEI);
+        tally.count(settled);
+        tally.settle();
+        tally.count(open);
+        let mut state = Noting::new(excess);
+        close_block(&mut state, &tally).unwrap();
+        assert_eq!(state.world.excess(), U256::from(next_excess(excess, settled, GWEI)));
+        assert_eq!(state.changed, [MARKET_ADDRESS]);
+    }
+}
+
+#[test]
+fn a_block_does_not_end_where_other_code_is_in_the_place_of_the_contract() {
+    let other = Bytes::from([MARKET_CODE, &[0]].concat());
+    for code in [Bytes::new(), other] {
+        let got = keccak256(&code);
+        let mut state = Noting::new(5);
+        let info = AccountInfo::from_bytecode(Bytecode::new_raw(code));
+        state.world.0.insert_account_info(MARKET_ADDRESS, info);
+        let refused =
+            Invalid::SystemCode { address: MARKET_ADDRESS, got, expected: MARKET_CODE_HASH };
+        let outcome = close_block(&mut state, &BlockTally::new(GWEI));
+        assert_eq!(outcome, Err(refused.into()));
+        assert!(state.changed.is_empty());
+        assert_eq!(state.world.excess(), U256::from(5));
+    }
 }

@@ -417,8 +417,9 @@ fn the_room_reports_from_its_start_on_and_executes_no_block_that_was_measured_at
     // The thread waits for the lock with its first turn.
     let mailbox = desk.mailbox.lock();
     let room = batcher.start(Arc::default()).unwrap();
-    assert_eq!(room.report().status.address, fixture.config.advance_key.address());
+    let report = room.report();
     drop(mailbox);
+    assert_eq!(report.status.address, fixture.config.advance_key.address());
 
     let block = fixture.blocks(1).remove(0);
     let footprint = fixture.chain.footprint_of(&block).unwrap();
