@@ -202,7 +202,7 @@ fn bytes_are_bounded_as_counts_are() {
 }
 
 #[test]
-fn limits_that_have_become_lower_hold_from_the_next_transaction_on() {
+fn beyond_limits_that_have_become_lower_a_transaction_takes_the_place_of_one_that_pays_less() {
     let size = transaction("alice", 0, 1).raw.len();
     let by_bytes = PoolLimits { bytes: 2 * size + 20, ..PoolLimits::default() };
     for lower in [limits(2, 10), by_bytes] {
@@ -210,11 +210,59 @@ fn limits_that_have_become_lower_hold_from_the_next_transaction_on() {
         for (name, tip) in [("alice", 1), ("bob", 2), ("carol", 3), ("dave", 4)] {
             add(&mut pool, transaction(name, 0, tip), 10, &PoolLimits::default()).unwrap();
         }
+        let refused = add(&mut pool, transaction("erin", 0, 1), 10, &lower).unwrap_err();
+        assert!(matches!(refused, Rejected::PoolFull { .. }), "{refused:?}");
         add(&mut pool, transaction("erin", 0, 5), 10, &lower).unwrap();
-        let expected = ["dave", "erin"].map(|name| Key::named(name).address());
-        let senders: std::collections::BTreeSet<_> = pool.senders().collect();
-        assert_eq!(senders, expected.into());
+        assert_eq!(senders(&pool), ["bob", "carol", "dave", "erin"]);
     }
+}
+
+/// Names of all senders, in alphabetical order.
+fn senders(pool: &Pool) -> Vec<&'static str> {
+    let names = ["alice", "bob", "carol", "dave", "erin"];
+    let has = |name: &&str| pool.of(Key::named(name).address()).next().is_some();
+    names.into_iter().filter(has).collect()
+}
+
+#[test]
+fn a_long_transaction_takes_the_place_of_as_many_as_are_as_long_together() {
+    let size = transaction("alice", 0, 1).raw.len();
+    let limits = PoolLimits { bytes: 5 * size + 20, ..limits(5, 1) };
+    for (more, stay) in [(0, &["bob", "carol", "dave", "erin"][..]), (3 * size, &["erin"])] {
+        let mut pool = Pool::default();
+        for (name, tip) in [("bob", 1), ("carol", 2), ("dave", 3), ("erin", 4)] {
+            add(&mut pool, transaction(name, 0, tip), 10, &limits).unwrap();
+        }
+        let long = pooled(TxEip1559 {
+            chain_id: 1,
+            gas_limit: 30_000,
+            max_fee_per_gas: 1_000_009,
+            max_priority_fee_per_gas: 9,
+            to: Address::ZERO.into(),
+            input: vec![0; more].into(),
+            ..Default::default()
+        });
+        add(&mut pool, long, 10, &limits).unwrap();
+        assert_eq!(senders(&pool), [&["alice"][..], stay].concat(), "{more}");
+    }
+}
+
+#[test]
+fn what_a_transaction_replaces_leaves_its_bytes_to_it() {
+    let size = transaction("alice", 0, 1).raw.len();
+    let full = PoolLimits { bytes: 2 * size + 20, gapped: 1, ..PoolLimits::default() };
+    let mut pool = Pool::default();
+    for (name, tip) in [("alice", 1), ("bob", 2), ("bob", 5)] {
+        add(&mut pool, transaction(name, 0, tip), 0, &full).unwrap();
+    }
+    assert_eq!((pool.len(), senders(&pool)), (2, vec!["alice", "bob"]));
+    // So does the oldest gapped one, of which there is one at most.
+    pool.clear();
+    add(&mut pool, transaction("bob", 0, 2), 10, &full).unwrap();
+    for name in ["alice", "carol"] {
+        pool.add(transaction(name, 1, 9), &context(0, RICH), 10, &full).unwrap();
+    }
+    assert_eq!((pool.len(), senders(&pool)), (2, vec!["bob", "carol"]));
 }
 
 #[test]

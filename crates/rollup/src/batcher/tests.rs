@@ -358,6 +358,19 @@ fn a_plan_by_blobs_has_the_gas_of_its_way_and_needs_an_l1_that_takes_it() {
 }
 
 #[test]
+fn nothing_goes_behind_blocks_in_blobs() {
+    let mut fixture = Fixture::new();
+    fixture.reads_blobs = true;
+    let mut batcher = fixture.batcher();
+    fixture.blocks(1);
+    assert_eq!(batcher.submit(&fixture.work()).unwrap(), Outcome::Brought);
+    assert!(batcher.submitter.in_flight().all(|sent| sent.has_blobs()));
+    fixture.blocks(1);
+    assert_eq!(batcher.submit(&fixture.work()).unwrap(), Outcome::Untried);
+    assert_eq!(in_flight(&batcher), [vec![1]]);
+}
+
+#[test]
 fn blocks_of_the_future_and_of_another_fork_wait() {
     let mut fixture = Fixture::new();
     let blocks = fixture.blocks(3);
@@ -451,6 +464,25 @@ fn the_room_ends_behind_the_request_that_it_waits_for() {
     until("a request", || fixture.l1.asked() > 0);
     room.end();
     assert_eq!(Arc::strong_count(&desk), 1, "its thread has not ended");
+}
+
+#[test]
+fn the_reason_why_blocks_wait_stands_until_they_are_on_their_way() {
+    let mut fixture = Fixture::new();
+    let room = fixture.batcher().start(Arc::default()).unwrap();
+    fixture.l1.answers(|method, _| (method == "eth_call").then_some(Err("not so")));
+    fixture.blocks(1);
+    room.offer(fixture.work());
+    until("a reason", || room.report().not_submitted.is_some());
+    let asked = fixture.l1.asked();
+    until("another try", || fixture.l1.asked() > asked);
+    let report = room.report();
+    assert!(report.not_submitted.is_some_and(|reason| reason.contains("not so")));
+    assert_eq!(report.status.in_flight, None);
+    fixture.l1.answers(|_, _| None);
+    until("the block on its way", || room.report().status.in_flight.is_some());
+    assert_eq!(room.report().not_submitted, None);
+    room.end();
 }
 
 #[test]
