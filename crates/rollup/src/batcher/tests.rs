@@ -172,7 +172,7 @@ impl Fixture {
         (0..count).map(block).collect()
     }
 
-    /// What the sequencer says of the chain as it is now.
+    /// The work that the sequencer offers for the chain as it is now.
     fn work(&self) -> Work {
         let mut clock = L1Clock::new();
         clock.set(Instant::now(), self.now, self.now);
