@@ -1,13 +1,14 @@
 //! Configuration of a rollup node.
 
-use crate::{L1Profile, Signer, SubmitterConfig};
+use crate::{RoomObserver, Signer, SubmitterConfig};
 use alloy_primitives::Address;
-use contracts::GenesisAllowance;
+use contracts::{GenesisAllowance, advance_plan::L1Limits};
 use engine::JwtSecret;
 use lease::LeaseConfig;
 use node::PoolLimits;
 use rpc::ServerConfig;
-use std::{net::SocketAddr, path::PathBuf, time::Duration};
+use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
+use variants::GasSchedule;
 
 /// Role of a node at its start.
 #[derive(Debug, Clone)]
@@ -102,8 +103,10 @@ pub struct Config {
     pub l1_beacon: Vec<String>,
     /// Timeout of a request to L1.
     pub l1_timeout: Duration,
-    /// Prices of EXECUTE on L1.
-    pub profile: L1Profile,
+    /// Prices of EXECUTE on L1; with its forks and `l1_limits` they are its [`L1Profile`](crate::L1Profile).
+    pub execute_gas: GasSchedule,
+    /// Limits of a transaction on L1.
+    pub l1_limits: L1Limits,
     /// Interval of reading L1.
     pub poll_interval: Duration,
     /// Data directory; `None` to keep the chain in memory.
@@ -130,4 +133,6 @@ pub struct Config {
     pub server: ServerConfig,
     /// Configuration of the Engine API, if it is used.
     pub engine: Option<EngineConfig>,
+    /// Observer of the rooms, if the process has one.
+    pub observer: Option<Arc<dyn RoomObserver>>,
 }

@@ -345,6 +345,17 @@ pub enum RollupError {
         /// Name of a schedule with L1's prices, if one fits.
         fitting: &'static str,
     },
+    /// L1's blocks have less gas than a transaction may have that blocks are made for.
+    #[error(
+        "L1's blocks have {got} gas, and L2 blocks are made for transactions of up to {expected}: start the node again, and \
+         it makes them for less"
+    )]
+    L1Limits {
+        /// Gas limit of L1's newest block.
+        got: u64,
+        /// Most gas of a transaction.
+        expected: u64,
+    },
     /// The remote signer gives no valid signature.
     #[error(transparent)]
     Signer(#[from] crate::SignerError),

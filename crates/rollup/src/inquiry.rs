@@ -36,6 +36,11 @@ impl<T: Send + 'static> Inquiry<T> {
             Err(TryRecvError::Disconnected) => Some(Err(Unanswered)),
         }
     }
+
+    /// Waits for the answer.
+    pub(crate) fn wait(&self) -> Result<T, Unanswered> {
+        self.0.recv().map_err(|_| Unanswered)
+    }
 }
 
 #[cfg(test)]

@@ -318,10 +318,9 @@ pub(crate) fn admission(
         let provider = provider.clone();
         async move {
             let contract = INativeRollup::new(rollup, &provider);
-            Ok::<_, alloy_contract::Error>((
-                contract.policy().block(at).call().await?,
-                contract.head().block(at).call().await?,
-            ))
+            let (policy, head) = (contract.policy().block(at), contract.head().block(at));
+            let (policy, head) = (async { policy.call().await }, async { head.call().await });
+            tokio::try_join!(policy, head)
         }
     })?;
     // Without a policy anyone may advance at any time.

@@ -71,7 +71,10 @@ pub use preflight::{Check, CheckOutcome, preflight};
 pub use profile::L1Profile;
 pub use queue::{KnownMessage, MessageQueue};
 pub use sequencer::Sequencer;
-pub use service::{RollupNode, supervisor::RoomPanic};
+pub use service::{
+    RollupNode,
+    supervisor::{RoomObserver, RoomPanic},
+};
 pub use signer::Signer;
 pub use snapshot::{SnapshotSummary, export_snapshot, import_snapshot};
 pub use status::Status;

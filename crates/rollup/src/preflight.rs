@@ -4,11 +4,12 @@
 //! the others; `enshrine node --check` prints all results.
 
 use crate::{
-    Config, L1Client, L1Error, Role, RollupError, RollupRules, SequencerConfig, Signer,
+    Config, L1Client, L1Error, L1Profile, Role, RollupError, RollupRules, SequencerConfig, Signer,
     SignerError,
     fork_schedule::{Difference, L1Schedule},
     l1::{BeaconFacts, BlobClient},
     l2_syncer::{self, Admission},
+    profile,
 };
 use alloy_eips::BlockNumberOrTag;
 use alloy_primitives::{Address, U256};
@@ -85,8 +86,9 @@ pub fn preflight(config: &Config) -> Result<Vec<Check>, RollupError> {
     let (forks, _) = forks(&client, &deployment)?;
     // Prices are measured by the gas rules of L1's fork, which has to be known.
     if forks.verdict != CheckOutcome::Refused {
-        config.profile.check(&client, &deployment)?;
-        let (got, expected) = (config.profile.schedule.to_string(), "the schedule of this L1");
+        let profile = L1Profile::new(config, &deployment).within(profile::block_gas(&client)?);
+        profile.check(&client, &deployment)?;
+        let (got, expected) = (profile.execute.to_string(), "the schedule of this L1");
         checks.push(Check::passed("prices of EXECUTE", got, expected));
     }
     checks.push(forks);

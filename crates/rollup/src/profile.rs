@@ -1,12 +1,15 @@
-//! Configuration of EXECUTE on a rollup's L1.
+//! L1 as the blocks of a rollup are made for it: its forks, its EXECUTE, and its limits of a transaction.
 
-use crate::{L1Client, L1Error, RollupError};
+use crate::{Config, InputLimits, L1Client, L1Error, RollupError};
 use alloy_eips::{BlockId, BlockNumberOrTag};
 use alloy_primitives::{Bytes, U256};
 use alloy_provider::Provider as _;
 use alloy_rpc_types_eth::TransactionRequest;
 use chain::{BlockAttributes, Chain, ChainConfig, spec_of};
-use contracts::{Deployment, advance_plan};
+use contracts::{
+    Deployment,
+    advance_plan::{self, L1Limits},
+};
 use execute::{EXECUTE_ADDRESS, Execute, Networks};
 use executor::ChainSpec;
 use std::sync::Arc;
@@ -14,16 +17,21 @@ use variants::{
     GasSchedule,
     market::{MARKET_ADDRESS, Rate},
 };
-use wire::StatelessResult;
+use wire::{ProtocolFork, StatelessResult};
 
-/// Prices of EXECUTE on L1, in EXECUTE gas, for builder, self-check, planner and followers. Forks are those of the
-/// L2, which has the schedule of its L1; limits of a transaction are
-/// [`SubmitterConfig::limits`](crate::SubmitterConfig::limits). If L1 has a [`market`](variants::market), each of
-/// its blocks sets the gas for a unit of EXECUTE gas, and the node requests it.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+/// L1 as the blocks of an L2 are made for it. The builder, the self-check, the planner, the submitter and a follower that may
+/// be promoted all take it from here. It is compared with L1 at the start, and after each `advance` that L1 has not taken.
+///
+/// Where L1 has a [`market`](variants::market) it says the gas for a unit of EXECUTE gas itself, and is asked at each of its
+/// blocks.
+#[derive(Debug, Clone)]
 pub struct L1Profile {
-    /// Gas schedule, by the name of a [`GasSchedule`].
-    pub schedule: GasSchedule,
+    /// Fork schedule: that of the L2, which has the forks of its L1 at the same times.
+    pub forks: Arc<ChainSpec>,
+    /// Prices of EXECUTE, in EXECUTE gas.
+    pub execute: GasSchedule,
+    /// Limits of a transaction.
+    pub limits: L1Limits,
 }
 
 /// Part of a call's reserve by which L1 may differ from the schedule.
@@ -34,22 +42,66 @@ const MAX_CHECKS: usize = 8;
 const PLENTY: u64 = advance_plan::TRANSACTION_GAS_CAP;
 
 impl L1Profile {
-    /// EXECUTE of this L1 for blocks of an L2 with this fork schedule.
-    pub fn execute(&self, spec: &ChainSpec) -> Execute {
-        let networks = Networks::Only(Arc::new(spec.clone()));
-        Execute { gas: self.schedule.into(), networks, ..Execute::following(spec.clone()) }
+    /// The L1 of a deployment, as it is configured.
+    pub fn new(config: &Config, deployment: &Deployment) -> Self {
+        let forks = Arc::new(spec_of(&deployment.genesis.config));
+        Self { forks, execute: config.execute_gas, limits: config.l1_limits }
     }
 
-    /// Compares the prices with L1's, and repeats this until L1's market has the same price before and after.
+    /// The same L1 with blocks of this gas limit: no transaction has more than the block that it stands in.
+    pub(crate) fn within(mut self, block_gas: Option<u64>) -> Self {
+        self.limits.gas = self.limits.gas.min(block_gas.unwrap_or(u64::MAX));
+        self
+    }
+
+    /// EXECUTE of this L1, for blocks of its L2.
+    pub fn execute(&self) -> Execute {
+        self.priced(self.execute)
+    }
+
+    fn priced(&self, schedule: GasSchedule) -> Execute {
+        let networks = Networks::Only(Arc::clone(&self.forks));
+        let following = Execute::following(ChainSpec::clone(&self.forks));
+        Execute { gas: schedule.into(), networks, ..following }
+    }
+
+    /// Fork at a timestamp, but none before `least`.
+    pub(crate) fn fork_at(&self, timestamp: u64, least: ProtocolFork) -> ProtocolFork {
+        self.forks.fork_at(timestamp).map_or(least, |fork| fork.max(least))
+    }
+
+    /// Limits of a block's input, in which each byte has at least this price in wei.
+    pub(crate) fn input_limits(&self, byte_price: u128) -> InputLimits {
+        InputLimits {
+            bytes: Some(self.limits.input_bytes()),
+            gas: Some(self.limits.execute_gas()),
+            byte_price,
+            schedule: self.execute,
+        }
+    }
+
+    /// Compares prices and limits with those of L1. Those of a running node do not follow an L1 whose blocks got smaller:
+    /// blocks that were made for more are still to get there.
     ///
     /// # Errors
     ///
-    /// [`RollupError`] if L1 does not answer, or its EXECUTE has other prices.
+    /// [`RollupError`] if L1 cannot be asked, sells EXECUTE at other prices, or has no room in a block for a transaction
+    /// of the most gas.
     pub(crate) fn check(
         &self,
         client: &L1Client,
         deployment: &Deployment,
     ) -> Result<(), RollupError> {
+        if let Some(got) = block_gas(client)?
+            && got < self.limits.gas
+        {
+            return Err(RollupError::L1Limits { got, expected: self.limits.gas });
+        }
+        self.check_prices(client, deployment)
+    }
+
+    /// Compares the prices with those of L1, until its market has one price from before to after that.
+    fn check_prices(&self, client: &L1Client, deployment: &Deployment) -> Result<(), RollupError> {
         let now = || {
             let Some(head) = client.header(BlockNumberOrTag::Latest)? else { return Ok(None) };
             rate(client, BlockId::latest(), head.header.base_fee)
@@ -80,16 +132,15 @@ impl L1Profile {
         client: &L1Client,
         deployment: &Deployment,
     ) -> Result<(), RollupError> {
-        let spec = spec_of(&deployment.genesis.config);
         let input = first_block(deployment)?;
         let reserve_by = |schedule| {
-            let execute = Self { schedule }.execute(&spec);
+            let execute = self.priced(schedule);
             variants::cost_of(&*execute.gas, &input, 0, 0).map(|cost| rate.gas(cost.reserve))
         };
         let refused = |reason| RollupError::Refused { hash: deployment.genesis_hash, reason };
-        let reserve = reserve_by(self.schedule).map_err(refused)?;
+        let reserve = reserve_by(self.execute).map_err(refused)?;
         let Some(head) = client.header(BlockNumberOrTag::Latest)? else { return Ok(()) };
-        let Some(fork) = spec.fork_at(head.header.timestamp) else { return Ok(()) };
+        let Some(fork) = self.forks.fork_at(head.header.timestamp) else { return Ok(()) };
         let (intrinsic, floor) = advance_plan::transaction_gas(fork, &input);
         let runs_with = |gas: u64| runs(client, &input, intrinsic.saturating_add(gas));
         let (little, much) = (reserve - reserve / TOLERANCE, reserve + reserve / TOLERANCE);
@@ -112,7 +163,7 @@ impl L1Profile {
                 fitting = Some(name);
             }
         }
-        let configured = self.schedule.to_string();
+        let configured = self.execute.to_string();
         let what = if is_enough { "less" } else { "more" };
         Err(RollupError::Profile {
             configured,
@@ -121,6 +172,14 @@ impl L1Profile {
             fitting: fitting.unwrap_or("another"),
         })
     }
+}
+
+/// Gas limit of L1's newest block.
+pub(crate) fn block_gas(client: &L1Client) -> Result<Option<u64>, L1Error> {
+    let provider = client.inner().provider().clone();
+    let latest = BlockNumberOrTag::Latest;
+    let block = client.wait(async move { provider.get_block_by_number(latest).await })?;
+    Ok(block.map(|block| block.header.gas_limit))
 }
 
 /// Rate of L1's market after a block with this base fee; `None` if it has no market.
@@ -165,5 +224,48 @@ fn runs(client: &L1Client, input: &Bytes, gas: u64) -> Result<bool, L1Error> {
         Ok(output) => Ok(StatelessResult::decode(&output).is_ok_and(|result| result.valid)),
         Err(error) if error.as_error_resp().is_some() => Ok(false),
         Err(error) => Err(error.into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn blocks_from_before_a_fork_of_l1_are_planned_by_the_gas_of_the_l1_that_takes_them() {
+        use ProtocolFork::{Amsterdam, Osaka, Prague};
+        let forks = ChainSpec::scheduled(8_079, Prague, &[(Osaka, 100), (Amsterdam, 200)]);
+        let profile = L1Profile {
+            forks: Arc::new(forks),
+            execute: GasSchedule::DEFAULT,
+            limits: L1Limits::default(),
+        };
+        for (block, posted, expected) in
+            [(99, 99, Prague), (99, 100, Osaka), (99, 200, Amsterdam), (199, 199, Osaka)]
+        {
+            let of_block = profile.forks.fork_at(block).unwrap();
+            assert_eq!(profile.fork_at(posted, of_block), expected, "{block} at {posted}");
+        }
+        // A clock behind the block's time takes nothing back.
+        assert_eq!(profile.fork_at(150, Amsterdam), Amsterdam);
+        // L1 counts more gas for the same bytes after the fork.
+        let bytes = vec![0xff; 1_000];
+        let floor = |fork| advance_plan::transaction_gas(fork, &bytes).1;
+        assert!(floor(profile.fork_at(200, Osaka)) > floor(Osaka));
+    }
+
+    #[test]
+    fn a_transaction_has_no_more_gas_than_a_block_of_l1() {
+        let forks = Arc::new(ChainSpec::scheduled(8_079, ProtocolFork::Prague, &[]));
+        let limits = L1Limits::default();
+        let profile = L1Profile { forks, execute: GasSchedule::DEFAULT, limits };
+        let within = |gas| profile.clone().within(gas);
+        assert_eq!(within(None).limits, limits);
+        assert_eq!(within(Some(limits.gas + 1)).limits, limits);
+        let small = within(Some(limits.gas / 2));
+        assert_eq!(small.limits, L1Limits { gas: limits.gas / 2, ..limits });
+        // Blocks are built for that.
+        let (most, less) = (profile.input_limits(0).gas, small.input_limits(0).gas);
+        assert!(less < most && less == Some(small.limits.execute_gas()), "{less:?} of {most:?}");
     }
 }

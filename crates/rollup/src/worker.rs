@@ -200,7 +200,7 @@ impl Worker {
         let config = self.start.sequencing.as_deref()?;
         let (client, deployment) = (Arc::clone(&self.client), sync.view.deployment());
         let folder = self.start.data_dir.as_deref();
-        let Start { rules, profile, .. } = self.start;
+        let (rules, profile) = (self.start.rules, self.start.profile.clone());
         let batcher =
             Batcher::new(client, deployment, rules, config, profile, self.reads_blobs, folder);
         Some(
@@ -212,13 +212,14 @@ impl Worker {
 
     /// Switches to the role of a sequencer.
     fn lead(&mut self, sync: L2Syncer, batcher: BatcherRoom) {
-        let Start { rules, sequencing, .. } = &self.start;
+        let Start { rules, profile, sequencing, .. } = &self.start;
         let Some(config) = sequencing.as_deref().cloned() else {
             self.follow(sync);
             return;
         };
         let (pool_log, rate) = (self.pool_log.clone(), self.start.shared.rate.clone());
-        let mut sequencer = Sequencer::new(sync, *rules, config, pool_log, batcher, rate);
+        let limits = profile.limits;
+        let mut sequencer = Sequencer::new(sync, *rules, config, limits, pool_log, batcher, rate);
         sequencer.keep(core::mem::take(&mut self.kept));
         self.overtaken = (0, B256::ZERO);
         self.start.feed.rest();

@@ -34,7 +34,7 @@ impl Batcher {
             self.executions += 2;
             let footprint = Arc::new(chain.footprint_of(block)?);
             let bytes = alone(chain, block, &footprint, shortest_input)?;
-            let executed = self.execute(chain).run(&bytes, u64::MAX);
+            let executed = self.execute().run(&bytes, u64::MAX);
             let executed = executed.map_err(|reason| RollupError::Refused { hash, reason })?;
             let posted = Posted { bytes: bytes.len(), gas: executed.reserve, work: executed.work };
             self.measured.insert(hash, Measured { number, posted, footprint });
@@ -43,8 +43,8 @@ impl Batcher {
     }
 
     /// EXECUTE of L1, for blocks of this chain.
-    pub(super) fn execute(&self, chain: &ChainReader) -> Execute {
-        self.profile.execute(&chain.config().spec)
+    pub(super) fn execute(&self) -> Execute {
+        self.profile.execute()
     }
 
     /// The input for [measured](Self::measure) blocks, and its cost: one batch of several, and of one block what `single`
@@ -55,7 +55,7 @@ impl Batcher {
         blocks: &[Arc<Block>],
         single: SingleInput,
     ) -> Result<advance_plan::AdvanceInput, RollupError> {
-        let execute = self.execute(chain);
+        let execute = self.execute();
         let measured = blocks.iter().map(|block| {
             let unknown = || ChainError::UnknownBlock(block.hash);
             Ok((block, self.measured.get(&block.hash).ok_or_else(unknown)?))

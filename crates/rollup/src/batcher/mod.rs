@@ -2,6 +2,7 @@
 //!
 //! What goes to L1 and when is in `submission`, which way in `planning`.
 
+mod blob_terms;
 mod measured;
 mod planning;
 mod submission;
@@ -25,6 +26,7 @@ use alloy_primitives::{
     B256,
     map::{B256Map, B256Set},
 };
+use blob_terms::BlobTerms;
 use chain::{Block, BlockFootprint, ChainReader};
 use contracts::{Deployment, advance_plan::L1Limits};
 use measured::Measured;
@@ -65,6 +67,8 @@ struct Mailbox {
     sealed: Vec<(B256, Measured)>,
     /// `true` if blocks on their way to L1 have given way to others.
     forget: bool,
+    /// `true` if L1 was reorganised.
+    went_back: bool,
     stop: bool,
 }
 
@@ -122,6 +126,12 @@ impl BatcherRoom {
         let mut mailbox = self.desk.mailbox.lock();
         // What it was offered before holds blocks that are gone.
         (mailbox.forget, mailbox.work) = (true, None);
+    }
+
+    /// Has it wait for the next work: L1 was reorganised. What is in flight stays there, since L1 may take it all the same.
+    pub(crate) fn l1_went_back(&self) {
+        let mut mailbox = self.desk.mailbox.lock();
+        (mailbox.went_back, mailbox.work) = (true, None);
     }
 
     /// The batcher's newest report.
@@ -184,6 +194,12 @@ pub(crate) struct Batcher {
     replaces_for_fork: bool,
     /// The L1 block from which on inputs name what L1 keeps.
     kept_again_at: u64,
+    /// Prices of blobs on L1, as far as it was asked.
+    blob_terms: BlobTerms,
+    /// Number of blocks of the transaction that was sent last.
+    sent_blocks: usize,
+    /// `true` while what comes next cannot go behind what is in flight.
+    goes_next_alone: bool,
 }
 
 impl Batcher {
@@ -198,7 +214,8 @@ impl Batcher {
     ) -> Result<Self, RollupError> {
         let (chain_id, rollup) = (deployment.l1_chain_id, deployment.rollup);
         let key = config.advance_key.clone();
-        let mut submitter = Submitter::new(key, chain_id, rollup, config.submitter.clone());
+        let submitter = Submitter::new(key, chain_id, rollup, config.submitter.clone());
+        let mut submitter = submitter.with_limits(profile.limits);
         if let Some(folder) = data_dir {
             submitter = submitter.with_spending(&folder.join(SPENDING))?;
         }
@@ -222,6 +239,9 @@ impl Batcher {
             planned_by: None,
             replaces_for_fork: false,
             kept_again_at: 0,
+            blob_terms: BlobTerms::default(),
+            sent_blocks: submission::MAX_BLOCKS,
+            goes_next_alone: false,
         })
     }
 
@@ -247,6 +267,7 @@ impl Batcher {
         let (mut pause, mut not_submitted) = (Duration::ZERO, None);
         // By L1's time, in which blocks get too old: it goes on while L1 is silent.
         let mut looked: Option<u64> = None;
+        let mut turned = Instant::now();
         loop {
             supervisor.advanced(Room::Batcher);
             let work = {
@@ -261,6 +282,10 @@ impl Batcher {
                 // their way.
                 if core::mem::take(&mut mailbox.forget) {
                     self.submitter.forget();
+                    self.submitter.forget_landed();
+                }
+                if core::mem::take(&mut mailbox.went_back) {
+                    self.submitter.l1_went_back();
                 }
                 self.measured.extend(mailbox.sealed.drain(..));
                 // The newest work alone: an older one would plan blocks that L1 has taken since.
@@ -271,8 +296,10 @@ impl Batcher {
             let since = now.unwrap_or_default().saturating_sub(looked.or(now).unwrap_or_default());
             let since = Duration::from_secs(since);
             looked = looked.max(now);
+            let passed = turned.elapsed();
+            turned = Instant::now();
             if not_submitted.is_some() || self.submitter.in_flight().next().is_some() {
-                self.throughput.waited(since);
+                self.throughput.waited(since, passed);
             }
             if let Some(work) = work {
                 match self.submit(&work) {
@@ -305,7 +332,7 @@ impl Batcher {
                 .in_flight()
                 .flat_map(|sent| sent.blocks.iter().map(|(number, _)| *number))
                 .max(),
-            transactions_in_flight: self.submitter.in_flight().count(),
+            transactions_in_flight: self.submitter.waiting(),
             unsafe_blocks: 0,
             planning_executions: self.executions,
             evidence_made: self.desk.evidence.made(),
@@ -315,16 +342,16 @@ impl Batcher {
         *self.desk.report.lock() = Report { status, throughput, not_submitted };
     }
 
-    /// Returns `true` if blocks have given way to others since the work was taken, or the thread is to end: nothing goes
-    /// to L1 then.
+    /// Returns `true` if blocks have given way to others or L1 was reorganised since the work was taken, or the thread is to
+    /// end: nothing goes to L1 then.
     fn is_outdated(&self) -> bool {
         let mailbox = self.desk.mailbox.lock();
-        mailbox.forget || mailbox.stop
+        mailbox.forget || mailbox.went_back || mailbox.stop
     }
 
     /// Limits of a transaction on L1.
     const fn limits(&self) -> &L1Limits {
-        &self.config.submitter.limits
+        &self.profile.limits
     }
 
     /// Forgets what is known of blocks that L1 has, or that gave way; not of those that were sealed after `work`.

@@ -2,7 +2,7 @@
 
 use super::{Batcher, Work};
 use crate::{
-    L1Error, RollupError,
+    RollupError,
     duties::evidence,
     submitter::{Blobs, TxData},
 };
@@ -11,17 +11,13 @@ use alloy_eips::{
     eip7594::{BlobTransactionSidecarEip7594, BlobTransactionSidecarVariant},
 };
 use alloy_primitives::Bytes;
-use alloy_provider::Provider as _;
-use alloy_rpc_types_eth::TransactionRequest;
 use chain::Block;
 use contracts::{
-    advance_plan::{self, AdvanceInput, AdvancePlan, Cost, L1Prices},
+    advance_plan::{self, AdvanceInput, AdvancePlan, Cost},
     bindings::INativeRollup::Evidence,
     code_reference::CodeReference,
 };
-use executor::ChainSpec;
 use std::{slice, sync::Arc};
-use variants::BLOB_EXECUTE_ADDRESS;
 use wire::ProtocolFork;
 
 /// Gas that is set aside for a new anchor.
@@ -40,6 +36,8 @@ const FORK_MARGIN: u64 = 600;
 pub(super) struct Plan {
     pub(super) blocks: Vec<Arc<Block>>,
     pub(super) data: TxData,
+    /// `true` if its evidence is by what L1 knows of duties now.
+    pub(super) goes_alone: bool,
 }
 
 /// Backoff of posting through blobs: a transaction with blobs costs gas although it fails, and L1 cannot be asked
@@ -51,11 +49,14 @@ pub(super) struct BlobBackoff {
     pause: u64,
     /// The last reason for not using blobs, so that each is logged once.
     said: Option<String>,
+    /// `true` if L1 has taken the last transaction with blobs of this process.
+    is_proven: bool,
 }
 
 impl BlobBackoff {
     /// L1 has not taken blobs at its block `head`.
     pub(super) fn on_failure(&mut self, head: u64) {
+        self.is_proven = false;
         if !self.allows(head) {
             return;
         }
@@ -66,7 +67,18 @@ impl BlobBackoff {
 
     /// L1 has taken blobs.
     pub(super) fn on_success(&mut self) {
-        *self = Self::default();
+        *self = Self { is_proven: true, ..Self::default() };
+    }
+
+    /// Returns `true` if several transactions with blobs may wait together: where one fails for its blobs, those behind it
+    /// do too, and each costs gas.
+    pub(super) const fn is_proven(&self) -> bool {
+        self.is_proven
+    }
+
+    /// Notes that L1 takes blobs at a price that may be paid.
+    pub(super) fn has_no_reason(&mut self) {
+        self.said = None;
     }
 
     const fn allows(&self, head: u64) -> bool {
@@ -74,7 +86,7 @@ impl BlobBackoff {
     }
 
     /// Says once why everything goes as calldata.
-    fn warn_once(&mut self, why: String) {
+    pub(super) fn warn_once(&mut self, why: String) {
         if self.said.as_ref() != Some(&why) {
             tracing::warn!(why, "posting calldata");
             self.said = Some(why);
@@ -108,7 +120,7 @@ impl Batcher {
         }
         let mut candidates = AdvancePlan::ways_in_calldata(slice::from_ref(calldata), kept);
         candidates.extend(in_blobs);
-        let of_l1 = work.fork_of_l1(fork);
+        let of_l1 = self.fork_of_l1(work, fork);
         let Some(prices) = self.prices(work, of_l1)? else { return Ok(None) };
         // By the price for each block and not for each transaction: blobs pay off only when they are full.
         let chosen = advance_plan::cheapest(candidates, &prices, self.limits(), genesis, number);
@@ -131,10 +143,11 @@ impl Batcher {
         }
         let gas_limit = limit_with(&posting, &cost, &evidence, of_l1).min(self.limits().gas);
         let price = prices.blob_gas.unwrap_or_default();
-        let sidecar = Arc::new(sidecar_of(&posting, work.present_fork(fork))?);
+        let sidecar = Arc::new(sidecar_of(&posting, self.present_fork(work, fork))?);
         let blobs = Blobs { sidecar, gas_limit, price };
+        let goes_alone = !evidence.relays.is_empty();
         let data = TxData { input: posting.calldata(evidence), blobs: Some(blobs) };
-        Ok(Some(Plan { blocks, data }))
+        Ok(Some(Plan { blocks, data, goes_alone }))
     }
 
     /// Returns `true` if nothing known keeps blocks from going through blobs.
@@ -150,7 +163,7 @@ impl Batcher {
         }
         let codes =
             [CodeReference::of_codes_in(input), CodeReference::of_each_code_in(input)].concat();
-        let kept = self.codes.among(codes, work.l1_head(), |account| self.client.code(account));
+        let kept = self.codes.among(codes, work.l1_head(), |accounts| self.client.codes(accounts));
         // It saves gas, and nothing waits for it.
         kept.unwrap_or_else(|error| {
             tracing::debug!(%error, "failed to look up codes on L1");
@@ -193,7 +206,7 @@ impl Batcher {
         let Some(fork) = chain.config().spec.fork_at(first.header.timestamp) else {
             return plain();
         };
-        let (of_l1, present) = (work.fork_of_l1(fork), work.present_fork(fork));
+        let (of_l1, present) = (self.fork_of_l1(work, fork), self.present_fork(work, fork));
         let ways = AdvancePlan::ways_in_calldata(slice::from_ref(input), kept).into_iter();
         let ways = ways.map(|posting| {
             let cost = posting.cost(of_l1, work.genesis_number(), first.header.number);
@@ -213,6 +226,18 @@ impl Batcher {
         (posting.inputs, limit, for_fork)
     }
 
+    /// Fork by whose gas rules L1 may take a transaction with blocks of this fork that is sent now: one that waits for
+    /// a few L1 blocks has the gas of a fork that comes meanwhile. Blocks of the fork before may be posted after L1 has
+    /// forked.
+    pub(super) fn fork_of_l1(&self, work: &Work, of_block: ProtocolFork) -> ProtocolFork {
+        self.profile.fork_at(work.l1_time().saturating_add(FORK_MARGIN), of_block)
+    }
+
+    /// Fork of L1's next block, or that of a block that goes there, if that is newer.
+    pub(super) fn present_fork(&self, work: &Work, of_block: ProtocolFork) -> ProtocolFork {
+        self.profile.fork_at(work.l1_time(), of_block)
+    }
+
     /// Ways in which the oldest blocks go through blobs, as many as fit.
     fn in_blobs(
         &mut self,
@@ -225,7 +250,7 @@ impl Batcher {
             return Ok(Vec::new());
         };
         let (max_gas, genesis) = (self.limits().gas, work.chain.first_number());
-        let of_l1 = work.fork_of_l1(fork);
+        let of_l1 = self.fork_of_l1(work, fork);
         let admits = |posting: &AdvancePlan| posting.cost(of_l1, genesis, first).limit <= max_gas;
         self.measure(work, &waiting[..count])?;
         // The head of an input that goes through blobs is that of a block by itself.
@@ -233,54 +258,9 @@ impl Batcher {
             self.input_of(&work.chain, &waiting[range], Block::input)
         })
     }
-
-    /// Returns L1's prices now; `None` if L1 does not take inputs that end in blobs, or asks for more than may be
-    /// paid.
-    fn prices(&mut self, work: &Work, fork: ProtocolFork) -> Result<Option<L1Prices>, RollupError> {
-        let provider = self.client.inner().provider().clone();
-        // Where EXECUTE takes such inputs, it refuses one without anything; elsewhere nothing is there, and a
-        // call of it succeeds.
-        let nothing = TransactionRequest::default().to(BLOB_EXECUTE_ADDRESS).gas_limit(100_000);
-        let (called, price) = self.client.inner().wait(async move {
-            let called = provider.call(nothing).await;
-            (called, provider.get_blob_base_fee().await)
-        });
-        match called {
-            Ok(_) => {
-                self.blobs.warn_once(format!("L1 has no EXECUTE at {BLOB_EXECUTE_ADDRESS}"));
-                return Ok(None);
-            }
-            Err(error) if error.as_error_resp().is_none() => {
-                return Err(L1Error::from(error).into());
-            }
-            Err(_) => {}
-        }
-        let price = price.map_err(L1Error::from)?;
-        if price > self.config.submitter.max_blob_fee {
-            self.blobs.warn_once("blobs cost more than may be paid".to_owned());
-            return Ok(None);
-        }
-        self.blobs.said = None;
-        let base_fee = work.view.head().map_or(0, |head| u128::from(head.base_fee));
-        let gas = base_fee.saturating_add(self.config.submitter.tip);
-        Ok(Some(L1Prices { fork, gas, blob_gas: Some(price) }))
-    }
 }
 
 impl Work {
-    /// Fork by whose gas rules L1 may take a transaction with blocks of this fork that is sent now: one that waits for
-    /// a few L1 blocks has the gas of a fork that comes meanwhile. The L2 has the fork schedule of L1, and blocks of the
-    /// fork before may be posted after L1 has forked.
-    pub(super) fn fork_of_l1(&self, of_block: ProtocolFork) -> ProtocolFork {
-        let until = self.l1_time().saturating_add(FORK_MARGIN);
-        newest_fork(&self.chain.config().spec, until, of_block)
-    }
-
-    /// Fork of L1's next block, or that of a block that goes there, if that is newer.
-    pub(super) fn present_fork(&self, of_block: ProtocolFork) -> ProtocolFork {
-        newest_fork(&self.chain.config().spec, self.l1_time(), of_block)
-    }
-
     /// Number of the rollup's first block, from which the contract's rings have filled. The chain of this node may begin
     /// later, with a snapshot.
     pub(super) fn genesis_number(&self) -> u64 {
@@ -295,11 +275,6 @@ impl Work {
             |block: &&Arc<Block>| block.header.timestamp <= time && fork_of(block) == Some(fork);
         waiting.iter().take_while(can).count()
     }
-}
-
-/// The fork of a schedule at a timestamp, but none before `least`.
-fn newest_fork(schedule: &ChainSpec, timestamp: u64, least: ProtocolFork) -> ProtocolFork {
-    schedule.fork_at(timestamp).map_or(least, |fork| fork.max(least))
 }
 
 /// Gas for a posting that has evidence besides, with more for each piece than checking it takes.
@@ -336,24 +311,6 @@ fn sidecar_of(
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn blocks_from_before_a_fork_of_l1_are_planned_by_the_gas_of_the_l1_that_takes_them() {
-        use ProtocolFork::{Amsterdam, Osaka, Prague};
-        let schedule = ChainSpec::scheduled(8_079, Prague, &[(Osaka, 100), (Amsterdam, 200)]);
-        for (block, posted, expected) in
-            [(99, 99, Prague), (99, 100, Osaka), (99, 200, Amsterdam), (199, 199, Osaka)]
-        {
-            let of_block = schedule.fork_at(block).unwrap();
-            assert_eq!(newest_fork(&schedule, posted, of_block), expected, "{block} at {posted}");
-        }
-        // A clock behind the block's time takes nothing back.
-        assert_eq!(newest_fork(&schedule, 150, Amsterdam), Amsterdam);
-        // L1 counts more gas for the same bytes after the fork.
-        let bytes = vec![0xff; 1_000];
-        let floor = |fork| advance_plan::transaction_gas(fork, &bytes).1;
-        assert!(floor(newest_fork(&schedule, 200, Osaka)) > floor(Osaka));
-    }
 
     #[test]
     fn blobs_are_tried_again_after_a_while_that_doubles_until_they_work() {

@@ -4,7 +4,7 @@ use super::{Batcher, Work, planning::Plan};
 use crate::{
     RollupError,
     duties::evidence,
-    submitter::{InFlight, SubmitterProgress, TxCandidate, TxData},
+    submitter::{InFlight, SubmitterProgress, TxCandidate, TxData, is_refusal},
 };
 use alloy_primitives::map::B256Set;
 use alloy_sol_types::SolCall as _;
@@ -38,11 +38,21 @@ impl Batcher {
     ///
     /// [`RollupError`]; the blocks wait for the next call.
     pub(super) fn submit(&mut self, work: &Work) -> Result<Outcome, RollupError> {
+        let outcome = self.go_on(work)?;
+        // Only now are blocks on their way that were sent before: what kept others from it stands until then.
+        match self.submitter.take_accepted() {
+            true => Ok(Outcome::Brought),
+            false => Ok(outcome),
+        }
+    }
+
+    fn go_on(&mut self, work: &Work) -> Result<Outcome, RollupError> {
         self.replace_at_fork(work);
         let had_blobs = self.submitter.in_flight().any(InFlight::has_blobs);
         let before = self.submitter.in_flight().count();
         let mut has_news = false;
-        match self.submitter.step(&self.client, &work.view)? {
+        let progress = self.submitter.step(&self.client, &work.view, work.l1_time());
+        match progress.or_else(|error| self.has_failed(work, error))? {
             SubmitterProgress::Done(_) => {
                 has_news = true;
                 let taken = before.saturating_sub(self.submitter.in_flight().count()).max(1);
@@ -64,11 +74,13 @@ impl Batcher {
         let on_their_way: B256Set = on_their_way.map(|(_, hash)| *hash).collect();
         blocks.retain(|block| !on_their_way.contains(&block.hash));
         // Evidence and simulation are by the state that L1 has, so they hold for the first transaction alone.
-        let is_first = self.submitter.in_flight().next().is_none();
-        // Which way is cheaper is decided for what comes first: transactions of both kinds do not wait together.
-        let has_room = is_first || self.submitter.has_room() && !self.may_use_blobs(work);
-        let is_due = self.last_submission.elapsed() >= self.config.submit_interval;
+        let in_flight = self.submitter.in_flight().next().map(InFlight::has_blobs);
+        let is_first = in_flight.is_none();
+        // What is still in the place of others may fail there.
+        let is_urgent = !is_first && self.submitter.replaces();
+        let is_due = is_urgent || self.last_submission.elapsed() >= self.config.submit_interval;
         let is_full = blocks.len() >= MAX_BLOCKS || self.fills_a_transaction(&blocks);
+        let has_room = self.has_room(work, in_flight, is_full);
         if blocks.is_empty() && (is_first || has_news) {
             return Ok(Outcome::Brought);
         }
@@ -77,80 +89,140 @@ impl Batcher {
         }
         // Also if it fails: an error is tried again after the interval, and not at each turn.
         self.last_submission = Instant::now();
-        let waiting = blocks.clone();
-        let Some((blocks, input)) = self.what_fits(work, blocks)? else {
+        let Some(candidate) = self.candidate(work, blocks, in_flight)? else {
+            self.goes_next_alone = !is_first;
             return Ok(Outcome::Untried);
-        };
-        let kept = self.kept_of(work, &input.bytes);
-        let known = work.duties;
-        let by_blobs = match is_first {
-            true => self.by_blobs(work, &waiting, &input, &kept)?,
-            false => None,
-        };
-        let id = |block: &Arc<Block>| (block.header.number, block.hash);
-        let candidate = match by_blobs {
-            Some(Plan { blocks, data }) => {
-                let gas_limit = data.blobs.as_ref().map(|blobs| blobs.gas_limit);
-                let blocks = blocks.iter().map(id).collect();
-                let (can_be_tried, goes_alone, for_fork) = (false, true, 0);
-                TxCandidate { blocks, data, gas_limit, for_fork, can_be_tried, goes_alone }
-            }
-            None => {
-                let evidence = evidence(
-                    &self.desk.evidence,
-                    &work.chain,
-                    &work.view,
-                    &self.rules,
-                    known,
-                    &blocks,
-                );
-                let (evidence, _) = evidence??;
-                // What L1 will know of the duties then is not known yet.
-                let goes_alone = !evidence.relays.is_empty() || !evidence.forced.is_empty();
-                if goes_alone && !is_first {
-                    return Ok(Outcome::Untried);
-                }
-                // Checking evidence takes what only L1 can tell.
-                let is_plain = evidence.updates.is_empty() && !goes_alone;
-                // An L1 that answers by its pending block has those there that gave way to a fork.
-                self.replaces_for_fork &= self.submitter.replaces();
-                let may_be_asked = is_first && !self.replaces_for_fork;
-                let (inputs, gas_limit, for_fork) =
-                    self.in_calldata(work, &blocks, &input, &kept, &evidence, may_be_asked);
-                let gas_limit = match is_plain || !is_first {
-                    true => gas_limit,
-                    false => (!may_be_asked).then_some(self.limits().gas),
-                };
-                let input = advanceCall { inputs, evidence }.abi_encode().into();
-                let blocks = blocks.iter().map(id).collect();
-                let data = TxData { input, blobs: None };
-                TxCandidate {
-                    blocks,
-                    data,
-                    gas_limit,
-                    for_fork,
-                    can_be_tried: may_be_asked,
-                    goes_alone,
-                }
-            }
         };
         let count = candidate.blocks.len();
-        // Planning takes a while; a transaction with blocks that are gone would burn its gas.
-        if self.is_outdated() {
+        // Made while L1's pool has the one before: only what it has taken gets another behind it.
+        let before = self.submitter.acknowledge();
+        before.or_else(|error| self.has_failed(work, error))?;
+        // Planning takes a while, as does L1's answer; a transaction with blocks that are gone would burn its gas, and so
+        // would one behind another that is not there.
+        if self.is_outdated() || !is_first && !self.submitter.has_room() {
             return Ok(Outcome::Untried);
         }
+        self.sent_blocks = count;
         let sent = self.submitter.submit(&self.client, &work.view, candidate);
-        if let Err(RollupError::BlobsRefused(_)) = &sent {
-            self.blobs.on_failure(work.l1_head());
-            return sent.map(|()| Outcome::Brought);
+        sent.or_else(|error| self.has_failed(work, error))?;
+        self.most_blocks = MAX_BLOCKS;
+        Ok(Outcome::Untried)
+    }
+
+    /// Returns `true` if a transaction may go behind those in flight, all of which have blobs or none.
+    fn has_room(&mut self, work: &Work, in_flight: Option<bool>, is_full: bool) -> bool {
+        let Some(has_blobs) = in_flight else {
+            self.goes_next_alone = false;
+            return !self.submitter.waits_for_earlier();
+        };
+        if self.goes_next_alone || !self.submitter.has_room() {
+            return false;
         }
-        if sent.is_err() {
+        // Transactions of both kinds do not wait together: pools keep an account to one. Blocks that could go through
+        // blobs do not follow others as calldata for less than a whole transaction: which way is cheaper is decided for
+        // what comes first.
+        match has_blobs {
+            true => self.blobs.is_proven() && self.may_use_blobs(work),
+            false => is_full || !self.may_use_blobs(work),
+        }
+    }
+
+    /// The next transaction, with the oldest of these blocks; `None` if it cannot go now, or not behind those in flight.
+    fn candidate(
+        &mut self,
+        work: &Work,
+        mut waiting: Vec<Arc<Block>>,
+        in_flight: Option<bool>,
+    ) -> Result<Option<TxCandidate>, RollupError> {
+        let is_first = in_flight.is_none();
+        let end = self.submitter.replaced_end();
+        if let Some(last) = waiting.iter().position(|block| Some(block.hash) == end) {
+            waiting.truncate(last + 1);
+        }
+        let Some((blocks, input)) = self.what_fits(work, waiting.clone())? else {
+            return Ok(None);
+        };
+        let kept = self.kept_of(work, &input.bytes);
+        let by_blobs = self.by_blobs(work, &waiting, &input, &kept)?;
+        if in_flight.is_some_and(|has_blobs| has_blobs != by_blobs.is_some()) {
+            return Ok(None);
+        }
+        let id = |block: &Arc<Block>| (block.header.number, block.hash);
+        if let Some(Plan { blocks, data, goes_alone }) = by_blobs {
+            if goes_alone && !is_first {
+                return Ok(None);
+            }
+            let gas_limit = data.blobs.as_ref().map(|blobs| blobs.gas_limit);
+            let timestamp = last_timestamp(&blocks);
+            let blocks = blocks.iter().map(id).collect();
+            let (can_be_tried, for_fork) = (false, 0);
+            return Ok(Some(TxCandidate {
+                blocks,
+                timestamp,
+                data,
+                gas_limit,
+                for_fork,
+                can_be_tried,
+                goes_alone,
+            }));
+        }
+        let evidence = evidence(
+            &self.desk.evidence,
+            &work.chain,
+            &work.view,
+            &self.rules,
+            work.duties,
+            &blocks,
+        );
+        let (evidence, _) = evidence??;
+        // What L1 will know of the duties then is not known yet.
+        let goes_alone = !evidence.relays.is_empty() || !evidence.forced.is_empty();
+        if goes_alone && !is_first {
+            return Ok(None);
+        }
+        // Checking evidence takes what only L1 can tell.
+        let is_plain = evidence.updates.is_empty() && !goes_alone;
+        // An L1 that answers by its pending block has those there that gave way to a fork.
+        self.replaces_for_fork &= self.submitter.replaces();
+        let can_be_tried = is_first && !self.replaces_for_fork;
+        let (inputs, gas_limit, for_fork) =
+            self.in_calldata(work, &blocks, &input, &kept, &evidence, can_be_tried);
+        let gas_limit = match is_plain || !is_first {
+            true => gas_limit,
+            false => (!can_be_tried).then_some(self.limits().gas),
+        };
+        let input = advanceCall { inputs, evidence }.abi_encode().into();
+        let timestamp = last_timestamp(&blocks);
+        let blocks = blocks.iter().map(id).collect();
+        let data = TxData { input, blobs: None };
+        Ok(Some(TxCandidate {
+            blocks,
+            timestamp,
+            data,
+            gas_limit,
+            for_fork,
+            can_be_tried,
+            goes_alone,
+        }))
+    }
+
+    /// Does what follows from an error of the submitter, and returns it.
+    pub(super) fn has_failed<T>(
+        &mut self,
+        work: &Work,
+        error: RollupError,
+    ) -> Result<T, RollupError> {
+        if let RollupError::BlobsRefused(_) = &error {
+            self.blobs.on_failure(work.l1_head());
+            return Err(error);
+        }
+        if is_refusal(&error) {
             self.distrust_kept(work);
             self.check_prices(work)?;
+            // What L1 does not take of several blocks, it may take of fewer.
+            self.most_blocks = (self.sent_blocks / 2).max(1);
         }
-        // What L1 does not take of several blocks, it may take of fewer.
-        self.most_blocks = if sent.is_ok() { MAX_BLOCKS } else { (count / 2).max(1) };
-        sent.map(|()| Outcome::Brought)
+        Err(error)
     }
 
     /// Gives up what is on its way if it was planned by the rules of another fork than L1 has by now, or has soon: it may
@@ -158,12 +230,12 @@ impl Batcher {
     /// next transactions take its nonces.
     fn replace_at_fork(&mut self, work: &Work) {
         let least = ProtocolFork::Cancun;
-        let forks = (work.fork_of_l1(least), work.present_fork(least));
+        let forks = (self.fork_of_l1(work, least), self.present_fork(work, least));
         let before = self.planned_by.replace(forks);
         if before.is_some_and(|before| before != forks) && self.submitter.in_flight().count() > 0 {
             let (planned, present) = forks;
             tracing::info!(%planned, %present, "L1 forks, replacing transactions in flight");
-            self.submitter.forget();
+            self.submitter.forget_open(&work.view);
             self.replaces_for_fork = true;
         }
     }
@@ -190,7 +262,7 @@ impl Batcher {
         blocks.truncate(count);
         self.measure(work, &blocks)?;
         let (max_bytes, max_gas) = (self.limits().input_bytes(), self.limits().gas);
-        let (of_l1, genesis) = (work.fork_of_l1(fork), work.genesis_number());
+        let (of_l1, genesis) = (self.fork_of_l1(work, fork), work.genesis_number());
         while count > 0 {
             blocks.truncate(count);
             let input = self.input_of(chain, &blocks, shortest_input)?;
@@ -209,4 +281,8 @@ impl Batcher {
         }
         Ok(None)
     }
+}
+
+fn last_timestamp(blocks: &[Arc<Block>]) -> u64 {
+    blocks.last().map_or(0, |last| last.header.timestamp)
 }

@@ -20,7 +20,7 @@ use serde_json::{Value, json};
 use std::{net::SocketAddr, slice};
 use submission::{MAX_BLOCKS, Outcome};
 use testkit::{CHAIN_ID, ETHER, Interception, Key, Patience, Proxy, rich_genesis};
-use variants::{BLOB_EXECUTE_ADDRESS, market::Rate};
+use variants::{BLOB_EXECUTE_ADDRESS, GasSchedule, market::Rate};
 
 const FORK: ProtocolFork = ProtocolFork::Osaka;
 /// Time of L1 in most tests: later than that of each block.
@@ -72,6 +72,7 @@ impl FakeL1 {
     fn usual(method: &str, params: &Value) -> Answer {
         Ok(match method {
             "eth_getTransactionCount" => json!("0x0"),
+            "eth_blockNumber" => json!("0x1"),
             "eth_getBalance" => json!(U256::from(1_000 * ETHER)),
             // EXECUTE for blobs refuses a call with nothing.
             "eth_call" if params[0]["to"] == json!(BLOB_EXECUTE_ADDRESS) => return Err("reverted"),
@@ -143,8 +144,12 @@ impl Fixture {
 
     pub(crate) fn batcher(&self) -> Batcher {
         let client = L1Client::new(&[self.l1.proxy.url()], Duration::from_secs(60)).unwrap();
-        let (profile, deployment) = (L1Profile::default(), self.view.deployment());
-        let client = Arc::new(client);
+        let profile = L1Profile {
+            forks: Arc::new(self.chain.config().spec.clone()),
+            execute: GasSchedule::DEFAULT,
+            limits: L1Limits::default(),
+        };
+        let (client, deployment) = (Arc::new(client), self.view.deployment());
         Batcher::new(client, deployment, RULES, &self.config, profile, self.reads_blobs, None)
             .unwrap()
     }
@@ -197,6 +202,25 @@ fn in_flight(batcher: &Batcher) -> Vec<Vec<u64>> {
     batcher.submitter.in_flight().map(|sent| of(&sent.blocks)).collect()
 }
 
+/// Turns of the batcher until it has sent something and L1's pool has answered, or has nothing to wait for.
+fn submit(batcher: &mut Batcher, work: &Work) -> Result<Outcome, RollupError> {
+    loop {
+        let outcome = batcher.submit(work)?;
+        if batcher.submitter.is_sending() {
+            let answer = batcher.submitter.acknowledge();
+            answer.or_else(|error| batcher.has_failed(work, error))?;
+            return Ok(match batcher.submitter.take_accepted() {
+                true => Outcome::Brought,
+                false => outcome,
+            });
+        }
+        if !batcher.submitter.is_asking() {
+            return Ok(outcome);
+        }
+        thread::sleep(Duration::from_millis(1));
+    }
+}
+
 /// Waits until something holds.
 fn until(what: &str, mut holds: impl FnMut() -> bool) {
     let patience = Patience::begin();
@@ -210,24 +234,24 @@ fn until(what: &str, mut holds: impl FnMut() -> bool) {
 fn blocks_go_behind_those_that_are_on_their_way_and_none_goes_twice() {
     let mut fixture = Fixture::new();
     let mut batcher = fixture.batcher();
-    assert_eq!(batcher.submit(&fixture.work()).unwrap(), Outcome::Brought);
+    assert_eq!(submit(&mut batcher, &fixture.work()).unwrap(), Outcome::Brought);
     assert_eq!(fixture.l1.sent().len(), 0);
     fixture.blocks(2);
-    assert_eq!(batcher.submit(&fixture.work()).unwrap(), Outcome::Brought);
+    assert_eq!(submit(&mut batcher, &fixture.work()).unwrap(), Outcome::Brought);
     assert_eq!(in_flight(&batcher), [vec![1, 2]]);
-    assert_eq!(batcher.submit(&fixture.work()).unwrap(), Outcome::Untried);
+    assert_eq!(submit(&mut batcher, &fixture.work()).unwrap(), Outcome::Untried);
     fixture.blocks(1);
-    assert_eq!(batcher.submit(&fixture.work()).unwrap(), Outcome::Brought);
+    assert_eq!(submit(&mut batcher, &fixture.work()).unwrap(), Outcome::Brought);
     assert_eq!(in_flight(&batcher), [vec![1, 2], vec![3]]);
-    assert_eq!(batcher.submit(&fixture.work()).unwrap(), Outcome::Untried);
+    assert_eq!(submit(&mut batcher, &fixture.work()).unwrap(), Outcome::Untried);
     let nonces: Vec<_> = fixture.l1.sent().iter().map(|sent| sent.nonce()).collect();
     assert_eq!(nonces, [0, 1]);
     // With as many as are allowed, the next one waits.
     fixture.config.submitter.max_in_flight = 1;
     let mut batcher = fixture.batcher();
-    batcher.submit(&fixture.work()).unwrap();
+    submit(&mut batcher, &fixture.work()).unwrap();
     fixture.blocks(1);
-    assert_eq!(batcher.submit(&fixture.work()).unwrap(), Outcome::Untried);
+    assert_eq!(submit(&mut batcher, &fixture.work()).unwrap(), Outcome::Untried);
     assert_eq!(in_flight(&batcher), [vec![1, 2, 3]]);
 }
 
@@ -237,10 +261,10 @@ fn blocks_are_collected_for_a_while_unless_they_fill_a_transaction() {
     fixture.config.submit_interval = Duration::from_secs(3_600);
     let mut batcher = fixture.batcher();
     fixture.blocks(MAX_BLOCKS - 1);
-    assert_eq!(batcher.submit(&fixture.work()).unwrap(), Outcome::Untried);
-    assert_eq!(fixture.l1.asked(), 0);
+    assert_eq!(submit(&mut batcher, &fixture.work()).unwrap(), Outcome::Untried);
+    assert_eq!(fixture.l1.sent().len(), 0);
     let last = fixture.blocks(1);
-    assert_eq!(batcher.submit(&fixture.work()).unwrap(), Outcome::Brought);
+    assert_eq!(submit(&mut batcher, &fixture.work()).unwrap(), Outcome::Brought);
     assert_eq!(in_flight(&batcher), [(1..=MAX_BLOCKS as u64).collect::<Vec<_>>()]);
 
     let capacity = batcher.rate.capacity(batcher.limits());
@@ -262,11 +286,11 @@ fn nothing_is_sent_once_blocks_have_given_way() {
     for stops in [false, true] {
         let mailbox = Mailbox { forget: !stops, stop: stops, ..Mailbox::default() };
         *batcher.desk.mailbox.lock() = mailbox;
-        assert_eq!(batcher.submit(&fixture.work()).unwrap(), Outcome::Untried);
+        assert_eq!(submit(&mut batcher, &fixture.work()).unwrap(), Outcome::Untried);
         assert_eq!(fixture.l1.sent().len(), 0);
     }
     *batcher.desk.mailbox.lock() = Mailbox::default();
-    assert_eq!(batcher.submit(&fixture.work()).unwrap(), Outcome::Brought);
+    assert_eq!(submit(&mut batcher, &fixture.work()).unwrap(), Outcome::Brought);
     assert_eq!(fixture.l1.sent().len(), 1);
 }
 
@@ -277,13 +301,13 @@ fn after_a_refusal_half_as_many_blocks_go_and_at_least_one() {
     fixture.l1.answers(|method, _| (method == "eth_call").then_some(Err("not so")));
     fixture.blocks(5);
     for expected in [2, 1, 1] {
-        batcher.submit(&fixture.work()).unwrap_err();
+        submit(&mut batcher, &fixture.work()).unwrap_err();
         assert_eq!(batcher.most_blocks, expected);
     }
     fixture.l1.answers(|_, _| None);
-    assert_eq!(batcher.submit(&fixture.work()).unwrap(), Outcome::Brought);
+    assert_eq!(submit(&mut batcher, &fixture.work()).unwrap(), Outcome::Brought);
     assert_eq!(in_flight(&batcher), [vec![1]]);
-    assert_eq!(batcher.submit(&fixture.work()).unwrap(), Outcome::Brought);
+    assert_eq!(submit(&mut batcher, &fixture.work()).unwrap(), Outcome::Brought);
     assert_eq!(in_flight(&batcher), [vec![1], vec![2, 3, 4, 5]]);
 }
 
@@ -314,7 +338,7 @@ fn a_block_is_measured_once_and_a_plan_costs_what_execute_asks_for() {
         batcher.measure(&work, &blocks[..count]).unwrap();
         assert_eq!((batcher.measured.len(), batcher.executions), (count, executions));
     }
-    let execute = batcher.execute(&work.chain);
+    let execute = batcher.execute();
     for range in [0..1, 0..2, 1..3, 0..3] {
         let input = batcher.input_of(&work.chain, &blocks[range], shortest_input).unwrap();
         let executed = execute.run(&input.bytes, u64::MAX).unwrap();
@@ -350,24 +374,35 @@ fn a_plan_by_blobs_has_the_gas_of_its_way_and_needs_an_l1_that_takes_it() {
     assert!(!batcher.may_use_blobs(&work));
     batcher.config.submitter.max_blob_fee = 5;
     assert!(plan(&mut batcher).unwrap().is_some());
-    // Where nothing is, a call succeeds.
+    // Where nothing is, a call succeeds. What L1 has said holds for a while.
+    batcher.blob_terms = BlobTerms::default();
     fixture.l1.answers(|method, _| (method == "eth_call").then(|| Ok(json!("0x"))));
     assert!(plan(&mut batcher).unwrap().is_none());
+    batcher.blob_terms = BlobTerms::default();
     fixture.l1.proxy.intercept(|_| Some(Interception::Refused(400)));
     assert!(plan(&mut batcher).is_err());
 }
 
 #[test]
-fn nothing_goes_behind_blocks_in_blobs() {
+fn nothing_goes_behind_blocks_in_blobs_before_l1_has_taken_some_and_only_blobs_do_then() {
     let mut fixture = Fixture::new();
     fixture.reads_blobs = true;
     let mut batcher = fixture.batcher();
     fixture.blocks(1);
-    assert_eq!(batcher.submit(&fixture.work()).unwrap(), Outcome::Brought);
+    assert_eq!(submit(&mut batcher, &fixture.work()).unwrap(), Outcome::Brought);
     assert!(batcher.submitter.in_flight().all(|sent| sent.has_blobs()));
     fixture.blocks(1);
-    assert_eq!(batcher.submit(&fixture.work()).unwrap(), Outcome::Untried);
+    assert_eq!(submit(&mut batcher, &fixture.work()).unwrap(), Outcome::Untried);
     assert_eq!(in_flight(&batcher), [vec![1]]);
+    // Once L1 has taken some, others go behind them, and blocks as calldata still do not.
+    batcher.blobs.on_success();
+    assert_eq!(submit(&mut batcher, &fixture.work()).unwrap(), Outcome::Brought);
+    assert_eq!(in_flight(&batcher), [vec![1], vec![2]]);
+    assert!(batcher.submitter.in_flight().all(|sent| sent.has_blobs()));
+    fixture.blocks(1);
+    batcher.reads_blobs = false;
+    assert_eq!(submit(&mut batcher, &fixture.work()).unwrap(), Outcome::Untried);
+    assert_eq!(in_flight(&batcher), [vec![1], vec![2]]);
 }
 
 #[test]
@@ -379,7 +414,7 @@ fn blocks_of_the_future_and_of_another_fork_wait() {
     assert_eq!(work.count_on(&blocks, FORK), 2);
     assert_eq!(work.count_on(&blocks, ProtocolFork::Prague), 0);
     let mut batcher = fixture.batcher();
-    batcher.submit(&work).unwrap();
+    submit(&mut batcher, &work).unwrap();
     assert_eq!(in_flight(&batcher), [vec![1, 2]]);
 }
 
@@ -413,7 +448,7 @@ fn a_fork_of_l1_replaces_what_is_on_its_way() {
     fixture.blocks(1);
     for (now, sent) in [(NOW, 1), (2 * NOW, 1), (9_500, 2), (9_501, 2)] {
         fixture.now = now;
-        batcher.submit(&fixture.work()).unwrap();
+        submit(&mut batcher, &fixture.work()).unwrap();
         assert_eq!(fixture.l1.sent().len(), sent, "{now}");
         assert_eq!(in_flight(&batcher), [vec![1]]);
     }
@@ -480,8 +515,10 @@ fn the_reason_why_blocks_wait_stands_until_they_are_on_their_way() {
     assert!(report.not_submitted.is_some_and(|reason| reason.contains("not so")));
     assert_eq!(report.status.in_flight, None);
     fixture.l1.answers(|_, _| None);
-    until("the block on its way", || room.report().status.in_flight.is_some());
-    assert_eq!(room.report().not_submitted, None);
+    until("the block on its way", || {
+        let report = room.report();
+        report.status.in_flight.is_some() && report.not_submitted.is_none()
+    });
     room.end();
 }
 
@@ -495,9 +532,11 @@ fn time_counts_against_l1_while_blocks_wait() {
     until("the block on its way", || room.report().status.in_flight.is_some());
     let minute = Duration::from_secs(60);
     assert_eq!(room.report().throughput.within(minute), 5 * PARTS);
-    fixture.now += 48;
-    room.offer(fixture.work());
-    until("the time", || room.report().throughput.within(minute) == PARTS);
+    for passed in [12, 24, 36, 48] {
+        fixture.now += 12;
+        room.offer(fixture.work());
+        until("the time", || room.report().throughput.within(minute) == 60 * PARTS / (12 + passed));
+    }
     // A clock that is set back takes no time back, and counts none twice.
     fixture.now -= 40;
     room.offer(fixture.work());

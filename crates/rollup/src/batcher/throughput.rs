@@ -19,8 +19,10 @@ pub(crate) struct Throughput {
 }
 
 impl Throughput {
-    /// Notes that transactions have waited for so much longer.
-    pub(super) fn waited(&mut self, time: Duration) {
+    /// Notes that transactions have waited for so much longer by L1's time, in which so much has passed here.
+    pub(super) fn waited(&mut self, by_l1: Duration, here: Duration) {
+        // L1 has made no block in the hours by which its clock was set forward, so they say nothing of it.
+        let time = by_l1.min(here.saturating_add(SLOT));
         // Halved and not forgotten: an L1 that stops is trusted with less within a minute or two, and no single slow
         // block decides.
         self.waited += time;
@@ -63,9 +65,9 @@ mod tests {
         let (mut fast, mut silent) = (Throughput::default(), Throughput::default());
         let mut before = (fast.within(seconds(60)), silent.within(seconds(60)));
         for _ in 0..100 {
-            fast.waited(seconds(2));
+            fast.waited(seconds(2), seconds(2));
             fast.took(2);
-            silent.waited(seconds(2));
+            silent.waited(seconds(2), seconds(2));
             let now = (fast.within(seconds(60)), silent.within(seconds(60)));
             assert!(now.0 > 4 * PARTS);
             before = (before.0.max(now.0), before.1.min(now.1));
@@ -73,7 +75,7 @@ mod tests {
         assert!(before.0 > 50 * PARTS && before.1 < PARTS, "{before:?}");
         // It is believed again soon after it has begun to take transactions.
         for _ in 0..60 {
-            silent.waited(seconds(2));
+            silent.waited(seconds(2), seconds(2));
             silent.took(2);
         }
         assert!(silent.within(seconds(60)) > 30 * PARTS);
@@ -83,12 +85,30 @@ mod tests {
     fn after_two_minutes_of_waiting_all_that_was_seen_counts_half() {
         let mut throughput = Throughput::default();
         throughput.took(10);
-        throughput.waited(seconds(120));
+        throughput.waited(seconds(120), seconds(120));
         // With the one in a slot that stands for what was not seen.
         assert_eq!(throughput.within(seconds(132)), 11 * PARTS);
-        throughput.waited(seconds(2));
+        throughput.waited(seconds(2), seconds(2));
         assert_eq!(throughput.within(seconds(61 + 12)), 6 * PARTS);
-        throughput.waited(seconds(59));
+        throughput.waited(seconds(59), seconds(59));
         assert_eq!(throughput.within(seconds(132)), 6 * PARTS);
+    }
+
+    #[test]
+    fn a_jump_of_its_clock_does_not_make_an_l1_slow() {
+        let (mut steady, mut jumps) = (Throughput::default(), Throughput::default());
+        for _ in 0..30 {
+            for l1 in [&mut steady, &mut jumps] {
+                l1.waited(seconds(2), seconds(2));
+                l1.took(1);
+            }
+        }
+        let before = steady.within(seconds(60));
+        jumps.waited(seconds(100_000), Duration::from_millis(20));
+        let after = jumps.within(seconds(60));
+        assert!(after <= before && after * 5 > before * 4, "{after} of {before}");
+        // Time that has passed here too counts whole: L1 was silent.
+        steady.waited(seconds(100_000), seconds(100_000));
+        assert!(steady.within(seconds(60)) < before / 50);
     }
 }

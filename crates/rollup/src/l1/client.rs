@@ -180,6 +180,34 @@ impl L1Client {
         Ok(self.wait(async move { provider.get_code_at(account).await })?)
     }
 
+    /// The codes of accounts at the newest block, asked for at once. They are not proven by anything.
+    ///
+    /// # Errors
+    ///
+    /// [`L1Error::Client`].
+    pub(crate) fn codes(&self, accounts: &[Address]) -> Result<Vec<Bytes>, L1Error> {
+        let (provider, accounts) = (self.client.provider().clone(), accounts.to_vec());
+        let asked = async move {
+            let codes = accounts.into_iter().map(|account| provider.get_code_at(account));
+            futures_util::future::try_join_all(codes.map(IntoFuture::into_future)).await
+        };
+        Ok(self.wait(asked)?)
+    }
+
+    /// The newest header, and the newest that is final, asked for at once. A chain that has never been final has none of
+    /// the second.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::header`], of the newest one.
+    pub(crate) fn newest(&self) -> Result<(Option<ReadHeader>, Option<ReadHeader>), L1Error> {
+        thread::scope(|scope| {
+            let finalized = scope.spawn(|| self.header(BlockNumberOrTag::Finalized));
+            let latest = self.header(BlockNumberOrTag::Latest)?;
+            Ok((latest, finalized.join().ok().and_then(Result::ok).flatten()))
+        })
+    }
+
     /// The header with this number or tag, if there is one, verified against its hash.
     ///
     /// # Errors

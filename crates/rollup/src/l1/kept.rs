@@ -3,7 +3,6 @@
 use crate::L1Error;
 use alloy_primitives::{Address, Bytes};
 use contracts::code_reference::CodeReference;
-use core::cell::Cell;
 use parking_lot::Mutex;
 use std::collections::BTreeMap;
 
@@ -24,37 +23,45 @@ pub(crate) struct KeptCodes {
 
 impl KeptCodes {
     /// Returns the codes that L1 keeps at its block `head`, or kept when last requested. Requests the first few of
-    /// the unknown ones.
+    /// the unknown ones, all at once.
     pub(crate) fn among(
         &self,
         codes: Vec<CodeReference>,
         head: u64,
-        code_of: impl Fn(Address) -> Result<Bytes, L1Error>,
+        codes_of: impl Fn(&[Address]) -> Result<Vec<Bytes>, L1Error>,
     ) -> Result<Vec<CodeReference>, L1Error> {
-        let (mut found, asked) = (Vec::new(), Cell::new(0));
-        let code_of = |account| {
-            asked.set(asked.get() + 1);
-            code_of(account)
-        };
-        for code in codes {
-            let account = code.account();
-            let last = self.missing.lock().get(&account).copied();
-            let is_missing = last.is_some_and(|last| (last..last + RETRY_BLOCKS).contains(&head));
-            if is_missing || asked.get() == MAX_ASKED && !self.known.lock().contains_key(&account) {
-                continue;
-            }
-            if self.kept_at(account, &code_of)?.is_some() {
-                self.missing.lock().remove(&account);
-                found.push(code);
-            } else {
+        let asked = self.to_ask(&codes, head);
+        let answers = if asked.is_empty() { Vec::new() } else { codes_of(&asked)? };
+        for (account, code) in asked.iter().zip(&answers) {
+            let Some(kept) = CodeReference::at(*account, code) else {
                 let mut missing = self.missing.lock();
                 if missing.len() == MAX_REMEMBERED {
                     missing.clear();
                 }
-                missing.insert(account, head);
+                missing.insert(*account, head);
+                continue;
+            };
+            self.missing.lock().remove(account);
+            self.remember(*account, kept);
+        }
+        let known = self.known.lock();
+        Ok(codes.into_iter().filter(|code| known.contains_key(&code.account())).collect())
+    }
+
+    /// Accounts of these codes of which L1 is to be asked.
+    fn to_ask(&self, codes: &[CodeReference], head: u64) -> Vec<Address> {
+        let (known, missing) = (self.known.lock(), self.missing.lock());
+        let is_missing = |account: &Address| {
+            missing.get(account).is_some_and(|last| (*last..*last + RETRY_BLOCKS).contains(&head))
+        };
+        let mut asked = Vec::new();
+        for account in codes.iter().map(CodeReference::account) {
+            let is_new = !known.contains_key(&account) && !asked.contains(&account);
+            if is_new && !is_missing(&account) && asked.len() < MAX_ASKED {
+                asked.push(account);
             }
         }
-        Ok(found)
+        asked
     }
 
     /// Forgets all codes after a reorg, since their creations may be gone.
@@ -74,13 +81,17 @@ impl KeptCodes {
             return Ok(Some(known.clone()));
         }
         let Some(kept) = CodeReference::at(account, &code_of(account)?) else { return Ok(None) };
+        self.remember(account, kept.clone());
+        Ok(Some(kept))
+    }
+
+    fn remember(&self, account: Address, kept: CodeReference) {
         let mut known = self.known.lock();
         // All at once: which one is asked for next is not known, and a question more costs little.
         if known.len() == MAX_REMEMBERED {
             known.clear();
         }
-        known.insert(account, kept.clone());
-        Ok(Some(kept))
+        known.insert(account, kept);
     }
 }
 
@@ -89,6 +100,7 @@ mod tests {
     use super::*;
     use crate::derive::assembled;
     use contracts::code_reference::shorten;
+    use core::cell::Cell;
     use std::slice::from_ref;
 
     #[test]
@@ -127,10 +139,10 @@ mod tests {
         let code = Bytes::from([&[0], &kept.bytes()[..]].concat());
         let (none, asked) = (Bytes::new(), Cell::new(0));
         let found = |head: u64, code: &Bytes| {
-            let answer = |account| {
-                assert_eq!(account, kept.account());
+            let answer = |accounts: &[Address]| {
+                assert_eq!(accounts, [kept.account()]);
                 asked.set(asked.get() + 1);
-                Ok(code.clone())
+                Ok(vec![code.clone()])
             };
             codes.among(vec![kept.clone()], head, answer).unwrap()
         };
@@ -154,10 +166,11 @@ mod tests {
             (0..40_u8).map(|it| CodeReference::new(vec![it; 9].into()).unwrap()).collect();
         let asked = Cell::new(0);
         let found = |kept: Vec<CodeReference>| {
-            let answer = |account| {
-                asked.set(asked.get() + 1);
-                let code = kept.iter().find(|code| code.account() == account).unwrap();
-                Ok([&[0], &code.bytes()[..]].concat().into())
+            let answer = |accounts: &[Address]| {
+                asked.set(asked.get() + accounts.len());
+                let code = |account| kept.iter().find(|code| code.account() == account).unwrap();
+                let codes = accounts.iter().map(|account| code(*account));
+                Ok(codes.map(|code| [&[0], &code.bytes()[..]].concat().into()).collect())
             };
             codes.among(kept.clone(), 0, answer).unwrap().len()
         };

@@ -10,7 +10,6 @@ use crate::{
         view::MAX_HEADERS,
     },
 };
-use alloy_eips::BlockNumberOrTag;
 use alloy_primitives::{Address, B256, Bytes};
 use alloy_rpc_types_trace::geth::{CallFrame, GethDebugTracingOptions};
 use contracts::Deployment;
@@ -198,8 +197,20 @@ impl L1Reader {
     /// Reads like [`Self::poll`], but keeps the result for [`Self::hand_over`]. Returns `true` if there are more
     /// blocks to read.
     pub(crate) fn read_more(&mut self, known: &dyn Fn(&B256) -> bool) -> Result<bool, RollupError> {
-        self.read_on(known)?;
-        self.read_finalized()?;
+        let newest = self.client.newest()?;
+        self.read_up_to(newest, known)
+    }
+
+    /// Reads on like [`Self::read_more`] up to the newest header, which was asked for with the newest final one.
+    pub(crate) fn read_up_to(
+        &mut self,
+        (latest, finalized): (Option<ReadHeader>, Option<ReadHeader>),
+        known: &dyn Fn(&B256) -> bool,
+    ) -> Result<bool, RollupError> {
+        if let Some(latest) = latest {
+            self.read_on(latest, known)?;
+        }
+        self.take_finalized(finalized);
         Ok(self.view.head().is_some_and(|head| head.number < self.view.latest()))
     }
 
@@ -213,8 +224,11 @@ impl L1Reader {
         core::mem::take(&mut self.update)
     }
 
-    fn read_on(&mut self, known: &dyn Fn(&B256) -> bool) -> Result<(), RollupError> {
-        let Some(latest) = self.client.header(BlockNumberOrTag::Latest)? else { return Ok(()) };
+    fn read_on(
+        &mut self,
+        latest: ReadHeader,
+        known: &dyn Fn(&B256) -> bool,
+    ) -> Result<(), RollupError> {
         let is_known = self.view.head().is_some_and(|head| head.hash == latest.header.hash);
         // Nothing is given up or taken for a header that one of several nodes makes up.
         if !is_known && !self.client.is_agreed(&latest.header)? {
@@ -451,16 +465,13 @@ impl L1Reader {
         Arc::make_mut(&mut self.view).messages_mut().forget_kept(indexes);
     }
 
-    fn read_finalized(&mut self) -> Result<(), RollupError> {
-        // A chain that has never been final does not know the tag.
-        let known = self.client.header(BlockNumberOrTag::Finalized);
-        if let Ok(Some(ReadHeader { header, .. })) = known
+    fn take_finalized(&mut self, finalized: Option<ReadHeader>) {
+        if let Some(ReadHeader { header, .. }) = finalized
             && header.number > self.view.finalized()
             && self.view.is_canonical(header.number, header.hash)
         {
             Arc::make_mut(&mut self.view).set_finalized(header.number);
         }
-        Ok(())
     }
 
     /// Calldata of all successful calls of the rollup in a transaction, in order.

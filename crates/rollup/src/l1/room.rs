@@ -3,7 +3,7 @@
 use crate::{
     Duties, L1Error, RollupError, RollupRules,
     execute_rate::ExecuteRate,
-    l1::{L1Clock, L1Reader, L1Update, L1View},
+    l1::{L1Client, L1Clock, L1Header, L1Reader, L1Update, L1View},
     l2_syncer::{self, Admission, relayed_after},
     profile,
     rpc_methods::Shared,
@@ -24,6 +24,7 @@ use std::{
     thread::{self, JoinHandle},
     time::{Duration, Instant},
 };
+use variants::market::Rate;
 
 /// Maximum pause after consecutive errors.
 pub(crate) const MAX_RETRY_INTERVAL: Duration = Duration::from_secs(10);
@@ -175,21 +176,38 @@ impl L1Room {
     fn look(&mut self, is_leading: bool) -> Result<Look, RollupError> {
         let chain = self.node.read(|node| node.chain.reader().clone());
         let known = |hash: &B256| chain.find_block(hash).is_ok_and(|found| found.is_some());
-        let read = self.reader.read_more(&known);
+        let client = Arc::clone(self.reader.client());
+        let newest = client.newest()?;
+        // Asked while the blocks up to it are read: with an answer a second late, each question after another makes
+        // the snapshot older.
+        let head = newest.0.as_ref().map(|read| read.header.clone()).filter(|_| is_leading);
+        let (asks, terms_of) = (head.and_then(|head| self.question(head)), Self::ask_terms);
+        let (read, asked, next) = thread::scope(|scope| {
+            let next = scope.spawn(|| client.next_timestamp().map(|next| (Instant::now(), next)));
+            let asked = asks.map(|question| {
+                let head = question.head.hash;
+                (head, scope.spawn(|| terms_of(&client, question)))
+            });
+            let read = self.reader.read_up_to(newest, &known);
+            let asked = asked.map(|(head, asked)| {
+                (head, asked.join().unwrap_or_else(|_| Err(L1Error::Thread.into())))
+            });
+            (read, asked, next.join().unwrap_or(Err(L1Error::Thread)))
+        });
         if let Some(stayed) = self.reader.reverted_to() {
             let kept = self.relayed.partition_point(|(at, _)| *at <= stayed);
             self.relayed.truncate(kept);
         }
         let more = read?;
-        // Two questions to L1 for each of its blocks, so only a node that seals asks them, and only at the head.
+        // Only a node that seals asks for them, and only at the head.
         let terms = match is_leading && !more {
-            true => self.terms()?,
+            true => self.terms(asked)?,
             false => None,
         };
         if let Some(head) = self.reader.view().head().map(|head| head.timestamp) {
             // A block with a time beyond this would be refused by L1 until its time has come.
-            let next = self.reader.client().next_timestamp()?.unwrap_or(head);
-            self.clock.set(Instant::now(), head, next.max(head + 1));
+            let (at, next) = next?;
+            self.clock.set(at, head, next.unwrap_or(head).max(head + 1));
         }
         if !more {
             self.forget_relayed(&chain)?;
@@ -254,28 +272,66 @@ impl L1Room {
         Ok(())
     }
 
-    /// Terms at the head of the view, requested once for each L1 block.
-    fn terms(&mut self) -> Result<Option<Arc<Terms>>, RollupError> {
-        let (view, client) = (self.reader.view(), self.reader.client());
-        let (Some(head), Some(account)) = (view.head(), self.sequencing.account) else {
-            return Ok(None);
-        };
+    /// The question after the terms at an L1 block, if they are not known.
+    fn question(&self, head: L1Header) -> Option<Question> {
+        let account = self.sequencing.account?;
+        let is_known = self.terms.as_ref().is_some_and(|(at, _)| *at == head.hash);
+        let (rollup, rules) = (self.reader.view().deployment().rollup, self.sequencing.rules);
+        (!is_known).then_some(Question { head, rollup, account, rules })
+    }
+
+    /// Asks for the terms at a block, and for the price of EXECUTE there, all at once.
+    fn ask_terms(client: &L1Client, question: Question) -> Result<Asked, RollupError> {
+        let Question { head, rollup, account, rules } = question;
+        let at = head.hash;
+        thread::scope(|scope| {
+            let duties = scope.spawn(|| l2_syncer::duties(client, rollup, at));
+            let rate = scope.spawn(|| profile::rate(client, at.into(), head.base_fee));
+            let admission = l2_syncer::admission(client, rollup, account, &rules, at.into());
+            let duties = duties.join().unwrap_or_else(|_| Err(L1Error::Thread.into()));
+            let rate = rate.join().unwrap_or(Err(L1Error::Thread));
+            Ok((Terms { duties: duties?, admission: admission? }, rate?))
+        })
+    }
+
+    /// Terms at the head of the view: asked once for each of L1's blocks, here if `asked` are those of another block.
+    fn terms(
+        &mut self,
+        asked: Option<(B256, Result<Asked, RollupError>)>,
+    ) -> Result<Option<Arc<Terms>>, RollupError> {
+        let Some(head) = self.reader.view().head().cloned() else { return Ok(None) };
         if let Some((at, terms)) = &self.terms
             && *at == head.hash
         {
             return Ok(Some(Arc::clone(terms)));
         }
-        let rollup = view.deployment().rollup;
-        let duties = l2_syncer::duties(client, rollup, head.hash)?;
-        let rules = &self.sequencing.rules;
-        let admission = l2_syncer::admission(client, rollup, account, rules, head.hash.into())?;
+        let asked = match asked.filter(|(at, _)| *at == head.hash) {
+            Some((_, asked)) => asked,
+            None => match self.question(head.clone()) {
+                Some(question) => Self::ask_terms(self.reader.client(), question),
+                None => return Ok(None),
+            },
+        };
+        let (terms, rate) = asked?;
         // Before the terms are handed out, so that no block is made by the price of an older L1 block.
-        self.rate.set(profile::rate(client, head.hash.into(), head.base_fee)?);
-        let terms = Arc::new(Terms { duties, admission });
+        self.rate.set(rate);
+        let terms = Arc::new(terms);
         self.terms = Some((head.hash, Arc::clone(&terms)));
         Ok(Some(terms))
     }
 }
+
+/// A question after the terms at an L1 block.
+#[derive(Debug)]
+struct Question {
+    head: L1Header,
+    rollup: Address,
+    account: Address,
+    rules: RollupRules,
+}
+
+/// Terms, and the price of EXECUTE.
+type Asked = (Terms, Option<Rate>);
 
 impl L1Looks {
     /// The next look, if there is one. Each failed look returns its error once.

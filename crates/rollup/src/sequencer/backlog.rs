@@ -393,7 +393,8 @@ mod tests {
         let sync = L2Syncer::new(node, Arc::new(view.clone()));
         let usual = Pace::After(config.block_time, WHOLE);
         let rate = ExecuteRate::default();
-        let mut sequencer = Sequencer::new(sync, RULES, config, None, room, rate);
+        let mut sequencer =
+            Sequencer::new(sync, RULES, config, L1Limits::default(), None, room, rate);
         let look = |sequencer: &mut Sequencer, time| {
             sequencer.clock.set(Instant::now(), time, time);
             let pace = sequencer.look_at_backlog().unwrap();

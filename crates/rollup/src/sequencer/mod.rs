@@ -23,6 +23,7 @@ use crate::{
 use alloy_primitives::B256;
 use backlog::{Pace, Queue};
 use chain::{Block, ChainReader, RecoveredTransaction};
+use contracts::advance_plan::L1Limits;
 use node::{MineRequest, Node, SetAttributes};
 use std::{
     collections::BTreeSet,
@@ -36,6 +37,8 @@ pub struct Sequencer {
     sync: L2Syncer,
     rules: RollupRules,
     config: SequencerConfig,
+    /// Limits of a transaction on L1.
+    limits: L1Limits,
     batcher: BatcherRoom,
     /// Price of EXECUTE on L1.
     rate: ExecuteRate,
@@ -65,6 +68,7 @@ impl Sequencer {
         sync: L2Syncer,
         rules: RollupRules,
         config: SequencerConfig,
+        limits: L1Limits,
         pool_log: Option<Arc<PoolLog>>,
         batcher: BatcherRoom,
         rate: ExecuteRate,
@@ -74,6 +78,7 @@ impl Sequencer {
             rules,
             rate,
             config,
+            limits,
             batcher,
             deferred: BTreeSet::new(),
             requeued: Vec::new(),
@@ -143,7 +148,7 @@ impl Sequencer {
 
     /// Inputs that a transaction on L1 carries.
     fn capacity(&self) -> Capacity {
-        self.rate.capacity(&self.config.submitter.limits)
+        self.rate.capacity(&self.limits)
     }
 
     /// Takes a result of reading L1; [`Self::follow_l1`] applies it.
@@ -161,7 +166,7 @@ impl Sequencer {
     pub fn follow_l1(&mut self) -> Result<(), RollupError> {
         let update = self.sync.catch_up()?;
         if update.reverted {
-            self.batcher.forget();
+            self.batcher.l1_went_back();
         }
         // Blocks that give way to a reorganisation of L1 are not another sequencer's doing.
         self.overtaken_by = update.overtaken_by.filter(|_| !update.reverted).or(self.overtaken_by);

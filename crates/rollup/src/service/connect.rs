@@ -6,11 +6,10 @@ use crate::{
     l1::BlobClient,
     l2_syncer,
     preflight::{self, Check},
+    profile,
     rpc_methods::Shared,
     worker::MAX_RETRY_INTERVAL,
 };
-use alloy_eips::BlockNumberOrTag;
-use alloy_provider::Provider as _;
 use chain::{Chain, ChainConfig, spec_of};
 use contracts::Deployment;
 use std::{slice, sync::Arc, time::Duration};
@@ -22,8 +21,8 @@ const RECHECK_INTERVAL: Duration = Duration::from_secs(5);
 #[derive(Debug)]
 pub(super) struct Connected {
     pub(super) rules: RollupRules,
-    /// Gas limit of L1's newest block.
-    pub(super) gas_limit: Option<u64>,
+    /// L1 as it is configured, within what its blocks have room for.
+    pub(super) profile: L1Profile,
     pub(super) warnings: Vec<String>,
     /// First difference between the fork schedules of L1 and the L2.
     pub(super) unknown_fork: Option<Difference>,
@@ -44,12 +43,13 @@ impl Checked {
         // Prices are measured by the gas rules of L1's fork, which has to be known.
         let (forks, unknown_fork) = preflight::forks(client, &self.deployment)?;
         preflight::judge(slice::from_ref(&forks))?;
-        self.profile.check(client, &self.deployment)?;
+        let profile = self.profile.clone().within(profile::block_gas(client)?);
+        profile.check(client, &self.deployment)?;
         let mut checks = self.checks(client, &rules)?;
         preflight::judge(&checks)?;
         checks.push(forks);
         let warnings = preflight::warnings(&checks);
-        Ok(Connected { rules, gas_limit: gas_limit(client)?, warnings, unknown_fork })
+        Ok(Connected { rules, profile, warnings, unknown_fork })
     }
 
     /// Runs all checks except the fork check.
@@ -134,13 +134,6 @@ pub(super) async fn connect(
             Err(error) => return Err(error),
         }
     }
-}
-
-fn gas_limit(client: &L1Client) -> Result<Option<u64>, L1Error> {
-    let provider = client.inner().provider().clone();
-    let latest = BlockNumberOrTag::Latest;
-    let block = client.inner().wait(async move { provider.get_block_by_number(latest).await })?;
-    Ok(block.map(|block| block.header.gas_limit))
 }
 
 pub(super) fn open_chain(config: &Config, deployment: &Deployment) -> Result<Chain, RollupError> {

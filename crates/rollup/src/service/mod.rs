@@ -4,7 +4,7 @@ mod connect;
 pub(crate) mod supervisor;
 
 use crate::{
-    Config, EngineConfig, InputLimits, L1Client, L1Reader, Prices, Role, RollupError,
+    Config, EngineConfig, L1Client, L1Profile, L1Reader, Prices, Role, RollupError,
     admin::{self, Asked, Orders},
     data_dir::{DataDir, L1_LOG},
     execute_rate::PricedLimits,
@@ -22,7 +22,7 @@ use crate::{
 };
 use alloy_primitives::B256;
 use connect::{Checked, Connected, connect, open_chain};
-use contracts::{Deployment, advance_plan::L1Limits};
+use contracts::Deployment;
 use disk::DiskOptions;
 use engine::{Driver, Engine, EngineServer, RunningDriver};
 use execute::Rules as ExecuteRules;
@@ -102,32 +102,25 @@ impl RollupNode {
         // Before the stores are opened: a node that is refused leaves no file behind.
         let checked = Arc::new(Checked {
             deployment: deployment.clone(),
-            profile: config.profile,
+            profile: L1Profile::new(&config, &deployment),
             sequencing: preflight::sequencing(&config).cloned(),
             beacon: asked_beacon,
         });
         let (client, connected) = connect(L1Client::new(&l1, timeout)?, &checked).await?;
-        let Connected { rules, gas_limit: l1_gas_limit, warnings, unknown_fork } = connected;
+        let Connected { rules, profile, warnings, unknown_fork } = connected;
         let chain = open_chain(&config, &deployment)?;
         let coinbase = match &config.role {
             Role::Sequencer(it) => it.operator_key.address(),
             Role::Follower { .. } => Default::default(),
         };
-        let sequencing = match &mut config.role {
-            Role::Sequencer(it) => Some(it),
-            Role::Follower { .. } => config.standby.as_mut(),
-        };
+        let sequencing = preflight::sequencing(&config);
         let operator = sequencing.as_ref().map(|it| it.operator_key.address());
-        let (mut pool_limits, mut limits) = (PoolLimits::public(), L1Limits::default());
-        let mut prices = Prices::default();
-        if let Some(sequencing) = sequencing {
-            (pool_limits, prices) = (sequencing.pool.clone(), sequencing.prices);
-            let of_l1 = &mut sequencing.submitter.limits;
-            // No transaction has more than the block that it stands in.
-            of_l1.gas = of_l1.gas.min(l1_gas_limit.unwrap_or(u64::MAX));
-            limits = *of_l1;
-        }
+        let (pool_limits, prices) = match sequencing {
+            Some(sequencing) => (sequencing.pool.clone(), sequencing.prices),
+            None => (PoolLimits::public(), Prices::default()),
+        };
         let shared = Arc::<Shared>::default();
+        config.observer.take().into_iter().for_each(|it| shared.supervisor.observe(it));
         let settings = Settings {
             mining: Mining::Manual,
             coinbase,
@@ -140,15 +133,10 @@ impl RollupNode {
             refuse_below_base_fee: true,
             // Of a follower too: it may be promoted with what its pool holds.
             budget: Arc::new(PricedLimits {
-                limits: InputLimits {
-                    bytes: Some(limits.input_bytes()),
-                    gas: Some(limits.execute_gas()),
-                    byte_price: prices.byte,
-                    schedule: config.profile.schedule,
-                },
+                limits: profile.input_limits(prices.byte),
                 rate: shared.rate.clone(),
             }),
-            execute_gas: config.profile.schedule,
+            execute_gas: profile.execute,
             // A builder with stale state would seal a block that no verifier accepts, and L1 would never take what
             // follows it.
             verify_blocks: Some(ExecuteRules::default()),
@@ -212,7 +200,7 @@ impl RollupNode {
         let forwarder = Arc::new(forwarder);
         let start = Start {
             rules,
-            profile: config.profile,
+            profile,
             node: Arc::clone(&node),
             shared: Arc::clone(&shared),
             data_dir: config.data_dir.clone(),
@@ -270,12 +258,6 @@ impl RollupNode {
     /// Names of the rooms in the order of their start.
     pub fn rooms(&self) -> Vec<&'static str> {
         self.shared.supervisor.started()
-    }
-
-    /// Makes a room panic at its next turn. For tests: no configuration, flag or request leads here.
-    #[doc(hidden)]
-    pub fn make_room_panic(&self, name: &str) {
-        self.shared.supervisor.make_panic(name);
     }
 
     /// Address of the admin port, if there is one.

@@ -10,7 +10,10 @@ use parking_lot::Mutex;
 use std::{
     any::Any,
     panic::{AssertUnwindSafe, catch_unwind},
-    sync::atomic::{AtomicU64, AtomicUsize, Ordering},
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicU64, Ordering},
+    },
     time::{Duration, Instant},
 };
 use tokio::{sync::watch, time::interval};
@@ -19,8 +22,6 @@ use tokio::{sync::watch, time::interval};
 const TASK_BEAT: Duration = Duration::from_millis(500);
 /// Progress value of a room that does not run.
 const NEVER: u64 = u64::MAX;
-/// Index that is no room's.
-const NONE: usize = usize::MAX;
 
 /// A thread or task of a node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,7 +58,14 @@ impl Room {
     }
 }
 
-/// A room that panicked, after which the node cannot continue.
+/// Observer of the rooms of a node, for a process that watches them closer than health and metrics do.
+pub trait RoomObserver: core::fmt::Debug + Send + Sync {
+    /// Called at each turn of a room, by its name, on the room's thread: it is to return at once, and a panic of it is one
+    /// of the room.
+    fn turned(&self, room: &'static str);
+}
+
+/// A room that panicked, after which the node cannot go on.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("room {room} panicked: {message}")]
 pub struct RoomPanic {
@@ -77,8 +85,8 @@ pub(crate) struct Supervisor {
     started: Mutex<Vec<Room>>,
     /// The first room that panicked; others may panic because of it.
     panicked: watch::Sender<Option<RoomPanic>>,
-    /// Index of the room that a test lets panic.
-    panics_next: AtomicUsize,
+    /// Observer of the turns, if the process has one.
+    observer: OnceLock<Arc<dyn RoomObserver>>,
 }
 
 impl Default for Supervisor {
@@ -88,7 +96,7 @@ impl Default for Supervisor {
             progress: [const { AtomicU64::new(NEVER) }; Room::ORDER.len()],
             started: Mutex::default(),
             panicked: watch::Sender::new(None),
-            panics_next: AtomicUsize::new(NONE),
+            observer: OnceLock::new(),
         }
     }
 }
@@ -139,10 +147,15 @@ impl Supervisor {
     /// Records progress of a room.
     pub(crate) fn advanced(&self, room: Room) {
         self.note(room);
-        assert!(
-            self.panics_next.load(Ordering::Relaxed) != room as usize,
-            "a test makes this room panic"
-        );
+        if let Some(observer) = self.observer.get() {
+            observer.turned(room.name());
+        }
+    }
+
+    /// Calls this observer at each turn from now on.
+    pub(crate) fn observe(&self, observer: Arc<dyn RoomObserver>) {
+        // A node has one configuration.
+        let _ = self.observer.set(observer);
     }
 
     fn note(&self, room: Room) {
@@ -172,12 +185,6 @@ impl Supervisor {
     /// Receiver of the first panic of a room.
     pub(crate) fn subscribe(&self) -> watch::Receiver<Option<RoomPanic>> {
         self.panicked.subscribe()
-    }
-
-    /// Makes a room panic at its next progress.
-    pub(crate) fn make_panic(&self, name: &str) {
-        let index = Room::ORDER.iter().position(|room| room.name() == name);
-        self.panics_next.store(index.unwrap_or(NONE), Ordering::Relaxed);
     }
 }
 

@@ -1,26 +1,37 @@
 //! The way of L2 blocks to L1: one key, some transactions in the order of their nonces, the same bytes until L1 has
 //! them.
+//!
+//! No more than one transaction waits for the answer of L1's pool, and the next one is sent once that has come: what the
+//! pool refuses never has another behind it. The caller plans the next one meanwhile. What becomes of all of them is asked
+//! on other threads (`look`).
 
 mod in_flight;
+mod look;
+mod sending;
 mod spending;
 mod transaction;
 
 pub use in_flight::InFlight;
 pub use transaction::{Blobs, TxData};
 
+pub(crate) use sending::is_refusal;
+
 use crate::{
     L1Error, RollupError, Signer,
+    inquiry::Inquiry,
     l1::{L1Client, L1View},
 };
-use alloy_eips::BlockNumberOrTag;
 use alloy_primitives::{Address, B256, U256};
-use alloy_provider::Provider as _;
+use alloy_provider::{Provider as _, transport::TransportError};
 use alloy_rpc_types_eth::TransactionRequest;
-use client::ClientError;
 use contracts::advance_plan::L1Limits;
+use look::{Account, Asked, Earlier};
+use sending::Sending;
 use spending::Spending;
 use std::{
+    collections::VecDeque,
     path::Path,
+    sync::Arc,
     time::{Duration, Instant},
 };
 use transaction::{Fees, Unsigned};
@@ -44,8 +55,6 @@ pub struct SubmitterConfig {
     pub low_balance: u128,
     /// Most transactions that L1 does not have yet.
     pub max_in_flight: usize,
-    /// L1's limits of each transaction.
-    pub limits: L1Limits,
 }
 
 impl Default for SubmitterConfig {
@@ -58,8 +67,7 @@ impl Default for SubmitterConfig {
             resend_after: Duration::from_secs(12),
             daily_limit: 10_000_000_000_000_000_000,
             low_balance: 1_000_000_000_000_000_000,
-            max_in_flight: 4,
-            limits: L1Limits::default(),
+            max_in_flight: 8,
         }
     }
 }
@@ -69,6 +77,8 @@ impl Default for SubmitterConfig {
 pub struct TxCandidate {
     /// The blocks, as number and hash.
     pub blocks: Vec<(u64, B256)>,
+    /// Timestamp of the last of them: L1 refuses them in a block from before that.
+    pub timestamp: u64,
     /// Calldata and blobs that carry them.
     pub data: TxData,
     /// Gas that its transaction needs; `None` to ask L1 for it.
@@ -107,17 +117,65 @@ pub struct Submitter {
     chain_id: u64,
     rollup: Address,
     config: SubmitterConfig,
+    /// L1's limits of each transaction.
+    limits: L1Limits,
     /// Ascending by nonce.
     in_flight: Vec<InFlight>,
+    /// Transactions that L1 has taken, oldest first: a reorganisation of L1 may give them back.
+    landed: VecDeque<InFlight>,
     spending: Spending,
-    balance: U256,
+    /// The account as L1 told of it last.
+    account: Option<Account>,
+    /// The question after the account that L1 has not answered yet.
+    asked: Option<Asked>,
+    /// L1's head for which it was asked last, and when.
+    last_asked: Option<(B256, Instant)>,
+    /// The transaction that L1's pool has not answered to yet.
+    sending: Option<Sending>,
+    /// The same bytes that are sent again.
+    resending: Option<Inquiry<Result<(), RollupError>>>,
+    /// Time that the last answer of L1's pool took.
+    round_trip: Duration,
+    /// Transactions in flight when L1's pool took no more.
+    pool_keeps: Option<usize>,
+    has_accepted: bool,
+    /// `true` while what L1 has given back does not go there yet.
+    is_held: bool,
+    /// Transactions in flight that L1 has, by the newest view; their nonces are still to be asked for.
+    taken: usize,
+    earlier: Earlier,
 }
 
 impl Submitter {
-    /// A submitter with this key, which no other process uses.
+    /// A submitter with this key, which no other process uses, to an L1 with the limits of mainnet.
     pub fn new(key: Signer, chain_id: u64, rollup: Address, config: SubmitterConfig) -> Self {
-        let (in_flight, spending) = (Vec::new(), Spending::default());
-        Self { key, chain_id, rollup, config, in_flight, spending, balance: U256::ZERO }
+        Self {
+            key,
+            chain_id,
+            rollup,
+            config,
+            limits: L1Limits::default(),
+            in_flight: Vec::new(),
+            landed: VecDeque::new(),
+            spending: Spending::default(),
+            account: None,
+            asked: None,
+            last_asked: None,
+            sending: None,
+            resending: None,
+            round_trip: Duration::ZERO,
+            pool_keeps: None,
+            has_accepted: false,
+            is_held: false,
+            taken: 0,
+            earlier: Earlier::Unknown,
+        }
+    }
+
+    /// The same to an L1 with these limits of each transaction.
+    #[must_use]
+    pub fn with_limits(self, limits: L1Limits) -> Self {
+        Self { limits, ..self }
     }
 
     /// Keeps in this file what is spent, so that the daily limit outlives restarts.
@@ -139,10 +197,10 @@ impl Submitter {
     pub(crate) fn is_ready(client: &L1Client, account: Address) -> Result<(u64, u64), RollupError> {
         let provider = client.inner().provider().clone();
         let asked = client.wait(async move {
-            let balance = provider.get_balance(account).await?;
-            let used = provider.get_transaction_count(account).await?;
-            let taken = provider.get_transaction_count(account).pending().await?;
-            Ok::<_, alloy_provider::transport::TransportError>((balance, used, taken))
+            let balance = provider.get_balance(account);
+            let used = provider.get_transaction_count(account);
+            let taken = provider.get_transaction_count(account).pending();
+            tokio::try_join!(balance.into_future(), used.into_future(), taken.into_future())
         });
         let (balance, used, taken) = asked.map_err(L1Error::from)?;
         if balance.is_zero() {
@@ -161,10 +219,17 @@ impl Submitter {
         self.in_flight.iter().filter(|sent| !sent.is_void)
     }
 
+    /// Number of transactions in flight that L1 does not have by the newest view.
+    pub fn waiting(&self) -> usize {
+        self.in_flight().count().saturating_sub(self.taken)
+    }
+
     /// Returns `true` if another transaction may go behind those in flight.
     pub fn has_room(&self) -> bool {
-        self.in_flight().all(|sent| !sent.goes_alone)
-            && self.in_flight().count() < self.config.max_in_flight.max(1)
+        let most = self.pool_keeps.unwrap_or(usize::MAX).min(self.config.max_in_flight);
+        // Behind one that the pool has refused, another would wait for a nonce that nothing may fill.
+        self.in_flight().all(|sent| !sent.goes_alone && !sent.is_refused)
+            && self.waiting() < most.max(1)
     }
 
     /// Returns `true` if the next transaction takes the place of one that was given up and that L1 may still have.
@@ -173,8 +238,8 @@ impl Submitter {
     }
 
     /// Balance of its account on L1 when it was asked last, in wei.
-    pub const fn balance(&self) -> U256 {
-        self.balance
+    pub fn balance(&self) -> U256 {
+        self.account.map_or(U256::ZERO, |account| account.balance)
     }
 
     /// Wei that were spent within a day, at most.
@@ -188,54 +253,38 @@ impl Submitter {
         self.spending.besides(is_counted)
     }
 
-    /// Sends `advance` for these blocks, behind what is in flight. If it can be tried, L1 is asked before whether it
-    /// would take it.
+    /// Begins to send `advance` for these blocks, behind what is in flight, once L1's pool has answered to the one
+    /// before. If it can be tried, L1 is asked before whether it would take it. The pool's answer is that of the next
+    /// [`Self::step`], [`Self::submit`] or [`Self::acknowledge`].
     ///
     /// # Errors
     ///
     /// [`RollupError::L1`] with what L1 says; [`RollupError::Funds`] and [`RollupError::SpendingLimit`], of all that is
-    /// in flight together, before anything is sent; [`RollupError::BlobsRefused`] if L1 wants the transaction for its
-    /// blobs neither now nor later: it is not in flight then.
+    /// in flight together, before anything is sent; those of [`Self::acknowledge`].
     pub fn submit(
         &mut self,
-        client: &L1Client,
+        client: &Arc<L1Client>,
         view: &L1View,
         candidate: TxCandidate,
     ) -> Result<(), RollupError> {
-        let TxCandidate { blocks, data, gas_limit: known_limit, for_fork, .. } = candidate;
-        let TxCandidate { can_be_tried, goes_alone, .. } = candidate;
+        self.acknowledge()?;
+        let account = self.key.address();
         let head = view.head().map_or(0, |head| head.number);
         let base_fee = view.head().map_or(0, |head| u128::from(head.base_fee));
+        let is_first = self.in_flight().next().is_none();
+        // Behind others the last answer holds: what has changed since are those that are in flight.
+        let known = self.account.filter(|_| !is_first).zip(candidate.gas_limit);
+        let (Account { used, balance, .. }, estimate) = match known {
+            Some(known) => known,
+            None => self.ask_for_all(client, &candidate)?,
+        };
+        let TxCandidate { blocks, timestamp, data, goes_alone, .. } = candidate;
         let tip = self.config.tip;
         let max = base_fee.saturating_mul(2).saturating_add(tip);
         let blob = data.blobs.as_ref().map_or(0, |blobs| blobs.price.saturating_mul(2).max(1));
-        let (account, rollup) = (self.key.address(), self.rollup);
-        let request = TransactionRequest::default()
-            .from(account)
-            .to(rollup)
-            .gas_limit(self.config.limits.gas)
-            .input(data.input.clone().into());
-        let provider = client.inner().provider().clone();
-        let asked = client.wait(async move {
-            let used = provider.get_transaction_count(account).await?;
-            let balance = provider.get_balance(account).await?;
-            let gas = match known_limit {
-                Some(limit) => {
-                    if can_be_tried {
-                        // Once, and not as often as it takes to find out how little gas would do.
-                        let _ = provider.call(request.gas_limit(limit)).await?;
-                    }
-                    limit
-                }
-                None => provider.estimate_gas(request).await?.saturating_add(for_fork),
-            };
-            Ok::<_, alloy_provider::transport::TransportError>((used, balance, gas))
-        });
-        let (used, balance, estimate) = asked.map_err(L1Error::from)?;
-        self.balance = balance;
         // The first nonce without a transaction of ours, so that a gap left by one that failed is filled and not waited
-        // for.
-        let nonce = self.in_flight().fold(used, |next, sent| next + u64::from(sent.nonce == next));
+        // for. One that L1 has given back, as the next view will show, goes there again and has its nonce.
+        let nonce = self.next_nonce(used);
         // A replacement with less than the old fees would be refused by each pool that has the old one.
         let before = self.in_flight.iter().find(|sent| sent.nonce == nonce);
         let mut fees = Fees { max, tip, blob };
@@ -246,7 +295,7 @@ impl Submitter {
         fees.max = fees.max.min(self.config.max_fee);
         fees.blob = fees.blob.min(self.config.max_blob_fee);
         // What others do in the L1 block before it may raise its gas.
-        let gas_limit = (estimate + estimate / 8).min(self.config.limits.gas);
+        let gas_limit = (estimate + estimate / 8).min(self.limits.gas);
         let cost = fees.cost(gas_limit, &data);
         let others = self.in_flight.iter().filter(|sent| sent.nonce != nonce);
         // By the most that each may cost: L1 may take all of them in one block at the highest fee.
@@ -264,38 +313,103 @@ impl Submitter {
         }
         let (raw, hash) = self.unsigned(nonce, gas_limit, fees, &data).sign(&self.key)?;
         let has_blobs = data.blobs.is_some();
-        let is_first = self.in_flight().next().is_none();
         self.spending.sending(nonce, cost)?;
         tracing::info!(%hash, nonce, blocks = blocks.len(), gas_limit, has_blobs, "posting batch");
         let before = self.take(nonce);
-        let sent = InFlight {
+        self.put(Some(InFlight {
             blocks,
+            timestamp,
             hash,
             nonce,
-            raw,
+            raw: raw.clone(),
             gas_limit,
             fees,
             sent_at: head,
-            first_sent_at: head,
+            waits_since: None,
             sent_when: Instant::now(),
             cost,
-            goes_alone: goes_alone || has_blobs,
+            goes_alone,
             is_void: false,
+            is_refused: false,
             data,
-        };
-        let outcome = send(client, &sent);
-        // Who refuses it does not have it; without an answer it may be on its way.
-        let is_refused = outcome.as_ref().is_err_and(is_refusal);
-        if is_refused && (before.is_some() || has_blobs || !is_first) {
-            // L1 still has the older transaction with this nonce, so it is what is in flight.
-            self.put(before);
-            return outcome.map_err(|error| match has_blobs {
-                true => RollupError::BlobsRefused(error.to_string()),
-                false => error,
-            });
-        }
-        self.put(Some(sent));
-        outcome
+        }));
+        self.sending = Some(Sending::begin(client, raw, (nonce, hash), is_first, before)?);
+        Ok(())
+    }
+
+    fn next_nonce(&self, used: u64) -> u64 {
+        // Those in flight follow one another. Before them may be some that were given up and that L1 has taken, which the
+        // account at the head of the view does not show.
+        let first = self.in_flight().next().map_or(used, |first| first.nonce);
+        let ours = self.landed.iter().chain(self.in_flight());
+        ours.fold(first, |next, sent| next + u64::from(sent.nonce == next))
+    }
+
+    /// Hash of the last block that the transaction is to bring which is sent next, if it takes the place of one that was
+    /// given up with others behind it: L1 may still take those, and they fail behind one that ends with another block.
+    pub(crate) fn replaced_end(&self) -> Option<B256> {
+        let next = self.next_nonce(self.account?.used);
+        let is_void = |nonce: u64| self.in_flight.iter().find(|it| it.is_void && it.nonce == nonce);
+        let (replaced, _) = is_void(next).zip(is_void(next + 1))?;
+        replaced.blocks.last().map(|(_, hash)| *hash)
+    }
+
+    /// Returns `true` while L1's pool has not answered to a transaction that was sent.
+    #[cfg(test)]
+    pub(crate) const fn is_sending(&self) -> bool {
+        self.sending.is_some()
+    }
+
+    /// Returns `true` while L1 has not answered to what else it was asked.
+    #[cfg(test)]
+    pub(crate) const fn is_asking(&self) -> bool {
+        self.asked.is_some() || self.resending.is_some()
+    }
+
+    /// Returns `true` if L1's pool has taken a transaction since the last call.
+    pub(crate) fn take_accepted(&mut self) -> bool {
+        core::mem::take(&mut self.has_accepted)
+    }
+
+    /// Asks L1 for the account, and for the gas of a transaction or whether it would take it: all at once.
+    fn ask_for_all(
+        &mut self,
+        client: &L1Client,
+        candidate: &TxCandidate,
+    ) -> Result<(Account, u64), RollupError> {
+        let TxCandidate { gas_limit, for_fork, can_be_tried, .. } = *candidate;
+        let (account, rollup) = (self.key.address(), self.rollup);
+        let request = TransactionRequest::default()
+            .from(account)
+            .to(rollup)
+            .gas_limit(self.limits.gas)
+            .input(candidate.data.input.clone().into());
+        let provider = client.inner().provider().clone();
+        let asked = client.wait(async move {
+            let gas = async {
+                match gas_limit {
+                    Some(limit) => {
+                        if can_be_tried {
+                            // Once, and not as often as it takes to find out how little gas would do.
+                            let _ = provider.call(request.gas_limit(limit)).await?;
+                        }
+                        Ok::<_, TransportError>(limit)
+                    }
+                    None => {
+                        let estimate = provider.estimate_gas(request).await?;
+                        Ok(estimate.saturating_add(for_fork))
+                    }
+                }
+            };
+            let used = provider.get_transaction_count(account);
+            let balance = provider.get_balance(account);
+            let latest = provider.get_block_number();
+            tokio::try_join!(used.into_future(), balance.into_future(), latest.into_future(), gas)
+        });
+        let (used, balance, latest, gas) = asked.map_err(L1Error::from)?;
+        let account = Account { used, balance, latest };
+        self.account = Some(account);
+        Ok((account, gas))
     }
 
     /// Takes out what stands at a nonce.
@@ -310,140 +424,25 @@ impl Submitter {
         self.in_flight.sort_by_key(|sent| sent.nonce);
     }
 
-    /// Looks what has become of the transactions in flight: sends the same bytes again for each new L1 block,
-    /// or after a slot without one, and ones with higher fees for the first if it waits for long.
-    ///
-    /// # Errors
-    ///
-    /// [`RollupError::L1`] if L1 cannot be asked; the transactions stay in flight.
-    pub fn step(
-        &mut self,
-        client: &L1Client,
-        view: &L1View,
-    ) -> Result<SubmitterProgress, RollupError> {
-        let Some(sent) = self.in_flight.first() else { return Ok(SubmitterProgress::Idle) };
-        let head = view.head().map_or(0, |head| head.number);
-        let is_taken = |sent: &InFlight| {
-            let taken = |(number, hash): &(u64, B256)| view.advanced_hash(*number) == Some(*hash);
-            !sent.is_void && sent.blocks.iter().all(taken)
-        };
-        // L1 is asked for the nonce once for each of its blocks, not at each turn of the batcher.
-        let is_early = head <= sent.sent_at && sent.sent_when.elapsed() < self.config.resend_after;
-        if is_early && !is_taken(sent) {
-            return Ok(SubmitterProgress::Waiting);
-        }
-        let (account, block) = (self.key.address(), BlockNumberOrTag::Number(head));
-        let provider = client.inner().provider().clone();
-        let used = client
-            .wait(
-                async move { provider.get_transaction_count(account).block_id(block.into()).await },
-            )
-            .map_err(L1Error::from)?;
-        let mut done = Vec::new();
-        for sent in self.in_flight.iter_mut().filter(|sent| is_taken(sent)) {
-            done.append(&mut sent.blocks);
-            // If another account has brought its blocks, another transaction takes its nonce.
-            sent.is_void = true;
-        }
-        let mut failed = None;
-        // Nonces are used in order, so only the first ones can be.
-        while self.in_flight.first().is_some_and(|first| first.nonce < used) {
-            let sent = self.in_flight.remove(0);
-            self.spending.used(sent.nonce, sent.cost);
-            // It is in a block that this view has read, and the rollup has not moved: it failed.
-            if !sent.is_void {
-                failed.get_or_insert(sent);
-            }
-        }
-        // What is behind a nonce that may never be used would wait for ever.
-        if self.in_flight.first().is_some_and(|first| first.is_void) {
-            self.forget();
-        }
-        if let Some(sent) = failed {
-            let has_blobs = sent.has_blobs();
-            tracing::warn!(hash = %sent.hash, has_blobs, "posted batch failed on L1");
-            self.forget();
-            return Ok(if has_blobs {
-                SubmitterProgress::NotByBlobs
-            } else {
-                SubmitterProgress::Failed(sent.blocks)
-            });
-        }
-        if !done.is_empty() {
-            // The next one is the first now, and has waited for nothing but that.
-            if let Some(first) = self.in_flight.first_mut() {
-                first.first_sent_at = head;
-            }
-            return Ok(SubmitterProgress::Done(done));
-        }
-        // L1 was wrong when it was asked for the nonce, or has gone back since: nothing comes to fill the gap.
-        if let Some(first) = self.in_flight.first().filter(|it| !it.is_void && it.nonce > used) {
-            tracing::warn!(hash = %first.hash, got = first.nonce, expected = used, "nonce gap on L1, resubmitting");
-            let blocks = first.blocks.clone();
-            self.forget();
-            return Ok(SubmitterProgress::Failed(blocks));
-        }
-        self.rebroadcast(client, head)
-    }
-
     /// Gives up the transactions in flight. They may still be taken; the next ones have their nonces.
     pub fn forget(&mut self) {
         for sent in &mut self.in_flight {
             sent.is_void = true;
         }
+        if let Some(before) = self.sending.as_mut().and_then(|sending| sending.before.as_mut()) {
+            before.is_void = true;
+        }
+        self.pool_keeps = None;
     }
 
-    fn rebroadcast(
-        &mut self,
-        client: &L1Client,
-        head: u64,
-    ) -> Result<SubmitterProgress, RollupError> {
-        let others: u128 = self.in_flight.iter().skip(1).map(|sent| sent.cost).sum();
-        let mut all = core::mem::take(&mut self.in_flight);
-        let mut outcome = Ok(SubmitterProgress::Waiting);
-        if let Some(first) = all.first_mut().filter(|first| !first.is_void)
-            && head.saturating_sub(first.first_sent_at) >= self.config.bump_after
-        {
-            match self.bump(first, others, head) {
-                Ok(true) => {}
-                Ok(false) => {
-                    first.is_void = true;
-                    outcome = Ok(SubmitterProgress::NotByBlobs);
-                }
-                Err(error) => outcome = Err(error),
-            }
+    /// Gives up those that L1 does not have by this view.
+    pub(crate) fn forget_open(&mut self, view: &L1View) {
+        let is_live = |sent: &InFlight| !sent.is_void && sent.is_taken(view);
+        let live: Vec<bool> = self.in_flight.iter().map(is_live).collect();
+        self.forget();
+        for (sent, is_live) in self.in_flight.iter_mut().zip(live) {
+            sent.is_void = !is_live;
         }
-        for sent in &mut all {
-            // All of them are sent again: a pool that was restarted has none.
-            (sent.sent_at, sent.sent_when) = (head, Instant::now());
-            if !sent.is_void && outcome.is_ok() {
-                outcome = send(client, sent).and(outcome);
-            }
-        }
-        self.in_flight = all;
-        outcome
-    }
-
-    /// Makes a transaction pay more, if that is allowed; whether it goes on waiting. One with blobs does not, if
-    /// L1 leaves it for the most that it may cost.
-    fn bump(&mut self, sent: &mut InFlight, others: u128, head: u64) -> Result<bool, RollupError> {
-        let fees = sent.fees.bumped(sent.data.bump());
-        let cost = fees.cost(sent.gas_limit, &sent.data);
-        let spent = self.spent_besides(sent.nonce).saturating_add(others).saturating_add(cost);
-        // Past these it waits with the fees that it has: fees of L1 fall again, and money that is spent does not come
-        // back.
-        let is_allowed = fees.max <= self.config.max_fee
-            && (!sent.has_blobs() || fees.blob <= self.config.max_blob_fee)
-            && spent <= self.config.daily_limit;
-        if !is_allowed {
-            return Ok(!sent.has_blobs());
-        }
-        self.spending.sending(sent.nonce, cost)?;
-        let bumped = self.unsigned(sent.nonce, sent.gas_limit, fees, &sent.data);
-        (sent.raw, sent.hash) = bumped.sign(&self.key)?;
-        (sent.cost, sent.fees, sent.first_sent_at) = (cost, fees, head);
-        tracing::warn!(hash = %sent.hash, max_fee = fees.max, "transaction not included, bumping fees");
-        Ok(true)
     }
 
     const fn unsigned<'a>(
@@ -456,24 +455,4 @@ impl Submitter {
         let (chain_id, rollup) = (self.chain_id, self.rollup);
         Unsigned { chain_id, rollup, nonce, gas_limit, fees, data }
     }
-}
-
-fn send(client: &L1Client, sent: &InFlight) -> Result<(), RollupError> {
-    let (provider, raw) = (client.inner().provider().clone(), sent.raw.clone());
-    let outcome = client.wait(async move { provider.send_raw_transaction(&raw).await.map(drop) });
-    match outcome {
-        Ok(()) => Ok(()),
-        // It is there, or was taken already: the next look at L1 tells.
-        Err(error) if is_known(&error.to_string()) => Ok(()),
-        Err(error) => Err(L1Error::from(error).into()),
-    }
-}
-
-/// Returns `true` if L1 has answered with a refusal.
-const fn is_refusal(error: &RollupError) -> bool {
-    matches!(error, RollupError::L1(L1Error::Client(ClientError::Rpc(error))) if error.is_error_resp())
-}
-
-fn is_known(message: &str) -> bool {
-    ["already known", "already imported", "nonce too low"].iter().any(|it| message.contains(it))
 }

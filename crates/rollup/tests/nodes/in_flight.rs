@@ -1,6 +1,9 @@
 //! Several pending transactions on L1 at once.
 
-use crate::support::{World, answer, provider_of, signed_with, until};
+use crate::{
+    blobs_of_l1::with_beacon,
+    support::{World, answer, provider_of, refusal, signed_with, until},
+};
 use alloy_consensus::Transaction as _;
 use alloy_eips::{BlockNumberOrTag, eip2718::Encodable2718 as _};
 use alloy_primitives::{Address, B256, Bytes, U256};
@@ -8,12 +11,21 @@ use alloy_provider::{DynProvider, Provider, ext::AnvilApi};
 use alloy_rpc_types_eth::{Transaction, TransactionRequest};
 use contracts::Deployment;
 use enshrine_rollup::{
-    L1Client, L1Reader, Role, RollupError, RollupNode, Signer, Submitter, SubmitterConfig,
+    Config, L1Client, L1Reader, Role, RollupError, RollupNode, Signer, Submitter, SubmitterConfig,
     SubmitterProgress, TxCandidate, TxData,
 };
-use eyre::{OptionExt as _, Result, ensure};
-use std::{collections::HashMap, time::Duration};
-use testkit::{ETHER, GWEI, Key};
+use eyre::{OptionExt as _, Result, ensure, eyre};
+use std::{
+    collections::HashMap,
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
+    thread,
+    time::Duration,
+};
+use testkit::{ETHER, GWEI, Interception, Key, Patience};
 
 /// Nonce, fee and gas limit of an account's pending transactions on L1.
 async fn waiting(l1: &DynProvider, account: Address) -> Result<Vec<(u64, u128, u64)>> {
@@ -197,7 +209,7 @@ fn candidate(number: u64) -> TxCandidate {
     let data = TxData { input: Bytes::from(vec![1]), blobs: None };
     let blocks = vec![(number, B256::repeat_byte(1))];
     let (gas_limit, for_fork, can_be_tried) = (Some(800_000), 0, false);
-    TxCandidate { blocks, data, gas_limit, for_fork, can_be_tried, goes_alone: false }
+    TxCandidate { blocks, timestamp: 0, data, gas_limit, for_fork, can_be_tried, goes_alone: false }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -215,6 +227,7 @@ async fn limit_and_balance_are_held_against_all_that_is_in_flight_together() -> 
             // What one of them may cost at most, by a submitter whose limit is no limit.
             let (mut free, l1) = submitter(&direct, config.clone())?;
             free.submit(l1.client(), l1.view(), candidate(1))?;
+            free.acknowledge()?;
             let sent = runtime.block_on(waiting(&provider, account))?;
             let (nonce, fee, gas) = *sent.first().ok_or_eyre("nothing waits")?;
             let cost = fee * u128::from(gas);
@@ -233,6 +246,7 @@ async fn limit_and_balance_are_held_against_all_that_is_in_flight_together() -> 
                     }
                     other => panic!("{other:?}"),
                 }
+                bounded.acknowledge()?;
                 let sent = runtime.block_on(waiting(&provider, account))?;
                 let nonces: Vec<u64> = sent.iter().map(|it| it.0).collect();
                 let expected: Vec<u64> = (nonce..).take(nonces.len()).collect();
@@ -262,6 +276,7 @@ async fn limit_and_balance_are_held_against_all_that_is_in_flight_together() -> 
             assert_eq!(poor.in_flight().count(), 0);
             poor.submit(l1.client(), l1.view(), candidate(4))?;
             poor.submit(l1.client(), l1.view(), candidate(5))?;
+            poor.acknowledge()?;
             let after = runtime.block_on(waiting(&provider, account))?;
             assert_eq!(after.len(), 2);
             for (before, after) in before.iter().zip(&after) {
@@ -322,16 +337,230 @@ async fn what_waits_behind_a_missing_nonce_is_given_up_and_what_is_next_waits() 
             submitter.submit(l1.client(), l1.view(), candidate())?;
             assert_eq!(nonces(&submitter), [used + 5]);
             proxy.honest();
-            assert_eq!(
-                submitter.step(l1.client(), l1.view())?,
-                SubmitterProgress::Failed(candidate().blocks)
-            );
+            assert_eq!(news(&mut submitter, &l1)?, SubmitterProgress::Failed(candidate().blocks));
             assert!(submitter.has_room());
             submitter.submit(l1.client(), l1.view(), candidate())?;
             assert_eq!(nonces(&submitter), [used]);
-            assert_eq!(submitter.step(l1.client(), l1.view())?, SubmitterProgress::Waiting);
+            for _ in 0..20 {
+                assert_eq!(
+                    submitter.step(l1.client(), l1.view(), u64::MAX)?,
+                    SubmitterProgress::Waiting
+                );
+                thread::sleep(Duration::from_millis(5));
+            }
         }
         Ok(())
     });
     done.await?
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn none_is_sent_before_the_pool_has_taken_the_one_before_it() -> Result<()> {
+    let world = World::new().await?;
+    world.provider.anvil_set_auto_mine(false).await?;
+    let key = world.sequencer_config()?.advance_key;
+    let (proxy, config) = world.behind_proxy(Role::Follower { sequencer: None })?;
+    let direct = Direct { deployment: world.deployment(), url: config.l1[0].clone(), key };
+    let done = tokio::task::spawn_blocking(move || -> Result<()> {
+        let (mut submitter, l1) = submitter(&direct, SubmitterConfig::default())?;
+        let sent = Arc::<AtomicUsize>::default();
+        let (seen, answers) = (Arc::clone(&sent), Arc::new(AtomicBool::new(false)));
+        let holds = Arc::clone(&answers);
+        proxy.intercept(move |request| {
+            if !request.contains("eth_sendRawTransaction") || holds.load(Ordering::SeqCst) {
+                return None;
+            }
+            seen.fetch_max(1, Ordering::SeqCst);
+            Some(Interception::Silence)
+        });
+        submitter.submit(l1.client(), l1.view(), candidate(1))?;
+        // It is on its way, and the next one can be planned meanwhile.
+        assert_eq!(submitter.in_flight().count(), 1);
+        let answered = Arc::clone(&answers);
+        let late = thread::spawn(move || {
+            while sent.load(Ordering::SeqCst) == 0 {
+                thread::yield_now();
+            }
+            thread::sleep(Duration::from_millis(100));
+            answered.store(true, Ordering::SeqCst);
+        });
+        submitter.submit(l1.client(), l1.view(), candidate(2))?;
+        assert!(answers.load(Ordering::SeqCst), "the second one was sent before the answer");
+        late.join().map_err(|_| eyre!("no answer"))?;
+        submitter.acknowledge()?;
+        assert_eq!(submitter.in_flight().count(), 2);
+        Ok(())
+    });
+    done.await?
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pool_that_keeps_fewer_gets_no_more_until_l1_has_taken_some() -> Result<()> {
+    const KEPT: usize = 2;
+    let world = World::new().await?;
+    world.provider.anvil_set_auto_mine(false).await?;
+    let key = world.sequencer_config()?.advance_key;
+    let (proxy, config) = world.behind_proxy(Role::Follower { sequencer: None })?;
+    let direct = Direct { deployment: world.deployment(), url: config.l1[0].clone(), key };
+    let done = tokio::task::spawn_blocking(move || -> Result<()> {
+        let (mut submitter, l1) = submitter(&direct, SubmitterConfig::default())?;
+        let sent = AtomicUsize::new(0);
+        proxy.intercept(move |request| {
+            let is_sent = request.contains("eth_sendRawTransaction");
+            let is_more = is_sent && sent.fetch_add(1, Ordering::SeqCst) >= KEPT;
+            is_more.then(|| refusal(request, "account limit exceeded"))
+        });
+        for number in 1..=KEPT as u64 + 1 {
+            assert!(submitter.has_room());
+            submitter.submit(l1.client(), l1.view(), candidate(number))?;
+        }
+        // No error: those before it are on their way, and its blocks wait for them.
+        submitter.acknowledge()?;
+        assert_eq!(submitter.in_flight().count(), KEPT);
+        assert!(!submitter.has_room());
+        // The neighbour: one that has nothing before it is an error.
+        submitter.forget();
+        let refused = submitter.submit(l1.client(), l1.view(), candidate(9));
+        let refused = refused.and_then(|()| submitter.acknowledge());
+        let message = refused.err().map(|error| error.to_string()).unwrap_or_default();
+        assert!(message.contains("account limit exceeded"), "{message}");
+        Ok(())
+    });
+    done.await?
+}
+
+/// The next step that finds out anything.
+fn news(submitter: &mut Submitter, l1: &L1Reader) -> Result<SubmitterProgress> {
+    let patience = Patience::begin();
+    loop {
+        let progress = submitter.step(l1.client(), l1.view(), u64::MAX)?;
+        if progress != SubmitterProgress::Waiting {
+            return Ok(progress);
+        }
+        ensure!(patience.lasts(), "no news");
+        thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// A sequencer on an L1 that has taken a transaction with blobs of it, and takes no more by itself.
+async fn stalled_with_blobs(world: &World, config: Config) -> Result<RollupNode> {
+    let sequencer = RollupNode::start(config).await?;
+    let alice = Key::named("alice").address();
+    world.deposit(alice, U256::from(5 * ETHER)).await?;
+    until("the deposit on L1", &sequencer, || async {
+        Ok(sequencer.status().safe_head.number > 0 && count(&sequencer) == 0)
+    })
+    .await?;
+    world.provider.anvil_set_auto_mine(false).await?;
+    Ok(sequencer)
+}
+
+fn config_with_blobs(world: &World, most: usize, folder: &Path) -> Result<Config> {
+    let mut config = world.sequencer_config()?;
+    config.submit_interval = Duration::from_millis(50);
+    config.submitter.max_in_flight = most;
+    // None pays more meanwhile: L1 makes blocks faster than in slots.
+    config.submitter.bump_after = 1_000;
+    let config = world.config(Role::Sequencer(Box::new(config)));
+    let config = with_beacon(config, &world.l1.endpoint());
+    Ok(Config { data_dir: Some(folder.join("data")), ..config })
+}
+
+/// Hashes of what waits at L1 of an account, by nonce, all of which has blobs.
+async fn waiting_blobs(l1: &DynProvider, account: Address) -> Result<Vec<B256>> {
+    type Waiting = HashMap<String, HashMap<String, Transaction>>;
+    let content: Waiting = l1.raw_request("txpool_contentFrom".into(), (account,)).await?;
+    let mut all: Vec<_> = content.into_values().flat_map(HashMap::into_values).collect();
+    ensure!(all.iter().all(|it| it.blob_versioned_hashes().is_some()), "{all:?}");
+    all.sort_unstable_by_key(|it| it.nonce());
+    Ok(all.iter().map(|it| *it.inner.tx_hash()).collect())
+}
+
+/// Hashes of all blocks of an L2, but for the first.
+async fn l2_blocks(node: &RollupNode) -> Result<Vec<B256>> {
+    let (l2, mut all) = (provider_of(node)?, Vec::new());
+    for number in 1..=node.status().unsafe_head.number {
+        let block =
+            l2.get_block_by_number(number.into()).await?.ok_or_eyre("a block is missing")?;
+        all.push(block.header.hash);
+    }
+    Ok(all)
+}
+
+/// Checks that L1 has these blocks, and that no transaction of an account has failed: one with blocks that L1 has
+/// would.
+async fn all_there_once(node: &RollupNode, world: &World, before: &[B256]) -> Result<()> {
+    until_safe(node, &world.provider).await?;
+    let after = l2_blocks(node).await?;
+    assert_eq!(&after[..before.len()], before, "a block is lost");
+    let account = world.sequencer_config()?.advance_key.address();
+    assert_eq!(taken(&world.provider, account).await?.1, 0, "blocks were posted twice");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn after_a_restart_several_transactions_with_blobs_are_waited_for_and_not_replaced()
+-> Result<()> {
+    const MOST: usize = 3;
+    let (world, folder) = (World::with_blobs().await?, tempfile::tempdir()?);
+    let config = config_with_blobs(&world, MOST, folder.path())?;
+    let (l1, account) = (&world.provider, world.sequencer_config()?.advance_key.address());
+    let sequencer = stalled_with_blobs(&world, config.clone()).await?;
+    let (alice, mut nonces) = (Key::named("alice"), 0);
+    fill(&sequencer, &alice, &mut nonces, MOST).await?;
+    let sent = waiting_blobs(l1, account).await?;
+    assert_eq!(sent.len(), MOST);
+    let before = l2_blocks(&sequencer).await?;
+    sequencer.stop().await;
+
+    let sequencer = RollupNode::start(config).await?;
+    let l2 = provider_of(&sequencer)?;
+    // New blocks come, and wait.
+    for _ in 0..3 {
+        let to = Address::repeat_byte(0xb0);
+        let transfer = signed_with(&alice, nonces, to, 1, Bytes::new(), 21_000);
+        let _ = l2.send_raw_transaction(&transfer.encoded_2718()).await?;
+        nonces += 1;
+        until("a block", &sequencer, || async {
+            Ok(l2.get_transaction_count(alice.address()).await? == nonces)
+        })
+        .await?;
+    }
+    assert_eq!(waiting_blobs(l1, account).await?, sent, "they have been replaced");
+    l1.anvil_mine(Some(1), None).await?;
+    for hash in sent {
+        let receipt = l1.get_transaction_receipt(hash).await?;
+        assert!(receipt.is_some_and(|receipt| receipt.status()), "{hash} is not there");
+    }
+    all_there_once(&sequencer, &world, &before).await?;
+    sequencer.stop().await;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn several_transactions_with_blobs_that_a_reorganisation_takes_away_go_to_l1_as_they_were()
+-> Result<()> {
+    const MOST: usize = 3;
+    let (world, folder) = (World::with_blobs().await?, tempfile::tempdir()?);
+    let config = config_with_blobs(&world, MOST, folder.path())?;
+    let (l1, account) = (&world.provider, world.sequencer_config()?.advance_key.address());
+    let sequencer = stalled_with_blobs(&world, config).await?;
+    let (alice, mut nonces) = (Key::named("alice"), 0);
+    fill(&sequencer, &alice, &mut nonces, MOST).await?;
+    let mut sent = waiting_blobs(l1, account).await?;
+    l1.anvil_mine(Some(1), None).await?;
+    // They are noticed, and others are sent behind them.
+    fill(&sequencer, &alice, &mut nonces, MOST).await?;
+    sent.extend(waiting_blobs(l1, account).await?);
+    assert_eq!(sent.len(), 2 * MOST);
+    let before = l2_blocks(&sequencer).await?;
+    let nothing: [(); 0] = [];
+    l1.raw_request::<_, ()>("anvil_reorg".into(), (1_u64, nothing)).await?;
+    all_there_once(&sequencer, &world, &before).await?;
+    for hash in sent {
+        let receipt = l1.get_transaction_receipt(hash).await?;
+        assert!(receipt.is_some_and(|receipt| receipt.status()), "{hash} is not there");
+    }
+    sequencer.stop().await;
+    Ok(())
 }

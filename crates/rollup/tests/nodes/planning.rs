@@ -4,7 +4,7 @@ use crate::support::{World, provider_of, refusal, signed_with, until};
 use alloy_eips::Encodable2718 as _;
 use alloy_primitives::{Address, Bytes};
 use alloy_provider::{Provider as _, RootProvider};
-use enshrine_rollup::{Config, Role, RollupNode};
+use enshrine_rollup::{Config, L1Limits, Role, RollupNode};
 use eyre::{OptionExt as _, Result};
 use std::{
     sync::{
@@ -60,10 +60,9 @@ async fn no_plan_executes_a_block_that_this_process_has_sealed_or_looks_for_its_
     let mut config = world.sequencer_config()?;
     // Blocks go once so many wait, or fill a transaction by their gas.
     config.submit_interval = Duration::from_secs(3_600);
-    config.submitter.limits.gas = 1 << 30;
-    config.submitter.limits.bytes = 1 << 20;
     let config = world.config(Role::Sequencer(Box::new(config)));
-    let config = Config { l1_beacon: vec![world.l1.endpoint()], ..config };
+    let l1_limits = L1Limits { gas: 1 << 30, bytes: 1 << 20 };
+    let config = Config { l1_limits, l1_beacon: vec![world.l1.endpoint()], ..config };
     let sequencer = RollupNode::start(config).await?;
     let l2 = provider_of(&sequencer)?;
     for nonce in 0..BLOCKS {

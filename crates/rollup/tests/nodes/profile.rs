@@ -7,7 +7,7 @@ use crate::{
 use alloy_eips::Encodable2718 as _;
 use alloy_primitives::{Address, B256, Bytes, U64, U256};
 use alloy_provider::{Provider as _, RootProvider, ext::AnvilApi as _};
-use enshrine_rollup::{Config, L1Profile, Role, RollupNode};
+use enshrine_rollup::{Config, Role, RollupNode};
 use eyre::Result;
 use testkit::{ETHER, Key, rich};
 use variants::{
@@ -21,7 +21,7 @@ async fn world(schedule: GasSchedule) -> Result<World> {
 
 fn config(world: &World, schedule: GasSchedule) -> Result<Config> {
     let role = Role::Sequencer(Box::new(world.sequencer_config()?));
-    Ok(Config { profile: L1Profile { schedule }, ..world.config(role) })
+    Ok(Config { execute_gas: schedule, ..world.config(role) })
 }
 
 /// Sends a transfer of Alice with this nonce and waits until L1 has its block. Returns its number and hash.

@@ -1,20 +1,36 @@
 //! A panic in any room of a node is reported, and lets the process end.
 
 use crate::support::{PATIENCE, World, until};
-use enshrine_rollup::{Config, EngineConfig, Role, RollupNode};
+use enshrine_rollup::{Config, EngineConfig, Role, RollupNode, RoomObserver};
 use eyre::Result;
 use serde_json::Value;
+use std::sync::{Arc, Mutex};
 use testkit::Patience;
 
 const ROOMS: [&str; 6] = ["l1", "batcher", "blocks", "unsafe_blocks", "offers", "driver"];
 
+/// Observer that panics in one room, once it is told in which.
+#[derive(Debug, Default)]
+struct Saboteur(Mutex<Option<&'static str>>);
+
+impl RoomObserver for Saboteur {
+    fn turned(&self, room: &'static str) {
+        let chosen = *self.0.lock().unwrap();
+        assert_ne!(chosen, Some(room), "sabotage");
+    }
+}
+
 /// A sequencer that drives a client which does not answer, so that it has all rooms.
 async fn with_all_rooms(world: &World) -> Result<RollupNode> {
+    observed(world, None).await
+}
+
+async fn observed(world: &World, observer: Option<Arc<dyn RoomObserver>>) -> Result<RollupNode> {
     let config = world.config(Role::Sequencer(Box::new(world.sequencer_config()?)));
     let secret = engine::JwtSecret::parse(&"5f".repeat(32))?;
     let drive = Some("http://127.0.0.1:1".to_owned());
     let engine = Some(EngineConfig { secret, serve: None, drive });
-    Ok(RollupNode::start(Config { engine, ..config }).await?)
+    Ok(RollupNode::start(Config { engine, observer, ..config }).await?)
 }
 
 async fn page(node: &RollupNode, name: &str) -> Result<(u16, String)> {
@@ -48,10 +64,11 @@ async fn rooms_start_in_their_order_and_health_shows_the_age_of_the_progress_of_
 async fn a_panic_in_any_room_is_in_health_and_metrics_and_tells_the_process_to_end() -> Result<()> {
     let world = World::new().await?;
     for room in ROOMS {
-        let node = with_all_rooms(&world).await?;
+        let saboteur = Arc::<Saboteur>::default();
+        let node = observed(&world, Some(Arc::clone(&saboteur) as _)).await?;
         assert_eq!(node.status().fault, None, "{room}");
         let failed = node.failed();
-        node.make_room_panic(room);
+        *saboteur.0.lock().unwrap() = Some(room);
         let found = tokio::time::timeout(PATIENCE, failed).await?;
         assert_eq!(found.room, room);
         let expected = found.to_string();

@@ -6,8 +6,8 @@ use super::{
 };
 use crate::rollup::{allowance::allowance, key_source::KeySource};
 use ::rollup::{
-    BacklogConfig, Config, EngineConfig, L1Limits, L1Profile, LeaseConfig, PoolLimits, Prices,
-    Role, SequencerConfig, SubmitterConfig,
+    BacklogConfig, Config, EngineConfig, L1Limits, LeaseConfig, PoolLimits, Prices, Role,
+    SequencerConfig, SubmitterConfig,
 };
 use engine::JwtSecret;
 use eyre::{Report, Result, WrapErr as _, bail, ensure, eyre};
@@ -34,12 +34,6 @@ impl Values {
         };
         let in_flight = given("--l1-in-flight", self.l1_in_flight)?;
         ensure!(in_flight > 0, "--l1-in-flight: at least one");
-        // What an L2 block can owe has to fit into a transaction, so neither is less than on mainnet.
-        let mainnet = L1Limits::default();
-        let bytes = given("--l1-transaction-bytes", self.l1_transaction_bytes)?;
-        ensure!(bytes >= mainnet.bytes, "--l1-transaction-bytes: at least {}", mainnet.bytes);
-        let gas = given("--l1-transaction-gas", self.l1_transaction_gas)?;
-        ensure!(gas >= mainnet.gas, "--l1-transaction-gas: at least {}", mainnet.gas);
         let slow_percent = given("--backlog-slow-percent", self.backlog_slow_percent)?;
         ensure!(slow_percent < 100, "--backlog-slow-percent: less than 100");
         Ok(SequencerConfig {
@@ -54,7 +48,6 @@ impl Values {
                 daily_limit: wei("--daily-limit-gwei", self.daily_limit_gwei)?,
                 max_blob_fee: wei("--blob-fee-limit-gwei", self.blob_fee_limit_gwei)?,
                 max_in_flight: in_flight,
-                limits: L1Limits { gas, bytes },
                 ..SubmitterConfig::default()
             },
             backlog: BacklogConfig {
@@ -79,6 +72,17 @@ impl Values {
                 byte: given("--byte-price", self.byte_price)?.into(),
             },
         })
+    }
+
+    /// Limits of a transaction on L1.
+    fn l1_limits(&self) -> Result<L1Limits> {
+        // What an L2 block can owe has to fit into a transaction, so neither is less than on mainnet.
+        let mainnet = L1Limits::default();
+        let bytes = given("--l1-transaction-bytes", self.l1_transaction_bytes)?;
+        ensure!(bytes >= mainnet.bytes, "--l1-transaction-bytes: at least {}", mainnet.bytes);
+        let gas = given("--l1-transaction-gas", self.l1_transaction_gas)?;
+        ensure!(gas >= mainnet.gas, "--l1-transaction-gas: at least {}", mainnet.gas);
+        Ok(L1Limits { gas, bytes })
     }
 
     /// Listening addresses of the node, and limits of what it takes from strangers.
@@ -115,7 +119,7 @@ impl Values {
 
     /// Configuration of the node.
     pub(super) fn config(self) -> Result<Config> {
-        let server = self.server()?;
+        let (server, l1_limits) = (self.server()?, self.l1_limits()?);
         let is_sequencer = self.role == Some(RoleName::Sequencer);
         // A follower that has both keys can be promoted.
         let has_keys = (self.advance_key.is_some() || self.advance_signer.is_some())
@@ -150,8 +154,8 @@ impl Values {
                 Some(LeaseConfig { witnesses: urls(&witnesses), secret, url })
             }
         };
-        let schedule = given("--l1-execute-gas", self.l1_execute_gas)?;
-        let schedule = schedule.parse::<GasSchedule>().wrap_err("--l1-execute-gas")?;
+        let execute_gas = given("--l1-execute-gas", self.l1_execute_gas.as_deref())?;
+        let execute_gas = execute_gas.parse::<GasSchedule>().wrap_err("--l1-execute-gas")?;
         Ok(Config {
             deployment: given("--deployment", self.deployment)?,
             allow_altered_genesis: self.allow_altered_genesis.unwrap_or_default(),
@@ -162,7 +166,8 @@ impl Values {
             l1: urls(&given("--l1", self.l1)?),
             l1_beacon: self.l1_beacon.as_deref().map(urls).unwrap_or_default(),
             l1_timeout: Duration::from_secs(30),
-            profile: L1Profile { schedule },
+            execute_gas,
+            l1_limits,
             poll_interval: milliseconds("--poll-interval-ms", self.poll_interval_ms)?,
             data_dir: self.data_dir,
             role,
@@ -174,6 +179,7 @@ impl Values {
             admin: self.admin_addr,
             server,
             engine,
+            observer: None,
         })
     }
 }

@@ -1,7 +1,7 @@
 //! The values of a node's configuration by the names of their flags, and their defaults.
 
 use super::RoleName;
-use ::rollup::{BacklogConfig, PoolLimits, SubmitterConfig};
+use ::rollup::{BacklogConfig, L1Limits, PoolLimits, SubmitterConfig};
 use alloy_primitives::Address;
 use clap::Args;
 use serde::{Deserialize, Serialize};
@@ -303,8 +303,8 @@ impl Values {
             daily_limit_gwei: gwei(submitter.daily_limit),
             blob_fee_limit_gwei: gwei(submitter.max_blob_fee),
             l1_in_flight: Some(submitter.max_in_flight),
-            l1_transaction_bytes: Some(submitter.limits.bytes),
-            l1_transaction_gas: Some(submitter.limits.gas),
+            l1_transaction_bytes: Some(L1Limits::default().bytes),
+            l1_transaction_gas: Some(L1Limits::default().gas),
             l1_execute_gas: Some(GasSchedule::DEFAULT.to_string()),
             backlog_slow_percent: Some(BacklogConfig::default().slow_percent),
             pool_transactions: Some(pool.transactions),

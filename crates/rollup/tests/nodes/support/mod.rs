@@ -16,8 +16,8 @@ use client::{Client, ClientOptions};
 use contracts::{Deployment, GenesisAllowance, bindings::IL1MessageQueue};
 use devnet::{Devnet, DevnetBuilder, Hardfork};
 use enshrine_rollup::{
-    BacklogConfig, Config, L1Profile, PoolLimits, Prices, Role, RollupNode, SequencerConfig,
-    Signer, SubmitterConfig,
+    BacklogConfig, Config, L1Limits, PoolLimits, Prices, Role, RollupNode, SequencerConfig, Signer,
+    SubmitterConfig,
 };
 use eyre::{OptionExt, Result, ensure, eyre};
 use rpc::ServerConfig;
@@ -222,7 +222,8 @@ impl World {
             l1: vec![self.l1.endpoint()],
             l1_beacon: Vec::new(),
             l1_timeout: Duration::from_secs(10),
-            profile: L1Profile::default(),
+            execute_gas: GasSchedule::DEFAULT,
+            l1_limits: L1Limits::default(),
             poll_interval: Duration::from_millis(50),
             data_dir: None,
             role,
@@ -234,6 +235,7 @@ impl World {
             admin: None,
             server: ServerConfig { port: 0, ..ServerConfig::default() },
             engine: None,
+            observer: None,
         }
     }
 

@@ -1,0 +1,388 @@
+//! Fate of transactions in flight, as L1 tells. It is asked on other threads.
+
+use super::{
+    InFlight, Submitter, SubmitterProgress,
+    sending::{no_thread, send},
+};
+use crate::{
+    L1Error, RollupError,
+    inquiry::Inquiry,
+    l1::{L1Client, L1View},
+};
+use alloy_eips::BlockNumberOrTag;
+use alloy_primitives::{Address, U256};
+use alloy_provider::{Provider as _, transport::TransportError};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+/// Transactions that L1 has taken and that are remembered with their blobs. What a deeper reorganisation gives back is
+/// planned anew.
+const MAX_LANDED: usize = 16;
+/// Time of an answer from which on L1 is slow: the same bytes are sent again after some such times, and not at each of its
+/// blocks, which come faster than its answers then.
+const SLOW: Duration = Duration::from_millis(250);
+const RESEND_TRIPS: u32 = 4;
+
+/// An account on L1.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Account {
+    /// Nonces that it has used.
+    pub(super) used: u64,
+    pub(super) balance: U256,
+    /// Number of L1's newest block.
+    pub(super) latest: u64,
+}
+
+/// The answer to a question after an account: with its nonces that are used or wait, if that was asked.
+type Answer = Result<(Account, Option<u64>), L1Error>;
+
+/// A question after the account, as of the head of a view.
+#[derive(Debug)]
+pub(super) struct Asked {
+    view: Arc<L1View>,
+    when: Instant,
+    answer: Inquiry<Answer>,
+}
+
+/// Transactions of this account that an earlier process has sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Earlier {
+    /// L1 has not said yet whether there are any.
+    Unknown,
+    /// L1's pool has some. The account had used so many nonces at this L1 block, and no more since.
+    Waiting { used: u64, since: u64 },
+    /// There are none, or L1 has not taken any for long.
+    Gone,
+}
+
+impl Submitter {
+    /// Returns `true` while transactions may wait at L1 that an earlier process has sent. Others in their places would
+    /// bring other blocks, and those behind them would fail: they are waited for as long as L1 takes any of them.
+    pub fn waits_for_earlier(&self) -> bool {
+        self.earlier != Earlier::Gone
+    }
+
+    /// Looks what has become of the transactions in flight, by what L1 has answered since the last call: asks again for
+    /// each new L1 block, sends the same bytes again for each or after a slot without one, and ones with higher fees for
+    /// the first if it waits for long. `l1_time` is the time of L1's next block. It waits for nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`RollupError::L1`] if L1 cannot be asked; the transactions stay in flight. Those of [`Self::acknowledge`].
+    pub fn step(
+        &mut self,
+        client: &Arc<L1Client>,
+        view: &Arc<L1View>,
+        l1_time: u64,
+    ) -> Result<SubmitterProgress, RollupError> {
+        self.take_answer()?;
+        if let Some(answer) = self.resending.as_ref().and_then(Inquiry::answer) {
+            self.resending = None;
+            answer.unwrap_or_else(|_| Err(L1Error::Thread.into()))?;
+        }
+        self.take_back(view);
+        self.hold_back(l1_time);
+        self.taken = self.in_flight().filter(|sent| sent.is_taken(view)).count();
+        if let Some(asked) = self.asked.take() {
+            let Some(answer) = asked.answer.answer() else {
+                self.asked = Some(asked);
+                return Ok(self.no_news());
+            };
+            let answer = answer.unwrap_or(Err(L1Error::Thread));
+            let (account, taken) = answer.inspect_err(|_| self.last_asked = None)?;
+            self.account = Some(account);
+            self.note_earlier(account, taken);
+            return self.look(client, &asked.view, account, asked.when);
+        }
+        if self.is_to_ask(view) {
+            self.ask(client, view)?;
+        }
+        Ok(self.no_news())
+    }
+
+    const fn no_news(&self) -> SubmitterProgress {
+        match self.in_flight.is_empty() {
+            true => SubmitterProgress::Idle,
+            false => SubmitterProgress::Waiting,
+        }
+    }
+
+    /// L1 is asked once for each of its blocks, and after a slot without one.
+    fn is_to_ask(&self, view: &L1View) -> bool {
+        let is_of_use = !self.in_flight.is_empty() || self.waits_for_earlier();
+        let is_due = self.last_asked.is_none_or(|(head, when)| {
+            let is_new = view.head().is_some_and(|now| now.hash != head);
+            is_new || when.elapsed() >= self.config.resend_after
+        });
+        is_of_use && is_due
+    }
+
+    fn ask(&mut self, client: &Arc<L1Client>, view: &Arc<L1View>) -> Result<(), RollupError> {
+        let Some(head) = view.head() else { return Ok(()) };
+        let block = BlockNumberOrTag::Number(head.number);
+        let (account, asks_for_earlier) = (self.key.address(), self.waits_for_earlier());
+        let (client, when) = (Arc::clone(client), Instant::now());
+        let question = move || account_at(&client, account, block, asks_for_earlier);
+        let answer = Inquiry::ask(question).map_err(no_thread)?;
+        self.last_asked = Some((head.hash, when));
+        self.asked = Some(Asked { view: Arc::clone(view), when, answer });
+        Ok(())
+    }
+
+    fn note_earlier(&mut self, account: Account, taken: Option<u64>) {
+        let (Some(taken), true) = (taken, self.waits_for_earlier()) else { return };
+        let Account { used, latest, .. } = account;
+        self.earlier = match self.earlier {
+            _ if taken <= used => Earlier::Gone,
+            Earlier::Waiting { used: before, since } if used == before => {
+                match latest.saturating_sub(since) >= self.config.bump_after {
+                    true => Earlier::Gone,
+                    false => self.earlier,
+                }
+            }
+            _ => {
+                tracing::info!(used, taken, "waiting for transactions of an earlier process");
+                Earlier::Waiting { used, since: latest }
+            }
+        };
+    }
+
+    /// Takes back what L1 has given back: the same bytes go there again, with the same nonces.
+    fn take_back(&mut self, view: &L1View) {
+        let Some(first) = self.landed.iter().position(|sent| sent.is_given_back(view)) else {
+            return;
+        };
+        let back = self.landed.split_off(first);
+        // What is on its way as an answer is of before.
+        (self.asked, self.last_asked) = (None, None);
+        for mut sent in back {
+            // Its evidence is by a state that L1 has left, or L1 has another block in the place of its own.
+            sent.is_void = sent.goes_alone || !sent.is_open(view);
+            if self.in_flight.iter().any(|it| it.nonce == sent.nonce) {
+                continue;
+            }
+            tracing::warn!(hash = %sent.hash, nonce = sent.nonce, "L1 gave a batch back, posting it again");
+            (sent.sent_at, sent.waits_since) = (0, None);
+            self.put(Some(sent));
+        }
+    }
+
+    /// Holds back what L1 has given back while L1's next block is of before some blocks in flight: it may have gone back in
+    /// time, and refuses blocks of its future. Those behind wait for what it has given back, so none goes before all can.
+    fn hold_back(&mut self, l1_time: u64) {
+        let is_back = self.in_flight().any(|sent| sent.sent_at == 0);
+        let holds = is_back && self.in_flight().any(|sent| sent.timestamp > l1_time);
+        if self.is_held && !holds {
+            // They go at the next look, and not at the next block of an L1 that makes one for them.
+            self.last_asked = None;
+        }
+        self.is_held = holds;
+    }
+
+    /// L1 was reorganised: what is in flight stays, unless evidence of it is by a state that L1 has left.
+    pub(crate) fn l1_went_back(&mut self) {
+        if self.in_flight().any(|sent| sent.goes_alone) {
+            self.forget();
+        }
+    }
+
+    /// Forgets what L1 has taken: its blocks have given way, and do not go there again.
+    pub(crate) fn forget_landed(&mut self) {
+        self.landed.clear();
+    }
+
+    fn look(
+        &mut self,
+        client: &Arc<L1Client>,
+        view: &L1View,
+        account: Account,
+        asked: Instant,
+    ) -> Result<SubmitterProgress, RollupError> {
+        let head = view.head().map_or(0, |head| head.number);
+        let Account { used, latest, .. } = account;
+        let mut done = Vec::new();
+        // Counted by what is in flight before this look.
+        self.taken = 0;
+        for sent in self.in_flight.iter_mut().filter(|sent| !sent.is_void && sent.is_taken(view)) {
+            done.extend(sent.blocks.iter().copied());
+            // If another account has brought its blocks, another transaction takes its nonce.
+            sent.is_void = true;
+        }
+        let mut failed = None;
+        // Nonces are used in order, so only the first ones can be.
+        while self.in_flight.first().is_some_and(|first| first.nonce < used) {
+            let sent = self.in_flight.remove(0);
+            self.spending.used(sent.nonce, sent.cost);
+            self.pool_keeps = None;
+            if sent.is_void {
+                self.keep_landed(sent, view);
+            } else {
+                // It is in a block that this view has read, and the rollup has not moved: it failed.
+                failed.get_or_insert(sent);
+            }
+        }
+        if let Some(sent) = failed {
+            let has_blobs = sent.has_blobs();
+            tracing::warn!(hash = %sent.hash, has_blobs, "posted batch failed on L1");
+            self.forget();
+            return Ok(if has_blobs {
+                SubmitterProgress::NotByBlobs
+            } else {
+                SubmitterProgress::Failed(sent.blocks)
+            });
+        }
+        // The first one has waited for nothing but L1 from here on.
+        if let Some(first) = self.in_flight.first_mut().filter(|it| asked > it.sent_when) {
+            let _ = first.waits_since.get_or_insert(latest);
+        }
+        // L1 was wrong when it was asked for the nonce, has gone back since, or has the blocks of a transaction before it
+        // from another account: what is behind a nonce that may never be used would wait for ever. Nothing is known of one
+        // that was sent since, and what L1 has given back goes there again.
+        let behind_gap = self.in_flight().next().filter(|first| {
+            let is_known = asked > first.sent_when && self.landed.iter().all(|it| it.nonce < used);
+            is_known && first.nonce > used
+        });
+        let lost = behind_gap.map(|first| {
+            tracing::warn!(hash = %first.hash, got = first.nonce, expected = used, "nonce gap on L1, resubmitting");
+            first.blocks.clone()
+        });
+        if lost.is_some() {
+            self.forget();
+        }
+        if !done.is_empty() {
+            return Ok(SubmitterProgress::Done(done));
+        }
+        if let Some(blocks) = lost {
+            return Ok(SubmitterProgress::Failed(blocks));
+        }
+        self.rebroadcast(client, head, latest)
+    }
+
+    /// Remembers a transaction that L1 has taken; not one that was given up, whose blocks went another way.
+    fn keep_landed(&mut self, sent: InFlight, view: &L1View) {
+        if !sent.is_taken(view) {
+            return;
+        }
+        self.landed.push_back(sent);
+        while self.landed.len() > MAX_LANDED {
+            self.landed.pop_front();
+        }
+    }
+
+    fn rebroadcast(
+        &mut self,
+        client: &Arc<L1Client>,
+        head: u64,
+        latest: u64,
+    ) -> Result<SubmitterProgress, RollupError> {
+        if self.is_held {
+            return Ok(SubmitterProgress::Waiting);
+        }
+        let others: u128 = self.in_flight.iter().skip(1).map(|sent| sent.cost).sum();
+        let mut all = core::mem::take(&mut self.in_flight);
+        let (mut outcome, mut is_bumped) = (Ok(SubmitterProgress::Waiting), false);
+        let bump_after = self.config.bump_after;
+        let waits_long = |first: &InFlight| {
+            let waited = first.waits_since.map(|since| latest.saturating_sub(since));
+            waited.is_some_and(|blocks| blocks >= bump_after)
+        };
+        let on_its_way = self.sending.as_ref().map(|sending| sending.nonce);
+        let is_sent = |sent: &InFlight| !sent.is_void && Some(sent.nonce) != on_its_way;
+        if let Some(first) = all.first_mut().filter(|first| is_sent(first) && waits_long(first)) {
+            match self.bump(first, others) {
+                Ok(Bump::Paid) => is_bumped = true,
+                Ok(Bump::TooMuch) => {}
+                Ok(Bump::NotByBlobs) => {
+                    outcome = Ok(SubmitterProgress::NotByBlobs);
+                }
+                Err(error) => outcome = Err(error),
+            }
+        }
+        let gap = match self.round_trip < SLOW {
+            true => Duration::ZERO,
+            false => self.round_trip.saturating_mul(RESEND_TRIPS),
+        };
+        let resend_after = self.config.resend_after;
+        let is_due = |(at, sent): (usize, &InFlight)| {
+            let age = sent.sent_when.elapsed();
+            let is_old = age >= resend_after || head > sent.sent_at && age >= gap;
+            is_sent(sent) && (is_old || is_bumped && at == 0)
+        };
+        // All of them from the first on, in their order: a pool that was restarted has none.
+        if self.resending.is_none() && outcome.is_ok() && all.iter().enumerate().any(is_due) {
+            let mut again = Vec::new();
+            for sent in all.iter_mut().filter(|sent| is_sent(sent)) {
+                (sent.sent_at, sent.sent_when) = (head, Instant::now());
+                again.push(sent.raw.clone());
+            }
+            let client = Arc::clone(client);
+            let sends = move || again.iter().try_for_each(|raw| send(&client, raw));
+            match Inquiry::ask(sends) {
+                Ok(sends) => self.resending = Some(sends),
+                Err(error) => outcome = Err(no_thread(error)),
+            }
+        }
+        self.in_flight = all;
+        if matches!(outcome, Ok(SubmitterProgress::NotByBlobs)) {
+            // Those behind it have blobs too, and would fail behind another in its place.
+            self.forget();
+        }
+        outcome
+    }
+
+    /// Makes a transaction pay more, if that is allowed.
+    fn bump(&mut self, sent: &mut InFlight, others: u128) -> Result<Bump, RollupError> {
+        let fees = sent.fees.bumped(sent.data.bump());
+        let cost = fees.cost(sent.gas_limit, &sent.data);
+        let spent = self.spent_besides(sent.nonce).saturating_add(others).saturating_add(cost);
+        // Past these it waits with the fees that it has: fees of L1 fall again, and money that is spent does not come
+        // back.
+        let is_allowed = fees.max <= self.config.max_fee
+            && (!sent.has_blobs() || fees.blob <= self.config.max_blob_fee)
+            && spent <= self.config.daily_limit;
+        if !is_allowed {
+            return Ok(if sent.has_blobs() { Bump::NotByBlobs } else { Bump::TooMuch });
+        }
+        self.spending.sending(sent.nonce, cost)?;
+        let bumped = self.unsigned(sent.nonce, sent.gas_limit, fees, &sent.data);
+        (sent.raw, sent.hash) = bumped.sign(&self.key)?;
+        (sent.cost, sent.fees, sent.waits_since, sent.is_refused) = (cost, fees, None, false);
+        tracing::warn!(hash = %sent.hash, max_fee = fees.max, "transaction not included, bumping fees");
+        Ok(Bump::Paid)
+    }
+}
+
+/// Outcome of a try to make a transaction pay more.
+enum Bump {
+    Paid,
+    /// It goes on waiting as it is.
+    TooMuch,
+    /// L1 leaves its blobs for the most that they may cost.
+    NotByBlobs,
+}
+
+/// Asks L1 for an account at a block: all at once.
+fn account_at(
+    client: &L1Client,
+    account: Address,
+    block: BlockNumberOrTag,
+    asks_for_earlier: bool,
+) -> Answer {
+    let provider = client.inner().provider().clone();
+    let asked = client.wait(async move {
+        let used = provider.get_transaction_count(account).block_id(block.into());
+        let balance = provider.get_balance(account);
+        let latest = provider.get_block_number();
+        let taken = async {
+            if !asks_for_earlier {
+                return Ok::<_, TransportError>(None);
+            }
+            provider.get_transaction_count(account).pending().await.map(Some)
+        };
+        tokio::try_join!(used.into_future(), balance.into_future(), latest.into_future(), taken)
+    });
+    let (used, balance, latest, taken) = asked.map_err(L1Error::from)?;
+    Ok((Account { used, balance, latest }, taken))
+}

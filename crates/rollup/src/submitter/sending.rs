@@ -1,0 +1,143 @@
+//! The answers of L1's pool to transactions.
+
+use super::{InFlight, Submitter};
+use crate::{
+    L1Error, RollupError,
+    inquiry::{Inquiry, Unanswered},
+    l1::L1Client,
+};
+use alloy_primitives::{B256, Bytes};
+use alloy_provider::Provider as _;
+use client::ClientError;
+use std::{io, sync::Arc, time::Instant};
+
+/// A transaction that L1's pool has not answered to yet.
+#[derive(Debug)]
+pub(super) struct Sending {
+    pub(super) nonce: u64,
+    hash: B256,
+    /// `true` if nothing was in flight before it.
+    is_first: bool,
+    /// Transaction whose place it takes, which L1 still has if it refuses the new one.
+    pub(super) before: Option<InFlight>,
+    begun: Instant,
+    answer: Inquiry<Result<(), RollupError>>,
+}
+
+impl Sending {
+    pub(super) fn begin(
+        client: &Arc<L1Client>,
+        raw: Bytes,
+        (nonce, hash): (u64, B256),
+        is_first: bool,
+        before: Option<InFlight>,
+    ) -> Result<Self, RollupError> {
+        let client = Arc::clone(client);
+        let answer = Inquiry::ask(move || send(&client, &raw)).map_err(no_thread)?;
+        Ok(Self { nonce, hash, is_first, before, begun: Instant::now(), answer })
+    }
+}
+
+impl Submitter {
+    /// Waits for the answer of L1's pool to the transaction that was sent last.
+    ///
+    /// # Errors
+    ///
+    /// [`RollupError::L1`] if L1 refuses it, or does not answer: without an answer the transaction may be on its way, and
+    /// stays in flight. [`RollupError::BlobsRefused`] if L1 wants the transaction for its blobs neither now nor later: it
+    /// is not in flight then.
+    pub fn acknowledge(&mut self) -> Result<(), RollupError> {
+        let Some(sending) = self.sending.take() else { return Ok(()) };
+        let answer = sending.answer.wait();
+        self.answered(sending, answer)
+    }
+
+    /// Takes the answer of L1's pool, if it is there.
+    pub(super) fn take_answer(&mut self) -> Result<(), RollupError> {
+        let Some(sending) = self.sending.take() else { return Ok(()) };
+        match sending.answer.answer() {
+            Some(answer) => self.answered(sending, answer),
+            None => {
+                self.sending = Some(sending);
+                Ok(())
+            }
+        }
+    }
+
+    fn answered(
+        &mut self,
+        sending: Sending,
+        answer: Result<Result<(), RollupError>, Unanswered>,
+    ) -> Result<(), RollupError> {
+        let Sending { nonce, hash, is_first, before, begun, .. } = sending;
+        self.round_trip = begun.elapsed();
+        let outcome = answer.unwrap_or_else(|_| Err(L1Error::Thread.into()));
+        let Err(error) = outcome else {
+            self.has_accepted = true;
+            return Ok(());
+        };
+        // L1 has taken its nonce meanwhile, or it is not to be sent any more.
+        let Some(sent) = self.in_flight.iter_mut().find(|it| it.nonce == nonce && it.hash == hash)
+        else {
+            return Ok(());
+        };
+        // Without an answer it may be on its way.
+        if !is_refusal(&error) {
+            return Err(error);
+        }
+        let has_blobs = sent.has_blobs();
+        // What an earlier process sent with this nonce waits there: this one pays more later.
+        if before.is_none() && is_first && !has_blobs && is_underpriced(&error) {
+            sent.is_refused = true;
+            return Err(error);
+        }
+        // Who refuses it does not have it, and may still have the older transaction with this nonce.
+        let is_void = sent.is_void;
+        self.in_flight.retain(|it| it.nonce != nonce);
+        let replaces = before.is_some();
+        self.put(before);
+        if is_void {
+            return Ok(());
+        }
+        if !is_first && !replaces {
+            // Its blocks wait for those in flight: pools bound how many transactions an account has there.
+            tracing::debug!(%error, nonce, "L1's pool takes no further transaction, waiting");
+            self.pool_keeps = Some(self.in_flight().count());
+            return Ok(());
+        }
+        Err(match has_blobs {
+            true => RollupError::BlobsRefused(error.to_string()),
+            false => error,
+        })
+    }
+}
+
+/// Sends a transaction, and waits for the answer of L1's pool.
+pub(super) fn send(client: &L1Client, raw: &Bytes) -> Result<(), RollupError> {
+    let (provider, raw) = (client.inner().provider().clone(), raw.clone());
+    let outcome = client.wait(async move { provider.send_raw_transaction(&raw).await.map(drop) });
+    match outcome {
+        Ok(()) => Ok(()),
+        // It is there, or was taken already: the next look at L1 tells.
+        Err(error) if is_known(&error.to_string()) => Ok(()),
+        Err(error) => Err(L1Error::from(error).into()),
+    }
+}
+
+/// Returns `true` if L1 has answered with a refusal.
+pub(crate) const fn is_refusal(error: &RollupError) -> bool {
+    matches!(error, RollupError::L1(L1Error::Client(ClientError::Rpc(error))) if error.is_error_resp())
+}
+
+fn is_known(message: &str) -> bool {
+    ["already known", "already imported", "nonce too low"].iter().any(|it| message.contains(it))
+}
+
+fn is_underpriced(error: &RollupError) -> bool {
+    error.to_string().contains("underpriced")
+}
+
+#[allow(clippy::needless_pass_by_value, reason = "it stands in map_err")]
+pub(super) fn no_thread(error: io::Error) -> RollupError {
+    RollupError::Config { field: "threads", reason: error.to_string() }
+}
