@@ -67,8 +67,8 @@ contract Deploy is RollupPlan {
         }
         _verify(plan);
         _write(plan, isNew);
-        _tellOfForks(plan);
-        _tellOfGuardian(plan);
+        console.log(_ofForks(plan));
+        console.log(_ofGuardian(plan));
         console.log(isNew ? "rollup" : "all is deployed and as configured; rollup", plan.rollup);
     }
 
@@ -77,8 +77,8 @@ contract Deploy is RollupPlan {
         tellOfExecute();
         _verify(plan);
         _requireFile(plan);
-        _tellOfForks(plan);
-        _tellOfGuardian(plan);
+        console.log(_ofForks(plan));
+        console.log(_ofGuardian(plan));
         console.log("all is deployed and as configured; rollup", plan.rollup);
     }
 
@@ -99,36 +99,34 @@ contract Deploy is RollupPlan {
         console.log("check the state of the genesis: enshrine verify", plan.file);
     }
 
-    /// @dev Says what the next fork of L1 does to the rollup.
-    function _tellOfForks(Plan memory plan) private pure {
+    /// @dev Returns what the next fork of L1 does to the rollup.
+    function _ofForks(Plan memory plan) internal pure returns (string memory) {
         if (plan.forkMode == INativeRollup.ForkMode.Follow) {
-            console.log("forks: follow. Blocks have the fork that L1 had at their timestamp.");
-        } else if (plan.forkMode == INativeRollup.ForkMode.Registry) {
-            console.log(
-                "forks: registry. Blocks have the fork of the current entry of L1's registry."
-            );
-            console.log(
+            return "forks: follow. Blocks have the fork that L1 had at their timestamp.";
+        }
+        if (plan.forkMode == INativeRollup.ForkMode.Registry) {
+            return string.concat(
+                "forks: registry. Blocks have the fork of the current entry of L1's registry. ",
                 "Post all blocks before L1 forks: those that are not posted by then are lost."
             );
-        } else if (plan.inForce.owner == address(0)) {
-            console.log("forks: pinned, and no owner. L1's next fork stops this rollup FOR GOOD:");
-            console.log(
+        }
+        if (plan.inForce.owner == address(0)) {
+            return string.concat(
+                "forks: pinned, and no owner. L1's next fork stops this rollup FOR GOOD: ",
                 "no block will be accepted, no withdrawal be claimed, and deposits are locked."
             );
-        } else {
-            console.log(
-                "forks: pinned. L1's next fork stops this rollup until the owner has added it."
-            );
         }
+        return "forks: pinned. L1's next fork stops this rollup until the owner has added it.";
     }
 
-    /// @dev Says who may pause the message queue.
-    function _tellOfGuardian(Plan memory plan) private pure {
+    /// @dev Returns who may pause the message queue.
+    function _ofGuardian(Plan memory plan) internal pure returns (string memory) {
         if (plan.guardian == address(0)) {
-            console.log("guardian: none. No account can pause deposits or delay claims.");
-        } else {
-            console.log("guardian, who may pause deposits and large claims:", plan.guardian);
+            return "guardian: none. No account can pause deposits or delay claims.";
         }
+        return string.concat(
+            "guardian, who may pause deposits and large claims: ", vm.toString(plan.guardian)
+        );
     }
 
     function _deploy(Part memory part) private {

@@ -95,12 +95,15 @@ contract Operate is RollupPlan {
         console.log("head", rollup.head().number);
     }
 
-    /// @notice Deploys the bridge on the L2 (with the `--rpc-url` of the L2).
+    /// @notice Deploys the code of the tokens on the L2, and then the bridge (with the `--rpc-url` of the L2). Each has
+    /// a transaction of its own, because from Amsterdam on both together exceed a block of 10 million gas.
     function deployL2Bridge(string calldata file) external {
         address expected = _address(file, ".l2Bridge");
+        address l1Bridge = _address(file, ".l1Bridge");
+        require(l2BridgeOf(l1Bridge) == expected, "the L1 side expects the bridge elsewhere");
         requireProxy();
-        address place = ensureCreate2("L2TokenBridge", l2BridgeCode(_address(file, ".l1Bridge")));
-        require(place == expected, "the L1 side expects the bridge elsewhere");
+        ensureCreate2("BridgedToken", l2TokenCode(expected));
+        ensureCreate2("L2TokenBridge", l2BridgeCode(l1Bridge));
     }
 
     // ------------------------------------------------------------------ owners

@@ -5,6 +5,7 @@ import {CREATE3} from "solady/utils/CREATE3.sol";
 import {NativeRollup} from "../contracts/NativeRollup.sol";
 import {L1TokenBridge} from "../contracts/bridge/L1TokenBridge.sol";
 import {L2TokenBridge} from "../contracts/bridge/L2TokenBridge.sol";
+import {TokenAddresses} from "../contracts/bridge/TokenAddresses.sol";
 import {DeterministicDeployer} from "../contracts/deployment/DeterministicDeployer.sol";
 import {ForcedInbox} from "../contracts/forced/ForcedInbox.sol";
 import {INativeRollup} from "../contracts/interfaces/INativeRollup.sol";
@@ -138,6 +139,11 @@ abstract contract RollupPlan is PlanChecks {
     /// @notice Init code of the bridge on the L2.
     function l2BridgeCode(address l1Bridge) public pure returns (bytes memory) {
         return abi.encodePacked(type(L2TokenBridge).creationCode, abi.encode(l1Bridge));
+    }
+
+    /// @notice Init code of the instance behind all tokens on the L2.
+    function l2TokenCode(address l2Bridge) public pure returns (bytes memory) {
+        return TokenAddresses.initCode(l2Bridge);
     }
 
     /// @notice Returns the address of the L2 bridge.

@@ -8,7 +8,7 @@ import {ERC20} from "solady/tokens/ERC20.sol";
 /// more than lie in the escrow on L1.
 /// @dev Tokens are clones of one instance (EIP-1167), which keeps making one cheap, and their addresses
 /// independent of what they are called. The bridge is an immutable of that instance and the same for
-/// all.
+/// all. The instance is deployed before the bridge, whose address is known, in a transaction of its own.
 contract BridgedToken is ERC20 {
     /// @notice The caller is not the bridge.
     error NotBridge(address caller);
@@ -31,8 +31,9 @@ contract BridgedToken is ERC20 {
         _;
     }
 
-    constructor() {
-        BRIDGE = msg.sender;
+    /// @param bridge The account that mints and burns, which may be deployed later.
+    constructor(address bridge) {
+        BRIDGE = bridge;
     }
 
     /// @notice Says which token this one stands for. For the bridge, once.

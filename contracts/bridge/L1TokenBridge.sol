@@ -51,6 +51,9 @@ contract L1TokenBridge is IL1TokenBridge {
     address public immutable L2_BRIDGE;
 
     /// @inheritdoc IL1TokenBridge
+    address public immutable L2_TOKEN_CODE;
+
+    /// @inheritdoc IL1TokenBridge
     mapping(address l1Token => uint256) public owed;
 
     /// @inheritdoc IL1TokenBridge
@@ -71,6 +74,7 @@ contract L1TokenBridge is IL1TokenBridge {
     constructor(address queue, address l2Bridge) {
         MESSAGE_QUEUE = queue;
         L2_BRIDGE = l2Bridge;
+        L2_TOKEN_CODE = TokenAddresses.code(l2Bridge);
     }
 
     /// @inheritdoc IL1TokenBridge
@@ -166,7 +170,7 @@ contract L1TokenBridge is IL1TokenBridge {
 
     /// @inheritdoc IL1TokenBridge
     function l2TokenOf(address l1Token) public view returns (address) {
-        return TokenAddresses.token(L2_BRIDGE, l1Token);
+        return TokenAddresses.token(L2_TOKEN_CODE, L2_BRIDGE, l1Token);
     }
 
     /// @dev Takes tokens from the caller; returns how many there are more.

@@ -18,8 +18,11 @@ import {TokenAddresses} from "./TokenAddresses.sol";
 /// by the messenger: anyone can try it again there. Or the account that the depositor named sends it
 /// back to L1, which cancels it for good.
 ///
+/// The code of the tokens is deployed before this contract, in a transaction of its own: where new code has a
+/// price by the byte (EIP-8037), both together would not fit into a block of 10 million gas.
+///
 /// All calls of accounts read a bounded amount of state, for any input: this contract, the
-/// messenger, and one token, which has code of this contract or none; and no precompile is called. So they
+/// messenger, and one token, which has the code that this contract names or none; and no precompile is called. So they
 /// can be forced with more gas than other transactions (see `IForcedInbox`).
 contract L2TokenBridge is IL2TokenBridge {
     /// @inheritdoc IL2TokenBridge
@@ -38,8 +41,10 @@ contract L2TokenBridge is IL2TokenBridge {
     /// @param l1Bridge The other side, which may be deployed later at an address that is known.
     constructor(address l1Bridge) {
         L1_BRIDGE = l1Bridge;
-        // The first contract of this one, as `TokenAddresses` supposes.
-        TOKEN_CODE = address(new BridgedToken());
+        address tokenCode = TokenAddresses.code(address(this));
+        // A clone of an account without code would be a token that accepts every call and keeps nothing.
+        if (tokenCode.code.length == 0) revert TokenCodeMissing(tokenCode);
+        TOKEN_CODE = tokenCode;
     }
 
     /// @inheritdoc IL2TokenBridge
@@ -94,9 +99,7 @@ contract L2TokenBridge is IL2TokenBridge {
 
     /// @inheritdoc IL2TokenBridge
     function tokenOf(address l1Token) public view returns (address) {
-        return LibClone.predictDeterministicAddress_PUSH0(
-            TOKEN_CODE, TokenAddresses.salt(l1Token), address(this)
-        );
+        return TokenAddresses.token(TOKEN_CODE, address(this), l1Token);
     }
 
     /// @dev Has L1 pay tokens out that do not exist here any more, or never did.

@@ -2,20 +2,33 @@
 pragma solidity ^0.8.24;
 
 import {LibClone} from "solady/utils/LibClone.sol";
-import {LibRLP} from "solady/utils/LibRLP.sol";
+import {KeptCodes} from "../libraries/KeptCodes.sol";
+import {BridgedToken} from "./BridgedToken.sol";
 
 /// @title Addresses of the tokens of a bridge
 /// @notice They follow from the address of the L2 bridge and that of the token on L1, so both sides know
 /// them before they exist, and nothing has to be registered for that.
 library TokenAddresses {
-    /// @notice The code behind all tokens: the first contract that the bridge makes.
+    /// @notice Init code of the instance behind all tokens of a bridge.
+    function initCode(address l2Bridge) internal pure returns (bytes memory) {
+        return abi.encodePacked(type(BridgedToken).creationCode, abi.encode(l2Bridge));
+    }
+
+    /// @notice The instance behind all tokens, which the CREATE2 proxy deploys with salt zero: anyone can send it
+    /// the init code, and no other code can be at this address.
+    /// @dev For constructors: it has the init code in it.
     function code(address l2Bridge) internal pure returns (address) {
-        return LibRLP.computeAddress(l2Bridge, 1);
+        return
+            LibClone.predictDeterministicAddress(keccak256(initCode(l2Bridge)), 0, KeptCodes.PROXY);
     }
 
     /// @notice The token that stands for `l1Token`.
-    function token(address l2Bridge, address l1Token) internal pure returns (address) {
-        return LibClone.predictDeterministicAddress_PUSH0(code(l2Bridge), salt(l1Token), l2Bridge);
+    function token(address tokenCode, address l2Bridge, address l1Token)
+        internal
+        pure
+        returns (address)
+    {
+        return LibClone.predictDeterministicAddress_PUSH0(tokenCode, salt(l1Token), l2Bridge);
     }
 
     /// @notice Salt that distinguishes it from the others.

@@ -127,6 +127,9 @@ interface IL1TokenBridge {
     /// @notice The other side, an `IL2TokenBridge`.
     function L2_BRIDGE() external view returns (address);
 
+    /// @notice The code behind all tokens on the L2 (`IL2TokenBridge.TOKEN_CODE`).
+    function L2_TOKEN_CODE() external view returns (address);
+
     /// @notice Gas for the message of a deposit.
     function DEPOSIT_GAS() external view returns (uint64);
 

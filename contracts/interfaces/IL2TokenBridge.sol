@@ -43,6 +43,8 @@ interface IL2TokenBridge {
 
     /// @notice The caller is not the other side of the bridge.
     error NotPeer(address caller);
+    /// @notice The code behind the tokens has to be deployed before the bridge.
+    error TokenCodeMissing(address tokenCode);
     /// @notice No token stands for this one yet; once its registration is delivered, one does.
     error TokenUnknown(address l1Token);
     /// @notice Nothing to withdraw.

@@ -17,6 +17,8 @@ import {Predeploys} from "../../contracts/libraries/Predeploys.sol";
 import {AccountCalls} from "../utils/AccountCalls.sol";
 import {IL2} from "../utils/IL2.sol";
 import {L2} from "../utils/L2.sol";
+import {TokenCode} from "../utils/TokenCode.sol";
+import {KeptCodes} from "../../contracts/libraries/KeptCodes.sol";
 import {MessageCodec} from "../utils/MessageCodec.sol";
 import {Multisig} from "../utils/Multisig.sol";
 import {RealRollup} from "../utils/RealRollup.sol";
@@ -47,7 +49,7 @@ abstract contract ParkedWalletFixture is RealRollup {
 
     function forcedConfig(address rollup_) internal override returns (ForcedInbox.Config memory c) {
         c = super.forcedConfig(rollup_);
-        c.boundedTarget = vm.computeCreateAddress(L2.account("deployer"), 0);
+        c.boundedTarget = vm.computeCreateAddress(L2.account("deployer"), 1);
     }
 
     function genesis() internal view virtual override returns (IL2.Genesis memory g) {
@@ -275,6 +277,10 @@ contract ParkedWalletTest is ParkedWalletFixture {
     using L2 for L2.Chain;
 
     function test_a_wallet_leaves_with_its_tokens() public {
+        IL2.Transaction memory t =
+            L2.transaction("deployer", KeptCodes.PROXY, 0, TokenCode.creation(l2Bridge));
+        t.gasLimit = 1_000_000;
+        l2.send(t);
         bytes memory code =
             abi.encodePacked(type(L2TokenBridge).creationCode, abi.encode(address(bridge)));
         assertEq(l2.deploy("deployer", code), l2Bridge);

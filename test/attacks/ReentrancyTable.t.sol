@@ -96,6 +96,8 @@ contract ReentrancyTableTest is BridgeFixture {
         rows("L1MessageQueue", "send");
         rows("L1TokenBridge", "register");
         rows("L2Messenger", "send addWaypoint refundToL1");
+        // An alias account takes ether and tokens; the predeploy passes ether on to one, which only takes it.
+        rows("L2Accounts", "receive fallback");
         // What it notes lasts for a call of the messenger that is locked.
         rows("L2Accounts", "force");
         rows("L1Anchor", "prove");
@@ -133,17 +135,26 @@ contract ReentrancyTableTest is BridgeFixture {
         assertEq(found, _rows.length, "a row of no entry, or two of one");
     }
 
+    /// @dev Name of what the ABI has at a place, `receive` and `fallback` for what has none; empty unless it can be
+    /// called and change state.
+    function entryAt(string memory json, string memory place) private pure returns (string memory) {
+        string memory kind = vm.parseJsonString(json, string.concat(place, ".type"));
+        bool isNamed = kind.eq("function");
+        if (!isNamed && !kind.eq("receive") && !kind.eq("fallback")) return "";
+        string memory changes = vm.parseJsonString(json, string.concat(place, ".stateMutability"));
+        if (changes.eq("view") || changes.eq("pure")) return "";
+        return isNamed ? vm.parseJsonString(json, string.concat(place, ".name")) : kind;
+    }
+
     /// @dev Number of a contract's functions that change state; each must have a row.
     function requireRows(string memory name) private view returns (uint256 count) {
         string memory json = vm.readFile(string.concat("out/", name, ".sol/", name, ".json"));
         for (uint256 i = 0;; ++i) {
             string memory place = string.concat(".abi[", vm.toString(i), "]");
             if (!vm.keyExistsJson(json, place)) return count;
-            if (!vm.parseJsonString(json, string.concat(place, ".type")).eq("function")) continue;
-            string memory kind = vm.parseJsonString(json, string.concat(place, ".stateMutability"));
-            if (kind.eq("view") || kind.eq("pure")) continue;
-            string memory entry =
-                string.concat(name, ".", vm.parseJsonString(json, string.concat(place, ".name")));
+            string memory entry = entryAt(json, place);
+            if (entry.eq("")) continue;
+            entry = string.concat(name, ".", entry);
             assertTrue(hasRow(entry), string.concat("no row for ", entry));
             ++count;
         }

@@ -15,6 +15,7 @@ import {L1MessageQueue} from "../../contracts/messaging/L1MessageQueue.sol";
 import {Messages} from "../../contracts/messaging/Messages.sol";
 import {L2Chain} from "../utils/L2Chain.sol";
 import {SmallTries} from "../utils/SmallTries.sol";
+import {TokenCode} from "../utils/TokenCode.sol";
 import {Token} from "../utils/Tokens.sol";
 
 /// @title Both sides of the bridge over the real queue and the real messenger
@@ -40,6 +41,7 @@ abstract contract BridgeFixture is L2Chain {
         uint256 nonce = vm.getNonce(address(this));
         address peer = vm.computeCreateAddress(address(this), nonce + 1);
         l1Bridge = new L1TokenBridge(address(l1Queue), peer);
+        TokenCode.deploy(peer);
         l2Bridge = new L2TokenBridge(address(l1Bridge));
         assertEq(address(l2Bridge), peer);
         token = new Token();

@@ -9,6 +9,7 @@ import {L1MessageQueue} from "../../contracts/messaging/L1MessageQueue.sol";
 import {PermissionedSequencing} from "../../contracts/sequencing/PermissionedSequencing.sol";
 import {RotatingSequencing} from "../../contracts/sequencing/RotatingSequencing.sol";
 import {RollupFixture} from "../utils/RollupFixture.sol";
+import {TokenCode} from "../utils/TokenCode.sol";
 
 /// @dev The configuration of contracts can be read from them: an account that checks a deployment depends on it, and
 /// a builder of its blocks.
@@ -58,6 +59,8 @@ contract ConfigurationTest is RollupFixture {
         assertEq(l1.L2_BRIDGE(), other);
         assertEq(l1.REGISTER_GAS(), 700_000);
         assertEq(l1.DEPOSIT_GAS(), 300_000);
+        address next = vm.computeCreateAddress(address(this), vm.getNonce(address(this)));
+        TokenCode.deploy(next);
         assertEq(new L2TokenBridge(other).L1_BRIDGE(), other);
     }
 

@@ -2,6 +2,8 @@
 pragma solidity ^0.8.28;
 
 import {Test} from "forge-std/Test.sol";
+import {BridgedToken} from "../../contracts/bridge/BridgedToken.sol";
+import {L2TokenBridge} from "../../contracts/bridge/L2TokenBridge.sol";
 import {IL1MessageQueue} from "../../contracts/interfaces/IL1MessageQueue.sol";
 import {IL1TokenBridge} from "../../contracts/interfaces/IL1TokenBridge.sol";
 import {INativeRollup} from "../../contracts/interfaces/INativeRollup.sol";
@@ -198,5 +200,32 @@ contract OperateTest is Test {
         queue.refuse();
         vm.expectRevert(Recorder.Refused.selector);
         script.claim(file, calldataFile);
+    }
+
+    function test_the_bridge_on_the_l2_and_the_code_of_its_tokens_come_once_in_two_transactions()
+        public
+    {
+        address l1Bridge = makeAddr("l1 bridge");
+        address l2Bridge = script.l2BridgeOf(l1Bridge);
+        string memory folder = "cache/operate-l2-bridge";
+        vm.createDir(folder, true);
+        file = string.concat(folder, "/deployment.json");
+        vm.serializeAddress("l2 bridge", "l1Bridge", l1Bridge);
+        vm.writeJson(vm.serializeAddress("l2 bridge", "l2Bridge", l2Bridge), file);
+
+        uint64 nonce = vm.getNonce(address(this));
+        script.deployL2Bridge(file);
+        L2TokenBridge made = L2TokenBridge(l2Bridge);
+        assertEq(made.L1_BRIDGE(), l1Bridge);
+        assertEq(BridgedToken(made.TOKEN_CODE()).BRIDGE(), l2Bridge);
+        assertEq(vm.getNonce(address(this)), nonce + 2);
+        script.deployL2Bridge(file);
+        assertEq(vm.getNonce(address(this)), nonce + 2);
+
+        vm.serializeAddress("l2 bridge", "l1Bridge", to);
+        vm.writeJson(vm.serializeAddress("l2 bridge", "l2Bridge", l2Bridge), file);
+        vm.expectRevert("the L1 side expects the bridge elsewhere");
+        script.deployL2Bridge(file);
+        assertEq(vm.getNonce(address(this)), nonce + 2, "nothing is sent");
     }
 }

@@ -130,6 +130,8 @@ contract RunTest is RollupParts {
         script.failProbe(true);
         (bool ok, bytes memory reason) = address(script).call(abi.encodeCall(script.run, (path)));
         assertFalse(ok);
+        // The selector is the first four bytes.
+        // forge-lint: disable-next-line(unsafe-typecast)
         assertNotEq(bytes4(reason), Deployer.Unanswered.selector, "it comes first");
         vm.writeFile(genesis(), "{\"nonce\":\"0x7\"}");
         vm.expectRevert(Deployer.Unanswered.selector);

@@ -47,6 +47,14 @@ contract Certifier is Deploy {
         _requireFile(plan);
     }
 
+    function ofForks(Plan calldata plan) external pure returns (string memory) {
+        return _ofForks(plan);
+    }
+
+    function ofGuardian(Plan calldata plan) external pure returns (string memory) {
+        return _ofGuardian(plan);
+    }
+
     function isExecute(bytes calldata answer) external pure returns (bool) {
         return _isExecute(answer);
     }
@@ -422,6 +430,50 @@ contract VerifyTest is RollupParts {
         Deploy.Plan memory p = plan();
         certifier.deployAll(p);
         certifier.certify(p);
+    }
+
+    // ------------------------------------------------------------------ what is said
+
+    function test_the_script_says_what_the_next_fork_of_l1_does_to_the_rollup() public {
+        Deploy.Plan memory p;
+        p.forkMode = INativeRollup.ForkMode.Follow;
+        assertEq(
+            certifier.ofForks(p),
+            "forks: follow. Blocks have the fork that L1 had at their timestamp."
+        );
+        p.forkMode = INativeRollup.ForkMode.Registry;
+        assertEq(
+            certifier.ofForks(p),
+            "forks: registry. Blocks have the fork of the current entry of L1's registry. Post all blocks before L1 forks: those that are not posted by then are lost."
+        );
+        p.forkMode = INativeRollup.ForkMode.Pinned;
+        assertEq(
+            certifier.ofForks(p),
+            "forks: pinned, and no owner. L1's next fork stops this rollup FOR GOOD: no block will be accepted, no withdrawal be claimed, and deposits are locked."
+        );
+        // The owner of now, who may be another than at the beginning.
+        p.owner = address(0xaa);
+        assertTrue(vm.contains(certifier.ofForks(p), "FOR GOOD"));
+        (p.owner, p.inForce.owner) = (address(0), address(0xaa));
+        assertEq(
+            certifier.ofForks(p),
+            "forks: pinned. L1's next fork stops this rollup until the owner has added it."
+        );
+    }
+
+    function test_the_script_says_who_may_pause_the_queue() public view {
+        Deploy.Plan memory p;
+        assertEq(
+            certifier.ofGuardian(p),
+            "guardian: none. No account can pause deposits or delay claims."
+        );
+        p.guardian = address(0xaa);
+        assertEq(
+            certifier.ofGuardian(p),
+            string.concat(
+                "guardian, who may pause deposits and large claims: ", vm.toString(address(0xaa))
+            )
+        );
     }
 
     // ------------------------------------------------------------------ what has been changed since

@@ -9,7 +9,10 @@ import {IL1MessageQueue} from "../../contracts/interfaces/IL1MessageQueue.sol";
 import {IL1TokenBridge} from "../../contracts/interfaces/IL1TokenBridge.sol";
 import {IL2Messenger} from "../../contracts/interfaces/IL2Messenger.sol";
 import {IL2TokenBridge} from "../../contracts/interfaces/IL2TokenBridge.sol";
+import {IL2} from "../utils/IL2.sol";
 import {L2} from "../utils/L2.sol";
+import {TokenCode} from "../utils/TokenCode.sol";
+import {KeptCodes} from "../../contracts/libraries/KeptCodes.sol";
 import {Token} from "../utils/Tokens.sol";
 import {GasFixture} from "./GasFixture.sol";
 
@@ -29,7 +32,12 @@ contract BridgeGasTest is GasFixture {
     function setUp() public override {
         super.setUp();
         holder = L2.account("bob");
-        l2Bridge = vm.computeCreateAddress(L2.account("operator"), 0);
+        // Behind the code of the tokens.
+        l2Bridge = vm.computeCreateAddress(L2.account("operator"), 1);
+        IL2.Transaction memory t =
+            L2.transaction("operator", KeptCodes.PROXY, 0, TokenCode.creation(l2Bridge));
+        t.gasLimit = 1_000_000;
+        l2.send(t);
         bridge = new L1TokenBridge(address(queue), l2Bridge);
         address made = l2.deploy(
             "operator", abi.encodePacked(type(L2TokenBridge).creationCode, abi.encode(bridge))

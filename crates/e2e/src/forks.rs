@@ -1,6 +1,7 @@
 //! An L1 that forks three times under a running rollup without an owner, with the delays, the policy and the source of
 //! forks that `enshrine init` writes by default.
 
+use crate::bridge;
 use alloy_consensus::Transaction as _;
 use alloy_primitives::{Address, B256, Bytes, U64, U256};
 use alloy_rpc_types_eth::Block;
@@ -74,6 +75,8 @@ pub(crate) fn run(report: &mut Report) -> Result<()> {
         let text = crossing.cross(index, fork, time)?;
         report.survived(text);
     }
+    report.doing("the token bridge at Amsterdam");
+    crossing.bridge(report)?;
     let l2 = sequencer.client();
     let head = until_safe(l2)?;
     until("the follower", || Ok(status(follower.client())?.safe_head.number >= head))?;
@@ -178,6 +181,22 @@ impl Crossing<'_> {
             "L1 forks to {fork}: {unposted} L2 blocks from before the fork are posted after it, a deposit and a forced \
              transaction arrive, and a withdrawal is claimed"
         ))
+    }
+
+    /// Deploys the bridge on the L2 with the limits that `enshrine init` writes by default, and sends a token there and
+    /// back: from Amsterdam on new code and new slots have a price by the byte (EIP-8037).
+    fn bridge(&self, report: &mut Report) -> Result<()> {
+        let Self { rollup, l1, l2, alice, .. } = self;
+        let confirm = || {
+            l1.request::<_, Value>("anvil_mine", (CONFIRMATIONS,))?;
+            Ok(())
+        };
+        let token = bridge::deposit(rollup, l2, alice, &confirm, report)?;
+        let block = bridge::withdraw(&token, l2, alice)?;
+        self.confirmed("the withdrawal on L1", || Ok(status(l2)?.safe_head.number >= block))?;
+        // Each fork had a withdrawal.
+        claim(rollup, l2, alice, FORKS.len() as u64)?;
+        bridge::check(&token, rollup, l2, report)
     }
 
     /// Sends a transaction of Alice on the L2; returns the number of its block.

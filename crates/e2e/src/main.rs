@@ -9,6 +9,7 @@
 
 #![warn(clippy::print_stdout)]
 
+mod bridge;
 mod forks;
 mod gas;
 mod in_process;
@@ -46,6 +47,10 @@ struct Arguments {
     /// Skip the real blocks.
     #[arg(long, conflicts_with = "block")]
     quick: bool,
+
+    /// Run only the part in which L1 forks under the rollup.
+    #[arg(long, conflicts_with_all = ["in_process", "block", "keep"])]
+    forks: bool,
 
     /// Keep devnet, sequencer and follower running at the end, until interrupted, and print commands to try.
     #[arg(long, conflicts_with_all = ["in_process", "json"])]
@@ -96,9 +101,9 @@ fn run(arguments: &Arguments) -> Result<(Report, Option<Nodes>)> {
         // Fail at once if the file cannot be written, not after minutes.
         write_page(path, &report)?;
     }
-    if std::env::var_os("FORKSONLY").is_some() {
+    if arguments.forks {
         forks::run(&mut report)?;
-        std::process::exit(0);
+        return Ok((report, None));
     }
     in_process::run(arguments.in_process, &mut report)?;
     let nodes = if arguments.in_process { None } else { Some(nodes::run(&mut report)?) };

@@ -1,10 +1,10 @@
 //! The L2 as processes: an L1, a sequencer and followers, connected by sockets only.
 
-mod bridge;
 mod faults;
 mod traffic;
 mod wallet;
 
+use crate::bridge;
 use alloy_primitives::{Address, B256, Bytes, U256, utils::format_ether};
 use alloy_sol_types::SolCall;
 use client::Client;
@@ -96,7 +96,7 @@ pub(crate) fn run(report: &mut Report) -> Result<Nodes> {
 
     report.part("User transactions, token bridge, withdrawals");
     traffic::run(&rollup, l2, &alice, report)?;
-    let token = bridge::deposit(&rollup, l2, &alice, report)?;
+    let token = bridge::deposit(&rollup, l2, &alice, &|| Ok(()), report)?;
     withdraw(&rollup, l2, &alice, &token, &mut figures, report)?;
 
     report.part("Censorship, crashes and an L1 reorg");

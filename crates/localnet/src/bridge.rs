@@ -24,6 +24,9 @@ pub mod interfaces {
     }
 }
 
+/// Gas that makes a token, by the rules of any fork.
+const TOKEN_CREATION: u64 = 6_000_000;
+
 /// A token, what stands for it on the L2, and the two sides of the bridge.
 #[derive(Debug, Clone, Copy)]
 pub struct Token {
@@ -39,18 +42,21 @@ pub struct Token {
 
 impl Token {
     /// Makes a token on L1 of which its owner has so many units, lets the bridge have them, and tells the L2 of it.
+    ///
+    /// `confirm` brings as many blocks on top of L1's head as the L2 waits for.
     pub fn create(
         rollup: &Rollup,
         (l1_bridge, l2_bridge): (Address, Address),
         l2: &Client,
         owner: &Key,
         amount: U256,
+        confirm: &dyn Fn() -> Result<()>,
     ) -> Result<Self> {
         let l1 = rollup.l1.client();
         let made = Artifacts::compile_files(rollup.scripts.tools(), &["test/utils/Tokens.sol"])?;
         let code = made.get("Token")?.init_code.clone();
         let on_l1 = owner.address().create(nonce(l1, owner.address())?);
-        let hash = send(l1, L1_CHAIN, owner, TxKind::Create, 0, code, 3_000_000)?;
+        let hash = send(l1, L1_CHAIN, owner, TxKind::Create, 0, code, TOKEN_CREATION)?;
         ensure!(receipt(l1, hash)?.status(), "the token is not made");
         let on_l2 = ask(l1, l1_bridge, &IL1TokenBridge::l2TokenOfCall { l1Token: on_l1 })?;
         let token = Self { on_l1, on_l2, l1_bridge, l2_bridge };
@@ -59,6 +65,7 @@ impl Token {
         let gas = ask(l1, l1_bridge, &IL1TokenBridge::REGISTER_GASCall {})?;
         let register = IL1TokenBridge::registerCall { l1Token: on_l1, gasLimit: gas };
         transact(l1, owner, l1_bridge, &register)?;
+        confirm()?;
         until("the token on the L2", || {
             let code: Bytes = l2.request("eth_getCode", (on_l2, "latest"))?;
             Ok(!code.is_empty())

@@ -40,7 +40,8 @@ impl Scripts {
         command
             .args(["script", &format!("script/{script}.s.sol"), "--sig", signature])
             .args(arguments)
-            .args(["--rpc-url", url, "--broadcast", "--slow"])
+            // The node estimates the gas: forge's own EVM knows no fork behind Osaka, and no EXECUTE.
+            .args(["--rpc-url", url, "--broadcast", "--slow", "--skip-simulation"])
             .args(["--private-key", &key.secret().to_string()])
             .env("FOUNDRY_BROADCAST", &self.notes)
             .env("FOUNDRY_DENY", "never");

@@ -1,6 +1,8 @@
 //! The meaning of each value of a `rollup.toml`, for the output of `enshrine init`.
 
+use super::plan::ForkMode;
 use alloy_primitives::Address;
+use clap::ValueEnum as _;
 use eyre::{Result, WrapErr as _};
 use std::fmt;
 use toml::{Table, Value};
@@ -66,22 +68,8 @@ impl Values<'_> {
         } else {
             "can change the policy and the gas limit, each after a delay in which anyone can leave"
         };
-        let forks = match (self.text("rollup.forks"), ownerless) {
-            ("registry", _) => {
-                "blocks have the fork of L1's registry (EIP-8357); blocks that are not posted before a fork of \
-                 L1 are lost"
-            }
-            ("pinned", true) => {
-                "a fixed fork, and no owner to add another: THE NEXT FORK OF L1 STOPS THE ROLLUP FOR GOOD, and \
-                 locks its deposits"
-            }
-            ("pinned", false) => {
-                "a schedule of its own: the next fork of L1 stops the rollup until the owner has added it"
-            }
-            _ => {
-                "blocks have the fork that L1 had at their timestamp; no account has to act when L1 forks"
-            }
-        };
+        let forks =
+            ForkMode::from_str(self.text("rollup.forks"), false).unwrap_or(ForkMode::Follow);
         let open = Duration(self.number("rollup.open_after"));
         let policy = match self.text("sequencing.policy") {
             "permissioned" => {
@@ -107,7 +95,7 @@ impl Values<'_> {
         let mut rows = vec![
             self.row("rollup.owner", owner),
             self.row("guardian.account", guardian),
-            self.row("rollup.forks", forks),
+            self.row("rollup.forks", forks.consequence(ownerless)),
             self.row("sequencing.policy", policy),
         ];
         if self.get("sequencing.sequencer").is_some() {

@@ -43,6 +43,26 @@ impl ForkMode {
             Self::Pinned => "pinned",
         }
     }
+
+    /// What the forks of L1 do to the rollup.
+    pub(crate) const fn consequence(self, ownerless: bool) -> &'static str {
+        match (self, ownerless) {
+            (Self::Follow, _) => {
+                "blocks have the fork that L1 had at their timestamp; no account has to act when L1 forks"
+            }
+            (Self::Registry, _) => {
+                "blocks have the fork of L1's registry (EIP-8357); blocks that are not posted before a fork of \
+                 L1 are lost"
+            }
+            (Self::Pinned, true) => {
+                "a fixed fork, and no owner to add another: THE NEXT FORK OF L1 STOPS THE ROLLUP FOR GOOD, and \
+                 locks its deposits"
+            }
+            (Self::Pinned, false) => {
+                "a schedule of its own: the next fork of L1 stops the rollup until the owner has added it"
+            }
+        }
+    }
 }
 
 /// Delays of the contracts, in seconds. `contracts/governance/RollupRules.sol` defines how they

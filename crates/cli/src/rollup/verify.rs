@@ -1,6 +1,6 @@
 //! `enshrine verify`.
 
-use super::{Node, allowance::parse_pair};
+use super::{Node, allowance::parse_pair, plan::ForkMode};
 use crate::output::{complain, say};
 use alloy_primitives::{Address, B256, U64, U256};
 use alloy_rpc_types_eth::Log;
@@ -10,11 +10,14 @@ use contracts::{
     Deployment, GenesisAllowance,
     bindings::{
         IL1MessageQueue::guardianCall,
-        INativeRollup::{BlockAdded, CHAIN_IDCall, blockHashCall, headCall, stateRootAtCall},
+        INativeRollup::{
+            self, BlockAdded, CHAIN_IDCall, FORK_MODECall, blockHashCall, headCall, ownerCall,
+            stateRootAtCall,
+        },
     },
     check_genesis, unbacked_ether,
 };
-use eyre::{OptionExt as _, Result, WrapErr as _, ensure};
+use eyre::{OptionExt as _, Result, WrapErr as _, bail, ensure};
 use serde_json::json;
 use std::{path::PathBuf, process::ExitCode};
 
@@ -44,7 +47,7 @@ pub(crate) struct Arguments {
 pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     // Compares the genesis with the state root and the hash in the file.
     let deployment = Deployment::read(&arguments.file)?;
-    let guardian = match &arguments.l1 {
+    let on_l1 = match &arguments.l1 {
         Some(url) => Some(compare_with_l1(url, &deployment)?),
         None => None,
     };
@@ -61,7 +64,10 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
             "genesisHash": deployment.genesis_hash,
             "genesisStateRoot": deployment.genesis_state_root,
             "comparedWithL1": arguments.l1.is_some(),
-            "guardian": guardian,
+            "guardian": on_l1.as_ref().map(|it| it.guardian),
+            "owner": on_l1.as_ref().map(|it| it.owner),
+            "forks": on_l1.as_ref().map(|it| it.forks.name()),
+            "nextForkOfL1": on_l1.as_ref().map(OnL1::next_fork),
             "accounts": genesis.alloc.len(),
             "unbackedWei": unbacked.to_string(),
             "findings": findings.iter().map(ToString::to_string).collect::<Vec<_>>(),
@@ -72,12 +78,16 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
         say!("state root  {}", deployment.genesis_state_root);
         say!("accounts    {}", genesis.alloc.len());
         say!("unbacked    {unbacked} wei outside L2Messenger");
-        match guardian {
-            Some(Address::ZERO) => say!("guardian    none"),
-            Some(account) => {
-                say!("guardian    {account} may pause deposits and delay large claims");
+        if let Some(on_l1) = &on_l1 {
+            match on_l1.guardian {
+                Address::ZERO => say!("guardian    none"),
+                account => say!("guardian    {account} may pause deposits and delay large claims"),
             }
-            None => {}
+            match on_l1.owner {
+                Address::ZERO => say!("owner       none"),
+                account => say!("owner       {account}"),
+            }
+            say!("forks       {}: {}", on_l1.forks.name(), on_l1.next_fork());
         }
         for finding in &findings {
             complain(format_args!("{finding}"));
@@ -92,11 +102,28 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     Ok(if findings.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// Compares the first block with that of the contract on L1. Returns the guardian of the message queue.
+/// Powers over a rollup, as its contracts on L1 name them.
+#[derive(Debug)]
+struct OnL1 {
+    /// Account that may pause the message queue, or zero.
+    guardian: Address,
+    /// Owner of the rollup, or zero.
+    owner: Address,
+    /// Source of the rollup's forks.
+    forks: ForkMode,
+}
+
+impl OnL1 {
+    fn next_fork(&self) -> &'static str {
+        self.forks.consequence(self.owner.is_zero())
+    }
+}
+
+/// Compares the first block with that of the contract on L1, and asks the contracts who has power over them.
 ///
 /// The contract keeps the hash of its newest block only, and state roots for 8,191 blocks. The event of its
 /// constructor is there for good.
-fn compare_with_l1(url: &str, deployment: &Deployment) -> Result<Address> {
+fn compare_with_l1(url: &str, deployment: &Deployment) -> Result<OnL1> {
     let l1 = Node::connect("L1", url, Some(deployment.l1_chain_id))?;
     let rollup = deployment.rollup;
     let chain_id = l1.call(rollup, &CHAIN_IDCall {})?;
@@ -123,7 +150,19 @@ fn compare_with_l1(url: &str, deployment: &Deployment) -> Result<Address> {
              deployment file"
         );
     }
-    Ok(l1.call(deployment.message_queue, &guardianCall {})?.account)
+    let forks = match l1.call(rollup, &FORK_MODECall {})? {
+        INativeRollup::ForkMode::Follow => ForkMode::Follow,
+        INativeRollup::ForkMode::Registry => ForkMode::Registry,
+        INativeRollup::ForkMode::Pinned => ForkMode::Pinned,
+        INativeRollup::ForkMode::__Invalid => {
+            bail!("the rollup at {rollup} has an unknown source of forks")
+        }
+    };
+    Ok(OnL1 {
+        guardian: l1.call(deployment.message_queue, &guardianCall {})?.account,
+        owner: l1.call(rollup, &ownerCall {})?,
+        forks,
+    })
 }
 
 /// Reads hash and state root of the first block from the event of the constructor.

@@ -210,9 +210,14 @@ impl Drop for L1 {
 
 impl L1 {
     fn new(name: &str) -> Self {
+        Self::with(name, &[])
+    }
+
+    /// An L1 with these flags too.
+    fn with(name: &str, flags: &[&str]) -> Self {
         let tools = Toolchain::ensure(&progress_to_stderr).unwrap();
         let node = NodeProcess::start(
-            Command::new(env!("CARGO_BIN_EXE_enshrine")).args(["devnet", "--mainnet"]),
+            Command::new(env!("CARGO_BIN_EXE_enshrine")).args(["devnet", "--mainnet"]).args(flags),
         );
         let node = node.unwrap();
         let accounts: Vec<Address> = node.client().request("eth_accounts", ()).unwrap();
@@ -236,6 +241,9 @@ impl L1 {
             .unwrap();
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         let told = serde_json::from_slice(&output.stdout).unwrap();
+        let plan = fs::read_to_string(top.join(&folder).join("rollup.toml")).unwrap();
+        let plan: toml::Table = plan.parse().unwrap();
+        let forks = plan["rollup"]["forks"].as_str().unwrap();
         let output = self
             .tools
             .forge_command()
@@ -250,6 +258,7 @@ impl L1 {
         let said = String::from_utf8_lossy(&output.stdout);
         let failed = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success(), "{name}: {said}{failed}");
+        assert!(said.contains(&format!("forks: {forks}")), "{name}: {said}");
         (top.join(folder), told)
     }
 
@@ -333,6 +342,34 @@ fn verify_refuses_a_premine_another_messenger_and_one_more_slot_of_it() {
         } else {
             assert!(refuse(&allow(&allowed)).to_lowercase().contains(&messenger));
         }
+    }
+}
+
+#[test]
+fn verify_says_what_the_next_fork_of_l1_does_to_the_rollup() {
+    let l1 = L1::with("verify-forks", &["--fork-registry"]);
+    let owner = Address::repeat_byte(0xaa).to_string();
+    for (name, flags, expected) in [
+        ("follow", &[][..], "follow: blocks have the fork that L1 had at their timestamp"),
+        (
+            "registry",
+            &["--fork-mode", "registry"],
+            "registry: blocks have the fork of L1's registry",
+        ),
+        ("frozen", &["--fork-mode", "pinned"], "THE NEXT FORK OF L1 STOPS THE ROLLUP FOR GOOD"),
+        ("pinned", &["--fork-mode", "pinned", "--owner", &owner], "until the owner has added it"),
+    ] {
+        let (folder, _) = l1.rollup(name, &[flags, &["--operator-float", "0"]].concat());
+        let file = path(&folder, "deployment.json");
+        let with_l1 = ["verify", &file, "--l1", l1.url()];
+        let said = run(&with_l1);
+        assert!(said.contains(expected), "{name}: {said}");
+        let told = json_of(&with_l1);
+        assert!(said.contains(told["nextForkOfL1"].as_str().unwrap()), "{told}");
+        let has_owner = told["owner"].as_str().unwrap().eq_ignore_ascii_case(&owner);
+        assert_eq!(has_owner, name == "pinned", "{told}");
+        // Without L1 nothing is known of it.
+        assert!(!run(&["verify", &file]).contains("forks "));
     }
 }
 

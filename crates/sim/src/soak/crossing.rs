@@ -16,6 +16,7 @@ use contracts::{
         IL1MessageQueue::MessageClaimed,
         IL2Messenger::MessageSent,
     },
+    code_reference::PROXY,
 };
 use eyre::{Result, ensure};
 use localnet::{
@@ -70,21 +71,26 @@ impl Crossing {
             until("a deposit", || Ok(balance(l2, account)? >= U256::from(10 * ETHER)))?;
         }
         let l1 = rollup.l1.client();
-        let place =
-            |node| Ok::<_, eyre::Error>(payer.address().create(nonce(node, payer.address())?));
-        let (l1_bridge, l2_bridge) = (place(l1)?, place(l2)?);
+        let place = |node, later| {
+            Ok::<_, eyre::Error>(payer.address().create(nonce(node, payer.address())? + later))
+        };
+        // Behind the code of the tokens.
+        let (l1_bridge, l2_bridge) = (place(l1, 0)?, place(l2, 1)?);
         let artifacts = Artifacts::load(&toolchain::progress_to_stderr)?;
         let l1_arguments = (rollup.deployment.message_queue, l2_bridge).abi_encode_params();
-        let sides = [
-            (l1, L1_CHAIN, "L1TokenBridge", l1_arguments),
-            (l2, L2_CHAIN, "L2TokenBridge", (l1_bridge,).abi_encode_params()),
+        let (create, by_proxy) = ((TxKind::Create, &[][..]), (PROXY.into(), &[0; 32][..]));
+        let parts = [
+            (l1, L1_CHAIN, create, "L1TokenBridge", l1_arguments),
+            (l2, L2_CHAIN, by_proxy, "BridgedToken", (l2_bridge,).abi_encode_params()),
+            (l2, L2_CHAIN, create, "L2TokenBridge", (l1_bridge,).abi_encode_params()),
         ];
-        for (node, chain, name, arguments) in sides {
-            let code = Bytes::from([&artifacts.get(name)?.init_code[..], &arguments].concat());
-            let hash = send(node, chain, &payer, TxKind::Create, 0, code, CREATION)?;
+        for (node, chain, (to, salt), name, arguments) in parts {
+            let code = [salt, &artifacts.get(name)?.init_code, &arguments].concat();
+            let hash = send(node, chain, &payer, to, 0, code.into(), CREATION)?;
             ensure!(receipt(node, hash)?.status(), "{name} is not made");
         }
-        let token = Token::create(rollup, (l1_bridge, l2_bridge), l2, &payer, U256::from(TOKENS))?;
+        let sides = (l1_bridge, l2_bridge);
+        let token = Token::create(rollup, sides, l2, &payer, U256::from(TOKENS), &|| Ok(()))?;
         for user in users {
             token.deposit(l1, &payer, user.address(), U256::from(PURSE))?;
         }

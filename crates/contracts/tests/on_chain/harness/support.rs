@@ -2,8 +2,11 @@
 
 use alloy_primitives::{Address, B256, Bytes, U256};
 use alloy_sol_types::{SolCall, SolError};
-use chain::BlockWithWitness;
-use enshrine_contracts::bindings::INativeRollup::{self, AnchorUpdate, Evidence};
+use chain::{BlockWithWitness, empty_genesis};
+use enshrine_contracts::{
+    bindings::INativeRollup::{self, AnchorUpdate, Evidence},
+    code_reference::PROXY,
+};
 use execute::Execute;
 use eyre::{Result, ensure};
 use testkit::{
@@ -57,7 +60,10 @@ impl Harness {
         let alice = Key::named("alice");
         let mut l1 = L1::with_blobs(l1_fork, 31_337, execute, &["operator", "alice"])?;
         let time = l1.chain().head().header.timestamp;
+        // Nearly all chains have it, and from Amsterdam on each (EIP-7997).
+        let proxy = empty_genesis(ProtocolFork::Amsterdam).alloc.remove(&PROXY);
         let fixture = RollupFixture::new(L2_CHAIN, fork, time)?
+            .accounts(proxy.map(|proxy| (PROXY, proxy)))
             .gas_limit(gas_limit)
             .rich(["operator", "alice"], 10 * ETHER)
             .with(|config| config.forced.bounded_target = bounded_target);

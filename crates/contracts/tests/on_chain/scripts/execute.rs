@@ -102,15 +102,22 @@ fn tokens_go_to_the_l2_and_back() -> Result<()> {
     assert_eq!(other.nonce(DEPLOYER)?, nonce);
     let code = hex::decode(other.cast(&["code", &l2_bridge.to_string()])?)?;
     // The same transaction on the L2 of this test.
-    let artifact = Artifacts::load(&toolchain::progress_to_stderr)?.get("L2TokenBridge")?;
-    let init_code = [&[0; 32][..], &artifact.init_code, &l1_bridge.abi_encode()].concat();
-    let make = bench.l2.sign(&alice, PROXY.into(), U256::ZERO, init_code.into(), 5_000_000)?;
-    let (first, rejected) = bench.l2.seal(bench.now()? - 2, B256::ZERO, vec![make])?;
-    ensure!(rejected.is_empty(), "{rejected:?}");
-    let mut inputs = vec![first.input()?.into()];
-    let first = bench.l2.append(first)?;
-    let made = bench.l2.chain().prove(&first, l2_bridge, &[])?;
-    let made = made.account.ok_or_eyre("the bridge is on the L2")?;
+    let artifacts = Artifacts::load(&toolchain::progress_to_stderr)?;
+    let bridge_code = &artifacts.get("L2TokenBridge")?.init_code;
+    let token_code = &artifacts.get("BridgedToken")?.init_code;
+    let (mut inputs, mut made) = (Vec::new(), None);
+    for (ago, init_code) in [
+        (3, [&[0; 32][..], token_code, &l2_bridge.abi_encode()].concat()),
+        (2, [&[0; 32][..], bridge_code, &l1_bridge.abi_encode()].concat()),
+    ] {
+        let make = bench.l2.sign(&alice, PROXY.into(), U256::ZERO, init_code.into(), 5_000_000)?;
+        let (block, rejected) = bench.l2.seal(bench.now()? - ago, B256::ZERO, vec![make])?;
+        ensure!(rejected.is_empty(), "{rejected:?}");
+        inputs.push(block.input()?.into());
+        let block = bench.l2.append(block)?;
+        made = bench.l2.chain().prove(&block, l2_bridge, &[])?.account;
+    }
+    let made = made.ok_or_eyre("the bridge is on the L2")?;
     assert_eq!(made.code_hash, keccak256(&code));
 
     // An unregistered token cannot be deposited; once registered, it can.
@@ -129,7 +136,7 @@ fn tokens_go_to_the_l2_and_back() -> Result<()> {
     // The L2 takes both messages, and alice sends some of the tokens to another account on L1.
     let messages = bench.messages(message_queue)?;
     assert_eq!(messages.len(), 2);
-    let (anchor, update) = bench.anchor(message_queue, 1)?;
+    let (anchor, update) = bench.anchor(message_queue, 2)?;
     let prove = bench.l2.prove_anchor(&alice, &anchor)?;
     let relay = bench.l2.relay(&alice, &messages, alice.address())?;
     let (second, rejected) = bench.l2.seal(bench.now()? - 1, anchor.hash(), vec![prove, relay])?;

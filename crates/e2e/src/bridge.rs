@@ -17,10 +17,13 @@ const GIVEN: u64 = 100;
 const WITHDRAWN: u64 = 250;
 
 /// The token comes to the L2, and changes hands there.
-pub(super) fn deposit(
+///
+/// `confirm` brings as many blocks on top of L1's head as the L2 waits for.
+pub(crate) fn deposit(
     rollup: &Rollup,
     l2: &Client,
     alice: &Key,
+    confirm: &dyn Fn() -> Result<()>,
     report: &mut Report,
 ) -> Result<Token> {
     let file = rollup.place().join("deployment.json").display().to_string();
@@ -28,8 +31,9 @@ pub(super) fn deposit(
     report.built("forge script deploys the L2 side of the token bridge".to_owned());
     let sides = (rollup.deployment.l1_bridge, rollup.deployment.l2_bridge);
     let amount = U256::from(DEPOSITED);
-    let token = Token::create(rollup, sides, l2, alice, amount)?;
+    let token = Token::create(rollup, sides, l2, alice, amount, confirm)?;
     token.deposit(rollup.l1.client(), alice, alice.address(), amount)?;
+    confirm()?;
     until("the tokens", || Ok(token_balance(l2, token.on_l2, alice.address())? == amount))?;
     let bob = Key::named("bob").address();
     let given = IToken::transferCall { to: bob, amount: U256::from(GIVEN) };
@@ -42,13 +46,13 @@ pub(super) fn deposit(
 }
 
 /// Alice sends some to Dave on L1; to be called before what is claimed.
-pub(super) fn withdraw(token: &Token, l2: &Client, alice: &Key) -> Result<u64> {
+pub(crate) fn withdraw(token: &Token, l2: &Client, alice: &Key) -> Result<u64> {
     let call = token.withdrawal(Key::named("dave").address(), U256::from(WITHDRAWN));
     transact_on_l2(l2, alice, token.l2_bridge, call)
 }
 
 /// Checks Dave's tokens, and that the bridge's escrow equals the supply on the L2.
-pub(super) fn check(
+pub(crate) fn check(
     token: &Token,
     rollup: &Rollup,
     l2: &Client,
