@@ -44,7 +44,7 @@ impl ForkMode {
         }
     }
 
-    /// What the forks of L1 do to the rollup.
+    /// Describes what the forks of L1 do to the rollup.
     pub(crate) const fn consequence(self, ownerless: bool) -> &'static str {
         match (self, ownerless) {
             (Self::Follow, _) => {
