@@ -108,6 +108,10 @@ pub(crate) struct Options {
     #[arg(long, value_name = "CRATE")]
     tests_of: Vec<String>,
 
+    /// Not the tests of this program, which may take long; may be given several times
+    #[arg(long, value_name = "TARGET")]
+    without: Vec<String>,
+
     /// Tell what the mutants are, and try none
     #[arg(long)]
     list: bool,
@@ -192,7 +196,8 @@ pub(crate) fn rust(root: &Path, options: &Options) -> eyre::Result<bool> {
     }
     let folder = root.join("target").join("mutants").join("rust");
     let workspace = Workspace::new(root, &folder)?;
-    let mut executables = workspace.compile(&mut drawn)?;
+    let mut executables = workspace.compile(&mut drawn, options)?;
+    // The crates whose features they share have tests too.
     executables.retain(|executable| options.asks(&executable.package));
     let outcomes = try_all(&folder, &drawn, &executables, options)?;
     let explained = Explained::read(root)?;
@@ -461,6 +466,43 @@ mod tests {
         }
     }
 
+    /// Fields of a row.
+    fn fields(row: &str) -> Vec<String> {
+        let (mut fields, mut is_quoted) = (vec![String::new()], false);
+        let mut characters = row.chars().peekable();
+        while let Some(character) = characters.next() {
+            match character {
+                '"' if is_quoted && characters.peek() == Some(&'"') => {
+                    fields.last_mut().unwrap().extend(characters.next());
+                }
+                '"' => is_quoted = !is_quoted,
+                ',' if !is_quoted => fields.push(String::new()),
+                _ => fields.last_mut().unwrap().push(character),
+            }
+        }
+        fields
+    }
+
+    #[test]
+    fn what_is_recorded_is_caught_or_explained_and_the_page_has_the_totals() {
+        let root = toolchain::find_root().unwrap();
+        let recorded = fs::read_to_string(root.join(RECORD)).unwrap();
+        let explained = Explained::read(&root).unwrap();
+        let (mut made, mut caught, mut files) = (0, 0, BTreeSet::new());
+        for row in recorded.lines().skip(1) {
+            let [file, function, change, outcome, _] = &fields(row)[..] else { panic!("{row}") };
+            let is_caught = ["caught", "hangs"].contains(&outcome.as_str());
+            let name = format!("{function}: {change}");
+            assert!(is_caught || explained.covers(file, &name), "{file}: {name}");
+            (made, caught) = (made + 1, caught + usize::from(is_caught));
+            files.insert(file.clone());
+        }
+        assert!(caught * 100 >= made * LEAST, "{caught} of {made}");
+        let said = format!("{caught} of {made} mutants of {} files", files.len());
+        let page = fs::read_to_string(root.join("docs").join("deployment.md")).unwrap();
+        assert!(page.contains(&said), "docs/deployment.md does not say: {said}");
+    }
+
     #[test]
     fn rows_of_files_that_were_not_run_stay() {
         let folder = tempfile::tempdir().unwrap();
@@ -473,6 +515,7 @@ mod tests {
         let text = fs::read_to_string(&path).unwrap();
         let row_a = "a.rs,f,a < b | `<` -> `<=`,caught,x lib y";
         let row_b = "b.rs,f,\"g(1, \"\"\"\") | `1` -> `1 + 1`\",unreached,";
+        assert_eq!(fields(row_b), ["b.rs", "f", "g(1, \"\") | `1` -> `1 + 1`", "unreached", ""]);
         assert_eq!(text, format!("{HEAD}\n{row_a}\n{row_b}\n"));
     }
 

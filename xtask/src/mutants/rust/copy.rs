@@ -13,7 +13,7 @@ use alloy_primitives::keccak256;
 use eyre::{WrapErr as _, bail, ensure};
 use serde_json::Value;
 
-use super::{Drawn, Executable, TESTED, TESTS, switches};
+use super::{Drawn, Executable, Options, TESTED, TESTS, switches};
 
 /// Files and folders of the checkout that are copied. All others are linked, but for what cargo and git keep there.
 const COPIED: [&str; 5] = ["Cargo.toml", "Cargo.lock", "crates", "examples", "xtask"];
@@ -61,9 +61,13 @@ impl Workspace {
         Ok(Self { root: root.to_owned(), copy, target: folder.join("target") })
     }
 
-    /// Compiles the tests of crates with switches for all mutants. Those that the compiler does not take are
-    /// none, and go.
-    pub(super) fn compile(&self, drawn: &mut Vec<Drawn>) -> eyre::Result<Vec<Executable>> {
+    /// Compiles the tests that are asked, with switches for all mutants. Those that the compiler does not take are none,
+    /// and go.
+    pub(super) fn compile(
+        &self,
+        drawn: &mut Vec<Drawn>,
+        options: &Options,
+    ) -> eyre::Result<Vec<Executable>> {
         let kept = self.target.with_file_name("refused");
         let known = fs::read_to_string(&kept).unwrap_or_default();
         let known: BTreeSet<_> = known.lines().collect();
@@ -85,9 +89,13 @@ impl Workspace {
             }
             drawn.retain(|one| !refused.contains(&one.id));
         }
+        let tested: Vec<_> = TESTED.into_iter().filter(|package| options.asks(package)).collect();
+        ensure!(!tested.is_empty(), "no crate with tests has such a name");
         let mut arguments = vec!["test", "--no-run", "--lib"];
-        arguments.extend(TESTS.iter().flat_map(|test| ["--test", *test]));
-        let (built, messages) = self.cargo(&arguments, &TESTED)?;
+        let tests = TESTS.into_iter().filter(|test| !options.without.iter().any(|it| it == test));
+        let tests = tests.filter(|test| has_test(&self.root, &tested, test));
+        arguments.extend(tests.flat_map(|test| ["--test", test]));
+        let (built, messages) = self.cargo(&arguments, &tested)?;
         ensure!(built, "the tests do not compile: {}", rendered(&messages).join("\n"));
         executables(&messages, &self.root)
     }
@@ -160,6 +168,14 @@ impl Workspace {
         let messages = lines.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
         Ok((output.status.success(), messages))
     }
+}
+
+/// Returns `true` if one of these crates has a test of this name, without which cargo takes no such argument.
+fn has_test(root: &Path, crates: &[&str], test: &str) -> bool {
+    crates.iter().any(|package| {
+        let tests = root.join("crates").join(package).join("tests");
+        tests.join(test).join("main.rs").exists() || tests.join(test).with_extension("rs").exists()
+    })
 }
 
 /// The mutants that the compiler refuses.
@@ -281,6 +297,14 @@ mod tests {
         let text = "cannot call non-const associated function `a::T::f` in constants";
         let refused = refused(&[error(text, &json!([]))], &Places::new(), &drawn).unwrap();
         assert_eq!(refused, BTreeSet::from([drawn[0].id]));
+    }
+
+    #[test]
+    fn a_test_is_asked_for_where_a_crate_has_it() {
+        let root = toolchain::find_root().unwrap();
+        assert!(TESTS.into_iter().all(|test| has_test(&root, &TESTED, test)));
+        assert!(has_test(&root, &["wire", "node"], "pool"));
+        assert!(!has_test(&root, &["wire", "codec"], "pool"));
     }
 
     #[test]
