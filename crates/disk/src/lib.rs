@@ -26,6 +26,7 @@ mod bytes;
 mod cache;
 mod canonical;
 mod commit;
+mod contents;
 mod difference;
 mod disk_store;
 mod error;

@@ -14,7 +14,9 @@
 //!
 //! Each keyspace also has the numbers of the last batches (see `stamps`).
 
-use crate::{DiskError, Position, block::decode_block, canonical::Range, stamps, value::read_node};
+use crate::{
+    DiskError, Position, block::decode_block, canonical::Range, contents, stamps, value::read_node,
+};
 use alloy_primitives::{Address, B256, Bytes, U256, keccak256};
 use fjall::{
     Database, Keyspace, KeyspaceCreateOptions, OwnedWriteBatch, PersistMode,
@@ -84,6 +86,7 @@ impl State {
     /// Opens or creates the store in `folder`, with `cache` bytes for recently read items. An existing one must be
     /// [complete](stamps::check).
     pub(crate) fn open(folder: &Path, cache: u64) -> Result<Self, DiskError> {
+        contents::check(folder)?;
         let db = Database::builder(folder)
             .cache_size(cache)
             // Opening the store reads the journals, so full ones must be removed early:

@@ -398,6 +398,40 @@ fn a_gapped_transaction_expires_after_its_blocks_and_an_executable_one_does_not(
 }
 
 #[test]
+fn what_waits_behind_blocks_that_give_way_is_no_surplus_and_what_waits_behind_a_dropped_one_is() {
+    let (mut pool, limits) = (Pool::default(), public());
+    let address = |name: &str| Key::named(name).address();
+    for nonce in 0..12 {
+        pool.add(transaction("alice", nonce, 9), &context(0, RICH), 10, &limits).unwrap();
+    }
+    let head = |pool: &mut Pool, block, nonce| {
+        pool.settle(address("alice"), nonce, U256::from(RICH), &limits);
+        pool.expire_gapped(block, &limits);
+    };
+    // Four are in blocks, of which some give way, and then more.
+    head(&mut pool, 2, 4);
+    head(&mut pool, 1, 2);
+    assert_eq!(pool.len(), 8);
+    head(&mut pool, 1, 1);
+    assert_eq!(pool.len(), 8);
+    // A gapped one of another sender counts as ever, and takes no place of theirs.
+    let limits = PoolLimits { gapped: 1, ..public() };
+    for name in ["bob", "carol"] {
+        pool.add(transaction(name, 1, 9), &context(0, RICH), 10, &limits).unwrap();
+    }
+    assert_eq!(["alice", "bob", "carol"].map(|name| pool.count_of(address(name))), [8, 0, 1]);
+    // They are executable once the blocks are made again.
+    head(&mut pool, 2, 4);
+    let next = |sender| if sender == address("alice") { 4 } else { 0 };
+    assert_eq!(pool.ready(0, enshrine_node::Order::Fees, next).len(), 8);
+
+    let limits = public();
+    pool.drop_transaction(transaction("alice", 4, 9).hash(), DropReason::Invalid("gone".into()));
+    pool.expire_gapped(3, &limits);
+    assert_eq!(pool.count_of(address("alice")), limits.gapped_per_sender);
+}
+
+#[test]
 fn a_full_pool_evicts_gapped_transactions_before_executable_ones_and_for_none_of_them() {
     let (mut pool, limits) = (Pool::default(), PoolLimits { transactions: 3, ..public() });
     let add = |pool: &mut Pool, name, nonce, tip| {

@@ -25,6 +25,11 @@ impl Patience {
         Self { begun: Instant::now(), limit }
     }
 
+    /// Time since the beginning, for a figure that a test prints. No assertion may depend on it.
+    pub fn spent(&self) -> Duration {
+        self.begun.elapsed()
+    }
+
     /// Returns `true` until the wait has been too long.
     pub fn lasts(&self) -> bool {
         self.begun.elapsed() <= self.limit

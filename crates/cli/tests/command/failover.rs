@@ -69,6 +69,11 @@ impl Node {
         until("a node", || self.public.request::<_, U64>("eth_chainId", ()).is_ok());
     }
 
+    /// Id of the process, while it runs.
+    pub(crate) fn id(&self) -> Option<u32> {
+        self.process.as_ref().map(Child::id)
+    }
+
     pub(crate) fn kill(&mut self) {
         if let Some(mut process) = self.process.take() {
             process.kill().unwrap();

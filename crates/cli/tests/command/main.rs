@@ -18,3 +18,4 @@ mod printing;
 mod rollup;
 mod snapshot;
 mod support;
+mod worst;

@@ -2,7 +2,7 @@
 
 use super::{AdmissionContext, DropReason, Gapped, Pool, PoolLimits, PoolTransaction, Worth};
 use crate::Rejected;
-use alloy_primitives::{Address, U256, map::AddressMap};
+use alloy_primitives::{Address, B256, U256, map::AddressMap};
 use std::sync::Arc;
 
 impl Pool {
@@ -68,8 +68,8 @@ impl Pool {
                 let limit = limits.gapped_per_sender;
                 return Err(Rejected::GappedLimit { sender, limit });
             }
-            if self.gapped.len() >= limits.gapped {
-                let oldest = self.oldest_gapped(|_| true);
+            if self.counted_gapped().count() >= limits.gapped {
+                let oldest = self.oldest_gapped(|it| self.counts(it));
                 let Some(oldest) = oldest else {
                     return Err(Rejected::GappedLimit { sender, limit: limits.gapped });
                 };
@@ -164,21 +164,32 @@ impl Pool {
             return;
         }
         let mut counts = AddressMap::<usize>::default();
-        for transaction in self.gapped.keys().filter_map(|hash| self.by_hash.get(hash)) {
+        for transaction in self.counted_gapped().filter_map(|hash| self.by_hash.get(hash)) {
             *counts.entry(transaction.sender()).or_default() += 1;
         }
         for (sender, count) in counts {
             let surplus = count.saturating_sub(limits.gapped_per_sender);
-            let last: Vec<_> = self.of(sender).rev().take(surplus).map(|it| *it.hash()).collect();
+            let counted = self.of(sender).rev().filter(|it| self.counts(it));
+            let last: Vec<_> = counted.take(surplus).map(|it| *it.hash()).collect();
             for hash in last {
                 self.drop_transaction(&hash, DropReason::TooManyGapped);
             }
         }
-        while self.gapped.len() > limits.gapped
-            && let Some(oldest) = self.oldest_gapped(|_| true)
+        while self.counted_gapped().count() > limits.gapped
+            && let Some(oldest) = self.oldest_gapped(|it| self.counts(it))
         {
             self.drop_transaction(oldest.hash(), DropReason::TooManyGapped);
         }
+    }
+
+    /// Hashes of the gapped transactions that count against the limits.
+    fn counted_gapped(&self) -> impl Iterator<Item = &B256> {
+        self.gapped.iter().filter(|(_, it)| !it.is_displaced).map(|(hash, _)| hash)
+    }
+
+    /// Returns `true` for a gapped transaction that counts against the limits.
+    fn counts(&self, transaction: &PoolTransaction) -> bool {
+        self.gapped.get(transaction.hash()).is_some_and(|it| !it.is_displaced)
     }
 
     fn oldest_gapped(
@@ -206,7 +217,8 @@ impl Pool {
         if executable {
             self.by_worth.insert(transaction.worth(self.base_fee));
         } else {
-            let age = Gapped { since: self.block, arrival: transaction.arrival };
+            let (since, arrival) = (self.block, transaction.arrival);
+            let age = Gapped { since, arrival, is_displaced: false };
             self.gapped.insert(*transaction.hash(), age);
         }
     }
@@ -260,11 +272,17 @@ impl Pool {
     /// Separates the executable from the gapped transactions of a sender again.
     pub(super) fn reclassify(&mut self, sender: Address, next: u64) {
         let Some(queue) = self.by_sender.get_mut(&sender) else { return };
+        // With a lower next nonce, blocks gave way.
+        let displaced = if next < queue.next { queue.next..queue.end } else { 0..0 };
         (queue.next, queue.end) = (next, next);
         let (all, is_local): (Vec<_>, _) =
             (queue.nonces.values().map(Arc::clone).collect(), queue.is_local);
         for transaction in all {
+            let before = self.gapped.get(transaction.hash()).is_some_and(|it| it.is_displaced);
             self.place(&transaction, false, is_local);
+            if let Some(placed) = self.gapped.get_mut(transaction.hash()) {
+                placed.is_displaced = before || displaced.contains(&transaction.nonce());
+            }
         }
         self.extend(sender);
     }

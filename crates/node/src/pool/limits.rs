@@ -5,7 +5,8 @@ use alloy_primitives::map::AddressSet;
 /// Limits of a pool.
 ///
 /// A transaction is *gapped* if a nonce between its sender's next one and its own is missing. Gapped transactions pay
-/// nothing while the nonce is missing, so they have limits of their own and are the first to be evicted.
+/// nothing while the nonce is missing, so they have limits of their own and are the first to be evicted. Those that
+/// became gapped because blocks gave way to others do not count against these limits: their senders sent all nonces.
 #[derive(Debug, Clone)]
 pub struct PoolLimits {
     /// Maximum number of transactions.

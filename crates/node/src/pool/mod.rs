@@ -49,6 +49,8 @@ struct Gapped {
     /// Number of the head when the transaction arrived, or lost the one before it.
     since: u64,
     arrival: u64,
+    /// `true` for one that was executable until blocks gave way: the missing nonces are in them, and come back first.
+    is_displaced: bool,
 }
 
 /// Transactions by sender and nonce.
