@@ -71,12 +71,11 @@ fn holds(folder: &Path, raw: &Bytes) -> Result<bool> {
 }
 
 /// Files that a start reads one after another, and the bytes that a pipe in the place of one gives.
-const STEPS: [(&str, &[u8]); 7] = [
+const STEPS: [(&str, &[u8]); 6] = [
     ("deployment.json", b""),
     ("files", &[0; 64]),
     ("pool", &[0; 64]),
     ("admin.json", br#"{"sealing":true,"posting":true}"#),
-    ("posted", &[0; 64]),
     ("l1.log", &[0; 64]),
     ("spending", &[0; 64]),
 ];

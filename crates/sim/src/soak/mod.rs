@@ -44,6 +44,8 @@ const FORKS: &[(ProtocolFork, u64)] = &[
     (ProtocolFork::Bpo2, 8 * 3_600),
     (ProtocolFork::Amsterdam, 12 * 3_600),
 ];
+/// Gas limit of the L2's blocks.
+const GAS_LIMIT: u64 = 60_000_000;
 /// Steps from one look at everything that was ever acknowledged to the next.
 const LOOK_BACK: u64 = 25;
 
@@ -119,8 +121,9 @@ pub(crate) fn run(&Arguments { minutes, seed }: &Arguments) -> Result<()> {
 impl Soak {
     fn begin(seed: u64, report: &mut Report) -> Result<Self> {
         let rush = Rush::default();
-        let design =
-            Design { forks: FORKS, accounts: rush.accounts(), ..Deploying::Plainly.into() };
+        // L1 bounds the blocks long before half of this gas, so the clients do not raise the base fee.
+        let (accounts, gas_limit) = (rush.accounts(), Some(GAS_LIMIT));
+        let design = Design { forks: FORKS, accounts, gas_limit, ..Deploying::Plainly.into() };
         let mut rollup = Rollup::create(design, report)?;
         rollup.put_proxy()?;
         rollup.pair()?;
