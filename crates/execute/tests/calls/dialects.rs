@@ -4,7 +4,7 @@ use crate::support::{
     host::{CALL, Host, Seen, WARM_CALL},
     l2::{L2, mutations, resealed, without_witness},
 };
-use alloy_primitives::{Address, B256, TxKind, U256};
+use alloy_primitives::{Address, B256, Bytes, TxKind, U256};
 use codec::Encode as _;
 use enshrine_execute::{
     Answer, Dialect, EXECUTE_ADDRESS, Execute, ExecuteError, Executed, ExecutionSpecs,
@@ -13,7 +13,7 @@ use enshrine_execute::{
 use executor::InternalError;
 use std::{borrow::Cow, sync::Arc};
 use testkit::Blobs;
-use variants::{BlobSource, DialectName, Dialects, Drake, Flat, NoForm};
+use variants::{BlobSource, DialectCall, DialectName, Dialects, Drake, Flat, NoForm};
 use wire::{ByteLists, ProtocolFork, StatelessInput};
 
 const PLENTY: u64 = 50_000_000;
@@ -219,18 +219,84 @@ fn calldata_that_is_no_canonical_encoding_fails_the_call() {
     assert!(!ask(&claim.encode(&even), PLENTY).unwrap().0);
 }
 
+/// Number of mutated inputs and calls: 10,000, or as many as `ENSHRINE_MUTATED` says.
+fn mutated() -> u64 {
+    std::env::var("ENSHRINE_MUTATED").map_or(10_000, |count| count.parse().expect("a number"))
+}
+
 #[test]
 fn drake_answers_true_just_where_the_call_of_the_execution_specs_succeeds() {
     let (input, pre) = good();
     let execute = execute();
     let (mut valid, mut invalid) = (0, 0);
-    for mutated in mutations(&input, 10_000).chain([input.clone()]) {
+    for mutated in mutations(&input, mutated()).chain([input.clone()]) {
         let verdict = execute.run(&mutated, PLENTY).is_ok();
         let calldata = Claim::of(&mutated, pre).encode(&mutated);
         assert_eq!(ask(&calldata, PLENTY).unwrap().0, verdict);
         if verdict { valid += 1 } else { invalid += 1 }
     }
-    assert!(valid >= 1 && invalid > 9_000, "{valid} valid, {invalid} invalid");
+    assert!(valid >= 1 && invalid > mutated() * 9 / 10, "{valid} valid, {invalid} invalid");
+}
+
+/// Blobs that a test holds; the first byte of a hash is the place of its blob.
+#[derive(Debug)]
+struct Held(Vec<Vec<u8>>);
+
+impl BlobSource for Held {
+    fn blob(&self, versioned_hash: &B256) -> Option<Bytes> {
+        self.0.get(usize::from(versioned_hash[0])).cloned().map(Bytes::from)
+    }
+}
+
+/// Returns `true` if EXECUTE accepts the call in its dialect; a refusal by an answer counts as one.
+fn is_accepted(execute: &Execute, dialect: DialectName, call: &DialectCall) -> bool {
+    let hashes: Vec<_> = (0..call.blobs.len() as u8).map(B256::repeat_byte).collect();
+    let source: Arc<dyn BlobSource> = Arc::new(Held(call.blobs.clone()));
+    let own = Dialects::usual(&[dialect]).on(&source).remove(0);
+    let precompile = PrecompileCall { calldata: &call.calldata, blob_hashes: &hashes };
+    match execute.answer(&*own, precompile, PLENTY) {
+        Ok(answer) => answer.output.len() == 43 || answer.output[..] == B256::with_last_byte(1)[..],
+        Err(ExecuteError::Internal(error)) => panic!("{error}"),
+        Err(_) => false,
+    }
+}
+
+#[test]
+fn every_form_judges_mutated_calls_as_the_input_within_them_is_judged() {
+    let (input, _) = good();
+    let execute = execute();
+    for dialect in DialectName::ALL {
+        let good = dialect.encode(&input).unwrap();
+        assert!(is_accepted(&execute, dialect, &good), "{dialect}");
+        let (mut readable, mut refused) = (0, 0);
+        for calldata in mutations(&good.calldata, mutated()) {
+            let decoded = dialect.decode(&calldata, &good.blobs);
+            readable += u64::from(decoded.is_ok());
+            let expected = decoded.is_ok_and(|input| {
+                let executed = execute.run(&input, PLENTY);
+                executed.is_ok_and(|it| dialect.check_claim(&calldata, &it).is_ok())
+            });
+            let call = DialectCall { calldata, blobs: good.blobs.clone() };
+            assert_eq!(is_accepted(&execute, dialect, &call), expected, "{dialect}");
+            refused += u64::from(!expected);
+        }
+        assert!(refused > mutated() * 9 / 10, "{dialect}: {refused} refused");
+        assert!(readable > 0, "{dialect}: no mutated call has an input");
+    }
+}
+
+#[test]
+fn every_form_of_a_mutated_input_is_judged_as_the_input_is() {
+    let (input, _) = good();
+    let execute = execute();
+    for mutated in mutations(&input, mutated()).chain([input.clone()]) {
+        let expected = execute.run(&mutated, PLENTY).is_ok();
+        for dialect in [DialectName::Drake, DialectName::Blobs] {
+            let call = dialect.encode(&mutated);
+            let got = call.is_ok_and(|call| is_accepted(&execute, dialect, &call));
+            assert_eq!(got, expected, "{dialect}");
+        }
+    }
 }
 
 #[test]
