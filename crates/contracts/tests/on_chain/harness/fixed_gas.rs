@@ -91,7 +91,10 @@ impl Bridged {
             let gas = block.block.executed.receipts[0].cumulative_gas_used;
             println!("{fork:?}: deploying takes {gas}");
             // The estimate of a node, and the margin of forge.
-            ensure!(gas * 13 / 10 < 9_900_000, "{fork:?}: {gas} gas exceed a block with the margin");
+            ensure!(
+                gas * 13 / 10 < 9_900_000,
+                "{fork:?}: {gas} gas exceed a block with the margin"
+            );
         }
         Ok(bridged)
     }
