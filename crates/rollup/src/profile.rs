@@ -71,7 +71,7 @@ impl L1Profile {
     }
 
     /// Limits of a block's input, in which each byte has at least this price in wei.
-    pub(crate) fn input_limits(&self, byte_price: u128) -> InputLimits {
+    pub(crate) const fn input_limits(&self, byte_price: u128) -> InputLimits {
         InputLimits {
             bytes: Some(self.limits.input_bytes()),
             gas: Some(self.limits.execute_gas()),

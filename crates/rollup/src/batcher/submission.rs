@@ -68,6 +68,10 @@ impl Batcher {
             }
             SubmitterProgress::Waiting | SubmitterProgress::Idle => {}
         }
+        // Before the account's nonce tells so, which takes an answer of L1 more.
+        if !self.blobs.is_proven() && self.submitter.has_taken_blobs(&work.view) {
+            self.blobs.on_success();
+        }
         let mut blocks = work.unsafe_blocks()?;
         self.forget_others(work, &blocks);
         let on_their_way = self.submitter.in_flight().flat_map(|sent| &sent.blocks);
@@ -90,7 +94,6 @@ impl Batcher {
         // Also if it fails: an error is tried again after the interval, and not at each turn.
         self.last_submission = Instant::now();
         let Some(candidate) = self.candidate(work, blocks, in_flight)? else {
-            self.goes_next_alone = !is_first;
             return Ok(Outcome::Untried);
         };
         let count = candidate.blocks.len();
@@ -145,11 +148,14 @@ impl Batcher {
         let kept = self.kept_of(work, &input.bytes);
         let by_blobs = self.by_blobs(work, &waiting, &input, &kept)?;
         if in_flight.is_some_and(|has_blobs| has_blobs != by_blobs.is_some()) {
+            // Not planned again at each turn: it is the same until those in flight are there.
+            self.goes_next_alone = true;
             return Ok(None);
         }
         let id = |block: &Arc<Block>| (block.header.number, block.hash);
         if let Some(Plan { blocks, data, goes_alone }) = by_blobs {
             if goes_alone && !is_first {
+                self.goes_next_alone = true;
                 return Ok(None);
             }
             let gas_limit = data.blobs.as_ref().map(|blobs| blobs.gas_limit);
@@ -178,6 +184,7 @@ impl Batcher {
         // What L1 will know of the duties then is not known yet.
         let goes_alone = !evidence.relays.is_empty() || !evidence.forced.is_empty();
         if goes_alone && !is_first {
+            self.goes_next_alone = true;
             return Ok(None);
         }
         // Checking evidence takes what only L1 can tell.

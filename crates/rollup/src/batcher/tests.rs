@@ -416,6 +416,11 @@ fn blocks_of_the_future_and_of_another_fork_wait() {
     let mut batcher = fixture.batcher();
     submit(&mut batcher, &work).unwrap();
     assert_eq!(in_flight(&batcher), [vec![1, 2]]);
+    // The third waits for its time, and not for those before it.
+    assert_eq!(submit(&mut batcher, &work).unwrap(), Outcome::Untried);
+    fixture.now = blocks[2].header.timestamp;
+    assert_eq!(submit(&mut batcher, &fixture.work()).unwrap(), Outcome::Brought);
+    assert_eq!(in_flight(&batcher), [vec![1, 2], vec![3]]);
 }
 
 #[test]

@@ -232,6 +232,11 @@ impl Submitter {
             && self.waiting() < most.max(1)
     }
 
+    /// Returns `true` if L1 has a transaction with blobs that is in flight, by this view.
+    pub(crate) fn has_taken_blobs(&self, view: &L1View) -> bool {
+        self.in_flight().any(|sent| sent.has_blobs() && sent.is_taken(view))
+    }
+
     /// Returns `true` if the next transaction takes the place of one that was given up and that L1 may still have.
     pub fn replaces(&self) -> bool {
         self.in_flight.iter().any(|sent| sent.is_void)
