@@ -73,8 +73,9 @@ pub(super) fn of_l2() -> Result<Vec<Subject>> {
         ("50 token transfers".to_owned(), Load::Tokens(50)),
         (format!("{PAIRINGS} pairing checks"), Load::Calls(PAIRINGS, pairing)),
     ];
-    let subject =
-        |(name, load)| Ok(Subject { name, execute: Execute::default(), input: scene.block(load)? });
+    let subject = |(name, load)| {
+        Ok(Subject { name, execute: Execute::default(), input: scene.block(&load)? })
+    };
     loads.into_iter().map(subject).collect()
 }
 
@@ -112,8 +113,8 @@ impl Scene {
     }
 
     /// Appends a block and returns the input of EXECUTE for it.
-    fn block(&mut self, load: Load) -> Result<Vec<u8>> {
-        let transactions: Vec<_> = match &load {
+    fn block(&mut self, load: &Load) -> Result<Vec<u8>> {
+        let transactions: Vec<_> = match load {
             Load::Transfers(count) => (0..*count)
                 .map(|_| self.transaction(|to| (to, U256::ONE, Bytes::new(), 21_000)))
                 .collect::<Result<_>>()?,

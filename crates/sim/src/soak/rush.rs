@@ -95,7 +95,7 @@ impl Rush {
         let options = ClientOptions { timeout: TIMEOUT, tries: 1, ..ClientOptions::default() };
         let clients: Vec<_> = nodes
             .iter()
-            .map(|node| Client::new(&format!("http://{node}"), options.clone()))
+            .map(|node| Client::new(&format!("http://{node}"), options))
             .collect::<Result<_, _>>()?;
         ensure!(!clients.is_empty(), "there is no node to send to");
         let clients = &clients;
