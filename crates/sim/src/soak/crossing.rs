@@ -57,7 +57,8 @@ struct Outgoing {
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct ForcedStatus {
-    hash: B256,
+    /// `None` for one that was discharged so long ago that a node forgets all else about it.
+    hash: Option<B256>,
     discharged: bool,
     l2_block: Option<u64>,
 }
@@ -179,9 +180,10 @@ impl Crossing {
                 let known =
                     l2.request::<_, ForcedStatus>("rollup_forcedStatus", (U64::from(index),));
                 let is_done = match &known {
-                    Ok(status) if status.discharged && status.l2_block.is_some() => {
+                    &Ok(ForcedStatus { discharged: true, hash: None, .. }) => true,
+                    &Ok(ForcedStatus { discharged: true, hash: Some(hash), l2_block: Some(_) }) => {
                         let receipt: Option<TransactionReceipt> =
-                            l2.request("eth_getTransactionReceipt", (status.hash,))?;
+                            l2.request("eth_getTransactionReceipt", (hash,))?;
                         receipt.is_some_and(|receipt| receipt.status())
                     }
                     _ => false,
