@@ -2,35 +2,22 @@
 //!
 //! `cargo run --release --bin advance-a-rollup`
 
-use alloy_genesis::GenesisAccount;
-use alloy_primitives::{Address, B256, Bytes, U256};
-use contracts::{
-    RollupConfig,
-    bindings::INativeRollup::{Evidence, advanceCall, stateRootCall},
-    l2_genesis,
-};
+use alloy_primitives::{B256, Bytes, U256};
+use contracts::bindings::INativeRollup::{Evidence, advanceCall, stateRootCall};
 use enshrine_examples::L2_CHAIN;
 use execute::Execute;
-use testkit::{Artifacts, Key, L1, L2, Rollup};
+use testkit::{ETHER, Key, L1, RollupFixture};
 use wire::ProtocolFork;
 
 fn main() -> eyre::Result<()> {
     let (alice, bob, operator) = (Key::named("alice"), Key::named("bob"), Key::named("operator"));
-    let ether = U256::from(10).pow(U256::from(18));
-    let fork = ProtocolFork::Osaka;
+    let ether = U256::from(ETHER);
 
-    // The L1 has EXECUTE. The genesis of the L2 has the predeploys, and some ether for Alice.
+    // The L1 has EXECUTE. The genesis of the L2 has the predeploys, and some ether for Alice. The rollup on L1 starts
+    // where the L2 does.
     let mut l1 = L1::new(31_337, Execute::default(), &["operator"])?;
-    let artifacts = Artifacts::load(&toolchain::progress_to_stderr)?;
-    let predeploys = artifacts.predeploys()?;
-    let mut genesis = l2_genesis(&predeploys, fork, 10_000_000, l1.next_timestamp());
-    let rich = GenesisAccount { balance: ether + ether, ..Default::default() };
-    genesis.alloc.insert(alice.address(), rich);
-    let mut l2 = L2::new(L2_CHAIN, fork, &genesis)?;
-
-    // The rollup on L1 starts where the L2 does.
-    let config = RollupConfig::new(L2_CHAIN, fork.schema(), Address::ZERO);
-    let rollup = Rollup::deploy(&mut l1, artifacts, &operator, l2.chain().head(), &config)?;
+    let fixture = RollupFixture::new(L2_CHAIN, ProtocolFork::Osaka, l1.next_timestamp())?;
+    let (mut l2, rollup) = fixture.rich(["alice"], 2 * ETHER).deploy_in(&mut l1, &operator)?;
 
     // The sequencer builds a block, which records what it has read: that is the witness.
     let transfer = l2.sign(&alice, bob.address().into(), ether, Bytes::new(), 21_000)?;
