@@ -290,6 +290,6 @@ impl Batcher {
     }
 }
 
-fn last_timestamp(blocks: &[Arc<Block>]) -> u64 {
+pub(super) fn last_timestamp(blocks: &[Arc<Block>]) -> u64 {
     blocks.last().map_or(0, |last| last.header.timestamp)
 }

@@ -1,10 +1,13 @@
 //! The batcher in front of an L1 whose answers the tests choose.
 
+mod blobs;
+mod order;
+
 use super::*;
 use crate::{
     BacklogConfig, L1Client, Prices, Signer, SubmitterConfig,
     derive::tests::deployment,
-    l1::{Events, L1Header},
+    l1::{Advanced, Events, L1Cost, L1Header},
 };
 use alloy_consensus::{Transaction as _, TxEip1559, TxEnvelope};
 use alloy_eips::eip2718::Decodable2718 as _;
@@ -156,25 +159,33 @@ impl Fixture {
 
     /// Adds blocks of one transfer each.
     pub(crate) fn blocks(&mut self, count: usize) -> Vec<Arc<Block>> {
-        let alice = Key::named("alice");
-        let block = |_| {
-            let head = &self.chain.head().header;
-            let timestamp = head.timestamp + 1;
-            let attributes = BlockAttributes { timestamp, ..BlockAttributes::default() };
-            let transfer = alice.sign(TxEip1559 {
-                chain_id: CHAIN_ID,
-                nonce: self.chain.nonce(alice.address()).unwrap(),
-                gas_limit: 21_000,
-                max_fee_per_gas: 100_000_000_000,
-                to: Address::repeat_byte(0xb0).into(),
-                value: U256::from(1),
-                ..TxEip1559::default()
-            });
-            let (new, rejected) = self.chain.build(&attributes, vec![transfer]).unwrap();
-            assert!(rejected.is_empty(), "{rejected:?}");
-            self.chain.append(new).unwrap()
-        };
+        let transfer = (Address::repeat_byte(0xb0), Bytes::new());
+        let block = |_| self.block(transfer.clone(), B256::ZERO);
         (0..count).map(block).collect()
+    }
+
+    /// Adds a block with this anchor and one call.
+    fn block(&mut self, (to, input): (Address, Bytes), anchor: B256) -> Arc<Block> {
+        let alice = Key::named("alice");
+        let timestamp = self.chain.head().header.timestamp + 1;
+        let attributes = BlockAttributes {
+            timestamp,
+            parent_beacon_block_root: anchor,
+            ..BlockAttributes::default()
+        };
+        let call = alice.sign(TxEip1559 {
+            chain_id: CHAIN_ID,
+            nonce: self.chain.nonce(alice.address()).unwrap(),
+            gas_limit: if input.is_empty() { 21_000 } else { 100_000 },
+            max_fee_per_gas: 100_000_000_000,
+            to: to.into(),
+            value: U256::from(1),
+            input,
+            ..TxEip1559::default()
+        });
+        let (new, rejected) = self.chain.build(&attributes, vec![call]).unwrap();
+        assert!(rejected.is_empty(), "{rejected:?}");
+        self.chain.append(new).unwrap()
     }
 
     /// The work that the sequencer offers for the chain as it is now.
@@ -194,6 +205,22 @@ impl Fixture {
 pub(crate) fn header(number: u64) -> L1Header {
     let (hash, parent) = (B256::repeat_byte(number as u8), B256::repeat_byte(number as u8 - 1));
     L1Header { number, hash, parent, timestamp: NOW, base_fee: 1_000_000_000 }
+}
+
+/// Events of an L1 block that takes these L2 blocks.
+pub(crate) fn taken(blocks: &[Arc<Block>], l1_block: u64) -> Events {
+    let (first, last) = (&blocks[0], &blocks[blocks.len() - 1]);
+    let advanced = blocks.iter().map(|block| Advanced {
+        number: block.header.number,
+        hash: block.hash,
+        input: None,
+        l1_block,
+        transaction: B256::ZERO,
+        first: first.header.number,
+        last: (last.header.number, last.hash),
+        cost: L1Cost::default(),
+    });
+    Events { advanced: advanced.collect(), ..Events::default() }
 }
 
 /// Numbers of the blocks of each transaction in flight.
@@ -378,31 +405,10 @@ fn a_plan_by_blobs_has_the_gas_of_its_way_and_needs_an_l1_that_takes_it() {
     batcher.blob_terms = BlobTerms::default();
     fixture.l1.answers(|method, _| (method == "eth_call").then(|| Ok(json!("0x"))));
     assert!(plan(&mut batcher).unwrap().is_none());
+    assert!(!batcher.may_use_blobs(&work));
     batcher.blob_terms = BlobTerms::default();
     fixture.l1.proxy.intercept(|_| Some(Interception::Refused(400)));
     assert!(plan(&mut batcher).is_err());
-}
-
-#[test]
-fn nothing_goes_behind_blocks_in_blobs_before_l1_has_taken_some_and_only_blobs_do_then() {
-    let mut fixture = Fixture::new();
-    fixture.reads_blobs = true;
-    let mut batcher = fixture.batcher();
-    fixture.blocks(1);
-    assert_eq!(submit(&mut batcher, &fixture.work()).unwrap(), Outcome::Brought);
-    assert!(batcher.submitter.in_flight().all(|sent| sent.has_blobs()));
-    fixture.blocks(1);
-    assert_eq!(submit(&mut batcher, &fixture.work()).unwrap(), Outcome::Untried);
-    assert_eq!(in_flight(&batcher), [vec![1]]);
-    // Once L1 has taken some, others go behind them, and blocks as calldata still do not.
-    batcher.blobs.on_success();
-    assert_eq!(submit(&mut batcher, &fixture.work()).unwrap(), Outcome::Brought);
-    assert_eq!(in_flight(&batcher), [vec![1], vec![2]]);
-    assert!(batcher.submitter.in_flight().all(|sent| sent.has_blobs()));
-    fixture.blocks(1);
-    batcher.reads_blobs = false;
-    assert_eq!(submit(&mut batcher, &fixture.work()).unwrap(), Outcome::Untried);
-    assert_eq!(in_flight(&batcher), [vec![1], vec![2]]);
 }
 
 #[test]
@@ -443,23 +449,6 @@ fn gas_for_calldata_counts_the_slots_that_are_new_from_the_first_block_on() {
     });
     assert!(limits[0] > limits[1]);
     assert_eq!((inputs, limit, for_fork), (vec![input.bytes], Some(limits[0]), 0));
-}
-
-#[test]
-fn a_fork_of_l1_replaces_what_is_on_its_way() {
-    let spec = ChainSpec::scheduled(CHAIN_ID, FORK, &[(ProtocolFork::Amsterdam, 10_000)]);
-    let mut fixture = Fixture::of(spec, 0);
-    let mut batcher = fixture.batcher();
-    fixture.blocks(1);
-    for (now, sent) in [(NOW, 1), (2 * NOW, 1), (9_500, 2), (9_501, 2)] {
-        fixture.now = now;
-        submit(&mut batcher, &fixture.work()).unwrap();
-        assert_eq!(fixture.l1.sent().len(), sent, "{now}");
-        assert_eq!(in_flight(&batcher), [vec![1]]);
-    }
-    let sent = fixture.l1.sent();
-    assert_eq!(sent[0].nonce(), sent[1].nonce());
-    assert!(sent[0].gas_limit() < sent[1].gas_limit());
 }
 
 #[test]

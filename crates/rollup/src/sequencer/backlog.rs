@@ -232,9 +232,8 @@ impl Sequencer {
 mod tests {
     use super::*;
     use crate::{
-        batcher::tests::{Fixture, RULES, header},
+        batcher::tests::{Fixture, RULES, header, taken},
         execute_rate::ExecuteRate,
-        l1::{Advanced, Events, L1Cost},
         l2_syncer::L2Syncer,
     };
     use contracts::advance_plan::L1Limits;
@@ -405,17 +404,7 @@ mod tests {
         // Half of the lag later the first is too old for another one behind it.
         let late = first + RULES.max_lag / 2;
         assert_eq!(look(&mut sequencer, late), (Pace::Full, true, 2));
-        let advanced = blocks.iter().map(|block| Advanced {
-            number: block.header.number,
-            hash: block.hash,
-            input: None,
-            l1_block: 2,
-            transaction: B256::ZERO,
-            first: 1,
-            last: (2, blocks[1].hash),
-            cost: L1Cost::default(),
-        });
-        view.take(header(2), Events { advanced: advanced.collect(), ..Events::default() });
+        view.take(header(2), taken(&blocks, 2));
         sequencer.sync.view = Arc::new(view);
         assert_eq!(look(&mut sequencer, late), (usual, false, 0));
     }
