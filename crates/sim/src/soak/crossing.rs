@@ -179,9 +179,9 @@ impl Crossing {
                 // A node that has not heard of it yet says so.
                 let known =
                     l2.request::<_, ForcedStatus>("rollup_forcedStatus", (U64::from(index),));
-                let is_done = match &known {
-                    &Ok(ForcedStatus { discharged: true, hash: None, .. }) => true,
-                    &Ok(ForcedStatus { discharged: true, hash: Some(hash), l2_block: Some(_) }) => {
+                let is_done = match known {
+                    Ok(ForcedStatus { discharged: true, hash: None, .. }) => true,
+                    Ok(ForcedStatus { discharged: true, hash: Some(hash), l2_block: Some(_) }) => {
                         let receipt: Option<TransactionReceipt> =
                             l2.request("eth_getTransactionReceipt", (hash,))?;
                         receipt.is_some_and(|receipt| receipt.status())
