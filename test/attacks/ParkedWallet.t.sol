@@ -279,7 +279,8 @@ contract ParkedWalletTest is ParkedWalletFixture {
     function test_a_wallet_leaves_with_its_tokens() public {
         IL2.Transaction memory t =
             L2.transaction("deployer", KeptCodes.PROXY, 0, TokenCode.creation(l2Bridge));
-        t.gasLimit = 1_000_000;
+        // Enough without the optimizer too.
+        t.gasLimit = 3_000_000;
         l2.send(t);
         bytes memory code =
             abi.encodePacked(type(L2TokenBridge).creationCode, abi.encode(address(bridge)));
