@@ -87,6 +87,8 @@ contract VouchedCallsTest is BridgeFixture {
     /// @dev The paths that a call read, and that the bound on bytes holds with longest paths.
     function assertReads(uint256 expected, uint256 bound) private view {
         assertEq(paths, expected, "paths");
+        // Codes have their sizes with the optimizer, without which mutants are tried.
+        if (!vm.envOr("FOUNDRY_OPTIMIZER", true)) return;
         assertLe(paths * Capacity.PATH_BYTES + codes, bound, "bytes");
     }
 

@@ -1,6 +1,8 @@
 //! Blobs: the terms on which L1 takes them, and what follows once it has taken some.
 
 use super::*;
+use crate::l1::SentMessage;
+use contracts::Message;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Price of blob gas by which blocks are planned now.
@@ -81,4 +83,34 @@ fn nothing_goes_behind_blocks_in_blobs_before_l1_has_taken_some_and_only_blobs_d
     batcher.reads_blobs = false;
     assert_eq!(submit(&mut batcher, &fixture.work()).unwrap(), Outcome::Untried);
     assert_eq!(in_flight(&batcher), [vec![1], vec![2]]);
+}
+
+#[test]
+fn blocks_with_evidence_of_duties_are_planned_once_behind_others_and_go_alone() {
+    let mut fixture = Fixture::new();
+    fixture.reads_blobs = true;
+    let mut batcher = fixture.batcher();
+    fixture.blocks(1);
+    submit(&mut batcher, &fixture.work()).unwrap();
+    batcher.blobs.on_success();
+    // A message is sent, and due at once: the next block shows that it is not relayed.
+    let message = Message {
+        sender: Address::ZERO,
+        to: Address::ZERO,
+        refund_to: Address::ZERO,
+        value: 0,
+        fee: 0,
+        gas_limit: 0,
+        index: 0,
+        data: Bytes::new(),
+    };
+    let sent = SentMessage { message, l1_block: 2, l1_timestamp: NOW };
+    fixture.view.take(header(2), Events { messages: vec![sent], ..Events::default() });
+    fixture.blocks(1);
+    assert!(!batcher.goes_next_alone);
+    for _ in 0..2 {
+        assert_eq!(submit(&mut batcher, &fixture.work()).unwrap(), Outcome::Untried);
+        assert!(batcher.goes_next_alone);
+        assert_eq!(in_flight(&batcher), [[1]]);
+    }
 }
