@@ -47,7 +47,7 @@ contract Certifier is Deploy {
         _requireFile(plan);
     }
 
-    /// @dev What the script says of forks and guardian. Kept in storage, as the functions are `view` where mutants
+    /// @dev Text of the script about forks and guardian. Kept in storage, as the functions are `view` where mutants
     /// are tried.
     string public ofForks;
     string public ofGuardian;

@@ -38,6 +38,9 @@ const RETRY_TIMEOUT: Duration = Duration::from_secs(120);
 pub const SEQUENCER_FLAGS: &[&str] =
     &["--block-time-ms", "250", "--submit-interval-ms", "1000", "--poll-interval-ms", "100"];
 
+/// Daily limit of a sequencer that posts for an hour without a pause.
+const WITHOUT_DAILY_LIMIT: [&str; 2] = ["--daily-limit-gwei", "1000000000000"];
+
 /// Ports of a node, which stay its own over its restarts.
 #[derive(Debug, Clone, Copy)]
 struct Ports {
@@ -300,6 +303,7 @@ impl Rollup {
     /// A sequencer that may not answer yet.
     pub fn spawn_sequencer(&self) -> Result<NodeProcess> {
         let mut command = self.sequencer_command(SEQUENCER_FLAGS);
+        command.args(WITHOUT_DAILY_LIMIT);
         self.add_pair(&mut command, |pair| (pair.sequencer, pair.follower));
         let port = self.pair.map(|pair| pair.sequencer.public);
         self.spawn_on(port, &mut command, "sequencer.log")
@@ -335,7 +339,7 @@ impl Rollup {
         if self.pair.is_some() {
             let keys = self.place().join("keys.json");
             command.arg("--advance-key").arg(&keys).arg("--operator-key").arg(&keys);
-            command.args(SEQUENCER_FLAGS.iter().take(4));
+            command.args(SEQUENCER_FLAGS.iter().take(4)).args(WITHOUT_DAILY_LIMIT);
         }
         let port = self.pair.map(|pair| pair.follower.public);
         self.spawn_on(port, &mut command, "follower.log")

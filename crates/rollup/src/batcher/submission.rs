@@ -48,7 +48,6 @@ impl Batcher {
 
     fn go_on(&mut self, work: &Work) -> Result<Outcome, RollupError> {
         self.replace_at_fork(work);
-        let had_blobs = self.submitter.in_flight().any(InFlight::has_blobs);
         let before = self.submitter.in_flight().count();
         let mut has_news = false;
         let progress = self.submitter.step(&self.client, &work.view, work.l1_time());
@@ -57,9 +56,6 @@ impl Batcher {
                 has_news = true;
                 let taken = before.saturating_sub(self.submitter.in_flight().count()).max(1);
                 self.throughput.took(taken as u64);
-                if had_blobs {
-                    self.blobs.on_success();
-                }
             }
             SubmitterProgress::NotByBlobs => self.blobs.on_failure(work.l1_head()),
             SubmitterProgress::Failed(_) => {

@@ -150,7 +150,7 @@ pub(super) struct Values {
     /// Most gwei per blob gas; while blobs cost more, blocks go to L1 as calldata [default: 100].
     #[arg(long, value_name = "GWEI")]
     pub(super) blob_fee_limit_gwei: Option<u64>,
-    /// Most transactions on their way to L1 at once [default: 4].
+    /// Most transactions on their way to L1 at once [default: 8].
     #[arg(long, value_name = "COUNT")]
     pub(super) l1_in_flight: Option<usize>,
     /// Most bytes of a transaction on L1, if it takes more than the public pools of mainnet do [default: 131072].
