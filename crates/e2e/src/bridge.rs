@@ -6,8 +6,9 @@ use client::Client;
 use eyre::{Result, ensure};
 use localnet::{
     bridge::{Token, interfaces::IToken, token_balance},
-    processes::{L2_CHAIN, Rollup, receipt, send, until},
+    processes::{L2_CHAIN, Rollup},
     report::Report,
+    requests::{receipt, send, until},
 };
 use testkit::Key;
 

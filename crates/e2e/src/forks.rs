@@ -13,11 +13,11 @@ use contracts::{
 };
 use eyre::{OptionExt as _, Result, ensure};
 use localnet::{
-    processes::{
-        Deploying, Design, L1_CHAIN, L2_CHAIN, Rollup, SEQUENCER_FLAGS, ask, balance, claim, nonce,
-        number, receipt, send, shown, signed, status, until, until_safe,
-    },
+    processes::{Deploying, Design, L1_CHAIN, L2_CHAIN, Rollup, SEQUENCER_FLAGS, claim},
     report::Report,
+    requests::{
+        ask, balance, nonce, number, receipt, send, shown, signed, status, until, until_safe,
+    },
 };
 use serde_json::Value;
 use std::time::Instant;

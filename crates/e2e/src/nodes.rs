@@ -13,11 +13,11 @@ use eyre::{OptionExt, Result, ensure};
 use localnet::{
     bridge::Token,
     budget::Budget,
-    processes::{
-        Deploying, L2_CHAIN, Rollup, balance, block_hash, claim, nonce, receipt, send, shown,
-        signed, status, until, until_safe,
-    },
+    processes::{Deploying, L2_CHAIN, Rollup, claim},
     report::{Figures, Report},
+    requests::{
+        balance, block_hash, nonce, receipt, send, shown, signed, status, until, until_safe,
+    },
     scripts::versions,
 };
 use std::time::Instant;

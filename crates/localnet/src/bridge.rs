@@ -1,6 +1,7 @@
 //! A token, and the bridge that takes it to the L2 and back.
 
-use crate::processes::{L1_CHAIN, Rollup, ask, nonce, receipt, send, until};
+use crate::processes::{L1_CHAIN, Rollup};
+use crate::requests::{ask, nonce, receipt, send, until};
 use alloy_primitives::{Address, Bytes, TxKind, U256};
 use alloy_sol_types::SolCall;
 use client::Client;

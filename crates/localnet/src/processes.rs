@@ -1,17 +1,17 @@
-//! A rollup whose nodes are processes, and how they are asked.
+//! A rollup whose nodes are processes.
 
-use crate::{devnet, report::Report, scripts::Scripts};
-use alloy_consensus::TxEip1559;
-use alloy_eips::eip2718::Encodable2718 as _;
+use crate::{
+    devnet,
+    report::Report,
+    requests::{RETRY_TIMEOUT, receipt, send, send_deposit, until},
+    scripts::Scripts,
+};
 use alloy_genesis::{Genesis, GenesisAccount};
-use alloy_primitives::{Address, B256, Bytes, TxKind, U64, U256};
-use alloy_rpc_types_eth::{Block, TransactionReceipt};
-use alloy_sol_types::SolCall;
+use alloy_primitives::{Address, Bytes};
 use client::{Client, ClientOptions};
-use contracts::{Deployment, bindings::IL1MessageQueue};
-use eyre::{OptionExt, Result, WrapErr as _, ensure, eyre};
-use serde::Deserialize;
-use serde_json::{Value, json};
+use contracts::Deployment;
+use eyre::{OptionExt, Result, WrapErr as _, ensure};
+use serde_json::Value;
 use std::{
     fmt::Display,
     fs,
@@ -31,8 +31,6 @@ pub const L1_CHAIN: u64 = 31_337;
 pub const L2_CHAIN: u64 = 8_079;
 /// Configuration of nodes other than the sequencer.
 const ALLOWED: &str = "allowed.toml";
-/// Longest wait for the nodes' own progress.
-const RETRY_TIMEOUT: Duration = Duration::from_secs(120);
 
 /// Flags of a sequencer in a hurry.
 pub const SEQUENCER_FLAGS: &[&str] =
@@ -429,19 +427,6 @@ impl Rollup {
     }
 }
 
-/// Sends a deposit, which is in no block yet.
-pub fn send_deposit(
-    l1: &Client,
-    message_queue: Address,
-    from: &Key,
-    to: Address,
-    value: u128,
-) -> Result<B256> {
-    let call =
-        IL1MessageQueue::sendCall { to, refundTo: to, gasLimit: 0, fee: 0, data: Bytes::new() };
-    send(l1, L1_CHAIN, from, message_queue.into(), value, call.abi_encode().into(), 300_000)
-}
-
 /// Claims a message to L1 that stands in an L2 block which L1 has.
 pub fn claim(rollup: &Rollup, l2: &Client, from: &Key, index: u64) -> Result<()> {
     let claim: Bytes = l2.request("rollup_claimProof", (format!("{index:#x}"),))?;
@@ -449,161 +434,6 @@ pub fn claim(rollup: &Rollup, l2: &Client, from: &Key, index: u64) -> Result<()>
     let hash = send(l1, L1_CHAIN, from, message_queue.into(), 0, claim, 1_500_000)?;
     ensure!(receipt(l1, hash)?.status(), "the claim of message {index} failed");
     Ok(())
-}
-
-/// A part of what `rollup_syncStatus` answers.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Status {
-    /// Newest block of the node.
-    pub unsafe_head: Head,
-    /// Newest block that L1 has.
-    pub safe_head: Head,
-    fault: Option<String>,
-}
-
-/// A head of a chain.
-#[derive(Debug, Deserialize)]
-pub struct Head {
-    /// Its block number.
-    pub number: u64,
-}
-
-/// Asks a node of the rollup for its sync status.
-pub fn status(node: &Client) -> Result<Status> {
-    Ok(serde_json::from_value(node.request::<_, Value>("rollup_syncStatus", ())?)?)
-}
-
-/// Waits until L1 has all blocks of a node; number of the last.
-pub fn until_safe(node: &Client) -> Result<u64> {
-    let mut last = None;
-    let all = until("L1 to have all blocks", || {
-        let status = status(node)?;
-        let done = status.safe_head.number >= status.unsafe_head.number;
-        last = Some(status);
-        Ok(done)
-    });
-    let last = last.ok_or_eyre("no status")?;
-    all.wrap_err_with(|| format!("{:?}", last.fault))?;
-    Ok(last.safe_head.number)
-}
-
-/// Polls a condition until it holds.
-///
-/// # Errors
-///
-/// If it fails, or does not hold in time.
-pub fn until(what: &str, mut holds: impl FnMut() -> Result<bool>) -> Result<()> {
-    let begun = Instant::now();
-    while !holds()? {
-        ensure!(begun.elapsed() < RETRY_TIMEOUT, "{what} does not come");
-        sleep(Duration::from_millis(20));
-    }
-    Ok(())
-}
-
-/// Returns an account's balance in wei.
-pub fn balance(node: &Client, account: Address) -> Result<U256> {
-    Ok(node.request("eth_getBalance", (account, "latest"))?)
-}
-
-/// Asks a contract at the newest block.
-pub fn ask<C: SolCall>(node: &Client, to: Address, call: &C) -> Result<C::Return> {
-    let request = json!({ "to": to, "input": Bytes::from(call.abi_encode()) });
-    let answer: Bytes = node.request("eth_call", (request, "latest"))?;
-    Ok(C::abi_decode_returns(&answer)?)
-}
-
-/// Number of the newest block.
-pub fn number(node: &Client) -> Result<u64> {
-    Ok(node.request::<_, U64>("eth_blockNumber", ())?.to())
-}
-
-/// Timestamp of the newest block.
-pub fn block_time(node: &Client) -> Result<u64> {
-    let block: Block = node.request("eth_getBlockByNumber", ("latest", false))?;
-    Ok(block.header.timestamp)
-}
-
-/// Returns the nonce of an account's next transaction.
-pub fn nonce(node: &Client, account: Address) -> Result<u64> {
-    let nonce: U64 = node.request("eth_getTransactionCount", (account, "latest"))?;
-    Ok(nonce.to())
-}
-
-/// Returns the hash of a block.
-pub fn block_hash(node: &Client, number: u64) -> Result<B256> {
-    find_hash(node, number)?.ok_or_else(|| eyre!("there is no block {number}"))
-}
-
-/// Returns the hash of a block, or `None` if the node does not have it yet.
-pub fn find_hash(node: &Client, number: u64) -> Result<Option<B256>> {
-    let block: Value = node.request("eth_getBlockByNumber", (format!("{number:#x}"), false))?;
-    Ok(serde_json::from_value(block["hash"].clone())?)
-}
-
-/// Waits for the receipt of a transaction.
-pub fn receipt(node: &Client, hash: B256) -> Result<TransactionReceipt> {
-    let mut found = None;
-    until("a receipt", || {
-        found = node.request("eth_getTransactionReceipt", (hash,))?;
-        Ok(found.is_some())
-    })?;
-    found.ok_or_eyre("no receipt")
-}
-
-/// Signs and sends a transaction with the account's next nonce; returns its hash.
-pub fn send(
-    node: &Client,
-    chain_id: u64,
-    from: &Key,
-    to: TxKind,
-    value: u128,
-    input: Bytes,
-    gas_limit: u64,
-) -> Result<B256> {
-    let nonce = nonce(node, from.address())?;
-    let raw = signed(chain_id, from, nonce, to, value, input, gas_limit);
-    Ok(node.request("eth_sendRawTransaction", (raw,))?)
-}
-
-/// Signs an EIP-1559 transaction; returns its encoding.
-pub fn signed(
-    chain_id: u64,
-    from: &Key,
-    nonce: u64,
-    to: TxKind,
-    value: u128,
-    input: Bytes,
-    gas_limit: u64,
-) -> Bytes {
-    let transaction = from.sign(TxEip1559 {
-        chain_id,
-        nonce,
-        gas_limit,
-        max_fee_per_gas: 20_000_000_000,
-        max_priority_fee_per_gas: 1_000_000,
-        to,
-        value: U256::from(value),
-        input,
-        ..Default::default()
-    });
-    transaction.encoded_2718().into()
-}
-
-/// A transfer of 1 wei on the L2, with this tip.
-pub fn transfer(from: &Key, nonce: u64, to: Address, tip: u128) -> Bytes {
-    let transaction = from.sign(TxEip1559 {
-        chain_id: L2_CHAIN,
-        nonce,
-        gas_limit: 21_000,
-        max_fee_per_gas: 20_000_000_000,
-        max_priority_fee_per_gas: tip,
-        to: to.into(),
-        value: U256::from(1),
-        ..Default::default()
-    });
-    transaction.encoded_2718().into()
 }
 
 /// A schedule of forks that begins with Prague, as `--hardfork` and `--fork` take it; `None` without later forks.
@@ -643,20 +473,8 @@ fn run(command: &mut Command) -> Result<()> {
     Ok(())
 }
 
-/// Formats the seconds since an instant.
-pub fn shown(begun: Instant) -> String {
-    format!("{:.1} s", begun.elapsed().as_secs_f64())
-}
-
 fn tail(log: &Path) -> String {
     let text = fs::read_to_string(log).unwrap_or_default();
     let lines: Vec<_> = text.lines().rev().take(10).collect();
     format!("its last words: {}", lines.into_iter().rev().collect::<Vec<_>>().join("\n"))
-}
-
-/// Returns `true` if an L1 block has a message of the queue.
-pub fn has_deposit(l1: &Client, message_queue: Address, number: u64) -> Result<bool> {
-    let number = format!("{number:#x}");
-    let filter = json!({ "address": message_queue, "fromBlock": number, "toBlock": number });
-    Ok(!l1.request::<_, Vec<Value>>("eth_getLogs", (filter,))?.is_empty())
 }

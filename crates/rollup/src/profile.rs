@@ -22,8 +22,7 @@ use wire::{ProtocolFork, StatelessResult};
 /// L1 as the blocks of an L2 are made for it. The builder, the self-check, the planner, the submitter and a follower that may
 /// be promoted all take it from here. It is compared with L1 at the start, and after each `advance` that L1 has not taken.
 ///
-/// Where L1 has a [`market`](variants::market) it says the gas for a unit of EXECUTE gas itself, and is asked at each of its
-/// blocks.
+/// An L1 with a [`market`](variants::market) sets the price of EXECUTE gas itself: the node reads it at each L1 block.
 #[derive(Debug, Clone)]
 pub struct L1Profile {
     /// Fork schedule: that of the L2, which has the forks of its L1 at the same times.

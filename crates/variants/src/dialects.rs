@@ -81,7 +81,7 @@ pub struct Dialects(Vec<(DialectName, Address)>);
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum DialectsError {
     /// No dialect has this name.
-    #[error("dialect {got:?} is not known, expected specs, drake or blobs")]
+    #[error("dialect {got:?} is not known, expected {}", DialectName::ALL.map(DialectName::name).join(" or "))]
     Unknown {
         /// The name.
         got: String,

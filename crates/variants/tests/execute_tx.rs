@@ -200,7 +200,7 @@ fn a_second_encoder_in_python_has_the_same_bytes() {
     let python =
         Command::new("python3").arg(script).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn();
     let Ok(mut python) = python else {
-        eprintln!("SKIPPED: there is no python3, so the second encoder is not compared");
+        testkit::say_skipped("there is no python3, so the second encoder is not compared");
         return;
     };
     let all = versions();

@@ -6,11 +6,12 @@ use client::{Client, ClientOptions};
 use contracts::bindings::{IForcedInbox, INativeRollup, ISequencing};
 use eyre::{OptionExt, Result, ensure};
 use localnet::{
-    processes::{
-        L1_CHAIN, L2_CHAIN, Rollup, ask, balance, has_deposit, nonce, number, receipt, send, shown,
-        signed, status, until, until_safe,
-    },
+    processes::{L1_CHAIN, L2_CHAIN, Rollup},
     report::Report,
+    requests::{
+        ask, balance, has_deposit, nonce, number, receipt, send, shown, signed, status, until,
+        until_safe,
+    },
 };
 use serde_json::Value;
 use std::time::Instant;

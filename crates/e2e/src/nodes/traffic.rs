@@ -12,8 +12,9 @@ use client::Client;
 use contracts::bindings::IL1MessageQueue;
 use eyre::{Result, ensure};
 use localnet::{
-    processes::{L1_CHAIN, L2_CHAIN, Rollup, nonce, receipt, send, until},
+    processes::{L1_CHAIN, L2_CHAIN, Rollup},
     report::Report,
+    requests::{nonce, receipt, send, until},
 };
 use testkit::{Key, Transaction};
 

@@ -15,11 +15,9 @@ use contracts::{
 use eyre::{OptionExt as _, Result, ensure};
 use localnet::{
     bridge::{Token, interfaces::IToken, token_balance},
-    processes::{
-        L1_CHAIN, L2_CHAIN, Rollup, ask, balance, claim, nonce, receipt, send, signed, status,
-        until,
-    },
+    processes::{L1_CHAIN, L2_CHAIN, Rollup, claim},
     report::Report,
+    requests::{ask, balance, nonce, receipt, send, signed, status, until},
 };
 use serde_json::Value;
 use testkit::{Artifacts, ETHER, FORCED_FEE, Key};

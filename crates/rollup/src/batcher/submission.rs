@@ -154,17 +154,13 @@ impl Batcher {
                 self.goes_next_alone = true;
                 return Ok(None);
             }
-            let gas_limit = data.blobs.as_ref().map(|blobs| blobs.gas_limit);
-            let timestamp = last_timestamp(&blocks);
-            let blocks = blocks.iter().map(id).collect();
-            let (can_be_tried, for_fork) = (false, 0);
             return Ok(Some(TxCandidate {
-                blocks,
-                timestamp,
+                timestamp: last_timestamp(&blocks),
+                blocks: blocks.iter().map(id).collect(),
+                gas_limit: data.blobs.as_ref().map(|blobs| blobs.gas_limit),
                 data,
-                gas_limit,
-                for_fork,
-                can_be_tried,
+                for_fork: 0,
+                can_be_tried: false,
                 goes_alone,
             }));
         }
@@ -195,13 +191,10 @@ impl Batcher {
             false => (!can_be_tried).then_some(self.limits().gas),
         };
         let input = advanceCall { inputs, evidence }.abi_encode().into();
-        let timestamp = last_timestamp(&blocks);
-        let blocks = blocks.iter().map(id).collect();
-        let data = TxData { input, blobs: None };
         Ok(Some(TxCandidate {
-            blocks,
-            timestamp,
-            data,
+            timestamp: last_timestamp(&blocks),
+            blocks: blocks.iter().map(id).collect(),
+            data: TxData { input, blobs: None },
             gas_limit,
             for_fork,
             can_be_tried,
@@ -286,6 +279,7 @@ impl Batcher {
     }
 }
 
+/// Returns the timestamp of the last block, or 0 if there is none.
 pub(super) fn last_timestamp(blocks: &[Arc<Block>]) -> u64 {
     blocks.last().map_or(0, |last| last.header.timestamp)
 }

@@ -199,7 +199,7 @@ impl L1Client {
     ///
     /// # Errors
     ///
-    /// As [`Self::header`], of the newest one.
+    /// Errors of [`Self::header`] about the newest one.
     pub(crate) fn newest(&self) -> Result<(Option<ReadHeader>, Option<ReadHeader>), L1Error> {
         thread::scope(|scope| {
             let finalized = scope.spawn(|| self.header(BlockNumberOrTag::Finalized));
@@ -243,7 +243,7 @@ impl L1Client {
     ///
     /// # Errors
     ///
-    /// As [`Self::header`], if the first of them cannot be fetched.
+    /// Errors of [`Self::header`] about the first of them.
     pub fn headers(&self, from: u64, count: usize) -> Result<Vec<ReadHeader>, L1Error> {
         let numbers: Vec<u64> = (from..).take(count).collect();
         let asked = thread::scope(|scope| {

@@ -129,7 +129,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         println!("{}", table(&forms));
     }
     if arguments.check {
-        documented::check(&forms)?;
+        documented::check(&forms, !arguments.without_vectors)?;
     }
     Ok(())
 }

@@ -6,8 +6,9 @@ use alloy_genesis::GenesisAccount;
 use alloy_primitives::{Bytes, U64, U256};
 use eyre::{OptionExt as _, Result, ensure};
 use localnet::{
-    processes::{Deploying, Design, L2_CHAIN, Rollup, number as head, signed, until},
+    processes::{Deploying, Design, L2_CHAIN, Rollup},
     report::Report,
+    requests::{number as head, signed, until},
     say,
 };
 use serde::Serialize;

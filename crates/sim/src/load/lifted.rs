@@ -6,8 +6,9 @@ use alloy_genesis::GenesisAccount;
 use alloy_primitives::{Address, Bytes, U256, keccak256};
 use eyre::Result;
 use localnet::{
-    processes::{Deploying, Design, L2_CHAIN, Rollup, number as head, signed},
+    processes::{Deploying, Design, L2_CHAIN, Rollup},
     report::Report,
+    requests::{number as head, signed},
     say,
 };
 use serde::Serialize;

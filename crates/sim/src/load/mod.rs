@@ -14,8 +14,9 @@ use large::Large;
 use lifted::Lifted;
 use localnet::{
     budget::Budget,
-    processes::{Deploying, Rollup, balance, number as head, status, transfer, until, until_safe},
+    processes::{Deploying, Rollup},
     report::Report,
+    requests::{balance, number as head, status, transfer, until, until_safe},
     say,
 };
 use serde::Serialize;

@@ -8,8 +8,9 @@ use alloy_primitives::{Address, B256, Bytes, U64};
 use client::{Client, ClientOptions};
 use eyre::{OptionExt as _, Result, eyre};
 use localnet::{
-    processes::{Deploying, Design, L2_CHAIN, Rollup, number as head, status, until},
+    processes::{Deploying, Design, L2_CHAIN, Rollup},
     report::Report,
+    requests::{number as head, status, until},
     say,
 };
 use serde::Serialize;

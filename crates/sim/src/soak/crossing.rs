@@ -21,7 +21,8 @@ use contracts::{
 use eyre::{Result, ensure};
 use localnet::{
     bridge::{Token, interfaces::IL1TokenBridge, token_balance},
-    processes::{L1_CHAIN, L2_CHAIN, Rollup, balance, claim, nonce, receipt, send, signed, until},
+    processes::{L1_CHAIN, L2_CHAIN, Rollup, claim},
+    requests::{balance, nonce, receipt, send, signed, until},
 };
 use serde::Deserialize;
 use serde_json::json;

@@ -6,7 +6,7 @@ use super::{
 };
 use alloy_primitives::{B256, Bytes};
 use eyre::{Result, WrapErr as _, ensure};
-use localnet::processes::{block_hash, block_time, number, status};
+use localnet::requests::{block_hash, block_time, number, status};
 use serde_json::Value;
 use std::{
     fs,

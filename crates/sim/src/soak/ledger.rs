@@ -10,7 +10,10 @@ use alloy_sol_types::SolCall as _;
 use client::{Client, ClientOptions};
 use contracts::{L2_MESSENGER, bindings::IL2Messenger};
 use eyre::{Result, ensure};
-use localnet::processes::{L2_CHAIN, send_deposit, signed};
+use localnet::{
+    processes::L2_CHAIN,
+    requests::{send_deposit, signed},
+};
 use testkit::{GWEI, Key};
 
 /// Transactions before the newest ones that are looked at again when L1 has got another history.

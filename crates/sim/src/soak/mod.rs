@@ -16,11 +16,9 @@ use crossing::Crossing;
 use eyre::{Result, WrapErr as _, ensure, eyre};
 use ledger::{Ledger, Ways, send_all};
 use localnet::{
-    processes::{
-        Deploying, Design, Rollup, ask, balance, block_time, find_hash, number, shown, status,
-        until, until_safe,
-    },
+    processes::{Deploying, Design, Rollup},
     report::Report,
+    requests::{ask, balance, block_time, find_hash, number, shown, status, until, until_safe},
     say,
 };
 use plan::{Fault, Step};

@@ -9,10 +9,7 @@ use alloy_genesis::GenesisAccount;
 use alloy_primitives::{Address, B256, Bytes, U256, keccak256};
 use client::{Client, ClientError, ClientOptions};
 use eyre::{OptionExt as _, Result, ensure};
-use localnet::{
-    processes::{L2_CHAIN, nonce},
-    say,
-};
+use localnet::{processes::L2_CHAIN, requests::nonce, say};
 use serde_json::Value;
 use std::{
     net::SocketAddr,

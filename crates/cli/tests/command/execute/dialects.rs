@@ -66,7 +66,7 @@ fn a_call_of_another_dialect_than_the_named_one_is_unreadable() {
     for (dialect, reason) in [
         ("drake", "is not canonical"),
         ("blobs", "trailer"),
-        ("geth", "dialect \"geth\" is not known, expected specs, drake or blobs"),
+        ("geth", "dialect \"geth\" is not known, expected specs or drake or blobs"),
     ] {
         let output = enshrine(&["execute", "verify", &good, "--dialect", dialect]);
         assert_eq!(output.status.code(), Some(2), "{dialect}");
