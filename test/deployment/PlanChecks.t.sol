@@ -504,6 +504,10 @@ contract PlanChecksTest is RollupParts {
 
     function test_delays_are_refused_where_the_contracts_refuse_them_with_their_names() public {
         string memory lag = "more than rollup.max_lag";
+        // The contracts would take it, and then no block.
+        string memory none = "at least 1: a block is on L1 later than it is made";
+        expectRefused("max_lag = 3600", "max_lag = 0", "rollup.max_lag", "0", none);
+        planner.parse(fileWith("max_lag = 3600", "max_lag = 1"), address(planner));
         expectBound(
             "open_after = 7200",
             "open_after",
@@ -644,6 +648,16 @@ contract PlanChecksTest is RollupParts {
             8_000_001,
             "forced.max_bounded_gas",
             rule
+        );
+        // Of 63 gas above a multiple of 64, a call keeps back one.
+        l2.gasLimit = 10_000_040;
+        expectBound(
+            "max_gas = 1000000\nmax_data = 10000",
+            "max_data = 0\nmax_gas",
+            8_834_804,
+            8_834_805,
+            "messages.max_gas",
+            "at most 8834804: a message without data is relayed in one L2 transaction, of 10000040 gas at most"
         );
         // A transaction can have less than this block.
         l2.gasLimit = 30_000_000;

@@ -95,6 +95,15 @@ contract RunTest is RollupParts {
         vm.removeDir(folder, true);
     }
 
+    function test_the_block_in_the_file_of_another_rollup_is_not_taken_over() public {
+        string memory path = config("another", false);
+        script.run(path);
+        vm.writeJson(vm.toString(makeAddr("another rollup")), deployment(), ".rollup");
+        script.run(path);
+        assertEq(vm.parseJsonUint(vm.readFile(deployment()), ".l1Block"), 0);
+        vm.removeDir(folder, true);
+    }
+
     function test_a_run_goes_on_where_one_was_interrupted() public {
         string memory path = config("interrupted", false);
         Deploy.Plan memory plan = script.read(path, address(this));
