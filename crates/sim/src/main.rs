@@ -1,8 +1,9 @@
 //! Measurements and simulations behind the figures of the documents.
 //!
-//! `gas-model` holds time against price of EXECUTE, `economics` says what L2 transactions cost on L1, `market` what
-//! rollups pay for EXECUTE gas, and `chain-on-disk` how fast a chain commits, reopens and proves. `load` and `soak` run
-//! a rollup of processes: the one measures it, the other puts faults into it and compares its nodes.
+//! `gas-model` holds time against price of EXECUTE, `economics` says what L2 transactions cost on L1, `dialects` what
+//! the forms of EXECUTE do, `market` what rollups pay for EXECUTE gas, and `chain-on-disk` how fast a chain commits,
+//! reopens and proves. `load` and `soak` run a rollup of processes: the one measures it, the other puts faults into it
+//! and compares its nodes. `vectors` writes calls of EXECUTE and their answers as files.
 //!
 //! This crate owns the worlds that are measured and how their figures are printed. It owns no rule that it measures,
 //! and nothing that is shipped links it.
@@ -14,6 +15,7 @@ mod gas_model;
 mod load;
 mod market;
 mod soak;
+mod vectors;
 
 use clap::Parser;
 use eyre::Result;
@@ -30,6 +32,8 @@ enum Simulation {
     Economics(economics::Arguments),
     /// The same blocks in each dialect of EXECUTE: bytes, gas, time and limits on L1
     Dialects(dialects::Arguments),
+    /// Conformance vectors: calls of EXECUTE and their answers, for any implementer
+    Vectors(vectors::Arguments),
     /// Price, waiting and load of rollups on the market for EXECUTE gas
     Market(market::Arguments),
     /// Commits, reopening after a kill, space and proofs of a chain on disk
@@ -54,6 +58,7 @@ fn run() -> Result<ExitCode> {
         Simulation::GasModel(arguments) => return gas_model::run(arguments),
         Simulation::Economics(arguments) => economics::run(&arguments)?,
         Simulation::Dialects(arguments) => dialects::run(&arguments)?,
+        Simulation::Vectors(arguments) => vectors::run(&arguments)?,
         Simulation::Market(arguments) => market::run(&arguments)?,
         Simulation::ChainOnDisk(arguments) => chain_on_disk::run(&arguments)?,
         Simulation::Load(arguments) => load::run(&arguments)?,

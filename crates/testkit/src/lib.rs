@@ -2,7 +2,7 @@
 //!
 //! [Named keys](Key) and signing, [reproducible choices](Random), accounts of a genesis, the [test
 //! vectors](vectors), the compiled contracts of the checkout ([`Artifacts`]), an [`L1`] with EXECUTE and an
-//! [`L2`] in this process, [blocks on states](Forgery) and [compact states](hostile_states) of an attacker,
+//! [`L2`] in this process, inputs that are [nearly valid](mutations), [blocks on states](Forgery) and [compact states](hostile_states) of an attacker,
 //! nodes in [processes of their own](NodeProcess), a [dishonest proxy](Proxy) between them, a
 //! [bound](Patience) on waiting, and a [rollup](RollupFixture) on an L1 of this process or of a node. The crate
 //! depends on the location of the checkout that it was built in, so no shipped crate may link it: it is for
@@ -22,6 +22,7 @@ mod genesis;
 mod keys;
 mod l1;
 mod l2;
+mod mutated;
 mod patience;
 mod process;
 mod proxy;
@@ -43,6 +44,7 @@ pub use genesis::{
 pub use keys::{Key, Transaction};
 pub use l1::{L1, Sent, TRANSACTION_GAS_CAP};
 pub use l2::L2;
+pub use mutated::{mutations, mutations_of_batch, relinked, resealed};
 pub use patience::Patience;
 pub use process::{NodeProcess, enshrine};
 pub use proxy::{Interception, Proxy, id_of};

@@ -348,7 +348,7 @@ fn no_batch_makes_a_fault_of_ours_and_none_is_accepted_but_as_it_was_built() {
     let (blocks, good) = batch(&[2, 0, 1, 1]);
     let execute = execute();
     let mut reasons = std::collections::BTreeMap::<_, usize>::new();
-    for mutated in crate::support::l2::mutations_of_batch(&good, 20_000) {
+    for mutated in testkit::mutations_of_batch(&good, 20_000) {
         let kind = match execute.run(&mutated, PLENTY) {
             Err(reason @ (ExecuteError::Internal(_) | ExecuteError::Panic(_))) => {
                 panic!("{reason}")

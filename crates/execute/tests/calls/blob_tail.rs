@@ -3,7 +3,7 @@
 
 use crate::support::{
     host::{CALL, Host, Seen, WARM_CALL},
-    l2::{L2, mutations, mutations_of_batch, transfer},
+    l2::{L2, transfer},
 };
 use alloy_primitives::{Address, B256, Bytes, TxKind, U256, b256};
 use codec::Encode as _;
@@ -11,6 +11,7 @@ use codec::blob_tail::{BLOB_CAPACITY, BlobTailError, MIN_HEAD, Trailer, cut, to_
 use enshrine_execute::{Answer, Execute, ExecuteError, ExecutionSpecs, PrecompileCall, Refused};
 use executor::InternalError;
 use std::{collections::BTreeMap, sync::Arc};
+use testkit::{mutations, mutations_of_batch};
 use variants::{BLOB_EXECUTE_ADDRESS, BlobRefusal, BlobSource, BlobTail, Flat};
 use wire::{ProtocolFork, StatelessInput};
 

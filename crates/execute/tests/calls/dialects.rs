@@ -2,7 +2,7 @@
 
 use crate::support::{
     host::{CALL, Host, Seen, WARM_CALL},
-    l2::{L2, mutations, resealed, without_witness},
+    l2::{L2, resealed, without_witness},
 };
 use alloy_primitives::{Address, B256, Bytes, TxKind, U256};
 use codec::Encode as _;
@@ -12,7 +12,7 @@ use enshrine_execute::{
 };
 use executor::InternalError;
 use std::{borrow::Cow, sync::Arc};
-use testkit::Blobs;
+use testkit::{Blobs, mutations};
 use variants::{BlobSource, DialectCall, DialectName, Dialects, Drake, Flat, NoForm};
 use wire::{ByteLists, ProtocolFork, StatelessInput};
 

@@ -2,14 +2,14 @@
 
 use alloy_consensus::TxEip1559;
 use alloy_genesis::Genesis;
-use alloy_primitives::{Address, Bytes, TxKind, U256, keccak256};
+use alloy_primitives::{Address, Bytes, TxKind, U256};
 use chain::{BlockAttributes, BlockWithWitness, Chain, ChainConfig};
 use codec::Encode as _;
 use codec::RawBlock;
 use enshrine_execute::Execute;
 use executor::{ChainSpec, SystemCode};
 use testkit::{Key, Transaction, rich_genesis};
-use wire::{ExecutionWitness, ProtocolFork, StatelessBatch, StatelessInput};
+use wire::{ExecutionWitness, ProtocolFork, StatelessInput};
 
 pub(crate) use testkit::{CHAIN_ID, ETHER};
 
@@ -87,12 +87,11 @@ pub(crate) fn call(
 }
 
 /// Changes a decoded input, seals its header again, and encodes it.
-pub(crate) fn resealed(calldata: &[u8], change: impl FnOnce(&mut StatelessInput<'_>)) -> Vec<u8> {
-    let mut input = StatelessInput::decode(calldata).expect("decodes");
-    change(&mut input);
-    let header = stateless::header_of(&input.request, input.fork).expect("has a header");
-    input.request.payload.block_hash = header.hash_slow();
-    input.encode()
+pub(crate) fn resealed<'a>(
+    calldata: &'a [u8],
+    change: impl FnOnce(&mut StatelessInput<'a>),
+) -> Vec<u8> {
+    testkit::resealed(calldata, change).expect("an input with a header")
 }
 
 /// The same with other transactions.
@@ -114,60 +113,7 @@ pub(crate) fn without_witness(calldata: &[u8]) -> Vec<u8> {
     input.encode()
 }
 
-/// Inputs that are nearly `good`, which come out the same in every run: single bytes are changed, and
-/// every other time the header is sealed again, so that not only its hash is wrong.
-pub(crate) fn mutations(good: &[u8], count: u64) -> impl Iterator<Item = Vec<u8>> + '_ {
-    (0..count).map(|number| {
-        let random = keccak256(number.to_be_bytes());
-        let mut bytes = good.to_vec();
-        let place = U256::from_be_slice(&random[..8]) % U256::from(bytes.len());
-        bytes[place.to::<usize>()] ^= random[8].max(1);
-        match StatelessInput::decode(&bytes) {
-            Ok(input)
-                if number % 2 == 0
-                    && stateless::header_of(&input.request, input.fork).is_some() =>
-            {
-                resealed(&bytes, |_| {})
-            }
-            _ => bytes,
-        }
-    })
-}
-
 /// The block of a built one, as `debug_getRawBlock` gives it.
 pub(crate) fn raw(block: &BlockWithWitness) -> RawBlock {
     RawBlock::decode(&block.block.rlp()).expect("decodes")
-}
-
-/// Batches that are nearly `good`, which come out the same in every run: single bytes are changed, where
-/// the offsets stand more often than elsewhere, and every other time the headers are sealed again and
-/// name each other again.
-pub(crate) fn mutations_of_batch(good: &[u8], count: u64) -> impl Iterator<Item = Vec<u8>> + '_ {
-    let whole = StatelessBatch::decode(good).expect("decodes");
-    let head = wire::layout::REQUEST_IN_CALLDATA + 4 * whole.requests.len();
-    (0..count).map(move |number| {
-        let random = keccak256(number.to_be_bytes());
-        let mut bytes = good.to_vec();
-        let among = if number % 8 == 0 { head } else { bytes.len() };
-        let place = U256::from_be_slice(&random[..8]) % U256::from(among);
-        bytes[place.to::<usize>()] ^= random[8].max(1);
-        match StatelessBatch::decode(&bytes) {
-            Ok(batch) if number % 2 == 0 => relinked(batch).unwrap_or(bytes),
-            _ => bytes,
-        }
-    })
-}
-
-/// The same blocks with each header sealed and each block a child of the one before; `None` if one has no
-/// header.
-fn relinked(mut batch: StatelessBatch<'_>) -> Option<Vec<u8>> {
-    let mut parent = None;
-    for request in &mut batch.requests {
-        if let Some(parent) = parent {
-            request.payload.parent_hash = parent;
-        }
-        request.payload.block_hash = stateless::header_of(request, batch.fork)?.hash_slow();
-        parent = Some(request.payload.block_hash);
-    }
-    Some(batch.encode())
 }

@@ -1,0 +1,155 @@
+//! Subjects as calls of each dialect.
+
+use super::{
+    case::{CarriedBlob, Case},
+    subject::{Subject, Subjects},
+};
+use alloy_primitives::Bytes;
+use eyre::{OptionExt as _, Result, WrapErr as _};
+use variants::{DialectCall, DialectName};
+
+/// Gas of calls that are not refused for want of gas.
+pub(super) const PLENTY: u64 = 50_000_000;
+
+/// Cases of one dialect, each with the outcome that was expected of it.
+#[derive(Debug)]
+pub(super) struct Cases {
+    dialect: DialectName,
+    pub(super) cases: Vec<Case>,
+    /// Calls that had another outcome than was expected of them.
+    pub(super) wrong: Vec<String>,
+}
+
+/// Outcome that is expected of a call, before it is made.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Expected<'a> {
+    /// The call succeeds, and states that the input is valid.
+    Accepted,
+    /// The call states that the input is invalid or the claim false, for this reason.
+    Denied(&'a str),
+    /// The call fails for this reason.
+    Failed(&'a str),
+}
+
+impl Cases {
+    pub(super) const fn new(dialect: DialectName) -> Self {
+        Self { dialect, cases: Vec::new(), wrong: Vec::new() }
+    }
+
+    /// Returns the name of a case of this dialect.
+    fn name(&self, name: &str) -> String {
+        format!("{}: {name}", self.dialect)
+    }
+
+    /// Adds each subject in this dialect, if it has a form there.
+    pub(super) fn all(&mut self, subjects: &Subjects) -> Result<()> {
+        for subject in &subjects.0 {
+            if let Ok(call) = self.dialect.encode(&subject.input) {
+                self.subject(subject, &call)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Adds a call with a subject: with the least gas and a unit less if it is valid.
+    pub(super) fn subject(&mut self, subject: &Subject, call: &DialectCall) -> Result<()> {
+        let Subject { name, fork, refusal, .. } = subject;
+        match refusal {
+            None => self.accepted(name, fork, "default", call),
+            Some(refusal) => {
+                let case = self.case(name, fork, call, PLENTY)?;
+                let expected = match self.dialect {
+                    DialectName::Drake => Expected::Denied(refusal.reason),
+                    DialectName::Specs | DialectName::Blobs => Expected::Failed(refusal.reason),
+                };
+                self.push(case, Some(&refusal.neighbour), expected)
+            }
+        }
+    }
+
+    /// Adds a call that succeeds with the least gas that it must hold, and fails with a unit less.
+    pub(super) fn accepted(
+        &mut self,
+        name: &str,
+        fork: &str,
+        schedule: &str,
+        call: &DialectCall,
+    ) -> Result<()> {
+        let mut case =
+            Case { schedule: schedule.to_owned(), ..self.case(name, fork, call, PLENTY)? };
+        case.gas = case.run().wrap_err_with(|| case.name.clone())?.reserve;
+        let short = Case {
+            name: format!("{}, one gas too little", case.name),
+            gas: case.gas.saturating_sub(1),
+            ..case.clone()
+        };
+        self.push(case, None, Expected::Accepted)?;
+        self.push(short, Some(name), Expected::Failed("outOfGas"))
+    }
+
+    /// Adds a call that is made of an accepted one, and whose outcome is not that of its input alone.
+    pub(super) fn refused(
+        &mut self,
+        what: &str,
+        neighbour: &str,
+        expected: Expected<'_>,
+        call: &DialectCall,
+    ) -> Result<()> {
+        let wanted = self.name(neighbour);
+        let of = self.cases.iter().find(|case| case.name == wanted);
+        let fork = of.ok_or_eyre("the neighbour has another name")?.fork.clone();
+        let case = self.case(&format!("{neighbour}, {what}"), &fork, call, PLENTY)?;
+        self.push(case, Some(neighbour), expected)
+    }
+
+    fn case(&self, name: &str, fork: &str, call: &DialectCall, gas: u64) -> Result<Case> {
+        Ok(Case {
+            name: self.name(name),
+            dialect: self.dialect.to_string(),
+            fork: fork.to_owned(),
+            schedule: "default".to_owned(),
+            gas,
+            input: Bytes::copy_from_slice(&call.calldata),
+            blobs: call.blobs.iter().map(|blob| CarriedBlob::of(blob)).collect::<Result<_>>()?,
+            answer: None,
+            gas_charged: 0,
+            reason: None,
+            neighbour: None,
+        })
+    }
+
+    /// Adds a case whose outcome is the expected one.
+    fn push(
+        &mut self,
+        mut case: Case,
+        neighbour: Option<&str>,
+        expected: Expected<'_>,
+    ) -> Result<()> {
+        let got = case.run().wrap_err_with(|| case.name.clone())?;
+        let as_expected = match expected {
+            Expected::Accepted => got.answer.is_some() && got.reason.is_none(),
+            Expected::Denied(reason) => {
+                got.answer.is_some() && got.reason.as_deref() == Some(reason)
+            }
+            Expected::Failed(reason) => {
+                got.answer.is_none() && got.reason.as_deref() == Some(reason)
+            }
+        };
+        if !as_expected {
+            self.wrong.push(format!("{}: got {got:?}, expected {expected:?}", case.name));
+        }
+        let neighbour = neighbour.map(|name| self.name(name));
+        if let Some(neighbour) = &neighbour {
+            let mut accepted = self.cases.iter().filter(|case| case.reason.is_none());
+            if !accepted.any(|case| case.name == *neighbour) {
+                self.wrong.push(format!("{}: no accepted case is called {neighbour}", case.name));
+            }
+        }
+        case.answer = got.answer;
+        case.gas_charged = got.gas_charged;
+        case.reason = got.reason;
+        case.neighbour = neighbour;
+        self.cases.push(case);
+        Ok(())
+    }
+}

@@ -1,0 +1,198 @@
+//! Conformance vectors: calls of EXECUTE and their answers, as files that any implementer can run.
+//!
+//! Blocks of a small chain, and neighbours of them that are refused, in the form of each dialect. The reason of each
+//! refusal is written down beside the change that causes it, and no file is written unless our own EXECUTE comes to all
+//! of them.
+
+mod batches;
+mod blocks;
+mod case;
+mod drake;
+mod forms;
+mod legacy;
+mod subject;
+mod tails;
+#[cfg(test)]
+mod tests;
+pub(crate) mod world;
+
+use alloy_primitives::hex;
+use case::{CarriedBlob, Case, Vectors};
+use codec::blob_tail::BLOB_LEN;
+use eyre::{OptionExt as _, Result, WrapErr as _, ensure};
+use forms::Cases;
+use legacy::{Layout, Layouts};
+use std::{
+    collections::BTreeMap,
+    env, fs,
+    io::{self, Read as _},
+    path::{Path, PathBuf},
+};
+use variants::DialectName;
+
+/// File of the fixed layout of the precompile `0x12`, which has no calls that EXECUTE can answer.
+const LAYOUTS: &str = "legacy-0x12.json";
+/// Files beside the vectors: what their fields mean, and a program that reads and runs them.
+const BESIDE: [(&str, &str); 2] =
+    [("README.md", include_str!("README.md")), ("vectors.py", include_str!("vectors.py"))];
+
+/// Vectors to write or to check.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Arguments {
+    /// Output folder [default: target/vectors]
+    #[arg(long, value_name = "FOLDER")]
+    out: Option<PathBuf>,
+    /// Compare the files of a folder with our own EXECUTE instead
+    #[arg(long, value_name = "FOLDER", conflicts_with = "out")]
+    check: Option<PathBuf>,
+    /// Answer one call in the protocol of vectors.py instead
+    #[arg(long, conflicts_with_all = ["out", "check"])]
+    answer: bool,
+}
+
+pub(crate) fn run(arguments: &Arguments) -> Result<()> {
+    if arguments.answer {
+        println!("{}", answer()?);
+        return Ok(());
+    }
+    if let Some(folder) = &arguments.check {
+        println!("{} calls of {} are answered as expected", check(folder)?, folder.display());
+        return Ok(());
+    }
+    let folder = match &arguments.out {
+        Some(folder) => folder.clone(),
+        None => toolchain::find_root()?.join("target/vectors"),
+    };
+    write(&folder, &Files::make()?)?;
+    println!("{}", folder.display());
+    Ok(())
+}
+
+/// Content of all files.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Files {
+    /// Calls, by the names of the files.
+    calls: BTreeMap<String, Vectors>,
+    layouts: Layouts,
+}
+
+impl Files {
+    fn make() -> Result<Self> {
+        let layouts = Layouts { format: Vectors::FORMAT, layouts: legacy::layouts()? };
+        Ok(Self { calls: calls()?, layouts })
+    }
+}
+
+/// Returns the calls of each file, by its name.
+fn calls() -> Result<BTreeMap<String, Vectors>> {
+    let (blocks, batches) = (blocks::subjects()?, batches::subjects()?);
+    let mut plain = Cases::new(DialectName::Specs);
+    plain.all(&blocks)?;
+    let first = blocks.0.first().ok_or_eyre("there is a block")?;
+    let call = DialectName::Specs.encode(&first.input)?;
+    for schedule in ["flat", "ethrex", "7+3", "7+5+3+100"] {
+        plain.accepted(&format!("{} at {schedule}", first.name), &first.fork, schedule, &call)?;
+    }
+    let mut together = Cases::new(DialectName::Specs);
+    together.all(&batches)?;
+    let mut claims = Cases::new(DialectName::Drake);
+    claims.all(&blocks)?;
+    claims.all(&batches)?;
+    drake::add(&mut claims, &blocks, &batches)?;
+    let mut tails = Cases::new(DialectName::Blobs);
+    tails.all(&blocks)?;
+    tails.all(&batches)?;
+    tails::add(&mut tails, &blocks, &batches)?;
+    let named = [("blocks", plain), ("batches", together), ("drake", claims), ("blobs", tails)];
+    let wrong: Vec<_> = named.iter().flat_map(|(_, cases)| cases.wrong.iter().cloned()).collect();
+    ensure!(wrong.is_empty(), "{}", wrong.join("\n"));
+    let file = |(name, cases): (&str, Cases)| {
+        let vectors = Vectors { format: Vectors::FORMAT, cases: cases.cases };
+        (format!("{name}.json"), vectors)
+    };
+    Ok(named.into_iter().map(file).collect())
+}
+
+/// Writes the files into a folder.
+fn write(folder: &Path, files: &Files) -> Result<()> {
+    let failed = || format!("cannot write into {}", folder.display());
+    fs::create_dir_all(folder).wrap_err_with(failed)?;
+    for (name, vectors) in &files.calls {
+        let text = serde_json::to_string_pretty(vectors)? + "\n";
+        fs::write(folder.join(name), text).wrap_err_with(failed)?;
+    }
+    let text = serde_json::to_string_pretty(&files.layouts)? + "\n";
+    fs::write(folder.join(LAYOUTS), text).wrap_err_with(failed)?;
+    for (name, text) in BESIDE {
+        fs::write(folder.join(name), text).wrap_err_with(failed)?;
+    }
+    Ok(())
+}
+
+/// Returns the content of all files in a folder.
+fn read(folder: &Path) -> Result<Files> {
+    let text = fs::read_to_string(folder.join(LAYOUTS));
+    let text = text.wrap_err_with(|| folder.join(LAYOUTS).display().to_string())?;
+    let layouts = serde_json::from_str(&text).wrap_err(LAYOUTS)?;
+    let mut calls = BTreeMap::new();
+    for entry in fs::read_dir(folder).wrap_err_with(|| folder.display().to_string())? {
+        let path = entry?.path();
+        let is_json = path.extension().is_some_and(|extension| extension == "json");
+        if is_json && !path.ends_with(LAYOUTS) {
+            let text = fs::read_to_string(&path)?;
+            let vectors: Vectors =
+                serde_json::from_str(&text).wrap_err_with(|| path.display().to_string())?;
+            let name = path.file_name().ok_or_eyre("a file has a name")?;
+            calls.insert(name.to_string_lossy().into_owned(), vectors);
+        }
+    }
+    Ok(Files { calls, layouts })
+}
+
+/// Makes the calls of all files in a folder, and compares them with the expected outcomes. Returns their number.
+fn check(folder: &Path) -> Result<usize> {
+    let Files { calls, layouts } = read(folder)?;
+    ensure!(!calls.is_empty(), "no calls in {}", folder.display());
+    let formats = calls.iter().map(|(name, vectors)| (name.as_str(), vectors.format));
+    for (name, got) in formats.chain([(LAYOUTS, layouts.format)]) {
+        let expected = Vectors::FORMAT;
+        ensure!(got == expected, "{name}: format {got}, expected {expected}");
+    }
+    layouts.layouts.iter().try_for_each(Layout::check)?;
+    let cases: Vec<_> = calls.values().flat_map(|vectors| &vectors.cases).collect();
+    cases.iter().try_for_each(|case| case.check())?;
+    Ok(cases.len())
+}
+
+/// Answers the call that standard input and environment describe, as an implementation that `vectors.py` runs.
+fn answer() -> Result<String> {
+    let named = |name: &str| env::var(name).wrap_err_with(|| name.to_owned());
+    let mut text = String::new();
+    io::stdin().read_to_string(&mut text)?;
+    let mut lines = text.lines();
+    let input = hex::decode(lines.next().unwrap_or_default())?;
+    let blob = |line: &str| {
+        let (hash, blob) = line.split_once(' ').ok_or_eyre("a line of a blob has two words")?;
+        let blob = hex::decode(blob)?;
+        ensure!(blob.len() == BLOB_LEN, "a blob of {} bytes, expected {BLOB_LEN}", blob.len());
+        Ok(CarriedBlob { versioned_hash: hash.parse()?, data: blob.into() })
+    };
+    let case = Case {
+        name: "the call".to_owned(),
+        dialect: named("EXECUTE_DIALECT")?,
+        fork: named("EXECUTE_FORK")?,
+        schedule: named("EXECUTE_SCHEDULE")?,
+        gas: named("EXECUTE_GAS")?.parse()?,
+        input: input.into(),
+        blobs: lines.map(blob).collect::<Result<_>>()?,
+        answer: None,
+        gas_charged: 0,
+        reason: None,
+        neighbour: None,
+    };
+    let outcome = case.run()?;
+    Ok(match outcome.answer {
+        Some(answer) => format!("{answer} {}", outcome.gas_charged),
+        None => format!("failed {}", outcome.reason.unwrap_or_default()),
+    })
+}

@@ -1,0 +1,155 @@
+use super::*;
+use alloy_primitives::{Bytes, keccak256};
+use std::{collections::BTreeSet, sync::OnceLock};
+
+/// File with the digest of all calls, their answers, charges and reasons. Another digest means that EXECUTE accepts,
+/// returns or charges something else than before, or that a case was added: nodes of an L1 have to agree on the former.
+const DIGEST: &str = "src/vectors/digest.txt";
+
+/// The files, made once for all tests.
+fn made() -> &'static Files {
+    static MADE: OnceLock<Files> = OnceLock::new();
+    MADE.get_or_init(|| Files::make().unwrap())
+}
+
+fn cases() -> impl Iterator<Item = &'static Case> {
+    made().calls.values().flat_map(|vectors| &vectors.cases)
+}
+
+#[test]
+fn each_run_writes_the_same_bytes_and_our_own_execute_answers_what_they_say() {
+    let folders = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
+    write(folders[0].path(), made()).unwrap();
+    write(folders[1].path(), &Files::make().unwrap()).unwrap();
+    let names = [
+        "README.md",
+        "batches.json",
+        "blobs.json",
+        "blocks.json",
+        "drake.json",
+        "legacy-0x12.json",
+        "vectors.py",
+    ];
+    for name in names {
+        let [first, second] =
+            [0, 1].map(|it: usize| fs::read(folders[it].path().join(name)).unwrap());
+        assert!(first == second, "{name}");
+    }
+    assert_eq!(fs::read_dir(folders[0].path()).unwrap().count(), names.len());
+    assert_eq!(read(folders[0].path()).unwrap(), *made());
+    assert_eq!(check(folders[0].path()).unwrap(), cases().count());
+}
+
+#[test]
+fn the_calls_and_their_answers_are_those_of_the_last_time() {
+    let lines = cases().map(|case| {
+        let Case { name, gas, input, blobs, answer, gas_charged, reason, .. } = case;
+        let blobs: Vec<_> = blobs.iter().map(|blob| blob.versioned_hash).collect();
+        format!("{name} {gas} {} {blobs:?} {answer:?} {gas_charged} {reason:?}\n", keccak256(input))
+    });
+    let digest = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(DIGEST)).unwrap();
+    assert_eq!(keccak256(lines.collect::<String>()).to_string(), digest.trim());
+}
+
+#[test]
+fn a_case_with_another_answer_charge_or_reason_fails_the_check() {
+    for file in ["blocks.json", "batches.json", "drake.json", "blobs.json"] {
+        let is_refused = |refused: bool| {
+            let mut cases = made().calls[file].cases.iter();
+            cases.find(|case| case.reason.is_some() == refused).unwrap().clone()
+        };
+        let changes: [fn(&mut Case); 4] = [
+            |case| {
+                case.answer = match &case.answer {
+                    None => Some(Bytes::new()),
+                    Some(answer) => {
+                        let mut other = answer.to_vec();
+                        other[0] ^= 1;
+                        Some(other.into())
+                    }
+                };
+            },
+            |case| case.answer = if case.answer.is_none() { Some([0; 43].into()) } else { None },
+            |case| case.gas_charged -= 1,
+            |case| {
+                case.reason = if case.reason.is_some() { None } else { Some("decode".to_owned()) };
+            },
+        ];
+        for good in [is_refused(false), is_refused(true)] {
+            good.check().unwrap();
+            for (index, change) in changes.iter().enumerate() {
+                let mut bad = good.clone();
+                change(&mut bad);
+                assert!(bad.check().is_err(), "{}, change {index}", good.name);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_folder_with_a_changed_answer_fails_as_a_whole() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut files = made().clone();
+    files.calls.retain(|name, _| name == "drake.json");
+    write(folder.path(), &files).unwrap();
+    assert!(check(folder.path()).is_ok());
+    let last = files.calls.get_mut("drake.json").unwrap().cases.last_mut().unwrap();
+    last.gas_charged -= 1;
+    write(folder.path(), &files).unwrap();
+    assert!(check(folder.path()).is_err());
+
+    // The layout that has no calls is compared as well.
+    let folder = tempfile::tempdir().unwrap();
+    let mut files = Files { calls: BTreeMap::new(), ..made().clone() };
+    files.calls.insert("blocks.json".to_owned(), made().calls["blocks.json"].clone());
+    let fields = files.layouts.layouts.iter_mut().find(|layout| layout.fields.is_some()).unwrap();
+    fields.fields = None;
+    write(folder.path(), &files).unwrap();
+    assert!(check(folder.path()).is_err());
+    assert!(check(tempfile::tempdir().unwrap().path()).is_err(), "nothing is no agreement");
+}
+
+#[test]
+fn each_refusal_has_an_accepted_neighbour_from_which_it_differs_in_its_call_alone() {
+    let accepted: BTreeMap<_, _> = cases()
+        .filter(|case| case.reason.is_none())
+        .map(|case| (case.name.as_str(), case))
+        .collect();
+    let refused: Vec<_> = cases().filter(|case| case.reason.is_some()).collect();
+    let names: BTreeSet<_> = cases().map(|case| &case.name).collect();
+    assert_eq!(names.len(), cases().count());
+    for case in &refused {
+        let neighbour = accepted[case.neighbour.as_deref().unwrap()];
+        assert_eq!((&case.dialect, &case.schedule), (&neighbour.dialect, &neighbour.schedule));
+        let of = |case: &Case| {
+            let blobs: Vec<_> = case.blobs.iter().map(|blob| blob.versioned_hash).collect();
+            (case.input.clone(), blobs, case.fork.clone())
+        };
+        let is_short = case.reason.as_deref() == Some("outOfGas");
+        assert_eq!(of(case) == of(neighbour), is_short, "{}", case.name);
+        assert!(case.gas >= neighbour.gas || is_short, "{}", case.name);
+    }
+    for name in accepted.keys() {
+        let is_near = |case: &&&Case| case.neighbour.as_deref() == Some(name);
+        assert!(refused.iter().any(|case| is_near(&case)), "{name} has no refused neighbour");
+    }
+}
+
+#[test]
+fn each_dialect_has_blocks_and_batches_of_each_fork_and_refusals_at_each_step() {
+    for dialect in DialectName::ALL {
+        let of = || cases().filter(move |case| case.dialect == dialect.name());
+        for fork in ["cancun", "prague", "osaka", "amsterdam"] {
+            for kind in ["block", "batch"] {
+                let prefix = format!("{dialect}: {fork} {kind}");
+                assert!(of().any(|case| case.name.starts_with(&prefix)), "{prefix}");
+            }
+        }
+        let reasons: BTreeSet<_> = of().filter_map(|case| case.reason.as_deref()).collect();
+        for reason in
+            ["outOfGas", "forkAt", "withdrawals", "blockHash", "missingNode", "commitment"]
+        {
+            assert!(reasons.contains(reason), "{dialect}: {reason}");
+        }
+    }
+}

@@ -1,0 +1,144 @@
+#!/usr/bin/env python3
+"""Check the vectors of a folder, and run an implementation of EXECUTE on them.
+
+    python3 vectors.py FOLDER                    is every file well-formed?
+    python3 vectors.py FOLDER --run COMMAND...   does the command answer every call as expected?
+    python3 vectors.py FOLDER --only TEXT ...    the cases with this text in their names alone
+
+The command runs once for each case. Standard input has the calldata in hexadecimal on its first line, and on each
+further line a blob of the transaction: its versioned hash, a space, its 131,072 bytes. The environment has
+EXECUTE_DIALECT, EXECUTE_FORK, EXECUTE_SCHEDULE and EXECUTE_GAS. The command prints the return data in hexadecimal
+and, if it knows, the gas charged; or `failed` if the call fails. It ends with 0 in both cases.
+"""
+import argparse
+import json
+import os
+import pathlib
+import struct
+import subprocess
+import sys
+
+BLOB = 131_072
+LENGTHS = {"specs": 43, "blobs": 43, "drake": 32}
+FIELDS = {
+    "name": str, "dialect": str, "fork": str, "schedule": str, "gas": int, "input": str, "blobs": list,
+    "answer": (str, type(None)), "gasCharged": int, "reason": (str, type(None)), "neighbour": (str, type(None)),
+}  # fmt: skip
+# Fixed layout of the precompile 0x12: all before the witness, and all between the withdrawals and the data.
+HEAD, TARGET = struct.Struct("<32s32sQHH20sQQQ"), struct.Struct("<20s32sI")
+
+
+def unhex(text):
+    """Bytes of a text in lower-case hexadecimal behind 0x."""
+    assert text.startswith("0x") and text == text.lower(), "hexadecimal begins with 0x and is lower-case"
+    return bytes.fromhex(text[2:])
+
+
+def check_case(case, accepted):
+    """Check what can be checked of a case without executing anything."""
+    assert case.keys() == FIELDS.keys(), f"fields {sorted(case)}, expected {sorted(FIELDS)}"
+    for field, kind in FIELDS.items():
+        assert isinstance(case[field], kind), f"{field}: {type(case[field]).__name__}"
+    dialect, answer, reason = case["dialect"], case["answer"], case["reason"]
+    calldata = unhex(case["input"])
+    assert 0 <= case["gasCharged"] <= case["gas"] < 2**64, "gasCharged is at most gas"
+    assert case["name"].startswith(dialect + ": "), "the name begins with the dialect"
+    assert (reason is None) == (case["neighbour"] is None), "a refusal has a neighbour, and nothing else has"
+    assert reason is None or case["neighbour"] in accepted, "the neighbour is an accepted case"
+    for blob in case["blobs"]:
+        assert blob.keys() == {"versionedHash", "data"}
+        assert len(unhex(blob["versionedHash"])) == 32 and blob["versionedHash"].startswith("0x01")
+        assert len(unhex(blob["data"])) <= BLOB and not blob["data"].endswith("00"), "zeros at the end are left out"
+    assert not case["blobs"] or dialect == "blobs", "no other dialect reads blobs"
+    if answer is None:
+        assert reason is not None, "a call that fails has a reason"
+        assert case["gasCharged"] == case["gas"], "a call that fails takes all its gas"
+        return
+    answer = unhex(answer)
+    assert len(answer) == LENGTHS[dialect], f"{len(answer)} bytes of answer"
+    if dialect == "drake":
+        assert int.from_bytes(answer, "big") == (reason is None), "1 if the claim is true, else 0"
+        return
+    assert reason is None, "an input that is refused has no answer"
+    assert answer[32] == 1, "the flag of the result"
+    assert answer[33:41] == calldata[10:18], "the chain id of result and input"
+    assert answer[41:43] == calldata[1::-1], "the schema id of result and input"
+
+
+def decode_layout(calldata):
+    """Fields of calldata in the fixed layout of the precompile 0x12."""
+    chain_id, root, gas, witness, withdrawals, coinbase, number, price, time = HEAD.unpack_from(calldata)
+    target = HEAD.size + witness + withdrawals
+    to, value, length = TARGET.unpack_from(calldata, target)
+    if len(calldata) != target + TARGET.size + length:
+        raise struct.error(f"{len(calldata)} bytes, expected {target + TARGET.size + length}")
+    hexed = {
+        "preStateRoot": root, "coinbase": coinbase, "to": to, "data": calldata[target + TARGET.size :],
+        "witness": calldata[HEAD.size :][:witness], "withdrawals": calldata[HEAD.size + witness : target],
+    }  # fmt: skip
+    words = {"chainId": hex(int.from_bytes(chain_id, "big")), "value": hex(int.from_bytes(value, "big"))}
+    numbers = {"gasLimit": gas, "blockNumber": number, "gasPrice": price, "timestamp": time}
+    return {field: "0x" + bytes_.hex() for field, bytes_ in hexed.items()} | words | numbers
+
+
+def check_layout(case, accepted):
+    """Compare a case of the fixed layout with the decoder above."""
+    assert case.keys() == {"name", "calldata", "fields", "neighbour"}
+    assert (case["fields"] is None) == (case["neighbour"] in accepted), "a refusal has an accepted neighbour"
+    try:
+        fields = decode_layout(unhex(case["calldata"]))
+    except struct.error:
+        fields = None
+    assert fields == case["fields"], f"got {fields}, expected {case['fields']}"
+
+
+def run_case(case, command):
+    """Run an implementation on a case; a text that says how it differs, or None."""
+    blobs = (f"{it['versionedHash']} {it['data'].ljust(2 + 2 * BLOB, '0')}" for it in case["blobs"])
+    environment = {f"EXECUTE_{it.upper()}": str(case[it]) for it in ("dialect", "fork", "schedule", "gas")}
+    stdin = "\n".join([case["input"], *blobs]) + "\n"
+    ran = subprocess.run(command, input=stdin, text=True, capture_output=True, env=os.environ | environment)
+    words = ran.stdout.split()
+    if ran.returncode != 0 or not words:
+        return f"the command ends with {ran.returncode}: {ran.stderr.strip()}"
+    got = None if words[0] == "failed" else words[0]
+    if got != case["answer"]:
+        return f"got {got}, expected {case['answer']} ({case['reason'] or 'valid'})"
+    if got and len(words) > 1 and int(words[1]) != case["gasCharged"]:
+        return f"got {words[1]} gas, expected {case['gasCharged']}"
+    return None
+
+
+def main():
+    """Read the arguments, check all files, run the command."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=pathlib.Path)
+    parser.add_argument("--only", default="", metavar="TEXT")
+    parser.add_argument("--run", nargs=argparse.REMAINDER, metavar="COMMAND")
+    arguments = parser.parse_args()
+    cases, layouts, wrong = [], [], []
+    for path in sorted(arguments.folder.glob("*.json")):
+        file = json.loads(path.read_text())
+        assert file["format"] == 1, f"{path.name}: not of format 1"
+        cases += file.get("cases", [])
+        layouts += file.get("layouts", [])
+    both = [(check_case, case) for case in cases] + [(check_layout, case) for case in layouts]
+    accepted = {case["name"] for _, case in both if case["neighbour"] is None}
+    if not cases or len({case["name"] for _, case in both}) != len(both):
+        sys.exit(f"{len(cases)} calls, expected one or more, each with a name of its own")
+    for check, case in both:
+        try:
+            check(case, accepted)
+        except (AssertionError, KeyError, ValueError) as error:
+            wrong.append(f"{case['name']}: malformed: {error!r}")
+    print(f"{len(both)} cases, {len(accepted)} of them accepted, {len(wrong)} malformed")
+    if arguments.run and not wrong:
+        chosen = [case for case in cases if arguments.only in case["name"]]
+        found = [(case["name"], run_case(case, arguments.run)) for case in chosen]
+        wrong = [f"{name}: {how}" for name, how in found if how]
+        print(f"{len(chosen)} cases run, {len(wrong)} differ")
+    sys.exit("\n".join(wrong) if wrong else 0)
+
+
+if __name__ == "__main__":
+    main()
