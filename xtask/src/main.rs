@@ -131,6 +131,24 @@ enum Task {
         /// Fail if bytes and gas are not those of docs/dialects.md
         #[arg(long)]
         check: bool,
+
+        /// Make this many mutated calls in each dialect instead, and print the slowest for its gas
+        #[arg(long, value_name = "N", conflicts_with = "check")]
+        mutated: Option<u64>,
+    },
+
+    /// Write conformance vectors of EXECUTE: calls and their answers, for any implementer
+    ///
+    /// Blocks, batches, Drake's form and blobs, accepted and refused, with a reader in Python. No file is written unless
+    /// our own EXECUTE answers as expected. Prints the folder.
+    Vectors {
+        /// Output folder [default: target/vectors]
+        #[arg(long, value_name = "FOLDER")]
+        out: Option<PathBuf>,
+
+        /// Compare the files of a folder with our own EXECUTE instead
+        #[arg(long, value_name = "FOLDER", conflicts_with = "out")]
+        check: Option<PathBuf>,
     },
 
     /// Tell the tests of JavaScript and Python clients to the devnet and to stock anvil
@@ -271,7 +289,10 @@ fn run(task: Task) -> eyre::Result<bool> {
         }
         Task::Bench { what: Bench::Rollup, json, .. } => stages::load(json),
         Task::Market { write, check } => bench::market(write, check).map(|()| true),
-        Task::Dialects { json, check } => bench::dialects(json, check).map(|()| true),
+        Task::Dialects { json, check, mutated } => {
+            bench::dialects(json, check, mutated).map(|()| true)
+        }
+        Task::Vectors { out, check } => bench::vectors(out, check).map(|()| true),
         Task::Test { only, keep_going, thorough } => {
             stages::run(&Plan { only, keep_going, thorough })
         }

@@ -11,7 +11,7 @@ use alloy_primitives::{Address, Bytes, TxKind, U256};
 use alloy_signer::SignerSync as _;
 use alloy_signer_local::PrivateKeySigner;
 use client::{Client, send_all, start};
-use eyre::{ContextCompat, Result, WrapErr, ensure};
+use eyre::{ContextCompat, Result, WrapErr, ensure, eyre};
 pub(crate) use methods::methods;
 use serde_json::{Value, json};
 use std::{
@@ -180,9 +180,30 @@ pub(crate) fn market(write: bool, check: bool) -> Result<()> {
 }
 
 /// Measures the same blocks in each dialect of EXECUTE.
-pub(crate) fn dialects(json: bool, check: bool) -> Result<()> {
+pub(crate) fn dialects(json: bool, check: bool, mutated: Option<u64>) -> Result<()> {
+    let flags = given([(json, "--json"), (check, "--check")]);
+    if let Some(calls) = mutated {
+        return sim("dialects", &[&flags[..], &["--mutated", &calls.to_string()]].concat());
+    }
     Toolchain::ensure(&progress_to_stderr)?;
-    sim("dialects", &given([(json, "--json"), (check, "--check")]))
+    sim("dialects", &flags)
+}
+
+/// Writes conformance vectors, or compares those of a folder with our own EXECUTE.
+pub(crate) fn vectors(out: Option<PathBuf>, check: Option<PathBuf>) -> Result<()> {
+    let flags = [("--out", out), ("--check", check)];
+    let given = flags.into_iter().filter_map(|(flag, folder)| Some((flag, folder?)));
+    let folders: Vec<_> =
+        given.map(|(flag, folder)| Ok((flag, absolute(folder)?))).collect::<Result<_>>()?;
+    let arguments: Vec<_> =
+        folders.iter().flat_map(|(flag, folder)| [*flag, folder.as_str()]).collect();
+    sim("vectors", &arguments)
+}
+
+/// Returns the path of a folder from any other folder.
+fn absolute(folder: PathBuf) -> Result<String> {
+    let path = std::path::absolute(folder)?.into_os_string();
+    path.into_string().map_err(|path| eyre!("{} is not Unicode", path.display()))
 }
 
 /// The flags that are given.

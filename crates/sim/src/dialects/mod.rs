@@ -6,6 +6,7 @@
 
 mod blocks;
 mod documented;
+mod mutated;
 
 use crate::gas_model::speed::Timer;
 use alloy_primitives::{B256, Bytes, U256};
@@ -45,6 +46,9 @@ pub(crate) struct Arguments {
     /// Leave out the blocks of public networks
     #[arg(long)]
     without_vectors: bool,
+    /// Make this many mutated calls in each dialect instead, and print the slowest for its gas
+    #[arg(long, value_name = "N", conflicts_with = "check")]
+    mutated: Option<u64>,
 }
 
 /// A block in a dialect.
@@ -122,6 +126,9 @@ impl Form {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
+    if let Some(calls) = arguments.mutated {
+        return mutated::run(calls, arguments.json);
+    }
     let forms = measure(!arguments.without_vectors)?;
     if arguments.json {
         println!("{:#}", Value::from_iter(forms.iter().map(Form::json)));

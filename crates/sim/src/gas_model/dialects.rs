@@ -17,14 +17,22 @@ impl BlobSource for Held {
     }
 }
 
+/// Returns hashes for the blobs of a transaction, and a source that holds them. The hashes are numbers: commitments
+/// would take longer than any call.
+pub(crate) fn held(blobs: &[Vec<u8>]) -> (Vec<B256>, Arc<dyn BlobSource>) {
+    let blobs = blobs.iter().map(|blob| Bytes::copy_from_slice(blob));
+    let held: Vec<_> = (0..=u8::MAX).map(B256::repeat_byte).zip(blobs).collect();
+    let hashes = held.iter().map(|(hash, _)| *hash).collect();
+    (hashes, Arc::new(Held(held.into_iter().collect())))
+}
+
 /// Measures an input whose bytes, except for its head, are in blobs.
 pub(crate) fn in_blobs(rows: &mut Rows<'_>, name: &str, input: &[u8]) -> Result<()> {
     let call = DialectName::Blobs.encode(input)?;
-    let blobs = call.blobs.into_iter().map(Bytes::from);
-    let held: Vec<_> = (0..=u8::MAX).map(B256::repeat_byte).zip(blobs).collect();
+    let (blob_hashes, source) = held(&call.blobs);
     (rows.measure)(Input {
-        blob_hashes: held.iter().map(|(hash, _)| *hash).collect(),
-        dialect: Arc::new(BlobTail::new(Arc::new(Held(held.into_iter().collect())))),
+        blob_hashes,
+        dialect: Arc::new(BlobTail::new(source)),
         ..Input::new(&format!("in blobs: {name}"), Execute::on(rows.fork), call.calldata)
     })
 }

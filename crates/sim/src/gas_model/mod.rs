@@ -8,7 +8,7 @@
 //! rules of each fork that EXECUTE verifies. Without the test vectors it fails too, unless `--without-vectors` says
 //! that real blocks and official fixtures are not to be measured.
 
-mod dialects;
+pub(crate) mod dialects;
 mod inputs;
 pub(crate) mod precompiles;
 mod programs;

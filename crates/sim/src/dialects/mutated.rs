@@ -1,0 +1,166 @@
+//! Time for each unit of gas of calls that are nearly valid.
+
+use crate::{
+    gas_model::{
+        dialects::held,
+        speed::{Timer, Yardstick},
+    },
+    vectors::world::{Content, World},
+};
+use execute::{Answer, Dialect, Execute, ExecuteError, PrecompileCall};
+use eyre::{Result, bail, ensure};
+use localnet::units::grouped;
+use serde_json::{Value, json};
+use testkit::{mutations, mutations_of_batch};
+use variants::{DialectCall, DialectName, Dialects};
+use wire::ProtocolFork;
+
+/// Nanoseconds that a unit of gas may take: twice what prices are made for.
+const LIMIT: f64 = 6.0;
+/// Gas of a call.
+const PLENTY: u64 = 50_000_000;
+/// Timed runs of a call that seems to be the slowest, of which the shortest counts.
+const ROUNDS: usize = 9;
+
+/// Mutated calls of a dialect.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Mutated {
+    dialect: DialectName,
+    calls: u64,
+    accepted: u64,
+    /// Time of the slowest call for its gas, in nanoseconds for a unit.
+    slowest: f64,
+    /// Reason for which that call was refused, or `valid`.
+    outcome: &'static str,
+}
+
+impl Mutated {
+    fn json(&self) -> Value {
+        json!({
+            "dialect": self.dialect.name(), "calls": self.calls, "accepted": self.accepted,
+            "nsPerGas": self.slowest, "outcome": self.outcome,
+        })
+    }
+}
+
+/// Makes this many mutated calls in each dialect, and prints the slowest.
+///
+/// # Errors
+///
+/// If a call is accepted whose input is not, ends in a fault of ours, or takes longer than its gas pays for.
+pub(super) fn run(calls: u64, json: bool) -> Result<()> {
+    let measured: Vec<_> =
+        DialectName::ALL.into_iter().map(|it| measure(it, calls)).collect::<Result<_>>()?;
+    if json {
+        println!("{:#}", Value::from_iter(measured.iter().map(Mutated::json)));
+    } else {
+        println!(
+            "| form | mutated calls | accepted | ns per gas, at most | outcome of that call |"
+        );
+        println!("|---|---|---|---|---|");
+        for Mutated { dialect, calls, accepted, slowest, outcome } in &measured {
+            let (calls, accepted) = (grouped(*calls), grouped(*accepted));
+            println!("| `{dialect}` | {calls} | {accepted} | {slowest:.2} | {outcome} |");
+        }
+    }
+    for Mutated { dialect, slowest, .. } in &measured {
+        ensure!(*slowest <= LIMIT, "{dialect}: {slowest:.2} ns for a unit of gas, at most {LIMIT}");
+    }
+    Ok(())
+}
+
+/// Blocks of one call each, and whether the last of them is a batch.
+fn subjects() -> Result<Vec<(Vec<u8>, bool)>> {
+    let mut world = World::new(ProtocolFork::Osaka)?;
+    let transfers = world.block(Content::Transfers(2))?;
+    let log = world.block(Content::Log)?;
+    world.block(Content::Ancestor)?;
+    Ok(vec![(transfers, false), (log, false), (world.batch(2)?, true)])
+}
+
+/// Measures the mutated calls of a dialect, which come from several inputs in equal parts.
+fn measure(dialect: DialectName, calls: u64) -> Result<Mutated> {
+    let mut mutated = Mutated { dialect, calls: 0, accepted: 0, slowest: 0.0, outcome: "" };
+    let (subjects, yardstick) = (subjects()?, Yardstick::new());
+    for (input, is_batch) in &subjects {
+        let share = calls.div_ceil(subjects.len() as u64);
+        for call in mutated_calls(dialect, input, *is_batch, share)? {
+            mutated.add(&call, &yardstick)?;
+        }
+    }
+    Ok(mutated)
+}
+
+/// Returns this many calls that are nearly one with this input: half of them with a mutated input, and half with the
+/// calldata of the good one mutated, which in the form of the execution-specs is the same.
+fn mutated_calls(
+    dialect: DialectName,
+    input: &[u8],
+    is_batch: bool,
+    count: u64,
+) -> Result<impl Iterator<Item = DialectCall>> {
+    let good = dialect.encode(input)?;
+    // Some mutated inputs have no form in a dialect, so there are more of them than calls.
+    let inputs: Box<dyn Iterator<Item = Vec<u8>>> = match is_batch {
+        true => Box::new(mutations_of_batch(input, 2 * count)),
+        false => Box::new(mutations(input, 2 * count)),
+    };
+    let of_inputs = if dialect == DialectName::Specs { count } else { count / 2 };
+    let encoded = inputs.filter_map(move |input| dialect.encode(&input).ok());
+    let calldata: Vec<_> = mutations(&good.calldata, count - of_inputs).collect();
+    let blobs = good.blobs;
+    let changed =
+        calldata.into_iter().map(move |calldata| DialectCall { calldata, blobs: blobs.clone() });
+    Ok(encoded.take(usize::try_from(of_inputs)?).chain(changed))
+}
+
+impl Mutated {
+    /// Makes a call and counts it.
+    fn add(&mut self, call: &DialectCall, yardstick: &Yardstick) -> Result<()> {
+        let execute = Execute::default();
+        let (blob_hashes, source) = held(&call.blobs);
+        let Some(own) = Dialects::usual(&[self.dialect]).on(&source).pop() else {
+            bail!("no dialect");
+        };
+        let precompile = PrecompileCall { calldata: &call.calldata, blob_hashes: &blob_hashes };
+        let (mut per_gas, answer) = time(&execute, &*own, precompile);
+        let outcome = match &answer {
+            Ok(answer) if answer.output.last() == Some(&0) => "answer 0",
+            Ok(_) => "valid",
+            Err(ExecuteError::Internal(_) | ExecuteError::Panic(_)) => {
+                bail!("{}: {answer:?}", self.dialect)
+            }
+            Err(refused) => refused.kind(),
+        };
+        self.calls += 1;
+        if outcome == "valid" {
+            self.accepted += 1;
+            let input = self.dialect.decode(&call.calldata, &call.blobs)?;
+            let executed = execute.run(&input, PLENTY)?;
+            self.dialect.check_claim(&call.calldata, &executed)?;
+        }
+        // The machine may have done something else meanwhile, but not each time; and its core may be shared.
+        for _ in 1..ROUNDS {
+            if per_gas <= self.slowest {
+                return Ok(());
+            }
+            let slowness = yardstick.slowness();
+            per_gas = per_gas.min(time(&execute, &*own, precompile).0 / slowness);
+        }
+        if per_gas > self.slowest {
+            (self.slowest, self.outcome) = (per_gas, outcome);
+        }
+        Ok(())
+    }
+}
+
+/// Returns the nanoseconds of a call for each unit of the gas that it takes, and its answer.
+fn time(
+    execute: &Execute,
+    dialect: &dyn Dialect,
+    call: PrecompileCall<'_>,
+) -> (f64, Result<Answer, ExecuteError>) {
+    let timer = Timer::start();
+    let (answer, gas) = execute.answer_counted(dialect, call, PLENTY);
+    (timer.nanoseconds() / gas as f64, answer)
+}
