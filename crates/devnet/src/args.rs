@@ -288,7 +288,8 @@ pub struct DevnetArgs {
     pub execute_gas: GasSchedule,
 
     /// Dialects of EXECUTE, each at its usual address or another: `specs` (0x0101), `drake` (0x0102), `blobs`
-    /// (0x0103), such as `specs,drake@0x0000000000000000000000000000000000000112`
+    /// (0x0103), `nested` (0x0101, in place of `specs`), such as
+    /// `specs,drake@0x0000000000000000000000000000000000000112`
     #[arg(
         long,
         default_value_t,

@@ -349,8 +349,7 @@ fn execute(
         ..execute
     };
     let source: Arc<dyn BlobSource> = Arc::<BlobStore>::clone(blobs);
-    execute.dialects = config.execute_dialects.on(&source);
-    execute
+    config.execute_dialects.of(execute, &source)
 }
 
 fn own_genesis(config: &DevnetConfig, accounts: &Accounts) -> (Genesis, Clock) {

@@ -92,12 +92,6 @@ pub struct TrustedContext<'c> {
     pub senders: &'c [Address],
 }
 
-impl Default for TrustedContext<'_> {
-    fn default() -> Self {
-        Self { evm: &(), senders: &[] }
-    }
-}
-
 /// A call that succeeded.
 #[derive(Debug, Clone)]
 pub struct Executed {
@@ -348,8 +342,9 @@ impl Execute {
         gas: u64,
         enter: impl FnMut(Stage),
     ) -> Result<Executed, Refused> {
-        let budget = CallBudget::new(gas);
-        self.run_guarded(dialect, call.into(), budget, TrustedContext::default(), enter)
+        let call = call.into();
+        let context = TrustedContext { evm: dialect.evm(&call), senders: &[] };
+        self.run_guarded(dialect, call, CallBudget::new(gas), context, enter)
     }
 
     fn run_guarded(

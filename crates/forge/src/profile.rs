@@ -5,7 +5,7 @@ use core::{fmt, num::NonZeroUsize, str::FromStr};
 use execute::{Dialect, Execute, ExecutionSpecs, ForkRule, RequestPolicy, Rules};
 use executor::ChainSpec;
 use std::sync::Arc;
-use variants::{DialectName, Drake, GasSchedule};
+use variants::{DialectName, Drake, GasSchedule, Nested};
 
 /// A description of EXECUTE in one line, as Solidity names it: `key=value`, separated by commas.
 ///
@@ -58,7 +58,7 @@ impl FromStr for Profile {
     fn from_str(line: &str) -> Result<Self, ProfileError> {
         // The test decides what its L2 runs, not the EVM of forge.
         let mut execute = Execute { forks: ForkRule::every(), ..Execute::default() };
-        let mut dialect: Arc<dyn Dialect> = Arc::new(ExecutionSpecs);
+        let mut dialect = DialectName::Specs;
         let (mut forks, mut schedule) = (Vec::new(), String::new());
         let mut key = "";
         for part in line.split(',').map(str::trim).filter(|part| !part.is_empty()) {
@@ -118,14 +118,11 @@ impl FromStr for Profile {
                         .ok_or_else(unknown("a number from 1 on: threads=2"))?;
                 }
                 "dialect" => {
-                    dialect = match value.parse() {
-                        Ok(DialectName::Specs) => Arc::new(ExecutionSpecs),
-                        Ok(DialectName::Drake) => Arc::new(Drake),
-                        // The tests of a contract have no blobs.
-                        Ok(DialectName::Blobs) | Err(_) => {
-                            return Err(unknown("dialect=specs or dialect=drake")());
-                        }
-                    };
+                    // The tests of a contract have no blobs.
+                    dialect =
+                        value.parse().ok().filter(|it| *it != DialectName::Blobs).ok_or_else(
+                            unknown("dialect=specs, dialect=drake or dialect=nested"),
+                        )?;
                 }
                 _ => {
                     return Err(
@@ -134,6 +131,11 @@ impl FromStr for Profile {
                 }
             }
         }
+        let dialect: Arc<dyn Dialect> = match dialect {
+            DialectName::Drake => Arc::new(Drake),
+            DialectName::Nested => Arc::new(Nested::new(&execute)),
+            DialectName::Specs | DialectName::Blobs => Arc::new(ExecutionSpecs),
+        };
         Ok(Self { line: line.to_owned(), execute, dialect })
     }
 }

@@ -1,10 +1,10 @@
 //! A call of EXECUTE in a dialect, from an input and back.
 
-use crate::{BlobRefusal, DialectName, drake::Claim};
+use crate::{BlobRefusal, DialectName, Nested, drake::Claim};
 use alloy_consensus::Header;
 use alloy_primitives::{B256, U256};
 use codec::blob_tail::{Trailer, cut, to_blobs};
-use execute::{ExecuteError, Executed};
+use execute::{Dialect as _, Execute, ExecuteError, Executed, PrecompileCall, TrustedContext};
 use wire::{DecodeError, Input};
 
 /// A call: its calldata, and the blobs of the transaction around it.
@@ -33,6 +33,9 @@ pub enum NoForm {
         /// Bytes of the input.
         got: usize,
     },
+    /// The input is a batch, and the dialect has single blocks alone.
+    #[error("a batch has no form in dialect {0}, expected a single block")]
+    Batch(DialectName),
     /// The tail does not fit into the blobs that a trailer can name.
     #[error("a tail of {got} bytes fills more blobs than a trailer can name")]
     TooLong {
@@ -62,6 +65,11 @@ impl DialectName {
                 let calldata = [&head[..], &trailer.encode()].concat();
                 Ok(DialectCall { calldata, blobs: to_blobs(&tail) })
             }
+            Self::Nested => {
+                Input::decode(input)?;
+                let calldata = Nested::from_specs(input).ok_or(NoForm::Batch(self))?;
+                Ok(DialectCall { calldata, blobs: Vec::new() })
+            }
         }
     }
 
@@ -78,6 +86,7 @@ impl DialectName {
         match self {
             Self::Specs => Ok(calldata.to_vec()),
             Self::Drake => Ok(Claim::decode(calldata)?.1.to_vec()),
+            Self::Nested => Ok(Nested::to_specs(calldata).unwrap_or_else(|| calldata.to_vec())),
             Self::Blobs => {
                 let (head, trailer) = Trailer::split(calldata).map_err(BlobRefusal::from)?;
                 let pieces = trailer.pieces(head).map_err(BlobRefusal::from)?;
@@ -89,6 +98,30 @@ impl DialectName {
         }
     }
 
+    /// Runs the input of a call, as [`Self::decode`] returns it, with all gas, and checks what the call claims of it.
+    ///
+    /// # Errors
+    ///
+    /// [`ExecuteError`] if the input is refused, or if the call claims something else than it comes to.
+    pub fn run(
+        self,
+        execute: &Execute,
+        calldata: &[u8],
+        input: &[u8],
+    ) -> Result<Executed, ExecuteError> {
+        let executed = match self {
+            Self::Specs | Self::Drake | Self::Blobs => execute.run(input, u64::MAX)?,
+            Self::Nested => {
+                let dialect = Nested::new(execute);
+                let call = PrecompileCall::from(calldata);
+                let context = TrustedContext { evm: dialect.evm(&call), senders: &[] };
+                execute.run_under(input, u64::MAX, context, |_| {})?
+            }
+        };
+        self.check_claim(calldata, &executed)?;
+        Ok(executed)
+    }
+
     /// Checks that a call claims what its valid input comes to. Only Drake's dialect claims anything beside the input.
     ///
     /// # Errors
@@ -97,7 +130,7 @@ impl DialectName {
     pub fn check_claim(self, calldata: &[u8], executed: &Executed) -> Result<(), ExecuteError> {
         match self {
             Self::Drake => Claim::decode(calldata)?.0.check(executed),
-            Self::Specs | Self::Blobs => Ok(()),
+            Self::Specs | Self::Blobs | Self::Nested => Ok(()),
         }
     }
 }

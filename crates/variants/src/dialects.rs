@@ -1,12 +1,13 @@
 //! The dialects of EXECUTE by the names that tools know, and their addresses.
 
-use crate::{BLOB_EXECUTE_ADDRESS, BlobSource, BlobTail, Drake};
+use crate::{BLOB_EXECUTE_ADDRESS, BlobSource, BlobTail, Drake, Nested};
 use alloy_primitives::Address;
 use core::{fmt, str::FromStr};
 use execute::{
-    Answer, Dialect, EXECUTE_ADDRESS, ExecuteError, Executed, ExecutionSpecs, PrecompileCall,
-    Refused,
+    Answer, Dialect, EXECUTE_ADDRESS, Execute, ExecuteError, Executed, ExecutionSpecs,
+    PrecompileCall, Refused,
 };
+use executor::EvmOverrides;
 use revm::precompile::Precompiles;
 use std::{borrow::Cow, sync::Arc};
 
@@ -21,11 +22,13 @@ pub enum DialectName {
     Drake,
     /// Inputs that end in blobs of the transaction: [`BlobTail`].
     Blobs,
+    /// The form of the execution-specs, also for blocks of an L2 that has EXECUTE itself: [`Nested`].
+    Nested,
 }
 
 impl DialectName {
     /// All dialects.
-    pub const ALL: [Self; 3] = [Self::Specs, Self::Drake, Self::Blobs];
+    pub const ALL: [Self; 4] = [Self::Specs, Self::Drake, Self::Blobs, Self::Nested];
 
     /// Returns the name as flags have it.
     pub const fn name(self) -> &'static str {
@@ -33,24 +36,26 @@ impl DialectName {
             Self::Specs => "specs",
             Self::Drake => "drake",
             Self::Blobs => "blobs",
+            Self::Nested => "nested",
         }
     }
 
     /// Returns the address of the precompile unless another is configured.
     pub const fn address(self) -> Address {
         match self {
-            Self::Specs => EXECUTE_ADDRESS,
+            Self::Specs | Self::Nested => EXECUTE_ADDRESS,
             Self::Drake => Drake::ADDRESS,
             Self::Blobs => BLOB_EXECUTE_ADDRESS,
         }
     }
 
-    /// Returns the dialect, for a node with this source of blobs.
-    fn dialect(self, blobs: &Arc<dyn BlobSource>) -> Arc<dyn Dialect> {
+    /// Returns the dialect, for an L1 with this EXECUTE on a node with this source of blobs.
+    fn dialect(self, l1: &Execute, blobs: &Arc<dyn BlobSource>) -> Arc<dyn Dialect> {
         match self {
             Self::Specs => Arc::new(ExecutionSpecs),
             Self::Drake => Arc::new(Drake),
             Self::Blobs => Arc::new(BlobTail::new(Arc::clone(blobs))),
+            Self::Nested => Arc::new(Nested::new(l1)),
         }
     }
 }
@@ -119,9 +124,13 @@ impl Default for Dialects {
 }
 
 impl Dialects {
-    /// Returns these dialects, each once and at its usual address.
+    /// Returns these dialects, each once and at its usual address. [`DialectName::Nested`]
+    /// includes [`DialectName::Specs`].
     pub fn usual(names: &[DialectName]) -> Self {
-        let all = DialectName::ALL.into_iter().filter(|it| names.contains(it));
+        let nested = names.contains(&DialectName::Nested);
+        let is_meant =
+            |it: &DialectName| names.contains(it) && !(nested && *it == DialectName::Specs);
+        let all = DialectName::ALL.into_iter().filter(is_meant);
         Self(all.map(|it| (it, it.address())).collect())
     }
 
@@ -170,16 +179,18 @@ impl Dialects {
         self.0.iter().find(|(it, _)| *it == dialect).map(|(_, address)| *address)
     }
 
-    /// Returns the dialects for [`Execute::dialects`](execute::Execute::dialects), on a node with this source of blobs.
-    pub fn on(&self, blobs: &Arc<dyn BlobSource>) -> Vec<Arc<dyn Dialect>> {
+    /// Returns this EXECUTE with the dialects in place of its own, on a node with this source of blobs.
+    #[must_use]
+    pub fn of(&self, l1: Execute, blobs: &Arc<dyn BlobSource>) -> Execute {
         let at = |(name, address): &(DialectName, Address)| -> Arc<dyn Dialect> {
-            let dialect = name.dialect(blobs);
+            let dialect = name.dialect(&l1, blobs);
             if dialect.address() == *address {
                 return dialect;
             }
             Arc::new(Moved { dialect, address: *address })
         };
-        self.0.iter().map(at).collect()
+        let dialects = self.0.iter().map(at).collect();
+        Execute { dialects, ..l1 }
     }
 }
 
@@ -248,6 +259,10 @@ impl Dialect for Moved {
         self.dialect.input(call)
     }
 
+    fn evm(&self, call: &PrecompileCall<'_>) -> &dyn EvmOverrides {
+        self.dialect.evm(call)
+    }
+
     fn answer(
         &self,
         calldata: &[u8],
@@ -268,7 +283,7 @@ mod tests {
     #[test]
     fn dialects_print_as_they_are_parsed() {
         let elsewhere = "specs,drake@0x0000000000000000000000000000000000000112,blobs";
-        for text in ["specs", "drake", "blobs,specs", elsewhere] {
+        for text in ["specs", "drake", "blobs,specs", "nested,drake", elsewhere] {
             assert_eq!(parsed(text).unwrap().to_string(), text);
         }
         assert_eq!(Dialects::default().to_string(), "specs");
@@ -301,6 +316,9 @@ mod tests {
         for free in [0x12, 0xff, 0x102, 0x8079] {
             assert!(at(free).is_ok(), "{free:#x}");
         }
+        // It reads all that the other reads, at the same address.
+        assert!(matches!(parsed("specs,nested"), Err(DialectsError::Taken { .. })));
+        assert_eq!(Dialects::usual(&DialectName::ALL), parsed("drake,blobs,nested").unwrap());
     }
 
     fn address_word(address: u64) -> alloy_primitives::B256 {

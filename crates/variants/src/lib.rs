@@ -29,6 +29,7 @@ mod extension;
 mod flat;
 mod legacy;
 pub mod market;
+mod nested;
 mod planning;
 mod schedule;
 
@@ -41,5 +42,6 @@ pub use execute_tx::{ExecuteTx, ExecuteTxError, ExecuteTxVersion, SignedExecuteT
 pub use extension::ExecuteExtension;
 pub use flat::Flat;
 pub use legacy::{LegacyCallError, LegacyExecuteCall};
+pub use nested::{NESTED_REVISION, Nested};
 pub use planning::{cost_of, declared_of, declared_of_input};
 pub use schedule::{GasSchedule, UnknownSchedule};

@@ -20,7 +20,7 @@ pub(crate) struct Arguments {
     #[arg(short, long, value_name = "FILE")]
     output: PathBuf,
 
-    /// Dialect of the call: specs, drake or blobs. Blobs are written beside the calldata, to FILE.blob0,
+    /// Dialect of the call: specs, drake, blobs or nested. Blobs are written beside the calldata, to FILE.blob0,
     /// FILE.blob1 and so on.
     #[arg(long, value_name = "DIALECT", default_value_t = DialectName::Specs)]
     to: DialectName,

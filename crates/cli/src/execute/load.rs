@@ -3,7 +3,7 @@
 use super::content::{Content, read};
 use chain::to_stateless_input;
 use codec::{Bundle, OwnedWitness, RawBlock};
-use execute::{ExecuteError, Executed};
+use execute::{Execute, ExecuteError, Executed};
 use executor::ChainSpec;
 use eyre::{Context, Result, bail, eyre};
 use std::{
@@ -39,7 +39,7 @@ pub(crate) struct Source {
     #[arg(long, value_name = "FORK", value_parser = parse_fork)]
     fork: Option<ProtocolFork>,
 
-    /// Dialect of the files with calldata: specs, drake or blobs.
+    /// Dialect of the files with calldata: specs, drake, blobs or nested.
     #[arg(long, value_name = "DIALECT", default_value_t = DialectName::Specs)]
     dialect: DialectName,
 
@@ -101,11 +101,11 @@ impl Loaded {
         Ok(Self { calldata, call: Some((dialect, self.calldata)), ..self })
     }
 
-    /// Checks what the call claims beside its input.
-    pub(crate) fn check_claim(&self, executed: &Executed) -> Result<(), ExecuteError> {
+    /// Runs the input with all gas, and checks what its call claims beside it.
+    pub(crate) fn run(&self, execute: &Execute) -> Result<Executed, ExecuteError> {
         match &self.call {
-            Some((dialect, call)) => dialect.check_claim(call, executed),
-            None => Ok(()),
+            Some((dialect, call)) => dialect.run(execute, call, &self.calldata),
+            None => execute.run(&self.calldata, u64::MAX),
         }
     }
 }

@@ -181,8 +181,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     for (path, loaded) in arguments.source.load() {
         let start = Instant::now();
         let outcome = loaded.and_then(|loaded| {
-            let executed = execute.run(&loaded.calldata, u64::MAX)?;
-            loaded.check_claim(&executed)?;
+            let executed = loaded.run(&execute)?;
             Ok((loaded.calldata.len(), executed))
         });
         let milliseconds = start.elapsed().as_secs_f64() * 1e3;

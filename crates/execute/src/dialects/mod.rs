@@ -17,6 +17,7 @@ use alloc::borrow::Cow;
 use alloy_evm::precompiles::PrecompileInput;
 use alloy_primitives::{Address, B256, Bytes};
 use core::fmt;
+use stateless::EvmOverrides;
 
 /// A call of EXECUTE.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -67,6 +68,12 @@ pub trait Dialect: fmt::Debug + Send + Sync {
     ///
     /// [`ExecuteError`] if the call is not in this dialect.
     fn input<'c>(&self, call: &PrecompileCall<'c>) -> Result<Cow<'c, [u8]>, ExecuteError>;
+
+    /// Returns the differences between the EVM of the call's blocks and that of their fork: none by default. The
+    /// gas of the blocks has to pay for what they add.
+    fn evm(&self, _: &PrecompileCall<'_>) -> &dyn EvmOverrides {
+        &()
+    }
 
     /// Returns the answer and the charge of a call, given its outcome.
     ///

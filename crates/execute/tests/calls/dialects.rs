@@ -98,7 +98,7 @@ fn each_dialect_stands_where_it_is_configured_and_nowhere_else() {
     let elsewhere = Address::from_word(B256::from(U256::from(0x112)));
     let dialects: Dialects = format!("drake@{elsewhere},specs").parse().unwrap();
     let source: Arc<dyn BlobSource> = Arc::new(Blobs::default());
-    let mut host = Host::new(Execute { dialects: dialects.on(&source), ..execute() });
+    let mut host = Host::new(dialects.of(execute(), &source));
     let calldata = Claim::of(&input, pre).encode(&input);
     let seen = host.see_at(elsewhere, CALL, &calldata, PLENTY);
     assert!(seen.success && seen.returned == B256::with_last_byte(1).to_vec());
@@ -120,6 +120,8 @@ fn a_call_is_encoded_from_its_input_and_decoded_to_it_in_each_dialect() {
         // Half of an input has no form, and half of a call is none; a form of bytes is the bytes.
         if dialect != DialectName::Specs {
             assert!(dialect.encode(&input[..input.len() / 2]).is_err(), "{dialect}");
+        }
+        if !matches!(dialect, DialectName::Specs | DialectName::Nested) {
             let half = &call.calldata[..call.calldata.len() / 2];
             assert!(dialect.decode(half, &call.blobs).is_err(), "{dialect}");
         }
@@ -252,7 +254,7 @@ impl BlobSource for Held {
 fn is_accepted(execute: &Execute, dialect: DialectName, call: &DialectCall) -> bool {
     let hashes: Vec<_> = (0..call.blobs.len() as u8).map(B256::repeat_byte).collect();
     let source: Arc<dyn BlobSource> = Arc::new(Held(call.blobs.clone()));
-    let own = Dialects::usual(&[dialect]).on(&source).remove(0);
+    let own = Dialects::usual(&[dialect]).of(execute.clone(), &source).dialects.remove(0);
     let precompile = PrecompileCall { calldata: &call.calldata, blob_hashes: &hashes };
     match execute.answer(&*own, precompile, PLENTY) {
         Ok(answer) => answer.output.len() == 43 || answer.output[..] == B256::with_last_byte(1)[..],
@@ -272,10 +274,8 @@ fn every_form_judges_mutated_calls_as_the_input_within_them_is_judged() {
         for calldata in mutations(&good.calldata, mutated()) {
             let decoded = dialect.decode(&calldata, &good.blobs);
             readable += u64::from(decoded.is_ok());
-            let expected = decoded.is_ok_and(|input| {
-                let executed = execute.run(&input, PLENTY);
-                executed.is_ok_and(|it| dialect.check_claim(&calldata, &it).is_ok())
-            });
+            let expected =
+                decoded.is_ok_and(|input| dialect.run(&execute, &calldata, &input).is_ok());
             let call = DialectCall { calldata, blobs: good.blobs.clone() };
             assert_eq!(is_accepted(&execute, dialect, &call), expected, "{dialect}");
             refused += u64::from(!expected);
@@ -291,7 +291,7 @@ fn every_form_of_a_mutated_input_is_judged_as_the_input_is() {
     let execute = execute();
     for mutated in mutations(&input, mutated()).chain([input.clone()]) {
         let expected = execute.run(&mutated, PLENTY).is_ok();
-        for dialect in [DialectName::Drake, DialectName::Blobs] {
+        for dialect in [DialectName::Drake, DialectName::Blobs, DialectName::Nested] {
             let call = dialect.encode(&mutated);
             let got = call.is_ok_and(|call| is_accepted(&execute, dialect, &call));
             assert_eq!(got, expected, "{dialect}");

@@ -6,6 +6,7 @@ mod dialects;
 mod evm;
 mod forks;
 mod market;
+mod nested;
 mod pricing;
 mod shortage;
 #[path = "../support/mod.rs"]

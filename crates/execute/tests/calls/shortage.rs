@@ -101,7 +101,7 @@ impl Ran {
     fn new(prices: ByPiece, calldata: &[u8], paid: u64) -> Self {
         let execute = Execute { gas: Arc::new(prices), ..Execute::default() };
         let counted = Counted::default();
-        let context = TrustedContext { evm: &counted, ..TrustedContext::default() };
+        let context = TrustedContext { evm: &counted, senders: &[] };
         let ran = execute.run_under(calldata, PLAIN + paid, context, |_| {});
         Self {
             paid,

@@ -38,7 +38,7 @@ fn senders_that_are_given_are_taken_for_those_of_the_signatures_and_must_be_them
     assert!(rejected.is_empty(), "{rejected:?}");
     let calldata = block.input().unwrap();
     let run = |senders: &[Address]| {
-        let context = TrustedContext { senders, ..TrustedContext::default() };
+        let context = TrustedContext { evm: &(), senders };
         Execute::default().run_under(&calldata, u64::MAX, context, |_| {})
     };
     let [alice, carol] = [alice.address(), carol.address()];

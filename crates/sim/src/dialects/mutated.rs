@@ -1,6 +1,7 @@
 //! Time for each unit of gas of calls that are nearly valid.
 
 use crate::{
+    dialects::FORMS,
     gas_model::{
         dialects::held,
         speed::{Timer, Yardstick},
@@ -49,8 +50,7 @@ impl Mutated {
 ///
 /// If a call is accepted whose input is not, ends in a fault of ours, or takes longer than its gas pays for.
 pub(super) fn run(calls: u64, json: bool) -> Result<()> {
-    let measured: Vec<_> =
-        DialectName::ALL.into_iter().map(|it| measure(it, calls)).collect::<Result<_>>()?;
+    let measured: Vec<_> = FORMS.into_iter().map(|it| measure(it, calls)).collect::<Result<_>>()?;
     if json {
         println!("{:#}", Value::from_iter(measured.iter().map(Mutated::json)));
     } else {
@@ -119,11 +119,12 @@ impl Mutated {
     fn add(&mut self, call: &DialectCall, yardstick: &Yardstick) -> Result<()> {
         let execute = Execute::default();
         let (blob_hashes, source) = held(&call.blobs);
-        let Some(own) = Dialects::usual(&[self.dialect]).on(&source).pop() else {
+        let execute = Dialects::usual(&[self.dialect]).of(execute, &source);
+        let Some(own) = execute.dialects.last() else {
             bail!("no dialect");
         };
         let precompile = PrecompileCall { calldata: &call.calldata, blob_hashes: &blob_hashes };
-        let (mut per_gas, answer) = time(&execute, &*own, precompile);
+        let (mut per_gas, answer) = time(&execute, &**own, precompile);
         let outcome = match &answer {
             Ok(answer) if answer.output.last() == Some(&0) => "answer 0",
             Ok(_) => "valid",
@@ -136,8 +137,7 @@ impl Mutated {
         if outcome == "valid" {
             self.accepted += 1;
             let input = self.dialect.decode(&call.calldata, &call.blobs)?;
-            let executed = execute.run(&input, PLENTY)?;
-            self.dialect.check_claim(&call.calldata, &executed)?;
+            self.dialect.run(&execute, &call.calldata, &input)?;
         }
         // The machine may have done something else meanwhile, but not each time; and its core may be shared.
         for _ in 1..ROUNDS {
@@ -145,7 +145,7 @@ impl Mutated {
                 return Ok(());
             }
             let slowness = yardstick.slowness();
-            per_gas = per_gas.min(time(&execute, &*own, precompile).0 / slowness);
+            per_gas = per_gas.min(time(&execute, &**own, precompile).0 / slowness);
         }
         if per_gas > self.slowest {
             (self.slowest, self.outcome) = (per_gas, outcome);

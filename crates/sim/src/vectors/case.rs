@@ -104,7 +104,8 @@ impl Case {
             ensure!(got == expected, "versioned hash {got}, expected {expected}");
         }
         let source: Arc<dyn BlobSource> = Arc::new(held);
-        let own = Dialects::usual(&[dialect]).on(&source).pop().ok_or_eyre("a dialect")?;
+        let own = Dialects::usual(&[dialect]).of(execute.clone(), &source).dialects.pop();
+        let own = own.ok_or_eyre("a dialect")?;
         let blob_hashes: Vec<_> = self.blobs.iter().map(|blob| blob.versioned_hash).collect();
         let call = PrecompileCall { calldata: &self.input, blob_hashes: &blob_hashes };
 

@@ -1,0 +1,161 @@
+//! EXECUTE on an L2: a rollup on a rollup.
+
+use crate::support::{
+    host::{CALL, Host},
+    l2::{CHAIN_ID, ETHER, L2, call, transfer},
+};
+use alloy_primitives::{B256, Bytes, U256};
+use chain::{Block, BlockAttributes, BlockWithWitness, Chain, ChainConfig};
+use enshrine_execute::{EXECUTE_ADDRESS, Execute, ExecuteError, ExecutionSpecs, PrecompileCall};
+use executor::ChainSpec;
+use std::sync::Arc;
+use testkit::{Key, Random, Transaction, rich_genesis};
+use variants::{DialectName, ExecuteExtension, NESTED_REVISION, Nested};
+use wire::{ProtocolFork, SchemaId, StatelessResult};
+
+const PLENTY: u64 = 50_000_000;
+/// Gas of a transaction that calls EXECUTE.
+const CALL_GAS: u64 = 5_000_000;
+
+/// An L1 whose L2s may have EXECUTE.
+fn l1() -> Execute {
+    let plain = Execute::default();
+    Execute { dialects: vec![Arc::new(Nested::new(&plain))], ..plain }
+}
+
+/// An L2 that has EXECUTE, and whose named accounts are rich.
+fn l2() -> Chain {
+    let extension = ExecuteExtension::new(Nested::execute_of_l2(&l1()));
+    let config = ChainConfig::new(ChainSpec::constant(CHAIN_ID, ProtocolFork::Osaka));
+    let genesis = rich_genesis(ProtocolFork::Osaka, ["alice"], 1_000 * ETHER);
+    Chain::new(&genesis, config.with_extension(Arc::new(extension))).unwrap()
+}
+
+fn build(chain: &Chain, transactions: Vec<Transaction>) -> BlockWithWitness {
+    let attributes = BlockAttributes {
+        timestamp: chain.head().header.timestamp + 12,
+        slot_number: 1,
+        ..Default::default()
+    };
+    let (block, rejected) = chain.build(&attributes, transactions).unwrap();
+    assert!(rejected.is_empty(), "{rejected:?}");
+    block
+}
+
+/// A transaction of Alice that calls EXECUTE.
+fn execute(nonce: u64, input: &[u8], gas: u64) -> Transaction {
+    let input = Bytes::copy_from_slice(input);
+    Key::named("alice").sign(call(nonce, EXECUTE_ADDRESS, gas, U256::ZERO, input))
+}
+
+fn nested(block: &BlockWithWitness) -> Vec<u8> {
+    DialectName::Nested.encode(&block.input().unwrap()).unwrap().calldata
+}
+
+fn successes(block: &Block) -> Vec<bool> {
+    block.executed.receipts.iter().map(|receipt| receipt.success).collect()
+}
+
+#[test]
+fn a_block_whose_transactions_call_execute_is_valid_under_its_own_revision_alone() {
+    let l3 = L2::new(ProtocolFork::Osaka).calldata(2);
+    let block = build(&l2(), vec![execute(0, &l3, CALL_GAS)]);
+    assert_eq!(successes(&block.block), [true]);
+    let mut host = Host::new(l1());
+    let seen = host.see(CALL, &nested(&block), PLENTY);
+    assert!(seen.success);
+    let result = StatelessResult::decode(&seen.returned).unwrap();
+    assert_eq!(result.schema, SchemaId::new(0x1202));
+    // Without EXECUTE the call is one of an empty account, and takes other gas.
+    let plain = block.input().unwrap();
+    assert!(!host.see(CALL, &plain, PLENTY).success);
+    // A plain block is one, and one under the other revision too, since it does not call EXECUTE.
+    let transfers = build(&l2(), vec![transfer(0, 25_000)]);
+    for (input, revision) in [(transfers.input().unwrap(), 0x01), (nested(&transfers), 0x02)] {
+        let seen = host.see(CALL, &input, PLENTY);
+        assert!(seen.success);
+        assert_eq!(seen.returned[StatelessResult::SCHEMA..], [revision, 0x12]);
+    }
+    // An L1 that does not offer it refuses the revision.
+    let refused = Execute::default().run(&nested(&block), PLENTY);
+    assert!(matches!(refused, Err(ExecuteError::Decode(_))), "{refused:?}");
+    let calldata = nested(&block);
+    let input = DialectName::Nested.decode(&calldata, &Vec::<Vec<u8>>::new()).unwrap();
+    assert!(DialectName::Nested.run(&Execute::default(), &calldata, &input).is_ok());
+    assert!(DialectName::Nested.run(&Execute::default(), &input, &input).is_err());
+}
+
+#[test]
+fn a_change_of_the_inner_block_makes_the_outer_one_another() {
+    let l3 = L2::new(ProtocolFork::Osaka).calldata(2);
+    let mut other = l3.clone();
+    *other.last_mut().unwrap() ^= 1;
+    let block = build(&l2(), vec![execute(0, &l3, CALL_GAS), execute(1, &other, CALL_GAS)]);
+    // An invalid inner block fails its call, which is a valid transaction that failed.
+    assert_eq!(successes(&block.block), [true, false]);
+    let mut host = Host::new(l1());
+    assert!(host.see(CALL, &nested(&block), PLENTY).success);
+    // With a byte of the inner block changed, the outer one has another hash and is refused.
+    let mut changed = nested(&block);
+    let at = changed.windows(l3.len()).position(|it| it == l3).unwrap();
+    changed[at + l3.len() - 1] ^= 1;
+    assert!(!host.see(CALL, &changed, PLENTY).success);
+}
+
+#[test]
+fn the_inner_execute_has_no_other_in_its_blocks_and_no_batch_is_nested() {
+    let l4 = L2::new(ProtocolFork::Osaka).calldata(8);
+    // A block of an L3 whose builder thinks that it has EXECUTE, and the block of one that knows better.
+    let third = build(&l2(), vec![execute(0, &l4, 2_000_000)]);
+    let without = Chain::new(
+        &rich_genesis(ProtocolFork::Osaka, ["alice"], 1_000 * ETHER),
+        ChainConfig::new(ChainSpec::constant(CHAIN_ID, ProtocolFork::Osaka)),
+    );
+    let honest = build(&without.unwrap(), vec![execute(0, &l4, 2_000_000)]);
+    assert_ne!(third.block.header.gas_used, honest.block.header.gas_used);
+    let calls = [third.input().unwrap(), nested(&third), honest.input().unwrap()];
+    let calls = (0..).zip(&calls).map(|(nonce, input)| execute(nonce, input, CALL_GAS)).collect();
+    let block = build(&l2(), calls);
+    assert_eq!(successes(&block.block), [false, false, true]);
+    assert!(Host::new(l1()).see(CALL, &nested(&block), PLENTY).success);
+    // A batch has no form under this revision.
+    let mut batch = block.input().unwrap();
+    batch[1] = 0xba;
+    assert!(DialectName::Nested.encode(&batch).is_err());
+    batch[1] = NESTED_REVISION;
+    assert!(DialectName::Nested.encode(&batch).is_err(), "it has this revision already");
+}
+
+#[test]
+fn nestings_never_do_more_than_their_gas_has_paid_for() {
+    let (l1, inner) = (l1(), Nested::execute_of_l2(&l1()));
+    let dialect = Arc::clone(&l1.dialects[0]);
+    for seed in 0_u8..24 {
+        let mut random = Random::from_hash(&B256::repeat_byte(seed));
+        let (mut transactions, mut work, mut failed) = (Vec::new(), 0, false);
+        for nonce in 0..1 + random.in_range(0..4) as u64 {
+            let mut input = L2::new(ProtocolFork::Osaka).calldata(random.in_range(0..12) as u64);
+            if random.in_range(0..4) == 0 {
+                let at = random.in_range(2..input.len());
+                input[at] ^= 1;
+            }
+            // Some calls do not hold their reserve.
+            let gas = 300_000 + random.in_range(0..3_000_000) as u64;
+            transactions.push(execute(nonce, &input, gas));
+            let call = PrecompileCall::from(&input);
+            let (answer, taken) = inner.answer_counted(&ExecutionSpecs, call, gas - 21_000);
+            // Failed calls have worked for what they were shown to hold.
+            failed |= answer.is_err();
+            work += taken;
+        }
+        let block = build(&l2(), transactions);
+        let calldata = nested(&block);
+        let answer = l1.answer(&*dialect, &calldata, u64::MAX).unwrap();
+        let used = block.block.header.gas_used;
+        assert!(work <= used, "seed {seed}: {work} of {used} gas, failed calls: {failed}");
+        assert!(used < answer.gas, "seed {seed}: {used} of {} gas", answer.gas);
+        // The reserve of the outer call is for all of it.
+        let short = l1.answer(&*dialect, &calldata, used);
+        assert!(matches!(short, Err(ExecuteError::OutOfGas { .. })), "seed {seed}: {short:?}");
+    }
+}

@@ -1,0 +1,105 @@
+//! Blocks of an L2 that has EXECUTE itself.
+
+use crate::ExecuteExtension;
+use alloy_primitives::{Address, Bytes};
+use core::num::NonZeroUsize;
+use execute::{
+    Answer, Dialect, EXECUTE_ADDRESS, Execute, ExecuteError, Executed, ExecutionSpecs,
+    PrecompileCall, Refused,
+};
+use executor::{EvmOverrides, SystemCode};
+use std::{borrow::Cow, sync::Arc};
+use wire::{SchemaId, StatelessResult};
+
+/// Revision in the schema id of an input whose block is executed with EXECUTE at its usual address.
+pub const NESTED_REVISION: u8 = 0x02;
+/// Place of the revision in an input.
+const REVISION_AT: usize = 1;
+
+/// EXECUTE in the form of the execution-specs, and under a further revision of each schema id
+/// ([`NESTED_REVISION`]) for single blocks of an L2 that has EXECUTE at `0x…0101`, so that rollups can live on it.
+///
+/// The two revisions of a block differ in the second byte of input and of answer. They are different chains: in one
+/// of them the address is an empty account. A rollup contract has to fix the revision, or its caller chooses.
+///
+/// EXECUTE on the L2 takes the form of the execution-specs alone, by the prices, forks and rules of L1, on one thread,
+/// without blobs, market, or a further EXECUTE in its blocks: the depth is two. Its calls are paid with gas of the L2's
+/// transactions, which is a part of the reserve that the call on L1 holds.
+#[derive(Debug, Clone)]
+pub struct Nested {
+    l2: ExecuteExtension,
+}
+
+impl Nested {
+    /// Creates the dialect for an L1 with this EXECUTE.
+    pub fn new(l1: &Execute) -> Self {
+        Self { l2: ExecuteExtension::new(Self::execute_of_l2(l1)) }
+    }
+
+    /// Returns the EXECUTE that an L2 has under an L1 with this one.
+    pub fn execute_of_l2(l1: &Execute) -> Execute {
+        Execute {
+            dialects: vec![Arc::new(ExecutionSpecs)],
+            system_code: SystemCode::Canonical,
+            threads: NonZeroUsize::MIN,
+            observer: Arc::new(()),
+            ..l1.clone()
+        }
+    }
+
+    /// Returns the input under the revision of the execution-specs, or `None` if it has another than this one.
+    pub(crate) fn to_specs(input: &[u8]) -> Option<Vec<u8>> {
+        is_nested(input).then(|| with_revision(input, SchemaId::REVISION as u8))
+    }
+
+    /// Returns the input of a single block under this revision, or `None` if it has another than that of the
+    /// execution-specs.
+    pub(crate) fn from_specs(input: &[u8]) -> Option<Vec<u8>> {
+        (input.get(REVISION_AT).copied().map(u16::from) == Some(SchemaId::REVISION))
+            .then(|| with_revision(input, NESTED_REVISION))
+    }
+}
+
+fn is_nested(input: &[u8]) -> bool {
+    input.get(REVISION_AT) == Some(&NESTED_REVISION)
+}
+
+fn with_revision(input: &[u8], revision: u8) -> Vec<u8> {
+    let mut input = input.to_vec();
+    input[REVISION_AT] = revision;
+    input
+}
+
+impl Dialect for Nested {
+    fn name(&self) -> &'static str {
+        "EXECUTE (nested)"
+    }
+
+    fn address(&self) -> Address {
+        EXECUTE_ADDRESS
+    }
+
+    fn input<'c>(&self, call: &PrecompileCall<'c>) -> Result<Cow<'c, [u8]>, ExecuteError> {
+        // The copy is paid: the price per byte covers decoding, which copies more.
+        Ok(Self::to_specs(call.calldata).map_or(Cow::Borrowed(call.calldata), Cow::Owned))
+    }
+
+    fn evm(&self, call: &PrecompileCall<'_>) -> &dyn EvmOverrides {
+        if is_nested(call.calldata) { &self.l2 } else { &() }
+    }
+
+    fn answer(
+        &self,
+        calldata: &[u8],
+        outcome: Result<Executed, Refused>,
+    ) -> Result<Answer, ExecuteError> {
+        let mut answer = ExecutionSpecs.answer(calldata, outcome)?;
+        if is_nested(calldata) {
+            let mut output = answer.output.to_vec();
+            // Little endian: the revision is first.
+            output[StatelessResult::SCHEMA] = NESTED_REVISION;
+            answer.output = Bytes::from(output);
+        }
+        Ok(answer)
+    }
+}
