@@ -9,7 +9,7 @@ use std::{collections::BTreeMap, fmt, fs, path::Path};
 use eyre::{WrapErr as _, bail};
 use toolchain::{Toolchain, progress_to_stderr};
 
-use crate::stages::BUILD_ENSHRINE;
+use crate::built::BUILD_ENSHRINE;
 
 /// The least share of lines, in percent.
 const LINES: f64 = 98.0;

@@ -15,7 +15,10 @@ use eyre::{OptionExt as _, Result, WrapErr as _, bail, ensure};
 use flate2::{Compression, GzBuilder};
 use sha2::{Digest as _, Sha256};
 
-use crate::{bench, files, stages::BUILD_ENSHRINE};
+use crate::{
+    built::{self, BUILD_ENSHRINE},
+    files,
+};
 
 /// Files that are added to the archive unchanged.
 const FILES: [&str; 4] = ["README.md", "CHANGELOG.md", "LICENSE-APACHE", "LICENSE-MIT"];
@@ -35,7 +38,7 @@ pub(crate) fn run(root: &Path, target: Option<&str>) -> Result<bool> {
     let triple = target.map_or_else(|| host.clone(), str::to_owned);
     let folders = Folders::here(root)?;
     build(root, &triple, &folders)?;
-    let ordinary = bench::enshrine(root);
+    let ordinary = built::shipped(root);
     let below = ordinary.ancestors().nth(2).ok_or_eyre("no target folder")?;
     let built = |triple: &str| below.join(triple).join("release/enshrine");
     let binary = built(&triple);

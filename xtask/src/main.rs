@@ -10,6 +10,7 @@ mod audit;
 mod background;
 mod bench;
 mod book;
+mod built;
 mod checks;
 mod coverage;
 mod crates;

@@ -10,7 +10,7 @@ use std::{
 use eyre::{OptionExt as _, WrapErr as _, ensure};
 use serde_json::Value;
 
-use crate::{bench, checks::Checked};
+use crate::{built, checks::Checked};
 
 /// Folder of the program, a workspace of its own.
 const PROGRAM: &str = "examples/zkvm-guest";
@@ -82,7 +82,7 @@ fn hex(text: &str) -> eyre::Result<Vec<u8>> {
 
 /// Returns the output of a subcommand of `enshrine execute` for a block.
 fn enshrine(root: &Path, arguments: &[&str], block: &Path) -> eyre::Result<Vec<u8>> {
-    let mut command = Command::new(bench::enshrine(root));
+    let mut command = Command::new(built::checked(root));
     let output = command.arg("execute").args(arguments).arg(block).output()?;
     ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     Ok(output.stdout)

@@ -20,16 +20,22 @@ use std::{
 use eyre::{OptionExt as _, WrapErr as _, ensure};
 use serde_json::Value;
 
-use crate::background::Background;
+use crate::{background::Background, built::CHECKS};
 
 /// Test programs that run at a time.
 const AT_A_TIME: usize = 2;
 
 /// Arguments with which cargo builds the tests and lists their programs.
-const BUILD: [&str; 5] =
-    ["test", "--workspace", "--release", "--no-run", "--message-format=json-render-diagnostics"];
+const BUILD: [&str; 6] = [
+    "test",
+    "--workspace",
+    "--profile",
+    CHECKS,
+    "--no-run",
+    "--message-format=json-render-diagnostics",
+];
 /// Arguments with which cargo runs the examples in documentation.
-const EXAMPLES: [&str; 5] = ["test", "--workspace", "--release", "--no-fail-fast", "--doc"];
+const EXAMPLES: [&str; 6] = ["test", "--workspace", "--profile", CHECKS, "--no-fail-fast", "--doc"];
 
 /// A program of tests.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -13,7 +13,8 @@ use toolchain::{Toolchain, progress_to_stderr};
 
 use crate::{
     background::Background,
-    bench, book,
+    book,
+    built::{self, BUILD_CHECKED, CHECKS},
     checks::{self, Checked},
     lint, no_std, rust_tests, tools,
 };
@@ -183,14 +184,23 @@ impl Stage {
             }
             Self::Clippy => cargo(
                 root,
-                &["clippy", "--workspace", "--all-targets", "--release", "--", "-D", "warnings"],
+                &[
+                    "clippy",
+                    "--workspace",
+                    "--all-targets",
+                    "--profile",
+                    CHECKS,
+                    "--",
+                    "-D",
+                    "warnings",
+                ],
             ),
             Self::Spelling => checks::spelling(root).map(Outcome::from),
             Self::UnusedDependencies => checks::unused_dependencies(root).map(Outcome::from),
             Self::Deny => checks::deny(root).map(Outcome::from),
             Self::Advisories => checks::advisories(root).map(Outcome::from),
             Self::RustDoc => {
-                let args = ["doc", "--workspace", "--no-deps", "--release"];
+                let args = ["doc", "--workspace", "--no-deps", "--profile", CHECKS];
                 let mut cargo = toolchain::cargo();
                 stream(cargo.current_dir(root).env("RUSTDOCFLAGS", "-D warnings"), "cargo", &args)
             }
@@ -201,8 +211,8 @@ impl Stage {
             Self::ForgeFmt => forge(root, &["fmt", "--check"], DEFAULT),
             Self::ForgeBuild => forge(root, &["build"], DEFAULT),
             Self::ForgeTest => {
-                // The tests reach EXECUTE through it, and find it where cargo puts it.
-                match cargo(root, &BUILD_ENSHRINE)? {
+                // The tests reach EXECUTE through it.
+                match cargo(root, &BUILD_CHECKED)? {
                     Outcome::Passed => {
                         let profile = if thorough { THOROUGH } else { DEFAULT };
                         forge(root, &["test", "--fuzz-seed", FUZZ_SEED], profile)
@@ -210,7 +220,7 @@ impl Stage {
                     failed => Ok(failed),
                 }
             }
-            Self::NoStd => match cargo(root, &BUILD_ENSHRINE)? {
+            Self::NoStd => match cargo(root, &BUILD_CHECKED)? {
                 Outcome::Passed => no_std::run(root).map(Outcome::from),
                 failed => Ok(failed),
             },
@@ -236,11 +246,6 @@ const FUZZ_SEED: &str = "0x656e736872696e65";
 const DEFAULT: &str = "default";
 /// Profile of foundry.toml under which invariants are searched several times as long.
 const THOROUGH: &str = "thorough";
-
-/// Arguments with which cargo builds the binary. With the whole workspace chosen, each crate has the features that it
-/// has in every other build of the workspace, so that nothing is built twice.
-pub(crate) const BUILD_ENSHRINE: [&str; 5] =
-    ["build", "--release", "--workspace", "--bin", "enshrine"];
 
 fn cargo(root: &Path, args: &[&str]) -> eyre::Result<Outcome> {
     stream(toolchain::cargo().current_dir(root), "cargo", args)
@@ -272,13 +277,13 @@ fn forge(root: &Path, args: &[&str], profile: &str) -> eyre::Result<Outcome> {
     // writes the new figure there.
     let mut command = tools.forge_command();
     command.env("FORGE_SNAPSHOT_CHECK", "true").env("FOUNDRY_PROFILE", profile);
+    command.env("ENSHRINE_BIN", std::path::absolute(built::checked(root))?);
     stream(&mut command, "forge", args)
 }
 
 /// Makes the book, with what the binary says of itself; whether all of it is in order.
 pub(crate) fn make_book(root: &Path) -> eyre::Result<bool> {
-    Ok(cargo(root, &BUILD_ENSHRINE)? == Outcome::Passed
-        && book::build(root, &bench::enshrine(root))?)
+    Ok(cargo(root, &BUILD_CHECKED)? == Outcome::Passed && book::build(root, &built::checked(root))?)
 }
 
 /// Runs random traffic and faults over real processes.

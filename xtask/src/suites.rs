@@ -5,7 +5,7 @@
 //! dependencies `constraints.txt` pins, and of the suites with a folder of their own, installed below `target/suites`.
 //! Each suite meets a fresh node.
 
-use crate::bench;
+use crate::built;
 use eyre::{OptionExt as _, WrapErr as _, ensure};
 use std::{
     fmt::Write as _,
@@ -169,7 +169,7 @@ type Run = (Outcome, Duration);
 /// Runs the suites that are named, or all, and prints the table. Writes it into the document if `write` is set.
 pub(crate) fn run(root: &Path, only: &[String], write: bool) -> eyre::Result<()> {
     let tools = Toolchain::ensure_at(root, &progress_to_stderr)?;
-    let devnet = bench::build()?;
+    let devnet = built::build()?;
     let folder = root.join("target/suites");
     let chosen = |it: &&Suite| only.is_empty() || only.iter().any(|name| name == it.name);
     install(root, &folder)?;

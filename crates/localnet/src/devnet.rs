@@ -5,6 +5,7 @@ use crate::output::complain;
 use alloy_genesis::Genesis;
 use eyre::{Result, WrapErr, ensure, eyre};
 use std::{
+    ffi::OsStr,
     fs,
     path::{Path, PathBuf},
     process::Command,
@@ -45,13 +46,16 @@ pub fn build() -> Result<PathBuf> {
     let here = std::env::current_exe()?;
     let folder = here.parent().ok_or_else(|| eyre!("a program lies in a folder"))?;
     let root = toolchain::find_root()?;
-    let release = folder.file_name().is_some_and(|name| name == "release");
+    // cargo names the folder after the profile, but for the one whose folder is `debug`.
+    let profile = match folder.file_name().and_then(OsStr::to_str) {
+        None | Some("debug") => "dev",
+        Some(named) => named,
+    };
     complain(format_args!("building the enshrine binary"));
     // The whole workspace is chosen, as it is when this program is built by name: every crate then
     // has the same features, and nothing is built twice.
     let built = toolchain::cargo()
-        .args(["build", "--quiet", "--workspace", "--bin", "enshrine"])
-        .args(release.then_some("--release"))
+        .args(["build", "--quiet", "--workspace", "--bin", "enshrine", "--profile", profile])
         .current_dir(root)
         .status()
         .wrap_err("cannot run cargo")?;

@@ -5,6 +5,7 @@ mod client;
 mod latency;
 mod methods;
 
+use crate::built::{self, build};
 use alloy_consensus::{EthereumTxEnvelope, SignableTransaction, TxEip1559, TxEip4844};
 use alloy_eips::eip2718::Encodable2718;
 use alloy_primitives::{Address, Bytes, TxKind, U256};
@@ -108,26 +109,6 @@ fn measure_answers(nodes: Nodes<'_>, method: &str, params: &Value) -> Result<[f6
     Ok(best)
 }
 
-/// Returns the program that `ENSHRINE_BIN` names, or builds it.
-pub(crate) fn build() -> Result<PathBuf> {
-    if let Some(named) = std::env::var_os("ENSHRINE_BIN") {
-        let named = PathBuf::from(named);
-        ensure!(named.is_file(), "ENSHRINE_BIN is {}, and no file is there", named.display());
-        return Ok(std::path::absolute(named)?);
-    }
-    let root = find_root()?;
-    let built =
-        toolchain::cargo().args(crate::stages::BUILD_ENSHRINE).current_dir(&root).status()?;
-    ensure!(built.success(), "enshrine does not build");
-    Ok(enshrine(&root))
-}
-
-/// Returns the path of the binary that cargo builds.
-pub(crate) fn enshrine(root: &Path) -> PathBuf {
-    let target = std::env::var_os("CARGO_TARGET_DIR").map_or(root.join("target"), PathBuf::from);
-    target.join("release/enshrine")
-}
-
 /// Measures both nodes and prints figures and ratios.
 pub(crate) fn devnet() -> Result<()> {
     let tools = Toolchain::ensure(&progress_to_stderr)?;
@@ -224,9 +205,8 @@ fn run_built(kind: &str, name: &str, arguments: &[&str]) -> Result<()> {
         .current_dir(&root)
         .status()?;
     ensure!(built.success(), "{name} does not build");
-    let target = std::env::var_os("CARGO_TARGET_DIR").map_or(root.join("target"), PathBuf::from);
     let folder = if kind == "--example" { "release/examples" } else { "release" };
-    let program = target.join(folder).join(name);
+    let program = built::target(&root).join(folder).join(name);
     let ran = Command::new(program).args(arguments).status()?;
     ensure!(ran.success(), "{name} fails");
     Ok(())

@@ -1,0 +1,71 @@
+//! The `enshrine` binary, as users build it and as the checks do.
+
+use std::{
+    env,
+    path::{Path, PathBuf},
+};
+
+use eyre::{Result, ensure};
+
+/// Arguments with which cargo builds the binary that ships. With the whole workspace chosen, each crate has the
+/// features that it has in every other build of the workspace, so that nothing is built twice.
+pub(crate) const BUILD_ENSHRINE: [&str; 5] =
+    ["build", "--release", "--workspace", "--bin", "enshrine"];
+
+/// Profile of Cargo.toml with which everything is built that is only checked.
+pub(crate) const CHECKS: &str = "checks";
+
+/// Arguments with which cargo builds the binary for checks.
+pub(crate) const BUILD_CHECKED: [&str; 6] =
+    ["build", "--profile", CHECKS, "--workspace", "--bin", "enshrine"];
+
+/// Returns the program that `ENSHRINE_BIN` names, or builds the one that ships.
+pub(crate) fn build() -> Result<PathBuf> {
+    if let Some(named) = env::var_os("ENSHRINE_BIN") {
+        let named = PathBuf::from(named);
+        ensure!(named.is_file(), "ENSHRINE_BIN is {}, and no file is there", named.display());
+        return Ok(std::path::absolute(named)?);
+    }
+    let root = toolchain::find_root()?;
+    let built = toolchain::cargo().args(BUILD_ENSHRINE).current_dir(&root).status()?;
+    ensure!(built.success(), "enshrine does not build");
+    Ok(shipped(&root))
+}
+
+/// Returns the path of the binary that [`BUILD_ENSHRINE`] makes.
+pub(crate) fn shipped(root: &Path) -> PathBuf {
+    target(root).join("release/enshrine")
+}
+
+/// Returns the path of the binary that [`BUILD_CHECKED`] makes.
+pub(crate) fn checked(root: &Path) -> PathBuf {
+    target(root).join(CHECKS).join("enshrine")
+}
+
+/// Returns the folder in which cargo builds.
+pub(crate) fn target(root: &Path) -> PathBuf {
+    env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Returns the table of a profile in Cargo.toml.
+    fn profile(name: &str) -> toml::Table {
+        let manifest: toml::Table = include_str!("../../Cargo.toml").parse().unwrap();
+        manifest["profile"][name].as_table().unwrap().clone()
+    }
+
+    #[test]
+    fn checks_are_built_as_releases_are_but_for_the_time_of_the_compiler() {
+        let mut checks = profile(CHECKS);
+        assert_eq!(checks.remove("inherits").unwrap().as_str(), Some("release"));
+        for changed in ["opt-level", "lto", "package"] {
+            assert!(checks.remove(changed).is_some(), "{changed}");
+        }
+        assert!(checks.is_empty(), "{checks:?} changes what programs do");
+        let alias = include_str!("../../.cargo/config.toml");
+        assert!(alias.contains(&format!("--profile {CHECKS} ")), "{alias}");
+    }
+}
