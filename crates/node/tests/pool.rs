@@ -474,6 +474,37 @@ fn a_balance_covers_all_that_its_account_has_waiting() {
 }
 
 #[test]
+fn the_costs_that_a_balance_is_held_against_follow_each_way_into_and_out_of_the_pool() {
+    let (mut pool, limits) = (Pool::default(), public());
+    let sender = Key::named("alice").address();
+    let rich = context(0, RICH);
+    let check = |pool: &Pool| {
+        let sum: U256 = pool.of(sender).map(|it| it.cost()).sum();
+        let poor = AdmissionContext { balance: U256::ZERO, ..context(0, 0) };
+        let refused = pool.clone().add(transaction("alice", 50, 9), &poor, 10, &limits);
+        let Err(Rejected::Overdraft { held, .. }) = refused else { panic!("{refused:?}") };
+        assert_eq!(held, sum);
+    };
+    for nonce in [0, 1, 2, 3, 4, 5, 8, 9] {
+        pool.add(transaction("alice", nonce, 9 + nonce), &rich, 10, &limits).unwrap();
+        check(&pool);
+    }
+    pool.add(transaction("alice", 3, 500_000), &rich, 10, &limits).unwrap();
+    check(&pool);
+    pool.drop_transaction(transaction("alice", 4, 13).hash(), DropReason::Invalid("gone".into()));
+    check(&pool);
+    pool.forget_below(sender, 2);
+    check(&pool);
+    let first: U256 = pool.of(sender).take(1).map(|it| it.cost()).sum();
+    pool.settle(sender, 2, first, &limits);
+    assert_eq!(pool.count_of(sender), 1);
+    check(&pool);
+    pool.remove_sender(sender);
+    pool.add(transaction("alice", 2, 9), &context(2, RICH), 10, &limits).unwrap();
+    check(&pool);
+}
+
+#[test]
 fn an_account_that_others_can_empty_has_one_transaction_waiting() {
     let (mut pool, limits) = (Pool::default(), public());
     let [alice, bob] = ["alice", "bob"].map(|name| Key::named(name).address());

@@ -1,8 +1,11 @@
 //! Eviction from a full pool, and limits for one account.
 
-use super::{AdmissionContext, DropReason, Gapped, Pool, PoolLimits, PoolTransaction, Worth};
+use super::{
+    AdmissionContext, DropReason, Gapped, Pool, PoolLimits, PoolTransaction, Queue, Worth,
+    queue::shown,
+};
 use crate::Rejected;
-use alloy_primitives::{Address, B256, U256, map::AddressMap};
+use alloy_primitives::{Address, B256, U256, aliases::U320, map::AddressMap};
 use std::sync::Arc;
 
 impl Pool {
@@ -34,13 +37,11 @@ impl Pool {
         if let Some(authority) = context.authorities.iter().find(reserved) {
             return Err(Rejected::AuthorityReserved(*authority));
         }
-        let held = self
-            .of(sender)
-            .filter(|it| old.is_none_or(|old| old.hash() != it.hash()))
-            .fold(U256::ZERO, |sum, it| sum.saturating_add(it.cost()));
+        let held =
+            self.by_sender.get(&sender).map_or(U320::ZERO, |it| it.held_without(new.nonce()));
         let (balance, cost) = (context.balance, new.cost());
-        if held.saturating_add(cost) > balance {
-            return Err(Rejected::Overdraft { sender, balance, held, cost });
+        if held + U320::from(cost) > U320::from(balance) {
+            return Err(Rejected::Overdraft { sender, balance, held: shown(held), cost });
         }
         Ok(())
     }
@@ -63,7 +64,7 @@ impl Pool {
         let is_gapped = self.next_nonce(sender, context.nonce) < new.nonce();
         let mut victims = Vec::<(Arc<PoolTransaction>, DropReason)>::new();
         if is_gapped && replaced.is_none() {
-            let own = self.by_sender.get(&sender).map_or(0, super::Queue::gapped);
+            let own = self.by_sender.get(&sender).map_or(0, Queue::gapped);
             if own >= limits.gapped_per_sender {
                 let limit = limits.gapped_per_sender;
                 return Err(Rejected::GappedLimit { sender, limit });
@@ -260,7 +261,7 @@ impl Pool {
     pub(super) fn extend(&mut self, sender: Address) {
         let Some(queue) = self.by_sender.get_mut(&sender) else { return };
         let (mut run, is_local) = (Vec::new(), queue.is_local);
-        while let Some(next) = queue.nonces.get(&queue.end) {
+        while let Some(next) = queue.nonces().get(&queue.end) {
             run.push(Arc::clone(next));
             queue.end += 1;
         }
@@ -276,7 +277,7 @@ impl Pool {
         let displaced = if next < queue.next { queue.next..queue.end } else { 0..0 };
         (queue.next, queue.end) = (next, next);
         let (all, is_local): (Vec<_>, _) =
-            (queue.nonces.values().map(Arc::clone).collect(), queue.is_local);
+            (queue.nonces().values().map(Arc::clone).collect(), queue.is_local);
         for transaction in all {
             let before = self.gapped.get(transaction.hash()).is_some_and(|it| it.is_displaced);
             self.place(&transaction, false, is_local);

@@ -3,6 +3,7 @@
 mod dropped;
 mod eviction;
 mod limits;
+mod queue;
 mod transaction;
 
 pub use dropped::DropReason;
@@ -16,32 +17,13 @@ use alloy_primitives::{
     map::{AddressMap, B256Map},
 };
 use dropped::Dropped;
+use queue::Queue;
 use std::{
     cmp::Reverse,
-    collections::{BTreeMap, BTreeSet, BinaryHeap},
+    collections::{BTreeSet, BinaryHeap},
     sync::Arc,
 };
 use transaction::Worth;
-
-/// Waiting transactions of one sender.
-#[derive(Debug, Clone, Default)]
-struct Queue {
-    nonces: BTreeMap<u64, Arc<PoolTransaction>>,
-    /// Last known next nonce of the sender.
-    next: u64,
-    /// First nonce from `next` on that is missing: the transactions below it are executable, and those above it are
-    /// gapped.
-    end: u64,
-    /// `true` for a sender without limits.
-    is_local: bool,
-}
-
-impl Queue {
-    /// Number of gapped transactions.
-    fn gapped(&self) -> usize {
-        self.nonces.range(self.end..).count()
-    }
-}
 
 /// Age of a gapped transaction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -98,7 +80,7 @@ impl Pool {
         let is_local = limits.local.contains(&sender);
         self.block = self.block.max(context.block);
         let queue = self.by_sender.get(&sender);
-        let old = queue.and_then(|queue| queue.nonces.get(&nonce)).map(Arc::clone);
+        let old = queue.and_then(|queue| queue.nonces().get(&nonce)).map(Arc::clone);
         if let Some(old) = &old
             && !new.outbids(old, bump)
         {
@@ -123,8 +105,8 @@ impl Pool {
         }
         let queue = self.by_sender.entry(sender).or_default();
         queue.is_local = is_local;
-        queue.nonces.insert(nonce, Arc::clone(&new));
-        if queue.next != context.nonce || queue.nonces.len() == 1 {
+        queue.insert(Arc::clone(&new));
+        if queue.next != context.nonce || queue.nonces().len() == 1 {
             self.reclassify(sender, context.nonce);
         } else if nonce < queue.end {
             self.place(&new, true, is_local);
@@ -173,7 +155,7 @@ impl Pool {
 
     /// Transactions of a sender by nonce.
     pub fn of(&self, sender: Address) -> impl DoubleEndedIterator<Item = &Arc<PoolTransaction>> {
-        self.by_sender.get(&sender).into_iter().flat_map(|queue| queue.nonces.values())
+        self.by_sender.get(&sender).into_iter().flat_map(|queue| queue.nonces().values())
     }
 
     /// Senders with transactions in the pool.
@@ -183,7 +165,7 @@ impl Pool {
 
     /// The nonce after the sender's consecutive transactions from `next` on.
     pub fn next_nonce(&self, sender: Address, next: u64) -> u64 {
-        let Some(Queue { nonces, .. }) = self.by_sender.get(&sender) else { return next };
+        let Some(nonces) = self.by_sender.get(&sender).map(Queue::nonces) else { return next };
         // None is missing, mostly, and then none needs to be looked at.
         if let (Some((&first, _)), Some((&last, _))) =
             (nonces.first_key_value(), nonces.last_key_value())
@@ -198,12 +180,12 @@ impl Pool {
 
     /// Number of transactions of a sender.
     pub fn count_of(&self, sender: Address) -> usize {
-        self.by_sender.get(&sender).map_or(0, |queue| queue.nonces.len())
+        self.by_sender.get(&sender).map_or(0, |queue| queue.nonces().len())
     }
 
     /// Returns `true` if the pool has a transaction of this sender with this nonce.
     pub fn has(&self, sender: Address, nonce: u64) -> bool {
-        self.by_sender.get(&sender).is_some_and(|queue| queue.nonces.contains_key(&nonce))
+        self.by_sender.get(&sender).is_some_and(|queue| queue.nonces().contains_key(&nonce))
     }
 
     /// This transaction and the sender's consecutive ones after it, if none is missing from `next` on.
@@ -214,7 +196,7 @@ impl Pool {
     ) -> Vec<Arc<PoolTransaction>> {
         let end = self.next_nonce(first.sender(), next).max(first.nonce());
         let queue = self.by_sender.get(&first.sender());
-        let run = queue.into_iter().flat_map(|queue| queue.nonces.range(first.nonce()..end));
+        let run = queue.into_iter().flat_map(|queue| queue.nonces().range(first.nonce()..end));
         run.map(|(_, waiting)| Arc::clone(waiting)).collect()
     }
 
@@ -225,13 +207,13 @@ impl Pool {
         self.forget(&gone);
         let (sender, nonce) = (gone.sender(), gone.nonce());
         let queue = self.by_sender.get_mut(&sender)?;
-        queue.nonces.remove(&nonce);
-        if queue.nonces.is_empty() {
+        queue.remove(nonce);
+        if queue.nonces().is_empty() {
             self.by_sender.remove(&sender);
         } else if (queue.next..queue.end).contains(&nonce) {
             let (end, is_local) = (core::mem::replace(&mut queue.end, nonce), queue.is_local);
             let behind: Vec<_> =
-                queue.nonces.range(nonce..end).map(|it| Arc::clone(it.1)).collect();
+                queue.nonces().range(nonce..end).map(|it| Arc::clone(it.1)).collect();
             for transaction in behind {
                 self.place(&transaction, false, is_local);
             }
@@ -243,7 +225,7 @@ impl Pool {
     pub fn remove_sender(&mut self, sender: Address) {
         self.version += 1;
         if let Some(queue) = self.by_sender.remove(&sender) {
-            queue.nonces.into_values().for_each(|gone| self.forget(&gone));
+            queue.nonces().values().for_each(|gone| self.forget(gone));
         }
     }
 
@@ -261,9 +243,8 @@ impl Pool {
     /// Removes transactions of a sender with used nonces.
     pub fn forget_below(&mut self, sender: Address, nonce: u64) {
         let Some(queue) = self.by_sender.get_mut(&sender) else { return };
-        let kept = queue.nonces.split_off(&nonce);
-        let gone = core::mem::replace(&mut queue.nonces, kept);
-        let is_empty = queue.nonces.is_empty();
+        let gone = queue.remove_below(nonce);
+        let is_empty = queue.nonces().is_empty();
         self.version += 1;
         for gone in gone.into_values() {
             self.forget(&gone);
@@ -297,9 +278,10 @@ impl Pool {
             };
             Some((worth, Reverse(transaction.arrival)))
         };
-        for (sender, Queue { nonces, .. }) in &self.by_sender {
+        for (sender, queue) in &self.by_sender {
             let next = next_nonce(*sender);
-            let mut run = nonces
+            let mut run = queue
+                .nonces()
                 .range(next..)
                 .zip(next..)
                 .take_while(|((nonce, _), at)| *nonce == at)

@@ -1,0 +1,65 @@
+//! The waiting transactions of one sender.
+
+use super::PoolTransaction;
+use alloy_primitives::{U256, aliases::U320};
+use std::{collections::BTreeMap, sync::Arc};
+
+/// Waiting transactions of one sender, by nonce.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Queue {
+    nonces: BTreeMap<u64, Arc<PoolTransaction>>,
+    /// Sum of their costs, in wei. It is kept, since each new transaction is held against it under the pool's lock: by a
+    /// sum over all that wait, a sender with many would slow down everyone. 2^64 costs fit.
+    held: U320,
+    /// Last known next nonce of the sender.
+    pub(super) next: u64,
+    /// First nonce from `next` on that is missing: the transactions below it are executable, and those above it are
+    /// gapped.
+    pub(super) end: u64,
+    /// `true` for a sender without limits.
+    pub(super) is_local: bool,
+}
+
+impl Queue {
+    /// The transactions by nonce.
+    pub(super) const fn nonces(&self) -> &BTreeMap<u64, Arc<PoolTransaction>> {
+        &self.nonces
+    }
+
+    /// Sum of the costs of all transactions but those with this nonce, in wei.
+    pub(super) fn held_without(&self, nonce: u64) -> U320 {
+        self.held - self.nonces.get(&nonce).map_or(U320::ZERO, |it| U320::from(it.cost()))
+    }
+
+    /// Number of gapped transactions.
+    pub(super) fn gapped(&self) -> usize {
+        self.nonces.range(self.end..).count()
+    }
+
+    /// Adds a transaction, in place of another with its nonce.
+    pub(super) fn insert(&mut self, new: Arc<PoolTransaction>) {
+        self.remove(new.nonce());
+        self.held += U320::from(new.cost());
+        self.nonces.insert(new.nonce(), new);
+    }
+
+    /// Removes the transaction with this nonce.
+    pub(super) fn remove(&mut self, nonce: u64) {
+        if let Some(gone) = self.nonces.remove(&nonce) {
+            self.held -= U320::from(gone.cost());
+        }
+    }
+
+    /// Removes and returns the transactions with lower nonces.
+    pub(super) fn remove_below(&mut self, nonce: u64) -> BTreeMap<u64, Arc<PoolTransaction>> {
+        let kept = self.nonces.split_off(&nonce);
+        let gone = core::mem::replace(&mut self.nonces, kept);
+        self.held -= gone.values().map(|it| U320::from(it.cost())).sum::<U320>();
+        gone
+    }
+}
+
+/// Returns a sum of costs for an error; a sum that no account can have is the largest balance.
+pub(super) fn shown(held: U320) -> U256 {
+    U256::saturating_from(held)
+}
