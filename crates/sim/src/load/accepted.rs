@@ -68,8 +68,10 @@ pub(super) fn run(report: &mut Report) -> Result<Accepted> {
             seconds[node] += send_all(nodes[node].client().url(), &raw)?.as_secs_f64();
         }
     }
-    report.shown(format!("each has taken {many} transfers"));
     let count = PAYERS as f64 * (EACH * ROUNDS) as f64;
     let [sequencer, devnet, idle_devnet] = seconds.map(|seconds| count / seconds);
+    report.shown(format!(
+        "each has taken {many} transfers: {sequencer:.0}, {devnet:.0} and {idle_devnet:.0} a second"
+    ));
     Ok(Accepted { sequencer, devnet, idle_devnet })
 }
