@@ -79,6 +79,10 @@ enum Command {
 fn main() -> ExitCode {
     let Cli { log_format, command } = Cli::parse();
     logging::start(shown(log_format, &command));
+    // Before any precompile runs.
+    if let Err(error) = cryptography::install() {
+        tracing::warn!(%error, "using the reference cryptography");
+    }
     let outcome = match command {
         Command::Execute(command) => execute::run(command),
         Command::Devnet(args) => run_devnet(&args),

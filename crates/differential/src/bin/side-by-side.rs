@@ -1,15 +1,18 @@
 //! `side-by-side`: EXECUTE and ethrex on the same blocks, in the same process, on one thread each.
 //!
-//! Times are medians over rounds in which the two alternate, so that a machine with drifting speed slows both
-//! alike. Only ratios can be compared across machines. A time is that of one whole call, from calldata to
-//! verdict: decoding, linking the witness, senders, execution, roots.
+//! EXECUTE runs with the fast libraries of crate `cryptography`, and again with the libraries that revm is built with.
+//! Times are medians over rounds in which the three alternate, so that a machine with drifting speed slows all
+//! alike, and count only while the thread has a core. Only ratios can be compared across machines. A time is that of
+//! one whole call, from calldata to verdict: decoding, linking the witness, senders, execution, roots.
 
 use alloy_primitives::Bytes;
 use clap::Parser;
 use comfy_table::{CellAlignment, Table, presets};
+use cryptography::Backend;
 use enshrine_differential::{RealBlock, ethrex, real_blocks};
 use execute::Execute;
 use eyre::{Result, bail};
+use rustix::time::{ClockId, Timespec, clock_gettime};
 use serde::Serialize;
 use std::time::{Duration, Instant};
 
@@ -41,13 +44,18 @@ struct Measured {
     input_bytes: usize,
     rounds: usize,
     ours_ms: f64,
+    /// Ours with the libraries that revm is built with.
+    reference_ms: f64,
     ethrex_ms: f64,
     /// Ours over ethrex's.
     ratio: f64,
+    /// Ours with the libraries that revm is built with, over ethrex's.
+    reference_ratio: f64,
 }
 
 fn main() -> Result<()> {
     let arguments = Arguments::parse();
+    cryptography::install()?;
     let mut blocks = real_blocks("EXECUTE and ethrex side by side")?;
     if !arguments.names.is_empty() {
         blocks.retain(|block| arguments.names.iter().any(|name| block.name.contains(name)));
@@ -57,13 +65,16 @@ fn main() -> Result<()> {
     }
     let measured =
         blocks.iter().map(|block| measure(block, &arguments)).collect::<Result<Vec<_>>>()?;
-    let logarithms: f64 = measured.iter().map(|block| block.ratio.ln()).sum();
-    let geomean = (logarithms / measured.len() as f64).exp();
+    let geomean = geometric_mean(&measured, |block| block.ratio);
+    let reference = geometric_mean(&measured, |block| block.reference_ratio);
     if arguments.json {
-        let document = serde_json::json!({ "blocks": measured, "geomean_ratio": geomean });
+        let document = serde_json::json!({
+            "blocks": measured, "geomean_ratio": geomean, "geomean_reference_ratio": reference,
+        });
         println!("{}", serde_json::to_string_pretty(&document)?);
     } else {
-        print(&measured, geomean);
+        print(&measured);
+        println!("geometric mean of ours / ethrex: {geomean:.3}; with reference: {reference:.3}");
     }
     Ok(())
 }
@@ -71,45 +82,63 @@ fn main() -> Result<()> {
 fn measure(block: &RealBlock, arguments: &Arguments) -> Result<Measured> {
     let RealBlock { name, calldata } = block;
     let execute = Execute::l1();
-    let ours = |calldata: &Bytes| -> Result<u64> {
+    let ours = |calldata: &Bytes, backend: Backend| -> Result<u64> {
+        cryptography::select(backend);
         Ok(execute.run(calldata, u64::MAX)?.verdict.header.gas_used)
     };
-    let theirs = |calldata: &Bytes| -> Result<()> { Ok(ethrex::verify(calldata)?) };
     // Once unmeasured: libraries set themselves up at first use.
-    let gas = ours(calldata)?;
-    theirs(calldata)?;
+    let gas = ours(calldata, Backend::Fast)?;
+    ours(calldata, Backend::Reference)?;
+    ethrex::verify(calldata)?;
 
-    let (mut our_times, mut their_times) = (Vec::new(), Vec::new());
+    let mut times = [const { Vec::new() }; 3];
     let budget = Duration::from_millis(arguments.budget);
     let start = Instant::now();
-    while our_times.len() < arguments.rounds.max(1) || start.elapsed() < budget {
-        // The first verifier finds the caches of the other.
-        if our_times.len() % 2 == 0 {
-            our_times.push(timed(|| ours(calldata))?);
-            their_times.push(timed(|| theirs(calldata))?);
-        } else {
-            their_times.push(timed(|| theirs(calldata))?);
-            our_times.push(timed(|| ours(calldata))?);
+    let mut rounds = 0;
+    while rounds < arguments.rounds.max(1) || start.elapsed() < budget {
+        // Each verifier finds the caches of the one before: another in each round.
+        for turn in 0..times.len() {
+            let verifier = (rounds + turn) % times.len();
+            let time = timed(|| match verifier {
+                0 => ours(calldata, Backend::Fast).map(drop),
+                1 => ours(calldata, Backend::Reference).map(drop),
+                _ => Ok(ethrex::verify(calldata)?),
+            })?;
+            times[verifier].push(time);
         }
+        rounds += 1;
     }
-    let rounds = our_times.len();
-    let (ours_ms, ethrex_ms) = (median(our_times), median(their_times));
+    let [ours_ms, reference_ms, ethrex_ms] = times.map(median);
     Ok(Measured {
         name: name.clone(),
         gas,
         input_bytes: calldata.len(),
         rounds,
         ours_ms,
+        reference_ms,
         ethrex_ms,
         ratio: ours_ms / ethrex_ms,
+        reference_ratio: reference_ms / ethrex_ms,
     })
 }
 
-/// Milliseconds that `work` takes.
-fn timed<T>(work: impl FnOnce() -> Result<T>) -> Result<f64> {
-    let start = Instant::now();
+/// Milliseconds on a core that `work` takes.
+fn timed(work: impl FnOnce() -> Result<()>) -> Result<f64> {
+    let start = on_core();
     work()?;
-    Ok(start.elapsed().as_secs_f64() * 1e3)
+    Ok((on_core() - start).as_secs_f64() * 1e3)
+}
+
+/// Time for which the calling thread has had a core.
+fn on_core() -> Duration {
+    let Timespec { tv_sec, tv_nsec } = clock_gettime(ClockId::ThreadCPUTime);
+    // Neither is negative, and nanoseconds are below a second.
+    Duration::new(tv_sec.unsigned_abs(), u32::try_from(tv_nsec).unwrap_or_default())
+}
+
+fn geometric_mean(measured: &[Measured], ratio: impl Fn(&Measured) -> f64) -> f64 {
+    let logarithms: f64 = measured.iter().map(|block| ratio(block).ln()).sum();
+    (logarithms / measured.len() as f64).exp()
 }
 
 fn median(mut values: Vec<f64>) -> f64 {
@@ -122,12 +151,19 @@ fn median(mut values: Vec<f64>) -> f64 {
     }
 }
 
-fn print(measured: &[Measured], geomean: f64) {
-    println!("one thread each, milliseconds, medians of rounds in turn");
+fn print(measured: &[Measured]) {
+    println!("one thread each, milliseconds on a core, medians of rounds in turn");
     let mut table = Table::new();
-    table
-        .load_style(presets::NOTHING)
-        .set_header(["block", "Mgas", "MB", "rounds", "ours", "ethrex", "ratio"]);
+    table.load_style(presets::NOTHING).set_header([
+        "block",
+        "Mgas",
+        "MB",
+        "rounds",
+        "ours",
+        "reference",
+        "ethrex",
+        "ours/ethrex",
+    ]);
     for column in table.column_iter_mut().skip(1) {
         column.set_cell_alignment(CellAlignment::Right);
     }
@@ -138,10 +174,10 @@ fn print(measured: &[Measured], geomean: f64) {
             format!("{:.3}", block.input_bytes as f64 / 1e6),
             block.rounds.to_string(),
             format!("{:.2}", block.ours_ms),
+            format!("{:.2}", block.reference_ms),
             format!("{:.2}", block.ethrex_ms),
             format!("{:.3}", block.ratio),
         ]);
     }
     println!("{}", table.trim_fmt());
-    println!("geometric mean of ours / ethrex: {geomean:.3}");
 }

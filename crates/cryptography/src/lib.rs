@@ -1,0 +1,111 @@
+//! Fast libraries for precompiles of revm.
+//!
+//! revm asks one provider per process for the cryptography of its precompiles. [`install`] gives it one that computes
+//! bn254 (EIP-196, EIP-197) and MODEXP (EIP-198) with faster libraries; the other precompiles keep the libraries that
+//! revm is built with, and the prices and input formats of all of them stay revm's. A program calls it once, before it
+//! executes anything: builder, verifier, `eth_call` and tracer then compute alike.
+//!
+//! This crate owns the choice of library per precompile. The crates that L1 trusts do not link it; their own libraries
+//! are the *reference*, and the fast ones must give the same results:
+//!
+//! - a fast library only ever answers with a result. If it refuses an input, the reference decides, so that an input
+//!   fails exactly where it fails in the reference, and for the same reason;
+//! - inputs for which a fast library is slower go to the reference;
+//! - tests compare both over corners, random inputs, and all test vectors, and the verdicts with either beside every
+//!   vector width and number of threads.
+//!
+//! ```
+//! use enshrine_cryptography as cryptography;
+//! use revm::precompile::crypto;
+//!
+//! cryptography::install()?;
+//! assert_eq!(crypto().modexp(&[3], &[5], &[0, 7]).unwrap(), [0, 5]);
+//! # Ok::<(), cryptography::InUse>(())
+//! ```
+
+#![cfg_attr(not(test), warn(clippy::unwrap_used))]
+
+mod bn254;
+mod modexp;
+
+use revm::precompile::{Crypto, PrecompileHalt, install_crypto};
+use std::sync::{
+    OnceLock,
+    atomic::{AtomicU8, Ordering},
+};
+
+/// A set of libraries for precompiles.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Backend {
+    /// ethrex's bn254, which uses BMI2 and ADX if the CPU has them, and the big integers of AWS-LC.
+    Fast,
+    /// The libraries that revm is built with.
+    Reference,
+}
+
+/// revm computed a precompile, or has a provider of another crate, before [`install`] was called.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "revm's cryptography is in use already: install the fast libraries before executing anything"
+)]
+pub struct InUse;
+
+/// Makes revm use the fast libraries from now on, in this process.
+///
+/// # Errors
+///
+/// [`InUse`] if revm's own libraries, or those of another provider, stay in use.
+pub fn install() -> Result<(), InUse> {
+    static INSTALLED: OnceLock<bool> = OnceLock::new();
+    if *INSTALLED.get_or_init(|| install_crypto(Provider)) { Ok(()) } else { Err(InUse) }
+}
+
+/// The libraries in use, as a discriminant of [`Backend`].
+static IN_USE: AtomicU8 = AtomicU8::new(Backend::Fast as u8);
+
+/// Selects the libraries of this process, once they are [installed](install). Measurements and tests use this to
+/// compare the two. Results do not change.
+pub fn select(backend: Backend) {
+    IN_USE.store(backend as u8, Ordering::Relaxed);
+}
+
+/// Returns the result of a fast library, or `None` if the reference has to answer.
+fn fast<T>(compute: impl FnOnce() -> Option<T>) -> Option<T> {
+    if IN_USE.load(Ordering::Relaxed) == Backend::Fast as u8 { compute() } else { None }
+}
+
+/// The provider of the fast libraries.
+#[derive(Debug)]
+struct Provider;
+
+impl Crypto for Provider {
+    fn bn254_g1_add(&self, first: &[u8], second: &[u8]) -> Result<[u8; 64], PrecompileHalt> {
+        fast(|| bn254::add(first, second)).map_or_else(|| Reference.bn254_g1_add(first, second), Ok)
+    }
+
+    fn bn254_g1_mul(&self, point: &[u8], scalar: &[u8]) -> Result<[u8; 64], PrecompileHalt> {
+        fast(|| bn254::multiply(point, scalar))
+            .map_or_else(|| Reference.bn254_g1_mul(point, scalar), Ok)
+    }
+
+    fn bn254_pairing_check(&self, pairs: &[(&[u8], &[u8])]) -> Result<bool, PrecompileHalt> {
+        fast(|| bn254::check_pairing(pairs))
+            .map_or_else(|| Reference.bn254_pairing_check(pairs), Ok)
+    }
+
+    fn modexp(
+        &self,
+        base: &[u8],
+        exponent: &[u8],
+        modulus: &[u8],
+    ) -> Result<Vec<u8>, PrecompileHalt> {
+        fast(|| modexp::modexp(base, exponent, modulus))
+            .map_or_else(|| Reference.modexp(base, exponent, modulus), Ok)
+    }
+}
+
+/// The libraries that revm is built with, which are the default methods of its trait.
+#[derive(Debug)]
+struct Reference;
+
+impl Crypto for Reference {}

@@ -1,0 +1,156 @@
+//! No path through EXECUTE changes an answer: neither the width of vectors, nor the number of threads, nor the
+//! libraries of the precompiles. This is one test, because two of the three apply to the whole process.
+
+use alloy_primitives::B256;
+use chain::{Chain, ChainConfig, to_stateless_input};
+use codec::{OwnedWitness, RawBlock};
+use core::num::NonZeroUsize;
+use enshrine_cryptography as cryptography;
+use execute::{Execute, ExecuteError, Executed, Networks};
+use executor::{ChainSpec, SystemCode};
+use eyre::{OptionExt as _, Result};
+use std::sync::Arc;
+use store::StoredNodes;
+use testkit::vectors::{
+    self,
+    fixture::{self, CHAIN_ID, DEPOSIT_CONTRACT, Fixture},
+};
+
+/// One way of computing an answer.
+#[derive(Debug, Clone, Copy)]
+struct Path {
+    vectors: keccak::Backend,
+    threads: NonZeroUsize,
+    libraries: cryptography::Backend,
+}
+
+impl Path {
+    /// All paths that this CPU has. The first uses neither vectors, nor threads, nor fast libraries.
+    fn all() -> Vec<Self> {
+        let mut widths: Vec<_> = keccak::Backend::available().collect();
+        widths.reverse();
+        let mut paths = Vec::new();
+        for vectors in widths {
+            for threads in [NonZeroUsize::MIN, NonZeroUsize::MIN.saturating_add(1)] {
+                for libraries in [cryptography::Backend::Reference, cryptography::Backend::Fast] {
+                    paths.push(Self { vectors, threads, libraries });
+                }
+            }
+        }
+        paths
+    }
+
+    fn answer(self, execute: &Execute, calldata: &[u8]) -> Result<Answer, ExecuteError> {
+        keccak::restrict_to(self.vectors);
+        cryptography::select(self.libraries);
+        let execute = Execute { threads: self.threads, ..execute.clone() };
+        execute.run(calldata, u64::MAX).map(|executed| Answer::from(&executed))
+    }
+}
+
+/// All that an accepted call shows.
+#[derive(Debug, PartialEq, Eq)]
+struct Answer {
+    result: Vec<u8>,
+    /// Charge, reserve, and price of underpriced work.
+    gas: [u64; 3],
+    blocks: Vec<(B256, B256)>,
+}
+
+impl From<&Executed> for Answer {
+    fn from(executed: &Executed) -> Self {
+        let blocks = executed.verdicts().map(|it| (it.block_hash, it.header.state_root));
+        Self {
+            result: executed.result.encode().to_vec(),
+            gas: [executed.gas, executed.reserve, executed.work],
+            blocks: blocks.collect(),
+        }
+    }
+}
+
+/// Inputs whose answers have been compared.
+#[derive(Debug, Default)]
+struct Tally {
+    accepted: usize,
+    refused: usize,
+    batches: usize,
+}
+
+impl Tally {
+    fn compare(&mut self, name: &str, paths: &[Path], execute: &Execute, calldata: &[u8]) {
+        let expected = paths[0].answer(execute, calldata);
+        for path in &paths[1..] {
+            assert_eq!(path.answer(execute, calldata), expected, "{name} by {path:?}");
+        }
+        *(if expected.is_ok() { &mut self.accepted } else { &mut self.refused }) += 1;
+    }
+}
+
+#[test]
+fn every_combination_of_vectors_threads_and_libraries_gives_the_same_answers() -> Result<()> {
+    cryptography::install()?;
+    let (paths, mut tally) = (Path::all(), Tally::default());
+    assert!(paths.len() >= 4);
+    let execute = Execute::l1();
+    for part in ["blocks", "negative"] {
+        for block in vectors::blocks(part, "paths over real blocks")? {
+            let spec = ChainSpec::known(block.bundle.chain_id).ok_or_eyre("a known network")?;
+            let raw = RawBlock::decode(&block.bundle.block)?;
+            let mut input = to_stateless_input(&raw, &block.bundle.witness, &spec)?;
+            tally.compare(&block.name, &paths, &execute, &input);
+            // A byte of the witness is wrong.
+            let at = input.len() - input.len() / 3;
+            input[at] ^= 1;
+            tally.compare(&block.name, &paths, &execute, &input);
+        }
+    }
+    for pack in ["osaka", "worst_case_10M"] {
+        fixture::each(pack, |fixture| compare_fixture(fixture, &paths, &mut tally))?;
+    }
+    println!("{} paths: {tally:?}", paths.len());
+    Ok(())
+}
+
+/// Compares the blocks of a fixture: one by one, with the invalid ones, and the valid ones as a batch.
+fn compare_fixture(fixture: &Fixture, paths: &[Path], tally: &mut Tally) -> Result<()> {
+    let spec = ChainSpec::scheduled(CHAIN_ID, fixture.fork, fixture.later.as_slice())
+        .with_deposit_contract(DEPOSIT_CONTRACT);
+    let config = ChainConfig { system_code: SystemCode::Any, ..ChainConfig::new(spec.clone()) };
+    let mut chain = Chain::from_header(fixture.header.clone(), &fixture.genesis, config)?;
+    let networks = Networks::Only(Arc::new(spec.clone()));
+    let execute = Execute { networks, system_code: SystemCode::Any, ..Execute::l1() };
+    let mut valid = Vec::new();
+    for block in &fixture.blocks {
+        let Ok(raw) = RawBlock::decode(&block.rlp) else { continue };
+        if block.exception.is_some() {
+            let fork = spec.fork_at(raw.header.timestamp).ok_or_eyre("no fork")?;
+            let parent = chain.block(&raw.header.parent_hash)?;
+            let StoredNodes { nodes, codes } = chain.store().everything()?;
+            let headers = vec![alloy_rlp::encode(&parent.header).into()];
+            let mut everything = OwnedWitness { state: nodes, codes, headers };
+            everything.canonicalize();
+            let input = raw.to_input(fork, CHAIN_ID, &everything, &[], &[])?;
+            tally.compare(&fixture.name, paths, &execute, &input);
+            continue;
+        }
+        let new = chain.import(&raw)?;
+        // Requests of a foreign contract may be no records, which no input can hold.
+        if let Ok(input) = new.input() {
+            tally.compare(&fixture.name, paths, &execute, &input);
+        }
+        valid.push(new.block.hash);
+        chain.append(new)?;
+    }
+    if valid.len() < 2 {
+        return Ok(());
+    }
+    let blocks = valid.iter().map(|hash| chain.block(hash)).collect::<Result<Vec<_>, _>>()?;
+    // Blocks of two forks are no batch.
+    if let Ok(batch) = chain.batch(blocks)
+        && let Ok(input) = batch.input()
+    {
+        tally.compare(&fixture.name, paths, &execute, &input);
+        tally.batches += 1;
+    }
+    Ok(())
+}

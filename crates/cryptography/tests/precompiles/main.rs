@@ -1,0 +1,24 @@
+//! Both sets of libraries give the same answers, with the same gas and the same reasons of failure.
+
+mod bn254;
+mod modexp;
+
+use enshrine_cryptography::{Backend, install, select};
+use revm::precompile::EthPrecompileResult;
+use std::sync::{Mutex, PoisonError};
+
+/// Gas that pays for every call of the tests.
+const PLENTY: u64 = u64::MAX;
+
+/// Returns the answer of a precompile, which must not depend on the libraries.
+fn answer(name: &str, call: impl Fn() -> EthPrecompileResult) -> EthPrecompileResult {
+    // The selection applies to the whole process.
+    static SELECTION: Mutex<()> = Mutex::new(());
+    let _guard = SELECTION.lock().unwrap_or_else(PoisonError::into_inner);
+    install().expect("nothing else installs libraries");
+    select(Backend::Reference);
+    let expected = call();
+    select(Backend::Fast);
+    assert_eq!(call(), expected, "{name}");
+    expected
+}
