@@ -282,6 +282,7 @@ abstract contract RollupRules is RollupState {
         uint16 current = _schemaOf(rules);
         if (fork == current) return rules;
         _requireSupported(fork);
+        if (!Execute.sameRevision(fork, current)) revert SchemaMismatch(schema, current);
         // EXECUTE accepts Osaka under BPO2 as well. Were that a step back, one caller with a block of BPO2
         // could stop a sequencer that goes by Osaka.
         if (Execute.rulesOf(fork) < Execute.rulesOf(current)) revert ForkWentBack(schema, current);
@@ -294,6 +295,7 @@ abstract contract RollupRules is RollupState {
         uint16 fork = Execute.singleOf(schema);
         _requireSupported(fork);
         uint16 current = _schemaOf(_rulesAt(rules, timestamp));
+        if (!Execute.sameRevision(fork, current)) revert SchemaMismatch(schema, current);
         uint256 key = _reportKey(fork);
         // A second report of the same fork after the same head would only put the change off.
         // forge-lint: disable-next-line(unsafe-typecast)
@@ -366,7 +368,8 @@ abstract contract RollupRules is RollupState {
         // Not for blocks that exist, or that others may be building.
         // forge-lint: disable-next-line(block-timestamp)
         bool late = from <= block.timestamp || from <= last.from;
-        bool unfit = !Execute.isFork(schema) || schema < last.schema;
+        bool unfit = !Execute.isFork(schema) || schema < last.schema
+            || !Execute.sameRevision(schema, last.schema);
         if (late || unfit || from > type(uint48).max || scheduled == type(uint8).max) {
             revert ChangeInvalid(Change.Fork, value);
         }
@@ -425,8 +428,9 @@ abstract contract RollupRules is RollupState {
         if (!_is(ForkMode.Pinned)) revert ForksNotPinned();
     }
 
-    /// @dev Schema id of the current entry of the registry.
-    function _registered() private view returns (uint16) {
+    /// @dev Schema id of the current entry of the registry, which names a fork as an L2 without EXECUTE does; of this
+    /// L2 if it has EXECUTE.
+    function _registered() private view returns (uint16 fork) {
         bool ok;
         uint256 size;
         uint256 schema;
@@ -442,7 +446,8 @@ abstract contract RollupRules is RollupState {
         }
         // No input has a schema id of more than two bytes.
         // forge-lint: disable-next-line(unsafe-typecast)
-        return schema >> 16 == 0 ? uint16(schema) : 0;
+        fork = schema >> 16 == 0 ? uint16(schema) : 0;
+        if (Execute.isFork(fork)) fork = fork & 0xff00 | _schemaOf(_rules) & 0xff;
     }
 
     /// @dev Number of forced transactions were submitted before this L1 block.

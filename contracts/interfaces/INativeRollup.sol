@@ -62,7 +62,8 @@ interface INativeRollup {
     struct Config {
         /// Chain id of the L2.
         uint64 chainId;
-        /// Schema id of the inputs of the first blocks (fork and revision): Prague to Amsterdam.
+        /// Schema id of the inputs of the first blocks: a fork from Prague to Amsterdam, and the revision, which
+        /// all blocks have.
         uint16 schema;
         /// Source of the rollup's forks.
         ForkMode forkMode;

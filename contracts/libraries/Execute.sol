@@ -119,6 +119,8 @@ library Execute {
     /// @notice Lower byte of the schema id of a batch, and of a single input.
     uint16 internal constant BATCH_REVISION = 0xba;
     uint16 internal constant REVISION = 0x01;
+    /// @notice Lower byte of the schema id of a single input on an L2 that has EXECUTE itself. It has no batches.
+    uint16 internal constant NESTED_REVISION = 0x02;
     /// @notice The most blocks of a batch.
     uint256 internal constant MAX_BLOCKS = 256;
     /// @notice No request is shorter.
@@ -236,7 +238,16 @@ library Execute {
 
     /// @notice `true` if a schema id names a fork by its single inputs, and they are laid out as above.
     function isFork(uint16 schema_) internal pure returns (bool) {
-        return schema_ & 0xff == REVISION && schema_ >= FIRST_SCHEMA && schema_ <= LAST_SCHEMA;
+        uint16 revision = schema_ & 0xff;
+        uint16 first = schema_ - revision + REVISION;
+        return (revision == REVISION || revision == NESTED_REVISION) && first >= FIRST_SCHEMA
+            && first <= LAST_SCHEMA;
+    }
+
+    /// @notice `true` if both schema ids are of L2s that have EXECUTE themselves, or both of L2s that do not. The two
+    /// give different results for one block: a rollup never goes from the one to the other.
+    function sameRevision(uint16 a, uint16 b) internal pure returns (bool) {
+        return (a ^ b) & 0xff == 0;
     }
 
     /// @notice Schema id of the first fork that executes blocks without blobs as this fork does: Osaka for BPO1

@@ -198,7 +198,7 @@ contract ForksOfL1Test is ForkedL1 {
         bytes memory batch = L2.batchOf(honest);
         uint256 state = vm.snapshotState();
         // Cancun, the fork after Amsterdam, another revision; as single inputs and as a batch.
-        uint16[4] memory unknown = [0x1001, 0x1601, 0x1102, 0x1200];
+        uint16[4] memory unknown = [0x1001, 0x1601, 0x1103, 0x1200];
         for (uint256 i = 0; i < 4; ++i) {
             expectUnsupported(
                 L2.broken(honest[0], IL2.Field.Schema, bytes32(uint256(unknown[i])), false),

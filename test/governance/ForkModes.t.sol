@@ -187,12 +187,12 @@ contract ForkModesTest is ForkedL1 {
     }
 
     function test_no_rollup_begins_with_the_schema_of_a_batch_or_an_unknown_layout() public {
-        uint16[4] memory schemas = [0x11ba, 0x1001, 0x1601, 0x1202];
+        uint16[6] memory schemas = [0x11ba, 0x1001, 0x1601, 0x1203, 0x1002, 0x1602];
         bytes memory header = GenesisHeaders.encode(l2.head);
         INativeRollup.Config memory c = config();
         makeQueues(1_000_000, 16_384);
         (c.messageQueue, c.forced) = (address(queue), address(inbox));
-        for (uint256 i = 0; i < 4; ++i) {
+        for (uint256 i = 0; i < 6; ++i) {
             c.schema = schemas[i];
             vm.expectRevert(
                 abi.encodeWithSelector(

@@ -461,29 +461,32 @@ contract RollupRulesTest is RealRollup {
         assertHead();
     }
 
-    function test_a_fork_is_neither_in_the_past_nor_before_another_nor_of_an_older_schema() public {
+    function test_a_fork_is_neither_in_the_past_nor_before_another_nor_of_an_older_schema_or_other_revision()
+        public
+    {
         uint256 time = vm.getBlockTimestamp() + UPGRADE_DELAY;
         make(FORK, fork(time + 1000, L2.AMSTERDAM));
         time += UPGRADE_DELAY;
-        uint256[5] memory bad = [
+        uint256[6] memory bad = [
             fork(time, L2.AMSTERDAM),
             fork(time - UPGRADE_DELAY + 1000, L2.AMSTERDAM),
             fork(time - 1, L2.AMSTERDAM),
             fork(1 << 48, L2.AMSTERDAM),
-            fork(time + 1, L2.OSAKA)
+            fork(time + 1, L2.OSAKA),
+            fork(time + 1, L2.AMSTERDAM + 1)
         ];
-        for (uint256 i = 0; i < 5; ++i) {
+        for (uint256 i = 0; i < 6; ++i) {
             announce(FORK, bad[i]);
         }
         announce(FORK, fork(time + 1, L2.AMSTERDAM));
         vm.warp(time - 1 days);
-        for (uint256 i = 0; i < 5; ++i) {
+        for (uint256 i = 0; i < 6; ++i) {
             rollup.clear(FORK, bad[i]);
         }
         rollup.clear(FORK, fork(time + 1, L2.AMSTERDAM));
         vm.warp(time);
         vm.startPrank(owner);
-        for (uint256 i = 0; i < 5; ++i) {
+        for (uint256 i = 0; i < 6; ++i) {
             vm.expectRevert(
                 abi.encodeWithSelector(INativeRollup.ChangeInvalid.selector, FORK, bad[i])
             );

@@ -13,6 +13,7 @@ mod bridge;
 mod forks;
 mod gas;
 mod in_process;
+mod l3;
 mod mainnet;
 mod nodes;
 
@@ -106,6 +107,7 @@ fn run(arguments: &Arguments) -> Result<(Report, Option<Nodes>)> {
         return Ok((report, None));
     }
     in_process::run(arguments.in_process, &mut report)?;
+    l3::run(arguments.in_process, &mut report)?;
     let nodes = if arguments.in_process { None } else { Some(nodes::run(&mut report)?) };
     if nodes.is_some() {
         forks::run(&mut report)?;

@@ -1,10 +1,10 @@
 //! An L1 in this process: a chain with EXECUTE, and contracts on it.
 
-use crate::{Blobs, ETHER, HarnessError, Key, NodeProcess, Transaction, rich};
+use crate::{Blobs, ETHER, HarnessError, Key, L2, NodeProcess, Transaction, rich};
 use alloy_consensus::{TxEip1559, TxEip4844};
 use alloy_eips::{BlockId, BlockNumberOrTag, eip2718::Encodable2718};
 use alloy_genesis::{ChainConfig as GenesisConfig, Genesis};
-use alloy_primitives::{Address, Bytes, TxKind, U256};
+use alloy_primitives::{Address, B256, Bytes, TxKind, U256};
 use alloy_provider::{Provider as _, ext::AnvilApi as _};
 use alloy_rpc_types_eth::{BlockOverrides, TransactionRequest};
 use alloy_sol_types::SolCall;
@@ -37,6 +37,8 @@ pub struct L1 {
     node: Option<NodeProcess>,
     /// Blobs of its transactions.
     blobs: Arc<Blobs>,
+    /// Anchor of its blocks, if it is an L2 itself.
+    anchor: Option<B256>,
 }
 
 /// A transaction in its block.
@@ -72,7 +74,7 @@ impl L1 {
         let config =
             ChainConfig::new(spec).with_extension(Arc::new(ExecuteExtension::new(execute)));
         let chain = Chain::new(&Self::genesis_on(fork, chain_id, rich), config)?;
-        Ok(Self { chain, skipped: 0, node: None, blobs: Arc::default() })
+        Ok(Self { chain, skipped: 0, node: None, blobs: Arc::default(), anchor: None })
     }
 
     /// Starts an L1 that also has EXECUTE for inputs that end in blobs.
@@ -86,6 +88,14 @@ impl L1 {
         let source: Arc<dyn BlobSource> = Arc::<Blobs>::clone(&blobs);
         execute.dialects.push(Arc::new(BlobTail::new(source)));
         Ok(Self { blobs, ..Self::on(fork, chain_id, execute, rich)? })
+    }
+
+    /// Makes an L2 the L1 of further rollups: each transaction gets an L2 block of its own, with this anchor.
+    pub fn on_l2(l2: L2, execute: Execute, anchor: B256) -> Self {
+        let mut chain = l2.into_chain();
+        let extension = Arc::new(ExecuteExtension::new(execute));
+        chain.configure(|config| config.set_extension(extension));
+        Self { chain, skipped: 0, node: None, blobs: Arc::default(), anchor: Some(anchor) }
     }
 
     /// The L1 that a node keeps, which was started at [`Self::genesis`] with this EXECUTE.
@@ -251,7 +261,11 @@ impl L1 {
 
     /// Makes the block of a transaction.
     fn include(&mut self, transaction: Transaction, input: Bytes) -> Result<Sent, HarnessError> {
-        let attributes = BlockAttributes { timestamp: self.next_timestamp(), ..Default::default() };
+        let timestamp = self.next_timestamp();
+        let attributes = match self.anchor {
+            None => BlockAttributes { timestamp, ..Default::default() },
+            Some(anchor) => L2::attributes(timestamp, anchor, self.chain.head().header.number + 1),
+        };
         let (new, rejected) = self.chain.build(&attributes, vec![transaction])?;
         if let Some((_, reason)) = rejected.into_iter().next() {
             return Err(HarnessError::NotIncluded(reason));
@@ -307,7 +321,12 @@ impl L1 {
     fn deployment_gas(&self) -> u64 {
         let head = &self.chain.head().header;
         let fork = self.chain.config().spec.fork_at(head.timestamp);
-        if fork >= Some(ProtocolFork::Amsterdam) { head.gas_limit } else { TRANSACTION_GAS_CAP }
+        if fork >= Some(ProtocolFork::Amsterdam) { head.gas_limit } else { self.transaction_gas() }
+    }
+
+    /// Most gas that a transaction may have: the blocks of an L2 have less than the cap.
+    fn transaction_gas(&self) -> u64 {
+        TRANSACTION_GAS_CAP.min(self.chain.head().header.gas_limit)
     }
 
     /// Sends a call of a contract; a revert is an error that carries its data.
@@ -323,7 +342,7 @@ impl L1 {
         if !tried.success {
             return Err(HarnessError::Reverted { to: Some(to), output: tried.output });
         }
-        let sent = self.send(from, to.into(), value, data, TRANSACTION_GAS_CAP)?;
+        let sent = self.send(from, to.into(), value, data, self.transaction_gas())?;
         if !sent.receipt.success {
             return Err(HarnessError::Reverted { to: Some(to), output: Bytes::new() });
         }
@@ -338,7 +357,7 @@ impl L1 {
         value: U256,
         data: Bytes,
     ) -> Result<CallOutcome, HarnessError> {
-        let gas = Some(TRANSACTION_GAS_CAP);
+        let gas = Some(self.transaction_gas());
         let timestamp = self.next_timestamp();
         let block = CallBlock::Next { timestamp };
         let call = Call { from, to: Some(to), data, value, gas, block };

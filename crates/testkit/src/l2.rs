@@ -35,6 +35,22 @@ impl L2 {
         &self.chain
     }
 
+    /// Returns the chain alone.
+    pub fn into_chain(self) -> Chain {
+        self.chain
+    }
+
+    /// Attributes of a block with this timestamp, anchor and number.
+    pub fn attributes(timestamp: u64, anchor: B256, number: u64) -> BlockAttributes {
+        BlockAttributes {
+            timestamp,
+            parent_beacon_block_root: anchor,
+            fee_recipient: Key::named("fees").address(),
+            slot_number: number,
+            ..Default::default()
+        }
+    }
+
     /// Returns a copy of the L2 that develops independently.
     #[must_use]
     pub fn detached(&self) -> Self {
@@ -101,13 +117,7 @@ impl L2 {
         anchor: B256,
         transactions: Vec<Transaction>,
     ) -> Result<(BlockWithWitness, Vec<(usize, Invalid)>), HarnessError> {
-        let attributes = BlockAttributes {
-            timestamp,
-            parent_beacon_block_root: anchor,
-            fee_recipient: Key::named("fees").address(),
-            slot_number: self.chain.head().header.number + 1,
-            ..Default::default()
-        };
+        let attributes = Self::attributes(timestamp, anchor, self.chain.head().header.number + 1);
         Ok(self.chain.build(&attributes, transactions)?)
     }
 

@@ -106,6 +106,7 @@ fn offsets_and_lengths_are_those_of_the_wire_format() -> Result<()> {
         ("FIRST_SCHEMA", ProtocolFork::Prague.schema().get().into()),
         ("REVISION", wire::SchemaId::REVISION.into()),
         ("BATCH_REVISION", wire::SchemaId::BATCH_REVISION.into()),
+        ("NESTED_REVISION", variants::NESTED_REVISION.into()),
         ("MAX_BLOCKS", wire::StatelessBatch::MAX_BLOCKS),
         ("MIN_REQUEST", layout::request::FIXED + layout::payload::FIXED_V3),
         ("TRAILER_LENGTH", codec::blob_tail::Trailer::LEN),

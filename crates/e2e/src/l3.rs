@@ -1,0 +1,281 @@
+//! A rollup on a rollup: an L2 that has EXECUTE itself, an L3 on it, and a withdrawal from the L3 by way of the L2 to L1.
+
+use alloy_primitives::{Address, B256, Bytes, U256};
+use alloy_sol_types::{SolCall as _, SolEvent as _};
+use chain::Block;
+use contracts::{
+    L2_MESSENGER, Message,
+    bindings::{
+        IL1MessageQueue, IL2Messenger,
+        INativeRollup::{self, AnchorUpdate, Evidence},
+    },
+    claim_calldata, logged_message, sent_slot,
+};
+use execute::Execute;
+use eyre::{OptionExt as _, Result, ensure};
+use localnet::{
+    devnet,
+    report::Report,
+    units::{bytes, grouped},
+};
+use std::sync::Arc;
+use testkit::{ETHER, Key, L1, L2, Rollup, RollupFixture, Sent, TRANSACTION_GAS_CAP};
+use variants::{DialectName, Dialects, NESTED_REVISION, Nested};
+use wire::{ProtocolFork, SchemaId};
+
+const L1_CHAIN: u64 = 31_337;
+const L2_CHAIN: u64 = 8_079;
+const L3_CHAIN: u64 = 80_791;
+/// Gas limit of the L2, whose blocks an L1 transaction verifies, and of the L3, whose blocks an L2 transaction does.
+const L2_GAS_LIMIT: u64 = 10_000_000;
+const L3_GAS_LIMIT: u64 = 10_000_000;
+/// Wei of the withdrawal.
+const WITHDRAWN: u128 = ETHER;
+
+/// A rollup as its parent chain sees it.
+struct Posted {
+    rollup: Rollup,
+    /// Anchor of its blocks.
+    anchor: B256,
+    /// Evidence of the anchor, until a block has brought it.
+    update: Option<AnchorUpdate>,
+}
+
+impl Posted {
+    /// Puts a rollup onto its parent chain, and fills its escrow, since what its genesis gives was not deposited.
+    fn create(fixture: RollupFixture, parent: &mut L1, operator: &Key) -> Result<(L2, Self)> {
+        let (chain, rollup) = fixture.deploy_in(parent, operator)?;
+        let (anchor, update) = rollup.newest_anchor(parent, 0)?;
+        let to = operator.address();
+        let deposit =
+            IL1MessageQueue::sendCall { to, refundTo: to, gasLimit: 0, fee: 0, data: Bytes::new() };
+        parent.transact(operator, rollup.message_queue, U256::from(2 * WITHDRAWN), &deposit)?;
+        Ok((chain, Self { rollup, anchor: anchor.hash(), update: Some(update) }))
+    }
+
+    /// Advances the rollup by one input.
+    fn advance(&mut self, parent: &mut L1, operator: &Key, input: Bytes) -> Result<Sent> {
+        let updates = self.update.take().into_iter().collect();
+        let evidence = Evidence { updates, ..Default::default() };
+        let call = INativeRollup::advanceCall { inputs: vec![input], evidence };
+        Ok(parent.transact(operator, self.rollup.address, U256::ZERO, &call)?)
+    }
+
+    /// Claims a message on the parent chain, by a proof of the rollup's state after its newest block.
+    fn claim(
+        &self,
+        parent: &mut L1,
+        claimant: &Key,
+        chain: &chain::Chain,
+        message: &Message,
+    ) -> Result<()> {
+        let head = chain.head();
+        let proof = chain.prove(head, L2_MESSENGER, &[sent_slot(message.index)])?;
+        let calldata = claim_calldata(message, head.header.number, proof, claimant.address());
+        let call = IL1MessageQueue::claimCall::abi_decode(&calldata)?;
+        parent.transact(claimant, self.rollup.message_queue, U256::ZERO, &call)?;
+        Ok(())
+    }
+}
+
+/// The chains of the chapter.
+struct World {
+    l1: L1,
+    /// The L2, which is the L1 of the L3.
+    l2: L1,
+    l3: L2,
+    on_l1: Posted,
+    on_l2: Posted,
+    operator: Key,
+    /// Number of the last L2 block that is on L1.
+    posted: u64,
+}
+
+pub(crate) fn run(in_process: bool, report: &mut Report) -> Result<()> {
+    report.part("A rollup on a rollup");
+    let mut world = World::create(in_process, report)?;
+    let alice = Key::named("alice");
+    let carol = Key::named("carol").address();
+
+    let withdrawal = |to: Address| IL2Messenger::sendCall {
+        to,
+        refundTo: to,
+        gasLimit: 0,
+        fee: 0,
+        data: Bytes::new(),
+    };
+    let value = U256::from(WITHDRAWN);
+    let data = withdrawal(alice.address()).abi_encode().into();
+    let transaction = world.l3.sign(&alice, L2_MESSENGER.into(), value, data, 500_000)?;
+    let message = world.advance_l3(vec![transaction], report)?;
+    world.refuse_a_forged_l3_block(&alice)?;
+    report.shown("the L2's EXECUTE refuses an L3 block with another state root".to_owned());
+
+    let before = world.l2.chain().balance(alice.address())?;
+    world.on_l2.claim(&mut world.l2, &alice, world.l3.chain(), &message)?;
+    world.post(report)?;
+    let after = world.l2.chain().balance(alice.address())?;
+    ensure!(after > before, "the claim of {value} wei has left {after} wei of {before}");
+    report.shown("Alice claims her withdrawal from the L3 on the L2".to_owned());
+
+    let sent = world.l2.transact(&alice, L2_MESSENGER, value, &withdrawal(carol))?;
+    let message = message_in(&sent.block)?;
+    world.post(report)?;
+    world.on_l1.claim(&mut world.l1, &alice, world.l2.chain(), &message)?;
+    let got = world.l1.chain().balance(carol)?;
+    ensure!(got == value, "Carol has {got} wei on L1");
+    report.shown("and sends it on: Carol has 1 ETH on L1 that came from the L3".to_owned());
+    world.fill(&alice, report)
+}
+
+impl World {
+    fn create(in_process: bool, report: &mut Report) -> Result<Self> {
+        let operator = Key::named("operator");
+        let names = ["operator", "alice"];
+        let plain = Execute::default();
+        let execute = Execute { dialects: vec![Arc::new(Nested::new(&plain))], ..plain };
+        let mut l1 = if in_process {
+            L1::new(L1_CHAIN, execute.clone(), &names)?
+        } else {
+            let dialects = Dialects::usual(&[DialectName::Nested]);
+            let devnet = devnet::start(&L1::genesis(L1_CHAIN, &names), &dialects)?;
+            report.built(format!(
+                "a devnet with nested EXECUTE listens at {}",
+                devnet.client().url()
+            ));
+            L1::behind(devnet, L1_CHAIN, execute.clone(), &names)?
+        };
+        let time = l1.chain().head().header.timestamp;
+        let fixture = |chain, gas_limit| {
+            let fixture = RollupFixture::new(chain, ProtocolFork::Osaka, time)?;
+            eyre::Ok(fixture.gas_limit(gas_limit).rich(names, 100 * ETHER))
+        };
+        let nested =
+            SchemaId::new(ProtocolFork::Osaka.schema().get() & 0xff00 | u16::from(NESTED_REVISION));
+        let l2 = fixture(L2_CHAIN, L2_GAS_LIMIT)?.with(|config| config.schema = nested);
+        let (l2, on_l1) = Posted::create(l2, &mut l1, &operator)?;
+        let mut l2 = L1::on_l2(l2, Nested::execute_of_l2(&execute), on_l1.anchor);
+        let (l3, on_l2) = Posted::create(fixture(L3_CHAIN, L3_GAS_LIMIT)?, &mut l2, &operator)?;
+        let mut world = Self { l1, l2, l3, on_l1, on_l2, operator, posted: 0 };
+        world.post(report)?;
+        report.built(format!(
+            "an L2 that has EXECUTE, and an L3 whose rollup contract is on the L2 at {}; L1 has verified the {} blocks \
+             of its deployment",
+            world.on_l2.rollup.address, world.posted,
+        ));
+        Ok(world)
+    }
+
+    /// Advances the L2 on L1 by all blocks that are not there yet. Returns the L1 gas of the last one.
+    fn post(&mut self, report: &Report) -> Result<u64> {
+        let mut gas_used = 0;
+        while self.posted < self.l2.chain().head().header.number {
+            let number = self.posted + 1;
+            report.doing(&format!("L2 block {number}"));
+            let block = self.l2.chain().canonical_block(number)?.ok_or_eyre("no such L2 block")?;
+            let witness = self.l2.chain().witness_of(&block)?.ok_or_eyre("no witness")?;
+            let input = block.input(ProtocolFork::Osaka, L2_CHAIN, &witness)?;
+            let input = DialectName::Nested.encode(&input)?.calldata;
+            let sent = self.on_l1.advance(&mut self.l1, &self.operator, input.into())?;
+            ensure!(sent.gas_used <= TRANSACTION_GAS_CAP, "EIP-7825");
+            (self.posted, gas_used) = (number, sent.gas_used);
+        }
+        Ok(gas_used)
+    }
+
+    /// Makes an L3 block, verifies it on the L2 and that L2 block on L1. Returns the message that the block sends.
+    fn advance_l3(
+        &mut self,
+        transactions: Vec<testkit::Transaction>,
+        report: &mut Report,
+    ) -> Result<Message> {
+        let time = self.l3.chain().head().header.timestamp + 1;
+        let (block, rejected) = self.l3.seal(time, self.on_l2.anchor, transactions)?;
+        ensure!(rejected.is_empty(), "left out: {rejected:?}");
+        let input = Bytes::from(block.input()?);
+        let size = input.len();
+        let on_l2 = self.on_l2.advance(&mut self.l2, &self.operator, input)?;
+        let block = self.l3.append(block)?;
+        let before = self.posted;
+        let l1_gas = self.post(report)?;
+        ensure!(self.posted == before + 1, "one L2 block has the L3 block");
+        report.shown(format!(
+            "an L3 block of {} gas is {} in an L2 transaction of {} gas, and L1 verifies that L2 block for {} gas",
+            grouped(block.header.gas_used),
+            bytes(size),
+            grouped(on_l2.gas_used),
+            grouped(l1_gas),
+        ));
+        message_in(&block)
+    }
+
+    /// Adds transfers to an L3 block for as long as one transaction of the L2, and of L1, can verify it. The last
+    /// block is on no L1: nothing may follow.
+    fn fill(&mut self, alice: &Key, report: &mut Report) -> Result<()> {
+        let mut largest = None;
+        let mut count = 8;
+        let bound = loop {
+            let transfers = (0..count).map(|index| {
+                let to = Key::named(&format!("payee {count} {index}")).address();
+                self.l3.sign(alice, to.into(), U256::from(1), Bytes::new(), 21_000)
+            });
+            let transfers = transfers.collect::<Result<Vec<_>, _>>()?;
+            let time = self.l3.chain().head().header.timestamp + 1;
+            let (block, rejected) = self.l3.seal(time, self.on_l2.anchor, transfers)?;
+            if !rejected.is_empty() {
+                break "the gas limit of the L3";
+            }
+            let input = Bytes::from(block.input()?);
+            let size = input.len();
+            let Ok(on_l2) = self.on_l2.advance(&mut self.l2, &self.operator, input) else {
+                break "the gas of an L2 transaction";
+            };
+            self.l3.append(block)?;
+            let Ok(l1_gas) = self.post(report) else { break "the gas of an L1 transaction" };
+            largest = Some((count, size, on_l2.gas_used, l1_gas));
+            count += count / 4;
+        };
+        let (transfers, size, l2_gas, l1_gas) = largest.ok_or_eyre("no L3 block fits")?;
+        report.shown(format!(
+            "one L1 transaction verifies an L3 block of {transfers} transfers to new accounts ({}, {} L2 gas, {} L1 gas); \
+             a quarter more exceed {bound}",
+            bytes(size),
+            grouped(l2_gas),
+            grouped(l1_gas),
+        ));
+        Ok(())
+    }
+
+    /// Checks that the L2 refuses an L3 block with another state root.
+    fn refuse_a_forged_l3_block(&mut self, alice: &Key) -> Result<()> {
+        let time = self.l3.chain().head().header.timestamp + 1;
+        let bob = Key::named("bob").address();
+        let transfer = self.l3.sign(alice, bob.into(), U256::from(1), Bytes::new(), 21_000)?;
+        let (mut block, _) = self.l3.seal(time, self.on_l2.anchor, vec![transfer])?;
+        let honest = Bytes::from(block.input()?);
+        block.block.header.state_root.0[0] ^= 1;
+        let forged = Bytes::from(block.input()?);
+        ensure!(self.l2_takes(forged)?.is_none(), "the L2 takes a forged L3 block");
+        ensure!(self.l2_takes(honest)?.is_some(), "the L2 refuses an honest L3 block");
+        self.l3.forget_pending();
+        Ok(())
+    }
+
+    /// Calls `advance` on the L2 without a transaction.
+    fn l2_takes(&self, input: Bytes) -> Result<Option<Bytes>> {
+        let call =
+            INativeRollup::advanceCall { inputs: vec![input], evidence: Evidence::default() };
+        let (from, to) = (self.operator.address(), self.on_l2.rollup.address);
+        let outcome = self.l2.try_call(from, to, U256::ZERO, call.abi_encode().into())?;
+        Ok(outcome.success.then_some(outcome.output))
+    }
+}
+
+/// Returns the only message to the parent chain that a block sends.
+fn message_in(block: &Block) -> Result<Message> {
+    let logs = block.executed.receipts.iter().flat_map(|receipt| &receipt.logs);
+    let sent = logs.filter(|log| log.address == L2_MESSENGER).collect::<Vec<_>>();
+    ensure!(sent.len() == 1, "{} messages", sent.len());
+    let index = IL2Messenger::MessageSent::decode_log(sent[0])?.index;
+    Ok(logged_message(sent[0], index)?)
+}
