@@ -1,8 +1,9 @@
-//! End-to-end run of a native rollup, in four parts. In process: an L1 with EXECUTE, an L2 that is a plain
+//! End-to-end run of a native rollup, in five parts. In process: an L1 with EXECUTE, an L2 that is a plain
 //! Ethereum chain, a deposit, an advanced block, balances proven against the state root on L1, forged
-//! blocks and a block without a due forced transaction, both refused. As processes: devnet, sequencer and
-//! followers, a withdrawal, a killed sequencer, a reorganisation of L1. Then an L1 that forks from Prague to
-//! Amsterdam under a rollup without an owner. Last, real mainnet blocks through the same precompile.
+//! blocks and a block without a due forced transaction, both refused. Then an L2 that has EXECUTE itself, with an L3
+//! whose withdrawal is claimed on the L2 and on L1. As processes: devnet, sequencer and followers, a withdrawal, a
+//! killed sequencer, a reorganisation of L1. Then an L1 that forks from Prague to Amsterdam under a rollup without an
+//! owner. Last, real mainnet blocks through the same precompile.
 //!
 //! Everything is real: contracts are compiled and deployed, transactions are signed, blocks are
 //! executed, witnesses are recorded. The exit code is 0 if all checks passed.

@@ -486,7 +486,7 @@ fn the_costs_that_a_balance_is_held_against_follow_each_way_into_and_out_of_the_
         assert_eq!(held, sum);
     };
     for nonce in [0, 1, 2, 3, 4, 5, 8, 9] {
-        pool.add(transaction("alice", nonce, 9 + nonce), &rich, 10, &limits).unwrap();
+        pool.add(transaction("alice", nonce, 9 + u128::from(nonce)), &rich, 10, &limits).unwrap();
         check(&pool);
     }
     pool.add(transaction("alice", 3, 500_000), &rich, 10, &limits).unwrap();
