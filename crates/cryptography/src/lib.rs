@@ -19,7 +19,7 @@
 //! use revm::precompile::crypto;
 //!
 //! cryptography::install()?;
-//! assert_eq!(crypto().modexp(&[3], &[5], &[0, 7]).unwrap(), [0, 5]);
+//! assert_eq!(crypto().modexp(&[3], &[5], &[7]).unwrap(), [5]);
 //! # Ok::<(), cryptography::InUse>(())
 //! ```
 
