@@ -428,8 +428,8 @@ abstract contract RollupRules is RollupState {
         if (!_is(ForkMode.Pinned)) revert ForksNotPinned();
     }
 
-    /// @dev Schema id of the current entry of the registry, which names a fork as an L2 without EXECUTE does; of this
-    /// L2 if it has EXECUTE.
+    /// @dev Schema id of the current entry of the registry, under the revision of this rollup: the registry names forks
+    /// by single inputs of L2s without EXECUTE.
     function _registered() private view returns (uint16 fork) {
         bool ok;
         uint256 size;

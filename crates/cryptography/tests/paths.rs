@@ -1,8 +1,9 @@
 //! No path through EXECUTE changes an answer: neither the width of vectors, nor the number of threads, nor the
 //! libraries of the precompiles. This is one test, because two of the three apply to the whole process.
 
-use alloy_primitives::B256;
-use chain::{Chain, ChainConfig, to_stateless_input};
+use alloy_consensus::TxEip1559;
+use alloy_primitives::{Address, B256, TxKind};
+use chain::{BlockAttributes, Chain, ChainConfig, to_stateless_input};
 use codec::{OwnedWitness, RawBlock};
 use core::num::NonZeroUsize;
 use enshrine_cryptography as cryptography;
@@ -11,10 +12,14 @@ use executor::{ChainSpec, SystemCode};
 use eyre::{OptionExt as _, Result};
 use std::sync::Arc;
 use store::StoredNodes;
-use testkit::vectors::{
-    self,
-    fixture::{self, CHAIN_ID, DEPOSIT_CONTRACT, Fixture},
+use testkit::{
+    ETHER, Key, rich_genesis,
+    vectors::{
+        self,
+        fixture::{self, CHAIN_ID, DEPOSIT_CONTRACT, Fixture},
+    },
 };
+use wire::ProtocolFork;
 
 /// One way of computing an answer.
 #[derive(Debug, Clone, Copy)]
@@ -91,6 +96,7 @@ fn every_combination_of_vectors_threads_and_libraries_gives_the_same_answers() -
     cryptography::install()?;
     let (paths, mut tally) = (Path::all(), Tally::default());
     assert!(paths.len() >= 4);
+    compare_calls(&paths, &mut tally)?;
     let execute = Execute::l1();
     for part in ["blocks", "negative"] {
         for block in vectors::blocks(part, "paths over real blocks")? {
@@ -108,6 +114,54 @@ fn every_combination_of_vectors_threads_and_libraries_gives_the_same_answers() -
         fixture::each(pack, |fixture| compare_fixture(fixture, &paths, &mut tally))?;
     }
     println!("{} paths: {tally:?}", paths.len());
+    if vectors::folder()?.is_some() {
+        assert!(tally.accepted > 8_000 && tally.refused > 700 && tally.batches > 200, "{tally:?}");
+    }
+    Ok(())
+}
+
+/// Compares a block whose transactions call the precompiles that have two libraries, as it is and damaged. It needs no
+/// vectors.
+fn compare_calls(paths: &[Path], tally: &mut Tally) -> Result<()> {
+    let spec = ChainSpec::constant(CHAIN_ID, ProtocolFork::Osaka);
+    let genesis = rich_genesis(ProtocolFork::Osaka, ["alice"], 1_000 * ETHER);
+    let chain = Chain::new(&genesis, ChainConfig::new(spec.clone()))?;
+    let words = |values: &[u8]| -> Vec<u8> {
+        values.iter().flat_map(|value| B256::with_last_byte(*value).0).collect()
+    };
+    // The point (1, 2), and infinity on the twist.
+    let calls = [
+        (0x05, [&words(&[96, 5, 96])[..], &[7; 96], &[0xff; 5], &[0xff; 96]].concat()),
+        (0x06, words(&[1, 2, 1, 2])),
+        (0x07, words(&[1, 2, 9])),
+        (0x08, words(&[1, 2, 0, 0, 0, 0])),
+        (0x08, words(&[1, 2, 0, 0, 0])),
+    ];
+    let transactions = (0..).zip(calls).map(|(nonce, (address, input))| {
+        Key::named("alice").sign(TxEip1559 {
+            chain_id: CHAIN_ID,
+            nonce,
+            gas_limit: 300_000,
+            max_fee_per_gas: 100_000_000_000,
+            to: TxKind::Call(Address::with_last_byte(address)),
+            input: input.into(),
+            ..Default::default()
+        })
+    });
+    let timestamp = chain.head().header.timestamp + 12;
+    let attributes = BlockAttributes { timestamp, ..Default::default() };
+    let (block, rejected) = chain.build(&attributes, transactions.collect())?;
+    assert!(rejected.is_empty(), "{rejected:?}");
+    let successes: Vec<_> = block.block.executed.receipts.iter().map(|it| it.success).collect();
+    assert_eq!(successes, [true, true, true, true, false]);
+    let execute = Execute { networks: Networks::Only(Arc::new(spec)), ..Execute::l1() };
+    let mut input = block.input()?;
+    tally.compare("calls", paths, &execute, &input);
+    assert_eq!(tally.accepted, 1);
+    let at = input.len() - input.len() / 3;
+    input[at] ^= 1;
+    tally.compare("damaged calls", paths, &execute, &input);
+    assert_eq!(tally.refused, 1);
     Ok(())
 }
 

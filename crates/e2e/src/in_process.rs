@@ -1,7 +1,7 @@
 //! A rollup in process: from a deposit on L1 to a balance on L2 that is proven against L1's state root.
 
 mod dialects;
-mod forgeries;
+pub(crate) mod forgeries;
 
 use crate::gas::{Scheduled, measure};
 use alloy_primitives::{Address, B256, Bytes, TxKind, U256, hex, keccak256};

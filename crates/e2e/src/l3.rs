@@ -1,7 +1,8 @@
 //! A rollup on a rollup: an L2 that has EXECUTE itself, an L3 on it, and a withdrawal from the L3 by way of the L2 to L1.
 
+use crate::in_process::forgeries::{ExecuteFailed, forged};
 use alloy_primitives::{Address, B256, Bytes, U256};
-use alloy_sol_types::{SolCall as _, SolEvent as _};
+use alloy_sol_types::{SolCall as _, SolError as _, SolEvent as _};
 use chain::Block;
 use contracts::{
     L2_MESSENGER, Message,
@@ -9,7 +10,7 @@ use contracts::{
         IL1MessageQueue, IL2Messenger,
         INativeRollup::{self, AnchorUpdate, Evidence},
     },
-    claim_calldata, logged_message, sent_slot,
+    logged_message, message_proof, sent_slot,
 };
 use execute::Execute;
 use eyre::{OptionExt as _, Result, ensure};
@@ -19,9 +20,9 @@ use localnet::{
     units::{bytes, grouped},
 };
 use std::sync::Arc;
-use testkit::{ETHER, Key, L1, L2, Rollup, RollupFixture, Sent, TRANSACTION_GAS_CAP};
-use variants::{DialectName, Dialects, NESTED_REVISION, Nested};
-use wire::{ProtocolFork, SchemaId};
+use testkit::{ETHER, HarnessError, Key, L1, L2, Rollup, RollupFixture, Sent, TRANSACTION_GAS_CAP};
+use variants::{DialectName, Dialects, Nested};
+use wire::ProtocolFork;
 
 const L1_CHAIN: u64 = 31_337;
 const L2_CHAIN: u64 = 8_079;
@@ -71,8 +72,11 @@ impl Posted {
     ) -> Result<()> {
         let head = chain.head();
         let proof = chain.prove(head, L2_MESSENGER, &[sent_slot(message.index)])?;
-        let calldata = claim_calldata(message, head.header.number, proof, claimant.address());
-        let call = IL1MessageQueue::claimCall::abi_decode(&calldata)?;
+        let call = IL1MessageQueue::claimCall {
+            message: message.into(),
+            proof: message_proof(head.header.number, proof),
+            feeRecipient: claimant.address(),
+        };
         parent.transact(claimant, self.rollup.message_queue, U256::ZERO, &call)?;
         Ok(())
     }
@@ -91,6 +95,7 @@ struct World {
     posted: u64,
 }
 
+/// Runs the chapter.
 pub(crate) fn run(in_process: bool, report: &mut Report) -> Result<()> {
     report.part("A rollup on a rollup");
     let mut world = World::create(in_process, report)?;
@@ -150,9 +155,8 @@ impl World {
             let fixture = RollupFixture::new(chain, ProtocolFork::Osaka, time)?;
             eyre::Ok(fixture.gas_limit(gas_limit).rich(names, 100 * ETHER))
         };
-        let nested =
-            SchemaId::new(ProtocolFork::Osaka.schema().get() & 0xff00 | u16::from(NESTED_REVISION));
-        let l2 = fixture(L2_CHAIN, L2_GAS_LIMIT)?.with(|config| config.schema = nested);
+        let schema = Nested::schema(ProtocolFork::Osaka);
+        let l2 = fixture(L2_CHAIN, L2_GAS_LIMIT)?.with(|config| config.schema = schema);
         let (l2, on_l1) = Posted::create(l2, &mut l1, &operator)?;
         let mut l2 = L1::on_l2(l2, Nested::execute_of_l2(&execute), on_l1.anchor);
         let (l3, on_l2) = Posted::create(fixture(L3_CHAIN, L3_GAS_LIMIT)?, &mut l2, &operator)?;
@@ -209,12 +213,12 @@ impl World {
         message_in(&block)
     }
 
-    /// Adds transfers to an L3 block for as long as one transaction of the L2, and of L1, can verify it. The last
-    /// block is on no L1: nothing may follow.
+    /// Adds transfers to an L3 block for as long as a transaction of the L2, with the gas of a whole block, and then one
+    /// of L1 can verify it.
     fn fill(&mut self, alice: &Key, report: &mut Report) -> Result<()> {
         let mut largest = None;
         let mut count = 8;
-        let bound = loop {
+        loop {
             let transfers = (0..count).map(|index| {
                 let to = Key::named(&format!("payee {count} {index}")).address();
                 self.l3.sign(alice, to.into(), U256::from(1), Bytes::new(), 21_000)
@@ -222,23 +226,22 @@ impl World {
             let transfers = transfers.collect::<Result<Vec<_>, _>>()?;
             let time = self.l3.chain().head().header.timestamp + 1;
             let (block, rejected) = self.l3.seal(time, self.on_l2.anchor, transfers)?;
-            if !rejected.is_empty() {
-                break "the gas limit of the L3";
-            }
+            ensure!(rejected.is_empty(), "left out: {rejected:?}");
             let input = Bytes::from(block.input()?);
             let size = input.len();
-            let Ok(on_l2) = self.on_l2.advance(&mut self.l2, &self.operator, input) else {
-                break "the gas of an L2 transaction";
+            let on_l2 = match self.on_l2.advance(&mut self.l2, &self.operator, input) {
+                Ok(sent) => sent,
+                Err(error) if is_short_of_gas(&error) => break,
+                Err(error) => return Err(error),
             };
             self.l3.append(block)?;
-            let Ok(l1_gas) = self.post(report) else { break "the gas of an L1 transaction" };
-            largest = Some((count, size, on_l2.gas_used, l1_gas));
+            largest = Some((count, size, on_l2.gas_used, self.post(report)?));
             count += count / 4;
-        };
+        }
         let (transfers, size, l2_gas, l1_gas) = largest.ok_or_eyre("no L3 block fits")?;
         report.shown(format!(
             "one L1 transaction verifies an L3 block of {transfers} transfers to new accounts ({}, {} L2 gas, {} L1 gas); \
-             a quarter more exceed {bound}",
+             a quarter more are too much for a transaction of the L2",
             bytes(size),
             grouped(l2_gas),
             grouped(l1_gas),
@@ -251,24 +254,38 @@ impl World {
         let time = self.l3.chain().head().header.timestamp + 1;
         let bob = Key::named("bob").address();
         let transfer = self.l3.sign(alice, bob.into(), U256::from(1), Bytes::new(), 21_000)?;
-        let (mut block, _) = self.l3.seal(time, self.on_l2.anchor, vec![transfer])?;
-        let honest = Bytes::from(block.input()?);
-        block.block.header.state_root.0[0] ^= 1;
-        let forged = Bytes::from(block.input()?);
-        ensure!(self.l2_takes(forged)?.is_none(), "the L2 takes a forged L3 block");
-        ensure!(self.l2_takes(honest)?.is_some(), "the L2 refuses an honest L3 block");
+        let (block, _) = self.l3.seal(time, self.on_l2.anchor, vec![transfer])?;
+        let honest = block.input()?;
+        let forged = forged(&honest, |input| {
+            input.request.payload.state_root = B256::repeat_byte(0xee);
+        })?;
+        ensure!(!self.l2_takes(forged)?, "the L2 takes a forged L3 block");
+        ensure!(self.l2_takes(honest)?, "the L2 refuses an honest L3 block");
         self.l3.forget_pending();
         Ok(())
     }
 
-    /// Calls `advance` on the L2 without a transaction.
-    fn l2_takes(&self, input: Bytes) -> Result<Option<Bytes>> {
-        let call =
-            INativeRollup::advanceCall { inputs: vec![input], evidence: Evidence::default() };
+    /// Returns `true` if the L2 would advance the L3 by this input.
+    fn l2_takes(&self, input: Vec<u8>) -> Result<bool> {
+        let call = INativeRollup::advanceCall {
+            inputs: vec![input.into()],
+            evidence: Evidence::default(),
+        };
         let (from, to) = (self.operator.address(), self.on_l2.rollup.address);
         let outcome = self.l2.try_call(from, to, U256::ZERO, call.abi_encode().into())?;
-        Ok(outcome.success.then_some(outcome.output))
+        ensure!(
+            outcome.success || outcome.output == ExecuteFailed {}.abi_encode(),
+            "refused before EXECUTE: {}",
+            outcome.output
+        );
+        Ok(outcome.success)
     }
+}
+
+/// Returns `true` if EXECUTE refused an honest input of `advance`, for which it had too little gas.
+fn is_short_of_gas(error: &eyre::Report) -> bool {
+    let refusal = ExecuteFailed {}.abi_encode();
+    matches!(error.downcast_ref(), Some(HarnessError::Reverted { output, .. }) if **output == refusal)
 }
 
 /// Returns the only message to the parent chain that a block sends.

@@ -9,7 +9,7 @@ use execute::{
 };
 use executor::{EvmOverrides, SystemCode};
 use std::{borrow::Cow, sync::Arc};
-use wire::{SchemaId, StatelessResult};
+use wire::{ProtocolFork, SchemaId, StatelessResult};
 
 /// Revision in the schema id of an input whose block is executed with EXECUTE at its usual address.
 pub const NESTED_REVISION: u8 = 0x02;
@@ -34,6 +34,11 @@ impl Nested {
     /// Creates the dialect for an L1 with this EXECUTE.
     pub fn new(l1: &Execute) -> Self {
         Self { l2: ExecuteExtension::new(Self::execute_of_l2(l1)) }
+    }
+
+    /// Returns the schema id of the inputs of a fork for an L2 that has EXECUTE.
+    pub const fn schema(fork: ProtocolFork) -> SchemaId {
+        SchemaId::new(fork.schema().get() - SchemaId::REVISION + NESTED_REVISION as u16)
     }
 
     /// Returns the EXECUTE that an L2 has under an L1 with this one.

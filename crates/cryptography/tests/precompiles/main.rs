@@ -10,15 +10,19 @@ use std::sync::{Mutex, PoisonError};
 /// Gas that pays for every call of the tests.
 const PLENTY: u64 = u64::MAX;
 
-/// Returns the answer of a precompile, which must not depend on the libraries.
-fn answer(name: &str, call: impl Fn() -> EthPrecompileResult) -> EthPrecompileResult {
+/// Returns the result of a call with these libraries.
+fn selected<T>(libraries: Backend, call: impl FnOnce() -> T) -> T {
     // The selection applies to the whole process.
     static SELECTION: Mutex<()> = Mutex::new(());
     let _guard = SELECTION.lock().unwrap_or_else(PoisonError::into_inner);
     install().expect("nothing else installs libraries");
-    select(Backend::Reference);
-    let expected = call();
-    select(Backend::Fast);
-    assert_eq!(call(), expected, "{name}");
+    select(libraries);
+    call()
+}
+
+/// Returns the answer of a precompile, which must not depend on the libraries.
+fn answer(name: &str, call: impl Fn() -> EthPrecompileResult) -> EthPrecompileResult {
+    let expected = selected(Backend::Reference, &call);
+    assert_eq!(selected(Backend::Fast, &call), expected, "{name}");
     expected
 }

@@ -182,7 +182,10 @@ impl World {
 }
 
 /// Changes a block and seals its header again.
-fn forged<'a>(honest: &'a [u8], change: impl FnOnce(&mut StatelessInput<'a>)) -> Result<Vec<u8>> {
+pub(crate) fn forged<'a>(
+    honest: &'a [u8],
+    change: impl FnOnce(&mut StatelessInput<'a>),
+) -> Result<Vec<u8>> {
     let mut input = StatelessInput::decode(honest)?;
     change(&mut input);
     let header = stateless::header_of(&input.request, input.fork).ok_or_eyre("no header")?;

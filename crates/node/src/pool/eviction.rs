@@ -2,7 +2,6 @@
 
 use super::{
     AdmissionContext, DropReason, Gapped, Pool, PoolLimits, PoolTransaction, Queue, Worth,
-    queue::shown,
 };
 use crate::Rejected;
 use alloy_primitives::{Address, B256, U256, aliases::U320, map::AddressMap};
@@ -41,7 +40,8 @@ impl Pool {
             self.by_sender.get(&sender).map_or(U320::ZERO, |it| it.held_without(new.nonce()));
         let (balance, cost) = (context.balance, new.cost());
         if held + U320::from(cost) > U320::from(balance) {
-            return Err(Rejected::Overdraft { sender, balance, held: shown(held), cost });
+            let held = U256::saturating_from(held);
+            return Err(Rejected::Overdraft { sender, balance, held, cost });
         }
         Ok(())
     }

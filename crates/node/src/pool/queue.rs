@@ -1,7 +1,7 @@
 //! The waiting transactions of one sender.
 
 use super::PoolTransaction;
-use alloy_primitives::{U256, aliases::U320};
+use alloy_primitives::aliases::U320;
 use std::{collections::BTreeMap, sync::Arc};
 
 /// Waiting transactions of one sender, by nonce.
@@ -57,9 +57,4 @@ impl Queue {
         self.held -= gone.values().map(|it| U320::from(it.cost())).sum::<U320>();
         gone
     }
-}
-
-/// Returns a sum of costs for an error; a sum that no account can have is the largest balance.
-pub(super) fn shown(held: U320) -> U256 {
-    U256::saturating_from(held)
 }
