@@ -10,6 +10,7 @@ use contracts::{
         IL1MessageQueue, IL2Messenger,
         INativeRollup::{self, AnchorUpdate, Evidence},
     },
+    capacity::{ENVELOPE_BYTES, TRANSACTION_BYTES},
     logged_message, message_proof, sent_slot,
 };
 use execute::Execute;
@@ -54,11 +55,17 @@ impl Posted {
         Ok((chain, Self { rollup, anchor: anchor.hash(), update: Some(update) }))
     }
 
+    /// The call that advances the rollup by one input.
+    fn call(&self, input: Bytes) -> INativeRollup::advanceCall {
+        let updates = self.update.iter().cloned().collect();
+        let evidence = Evidence { updates, ..Default::default() };
+        INativeRollup::advanceCall { inputs: vec![input], evidence }
+    }
+
     /// Advances the rollup by one input.
     fn advance(&mut self, parent: &mut L1, operator: &Key, input: Bytes) -> Result<Sent> {
-        let updates = self.update.take().into_iter().collect();
-        let evidence = Evidence { updates, ..Default::default() };
-        let call = INativeRollup::advanceCall { inputs: vec![input], evidence };
+        let call = self.call(input);
+        self.update = None;
         Ok(parent.transact(operator, self.rollup.address, U256::ZERO, &call)?)
     }
 
@@ -176,15 +183,20 @@ impl World {
         while self.posted < self.l2.chain().head().header.number {
             let number = self.posted + 1;
             report.doing(&format!("L2 block {number}"));
-            let block = self.l2.chain().canonical_block(number)?.ok_or_eyre("no such L2 block")?;
-            let witness = self.l2.chain().witness_of(&block)?.ok_or_eyre("no witness")?;
-            let input = block.input(ProtocolFork::Osaka, L2_CHAIN, &witness)?;
-            let input = DialectName::Nested.encode(&input)?.calldata;
-            let sent = self.on_l1.advance(&mut self.l1, &self.operator, input.into())?;
+            let input = self.l2_input(number)?;
+            let sent = self.on_l1.advance(&mut self.l1, &self.operator, input)?;
             ensure!(sent.gas_used <= TRANSACTION_GAS_CAP, "EIP-7825");
             (self.posted, gas_used) = (number, sent.gas_used);
         }
         Ok(gas_used)
+    }
+
+    /// Input of an L2 block for the EXECUTE of L1.
+    fn l2_input(&self, number: u64) -> Result<Bytes> {
+        let block = self.l2.chain().canonical_block(number)?.ok_or_eyre("no such L2 block")?;
+        let witness = self.l2.chain().witness_of(&block)?.ok_or_eyre("no witness")?;
+        let input = block.input(ProtocolFork::Osaka, L2_CHAIN, &witness)?;
+        Ok(DialectName::Nested.encode(&input)?.calldata.into())
     }
 
     /// Makes an L3 block, verifies it on the L2 and that L2 block on L1. Returns the message that the block sends.
@@ -214,11 +226,11 @@ impl World {
     }
 
     /// Adds transfers to an L3 block for as long as a transaction of the L2, with the gas of a whole block, and then one
-    /// of L1 can verify it.
+    /// of L1 can verify it. The L2 block with the one that is too much for L1 stays where it is.
     fn fill(&mut self, alice: &Key, report: &mut Report) -> Result<()> {
         let mut largest = None;
         let mut count = 8;
-        loop {
+        let limit = loop {
             let transfers = (0..count).map(|index| {
                 let to = Key::named(&format!("payee {count} {index}")).address();
                 self.l3.sign(alice, to.into(), U256::from(1), Bytes::new(), 21_000)
@@ -231,17 +243,21 @@ impl World {
             let size = input.len();
             let on_l2 = match self.on_l2.advance(&mut self.l2, &self.operator, input) {
                 Ok(sent) => sent,
-                Err(error) if is_short_of_gas(&error) => break,
+                Err(error) if is_short_of_gas(&error) => break "the gas of a transaction of the L2",
                 Err(error) => return Err(error),
             };
+            let input = self.l2_input(self.posted + 1)?;
+            if self.on_l1.call(input).abi_encoded_size() + ENVELOPE_BYTES > TRANSACTION_BYTES {
+                break "the bytes of a transaction of L1";
+            }
             self.l3.append(block)?;
             largest = Some((count, size, on_l2.gas_used, self.post(report)?));
             count += count / 4;
-        }
+        };
         let (transfers, size, l2_gas, l1_gas) = largest.ok_or_eyre("no L3 block fits")?;
         report.shown(format!(
             "one L1 transaction verifies an L3 block of {transfers} transfers to new accounts ({}, {} L2 gas, {} L1 gas); \
-             a quarter more are too much for a transaction of the L2",
+             a quarter more are too much for {limit}",
             bytes(size),
             grouped(l2_gas),
             grouped(l1_gas),

@@ -191,7 +191,7 @@ impl Fixture {
     /// The work that the sequencer offers for the chain as it is now.
     fn work(&self) -> Work {
         let mut clock = L1Clock::new();
-        clock.set(Instant::now(), self.now, self.now);
+        clock.set_at(Instant::now(), self.now, self.now);
         Work {
             chain: (*self.chain).clone(),
             view: Arc::new(self.view.clone()),

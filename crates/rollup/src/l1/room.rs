@@ -183,7 +183,10 @@ impl L1Room {
         let head = newest.0.as_ref().map(|read| read.header.clone()).filter(|_| is_leading);
         let (asks, terms_of) = (head.and_then(|head| self.question(head)), Self::ask_terms);
         let (read, asked, next) = thread::scope(|scope| {
-            let next = scope.spawn(|| client.next_timestamp().map(|next| (Instant::now(), next)));
+            let next = scope.spawn(|| {
+                let asked = Instant::now();
+                client.next_timestamp().map(|next| (asked, Instant::now(), next))
+            });
             let asked = asks.map(|question| {
                 let head = question.head.hash;
                 (head, scope.spawn(|| terms_of(&client, question)))
@@ -206,8 +209,8 @@ impl L1Room {
         };
         if let Some(head) = self.reader.view().head().map(|head| head.timestamp) {
             // A block with a time beyond this would be refused by L1 until its time has come.
-            let (at, next) = next?;
-            self.clock.set(at, head, next.unwrap_or(head).max(head + 1));
+            let (asked, answered, next) = next?;
+            self.clock.set(asked, answered, head, next.unwrap_or(head).max(head + 1));
         }
         if !more {
             self.forget_relayed(&chain)?;

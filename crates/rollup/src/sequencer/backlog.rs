@@ -395,7 +395,7 @@ mod tests {
         let mut sequencer =
             Sequencer::new(sync, RULES, config, L1Limits::default(), None, room, rate);
         let look = |sequencer: &mut Sequencer, time| {
-            sequencer.clock.set(Instant::now(), time, time);
+            sequencer.clock.set_at(Instant::now(), time, time);
             let pace = sequencer.look_at_backlog().unwrap();
             let closed = sequencer.node().read(|node| node.settings.closed);
             (pace, closed.is_some(), sequencer.backlog.blocks)
