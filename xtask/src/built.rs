@@ -50,6 +50,8 @@ pub(crate) fn target(root: &Path) -> PathBuf {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs;
+    use toolchain::find_root;
 
     /// Returns the table of a profile in Cargo.toml.
     fn profile(name: &str) -> toml::Table {
@@ -61,11 +63,32 @@ mod tests {
     fn checks_are_built_as_releases_are_but_for_the_time_of_the_compiler() {
         let mut checks = profile(CHECKS);
         assert_eq!(checks.remove("inherits").unwrap().as_str(), Some("release"));
-        for changed in ["opt-level", "lto", "package"] {
+        for changed in ["lto", "package"] {
             assert!(checks.remove(changed).is_some(), "{changed}");
         }
         assert!(checks.is_empty(), "{checks:?} changes what programs do");
         let alias = include_str!("../../.cargo/config.toml");
         assert!(alias.contains(&format!("--profile {CHECKS} ")), "{alias}");
+    }
+
+    #[test]
+    fn checks_optimise_hashes_and_tries_and_no_other_crate_of_the_workspace() {
+        let mut checks = profile(CHECKS);
+        let packages = checks.remove("package").unwrap();
+        let mut all: Vec<_> = packages.as_table().unwrap().keys().cloned().collect();
+        all.extend(["enshrine-keccak".to_owned(), "enshrine-trie".to_owned()]);
+        all.sort();
+        let root = find_root().unwrap();
+        let crates = fs::read_dir(root.join("crates")).unwrap().map(|it| it.unwrap().path());
+        let folders = crates.chain([root.join("examples"), root.join("xtask")]);
+        let mut members: Vec<_> = folders
+            .map(|folder| {
+                let manifest = fs::read_to_string(folder.join("Cargo.toml")).unwrap();
+                let manifest: toml::Table = manifest.parse().unwrap();
+                manifest["package"]["name"].as_str().unwrap().to_owned()
+            })
+            .collect();
+        members.sort();
+        assert_eq!(all, members);
     }
 }

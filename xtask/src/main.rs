@@ -14,6 +14,7 @@ mod built;
 mod checks;
 mod coverage;
 mod crates;
+mod differential;
 mod dist;
 mod ethrex;
 mod files;
@@ -92,19 +93,23 @@ enum Task {
         what: Mutants,
     },
 
-    /// Measure the devnet against anvil, or a rollup
+    /// Measure EXECUTE, the devnet against anvil, or a rollup
     Bench {
         /// Measurement to run
         #[arg(value_enum)]
         what: Bench,
 
-        /// A document instead of a table (economics, rollup)
+        /// A document instead of a table (economics, execute, rollup)
         #[arg(long)]
         json: bool,
 
         /// Fail if the figures are not those of docs/gas.md (economics)
         #[arg(long, conflicts_with = "json")]
         check: bool,
+
+        /// Draw the ratios into docs/execute.svg (execute)
+        #[arg(long)]
+        write: bool,
     },
 
     /// Let rollups buy EXECUTE gas on its market, and print what price, waiting and load come to
@@ -171,6 +176,16 @@ enum Task {
     /// Assembles an execution client from ethrex's published crates below target/ethrex-client, which takes
     /// some minutes the first time, and is no part of `test`.
     Ethrex,
+
+    /// Compare verdicts with ethrex's over official, random and changed blocks and batches
+    ///
+    /// `test` asks about 3,000 random blocks. ENSHRINE_SPECIFICATION names a Python that has the official
+    /// specification, which is asked about samples.
+    Differential {
+        /// Number of random blocks, of all forks in equal parts
+        #[arg(long, value_name = "N", default_value_t = 21_000)]
+        blocks: u64,
+    },
 
     /// Run a rollup under random traffic and faults, and compare L1, sequencer and follower all the while
     ///
@@ -259,6 +274,8 @@ enum Bench {
     Methods,
     /// L1 gas per L2 transaction, by receipts of an L1 in this process
     Economics,
+    /// EXECUTE against ethrex and the floor, over real blocks, heavy ones and batches
+    Execute,
     /// Sequencer and followers as processes: what they take, how soon others see it, how fast it is on
     /// L1 and rebuilt from it
     Rollup,
@@ -285,7 +302,10 @@ fn run(task: Task) -> eyre::Result<bool> {
         }
         Task::Bench { what: Bench::Devnet, .. } => bench::devnet().map(|()| true),
         Task::Bench { what: Bench::Methods, .. } => bench::methods().map(|()| true),
-        Task::Bench { what: Bench::Economics, json, check } => {
+        Task::Bench { what: Bench::Execute, json, write, .. } => {
+            bench::execute(json, write).map(|()| true)
+        }
+        Task::Bench { what: Bench::Economics, json, check, .. } => {
             bench::economics(json, check).map(|()| true)
         }
         Task::Bench { what: Bench::Rollup, json, .. } => stages::load(json),
@@ -309,6 +329,7 @@ fn run(task: Task) -> eyre::Result<bool> {
             suites::run(&toolchain::find_root()?, &only, write).map(|()| true)
         }
         Task::Ethrex => ethrex::run(&toolchain::find_root()?),
+        Task::Differential { blocks } => differential::run(&toolchain::find_root()?, blocks),
         Task::Soak { minutes, seed } => stages::soak(minutes, seed),
         Task::Package { out } => package::run(&toolchain::find_root()?, out.as_deref()),
         Task::Dist { target } => dist::run(&toolchain::find_root()?, target.as_deref()),

@@ -9,7 +9,6 @@
 mod completions;
 mod execute;
 mod forge;
-mod heap;
 mod logging;
 mod output;
 mod rollup;
@@ -18,7 +17,7 @@ use clap::{Parser, Subcommand};
 use std::process::ExitCode;
 
 #[global_allocator]
-static HEAP: heap::CountingHeap = heap::CountingHeap;
+static HEAP: measure::CountingHeap = measure::CountingHeap;
 
 /// Native rollups: EXECUTE, a devnet that has it, and the nodes of an L2.
 #[derive(Debug, Parser)]

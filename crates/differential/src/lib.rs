@@ -16,6 +16,10 @@ pub mod anvil;
 mod blocks;
 #[cfg(feature = "ethrex")]
 pub mod ethrex;
+#[cfg(feature = "ethrex")]
+mod heavy;
 
 #[cfg(feature = "ethrex")]
 pub use blocks::{RealBlock, real_blocks};
+#[cfg(feature = "ethrex")]
+pub use heavy::{Batch, batches, heavy_blocks};

@@ -155,6 +155,16 @@ pub(crate) fn economics(json: bool, check: bool) -> Result<()> {
     sim("economics", &given([(json, "--json"), (check, "--check")]))
 }
 
+/// Measures EXECUTE against ethrex and the floor.
+pub(crate) fn execute(json: bool, write: bool) -> Result<()> {
+    let mut arguments = given([(json, "--json")]);
+    let picture = absolute(find_root()?.join("docs/execute.svg"))?;
+    if write {
+        arguments.extend(["--svg", &picture]);
+    }
+    run_built("--bin", "side-by-side", &arguments)
+}
+
 /// Runs the simulation of the market for EXECUTE gas.
 pub(crate) fn market(write: bool, check: bool) -> Result<()> {
     sim("market", &given([(write, "--write"), (check, "--check")]))

@@ -240,16 +240,7 @@ fn load_pair(
     Ok(Loaded::new(raw.header.number.to_string(), encode(&raw, &owned, &spec)?))
 }
 
-/// Decodes the calldata of EXECUTE for one block.
-pub(crate) fn decode<'a>(name: &str, calldata: &'a [u8]) -> Result<StatelessInput<'a>> {
-    StatelessInput::decode(calldata).wrap_err_with(|| not_an_input(name))
-}
-
-fn not_an_input(name: &str) -> String {
-    format!("{name} is not an input of EXECUTE")
-}
-
 /// Decodes the calldata of EXECUTE: a block, or a batch of blocks.
 pub(crate) fn decode_input<'a>(name: &str, calldata: &'a [u8]) -> Result<Input<'a>> {
-    Input::decode(calldata).wrap_err_with(|| not_an_input(name))
+    Input::decode(calldata).wrap_err_with(|| format!("{name} is not an input of EXECUTE"))
 }

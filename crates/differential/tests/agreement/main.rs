@@ -8,6 +8,7 @@ mod constants;
 mod differences;
 mod judges;
 mod official;
+mod precompiles;
 mod program;
 mod programs;
 mod real;

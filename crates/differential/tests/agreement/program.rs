@@ -56,7 +56,7 @@ impl Assembler<'_> {
     }
 
     fn statement(&mut self, fork: ProtocolFork, rng: &mut Random) {
-        match rng.index(30) {
+        match rng.index(31) {
             // Two arguments, one result.
             0 | 1 => {
                 let ops = [
@@ -162,6 +162,15 @@ impl Assembler<'_> {
                 self.op(*rng.pick(&[0xf3, 0xfd]));
             }
             29 if rng.one_in(6) => self.op(rng.byte()),
+            // The hash of an ancestor, up to the last one that is known and the first that is not.
+            30 => {
+                self.number(*rng.pick(&[0, 1, 2, 255, 256, 257]));
+                self.op(0x43);
+                self.op(0x03);
+                self.op(0x40);
+                self.number(rng.index(6) as u64);
+                self.op(0x55);
+            }
             _ => self.op(0x5a),
         }
     }

@@ -2,19 +2,22 @@
 
 use crate::{
     judges::{Judges, Tally},
-    world::{CHAIN_ID, World},
+    tamper::{CHANGES, Draft},
+    world::{CHAIN_ID, World, withdrawals},
 };
 use alloy_primitives::{Address, B256, Bytes};
-use chain::{BlockAttributes, BlockWithWitness, Chain, ChainConfig};
+use chain::{Block, BlockAttributes, BlockWithWitness, Chain, ChainConfig};
+use codec::Encode as _;
+use execute::ExecuteError;
 use executor::SystemCode;
 use eyre::Result;
-use std::{collections::BTreeSet, env};
+use std::{collections::BTreeSet, env, sync::Arc};
 use testkit::Random;
-use wire::ProtocolFork;
+use wire::{ProtocolFork, StatelessBatch, StatelessInput};
 
 /// Number of worlds per fork; `ENSHRINE_WORLDS` sets another number for longer runs.
 fn worlds() -> u64 {
-    const FEW: u64 = 400;
+    const FEW: u64 = 200;
     env::var("ENSHRINE_WORLDS").ok().and_then(|number| number.parse().ok()).unwrap_or(FEW)
 }
 
@@ -43,15 +46,17 @@ fn programs_under_amsterdam() -> Result<()> {
     compare(ProtocolFork::Amsterdam, &[1, 2, 3, 4])
 }
 
-/// Three blocks in each world; `requests` are the kinds of requests that they cause between them.
+/// Three blocks in each world, one by one and as a batch, and each with a change; `requests` are the kinds of requests
+/// that they cause between them.
 fn compare(fork: ProtocolFork, requests: &[u8]) -> Result<()> {
     let judges = Judges::of_chain(CHAIN_ID, fork, None, None, SystemCode::Canonical);
-    let mut tally = Tally::default();
+    let (mut valid, mut changed) = (Tally::default(), Tally::default());
     let (mut transactions, mut successful, mut left_out) = (0, 0, 0);
     let mut caused = BTreeSet::new();
-    each_block(fork, &judges, worlds(), |name, new, out| {
+    let mut batches = Batches::default();
+    let mut each_block = |name: &str, new: &BlockWithWitness, out: usize| {
         let calldata: Bytes = new.input()?.into();
-        tally.ask(&judges, || name.to_owned(), &calldata);
+        valid.ask(&judges, || name.to_owned(), &calldata);
         let executed = &new.block.executed;
         transactions += executed.receipts.len();
         successful += executed.receipts.iter().filter(|receipt| receipt.success).count();
@@ -59,15 +64,91 @@ fn compare(fork: ProtocolFork, requests: &[u8]) -> Result<()> {
         let lists = executed.requests.iter().flat_map(|requests| requests.iter());
         caused.extend(lists.filter_map(|list| list.first().copied()));
         Ok(())
-    })?;
-    tally.assert_agreement(&format!(
+    };
+    for seed in 0..worlds() {
+        let played = play(fork, &judges, seed, &mut each_block)?;
+        let mut rng = Random::new(!seed);
+        for (index, calldata) in played.inputs.iter().enumerate() {
+            let (what, tampered) = tampered(calldata, &mut rng)?;
+            let Some(tampered) = tampered else { continue };
+            let name = || format!("{what}: {fork}, world {seed}, block {}", index + 1);
+            changed.ask_damaged(&judges, name, &tampered);
+            batches.ask(&judges, &played, index, &tampered)?;
+        }
+    }
+    valid.assert_agreement(&format!(
         "programs under {fork}: {transactions} transactions ({successful} successful, {left_out} left out)"
     ));
-    assert!(tally.refused.is_empty(), "{:?}", tally.refused);
+    assert!(valid.refused.is_empty(), "{:?}", valid.refused);
+    changed.assert_agreement(&format!("programs under {fork}, each block with a change"));
+    println!("{batches:?}");
+    let worlds = worlds() as usize;
+    assert!(batches.accepted >= worlds && batches.refused >= worlds, "{batches:?}");
     assert!(successful * 8 > transactions, "programs get somewhere");
     assert!(left_out * 8 < transactions, "most transactions can stand in a block");
     assert_eq!(caused.into_iter().collect::<Vec<_>>(), requests, "requests");
     Ok(())
+}
+
+/// Returns an input with a random change, whose block hash is computed anew, and the name of the change.
+fn tampered(calldata: &Bytes, rng: &mut Random) -> Result<(&'static str, Option<Bytes>)> {
+    let input = StatelessInput::decode(calldata)?;
+    let mut draft = Draft::new(&input);
+    let (what, change) = rng.pick(CHANGES);
+    change(&mut draft, rng);
+    Ok((what, draft.encode()))
+}
+
+/// Batches that were asked about, and that EXECUTE accepted and refused as it did their blocks.
+#[derive(Debug, Default)]
+struct Batches {
+    accepted: usize,
+    refused: usize,
+}
+
+impl Batches {
+    /// Asks about the blocks of a world, and about the same with another block at `index`: a batch is accepted exactly
+    /// if its blocks are.
+    fn ask(&mut self, judges: &Judges, played: &Played, index: usize, other: &Bytes) -> Result<()> {
+        let honest = StatelessInput::decode(&played.inputs[index])?;
+        // Another fork has another layout.
+        let Ok(other) = StatelessInput::decode(other) else { return Ok(()) };
+        // The batch has a witness of its own, and its chain and fork are those of all of its blocks.
+        let is_of_batch = other.witness == honest.witness
+            && (other.fork, other.chain_id) == (honest.fork, honest.chain_id);
+        if !is_of_batch {
+            return Ok(());
+        }
+        let whole = played.chain.batch(played.blocks.clone())?.input()?;
+        let mut batch = StatelessBatch::decode(&whole)?;
+        self.judge(judges, &whole.clone().into(), true);
+        let alone = judges.execute.run(&other.encode(), u64::MAX);
+        // The witnesses of the other blocks may have what this one lacks.
+        if alone.as_ref().is_err_and(ExecuteError::lacks_witness) {
+            return Ok(());
+        }
+        // A block that is still valid is another one: what follows is not its child.
+        let is_last = index + 1 == played.inputs.len();
+        let is_same = other.request.payload.block_hash == honest.request.payload.block_hash;
+        let expected = alone.is_ok() && (is_last || is_same);
+        batch.requests[index] = other.request;
+        self.judge(judges, &batch.encode().into(), expected);
+        Ok(())
+    }
+
+    fn judge(&mut self, judges: &Judges, batch: &Bytes, expected: bool) {
+        let verdict = judges.ours(batch);
+        assert_eq!(verdict.is_ok(), expected, "{verdict:?}: {batch}");
+        *if expected { &mut self.accepted } else { &mut self.refused } += 1;
+    }
+}
+
+/// A world in which blocks have been played.
+pub(crate) struct Played {
+    chain: Chain,
+    blocks: Vec<Arc<Block>>,
+    /// Their inputs, each with a witness of its own.
+    inputs: Vec<Bytes>,
 }
 
 /// Plays three blocks in each of so many worlds, and shows each with a name and how many transactions were
@@ -79,23 +160,45 @@ pub(crate) fn each_block(
     mut each: impl FnMut(&str, &BlockWithWitness, usize) -> Result<()>,
 ) -> Result<()> {
     for seed in 0..worlds {
-        let mut rng = Random::new(seed);
-        let mut world = World::new(fork, &mut rng);
-        let mut chain = Chain::new(&world.genesis, ChainConfig::new(judges.spec.clone()))?;
-        for number in 1..=3 {
-            let candidates =
-                (0..1 + rng.index(4)).map(|_| world.transaction(fork, &mut rng)).collect();
-            let attributes = BlockAttributes {
-                timestamp: number * 12,
-                slot_number: number + 100,
-                fee_recipient: Address::with_last_byte(0x77),
-                prev_randao: B256::repeat_byte(seed as u8),
-                ..Default::default()
-            };
-            let (new, out) = chain.build(&attributes, candidates)?;
-            each(&format!("{fork}, world {seed}, block {number}"), &new, out.len())?;
-            chain.append(new)?;
-        }
+        play(fork, judges, seed, &mut each)?;
     }
     Ok(())
+}
+
+fn play(
+    fork: ProtocolFork,
+    judges: &Judges,
+    seed: u64,
+    mut each: impl FnMut(&str, &BlockWithWitness, usize) -> Result<()>,
+) -> Result<Played> {
+    /// One world of so many is old: hashes of its ancestors can be asked for as far back as there are any.
+    const OLD: u64 = 128;
+    let mut rng = Random::new(seed);
+    let mut world = World::new(fork, &mut rng);
+    let mut chain = Chain::new(&world.genesis, ChainConfig::new(judges.spec.clone()))?;
+    let age = if seed % OLD == OLD - 1 { 257 } else { 0 };
+    let (mut blocks, mut inputs) = (Vec::new(), Vec::new());
+    for number in 1..=age + 3 {
+        let is_shown = number > age;
+        let few = if is_shown { 1 + rng.index(4) } else { 0 };
+        let candidates = (0..few).map(|_| world.transaction(fork, &mut rng)).collect();
+        let attributes = BlockAttributes {
+            timestamp: number * 12,
+            slot_number: number + 100,
+            fee_recipient: Address::with_last_byte(0x77),
+            prev_randao: B256::repeat_byte(seed as u8),
+            withdrawals: if is_shown { withdrawals(&mut rng) } else { Vec::new() },
+            ..Default::default()
+        };
+        let (new, out) = chain.build(&attributes, candidates)?;
+        if is_shown {
+            inputs.push(new.input()?.into());
+            each(&format!("{fork}, world {seed}, block {}", number - age), &new, out.len())?;
+        }
+        let block = chain.append(new)?;
+        if is_shown {
+            blocks.push(block);
+        }
+    }
+    Ok(Played { chain, blocks, inputs })
 }

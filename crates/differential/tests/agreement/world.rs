@@ -1,16 +1,20 @@
 //! Random worlds: accounts and transactions from a seed.
 
-use crate::program::{code, word};
+use crate::{
+    precompiles::{PROBE, probed},
+    program::{code, word},
+};
 use alloy_consensus::{TxEip1559, TxEip2930, TxEip4844, TxEip7702, TxLegacy};
 use alloy_eips::{
     eip2930::{AccessList, AccessListItem},
+    eip4895::Withdrawal,
     eip7002::WITHDRAWAL_REQUEST_PREDEPLOY_ADDRESS,
     eip7251::CONSOLIDATION_REQUEST_PREDEPLOY_ADDRESS,
     eip7702::Authorization,
     eip8282::{BUILDER_DEPOSIT_CONTRACT_ADDRESS, BUILDER_EXIT_CONTRACT_ADDRESS},
 };
 use alloy_genesis::{Genesis, GenesisAccount};
-use alloy_primitives::{Address, B256, Bytes, TxKind, U256, address};
+use alloy_primitives::{Address, B256, Bytes, TxKind, U256, address, hex};
 use executor::{SYSTEM_CONTRACTS, Transaction};
 use testkit::{Key, Random};
 use wire::ProtocolFork;
@@ -23,6 +27,15 @@ const CONTRACTS: [Address; 5] = [
     address!("0x1000000000000000000000000000000000000004"),
     address!("0x1000000000000000000000000000000000000005"),
 ];
+/// Calls a precompile.
+const CALLER: Address = address!("0x1000000000000000000000000000000000000006");
+/// Creates a contract at the same address in each call.
+const PHOENIX: Address = address!("0x1000000000000000000000000000000000000007");
+/// Its code, but for the call that lets the new contract destroy itself. It creates twice: the second time something is
+/// there, since what was destroyed goes at the end of the transaction.
+const INIT: [u8; 11] = hex!("69 6133ff5f526002601ef3");
+const CREATE: [u8; 7] = hex!("5f600a60165ff5");
+const DESTROY: [u8; 9] = hex!("5f5f5f5f5f855af150");
 /// No account at genesis.
 const ABSENT: Address = address!("0x2000000000000000000000000000000000000001");
 const SENDERS: [&str; 4] = ["alice", "bob", "carol", "dave"];
@@ -56,7 +69,8 @@ impl World {
             let slots = 0..rng.index(4);
             let storage = slots.map(|_| (word(rng), B256::from(U256::from(rng.next())))).collect();
             let account = GenesisAccount {
-                nonce: Some(1),
+                // At the largest nonce nothing can be created (EIP-2681).
+                nonce: Some(*rng.pick(&[1, 1, 1, 1, u64::MAX - 1, u64::MAX])),
                 balance: U256::from(rng.index(3)),
                 code: Some(code(fork, &places, rng)),
                 storage: Some(storage),
@@ -64,6 +78,16 @@ impl World {
             };
             genesis.alloc.insert(contract, account);
         }
+        let with_code = |code: Vec<u8>| GenesisAccount {
+            nonce: Some(1),
+            code: Some(code.into()),
+            ..Default::default()
+        };
+        genesis.alloc.insert(CALLER, with_code(PROBE.to_vec()));
+        let destroy = if rng.one_in(2) { &DESTROY[..] } else { &[] };
+        let store = hex!("6001 55 5f 55");
+        let phoenix = [&INIT[..], &hex!("5f52"), &CREATE, destroy, &CREATE, &store].concat();
+        genesis.alloc.insert(PHOENIX, with_code(phoenix));
         let nonces = vec![0, 0, 0, u64::from(fork >= ProtocolFork::Prague)];
         Self { genesis, keys, nonces }
     }
@@ -76,13 +100,19 @@ impl World {
         let nonce = self.nonces[sender];
         self.nonces[sender] += 1;
         let mut value = U256::from(if rng.one_in(3) { rng.index(5) } else { 0 });
-        let (to, input): (TxKind, Bytes) = match rng.index(9) {
+        let (to, input): (TxKind, Bytes) = match rng.index(12) {
             0 => (TxKind::Create, code(fork, &places, rng)),
             1 => {
                 let (contract, input, price) = request(rng);
                 value = price;
                 (contract.into(), input)
             }
+            // Not at the price of its execution, but at the floor of its calldata (EIP-7623).
+            3 => {
+                let length = rng.index(1_500);
+                (rng.pick(&places).to_owned().into(), rng.bytes(length).into())
+            }
+            4 | 5 => (CALLER.into(), probed(rng)),
             kind => {
                 let to = *rng.pick(if kind == 2 { &places } else { &CONTRACTS[..] });
                 let byte = |rng: &mut Random| if rng.one_in(2) { 0 } else { rng.byte() };
@@ -166,6 +196,17 @@ impl World {
     }
 }
 
+/// Withdrawals of a block, some of them of nothing or to an account that does not exist.
+pub(crate) fn withdrawals(rng: &mut Random) -> Vec<Withdrawal> {
+    let withdrawal = |rng: &mut Random| Withdrawal {
+        index: rng.next(),
+        validator_index: rng.next(),
+        address: *rng.pick(&[ABSENT, CONTRACTS[0], Address::with_last_byte(2)]),
+        amount: *rng.pick(&[0, 1, u64::MAX]),
+    };
+    (0..rng.index(3)).map(|_| withdrawal(rng)).collect()
+}
+
 /// A call that makes one of the system contracts queue a request: contract, input, value.
 fn request(rng: &mut Random) -> (Address, Bytes, U256) {
     let (address, length) = *rng.pick(&[
@@ -190,7 +231,7 @@ fn places(keys: &[Key]) -> Vec<Address> {
     let mut places = CONTRACTS.to_vec();
     places.extend(CONTRACTS);
     places.extend(keys.iter().map(Key::address));
-    places.push(ABSENT);
+    places.extend([PHOENIX, ABSENT]);
     places.extend((1..=0x11).map(Address::with_last_byte));
     places.push(address!("0x0000000000000000000000000000000000000100"));
     places.extend(SYSTEM_CONTRACTS.iter().map(|contract| contract.address));

@@ -4,7 +4,6 @@
 //! a machine whose speed drifts slows all three alike. The floor and one thread are measured by the time that
 //! their thread has a core, all threads by the clock. Ratios are what to compare across machines.
 
-mod floor;
 mod report;
 
 use super::load::{Loaded, Source, load_path};
@@ -12,12 +11,10 @@ use crate::output::say;
 use clap::Args;
 use core::num::NonZeroUsize;
 use execute::Execute;
-use eyre::{Result, WrapErr, bail, ensure};
-use floor::{Floor, FloorTimes};
+use eyre::{Result, WrapErr, bail};
 use indicatif::{ProgressBar, ProgressStyle};
-use rustix::time::{ClockId, Timespec, clock_gettime};
+use measure::{Call, Floor, FloorTimes, StageTimes, median, peak_of, timed};
 use serde::Serialize;
-use stateless::Stage;
 use std::{
     env,
     path::PathBuf,
@@ -49,16 +46,6 @@ pub(crate) struct Arguments {
     /// JSON instead of a table.
     #[arg(long)]
     json: bool,
-}
-
-/// Milliseconds per stage on one thread.
-#[derive(Debug, Clone, Copy, Default, Serialize)]
-pub(crate) struct StageTimes {
-    pub(crate) decode: f64,
-    pub(crate) link: f64,
-    pub(crate) senders: f64,
-    pub(crate) execution: f64,
-    pub(crate) roots: f64,
 }
 
 /// Measurements of one block.
@@ -136,35 +123,27 @@ fn measure(loaded: &Loaded, arguments: &Arguments, threads: NonZeroUsize) -> Res
     let budget = Duration::from_millis(arguments.budget);
     while rounds.len() < arguments.rounds.max(1) || start.elapsed() < budget {
         rounds.floor.push(floor.run()?);
-        rounds.single.push(run_timed(&single, calldata)?);
-        let start = Instant::now();
-        parallel.run(calldata, u64::MAX)?;
-        rounds.parallel.push(milliseconds(start.elapsed()));
+        rounds.single.push(Call::measure(&single, calldata)?);
+        let (outcome, elapsed) = timed(|| parallel.run(calldata, u64::MAX));
+        outcome?;
+        rounds.parallel.push(elapsed.by_clock);
     }
     let peak = |execute: &Execute| {
-        let (outcome, peak) = crate::heap::peak_of(|| execute.run(calldata, u64::MAX));
+        let (outcome, peak) = peak_of(|| execute.run(calldata, u64::MAX));
         outcome.map(|_| peak)
     };
     let peak_bytes = calldata.len() + peak(&single)?.max(peak(&parallel)?);
 
-    let stage =
-        |of: fn(&StageTimes) -> f64| median(rounds.single.iter().map(|run| of(&run.stages)));
     let part = |of: fn(&FloorTimes) -> f64| median(rounds.floor.iter().map(of));
     Ok(Measured {
         name: name.clone(),
         gas: verdict.header.gas_used,
         input_bytes: calldata.len(),
-        single_ms: median(rounds.single.iter().map(|run| run.total)),
+        single_ms: median(rounds.single.iter().map(|call| call.elapsed.on_core)),
         parallel_ms: median(rounds.parallel.iter().copied()),
         floor_ms: part(FloorTimes::total),
         peak_bytes,
-        stages_ms: StageTimes {
-            decode: stage(|times| times.decode),
-            link: stage(|times| times.link),
-            senders: stage(|times| times.senders),
-            execution: stage(|times| times.execution),
-            roots: stage(|times| times.roots),
-        },
+        stages_ms: StageTimes::each(&rounds.single, |times| median(times.into_iter())),
         floor_parts_ms: FloorTimes {
             keccak: part(|times| times.keccak),
             keccak_scalar: part(|times| times.keccak_scalar),
@@ -177,61 +156,12 @@ fn measure(loaded: &Loaded, arguments: &Arguments, threads: NonZeroUsize) -> Res
 #[derive(Default)]
 struct Rounds {
     floor: Vec<FloorTimes>,
-    single: Vec<Timed>,
+    single: Vec<Call>,
     parallel: Vec<f64>,
 }
 
 impl Rounds {
     const fn len(&self) -> usize {
         self.floor.len()
-    }
-}
-
-/// One run of EXECUTE on one thread, in milliseconds on a core.
-struct Timed {
-    total: f64,
-    stages: StageTimes,
-}
-
-fn run_timed(execute: &Execute, calldata: &[u8]) -> Result<Timed> {
-    let start = on_core();
-    let mut entered = Vec::with_capacity(8);
-    let executed =
-        execute.run_observed(calldata, u64::MAX, |stage| entered.push((stage, on_core())))?;
-    let end = on_core();
-    ensure!(executed.result.valid, "a successful call returns a true flag");
-    let at =
-        |stage| entered.iter().find(|(entered, _)| *entered == stage).map_or(end, |(_, at)| *at);
-    let between = |from: Duration, to: Duration| milliseconds(to.saturating_sub(from));
-    Ok(Timed {
-        total: between(start, end),
-        stages: StageTimes {
-            decode: between(start, at(Stage::Link)),
-            link: between(at(Stage::Link), at(Stage::Senders)),
-            senders: between(at(Stage::Senders), at(Stage::Execution)),
-            execution: between(at(Stage::Execution), at(Stage::Roots)),
-            roots: between(at(Stage::Roots), end),
-        },
-    })
-}
-
-/// Time for which the calling thread has had a core. Work of other processes is not in it.
-fn on_core() -> Duration {
-    let Timespec { tv_sec, tv_nsec } = clock_gettime(ClockId::ThreadCPUTime);
-    // Neither is negative, and nanoseconds are below a second.
-    Duration::new(tv_sec.unsigned_abs(), u32::try_from(tv_nsec).unwrap_or_default())
-}
-
-fn milliseconds(time: Duration) -> f64 {
-    time.as_secs_f64() * 1e3
-}
-
-fn median(values: impl Iterator<Item = f64>) -> f64 {
-    let mut values: Vec<f64> = values.collect();
-    values.sort_by(f64::total_cmp);
-    match values.len() {
-        0 => f64::NAN,
-        len if len % 2 == 1 => values[len / 2],
-        len => f64::midpoint(values[len / 2 - 1], values[len / 2]),
     }
 }

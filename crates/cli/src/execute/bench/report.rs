@@ -4,12 +4,12 @@ use super::Measured;
 use crate::output::say;
 use comfy_table::{CellAlignment, Table, presets};
 use core::num::NonZeroUsize;
+use measure::geometric_mean;
 use serde_json::{Value, json};
 
 /// Geometric mean of a ratio over all blocks.
 fn geomean(all: &[Measured], ratio: impl Fn(&Measured) -> f64) -> f64 {
-    let logarithms: f64 = all.iter().map(|measured| ratio(measured).ln()).sum();
-    (logarithms / all.len() as f64).exp()
+    geometric_mean(all.iter().map(ratio))
 }
 
 /// The floor of a verifier that hashes one node at a time, in milliseconds.

@@ -1,10 +1,10 @@
-//! The floor: work that no verifier of this block can leave out.
+//! The floor: work that no verifier of a block can leave out.
 //!
 //! One Keccak pass over the witness, recovery of all senders by libsecp256k1, and plain revm over a
 //! pre-state that stands ready in memory, its codes analysed. No decoding, no trie, no roots, no
 //! receipts. Hashes, signatures and precompiles are computed by the libraries of the verifier.
 
-use super::{super::load::decode, on_core};
+use crate::timed;
 use alloy_consensus::transaction::SignerRecoverable as _;
 use alloy_evm::{Evm as _, EvmEnv, EvmFactory as _, FromRecoveredTx as _, eth::EthEvmFactory};
 use alloy_primitives::{Address, B256, U256};
@@ -21,32 +21,37 @@ use revm::{
 use serde::Serialize;
 use stateless::{Witness, header_of};
 use std::cell::RefCell;
+use wire::StatelessInput;
 
 /// Milliseconds on a core.
 #[derive(Debug, Clone, Copy, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct FloorTimes {
+pub struct FloorTimes {
     /// One pass over nodes, codes and headers, in batches.
-    pub(crate) keccak: f64,
+    pub keccak: f64,
     /// The same pass, one hash at a time; not part of the floor.
-    pub(crate) keccak_scalar: f64,
-    pub(crate) senders: f64,
-    pub(crate) evm: f64,
+    pub keccak_scalar: f64,
+    /// Recovery of all senders.
+    pub senders: f64,
+    /// Execution over a state in memory.
+    pub evm: f64,
 }
 
 impl FloorTimes {
-    pub(crate) const fn total(&self) -> f64 {
+    /// The floor.
+    pub const fn total(&self) -> f64 {
         self.keccak + self.senders + self.evm
     }
 
     /// The floor of a verifier that hashes one node at a time.
-    pub(crate) const fn scalar_total(&self) -> f64 {
+    pub const fn scalar_total(&self) -> f64 {
         self.keccak_scalar + self.senders + self.evm
     }
 }
 
-/// All that the floor needs, made ready outside the measurement.
-pub(crate) struct Floor<'a> {
+/// The floor of a block, with all that it needs made ready outside the measurement.
+#[derive(Debug)]
+pub struct Floor<'a> {
     preimages: Vec<&'a [u8]>,
     transactions: Vec<Transaction>,
     environments: Vec<TxEnv>,
@@ -55,8 +60,13 @@ pub(crate) struct Floor<'a> {
 }
 
 impl<'a> Floor<'a> {
-    pub(crate) fn prepare(calldata: &'a [u8]) -> Result<Self> {
-        let input = decode("input", calldata)?;
+    /// Executes a block, and keeps what it reads.
+    ///
+    /// # Errors
+    ///
+    /// If the calldata is not the input of one valid block.
+    pub fn prepare(calldata: &'a [u8]) -> Result<Self> {
+        let input = StatelessInput::decode(calldata)?;
         let payload = &input.request.payload;
         let spec = ChainSpec::for_input(input.chain_id, input.fork);
         let header = header_of(&input.request, input.fork).ok_or_else(|| eyre!("no header"))?;
@@ -90,35 +100,38 @@ impl<'a> Floor<'a> {
         })
     }
 
-    pub(crate) fn run(&self) -> Result<FloorTimes> {
+    /// Does the work once, and measures it.
+    ///
+    /// # Errors
+    ///
+    /// If a transaction cannot be executed, which preparing excludes.
+    pub fn run(&self) -> Result<FloorTimes> {
         let pre_state = self.pre_state.clone();
         let environments = self.environments.clone();
         let mut digests = vec![B256::ZERO; self.preimages.len()];
-        let keccak_scalar = timed(|| {
+        let keccak_scalar = on_core(|| {
             for preimage in &self.preimages {
                 black_box(keccak::keccak256(preimage));
             }
         });
-        let keccak = timed(|| {
+        let keccak = on_core(|| {
             keccak::keccak256_batch(&self.preimages, &mut digests);
             black_box(&digests);
         });
-        let senders = timed(|| {
+        let senders = on_core(|| {
             for transaction in &self.transactions {
                 black_box(transaction.recover_signer().is_ok());
             }
         });
         let mut outcome = Ok(0);
-        let evm = timed(|| outcome = execute(&self.block, pre_state, environments));
+        let evm = on_core(|| outcome = execute(&self.block, pre_state, environments));
         ensure!(outcome? > 0 || self.transactions.is_empty(), "transactions use gas");
         Ok(FloorTimes { keccak, keccak_scalar, senders, evm })
     }
 }
 
-fn timed(work: impl FnOnce()) -> f64 {
-    let start = on_core();
-    work();
-    (on_core() - start).as_secs_f64() * 1e3
+fn on_core(work: impl FnOnce()) -> f64 {
+    timed(work).1.on_core
 }
 
 /// Runs transactions one after another and returns the gas that they use.

@@ -11,11 +11,11 @@ static COUNTING: AtomicBool = AtomicBool::new(false);
 static LIVE: AtomicIsize = AtomicIsize::new(0);
 static PEAK: AtomicIsize = AtomicIsize::new(0);
 
-/// mimalloc, counting live bytes while [`peak_of`] runs and not otherwise, so that what is timed is
+/// The allocator mimalloc, which counts live bytes while [`peak_of`] runs and not otherwise, so that what is timed is
 /// not slowed down. A devnet's small requests are mostly small allocations, which the C library's
 /// allocator is slower at.
 #[derive(Debug)]
-pub(crate) struct CountingHeap;
+pub struct CountingHeap;
 
 impl CountingHeap {
     fn count(bytes: isize) {
@@ -57,7 +57,7 @@ unsafe impl GlobalAlloc for CountingHeap {
 /// Runs `work` and returns the most bytes that it held at any one time beyond what was held before.
 ///
 /// One at a time: two measurements at once would count each other.
-pub(crate) fn peak_of<T>(work: impl FnOnce() -> T) -> (T, usize) {
+pub fn peak_of<T>(work: impl FnOnce() -> T) -> (T, usize) {
     LIVE.store(0, Ordering::Relaxed);
     PEAK.store(0, Ordering::Relaxed);
     COUNTING.store(true, Ordering::Relaxed);

@@ -1,0 +1,106 @@
+//! `side-by-side`: EXECUTE, ethrex and the floor on the same blocks, in the same process.
+//!
+//! The verifiers take turns, so that a machine with drifting speed slows all alike. EXECUTE runs with the fast libraries
+//! of crate `cryptography` on one thread and on all, and on one with the libraries that revm is built with, the
+//! *reference*; ethrex runs on one thread. A time is that of one whole call, from calldata to verdict: decoding, linking
+//! the witness, senders, execution, roots. Times on one thread count while it has a core, times on all by the clock. Only
+//! ratios can be compared across machines.
+
+mod chart;
+mod measured;
+mod report;
+
+use clap::Parser;
+use core::num::NonZeroUsize;
+use enshrine_differential::{batches, heavy_blocks, real_blocks};
+use eyre::{Result, WrapErr as _, bail};
+use measured::{Kind, Measured, Subject};
+use std::{fs, path::PathBuf, thread};
+
+#[global_allocator]
+static HEAP: measure::CountingHeap = measure::CountingHeap;
+
+/// Measures EXECUTE against ethrex and the floor: on the real blocks of the vectors, on blocks that are heavy in one
+/// thing, and on batches.
+#[derive(Debug, Parser)]
+struct Arguments {
+    /// Only blocks whose name holds one of these.
+    #[arg(value_name = "NAME")]
+    names: Vec<String>,
+
+    /// Least number of rounds per block.
+    #[arg(long, value_name = "N", default_value_t = 9)]
+    rounds: usize,
+
+    /// Go on with rounds until a block has taken this many milliseconds.
+    #[arg(long, value_name = "MS", default_value_t = 1_500)]
+    budget: u64,
+
+    /// Threads of the parallel measurement; by default all that the machine has.
+    #[arg(long, value_name = "N")]
+    threads: Option<NonZeroUsize>,
+
+    /// JSON instead of a table.
+    #[arg(long)]
+    json: bool,
+
+    /// Draws the ratios into this file.
+    #[arg(long, value_name = "FILE")]
+    svg: Option<PathBuf>,
+}
+
+fn main() -> Result<()> {
+    let arguments = Arguments::parse();
+    cryptography::install()?;
+    let threads = match arguments.threads {
+        Some(threads) => threads,
+        None => thread::available_parallelism()?,
+    };
+    let is_named = |name: &str| {
+        arguments.names.is_empty() || arguments.names.iter().any(|part| name.contains(part))
+    };
+    let mut all = Vec::new();
+    for subject in subjects()?.into_iter().filter(|subject| is_named(&subject.name)) {
+        eprintln!("{}", subject.name);
+        let measured = Measured::of(&subject, arguments.rounds, arguments.budget, threads)
+            .wrap_err_with(|| format!("cannot measure {}", subject.name))?;
+        all.push(measured);
+    }
+    if all.is_empty() {
+        bail!("no block has one of these names: {}", arguments.names.join(", "));
+    }
+    if let Some(file) = &arguments.svg {
+        fs::write(file, chart::svg(&all))
+            .wrap_err_with(|| format!("cannot write {}", file.display()))?;
+    }
+    if arguments.json {
+        println!("{}", serde_json::to_string_pretty(&report::document(&all, threads))?);
+    } else {
+        report::print(&all, threads);
+    }
+    Ok(())
+}
+
+/// Everything that is measured.
+fn subjects() -> Result<Vec<Subject>> {
+    let single = |kind| {
+        move |block: enshrine_differential::RealBlock| Subject {
+            kind,
+            blocks: vec![block.calldata.clone()],
+            name: block.name,
+            calldata: block.calldata,
+        }
+    };
+    let mut subjects: Vec<_> = real_blocks("EXECUTE and ethrex side by side")?
+        .into_iter()
+        .map(single(Kind::Real))
+        .collect();
+    subjects.extend(heavy_blocks()?.into_iter().map(single(Kind::Heavy)));
+    subjects.extend(batches()?.into_iter().map(|batch| Subject {
+        kind: Kind::Batch,
+        name: batch.name,
+        calldata: batch.calldata,
+        blocks: batch.blocks,
+    }));
+    Ok(subjects)
+}

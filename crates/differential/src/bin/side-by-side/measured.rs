@@ -1,0 +1,229 @@
+//! The measurement of one input.
+
+use alloy_primitives::Bytes;
+use core::num::NonZeroUsize;
+use cryptography::Backend;
+use enshrine_differential::ethrex;
+use execute::Execute;
+use eyre::Result;
+use measure::{Call, Elapsed, Floor, FloorTimes, StageTimes, median, minimum, peak_of, timed};
+use serde::Serialize;
+use std::{
+    hint::black_box,
+    time::{Duration, Instant},
+};
+
+/// Bytes that are written before a cold call: more than the caches hold.
+const CACHES: usize = 128 << 20;
+/// Rounds of cold calls.
+const COLD_ROUNDS: usize = 3;
+
+/// Origin of an input.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) enum Kind {
+    /// A block of a public network.
+    Real,
+    /// A block that is heavy in one thing.
+    Heavy,
+    /// Several blocks, whose witness is in compact form.
+    Batch,
+}
+
+/// An input to measure.
+#[derive(Debug)]
+pub(crate) struct Subject {
+    pub(crate) kind: Kind,
+    pub(crate) name: String,
+    /// Calldata of EXECUTE.
+    pub(crate) calldata: Bytes,
+    /// The same blocks one by one, as ethrex takes them.
+    pub(crate) blocks: Vec<Bytes>,
+}
+
+/// Times of a verifier over all rounds.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub(crate) struct Times {
+    pub(crate) minimum: Elapsed,
+    pub(crate) median: Elapsed,
+}
+
+impl Times {
+    fn of(all: &[Elapsed]) -> Self {
+        let each = |statistic: fn(Vec<f64>) -> f64| Elapsed {
+            on_core: statistic(all.iter().map(|it| it.on_core).collect()),
+            by_clock: statistic(all.iter().map(|it| it.by_clock).collect()),
+        };
+        Self {
+            minimum: each(|values| minimum(values.into_iter())),
+            median: each(|values| median(values.into_iter())),
+        }
+    }
+}
+
+/// Measurements of one input, in milliseconds.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Measured {
+    pub(crate) name: String,
+    pub(crate) kind: Kind,
+    pub(crate) gas_used: u64,
+    pub(crate) bytes: usize,
+    pub(crate) rounds: usize,
+    /// EXECUTE on one thread, with the fast libraries.
+    pub(crate) single: Times,
+    /// The same with the libraries that revm is built with.
+    pub(crate) reference: Times,
+    /// EXECUTE on all threads.
+    pub(crate) parallel: Times,
+    pub(crate) ethrex: Times,
+    /// EXECUTE on one thread, and ethrex, with caches that hold nothing of the input.
+    pub(crate) cold: Elapsed,
+    pub(crate) ethrex_cold: Elapsed,
+    pub(crate) stages: StageTimes,
+    /// The floor, of single blocks.
+    pub(crate) floor: Option<FloorTimes>,
+    /// Most bytes that EXECUTE held at once, the input included.
+    pub(crate) peak_bytes: usize,
+}
+
+/// Times of each verifier, round by round.
+#[derive(Debug, Default)]
+struct Rounds {
+    floor: Vec<FloorTimes>,
+    calls: Vec<Call>,
+    reference: Vec<Elapsed>,
+    parallel: Vec<Elapsed>,
+    ethrex: Vec<Elapsed>,
+}
+
+impl Measured {
+    /// Measures an input in at least so many rounds, and for at least so many milliseconds.
+    pub(crate) fn of(
+        subject: &Subject,
+        least: usize,
+        budget: u64,
+        threads: NonZeroUsize,
+    ) -> Result<Self> {
+        let Subject { kind, name, calldata, blocks } = subject;
+        let single = Execute::l1();
+        let parallel = Execute { threads, ..Execute::l1() };
+        let theirs = || blocks.iter().try_for_each(ethrex::verify);
+        let floor = (*kind != Kind::Batch).then(|| Floor::prepare(calldata)).transpose()?;
+
+        // Once unmeasured: libraries set themselves up at first use.
+        cryptography::select(Backend::Reference);
+        single.run(calldata, u64::MAX)?;
+        cryptography::select(Backend::Fast);
+        let gas_used = single.run(calldata, u64::MAX)?.gas_used();
+        theirs()?;
+
+        let (start, budget) = (Instant::now(), Duration::from_millis(budget));
+        let mut rounds = Rounds::default();
+        let mut count = 0;
+        while count < least.max(1) || start.elapsed() < budget {
+            // Each verifier finds the caches of the one before: another in each round.
+            for turn in 0..5 {
+                match (count + turn) % 5 {
+                    0 => rounds.calls.push(Call::measure(&single, calldata)?),
+                    1 => {
+                        cryptography::select(Backend::Reference);
+                        let (outcome, elapsed) = timed(|| single.run(calldata, u64::MAX));
+                        cryptography::select(Backend::Fast);
+                        outcome?;
+                        rounds.reference.push(elapsed);
+                    }
+                    2 => {
+                        let (outcome, elapsed) = timed(|| parallel.run(calldata, u64::MAX));
+                        outcome?;
+                        rounds.parallel.push(elapsed);
+                    }
+                    3 => {
+                        let (outcome, elapsed) = timed(theirs);
+                        outcome?;
+                        rounds.ethrex.push(elapsed);
+                    }
+                    _ => rounds.floor.extend(floor.as_ref().map(Floor::run).transpose()?),
+                }
+            }
+            count += 1;
+        }
+
+        let (mut cold, mut ethrex_cold) = (Vec::new(), Vec::new());
+        for _ in 0..COLD_ROUNDS {
+            forget_caches();
+            cold.push(Call::measure(&single, calldata)?.elapsed);
+            forget_caches();
+            let (outcome, elapsed) = timed(theirs);
+            outcome?;
+            ethrex_cold.push(elapsed);
+        }
+        let peak = |execute: &Execute| {
+            let (outcome, peak) = peak_of(|| execute.run(calldata, u64::MAX));
+            outcome.map(|_| peak)
+        };
+        let singles: Vec<_> = rounds.calls.iter().map(|call| call.elapsed).collect();
+        let part = |of: fn(&FloorTimes) -> f64| median(rounds.floor.iter().map(of));
+        Ok(Self {
+            name: name.clone(),
+            kind: *kind,
+            gas_used,
+            bytes: calldata.len(),
+            rounds: count,
+            single: Times::of(&singles),
+            reference: Times::of(&rounds.reference),
+            parallel: Times::of(&rounds.parallel),
+            ethrex: Times::of(&rounds.ethrex),
+            cold: Times::of(&cold).median,
+            ethrex_cold: Times::of(&ethrex_cold).median,
+            stages: StageTimes::each(&rounds.calls, |times| median(times.into_iter())),
+            floor: floor.is_some().then(|| FloorTimes {
+                keccak: part(|times| times.keccak),
+                keccak_scalar: part(|times| times.keccak_scalar),
+                senders: part(|times| times.senders),
+                evm: part(|times| times.evm),
+            }),
+            peak_bytes: calldata.len() + peak(&single)?.max(peak(&parallel)?),
+        })
+    }
+
+    /// EXECUTE on one thread over ethrex, on a core.
+    pub(crate) fn single_over_ethrex(&self) -> f64 {
+        self.single.median.on_core / self.ethrex.median.on_core
+    }
+
+    /// The same with the libraries that revm is built with.
+    pub(crate) fn reference_over_ethrex(&self) -> f64 {
+        self.reference.median.on_core / self.ethrex.median.on_core
+    }
+
+    /// EXECUTE on all threads over ethrex on one, by the clock.
+    pub(crate) fn parallel_over_ethrex(&self) -> f64 {
+        self.parallel.median.by_clock / self.ethrex.median.by_clock
+    }
+
+    /// Both with cold caches, on a core.
+    pub(crate) fn cold_over_ethrex(&self) -> f64 {
+        self.cold.on_core / self.ethrex_cold.on_core
+    }
+
+    /// EXECUTE on one thread over the floor, on a core.
+    pub(crate) fn single_over_floor(&self) -> Option<f64> {
+        Some(self.single.median.on_core / self.floor?.total())
+    }
+
+    /// EXECUTE on all threads by the clock over the floor on a core.
+    pub(crate) fn parallel_over_floor(&self) -> Option<f64> {
+        Some(self.parallel.median.by_clock / self.floor?.total())
+    }
+
+    /// Most bytes held over those of the input.
+    pub(crate) fn peak_over_input(&self) -> f64 {
+        self.peak_bytes as f64 / self.bytes as f64
+    }
+}
+
+/// Fills the caches with other bytes.
+fn forget_caches() {
+    black_box(vec![1_u8; CACHES]);
+}

@@ -1,0 +1,94 @@
+//! Figures as a table and as JSON.
+
+use crate::measured::{Kind, Measured};
+use comfy_table::{CellAlignment, Table, presets};
+use core::num::NonZeroUsize;
+use measure::geometric_mean;
+use serde_json::{Value, json};
+
+/// The figures, and geometric means and the worst ratio over the real blocks, or over all if there are none.
+pub(crate) fn document(all: &[Measured], threads: NonZeroUsize) -> Value {
+    let counted = counted(all);
+    let mean = |ratio: fn(&Measured) -> Option<f64>| {
+        geometric_mean(counted.iter().filter_map(|measured| ratio(measured)))
+    };
+    let worst = |ratio: fn(&Measured) -> f64| {
+        counted.iter().map(|measured| ratio(measured)).fold(0.0, f64::max)
+    };
+    json!({
+        "threads": threads,
+        "keccakBackend": format!("{:?}", keccak::Backend::detect()),
+        "blocks": all,
+        "geomean": {
+            "single_over_ethrex": mean(|it| Some(it.single_over_ethrex())),
+            "reference_over_ethrex": mean(|it| Some(it.reference_over_ethrex())),
+            "parallel_over_ethrex": mean(|it| Some(it.parallel_over_ethrex())),
+            "single_over_floor": mean(Measured::single_over_floor),
+            "parallel_over_floor": mean(Measured::parallel_over_floor),
+            "cold_over_ethrex": mean(|it| Some(it.cold_over_ethrex())),
+            "peak_over_input": mean(|it| Some(it.peak_over_input())),
+        },
+        "worst": {
+            "single_over_ethrex": worst(Measured::single_over_ethrex),
+            "peak_over_input": worst(Measured::peak_over_input),
+        },
+    })
+}
+
+/// Inputs that the means are of.
+fn counted(all: &[Measured]) -> Vec<&Measured> {
+    let real: Vec<_> = all.iter().filter(|measured| measured.kind == Kind::Real).collect();
+    if real.is_empty() { all.iter().collect() } else { real }
+}
+
+/// Prints a row for each input, and the means.
+pub(crate) fn print(all: &[Measured], threads: NonZeroUsize) {
+    println!(
+        "milliseconds: of one thread on a core, of all ({threads}) by the clock; medians of rounds in turn"
+    );
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING).set_header([
+        "block",
+        "Mgas",
+        "MB",
+        "rounds",
+        "one",
+        "reference",
+        "all",
+        "cold",
+        "ethrex",
+        "cold",
+        "floor",
+        "│ one/ethrex",
+        "all/ethrex",
+        "one/floor",
+        "peak",
+    ]);
+    for column in table.column_iter_mut().skip(1) {
+        column.set_cell_alignment(CellAlignment::Right);
+    }
+    let ms = |value: f64| format!("{value:.2}");
+    let ratio = |value: Option<f64>| value.map_or_else(String::new, |value| format!("{value:.3}"));
+    for it in all {
+        table.add_row([
+            it.name.clone(),
+            ms(it.gas_used as f64 / 1e6),
+            format!("{:.3}", it.bytes as f64 / 1e6),
+            it.rounds.to_string(),
+            ms(it.single.median.on_core),
+            ms(it.reference.median.on_core),
+            ms(it.parallel.median.by_clock),
+            ms(it.cold.on_core),
+            ms(it.ethrex.median.on_core),
+            ms(it.ethrex_cold.on_core),
+            it.floor.map_or_else(String::new, |floor| ms(floor.total())),
+            ratio(Some(it.single_over_ethrex())),
+            ratio(Some(it.parallel_over_ethrex())),
+            ratio(it.single_over_floor()),
+            format!("{:.2}x", it.peak_over_input()),
+        ]);
+    }
+    println!("{}", table.trim_fmt());
+    let document = document(all, threads);
+    println!("geometric means: {}; worst: {}", document["geomean"], document["worst"]);
+}

@@ -1,0 +1,257 @@
+//! Blocks that are heavy in one thing, and batches, made here.
+
+use crate::RealBlock;
+use alloy_consensus::TxEip1559;
+use alloy_genesis::{Genesis, GenesisAccount};
+use alloy_primitives::{Address, B256, Bytes, U256, address, hex};
+use chain::{Block, BlockAttributes, Chain, ChainConfig};
+use executor::ChainSpec;
+use eyre::{Result, ensure};
+use std::sync::Arc;
+use testkit::{ETHER, Key, Random, rich};
+use wire::ProtocolFork;
+
+/// A chain that is no public network: a verifier takes the rules of the schema id's fork.
+const CHAIN_ID: u64 = 80_790;
+/// Contract that a heavy block calls.
+const HEAVY: Address = address!("0x1000000000000000000000000000000000000001");
+/// First of the contracts with long codes, whose addresses follow one another.
+const CODES: u64 = 0x1000_0000;
+const LONG_CODES: u64 = 200;
+/// Slots of the storage that is read.
+const SLOTS: u64 = 50_000;
+/// Gas of the only transaction of a heavy block, below the cap of EIP-7825.
+const GAS: u64 = 16_000_000;
+/// Gas that a loop leaves: more than one more turn takes.
+const LEFT: u32 = 1_000_000;
+
+/// Blocks that follow one another as one input, and each as an input of its own.
+#[derive(Debug, Clone)]
+pub struct Batch {
+    /// Name of the batch.
+    pub name: String,
+    /// Calldata of the batch, whose witness is in compact form.
+    pub calldata: Bytes,
+    /// Calldata of each block.
+    pub blocks: Vec<Bytes>,
+}
+
+/// Returns a block for each precompile that is dear, one that reads a deep storage, and one that loads codes.
+///
+/// # Errors
+///
+/// If a block cannot be built, or a precompile refuses its input.
+pub fn heavy_blocks() -> Result<Vec<RealBlock>> {
+    let mut blocks = Vec::new();
+    for (name, number, input, output) in precompiles() {
+        let code = calls(Address::from_word(U256::from(number).into()));
+        let (chain, calldata) = block(&code, input.into(), GAS, &[])?;
+        let result = |slot| chain.storage(HEAVY, U256::from(slot));
+        ensure!(result(0)? == U256::ONE, "the precompile of {name} refuses its input");
+        ensure!(result(1)? == U256::from(output), "{name}: {} bytes", result(1)?);
+        blocks.push(RealBlock { name: format!("{name}, 16 Mgas"), calldata });
+    }
+    let reads = [&hex!("5f5b80545060010162")[..], &LEFT.to_be_bytes()[1..], &hex!("5a1160015700")];
+    let (_, calldata) = block(&reads.concat(), Bytes::new(), GAS, &[])?;
+    blocks.push(RealBlock { name: "deep storage, 16 Mgas".to_owned(), calldata });
+
+    // Adds the counter to the first address, and stops after the last one.
+    let first = u32::try_from(CODES)?.to_be_bytes();
+    let loads = [
+        &hex!("5f5b8063")[..],
+        &first,
+        &hex!("013b5060010180"),
+        &[0x60, LONG_CODES as u8],
+        &hex!("1160015700"),
+    ];
+    let mut rng = Random::new(1);
+    // The byte below 0x60 begins no PUSH with data: the analysis has something to do in each code.
+    let codes: Vec<_> = (0..LONG_CODES).map(|_| rng.bytes(24_576)).collect();
+    let (_, calldata) = block(&loads.concat(), Bytes::new(), GAS, &codes)?;
+    blocks.push(RealBlock { name: format!("{LONG_CODES} codes of 24 kB"), calldata });
+    Ok(blocks)
+}
+
+/// Returns batches of 10 and of 256 blocks of ten transfers each.
+///
+/// # Errors
+///
+/// If a block cannot be built.
+pub fn batches() -> Result<Vec<Batch>> {
+    let sender = Key::named("sender");
+    let mut chain = chain_with(&[(sender.address(), rich(1_000 * ETHER))])?;
+    let mut rng = Random::new(2);
+    let (mut blocks, mut inputs) = (Vec::new(), Vec::new());
+    for number in 0..256 {
+        let transfers = (0..10).map(|index| {
+            let to = Address::from_word(B256::from(U256::from(rng.next() % 2_000 + 0x1_0000)));
+            sender.sign(transaction(number * 10 + index, to, 21_000, Bytes::new(), U256::ONE))
+        });
+        let (block, input) = append(&mut chain, transfers.collect())?;
+        blocks.push(block);
+        inputs.push(input);
+    }
+    [10, 256]
+        .into_iter()
+        .map(|count| {
+            let calldata = chain.batch(blocks[..count].to_vec())?.input()?.into();
+            let name = format!("batch of {count} blocks, 10 transfers each");
+            Ok(Batch { name, calldata, blocks: inputs[..count].to_vec() })
+        })
+        .collect()
+}
+
+/// A block with one call of a contract with this code. Returns the chain after it, and its input.
+fn block(code: &[u8], input: Bytes, gas: u64, codes: &[Vec<u8>]) -> Result<(Chain, Bytes)> {
+    let sender = Key::named("sender");
+    let storage = (0..SLOTS).map(|slot| (B256::from(U256::from(slot)), B256::repeat_byte(1)));
+    let contract = |code: &[u8]| GenesisAccount {
+        nonce: Some(1),
+        code: Some(Bytes::copy_from_slice(code)),
+        ..Default::default()
+    };
+    let heavy = GenesisAccount { storage: Some(storage.collect()), ..contract(code) };
+    let mut accounts = vec![(sender.address(), rich(1_000 * ETHER)), (HEAVY, heavy)];
+    accounts.extend(
+        codes
+            .iter()
+            .zip(CODES..)
+            .map(|(code, at)| (Address::from_word(U256::from(at).into()), contract(code))),
+    );
+    let mut chain = chain_with(&accounts)?;
+    let call = sender.sign(transaction(0, HEAVY, gas, input, U256::ZERO));
+    let (block, input) = append(&mut chain, vec![call])?;
+    ensure!(block.executed.receipts[0].success, "the call fails");
+    Ok((chain, input))
+}
+
+fn chain_with(accounts: &[(Address, GenesisAccount)]) -> Result<Chain> {
+    let fork = ProtocolFork::Osaka;
+    let mut genesis = Genesis { gas_limit: 60_000_000, ..chain::empty_genesis(fork) };
+    genesis.alloc.extend(accounts.iter().cloned());
+    Ok(Chain::new(&genesis, ChainConfig::new(ChainSpec::constant(CHAIN_ID, fork)))?)
+}
+
+fn append(
+    chain: &mut Chain,
+    transactions: Vec<testkit::Transaction>,
+) -> Result<(Arc<Block>, Bytes)> {
+    let timestamp = chain.head().header.timestamp + 1;
+    let attributes = BlockAttributes { timestamp, ..Default::default() };
+    let (new, left_out) = chain.build(&attributes, transactions)?;
+    ensure!(left_out.is_empty(), "{left_out:?}");
+    let input = new.input()?.into();
+    Ok((chain.append(new)?, input))
+}
+
+fn transaction(nonce: u64, to: Address, gas_limit: u64, input: Bytes, value: U256) -> TxEip1559 {
+    let (chain_id, max_fee_per_gas) = (CHAIN_ID, 10_000_000_000);
+    TxEip1559 {
+        chain_id,
+        nonce,
+        gas_limit,
+        max_fee_per_gas,
+        to: to.into(),
+        input,
+        value,
+        ..Default::default()
+    }
+}
+
+/// Code that calls a precompile with its own input for as long as there is gas, and stores whether the last call has
+/// succeeded, and how many bytes it has returned.
+fn calls(precompile: Address) -> Vec<u8> {
+    [
+        // The input to memory, and what the loop drops first.
+        &hex!("365f5f37 6001 5b50 5f5f365f73")[..],
+        precompile.as_slice(),
+        &hex!("5afa 62"),
+        &LEFT.to_be_bytes()[1..],
+        &hex!("5a11 6006 57 5f55 3d600155 00"),
+    ]
+    .concat()
+}
+
+/// Precompiles with their numbers, a valid input, and the length of the answer.
+fn precompiles() -> Vec<(&'static str, u16, Vec<u8>, u64)> {
+    const BN254_G1: [u8; 64] = hex!(
+        "0000000000000000000000000000000000000000000000000000000000000001"
+        "0000000000000000000000000000000000000000000000000000000000000002"
+    );
+    const BN254_G2: [u8; 128] = hex!(
+        "198e9393920d483a7260bfb731fb5d25f1aa493335a9e71297e485b7aef312c2"
+        "1800deef121f1e76426a00665e5c4479674322d4f75edadd46debd5cd992f6ed"
+        "090689d0585ff075ec9e99ad690c3395bc4b313370b38ef355acdadcd122975b"
+        "12c85ea5db8c6deb4aab71808dcb408fe3d1e7690c43d37b4ce6cc0166fa7daa"
+    );
+    const BLS_G1: [u8; 128] = hex!(
+        "0000000000000000000000000000000017f1d3a73197d7942695638c4fa9ac0fc3688c4f9774b905a14e3a3f171bac586c55e83ff97a1aeffb3af00adb22c6bb"
+        "0000000000000000000000000000000008b3f481e3aaa0f1a09e30ed741d8ae4fcf5e095d5d00af600db18cb2c04b3edd03cc744a2888ae40caa232946c5e7e1"
+    );
+    const BLS_G2: [u8; 256] = hex!(
+        "00000000000000000000000000000000024aa2b2f08f0a91260805272dc51051c6e47ad4fa403b02b4510b647ae3d1770bac0326a805bbefd48056c8c121bdb8"
+        "0000000000000000000000000000000013e02b6052719f607dacd3a088274f65596bd0d09920b61ab5da61bbdc7f5049334cf11213945d57e5ac7d055d042b7e"
+        "000000000000000000000000000000000ce5d527727d6e118cc9cdc6da2e351aadfd9baa8cbdd3a76d429a695160d12c923ac9cc3baca289e193548608b82801"
+        "000000000000000000000000000000000606c4a02ea734cc32acd2b02bc28b99cb3e287e85a763af267492ab572e99ab3f370d275cec1da1aaa9075ff05f79be"
+    );
+    /// Message hash, signature and key of a valid signature.
+    const P256: [u8; 160] = hex!(
+        "4cee90eb86eaa050036147a12d49004b6b9c72bd725d39d4785011fe190f0b4d"
+        "a73bd4903f0ce3b639bbbf6e8e80d16931ff4bcf5993d58468e8fb19086e8cac"
+        "36dbcd03009df8c59286b162af3bd7fcc0450c9aa81be5d10d312af6c66b1d60"
+        "4aebd3099c618202fcfe16ae7770b0c49ab5eadf74b754204a3bb6060e44eff3"
+        "7618b065f9832de4ca6ca971a7a1adc826d0f7c00181a5fb2ddf79ae00b4e10e"
+    );
+    /// Versioned hash of the commitment to the polynomial that is zero everywhere.
+    const ZERO_POLYNOMIAL: B256 = alloy_primitives::b256!(
+        "0x010657f37554c781402a22917dee2f75def7ab966d7b770905398eba3c444014"
+    );
+    let infinity = [&[0xc0][..], &[0; 47]].concat();
+    let mut rng = Random::new(3);
+    let mut scalar = || [&[0][..], &rng.bytes(31)].concat();
+    let modexp = {
+        let lengths = [128_u64, 32, 128].map(|length| U256::from(length).to_be_bytes::<32>());
+        let modulus = [&[0xff][..], &[7; 126], &[1]].concat();
+        [lengths.concat(), vec![3; 128], vec![0xff; 32], modulus].concat()
+    };
+    let multiples: Vec<u8> = (0..16).flat_map(|_| [&BLS_G1[..], &scalar()].concat()).collect();
+    vec![
+        ("modexp", 0x05, modexp, 128),
+        ("bn254 multiplication", 0x07, [&BN254_G1[..], &scalar()].concat(), 64),
+        ("bn254 pairing", 0x08, [&BN254_G1[..], &BN254_G2].concat().repeat(2), 32),
+        ("BLAKE2", 0x09, [&100_000_u32.to_be_bytes()[..], &[7; 208], &[1]].concat(), 64),
+        (
+            "point evaluation",
+            0x0a,
+            [ZERO_POLYNOMIAL.as_slice(), &[0; 64], &infinity, &infinity].concat(),
+            64,
+        ),
+        ("BLS12-381 sum of products", 0x0c, multiples, 128),
+        ("BLS12-381 pairing", 0x0f, [&BLS_G1[..], &BLS_G2].concat().repeat(2), 32),
+        ("P-256", 0x100, P256.to_vec(), 32),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ethrex;
+    use execute::Execute;
+
+    #[test]
+    fn both_verify_blocks_that_are_heavy_in_one_thing_and_a_batch_is_its_blocks() -> Result<()> {
+        let execute = Execute::l1();
+        for RealBlock { name, calldata } in heavy_blocks()? {
+            let gas = execute.run(&calldata, u64::MAX)?.gas_used();
+            assert!(gas > GAS / 30, "{name}: {gas}");
+            ethrex::verify(&calldata)?;
+        }
+        for Batch { name, calldata, blocks } in batches()? {
+            let together = execute.run(&calldata, u64::MAX)?;
+            assert_eq!(together.verdicts().count(), blocks.len(), "{name}");
+            let last = execute.run(blocks.last().expect("a block"), u64::MAX)?;
+            assert_eq!(last.verdict.block_hash, together.verdict.block_hash, "{name}");
+        }
+        Ok(())
+    }
+}
