@@ -14,8 +14,13 @@ use crate::crates;
 const SHIPPED: [&str; 2] = ["enshrine-cli", "enshrine-contracts"];
 
 /// Crates that know the checkout they were built in, or keys that everybody knows.
-const FOR_TESTS: [&str; 4] =
-    ["enshrine-differential", "enshrine-localnet", "enshrine-testkit", "enshrine-toolchain"];
+const FOR_TESTS: [&str; 5] = [
+    "enshrine-differential",
+    "enshrine-fuzzing",
+    "enshrine-localnet",
+    "enshrine-testkit",
+    "enshrine-toolchain",
+];
 
 /// The ways by which crates for tests get into what is shipped.
 pub(crate) fn check(root: &Path) -> eyre::Result<Vec<String>> {

@@ -3,7 +3,6 @@
 use crate::{
     judges::Tally,
     scenario::{Played, Scene, everything, play},
-    tamper::Draft,
 };
 use alloy_consensus::Transaction as _;
 use alloy_eips::{eip2718::Encodable2718, eip4844::DATA_GAS_PER_BLOB};
@@ -14,6 +13,7 @@ use ethrex_vm::EvmError;
 use executor::Transaction;
 use eyre::{Result, ensure};
 use std::collections::BTreeSet;
+use testkit::tampered::Draft;
 use wire::{ProtocolFork, StatelessInput};
 
 #[test]

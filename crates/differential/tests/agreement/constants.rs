@@ -1,6 +1,5 @@
 //! Constants that both verifiers share, for every block.
 
-use crate::tamper::Draft;
 use alloy_eips::eip7840::BlobParams;
 use alloy_primitives::{B256, Bytes, b256, hex};
 use chain::{BlockAttributes, Chain, ChainConfig, empty_genesis};
@@ -13,7 +12,7 @@ use ethrex_common::{
 use executor::{ChainSpec, SYSTEM_CONTRACTS};
 use eyre::Result;
 use std::collections::BTreeSet;
-use testkit::Random;
+use testkit::{Random, tampered::Draft};
 use wire::{ProtocolFork, StatelessInput};
 
 const FORKS: [ProtocolFork; 6] = [

@@ -1,6 +1,6 @@
 //! Differences between the two verifiers, with their reasons.
 
-use crate::{judges::Judges, tamper::Draft};
+use crate::judges::Judges;
 use alloy_consensus::TxEip1559;
 use alloy_eips::eip6110::MAINNET_DEPOSIT_CONTRACT_ADDRESS;
 use alloy_genesis::GenesisAccount;
@@ -10,7 +10,7 @@ use enshrine_differential::ethrex;
 use ethrex_common::types::block_execution_witness::amsterdam_chain_config;
 use executor::{SYSTEM_CONTRACTS, SystemCode};
 use eyre::Result;
-use testkit::Key;
+use testkit::{Key, tampered::Draft};
 use wire::{ExecutionWitness, ProtocolFork, StatelessInput};
 
 const CHAIN_ID: u64 = 8_079;

@@ -14,6 +14,5 @@ mod programs;
 mod real;
 mod scenario;
 mod specification;
-mod tamper;
 mod tampered;
 mod world;

@@ -3,12 +3,14 @@
 use crate::{
     judges::{Judges, Tally},
     scenario::{Scene, play},
-    tamper::{CHANGES, Draft, scramble},
 };
 use alloy_primitives::Bytes;
 use enshrine_differential::real_blocks;
 use eyre::Result;
-use testkit::Random;
+use testkit::{
+    Random,
+    tampered::{CHANGES, Draft, scramble},
+};
 use wire::{ProtocolFork, StatelessInput};
 
 #[test]

@@ -1,34 +1,44 @@
-//! Tampered inputs.
+//! Tampered inputs: a block taken apart, changed, and put together with a true block hash.
 
+use crate::Random;
 use alloy_primitives::{Bytes, U256};
-use codec::Encode as _;
-use codec::OwnedWitness;
+use codec::{Encode as _, OwnedWitness};
 use stateless::header_of;
-use testkit::Random;
 use wire::{
     ByteLists, ExecutionPayload, NewPayloadRequest, ProtocolFork, Records, StatelessInput,
     Withdrawal,
 };
 
-/// An input taken apart. What is not a list is changed in `request`.
-#[derive(Clone)]
-pub(crate) struct Draft<'a> {
-    pub(crate) fork: ProtocolFork,
-    pub(crate) chain_id: u64,
-    pub(crate) request: NewPayloadRequest<'a>,
-    pub(crate) extra_data: Vec<u8>,
-    pub(crate) logs_bloom: [u8; 256],
-    pub(crate) transactions: Vec<Bytes>,
-    pub(crate) withdrawals: Vec<[u8; Withdrawal::LEN]>,
-    pub(crate) versioned_hashes: Vec<[u8; 32]>,
-    /// Type byte, then the records of that type.
-    pub(crate) requests: Vec<Vec<u8>>,
-    pub(crate) access_list: Vec<u8>,
-    pub(crate) witness: OwnedWitness,
+/// An input taken apart. All fields but the lists are changed in `request`.
+#[derive(Debug, Clone)]
+pub struct Draft<'a> {
+    /// Fork that the schema id names.
+    pub fork: ProtocolFork,
+    /// EIP-155 chain id.
+    pub chain_id: u64,
+    /// The request, whose lists and block hash are ignored.
+    pub request: NewPayloadRequest<'a>,
+    /// Extra data of the payload.
+    pub extra_data: Vec<u8>,
+    /// Logs bloom of the payload.
+    pub logs_bloom: [u8; 256],
+    /// EIP-2718 encodings of the transactions.
+    pub transactions: Vec<Bytes>,
+    /// Records of the withdrawals.
+    pub withdrawals: Vec<[u8; Withdrawal::LEN]>,
+    /// Blob versioned hashes of the request.
+    pub versioned_hashes: Vec<[u8; 32]>,
+    /// Execution requests: for each type its byte, then the records of that type.
+    pub requests: Vec<Vec<u8>>,
+    /// RLP of the block access list.
+    pub access_list: Vec<u8>,
+    /// The witness.
+    pub witness: OwnedWitness,
 }
 
 impl<'a> Draft<'a> {
-    pub(crate) fn new(input: &StatelessInput<'a>) -> Self {
+    /// Takes an input apart.
+    pub fn new(input: &StatelessInput<'a>) -> Self {
         let request = &input.request;
         let payload = &request.payload;
         let list = |list: ByteLists<'_>| list.iter().map(Bytes::copy_from_slice).collect();
@@ -48,16 +58,12 @@ impl<'a> Draft<'a> {
             versioned_hashes: request.versioned_hashes.iter().copied().collect(),
             requests: requests.to_vec(),
             access_list: payload.block_access_list.to_vec(),
-            witness: OwnedWitness {
-                state: list(input.witness.state),
-                codes: list(input.witness.codes),
-                headers: list(input.witness.headers),
-            },
+            witness: OwnedWitness::of(&input.witness),
         }
     }
 
     /// Encodes the input, its block hash computed anew; `None` if the parts fit no format.
-    pub(crate) fn encode(&self) -> Option<Bytes> {
+    pub fn encode(&self) -> Option<Bytes> {
         let mut request = NewPayloadRequest {
             payload: ExecutionPayload {
                 extra_data: &self.extra_data,
@@ -82,10 +88,11 @@ impl<'a> Draft<'a> {
     }
 }
 
-type Change = fn(&mut Draft<'_>, &mut Random);
+/// A change to an input, directed by random numbers.
+pub type Change = fn(&mut Draft<'_>, &mut Random);
 
-/// Changes to an input, whose block hash is then recomputed.
-pub(crate) const CHANGES: &[(&str, Change)] = &[
+/// Changes to an input by name; [`Draft::encode`] then computes the block hash anew.
+pub const CHANGES: &[(&str, Change)] = &[
     ("nothing", |_, _| {}),
     ("state root", |d, r| r.flip(&mut d.request.payload.state_root.0)),
     ("receipts root", |d, r| r.flip(&mut d.request.payload.receipts_root.0)),
@@ -176,7 +183,7 @@ pub(crate) const CHANGES: &[(&str, Change)] = &[
 ];
 
 /// Changes bytes without regard to what they mean.
-pub(crate) fn scramble(calldata: &Bytes, rng: &mut Random) -> Bytes {
+pub fn scramble(calldata: &Bytes, rng: &mut Random) -> Bytes {
     let mut bytes = calldata.to_vec();
     match rng.index(8) {
         0 => bytes.truncate(rng.index(calldata.len())),

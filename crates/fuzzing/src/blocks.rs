@@ -1,0 +1,187 @@
+//! Mutated inputs of one block, and batches of such blocks.
+
+use crate::{
+    Outcome,
+    choices::Choices,
+    judge::{agree_with_chain, verdict},
+    nodes::replace,
+    scene::Scene,
+    sequences::sequence,
+};
+use alloy_consensus::{Header, TxEip1559};
+use alloy_eips::eip2718::Encodable2718 as _;
+use alloy_primitives::{Address, TxKind, U256, keccak256};
+use codec::{Encode as _, compact::compact_reachable};
+use execute::ExecuteError;
+use stateless::Invalid;
+use testkit::{
+    Key, resealed,
+    tampered::{CHANGES, Draft},
+};
+use wire::{BatchWitness, StatelessInput};
+
+/// Rounds in which the fields of a header are set to the values that EXECUTE expects, at most.
+const MAX_REPAIRS: usize = 12;
+
+/// Checks EXECUTE on blocks of small chains, changed as the bytes say, with all hashes repaired.
+///
+/// No input is a fault of ours. The verdict depends neither on the number of threads, nor on the form of the input (a
+/// block, or a batch of one block), and an input is accepted exactly if a chain imports its blocks, one on the other,
+/// unless its witness lacks a part.
+pub fn inputs(data: &[u8]) -> Outcome {
+    let mut choices = Choices::new(data);
+    let scene = choices.pick(Scene::all());
+    match choices.byte() % 4 {
+        0 => sequence(scene, &mut choices),
+        1 => damaged_batch(scene, &mut choices),
+        _ => single(scene, &mut choices),
+    }
+}
+
+/// A block whose fields, transactions and witness are changed.
+fn single(scene: &Scene, choices: &mut Choices<'_>) -> Outcome {
+    let good = &choices.pick(&scene.blocks).input;
+    let input = StatelessInput::decode(good).expect("an input of a scene");
+    let mut draft = Draft::new(&input);
+    change(&mut draft, choices);
+    let Some(encoded) = draft.encode() else { return Outcome::Unreadable };
+    let mut calldata = encoded.to_vec();
+    if choices.flag() {
+        choices.edit(&mut calldata, 2);
+        calldata = resealed(&calldata, |_| {}).unwrap_or(calldata);
+    }
+    if choices.flag() {
+        calldata = repaired(scene, calldata);
+    }
+    let accepted = agree_with_chain(scene, &calldata);
+    agree_with_batch(scene, &calldata, accepted);
+    Outcome::of(accepted)
+}
+
+/// Changes a block taken apart.
+pub(crate) fn change(draft: &mut Draft<'_>, choices: &mut Choices<'_>) {
+    for _ in 0..choices.index(4) {
+        match choices.byte() % 4 {
+            0 => forge_node(draft, choices),
+            1 => sign_again(draft, choices),
+            _ => choices.pick(CHANGES).1(draft, &mut choices.random()),
+        }
+    }
+}
+
+/// Changes a node of the pre-state, and with it the roots above it and the header of the parent.
+fn forge_node(draft: &mut Draft<'_>, choices: &mut Choices<'_>) {
+    let state = &mut draft.witness.state;
+    let Some(last) = draft.witness.headers.last_mut() else { return };
+    let Ok(mut parent) = alloy_rlp::decode_exact::<Header>(&last) else { return };
+    if state.is_empty() {
+        return;
+    }
+    let at = choices.index(state.len());
+    let mut node = state[at].to_vec();
+    choices.edit(&mut node, 2);
+    parent.state_root = replace(state, at, node, parent.state_root);
+    *last = alloy_rlp::encode(&parent).into();
+    draft.request.payload.parent_hash = keccak256(&last);
+}
+
+/// Adds a transaction with a true signature, to an account or code that the bytes choose.
+fn sign_again(draft: &mut Draft<'_>, choices: &mut Choices<'_>) {
+    let key = Key::named(if choices.flag() { "alice" } else { "bob" });
+    let small = |choices: &mut Choices<'_>| Address::with_last_byte(choices.byte());
+    let to = match choices.byte() % 5 {
+        0 => TxKind::Create,
+        1 => TxKind::Call(testkit::LOGGER),
+        2 => TxKind::Call(Address::repeat_byte(0x20)),
+        _ => TxKind::Call(small(choices)),
+    };
+    let length = choices.index(200);
+    let transaction = key.sign(TxEip1559 {
+        chain_id: draft.chain_id,
+        nonce: u64::from(choices.byte() % 4),
+        gas_limit: 21_000 + 1_000 * u64::from(choices.byte()),
+        max_fee_per_gas: 100_000_000_000,
+        to,
+        value: U256::from(choices.byte() % 2),
+        input: choices.bytes(length).to_vec().into(),
+        ..Default::default()
+    });
+    let at = choices.index(draft.transactions.len() + 1);
+    draft.transactions.insert(at, transaction.encoded_2718().into());
+}
+
+/// Sets the fields of a header to the values that EXECUTE expects, until it accepts the block or refuses it for another
+/// reason.
+fn repaired(scene: &Scene, mut calldata: Vec<u8>) -> Vec<u8> {
+    for _ in 0..MAX_REPAIRS {
+        let Err(ExecuteError::Invalid(reason)) = scene.open().run(&calldata, u64::MAX) else {
+            break;
+        };
+        let again = resealed(&calldata, |input| {
+            let payload = &mut input.request.payload;
+            let low = |number: &U256| number.saturating_to::<u64>();
+            match &reason {
+                Invalid::Header { field: "number", expected, .. } => {
+                    payload.block_number = low(expected);
+                }
+                Invalid::Header { field: "base fee", expected, .. } => {
+                    payload.base_fee_per_gas = *expected;
+                }
+                Invalid::Header { field: "excess blob gas", expected, .. } => {
+                    payload.excess_blob_gas = low(expected);
+                }
+                Invalid::HeaderRange { field: "timestamp", min, .. } => {
+                    payload.timestamp = low(min);
+                }
+                Invalid::HeaderRange { field: "gas limit", min, .. } => {
+                    payload.gas_limit = low(min);
+                }
+                Invalid::BrokenAncestry { got, .. } => payload.parent_hash = *got,
+                Invalid::GasBeyondClaim { .. } => payload.gas_used = payload.gas_limit,
+                Invalid::Amount { what: "gas used", expected, .. } => payload.gas_used = *expected,
+                Invalid::Amount { expected, .. } => payload.blob_gas_used = *expected,
+                Invalid::Commitment { what: "receipts root", expected, .. } => {
+                    payload.receipts_root = *expected;
+                }
+                Invalid::Commitment { what: "state root", expected, .. } => {
+                    payload.state_root = *expected;
+                }
+                _ => {}
+            }
+        });
+        match again {
+            Some(again) if again != calldata => calldata = again,
+            _ => break,
+        }
+    }
+    calldata
+}
+
+/// Compares the verdict on a block with that on a batch of the block alone, whose state is in compact form.
+fn agree_with_batch(scene: &Scene, calldata: &[u8], accepted: bool) {
+    let Ok(input) = StatelessInput::decode(calldata) else { return };
+    let witness = &input.witness;
+    let parent = witness.headers.last().and_then(|it| alloy_rlp::decode_exact::<Header>(it).ok());
+    let Some(parent) = parent else { return };
+    // A node that no trie has, a code that is listed twice: neither has a compact form.
+    let Ok(state) = compact_reachable(parent.state_root, witness.state, witness.codes) else {
+        return;
+    };
+    let Ok(witness) = BatchWitness::new(&state, witness.codes, witness.headers) else { return };
+    let batch = codec::batch_of(&[input], witness).expect("a batch of one block");
+    let batch = verdict(&scene.open(), &batch.encode());
+    assert_eq!(batch.is_ok(), accepted, "alone and in a batch: {:?}", batch.err());
+    if let (Ok(batch), Ok(alone)) = (batch, scene.open().run(calldata, u64::MAX)) {
+        assert_eq!(batch.verdict, alone.verdict);
+    }
+}
+
+/// A batch in which bytes are changed; its headers name each other again.
+fn damaged_batch(scene: &Scene, choices: &mut Choices<'_>) -> Outcome {
+    let mut calldata = choices.pick(&scene.batches).clone();
+    choices.edit(&mut calldata, 4);
+    if choices.flag() {
+        calldata = testkit::relinked(&calldata, |_| {}).unwrap_or(calldata);
+    }
+    Outcome::of(agree_with_chain(scene, &calldata))
+}

@@ -1,0 +1,127 @@
+//! Calls of EXECUTE in each dialect.
+
+use crate::{
+    Outcome,
+    choices::Choices,
+    judge::{assert_no_fault, verdict},
+    scene::Scene,
+};
+use alloy_primitives::{B256, Bytes};
+use execute::{Answer, Execute, ExecuteError, PrecompileCall};
+use std::sync::Arc;
+use testkit::{relinked, resealed};
+use variants::{BlobSource, DialectCall, DialectName, Dialects, Flat, NoForm};
+use wire::StatelessResult;
+
+/// Gas of a call that no call can exhaust.
+const PLENTY: u64 = u64::MAX;
+
+/// Blobs of a transaction; the first byte of a versioned hash is the place of its blob.
+#[derive(Debug)]
+pub(crate) struct Held(pub(crate) Vec<Vec<u8>>);
+
+impl Held {
+    /// Returns the versioned hashes of the blobs.
+    pub(crate) fn hashes(&self) -> Vec<B256> {
+        (0..=u8::MAX).take(self.0.len()).map(B256::repeat_byte).collect()
+    }
+}
+
+impl BlobSource for Held {
+    fn blob(&self, versioned_hash: &B256) -> Option<Bytes> {
+        self.0.get(usize::from(versioned_hash[0])).cloned().map(Bytes::from)
+    }
+}
+
+/// Returns the EXECUTE of a scene with prices that leave gas to blocks of any length.
+pub(crate) fn execute(scene: &Scene) -> Execute {
+    Execute { gas: Arc::new(Flat { base: 1_000, per_byte: 2 }), ..scene.execute() }
+}
+
+/// Checks calls in each dialect: any bytes as calldata, changed calldata of a good call, and the call with a changed
+/// input.
+///
+/// A call is never a fault of ours. It is accepted exactly if the input within it is, by the form of the
+/// execution-specs, and makes no false claim; and with any amount of gas it has the same answer or runs out of gas.
+pub fn dialects(data: &[u8]) -> Outcome {
+    let mut choices = Choices::new(data);
+    let dialect = *choices.pick(&DialectName::ALL);
+    let scene = choices.pick(Scene::all());
+    let singles = scene.blocks.iter().map(|it| &it.input);
+    let good: Vec<_> = singles.chain(&scene.batches).collect();
+    let kind = choices.byte() % 4;
+    let gas = if choices.flag() { PLENTY } else { u64::from(choices.number() >> 10) };
+    if kind == 0 {
+        let calldata = choices.rest().to_vec();
+        return judged(scene, dialect, &DialectCall { calldata, blobs: Vec::new() }, gas);
+    }
+    let mut input = (**choices.pick(&good)).clone();
+    if kind == 1 {
+        let call = match dialect.encode(&input) {
+            Err(NoForm::Batch(_)) => return Outcome::Unreadable,
+            call => call,
+        };
+        let mut call = call.expect("a good input has a form in each dialect");
+        choices.edit(&mut call.calldata, 4);
+        if choices.flag() {
+            let sealed = resealed(&call.calldata, |_| {});
+            let sealed = sealed.or_else(|| relinked(&call.calldata, |_| {}));
+            call.calldata = sealed.unwrap_or(call.calldata);
+        }
+        return judged(scene, dialect, &call, gas);
+    }
+    choices.edit(&mut input, 4);
+    if choices.flag() {
+        let sealed = resealed(&input, |_| {}).or_else(|| relinked(&input, |_| {}));
+        input = sealed.unwrap_or(input);
+    }
+    let accepted = verdict(&execute(scene), &input).is_ok();
+    let call = match dialect.encode(&input) {
+        Ok(call) => call,
+        // The form of the input says nothing against it.
+        Err(NoForm::Batch(_)) => return Outcome::Unreadable,
+        Err(reason) => {
+            assert!(!accepted, "an accepted input has a form in {dialect}: {reason}");
+            return Outcome::Refused;
+        }
+    };
+    let outcome = judged(scene, dialect, &call, gas);
+    assert_eq!(outcome, Outcome::of(accepted), "{dialect}, and the execution-specs");
+    outcome
+}
+
+/// Compares a call with the input within it.
+fn judged(scene: &Scene, dialect: DialectName, call: &DialectCall, gas: u64) -> Outcome {
+    let execute = execute(scene);
+    let DialectCall { calldata, blobs } = call;
+    let decoded = dialect.decode(calldata, blobs);
+    let expected = decoded.and_then(|input| dialect.run(&execute, calldata, &input));
+    assert_no_fault(&expected);
+    let held = Held(blobs.clone());
+    let hashes = held.hashes();
+    let source: Arc<dyn BlobSource> = Arc::new(held);
+    let own = Dialects::usual(&[dialect]).of(execute.clone(), &source).dialects.remove(0);
+    let precompile = PrecompileCall { calldata, blob_hashes: &hashes };
+    let full = execute.answer(&*own, precompile, PLENTY);
+    assert_no_fault(&full);
+    let accepted = full.as_ref().is_ok_and(is_positive);
+    assert_eq!(accepted, expected.is_ok(), "{dialect}: {:?}", expected.err());
+    match execute.answer(&*own, precompile, gas) {
+        Ok(answer) => {
+            assert!(answer.gas <= gas, "a call is charged what it holds, at most");
+            assert_eq!(Ok(answer), full, "with {gas} gas");
+        }
+        Err(ExecuteError::OutOfGas { got, reserve }) => {
+            assert!(got == gas && reserve > gas, "{reserve} reserved, {gas} given");
+        }
+        refused => assert_eq!(refused, full, "with {gas} gas"),
+    }
+    Outcome::of(accepted)
+}
+
+/// Returns `true` if an answer says that the block is valid: the result, or the word 1 of Drake's dialect.
+fn is_positive(answer: &Answer) -> bool {
+    let output = &answer.output;
+    assert!([StatelessResult::LEN, 32].contains(&output.len()), "{output}");
+    output.len() == StatelessResult::LEN || output[..] == B256::with_last_byte(1)[..]
+}

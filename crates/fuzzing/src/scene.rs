@@ -1,0 +1,182 @@
+//! Small chains whose blocks the properties change.
+
+use alloy_genesis::GenesisAccount;
+use alloy_primitives::{Address, B256, Bytes, TxKind, U256};
+use chain::{Block, BlockWithWitness, Chain};
+use codec::OwnedWitness;
+use execute::{Execute, ForkRule, Rules};
+use std::sync::{Arc, LazyLock};
+use testkit::{CHAIN_ID, ETHER, Key, L2, LOGGER, Transaction, logger, rich_genesis};
+use wire::ProtocolFork;
+
+/// Forks of the chains.
+const FORKS: [ProtocolFork; 3] =
+    [ProtocolFork::Osaka, ProtocolFork::Amsterdam, ProtocolFork::Prague];
+/// Contract that stores the second word of its calldata in the slot that the first word names.
+const STORER: Address = Address::repeat_byte(0x20);
+/// Code of [`STORER`]: CALLDATALOAD of both words, SSTORE.
+const STORER_CODE: &[u8] = &[0x60, 0x20, 0x35, 0x5f, 0x35, 0x55];
+/// Code that deploys one byte of code, STOP.
+const DEPLOYER: &[u8] = &[0x60, 0x01, 0x5f, 0xf3];
+/// Gas limit of each transaction, enough for the dearest under any fork.
+const GAS_LIMIT: u64 = 400_000;
+
+/// A block of a scene.
+#[derive(Debug)]
+pub(crate) struct SceneBlock {
+    /// The block.
+    pub(crate) block: Arc<Block>,
+    /// The calldata of EXECUTE for the block alone.
+    pub(crate) input: Vec<u8>,
+    /// RLP of the header of its parent.
+    pub(crate) parent_header: Bytes,
+}
+
+/// A chain with two branches, and the inputs of its blocks.
+#[derive(Debug)]
+pub(crate) struct Scene {
+    /// The fork of all blocks.
+    pub(crate) fork: ProtocolFork,
+    /// The chain, which knows the blocks of both branches.
+    pub(crate) chain: Chain,
+    /// The blocks: those of one branch in order, then those of the other.
+    pub(crate) blocks: Vec<SceneBlock>,
+    /// Batches of blocks of the first branch.
+    pub(crate) batches: Vec<Vec<u8>>,
+    /// The witnesses of all blocks together; without headers.
+    pub(crate) witness: OwnedWitness,
+}
+
+static SCENES: LazyLock<Vec<Scene>> = LazyLock::new(|| FORKS.map(Scene::new).into());
+
+impl Scene {
+    /// Returns all scenes. They are made at the first call.
+    pub(crate) fn all() -> &'static [Self] {
+        &SCENES
+    }
+
+    fn new(fork: ProtocolFork) -> Self {
+        let mut genesis = rich_genesis(fork, ["alice", "bob"], 1_000 * ETHER);
+        let slots = (0..4_u64).map(|slot| (B256::from(U256::from(slot)), B256::with_last_byte(9)));
+        let storer = GenesisAccount {
+            nonce: Some(1),
+            code: Some(Bytes::from_static(STORER_CODE)),
+            storage: Some(slots.collect()),
+            ..Default::default()
+        };
+        genesis.alloc.extend([(LOGGER, logger()), (STORER, storer)]);
+        let l2 = L2::new(CHAIN_ID, fork, &genesis).expect("a genesis with all system contracts");
+        let mut branches = Branches { main: l2.detached(), side: l2, blocks: Vec::new() };
+        branches.grow();
+        let Branches { main, blocks, .. } = branches;
+        let mut chain = main.into_chain();
+        let known: Vec<_> = blocks.iter().map(|(new, _)| Arc::new(new.block.clone())).collect();
+        for (new, is_main) in &blocks {
+            if !is_main {
+                chain.insert(new.clone()).expect("a block that was built");
+            }
+        }
+        let mut witness = OwnedWitness::default();
+        for (new, _) in &blocks {
+            witness.state.extend(new.witness.state.iter().cloned());
+            witness.codes.extend(new.witness.codes.iter().cloned());
+        }
+        witness.canonicalize();
+        let scene_block = |(new, _): &(BlockWithWitness, bool)| SceneBlock {
+            block: Arc::new(new.block.clone()),
+            input: new.input().expect("a block after Cancun"),
+            parent_header: new.witness.headers.last().expect("the parent").clone(),
+        };
+        let batch = |range: &[Arc<Block>]| {
+            chain.batch(range.to_vec()).expect("blocks in order").input().expect("their witness")
+        };
+        let batches = [&known[..1], &known[..2], &known[1..4], &known[..MAIN]];
+        Self {
+            fork,
+            batches: batches.map(batch).into(),
+            blocks: blocks.iter().map(scene_block).collect(),
+            witness,
+            chain,
+        }
+    }
+
+    /// Returns the EXECUTE of an L1 with the fork of the scene.
+    pub(crate) fn execute(&self) -> Execute {
+        Execute::on(self.fork)
+    }
+
+    /// Returns an EXECUTE that accepts valid blocks of all forks and of L1.
+    pub(crate) fn open(&self) -> Execute {
+        Execute { rules: Rules::L1, forks: ForkRule::every(), ..self.execute() }
+    }
+}
+
+/// Blocks of the main branch.
+const MAIN: usize = 4;
+
+/// Both branches while they grow.
+struct Branches {
+    main: L2,
+    side: L2,
+    /// The blocks, each with `true` if it is one of the main branch.
+    blocks: Vec<(BlockWithWitness, bool)>,
+}
+
+impl Branches {
+    /// Builds the main branch, and a side branch on its first block.
+    fn grow(&mut self) {
+        let (alice, bob) = (Key::named("alice"), Key::named("bob"));
+        let to = |address: Address| TxKind::Call(address);
+        let words = |slot: u64, value: u64| {
+            Bytes::from([slot, value].map(|word| U256::from(word).to_be_bytes::<32>()).concat())
+        };
+        let plan: [&[(&Key, TxKind, Bytes)]; MAIN] = [
+            &[(&alice, to(bob.address()), Bytes::new()), (&bob, to(STORER), words(1, 0))],
+            &[(&alice, TxKind::Create, DEPLOYER.into()), (&bob, to(LOGGER), words(7, 7))],
+            &[],
+            &[(&alice, to(STORER), words(2, 0)), (&bob, to(STORER), words(70, 3))],
+        ];
+        for (number, transactions) in plan.into_iter().enumerate() {
+            let block = build(&mut self.main, transactions);
+            self.main.append(block.clone()).expect("a block that was built");
+            if number == 0 {
+                self.side.append(block.clone()).expect("a block on the genesis");
+            }
+            self.blocks.push((block, true));
+        }
+        for value in [5, 0] {
+            let block = build(&mut self.side, &[(&bob, to(STORER), words(3, value))]);
+            self.side.append(block.clone()).expect("a block that was built");
+            self.blocks.push((block, false));
+        }
+    }
+}
+
+/// Builds a block of these transactions.
+fn build(l2: &mut L2, transactions: &[(&Key, TxKind, Bytes)]) -> BlockWithWitness {
+    let mut sign = |(from, to, data): &(&Key, TxKind, Bytes)| -> Transaction {
+        let value = if data.is_empty() { U256::ONE } else { U256::ZERO };
+        l2.sign(from, *to, value, data.clone(), GAS_LIMIT).expect("an account of the genesis")
+    };
+    let transactions = transactions.iter().map(&mut sign).collect();
+    let time = l2.chain().head().header.timestamp + 12;
+    let (block, rejected) = l2.seal(time, B256::ZERO, transactions).expect("a block");
+    assert!(rejected.is_empty(), "{rejected:?}");
+    block
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn execute_accepts_all_blocks_and_batches_of_all_scenes_and_they_are_short() {
+        for scene in Scene::all() {
+            let inputs = scene.blocks.iter().map(|it| &it.input).chain(&scene.batches);
+            for input in inputs {
+                scene.execute().run(input, u64::MAX).expect("a block that was built");
+                assert!(input.len() < 10_000);
+            }
+        }
+    }
+}

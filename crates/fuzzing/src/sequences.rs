@@ -1,0 +1,71 @@
+//! Batches of blocks in any order.
+
+use crate::{Outcome, blocks::change, choices::Choices, judge::agree_with_chain, scene::Scene};
+use alloy_primitives::{B256, Bytes};
+use codec::{Encode as _, compact::compact_reachable};
+use testkit::{relinked, tampered::Draft};
+use wire::{BatchWitness, StatelessInput};
+
+/// Blocks of a batch, at most.
+const MAX_BLOCKS: usize = 5;
+
+/// Checks a batch of blocks that the bytes choose from both branches of a chain.
+///
+/// Without a change it is accepted exactly if each block is a child of the one before, and the first of the header in
+/// the witness. With one it is judged as the chain judges its blocks.
+pub(crate) fn sequence(scene: &Scene, choices: &mut Choices<'_>) -> Outcome {
+    let mut chosen = vec![choices.index(scene.blocks.len())];
+    while chosen.len() <= choices.index(MAX_BLOCKS) {
+        // Mostly the next one, so that long batches are found.
+        let last = chosen[chosen.len() - 1];
+        let step = if choices.flag() { choices.index(scene.blocks.len()) } else { 1 };
+        chosen.push((last + step) % scene.blocks.len());
+    }
+    let blocks: Vec<_> = chosen.iter().map(|index| &scene.blocks[*index]).collect();
+    let (first, mut parent) = (blocks[0], &blocks[0].parent_header);
+    if choices.byte() % 8 == 7 {
+        parent = &choices.pick(&scene.blocks).parent_header;
+    }
+    let mut is_in_order = *parent == first.parent_header;
+    for pair in blocks.windows(2) {
+        is_in_order &= pair[0].block.hash == pair[1].block.header.parent_hash;
+    }
+
+    let tampered = choices.byte() % 4;
+    let mut singles = Vec::new();
+    for (index, block) in blocks.iter().enumerate() {
+        let input = StatelessInput::decode(&block.input).expect("an input of a scene");
+        let mut draft = Draft::new(&input);
+        if usize::from(tampered) == index + 1 {
+            change(&mut draft, choices);
+        }
+        let Some(single) = draft.encode() else { return Outcome::Unreadable };
+        singles.push(single);
+    }
+    let is_changed = singles.iter().zip(&blocks).any(|(single, block)| **single != *block.input);
+    let is_relinked = choices.flag();
+    let Some(batch) = batch(scene, &singles, first.block.pre_state_root, parent) else {
+        assert!(is_changed, "blocks of a scene fit into a batch");
+        return Outcome::Unreadable;
+    };
+    let batch = match is_relinked {
+        true => relinked(&batch, |_| {}).unwrap_or(batch),
+        false => batch,
+    };
+    let accepted = agree_with_chain(scene, &batch);
+    if !is_changed && !is_relinked {
+        assert_eq!(accepted, is_in_order, "blocks {chosen:?}");
+    }
+    Outcome::of(accepted)
+}
+
+/// Encodes blocks as a batch with a witness of all that any block of the scene reads.
+fn batch(scene: &Scene, singles: &[Bytes], root: B256, parent: &Bytes) -> Option<Vec<u8>> {
+    let inputs = singles.iter().map(|single| StatelessInput::decode(single));
+    let inputs = inputs.collect::<Result<Vec<_>, _>>().ok()?;
+    let witness = scene.witness.view();
+    let state = compact_reachable(root, witness.state, witness.codes).expect("nodes of a chain");
+    let headers = [parent.clone()];
+    let witness = BatchWitness::new(&state, witness.codes, (&headers[..]).into());
+    Some(codec::batch_of(&inputs, witness.expect("a witness of a chain")).ok()?.encode())
+}

@@ -1,0 +1,152 @@
+//! Inputs that end in blobs.
+
+use crate::{
+    Outcome,
+    calls::{Held, execute},
+    choices::Choices,
+    judge::assert_no_fault,
+    scene::Scene,
+};
+use codec::blob_tail::{BLOB_LEN, MIN_HEAD, Trailer, cut, to_blobs};
+use execute::{Answer, ExecuteError, ExecutionSpecs, PrecompileCall};
+use std::sync::Arc;
+use variants::BlobTail;
+use wire::SchemaId;
+
+/// Gas of a call that no call can exhaust.
+const PLENTY: u64 = u64::MAX;
+/// Blobs of the transaction in front of those of the tail, at most.
+const MAX_OTHERS: usize = 4;
+/// Bytes of a field element, of which the first is zero.
+const ELEMENT: usize = 32;
+
+/// Checks an input whose tail is in blobs, cut and damaged as the bytes say.
+///
+/// Wherever the tail begins, the answer is that of the whole input. An accepted call has exactly the calldata and blobs
+/// of an input that is accepted as a whole, with the same answer, so that no byte of a blob can be changed for nothing.
+pub fn blob_tails(data: &[u8]) -> Outcome {
+    let mut choices = Choices::new(data);
+    let scene = choices.pick(Scene::all());
+    let singles = scene.blocks.iter().map(|it| &it.input);
+    let good: Vec<_> = singles.chain(&scene.batches).collect();
+    let mut input = (**choices.pick(&good)).clone();
+    let is_damaged_before = choices.byte() % 4 == 3;
+    if is_damaged_before {
+        choices.edit(&mut input, 2);
+    }
+    let Some((head, tail)) = cut_somewhere(&input, &mut choices) else {
+        return Outcome::Unreadable;
+    };
+    let others = choices.index(MAX_OTHERS);
+    let trailer = Trailer::new(tail.len(), others as u8).expect("a short tail");
+    let mut calldata = [&head[..], &trailer.encode()].concat();
+    let other = vec![0x11; BLOB_LEN];
+    let mut blobs: Vec<_> = std::iter::repeat_n(other, others).chain(to_blobs(&tail)).collect();
+
+    let whole = ask_whole(scene, &input);
+    let untouched = (calldata.clone(), blobs.clone());
+    damage(&mut calldata, &mut blobs, tail.len(), &mut choices);
+    let answer = ask(scene, &calldata, &blobs);
+    if (&calldata, &blobs) == (&untouched.0, &untouched.1) {
+        let is_own_cut = cut(&input).is_some_and(|(own, _)| own == head) || !is_batch(&input);
+        let expected = whole.as_ref().ok().filter(|_| is_own_cut);
+        assert_eq!(answer.as_ref().ok().map(|it| &it.output), expected.map(|it| &it.output));
+        if let (Ok(answer), Some(whole)) = (&answer, expected) {
+            assert_eq!(answer.gas, whole.gas + 2 * Trailer::LEN as u64, "each byte is paid once");
+        }
+    } else if let Ok(answer) = &answer {
+        assert_is_canonical(scene, &calldata, &blobs, answer);
+    }
+    Outcome::of(answer.is_ok())
+}
+
+fn is_batch(input: &[u8]) -> bool {
+    SchemaId::of(input).is_ok_and(|schema| schema.batch_fork().is_some())
+}
+
+/// Cuts an input: a block anywhere behind the shortest head, a batch mostly where its head ends.
+fn cut_somewhere(input: &[u8], choices: &mut Choices<'_>) -> Option<(Vec<u8>, Vec<u8>)> {
+    if is_batch(input) && choices.byte() % 8 != 7 {
+        return cut(input);
+    }
+    let at = MIN_HEAD + choices.index(input.len().checked_sub(MIN_HEAD)? + 1);
+    let (head, tail) = input.split_at_checked(at)?;
+    Some((head.to_vec(), tail.to_vec()))
+}
+
+/// Changes calldata and blobs.
+fn damage(
+    calldata: &mut Vec<u8>,
+    blobs: &mut Vec<Vec<u8>>,
+    tail: usize,
+    choices: &mut Choices<'_>,
+) {
+    for _ in 0..choices.index(3) {
+        let at = choices.index(blobs.len());
+        match choices.byte() % 8 {
+            0 => choices.edit(calldata, 2),
+            // The trailer.
+            1 => {
+                let from = calldata.len() - Trailer::LEN.min(calldata.len());
+                let at = from + choices.index(Trailer::LEN);
+                let byte = choices.byte();
+                calldata.iter_mut().skip(at).take(1).for_each(|it| *it = byte);
+            }
+            2 if !blobs.is_empty() => _ = blobs.remove(at),
+            3 if !blobs.is_empty() => blobs.insert(at, blobs[at].clone()),
+            4 => {
+                let to = choices.index(blobs.len());
+                if !blobs.is_empty() {
+                    blobs.swap(at, to);
+                }
+            }
+            // Bytes of the tail, first bytes of elements, and the padding behind the tail.
+            kind => {
+                let Some(blob) = blobs.get_mut(at) else { continue };
+                let used = (tail.div_ceil(ELEMENT - 1) + 1) * ELEMENT;
+                let place = match kind {
+                    5 => choices.index(used.min(BLOB_LEN)),
+                    6 => choices.index(used.min(BLOB_LEN)) / ELEMENT * ELEMENT,
+                    _ => choices.index(BLOB_LEN),
+                };
+                let mask = choices.byte().max(1);
+                blob.iter_mut().skip(place).take(1).for_each(|byte| *byte ^= mask);
+            }
+        }
+    }
+}
+
+/// Returns the answer to the whole input as calldata.
+fn ask_whole(scene: &Scene, input: &[u8]) -> Result<Answer, ExecuteError> {
+    let answer = execute(scene).answer(&ExecutionSpecs, input, PLENTY);
+    assert_no_fault(&answer);
+    answer
+}
+
+/// Returns the answer to a call in a transaction with these blobs.
+fn ask(scene: &Scene, calldata: &[u8], blobs: &[Vec<u8>]) -> Result<Answer, ExecuteError> {
+    let held = Held(blobs.to_vec());
+    let hashes = held.hashes();
+    let call = PrecompileCall { calldata, blob_hashes: &hashes };
+    let answer = execute(scene).answer(&BlobTail::new(Arc::new(held)), call, PLENTY);
+    assert_no_fault(&answer);
+    answer
+}
+
+/// Checks that an accepted call is the one that a writer makes of an input with the same answer.
+fn assert_is_canonical(scene: &Scene, calldata: &[u8], blobs: &[Vec<u8>], answer: &Answer) {
+    let (head, trailer) = Trailer::split(calldata).expect("an accepted call");
+    let used = &blobs[trailer.blobs()];
+    // Read by hand: the data of all elements, as long as the trailer says.
+    let data = used.iter().flat_map(|blob| blob.chunks(ELEMENT)).flat_map(|it| &it[1..]);
+    let tail: Vec<_> = data.copied().take(trailer.tail_len()).collect();
+    assert_eq!(to_blobs(&tail), used, "the blobs are those of the tail");
+    let input = trailer.pieces(head).and_then(|it| it.join(used)).expect("an accepted call");
+    if is_batch(&input) {
+        assert_eq!(cut(&input), Some((head.to_vec(), tail)), "a batch has one cut");
+    } else {
+        assert_eq!(input, [head, &tail].concat(), "a block is head and tail");
+    }
+    let whole = ask_whole(scene, &input).expect("an input that is accepted in blobs");
+    assert_eq!((&answer.output, answer.gas), (&whole.output, whole.gas + 2 * Trailer::LEN as u64));
+}

@@ -1,0 +1,202 @@
+//! The trie against `alloy-trie`.
+
+use crate::{
+    Outcome,
+    choices::Choices,
+    nodes::{Nodes, replace},
+};
+use alloy_primitives::{B256, Bytes, keccak256};
+use alloy_trie::{HashBuilder, proof::verify_proof};
+use std::collections::BTreeMap;
+use store::{Recorder, prove};
+use trie::{EMPTY_ROOT, Nibbles, Trie, TrieError, hash_tries};
+
+/// Batches of changes in one run, at most.
+const MAX_BATCHES: usize = 16;
+/// Changes in a batch, at most.
+const MAX_CHANGES: usize = 32;
+
+type Model = BTreeMap<B256, Vec<u8>>;
+type Changes = BTreeMap<B256, Option<Vec<u8>>>;
+
+/// Checks the trie against an ordered map, whose root `alloy-trie` computes.
+///
+/// The bytes are batches of insertions, updates and removals. A trie that stays in memory and one that loads its nodes
+/// for each batch have the root of the map. The nodes that a batch has read give the same root alone; without one of
+/// them the batch fails and names it; and with one of them forged, under a root that leads to it, each value is one
+/// that `alloy-trie` proves too.
+pub fn trie(data: &[u8]) -> Outcome {
+    let mut choices = Choices::new(data);
+    let (mut model, mut nodes) = (Model::new(), Nodes::default());
+    let mut resident = Trie::<Bytes>::default();
+    let mut root = EMPTY_ROOT;
+    for _ in 0..MAX_BATCHES {
+        if choices.is_over() {
+            break;
+        }
+        let changes = changes(&mut choices);
+        let before = model.clone();
+        for (key, value) in &changes {
+            match value {
+                Some(value) => _ = model.insert(*key, value.clone()),
+                None => _ = model.remove(key),
+            }
+        }
+        let expected = root_of(&model);
+        one_by_one(&mut resident, &before, &changes, choices.flag());
+        assert_eq!(resident.hash(), expected, "the trie in memory");
+
+        let reads = [key(&mut choices), key(&mut choices)];
+        let recorder = Recorder::new(&nodes);
+        let rerun = run(&recorder, root, &before, &reads, &changes);
+        let mut partial = rerun.expect("no node is missing");
+        let read = Nodes(recorder.into_read());
+        let alone = run(&read, root, &before, &reads, &changes).map(|mut trie| trie.hash());
+        assert_eq!(alone, Ok(expected), "the recorded nodes alone");
+        drop_one(&read, root, &before, &reads, &changes, &mut choices);
+        hash_tries(&mut [&mut partial], |(hash, node)| {
+            nodes.0.insert(hash, Bytes::copy_from_slice(node));
+        });
+        root = partial.root().expect("it has just been hashed");
+        assert_eq!(root, expected, "the trie over a source");
+        check_proof(&nodes, root, &model, &mut choices);
+    }
+    if model.is_empty() { Outcome::Refused } else { Outcome::Accepted }
+}
+
+/// Returns the root that `alloy-trie` computes.
+fn root_of(model: &Model) -> B256 {
+    let mut builder = HashBuilder::default();
+    for (key, value) in model {
+        builder.add_leaf(Nibbles::unpack(key), value);
+    }
+    builder.root()
+}
+
+/// Chooses a key of one of three shapes: spread like hashes, with a long common prefix, so that extensions lie deep in
+/// the trie, and different only at the end, so that nodes are embedded.
+fn key(choices: &mut Choices<'_>) -> B256 {
+    let (shape, number) = (choices.byte(), choices.byte());
+    match shape % 3 {
+        0 => keccak256([number]),
+        1 => {
+            let mut key = B256::repeat_byte(0x11);
+            key[8 + usize::from(shape) / 3 % 24] = number;
+            key
+        }
+        _ => {
+            let mut key = B256::repeat_byte(0x22);
+            (key[30], key[31]) = (shape / 3 % 4, number);
+            key
+        }
+    }
+}
+
+/// Chooses changes, at most one for each key.
+fn changes(choices: &mut Choices<'_>) -> Changes {
+    let count = 1 + choices.index(MAX_CHANGES);
+    let mut changes = Changes::new();
+    for _ in 0..count {
+        if choices.is_over() {
+            break;
+        }
+        let key = key(choices);
+        let length = match choices.byte() {
+            length @ 0..0x80 => usize::from(length) % 40,
+            length => usize::from(length),
+        };
+        // A value is as long as chosen, even at the end of the bytes: a length of zero is a removal.
+        let mut value = choices.bytes(length.min(4)).to_vec();
+        value.resize(length, 0x5b);
+        changes.insert(key, (!value.is_empty()).then_some(value));
+    }
+    changes
+}
+
+/// Applies changes to a trie in memory: in the order of the keys, or in that of [`Trie::apply`].
+fn one_by_one(resident: &mut Trie<Bytes>, before: &Model, changes: &Changes, ordered: bool) {
+    let none = Nodes::default();
+    if !ordered {
+        let all = changes.iter().map(|(key, value)| (*key, value.as_deref()));
+        return resident.apply(&none, all).expect("all nodes are in memory");
+    }
+    for (key, value) in changes {
+        match value {
+            Some(value) => {
+                resident.insert(&none, key, value).expect("all nodes are in memory");
+                assert_eq!(resident.get(&none, key), Ok(Some(&value[..])));
+            }
+            None => {
+                let removed = resident.remove(&none, key).expect("all nodes are in memory");
+                assert_eq!(removed, before.contains_key(key));
+                assert_eq!(resident.get(&none, key), Ok(None));
+            }
+        }
+    }
+}
+
+/// Reads these keys and applies the changes, over a source of nodes. A value that is read is never a wrong one.
+fn run<S: trie::NodeSource<Bytes = Bytes>>(
+    source: &S,
+    root: B256,
+    before: &Model,
+    reads: &[B256],
+    changes: &Changes,
+) -> Result<Trie<Bytes>, TrieError> {
+    let mut trie = Trie::new(root);
+    for key in reads {
+        assert_eq!(trie.get(source, key)?, before.get(key).map(Vec::as_slice));
+    }
+    trie.apply(source, changes.iter().map(|(key, value)| (*key, value.as_deref())))?;
+    Ok(trie)
+}
+
+/// Repeats a batch without one of the nodes that it has read.
+fn drop_one(
+    read: &Nodes,
+    root: B256,
+    before: &Model,
+    reads: &[B256],
+    changes: &Changes,
+    choices: &mut Choices<'_>,
+) {
+    let Some(dropped) = read.0.keys().nth(choices.index(read.0.len())).copied() else { return };
+    let mut fewer = read.clone();
+    fewer.0.remove(&dropped);
+    match run(&fewer, root, before, reads, changes) {
+        Err(TrieError::MissingNode { hash, .. }) => assert_eq!(hash, dropped),
+        other => panic!("without {dropped}: {other:?}"),
+    }
+}
+
+/// Proves a key, and then forges a node of the proof: hashes above it are repaired, so that the root leads to it.
+fn check_proof(nodes: &Nodes, root: B256, model: &Model, choices: &mut Choices<'_>) {
+    let key = match choices.flag() {
+        true => key(choices),
+        false => model.keys().nth(choices.index(model.len())).copied().unwrap_or_default(),
+    };
+    let (value, mut proof) = prove(nodes, Trie::new(root), &key).expect("no node is missing");
+    assert_eq!(value.as_ref(), model.get(&key), "the proven value");
+    verify_proof(root, Nibbles::unpack(key), value, &proof).expect("a proof of alloy-trie");
+    if proof.is_empty() {
+        return;
+    }
+    let at = choices.index(proof.len());
+    let mut forged = proof[at].to_vec();
+    choices.edit(&mut forged, 3);
+    let forged_root = replace(&mut proof, at, forged, root);
+    let source: Nodes = proof.into_iter().collect();
+    // A node is read as a node of a trie or refused, and never with another result than alloy-trie has.
+    if let Ok((value, proof)) = prove(&source, Trie::new(forged_root), &key) {
+        let agreed = verify_proof(forged_root, Nibbles::unpack(key), value.clone(), &proof);
+        assert!(agreed.is_ok(), "{value:?} is proven here alone: {agreed:?}");
+    }
+    let mut trie = Trie::new(forged_root);
+    if trie.insert(&source, &key, &[1]).is_ok() {
+        assert_eq!(trie.get(&source, &key), Ok(Some(&[1][..])));
+        if trie.remove(&source, &key).is_ok() {
+            assert_eq!(trie.get(&source, &key), Ok(None));
+        }
+        trie.hash();
+    }
+}

@@ -1,0 +1,7 @@
+//! Mutated blocks and batches, with repaired hashes.
+
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| {
+    fuzzing::inputs(data);
+});

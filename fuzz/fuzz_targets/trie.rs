@@ -1,0 +1,7 @@
+//! The trie against `alloy-trie`.
+
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| {
+    fuzzing::trie(data);
+});
