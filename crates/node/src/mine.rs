@@ -244,14 +244,23 @@ impl Node {
         self.mine_locked(&request)
     }
 
-    /// Builds a block if there is an executable transaction.
-    pub(crate) fn mine_ready(&self) -> Result<Option<Arc<Block>>, NodeError> {
+    /// Builds blocks for as long as executable transactions get into them: one that fills a gap in nonces frees those
+    /// behind it, which may be more than one block holds.
+    pub(crate) fn mine_ready(&self) -> Result<(), NodeError> {
         let _one = self.mining.lock();
-        let request = self.inner.read().attributes.clone();
-        if self.inner.read().draft(&request)?.offered.is_empty() {
-            return Ok(None);
+        let mut is_first = true;
+        loop {
+            let request = self.inner.read().attributes.clone();
+            if self.inner.read().draft(&request)?.offered.is_empty() {
+                return Ok(());
+            }
+            let sealed = self.seal(&request)?;
+            if !is_first && sealed.new.block.transactions.is_empty() {
+                return Ok(());
+            }
+            self.append_locked(sealed)?;
+            is_first = false;
         }
-        self.mine_locked(&request).map(Some)
     }
 
     fn mine_locked(&self, request: &MineRequest) -> Result<Arc<Block>, NodeError> {

@@ -352,7 +352,7 @@ impl Node {
         executable.into_iter().for_each(|waiting| self.emit(Event::Pooled(waiting)));
         if auto {
             match self.mine_ready() {
-                Ok(_) => {}
+                Ok(()) => {}
                 Err(error) => {
                     tracing::error!(%error, transaction = %hash, "failed to make a block for a transaction");
                     // Its sender takes it for refused; and if it is what cannot be executed, no block

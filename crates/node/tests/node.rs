@@ -88,6 +88,26 @@ fn a_transaction_makes_a_block_and_a_gap_in_nonces_makes_it_wait() {
 }
 
 #[test]
+fn what_a_gap_held_up_is_mined_at_once_although_a_block_holds_a_part_of_it() {
+    let settings = Settings { mining: Mining::Auto, ..Settings::default() };
+    let room = 5;
+    let node = node_with(ProtocolFork::Osaka, room * 21_000, settings);
+    for nonce in 1..=2 * room {
+        node.submit(transfer("alice", nonce, 1)).unwrap();
+    }
+    assert_eq!(node.read(|node| node.chain.head().header.number), 0);
+    node.submit(transfer("alice", 0, 1)).unwrap();
+    node.read(|node| {
+        assert!(node.pool.is_empty(), "{} wait", node.pool.len());
+        assert_eq!(node.chain.head().header.number, 3);
+        assert_eq!(node.chain.balance(BOB).unwrap(), U256::from(2 * room + 1));
+    });
+    // What no block takes makes none beside the one that its sender asks for.
+    node.submit(transfer("alice", 2 * room + 2, 1)).unwrap();
+    assert_eq!(node.read(|node| node.chain.head().header.number), 3);
+}
+
+#[test]
 fn who_pays_most_goes_first_or_who_came_first() {
     for (order, expected) in
         [(Order::Fees, ["carol", "alice"]), (Order::Arrival, ["alice", "carol"])]

@@ -11,7 +11,7 @@ use std::{
     path::{Path, PathBuf},
 };
 use variants::DialectName;
-use wire::{Input, ProtocolFork, StatelessInput};
+use wire::{Input, ProtocolFork};
 
 /// Sources of blocks.
 #[derive(Debug, clap::Args)]

@@ -2,7 +2,6 @@
 
 use crate::{
     judges::{Judges, Tally},
-    tamper::{CHANGES, Draft},
     world::{CHAIN_ID, World, withdrawals},
 };
 use alloy_primitives::{Address, B256, Bytes};
@@ -12,7 +11,10 @@ use execute::ExecuteError;
 use executor::SystemCode;
 use eyre::Result;
 use std::{collections::BTreeSet, env, sync::Arc};
-use testkit::Random;
+use testkit::{
+    Random,
+    tampered::{CHANGES, Draft},
+};
 use wire::{ProtocolFork, StatelessBatch, StatelessInput};
 
 /// Number of worlds per fork; `ENSHRINE_WORLDS` sets another number for longer runs.

@@ -2,7 +2,7 @@
 
 use super::{
     InFlight, Submitter, SubmitterProgress,
-    sending::{no_thread, send},
+    sending::{is_underpriced, no_thread, send},
 };
 use crate::{
     L1Error, RollupError,
@@ -80,7 +80,13 @@ impl Submitter {
         self.take_answer()?;
         if let Some(answer) = self.resending.as_ref().and_then(Inquiry::answer) {
             self.resending = None;
-            answer.unwrap_or_else(|_| Err(L1Error::Thread.into()))?;
+            let answer = answer.unwrap_or_else(|_| Err(L1Error::Thread.into()));
+            if answer.as_ref().is_err_and(is_underpriced)
+                && let Some(first) = self.in_flight.iter_mut().find(|sent| !sent.is_void)
+            {
+                first.is_refused = true;
+            }
+            answer?;
         }
         self.take_back(view);
         self.hold_back(l1_time);
@@ -283,10 +289,12 @@ impl Submitter {
         let others: u128 = self.in_flight.iter().skip(1).map(|sent| sent.cost).sum();
         let mut all = core::mem::take(&mut self.in_flight);
         let (mut outcome, mut is_bumped) = (Ok(SubmitterProgress::Waiting), false);
-        let bump_after = self.config.bump_after;
+        let (bump_after, resend_after) = (self.config.bump_after, self.config.resend_after);
         let waits_long = |first: &InFlight| {
             let waited = first.waits_since.map(|since| latest.saturating_sub(since));
+            // What the pool refuses cannot get into a block, and some L1s make none without it.
             waited.is_some_and(|blocks| blocks >= bump_after)
+                || first.is_refused && first.sent_when.elapsed() >= resend_after
         };
         let on_its_way = self.sending.as_ref().map(|sending| sending.nonce);
         let is_sent = |sent: &InFlight| !sent.is_void && Some(sent.nonce) != on_its_way;
@@ -304,7 +312,6 @@ impl Submitter {
             true => Duration::ZERO,
             false => self.round_trip.saturating_mul(RESEND_TRIPS),
         };
-        let resend_after = self.config.resend_after;
         let is_due = |(at, sent): (usize, &InFlight)| {
             let age = sent.sent_when.elapsed();
             let is_old = age >= resend_after || head > sent.sent_at && age >= gap;

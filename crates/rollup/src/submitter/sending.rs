@@ -133,7 +133,7 @@ fn is_known(message: &str) -> bool {
     ["already known", "already imported", "nonce too low"].iter().any(|it| message.contains(it))
 }
 
-fn is_underpriced(error: &RollupError) -> bool {
+pub(super) fn is_underpriced(error: &RollupError) -> bool {
     error.to_string().contains("underpriced")
 }
 

@@ -1,6 +1,6 @@
 //! Posting of blocks to an L1 that does not include them at once.
 
-use crate::support::{self, World, answer, provider_of, signed, until};
+use crate::support::{self, World, answer, provider_of, refusal, signed, until};
 use alloy_consensus::{Transaction as _, TxEnvelope};
 use alloy_eips::eip2718::{Decodable2718 as _, Encodable2718 as _};
 use alloy_primitives::{Address, B256, Bytes, U256};
@@ -16,6 +16,14 @@ use std::{
 };
 use testkit::{ETHER, GWEI, Key};
 
+/// Returns the transaction that a request is to send.
+fn raw_transaction(request: &str) -> Option<TxEnvelope> {
+    let (_, raw) = request.split_once("eth_sendRawTransaction")?;
+    let raw = &raw[raw.find("0x")?..];
+    let raw = alloy_primitives::hex::decode(&raw[..raw.find('"')?]).ok()?;
+    TxEnvelope::decode_2718_exact(&raw).ok()
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_l1_does_not_take_pays_more_up_to_the_limit_and_is_taken_in_the_end() -> Result<()> {
     let world = World::new().await?;
@@ -28,10 +36,7 @@ async fn what_l1_does_not_take_pays_more_up_to_the_limit_and_is_taken_in_the_end
     let sent = Arc::<Mutex<Vec<TxEnvelope>>>::default();
     let seen = Arc::clone(&sent);
     proxy.intercept(move |request| {
-        let (_, raw) = request.split_once("eth_sendRawTransaction")?;
-        let raw = &raw[raw.find("0x")?..];
-        let raw = alloy_primitives::hex::decode(&raw[..raw.find('"')?]).ok()?;
-        let transaction = TxEnvelope::decode_2718_exact(&raw).ok()?;
+        let transaction = raw_transaction(request)?;
         let hash = *transaction.tx_hash();
         seen.lock().ok()?.push(transaction);
         Some(answer(request, hash))
@@ -145,6 +150,33 @@ async fn what_was_lost_on_its_way_is_sent_again_although_l1_makes_no_block() -> 
     let sequencer = RollupNode::start(config).await?;
     until("L1", &sequencer, || async { Ok(sequencer.status().safe_head.number > 0) }).await?;
     assert!(lost.load(Ordering::SeqCst) > 2);
+    sequencer.stop().await;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_pool_refuses_for_an_older_one_pays_more_although_l1_makes_no_block() -> Result<()>
+{
+    let world = World::new().await?;
+    world.deposit(Address::repeat_byte(0xa1), U256::from(ETHER)).await?;
+    let mut config = world.sequencer_config()?;
+    config.submitter.resend_after = Duration::from_millis(300);
+    let (proxy, config) = world.behind_proxy(Role::Sequencer(Box::new(config)))?;
+    // The pool has one of an earlier process, which pays more than the first two do. No L1 block takes either.
+    let offered = Arc::<Mutex<Vec<u128>>>::default();
+    let seen = Arc::clone(&offered);
+    proxy.intercept(move |request| {
+        let fee = raw_transaction(request)?.max_fee_per_gas();
+        let mut offered = seen.lock().ok()?;
+        offered.push(fee);
+        let is_less = 4 * fee < 5 * offered[0];
+        is_less.then(|| refusal(request, "replacement transaction underpriced"))
+    });
+    let sequencer = RollupNode::start(config).await?;
+    until("L1", &sequencer, || async { Ok(sequencer.status().safe_head.number > 0) }).await?;
+    let mut offered = offered.lock().map_or_else(|_| Vec::new(), |offered| offered.clone());
+    offered.dedup();
+    assert!(offered.len() >= 3 && offered.is_sorted(), "{offered:?}");
     sequencer.stop().await;
     Ok(())
 }
