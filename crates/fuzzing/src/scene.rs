@@ -13,7 +13,7 @@ use wire::ProtocolFork;
 const FORKS: [ProtocolFork; 3] =
     [ProtocolFork::Osaka, ProtocolFork::Amsterdam, ProtocolFork::Prague];
 /// Contract that stores the second word of its calldata in the slot that the first word names.
-const STORER: Address = Address::repeat_byte(0x20);
+pub(crate) const STORER: Address = Address::repeat_byte(0x20);
 /// Code of [`STORER`]: CALLDATALOAD of both words, SSTORE.
 const STORER_CODE: &[u8] = &[0x60, 0x20, 0x35, 0x5f, 0x35, 0x55];
 /// Code that deploys one byte of code, STOP.
