@@ -5,7 +5,7 @@ use crate::{
     choices::Choices,
     judge::{agree_with_chain, verdict},
     nodes::replace,
-    scene::{STORER, Scene},
+    scene::{STORER, Scene, SceneBlock},
     sequences::sequence,
 };
 use alloy_consensus::{Header, TxEip1559};
@@ -48,10 +48,10 @@ fn single(scene: &Scene, choices: &mut Choices<'_>) -> Outcome {
 
 /// Returns the input of a block that is changed as the bytes say; `None` if its parts fit no format.
 fn changed_block(scene: &Scene, choices: &mut Choices<'_>) -> Option<Vec<u8>> {
-    let good = &choices.pick(&scene.blocks).input;
-    let input = StatelessInput::decode(good).expect("an input of a scene");
+    let good = choices.pick(&scene.blocks);
+    let input = StatelessInput::decode(&good.input).expect("an input of a scene");
     let mut draft = Draft::new(&input);
-    change(&mut draft, choices);
+    change(&mut draft, good, choices);
     let mut calldata = draft.encode()?.to_vec();
     if choices.byte() % 4 == 3 {
         choices.edit(&mut calldata, 2);
@@ -60,12 +60,12 @@ fn changed_block(scene: &Scene, choices: &mut Choices<'_>) -> Option<Vec<u8>> {
     Some(if choices.flag() { repaired(scene, calldata) } else { calldata })
 }
 
-/// Changes a block taken apart.
-pub(crate) fn change(draft: &mut Draft<'_>, choices: &mut Choices<'_>) {
+/// Changes a block taken apart, which was this one.
+pub(crate) fn change(draft: &mut Draft<'_>, good: &SceneBlock, choices: &mut Choices<'_>) {
     for _ in 0..choices.index(4) {
         match choices.byte() % 4 {
             0 => forge_node(draft, choices),
-            1 => sign_again(draft, choices),
+            1 => add_transaction(draft, good, choices),
             _ => choices.pick(CHANGES).1(draft, &mut choices.random()),
         }
     }
@@ -88,8 +88,9 @@ fn forge_node(draft: &mut Draft<'_>, choices: &mut Choices<'_>) {
 }
 
 /// Adds a transaction with a true signature, to an account or code that the bytes choose.
-fn sign_again(draft: &mut Draft<'_>, choices: &mut Choices<'_>) {
-    let key = Key::named(if choices.flag() { "alice" } else { "bob" });
+fn add_transaction(draft: &mut Draft<'_>, good: &SceneBlock, choices: &mut Choices<'_>) {
+    let (name, nonce) = *choices.pick(&[("alice", good.nonces[0]), ("bob", good.nonces[1])]);
+    let key = Key::named(name);
     let to = match choices.byte() % 5 {
         0 => TxKind::Create,
         1 => TxKind::Call(testkit::LOGGER),
@@ -99,7 +100,8 @@ fn sign_again(draft: &mut Draft<'_>, choices: &mut Choices<'_>) {
     let length = choices.index(200);
     let transaction = key.sign(TxEip1559 {
         chain_id: draft.chain_id,
-        nonce: u64::from(choices.byte() % 4),
+        // Behind up to two transactions of the block.
+        nonce: nonce + u64::from(choices.byte() % 3),
         gas_limit: 21_000 + 1_000 * u64::from(choices.byte()),
         max_fee_per_gas: 100_000_000_000,
         to,

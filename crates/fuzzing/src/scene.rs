@@ -28,6 +28,8 @@ pub(crate) struct SceneBlock {
     pub(crate) block: Arc<Block>,
     /// The calldata of EXECUTE for the block alone.
     pub(crate) input: Vec<u8>,
+    /// Nonces of Alice and Bob before the block.
+    pub(crate) nonces: [u64; 2],
     /// RLP of the header of its parent.
     pub(crate) parent_header: Bytes,
 }
@@ -71,8 +73,8 @@ impl Scene {
         let Branches { main, blocks, .. } = branches;
         let mut chain = main.into_chain();
         let known: Vec<_> = blocks.iter().map(|(new, _)| Arc::new(new.block.clone())).collect();
-        for (new, is_main) in &blocks {
-            if !is_main {
+        for (index, (new, _)) in blocks.iter().enumerate() {
+            if index >= MAIN {
                 chain.insert(new.clone()).expect("a block that was built");
             }
         }
@@ -82,7 +84,8 @@ impl Scene {
             witness.codes.extend(new.witness.codes.iter().cloned());
         }
         witness.canonicalize();
-        let scene_block = |(new, _): &(BlockWithWitness, bool)| SceneBlock {
+        let scene_block = |(new, nonces): &(BlockWithWitness, [u64; 2])| SceneBlock {
+            nonces: *nonces,
             block: Arc::new(new.block.clone()),
             input: new.input().expect("a block after Cancun"),
             parent_header: new.witness.headers.last().expect("the parent").clone(),
@@ -118,8 +121,8 @@ const MAIN: usize = 4;
 struct Branches {
     main: L2,
     side: L2,
-    /// The blocks, each with `true` if it is one of the main branch.
-    blocks: Vec<(BlockWithWitness, bool)>,
+    /// The blocks, those of the main branch first, each with the nonces of Alice and Bob before it.
+    blocks: Vec<(BlockWithWitness, [u64; 2])>,
 }
 
 impl Branches {
@@ -137,23 +140,26 @@ impl Branches {
             &[(&alice, to(STORER), words(2, 0)), (&bob, to(STORER), words(70, 3))],
         ];
         for (number, transactions) in plan.into_iter().enumerate() {
-            let block = build(&mut self.main, transactions);
+            let (block, nonces) = build(&mut self.main, transactions);
             self.main.append(block.clone()).expect("a block that was built");
             if number == 0 {
                 self.side.append(block.clone()).expect("a block on the genesis");
             }
-            self.blocks.push((block, true));
+            self.blocks.push((block, nonces));
         }
         for value in [5, 0] {
-            let block = build(&mut self.side, &[(&bob, to(STORER), words(3, value))]);
+            let (block, nonces) = build(&mut self.side, &[(&bob, to(STORER), words(3, value))]);
             self.side.append(block.clone()).expect("a block that was built");
-            self.blocks.push((block, false));
+            self.blocks.push((block, nonces));
         }
     }
 }
 
-/// Builds a block of these transactions.
-fn build(l2: &mut L2, transactions: &[(&Key, TxKind, Bytes)]) -> BlockWithWitness {
+/// Builds a block of these transactions, and returns it with the nonces of Alice and Bob before it.
+fn build(l2: &mut L2, transactions: &[(&Key, TxKind, Bytes)]) -> (BlockWithWitness, [u64; 2]) {
+    let nonces = ["alice", "bob"].map(|name| {
+        l2.chain().nonce(Key::named(name).address()).expect("an account of the genesis")
+    });
     let mut sign = |(from, to, data): &(&Key, TxKind, Bytes)| -> Transaction {
         let value = if data.is_empty() { U256::ONE } else { U256::ZERO };
         l2.sign(from, *to, value, data.clone(), GAS_LIMIT).expect("an account of the genesis")
@@ -162,7 +168,7 @@ fn build(l2: &mut L2, transactions: &[(&Key, TxKind, Bytes)]) -> BlockWithWitnes
     let time = l2.chain().head().header.timestamp + 12;
     let (block, rejected) = l2.seal(time, B256::ZERO, transactions).expect("a block");
     assert!(rejected.is_empty(), "{rejected:?}");
-    block
+    (block, nonces)
 }
 
 #[cfg(test)]

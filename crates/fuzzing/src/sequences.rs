@@ -37,7 +37,7 @@ pub(crate) fn sequence(scene: &Scene, choices: &mut Choices<'_>) -> Outcome {
         let input = StatelessInput::decode(&block.input).expect("an input of a scene");
         let mut draft = Draft::new(&input);
         if usize::from(tampered) == index + 1 {
-            change(&mut draft, choices);
+            change(&mut draft, block, choices);
         }
         let Some(single) = draft.encode() else { return Outcome::Unreadable };
         singles.push(single);
