@@ -5,6 +5,7 @@ use crate::{
     choices::Choices,
     judge::{agree_with_chain, verdict},
     nodes::replace,
+    repairs::repaired,
     scene::{STORER, Scene, SceneBlock},
     sequences::sequence,
 };
@@ -12,16 +13,11 @@ use alloy_consensus::{Header, TxEip1559};
 use alloy_eips::eip2718::Encodable2718 as _;
 use alloy_primitives::{Address, TxKind, U256, keccak256};
 use codec::{Encode as _, compact::compact_reachable};
-use execute::ExecuteError;
-use stateless::Invalid;
 use testkit::{
     Key, resealed,
     tampered::{CHANGES, Draft},
 };
 use wire::{BatchWitness, StatelessInput};
-
-/// Rounds in which the fields of a header are set to the values that EXECUTE expects, at most.
-const MAX_REPAIRS: usize = 12;
 
 /// Checks EXECUTE on blocks of small chains, changed as the bytes say, with all hashes repaired.
 ///
@@ -115,53 +111,6 @@ fn add_transaction(draft: &mut Draft<'_>, good: &SceneBlock, choices: &mut Choic
         _ => draft.transactions.len(),
     };
     draft.transactions.insert(at, transaction.encoded_2718().into());
-}
-
-/// Sets the fields of a header to the values that EXECUTE expects, until it accepts the block or refuses it for another
-/// reason.
-fn repaired(scene: &Scene, mut calldata: Vec<u8>) -> Vec<u8> {
-    for _ in 0..MAX_REPAIRS {
-        let Err(ExecuteError::Invalid(reason)) = scene.open().run(&calldata, u64::MAX) else {
-            break;
-        };
-        let again = resealed(&calldata, |input| {
-            let payload = &mut input.request.payload;
-            let low = |number: &U256| number.saturating_to::<u64>();
-            match &reason {
-                Invalid::Header { field: "number", expected, .. } => {
-                    payload.block_number = low(expected);
-                }
-                Invalid::Header { field: "base fee", expected, .. } => {
-                    payload.base_fee_per_gas = *expected;
-                }
-                Invalid::Header { field: "excess blob gas", expected, .. } => {
-                    payload.excess_blob_gas = low(expected);
-                }
-                Invalid::HeaderRange { field: "timestamp", min, .. } => {
-                    payload.timestamp = low(min);
-                }
-                Invalid::HeaderRange { field: "gas limit", min, .. } => {
-                    payload.gas_limit = low(min);
-                }
-                Invalid::BrokenAncestry { got, .. } => payload.parent_hash = *got,
-                Invalid::GasBeyondClaim { .. } => payload.gas_used = payload.gas_limit,
-                Invalid::Amount { what: "gas used", expected, .. } => payload.gas_used = *expected,
-                Invalid::Amount { expected, .. } => payload.blob_gas_used = *expected,
-                Invalid::Commitment { what: "receipts root", expected, .. } => {
-                    payload.receipts_root = *expected;
-                }
-                Invalid::Commitment { what: "state root", expected, .. } => {
-                    payload.state_root = *expected;
-                }
-                _ => {}
-            }
-        });
-        match again {
-            Some(again) if again != calldata => calldata = again,
-            _ => break,
-        }
-    }
-    calldata
 }
 
 /// Compares the verdict on a block with that on a batch of the block alone, whose state is in compact form.

@@ -19,6 +19,7 @@ mod choices;
 mod formats;
 mod judge;
 mod nodes;
+mod repairs;
 mod scene;
 mod sequences;
 mod tails;

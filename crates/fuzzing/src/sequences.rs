@@ -1,6 +1,9 @@
 //! Batches of blocks in any order.
 
-use crate::{Outcome, blocks::change, choices::Choices, judge::agree_with_chain, scene::Scene};
+use crate::{
+    Outcome, blocks::change, choices::Choices, judge::agree_with_chain, repairs::repaired,
+    scene::Scene,
+};
 use alloy_primitives::{B256, Bytes};
 use codec::{Encode as _, compact::compact_reachable};
 use testkit::{relinked, tampered::Draft};
@@ -43,7 +46,7 @@ pub(crate) fn sequence(scene: &Scene, choices: &mut Choices<'_>) -> Outcome {
         singles.push(single);
     }
     let is_changed = singles.iter().zip(&blocks).any(|(single, block)| **single != *block.input);
-    let is_relinked = choices.flag();
+    let (is_relinked, is_repaired) = (choices.flag(), choices.flag());
     let Some(batch) = batch(scene, &singles, first.block.pre_state_root, parent) else {
         assert!(is_changed, "blocks of a scene fit into a batch");
         return Outcome::Unreadable;
@@ -52,8 +55,10 @@ pub(crate) fn sequence(scene: &Scene, choices: &mut Choices<'_>) -> Outcome {
         true => relinked(&batch, |_| {}).unwrap_or(batch),
         false => batch,
     };
+    // Without links that are repaired too: a block that names another parent is refused, whichever roots it has.
+    let batch = if is_repaired { repaired(scene, batch) } else { batch };
     let accepted = agree_with_chain(scene, &batch);
-    if !is_changed && !is_relinked {
+    if !is_changed && !is_relinked && !is_repaired {
         assert_eq!(accepted, is_in_order, "blocks {chosen:?}");
     }
     Outcome::of(accepted)

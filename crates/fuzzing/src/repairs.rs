@@ -1,0 +1,84 @@
+//! Repair of headers by what EXECUTE expects of them.
+
+use crate::scene::Scene;
+use alloy_primitives::U256;
+use codec::Encode as _;
+use execute::ExecuteError;
+use stateless::{Invalid, header_of};
+use wire::{ExecutionPayload, Input, NewPayloadRequest, ProtocolFork};
+
+/// Fields that are repaired in one input, at most.
+const MAX_REPAIRS: usize = 12;
+
+/// Sets the fields of headers to the values that EXECUTE expects, until it accepts the input or refuses it for another
+/// reason. A block that named its parent still does; one that did not is left without one.
+pub(crate) fn repaired(scene: &Scene, mut calldata: Vec<u8>) -> Vec<u8> {
+    for _ in 0..MAX_REPAIRS {
+        let Err(refused) = scene.open().run(&calldata, u64::MAX) else { break };
+        let again = match Input::decode(&calldata) {
+            Ok(Input::Block(mut input)) => {
+                repair(core::slice::from_mut(&mut input.request), input.fork, &refused)
+                    .map(|()| input.encode())
+            }
+            Ok(Input::Batch(mut batch)) => {
+                repair(&mut batch.requests, batch.fork, &refused).map(|()| batch.encode())
+            }
+            Err(_) => None,
+        };
+        match again {
+            Some(again) if again != calldata => calldata = again,
+            _ => break,
+        }
+    }
+    calldata
+}
+
+/// Repairs the block that was refused, seals it again, and has its child name it. Returns `None` if the reason names no
+/// value to repair it with.
+fn repair(
+    requests: &mut [NewPayloadRequest<'_>],
+    fork: ProtocolFork,
+    refused: &ExecuteError,
+) -> Option<()> {
+    let (block, reason) = match refused {
+        ExecuteError::InBatch { block, reason } => (*block, &**reason),
+        reason => (0, reason),
+    };
+    let ExecuteError::Invalid(reason) = reason else { return None };
+    let request = requests.get_mut(block)?;
+    let before = request.payload.block_hash;
+    repair_field(&mut request.payload, block, reason);
+    let after = header_of(request, fork)?.hash_slow();
+    request.payload.block_hash = after;
+    if let Some(child) = requests.get_mut(block + 1)
+        && child.payload.parent_hash == before
+    {
+        child.payload.parent_hash = after;
+        child.payload.block_hash = header_of(child, fork)?.hash_slow();
+    }
+    Some(())
+}
+
+fn repair_field(payload: &mut ExecutionPayload<'_>, block: usize, reason: &Invalid) {
+    let low = |number: &U256| number.saturating_to::<u64>();
+    match reason {
+        Invalid::Header { field: "number", expected, .. } => payload.block_number = low(expected),
+        Invalid::Header { field: "base fee", expected, .. } => {
+            payload.base_fee_per_gas = *expected;
+        }
+        Invalid::Header { field: "excess blob gas", expected, .. } => {
+            payload.excess_blob_gas = low(expected);
+        }
+        Invalid::HeaderRange { field: "timestamp", min, .. } => payload.timestamp = low(min),
+        Invalid::HeaderRange { field: "gas limit", min, .. } => payload.gas_limit = low(min),
+        Invalid::BrokenAncestry { got, .. } if block == 0 => payload.parent_hash = *got,
+        Invalid::GasBeyondClaim { .. } => payload.gas_used = payload.gas_limit,
+        Invalid::Amount { what: "gas used", expected, .. } => payload.gas_used = *expected,
+        Invalid::Amount { expected, .. } => payload.blob_gas_used = *expected,
+        Invalid::Commitment { what: "receipts root", expected, .. } => {
+            payload.receipts_root = *expected;
+        }
+        Invalid::Commitment { what: "state root", expected, .. } => payload.state_root = *expected,
+        _ => {}
+    }
+}
