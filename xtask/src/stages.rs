@@ -175,7 +175,7 @@ impl Stage {
             Self::LintRepo => lint::run(root).map(Outcome::passed_if),
             Self::RustFmt => {
                 let mut outcome = cargo(root, &["fmt", "--all", "--check"])?;
-                for workspace in [crate::mutants::rust::PLACES, crate::ethrex::CLIENT] {
+                for workspace in [crate::mutants::rust::PLACES, crate::ethrex::CLIENT, FUZZ] {
                     if outcome == Outcome::Passed {
                         outcome = cargo(root, &["fmt", "--check", "--manifest-path", workspace])?;
                     }
@@ -237,6 +237,9 @@ const TEST_PLACES: [&str; 5] = [
     "--target-dir",
     crate::mutants::rust::PLACES_TARGET,
 ];
+
+/// The targets of cargo-fuzz, a workspace of their own.
+const FUZZ: &str = "fuzz/Cargo.toml";
 
 /// The seed of forge's random inputs: the verdict on a commit depends on nothing but the commit. Run by
 /// hand, forge takes a new one each time, and so searches on.

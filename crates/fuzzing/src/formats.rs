@@ -10,8 +10,8 @@ use wire::{
     compact::{Child, Code, CompactState, Storage, StreamNode},
 };
 
-/// Number of codes that a state is read with, at most, plus one.
-const MANY_CODES: usize = 8;
+/// Limit of the number of codes in the witness of a state.
+const MAX_CODES: usize = 8;
 
 /// Checks that decoding never panics, and that each decoded value has one encoding: the bytes that it came from.
 ///
@@ -19,7 +19,7 @@ const MANY_CODES: usize = 8;
 /// EXECUTE and as a result.
 pub fn wire(data: &[u8]) -> Outcome {
     match data {
-        [0, codes, state @ ..] => compact_state(state, usize::from(*codes) % MANY_CODES),
+        [0, codes, state @ ..] => compact_state(state, usize::from(*codes) % MAX_CODES),
         _ => calldata(data),
     }
 }
