@@ -2,7 +2,7 @@
 //!
 //! This crate owns the time of a call by stage ([`Call`]), the [`Floor`] that no verifier of a block goes below, the
 //! most memory that a piece of work holds ([`peak_of`], in a program whose allocator is [`CountingHeap`]), and the
-//! [statistics](median) of both. It prints nothing: `enshrine execute bench` and `side-by-side` do.
+//! [statistics](median) of both. It prints nothing: `enshrine execute bench` and `side-by-side` (`cargo xtask bench execute`) do.
 
 #![cfg_attr(not(test), warn(clippy::unwrap_used))]
 
