@@ -8,9 +8,9 @@ use std::time::{Duration, Instant};
 #[derive(Debug, Clone, Copy, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Elapsed {
-    /// For which the calling thread had a core. Work of other threads and processes is not in it.
+    /// Time with a core for the calling thread. Work of other threads and processes is not in it.
     pub on_core: f64,
-    /// By the clock.
+    /// Time by the clock.
     pub by_clock: f64,
 }
 

@@ -4,7 +4,7 @@ use crate::measured::{Kind, Measured};
 use std::fmt::Write as _;
 
 const WIDTH: f64 = 720.0;
-/// Where bars begin, and how long one is whose block takes as long as ethrex's.
+/// Start of the bars, and length of one whose block takes as long as ethrex's.
 const LEFT: f64 = 260.0;
 const WHOLE: f64 = 300.0;
 /// Longest bar; a longer one is cut, and its figure says so.
