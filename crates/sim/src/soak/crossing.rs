@@ -4,9 +4,9 @@
 //! What there must be is read from the two chains as they are, for a reorganisation of L1 takes back what was
 //! done there.
 
-use super::plan::Step;
+use super::{logs, plan::Step};
 use alloy_primitives::{Address, B256, Bytes, TxKind, U64, U256};
-use alloy_rpc_types_eth::{Log, TransactionReceipt};
+use alloy_rpc_types_eth::TransactionReceipt;
 use alloy_sol_types::{SolCall as _, SolEvent as _, SolValue as _};
 use client::Client;
 use contracts::{
@@ -171,8 +171,7 @@ impl Crossing {
         let mut left = None;
         let done = until("forced transactions", || {
             left = None;
-            let filter = json!({ "address": self.forced, "fromBlock": "0x0" });
-            let logs: Vec<Log> = rollup.l1.client().request("eth_getLogs", (filter,))?;
+            let logs = logs(rollup.l1.client(), json!({ "address": self.forced }))?;
             let submitted =
                 logs.iter().filter_map(|log| ForcedSubmitted::decode_log(&log.inner).ok());
             count = submitted.count() as u64;
@@ -203,8 +202,7 @@ impl Crossing {
     /// The messages to L1, by the logs of the L2.
     fn outgoing(&self, l2: &Client) -> Result<Vec<Outgoing>> {
         let topic = MessageSent::SIGNATURE_HASH;
-        let filter = json!({ "address": L2_MESSENGER, "fromBlock": "0x0", "topics": [topic] });
-        let logs: Vec<Log> = l2.request("eth_getLogs", (filter,))?;
+        let logs = logs(l2, json!({ "address": L2_MESSENGER, "topics": [topic] }))?;
         let sent = logs.iter().filter_map(|log| MessageSent::decode_log(&log.inner).ok());
         let messages = sent.filter_map(|sent| Message::from_l2_event(&sent));
         Ok(messages
@@ -222,10 +220,9 @@ impl Crossing {
 fn claimed(rollup: &Rollup) -> Result<BTreeSet<u64>> {
     let filter = json!({
         "address": rollup.deployment.message_queue,
-        "fromBlock": "0x0",
         "topics": [MessageClaimed::SIGNATURE_HASH],
     });
-    let logs: Vec<Log> = rollup.l1.client().request("eth_getLogs", (filter,))?;
+    let logs = logs(rollup.l1.client(), filter)?;
     let claims = logs.iter().filter_map(|log| MessageClaimed::decode_log(&log.inner).ok());
     Ok(claims.map(|claim| claim.index).collect())
 }

@@ -8,7 +8,7 @@ mod ledger;
 mod plan;
 mod rush;
 
-use alloy_primitives::{Address, B256, U256};
+use alloy_primitives::{Address, B256, U64, U256};
 use alloy_rpc_types_eth::Log;
 use client::Client;
 use contracts::{L2_MESSENGER, PREMINT, bindings::INativeRollup, sent_in};
@@ -296,10 +296,24 @@ impl Soak {
     }
 }
 
+/// Returns the logs of all blocks of a chain that a filter names. They are asked for in parts, since nodes bound the
+/// time of a request, and a soak makes thousands of blocks.
+fn logs(node: &Client, mut filter: Value) -> Result<Vec<Log>> {
+    const BLOCKS: u64 = 250;
+    let head: U64 = node.request("eth_blockNumber", ())?;
+    let mut all = Vec::new();
+    for first in (0..=head.to::<u64>()).step_by(BLOCKS as usize) {
+        filter["fromBlock"] = json!(U64::from(first));
+        filter["toBlock"] = json!(U64::from(first + BLOCKS - 1).min(head));
+        all.extend(node.request::<_, Vec<Log>>("eth_getLogs", (filter.clone(),))?);
+    }
+    Ok(all)
+}
+
 /// Values of the messages that L1 has, in wei.
 fn messages(rollup: &Rollup) -> Result<Vec<U256>> {
-    let filter = json!({ "address": rollup.deployment.message_queue, "fromBlock": "0x0" });
-    let logs: Vec<Log> = rollup.l1.client().request("eth_getLogs", (filter,))?;
+    let filter = json!({ "address": rollup.deployment.message_queue });
+    let logs = logs(rollup.l1.client(), filter)?;
     let sent = sent_in(rollup.deployment.message_queue, logs.iter().map(|log| &log.inner));
     Ok(sent.into_iter().map(|message| U256::from(message.value)).collect())
 }
