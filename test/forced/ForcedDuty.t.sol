@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity ^0.8.28;
 
+import {NativeRollup} from "../../contracts/NativeRollup.sol";
 import {IForcedInbox} from "../../contracts/interfaces/IForcedInbox.sol";
 import {IL1MessageQueue} from "../../contracts/interfaces/IL1MessageQueue.sol";
 import {IL2Messenger} from "../../contracts/interfaces/IL2Messenger.sol";
 import {INativeRollup} from "../../contracts/interfaces/INativeRollup.sol";
 import {Execute} from "../../contracts/libraries/Execute.sol";
+import {GenesisHeaders} from "../utils/GenesisHeaders.sol";
 import {IL2} from "../utils/IL2.sol";
 import {L2} from "../utils/L2.sol";
 import {RealRollup} from "../utils/RealRollup.sol";
@@ -60,6 +62,22 @@ contract ForcedDutyTest is RealRollup {
         assertEq(d.forcedNext, 1);
         assertEq(d.forcedDue, vm.getBlockTimestamp() + FORCED_DELAY);
         assertEq(d.forcedFirstSince, l2.head.timestamp);
+    }
+
+    function test_what_was_due_before_the_rollup_was_there_is_owed_by_its_first_block() public {
+        l2.create(genesis());
+        bytes memory header = GenesisHeaders.encode(l2.head);
+        makeQueues(1_000_000, 16_384);
+        (INativeRollup.ForcedTransaction memory t, bytes memory raw) = dueTransfer(0, GENEROUS);
+        rollup = new NativeRollup(header, config());
+        nextL1Block();
+        IL2.Head memory parent = l2.head;
+        bytes memory without = l2.seal();
+        expectRefused(without, none(), first(INativeRollup.ForcedTransactionOmitted.selector));
+        l2.head = parent;
+        l2.raw(raw);
+        rollup.advance(one(l2.seal()), one(discharge(t, INativeRollup.Outcome.Included)));
+        assertHead();
     }
 
     function testFuzz_the_place_in_the_block_must_be_the_right_one(uint8 before, uint8 claimed)
