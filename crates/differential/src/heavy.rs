@@ -8,7 +8,11 @@ use chain::{Block, BlockAttributes, Chain, ChainConfig};
 use executor::ChainSpec;
 use eyre::{Result, ensure};
 use std::sync::Arc;
-use testkit::{ETHER, Key, Random, rich};
+use testkit::{
+    ETHER, Key, Random,
+    points::{BLS12_G1, BLS12_G2, BN254_G1, BN254_G2, P256_SIGNED},
+    rich,
+};
 use wire::ProtocolFork;
 
 /// A chain that is no public network: a verifier takes the rules of the schema id's fork.
@@ -174,34 +178,6 @@ fn calls(precompile: Address) -> Vec<u8> {
 
 /// Precompiles with their numbers, a valid input, and the length of the answer.
 fn precompiles() -> Vec<(&'static str, u16, Vec<u8>, u64)> {
-    const BN254_G1: [u8; 64] = hex!(
-        "0000000000000000000000000000000000000000000000000000000000000001"
-        "0000000000000000000000000000000000000000000000000000000000000002"
-    );
-    const BN254_G2: [u8; 128] = hex!(
-        "198e9393920d483a7260bfb731fb5d25f1aa493335a9e71297e485b7aef312c2"
-        "1800deef121f1e76426a00665e5c4479674322d4f75edadd46debd5cd992f6ed"
-        "090689d0585ff075ec9e99ad690c3395bc4b313370b38ef355acdadcd122975b"
-        "12c85ea5db8c6deb4aab71808dcb408fe3d1e7690c43d37b4ce6cc0166fa7daa"
-    );
-    const BLS_G1: [u8; 128] = hex!(
-        "0000000000000000000000000000000017f1d3a73197d7942695638c4fa9ac0fc3688c4f9774b905a14e3a3f171bac586c55e83ff97a1aeffb3af00adb22c6bb"
-        "0000000000000000000000000000000008b3f481e3aaa0f1a09e30ed741d8ae4fcf5e095d5d00af600db18cb2c04b3edd03cc744a2888ae40caa232946c5e7e1"
-    );
-    const BLS_G2: [u8; 256] = hex!(
-        "00000000000000000000000000000000024aa2b2f08f0a91260805272dc51051c6e47ad4fa403b02b4510b647ae3d1770bac0326a805bbefd48056c8c121bdb8"
-        "0000000000000000000000000000000013e02b6052719f607dacd3a088274f65596bd0d09920b61ab5da61bbdc7f5049334cf11213945d57e5ac7d055d042b7e"
-        "000000000000000000000000000000000ce5d527727d6e118cc9cdc6da2e351aadfd9baa8cbdd3a76d429a695160d12c923ac9cc3baca289e193548608b82801"
-        "000000000000000000000000000000000606c4a02ea734cc32acd2b02bc28b99cb3e287e85a763af267492ab572e99ab3f370d275cec1da1aaa9075ff05f79be"
-    );
-    /// Message hash, signature and key of a valid signature.
-    const P256: [u8; 160] = hex!(
-        "4cee90eb86eaa050036147a12d49004b6b9c72bd725d39d4785011fe190f0b4d"
-        "a73bd4903f0ce3b639bbbf6e8e80d16931ff4bcf5993d58468e8fb19086e8cac"
-        "36dbcd03009df8c59286b162af3bd7fcc0450c9aa81be5d10d312af6c66b1d60"
-        "4aebd3099c618202fcfe16ae7770b0c49ab5eadf74b754204a3bb6060e44eff3"
-        "7618b065f9832de4ca6ca971a7a1adc826d0f7c00181a5fb2ddf79ae00b4e10e"
-    );
     /// Versioned hash of the commitment to the polynomial that is zero everywhere.
     const ZERO_POLYNOMIAL: B256 = alloy_primitives::b256!(
         "0x010657f37554c781402a22917dee2f75def7ab966d7b770905398eba3c444014"
@@ -214,7 +190,7 @@ fn precompiles() -> Vec<(&'static str, u16, Vec<u8>, u64)> {
         let modulus = [&[0xff][..], &[7; 126], &[1]].concat();
         [lengths.concat(), vec![3; 128], vec![0xff; 32], modulus].concat()
     };
-    let multiples: Vec<u8> = (0..16).flat_map(|_| [&BLS_G1[..], &scalar()].concat()).collect();
+    let multiples: Vec<u8> = (0..16).flat_map(|_| [&BLS12_G1[..], &scalar()].concat()).collect();
     vec![
         ("modexp", 0x05, modexp, 128),
         ("bn254 multiplication", 0x07, [&BN254_G1[..], &scalar()].concat(), 64),
@@ -227,8 +203,8 @@ fn precompiles() -> Vec<(&'static str, u16, Vec<u8>, u64)> {
             64,
         ),
         ("BLS12-381 sum of products", 0x0c, multiples, 128),
-        ("BLS12-381 pairing", 0x0f, [&BLS_G1[..], &BLS_G2].concat().repeat(2), 32),
-        ("P-256", 0x100, P256.to_vec(), 32),
+        ("BLS12-381 pairing", 0x0f, [&BLS12_G1[..], &BLS12_G2].concat().repeat(2), 32),
+        ("P-256", 0x100, P256_SIGNED.to_vec(), 32),
     ]
 }
 

@@ -38,6 +38,17 @@ pub struct FloorTimes {
 }
 
 impl FloorTimes {
+    /// Combines the times of each part over several runs.
+    pub fn each(runs: &[Self], combine: impl Fn(Vec<f64>) -> f64) -> Self {
+        let part = |of: fn(&Self) -> f64| combine(runs.iter().map(of).collect());
+        Self {
+            keccak: part(|times| times.keccak),
+            keccak_scalar: part(|times| times.keccak_scalar),
+            senders: part(|times| times.senders),
+            evm: part(|times| times.evm),
+        }
+    }
+
     /// The floor.
     pub const fn total(&self) -> f64 {
         self.keccak + self.senders + self.evm

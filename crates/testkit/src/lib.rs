@@ -2,7 +2,8 @@
 //!
 //! [Named keys](Key) and signing, [reproducible choices](Random), accounts of a genesis, the [test
 //! vectors](vectors), the compiled contracts of the checkout ([`Artifacts`]), an [`L1`] with EXECUTE and an
-//! [`L2`] in this process, inputs that are [nearly valid](mutations) or [tampered](tampered) with, [blocks on states](Forgery) and [compact states](hostile_states) of an attacker,
+//! [`L2`] in this process, inputs that are [nearly valid](mutations) or [tampered](tampered) with, [points](points)
+//! for precompiles, [blocks on states](Forgery) and [compact states](hostile_states) of an attacker,
 //! nodes in [processes of their own](NodeProcess), a [dishonest proxy](Proxy) between them, a
 //! [bound](Patience) on waiting, and a [rollup](RollupFixture) on an L1 of this process or of a node. The crate
 //! depends on the location of the checkout that it was built in, so no shipped crate may link it: it is for
@@ -24,6 +25,7 @@ mod l1;
 mod l2;
 mod mutated;
 mod patience;
+pub mod points;
 mod process;
 mod proxy;
 mod random;

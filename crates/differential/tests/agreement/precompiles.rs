@@ -2,26 +2,19 @@
 
 use crate::program::word;
 use alloy_primitives::{Address, Bytes, U256, address, hex, uint};
-use testkit::Random;
+use testkit::{
+    Random,
+    points::{BLS12_G1, BN254_G2, P256_SIGNED},
+};
 
 /// Modulus of the field of bn254 and order of its groups.
 const BN254_FIELD: U256 =
     uint!(0x30644e72e131a029b85045b68181585d97816a916871ca8d3c208c16d87cfd47_U256);
 const BN254_ORDER: U256 =
     uint!(0x30644e72e131a029b85045b68181585d2833e84879b9709143e1f593f0000001_U256);
-/// Generator of the second group of bn254: imaginary part first, as in EIP-197.
-const BN254_G2: [u8; 128] = hex!(
-    "198e9393920d483a7260bfb731fb5d25f1aa493335a9e71297e485b7aef312c21800deef121f1e76426a00665e5c4479674322d4f75edadd46debd5cd992f6ed"
-    "090689d0585ff075ec9e99ad690c3395bc4b313370b38ef355acdadcd122975b12c85ea5db8c6deb4aab71808dcb408fe3d1e7690c43d37b4ce6cc0166fa7daa"
-);
 /// Order of secp256k1.
 const SECP256K1_ORDER: U256 =
     uint!(0xfffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141_U256);
-/// Generator of the first group of BLS12-381, each coordinate with 16 zero bytes before it, as in EIP-2537.
-const BLS_G1: [u8; 128] = hex!(
-    "0000000000000000000000000000000017f1d3a73197d7942695638c4fa9ac0fc3688c4f9774b905a14e3a3f171bac586c55e83ff97a1aeffb3af00adb22c6bb"
-    "0000000000000000000000000000000008b3f481e3aaa0f1a09e30ed741d8ae4fcf5e095d5d00af600db18cb2c04b3edd03cc744a2888ae40caa232946c5e7e1"
-);
 /// The precompile of EIP-7951.
 const P256VERIFY: Address = address!("0x0000000000000000000000000000000000000100");
 
@@ -40,6 +33,7 @@ pub(crate) const PROBE: [u8; 30] = hex!(
 pub(crate) fn probed(rng: &mut Random) -> Bytes {
     let number = rng.index(0x12) as u8;
     let (address, mut input) = match number {
+        0 if rng.one_in(2) => (P256VERIFY, P256_SIGNED.to_vec()),
         0 => (P256VERIFY, words(rng, 5, &[])),
         number => (Address::with_last_byte(number), input_of(number, rng)),
     };
@@ -146,7 +140,7 @@ fn bn254_point(rng: &mut Random) -> Vec<u8> {
 fn bls_parts(rng: &mut Random, length: usize) -> Vec<u8> {
     let mut parts: Vec<u8> = match rng.index(3) {
         0 => vec![0; length],
-        _ => BLS_G1.iter().copied().cycle().take(length).collect(),
+        _ => BLS12_G1.iter().copied().cycle().take(length).collect(),
     };
     if rng.one_in(5) {
         let at = rng.index(length);

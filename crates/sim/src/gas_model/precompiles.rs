@@ -1,7 +1,10 @@
 //! Inputs on which precompiles take long for their gas.
 
 use alloy_primitives::{Address, B256, address, hex, keccak256};
-use testkit::Key;
+use testkit::{
+    Key,
+    points::{BLS12_G1, BLS12_G2, BN254_G1, BN254_G2, P256_SIGNED},
+};
 
 /// A precompile, an input, and the gas to call it with.
 pub(crate) struct Job {
@@ -17,41 +20,15 @@ const fn word(byte: u8) -> [u8; 32] {
     B256::with_last_byte(byte).0
 }
 
-/// Generators of BN254: of the first group, its double, and of the second.
+/// Double of the generator of the first group of bn254.
 const BN_TWICE: [u8; 64] = hex!(
     "030644e72e131a029b85045b68181585d97816a916871ca8d3c208c16d87cfd3"
     "15ed738c0e0a7c92e7845f96b2ae9c0a68a6a449e3538fc7ff3ebf7a5a18a2c4"
 );
-const BN_G2: [u8; 128] = hex!(
-    "198e9393920d483a7260bfb731fb5d25f1aa493335a9e71297e485b7aef312c2"
-    "1800deef121f1e76426a00665e5c4479674322d4f75edadd46debd5cd992f6ed"
-    "090689d0585ff075ec9e99ad690c3395bc4b313370b38ef355acdadcd122975b"
-    "12c85ea5db8c6deb4aab71808dcb408fe3d1e7690c43d37b4ce6cc0166fa7daa"
-);
-/// Generators of BLS12-381, each coordinate padded to 64 bytes.
-const BLS_G1: [u8; 128] = hex!(
-    "0000000000000000000000000000000017f1d3a73197d7942695638c4fa9ac0fc3688c4f9774b905a14e3a3f171bac586c55e83ff97a1aeffb3af00adb22c6bb"
-    "0000000000000000000000000000000008b3f481e3aaa0f1a09e30ed741d8ae4fcf5e095d5d00af600db18cb2c04b3edd03cc744a2888ae40caa232946c5e7e1"
-);
-const BLS_G2: [u8; 256] = hex!(
-    "00000000000000000000000000000000024aa2b2f08f0a91260805272dc51051c6e47ad4fa403b02b4510b647ae3d1770bac0326a805bbefd48056c8c121bdb8"
-    "0000000000000000000000000000000013e02b6052719f607dacd3a088274f65596bd0d09920b61ab5da61bbdc7f5049334cf11213945d57e5ac7d055d042b7e"
-    "000000000000000000000000000000000ce5d527727d6e118cc9cdc6da2e351aadfd9baa8cbdd3a76d429a695160d12c923ac9cc3baca289e193548608b82801"
-    "000000000000000000000000000000000606c4a02ea734cc32acd2b02bc28b99cb3e287e85a763af267492ab572e99ab3f370d275cec1da1aaa9075ff05f79be"
-);
 /// Compressed generator of BLS12-381's first group.
-const BLS_G1_COMPRESSED: [u8; 48] = hex!(
+const BLS12_G1_COMPRESSED: [u8; 48] = hex!(
     "97f1d3a73197d7942695638c4fa9ac0fc3688c4f9774b905a14e3a3f171bac586c55e83ff97a1aeffb3af00adb22c6bb"
 );
-/// Digest, signature and key that P256VERIFY accepts.
-const P256: [u8; 160] = hex!(
-    "4cee90eb86eaa050036147a12d49004b6b9c72bd725d39d4785011fe190f0b4d"
-    "a73bd4903f0ce3b639bbbf6e8e80d16931ff4bcf5993d58468e8fb19086e8cac"
-    "36dbcd03009df8c59286b162af3bd7fcc0450c9aa81be5d10d312af6c66b1d60"
-    "4aebd3099c618202fcfe16ae7770b0c49ab5eadf74b754204a3bb6060e44eff3"
-    "7618b065f9832de4ca6ca971a7a1adc826d0f7c00181a5fb2ddf79ae00b4e10e"
-);
-
 /// Returns the jobs of all precompiles.
 pub(crate) fn jobs() -> Vec<Job> {
     let mut jobs = Vec::new();
@@ -59,7 +36,6 @@ pub(crate) fn jobs() -> Vec<Job> {
         jobs.push(Job { name: name.to_owned(), address, input, gas });
     };
     let at = Address::with_last_byte;
-    let generator = [word(1), word(2)].concat();
     let large = [0xff; 32];
 
     let digest = keccak256("work");
@@ -86,12 +62,12 @@ pub(crate) fn jobs() -> Vec<Job> {
         *input.last_mut().unwrap_or(&mut 0) = 0xfe;
         add(&format!("MODEXP {base}^{exponent} mod {modulus}, even"), at(5), input, ENOUGH);
     }
-    add("ECADD", at(6), [&generator[..], &BN_TWICE].concat(), ENOUGH);
-    add("ECADD of a point to itself", at(6), generator.repeat(2), ENOUGH);
+    add("ECADD", at(6), [BN254_G1, BN_TWICE].concat(), ENOUGH);
+    add("ECADD of a point to itself", at(6), BN254_G1.repeat(2), ENOUGH);
     add("ECMUL", at(7), [&BN_TWICE[..], &large].concat(), ENOUGH);
     add("ECMUL by a small number", at(7), [&BN_TWICE[..], &word(9)].concat(), ENOUGH);
     for pairs in [0, 1, 4] {
-        let pair = [&generator[..], &BN_G2].concat();
+        let pair = [&BN254_G1[..], &BN254_G2].concat();
         add(&format!("ECPAIRING of {pairs}"), at(8), pair.repeat(pairs), ENOUGH);
     }
     for rounds in [1_u32, 1_000] {
@@ -99,27 +75,28 @@ pub(crate) fn jobs() -> Vec<Job> {
         add(&format!("BLAKE2F, {rounds} rounds"), at(9), input, ENOUGH);
     }
     // A proof that does not hold is as much work as one that does. It takes all the gas it is given.
-    let mut hash = B256::from(sha256(&BLS_G1_COMPRESSED));
+    let mut hash = B256::from(sha256(&BLS12_G1_COMPRESSED));
     hash[0] = 1;
-    let proof = [&hash[..], &word(7), &word(9), &BLS_G1_COMPRESSED, &BLS_G1_COMPRESSED].concat();
+    let proof =
+        [&hash[..], &word(7), &word(9), &BLS12_G1_COMPRESSED, &BLS12_G1_COMPRESSED].concat();
     add("point evaluation", at(10), proof, 50_000);
     let scaled = |point: &[u8]| [point, &large].concat();
-    add("BLS12 G1ADD", at(11), [BLS_G1, BLS_G1].concat(), ENOUGH);
+    add("BLS12 G1ADD", at(11), [BLS12_G1, BLS12_G1].concat(), ENOUGH);
     for points in [1, 16, 128] {
-        add(&format!("BLS12 G1MSM of {points}"), at(12), scaled(&BLS_G1).repeat(points), ENOUGH);
+        add(&format!("BLS12 G1MSM of {points}"), at(12), scaled(&BLS12_G1).repeat(points), ENOUGH);
     }
-    add("BLS12 G2ADD", at(13), [BLS_G2, BLS_G2].concat(), ENOUGH);
+    add("BLS12 G2ADD", at(13), [BLS12_G2, BLS12_G2].concat(), ENOUGH);
     for points in [1, 16, 128] {
-        add(&format!("BLS12 G2MSM of {points}"), at(14), scaled(&BLS_G2).repeat(points), ENOUGH);
+        add(&format!("BLS12 G2MSM of {points}"), at(14), scaled(&BLS12_G2).repeat(points), ENOUGH);
     }
     for pairs in [1, 4] {
-        let pair = [&BLS_G1[..], &BLS_G2].concat();
+        let pair = [&BLS12_G1[..], &BLS12_G2].concat();
         add(&format!("BLS12 PAIRING of {pairs}"), at(15), pair.repeat(pairs), ENOUGH);
     }
-    add("BLS12 MAP FP", at(16), BLS_G1[..64].to_vec(), ENOUGH);
-    add("BLS12 MAP FP2", at(17), BLS_G2[..128].to_vec(), ENOUGH);
+    add("BLS12 MAP FP", at(16), BLS12_G1[..64].to_vec(), ENOUGH);
+    add("BLS12 MAP FP2", at(17), BLS12_G2[..128].to_vec(), ENOUGH);
     let p256 = address!("0x0000000000000000000000000000000000000100");
-    add("P256VERIFY", p256, P256.to_vec(), ENOUGH);
+    add("P256VERIFY", p256, P256_SIGNED.to_vec(), ENOUGH);
     jobs
 }
 

@@ -13,15 +13,9 @@ use core::num::NonZeroUsize;
 use execute::Execute;
 use eyre::{Result, WrapErr, bail};
 use indicatif::{ProgressBar, ProgressStyle};
-use measure::{Call, Floor, FloorTimes, StageTimes, median, peak_of, timed};
+use measure::{Call, Effort, Floor, FloorTimes, StageTimes, median, peak_of, timed};
 use serde::Serialize;
-use std::{
-    env,
-    path::PathBuf,
-    process::ExitCode,
-    thread,
-    time::{Duration, Instant},
-};
+use std::{env, path::PathBuf, process::ExitCode};
 
 /// Names the folder of the test vectors.
 const VECTORS: &str = "ENSHRINE_VECTORS";
@@ -31,17 +25,8 @@ pub(crate) struct Arguments {
     #[command(flatten)]
     source: Source,
 
-    /// Least number of rounds per block.
-    #[arg(long, value_name = "N", default_value_t = 9)]
-    rounds: usize,
-
-    /// Go on with rounds until a block has taken this many milliseconds.
-    #[arg(long, value_name = "MS", default_value_t = 1_500)]
-    budget: u64,
-
-    /// Threads of the parallel measurement; by default all that the machine has.
-    #[arg(long, value_name = "N")]
-    threads: Option<NonZeroUsize>,
+    #[command(flatten)]
+    effort: Effort,
 
     /// JSON instead of a table.
     #[arg(long)]
@@ -72,10 +57,7 @@ pub(crate) struct Measured {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
-    let threads = match arguments.threads {
-        Some(threads) => threads,
-        None => thread::available_parallelism()?,
-    };
+    let threads = arguments.effort.threads()?;
     let mut all = Vec::new();
     let blocks = blocks(&arguments.source)?;
     // On a terminal only: elsewhere nothing is written.
@@ -84,7 +66,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     for (path, loaded) in blocks {
         let loaded = loaded?;
         bar.set_message(loaded.name.clone());
-        let measured = measure(&loaded, arguments, threads)
+        let measured = measure(&loaded, &arguments.effort, threads)
             .wrap_err_with(|| format!("cannot measure {path}"))?;
         all.push(measured);
         bar.inc(1);
@@ -111,7 +93,7 @@ fn blocks(source: &Source) -> Result<Vec<(String, Result<Loaded>)>> {
     Ok(load_path(&vectors.join("blocks"), None).collect())
 }
 
-fn measure(loaded: &Loaded, arguments: &Arguments, threads: NonZeroUsize) -> Result<Measured> {
+fn measure(loaded: &Loaded, effort: &Effort, threads: NonZeroUsize) -> Result<Measured> {
     let Loaded { name, calldata, .. } = loaded;
     let single = Execute::l1();
     let parallel = Execute { threads, ..Execute::l1() };
@@ -119,9 +101,7 @@ fn measure(loaded: &Loaded, arguments: &Arguments, threads: NonZeroUsize) -> Res
     let floor = Floor::prepare(calldata)?;
 
     let mut rounds = Rounds::default();
-    let start = Instant::now();
-    let budget = Duration::from_millis(arguments.budget);
-    while rounds.len() < arguments.rounds.max(1) || start.elapsed() < budget {
+    for _ in effort.rounds() {
         rounds.floor.push(floor.run()?);
         rounds.single.push(Call::measure(&single, calldata)?);
         let (outcome, elapsed) = timed(|| parallel.run(calldata, u64::MAX));
@@ -134,22 +114,17 @@ fn measure(loaded: &Loaded, arguments: &Arguments, threads: NonZeroUsize) -> Res
     };
     let peak_bytes = calldata.len() + peak(&single)?.max(peak(&parallel)?);
 
-    let part = |of: fn(&FloorTimes) -> f64| median(rounds.floor.iter().map(of));
+    let combine = |times: Vec<f64>| median(times.into_iter());
     Ok(Measured {
         name: name.clone(),
         gas: verdict.header.gas_used,
         input_bytes: calldata.len(),
         single_ms: median(rounds.single.iter().map(|call| call.elapsed.on_core)),
         parallel_ms: median(rounds.parallel.iter().copied()),
-        floor_ms: part(FloorTimes::total),
+        floor_ms: median(rounds.floor.iter().map(FloorTimes::total)),
         peak_bytes,
-        stages_ms: StageTimes::each(&rounds.single, |times| median(times.into_iter())),
-        floor_parts_ms: FloorTimes {
-            keccak: part(|times| times.keccak),
-            keccak_scalar: part(|times| times.keccak_scalar),
-            senders: part(|times| times.senders),
-            evm: part(|times| times.evm),
-        },
+        stages_ms: StageTimes::each(&rounds.single, combine),
+        floor_parts_ms: FloorTimes::each(&rounds.floor, combine),
     })
 }
 
@@ -158,10 +133,4 @@ struct Rounds {
     floor: Vec<FloorTimes>,
     single: Vec<Call>,
     parallel: Vec<f64>,
-}
-
-impl Rounds {
-    const fn len(&self) -> usize {
-        self.floor.len()
-    }
 }

@@ -11,11 +11,11 @@ mod measured;
 mod report;
 
 use clap::Parser;
-use core::num::NonZeroUsize;
 use enshrine_differential::{batches, heavy_blocks, real_blocks};
 use eyre::{Result, WrapErr as _, bail};
+use measure::Effort;
 use measured::{Kind, Measured, Subject};
-use std::{fs, path::PathBuf, thread};
+use std::{fs, path::PathBuf};
 
 #[global_allocator]
 static HEAP: measure::CountingHeap = measure::CountingHeap;
@@ -28,17 +28,8 @@ struct Arguments {
     #[arg(value_name = "NAME")]
     names: Vec<String>,
 
-    /// Least number of rounds per block.
-    #[arg(long, value_name = "N", default_value_t = 9)]
-    rounds: usize,
-
-    /// Go on with rounds until a block has taken this many milliseconds.
-    #[arg(long, value_name = "MS", default_value_t = 1_500)]
-    budget: u64,
-
-    /// Threads of the parallel measurement; by default all that the machine has.
-    #[arg(long, value_name = "N")]
-    threads: Option<NonZeroUsize>,
+    #[command(flatten)]
+    effort: Effort,
 
     /// JSON instead of a table.
     #[arg(long)]
@@ -52,17 +43,14 @@ struct Arguments {
 fn main() -> Result<()> {
     let arguments = Arguments::parse();
     cryptography::install()?;
-    let threads = match arguments.threads {
-        Some(threads) => threads,
-        None => thread::available_parallelism()?,
-    };
+    let threads = arguments.effort.threads()?;
     let is_named = |name: &str| {
         arguments.names.is_empty() || arguments.names.iter().any(|part| name.contains(part))
     };
     let mut all = Vec::new();
     for subject in subjects()?.into_iter().filter(|subject| is_named(&subject.name)) {
         eprintln!("{}", subject.name);
-        let measured = Measured::of(&subject, arguments.rounds, arguments.budget, threads)
+        let measured = Measured::of(&subject, &arguments.effort, threads)
             .wrap_err_with(|| format!("cannot measure {}", subject.name))?;
         all.push(measured);
     }

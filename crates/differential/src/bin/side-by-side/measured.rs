@@ -6,12 +6,11 @@ use cryptography::Backend;
 use enshrine_differential::ethrex;
 use execute::Execute;
 use eyre::Result;
-use measure::{Call, Elapsed, Floor, FloorTimes, StageTimes, median, minimum, peak_of, timed};
-use serde::Serialize;
-use std::{
-    hint::black_box,
-    time::{Duration, Instant},
+use measure::{
+    Call, Effort, Elapsed, Floor, FloorTimes, StageTimes, median, minimum, peak_of, timed,
 };
+use serde::Serialize;
+use std::hint::black_box;
 
 /// Bytes that are written before a cold call: more than the caches hold.
 const CACHES: usize = 128 << 20;
@@ -98,13 +97,8 @@ struct Rounds {
 }
 
 impl Measured {
-    /// Measures an input in at least so many rounds, and for at least so many milliseconds.
-    pub(crate) fn of(
-        subject: &Subject,
-        least: usize,
-        budget: u64,
-        threads: NonZeroUsize,
-    ) -> Result<Self> {
+    /// Measures an input.
+    pub(crate) fn of(subject: &Subject, effort: &Effort, threads: NonZeroUsize) -> Result<Self> {
         let Subject { kind, name, calldata, blocks } = subject;
         let single = Execute::l1();
         let parallel = Execute { threads, ..Execute::l1() };
@@ -118,13 +112,11 @@ impl Measured {
         let gas_used = single.run(calldata, u64::MAX)?.gas_used();
         theirs()?;
 
-        let (start, budget) = (Instant::now(), Duration::from_millis(budget));
         let mut rounds = Rounds::default();
-        let mut count = 0;
-        while count < least.max(1) || start.elapsed() < budget {
+        for round in effort.rounds() {
             // Each verifier finds the caches of the one before: another in each round.
             for turn in 0..5 {
-                match (count + turn) % 5 {
+                match (round + turn) % 5 {
                     0 => rounds.calls.push(Call::measure(&single, calldata)?),
                     1 => {
                         cryptography::select(Backend::Reference);
@@ -146,7 +138,6 @@ impl Measured {
                     _ => rounds.floor.extend(floor.as_ref().map(Floor::run).transpose()?),
                 }
             }
-            count += 1;
         }
 
         let (mut cold, mut ethrex_cold) = (Vec::new(), Vec::new());
@@ -163,26 +154,21 @@ impl Measured {
             outcome.map(|_| peak)
         };
         let singles: Vec<_> = rounds.calls.iter().map(|call| call.elapsed).collect();
-        let part = |of: fn(&FloorTimes) -> f64| median(rounds.floor.iter().map(of));
+        let combine = |times: Vec<f64>| median(times.into_iter());
         Ok(Self {
             name: name.clone(),
             kind: *kind,
             gas_used,
             bytes: calldata.len(),
-            rounds: count,
+            rounds: singles.len(),
             single: Times::of(&singles),
             reference: Times::of(&rounds.reference),
             parallel: Times::of(&rounds.parallel),
             ethrex: Times::of(&rounds.ethrex),
             cold: Times::of(&cold).median,
             ethrex_cold: Times::of(&ethrex_cold).median,
-            stages: StageTimes::each(&rounds.calls, |times| median(times.into_iter())),
-            floor: floor.is_some().then(|| FloorTimes {
-                keccak: part(|times| times.keccak),
-                keccak_scalar: part(|times| times.keccak_scalar),
-                senders: part(|times| times.senders),
-                evm: part(|times| times.evm),
-            }),
+            stages: StageTimes::each(&rounds.calls, combine),
+            floor: floor.is_some().then(|| FloorTimes::each(&rounds.floor, combine)),
             peak_bytes: calldata.len() + peak(&single)?.max(peak(&parallel)?),
         })
     }
