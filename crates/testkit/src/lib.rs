@@ -2,7 +2,7 @@
 //!
 //! [Named keys](Key) and signing, [reproducible choices](Random), accounts of a genesis, the [test
 //! vectors](vectors), the compiled contracts of the checkout ([`Artifacts`]), an [`L1`] with EXECUTE and an
-//! [`L2`] in this process, inputs that are [nearly valid](mutations) or [tampered](tampered) with, [points](points)
+//! [`L2`] in this process, inputs that are [nearly valid](mutations) or [tampered] with, [points]
 //! for precompiles, [blocks on states](Forgery) and [compact states](hostile_states) of an attacker,
 //! nodes in [processes of their own](NodeProcess), a [dishonest proxy](Proxy) between them, a
 //! [bound](Patience) on waiting, and a [rollup](RollupFixture) on an L1 of this process or of a node. The crate
