@@ -1,7 +1,7 @@
 //! Reads of the state that the specification makes and revm does not.
 //!
 //! Up to BPO2 the specification reads an account or a slot before it charges for the read, in SSTORE,
-//! SELFDESTRUCT and the calls; revm checks the gas first, and reads nothing if it does not suffice. A
+//! SELFDESTRUCT and calls (before Prague, only in those with a value); revm checks the gas first, and reads nothing if it does not suffice. A
 //! verifier by the specification needs these reads, so an EVM that records a witness makes them too, before
 //! each of these instructions. From Amsterdam on (EIP-7928) the specification charges first.
 
@@ -59,7 +59,7 @@ fn charge<S: StateSource>(frame: &mut Frame<'_, '_, '_, S>, code: u8) -> Outcome
 
 fn read_selfdestruct<S: StateSource>(mut frame: Frame<'_, '_, '_, S>) -> Outcome {
     if let Ok(beneficiary) = frame.interpreter.stack.peek(0) {
-        read_account(frame.host, beneficiary.into_address());
+        read_account_alone(frame.host, beneficiary.into_address());
     }
     charge(&mut frame, opcode::SELFDESTRUCT)?;
     noted_selfdestruct(frame)
@@ -82,14 +82,20 @@ fn read_call<const KIND: u8, S: StateSource>(mut frame: Frame<'_, '_, '_, S>) ->
         opcode::CALL | opcode::CALLCODE => CALL_ITEMS,
         _ => DELEGATE_ITEMS,
     };
-    // A delegated account (EIP-7702) is read together with the account that it delegates to.
     if frame.interpreter.stack.len() >= items
         && let Ok(callee) = frame.interpreter.stack.peek(1)
-        && let Some(delegate) = read_account(frame.host, callee.into_address())
-            .as_ref()
-            .and_then(Bytecode::eip7702_address)
     {
-        read_account(frame.host, delegate);
+        let callee = callee.into_address();
+        if frame.host.cfg.spec.is_enabled_in(SpecId::PRAGUE) {
+            // A delegated account (EIP-7702) is read together with the account that it delegates to.
+            let code = read_account(frame.host, callee);
+            if let Some(delegate) = code.as_ref().and_then(Bytecode::eip7702_address) {
+                read_account(frame.host, delegate);
+            }
+        } else if KIND == opcode::CALL && frame.interpreter.stack.peek(2) != Ok(U256::ZERO) {
+            // The price of a value depends on whether the account is there (EIP-161); its code has no part in it.
+            read_account_alone(frame.host, callee);
+        }
     }
     charge(&mut frame, KIND)?;
     contract::call::<KIND, _, _>(frame)
@@ -110,6 +116,14 @@ fn read_account<S: StateSource>(host: &mut Host<'_, '_, S>, address: Address) ->
         None => (state(host).basic(address).ok()??.code_hash, None),
     };
     code.or_else(|| state(host).code_by_hash(hash).ok())
+}
+
+/// Reads an account without its code.
+fn read_account_alone<S: StateSource>(host: &mut Host<'_, '_, S>, address: Address) {
+    if !host.journaled_state.inner.state.contains_key(&address) {
+        // As above, the state keeps the failure.
+        let _ = state(host).basic(address);
+    }
 }
 
 fn read_slot<S: StateSource>(host: &mut Host<'_, '_, S>, address: Address, slot: U256) {

@@ -7,6 +7,7 @@ mod built;
 mod constants;
 mod differences;
 mod judges;
+mod minimal;
 mod official;
 mod precompiles;
 mod program;

@@ -20,7 +20,12 @@ use wire::{ProtocolFork, StatelessBatch, StatelessInput};
 /// Number of worlds per fork; `ENSHRINE_WORLDS` sets another number for longer runs.
 fn worlds() -> u64 {
     const FEW: u64 = 200;
-    env::var("ENSHRINE_WORLDS").ok().and_then(|number| number.parse().ok()).unwrap_or(FEW)
+    worlds_or(FEW)
+}
+
+/// Number of worlds that `ENSHRINE_WORLDS` sets, or this many.
+pub(crate) fn worlds_or(few: u64) -> u64 {
+    env::var("ENSHRINE_WORLDS").ok().and_then(|number| number.parse().ok()).unwrap_or(few)
 }
 
 #[test]
@@ -147,10 +152,10 @@ impl Batches {
 
 /// A world in which blocks have been played.
 pub(crate) struct Played {
-    chain: Chain,
-    blocks: Vec<Arc<Block>>,
+    pub(crate) chain: Chain,
+    pub(crate) blocks: Vec<Arc<Block>>,
     /// Their inputs, each with a witness of its own.
-    inputs: Vec<Bytes>,
+    pub(crate) inputs: Vec<Bytes>,
 }
 
 /// Plays three blocks in each of so many worlds, and shows each with a name and how many transactions were
@@ -167,7 +172,8 @@ pub(crate) fn each_block(
     Ok(())
 }
 
-fn play(
+/// Plays three blocks in the world of a seed, and shows each as [`each_block`] does.
+pub(crate) fn play(
     fork: ProtocolFork,
     judges: &Judges,
     seed: u64,

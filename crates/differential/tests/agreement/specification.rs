@@ -8,7 +8,7 @@
 //! ```
 
 use crate::{judges::Judges, programs::each_block, scenario::play, world::CHAIN_ID};
-use chain::BlockWithWitness;
+use chain::Block;
 use codec::OwnedWitness;
 use executor::SystemCode;
 use eyre::{Result, ensure};
@@ -32,15 +32,15 @@ const WORLDS: u64 = 20;
 const EVERY: usize = 40;
 
 /// Blocks for the specification to judge.
-struct Bundles {
+pub(crate) struct Bundles {
     python: String,
     folder: TempDir,
-    count: usize,
+    pub(crate) count: usize,
 }
 
 impl Bundles {
     /// Creates an empty list; `None` without a specification to judge it.
-    fn new() -> Result<Option<Self>> {
+    pub(crate) fn new() -> Result<Option<Self>> {
         let Ok(python) = env::var("ENSHRINE_SPECIFICATION") else {
             testkit::say_skipped(
                 "ENSHRINE_SPECIFICATION names no Python that has the specification",
@@ -50,13 +50,18 @@ impl Bundles {
         Ok(Some(Self { python, folder: TempDir::new()?, count: 0 }))
     }
 
-    fn add(&mut self, new: &BlockWithWitness, witness: &OwnedWitness) -> Result<()> {
+    pub(crate) fn add(
+        &mut self,
+        fork: ProtocolFork,
+        block: &Block,
+        witness: &OwnedWitness,
+    ) -> Result<()> {
         let OwnedWitness { state, codes, headers } = witness;
         let bundle = serde_json::json!({
-            "fork": new.fork.to_string(),
+            "fork": fork.to_string(),
             "chainId": CHAIN_ID,
-            "block": new.block.rlp(),
-            "preStateRoot": new.block.pre_state_root,
+            "block": block.rlp(),
+            "preStateRoot": block.pre_state_root,
             "witness": { "state": state, "codes": codes, "headers": headers },
         });
         self.count += 1;
@@ -72,6 +77,14 @@ impl Bundles {
         ensure!(output.status.success(), "{}: {errors}", self.python);
         Ok(String::from_utf8(output.stdout)?)
     }
+
+    /// Fails unless the specification lacks a node in each of them.
+    pub(crate) fn assert_nodes_are_missing(&self) -> Result<()> {
+        let said = self.judged()?;
+        assert!(said.ends_with(&taken(0)), "{said}");
+        assert_eq!(said.matches("Missing node ").count(), self.count, "{said}");
+        Ok(())
+    }
 }
 
 fn taken(count: usize) -> String {
@@ -83,7 +96,7 @@ fn the_specification_takes_programs_from_what_their_witness_holds() -> Result<()
     let Some(mut bundles) = Bundles::new()? else { return Ok(()) };
     for fork in FORKS {
         let judges = Judges::of_chain(CHAIN_ID, fork, None, None, SystemCode::Canonical);
-        each_block(fork, &judges, WORLDS, |_, new, _| bundles.add(new, &new.witness))?;
+        each_block(fork, &judges, WORLDS, |_, new, _| bundles.add(fork, &new.block, &new.witness))?;
     }
     assert_eq!(bundles.judged()?, taken(FORKS.len() * WORLDS as usize * 3));
     Ok(())
@@ -98,7 +111,7 @@ fn the_specification_takes_scenarios_from_what_their_witness_holds() -> Result<(
         if number % EVERY != 0 {
             return Ok(());
         }
-        bundles.add(scene.new, &scene.new.witness)
+        bundles.add(scene.new.fork, &scene.new.block, &scene.new.witness)
     })?;
     if played.is_some() {
         assert_eq!(bundles.judged()?, taken(number / EVERY));
@@ -116,13 +129,10 @@ fn the_specification_refuses_a_witness_without_one_of_its_nodes() -> Result<()> 
         for node in 0..new.witness.state.len() {
             let mut witness = new.witness.clone();
             witness.state.remove(node);
-            bundles.add(new, &witness)?;
+            bundles.add(fork, &new.block, &witness)?;
         }
         Ok(())
     })?;
     assert!(bundles.count > 10);
-    let said = bundles.judged()?;
-    assert!(said.ends_with(&taken(0)), "{said}");
-    assert_eq!(said.matches("Missing node ").count(), bundles.count, "{said}");
-    Ok(())
+    bundles.assert_nodes_are_missing()
 }
