@@ -26,7 +26,11 @@ pub struct L2 {
 impl L2 {
     /// Starts the L2 at its genesis.
     pub fn new(chain_id: u64, fork: ProtocolFork, genesis: &Genesis) -> Result<Self, HarnessError> {
-        let config = ChainConfig::new(ChainSpec::constant(chain_id, fork));
+        Self::configured(genesis, ChainConfig::new(ChainSpec::constant(chain_id, fork)))
+    }
+
+    /// Starts an L2 by these rules at its genesis.
+    pub fn configured(genesis: &Genesis, config: ChainConfig) -> Result<Self, HarnessError> {
         Ok(Self { chain: Chain::new(genesis, config)?, pending_nonces: AddressMap::default() })
     }
 

@@ -13,7 +13,7 @@ use testkit::{CHAIN_ID, Key};
 use wire::{ByteLists, ProtocolFork, Records, StatelessInput};
 
 /// Forks whose blocks EXECUTE verifies.
-const FORKS: [ProtocolFork; 6] = [
+pub(super) const FORKS: [ProtocolFork; 6] = [
     ProtocolFork::Cancun,
     ProtocolFork::Prague,
     ProtocolFork::Osaka,

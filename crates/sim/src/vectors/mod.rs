@@ -10,6 +10,7 @@ mod case;
 mod drake;
 mod forms;
 mod legacy;
+mod nested;
 mod subject;
 mod tails;
 #[cfg(test)]
@@ -103,7 +104,16 @@ fn calls() -> Result<BTreeMap<String, Vectors>> {
     tails.all(&blocks)?;
     tails.all(&batches)?;
     tails::add(&mut tails, &blocks, &batches)?;
-    let named = [("blocks", plain), ("batches", together), ("drake", claims), ("blobs", tails)];
+    let mut l3 = Cases::new(DialectName::Nested);
+    l3.all(&blocks)?;
+    nested::add(&mut l3)?;
+    let named = [
+        ("blocks", plain),
+        ("batches", together),
+        ("drake", claims),
+        ("blobs", tails),
+        ("nested", l3),
+    ];
     let wrong: Vec<_> = named.iter().flat_map(|(_, cases)| cases.wrong.iter().cloned()).collect();
     ensure!(wrong.is_empty(), "{}", wrong.join("\n"));
     let file = |(name, cases): (&str, Cases)| {

@@ -28,6 +28,7 @@ fn each_run_writes_the_same_bytes_and_our_own_execute_answers_what_they_say() {
         "blocks.json",
         "drake.json",
         "legacy-0x12.json",
+        "nested.json",
         "vectors.py",
     ];
     for name in names {
@@ -53,7 +54,7 @@ fn the_calls_and_their_answers_are_those_of_the_last_time() {
 
 #[test]
 fn a_case_with_another_answer_charge_or_reason_fails_the_check() {
-    for file in ["blocks.json", "batches.json", "drake.json", "blobs.json"] {
+    for file in ["blocks.json", "batches.json", "drake.json", "blobs.json", "nested.json"] {
         let is_refused = |refused: bool| {
             let mut cases = made().calls[file].cases.iter();
             cases.find(|case| case.reason.is_some() == refused).unwrap().clone()
@@ -137,10 +138,13 @@ fn each_refusal_has_an_accepted_neighbour_from_which_it_differs_in_its_call_alon
 
 #[test]
 fn each_dialect_has_blocks_and_batches_of_each_fork_and_refusals_at_each_step() {
-    for dialect in [DialectName::Specs, DialectName::Drake, DialectName::Blobs] {
+    for dialect in DialectName::ALL {
+        // A block of an L2 that has EXECUTE stands alone.
+        let kinds =
+            if dialect == DialectName::Nested { &["block"][..] } else { &["block", "batch"] };
         let of = || cases().filter(move |case| case.dialect == dialect.name());
         for fork in ["cancun", "prague", "osaka", "amsterdam"] {
-            for kind in ["block", "batch"] {
+            for kind in kinds {
                 let prefix = format!("{dialect}: {fork} {kind}");
                 assert!(of().any(|case| case.name.starts_with(&prefix)), "{prefix}");
             }

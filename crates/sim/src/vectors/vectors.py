@@ -19,7 +19,7 @@ import subprocess
 import sys
 
 BLOB = 131_072
-LENGTHS = {"specs": 43, "blobs": 43, "drake": 32}
+LENGTHS = {"specs": 43, "blobs": 43, "drake": 32, "nested": 43}
 FIELDS = {
     "name": str, "dialect": str, "fork": str, "schedule": str, "gas": int, "input": str, "blobs": list,
     "answer": (str, type(None)), "gasCharged": int, "reason": (str, type(None)), "neighbour": (str, type(None)),

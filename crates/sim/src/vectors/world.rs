@@ -2,10 +2,13 @@
 
 use alloy_genesis::GenesisAccount;
 use alloy_primitives::{Address, B256, Bytes, U256, address, hex};
-use chain::BlockWithWitness;
+use chain::{BlockWithWitness, ChainConfig};
+use execute::Execute;
+use executor::ChainSpec;
 use eyre::{Result, ensure};
 use std::sync::Arc;
 use testkit::{CHAIN_ID, ETHER, Key, L2, LOGGER, Transaction, logger, rich_genesis};
+use variants::{ExecuteExtension, Nested};
 use wire::ProtocolFork;
 
 /// Timestamp of the first block after genesis.
@@ -16,9 +19,14 @@ pub(super) const INTERVAL: u64 = 12;
 /// older one takes a further header.
 const ARCHIVE: Address = address!("0x2000000000000000000000000000000000000020");
 const ARCHIVE_CODE: [u8; 8] = hex!("60034303405f5500");
-/// Gas limits of a transfer and of a call.
+/// A contract that calls EXECUTE with its calldata, and stores in slot 0 the flag of success plus the bytes returned: 44
+/// if EXECUTE accepts, 0 if it refuses, 1 if there is none.
+const CALLER: Address = address!("0x2000000000000000000000000000000000000021");
+const CALLER_CODE: [u8; 18] = hex!("365f5f37 5f5f365f6101015afa 3d01 5f55 00");
+/// Gas limits of a transfer, of a call, and of a call of EXECUTE.
 const TRANSFER_GAS: u64 = 25_000;
 const CALL_GAS: u64 = 100_000;
+const EXECUTE_GAS: u64 = 2_000_000;
 
 /// Content of a block.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,24 +47,57 @@ pub(crate) struct World {
 
 impl World {
     pub(crate) fn new(fork: ProtocolFork) -> Result<Self> {
+        Self::of(fork, None, |config| config)
+    }
+
+    /// A chain that has EXECUTE, as L2s of the dialect `nested` have it, and a contract that calls it.
+    pub(super) fn with_execute(fork: ProtocolFork) -> Result<Self> {
+        let l1 = Execute::following(ChainSpec::constant(CHAIN_ID, fork));
+        let extension = Arc::new(ExecuteExtension::new(Nested::execute_of_l2(&l1)));
+        Self::of(fork, Some((CALLER, &CALLER_CODE)), |config| config.with_extension(extension))
+    }
+
+    /// A chain with a further contract, and with its rules changed.
+    fn of(
+        fork: ProtocolFork,
+        contract: Option<(Address, &'static [u8])>,
+        change: impl FnOnce(ChainConfig) -> ChainConfig,
+    ) -> Result<Self> {
         let mut genesis = rich_genesis(fork, ["alice"], 1_000 * ETHER);
         genesis.timestamp = TIME - INTERVAL;
         genesis.config.chain_id = CHAIN_ID;
-        let code = Some(Bytes::from_static(&ARCHIVE_CODE));
-        let archive = GenesisAccount { nonce: Some(1), code, ..Default::default() };
-        genesis.alloc.extend([(LOGGER, logger()), (ARCHIVE, archive)]);
-        Ok(Self { l2: L2::new(CHAIN_ID, fork, &genesis)?, blocks: Vec::new() })
+        let with_code = |code| GenesisAccount {
+            nonce: Some(1),
+            code: Some(Bytes::from_static(code)),
+            ..Default::default()
+        };
+        genesis.alloc.extend([(LOGGER, logger()), (ARCHIVE, with_code(&ARCHIVE_CODE))]);
+        genesis.alloc.extend(contract.map(|(address, code)| (address, with_code(code))));
+        let config = change(ChainConfig::new(ChainSpec::constant(CHAIN_ID, fork)));
+        Ok(Self { l2: L2::configured(&genesis, config)?, blocks: Vec::new() })
     }
 
     /// Appends a block and returns its input.
     pub(crate) fn block(&mut self, content: Content) -> Result<Vec<u8>> {
         let transactions = match content {
             Content::Transfers(count) => (0..count)
-                .map(|_| self.sign(Key::named("bob").address(), U256::ONE, TRANSFER_GAS))
+                .map(|_| self.sign(Key::named("bob").address(), U256::ONE, &[], TRANSFER_GAS))
                 .collect::<Result<_>>()?,
-            Content::Log => vec![self.sign(LOGGER, U256::ZERO, CALL_GAS)?],
-            Content::Ancestor => vec![self.sign(ARCHIVE, U256::ZERO, CALL_GAS)?],
+            Content::Log => vec![self.sign(LOGGER, U256::ZERO, &[], CALL_GAS)?],
+            Content::Ancestor => vec![self.sign(ARCHIVE, U256::ZERO, &[], CALL_GAS)?],
         };
+        self.seal(transactions)
+    }
+
+    /// Appends a block in which a contract calls EXECUTE. Returns its input and what the contract has stored.
+    pub(super) fn execute(&mut self, input: &[u8]) -> Result<(Vec<u8>, U256)> {
+        let call = self.sign(CALLER, U256::ZERO, input, EXECUTE_GAS)?;
+        let block = self.seal(vec![call])?;
+        Ok((block, self.l2.chain().storage(CALLER, U256::ZERO)?))
+    }
+
+    /// Appends a block of these transactions and returns its input.
+    fn seal(&mut self, transactions: Vec<Transaction>) -> Result<Vec<u8>> {
         let time = self.l2.chain().head().header.timestamp + INTERVAL;
         let (new, rejected) = self.l2.seal(time, B256::repeat_byte(0xa5), transactions)?;
         ensure!(rejected.is_empty(), "the block leaves out {rejected:?}");
@@ -75,7 +116,8 @@ impl World {
     }
 
     /// Signs a transaction of Alice.
-    fn sign(&mut self, to: Address, value: U256, gas: u64) -> Result<Transaction> {
-        Ok(self.l2.sign(&Key::named("alice"), to.into(), value, Bytes::new(), gas)?)
+    fn sign(&mut self, to: Address, value: U256, input: &[u8], gas: u64) -> Result<Transaction> {
+        let input = Bytes::copy_from_slice(input);
+        Ok(self.l2.sign(&Key::named("alice"), to.into(), value, input, gas)?)
     }
 }
