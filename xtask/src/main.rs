@@ -179,7 +179,7 @@ enum Task {
 
     /// Compare verdicts with ethrex's over official, random and changed blocks and batches
     ///
-    /// `test` asks about 3,000 random blocks. ENSHRINE_SPECIFICATION names a Python that has the official
+    /// `test` asks about 1,500 random blocks. ENSHRINE_SPECIFICATION names a Python that has the official
     /// specification, which is asked about samples.
     Differential {
         /// Number of random blocks, of all forks in equal parts

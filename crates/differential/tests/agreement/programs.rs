@@ -18,14 +18,9 @@ use testkit::{
 use wire::{ProtocolFork, StatelessBatch, StatelessInput};
 
 /// Number of worlds per fork; `ENSHRINE_WORLDS` sets another number for longer runs.
-fn worlds() -> u64 {
-    const FEW: u64 = 200;
-    worlds_or(FEW)
-}
-
-/// Number of worlds that `ENSHRINE_WORLDS` sets, or this many.
-pub(crate) fn worlds_or(few: u64) -> u64 {
-    env::var("ENSHRINE_WORLDS").ok().and_then(|number| number.parse().ok()).unwrap_or(few)
+pub(crate) fn worlds() -> u64 {
+    const FEW: u64 = 100;
+    env::var("ENSHRINE_WORLDS").ok().and_then(|number| number.parse().ok()).unwrap_or(FEW)
 }
 
 #[test]
@@ -180,7 +175,7 @@ pub(crate) fn play(
     mut each: impl FnMut(&str, &BlockWithWitness, usize) -> Result<()>,
 ) -> Result<Played> {
     /// One world of so many is old: hashes of its ancestors can be asked for as far back as there are any.
-    const OLD: u64 = 128;
+    const OLD: u64 = 64;
     let mut rng = Random::new(seed);
     let mut world = World::new(fork, &mut rng);
     let mut chain = Chain::new(&world.genesis, ChainConfig::new(judges.spec.clone()))?;
