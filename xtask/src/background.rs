@@ -3,7 +3,7 @@
 use std::{
     fs::File,
     io::{self, Seek as _},
-    process::{Child, Command, Stdio},
+    process::{Child, Command, ExitStatus, Stdio},
 };
 
 use eyre::WrapErr as _;
@@ -29,10 +29,15 @@ impl Background {
         Ok(Self { line: line.to_owned(), child, said })
     }
 
+    /// Waits for its end. Where `out` of [`Self::end`] is a lock, this comes first, or others wait for it as well.
+    pub(crate) fn wait(&mut self) -> eyre::Result<ExitStatus> {
+        self.child.wait().wrap_err_with(|| format!("cannot wait for `{}`", self.line))
+    }
+
     /// Waits for its end, and writes what it has said; whether it succeeded.
     pub(crate) fn end(mut self, mut out: impl io::Write) -> eyre::Result<bool> {
+        let status = self.wait()?;
         let line = &self.line;
-        let status = self.child.wait().wrap_err_with(|| format!("cannot wait for `{line}`"))?;
         writeln!(out, "$ {line}")?;
         self.said.rewind()?;
         io::copy(&mut self.said, &mut out)?;

@@ -1,7 +1,7 @@
-//! The tests of the workspace: built at once, and run two programs at a time.
+//! The tests of the workspace: built at once, and run three programs at a time.
 //!
 //! cargo runs one test program after another, and the longest of them wait for clocks, for sockets and for other
-//! processes during most of their time. Two at a time take two thirds of it on two cores.
+//! processes during most of their time. Two at a time leave a third of two cores idle.
 
 use std::{
     ffi::OsStr,
@@ -23,7 +23,7 @@ use serde_json::Value;
 use crate::{background::Background, built::CHECKS};
 
 /// Test programs that run at a time.
-const AT_A_TIME: usize = 2;
+const AT_A_TIME: usize = 3;
 
 /// Arguments with which cargo builds the tests and lists their programs.
 const BUILD: [&str; 6] = [
@@ -97,7 +97,9 @@ fn run_all(programs: &[Program]) -> eyre::Result<Vec<String>> {
     let work = || -> eyre::Result<()> {
         while let Some(program) = programs.get(next.fetch_add(1, Ordering::Relaxed)) {
             let begun = Instant::now();
-            let passed = start(program)?.end(io::stdout().lock())?;
+            let mut started = start(program)?;
+            started.wait()?;
+            let passed = started.end(io::stdout().lock())?;
             println!("{} ended after {:.1} s", program.name, begun.elapsed().as_secs_f64());
             if !passed {
                 failed.lock().unwrap_or_else(PoisonError::into_inner).push(program.name.clone());
@@ -149,6 +151,24 @@ mod tests {
         failed.sort();
         assert_eq!(failed, ["fails", "is killed"]);
         assert!(programs.iter().all(|it| it.folder.join("ran").exists()));
+        for program in programs {
+            fs::remove_dir_all(program.folder).unwrap();
+        }
+    }
+
+    #[test]
+    fn a_program_that_has_ended_makes_room_for_the_next_while_another_one_runs() {
+        let folder = tempfile::tempdir().unwrap();
+        let flag = folder.path().join("flag");
+        // Ends well once the last program has run, and badly if that waits for its end.
+        let waits = format!(
+            "for i in $(seq 1200); do [ -e {0} ] && exit 0; sleep 0.05; done; exit 1",
+            flag.display()
+        );
+        let mut programs = vec![shell("waits", &waits)];
+        programs.extend((1..AT_A_TIME).map(|_| shell("ends", "exit 0")));
+        programs.push(shell("lets it go", &format!("touch {}", flag.display())));
+        assert_eq!(run_all(&programs).unwrap(), [""; 0]);
         for program in programs {
             fs::remove_dir_all(program.folder).unwrap();
         }

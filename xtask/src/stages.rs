@@ -44,14 +44,14 @@ pub(crate) enum Stage {
     Clippy,
     /// cargo doc over the whole workspace, warnings denied
     RustDoc,
+    /// The guest of a zkVM, a program without the standard library, which verifies real blocks
+    NoStd,
     /// forge build, warnings denied
     ForgeBuild,
     /// forge test, with the helper that its tests call
     ForgeTest,
-    /// The tests of the whole workspace, two programs at a time, and the examples in its documentation
+    /// The tests of the whole workspace, three programs at a time, and the examples in its documentation
     RustTest,
-    /// The guest of a zkVM, a program without the standard library, which verifies real blocks
-    NoStd,
     /// The book, of which every link leads somewhere
     Book,
 }
@@ -117,8 +117,8 @@ pub(crate) fn run(plan: &Plan) -> eyre::Result<bool> {
             Outcome::Failed
         });
         if stage == Stage::Setup && planned.contains(&Stage::ForgeBuild) {
-            // It takes one core for minutes, and needs nothing of what comes before its turn. Where it cannot
-            // begin now, it fails then.
+            // It takes one core for minutes, and needs nothing of what comes before its turn; what compiles Rust comes
+            // before it and keeps the other core busy. Where it cannot begin now, it fails then.
             forge_build = begin_forge_build(&root).ok().flatten();
         }
         let took = started.elapsed();

@@ -42,8 +42,11 @@ pub(crate) const PLACES_TARGET: &str = "target/mutants/places";
 const RECORD: &str = "audit/mutants-rust.csv";
 
 /// Files, and folders of files, that are mutated.
-const MUTATED: [&str; 16] = [
+const MUTATED: [&str; 19] = [
+    "crates/keccak/src/",
     "crates/wire/src/",
+    "crates/trie/src/",
+    "crates/stateless/src/",
     "crates/codec/src/blob_tail/",
     "crates/codec/src/compact.rs",
     "crates/codec/src/encode.rs",
@@ -62,11 +65,28 @@ const MUTATED: [&str; 16] = [
 ];
 
 /// Crates whose tests are asked, in this order: those of `stateless` take longest.
-const TESTED: [&str; 9] =
-    ["wire", "codec", "execute", "variants", "chain", "contracts", "node", "rollup", "stateless"];
+const TESTED: [&str; 11] = [
+    "keccak",
+    "wire",
+    "trie",
+    "codec",
+    "execute",
+    "variants",
+    "chain",
+    "contracts",
+    "node",
+    "rollup",
+    "stateless",
+];
 
 /// Their tests beside those of their libraries, which are asked first, in this order.
-const TESTS: [&str; 12] = [
+const TESTS: [&str; 18] = [
+    "batch",
+    "restricted",
+    "malformed",
+    "hostile",
+    "model",
+    "expansion",
     "formats",
     "calls",
     "market",
