@@ -4,7 +4,7 @@
 //! vectors](vectors), the compiled contracts of the checkout ([`Artifacts`]), an [`L1`] with EXECUTE and an
 //! [`L2`] in this process, inputs that are [nearly valid](mutations) or [tampered] with, [points]
 //! for precompiles, [blocks on states](Forgery) and [compact states](hostile_states) of an attacker,
-//! nodes in [processes of their own](NodeProcess), a [dishonest proxy](Proxy) between them, a
+//! nodes in [processes of their own](NodeProcess) at [free ports](free_port), a [dishonest proxy](Proxy) between them, a
 //! [bound](Patience) on waiting, and a [rollup](RollupFixture) on an L1 of this process or of a node. The crate
 //! depends on the location of the checkout that it was built in, so no shipped crate may link it: it is for
 //! tests, examples and measurements.
@@ -26,6 +26,7 @@ mod l2;
 mod mutated;
 mod patience;
 pub mod points;
+mod ports;
 mod process;
 mod proxy;
 mod random;
@@ -49,6 +50,7 @@ pub use l1::{L1, Sent, TRANSACTION_GAS_CAP};
 pub use l2::L2;
 pub use mutated::{mutations, mutations_of_batch, relinked, resealed};
 pub use patience::Patience;
+pub use ports::free_port;
 pub use process::{NodeProcess, enshrine};
 pub use proxy::{Interception, Proxy, id_of};
 pub use random::Random;

@@ -1,10 +1,10 @@
 //! Nodes as processes of their own.
 
-use crate::{HarnessError, Patience};
+use crate::{HarnessError, Patience, free_port};
 use client::{Client, ClientOptions};
 use std::{
     env,
-    net::{SocketAddr, TcpListener},
+    net::SocketAddr,
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
     thread::sleep,
@@ -40,10 +40,7 @@ impl NodeProcess {
     pub fn spawn_at(flag: &str, command: &mut Command) -> Result<Self, HarnessError> {
         let program = command.get_program().to_string_lossy().into_owned();
         let failed = |error| HarnessError::Process { program, error };
-        let address = TcpListener::bind("127.0.0.1:0")
-            .and_then(|socket| socket.local_addr())
-            .map_err(failed)?;
-        Self::spawn_on(address.port(), flag, command)
+        Self::spawn_on(free_port().map_err(failed)?, flag, command)
     }
 
     /// Starts a node at this port, without waiting for its first answer.

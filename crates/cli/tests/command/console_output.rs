@@ -445,7 +445,7 @@ fn the_banner_is_true_of_a_chain_that_continues_another() {
 
 #[test]
 fn who_wants_quiet_has_it() {
-    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let port = testkit::free_port().unwrap();
     let mut child = Command::new(env!("CARGO_BIN_EXE_enshrine"))
         .args(["devnet", "--quiet", "--port", &port.to_string()])
         .stdout(Stdio::piped())

@@ -5,7 +5,6 @@ use clap::{CommandFactory as _, Parser};
 use enshrine_devnet::{DevnetError, args::DevnetArgs, config_out};
 use serde_json::Value;
 use std::{
-    net::TcpListener,
     path::Path,
     process::{Command, Stdio},
     thread,
@@ -137,7 +136,7 @@ fn every_variable_that_anvil_reads_says_the_same_here() {
 
 /// Returns the file that anvil writes for `--config-out`.
 fn config_of_anvil(path: &Path, flags: &[&str]) -> Value {
-    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let port = testkit::free_port().unwrap();
     let mut anvil = tool(TOOLS.anvil())
         .args(["--port", &port.to_string(), "--config-out"])
         .arg(path)

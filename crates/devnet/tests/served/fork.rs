@@ -4,7 +4,6 @@ use crate::support::{PROBE, Served, TOOLS, run, serve, tool};
 use alloy_primitives::U256;
 use enshrine_devnet::{Fork, Origin};
 use std::{
-    net::TcpListener,
     process::{Child, Command, Stdio},
     time::Duration,
 };
@@ -14,7 +13,7 @@ struct Anvil(Child, String);
 
 impl Anvil {
     fn start() -> Self {
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let port = testkit::free_port().unwrap();
         let child = Command::new(TOOLS.anvil())
             .args(["--silent", "--port", &port.to_string()])
             .stdout(Stdio::null())

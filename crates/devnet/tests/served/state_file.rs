@@ -9,7 +9,6 @@ use enshrine_devnet::{
 use node::{Command, NodeState};
 use serde_json::{Value, json};
 use std::{
-    net::TcpListener,
     path::Path,
     process::{self, Child, Stdio},
     sync::{Arc, mpsc},
@@ -26,7 +25,7 @@ struct Anvil(Child, String, Toolchain);
 impl Anvil {
     fn start(arguments: &[&str]) -> Self {
         let tools = Toolchain::ensure(&progress_to_stderr).unwrap();
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let port = testkit::free_port().unwrap();
         let child = process::Command::new(tools.anvil())
             .args(["--silent", "--port", &port.to_string()])
             .args(arguments)

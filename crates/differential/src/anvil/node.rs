@@ -5,12 +5,12 @@ use client::{Client, ClientError, ClientOptions};
 use serde_json::{Value, json};
 use std::{
     fs::OpenOptions,
-    net::TcpListener,
     path::PathBuf,
     process::{Child, Command, Stdio},
     thread::sleep,
     time::{Duration, Instant},
 };
+use testkit::free_port;
 
 /// Maximum time until a node answers.
 const START: Duration = Duration::from_secs(30);
@@ -85,10 +85,7 @@ impl Node {
     pub fn start(launch: &Launch, arguments: &[String]) -> Result<Self, NodeError> {
         let program = launch.program.clone();
         let failed = |source| NodeError::Process { program: program.clone(), source };
-        let port = TcpListener::bind("127.0.0.1:0")
-            .and_then(|socket| socket.local_addr())
-            .map_err(failed)?
-            .port();
+        let port = free_port().map_err(failed)?;
         let client = Client::new(&format!("http://127.0.0.1:{port}"), ClientOptions::default())?;
         let mut command = Command::new(&launch.program);
         command

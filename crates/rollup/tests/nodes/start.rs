@@ -14,7 +14,7 @@ use eyre::{OptionExt as _, Result, bail, ensure};
 use std::{
     fs::{self, OpenOptions},
     io::{self, Read as _, Write as _},
-    net::{TcpListener, TcpStream},
+    net::TcpStream,
     path::Path,
     process::Command,
     sync::{Arc, Mutex},
@@ -41,7 +41,7 @@ async fn world() -> Result<(World, TempDir, Config)> {
     let mut config = world.config(Role::Sequencer(Box::new(sequencing)));
     let folder = tempfile::tempdir()?;
     config.data_dir = Some(folder.path().to_owned());
-    config.server.port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
+    config.server.port = testkit::free_port()?;
     Ok((world, folder, config))
 }
 

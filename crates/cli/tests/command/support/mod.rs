@@ -9,7 +9,6 @@ pub(crate) use node::Node;
 use serde_json::Value;
 use std::{
     io::{self, Write as _},
-    net::TcpListener,
     path::Path,
     process::{Command, Output, Stdio},
     sync::LazyLock,
@@ -81,8 +80,7 @@ pub(crate) fn place() -> (tempfile::TempDir, String) {
 }
 
 pub(crate) fn free_port() -> u16 {
-    let listening = TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr());
-    listening.expect("a port").port()
+    testkit::free_port().expect("a port")
 }
 
 /// Names that each command would mean something else by: of what, they do not say.

@@ -8,7 +8,7 @@ use enshrine_rollup::EngineConfig;
 use eyre::{OptionExt, Result, ensure, eyre};
 use std::{
     fs::{self, File},
-    net::{SocketAddr, TcpListener},
+    net::SocketAddr,
     path::PathBuf,
     process::{Child, Command, Stdio},
     time::Duration,
@@ -54,8 +54,7 @@ impl DrivenClient {
         let secret = "5e".repeat(32);
         fs::write(path("jwt.hex"), &secret)?;
         fs::write(path("genesis.json"), serde_json::to_vec(genesis)?)?;
-        let port = || TcpListener::bind("127.0.0.1:0").and_then(|it| it.local_addr());
-        // All at once, so that they differ.
+        let port = || testkit::free_port().map(|port| SocketAddr::from(([127, 0, 0, 1], port)));
         let (rpc, engine, peers) = (port()?, port()?, port()?);
         let (genesis, jwt, data) = (path("genesis.json"), path("jwt.hex"), path("data"));
         let places = Places { genesis, secret: jwt, data, rpc, engine, peers };

@@ -30,8 +30,8 @@ fn calls(gas: u32, kind: u8) -> Vec<u8> {
     code
 }
 
-/// One instruction on the target, with all the arguments that it takes.
-fn on_target(instruction: u8) -> Vec<u8> {
+/// One instruction on the target, with all the arguments that it takes; calls pass a value where they can.
+fn on_target(instruction: u8, value: u8) -> Vec<u8> {
     let mut code = Vec::new();
     match instruction {
         op::SSTORE => {
@@ -40,8 +40,10 @@ fn on_target(instruction: u8) -> Vec<u8> {
         }
         op::SELFDESTRUCT => push(&mut code, TARGET.as_slice()),
         _ => {
-            let below = if matches!(instruction, op::CALL | op::CALLCODE) { 5 } else { 4 };
-            code.extend(vec![op::PUSH0; below]);
+            code.extend([op::PUSH0; 4]);
+            if matches!(instruction, op::CALL | op::CALLCODE) {
+                push(&mut code, &[value]);
+            }
             push(&mut code, TARGET.as_slice());
             code.push(op::PUSH0);
         }
@@ -71,8 +73,13 @@ fn genesis(callee: &[u8], caller: &[u8]) -> impl FnOnce(&mut Genesis) {
 
 /// The block in which Alice calls the caller, and the chain before it.
 fn block(fork: ProtocolFork, instruction: u8, gas: u32, kind: u8) -> (World, BlockWithWitness) {
-    let (callee, caller) = (on_target(instruction), calls(gas, kind));
-    let mut world = World::new(fork, genesis(&callee, &caller));
+    block_of(fork, &on_target(instruction, 0), gas, kind)
+}
+
+/// The same with this code of the callee.
+fn block_of(fork: ProtocolFork, callee: &[u8], gas: u32, kind: u8) -> (World, BlockWithWitness) {
+    let caller = calls(gas, kind);
+    let mut world = World::new(fork, genesis(callee, &caller));
     let call = world.call(CALLER, 1_000_000, vec![]);
     let (block, rejected) = world.offer(vec![call]);
     assert!(rejected.is_empty(), "{rejected:?}");
@@ -99,7 +106,7 @@ fn a_call_without_gas_for_it_reads_whom_it_calls_and_what_runs_there() {
     for (fork, instruction) in FORKS.into_iter().flat_map(|fork| CALLS.map(|kind| (fork, kind))) {
         for gas in [50, 400, 2_800] {
             let (world, block) = block(fork, instruction, gas, op::CALL);
-            let read = fork < ProtocolFork::Amsterdam;
+            let read = (ProtocolFork::Prague..ProtocolFork::Amsterdam).contains(&fork);
             let what = format!("{fork}, {instruction:#x} with {gas}");
             if read {
                 assert!(holds(&world, &block, TARGET, None), "{what}");
@@ -110,6 +117,20 @@ fn a_call_without_gas_for_it_reads_whom_it_calls_and_what_runs_there() {
                 assert!(!holds(&world, &block, TARGET, None), "{what}");
             }
         }
+    }
+}
+
+#[test]
+fn before_prague_only_a_call_with_a_value_and_without_gas_reads_whom_it_calls_and_that_alone() {
+    for (instruction, value) in CALLS.into_iter().flat_map(|kind| [(kind, 0), (kind, 1)]) {
+        let callee = on_target(instruction, value);
+        let (world, block) = block_of(ProtocolFork::Cancun, &callee, 400, op::CALL);
+        let read = (instruction, value) == (op::CALL, 1);
+        let what = format!("{instruction:#x} with a value of {value}");
+        assert_eq!(holds(&world, &block, TARGET, None), read, "{what}");
+        assert!(!holds(&world, &block, DELEGATE, None), "{what}");
+        let delegation = [&[0xef, 0x01, 0x00][..], DELEGATE.as_slice()].concat();
+        assert!(!block.witness.codes.contains(&Bytes::from(delegation)), "{what}");
     }
 }
 
@@ -144,7 +165,7 @@ fn beyond_what_the_specification_reads_nothing_is_in_a_witness() {
     // With too few arguments, the instruction reads nothing.
     for fork in FORKS {
         for instruction in CALLS {
-            let mut code = on_target(instruction);
+            let mut code = on_target(instruction, 0);
             code.remove(0);
             let caller = calls(50_000, op::CALL);
             let mut world = World::new(fork, genesis(&code, &caller));
