@@ -1,9 +1,10 @@
 //! Reads of the state that the specification makes and revm does not.
 //!
 //! Up to BPO2 the specification reads an account or a slot before it charges for the read, in SSTORE,
-//! SELFDESTRUCT and calls (before Prague, only in those with a value); revm checks the gas first, and reads nothing if it does not suffice. A
-//! verifier by the specification needs these reads, so an EVM that records a witness makes them too, before
-//! each of these instructions. From Amsterdam on (EIP-7928) the specification charges first.
+//! SELFDESTRUCT and calls (before Prague, only in those with a value); revm checks the gas first, and reads
+//! nothing if it does not suffice. A verifier by the specification needs these reads, so an EVM that records a
+//! witness makes them too, before each of these instructions. From Amsterdam on (EIP-7928) the specification
+//! charges first.
 
 use alloy_evm::eth::EthEvmContext;
 use alloy_primitives::{Address, U256};
