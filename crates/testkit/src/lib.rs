@@ -4,8 +4,8 @@
 //! vectors](vectors), the compiled contracts of the checkout ([`Artifacts`]), an [`L1`] with EXECUTE and an
 //! [`L2`] in this process, inputs that are [nearly valid](mutations) or [tampered] with, [points]
 //! for precompiles, [blocks on states](Forgery) and [compact states](hostile_states) of an attacker,
-//! nodes in [processes of their own](NodeProcess) at [free ports](free_port), a [dishonest proxy](Proxy) between them, a
-//! [bound](Patience) on waiting, and a [rollup](RollupFixture) on an L1 of this process or of a node. The crate
+//! nodes in [processes of their own](NodeProcess) at [free ports](free_port), a [dishonest proxy](Proxy)
+//! between them, a [bound](Patience) on waiting, and a [rollup](RollupFixture) on an L1 of this process or of a node. The crate
 //! depends on the location of the checkout that it was built in, so no shipped crate may link it: it is for
 //! tests, examples and measurements.
 //!
