@@ -428,9 +428,10 @@ impl Worker {
         asked: &Receiver<Asked>,
     ) {
         let (mut reading, pause) = (Reading::new(), PAUSE.min(self.start.poll));
+        self.show_view(shared);
         while !self.start.stop.load(Ordering::Relaxed) {
             shared.supervisor.advanced(Room::Blocks);
-            self.read(&mut reading);
+            self.read(shared, &mut reading);
             let not_led = self.follow_lease(&reading).err();
             let (mut outcome, mut not_submitted) = (Ok(()), None);
             let (shares_keys, may_lead) = (self.shares_keys(), self.may_lead());
@@ -487,13 +488,14 @@ impl Worker {
     }
 
     /// Takes a result of reading L1, and applies it.
-    fn read(&mut self, reading: &mut Reading) {
+    fn read(&mut self, shared: &Shared, reading: &mut Reading) {
         let poll = self.start.poll;
         match self.looks.next() {
             Some(Ok(look)) => {
                 (reading.has_more, reading.unread) = (look.update.more, None);
                 reading.again = Some((Instant::now(), poll));
                 self.take_over(look);
+                self.show_view(shared);
             }
             Some(Err(failed)) => reading.unread = Some(failed),
             None => {}
@@ -582,6 +584,10 @@ impl Worker {
             *requeued = waiting.iter().map(|it| (hash(it), raw(it))).collect();
         }
         drop(requeued);
-        *shared.view.lock() = Some(Arc::clone(view));
+    }
+
+    /// Shows the view of L1 before blocks are made or executed by it: or they have messages that no one knows yet.
+    fn show_view(&self, shared: &Shared) {
+        *shared.view.lock() = Some(Arc::clone(&self.sync().view));
     }
 }

@@ -99,6 +99,42 @@ async fn what_is_deposited_is_spent_withdrawn_and_claimed_and_a_follower_agrees(
     Ok(())
 }
 
+/// A follower shows each block as soon as it has executed it, and its view of L1 has the messages of all of them.
+#[tokio::test(flavor = "multi_thread")]
+async fn whose_deposit_is_there_is_never_told_that_it_was_not_sent() -> Result<()> {
+    const BLOCKS: u64 = 30;
+    let world = World::new().await?;
+    let sequencer = world.sequencer().await?;
+    let (alice, l2) = (Key::named("alice"), provider_of(&sequencer)?);
+    world.deposit(alice.address(), U256::from(ETHER)).await?;
+    until("the deposit", &sequencer, || async {
+        Ok(l2.get_balance(alice.address()).await? == U256::from(ETHER))
+    })
+    .await?;
+    for number in 1..=BLOCKS {
+        let transfer = signed(&l2, &alice, Address::ZERO, 1, Bytes::new(), 21_000).await?;
+        let _ = l2.send_raw_transaction(&transfer.encoded_2718()).await?;
+        until("the transfer", &sequencer, || async {
+            Ok(l2.get_transaction_count(alice.address()).await? == number)
+        })
+        .await?;
+    }
+    let head = sequencer.status().unsafe_head.number;
+    until("L1", &sequencer, || async { Ok(sequencer.status().safe_head.number >= head) }).await?;
+
+    let follower = world.follower(None).await?;
+    let l2 = provider_of(&follower)?;
+    until("the deposit", &follower, || async {
+        Ok(l2.get_balance(alice.address()).await? > U256::ZERO)
+    })
+    .await?;
+    let status: String = l2.raw_request("rollup_messageStatus".into(), ("0x0",)).await?;
+    assert_eq!(status, "relayed");
+    follower.stop().await;
+    sequencer.stop().await;
+    Ok(())
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_follower_hears_of_blocks_before_l1_has_them() -> Result<()> {
     let world = World::new().await?;
