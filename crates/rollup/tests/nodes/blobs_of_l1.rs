@@ -9,7 +9,7 @@ use alloy_sol_types::SolCall as _;
 use codec::blob_tail::{REQUEST_HEAD, Trailer};
 use contracts::bindings::{IForcedInbox, INativeRollup};
 use enshrine_rollup::{Config, Role, RollupNode, SubmitterConfig};
-use eyre::{OptionExt, Result};
+use eyre::{OptionExt, Result, ensure};
 use std::{
     io::{Read, Write},
     net::{TcpListener, TcpStream},
@@ -460,7 +460,10 @@ async fn where_no_other_kind_replaces_a_transaction_with_blobs_its_blocks_wait_f
     // It goes after all, and what comes behind it has the next nonce and no blobs.
     let held = core::mem::replace(&mut *pool.lock().expect("no thread panics with it"), Pool::Open);
     let Pool::Holds(raw) = held else { panic!("{held:?}") };
-    let _ = world.provider.send_raw_transaction(&raw).await?;
+    // The sequencer sends it again too, and may be first.
+    if let Err(error) = world.provider.send_raw_transaction(&raw).await {
+        ensure!(error.to_string().contains("nonce too low"), "{error}");
+    }
     until("L1", &sequencer, || async { Ok(sequencer.status().safe_head.number > 0) }).await?;
     deposit_once_more(&world, &sequencer).await?;
     let advances = advances(&world).await?;

@@ -5,7 +5,7 @@ use alloy_primitives::B256;
 use alloy_provider::{Provider, RootProvider};
 use engine::JwtSecret;
 use enshrine_rollup::EngineConfig;
-use eyre::{OptionExt, Result, ensure, eyre};
+use eyre::{OptionExt, Result, WrapErr as _, ensure, eyre};
 use std::{
     fs::{self, File},
     net::SocketAddr,
@@ -98,7 +98,8 @@ impl DrivenClient {
     /// Number and hash of the client's head.
     pub(crate) async fn head(&self) -> Result<(u64, B256)> {
         let provider = self.provider()?;
-        let block = provider.get_block_by_number(Default::default()).await?;
+        let block = provider.get_block_by_number(Default::default()).await;
+        let block = block.wrap_err_with(|| format!("{}: {}", self.name, self.log()))?;
         let header = block.ok_or_eyre("no head")?.header;
         Ok((header.number, header.hash))
     }
