@@ -259,7 +259,7 @@ impl Submitter {
     }
 
     /// Begins to send `advance` for these blocks, behind what is in flight, once L1's pool has answered to the one
-    /// before. If it can be tried, L1 is asked before whether it would take it. The pool's answer is that of the next
+    /// before; not before the view shows all that L1 has taken. If it can be tried, L1 is asked before whether it would take it. The pool's answer is that of the next
     /// [`Self::step`], [`Self::submit`] or [`Self::acknowledge`].
     ///
     /// # Errors
@@ -283,6 +283,11 @@ impl Submitter {
             Some(known) => known,
             None => self.ask_for_all(client, &candidate)?,
         };
+        // L1's newest block has one that gave way, and the view, by which these blocks were chosen, is of before: they
+        // would fail behind it.
+        if self.in_flight.iter().any(|sent| sent.nonce < used) {
+            return Ok(());
+        }
         let TxCandidate { blocks, timestamp, data, goes_alone, .. } = candidate;
         let tip = self.config.tip;
         let max = base_fee.saturating_mul(2).saturating_add(tip);

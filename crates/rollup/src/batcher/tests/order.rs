@@ -41,6 +41,31 @@ fn what_replaces_a_transaction_with_another_behind_it_ends_with_the_same_block()
 }
 
 #[test]
+fn nothing_goes_behind_what_gave_way_and_was_taken_until_the_view_shows_it() {
+    let spec = ChainSpec::scheduled(CHAIN_ID, FORK, &[(ProtocolFork::Amsterdam, 10_000)]);
+    let mut fixture = Fixture::of(spec, 0);
+    let mut batcher = fixture.batcher();
+    let first = fixture.blocks(1);
+    submit(&mut batcher, &fixture.work()).unwrap();
+    fixture.blocks(1);
+    // It gives way to a fork, but L1's newest block has it.
+    fixture.now = 9_500;
+    fixture.l1.answers(|method, params| {
+        let is_newest = method == "eth_getTransactionCount" && params[1] != json!("0x1");
+        is_newest.then(|| Ok(json!("0x1")))
+    });
+    submit(&mut batcher, &fixture.work()).unwrap();
+    assert_eq!(in_flight(&batcher), [[0; 0]; 0]);
+    assert_eq!(fixture.l1.sent().len(), 1);
+
+    fixture.view.take(header(2), taken(&first, 2));
+    submit(&mut batcher, &fixture.work()).unwrap();
+    assert_eq!(in_flight(&batcher), [[2]]);
+    let nonces: Vec<_> = fixture.l1.sent().iter().map(|sent| sent.nonce()).collect();
+    assert_eq!(nonces, [0, 1]);
+}
+
+#[test]
 fn blocks_go_on_after_a_reorganisation_of_l1() {
     let mut fixture = Fixture::new();
     let room = fixture.batcher().start(Arc::default()).unwrap();
