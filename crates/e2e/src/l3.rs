@@ -20,9 +20,8 @@ use localnet::{
     report::Report,
     units::{bytes, grouped},
 };
-use std::sync::Arc;
 use testkit::{ETHER, HarnessError, Key, L1, L2, Rollup, RollupFixture, Sent, TRANSACTION_GAS_CAP};
-use variants::{DialectName, Dialects, Nested};
+use variants::{DialectCall, DialectName, Dialects, Nested};
 use wire::ProtocolFork;
 
 const L1_CHAIN: u64 = 31_337;
@@ -144,12 +143,11 @@ impl World {
     fn create(in_process: bool, report: &mut Report) -> Result<Self> {
         let operator = Key::named("operator");
         let names = ["operator", "alice"];
-        let plain = Execute::default();
-        let execute = Execute { dialects: vec![Arc::new(Nested::new(&plain))], ..plain };
-        let mut l1 = if in_process {
+        let execute = Execute::default();
+        let dialects = Dialects::usual(&[DialectName::Nested, DialectName::Blobs]);
+        let l1 = if in_process {
             L1::new(L1_CHAIN, execute.clone(), &names)?
         } else {
-            let dialects = Dialects::usual(&[DialectName::Nested]);
             let devnet = devnet::start(&L1::genesis(L1_CHAIN, &names), &dialects)?;
             report.built(format!(
                 "a devnet with nested EXECUTE listens at {}",
@@ -157,6 +155,7 @@ impl World {
             ));
             L1::behind(devnet, L1_CHAIN, execute.clone(), &names)?
         };
+        let mut l1 = l1.with_dialects(execute.clone(), &dialects);
         let time = l1.chain().head().header.timestamp;
         let fixture = |chain, gas_limit| {
             let fixture = RollupFixture::new(chain, ProtocolFork::Osaka, time)?;
@@ -191,12 +190,22 @@ impl World {
         Ok(gas_used)
     }
 
-    /// Input of an L2 block for the EXECUTE of L1.
+    /// Returns the input of an L2 block for the EXECUTE of L1.
     fn l2_input(&self, number: u64) -> Result<Bytes> {
         let block = self.l2.chain().canonical_block(number)?.ok_or_eyre("no such L2 block")?;
         let witness = self.l2.chain().witness_of(&block)?.ok_or_eyre("no witness")?;
         let input = block.input(ProtocolFork::Osaka, L2_CHAIN, &witness)?;
         Ok(DialectName::Nested.encode(&input)?.calldata.into())
+    }
+
+    /// Verifies an L2 block on L1 by a transaction with blobs, which the chain in this process forgets. Returns its gas.
+    fn try_by_blobs(&self, input: &[u8]) -> Result<u64> {
+        let DialectCall { calldata, blobs } = DialectName::Blobs.encode(input)?;
+        let (call, to) = (self.on_l1.call(calldata.into()), self.on_l1.rollup.address);
+        let receipt =
+            self.l1.try_with_blobs(&self.operator, to, call.abi_encode().into(), &blobs)?;
+        ensure!(receipt.success, "L1 refuses an L2 block of {} bytes in blobs", input.len());
+        Ok(receipt.cumulative_gas_used)
     }
 
     /// Makes an L3 block, verifies it on the L2 and that L2 block on L1. Returns the message that the block sends.
@@ -226,9 +235,9 @@ impl World {
     }
 
     /// Adds transfers to an L3 block for as long as a transaction of the L2, with the gas of a whole block, and then one
-    /// of L1 can verify it. The L2 block with the one that is too much for L1 stays where it is.
+    /// of L1 can verify it by calldata. L1 verifies the L2 block that is too much for that by blobs.
     fn fill(&mut self, alice: &Key, report: &mut Report) -> Result<()> {
-        let mut largest = None;
+        let (mut largest, mut by_blobs) = (None, None);
         let mut count = 8;
         let limit = loop {
             let transfers = (0..count).map(|index| {
@@ -247,21 +256,30 @@ impl World {
                 Err(error) => return Err(error),
             };
             let input = self.l2_input(self.posted + 1)?;
-            if self.on_l1.call(input).abi_encoded_size() + ENVELOPE_BYTES > TRANSACTION_BYTES {
+            if self.on_l1.call(input.clone()).abi_encoded_size() + ENVELOPE_BYTES
+                > TRANSACTION_BYTES
+            {
+                by_blobs = Some((count, size, on_l2.gas_used, self.try_by_blobs(&input)?));
                 break "the bytes of a transaction of L1";
             }
             self.l3.append(block)?;
             largest = Some((count, size, on_l2.gas_used, self.post(report)?));
             count += count / 4;
         };
-        let (transfers, size, l2_gas, l1_gas) = largest.ok_or_eyre("no L3 block fits")?;
+        let block = |(transfers, size, l2_gas, l1_gas)| {
+            format!(
+                "an L3 block of {transfers} transfers to new accounts ({}, {} L2 gas, {} L1 gas)",
+                bytes(size),
+                grouped(l2_gas),
+                grouped(l1_gas),
+            )
+        };
+        let largest = block(largest.ok_or_eyre("no L3 block fits")?);
         report.shown(format!(
-            "one L1 transaction verifies an L3 block of {transfers} transfers to new accounts ({}, {} L2 gas, {} L1 gas); \
-             a quarter more are too much for {limit}",
-            bytes(size),
-            grouped(l2_gas),
-            grouped(l1_gas),
+            "one L1 transaction verifies {largest}; a quarter more are too much for {limit}"
         ));
+        let by_blobs = block(by_blobs.ok_or_eyre("no L2 block is too long for calldata")?);
+        report.shown(format!("one L1 transaction with blobs verifies {by_blobs}"));
         Ok(())
     }
 

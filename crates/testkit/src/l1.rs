@@ -9,8 +9,8 @@ use alloy_provider::{Provider as _, ext::AnvilApi as _};
 use alloy_rpc_types_eth::{BlockOverrides, TransactionRequest};
 use alloy_sol_types::SolCall;
 use chain::{
-    Block, BlockAttributes, Call, CallBlock, CallOutcome, Chain, ChainConfig, ExecutedBlock, State,
-    empty_genesis,
+    Block, BlockAttributes, BlockWithWitness, Call, CallBlock, CallOutcome, Chain, ChainConfig,
+    ExecutedBlock, State, empty_genesis,
 };
 use client::{Client, ClientError};
 use codec::RawBlock;
@@ -18,7 +18,7 @@ use contracts::code_reference::{CodeReference, PROXY};
 use execute::Execute;
 use executor::{BlockState, ChainSpec, ReadError, Receipt};
 use std::sync::Arc;
-use variants::{BlobSource, BlobTail, ExecuteExtension};
+use variants::{BlobSource, BlobTail, Dialects, ExecuteExtension};
 use wire::ProtocolFork;
 
 /// Gas that a transaction may have at most (EIP-7825).
@@ -88,6 +88,16 @@ impl L1 {
         let source: Arc<dyn BlobSource> = Arc::<Blobs>::clone(&blobs);
         execute.dialects.push(Arc::new(BlobTail::new(source)));
         Ok(Self { blobs, ..Self::on(fork, chain_id, execute, rich)? })
+    }
+
+    /// Gives the chain in this process an EXECUTE with these dialects. Its blobs are those of
+    /// [`Self::send_with_blobs`] and [`Self::try_with_blobs`].
+    #[must_use]
+    pub fn with_dialects(mut self, execute: Execute, dialects: &Dialects) -> Self {
+        let source: Arc<dyn BlobSource> = Arc::<Blobs>::clone(&self.blobs);
+        let extension = Arc::new(ExecuteExtension::new(dialects.of(execute, &source)));
+        self.chain.configure(|config| config.set_extension(extension));
+        self
     }
 
     /// Makes an L2 the L1 of further rollups: each transaction gets an L2 block of its own, with this anchor.
@@ -243,8 +253,33 @@ impl L1 {
         blobs: &[B],
         gas_limit: u64,
     ) -> Result<Sent, HarnessError> {
+        let transaction = self.sign_with_blobs(from, to, input.clone(), blobs, gas_limit)?;
+        self.include(transaction, input)
+    }
+
+    /// Makes the block of a transaction with these blobs, on the chain in this process, and forgets it. Returns the
+    /// transaction's receipt.
+    pub fn try_with_blobs<B: AsRef<[u8]>>(
+        &self,
+        from: &Key,
+        to: Address,
+        input: Bytes,
+        blobs: &[B],
+    ) -> Result<Receipt, HarnessError> {
+        let transaction = self.sign_with_blobs(from, to, input, blobs, self.transaction_gas())?;
+        Ok(self.block_of(transaction)?.block.executed.receipts[0].clone())
+    }
+
+    fn sign_with_blobs<B: AsRef<[u8]>>(
+        &self,
+        from: &Key,
+        to: Address,
+        input: Bytes,
+        blobs: &[B],
+        gas_limit: u64,
+    ) -> Result<Transaction, HarnessError> {
         let hashes = blobs.iter().map(|blob| self.blobs.keep(blob.as_ref()));
-        let transaction = from.sign(TxEip4844 {
+        Ok(from.sign(TxEip4844 {
             chain_id: self.chain.config().spec.chain_id(),
             nonce: self.chain.nonce(from.address())?,
             gas_limit,
@@ -252,15 +287,20 @@ impl L1 {
             max_priority_fee_per_gas: 1_000_000_000,
             max_fee_per_blob_gas: 100_000_000_000,
             to,
-            input: input.clone(),
+            input,
             blob_versioned_hashes: hashes.collect::<Result<_, _>>()?,
             ..Default::default()
-        });
-        self.include(transaction, input)
+        }))
+    }
+
+    /// Makes the block of a transaction and appends it.
+    fn include(&mut self, transaction: Transaction, input: Bytes) -> Result<Sent, HarnessError> {
+        let block = self.block_of(transaction)?;
+        self.sent(block, input)
     }
 
     /// Makes the block of a transaction.
-    fn include(&mut self, transaction: Transaction, input: Bytes) -> Result<Sent, HarnessError> {
+    fn block_of(&self, transaction: Transaction) -> Result<BlockWithWitness, HarnessError> {
         let timestamp = self.next_timestamp();
         let attributes = match self.anchor {
             None => BlockAttributes { timestamp, ..Default::default() },
@@ -270,7 +310,7 @@ impl L1 {
         if let Some((_, reason)) = rejected.into_iter().next() {
             return Err(HarnessError::NotIncluded(reason));
         }
-        self.sent(new, input)
+        Ok(new)
     }
 
     /// Appends the block of a transaction.

@@ -1,5 +1,6 @@
 //! Inputs whose end is in blobs of the transaction around the call.
 
+use crate::Nested;
 use alloy_primitives::{Address, B256, Bytes, address};
 use codec::blob_tail::{BlobTailError, Trailer};
 use core::fmt;
@@ -7,6 +8,7 @@ use execute::{
     Answer, Dialect, ExecuteError, Executed, ExecutionSpecs, InternalError, PrecompileCall,
     Pricing, Refused,
 };
+use executor::EvmOverrides;
 use std::{borrow::Cow, sync::Arc};
 
 /// Address of EXECUTE for inputs with a tail in blobs.
@@ -63,15 +65,31 @@ impl From<BlobRefusal> for ExecuteError {
 /// the transaction has and this node does not hold is not the caller's fault, and other nodes come to a
 /// verdict: the EVM stops and the block with it, of which this node can say nothing
 /// ([`InternalError::BlobAbsent`]).
+///
+/// Beside [`Nested`], the dialect takes blocks of an L2 that has EXECUTE too.
 #[derive(Debug, Clone)]
 pub struct BlobTail {
     blobs: Arc<dyn BlobSource>,
+    nested: Option<Nested>,
 }
 
 impl BlobTail {
     /// Creates the dialect of a node with this source of blobs.
     pub const fn new(blobs: Arc<dyn BlobSource>) -> Self {
-        Self { blobs }
+        Self { blobs, nested: None }
+    }
+
+    /// Returns the dialect with the inputs that only this one has: those of [`NESTED_REVISION`](crate::NESTED_REVISION).
+    #[must_use]
+    pub fn with_nested(self, nested: Nested) -> Self {
+        Self { nested: Some(nested), ..self }
+    }
+
+    /// Returns the input as the executor reads it: under the revision of the execution-specs, if the dialect knows its
+    /// own.
+    fn readable<'c>(&self, input: Cow<'c, [u8]>) -> Cow<'c, [u8]> {
+        let specs = self.nested.as_ref().and_then(|_| Nested::to_specs(&input));
+        specs.map_or(input, Cow::Owned)
     }
 
     /// Returns the extra charge of a call whose input ends in blobs, compared with one that has the whole
@@ -106,7 +124,7 @@ impl Dialect for BlobTail {
         let pieces = trailer.pieces(head).map_err(BlobRefusal::from)?;
         // Without a tail the head is the whole input and need not be copied.
         if trailer.tail_len() == 0 {
-            return Ok(Cow::Borrowed(head));
+            return Ok(self.readable(Cow::Borrowed(head)));
         }
         let asked = trailer.blobs();
         let (has, end) = (call.blob_hashes.len(), asked.end);
@@ -114,7 +132,13 @@ impl Dialect for BlobTail {
             call.blob_hashes.get(asked).ok_or(BlobRefusal::NoSuchBlob { asked: end, has })?;
         let found = |hash: &B256| self.blobs.blob(hash).ok_or(InternalError::BlobAbsent(*hash));
         let blobs = hashes.iter().map(found).collect::<Result<Vec<_>, _>>()?;
-        Ok(Cow::Owned(pieces.join(&blobs).map_err(BlobRefusal::from)?))
+        let whole = pieces.join(&blobs).map_err(BlobRefusal::from)?;
+        Ok(self.readable(Cow::Owned(whole)))
+    }
+
+    fn evm(&self, call: &PrecompileCall<'_>) -> &dyn EvmOverrides {
+        // The head begins with the schema id of the input.
+        self.nested.as_ref().map_or(&(), |nested| nested.evm(call))
     }
 
     fn answer(
@@ -122,6 +146,9 @@ impl Dialect for BlobTail {
         calldata: &[u8],
         outcome: Result<Executed, Refused>,
     ) -> Result<Answer, ExecuteError> {
-        ExecutionSpecs.answer(calldata, outcome)
+        match &self.nested {
+            Some(nested) => nested.answer(calldata, outcome),
+            None => ExecutionSpecs.answer(calldata, outcome),
+        }
     }
 }

@@ -45,7 +45,7 @@ pub enum NoForm {
 }
 
 impl DialectName {
-    /// Returns the call with this input. Whether the input is valid is not examined.
+    /// Returns the call with this input, which is not executed. For [`Self::Blobs`] it may be one of [`Self::Nested`].
     ///
     /// # Errors
     ///
@@ -58,7 +58,8 @@ impl DialectName {
                 Ok(DialectCall { calldata, blobs: Vec::new() })
             }
             Self::Blobs => {
-                Input::decode(input)?;
+                let specs = Nested::to_specs(input);
+                Input::decode(specs.as_deref().unwrap_or(input))?;
                 let (head, tail) = cut(input).ok_or(NoForm::NoHead { got: input.len() })?;
                 let too_long = NoForm::TooLong { got: tail.len() };
                 let trailer = Trailer::new(tail.len(), 0).ok_or(too_long)?;
@@ -73,7 +74,7 @@ impl DialectName {
         }
     }
 
-    /// Returns the input of a call in a transaction with these blobs.
+    /// Returns the input of a call in a transaction with these blobs, under the revision of the execution-specs.
     ///
     /// # Errors
     ///
@@ -93,7 +94,8 @@ impl DialectName {
                 let (has, range) = (blobs.len(), trailer.blobs());
                 let asked = range.end;
                 let blobs = blobs.get(range).ok_or(BlobRefusal::NoSuchBlob { asked, has })?;
-                Ok(pieces.join(blobs).map_err(BlobRefusal::from)?)
+                let input = pieces.join(blobs).map_err(BlobRefusal::from)?;
+                Ok(Nested::to_specs(&input).unwrap_or(input))
             }
         }
     }
@@ -110,8 +112,9 @@ impl DialectName {
         input: &[u8],
     ) -> Result<Executed, ExecuteError> {
         let executed = match self {
-            Self::Specs | Self::Drake | Self::Blobs => execute.run(input, u64::MAX)?,
-            Self::Nested => {
+            Self::Specs | Self::Drake => execute.run(input, u64::MAX)?,
+            // The calldata of both begins with the schema id of the input.
+            Self::Blobs | Self::Nested => {
                 let dialect = Nested::new(execute);
                 let call = PrecompileCall::from(calldata);
                 let context = TrustedContext { evm: dialect.evm(&call), senders: &[] };

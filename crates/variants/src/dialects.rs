@@ -20,7 +20,8 @@ pub enum DialectName {
     Specs,
     /// The claim of Drake's proposal: [`Drake`].
     Drake,
-    /// Inputs that end in blobs of the transaction: [`BlobTail`].
+    /// Inputs that end in blobs of the transaction: [`BlobTail`]. Beside [`Self::Nested`] these may be of an L2 that has
+    /// EXECUTE itself.
     Blobs,
     /// The form of the execution-specs, also for blocks of an L2 that has EXECUTE itself: [`Nested`].
     Nested,
@@ -49,12 +50,21 @@ impl DialectName {
         }
     }
 
-    /// Returns the dialect, for an L1 with this EXECUTE on a node with this source of blobs.
-    fn dialect(self, l1: &Execute, blobs: &Arc<dyn BlobSource>) -> Arc<dyn Dialect> {
+    /// Returns the dialect, for an L1 with this EXECUTE on a node with this source of blobs, which has
+    /// [`Self::Nested`] too or not.
+    fn dialect(
+        self,
+        l1: &Execute,
+        blobs: &Arc<dyn BlobSource>,
+        has_nested: bool,
+    ) -> Arc<dyn Dialect> {
         match self {
             Self::Specs => Arc::new(ExecutionSpecs),
             Self::Drake => Arc::new(Drake),
-            Self::Blobs => Arc::new(BlobTail::new(Arc::clone(blobs))),
+            Self::Blobs => {
+                let dialect = BlobTail::new(Arc::clone(blobs));
+                Arc::new(if has_nested { dialect.with_nested(Nested::new(l1)) } else { dialect })
+            }
             Self::Nested => Arc::new(Nested::new(l1)),
         }
     }
@@ -183,7 +193,7 @@ impl Dialects {
     #[must_use]
     pub fn of(&self, l1: Execute, blobs: &Arc<dyn BlobSource>) -> Execute {
         let at = |(name, address): &(DialectName, Address)| -> Arc<dyn Dialect> {
-            let dialect = name.dialect(&l1, blobs);
+            let dialect = name.dialect(&l1, blobs, self.has(DialectName::Nested));
             if dialect.address() == *address {
                 return dialect;
             }

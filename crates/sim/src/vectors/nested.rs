@@ -42,3 +42,54 @@ pub(super) fn add(cases: &mut Cases) -> Result<()> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloy_primitives::Bytes;
+    use execute::{Execute, ExecuteError, PrecompileCall};
+    use std::sync::Arc;
+    use testkit::Blobs;
+    use variants::{BlobSource, Dialects};
+
+    /// Makes a call of a dialect that an L1 has beside others. Returns the answer and the charge.
+    fn answer(
+        beside: &[DialectName],
+        dialect: DialectName,
+        call: &DialectCall,
+    ) -> Result<(Bytes, u64), ExecuteError> {
+        let held = Blobs::default();
+        let hashes = call.blobs.iter().map(|blob| held.keep(blob).unwrap());
+        let blob_hashes: Vec<_> = hashes.collect();
+        let source: Arc<dyn BlobSource> = Arc::new(held);
+        let execute = Dialects::usual(beside).of(Execute::default(), &source);
+        let own = execute.dialects.iter().find(|it| it.address() == dialect.address()).unwrap();
+        let call = PrecompileCall { calldata: &call.calldata, blob_hashes: &blob_hashes };
+        execute.answer(&**own, call, super::super::forms::PLENTY).map(|it| (it.output, it.gas))
+    }
+
+    #[test]
+    fn a_block_in_blobs_is_answered_as_in_calldata_on_an_l1_that_has_both_dialects() -> Result<()> {
+        let (fork, both) = (FORKS[FORKS.len() - 2], [DialectName::Nested, DialectName::Blobs]);
+        let l3 = World::new(fork)?.block(Content::Transfers(24))?;
+        let (block, _) = World::with_execute(fork)?.execute(&l3)?;
+        let nested = DialectName::Nested.encode(&block)?;
+        let in_blobs = DialectName::Blobs.encode(&nested.calldata)?;
+        assert!(!in_blobs.blobs.is_empty() && in_blobs.calldata.len() < nested.calldata.len());
+        assert_eq!(DialectName::Blobs.decode(&in_blobs.calldata, &in_blobs.blobs)?, block);
+
+        let (expected, _) = answer(&both, DialectName::Nested, &nested)?;
+        let (got, _) = answer(&both, DialectName::Blobs, &in_blobs)?;
+        assert_eq!(got, expected);
+        let alone = answer(&[DialectName::Blobs], DialectName::Blobs, &in_blobs);
+        assert_eq!(alone.unwrap_err().kind(), "decode");
+
+        // In the other revision it is a block of an L2 without EXECUTE, here as there.
+        let plain = DialectName::Blobs.encode(&block)?;
+        assert_eq!(answer(&both, DialectName::Blobs, &plain).unwrap_err().kind(), "amount");
+        let l3 = DialectName::Blobs.encode(&l3)?;
+        let alone = answer(&[DialectName::Blobs], DialectName::Blobs, &l3)?;
+        assert_eq!(answer(&both, DialectName::Blobs, &l3)?, alone);
+        Ok(())
+    }
+}
