@@ -8,7 +8,7 @@ use std::{
 use testkit::Key;
 use toolchain::{Toolchain, progress_to_stderr};
 
-/// forge, and a folder for its broadcast files.
+/// forge, and a folder for its broadcasts and its cache.
 #[derive(Debug)]
 pub struct Scripts {
     tools: Toolchain,
@@ -19,7 +19,7 @@ impl Scripts {
     /// Below `folder`, which the scripts may read and write.
     pub fn new(folder: &Path) -> Result<Self> {
         let tools = Toolchain::ensure(&progress_to_stderr)?;
-        Ok(Self { tools, notes: folder.join("broadcast") })
+        Ok(Self { tools, notes: folder.to_owned() })
     }
 
     /// Returns the Solidity tools.
@@ -36,15 +36,14 @@ impl Scripts {
         url: &str,
         key: &Key,
     ) -> Result<()> {
-        let mut command = self.tools.forge_command();
+        let file = format!("script/{script}.s.sol");
+        let mut command = self.tools.forge_beside_others(&file, &self.notes)?;
         command
-            .args(["script", &format!("script/{script}.s.sol"), "--sig", signature])
+            .args(["script", &file, "--sig", signature])
             .args(arguments)
             // The node estimates the gas: forge's own EVM knows no fork behind Osaka, and no EXECUTE.
             .args(["--rpc-url", url, "--broadcast", "--slow", "--skip-simulation"])
-            .args(["--private-key", &key.secret().to_string()])
-            .env("FOUNDRY_BROADCAST", &self.notes)
-            .env("FOUNDRY_DENY", "never");
+            .args(["--private-key", &key.secret().to_string()]);
         let output = command.output().wrap_err("cannot run forge")?;
         let said = [&output.stdout[..], &output.stderr].concat();
         let said = String::from_utf8_lossy(&said);

@@ -17,6 +17,7 @@
 //! # Ok::<(), enshrine_toolchain::SetupError>(())
 //! ```
 
+mod cache;
 mod cargo;
 mod error;
 mod forge_std;

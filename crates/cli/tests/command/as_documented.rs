@@ -72,10 +72,12 @@ fn the_document_leads_from_nothing_to_a_claimed_withdrawal_and_a_rescue() {
         script = script.replace(from, to);
     }
 
+    // Other tests run scripts at the same time.
+    let forge = tools.forge_beside_others("script", logs.path()).unwrap();
     let shell = Command::new("timeout")
         .args([LIMIT, "bash", "-euxo", "pipefail", "-c", &script])
         .current_dir(top)
-        .env("FOUNDRY_BROADCAST", logs.path().join("broadcast"))
+        .envs(forge.get_envs().filter_map(|(name, value)| Some((name, value?))))
         .process_group(0)
         .stdin(Stdio::null())
         .stdout(fs::File::create(logs.path().join("out.log")).unwrap())

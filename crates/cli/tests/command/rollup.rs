@@ -246,13 +246,12 @@ impl L1 {
         let forks = plan["rollup"]["forks"].as_str().unwrap();
         let output = self
             .tools
-            .forge_command()
+            .forge_beside_others("script/Deploy.s.sol", Path::new(&self.folder))
+            .unwrap()
             .args(["script", "script/Deploy.s.sol", "--sig", "run(string)"])
             .arg(format!("{folder}/rollup.toml"))
             .args(["--rpc-url", self.url(), "--broadcast", "--slow", "--unlocked"])
             .args(["--sender", &self.sender.to_string()])
-            .env("FOUNDRY_BROADCAST", top.join(&self.folder).join("broadcast"))
-            .env("FOUNDRY_DENY", "never")
             .output()
             .unwrap();
         let said = String::from_utf8_lossy(&output.stdout);

@@ -132,14 +132,13 @@ impl Bench {
         arguments: &[&str],
         more: &[&str],
     ) -> Result<Output> {
-        let mut command = self.tools.forge_command();
+        let file = format!("script/{script}.s.sol");
+        let mut command = self.tools.forge_beside_others(&file, &self.folder)?;
         command
-            .args(["script", &format!("script/{script}.s.sol"), "--sig", signature])
+            .args(["script", &file, "--sig", signature])
             .args(arguments)
             .args(["--rpc-url", &self.url])
-            .args(more)
-            .env("FOUNDRY_BROADCAST", self.tools.root().join(&self.folder).join("broadcast"))
-            .env("FOUNDRY_DENY", "never");
+            .args(more);
         command.output().wrap_err("cannot run forge")
     }
 
@@ -198,11 +197,13 @@ impl Bench {
 
     /// Makes a contract of the tests without constructor arguments.
     pub(crate) fn create(&self, contract: &str) -> Result<Address> {
-        let mut command = self.tools.forge_command();
-        command
-            .args(["create", contract, "--rpc-url", &self.url])
-            .args(["--private-key", DEPLOYER_KEY, "--broadcast"])
-            .env("FOUNDRY_DENY", "never");
+        let (file, _) = contract.split_once(':').ok_or_eyre("a contract without a file")?;
+        let mut command = self.tools.forge_beside_others(file, &self.folder)?;
+        command.args(["create", contract, "--rpc-url", &self.url]).args([
+            "--private-key",
+            DEPLOYER_KEY,
+            "--broadcast",
+        ]);
         let output = command.output().wrap_err("cannot run forge")?;
         let said = said(&output);
         let line = said.lines().find_map(|line| line.strip_prefix("Deployed to: "));
