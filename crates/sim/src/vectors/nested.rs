@@ -51,9 +51,11 @@ mod tests {
     use std::sync::Arc;
     use testkit::Blobs;
     use variants::{BlobSource, Dialects};
+    use wire::ProtocolFork;
 
-    /// Makes a call of a dialect that an L1 has beside others. Returns the answer and the charge.
+    /// Makes a call of a dialect that an L1 of this fork has beside others. Returns the answer and the charge.
     fn answer(
+        fork: ProtocolFork,
         beside: &[DialectName],
         dialect: DialectName,
         call: &DialectCall,
@@ -62,7 +64,7 @@ mod tests {
         let hashes = call.blobs.iter().map(|blob| held.keep(blob).unwrap());
         let blob_hashes: Vec<_> = hashes.collect();
         let source: Arc<dyn BlobSource> = Arc::new(held);
-        let execute = Dialects::usual(beside).of(Execute::default(), &source);
+        let execute = Dialects::usual(beside).of(Execute::on(fork), &source);
         let own = execute.dialects.iter().find(|it| it.address() == dialect.address()).unwrap();
         let call = PrecompileCall { calldata: &call.calldata, blob_hashes: &blob_hashes };
         execute.answer(&**own, call, super::super::forms::PLENTY).map(|it| (it.output, it.gas))
@@ -70,7 +72,8 @@ mod tests {
 
     #[test]
     fn a_block_in_blobs_is_answered_as_in_calldata_on_an_l1_that_has_both_dialects() -> Result<()> {
-        let (fork, both) = (FORKS[FORKS.len() - 2], [DialectName::Nested, DialectName::Blobs]);
+        let (fork, both) = (ProtocolFork::Osaka, [DialectName::Nested, DialectName::Blobs]);
+        let answer = |beside: &[_], dialect, call: &_| answer(fork, beside, dialect, call);
         let l3 = World::new(fork)?.block(Content::Transfers(24))?;
         let (block, _) = World::with_execute(fork)?.execute(&l3)?;
         let nested = DialectName::Nested.encode(&block)?;
