@@ -15,7 +15,6 @@ use codec::OwnedWitness;
 use executor::{
     BlockError, BlockExecution, BlockState, ChainSpec, Environment, EvmOverrides, ExecutionOutcome,
     Invalid, SYSTEM_CONTRACTS, StateSource, SystemContract, Transaction, check_system_code,
-    recover_sender,
 };
 use revm::Database as _;
 use stateless::check_access_list_size;
@@ -85,8 +84,9 @@ impl ChainReader {
         transactions: Vec<Transaction>,
     ) -> Result<(BlockWithWitness, Vec<(usize, Invalid)>), ChainError> {
         let (mut recovered, mut positions, mut rejected) = (Vec::new(), Vec::new(), Vec::new());
-        for (index, transaction) in transactions.into_iter().enumerate() {
-            match recover_sender(&transaction) {
+        let senders = self.config().cryptography().senders(&transactions);
+        for (index, (transaction, sender)) in transactions.into_iter().zip(senders).enumerate() {
+            match sender {
                 Some(sender) => {
                     recovered.push(RecoveredTransaction { transaction, sender, signed: true });
                     positions.push(index);

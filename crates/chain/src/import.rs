@@ -13,7 +13,7 @@ use alloy_rlp::Header as RlpHeader;
 use alloy_trie::root::ordered_trie_root_with_encoder;
 use codec::RawBlock;
 use executor::{
-    Invalid, StateSource, Transaction, check_transactions, decode_transaction, recover_sender,
+    EvmOverrides as _, Invalid, StateSource, Transaction, check_transactions, decode_transaction,
 };
 use stateless::{RlpSize, UnprovenBlock, VerifyOptions, process_block};
 use store::{Block, Changes, ExecutedBlock};
@@ -136,11 +136,13 @@ impl Chain {
         }
         let senders = match senders {
             Some(senders) => senders.to_vec(),
-            None => transactions
-                .iter()
-                .enumerate()
-                .map(|(index, tx)| recover_sender(tx).ok_or(Invalid::Signature { index }))
-                .collect::<Result<_, _>>()?,
+            None => {
+                let senders = self.config().cryptography().senders(&transactions);
+                (0..)
+                    .zip(senders)
+                    .map(|(index, sender)| sender.ok_or(Invalid::Signature { index }))
+                    .collect::<Result<_, _>>()?
+            }
         };
         let mut config = self.config().clone();
         config.spec = spec;

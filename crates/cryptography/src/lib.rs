@@ -27,37 +27,42 @@
 
 mod bn254;
 mod modexp;
+mod senders;
 
+use alloy_primitives::Address;
+use executor::{CRYPTOGRAPHY, Cryptography, Transaction};
 use revm::precompile::{Crypto, PrecompileHalt, install_crypto};
 use std::sync::{
     OnceLock,
     atomic::{AtomicU8, Ordering},
 };
 
-/// A set of libraries for precompiles.
+/// A set of libraries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Backend {
-    /// ethrex's bn254, which uses BMI2 and ADX if the CPU has them, and the big integers of AWS-LC.
+    /// ethrex's bn254, which uses BMI2 and ADX if the CPU has them, the big integers of AWS-LC, and senders in batches.
     Fast,
-    /// The libraries that revm is built with.
+    /// The libraries that revm is built with, and libsecp256k1 for one sender after the other.
     Reference,
 }
 
-/// revm computed a precompile, or has a provider of another crate, before [`install`] was called.
+/// revm computed a precompile before [`install`] was called, or there is a provider of another crate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "revm's cryptography is in use already: install the fast libraries before executing anything"
+    "other cryptography is in use already: install the fast libraries before executing anything"
 )]
 pub struct InUse;
 
-/// Makes revm use the fast libraries from now on, in this process.
+/// Makes revm, verifiers and nodes use the fast libraries from now on, in this process.
 ///
 /// # Errors
 ///
-/// [`InUse`] if revm's own libraries, or those of another provider, stay in use.
+/// [`InUse`] if revm's own libraries, or those of another provider, stay in use for a part of the cryptography.
 pub fn install() -> Result<(), InUse> {
     static INSTALLED: OnceLock<bool> = OnceLock::new();
-    if *INSTALLED.get_or_init(|| install_crypto(Provider)) { Ok(()) } else { Err(InUse) }
+    // Each is installed even if the other cannot be.
+    let install = || install_crypto(Provider) & CRYPTOGRAPHY.set(&Provider).is_ok();
+    if *INSTALLED.get_or_init(install) { Ok(()) } else { Err(InUse) }
 }
 
 /// The libraries in use, as a discriminant of [`Backend`].
@@ -101,6 +106,12 @@ impl Crypto for Provider {
     ) -> Result<Vec<u8>, PrecompileHalt> {
         fast(|| modexp::modexp(base, exponent, modulus))
             .map_or_else(|| Reference.modexp(base, exponent, modulus), Ok)
+    }
+}
+
+impl Cryptography for Provider {
+    fn senders(&self, transactions: &[Transaction]) -> Vec<Option<Address>> {
+        fast(|| senders::recover(transactions)).unwrap_or_else(|| ().senders(transactions))
     }
 }
 

@@ -1,18 +1,20 @@
 //! Cryptography that a host hands in.
 
 use crate::{Transaction, recover_sender};
+use alloc::vec::Vec;
 use alloy_evm::precompiles::PrecompilesMap;
 use alloy_primitives::Address;
 use core::fmt;
+use revm::primitives::OnceLock;
 
 /// Cryptography of a verifier or a node. The guest of a zkVM has circuits for it, and a host may have a library that is
 /// faster than those of this crate.
 ///
 /// Results must be those of this crate: no check finds out a wrong one.
 pub trait Cryptography: fmt::Debug + Send + Sync {
-    /// Recovers the sender of a transaction; `None` if its signature is invalid or has a high s (EIP-2).
-    fn sender(&self, transaction: &Transaction) -> Option<Address> {
-        recover_sender(transaction)
+    /// Recovers the sender of each transaction; `None` if its signature is invalid or has a high s (EIP-2).
+    fn senders(&self, transactions: &[Transaction]) -> Vec<Option<Address>> {
+        transactions.iter().map(recover_sender).collect()
     }
 
     /// Replaces precompiles of the fork.
@@ -23,3 +25,7 @@ pub trait Cryptography: fmt::Debug + Send + Sync {
 
 /// The libraries that this crate is built with.
 impl Cryptography for () {}
+
+/// The cryptography of all chains that have none of their own. A program sets it before it executes anything; without it,
+/// they have that of this crate.
+pub static CRYPTOGRAPHY: OnceLock<&dyn Cryptography> = OnceLock::new();

@@ -122,11 +122,8 @@ fn metered_keccak256<'x, 's, S: StateSource>(
     system::keccak256(InstructionContext { interpreter: &mut *interpreter, host: &mut *host })?;
     // The hashed bytes were in memory, so their length fits `usize`.
     let bytes = length.map_or(0, |length| length.saturating_to());
-    if host.journaled_state.database.spend(UnderpricedWork::Keccak { bytes }) {
-        Ok(())
-    } else {
-        Err(InstructionResult::OutOfGas)
-    }
+    let is_paid = host.journaled_state.database.spend(UnderpricedWork::Keccak { bytes });
+    is_paid.then_some(()).ok_or(InstructionResult::OutOfGas)
 }
 
 /// Runs CREATE or CREATE2 and reports its init code to the state's meter once the gas is paid. A block that

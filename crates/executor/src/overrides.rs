@@ -34,9 +34,9 @@ pub trait EvmOverrides: fmt::Debug + Send + Sync {
         let _ = cfg;
     }
 
-    /// Returns the cryptography for blocks.
+    /// Returns the cryptography for blocks: by default [that of the process](crate::CRYPTOGRAPHY).
     fn cryptography(&self) -> &dyn Cryptography {
-        &()
+        crate::CRYPTOGRAPHY.get().copied().unwrap_or(&())
     }
 
     /// Adds to the precompiles of the fork. They may count their work in `tally`, which belongs to the block

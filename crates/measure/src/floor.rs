@@ -1,6 +1,6 @@
 //! The floor: work that no verifier of a block can leave out.
 //!
-//! One Keccak pass over the witness, recovery of all senders by libsecp256k1, and plain revm over a
+//! One Keccak pass over the witness, recovery of all senders, and plain revm over a
 //! pre-state that stands ready in memory, its codes analysed. No decoding, no trie, no roots, no
 //! receipts. Hashes, signatures and precompiles are computed by the libraries of the verifier.
 
@@ -9,7 +9,10 @@ use alloy_consensus::transaction::SignerRecoverable as _;
 use alloy_evm::{Evm as _, EvmEnv, EvmFactory as _, FromRecoveredTx as _, eth::EthEvmFactory};
 use alloy_primitives::{Address, B256, U256};
 use core::hint::black_box;
-use executor::{BlockState, ChainSpec, ReadError, StateSource, Transaction, decode_transaction};
+use executor::{
+    BlockState, ChainSpec, EvmOverrides as _, ReadError, StateSource, Transaction,
+    decode_transaction,
+};
 use eyre::{Result, ensure, eyre};
 use revm::{
     Database, DatabaseCommit, DatabaseRef,
@@ -130,9 +133,7 @@ impl<'a> Floor<'a> {
             black_box(&digests);
         });
         let senders = on_core(|| {
-            for transaction in &self.transactions {
-                black_box(transaction.recover_signer().is_ok());
-            }
+            black_box(().cryptography().senders(&self.transactions));
         });
         let mut outcome = Ok(0);
         let evm = on_core(|| outcome = execute(&self.block, pre_state, environments));

@@ -5,10 +5,14 @@ use alloy_primitives::Address;
 use core::sync::atomic::{AtomicUsize, Ordering};
 use executor::{Cryptography, OnceCell, Transaction};
 
+/// Transactions that a thread claims at a time: a library may take less time for each if it has many. More would keep
+/// other threads idle at the end.
+const BATCH: usize = 32;
+
 /// Senders that several threads recover while one consumes them in order.
 ///
-/// Threads claim transactions from the front. The consumer never waits for an unfinished sender: it recovers
-/// that sender itself, so that its progress does not depend on another thread.
+/// Threads claim batches from the front. The consumer never waits for an unfinished sender: it recovers that sender
+/// itself, in a batch if no thread has claimed it, so that its progress does not depend on another thread.
 pub(crate) struct Senders<'t> {
     transactions: &'t [Transaction],
     cryptography: &'t dyn Cryptography,
@@ -23,11 +27,9 @@ impl<'t> Senders<'t> {
         known: &[Address],
         cryptography: &'t dyn Cryptography,
     ) -> Self {
-        let known = known.iter().map(|sender| OnceCell::from(Some(*sender)));
-        let unknown = transactions.iter().skip(known.len()).map(|_| OnceCell::new());
-        let recovered: Vec<_> = known.take(transactions.len()).chain(unknown).collect();
-        let next = AtomicUsize::new(recovered.iter().filter(|one| one.get().is_some()).count());
-        Self { transactions, cryptography, recovered, next }
+        let mut recovered: Vec<_> = known.iter().map(|it| OnceCell::from(Some(*it))).collect();
+        recovered.resize_with(transactions.len(), OnceCell::new);
+        Self { transactions, cryptography, recovered, next: AtomicUsize::new(known.len()) }
     }
 
     /// Number of senders still to be recovered.
@@ -35,19 +37,24 @@ impl<'t> Senders<'t> {
         self.transactions.len().saturating_sub(self.next.load(Ordering::Relaxed))
     }
 
-    /// Recovers senders until all are claimed.
-    pub(crate) fn work(&self) {
-        loop {
-            // Relaxed order suffices: the counter only assigns work, and the cell publishes the result.
-            let index = self.next.fetch_add(1, Ordering::Relaxed);
-            let Some(transaction) = self.transactions.get(index) else { break };
-            self.recovered[index].get_or_init(|| self.cryptography.sender(transaction));
+    /// Recovers senders until the first `count`, or all, are claimed.
+    pub(crate) fn work(&self, count: usize) {
+        // Relaxed order suffices: the counter only assigns work, and the cells publish the results.
+        while self.next.load(Ordering::Relaxed) < count {
+            let first = self.next.fetch_add(BATCH, Ordering::Relaxed);
+            let end = self.transactions.len().min(first + BATCH);
+            let Some(batch) = self.transactions.get(first..end) else { break };
+            let senders = self.cryptography.senders(batch);
+            for (cell, sender) in self.recovered[first..].iter().zip(senders) {
+                cell.get_or_init(|| sender);
+            }
         }
     }
 
     /// Returns the sender of transaction `index`; `None` if its signature is invalid.
     pub(crate) fn get(&self, index: usize) -> Option<Address> {
-        let sender = || self.cryptography.sender(&self.transactions[index]);
-        *self.recovered[index].get_or_init(sender)
+        self.work(index + 1);
+        let one = &self.transactions[index..=index];
+        *self.recovered[index].get_or_init(|| self.cryptography.senders(one).pop().flatten())
     }
 }

@@ -129,7 +129,7 @@ impl<'a> UncheckedBlocks<'_, 'a> {
                 // With a single thread there is no help during execution, so all senders are recovered in one
                 // stage.
                 if options.threads == NonZeroUsize::MIN {
-                    work.senders.work();
+                    work.senders.work(usize::MAX);
                 }
 
                 let mut verdicts = Vec::with_capacity(headers.len());
@@ -163,13 +163,9 @@ impl<'a> UncheckedBlocks<'_, 'a> {
                         // Only now is the block proven, and the next one may build on its nodes and codes.
                         witness.advance(header.clone(), block_hash, nodes, post.codes);
                     }
-                    verdicts.push(Verdict {
-                        chain_id,
-                        block_hash,
-                        header,
-                        pre_state_root,
-                        executed,
-                    });
+                    let verdict =
+                        Verdict { chain_id, block_hash, header, pre_state_root, executed };
+                    verdicts.push(verdict);
                 }
                 enter(Stage::Done);
                 Ok(verdicts)
@@ -265,7 +261,7 @@ impl<'a, 't> SharedWork<'a, 't> {
     fn help(&self) {
         self.nodes.work();
         self.codes.hash();
-        self.senders.work();
+        self.senders.work(usize::MAX);
         self.codes.analyse_long();
     }
 }

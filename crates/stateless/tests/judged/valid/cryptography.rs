@@ -3,6 +3,7 @@
 use super::world::World;
 use alloy_evm::precompiles::{DynPrecompile, PrecompilesMap};
 use alloy_primitives::{Address, Bytes};
+use core::num::NonZeroUsize;
 use enshrine_stateless::{Cryptography, EvmOverrides, Invalid, Transaction, VerifyOptions};
 use executor::recover_sender;
 use revm::precompile::{PrecompileId, PrecompileOutput};
@@ -22,9 +23,9 @@ struct Host {
 }
 
 impl Cryptography for Host {
-    fn sender(&self, transaction: &Transaction) -> Option<Address> {
-        self.senders.fetch_add(1, Ordering::Relaxed);
-        recover_sender(transaction).filter(|_| !self.knows_none)
+    fn senders(&self, transactions: &[Transaction]) -> Vec<Option<Address>> {
+        self.senders.fetch_add(transactions.len(), Ordering::Relaxed);
+        transactions.iter().map(|it| recover_sender(it).filter(|_| !self.knows_none)).collect()
     }
 
     fn precompiles(&self, precompiles: &mut PrecompilesMap) {
@@ -60,4 +61,20 @@ fn senders_and_precompiles_are_those_of_the_cryptography_that_is_handed_in() {
     assert_eq!(refusal, Err(Invalid::Signature { index: 0 }));
     let (refusal, _) = verify(Host { hashes_dearly: true, ..Host::default() });
     assert!(matches!(refusal, Err(Invalid::GasBeyondClaim { .. })), "{refusal:?}");
+}
+
+#[test]
+fn each_sender_of_many_is_asked_for_once_and_others_only_if_threads_race() {
+    let mut world = World::new(ProtocolFork::Osaka, |_| {});
+    // Two full batches and a part of one.
+    let calls = (0..70).map(|_| world.call(SHA256, 50_000, vec![])).collect();
+    let block = world.offer(calls).0;
+    for threads in 1..=3 {
+        let evm = HandedIn(Host::default());
+        let threads = NonZeroUsize::new(threads).expect("at least one");
+        let options = VerifyOptions { evm: &evm, threads, ..Default::default() };
+        world.verify(&block, options).expect("a valid block");
+        let asked = evm.0.senders.into_inner();
+        assert!(asked == 70 || asked > 70 && threads.get() > 1, "{asked} with {threads} threads");
+    }
 }

@@ -1,0 +1,100 @@
+//! Senders in batches are those of the reference, one by one.
+
+use alloy_consensus::{
+    SignableTransaction, Signed, TxEip1559, TxEip2930, TxEip4844, TxEip7702, TxLegacy,
+    crypto::SECP256K1N_HALF,
+};
+use alloy_primitives::{Signature, TxKind, U256, b256};
+use enshrine_cryptography::{Backend, install, select};
+use executor::{CRYPTOGRAPHY, Transaction, recover_sender};
+use testkit::Key;
+
+/// The order of the group.
+const ORDER: U256 = U256::from_be_bytes(
+    b256!("fffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141").0,
+);
+
+/// Returns a transaction whose type and length follow from `nonce`, by a sender of its own.
+fn transaction(nonce: u64) -> Transaction {
+    let key = Key::named(&nonce.to_string());
+    let input = vec![nonce as u8; nonce as usize * 37 % 600].into();
+    let (gas_limit, to) = (21_000 + nonce, TxKind::Call(key.address()));
+    match nonce % 6 {
+        0 => key.sign(TxLegacy { nonce, input, gas_limit, to, ..Default::default() }),
+        1 => {
+            key.sign(TxLegacy { chain_id: Some(1), nonce, input, gas_limit, ..Default::default() })
+        }
+        2 => key.sign(TxEip2930 { chain_id: 1, nonce, input, gas_limit, to, ..Default::default() }),
+        3 => key.sign(TxEip1559 { chain_id: 1, nonce, input, gas_limit, to, ..Default::default() }),
+        4 => key.sign(TxEip4844 { chain_id: 1, nonce, input, gas_limit, ..Default::default() }),
+        _ => key.sign(TxEip7702 { chain_id: 1, nonce, input, gas_limit, ..Default::default() }),
+    }
+}
+
+/// Returns the transaction with another signature.
+fn signed(transaction: &Transaction, signature: Signature) -> Transaction {
+    fn with<T: SignableTransaction<Signature> + Clone>(
+        transaction: &Signed<T>,
+        signature: Signature,
+    ) -> Signed<T> {
+        transaction.tx().clone().into_signed(signature)
+    }
+    match transaction {
+        Transaction::Legacy(it) => with(it, signature).into(),
+        Transaction::Eip2930(it) => with(it, signature).into(),
+        Transaction::Eip1559(it) => with(it, signature).into(),
+        Transaction::Eip4844(it) => with(it, signature).into(),
+        Transaction::Eip7702(it) => with(it, signature).into(),
+    }
+}
+
+/// Returns the number of senders.
+fn compare(transactions: &[Transaction]) -> usize {
+    install().expect("nothing else installs libraries");
+    let expected: Vec<_> = transactions.iter().map(recover_sender).collect();
+    let installed = CRYPTOGRAPHY.get().expect("installed");
+    for backend in [Backend::Reference, Backend::Fast] {
+        select(backend);
+        assert_eq!(installed.senders(transactions), expected, "{backend:?}");
+    }
+    expected.iter().flatten().count()
+}
+
+#[test]
+fn batches_of_all_sizes_and_types_have_the_senders_of_the_reference() {
+    let all: Vec<_> = (0..40).map(transaction).collect();
+    for size in 0..=all.len() {
+        assert_eq!(compare(&all[..size]), size);
+    }
+}
+
+#[test]
+fn invalid_signatures_have_no_sender_and_their_neighbours_have_theirs() {
+    let mut all: Vec<_> = (0..17).map(transaction).collect();
+    for position in 0..all.len() {
+        let valid = all[position].clone();
+        let of = *valid.signature();
+        let (r, s) = (of.r(), of.s());
+        let bad = [
+            // The same key by the other s, and by neither.
+            Signature::new(r, ORDER - s, !of.v()),
+            Signature::new(r, SECP256K1N_HALF + U256::ONE, of.v()),
+            Signature::new(U256::ZERO, s, of.v()),
+            Signature::new(r, U256::ZERO, of.v()),
+            Signature::new(ORDER, s, of.v()),
+            Signature::new(U256::MAX, s, of.v()),
+            Signature::new(U256::from(5), s, of.v()),
+        ];
+        for signature in bad {
+            all[position] = signed(&valid, signature);
+            assert_eq!(compare(&all), all.len() - 1, "{signature:?}");
+        }
+        // Other valid signatures, by other keys.
+        for signature in [Signature::new(r, s, !of.v()), Signature::new(r, SECP256K1N_HALF, of.v())]
+        {
+            all[position] = signed(&valid, signature);
+            assert_eq!(compare(&all), all.len(), "{signature:?}");
+        }
+        all[position] = valid;
+    }
+}
