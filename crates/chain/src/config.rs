@@ -8,7 +8,8 @@ use alloy_genesis::ChainConfig as GenesisConfig;
 use alloy_hardforks::{EthereumChainHardforks, EthereumHardfork, ForkCondition};
 use alloy_primitives::Address;
 use executor::{
-    BlockError, BlockTally, ChainSpec, EvmOverrides, HookState, SystemCode, Transaction,
+    BlockError, BlockTally, ChainSpec, EvmOverrides, ExecutionOutcome, HookState, Invalid,
+    SystemCode, Transaction,
 };
 use revm::context::CfgEnv;
 use std::{any::Any, sync::Arc};
@@ -128,6 +129,10 @@ impl EvmOverrides for ChainConfig {
         tally: &BlockTally,
     ) -> Result<(), BlockError> {
         self.extensions.iter().try_for_each(|extension| extension.end_block(header, state, tally))
+    }
+
+    fn check_outcome(&self, header: &Header, outcome: &ExecutionOutcome) -> Result<(), Invalid> {
+        self.extensions.iter().try_for_each(|extension| extension.check_outcome(header, outcome))
     }
 }
 

@@ -3,6 +3,7 @@
 use crate::State;
 use alloy_consensus::{Header, Transaction as _};
 use alloy_eips::{eip2718::Encodable2718, eip4895::Withdrawal};
+use alloy_rlp::Encodable as _;
 use executor::{Invalid, Transaction};
 use stateless::RlpSize;
 use wire::ProtocolFork;
@@ -67,7 +68,7 @@ impl GasPool {
             max_blob_gas: spec
                 .blob_params_at(header.timestamp)
                 .map_or(0, |params| params.max_blob_gas_per_block()),
-            bytes: RlpSize::of(header, core::iter::empty(), withdrawals) + HEADER_GROWTH,
+            bytes: RlpSize::of(header.length(), core::iter::empty(), withdrawals) + HEADER_GROWTH,
             max_bytes: if limited { RlpSize::LIMIT } else { usize::MAX },
         }
     }

@@ -9,7 +9,7 @@ use alloy_consensus::{Header, proofs};
 use alloy_eips::eip4895::Withdrawal as RlpWithdrawal;
 use alloy_hardforks::EthereumHardforks;
 use alloy_primitives::{Address, B256, Bytes};
-use alloy_rlp::Header as RlpHeader;
+use alloy_rlp::{Encodable as _, Header as RlpHeader};
 use alloy_trie::root::ordered_trie_root_with_encoder;
 use codec::RawBlock;
 use executor::{
@@ -131,7 +131,12 @@ impl Chain {
             })
             .collect::<Result<Vec<_>, _>>()?;
         if let Some(fork) = spec.fork_at(header.timestamp) {
-            RlpSize::check(header, raw.transactions.iter().map(AsRef::as_ref), &withdrawals, fork)?;
+            RlpSize::check(
+                header.length(),
+                raw.transactions.iter().map(AsRef::as_ref),
+                &withdrawals,
+                fork,
+            )?;
             check_transactions(&transactions, header.gas_limit, fork)?;
         }
         let senders = match senders {

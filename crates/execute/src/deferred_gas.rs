@@ -5,18 +5,11 @@ use crate::{
     pricing::{CHEAP_MODEXP, EXPENSIVE_PRECOMPILES, P256VERIFY},
 };
 use alloc::{string::ToString as _, sync::Arc};
-use alloy_consensus::Header;
 use alloy_evm::precompiles::{DynPrecompile, PrecompileInput, PrecompilesMap};
 use alloy_primitives::Address;
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use revm::{
-    context::{CfgEnv, transaction::SignedAuthorization},
-    precompile::{PrecompileError, PrecompileHalt, PrecompileOutput, PrecompileStatus},
-};
-use stateless::{
-    BlockError, BlockTally, Cryptography, EvmOverrides, HookState, InsufficientGas, Transaction,
-    UnderpricedWork, WorkMeter,
-};
+use revm::precompile::{PrecompileError, PrecompileHalt, PrecompileOutput, PrecompileStatus};
+use stateless::{BlockTally, EvmOverrides, InsufficientGas, UnderpricedWork, WorkMeter};
 
 /// Gas that a call owes for [`UnderpricedWork`], and the maximum that it can pay.
 #[derive(Debug)]
@@ -98,12 +91,8 @@ pub(crate) struct Metered<'c> {
 }
 
 impl EvmOverrides for Metered<'_> {
-    fn cryptography(&self) -> &dyn Cryptography {
-        self.chain.cryptography()
-    }
-
-    fn limits(&self, cfg: &mut CfgEnv) {
-        self.chain.limits(cfg);
+    fn base(&self) -> Option<&dyn EvmOverrides> {
+        Some(self.chain)
     }
 
     fn precompiles(&self, precompiles: &mut PrecompilesMap, tally: &Arc<BlockTally>) {
@@ -121,39 +110,8 @@ impl EvmOverrides for Metered<'_> {
         }
     }
 
-    fn authority(&self, authorization: &SignedAuthorization) -> Option<Address> {
-        self.chain.authority(authorization)
-    }
-
     fn meter(&self) -> Option<Arc<dyn WorkMeter>> {
         Some(Arc::clone(&self.deferred) as _)
-    }
-
-    fn is_verifiable(&self) -> bool {
-        self.chain.is_verifiable()
-    }
-
-    fn begin_block(&self, header: &Header, state: &mut dyn HookState) -> Result<(), BlockError> {
-        self.chain.begin_block(header, state)
-    }
-
-    fn before_transaction(
-        &self,
-        index: usize,
-        transaction: &Transaction,
-        sender: Address,
-        state: &mut dyn HookState,
-    ) -> Result<(), BlockError> {
-        self.chain.before_transaction(index, transaction, sender, state)
-    }
-
-    fn end_block(
-        &self,
-        header: &Header,
-        state: &mut dyn HookState,
-        tally: &BlockTally,
-    ) -> Result<(), BlockError> {
-        self.chain.end_block(header, state, tally)
     }
 }
 

@@ -343,7 +343,8 @@ impl Execute {
         enter: impl FnMut(Stage),
     ) -> Result<Executed, Refused> {
         let call = call.into();
-        let context = TrustedContext { evm: dialect.evm(&call), senders: &[] };
+        let evm = dialect.evm(&call);
+        let context = TrustedContext { evm: &*evm, senders: &[] };
         self.run_guarded(dialect, call, CallBudget::new(gas), context, enter)
     }
 

@@ -1,7 +1,10 @@
 //! Differences between a chain and its fork.
 
-use crate::{BlockError, BlockTally, Cryptography, ReadError, Transaction, WorkMeter};
-use alloc::sync::Arc;
+use crate::{
+    BlockError, BlockTally, Cryptography, ExecutionOutcome, Invalid, ReadError, Transaction,
+    WorkMeter,
+};
+use alloc::{sync::Arc, vec::Vec};
 use alloy_consensus::Header;
 use alloy_eips::eip7702::SignedAuthorization;
 use alloy_evm::precompiles::PrecompilesMap;
@@ -23,44 +26,54 @@ impl<T: Database<Error = ReadError> + DatabaseCommit> HookState for T {}
 
 /// Changes of a chain to the EVM of its fork, and hooks at the begin and end of its blocks and before each
 /// transaction: limits that it lifts, precompiles that it adds, a market that prices a resource per block,
-/// context that a precompile needs of the transaction around its call.
+/// context that a precompile needs of the transaction around its call, a header with further items.
 ///
 /// Builder, verifier, import and replay call all hooks at the same points. A hook that returns
 /// [`BlockError::Invalid`] rejects the block or the transaction; a builder then goes on without the
 /// transaction.
 pub trait EvmOverrides: fmt::Debug + Send + Sync {
+    /// Returns the overrides that these extend; none by default. Each method that a type does not implement is
+    /// that of its base, so that no wrapper loses a check.
+    fn base(&self) -> Option<&dyn EvmOverrides> {
+        None
+    }
+
     /// Changes the limits and checks of the EVM.
     fn limits(&self, cfg: &mut CfgEnv) {
-        let _ = cfg;
+        if let Some(base) = self.base() {
+            base.limits(cfg);
+        }
     }
 
     /// Returns the cryptography for blocks: by default [that of the process](crate::CRYPTOGRAPHY).
     fn cryptography(&self) -> &dyn Cryptography {
-        crate::CRYPTOGRAPHY.get().copied().unwrap_or(&())
+        let own = || crate::CRYPTOGRAPHY.get().copied().unwrap_or(&());
+        self.base().map_or_else(own, |base| base.cryptography())
     }
 
     /// Adds to the precompiles of the fork. They may count their work in `tally`, which belongs to the block
     /// or call that they serve.
     fn precompiles(&self, precompiles: &mut PrecompilesMap, tally: &Arc<BlockTally>) {
-        let _ = (precompiles, tally);
+        if let Some(base) = self.base() {
+            base.precompiles(precompiles, tally);
+        }
     }
 
     /// Returns the signer to assume for an authorization (EIP-7702), regardless of its signature; by default
     /// none, so that the real signer counts.
     fn authority(&self, authorization: &SignedAuthorization) -> Option<Address> {
-        let _ = authorization;
-        None
+        self.base()?.authority(authorization)
     }
 
     /// Returns the meter for work that gas does not pay for; none by default.
     fn meter(&self) -> Option<Arc<dyn WorkMeter>> {
-        None
+        self.base()?.meter()
     }
 
     /// Returns `true` if a verifier without these overrides comes to the same verdict on the blocks of this
     /// chain.
     fn is_verifiable(&self) -> bool {
-        false
+        self.base().is_some_and(|base| base.is_verifiable())
     }
 
     /// Runs before the system calls that open a block.
@@ -69,8 +82,7 @@ pub trait EvmOverrides: fmt::Debug + Send + Sync {
     ///
     /// [`BlockError`] if the block must not be executed; the same holds for all hooks.
     fn begin_block(&self, header: &Header, state: &mut dyn HookState) -> Result<(), BlockError> {
-        let _ = (header, state);
-        Ok(())
+        self.base().map_or(Ok(()), |base| base.begin_block(header, state))
     }
 
     /// Runs before a transaction; `index` is its position in the block. A hook that refuses must not have
@@ -82,8 +94,8 @@ pub trait EvmOverrides: fmt::Debug + Send + Sync {
         sender: Address,
         state: &mut dyn HookState,
     ) -> Result<(), BlockError> {
-        let _ = (index, transaction, sender, state);
-        Ok(())
+        self.base()
+            .map_or(Ok(()), |base| base.before_transaction(index, transaction, sender, state))
     }
 
     /// Runs after the last transaction, before requests and withdrawals; `tally` holds the counts of the
@@ -94,8 +106,33 @@ pub trait EvmOverrides: fmt::Debug + Send + Sync {
         state: &mut dyn HookState,
         tally: &BlockTally,
     ) -> Result<(), BlockError> {
-        let _ = (header, state, tally);
-        Ok(())
+        self.base().map_or(Ok(()), |base| base.end_block(header, state, tally))
+    }
+
+    /// Checks what a header of this chain claims beyond its fork, given the result of its block.
+    ///
+    /// # Errors
+    ///
+    /// [`Invalid`] with claim and result.
+    fn check_outcome(&self, header: &Header, outcome: &ExecutionOutcome) -> Result<(), Invalid> {
+        self.base().map_or(Ok(()), |base| base.check_outcome(header, outcome))
+    }
+
+    /// Returns the RLP of the header of the block to verify, whose hash is the block's. A chain may append items
+    /// to those of the fork.
+    fn encode_header(&self, header: &Header) -> Vec<u8> {
+        // The payload names the hash of these bytes, so a wrong encoding refuses a block and accepts none.
+        self.base().map_or_else(|| alloy_rlp::encode(header), |base| base.encode_header(header))
+    }
+
+    /// Returns the header of an ancestor without the items that the chain appends.
+    ///
+    /// # Errors
+    ///
+    /// [`alloy_rlp::Error`] if the bytes are not the header of a block of this chain.
+    fn decode_header(&self, bytes: &[u8]) -> alloy_rlp::Result<Header> {
+        // The bytes have the hash that a child names, but the caller may have invented the child.
+        self.base().map_or_else(|| alloy_rlp::decode_exact(bytes), |base| base.decode_header(bytes))
     }
 }
 
@@ -119,5 +156,70 @@ pub fn take_authorities(
 impl EvmOverrides for () {
     fn is_verifiable(&self) -> bool {
         true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A chain with overrides of its own.
+    #[derive(Debug)]
+    struct Chain;
+
+    impl EvmOverrides for Chain {
+        fn limits(&self, cfg: &mut CfgEnv) {
+            cfg.chain_id = 7;
+        }
+
+        fn is_verifiable(&self) -> bool {
+            true
+        }
+
+        fn check_outcome(&self, _: &Header, _: &ExecutionOutcome) -> Result<(), Invalid> {
+            Err(Invalid::LogsBloom)
+        }
+
+        fn encode_header(&self, _: &Header) -> Vec<u8> {
+            [7].into()
+        }
+
+        fn decode_header(&self, _: &[u8]) -> alloy_rlp::Result<Header> {
+            Err(alloy_rlp::Error::Custom("of the chain"))
+        }
+    }
+
+    /// A wrapper that adds nothing.
+    #[derive(Debug)]
+    struct Wrapper<'c>(&'c dyn EvmOverrides);
+
+    impl EvmOverrides for Wrapper<'_> {
+        fn base(&self) -> Option<&dyn EvmOverrides> {
+            Some(self.0)
+        }
+    }
+
+    #[test]
+    fn a_wrapper_has_the_hooks_of_its_base_and_one_without_a_base_those_of_a_fork() {
+        let (header, outcome) = (Header::default(), ExecutionOutcome::default());
+        let once = Wrapper(&Chain);
+        // Twice wrapped, since a verifier adds its meter to a chain that may be wrapped already.
+        for wrapper in [&once, &Wrapper(&once)] {
+            let mut cfg = CfgEnv::default();
+            wrapper.limits(&mut cfg);
+            assert_eq!(cfg.chain_id, 7);
+            assert!(wrapper.is_verifiable());
+            assert_eq!(wrapper.check_outcome(&header, &outcome), Err(Invalid::LogsBloom));
+            assert_eq!(wrapper.encode_header(&header), [7]);
+            let decoded = wrapper.decode_header(&alloy_rlp::encode(&header));
+            assert_eq!(decoded, Err(alloy_rlp::Error::Custom("of the chain")));
+        }
+        // A header without further items is encoded as the fork has it, which clients hash.
+        let plain = Wrapper(&());
+        assert!(plain.is_verifiable());
+        assert_eq!(plain.check_outcome(&header, &outcome), Ok(()));
+        let encoded = plain.encode_header(&header);
+        assert_eq!(encoded, alloy_rlp::encode(&header));
+        assert_eq!(plain.decode_header(&encoded), Ok(header));
     }
 }

@@ -5,7 +5,7 @@ use core::{fmt, num::NonZeroUsize, str::FromStr};
 use execute::{Dialect, Execute, ExecutionSpecs, ForkRule, RequestPolicy, Rules};
 use executor::ChainSpec;
 use std::sync::Arc;
-use variants::{DialectName, Drake, GasSchedule, Nested};
+use variants::{DialectName, Draft8079, Drake, GasSchedule, Nested};
 
 /// A description of EXECUTE in one line, as Solidity names it: `key=value`, separated by commas.
 ///
@@ -16,7 +16,7 @@ use variants::{DialectName, Drake, GasSchedule, Nested};
 /// | `forks` | forks of the schemas that are accepted at any timestamp, `osaka,amsterdam` | all from Cancun on |
 /// | `l1` | fork schedule of L1, `prague,osaka@1800000000`: the fork at the block's timestamp is accepted | none |
 /// | `threads` | threads per call | 1 |
-/// | `dialect` | a [`DialectName`] whose calls need no blobs: `specs`, `drake` | `specs` |
+/// | `dialect` | a [`DialectName`] whose calls need no blobs: `specs`, `drake`, `nested`, `draft-8079` | `specs` |
 ///
 /// The empty line is the default EXECUTE.
 #[derive(Debug, Clone)]
@@ -119,10 +119,11 @@ impl FromStr for Profile {
                 }
                 "dialect" => {
                     // The tests of a contract have no blobs.
-                    dialect =
-                        value.parse().ok().filter(|it| *it != DialectName::Blobs).ok_or_else(
-                            unknown("dialect=specs, dialect=drake or dialect=nested"),
-                        )?;
+                    dialect = value
+                        .parse()
+                        .ok()
+                        .filter(|it| *it != DialectName::Blobs)
+                        .ok_or_else(unknown("dialect=specs, drake, nested or draft-8079"))?;
                 }
                 _ => {
                     return Err(
@@ -134,6 +135,7 @@ impl FromStr for Profile {
         let dialect: Arc<dyn Dialect> = match dialect {
             DialectName::Drake => Arc::new(Drake),
             DialectName::Nested => Arc::new(Nested::new(&execute)),
+            DialectName::Draft8079 => Arc::new(Draft8079),
             DialectName::Specs | DialectName::Blobs => Arc::new(ExecutionSpecs),
         };
         Ok(Self { line: line.to_owned(), execute, dialect })

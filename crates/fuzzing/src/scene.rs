@@ -1,12 +1,14 @@
 //! Small chains whose blocks the properties change.
 
-use alloy_genesis::GenesisAccount;
+use alloy_consensus::TxEip1559;
+use alloy_genesis::{Genesis, GenesisAccount};
 use alloy_primitives::{Address, B256, Bytes, TxKind, U256};
 use chain::{Block, BlockWithWitness, Chain};
 use codec::OwnedWitness;
 use execute::{Execute, ForkRule, Rules};
 use std::sync::{Arc, LazyLock};
-use testkit::{CHAIN_ID, ETHER, Key, L2, LOGGER, Transaction, logger, rich_genesis};
+use testkit::{CHAIN_ID, DraftL2, ETHER, Key, L2, LOGGER, Transaction, logger, rich_genesis};
+use variants::DraftBlock;
 use wire::ProtocolFork;
 
 /// Forks of the chains.
@@ -34,6 +36,23 @@ pub(crate) struct SceneBlock {
     pub(crate) parent_header: Bytes,
 }
 
+/// Builds a block by the EIP-8079 draft: a log, and a change of storage.
+fn draft_call(genesis: Genesis, fork: ProtocolFork) -> Vec<u8> {
+    let l2 = DraftL2::new(genesis, CHAIN_ID, fork).expect("a genesis with all system contracts");
+    let transactions = (0..).zip([LOGGER, STORER]).map(|(nonce, to)| {
+        Key::named("alice").sign(TxEip1559 {
+            chain_id: CHAIN_ID,
+            nonce,
+            gas_limit: GAS_LIMIT,
+            max_fee_per_gas: 100_000_000_000,
+            to: to.into(),
+            ..Default::default()
+        })
+    });
+    let values = DraftBlock { anchor: B256::repeat_byte(0xa5), burned_fees: 0 };
+    l2.build(values, transactions.collect()).expect("valid transactions").calldata
+}
+
 /// A chain with two branches, and the inputs of its blocks.
 #[derive(Debug)]
 pub(crate) struct Scene {
@@ -45,6 +64,8 @@ pub(crate) struct Scene {
     pub(crate) blocks: Vec<SceneBlock>,
     /// Batches of blocks of the first branch.
     pub(crate) batches: Vec<Vec<u8>>,
+    /// Call in the form of the EIP-8079 draft, of a block on the same genesis.
+    pub(crate) draft: Vec<u8>,
     /// The witnesses of all blocks together; without headers.
     pub(crate) witness: OwnedWitness,
 }
@@ -96,6 +117,7 @@ impl Scene {
         let batches = [&known[..1], &known[..2], &known[1..4], &known[..MAIN]];
         Self {
             fork,
+            draft: draft_call(genesis, fork),
             batches: batches.map(batch).into(),
             blocks: blocks.iter().map(scene_block).collect(),
             witness,

@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 use alloy_consensus::Header;
 use alloy_primitives::B256;
-use executor::Invalid;
+use executor::{EvmOverrides, Invalid};
 use keccak::keccak256;
 use wire::ByteLists;
 
@@ -16,8 +16,12 @@ pub struct Ancestors {
 }
 
 impl Ancestors {
-    /// Checks that `headers` (oldest first) lead to `parent_hash` without a gap.
-    pub fn verify(headers: ByteLists<'_>, parent_hash: B256) -> Result<Self, Invalid> {
+    /// Checks that `headers` (oldest first) of the chain `evm` lead to `parent_hash` without a gap.
+    pub fn verify(
+        headers: ByteLists<'_>,
+        parent_hash: B256,
+        evm: &dyn EvmOverrides,
+    ) -> Result<Self, Invalid> {
         let mut expected = parent_hash;
         let mut parent = None;
         let mut hashes = Vec::with_capacity(headers.len());
@@ -28,7 +32,8 @@ impl Ancestors {
             if got != expected {
                 return Err(Invalid::BrokenAncestry { index, got, expected });
             }
-            let header: Header = alloy_rlp::decode_exact(bytes)
+            let header = evm
+                .decode_header(bytes)
                 .map_err(|reason| Invalid::MalformedHeader { index, reason })?;
             hashes.push(got);
             expected = header.parent_hash;

@@ -78,9 +78,9 @@ impl RlpSize {
     /// Maximum bytes of a block from Osaka on: 10 MiB, less 2 MiB for the consensus layer.
     pub const LIMIT: usize = (10 << 20) - (2 << 20);
 
-    /// Returns the length of `rlp([header, transactions, [], withdrawals])`.
+    /// Returns the length of `rlp([header, transactions, [], withdrawals])`, given the length of the header's RLP.
     pub fn of<'t>(
-        header: &Header,
+        header: usize,
         transactions: impl Iterator<Item = &'t [u8]>,
         withdrawals: &[RlpWithdrawal],
     ) -> usize {
@@ -95,12 +95,12 @@ impl RlpSize {
         let withdrawals = withdrawals.iter().map(Encodable::length).sum();
         // The length is computed, not encoded: a block of 8 MiB is not copied for it. `list(0)` are the
         // ommers.
-        list(header.length() + list(transactions) + list(0) + list(withdrawals))
+        list(header + list(transactions) + list(0) + list(withdrawals))
     }
 
     /// Refuses a block that is longer than the rules of its fork allow.
     pub fn check<'t>(
-        header: &Header,
+        header: usize,
         transactions: impl Iterator<Item = &'t [u8]>,
         withdrawals: &[RlpWithdrawal],
         fork: ProtocolFork,

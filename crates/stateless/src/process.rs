@@ -58,6 +58,7 @@ pub fn process_block<S: StateSource>(
     enter(Stage::Roots);
     // The post-state needs the most hashing, so it is computed only if everything else holds.
     check_executed(header, &executed)?;
+    options.evm.check_outcome(header, &executed)?;
     let post = state.into_post_state(sink)?;
     commitment("state root", header.state_root, post.root)?;
     Ok((executed, post))

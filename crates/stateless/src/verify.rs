@@ -111,7 +111,7 @@ impl<'a> UncheckedBlocks<'_, 'a> {
         mut enter: impl FnMut(Stage),
     ) -> Result<Vec<Verdict>, BlockRefused> {
         enter(Stage::Header);
-        let (headers, ancestors) = self.check_headers(spec)?;
+        let (headers, ancestors) = self.check_headers(spec, options.evm)?;
         let work = SharedWork::new(&self.blocks.witness, &self.transactions, &options);
         let helpers = if work.is_worth_sharing() { options.threads.get() - 1 } else { 0 };
         with_help(
@@ -175,12 +175,16 @@ impl<'a> UncheckedBlocks<'_, 'a> {
 
     /// Makes all checks that need no state: each header, and that each block follows the previous one.
     /// Returns the headers, and the ancestors of the first block.
-    fn check_headers(&self, spec: &ChainSpec) -> Result<(Vec<Header>, Ancestors), BlockRefused> {
+    fn check_headers(
+        &self,
+        spec: &ChainSpec,
+        evm: &dyn EvmOverrides,
+    ) -> Result<(Vec<Header>, Ancestors), BlockRefused> {
         let mut headers = Vec::<Header>::with_capacity(self.len());
         let mut ancestors = None;
         for (index, block) in self.iter().enumerate() {
             let header = self
-                .check_header(index, block, &headers, &mut ancestors, spec)
+                .check_header(index, block, &headers, &mut ancestors, spec, evm)
                 .map_err(|reason| BlockRefused { block: index, reason: reason.into() })?;
             headers.push(header);
         }
@@ -196,10 +200,11 @@ impl<'a> UncheckedBlocks<'_, 'a> {
         headers: &[Header],
         ancestors: &mut Option<Ancestors>,
         spec: &ChainSpec,
+        evm: &dyn EvmOverrides,
     ) -> Result<Header, Invalid> {
         let (fork, payload) = (self.blocks.fork, &block.request.payload);
         check_chain(&self.blocks, payload.timestamp, spec)?;
-        let header = sealed_header(block.request, fork)?;
+        let header = sealed_header(block.request, fork, evm)?;
         let parent = match (headers.last(), &*ancestors) {
             (Some(parent), Some(_)) => {
                 let got = self.blocks.requests[index - 1].payload.block_hash;
@@ -214,7 +219,7 @@ impl<'a> UncheckedBlocks<'_, 'a> {
                 parent
             }
             _ => ancestors
-                .insert(Ancestors::verify(self.blocks.witness.headers, payload.parent_hash)?)
+                .insert(Ancestors::verify(self.blocks.witness.headers, payload.parent_hash, evm)?)
                 .parent(),
         };
         validate_header(&header, parent, fork, spec)?;
@@ -283,7 +288,11 @@ fn check_chain(blocks: &Blocks<'_, '_>, timestamp: u64, spec: &ChainSpec) -> Res
 }
 
 /// Builds the header of a request, and checks the block hash of the payload and the size of the block.
-fn sealed_header(request: &NewPayloadRequest<'_>, fork: ProtocolFork) -> Result<Header, Invalid> {
+fn sealed_header(
+    request: &NewPayloadRequest<'_>,
+    fork: ProtocolFork,
+    evm: &dyn EvmOverrides,
+) -> Result<Header, Invalid> {
     let payload = &request.payload;
     let header = header_of(request, fork).ok_or(Invalid::HeaderRange {
         field: "base fee",
@@ -291,10 +300,11 @@ fn sealed_header(request: &NewPayloadRequest<'_>, fork: ProtocolFork) -> Result<
         min: U256::ZERO,
         max: U256::from(u64::MAX),
     })?;
-    let expected = keccak256(&alloy_rlp::encode(&header));
+    let encoded = evm.encode_header(&header);
+    let expected = keccak256(&encoded);
     if payload.block_hash != expected {
         return Err(Invalid::BlockHash { got: payload.block_hash, expected });
     }
-    RlpSize::check(&header, payload.transactions.iter(), &withdrawals_of(payload), fork)?;
+    RlpSize::check(encoded.len(), payload.transactions.iter(), &withdrawals_of(payload), fork)?;
     Ok(header)
 }

@@ -271,7 +271,7 @@ pub struct Witness<'a> {
 impl<'a> Witness<'a> {
     /// Hashes a witness whose headers lead to `parent_hash`.
     pub fn new(witness: &ExecutionWitness<'a>, parent_hash: B256) -> Result<Self, Invalid> {
-        let ancestors = Ancestors::verify(witness.headers, parent_hash)?;
+        let ancestors = Ancestors::verify(witness.headers, parent_hash, &())?;
         let (nodes, codes) = (HashedList::new(witness.state), AnalysedCodes::new(witness.codes));
         Ok(Self { nodes, codes, ancestors })
     }

@@ -2,7 +2,7 @@
 //!
 //! [Named keys](Key) and signing, [reproducible choices](Random), accounts of a genesis, the [test
 //! vectors](vectors), the compiled contracts of the checkout ([`Artifacts`]), an [`L1`] with EXECUTE and an
-//! [`L2`] in this process, inputs that are [nearly valid](mutations) or [tampered] with, [points]
+//! [`L2`] or a [`DraftL2`] in this process, inputs that are [nearly valid](mutations) or [tampered] with, [points]
 //! for precompiles, [blocks on states](Forgery) and [compact states](hostile_states) of an attacker,
 //! nodes in [processes of their own](NodeProcess) at [free ports](free_port), a [dishonest proxy](Proxy)
 //! between them, a [bound](Patience) on waiting, and a [rollup](RollupFixture) on an L1 of this process or of a node. The crate
@@ -16,6 +16,7 @@
 mod artifacts;
 mod blobs;
 mod compact;
+mod draft;
 mod error;
 mod fixture;
 mod forged;
@@ -38,6 +39,7 @@ pub mod vectors;
 pub use artifacts::{Artifact, Artifacts};
 pub use blobs::Blobs;
 pub use compact::hostile_states;
+pub use draft::{DraftBuilt, DraftL2, draft_resealed};
 pub use error::HarnessError;
 pub use fixture::{FORCED_FEE, RollupFixture, enrich, head_time, write_deployment};
 pub use forged::{Forgery, deep_storage, uniform_storage};
@@ -48,7 +50,7 @@ pub use genesis::{
 pub use keys::{Key, Transaction};
 pub use l1::{L1, Sent, TRANSACTION_GAS_CAP};
 pub use l2::L2;
-pub use mutated::{mutations, mutations_of_batch, relinked, resealed};
+pub use mutated::{mutations, mutations_of_batch, mutations_of_draft, relinked, resealed};
 pub use patience::Patience;
 pub use ports::free_port;
 pub use process::{NodeProcess, enshrine};

@@ -1,5 +1,6 @@
 //! Inputs of EXECUTE that are nearly valid.
 
+use crate::draft_resealed;
 use alloy_primitives::{U256, keccak256};
 use codec::Encode as _;
 use wire::{StatelessBatch, StatelessInput};
@@ -42,6 +43,15 @@ pub fn mutations(good: &[u8], count: u64) -> impl Iterator<Item = Vec<u8>> + '_ 
     (0..count).map(|number| {
         let bytes = with_one_byte_changed(good, number, good.len());
         let sealed = if number % 2 == 0 { resealed(&bytes, |_| {}) } else { None };
+        sealed.unwrap_or(bytes)
+    })
+}
+
+/// Calls in the form of the EIP-8079 draft that are nearly `good`, like [`mutations`].
+pub fn mutations_of_draft(good: &[u8], count: u64) -> impl Iterator<Item = Vec<u8>> + '_ {
+    (0..count).map(|number| {
+        let bytes = with_one_byte_changed(good, number, good.len());
+        let sealed = if number % 2 == 0 { draft_resealed(&bytes, |_, _| {}) } else { None };
         sealed.unwrap_or(bytes)
     })
 }

@@ -136,9 +136,9 @@ impl Dialect for BlobTail {
         Ok(self.readable(Cow::Owned(whole)))
     }
 
-    fn evm(&self, call: &PrecompileCall<'_>) -> &dyn EvmOverrides {
+    fn evm(&self, call: &PrecompileCall<'_>) -> Box<dyn EvmOverrides> {
         // The head begins with the schema id of the input.
-        self.nested.as_ref().map_or(&(), |nested| nested.evm(call))
+        self.nested.as_ref().map_or_else(|| Box::new(()) as _, |nested| nested.evm(call))
     }
 
     fn answer(

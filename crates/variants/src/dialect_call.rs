@@ -1,10 +1,10 @@
 //! A call of EXECUTE in a dialect, from an input and back.
 
-use crate::{BlobRefusal, DialectName, Nested, drake::Claim};
+use crate::{BlobRefusal, DialectName, Draft8079, Nested, drake::Claim};
 use alloy_consensus::Header;
 use alloy_primitives::{B256, U256};
 use codec::blob_tail::{Trailer, cut, to_blobs};
-use execute::{Dialect as _, Execute, ExecuteError, Executed, PrecompileCall, TrustedContext};
+use execute::{Dialect, Execute, ExecuteError, Executed, PrecompileCall, TrustedContext};
 use wire::{DecodeError, Input};
 
 /// A call: its calldata, and the blobs of the transaction around it.
@@ -36,6 +36,17 @@ pub enum NoForm {
     /// The input is a batch, and the dialect has single blocks alone.
     #[error("a batch has no form in dialect {0}, expected a single block")]
     Batch(DialectName),
+    /// The chain of the block has other headers than the chains of the dialect.
+    #[error(
+        "a block of dialect {from} has no form in dialect {to}: headers of the one chain have burned \
+         fees, those of the other have not"
+    )]
+    OtherChain {
+        /// The dialect in whose form the block is.
+        from: DialectName,
+        /// The dialect that was asked for.
+        to: DialectName,
+    },
     /// The tail does not fit into the blobs that a trailer can name.
     #[error("a tail of {got} bytes fills more blobs than a trailer can name")]
     TooLong {
@@ -71,6 +82,31 @@ impl DialectName {
                 let calldata = Nested::from_specs(input).ok_or(NoForm::Batch(self))?;
                 Ok(DialectCall { calldata, blobs: Vec::new() })
             }
+            Self::Draft8079 => {
+                Input::decode(input)?;
+                Err(NoForm::OtherChain { from: Self::Specs, to: self })
+            }
+        }
+    }
+
+    /// Returns the call with the input of a call in dialect `from`, as [`Self::decode`] returns it.
+    ///
+    /// # Errors
+    ///
+    /// [`NoForm`] if the dialect cannot say it.
+    pub fn encode_call(
+        self,
+        from: Self,
+        calldata: &[u8],
+        input: &[u8],
+    ) -> Result<DialectCall, NoForm> {
+        match (from, self) {
+            (Self::Draft8079, Self::Draft8079) => {
+                Ok(DialectCall { calldata: calldata.to_vec(), blobs: Vec::new() })
+            }
+            // As an input of another dialect it would be a block with a false hash.
+            (Self::Draft8079, to) => Err(NoForm::OtherChain { from, to }),
+            (_, to) => to.encode(input),
         }
     }
 
@@ -88,6 +124,7 @@ impl DialectName {
             Self::Specs => Ok(calldata.to_vec()),
             Self::Drake => Ok(Claim::decode(calldata)?.1.to_vec()),
             Self::Nested => Ok(Nested::to_specs(calldata).unwrap_or_else(|| calldata.to_vec())),
+            Self::Draft8079 => Ok(Draft8079.input(&PrecompileCall::from(calldata))?.into_owned()),
             Self::Blobs => {
                 let (head, trailer) = Trailer::split(calldata).map_err(BlobRefusal::from)?;
                 let pieces = trailer.pieces(head).map_err(BlobRefusal::from)?;
@@ -111,21 +148,22 @@ impl DialectName {
         calldata: &[u8],
         input: &[u8],
     ) -> Result<Executed, ExecuteError> {
+        let under = |dialect: &dyn Dialect| {
+            let evm = dialect.evm(&PrecompileCall::from(calldata));
+            let context = TrustedContext { evm: &*evm, senders: &[] };
+            execute.run_under(input, u64::MAX, context, |_| {})
+        };
         let executed = match self {
             Self::Specs | Self::Drake => execute.run(input, u64::MAX)?,
             // The calldata of both begins with the schema id of the input.
-            Self::Blobs | Self::Nested => {
-                let dialect = Nested::new(execute);
-                let call = PrecompileCall::from(calldata);
-                let context = TrustedContext { evm: dialect.evm(&call), senders: &[] };
-                execute.run_under(input, u64::MAX, context, |_| {})?
-            }
+            Self::Blobs | Self::Nested => under(&Nested::new(execute))?,
+            Self::Draft8079 => under(&Draft8079)?,
         };
         self.check_claim(calldata, &executed)?;
         Ok(executed)
     }
 
-    /// Checks that a call claims what its valid input comes to. Only Drake's dialect claims anything beside the input.
+    /// Checks that a call claims what its valid input comes to. Only Drake's dialect claims anything beside the block.
     ///
     /// # Errors
     ///
@@ -133,7 +171,7 @@ impl DialectName {
     pub fn check_claim(self, calldata: &[u8], executed: &Executed) -> Result<(), ExecuteError> {
         match self {
             Self::Drake => Claim::decode(calldata)?.0.check(executed),
-            Self::Specs | Self::Blobs | Self::Nested => Ok(()),
+            Self::Specs | Self::Blobs | Self::Nested | Self::Draft8079 => Ok(()),
         }
     }
 }

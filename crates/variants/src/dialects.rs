@@ -1,6 +1,6 @@
 //! The dialects of EXECUTE by the names that tools know, and their addresses.
 
-use crate::{BLOB_EXECUTE_ADDRESS, BlobSource, BlobTail, Drake, Nested};
+use crate::{BLOB_EXECUTE_ADDRESS, BlobSource, BlobTail, Draft8079, Drake, Nested};
 use alloy_primitives::Address;
 use core::{fmt, str::FromStr};
 use execute::{
@@ -25,11 +25,14 @@ pub enum DialectName {
     Blobs,
     /// The form of the execution-specs, also for blocks of an L2 that has EXECUTE itself: [`Nested`].
     Nested,
+    /// The form of the EIP's draft, for chains whose headers have burned fees: [`Draft8079`].
+    Draft8079,
 }
 
 impl DialectName {
     /// All dialects.
-    pub const ALL: [Self; 4] = [Self::Specs, Self::Drake, Self::Blobs, Self::Nested];
+    pub const ALL: [Self; 5] =
+        [Self::Specs, Self::Drake, Self::Blobs, Self::Nested, Self::Draft8079];
 
     /// Returns the name as flags have it.
     pub const fn name(self) -> &'static str {
@@ -38,6 +41,7 @@ impl DialectName {
             Self::Drake => "drake",
             Self::Blobs => "blobs",
             Self::Nested => "nested",
+            Self::Draft8079 => "draft-8079",
         }
     }
 
@@ -47,6 +51,7 @@ impl DialectName {
             Self::Specs | Self::Nested => EXECUTE_ADDRESS,
             Self::Drake => Drake::ADDRESS,
             Self::Blobs => BLOB_EXECUTE_ADDRESS,
+            Self::Draft8079 => Draft8079::ADDRESS,
         }
     }
 
@@ -66,6 +71,7 @@ impl DialectName {
                 Arc::new(if has_nested { dialect.with_nested(Nested::new(l1)) } else { dialect })
             }
             Self::Nested => Arc::new(Nested::new(l1)),
+            Self::Draft8079 => Arc::new(Draft8079),
         }
     }
 }
@@ -269,7 +275,7 @@ impl Dialect for Moved {
         self.dialect.input(call)
     }
 
-    fn evm(&self, call: &PrecompileCall<'_>) -> &dyn EvmOverrides {
+    fn evm(&self, call: &PrecompileCall<'_>) -> Box<dyn EvmOverrides> {
         self.dialect.evm(call)
     }
 
@@ -293,7 +299,8 @@ mod tests {
     #[test]
     fn dialects_print_as_they_are_parsed() {
         let elsewhere = "specs,drake@0x0000000000000000000000000000000000000112,blobs";
-        for text in ["specs", "drake", "blobs,specs", "nested,drake", elsewhere] {
+        for text in ["specs", "drake", "blobs,specs", "nested,drake", "specs,draft-8079", elsewhere]
+        {
             assert_eq!(parsed(text).unwrap().to_string(), text);
         }
         assert_eq!(Dialects::default().to_string(), "specs");
@@ -328,7 +335,10 @@ mod tests {
         }
         // It reads all that the other reads, at the same address.
         assert!(matches!(parsed("specs,nested"), Err(DialectsError::Taken { .. })));
-        assert_eq!(Dialects::usual(&DialectName::ALL), parsed("drake,blobs,nested").unwrap());
+        assert_eq!(
+            Dialects::usual(&DialectName::ALL),
+            parsed("drake,blobs,nested,draft-8079").unwrap()
+        );
     }
 
     fn address_word(address: u64) -> alloy_primitives::B256 {

@@ -22,6 +22,7 @@
 mod blob_tail;
 mod dialect_call;
 mod dialects;
+mod draft8079;
 mod drake;
 mod ethrex;
 mod execute_tx;
@@ -32,10 +33,14 @@ pub mod market;
 mod nested;
 mod planning;
 mod schedule;
+mod system_call;
 
 pub use blob_tail::{BLOB_EXECUTE_ADDRESS, BlobRefusal, BlobSource, BlobTail};
 pub use dialect_call::{DialectCall, NoForm};
 pub use dialects::{DialectName, Dialects, DialectsError};
+pub use draft8079::{
+    ANCHOR_ADDRESS, ANCHOR_CODE, ANCHOR_CODE_HASH, DRAFT_REVISION, Draft8079, DraftBlock,
+};
 pub use drake::Drake;
 pub use ethrex::Ethrex;
 pub use execute_tx::{ExecuteTx, ExecuteTxError, ExecuteTxVersion, SignedExecuteTx};

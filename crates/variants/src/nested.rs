@@ -89,8 +89,8 @@ impl Dialect for Nested {
         Ok(Self::to_specs(call.calldata).map_or(Cow::Borrowed(call.calldata), Cow::Owned))
     }
 
-    fn evm(&self, call: &PrecompileCall<'_>) -> &dyn EvmOverrides {
-        if is_nested(call.calldata) { &self.l2 } else { &() }
+    fn evm(&self, call: &PrecompileCall<'_>) -> Box<dyn EvmOverrides> {
+        if is_nested(call.calldata) { Box::new(self.l2.clone()) } else { Box::new(()) }
     }
 
     fn answer(

@@ -20,8 +20,8 @@ pub(crate) struct Arguments {
     #[arg(short, long, value_name = "FILE")]
     output: PathBuf,
 
-    /// Dialect of the call: specs, drake, blobs or nested. Blobs are written beside the calldata, to FILE.blob0,
-    /// FILE.blob1 and so on.
+    /// Dialect of the call: specs, drake, blobs, nested or draft-8079. Blobs are written beside the calldata, to
+    /// FILE.blob0, FILE.blob1 and so on.
     #[arg(long, value_name = "DIALECT", default_value_t = DialectName::Specs)]
     to: DialectName,
 
@@ -40,7 +40,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
         let input = decode_input(&path, &loaded.calldata)?;
         (input.fork(), input.schema().to_string())
     };
-    let DialectCall { calldata, blobs } = arguments.to.encode(&loaded.calldata)?;
+    let DialectCall { calldata, blobs } = loaded.encode(arguments.to)?;
     if !blobs.is_empty() && arguments.output.as_os_str() == "-" {
         bail!("{} blobs belong to the call: name a file for --output", blobs.len());
     }

@@ -14,7 +14,7 @@ use eyre::{Context, Result, bail};
 use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
 use std::{collections::BTreeMap, process::ExitCode};
-use variants::GasSchedule;
+use variants::{DraftBlock, GasSchedule};
 use wire::{Input, ProtocolFork, StatelessBatch, StatelessInput};
 
 #[derive(Debug, Args)]
@@ -44,7 +44,15 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
         let input = loaded.and_then(|loaded| {
             let (calldata, schedule) = (&loaded.calldata[..], arguments.execute_gas);
             match decode_input(&file, calldata)? {
-                Input::Block(input) => Ok(describe(&input, calldata.len(), schedule)),
+                Input::Block(input) => {
+                    let fields = describe(&input, calldata.len(), schedule);
+                    Ok(match loaded.draft() {
+                        Some(DraftBlock { anchor, burned_fees }) => fields
+                            .with("anchor", json!(anchor), "")
+                            .with("burned fees", burned_fees, "wei"),
+                        None => fields,
+                    })
+                }
                 Input::Batch(batch) => describe_batch(&batch, calldata, schedule)
                     .wrap_err_with(|| format!("{file} is not an input of EXECUTE")),
             }

@@ -10,7 +10,7 @@ use std::{
     fs, io,
     path::{Path, PathBuf},
 };
-use variants::DialectName;
+use variants::{DialectCall, DialectName, DraftBlock, NoForm};
 use wire::{Input, ProtocolFork};
 
 /// Sources of blocks.
@@ -39,7 +39,7 @@ pub(crate) struct Source {
     #[arg(long, value_name = "FORK", value_parser = parse_fork)]
     fork: Option<ProtocolFork>,
 
-    /// Dialect of the files with calldata: specs, drake, blobs or nested.
+    /// Dialect of the files with calldata: specs, drake, blobs, nested or draft-8079.
     #[arg(long, value_name = "DIALECT", default_value_t = DialectName::Specs)]
     dialect: DialectName,
 
@@ -99,6 +99,21 @@ impl Loaded {
             )
         })?;
         Ok(Self { calldata, call: Some((dialect, self.calldata)), ..self })
+    }
+
+    /// Returns the call with this input in a dialect.
+    pub(super) fn encode(&self, to: DialectName) -> Result<DialectCall, NoForm> {
+        match &self.call {
+            Some((from, call)) => to.encode_call(*from, call, &self.calldata),
+            None => to.encode(&self.calldata),
+        }
+    }
+
+    /// Anchor and burned fees of a block of the EIP-8079 draft.
+    pub(super) fn draft(&self) -> Option<DraftBlock> {
+        let (dialect, call) = self.call.as_ref()?;
+        let decoded = (*dialect == DialectName::Draft8079).then(|| DraftBlock::decode(call));
+        Some(decoded?.ok()?.1)
     }
 
     /// Runs the input with all gas, and checks what its call claims beside it.

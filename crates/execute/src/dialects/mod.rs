@@ -13,7 +13,7 @@ pub use batch::FURTHER_BLOCK_GAS;
 pub use execution_specs::{EXECUTE_ADDRESS, ExecutionSpecs};
 
 use crate::{ExecuteError, Executed, Refused};
-use alloc::borrow::Cow;
+use alloc::{borrow::Cow, boxed::Box};
 use alloy_evm::precompiles::PrecompileInput;
 use alloy_primitives::{Address, B256, Bytes};
 use core::fmt;
@@ -70,9 +70,10 @@ pub trait Dialect: fmt::Debug + Send + Sync {
     fn input<'c>(&self, call: &PrecompileCall<'c>) -> Result<Cow<'c, [u8]>, ExecuteError>;
 
     /// Returns the differences between the EVM of the call's blocks and that of their fork: none by default. The
-    /// gas of the blocks has to pay for what they add.
-    fn evm(&self, _: &PrecompileCall<'_>) -> &dyn EvmOverrides {
-        &()
+    /// gas of the blocks has to pay for what they add. Nothing has been paid so far, and the call need not be in
+    /// this dialect: [`Self::input`] decides that.
+    fn evm(&self, _: &PrecompileCall<'_>) -> Box<dyn EvmOverrides> {
+        Box::new(())
     }
 
     /// Returns the answer and the charge of a call, given its outcome.

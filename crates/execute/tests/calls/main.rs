@@ -3,6 +3,7 @@
 mod batch;
 mod blob_tail;
 mod dialects;
+mod draft8079;
 mod evm;
 mod forks;
 mod market;

@@ -6,13 +6,17 @@ use crate::{
         dialects::held,
         speed::{Timer, Yardstick},
     },
-    vectors::world::{Content, World},
+    vectors::{
+        draft,
+        world::{Content, World},
+    },
 };
+use alloy_primitives::B256;
 use execute::{Answer, Dialect, Execute, ExecuteError, PrecompileCall};
 use eyre::{Result, bail, ensure};
 use localnet::units::grouped;
 use serde_json::{Value, json};
-use testkit::{mutations, mutations_of_batch};
+use testkit::{mutations, mutations_of_batch, mutations_of_draft};
 use variants::{DialectCall, DialectName, Dialects};
 use wire::ProtocolFork;
 
@@ -50,7 +54,8 @@ impl Mutated {
 ///
 /// If a call is accepted whose input is not, ends in a fault of ours, or takes longer than its gas pays for.
 pub(super) fn run(calls: u64, json: bool) -> Result<()> {
-    let measured: Vec<_> = FORMS.into_iter().map(|it| measure(it, calls)).collect::<Result<_>>()?;
+    let forms = FORMS.into_iter().chain([DialectName::Draft8079]);
+    let measured: Vec<_> = forms.map(|it| measure(it, calls)).collect::<Result<_>>()?;
     if json {
         println!("{:#}", Value::from_iter(measured.iter().map(Mutated::json)));
     } else {
@@ -81,7 +86,16 @@ fn subjects() -> Result<Vec<(Vec<u8>, bool)>> {
 /// Measures the mutated calls of a dialect, which come from several inputs in equal parts.
 fn measure(dialect: DialectName, calls: u64) -> Result<Mutated> {
     let mut mutated = Mutated { dialect, calls: 0, accepted: 0, slowest: 0.0, outcome: "" };
-    let (subjects, yardstick) = (subjects()?, Yardstick::new());
+    let yardstick = Yardstick::new();
+    if dialect == DialectName::Draft8079 {
+        let subjects = draft::calls()?;
+        let share = calls.div_ceil(subjects.len() as u64);
+        for calldata in subjects.iter().flat_map(|good| mutations_of_draft(good, share)) {
+            mutated.add(&DialectCall { calldata, blobs: Vec::new() }, &yardstick)?;
+        }
+        return Ok(mutated);
+    }
+    let subjects = subjects()?;
     for (input, is_batch) in &subjects {
         let share = calls.div_ceil(subjects.len() as u64);
         for call in mutated_calls(dialect, input, *is_batch, share)? {
@@ -126,7 +140,7 @@ impl Mutated {
         let precompile = PrecompileCall { calldata: &call.calldata, blob_hashes: &blob_hashes };
         let (mut per_gas, answer) = time(&execute, &**own, precompile);
         let outcome = match &answer {
-            Ok(answer) if answer.output.last() == Some(&0) => "answer 0",
+            Ok(answer) if answer.output[..] == B256::ZERO[..] => "answer 0",
             Ok(_) => "valid",
             Err(ExecuteError::Internal(_) | ExecuteError::Panic(_)) => {
                 bail!("{}: {answer:?}", self.dialect)

@@ -21,7 +21,7 @@ pub(super) const FORKS: [ProtocolFork; 6] = [
     ProtocolFork::Bpo2,
     ProtocolFork::Amsterdam,
 ];
-const WITHDRAWALS: &[[u8; 44]] = &[[1; 44]];
+pub(super) const WITHDRAWALS: &[[u8; 44]] = &[[1; 44]];
 const HASHES: &[[u8; 32]] = &[[1; 32]];
 /// Consolidation requests of a payload that causes none.
 const CONSOLIDATIONS: &[[u8; 116]] = &[[1; 116]];

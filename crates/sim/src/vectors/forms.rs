@@ -60,9 +60,10 @@ impl Cases {
                 let case = self.case(name, fork, call, PLENTY)?;
                 let expected = match self.dialect {
                     DialectName::Drake => Expected::Denied(refusal.reason),
-                    DialectName::Specs | DialectName::Blobs | DialectName::Nested => {
-                        Expected::Failed(refusal.reason)
-                    }
+                    DialectName::Specs
+                    | DialectName::Blobs
+                    | DialectName::Nested
+                    | DialectName::Draft8079 => Expected::Failed(refusal.reason),
                 };
                 self.push(case, Some(&refusal.neighbour), expected)
             }

@@ -7,6 +7,7 @@
 mod batches;
 mod blocks;
 mod case;
+pub(crate) mod draft;
 mod drake;
 mod forms;
 mod legacy;
@@ -107,12 +108,15 @@ fn calls() -> Result<BTreeMap<String, Vectors>> {
     let mut l3 = Cases::new(DialectName::Nested);
     l3.all(&blocks)?;
     nested::add(&mut l3)?;
+    let mut drafts = Cases::new(DialectName::Draft8079);
+    draft::add(&mut drafts)?;
     let named = [
         ("blocks", plain),
         ("batches", together),
         ("drake", claims),
         ("blobs", tails),
         ("nested", l3),
+        ("draft-8079", drafts),
     ];
     let wrong: Vec<_> = named.iter().flat_map(|(_, cases)| cases.wrong.iter().cloned()).collect();
     ensure!(wrong.is_empty(), "{}", wrong.join("\n"));

@@ -26,6 +26,7 @@ fn each_run_writes_the_same_bytes_and_our_own_execute_answers_what_they_say() {
         "batches.json",
         "blobs.json",
         "blocks.json",
+        "draft-8079.json",
         "drake.json",
         "legacy-0x12.json",
         "nested.json",
@@ -54,7 +55,14 @@ fn the_calls_and_their_answers_are_those_of_the_last_time() {
 
 #[test]
 fn a_case_with_another_answer_charge_or_reason_fails_the_check() {
-    for file in ["blocks.json", "batches.json", "drake.json", "blobs.json", "nested.json"] {
+    for file in [
+        "blocks.json",
+        "batches.json",
+        "drake.json",
+        "blobs.json",
+        "nested.json",
+        "draft-8079.json",
+    ] {
         let is_refused = |refused: bool| {
             let mut cases = made().calls[file].cases.iter();
             cases.find(|case| case.reason.is_some() == refused).unwrap().clone()
@@ -139,9 +147,9 @@ fn each_refusal_has_an_accepted_neighbour_from_which_it_differs_in_its_call_alon
 #[test]
 fn each_dialect_has_blocks_and_batches_of_each_fork_and_refusals_at_each_step() {
     for dialect in DialectName::ALL {
-        // A block of an L2 that has EXECUTE stands alone.
-        let kinds =
-            if dialect == DialectName::Nested { &["block"][..] } else { &["block", "batch"] };
+        // A block of an L2 that has EXECUTE stands alone, and one of the draft.
+        let is_single = matches!(dialect, DialectName::Nested | DialectName::Draft8079);
+        let kinds = if is_single { &["block"][..] } else { &["block", "batch"] };
         let of = || cases().filter(move |case| case.dialect == dialect.name());
         for fork in ["cancun", "prague", "osaka", "amsterdam"] {
             for kind in kinds {

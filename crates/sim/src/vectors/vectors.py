@@ -19,7 +19,7 @@ import subprocess
 import sys
 
 BLOB = 131_072
-LENGTHS = {"specs": 43, "blobs": 43, "drake": 32, "nested": 43}
+LENGTHS = {"specs": 43, "blobs": 43, "drake": 32, "nested": 43, "draft-8079": 51}
 FIELDS = {
     "name": str, "dialect": str, "fork": str, "schedule": str, "gas": int, "input": str, "blobs": list,
     "answer": (str, type(None)), "gasCharged": int, "reason": (str, type(None)), "neighbour": (str, type(None)),
@@ -63,6 +63,10 @@ def check_case(case, accepted):
     assert answer[32] == 1, "the flag of the result"
     assert answer[33:41] == calldata[10:18], "the chain id of result and input"
     assert answer[41:43] == calldata[1::-1], "the schema id of result and input"
+    if dialect == "draft-8079":
+        request = 40 if calldata[0] == 0x10 else 44
+        place = 50 + request + (540 if calldata[0] == 0x15 else 528)
+        assert answer[43:] == calldata[place : place + 8], "the burned fees of answer and payload"
 
 
 def decode_layout(calldata):

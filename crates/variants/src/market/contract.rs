@@ -1,15 +1,13 @@
 //! The system contract that stores the market's excess.
 
 use super::next_excess;
+use crate::system_call::HookContract;
 use alloy_primitives::{Address, B256, U256, address, b256, hex};
-use executor::{BlockError, BlockTally, HookState, InternalError, Invalid};
-use revm::{Context, Database, MainBuilder, MainContext, SystemCallEvm, context::result::EVMError};
+use executor::{BlockError, BlockTally, HookState};
+use revm::Database;
 
 /// Address of the contract.
 pub const MARKET_ADDRESS: Address = address!("0x0000000000000000000000000000000000008079");
-
-/// Caller that sets the excess, as for all system contracts (EIP-4788).
-const SYSTEM_ADDRESS: Address = address!("0xfffffffffffffffffffffffffffffffffffffffe");
 
 /// Code of the contract.
 ///
@@ -55,24 +53,11 @@ pub(super) fn excess<DB: Database + ?Sized>(state: &mut DB) -> Result<u64, DB::E
 ///
 /// # Errors
 ///
-/// [`Invalid::SystemCode`] if other code is at the contract's address, or any error of reading the state.
+/// [`Invalid::SystemCode`](executor::Invalid::SystemCode) if other code is at the contract's address, or any error
+/// of reading the state.
 pub fn close_block(state: &mut dyn HookState, tally: &BlockTally) -> Result<(), BlockError> {
-    // Foreign code at this address would run in a system call, outside the gas limit.
-    let got = state.basic(MARKET_ADDRESS)?.unwrap_or_default().code_hash;
-    if got != MARKET_CODE_HASH {
-        let (address, expected) = (MARKET_ADDRESS, MARKET_CODE_HASH);
-        return Err(Invalid::SystemCode { address, got, expected }.into());
-    }
+    let contract = HookContract { address: MARKET_ADDRESS, code_hash: MARKET_CODE_HASH };
+    contract.check(state)?;
     let excess = next_excess(excess(state)?, tally.settled(), tally.base_fee());
-    let data = U256::from(excess).to_be_bytes_vec().into();
-    let mut evm = Context::mainnet().with_db(&mut *state).build_mainnet();
-    let called = evm.system_call_with_caller(SYSTEM_ADDRESS, MARKET_ADDRESS, data);
-    let mut done = called.map_err(|error| match error {
-        EVMError::Database(error) => BlockError::from(error),
-        error => InternalError::Executor(error.to_string()).into(),
-    })?;
-    // A system call changes nothing but the contract; the rest of revm's state change is dropped.
-    done.state.retain(|address, _| *address == MARKET_ADDRESS);
-    state.commit(done.state);
-    Ok(())
+    contract.call(state, U256::from(excess).to_be_bytes_vec().into())
 }

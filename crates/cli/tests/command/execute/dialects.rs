@@ -2,8 +2,12 @@
 
 use super::{Files, text};
 use crate::support::{batch, document, enshrine};
+use alloy_primitives::B256;
 use serde_json::json;
 use std::fs;
+use testkit::{CHAIN_ID, DraftL2, ETHER, rich_genesis};
+use variants::DraftBlock;
+use wire::ProtocolFork;
 
 #[test]
 fn a_block_and_a_batch_are_read_back_from_each_dialect_that_they_were_written_in() {
@@ -77,4 +81,39 @@ fn a_call_of_another_dialect_than_the_named_one_is_unreadable() {
     let output = enshrine(&["execute", "encode", &good, "--to", "blobs", "-o", "-"]);
     assert!(!output.status.success() && output.stdout.is_empty());
     assert!(text(&output.stderr).contains("name a file for --output"));
+}
+
+#[test]
+fn a_block_of_the_draft_is_verified_and_shown_and_has_no_form_in_another_dialect() {
+    let fork = ProtocolFork::Osaka;
+    let l2 = DraftL2::new(rich_genesis(fork, ["alice"], ETHER), CHAIN_ID, fork).expect("starts");
+    let values = DraftBlock { anchor: B256::repeat_byte(0xa5), burned_fees: 0 };
+    let built = l2.build(values, Vec::new()).expect("builds");
+    let files = Files::new();
+    let [call, again, plain] = ["draft.ssz", "again", "good.ssz"].map(|name| files.path(name));
+    fs::write(&call, &built.calldata).expect("writes");
+
+    let draft = ["--dialect", "draft-8079"];
+    let with = |arguments: &[&str]| enshrine(&[&["execute"], arguments, &draft].concat());
+    let said = &document(&with(&["verify", &call, "--json"]).stdout)[0];
+    assert_eq!(said["verdict"], "valid");
+    let said = &document(&with(&["inspect", &call, "--json"]).stdout)[0];
+    let said = &said["input"];
+    assert_eq!((&said["anchor"], &said["burnedFees"]), (&json!(values.anchor), &json!(0)));
+    let written = with(&["encode", &call, "--to", "draft-8079", "-o", &again]);
+    assert!(written.status.success(), "{}", text(&written.stderr));
+    assert_eq!(fs::read(&again).expect("written"), built.calldata);
+    for to in ["specs", "drake", "blobs", "nested"] {
+        let refused = with(&["encode", &call, "--to", to, "-o", &again]);
+        assert!(!refused.status.success(), "{to}");
+        assert!(text(&refused.stderr).contains("has no form in dialect"), "{to}");
+    }
+    let refused = enshrine(&["execute", "encode", &plain, "--to", "draft-8079", "-o", &again]);
+    assert!(!refused.status.success() && text(&refused.stderr).contains("has no form in dialect"));
+    // Under other burned fees the block has another hash.
+    let mut forged = built.calldata;
+    forged[622] = 1;
+    fs::write(&call, forged).expect("writes");
+    let said = &document(&with(&["verify", &call, "--json"]).stdout)[0];
+    assert_eq!((&said["verdict"], &said["kind"]), (&json!("invalid"), &json!("blockHash")));
 }

@@ -332,7 +332,8 @@ impl Flipped<'_> {
 
 fn parent_of(input: &StatelessInput<'_>, case: &Case) -> alloy_consensus::Header {
     let parent_hash = case.verdict.header.parent_hash;
-    let ancestors = Ancestors::verify(input.witness.headers, parent_hash).expect("leads there");
+    let ancestors =
+        Ancestors::verify(input.witness.headers, parent_hash, &()).expect("leads there");
     ancestors.parent().clone()
 }
 

@@ -216,7 +216,7 @@ fn ancestors_are_known_by_number_from_the_parent_back() {
         let input = case.input();
         let headers = input.witness.headers;
         let parent_hash = case.verdict.header.parent_hash;
-        let ancestors = Ancestors::verify(headers, parent_hash).expect("leads to the parent");
+        let ancestors = Ancestors::verify(headers, parent_hash, &()).expect("leads to the parent");
         let number = case.verdict.header.number;
         for (back, header) in headers.iter().rev().enumerate() {
             let hash = ancestors.hash_of(number - 1 - back as u64);

@@ -1,0 +1,140 @@
+//! Bytes of an input in the form of the draft, from those of a stateless input and back.
+//!
+//! The two forms have the same fields in the same order but for the anchor and the burned fees, so the offsets to
+//! all that lies behind these differ by constants.
+
+use super::{DRAFT_REVISION, Draft8079, DraftBlock};
+use alloy_primitives::B256;
+use execute::ExecuteError;
+use wire::{
+    DecodeError, PayloadShape, ProtocolFork, SchemaId, StatelessInput,
+    layout::{REQUEST_IN_CALLDATA, input, payload, request},
+};
+
+/// Length of the anchor.
+const ANCHOR: usize = 32;
+/// Length of the burned fees.
+const BURNED: usize = 8;
+/// Place of the revision in an input.
+const REVISION_AT: usize = 1;
+/// Place of the anchor: behind the fixed part of a stateless input.
+const ANCHOR_AT: usize = SchemaId::LEN + input::FIXED;
+
+/// Places in the inputs of a fork.
+#[derive(Debug, Clone, Copy)]
+struct Places {
+    fork: ProtocolFork,
+    /// The payload in a stateless input.
+    payload: usize,
+}
+
+impl Places {
+    /// Returns the places of a fork whose blocks EXECUTE verifies.
+    fn of(fork: ProtocolFork) -> Option<Self> {
+        (fork >= ProtocolFork::Cancun)
+            .then(|| Self { fork, payload: REQUEST_IN_CALLDATA + Self::request(fork) })
+    }
+
+    /// Returns the places of an input in the draft's form.
+    fn of_draft(schema: SchemaId) -> Option<Self> {
+        let fork = ProtocolFork::ALL.into_iter().find(|fork| Draft8079::schema(*fork) == schema)?;
+        Self::of(fork)
+    }
+
+    /// Length of the fixed part of a request.
+    fn request(fork: ProtocolFork) -> usize {
+        if fork >= ProtocolFork::Prague { request::FIXED } else { request::FIXED_CANCUN }
+    }
+
+    /// Returns the end of the payload's fixed part in a stateless input.
+    const fn payload_end(self) -> usize {
+        self.payload + PayloadShape::of(self.fork).fixed_len()
+    }
+
+    /// Returns the place of the burned fees in the draft's form.
+    const fn burned(self) -> usize {
+        self.payload_end() + ANCHOR
+    }
+
+    /// Returns the places of the offsets in a stateless input that differ, each with the difference.
+    fn offsets(self) -> impl Iterator<Item = (usize, u32)> {
+        const HEAD: u32 = ANCHOR as u32;
+        const PAYLOAD: u32 = BURNED as u32;
+        let since = |fork, place| (self.fork >= fork).then_some((place, PAYLOAD));
+        [
+            Some((SchemaId::LEN + input::REQUEST, HEAD)),
+            Some((SchemaId::LEN + input::WITNESS, HEAD + PAYLOAD)),
+            Some((REQUEST_IN_CALLDATA + request::VERSIONED_HASHES, PAYLOAD)),
+            since(ProtocolFork::Prague, REQUEST_IN_CALLDATA + request::EXECUTION_REQUESTS),
+            Some((self.payload + payload::EXTRA_DATA, PAYLOAD)),
+            Some((self.payload + payload::TRANSACTIONS, PAYLOAD)),
+            Some((self.payload + payload::WITHDRAWALS, PAYLOAD)),
+            since(ProtocolFork::Amsterdam, self.payload + payload::BLOCK_ACCESS_LIST),
+        ]
+        .into_iter()
+        .flatten()
+    }
+}
+
+/// Changes the offset at a place, little endian; `None` if the result is none.
+fn shift(bytes: &mut [u8], place: usize, change: impl FnOnce(u32) -> Option<u32>) -> Option<()> {
+    let offset = bytes.get_mut(place..)?.first_chunk_mut()?;
+    *offset = change(u32::from_le_bytes(*offset))?.to_le_bytes();
+    Some(())
+}
+
+impl DraftBlock {
+    /// Returns the calldata of a call with this stateless input and these values: whether they are those of the block
+    /// is not examined.
+    ///
+    /// `None` if the bytes are not a stateless input of a single block from Cancun on, or if offsets overflow.
+    pub fn encode(&self, input: &[u8]) -> Option<Vec<u8>> {
+        let places = Places::of(StatelessInput::decode(input).ok()?.fork)?;
+        let mut input = input.to_vec();
+        for (place, difference) in places.offsets() {
+            shift(&mut input, place, |offset| offset.checked_add(difference))?;
+        }
+        input[REVISION_AT] = DRAFT_REVISION;
+        let (head, rest) = input.split_at(ANCHOR_AT);
+        let (fixed, rest) = rest.split_at(places.payload_end() - ANCHOR_AT);
+        let burned = self.burned_fees.to_le_bytes();
+        Some([head, self.anchor.as_slice(), fixed, &burned, rest].concat())
+    }
+
+    /// Returns the stateless input and the other values of a call.
+    ///
+    /// Each calldata has another input or other values. Nothing else is examined: the decoder of the input refuses it
+    /// if an offset names another place than the constant one.
+    ///
+    /// # Errors
+    ///
+    /// [`ExecuteError`] if the schema id is another, or if the calldata ends within the fixed parts.
+    pub fn decode(calldata: &[u8]) -> Result<(Vec<u8>, Self), ExecuteError> {
+        let schema = SchemaId::of(calldata)?;
+        let places = Places::of_draft(schema).ok_or(ExecuteError::Schema(schema))?;
+        let block = Self::peek(calldata).ok_or(DecodeError::TooShort {
+            what: "fixed parts of the input and its payload",
+            got: calldata.len(),
+            expected: places.burned() + BURNED,
+        })?;
+        let (fixed, rest) = calldata.split_at(places.burned());
+        let (head, fixed) = fixed.split_at(ANCHOR_AT);
+        let mut input = [head, &fixed[ANCHOR..], &rest[BURNED..]].concat();
+        let (dialect, what) = (Draft8079::NAME, "an offset points into a fixed part");
+        for (place, difference) in places.offsets() {
+            shift(&mut input, place, |offset| offset.checked_sub(difference))
+                .ok_or(ExecuteError::Calldata { dialect, what })?;
+        }
+        input[REVISION_AT] = SchemaId::REVISION as u8;
+        Ok((input, block))
+    }
+
+    /// Returns the values of a call from their constant places; `None` if it is too short or of another form. It takes
+    /// the same time for any call.
+    pub(super) fn peek(calldata: &[u8]) -> Option<Self> {
+        let places = Places::of_draft(SchemaId::of(calldata).ok()?)?;
+        let anchor: [u8; ANCHOR] = *calldata.get(ANCHOR_AT..)?.first_chunk()?;
+        let burned_fees = u64::from_le_bytes(*calldata.get(places.burned()..)?.first_chunk()?);
+        Some(Self { anchor: B256::new(anchor), burned_fees })
+    }
+}
