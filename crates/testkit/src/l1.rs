@@ -1,24 +1,25 @@
 //! An L1 in this process: a chain with EXECUTE, and contracts on it.
 
 use crate::{Blobs, ETHER, HarnessError, Key, L2, NodeProcess, Transaction, rich};
-use alloy_consensus::{TxEip1559, TxEip4844};
+use alloy_consensus::{Header, TxEip1559, TxEip4844};
 use alloy_eips::{BlockId, BlockNumberOrTag, eip2718::Encodable2718};
+use alloy_evm::precompiles::PrecompilesMap;
 use alloy_genesis::{ChainConfig as GenesisConfig, Genesis};
-use alloy_primitives::{Address, B256, Bytes, TxKind, U256};
+use alloy_primitives::{Address, B256, Bytes, Sealed, TxKind, U256};
 use alloy_provider::{Provider as _, ext::AnvilApi as _};
 use alloy_rpc_types_eth::{BlockOverrides, TransactionRequest};
 use alloy_sol_types::SolCall;
 use chain::{
-    Block, BlockAttributes, Call, CallBlock, CallOutcome, Chain, ChainConfig, ExecutedBlock, State,
-    empty_genesis,
+    Block, BlockAttributes, Call, CallBlock, CallOutcome, Chain, ChainConfig, ExecuteTxPrecompile,
+    ExecutedBlock, RecoveredTransaction, State, empty_genesis,
 };
 use client::{Client, ClientError};
-use codec::RawBlock;
+use codec::{ExecuteTx, RawBlock, SignedExecuteTx};
 use contracts::code_reference::{CodeReference, PROXY};
 use execute::Execute;
-use executor::{BlockState, ChainSpec, ReadError, Receipt};
+use executor::{BlockState, BlockTally, ChainSpec, ReadError, Receipt};
 use std::sync::Arc;
-use variants::{BlobSource, BlobTail, ExecuteExtension};
+use variants::{BlobSource, BlobTail, Dialects, ExecuteExtension};
 use wire::ProtocolFork;
 
 /// Gas that a transaction may have at most (EIP-7825).
@@ -39,6 +40,28 @@ pub struct L1 {
     blobs: Arc<Blobs>,
     /// Anchor of its blocks, if it is an L2 itself.
     anchor: Option<B256>,
+}
+
+/// Transactions of type `0x05` of an EXECUTE.
+#[derive(Debug)]
+struct ExecuteTransactions {
+    extension: Arc<ExecuteExtension>,
+    address: Address,
+}
+
+impl ExecuteTxPrecompile for ExecuteTransactions {
+    fn address(&self) -> Address {
+        self.address
+    }
+
+    fn install(
+        &self,
+        transaction: Option<&Arc<Sealed<SignedExecuteTx>>>,
+        precompiles: &mut PrecompilesMap,
+        tally: &Arc<BlockTally>,
+    ) {
+        self.extension.install_execute_tx(transaction, precompiles, tally);
+    }
 }
 
 /// A transaction in its block.
@@ -88,6 +111,27 @@ impl L1 {
         let source: Arc<dyn BlobSource> = Arc::<Blobs>::clone(&blobs);
         execute.dialects.push(Arc::new(BlobTail::new(source)));
         Ok(Self { blobs, ..Self::on(fork, chain_id, execute, rich)? })
+    }
+
+    /// Starts an L1 with these dialects, and with transactions of type `0x05` if theirs is among them.
+    pub fn with_dialects(
+        dialects: &Dialects,
+        chain_id: u64,
+        execute: Execute,
+        rich: &[&str],
+    ) -> Result<Self, HarnessError> {
+        let none: Arc<dyn BlobSource> = Arc::new(());
+        let execute = dialects.of(execute, &none);
+        let mut l1 = Self::on(ProtocolFork::Osaka, chain_id, execute.clone(), rich)?;
+        let extension = Arc::new(ExecuteExtension::new(execute));
+        let address = extension.execute_tx_address();
+        l1.chain.configure(|config| {
+            config.set_extension(Arc::<ExecuteExtension>::clone(&extension));
+            config.execute_tx = address.map(|address| -> Arc<dyn ExecuteTxPrecompile> {
+                Arc::new(ExecuteTransactions { extension, address })
+            });
+        });
+        Ok(l1)
     }
 
     /// Makes an L2 the L1 of further rollups: each transaction gets an L2 block of its own, with this anchor.
@@ -257,6 +301,42 @@ impl L1 {
             ..Default::default()
         });
         self.include(transaction, input)
+    }
+
+    /// Signs a transaction of type `0x05`, of which chain id, nonce and fees follow.
+    pub fn execute_tx(
+        &self,
+        from: &Key,
+        tx: ExecuteTx,
+    ) -> Result<RecoveredTransaction, HarnessError> {
+        let tx = ExecuteTx {
+            chain_id: self.chain.config().spec.chain_id(),
+            nonce: self.chain.nonce(from.address())?,
+            max_fee_per_gas: 100_000_000_000,
+            max_priority_fee_per_gas: 1_000_000_000,
+            ..tx
+        };
+        let signed = SignedExecuteTx { signature: from.sign_digest(&tx.signing_hash()), tx };
+        let (transaction, sender) = (signed.into(), from.address());
+        Ok(RecoveredTransaction { transaction, sender, signed: true })
+    }
+
+    /// The header of the next block, before it is executed.
+    pub fn next_header(&self) -> Result<Header, HarnessError> {
+        let timestamp = self.next_timestamp();
+        let attributes = BlockAttributes { timestamp, ..BlockAttributes::default() };
+        Ok(self.chain.state().open_header(&attributes)?)
+    }
+
+    /// Sends a transaction of type `0x05`, on a chain in this process that has such transactions.
+    pub fn send_execute_tx(&mut self, from: &Key, tx: ExecuteTx) -> Result<Sent, HarnessError> {
+        let (input, offered) = (tx.input.clone(), self.execute_tx(from, tx)?);
+        let header = self.next_header()?;
+        let mut built = self.chain.state().build_recorded(&header, &[], [&offered])?;
+        if let Some((_, reason)) = built.rejected.pop() {
+            return Err(HarnessError::NotIncluded(reason.into_invalid()));
+        }
+        self.sent(built.executed, input)
     }
 
     /// Makes the block of a transaction.

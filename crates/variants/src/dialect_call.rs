@@ -1,6 +1,6 @@
 //! A call of EXECUTE in a dialect, from an input and back.
 
-use crate::{BlobRefusal, DialectName, Nested, drake::Claim};
+use crate::{BlobRefusal, DialectName, ExecuteTail, Nested, TailRefusal, drake::Claim};
 use alloy_consensus::Header;
 use alloy_primitives::{B256, U256};
 use codec::blob_tail::{Trailer, cut, to_blobs};
@@ -12,7 +12,8 @@ use wire::{DecodeError, Input};
 pub struct DialectCall {
     /// Calldata of the precompile.
     pub calldata: Vec<u8>,
-    /// Blobs, the first of which is the first of the transaction.
+    /// Blobs, the first of which is the first of the transaction. In [`DialectName::ExecuteTx`] it is the witness of the
+    /// transaction alone.
     pub blobs: Vec<Vec<u8>>,
 }
 
@@ -70,6 +71,12 @@ impl DialectName {
                 let calldata = Nested::from_specs(input).ok_or(NoForm::Batch(self))?;
                 Ok(DialectCall { calldata, blobs: Vec::new() })
             }
+            Self::ExecuteTx => {
+                Input::decode(input)?;
+                let at = ExecuteTail::split_at(input).ok_or(NoForm::Batch(self))?;
+                let (head, witness) = input.split_at(at);
+                Ok(DialectCall { calldata: head.to_vec(), blobs: vec![witness.to_vec()] })
+            }
         }
     }
 
@@ -95,6 +102,10 @@ impl DialectName {
                 let blobs = blobs.get(range).ok_or(BlobRefusal::NoSuchBlob { asked, has })?;
                 Ok(pieces.join(blobs).map_err(BlobRefusal::from)?)
             }
+            Self::ExecuteTx => match blobs {
+                [witness] => Ok([calldata, witness.as_ref()].concat()),
+                _ => Err(TailRefusal::NoTransaction.into()),
+            },
         }
     }
 
@@ -110,7 +121,9 @@ impl DialectName {
         input: &[u8],
     ) -> Result<Executed, ExecuteError> {
         let executed = match self {
-            Self::Specs | Self::Drake | Self::Blobs => execute.run(input, u64::MAX)?,
+            Self::Specs | Self::Drake | Self::Blobs | Self::ExecuteTx => {
+                execute.run(input, u64::MAX)?
+            }
             Self::Nested => {
                 let dialect = Nested::new(execute);
                 let call = PrecompileCall::from(calldata);
@@ -130,7 +143,7 @@ impl DialectName {
     pub fn check_claim(self, calldata: &[u8], executed: &Executed) -> Result<(), ExecuteError> {
         match self {
             Self::Drake => Claim::decode(calldata)?.0.check(executed),
-            Self::Specs | Self::Blobs | Self::Nested => Ok(()),
+            Self::Specs | Self::Blobs | Self::Nested | Self::ExecuteTx => Ok(()),
         }
     }
 }

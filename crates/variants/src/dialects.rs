@@ -1,7 +1,8 @@
 //! The dialects of EXECUTE by the names that tools know, and their addresses.
 
-use crate::{BLOB_EXECUTE_ADDRESS, BlobSource, BlobTail, Drake, Nested};
+use crate::{BLOB_EXECUTE_ADDRESS, BlobSource, BlobTail, Drake, ExecuteTail, Nested};
 use alloy_primitives::Address;
+use codec::ExecuteTx;
 use core::{fmt, str::FromStr};
 use execute::{
     Answer, Dialect, EXECUTE_ADDRESS, Execute, ExecuteError, Executed, ExecutionSpecs,
@@ -24,11 +25,17 @@ pub enum DialectName {
     Blobs,
     /// The form of the execution-specs, also for blocks of an L2 that has EXECUTE itself: [`Nested`].
     Nested,
+    /// Inputs whose witness is in the transaction of type `0x05` around the call: [`ExecuteTail`].
+    ExecuteTx,
 }
 
 impl DialectName {
     /// All dialects.
-    pub const ALL: [Self; 4] = [Self::Specs, Self::Drake, Self::Blobs, Self::Nested];
+    pub const ALL: [Self; 5] =
+        [Self::Specs, Self::Drake, Self::Blobs, Self::Nested, Self::ExecuteTx];
+
+    /// Dialects whose calls stand in transactions of Ethereum.
+    pub const OF_ETHEREUM: [Self; 4] = [Self::Specs, Self::Drake, Self::Blobs, Self::Nested];
 
     /// Returns the name as flags have it.
     pub const fn name(self) -> &'static str {
@@ -37,6 +44,7 @@ impl DialectName {
             Self::Drake => "drake",
             Self::Blobs => "blobs",
             Self::Nested => "nested",
+            Self::ExecuteTx => "execute-tx",
         }
     }
 
@@ -46,6 +54,7 @@ impl DialectName {
             Self::Specs | Self::Nested => EXECUTE_ADDRESS,
             Self::Drake => Drake::ADDRESS,
             Self::Blobs => BLOB_EXECUTE_ADDRESS,
+            Self::ExecuteTx => ExecuteTx::PRECOMPILE,
         }
     }
 
@@ -56,6 +65,7 @@ impl DialectName {
             Self::Drake => Arc::new(Drake),
             Self::Blobs => Arc::new(BlobTail::new(Arc::clone(blobs))),
             Self::Nested => Arc::new(Nested::new(l1)),
+            Self::ExecuteTx => Arc::new(ExecuteTail::default()),
         }
     }
 }
@@ -183,11 +193,7 @@ impl Dialects {
     #[must_use]
     pub fn of(&self, l1: Execute, blobs: &Arc<dyn BlobSource>) -> Execute {
         let at = |(name, address): &(DialectName, Address)| -> Arc<dyn Dialect> {
-            let dialect = name.dialect(&l1, blobs);
-            if dialect.address() == *address {
-                return dialect;
-            }
-            Arc::new(Moved { dialect, address: *address })
+            located(name.dialect(&l1, blobs), *address)
         };
         let dialects = self.0.iter().map(at).collect();
         Execute { dialects, ..l1 }
@@ -233,6 +239,14 @@ impl FromStr for Dialects {
 /// Returns `true` for the address of a precompile of Ethereum, of the newest fork.
 fn is_precompile(address: &Address) -> bool {
     Precompiles::latest().contains(address)
+}
+
+/// Returns the dialect at this address.
+pub(crate) fn located(dialect: Arc<dyn Dialect>, address: Address) -> Arc<dyn Dialect> {
+    if dialect.address() == address {
+        return dialect;
+    }
+    Arc::new(Moved { dialect, address })
 }
 
 /// A dialect at another address than its usual one.
@@ -283,7 +297,8 @@ mod tests {
     #[test]
     fn dialects_print_as_they_are_parsed() {
         let elsewhere = "specs,drake@0x0000000000000000000000000000000000000112,blobs";
-        for text in ["specs", "drake", "blobs,specs", "nested,drake", elsewhere] {
+        for text in ["specs", "drake", "blobs,specs", "nested,drake", "specs,execute-tx", elsewhere]
+        {
             assert_eq!(parsed(text).unwrap().to_string(), text);
         }
         assert_eq!(Dialects::default().to_string(), "specs");
@@ -318,7 +333,10 @@ mod tests {
         }
         // It reads all that the other reads, at the same address.
         assert!(matches!(parsed("specs,nested"), Err(DialectsError::Taken { .. })));
-        assert_eq!(Dialects::usual(&DialectName::ALL), parsed("drake,blobs,nested").unwrap());
+        assert_eq!(
+            Dialects::usual(&DialectName::ALL),
+            parsed("drake,blobs,nested,execute-tx").unwrap()
+        );
     }
 
     fn address_word(address: u64) -> alloy_primitives::B256 {
