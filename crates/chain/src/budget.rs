@@ -3,8 +3,9 @@
 use crate::{ChainConfig, Rejection, record::WitnessSize};
 use alloy_consensus::Header;
 use core::fmt;
-use executor::{EvmOverrides, Transaction};
+use executor::EvmOverrides;
 use revm::context::result::ResultAndState;
+use store::Transaction;
 
 /// Use of a bounded resource by a block, or the most that it may use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

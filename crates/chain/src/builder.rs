@@ -2,7 +2,7 @@
 
 use crate::{
     BlockAttributes, BlockWithWitness, BudgetPolicy, BudgetRequest, ChainError, ChainReader,
-    InputUse, Rejection, State,
+    InputUse, Rejection, State, execute_tx,
     filling::{Attempt, Bounds, Filling, RecoveredTransaction, Rejected, Taken},
     header::check_header,
     record::WitnessRecorder,
@@ -88,7 +88,11 @@ impl ChainReader {
         for (index, (transaction, sender)) in transactions.into_iter().zip(senders).enumerate() {
             match sender {
                 Some(sender) => {
-                    recovered.push(RecoveredTransaction { transaction, sender, signed: true });
+                    recovered.push(RecoveredTransaction {
+                        transaction: transaction.into(),
+                        sender,
+                        signed: true,
+                    });
                     positions.push(index);
                 }
                 None => rejected.push((index, Invalid::Signature { index })),
@@ -283,7 +287,8 @@ impl State {
         let mut changes = Changes { preimages: state.changed(), ..Changes::default() };
         let post = state.into_post_state(|node| changes.put_node(node))?;
         changes.codes = post.codes;
-        let header = executed.close_header(header.clone(), &transactions, post.root);
+        provable &= transactions.iter().all(|transaction| transaction.as_ethereum().is_some());
+        let header = execute_tx::close_header(&executed, header.clone(), &transactions, post.root);
         provable &= check_header(&header, &self.block.header, spec).is_ok();
         let withdrawals = withdrawals.to_vec();
         let mut block = Block::sealed(header, transactions, senders, withdrawals, executed);

@@ -6,7 +6,9 @@ use alloy_eips::{eip7702::SignedAuthorization, eip7840::BlobParams};
 use alloy_evm::precompiles::PrecompilesMap;
 use alloy_genesis::ChainConfig as GenesisConfig;
 use alloy_hardforks::{EthereumChainHardforks, EthereumHardfork, ForkCondition};
-use alloy_primitives::Address;
+use alloy_primitives::{Address, Sealed};
+use codec::SignedExecuteTx;
+use core::fmt;
 use executor::{
     BlockError, BlockTally, ChainSpec, EvmOverrides, ExecutionOutcome, HookState, Invalid,
     SystemCode, Transaction,
@@ -28,12 +30,28 @@ pub struct ChainConfig {
     /// [verifiable](EvmOverrides::is_verifiable), blocks are not [provable](store::Block::provable): only this
     /// chain can verify them.
     pub extensions: Arc<[Arc<dyn Extension>]>,
+    /// Precompile of transactions of type `0x05`, which do not exist without it. No L2 has it.
+    pub execute_tx: Option<Arc<dyn ExecuteTxPrecompile>>,
 }
 
 /// An extension of a chain, which is found by its type.
 pub trait Extension: EvmOverrides + Any {}
 
 impl<T: EvmOverrides + Any> Extension for T {}
+
+/// Precompile of a chain's transactions of type `0x05`.
+pub trait ExecuteTxPrecompile: fmt::Debug + Send + Sync {
+    /// Returns its address.
+    fn address(&self) -> Address;
+
+    /// Puts it into an EVM, for the calls in this transaction, or in one of another type.
+    fn install(
+        &self,
+        transaction: Option<&Arc<Sealed<SignedExecuteTx>>>,
+        precompiles: &mut PrecompilesMap,
+        tally: &Arc<BlockTally>,
+    );
+}
 
 /// Limits of the EVM that a chain lifts. By default there are none: those of the fork hold.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -48,7 +66,8 @@ impl ChainConfig {
     /// A chain by these rules, without extensions.
     pub fn new(spec: ChainSpec) -> Self {
         let limits = LiftedLimits { code_size: None, no_transaction_gas_cap: false };
-        Self { spec, system_code: SystemCode::Canonical, limits, extensions: Arc::default() }
+        let extensions = Arc::default();
+        Self { spec, system_code: SystemCode::Canonical, limits, extensions, execute_tx: None }
     }
 
     /// Returns the same chain with an extension behind the others, or in the place of the one of the same type.

@@ -1,7 +1,7 @@
 //! A block that is filled with transactions, one after another.
 
 use crate::{
-    BlockBudget, ChainError, Rejection, State,
+    BlockBudget, ChainConfig, ChainError, Rejection, State, execute_tx,
     gas_pool::GasPool,
     record::{Checkpoint, WitnessRecorder, WitnessSize},
     sender,
@@ -10,10 +10,9 @@ use alloy_consensus::{Header, Transaction as _};
 use alloy_eips::eip4895::Withdrawal;
 use alloy_evm::Evm as _;
 use alloy_primitives::{Address, map::AddressSet};
-use executor::{
-    BlockError, BlockExecution, BlockState, ExecutionOutcome, Invalid, StateSource, Transaction,
-};
-use revm::Database as _;
+use executor::{BlockError, BlockExecution, BlockState, ExecutionOutcome, Invalid, StateSource};
+use revm::{Database as _, context::result::ResultAndState};
+use store::Transaction;
 
 /// A transaction that is offered to a builder.
 #[derive(Debug, Clone)]
@@ -76,6 +75,7 @@ pub(crate) struct Taken {
 /// A block in execution that takes the offered transactions that fit.
 pub(crate) struct Filling<'a, 'w, 'x, 's, S: StateSource> {
     execution: BlockExecution<'x, 's, S>,
+    config: &'a ChainConfig,
     bounds: Option<Bounds<'a, 'w>>,
     gas_pool: GasPool,
     /// Senders whose next transaction waits for a later block.
@@ -93,6 +93,7 @@ impl<'a, 'w, 'x, 's, S: StateSource> Filling<'a, 'w, 'x, 's, S> {
     ) -> Self {
         Self {
             execution,
+            config: parent.config(),
             bounds: attempt.bounds,
             gas_pool: GasPool::new(parent, attempt.header, attempt.withdrawals),
             waiting: AddressSet::default(),
@@ -171,12 +172,14 @@ impl<'a, 'w, 'x, 's, S: StateSource> Filling<'a, 'w, 'x, 's, S> {
         let before = bounds.map(|bounds| bounds.checkpoint());
         let size = self.size();
         let mut unfit = None;
-        let outcome = self.execution.transact_if(transaction, *sender, |executed| {
+        let execution = &mut self.execution;
+        let keep = |executed: &ResultAndState| {
             unfit = bounds.and_then(|Bounds { recording, budget }| {
                 budget.after(index, transaction, size, recording.size(), executed)
             });
             unfit.is_none()
-        });
+        };
+        let outcome = execute_tx::transact_if(execution, self.config, transaction, *sender, keep);
         if let Ok(true) = outcome {
             self.gas_pool.take(transaction);
             self.taken.all_signed &= *signed;

@@ -2,10 +2,11 @@
 
 use crate::State;
 use alloy_consensus::{Header, Transaction as _};
-use alloy_eips::{eip2718::Encodable2718, eip4895::Withdrawal};
+use alloy_eips::{Typed2718 as _, eip2718::Encodable2718, eip4895::Withdrawal};
 use alloy_rlp::Encodable as _;
-use executor::{Invalid, Transaction};
+use executor::Invalid;
 use stateless::RlpSize;
+use store::Transaction;
 use wire::ProtocolFork;
 
 /// Reason for which an offered transaction is not in a block.

@@ -1,7 +1,7 @@
 //! Import of blocks.
 
 use crate::{
-    BlockWithWitness, Chain, ChainError, State,
+    BlockWithWitness, Chain, ChainError, State, execute_tx,
     header::{check_header, check_ommers},
     record::WitnessRecorder,
 };
@@ -13,10 +13,11 @@ use alloy_rlp::{Encodable as _, Header as RlpHeader};
 use alloy_trie::root::ordered_trie_root_with_encoder;
 use codec::RawBlock;
 use executor::{
-    EvmOverrides as _, Invalid, StateSource, Transaction, check_transactions, decode_transaction,
+    BlockState, Environment, EvmOverrides as _, ExecutionOutcome, Invalid, StateSource,
+    check_transactions,
 };
-use stateless::{RlpSize, UnprovenBlock, VerifyOptions, process_block};
-use store::{Block, Changes, ExecutedBlock};
+use stateless::{RlpSize, UnprovenBlock, VerifyOptions, check_access_list_size, process_block};
+use store::{Block, Changes, ExecutedBlock, Transaction};
 use wire::{DecodeError, ProtocolFork, Withdrawal};
 
 /// A block from outside, as far as it can be checked without executing it.
@@ -25,6 +26,8 @@ struct UncheckedBlock<'b> {
     ommers: &'b [Header],
     parent: State,
     transactions: Vec<Transaction>,
+    /// The same transactions, if the verifier knows all their types.
+    ethereum: Option<Vec<executor::Transaction>>,
     senders: Vec<Address>,
     withdrawals: Vec<RlpWithdrawal>,
 }
@@ -126,10 +129,11 @@ impl Chain {
             .iter()
             .enumerate()
             .map(|(index, bytes)| {
-                decode_transaction(bytes)
+                Transaction::decode(bytes)
                     .map_err(|reason| Invalid::MalformedTransaction { index, reason })
             })
             .collect::<Result<Vec<_>, _>>()?;
+        let ethereum = Transaction::all_ethereum(&transactions);
         if let Some(fork) = spec.fork_at(header.timestamp) {
             RlpSize::check(
                 header.length(),
@@ -137,14 +141,20 @@ impl Chain {
                 &withdrawals,
                 fork,
             )?;
-            check_transactions(&transactions, header.gas_limit, fork)?;
+            // The executor refuses what this check refuses, only later.
+            if let Some(transactions) = &ethereum {
+                check_transactions(transactions, header.gas_limit, fork)?;
+            }
         }
         let senders = match senders {
             Some(senders) => senders.to_vec(),
             None => {
-                let senders = self.config().cryptography().senders(&transactions);
-                (0..)
-                    .zip(senders)
+                let recovered: Vec<_> = match &ethereum {
+                    Some(transactions) => self.config().cryptography().senders(transactions),
+                    None => transactions.iter().map(Transaction::sender).collect(),
+                };
+                let numbered = recovered.into_iter().enumerate();
+                numbered
                     .map(|(index, sender)| sender.ok_or(Invalid::Signature { index }))
                     .collect::<Result<_, _>>()?
             }
@@ -153,17 +163,19 @@ impl Chain {
         config.spec = spec;
         // The parent's state according to its header, without later edits.
         let parent = State { config: config.into(), root: parent.header.state_root, ..state };
-        Ok(UncheckedBlock { header, ommers, parent, transactions, senders, withdrawals })
+        Ok(UncheckedBlock { header, ommers, parent, transactions, ethereum, senders, withdrawals })
     }
 }
 
 impl UncheckedBlock<'_> {
     fn execute<S: StateSource>(&self, source: &S) -> Result<ExecutedBlock, ChainError> {
         let config = self.parent.config();
-        let parent = &self.parent.block;
+        let Some(ethereum) = &self.ethereum else {
+            return self.execute_all_types(source);
+        };
         let unproven = UnprovenBlock {
             header: self.header,
-            transactions: &self.transactions,
+            transactions: ethereum,
             ommers: self.ommers,
             withdrawals: &self.withdrawals,
             pre_state_root: self.parent.root,
@@ -184,6 +196,59 @@ impl UncheckedBlock<'_> {
             |node| changes.put_node(node),
         )?;
         changes.codes = post.codes;
+        Ok(self.sealed(executed, changes))
+    }
+
+    /// Executes a block with transactions that the verifier does not know, and computes its whole header anew.
+    fn execute_all_types<S: StateSource>(&self, source: &S) -> Result<ExecutedBlock, ChainError> {
+        let (config, header) = (self.parent.config(), self.header);
+        let mut state =
+            BlockState::new(source, self.parent.root).with_system_code(config.system_code);
+        if header.slot_number.is_some() {
+            state = state.with_access_list();
+        }
+        let (ommers, withdrawals) = (self.ommers, &self.withdrawals[..]);
+        let environment = Environment { header, ommers, withdrawals, spec: &config.spec };
+        let sender = |index: usize| Ok(self.senders[index]);
+        let expected = header.gas_used;
+        let within_claim = |index, got| {
+            (got <= expected).then_some(()).ok_or(Invalid::GasBeyondClaim { index, got, expected })
+        };
+        let transactions = &self.transactions;
+        let executed = execute_tx::execute_block(
+            &mut state,
+            environment,
+            config,
+            transactions,
+            sender,
+            within_claim,
+        )?;
+        check_access_list_size(&executed, header.gas_limit)?;
+        let mut changes = Changes::default();
+        let post = state.into_post_state(|node| changes.put_node(node))?;
+        changes.codes = post.codes;
+        let closed = execute_tx::close_header(&executed, header.clone(), transactions, post.root);
+        for (what, got, expected) in [
+            ("gas used", Some(header.gas_used), Some(closed.gas_used)),
+            ("blob gas used", header.blob_gas_used, closed.blob_gas_used),
+        ] {
+            let (got, expected) = (got.unwrap_or_default(), expected.unwrap_or_default());
+            if got != expected {
+                return Err(Invalid::Amount { what, got, expected }.into());
+            }
+        }
+        commitment("receipts root", header.receipts_root, closed.receipts_root)?;
+        commitment("state root", header.state_root, closed.state_root)?;
+        // Requests, access list, and all else that the header claims.
+        commitment("block hash", header.hash_slow(), closed.hash_slow())?;
+        let mut executed = self.sealed(executed, changes);
+        executed.block.provable = false;
+        Ok(executed)
+    }
+
+    /// Makes the block of the results of its execution.
+    fn sealed(&self, executed: ExecutionOutcome, changes: Changes) -> ExecutedBlock {
+        let parent = &self.parent.block;
         let (transactions, senders) = (self.transactions.clone(), self.senders.clone());
         let withdrawals = self.withdrawals.clone();
         let mut block =
@@ -191,7 +256,7 @@ impl UncheckedBlock<'_> {
         block.ommers = self.ommers.to_vec();
         block.total_difficulty = parent.total_difficulty + self.header.difficulty;
         block.pre_state_root = self.parent.root;
-        Ok(ExecutedBlock { block, changes })
+        ExecutedBlock { block, changes }
     }
 }
 

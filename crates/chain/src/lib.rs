@@ -21,6 +21,7 @@ mod config;
 mod dao;
 mod edit;
 mod error;
+mod execute_tx;
 mod failure;
 mod filling;
 mod footprint;
@@ -44,9 +45,10 @@ pub use budget::{BlockBudget, BudgetPolicy, BudgetRequest, InputUse};
 pub use builder::BuiltBlock;
 pub use call::{Call, CallBlock, CallOutcome};
 pub use chain::Chain;
-pub use config::{ChainConfig, Extension, LiftedLimits, spec_of};
+pub use config::{ChainConfig, ExecuteTxPrecompile, Extension, LiftedLimits, spec_of};
 pub use edit::EditState;
 pub use error::ChainError;
+pub use execute_tx::{execute_tx_refusal, initial_gas, intrinsic_gas};
 pub use failure::{foundry_revert_reason, halt_reason, revert_reason};
 pub use filling::RecoveredTransaction;
 pub use footprint::{BlockFootprint, JoinedBatch};
@@ -62,4 +64,4 @@ pub use state::State;
 pub use witness::{BatchWithWitness, BlockWithWitness, shortest_input};
 
 // Types that make up a chain.
-pub use store::{Block, ExecutedBlock, Store};
+pub use store::{Block, ExecutedBlock, Store, Transaction};

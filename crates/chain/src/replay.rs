@@ -1,11 +1,11 @@
 //! Executing blocks again that are part of the chain.
 
-use crate::{ChainError, State, record::WitnessRecorder};
+use crate::{ChainConfig, ChainError, State, execute_tx, record::WitnessRecorder};
 use alloy_consensus::Transaction as _;
 use alloy_evm::eth::EthEvmContext;
 use alloy_primitives::B256;
 use codec::OwnedWitness;
-use executor::{BlockEvm, BlockExecution, BlockState, execute_block};
+use executor::{BlockEvm, BlockExecution, BlockState};
 use revm::{
     Inspector,
     context::{TxEnv, result::ResultAndState},
@@ -16,6 +16,7 @@ use store::Block;
 #[derive(Debug)]
 pub struct Replay<'x, 's, I> {
     execution: BlockExecution<'x, 's, State, I>,
+    config: &'x ChainConfig,
     block: &'x Block,
     next: usize,
 }
@@ -39,7 +40,7 @@ impl State {
         if let Some(id) = child.transactions.iter().find_map(|it| it.chain_id()) {
             execution.evm_mut().ctx_mut().cfg.chain_id = id;
         }
-        Ok(Replay { execution, block: child, next: 0 })
+        Ok(Replay { execution, config: self.config(), block: child, next: 0 })
     }
 
     /// Executes a child of its block again, and returns its canonical witness: the minimum for a verifier.
@@ -90,7 +91,7 @@ pub(crate) fn follow(
     let (environment, transactions) = (before.environment(block), &block.transactions);
     let sender = |index: usize| Ok(block.senders[index]);
     let all = |_, _| Ok(());
-    execute_block(&mut state, environment, before.config(), transactions, sender, all)?;
+    execute_tx::execute_block(&mut state, environment, before.config(), transactions, sender, all)?;
     let mut nodes = Vec::new();
     let post = state.into_post_state(|(node, _)| nodes.push(node))?;
     let codes = post.codes.into_iter().map(|(code, _)| code).collect();
@@ -106,7 +107,8 @@ where
         let block = self.block;
         let due = block.transactions.iter().zip(&block.senders).take(index).skip(self.next);
         for (transaction, sender) in due {
-            self.execution.transact(transaction, *sender)?;
+            let execution = &mut self.execution;
+            execute_tx::transact_if(execution, self.config, transaction, *sender, |_| true)?;
             self.next += 1;
         }
         Ok(())
@@ -129,9 +131,10 @@ where
         else {
             return Ok(None);
         };
-        let done = self.execution.inspect_transaction(transaction, *sender, |evm, env, done| {
-            seen(index, evm, env, done).map_err(Stopped::Seen)
-        });
+        let execution = &mut self.execution;
+        let seen =
+            |evm: &mut _, env: &_, done: &_| seen(index, evm, env, done).map_err(Stopped::Seen);
+        let done = execute_tx::inspect(execution, self.config, transaction, *sender, index, seen);
         self.next += 1;
         match done {
             Ok(seen) => Ok(Some(seen)),

@@ -2,8 +2,8 @@
 
 use alloy_consensus::Transaction as _;
 use alloy_primitives::U256;
-use executor::Transaction;
 use revm::{context::result::InvalidTransaction, context_interface::Cfg, state::AccountInfo};
+use store::Transaction;
 
 /// Returns the reason for which the EVM would refuse a transaction because of the nonce or the balance of its
 /// sender; `None` if it would not, or for another reason.

@@ -1,6 +1,6 @@
 //! A raw block (`debug_getRawBlock`) as a payload.
 
-use crate::{Encode as _, OwnedWitness, encode::requests_from_typed};
+use crate::{Encode as _, ExecuteTx, OwnedWitness, SignedExecuteTx, encode::requests_from_typed};
 use alloy_consensus::{EthereumTxEnvelope, Header, Transaction, TxEip4844};
 use alloy_eips::eip2718::{Decodable2718, Eip2718Error};
 use alloy_primitives::{B256, Bytes, keccak256};
@@ -67,6 +67,13 @@ impl RawBlock {
             .into_iter()
             .map(|item| {
                 let bytes = transaction_bytes(item)?;
+                // Its blobs, in the version that names any, are none of the block's: no chain takes that version.
+                if bytes.first() == Some(&ExecuteTx::TYPE) {
+                    return match SignedExecuteTx::decode(&bytes) {
+                        Ok(_) => Ok(bytes),
+                        Err(_) => Err(alloy_rlp::Error::Custom("malformed ExecuteTx")),
+                    };
+                }
                 let transaction = EthereumTxEnvelope::<TxEip4844>::decode_2718_exact(&bytes)
                     .map_err(|error| match error {
                         Eip2718Error::RlpError(error) => error,

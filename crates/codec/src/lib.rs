@@ -3,7 +3,7 @@
 //! The `wire` crate decodes the calldata of EXECUTE and belongs to the code that an L1 client has to trust.
 //! This crate has the rest: it writes that calldata ([`Encode`], [`compact`], [`blob_tail`]), converts the
 //! formats in which clients give out blocks and witnesses (`debug_executionWitness` JSON, geth's witness RLP,
-//! raw block RLP), has the bodies of the Engine API over REST, and the hash tree root of the consensus-specs.
+//! raw block RLP), has the transaction of type `0x05` ([`ExecuteTx`]), the bodies of the Engine API over REST, and the hash tree root of the consensus-specs.
 //!
 //! ```
 //! use enshrine_codec::OwnedWitness;
@@ -22,6 +22,7 @@ mod bundle;
 pub mod compact;
 mod encode;
 mod engine;
+mod execute_tx;
 mod geth;
 mod json;
 mod root;
@@ -31,5 +32,6 @@ pub use block::RawBlock;
 pub use bundle::Bundle;
 pub use encode::{Encode, batch_of, requests_from_typed};
 pub use engine::{PayloadEnvelope, PayloadStatus, PayloadStatusWithWitness, PayloadVerdict};
+pub use execute_tx::{ExecuteTx, ExecuteTxError, ExecuteTxVersion, SignedExecuteTx};
 pub use root::{RootConvention, hash_tree_root};
 pub use witness::OwnedWitness;

@@ -288,7 +288,7 @@ pub struct DevnetArgs {
     pub execute_gas: GasSchedule,
 
     /// Dialects of EXECUTE, each at its usual address or another: `specs` (0x0101), `drake` (0x0102), `blobs`
-    /// (0x0103), `nested` (0x0101, in place of `specs`), such as
+    /// (0x0103), `nested` (0x0101, in place of `specs`), `execute-tx` (0x12, with transactions of type 0x05), such as
     /// `specs,drake@0x0000000000000000000000000000000000000112`
     #[arg(
         long,

@@ -11,9 +11,11 @@ use crate::{
     },
 };
 use alloy_consensus::{EthereumReceipt, Transaction as _, TxType, transaction::SignerRecoverable};
+use alloy_eips::Typed2718 as _;
 use alloy_primitives::{Address, B256, Log, U256, map::B256Map};
-use chain::{Block, Chain, ChainError, ChainReader, EditState as _, State};
-use executor::{ExecutionOutcome, Transaction};
+use chain::{Block, Chain, ChainError, ChainReader, EditState as _, State, Transaction};
+use codec::ExecuteTx;
+use executor::ExecutionOutcome;
 use futures_util::future::BoxFuture;
 use node::{Command, NodeState};
 use rpc::RpcError;
@@ -199,7 +201,7 @@ fn stored(block: &Block, index: usize) -> StoredTransaction {
             gas_used: block.transaction_gas(index),
         },
         receipt: json!({
-            "type": format!("{:#x}", u8::from(receipt.tx_type)),
+            "type": format!("{:#x}", transaction.ty()),
             "status": if receipt.success { "0x1" } else { "0x0" },
             "cumulativeGasUsed": format!("{:#x}", receipt.cumulative_gas_used),
             "logs": receipt.logs,
@@ -347,8 +349,13 @@ fn foreign_block(
         let receipt: Receipt = serde_json::from_value(mined.receipt.clone())
             .map_err(|error| format!("block {number}: receipt of {hash}: {error}"))?;
         receipts.push(EthereumReceipt {
-            tx_type: TxType::try_from(receipt.kind.to::<u8>())
-                .map_err(|error| format!("block {number}: {error}"))?,
+            tx_type: match receipt.kind.to::<u8>() {
+                // As the executor makes it, which runs these as others.
+                ExecuteTx::TYPE => TxType::Eip1559,
+                kind => {
+                    TxType::try_from(kind).map_err(|error| format!("block {number}: {error}"))?
+                }
+            },
             success: receipt.status != "0x0" && receipt.status != false,
             cumulative_gas_used: receipt.cumulative_gas_used.to(),
             logs: receipt.logs,

@@ -12,16 +12,17 @@ use alloy_eips::{
     eip7002::WITHDRAWAL_REQUEST_PREDEPLOY_ADDRESS,
     eip7251::CONSOLIDATION_REQUEST_PREDEPLOY_ADDRESS,
 };
+use alloy_evm::precompiles::PrecompilesMap;
 use alloy_genesis::{Genesis, GenesisAccount};
 use alloy_hardforks::EthereumHardfork;
-use alloy_primitives::{Address, B256, Bytes, U256, address, bytes};
+use alloy_primitives::{Address, B256, Bytes, Sealed, U256, address, bytes};
 use chain::{
-    Chain, ChainConfig, EditState as _, Extension, ForkTimes, ForkTimesError, LiftedLimits,
-    empty_genesis, spec_of,
+    Chain, ChainConfig, EditState as _, ExecuteTxPrecompile, Extension, ForkTimes, ForkTimesError,
+    LiftedLimits, empty_genesis, spec_of,
 };
-use codec::RawBlock;
+use codec::{RawBlock, SignedExecuteTx};
 use execute::{Execute, ForkRule, Rules};
-use executor::{ChainSpec, ForkBackend, SYSTEM_CONTRACTS, SystemCode};
+use executor::{BlockTally, ChainSpec, ForkBackend, SYSTEM_CONTRACTS, SystemCode};
 use node::{BlobStore, Clock};
 use rpc::{ExecuteObserver, Telemetry};
 use std::{fs, path::Path, sync::Arc};
@@ -184,14 +185,21 @@ pub(crate) fn start(
     blobs: &Arc<BlobStore>,
 ) -> Result<(Chain, Clock), DevnetError> {
     check_fork(config)?;
-    let rules = |spec: ChainSpec| ChainConfig {
-        extensions: extensions(config, &spec, telemetry, blobs).into(),
-        spec,
-        system_code: SystemCode::Canonical,
-        limits: LiftedLimits {
-            code_size: config.code_size_limit,
-            no_transaction_gas_cap: !config.tx_gas_cap,
-        },
+    let rules = |spec: ChainSpec| {
+        let execute = execute_extension(config, &spec, telemetry, blobs);
+        let mut extensions: Vec<Arc<dyn Extension>> = Vec::new();
+        extensions.extend(execute.iter().cloned().map(|it| -> Arc<dyn Extension> { it }));
+        extensions.push(Arc::new(EvmCheats::default()));
+        ChainConfig {
+            extensions: extensions.into(),
+            execute_tx: execute.and_then(ExecuteTransactions::of),
+            spec,
+            system_code: SystemCode::Canonical,
+            limits: LiftedLimits {
+                code_size: config.code_size_limit,
+                no_transaction_gas_cap: !config.tx_gas_cap,
+            },
+        }
     };
     if let Some(remote) = remote {
         let chain_id = config.chain_id.unwrap_or(remote.chain_id);
@@ -312,20 +320,47 @@ fn forked(
     Ok((chain, clock))
 }
 
-/// EXECUTE as the flags ask for it, and cheats.
-fn extensions(
+/// EXECUTE as the flags ask for it.
+fn execute_extension(
     config: &DevnetConfig,
     spec: &ChainSpec,
     telemetry: &Arc<Telemetry>,
     blobs: &Arc<BlobStore>,
-) -> Vec<Arc<dyn Extension>> {
-    let mut extensions: Vec<Arc<dyn Extension>> = Vec::new();
-    if config.execute {
-        let execute = execute(config, spec, telemetry, blobs).into();
-        extensions.push(Arc::new(ExecuteExtension { execute, market: config.execute_market }));
+) -> Option<Arc<ExecuteExtension>> {
+    let market = config.execute_market;
+    config.execute.then(|| {
+        let execute = execute(config, spec, telemetry, blobs);
+        Arc::new(ExecuteExtension { market, ..ExecuteExtension::new(execute) })
+    })
+}
+
+/// Transactions of type `0x05`, if EXECUTE has the dialect for them.
+#[derive(Debug)]
+struct ExecuteTransactions {
+    execute: Arc<ExecuteExtension>,
+    address: Address,
+}
+
+impl ExecuteTransactions {
+    fn of(execute: Arc<ExecuteExtension>) -> Option<Arc<dyn ExecuteTxPrecompile>> {
+        let address = execute.execute_tx_address()?;
+        Some(Arc::new(Self { execute, address }))
     }
-    extensions.push(Arc::new(EvmCheats::default()));
-    extensions
+}
+
+impl ExecuteTxPrecompile for ExecuteTransactions {
+    fn address(&self) -> Address {
+        self.address
+    }
+
+    fn install(
+        &self,
+        transaction: Option<&Arc<Sealed<SignedExecuteTx>>>,
+        precompiles: &mut PrecompilesMap,
+        tally: &Arc<BlockTally>,
+    ) {
+        self.execute.install_execute_tx(transaction, precompiles, tally);
+    }
 }
 
 /// EXECUTE by the fork schedule of the chain or, if the flags name forks, for these and the chain's at any

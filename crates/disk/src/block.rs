@@ -7,8 +7,8 @@ use crate::{
 use alloy_consensus::{EthereumReceipt, TxType};
 use alloy_primitives::{Address, B256, Bytes, Log, LogData, U256};
 use codec::RawBlock;
-use executor::{ExecutionOutcome, Receipt, decode_transaction};
-use store::Block;
+use executor::{ExecutionOutcome, Receipt};
+use store::{Block, Transaction};
 use wire::Withdrawal;
 
 const WHAT: &str = "block";
@@ -63,7 +63,7 @@ pub(crate) fn decode_block(bytes: &Bytes) -> Result<Block, DiskError> {
     let transactions = raw
         .transactions
         .iter()
-        .map(|bytes| decode_transaction(bytes))
+        .map(|bytes| Transaction::decode(bytes))
         .collect::<Result<Vec<_>, _>>()
         .map_err(|reason| DiskError::malformed(WHAT, format!("{reason:?}")))?;
     if senders.len() != transactions.len() {

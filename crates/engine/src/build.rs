@@ -1,6 +1,7 @@
 //! `engine_getPayload`: blocks for others to propose.
 
 use crate::{Engine, NewPayload, PayloadAttributes, codes};
+use alloy_eips::Typed2718 as _;
 use alloy_primitives::{B256, Bytes, FixedBytes, U256};
 use chain::{Block, BudgetRequest};
 use rpc::{

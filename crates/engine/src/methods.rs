@@ -3,7 +3,7 @@
 use crate::{BuiltPayload, Engine, NewPayload, codes};
 use alloy_eips::eip4895::Withdrawal;
 use alloy_primitives::{B256, Bytes, FixedBytes};
-use chain::Block;
+use chain::{Block, Transaction};
 use codec::{OwnedWitness, PayloadStatus, PayloadVerdict};
 use rpc::{Args, ErrorStyle, Hash, Number, Registry, RpcError, Workers};
 use serde::{Deserialize, Serialize};
@@ -231,9 +231,12 @@ impl Engine {
 
 /// Returns the uncompressed public keys of the signers of a block's transactions.
 pub(crate) fn public_keys(block: &Block) -> Result<Vec<[u8; 65]>, RpcError> {
-    let key = |transaction: &executor::Transaction| {
-        let hash: B256 = transaction.signature_hash();
-        let key = transaction.signature().recover_from_prehash(&hash).ok()?;
+    let key = |transaction: &Transaction| {
+        let (signature, hash): (_, B256) = match transaction {
+            Transaction::Ethereum(it) => (*it.signature(), it.signature_hash()),
+            Transaction::Execute(it) => (it.signature, it.tx.signing_hash()),
+        };
+        let key = signature.recover_from_prehash(&hash).ok()?;
         key.to_encoded_point(false).as_bytes().try_into().ok()
     };
     let keys: Option<Vec<_>> = block.transactions.iter().map(key).collect();

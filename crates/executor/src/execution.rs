@@ -197,21 +197,7 @@ where
         transaction: &Transaction,
         sender: Address,
     ) -> Result<(), BlockError> {
-        self.transact_observed(transaction, sender, |_| {})
-    }
-
-    /// Runs a transaction, and passes its result to `observe` before it is committed.
-    pub fn transact_observed(
-        &mut self,
-        transaction: &Transaction,
-        sender: Address,
-        observe: impl FnOnce(&ResultAndState),
-    ) -> Result<(), BlockError> {
-        let keep = |executed: &ResultAndState| {
-            observe(executed);
-            true
-        };
-        self.transact_if(transaction, sender, keep).map(drop)
+        self.transact_if(transaction, sender, |_| true).map(drop)
     }
 
     /// Runs a transaction, and commits its result if `keep` returns `true`. Otherwise only its reads remain,
@@ -333,6 +319,11 @@ where
     /// Returns the EVM that runs the transactions.
     pub fn evm_mut(&mut self) -> &mut BlockEvm<&'x mut BlockState<'s, S>, I> {
         self.executor.evm_mut()
+    }
+
+    /// Returns the counter of the block.
+    pub const fn tally(&self) -> &Arc<BlockTally> {
+        &self.tally
     }
 
     /// Gas that the block has used so far, as its header counts it.

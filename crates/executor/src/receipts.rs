@@ -82,7 +82,7 @@ impl ExecutionOutcome {
     pub fn close_header(
         &self,
         mut header: Header,
-        transactions: &[Transaction],
+        transactions: &[impl Encodable2718],
         state_root: B256,
     ) -> Header {
         let (receipts_root, logs_bloom) = self.receipts_root_and_bloom();

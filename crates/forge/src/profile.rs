@@ -16,7 +16,7 @@ use variants::{DialectName, Draft8079, Drake, GasSchedule, Nested};
 /// | `forks` | forks of the schemas that are accepted at any timestamp, `osaka,amsterdam` | all from Cancun on |
 /// | `l1` | fork schedule of L1, `prague,osaka@1800000000`: the fork at the block's timestamp is accepted | none |
 /// | `threads` | threads per call | 1 |
-/// | `dialect` | a [`DialectName`] whose calls need no blobs: `specs`, `drake`, `nested`, `draft-8079` | `specs` |
+/// | `dialect` | a [`DialectName`] whose calls need nothing but calldata: `specs`, `drake`, `nested`, `draft-8079` | `specs` |
 ///
 /// The empty line is the default EXECUTE.
 #[derive(Debug, Clone)]
@@ -118,11 +118,13 @@ impl FromStr for Profile {
                         .ok_or_else(unknown("a number from 1 on: threads=2"))?;
                 }
                 "dialect" => {
-                    // The tests of a contract have no blobs.
+                    // The tests of a contract have no blobs, and no transactions of type `0x05`.
+                    let is_in_calldata =
+                        |it: &_| !matches!(it, DialectName::Blobs | DialectName::ExecuteTx);
                     dialect = value
                         .parse()
                         .ok()
-                        .filter(|it| *it != DialectName::Blobs)
+                        .filter(is_in_calldata)
                         .ok_or_else(unknown("dialect=specs, drake, nested or draft-8079"))?;
                 }
                 _ => {
@@ -136,7 +138,9 @@ impl FromStr for Profile {
             DialectName::Drake => Arc::new(Drake),
             DialectName::Nested => Arc::new(Nested::new(&execute)),
             DialectName::Draft8079 => Arc::new(Draft8079),
-            DialectName::Specs | DialectName::Blobs => Arc::new(ExecutionSpecs),
+            DialectName::Specs | DialectName::Blobs | DialectName::ExecuteTx => {
+                Arc::new(ExecutionSpecs)
+            }
         };
         Ok(Self { line: line.to_owned(), execute, dialect })
     }

@@ -45,7 +45,7 @@ pub(crate) fn execute(scene: &Scene) -> Execute {
 /// execution-specs, and makes no false claim; and with any amount of gas it has the same answer or runs out of gas.
 pub fn dialects(data: &[u8]) -> Outcome {
     let mut choices = Choices::new(data);
-    let dialect = *choices.pick(&DialectName::ALL);
+    let dialect = *choices.pick(&DialectName::OF_ETHEREUM);
     let scene = choices.pick(Scene::all());
     let singles = scene.blocks.iter().map(|it| &it.input);
     let good: Vec<_> = singles.chain(&scene.batches).collect();

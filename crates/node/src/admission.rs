@@ -5,8 +5,8 @@ use alloy_consensus::{Header, Transaction as _, Typed2718};
 use alloy_eips::{eip2718::Encodable2718, eip7825::MAX_TX_GAS_LIMIT_OSAKA};
 use alloy_hardforks::EthereumHardfork;
 use alloy_primitives::{Address, KECCAK256_EMPTY};
-use chain::{ChainConfig, State};
-use executor::{Transaction, initial_gas, intrinsic_gas};
+use chain::{ChainConfig, State, Transaction, execute_tx_refusal, initial_gas, intrinsic_gas};
+use codec::ExecuteTx;
 use revm::{Database, primitives::eip3860::MAX_INITCODE_SIZE};
 use wire::ProtocolFork;
 
@@ -23,6 +23,14 @@ pub(crate) fn check_transaction(
     let spec = &config.spec;
     let fork = spec.hardfork_at(next.number, next.timestamp);
     check_shape(new, fork, settings)?;
+    if let Some(transaction) = transaction.as_execute() {
+        if config.execute_tx.is_none() {
+            return Err(Rejected::Type(ExecuteTx::TYPE));
+        }
+        if let Some(reason) = execute_tx_refusal(&transaction.tx) {
+            return Err(Rejected::ExecuteTx(reason));
+        }
+    }
     let got = transaction.blob_versioned_hashes().map_or(0, <[_]>::len);
     let limit = spec.blob_params_at(next.timestamp).map_or(0, |params| params.max_blobs_per_tx);
     if got as u64 > limit {
@@ -82,7 +90,7 @@ fn check_shape(
         0 => EthereumHardfork::Frontier,
         1 => EthereumHardfork::Berlin,
         2 => EthereumHardfork::London,
-        3 => EthereumHardfork::Cancun,
+        3 | ExecuteTx::TYPE => EthereumHardfork::Cancun,
         _ => EthereumHardfork::Prague,
     };
     if fork < since {

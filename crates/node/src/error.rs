@@ -163,6 +163,9 @@ pub enum Rejected {
     /// The fork does not have the transaction's type.
     #[error("transactions of type {0} do not exist in this fork")]
     Type(u8),
+    /// The transaction of type `0x05` has a part that no block may hold.
+    #[error("{0}")]
+    ExecuteTx(&'static str),
     /// The initialisation code is too long (EIP-3860).
     #[error("initialisation code of {got} bytes, at most {limit} are allowed")]
     InitCode {

@@ -9,7 +9,10 @@ use alloy_consensus::Header;
 use alloy_primitives::{Address, B256, map::B256Map};
 use chain::{Block, BlockAttributes, Chain, ChainError, ChainReader, State};
 use parking_lot::{Mutex, RwLock};
-use std::sync::{Arc, Weak};
+use std::{
+    sync::{Arc, Weak},
+    time::Instant,
+};
 use tokio::sync::{broadcast, watch};
 
 /// Number of events that a slow subscriber may lag behind before it misses some.
@@ -168,7 +171,7 @@ impl NodeState {
             state,
             may_owe: !self.settings.refuse_unpaid,
             asks_authorities: self.settings.pool_limits.holds_balances,
-            base_fee: next.base_fee_per_gas.unwrap_or_default(),
+            next,
             at: self.checked_at(),
         })
     }
@@ -223,8 +226,8 @@ struct SenderCheck {
     may_owe: bool,
     /// `true` if the pool needs the accounts whose authorizations the transaction carries.
     asks_authorities: bool,
-    /// Base fee of the next block, in wei.
-    base_fee: u64,
+    /// Header of the next block, with the fields known before execution.
+    next: Header,
     at: (B256, u64),
 }
 
@@ -233,8 +236,32 @@ impl SenderCheck {
     fn run(&self, new: &PoolTransaction) -> Result<AdmissionContext, Rejected> {
         let context = check_sender(new, &self.state, self.may_owe)?;
         let authorities = if self.asks_authorities { authorities(new) } else { Vec::new() };
-        let (base_fee, block) = (self.base_fee, self.state.block().header.number);
+        let base_fee = self.next.base_fee_per_gas.unwrap_or_default();
+        let block = self.state.block().header.number;
         Ok(AdmissionContext { authorities, base_fee, block, ..context })
+    }
+
+    /// Verifies the block of an L2 that a transaction of type `0x05` brings, within the gas of the transaction, so that
+    /// the block with the transaction finds the verdict. One that waits for others of its sender is not run.
+    ///
+    /// Takes as long as the block of the L2 does: no lock of the node may be held.
+    fn verify_ahead(
+        &self,
+        new: &PoolTransaction,
+        context: &AdmissionContext,
+    ) -> Result<(), Rejected> {
+        if new.recovered.transaction.as_execute().is_none() || new.nonce() != context.nonce {
+            return Ok(());
+        }
+        let begun = Instant::now();
+        let outcome = self.state.try_alone(&self.next, &new.recovered.transaction, new.sender())?;
+        let (hash, ms) = (new.hash(), begun.elapsed().as_millis());
+        match outcome {
+            Ok(()) => tracing::debug!(%hash, ms, "verified an ExecuteTx ahead of its block"),
+            // It may be valid in the next block: others of the pool may come first.
+            Err(reason) => tracing::debug!(%hash, ms, %reason, "could not run an ExecuteTx ahead"),
+        }
+        Ok(())
     }
 }
 
@@ -329,6 +356,7 @@ impl Node {
         // Looked up without the lock, since a disk or another node may answer slowly.
         let sender = self.read(|node| node.check(&new))?;
         let mut context = sender.run(&new)?;
+        sender.verify_ahead(&new, &context)?;
         let hash = *new.hash();
         let (executable, noted, journal, auto) = {
             let mut node = self.inner.write();

@@ -52,7 +52,11 @@ impl Command for SetBalance {
 fn pooled(transaction: Transaction, name: &str) -> PoolTransaction {
     let raw: Bytes = transaction.encoded_2718().into();
     let sender = Key::named(name).address();
-    PoolTransaction::new(RecoveredTransaction { transaction, sender, signed: true }, None, raw)
+    PoolTransaction::new(
+        RecoveredTransaction { transaction: transaction.into(), sender, signed: true },
+        None,
+        raw,
+    )
 }
 
 fn transfer(name: &str, nonce: u64, tip: u128) -> PoolTransaction {

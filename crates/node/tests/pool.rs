@@ -22,7 +22,11 @@ fn transaction(name: &str, nonce: u64, tip: u128) -> PoolTransaction {
     });
     let raw = transaction.encoded_2718().into();
     let sender = key.address();
-    PoolTransaction::new(RecoveredTransaction { transaction, sender, signed: true }, None, raw)
+    PoolTransaction::new(
+        RecoveredTransaction { transaction: transaction.into(), sender, signed: true },
+        None,
+        raw,
+    )
 }
 
 /// A transaction of Alice's.
@@ -35,7 +39,11 @@ where
     let transaction = key.sign(fields);
     let raw = transaction.encoded_2718().into();
     let sender = key.address();
-    PoolTransaction::new(RecoveredTransaction { transaction, sender, signed: true }, None, raw)
+    PoolTransaction::new(
+        RecoveredTransaction { transaction: transaction.into(), sender, signed: true },
+        None,
+        raw,
+    )
 }
 
 /// A transaction with one blob and these fees per gas and per blob gas.
@@ -567,7 +575,11 @@ fn a_replacement_has_a_higher_tip_too_unless_any_higher_offer_is_enough() {
             ..Default::default()
         });
         let raw = transaction.encoded_2718().into();
-        let recovered = RecoveredTransaction { transaction, sender: key.address(), signed: true };
+        let recovered = RecoveredTransaction {
+            transaction: transaction.into(),
+            sender: key.address(),
+            signed: true,
+        };
         PoolTransaction::new(recovered, None, raw)
     };
     let known = *pool.add(offer(1_000, 100), &context(0, RICH), 10, &limits).unwrap().hash();

@@ -74,7 +74,11 @@ fn transfer(name: &str, value: u64) -> PoolTransaction {
         ..Default::default()
     });
     let (raw, sender) = (transaction.encoded_2718().into(), Key::named(name).address());
-    PoolTransaction::new(RecoveredTransaction { transaction, sender, signed: true }, None, raw)
+    PoolTransaction::new(
+        RecoveredTransaction { transaction: transaction.into(), sender, signed: true },
+        None,
+        raw,
+    )
 }
 
 #[derive(Debug)]

@@ -188,6 +188,10 @@ impl Operator {
         let transaction = self.key.sign_within(transaction, SIGNING_TIME)?;
         // After the signature: one that a remote signer did not give leaves no gap behind which nothing would be mined.
         self.nonce += 1;
-        Ok(RecoveredTransaction { transaction, sender: self.key.address(), signed: true })
+        Ok(RecoveredTransaction {
+            transaction: transaction.into(),
+            sender: self.key.address(),
+            signed: true,
+        })
     }
 }

@@ -4,11 +4,11 @@ use alloy_consensus::{Header, Transaction as _};
 use alloy_eips::eip2718::Encodable2718 as _;
 use chain::{
     BlockBudget, BudgetPolicy, BudgetRequest, ChainConfig, InputUse, LIST_OFFSET, Rejection,
-    WitnessSize,
+    Transaction, WitnessSize,
 };
 use core::cell::Cell;
 use execute::{DeclaredGas, Pricing, WorkCount};
-use executor::{EvmOverrides, Invalid, Transaction};
+use executor::{EvmOverrides, Invalid};
 use revm::context::result::ResultAndState;
 use std::sync::Arc;
 use variants::GasSchedule;

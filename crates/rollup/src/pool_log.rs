@@ -352,7 +352,8 @@ mod tests {
             .sign(alloy_consensus::TxLegacy { nonce, ..alloy_consensus::TxLegacy::default() });
         let raw = transaction.encoded_2718().into();
         let sender = Key::named("alice").address();
-        let recovered = RecoveredTransaction { transaction, sender, signed: true };
+        let recovered =
+            RecoveredTransaction { transaction: transaction.into(), sender, signed: true };
         PoolTransaction::new(recovered, None, raw)
     }
 

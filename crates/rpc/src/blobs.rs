@@ -10,7 +10,8 @@ use alloy_eips::{
     eip7594::BlobTransactionSidecarEip7594,
 };
 use alloy_primitives::{B256, Bytes};
-use executor::Transaction;
+use chain::Transaction;
+use executor::Transaction as Ethereum;
 use node::{PoolTransaction, Rejected, Sidecar};
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -107,7 +108,7 @@ pub(crate) fn renewed(api: &Api, mut pooled: PoolTransaction) -> Result<PoolTran
 /// A transaction as its sender sends it, with blobs if it has any.
 pub fn encoded(transaction: &Transaction, sidecar: Option<&Sidecar>) -> Bytes {
     match (transaction, sidecar) {
-        (Transaction::Eip4844(signed), Some(sidecar)) => {
+        (Transaction::Ethereum(Ethereum::Eip4844(signed)), Some(sidecar)) => {
             let (tx, signature, hash) = signed.clone().into_parts();
             let whole = TxEip4844WithSidecar { tx, sidecar: sidecar.clone() };
             let whole = TxEip4844Variant::TxEip4844WithSidecar(whole);

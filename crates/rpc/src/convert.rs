@@ -1,24 +1,24 @@
 //! Blocks, transactions, receipts and logs in the JSON shapes of the specification.
 
 use alloy_consensus::{
-    Eip658Value, ReceiptEnvelope, ReceiptWithBloom, Transaction as _, TxReceipt,
-    transaction::Recovered,
+    Eip658Value, ReceiptWithBloom, Transaction as _, TxReceipt, transaction::Recovered,
 };
+use alloy_consensus_any::AnyReceiptEnvelope;
+use alloy_eips::Typed2718 as _;
 use alloy_primitives::{Address, B256, Log};
 use alloy_rpc_types_eth::{
     Block as BlockShape, BlockTransactions, Header as HeaderShape, Log as LogShape,
     Transaction as TransactionShape, TransactionReceipt,
 };
 use alloy_serde::WithOtherFields;
-use chain::{Block, ChainConfig};
-use executor::Transaction;
+use chain::{Block, ChainConfig, Transaction};
 
 /// A transaction.
 pub type RpcTransaction = TransactionShape<Transaction>;
 /// A block.
 pub type RpcBlock = BlockShape<RpcTransaction>;
 /// A receipt.
-pub type RpcReceipt = WithOtherFields<TransactionReceipt<ReceiptEnvelope<LogShape>>>;
+pub type RpcReceipt = WithOtherFields<TransactionReceipt<AnyReceiptEnvelope<LogShape>>>;
 /// A log.
 pub type RpcLog = LogShape;
 
@@ -109,10 +109,10 @@ pub fn receipt(block: &Block, index: usize, first: u64, config: &ChainConfig) ->
         cumulative_gas_used: receipt.cumulative_gas_used,
         logs: logs(block, index, first).collect(),
     };
-    let inner = ReceiptEnvelope::from_typed(
-        receipt.tx_type,
-        ReceiptWithBloom { receipt: inner, logs_bloom },
-    );
+    let inner = AnyReceiptEnvelope {
+        inner: ReceiptWithBloom { receipt: inner, logs_bloom },
+        r#type: transaction.ty(),
+    };
     let blob_gas_used = transaction.blob_gas_used();
     let blob_gas_price = blob_gas_used.and_then(|_| {
         let params = config.spec.blob_params_at(block.header.timestamp)?;

@@ -13,9 +13,8 @@ pub(crate) fn register(methods: &mut Registry<Api>) {
         let block = api.block(args.required()?)?;
         Ok(Bytes::from(alloy_rlp::encode(&block.header)))
     });
-    methods.read("debug_getRawReceipts", |api, args| {
-        Ok(api.block(args.required()?)?.executed.raw_receipts())
-    });
+    methods
+        .read("debug_getRawReceipts", |api, args| Ok(api.block(args.required()?)?.raw_receipts()));
     methods.read("debug_getRawTransactions", |api, args| {
         Ok(api.block(args.required()?)?.raw_transactions())
     });

@@ -7,6 +7,7 @@ use alloy_primitives::{Address, B256, Bytes, KECCAK256_EMPTY, U64, U256, keccak2
 use alloy_rpc_types_eth::{AccountInfo, EIP1186AccountProofResponse, EIP1186StorageProof, Index};
 use alloy_serde::JsonStorageKey;
 use chain::{Block, RecoveredTransaction};
+use codec::ExecuteTx;
 use executor::Transaction;
 use node::{PoolTransaction, Rejected};
 use serde_json::{Value, json};
@@ -269,6 +270,14 @@ pub fn decode_pooled(raw: &Bytes) -> Result<PoolTransaction, RpcError> {
     if raw.is_empty() {
         return Err(RpcError::params("empty transaction data: give a signed transaction"));
     }
+    if raw.first() == Some(&ExecuteTx::TYPE) {
+        let transaction = chain::Transaction::decode(raw).map_err(|error| {
+            RpcError::params(format!("failed to decode signed transaction: {error}"))
+        })?;
+        let sender = transaction.sender().ok_or(Rejected::Signature)?;
+        let recovered = RecoveredTransaction { transaction, sender, signed: true };
+        return Ok(PoolTransaction::new(recovered, None, raw.clone()));
+    }
     let decoded = TxEnvelope::decode_2718_exact(raw).map_err(|error| {
         RpcError::params(format!("failed to decode signed transaction: {error}"))
     })?;
@@ -277,7 +286,7 @@ pub fn decode_pooled(raw: &Bytes) -> Result<PoolTransaction, RpcError> {
     if let (Some(sidecar), Transaction::Eip4844(signed)) = (&sidecar, &transaction) {
         crate::blobs::check(sidecar, &signed.tx().blob_versioned_hashes)?;
     }
-    let recovered = RecoveredTransaction { transaction, sender, signed: true };
+    let recovered = RecoveredTransaction { transaction: transaction.into(), sender, signed: true };
     Ok(PoolTransaction::new(recovered, sidecar.map(Arc::new), raw.clone()))
 }
 

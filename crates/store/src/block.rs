@@ -1,11 +1,12 @@
 //! Blocks as a chain keeps them.
 
+use crate::Transaction;
 use alloy_consensus::Header;
-use alloy_eips::{eip2718::Encodable2718, eip4895::Withdrawal};
+use alloy_eips::{Typed2718 as _, eip2718::Encodable2718, eip4895::Withdrawal};
 use alloy_primitives::{Address, B256, Bytes, U256};
 use alloy_rlp::{Encodable, Header as RlpHeader};
 use codec::{OwnedWitness, RawBlock};
-use executor::{ExecutionOutcome, Transaction};
+use executor::ExecutionOutcome;
 use std::sync::OnceLock;
 use wire::{DecodeError, ProtocolFork};
 
@@ -137,9 +138,19 @@ impl Block {
         *self.size.get_or_init(|| self.rlp().len())
     }
 
+    /// Returns the transactions, if all are Ethereum's, as in each block that a verifier knows.
+    pub fn ethereum_transactions(&self) -> Option<Vec<executor::Transaction>> {
+        Transaction::all_ethereum(&self.transactions)
+    }
+
     /// Returns the encoded transactions, as a payload contains them.
     pub fn raw_transactions(&self) -> Vec<Bytes> {
         self.transactions.iter().map(|transaction| transaction.encoded_2718().into()).collect()
+    }
+
+    /// Returns the receipts as EIP-2718 encodings, the values of the receipts trie.
+    pub fn raw_receipts(&self) -> Vec<Bytes> {
+        raw_receipts(&self.transactions, &self.executed)
     }
 
     /// Gas that transaction `index` used.
@@ -163,4 +174,20 @@ impl Block {
         let access_list = self.executed.block_access_list.clone().unwrap_or_default();
         block.to_input(fork, chain_id, witness, &requests, &access_list)
     }
+}
+
+/// Returns the receipts of these transactions as EIP-2718 encodings.
+///
+/// The executor knows no transactions of type `0x05`, and runs them as others: only the first byte of their receipts
+/// differs.
+pub fn raw_receipts(transactions: &[Transaction], executed: &ExecutionOutcome) -> Vec<Bytes> {
+    let mut receipts = executed.raw_receipts();
+    for (receipt, transaction) in receipts.iter_mut().zip(transactions) {
+        if transaction.as_execute().is_some() {
+            let mut typed = receipt.to_vec();
+            typed[0] = transaction.ty();
+            *receipt = typed.into();
+        }
+    }
+    receipts
 }

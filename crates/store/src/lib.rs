@@ -24,9 +24,10 @@ mod overlay;
 mod prove;
 mod recorder;
 mod store;
+mod transaction;
 mod walk;
 
-pub use block::Block;
+pub use block::{Block, raw_receipts};
 pub use canonical::TransactionLocation;
 pub use changes::{CanonicalChange, Changes, ExecutedBlock};
 pub use error::StoreError;
@@ -35,4 +36,5 @@ pub use overlay::Overlay;
 pub use prove::{Proven, prove};
 pub use recorder::{Measure, Recorder};
 pub use store::{Preimages, Store, StoredNodes};
+pub use transaction::Transaction;
 pub use walk::{Visitor, walk};

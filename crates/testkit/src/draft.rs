@@ -104,7 +104,7 @@ impl DraftL2 {
         let recovered = transactions.into_iter().enumerate().map(|(index, transaction)| {
             let sender = recover_sender(&transaction)
                 .ok_or(HarnessError::NotIncluded(Invalid::Signature { index }))?;
-            Ok(RecoveredTransaction { transaction, sender, signed: true })
+            Ok(RecoveredTransaction { transaction: transaction.into(), sender, signed: true })
         });
         let recovered = recovered.collect::<Result<Vec<_>, HarnessError>>()?;
         let header = state.open_header(&attributes)?;

@@ -1,22 +1,23 @@
 //! An L1 in this process: a chain with EXECUTE, and contracts on it.
 
 use crate::{Blobs, ETHER, HarnessError, Key, L2, NodeProcess, Transaction, rich};
-use alloy_consensus::{TxEip1559, TxEip4844};
+use alloy_consensus::{Header, TxEip1559, TxEip4844};
 use alloy_eips::{BlockId, BlockNumberOrTag, eip2718::Encodable2718};
+use alloy_evm::precompiles::PrecompilesMap;
 use alloy_genesis::{ChainConfig as GenesisConfig, Genesis};
-use alloy_primitives::{Address, B256, Bytes, TxKind, U256};
+use alloy_primitives::{Address, B256, Bytes, Sealed, TxKind, U256};
 use alloy_provider::{Provider as _, ext::AnvilApi as _};
 use alloy_rpc_types_eth::{BlockOverrides, TransactionRequest};
 use alloy_sol_types::SolCall;
 use chain::{
     Block, BlockAttributes, BlockWithWitness, Call, CallBlock, CallOutcome, Chain, ChainConfig,
-    ExecutedBlock, State, empty_genesis,
+    ExecuteTxPrecompile, ExecutedBlock, RecoveredTransaction, State, empty_genesis,
 };
 use client::{Client, ClientError};
-use codec::RawBlock;
+use codec::{ExecuteTx, RawBlock, SignedExecuteTx};
 use contracts::code_reference::{CodeReference, PROXY};
 use execute::Execute;
-use executor::{BlockState, ChainSpec, ReadError, Receipt};
+use executor::{BlockState, BlockTally, ChainSpec, ReadError, Receipt};
 use std::sync::Arc;
 use variants::{BlobSource, BlobTail, Dialects, ExecuteExtension};
 use wire::ProtocolFork;
@@ -39,6 +40,28 @@ pub struct L1 {
     blobs: Arc<Blobs>,
     /// Anchor of its blocks, if it is an L2 itself.
     anchor: Option<B256>,
+}
+
+/// Transactions of type `0x05` of an EXECUTE.
+#[derive(Debug)]
+struct ExecuteTransactions {
+    extension: Arc<ExecuteExtension>,
+    address: Address,
+}
+
+impl ExecuteTxPrecompile for ExecuteTransactions {
+    fn address(&self) -> Address {
+        self.address
+    }
+
+    fn install(
+        &self,
+        transaction: Option<&Arc<Sealed<SignedExecuteTx>>>,
+        precompiles: &mut PrecompilesMap,
+        tally: &Arc<BlockTally>,
+    ) {
+        self.extension.install_execute_tx(transaction, precompiles, tally);
+    }
 }
 
 /// A transaction in its block.
@@ -90,13 +113,19 @@ impl L1 {
         Ok(Self { blobs, ..Self::on(fork, chain_id, execute, rich)? })
     }
 
-    /// Gives the chain in this process an EXECUTE with these dialects. Its blobs are those of
-    /// [`Self::send_with_blobs`] and [`Self::try_with_blobs`].
+    /// Gives the chain in this process an EXECUTE with these dialects, and transactions of type `0x05` if theirs is among
+    /// them. Its blobs are those of [`Self::send_with_blobs`] and [`Self::try_with_blobs`].
     #[must_use]
     pub fn with_dialects(mut self, execute: Execute, dialects: &Dialects) -> Self {
         let source: Arc<dyn BlobSource> = Arc::<Blobs>::clone(&self.blobs);
         let extension = Arc::new(ExecuteExtension::new(dialects.of(execute, &source)));
-        self.chain.configure(|config| config.set_extension(extension));
+        let address = extension.execute_tx_address();
+        self.chain.configure(|config| {
+            config.set_extension(Arc::<ExecuteExtension>::clone(&extension));
+            config.execute_tx = address.map(|address| -> Arc<dyn ExecuteTxPrecompile> {
+                Arc::new(ExecuteTransactions { extension, address })
+            });
+        });
         self
     }
 
@@ -297,6 +326,42 @@ impl L1 {
     fn include(&mut self, transaction: Transaction, input: Bytes) -> Result<Sent, HarnessError> {
         let block = self.block_of(transaction)?;
         self.sent(block, input)
+    }
+
+    /// Signs a transaction of type `0x05`, of which chain id, nonce and fees follow.
+    pub fn execute_tx(
+        &self,
+        from: &Key,
+        tx: ExecuteTx,
+    ) -> Result<RecoveredTransaction, HarnessError> {
+        let tx = ExecuteTx {
+            chain_id: self.chain.config().spec.chain_id(),
+            nonce: self.chain.nonce(from.address())?,
+            max_fee_per_gas: 100_000_000_000,
+            max_priority_fee_per_gas: 1_000_000_000,
+            ..tx
+        };
+        let signed = SignedExecuteTx { signature: from.sign_digest(&tx.signing_hash()), tx };
+        let (transaction, sender) = (signed.into(), from.address());
+        Ok(RecoveredTransaction { transaction, sender, signed: true })
+    }
+
+    /// The header of the next block, before it is executed.
+    pub fn next_header(&self) -> Result<Header, HarnessError> {
+        let timestamp = self.next_timestamp();
+        let attributes = BlockAttributes { timestamp, ..BlockAttributes::default() };
+        Ok(self.chain.state().open_header(&attributes)?)
+    }
+
+    /// Sends a transaction of type `0x05`, on a chain in this process that has such transactions.
+    pub fn send_execute_tx(&mut self, from: &Key, tx: ExecuteTx) -> Result<Sent, HarnessError> {
+        let (input, offered) = (tx.input.clone(), self.execute_tx(from, tx)?);
+        let header = self.next_header()?;
+        let mut built = self.chain.state().build_recorded(&header, &[], [&offered])?;
+        if let Some((_, reason)) = built.rejected.pop() {
+            return Err(HarnessError::NotIncluded(reason.into_invalid()));
+        }
+        self.sent(built.executed, input)
     }
 
     /// Makes the block of a transaction.

@@ -1,6 +1,6 @@
 //! A call of EXECUTE in a dialect, from an input and back.
 
-use crate::{BlobRefusal, DialectName, Draft8079, Nested, drake::Claim};
+use crate::{BlobRefusal, DialectName, Draft8079, ExecuteTail, Nested, TailRefusal, drake::Claim};
 use alloy_consensus::Header;
 use alloy_primitives::{B256, U256};
 use codec::blob_tail::{Trailer, cut, to_blobs};
@@ -12,7 +12,8 @@ use wire::{DecodeError, Input};
 pub struct DialectCall {
     /// Calldata of the precompile.
     pub calldata: Vec<u8>,
-    /// Blobs, the first of which is the first of the transaction.
+    /// Blobs, the first of which is the first of the transaction. In [`DialectName::ExecuteTx`] it is the witness of the
+    /// transaction alone.
     pub blobs: Vec<Vec<u8>>,
 }
 
@@ -86,6 +87,12 @@ impl DialectName {
                 Input::decode(input)?;
                 Err(NoForm::OtherChain { from: Self::Specs, to: self })
             }
+            Self::ExecuteTx => {
+                Input::decode(input)?;
+                let at = ExecuteTail::split_at(input).ok_or(NoForm::Batch(self))?;
+                let (head, witness) = input.split_at(at);
+                Ok(DialectCall { calldata: head.to_vec(), blobs: vec![witness.to_vec()] })
+            }
         }
     }
 
@@ -134,6 +141,10 @@ impl DialectName {
                 let input = pieces.join(blobs).map_err(BlobRefusal::from)?;
                 Ok(Nested::to_specs(&input).unwrap_or(input))
             }
+            Self::ExecuteTx => match blobs {
+                [witness] => Ok([calldata, witness.as_ref()].concat()),
+                _ => Err(TailRefusal::NoTransaction.into()),
+            },
         }
     }
 
@@ -154,7 +165,7 @@ impl DialectName {
             execute.run_under(input, u64::MAX, context, |_| {})
         };
         let executed = match self {
-            Self::Specs | Self::Drake => execute.run(input, u64::MAX)?,
+            Self::Specs | Self::Drake | Self::ExecuteTx => execute.run(input, u64::MAX)?,
             // The calldata of both begins with the schema id of the input.
             Self::Blobs | Self::Nested => under(&Nested::new(execute))?,
             Self::Draft8079 => under(&Draft8079)?,
@@ -171,7 +182,7 @@ impl DialectName {
     pub fn check_claim(self, calldata: &[u8], executed: &Executed) -> Result<(), ExecuteError> {
         match self {
             Self::Drake => Claim::decode(calldata)?.0.check(executed),
-            Self::Specs | Self::Blobs | Self::Nested | Self::Draft8079 => Ok(()),
+            Self::Specs | Self::Blobs | Self::Nested | Self::Draft8079 | Self::ExecuteTx => Ok(()),
         }
     }
 }

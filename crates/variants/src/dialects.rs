@@ -1,7 +1,8 @@
 //! The dialects of EXECUTE by the names that tools know, and their addresses.
 
-use crate::{BLOB_EXECUTE_ADDRESS, BlobSource, BlobTail, Draft8079, Drake, Nested};
+use crate::{BLOB_EXECUTE_ADDRESS, BlobSource, BlobTail, Draft8079, Drake, ExecuteTail, Nested};
 use alloy_primitives::Address;
+use codec::ExecuteTx;
 use core::{fmt, str::FromStr};
 use execute::{
     Answer, Dialect, EXECUTE_ADDRESS, Execute, ExecuteError, Executed, ExecutionSpecs,
@@ -27,11 +28,17 @@ pub enum DialectName {
     Nested,
     /// The form of the EIP's draft, for chains whose headers have burned fees: [`Draft8079`].
     Draft8079,
+    /// Inputs whose witness is in the transaction of type `0x05` around the call: [`ExecuteTail`].
+    ExecuteTx,
 }
 
 impl DialectName {
     /// All dialects.
-    pub const ALL: [Self; 5] =
+    pub const ALL: [Self; 6] =
+        [Self::Specs, Self::Drake, Self::Blobs, Self::Nested, Self::Draft8079, Self::ExecuteTx];
+
+    /// Dialects whose calls stand in transactions of Ethereum.
+    pub const OF_ETHEREUM: [Self; 5] =
         [Self::Specs, Self::Drake, Self::Blobs, Self::Nested, Self::Draft8079];
 
     /// Returns the name as flags have it.
@@ -42,6 +49,7 @@ impl DialectName {
             Self::Blobs => "blobs",
             Self::Nested => "nested",
             Self::Draft8079 => "draft-8079",
+            Self::ExecuteTx => "execute-tx",
         }
     }
 
@@ -52,6 +60,7 @@ impl DialectName {
             Self::Drake => Drake::ADDRESS,
             Self::Blobs => BLOB_EXECUTE_ADDRESS,
             Self::Draft8079 => Draft8079::ADDRESS,
+            Self::ExecuteTx => ExecuteTx::PRECOMPILE,
         }
     }
 
@@ -72,6 +81,7 @@ impl DialectName {
             }
             Self::Nested => Arc::new(Nested::new(l1)),
             Self::Draft8079 => Arc::new(Draft8079),
+            Self::ExecuteTx => Arc::new(ExecuteTail::default()),
         }
     }
 }
@@ -199,11 +209,7 @@ impl Dialects {
     #[must_use]
     pub fn of(&self, l1: Execute, blobs: &Arc<dyn BlobSource>) -> Execute {
         let at = |(name, address): &(DialectName, Address)| -> Arc<dyn Dialect> {
-            let dialect = name.dialect(&l1, blobs, self.has(DialectName::Nested));
-            if dialect.address() == *address {
-                return dialect;
-            }
-            Arc::new(Moved { dialect, address: *address })
+            located(name.dialect(&l1, blobs, self.has(DialectName::Nested)), *address)
         };
         let dialects = self.0.iter().map(at).collect();
         Execute { dialects, ..l1 }
@@ -249,6 +255,14 @@ impl FromStr for Dialects {
 /// Returns `true` for the address of a precompile of Ethereum, of the newest fork.
 fn is_precompile(address: &Address) -> bool {
     Precompiles::latest().contains(address)
+}
+
+/// Returns the dialect at this address.
+pub(crate) fn located(dialect: Arc<dyn Dialect>, address: Address) -> Arc<dyn Dialect> {
+    if dialect.address() == address {
+        return dialect;
+    }
+    Arc::new(Moved { dialect, address })
 }
 
 /// A dialect at another address than its usual one.
@@ -299,8 +313,15 @@ mod tests {
     #[test]
     fn dialects_print_as_they_are_parsed() {
         let elsewhere = "specs,drake@0x0000000000000000000000000000000000000112,blobs";
-        for text in ["specs", "drake", "blobs,specs", "nested,drake", "specs,draft-8079", elsewhere]
-        {
+        for text in [
+            "specs",
+            "drake",
+            "blobs,specs",
+            "nested,drake",
+            "specs,draft-8079",
+            "specs,execute-tx",
+            elsewhere,
+        ] {
             assert_eq!(parsed(text).unwrap().to_string(), text);
         }
         assert_eq!(Dialects::default().to_string(), "specs");
@@ -337,7 +358,7 @@ mod tests {
         assert!(matches!(parsed("specs,nested"), Err(DialectsError::Taken { .. })));
         assert_eq!(
             Dialects::usual(&DialectName::ALL),
-            parsed("drake,blobs,nested,draft-8079").unwrap()
+            parsed("drake,blobs,nested,draft-8079,execute-tx").unwrap()
         );
     }
 

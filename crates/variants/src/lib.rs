@@ -25,7 +25,7 @@ mod dialects;
 mod draft8079;
 mod drake;
 mod ethrex;
-mod execute_tx;
+mod execute_tail;
 mod extension;
 mod flat;
 mod legacy;
@@ -34,8 +34,10 @@ mod nested;
 mod planning;
 mod schedule;
 mod system_call;
+mod verdicts;
 
 pub use blob_tail::{BLOB_EXECUTE_ADDRESS, BlobRefusal, BlobSource, BlobTail};
+pub use codec::{ExecuteTx, ExecuteTxError, ExecuteTxVersion, SignedExecuteTx};
 pub use dialect_call::{DialectCall, NoForm};
 pub use dialects::{DialectName, Dialects, DialectsError};
 pub use draft8079::{
@@ -43,10 +45,11 @@ pub use draft8079::{
 };
 pub use drake::Drake;
 pub use ethrex::Ethrex;
-pub use execute_tx::{ExecuteTx, ExecuteTxError, ExecuteTxVersion, SignedExecuteTx};
+pub use execute_tail::{ExecuteTail, TailRefusal};
 pub use extension::ExecuteExtension;
 pub use flat::Flat;
 pub use legacy::{LegacyCallError, LegacyExecuteCall};
 pub use nested::{NESTED_REVISION, Nested};
 pub use planning::{cost_of, declared_of, declared_of_input};
 pub use schedule::{GasSchedule, UnknownSchedule};
+pub use verdicts::{VerdictCounts, Verdicts};

@@ -75,7 +75,7 @@ fn build(chain: &Chain, transactions: &[Transaction]) -> BuiltBlock {
     let offered: Vec<_> = transactions
         .iter()
         .map(|transaction| RecoveredTransaction {
-            transaction: transaction.clone(),
+            transaction: transaction.clone().into(),
             sender: recover_sender(transaction).unwrap(),
             signed: true,
         })
@@ -212,7 +212,7 @@ fn a_transaction_whose_accesses_the_gas_limit_does_not_pay_for_is_not_kept() {
     let offered = [one, two];
     let built = build(&paying(with_both - 1), &offered);
     assert_eq!(left(&built), (vec![1], vec![]));
-    assert_eq!(built.executed.block.transactions, offered[..1]);
+    assert_eq!(built.executed.block.ethereum_transactions().unwrap(), offered[..1]);
     assert_eq!(left(&build(&paying(with_both), &offered)), (vec![], vec![]));
 }
 
@@ -249,7 +249,7 @@ fn what_its_sender_cannot_send_costs_no_second_execution_and_leaves_nothing_in_t
         let chain = chain(fork, code);
         let offer = |transaction: Transaction| RecoveredTransaction {
             sender: recover_sender(&transaction).unwrap(),
-            transaction,
+            transaction: transaction.into(),
             signed: true,
         };
         let good = [
@@ -313,7 +313,11 @@ fn call(name: &str, nonce: u64, to: Address) -> RecoveredTransaction {
         to: TxKind::Call(to),
         ..Default::default()
     });
-    RecoveredTransaction { sender: Key::named(name).address(), transaction, signed: true }
+    RecoveredTransaction {
+        sender: Key::named(name).address(),
+        transaction: transaction.into(),
+        signed: true,
+    }
 }
 
 fn bytes(max: usize) -> InputLimits {
@@ -419,7 +423,11 @@ fn who_pays_too_little_for_the_bytes_it_brings_is_out_for_good_unless_the_block_
             input: vec![0; input].into(),
             ..Default::default()
         });
-        RecoveredTransaction { sender: Key::named(name).address(), transaction, signed: true }
+        RecoveredTransaction {
+            sender: Key::named(name).address(),
+            transaction: transaction.into(),
+            signed: true,
+        }
     };
     for fork in FORKS {
         let chain = chain(fork, |_| {});

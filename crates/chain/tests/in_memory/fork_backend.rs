@@ -223,7 +223,8 @@ fn a_backend_that_breaks_is_an_internal_error_and_never_an_absence() {
     assert!(asked > 4, "{asked}");
     let transaction = set(0, 1, 5);
     let sender = recover_sender(&transaction).unwrap();
-    let recovered = [RecoveredTransaction { transaction, sender, signed: true }];
+    let recovered =
+        [RecoveredTransaction { transaction: transaction.into(), sender, signed: true }];
     breaks((&mut chain, &backend), "State::build", &|chain| {
         let header = chain.state().open_header(&attributes)?;
         let built = chain.state().build(&header, &[], &recovered)?;

@@ -173,7 +173,7 @@ fn signed(
         input: input.into(),
         ..Default::default()
     });
-    RecoveredTransaction { sender: key.address(), transaction, signed: true }
+    RecoveredTransaction { sender: key.address(), transaction: transaction.into(), signed: true }
 }
 
 /// Something of each kind: reading much, writing, removing, deploying, destroying, delegating, failing.
@@ -230,7 +230,11 @@ pub(crate) fn random_transaction(
                 authorization_list: vec![authority.authorize(authorization)],
                 ..Default::default()
             });
-            RecoveredTransaction { sender: key.address(), transaction, signed: true }
+            RecoveredTransaction {
+                sender: key.address(),
+                transaction: transaction.into(),
+                signed: true,
+            }
         }
         _ => call(anybody, vec![7; 40]),
     }

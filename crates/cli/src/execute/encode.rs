@@ -20,8 +20,8 @@ pub(crate) struct Arguments {
     #[arg(short, long, value_name = "FILE")]
     output: PathBuf,
 
-    /// Dialect of the call: specs, drake, blobs, nested or draft-8079. Blobs are written beside the calldata, to
-    /// FILE.blob0, FILE.blob1 and so on.
+    /// Dialect of the call: specs, drake, blobs, nested, draft-8079 or execute-tx. Blobs are written beside the calldata, to
+    /// FILE.blob0, FILE.blob1 and so on, and the witness of an execute-tx to FILE.witness.
     #[arg(long, value_name = "DIALECT", default_value_t = DialectName::Specs)]
     to: DialectName,
 
@@ -42,14 +42,17 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     };
     let DialectCall { calldata, blobs } = loaded.encode(arguments.to)?;
     if !blobs.is_empty() && arguments.output.as_os_str() == "-" {
-        bail!("{} blobs belong to the call: name a file for --output", blobs.len());
+        bail!("{} more files belong to the call: name one for --output", blobs.len());
     }
     if !content::write(&arguments.output, &calldata)? {
         return Ok(ExitCode::SUCCESS);
     }
     for (index, blob) in blobs.iter().enumerate() {
         let mut name = arguments.output.clone().into_os_string();
-        name.push(format!(".blob{index}"));
+        match arguments.to {
+            DialectName::ExecuteTx => name.push(".witness"),
+            _ => name.push(format!(".blob{index}")),
+        }
         content::write(name.as_ref(), blob)?;
     }
     let bytes = calldata.len();
@@ -60,13 +63,15 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
             "fork": fork.name(),
             "bytes": bytes,
             "dialect": arguments.to.name(),
-            "blobs": blobs.len(),
+            "blobs": if arguments.to == DialectName::ExecuteTx { 0 } else { blobs.len() },
         });
         say!("{}", serde_json::to_string_pretty(&document)?);
     } else {
         say!("wrote {bytes} bytes, schema {schema} ({fork}), to {}", arguments.output.display());
-        if !blobs.is_empty() {
-            say!("wrote {} blobs beside it", blobs.len());
+        match arguments.to {
+            DialectName::ExecuteTx => say!("wrote the witness beside it"),
+            _ if !blobs.is_empty() => say!("wrote {} blobs beside it", blobs.len()),
+            _ => {}
         }
     }
     Ok(ExitCode::SUCCESS)

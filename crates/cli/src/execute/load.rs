@@ -39,11 +39,12 @@ pub(crate) struct Source {
     #[arg(long, value_name = "FORK", value_parser = parse_fork)]
     fork: Option<ProtocolFork>,
 
-    /// Dialect of the files with calldata: specs, drake, blobs, nested or draft-8079.
+    /// Dialect of the files with calldata: specs, drake, blobs, nested, draft-8079 or execute-tx.
     #[arg(long, value_name = "DIALECT", default_value_t = DialectName::Specs)]
     dialect: DialectName,
 
-    /// Blob of the transaction, in order, for --dialect blobs; may be given several times.
+    /// Blob of the transaction, in order, for --dialect blobs; may be given several times. For --dialect execute-tx,
+    /// the witness of the transaction.
     #[arg(long = "blob", value_name = "FILE")]
     blobs: Vec<PathBuf>,
 }

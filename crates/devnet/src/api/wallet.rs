@@ -195,6 +195,7 @@ fn submit(
     sender: Address,
     signed: bool,
 ) -> Result<B256, RpcError> {
+    let transaction = transaction.into();
     let raw = blobs::encoded(&transaction, sidecar.as_ref());
     let recovered = RecoveredTransaction { transaction, sender, signed };
     devnet.api.submit(PoolTransaction::new(recovered, sidecar.map(Arc::new), raw))
@@ -254,13 +255,13 @@ fn send_unsigned(devnet: &DevnetState, args: &mut Args) -> Result<Value, RpcErro
 
 fn sign_transaction(devnet: &DevnetState, args: &mut Args) -> Result<Value, RpcError> {
     let Filled { from, request, sidecar } = filled(devnet, args.required()?, Failing::Goes)?;
-    let transaction = signed(signer(devnet, from)?, typed(request)?)?;
+    let transaction = signed(signer(devnet, from)?, typed(request)?)?.into();
     Ok(json!(blobs::encoded(&transaction, sidecar.as_ref())))
 }
 
 fn fill_transaction(devnet: &DevnetState, args: &mut Args) -> Result<Value, RpcError> {
     let Filled { from, request, sidecar } = filled(devnet, args.required()?, Failing::Stops)?;
-    let transaction = without_signature(typed(request)?);
+    let transaction = without_signature(typed(request)?).into();
     let raw = blobs::encoded(&transaction, sidecar.as_ref());
     Ok(json!({ "raw": raw, "tx": rpc::convert::pooled(&transaction, from) }))
 }

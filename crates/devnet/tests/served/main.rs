@@ -8,6 +8,7 @@ mod before_the_fork;
 mod blobs;
 mod cast;
 mod early_forks;
+mod execute_tx;
 mod flags;
 mod forge;
 mod fork;

@@ -123,7 +123,7 @@ fn each_dialect_stands_where_it_is_configured_and_nowhere_else() {
 fn a_call_is_encoded_from_its_input_and_decoded_to_it_in_each_dialect() {
     let (input, pre) = good();
     // Blocks of the draft have inputs of their own.
-    for dialect in DialectName::ALL.into_iter().filter(|it| *it != DialectName::Draft8079) {
+    for dialect in DialectName::OF_ETHEREUM.into_iter().filter(|it| *it != DialectName::Draft8079) {
         let call = dialect.encode(&input).unwrap();
         assert_eq!(dialect.decode(&call.calldata, &call.blobs).unwrap(), input, "{dialect}");
         assert_eq!(call.blobs.is_empty(), dialect != DialectName::Blobs);
@@ -277,7 +277,7 @@ fn is_accepted(execute: &Execute, dialect: DialectName, call: &DialectCall) -> b
 fn every_form_judges_mutated_calls_as_the_input_within_them_is_judged() {
     let (input, _) = good();
     let execute = execute();
-    for dialect in DialectName::ALL {
+    for dialect in DialectName::OF_ETHEREUM {
         let is_draft = dialect == DialectName::Draft8079;
         let good = if is_draft { good_draft() } else { dialect.encode(&input).unwrap() };
         assert!(is_accepted(&execute, dialect, &good), "{dialect}");

@@ -101,7 +101,7 @@ pub(super) fn seal(
     Ok(Sealed {
         head: head(&block.header, block.hash, loaded.chain_id, schema),
         input: body.input,
-        transactionHashes: block.transactions.iter().map(|tx| *tx.tx_hash()).collect(),
+        transactionHashes: block.transactions.iter().map(|tx| *tx.hash()).collect(),
         rejected: rejected
             .into_iter()
             .map(|(index, reason)| Rejected {
@@ -186,7 +186,7 @@ fn receipts(block: &Block, failures: Vec<Failure>) -> Vec<Receipt> {
                 TxKind::Create => (Address::ZERO, sender.create(transaction.nonce())),
             };
             Receipt {
-                transactionHash: *transaction.tx_hash(),
+                transactionHash: *transaction.hash(),
                 kind: transaction.ty(),
                 success: receipt.success,
                 from: *sender,

@@ -66,7 +66,9 @@ pub(crate) fn import_unsafe(
     let (request, hash) = (&input.request, input.request.payload.block_hash);
     let raw = block_of(request, input.fork).map_err(chain::ChainError::from)?;
     let new = chain.import(&raw)?;
-    let block = UncheckedBlock { request, transactions: &new.block.transactions };
+    // The chain of an L2 has imported no others.
+    let transactions = new.block.ethereum_transactions().unwrap_or_default();
+    let block = UncheckedBlock { request, transactions: &transactions };
     let refused = |reason| RollupError::Refused { hash, reason: ExecuteError::Rules(reason) };
     Rules::default().check(&block).map_err(refused)?;
     Ok(new)

@@ -244,7 +244,11 @@ impl Sequencer {
             }
             nonces.retain(|(of, _)| *of != sender);
             nonces.push((sender, expected + 1));
-            forced.push(RecoveredTransaction { transaction, sender, signed: true });
+            forced.push(RecoveredTransaction {
+                transaction: transaction.into(),
+                sender,
+                signed: true,
+            });
         }
         Ok(forced)
     }

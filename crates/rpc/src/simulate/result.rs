@@ -4,14 +4,12 @@ use super::code;
 use crate::{RpcLog, codes};
 use alloy_primitives::{Address, Bytes, Log};
 use alloy_rpc_types_eth::simulate::{SimCallResult, SimulateError};
-use chain::Block;
-use chain::{halt_reason, revert_reason};
-use executor::Transaction;
+use chain::{Block, Transaction, halt_reason, revert_reason};
 use revm::context::result::{ExecutionResult, HaltReason};
 
 /// Result of one call.
 pub(super) struct Made {
-    pub(super) transaction: Transaction,
+    pub(super) transaction: executor::Transaction,
     pub(super) sender: Address,
     pub(super) result: ExecutionResult<HaltReason>,
     /// Logs, including those that represent transfers.
@@ -24,7 +22,7 @@ pub(super) fn split(made: Vec<Made>) -> (Results, Vec<Transaction>, Vec<Address>
     let (mut results, mut transactions, mut senders) = (Vec::new(), Vec::new(), Vec::new());
     for Made { transaction, sender, result, logs } in made {
         results.push((result, logs));
-        transactions.push(transaction);
+        transactions.push(transaction.into());
         senders.push(sender);
     }
     (results, transactions, senders)

@@ -1,15 +1,15 @@
 //! A call of EXECUTE as a file describes it, and the verdict of our own EXECUTE on it.
 
-use alloy_primitives::{B256, Bytes};
+use alloy_primitives::{B256, Bytes, Sealed};
 use chain::ForkTimes;
-use codec::blob_tail::BLOB_LEN;
+use codec::{SignedExecuteTx, blob_tail::BLOB_LEN};
 use execute::{Execute, PrecompileCall};
 use executor::ChainSpec;
 use eyre::{OptionExt as _, Result, WrapErr as _, ensure};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use testkit::Blobs;
-use variants::{BlobSource, DialectName, Dialects, GasSchedule};
+use variants::{BlobSource, DialectName, Dialects, ExecuteTail, GasSchedule};
 
 /// Cases of one kind: the content of a file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -42,6 +42,9 @@ pub(super) struct Case {
     pub(super) input: Bytes,
     /// Blobs of the transaction around the call.
     pub(super) blobs: Vec<CarriedBlob>,
+    /// Transaction of type `0x05` around the call; absent in all other dialects.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) transaction: Option<Bytes>,
     /// Return data; absent if the call fails.
     pub(super) answer: Option<Bytes>,
     pub(super) gas_charged: u64,
@@ -105,7 +108,12 @@ impl Case {
         }
         let source: Arc<dyn BlobSource> = Arc::new(held);
         let own = Dialects::usual(&[dialect]).of(execute.clone(), &source).dialects.pop();
-        let own = own.ok_or_eyre("a dialect")?;
+        let mut own = own.ok_or_eyre("a dialect")?;
+        if let Some(transaction) = &self.transaction {
+            let transaction = SignedExecuteTx::decode(transaction)?;
+            let hash = transaction.hash();
+            own = Arc::new(ExecuteTail::of(Arc::new(Sealed::new_unchecked(transaction, hash))));
+        }
         let blob_hashes: Vec<_> = self.blobs.iter().map(|blob| blob.versioned_hash).collect();
         let call = PrecompileCall { calldata: &self.input, blob_hashes: &blob_hashes };
 

@@ -2,9 +2,11 @@
 
 use super::{
     case::{CarriedBlob, Case},
+    execute_tx,
     subject::{Subject, Subjects},
 };
 use alloy_primitives::Bytes;
+use codec::SignedExecuteTx;
 use eyre::{OptionExt as _, Result, WrapErr as _};
 use variants::{DialectCall, DialectName};
 
@@ -63,7 +65,8 @@ impl Cases {
                     DialectName::Specs
                     | DialectName::Blobs
                     | DialectName::Nested
-                    | DialectName::Draft8079 => Expected::Failed(refusal.reason),
+                    | DialectName::Draft8079
+                    | DialectName::ExecuteTx => Expected::Failed(refusal.reason),
                 };
                 self.push(case, Some(&refusal.neighbour), expected)
             }
@@ -78,8 +81,11 @@ impl Cases {
         schedule: &str,
         call: &DialectCall,
     ) -> Result<()> {
-        let mut case =
-            Case { schedule: schedule.to_owned(), ..self.case(name, fork, call, PLENTY)? };
+        let case = self.case(name, fork, call, PLENTY)?;
+        self.with_least_gas(Case { schedule: schedule.to_owned(), ..case }, name)
+    }
+
+    fn with_least_gas(&mut self, mut case: Case, name: &str) -> Result<()> {
         case.gas = case.run().wrap_err_with(|| case.name.clone())?.reserve;
         let short = Case {
             name: format!("{}, one gas too little", case.name),
@@ -106,19 +112,54 @@ impl Cases {
     }
 
     fn case(&self, name: &str, fork: &str, call: &DialectCall, gas: u64) -> Result<Case> {
+        if self.dialect == DialectName::ExecuteTx {
+            return self.case_in(name, fork, &execute_tx::around(call), gas);
+        }
         Ok(Case {
+            blobs: call.blobs.iter().map(|blob| CarriedBlob::of(blob)).collect::<Result<_>>()?,
+            ..self.case_of(name, fork, &call.calldata, gas)
+        })
+    }
+
+    /// Returns the call of a transaction of type `0x05`.
+    fn case_in(&self, name: &str, fork: &str, tx: &SignedExecuteTx, gas: u64) -> Result<Case> {
+        let transaction = Some(tx.encode().into());
+        Ok(Case { transaction, ..self.case_of(name, fork, &tx.tx.input, gas) })
+    }
+
+    /// Adds a call in a transaction that is made of that of an accepted one.
+    pub(super) fn refused_in(
+        &mut self,
+        what: &str,
+        neighbour: &str,
+        reason: &str,
+        tx: &SignedExecuteTx,
+    ) -> Result<()> {
+        let case = self.case_in(&format!("{neighbour}, {what}"), "osaka", tx, PLENTY)?;
+        self.push(case, Some(neighbour), Expected::Failed(reason))
+    }
+
+    /// Adds a call in a transaction that succeeds, and one with a unit of gas less.
+    pub(super) fn accepted_in(&mut self, name: &str, tx: &SignedExecuteTx) -> Result<()> {
+        let case = self.case_in(name, "osaka", tx, PLENTY)?;
+        self.with_least_gas(case, name)
+    }
+
+    fn case_of(&self, name: &str, fork: &str, calldata: &[u8], gas: u64) -> Case {
+        Case {
             name: self.name(name),
             dialect: self.dialect.to_string(),
             fork: fork.to_owned(),
             schedule: "default".to_owned(),
             gas,
-            input: Bytes::copy_from_slice(&call.calldata),
-            blobs: call.blobs.iter().map(|blob| CarriedBlob::of(blob)).collect::<Result<_>>()?,
+            input: Bytes::copy_from_slice(calldata),
+            blobs: Vec::new(),
+            transaction: None,
             answer: None,
             gas_charged: 0,
             reason: None,
             neighbour: None,
-        })
+        }
     }
 
     /// Adds a case whose outcome is the expected one.

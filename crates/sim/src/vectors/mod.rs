@@ -9,6 +9,7 @@ mod blocks;
 mod case;
 pub(crate) mod draft;
 mod drake;
+mod execute_tx;
 mod forms;
 mod legacy;
 mod nested;
@@ -110,6 +111,9 @@ fn calls() -> Result<BTreeMap<String, Vectors>> {
     nested::add(&mut l3)?;
     let mut drafts = Cases::new(DialectName::Draft8079);
     draft::add(&mut drafts)?;
+    let mut transactions = Cases::new(DialectName::ExecuteTx);
+    transactions.all(&blocks)?;
+    execute_tx::add(&mut transactions, &blocks)?;
     let named = [
         ("blocks", plain),
         ("batches", together),
@@ -117,6 +121,7 @@ fn calls() -> Result<BTreeMap<String, Vectors>> {
         ("blobs", tails),
         ("nested", l3),
         ("draft-8079", drafts),
+        ("execute-tx", transactions),
     ];
     let wrong: Vec<_> = named.iter().flat_map(|(_, cases)| cases.wrong.iter().cloned()).collect();
     ensure!(wrong.is_empty(), "{}", wrong.join("\n"));
@@ -183,7 +188,7 @@ fn answer() -> Result<String> {
     let named = |name: &str| env::var(name).wrap_err_with(|| name.to_owned());
     let mut text = String::new();
     io::stdin().read_to_string(&mut text)?;
-    let mut lines = text.lines();
+    let mut lines = text.lines().peekable();
     let input = hex::decode(lines.next().unwrap_or_default())?;
     let blob = |line: &str| {
         let (hash, blob) = line.split_once(' ').ok_or_eyre("a line of a blob has two words")?;
@@ -191,6 +196,8 @@ fn answer() -> Result<String> {
         ensure!(blob.len() == BLOB_LEN, "a blob of {} bytes, expected {BLOB_LEN}", blob.len());
         Ok(CarriedBlob { versioned_hash: hash.parse()?, data: blob.into() })
     };
+    // A line of a transaction has one word, and comes before the blobs, of which such a transaction has none.
+    let transaction = lines.next_if(|line| !line.contains(' ')).map(hex::decode).transpose()?;
     let case = Case {
         name: "the call".to_owned(),
         dialect: named("EXECUTE_DIALECT")?,
@@ -199,6 +206,7 @@ fn answer() -> Result<String> {
         gas: named("EXECUTE_GAS")?.parse()?,
         input: input.into(),
         blobs: lines.map(blob).collect::<Result<_>>()?,
+        transaction: transaction.map(Into::into),
         answer: None,
         gas_charged: 0,
         reason: None,

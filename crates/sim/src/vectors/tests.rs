@@ -28,6 +28,7 @@ fn each_run_writes_the_same_bytes_and_our_own_execute_answers_what_they_say() {
         "blocks.json",
         "draft-8079.json",
         "drake.json",
+        "execute-tx.json",
         "legacy-0x12.json",
         "nested.json",
         "vectors.py",
@@ -45,9 +46,11 @@ fn each_run_writes_the_same_bytes_and_our_own_execute_answers_what_they_say() {
 #[test]
 fn the_calls_and_their_answers_are_those_of_the_last_time() {
     let lines = cases().map(|case| {
-        let Case { name, gas, input, blobs, answer, gas_charged, reason, .. } = case;
+        let Case { name, gas, input, blobs, transaction, answer, gas_charged, reason, .. } = case;
         let blobs: Vec<_> = blobs.iter().map(|blob| blob.versioned_hash).collect();
-        format!("{name} {gas} {} {blobs:?} {answer:?} {gas_charged} {reason:?}\n", keccak256(input))
+        let carried = transaction.as_ref().map(keccak256);
+        let input = keccak256(input);
+        format!("{name} {gas} {input} {blobs:?} {carried:?} {answer:?} {gas_charged} {reason:?}\n")
     });
     let digest = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(DIGEST)).unwrap();
     assert_eq!(keccak256(lines.collect::<String>()).to_string(), digest.trim());
@@ -132,7 +135,7 @@ fn each_refusal_has_an_accepted_neighbour_from_which_it_differs_in_its_call_alon
         assert_eq!((&case.dialect, &case.schedule), (&neighbour.dialect, &neighbour.schedule));
         let of = |case: &Case| {
             let blobs: Vec<_> = case.blobs.iter().map(|blob| blob.versioned_hash).collect();
-            (case.input.clone(), blobs, case.fork.clone())
+            (case.input.clone(), case.transaction.clone(), blobs, case.fork.clone())
         };
         let is_short = case.reason.as_deref() == Some("outOfGas");
         assert_eq!(of(case) == of(neighbour), is_short, "{}", case.name);
@@ -147,9 +150,11 @@ fn each_refusal_has_an_accepted_neighbour_from_which_it_differs_in_its_call_alon
 #[test]
 fn each_dialect_has_blocks_and_batches_of_each_fork_and_refusals_at_each_step() {
     for dialect in DialectName::ALL {
-        // A block of an L2 that has EXECUTE stands alone, and one of the draft.
-        let is_single = matches!(dialect, DialectName::Nested | DialectName::Draft8079);
-        let kinds = if is_single { &["block"][..] } else { &["block", "batch"] };
+        // A block of an L2 that has EXECUTE stands alone, as do one of the draft and one whose witness is in a transaction.
+        let kinds = match dialect {
+            DialectName::Nested | DialectName::Draft8079 | DialectName::ExecuteTx => &["block"][..],
+            _ => &["block", "batch"],
+        };
         let of = || cases().filter(move |case| case.dialect == dialect.name());
         for fork in ["cancun", "prague", "osaka", "amsterdam"] {
             for kind in kinds {

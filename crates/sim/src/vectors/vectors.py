@@ -6,8 +6,8 @@
     python3 vectors.py FOLDER --only TEXT ...    the cases with this text in their names alone
 
 The command runs once for each case. Standard input has the calldata in hexadecimal on its first line, and on each
-further line a blob of the transaction: its versioned hash, a space, its 131,072 bytes. The environment has
-EXECUTE_DIALECT, EXECUTE_FORK, EXECUTE_SCHEDULE and EXECUTE_GAS. The command prints the return data in hexadecimal
+further line a blob of the transaction: its versioned hash, a space, its 131,072 bytes. For execute-tx the second line
+has the transaction. The environment has EXECUTE_DIALECT, EXECUTE_FORK, EXECUTE_SCHEDULE and EXECUTE_GAS. The command prints the return data in hexadecimal
 and, if it knows, the gas charged; or `failed` if the call fails. It ends with 0 in both cases.
 """
 import argparse
@@ -19,7 +19,7 @@ import subprocess
 import sys
 
 BLOB = 131_072
-LENGTHS = {"specs": 43, "blobs": 43, "drake": 32, "nested": 43, "draft-8079": 51}
+LENGTHS = {"specs": 43, "blobs": 43, "drake": 32, "nested": 43, "draft-8079": 51, "execute-tx": 43}
 FIELDS = {
     "name": str, "dialect": str, "fork": str, "schedule": str, "gas": int, "input": str, "blobs": list,
     "answer": (str, type(None)), "gasCharged": int, "reason": (str, type(None)), "neighbour": (str, type(None)),
@@ -36,7 +36,10 @@ def unhex(text):
 
 def check_case(case, accepted):
     """Check what can be checked of a case without executing anything."""
-    assert case.keys() == FIELDS.keys(), f"fields {sorted(case)}, expected {sorted(FIELDS)}"
+    transaction = case.get("transaction")
+    assert (transaction is not None) == (case["dialect"] == "execute-tx"), "a transaction belongs to execute-tx"
+    assert transaction is None or unhex(transaction)[0] == 5, "the type of the transaction"
+    assert case.keys() - {"transaction"} == FIELDS.keys(), f"fields {sorted(case)}, expected {sorted(FIELDS)}"
     for field, kind in FIELDS.items():
         assert isinstance(case[field], kind), f"{field}: {type(case[field]).__name__}"
     dialect, answer, reason = case["dialect"], case["answer"], case["reason"]
@@ -100,7 +103,8 @@ def run_case(case, command):
     """Run an implementation on a case; a text that says how it differs, or None."""
     blobs = (f"{it['versionedHash']} {it['data'].ljust(2 + 2 * BLOB, '0')}" for it in case["blobs"])
     environment = {f"EXECUTE_{it.upper()}": str(case[it]) for it in ("dialect", "fork", "schedule", "gas")}
-    stdin = "\n".join([case["input"], *blobs]) + "\n"
+    transaction = [case["transaction"]] if "transaction" in case else []
+    stdin = "\n".join([case["input"], *transaction, *blobs]) + "\n"
     ran = subprocess.run(command, input=stdin, text=True, capture_output=True, env=os.environ | environment)
     words = ran.stdout.split()
     if ran.returncode != 0 or not words:

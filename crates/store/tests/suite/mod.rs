@@ -31,7 +31,8 @@ pub(crate) fn child(parent: &Block, mark: u8, transactions: &[u64]) -> Arc<Block
         extra_data: Bytes::from(vec![mark]),
         ..Default::default()
     };
-    let transactions: Vec<_> = transactions.iter().copied().map(transaction).collect();
+    let transactions: Vec<_> =
+        transactions.iter().copied().map(|it| transaction(it).into()).collect();
     let senders = vec![Address::ZERO; transactions.len()];
     Arc::new(Block::sealed(header, transactions, senders, vec![], ExecutionOutcome::default()))
 }

@@ -10,6 +10,7 @@ mod contract;
 mod terms;
 
 pub use contract::{MARKET_ADDRESS, MARKET_CODE, MARKET_CODE_HASH, close_block};
+pub(crate) use terms::install_with;
 pub use terms::{BeyondLimit, install};
 
 use std::cell::Cell;

@@ -27,11 +27,36 @@ impl From<BeyondLimit> for ExecuteError {
 /// Adds EXECUTE to the EVM of one block, or of a call at the start of one. The market sells its calls, and
 /// `tally` counts what they take.
 pub fn install(execute: &Arc<Execute>, precompiles: &mut PrecompilesMap, tally: &Arc<BlockTally>) {
+    install_with(execute, precompiles, tally, Execute::answer_counted);
+}
+
+/// Does the same for an EXECUTE whose calls `answer` answers: with the answer of a call, and the gas that it takes.
+pub(crate) fn install_with(
+    execute: &Arc<Execute>,
+    precompiles: &mut PrecompilesMap,
+    tally: &Arc<BlockTally>,
+    answer: impl Answering,
+) {
     // An EVM runs one block, or one call, at one price in all dialects.
     let (tally, quote) = (Arc::clone(tally), Rc::<Quote>::default());
     execute.install_with(precompiles, move |execute, dialect, input| {
-        sell(execute, dialect, input, &tally, &quote)
+        sell(execute, dialect, input, &tally, &quote, &answer)
     });
+}
+
+/// A function that answers a call of an EXECUTE in a dialect with this much gas.
+pub(crate) trait Answering:
+    Fn(&Execute, &dyn Dialect, PrecompileCall<'_>, u64) -> (Result<Answer, ExecuteError>, u64)
+    + Clone
+    + 'static
+{
+}
+
+impl<T> Answering for T where
+    T: Fn(&Execute, &dyn Dialect, PrecompileCall<'_>, u64) -> (Result<Answer, ExecuteError>, u64)
+        + Clone
+        + 'static
+{
 }
 
 /// Answers a call. It has not shown to hold any gas yet, so its price is a single read of the state, except for the
@@ -42,6 +67,7 @@ fn sell(
     input: &mut PrecompileInput<'_>,
     tally: &BlockTally,
     quote: &Quote,
+    answer: &impl Answering,
 ) -> Result<Answer, ExecuteError> {
     // Bypasses the journal, so that reading warms nothing for the caller.
     let excess = contract::excess(&mut input.internals.db_mut())
@@ -51,7 +77,7 @@ fn sell(
     // Rounded down, while charges are rounded up: no call gets work that it has not paid for.
     let bought = rate.execute_gas(given);
     let gas = bought.min(LIMIT.saturating_sub(used));
-    let (outcome, taken) = execute.answer_counted(dialect, PrecompileCall::of(input), gas);
+    let (outcome, taken) = answer(execute, dialect, PrecompileCall::of(input), gas);
     // Counted even if the call fails: a revert undoes state, but not the work.
     tally.count(taken);
     match outcome {

@@ -171,7 +171,7 @@ impl Scene {
 
     pub(crate) fn recovered(&self) -> Vec<RecoveredTransaction> {
         let recovered = |transaction: &Transaction| RecoveredTransaction {
-            transaction: transaction.clone(),
+            transaction: transaction.clone().into(),
             sender: executor::recover_sender(transaction).unwrap(),
             signed: true,
         };

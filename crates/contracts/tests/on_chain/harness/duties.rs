@@ -167,7 +167,7 @@ fn a_due_forced_transaction_is_included_or_the_chain_does_not_move() -> Result<(
     assert_eq!(error.expected, entry.hash);
     discharge.position = 1;
     let mut another = discharge.clone();
-    another.transaction.hash = *block.block.transactions[0].tx_hash();
+    another.transaction.hash = *block.block.transactions[0].hash();
     another.position = 0;
     let said = batch(vec![another]);
     harness.assert_refused_with::<IForcedInbox::NotSubmitted>(input.clone(), said)?;

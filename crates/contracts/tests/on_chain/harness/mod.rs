@@ -5,5 +5,6 @@ mod advance_plans;
 mod claims;
 mod code_references;
 mod duties;
+mod execute_tx;
 mod fixed_gas;
 mod support;

@@ -130,8 +130,8 @@ fn full_blocks_with_the_largest_refunds_are_valid_under_every_fork() {
             assert!(!rejected.is_empty() && !block.block.transactions.is_empty(), "{fork}: full");
             let gas_limit = block.block.header.gas_limit;
             blocks += 1;
-            beyond +=
-                usize::from(exceeds_the_plain_sum(&block.block.transactions, gas_limit, fork));
+            let transactions = block.block.ethereum_transactions().unwrap();
+            beyond += usize::from(exceeds_the_plain_sum(&transactions, gas_limit, fork));
         }
         println!("{fork}: {beyond} of {blocks} blocks cost more in advance than they may use");
         assert_eq!(beyond > 0, fork < ProtocolFork::Amsterdam, "{fork}");

@@ -10,9 +10,10 @@
 //! ```
 //!
 //! Version 1 has 20 items. Version 2 has those in single braces too, and no blob hashes. Version 3, of this project, adds
-//! those in double braces: the allowance that pays for EXECUTE on [a market](crate::market).
+//! those in double braces: the allowance that pays for EXECUTE on a market.
 
-use alloy_primitives::{Address, B256, Bytes, Signature, TxKind, U256, keccak256};
+use alloy_consensus::crypto::{RecoveryError, secp256k1::recover_signer};
+use alloy_primitives::{Address, B256, Bytes, Signature, TxKind, U256, address, keccak256};
 use alloy_rlp::{Decodable, Encodable, Header};
 
 /// Items of a transaction of version 3, the longest.
@@ -149,6 +150,14 @@ impl ExecuteTx {
     /// EIP-2718 type of the transaction, unless another is configured.
     pub const TYPE: u8 = 0x05;
 
+    /// Address of the precompile that reads the transaction, and target of one whose `to` is empty.
+    pub const PRECOMPILE: Address = address!("0x0000000000000000000000000000000000000012");
+
+    /// Returns the target of the call: `to`, or the precompile if that is empty.
+    pub fn target(&self) -> Address {
+        self.to.into_to().unwrap_or(Self::PRECOMPILE)
+    }
+
     /// Returns the parent beacon block root of the L2 block, if the transaction has one.
     pub const fn anchor(&self) -> Option<B256> {
         match self.version {
@@ -215,6 +224,15 @@ impl SignedExecuteTx {
     /// Returns the hash of the transaction.
     pub fn hash(&self) -> B256 {
         keccak256(self.encode())
+    }
+
+    /// Recovers the sender.
+    ///
+    /// # Errors
+    ///
+    /// [`RecoveryError`] if the signature has none, or a high `s` (EIP-2).
+    pub fn recover_signer(&self) -> Result<Address, RecoveryError> {
+        recover_signer(&self.signature, self.tx.signing_hash())
     }
 
     /// Decodes the EIP-2718 form. Each transaction has a single encoding, so [`Self::encode`] returns the same bytes.

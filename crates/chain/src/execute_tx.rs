@@ -1,0 +1,318 @@
+//! Transactions of type `0x05` in the blocks of a chain that has them.
+//!
+//! The executor knows Ethereum's transactions alone. It runs one of type `0x05` as the EIP-1559 transaction with the
+//! same nonce, fees, gas, target, value and calldata, on an EVM that is prepared for this transaction: the witness
+//! counts in its intrinsic gas, and the precompile reads the witness while its frame runs.
+
+use crate::{ChainConfig, ChainError, ExecuteTxPrecompile, State};
+use alloy_consensus::{Header, Signed, TxEip1559};
+use alloy_eips::eip2930::{AccessList, AccessListItem};
+use alloy_evm::{Evm as _, eth::EthEvmContext};
+use alloy_primitives::{Address, B256, Bytes, Sealed};
+use alloy_trie::root::ordered_trie_root_with_encoder;
+use codec::{ExecuteTx, ExecuteTxVersion, SignedExecuteTx};
+use executor::{
+    BlockError, BlockEvm, BlockExecution, BlockState, Environment, ExecutionOutcome, Invalid,
+    StateSource, spec_id,
+};
+use revm::{
+    Inspector,
+    context::{TxEnv, result::ResultAndState},
+    context_interface::cfg::{GasId, GasParams, gas::get_tokens_in_calldata},
+};
+use std::sync::Arc;
+use store::{Transaction, raw_receipts};
+use wire::ProtocolFork;
+
+/// Returns the minimum gas limit of a transaction in any state: intrinsic gas and calldata floor
+/// ([`executor::intrinsic_gas`]). Those of type `0x05` pay for their witness like for calldata.
+pub fn intrinsic_gas(transaction: &Transaction, fork: ProtocolFork) -> u64 {
+    match fixed_gas(transaction, fork) {
+        Ok(of_ethereum) => executor::intrinsic_gas(of_ethereum, fork),
+        Err((initial, floor)) => initial.max(floor),
+    }
+}
+
+/// Returns the gas that a transaction is charged before its first instruction, without the calldata floor
+/// ([`executor::initial_gas`]).
+pub fn initial_gas(transaction: &Transaction, fork: ProtocolFork) -> u64 {
+    match fixed_gas(transaction, fork) {
+        Ok(of_ethereum) => executor::initial_gas(of_ethereum, fork),
+        Err((initial, _)) => initial,
+    }
+}
+
+/// Returns intrinsic gas and floor of a transaction of type `0x05`, or the transaction if it has another type.
+fn fixed_gas(
+    transaction: &Transaction,
+    fork: ProtocolFork,
+) -> Result<&executor::Transaction, (u64, u64)> {
+    let transaction = match transaction {
+        Transaction::Ethereum(transaction) => return Ok(transaction),
+        Transaction::Execute(transaction) => transaction,
+    };
+    let tx = &transaction.inner().tx;
+    let call = call_of(transaction, tx.target(), AccessList::default());
+    let witness = WitnessGas::of(&GasParams::new_spec(spec_id(fork)), &tx.witness);
+    let initial = executor::initial_gas(&call, fork);
+    // The larger of the two, which is the floor in each fork that has one: a call pays more per token there.
+    let floor = executor::intrinsic_gas(&call, fork);
+    Err((initial.saturating_add(witness.initial), floor.saturating_add(witness.floor)))
+}
+
+/// Runs a transaction, and commits its result if `keep` returns `true` ([`BlockExecution::transact_if`]).
+pub(crate) fn transact_if<'x, 's, S, I>(
+    execution: &mut BlockExecution<'x, 's, S, I>,
+    config: &ChainConfig,
+    transaction: &Transaction,
+    sender: Address,
+    keep: impl FnOnce(&ResultAndState) -> bool,
+) -> Result<bool, BlockError>
+where
+    S: StateSource,
+    I: Inspector<EthEvmContext<&'x mut BlockState<'s, S>>>,
+{
+    let index = execution.receipts().len();
+    match transaction {
+        Transaction::Ethereum(transaction) => execution.transact_if(transaction, sender, keep),
+        Transaction::Execute(transaction) => {
+            let scope = Scope::open(execution, config, transaction, sender, index)?;
+            let done = execution.transact_if(&scope.call, sender, keep);
+            scope.close(execution);
+            done
+        }
+    }
+}
+
+/// Runs a transaction of a past block under the inspector ([`BlockExecution::inspect_transaction`]).
+pub(crate) fn inspect<'x, 's, S, I, T, E>(
+    execution: &mut BlockExecution<'x, 's, S, I>,
+    config: &ChainConfig,
+    transaction: &Transaction,
+    sender: Address,
+    index: usize,
+    seen: impl FnOnce(
+        &mut BlockEvm<&'x mut BlockState<'s, S>, I>,
+        &TxEnv,
+        &ResultAndState,
+    ) -> Result<T, E>,
+) -> Result<T, E>
+where
+    S: StateSource,
+    I: Inspector<EthEvmContext<&'x mut BlockState<'s, S>>>,
+    E: From<BlockError>,
+{
+    match transaction {
+        Transaction::Ethereum(transaction) => {
+            execution.inspect_transaction(transaction, sender, seen)
+        }
+        Transaction::Execute(transaction) => {
+            let scope = Scope::open(execution, config, transaction, sender, index)?;
+            let done = execution.inspect_transaction(&scope.call, sender, seen);
+            scope.close(execution);
+            done
+        }
+    }
+}
+
+/// Executes all transactions of a block and the parts before and after them ([`executor::execute_block`]).
+pub(crate) fn execute_block<'x, S: StateSource>(
+    state: &'x mut BlockState<'_, S>,
+    block: Environment<'x>,
+    config: &'x ChainConfig,
+    transactions: &[Transaction],
+    sender: impl Fn(usize) -> Result<Address, Invalid>,
+    mut after: impl FnMut(usize, u64) -> Result<(), Invalid>,
+) -> Result<ExecutionOutcome, BlockError> {
+    // The executor saves an empty block the precompiles.
+    if transactions.is_empty() {
+        return executor::execute_block(state, block, config, &[], sender, after);
+    }
+    let mut execution = BlockExecution::begin(state, block, config)?;
+    for (index, transaction) in transactions.iter().enumerate() {
+        transact_if(&mut execution, config, transaction, sender(index)?, |_| true)?;
+        after(index, execution.gas_used())?;
+    }
+    execution.finish()
+}
+
+impl State {
+    /// Runs a transaction as the only one of a block with this header, and drops its result. The precompile of the
+    /// chain keeps the verdicts that it has come to meanwhile.
+    ///
+    /// # Errors
+    ///
+    /// [`ChainError`] if the state cannot be read; the inner [`Invalid`] if the block cannot hold the transaction.
+    pub fn try_alone(
+        &self,
+        header: &Header,
+        transaction: &Transaction,
+        sender: Address,
+    ) -> Result<Result<(), Invalid>, ChainError> {
+        let mut state = self.open();
+        let environment =
+            Environment { header, ommers: &[], withdrawals: &[], spec: &self.config.spec };
+        let mut execution = BlockExecution::begin(&mut state, environment, self.config())?;
+        match transact_if(&mut execution, self.config(), transaction, sender, |_| false) {
+            Ok(_) => Ok(Ok(())),
+            Err(BlockError::Invalid(reason)) => Ok(Err(reason)),
+            Err(error) => Err(error.into()),
+        }
+    }
+}
+
+/// Completes a header with the results of execution ([`ExecutionOutcome::close_header`]).
+pub(crate) fn close_header(
+    executed: &ExecutionOutcome,
+    header: Header,
+    transactions: &[Transaction],
+    state_root: B256,
+) -> Header {
+    let mut header = executed.close_header(header, transactions, state_root);
+    if transactions.iter().any(|transaction| transaction.as_execute().is_some()) {
+        let put = |bytes: &Bytes, out: &mut Vec<u8>| out.extend_from_slice(bytes);
+        let receipts = raw_receipts(transactions, executed);
+        header.receipts_root = ordered_trie_root_with_encoder(&receipts, put);
+    }
+    header
+}
+
+/// Gas of a transaction that its witness adds.
+struct WitnessGas {
+    /// To the intrinsic gas.
+    initial: u64,
+    /// To the calldata floor; 0 before Prague.
+    floor: u64,
+}
+
+impl WitnessGas {
+    /// A witness costs as much as the same bytes behind the calldata. Otherwise the type would carry bytes past L1's
+    /// bound on the payload of a block.
+    fn of(gas: &GasParams, witness: &[u8]) -> Self {
+        let tokens = get_tokens_in_calldata(witness, gas.tx_token_non_zero_byte_multiplier());
+        Self {
+            initial: tokens.saturating_mul(gas.tx_token_cost()),
+            floor: gas.tx_floor_cost(witness) - gas.tx_floor_cost_base_gas(),
+        }
+    }
+
+    /// Returns the parameters with which the EVM adds this to a transaction with one address in its access list, in
+    /// place of the price of the address.
+    fn added_to(&self, gas: &GasParams, fork: ProtocolFork) -> GasParams {
+        /// Bytes of an address, which count in the floor from Amsterdam on (EIP-7981).
+        const ADDRESS: u64 = 20;
+        let mut added = gas.clone();
+        added.override_gas([
+            (GasId::tx_access_list_address_cost(), self.initial),
+            (GasId::tx_floor_cost_base_gas(), gas.tx_floor_cost_base_gas() + self.floor),
+        ]);
+        // From Amsterdam on the floor stands on the base cost of the transaction (EIP-2780), which no parameter
+        // changes. The bytes of the address take the amount instead, rounded up to a whole token for each of them.
+        if fork >= ProtocolFork::Amsterdam {
+            let of_a_token = ADDRESS * gas.tx_floor_cost_per_token();
+            let tokens = self.floor.div_ceil(of_a_token.max(1));
+            added.override_gas([(GasId::tx_access_list_floor_byte_multiplier(), tokens)]);
+        }
+        added
+    }
+}
+
+/// The EVM of a block, prepared for one transaction of type `0x05`.
+struct Scope<'c> {
+    precompile: &'c dyn ExecuteTxPrecompile,
+    /// Parameters of the EVM for all other transactions.
+    gas: GasParams,
+    /// The transaction as the executor runs it.
+    call: executor::Transaction,
+}
+
+impl<'c> Scope<'c> {
+    /// Prepares the EVM.
+    ///
+    /// # Errors
+    ///
+    /// [`Invalid::Transaction`] if the chain has no such transactions, or not this one.
+    fn open<'x, 's, S, I>(
+        execution: &mut BlockExecution<'x, 's, S, I>,
+        config: &'c ChainConfig,
+        transaction: &Arc<Sealed<SignedExecuteTx>>,
+        sender: Address,
+        index: usize,
+    ) -> Result<Self, BlockError>
+    where
+        S: StateSource,
+        I: Inspector<EthEvmContext<&'x mut BlockState<'s, S>>>,
+    {
+        let invalid = |reason: &str| Invalid::Transaction { index, reason: reason.to_owned() };
+        let tx = &transaction.inner().tx;
+        let fork =
+            config.spec.fork_at(execution.evm_mut().ctx_mut().block.timestamp.saturating_to());
+        let fork = fork.filter(|fork| *fork >= ProtocolFork::Cancun);
+        let Some((precompile, fork)) = config.execute_tx.as_deref().zip(fork) else {
+            return Err(invalid("transactions of type 0x05 do not exist on this chain").into());
+        };
+        if let Some(reason) = execute_tx_refusal(tx) {
+            return Err(invalid(reason).into());
+        }
+        let tally = Arc::clone(execution.tally());
+        let evm = execution.evm_mut();
+        precompile.install(Some(transaction), evm.precompiles_mut(), &tally);
+        let cfg = &mut evm.ctx_mut().cfg;
+        let gas = cfg.gas_params.clone();
+        cfg.gas_params = WitnessGas::of(&gas, &tx.witness).added_to(&gas, fork);
+        let target = if tx.to.is_create() { precompile.address() } else { tx.target() };
+        // An access costs no less than before: the sender is warm in each transaction.
+        let item = AccessListItem { address: sender, storage_keys: Vec::new() };
+        Ok(Self { precompile, gas, call: call_of(transaction, target, AccessList(vec![item])) })
+    }
+
+    /// Restores the EVM for other transactions.
+    fn close<'x, 's, S, I>(self, execution: &mut BlockExecution<'x, 's, S, I>)
+    where
+        S: StateSource,
+        I: Inspector<EthEvmContext<&'x mut BlockState<'s, S>>>,
+    {
+        let tally = Arc::clone(execution.tally());
+        let evm = execution.evm_mut();
+        evm.ctx_mut().cfg.gas_params = self.gas;
+        self.precompile.install(None, evm.precompiles_mut(), &tally);
+    }
+}
+
+/// Returns the transaction of Ethereum as which the executor runs one of type `0x05`. It has the hash of the latter.
+fn call_of(
+    transaction: &Sealed<SignedExecuteTx>,
+    target: Address,
+    access_list: AccessList,
+) -> executor::Transaction {
+    let SignedExecuteTx { tx, signature } = transaction.inner();
+    let call = TxEip1559 {
+        chain_id: tx.chain_id,
+        nonce: tx.nonce,
+        gas_limit: tx.gas_limit,
+        max_fee_per_gas: tx.max_fee_per_gas,
+        max_priority_fee_per_gas: tx.max_priority_fee_per_gas,
+        to: target.into(),
+        value: tx.value,
+        access_list,
+        input: tx.input.clone(),
+    };
+    Signed::new_unchecked(call, *signature, transaction.hash()).into()
+}
+
+/// Returns the reason for which a transaction has a part that a chain does not serve, if it has one: bytes that nothing
+/// would pay for, or an allowance.
+pub fn execute_tx_refusal(tx: &ExecuteTx) -> Option<&'static str> {
+    match &tx.version {
+        ExecuteTxVersion::V1 { blob_hashes } if !blob_hashes.is_empty() => {
+            Some("an ExecuteTx with blobs, which has no fee for them")
+        }
+        ExecuteTxVersion::V3 { .. } => {
+            Some("an ExecuteTx with an allowance, which is not sold here")
+        }
+        _ if !tx.withdrawals.is_empty() => {
+            Some("an ExecuteTx with withdrawals, which no block of an L2 has")
+        }
+        _ => None,
+    }
+}

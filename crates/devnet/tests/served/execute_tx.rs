@@ -1,0 +1,421 @@
+//! Transactions of type 0x05, which bring the witness of their EXECUTE beside their calldata.
+
+use crate::support::{Served, ask, client, execute_input, failure, number, refused, serve};
+use alloy_consensus::TxEip1559;
+use alloy_eips::eip2718::Encodable2718 as _;
+use alloy_primitives::{Address, B256, Bytes, TxKind, U256, hex};
+use client::Client;
+use codec::{ExecuteTx, ExecuteTxVersion, SignedExecuteTx};
+use enshrine_devnet::{DevnetConfig, Hardfork};
+use serde_json::{Value, json};
+use testkit::Key;
+use variants::{DialectName, Dialects, ExecuteExtension, ExecuteTail, VerdictCounts};
+use wire::Input;
+
+/// Gas limit of a transaction unless a test has another.
+const GAS: u64 = 1_000_000;
+
+struct Scene {
+    served: Served,
+    client: Client,
+    key: Key,
+    /// Input of EXECUTE for an empty block, in two parts.
+    head: Vec<u8>,
+    witness: Vec<u8>,
+}
+
+impl Scene {
+    fn new() -> Self {
+        Self::with(|_| {})
+    }
+
+    fn with(change: impl FnOnce(&mut DevnetConfig)) -> Self {
+        let served = serve(|config| {
+            config.execute_dialects =
+                Dialects::usual(&[DialectName::Specs, DialectName::ExecuteTx]);
+            change(config);
+        });
+        let secret = B256::from_slice(&served.devnet.keys()[0].to_bytes()[..]);
+        let input = hex::decode(execute_input()).unwrap();
+        let (head, witness) = input.split_at(ExecuteTail::split_at(&input).unwrap());
+        let (head, witness) = (head.to_vec(), witness.to_vec());
+        Self {
+            client: client(&served),
+            served,
+            key: Key::from_secret(secret).unwrap(),
+            head,
+            witness,
+        }
+    }
+
+    fn ask(&self, method: &str, params: Value) -> Value {
+        ask(&self.client, method, params)
+    }
+
+    /// A transaction for the block that calls this account with the head, or the precompile.
+    fn tx(&self, nonce: u64, to: TxKind) -> ExecuteTx {
+        let input = [&self.head[..], &self.witness].concat();
+        let Ok(Input::Block(block)) = Input::decode(&input) else { panic!("a block") };
+        let parent = block.witness.headers.last().unwrap();
+        let parent: alloy_consensus::Header = alloy_rlp::decode_exact(parent).unwrap();
+        let payload = &block.request.payload;
+        ExecuteTx {
+            chain_id: self.served.devnet.chain_id(),
+            nonce,
+            max_priority_fee_per_gas: 1,
+            max_fee_per_gas: 20_000_000_000,
+            gas_limit: GAS,
+            to,
+            value: U256::ZERO,
+            input: self.head.clone().into(),
+            pre_state_root: parent.state_root,
+            coinbase: payload.fee_recipient,
+            block_number: payload.block_number,
+            timestamp: payload.timestamp,
+            witness: self.witness.clone().into(),
+            withdrawals: Bytes::new(),
+            version: ExecuteTxVersion::V2 { anchor: Some(block.request.parent_beacon_block_root) },
+        }
+    }
+
+    fn signed(&self, tx: ExecuteTx) -> SignedExecuteTx {
+        let signature = self.key.sign_digest(&tx.signing_hash());
+        SignedExecuteTx { tx, signature }
+    }
+
+    fn raw(&self, tx: ExecuteTx) -> Bytes {
+        self.signed(tx).encode().into()
+    }
+
+    /// Sends a transaction that the pool takes, and returns its receipt.
+    fn sent(&self, tx: ExecuteTx) -> Value {
+        let hash = self.signed(tx.clone()).hash();
+        assert_eq!(self.ask("eth_sendRawTransaction", json!([self.raw(tx)])), json!(hash));
+        self.ask("eth_getTransactionReceipt", json!([hash]))
+    }
+
+    fn refused(&self, tx: ExecuteTx) -> String {
+        refused(&self.client, "eth_sendRawTransaction", json!([self.raw(tx)]))
+    }
+
+    fn counts(&self) -> VerdictCounts {
+        let node = self.served.devnet.node();
+        let execute =
+            |it: &chain::ChainConfig| it.extension::<ExecuteExtension>().unwrap().verdicts.counts();
+        node.read(|node| execute(node.chain.config()))
+    }
+
+    /// Deploys a contract of this code.
+    fn deploy(&self, address: Address, code: &[u8]) {
+        self.ask("anvil_setCode", json!([address, Bytes::copy_from_slice(code)]));
+    }
+}
+
+/// Takes all gas, as an operand of a call.
+const ALL_GAS: [u8; 1] = hex!("5a");
+
+/// A contract that passes its calldata on to `0x12` with this operand as gas, and returns what comes back, or reverts.
+fn relay(gas: &[u8]) -> Vec<u8> {
+    let call = [&hex!("365f5f375f5f365f5f6012")[..], gas, &hex!("f13d5f5f3e60")].concat();
+    let succeeds = u8::try_from(call.len() + 5).unwrap();
+    [&call[..], &[succeeds], &hex!("573d5ffd5b3d5ff3")].concat()
+}
+
+/// A contract that calls `0x12` so often with its calldata, and stops if all have succeeded.
+fn many_times(count: usize) -> Vec<u8> {
+    let copy = hex!("365f5f37");
+    let call = |fails: u8| [&hex!("5f5f365f5f60125af11560")[..], &[fails], &hex!("57")].concat();
+    let fails = u8::try_from(copy.len() + count * call(0).len() + 1).unwrap();
+    [&copy[..], &call(fails).repeat(count), &hex!("005b5f5ffd")].concat()
+}
+
+#[test]
+fn a_transaction_brings_the_witness_and_the_calldata_the_head() {
+    let scene = Scene::new();
+    let tx = scene.tx(0, TxKind::Create);
+    let (signed, raw) = (scene.signed(tx.clone()), scene.raw(tx.clone()));
+    let receipt = scene.sent(tx);
+    assert_eq!((&receipt["status"], &receipt["type"]), (&json!("0x1"), &json!("0x5")));
+    assert_eq!(
+        (&receipt["to"], &receipt["contractAddress"]),
+        (&json!(ExecuteTx::PRECOMPILE), &Value::Null)
+    );
+
+    // The transaction in all forms.
+    let hash = json!([signed.hash()]);
+    assert_eq!(scene.ask("eth_getRawTransactionByHash", hash.clone()), json!(raw));
+    let found = scene.ask("eth_getTransactionByHash", hash.clone());
+    assert_eq!((&found["type"], &found["execute"]["version"]), (&json!("0x5"), &json!(2)));
+    assert_eq!(found["execute"]["witness"], json!(Bytes::from(scene.witness.clone())));
+    assert_eq!((&found["from"], &found["to"]), (&json!(scene.key.address()), &Value::Null));
+    let read: chain::Transaction = serde_json::from_value(found).unwrap();
+    assert_eq!(read.encoded_2718(), raw.to_vec());
+    let block = scene.ask("eth_getBlockByNumber", json!(["latest", true]));
+    assert_eq!(block["transactions"][0]["hash"], hash[0]);
+
+    // The trie of receipts has it under its type.
+    let receipts = scene.ask("debug_getRawReceipts", json!(["latest"]));
+    assert!(receipts[0].as_str().unwrap().starts_with("0x05"), "{receipts}");
+
+    // A second execution comes to the same.
+    let trace = scene.ask("debug_traceTransaction", json!([hash[0], { "tracer": "callTracer" }]));
+    assert_eq!(trace["gasUsed"], receipt["gasUsed"]);
+    assert_eq!(trace["output"].as_str().map(str::len), Some(2 + 2 * 43), "{trace}");
+}
+
+#[test]
+fn the_witness_is_there_at_any_depth_and_only_while_the_frame_runs() {
+    let scene = Scene::new();
+    let relay = Address::repeat_byte(0xa1);
+    scene.deploy(relay, &self::relay(&ALL_GAS));
+    assert_eq!(scene.sent(scene.tx(0, relay.into()))["status"], "0x1");
+    // The same call by another transaction of the next block, or by eth_call, has no witness.
+    let ethereum = scene.key.sign(TxEip1559 {
+        chain_id: scene.served.devnet.chain_id(),
+        nonce: 1,
+        gas_limit: GAS,
+        max_fee_per_gas: 20_000_000_000,
+        to: relay.into(),
+        input: scene.head.clone().into(),
+        ..TxEip1559::default()
+    });
+    scene.ask("eth_sendRawTransaction", json!([Bytes::from(ethereum.encoded_2718())]));
+    let receipt = scene.ask("eth_getTransactionReceipt", json!([ethereum.hash()]));
+    assert_eq!(receipt["status"], "0x0");
+    for input in [scene.head.clone(), [&scene.head[..], &scene.witness].concat()] {
+        let call = json!([{ "to": ExecuteTx::PRECOMPILE, "data": Bytes::from(input) }, "latest"]);
+        failure(&scene.client, "eth_call", call);
+    }
+    // Both types in one block.
+    scene.ask("evm_setAutomine", json!([false]));
+    let (third, fourth) = (scene.tx(2, relay.into()), scene.tx(4, TxKind::Create));
+    let between = scene.key.sign(TxEip1559 { nonce: 3, ..eip1559(&ethereum) });
+    scene.ask("eth_sendRawTransaction", json!([scene.raw(third)]));
+    scene.ask("eth_sendRawTransaction", json!([Bytes::from(between.encoded_2718())]));
+    scene.ask("eth_sendRawTransaction", json!([scene.raw(fourth)]));
+    scene.ask("evm_mine", json!([]));
+    let receipts = scene.ask("eth_getBlockReceipts", json!(["latest"]));
+    let statuses: Vec<_> = receipts.as_array().unwrap().iter().map(|it| &it["status"]).collect();
+    assert_eq!(statuses, ["0x1", "0x0", "0x1"]);
+}
+
+fn eip1559(transaction: &testkit::Transaction) -> TxEip1559 {
+    transaction.as_eip1559().unwrap().tx().clone()
+}
+
+#[test]
+fn a_field_that_is_not_the_blocks_fails_the_call_with_all_its_gas() {
+    let scene = Scene::new();
+    type Change = fn(&mut ExecuteTx);
+    let changes: [Change; 8] = [
+        |tx| tx.pre_state_root.0[0] ^= 1,
+        |tx| tx.coinbase.0[0] ^= 1,
+        |tx| tx.block_number += 1,
+        |tx| tx.timestamp += 1,
+        |tx| tx.version = ExecuteTxVersion::V2 { anchor: Some(B256::repeat_byte(1)) },
+        |tx| tx.input = tx.input[..tx.input.len() - 1].to_vec().into(),
+        |tx| tx.witness = [&tx.witness[..], &[0]].concat().into(),
+        |tx| {
+            let split = tx.input.len() - 1;
+            tx.witness = [&tx.input[split..], &tx.witness].concat().into();
+            tx.input = tx.input[..split].to_vec().into();
+        },
+    ];
+    for (nonce, change) in (0..).zip(changes) {
+        let mut tx = scene.tx(nonce, TxKind::Create);
+        change(&mut tx);
+        let receipt = scene.sent(tx);
+        assert_eq!(
+            (&receipt["status"], number(&receipt["gasUsed"])),
+            (&json!("0x0"), GAS),
+            "{nonce}"
+        );
+    }
+    // The other versions, without what they need not say.
+    let versions =
+        [ExecuteTxVersion::V1 { blob_hashes: Vec::new() }, ExecuteTxVersion::V2 { anchor: None }];
+    for (nonce, version) in (8..).zip(versions) {
+        let tx = ExecuteTx { version, ..scene.tx(nonce, TxKind::Create) };
+        assert_eq!(scene.sent(tx)["status"], "0x1");
+    }
+}
+
+#[test]
+fn what_nothing_pays_for_stays_out_of_the_pool() {
+    let scene = Scene::new();
+    let tx = || scene.tx(0, TxKind::Create);
+    let version = ExecuteTxVersion::V1 { blob_hashes: vec![B256::repeat_byte(1)] };
+    let said = scene.refused(ExecuteTx { version, ..tx() });
+    assert!(said.contains("an ExecuteTx with blobs"), "{said}");
+    let said = scene.refused(ExecuteTx { withdrawals: vec![1].into(), ..tx() });
+    assert!(said.contains("an ExecuteTx with withdrawals"), "{said}");
+    let version =
+        ExecuteTxVersion::V3 { anchor: None, max_fee_per_execute_gas: 1, execute_gas_limit: 1 };
+    let said = scene.refused(ExecuteTx { version, ..tx() });
+    assert!(said.contains("an ExecuteTx with an allowance"), "{said}");
+    let said = scene.refused(ExecuteTx { chain_id: 1, ..tx() });
+    assert!(said.contains("chain id"), "{said}");
+    let mut high = scene.signed(tx());
+    high.signature = alloy_primitives::Signature::new(
+        high.signature.r(),
+        U256::from(1).wrapping_neg(),
+        high.signature.v(),
+    );
+    let raw = Bytes::from(high.encode());
+    refused(&scene.client, "eth_sendRawTransaction", json!([raw]));
+    assert_eq!(scene.sent(tx())["status"], "0x1");
+}
+
+#[test]
+fn without_the_dialect_the_type_does_not_exist() {
+    let scene = Scene::with(|config| config.execute_dialects = Dialects::default());
+    let said = scene.refused(scene.tx(0, TxKind::Create));
+    assert!(said.contains("transaction type not supported"), "{said}");
+    let early = Scene::with(|config| {
+        config.hardfork = Hardfork::Shanghai;
+        config.verify_blocks = false;
+    });
+    let said = early.refused(early.tx(0, TxKind::Create));
+    assert!(said.contains("transaction type not supported"), "{said}");
+}
+
+/// The bound on the payload of a block is the price of bytes in it. A type that carried bytes for less would lift it.
+#[test]
+fn attack_no_byte_of_the_witness_is_cheaper_than_one_of_calldata() {
+    for hardfork in [Hardfork::Cancun, Hardfork::Prague, Hardfork::Osaka, Hardfork::Amsterdam] {
+        let scene = Scene::with(|config| {
+            config.hardfork = hardfork;
+            config.verify_blocks = false;
+        });
+        let to = Address::repeat_byte(0x77);
+        let data = hex!("00112233000000aabbcc");
+        let mut nonce = 0;
+        for witness in
+            [vec![], vec![0; 1_000], vec![1; 1_000], [[0, 1]; 5_000].concat(), vec![7; 3]]
+        {
+            let tx = ExecuteTx {
+                input: data.into(),
+                witness: witness.clone().into(),
+                ..scene.tx(nonce, to.into())
+            };
+            let used = number(&scene.sent(tx.clone())["gasUsed"]);
+            let ethereum = scene.key.sign(TxEip1559 {
+                chain_id: tx.chain_id,
+                nonce: nonce + 1,
+                gas_limit: GAS,
+                max_fee_per_gas: tx.max_fee_per_gas,
+                to: to.into(),
+                input: [&data[..], &witness].concat().into(),
+                ..TxEip1559::default()
+            });
+            let raw = Bytes::from(ethereum.encoded_2718());
+            let hash = scene.ask("eth_sendRawTransaction", json!([raw]));
+            let receipt = scene.ask("eth_getTransactionReceipt", json!([hash]));
+            let same = number(&receipt["gasUsed"]);
+            // From Amsterdam on the amount is rounded up to the tokens of an address.
+            let rounded = if hardfork == Hardfork::Amsterdam { 20 * 16 } else { 0 };
+            assert!(
+                (same..=same + rounded).contains(&used),
+                "{hardfork:?}: {used}, expected {same}"
+            );
+            nonce += 2;
+            // A gas limit below that is refused before anything runs, and the limit itself is enough.
+            let tight = ExecuteTx { nonce, gas_limit: used - 1, ..tx.clone() };
+            // From Amsterdam on the pool does not know what the recipient costs.
+            if hardfork != Hardfork::Amsterdam {
+                let said = scene.refused(tight);
+                assert!(said.contains("intrinsic gas") || said.contains("floor"), "{said}");
+            }
+            assert_eq!(scene.sent(ExecuteTx { nonce, gas_limit: used, ..tx })["status"], "0x1");
+            nonce += 1;
+        }
+    }
+}
+
+/// The intrinsic gas pays for carrying the witness once. Hashing it in each of many calls is work of its own.
+#[test]
+fn attack_each_of_many_calls_pays_for_the_witness_that_they_share() {
+    let scene = Scene::new();
+    let (few, many) = (Address::repeat_byte(0xa1), Address::repeat_byte(0xa2));
+    scene.deploy(few, &many_times(8));
+    scene.deploy(many, &many_times(18));
+    let used = |receipt: Value| {
+        assert_eq!(receipt["status"], "0x1");
+        number(&receipt["gasUsed"])
+    };
+    let eight = used(scene.sent(scene.tx(0, few.into())));
+    let eighteen = used(scene.sent(scene.tx(1, many.into())));
+    let least = 10 * (20_000 + scene.witness.len() as u64);
+    assert!(eighteen - eight >= least, "{eighteen} for 18 calls, {eight} for 8, {least} expected");
+}
+
+#[test]
+fn the_pool_verifies_once_and_the_block_and_a_replacement_find_the_verdict() {
+    let scene = Scene::new();
+    scene.ask("evm_setAutomine", json!([false]));
+    scene.ask("eth_sendRawTransaction", json!([scene.raw(scene.tx(0, TxKind::Create))]));
+    assert_eq!(scene.counts(), VerdictCounts { hits: 0, misses: 1 });
+    let dearer = ExecuteTx {
+        max_fee_per_gas: 40_000_000_000,
+        max_priority_fee_per_gas: 2,
+        ..scene.tx(0, TxKind::Create)
+    };
+    let hash = scene.ask("eth_sendRawTransaction", json!([scene.raw(dearer)]));
+    assert_eq!(scene.counts(), VerdictCounts { hits: 1, misses: 1 });
+    scene.ask("evm_mine", json!([]));
+    let receipt = scene.ask("eth_getTransactionReceipt", json!([hash]));
+    assert_eq!(receipt["status"], "0x1");
+    let VerdictCounts { hits, misses } = scene.counts();
+    assert!(hits >= 2 && misses == 1, "{hits} hits, {misses} misses");
+    // A verdict says nothing about a call that holds less gas than its reserve.
+    scene.ask("evm_setAutomine", json!([true]));
+    let (short, enough) = (Address::repeat_byte(0xa3), Address::repeat_byte(0xa4));
+    scene.deploy(short, &relay(&hex!("615dc0")));
+    scene.deploy(enough, &relay(&hex!("62010000")));
+    assert_eq!(scene.sent(scene.tx(1, short.into()))["status"], "0x0");
+    assert_eq!(scene.sent(scene.tx(2, enough.into()))["status"], "0x1");
+    assert_eq!(scene.counts().misses, 3, "the call that lacks gas was run twice");
+    // A verdict is about its block alone.
+    let mut other = scene.tx(3, TxKind::Create);
+    other.witness = [&other.witness[..], &[0]].concat().into();
+    assert_eq!(scene.sent(other)["status"], "0x0");
+}
+
+#[test]
+fn snapshots_reorgs_files_and_exports_keep_such_transactions() {
+    let scene = Scene::new();
+    let snapshot = scene.ask("evm_snapshot", json!([]));
+    let tx = scene.tx(0, TxKind::Create);
+    let hash = json!([scene.signed(tx.clone()).hash()]);
+    let receipt = scene.sent(tx.clone());
+    scene.ask("evm_revert", json!([snapshot]));
+    assert_eq!(scene.ask("eth_getTransactionReceipt", hash.clone()), Value::Null);
+    assert_eq!(scene.sent(tx.clone())["gasUsed"], receipt["gasUsed"]);
+
+    // Taken back, the transaction is mined again.
+    scene.ask("anvil_rollback", json!([1]));
+    assert_eq!(scene.ask("eth_getTransactionReceipt", hash.clone()), Value::Null);
+    assert_eq!(scene.sent(tx)["status"], "0x1");
+
+    let state = scene.ask("anvil_dumpState", json!([]));
+    let receipt = scene.ask("eth_getTransactionReceipt", hash.clone());
+    let found = scene.ask("eth_getTransactionByHash", hash.clone());
+    let other = Scene::new();
+    other.ask("anvil_loadState", json!([state]));
+    assert_eq!(other.ask("eth_getTransactionReceipt", hash.clone()), receipt);
+    assert_eq!(other.ask("eth_getTransactionByHash", hash), found);
+
+    // A block in RLP is imported and executed again by a chain that has the type, and refused by one that has not.
+    let raw: Bytes =
+        serde_json::from_value(scene.ask("debug_getRawBlock", json!(["latest"]))).unwrap();
+    let block = codec::RawBlock::decode(&raw).unwrap();
+    let imported = scene.served.devnet.node().read(|node| {
+        let mut chain = node.chain.detached();
+        let imported = chain.import(&block).unwrap();
+        assert_eq!(imported.block.hash, block.hash);
+        chain.configure(|config| config.execute_tx = None);
+        (imported, chain.import(&block).unwrap_err().to_string())
+    });
+    assert!(imported.1.contains("type 0x05 do not exist"), "{}", imported.1);
+    assert_eq!(imported.0.block.raw_receipts()[0][0], 5);
+}

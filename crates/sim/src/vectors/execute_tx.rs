@@ -1,0 +1,102 @@
+//! Calls whose witness is in the transaction of type `0x05` around them.
+
+use super::{forms::Cases, subject::Subjects};
+use alloy_consensus::Header;
+use alloy_primitives::{B256, Signature, TxKind, U256};
+use codec::{ExecuteTx, ExecuteTxVersion, SignedExecuteTx};
+use eyre::{OptionExt as _, Result};
+use variants::{DialectCall, DialectName};
+use wire::Input;
+
+/// Gas limit of each transaction. The cases are about the call alone.
+const GAS: u64 = 60_000_000;
+
+/// Returns the transaction that calls the precompile with the head, and brings the witness. Its fields are those of the
+/// block, or zero if the input cannot be read.
+pub(super) fn around(call: &DialectCall) -> SignedExecuteTx {
+    let witness = call.blobs.first().cloned().unwrap_or_default();
+    let mut tx = ExecuteTx {
+        chain_id: 1,
+        nonce: 0,
+        max_priority_fee_per_gas: 0,
+        max_fee_per_gas: 0,
+        gas_limit: GAS,
+        to: TxKind::Create,
+        value: U256::ZERO,
+        input: call.calldata.clone().into(),
+        pre_state_root: B256::ZERO,
+        coinbase: alloy_primitives::Address::ZERO,
+        block_number: 0,
+        timestamp: 0,
+        witness: witness.clone().into(),
+        withdrawals: alloy_primitives::Bytes::new(),
+        version: ExecuteTxVersion::V2 { anchor: None },
+    };
+    let input = [&call.calldata[..], &witness].concat();
+    if let Ok(Input::Block(block)) = Input::decode(&input) {
+        let parent = block.witness.headers.last();
+        let parent = parent.and_then(|it| alloy_rlp::decode_exact::<Header>(it).ok());
+        tx.pre_state_root = parent.map_or(B256::ZERO, |parent| parent.state_root);
+        let payload = &block.request.payload;
+        tx.coinbase = payload.fee_recipient;
+        tx.block_number = payload.block_number;
+        tx.timestamp = payload.timestamp;
+        let anchor = Some(block.request.parent_beacon_block_root);
+        tx.version = ExecuteTxVersion::V2 { anchor };
+    }
+    // No key's: the sender of the transaction is no matter of the call.
+    SignedExecuteTx { tx, signature: Signature::new(U256::from(1), U256::from(1), false) }
+}
+
+/// A change of a transaction.
+type Change = fn(&mut ExecuteTx);
+
+/// Adds the other versions, and transactions that are not of their block.
+pub(super) fn add(cases: &mut Cases, blocks: &Subjects) -> Result<()> {
+    let name = "osaka block, 2 transfers";
+    let subject = blocks.0.iter().find(|subject| subject.name == name);
+    let subject = subject.ok_or_eyre("the subject has another name")?;
+    let good = around(&DialectName::ExecuteTx.encode(&subject.input)?);
+    let with = |change: Change| {
+        let mut changed = good.clone();
+        change(&mut changed.tx);
+        changed
+    };
+    for (name, change) in [
+        ("osaka block, version 1", first_version as Change),
+        ("osaka block, version 2 without an anchor", |tx| {
+            tx.version = ExecuteTxVersion::V2 { anchor: None };
+        }),
+    ] {
+        cases.accepted_in(name, &with(change))?;
+    }
+    for (what, reason, change) in [
+        (
+            "another pre-state root in the transaction",
+            "executeTxField",
+            (|tx| tx.pre_state_root.0[0] ^= 1) as Change,
+        ),
+        ("another fee recipient in the transaction", "executeTxField", |tx| tx.coinbase.0[0] ^= 1),
+        ("another number in the transaction", "executeTxField", |tx| tx.block_number ^= 1),
+        ("another timestamp in the transaction", "executeTxField", |tx| tx.timestamp ^= 1),
+        ("another anchor in the transaction", "executeTxField", |tx| {
+            tx.version = ExecuteTxVersion::V2 { anchor: Some(B256::repeat_byte(1)) };
+        }),
+        ("a byte of the head in the witness", "executeTxHead", |tx| {
+            let (head, last) = tx.input.split_at(tx.input.len() - 1);
+            (tx.witness, tx.input) =
+                ([last, &tx.witness[..]].concat().into(), head.to_vec().into());
+        }),
+        ("a byte of the witness in the head", "executeTxHead", |tx| {
+            let (first, rest) = tx.witness.split_at(1);
+            (tx.input, tx.witness) = ([&tx.input[..], first].concat().into(), rest.to_vec().into());
+        }),
+    ] {
+        cases.refused_in(what, name, reason, &with(change))?;
+    }
+    Ok(())
+}
+
+fn first_version(tx: &mut ExecuteTx) {
+    tx.version = ExecuteTxVersion::V1 { blob_hashes: Vec::new() };
+}
