@@ -42,7 +42,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     };
     let DialectCall { calldata, blobs } = loaded.encode(arguments.to)?;
     if !blobs.is_empty() && arguments.output.as_os_str() == "-" {
-        bail!("{} more files belong to the call: name one for --output", blobs.len());
+        bail!("{} more files belong to the call: name a file for --output", blobs.len());
     }
     if !content::write(&arguments.output, &calldata)? {
         return Ok(ExitCode::SUCCESS);

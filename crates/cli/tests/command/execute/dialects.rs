@@ -14,18 +14,23 @@ fn a_block_and_a_batch_are_read_back_from_each_dialect_that_they_were_written_in
     let files = Files::new();
     let batched = files.path("batch.ssz");
     fs::write(&batched, batch()).expect("writes");
-    for source in [files.path("good.hex"), files.path("good.ssz"), batched] {
+    for source in [files.path("good.hex"), files.path("good.ssz"), batched.clone()] {
         let plain = files.path("plain");
         assert!(enshrine(&["execute", "encode", &source, "-o", &plain]).status.success());
-        for dialect in ["specs", "drake", "blobs"] {
+        for dialect in ["specs", "drake", "blobs", "execute-tx"] {
+            // A witness in a transaction is that of a single block.
+            if dialect == "execute-tx" && source == batched {
+                continue;
+            }
             let (call, back) = (files.path("call"), files.path("back"));
             let written = enshrine(&["execute", "encode", &source, "--to", dialect, "-o", &call]);
             assert!(written.status.success(), "{dialect}: {}", text(&written.stderr));
             let is_plain = fs::read(&call).expect("written") == fs::read(&plain).expect("written");
             assert_eq!(is_plain, dialect == "specs", "{dialect}");
-            let blob = format!("{call}.blob0");
+            let beside = if dialect == "blobs" { ".blob0" } else { ".witness" };
+            let blob = format!("{call}{beside}");
             let mut reading = vec!["--dialect", dialect];
-            if dialect == "blobs" {
+            if matches!(dialect, "blobs" | "execute-tx") {
                 reading.extend(["--blob", &blob]);
             }
             let read = [&["execute", "encode", &call, "-o", &back], &reading[..]].concat();
