@@ -20,8 +20,7 @@ use crate::{
 };
 
 /// One stage. The order here is the order in which they run: what is quick and what the others
-/// need comes first. Forge finds nothing compiled any more once scripts have run side by side in Rust's tests, so
-/// its own tests come before them.
+/// need comes first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Stage {
     /// Bring the Solidity tools into place
