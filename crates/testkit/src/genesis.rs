@@ -12,6 +12,16 @@ use wire::ProtocolFork;
 pub const ETHER: u128 = 1_000_000_000_000_000_000;
 /// Wei of a gwei.
 pub const GWEI: u128 = 1_000_000_000;
+/// Forks whose blocks EXECUTE verifies.
+pub const FORKS: [ProtocolFork; 6] = [
+    ProtocolFork::Cancun,
+    ProtocolFork::Prague,
+    ProtocolFork::Osaka,
+    ProtocolFork::Bpo1,
+    ProtocolFork::Bpo2,
+    ProtocolFork::Amsterdam,
+];
+
 /// EIP-155 id of the chains of tests that need no other.
 pub const CHAIN_ID: u64 = 8_079;
 

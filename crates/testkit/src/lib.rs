@@ -44,8 +44,8 @@ pub use error::HarnessError;
 pub use fixture::{FORCED_FEE, RollupFixture, enrich, head_time, write_deployment};
 pub use forged::{Forgery, deep_storage, uniform_storage};
 pub use genesis::{
-    CHAIN_ID, ETHER, GWEI, LOGGER, allow_all, allowed_balances, fill_system_rings, logger, rich,
-    rich_genesis,
+    CHAIN_ID, ETHER, FORKS, GWEI, LOGGER, allow_all, allowed_balances, fill_system_rings, logger,
+    rich, rich_genesis,
 };
 pub use keys::{Key, Transaction};
 pub use l1::{L1, Sent, TRANSACTION_GAS_CAP};

@@ -11,17 +11,8 @@ use codec::{OwnedWitness, RawBlock};
 use enshrine_chain::{BlockAttributes, BlockWithWitness, Call, Chain, ChainConfig};
 use execute::Execute;
 use executor::{ChainSpec, Invalid};
-use testkit::{CHAIN_ID, ETHER, Key, Transaction, rich_genesis};
+use testkit::{CHAIN_ID, ETHER, FORKS, Key, Transaction, rich_genesis};
 use wire::ProtocolFork;
-
-const FORKS: [ProtocolFork; 6] = [
-    ProtocolFork::Cancun,
-    ProtocolFork::Prague,
-    ProtocolFork::Osaka,
-    ProtocolFork::Bpo1,
-    ProtocolFork::Bpo2,
-    ProtocolFork::Amsterdam,
-];
 
 /// Runtime code: sets slot `calldata[0]` to `calldata[32]`, then reads BLOCKHASH(calldata[64]).
 const STORE: [u8; 16] = hex!("602035 5f35 55 604035 40 5f52 60205f f3");

@@ -12,17 +12,8 @@ use ethrex_common::{
 use executor::{ChainSpec, SYSTEM_CONTRACTS};
 use eyre::Result;
 use std::collections::BTreeSet;
-use testkit::{Random, tampered::Draft};
+use testkit::{FORKS, Random, tampered::Draft};
 use wire::{ProtocolFork, StatelessInput};
-
-const FORKS: [ProtocolFork; 6] = [
-    ProtocolFork::Cancun,
-    ProtocolFork::Prague,
-    ProtocolFork::Osaka,
-    ProtocolFork::Bpo1,
-    ProtocolFork::Bpo2,
-    ProtocolFork::Amsterdam,
-];
 
 #[test]
 fn system_contracts_stand_at_the_same_addresses_since_the_same_fork() {

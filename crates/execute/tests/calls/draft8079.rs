@@ -14,19 +14,13 @@ use enshrine_execute::{
 };
 use executor::{EvmOverrides as _, Invalid};
 use std::sync::Arc;
-use testkit::{DraftBuilt, DraftL2, Key, Transaction, draft_resealed, logger, rich, rich_genesis};
+use testkit::{
+    DraftBuilt, DraftL2, FORKS, Key, Transaction, draft_resealed, logger, rich, rich_genesis,
+};
 use variants::{ANCHOR_ADDRESS, DialectName, Draft8079, DraftBlock, Nested, NoForm};
 use wire::{ByteLists, PayloadShape, ProtocolFork, SchemaId, StatelessInput, StatelessResult};
 
 const PLENTY: u64 = 50_000_000;
-const FORKS: [ProtocolFork; 6] = [
-    ProtocolFork::Cancun,
-    ProtocolFork::Prague,
-    ProtocolFork::Osaka,
-    ProtocolFork::Bpo1,
-    ProtocolFork::Bpo2,
-    ProtocolFork::Amsterdam,
-];
 const ANCHOR: B256 = B256::repeat_byte(0xa5);
 /// A contract that clears its slots 1 to 10, which earns a refund.
 const CLEARING: Address = address!("0x2000000000000000000000000000000000000030");

@@ -9,18 +9,9 @@ use alloy_eips::eip2718::Encodable2718 as _;
 use alloy_primitives::{B256, Bytes, U256};
 use codec::Encode as _;
 use eyre::{OptionExt as _, Result};
-use testkit::{CHAIN_ID, Key};
+use testkit::{CHAIN_ID, FORKS, Key};
 use wire::{ByteLists, ProtocolFork, Records, StatelessInput};
 
-/// Forks whose blocks EXECUTE verifies.
-pub(super) const FORKS: [ProtocolFork; 6] = [
-    ProtocolFork::Cancun,
-    ProtocolFork::Prague,
-    ProtocolFork::Osaka,
-    ProtocolFork::Bpo1,
-    ProtocolFork::Bpo2,
-    ProtocolFork::Amsterdam,
-];
 pub(super) const WITHDRAWALS: &[[u8; 44]] = &[[1; 44]];
 const HASHES: &[[u8; 32]] = &[[1; 32]];
 /// Consolidation requests of a payload that causes none.

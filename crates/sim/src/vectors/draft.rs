@@ -1,7 +1,7 @@
 //! Blocks of the chains of the EIP-8079 draft.
 
 use super::{
-    blocks::{FORKS, WITHDRAWALS},
+    blocks::WITHDRAWALS,
     forms::{Cases, Expected},
     world::{INTERVAL, TIME},
 };
@@ -9,7 +9,7 @@ use alloy_consensus::TxEip1559;
 use alloy_primitives::{Address, B256, Bytes, U256};
 use eyre::{OptionExt as _, Result};
 use testkit::{
-    CHAIN_ID, DraftBuilt, DraftL2, ETHER, Key, LOGGER, draft_resealed, logger, rich_genesis,
+    CHAIN_ID, DraftBuilt, DraftL2, ETHER, FORKS, Key, LOGGER, draft_resealed, logger, rich_genesis,
 };
 use variants::{DialectCall, DraftBlock};
 use wire::{ByteLists, ProtocolFork, Records, StatelessInput};

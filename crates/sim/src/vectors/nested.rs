@@ -1,13 +1,13 @@
 //! Blocks of an L2 that has EXECUTE itself.
 
 use super::{
-    blocks::FORKS,
     forms::{Cases, Expected},
     world::{Content, World},
 };
 use alloy_primitives::{B256, U256};
 use codec::Encode as _;
 use eyre::{Result, ensure};
+use testkit::FORKS;
 use variants::{DialectCall, DialectName};
 use wire::{ByteLists, StatelessInput};
 

@@ -7,20 +7,12 @@ use alloy_primitives::{Address, B256, Bytes, TxKind, U256};
 use chain::{BlockAttributes, BlockWithWitness, Chain, ChainConfig, empty_genesis};
 use enshrine_stateless::{BlockError, ChainSpec, Invalid, UncheckedBlocks, Verdict, VerifyOptions};
 use std::collections::HashMap;
+pub(crate) use testkit::FORKS;
 use testkit::{Key, Transaction};
 use wire::{ProtocolFork, StatelessInput};
 
 pub(crate) const CHAIN_ID: u64 = 8_079;
 pub(crate) const GWEI: u128 = 1_000_000_000;
-/// Every fork whose blocks EXECUTE verifies.
-pub(crate) const FORKS: [ProtocolFork; 6] = [
-    ProtocolFork::Cancun,
-    ProtocolFork::Prague,
-    ProtocolFork::Osaka,
-    ProtocolFork::Bpo1,
-    ProtocolFork::Bpo2,
-    ProtocolFork::Amsterdam,
-];
 
 pub(crate) struct World {
     pub(crate) chain: Chain,

@@ -18,17 +18,9 @@ use alloy_primitives::{Address, B256, TxKind, U256, keccak256};
 use chain::{BlockAttributes, BlockWithWitness, Chain, ChainConfig, empty_genesis};
 use executor::{ChainSpec, SYSTEM_CONTRACTS};
 use std::collections::HashMap;
+pub(crate) use testkit::FORKS;
 use testkit::{Key, Transaction};
 use wire::ProtocolFork;
-
-pub(crate) const FORKS: [ProtocolFork; 6] = [
-    ProtocolFork::Cancun,
-    ProtocolFork::Prague,
-    ProtocolFork::Osaka,
-    ProtocolFork::Bpo1,
-    ProtocolFork::Bpo2,
-    ProtocolFork::Amsterdam,
-];
 
 const CHAIN_ID: u64 = 8_079;
 const GWEI: u128 = 1_000_000_000;
