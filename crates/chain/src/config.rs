@@ -10,8 +10,8 @@ use alloy_primitives::{Address, Sealed};
 use codec::SignedExecuteTx;
 use core::fmt;
 use executor::{
-    BlockError, BlockTally, ChainSpec, EvmOverrides, ExecutionOutcome, HookState, Invalid,
-    SystemCode, Transaction,
+    BlockError, BlockTally, ChainSpec, Cryptography, EvmOverrides, ExecutionOutcome, HookState,
+    Invalid, SystemCode, Transaction,
 };
 use revm::context::CfgEnv;
 use std::{any::Any, sync::Arc};
@@ -31,7 +31,9 @@ pub struct ChainConfig {
     /// chain can verify them.
     pub extensions: Arc<[Arc<dyn Extension>]>,
     /// Precompile of transactions of type `0x05`, which do not exist without it. No L2 has it.
-    pub execute_tx: Option<Arc<dyn ExecuteTxPrecompile>>,
+    pub execute_tx: Option<ExecuteTxPrecompile>,
+    /// Cryptography for the blocks, which do not depend on it.
+    pub cryptography: &'static dyn Cryptography,
 }
 
 /// An extension of a chain, which is found by its type.
@@ -40,17 +42,50 @@ pub trait Extension: EvmOverrides + Any {}
 impl<T: EvmOverrides + Any> Extension for T {}
 
 /// Precompile of a chain's transactions of type `0x05`.
-pub trait ExecuteTxPrecompile: fmt::Debug + Send + Sync {
-    /// Returns its address.
-    fn address(&self) -> Address;
+#[derive(Clone)]
+pub struct ExecuteTxPrecompile {
+    address: Address,
+    install: Arc<Install>,
+}
 
-    /// Puts it into an EVM, for the calls in this transaction, or in one of another type.
-    fn install(
+/// Puts the precompile into an EVM, for the calls in this transaction, or in one of another type.
+type Install = dyn Fn(Option<&Arc<Sealed<SignedExecuteTx>>>, &mut PrecompilesMap, &Arc<BlockTally>)
+    + Send
+    + Sync;
+
+impl ExecuteTxPrecompile {
+    /// Creates the precompile at this address, which `install` puts into an EVM: for the calls in a transaction, or in
+    /// one of another type.
+    pub fn new(
+        address: Address,
+        install: impl Fn(Option<&Arc<Sealed<SignedExecuteTx>>>, &mut PrecompilesMap, &Arc<BlockTally>)
+        + Send
+        + Sync
+        + 'static,
+    ) -> Self {
+        Self { address, install: Arc::new(install) }
+    }
+
+    pub(crate) const fn address(&self) -> Address {
+        self.address
+    }
+
+    pub(crate) fn install(
         &self,
         transaction: Option<&Arc<Sealed<SignedExecuteTx>>>,
         precompiles: &mut PrecompilesMap,
         tally: &Arc<BlockTally>,
-    );
+    ) {
+        (self.install)(transaction, precompiles, tally);
+    }
+}
+
+impl fmt::Debug for ExecuteTxPrecompile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ExecuteTxPrecompile")
+            .field("address", &self.address)
+            .finish_non_exhaustive()
+    }
 }
 
 /// Limits of the EVM that a chain lifts. By default there are none: those of the fork hold.
@@ -66,8 +101,20 @@ impl ChainConfig {
     /// A chain by these rules, without extensions.
     pub fn new(spec: ChainSpec) -> Self {
         let limits = LiftedLimits { code_size: None, no_transaction_gas_cap: false };
-        let extensions = Arc::default();
-        Self { spec, system_code: SystemCode::Canonical, limits, extensions, execute_tx: None }
+        Self {
+            spec,
+            system_code: SystemCode::Canonical,
+            limits,
+            extensions: Arc::default(),
+            execute_tx: None,
+            cryptography: &(),
+        }
+    }
+
+    /// Returns the same chain with this cryptography.
+    #[must_use]
+    pub fn with_cryptography(self, cryptography: &'static dyn Cryptography) -> Self {
+        Self { cryptography, ..self }
     }
 
     /// Returns the same chain with an extension behind the others, or in the place of the one of the same type.
@@ -101,6 +148,10 @@ impl ChainConfig {
 }
 
 impl EvmOverrides for ChainConfig {
+    fn cryptography(&self) -> &dyn Cryptography {
+        self.cryptography
+    }
+
     fn limits(&self, cfg: &mut CfgEnv) {
         if let Some(size) = self.limits.code_size {
             cfg.limit_contract_code_size = Some(size);

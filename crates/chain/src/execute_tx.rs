@@ -219,7 +219,7 @@ impl WitnessGas {
 
 /// The EVM of a block, prepared for one transaction of type `0x05`.
 struct Scope<'c> {
-    precompile: &'c dyn ExecuteTxPrecompile,
+    precompile: &'c ExecuteTxPrecompile,
     /// Parameters of the EVM for all other transactions.
     gas: GasParams,
     /// The transaction as the executor runs it.
@@ -248,7 +248,7 @@ impl<'c> Scope<'c> {
         let fork =
             config.spec.fork_at(execution.evm_mut().ctx_mut().block.timestamp.saturating_to());
         let fork = fork.filter(|fork| *fork >= ProtocolFork::Cancun);
-        let Some((precompile, fork)) = config.execute_tx.as_deref().zip(fork) else {
+        let Some((precompile, fork)) = config.execute_tx.as_ref().zip(fork) else {
             return Err(invalid("transactions of type 0x05 do not exist on this chain").into());
         };
         if let Some(reason) = execute_tx_refusal(tx) {

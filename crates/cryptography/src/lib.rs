@@ -1,11 +1,13 @@
-//! Fast libraries for precompiles of revm.
+//! Fast libraries for senders, and for precompiles of revm.
+//!
+//! A verifier or a chain is handed [`libraries`], which recover the senders of many transactions at once.
 //!
 //! revm asks one provider per process for the cryptography of its precompiles. [`install`] gives it one that computes
 //! bn254 (EIP-196, EIP-197) and MODEXP (EIP-198) with faster libraries; the other precompiles keep the libraries that
 //! revm is built with, and the prices and input formats of all of them stay revm's. A program calls it once, before it
 //! executes anything: builder, verifier, `eth_call` and tracer then compute alike.
 //!
-//! This crate owns the choice of library per precompile. The crates that L1 trusts do not link it; their own libraries
+//! This crate owns the choice of libraries. The crates that L1 trusts do not link it; their own libraries
 //! are the *reference*, and the fast ones must give the same results:
 //!
 //! - a fast library only ever answers with a result. If it refuses an input, the reference decides, so that an input
@@ -30,7 +32,7 @@ mod modexp;
 mod senders;
 
 use alloy_primitives::Address;
-use executor::{CRYPTOGRAPHY, Cryptography, Transaction};
+use executor::{Cryptography, Transaction};
 use revm::precompile::{Crypto, PrecompileHalt, install_crypto};
 use std::sync::{
     OnceLock,
@@ -46,23 +48,26 @@ pub enum Backend {
     Reference,
 }
 
-/// revm computed a precompile before [`install`] was called, or there is a provider of another crate.
+/// revm computed a precompile, or has a provider of another crate, before [`install`] was called.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "other cryptography is in use already: install the fast libraries before executing anything"
+    "revm's cryptography is in use already: install the fast libraries before executing anything"
 )]
 pub struct InUse;
 
-/// Makes revm, verifiers and nodes use the fast libraries from now on, in this process.
+/// Makes revm use the fast libraries from now on, in this process.
 ///
 /// # Errors
 ///
-/// [`InUse`] if revm's own libraries, or those of another provider, stay in use for a part of the cryptography.
+/// [`InUse`] if revm's own libraries, or those of another provider, stay in use.
 pub fn install() -> Result<(), InUse> {
     static INSTALLED: OnceLock<bool> = OnceLock::new();
-    // Each is installed even if the other cannot be.
-    let install = || install_crypto(Provider) & CRYPTOGRAPHY.set(&Provider).is_ok();
-    if *INSTALLED.get_or_init(install) { Ok(()) } else { Err(InUse) }
+    if *INSTALLED.get_or_init(|| install_crypto(Provider)) { Ok(()) } else { Err(InUse) }
+}
+
+/// Returns the cryptography for an EXECUTE or a chain: senders in batches.
+pub fn libraries() -> &'static dyn Cryptography {
+    &Provider
 }
 
 /// The libraries in use, as a discriminant of [`Backend`].

@@ -97,7 +97,7 @@ fn every_combination_of_vectors_threads_and_libraries_gives_the_same_answers() -
     let (paths, mut tally) = (Path::all(), Tally::default());
     assert!(paths.len() >= 4);
     compare_calls(&paths, &mut tally)?;
-    let execute = Execute::l1();
+    let execute = Execute { cryptography: cryptography::libraries(), ..Execute::l1() };
     for part in ["blocks", "negative"] {
         for block in vectors::blocks(part, "paths over real blocks")? {
             let spec = ChainSpec::known(block.bundle.chain_id).ok_or_eyre("a known network")?;

@@ -5,8 +5,8 @@ use alloy_consensus::{
     crypto::SECP256K1N_HALF,
 };
 use alloy_primitives::{Signature, TxKind, U256, b256};
-use enshrine_cryptography::{Backend, install, select};
-use executor::{CRYPTOGRAPHY, Transaction, recover_sender};
+use enshrine_cryptography::{Backend, libraries, select};
+use executor::{Transaction, recover_sender};
 use testkit::Key;
 
 /// The order of the group.
@@ -50,12 +50,10 @@ fn signed(transaction: &Transaction, signature: Signature) -> Transaction {
 
 /// Returns the number of senders.
 fn compare(transactions: &[Transaction]) -> usize {
-    install().expect("nothing else installs libraries");
     let expected: Vec<_> = transactions.iter().map(recover_sender).collect();
-    let installed = CRYPTOGRAPHY.get().expect("installed");
     for backend in [Backend::Reference, Backend::Fast] {
         select(backend);
-        assert_eq!(installed.senders(transactions), expected, "{backend:?}");
+        assert_eq!(libraries().senders(transactions), expected, "{backend:?}");
     }
     expected.iter().flatten().count()
 }

@@ -12,17 +12,16 @@ use alloy_eips::{
     eip7002::WITHDRAWAL_REQUEST_PREDEPLOY_ADDRESS,
     eip7251::CONSOLIDATION_REQUEST_PREDEPLOY_ADDRESS,
 };
-use alloy_evm::precompiles::PrecompilesMap;
 use alloy_genesis::{Genesis, GenesisAccount};
 use alloy_hardforks::EthereumHardfork;
-use alloy_primitives::{Address, B256, Bytes, Sealed, U256, address, bytes};
+use alloy_primitives::{Address, B256, Bytes, U256, address, bytes};
 use chain::{
     Chain, ChainConfig, EditState as _, ExecuteTxPrecompile, Extension, ForkTimes, ForkTimesError,
     LiftedLimits, empty_genesis, spec_of,
 };
-use codec::{RawBlock, SignedExecuteTx};
+use codec::RawBlock;
 use execute::{Execute, ForkRule, Rules};
-use executor::{BlockTally, ChainSpec, ForkBackend, SYSTEM_CONTRACTS, SystemCode};
+use executor::{ChainSpec, ForkBackend, SYSTEM_CONTRACTS, SystemCode};
 use node::{BlobStore, Clock};
 use rpc::{ExecuteObserver, Telemetry};
 use std::{fs, path::Path, sync::Arc};
@@ -192,7 +191,8 @@ pub(crate) fn start(
         extensions.push(Arc::new(EvmCheats::default()));
         ChainConfig {
             extensions: extensions.into(),
-            execute_tx: execute.and_then(ExecuteTransactions::of),
+            execute_tx: execute.and_then(execute_tx),
+            cryptography: cryptography::libraries(),
             spec,
             system_code: SystemCode::Canonical,
             limits: LiftedLimits {
@@ -334,33 +334,12 @@ fn execute_extension(
     })
 }
 
-/// Transactions of type `0x05`, if EXECUTE has the dialect for them.
-#[derive(Debug)]
-struct ExecuteTransactions {
-    execute: Arc<ExecuteExtension>,
-    address: Address,
-}
-
-impl ExecuteTransactions {
-    fn of(execute: Arc<ExecuteExtension>) -> Option<Arc<dyn ExecuteTxPrecompile>> {
-        let address = execute.execute_tx_address()?;
-        Some(Arc::new(Self { execute, address }))
-    }
-}
-
-impl ExecuteTxPrecompile for ExecuteTransactions {
-    fn address(&self) -> Address {
-        self.address
-    }
-
-    fn install(
-        &self,
-        transaction: Option<&Arc<Sealed<SignedExecuteTx>>>,
-        precompiles: &mut PrecompilesMap,
-        tally: &Arc<BlockTally>,
-    ) {
-        self.execute.install_execute_tx(transaction, precompiles, tally);
-    }
+/// Returns the precompile of transactions of type `0x05`, if EXECUTE has the dialect for them.
+fn execute_tx(execute: Arc<ExecuteExtension>) -> Option<ExecuteTxPrecompile> {
+    let address = execute.execute_tx_address()?;
+    Some(ExecuteTxPrecompile::new(address, move |transaction, precompiles, tally| {
+        execute.install_execute_tx(transaction, precompiles, tally);
+    }))
 }
 
 /// EXECUTE by the fork schedule of the chain or, if the flags name forks, for these and the chain's at any
@@ -381,6 +360,7 @@ fn execute(
         gas: config.execute_gas.into(),
         observer: Arc::new(ExecuteObserver(Arc::clone(telemetry))),
         rules: if config.execute_any_block { Rules::L1 } else { Rules::default() },
+        cryptography: cryptography::libraries(),
         ..execute
     };
     let source: Arc<dyn BlobSource> = Arc::<BlobStore>::clone(blobs);

@@ -9,7 +9,9 @@ use alloy_evm::precompiles::{DynPrecompile, PrecompileInput, PrecompilesMap};
 use alloy_primitives::Address;
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use revm::precompile::{PrecompileError, PrecompileHalt, PrecompileOutput, PrecompileStatus};
-use stateless::{BlockTally, EvmOverrides, InsufficientGas, UnderpricedWork, WorkMeter};
+use stateless::{
+    BlockTally, Cryptography, EvmOverrides, InsufficientGas, UnderpricedWork, WorkMeter,
+};
 
 /// Gas that a call owes for [`UnderpricedWork`], and the maximum that it can pay.
 #[derive(Debug)]
@@ -83,16 +85,21 @@ impl WorkMeter for DeferredGas {
     }
 }
 
-/// A chain whose overrides are unchanged but for the meter.
+/// A chain whose overrides are unchanged but for the meter and the cryptography.
 #[derive(Debug)]
 pub(crate) struct Metered<'c> {
     pub(crate) chain: &'c dyn EvmOverrides,
+    pub(crate) cryptography: &'c dyn Cryptography,
     pub(crate) deferred: Arc<DeferredGas>,
 }
 
 impl EvmOverrides for Metered<'_> {
     fn base(&self) -> Option<&dyn EvmOverrides> {
         Some(self.chain)
+    }
+
+    fn cryptography(&self) -> &dyn Cryptography {
+        self.cryptography
     }
 
     fn precompiles(&self, precompiles: &mut PrecompilesMap, tally: &Arc<BlockTally>) {
@@ -124,7 +131,8 @@ impl<'c> WorkCount<'c> {
     /// Creates a counter for blocks of this chain at these prices.
     pub fn new(gas: &Arc<dyn Pricing>, chain: &'c dyn EvmOverrides) -> Self {
         // Nothing is covered and everything can be paid: this counts and never stops a block.
-        Self(Metered { chain, deferred: Arc::new(DeferredGas::new(gas, 0, u64::MAX)) })
+        let deferred = Arc::new(DeferredGas::new(gas, 0, u64::MAX));
+        Self(Metered { chain, cryptography: chain.cryptography(), deferred })
     }
 
     /// Returns the chain's overrides with the meter.

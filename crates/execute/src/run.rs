@@ -10,8 +10,8 @@ use alloc::{borrow::Cow, boxed::Box, string::String, sync::Arc, vec::Vec};
 use alloy_primitives::{Address, B256};
 use core::num::NonZeroUsize;
 use stateless::{
-    BlockError, ChainSpec, EvmOverrides, InternalError, Invalid, OnceCell, Stage, SystemCode,
-    Verdict, VerifyOptions, with_help,
+    BlockError, ChainSpec, Cryptography, EvmOverrides, InternalError, Invalid, OnceCell, Stage,
+    SystemCode, Verdict, VerifyOptions, with_help,
 };
 use wire::{DecodeError, ProtocolFork, SchemaId, StatelessResult};
 
@@ -36,6 +36,8 @@ pub struct Execute {
     /// Threads per call, including the calling one; with more than one, a further thread hashes a long
     /// request. The verdict does not depend on it.
     pub threads: NonZeroUsize,
+    /// Cryptography for the blocks. The verdict does not depend on it.
+    pub cryptography: &'static dyn Cryptography,
     /// Receiver of the outcomes of the EVM's calls.
     pub observer: Arc<dyn CallObserver>,
 }
@@ -66,6 +68,7 @@ impl Execute {
             system_code: SystemCode::Canonical,
             networks: Networks::ById,
             threads: NonZeroUsize::MIN,
+            cryptography: &(),
             observer: Arc::new(()),
         }
     }
@@ -408,7 +411,8 @@ impl Execute {
         let bound = declared.gas_bound().saturating_sub(input.own_gas());
         let deferred = Arc::new(DeferredGas::new(&self.gas, bound, budget.gas - reserve));
         budget.deferred = Some(Arc::clone(&deferred));
-        let evm = &Metered { chain: evm, deferred: Arc::clone(&deferred) };
+        let (chain, cryptography) = (evm, self.cryptography);
+        let evm = &Metered { chain, cryptography, deferred: Arc::clone(&deferred) };
         let options =
             VerifyOptions { threads: self.threads, system_code: self.system_code, evm, senders };
         let (verified, request_root) =

@@ -5,7 +5,6 @@ use alloc::vec::Vec;
 use alloy_evm::precompiles::PrecompilesMap;
 use alloy_primitives::Address;
 use core::fmt;
-use revm::primitives::OnceLock;
 
 /// Cryptography of a verifier or a node. The guest of a zkVM has circuits for it, and a host may have a library that is
 /// faster than those of this crate.
@@ -25,7 +24,3 @@ pub trait Cryptography: fmt::Debug + Send + Sync {
 
 /// The libraries that this crate is built with.
 impl Cryptography for () {}
-
-/// The cryptography of all chains that have none of their own. A program sets it before it executes anything; without it,
-/// they have that of this crate.
-pub static CRYPTOGRAPHY: OnceLock<&dyn Cryptography> = OnceLock::new();

@@ -35,7 +35,7 @@ mod system;
 mod tally;
 mod transactions;
 
-pub use cryptography::{CRYPTOGRAPHY, Cryptography};
+pub use cryptography::Cryptography;
 pub use error::{BlockError, InternalError, Invalid, ReadError, StateError};
 pub use evm::{BlockEvm, Instructions, block_evm, inspected_evm, noted_selfdestruct};
 pub use execution::{BlockExecution, Environment, execute_block};

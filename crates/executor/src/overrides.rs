@@ -45,10 +45,9 @@ pub trait EvmOverrides: fmt::Debug + Send + Sync {
         }
     }
 
-    /// Returns the cryptography for blocks: by default [that of the process](crate::CRYPTOGRAPHY).
+    /// Returns the cryptography for blocks.
     fn cryptography(&self) -> &dyn Cryptography {
-        let own = || crate::CRYPTOGRAPHY.get().copied().unwrap_or(&());
-        self.base().map_or_else(own, |base| base.cryptography())
+        self.base().map_or(&(), |base| base.cryptography())
     }
 
     /// Adds to the precompiles of the fork. They may count their work in `tally`, which belongs to the block

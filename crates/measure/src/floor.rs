@@ -10,8 +10,7 @@ use alloy_evm::{Evm as _, EvmEnv, EvmFactory as _, FromRecoveredTx as _, eth::Et
 use alloy_primitives::{Address, B256, U256};
 use core::hint::black_box;
 use executor::{
-    BlockState, ChainSpec, EvmOverrides as _, ReadError, StateSource, Transaction,
-    decode_transaction,
+    BlockState, ChainSpec, Cryptography, ReadError, StateSource, Transaction, decode_transaction,
 };
 use eyre::{Result, ensure, eyre};
 use revm::{
@@ -66,6 +65,7 @@ impl FloorTimes {
 /// The floor of a block, with all that it needs made ready outside the measurement.
 #[derive(Debug)]
 pub struct Floor<'a> {
+    cryptography: &'static dyn Cryptography,
     preimages: Vec<&'a [u8]>,
     transactions: Vec<Transaction>,
     environments: Vec<TxEnv>,
@@ -74,12 +74,12 @@ pub struct Floor<'a> {
 }
 
 impl<'a> Floor<'a> {
-    /// Executes a block, and keeps what it reads.
+    /// Executes a block, and keeps what it reads. Its senders are recovered by this cryptography.
     ///
     /// # Errors
     ///
     /// If the calldata is not the input of one valid block.
-    pub fn prepare(calldata: &'a [u8]) -> Result<Self> {
+    pub fn prepare(calldata: &'a [u8], cryptography: &'static dyn Cryptography) -> Result<Self> {
         let input = StatelessInput::decode(calldata)?;
         let payload = &input.request.payload;
         let spec = ChainSpec::for_input(input.chain_id, input.fork);
@@ -106,6 +106,7 @@ impl<'a> Floor<'a> {
         execute(&block, CacheDB::new(&recorder), environments.clone())?;
         let lists = [input.witness.state, input.witness.codes, input.witness.headers];
         Ok(Self {
+            cryptography,
             preimages: lists.into_iter().flat_map(wire::ByteLists::iter).collect(),
             transactions,
             environments,
@@ -133,7 +134,7 @@ impl<'a> Floor<'a> {
             black_box(&digests);
         });
         let senders = on_core(|| {
-            black_box(().cryptography().senders(&self.transactions));
+            black_box(self.cryptography.senders(&self.transactions));
         });
         let mut outcome = Ok(0);
         let evm = on_core(|| outcome = execute(&self.block, pre_state, environments));

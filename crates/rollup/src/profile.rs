@@ -61,7 +61,8 @@ impl L1Profile {
     fn priced(&self, schedule: GasSchedule) -> Execute {
         let networks = Networks::Only(Arc::clone(&self.forks));
         let following = Execute::following(ChainSpec::clone(&self.forks));
-        Execute { gas: schedule.into(), networks, ..following }
+        let cryptography = cryptography::libraries();
+        Execute { gas: schedule.into(), networks, cryptography, ..following }
     }
 
     /// Fork at a timestamp, but none before `least`.

@@ -3,9 +3,8 @@
 use crate::{Blobs, ETHER, HarnessError, Key, L2, NodeProcess, Transaction, rich};
 use alloy_consensus::{Header, TxEip1559, TxEip4844};
 use alloy_eips::{BlockId, BlockNumberOrTag, eip2718::Encodable2718};
-use alloy_evm::precompiles::PrecompilesMap;
 use alloy_genesis::{ChainConfig as GenesisConfig, Genesis};
-use alloy_primitives::{Address, B256, Bytes, Sealed, TxKind, U256};
+use alloy_primitives::{Address, B256, Bytes, TxKind, U256};
 use alloy_provider::{Provider as _, ext::AnvilApi as _};
 use alloy_rpc_types_eth::{BlockOverrides, TransactionRequest};
 use alloy_sol_types::SolCall;
@@ -17,7 +16,7 @@ use client::{Client, ClientError};
 use codec::{ExecuteTx, RawBlock, SignedExecuteTx};
 use contracts::code_reference::{CodeReference, PROXY};
 use execute::Execute;
-use executor::{BlockState, BlockTally, ChainSpec, ReadError, Receipt};
+use executor::{BlockState, ChainSpec, ReadError, Receipt};
 use std::sync::Arc;
 use variants::{BlobSource, BlobTail, Dialects, ExecuteExtension};
 use wire::ProtocolFork;
@@ -40,28 +39,6 @@ pub struct L1 {
     blobs: Arc<Blobs>,
     /// Anchor of its blocks, if it is an L2 itself.
     anchor: Option<B256>,
-}
-
-/// Transactions of type `0x05` of an EXECUTE.
-#[derive(Debug)]
-struct ExecuteTransactions {
-    extension: Arc<ExecuteExtension>,
-    address: Address,
-}
-
-impl ExecuteTxPrecompile for ExecuteTransactions {
-    fn address(&self) -> Address {
-        self.address
-    }
-
-    fn install(
-        &self,
-        transaction: Option<&Arc<Sealed<SignedExecuteTx>>>,
-        precompiles: &mut PrecompilesMap,
-        tally: &Arc<BlockTally>,
-    ) {
-        self.extension.install_execute_tx(transaction, precompiles, tally);
-    }
 }
 
 /// A transaction in its block.
@@ -122,8 +99,10 @@ impl L1 {
         let address = extension.execute_tx_address();
         self.chain.configure(|config| {
             config.set_extension(Arc::<ExecuteExtension>::clone(&extension));
-            config.execute_tx = address.map(|address| -> Arc<dyn ExecuteTxPrecompile> {
-                Arc::new(ExecuteTransactions { extension, address })
+            config.execute_tx = address.map(|address| {
+                ExecuteTxPrecompile::new(address, move |transaction, precompiles, tally| {
+                    extension.install_execute_tx(transaction, precompiles, tally);
+                })
             });
         });
         self

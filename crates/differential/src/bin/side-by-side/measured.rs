@@ -100,10 +100,12 @@ impl Measured {
     /// Measures an input.
     pub(crate) fn of(subject: &Subject, effort: &Effort, threads: NonZeroUsize) -> Result<Self> {
         let Subject { kind, name, calldata, blocks } = subject;
-        let single = Execute::l1();
-        let parallel = Execute { threads, ..Execute::l1() };
+        let libraries = cryptography::libraries();
+        let single = Execute { cryptography: libraries, ..Execute::l1() };
+        let parallel = Execute { threads, ..single.clone() };
         let theirs = || blocks.iter().try_for_each(ethrex::verify);
-        let floor = (*kind != Kind::Batch).then(|| Floor::prepare(calldata)).transpose()?;
+        let floor =
+            (*kind != Kind::Batch).then(|| Floor::prepare(calldata, libraries)).transpose()?;
 
         // Once unmeasured: libraries set themselves up at first use.
         cryptography::select(Backend::Reference);
