@@ -242,26 +242,26 @@ impl SenderCheck {
     }
 
     /// Verifies the block of an L2 that a transaction of type `0x05` brings, within the gas of the transaction, so that
-    /// the block with the transaction finds the verdict. One that waits for others of its sender is not run.
+    /// the block with the transaction finds the verdict. One that waits for others of its sender, whose nonce is
+    /// `nonce`, is not run.
     ///
     /// Takes as long as the block of the L2 does: no lock of the node may be held.
-    fn verify_ahead(
-        &self,
-        new: &PoolTransaction,
-        context: &AdmissionContext,
-    ) -> Result<(), Rejected> {
-        if new.recovered.transaction.as_execute().is_none() || new.nonce() != context.nonce {
-            return Ok(());
+    fn verify_ahead(&self, added: &PoolTransaction, nonce: u64) {
+        let transaction = &added.recovered.transaction;
+        if transaction.as_execute().is_none() || added.nonce() != nonce {
+            return;
         }
         let begun = Instant::now();
-        let outcome = self.state.try_alone(&self.next, &new.recovered.transaction, new.sender())?;
-        let (hash, ms) = (new.hash(), begun.elapsed().as_millis());
+        let outcome = self.state.try_alone(&self.next, transaction, added.sender());
+        let (hash, ms) = (added.hash(), begun.elapsed().as_millis());
         match outcome {
-            Ok(()) => tracing::debug!(%hash, ms, "verified an ExecuteTx ahead of its block"),
+            Ok(Ok(())) => tracing::debug!(%hash, ms, "verified an ExecuteTx ahead of its block"),
             // It may be valid in the next block: others of the pool may come first.
-            Err(reason) => tracing::debug!(%hash, ms, %reason, "could not run an ExecuteTx ahead"),
+            Ok(Err(reason)) => {
+                tracing::debug!(%hash, ms, %reason, "could not run an ExecuteTx ahead");
+            }
+            Err(error) => tracing::warn!(%hash, %error, "could not run an ExecuteTx ahead"),
         }
-        Ok(())
     }
 }
 
@@ -356,9 +356,8 @@ impl Node {
         // Looked up without the lock, since a disk or another node may answer slowly.
         let sender = self.read(|node| node.check(&new))?;
         let mut context = sender.run(&new)?;
-        sender.verify_ahead(&new, &context)?;
         let hash = *new.hash();
-        let (executable, noted, journal, auto) = {
+        let (added, executable, noted, journal, auto) = {
             let mut node = self.inner.write();
             if node.checked_at() != sender.at {
                 context = node.check(&new)?.run(&new)?;
@@ -371,12 +370,15 @@ impl Node {
                 _ => node.pool.executable_from(&added, context.nonce),
             };
             executable.truncate(if is_replacement { 1 } else { usize::MAX });
-            (executable, noted, Arc::clone(&node.pool_journal), node.settings.mining.is_auto())
+            let (journal, auto) = (Arc::clone(&node.pool_journal), node.settings.mining.is_auto());
+            (added, executable, noted, journal, auto)
         };
         if let Err(error) = journal.keep(noted) {
             self.inner.write().pool.remove(&hash);
             return Err(Rejected::NotKept(error.to_string()));
         }
+        // Only what is in the pool is worth the work: a refusal costs its sender nothing.
+        sender.verify_ahead(&added, context.nonce);
         executable.into_iter().for_each(|waiting| self.emit(Event::Pooled(waiting)));
         if auto {
             match self.mine_ready() {

@@ -10,7 +10,8 @@ use alloy_primitives::{Address, B256, Bytes, TxKind, U256, hex, keccak256};
 use codec::{OwnedWitness, RawBlock};
 use enshrine_chain::{BlockAttributes, BlockWithWitness, Call, Chain, ChainConfig};
 use execute::Execute;
-use executor::{ChainSpec, Invalid};
+use executor::{ChainSpec, Cryptography, Invalid};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use testkit::{CHAIN_ID, ETHER, FORKS, Key, Transaction, rich_genesis};
 use wire::ProtocolFork;
 
@@ -347,4 +348,34 @@ fn an_invalid_block_is_refused_with_its_reason_and_the_chain_stays_as_it_was() {
         assert!(error.contains(reason), "{reason}: {error}");
     }
     assert_eq!(test.chain.head().hash, head);
+}
+
+/// Counts the senders that it is asked for.
+#[derive(Debug)]
+struct Counting(AtomicUsize);
+
+impl Cryptography for Counting {
+    fn senders(&self, transactions: &[Transaction]) -> Vec<Option<Address>> {
+        self.0.fetch_add(transactions.len(), Ordering::Relaxed);
+        ().senders(transactions)
+    }
+}
+
+#[test]
+fn chains_and_execute_recover_senders_with_the_cryptography_that_they_are_given() {
+    static GIVEN: Counting = Counting(AtomicUsize::new(0));
+    let asked = || GIVEN.0.swap(0, Ordering::Relaxed);
+    let mut test = Test::new(ProtocolFork::Osaka);
+    let transfer = test.call(TxKind::Call(Key::named("bob").address()), Vec::new(), U256::ONE);
+    let plain = test.build(vec![transfer.clone()]);
+    assert_eq!(asked(), 0);
+
+    test.chain.configure(|config| config.cryptography = &GIVEN);
+    assert_eq!(test.build(vec![transfer]).block.hash, plain.block.hash);
+    assert_eq!(asked(), 1);
+    test.chain.import(&RawBlock::decode(&plain.block.rlp()).unwrap()).unwrap();
+    assert_eq!(asked(), 1);
+    let execute = Execute { cryptography: &GIVEN, ..Execute::default() };
+    assert!(execute.run(&plain.input().unwrap(), u64::MAX).is_ok());
+    assert_eq!(asked(), 1);
 }

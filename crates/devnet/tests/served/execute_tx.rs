@@ -385,6 +385,23 @@ fn the_pool_verifies_once_and_the_block_and_a_replacement_find_the_verdict() {
 }
 
 #[test]
+fn attack_what_the_pool_refuses_is_not_run() {
+    let scene = Scene::new();
+    scene.ask("evm_setAutomine", json!([false]));
+    scene.ask("eth_sendRawTransaction", json!([scene.raw(scene.tx(0, TxKind::Create))]));
+    let kept = VerdictCounts { hits: 0, misses: 1 };
+    assert_eq!(scene.counts(), kept);
+    // Each is work of its own, and none pays more than the one whose place it wants.
+    for byte in 0..3 {
+        let mut other = scene.tx(0, TxKind::Create);
+        other.witness = [&other.witness[..], &[byte]].concat().into();
+        let refusal = scene.refused(other);
+        assert!(refusal.contains("underpriced"), "{refusal}");
+    }
+    assert_eq!(scene.counts(), kept);
+}
+
+#[test]
 fn snapshots_reorgs_files_and_exports_keep_such_transactions() {
     let scene = Scene::new();
     let snapshot = scene.ask("evm_snapshot", json!([]));
