@@ -12,8 +12,8 @@ use serde_json::Value;
 
 use crate::{built, checks::Checked};
 
-/// Folder of the program, a workspace of its own.
-const PROGRAM: &str = "examples/zkvm-guest";
+/// Manifest of the program, a workspace of its own.
+pub(crate) const MANIFEST: &str = "examples/zkvm-guest/Cargo.toml";
 /// Position of a byte of the payload's logs bloom in the calldata.
 const PAYLOAD_BYTE: usize = 200;
 /// Folder with test vectors, named by the environment.
@@ -23,8 +23,8 @@ const VECTORS: &str = "ENSHRINE_VECTORS";
 pub(crate) fn run(root: &Path) -> eyre::Result<Checked> {
     let target = root.join("target/no-std");
     let mut cargo = toolchain::cargo();
-    cargo.current_dir(root.join(PROGRAM)).args(["build", "--release", "--locked", "--target-dir"]);
-    let status = cargo.arg(&target).status().wrap_err("cargo")?;
+    cargo.current_dir(root).args(["build", "--release", "--locked", "--manifest-path", MANIFEST]);
+    let status = cargo.arg("--target-dir").arg(&target).status().wrap_err("cargo")?;
     if !status.success() {
         return Ok(Checked::Failed);
     }

@@ -33,6 +33,8 @@ pub(crate) enum Stage {
     ForgeFmt,
     /// typos over all files
     Spelling,
+    /// cargo update --locked: the workspaces beside this one build with the lock file that they have
+    LockFiles,
     /// cargo shear: no dependency is declared and not used
     UnusedDependencies,
     /// cargo deny: licences, sources and bans of the dependencies
@@ -174,9 +176,9 @@ impl Stage {
             Self::LintRepo => lint::run(root).map(Outcome::passed_if),
             Self::RustFmt => {
                 let mut outcome = cargo(root, &["fmt", "--all", "--check"])?;
-                for workspace in [crate::mutants::rust::PLACES, crate::ethrex::CLIENT, FUZZ] {
+                for manifest in BESIDE {
                     if outcome == Outcome::Passed {
-                        outcome = cargo(root, &["fmt", "--check", "--manifest-path", workspace])?;
+                        outcome = cargo(root, &["fmt", "--check", "--manifest-path", manifest])?;
                     }
                 }
                 Ok(outcome)
@@ -195,6 +197,17 @@ impl Stage {
                 ],
             ),
             Self::Spelling => checks::spelling(root).map(Outcome::from),
+            Self::LockFiles => {
+                let mut outcome = Outcome::Passed;
+                for manifest in BESIDE {
+                    if outcome == Outcome::Passed {
+                        let args =
+                            ["update", "--workspace", "--locked", "--manifest-path", manifest];
+                        outcome = cargo(root, &args)?;
+                    }
+                }
+                Ok(outcome)
+            }
             Self::UnusedDependencies => checks::unused_dependencies(root).map(Outcome::from),
             Self::Deny => checks::deny(root).map(Outcome::from),
             Self::Advisories => checks::advisories(root).map(Outcome::from),
@@ -237,8 +250,10 @@ const TEST_PLACES: [&str; 5] = [
     crate::mutants::rust::PLACES_TARGET,
 ];
 
-/// The targets of cargo-fuzz, a workspace of their own.
-const FUZZ: &str = "fuzz/Cargo.toml";
+/// Manifests of the programs that are a workspace of their own each: they take crates of this one by their paths, and
+/// a crate that gets another dependency leaves their lock files behind.
+const BESIDE: [&str; 4] =
+    [crate::mutants::rust::PLACES, crate::ethrex::CLIENT, no_std::MANIFEST, "fuzz/Cargo.toml"];
 
 /// The seed of forge's random inputs: the verdict on a commit depends on nothing but the commit. Run by
 /// hand, forge takes a new one each time, and so searches on.
@@ -346,6 +361,19 @@ mod tests {
         let runs =
             |profile: &str| settings["profile"][profile]["invariant"]["runs"].as_integer().unwrap();
         assert!(runs(THOROUGH) > runs(DEFAULT));
+    }
+
+    #[test]
+    fn each_lock_file_beside_that_of_the_workspace_is_held_against_its_manifest() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+        let mut found = Vec::new();
+        for folder in ["crates", "examples", "fuzz", "tools"] {
+            let files = crate::files::below(&root.join(folder)).unwrap();
+            found.extend(files.into_iter().filter(|file| file.ends_with("Cargo.lock")));
+        }
+        let mut held = BESIDE.map(|manifest| root.join(manifest).with_extension("lock"));
+        held.sort();
+        assert_eq!(found, held);
     }
 
     #[test]
