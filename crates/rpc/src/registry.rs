@@ -128,8 +128,16 @@ impl<C: Context> Registry<C> {
         T: Serialize + Clone + Send + 'static,
         F: Fn(&C, &mut Args) -> Result<T, RpcError> + Send + Sync + 'static,
     {
+        self.insert(
+            pool,
+            name,
+            Box::new(move |context, args, id, limit| Ok(within(id, method(context, args)?, limit))),
+        );
+    }
+
+    fn insert(&mut self, pool: WorkerPool, name: &'static str, call: Box<Call<C>>) {
         let answers = OnceLock::new();
-        let method = Arc::new(Method { name, wording: self.wording, answers, method });
+        let method = Arc::new(Method { name, wording: self.wording, answers, call });
         let (context, workers) = (Arc::clone(&self.context), Arc::clone(&self.workers));
         let callback = move |id: Id<'static>,
                              params: jsonrpsee::types::Params<'static>,
@@ -203,31 +211,31 @@ fn pool_of(pool: WorkerPool, params: &str) -> WorkerPool {
     }
 }
 
-struct Method<F> {
+/// Runs a method and writes its answer, which has at most the given number of bytes. All else
+/// that a request needs is compiled once, and not for each method.
+type Call<C> =
+    dyn Fn(&C, &mut Args, Id<'static>, usize) -> Result<MethodResponse, RpcError> + Send + Sync;
+
+struct Method<C> {
     name: &'static str,
     wording: ErrorStyle,
     /// Counters of the method, from its first answer on.
     answers: OnceLock<Answers>,
-    method: F,
+    call: Box<Call<C>>,
 }
 
-impl<F> Method<F> {
-    fn answer<C, T>(
+impl<C: Context> Method<C> {
+    fn answer(
         &self,
         context: &C,
         params: Option<&str>,
         arrived: Instant,
         id: Id<'static>,
         limit: usize,
-    ) -> MethodResponse
-    where
-        C: Context,
-        T: Serialize + Clone + Send + 'static,
-        F: Fn(&C, &mut Args) -> Result<T, RpcError>,
-    {
+    ) -> MethodResponse {
         let _span = tracing::debug_span!("request", method = self.name).entered();
-        let result =
-            Args::new(params, self.wording).and_then(|mut args| (self.method)(context, &mut args));
+        let result = Args::new(params, self.wording)
+            .and_then(|mut args| (self.call)(context, &mut args, id.clone(), limit));
         match &result {
             Ok(_) => tracing::trace!("answered"),
             Err(RpcError { message, is_fault: true, .. }) => {
@@ -245,10 +253,7 @@ impl<F> Method<F> {
                 telemetry.failed(self.name, params.unwrap_or_default(), &words(error));
             }
         }
-        match result {
-            Ok(result) => within(id, result, limit),
-            Err(error) => MethodResponse::error(id, error),
-        }
+        result.unwrap_or_else(|error| MethodResponse::error(id, error))
     }
 }
 
