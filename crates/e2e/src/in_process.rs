@@ -23,7 +23,7 @@ use localnet::{
     report::{Advanced, Report},
     units::grouped,
 };
-use std::{sync::Arc, time::Instant};
+use std::{sync::Arc, thread, time::Instant};
 use testkit::{
     Artifacts, ETHER, Key, L1, L2, Rollup, RollupFixture, TRANSACTION_GAS_CAP, Transaction,
 };
@@ -155,9 +155,15 @@ pub(crate) fn run(in_process: bool, report: &mut Report) -> Result<()> {
 
 impl World {
     fn create(in_process: bool, report: &mut Report) -> Result<Self> {
+        // cargo needs none of the tools, and longer than they.
+        let binary = (!in_process).then(|| thread::spawn(devnet::build));
         report.doing("fetching tools and compiling the contracts, the first time");
         Artifacts::load(&toolchain::progress_to_stderr)?;
         report.built("contracts compiled".to_owned());
+        if let Some(binary) = binary {
+            report.doing("building the enshrine binary, if it is not built yet");
+            binary.join().map_err(|_| eyre!("the build of the enshrine binary panicked"))??;
+        }
         let operator = Key::named("operator");
         let names = ["operator", "alice"];
         let execute = Execute {
@@ -167,9 +173,6 @@ impl World {
         let mut l1 = if in_process {
             L1::new(L1_CHAIN, execute, &names)?
         } else {
-            report.doing(
-                "building the enshrine binary, if it is not built yet, and starting a devnet",
-            );
             let dialects = Dialects::usual(&[DialectName::Specs, DialectName::Drake]);
             let devnet = devnet::start(&L1::genesis(L1_CHAIN, &names), &dialects)?;
             report.built(format!("devnet listens at {}", devnet.client().url()));
