@@ -50,7 +50,7 @@ pub(crate) fn target(root: &Path) -> PathBuf {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::fs;
+    use std::{collections::BTreeSet, fs};
     use toolchain::find_root;
 
     /// Returns the table of a profile in Cargo.toml.
@@ -90,5 +90,24 @@ mod tests {
             .collect();
         members.sort();
         assert_eq!(all, members);
+    }
+
+    /// The tests are built after the binary and would build all that differs once more.
+    #[test]
+    fn no_dependency_of_tests_alone_gives_another_crate_more_features() {
+        let root = find_root().unwrap();
+        let crates = |edges: &str| -> BTreeSet<String> {
+            let mut cargo = toolchain::cargo();
+            let args = ["tree", "--offline", "--workspace", "--prefix", "none"];
+            cargo.current_dir(&root).args(args).args(["--format", "{p} {f}", "--edges", edges]);
+            let tree = cargo.output().unwrap();
+            assert!(tree.status.success(), "{}", String::from_utf8_lossy(&tree.stderr));
+            let tree = String::from_utf8(tree.stdout).unwrap();
+            tree.lines().map(|line| line.trim_end_matches(" (*)").to_owned()).collect()
+        };
+        let (of_all, of_tests) = (crates("normal,build"), crates("normal,build,dev"));
+        assert!(of_all.len() > 100 && of_all.len() < of_tests.len());
+        let differ: Vec<_> = of_all.difference(&of_tests).collect();
+        assert!(differ.is_empty(), "other features in tests: {differ:?}");
     }
 }

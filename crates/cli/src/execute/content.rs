@@ -2,6 +2,7 @@
 
 use crate::output;
 use eyre::{Context as _, Result, bail};
+use ruzstd::decoding::StreamingDecoder;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use std::{
@@ -39,7 +40,7 @@ pub(crate) fn read(path: &Path) -> Result<Content> {
             false => read_all(File::open(path)?)?,
         };
         match bytes.starts_with(&ZSTD) {
-            true => Content::of(&read_all(zstd::Decoder::new(&bytes[..])?)?),
+            true => Content::of(&unpacked(&bytes)?),
             false => Content::of(&bytes),
         }
     };
@@ -67,12 +68,35 @@ pub(super) fn write(path: &Path, bytes: &[u8]) -> Result<bool> {
 
 fn read_all(from: impl Read) -> Result<Vec<u8>> {
     let mut bytes = Vec::new();
+    read_behind(&mut bytes, from)?;
+    Ok(bytes)
+}
+
+/// Unpacks the frames of zstd, one after another.
+fn unpacked(mut packed: &[u8]) -> Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    while !packed.is_empty() {
+        let mut frame = StreamingDecoder::new(&mut packed)?;
+        read_behind(&mut bytes, &mut frame)?;
+        let (got, expected) =
+            (frame.decoder.get_calculated_checksum(), frame.decoder.get_checksum_from_data());
+        if let Some(expected) = expected
+            && got != Some(expected)
+        {
+            bail!("the checksum of what it unpacks to is {got:x?}, and not {expected:x}");
+        }
+    }
+    Ok(bytes)
+}
+
+/// Appends all that there is to read, unless that is more than the longest source.
+fn read_behind(bytes: &mut Vec<u8>, from: impl Read) -> Result<()> {
     // A few packed bytes may unpack to any number.
-    from.take(LONGEST + 1).read_to_end(&mut bytes)?;
+    from.take(LONGEST + 1 - bytes.len() as u64).read_to_end(bytes)?;
     if bytes.len() as u64 > LONGEST {
         bail!("it is longer than {LONGEST} bytes");
     }
-    Ok(bytes)
+    Ok(())
 }
 
 /// The answer of a node, if a JSON object is one.

@@ -4,12 +4,13 @@ use super::tests::report;
 use crate::page::{html::escaped, page};
 use std::{
     collections::HashSet,
-    fs::{self, File},
-    io::{BufReader, ErrorKind},
+    fs,
+    io::ErrorKind,
     net::TcpListener,
     path::Path,
     process::{Command, Stdio},
 };
+use zune_png::{PngDecoder, zune_core::bytestream::ZCursor};
 
 /// Script that notes what a page has loaded and drawn, as attributes of the body. It opens all groups first.
 const PROBE: &str = "<script>addEventListener('load', () => {
@@ -103,14 +104,12 @@ struct Picture {
 
 impl Picture {
     fn read(path: &Path) -> Self {
-        let decoder = png::Decoder::new(BufReader::new(File::open(path).unwrap()));
-        let mut reader = decoder.read_info().unwrap();
-        let mut bytes = vec![0; reader.output_buffer_size().unwrap()];
-        let frame = reader.next_frame(&mut bytes).unwrap();
-        let samples = frame.color_type.samples();
-        assert!(samples >= 3, "{:?}", frame.color_type);
-        let pixels = bytes[..frame.buffer_size()].chunks(samples).map(|it| [it[0], it[1], it[2]]);
-        Self { width: frame.width as usize, pixels: pixels.collect() }
+        let mut decoder = PngDecoder::new(ZCursor::new(fs::read(path).unwrap()));
+        let bytes = decoder.decode_raw().unwrap();
+        let colours = decoder.colorspace().unwrap();
+        assert!(colours.num_components() >= 3, "{colours:?}");
+        let pixels = bytes.chunks(colours.num_components()).map(|it| [it[0], it[1], it[2]]);
+        Self { width: decoder.dimensions().unwrap().0, pixels: pixels.collect() }
     }
 
     /// Rows that hold another colour than the background.

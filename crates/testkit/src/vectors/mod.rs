@@ -9,11 +9,12 @@ pub mod fixture;
 use crate::say_skipped;
 use codec::Bundle;
 use eyre::{Context, Result, ensure};
+use ruzstd::decoding::StreamingDecoder;
 use std::{
     env,
     ffi::OsStr,
     fs::{self, File},
-    io::{self, Read},
+    io::{self, BufReader, Read},
     path::{Path, PathBuf},
 };
 
@@ -60,7 +61,9 @@ pub fn read_block(path: &Path) -> Result<Block> {
     let context = || format!("cannot read {}", path.display());
     let mut bytes = fs::read(path).wrap_err_with(context)?;
     if path.extension() == Some(OsStr::new("zst")) {
-        bytes = zstd::decode_all(&bytes[..]).wrap_err_with(context)?;
+        let mut json = Vec::new();
+        StreamingDecoder::new(&bytes[..])?.read_to_end(&mut json).wrap_err_with(context)?;
+        bytes = json;
     }
     Ok(Block { name, bundle: Bundle::from_json(&bytes).wrap_err_with(context)? })
 }
@@ -83,7 +86,7 @@ pub fn blocks(part_name: &str, what: &str) -> Result<Vec<Block>> {
 fn json_files(name: &str, mut each: impl FnMut(&Path, &[u8]) -> Result<()>) -> Result<bool> {
     let file = format!("fixtures/{name}.tar.zst");
     let Some(path) = part(&file, name)? else { return Ok(false) };
-    let decoder = zstd::Decoder::new(File::open(path)?)?;
+    let decoder = StreamingDecoder::new(BufReader::new(File::open(path)?))?;
     for entry in tar::Archive::new(decoder).entries()? {
         let mut entry = entry?;
         let path = entry.path()?.into_owned();

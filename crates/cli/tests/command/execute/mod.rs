@@ -7,6 +7,7 @@ mod fetch;
 use crate::support::{batch, block, document, enshrine, feed, witness_json};
 use alloy_primitives::{hex, keccak256};
 use codec::Bundle;
+use ruzstd::encoding::{CompressionLevel, compress_to_vec};
 use serde_json::{Value, json};
 use std::{fs, path::PathBuf};
 use tempfile::TempDir;
@@ -320,14 +321,18 @@ fn an_input_is_known_by_what_it_holds_and_not_by_its_name() {
         witness: built.witness,
     };
     let bundle: Value = serde_json::from_slice(bundle.to_json().as_bytes()).expect("JSON");
-    let packed = zstd::encode_all(&bundle.to_string().into_bytes()[..], 0).expect("packs");
+    let bundle_text = bundle.to_string().into_bytes();
+    let (first, rest) = bundle_text.split_at(bundle_text.len() / 2);
+    let pack = |bytes| compress_to_vec(bytes, CompressionLevel::Fastest);
+    let (packed, twice) = (pack(&bundle_text[..]), [pack(first), pack(rest)].concat());
     for form in [
         input,
         hex.clone().into_bytes(),
         format!("{}\n", &hex[2..]).into_bytes(),
         json!({ "jsonrpc": "2.0", "id": 1, "result": hex }).to_string().into_bytes(),
         json!({ "result": bundle }).to_string().into_bytes(),
-        packed,
+        packed.clone(),
+        twice,
     ] {
         for name in ["block.json", "block.zst", "block"] {
             fs::write(files.folder.path().join(name), &form).expect("writes");
@@ -337,6 +342,12 @@ fn an_input_is_known_by_what_it_holds_and_not_by_its_name() {
         let output = feed(&["execute", "verify", "--fork", "osaka", "-"], &form);
         assert!(output.status.success(), "{}", text(&output.stdout));
     }
+    // The last four bytes are the checksum of the frame.
+    let mut damaged = packed;
+    *damaged.last_mut().expect("a frame") ^= 1;
+    let output = feed(&["execute", "verify", "--fork", "osaka", "-"], &damaged);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(text(&output.stdout).contains("checksum"), "{}", text(&output.stdout));
     let refused = br#"{"jsonrpc":"2.0","id":1,"error":{"code":-32601,"message":"no such method"}}"#;
     let output = feed(&["execute", "verify", "-"], refused);
     assert_eq!(output.status.code(), Some(2));
