@@ -1,6 +1,6 @@
 //! The rules of a chain.
 
-use crate::dao::move_dao_funds;
+use crate::{ExecuteMarket, dao::move_dao_funds};
 use alloy_consensus::Header;
 use alloy_eips::{eip7702::SignedAuthorization, eip7840::BlobParams};
 use alloy_evm::precompiles::PrecompilesMap;
@@ -45,6 +45,7 @@ impl<T: EvmOverrides + Any> Extension for T {}
 #[derive(Clone)]
 pub struct ExecuteTxPrecompile {
     address: Address,
+    market: Option<ExecuteMarket>,
     install: Arc<Install>,
 }
 
@@ -56,14 +57,23 @@ type Install = dyn Fn(Option<&Arc<Sealed<SignedExecuteTx>>>, &mut PrecompilesMap
 impl ExecuteTxPrecompile {
     /// Creates the precompile at this address, which `install` puts into an EVM: for the calls in a transaction, or in
     /// one of another type.
+    ///
+    /// Only a chain with a `market` has transactions with an allowance. In these the tally has to count what all calls
+    /// of EXECUTE draw, which is no more than the allowance, and nothing else.
     pub fn new(
         address: Address,
+        market: Option<ExecuteMarket>,
         install: impl Fn(Option<&Arc<Sealed<SignedExecuteTx>>>, &mut PrecompilesMap, &Arc<BlockTally>)
         + Send
         + Sync
         + 'static,
     ) -> Self {
-        Self { address, install: Arc::new(install) }
+        Self { address, market, install: Arc::new(install) }
+    }
+
+    /// Returns the market that sells allowances of EXECUTE gas, if the chain has one.
+    pub const fn market(&self) -> Option<&ExecuteMarket> {
+        self.market.as_ref()
     }
 
     pub(crate) const fn address(&self) -> Address {

@@ -2,9 +2,13 @@
 //!
 //! The executor knows Ethereum's transactions alone. It runs one of type `0x05` as the EIP-1559 transaction with the
 //! same nonce, fees, gas, target, value and calldata, on an EVM that is prepared for this transaction: the witness
-//! counts in its intrinsic gas, and the precompile reads the witness while its frame runs.
+//! counts in its intrinsic gas, and the precompile reads the witness while its frame runs. If it buys an allowance of
+//! EXECUTE gas, the sender has paid for it before.
 
-use crate::{ChainConfig, ChainError, ExecuteTxPrecompile, State};
+use crate::{
+    ChainConfig, ChainError, ExecuteTxPrecompile, State,
+    allowance::{Buyer, Purchase},
+};
 use alloy_consensus::{Header, Signed, TxEip1559};
 use alloy_eips::eip2930::{AccessList, AccessListItem};
 use alloy_evm::{Evm as _, eth::EthEvmContext};
@@ -18,7 +22,10 @@ use executor::{
 use revm::{
     Inspector,
     context::{TxEnv, result::ResultAndState},
-    context_interface::cfg::{GasId, GasParams, gas::get_tokens_in_calldata},
+    context_interface::{
+        JournalTr as _,
+        cfg::{GasId, GasParams, gas::get_tokens_in_calldata},
+    },
 };
 use std::sync::Arc;
 use store::{Transaction, raw_receipts};
@@ -78,7 +85,7 @@ where
         Transaction::Execute(transaction) => {
             let scope = Scope::open(execution, config, transaction, sender, index)?;
             let done = execution.transact_if(&scope.call, sender, keep);
-            scope.close(execution);
+            scope.close(execution, matches!(done, Ok(true)))?;
             done
         }
     }
@@ -108,8 +115,15 @@ where
         }
         Transaction::Execute(transaction) => {
             let scope = Scope::open(execution, config, transaction, sender, index)?;
+            let tally = Arc::clone(execution.tally());
+            let seen = |evm: &mut BlockEvm<_, I>, env: &TxEnv, done: &ResultAndState| {
+                let Some(purchase) = &scope.purchase else { return seen(evm, env, done) };
+                let mut done = done.clone();
+                purchase.show(&mut done.state, tally.used());
+                seen(evm, env, &done)
+            };
             let done = execution.inspect_transaction(&scope.call, sender, seen);
-            scope.close(execution);
+            scope.close(execution, done.is_ok())?;
             done
         }
     }
@@ -224,6 +238,8 @@ struct Scope<'c> {
     gas: GasParams,
     /// The transaction as the executor runs it.
     call: executor::Transaction,
+    /// Allowance of the transaction, if it has one.
+    purchase: Option<Purchase>,
 }
 
 impl<'c> Scope<'c> {
@@ -231,7 +247,7 @@ impl<'c> Scope<'c> {
     ///
     /// # Errors
     ///
-    /// [`Invalid::Transaction`] if the chain has no such transactions, or not this one.
+    /// [`Invalid::Transaction`] if the chain has no such transactions, or not this one, or the block cannot hold it.
     fn open<'x, 's, S, I>(
         execution: &mut BlockExecution<'x, 's, S, I>,
         config: &'c ChainConfig,
@@ -251,11 +267,18 @@ impl<'c> Scope<'c> {
         let Some((precompile, fork)) = config.execute_tx.as_ref().zip(fork) else {
             return Err(invalid("transactions of type 0x05 do not exist on this chain").into());
         };
-        if let Some(reason) = execute_tx_refusal(tx) {
+        if let Some(reason) = precompile.refusal(tx) {
             return Err(invalid(reason).into());
         }
         let tally = Arc::clone(execution.tally());
         let evm = execution.evm_mut();
+        let purchase = match precompile.market().zip(tx.allowance()) {
+            Some((market, allowance)) => {
+                let buyer = Buyer { tx, allowance, sender, index, used: tally.settled() };
+                Some(Purchase::make(evm.ctx_mut(), market, &buyer)?)
+            }
+            None => None,
+        };
         precompile.install(Some(transaction), evm.precompiles_mut(), &tally);
         let cfg = &mut evm.ctx_mut().cfg;
         let gas = cfg.gas_params.clone();
@@ -263,11 +286,17 @@ impl<'c> Scope<'c> {
         let target = if tx.to.is_create() { precompile.address() } else { tx.target() };
         // An access costs no less than before: the sender is warm in each transaction.
         let item = AccessListItem { address: sender, storage_keys: Vec::new() };
-        Ok(Self { precompile, gas, call: call_of(transaction, target, AccessList(vec![item])) })
+        let call = call_of(transaction, target, AccessList(vec![item]));
+        Ok(Self { precompile, gas, call, purchase })
     }
 
-    /// Restores the EVM for other transactions.
-    fn close<'x, 's, S, I>(self, execution: &mut BlockExecution<'x, 's, S, I>)
+    /// Restores the EVM for other transactions. If the transaction `stays` in the block, the rest of its allowance is
+    /// paid back.
+    fn close<'x, 's, S, I>(
+        self,
+        execution: &mut BlockExecution<'x, 's, S, I>,
+        stays: bool,
+    ) -> Result<(), BlockError>
     where
         S: StateSource,
         I: Inspector<EthEvmContext<&'x mut BlockState<'s, S>>>,
@@ -276,6 +305,13 @@ impl<'c> Scope<'c> {
         let evm = execution.evm_mut();
         evm.ctx_mut().cfg.gas_params = self.gas;
         self.precompile.install(None, evm.precompiles_mut(), &tally);
+        let Some(purchase) = self.purchase else { return Ok(()) };
+        if stays {
+            return Ok(purchase.pay_back(evm.db_mut(), tally.settled())?);
+        }
+        // The executor may have refused the transaction without an EVM that would have cleared the journal.
+        evm.ctx_mut().journaled_state.finalize();
+        Ok(())
     }
 }
 
@@ -300,19 +336,21 @@ fn call_of(
     Signed::new_unchecked(call, *signature, transaction.hash()).into()
 }
 
-/// Returns the reason for which a transaction has a part that a chain does not serve, if it has one: bytes that nothing
-/// would pay for, or an allowance.
-pub fn execute_tx_refusal(tx: &ExecuteTx) -> Option<&'static str> {
-    match &tx.version {
-        ExecuteTxVersion::V1 { blob_hashes } if !blob_hashes.is_empty() => {
-            Some("an ExecuteTx with blobs, which has no fee for them")
+impl ExecuteTxPrecompile {
+    /// Returns the reason for which a transaction has a part that the chain does not serve, if it has one: bytes that
+    /// nothing would pay for, or an allowance on a chain without a market.
+    pub fn refusal(&self, tx: &ExecuteTx) -> Option<&'static str> {
+        match &tx.version {
+            ExecuteTxVersion::V1 { blob_hashes } if !blob_hashes.is_empty() => {
+                Some("an ExecuteTx with blobs, which has no fee for them")
+            }
+            ExecuteTxVersion::V3 { .. } if self.market().is_none() => {
+                Some("an ExecuteTx with an allowance, which is not sold here")
+            }
+            _ if !tx.withdrawals.is_empty() => {
+                Some("an ExecuteTx with withdrawals, which no block of an L2 has")
+            }
+            _ => None,
         }
-        ExecuteTxVersion::V3 { .. } => {
-            Some("an ExecuteTx with an allowance, which is not sold here")
-        }
-        _ if !tx.withdrawals.is_empty() => {
-            Some("an ExecuteTx with withdrawals, which no block of an L2 has")
-        }
-        _ => None,
     }
 }

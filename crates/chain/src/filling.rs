@@ -1,7 +1,7 @@
 //! A block that is filled with transactions, one after another.
 
 use crate::{
-    BlockBudget, ChainConfig, ChainError, Rejection, State, execute_tx,
+    BlockBudget, ChainConfig, ChainError, ExecuteMarket, Rejection, State, execute_tx,
     gas_pool::GasPool,
     record::{Checkpoint, WitnessRecorder, WitnessSize},
     sender,
@@ -141,6 +141,12 @@ impl<'a, 'w, 'x, 's, S: StateSource> Filling<'a, 'w, 'x, 's, S> {
             }
             return Ok(Some(reason));
         }
+        if let Some(reason) = self.unsold(index, transaction)? {
+            if !reason.is_final() {
+                self.waiting.insert(*sender);
+            }
+            return Ok(Some(reason));
+        }
         let size = self.size();
         if let Some(reason) = self.bounds.and_then(|it| it.budget.before(index, transaction, size))
         {
@@ -157,6 +163,27 @@ impl<'a, 'w, 'x, 's, S: StateSource> Filling<'a, 'w, 'x, 's, S> {
             let reason = Invalid::Transaction { index, reason: reason.to_string() };
             let is_early = account.nonce < transaction.nonce();
             if is_early { Rejection::BlockFull(reason) } else { Rejection::Invalid(reason) }
+        }))
+    }
+
+    /// Returns the reason for which the block does not sell the allowance of a transaction, if it does not. At a higher
+    /// price than the transaction offers, it waits for a later block.
+    fn unsold(
+        &mut self,
+        index: usize,
+        transaction: &Transaction,
+    ) -> Result<Option<Rejection>, ChainError> {
+        let Some((market, allowance)) = ExecuteMarket::of(self.config, transaction) else {
+            return Ok(None);
+        };
+        let price = (market.price)(&mut self.unrecorded)?;
+        let sold = market.check(&allowance, price, self.execution.tally().settled());
+        Ok(sold.err().map(|refusal| {
+            let reason = Invalid::Transaction { index, reason: refusal.to_string() };
+            match refusal.is_final() {
+                true => Rejection::Invalid(reason),
+                false => Rejection::BlockFull(reason),
+            }
         }))
     }
 

@@ -12,6 +12,7 @@
 
 #![cfg_attr(not(test), warn(clippy::unwrap_used))]
 
+mod allowance;
 mod attributes;
 mod budget;
 mod builder;
@@ -40,6 +41,7 @@ mod spec_reads;
 mod state;
 mod witness;
 
+pub use allowance::{AllowanceRefusal, ExecuteMarket};
 pub use attributes::BlockAttributes;
 pub use budget::{BlockBudget, BudgetPolicy, BudgetRequest, InputUse};
 pub use builder::BuiltBlock;
@@ -48,7 +50,7 @@ pub use chain::Chain;
 pub use config::{ChainConfig, ExecuteTxPrecompile, Extension, LiftedLimits, spec_of};
 pub use edit::EditState;
 pub use error::ChainError;
-pub use execute_tx::{execute_tx_refusal, initial_gas, intrinsic_gas};
+pub use execute_tx::{initial_gas, intrinsic_gas};
 pub use failure::{foundry_revert_reason, halt_reason, revert_reason};
 pub use filling::RecoveredTransaction;
 pub use footprint::{BlockFootprint, JoinedBatch};

@@ -20,14 +20,23 @@ pub(crate) fn refusal(
             InvalidTransaction::NonceTooLow { tx, state }
         });
     }
-    let gas = U256::from(transaction.gas_limit()) * U256::from(transaction.max_fee_per_gas());
-    let blobs = U256::from(transaction.blob_gas_used().unwrap_or_default())
-        * U256::from(transaction.max_fee_per_blob_gas().unwrap_or_default());
-    let cost = gas.saturating_add(blobs).saturating_add(transaction.value());
+    let cost = max_cost(transaction);
     (cost > account.balance && !cfg.is_balance_check_disabled()).then(|| {
         InvalidTransaction::LackOfFundForMaxFee {
             fee: Box::new(cost),
             balance: Box::new(account.balance),
         }
     })
+}
+
+/// Returns the most that a transaction may cost its sender, in wei: value, and gas, blob gas and EXECUTE gas at their
+/// fee caps. It saturates.
+pub(crate) fn max_cost(transaction: &Transaction) -> U256 {
+    if let Some(transaction) = transaction.as_execute() {
+        return transaction.tx.max_cost().unwrap_or(U256::MAX);
+    }
+    let gas = U256::from(transaction.gas_limit()) * U256::from(transaction.max_fee_per_gas());
+    let blobs = U256::from(transaction.blob_gas_used().unwrap_or_default())
+        * U256::from(transaction.max_fee_per_blob_gas().unwrap_or_default());
+    gas.saturating_add(blobs).saturating_add(transaction.value())
 }

@@ -78,6 +78,22 @@ pub enum ExecuteTxVersion {
     },
 }
 
+/// EXECUTE gas that a transaction buys on a market before its call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Allowance {
+    /// Maximum price of a unit, in wei.
+    pub max_fee: u128,
+    /// Units of EXECUTE gas.
+    pub gas: u64,
+}
+
+impl Allowance {
+    /// Returns the most that the allowance may cost, in wei.
+    pub fn max_cost(&self) -> U256 {
+        U256::from(self.max_fee) * U256::from(self.gas)
+    }
+}
+
 /// A transaction of type `0x05` with its signature.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SignedExecuteTx {
@@ -164,6 +180,24 @@ impl ExecuteTx {
             ExecuteTxVersion::V1 { .. } => None,
             ExecuteTxVersion::V2 { anchor } | ExecuteTxVersion::V3 { anchor, .. } => anchor,
         }
+    }
+
+    /// Returns the allowance of EXECUTE gas that the transaction buys, if it buys one.
+    pub const fn allowance(&self) -> Option<Allowance> {
+        match self.version {
+            ExecuteTxVersion::V3 { max_fee_per_execute_gas, execute_gas_limit, .. } => {
+                Some(Allowance { max_fee: max_fee_per_execute_gas, gas: execute_gas_limit })
+            }
+            _ => None,
+        }
+    }
+
+    /// Returns the most that the transaction may cost its sender, in wei: value, and gas and allowance at their fee
+    /// caps. `None` if no balance holds as much.
+    pub fn max_cost(&self) -> Option<U256> {
+        let gas = U256::from(self.max_fee_per_gas) * U256::from(self.gas_limit);
+        let allowance = self.allowance().map_or(U256::ZERO, |allowance| allowance.max_cost());
+        gas.checked_add(allowance)?.checked_add(self.value)
     }
 
     /// Returns the hash that the sender signs: of the type and all items before the signature.

@@ -32,6 +32,6 @@ pub use block::RawBlock;
 pub use bundle::Bundle;
 pub use encode::{Encode, batch_of, requests_from_typed};
 pub use engine::{PayloadEnvelope, PayloadStatus, PayloadStatusWithWitness, PayloadVerdict};
-pub use execute_tx::{ExecuteTx, ExecuteTxError, ExecuteTxVersion, SignedExecuteTx};
+pub use execute_tx::{Allowance, ExecuteTx, ExecuteTxError, ExecuteTxVersion, SignedExecuteTx};
 pub use root::{RootConvention, hash_tree_root};
 pub use witness::OwnedWitness;

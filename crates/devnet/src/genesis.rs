@@ -16,8 +16,8 @@ use alloy_genesis::{Genesis, GenesisAccount};
 use alloy_hardforks::EthereumHardfork;
 use alloy_primitives::{Address, B256, Bytes, U256, address, bytes};
 use chain::{
-    Chain, ChainConfig, EditState as _, ExecuteTxPrecompile, Extension, ForkTimes, ForkTimesError,
-    LiftedLimits, empty_genesis, spec_of,
+    Chain, ChainConfig, EditState as _, ExecuteMarket, ExecuteTxPrecompile, Extension, ForkTimes,
+    ForkTimesError, LiftedLimits, empty_genesis, spec_of,
 };
 use codec::RawBlock;
 use execute::{Execute, ForkRule, Rules};
@@ -27,7 +27,7 @@ use rpc::{ExecuteObserver, Telemetry};
 use std::{fs, path::Path, sync::Arc};
 use variants::{
     BlobSource, Dialects, ExecuteExtension,
-    market::{MARKET_ADDRESS, MARKET_CODE, excess_at},
+    market::{LIMIT, MARKET_ADDRESS, MARKET_CODE, excess_at, price_on},
 };
 use wire::ProtocolFork;
 
@@ -337,7 +337,8 @@ fn execute_extension(
 /// Returns the precompile of transactions of type `0x05`, if EXECUTE has the dialect for them.
 fn execute_tx(execute: Arc<ExecuteExtension>) -> Option<ExecuteTxPrecompile> {
     let address = execute.execute_tx_address()?;
-    Some(ExecuteTxPrecompile::new(address, move |transaction, precompiles, tally| {
+    let market = execute.market.then_some(ExecuteMarket { limit: LIMIT, price: price_on });
+    Some(ExecuteTxPrecompile::new(address, market, move |transaction, precompiles, tally| {
         execute.install_execute_tx(transaction, precompiles, tally);
     }))
 }

@@ -5,7 +5,7 @@ use alloy_consensus::{Header, Transaction as _, Typed2718};
 use alloy_eips::{eip2718::Encodable2718, eip7825::MAX_TX_GAS_LIMIT_OSAKA};
 use alloy_hardforks::EthereumHardfork;
 use alloy_primitives::{Address, KECCAK256_EMPTY};
-use chain::{ChainConfig, State, Transaction, execute_tx_refusal, initial_gas, intrinsic_gas};
+use chain::{ChainConfig, ExecuteMarket, State, Transaction, initial_gas, intrinsic_gas};
 use codec::ExecuteTx;
 use revm::{Database, primitives::eip3860::MAX_INITCODE_SIZE};
 use wire::ProtocolFork;
@@ -24,10 +24,8 @@ pub(crate) fn check_transaction(
     let fork = spec.hardfork_at(next.number, next.timestamp);
     check_shape(new, fork, settings)?;
     if let Some(transaction) = transaction.as_execute() {
-        if config.execute_tx.is_none() {
-            return Err(Rejected::Type(ExecuteTx::TYPE));
-        }
-        if let Some(reason) = execute_tx_refusal(&transaction.tx) {
+        let precompile = config.execute_tx.as_ref().ok_or(Rejected::Type(ExecuteTx::TYPE))?;
+        if let Some(reason) = precompile.refusal(&transaction.tx) {
             return Err(Rejected::ExecuteTx(reason));
         }
     }
@@ -148,7 +146,8 @@ fn check_fees(
     if got < least { Err(Rejected::Tip { got, least }) } else { Ok(()) }
 }
 
-/// Checks the sender's nonce and, unless it `may_owe`, its balance.
+/// Checks the sender's nonce and, unless it `may_owe`, its balance, and that the next block can sell the allowance of
+/// EXECUTE gas that the transaction asks for.
 ///
 /// May block while a disk or another node reads the sender's account.
 pub(crate) fn check_sender(
@@ -162,6 +161,10 @@ pub(crate) fn check_sender(
     let (got, expected) = (transaction.nonce(), account.nonce);
     if got < expected {
         return Err(Rejected::NonceTooLow { sender, got, expected });
+    }
+    if let Some((market, allowance)) = ExecuteMarket::of(state.config(), transaction) {
+        let price = (market.price)(&mut open).map_err(chain::ChainError::from)?;
+        market.check(&allowance, price, 0)?;
     }
     let cost = new.cost();
     if !may_owe && cost > account.balance {

@@ -2,7 +2,7 @@
 
 use crate::Backlog;
 use alloy_primitives::{Address, B256, U256};
-use chain::ChainError;
+use chain::{AllowanceRefusal, ChainError};
 use execute::ExecuteError;
 use wire::DecodeError;
 
@@ -166,6 +166,9 @@ pub enum Rejected {
     /// The transaction of type `0x05` has a part that no block may hold.
     #[error("{0}")]
     ExecuteTx(&'static str),
+    /// The next block does not sell the allowance of EXECUTE gas that the transaction asks for.
+    #[error(transparent)]
+    Allowance(#[from] AllowanceRefusal),
     /// The initialisation code is too long (EIP-3860).
     #[error("initialisation code of {got} bytes, at most {limit} are allowed")]
     InitCode {

@@ -2,8 +2,9 @@
 
 use alloy_consensus::{EthereumTxEnvelope, SignableTransaction, Signed, TxEip1559, TxEip4844};
 use alloy_eips::eip2718::Encodable2718 as _;
-use alloy_primitives::{Address, B256, Signature, U256};
+use alloy_primitives::{Address, B256, Bytes, Signature, U256};
 use chain::RecoveredTransaction;
+use codec::{ExecuteTx, ExecuteTxVersion, SignedExecuteTx};
 use enshrine_node::{AdmissionContext, DropReason, Pool, PoolLimits, PoolTransaction, Rejected};
 use std::{collections::BTreeMap, sync::Arc};
 use testkit::Key;
@@ -479,6 +480,51 @@ fn a_balance_covers_all_that_its_account_has_waiting() {
     assert_eq!(reason, Some(&DropReason::Unfunded { balance: cost }));
     pool.settle(sender, 1, U256::ZERO, &limits);
     assert!(pool.is_empty());
+}
+
+/// A transaction of Alice's with an allowance of so much EXECUTE gas, for two wei each at most.
+fn buys(nonce: u64, execute_gas_limit: u64) -> PoolTransaction {
+    let tx = ExecuteTx {
+        chain_id: 1,
+        nonce,
+        max_priority_fee_per_gas: 9,
+        max_fee_per_gas: 10,
+        gas_limit: 100_000,
+        to: Address::ZERO.into(),
+        value: U256::from(5),
+        input: Bytes::new(),
+        pre_state_root: B256::ZERO,
+        coinbase: Address::ZERO,
+        block_number: 0,
+        timestamp: 0,
+        witness: Bytes::new(),
+        withdrawals: Bytes::new(),
+        version: ExecuteTxVersion::V3 {
+            anchor: None,
+            max_fee_per_execute_gas: 2,
+            execute_gas_limit,
+        },
+    };
+    let key = Key::named("alice");
+    let signed = SignedExecuteTx { signature: key.sign_digest(&tx.signing_hash()), tx };
+    let (raw, sender) = (signed.encode().into(), key.address());
+    let recovered = RecoveredTransaction { transaction: signed.into(), sender, signed: true };
+    PoolTransaction::new(recovered, None, raw)
+}
+
+#[test]
+fn attack_no_ether_is_promised_to_two_allowances() {
+    let (mut pool, limits) = (Pool::default(), public());
+    let cost = 100_000 * 10 + 5 + 2 * 1_000_000;
+    assert_eq!(buys(0, 1_000_000).cost(), U256::from(cost));
+    for (balance, is_taken) in [(2 * cost - 1, false), (2 * cost, true)] {
+        let context = context(0, balance);
+        pool.clear();
+        pool.add(buys(0, 1_000_000), &context, 10, &limits).unwrap();
+        let second = pool.add(buys(1, 1_000_000), &context, 10, &limits);
+        let is_short = matches!(second, Err(Rejected::Overdraft { .. }));
+        assert_eq!((second.is_ok(), is_short), (is_taken, !is_taken), "{second:?}");
+    }
 }
 
 #[test]

@@ -100,7 +100,7 @@ impl L1 {
         self.chain.configure(|config| {
             config.set_extension(Arc::<ExecuteExtension>::clone(&extension));
             config.execute_tx = address.map(|address| {
-                ExecuteTxPrecompile::new(address, move |transaction, precompiles, tally| {
+                ExecuteTxPrecompile::new(address, None, move |transaction, precompiles, tally| {
                     extension.install_execute_tx(transaction, precompiles, tally);
                 })
             });

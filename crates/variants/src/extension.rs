@@ -1,6 +1,10 @@
 //! EXECUTE as an extension of a chain.
 
-use crate::{ExecuteTail, Verdicts, dialects::located, market};
+use crate::{
+    ExecuteTail, Verdicts,
+    dialects::located,
+    market::{self, Payment},
+};
 use alloy_consensus::Header;
 use alloy_evm::precompiles::PrecompilesMap;
 use alloy_primitives::{Address, Sealed};
@@ -40,7 +44,9 @@ impl ExecuteExtension {
 
     /// Puts the precompile into an EVM, for the calls in this transaction, or in one of another type.
     ///
-    /// A call with the input of a kept verdict, which the pool may have come to, is answered without work.
+    /// A call with the input of a kept verdict, which the pool may have come to, is answered without work. On a market,
+    /// an allowance of the transaction pays for the calls of all dialects: a call that converted gas beside it could
+    /// take the room in the block that the allowance has paid for.
     pub fn install_execute_tx(
         &self,
         transaction: Option<&Arc<Sealed<SignedExecuteTx>>>,
@@ -57,7 +63,11 @@ impl ExecuteExtension {
                 answered(&verdicts, &tail, execute, dialect, call, gas)
             };
         if self.market {
-            market::install_with(&execute, precompiles, tally, answer);
+            let allowance = transaction.and_then(|it| it.inner().tx.allowance());
+            let payment = allowance.map_or(Payment::Converted, |it| Payment::Allowance(it.gas));
+            let counted = Execute::answer_counted;
+            market::install_with(&self.execute, precompiles, tally, payment, counted);
+            market::install_with(&execute, precompiles, tally, payment, answer);
         } else {
             execute.install_with(precompiles, move |execute, dialect, input| {
                 answer(execute, dialect, PrecompileCall::of(input), input.gas).0

@@ -1,5 +1,6 @@
 //! Chains in memory: what they build, record, refuse and take back.
 
+mod allowance;
 mod batch;
 mod building;
 mod chain;

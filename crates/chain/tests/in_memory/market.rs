@@ -26,24 +26,24 @@ use variants::{
 };
 use wire::{ProtocolFork, StatelessInput};
 
-const CHAIN_ID: u64 = 8_079;
-const GWEI: u64 = 1_000_000_000;
-const FORKS: [ProtocolFork; 3] =
+pub(crate) const CHAIN_ID: u64 = 8_079;
+pub(crate) const GWEI: u64 = 1_000_000_000;
+pub(crate) const FORKS: [ProtocolFork; 3] =
     [ProtocolFork::Cancun, ProtocolFork::Osaka, ProtocolFork::Amsterdam];
 
 /// Passes its calldata on to EXECUTE, and goes on after any outcome.
-const GOES_ON: (Address, [u8; 18]) =
+pub(crate) const GOES_ON: (Address, [u8; 18]) =
     (Address::repeat_byte(0xa0), hex!("365f5f375f5f365f5f6101015af1500000ff"));
 /// Passes its calldata on to EXECUTE, and reverts.
-const REVERTS: (Address, [u8; 18]) =
+pub(crate) const REVERTS: (Address, [u8; 18]) =
     (Address::repeat_byte(0xb0), hex!("365f5f375f5f365f5f6101015af1505f5ffd"));
 /// Calls the one that reverts with all its calldata, and goes on.
-const AROUND: (Address, [u8; 36]) = (
+pub(crate) const AROUND: (Address, [u8; 36]) = (
     Address::repeat_byte(0xc0),
     hex!("365f5f375f5f365f5f73b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b05af150000000"),
 );
 /// Calls EXECUTE four times with its calldata, each time with three million gas, and goes on.
-const FOUR_TIMES: (Address, [u8; 61]) = (
+pub(crate) const FOUR_TIMES: (Address, [u8; 61]) = (
     Address::repeat_byte(0xd0),
     hex!(
         "365f5f37"
@@ -60,11 +60,11 @@ fn beyond_limit(got: u64) -> ExecuteError {
 }
 
 /// Account whose balance cannot take fees.
-const FULL: Address = Address::repeat_byte(0xf0);
+pub(crate) const FULL: Address = Address::repeat_byte(0xf0);
 
 /// Reasons for which EXECUTE has refused calls.
 #[derive(Debug, Default)]
-struct Reasons(Mutex<Vec<ExecuteError>>);
+pub(crate) struct Reasons(Mutex<Vec<ExecuteError>>);
 
 impl CallObserver for Reasons {
     fn called(&self, call: &ObservedCall<'_>) {
@@ -79,7 +79,7 @@ struct L1 {
     reasons: Arc<Reasons>,
 }
 
-fn genesis(fork: ProtocolFork, excess: u64) -> Genesis {
+pub(crate) fn genesis(fork: ProtocolFork, excess: u64) -> Genesis {
     let mut genesis = empty_genesis(fork);
     genesis.gas_limit = 200_000_000;
     genesis.base_fee_per_gas = Some(u128::from(GWEI) * 8 / 7);
@@ -174,7 +174,7 @@ impl L1 {
     }
 }
 
-fn gas_used(block: &Block) -> Vec<u64> {
+pub(crate) fn gas_used(block: &Block) -> Vec<u64> {
     let sums = block.executed.receipts.iter().map(|receipt| receipt.cumulative_gas_used);
     let before = [0].into_iter().chain(sums.clone());
     sums.zip(before).map(|(sum, before)| sum - before).collect()
@@ -202,7 +202,7 @@ fn send(who: &str, nonce: u64, to: Address, gas_limit: u64, input: &[u8]) -> Tra
 }
 
 /// An L2 block without transactions, as calldata of EXECUTE.
-fn empty_l2_block(fork: ProtocolFork) -> Vec<u8> {
+pub(crate) fn empty_l2_block(fork: ProtocolFork) -> Vec<u8> {
     let config = ChainConfig::new(ChainSpec::constant(9_999, fork));
     let chain = Chain::new(&empty_genesis(fork), config).unwrap();
     let attributes = BlockAttributes { timestamp: 12, slot_number: 1, ..Default::default() };
@@ -210,7 +210,7 @@ fn empty_l2_block(fork: ProtocolFork) -> Vec<u8> {
 }
 
 /// Price of each call of EXECUTE under a flat schedule with free bytes, for any outcome.
-const fn flat(base: u64) -> GasSchedule {
+pub(crate) const fn flat(base: u64) -> GasSchedule {
     GasSchedule::Flat(Flat { base, per_byte: 0 })
 }
 

@@ -9,17 +9,16 @@ use codec::{ExecuteTx, ExecuteTxVersion, SignedExecuteTx};
 use enshrine_devnet::{DevnetConfig, Hardfork};
 use execute::Execute;
 use serde_json::{Value, json};
-use testkit::Key;
+use testkit::{Key, execute_tx_of};
 use variants::{DialectName, Dialects, ExecuteExtension, ExecuteTail, VerdictCounts};
-use wire::Input;
 
 /// Gas limit of a transaction unless a test has another.
-const GAS: u64 = 1_000_000;
+pub(crate) const GAS: u64 = 1_000_000;
 
-struct Scene {
-    served: Served,
-    client: Client,
-    key: Key,
+pub(crate) struct Scene {
+    pub(crate) served: Served,
+    pub(crate) client: Client,
+    pub(crate) key: Key,
     /// Input of EXECUTE for an empty block, in two parts.
     head: Vec<u8>,
     witness: Vec<u8>,
@@ -30,7 +29,7 @@ impl Scene {
         Self::with(|_| {})
     }
 
-    fn with(change: impl FnOnce(&mut DevnetConfig)) -> Self {
+    pub(crate) fn with(change: impl FnOnce(&mut DevnetConfig)) -> Self {
         let served = serve(|config| {
             config.execute_dialects =
                 Dialects::usual(&[DialectName::Specs, DialectName::ExecuteTx]);
@@ -49,17 +48,12 @@ impl Scene {
         }
     }
 
-    fn ask(&self, method: &str, params: Value) -> Value {
+    pub(crate) fn ask(&self, method: &str, params: Value) -> Value {
         ask(&self.client, method, params)
     }
 
     /// A transaction for the block that calls this account with the head, or the precompile.
-    fn tx(&self, nonce: u64, to: TxKind) -> ExecuteTx {
-        let input = [&self.head[..], &self.witness].concat();
-        let Ok(Input::Block(block)) = Input::decode(&input) else { panic!("a block") };
-        let parent = block.witness.headers.last().unwrap();
-        let parent: alloy_consensus::Header = alloy_rlp::decode_exact(parent).unwrap();
-        let payload = &block.request.payload;
+    pub(crate) fn tx(&self, nonce: u64, to: TxKind) -> ExecuteTx {
         ExecuteTx {
             chain_id: self.served.devnet.chain_id(),
             nonce,
@@ -67,35 +61,27 @@ impl Scene {
             max_fee_per_gas: 20_000_000_000,
             gas_limit: GAS,
             to,
-            value: U256::ZERO,
-            input: self.head.clone().into(),
-            pre_state_root: parent.state_root,
-            coinbase: payload.fee_recipient,
-            block_number: payload.block_number,
-            timestamp: payload.timestamp,
-            witness: self.witness.clone().into(),
-            withdrawals: Bytes::new(),
-            version: ExecuteTxVersion::V2 { anchor: Some(block.request.parent_beacon_block_root) },
+            ..execute_tx_of(&[&self.head[..], &self.witness].concat()).unwrap()
         }
     }
 
-    fn signed(&self, tx: ExecuteTx) -> SignedExecuteTx {
+    pub(crate) fn signed(&self, tx: ExecuteTx) -> SignedExecuteTx {
         let signature = self.key.sign_digest(&tx.signing_hash());
         SignedExecuteTx { tx, signature }
     }
 
-    fn raw(&self, tx: ExecuteTx) -> Bytes {
+    pub(crate) fn raw(&self, tx: ExecuteTx) -> Bytes {
         self.signed(tx).encode().into()
     }
 
     /// Sends a transaction that the pool takes, and returns its receipt.
-    fn sent(&self, tx: ExecuteTx) -> Value {
+    pub(crate) fn sent(&self, tx: ExecuteTx) -> Value {
         let hash = self.signed(tx.clone()).hash();
         assert_eq!(self.ask("eth_sendRawTransaction", json!([self.raw(tx)])), json!(hash));
         self.ask("eth_getTransactionReceipt", json!([hash]))
     }
 
-    fn refused(&self, tx: ExecuteTx) -> String {
+    pub(crate) fn refused(&self, tx: ExecuteTx) -> String {
         refused(&self.client, "eth_sendRawTransaction", json!([self.raw(tx)]))
     }
 
@@ -107,16 +93,16 @@ impl Scene {
     }
 
     /// Deploys a contract of this code.
-    fn deploy(&self, address: Address, code: &[u8]) {
+    pub(crate) fn deploy(&self, address: Address, code: &[u8]) {
         self.ask("anvil_setCode", json!([address, Bytes::copy_from_slice(code)]));
     }
 }
 
 /// Takes all gas, as an operand of a call.
-const ALL_GAS: [u8; 1] = hex!("5a");
+pub(crate) const ALL_GAS: [u8; 1] = hex!("5a");
 
 /// A contract that passes its calldata on to `0x12` with this operand as gas, and returns what comes back, or reverts.
-fn relay(gas: &[u8]) -> Vec<u8> {
+pub(crate) fn relay(gas: &[u8]) -> Vec<u8> {
     let call = [&hex!("365f5f375f5f365f5f6012")[..], gas, &hex!("f13d5f5f3e60")].concat();
     let succeeds = u8::try_from(call.len() + 5).unwrap();
     [&call[..], &[succeeds], &hex!("573d5ffd5b3d5ff3")].concat()

@@ -1,5 +1,6 @@
 //! A devnet over its port, with requests of clients and tools.
 
+mod allowance;
 mod alloy;
 mod anvils_rules;
 mod anvils_words;

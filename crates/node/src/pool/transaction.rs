@@ -70,9 +70,12 @@ impl PoolTransaction {
         self.recovered.transaction.nonce()
     }
 
-    /// Maximum cost: value, and gas and blob gas at their fee caps, in wei.
+    /// Maximum cost: value, and gas, blob gas and EXECUTE gas at their fee caps, in wei.
     pub fn cost(&self) -> U256 {
         let transaction = &self.recovered.transaction;
+        if let Some(transaction) = transaction.as_execute() {
+            return transaction.tx.max_cost().unwrap_or(U256::MAX);
+        }
         let gas = U256::from(transaction.max_fee_per_gas()) * U256::from(transaction.gas_limit());
         let blobs = U256::from(transaction.max_fee_per_blob_gas().unwrap_or_default())
             * U256::from(transaction.blob_gas_used().unwrap_or_default());

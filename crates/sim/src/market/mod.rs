@@ -1,5 +1,6 @@
 //! Rollups under the market for EXECUTE gas: what price, waiting and load come to, for docs/market.md.
 
+mod allowance;
 mod l1;
 mod plot;
 mod report;
@@ -24,7 +25,7 @@ pub(crate) struct Arguments {
 
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs");
-    let Report { text, plots } = report();
+    let Report { text, plots } = report()?;
     let document = docs.join("market.md");
     let now = fs::read_to_string(&document)?;
     let new = placed(&now, &text).ok_or_eyre("docs/market.md has no marks")?;

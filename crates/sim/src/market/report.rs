@@ -5,6 +5,7 @@ use super::{
     plot::{Curve, Plot},
     world::{ATTACK, BLOCKS, Demand, History, SETTLED, TRANSFER, run},
 };
+use eyre::Result;
 use std::{fmt::Write as _, ops::Range};
 use variants::market::{LIMIT, TARGET};
 
@@ -99,8 +100,10 @@ fn row(name: &str, demand: Demand, history: &History, equilibrium: f64) -> Strin
 type Worlds = [History; Demand::ALL.len()];
 
 /// A world for each kind of demand, with this many rollups.
-fn worlds(rollups: u64, payment: Payment) -> Worlds {
-    Demand::ALL.map(|demand| run(rollups, demand, payment))
+fn worlds(rollups: u64, payment: Payment) -> Result<Worlds> {
+    let [steady, bursty, correlated, hostile] =
+        Demand::ALL.map(|demand| run(rollups, demand, payment));
+    Ok([steady?, bursty?, correlated?, hostile?])
 }
 
 /// The rows of worlds that differ in their demand.
@@ -178,12 +181,15 @@ fn plots(compared: &[(Payment, Worlds)]) -> [(&'static str, String); 2] {
 }
 
 /// Runs all worlds.
-pub(crate) fn report() -> Report {
+pub(crate) fn report() -> Result<Report> {
     let mut text = format!("| rollups | {HEAD}");
     for rollups in ROLLUPS {
-        text += &rows(&rollups.to_string(), &worlds(rollups, Payment::Follows));
+        text += &rows(&rollups.to_string(), &worlds(rollups, Payment::Follows)?);
     }
-    let compared = Payment::ALL.map(|payment| (payment, worlds(SHOWN, payment)));
+    let compared: Vec<_> = Payment::ALL
+        .into_iter()
+        .map(|payment| Ok((payment, worlds(SHOWN, payment)?)))
+        .collect::<Result<_>>()?;
     let _ = write!(text, "\nTen rollups, by what becomes of L1:\n\n| | {HEAD}");
     for (payment, worlds) in &compared {
         text += &rows(payment.name(), worlds);
@@ -199,7 +205,7 @@ pub(crate) fn report() -> Report {
         "\nWhat a full block takes on one core, in milliseconds, by the limit:\n\n{}",
         limits()
     );
-    Report { text, plots: plots(&compared) }
+    Ok(Report { text, plots: plots(&compared) })
 }
 
 /// Markers around the generated part of a document.

@@ -1,12 +1,12 @@
 //! Rollups that buy EXECUTE gas of an L1, block after block.
 //!
-//! The market is the real one; who executes is not there: an advance is what it would be charged. All
-//! choices follow from a seed, by operations that every machine rounds alike.
+//! The market is the real one, but no L2 has transactions: an advance is what it would be charged. All choices follow
+//! from a seed, by operations that every machine rounds alike.
 
-use super::l1::{BASE_FEE, Block, Payment};
+use super::l1::{BASE_FEE, Block, L1, Payment};
+use eyre::Result;
 use std::collections::VecDeque;
 use testkit::Random;
-use variants::market::{Rate, excess_at, next_excess, price};
 
 /// EXECUTE gas of an advance beside its transactions, and of a transfer, by `docs/gas.md`.
 const ADVANCE: u64 = 30_000;
@@ -76,6 +76,7 @@ struct Arrival {
 
 #[derive(Debug, Clone)]
 struct Rollup {
+    id: u64,
     /// Waiting transfers, the oldest first.
     waiting: VecDeque<Arrival>,
     /// Price that the rollup considers usual: an average over some hundred blocks.
@@ -163,21 +164,25 @@ impl History {
 }
 
 /// Lets so many rollups live for [`BLOCKS`] blocks.
-pub(crate) fn run(rollups: u64, demand: Demand, payment: Payment) -> History {
+pub(crate) fn run(rollups: u64, demand: Demand, payment: Payment) -> Result<History> {
     let mut rng = Random::new(rollups * 31 + demand as u64);
-    let mut excess = excess_at(BASE_FEE);
-    let mut base_fee = BASE_FEE;
-    let rollup =
-        Rollup { waiting: VecDeque::new(), usual: BASE_FEE as f64, burst: Burst::default() };
-    let mut all = vec![rollup; rollups as usize];
+    // The last buyer is the attacker.
+    let mut l1 = L1::new(payment, rollups + 1)?;
+    let rollup = |id| Rollup {
+        id,
+        waiting: VecDeque::new(),
+        usual: BASE_FEE as f64,
+        burst: Burst::default(),
+    };
+    let mut all: Vec<_> = (0..rollups).map(rollup).collect();
     let mut common = Burst::default();
     let mut history = History::default();
     for number in 0..BLOCKS {
-        let rate = Rate { price: price(excess), base_fee };
+        let rate = l1.rate()?;
         let mut block = Block::new(rate, payment);
         // He is gone for good with the first block that he cannot fill.
         if demand == Demand::Hostile && number == ATTACK + history.filled {
-            attack(&mut block, &mut history);
+            attack(&mut block, rollups, &mut history);
         }
         history.sent += arrive(&mut all, &mut common, demand, (number, rate.price), &mut rng);
         let first = rng.below(rollups) as usize;
@@ -190,19 +195,18 @@ pub(crate) fn run(rollups: u64, demand: Demand, payment: Payment) -> History {
             }
         }
         all.rotate_right(first);
+        l1.append(&block)?;
         history.record(&block);
-        excess = next_excess(excess, block.used, base_fee);
-        base_fee = payment.next_base_fee(base_fee, block.gas);
     }
     let waiting = all.iter().flat_map(|rollup| &rollup.waiting);
     history.left = waiting.map(|arrival| arrival.transfers).sum();
-    history
+    Ok(history)
 }
 
 /// Fills a block before anyone else, if what the attacker has left pays for all of it.
-fn attack(block: &mut Block, history: &mut History) {
-    let filled = block.filled();
-    let asked = u128::from(filled.gas) * u128::from(filled.rate.base_fee);
+fn attack(block: &mut Block, attacker: u64, history: &mut History) {
+    let filled = block.clone().filled(attacker);
+    let asked = filled.cost();
     if history.spent + asked <= BUDGET {
         *block = filled;
         history.spent += asked;
@@ -261,7 +265,7 @@ fn advance(block: &mut Block, number: usize, rollup: &mut Rollup) -> Option<Adva
     let waited = rollup.age(number)?;
     let transfers = rollup.pop(block.room().saturating_sub(ADVANCE) / TRANSFER);
     (transfers > 0).then(|| {
-        let gas = block.take(ADVANCE + transfers * TRANSFER);
+        let gas = block.take(rollup.id, ADVANCE + transfers * TRANSFER);
         Advance { waited, transfers, gas }
     })
 }

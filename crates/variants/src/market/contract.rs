@@ -1,9 +1,9 @@
 //! The system contract that stores the market's excess.
 
-use super::next_excess;
+use super::{next_excess, price};
 use crate::system_call::HookContract;
 use alloy_primitives::{Address, B256, U256, address, b256, hex};
-use executor::{BlockError, BlockTally, HookState};
+use executor::{BlockError, BlockTally, HookState, ReadError};
 use revm::Database;
 
 /// Address of the contract.
@@ -46,6 +46,15 @@ const EXCESS: U256 = U256::ZERO;
 /// Returns the excess of a state. Only the end of a block changes it, so it is constant throughout a block.
 pub(super) fn excess<DB: Database + ?Sized>(state: &mut DB) -> Result<u64, DB::Error> {
     Ok(state.storage(MARKET_ADDRESS, EXCESS)?.saturating_to())
+}
+
+/// Returns the price of a unit of EXECUTE gas in a block on this state, in wei.
+///
+/// # Errors
+///
+/// [`ReadError`] if the excess cannot be read.
+pub fn price_on(state: &mut dyn HookState) -> Result<u64, ReadError> {
+    excess(state).map(price)
 }
 
 /// Closes the market of a block: sets the excess of the next block from the gas that the calls of this one

@@ -4,14 +4,15 @@
 //! market each unit of it costs [`price`] wei, which the call pays in L1 gas at the base fee of its block
 //! ([`Rate`]), and all calls of a block together take at most [`LIMIT`]. The price follows from an *excess*,
 //! which grows by the use of blocks beyond [`TARGET`] and is stored in a contract ([`MARKET_ADDRESS`]).
+//! Calls in a transaction of type `0x05` with an allowance draw from that instead, and take no gas.
 //! `docs/market.md` has the formulas, the attacks that they withstand, and their results under load.
 
 mod contract;
 mod terms;
 
-pub use contract::{MARKET_ADDRESS, MARKET_CODE, MARKET_CODE_HASH, close_block};
-pub(crate) use terms::install_with;
-pub use terms::{BeyondLimit, install};
+pub use contract::{MARKET_ADDRESS, MARKET_CODE, MARKET_CODE_HASH, close_block, price_on};
+pub use terms::{BeyondAllowance, BeyondLimit, install};
+pub(crate) use terms::{Payment, install_with};
 
 use std::cell::Cell;
 

@@ -24,23 +24,53 @@ impl From<BeyondLimit> for ExecuteError {
     }
 }
 
+/// The allowance of the transaction around a call is exhausted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "beyond the allowance of EXECUTE gas: the call has to hold {got}, the allowance has {left} left"
+)]
+pub struct BeyondAllowance {
+    /// EXECUTE gas that the call has to hold.
+    pub got: u64,
+    /// EXECUTE gas that earlier calls of the transaction have left.
+    pub left: u64,
+}
+
+impl From<BeyondAllowance> for ExecuteError {
+    fn from(refusal: BeyondAllowance) -> Self {
+        Self::Variant { kind: "beyondAllowance", reason: refusal.to_string() }
+    }
+}
+
+/// Payment for the calls of an EVM.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Payment {
+    /// In gas of the block, at the price of the market.
+    Converted,
+    /// From an allowance of this much EXECUTE gas, which the sender of the transaction around them has paid for.
+    Allowance(u64),
+}
+
 /// Adds EXECUTE to the EVM of one block, or of a call at the start of one. The market sells its calls, and
 /// `tally` counts what they take.
 pub fn install(execute: &Arc<Execute>, precompiles: &mut PrecompilesMap, tally: &Arc<BlockTally>) {
-    install_with(execute, precompiles, tally, Execute::answer_counted);
+    install_with(execute, precompiles, tally, Payment::Converted, Execute::answer_counted);
 }
 
-/// Does the same for an EXECUTE whose calls `answer` answers: with the answer of a call, and the gas that it takes.
+/// Does the same for an EXECUTE whose calls are paid like this, and which `answer` answers: with the answer of a call,
+/// and the gas that it takes.
 pub(crate) fn install_with(
     execute: &Arc<Execute>,
     precompiles: &mut PrecompilesMap,
     tally: &Arc<BlockTally>,
+    payment: Payment,
     answer: impl Answering,
 ) {
     // An EVM runs one block, or one call, at one price in all dialects.
     let (tally, quote) = (Arc::clone(tally), Rc::<Quote>::default());
-    execute.install_with(precompiles, move |execute, dialect, input| {
-        sell(execute, dialect, input, &tally, &quote, &answer)
+    execute.install_with(precompiles, move |execute, dialect, input| match payment {
+        Payment::Converted => sell(execute, dialect, input, &tally, &quote, &answer),
+        Payment::Allowance(gas) => draw(execute, dialect, input, &tally, gas, &answer),
     });
 }
 
@@ -88,6 +118,30 @@ fn sell(
         }
         Err(ExecuteError::OutOfGas { reserve, .. }) => {
             Err(BeyondLimit { got: used.saturating_add(reserve), limit: LIMIT }.into())
+        }
+        refused => refused,
+    }
+}
+
+/// Answers a call in a transaction with an allowance of this much EXECUTE gas, and takes no gas of the call.
+///
+/// The transaction is in the block only if the block has room for the whole allowance.
+fn draw(
+    execute: &Execute,
+    dialect: &dyn Dialect,
+    input: &PrecompileInput<'_>,
+    tally: &BlockTally,
+    allowance: u64,
+    answer: &impl Answering,
+) -> Result<Answer, ExecuteError> {
+    // What the tally counts within a transaction, no revert undoes.
+    let left = allowance.saturating_sub(tally.used().saturating_sub(tally.settled()));
+    let (outcome, taken) = answer(execute, dialect, PrecompileCall::of(input), left);
+    tally.count(taken);
+    match outcome {
+        Ok(answer) => Ok(Answer { gas: 0, ..answer }),
+        Err(ExecuteError::OutOfGas { reserve, .. }) => {
+            Err(BeyondAllowance { got: reserve, left }.into())
         }
         refused => refused,
     }

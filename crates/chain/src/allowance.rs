@@ -1,0 +1,202 @@
+//! Allowances of EXECUTE gas, which transactions of type `0x05` buy on the market of their chain.
+//!
+//! The price of the whole allowance leaves the sender before the frame, and what the calls of EXECUTE have not drawn
+//! comes back after it. So a frame can neither spend the ether that its calls cost, nor get it back by a revert.
+
+use crate::{ChainConfig, ExecuteTxPrecompile};
+use alloy_evm::eth::EthEvmContext;
+use alloy_primitives::{Address, U256, map::AddressMap};
+use codec::{Allowance, ExecuteTx};
+use executor::{BlockError, HookState, Invalid, ReadError};
+use revm::{
+    Database, DatabaseCommit,
+    context_interface::{JournalTr as _, journaled_state::account::JournaledAccountTr as _},
+    state::{Account, AccountInfo, EvmState},
+};
+use store::Transaction;
+
+/// Market of a chain that sells EXECUTE gas to transactions of type `0x05`.
+#[derive(Debug, Clone, Copy)]
+pub struct ExecuteMarket {
+    /// Maximum EXECUTE gas of a block.
+    pub limit: u64,
+    /// Returns the price of a unit in a block on this state, in wei. It is constant throughout a block.
+    pub price: fn(&mut dyn HookState) -> Result<u64, ReadError>,
+}
+
+/// Reason for which a block cannot hold a transaction with an allowance.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum AllowanceRefusal {
+    /// The fee cap is below the price of the block.
+    #[error("max fee per EXECUTE gas less than its price: {got} < {least}")]
+    Fee {
+        /// Fee cap of the transaction, in wei.
+        got: u128,
+        /// Price of a unit, in wei.
+        least: u64,
+    },
+    /// No block has as much EXECUTE gas.
+    #[error("EXECUTE gas limit {got} exceeds the block's {limit}")]
+    Limit {
+        /// Allowance of the transaction.
+        got: u64,
+        /// Maximum of a block.
+        limit: u64,
+    },
+    /// The transactions before it have left too little.
+    #[error("its EXECUTE gas limit is {got}, the block has {left} left")]
+    Full {
+        /// Allowance of the transaction.
+        got: u64,
+        /// EXECUTE gas that the block has left.
+        left: u64,
+    },
+    /// The sender cannot pay for the transaction with its allowance.
+    #[error("its sender has {balance} wei, but the transaction may cost {cost}")]
+    Funds {
+        /// Balance of the sender, in wei.
+        balance: U256,
+        /// Maximum cost of the transaction, in wei; saturating.
+        cost: U256,
+    },
+}
+
+impl AllowanceRefusal {
+    /// Returns `true` if no later block can hold the transaction either.
+    pub const fn is_final(&self) -> bool {
+        matches!(self, Self::Limit { .. })
+    }
+}
+
+impl ExecuteMarket {
+    /// Returns the allowance that a transaction asks for, and the market of a chain with these parameters that sells it.
+    pub fn of<'c>(
+        config: &'c ChainConfig,
+        transaction: &Transaction,
+    ) -> Option<(&'c Self, Allowance)> {
+        let market = config.execute_tx.as_ref().and_then(ExecuteTxPrecompile::market);
+        market.zip(transaction.as_execute().and_then(|it| it.tx.allowance()))
+    }
+
+    /// Checks that a block with this price can hold a transaction with this allowance, after others that have used
+    /// `used` EXECUTE gas.
+    ///
+    /// Unused parts of earlier allowances take no room: they are paid back, so a sender could shut out others with
+    /// them for nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`AllowanceRefusal`], except for the one about the sender.
+    pub const fn check(
+        &self,
+        allowance: &Allowance,
+        price: u64,
+        used: u64,
+    ) -> Result<(), AllowanceRefusal> {
+        let Allowance { max_fee, gas: got } = *allowance;
+        let (limit, left) = (self.limit, self.limit.saturating_sub(used));
+        if got > limit {
+            return Err(AllowanceRefusal::Limit { got, limit });
+        }
+        if max_fee < price as u128 {
+            return Err(AllowanceRefusal::Fee { got: max_fee, least: price });
+        }
+        if got > left { Err(AllowanceRefusal::Full { got, left }) } else { Ok(()) }
+    }
+}
+
+/// A transaction with an allowance, in its place in a block.
+pub(crate) struct Buyer<'t> {
+    pub(crate) tx: &'t ExecuteTx,
+    pub(crate) allowance: Allowance,
+    pub(crate) sender: Address,
+    /// Position in the block.
+    pub(crate) index: usize,
+    /// EXECUTE gas that the transactions before it have used.
+    pub(crate) used: u64,
+}
+
+/// An allowance that the sender of a transaction has paid for.
+pub(crate) struct Purchase {
+    sender: Address,
+    /// Account of the sender before the transaction.
+    account: AccountInfo,
+    /// Units of EXECUTE gas.
+    gas: u64,
+    /// Price of a unit, in wei.
+    price: u64,
+    /// EXECUTE gas that the transactions before it have used.
+    used: u64,
+}
+
+impl Purchase {
+    /// Takes the price of an allowance from its buyer, as the first change in the journal of an EVM that is about to
+    /// run the transaction. It stays if the transaction does.
+    ///
+    /// # Errors
+    ///
+    /// [`Invalid::Transaction`] if the block cannot hold the transaction. The journal is then unchanged: an account
+    /// that stayed warm there would change the gas of the next transaction.
+    pub(crate) fn make<DB>(
+        context: &mut EthEvmContext<DB>,
+        market: &ExecuteMarket,
+        buyer: &Buyer<'_>,
+    ) -> Result<Self, BlockError>
+    where
+        DB: Database<Error = ReadError> + DatabaseCommit,
+    {
+        let Buyer { tx, allowance, sender, index, used } = *buyer;
+        let invalid = |refusal: AllowanceRefusal| {
+            BlockError::from(Invalid::Transaction { index, reason: refusal.to_string() })
+        };
+        let journal = &mut context.journaled_state;
+        let price = (market.price)(journal.db_mut())?;
+        market.check(&allowance, price, used).map_err(invalid)?;
+        let account = journal.db_mut().basic(sender)?.unwrap_or_default();
+        let balance = account.balance;
+        // At the fee caps, like gas and blobs: the transaction must not depend on how low the price is.
+        if tx.max_cost().is_none_or(|cost| cost > balance) {
+            let cost = tx.max_cost().unwrap_or(U256::MAX);
+            return Err(invalid(AllowanceRefusal::Funds { balance, cost }));
+        }
+        let purchase = Self { sender, account, gas: allowance.gas, price, used };
+        let paid = purchase.price_of(allowance.gas);
+        journal.load_account_mut(sender)?.data.set_balance(balance.saturating_sub(paid));
+        Ok(purchase)
+    }
+
+    fn price_of(&self, gas: u64) -> U256 {
+        U256::from(gas) * U256::from(self.price)
+    }
+
+    /// Returns the wei that come back if the block has used `used` EXECUTE gas with the transaction.
+    fn refund(&self, used: u64) -> U256 {
+        let drawn = used.saturating_sub(self.used);
+        self.price_of(self.gas.saturating_sub(drawn))
+    }
+
+    /// Adds to the changes of the transaction what comes back after them.
+    pub(crate) fn show(&self, changes: &mut EvmState, used: u64) {
+        if let Some(sender) = changes.get_mut(&self.sender) {
+            sender.info.balance = sender.info.balance.saturating_add(self.refund(used));
+        }
+    }
+
+    /// Pays the rest of the allowance back, once the changes of the transaction are committed.
+    pub(crate) fn pay_back<DB>(self, state: &mut DB, used: u64) -> Result<(), ReadError>
+    where
+        DB: Database<Error = ReadError> + DatabaseCommit,
+    {
+        let refund = self.refund(used);
+        if refund.is_zero() {
+            return Ok(());
+        }
+        let now = state.basic(self.sender)?.unwrap_or_default();
+        // Part of the transaction's changes, so that an access list (EIP-7928) has one change of the balance, or none.
+        let mut account = Account::from(self.account);
+        account.info = AccountInfo { balance: now.balance.saturating_add(refund), ..now };
+        account.mark_touch();
+        state.commit(AddressMap::from_iter([(self.sender, account)]));
+        Ok(())
+    }
+}

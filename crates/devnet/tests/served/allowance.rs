@@ -1,0 +1,145 @@
+//! Transactions of type 0x05 that buy an allowance of EXECUTE gas on the devnet's market.
+
+use crate::{
+    execute_tx::{GAS, Scene},
+    support::number,
+};
+use alloy_primitives::{Address, TxKind, U256};
+use codec::{ExecuteTx, ExecuteTxVersion};
+use serde_json::{Value, json};
+use variants::market::{LIMIT, MARKET_ADDRESS, excess_at, price};
+
+const GWEI: u64 = 1_000_000_000;
+/// EXECUTE gas that a call takes here, for any input.
+const CALL: u64 = 400_000;
+
+fn scene() -> Scene {
+    Scene::with(|config| {
+        config.execute_market = true;
+        config.execute_gas = format!("{CALL}+0").parse().unwrap();
+    })
+}
+
+/// A transaction of the first account for the precompile, or another target, with this allowance.
+fn buys(scene: &Scene, nonce: u64, gas: u64, wei: u128) -> ExecuteTx {
+    let tx = scene.tx(nonce, TxKind::Create);
+    let version = ExecuteTxVersion::V3 {
+        anchor: tx.anchor(),
+        max_fee_per_execute_gas: wei,
+        execute_gas_limit: gas,
+    };
+    ExecuteTx { version, ..tx }
+}
+
+fn balance(scene: &Scene, at: &str) -> U256 {
+    let asked = scene.ask("eth_getBalance", json!([scene.key.address(), at]));
+    serde_json::from_value(asked).unwrap()
+}
+
+/// Price of EXECUTE gas in the block behind this one.
+fn price_at(scene: &Scene, at: &str) -> u64 {
+    let slot = scene.ask("eth_getStorageAt", json!([MARKET_ADDRESS, "0x0", at]));
+    price(serde_json::from_value::<U256>(slot).unwrap().to())
+}
+
+/// Sets the price of EXECUTE gas in the next block.
+fn set_price(scene: &Scene, wei: u64) {
+    let excess = U256::from(excess_at(wei)).to_be_bytes::<32>();
+    let word = alloy_primitives::B256::from(excess);
+    scene.ask("anvil_setStorageAt", json!([MARKET_ADDRESS, "0x0", word]));
+}
+
+#[test]
+fn an_allowance_is_bought_over_rpc_and_traces_show_what_it_costs() {
+    let scene = scene();
+    let (before, wei) = (balance(&scene, "latest"), price_at(&scene, "latest"));
+    let tx = buys(&scene, 0, 1_000_000, 5 * u128::from(GWEI));
+    let hash = scene.signed(tx.clone()).hash();
+    let receipt = scene.sent(tx);
+    assert_eq!((&receipt["status"], &receipt["type"]), (&json!("0x1"), &json!("0x5")));
+    let gas = number(&receipt["gasUsed"]);
+    let paid = U256::from(gas) * U256::from(number(&receipt["effectiveGasPrice"]))
+        + U256::from(CALL) * U256::from(wei);
+    let after = balance(&scene, "latest");
+    assert_eq!(before - after, paid, "what was not drawn is back");
+
+    let found = scene.ask("eth_getTransactionByHash", json!([hash]));
+    let own = &found["execute"];
+    assert_eq!(own["version"], 3);
+    assert_eq!(number(&own["executeGasLimit"]), 1_000_000);
+    assert_eq!(number(&own["maxFeePerExecuteGas"]), 5 * GWEI);
+
+    let config = json!({ "tracer": "prestateTracer", "tracerConfig": { "diffMode": true } });
+    let diff = scene.ask("debug_traceTransaction", json!([hash, config]));
+    let sender = format!("{:#x}", scene.key.address());
+    let of = |side: &str| -> U256 {
+        serde_json::from_value(diff[side][&sender]["balance"].clone()).unwrap()
+    };
+    assert_eq!((of("pre"), of("post")), (before, after), "{diff}");
+    let parity = scene.ask("trace_replayTransaction", json!([hash, ["stateDiff"]]));
+    let change = &parity["stateDiff"][&sender]["balance"]["*"];
+    assert_eq!((&change["from"], &change["to"]), (&json!(before), &json!(after)), "{parity}");
+}
+
+#[test]
+fn the_pool_refuses_what_the_next_block_cannot_sell() {
+    let scene = scene();
+    let wei = u128::from(price_at(&scene, "latest"));
+    let said = scene.refused(buys(&scene, 0, CALL, wei - 1));
+    let expected = format!("max fee per EXECUTE gas less than its price: {} < {wei}", wei - 1);
+    assert!(said.contains(&expected), "{said}");
+    let said = scene.refused(buys(&scene, 0, LIMIT + 1, wei));
+    assert!(said.contains("EXECUTE gas limit 60000001 exceeds the block's 60000000"), "{said}");
+    for cap in [u128::MAX, u128::MAX / 2] {
+        let said = scene.refused(buys(&scene, 0, LIMIT, cap));
+        assert!(said.contains("Insufficient funds"), "{said}");
+    }
+    // Exactly what the account has, and a wei more.
+    let tx = buys(&scene, 0, CALL, 0);
+    let gas = U256::from(tx.gas_limit) * U256::from(tx.max_fee_per_gas);
+    let all = (balance(&scene, "latest") - gas) / U256::from(CALL);
+    let all = all.to::<u128>();
+    let said = scene.refused(buys(&scene, 0, CALL, all + 1));
+    assert!(said.contains("Insufficient funds"), "{said}");
+    assert_eq!(scene.sent(buys(&scene, 0, CALL, all))["status"], "0x1");
+}
+
+#[test]
+fn a_transaction_whose_price_has_risen_waits_until_it_has_fallen() {
+    let scene = scene();
+    scene.ask("evm_setAutomine", json!([false]));
+    let wei = price_at(&scene, "latest");
+    let tx = buys(&scene, 0, CALL, u128::from(wei));
+    let hash = scene.signed(tx.clone()).hash();
+    scene.ask("eth_sendRawTransaction", json!([scene.raw(tx)]));
+    let receipt = || scene.ask("eth_getTransactionReceipt", json!([hash]));
+    set_price(&scene, 2 * wei);
+    scene.ask("evm_mine", json!([]));
+    assert_eq!(receipt(), Value::Null);
+    assert_eq!(number(&scene.ask("txpool_status", json!([]))["pending"]), 1);
+    set_price(&scene, wei / 2);
+    scene.ask("evm_mine", json!([]));
+    assert_eq!(receipt()["status"], "0x1");
+}
+
+#[test]
+fn a_call_beyond_the_allowance_says_so() {
+    let scene = scene();
+    let tx = buys(&scene, 0, CALL - 1, 5 * u128::from(GWEI));
+    let hash = scene.signed(tx.clone()).hash();
+    let receipt = scene.sent(tx);
+    assert_eq!((&receipt["status"], number(&receipt["gasUsed"])), (&json!("0x0"), GAS));
+    let explained = scene.ask("enshrine_explainExecute", json!([hash]));
+    let said = "beyond the allowance of EXECUTE gas: the call has to hold 400000, the allowance has 399999 left";
+    assert_eq!(
+        (&explained[0]["kind"], &explained[0]["reason"]),
+        (&json!("beyondAllowance"), &json!(said))
+    );
+    // A call of another account's code draws from the same allowance.
+    let relay = Address::repeat_byte(0xa1);
+    scene.deploy(relay, &crate::execute_tx::relay(&crate::execute_tx::ALL_GAS));
+    for (nonce, gas, status) in [(1, CALL - 1, "0x0"), (2, CALL, "0x1")] {
+        let tx = ExecuteTx { to: relay.into(), ..buys(&scene, nonce, gas, 5 * u128::from(GWEI)) };
+        assert_eq!(scene.sent(tx)["status"], status, "{gas}");
+    }
+}
