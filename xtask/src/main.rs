@@ -141,6 +141,10 @@ enum Task {
         /// Make this many mutated calls in each dialect instead, and print the slowest for its gas
         #[arg(long, value_name = "N", conflicts_with = "check")]
         mutated: Option<u64>,
+
+        /// Measure instead what a pool and a block take for transactions of type 0x05
+        #[arg(long, conflicts_with_all = ["check", "mutated"])]
+        admission: bool,
     },
 
     /// Write conformance vectors of EXECUTE: calls and their answers, for any implementer
@@ -310,8 +314,8 @@ fn run(task: Task) -> eyre::Result<bool> {
         }
         Task::Bench { what: Bench::Rollup, json, .. } => stages::load(json),
         Task::Market { write, check } => bench::market(write, check).map(|()| true),
-        Task::Dialects { json, check, mutated } => {
-            bench::dialects(json, check, mutated).map(|()| true)
+        Task::Dialects { json, check, mutated, admission } => {
+            bench::dialects(json, check, mutated, admission).map(|()| true)
         }
         Task::Vectors { out, check } => bench::vectors(out, check).map(|()| true),
         Task::Test { only, keep_going, thorough } => {

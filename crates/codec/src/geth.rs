@@ -37,6 +37,30 @@ impl OwnedWitness {
         Ok(witness)
     }
 
+    /// Reads geth's RLP witness as [`Self::from_geth_rlp`] does, if it has at most `limit` items: each one is copied and
+    /// sorted, and an item may have a single byte.
+    ///
+    /// # Errors
+    ///
+    /// [`DecodeError`] if there are more items, which are counted without copies, or if the bytes are malformed.
+    pub fn from_geth_rlp_within(bytes: &[u8], limit: usize) -> Result<Self, DecodeError> {
+        let mut lists = Header::decode_bytes(&mut &*bytes, true).map_err(rlp)?;
+        let mut got = 0;
+        while !lists.is_empty() {
+            let mut items = Header::decode_bytes(&mut lists, true).map_err(rlp)?;
+            while !items.is_empty() {
+                let item = Header::decode(&mut items).map_err(rlp)?;
+                let behind = items.get(item.payload_length..);
+                items = behind.ok_or_else(|| rlp(alloy_rlp::Error::InputTooShort))?;
+                got += 1;
+                if got > limit {
+                    return Err(DecodeError::TooMany { what: WHAT, got, limit });
+                }
+            }
+        }
+        Self::from_geth_rlp(bytes)
+    }
+
     /// Writes geth's RLP witness.
     pub fn to_geth_rlp(&self) -> Bytes {
         let list = |payload: Vec<u8>| {

@@ -1,5 +1,6 @@
 //! Execution witnesses that own their parts.
 
+use crate::encode;
 use alloy_consensus::Header;
 use alloy_primitives::Bytes;
 use wire::{ByteLists, DecodeError, ExecutionWitness};
@@ -38,6 +39,15 @@ impl OwnedWitness {
             headers: (&self.headers).into(),
         }
     }
+
+    /// Writes the SSZ form, with which the input of a single block ends.
+    pub fn to_ssz(&self) -> Vec<u8> {
+        let view = self.view();
+        let mut out = Vec::with_capacity(view.encoded_len());
+        encode::witness(&view, &mut out);
+        out
+    }
+
     /// Copies a witness view into an owned witness.
     pub fn of(view: &ExecutionWitness<'_>) -> Self {
         let owned = |list: &ByteLists<'_>| list.iter().map(Bytes::copy_from_slice).collect();

@@ -1,6 +1,7 @@
-//! End-to-end run of a native rollup, in five parts. In process: an L1 with EXECUTE, an L2 that is a plain
+//! End-to-end run of a native rollup, in six parts. In process: an L1 with EXECUTE, an L2 that is a plain
 //! Ethereum chain, a deposit, an advanced block, balances proven against the state root on L1, forged
-//! blocks and a block without a due forced transaction, both refused. Then an L2 that has EXECUTE itself, with an L3
+//! blocks and a block without a due forced transaction, both refused. Then other forms of EXECUTE: a transaction of type
+//! `0x05`, and blocks by the EIP-8079 draft. Then an L2 that has EXECUTE itself, with an L3
 //! whose withdrawal is claimed on the L2 and on L1. As processes: devnet, sequencer and followers, a withdrawal, a
 //! killed sequencer, a reorganisation of L1. Then an L1 that forks from Prague to Amsterdam under a rollup without an
 //! owner. Last, real mainnet blocks through the same precompile.
@@ -12,6 +13,7 @@
 
 mod bridge;
 mod forks;
+mod forms;
 mod gas;
 mod in_process;
 mod l3;
@@ -108,6 +110,7 @@ fn run(arguments: &Arguments) -> Result<(Report, Option<Nodes>)> {
         return Ok((report, None));
     }
     in_process::run(arguments.in_process, &mut report)?;
+    forms::run(arguments.in_process, &mut report)?;
     l3::run(arguments.in_process, &mut report)?;
     let nodes = if arguments.in_process { None } else { Some(nodes::run(&mut report)?) };
     if nodes.is_some() {

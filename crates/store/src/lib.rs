@@ -36,5 +36,5 @@ pub use overlay::Overlay;
 pub use prove::{Proven, prove};
 pub use recorder::{Measure, Recorder};
 pub use store::{Preimages, Store, StoredNodes};
-pub use transaction::Transaction;
+pub use transaction::{ExecuteFields, Transaction};
 pub use walk::{Visitor, walk};

@@ -2,6 +2,8 @@
 
 mod json;
 
+pub use json::ExecuteFields;
+
 use alloy_consensus::{
     Transaction as TransactionTrait,
     crypto::RecoveryError,

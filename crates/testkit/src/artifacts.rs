@@ -1,7 +1,7 @@
 //! Compilation of Solidity.
 
 use crate::HarnessError;
-use alloy_primitives::{Bytes, hex};
+use alloy_primitives::{Address, Bytes, hex};
 use contracts::Predeploys;
 use serde::{Deserialize, de::IgnoredAny};
 use std::{
@@ -154,6 +154,35 @@ impl Artifact {
             runtime_code: code(&compiled.deployed_bytecode)?,
             has_immutables: !compiled.deployed_bytecode.immutable_references.is_empty(),
         })
+    }
+}
+
+/// `PUSH2` of the address of EXECUTE, and of its address for inputs in blobs: `Execute.run` chooses between both.
+const PUSH_EXECUTE: [u8; 3] = hex!("610101");
+const PUSH_BLOB_EXECUTE: [u8; 3] = hex!("610103");
+/// Bytes between the two pushes, at most. The first one alone may also push a place in the code.
+const BETWEEN: usize = 16;
+
+impl Artifact {
+    /// Returns the initialisation code of the same contract with another address of EXECUTE.
+    ///
+    /// `None` if the code does not name EXECUTE exactly once, or if the address is longer than two bytes.
+    pub fn calling(&self, execute: Address) -> Option<Bytes> {
+        let (zeros, address) = execute.split_at(18);
+        let names_execute = |place: &usize| {
+            let behind = &self.init_code[*place..];
+            let near = &behind[..behind.len().min(BETWEEN)];
+            near.starts_with(&PUSH_EXECUTE)
+                && near.windows(PUSH_BLOB_EXECUTE.len()).any(|it| it == PUSH_BLOB_EXECUTE)
+        };
+        let mut places = (0..self.init_code.len()).filter(names_execute);
+        let (place, another) = (places.next()?, places.next());
+        if another.is_some() || zeros.iter().any(|byte| *byte != 0) {
+            return None;
+        }
+        let mut code = self.init_code.to_vec();
+        code[place + 1..place + 3].copy_from_slice(address);
+        Some(code.into())
     }
 }
 

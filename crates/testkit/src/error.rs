@@ -30,6 +30,9 @@ pub enum HarnessError {
     /// A contract in the genesis needs a constructor.
     #[error("{0} has immutables, so its code is not known before a constructor has run")]
     HasImmutables(String),
+    /// A contract cannot be made to call another address of EXECUTE.
+    #[error("{0} does not name EXECUTE exactly once, or {1} is longer than two bytes")]
+    OtherExecute(&'static str, Address),
     /// The chain refused.
     #[error(transparent)]
     Chain(#[from] ChainError),

@@ -1,8 +1,11 @@
-//! Transactions of type `0x05`.
+//! Transactions of type `0x05` for the blocks of an L2.
 
+use crate::TRANSACTION_GAS_CAP;
 use alloy_consensus::Header;
 use alloy_primitives::{Bytes, TxKind, U256};
+use chain::BlockWithWitness;
 use codec::{ExecuteTx, ExecuteTxVersion};
+use eyre::{OptionExt as _, Result};
 use variants::ExecuteTail;
 use wire::Input;
 
@@ -30,4 +33,19 @@ pub fn execute_tx_of(input: &[u8]) -> Option<ExecuteTx> {
         withdrawals: Bytes::new(),
         version: ExecuteTxVersion::V2 { anchor: Some(block.request.parent_beacon_block_root) },
     })
+}
+
+/// Returns the transaction of a block ([`execute_tx_of`]) that calls `to` with calldata that `call` makes of the head of
+/// the block's input, with as much gas as a transaction may have.
+///
+/// # Errors
+///
+/// The block has no input in this form.
+pub fn execute_tx_calling(
+    block: &BlockWithWitness,
+    to: TxKind,
+    call: impl FnOnce(&[u8]) -> Bytes,
+) -> Result<ExecuteTx> {
+    let tx = execute_tx_of(&block.input()?).ok_or_eyre("the input of a block has a witness")?;
+    Ok(ExecuteTx { gas_limit: TRANSACTION_GAS_CAP, to, input: call(&tx.input), ..tx })
 }

@@ -10,6 +10,7 @@ use alloy_sol_types::SolValue as _;
 use chain::{Chain, ChainConfig, spec_of};
 use client::{Client, ClientError};
 use contracts::{Deployment, RollupConfig, l2_chain_config, l2_chain_config_following, l2_genesis};
+use execute::EXECUTE_ADDRESS;
 use eyre::{OptionExt as _, Result, ensure};
 use serde_json::{Value, json};
 use std::{
@@ -29,6 +30,9 @@ const TRIES: (u32, Duration) = (1_000, Duration::from_millis(20));
 /// Age of the head, in seconds, from which on others than the sequencer may advance.
 const SILENCE: u64 = 3_600;
 
+/// Contract of a rollup, which calls EXECUTE.
+const ROLLUP: &str = "NativeRollup";
+
 /// Wei that covers the fee of any forced transaction of these rollups; the queue returns the rest.
 pub const FORCED_FEE: u128 = ETHER / 10;
 
@@ -43,6 +47,8 @@ pub struct RollupFixture {
     fork: ProtocolFork,
     config: RollupConfig,
     sequencer: Option<Address>,
+    /// Address of EXECUTE that the rollup calls.
+    execute: Address,
 }
 
 impl RollupFixture {
@@ -88,7 +94,7 @@ impl RollupFixture {
         let config = RollupConfig::new(genesis.config.chain_id, fork.schema(), Address::ZERO);
         let mut config = RollupConfig { fee_percent: 0, ..config };
         config.forced.fee_percent = 1;
-        Self { genesis, fork, config, sequencer: None }
+        Self { genesis, fork, config, sequencer: None, execute: EXECUTE_ADDRESS }
     }
 
     /// Sets the gas limit of the L2's blocks.
@@ -136,6 +142,13 @@ impl RollupFixture {
         self
     }
 
+    /// Has the rollup call EXECUTE at another address, of at most two bytes. It holds for [`Self::deploy_in`].
+    #[must_use]
+    pub const fn calling(mut self, execute: Address) -> Self {
+        self.execute = execute;
+        self
+    }
+
     /// Deploys the contracts on an L1 of this process, and starts the L2.
     ///
     /// # Errors
@@ -150,7 +163,13 @@ impl RollupFixture {
             l2.chain().head(),
             (deployer.address(), nonce),
             |name, arguments| {
-                let code = &artifacts.get(name)?.init_code;
+                let artifact = artifacts.get(name)?;
+                let code = match name == ROLLUP && self.execute != EXECUTE_ADDRESS {
+                    true => artifact
+                        .calling(self.execute)
+                        .ok_or(HarnessError::OtherExecute(ROLLUP, self.execute))?,
+                    false => artifact.init_code.clone(),
+                };
                 l1.deploy(deployer, [&code[..], &arguments].concat().into())
             },
         )?;
@@ -163,7 +182,7 @@ impl RollupFixture {
     ///
     /// If the node refuses anything.
     pub fn deploy_over_rpc(self, l1: &Client, deployer: &Key) -> Result<Deployment> {
-        let Self { genesis, fork, mut config, sequencer } = self;
+        let Self { genesis, fork, mut config, sequencer, .. } = self;
         let chain = Chain::new(&genesis, ChainConfig::new(spec_of(&genesis.config)))?;
         let first = chain.head();
         let number = |method: &str| l1.request::<_, U64>(method, ()).map(|it| it.to::<u64>());
@@ -207,7 +226,7 @@ fn create_contracts<E>(
     let rollup = deployer.create(nonce + 2);
     let message_queue = create("L1MessageQueue", config.message_queue_arguments(rollup))?;
     let forced = create("ForcedInbox", config.forced_inbox_arguments(rollup))?;
-    let address = create("NativeRollup", config.rollup_arguments(first, message_queue, forced))?;
+    let address = create(ROLLUP, config.rollup_arguments(first, message_queue, forced))?;
     assert_eq!(address, rollup, "the queues expect the rollup elsewhere than it is");
     Ok(Rollup { address, message_queue, forced })
 }

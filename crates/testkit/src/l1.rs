@@ -4,7 +4,7 @@ use crate::{Blobs, ETHER, HarnessError, Key, L2, NodeProcess, Transaction, rich}
 use alloy_consensus::{Header, TxEip1559, TxEip4844};
 use alloy_eips::{BlockId, BlockNumberOrTag, eip2718::Encodable2718};
 use alloy_genesis::{ChainConfig as GenesisConfig, Genesis};
-use alloy_primitives::{Address, B256, Bytes, TxKind, U256};
+use alloy_primitives::{Address, B256, Bytes, TxKind, U64, U256};
 use alloy_provider::{Provider as _, ext::AnvilApi as _};
 use alloy_rpc_types_eth::{BlockOverrides, TransactionRequest};
 use alloy_sol_types::SolCall;
@@ -17,6 +17,7 @@ use codec::{ExecuteTx, RawBlock, SignedExecuteTx};
 use contracts::code_reference::{CodeReference, PROXY};
 use execute::Execute;
 use executor::{BlockState, ChainSpec, ReadError, Receipt};
+use serde::Deserialize;
 use std::sync::Arc;
 use variants::{BlobSource, BlobTail, Dialects, ExecuteExtension};
 use wire::ProtocolFork;
@@ -243,13 +244,17 @@ impl L1 {
             ..Default::default()
         });
         if let Some(node) = &self.node {
-            let raw = transaction.encoded_2718().into();
-            let rlp = send_to(node.client(), raw, self.next_timestamp())?;
-            let (block, ommers) = RawBlock::decode_with_ommers(&rlp)?;
-            let built = self.chain.import_with_ommers(&block, &ommers)?;
+            let built = self.included_by(node, transaction.encoded_2718())?;
             return self.sent(built, input);
         }
         self.include(transaction, input)
+    }
+
+    /// Has the node include a transaction, and executes its block here.
+    fn included_by(&self, node: &NodeProcess, raw: Vec<u8>) -> Result<ExecutedBlock, HarnessError> {
+        let rlp = send_to(node.client(), raw.into(), self.next_timestamp())?;
+        let (block, ommers) = RawBlock::decode_with_ommers(&rlp)?;
+        Ok(self.chain.import_with_ommers(&block, &ommers)?)
     }
 
     /// Sends a call in a transaction with these blobs, on a chain in this process.
@@ -332,9 +337,13 @@ impl L1 {
         Ok(self.chain.state().open_header(&attributes)?)
     }
 
-    /// Sends a transaction of type `0x05`, on a chain in this process that has such transactions.
+    /// Sends a transaction of type `0x05`, to a chain that has such transactions.
     pub fn send_execute_tx(&mut self, from: &Key, tx: ExecuteTx) -> Result<Sent, HarnessError> {
         let (input, offered) = (tx.input.clone(), self.execute_tx(from, tx)?);
+        if let Some(node) = &self.node {
+            let built = self.included_by(node, offered.transaction.encoded_2718())?;
+            return self.sent(built, input);
+        }
         let header = self.next_header()?;
         let mut built = self.chain.state().build_recorded(&header, &[], [&offered])?;
         if let Some((_, reason)) = built.rejected.pop() {
@@ -462,6 +471,13 @@ impl L1 {
     }
 }
 
+/// The place of a receipt, of a type that clients of Ethereum need not know.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Included {
+    block_number: U64,
+}
+
 /// Makes a node include a transaction in a block with that timestamp; returns the RLP of the block.
 fn send_to(client: &Client, transaction: Bytes, timestamp: u64) -> Result<Bytes, HarnessError> {
     let provider = client.provider().clone();
@@ -470,9 +486,10 @@ fn send_to(client: &Client, transaction: Bytes, timestamp: u64) -> Result<Bytes,
         let pending =
             provider.send_raw_transaction(&transaction).await.map_err(ClientError::from)?;
         let hash = *pending.tx_hash();
-        let receipt = provider.get_transaction_receipt(hash).await.map_err(ClientError::from)?;
-        let number = receipt.and_then(|receipt| receipt.block_number);
-        let number = BlockNumberOrTag::Number(number.ok_or(HarnessError::NoReceipt(hash))?);
+        let receipt = provider.raw_request("eth_getTransactionReceipt".into(), (hash,)).await;
+        let receipt: Option<Included> = receipt.map_err(ClientError::from)?;
+        let number = receipt.ok_or(HarnessError::NoReceipt(hash))?.block_number;
+        let number = BlockNumberOrTag::Number(number.to());
         let raw = provider.raw_request("debug_getRawBlock".into(), (number,)).await;
         Ok(raw.map_err(ClientError::from)?)
     })

@@ -2,7 +2,7 @@
 
 use crate::{BlobRefusal, DialectName, Draft8079, ExecuteTail, Nested, TailRefusal, drake::Claim};
 use alloy_consensus::Header;
-use alloy_primitives::{B256, U256};
+use alloy_primitives::{B256, Bytes, U256};
 use codec::blob_tail::{Trailer, cut, to_blobs};
 use execute::{Dialect, Execute, ExecuteError, Executed, PrecompileCall, TrustedContext};
 use wire::{DecodeError, Input};
@@ -142,7 +142,10 @@ impl DialectName {
                 Ok(Nested::to_specs(&input).unwrap_or(input))
             }
             Self::ExecuteTx => match blobs {
-                [witness] => Ok([calldata, witness.as_ref()].concat()),
+                [witness] => {
+                    let witness = Bytes::copy_from_slice(witness.as_ref());
+                    Ok([calldata, &ExecuteTail::witness(&witness)?].concat())
+                }
                 _ => Err(TailRefusal::NoTransaction.into()),
             },
         }

@@ -1,11 +1,18 @@
 //! Inputs whose witness is in the transaction of type `0x05` around the call.
 
 use alloy_consensus::Header;
-use alloy_primitives::{Address, Sealed};
-use codec::{ExecuteTx, SignedExecuteTx};
+use alloy_primitives::{Address, Bytes, Sealed};
+use codec::{ExecuteTx, OwnedWitness, SignedExecuteTx};
 use execute::{Answer, Dialect, ExecuteError, Executed, ExecutionSpecs, PrecompileCall, Refused};
 use std::{borrow::Cow, sync::Arc};
-use wire::{Input, StatelessInput};
+use wire::{DecodeError, Input, StatelessInput};
+
+/// First byte of the header of an RLP list.
+const RLP_LIST: u8 = 0xc0;
+/// Items of a witness in RLP that may have any length, and bytes for each further one. Nodes have 32 bytes or more, and so
+/// few codes have less that no witness needs more items. Of a byte each, a block would hold millions.
+const SHORT_ITEMS: usize = 64;
+const BYTES_PER_ITEM: usize = 32;
 
 /// EXECUTE for calldata that is a stateless input without its witness, which is a field of the transaction of type `0x05`
 /// around the call. The call is answered, charged and refused like one with the whole input in its calldata.
@@ -15,17 +22,30 @@ use wire::{Input, StatelessInput};
 ///
 /// The calls of a transaction share its witness, and each pays for its bytes: the intrinsic gas of the transaction pays
 /// for carrying them, not for hashing them once more in each call.
+///
+/// The witness may also be geth's RLP, which is converted to SSZ. The calls pay for the bytes of the latter.
 #[derive(Debug, Clone, Default)]
 pub struct ExecuteTail {
-    transaction: Option<Arc<Sealed<SignedExecuteTx>>>,
+    around: Option<Around>,
+}
+
+/// The transaction around a call.
+#[derive(Debug, Clone)]
+struct Around {
+    transaction: Arc<Sealed<SignedExecuteTx>>,
+    /// Its witness as the end of an input. The intrinsic gas pays for one conversion, and not for one in each call.
+    witness: Result<Bytes, TailRefusal>,
 }
 
 /// Reasons for which an input cannot be had from a transaction.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum TailRefusal {
     /// The transaction around the call has another type.
     #[error("a call outside of a transaction of type 0x05, which would have the witness")]
     NoTransaction,
+    /// The witness begins as geth's does, and is malformed or has too many items.
+    #[error("witness of the transaction: {0}")]
+    Witness(DecodeError),
     /// The calldata is longer than an input without its witness, or a batch.
     #[error(
         "calldata of {got} bytes, expected the {expected} in front of the witness of one block"
@@ -48,6 +68,7 @@ impl From<TailRefusal> for ExecuteError {
     fn from(refusal: TailRefusal) -> Self {
         let kind = match refusal {
             TailRefusal::NoTransaction => "noExecuteTx",
+            TailRefusal::Witness(_) => "executeTxWitness",
             TailRefusal::Head { .. } => "executeTxHead",
             TailRefusal::Field { .. } => "executeTxField",
         };
@@ -60,16 +81,35 @@ impl ExecuteTail {
     pub const NAME: &'static str = "EXECUTE (transaction)";
 
     /// Creates the dialect for the calls in a transaction.
-    pub const fn of(transaction: Arc<Sealed<SignedExecuteTx>>) -> Self {
-        Self { transaction: Some(transaction) }
+    pub fn of(transaction: Arc<Sealed<SignedExecuteTx>>) -> Self {
+        let witness = Self::witness(&transaction.inner().tx.witness);
+        Self { around: Some(Around { transaction, witness }) }
     }
 
-    pub(crate) const fn transaction(&self) -> Option<&Arc<Sealed<SignedExecuteTx>>> {
-        self.transaction.as_ref()
+    /// Returns the witness of a transaction as the end of an input. The first byte tells its form: SSZ begins with a small
+    /// offset, and geth's RLP with the header of a list.
+    ///
+    /// # Errors
+    ///
+    /// [`TailRefusal::Witness`] if it begins with the header of a list, and is not geth's RLP or has too many items.
+    pub fn witness(of_transaction: &Bytes) -> Result<Bytes, TailRefusal> {
+        if of_transaction.first().is_none_or(|first| *first < RLP_LIST) {
+            return Ok(of_transaction.clone());
+        }
+        let limit = SHORT_ITEMS + of_transaction.len() / BYTES_PER_ITEM;
+        let witness = OwnedWitness::from_geth_rlp_within(of_transaction, limit);
+        Ok(witness.map_err(TailRefusal::Witness)?.to_ssz().into())
     }
 
-    fn tx(&self) -> Result<&ExecuteTx, TailRefusal> {
-        self.transaction.as_ref().map(|it| &it.inner().tx).ok_or(TailRefusal::NoTransaction)
+    pub(crate) fn transaction(&self) -> Option<&Arc<Sealed<SignedExecuteTx>>> {
+        self.around.as_ref().map(|it| &it.transaction)
+    }
+
+    /// Returns the transaction around the call, and the end of its input.
+    fn parts(&self) -> Result<(&ExecuteTx, &Bytes), TailRefusal> {
+        let around = self.around.as_ref().ok_or(TailRefusal::NoTransaction)?;
+        let witness = around.witness.as_ref().map_err(Clone::clone)?;
+        Ok((&around.transaction.inner().tx, witness))
     }
 
     /// Checks that an input of this transaction has its calldata in front of its witness, and its fields.
@@ -130,12 +170,12 @@ impl Dialect for ExecuteTail {
     }
 
     fn bytes(&self, call: &PrecompileCall<'_>) -> Result<usize, ExecuteError> {
-        Ok(call.calldata.len() + self.tx()?.witness.len())
+        Ok(call.calldata.len() + self.parts()?.1.len())
     }
 
     fn input<'c>(&self, call: &PrecompileCall<'c>) -> Result<Cow<'c, [u8]>, ExecuteError> {
-        let tx = self.tx()?;
-        let input = [call.calldata, &tx.witness].concat();
+        let (tx, witness) = self.parts()?;
+        let input = [call.calldata, witness].concat();
         Self::check(tx, call.calldata.len(), &input)?;
         Ok(Cow::Owned(input))
     }

@@ -1,12 +1,19 @@
-//! Encodings of the transaction of type `0x05`.
+//! Encodings of the transaction of type `0x05`, and of the witness in it.
 
-use alloy_primitives::{Address, B256, Bytes, Signature, TxKind, U256, b256, hex};
-use enshrine_variants::{ExecuteTx, ExecuteTxError, ExecuteTxVersion, SignedExecuteTx};
+use alloy_primitives::{Address, B256, Bytes, Sealed, Signature, TxKind, U256, b256, hex};
+use codec::OwnedWitness;
+use enshrine_variants::{
+    ExecuteTail, ExecuteTx, ExecuteTxError, ExecuteTxVersion, SignedExecuteTx,
+};
+use execute::{Answer, Execute, ExecuteError, PrecompileCall};
 use std::{
     io::Write as _,
     path::Path,
     process::{Command, Stdio},
+    sync::Arc,
 };
+use testkit::{CHAIN_ID, ETHER, Key, L2, execute_tx_calling, rich_genesis};
+use wire::ProtocolFork;
 
 /// Encoding of the sample in the geth fork's own test.
 const SAMPLE: [u8; 154] = hex!(
@@ -261,4 +268,69 @@ fn fields(SignedExecuteTx { tx, signature }: &SignedExecuteTx) -> String {
     fields.push(u8::from(signature.v()).to_string());
     fields.extend([signature.r().to_string(), signature.s().to_string()]);
     format!("[{}]", fields.join(","))
+}
+
+/// The call of the precompile in a transaction with this witness.
+fn answer(tx: &ExecuteTx, witness: impl Into<Bytes>) -> Result<Answer, ExecuteError> {
+    let tx = ExecuteTx { witness: witness.into(), ..tx.clone() };
+    let (head, signature) = (tx.input.clone(), sample().signature);
+    let signed = SignedExecuteTx { tx, signature };
+    let hash = signed.hash();
+    let tail = ExecuteTail::of(Arc::new(Sealed::new_unchecked(signed, hash)));
+    Execute::default().answer(&tail, PrecompileCall::from(&head[..]), 10_000_000)
+}
+
+#[test]
+fn a_witness_in_geths_rlp_is_answered_and_charged_as_the_same_in_ssz() {
+    let fork = ProtocolFork::Osaka;
+    let mut l2 = L2::new(CHAIN_ID, fork, &rich_genesis(fork, ["alice"], ETHER)).unwrap();
+    let alice = Key::named("alice");
+    let time = l2.chain().head().header.timestamp + 1;
+    let to = Address::repeat_byte(7).into();
+    let transfer = l2.sign(&alice, to, U256::ONE, Bytes::new(), 21_000).unwrap();
+    let (block, _) = l2.seal(time, B256::ZERO, vec![transfer]).unwrap();
+    let call = |head: &[u8]| head.to_vec().into();
+    let tx = execute_tx_calling(&block, TxKind::Create, call).unwrap();
+    let witness = block.witness;
+    assert_eq!(tx.witness[..], witness.to_ssz()[..]);
+
+    let expected = answer(&tx, tx.witness.clone()).unwrap();
+    let geth = witness.to_geth_rlp();
+    assert!(geth[0] >= 0xc0 && tx.witness[0] < 0xc0);
+    assert_eq!(answer(&tx, geth.clone()).unwrap(), expected);
+    // geth lists codes and nodes in any order.
+    let mut shuffled = witness.clone();
+    shuffled.state.reverse();
+    shuffled.codes.reverse();
+    assert_ne!(shuffled.to_geth_rlp(), geth);
+    assert_eq!(answer(&tx, shuffled.to_geth_rlp()).unwrap(), expected);
+
+    // What it lacks is refused for the same reason in both forms.
+    let lacking = OwnedWitness { state: witness.state[1..].to_vec(), ..witness };
+    let reasons = [lacking.to_geth_rlp(), lacking.to_ssz().into()]
+        .map(|witness: Bytes| answer(&tx, witness).unwrap_err().kind());
+    assert_eq!(reasons, ["missingNode"; 2]);
+    // And what is no witness of geth's for that: a cut, a byte more, an empty list, a list of numbers.
+    for malformed in [
+        geth.slice(..geth.len() - 1),
+        [&geth[..], &[0]].concat().into(),
+        hex!("c0").into(),
+        hex!("c3010203").into(),
+    ] {
+        let refused = answer(&tx, malformed.clone()).unwrap_err();
+        assert_eq!(refused.kind(), "executeTxWitness", "{malformed}");
+    }
+    assert_eq!(answer(&tx, geth).unwrap(), expected);
+
+    // Bytes that cost little by themselves would each be copied and sorted.
+    let with_codes = |count: usize| {
+        let code = |number: usize| Bytes::from(vec![(number % 128) as u8]);
+        let codes = (0..count).map(code).collect();
+        OwnedWitness { codes, ..OwnedWitness::default() }.to_geth_rlp()
+    };
+    let kind = |count| answer(&tx, with_codes(count)).unwrap_err();
+    let refused = kind(70);
+    assert_eq!(refused.kind(), "executeTxWitness");
+    assert!(refused.to_string().contains("geth witness"), "{refused}");
+    assert_ne!(kind(60).kind(), "executeTxWitness", "as few are read");
 }

@@ -171,8 +171,13 @@ pub(crate) fn market(write: bool, check: bool) -> Result<()> {
 }
 
 /// Measures the same blocks in each dialect of EXECUTE.
-pub(crate) fn dialects(json: bool, check: bool, mutated: Option<u64>) -> Result<()> {
-    let flags = given([(json, "--json"), (check, "--check")]);
+pub(crate) fn dialects(
+    json: bool,
+    check: bool,
+    mutated: Option<u64>,
+    admission: bool,
+) -> Result<()> {
+    let flags = given([(json, "--json"), (check, "--check"), (admission, "--admission")]);
     if let Some(calls) = mutated {
         return sim("dialects", &[&flags[..], &["--mutated", &calls.to_string()]].concat());
     }

@@ -46,11 +46,12 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
             match decode_input(&file, calldata)? {
                 Input::Block(input) => {
                     let fields = describe(&input, calldata.len(), schedule);
-                    Ok(match loaded.draft() {
-                        Some(DraftBlock { anchor, burned_fees }) => fields
+                    Ok(match (loaded.draft(), &loaded.carrier) {
+                        (Some(DraftBlock { anchor, burned_fees }), _) => fields
                             .with("anchor", json!(anchor), "")
                             .with("burned fees", burned_fees, "wei"),
-                        None => fields,
+                        (None, Some(carrier)) => fields.group("transaction", carrier.describe()?),
+                        (None, None) => fields,
                     })
                 }
                 Input::Batch(batch) => describe_batch(&batch, calldata, schedule)
@@ -227,7 +228,7 @@ fn describe_batch(
 /// Named values in order. People read the names as they are; as JSON they are written together
 /// (`blockNumber`).
 #[derive(Debug, Default)]
-struct Fields(Vec<(String, Shown)>);
+pub(super) struct Fields(Vec<(String, Shown)>);
 
 #[derive(Debug)]
 enum Shown {
@@ -236,7 +237,7 @@ enum Shown {
 }
 
 impl Fields {
-    fn with(mut self, name: &str, value: impl Into<Value>, unit: &'static str) -> Self {
+    pub(super) fn with(mut self, name: &str, value: impl Into<Value>, unit: &'static str) -> Self {
         self.0.push((name.to_owned(), Shown::Value { value: value.into(), unit }));
         self
     }

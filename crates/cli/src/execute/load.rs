@@ -1,6 +1,9 @@
 //! Reading blocks in whichever form they come.
 
-use super::content::{Content, read};
+use super::{
+    content::{Content, read},
+    transaction::Carrier,
+};
 use chain::to_stateless_input;
 use codec::{Bundle, OwnedWitness, RawBlock};
 use execute::{Execute, ExecuteError, Executed};
@@ -18,8 +21,8 @@ use wire::{Input, ProtocolFork};
 pub(crate) struct Source {
     /// Input files, recognized by their content and not by their names: SSZ (the exact calldata of
     /// EXECUTE) in binary or hex, JSON bundles with block and witness, and a node's response that
-    /// has either as its result; also compressed with zstd. `-` is standard input, a folder stands
-    /// for all its files.
+    /// has either as its result, and raw transactions of type 0x05; also compressed with zstd. `-` is
+    /// standard input, a folder stands for all its files.
     #[arg(value_name = "FILE")]
     pub(crate) files: Vec<PathBuf>,
 
@@ -74,11 +77,20 @@ pub(crate) struct Loaded {
     is_call: bool,
     /// The call from which it was taken, if that is of another dialect.
     call: Option<(DialectName, Vec<u8>)>,
+    /// The transaction around that call, if it is of type `0x05`.
+    pub(super) carrier: Option<Box<Carrier>>,
 }
 
 impl Loaded {
     const fn new(name: String, calldata: Vec<u8>) -> Self {
-        Self { name, calldata, is_call: false, call: None }
+        Self { name, calldata, is_call: false, call: None, carrier: None }
+    }
+
+    /// Takes the input out of a raw transaction.
+    fn carried(name: String, carrier: Carrier) -> Self {
+        let call = Some((DialectName::ExecuteTx, carrier.head.to_vec()));
+        let calldata = carrier.input.clone();
+        Self { call, carrier: Some(Box::new(carrier)), ..Self::new(name, calldata) }
     }
 
     /// Takes the input out of a call of this dialect.
@@ -119,6 +131,7 @@ impl Loaded {
 
     /// Runs the input with all gas, and checks what its call claims beside it.
     pub(crate) fn run(&self, execute: &Execute) -> Result<Executed, ExecuteError> {
+        self.carrier.as_ref().map_or(Ok(()), |carrier| carrier.check())?;
         match &self.call {
             Some((dialect, call)) => dialect.run(execute, call, &self.calldata),
             None => execute.run(&self.calldata, u64::MAX),
@@ -181,7 +194,10 @@ pub(super) fn load_file(path: &Path, fork: Option<ProtocolFork>) -> Result<Loade
             let bundle = Bundle::from_json(&text).wrap_err_with(|| unreadable(path))?;
             Loaded::new(stem(path), calldata_of(&bundle, fork)?)
         }
-        Content::Bytes(bytes) => Loaded { is_call: true, ..Loaded::new(stem(path), bytes) },
+        Content::Bytes(bytes) => match Carrier::read(&bytes).wrap_err_with(|| unreadable(path))? {
+            Some(carrier) => Loaded::carried(stem(path), carrier),
+            None => Loaded { is_call: true, ..Loaded::new(stem(path), bytes) },
+        },
     })
 }
 

@@ -6,6 +6,7 @@ mod encode;
 mod fetch;
 mod inspect;
 mod load;
+mod transaction;
 mod verify;
 
 use clap::Subcommand;

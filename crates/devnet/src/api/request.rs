@@ -1,4 +1,4 @@
-//! Transaction requests with blobs.
+//! Transaction requests with blobs, or with the fields of a transaction of type `0x05`.
 
 use super::args::invalid;
 use crate::state::DevnetState;
@@ -9,17 +9,20 @@ use node::{Rejected, Sidecar};
 use rpc::{RpcError, blobs};
 use serde::{Deserialize, Deserializer, de::Error as _};
 use serde_json::{Map, Value};
+use store::ExecuteFields;
 
 /// A request whose blobs may come without commitments and proofs, which the node computes then.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Request {
     pub(super) transaction: TransactionRequest,
+    /// Makes it a transaction of type `0x05`.
+    pub(super) execute: Option<ExecuteFields>,
     bare: Vec<Bytes>,
 }
 
 impl From<TransactionRequest> for Request {
     fn from(transaction: TransactionRequest) -> Self {
-        Self { transaction, bare: Vec::new() }
+        Self { transaction, execute: None, bare: Vec::new() }
     }
 }
 
@@ -28,17 +31,18 @@ impl<'de> Deserialize<'de> for Request {
         let mut value = Value::deserialize(from)?;
         // Taken out by hand: as a part of the request, a sidecar that cannot be read would be passed over.
         let mut sidecar = Map::new();
+        let mut execute = None;
         if let Some(fields) = value.as_object_mut() {
+            execute = fields.remove("execute").filter(|field| !field.is_null());
             for name in ["blobs", "commitments", "proofs", "cellProofs"] {
                 let field = fields.remove(name).filter(|field| !field.is_null());
                 sidecar.extend(field.map(|field| (name.to_owned(), field)));
             }
         }
         let proven = sidecar.contains_key("proofs") || sidecar.contains_key("cellProofs");
-        let mut request = Self {
-            transaction: serde_json::from_value(value).map_err(D::Error::custom)?,
-            bare: Vec::new(),
-        };
+        let execute = execute.map(serde_json::from_value).transpose().map_err(D::Error::custom)?;
+        let transaction = serde_json::from_value(value).map_err(D::Error::custom)?;
+        let mut request = Self { transaction, execute, bare: Vec::new() };
         if proven && sidecar.contains_key("commitments") {
             let sidecar = serde_json::from_value(sidecar.into()).map_err(D::Error::custom)?;
             request.transaction.sidecar = Some(sidecar);
@@ -55,7 +59,7 @@ impl Request {
         self,
         devnet: &DevnetState,
     ) -> Result<(TransactionRequest, Option<Sidecar>), RpcError> {
-        let Self { mut transaction, bare } = self;
+        let Self { mut transaction, bare, .. } = self;
         let given = transaction.sidecar.take();
         if given.is_none() && bare.is_empty() {
             return Ok((transaction, None));

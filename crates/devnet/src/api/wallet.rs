@@ -11,12 +11,12 @@ use alloy_consensus::{SignableTransaction, TxType};
 use alloy_dyn_abi::TypedData;
 use alloy_eips::eip2718::Encodable2718;
 use alloy_hardforks::EthereumHardfork;
-use alloy_primitives::{Address, B256, Bytes, Signature, U256, keccak256};
+use alloy_primitives::{Address, B256, Bytes, Signature, TxKind, U256, keccak256};
 use alloy_rpc_types_eth::TransactionRequest;
 use alloy_signer::SignerSync;
 use alloy_signer_local::PrivateKeySigner;
-use chain::RecoveredTransaction;
-use executor::Transaction;
+use chain::{RecoveredTransaction, Transaction};
+use codec::{ExecuteTx, SignedExecuteTx};
 use node::{PoolTransaction, Sidecar};
 use rpc::{
     CallRequest, RpcError, blobs,
@@ -24,6 +24,7 @@ use rpc::{
 };
 use serde_json::{Value, json};
 use std::sync::Arc;
+use store::ExecuteFields;
 
 pub(super) const METHODS: &[Method] = &[
     (&["eth_accounts", "eth_requestAccounts"], accounts),
@@ -70,11 +71,23 @@ enum Failing {
 struct Filled {
     from: Address,
     request: TransactionRequest,
+    /// Makes it a transaction of type `0x05`.
+    execute: Option<ExecuteFields>,
     sidecar: Option<Sidecar>,
 }
 
 /// Fills in missing fields: sender, nonce, fees, chain and gas.
-fn filled(devnet: &DevnetState, request: Request, failing: Failing) -> Result<Filled, RpcError> {
+fn filled(
+    devnet: &DevnetState,
+    mut request: Request,
+    failing: Failing,
+) -> Result<Filled, RpcError> {
+    let execute = request.execute.take();
+    if execute.is_some() {
+        check_execute(&request.transaction)?;
+        // An estimate would have no witness.
+        request.transaction.gas.get_or_insert_with(|| most_gas(devnet));
+    }
     let (mut request, sidecar) = request.split(devnet)?;
     let first = devnet.addresses.first().copied();
     let from = request.from.or(first).ok_or_else(no_signer)?;
@@ -91,7 +104,8 @@ fn filled(devnet: &DevnetState, request: Request, failing: Failing) -> Result<Fi
     }
     check_type(devnet, &request)?;
     let has_base_fee = devnet.node.read(|node| node.chain.state().has_base_fee());
-    let dynamic = (request.gas_price.is_none() && has_base_fee)
+    let dynamic = execute.is_some()
+        || (request.gas_price.is_none() && has_base_fee)
         || request.max_fee_per_gas.is_some()
         || request.max_priority_fee_per_gas.is_some();
     if request.gas.is_none() {
@@ -124,7 +138,24 @@ fn filled(devnet: &DevnetState, request: Request, failing: Failing) -> Result<Fi
     } else if request.gas_price.is_none() {
         request.gas_price = Some(rpc::fees::gas_price(&devnet.api));
     }
-    Ok(Filled { from, request, sidecar })
+    Ok(Filled { from, request, execute, sidecar })
+}
+
+/// Checks that a request for a transaction of type `0x05` has no field of another type. A price beside the fees, as
+/// `eth_getTransactionByHash` returns it, is none.
+fn check_execute(request: &TransactionRequest) -> Result<(), RpcError> {
+    let of_another = [
+        ("gasPrice", request.gas_price.is_some() && request.max_fee_per_gas.is_none()),
+        ("accessList", request.access_list.is_some()),
+        ("blobs", request.blob_versioned_hashes.is_some() || request.sidecar.is_some()),
+        ("authorizationList", request.authorization_list.is_some()),
+    ];
+    match of_another.into_iter().find(|(_, is_present)| *is_present) {
+        Some((field, _)) => Err(invalid(format!(
+            "{field} beside execute: a transaction of type 0x05 has no such field"
+        ))),
+        None => Ok(()),
+    }
 }
 
 /// Checks that the fork of the next block has the transaction type of a request.
@@ -158,13 +189,19 @@ fn most_gas(devnet: &DevnetState) -> u64 {
     devnet.node.read(|node| node.next_gas_limit().min(node.chain.state().transaction_gas_cap()))
 }
 
+/// Checks that both names of the calldata have the same.
+fn check_input(request: &TransactionRequest) -> Result<(), RpcError> {
+    match (&request.input.input, &request.input.data) {
+        (Some(input), Some(data)) if input != data => {
+            Err(invalid("input and data differ: give one of them"))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// The transaction of a complete request.
 fn typed(request: TransactionRequest) -> Result<Unsigned, RpcError> {
-    if let (Some(input), Some(data)) = (&request.input.input, &request.input.data)
-        && input != data
-    {
-        return Err(invalid("input and data differ: give one of them"));
-    }
+    check_input(&request)?;
     let kind = rpc::typed::tx_type(&request);
     if kind == TxType::Eip7702 && request.blob_versioned_hashes.is_some() {
         return Err(invalid("a transaction has blobs or authorizations, not both"));
@@ -172,20 +209,52 @@ fn typed(request: TransactionRequest) -> Result<Unsigned, RpcError> {
     rpc::typed::typed(request, kind)
 }
 
+/// The transaction of type `0x05` of a complete request.
+fn execute_tx(request: TransactionRequest, fields: ExecuteFields) -> Result<ExecuteTx, RpcError> {
+    check_input(&request)?;
+    Ok(ExecuteTx {
+        chain_id: request.chain_id.unwrap_or_default(),
+        nonce: request.nonce.unwrap_or_default(),
+        max_priority_fee_per_gas: request.max_priority_fee_per_gas.unwrap_or_default(),
+        max_fee_per_gas: request.max_fee_per_gas.unwrap_or_default(),
+        gas_limit: request.gas.unwrap_or_default(),
+        to: request.to.unwrap_or(TxKind::Create),
+        value: request.value.unwrap_or_default(),
+        input: request.input.into_input().unwrap_or_default(),
+        ..fields.into_tx().map_err(invalid)?
+    })
+}
+
 /// An unsigned transaction. Its hash covers the sender, since two senders may send the same transaction: as in
 /// anvil, the sender follows the network encoding.
-fn unsigned(transaction: Unsigned, sender: Address) -> Transaction {
+fn unsigned(filled: Filled) -> Result<Transaction, RpcError> {
+    if filled.execute.is_some() {
+        return Err(invalid(
+            "a transaction of type 0x05 needs a signature: an impersonated sender has none",
+        ));
+    }
+    let (transaction, sender) = (typed(filled.request)?, filled.from);
     let signature = Signature::new(U256::ZERO, U256::ZERO, false);
     let mut encoded = Vec::new();
     without_signature(transaction.clone()).network_encode(&mut encoded);
     encoded.extend_from_slice(sender.as_slice());
-    with_signature(transaction, signature, Some(keccak256(encoded)))
+    Ok(with_signature(transaction, signature, Some(keccak256(encoded))).into())
 }
 
-fn signed(signer: &PrivateKeySigner, transaction: Unsigned) -> Result<Transaction, RpcError> {
-    let digest = transaction.signature_hash();
-    let signature = signer.sign_hash_sync(&digest).map_err(internal)?;
-    Ok(with_signature(transaction, signature, None))
+fn signed(
+    signer: &PrivateKeySigner,
+    request: TransactionRequest,
+    execute: Option<ExecuteFields>,
+) -> Result<Transaction, RpcError> {
+    let sign = |digest: B256| signer.sign_hash_sync(&digest).map_err(internal);
+    if let Some(fields) = execute {
+        let tx = execute_tx(request, fields)?;
+        let signature = sign(tx.signing_hash())?;
+        return Ok(SignedExecuteTx { tx, signature }.into());
+    }
+    let transaction = typed(request)?;
+    let signature = sign(transaction.signature_hash())?;
+    Ok(with_signature(transaction, signature, None).into())
 }
 
 fn submit(
@@ -195,7 +264,6 @@ fn submit(
     sender: Address,
     signed: bool,
 ) -> Result<B256, RpcError> {
-    let transaction = transaction.into();
     let raw = blobs::encoded(&transaction, sidecar.as_ref());
     let recovered = RecoveredTransaction { transaction, sender, signed };
     devnet.api.submit(PoolTransaction::new(recovered, sidecar.map(Arc::new), raw))
@@ -209,17 +277,18 @@ pub(super) fn send_request(devnet: &DevnetState, request: Request) -> Result<B25
     // Who it is is told before anything is estimated.
     let key = if impersonated { None } else { Some(signer(devnet, from)?) };
     let wants_nonce = request.transaction.nonce.is_none();
-    let Filled { from, mut request, sidecar } = filled(devnet, request, Failing::Goes)?;
+    let mut filled = filled(devnet, request, Failing::Goes)?;
     // Of two that want the next nonce, the second one gets it once the first one has taken it.
     let _turn = wants_nonce.then(|| devnet.nonces.lock());
     if wants_nonce {
-        request.nonce = Some(next_nonce(devnet, from)?);
+        filled.request.nonce = Some(next_nonce(devnet, from)?);
     }
-    let transaction = typed(request)?;
-    match key {
-        Some(key) => submit(devnet, signed(key, transaction)?, sidecar, from, true),
-        None => submit(devnet, unsigned(transaction, from), sidecar, from, false),
-    }
+    let sidecar = filled.sidecar.take();
+    let transaction = match key {
+        Some(key) => signed(key, filled.request, filled.execute)?,
+        None => unsigned(filled)?,
+    };
+    submit(devnet, transaction, sidecar, from, key.is_some())
 }
 
 /// Nonce of the next transaction of a sender, after those in the pool.
@@ -244,24 +313,33 @@ fn send_unsigned(devnet: &DevnetState, args: &mut Args) -> Result<Value, RpcErro
     // Whose it is to be follows from no signature.
     request.transaction.from.ok_or_else(no_signer)?;
     let wants_nonce = request.transaction.nonce.is_none();
-    let Filled { from, mut request, sidecar } = filled(devnet, request, Failing::Goes)?;
+    let mut filled = filled(devnet, request, Failing::Goes)?;
     let _turn = wants_nonce.then(|| devnet.nonces.lock());
+    let from = filled.from;
     if wants_nonce {
-        request.nonce = Some(next_nonce(devnet, from)?);
+        filled.request.nonce = Some(next_nonce(devnet, from)?);
     }
-    let transaction = unsigned(typed(request)?, from);
-    Ok(json!(submit(devnet, transaction, sidecar, from, false)?))
+    let sidecar = filled.sidecar.take();
+    Ok(json!(submit(devnet, unsigned(filled)?, sidecar, from, false)?))
 }
 
 fn sign_transaction(devnet: &DevnetState, args: &mut Args) -> Result<Value, RpcError> {
-    let Filled { from, request, sidecar } = filled(devnet, args.required()?, Failing::Goes)?;
-    let transaction = signed(signer(devnet, from)?, typed(request)?)?.into();
+    let Filled { from, request, execute, sidecar } =
+        filled(devnet, args.required()?, Failing::Goes)?;
+    let transaction = signed(signer(devnet, from)?, request, execute)?;
     Ok(json!(blobs::encoded(&transaction, sidecar.as_ref())))
 }
 
 fn fill_transaction(devnet: &DevnetState, args: &mut Args) -> Result<Value, RpcError> {
-    let Filled { from, request, sidecar } = filled(devnet, args.required()?, Failing::Stops)?;
-    let transaction = without_signature(typed(request)?).into();
+    let Filled { from, request, execute, sidecar } =
+        filled(devnet, args.required()?, Failing::Stops)?;
+    let transaction = match execute {
+        Some(fields) => {
+            let (tx, zero) = (execute_tx(request, fields)?, U256::ZERO);
+            SignedExecuteTx { tx, signature: Signature::new(zero, zero, false) }.into()
+        }
+        None => without_signature(typed(request)?).into(),
+    };
     let raw = blobs::encoded(&transaction, sidecar.as_ref());
     Ok(json!({ "raw": raw, "tx": rpc::convert::pooled(&transaction, from) }))
 }

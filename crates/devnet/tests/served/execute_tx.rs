@@ -254,6 +254,72 @@ fn what_nothing_pays_for_stays_out_of_the_pool() {
 }
 
 #[test]
+fn a_request_as_the_node_prints_it_is_signed_and_sent_and_its_neighbours_are_refused() {
+    let scene = Scene::new();
+    let printed = |hash: Value| scene.ask("eth_getTransactionByHash", json!([hash]));
+    let status =
+        |hash: &Value| scene.ask("eth_getTransactionReceipt", json!([hash]))["status"].clone();
+    let raw = scene.raw(scene.tx(0, TxKind::Create));
+    let first = printed(scene.ask("eth_sendRawTransaction", json!([raw])));
+    let without = |field: &str| {
+        let mut request = first.clone();
+        request.as_object_mut().unwrap().remove(field).unwrap();
+        request
+    };
+    // The node signs it again, with the next nonce.
+    let hash = scene.ask("eth_sendTransaction", json!([without("nonce")]));
+    assert_eq!(status(&hash), "0x1");
+    let second = printed(hash);
+    assert_eq!((&second["nonce"], &second["from"]), (&json!("0x1"), &json!(scene.key.address())));
+    for field in ["type", "chainId", "gas", "maxFeePerGas", "to", "value", "input", "execute"] {
+        assert_eq!(second[field], first[field], "{field}");
+    }
+    // With nothing but what no node can know.
+    let short = json!({ "input": first["input"], "execute": first["execute"] });
+    let raw = scene.ask("eth_signTransaction", json!([short]));
+    let signed = SignedExecuteTx::decode(&serde_json::from_value::<Bytes>(raw).unwrap()).unwrap();
+    assert_eq!(signed.recover_signer().unwrap(), scene.key.address());
+    let filled = scene.ask("eth_fillTransaction", json!([short]));
+    assert_eq!(filled["tx"]["execute"], first["execute"]);
+    let hash = scene.ask("eth_sendTransaction", json!([short]));
+    assert_eq!((status(&hash), &printed(hash)["nonce"]), (json!("0x1"), &json!("0x2")));
+
+    let refused = |request: Value| refused(&scene.client, "eth_sendTransaction", json!([request]));
+    for (field, value) in [
+        ("accessList", json!([])),
+        ("blobVersionedHashes", json!([B256::repeat_byte(1)])),
+        ("authorizationList", json!([])),
+        ("gasPrice", json!("0x4a817c800")),
+    ] {
+        let mut request = short.clone();
+        request[field] = value;
+        let said = refused(request);
+        assert!(said.contains("a transaction of type 0x05 has no such field"), "{field}: {said}");
+    }
+    for (field, value, reason) in [
+        ("version", json!(3), "got fields of another, expected 1, 2 or 3"),
+        ("executeGasLimit", json!("0x1"), "got fields of another, expected 1, 2 or 3"),
+        ("witness", Value::Null, "invalid type: null"),
+        ("withdrawals", json!("0x01"), "an ExecuteTx with withdrawals"),
+    ] {
+        let mut request = short.clone();
+        request["execute"][field] = value;
+        let said = refused(request);
+        assert!(said.contains(reason), "{field}: {said}");
+    }
+    let stranger = Address::repeat_byte(0xee);
+    scene.ask("anvil_impersonateAccount", json!([stranger]));
+    let mut request = short.clone();
+    request["from"] = json!(stranger);
+    let said = refused(request);
+    assert!(said.contains("a transaction of type 0x05 needs a signature"), "{said}");
+    // A call that fails is sent as well, and its block says so.
+    let mut request = short;
+    request["execute"]["timestamp"] = json!("0x1");
+    assert_eq!(status(&scene.ask("eth_sendTransaction", json!([request]))), "0x0");
+}
+
+#[test]
 fn without_the_dialect_the_type_does_not_exist() {
     let scene = Scene::with(|config| config.execute_dialects = Dialects::default());
     let said = scene.refused(scene.tx(0, TxKind::Create));

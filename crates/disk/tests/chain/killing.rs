@@ -10,6 +10,7 @@ use enshrine_disk::{DiskOptions, DiskStore, open_chain_with};
 use std::{
     env,
     io::{BufRead, BufReader, Write, stdout},
+    iter,
     path::Path,
     process::{Child, ChildStdout, Command, Stdio},
     thread,
@@ -17,8 +18,8 @@ use std::{
 };
 use tempfile::tempdir;
 
-/// Names the folder to a test of this file that runs as the process to be killed.
-const FOLDER: &str = "ENSHRINE_DISK_APPEND";
+/// Names the folder to a test that runs as the process to be killed.
+pub(crate) const FOLDER: &str = "ENSHRINE_DISK_APPEND";
 /// Number of kills, for longer runs.
 const KILLS: &str = "ENSHRINE_DISK_KILLS";
 const ACKNOWLEDGED: &str = "acknowledged ";
@@ -52,7 +53,7 @@ fn appends_until_it_is_killed() {
     }
 }
 
-fn acknowledge(chain: &Chain) {
+pub(crate) fn acknowledge(chain: &Chain) {
     let mut out = stdout().lock();
     writeln!(out, "{ACKNOWLEDGED}{}", chain.head().hash).unwrap();
     out.flush().unwrap();
@@ -70,16 +71,16 @@ fn appends_until_nothing_more_may_wait() {
     }
 }
 
-struct Appender {
+pub(crate) struct Appender {
     process: Child,
     output: BufReader<ChildStdout>,
 }
 
 impl Appender {
-    /// Starts what one of the functions above does.
-    fn start(folder: &Path, function: &str) -> Self {
+    /// Starts what a test does that appends.
+    pub(crate) fn start(folder: &Path, test: &str) -> Self {
         let mut process = Command::new(env::current_exe().unwrap())
-            .args(["--exact", &format!("killing::{function}"), "--nocapture"])
+            .args(["--exact", test, "--nocapture"])
             .env(FOLDER, folder)
             .stdout(Stdio::piped())
             .spawn()
@@ -89,7 +90,7 @@ impl Appender {
     }
 
     /// The next hash that it says is there; `None` once it is dead and all has been read.
-    fn next(&mut self) -> Option<B256> {
+    pub(crate) fn next(&mut self) -> Option<B256> {
         let mut line = String::new();
         loop {
             line.clear();
@@ -103,6 +104,14 @@ impl Appender {
                 return Some(hash.trim().parse().unwrap());
             }
         }
+    }
+
+    /// Kills it, and returns the hashes that it has said and that are not read yet.
+    pub(crate) fn kill(mut self) -> Vec<B256> {
+        self.process.kill().unwrap();
+        let rest = iter::from_fn(|| self.next()).collect();
+        self.process.wait().unwrap();
+        rest
     }
 }
 
@@ -139,7 +148,7 @@ fn every_acknowledged_block_is_there_after_kill_9_at_any_moment() {
     let mut twin = Twin::new();
     let mut beyond = 0;
     for kill in 0..kills {
-        let mut appender = Appender::start(folder.path(), "appends_until_it_is_killed");
+        let mut appender = Appender::start(folder.path(), "killing::appends_until_it_is_killed");
         // It begins with where the chain is.
         assert_eq!(appender.next(), Some(twin.chain.head().hash), "kill {kill}");
         for _ in 0..random(kill) % 9 {
@@ -147,12 +156,10 @@ fn every_acknowledged_block_is_there_after_kill_9_at_any_moment() {
             assert!(twin.follow(hash), "kill {kill}: {hash} is not what comes next");
         }
         thread::sleep(Duration::from_micros(random(1_000_000 + kill) % 6_000));
-        appender.process.kill().unwrap();
         // Its output in the meantime counts as well.
-        while let Some(hash) = appender.next() {
+        for hash in appender.kill() {
             assert!(twin.follow(hash), "kill {kill}: {hash} is not what comes next");
         }
-        appender.process.wait().unwrap();
         let chain = open(folder.path());
         // One block may be there that it had no time to speak of.
         let head = chain.head().hash;
@@ -178,7 +185,8 @@ fn every_acknowledged_block_is_there_after_kill_9_at_any_moment() {
 fn every_acknowledged_block_is_there_after_kill_9_with_as_many_waiting_as_may() {
     let folder = tempdir().unwrap();
     let mut twin = Twin::new();
-    let mut appender = Appender::start(folder.path(), "appends_until_nothing_more_may_wait");
+    let test = "killing::appends_until_nothing_more_may_wait";
+    let mut appender = Appender::start(folder.path(), test);
     let queue = options().queue;
     for number in 0..queue {
         let hash = appender.next().expect("there is room for as many");
@@ -186,9 +194,7 @@ fn every_acknowledged_block_is_there_after_kill_9_with_as_many_waiting_as_may() 
     }
     // The next one waits for room that never comes.
     thread::sleep(Duration::from_millis(50));
-    appender.process.kill().unwrap();
-    assert_eq!(appender.next(), None);
-    appender.process.wait().unwrap();
+    assert!(appender.kill().is_empty());
     let store = DiskStore::open(folder.path(), options()).unwrap();
     assert_eq!(store.behind(), queue);
     drop(store);

@@ -10,7 +10,8 @@ use execute::{Execute, Networks};
 use executor::ChainSpec;
 use eyre::{OptionExt as _, Result, ensure};
 use std::{collections::BTreeMap, sync::Arc};
-use testkit::{Artifacts, ETHER, Key, L2, Transaction, fill_system_rings, rich_genesis};
+use testkit::{Artifacts, DraftL2, ETHER, Key, L2, Transaction, fill_system_rings, rich_genesis};
+use variants::DraftBlock;
 use wire::ProtocolFork;
 
 /// A block as an input of EXECUTE, and the EXECUTE that accepts it.
@@ -18,6 +19,9 @@ pub(super) struct Subject {
     pub(super) name: String,
     pub(super) execute: Execute,
     pub(super) input: Vec<u8>,
+    /// Calldata of a block with the same transactions on a chain by the EIP-8079 draft. A block of a public network
+    /// cannot be one: its header has no burned fees.
+    pub(super) draft: Option<Vec<u8>>,
 }
 
 /// Blocks of public networks: two large and one small of mainnet, and one of each test network.
@@ -55,7 +59,7 @@ pub(super) fn real() -> Result<Vec<Subject>> {
         let raw = RawBlock::decode(&block.bundle.block)?;
         let input = to_stateless_input(&raw, &block.bundle.witness, &spec)?;
         let execute = Execute { networks: Networks::Only(Arc::new(spec)), ..Execute::l1() };
-        Ok(Subject { name: block.name.replace('_', " "), execute, input })
+        Ok(Subject { name: block.name.replace('_', " "), execute, input, draft: None })
     };
     wanted.map(subject).collect()
 }
@@ -74,7 +78,8 @@ pub(super) fn of_l2() -> Result<Vec<Subject>> {
         (format!("{PAIRINGS} pairing checks"), Load::Calls(PAIRINGS, pairing)),
     ];
     let subject = |(name, load)| {
-        Ok(Subject { name, execute: Execute::default(), input: scene.block(&load)? })
+        let (input, draft) = scene.block(&load)?;
+        Ok(Subject { name, execute: Execute::default(), input, draft: Some(draft) })
     };
     loads.into_iter().map(subject).collect()
 }
@@ -86,9 +91,11 @@ enum Load {
     Calls(usize, precompiles::Job),
 }
 
-/// An L2 with a thousand accounts and a token, and with the history rings of a chain that has run for a day.
+/// An L2 with a thousand accounts and a token, and with the history rings of a chain that has run for a day; and a chain
+/// by the draft with the same accounts, which gets the same transactions.
 struct Scene {
     l2: L2,
+    draft: DraftL2,
     sent: u64,
 }
 
@@ -109,11 +116,12 @@ impl Scene {
             .alloc
             .insert(TOKEN, GenesisAccount { code, storage: Some(balances), ..Default::default() });
         fill_system_rings(&mut genesis);
-        Ok(Self { l2: L2::new(CHAIN_ID, FORK, &genesis)?, sent: 0 })
+        let l2 = L2::new(CHAIN_ID, FORK, &genesis)?;
+        Ok(Self { l2, draft: DraftL2::new(genesis, CHAIN_ID, FORK)?, sent: 0 })
     }
 
-    /// Appends a block and returns the input of EXECUTE for it.
-    fn block(&mut self, load: &Load) -> Result<Vec<u8>> {
+    /// Appends a block, and returns the input of EXECUTE for it, and the calldata for the one by the draft.
+    fn block(&mut self, load: &Load) -> Result<(Vec<u8>, Vec<u8>)> {
         let transactions: Vec<_> = match load {
             Load::Transfers(count) => (0..*count)
                 .map(|_| self.transaction(|to| (to, U256::ONE, Bytes::new(), 21_000)))
@@ -134,13 +142,18 @@ impl Scene {
                 .collect::<Result<_>>()?,
         };
         let time = self.l2.chain().head().header.timestamp + 1;
-        let (new, rejected) = self.l2.seal(time, B256::repeat_byte(0xa5), transactions)?;
+        let anchor = B256::repeat_byte(0xa5);
+        let values = DraftBlock { anchor, burned_fees: 0 };
+        let built = self.draft.build(values, transactions.clone())?;
+        let draft = built.calldata.clone();
+        self.draft.append(built)?;
+        let (new, rejected) = self.l2.seal(time, anchor, transactions)?;
         ensure!(rejected.is_empty(), "the L2 block leaves out {rejected:?}");
         let succeeded = new.block.executed.receipts.iter().all(|receipt| receipt.success);
         ensure!(succeeded, "a transaction fails");
         let input = new.input()?;
         self.l2.append(new)?;
-        Ok(input)
+        Ok((input, draft))
     }
 
     /// Signs a transaction of the next pair of accounts.

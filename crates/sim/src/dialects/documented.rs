@@ -6,8 +6,7 @@ use std::collections::BTreeSet;
 
 const DOCUMENT: &str = include_str!("../../../../docs/dialects.md");
 /// First line of the table.
-pub(super) const HEAD: &str =
-    "| block | form | bytes of calldata | blobs | gas on L1 | ms | nearest limit |";
+pub(super) const HEAD: &str = "| block | form | bytes | blobs | gas on L1 | ms | nearest limit |";
 /// Place of the time among the cells.
 const TIME: usize = 5;
 

@@ -4,27 +4,33 @@
 //! L1 of Osaka in this process, whose receipts must have the computed gas. Blocks of public networks exceed the gas that
 //! an L1 transaction can have, so theirs is computed alone.
 
+mod admission;
 mod blocks;
 mod documented;
 mod mutated;
 
-use crate::gas_model::speed::Timer;
+use crate::{gas_model::speed::Timer, vectors::execute_tx};
 use alloy_primitives::{B256, Bytes, U256};
 use blocks::Subject;
+use codec::ExecuteTx;
 use core::fmt;
-use execute::{Execute, ExecutionSpecs, PrecompileCall};
+use execute::{Execute, PrecompileCall};
 use eyre::{OptionExt as _, Result, WrapErr as _, ensure};
 use localnet::units::grouped;
 use serde_json::{Value, json};
 use std::sync::Arc;
 use testkit::{Blobs, Key, L1, TRANSACTION_GAS_CAP};
-use variants::{BlobSource, DialectCall, DialectName, Dialects, Drake};
-use wire::ProtocolFork;
+use variants::{BlobSource, DialectCall, DialectName, Dialects};
 
 const L1_CHAIN: u64 = 31_337;
 /// Dialects that are compared. The nested one costs what that of the specifications does.
-pub(crate) const FORMS: [DialectName; 3] =
-    [DialectName::Specs, DialectName::Drake, DialectName::Blobs];
+pub(crate) const FORMS: [DialectName; 5] = [
+    DialectName::Specs,
+    DialectName::Drake,
+    DialectName::Blobs,
+    DialectName::ExecuteTx,
+    DialectName::Draft8079,
+];
 /// Timed runs of a call, of which the shortest counts.
 const ROUNDS: usize = 5;
 /// Gas of a transaction and of a token of its calldata, with the floor of the latter (EIP-7623).
@@ -52,6 +58,9 @@ pub(crate) struct Arguments {
     /// Make this many mutated calls in each dialect instead, and print the slowest for its gas
     #[arg(long, value_name = "N", conflicts_with = "check")]
     mutated: Option<u64>,
+    /// Measure instead what a pool and a block take for transactions of type 0x05
+    #[arg(long, conflicts_with_all = ["check", "mutated"])]
+    admission: bool,
 }
 
 /// A block in a dialect.
@@ -59,7 +68,7 @@ pub(crate) struct Arguments {
 struct Form {
     block: String,
     dialect: DialectName,
-    /// Bytes of the calldata.
+    /// Bytes of the calldata, and of the witness in the transaction.
     bytes: usize,
     blobs: usize,
     /// Gas of a transaction that calls the precompile.
@@ -132,6 +141,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     if let Some(calls) = arguments.mutated {
         return mutated::run(calls, arguments.json);
     }
+    if arguments.admission {
+        return admission::run(arguments.json);
+    }
     let forms = measure(!arguments.without_vectors)?;
     if arguments.json {
         println!("{:#}", Value::from_iter(forms.iter().map(Form::json)));
@@ -154,21 +166,24 @@ fn table(forms: &[Form]) -> String {
     [documented::HEAD, "|---|---|---|---|---|---|---|", &rows.join("\n")].join("\n")
 }
 
-/// Measures the blocks in all dialects.
+/// Measures the blocks in all dialects that can say them.
 fn measure(with_real: bool) -> Result<Vec<Form>> {
     let mut forms = Vec::new();
+    let can_say = |subject: &Subject, dialect: &DialectName| {
+        *dialect != DialectName::Draft8079 || subject.draft.is_some()
+    };
     if with_real {
         for subject in blocks::real()? {
-            for dialect in FORMS {
+            for dialect in FORMS.into_iter().filter(|it| can_say(&subject, it)) {
                 forms.push(form(&subject, dialect).wrap_err_with(|| subject.name.clone())?.0);
             }
         }
     }
-    let execute =
-        Execute { dialects: vec![Arc::new(ExecutionSpecs), Arc::new(Drake)], ..Execute::default() };
-    let mut l1 = L1::with_blobs(ProtocolFork::Osaka, L1_CHAIN, execute, &["operator"])?;
+    let execute = Execute::default();
+    let l1 = L1::new(L1_CHAIN, execute.clone(), &["operator"])?;
+    let mut l1 = l1.with_dialects(execute, &Dialects::usual(&FORMS));
     for subject in blocks::of_l2()? {
-        for dialect in FORMS {
+        for dialect in FORMS.into_iter().filter(|it| can_say(&subject, it)) {
             let (form, call) = form(&subject, dialect).wrap_err_with(|| subject.name.clone())?;
             let got = receipt(&mut l1, dialect, &call)?;
             ensure!(
@@ -183,33 +198,52 @@ fn measure(with_real: bool) -> Result<Vec<Form>> {
     Ok(forms)
 }
 
-/// Measures a block in a dialect.
-fn form(subject: &Subject, dialect: DialectName) -> Result<(Form, DialectCall)> {
+/// Returns the call with a block in a dialect.
+fn call_of(subject: &Subject, dialect: DialectName) -> Result<DialectCall> {
+    if dialect == DialectName::Draft8079 {
+        let calldata = subject.draft.clone().ok_or_eyre("a block without burned fees")?;
+        return Ok(DialectCall { calldata, blobs: Vec::new() });
+    }
     let call = dialect.encode(&subject.input)?;
     ensure!(dialect.decode(&call.calldata, &call.blobs)? == subject.input, "another input");
+    Ok(call)
+}
+
+/// Measures a block in a dialect.
+fn form(subject: &Subject, dialect: DialectName) -> Result<(Form, DialectCall)> {
+    let call = call_of(subject, dialect)?;
+    let in_transaction = dialect == DialectName::ExecuteTx;
+    let (witness, blobs) = match in_transaction {
+        true => (&call.blobs[..], &[][..]),
+        false => (&[][..], &call.blobs[..]),
+    };
     let held = Blobs::default();
-    let blob_hashes =
-        call.blobs.iter().map(|blob| held.keep(blob)).collect::<Result<Vec<B256>, _>>()?;
+    let blob_hashes = blobs.iter().map(|blob| held.keep(blob)).collect::<Result<Vec<B256>, _>>()?;
     let source: Arc<dyn BlobSource> = Arc::new(held);
     let execute = Dialects::usual(&[dialect]).of(subject.execute.clone(), &source);
-    let own = execute.dialects.last().ok_or_eyre("a dialect")?;
+    let own = match in_transaction {
+        true => execute_tx::dialect_in(execute_tx::around(&call)),
+        false => Arc::clone(execute.dialects.last().ok_or_eyre("a dialect")?),
+    };
     let precompile = PrecompileCall { calldata: &call.calldata, blob_hashes: &blob_hashes };
-    let reserve = execute.run_as(&**own, precompile, u64::MAX, |_| {});
+    let reserve = execute.run_as(&*own, precompile, u64::MAX, |_| {});
     let reserve = reserve.map_err(|refused| refused.reason)?.reserve;
     let mut ms = f64::INFINITY;
     let mut charge = 0;
     for _ in 0..ROUNDS {
         let timer = Timer::start();
-        charge = execute.answer(&**own, precompile, u64::MAX)?.gas;
+        charge = execute.answer(&*own, precompile, u64::MAX)?.gas;
         ms = ms.min(timer.nanoseconds() / 1e6);
     }
-    let tokens: u64 = call.calldata.iter().map(|byte| if *byte == 0 { 1 } else { 4 }).sum();
+    // A byte of the witness in the transaction costs what one of the calldata does.
+    let carried = || witness.iter().flatten().chain(&call.calldata);
+    let tokens: u64 = carried().map(|byte| if *byte == 0 { 1 } else { 4 }).sum();
     let gas = TRANSACTION_GAS + (TOKEN_GAS * tokens + charge).max(FLOOR_GAS * tokens);
     let form = Form {
         block: subject.name.clone(),
         dialect,
-        bytes: call.calldata.len(),
-        blobs: call.blobs.len(),
+        bytes: carried().count(),
+        blobs: blobs.len(),
         gas,
         reserve,
         ms,
@@ -221,7 +255,10 @@ fn form(subject: &Subject, dialect: DialectName) -> Result<(Form, DialectCall)> 
 fn receipt(l1: &mut L1, dialect: DialectName, call: &DialectCall) -> Result<u64> {
     let operator = Key::named("operator");
     let (to, data) = (dialect.address(), Bytes::copy_from_slice(&call.calldata));
-    let sent = if call.blobs.is_empty() {
+    let sent = if dialect == DialectName::ExecuteTx {
+        let tx = execute_tx::around(call).tx;
+        l1.send_execute_tx(&operator, ExecuteTx { gas_limit: TRANSACTION_GAS_CAP, ..tx })?
+    } else if call.blobs.is_empty() {
         l1.send(&operator, to.into(), U256::ZERO, data, TRANSACTION_GAS_CAP)?
     } else {
         l1.send_with_blobs(&operator, to, data, &call.blobs, TRANSACTION_GAS_CAP)?

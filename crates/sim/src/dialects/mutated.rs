@@ -7,13 +7,14 @@ use crate::{
         speed::{Timer, Yardstick},
     },
     vectors::{
-        draft,
+        draft, execute_tx,
         world::{Content, World},
     },
 };
 use alloy_primitives::B256;
+use codec::SignedExecuteTx;
 use execute::{Answer, Dialect, Execute, ExecuteError, PrecompileCall};
-use eyre::{Result, bail, ensure};
+use eyre::{OptionExt as _, Result, bail, ensure};
 use localnet::units::grouped;
 use serde_json::{Value, json};
 use testkit::{mutations, mutations_of_batch, mutations_of_draft};
@@ -54,8 +55,7 @@ impl Mutated {
 ///
 /// If a call is accepted whose input is not, ends in a fault of ours, or takes longer than its gas pays for.
 pub(super) fn run(calls: u64, json: bool) -> Result<()> {
-    let forms = FORMS.into_iter().chain([DialectName::Draft8079]);
-    let measured: Vec<_> = forms.map(|it| measure(it, calls)).collect::<Result<_>>()?;
+    let measured: Vec<_> = FORMS.into_iter().map(|it| measure(it, calls)).collect::<Result<_>>()?;
     if json {
         println!("{:#}", Value::from_iter(measured.iter().map(Mutated::json)));
     } else {
@@ -95,7 +95,17 @@ fn measure(dialect: DialectName, calls: u64) -> Result<Mutated> {
         }
         return Ok(mutated);
     }
-    let subjects = subjects()?;
+    let mut subjects = subjects()?;
+    if dialect == DialectName::ExecuteTx {
+        subjects.retain(|(_, is_batch)| !is_batch);
+        let share = calls.div_ceil(subjects.len() as u64);
+        for (input, _) in &subjects {
+            for tx in mutated_transactions(input, share)? {
+                mutated.add_in(tx, &yardstick)?;
+            }
+        }
+        return Ok(mutated);
+    }
     for (input, is_batch) in &subjects {
         let share = calls.div_ceil(subjects.len() as u64);
         for call in mutated_calls(dialect, input, *is_batch, share)? {
@@ -128,17 +138,60 @@ fn mutated_calls(
     Ok(encoded.take(usize::try_from(of_inputs)?).chain(changed))
 }
 
+/// Returns this many transactions of type `0x05` that nearly bring this input: half of them with a mutated input and the
+/// fields of that, and half with a byte of the good one changed: of a field, of the head or of the witness.
+fn mutated_transactions(input: &[u8], count: u64) -> Result<impl Iterator<Item = SignedExecuteTx>> {
+    let dialect = DialectName::ExecuteTx;
+    let good = execute_tx::around(&dialect.encode(input)?).encode();
+    // Some mutated inputs cannot be split, and some mutated bytes are no transaction.
+    let encoded = mutations(input, 2 * count).filter_map(move |input| dialect.encode(&input).ok());
+    let of_inputs = encoded.map(|call| execute_tx::around(&call)).take(usize::try_from(count / 2)?);
+    let changed: Vec<_> = mutations(&good, 2 * count)
+        .filter_map(|bytes| SignedExecuteTx::decode(&bytes).ok())
+        .take(usize::try_from(count - count / 2)?)
+        .collect();
+    Ok(of_inputs.chain(changed))
+}
+
 impl Mutated {
     /// Makes a call and counts it.
     fn add(&mut self, call: &DialectCall, yardstick: &Yardstick) -> Result<()> {
-        let execute = Execute::default();
         let (blob_hashes, source) = held(&call.blobs);
-        let execute = Dialects::usual(&[self.dialect]).of(execute, &source);
-        let Some(own) = execute.dialects.last() else {
-            bail!("no dialect");
-        };
-        let precompile = PrecompileCall { calldata: &call.calldata, blob_hashes: &blob_hashes };
-        let (mut per_gas, answer) = time(&execute, &**own, precompile);
+        let execute = Dialects::usual(&[self.dialect]).of(Execute::default(), &source);
+        let own = execute.dialects.last().ok_or_eyre("no dialect")?;
+        self.make(&execute, &**own, call, &blob_hashes, yardstick)?;
+        Ok(())
+    }
+
+    /// Makes the call of a transaction of type `0x05` and counts it.
+    fn add_in(&mut self, tx: SignedExecuteTx, yardstick: &Yardstick) -> Result<()> {
+        let blobs = vec![tx.tx.witness.to_vec()];
+        let call = DialectCall { calldata: tx.tx.input.to_vec(), blobs };
+        let fields = tx.tx.clone();
+        let own = execute_tx::dialect_in(tx);
+        if self.make(&Execute::default(), &*own, &call, &[], yardstick)? {
+            let block = execute_tx::around(&call).tx;
+            let bound = fields.pre_state_root == block.pre_state_root
+                && fields.coinbase == block.coinbase
+                && fields.block_number == block.block_number
+                && fields.timestamp == block.timestamp
+                && (fields.anchor().is_none() || fields.anchor() == block.anchor());
+            ensure!(bound, "accepted with the fields of another block: {fields:?}");
+        }
+        Ok(())
+    }
+
+    /// Makes a call and counts it; returns `true` if it is accepted.
+    fn make(
+        &mut self,
+        execute: &Execute,
+        own: &dyn Dialect,
+        call: &DialectCall,
+        blob_hashes: &[B256],
+        yardstick: &Yardstick,
+    ) -> Result<bool> {
+        let precompile = PrecompileCall { calldata: &call.calldata, blob_hashes };
+        let (mut per_gas, answer) = time(execute, own, precompile);
         let outcome = match &answer {
             Ok(answer) if answer.output[..] == B256::ZERO[..] => "answer 0",
             Ok(_) => "valid",
@@ -148,23 +201,24 @@ impl Mutated {
             Err(refused) => refused.kind(),
         };
         self.calls += 1;
-        if outcome == "valid" {
+        let is_valid = outcome == "valid";
+        if is_valid {
             self.accepted += 1;
             let input = self.dialect.decode(&call.calldata, &call.blobs)?;
-            self.dialect.run(&execute, &call.calldata, &input)?;
+            self.dialect.run(execute, &call.calldata, &input)?;
         }
         // The machine may have done something else meanwhile, but not each time; and its core may be shared.
         for _ in 1..ROUNDS {
             if per_gas <= self.slowest {
-                return Ok(());
+                return Ok(is_valid);
             }
             let slowness = yardstick.slowness();
-            per_gas = per_gas.min(time(&execute, &**own, precompile).0 / slowness);
+            per_gas = per_gas.min(time(execute, own, precompile).0 / slowness);
         }
         if per_gas > self.slowest {
             (self.slowest, self.outcome) = (per_gas, outcome);
         }
-        Ok(())
+        Ok(is_valid)
     }
 }
 

@@ -1,6 +1,7 @@
 //! A call of EXECUTE as a file describes it, and the verdict of our own EXECUTE on it.
 
-use alloy_primitives::{B256, Bytes, Sealed};
+use super::execute_tx;
+use alloy_primitives::{B256, Bytes};
 use chain::ForkTimes;
 use codec::{SignedExecuteTx, blob_tail::BLOB_LEN};
 use execute::{Execute, PrecompileCall};
@@ -9,7 +10,7 @@ use eyre::{OptionExt as _, Result, WrapErr as _, ensure};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use testkit::Blobs;
-use variants::{BlobSource, DialectName, Dialects, ExecuteTail, GasSchedule};
+use variants::{BlobSource, DialectName, Dialects, GasSchedule};
 
 /// Cases of one kind: the content of a file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -110,9 +111,7 @@ impl Case {
         let own = Dialects::usual(&[dialect]).of(execute.clone(), &source).dialects.pop();
         let mut own = own.ok_or_eyre("a dialect")?;
         if let Some(transaction) = &self.transaction {
-            let transaction = SignedExecuteTx::decode(transaction)?;
-            let hash = transaction.hash();
-            own = Arc::new(ExecuteTail::of(Arc::new(Sealed::new_unchecked(transaction, hash))));
+            own = execute_tx::dialect_in(SignedExecuteTx::decode(transaction)?);
         }
         let blob_hashes: Vec<_> = self.blobs.iter().map(|blob| blob.versioned_hash).collect();
         let call = PrecompileCall { calldata: &self.input, blob_hashes: &blob_hashes };

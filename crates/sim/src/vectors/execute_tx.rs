@@ -2,10 +2,12 @@
 
 use super::{forms::Cases, subject::Subjects};
 use alloy_consensus::Header;
-use alloy_primitives::{B256, Signature, TxKind, U256};
-use codec::{ExecuteTx, ExecuteTxVersion, SignedExecuteTx};
+use alloy_primitives::{B256, Bytes, Sealed, Signature, TxKind, U256};
+use codec::{ExecuteTx, ExecuteTxVersion, OwnedWitness, SignedExecuteTx};
+use execute::Dialect;
 use eyre::{OptionExt as _, Result};
-use variants::{DialectCall, DialectName};
+use std::sync::Arc;
+use variants::{DialectCall, DialectName, ExecuteTail};
 use wire::Input;
 
 /// Gas limit of each transaction. The cases are about the call alone.
@@ -13,7 +15,7 @@ const GAS: u64 = 60_000_000;
 
 /// Returns the transaction that calls the precompile with the head, and brings the witness. Its fields are those of the
 /// block, or zero if the input cannot be read.
-pub(super) fn around(call: &DialectCall) -> SignedExecuteTx {
+pub(crate) fn around(call: &DialectCall) -> SignedExecuteTx {
     let witness = call.blobs.first().cloned().unwrap_or_default();
     let mut tx = ExecuteTx {
         chain_id: 1,
@@ -29,7 +31,7 @@ pub(super) fn around(call: &DialectCall) -> SignedExecuteTx {
         block_number: 0,
         timestamp: 0,
         witness: witness.clone().into(),
-        withdrawals: alloy_primitives::Bytes::new(),
+        withdrawals: Bytes::new(),
         version: ExecuteTxVersion::V2 { anchor: None },
     };
     let input = [&call.calldata[..], &witness].concat();
@@ -46,6 +48,12 @@ pub(super) fn around(call: &DialectCall) -> SignedExecuteTx {
     }
     // No key's: the sender of the transaction is no matter of the call.
     SignedExecuteTx { tx, signature: Signature::new(U256::from(1), U256::from(1), false) }
+}
+
+/// Returns the dialect for the calls in a transaction.
+pub(crate) fn dialect_in(tx: SignedExecuteTx) -> Arc<dyn Dialect> {
+    let hash = tx.hash();
+    Arc::new(ExecuteTail::of(Arc::new(Sealed::new_unchecked(tx, hash))))
 }
 
 /// A change of a transaction.
@@ -67,6 +75,7 @@ pub(super) fn add(cases: &mut Cases, blocks: &Subjects) -> Result<()> {
         ("osaka block, version 2 without an anchor", |tx| {
             tx.version = ExecuteTxVersion::V2 { anchor: None };
         }),
+        ("osaka block, the witness as geth's RLP", |tx| tx.witness = geths(tx)),
     ] {
         cases.accepted_in(name, &with(change))?;
     }
@@ -82,6 +91,10 @@ pub(super) fn add(cases: &mut Cases, blocks: &Subjects) -> Result<()> {
         ("another anchor in the transaction", "executeTxField", |tx| {
             tx.version = ExecuteTxVersion::V2 { anchor: Some(B256::repeat_byte(1)) };
         }),
+        ("geth's witness without its last byte", "executeTxWitness", |tx| {
+            let whole = geths(tx);
+            tx.witness = whole.slice(..whole.len() - 1);
+        }),
         ("a byte of the head in the witness", "executeTxHead", |tx| {
             let (head, last) = tx.input.split_at(tx.input.len() - 1);
             (tx.witness, tx.input) =
@@ -95,6 +108,15 @@ pub(super) fn add(cases: &mut Cases, blocks: &Subjects) -> Result<()> {
         cases.refused_in(what, name, reason, &with(change))?;
     }
     Ok(())
+}
+
+/// Returns the witness of a transaction as geth's RLP, or nothing if it cannot be read.
+fn geths(tx: &ExecuteTx) -> Bytes {
+    let input = [&tx.input[..], &tx.witness].concat();
+    match Input::decode(&input) {
+        Ok(Input::Block(block)) => OwnedWitness::of(&block.witness).to_geth_rlp(),
+        _ => Bytes::new(),
+    }
 }
 
 fn first_version(tx: &mut ExecuteTx) {

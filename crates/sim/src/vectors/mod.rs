@@ -9,7 +9,7 @@ mod blocks;
 mod case;
 pub(crate) mod draft;
 mod drake;
-mod execute_tx;
+pub(crate) mod execute_tx;
 mod forms;
 mod legacy;
 mod nested;

@@ -19,7 +19,7 @@ struct ExecuteForm {
     to: Option<Address>,
     value: U256,
     input: Bytes,
-    execute: OwnForm,
+    execute: ExecuteFields,
     r: U256,
     s: U256,
     y_parity: U64,
@@ -28,10 +28,10 @@ struct ExecuteForm {
     hash: B256,
 }
 
-/// Fields that no other type has.
-#[derive(Serialize, Deserialize)]
+/// Fields of a transaction of type `0x05` that no other type has, in the form of its JSON.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct OwnForm {
+pub struct ExecuteFields {
     version: u8,
     pre_state_root: B256,
     coinbase: Address,
@@ -70,7 +70,7 @@ impl ExecuteForm {
             to: tx.to.into_to(),
             value: tx.value,
             input: tx.input.clone(),
-            execute: OwnForm {
+            execute: ExecuteFields {
                 version,
                 pre_state_root: tx.pre_state_root,
                 coinbase: tx.coinbase,
@@ -92,17 +92,6 @@ impl ExecuteForm {
     }
 
     fn transaction(self) -> Result<SignedExecuteTx, &'static str> {
-        let own = self.execute;
-        let version = match (own.version, own.max_fee_per_execute_gas, own.execute_gas_limit) {
-            (1, None, None) => ExecuteTxVersion::V1 { blob_hashes: own.blob_versioned_hashes },
-            (2, None, None) => ExecuteTxVersion::V2 { anchor: own.anchor },
-            (3, Some(fee), Some(limit)) => ExecuteTxVersion::V3 {
-                anchor: own.anchor,
-                max_fee_per_execute_gas: fee.to(),
-                execute_gas_limit: limit.to(),
-            },
-            _ => return Err("version of an ExecuteTx: got fields of another, expected 1, 2 or 3"),
-        };
         let tx = ExecuteTx {
             chain_id: self.chain_id.to(),
             nonce: self.nonce.to(),
@@ -112,16 +101,47 @@ impl ExecuteForm {
             to: self.to.map_or(TxKind::Create, TxKind::Call),
             value: self.value,
             input: self.input,
-            pre_state_root: own.pre_state_root,
-            coinbase: own.coinbase,
-            block_number: own.block_number.to(),
-            timestamp: own.timestamp.to(),
-            witness: own.witness,
-            withdrawals: own.withdrawals,
-            version,
+            ..self.execute.into_tx()?
         };
         let signature = Signature::new(self.r, self.s, !self.y_parity.is_zero());
         Ok(SignedExecuteTx { tx, signature })
+    }
+}
+
+impl ExecuteFields {
+    /// Returns the transaction with these fields, and with 0 or nothing in all others.
+    ///
+    /// # Errors
+    ///
+    /// The reason in words if the fields are not those of the version.
+    pub fn into_tx(self) -> Result<ExecuteTx, &'static str> {
+        let version = match (self.version, self.max_fee_per_execute_gas, self.execute_gas_limit) {
+            (1, None, None) => ExecuteTxVersion::V1 { blob_hashes: self.blob_versioned_hashes },
+            (2, None, None) => ExecuteTxVersion::V2 { anchor: self.anchor },
+            (3, Some(fee), Some(limit)) => ExecuteTxVersion::V3 {
+                anchor: self.anchor,
+                max_fee_per_execute_gas: fee.to(),
+                execute_gas_limit: limit.to(),
+            },
+            _ => return Err("version of an ExecuteTx: got fields of another, expected 1, 2 or 3"),
+        };
+        Ok(ExecuteTx {
+            chain_id: 0,
+            nonce: 0,
+            max_priority_fee_per_gas: 0,
+            max_fee_per_gas: 0,
+            gas_limit: 0,
+            to: TxKind::Create,
+            value: U256::ZERO,
+            input: Bytes::new(),
+            pre_state_root: self.pre_state_root,
+            coinbase: self.coinbase,
+            block_number: self.block_number.to(),
+            timestamp: self.timestamp.to(),
+            witness: self.witness,
+            withdrawals: self.withdrawals,
+            version,
+        })
     }
 }
 

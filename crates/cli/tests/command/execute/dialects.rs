@@ -1,11 +1,14 @@
 //! Calls of EXECUTE in other dialects than that of the execution-specs.
 
 use super::{Files, text};
-use crate::support::{batch, document, enshrine};
-use alloy_primitives::B256;
+use crate::support::{batch, block, document, enshrine};
+use alloy_primitives::{Address, B256, Bytes, hex};
+use alloy_sol_types::SolCall as _;
+use codec::{ExecuteTx, SignedExecuteTx};
+use contracts::bindings::INativeRollup::{Evidence, advanceCall};
 use serde_json::json;
 use std::fs;
-use testkit::{CHAIN_ID, DraftL2, ETHER, rich_genesis};
+use testkit::{CHAIN_ID, DraftL2, ETHER, Key, execute_tx_calling, rich_genesis};
 use variants::DraftBlock;
 use wire::ProtocolFork;
 
@@ -121,4 +124,64 @@ fn a_block_of_the_draft_is_verified_and_shown_and_has_no_form_in_another_dialect
     fs::write(&call, forged).expect("writes");
     let said = &document(&with(&["verify", &call, "--json"]).stdout)[0];
     assert_eq!((&said["verdict"], &said["kind"]), (&json!("invalid"), &json!("blockHash")));
+}
+
+#[test]
+fn a_raw_transaction_of_type_0x05_is_read_without_being_told_what_it_is() {
+    let files = Files::new();
+    let [raw, plain, again] = ["raw", "plain", "again"].map(|name| files.path(name));
+    let good = files.path("good.ssz");
+    assert!(enshrine(&["execute", "encode", &good, "-o", &plain]).status.success());
+    let key = Key::named("alice");
+    let advance = |head: &[u8]| {
+        let inputs = vec![Bytes::copy_from_slice(head)];
+        advanceCall { inputs, evidence: Evidence::default() }.abi_encode().into()
+    };
+    let (block, rollup) = (block(ProtocolFork::Osaka), Address::repeat_byte(0x77));
+    let direct = execute_tx_calling(&block, ExecuteTx::PRECOMPILE.into(), |head| head.to_vec().into());
+    let by_rollup = execute_tx_calling(&block, rollup.into(), advance);
+    let sign =
+        |tx: ExecuteTx| SignedExecuteTx { signature: key.sign_digest(&tx.signing_hash()), tx };
+    let inspect = || document(&enshrine(&["execute", "inspect", "--json", &raw]).stdout)[0].clone();
+    let verify = || document(&enshrine(&["execute", "verify", "--json", &raw]).stdout)[0].clone();
+    for tx in [direct.expect("encodes"), by_rollup.expect("encodes")] {
+        let signed = sign(tx.clone());
+        fs::write(&raw, signed.encode()).expect("writes");
+        let said = &inspect()["input"];
+        assert_eq!(said["payload"]["blockHash"], json!(block.block.hash));
+        let said = &said["transaction"];
+        assert_eq!(
+            (&said["transactionHash"], &said["refusal"]),
+            (&json!(signed.hash()), &json!(null))
+        );
+        assert_eq!((&said["sender"], &said["to"]), (&json!(key.address()), &json!(tx.target())));
+        assert_eq!(said["witnessBytes"], json!(tx.witness.len()));
+        assert_eq!(verify()["verdict"], "valid");
+        let written = enshrine(&["execute", "encode", &raw, "-o", &again]);
+        assert!(written.status.success(), "{}", text(&written.stderr));
+        assert_eq!(fs::read(&again).expect("written"), fs::read(&plain).expect("written"));
+
+        // In hexadecimal, and as a transaction of another block.
+        let other = sign(ExecuteTx { timestamp: tx.timestamp + 1, ..tx.clone() });
+        fs::write(&raw, hex::encode_prefixed(other.encode())).expect("writes");
+        let refusal = inspect()["input"]["transaction"]["refusal"].clone();
+        assert_eq!(refusal, "timestamp of the transaction is not that of the block");
+        let said = verify();
+        assert_eq!(
+            (&said["verdict"], &said["kind"]),
+            (&json!("invalid"), &json!("executeTxField"))
+        );
+
+        let cut = signed.encode();
+        let nothing = sign(ExecuteTx { input: Bytes::new(), ..tx });
+        for (bytes, reason) in [
+            (&cut[..cut.len() - 1], "list of an ExecuteTx"),
+            (&nothing.encode(), "neither the head of an input nor an advance"),
+        ] {
+            fs::write(&raw, bytes).expect("writes");
+            let output = enshrine(&["execute", "inspect", &raw]);
+            assert_eq!(output.status.code(), Some(2));
+            assert!(text(&output.stderr).contains(reason), "{}", text(&output.stderr));
+        }
+    }
 }

@@ -1,32 +1,130 @@
 //! The rollup advances by transactions of type 0x05, which bring the witness beside the calldata.
 
-use super::support::{ETHER, Harness, L2_CHAIN};
+use super::support::{ETHER, L2_CHAIN};
 use alloy_consensus::TxEip1559;
-use alloy_primitives::{Address, B256, Bytes, TxKind, U256};
+use alloy_primitives::{Address, B256, Bytes, U256};
 use alloy_sol_types::SolCall as _;
-use chain::{BlockWithWitness, RecoveredTransaction};
-use codec::{ExecuteTx, ExecuteTxVersion};
-use enshrine_contracts::bindings::INativeRollup;
+use chain::{Block, BlockWithWitness};
+use codec::ExecuteTx;
+use enshrine_contracts::{
+    bindings::INativeRollup,
+    code_reference::{CodeReference, codes_in, shorten},
+};
 use execute::{EXECUTE_ADDRESS, Execute};
 use eyre::{OptionExt as _, Result, ensure};
-use testkit::{Key, L1, L2, Rollup, RollupFixture, Sent, TRANSACTION_GAS_CAP};
-use variants::{ExecuteExtension, ExecuteTail};
+use revm::{Inspector, interpreter::Interpreter};
+use std::{cell::Cell, rc::Rc};
+use testkit::{Key, L1, L2, Rollup, RollupFixture, Sent, TRANSACTION_GAS_CAP, execute_tx_calling};
+use variants::{BLOB_EXECUTE_ADDRESS, DialectName, Dialects, ExecuteExtension};
 use wire::ProtocolFork;
 
-/// A rollup on an L1 whose EXECUTE takes the witness from the transaction, at the address that the contract calls.
-fn rollup() -> Result<(L1, L2, Rollup, Key)> {
-    let operator = Key::named("operator");
-    let fork = ProtocolFork::Osaka;
-    let dialects = format!("execute-tx@{EXECUTE_ADDRESS}").parse()?;
-    let execute = Execute::on(fork);
-    let mut l1 =
-        L1::new(31_337, execute.clone(), &["operator", "alice"])?.with_dialects(execute, &dialects);
-    let time = l1.chain().head().header.timestamp;
-    let fixture = RollupFixture::new(L2_CHAIN, fork, time)?
-        .gas_limit(10_000_000)
-        .rich(["operator", "alice"], 10 * ETHER);
-    let (l2, rollup) = fixture.deploy_in(&mut l1, &operator)?;
-    Ok((l1, l2, rollup, operator))
+const DOCUMENT: &str = include_str!("../../../../../docs/dialects.md");
+
+/// An L1 with all forms of EXECUTE that `NativeRollup` can call, and an L2 with a rollup for each way to advance it.
+struct World {
+    l1: L1,
+    l2: L2,
+    rollups: [Rollup; 4],
+    operator: Key,
+}
+
+/// A way to advance a rollup: the place of its rollup in [`World`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Way {
+    /// By the whole input in calldata.
+    Calldata,
+    /// By a batch of one block in calldata, with a compact witness, and with codes that L1 keeps.
+    KeptCodes,
+    /// By a transaction of type `0x05`.
+    Transaction,
+    /// By the whole input in blobs, but for its head.
+    Blobs,
+}
+
+impl Way {
+    const ALL: [Self; 4] = [Self::Calldata, Self::KeptCodes, Self::Transaction, Self::Blobs];
+}
+
+fn dialects() -> Dialects {
+    Dialects::usual(&[DialectName::Specs, DialectName::Blobs, DialectName::ExecuteTx])
+}
+
+impl World {
+    fn new() -> Result<Self> {
+        let operator = Key::named("operator");
+        let fork = ProtocolFork::Osaka;
+        let execute = Execute::on(fork);
+        let mut l1 = L1::new(31_337, execute.clone(), &["operator", "alice"])?
+            .with_dialects(execute, &dialects());
+        let time = l1.chain().head().header.timestamp;
+        let fixture = RollupFixture::new(L2_CHAIN, fork, time)?
+            .gas_limit(10_000_000)
+            .rich(["operator", "alice"], 10 * ETHER);
+        let mut deploy = |way: Way| {
+            let address = match way {
+                Way::Transaction => ExecuteTx::PRECOMPILE,
+                Way::Calldata | Way::KeptCodes | Way::Blobs => EXECUTE_ADDRESS,
+            };
+            fixture.clone().calling(address).deploy_in(&mut l1, &operator)
+        };
+        let [(l2, calldata), (_, kept), (_, transaction), (_, blobs)] = [
+            deploy(Way::Calldata)?,
+            deploy(Way::KeptCodes)?,
+            deploy(Way::Transaction)?,
+            deploy(Way::Blobs)?,
+        ];
+        Ok(Self { l1, l2, rollups: [calldata, kept, transaction, blobs], operator })
+    }
+
+    const fn rollup(&self, way: Way) -> Rollup {
+        self.rollups[way as usize]
+    }
+
+    /// Appends a block of this many transfers of new accounts' first wei.
+    fn block_of(&mut self, transfers: u64) -> Result<BlockWithWitness> {
+        let block = block_of(&self.l2, transfers)?;
+        self.l2.append(block.clone())?;
+        self.l1.skip(100);
+        Ok(block)
+    }
+
+    /// The transaction of type `0x05` that advances a rollup by a block.
+    fn execute_tx(&self, block: &BlockWithWitness) -> Result<ExecuteTx> {
+        Ok(execute_tx_calling(block, self.rollup(Way::Transaction).address.into(), advance)?)
+    }
+
+    /// Advances the rollup of this way by a block.
+    fn advance(&mut self, way: Way, block: &BlockWithWitness) -> Result<Sent> {
+        let (to, operator) = (self.rollup(way).address, self.operator.clone());
+        let by_calldata = |l1: &mut L1, input: &[u8]| {
+            l1.send(&operator, to.into(), U256::ZERO, advance(input), TRANSACTION_GAS_CAP)
+        };
+        let sent = match way {
+            Way::Calldata => by_calldata(&mut self.l1, &block.input()?)?,
+            Way::KeptCodes => {
+                let known = self.l2.chain().block(&block.block.hash)?;
+                let input = self.l2.chain().batch(vec![known])?.input()?;
+                let codes = Bytes::copy_from_slice(codes_in(&input));
+                let codes = CodeReference::new(codes).ok_or_eyre("codes are not long")?;
+                self.l1.keep(&operator, &codes)?;
+                let short = shorten(&input, &[codes]).ok_or_eyre("they are in the input")?;
+                by_calldata(&mut self.l1, &short.bytes)?
+            }
+            Way::Transaction => {
+                let tx = self.execute_tx(block)?;
+                self.l1.send_execute_tx(&operator, tx)?
+            }
+            Way::Blobs => {
+                let call = DialectName::Blobs.encode(&block.input()?)?;
+                let (data, gas) = (advance(&call.calldata), TRANSACTION_GAS_CAP);
+                self.l1.send_with_blobs(&operator, to, data, &call.blobs, gas)?
+            }
+        };
+        let (head, number) = (self.rollup(way).head(&self.l1)?.number, block.block.header.number);
+        ensure!(sent.receipt.success, "{way:?}: the rollup did not advance to block {number}");
+        ensure!(head == number, "{way:?}: the head is block {head}, expected {number}");
+        Ok(sent)
+    }
 }
 
 /// A block of this many transfers of new accounts' first wei.
@@ -56,107 +154,111 @@ fn advance(input: &[u8]) -> Bytes {
     INativeRollup::advanceCall { inputs, evidence: Default::default() }.abi_encode().into()
 }
 
-/// The transaction that advances a rollup by a block.
-fn transaction(rollup: &Rollup, block: &BlockWithWitness) -> Result<ExecuteTx> {
-    let input = block.input()?;
-    let at = ExecuteTail::split_at(&input).ok_or_eyre("a block has a witness")?;
-    let (head, witness) = input.split_at(at);
-    let header = &block.block.header;
-    Ok(ExecuteTx {
-        chain_id: 0,
-        nonce: 0,
-        max_priority_fee_per_gas: 0,
-        max_fee_per_gas: 0,
-        gas_limit: TRANSACTION_GAS_CAP,
-        to: TxKind::Call(rollup.address),
-        value: U256::ZERO,
-        input: advance(head),
-        pre_state_root: block.block.pre_state_root,
-        coinbase: header.beneficiary,
-        block_number: header.number,
-        timestamp: header.timestamp,
-        witness: Bytes::copy_from_slice(witness),
-        withdrawals: Bytes::new(),
-        version: ExecuteTxVersion::V2 { anchor: header.parent_beacon_block_root },
-    })
+/// Inspector that finds the largest memory of a frame, in bytes.
+#[derive(Debug, Clone, Default)]
+struct Memory(Rc<Cell<usize>>);
+
+impl<CTX> Inspector<CTX> for Memory {
+    fn step_end(&mut self, interpreter: &mut Interpreter, _: &mut CTX) {
+        self.0.set(self.0.get().max(interpreter.memory.len()));
+    }
 }
 
-fn advanced(l1: &mut L1, rollup: &Rollup, sent: &Sent, number: u64) -> Result<u64> {
-    ensure!(sent.receipt.success, "the rollup did not advance to block {number}");
-    ensure!(rollup.head(l1)?.number == number, "the head is another block");
-    Ok(sent.gas_used)
+/// Returns the largest memory of a frame of the only transaction of a block.
+fn memory_of(l1: &L1, block: &Block) -> Result<usize> {
+    let before = l1.chain().state_before(block)?.ok_or_eyre("it has a parent")?;
+    let (mut state, memory) = (before.open(), Memory::default());
+    let mut replay = before.replay(&mut state, block, memory.clone())?;
+    let ran = replay.inspect(|_, _, _, _| Ok::<_, eyre::Report>(()))?;
+    ran.ok_or_eyre("it has a transaction")?;
+    Ok(memory.0.get())
 }
 
-/// Runs a transaction as a pool does when it arrives, and builds its block, which must find the verdict.
-fn assert_the_block_finds_the_verdict(l1: &L1, offered: &RecoveredTransaction) -> Result<()> {
-    let (state, header) = (l1.chain().state(), l1.next_header()?);
+/// Runs the transaction of a block as a pool does when it arrives, and builds its L1 block, which must find the verdict.
+fn assert_the_block_finds_the_verdict(world: &World, block: &BlockWithWitness) -> Result<()> {
+    let offered = world.l1.execute_tx(&world.operator, world.execute_tx(block)?)?;
+    let (state, header) = (world.l1.chain().state(), world.l1.next_header()?);
     let counts = || {
-        let execute = l1.chain().config().extension::<ExecuteExtension>();
+        let execute = world.l1.chain().config().extension::<ExecuteExtension>();
         execute.map(|it| it.verdicts.counts()).ok_or_eyre("there is EXECUTE")
     };
     let before = counts()?;
     state.try_alone(&header, &offered.transaction, offered.sender)??;
     let admitted = counts()?;
     assert_eq!((admitted.misses, admitted.hits), (before.misses + 1, before.hits));
-    let built = state.build(&header, &[], [offered])?;
+    let built = state.build(&header, &[], [&offered])?;
     ensure!(built.rejected.is_empty(), "{:?}", built.rejected);
     assert_eq!((counts()?.misses, counts()?.hits), (admitted.misses, admitted.hits + 1));
     Ok(())
 }
 
 #[test]
-fn the_same_contract_advances_by_a_witness_of_the_transaction_for_less_gas() -> Result<()> {
+fn the_same_block_advances_the_rollup_by_each_way_for_the_gas_of_the_document() -> Result<()> {
+    let document = DOCUMENT.replace(',', "");
+    let mut missing = Vec::new();
     for transfers in [1, 50, 200] {
+        let mut world = World::new()?;
         // The first block of a rollup makes slots that stay.
-        let (mut l1, mut l2, rollup, operator) = rollup()?;
-        let mut harness = Harness::new(ProtocolFork::Osaka)?;
-        let mut used = [0; 2];
-        for (number, transfers) in [(1, 1), (2, transfers)] {
-            l1.skip(100);
-            harness.l1.skip(100);
-            let block = block_of(&l2, transfers)?;
-            l2.append(block.clone())?;
-            let tx = transaction(&rollup, &block)?;
-            if number == 2 {
-                let offered = l1.execute_tx(&operator, tx.clone())?;
-                assert_the_block_finds_the_verdict(&l1, &offered)?;
-            }
-            let sent = l1.send_execute_tx(&operator, tx)?;
-            let by_transaction = advanced(&mut l1, &rollup, &sent, number)?;
-
-            let block = block_of(&harness.l2, transfers)?;
-            harness.l2.append(block.clone())?;
-            let (to, input) = (harness.rollup.address.into(), advance(&block.input()?));
-            let gas = TRANSACTION_GAS_CAP;
-            let sent = harness.l1.send(&harness.operator, to, U256::ZERO, input, gas)?;
-            let by_calldata = advanced(&mut harness.l1, &harness.rollup, &sent, number)?;
-            used = [by_calldata, by_transaction];
+        let first = world.block_of(1)?;
+        for way in Way::ALL {
+            world.advance(way, &first)?;
         }
-        let [by_calldata, by_transaction] = used;
-        println!("{transfers} transfers: {by_calldata} gas by calldata, {by_transaction} by 0x05");
-        assert!(by_transaction < by_calldata, "{transfers}: {by_transaction}, {by_calldata}");
+        let block = world.block_of(transfers)?;
+        assert_the_block_finds_the_verdict(&world, &block)?;
+        let (mut gas, mut memory) = ([0; 4], [0; 4]);
+        for way in Way::ALL {
+            let sent = world.advance(way, &block)?;
+            gas[way as usize] = sent.gas_used;
+            memory[way as usize] = memory_of(&world.l1, &sent.block)?;
+        }
+        let [calldata, kept, transaction, blobs] = gas;
+        let name = if transfers == 1 { "1 transfer" } else { &format!("{transfers} transfers") };
+        let shown = |figures: [u64; 4]| figures.map(|it| it.to_string()).join(" | ");
+        for row in [
+            format!("| {name} | {} |", shown(gas)),
+            format!("| {name} | {} |", shown(memory.map(|bytes| bytes as u64))),
+        ] {
+            println!("{row}");
+            if !document.contains(&row) {
+                missing.push(row);
+            }
+        }
+        assert!(transaction < calldata && kept < calldata && blobs < calldata, "{gas:?}");
+        assert!(memory[Way::Transaction as usize] < memory[Way::Calldata as usize], "{memory:?}");
     }
+    assert!(missing.is_empty(), "not in docs/dialects.md: {missing:#?}");
+    Ok(())
+}
+
+#[test]
+fn a_rollup_calls_the_address_that_its_code_was_given() -> Result<()> {
+    let artifacts = testkit::Artifacts::load(&toolchain::progress_to_stderr)?;
+    let rollup = artifacts.get("NativeRollup")?;
+    assert_eq!(rollup.calling(EXECUTE_ADDRESS).as_ref(), Some(&rollup.init_code));
+    let other = rollup.calling(ExecuteTx::PRECOMPILE).ok_or_eyre("it names EXECUTE once")?;
+    let differing = other.iter().zip(&rollup.init_code).filter(|(a, b)| a != b).count();
+    assert_eq!((other.len(), differing), (rollup.init_code.len(), 2));
+    assert_eq!(rollup.calling(Address::repeat_byte(1)), None, "an address of 20 bytes");
+    assert_eq!(artifacts.get("StateRootRollup")?.calling(BLOB_EXECUTE_ADDRESS), None);
     Ok(())
 }
 
 #[test]
 fn attack_a_head_with_the_witness_of_another_block_does_not_advance_the_rollup() -> Result<()> {
-    let (mut l1, mut l2, rollup, operator) = rollup()?;
-    l1.skip(100);
-    let block = block_of(&l2, 1)?;
-    l2.append(block.clone())?;
-    let other = block_of(&l2, 1)?;
-    let good = transaction(&rollup, &block)?;
-    let bad = ExecuteTx { witness: transaction(&rollup, &other)?.witness, ..good.clone() };
+    let mut world = World::new()?;
+    let block = world.block_of(1)?;
+    let other = block_of(&world.l2, 1)?;
+    let good = world.execute_tx(&block)?;
+    let bad = ExecuteTx { witness: world.execute_tx(&other)?.witness, ..good.clone() };
     assert_ne!(bad.witness, good.witness);
-    let sent = l1.send_execute_tx(&operator, bad)?;
+    let operator = world.operator.clone();
+    let sent = world.l1.send_execute_tx(&operator, bad)?;
     assert!(!sent.receipt.success);
     // Neither does the whole input in calldata, where there is no transaction of the type.
     let input = advance(&block.input()?);
-    let (to, gas) = (rollup.address.into(), TRANSACTION_GAS_CAP);
-    let sent = l1.send(&operator, to, U256::ZERO, input, gas)?;
+    let (to, gas) = (world.rollup(Way::Transaction).address.into(), TRANSACTION_GAS_CAP);
+    let sent = world.l1.send(&operator, to, U256::ZERO, input, gas)?;
     assert!(!sent.receipt.success);
-    let sent = l1.send_execute_tx(&operator, good)?;
-    advanced(&mut l1, &rollup, &sent, 1)?;
+    world.advance(Way::Transaction, &block)?;
     Ok(())
 }

@@ -1,0 +1,204 @@
+//! Blocks with transactions of type 0x05, which no verifier of an L2 knows.
+
+use crate::{
+    killing::{Appender, FOLDER, acknowledge},
+    scene::{Twin, account, genesis, options, random},
+};
+use alloy_consensus::TxEip1559;
+use alloy_primitives::{B256, TxKind, U256};
+use chain::{
+    BlockAttributes, Chain, ChainConfig, ChainReader, ExecuteTxPrecompile, ExecutedBlock,
+    RecoveredTransaction,
+};
+use codec::{ExecuteTx, ExecuteTxVersion, SignedExecuteTx};
+use enshrine_disk::open_chain_with;
+use execute::Execute;
+use std::{
+    env, fs,
+    path::Path,
+    sync::{Arc, OnceLock},
+    thread,
+    time::Duration,
+};
+use store::Transaction;
+use tempfile::tempdir;
+use testkit::{Blobs, CHAIN_ID, ETHER, Key, L2, execute_tx_calling, rich_genesis};
+use variants::{BlobSource, DialectName, Dialects, ExecuteExtension};
+use wire::ProtocolFork;
+
+/// Chain id of the L2 whose block the transactions bring.
+const L2_CHAIN: u64 = 80_790;
+/// Number of kills.
+const KILLS: u64 = 6;
+
+fn config() -> ChainConfig {
+    let dialects = Dialects::usual(&[DialectName::Specs, DialectName::ExecuteTx]);
+    let blobs: Arc<dyn BlobSource> = Arc::new(Blobs::default());
+    let extension = Arc::new(ExecuteExtension::new(dialects.of(Execute::default(), &blobs)));
+    let address = extension.execute_tx_address().unwrap();
+    let mut config = crate::scene::config();
+    config.set_extension(Arc::<ExecuteExtension>::clone(&extension));
+    config.execute_tx =
+        Some(ExecuteTxPrecompile::new(address, move |transaction, precompiles, tally| {
+            extension.install_execute_tx(transaction, precompiles, tally);
+        }));
+    config
+}
+
+fn open(folder: &Path) -> Chain {
+    open_chain_with(folder, &genesis(), config(), options()).unwrap()
+}
+
+fn twin() -> Twin {
+    Twin { chain: Chain::new(&genesis(), config()).unwrap(), witnesses: Vec::new() }
+}
+
+/// A transaction that brings the witness of an L2 block.
+fn execute_tx() -> &'static ExecuteTx {
+    static MADE: OnceLock<ExecuteTx> = OnceLock::new();
+    MADE.get_or_init(|| {
+        let fork = ProtocolFork::Osaka;
+        let l2 = L2::new(L2_CHAIN, fork, &rich_genesis(fork, ["bob"], ETHER)).unwrap();
+        let time = l2.chain().head().header.timestamp + 1;
+        let (block, _) = l2.seal(time, B256::repeat_byte(0xa5), Vec::new()).unwrap();
+        let call = |head: &[u8]| head.to_vec().into();
+        execute_tx_calling(&block, TxKind::Create, call).unwrap()
+    })
+}
+
+/// A child of the head: a payment, and transactions of type 0x05 of two versions, the second of which fails.
+fn child(chain: &ChainReader) -> ExecutedBlock {
+    let alice = Key::named("alice");
+    let first = chain.nonce(alice.address()).unwrap();
+    let (gas_limit, max_fee_per_gas) = (1_000_000, 10_000_000_000);
+    let payment = TxEip1559 {
+        chain_id: CHAIN_ID,
+        nonce: first,
+        gas_limit: 21_000,
+        max_fee_per_gas,
+        to: account(random(first) % 40).into(),
+        value: U256::from(first + 1),
+        ..TxEip1559::default()
+    };
+    let execute = |nonce, timestamp, version| {
+        let tx = execute_tx().clone();
+        let chain_id = CHAIN_ID;
+        let tx =
+            ExecuteTx { chain_id, nonce, gas_limit, max_fee_per_gas, timestamp, version, ..tx };
+        let signature = alice.sign_digest(&tx.signing_hash());
+        Transaction::from(SignedExecuteTx { tx, signature })
+    };
+    let good = execute_tx();
+    let transactions = [
+        alice.sign(payment).into(),
+        execute(first + 1, good.timestamp, good.version.clone()),
+        execute(first + 2, 7, ExecuteTxVersion::V1 { blob_hashes: Vec::new() }),
+    ];
+    let offered = transactions.map(|transaction| RecoveredTransaction {
+        transaction,
+        sender: alice.address(),
+        signed: true,
+    });
+    let timestamp = chain.head().header.timestamp + 12;
+    let attributes = BlockAttributes { timestamp, ..BlockAttributes::default() };
+    let header = chain.state().open_header(&attributes).unwrap();
+    let built = chain.state().build_recorded(&header, &[], &offered).unwrap();
+    assert!(built.rejected.is_empty(), "{:?}", built.rejected);
+    let receipts = &built.executed.block.executed.receipts;
+    let succeeded: Vec<_> = receipts.iter().map(|receipt| receipt.success).collect();
+    assert_eq!(succeeded, [true, true, false]);
+    built.executed
+}
+
+/// Appends so many blocks to both.
+fn grow(twin: &mut Twin, chain: &mut Chain, blocks: u64) {
+    for _ in 0..blocks {
+        let (block, own) = (child(chain), child(&twin.chain));
+        assert_eq!(own.block.hash, block.block.hash);
+        chain.append(block).unwrap();
+        twin.chain.append(own).unwrap();
+    }
+}
+
+/// The chain on disk has all transactions and receipts of type 0x05 in the form in which they were sent.
+fn assert_holds_them(disk: &ChainReader, blocks: u64) {
+    for number in 1..=blocks {
+        let block = disk.canonical_block(number).unwrap().unwrap();
+        let receipts = block.raw_receipts();
+        let types: Vec<_> = receipts.iter().map(|receipt| receipt[0]).collect();
+        assert_eq!(types, [2, 5, 5]);
+        let sent = block.transactions[1].as_execute().unwrap();
+        assert_eq!(sent.inner().tx.witness, execute_tx().witness);
+        let (found, index) = disk.transaction(&sent.hash()).unwrap().unwrap();
+        assert_eq!((found.hash, index), (block.hash, 1));
+    }
+}
+
+#[test]
+fn a_chain_with_such_transactions_is_the_same_when_it_is_opened_again() {
+    let folder = tempdir().unwrap();
+    let mut twin = twin();
+    let mut all = 0;
+    for blocks in [1, 4] {
+        let mut chain = open(folder.path());
+        grow(&mut twin, &mut chain, blocks);
+        all += blocks;
+        chain.close().unwrap();
+        let chain = open(folder.path());
+        twin.assert_same(&chain, 0);
+        assert_holds_them(&chain, all);
+    }
+    // And without the store of states, from the log of blocks alone.
+    fs::remove_dir_all(folder.path().join("state")).unwrap();
+    let chain = open(folder.path());
+    twin.assert_same(&chain, 0);
+    assert_holds_them(&chain, all);
+}
+
+/// Not a test by itself: what the process does that is killed.
+#[test]
+fn appends_until_it_is_killed() {
+    let Some(folder) = env::var_os(FOLDER) else { return };
+    let mut chain = open(folder.as_ref());
+    acknowledge(&chain);
+    loop {
+        chain.append(child(&chain)).unwrap();
+        acknowledge(&chain);
+    }
+}
+
+#[test]
+fn every_acknowledged_block_with_such_transactions_is_there_after_kill_9() {
+    let folder = tempdir().unwrap();
+    let mut twin = twin();
+    let follow = |twin: &mut Twin, hash| {
+        let block = child(&twin.chain);
+        let is_next = block.block.hash == hash;
+        if is_next {
+            twin.chain.append(block).unwrap();
+        }
+        is_next
+    };
+    for kill in 0..KILLS {
+        let mut appender = Appender::start(folder.path(), "execute_tx::appends_until_it_is_killed");
+        assert_eq!(appender.next(), Some(twin.chain.head().hash), "kill {kill}");
+        for _ in 0..=random(kill) % 4 {
+            let hash = appender.next().expect("it goes on until it is killed");
+            assert!(follow(&mut twin, hash), "kill {kill}: {hash} is not what comes next");
+        }
+        thread::sleep(Duration::from_micros(random(1_000_000 + kill) % 6_000));
+        for hash in appender.kill() {
+            assert!(follow(&mut twin, hash), "kill {kill}: {hash} is not what comes next");
+        }
+        let chain = open(folder.path());
+        // One block may be there that it had no time to speak of.
+        let head = chain.head().hash;
+        assert!(head == twin.chain.head().hash || follow(&mut twin, head), "kill {kill}: {head}");
+        twin.assert_same(&chain, 0);
+        assert_holds_them(&chain, head_number(&chain));
+    }
+}
+
+fn head_number(chain: &ChainReader) -> u64 {
+    chain.head().header.number
+}

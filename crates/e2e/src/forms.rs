@@ -1,0 +1,200 @@
+//! Two more forms of EXECUTE: a witness in the transaction beside the calldata, and blocks by the EIP-8079 draft.
+
+use alloy_consensus::TxEip1559;
+use alloy_primitives::{B256, Bytes, U256};
+use alloy_sol_types::SolCall as _;
+use chain::BlockWithWitness;
+use codec::ExecuteTx;
+use contracts::bindings::INativeRollup::{self, Evidence};
+use execute::Execute;
+use eyre::{OptionExt as _, Result, ensure};
+use localnet::{
+    devnet,
+    report::Report,
+    units::{bytes, grouped},
+};
+use testkit::{
+    DraftL2, ETHER, Key, L1, L2, Rollup, RollupFixture, TRANSACTION_GAS_CAP, draft_resealed,
+    execute_tx_calling, rich_genesis,
+};
+use variants::{DialectName, Dialects, Draft8079, DraftBlock};
+use wire::ProtocolFork;
+
+const L1_CHAIN: u64 = 31_337;
+const L2_CHAIN: u64 = 8_079;
+/// Chain by the draft.
+const DRAFT_CHAIN: u64 = 80_790;
+/// Transfers of the L2 block, and of the block by the draft.
+const TRANSFERS: u64 = 20;
+const DRAFT_TRANSFERS: u64 = 3;
+
+/// One L2 with two rollup contracts on L1.
+struct World {
+    l1: L1,
+    l2: L2,
+    /// Rollup that calls EXECUTE with the whole input.
+    by_calldata: Rollup,
+    /// The same contract, but for the address of EXECUTE: that of transactions of type `0x05`.
+    by_transaction: Rollup,
+    operator: Key,
+}
+
+/// Runs the chapter.
+pub(crate) fn run(in_process: bool, report: &mut Report) -> Result<()> {
+    report.part("More forms of EXECUTE");
+    let mut world = World::create(in_process, report)?;
+    world.advance_by_transaction(report)?;
+    world.verify_draft_block(report)
+}
+
+impl World {
+    fn create(in_process: bool, report: &mut Report) -> Result<Self> {
+        let operator = Key::named("operator");
+        let names = ["operator"];
+        let execute = Execute::default();
+        let dialects = [DialectName::Specs, DialectName::Draft8079, DialectName::ExecuteTx];
+        let dialects = Dialects::usual(&dialects);
+        let l1 = if in_process {
+            L1::new(L1_CHAIN, execute.clone(), &names)?
+        } else {
+            let devnet = devnet::start(&L1::genesis(L1_CHAIN, &names), &dialects)?;
+            L1::behind(devnet, L1_CHAIN, execute.clone(), &names)?
+        };
+        let mut l1 = l1.with_dialects(execute, &dialects);
+        let time = l1.chain().head().header.timestamp;
+        let fixture = RollupFixture::new(L2_CHAIN, ProtocolFork::Osaka, time)?
+            .gas_limit(10_000_000)
+            .rich(names, ETHER);
+        let (l2, by_calldata) = fixture.clone().deploy_in(&mut l1, &operator)?;
+        let other = fixture.calling(ExecuteTx::PRECOMPILE);
+        let (_, by_transaction) = other.deploy_in(&mut l1, &operator)?;
+        report.built(format!(
+            "an L1 with EXECUTE as {dialects}, and two NativeRollups of one L2: {} calls EXECUTE at 0x0101, {} at 0x12",
+            by_calldata.address, by_transaction.address,
+        ));
+        Ok(Self { l1, l2, by_calldata, by_transaction, operator })
+    }
+
+    /// Advances both rollups by the same block: one by calldata, the other by a transaction of type `0x05`, after a
+    /// transaction whose fields are not those of the block.
+    fn advance_by_transaction(&mut self, report: &mut Report) -> Result<()> {
+        let block = self.block()?;
+        let by_calldata = {
+            let to = self.by_calldata.address.into();
+            let call = advance(&block.input()?);
+            self.l1.send(&self.operator, to, U256::ZERO, call, TRANSACTION_GAS_CAP)?
+        };
+        ensure!(by_calldata.receipt.success, "L1 refuses the block by calldata");
+
+        let to = self.by_transaction.address.into();
+        let tx = execute_tx_calling(&block, to, advance)?;
+        let witness = bytes(tx.witness.len());
+        let forged = ExecuteTx { pre_state_root: B256::repeat_byte(0xee), ..tx.clone() };
+        let sent = self.l1.send_execute_tx(&self.operator, forged)?;
+        ensure!(!sent.receipt.success, "L1 takes a transaction of another block's state root");
+        ensure!(self.by_transaction.head(&self.l1)?.number == 0, "the head has moved");
+        report.refused("a transaction of type 0x05 that names another state root".to_owned());
+        let sent = self.l1.send_execute_tx(&self.operator, tx)?;
+        ensure!(sent.receipt.success, "L1 refuses the block by a transaction of type 0x05");
+        for rollup in [&self.by_calldata, &self.by_transaction] {
+            let head = rollup.head(&self.l1)?.number;
+            ensure!(head == block.block.header.number, "a rollup is at block {head}");
+        }
+        self.l2.append(block)?;
+        report.shown(format!(
+            "a block of {TRANSFERS} transfers advances NativeRollup by a transaction of type 0x05 for {} L1 gas, and by \
+             calldata for {}: the witness of {witness} is in the transaction, and not in the contract's memory",
+            grouped(sent.gas_used),
+            grouped(by_calldata.gas_used),
+        ));
+        Ok(())
+    }
+
+    /// Returns a block of transfers to new accounts.
+    fn block(&mut self) -> Result<BlockWithWitness> {
+        let transfers = (0..TRANSFERS).map(|index| {
+            let to = Key::named(&format!("payee {index}")).address();
+            self.l2.sign(&self.operator, to.into(), U256::ONE, Bytes::new(), 21_000)
+        });
+        let transfers = transfers.collect::<Result<Vec<_>, _>>()?;
+        let time = self.l2.chain().head().header.timestamp + 1;
+        let (block, rejected) = self.l2.seal(time, B256::ZERO, transfers)?;
+        ensure!(rejected.is_empty(), "left out: {rejected:?}");
+        Ok(block)
+    }
+
+    /// Calls EXECUTE with a block of a chain by the draft, after two forgeries of it.
+    fn verify_draft_block(&mut self, report: &mut Report) -> Result<()> {
+        let l1_head = self.l1.chain().head();
+        let (anchor, number) = (l1_head.hash, l1_head.header.number);
+        let built = draft_block(anchor)?;
+        let calldata = &built.calldata;
+        let more_burned = draft_resealed(calldata, |_, values| values.burned_fees += 1);
+        let other_anchor = draft_resealed(calldata, |_, values| values.anchor = B256::ZERO);
+        let execute = Execute::default();
+        for (what, check, forged) in [
+            ("burned fees of one wei too many", "burned fees", more_burned),
+            ("an anchor that the state does not have", "state root", other_anchor),
+        ] {
+            let forged = forged.ok_or_eyre("a forged block has a header")?;
+            let input = DialectName::Draft8079.decode::<Vec<u8>>(&forged, &[])?;
+            let refused = DialectName::Draft8079.run(&execute, &forged, &input).err();
+            let reason = refused.ok_or_eyre("EXECUTE accepts a forged block")?.to_string();
+            ensure!(reason.contains(check), "{what}: refused by another check: {reason}");
+            let sent = self.call_draft(forged)?;
+            ensure!(!sent.receipt.success, "{what}: accepted");
+            report.refused(format!("{what}, in a block by the draft: {reason}"));
+        }
+
+        let (from, to) = (self.operator.address(), Draft8079::ADDRESS);
+        let answer = self.l1.try_call(from, to, U256::ZERO, calldata.clone().into())?;
+        ensure!(answer.success, "EXECUTE refuses an honest block by the draft");
+        let stated = answer.output.last_chunk().map(|burned| u64::from_le_bytes(*burned));
+        ensure!(
+            answer.output.len() == Draft8079::ANSWER_LEN
+                && stated == Some(built.values.burned_fees),
+            "EXECUTE answers {}",
+            answer.output
+        );
+        let size = bytes(calldata.len());
+        let sent = self.call_draft(built.calldata)?;
+        ensure!(sent.receipt.success, "EXECUTE refuses an honest block by the draft");
+        report.shown(format!(
+            "EXECUTE at 0x0104 takes a block of {DRAFT_TRANSFERS} transfers of a chain by the EIP-8079 draft ({size}) for {} \
+             L1 gas, and answers that it burns {} wei; its anchor is the hash of L1's block {number}",
+            grouped(sent.gas_used),
+            grouped(built.values.burned_fees),
+        ));
+        Ok(())
+    }
+
+    fn call_draft(&mut self, calldata: Vec<u8>) -> Result<testkit::Sent> {
+        let (to, data) = (Draft8079::ADDRESS.into(), calldata.into());
+        Ok(self.l1.send(&self.operator, to, U256::ZERO, data, TRANSACTION_GAS_CAP)?)
+    }
+}
+
+/// The call that advances a rollup by an input, or by the head of one.
+fn advance(input: &[u8]) -> Bytes {
+    let inputs = vec![Bytes::copy_from_slice(input)];
+    INativeRollup::advanceCall { inputs, evidence: Evidence::default() }.abi_encode().into()
+}
+
+/// Builds the first block of a chain by the draft.
+fn draft_block(anchor: B256) -> Result<testkit::DraftBuilt> {
+    let fork = ProtocolFork::Osaka;
+    let alice = Key::named("alice");
+    let l2 = DraftL2::new(rich_genesis(fork, ["alice"], ETHER), DRAFT_CHAIN, fork)?;
+    let transfers = (0..DRAFT_TRANSFERS).map(|nonce| {
+        alice.sign(TxEip1559 {
+            chain_id: DRAFT_CHAIN,
+            nonce,
+            gas_limit: 21_000,
+            max_fee_per_gas: 100_000_000_000,
+            to: Key::named("bob").address().into(),
+            value: U256::ONE,
+            ..Default::default()
+        })
+    });
+    Ok(l2.build(DraftBlock { anchor, burned_fees: 0 }, transfers.collect())?)
+}
