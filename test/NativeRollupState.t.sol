@@ -8,6 +8,7 @@ import {Execute} from "../contracts/libraries/Execute.sol";
 import {AnchorFixture} from "./utils/AnchorFixture.sol";
 import {IL2} from "./utils/IL2.sol";
 import {L2} from "./utils/L2.sol";
+import {Parrot} from "./utils/Parrot.sol";
 import {RollupFixture} from "./utils/RollupFixture.sol";
 import {StatelessInputs} from "./utils/StatelessInputs.sol";
 import {SafeCastLib} from "solady/utils/SafeCastLib.sol";
@@ -309,22 +310,6 @@ contract NativeRollupStateTest is RollupStateTest {
             abi.encodeWithSelector(INativeRollup.AnchorNumberWentBack.selector, number - 1, number)
         );
         rollup.advance(inputs, all(two));
-    }
-}
-
-/// @dev Answers every call with the same bytes: what EXECUTE itself never says.
-contract Parrot {
-    bytes internal answer;
-
-    function teach(bytes calldata answer_) external {
-        answer = answer_;
-    }
-
-    fallback() external {
-        bytes memory a = answer;
-        assembly ("memory-safe") {
-            return(add(a, 0x20), mload(a))
-        }
     }
 }
 

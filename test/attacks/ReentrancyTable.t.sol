@@ -79,8 +79,9 @@ contract ReentrancyTableTest is BridgeFixture {
         rows("L1MessageQueue", "claim refund");
         rows("L1TokenBridge", "deposit release refund");
         rows("L2Messenger", "relay retry refund");
-        // Tail: the change, paid back.
+        // Tail: the change, paid back; burned fees, paid to the treasury.
         rows("ForcedInbox", "submit");
+        rows("FeeVault", "claim");
         // Caller: the rollup, the guardian, the other side of the bridge, the owner, a member.
         rows("L1MessageQueue", "settle settleIfIdle pause resume");
         rows("ForcedInbox", "discharge");
@@ -106,6 +107,7 @@ contract ReentrancyTableTest is BridgeFixture {
         // The policy and EXECUTE are asked by STATICCALL, the queues know the rollup.
         rows("NativeRollup", "advance reportFork clear");
         rows("StateRootRollup", "advance");
+        rows("FeeVault", "advance receive");
         // The constructor of what is deployed is its caller's own, and nothing is stored before it has run.
         rows("DeterministicDeployer", "deploy");
     }

@@ -11,7 +11,7 @@ contract CodeSizeTest is Test {
     /// @dev Bytes that must be left for changes.
     uint256 internal constant MARGIN = 1000;
 
-    function names() internal pure returns (string[13] memory) {
+    function names() internal pure returns (string[15] memory) {
         return [
             "NativeRollup",
             "L1MessageQueue",
@@ -25,7 +25,9 @@ contract CodeSizeTest is Test {
             "L1Anchor",
             "L2Messenger",
             "L2Accounts",
-            "DeterministicDeployer"
+            "DeterministicDeployer",
+            "StateRootRollup",
+            "FeeVault"
         ];
     }
 

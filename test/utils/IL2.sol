@@ -21,7 +21,8 @@ interface IL2 {
     }
 
     /// @dev Block 0 (or `number`) of a chain. The anchor is the parent beacon block root of its header. The
-    /// system contracts of all forks are always included.
+    /// system contracts of all forks are always included, and on a chain of the EIP-8079 draft, which the
+    /// revision of the schema makes it, the contract that stores the anchor.
     struct Genesis {
         uint64 chainId;
         uint16 schema;
@@ -95,7 +96,8 @@ interface IL2 {
 
     /// @dev A block to be sealed on `parentHash`. Schema 0 means the parent's, and so does gas limit 0 (it
     /// moves by at most a 1024th per block); slot number 0 means the block's number. Invalid transactions are
-    /// an error, unless they may be omitted.
+    /// an error, unless they may be omitted. On a chain of the EIP-8079 draft the anchor is also that of the
+    /// system call before the block.
     struct Block {
         bytes32 parentHash;
         uint16 schema;
@@ -202,7 +204,8 @@ interface IL2 {
         Code,
         CodeDropped,
         Header,
-        HeaderDropped
+        HeaderDropped,
+        BurnedFees
     }
 
     /// @dev A change of an input; `index` is for items of lists.

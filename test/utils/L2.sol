@@ -32,6 +32,10 @@ library L2 {
     uint16 internal constant OSAKA = 0x1201;
     uint16 internal constant AMSTERDAM = 0x1501;
 
+    /// @dev Revision of the schema ids of single blocks, and of those of chains by the EIP-8079 draft.
+    uint16 internal constant REVISION = 0x01;
+    uint16 internal constant DRAFT_REVISION = 0x79;
+
     /// @dev Stands for the next nonce of the sender.
     uint64 internal constant NEXT_NONCE = type(uint64).max;
 
@@ -78,6 +82,11 @@ library L2 {
         accounts[g.accounts.length] =
             IL2.Account(account_, code.length == 0 ? 0 : 1, balance, code, slots);
         g.accounts = accounts;
+    }
+
+    /// @dev Schema id of the blocks of a fork on chains by the EIP-8079 draft, for a genesis and its blocks.
+    function draft(uint16 fork) internal pure returns (uint16) {
+        return fork - REVISION + DRAFT_REVISION;
     }
 
     /// @dev Starts a chain at this genesis. What was in `self` is forgotten.

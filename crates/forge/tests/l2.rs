@@ -17,6 +17,8 @@ mod abi {
 const RICH: Address = Address::repeat_byte(0xaa);
 const ABSENT: Address = Address::repeat_byte(0xbb);
 const OSAKA: u16 = 0x1201;
+/// Schema id of the EIP-8079 draft.
+const OSAKA_DRAFT: u16 = 0x1279;
 
 struct Project {
     directory: TempDir,
@@ -62,6 +64,10 @@ impl Project {
     }
 
     fn genesis(&self) -> IL2::Head {
+        self.genesis_under(OSAKA)
+    }
+
+    fn genesis_under(&self, schema: u16) -> IL2::Head {
         let slots = (0..40_u64)
             .map(|slot| IL2::Slot {
                 slot: U256::from(slot).into(),
@@ -79,7 +85,7 @@ impl Project {
         self.ask(&IL2::genesisCall {
             genesis_: IL2::Genesis {
                 chainId: 80_790,
-                schema: OSAKA,
+                schema,
                 number: 0,
                 timestamp: 1_700_000_000,
                 gasLimit: 12_000_000,
@@ -128,6 +134,10 @@ impl Project {
 
     fn seal(&self, parent: &IL2::Head) -> IL2::Sealed {
         self.ask(&Self::seal_call(parent))
+    }
+
+    fn verify(&self, input: &Bytes, profile: &str) -> IL2::verifyReturn {
+        self.ask(&IL2::verifyCall { input_: input.clone(), profile: profile.to_owned() })
     }
 
     fn prove(&self, hash: B256, account: Address, slots: &[u64]) -> IL2::AccountProof {
@@ -220,6 +230,71 @@ fn a_long_chain_needs_its_latest_blocks_only() {
     let request = IL2::proveCall { blockHash: hashes[40], account: RICH, slots: Vec::new() };
     let ForgeAnswer::Broken(reason) = project.try_ask(&request.abi_encode()) else { panic!() };
     assert!(reason.contains("is not known here"), "{reason}");
+}
+
+#[test]
+fn blocks_of_the_draft_are_those_that_its_execute_accepts() {
+    let project = Project::new();
+    let mut head = project.genesis_under(OSAKA_DRAFT);
+    assert_ne!(head.hash, project.genesis().hash, "their headers differ");
+    // Beyond a block whose whole state is kept, with the headers before it.
+    for number in 1..=35 {
+        let sealed = project.seal(&head);
+        assert_eq!((sealed.head.number, sealed.head.parentHash), (number, head.hash));
+        head = sealed.head;
+        assert_eq!(sealed.input[..2], OSAKA_DRAFT.to_be_bytes());
+        if [1, 2, 32, 33, 35].contains(&number) {
+            let verdict = project.verify(&sealed.input, "dialect=draft-8079");
+            assert!(verdict.valid, "{number}: {}", verdict.reason);
+            assert!(!project.verify(&sealed.input, "").valid);
+            let wide = project.ask(&IL2::wideInputCall { blockHash: head.hash });
+            assert!(project.verify(&wide, "dialect=draft-8079").valid);
+            assert!(wide.len() > sealed.input.len());
+        }
+    }
+    assert_proves(&project.prove(head.hash, RICH, &[7]), RICH);
+}
+
+#[test]
+fn a_chain_goes_neither_from_the_draft_to_another_form_nor_back() {
+    let project = Project::new();
+    for (own, other) in [(OSAKA, OSAKA_DRAFT), (OSAKA_DRAFT, OSAKA)] {
+        let genesis = project.genesis_under(own);
+        let mut call = Project::seal_call(&genesis);
+        call.block_.schema = other;
+        let ForgeAnswer::Refused(reason) = project.try_ask(&call.abi_encode()) else { panic!() };
+        assert!(reason.contains("no chain goes from it"), "{reason}");
+        call.block_.schema = own;
+        assert_eq!(project.ask(&call).head.number, 1);
+    }
+}
+
+#[test]
+fn burned_fees_can_be_changed_in_blocks_that_have_them() {
+    let project = Project::new();
+    let change = |input: &Bytes, value: u64, rehash| IL2::changeCall {
+        input_: input.clone(),
+        changes: vec![IL2::Change {
+            field: IL2::Field::BurnedFees,
+            index: U256::ZERO,
+            value: B256::from(U256::from(value)).into(),
+        }],
+        rehash,
+    };
+    let sealed = project.seal(&project.genesis_under(OSAKA_DRAFT));
+    let burned = sealed.head.baseFee * sealed.head.gasUsed;
+    assert_eq!(project.ask(&change(&sealed.input, burned, true)), sealed.input);
+    for (rehash, expected) in [(true, "burned fees: the header claims"), (false, "block hash")] {
+        let other = project.ask(&change(&sealed.input, burned + 1, rehash));
+        let verdict = project.verify(&other, "dialect=draft-8079");
+        assert!(!verdict.valid && verdict.reason.contains(expected), "{}", verdict.reason);
+    }
+    let plain = project.seal(&project.genesis()).input;
+    let ForgeAnswer::Refused(reason) = project.try_ask(&change(&plain, 0, true).abi_encode())
+    else {
+        panic!("a plain block has burned fees")
+    };
+    assert!(reason.contains("burned fees"), "{reason}");
 }
 
 #[test]

@@ -9,8 +9,10 @@ use enshrine_contracts::{
 use eyre::{Context, OptionExt, Result};
 use revm::{context_interface::cfg::gas_params::GasParams, primitives::hardfork::SpecId};
 use std::{collections::BTreeMap, fs};
+use testkit::{CHAIN_ID, DraftL2, ETHER, rich_genesis};
 use toolchain::find_root;
-use wire::{ProtocolFork, StatelessResult, layout};
+use variants::{DRAFT_REVISION, Draft8079, DraftBlock};
+use wire::{ProtocolFork, SchemaId, StatelessInput, StatelessResult, layout};
 
 /// The constants of a Solidity file by name, evaluated.
 struct Constants(BTreeMap<String, U256>);
@@ -84,13 +86,13 @@ fn offsets_and_lengths_are_those_of_the_wire_format() -> Result<()> {
     let execute = Constants::read("libraries/Execute.sol")?;
     let (request, payload) = (layout::REQUEST_IN_CALLDATA, layout::PAYLOAD_IN_CALLDATA);
     let calldata = [
-        ("INPUT_AT", wire::SchemaId::LEN),
+        ("INPUT_AT", SchemaId::LEN),
         ("INPUT_FIXED", layout::input::FIXED),
         ("REQUEST_AT", request),
         ("REQUEST_FIXED", layout::request::FIXED),
         ("PAYLOAD_AT", payload),
         ("MIN_LENGTH", payload + layout::payload::FIXED_V3),
-        ("CHAIN_ID_AT", wire::SchemaId::LEN + layout::input::CHAIN_ID),
+        ("CHAIN_ID_AT", SchemaId::LEN + layout::input::CHAIN_ID),
         ("PARENT_BEACON_BLOCK_ROOT_AT", request + layout::request::PARENT_BEACON_BLOCK_ROOT),
         ("PARENT_HASH_AT", payload + layout::payload::PARENT_HASH),
         ("STATE_ROOT_AT", payload + layout::payload::STATE_ROOT),
@@ -104,8 +106,8 @@ fn offsets_and_lengths_are_those_of_the_wire_format() -> Result<()> {
         ("BLOCK_HASH_AT", payload + layout::payload::BLOCK_HASH),
         ("RESULT_LENGTH", StatelessResult::LEN),
         ("FIRST_SCHEMA", ProtocolFork::Prague.schema().get().into()),
-        ("REVISION", wire::SchemaId::REVISION.into()),
-        ("BATCH_REVISION", wire::SchemaId::BATCH_REVISION.into()),
+        ("REVISION", SchemaId::REVISION.into()),
+        ("BATCH_REVISION", SchemaId::BATCH_REVISION.into()),
         ("NESTED_REVISION", variants::NESTED_REVISION.into()),
         ("MAX_BLOCKS", wire::StatelessBatch::MAX_BLOCKS),
         ("MIN_REQUEST", layout::request::FIXED + layout::payload::FIXED_V3),
@@ -117,6 +119,39 @@ fn offsets_and_lengths_are_those_of_the_wire_format() -> Result<()> {
     }
     assert_eq!(execute.address("PRECOMPILE")?, execute::EXECUTE_ADDRESS);
     assert_eq!(execute.address("BLOB_PRECOMPILE")?, variants::BLOB_EXECUTE_ADDRESS);
+    Ok(())
+}
+
+#[test]
+fn places_of_the_draft_are_those_of_its_blocks() -> Result<()> {
+    let draft = Constants::read("libraries/DraftExecute.sol")?;
+    let at = |name: &str| draft.get(name).map(|place| place.to::<usize>());
+    for fork in [ProtocolFork::Prague, ProtocolFork::Osaka, ProtocolFork::Amsterdam] {
+        let genesis = rich_genesis(fork, ["alice"], ETHER);
+        let built =
+            DraftL2::new(genesis, CHAIN_ID, fork)?.build(DraftBlock::default(), Vec::new())?;
+        let bytes = &built.calldata[..];
+        let word = |at: usize| B256::from_slice(&bytes[at..at + 32]);
+        let fixed = |at: usize| u32::from_le_bytes(bytes[at..at + 4].try_into().unwrap()) as usize;
+        let (input, _) = DraftBlock::decode(bytes)?;
+        let payload = StatelessInput::decode(&input)?.request.payload;
+        assert_eq!(word(at("PARENT_HASH_AT")?), built.header.parent_hash, "{fork}");
+        assert_eq!(word(at("BLOCK_HASH_AT")?), payload.block_hash, "{fork}");
+        let chain_id = at("CHAIN_ID_AT")?;
+        assert_eq!(bytes[chain_id..chain_id + 8], CHAIN_ID.to_le_bytes(), "{fork}");
+        draft.assert("INPUT_FIXED", fixed(SchemaId::LEN));
+        draft.assert("REQUEST_AT", SchemaId::LEN + fixed(SchemaId::LEN));
+    }
+    let [first, last] =
+        [ProtocolFork::Prague, ProtocolFork::Amsterdam].map(|fork| Draft8079::schema(fork).get());
+    draft.assert("FIRST_SCHEMA", first.into());
+    draft.assert("LAST_SCHEMA", last.into());
+    draft.assert("REVISION", DRAFT_REVISION.into());
+    draft.assert("ANSWER_LENGTH", Draft8079::ANSWER_LEN);
+    let burned = Draft8079::ANSWER_LEN - StatelessResult::LEN;
+    let payload = at("REQUEST_AT")? + layout::request::FIXED;
+    draft.assert("MIN_LENGTH", payload + layout::payload::FIXED_V3 + burned);
+    assert_eq!(draft.address("PRECOMPILE")?, Draft8079::ADDRESS);
     Ok(())
 }
 

@@ -1,10 +1,15 @@
 //! Inputs that are broken on purpose.
 
-use super::abi::IL2::{Change, Field};
+use super::{
+    abi::IL2::{Change, Field},
+    draft::{join, split},
+};
 use crate::ForgeError;
 use alloy_primitives::{Address, B256, Bytes, U256};
 use codec::Encode as _;
 use codec::OwnedWitness;
+use executor::EvmOverrides as _;
+use keccak::keccak256;
 use stateless::header_of;
 use wire::{ByteLists, Records, SchemaId, StatelessInput, Withdrawal};
 
@@ -22,7 +27,8 @@ struct Parts {
 /// Changes an input in the order given. `rehash` makes its block hash that of the changed block,
 /// unless the block hash itself is changed.
 pub(super) fn change(bytes: &[u8], changes: &[Change], rehash: bool) -> Result<Bytes, ForgeError> {
-    let mut input = StatelessInput::decode(bytes)
+    let (plain, mut values) = split(bytes)?;
+    let mut input = StatelessInput::decode(&plain)
         .map_err(|error| ForgeError::Refused(format!("the input to be changed: {error}")))?;
     let payload = &input.request.payload;
     let owned = |list: ByteLists<'_>| list.iter().map(Bytes::copy_from_slice).collect::<Vec<_>>();
@@ -45,6 +51,15 @@ pub(super) fn change(bytes: &[u8], changes: &[Change], rehash: bool) -> Result<B
         match change.field {
             Field::Schema => schema = Some(SchemaId::new(number(change)?)),
             Field::BlockHash => block_hash = Some(word(change)?),
+            Field::BurnedFees => {
+                let values = values.as_mut().ok_or_else(|| {
+                    ForgeError::Refused(format!(
+                        "change {}: only blocks of the EIP-8079 draft have burned fees",
+                        name(change)
+                    ))
+                })?;
+                values.burned_fees = number(change)?;
+            }
             _ if apply_scalar(&mut input, change)? => {}
             _ => parts.apply(change)?,
         }
@@ -64,12 +79,15 @@ pub(super) fn change(bytes: &[u8], changes: &[Change], rehash: bool) -> Result<B
         let header = header_of(&input.request, fork).ok_or_else(|| {
             ForgeError::Refused("a base fee beyond 64 bits cannot be hashed anew".to_owned())
         })?;
-        input.request.payload.block_hash = header.hash_slow();
+        input.request.payload.block_hash = match values {
+            Some(values) => keccak256(&values.encode_header(&header)),
+            None => header.hash_slow(),
+        };
     }
     if let Some(hash) = block_hash {
         input.request.payload.block_hash = hash;
     }
-    let mut encoded = input.encode();
+    let mut encoded = join(input.encode(), values)?;
     if let Some(schema) = schema {
         encoded[..SchemaId::LEN].copy_from_slice(&schema.to_be_bytes());
     }

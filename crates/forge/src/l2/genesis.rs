@@ -5,6 +5,7 @@ use super::{
         IL2::{Genesis as Request, Head, receiptsCall},
         StoredBody, StoredState,
     },
+    draft::{anchor_contract, genesis_header, is_draft},
     fork_of,
     store::{head, save},
 };
@@ -14,7 +15,9 @@ use alloy_primitives::{Address, Bytes};
 use alloy_sol_types::SolCall;
 use chain::{Chain, ChainConfig, empty_genesis};
 use executor::ChainSpec;
+use keccak::keccak256;
 use store::StoredNodes;
+use variants::ANCHOR_ADDRESS;
 use wire::ProtocolFork;
 
 /// Makes the genesis that Solidity describes, with the system contracts of all forks: a test may
@@ -27,6 +30,9 @@ pub(super) fn create(workspace: &Workspace, request: &Request) -> Result<Head, F
     genesis.gas_limit = request.gasLimit;
     genesis.base_fee_per_gas = Some(request.baseFee.into());
     genesis.coinbase = request.feeRecipient;
+    if is_draft(request.schema) {
+        genesis.alloc.insert(ANCHOR_ADDRESS, anchor_contract());
+    }
     for account in &request.accounts {
         let described = GenesisAccount {
             nonce: Some(account.nonce),
@@ -46,13 +52,15 @@ pub(super) fn create(workspace: &Workspace, request: &Request) -> Result<Head, F
         header.parent_beacon_block_root = Some(request.anchor);
         chain = Chain::from_header(header, &genesis, config)?;
     }
-    let block = chain.head();
+    let plain = &chain.head().header;
+    let header = genesis_header(plain, request.schema);
+    let hash = keccak256(&header);
     let StoredNodes { nodes, codes } = chain.store().everything()?;
     let state = StoredState {
         distance: 0,
         chainId: request.chainId,
         schema: request.schema,
-        header: alloy_rlp::encode(&block.header).into(),
+        header,
         ancestors: Vec::new(),
         nodes,
         codes,
@@ -61,8 +69,8 @@ pub(super) fn create(workspace: &Workspace, request: &Request) -> Result<Head, F
         input: Bytes::new(),
         receipts: receiptsCall::abi_encode_returns(&Vec::new()).into(),
     };
-    save(workspace, &block.hash, &state, &body)?;
-    Ok(head(&block.header, block.hash, request.chainId, request.schema))
+    save(workspace, &hash, &state, &body)?;
+    Ok(head(plain, hash, request.chainId, request.schema))
 }
 
 fn twice(address: Address) -> ForgeError {

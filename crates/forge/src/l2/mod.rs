@@ -6,6 +6,7 @@
 
 mod abi;
 mod change;
+mod draft;
 mod genesis;
 mod query;
 mod seal;
@@ -79,10 +80,10 @@ fn answer(workspace: &Workspace, request: &[u8]) -> Result<Vec<u8>, ForgeError> 
     })
 }
 
-/// Runs EXECUTE with all the gas there is, and says why it refuses.
+/// Runs EXECUTE in the dialect of the profile with all the gas there is, and says why it refuses.
 fn verify(call: &IL2::verifyCall) -> Result<IL2::verifyReturn, ForgeError> {
     let profile: Profile = call.profile.parse()?;
-    Ok(match profile.execute().run(&call.input_, u64::MAX) {
+    Ok(match profile.execute().run_as(profile.dialect(), &call.input_, u64::MAX, |_| {}) {
         Ok(executed) => {
             IL2::verifyReturn { valid: true, reason: String::new(), charge: executed.gas }
         }
@@ -93,9 +94,11 @@ fn verify(call: &IL2::verifyCall) -> Result<IL2::verifyReturn, ForgeError> {
 /// The fork of a schema id, if it is one that blocks can be built for.
 fn fork_of(schema: u16) -> Result<ProtocolFork, ForgeError> {
     let id = SchemaId::new(schema);
-    id.fork().filter(|fork| *fork >= ProtocolFork::Cancun).ok_or_else(|| {
+    let fork = id.fork().or_else(|| draft::fork_of(id));
+    fork.filter(|fork| *fork >= ProtocolFork::Cancun).ok_or_else(|| {
         ForgeError::Refused(format!(
-            "schema {id} is not that of a fork from Cancun on; 0x1201 is Osaka's, 0x1501 Amsterdam's"
+            "schema {id} is not that of a fork from Cancun on; 0x1201 is Osaka's, 0x1501 Amsterdam's, \
+             and 0x1279 Osaka's on a chain of the EIP-8079 draft"
         ))
     })
 }

@@ -2,6 +2,7 @@
 
 use super::{
     abi::IL2::{AccountProof, SlotProof, callAtCall, callAtReturn, codeCall, proveCall},
+    draft::{join, split},
     store::{body, head, load},
 };
 use crate::{ForgeError, Workspace};
@@ -24,7 +25,7 @@ pub(super) fn prove(workspace: &Workspace, call: &proveCall) -> Result<AccountPr
     let account = proof.account.unwrap_or_else(TrieAccount::default);
     Ok(AccountProof {
         head: head(&block.header, block.hash, loaded.chain_id, loaded.schema),
-        header: alloy_rlp::encode(&block.header).into(),
+        header: loaded.header(),
         exists,
         nonce: account.nonce,
         balance: account.balance,
@@ -71,7 +72,8 @@ pub(super) fn wide_input(workspace: &Workspace, hash: B256) -> Result<Bytes, For
     let refused = |error: wire::DecodeError| {
         ForgeError::Refused(format!("block {hash} has no input of EXECUTE: {error}"))
     };
-    let mut input = StatelessInput::decode(&body.input).map_err(refused)?;
+    let (plain, values) = split(&body.input)?;
+    let mut input = StatelessInput::decode(&plain).map_err(refused)?;
     let loaded = load(workspace, input.request.payload.parent_hash, None)?;
     let StoredNodes { nodes, codes } = loaded.chain.store().everything()?;
     let mut witness = OwnedWitness {
@@ -81,7 +83,7 @@ pub(super) fn wide_input(workspace: &Workspace, hash: B256) -> Result<Bytes, For
     };
     witness.canonicalize();
     input.witness = witness.view();
-    Ok(input.encode().into())
+    Ok(join(input.encode(), values)?.into())
 }
 
 /// Inputs of single blocks that follow one another, as the input of a batch.

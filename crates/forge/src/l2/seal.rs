@@ -8,17 +8,19 @@ use super::{
         },
         StoredBody, StoredState,
     },
-    fork_of,
+    draft, fork_of,
     sign::Signer,
-    store::{head, load, save},
+    store::{Loaded, head, load, save},
     whole::Whole,
 };
 use crate::{ForgeError, Workspace};
 use alloy_consensus::{Transaction as _, Typed2718};
 use alloy_primitives::{Address, Bytes, TxKind, U256, hex};
 use alloy_sol_types::SolCall;
-use chain::{Block, BlockAttributes, Chain, State, halt_reason, revert_reason};
+use chain::{Block, BlockAttributes, State, halt_reason, revert_reason};
 use revm::{context::result::ExecutionResult, inspector::NoOpInspector};
+use std::sync::Arc;
+use variants::DraftBlock;
 
 /// Interval of blocks after which the whole state is stored, which bounds the time of loading a long chain.
 const WHOLE_EVERY: u64 = 32;
@@ -36,7 +38,18 @@ pub(super) fn seal(
         schema => Some(fork_of(schema)?),
     };
     let mut loaded = load(workspace, request.parentHash, fork)?;
-    let schema = fork.map_or(loaded.schema, |fork| fork.schema().get());
+    let schema = if request.schema == 0 { loaded.schema } else { request.schema };
+    let is_draft = draft::is_draft(schema);
+    if is_draft != draft::is_draft(loaded.schema) {
+        return Err(ForgeError::Refused(
+            "headers of the EIP-8079 draft have burned fees, so no chain goes from it to another form or back"
+                .to_owned(),
+        ));
+    }
+    if is_draft {
+        let values = DraftBlock { anchor: request.anchor, ..Default::default() };
+        loaded.chain.configure(|config| config.set_extension(Arc::new(values)));
+    }
     let chain = &loaded.chain;
     let mut signer = Signer::new(chain, fork_of(schema)?);
     let transactions = described
@@ -62,10 +75,11 @@ pub(super) fn seal(
         withdrawals: Vec::new(),
         slot_number: if request.slotNumber == 0 { parent.number + 1 } else { request.slotNumber },
     };
-    let (new, rejected) = chain.build(&attributes, transactions).map_err(|error| match error {
-        error if error.is_internal() => ForgeError::Chain(error),
-        error => ForgeError::Refused(error.to_string()),
-    })?;
+    let (mut new, rejected) =
+        chain.build(&attributes, transactions).map_err(|error| match error {
+            error if error.is_internal() => ForgeError::Chain(error),
+            error => ForgeError::Refused(error.to_string()),
+        })?;
     if let Some((index, reason)) = rejected.first()
         && !request.leaveOutInvalid
     {
@@ -77,7 +91,12 @@ pub(super) fn seal(
             sender_of(&described[*index])
         )));
     }
-    let input = new.input().map_err(|error| ForgeError::Refused(error.to_string()))?;
+    let (header, input) = if is_draft {
+        draft::seal(&mut new, request.anchor, &loaded.headers)?
+    } else {
+        let input = new.input().map_err(|error| ForgeError::Refused(error.to_string()))?;
+        (alloy_rlp::encode(&new.block.header).into(), input)
+    };
     let (nodes, codes) = (new.nodes().cloned().collect(), new.codes().collect());
     let failures = failures(&loaded.chain.state(), &new.block)?;
     let block = loaded.chain.append(new)?;
@@ -85,13 +104,13 @@ pub(super) fn seal(
         distance: loaded.distance + 1,
         chainId: loaded.chain_id,
         schema,
-        header: alloy_rlp::encode(&block.header).into(),
+        header,
         ancestors: Vec::new(),
         nodes,
         codes,
     };
     if state.distance == WHOLE_EVERY {
-        make_whole(&loaded.chain, &mut state)?;
+        make_whole(&loaded, &mut state)?;
     }
     let body = StoredBody {
         input: input.into(),
@@ -113,18 +132,13 @@ pub(super) fn seal(
 }
 
 /// Makes the record of the head one that needs no other: with the whole state and the ancestors.
-fn make_whole(chain: &Chain, state: &mut StoredState) -> Result<(), ForgeError> {
-    let (store, head) = (chain.store(), chain.head());
+fn make_whole(loaded: &Loaded, state: &mut StoredState) -> Result<(), ForgeError> {
+    let (store, head) = (loaded.chain.store(), loaded.chain.head());
     let whole = Whole::collect(&**store, head.header.state_root)?
         .ok_or(ForgeError::StateIncomplete(head.hash))?;
     (state.nodes, state.codes) = whole.into_parts();
-    let mut next = head.header.parent_hash;
-    while state.ancestors.len() < BLOCKHASH_REACH
-        && let Some(ancestor) = store.block(&next)?
-    {
-        state.ancestors.push(alloy_rlp::encode(&ancestor.header).into());
-        next = ancestor.header.parent_hash;
-    }
+    // The headers are those of the blocks before the new one.
+    state.ancestors = loaded.headers.values().rev().take(BLOCKHASH_REACH).cloned().collect();
     state.distance = 0;
     Ok(())
 }

@@ -1,14 +1,17 @@
 //! Blocks in the workspace.
 
-use super::abi::{IL2::Head, StoredBody, StoredState};
+use super::{
+    abi::{IL2::Head, StoredBody, StoredState},
+    draft::block_of,
+};
 use crate::{ForgeError, PROTOCOL, Workspace};
 use alloy_consensus::Header;
-use alloy_primitives::B256;
+use alloy_primitives::{B256, Bytes};
 use alloy_sol_types::SolValue;
-use chain::{Block, Chain, ChainConfig};
+use chain::{Chain, ChainConfig};
 use executor::ChainSpec;
 use keccak::keccak256;
-use std::{path::PathBuf, sync::Arc};
+use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
 use store::{Changes, MemoryStore, Store as _};
 use wire::ProtocolFork;
 
@@ -19,6 +22,15 @@ pub(super) struct Loaded {
     pub(super) schema: u16,
     /// Blocks since one whose whole state is kept.
     pub(super) distance: u64,
+    /// RLP of the head's header and of those before it, as they are hashed, by number.
+    pub(super) headers: BTreeMap<u64, Bytes>,
+}
+
+impl Loaded {
+    /// Returns the header of the head as it is hashed.
+    pub(super) fn header(&self) -> Bytes {
+        self.headers.values().next_back().cloned().unwrap_or_default()
+    }
 }
 
 /// Loads the chain whose head is `hash`, under the rules of `fork` or those of the head.
@@ -40,11 +52,11 @@ pub(super) fn load(
         if keccak256(&state.header) != next {
             return Err(damaged("the header has another hash"));
         }
-        let header: Header = alloy_rlp::decode_exact(&state.header)
+        let block = block_of(&state.header, state.schema)
             .map_err(|_| damaged("the header cannot be decoded"))?;
-        next = header.parent_hash;
+        next = block.header.parent_hash;
         let whole = state.distance == 0;
-        states.push((header, state));
+        states.push((Arc::new(block), state));
         if whole {
             break;
         }
@@ -54,17 +66,19 @@ pub(super) fn load(
     let (chain_id, schema, distance) =
         states.last().map_or((0, 0, 0), |(_, state)| (state.chainId, state.schema, state.distance));
     let mut changes = Changes::default();
+    let mut headers = BTreeMap::new();
     let mut head = None;
-    for (header, state) in states {
-        for ancestor in &state.ancestors {
-            let header = alloy_rlp::decode_exact(ancestor).map_err(|_| ForgeError::Damaged {
+    for (block, state) in states {
+        for header in state.ancestors {
+            let ancestor = block_of(&header, state.schema).map_err(|_| ForgeError::Damaged {
                 path: workspace.block_path(&hash, "block"),
                 what: "an ancestor cannot be decoded",
             })?;
+            headers.insert(ancestor.header.number, header);
             // An ancestor is found by its hash, like a node.
-            changes.blocks.push(Arc::new(Block::from_header(header)));
+            changes.blocks.push(Arc::new(ancestor));
         }
-        let block = Arc::new(Block::from_header(header));
+        headers.insert(block.header.number, state.header);
         changes.blocks.push(Arc::clone(&block));
         head = Some(block);
         // A node is found by the hash of its content, independent of the hash in the file.
@@ -79,7 +93,7 @@ pub(super) fn load(
     let store = MemoryStore::default();
     store.commit(changes)?;
     let chain = Chain::resume(config, Arc::new(store), head)?;
-    Ok(Loaded { chain, chain_id, schema, distance })
+    Ok(Loaded { chain, chain_id, schema, distance, headers })
 }
 
 /// Keeps a block.

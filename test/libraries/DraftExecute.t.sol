@@ -1,0 +1,219 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+pragma solidity ^0.8.28;
+
+import {DraftExecute} from "../../contracts/libraries/DraftExecute.sol";
+import {Execute} from "../../contracts/libraries/Execute.sol";
+import {ExecuteTest} from "../utils/ExecuteTest.sol";
+import {IL2} from "../utils/IL2.sol";
+import {L2} from "../utils/L2.sol";
+import {Parrot} from "../utils/Parrot.sol";
+import {StatelessInputs} from "../utils/StatelessInputs.sol";
+
+/// @dev The library as functions that can be called from outside.
+contract DraftReader {
+    function read(bytes calldata input) external pure returns (uint64, bytes32, bytes32) {
+        return DraftExecute.read(input);
+    }
+
+    function execute(address precompile, bytes calldata input) external view returns (uint64) {
+        return DraftExecute.execute(precompile, input);
+    }
+}
+
+/// @dev Blocks by the EIP-8079 draft, read and executed.
+contract DraftExecuteTest is ExecuteTest {
+    using L2 for L2.Chain;
+
+    /// @dev Enough for each block here; a call that EXECUTE refuses takes all of it.
+    uint256 internal constant GAS = 5_000_000;
+
+    L2.Chain internal l2;
+    /// @dev A block of Osaka with one transfer, as an input.
+    bytes internal input;
+    IL2.Head internal head;
+    DraftReader internal reader = new DraftReader();
+
+    function setUp() public override {
+        super.setUp();
+        installDialect(DraftExecute.PRECOMPILE, "dialect=draft-8079");
+        vm.warp(1_800_000_000);
+        sealOn(L2.OSAKA);
+    }
+
+    /// @dev The first block of a chain, with a transfer.
+    function sealOn(uint16 fork) internal {
+        IL2.Genesis memory g = L2.defaults();
+        g.schema = L2.draft(fork);
+        L2.fund(g, "alice", 1000 ether);
+        L2.fund(g, "bob", 1 ether);
+        l2.create(g);
+        IL2.Transaction memory t = L2.transaction("alice", L2.account("bob"), 1, "");
+        t.gasLimit = 300_000;
+        l2.send(t);
+        input = l2.seal();
+        head = l2.head;
+    }
+
+    // ------------------------------------------------------------------ fields
+
+    function test_fields_and_burned_fees_of_each_fork_are_read_where_they_stand() public {
+        uint16[5] memory forks = [L2.PRAGUE, L2.OSAKA, 0x1301, 0x1401, L2.AMSTERDAM];
+        for (uint256 i = 0; i < forks.length; ++i) {
+            sealOn(forks[i]);
+            (uint64 chainId, bytes32 parent, bytes32 hash) = reader.read(input);
+            assertEq(chainId, head.chainId);
+            assertEq(parent, head.parentHash);
+            assertEq(hash, head.hash);
+            IL2.Receipt[] memory receipts = l2.receipts();
+            uint64 burned = reader.execute(DraftExecute.PRECOMPILE, input);
+            assertEq(burned, head.baseFee * receipts[receipts.length - 1].cumulativeGasUsed);
+            assertGt(burned, 0);
+        }
+    }
+
+    function test_an_input_that_ends_before_the_burned_fees_is_refused() public {
+        for (uint256 length = 0; length < 630; length += 37) {
+            expectShort(length);
+        }
+        expectShort(629);
+        // EXECUTE decides if a whole block is behind it.
+        (,, bytes32 hash) = reader.read(cut(input, 630));
+        assertEq(hash, head.hash);
+    }
+
+    function expectShort(uint256 length) internal {
+        vm.expectRevert(
+            abi.encodeWithSelector(Execute.InputTooShort.selector, length, uint256(630))
+        );
+        reader.read(cut(input, length));
+    }
+
+    /// @dev The first bytes of others.
+    function cut(bytes memory whole, uint256 length) internal pure returns (bytes memory part) {
+        part = bytes.concat(whole);
+        assembly ("memory-safe") {
+            mstore(part, length)
+        }
+    }
+
+    /// @dev The block with another beginning.
+    function under(uint16 schema) internal view returns (bytes memory other) {
+        other = input;
+        bytes2 id = bytes2(schema);
+        (other[0], other[1]) = (id[0], id[1]);
+    }
+
+    function test_schema_ids_of_other_forms_and_forks_are_refused() public {
+        // Revisions of single blocks, of an L2 with EXECUTE, and of batches; forks with another layout.
+        uint16[8] memory others = [0x1201, 0x1202, 0x12ba, 0x1278, 0x127a, 0x1079, 0x1679, 0xff79];
+        for (uint256 i = 0; i < others.length; ++i) {
+            vm.expectRevert(
+                abi.encodeWithSelector(
+                    DraftExecute.SchemaNotSupported.selector, others[i], 0x1179, 0x1579
+                )
+            );
+            reader.read(under(others[i]));
+        }
+        for (uint16 fork = 0x11; fork <= 0x15; ++fork) {
+            reader.read(under(fork << 8 | 0x79));
+        }
+    }
+
+    function expectNotCanonical(uint256 position, uint32 got, uint256 expected) internal {
+        bytes memory other = input;
+        bytes memory little = StatelessInputs.little(got, 4);
+        for (uint256 i = 0; i < 4; ++i) {
+            other[position + i] = little[i];
+        }
+        vm.expectRevert(
+            abi.encodeWithSelector(Execute.OffsetNotCanonical.selector, position, got, expected)
+        );
+        reader.read(other);
+    }
+
+    function testFuzz_offsets_that_are_not_canonical_are_refused(uint32 other) public {
+        if (other != 48) expectNotCanonical(2, other, 48);
+        if (other != 44) expectNotCanonical(50, other, 44);
+        reader.read(input);
+    }
+
+    // ------------------------------------------------------------------ call
+
+    function test_a_block_that_execute_refuses_has_no_burned_fees() public {
+        address precompile = DraftExecute.PRECOMPILE;
+        bytes memory forged = L2.broken(input, IL2.Field.StateRoot, keccak256("forged"), true);
+        vm.expectRevert(Execute.ExecuteFailed.selector);
+        reader.execute{gas: GAS}(precompile, forged);
+        vm.expectRevert(Execute.ExecuteFailed.selector);
+        reader.execute{gas: 200_000}(precompile, input);
+        assertGt(reader.execute{gas: GAS}(precompile, input), 0);
+        vm.etch(precompile, "");
+        vm.expectRevert(Execute.ExecuteAbsent.selector);
+        reader.execute(precompile, input);
+    }
+
+    function answer(uint256 flag, uint64 chainId, uint16 schema, uint64 burned)
+        internal
+        pure
+        returns (bytes memory)
+    {
+        return bytes.concat(
+            keccak256("root"),
+            StatelessInputs.little(flag, 1),
+            StatelessInputs.little(chainId, 8),
+            StatelessInputs.little(schema, 2),
+            StatelessInputs.little(burned, 8)
+        );
+    }
+
+    function parrot(bytes memory a) internal returns (address) {
+        Parrot made = new Parrot();
+        made.teach(a);
+        return address(made);
+    }
+
+    function expectRefused(bytes memory a, bytes memory error_) internal {
+        address precompile = parrot(a);
+        vm.expectRevert(error_);
+        reader.execute(precompile, input);
+    }
+
+    function testFuzz_the_burned_fees_are_the_last_eight_bytes(uint64 burned) public {
+        address precompile = parrot(answer(1, head.chainId, 0x1279, burned));
+        assertEq(reader.execute(precompile, input), burned);
+    }
+
+    function testFuzz_an_answer_of_another_length_is_refused(uint256 length) public {
+        length = bound(length, 1, 100);
+        // The form of the execution-specs has 43.
+        if (length == 51) length = 43;
+        bytes memory a = bytes.concat(answer(1, head.chainId, 0x1279, 7), new bytes(64));
+        expectRefused(
+            cut(a, length),
+            abi.encodeWithSelector(Execute.ResultLengthMismatch.selector, length, uint256(51))
+        );
+    }
+
+    function testFuzz_another_flag_than_one_is_refused(uint8 flag) public {
+        vm.assume(flag != 1);
+        expectRefused(
+            answer(flag, head.chainId, 0x1279, 7),
+            abi.encodeWithSelector(Execute.ResultNotValid.selector, flag, 1)
+        );
+    }
+
+    function testFuzz_an_answer_for_another_chain_or_schema_is_refused(
+        uint64 chainId,
+        uint16 schema
+    ) public {
+        vm.assume(chainId != head.chainId && schema != 0x1279);
+        expectRefused(
+            answer(1, chainId, 0x1279, 7),
+            abi.encodeWithSelector(Execute.ResultChainIdMismatch.selector, chainId, head.chainId)
+        );
+        expectRefused(
+            answer(1, head.chainId, schema, 7),
+            abi.encodeWithSelector(Execute.ResultSchemaMismatch.selector, schema, uint16(0x1279))
+        );
+    }
+}
