@@ -39,7 +39,7 @@ fn config() -> ChainConfig {
     let mut config = crate::scene::config();
     config.set_extension(Arc::<ExecuteExtension>::clone(&extension));
     config.execute_tx =
-        Some(ExecuteTxPrecompile::new(address, move |transaction, precompiles, tally| {
+        Some(ExecuteTxPrecompile::new(address, None, move |transaction, precompiles, tally| {
             extension.install_execute_tx(transaction, precompiles, tally);
         }));
     config

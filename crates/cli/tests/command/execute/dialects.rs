@@ -138,7 +138,8 @@ fn a_raw_transaction_of_type_0x05_is_read_without_being_told_what_it_is() {
         advanceCall { inputs, evidence: Evidence::default() }.abi_encode().into()
     };
     let (block, rollup) = (block(ProtocolFork::Osaka), Address::repeat_byte(0x77));
-    let direct = execute_tx_calling(&block, ExecuteTx::PRECOMPILE.into(), |head| head.to_vec().into());
+    let direct =
+        execute_tx_calling(&block, ExecuteTx::PRECOMPILE.into(), |head| head.to_vec().into());
     let by_rollup = execute_tx_calling(&block, rollup.into(), advance);
     let sign =
         |tx: ExecuteTx| SignedExecuteTx { signature: key.sign_digest(&tx.signing_hash()), tx };
