@@ -53,6 +53,8 @@ library DraftExecute {
         returns (uint64 chainId, bytes32 parentHash, bytes32 blockHash)
     {
         if (input.length < MIN_LENGTH) revert Execute.InputTooShort(input.length, MIN_LENGTH);
+        // The first two bytes of more than 600.
+        // forge-lint: disable-next-line(unsafe-typecast)
         uint16 schema = uint16(bytes2(input));
         bool isDraft = schema & 0xff == REVISION;
         if (!isDraft || schema < FIRST_SCHEMA || schema > LAST_SCHEMA) {
