@@ -3,7 +3,6 @@
 //! The price of the whole allowance leaves the sender before the frame, and what the calls of EXECUTE have not drawn
 //! comes back after it. So a frame can neither spend the ether that its calls cost, nor get it back by a revert.
 
-use crate::{ChainConfig, ExecuteTxPrecompile};
 use alloy_evm::eth::EthEvmContext;
 use alloy_primitives::{Address, U256, map::AddressMap};
 use codec::{Allowance, ExecuteTx};
@@ -13,7 +12,6 @@ use revm::{
     context_interface::{JournalTr as _, journaled_state::account::JournaledAccountTr as _},
     state::{Account, AccountInfo, EvmState},
 };
-use store::Transaction;
 
 /// Market of a chain that sells EXECUTE gas to transactions of type `0x05`.
 #[derive(Debug, Clone, Copy)]
@@ -69,15 +67,6 @@ impl AllowanceRefusal {
 }
 
 impl ExecuteMarket {
-    /// Returns the allowance that a transaction asks for, and the market of a chain with these parameters that sells it.
-    pub fn of<'c>(
-        config: &'c ChainConfig,
-        transaction: &Transaction,
-    ) -> Option<(&'c Self, Allowance)> {
-        let market = config.execute_tx.as_ref().and_then(ExecuteTxPrecompile::market);
-        market.zip(transaction.as_execute().and_then(|it| it.tx.allowance()))
-    }
-
     /// Checks that a block with this price can hold a transaction with this allowance, after others that have used
     /// `used` EXECUTE gas.
     ///

@@ -7,7 +7,7 @@ use alloy_evm::precompiles::PrecompilesMap;
 use alloy_genesis::ChainConfig as GenesisConfig;
 use alloy_hardforks::{EthereumChainHardforks, EthereumHardfork, ForkCondition};
 use alloy_primitives::{Address, Sealed};
-use codec::SignedExecuteTx;
+use codec::{Allowance, SignedExecuteTx};
 use core::fmt;
 use executor::{
     BlockError, BlockTally, ChainSpec, Cryptography, EvmOverrides, ExecutionOutcome, HookState,
@@ -108,6 +108,15 @@ pub struct LiftedLimits {
 }
 
 impl ChainConfig {
+    /// Returns the allowance that a transaction asks for, and the market of the chain that sells it.
+    pub fn market_for(
+        &self,
+        transaction: &store::Transaction,
+    ) -> Option<(&ExecuteMarket, Allowance)> {
+        let market = self.execute_tx.as_ref().and_then(ExecuteTxPrecompile::market);
+        market.zip(transaction.as_execute().and_then(|it| it.tx.allowance()))
+    }
+
     /// A chain by these rules, without extensions.
     pub fn new(spec: ChainSpec) -> Self {
         let limits = LiftedLimits { code_size: None, no_transaction_gas_cap: false };

@@ -1,7 +1,7 @@
 //! A block that is filled with transactions, one after another.
 
 use crate::{
-    BlockBudget, ChainConfig, ChainError, ExecuteMarket, Rejection, State, execute_tx,
+    BlockBudget, ChainConfig, ChainError, Rejection, State, execute_tx,
     gas_pool::GasPool,
     record::{Checkpoint, WitnessRecorder, WitnessSize},
     sender,
@@ -173,7 +173,7 @@ impl<'a, 'w, 'x, 's, S: StateSource> Filling<'a, 'w, 'x, 's, S> {
         index: usize,
         transaction: &Transaction,
     ) -> Result<Option<Rejection>, ChainError> {
-        let Some((market, allowance)) = ExecuteMarket::of(self.config, transaction) else {
+        let Some((market, allowance)) = self.config.market_for(transaction) else {
             return Ok(None);
         };
         let price = (market.price)(&mut self.unrecorded)?;

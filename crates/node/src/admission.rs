@@ -5,7 +5,7 @@ use alloy_consensus::{Header, Transaction as _, Typed2718};
 use alloy_eips::{eip2718::Encodable2718, eip7825::MAX_TX_GAS_LIMIT_OSAKA};
 use alloy_hardforks::EthereumHardfork;
 use alloy_primitives::{Address, KECCAK256_EMPTY};
-use chain::{ChainConfig, ExecuteMarket, State, Transaction, initial_gas, intrinsic_gas};
+use chain::{ChainConfig, State, Transaction, initial_gas, intrinsic_gas};
 use codec::ExecuteTx;
 use revm::{Database, primitives::eip3860::MAX_INITCODE_SIZE};
 use wire::ProtocolFork;
@@ -162,7 +162,7 @@ pub(crate) fn check_sender(
     if got < expected {
         return Err(Rejected::NonceTooLow { sender, got, expected });
     }
-    if let Some((market, allowance)) = ExecuteMarket::of(state.config(), transaction) {
+    if let Some((market, allowance)) = state.config().market_for(transaction) {
         let price = (market.price)(&mut open).map_err(chain::ChainError::from)?;
         market.check(&allowance, price, 0)?;
     }
