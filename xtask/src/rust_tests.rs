@@ -1,7 +1,7 @@
-//! The tests of the workspace: built at once, and run three programs at a time.
+//! The tests of the workspace: built at once, and run two programs at a time.
 //!
 //! cargo runs one test program after another, and the longest of them wait for clocks, for sockets and for other
-//! processes during most of their time. Three at a time keep two cores busy.
+//! processes during most of their time. Two at a time keep two cores busy; three take as long.
 
 use std::{
     ffi::OsStr,
@@ -23,7 +23,7 @@ use serde_json::Value;
 use crate::{background::Background, built::CHECKS};
 
 /// Test programs that run at a time.
-const AT_A_TIME: usize = 3;
+const AT_A_TIME: usize = 2;
 
 /// Arguments with which cargo builds the tests and lists their programs.
 const BUILD: [&str; 6] = [

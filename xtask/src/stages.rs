@@ -51,7 +51,7 @@ pub(crate) enum Stage {
     ForgeBuild,
     /// forge test, with the helper that its tests call
     ForgeTest,
-    /// The tests of the whole workspace, three programs at a time, and the examples in its documentation
+    /// The tests of the whole workspace, two programs at a time, and the examples in its documentation
     RustTest,
     /// The book, of which every link leads somewhere
     Book,
