@@ -1,8 +1,8 @@
 //! Transactions that buy an allowance of EXECUTE gas: what they pay, what comes back, and who cannot get around it.
 
 use crate::market::{
-    AROUND, CHAIN_ID, FORKS, FOUR_TIMES, FULL, GOES_ON, GWEI, REVERTS, empty_l2_block, flat,
-    gas_used, genesis,
+    AROUND, CHAIN_ID, FORKS, FOUR_TIMES, FULL, GOES_ON, GWEI, L1, REVERTS, Reasons, empty_l2_block,
+    flat, gas_used, genesis,
 };
 use alloy_consensus::{Transaction as _, TxEip1559};
 use alloy_genesis::{Genesis, GenesisAccount};
@@ -12,16 +12,15 @@ use enshrine_chain::{
     Block, BlockAttributes, BuiltBlock, Chain, ChainConfig, ChainError, ExecuteMarket,
     ExecuteTxPrecompile, RecoveredTransaction, Rejection,
 };
-use execute::{CallObserver, Execute, ExecuteError, ObservedCall};
+use execute::Execute;
 use executor::{ChainSpec, Invalid};
 use revm::inspector::NoOpInspector;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use testkit::{Key, execute_tx_of};
 use variants::{
     BlobSource, DialectName, Dialects, ExecuteExtension, GasSchedule,
     market::{
-        BeyondAllowance, BeyondLimit, LIMIT, MARKET_ADDRESS, TARGET, excess_at, next_excess, price,
-        price_on,
+        BeyondAllowance, BeyondLimit, LIMIT, TARGET, excess_at, next_excess, price, price_on,
     },
 };
 use wire::ProtocolFork;
@@ -46,42 +45,21 @@ const SPENDS_ALL: (Address, [u8; 43]) = (
 /// Account that calls nothing.
 const IDLE: Address = Address::repeat_byte(0x1d);
 
-/// Reasons for which EXECUTE has refused calls.
-#[derive(Debug, Default)]
-struct Reasons(Mutex<Vec<ExecuteError>>);
-
-impl CallObserver for Reasons {
-    fn called(&self, call: &ObservedCall<'_>) {
-        if let Err(reason) = call.outcome {
-            self.0.lock().unwrap().push(reason.clone());
-        }
-    }
-}
-
-struct L1 {
-    chain: Chain,
-    reasons: Arc<Reasons>,
-}
-
 /// An L1 of Osaka with this price per call of EXECUTE, and per unit of its gas.
 fn l1(call: u64, wei: u64) -> L1 {
     let fork = ProtocolFork::Osaka;
-    L1::new(&genesis(fork, excess_at(wei)), fork, flat(call))
+    L1::selling_allowances(&genesis(fork, excess_at(wei)), fork, flat(call))
 }
 
 impl L1 {
-    fn new(genesis: &Genesis, fork: ProtocolFork, schedule: GasSchedule) -> Self {
+    fn selling_allowances(genesis: &Genesis, fork: ProtocolFork, schedule: GasSchedule) -> Self {
         let reasons = Arc::<Reasons>::default();
         let observer = Arc::<Reasons>::clone(&reasons);
         let blobs: Arc<dyn BlobSource> = Arc::new(());
         let execute = Dialects::usual(&[DialectName::Specs, DialectName::ExecuteTx])
             .of(Execute { gas: schedule.into(), observer, ..Execute::on(fork) }, &blobs);
-        let extension = Arc::new(ExecuteExtension::with_market(execute));
-        let config = ChainConfig::new(ChainSpec::constant(CHAIN_ID, fork)).with_extension(Arc::<
-            ExecuteExtension,
-        >::clone(
-            &extension,
-        ));
+        let config = ChainConfig::new(ChainSpec::constant(CHAIN_ID, fork))
+            .with_extension(Arc::new(ExecuteExtension::with_market(execute)));
         let chain = Chain::new(genesis, config).unwrap();
         Self { chain, reasons }.selling(Some(MARKET))
     }
@@ -102,15 +80,6 @@ impl L1 {
         self
     }
 
-    fn attributes(&self) -> BlockAttributes {
-        let parent = &self.chain.head().header;
-        BlockAttributes {
-            timestamp: parent.timestamp + 12,
-            slot_number: parent.number + 1,
-            ..Default::default()
-        }
-    }
-
     fn build(&self, offered: &[RecoveredTransaction]) -> BuiltBlock {
         let state = self.chain.state();
         let header = state.open_header(&self.attributes()).unwrap();
@@ -118,7 +87,7 @@ impl L1 {
     }
 
     /// Makes a block of all of them, which is imported and executed again too.
-    fn block(&mut self, offered: &[RecoveredTransaction]) -> Arc<Block> {
+    fn block_of(&mut self, offered: &[RecoveredTransaction]) -> Arc<Block> {
         let built = self.build(offered);
         assert!(built.rejected.is_empty(), "{:?}", built.rejected);
         let reasons = self.reasons();
@@ -152,10 +121,6 @@ impl L1 {
         state.try_alone(&header, &offered.transaction, offered.sender).unwrap()
     }
 
-    fn excess(&self) -> u64 {
-        self.chain.storage(MARKET_ADDRESS, U256::ZERO).unwrap().to()
-    }
-
     fn price(&self) -> u64 {
         price(self.excess())
     }
@@ -164,15 +129,11 @@ impl L1 {
         self.chain.balance(Key::named(of).address()).unwrap()
     }
 
-    fn reasons(&self) -> Vec<ExecuteError> {
-        std::mem::take(&mut self.reasons.0.lock().unwrap())
-    }
-
     /// Makes a block of a transaction of Alice, and returns its gas and the EXECUTE gas that she has paid for.
     fn paid(&mut self, offered: RecoveredTransaction) -> (Arc<Block>, u64, u64) {
         let (before, price, value) =
             (self.balance("alice"), self.price(), offered.transaction.value());
-        let block = self.block(&[offered]);
+        let block = self.block_of(&[offered]);
         let gas = gas_used(&block)[0];
         let base_fee = block.header.base_fee_per_gas.unwrap();
         let gone = before - self.balance("alice") - value - U256::from(gas) * U256::from(base_fee);
@@ -253,7 +214,8 @@ fn what_calls_draw_is_burned_once_and_the_rest_comes_back() {
         let input = empty_l2_block(fork);
         let mut gas = Vec::new();
         for wei in [GWEI / 4, GWEI, 4 * GWEI] {
-            let mut l1 = L1::new(&genesis(fork, excess_at(wei)), fork, flat(1_000_000));
+            let mut l1 =
+                L1::selling_allowances(&genesis(fork, excess_at(wei)), fork, flat(1_000_000));
             let excess = l1.excess();
             let (block, used, units) = l1.paid(buys("alice", 0, None, 1_500_000, &input));
             assert!(block.executed.receipts[0].success && l1.reasons().is_empty(), "{fork}");
@@ -352,9 +314,12 @@ fn the_fee_cap_is_no_lower_than_the_price() {
     assert!(!is_final && said.contains(&expected), "{said}");
     let refused = l1.alone(&low).unwrap_err();
     assert_eq!(refused, Invalid::Transaction { index: 0, reason: expected.clone() });
-    let lenient =
-        L1::new(&genesis(ProtocolFork::Osaka, excess_at(GWEI)), ProtocolFork::Osaka, flat(100_000))
-            .selling(Some(FREE));
+    let lenient = L1::selling_allowances(
+        &genesis(ProtocolFork::Osaka, excess_at(GWEI)),
+        ProtocolFork::Osaka,
+        flat(100_000),
+    )
+    .selling(Some(FREE));
     assert_eq!(l1.refusal(&lenient.build(&[low])), (0, expected));
     let (_, _, units) = l1.paid(offer(price));
     assert_eq!(units, 100_000);
@@ -378,7 +343,7 @@ fn a_block_holds_no_allowance_beyond_its_limit() {
     assert_eq!((built.rejected.len(), built.rejected[0].0), (1, 1));
     assert_eq!(l1.refusal(&lenient.build(&offered)), (1, expected));
     let excess = l1.excess();
-    l1.block(&[of("alice", LIMIT), of("bob", left)]);
+    l1.block_of(&[of("alice", LIMIT), of("bob", left)]);
     assert_eq!(l1.excess(), excess + 2 * third - TARGET);
 
     // No block can hold more than the limit by itself.
@@ -400,7 +365,7 @@ fn what_the_block_has_no_room_for_is_in_the_next_with_all_that_follows_it() {
     assert_eq!(left_out, [2, 3]);
     assert!(built.rejected.iter().all(|(_, reason)| !reason.is_final()), "{:?}", built.rejected);
     l1.chain.append(built.executed).unwrap();
-    l1.block(&offered[2..]);
+    l1.block_of(&offered[2..]);
 }
 
 /// An allowance is paid back if it is not drawn. If it took room nevertheless, a sender would fill blocks for nothing.
@@ -410,7 +375,7 @@ fn attack_an_allowance_that_is_not_drawn_shuts_no_one_out() {
     let mut l1 = l1(LIMIT, GWEI / 8);
     let excess = l1.excess();
     let idle = |nonce| buys("alice", nonce, Some(IDLE), LIMIT, &input);
-    let block = l1.block(&[idle(0), idle(1), buys("bob", 0, None, LIMIT, &input)]);
+    let block = l1.block_of(&[idle(0), idle(1), buys("bob", 0, None, LIMIT, &input)]);
     assert!(block.executed.receipts.iter().all(|receipt| receipt.success));
     assert_eq!(l1.excess(), excess + LIMIT - TARGET);
 }
@@ -440,7 +405,7 @@ fn converted_gas_and_allowances_share_the_limit() {
     // Behind an allowance as well: the call that converts finds what was not drawn.
     let mut l1 = l1(half, GWEI / 8);
     let offered = [buys("bob", 0, None, LIMIT, &input), converts("alice", 0), converts("alice", 1)];
-    l1.block(&offered);
+    l1.block_of(&offered);
     assert_eq!(l1.reasons(), [BeyondLimit { got: LIMIT + half, limit: LIMIT }.into()]);
 }
 
@@ -458,7 +423,7 @@ fn a_sender_holds_the_whole_allowance_at_its_fee_cap_besides_gas_and_value() {
         let mut genesis = genesis(ProtocolFork::Osaka, excess_at(GWEI));
         let carol = GenesisAccount { balance: U256::from(balance), ..Default::default() };
         genesis.alloc.insert(Key::named("carol").address(), carol);
-        let l1 = L1::new(&genesis, ProtocolFork::Osaka, flat(100_000));
+        let l1 = L1::selling_allowances(&genesis, ProtocolFork::Osaka, flat(100_000));
         let offered = tx(7, 3 * u128::from(GWEI));
         assert_eq!(l1.build(std::slice::from_ref(&offered)).rejected.is_empty(), is_in);
         assert_eq!(l1.alone(&offered).is_ok(), is_in);
@@ -509,9 +474,9 @@ fn attack_a_sender_that_spends_all_its_ether_in_its_frame_has_paid_before() {
     let alice = Key::named("alice").address();
     let delegation = [&hex!("ef0100")[..], SPENDS_ALL.0.as_slice()].concat();
     genesis.alloc.get_mut(&alice).unwrap().code = Some(delegation.into());
-    let mut l1 = L1::new(&genesis, fork, flat(100_000));
+    let mut l1 = L1::selling_allowances(&genesis, fork, flat(100_000));
     let (price, before, excess) = (l1.price(), l1.balance("alice"), l1.excess());
-    let block = l1.block(&[buys("alice", 0, Some(alice), 400_000, &input)]);
+    let block = l1.block_of(&[buys("alice", 0, Some(alice), 400_000, &input)]);
     assert!(block.executed.receipts[0].success && l1.reasons().is_empty());
 
     let wei = |gas: u64, price: u64| U256::from(gas) * U256::from(price);
@@ -534,7 +499,7 @@ fn several_in_a_block_count_each_once_at_the_price_of_the_block() {
         buys("bob", 0, Some(REVERTS.0), 3_000_000, &input),
         buys("alice", 1, None, 1_000_000, &input),
     ];
-    let block = l1.block(&offered);
+    let block = l1.block_of(&offered);
     assert_eq!(l1.excess() + TARGET, excess + 3_000_000);
     let (gas, base_fee) = (gas_used(&block), block.header.base_fee_per_gas.unwrap());
     let cost = |gas: u64, units: u64| {
@@ -548,7 +513,7 @@ fn several_in_a_block_count_each_once_at_the_price_of_the_block() {
 fn a_transaction_that_is_left_out_leaves_no_trace() {
     let fork = ProtocolFork::Cancun;
     let input = empty_l2_block(fork);
-    let l1 = || L1::new(&genesis(fork, excess_at(GWEI)), fork, flat(100_000));
+    let l1 = || L1::selling_allowances(&genesis(fork, excess_at(GWEI)), fork, flat(100_000));
     // One that the executor refuses before there is an EVM, and ones that the EVM refuses, or whose sender cannot pay.
     let much = changed("alice", 0, None, 500_000, &input, |tx| tx.gas_limit = 200_000_001);
     let little = changed("alice", 0, None, 500_000, &input, |tx| tx.gas_limit = 21_000);
@@ -581,7 +546,7 @@ fn a_transaction_that_is_left_out_leaves_no_trace() {
 fn a_trace_shows_what_comes_back() {
     let input = empty_l2_block(ProtocolFork::Osaka);
     let mut l1 = l1(100_000, GWEI);
-    let block = l1.block(&[buys("alice", 0, None, 500_000, &input)]);
+    let block = l1.block_of(&[buys("alice", 0, None, 500_000, &input)]);
     let parent = l1.chain.state_before(&block).unwrap().unwrap();
     let mut state = parent.open();
     let mut replay = parent.replay(&mut state, &block, NoOpInspector).unwrap();

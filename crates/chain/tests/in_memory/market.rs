@@ -64,7 +64,7 @@ pub(crate) const FULL: Address = Address::repeat_byte(0xf0);
 
 /// Reasons for which EXECUTE has refused calls.
 #[derive(Debug, Default)]
-pub(crate) struct Reasons(Mutex<Vec<ExecuteError>>);
+pub(crate) struct Reasons(pub(crate) Mutex<Vec<ExecuteError>>);
 
 impl CallObserver for Reasons {
     fn called(&self, call: &ObservedCall<'_>) {
@@ -74,9 +74,9 @@ impl CallObserver for Reasons {
     }
 }
 
-struct L1 {
-    chain: Chain,
-    reasons: Arc<Reasons>,
+pub(crate) struct L1 {
+    pub(crate) chain: Chain,
+    pub(crate) reasons: Arc<Reasons>,
 }
 
 pub(crate) fn genesis(fork: ProtocolFork, excess: u64) -> Genesis {
@@ -129,15 +129,15 @@ impl L1 {
         self
     }
 
-    fn excess(&self) -> u64 {
+    pub(crate) fn excess(&self) -> u64 {
         self.chain.storage(MARKET_ADDRESS, U256::ZERO).unwrap().to()
     }
 
-    fn reasons(&self) -> Vec<ExecuteError> {
+    pub(crate) fn reasons(&self) -> Vec<ExecuteError> {
         std::mem::take(&mut self.reasons.0.lock().unwrap())
     }
 
-    fn attributes(&self) -> BlockAttributes {
+    pub(crate) fn attributes(&self) -> BlockAttributes {
         let parent = &self.chain.head().header;
         BlockAttributes {
             timestamp: parent.timestamp + 12,

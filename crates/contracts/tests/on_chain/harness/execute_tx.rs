@@ -31,13 +31,13 @@ struct World {
 /// A way to advance a rollup: the place of its rollup in [`World`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Way {
-    /// By the whole input in calldata.
+    /// The whole input in calldata.
     Calldata,
-    /// By a batch of one block in calldata, with a compact witness, and with codes that L1 keeps.
+    /// A batch of one block in calldata, with a compact witness, and with codes that L1 keeps.
     KeptCodes,
-    /// By a transaction of type `0x05`.
+    /// The head of the input in the calldata of a transaction of type `0x05`, and the rest in its witness.
     Transaction,
-    /// By the whole input in blobs, but for its head.
+    /// The head of the input in calldata, and the rest in blobs.
     Blobs,
 }
 
