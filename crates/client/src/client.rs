@@ -145,7 +145,7 @@ impl Client {
     }
 
     /// Waits in this thread until a future is done, or has panicked and is dropped. It has one type for all futures:
-    /// a task and a channel for each took a quarter of the compiler's time in the crates that make requests.
+    /// a task and a channel for each were a quarter of the code of the crate that makes most requests.
     fn run(&self, future: BoxFuture<'static, ()>) {
         let runtime = self.runtime.as_ref().expect("it is taken only on drop");
         let (ended, end) = mpsc::sync_channel::<Infallible>(0);

@@ -3,6 +3,7 @@
 use std::{
     io::{BufRead, BufReader, Read, Write},
     net::{TcpListener, TcpStream},
+    panic::{AssertUnwindSafe, catch_unwind},
     sync::{
         Arc, Mutex,
         atomic::{AtomicBool, AtomicUsize, Ordering},
@@ -117,6 +118,33 @@ fn a_method_is_called_with_its_parameters_and_its_result_is_typed() {
     let answer: (u64, Option<u64>) =
         server.client(ClientOptions::default()).request("m", (1, "a")).unwrap();
     assert_eq!(answer, (7, None));
+}
+
+#[test]
+fn a_method_without_parameters_gets_an_empty_list_of_them() {
+    let server = Server::new(|_, request| result(request, &request["params"]));
+    let params: Value = server.client(ClientOptions::default()).request("m", ()).unwrap();
+    assert_eq!(params, json!([]));
+}
+
+#[test]
+fn an_answer_of_another_type_than_asked_for_is_shown() {
+    let server = Server::new(|_, request| result(request, &json!("many")));
+    let client = server.client(ClientOptions::default());
+    let refused = client.request::<_, u64>("m", ());
+    let Err(ClientError::Rpc(RpcError::DeserError { text, .. })) = refused else {
+        panic!("{refused:?}")
+    };
+    assert_eq!(text, r#""many""#);
+    assert_eq!(client.request::<_, String>("m", ()).unwrap(), "many");
+}
+
+#[test]
+fn a_future_that_panics_ends_the_wait_and_the_client_goes_on() {
+    let client = Client::new("http://127.0.0.1:1", ClientOptions::default()).unwrap();
+    let wait = AssertUnwindSafe(|| client.wait(async { assert_eq!(1, 2, "on purpose") }));
+    assert!(catch_unwind(wait).is_err());
+    assert_eq!(client.wait(async { 7 }), 7);
 }
 
 #[test]
