@@ -62,6 +62,7 @@ pub use proof::{AccountProof, SlotProof};
 pub use reader::ChainReader;
 pub use record::{LIST_OFFSET, WitnessSize};
 pub use replay::Replay;
+pub use sender::max_cost;
 pub use state::State;
 pub use witness::{BatchWithWitness, BlockWithWitness, shortest_input};
 

@@ -31,7 +31,7 @@ pub(crate) fn refusal(
 
 /// Returns the most that a transaction may cost its sender, in wei: value, and gas, blob gas and EXECUTE gas at their
 /// fee caps. It saturates.
-pub(crate) fn max_cost(transaction: &Transaction) -> U256 {
+pub fn max_cost(transaction: &Transaction) -> U256 {
     if let Some(transaction) = transaction.as_execute() {
         return transaction.tx.max_cost().unwrap_or(U256::MAX);
     }

@@ -70,16 +70,9 @@ impl PoolTransaction {
         self.recovered.transaction.nonce()
     }
 
-    /// Maximum cost: value, and gas, blob gas and EXECUTE gas at their fee caps, in wei.
+    /// Returns the most that the transaction may cost its sender, in wei ([`chain::max_cost`]).
     pub fn cost(&self) -> U256 {
-        let transaction = &self.recovered.transaction;
-        if let Some(transaction) = transaction.as_execute() {
-            return transaction.tx.max_cost().unwrap_or(U256::MAX);
-        }
-        let gas = U256::from(transaction.max_fee_per_gas()) * U256::from(transaction.gas_limit());
-        let blobs = U256::from(transaction.max_fee_per_blob_gas().unwrap_or_default())
-            * U256::from(transaction.blob_gas_used().unwrap_or_default());
-        gas.saturating_add(blobs).saturating_add(transaction.value())
+        chain::max_cost(&self.recovered.transaction)
     }
 
     /// Tip per gas after a base fee, in wei; `None` if the fee cap is below the base fee.
