@@ -21,6 +21,7 @@ use eyre::{OptionExt, Result, ensure, eyre};
 use localnet::{
     devnet,
     report::{Advanced, Report},
+    scripts::Scripts,
     units::grouped,
 };
 use std::{sync::Arc, thread, time::Instant};
@@ -155,12 +156,15 @@ pub(crate) fn run(in_process: bool, report: &mut Report) -> Result<()> {
 
 impl World {
     fn create(in_process: bool, report: &mut Report) -> Result<Self> {
-        // cargo needs none of the tools, and longer than they.
+        // cargo needs none of the tools, and takes longer than they.
         let binary = (!in_process).then(|| thread::spawn(devnet::build));
         report.doing("fetching tools and compiling the contracts, the first time");
         Artifacts::load(&toolchain::progress_to_stderr)?;
         report.built("contracts compiled".to_owned());
         if let Some(binary) = binary {
+            // cargo's last steps leave a core idle.
+            report.doing("compiling the scripts that deploy a rollup, the first time");
+            Scripts::compile(&["Deploy", "Operate"])?;
             report.doing("building the enshrine binary, if it is not built yet");
             binary.join().map_err(|_| eyre!("the build of the enshrine binary panicked"))??;
         }

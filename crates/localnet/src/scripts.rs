@@ -16,6 +16,16 @@ pub struct Scripts {
 }
 
 impl Scripts {
+    /// Compiles scripts, so that they start at once later; one that does not compile fails when it runs.
+    pub fn compile(scripts: &[&str]) -> Result<()> {
+        let tools = Toolchain::ensure(&progress_to_stderr)?;
+        let folder = tempfile::tempdir()?;
+        for script in scripts {
+            drop(tools.forge_beside_others(&format!("script/{script}.s.sol"), folder.path())?);
+        }
+        Ok(())
+    }
+
     /// Below `folder`, which the scripts may read and write.
     pub fn new(folder: &Path) -> Result<Self> {
         let tools = Toolchain::ensure(&progress_to_stderr)?;
