@@ -1,6 +1,7 @@
-//! Fast libraries for senders, and for precompiles of revm.
+//! Fast libraries for senders, for jump destinations, and for precompiles of revm.
 //!
-//! A verifier or a chain is handed [`libraries`], which recover the senders of many transactions at once.
+//! A verifier or a chain is handed [`libraries`], which recover the senders of many transactions at once, and find the
+//! jump destinations of many bytes of code.
 //!
 //! revm asks one provider per process for the cryptography of its precompiles. [`install`] gives it one that computes
 //! bn254 (EIP-196, EIP-197) and MODEXP (EIP-198) with faster libraries; the other precompiles keep the libraries that
@@ -28,12 +29,16 @@
 #![cfg_attr(not(test), warn(clippy::unwrap_used))]
 
 mod bn254;
+mod codes;
 mod modexp;
 mod senders;
 
 use alloy_primitives::Address;
 use executor::{Cryptography, Transaction};
-use revm::precompile::{Crypto, PrecompileHalt, install_crypto};
+use revm::{
+    bytecode::Bytecode,
+    precompile::{Crypto, PrecompileHalt, install_crypto},
+};
 use std::sync::{
     OnceLock,
     atomic::{AtomicU8, Ordering},
@@ -42,9 +47,10 @@ use std::sync::{
 /// A set of libraries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Backend {
-    /// ethrex's bn254, which uses BMI2 and ADX if the CPU has them, the big integers of AWS-LC, and senders in batches.
+    /// ethrex's bn254, which uses BMI2 and ADX if the CPU has them, the big integers of AWS-LC, senders in batches, and
+    /// jump destinations by 64 bytes.
     Fast,
-    /// The libraries that revm is built with, and libsecp256k1 for one sender after the other.
+    /// The libraries that revm is built with, its own analysis of code, and libsecp256k1 for one sender after the other.
     Reference,
 }
 
@@ -65,7 +71,7 @@ pub fn install() -> Result<(), InUse> {
     if *INSTALLED.get_or_init(|| install_crypto(Provider)) { Ok(()) } else { Err(InUse) }
 }
 
-/// Returns the cryptography for an EXECUTE or a chain: senders in batches.
+/// Returns the libraries for an EXECUTE or a chain: senders in batches, and jump destinations.
 pub fn libraries() -> &'static dyn Cryptography {
     &Provider
 }
@@ -117,6 +123,10 @@ impl Crypto for Provider {
 impl Cryptography for Provider {
     fn senders(&self, transactions: &[Transaction]) -> Vec<Option<Address>> {
         fast(|| senders::recover(transactions)).unwrap_or_else(|| ().senders(transactions))
+    }
+
+    fn analyse(&self, code: &[u8]) -> Bytecode {
+        fast(|| codes::analyse(code)).unwrap_or_else(|| ().analyse(code))
     }
 }
 

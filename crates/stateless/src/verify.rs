@@ -232,22 +232,23 @@ impl<'a> UncheckedBlocks<'_, 'a> {
 
 /// Work that threads share. Each kind is claimed in pieces, so that neither the number of threads nor their
 /// starting times matter.
-struct SharedWork<'a, 't> {
-    nodes: HashedList<'a>,
-    codes: AnalysedCodes<'a>,
+struct SharedWork<'t> {
+    nodes: HashedList<'t>,
+    codes: AnalysedCodes<'t>,
     senders: Senders<'t>,
 }
 
-impl<'a, 't> SharedWork<'a, 't> {
+impl<'t> SharedWork<'t> {
     fn new(
-        witness: &ExecutionWitness<'a>,
+        witness: &ExecutionWitness<'t>,
         transactions: &'t [Transaction],
         options: &VerifyOptions<'t>,
     ) -> Self {
+        let cryptography = options.evm.cryptography();
         Self {
             nodes: HashedList::new(witness.state),
-            codes: AnalysedCodes::new(witness.codes),
-            senders: Senders::new(transactions, options.senders, options.evm.cryptography()),
+            codes: AnalysedCodes::new(witness.codes, cryptography),
+            senders: Senders::new(transactions, options.senders, cryptography),
         }
     }
 

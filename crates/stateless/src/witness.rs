@@ -3,12 +3,14 @@
 use crate::{Ancestors, compact::expand};
 use alloc::{boxed::Box, collections::BTreeMap, sync::Arc, vec, vec::Vec};
 use alloy_consensus::Header;
-use alloy_primitives::{B256, Bytes};
+use alloy_primitives::B256;
 use core::{
     cell::Cell,
     sync::atomic::{AtomicUsize, Ordering},
 };
-use executor::{InsufficientGas, Invalid, OnceCell, StateSource, UnderpricedWork, WorkMeter};
+use executor::{
+    Cryptography, InsufficientGas, Invalid, OnceCell, StateSource, UnderpricedWork, WorkMeter,
+};
 use keccak::keccak256_batch_by;
 use revm::bytecode::Bytecode;
 use trie::{ExpandedNodes, NodeIndex, NodePath, NodeSource, SourceError};
@@ -91,14 +93,15 @@ impl<'a> HashedList<'a> {
 /// thread analyses those that it needs, and helpers may do so earlier.
 #[derive(Debug)]
 pub(crate) struct AnalysedCodes<'a> {
+    cryptography: &'a dyn Cryptography,
     hashed: HashedList<'a>,
     analysed: Vec<OnceCell<Bytecode>>,
 }
 
 impl<'a> AnalysedCodes<'a> {
-    pub(crate) fn new(codes: ByteLists<'a>) -> Self {
+    pub(crate) fn new(codes: ByteLists<'a>, cryptography: &'a dyn Cryptography) -> Self {
         let analysed = (0..codes.len()).map(|_| OnceCell::new()).collect();
-        Self { hashed: HashedList::new(codes), analysed }
+        Self { cryptography, hashed: HashedList::new(codes), analysed }
     }
 
     pub(crate) fn hash(&self) {
@@ -123,15 +126,9 @@ impl<'a> AnalysedCodes<'a> {
 
     fn get(&self, position: usize) -> &Bytecode {
         self.analysed[position].get_or_init(|| {
-            let code = self.hashed.list.get(position).unwrap_or_default();
-            analyse(Bytes::copy_from_slice(code))
+            self.cryptography.analyse(self.hashed.list.get(position).unwrap_or_default())
         })
     }
-}
-
-/// Analyses code for revm. Bytes that resemble a delegation (EIP-7702) but are malformed are ordinary code.
-fn analyse(code: Bytes) -> Bytecode {
-    Bytecode::new_raw_checked(code.clone()).unwrap_or_else(|_| Bytecode::new_legacy(code))
 }
 
 /// A database of everything that a witness proves, found by hash, and of everything that blocks on it have
@@ -272,8 +269,8 @@ impl<'a> Witness<'a> {
     /// Hashes a witness whose headers lead to `parent_hash`.
     pub fn new(witness: &ExecutionWitness<'a>, parent_hash: B256) -> Result<Self, Invalid> {
         let ancestors = Ancestors::verify(witness.headers, parent_hash, &())?;
-        let (nodes, codes) = (HashedList::new(witness.state), AnalysedCodes::new(witness.codes));
-        Ok(Self { nodes, codes, ancestors })
+        let codes = AnalysedCodes::new(witness.codes, &());
+        Ok(Self { nodes: HashedList::new(witness.state), codes, ancestors })
     }
 
     /// Returns the root of the proven state, which is that of the parent.
