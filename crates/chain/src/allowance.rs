@@ -12,6 +12,7 @@ use revm::{
     context_interface::{JournalTr as _, journaled_state::account::JournaledAccountTr as _},
     state::{Account, AccountInfo, EvmState},
 };
+use store::ExecuteDraw;
 
 /// Market of a chain that sells EXECUTE gas to transactions of type `0x05`.
 #[derive(Debug, Clone, Copy)]
@@ -108,6 +109,8 @@ pub(crate) struct Buyer<'t> {
 /// An allowance that the sender of a transaction has paid for.
 pub(crate) struct Purchase {
     sender: Address,
+    /// Position of the transaction in its block.
+    index: usize,
     /// Account of the sender before the transaction.
     account: AccountInfo,
     /// Units of EXECUTE gas.
@@ -148,7 +151,7 @@ impl Purchase {
             let cost = tx.max_cost().unwrap_or(U256::MAX);
             return Err(invalid(AllowanceRefusal::Funds { balance, cost }));
         }
-        let purchase = Self { sender, account, gas: allowance.gas, price, used };
+        let purchase = Self { sender, index, account, gas: allowance.gas, price, used };
         let paid = purchase.price_of(allowance.gas);
         journal.load_account_mut(sender)?.data.set_balance(balance.saturating_sub(paid));
         Ok(purchase)
@@ -158,10 +161,15 @@ impl Purchase {
         U256::from(gas) * U256::from(self.price)
     }
 
+    /// Returns what the transaction has drawn if the block has used `used` EXECUTE gas with it.
+    const fn draw(&self, used: u64) -> ExecuteDraw {
+        let gas = used.saturating_sub(self.used);
+        ExecuteDraw { index: self.index, gas, price: self.price }
+    }
+
     /// Returns the wei that come back if the block has used `used` EXECUTE gas with the transaction.
     fn refund(&self, used: u64) -> U256 {
-        let drawn = used.saturating_sub(self.used);
-        self.price_of(self.gas.saturating_sub(drawn))
+        self.price_of(self.gas.saturating_sub(self.draw(used).gas))
     }
 
     /// Adds to the changes of the transaction what comes back after them.
@@ -171,14 +179,14 @@ impl Purchase {
         }
     }
 
-    /// Pays the rest of the allowance back, once the changes of the transaction are committed.
-    pub(crate) fn pay_back<DB>(self, state: &mut DB, used: u64) -> Result<(), ReadError>
+    /// Pays the rest of the allowance back, once the changes of the transaction are committed. Returns what was drawn.
+    pub(crate) fn pay_back<DB>(self, state: &mut DB, used: u64) -> Result<ExecuteDraw, ReadError>
     where
         DB: Database<Error = ReadError> + DatabaseCommit,
     {
-        let refund = self.refund(used);
+        let (refund, draw) = (self.refund(used), self.draw(used));
         if refund.is_zero() {
-            return Ok(());
+            return Ok(draw);
         }
         let now = state.basic(self.sender)?.unwrap_or_default();
         // Part of the transaction's changes, so that an access list (EIP-7928) has one change of the balance, or none.
@@ -186,6 +194,6 @@ impl Purchase {
         account.info = AccountInfo { balance: now.balance.saturating_add(refund), ..now };
         account.mark_touch();
         state.commit(AddressMap::from_iter([(self.sender, account)]));
-        Ok(())
+        Ok(draw)
     }
 }

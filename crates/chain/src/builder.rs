@@ -275,7 +275,7 @@ impl State {
         taken: Taken,
     ) -> Result<ExecutedBlock, ChainError> {
         let Attempt { header, withdrawals, .. } = attempt;
-        let Taken { transactions, senders, all_signed, .. } = taken;
+        let Taken { transactions, senders, draws, all_signed, .. } = taken;
         let spec = &self.config.spec;
         let mut provable = all_signed
             && self.root == self.block.header.state_root
@@ -287,11 +287,11 @@ impl State {
         let mut changes = Changes { preimages: state.changed(), ..Changes::default() };
         let post = state.into_post_state(|node| changes.put_node(node))?;
         changes.codes = post.codes;
-        provable &= transactions.iter().all(|transaction| transaction.as_ethereum().is_some());
         let header = execute_tx::close_header(&executed, header.clone(), &transactions, post.root);
         provable &= check_header(&header, &self.block.header, spec).is_ok();
         let withdrawals = withdrawals.to_vec();
         let mut block = Block::sealed(header, transactions, senders, withdrawals, executed);
+        block.execute_draws = draws;
         block.provable = provable;
         block.total_difficulty = self.block.total_difficulty;
         block.pre_state_root = self.root;

@@ -47,6 +47,8 @@ pub struct ExecuteTxPrecompile {
     address: Address,
     market: Option<ExecuteMarket>,
     install: Arc<Install>,
+    /// Puts the precompile into an EVM that verifies a block.
+    verifying: Arc<Install>,
 }
 
 /// Puts the precompile into an EVM, for the calls in this transaction, or in one of another type.
@@ -68,7 +70,26 @@ impl ExecuteTxPrecompile {
         + Sync
         + 'static,
     ) -> Self {
-        Self { address, market, install: Arc::new(install) }
+        let install: Arc<Install> = Arc::new(install);
+        Self { address, market, verifying: Arc::clone(&install), install }
+    }
+
+    /// Returns the same precompile, which `install` puts into EVMs that [verify](crate::State::verify_child) blocks. It
+    /// must not use verdicts that the builder has come to: a verification that does finds no false one.
+    #[must_use]
+    pub fn verified_by(
+        self,
+        install: impl Fn(Option<&Arc<Sealed<SignedExecuteTx>>>, &mut PrecompilesMap, &Arc<BlockTally>)
+        + Send
+        + Sync
+        + 'static,
+    ) -> Self {
+        Self { verifying: Arc::new(install), ..self }
+    }
+
+    /// Returns the precompile for the verification of a block.
+    pub(crate) fn for_verification(&self) -> Self {
+        Self { install: Arc::clone(&self.verifying), ..self.clone() }
     }
 
     /// Returns the market that sells allowances of EXECUTE gas, if the chain has one.

@@ -28,7 +28,7 @@ use revm::{
     },
 };
 use std::sync::Arc;
-use store::{Transaction, raw_receipts};
+use store::{ExecuteDraw, Transaction, raw_receipts};
 use wire::ProtocolFork;
 
 /// Returns the minimum gas limit of a transaction in any state: intrinsic gas and calldata floor
@@ -67,6 +67,14 @@ fn fixed_gas(
     Err((initial.saturating_add(witness.initial), floor.saturating_add(witness.floor)))
 }
 
+/// Outcome of a transaction that was run.
+pub(crate) enum Ran {
+    /// It stays in the block, and has drawn this from its allowance, if it has one.
+    Kept(Option<ExecuteDraw>),
+    /// Its result was dropped.
+    Dropped,
+}
+
 /// Runs a transaction, and commits its result if `keep` returns `true` ([`BlockExecution::transact_if`]).
 pub(crate) fn transact_if<'x, 's, S, I>(
     execution: &mut BlockExecution<'x, 's, S, I>,
@@ -74,21 +82,24 @@ pub(crate) fn transact_if<'x, 's, S, I>(
     transaction: &Transaction,
     sender: Address,
     keep: impl FnOnce(&ResultAndState) -> bool,
-) -> Result<bool, BlockError>
+) -> Result<Ran, BlockError>
 where
     S: StateSource,
     I: Inspector<EthEvmContext<&'x mut BlockState<'s, S>>>,
 {
     let index = execution.receipts().len();
-    match transaction {
-        Transaction::Ethereum(transaction) => execution.transact_if(transaction, sender, keep),
+    let (is_kept, draw) = match transaction {
+        Transaction::Ethereum(transaction) => {
+            (execution.transact_if(transaction, sender, keep)?, None)
+        }
         Transaction::Execute(transaction) => {
             let scope = Scope::open(execution, config, transaction, sender, index)?;
             let done = execution.transact_if(&scope.call, sender, keep);
-            scope.close(execution, matches!(done, Ok(true)))?;
-            done
+            let draw = scope.close(execution, matches!(done, Ok(true)))?;
+            (done?, draw)
         }
-    }
+    };
+    Ok(if is_kept { Ran::Kept(draw) } else { Ran::Dropped })
 }
 
 /// Runs a transaction of a past block under the inspector ([`BlockExecution::inspect_transaction`]).
@@ -129,7 +140,8 @@ where
     }
 }
 
-/// Executes all transactions of a block and the parts before and after them ([`executor::execute_block`]).
+/// Executes all transactions of a block and the parts before and after them ([`executor::execute_block`]). Also returns
+/// what the transactions have drawn from allowances.
 pub(crate) fn execute_block<'x, S: StateSource>(
     state: &'x mut BlockState<'_, S>,
     block: Environment<'x>,
@@ -137,17 +149,21 @@ pub(crate) fn execute_block<'x, S: StateSource>(
     transactions: &[Transaction],
     sender: impl Fn(usize) -> Result<Address, Invalid>,
     mut after: impl FnMut(usize, u64) -> Result<(), Invalid>,
-) -> Result<ExecutionOutcome, BlockError> {
+) -> Result<(ExecutionOutcome, Vec<ExecuteDraw>), BlockError> {
+    let mut draws = Vec::new();
     // The executor saves an empty block the precompiles.
     if transactions.is_empty() {
-        return executor::execute_block(state, block, config, &[], sender, after);
+        return Ok((executor::execute_block(state, block, config, &[], sender, after)?, draws));
     }
     let mut execution = BlockExecution::begin(state, block, config)?;
     for (index, transaction) in transactions.iter().enumerate() {
-        transact_if(&mut execution, config, transaction, sender(index)?, |_| true)?;
+        let ran = transact_if(&mut execution, config, transaction, sender(index)?, |_| true)?;
+        if let Ran::Kept(Some(draw)) = ran {
+            draws.push(draw);
+        }
         after(index, execution.gas_used())?;
     }
-    execution.finish()
+    Ok((execution.finish()?, draws))
 }
 
 impl State {
@@ -291,12 +307,12 @@ impl<'c> Scope<'c> {
     }
 
     /// Restores the EVM for other transactions. If the transaction `stays` in the block, the rest of its allowance is
-    /// paid back.
+    /// paid back. Returns what it has drawn from the allowance, if it has one.
     fn close<'x, 's, S, I>(
         self,
         execution: &mut BlockExecution<'x, 's, S, I>,
         stays: bool,
-    ) -> Result<(), BlockError>
+    ) -> Result<Option<ExecuteDraw>, BlockError>
     where
         S: StateSource,
         I: Inspector<EthEvmContext<&'x mut BlockState<'s, S>>>,
@@ -305,13 +321,13 @@ impl<'c> Scope<'c> {
         let evm = execution.evm_mut();
         evm.ctx_mut().cfg.gas_params = self.gas;
         self.precompile.install(None, evm.precompiles_mut(), &tally);
-        let Some(purchase) = self.purchase else { return Ok(()) };
+        let Some(purchase) = self.purchase else { return Ok(None) };
         if stays {
-            return Ok(purchase.pay_back(evm.db_mut(), tally.settled())?);
+            return Ok(Some(purchase.pay_back(evm.db_mut(), tally.settled())?));
         }
         // The executor may have refused the transaction without an EVM that would have cleared the journal.
         evm.ctx_mut().journaled_state.finalize();
-        Ok(())
+        Ok(None)
     }
 }
 

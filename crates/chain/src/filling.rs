@@ -1,7 +1,8 @@
 //! A block that is filled with transactions, one after another.
 
 use crate::{
-    BlockBudget, ChainConfig, ChainError, Rejection, State, execute_tx,
+    BlockBudget, ChainConfig, ChainError, Rejection, State,
+    execute_tx::{self, Ran},
     gas_pool::GasPool,
     record::{Checkpoint, WitnessRecorder, WitnessSize},
     sender,
@@ -12,7 +13,7 @@ use alloy_evm::Evm as _;
 use alloy_primitives::{Address, map::AddressSet};
 use executor::{BlockError, BlockExecution, BlockState, ExecutionOutcome, Invalid, StateSource};
 use revm::{Database as _, context::result::ResultAndState};
-use store::Transaction;
+use store::{ExecuteDraw, Transaction};
 
 /// A transaction that is offered to a builder.
 #[derive(Debug, Clone)]
@@ -66,6 +67,8 @@ pub(crate) struct Rejected {
 pub(crate) struct Taken {
     pub(crate) transactions: Vec<Transaction>,
     pub(crate) senders: Vec<Address>,
+    /// EXECUTE gas that they have drawn from allowances.
+    pub(crate) draws: Vec<ExecuteDraw>,
     /// `true` if the senders have signed all of them.
     pub(crate) all_signed: bool,
     /// Position of the last one among the offered transactions.
@@ -101,6 +104,7 @@ impl<'a, 'w, 'x, 's, S: StateSource> Filling<'a, 'w, 'x, 's, S> {
             taken: Taken {
                 transactions: Vec::new(),
                 senders: Vec::new(),
+                draws: Vec::new(),
                 all_signed: true,
                 last: None,
             },
@@ -207,11 +211,12 @@ impl<'a, 'w, 'x, 's, S: StateSource> Filling<'a, 'w, 'x, 's, S> {
             unfit.is_none()
         };
         let outcome = execute_tx::transact_if(execution, self.config, transaction, *sender, keep);
-        if let Ok(true) = outcome {
+        if let Ok(Ran::Kept(draw)) = outcome {
             self.gas_pool.take(transaction);
             self.taken.all_signed &= *signed;
             self.taken.transactions.push(transaction.clone());
             self.taken.senders.push(*sender);
+            self.taken.draws.extend(draw);
             self.taken.last = Some(index);
             return Ok((None, false));
         }

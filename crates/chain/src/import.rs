@@ -21,7 +21,7 @@ use store::{Block, Changes, ExecutedBlock, Transaction};
 use wire::{DecodeError, ProtocolFork, Withdrawal};
 
 /// A block from outside, as far as it can be checked without executing it.
-struct UncheckedBlock<'b> {
+pub(crate) struct UncheckedBlock<'b> {
     header: &'b Header,
     ommers: &'b [Header],
     parent: State,
@@ -105,11 +105,23 @@ impl Chain {
         ommers: &'b [Header],
         senders: Option<&[Address]>,
     ) -> Result<UncheckedBlock<'b>, ChainError> {
-        let header = &raw.header;
-        let parent = self
-            .find_block(&header.parent_hash)?
-            .ok_or(ChainError::UnknownParent { block: raw.hash, parent: header.parent_hash })?;
-        let state = self.state_after(&parent);
+        let parent = raw.header.parent_hash;
+        let found = self.find_block(&parent)?;
+        let parent = found.ok_or(ChainError::UnknownParent { block: raw.hash, parent })?;
+        self.state_after(&parent).examine(raw, ommers, senders)
+    }
+}
+
+impl State {
+    /// Checks a child of its block as far as that is possible without executing it. `senders` are those of the
+    /// transactions, if they are known.
+    pub(crate) fn examine<'b>(
+        self,
+        raw: &'b RawBlock,
+        ommers: &'b [Header],
+        senders: Option<&[Address]>,
+    ) -> Result<UncheckedBlock<'b>, ChainError> {
+        let (header, parent) = (&raw.header, &self.block);
         // A block after a merge by difficulty follows the rules of the merge.
         let mut spec = self.config().spec.clone();
         if let Some(total) = spec.pending_merge()
@@ -123,7 +135,7 @@ impl Chain {
         if spec.is_paris_active_at_block(header.number) {
             commitment("ommers hash", header.ommers_hash, alloy_consensus::EMPTY_OMMER_ROOT_HASH)?;
         }
-        check_ommers(ommers, &parent, &**self.store(), &spec)?;
+        check_ommers(ommers, parent, &**self.store(), &spec)?;
         let transactions = raw
             .transactions
             .iter()
@@ -162,7 +174,8 @@ impl Chain {
         let mut config = self.config().clone();
         config.spec = spec;
         // The parent's state according to its header, without later edits.
-        let parent = State { config: config.into(), root: parent.header.state_root, ..state };
+        let root = parent.header.state_root;
+        let parent = Self { config: config.into(), root, ..self };
         Ok(UncheckedBlock { header, ommers, parent, transactions, ethereum, senders, withdrawals })
     }
 }
@@ -200,7 +213,10 @@ impl UncheckedBlock<'_> {
     }
 
     /// Executes a block with transactions that the verifier does not know, and computes its whole header anew.
-    fn execute_all_types<S: StateSource>(&self, source: &S) -> Result<ExecutedBlock, ChainError> {
+    pub(crate) fn execute_all_types<S: StateSource>(
+        &self,
+        source: &S,
+    ) -> Result<ExecutedBlock, ChainError> {
         let (config, header) = (self.parent.config(), self.header);
         let mut state =
             BlockState::new(source, self.parent.root).with_system_code(config.system_code);
@@ -215,7 +231,7 @@ impl UncheckedBlock<'_> {
             (got <= expected).then_some(()).ok_or(Invalid::GasBeyondClaim { index, got, expected })
         };
         let transactions = &self.transactions;
-        let executed = execute_tx::execute_block(
+        let (executed, draws) = execute_tx::execute_block(
             &mut state,
             environment,
             config,
@@ -242,7 +258,7 @@ impl UncheckedBlock<'_> {
         // Requests, access list, and all else that the header claims.
         commitment("block hash", header.hash_slow(), closed.hash_slow())?;
         let mut executed = self.sealed(executed, changes);
-        executed.block.provable = false;
+        executed.block.execute_draws = draws;
         Ok(executed)
     }
 

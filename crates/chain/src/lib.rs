@@ -39,6 +39,7 @@ mod replay;
 mod sender;
 mod spec_reads;
 mod state;
+mod verify;
 mod witness;
 
 pub use allowance::{AllowanceRefusal, ExecuteMarket};
@@ -67,4 +68,4 @@ pub use state::State;
 pub use witness::{BatchWithWitness, BlockWithWitness, shortest_input};
 
 // Types that make up a chain.
-pub use store::{Block, ExecutedBlock, Store, Transaction};
+pub use store::{Block, ExecuteDraw, ExecutedBlock, Store, Transaction};

@@ -12,8 +12,10 @@ use crate::{
 };
 use alloy_consensus::{EthereumReceipt, Transaction as _, TxType, transaction::SignerRecoverable};
 use alloy_eips::Typed2718 as _;
-use alloy_primitives::{Address, B256, Log, U256, map::B256Map};
-use chain::{Block, Chain, ChainError, ChainReader, EditState as _, State, Transaction};
+use alloy_primitives::{Address, B256, Log, U64, U256, map::B256Map};
+use chain::{
+    Block, Chain, ChainError, ChainReader, EditState as _, ExecuteDraw, State, Transaction,
+};
 use codec::ExecuteTx;
 use executor::ExecutionOutcome;
 use futures_util::future::BoxFuture;
@@ -187,6 +189,17 @@ fn stored(block: &Block, index: usize) -> StoredTransaction {
     let (transaction, sender) = (&block.transactions[index], block.senders[index]);
     let receipt = &block.executed.receipts[index];
     let created = transaction.to().is_none().then(|| sender.create(transaction.nonce()));
+    let mut stored = json!({
+        "type": format!("{:#x}", transaction.ty()),
+        "status": if receipt.success { "0x1" } else { "0x0" },
+        "cumulativeGasUsed": format!("{:#x}", receipt.cumulative_gas_used),
+        "logs": receipt.logs,
+        "logsBloom": alloy_consensus::TxReceipt::bloom(receipt),
+    });
+    if let Some(ExecuteDraw { gas, price, .. }) = block.execute_draw(index) {
+        stored["executeGasUsed"] = json!(U64::from(gas));
+        stored["executeGasPrice"] = json!(U64::from(price));
+    }
     StoredTransaction {
         info: TransactionInfo {
             transaction_hash: *transaction.hash(),
@@ -200,13 +213,7 @@ fn stored(block: &Block, index: usize) -> StoredTransaction {
             nonce: transaction.nonce(),
             gas_used: block.transaction_gas(index),
         },
-        receipt: json!({
-            "type": format!("{:#x}", transaction.ty()),
-            "status": if receipt.success { "0x1" } else { "0x0" },
-            "cumulativeGasUsed": format!("{:#x}", receipt.cumulative_gas_used),
-            "logs": receipt.logs,
-            "logsBloom": alloy_consensus::TxReceipt::bloom(receipt),
-        }),
+        receipt: stored,
         block_hash: block.hash,
         block_number: block.header.number,
     }
@@ -318,8 +325,13 @@ struct Receipt {
     kind: alloy_primitives::U8,
     status: Value,
     #[serde(rename = "cumulativeGasUsed")]
-    cumulative_gas_used: alloy_primitives::U64,
+    cumulative_gas_used: U64,
     logs: Vec<Log>,
+    /// EXECUTE gas that the transaction has drawn from its allowance.
+    #[serde(default, rename = "executeGasUsed")]
+    execute_gas_used: Option<U64>,
+    #[serde(default, rename = "executeGasPrice")]
+    execute_gas_price: Option<U64>,
 }
 
 fn foreign_blocks(file: &StateFile) -> Result<Vec<Arc<Block>>, String> {
@@ -334,6 +346,7 @@ fn foreign_block(
 ) -> Result<Block, String> {
     let number = block.header.number;
     let (mut transactions, mut senders, mut receipts) = (Vec::new(), Vec::new(), Vec::new());
+    let mut execute_draws = Vec::new();
     // Files of before 2024 have no receipts: their blocks are kept as headers.
     for body in block.transactions.iter().filter(|_| !known.is_empty()) {
         let transaction: Transaction = serde_json::from_value(body.transaction.clone())
@@ -348,6 +361,10 @@ fn foreign_block(
         let mined = mined.ok_or_else(|| format!("block {number}: {hash} has no receipt"))?;
         let receipt: Receipt = serde_json::from_value(mined.receipt.clone())
             .map_err(|error| format!("block {number}: receipt of {hash}: {error}"))?;
+        if let Some((gas, price)) = receipt.execute_gas_used.zip(receipt.execute_gas_price) {
+            let (index, gas, price) = (transactions.len(), gas.to(), price.to());
+            execute_draws.push(ExecuteDraw { index, gas, price });
+        }
         receipts.push(EthereumReceipt {
             tx_type: match receipt.kind.to::<u8>() {
                 // As the executor makes it, which runs these as others.
@@ -371,5 +388,7 @@ fn foreign_block(
         ..ExecutionOutcome::default()
     };
     let withdrawals = block.withdrawals.clone().unwrap_or_default().into_inner();
-    Ok(Block::foreign(header, transactions, senders, withdrawals, executed))
+    let mut block = Block::foreign(header, transactions, senders, withdrawals, executed);
+    block.execute_draws = execute_draws;
+    Ok(block)
 }

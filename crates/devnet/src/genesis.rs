@@ -338,8 +338,14 @@ fn execute_extension(
 fn execute_tx(execute: Arc<ExecuteExtension>) -> Option<ExecuteTxPrecompile> {
     let address = execute.execute_tx_address()?;
     let market = execute.market.then_some(ExecuteMarket { limit: LIMIT, price: price_on });
-    Some(ExecuteTxPrecompile::new(address, market, move |transaction, precompiles, tally| {
-        execute.install_execute_tx(transaction, precompiles, tally);
+    // With verdicts of its own: what the pool has come to is a part of what is verified.
+    let verifying = ExecuteExtension { verdicts: Arc::default(), ..(*execute).clone() };
+    let precompile =
+        ExecuteTxPrecompile::new(address, market, move |transaction, precompiles, tally| {
+            execute.install_execute_tx(transaction, precompiles, tally);
+        });
+    Some(precompile.verified_by(move |transaction, precompiles, tally| {
+        verifying.install_execute_tx(transaction, precompiles, tally);
     }))
 }
 

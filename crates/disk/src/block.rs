@@ -8,7 +8,7 @@ use alloy_consensus::{EthereumReceipt, TxType};
 use alloy_primitives::{Address, B256, Bytes, Log, LogData, U256};
 use codec::RawBlock;
 use executor::{ExecutionOutcome, Receipt};
-use store::{Block, Transaction};
+use store::{Block, ExecuteDraw, Transaction};
 use wire::Withdrawal;
 
 const WHAT: &str = "block";
@@ -40,6 +40,14 @@ pub(crate) fn encode_block(block: &Block) -> Vec<u8> {
     out.raw(block.pre_state_root.as_slice());
     out.raw(&block.total_difficulty.to_be_bytes::<32>());
     out.byte(u8::from(block.provable));
+    // Few blocks have draws: records of the others end here.
+    if !block.execute_draws.is_empty() {
+        out.list(&block.execute_draws, |out, draw| {
+            out.word(draw.index as u64);
+            out.word(draw.gas);
+            out.word(draw.price);
+        });
+    }
     out.0
 }
 
@@ -59,6 +67,7 @@ pub(crate) fn decode_block(bytes: &Bytes) -> Result<Block, DiskError> {
     };
     let (pre_state_root, total_difficulty) = (hash(&mut reader)?, hash(&mut reader)?);
     let provable = reader.flag()?;
+    let execute_draws = if reader.is_at_end() { Vec::new() } else { reader.list(draw)? };
     reader.end()?;
     let transactions = raw
         .transactions
@@ -76,6 +85,7 @@ pub(crate) fn decode_block(bytes: &Bytes) -> Result<Block, DiskError> {
     block.ommers = ommers;
     block.pre_state_root = pre_state_root;
     block.total_difficulty = U256::from_be_bytes(total_difficulty.0);
+    block.execute_draws = execute_draws;
     block.provable = provable;
     Ok(block)
 }
@@ -94,6 +104,12 @@ fn receipt(reader: &mut Reader<'_>) -> Result<Receipt, DiskError> {
         cumulative_gas_used: reader.word()?,
         logs: reader.list(log)?,
     })
+}
+
+fn draw(reader: &mut Reader<'_>) -> Result<ExecuteDraw, DiskError> {
+    let index = usize::try_from(reader.word()?)
+        .map_err(|reason| DiskError::malformed("position of a transaction", reason))?;
+    Ok(ExecuteDraw { index, gas: reader.word()?, price: reader.word()? })
 }
 
 fn log(reader: &mut Reader<'_>) -> Result<Log, DiskError> {

@@ -155,8 +155,13 @@ impl<'b> Reader<'b> {
         if self.flag()? { read(self).map(Some) } else { Ok(None) }
     }
 
+    /// Returns `true` if no bytes are left.
+    pub(crate) fn is_at_end(&self) -> bool {
+        self.at == self.bytes.len()
+    }
+
     /// Checks that no bytes are left over.
     pub fn end(self) -> Result<(), DiskError> {
-        if self.at == self.bytes.len() { Ok(()) } else { Err(self.error("trailing bytes")) }
+        if self.is_at_end() { Ok(()) } else { Err(self.error("trailing bytes")) }
     }
 }

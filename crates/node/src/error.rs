@@ -237,7 +237,7 @@ pub enum NodeError {
     Unverified {
         /// Number of the block.
         number: u64,
-        /// Reason given by EXECUTE.
+        /// Reason of the refusal.
         reason: Box<Unverified>,
     },
 }
@@ -251,4 +251,7 @@ pub enum Unverified {
     /// EXECUTE refuses the block.
     #[error(transparent)]
     Refused(#[from] ExecuteError),
+    /// The chain refuses the block, which has transactions that EXECUTE does not know.
+    #[error(transparent)]
+    Chain(#[from] ChainError),
 }

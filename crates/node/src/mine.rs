@@ -61,7 +61,7 @@ pub struct Pending {
 pub struct SealedBlock {
     /// The block. Its witness is there if it was verified, or if inputs of EXECUTE are bounded.
     pub new: BlockWithWitness,
-    /// Cost of verifying the block with EXECUTE, if it was verified.
+    /// Cost of verifying the block with EXECUTE, if EXECUTE has verified it.
     pub posted: Option<Posted>,
     /// Transactions that were offered but not included, with the reasons.
     pub rejected: Vec<(B256, Rejection)>,
@@ -462,8 +462,9 @@ pub(crate) type InputForm =
     fn(&Block, ProtocolFork, u64, &OwnedWitness) -> Result<Vec<u8>, wire::DecodeError>;
 
 /// Verifies a block as EXECUTE would, from its witness alone, and returns the cost of the call; `None` before
-/// Cancun, which has no input. For a block that goes to L1 the input has the form used there. Only the senders
-/// come from the pool, which has recovered them from the same signatures.
+/// Cancun, which has no input, and for a block with transactions of type `0x05`, which EXECUTE does not know: the
+/// chain verifies it from the same witness. For a block that goes to L1 the input has the form used there. Only the
+/// senders come from the pool, which has recovered them from the same signatures.
 pub(crate) fn verify_from_witness(
     parent: &State,
     block: &Block,
@@ -477,6 +478,10 @@ pub(crate) fn verify_from_witness(
     let unverified = |reason| NodeError::Unverified { number, reason: Box::new(reason) };
     let fork = config.spec.fork_at(block.header.timestamp);
     let Some(fork) = fork.filter(|fork| *fork >= ProtocolFork::Cancun) else { return Ok(None) };
+    if block.transactions.iter().any(|transaction| transaction.as_execute().is_some()) {
+        parent.verify_child(block, witness).map_err(|error| unverified(error.into()))?;
+        return Ok(None);
+    }
     let calldata = form(block, fork, config.spec.chain_id(), witness)
         .map_err(|error| unverified(error.into()))?;
     let execute = Execute {

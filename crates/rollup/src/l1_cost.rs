@@ -113,7 +113,7 @@ impl BlockOnL1 {
 
     fn fields_of(&self, l1_cost: Option<U256>) -> L1Fields {
         let PostedBlock { l1_block, transaction, cost, .. } = self.posted;
-        let L1Cost { gas, gas_price, blob_gas, blob_gas_price } = cost;
+        let L1Cost { gas, gas_price, blob_gas, blob_gas_price, .. } = cost;
         L1Fields {
             l1_transaction_hash: transaction,
             l1_block_number: U64::from(l1_block),

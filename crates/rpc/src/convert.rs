@@ -5,20 +5,23 @@ use alloy_consensus::{
 };
 use alloy_consensus_any::AnyReceiptEnvelope;
 use alloy_eips::Typed2718 as _;
-use alloy_primitives::{Address, B256, Log};
+use alloy_primitives::{Address, B256, Log, U64};
 use alloy_rpc_types_eth::{
     Block as BlockShape, BlockTransactions, Header as HeaderShape, Log as LogShape,
     Transaction as TransactionShape, TransactionReceipt,
 };
 use alloy_serde::WithOtherFields;
-use chain::{Block, ChainConfig, Transaction};
+use chain::{Block, ChainConfig, ExecuteDraw, Transaction};
+use serde_json::json;
 
 /// A transaction.
 pub type RpcTransaction = TransactionShape<Transaction>;
 /// A block.
 pub type RpcBlock = BlockShape<RpcTransaction>;
+/// A receipt of a transaction of any type, with the fields of the specification alone.
+pub type BareReceipt = TransactionReceipt<AnyReceiptEnvelope<LogShape>>;
 /// A receipt.
-pub type RpcReceipt = WithOtherFields<TransactionReceipt<AnyReceiptEnvelope<LogShape>>>;
+pub type RpcReceipt = WithOtherFields<BareReceipt>;
 /// A log.
 pub type RpcLog = LogShape;
 
@@ -95,7 +98,8 @@ fn log_at(block: &Block, transaction: B256, index: usize, position: u64, log: &L
     }
 }
 
-/// Receipt of a transaction; `first` is the index of its first log in the block.
+/// Receipt of a transaction; `first` is the index of its first log in the block. If the transaction has an allowance of
+/// EXECUTE gas, and the block has what it has drawn, the receipt has that amount and its price too.
 pub fn receipt(block: &Block, index: usize, first: u64, config: &ChainConfig) -> RpcReceipt {
     let (transaction, sender) = (&block.transactions[index], block.senders[index]);
     let receipt = &block.executed.receipts[index];
@@ -119,7 +123,7 @@ pub fn receipt(block: &Block, index: usize, first: u64, config: &ChainConfig) ->
         block.header.blob_fee(params)
     });
     let created = || sender.create(transaction.nonce());
-    WithOtherFields::new(TransactionReceipt {
+    let mut receipt = WithOtherFields::new(TransactionReceipt {
         inner,
         transaction_hash: *transaction.hash(),
         transaction_index: Some(index as u64),
@@ -132,7 +136,18 @@ pub fn receipt(block: &Block, index: usize, first: u64, config: &ChainConfig) ->
         from: sender,
         to: transaction.to(),
         contract_address: transaction.to().is_none().then(created),
-    })
+    });
+    if let Some(ExecuteDraw { gas, price, .. }) = block.execute_draw(index) {
+        receipt.other.insert("executeGasUsed".to_owned(), json!(U64::from(gas)));
+        receipt.other.insert("executeGasPrice".to_owned(), json!(U64::from(price)));
+    }
+    receipt
+}
+
+/// Returns the part of a receipt that the trie of receipts has.
+pub fn trie_receipt(receipt: BareReceipt) -> AnyReceiptEnvelope {
+    let AnyReceiptEnvelope { inner, r#type } = receipt.inner;
+    AnyReceiptEnvelope { inner: inner.into_primitives_receipt(), r#type }
 }
 
 /// All receipts of a block.

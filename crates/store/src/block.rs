@@ -27,6 +27,9 @@ pub struct Block {
     pub withdrawals: Vec<Withdrawal>,
     /// Results of execution; empty for genesis.
     pub executed: ExecutionOutcome,
+    /// EXECUTE gas that its transactions have drawn from allowances, by ascending position. A transaction whose draw is
+    /// not known has none: no receipt or header commits to it.
+    pub execute_draws: Vec<ExecuteDraw>,
     /// Root of the state on which it was executed: the parent's, unless the state after the parent was
     /// edited.
     pub pre_state_root: B256,
@@ -36,6 +39,17 @@ pub struct Block {
     /// is the one that the rules demand, and its senders have signed.
     pub provable: bool,
     size: OnceLock<usize>,
+}
+
+/// EXECUTE gas that a transaction of type `0x05` has drawn from its allowance.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ExecuteDraw {
+    /// Position of the transaction in its block.
+    pub index: usize,
+    /// Units of EXECUTE gas.
+    pub gas: u64,
+    /// Price of a unit in the block, in wei.
+    pub price: u64,
 }
 
 impl Block {
@@ -57,6 +71,7 @@ impl Block {
             transactions: Vec::new(),
             senders: Vec::new(),
             executed: ExecutionOutcome::default(),
+            execute_draws: Vec::new(),
             provable: false,
             ..self.clone()
         }
@@ -94,6 +109,7 @@ impl Block {
     ) -> Self {
         Self {
             hash: header.hash_slow(),
+            execute_draws: Vec::new(),
             pre_state_root: B256::ZERO,
             total_difficulty: header.difficulty,
             header,
@@ -159,6 +175,11 @@ impl Block {
             self.executed.receipts.get(index).map_or(0, |receipt| receipt.cumulative_gas_used)
         };
         cumulative(index) - index.checked_sub(1).map_or(0, cumulative)
+    }
+
+    /// Returns what transaction `index` has drawn from its allowance, if it has one and that is known.
+    pub fn execute_draw(&self, index: usize) -> Option<ExecuteDraw> {
+        self.execute_draws.iter().find(|draw| draw.index == index).copied()
     }
 
     /// The calldata with which EXECUTE verifies this block as one of `fork`, given a witness.

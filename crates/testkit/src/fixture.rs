@@ -142,7 +142,7 @@ impl RollupFixture {
         self
     }
 
-    /// Has the rollup call EXECUTE at another address, of at most two bytes. It holds for [`Self::deploy_in`].
+    /// Has the rollup call EXECUTE at another address, of at most two bytes.
     #[must_use]
     pub const fn calling(mut self, execute: Address) -> Self {
         self.execute = execute;
@@ -163,13 +163,7 @@ impl RollupFixture {
             l2.chain().head(),
             (deployer.address(), nonce),
             |name, arguments| {
-                let artifact = artifacts.get(name)?;
-                let code = match name == ROLLUP && self.execute != EXECUTE_ADDRESS {
-                    true => artifact
-                        .calling(self.execute)
-                        .ok_or(HarnessError::OtherExecute(ROLLUP, self.execute))?,
-                    false => artifact.init_code.clone(),
-                };
+                let code = init_code(artifacts, name, self.execute)?;
                 l1.deploy(deployer, [&code[..], &arguments].concat().into())
             },
         )?;
@@ -182,12 +176,12 @@ impl RollupFixture {
     ///
     /// If the node refuses anything.
     pub fn deploy_over_rpc(self, l1: &Client, deployer: &Key) -> Result<Deployment> {
-        let Self { genesis, fork, mut config, sequencer, .. } = self;
+        let Self { genesis, fork, mut config, sequencer, execute } = self;
         let chain = Chain::new(&genesis, ChainConfig::new(spec_of(&genesis.config)))?;
         let first = chain.head();
         let number = |method: &str| l1.request::<_, U64>(method, ()).map(|it| it.to::<u64>());
         let (l1_chain_id, l1_block) = (number("eth_chainId")?, number("eth_blockNumber")?);
-        let mut creator = Creator::new(l1, deployer, l1_chain_id, fork)?;
+        let mut creator = Creator { execute, ..Creator::new(l1, deployer, l1_chain_id, fork)? };
         if let Some(sequencer) = sequencer {
             let arguments = (sequencer, Address::ZERO, SILENCE).abi_encode_params();
             config.policy = creator.create("PermissionedSequencing", &arguments)?;
@@ -231,6 +225,15 @@ fn create_contracts<E>(
     Ok(Rollup { address, message_queue, forced })
 }
 
+/// Returns the initialisation code of a contract. A rollup calls EXECUTE at this address.
+fn init_code(artifacts: &Artifacts, name: &str, execute: Address) -> Result<Bytes, HarnessError> {
+    let artifact = artifacts.get(name)?;
+    if name != ROLLUP || execute == EXECUTE_ADDRESS {
+        return Ok(artifact.init_code.clone());
+    }
+    artifact.calling(execute).ok_or(HarnessError::OtherExecute(ROLLUP, execute))
+}
+
 /// Account that creates contracts by way of a node's RPC.
 struct Creator<'l> {
     l1: &'l Client,
@@ -238,6 +241,8 @@ struct Creator<'l> {
     chain_id: u64,
     nonce: u64,
     gas_limit: u64,
+    /// Address of EXECUTE that a rollup calls.
+    execute: Address,
 }
 
 impl<'l> Creator<'l> {
@@ -247,11 +252,13 @@ impl<'l> Creator<'l> {
         // transaction (EIP-8037).
         let more = if fork >= ProtocolFork::Amsterdam { 3 } else { 1 };
         let gas_limit = more * TRANSACTION_GAS_CAP;
-        Ok(Self { l1, key, chain_id, nonce: nonce.to(), gas_limit })
+        let execute = EXECUTE_ADDRESS;
+        Ok(Self { l1, key, chain_id, nonce: nonce.to(), gas_limit, execute })
     }
 
     fn create(&mut self, name: &str, arguments: &[u8]) -> Result<Address> {
-        let code = &Artifacts::load(&toolchain::progress_to_stderr)?.get(name)?.init_code;
+        let artifacts = Artifacts::load(&toolchain::progress_to_stderr)?;
+        let code = init_code(artifacts, name, self.execute)?;
         let transaction = self.key.sign(TxEip1559 {
             chain_id: self.chain_id,
             nonce: self.nonce,

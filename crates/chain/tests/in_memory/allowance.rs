@@ -9,7 +9,7 @@ use alloy_genesis::{Genesis, GenesisAccount};
 use alloy_primitives::{Address, Bytes, TxKind, U256, hex};
 use codec::{ExecuteTx, ExecuteTxVersion, RawBlock, SignedExecuteTx};
 use enshrine_chain::{
-    Block, BlockAttributes, BuiltBlock, Chain, ChainConfig, ChainError, ExecuteMarket,
+    Block, BlockAttributes, BuiltBlock, Chain, ChainConfig, ChainError, ExecuteDraw, ExecuteMarket,
     ExecuteTxPrecompile, RecoveredTransaction, Rejection,
 };
 use execute::Execute;
@@ -52,7 +52,11 @@ fn l1(call: u64, wei: u64) -> L1 {
 }
 
 impl L1 {
-    fn selling_allowances(genesis: &Genesis, fork: ProtocolFork, schedule: GasSchedule) -> Self {
+    pub(crate) fn selling_allowances(
+        genesis: &Genesis,
+        fork: ProtocolFork,
+        schedule: GasSchedule,
+    ) -> Self {
         let reasons = Arc::<Reasons>::default();
         let observer = Arc::<Reasons>::clone(&reasons);
         let blobs: Arc<dyn BlobSource> = Arc::new(());
@@ -80,7 +84,7 @@ impl L1 {
         self
     }
 
-    fn build(&self, offered: &[RecoveredTransaction]) -> BuiltBlock {
+    pub(crate) fn build(&self, offered: &[RecoveredTransaction]) -> BuiltBlock {
         let state = self.chain.state();
         let header = state.open_header(&self.attributes()).unwrap();
         state.build_recorded(&header, &[], offered).unwrap()
@@ -94,8 +98,12 @@ impl L1 {
         let raw = RawBlock::decode(&built.executed.block.rlp()).unwrap();
         if offered.iter().all(|it| it.signed) {
             let imported = self.chain.import(&raw).unwrap();
-            assert_eq!(imported.block.hash, built.executed.block.hash);
-            assert_eq!(Some(imported.witness), built.witness);
+            let block = &built.executed.block;
+            assert_eq!(imported.block.hash, block.hash);
+            assert_eq!(Some(&imported.witness), built.witness.as_ref());
+            assert_eq!(imported.block.execute_draws, block.execute_draws);
+            assert!(block.provable && imported.block.provable);
+            self.chain.state().verify_child(block, &imported.witness).unwrap();
         }
         let head = self.chain.append(built.executed).unwrap();
         let before = self.chain.state_before(&head).unwrap().unwrap();
@@ -139,12 +147,14 @@ impl L1 {
         let gone = before - self.balance("alice") - value - U256::from(gas) * U256::from(base_fee);
         let (units, rest) = gone.div_rem(U256::from(price));
         assert!(rest.is_zero(), "{gone} wei at {price}");
-        (block, gas, units.to())
+        let drawn = ExecuteDraw { index: 0, gas: units.to(), price };
+        assert_eq!(block.execute_draws, [drawn]);
+        (block, gas, drawn.gas)
     }
 }
 
 /// A call with an allowance, whose fee cap is a hundred gwei. Without an address it is of the precompile.
-fn buys(
+pub(crate) fn buys(
     who: &str,
     nonce: u64,
     to: Option<Address>,
@@ -154,7 +164,7 @@ fn buys(
     changed(who, nonce, to, allowance, input, |_| {})
 }
 
-fn changed(
+pub(crate) fn changed(
     who: &str,
     nonce: u64,
     to: Option<Address>,

@@ -13,3 +13,4 @@ mod layers;
 mod market;
 mod support;
 mod taken_back;
+mod verification;

@@ -4,7 +4,7 @@ use crate::{
     execute_tx::{GAS, Scene},
     support::number,
 };
-use alloy_primitives::{Address, TxKind, U256};
+use alloy_primitives::{Address, TxKind, U256, hex};
 use codec::{ExecuteTx, ExecuteTxVersion};
 use serde_json::{Value, json};
 use variants::market::{LIMIT, MARKET_ADDRESS, excess_at, price};
@@ -142,4 +142,113 @@ fn a_call_beyond_the_allowance_says_so() {
         let tx = ExecuteTx { to: relay.into(), ..buys(&scene, nonce, gas, 5 * u128::from(GWEI)) };
         assert_eq!(scene.sent(tx)["status"], status, "{gas}");
     }
+}
+
+/// Calls `0x12` with its calldata, and reverts after any outcome.
+const REVERTS: [u8; 17] = hex!("365f5f375f5f365f5f60125af1505f5ffd");
+
+/// Wei that have left the sender of a transaction, by its receipt.
+fn paid(receipt: &Value, value: U256) -> U256 {
+    let product = |gas: &str, price: &str| {
+        U256::from(number(&receipt[gas])) * U256::from(number(&receipt[price]))
+    };
+    let moved = if receipt["status"] == "0x1" { value } else { U256::ZERO };
+    moved + product("gasUsed", "effectiveGasPrice") + product("executeGasUsed", "executeGasPrice")
+}
+
+/// Transactions of all outcomes, with the EXECUTE gas that each draws.
+fn all_outcomes(scene: &Scene) -> Vec<(ExecuteTx, u64)> {
+    let (relay, reverts) = (Address::repeat_byte(0xa1), Address::repeat_byte(0xa2));
+    scene.deploy(relay, &crate::execute_tx::relay(&crate::execute_tx::ALL_GAS));
+    scene.deploy(reverts, &REVERTS);
+    let idle = Address::repeat_byte(0x1d);
+    let buys = |nonce, gas, to: TxKind| {
+        let value = U256::from(1_000_000_007_u64);
+        ExecuteTx { to, value, ..buys(scene, nonce, gas, 5 * u128::from(GWEI)) }
+    };
+    let mut refused = buys(3, 2 * CALL, relay.into());
+    refused.timestamp += 1;
+    vec![
+        (buys(0, 2 * CALL, TxKind::Create), CALL),
+        (buys(1, 2 * CALL, relay.into()), CALL),
+        (buys(2, 2 * CALL, reverts.into()), CALL),
+        (refused, CALL),
+        (buys(4, CALL - 1, TxKind::Create), 0),
+        (buys(5, LIMIT / 100, idle.into()), 0),
+    ]
+}
+
+#[test]
+fn value_gas_and_drawn_execute_gas_of_a_receipt_are_what_has_left_the_account() {
+    let scene = scene();
+    let all = all_outcomes(&scene);
+    let mut statuses = Vec::new();
+    for (tx, drawn) in all {
+        let (before, wei) = (balance(&scene, "latest"), price_at(&scene, "latest"));
+        let (value, hash) = (tx.value, scene.signed(tx.clone()).hash());
+        let receipt = scene.sent(tx);
+        let figures = (number(&receipt["executeGasUsed"]), number(&receipt["executeGasPrice"]));
+        assert_eq!(figures, (drawn, wei), "{receipt}");
+        assert_eq!(before - balance(&scene, "latest"), paid(&receipt, value), "{receipt}");
+        statuses.push(receipt["status"] == "0x1");
+        // All that shows receipts shows the same.
+        assert_eq!(scene.ask("eth_getBlockReceipts", json!(["latest"])), json!([receipt]));
+        let block = number(&receipt["blockNumber"]);
+        let shown = scene.ask("ots_getBlockTransactions", json!([block, 0, 10]));
+        let shown = &shown["receipts"][0];
+        assert_eq!(
+            (&shown["executeGasUsed"], &shown["executeGasPrice"]),
+            (&receipt["executeGasUsed"], &receipt["executeGasPrice"]),
+            "{hash}: {shown}"
+        );
+    }
+    assert_eq!(statuses, [true, true, false, false, false, true]);
+    // One without an allowance pays by its gas alone, and its receipt says no more.
+    let (before, tx) = (balance(&scene, "latest"), scene.tx(6, TxKind::Create));
+    let receipt = scene.sent(tx);
+    assert_eq!((&receipt["status"], receipt.get("executeGasUsed")), (&json!("0x1"), None));
+    assert_eq!(receipt.get("executeGasPrice"), None);
+    let gas = U256::from(number(&receipt["gasUsed"]));
+    let expected = gas * U256::from(number(&receipt["effectiveGasPrice"]));
+    assert_eq!(before - balance(&scene, "latest"), expected);
+}
+
+#[test]
+fn receipts_of_one_block_add_up_and_a_state_file_and_a_reorg_keep_them_right() {
+    let scene = scene();
+    let all = all_outcomes(&scene);
+    scene.ask("evm_setAutomine", json!([false]));
+    let before = balance(&scene, "latest");
+    let mut values = Vec::new();
+    for (tx, _) in &all {
+        values.push(tx.value);
+        scene.ask("eth_sendRawTransaction", json!([scene.raw(tx.clone())]));
+    }
+    scene.ask("evm_mine", json!([]));
+    let receipts = scene.ask("eth_getBlockReceipts", json!(["latest"]));
+    let shown = receipts.as_array().unwrap();
+    let drawn: Vec<_> = shown.iter().map(|it| number(&it["executeGasUsed"])).collect();
+    assert_eq!(drawn, all.iter().map(|(_, drawn)| *drawn).collect::<Vec<_>>());
+    let total = shown.iter().zip(&values).map(|(it, value)| paid(it, *value));
+    assert_eq!(before - balance(&scene, "latest"), total.sum::<U256>());
+
+    let state = scene.ask("anvil_dumpState", json!([]));
+    let other = self::scene();
+    other.ask("anvil_loadState", json!([state]));
+    assert_eq!(other.ask("eth_getBlockReceipts", json!(["latest"])), receipts);
+
+    // Taken back and made again, the block has the draws of the block that there is.
+    let hashes: Vec<_> = shown.iter().map(|it| it["transactionHash"].clone()).collect();
+    scene.ask("anvil_reorg", json!([1, []]));
+    for hash in &hashes {
+        assert_eq!(scene.ask("eth_getTransactionReceipt", json!([hash])), Value::Null);
+    }
+    for (tx, _) in &all {
+        scene.ask("eth_sendRawTransaction", json!([scene.raw(tx.clone())]));
+    }
+    scene.ask("evm_mine", json!([]));
+    let again = scene.ask("eth_getBlockReceipts", json!(["latest"]));
+    let drawn_again = again.as_array().unwrap().iter().map(|it| number(&it["executeGasUsed"]));
+    assert_eq!(drawn_again.collect::<Vec<_>>(), drawn);
+    assert_eq!(number(&again[0]["executeGasPrice"]), price_at(&scene, "0x1"));
 }

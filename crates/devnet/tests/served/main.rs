@@ -24,3 +24,4 @@ mod schedule;
 mod state_file;
 mod support;
 mod unsigned;
+mod verified;

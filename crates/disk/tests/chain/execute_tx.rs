@@ -2,13 +2,14 @@
 
 use crate::{
     killing::{Appender, FOLDER, acknowledge},
-    scene::{Twin, account, genesis, options, random},
+    scene::{self, Twin, account, options, random},
 };
 use alloy_consensus::TxEip1559;
-use alloy_primitives::{B256, TxKind, U256};
+use alloy_genesis::{Genesis, GenesisAccount};
+use alloy_primitives::{B256, Bytes, TxKind, U256};
 use chain::{
-    BlockAttributes, Chain, ChainConfig, ChainReader, ExecuteTxPrecompile, ExecutedBlock,
-    RecoveredTransaction,
+    BlockAttributes, Chain, ChainConfig, ChainReader, ExecuteDraw, ExecuteMarket,
+    ExecuteTxPrecompile, ExecutedBlock, RecoveredTransaction,
 };
 use codec::{ExecuteTx, ExecuteTxVersion, SignedExecuteTx};
 use enshrine_disk::open_chain_with;
@@ -23,23 +24,43 @@ use std::{
 use store::Transaction;
 use tempfile::tempdir;
 use testkit::{Blobs, CHAIN_ID, ETHER, Key, L2, execute_tx_calling, rich_genesis};
-use variants::{BlobSource, DialectName, Dialects, ExecuteExtension};
+use variants::{
+    BlobSource, DialectName, Dialects, ExecuteExtension,
+    market::{LIMIT, MARKET_ADDRESS, MARKET_CODE, excess_at, price_on},
+};
 use wire::ProtocolFork;
 
 /// Chain id of the L2 whose block the transactions bring.
 const L2_CHAIN: u64 = 80_790;
+/// Allowance of the transactions that have one.
+const ALLOWANCE: u64 = 700_000;
 /// Number of kills.
 const KILLS: u64 = 6;
+
+/// A genesis whose chain sells EXECUTE gas.
+fn genesis() -> Genesis {
+    let mut genesis = scene::genesis();
+    let excess = U256::from(excess_at(1_000_000_000));
+    let market = GenesisAccount {
+        code: Some(Bytes::from_static(MARKET_CODE)),
+        storage: Some([(B256::ZERO, excess.into())].into()),
+        ..GenesisAccount::default()
+    };
+    genesis.alloc.insert(MARKET_ADDRESS, market);
+    genesis
+}
 
 fn config() -> ChainConfig {
     let dialects = Dialects::usual(&[DialectName::Specs, DialectName::ExecuteTx]);
     let blobs: Arc<dyn BlobSource> = Arc::new(Blobs::default());
-    let extension = Arc::new(ExecuteExtension::new(dialects.of(Execute::default(), &blobs)));
+    let execute = dialects.of(Execute::default(), &blobs);
+    let extension = Arc::new(ExecuteExtension::with_market(execute));
     let address = extension.execute_tx_address().unwrap();
-    let mut config = crate::scene::config();
+    let mut config = scene::config();
     config.set_extension(Arc::<ExecuteExtension>::clone(&extension));
+    let market = Some(ExecuteMarket { limit: LIMIT, price: price_on });
     config.execute_tx =
-        Some(ExecuteTxPrecompile::new(address, None, move |transaction, precompiles, tally| {
+        Some(ExecuteTxPrecompile::new(address, market, move |transaction, precompiles, tally| {
             extension.install_execute_tx(transaction, precompiles, tally);
         }));
     config
@@ -66,7 +87,8 @@ fn execute_tx() -> &'static ExecuteTx {
     })
 }
 
-/// A child of the head: a payment, and transactions of type 0x05 of two versions, the second of which fails.
+/// A child of the head: a payment, and transactions of type 0x05 of all versions, the second of which fails. Every
+/// other block has its witness.
 fn child(chain: &ChainReader) -> ExecutedBlock {
     let alice = Key::named("alice");
     let first = chain.nonce(alice.address()).unwrap();
@@ -89,10 +111,18 @@ fn child(chain: &ChainReader) -> ExecutedBlock {
         Transaction::from(SignedExecuteTx { tx, signature })
     };
     let good = execute_tx();
+    let with_allowance = ExecuteTxVersion::V3 {
+        anchor: good.anchor(),
+        max_fee_per_execute_gas: max_fee_per_gas,
+        execute_gas_limit: ALLOWANCE,
+    };
     let transactions = [
         alice.sign(payment).into(),
         execute(first + 1, good.timestamp, good.version.clone()),
         execute(first + 2, 7, ExecuteTxVersion::V1 { blob_hashes: Vec::new() }),
+        execute(first + 3, good.timestamp, with_allowance.clone()),
+        // This call fails, and draws all the same.
+        execute(first + 4, 7, with_allowance),
     ];
     let offered = transactions.map(|transaction| RecoveredTransaction {
         transaction,
@@ -106,7 +136,13 @@ fn child(chain: &ChainReader) -> ExecutedBlock {
     assert!(built.rejected.is_empty(), "{:?}", built.rejected);
     let receipts = &built.executed.block.executed.receipts;
     let succeeded: Vec<_> = receipts.iter().map(|receipt| receipt.success).collect();
-    assert_eq!(succeeded, [true, true, false]);
+    assert_eq!(succeeded, [true, true, false, true, false]);
+    let draws = &built.executed.block.execute_draws;
+    assert_eq!(draws.iter().map(|draw| draw.index).collect::<Vec<_>>(), [3, 4]);
+    assert!(draws.iter().all(|draw| (1..=ALLOWANCE).contains(&draw.gas)), "{draws:?}");
+    if header.number.is_multiple_of(2) {
+        return built.into_block_with_witness(&chain.config().spec).into();
+    }
     built.executed
 }
 
@@ -126,11 +162,14 @@ fn assert_holds_them(disk: &ChainReader, blocks: u64) {
         let block = disk.canonical_block(number).unwrap().unwrap();
         let receipts = block.raw_receipts();
         let types: Vec<_> = receipts.iter().map(|receipt| receipt[0]).collect();
-        assert_eq!(types, [2, 5, 5]);
+        assert_eq!(types, [2, 5, 5, 5, 5]);
         let sent = block.transactions[1].as_execute().unwrap();
         assert_eq!(sent.inner().tx.witness, execute_tx().witness);
         let (found, index) = disk.transaction(&sent.hash()).unwrap().unwrap();
         assert_eq!((found.hash, index), (block.hash, 1));
+        let of_the_first = block.execute_draw(3);
+        assert!(of_the_first.is_some_and(|ExecuteDraw { gas, .. }| gas > 0), "{of_the_first:?}");
+        assert_eq!(block.execute_draw(1), None);
     }
 }
 

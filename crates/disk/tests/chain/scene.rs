@@ -205,6 +205,7 @@ impl Twin {
             (got.pre_state_root, got.total_difficulty, got.provable),
             (expected.pre_state_root, expected.total_difficulty, expected.provable)
         );
+        assert_eq!(got.execute_draws, expected.execute_draws);
         for transaction in &expected.transactions {
             let place = |chain: &ChainReader| {
                 let found = chain.transaction(transaction.hash()).unwrap();

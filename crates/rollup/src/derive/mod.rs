@@ -29,7 +29,9 @@ use contracts::{
     },
     code_reference::{CodeReference, References},
 };
-use std::collections::BTreeMap;
+use execute::{Dialect as _, PrecompileCall};
+use std::{collections::BTreeMap, sync::Arc};
+use variants::ExecuteTail;
 use within::inputs_within;
 
 /// Data of L1 transactions beside blocks and logs, by what they are named by. `None` stands for data that were not fetched.
@@ -206,6 +208,10 @@ fn inputs(
             given.filter_map(|input| assemble(input).transpose()).collect::<Result<_, _>>()?
         }
     };
+    let given = match &transaction.execute {
+        Some(around) => joined(given, &ExecuteTail::of(Arc::clone(around))),
+        None => given,
+    };
     // A failed call inside the transaction leaves inputs without blocks here; `matched` passes them over.
     let hashes = &transaction.blob_hashes;
     if hashes.is_empty() {
@@ -214,6 +220,19 @@ fn inputs(
     let blobs: Option<Vec<Bytes>> = hashes.iter().map(|hash| data.blob(hash).cloned()).collect();
     let blobs = blobs.ok_or_else(|| Need::Blobs(transaction.hash, hashes.clone()))?;
     Ok(given.iter().filter_map(|input| whole_input(input, &blobs)).collect())
+}
+
+/// Joins heads of inputs with the witness of the transaction of type `0x05` around their call. What is no head of the
+/// transaction's block stays as it is: another rollup may have taken it as a whole input.
+fn joined(given: Vec<Bytes>, around: &ExecuteTail) -> Vec<Bytes> {
+    let join = |given: Bytes| {
+        let call = PrecompileCall { calldata: &given, blob_hashes: &[] };
+        match around.input(&call) {
+            Ok(whole) => whole.into_owned().into(),
+            Err(_) => given,
+        }
+    };
+    given.into_iter().map(join).collect()
 }
 
 /// Assembles the input that one with references stands for, from the codes that accounts keep; `None` if the contract

@@ -3,12 +3,15 @@
 use super::*;
 use crate::l1::{L1Cost, L1View};
 use alloy_genesis::Genesis;
-use alloy_primitives::{U256, keccak256};
+use alloy_primitives::{Sealed, Signature, U256, keccak256};
 use chain::{BlockAttributes, Chain, ChainConfig};
-use codec::blob_tail::{MIN_HEAD, Trailer, to_blobs};
+use codec::{
+    SignedExecuteTx,
+    blob_tail::{MIN_HEAD, Trailer, to_blobs},
+};
 use contracts::bindings::{IForcedInbox::ForcedTransaction, INativeRollup::Evidence};
 use executor::ChainSpec;
-use testkit::{CHAIN_ID, ETHER, Random, rich_genesis};
+use testkit::{CHAIN_ID, ETHER, Random, execute_tx_of, rich_genesis};
 use wire::ProtocolFork;
 
 const FORK: ProtocolFork = ProtocolFork::Osaka;
@@ -74,7 +77,8 @@ impl World {
         Self { deployment, data: FetchedData::default(), l2 }
     }
 
-    /// A transaction that takes the next L2 block to L1: by calldata, by a call of another contract, or by blobs.
+    /// A transaction that takes the next L2 block to L1: by calldata, by a call of another contract, beside the calldata
+    /// of one of type 0x05, or by blobs.
     fn advance(&mut self, random: &mut Random, next: usize, hash: B256) -> L1Transaction {
         let (of_block, input) = self.l2[next].clone();
         let number = next as u64 + 1;
@@ -85,6 +89,7 @@ impl World {
             to: Some(ROLLUP),
             input: Bytes::new(),
             blob_hashes: Vec::new(),
+            execute: None,
             logs,
             cost: L1Cost { gas: number, ..L1Cost::default() },
         };
@@ -93,13 +98,27 @@ impl World {
                 advanceCall { inputs: vec![input], evidence: Evidence::default() }.abi_encode(),
             )
         };
-        match random.in_range(0..3) {
+        match random.in_range(0..5) {
             0 => transaction.input = call(input),
             1 => {
                 transaction.to = Some(Address::repeat_byte(9));
                 // A call that failed stands before it.
                 let calls = vec![call(Bytes::from_static(b"none")), call(input)];
                 self.data.calls.insert(hash, calls);
+            }
+            2 | 3 => {
+                let tx = execute_tx_of(&input).unwrap();
+                let given = call(tx.input.clone());
+                let signature = Signature::new(U256::from(1), U256::from(1), false);
+                let signed = SignedExecuteTx { tx, signature };
+                transaction.execute = Some(Arc::new(Sealed::new_unchecked(signed, hash)));
+                if random.in_range(0..2) == 0 {
+                    transaction.input = given;
+                } else {
+                    transaction.to = Some(Address::repeat_byte(9));
+                    let failed = call(Bytes::from_static(b"none"));
+                    self.data.calls.insert(hash, vec![failed, given]);
+                }
             }
             _ => {
                 let (head, tail) = input.split_at(MIN_HEAD);
@@ -179,7 +198,8 @@ fn submission(index: u64, hash: B256, raw: Bytes) -> L1Transaction {
     let event = ForcedSubmitted { index, submitter, sender, transaction, raw };
     let logs = vec![Log { address: FORCED, data: event.encode_log_data() }];
     let (to, blob_hashes) = (Some(FORCED), Vec::new());
-    L1Transaction { hash, to, input: Bytes::new(), blob_hashes, logs, cost: L1Cost::default() }
+    let (input, cost) = (Bytes::new(), L1Cost::default());
+    L1Transaction { hash, to, input, blob_hashes, execute: None, logs, cost }
 }
 
 /// A node that follows L1: what it holds, and what it has handed on.

@@ -6,14 +6,18 @@ use crate::{
     l1::{Answered, L1Cost, L1Header, ReadHeader},
 };
 use alloy_consensus::{
-    Header,
+    Header, Transaction as _,
     proofs::{calculate_receipt_root, calculate_transaction_root},
 };
-use alloy_eips::{BlockId, BlockNumberOrTag};
-use alloy_primitives::{Address, B256, Bloom, BloomInput, Bytes, Log};
+use alloy_eips::{BlockId, BlockNumberOrTag, eip2718::Encodable2718};
+use alloy_primitives::{Address, B256, Bloom, BloomInput, Bytes, Log, Sealed};
 use alloy_provider::Provider as _;
-use alloy_rpc_types_eth::{Block, TransactionReceipt};
 use client::{Client, ClientOptions, Rotation};
+use codec::SignedExecuteTx;
+use rpc::{
+    RpcBlock, RpcTransaction,
+    convert::{BareReceipt, trie_receipt},
+};
 use std::{
     sync::{Arc, mpsc::channel},
     thread,
@@ -46,6 +50,8 @@ pub struct L1Transaction {
     pub input: Bytes,
     /// Versioned hashes of the blobs.
     pub blob_hashes: Vec<B256>,
+    /// The transaction itself if it has type `0x05`: it brings the witness of the inputs in its calldata.
+    pub execute: Option<Arc<Sealed<SignedExecuteTx>>>,
     /// Logs.
     pub logs: Vec<Log>,
     /// Gas and prices.
@@ -165,8 +171,11 @@ impl L1Client {
     /// [`L1Error::Client`].
     pub(crate) fn sender_of(&self, transaction: B256) -> Result<Option<Address>, L1Error> {
         let provider = self.client.provider().clone();
-        let found =
-            self.wait(async move { provider.get_transaction_by_hash(transaction).await })?;
+        // Decoded here, since the provider knows no transactions of type `0x05`.
+        let found = self.wait(async move {
+            let method = "eth_getTransactionByHash".into();
+            provider.raw_request::<_, Option<RpcTransaction>>(method, (transaction,)).await
+        })?;
         Ok(found.map(|found| found.inner.signer()))
     }
 
@@ -314,41 +323,50 @@ impl L1Client {
     ) -> Result<Vec<L1Transaction>, L1Error> {
         let hash = header.header.hash;
         let provider = self.client.provider().clone();
+        // Decoded here: one transaction of type `0x05`, which the provider does not know, would hide the whole block.
         let (block, receipts) = self.wait(async move {
-            let block = provider.get_block_by_hash(hash).full();
-            let receipts = provider.get_block_receipts(BlockId::hash(hash));
+            let block = provider
+                .raw_request::<_, Option<RpcBlock>>("eth_getBlockByHash".into(), (hash, true));
+            let receipts = provider.raw_request::<_, Option<Vec<BareReceipt>>>(
+                "eth_getBlockReceipts".into(),
+                (BlockId::hash(hash),),
+            );
             tokio::try_join!(block, receipts)
         })?;
         // By hash and not by number: a reorganisation between the two questions cannot mix two blocks.
         let (Some(block), Some(receipts)) = (block, receipts) else {
             return Err(L1Error::Gone(hash));
         };
+        let priced = receipts.into_iter().map(|it| (it.blob_gas_price, trie_receipt(it)));
+        let (blob_gas_prices, receipts): (Vec<_>, Vec<_>) = priced.unzip();
         check_lists(header, &block, &receipts)?;
         let mut used = 0;
         Ok(block
             .transactions
             .into_transactions()
             .zip(receipts)
-            .map(|(transaction, receipt)| {
-                use alloy_consensus::Transaction as _;
+            .zip(blob_gas_prices)
+            .map(|((transaction, receipt), blob_gas_price)| {
                 let before = used;
                 // The root commits to the sum and not to the share of a transaction.
-                used = receipt.inner.cumulative_gas_used();
+                used = receipt.cumulative_gas_used();
                 // From the signed fields and the header: an L1 node that lies about the price shows in neither.
                 let base_fee = Some(header.header.base_fee);
+                let execute = transaction.inner.inner().as_execute();
                 let cost = L1Cost {
                     gas: used.saturating_sub(before),
                     gas_price: transaction.inner.effective_gas_price(base_fee),
                     blob_gas: transaction.blob_gas_used().unwrap_or_default(),
-                    blob_gas_price: receipt.blob_gas_price,
+                    blob_gas_price,
+                    is_partial: execute.is_some_and(|it| it.inner().tx.allowance().is_some()),
                 };
-                let receipt = receipt.into_primitives_receipt();
                 L1Transaction {
-                    hash: *transaction.inner.tx_hash(),
+                    hash: *transaction.inner.inner().hash(),
                     to: transaction.to(),
                     input: transaction.input().clone(),
                     blob_hashes: transaction.blob_versioned_hashes().unwrap_or_default().to_vec(),
-                    logs: receipt.inner.logs().to_vec(),
+                    execute: execute.map(Arc::clone),
+                    logs: receipt.inner.receipt.logs,
                     cost,
                 }
             })
@@ -393,8 +411,8 @@ fn checked(header: &Header, claimed: B256) -> Result<ReadHeader, L1Error> {
 
 fn check_lists(
     header: &ReadHeader,
-    block: &Block,
-    receipts: &[TransactionReceipt],
+    block: &RpcBlock,
+    receipts: &[impl Encodable2718],
 ) -> Result<(), L1Error> {
     let transactions: Vec<_> =
         block.transactions.txns().map(|transaction| transaction.inner.inner().clone()).collect();
@@ -403,9 +421,7 @@ fn check_lists(
     if root != header.transactions_root {
         return Err(L1Error::mismatch("transactions root", root, header.transactions_root));
     }
-    let receipts: Vec<_> =
-        receipts.iter().map(|receipt| receipt.clone().into_primitives_receipt().inner).collect();
-    let root = calculate_receipt_root(&receipts);
+    let root = calculate_receipt_root(receipts);
     // Logs are the only sign of messages and blocks: an invented one would mint ether on the L2.
     if root != header.receipts_root {
         return Err(L1Error::mismatch("receipts root", root, header.receipts_root));

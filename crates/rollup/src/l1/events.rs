@@ -60,11 +60,16 @@ pub struct L1Cost {
     pub blob_gas: u64,
     /// Wei per blob gas; `None` if the L1 node did not report it. No header proves it.
     pub blob_gas_price: Option<u128>,
+    /// `true` if the transaction has also paid for EXECUTE gas from an allowance. No header proves how much.
+    pub is_partial: bool,
 }
 
 impl L1Cost {
-    /// Total cost in wei; `None` without the blob price.
+    /// Total cost in wei; `None` without the blob price, and if the gas is only a part of it.
     pub fn total(&self) -> Option<U256> {
+        if self.is_partial {
+            return None;
+        }
         let of = |gas: u64, price: u128| U256::from(gas) * U256::from(price);
         let blobs = match self.blob_gas {
             0 => U256::ZERO,

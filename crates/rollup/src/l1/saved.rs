@@ -14,6 +14,8 @@ const WHAT: &str = "record of an L1 block";
 const VERSION: u8 = 3;
 /// First byte of a checkpoint.
 const CHECKPOINT: u8 = 0x82;
+/// Flag of the cost of a transaction with an allowance of EXECUTE gas. It has no blobs, and so no price of them.
+const PARTIAL: u8 = 2;
 /// Number of words of a queue's entry of a forced transaction.
 const FORCED_WORDS: usize = 11;
 
@@ -141,7 +143,10 @@ pub(super) fn put_posted(out: &mut Writer, block: &PostedBlock) {
     out.raw(&cost.gas_price.to_be_bytes());
     out.word(cost.blob_gas);
     // As long without a price as with one: these records have one length.
-    out.byte(cost.blob_gas_price.is_some().into());
+    out.byte(match cost.blob_gas_price {
+        None if cost.is_partial => PARTIAL,
+        price => price.is_some().into(),
+    });
     out.raw(&cost.blob_gas_price.unwrap_or_default().to_be_bytes());
 }
 
@@ -154,15 +159,21 @@ pub(super) fn read_posted(from: &mut Reader<'_>) -> Result<PostedBlock, DiskErro
         transaction: from.array()?.into(),
         first: from.word()?,
         last: (from.word()?, from.array()?.into()),
-        cost: L1Cost {
-            gas: from.word()?,
-            gas_price: u128::from_be_bytes(from.array()?),
-            blob_gas: from.word()?,
-            blob_gas_price: {
-                let is_known = from.flag()?;
-                let price = u128::from_be_bytes(from.array()?);
-                is_known.then_some(price)
-            },
+        cost: {
+            let (gas, gas_price) = (from.word()?, u128::from_be_bytes(from.array()?));
+            let blob_gas = from.word()?;
+            let flag = from.byte()?;
+            let price = u128::from_be_bytes(from.array()?);
+            let (blob_gas_price, is_partial) = match flag {
+                0 => (None, false),
+                1 => (Some(price), false),
+                PARTIAL => (None, true),
+                got => {
+                    let reason = format!("flag {got} of a cost, expected 0, 1 or {PARTIAL}");
+                    return Err(DiskError::malformed(WHAT, reason));
+                }
+            };
+            L1Cost { gas, gas_price, blob_gas, blob_gas_price, is_partial }
         },
     })
 }
@@ -225,4 +236,40 @@ fn read_forced(from: &mut Reader<'_>, l1_block: u64) -> Result<ForcedEntry, Disk
     let transaction = ForcedTransaction::abi_decode_validate(&words)
         .map_err(|error| DiskError::malformed(WHAT, error))?;
     Ok(ForcedEntry { index, transaction, raw: from.string()?, l1_block })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn records_of_all_costs_have_one_length_and_another_flag_is_refused() {
+        let known = L1Cost {
+            gas: 1,
+            gas_price: 2,
+            blob_gas: 3,
+            blob_gas_price: Some(4),
+            is_partial: false,
+        };
+        let unknown = L1Cost { blob_gas_price: None, ..known };
+        let partial = L1Cost { blob_gas: 0, blob_gas_price: None, is_partial: true, ..known };
+        for cost in [known, unknown, partial, L1Cost::default()] {
+            let (hash, transaction) = (B256::repeat_byte(5), B256::repeat_byte(6));
+            let (number, l1_block) = (7, 8);
+            let last = (number, hash);
+            let block =
+                PostedBlock { number, hash, l1_block, transaction, first: number, last, cost };
+            let mut out = Writer::default();
+            put_posted(&mut out, &block);
+            assert_eq!(out.0.len(), POSTED_BYTES);
+            let read = |bytes: Vec<u8>| read_posted(&mut Reader::new(WHAT, &bytes.into()));
+            assert_eq!(read(out.0.clone()).unwrap(), block);
+            // The flag stands before the price.
+            let mut other = out.0;
+            other[POSTED_BYTES - 17] = 3;
+            assert!(read(other).unwrap_err().to_string().contains("flag 3 of a cost"));
+        }
+        assert_eq!((unknown.total(), partial.total()), (None, None));
+        assert_eq!(known.total(), Some(alloy_primitives::U256::from(14)));
+    }
 }

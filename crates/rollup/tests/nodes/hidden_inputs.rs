@@ -17,13 +17,13 @@ use testkit::{ETHER, Key, Proxy, rich};
 /// Copies its calldata into memory.
 const COPY: [u8; 4] = [0x36, 0x5f, 0x5f, 0x37];
 /// Inverts each of its bits, word by word.
-const HIDE: [u8; 17] = [
+pub(crate) const HIDE: [u8; 17] = [
     0x5f, 0x5b, 0x80, 0x51, 0x19, 0x81, 0x52, 0x60, 0x20, 0x01, 0x80, 0x36, 0x11, 0x60, 0x05, 0x57,
     0x50,
 ];
 
 /// A contract that calls the rollup with its calldata after `change`, and fails if that call fails.
-fn forwarder(rollup: Address, change: &[u8]) -> Bytes {
+pub(crate) fn forwarder(rollup: Address, change: &[u8]) -> Bytes {
     let mut code =
         [&COPY, change, &[0x5f, 0x5f, 0x36, 0x5f, 0x5f, 0x73], rollup.as_slice()].concat();
     code.extend([0x5a, 0xf1, 0x60]);
@@ -32,8 +32,8 @@ fn forwarder(rollup: Address, change: &[u8]) -> Bytes {
     code.into()
 }
 
-/// Calldata that posts the next block of a sequencer, which does not post by itself.
-async fn next_block(sequencer: &RollupNode) -> Result<Vec<u8>> {
+/// Input of the next block of a sequencer, which does not post by itself.
+pub(crate) async fn next_input(sequencer: &RollupNode) -> Result<Bytes> {
     let l2 = provider_of(sequencer)?;
     let head = sequencer.status().unsafe_head.number;
     let to = Address::repeat_byte(0xb0);
@@ -41,14 +41,27 @@ async fn next_block(sequencer: &RollupNode) -> Result<Vec<u8>> {
     let _ = l2.send_raw_transaction(&transfer.encoded_2718()).await?;
     until("a block", sequencer, || async { Ok(sequencer.status().unsafe_head.number > head) })
         .await?;
-    let inputs: Vec<Bytes> =
+    let mut inputs: Vec<Bytes> =
         l2.raw_request("rollup_inputsAfter".into(), (format!("{head:#x}"),)).await?;
     ensure!(inputs.len() == 1, "{} blocks", inputs.len());
-    Ok(advanceCall { inputs, evidence: Evidence::default() }.abi_encode())
+    Ok(inputs.remove(0))
+}
+
+/// Calldata that gives the rollup an input.
+pub(crate) fn advance_by(input: Bytes) -> Vec<u8> {
+    advanceCall { inputs: vec![input], evidence: Evidence::default() }.abi_encode()
+}
+
+/// Calldata that posts the next block of a sequencer.
+async fn next_block(sequencer: &RollupNode) -> Result<Vec<u8>> {
+    Ok(advance_by(next_input(sequencer).await?))
 }
 
 /// A follower whose L1 has no traces.
-async fn without_traces(world: &World, sequencer: Option<String>) -> Result<(Proxy, RollupNode)> {
+pub(crate) async fn without_traces(
+    world: &World,
+    sequencer: Option<String>,
+) -> Result<(Proxy, RollupNode)> {
     let (proxy, config) = world.behind_proxy(Role::Follower { sequencer })?;
     proxy.intercept(|request| {
         let is_trace = request.contains("debug_traceTransaction");
@@ -57,7 +70,7 @@ async fn without_traces(world: &World, sequencer: Option<String>) -> Result<(Pro
     Ok((proxy, RollupNode::start(config).await?))
 }
 
-async fn until_safe(follower: &RollupNode, number: u64) -> Result<()> {
+pub(crate) async fn until_safe(follower: &RollupNode, number: u64) -> Result<()> {
     until("the follower", follower, || async { Ok(follower.status().safe_head.number == number) })
         .await
 }

@@ -5,6 +5,7 @@ mod blobs_of_l1;
 mod controls;
 mod engine_api;
 mod ethrex_driven;
+mod execute_tx;
 mod fan_out;
 mod faults_of_l1;
 mod forgetting;

@@ -70,7 +70,7 @@ fn block(view: &L1View, branch: u8) -> (L1Header, Events) {
         transaction: hash(number, 0xbb),
         first: number / 10 - FIRST / 10 + 1,
         last: (number / 10 - FIRST / 10 + 1, hash(number, 0xaa)),
-        cost: L1Cost { gas: number, gas_price: 7, blob_gas: 0, blob_gas_price: None },
+        cost: L1Cost { gas: number, gas_price: 7, ..L1Cost::default() },
     });
     let events = Events {
         messages: messages.collect(),

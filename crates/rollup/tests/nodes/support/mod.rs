@@ -98,6 +98,21 @@ impl World {
         Self::on(l1, accounts, None).await
     }
 
+    /// Deploys a rollup that calls EXECUTE at this address, on an L1 that has transactions of type `0x05`, and a market
+    /// that sells them allowances, with these accounts on the L2.
+    pub(crate) async fn with_execute_tx(
+        calling: Address,
+        accounts: Vec<(Address, GenesisAccount)>,
+    ) -> Result<Self> {
+        let l1 = Devnet::builder().with(|config| {
+            config.execute_market = true;
+            config.execute_dialects =
+                Dialects::usual(&[DialectName::Specs, DialectName::ExecuteTx]);
+        });
+        let forks = ForkTimes::constant(ProtocolFork::Osaka);
+        Self::of(forks, l1, accounts, move |fixture| fixture.calling(calling)).await
+    }
+
     /// Deploys a rollup with this maximum lag in seconds, and these accounts on the L2.
     pub(crate) async fn with_lag(
         l1: DevnetBuilder,

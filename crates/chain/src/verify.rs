@@ -1,0 +1,42 @@
+//! Verification of blocks with transactions of type `0x05`, which EXECUTE does not know.
+
+use crate::{ChainError, ExecuteTxPrecompile, State};
+use codec::{OwnedWitness, RawBlock};
+use executor::Invalid;
+use stateless::Witness;
+use store::Block;
+
+impl State {
+    /// Verifies a child of its block from a witness alone, as EXECUTE verifies the blocks of an L2: the child is decoded
+    /// from its encoding, executed on the state that the witness proves, and compared with all that its header claims.
+    /// Calls of EXECUTE in transactions of type `0x05` are verified once more. Only the senders are trusted.
+    ///
+    /// # Errors
+    ///
+    /// [`ChainError::Invalid`] with the first claim that does not hold, or with the part of the state that the witness
+    /// lacks; [`ChainError::NoChild`] for a child of another block.
+    pub fn verify_child(&self, child: &Block, witness: &OwnedWitness) -> Result<(), ChainError> {
+        let malformed = |source| ChainError::Malformed { index: 0, source };
+        let (raw, ommers) = RawBlock::decode_with_ommers(&child.rlp()).map_err(malformed)?;
+        let (got, expected) = (raw.header.parent_hash, self.block.hash);
+        if got != expected {
+            return Err(ChainError::NoChild { block: raw.hash, got, expected });
+        }
+        let (got, expected) = (child.hash, raw.hash);
+        if got != expected {
+            return Err(Invalid::BlockHash { got, expected }.into());
+        }
+        let mut config = self.config().clone();
+        config.execute_tx = config.execute_tx.as_ref().map(ExecuteTxPrecompile::for_verification);
+        let unchecked = self.with_config(config).examine(&raw, &ommers, Some(&child.senders))?;
+        let view = witness.view();
+        let hashed = Witness::new(&view, raw.header.parent_hash)?;
+        let linked = hashed.link();
+        match unchecked.execute_all_types(&linked.state()) {
+            Ok(_) => Ok(()),
+            // It is the witness that is incomplete, and not the store.
+            Err(ChainError::Incomplete(error)) => Err(Invalid::State(error).into()),
+            Err(error) => Err(error),
+        }
+    }
+}

@@ -1,0 +1,136 @@
+//! Verification of blocks with transactions of type 0x05 from their witnesses.
+
+use crate::{
+    allowance::{buys, changed},
+    market::{FORKS, GWEI, L1, REVERTS, empty_l2_block, flat, genesis},
+};
+use alloy_consensus::Header;
+use alloy_primitives::{B256, Bloom, Bytes};
+use alloy_trie::root::ordered_trie_root_with_encoder;
+use codec::OwnedWitness;
+use enshrine_chain::{Block, ChainError};
+use executor::Invalid;
+use variants::market::excess_at;
+use wire::ProtocolFork;
+
+/// A chain, and a child of its head with its witness: a call that succeeds, one that fails, and a frame that reverts.
+struct World {
+    l1: L1,
+    block: Block,
+    witness: OwnedWitness,
+}
+
+impl World {
+    fn new(fork: ProtocolFork) -> Self {
+        let genesis = genesis(fork, excess_at(GWEI));
+        let l1 = L1::selling_allowances(&genesis, fork, flat(100_000));
+        let input = empty_l2_block(fork);
+        let built = l1.build(&[
+            buys("alice", 0, None, 300_000, &input),
+            changed("alice", 1, None, 300_000, &input, |tx| tx.timestamp += 1),
+            buys("bob", 0, Some(REVERTS.0), 300_000, &input),
+        ]);
+        assert!(built.rejected.is_empty(), "{:?}", built.rejected);
+        let block = built.executed.block;
+        let succeeded = block.executed.receipts.iter().map(|receipt| receipt.success);
+        assert_eq!(succeeded.collect::<Vec<_>>(), [true, false, false]);
+        Self { l1, block, witness: built.witness.unwrap() }
+    }
+
+    fn verify(&self, block: &Block, witness: &OwnedWitness) -> Result<(), ChainError> {
+        self.l1.chain.state().verify_child(block, witness)
+    }
+
+    /// Verifies the block with another header.
+    fn claiming(&self, change: impl FnOnce(&mut Header)) -> Result<(), ChainError> {
+        let mut block = self.block.clone();
+        change(&mut block.header);
+        block.hash = block.header.hash_slow();
+        self.verify(&block, &self.witness)
+    }
+}
+
+/// Name of the claim for which a block is refused.
+fn claim(refused: Result<(), ChainError>) -> &'static str {
+    match refused {
+        Err(ChainError::Invalid(
+            Invalid::Commitment { what, .. } | Invalid::Amount { what, .. },
+        )) => what,
+        Err(ChainError::Invalid(Invalid::GasBeyondClaim { .. })) => "less gas",
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_block_verifies_from_its_witness_and_a_false_claim_of_its_header_is_found() {
+    for fork in FORKS {
+        let world = World::new(fork);
+        assert_eq!(world.verify(&world.block, &world.witness), Ok(()), "{fork}");
+        assert_eq!(world.claiming(|_| {}), Ok(()), "{fork}");
+        let other = B256::repeat_byte(1);
+        assert_eq!(claim(world.claiming(|header| header.state_root = other)), "state root");
+        assert_eq!(claim(world.claiming(|header| header.receipts_root = other)), "receipts root");
+        assert_eq!(claim(world.claiming(|header| header.gas_used += 1)), "gas used");
+        assert_eq!(claim(world.claiming(|header| header.gas_used -= 1)), "less gas");
+        let bloom = Bloom::repeat_byte(1);
+        assert_eq!(claim(world.claiming(|header| header.logs_bloom = bloom)), "block hash");
+    }
+}
+
+/// The receipt is the only place where the header says what EXECUTE has found.
+#[test]
+fn attack_a_receipt_with_another_verdict_does_not_verify() {
+    for (index, succeeds) in [(0, true), (1, false), (2, false)] {
+        let mut world = World::new(ProtocolFork::Osaka);
+        world.block.executed.receipts[index].success = !succeeds;
+        let put = |bytes: &Bytes, out: &mut Vec<u8>| out.extend_from_slice(bytes);
+        let root = ordered_trie_root_with_encoder(&world.block.raw_receipts(), put);
+        assert_ne!(root, world.block.header.receipts_root);
+        assert_eq!(claim(world.claiming(|header| header.receipts_root = root)), "receipts root");
+        world.block.executed.receipts[index].success = succeeds;
+        let root = ordered_trie_root_with_encoder(&world.block.raw_receipts(), put);
+        assert_eq!(world.claiming(|header| header.receipts_root = root), Ok(()));
+    }
+}
+
+#[test]
+fn the_state_comes_from_the_witness_alone() {
+    let world = World::new(ProtocolFork::Osaka);
+    let refused = |change: &dyn Fn(&mut OwnedWitness)| {
+        let mut witness = world.witness.clone();
+        change(&mut witness);
+        world.verify(&world.block, &witness)
+    };
+    assert_eq!(refused(&|_| {}), Ok(()));
+    for index in 0..world.witness.state.len() {
+        let lacking = refused(&|witness| drop(witness.state.remove(index)));
+        assert!(
+            matches!(lacking, Err(ChainError::Invalid(Invalid::State(_)))),
+            "{index}: {lacking:?}"
+        );
+    }
+    for index in 0..world.witness.codes.len() {
+        let lacking = refused(&|witness| drop(witness.codes.remove(index)));
+        assert!(
+            matches!(lacking, Err(ChainError::Invalid(Invalid::State(_)))),
+            "{index}: {lacking:?}"
+        );
+    }
+    assert!(refused(&|witness| witness.headers.clear()).is_err());
+}
+
+#[test]
+fn a_child_of_another_block_and_a_false_hash_are_refused() {
+    let mut world = World::new(ProtocolFork::Osaka);
+    let mut renamed = world.block.clone();
+    renamed.hash = B256::repeat_byte(1);
+    let refused = world.verify(&renamed, &world.witness);
+    let (got, expected) = (renamed.hash, world.block.hash);
+    assert_eq!(refused, Err(Invalid::BlockHash { got, expected }.into()));
+    let parent = world.l1.chain.head().hash;
+    let own = world.l1.chain.import(&codec::RawBlock::decode(&world.block.rlp()).unwrap()).unwrap();
+    world.l1.chain.append(own).unwrap();
+    let (block, got, expected) = (world.block.hash, parent, world.block.hash);
+    let refused = world.verify(&world.block, &world.witness);
+    assert_eq!(refused, Err(ChainError::NoChild { block, got, expected }));
+}

@@ -1,0 +1,61 @@
+//! Blocks with transactions of type 0x05 under `--verify-blocks`.
+
+use crate::{
+    execute_tx::Scene,
+    support::{number, refused},
+};
+use alloy_primitives::{Address, TxKind};
+use codec::ExecuteTx;
+use execute::Execute;
+use serde_json::json;
+use variants::{ExecuteExtension, Verdicts};
+
+/// A transaction whose witness is not that of its block.
+fn corrupt(scene: &Scene) -> ExecuteTx {
+    let tx = scene.tx(0, TxKind::Create);
+    ExecuteTx { witness: [&tx.witness[..], &[0]].concat().into(), ..tx }
+}
+
+/// Lets the pool believe that EXECUTE accepts the call of a transaction.
+fn forge_verdict(scene: &Scene, tx: &ExecuteTx) {
+    let good = scene.tx(0, TxKind::Create);
+    let input = [&good.input[..], &good.witness].concat();
+    let executed = Execute::default().run(&input, u64::MAX).unwrap();
+    scene.served.devnet.node().read(|node| {
+        let execute = node.chain.config().extension::<ExecuteExtension>().unwrap();
+        execute.verdicts.put(Verdicts::key(&tx.input, tx), &executed);
+    });
+}
+
+#[test]
+fn attack_a_false_verdict_of_the_pool_gets_into_no_block_that_is_verified() {
+    // A devnet that does not verify believes the pool.
+    let trusting = Scene::with(|config| config.verify_blocks = false);
+    let tx = corrupt(&trusting);
+    forge_verdict(&trusting, &tx);
+    assert_eq!(trusting.sent(tx)["status"], "0x1");
+
+    let scene = Scene::with(|_| {});
+    let tx = corrupt(&scene);
+    forge_verdict(&scene, &tx);
+    let raw = json!([scene.raw(tx)]);
+    let said = refused(&scene.client, "eth_sendRawTransaction", raw);
+    assert!(said.contains("block 1 does not verify from its own witness"), "{said}");
+    assert_eq!(number(&scene.ask("eth_blockNumber", json!([]))), 0);
+
+    // Without the verdict the block says that the call fails, and verifies.
+    let honest = Scene::with(|_| {});
+    assert_eq!(honest.sent(corrupt(&honest))["status"], "0x0");
+}
+
+#[test]
+fn a_block_with_such_a_transaction_follows_the_rules_of_its_chain_and_verifies() {
+    for verifies in [false, true] {
+        let scene = Scene::with(|config| config.verify_blocks = verifies);
+        assert_eq!(scene.sent(scene.tx(0, TxKind::Create))["status"], "0x1");
+        let to = Address::repeat_byte(0x77);
+        assert_eq!(scene.sent(scene.tx(1, to.into()))["status"], "0x1");
+        let is_provable = scene.served.devnet.node().read(|node| node.chain.head().provable);
+        assert!(is_provable, "the block follows the rules of its chain");
+    }
+}

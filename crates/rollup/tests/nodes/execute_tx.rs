@@ -1,0 +1,251 @@
+//! Nodes on an L1 with transactions of type 0x05, which no client of Ethereum knows.
+
+use crate::{
+    hidden_inputs::{HIDE, advance_by, forwarder, next_input, until_safe, without_traces},
+    support::{World, is_settled, provider_of, until},
+};
+use alloy_primitives::{Address, B256, Bytes, TxKind, U256};
+use alloy_provider::{Provider as _, ext::AnvilApi as _};
+use alloy_rpc_types_eth::TransactionRequest;
+use alloy_sol_types::SolCall as _;
+use codec::{ExecuteTx, ExecuteTxVersion, OwnedWitness, SignedExecuteTx};
+use contracts::{Deployment, bindings::IL1MessageQueue};
+use enshrine_rollup::{Role, RollupNode};
+use execute::EXECUTE_ADDRESS;
+use eyre::{OptionExt as _, Result, ensure, eyre};
+use serde_json::{Value, json};
+use std::time::Duration;
+use testkit::{ETHER, Key, execute_tx_of, rich};
+use wire::{Input, StatelessInput};
+
+const GWEI: u128 = 1_000_000_000;
+
+/// A transaction of another account that brings nothing to the rollup.
+const fn other(to: TxKind) -> ExecuteTx {
+    ExecuteTx {
+        chain_id: 0,
+        nonce: 0,
+        max_priority_fee_per_gas: 1,
+        max_fee_per_gas: 20 * GWEI,
+        gas_limit: 1_000_000,
+        to,
+        value: U256::ZERO,
+        input: Bytes::from_static(b"input"),
+        pre_state_root: B256::repeat_byte(1),
+        coinbase: Address::repeat_byte(2),
+        block_number: 3,
+        timestamp: 4,
+        witness: Bytes::from_static(b"witness"),
+        withdrawals: Bytes::new(),
+        version: ExecuteTxVersion::V2 { anchor: None },
+    }
+}
+
+/// The version with an allowance of EXECUTE gas.
+const fn with_allowance() -> ExecuteTxVersion {
+    let (max_fee_per_execute_gas, execute_gas_limit) = (20 * GWEI, 5_000_000);
+    ExecuteTxVersion::V3 { anchor: None, max_fee_per_execute_gas, execute_gas_limit }
+}
+
+/// A deposit for an account on the L2.
+fn deposit_call(to: Address) -> Bytes {
+    let data = Bytes::new();
+    IL1MessageQueue::sendCall { to, refundTo: to, gasLimit: 0, fee: 0, data }.abi_encode().into()
+}
+
+impl World {
+    /// Sends a transaction of type 0x05 to the pool of L1, from an account that no node uses, and returns its hash.
+    async fn send_execute_tx(&self, tx: ExecuteTx) -> Result<B256> {
+        let secret = B256::from_slice(&self.l1.keys()[3].to_bytes()[..]);
+        let key = Key::from_secret(secret).ok_or_eyre("a key of the devnet")?;
+        let chain_id = self.provider.get_chain_id().await?;
+        let nonce = self.provider.get_transaction_count(key.address()).pending().await?;
+        let tx = ExecuteTx { chain_id, nonce, ..tx };
+        let signed = SignedExecuteTx { signature: key.sign_digest(&tx.signing_hash()), tx };
+        let raw = Bytes::from(signed.encode());
+        Ok(self.provider.raw_request("eth_sendRawTransaction".into(), (raw,)).await?)
+    }
+
+    /// Sends a transaction of type 0x05, which must succeed, and returns its receipt.
+    async fn executed(&self, tx: ExecuteTx) -> Result<Value> {
+        let hash = self.send_execute_tx(tx).await?;
+        let receipt: Value =
+            self.provider.raw_request("eth_getTransactionReceipt".into(), (hash,)).await?;
+        ensure!(receipt["status"] == "0x1", "{receipt}");
+        Ok(receipt)
+    }
+
+    /// Puts transactions of type 0x05 around what waits in the pool of L1, and makes a block of all of them. Without
+    /// anything that waits there is no block.
+    async fn mine_between_others(&self) -> Result<()> {
+        let waiting: Value = self.provider.raw_request("txpool_status".into(), ()).await?;
+        if waiting["pending"] == "0x0" {
+            return Ok(());
+        }
+        let stranger = Address::repeat_byte(0x77);
+        let version = ExecuteTxVersion::V1 { blob_hashes: Vec::new() };
+        for tx in [
+            other(stranger.into()),
+            ExecuteTx { version, ..other(TxKind::Create) },
+            ExecuteTx { version: with_allowance(), ..other(stranger.into()) },
+        ] {
+            self.send_execute_tx(tx).await?;
+        }
+        self.provider.anvil_mine(Some(1), None).await?;
+        Ok(())
+    }
+
+    /// Number of L1 blocks with transactions of type 0x05 and logs of this account.
+    async fn blocks_with_both(&self, account: Address) -> Result<usize> {
+        let mut count = 0;
+        for number in 0..=self.provider.get_block_number().await? {
+            let at = format!("{number:#x}");
+            let receipts: Vec<Value> =
+                self.provider.raw_request("eth_getBlockReceipts".into(), (at,)).await?;
+            let logs = |it: &Value| it["logs"].as_array().cloned().unwrap_or_default();
+            let has_log =
+                receipts.iter().flat_map(logs).any(|log| log["address"] == json!(account));
+            count += usize::from(has_log && receipts.iter().any(|it| it["type"] == "0x5"));
+        }
+        Ok(count)
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn blocks_of_l1_with_transactions_of_type_0x05_are_read_like_others() -> Result<()> {
+    let world = World::with_execute_tx(EXECUTE_ADDRESS, Vec::new()).await?;
+    let rollup = Deployment::read(&world.deployment())?.rollup;
+    let (sequencer, follower) = (world.sequencer().await?, world.follower(None).await?);
+    let (alice, bob, l2) =
+        (Address::repeat_byte(0xa1), Address::repeat_byte(0xb1), provider_of(&sequencer)?);
+    world.provider.anvil_set_auto_mine(false).await?;
+    for round in 1..=3_u64 {
+        // One deposit by a transaction of Ethereum, and one by a transaction of type 0x05.
+        let from = world.l1.addresses()[0];
+        let nonce = world.provider.get_transaction_count(from).pending().await?;
+        let request = TransactionRequest::default()
+            .from(from)
+            .nonce(nonce)
+            .to(world.message_queue)
+            .value(U256::from(ETHER))
+            .input(deposit_call(alice).into());
+        drop(world.provider.send_transaction(request).await?);
+        let value = U256::from(2 * ETHER);
+        let deposit = other(world.message_queue.into());
+        let version = if round == 2 { with_allowance() } else { deposit.version.clone() };
+        let tx = ExecuteTx { value, input: deposit_call(bob), version, ..deposit };
+        world.send_execute_tx(tx).await?;
+        let expected = U256::from(round) * U256::from(ETHER);
+        until("the deposits", &sequencer, || async {
+            world.mine_between_others().await?;
+            Ok(l2.get_balance(alice).await? == expected
+                && l2.get_balance(bob).await? == expected * U256::from(2)
+                && is_settled(&sequencer))
+        })
+        .await?;
+    }
+    assert!(world.blocks_with_both(world.message_queue).await? >= 3);
+    assert!(world.blocks_with_both(rollup).await? >= 3);
+    let head = sequencer.status().safe_head;
+    assert!(head.number >= 3, "{head:?}");
+    let fresh = world.follower(None).await?;
+    for node in [&follower, &fresh] {
+        until("the L2", node, || async { Ok(node.status().safe_head == head) }).await?;
+        assert_eq!(node.status().fault, None);
+    }
+    for node in [follower, fresh, sequencer] {
+        node.stop().await;
+    }
+    Ok(())
+}
+
+/// The witness of a single input as geth's RLP, and in SSZ.
+fn witnesses(input: &[u8]) -> Result<(Bytes, Bytes)> {
+    let Input::Block(StatelessInput { witness, .. }) = Input::decode(input)? else {
+        return Err(eyre!("a batch"));
+    };
+    let owned = OwnedWitness::of(&witness);
+    Ok((owned.to_geth_rlp(), owned.to_ssz().into()))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn blocks_that_transactions_of_type_0x05_bring_are_derived_with_their_witness() -> Result<()>
+{
+    let accounts = vec![(Key::named("alice").address(), rich(ETHER))];
+    let world = World::with_execute_tx(ExecuteTx::PRECOMPILE, accounts).await?;
+    let rollup = Deployment::read(&world.deployment())?.rollup;
+    let (plain, hiding) = (Address::repeat_byte(0xf0), Address::repeat_byte(0xf1));
+    world.provider.anvil_set_code(plain, forwarder(rollup, &[])).await?;
+    world.provider.anvil_set_code(hiding, forwarder(rollup, &HIDE)).await?;
+    let mut config = world.sequencer_config()?;
+    config.submit_interval = Duration::from_secs(3_600);
+    let config = world.config(Role::Sequencer(Box::new(config)));
+    let sequencer = RollupNode::start(config).await?;
+    let (_proxy, blind) = without_traces(&world, None).await?;
+    let l2 = provider_of(&blind)?;
+    let cost = |number: u64| {
+        let l2 = l2.clone();
+        let params = (format!("{number:#x}"),);
+        async move {
+            Ok::<Value, eyre::Report>(l2.raw_request("rollup_blockCost".into(), params).await?)
+        }
+    };
+    let advance = |input: &Bytes, to: Address| {
+        let tx = execute_tx_of(input).ok_or_eyre("an input of one block")?;
+        let (fees, calldata) = (other(to.into()), advance_by(tx.input.clone()).into());
+        let ExecuteTx { max_fee_per_gas, to, .. } = fees;
+        Ok::<_, eyre::Report>(ExecuteTx {
+            max_fee_per_gas,
+            gas_limit: 15_000_000,
+            to,
+            input: calldata,
+            ..tx
+        })
+    };
+
+    // The rollup itself is called: gas is the whole cost.
+    let input = next_input(&sequencer).await?;
+    let receipt = world.executed(advance(&input, rollup)?).await?;
+    until_safe(&blind, 1).await?;
+    let shown = cost(1).await?;
+    let product = |a: &Value, b: &Value| -> Result<U256> {
+        let of = |it: &Value| it.as_str().ok_or_eyre("a number").map(str::to_owned);
+        Ok(of(a)?.parse::<U256>()? * of(b)?.parse::<U256>()?)
+    };
+    let paid = product(&receipt["gasUsed"], &receipt["effectiveGasPrice"])?;
+    assert_eq!(shown["transactionCost"], json!(paid), "{shown}");
+
+    // Another contract passes the head on, the witness has geth's form, and an allowance pays for EXECUTE.
+    let input = next_input(&sequencer).await?;
+    let (geths, ssz) = witnesses(&input)?;
+    let tx = advance(&input, plain)?;
+    assert_eq!(tx.witness, ssz);
+    let tx = ExecuteTx { witness: geths, version: with_allowance(), ..tx };
+    let receipt = world.executed(tx).await?;
+    assert_ne!(receipt["executeGasUsed"], "0x0", "{receipt}");
+    until_safe(&blind, 2).await?;
+    let shown = cost(2).await?;
+    assert_eq!(shown["l1GasUsed"], receipt["gasUsed"], "{shown}");
+    // Nothing proves what the allowance has cost.
+    for unknown in ["l1Cost", "transactionCost"] {
+        assert_eq!(shown[unknown], Value::Null, "{shown}");
+    }
+
+    // The head is hidden in the calldata: a trace shows it.
+    let input = next_input(&sequencer).await?;
+    let tx = advance(&input, hiding)?;
+    let hidden: Vec<u8> = tx.input.iter().map(|byte| !byte).collect();
+    world.executed(ExecuteTx { input: hidden.into(), ..tx }).await?;
+    let tracing = world.follower(None).await?;
+    until_safe(&tracing, 3).await?;
+    until("a fault", &blind, || async {
+        Ok(blind.status().fault.unwrap_or_default().contains("debug_traceTransaction"))
+    })
+    .await?;
+    let head = sequencer.status().unsafe_head;
+    assert_eq!(tracing.status().safe_head, head);
+    for node in [blind, tracing, sequencer] {
+        node.stop().await;
+    }
+    Ok(())
+}
