@@ -80,7 +80,13 @@ pub fn dialects(data: &[u8]) -> Outcome {
         let sealed = resealed(&input, |_| {}).or_else(|| relinked(&input, |_| {}));
         input = sealed.unwrap_or(input);
     }
-    let accepted = scene.priced.verdict(&input).is_ok();
+    // In blobs an input may be that of a nested block, which is judged under the revision of the execution-specs.
+    let readable = match dialect {
+        DialectName::Blobs => DialectName::Nested.decode(&input, &[] as &[Bytes]),
+        _ => Ok(input.clone()),
+    };
+    let readable = readable.expect("it has the form of the execution-specs, or takes it");
+    let accepted = scene.priced.verdict(&readable).is_ok();
     let call = match dialect.encode(&input) {
         Ok(call) => call,
         // The form of the input says nothing against it.
@@ -104,7 +110,12 @@ fn judged(scene: &Scene, dialect: DialectName, call: DialectCall, gas: u64) -> O
     let precompile = PrecompileCall { calldata: &calldata, blob_hashes: &hashes };
     let blobs = held.0.clone();
     let source: Arc<dyn BlobSource> = Arc::new(held);
-    let own = Dialects::usual(&[dialect]).of(execute.clone(), &source).dialects.remove(0);
+    // Beside the nested dialect, that of blobs has all its forms. It comes first.
+    let installed = match dialect {
+        DialectName::Blobs => Dialects::usual(&[dialect, DialectName::Nested]),
+        dialect => Dialects::usual(&[dialect]),
+    };
+    let own = installed.of(execute.clone(), &source).dialects.remove(0);
     let full = scene.answers.get_or((dialect, &calldata, &blobs), || {
         let decoded = dialect.decode(&calldata, &blobs);
         let expected = decoded.and_then(|input| dialect.run(execute, &calldata, &input));
