@@ -3,18 +3,19 @@
 use crate::{
     Outcome,
     choices::Choices,
-    judge::{agree_with_chain, verdict},
+    judge::agree_with_chain,
     nodes::replace,
     repairs::repaired,
     scene::{STORER, Scene, SceneBlock},
     sequences::sequence,
+    signatures::Signer,
 };
 use alloy_consensus::{Header, TxEip1559};
 use alloy_eips::eip2718::Encodable2718 as _;
 use alloy_primitives::{Address, TxKind, U256, keccak256};
-use codec::{Encode as _, compact::compact_reachable};
+use codec::Encode as _;
 use testkit::{
-    Key, resealed,
+    resealed,
     tampered::{CHANGES, Draft},
 };
 use wire::{BatchWitness, StatelessInput};
@@ -37,9 +38,11 @@ pub fn inputs(data: &[u8]) -> Outcome {
 /// Checks a block whose fields, transactions and witness are changed.
 fn single(scene: &Scene, choices: &mut Choices<'_>) -> Outcome {
     let Some(calldata) = changed_block(scene, choices) else { return Outcome::Unreadable };
-    let accepted = agree_with_chain(scene, &calldata);
-    agree_with_batch(scene, &calldata, accepted);
-    Outcome::of(accepted)
+    Outcome::of(scene.judged.get_or(&calldata, || {
+        let accepted = agree_with_chain(scene, &calldata);
+        agree_with_batch(scene, &calldata, accepted);
+        accepted
+    }))
 }
 
 /// Returns the input of a block that is changed as the bytes say; `None` if its parts fit no format.
@@ -85,8 +88,8 @@ fn forge_node(draft: &mut Draft<'_>, choices: &mut Choices<'_>) {
 
 /// Adds a transaction with a true signature, to an account or code that the bytes choose.
 fn add_transaction(draft: &mut Draft<'_>, good: &SceneBlock, choices: &mut Choices<'_>) {
-    let (name, nonce) = *choices.pick(&[("alice", good.nonces[0]), ("bob", good.nonces[1])]);
-    let key = Key::named(name);
+    let from = choices.index(Signer::all().len());
+    let (signer, nonce) = (&Signer::all()[from], good.nonces[from]);
     let to = match choices.byte() % 5 {
         0 => TxKind::Create,
         1 => TxKind::Call(testkit::LOGGER),
@@ -94,7 +97,7 @@ fn add_transaction(draft: &mut Draft<'_>, good: &SceneBlock, choices: &mut Choic
         _ => TxKind::Call(Address::with_last_byte(choices.byte())),
     };
     let length = choices.index(200);
-    let transaction = key.sign(TxEip1559 {
+    let transaction = signer.sign(TxEip1559 {
         chain_id: draft.chain_id,
         // Behind up to two transactions of the block.
         nonce: nonce + u64::from(choices.byte() % 3),
@@ -120,14 +123,17 @@ fn agree_with_batch(scene: &Scene, calldata: &[u8], accepted: bool) {
     let parent = witness.headers.last().and_then(|it| alloy_rlp::decode_exact::<Header>(it).ok());
     let Some(parent) = parent else { return };
     // A node that no trie has, a code that is listed twice: neither has a compact form.
-    let Ok(state) = compact_reachable(parent.state_root, witness.state, witness.codes) else {
-        return;
-    };
+    let Some(state) = scene.compacted(parent.state_root, witness) else { return };
     let Ok(witness) = BatchWitness::new(&state, witness.codes, witness.headers) else { return };
     let batch = codec::batch_of(&[input], witness).expect("a batch of one block");
-    let batch = verdict(&scene.open(), &batch.encode());
-    assert_eq!(batch.is_ok(), accepted, "alone and in a batch: {:?}", batch.err());
-    if let (Ok(batch), Ok(alone)) = (batch, scene.open().run(calldata, u64::MAX)) {
+    let (alone, batch) = (scene.open.verdict(calldata), scene.open.verdict(&batch.encode()));
+    assert_eq!(
+        batch.is_ok(),
+        accepted,
+        "alone and in a batch: {:?}",
+        batch.as_ref().as_ref().err()
+    );
+    if let (Ok(batch), Ok(alone)) = (&*batch, &*alone) {
         assert_eq!(batch.verdict, alone.verdict);
     }
 }
@@ -139,7 +145,7 @@ fn damaged_batch(scene: &Scene, choices: &mut Choices<'_>) -> Outcome {
     if choices.flag() {
         calldata = testkit::relinked(&calldata, |_| {}).unwrap_or(calldata);
     }
-    Outcome::of(agree_with_chain(scene, &calldata))
+    Outcome::of(scene.judged.get_or(&calldata, || agree_with_chain(scene, &calldata)))
 }
 
 #[cfg(test)]
@@ -156,7 +162,8 @@ mod tests {
         for seed in 0..1_000 {
             let bytes = Random::new(seed).bytes(120);
             let Some(calldata) = changed_block(scene, &mut Choices::new(&bytes)) else { continue };
-            let Ok(executed) = scene.open().run(&calldata, u64::MAX) else { continue };
+            let verdict = scene.open.verdict(&calldata);
+            let Ok(executed) = &*verdict else { continue };
             let parent = executed.verdict.header.parent_hash;
             let is_known = scene.chain.find_block(&parent).expect("a chain in memory").is_some();
             let hashes = if is_known { &mut on_known } else { &mut on_forged };

@@ -1,7 +1,7 @@
 //! The formats that EXECUTE reads.
 
 use crate::Outcome;
-use alloy_primitives::{B256, Bytes, keccak256};
+use alloy_primitives::{B256, Bytes, KECCAK256_EMPTY, keccak256};
 use codec::{Encode as _, compact::compact};
 use std::{collections::HashSet, sync::Arc};
 use trie::NodeIndex;
@@ -12,6 +12,10 @@ use wire::{
 
 /// Limit of the number of codes in the witness of a state.
 const MAX_CODES: usize = 8;
+/// Place of the empty code among them.
+const EMPTY_CODE: usize = 5;
+/// Place of a code that is the first one again.
+const REPEATED_CODE: usize = 6;
 
 /// Checks that decoding never panics, and that each decoded value has one encoding: the bytes that it came from.
 ///
@@ -52,7 +56,12 @@ fn calldata(data: &[u8]) -> Outcome {
 fn compact_state(bytes: &[u8], count: usize) -> Outcome {
     let Ok(state) = CompactState::decode(bytes, count) else { return Outcome::Refused };
     assert_eq!(state.encoded_len(), bytes.len());
-    let codes: Vec<_> = (0..count).map(|number| Bytes::from(vec![0x60, number as u8])).collect();
+    let code = |number| match number {
+        EMPTY_CODE => Bytes::new(),
+        REPEATED_CODE => Bytes::from_static(&[0x60, 0]),
+        number => vec![0x60, number as u8].into(),
+    };
+    let codes: Vec<_> = (0..count).map(code).collect();
     round_trip(&state, &codes);
     Outcome::Accepted
 }
@@ -61,7 +70,10 @@ fn compact_state(bytes: &[u8], count: usize) -> Outcome {
 fn round_trip(state: &CompactState<'_>, codes: &[Bytes]) {
     let digests: Arc<[B256]> = codes.iter().map(keccak256).collect();
     let code_index = NodeIndex::new(vec![Arc::clone(&digests)]);
-    let mut named = digests.iter().copied().collect::<HashSet<_>>();
+    // The empty code, and a code that is listed again, have a shorter name than their place.
+    let mut named = HashSet::from([KECCAK256_EMPTY]);
+    let are_codes_distinct = digests.iter().all(|digest| named.insert(*digest));
+    named.remove(&KECCAK256_EMPTY);
     let nodes = stateless::expand(state, &code_index).expect("a decoded state is small enough");
     let all: Vec<_> = (0..nodes.len()).filter_map(|at| nodes.get(at)).collect();
     assert!(
@@ -79,7 +91,8 @@ fn round_trip(state: &CompactState<'_>, codes: &[Bytes]) {
     let listed: Vec<_> = all.iter().map(|node| Bytes::copy_from_slice(node)).collect();
     let again = compact(root, (&listed).into(), codes.into());
     // Two equal subtrees, and a hash of something that the witness carries, have a shorter form.
-    let is_shortest = nodes.digests().iter().all(|digest| named.insert(*digest))
+    let is_shortest = are_codes_distinct
+        && nodes.digests().iter().all(|digest| named.insert(*digest))
         && hashes_of(state, codes.len()).iter().all(|hash| !named.contains(hash));
     match again {
         Ok(again) => {

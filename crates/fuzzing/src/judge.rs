@@ -1,30 +1,64 @@
 //! Verdicts on inputs, each reached in two ways.
 
-use crate::scene::Scene;
+use crate::{memo::Memo, scene::Scene, signatures::KnownSenders};
 use alloy_primitives::B256;
 use chain::Chain;
 use codec::RawBlock;
-use core::num::NonZeroUsize;
+use core::{fmt::Debug, num::NonZeroUsize};
 use execute::{Execute, ExecuteError, Executed};
+use std::sync::Arc;
 use testkit::CHAIN_ID;
 use wire::Input;
 
-/// Returns the verdict of an EXECUTE on a call with all gas, which is the same on one thread and on two.
-///
-/// # Panics
-///
-/// If the call is a fault of ours, or if the number of threads matters.
-pub(crate) fn verdict(execute: &Execute, calldata: &[u8]) -> Result<Executed, ExecuteError> {
-    let alone = execute.run(calldata, u64::MAX);
-    assert_no_fault(&alone);
-    let threads = NonZeroUsize::new(2).expect("two");
-    let shared = Execute { threads, ..execute.clone() }.run(calldata, u64::MAX);
-    let seen = |outcome: &Result<Executed, ExecuteError>| {
-        let parts = |it: &Executed| (it.result, it.gas, it.reserve, it.work, it.verdict.clone());
-        outcome.as_ref().map(parts).map_err(Clone::clone)
-    };
-    assert_eq!(seen(&alone), seen(&shared), "one thread and two");
-    alone
+/// Verdict of EXECUTE on a call.
+pub(crate) type Verdict = Result<Executed, ExecuteError>;
+
+/// An EXECUTE and its newest verdicts.
+#[derive(Debug)]
+pub(crate) struct Judge {
+    /// EXECUTE on one thread.
+    pub(crate) execute: Execute,
+    /// EXECUTE on two threads.
+    shared: Execute,
+    verdicts: Memo<Arc<Verdict>>,
+}
+
+impl Judge {
+    /// Creates the judge with the parameters of this EXECUTE.
+    pub(crate) fn new(execute: Execute) -> Self {
+        let execute = Execute { cryptography: &KnownSenders, ..execute };
+        let shared = Execute { threads: NonZeroUsize::MIN.saturating_add(1), ..execute.clone() };
+        Self { execute, shared, verdicts: Memo::new(1 << 11) }
+    }
+
+    /// Returns the verdict on a call with all gas.
+    ///
+    /// # Panics
+    ///
+    /// If the call is a fault of ours, or if the number of threads matters. The second is checked for [some
+    /// calls](is_in_sample) only.
+    pub(crate) fn verdict(&self, calldata: &[u8]) -> Arc<Verdict> {
+        self.verdicts.get_or(calldata, || {
+            let alone = self.execute.run(calldata, u64::MAX);
+            assert_no_fault(&alone);
+            if is_in_sample(calldata) {
+                let shared = self.shared.run(calldata, u64::MAX);
+                assert_eq!(seen(&alone), seen(&shared), "one thread and two");
+            }
+            alone.into()
+        })
+    }
+}
+
+/// Returns `true` for one in eight calls, the same ones in every process: they are checked in ways that take as long as
+/// all others together.
+pub(crate) fn is_in_sample(calldata: &[u8]) -> bool {
+    calldata.iter().fold(0_u8, |sum, byte| sum.wrapping_add(*byte)).is_multiple_of(8)
+}
+
+/// Returns what a verdict says to a caller and to a chain.
+fn seen(verdict: &Verdict) -> Result<impl PartialEq + Debug + use<'_>, &ExecuteError> {
+    verdict.as_ref().map(|it| (it.result, it.gas, it.reserve, it.work, &it.verdict, &it.earlier))
 }
 
 /// Panics if an outcome is a fault of this program and no verdict.
@@ -40,9 +74,11 @@ pub(crate) fn assert_no_fault<T>(outcome: &Result<T, ExecuteError>) {
 /// An accepted input is one whose blocks the chain imports, one on the other. If the chain imports them and EXECUTE
 /// refuses the input, then only for its witness: with the witness of the chain it accepts the blocks.
 pub(crate) fn agree_with_chain(scene: &Scene, calldata: &[u8]) -> bool {
-    let open = verdict(&scene.open(), calldata);
+    let open = &*scene.open.verdict(calldata);
     // EXECUTE of the fork's L1 demands more, and never comes to another result.
-    if let Ok(strict) = verdict(&scene.execute(), calldata) {
+    if is_in_sample(calldata)
+        && let Ok(strict) = &*scene.strict.verdict(calldata)
+    {
         let open = open.as_ref().expect("the rules of L1 allow more");
         assert_eq!((strict.result, strict.gas), (open.result, open.gas));
         assert_eq!(strict.verdict, open.verdict);
@@ -56,7 +92,7 @@ pub(crate) fn agree_with_chain(scene: &Scene, calldata: &[u8]) -> bool {
     }
     let mut chain = scene.chain.detached();
     let replayed = replay(&mut chain, &input);
-    match (&open, &replayed) {
+    match (open, &replayed) {
         (Ok(executed), Ok(hashes)) => {
             let got: Vec<_> = executed.verdicts().map(|one| one.block_hash).collect();
             assert_eq!(got, *hashes);
@@ -65,7 +101,7 @@ pub(crate) fn agree_with_chain(scene: &Scene, calldata: &[u8]) -> bool {
         (Err(reason), Ok(hashes)) => {
             let blocks = hashes.iter().map(|hash| chain.block(hash).expect("just appended"));
             let again = chain.batch(blocks.collect()).expect("they follow one another");
-            let proven = verdict(&scene.open(), &again.input().expect("its witness"));
+            let proven = scene.open.verdict(&again.input().expect("its witness"));
             assert!(proven.is_ok(), "{proven:?} with the chain's witness, {reason} with its own");
         }
         (Err(_), Err(_)) => {}

@@ -9,6 +9,9 @@
 //! with the same block in a batch and on a chain, a call in a dialect with the input within it. A call that a library
 //! answers by a panic counts as broken, although EXECUTE only fails that call.
 //!
+//! An execution takes microseconds, or a fuzzer sees too few inputs: chains are built once, senders are recovered once,
+//! the verdict on an input is kept, and checks that take as long as all others together are made on one input in eight.
+//!
 //! Only tests and the targets in `fuzz/` depend on this crate.
 
 #![cfg_attr(not(test), warn(clippy::unwrap_used))]
@@ -18,10 +21,12 @@ mod calls;
 mod choices;
 mod formats;
 mod judge;
+mod memo;
 mod nodes;
 mod repairs;
 mod scene;
 mod sequences;
+mod signatures;
 mod tails;
 mod tries;
 

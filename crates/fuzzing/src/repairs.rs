@@ -14,14 +14,15 @@ const MAX_REPAIRS: usize = 12;
 /// reason. A block that named its parent still does; one that did not is left without one.
 pub(crate) fn repaired(scene: &Scene, mut calldata: Vec<u8>) -> Vec<u8> {
     for _ in 0..MAX_REPAIRS {
-        let Err(refused) = scene.open().run(&calldata, u64::MAX) else { break };
+        let verdict = scene.open.verdict(&calldata);
+        let Err(refused) = &*verdict else { break };
         let again = match Input::decode(&calldata) {
             Ok(Input::Block(mut input)) => {
-                repair(core::slice::from_mut(&mut input.request), input.fork, &refused)
+                repair(core::slice::from_mut(&mut input.request), input.fork, refused)
                     .map(|()| input.encode())
             }
             Ok(Input::Batch(mut batch)) => {
-                repair(&mut batch.requests, batch.fork, &refused).map(|()| batch.encode())
+                repair(&mut batch.requests, batch.fork, refused).map(|()| batch.encode())
             }
             Err(_) => None,
         };

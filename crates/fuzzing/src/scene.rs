@@ -1,15 +1,17 @@
 //! Small chains whose blocks the properties change.
 
+use crate::{judge::Judge, memo::Memo, signatures::KnownSenders};
 use alloy_consensus::TxEip1559;
 use alloy_genesis::{Genesis, GenesisAccount};
 use alloy_primitives::{Address, B256, Bytes, TxKind, U256};
-use chain::{Block, BlockWithWitness, Chain};
-use codec::OwnedWitness;
-use execute::{Execute, ForkRule, Rules};
+use chain::{Block, BlockWithWitness, Chain, ChainConfig};
+use codec::{OwnedWitness, compact::compact_reachable};
+use execute::{Answer, Execute, ExecuteError, ForkRule, Rules};
+use stateless::ChainSpec;
 use std::sync::{Arc, LazyLock};
 use testkit::{CHAIN_ID, DraftL2, ETHER, Key, L2, LOGGER, Transaction, logger, rich_genesis};
-use variants::DraftBlock;
-use wire::ProtocolFork;
+use variants::{DraftBlock, Flat};
+use wire::{ExecutionWitness, ProtocolFork};
 
 /// Forks of the chains.
 const FORKS: [ProtocolFork; 3] =
@@ -68,6 +70,18 @@ pub(crate) struct Scene {
     pub(crate) draft: Vec<u8>,
     /// The witnesses of all blocks together; without headers.
     pub(crate) witness: OwnedWitness,
+    /// EXECUTE of an L1 with the fork of the scene.
+    pub(crate) strict: Judge,
+    /// EXECUTE that accepts valid blocks of all forks and of L1.
+    pub(crate) open: Judge,
+    /// The EXECUTE of the fork with prices that leave gas to blocks of any length.
+    pub(crate) priced: Judge,
+    /// Inputs that were checked against the chain; `true` if EXECUTE accepts them.
+    pub(crate) judged: Memo<bool>,
+    /// Answers to calls, with the prices of `priced`.
+    pub(crate) answers: Memo<Result<Answer, ExecuteError>>,
+    /// States in compact form.
+    compacted: Memo<Option<Arc<[u8]>>>,
 }
 
 static SCENES: LazyLock<Vec<Scene>> = LazyLock::new(|| FORKS.map(Scene::new).into());
@@ -88,7 +102,9 @@ impl Scene {
             ..Default::default()
         };
         genesis.alloc.extend([(LOGGER, logger()), (STORER, storer)]);
-        let l2 = L2::new(CHAIN_ID, fork, &genesis).expect("a genesis with all system contracts");
+        let config = ChainConfig::new(ChainSpec::constant(CHAIN_ID, fork));
+        let l2 = L2::configured(&genesis, config.with_cryptography(&KnownSenders));
+        let l2 = l2.expect("a genesis with all system contracts");
         let mut branches = Branches { main: l2.detached(), side: l2, blocks: Vec::new() };
         branches.grow();
         let Branches { main, blocks, .. } = branches;
@@ -114,6 +130,10 @@ impl Scene {
         let batch = |range: &[Arc<Block>]| {
             chain.batch(range.to_vec()).expect("blocks in order").input().expect("their witness")
         };
+        let strict = Execute::on(fork);
+        let open = Execute { rules: Rules::L1, forks: ForkRule::every(), ..strict.clone() };
+        let gas = Arc::new(Flat { base: 1_000, per_byte: 2 });
+        let priced = Execute { gas, ..strict.clone() };
         let batches = [&known[..1], &known[..2], &known[1..4], &known[..MAIN]];
         Self {
             fork,
@@ -122,17 +142,31 @@ impl Scene {
             blocks: blocks.iter().map(scene_block).collect(),
             witness,
             chain,
+            strict: Judge::new(strict),
+            open: Judge::new(open),
+            priced: Judge::new(priced),
+            judged: Memo::new(1 << 20),
+            answers: Memo::new(1 << 12),
+            compacted: Memo::new(1 << 10),
         }
     }
 
-    /// Returns the EXECUTE of an L1 with the fork of the scene.
-    pub(crate) fn execute(&self) -> Execute {
-        Execute::on(self.fork)
+    /// Returns in compact form what the witness has of the state with this root; `None` if it is no state.
+    pub(crate) fn compacted(
+        &self,
+        root: B256,
+        witness: &ExecutionWitness<'_>,
+    ) -> Option<Arc<[u8]>> {
+        let ExecutionWitness { state, codes, .. } = *witness;
+        let [nodes, contracts] = [state, codes].map(|list| list.iter().collect::<Vec<_>>());
+        self.compacted.get_or((root, nodes, contracts), || {
+            compact_reachable(root, state, codes).ok().map(Arc::from)
+        })
     }
 
-    /// Returns an EXECUTE that accepts valid blocks of all forks and of L1.
-    pub(crate) fn open(&self) -> Execute {
-        Execute { rules: Rules::L1, forks: ForkRule::every(), ..self.execute() }
+    /// Returns the inputs of all blocks, then those of all batches.
+    pub(crate) fn inputs(&self) -> Vec<&[u8]> {
+        self.blocks.iter().map(|it| &it.input).chain(&self.batches).map(Vec::as_slice).collect()
     }
 }
 
@@ -200,9 +234,8 @@ mod tests {
     #[test]
     fn execute_accepts_all_blocks_and_batches_of_all_scenes_and_they_are_short() {
         for scene in Scene::all() {
-            let inputs = scene.blocks.iter().map(|it| &it.input).chain(&scene.batches);
-            for input in inputs {
-                scene.execute().run(input, u64::MAX).expect("a block that was built");
+            for input in scene.inputs() {
+                scene.strict.execute.run(input, u64::MAX).expect("a block that was built");
                 assert!(input.len() < 10_000);
             }
         }

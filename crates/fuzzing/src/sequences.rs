@@ -5,7 +5,7 @@ use crate::{
     scene::Scene,
 };
 use alloy_primitives::{B256, Bytes};
-use codec::{Encode as _, compact::compact_reachable};
+use codec::Encode as _;
 use testkit::{relinked, tampered::Draft};
 use wire::{BatchWitness, StatelessInput};
 
@@ -57,7 +57,7 @@ pub(crate) fn sequence(scene: &Scene, choices: &mut Choices<'_>) -> Outcome {
     };
     // Without links that are repaired too: a block that names another parent is refused, whichever roots it has.
     let batch = if is_repaired { repaired(scene, batch) } else { batch };
-    let accepted = agree_with_chain(scene, &batch);
+    let accepted = scene.judged.get_or(&batch, || agree_with_chain(scene, &batch));
     if !is_changed && !is_relinked && !is_repaired {
         assert_eq!(accepted, is_in_order, "blocks {chosen:?}");
     }
@@ -69,7 +69,7 @@ fn batch(scene: &Scene, singles: &[Bytes], root: B256, parent: &Bytes) -> Option
     let inputs = singles.iter().map(|single| StatelessInput::decode(single));
     let inputs = inputs.collect::<Result<Vec<_>, _>>().ok()?;
     let witness = scene.witness.view();
-    let state = compact_reachable(root, witness.state, witness.codes).expect("nodes of a chain");
+    let state = scene.compacted(root, &witness).expect("nodes of a chain");
     let headers = [parent.clone()];
     let witness = BatchWitness::new(&state, witness.codes, (&headers[..]).into());
     Some(codec::batch_of(&inputs, witness.expect("a witness of a chain")).ok()?.encode())
