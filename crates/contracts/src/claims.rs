@@ -9,13 +9,14 @@ use crate::{
     sent_slot,
 };
 use alloy_consensus::EMPTY_ROOT_HASH;
-use alloy_primitives::{Address, B256, Bytes, Log, U256, keccak256};
+use alloy_primitives::{Address, B256, Bytes, Log, U256, keccak256, map::B256Map};
 use alloy_sol_types::{SolCall as _, SolEvent as _};
 use alloy_trie::{
     Nibbles,
     proof::{ProofVerificationError, verify_proof},
 };
 use chain::AccountProof;
+use trie::{NodePath, NodeSource, SourceError, Trie, TrieError};
 
 /// Error in a log or a proof of a message to L1.
 #[derive(Debug, thiserror::Error)]
@@ -35,14 +36,25 @@ pub enum ClaimError {
     #[error("it asks for {0} gas, more than any message may")]
     Gas(u64),
     /// The nodes do not lead to the account.
-    #[error("the nodes do not prove the account of the messenger: {}", shortened(.0))]
-    Account(ProofVerificationError),
+    #[error("the nodes do not prove the account of the messenger: {0}")]
+    Account(Unproven),
     /// The proof has other slots than the one of the message.
     #[error("one slot was asked for, and {0} are proven")]
     Slots(usize),
     /// The nodes do not lead to the message.
-    #[error("the nodes do not prove that the messenger holds the message: {}", shortened(.0))]
-    Slot(ProofVerificationError),
+    #[error("the nodes do not prove that the messenger holds the message: {0}")]
+    Slot(Unproven),
+}
+
+/// Reason for which nodes do not prove a value.
+#[derive(Debug, thiserror::Error)]
+pub enum Unproven {
+    /// A node is missing or malformed.
+    #[error(transparent)]
+    Node(#[from] TrieError),
+    /// The nodes lead to another value, or are not exactly those of the path.
+    #[error("{}", shortened(.0))]
+    Path(ProofVerificationError),
 }
 
 /// Returns the message to L1 with this number from its log on the L2.
@@ -69,14 +81,42 @@ pub fn verify_message(
     message: &Message,
     proof: &AccountProof,
 ) -> Result<(), ClaimError> {
-    let path = |key: &[u8]| Nibbles::unpack(keccak256(key));
     let leaf = proof.account.map(alloy_rlp::encode);
-    verify_proof(state_root, path(L2_MESSENGER.as_slice()), leaf, &proof.nodes)
-        .map_err(ClaimError::Account)?;
+    verify(state_root, keccak256(L2_MESSENGER), leaf, &proof.nodes).map_err(ClaimError::Account)?;
     let [slot] = &proof.slots[..] else { return Err(ClaimError::Slots(proof.slots.len())) };
     let leaf = Some(alloy_rlp::encode(U256::from_be_bytes(message.hash().0)));
-    let path = path(&sent_slot(message.index).to_be_bytes::<32>());
-    verify_proof(storage_root(proof), path, leaf, &slot.nodes).map_err(ClaimError::Slot)
+    let key = keccak256(sent_slot(message.index).to_be_bytes::<32>());
+    verify(storage_root(proof), key, leaf, &slot.nodes).map_err(ClaimError::Slot)
+}
+
+/// Verifies that nodes prove a value, and that they are in the order in which L1 reads them.
+fn verify(root: B256, key: B256, value: Option<Vec<u8>>, nodes: &[Bytes]) -> Result<(), Unproven> {
+    // First by a trie that takes any bytes: of a path that does not lead to a value, alloy's verifier reads nodes that no
+    // trie can have, and panics at a path beyond the length of a key.
+    let known = Known(nodes.iter().map(|node| (keccak256(node), node)).collect());
+    let mut trie = Trie::new(root);
+    let got = trie.get(&known, &key)?;
+    let path = Nibbles::unpack(key);
+    if got != value.as_deref() {
+        let got = got.map(Bytes::copy_from_slice);
+        let expected = value.map(Bytes::from);
+        return Err(Unproven::Path(ProofVerificationError::ValueMismatch { path, got, expected }));
+    }
+    if value.is_none() {
+        return Ok(());
+    }
+    verify_proof(root, path, value, nodes).map_err(Unproven::Path)
+}
+
+/// Nodes of a proof by their hashes.
+struct Known<'p>(B256Map<&'p Bytes>);
+
+impl<'p> NodeSource for Known<'p> {
+    type Bytes = &'p [u8];
+
+    fn node(&self, _: NodePath<'_>, hash: &B256) -> Result<Option<&'p [u8]>, SourceError> {
+        Ok(self.0.get(hash).map(|node| &node[..]))
+    }
 }
 
 /// Returns the calldata of `L1MessageQueue.claim` for a message to L1, with the proof that L2 block `number` holds it.
@@ -135,6 +175,20 @@ mod tests {
             data: Bytes::from_static(b"data"),
         };
         Log { address: L2_MESSENGER, data: event.encode_log_data() }
+    }
+
+    #[test]
+    fn nodes_of_a_path_longer_than_a_key_prove_nothing() {
+        let message = logged_message(&sent(7, 6), 7).unwrap();
+        // An extension that leaves the path, with an extension in it that ends behind any key.
+        let leaf = [0xc2, 0x3f, 0x01];
+        let below = [&[0xd4, 0x90, 0x00], &[0xff; 15][..], &leaf].concat();
+        let node = [&[0xeb, 0x95, 0x00], &[0xff; 20][..], &below].concat();
+        let account = Some(alloy_trie::TrieAccount::default());
+        let nodes = vec![Bytes::from(node.clone())];
+        let proof = AccountProof { account, nodes, slots: Vec::new() };
+        let refused = verify_message(keccak256(node), &message, &proof).unwrap_err();
+        assert!(matches!(refused, ClaimError::Account(Unproven::Node(_))), "{refused:?}");
     }
 
     #[test]

@@ -18,7 +18,9 @@ mod genesis;
 mod genesis_check;
 mod messages;
 
-pub use claims::{ClaimError, claim_calldata, logged_message, message_proof, verify_message};
+pub use claims::{
+    ClaimError, Unproven, claim_calldata, logged_message, message_proof, verify_message,
+};
 pub use config::{ForcedConfig, GuardianConfig, RollupConfig};
 pub use deployment::{Deployment, DeploymentError};
 pub use genesis::{

@@ -21,7 +21,7 @@ mod mainnet;
 mod nodes;
 
 use clap::Parser;
-use eyre::{Result, WrapErr as _};
+use eyre::{Result, WrapErr as _, eyre};
 use localnet::{
     output::{complain, until_unheard},
     page,
@@ -33,6 +33,7 @@ use std::{
     fs,
     path::{Path, PathBuf},
     process::ExitCode,
+    thread,
 };
 
 /// Runs a native rollup from deposit to proof, and real blocks through EXECUTE.
@@ -112,10 +113,7 @@ fn run(arguments: &Arguments) -> Result<(Report, Option<Nodes>)> {
     in_process::run(arguments.in_process, &mut report)?;
     forms::run(arguments.in_process, &mut report)?;
     l3::run(arguments.in_process, &mut report)?;
-    let nodes = if arguments.in_process { None } else { Some(nodes::run(&mut report)?) };
-    if nodes.is_some() {
-        forks::run(&mut report)?;
-    }
+    let nodes = if arguments.in_process { None } else { Some(with_processes(&mut report)?) };
     if !arguments.quick {
         mainnet::verify(&arguments.block, &mut report)?;
     }
@@ -123,6 +121,19 @@ fn run(arguments: &Arguments) -> Result<(Report, Option<Nodes>)> {
         write_page(path, &report)?;
     }
     Ok((report, nodes))
+}
+
+/// Runs the two parts whose nodes are processes beside each other: both wait most of their time.
+fn with_processes(report: &mut Report) -> Result<Nodes> {
+    let mut aside = report.aside();
+    let (nodes, forks) = thread::scope(|scope| {
+        let forks = scope.spawn(|| forks::run(&mut aside));
+        (nodes::run(report), forks.join())
+    });
+    let nodes = nodes?;
+    forks.map_err(|_| eyre!("the part in which L1 forks panicked"))??;
+    report.append(aside);
+    Ok(nodes)
 }
 
 fn write_page(path: &Path, report: &Report) -> Result<()> {

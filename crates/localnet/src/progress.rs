@@ -20,6 +20,8 @@ pub(crate) enum Progress {
     Terminal(ProgressBar),
     /// A line now and then.
     File(Lines),
+    /// Nothing, beside a progress that tells something.
+    Silent,
 }
 
 impl Progress {
@@ -51,6 +53,7 @@ impl Progress {
                 bar.enable_steady_tick(TICK);
             }
             Self::File(lines) => lines.begin(doing),
+            Self::Silent => {}
         }
     }
 
@@ -58,7 +61,7 @@ impl Progress {
     pub(crate) fn beside<T>(&self, print: impl FnOnce() -> T) -> T {
         match self {
             Self::Terminal(bar) => bar.suspend(print),
-            Self::File(_) => print(),
+            Self::File(_) | Self::Silent => print(),
         }
     }
 }

@@ -170,6 +170,9 @@ pub struct Step {
     pub mark: Mark,
     /// Sentence about it.
     pub text: String,
+    /// Seconds from the start of the run.
+    #[serde(skip)]
+    pub seconds: f64,
 }
 
 /// A titled group of steps.
@@ -220,6 +223,23 @@ impl Report {
         }
     }
 
+    /// Begins a report of parts that run beside those of this one. It prints nothing until it is
+    /// [appended](Self::append).
+    #[must_use]
+    pub fn aside(&self) -> Self {
+        Self { start: self.start, progress: Progress::Silent, ..Self::new(true) }
+    }
+
+    /// Appends the parts of a report that was begun [aside](Self::aside), and prints them.
+    pub fn append(&mut self, aside: Self) {
+        for Part { title, steps } in aside.parts {
+            self.part(&title);
+            steps.into_iter().for_each(|step| self.put(step));
+        }
+        self.advanced.extend(aside.advanced);
+        self.real_blocks.extend(aside.real_blocks);
+    }
+
     /// Begins a part of the run.
     pub fn part(&mut self, title: &str) {
         if !self.quiet {
@@ -254,10 +274,14 @@ impl Report {
         self.add(Mark::Survived, text);
     }
 
-    /// Prints a step and adds it to the current part.
     fn add(&mut self, mark: Mark, text: String) {
+        self.put(Step { mark, text, seconds: self.start.elapsed().as_secs_f64() });
+    }
+
+    /// Prints a step and adds it to the current part.
+    fn put(&mut self, step: Step) {
         if !self.quiet {
-            let seconds = self.start.elapsed().as_secs_f64();
+            let Step { seconds, text, .. } = &step;
             let print = || try_line(format_args!("  {seconds:6.2}s  {text}"));
             must(self.progress.beside(print));
         }
@@ -265,7 +289,7 @@ impl Report {
             self.parts.push(Part { title: "Preparation".to_owned(), steps: Vec::new() });
         }
         if let Some(part) = self.parts.last_mut() {
-            part.steps.push(Step { mark, text });
+            part.steps.push(step);
         }
     }
 
