@@ -3,8 +3,8 @@
 //! blocks and a block without a due forced transaction, both refused. Then other forms of EXECUTE: a transaction of type
 //! `0x05`, and blocks by the EIP-8079 draft. Then an L2 that has EXECUTE itself, with an L3
 //! whose withdrawal is claimed on the L2 and on L1. As processes: devnet, sequencer and followers, a withdrawal, a
-//! killed sequencer, a reorganisation of L1. Then an L1 that forks from Prague to Amsterdam under a rollup without an
-//! owner. Last, real mainnet blocks through the same precompile.
+//! killed sequencer, a reorganisation of L1; and beside it an L1 that forks from Prague to Amsterdam under a rollup
+//! without an owner. Last, real mainnet blocks through the same precompile.
 //!
 //! Everything is real: contracts are compiled and deployed, transactions are signed, blocks are
 //! executed, witnesses are recorded. The exit code is 0 if all checks passed.
