@@ -7,7 +7,7 @@ use crate::{
         speed::{Timer, Yardstick},
     },
     vectors::{
-        draft, execute_tx,
+        draft, execute_tx, nested,
         world::{Content, World},
     },
 };
@@ -55,7 +55,8 @@ impl Mutated {
 ///
 /// If a call is accepted whose input is not, ends in a fault of ours, or takes longer than its gas pays for.
 pub(super) fn run(calls: u64, json: bool) -> Result<()> {
-    let measured: Vec<_> = FORMS.into_iter().map(|it| measure(it, calls)).collect::<Result<_>>()?;
+    let forms = FORMS.into_iter().chain([DialectName::Nested]);
+    let measured: Vec<_> = forms.map(|it| measure(it, calls)).collect::<Result<_>>()?;
     if json {
         println!("{:#}", Value::from_iter(measured.iter().map(Mutated::json)));
     } else {
@@ -75,7 +76,11 @@ pub(super) fn run(calls: u64, json: bool) -> Result<()> {
 }
 
 /// Blocks of one call each, and whether the last of them is a batch.
-fn subjects() -> Result<Vec<(Vec<u8>, bool)>> {
+fn subjects(dialect: DialectName) -> Result<Vec<(Vec<u8>, bool)>> {
+    if dialect == DialectName::Nested {
+        let blocks = nested::blocks(ProtocolFork::Osaka)?;
+        return Ok(blocks.into_iter().map(|block| (block, false)).collect());
+    }
     let mut world = World::new(ProtocolFork::Osaka)?;
     let transfers = world.block(Content::Transfers(2))?;
     let log = world.block(Content::Log)?;
@@ -95,7 +100,7 @@ fn measure(dialect: DialectName, calls: u64) -> Result<Mutated> {
         }
         return Ok(mutated);
     }
-    let mut subjects = subjects()?;
+    let mut subjects = subjects(dialect)?;
     if dialect == DialectName::ExecuteTx {
         subjects.retain(|(_, is_batch)| !is_batch);
         let share = calls.div_ceil(subjects.len() as u64);

@@ -12,7 +12,7 @@ mod drake;
 pub(crate) mod execute_tx;
 mod forms;
 mod legacy;
-mod nested;
+pub(crate) mod nested;
 mod subject;
 mod tails;
 #[cfg(test)]

@@ -9,15 +9,28 @@ use codec::Encode as _;
 use eyre::{Result, ensure};
 use testkit::FORKS;
 use variants::{DialectCall, DialectName};
-use wire::{ByteLists, StatelessInput};
+use wire::{ByteLists, ProtocolFork, StatelessInput};
+
+/// Returns blocks of an L2 with a call of EXECUTE that succeeds, and with one that fails there.
+pub(crate) fn blocks(fork: ProtocolFork) -> Result<Vec<Vec<u8>>> {
+    let l3 = World::new(fork)?.block(Content::Transfers(2))?;
+    let forged = forged(&l3)?;
+    let block = |input: &Vec<u8>| Ok(World::with_execute(fork)?.execute(input)?.0);
+    [l3, forged].iter().map(block).collect()
+}
+
+/// Returns an input whose payload names another block hash.
+fn forged(input: &[u8]) -> Result<Vec<u8>> {
+    let mut forged = StatelessInput::decode(input)?;
+    forged.request.payload.block_hash = B256::ZERO;
+    Ok(forged.encode())
+}
 
 /// Adds blocks with a call of EXECUTE that succeeds, and with calls that fail there: these blocks are valid too.
 pub(super) fn add(cases: &mut Cases) -> Result<()> {
     for fork in FORKS {
         let l3 = World::new(fork)?.block(Content::Transfers(24))?;
-        let mut forged = StatelessInput::decode(&l3)?;
-        forged.request.payload.block_hash = B256::ZERO;
-        let forged = forged.encode();
+        let forged = forged(&l3)?;
         let fourth = DialectName::Nested.encode(&l3)?.calldata;
         for (what, input, stored) in [
             ("a call with a block of an L3", &l3, 44),
@@ -51,7 +64,6 @@ mod tests {
     use std::sync::Arc;
     use testkit::Blobs;
     use variants::{BlobSource, Dialects};
-    use wire::ProtocolFork;
 
     /// Makes a call of a dialect that an L1 of this fork has beside others. Returns the answer and the charge.
     fn answer(
