@@ -162,6 +162,8 @@ fn shortened(error: &ProofVerificationError) -> String {
 mod tests {
     use super::*;
     use alloy_primitives::LogData;
+    use alloy_trie::TrieAccount;
+    use chain::SlotProof;
 
     fn sent(index: u64, gas: u64) -> Log {
         let event = MessageSent {
@@ -177,18 +179,61 @@ mod tests {
         Log { address: L2_MESSENGER, data: event.encode_log_data() }
     }
 
+    /// The leaf of a trie that has one key.
+    fn only_leaf(key: B256, value: &[u8]) -> Bytes {
+        let path = [&[0x20], &key[..]].concat();
+        alloy_rlp::encode(vec![Bytes::from(path), Bytes::copy_from_slice(value)]).into()
+    }
+
+    /// A state of the messenger alone, which holds one message, and the proof of that.
+    fn proven(message: &Message) -> (B256, AccountProof) {
+        let slot = sent_slot(message.index);
+        let value = U256::from_be_bytes(message.hash().0);
+        let node = only_leaf(keccak256(slot.to_be_bytes::<32>()), &alloy_rlp::encode(value));
+        let account = TrieAccount { storage_root: keccak256(&node), ..TrieAccount::default() };
+        let slots = vec![SlotProof { slot, value, nodes: vec![node] }];
+        let node = only_leaf(keccak256(L2_MESSENGER), &alloy_rlp::encode(account));
+        let root = keccak256(&node);
+        (root, AccountProof { account: Some(account), nodes: vec![node], slots })
+    }
+
+    #[test]
+    fn exactly_the_nodes_of_the_path_prove_a_message() {
+        let message = logged_message(&sent(7, 6), 7).unwrap();
+        let (root, proof) = proven(&message);
+        verify_message(root, &message, &proof).unwrap();
+        let refused = |change: &dyn Fn(&mut AccountProof)| {
+            let mut proof = proof.clone();
+            change(&mut proof);
+            verify_message(root, &message, &proof).unwrap_err()
+        };
+        use ClaimError::{Account, Slot, Slots};
+        use Unproven::{Node, Path};
+        assert!(matches!(refused(&|it| it.nodes.clear()), Account(Node(_))));
+        assert!(matches!(refused(&|it| it.nodes.push(Bytes::new())), Account(Path(_))));
+        assert!(matches!(refused(&|it| it.account = None), Account(Path(_))));
+        assert!(matches!(refused(&|it| it.slots.clear()), Slots(0)));
+        assert!(matches!(refused(&|it| it.slots[0].nodes.clear()), Slot(Node(_))));
+        assert!(matches!(refused(&|it| it.slots[0].nodes.push(Bytes::new())), Slot(Path(_))));
+        let other = logged_message(&sent(7, 5), 7).unwrap();
+        assert!(matches!(verify_message(root, &other, &proof).unwrap_err(), Slot(Path(_))));
+    }
+
     #[test]
     fn nodes_of_a_path_longer_than_a_key_prove_nothing() {
         let message = logged_message(&sent(7, 6), 7).unwrap();
+        let (_, proof) = proven(&message);
         // An extension that leaves the path, with an extension in it that ends behind any key.
         let leaf = [0xc2, 0x3f, 0x01];
         let below = [&[0xd4, 0x90, 0x00], &[0xff; 15][..], &leaf].concat();
         let node = [&[0xeb, 0x95, 0x00], &[0xff; 20][..], &below].concat();
-        let account = Some(alloy_trie::TrieAccount::default());
-        let nodes = vec![Bytes::from(node.clone())];
-        let proof = AccountProof { account, nodes, slots: Vec::new() };
-        let refused = verify_message(keccak256(node), &message, &proof).unwrap_err();
+        let root = keccak256(&node);
+        let proof = AccountProof { nodes: vec![node.into()], ..proof };
+        let refused = verify_message(root, &message, &proof).unwrap_err();
         assert!(matches!(refused, ClaimError::Account(Unproven::Node(_))), "{refused:?}");
+        // As the proof that there is no messenger, too.
+        let absent = AccountProof { account: None, ..proof };
+        assert!(verify_message(root, &message, &absent).is_err());
     }
 
     #[test]

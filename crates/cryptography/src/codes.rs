@@ -7,8 +7,6 @@ use revm::bytecode::{Bytecode, JumpTable, opcode};
 const CHUNK: usize = 64;
 /// Least bytes behind the last chunk: they hold more than two instructions, and the last two decide about the padding.
 const TAIL: usize = 128;
-/// Most bytes that a code is padded by: the operand of PUSH32, and STOP.
-const PADDING: usize = 33;
 
 /// Analyses legacy code as revm does; `None` if revm is to do it.
 pub(crate) fn analyse(code: &[u8]) -> Option<Bytecode> {
@@ -47,7 +45,6 @@ pub(crate) fn analyse(code: &[u8]) -> Option<Bytecode> {
     padded.extend_from_slice(code);
     padded.resize(code.len() + padding, 0);
     let jumps = JumpTable::from_slice(&jumps, code.len());
-    debug_assert!(padding <= PADDING);
     // SAFETY: The last instruction of `code` has all of its operand in the padded bytes, and STOP follows it, unless it
     // is STOP itself: the loop above has walked from the start of an instruction to the last one.
     Some(unsafe { Bytecode::new_analyzed(padded.into(), code.len(), jumps) })

@@ -1,7 +1,7 @@
 //! Nodes on an L1 with transactions of type 0x05, which no client of Ethereum knows.
 
 use crate::{
-    hidden_inputs::{HIDE, advance_by, forwarder, next_input, until_safe, without_traces},
+    hidden_inputs::{Forwarding, advance_by, next_input, until_safe, without_traces},
     support::{World, is_settled, provider_of, until},
 };
 use alloy_primitives::{Address, B256, Bytes, TxKind, U256};
@@ -173,14 +173,7 @@ async fn blocks_that_transactions_of_type_0x05_bring_are_derived_with_their_witn
 {
     let accounts = vec![(Key::named("alice").address(), rich(ETHER))];
     let world = World::with_execute_tx(ExecuteTx::PRECOMPILE, accounts).await?;
-    let rollup = Deployment::read(&world.deployment())?.rollup;
-    let (plain, hiding) = (Address::repeat_byte(0xf0), Address::repeat_byte(0xf1));
-    world.provider.anvil_set_code(plain, forwarder(rollup, &[])).await?;
-    world.provider.anvil_set_code(hiding, forwarder(rollup, &HIDE)).await?;
-    let mut config = world.sequencer_config()?;
-    config.submit_interval = Duration::from_secs(3_600);
-    let config = world.config(Role::Sequencer(Box::new(config)));
-    let sequencer = RollupNode::start(config).await?;
+    let Forwarding { rollup, plain, hiding, sequencer } = Forwarding::start(&world).await?;
     let (_proxy, blind) = without_traces(&world, None).await?;
     let l2 = provider_of(&blind)?;
     let cost = |number: u64| {

@@ -17,13 +17,13 @@ use testkit::{ETHER, Key, Proxy, rich};
 /// Copies its calldata into memory.
 const COPY: [u8; 4] = [0x36, 0x5f, 0x5f, 0x37];
 /// Inverts each of its bits, word by word.
-pub(crate) const HIDE: [u8; 17] = [
+const HIDE: [u8; 17] = [
     0x5f, 0x5b, 0x80, 0x51, 0x19, 0x81, 0x52, 0x60, 0x20, 0x01, 0x80, 0x36, 0x11, 0x60, 0x05, 0x57,
     0x50,
 ];
 
 /// A contract that calls the rollup with its calldata after `change`, and fails if that call fails.
-pub(crate) fn forwarder(rollup: Address, change: &[u8]) -> Bytes {
+fn forwarder(rollup: Address, change: &[u8]) -> Bytes {
     let mut code =
         [&COPY, change, &[0x5f, 0x5f, 0x36, 0x5f, 0x5f, 0x73], rollup.as_slice()].concat();
     code.extend([0x5a, 0xf1, 0x60]);
@@ -57,6 +57,29 @@ async fn next_block(sequencer: &RollupNode) -> Result<Vec<u8>> {
     Ok(advance_by(next_input(sequencer).await?))
 }
 
+/// A sequencer that posts nothing by itself, and contracts on L1 that pass calls on to its rollup.
+pub(crate) struct Forwarding {
+    pub(crate) rollup: Address,
+    /// Passes on what it is called with.
+    pub(crate) plain: Address,
+    /// Is called with each byte inverted.
+    pub(crate) hiding: Address,
+    pub(crate) sequencer: RollupNode,
+}
+
+impl Forwarding {
+    pub(crate) async fn start(world: &World) -> Result<Self> {
+        let rollup = Deployment::read(&world.deployment())?.rollup;
+        let (plain, hiding) = (Address::repeat_byte(0xf0), Address::repeat_byte(0xf1));
+        world.provider.anvil_set_code(plain, forwarder(rollup, &[])).await?;
+        world.provider.anvil_set_code(hiding, forwarder(rollup, &HIDE)).await?;
+        let mut config = world.sequencer_config()?;
+        config.submit_interval = Duration::from_secs(3_600);
+        let config = world.config(Role::Sequencer(Box::new(config)));
+        Ok(Self { rollup, plain, hiding, sequencer: RollupNode::start(config).await? })
+    }
+}
+
 /// A follower whose L1 has no traces.
 pub(crate) async fn without_traces(
     world: &World,
@@ -79,14 +102,7 @@ pub(crate) async fn until_safe(follower: &RollupNode, number: u64) -> Result<()>
 async fn blocks_in_calls_of_other_contracts_are_found_in_the_calldata_then_the_feed_then_traces()
 -> Result<()> {
     let world = World::with(vec![(Key::named("alice").address(), rich(ETHER))]).await?;
-    let rollup = Deployment::read(&world.deployment())?.rollup;
-    let (plain, hiding) = (Address::repeat_byte(0xf0), Address::repeat_byte(0xf1));
-    world.provider.anvil_set_code(plain, forwarder(rollup, &[])).await?;
-    world.provider.anvil_set_code(hiding, forwarder(rollup, &HIDE)).await?;
-    let mut config = world.sequencer_config()?;
-    config.submit_interval = Duration::from_secs(3_600);
-    let config = world.config(Role::Sequencer(Box::new(config)));
-    let sequencer = RollupNode::start(config).await?;
+    let Forwarding { plain, hiding, sequencer, .. } = Forwarding::start(&world).await?;
     let feed = format!("ws://{}", sequencer.server().addresses()[0]);
 
     // Passed on as it came, it is in the calldata of the transaction.
