@@ -10,11 +10,9 @@ use alloy_rpc_types_eth::TransactionRequest;
 use alloy_sol_types::SolCall as _;
 use codec::{ExecuteTx, ExecuteTxVersion, OwnedWitness, SignedExecuteTx};
 use contracts::{Deployment, bindings::IL1MessageQueue};
-use enshrine_rollup::{Role, RollupNode};
 use execute::EXECUTE_ADDRESS;
 use eyre::{OptionExt as _, Result, ensure, eyre};
 use serde_json::{Value, json};
-use std::time::Duration;
 use testkit::{ETHER, Key, execute_tx_of, rich};
 use wire::{Input, StatelessInput};
 
