@@ -71,7 +71,7 @@ where
             Decoded::Branch { children } => {
                 // Pushed in reverse, so that the smallest key is popped first.
                 for (index, child) in (0_u8..16).zip(children).rev() {
-                    if child == Child::InBytes {
+                    if child == Child::IN_BYTES {
                         let mut path = path;
                         path.push(index);
                         let range = branch_item(bytes.as_ref(), usize::from(index));

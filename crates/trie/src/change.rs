@@ -44,7 +44,7 @@ impl<B: NodeBytes> Trie<B> {
             branch @ Node::Branch { .. } => {
                 self.slots[last.0 as usize].node = branch;
                 let leaf = self.push(Node::Leaf { key: rest.slice(1..), value }, None);
-                self.set_child(last, rest.get_unchecked(0), Child::At(leaf));
+                self.set_child(last, rest.get_unchecked(0), Child(leaf.0));
             }
             Node::Leaf { key: old, value: old_value } => {
                 // Both keys have the same length and differ, so neither is a prefix of the other.
@@ -80,9 +80,9 @@ impl<B: NodeBytes> Trie<B> {
         value: Value<B>,
     ) {
         let leaf = self.push(Node::Leaf { key: rest.slice(shared + 1..), value }, None);
-        let mut children = [Child::Empty; 16];
-        children[usize::from(index)] = Child::At(sibling);
-        children[usize::from(rest.get_unchecked(shared))] = Child::At(leaf);
+        let mut children = [Child::EMPTY; 16];
+        children[usize::from(index)] = Child(sibling.0);
+        children[usize::from(rest.get_unchecked(shared))] = Child(leaf.0);
         let branch = Node::Branch { bytes: None, children };
         // The slot of the old node is reused, so that its parent need not be changed.
         self.slots[at.0 as usize].node = if shared == 0 {
@@ -132,7 +132,7 @@ impl<B: NodeBytes> Trie<B> {
         for (id, _) in &path {
             self.slots[id.0 as usize].reference = None;
         }
-        self.set_child(branch, index, Child::Empty);
+        self.set_child(branch, index, Child::EMPTY);
         if let Some((other, child)) = remaining {
             path.pop();
             self.collapse(branch, other, child, path.last().map(|(id, _)| *id));
@@ -147,7 +147,7 @@ impl<B: NodeBytes> Trie<B> {
         };
         let mut others = (0_u8..)
             .zip(children)
-            .filter(|(other, child)| *other != index && **child != Child::Empty)
+            .filter(|(other, child)| *other != index && **child != Child::EMPTY)
             .map(|(other, _)| other);
         let first = others.next();
         if others.next().is_some() { None } else { first }

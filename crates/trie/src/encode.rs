@@ -26,13 +26,13 @@ pub(crate) fn encode<B: AsRef<[u8]>>(slots: &[Slot<B>], id: NodeId, out: &mut Ve
             let mut payload = Vec::with_capacity(LONGEST_BRANCH);
             for (index, child) in children.iter().enumerate() {
                 match (child, bytes) {
-                    (Child::At(id), _) => reference(slots, *id).put_item(&mut payload),
-                    (Child::InBytes, Some(bytes)) => {
+                    (&Child::IN_BYTES, Some(bytes)) => {
                         // Unvisited children are copied as they are, without decoding them.
                         let bytes = bytes.as_ref();
                         payload.extend_from_slice(&bytes[branch_item(bytes, index)]);
                     }
-                    (Child::Empty | Child::InBytes, _) => payload.push(0x80),
+                    (&(Child::EMPTY | Child::IN_BYTES), _) => payload.push(0x80),
+                    (Child(id), _) => reference(slots, NodeId(*id)).put_item(&mut payload),
                 }
             }
             // Keys have a fixed length, so no key ends at a branch, and its value is always empty.

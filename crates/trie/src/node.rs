@@ -41,15 +41,17 @@ const EMBEDDED_LAST: u8 = 0xc0 + 30;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NodeId(pub(crate) u32);
 
-/// A child of a branch.
+/// A child of a branch: one of the two constants, or the position of a node in the arena.
+///
+/// Four bytes, where an enum of the same takes eight: most of an arena is children.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Child {
+pub struct Child(pub(crate) u32);
+
+impl Child {
     /// No child.
-    Empty,
+    pub const EMPTY: Self = Self(u32::MAX);
     /// The child is still in the branch's own bytes and has not been walked.
-    InBytes,
-    /// The child is in the arena.
-    At(NodeId),
+    pub const IN_BYTES: Self = Self(u32::MAX - 1);
 }
 
 /// A parent's reference to a node: the hash, or the encoding if that is shorter than 32 bytes.
@@ -119,7 +121,7 @@ pub(crate) enum Node<B> {
     Leaf { key: Nibbles, value: Value<B> },
     /// Nibbles that all keys below share; the child is a branch.
     Extension { key: Nibbles, child: NodeId },
-    /// A branch of sixteen children. `bytes` holds the children that are [`Child::InBytes`].
+    /// A branch of sixteen children. `bytes` holds the children that are [`Child::IN_BYTES`].
     Branch { bytes: Option<B>, children: [Child; 16] },
 }
 
@@ -150,7 +152,7 @@ pub enum Decoded<B> {
     },
     /// A branch.
     Branch {
-        /// Children, each [empty](Child::Empty) or [in the bytes](Child::InBytes) of the branch.
+        /// Children, each [empty](Child::EMPTY) or [in the bytes](Child::IN_BYTES) of the branch.
         children: [Child; 16],
     },
 }
@@ -294,13 +296,13 @@ fn decode_at<B: NodeBytes>(bytes: &B, nibbles_left: usize) -> Result<Decoded<B>,
 
 /// Returns the children of a branch if the bytes are seventeen items that form one.
 fn branch_children(raw: &[u8], header: usize) -> Option<[Child; 16]> {
-    let mut children = [Child::Empty; 16];
+    let mut children = [Child::EMPTY; 16];
     let mut at = header;
     for child in &mut children {
         let first = *raw.get(at)?;
         match first {
             EMPTY_ITEM => {}
-            HASH_ITEM | EMBEDDED_FIRST..=EMBEDDED_LAST => *child = Child::InBytes,
+            HASH_ITEM | EMBEDDED_FIRST..=EMBEDDED_LAST => *child = Child::IN_BYTES,
             _ => return None,
         }
         at += item_len(first);

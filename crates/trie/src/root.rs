@@ -100,8 +100,8 @@ impl<B: NodeBytes> Trie<B> {
                 Node::Extension { child, .. } => descend(*child),
                 Node::Branch { children, .. } => {
                     for child in children {
-                        if let Child::At(child) = child {
-                            descend(*child);
+                        if !matches!(*child, Child::EMPTY | Child::IN_BYTES) {
+                            descend(NodeId(child.0));
                         }
                     }
                 }

@@ -92,35 +92,36 @@ pub struct NodeIndex {
     key: u64,
 }
 
-/// Digests in parts of equal length, but for the last.
+/// Digests in parts whose length, but for the last, is the same power of two: a position is divided by it in each
+/// comparison.
 #[derive(Debug)]
 struct Parts {
     parts: Vec<Arc<[B256]>>,
-    length: usize,
+    /// Logarithm of that length.
+    shift: u32,
 }
 
 impl Parts {
     fn get(&self, position: u32) -> &B256 {
-        let position = position as usize;
-        &self.parts[position / self.length][position % self.length]
+        let (position, mask) = (position as usize, (1 << self.shift) - 1);
+        &self.parts[position >> self.shift][position & mask]
     }
 }
 
 impl NodeIndex {
     /// Indexes digests by their position; of equal digests, the first one wins.
     ///
-    /// All parts but the last must have the same length. Without an operating system the key is fixed, and hostile
-    /// digests take quadratic time.
+    /// All parts but the last must have the same length, a power of two. Without an operating system the key is fixed,
+    /// and hostile digests take quadratic time.
     pub fn new(parts: Vec<Arc<[B256]>>) -> Self {
         #[cfg(feature = "std")]
         let key = core::hash::BuildHasher::hash_one(&std::hash::RandomState::new(), 0_u8);
         #[cfg(not(feature = "std"))]
         let key = 0;
-        // At least one, since it is a divisor.
-        let length = parts.first().map_or(0, |part| part.len()).max(1);
-        debug_assert!(parts.iter().rev().skip(1).all(|part| part.len() == length));
+        let shift = parts.first().map_or(1, |part| part.len()).next_power_of_two().trailing_zeros();
+        debug_assert!(parts.iter().rev().skip(1).all(|part| part.len() == 1 << shift));
         let count = parts.iter().map(|part| part.len()).sum();
-        let digests = Parts { parts, length };
+        let digests = Parts { parts, shift };
         // Allocated by the number of digests that exist, not by a declared number.
         let mut positions = HashTable::with_capacity(count);
         for (position, digest) in (0_u32..).zip(digests.parts.iter().flat_map(|part| &**part)) {
@@ -143,8 +144,8 @@ impl NodeIndex {
 
     /// Returns the digest at a position.
     pub fn digest(&self, position: usize) -> Option<&B256> {
-        let Parts { parts, length } = &self.digests;
-        parts.get(position / length)?.get(position % length)
+        let Parts { parts, shift } = &self.digests;
+        parts.get(position >> shift)?.get(position & ((1 << shift) - 1))
     }
 
     /// Returns the digests in their order.

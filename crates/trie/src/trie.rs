@@ -161,15 +161,15 @@ impl<B: NodeBytes> Trie<B> {
             unreachable!("only branches have numbered children");
         };
         match (children[usize::from(index)], bytes) {
-            (Child::At(child), _) => Ok(Some(child)),
-            (Child::InBytes, Some(bytes)) => {
+            (Child::IN_BYTES, Some(bytes)) => {
                 let range = branch_item(bytes.as_ref(), usize::from(index));
                 let item = child_item(bytes, range);
                 let child = self.adopt(item, &path())?;
-                self.set_child(id, index, Child::At(child));
+                self.set_child(id, index, Child(child.0));
                 Ok(Some(child))
             }
-            (Child::Empty | Child::InBytes, _) => Ok(None),
+            (Child::EMPTY | Child::IN_BYTES, _) => Ok(None),
+            (Child(child), _) => Ok(Some(NodeId(child))),
         }
     }
 
@@ -199,7 +199,12 @@ impl<B: NodeBytes> Trie<B> {
     }
 
     pub(crate) fn push(&mut self, node: Node<B>, reference: Option<Reference>) -> NodeId {
-        let id = u32::try_from(self.slots.len()).expect("an arena of 2^32 nodes fits no memory");
+        let id = u32::try_from(self.slots.len()).ok().filter(|id| *id < Child::IN_BYTES.0);
+        let id = id.expect("an arena of 2^32 nodes fits no memory");
+        // By halves: a vector that doubles holds a third more on average.
+        if self.slots.len() == self.slots.capacity() {
+            self.slots.reserve_exact(self.slots.len() / 2 + 4);
+        }
         self.slots.push(Slot { node, reference });
         NodeId(id)
     }
