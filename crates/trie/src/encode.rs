@@ -1,11 +1,8 @@
 //! RLP encoding of changed nodes.
 
-use crate::node::{Child, HASH_ITEM, Node, NodeId, Reference, Slot, branch_item};
+use crate::node::{Child, HASH_ITEM, LONGEST_BRANCH, Node, NodeId, Reference, Slot, branch_items};
 use alloc::vec::Vec;
 use nybbles::Nibbles;
-
-/// Maximum bytes of an encoded branch: sixteen hashes and an empty value.
-const LONGEST_BRANCH: usize = 3 + 16 * 33 + 1;
 
 /// Appends the RLP of node `id`. Its changed children must have their references.
 pub(crate) fn encode<B: AsRef<[u8]>>(slots: &[Slot<B>], id: NodeId, out: &mut Vec<u8>) {
@@ -24,15 +21,15 @@ pub(crate) fn encode<B: AsRef<[u8]>>(slots: &[Slot<B>], id: NodeId, out: &mut Ve
         }
         Node::Branch { bytes, children } => {
             let mut payload = Vec::with_capacity(LONGEST_BRANCH);
-            for (index, child) in children.iter().enumerate() {
-                match (child, bytes) {
-                    (&Child::IN_BYTES, Some(bytes)) => {
-                        // Unvisited children are copied as they are, without decoding them.
-                        let bytes = bytes.as_ref();
-                        payload.extend_from_slice(&bytes[branch_item(bytes, index)]);
-                    }
-                    (&(Child::EMPTY | Child::IN_BYTES), _) => payload.push(0x80),
-                    (Child(id), _) => reference(slots, NodeId(*id)).put_item(&mut payload),
+            let bytes = bytes.as_ref().map_or(&[][..], |bytes| bytes.as_ref());
+            let mut items = branch_items(bytes);
+            for child in children {
+                let item = items.next();
+                match *child {
+                    Child::EMPTY => payload.push(0x80),
+                    // Unvisited children are copied as they are, without decoding them.
+                    Child::IN_BYTES => payload.extend_from_slice(&bytes[item.unwrap_or_default()]),
+                    Child(id) => reference(slots, NodeId(id)).put_item(&mut payload),
                 }
             }
             // Keys have a fixed length, so no key ends at a branch, and its value is always empty.

@@ -31,6 +31,9 @@ const EMPTY_ITEM: u8 = 0x80;
 /// RLP header of a 32-byte string.
 pub(crate) const HASH_ITEM: u8 = 0xa0;
 
+/// Maximum bytes of an encoded branch: sixteen hashes and an empty value.
+pub(crate) const LONGEST_BRANCH: usize = 3 + 16 * 33 + 1;
+
 /// Range of the first byte of an embedded node: a list, not empty, shorter than 32 bytes in all
 /// (else it would be referred to by hash).
 // Bounded so that embedding cannot nest without end: each level is shorter than its parent.
@@ -177,12 +180,22 @@ pub fn child_item<B: NodeBytes>(bytes: &B, range: Range<usize>) -> ChildItem<B> 
 
 /// Returns the range of child `index` in the bytes of a branch that [`decode`] has checked.
 pub fn branch_item(bytes: &[u8], index: usize) -> Range<usize> {
-    let mut at = list_header(bytes).map_or(0, |(header, _)| header);
-    // Items are at most 33 bytes, so scanning costs less than an index of them would take in memory.
-    for _ in 0..index {
-        at += item_len(bytes[at]);
+    // A branch has this length only if all its children are hashes, as those near the root of a large trie are.
+    if bytes.len() == LONGEST_BRANCH {
+        return 3 + 33 * index..3 + 33 * (index + 1);
     }
-    at..at + item_len(bytes[at])
+    // Items are at most 33 bytes, so scanning costs less than an index of them would take in memory.
+    branch_items(bytes).nth(index).unwrap_or_default()
+}
+
+/// Returns the ranges of the children in the bytes of a branch that [`decode`] has checked, in order.
+pub(crate) fn branch_items(bytes: &[u8]) -> impl Iterator<Item = Range<usize>> {
+    let mut at = list_header(bytes).map_or(0, |(header, _)| header);
+    core::iter::from_fn(move || {
+        let start = at;
+        at += item_len(*bytes.get(at)?);
+        Some(start..at)
+    })
 }
 
 /// Length of a child item by its first byte: empty, hash, or embedded node.
