@@ -240,7 +240,7 @@ fn rows<'r>(kinds: &Kinds<'r>) -> Vec<Row<'r>> {
 
 /// Writes the rows of one reason, which stands in the first of them.
 fn write_rows(text: &mut String, why: &str, kinds: &Kinds<'_>) {
-    let mut reason = format!("{why} ");
+    let mut reason = if why.is_empty() { String::new() } else { format!("{why} ") };
     for Row { methods, path, is_elsewhere, count, values: [reference, subject], first } in
         rows(kinds)
     {
@@ -266,4 +266,68 @@ fn cell(value: Option<&str>) -> String {
         text.push('…');
     }
     format!("`{}`", text.replace('|', "\\|").replace('`', "'"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::Value;
+    use std::time::Duration;
+
+    /// A position, and the values of reference and subject there.
+    type Place<'p> = (&'p str, Option<&'p str>, Option<&'p str>);
+
+    fn record(method: &str, places: &[Place<'_>]) -> Record {
+        let differences = places.iter().map(|(path, reference, subject)| Difference {
+            path: (*path).to_owned(),
+            reference: reference.map(str::to_owned),
+            subject: subject.map(str::to_owned),
+        });
+        Record {
+            script: "s".to_owned(),
+            line: 1,
+            method: method.to_owned(),
+            params: String::new(),
+            answer: Value::Null,
+            differences: differences.collect(),
+            times: [Duration::ZERO; 2],
+        }
+    }
+
+    fn shown(records: Vec<Record>) -> Vec<String> {
+        let text = Report { records, random: 0 }.markdown("A", "B");
+        let (_, section) = text.split_once("## Differences without a known reason\n\n").unwrap();
+        section.lines().skip(2).map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn methods_share_a_row_for_a_member_and_for_equal_errors_and_not_for_others() {
+        let rows = shown(vec![
+            record("x_a", &[("/result/thing", Some("1"), Some("2"))]),
+            record("x_b", &[("/result/*/thing/*", Some("3"), Some("4"))]),
+            record("x_b", &[("/result/*/other", Some("3"), Some("4"))]),
+            record("x_a", &[("/error/data", Some("1"), Some("2"))]),
+            record("x_b", &[("/error/data", Some("1"), Some("2"))]),
+            record("x_c", &[("/error/data", Some("1"), Some("3"))]),
+        ]);
+        assert_eq!(
+            rows,
+            [
+                "| | `x_a`, `x_b` | `/error/data` | 2 | `1` | `2` | s:1 |",
+                "| | `x_a`, `x_b` | `thing` | 2 | `1` | `2` | s:1 |",
+                "| | `x_b` | `/result/*/other` | 1 | `3` | `4` | s:1 |",
+                "| | `x_c` | `/error/data` | 1 | `1` | `3` | s:1 |",
+            ]
+        );
+    }
+
+    #[test]
+    fn an_error_of_one_node_and_a_result_of_the_other_are_one_row() {
+        let refused = [("/error", None, Some("{}")), ("/result", Some("1"), None)];
+        let rows = shown(vec![record("x_a", &refused)]);
+        assert_eq!(rows, ["| | `x_a` | `/result` | 1 | `1` | `{}` | s:1 |"]);
+        // Both of one node are two differences.
+        let more = [("/error", None, Some("{}")), ("/result", None, Some("1"))];
+        assert_eq!(shown(vec![record("x_a", &more)]).len(), 2);
+    }
 }

@@ -190,8 +190,8 @@ pub(crate) fn report() -> Result<Report> {
         .into_iter()
         .map(|payment| Ok((payment, worlds(SHOWN, payment)?)))
         .collect::<Result<_>>()?;
-    let _ = write!(text, "\nTen rollups, by what becomes of L1:\n\n| | {HEAD}");
-    for (payment, worlds) in &compared {
+    let _ = write!(text, "\nTen rollups, by what else becomes of L1:\n\n| | {HEAD}");
+    for (payment, worlds) in compared.iter().filter(|(payment, _)| *payment != Payment::Follows) {
         text += &rows(payment.name(), worlds);
     }
     text += "\nThe attacker of the ten rollups:\n\n\
