@@ -120,8 +120,10 @@ fn methods_share_a_row_for_a_member_and_for_equal_errors_and_not_for_others() {
 }
 
 #[test]
-fn members_that_one_node_lacks_share_a_row_and_those_that_the_other_lacks_do_not() {
+fn members_of_one_answer_share_a_row_if_the_same_nodes_have_them() {
     let places = [
+        ("/result/*/five", Some("5"), Some("6")),
+        ("/result/*/four", Some("4"), Some("5")),
         ("/result/*/one", None, Some("1")),
         ("/result/*/three", Some("3"), None),
         ("/result/*/two", None, Some("2")),
@@ -129,6 +131,7 @@ fn members_that_one_node_lacks_share_a_row_and_those_that_the_other_lacks_do_not
     assert_eq!(
         shown(vec![record("x_a", &places)]),
         [
+            "| | `x_a` | `/result/*/five`, `/result/*/four` | 2 | `5` | `6` | s:1 |",
             "| | `x_a` | `/result/*/one`, `/result/*/two` | 2 | — | `1` | s:1 |",
             "| | `x_a` | `/result/*/three` | 1 | `3` | — | s:1 |",
         ]

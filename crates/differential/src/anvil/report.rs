@@ -27,15 +27,10 @@ viem's own suite runs under prool, which starts a node for each worker behind a 
 |---|---|---|---|
 | `anvil_dumpState` | 10.9 | 2.2 | recovers the sender of each transaction, 40 µs each, to write those that were impersonated |
 | `txpool_inspect`, 500 transactions waiting | 3.1 | 0.65 | the checksum of each recipient |
-| `trace_filter` of 32 blocks | 1.2 | 0.35 | blocks are executed again; anvil keeps all traces in memory |
-| `trace_transaction`, `trace_block`, `ots_getTransactionError` | 0.12 | 0.06 | the same |
+| `trace_filter` of 32 blocks; `trace_transaction`, `trace_block`, `ots_getTransactionError` | 1.2; 0.12 | 0.35; 0.06 | blocks are executed again; anvil keeps all traces in memory |
 | `debug_traceTransaction` with steps | 0.45 | 0.07 | anvil answers without steps |
-| `debug_traceCall`, `eth_simulateV1` | 0.11, 0.21 | 0.08, 0.13 | |
-| `eth_createAccessList` | 0.12 | 0.08 | executes until the list stays the same, as geth |
-| `eth_getTransactionCount` of the pending block, `txpool_status` | 0.05, 0.07 | 0.04, 0.05 | a thread of their own answers, so that requests do not wait for each other |
-| `anvil_setBalance`, `setNonce`, `setCode`, `impersonateAccount`, `evm_increaseTime` | 0.06–0.08 | 0.04 | the same |
-
-`anvil-diff --times` lists the methods that take longer in its own scripts.
+| `debug_traceCall`, `eth_simulateV1`, `eth_createAccessList` | 0.11, 0.21, 0.12 | 0.08, 0.13, 0.08 | an access list is executed until it stays the same, as geth |
+| `eth_getTransactionCount` of the pending block, `txpool_status`; `anvil_setBalance`, `setNonce`, `setCode`, `impersonateAccount`, `evm_increaseTime` | 0.05, 0.07; 0.06–0.08 | 0.04, 0.05; 0.04 | a thread of their own answers, so that requests do not wait for each other |
 
 <!-- suites: begin -->
 <!-- suites: end -->
@@ -197,13 +192,11 @@ impl Row<'_> {
         self.values.map(|value| Some(value?.chars().filter(|c| !c.is_ascii_digit()).collect()))
     }
 
-    /// Returns `true` if the same node lacks the members of both rows, in the answers to the same methods.
-    fn lacks_too(&self, other: &Self) -> bool {
-        let side = |row: &Self| {
-            member(row.paths[0])?;
-            row.values.iter().position(Option::is_none)
-        };
-        self.methods == other.methods && side(self).is_some() && side(self) == side(other)
+    /// Returns `true` if both are members of results of the same methods, which the same nodes have.
+    fn is_beside(&self, other: &Self) -> bool {
+        let of_results = [self, other].iter().all(|row| member(row.paths[0]).is_some());
+        let present = |row: &Self| row.values.map(|value| value.is_some());
+        of_results && self.methods == other.methods && present(self) == present(other)
     }
 }
 
@@ -251,7 +244,7 @@ fn rows<'r>(kinds: &Kinds<'r>) -> Vec<Row<'r>> {
     }
     let mut shown: Vec<Row<'r>> = Vec::new();
     for row in merged {
-        match shown.iter_mut().find(|it| it.lacks_too(&row)) {
+        match shown.iter_mut().find(|it| it.is_beside(&row)) {
             Some(other) => {
                 other.is_elsewhere |= row.is_elsewhere;
                 other.paths.extend(row.paths);
