@@ -164,7 +164,7 @@ fn table(forms: &[Form]) -> String {
         let is_same = |row: &[String; 6]| row[0] == cells[0] && row[2..] == cells[2..];
         match rows.iter_mut().find(|(row, _)| is_same(row)) {
             Some((row, _)) => {
-                row[1] = [&row[1], &cells[1]].map(String::as_str).join(documented::AND)
+                row[1] = [&row[1], &cells[1]].map(String::as_str).join(documented::AND);
             }
             None => rows.push((cells, form.ms)),
         }
