@@ -1,11 +1,12 @@
 //! The harness on stock anvil: it finds nothing where there is nothing, and something where there is.
 
 use enshrine_differential::anvil::{
-    Launch, Player, Script,
+    Difference, Launch, Player, Record, Script,
     random::Walk,
     report::{Report, keep_suites},
 };
-use std::sync::LazyLock;
+use serde_json::Value;
+use std::{sync::LazyLock, time::Duration};
 use toolchain::{Toolchain, progress_to_stderr};
 
 static ANVIL: LazyLock<Launch> = LazyLock::new(|| Launch {
@@ -69,4 +70,80 @@ fn a_new_document_keeps_the_table_of_the_suites_and_nothing_else_of_the_earlier_
     let kept = keep_suites(&earlier, &new);
     assert_eq!(kept, format!("{head}\n| viem |\n<!-- suites: end -->{tail}"));
     assert_eq!(keep_suites("no table", &new), new);
+}
+
+/// A position, and the values of reference and subject there.
+type Place<'p> = (&'p str, Option<&'p str>, Option<&'p str>);
+
+fn record(method: &str, places: &[Place<'_>]) -> Record {
+    let differences = places.iter().map(|(path, reference, subject)| Difference {
+        path: (*path).to_owned(),
+        reference: reference.map(str::to_owned),
+        subject: subject.map(str::to_owned),
+    });
+    Record {
+        script: "s".to_owned(),
+        line: 1,
+        method: method.to_owned(),
+        params: String::new(),
+        answer: Value::Null,
+        differences: differences.collect(),
+        times: [Duration::ZERO; 2],
+    }
+}
+
+fn shown(records: Vec<Record>) -> Vec<String> {
+    let text = Report { records, random: 0 }.markdown("A", "B");
+    let (_, section) = text.split_once("## Differences without a known reason\n\n").unwrap();
+    section.lines().skip(2).map(str::to_owned).collect()
+}
+
+#[test]
+fn methods_share_a_row_for_a_member_and_for_equal_errors_and_not_for_others() {
+    let rows = shown(vec![
+        record("x_a", &[("/result/thing", Some("1"), Some("2"))]),
+        record("x_b", &[("/result/*/thing/*", Some("3"), Some("4"))]),
+        record("x_b", &[("/result/*/other", Some("3"), Some("4"))]),
+        record("x_a", &[("/error/data", Some("1"), Some("2"))]),
+        record("x_b", &[("/error/data", Some("1"), Some("2"))]),
+        record("x_c", &[("/error/data", Some("a1"), Some("3"))]),
+    ]);
+    assert_eq!(
+        rows,
+        [
+            "| | `x_a`, `x_b` | `/error/data` | 2 | `1` | `2` | s:1 |",
+            "| | `x_a`, `x_b` | `thing` | 2 | `1` | `2` | s:1 |",
+            "| | `x_b` | `/result/*/other` | 1 | `3` | `4` | s:1 |",
+            "| | `x_c` | `/error/data` | 1 | `a1` | `3` | s:1 |",
+        ]
+    );
+}
+
+#[test]
+fn members_of_one_answer_share_a_row_if_the_same_nodes_have_them() {
+    let places = [
+        ("/result/*/five", Some("5"), Some("6")),
+        ("/result/*/four", Some("4"), Some("5")),
+        ("/result/*/one", None, Some("1")),
+        ("/result/*/three", Some("3"), None),
+        ("/result/*/two", None, Some("2")),
+    ];
+    assert_eq!(
+        shown(vec![record("x_a", &places)]),
+        [
+            "| | `x_a` | `/result/*/five`, `/result/*/four` | 2 | `5` | `6` | s:1 |",
+            "| | `x_a` | `/result/*/one`, `/result/*/two` | 2 | — | `1` | s:1 |",
+            "| | `x_a` | `/result/*/three` | 1 | `3` | — | s:1 |",
+        ]
+    );
+}
+
+#[test]
+fn an_error_of_one_node_and_a_result_of_the_other_are_one_row() {
+    let refused = [("/error", None, Some("{}")), ("/result", Some("1"), None)];
+    let rows = shown(vec![record("x_a", &refused)]);
+    assert_eq!(rows, ["| | `x_a` | `/result` | 1 | `1` | `{}` | s:1 |"]);
+    // Both of one node are two differences.
+    let more = [("/error", None, Some("{}")), ("/result", None, Some("1"))];
+    assert_eq!(shown(vec![record("x_a", &more)]).len(), 2);
 }

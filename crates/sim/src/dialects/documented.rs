@@ -7,8 +7,11 @@ use std::collections::BTreeSet;
 const DOCUMENT: &str = include_str!("../../../../docs/dialects.md");
 /// First line of the table.
 pub(super) const HEAD: &str = "| block | form | bytes | blobs | gas on L1 | ms | nearest limit |";
-/// Place of the time among the cells.
+/// Place of the time among the cells, and of the dialects.
 const TIME: usize = 5;
+const DIALECTS: usize = 1;
+/// Separator of dialects that share a row.
+pub(super) const AND: &str = ", ";
 
 /// Fails, naming each of them, if rows are not those of the document. The time is not compared.
 ///
@@ -28,7 +31,7 @@ pub(super) fn check(forms: &[Form], are_all: bool) -> Result<()> {
     Ok(())
 }
 
-/// Rows of the table, without the time.
+/// Rows of the table, one for each dialect, without the time.
 fn rows(document: &str) -> BTreeSet<Vec<String>> {
     let table = document.lines().skip_while(|line| *line != HEAD);
     let rows = table.skip(2).take_while(|line| line.starts_with('|'));
@@ -38,7 +41,18 @@ fn rows(document: &str) -> BTreeSet<Vec<String>> {
         cells.remove(TIME.min(cells.len() - 1));
         cells
     };
-    rows.map(cells).collect()
+    let of_each = |cells: Vec<String>| {
+        let dialects = cells.get(DIALECTS).cloned().unwrap_or_default();
+        let dialects: Vec<_> = dialects.split(AND).map(str::to_owned).collect();
+        dialects.into_iter().map(move |dialect| {
+            let mut cells = cells.clone();
+            if let Some(cell) = cells.get_mut(DIALECTS) {
+                *cell = dialect;
+            }
+            cells
+        })
+    };
+    rows.map(cells).flat_map(of_each).collect()
 }
 
 #[cfg(test)]

@@ -156,13 +156,23 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     Ok(())
 }
 
-/// Returns the table as docs/dialects.md has it.
+/// Returns the table as docs/dialects.md has it: forms of a block that differ in their time alone share a row.
 fn table(forms: &[Form]) -> String {
-    let row = |form: &Form| {
-        let [block, dialect, bytes, blobs, gas, limit] = form.cells();
-        format!("| {block} | {dialect} | {bytes} | {blobs} | {gas} | {:.1} | {limit} |", form.ms)
+    let mut rows: Vec<([String; 6], f64)> = Vec::new();
+    for form in forms {
+        let cells = form.cells();
+        let is_same = |row: &[String; 6]| row[0] == cells[0] && row[2..] == cells[2..];
+        match rows.iter_mut().find(|(row, _)| is_same(row)) {
+            Some((row, _)) => {
+                row[1] = [&row[1], &cells[1]].map(String::as_str).join(documented::AND);
+            }
+            None => rows.push((cells, form.ms)),
+        }
+    }
+    let row = |([block, dialects, bytes, blobs, gas, limit], ms): ([String; 6], f64)| {
+        format!("| {block} | {dialects} | {bytes} | {blobs} | {gas} | {ms:.1} | {limit} |")
     };
-    let rows: Vec<_> = forms.iter().map(row).collect();
+    let rows: Vec<_> = rows.into_iter().map(row).collect();
     [documented::HEAD, "|---|---|---|---|---|---|---|", &rows.join("\n")].join("\n")
 }
 

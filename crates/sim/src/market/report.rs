@@ -7,7 +7,7 @@ use super::{
 };
 use eyre::Result;
 use std::{fmt::Write as _, ops::Range};
-use variants::market::{LIMIT, TARGET};
+use variants::market::TARGET;
 
 /// Time of a unit of EXECUTE gas on one core, in picoseconds, by `docs/gas.md`: in the real block that
 /// takes longest for what it is charged, and in the dearest input that is known.
@@ -141,19 +141,6 @@ fn attacked(name: &str, history: &History) -> String {
     )
 }
 
-/// Returns the table with the time of a full block by limit.
-fn limits() -> String {
-    let mut text = String::from(
-        "| limit | blocks as real ones | the dearest known input | the same at half the speed |\n\
-         |---|---|---|---|\n",
-    );
-    for limit in [LIMIT / 2, LIMIT, 2 * LIMIT, 4 * LIMIT] {
-        let times = [REAL, WORST, 2 * WORST].map(|each| milliseconds(limit, each));
-        let _ = writeln!(text, "| {} | {} |", thousands(limit), times.join(" | "));
-    }
-    text
-}
-
 fn curve(name: &'static str, prices: &[u64]) -> Curve {
     Curve { name, points: prices.iter().map(|wei| gwei(*wei)).collect() }
 }
@@ -190,8 +177,8 @@ pub(crate) fn report() -> Result<Report> {
         .into_iter()
         .map(|payment| Ok((payment, worlds(SHOWN, payment)?)))
         .collect::<Result<_>>()?;
-    let _ = write!(text, "\nTen rollups, by what becomes of L1:\n\n| | {HEAD}");
-    for (payment, worlds) in &compared {
+    let _ = write!(text, "\nTen rollups, by what else becomes of L1:\n\n| | {HEAD}");
+    for (payment, worlds) in compared.iter().filter(|(payment, _)| *payment != Payment::Follows) {
         text += &rows(payment.name(), worlds);
     }
     text += "\nThe attacker of the ten rollups:\n\n\
@@ -200,11 +187,6 @@ pub(crate) fn report() -> Result<Report> {
     for (payment, [.., hostile]) in &compared {
         text += &attacked(payment.name(), hostile);
     }
-    let _ = write!(
-        text,
-        "\nWhat a full block takes on one core, in milliseconds, by the limit:\n\n{}",
-        limits()
-    );
     Ok(Report { text, plots: plots(&compared) })
 }
 
