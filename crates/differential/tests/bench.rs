@@ -21,6 +21,7 @@ fn a_run_has_all_figures_of_heavy_blocks_and_batches_and_refuses_a_name_of_none(
             "single_over_ethrex",
             "parallel_over_ethrex",
             "single_over_floor",
+            "single_over_reference_floor",
             "parallel_over_floor",
             "cold_over_ethrex",
             "peak_over_input",

@@ -82,6 +82,8 @@ pub(crate) struct Measured {
     pub(crate) stages: StageTimes,
     /// The floor, of single blocks.
     pub(crate) floor: Option<FloorTimes>,
+    /// The same with the libraries that revm is built with.
+    pub(crate) reference_floor: Option<FloorTimes>,
     /// Most bytes that EXECUTE held at once, the input included.
     pub(crate) peak_bytes: usize,
 }
@@ -90,6 +92,7 @@ pub(crate) struct Measured {
 #[derive(Debug, Default)]
 struct Rounds {
     floor: Vec<FloorTimes>,
+    reference_floor: Vec<FloorTimes>,
     calls: Vec<Call>,
     reference: Vec<Elapsed>,
     parallel: Vec<Elapsed>,
@@ -123,9 +126,11 @@ impl Measured {
                     1 => {
                         cryptography::select(Backend::Reference);
                         let (outcome, elapsed) = timed(|| single.run(calldata, u64::MAX));
+                        let times = floor.as_ref().map(Floor::run).transpose();
                         cryptography::select(Backend::Fast);
                         outcome?;
                         rounds.reference.push(elapsed);
+                        rounds.reference_floor.extend(times?);
                     }
                     2 => {
                         let (outcome, elapsed) = timed(|| parallel.run(calldata, u64::MAX));
@@ -171,6 +176,9 @@ impl Measured {
             ethrex_cold: Times::of(&ethrex_cold).median,
             stages: StageTimes::each(&rounds.calls, combine),
             floor: floor.is_some().then(|| FloorTimes::each(&rounds.floor, combine)),
+            reference_floor: floor
+                .is_some()
+                .then(|| FloorTimes::each(&rounds.reference_floor, combine)),
             peak_bytes: calldata.len() + peak(&single)?.max(peak(&parallel)?),
         })
     }
@@ -198,6 +206,11 @@ impl Measured {
     /// EXECUTE on one thread over the floor, on a core.
     pub(crate) fn single_over_floor(&self) -> Option<f64> {
         Some(self.single.median.on_core / self.floor?.total())
+    }
+
+    /// The same over the floor of the libraries that revm is built with.
+    pub(crate) fn single_over_reference_floor(&self) -> Option<f64> {
+        Some(self.single.median.on_core / self.reference_floor?.total())
     }
 
     /// EXECUTE on all threads by the clock over the floor on a core.

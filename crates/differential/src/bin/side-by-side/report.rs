@@ -24,6 +24,7 @@ pub(crate) fn document(all: &[Measured], threads: NonZeroUsize) -> Value {
             "reference_over_ethrex": mean(|it| Some(it.reference_over_ethrex())),
             "parallel_over_ethrex": mean(|it| Some(it.parallel_over_ethrex())),
             "single_over_floor": mean(Measured::single_over_floor),
+            "single_over_reference_floor": mean(Measured::single_over_reference_floor),
             "parallel_over_floor": mean(Measured::parallel_over_floor),
             "cold_over_ethrex": mean(|it| Some(it.cold_over_ethrex())),
             "peak_over_input": mean(|it| Some(it.peak_over_input())),
