@@ -2,7 +2,7 @@
 
 use crate::{
     BlockAttributes, BlockWithWitness, BudgetPolicy, BudgetRequest, ChainError, ChainReader,
-    InputUse, Rejection, State, execute_tx,
+    InputUse, Rejection, State,
     filling::{Attempt, Bounds, Filling, RecoveredTransaction, Rejected, Taken},
     header::check_header,
     record::WitnessRecorder,
@@ -287,7 +287,7 @@ impl State {
         let mut changes = Changes { preimages: state.changed(), ..Changes::default() };
         let post = state.into_post_state(|node| changes.put_node(node))?;
         changes.codes = post.codes;
-        let header = execute_tx::close_header(&executed, header.clone(), &transactions, post.root);
+        let header = store::close_header(&executed, header.clone(), &transactions, post.root);
         provable &= check_header(&header, &self.block.header, spec).is_ok();
         let withdrawals = withdrawals.to_vec();
         let mut block = Block::sealed(header, transactions, senders, withdrawals, executed);

@@ -12,8 +12,7 @@ use crate::{
 use alloy_consensus::{Header, Signed, TxEip1559};
 use alloy_eips::eip2930::{AccessList, AccessListItem};
 use alloy_evm::{Evm as _, eth::EthEvmContext};
-use alloy_primitives::{Address, B256, Bytes, Sealed};
-use alloy_trie::root::ordered_trie_root_with_encoder;
+use alloy_primitives::{Address, Sealed};
 use codec::{ExecuteTx, ExecuteTxVersion, SignedExecuteTx};
 use executor::{
     BlockError, BlockEvm, BlockExecution, BlockState, Environment, ExecutionOutcome, Invalid,
@@ -28,7 +27,7 @@ use revm::{
     },
 };
 use std::sync::Arc;
-use store::{ExecuteDraw, Transaction, raw_receipts};
+use store::{ExecuteDraw, Transaction};
 use wire::ProtocolFork;
 
 /// Returns the minimum gas limit of a transaction in any state: intrinsic gas and calldata floor
@@ -189,22 +188,6 @@ impl State {
             Err(error) => Err(error.into()),
         }
     }
-}
-
-/// Completes a header with the results of execution ([`ExecutionOutcome::close_header`]).
-pub(crate) fn close_header(
-    executed: &ExecutionOutcome,
-    header: Header,
-    transactions: &[Transaction],
-    state_root: B256,
-) -> Header {
-    let mut header = executed.close_header(header, transactions, state_root);
-    if transactions.iter().any(|transaction| transaction.as_execute().is_some()) {
-        let put = |bytes: &Bytes, out: &mut Vec<u8>| out.extend_from_slice(bytes);
-        let receipts = raw_receipts(transactions, executed);
-        header.receipts_root = ordered_trie_root_with_encoder(&receipts, put);
-    }
-    header
 }
 
 /// Gas of a transaction that its witness adds.

@@ -243,7 +243,7 @@ impl UncheckedBlock<'_> {
         let mut changes = Changes::default();
         let post = state.into_post_state(|node| changes.put_node(node))?;
         changes.codes = post.codes;
-        let closed = execute_tx::close_header(&executed, header.clone(), transactions, post.root);
+        let closed = store::close_header(&executed, header.clone(), transactions, post.root);
         for (what, got, expected) in [
             ("gas used", Some(header.gas_used), Some(closed.gas_used)),
             ("blob gas used", header.blob_gas_used, closed.blob_gas_used),

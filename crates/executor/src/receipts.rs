@@ -3,15 +3,15 @@
 use crate::Transaction;
 use alloc::vec::Vec;
 use alloy_consensus::{
-    Eip658Value, EthereumReceipt, Header, ReceiptWithBloom, TxReceipt, TxType,
-    proofs::{calculate_receipt_root, calculate_transaction_root},
+    Eip658Value, EthereumReceipt, ReceiptWithBloom, TxReceipt, TxType,
+    proofs::calculate_receipt_root,
 };
 use alloy_eips::{eip2718::Encodable2718, eip7685::Requests};
 use alloy_evm::{
     Evm,
     eth::receipt_builder::{ReceiptBuilder, ReceiptBuilderCtx},
 };
-use alloy_primitives::{B256, Bloom, Bytes, keccak256};
+use alloy_primitives::{B256, Bloom, Bytes};
 use alloy_trie::root::ordered_trie_root_with_encoder;
 
 /// The receipt of a transaction, without its bloom filter.
@@ -75,26 +75,6 @@ impl ExecutionOutcome {
             ordered_trie_root_with_encoder(&self.raw_receipts(), put)
         };
         (root, bloom)
-    }
-
-    /// Completes a header with the results of execution: roots, bloom filter, gas, and the hashes of the
-    /// requests and of the block access list. A header without blob gas stays without.
-    pub fn close_header(
-        &self,
-        mut header: Header,
-        transactions: &[impl Encodable2718],
-        state_root: B256,
-    ) -> Header {
-        let (receipts_root, logs_bloom) = self.receipts_root_and_bloom();
-        header.state_root = state_root;
-        header.transactions_root = calculate_transaction_root(transactions);
-        header.receipts_root = receipts_root;
-        header.logs_bloom = logs_bloom;
-        header.gas_used = self.gas_used;
-        header.blob_gas_used = header.excess_blob_gas.map(|_| self.blob_gas_used);
-        header.requests_hash = self.requests.as_ref().map(|requests| requests.requests_hash());
-        header.block_access_list_hash = self.block_access_list.as_ref().map(keccak256);
-        header
     }
 
     /// Returns the receipts as EIP-2718 encodings, the values of the receipts trie.

@@ -1,12 +1,14 @@
 //! Blocks as a chain keeps them.
 
 use crate::Transaction;
-use alloy_consensus::Header;
+use alloy_consensus::{Header, proofs::calculate_transaction_root};
 use alloy_eips::{Typed2718 as _, eip2718::Encodable2718, eip4895::Withdrawal};
 use alloy_primitives::{Address, B256, Bytes, U256};
 use alloy_rlp::{Encodable, Header as RlpHeader};
+use alloy_trie::root::ordered_trie_root_with_encoder;
 use codec::{OwnedWitness, RawBlock};
 use executor::ExecutionOutcome;
+use keccak::keccak256;
 use std::sync::OnceLock;
 use wire::{DecodeError, ProtocolFork};
 
@@ -201,7 +203,7 @@ impl Block {
 ///
 /// The executor knows no transactions of type `0x05`, and runs them as others: only the first byte of their receipts
 /// differs.
-pub fn raw_receipts(transactions: &[Transaction], executed: &ExecutionOutcome) -> Vec<Bytes> {
+fn raw_receipts(transactions: &[Transaction], executed: &ExecutionOutcome) -> Vec<Bytes> {
     let mut receipts = executed.raw_receipts();
     for (receipt, transaction) in receipts.iter_mut().zip(transactions) {
         if transaction.as_execute().is_some() {
@@ -211,4 +213,29 @@ pub fn raw_receipts(transactions: &[Transaction], executed: &ExecutionOutcome) -
         }
     }
     receipts
+}
+
+/// Completes a header with the results of execution: roots, bloom filter, gas, and the hashes of the requests and of the
+/// block access list. A header without blob gas stays without.
+pub fn close_header(
+    executed: &ExecutionOutcome,
+    mut header: Header,
+    transactions: &[Transaction],
+    state_root: B256,
+) -> Header {
+    let (receipts_root, logs_bloom) = executed.receipts_root_and_bloom();
+    header.state_root = state_root;
+    header.transactions_root = calculate_transaction_root(transactions);
+    header.receipts_root = receipts_root;
+    header.logs_bloom = logs_bloom;
+    header.gas_used = executed.gas_used;
+    header.blob_gas_used = header.excess_blob_gas.map(|_| executed.blob_gas_used);
+    header.requests_hash = executed.requests.as_ref().map(|requests| requests.requests_hash());
+    header.block_access_list_hash = executed.block_access_list.as_ref().map(|list| keccak256(list));
+    if transactions.iter().any(|transaction| transaction.as_execute().is_some()) {
+        let put = |bytes: &Bytes, out: &mut Vec<u8>| out.extend_from_slice(bytes);
+        let receipts = raw_receipts(transactions, executed);
+        header.receipts_root = ordered_trie_root_with_encoder(&receipts, put);
+    }
+    header
 }

@@ -27,7 +27,7 @@ mod store;
 mod transaction;
 mod walk;
 
-pub use block::{Block, ExecuteDraw, raw_receipts};
+pub use block::{Block, ExecuteDraw, close_header};
 pub use canonical::TransactionLocation;
 pub use changes::{CanonicalChange, Changes, ExecutedBlock};
 pub use error::StoreError;

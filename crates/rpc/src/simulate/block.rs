@@ -31,7 +31,7 @@ use revm::{
 use revm_inspectors::transfer::{TRANSFER_EVENT_TOPIC, TRANSFER_LOG_EMITTER};
 use stateless::next_excess_blob_gas;
 use std::sync::Arc;
-use store::Changes;
+use store::{Changes, close_header};
 
 /// Rules of the chain for a simulation.
 #[derive(Debug)]
@@ -224,7 +224,7 @@ impl Simulation {
         let post = state.into_post_state(|node| added.put_node(node)).map_err(ChainError::from)?;
         added.codes = post.codes;
         let (results, transactions, senders) = split(made);
-        let mut header = executed.close_header(header, &transactions, post.root);
+        let mut header = close_header(&executed, header, &transactions, post.root);
         // Of calls the receipts are kept, not what each used by the two meters of Amsterdam.
         header.gas_used = executed.receipts.last().map_or(0, |last| last.cumulative_gas_used);
         let mut built =
