@@ -3,13 +3,14 @@
 use crate::{ChainError, ChainReader, State};
 use alloy_evm::{Evm, EvmEnv};
 use alloy_primitives::{Address, Bytes, U256};
-use executor::{BlockTally, EvmOverrides as _, InternalError, block_evm};
+use executor::{BlockTally, EvmOverrides as _, InternalError, inspected_evm};
 use revm::{
     Database,
     context::{
         TxEnv,
         result::{EVMError, ExecutionResult},
     },
+    inspector::NoOpInspector,
     primitives::TxKind,
 };
 use std::sync::Arc;
@@ -95,7 +96,7 @@ impl ChainReader {
             nonce,
             ..Default::default()
         };
-        let mut evm = block_evm(&mut state, env);
+        let mut evm = inspected_evm(&mut state, env, NoOpInspector, false);
         let base_fee = self.head().header.base_fee_per_gas.unwrap_or_default();
         config.precompiles(evm.precompiles_mut(), &Arc::new(BlockTally::new(base_fee)));
         let executed = evm.transact(transaction).map_err(|error| match error {

@@ -3,6 +3,7 @@
 use crate::{
     ChainConfig, ChainError, ChainReader, State,
     genesis::{genesis_header, put_alloc},
+    import::pending_merge,
 };
 use alloy_consensus::Header;
 use alloy_genesis::Genesis;
@@ -233,7 +234,7 @@ impl Chain {
     pub fn moved_to(&mut self, block: &Arc<Block>) {
         self.reader.head = Arc::clone(block);
         self.reader.first = self.first.min(block.header.number);
-        let merged = self.config.spec.pending_merge().filter(|_| block.header.difficulty.is_zero());
+        let merged = pending_merge(&self.config.spec).filter(|_| block.header.difficulty.is_zero());
         if merged.is_some() && block.header.number > self.first {
             let number = block.header.number;
             self.configure(|config| config.spec = config.spec.clone().merged_at(number));

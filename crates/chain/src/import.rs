@@ -7,13 +7,13 @@ use crate::{
 };
 use alloy_consensus::{Header, proofs};
 use alloy_eips::eip4895::Withdrawal as RlpWithdrawal;
-use alloy_hardforks::EthereumHardforks;
-use alloy_primitives::{Address, B256, Bytes};
+use alloy_hardforks::{EthereumHardfork, EthereumHardforks, ForkCondition};
+use alloy_primitives::{Address, B256, Bytes, U256};
 use alloy_rlp::{Encodable as _, Header as RlpHeader};
 use alloy_trie::root::ordered_trie_root_with_encoder;
 use codec::RawBlock;
 use executor::{
-    BlockState, Environment, EvmOverrides as _, ExecutionOutcome, Invalid, StateSource,
+    BlockState, ChainSpec, Environment, EvmOverrides as _, ExecutionOutcome, Invalid, StateSource,
     check_transactions,
 };
 use stateless::{RlpSize, UnprovenBlock, VerifyOptions, check_access_list_size, process_block};
@@ -124,7 +124,7 @@ impl State {
         let (header, parent) = (&raw.header, &self.block);
         // A block after a merge by difficulty follows the rules of the merge.
         let mut spec = self.config().spec.clone();
-        if let Some(total) = spec.pending_merge()
+        if let Some(total) = pending_merge(&spec)
             && parent.total_difficulty >= total
         {
             spec = spec.merged_at(header.number);
@@ -303,4 +303,14 @@ fn check_body(
 fn rlp_withdrawal(record: &[u8; Withdrawal::LEN]) -> RlpWithdrawal {
     let Withdrawal { index, validator_index, address, amount } = Withdrawal::from_record(record);
     RlpWithdrawal { index, validator_index, address, amount }
+}
+
+/// Returns the total difficulty that ends proof of work, if the block at which it did is unknown.
+pub(crate) fn pending_merge(spec: &ChainSpec) -> Option<U256> {
+    match spec.ethereum_fork_activation(EthereumHardfork::Paris) {
+        ForkCondition::TTD { activation_block_number: u64::MAX, total_difficulty, .. } => {
+            Some(total_difficulty)
+        }
+        _ => None,
+    }
 }

@@ -98,7 +98,7 @@ fn scheduled(
         fork => fork,
     };
     if config.later_forks.is_empty() {
-        return Ok(ChainSpec::of_hardfork(chain_id, fork.into()));
+        return Ok(ChainSpec::from_hardfork(chain_id, fork.into(), &[]));
     }
     let Some(merged) = fork.merged() else {
         let reason = "only forks from cancun on can be scheduled".to_owned();

@@ -37,7 +37,7 @@ mod transactions;
 
 pub use cryptography::Cryptography;
 pub use error::{BlockError, InternalError, Invalid, ReadError, StateError};
-pub use evm::{BlockEvm, Instructions, block_evm, inspected_evm, noted_selfdestruct};
+pub use evm::{BlockEvm, Instructions, inspected_evm, noted_selfdestruct};
 pub use execution::{BlockExecution, Environment, execute_block};
 pub use meter::{InsufficientGas, UnderpricedWork, WorkMeter};
 pub use overrides::{EvmOverrides, HookState, take_authorities};

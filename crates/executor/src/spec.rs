@@ -69,16 +69,16 @@ impl ChainSpec {
     /// Creates a chain with the rules of `first` from genesis on and those of later forks from the given
     /// timestamps on, without a deposit contract.
     pub fn scheduled(chain_id: u64, first: ProtocolFork, later: &[(ProtocolFork, u64)]) -> Self {
-        Self::from_first(chain_id, hardfork(first), later)
+        Self::from_hardfork(chain_id, hardfork(first), later)
     }
 
-    /// Creates a chain with the rules of one fork from genesis on, which may precede the merge. Its blocks
-    /// then have the difficulty that they are given: zero if no work is done for them.
-    pub fn of_hardfork(chain_id: u64, fork: EthereumHardfork) -> Self {
-        Self::from_first(chain_id, fork, &[])
-    }
-
-    fn from_first(chain_id: u64, first: EthereumHardfork, later: &[(ProtocolFork, u64)]) -> Self {
+    /// Creates a chain as [`scheduled`](Self::scheduled) does, whose first fork may precede the merge. Its blocks then
+    /// have the difficulty that they are given: zero if no work is done for them.
+    pub fn from_hardfork(
+        chain_id: u64,
+        first: EthereumHardfork,
+        later: &[(ProtocolFork, u64)],
+    ) -> Self {
         let activation = |fork: EthereumHardfork| match fork {
             // Forks after `first` up to the merge activate by number or difficulty, which a schedule of
             // timestamps does not have.
@@ -136,16 +136,6 @@ impl ChainSpec {
     pub const fn merged_at(mut self, number: u64) -> Self {
         self.merged_at = Some(number);
         self
-    }
-
-    /// Returns the total difficulty that ends proof of work, if the block at which it did is unknown.
-    pub fn pending_merge(&self) -> Option<U256> {
-        match self.ethereum_fork_activation(EthereumHardfork::Paris) {
-            ForkCondition::TTD { activation_block_number: u64::MAX, total_difficulty, .. } => {
-                Some(total_difficulty)
-            }
-            _ => None,
-        }
     }
 
     /// Returns the rules for an input that names `chain_id` and a schema of `fork`: those of the network if
