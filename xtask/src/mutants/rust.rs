@@ -6,7 +6,8 @@
 //!
 //! Each test first runs by itself with all switches off, which tells how long it takes and which switches it
 //! asks. Only such tests can notice a mutant; they run on it crate by crate, from the shortest to the longest,
-//! until one fails. A mutant that none asks for survives.
+//! until one fails. A mutant that none asks for survives. One that is explained goes no further than the first
+//! program that it survives: the tests of all crates together take minutes.
 //!
 //! Of each file a number of mutants is drawn by their hashes and a seed: other code does not change the draw.
 
@@ -219,8 +220,8 @@ pub(crate) fn rust(root: &Path, options: &Options) -> eyre::Result<bool> {
     let mut executables = workspace.compile(&mut drawn, options)?;
     // The crates whose features they share have tests too.
     executables.retain(|executable| options.asks(&executable.package));
-    let outcomes = try_all(&folder, &drawn, &executables, options)?;
     let explained = Explained::read(root)?;
+    let outcomes = try_all(&folder, &drawn, &executables, &explained, options)?;
     let rows = drawn.iter().zip(outcomes);
     let rows: Vec<_> = rows.filter(|(one, _)| options.asks(one.package())).collect();
     if options.record {
@@ -290,6 +291,7 @@ fn try_all(
     folder: &Path,
     drawn: &[Drawn],
     executables: &[Executable],
+    explained: &Explained,
     options: &Options,
 ) -> eyre::Result<Vec<Outcome>> {
     let path = folder.join("results.jsonl");
@@ -298,11 +300,16 @@ fn try_all(
         .lines()
         .filter_map(|line| serde_json::from_str(line).ok())
         .collect();
-    let mut results = fs::File::options().create(true).append(true).open(&path)?;
+    let results = Mutex::new(fs::File::options().create(true).append(true).open(&path)?);
     let at_first = |one: &Drawn| known.get(&one.key()).cloned().unwrap_or(Outcome::Unreached);
     let mut outcomes: Vec<_> = drawn.iter().map(at_first).collect();
     for executable in executables {
-        let waiting: Vec<_> = (0..drawn.len()).filter(|i| !outcomes[*i].is_caught()).collect();
+        let waits = |(one, outcome): (&Drawn, &Outcome)| match outcome {
+            Outcome::Survived => !explained.covers(one.file(), &one.name()),
+            outcome => !outcome.is_caught(),
+        };
+        let waiting: Vec<_> =
+            (0..drawn.len()).filter(|i| waits((&drawn[*i], &outcomes[*i]))).collect();
         if waiting.is_empty() {
             break;
         }
@@ -314,14 +321,15 @@ fn try_all(
             let outcome = outcome(&drawn[*index], &tests, budget)?;
             if let (true, (word, by)) = (outcome.is_caught(), outcome.columns()) {
                 println!("{word} {}: {} {by}", drawn[*index].file(), drawn[*index].name());
+                // At once, since the run may be stopped. A test that is written later may catch a survivor.
+                let line = serde_json::to_string(&(drawn[*index].key(), &outcome))?;
+                if let Ok(mut results) = results.lock() {
+                    writeln!(results, "{line}")?;
+                }
             }
             Ok(outcome)
         })?;
         for (index, outcome) in waiting.into_iter().zip(tried) {
-            // A test that is written later may catch a survivor.
-            if outcome.is_caught() {
-                writeln!(results, "{}", serde_json::to_string(&(drawn[index].key(), &outcome))?)?;
-            }
             if outcome != Outcome::Unreached {
                 outcomes[index] = outcome;
             }
