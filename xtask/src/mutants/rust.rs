@@ -304,12 +304,8 @@ fn try_all(
     let at_first = |one: &Drawn| known.get(&one.key()).cloned().unwrap_or(Outcome::Unreached);
     let mut outcomes: Vec<_> = drawn.iter().map(at_first).collect();
     for executable in executables {
-        let waits = |(one, outcome): (&Drawn, &Outcome)| match outcome {
-            Outcome::Survived => !explained.covers(one.file(), &one.name()),
-            outcome => !outcome.is_caught(),
-        };
         let waiting: Vec<_> =
-            (0..drawn.len()).filter(|i| waits((&drawn[*i], &outcomes[*i]))).collect();
+            (0..drawn.len()).filter(|i| waits(&drawn[*i], &outcomes[*i], explained)).collect();
         if waiting.is_empty() {
             break;
         }
@@ -336,6 +332,15 @@ fn try_all(
         }
     }
     Ok(outcomes)
+}
+
+/// Returns `true` if further tests are asked about a mutant.
+fn waits(one: &Drawn, outcome: &Outcome, explained: &Explained) -> bool {
+    match outcome {
+        Outcome::Caught(_) | Outcome::Hangs(_) => false,
+        Outcome::Survived => !explained.covers(one.file(), &one.name()),
+        Outcome::Unreached => true,
+    }
 }
 
 /// Works on some of the items at once; the answers are in their order.
@@ -545,6 +550,26 @@ mod tests {
         let row_b = "b.rs,f,\"g(1, \"\"\"\") | `1` -> `1 + 1`\",unreached,";
         assert_eq!(fields(row_b), ["b.rs", "f", "g(1, \"\") | `1` -> `1 + 1`", "unreached", ""]);
         assert_eq!(text, format!("{HEAD}\n{row_a}\n{row_b}\n"));
+    }
+
+    #[test]
+    fn an_explained_mutant_waits_until_one_program_has_run_it() {
+        let (explained, other) = (drawn("a.rs", "1 | `1` -> `2`"), drawn("a.rs", "3 | `3` -> `4`"));
+        let text = format!(
+            "[[explained]]\nfile = \"a.rs\"\nmutants = [\"{}\"]\nbecause = \"both are odd\"",
+            explained.name()
+        );
+        let reasons: Explained = toml::from_str(&text).unwrap();
+        let caught = Outcome::Caught("x lib y".to_owned());
+        for (outcome, of_explained, of_other) in [
+            (Outcome::Unreached, true, true),
+            (Outcome::Survived, false, true),
+            (caught, false, false),
+            (Outcome::Hangs("x lib z".to_owned()), false, false),
+        ] {
+            assert_eq!(waits(&explained, &outcome, &reasons), of_explained, "{outcome:?}");
+            assert_eq!(waits(&other, &outcome, &reasons), of_other, "{outcome:?}");
+        }
     }
 
     #[test]
