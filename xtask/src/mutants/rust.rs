@@ -81,13 +81,14 @@ const TESTED: [&str; 11] = [
 ];
 
 /// Their tests beside those of their libraries, which are asked first, in this order.
-const TESTS: [&str; 18] = [
+const TESTS: [&str; 19] = [
     "batch",
     "restricted",
     "malformed",
     "hostile",
     "model",
     "expansion",
+    "rules",
     "formats",
     "calls",
     "market",
@@ -117,7 +118,7 @@ pub(crate) struct Options {
     #[arg(long, value_name = "SEED", default_value_t = 1)]
     seed: u64,
 
-    /// Seconds of tests of one program, by their own duration, after which a mutant has survived it
+    /// Seconds that the tests of one program may take, by their own duration, before a mutant has survived it
     #[arg(long, value_name = "SECONDS", default_value_t = 120)]
     budget: u64,
 
@@ -377,10 +378,10 @@ fn outcome(one: &Drawn, tests: &[Test], budget: Duration) -> eyre::Result<Outcom
     let (mut spent, mut outcome) = (Duration::ZERO, Outcome::Unreached);
     for test in tests.iter().filter(|test| test.reached.contains(&one.id)) {
         outcome = Outcome::Survived;
+        spent += test.duration;
         if spent > budget {
             break;
         }
-        spent += test.duration;
         match test.run(one.id)? {
             Ran::Passed => {}
             Ran::Failed => return Ok(Outcome::Caught(test.name())),

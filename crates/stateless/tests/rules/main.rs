@@ -1,0 +1,7 @@
+//! Rules of headers, ancestors and sizes: the bound itself is accepted, and what is one beyond it refused.
+
+mod ancestors;
+mod blob_gas;
+mod fees;
+mod header;
+mod size;
