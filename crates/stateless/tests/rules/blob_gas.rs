@@ -27,6 +27,7 @@ fn blobs_beyond_the_target_stay_in_excess() {
     // Before Osaka whatever the base fee, and from then on while blobs cost enough.
     for (fork, params, base_fee) in [
         (ProtocolFork::Prague, BlobParams::prague(), u64::MAX),
+        (ProtocolFork::Prague, BlobParams::osaka(), u64::MAX),
         (ProtocolFork::Osaka, BlobParams::osaka(), 16),
     ] {
         let target = params.target_blob_gas_per_block();

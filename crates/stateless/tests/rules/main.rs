@@ -3,5 +3,8 @@
 mod ancestors;
 mod blob_gas;
 mod fees;
+mod fields;
 mod header;
+mod help;
+mod refused;
 mod size;
