@@ -117,7 +117,7 @@ mod tests {
         let senders = Senders::new(&transactions, &known, &counted);
         assert_eq!(senders.left(), 1);
         assert_eq!((0..2).map(|index| senders.get(index).unwrap()).collect::<Vec<_>>(), known);
-        assert_eq!(counted.calls(), []);
+        assert!(counted.calls().is_empty());
         assert_eq!(senders.get(2), Some(sender(2)));
         assert_eq!(counted.calls(), [1]);
     }
