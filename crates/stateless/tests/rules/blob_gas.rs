@@ -24,7 +24,7 @@ fn after(
 
 #[test]
 fn blobs_beyond_the_target_stay_in_excess() {
-    // Before Osaka whatever the base fee, and from then on while blobs cost enough.
+    // Before Osaka at any base fee and blob cost, and from then on while blobs cost enough.
     for (fork, params, base_fee) in [
         (ProtocolFork::Prague, BlobParams::prague(), u64::MAX),
         (ProtocolFork::Prague, BlobParams::osaka(), u64::MAX),
