@@ -301,8 +301,14 @@ fn try_all(
         .lines()
         .filter_map(|line| serde_json::from_str(line).ok())
         .collect();
+    let is_explained = |one: &Drawn| explained.covers(one.file(), &one.name());
     let results = Mutex::new(fs::File::options().create(true).append(true).open(&path)?);
-    let at_first = |one: &Drawn| known.get(&one.key()).cloned().unwrap_or(Outcome::Unreached);
+    let at_first = |one: &Drawn| match known.get(&one.key()) {
+        // A test that was written later may catch it, unless there is a reason why none can.
+        Some(Outcome::Survived) if !is_explained(one) => Outcome::Unreached,
+        Some(outcome) => outcome.clone(),
+        None => Outcome::Unreached,
+    };
     let mut outcomes: Vec<_> = drawn.iter().map(at_first).collect();
     for executable in executables {
         let waiting: Vec<_> =
@@ -318,7 +324,9 @@ fn try_all(
             let outcome = outcome(&drawn[*index], &tests, budget)?;
             if let (true, (word, by)) = (outcome.is_caught(), outcome.columns()) {
                 println!("{word} {}: {} {by}", drawn[*index].file(), drawn[*index].name());
-                // At once, since the run may be stopped. A test that is written later may catch a survivor.
+            }
+            // At once, since the run may be stopped.
+            if outcome != Outcome::Unreached {
                 let line = serde_json::to_string(&(drawn[*index].key(), &outcome))?;
                 if let Ok(mut results) = results.lock() {
                     writeln!(results, "{line}")?;
