@@ -112,6 +112,13 @@ mod tests {
     }
 
     #[test]
+    fn the_last_two_classes_are_told_apart_and_the_last_has_no_end() {
+        let last = (CLASSES - 1) * CLASS_SIZE;
+        assert_eq!(order(&[last - 1, last]), [1, 0]);
+        assert_eq!(order(&[last, 2 * last]), [0, 1]);
+    }
+
+    #[test]
     fn short_messages_keep_their_order() {
         assert_eq!(order(&[532, 0, 32, CLASS_SIZE - 1]), [0, 1, 2, 3]);
         assert_eq!(order(&[]), []);

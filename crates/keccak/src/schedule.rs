@@ -114,3 +114,86 @@ fn lanes(mut set: u8) -> impl Iterator<Item = usize> {
         Some(lane)
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use core::cell::Cell;
+
+    /// Mixes a block into a state, in a way that depends on the order of blocks.
+    fn mix(state: &mut [u64; STATE_WORDS], block: &Block) {
+        for (word, bytes) in state.iter_mut().zip(block.as_chunks().0) {
+            *word = word.rotate_left(7).wrapping_mul(5) ^ u64::from_le_bytes(*bytes);
+        }
+    }
+
+    fn expected(message: &[u8]) -> B256 {
+        let (blocks, tail) = message.as_chunks();
+        let (mut state, mut last) = ([0; STATE_WORDS], [0; RATE]);
+        pad(tail, &mut last);
+        blocks.iter().chain([&last]).for_each(|block| mix(&mut state, block));
+        digest([state[0], state[1], state[2], state[3]])
+    }
+
+    /// Mixes on any CPU, and counts calls and permutations.
+    #[derive(Clone, Copy)]
+    struct Counted<'c> {
+        calls: &'c Cell<usize>,
+        permutations: &'c Cell<usize>,
+    }
+
+    impl<const LANES: usize> Lanes<LANES> for Counted<'_> {
+        fn absorb(self, all: &mut States<LANES>, fresh: u8, of: [&[Block]; LANES], count: usize) {
+            self.calls.set(self.calls.get() + 1);
+            self.permutations.set(self.permutations.get() + count);
+            for lane in 0..LANES {
+                let is_fresh = fresh >> lane & 1 == 1;
+                let mut state = all.0.map(|words| if is_fresh { 0 } else { words[lane] });
+                of[lane][..count].iter().for_each(|block| mix(&mut state, block));
+                for (words, word) in all.0.iter_mut().zip(state) {
+                    words[lane] = word;
+                }
+            }
+        }
+    }
+
+    /// Returns the calls and permutations that messages of these lengths take.
+    fn counted<const LANES: usize>(lengths: &[usize]) -> (usize, usize) {
+        let bytes: Vec<u8> = (0..=u8::MAX).cycle().take(10_000).collect();
+        let get = |i: usize| &bytes[i..i + lengths[i]];
+        let mut digests = vec![B256::ZERO; lengths.len()];
+        let (calls, permutations) = (Cell::new(0), Cell::new(0));
+        let counted = Counted { calls: &calls, permutations: &permutations };
+        run::<LANES>(counted, get, &mut digests);
+        for (i, digest) in digests.into_iter().enumerate() {
+            assert_eq!(digest, expected(get(i)), "message {i} of {LANES} lanes");
+        }
+        (calls.get(), permutations.get())
+    }
+
+    #[test]
+    fn each_lane_has_a_message_as_long_as_there_are_some() {
+        assert_eq!(counted::<4>(&[3; 12]).1, 3);
+        assert_eq!(counted::<4>(&[3; 13]).1, 4);
+        assert_eq!(counted::<8>(&[3; 16]).1, 2);
+        assert_eq!(counted::<8>(&[3; 17]).1, 3);
+    }
+
+    #[test]
+    fn a_lane_whose_message_ends_takes_the_next_at_once() {
+        // One lane with four blocks, beside three that take four messages of one block each.
+        let mut lengths = [9; 13];
+        lengths[0] = 3 * RATE;
+        assert_eq!(counted::<4>(&lengths).1, 4);
+    }
+
+    #[test]
+    fn whole_blocks_are_absorbed_in_one_call_until_a_message_ends() {
+        // Seven whole blocks, and the padded one.
+        assert_eq!(counted::<4>(&[7 * RATE; 4]), (2, 8));
+        // One whole block, which is as many as there are.
+        assert_eq!(counted::<4>(&[RATE; 4]), (2, 2));
+        // Idle lanes do not hold a busy one back.
+        assert_eq!(counted::<4>(&[9, 9, 9, 9, 7 * RATE]), (3, 9));
+    }
+}

@@ -140,3 +140,17 @@ fn the_detected_backend_is_the_first_available_one_and_scalar_is_always_there() 
     assert!(available.iter().all(|backend| backend.is_available()));
     assert!(available.is_sorted_by_key(|backend| std::cmp::Reverse(backend.lanes())));
 }
+
+#[test]
+fn a_backend_is_available_where_the_cpu_has_its_instructions() {
+    #[cfg(all(feature = "simd", target_arch = "x86_64"))]
+    let (avx512, avx2) = (is_x86_feature_detected!("avx512f"), is_x86_feature_detected!("avx2"));
+    #[cfg(not(all(feature = "simd", target_arch = "x86_64")))]
+    let (avx512, avx2) = (false, false);
+    for (backend, has_instructions, lanes) in
+        [(Backend::Avx512, avx512, 8), (Backend::Avx2, avx2, 4), (Backend::Scalar, true, 1)]
+    {
+        assert_eq!(backend.is_available(), has_instructions, "{backend:?}");
+        assert_eq!(backend.lanes(), lanes, "{backend:?}");
+    }
+}

@@ -58,3 +58,67 @@ impl<'t> Senders<'t> {
         *self.recovered[index].get_or_init(|| self.cryptography.senders(one).pop().flatten())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloy_consensus::{SignableTransaction as _, TxLegacy};
+    use alloy_primitives::Signature;
+    use std::sync::Mutex;
+
+    /// Names the n-th transaction's sender by its nonce, and notes how many senders each call asks for.
+    #[derive(Debug, Default)]
+    struct Counted(Mutex<Vec<usize>>);
+
+    impl Counted {
+        fn calls(&self) -> Vec<usize> {
+            self.0.lock().unwrap().clone()
+        }
+    }
+
+    fn sender(nonce: u64) -> Address {
+        Address::left_padding_from(&nonce.to_be_bytes())
+    }
+
+    impl Cryptography for Counted {
+        fn senders(&self, transactions: &[Transaction]) -> Vec<Option<Address>> {
+            use alloy_consensus::Transaction as _;
+            self.0.lock().unwrap().push(transactions.len());
+            transactions.iter().map(|it| Some(sender(it.nonce()))).collect()
+        }
+    }
+
+    fn transactions(count: u64) -> Vec<Transaction> {
+        let signature = Signature::test_signature();
+        (0..count)
+            .map(|nonce| TxLegacy { nonce, ..Default::default() }.into_signed(signature).into())
+            .collect()
+    }
+
+    #[test]
+    fn a_consumer_recovers_whole_batches_and_none_before_it_needs_one() {
+        let (transactions, counted) = (transactions(40), Counted::default());
+        let senders = Senders::new(&transactions, &[], &counted);
+        assert_eq!((senders.left(), counted.calls()), (40, vec![]));
+        for index in 0..32 {
+            assert_eq!(senders.get(index), Some(sender(index as u64)));
+            assert_eq!((senders.left(), counted.calls()), (8, vec![32]));
+        }
+        for index in 32..40 {
+            assert_eq!(senders.get(index), Some(sender(index as u64)));
+            assert_eq!((senders.left(), counted.calls()), (0, vec![32, 8]));
+        }
+    }
+
+    #[test]
+    fn known_senders_are_not_recovered() {
+        let (transactions, counted) = (transactions(3), Counted::default());
+        let known = [Address::repeat_byte(1), Address::repeat_byte(2)];
+        let senders = Senders::new(&transactions, &known, &counted);
+        assert_eq!(senders.left(), 1);
+        assert_eq!((0..2).map(|index| senders.get(index).unwrap()).collect::<Vec<_>>(), known);
+        assert!(counted.calls().is_empty());
+        assert_eq!(senders.get(2), Some(sender(2)));
+        assert_eq!(counted.calls(), [1]);
+    }
+}

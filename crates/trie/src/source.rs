@@ -164,3 +164,42 @@ fn bucket(key: u64, digest: &B256) -> u64 {
     let folded = (product as u64) ^ ((product >> 64) as u64);
     folded
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("disk {0}")]
+    struct Disk(u8, #[source] fmt::Error);
+
+    #[test]
+    fn faults_are_equal_if_their_messages_are_and_keep_their_causes() {
+        let fault = |number| SourceError::new(Disk(number, fmt::Error));
+        assert_eq!(fault(1), fault(1));
+        assert_ne!(fault(1), fault(2));
+        assert!(fault(1).source().is_some_and(|cause| cause.is::<fmt::Error>()));
+        assert!(SourceError::new("no cause").source().is_none());
+        assert!(fault(1).fault().is::<Disk>());
+    }
+
+    #[test]
+    fn buckets_differ_in_all_bits_between_digests_that_differ_in_a_few_under_any_key() {
+        for key in [0, 1, 0x0123_4567_89ab_cdef, u64::MAX] {
+            for shift in (0..=56).step_by(8) {
+                let mut ones = [0; 64];
+                for number in 0..256_u64 {
+                    let mut digest = B256::ZERO;
+                    digest[..8].copy_from_slice(&(number << shift).to_le_bytes());
+                    let bucket = bucket(key, &digest);
+                    for (bit, ones) in ones.iter_mut().enumerate() {
+                        *ones += bucket >> bit & 1;
+                    }
+                }
+                for (bit, ones) in ones.into_iter().enumerate() {
+                    assert!((64..=192).contains(&ones), "{ones} of 256, bit {bit}, key {key:#x}");
+                }
+            }
+        }
+    }
+}

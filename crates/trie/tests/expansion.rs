@@ -1,6 +1,15 @@
-//! An expansion holds no more bytes of nodes than declared.
+//! An expansion has the nodes of the trie that is announced, and holds no more bytes of them than declared.
 
-use enshrine_trie::{Expansion, ExpansionTooLong};
+use alloy_primitives::{B256, keccak256};
+use enshrine_trie::{
+    EMPTY_ROOT, ExpandedNodes, Expansion, ExpansionTooLong, NodePath, NodeSource, SourceError,
+    Trie, hash_tries,
+};
+use proptest::{
+    prelude::Rng as _,
+    test_runner::{RngAlgorithm, TestRng},
+};
+use std::collections::BTreeMap;
 
 const HASH: [u8; 32] = [7; 32];
 
@@ -37,4 +46,222 @@ fn no_budget_has_room_for_4_gib() {
     let refused = Expansion::within(1, got).expect_err("too long");
     assert_eq!(refused, ExpansionTooLong { got, limit: Expansion::MAX_LEN });
     assert!(Expansion::within(1, 64).is_ok());
+}
+
+/// Keys and values of a trie.
+type Entries = BTreeMap<B256, Vec<u8>>;
+/// Nodes by their hashes.
+type Nodes = BTreeMap<B256, Vec<u8>>;
+
+/// A source of no nodes, for tries that are made here.
+struct Nothing;
+
+impl NodeSource for Nothing {
+    type Bytes = &'static [u8];
+
+    fn node(&self, _: NodePath<'_>, _: &B256) -> Result<Option<&'static [u8]>, SourceError> {
+        Ok(None)
+    }
+}
+
+/// Returns the root and the nodes of a trie.
+fn trie(entries: &Entries) -> (B256, Nodes) {
+    let (mut trie, mut nodes) = (Trie::default(), Nodes::new());
+    for (key, value) in entries {
+        trie.insert(&Nothing, key, value).unwrap();
+    }
+    hash_tries(&mut [&mut trie], |(hash, node)| _ = nodes.insert(hash, node.to_vec()));
+    (trie.root().unwrap(), nodes)
+}
+
+fn packed(nibbles: &[u8]) -> Vec<u8> {
+    let (odd, even) = nibbles.split_at(nibbles.len() % 2);
+    odd.iter().copied().chain(even.chunks(2).map(|pair| pair[0] << 4 | pair[1])).collect()
+}
+
+/// Announces a trie; `leaf` announces the leaf of a key.
+fn announce<'s>(
+    expansion: &mut Expansion<'s>,
+    keys: &[B256],
+    leaf: &mut impl FnMut(&mut Expansion<'s>, &B256, usize, &[u8]),
+) {
+    let nibbles = |key: &B256| key.iter().flat_map(|byte| [byte >> 4, byte & 15]).collect();
+    let keys: Vec<(Vec<u8>, &B256)> = keys.iter().map(|key| (nibbles(key), key)).collect();
+    below(expansion, &keys, 0, leaf);
+}
+
+fn below<'s>(
+    expansion: &mut Expansion<'s>,
+    keys: &[(Vec<u8>, &B256)],
+    depth: usize,
+    leaf: &mut impl FnMut(&mut Expansion<'s>, &B256, usize, &[u8]),
+) {
+    match keys {
+        [] => {}
+        [(nibbles, key)] => leaf(expansion, key, 64 - depth, &packed(&nibbles[depth..])),
+        [(first, _), .., (last, _)] => {
+            let shared = (depth..64).take_while(|at| first[*at] == last[*at]).count();
+            if shared > 0 {
+                expansion.extension(shared, &packed(&first[depth..depth + shared]), None);
+            }
+            let depth = depth + shared;
+            let mask = keys.iter().fold(0, |mask, (nibbles, _)| mask | 1 << nibbles[depth]);
+            expansion.branch(mask, 0, &[]);
+            for child in keys.chunk_by(|a, b| a.0[depth] == b.0[depth]) {
+                below(expansion, child, depth + 1, leaf);
+            }
+        }
+    }
+}
+
+fn announce_all(expansion: &mut Expansion<'_>, entries: &Entries) {
+    let keys: Vec<B256> = entries.keys().copied().collect();
+    announce(expansion, &keys, &mut |expansion, key, nibbles, packed| {
+        expansion.leaf(nibbles, packed, &entries[key]);
+    });
+}
+
+/// Holds an expansion to the nodes that it must have; equal nodes may stand in it several times.
+fn assert_nodes(nodes: &ExpandedNodes, expected: &Nodes, root: B256) {
+    let mut seen = Nodes::new();
+    for (at, digest) in nodes.digests().iter().enumerate() {
+        let node = nodes.get(at).unwrap();
+        assert_eq!(keccak256(node), *digest);
+        seen.insert(*digest, node.to_vec());
+    }
+    assert_eq!(&seen, expected);
+    assert_eq!(nodes.digests().last(), Some(&root));
+    assert_eq!(nodes.len(), nodes.digests().len());
+    assert!(!nodes.is_empty());
+    assert_eq!(nodes.get(nodes.len()), None);
+}
+
+struct Random(TestRng);
+
+impl Random {
+    fn new(seed: u8) -> Self {
+        Self(TestRng::from_seed(RngAlgorithm::ChaCha, &[seed; 32]))
+    }
+
+    fn below(&mut self, bound: u32) -> u32 {
+        self.0.next_u32() % bound
+    }
+
+    /// Keys that are spread, that share a prefix, and that differ only at their ends, where nodes are embedded.
+    fn entries(&mut self) -> Entries {
+        let count = 1 + self.below(40);
+        (0..count)
+            .map(|_| {
+                let number = self.below(300) as u16;
+                let mut key = B256::repeat_byte(0x11);
+                match self.below(4) {
+                    0 => key = keccak256(number.to_be_bytes()),
+                    1 => key[16] = number as u8,
+                    _ => key[30..].copy_from_slice(&number.to_be_bytes()),
+                }
+                let longest = [1, 32, 110][self.below(3) as usize];
+                (key, vec![1 + number as u8 % 99; 1 + self.below(longest) as usize])
+            })
+            .collect()
+    }
+}
+
+#[test]
+fn an_announced_trie_has_its_nodes_with_their_hashes() {
+    let mut random = Random::new(1);
+    for _ in 0..200 {
+        let entries = random.entries();
+        let (root, expected) = trie(&entries);
+        let mut expansion = Expansion::within(0, 100_000).unwrap();
+        announce_all(&mut expansion, &entries);
+        assert_nodes(&expansion.finish().unwrap(), &expected, root);
+    }
+}
+
+#[test]
+fn a_trie_below_each_leaf_of_another_gives_the_leaf_its_root() {
+    let mut random = Random::new(2);
+    for _ in 0..50 {
+        let (before, behind) = (vec![1; random.below(40) as usize], vec![2; 33]);
+        let accounts: BTreeMap<B256, Entries> =
+            (0..1 + random.below(8)).map(|n| (keccak256([n as u8]), random.entries())).collect();
+        let (mut expected, mut values) = (Nodes::new(), Entries::new());
+        for (key, storage) in &accounts {
+            let (root, nodes) = trie(storage);
+            expected.extend(nodes);
+            values.insert(*key, [&before[..], &[0xa0], root.as_slice(), &behind].concat());
+        }
+        let (root, nodes) = trie(&values);
+        expected.extend(nodes);
+        let mut expansion = Expansion::within(0, 1_000_000).unwrap();
+        let keys: Vec<B256> = accounts.keys().copied().collect();
+        announce(&mut expansion, &keys, &mut |expansion, key, nibbles, packed| {
+            expansion.leaf_above(nibbles, packed, &before, &behind);
+            announce_all(expansion, &accounts[key]);
+        });
+        assert_nodes(&expansion.finish().unwrap(), &expected, root);
+    }
+}
+
+#[test]
+fn children_that_are_given_as_hashes_stand_where_their_masks_say() {
+    let link = |hash: &[u8; 32]| [&[0xa0][..], hash].concat();
+    let leaf = [&[0xd6, 0x20, 0x94][..], &[7; 20]].concat();
+    let empty: &[u8] = &[0x80];
+    let mut items = [empty; 17];
+    let hashes = [[1; 32], [2; 32]];
+    let (one, two) = (link(&hashes[0]), link(&hashes[1]));
+    (items[0], items[5], items[15]) = (&one, &leaf, &two);
+    let branch = [&[0xf8, 103][..], &items.concat()].concat();
+    let extension = [&[0xe4, 0x82, 0x00, 0x11][..], &link(&HASH)].concat();
+
+    let mut expansion = Expansion::within(2, 1_000).unwrap();
+    expansion.branch(1 << 5, 1 | 1 << 15, &hashes);
+    expansion.leaf(0, &[], &[7; 20]);
+    let nodes = expansion.finish().unwrap();
+    assert_eq!((nodes.len(), nodes.get(0)), (1, Some(&*branch)));
+    let mut expansion = Expansion::within(1, 1_000).unwrap();
+    expansion.extension(2, &[0x11], Some(&HASH));
+    let nodes = expansion.finish().unwrap();
+    assert_eq!((nodes.len(), nodes.get(0)), (1, Some(&*extension)));
+}
+
+#[test]
+fn a_node_is_embedded_in_its_parent_if_it_is_shorter_than_a_hash() {
+    for (value, lone_nodes) in [(28, 1), (29, 2)] {
+        let mut expansion = Expansion::within(2, 1_000).unwrap();
+        expansion.branch(0b1, 0b10, std::slice::from_ref(&HASH));
+        // Headers of list and value, and a path of one byte.
+        expansion.leaf(0, &[], &vec![7; value]);
+        assert_eq!(expansion.finish().unwrap().len(), lone_nodes, "{} bytes", value + 3);
+    }
+}
+
+#[test]
+fn the_bytes_of_nodes_are_counted_with_headers_of_each_length() {
+    // A leaf of this value; a path of one byte before it, and the header of the value.
+    for (value, header) in [(53, 1), (54, 2), (55, 2), (252, 2), (253, 3), (600, 3), (65_535, 4)] {
+        let payload = match value {
+            0..=55 => 2 + value,
+            56..=255 => 3 + value,
+            256..=65_535 => 4 + value,
+            _ => unreachable!("no value is longer"),
+        };
+        let of = |limit| {
+            let mut expansion = Expansion::within(1, limit).unwrap();
+            expansion.leaf(0, &[], &vec![7; value]);
+            expansion.finish().map(|nodes| nodes.get(0).map(<[u8]>::len))
+        };
+        let all = header + payload;
+        assert_eq!(of(all), Ok(Some(all)));
+        assert_eq!(of(all - 1), Err(ExpansionTooLong { got: all, limit: all - 1 }));
+    }
+}
+
+#[test]
+fn nothing_announced_is_no_node() {
+    let nodes = Expansion::within(0, 0).unwrap().finish().unwrap();
+    assert!(nodes.is_empty());
+    assert_eq!((nodes.len(), nodes.get(0)), (0, None));
+    assert_eq!(trie(&Entries::new()), (EMPTY_ROOT, Nodes::new()));
 }

@@ -91,6 +91,48 @@ fn list_headers_must_be_canonical_and_exact() {
     }
 }
 
+/// A node of these items behind a header in the form of this many bytes of length.
+fn list_with_length_of(bytes: usize, items: &[&[u8]]) -> Vec<u8> {
+    let payload = items.concat();
+    let length = payload.len().to_be_bytes();
+    [&[0xf7 + bytes as u8][..], &length[length.len() - bytes..], &payload].concat()
+}
+
+#[test]
+fn each_length_of_a_list_has_one_form() {
+    let prefix = full_leaf_prefix();
+    // Payloads of 55 and of 56 bytes.
+    let value_of = |len: usize| [vec![0x80 + len as u8], vec![7; len]].concat();
+    let (shorter, longer) = (value_of(20), value_of(21));
+    assert_eq!(read_root(&list(&[&prefix, &shorter])), Ok(Some(vec![7; 20])));
+    assert_eq!(reason(&list_with_length_of(1, &[&prefix, &shorter])), "not an RLP list");
+    assert_eq!(read_root(&list_with_length_of(1, &[&prefix, &longer])), Ok(Some(vec![7; 21])));
+    assert_eq!(reason(&list_with_length_of(2, &[&prefix, &longer])), "not an RLP list");
+    // Payloads of 255 and of 256 bytes.
+    let value_of = |len: usize| [vec![0xb8, len as u8], vec![7; len]].concat();
+    let (shorter, longer) = (value_of(219), value_of(220));
+    assert_eq!(read_root(&list_with_length_of(1, &[&prefix, &shorter])), Ok(Some(vec![7; 219])));
+    assert_eq!(reason(&list_with_length_of(2, &[&prefix, &shorter])), "not an RLP list");
+    assert_eq!(read_root(&list_with_length_of(2, &[&prefix, &longer])), Ok(Some(vec![7; 220])));
+}
+
+#[test]
+fn each_length_of_a_value_has_one_form() {
+    let prefix = full_leaf_prefix();
+    let with = |header: &[u8], len: usize| list(&[&prefix, header, &vec![7; len]]);
+    assert_eq!(read_root(&with(&[0xb7], 55)), Ok(Some(vec![7; 55])));
+    assert_eq!(reason(&with(&[0xb8, 55], 55)), "leaf value is not a string");
+    assert_eq!(read_root(&with(&[0xb8, 56], 56)), Ok(Some(vec![7; 56])));
+    assert_eq!(reason(&with(&[0xb9, 0, 56], 56)), "leaf value is not a string");
+    assert_eq!(read_root(&with(&[0xb8, 255], 255)), Ok(Some(vec![7; 255])));
+    assert_eq!(reason(&with(&[0xb9, 0, 255], 255)), "leaf value is not a string");
+    for len in [256, 291, 0x1234] {
+        let [high, low] = (len as u16).to_be_bytes();
+        assert_eq!(read_root(&with(&[0xb9, high, low], len)), Ok(Some(vec![7; len])));
+        assert_eq!(reason(&with(&[0xba, 0, high, low], len)), "leaf value is not a string");
+    }
+}
+
 fn branch(children: [&[u8]; 16], value: &[u8]) -> Vec<u8> {
     let mut items = children.to_vec();
     items.push(value);
@@ -131,6 +173,57 @@ fn a_missing_child_is_named_by_path_and_hash() {
         }
         other => panic!("{other:?}"),
     }
+}
+
+#[test]
+fn an_extension_has_one_child_and_no_third_item() {
+    let prefix: &[u8] = &[0x82, 0x00, 0x00];
+    let absent = B256::repeat_byte(9);
+    let hash = [&[0xa0][..], absent.as_slice()].concat();
+    let missing = read_root(&list(&[prefix, &hash])).unwrap_err();
+    assert!(matches!(missing, TrieError::MissingNode { hash, .. } if hash == absent));
+    let refused = "extension child is neither a hash nor an embedded node";
+    assert_eq!(reason(&list(&[prefix, &[0x80]])), refused);
+    assert_eq!(reason(&list(&[prefix, &hash, &[0x80]])), refused);
+    assert_eq!(reason(&list(&[prefix])), "extension without a child");
+}
+
+/// An extension by so many zero nibbles, before this item.
+fn long_extension(nibbles: usize, child: &[u8]) -> Vec<u8> {
+    let flag = [0x00, 0x10][nibbles % 2];
+    let prefix = [&[0x81 + (nibbles / 2) as u8, flag][..], &vec![0; nibbles / 2]].concat();
+    list(&[&prefix, child])
+}
+
+#[test]
+fn extensions_and_branches_leave_a_nibble_for_what_is_below() {
+    let empty: &[u8] = &[0x80];
+    let hash = [&[0xa0][..], &[9; 32]].concat();
+    // A branch for the last nibble of a key, whose child would have no nibble left.
+    let leaf: &[u8] = &[0xc2, 0x20, 0x07];
+    let last = |child: &[u8]| {
+        let mut children = [empty; 16];
+        children[0] = child;
+        branch(children, empty)
+    };
+    assert_eq!(read_root(&long_extension(63, &last(leaf))), Ok(Some(vec![7])));
+    let below = branch([empty; 16], empty);
+    let mut nodes = Nodes::default();
+    let parent = [&[0xa0][..], nodes.put(&last(&below)).as_slice()].concat();
+    let root = nodes.put(&long_extension(63, &parent));
+    match Trie::new(root).get(&nodes, &B256::ZERO) {
+        Err(TrieError::Malformed { path, reason }) => {
+            assert_eq!((path.len(), reason), (64, "branch below the end of a key"));
+        }
+        other => panic!("{other:?}"),
+    }
+    // The path of an extension takes all nibbles.
+    assert!(matches!(
+        read_root(&long_extension(63, &hash)),
+        Err(TrieError::MissingNode { path, .. }) if path.len() == 63
+    ));
+    let refused = "extension is empty or reaches the end of a key";
+    assert_eq!(reason(&long_extension(64, &hash)), refused);
 }
 
 #[test]
@@ -187,9 +280,24 @@ fn the_index_finds_every_digest_and_nothing_else_even_when_prefixes_collide() {
     for (position, digest) in digests.iter().enumerate().take(1_000) {
         assert_eq!(index.position(digest), Some(position));
     }
+    for (position, digest) in digests.iter().enumerate() {
+        assert_eq!(index.digest(position), Some(digest));
+    }
+    assert_eq!(index.digest(digests.len()), None);
     assert_eq!(index.position(&B256::repeat_byte(1)), None);
     assert!(index.digests().eq(&digests));
     assert_eq!(NodeIndex::new(vec![]).position(&B256::ZERO), None);
+}
+
+#[test]
+fn parts_of_an_index_may_have_a_single_digest() {
+    let digests: Vec<B256> = (1..=3).map(B256::repeat_byte).collect();
+    let index = NodeIndex::new(digests.iter().map(|digest| Arc::from([*digest])).collect());
+    for (position, digest) in digests.iter().enumerate() {
+        assert_eq!(index.position(digest), Some(position));
+        assert_eq!(index.digest(position), Some(digest));
+    }
+    assert_eq!(index.digest(3), None);
 }
 
 proptest! {

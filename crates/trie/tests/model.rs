@@ -311,3 +311,27 @@ fn a_failed_change_leaves_the_trie_as_it_was() {
     }
     assert!(failures > 3, "{failures} collapses");
 }
+
+#[test]
+fn values_of_all_lengths_of_rlp_give_the_model_root() {
+    let mut model = Model::new();
+    for len in [1, 2, 55, 56, 57, 255, 256, 257, 65_535, 65_536, 70_000, 1 << 24] {
+        let (mut trie, key) = (Trie::default(), keccak256([7]));
+        model.insert(key, vec![7; len]);
+        trie.insert(&Nodes::default(), &key, &model[&key]).unwrap();
+        assert_eq!(trie.hash(), model_root(&model), "{len} bytes");
+    }
+}
+
+#[test]
+fn a_trie_is_empty_until_a_key_is_inserted_and_after_the_last_is_removed() {
+    let (nodes, key) = (Nodes::default(), keccak256([7]));
+    let mut trie = Trie::<Bytes>::new(EMPTY_ROOT);
+    assert!(trie.is_empty());
+    assert_eq!(trie.remove(&nodes, &key), Ok(false));
+    trie.insert(&nodes, &key, &[1]).unwrap();
+    assert!(!trie.is_empty());
+    assert_eq!(trie.remove(&nodes, &key), Ok(true));
+    assert!(trie.is_empty());
+    assert_eq!(trie.hash(), EMPTY_ROOT);
+}

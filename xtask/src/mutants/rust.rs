@@ -6,7 +6,8 @@
 //!
 //! Each test first runs by itself with all switches off, which tells how long it takes and which switches it
 //! asks. Only such tests can notice a mutant; they run on it crate by crate, from the shortest to the longest,
-//! until one fails. A mutant that none asks for survives.
+//! until one fails. A mutant that none asks for survives. One that is explained goes no further than the first
+//! program that it survives: the tests of all crates together take minutes.
 //!
 //! Of each file a number of mutants is drawn by their hashes and a seed: other code does not change the draw.
 
@@ -80,13 +81,14 @@ const TESTED: [&str; 11] = [
 ];
 
 /// Their tests beside those of their libraries, which are asked first, in this order.
-const TESTS: [&str; 18] = [
+const TESTS: [&str; 19] = [
     "batch",
     "restricted",
     "malformed",
     "hostile",
     "model",
     "expansion",
+    "rules",
     "formats",
     "calls",
     "market",
@@ -116,7 +118,7 @@ pub(crate) struct Options {
     #[arg(long, value_name = "SEED", default_value_t = 1)]
     seed: u64,
 
-    /// Seconds of tests of one program, by their own duration, after which a mutant has survived it
+    /// Seconds that the tests of one program may take, by their own duration, before a mutant has survived it
     #[arg(long, value_name = "SECONDS", default_value_t = 120)]
     budget: u64,
 
@@ -219,8 +221,8 @@ pub(crate) fn rust(root: &Path, options: &Options) -> eyre::Result<bool> {
     let mut executables = workspace.compile(&mut drawn, options)?;
     // The crates whose features they share have tests too.
     executables.retain(|executable| options.asks(&executable.package));
-    let outcomes = try_all(&folder, &drawn, &executables, options)?;
     let explained = Explained::read(root)?;
+    let outcomes = try_all(&folder, &drawn, &executables, &explained, options)?;
     let rows = drawn.iter().zip(outcomes);
     let rows: Vec<_> = rows.filter(|(one, _)| options.asks(one.package())).collect();
     if options.record {
@@ -290,6 +292,7 @@ fn try_all(
     folder: &Path,
     drawn: &[Drawn],
     executables: &[Executable],
+    explained: &Explained,
     options: &Options,
 ) -> eyre::Result<Vec<Outcome>> {
     let path = folder.join("results.jsonl");
@@ -298,11 +301,18 @@ fn try_all(
         .lines()
         .filter_map(|line| serde_json::from_str(line).ok())
         .collect();
-    let mut results = fs::File::options().create(true).append(true).open(&path)?;
-    let at_first = |one: &Drawn| known.get(&one.key()).cloned().unwrap_or(Outcome::Unreached);
+    let is_explained = |one: &Drawn| explained.covers(one.file(), &one.name());
+    let results = Mutex::new(fs::File::options().create(true).append(true).open(&path)?);
+    let at_first = |one: &Drawn| match known.get(&one.key()) {
+        // A test that was written later may catch it, unless there is a reason why none can.
+        Some(Outcome::Survived) if !is_explained(one) => Outcome::Unreached,
+        Some(outcome) => outcome.clone(),
+        None => Outcome::Unreached,
+    };
     let mut outcomes: Vec<_> = drawn.iter().map(at_first).collect();
     for executable in executables {
-        let waiting: Vec<_> = (0..drawn.len()).filter(|i| !outcomes[*i].is_caught()).collect();
+        let waiting: Vec<_> =
+            (0..drawn.len()).filter(|i| waits(&drawn[*i], &outcomes[*i], explained)).collect();
         if waiting.is_empty() {
             break;
         }
@@ -315,19 +325,31 @@ fn try_all(
             if let (true, (word, by)) = (outcome.is_caught(), outcome.columns()) {
                 println!("{word} {}: {} {by}", drawn[*index].file(), drawn[*index].name());
             }
+            // At once, since the run may be stopped.
+            if outcome != Outcome::Unreached {
+                let line = serde_json::to_string(&(drawn[*index].key(), &outcome))?;
+                if let Ok(mut results) = results.lock() {
+                    writeln!(results, "{line}")?;
+                }
+            }
             Ok(outcome)
         })?;
         for (index, outcome) in waiting.into_iter().zip(tried) {
-            // A test that is written later may catch a survivor.
-            if outcome.is_caught() {
-                writeln!(results, "{}", serde_json::to_string(&(drawn[index].key(), &outcome))?)?;
-            }
             if outcome != Outcome::Unreached {
                 outcomes[index] = outcome;
             }
         }
     }
     Ok(outcomes)
+}
+
+/// Returns `true` if further tests are asked about a mutant.
+fn waits(one: &Drawn, outcome: &Outcome, explained: &Explained) -> bool {
+    match outcome {
+        Outcome::Caught(_) | Outcome::Hangs(_) => false,
+        Outcome::Survived => !explained.covers(one.file(), &one.name()),
+        Outcome::Unreached => true,
+    }
 }
 
 /// Works on some of the items at once; the answers are in their order.
@@ -364,10 +386,10 @@ fn outcome(one: &Drawn, tests: &[Test], budget: Duration) -> eyre::Result<Outcom
     let (mut spent, mut outcome) = (Duration::ZERO, Outcome::Unreached);
     for test in tests.iter().filter(|test| test.reached.contains(&one.id)) {
         outcome = Outcome::Survived;
+        spent += test.duration;
         if spent > budget {
             break;
         }
-        spent += test.duration;
         match test.run(one.id)? {
             Ran::Passed => {}
             Ran::Failed => return Ok(Outcome::Caught(test.name())),
@@ -537,6 +559,26 @@ mod tests {
         let row_b = "b.rs,f,\"g(1, \"\"\"\") | `1` -> `1 + 1`\",unreached,";
         assert_eq!(fields(row_b), ["b.rs", "f", "g(1, \"\") | `1` -> `1 + 1`", "unreached", ""]);
         assert_eq!(text, format!("{HEAD}\n{row_a}\n{row_b}\n"));
+    }
+
+    #[test]
+    fn an_explained_mutant_waits_until_one_program_has_run_it() {
+        let (explained, other) = (drawn("a.rs", "1 | `1` -> `2`"), drawn("a.rs", "3 | `3` -> `4`"));
+        let text = format!(
+            "[[explained]]\nfile = \"a.rs\"\nmutants = [\"{}\"]\nbecause = \"both are odd\"",
+            explained.name()
+        );
+        let reasons: Explained = toml::from_str(&text).unwrap();
+        let caught = Outcome::Caught("x lib y".to_owned());
+        for (outcome, of_explained, of_other) in [
+            (Outcome::Unreached, true, true),
+            (Outcome::Survived, false, true),
+            (caught, false, false),
+            (Outcome::Hangs("x lib z".to_owned()), false, false),
+        ] {
+            assert_eq!(waits(&explained, &outcome, &reasons), of_explained, "{outcome:?}");
+            assert_eq!(waits(&other, &outcome, &reasons), of_other, "{outcome:?}");
+        }
     }
 
     #[test]

@@ -383,6 +383,24 @@ fn an_extension_leaves_a_nibble_to_its_branch_and_is_counted_with_its_hash() {
 }
 
 #[test]
+fn the_bound_is_the_length_of_nodes_whose_headers_are_the_longest_of_their_kind() {
+    let bound = |nodes, parts: &[&[u8]]| {
+        CompactState::decode(&state(nodes, parts), CODES).unwrap().expanded_len()
+    };
+    let (hash, path) = ([0x22; 32], 34);
+    assert_eq!(bound(1, &[&branch(0, 0xffff)]), 3 + 16 * 33 + 1);
+    // A path of 62 nibbles has one byte less.
+    assert_eq!(bound(1, &[&[0x02, 62], &[0x11; 31], &hash]), 2 + 33 + 33);
+    let (nonce, balance) = ([&[0x88][..], &[1; 8]].concat(), [&[0xa0][..], &[1; 32]].concat());
+    let account_of = |tag, hashes: &[&[u8]]| account(tag, &[&[&*nonce, &balance], hashes].concat());
+    let length = 2 + path + 2 + (2 + 9 + 33 + 2 * 33);
+    assert_eq!(bound(1, &[&account_of(0x15, &[&hash, &hash])]), length);
+    assert_eq!(bound(1, &[&account_of(0x10, &[])]), length);
+    let slot = [&[0x03][..], &[0x11; 32], &balance].concat();
+    assert_eq!(bound(2, &[&account_of(0x18, &[]), &slot]), length + 2 + path + 1 + 33);
+}
+
+#[test]
 fn what_is_no_node_of_a_trie_has_no_form() {
     for (node, reason) in [
         (&[0x80; 40][..], "not an RLP list"),

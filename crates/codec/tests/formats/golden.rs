@@ -7,7 +7,7 @@ use enshrine_codec::RootConvention;
 use sha2::{Digest, Sha256};
 use wire::{
     DecodeError, ExecutionRequests, ProtocolFork, Records, SchemaId, StatelessInput,
-    StatelessResult,
+    StatelessResult, layout,
 };
 
 fn sha256(bytes: &[u8]) -> B256 {
@@ -139,6 +139,19 @@ fn the_minimal_input_in_dialect_3_is_refused_by_name() {
 }
 
 #[test]
+fn a_body_of_the_fixed_part_alone_is_recognised_as_another_dialect_and_a_shorter_one_is_not() {
+    let schema = ProtocolFork::Amsterdam.schema().to_be_bytes();
+    let of = |first: u8, len: usize| {
+        let body = [&[first][..], &[0; 15]].concat();
+        StatelessInput::decode(&[&schema[..], &body[..len]].concat()).unwrap_err()
+    };
+    let fixed = layout::input::FIXED;
+    assert!(matches!(of(20, fixed), DecodeError::OlderDialect { surplus: "public keys", .. }));
+    assert!(matches!(of(16, fixed), DecodeError::OffsetOrder { index: 1, got: 0, .. }));
+    assert!(matches!(of(20, fixed - 1), DecodeError::TooShort { got: 15, expected: 16, .. }));
+}
+
+#[test]
 fn dialects_0_and_1_are_refused_by_name_and_a_chain_id_that_is_no_offset_is_not_mistaken() {
     let good = minimal(ProtocolFork::Amsterdam).encode();
 
@@ -216,8 +229,11 @@ fn schema_ids_put_the_fork_before_the_revision() {
     assert_eq!(SchemaId::new(0x1502).fork(), None);
     assert_eq!(SchemaId::new(0x1601).fork(), None);
     assert_eq!("1201".parse(), Ok(ProtocolFork::Osaka));
+    assert_eq!("0e01".parse(), Ok(ProtocolFork::Paris));
     // Ids of a batch and of no fork, and forms that other number parsers accept.
-    for text in ["0x12ba", "0x1601", "0x01201", "+1201", "0x+201", "4609", "", "0x", "london"] {
+    for text in
+        ["0x12ba", "0x1601", "0x01201", "+1201", "+e01", "0x+e01", "4609", "", "0x", "london"]
+    {
         let refused = text.parse::<ProtocolFork>().unwrap_err().to_string();
         assert!(refused.contains("write paris") && refused.contains("0x1201"), "{refused}");
     }

@@ -236,3 +236,17 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn fields_that_a_shape_lacks_are_not_encoded() {
+    let withdrawals = [[1; 44]; 2];
+    for fork in ProtocolFork::ALL {
+        let mut input = minimal(fork);
+        let (without, shape) = (input.encode(), PayloadShape::of(fork));
+        input.request.payload.withdrawals = Records::new(&withdrawals);
+        assert_eq!(input.encode() == without, shape < PayloadShape::V2, "{fork}");
+        let mut input = minimal(fork);
+        input.request.payload.block_access_list = &[0xc0; 3];
+        assert_eq!(input.encode() == without, shape < PayloadShape::V4, "{fork}");
+    }
+}

@@ -191,14 +191,12 @@ fn elements_and_lists_up_to_their_limits_are_accepted_and_one_more_is_refused() 
         let accepted = encode(limit, fork);
         assert!(StatelessInput::decode(&accepted).is_ok(), "{what} at {limit}");
         let error = refused(&encode(limit + 1, fork));
-        assert!(
-            matches!(
-                error,
-                DecodeError::TooLong { what: got, index: 0, .. }
-                    | DecodeError::TooMany { what: got, .. } if got == what
-            ),
-            "{what}: {error}"
-        );
+        let got = limit + 1;
+        let expected = match error {
+            DecodeError::TooMany { .. } => DecodeError::TooMany { what, got, limit },
+            _ => DecodeError::TooLong { what, index: 0, got, limit },
+        };
+        assert_eq!(error, expected);
     }
 }
 
@@ -274,4 +272,14 @@ fn an_empty_list_is_no_bytes_and_not_an_offset_to_nothing() {
     assert_eq!(ByteLists::EMPTY.get(0), None);
     let input = minimal(ProtocolFork::Amsterdam);
     assert!(input.request.payload.transactions.is_empty());
+    assert!(input.request.payload.withdrawals.is_empty());
+    assert!(!Records::new(&[[1; 44]]).is_empty());
+}
+
+#[test]
+fn the_last_element_of_a_list_is_there_unless_the_list_is_empty() {
+    let slices: [&[u8]; 3] = [&[1], &[], &[2, 3]];
+    for len in 0..=slices.len() {
+        assert_eq!(ByteLists::from(&slices[..len]).last(), slices[..len].last().copied());
+    }
 }

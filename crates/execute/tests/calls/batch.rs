@@ -4,7 +4,7 @@ use crate::support::{
     host::{CALL, Host, Seen, WARM_CALL},
     l2::{L2, transfer},
 };
-use alloy_primitives::{B256, Bytes, U256};
+use alloy_primitives::{Address, B256, Bytes, U256};
 use chain::{Block, BlockWithWitness};
 use codec::Encode as _;
 use codec::RawBlock;
@@ -12,7 +12,7 @@ use enshrine_execute::{
     Answer, DeclaredGas, Dialect, Execute, ExecuteError, ExecutionSpecs, FURTHER_BLOCK_GAS, Items,
     Pricing, RuleViolation,
 };
-use executor::Invalid;
+use executor::{Invalid, StateError};
 use stateless::Stage;
 use std::sync::Arc;
 use variants::{Drake, Flat, GasSchedule};
@@ -384,4 +384,21 @@ fn each_block_of_a_batch_is_the_raw_block_that_was_built() {
     execute().run_observed(&calldata, PLENTY, |stage| stages.push(stage)).unwrap();
     let expected = [&stage_order[..], &[Stage::Execution, Stage::Roots, Stage::Done]].concat();
     assert_eq!(stages, expected, "linked once");
+}
+
+#[test]
+fn a_batch_lacks_witness_if_one_of_its_blocks_does() {
+    let state = |missing| ExecuteError::Invalid(Invalid::State(missing));
+    let malformed = alloy_rlp::Error::Overflow;
+    for (reason, expected) in [
+        (state(StateError::MissingCode(B256::ZERO)), true),
+        (state(StateError::MalformedAccount { address: Address::ZERO, reason: malformed }), false),
+        (ExecuteError::Invalid(Invalid::NoParent), true),
+        (ExecuteError::Rules(RuleViolation::Requests), false),
+        (ExecuteError::OutOfGas { got: 1, reserve: 2 }, false),
+    ] {
+        assert_eq!(reason.lacks_witness(), expected, "{reason}");
+        let in_batch = ExecuteError::InBatch { block: 1, reason: Box::new(reason) };
+        assert_eq!(in_batch.lacks_witness(), expected, "{in_batch}");
+    }
 }

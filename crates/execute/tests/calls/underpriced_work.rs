@@ -8,7 +8,7 @@ use alloy_genesis::GenesisAccount;
 use alloy_primitives::{Address, Bytes, U256, keccak256};
 use enshrine_execute::{
     BlockTally, DeclaredGas, Execute, ExecuteError, ExecutionSpecs, FURTHER_BLOCK_GAS, Items,
-    Pricing,
+    Pricing, WorkCount,
 };
 use executor::{ChainSpec, UnderpricedWork};
 use revm::bytecode::opcode as op;
@@ -423,4 +423,21 @@ fn a_claim_that_is_refused_is_charged_for_dear_work_too() {
     let answer = execute.answer(&Drake, &claim, u64::MAX).unwrap();
     assert_eq!(answer.output.last(), Some(&0));
     assert!(answer.gas > executed.reserve, "{} {}", answer.gas, executed.reserve);
+}
+
+#[test]
+fn a_count_of_work_is_never_short_and_goes_back_to_an_earlier_value() {
+    let gas: Arc<dyn Pricing> = Arc::new(Items::DEFAULT);
+    let count = WorkCount::new(&gas, &());
+    let meter = count.overrides().meter().expect("a count has a meter");
+    let work = UnderpricedWork::RepeatedNode { bytes: 100 };
+    let price = gas.underpriced_work(&work);
+    for times in 1..=3 {
+        assert!(meter.spend(work));
+        assert_eq!(count.spent(), times * price);
+    }
+    count.rewind(price);
+    assert_eq!(count.spent(), price);
+    assert!(meter.spend(work));
+    assert_eq!(count.spent(), 2 * price);
 }

@@ -22,13 +22,9 @@ const LEFT_OUT: [&str; 2] = ["target", ".git"];
 /// Folders that forge writes to, which it does not do through links.
 const OWN: [&str; 2] = ["cache", "deployments"];
 
-/// Settings under which the workspace's own crates are compiled soonest.
-const QUICKLY: [&str; 4] = [
-    "profile.release.opt-level=1",
-    "profile.release.package.\"*\".opt-level=3",
-    "profile.release.incremental=true",
-    "profile.release.lto=\"off\"",
-];
+/// Profile under which the workspace's own crates are compiled soon and dependencies are fast, as for all that is only
+/// checked, and its setting under which a mutant that goes costs no whole crate.
+const QUICKLY: [&str; 4] = ["--profile", "checks", "--config", "profile.checks.incremental=true"];
 
 /// A copy of the workspace.
 #[derive(Debug)]
@@ -148,10 +144,7 @@ impl Workspace {
     fn cargo(&self, arguments: &[&str], crates: &[&str]) -> eyre::Result<(bool, Vec<Value>)> {
         let mut cargo = toolchain::cargo();
         cargo.current_dir(&self.copy).args(arguments);
-        cargo.args(["--release", "--message-format", "json"]);
-        for setting in QUICKLY {
-            cargo.args(["--config", setting]);
-        }
+        cargo.args(["--message-format", "json"]).args(QUICKLY);
         // Crates that have features of dependencies that these do not: with them, what was compiled for the whole
         // workspace is compiled already.
         for name in crates.iter().chain(&["differential", "cli"]) {
