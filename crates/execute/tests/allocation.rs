@@ -257,6 +257,48 @@ fn what_a_block_does_takes_no_more_memory_than_its_gas_pays_for() {
 }
 
 #[test]
+fn a_call_that_has_ended_holds_no_stack() {
+    const DEEP: Address = Address::repeat_byte(0x78);
+    const LARGE: Address = Address::repeat_byte(0x79);
+    /// Bytes of memory of the call that comes last.
+    const MEMORY: usize = 1 << 20;
+    let _alone = alone();
+    // A call to itself while 200,000 gas are left: some two hundred, each with a stack of 32 KiB.
+    let again = [
+        [op::PUSH3, 0x03, 0x0d, 0x40, op::GAS, op::LT, op::PUSH1, 17, op::JUMPI].as_slice(),
+        &[op::PUSH0; 5],
+        &[op::ADDRESS, op::GAS, op::CALL, op::JUMPDEST],
+    ]
+    .concat();
+    let large = [op::PUSH0, op::PUSH3, 0x0f, 0xff, 0xe0, op::MSTORE, op::STOP];
+    for (name, end) in [
+        ("STOP", &[op::STOP][..]),
+        ("RETURN", &[op::PUSH0, op::PUSH0, op::RETURN]),
+        ("REVERT", &[op::PUSH0, op::PUSH0, op::REVERT]),
+    ] {
+        let held = |called: &[Address]| {
+            let l2 = L2::with_genesis(FORK, |genesis| {
+                for (address, code) in [(DEEP, [&again, end].concat()), (LARGE, large.to_vec())] {
+                    let code = Some(code.into());
+                    let account = GenesisAccount { code, ..GenesisAccount::default() };
+                    genesis.alloc.insert(address, account);
+                }
+            });
+            let calls = (0..).zip(called).map(|(nonce, to)| {
+                let call = call(nonce, *to, 10_000_000, U256::ZERO, Bytes::new());
+                Key::named("alice").sign(call)
+            });
+            let calldata = l2.build(calls.collect()).input().unwrap();
+            peak_of(|| drop(Execute::default().run(&calldata, u64::MAX).unwrap()))
+        };
+        let (deep, both) = (held(&[DEEP]), held(&[DEEP, LARGE]));
+        println!("{name}: {deep} bytes, and {both} with a call of large memory after it");
+        assert!(deep > 4 * MEMORY, "{name}: {deep} bytes");
+        assert!(both < deep + MEMORY / 2, "{name}: {both} bytes, {deep} without the last call");
+    }
+}
+
+#[test]
 fn nodes_that_stand_at_many_places_take_no_more_memory_than_is_paid_for() {
     let _alone = alone();
     for (name, body) in
