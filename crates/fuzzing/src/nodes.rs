@@ -25,10 +25,15 @@ impl FromIterator<Bytes> for Nodes {
 /// Puts other bytes in the place of item `at`, and repairs the hashes of all items that lead to it. Returns the new
 /// hash of `root`, which stays the same if no reference leads from there to the item.
 ///
-/// The items are nodes of tries, so the references have no circle.
+/// Nodes of tries have no circle, but the bytes may hold the hash of an item above their place. No repair ends such a
+/// circle, so there are no more repairs than a trie of these items can need.
 pub(crate) fn replace(items: &mut [Bytes], at: usize, bytes: Vec<u8>, mut root: B256) -> B256 {
     let mut changed = vec![(at, Bytes::from(bytes))];
-    while let Some((at, new)) = changed.pop() {
+    let mut left = items.len() * items.len();
+    while let Some((at, new)) = changed.pop()
+        && left > 0
+    {
+        left -= 1;
         let (old_hash, new_hash) = (keccak256(&items[at]), keccak256(&new));
         items[at] = new;
         if root == old_hash {
@@ -64,5 +69,15 @@ mod tests {
         assert_eq!(new_root, keccak256(&items[2]));
         let alone = replace(&mut items, 2, b"new".to_vec(), B256::ZERO);
         assert_eq!(alone, B256::ZERO);
+    }
+
+    #[test]
+    fn bytes_that_name_an_item_above_them_are_repaired_to_an_end() {
+        let leaf = Bytes::from_static(b"leaf");
+        let root = Bytes::from([keccak256(&leaf).as_slice(), b"root"].concat());
+        let mut items = [leaf, root.clone()];
+        let old_root = keccak256(&root);
+        let new_root = replace(&mut items, 0, old_root.to_vec(), old_root);
+        assert_ne!(new_root, old_root);
     }
 }
