@@ -1,4 +1,4 @@
-//! What a linked witness has, and what it lacks.
+//! Contents of a linked witness.
 
 use alloy_consensus::Header;
 use alloy_primitives::{Bytes, KECCAK256_EMPTY, keccak256};
