@@ -309,3 +309,6 @@ fn sealed_header(
     RlpSize::check(encoded.len(), payload.transactions.iter(), &withdrawals_of(payload), fork)?;
     Ok(header)
 }
+
+#[cfg(test)]
+mod tests;

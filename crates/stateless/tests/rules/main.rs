@@ -8,3 +8,4 @@ mod header;
 mod help;
 mod refused;
 mod size;
+mod witness;
