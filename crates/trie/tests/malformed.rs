@@ -125,6 +125,19 @@ fn an_extension_has_nibbles() {
 }
 
 #[test]
+fn a_path_has_no_more_nibbles_than_a_key() {
+    let read = |nibbles: usize| {
+        let mut nodes = Nodes::default();
+        let root = nodes.put(list(&[hex_prefix(&vec![1; nibbles], true), string(b"value")]));
+        get(&nodes, root)
+    };
+    assert_eq!(read(64), Ok(Some(b"value".to_vec())));
+    for nibbles in [65, 66, 67] {
+        assert_malformed(read(nibbles), "hex prefix is not canonical");
+    }
+}
+
+#[test]
 fn a_node_behind_a_hash_is_as_long_as_a_hash() {
     // A leaf 62 nibbles down is short: with a short value it must stand in its parent.
     let short_of = |value: &[u8]| {
