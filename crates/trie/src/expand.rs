@@ -124,7 +124,6 @@ impl<'s> Expansion<'s> {
         self.put_path(0x00, nibbles, packed);
         if let Some(hash) = child {
             put_hash(hash, &mut self.payload);
-            self.close();
             self.go_on();
         }
     }
@@ -134,7 +133,6 @@ impl<'s> Expansion<'s> {
         self.open(Rest::Nothing);
         self.put_path(0x20, nibbles, packed);
         put_string(value, &mut self.payload);
-        self.close();
         self.go_on();
     }
 

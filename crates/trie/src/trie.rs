@@ -215,3 +215,20 @@ impl<B: NodeBytes> Trie<B> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_arena_grows_by_halves() {
+        let mut trie = Trie::<&[u8]>::new(B256::repeat_byte(1));
+        let mut capacities = Vec::new();
+        for _ in 0..100 {
+            trie.push(Node::Unloaded, None);
+            capacities.push(trie.slots.capacity());
+        }
+        capacities.dedup();
+        assert_eq!(capacities, [5, 11, 20, 34, 55, 86, 133]);
+    }
+}
