@@ -2,8 +2,8 @@
 
 use crate::{
     ChainConfig, ChainError, ChainReader, State,
+    config::pending_merge,
     genesis::{genesis_header, put_alloc},
-    import::pending_merge,
 };
 use alloy_consensus::Header;
 use alloy_genesis::Genesis;

@@ -5,8 +5,10 @@ use alloy_consensus::Header;
 use alloy_eips::{eip7702::SignedAuthorization, eip7840::BlobParams};
 use alloy_evm::precompiles::PrecompilesMap;
 use alloy_genesis::ChainConfig as GenesisConfig;
-use alloy_hardforks::{EthereumChainHardforks, EthereumHardfork, ForkCondition};
-use alloy_primitives::{Address, Sealed};
+use alloy_hardforks::{
+    EthereumChainHardforks, EthereumHardfork, EthereumHardforks as _, ForkCondition,
+};
+use alloy_primitives::{Address, Sealed, U256};
 use codec::{Allowance, SignedExecuteTx};
 use core::fmt;
 use executor::{
@@ -324,4 +326,14 @@ fn blob_schedule(config: &GenesisConfig) -> Vec<(u64, BlobParams)> {
         Some((at?, params))
     })
     .collect()
+}
+
+/// Returns the total difficulty that ends proof of work, if the block at which it did is unknown.
+pub(crate) fn pending_merge(spec: &ChainSpec) -> Option<U256> {
+    match spec.ethereum_fork_activation(EthereumHardfork::Paris) {
+        ForkCondition::TTD { activation_block_number: u64::MAX, total_difficulty, .. } => {
+            Some(total_difficulty)
+        }
+        _ => None,
+    }
 }

@@ -1,19 +1,21 @@
 //! Import of blocks.
 
 use crate::{
-    BlockWithWitness, Chain, ChainError, State, execute_tx,
+    BlockWithWitness, Chain, ChainError, State,
+    config::pending_merge,
+    execute_tx,
     header::{check_header, check_ommers},
     record::WitnessRecorder,
 };
 use alloy_consensus::{Header, proofs};
 use alloy_eips::eip4895::Withdrawal as RlpWithdrawal;
-use alloy_hardforks::{EthereumHardfork, EthereumHardforks, ForkCondition};
-use alloy_primitives::{Address, B256, Bytes, U256};
+use alloy_hardforks::EthereumHardforks;
+use alloy_primitives::{Address, B256, Bytes};
 use alloy_rlp::{Encodable as _, Header as RlpHeader};
 use alloy_trie::root::ordered_trie_root_with_encoder;
 use codec::RawBlock;
 use executor::{
-    BlockState, ChainSpec, Environment, EvmOverrides as _, ExecutionOutcome, Invalid, StateSource,
+    BlockState, Environment, EvmOverrides as _, ExecutionOutcome, Invalid, StateSource,
     check_transactions,
 };
 use stateless::{RlpSize, UnprovenBlock, VerifyOptions, check_access_list_size, process_block};
@@ -303,14 +305,4 @@ fn check_body(
 fn rlp_withdrawal(record: &[u8; Withdrawal::LEN]) -> RlpWithdrawal {
     let Withdrawal { index, validator_index, address, amount } = Withdrawal::from_record(record);
     RlpWithdrawal { index, validator_index, address, amount }
-}
-
-/// Returns the total difficulty that ends proof of work, if the block at which it did is unknown.
-pub(crate) fn pending_merge(spec: &ChainSpec) -> Option<U256> {
-    match spec.ethereum_fork_activation(EthereumHardfork::Paris) {
-        ForkCondition::TTD { activation_block_number: u64::MAX, total_difficulty, .. } => {
-            Some(total_difficulty)
-        }
-        _ => None,
-    }
 }
