@@ -107,9 +107,9 @@ pub fn noted_selfdestruct<'x, 's, S: StateSource>(
     host::selfdestruct(context)
 }
 
-/// Runs an instruction that ends a call, and frees the call's stack: 32 KiB, of which revm would keep one for each depth
-/// that a block has reached: up to half of the memory that a small block takes. A call that ends in another way, such as
-/// out of gas, leaves its stack for the next one.
+/// Runs an instruction that ends a call, and frees the call's stack. revm would keep one of 32 KiB for each depth that a
+/// block has reached, up to half of the memory that a small block takes. A call that ends in another way, such as out of
+/// gas, leaves its stack for the next one.
 fn end_of_call<'x, 's, const OPCODE: u8, S: StateSource>(
     context: InstructionContext<'_, EthEvmContext<&'x mut BlockState<'s, S>>, EthInterpreter>,
 ) -> Result<(), InstructionResult> {

@@ -1,15 +1,14 @@
 //! An expansion has the nodes of the trie that is announced, and holds no more bytes of them than declared.
 
+mod support;
+
 use alloy_primitives::{B256, keccak256};
 use enshrine_trie::{
     EMPTY_ROOT, ExpandedNodes, Expansion, ExpansionTooLong, NodePath, NodeSource, SourceError,
     Trie, hash_tries,
 };
-use proptest::{
-    prelude::Rng as _,
-    test_runner::{RngAlgorithm, TestRng},
-};
 use std::collections::BTreeMap;
+use support::Rng;
 
 const HASH: [u8; 32] = [7; 32];
 
@@ -136,17 +135,7 @@ fn assert_nodes(nodes: &ExpandedNodes, expected: &Nodes, root: B256) {
     assert_eq!(nodes.get(nodes.len()), None);
 }
 
-struct Random(TestRng);
-
-impl Random {
-    fn new(seed: u8) -> Self {
-        Self(TestRng::from_seed(RngAlgorithm::ChaCha, &[seed; 32]))
-    }
-
-    fn below(&mut self, bound: u32) -> u32 {
-        self.0.next_u32() % bound
-    }
-
+impl Rng {
     /// Keys that are spread, that share a prefix, and that differ only at their ends, where nodes are embedded.
     fn entries(&mut self) -> Entries {
         let count = 1 + self.below(40);
@@ -168,7 +157,7 @@ impl Random {
 
 #[test]
 fn an_announced_trie_has_its_nodes_with_their_hashes() {
-    let mut random = Random::new(1);
+    let mut random = Rng::new(1);
     for _ in 0..200 {
         let entries = random.entries();
         let (root, expected) = trie(&entries);
@@ -180,7 +169,7 @@ fn an_announced_trie_has_its_nodes_with_their_hashes() {
 
 #[test]
 fn a_trie_below_each_leaf_of_another_gives_the_leaf_its_root() {
-    let mut random = Random::new(2);
+    let mut random = Rng::new(2);
     for _ in 0..50 {
         let (before, behind) = (vec![1; random.below(40) as usize], vec![2; 33]);
         let accounts: BTreeMap<B256, Entries> =

@@ -1,16 +1,15 @@
 //! The trie against a model: an ordered map, whose root `alloy-trie` computes.
 
+mod support;
+
 use alloy_primitives::{B256, Bytes, keccak256};
 use alloy_trie::{HashBuilder, proof::verify_proof};
 use enshrine_trie::{
     EMPTY_ROOT, Nibbles, NodePath, NodeSource, SourceError, Trie, TrieError, hash_tries,
 };
-use proptest::{
-    prelude::Rng as _,
-    test_runner::{RngAlgorithm, TestRng},
-};
 use std::collections::{BTreeMap, HashMap};
 use store::{Recorder, prove};
+use support::Rng;
 
 /// Nodes by hash: a database for tests.
 #[derive(Debug, Default, Clone)]
@@ -34,18 +33,7 @@ fn model_root(model: &Model) -> B256 {
     builder.root()
 }
 
-/// Random numbers that every run of the test sees alike.
-struct Rng(TestRng);
-
 impl Rng {
-    fn new(seed: u8) -> Self {
-        Self(TestRng::from_seed(RngAlgorithm::ChaCha, &[seed; 32]))
-    }
-
-    fn below(&mut self, bound: u32) -> u32 {
-        self.0.next_u32() % bound
-    }
-
     /// Keys of three shapes: spread like hashes, sharing long prefixes (extensions deep in the
     /// trie), and differing only at their ends (embedded nodes).
     fn key(&mut self) -> B256 {
