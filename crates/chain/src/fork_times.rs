@@ -1,7 +1,8 @@
 //! Fork schedules in their textual form.
 
+use codec::{UnknownFork, parse_fork};
 use core::{fmt, str::FromStr};
-use wire::{ProtocolFork, UnknownFork};
+use wire::ProtocolFork;
 
 /// Fork schedule as text: `prague,osaka@+300,amsterdam@1800000000`.
 ///
@@ -148,7 +149,7 @@ impl FromStr for ForkTimes {
                 Some((name, time)) => (name, Some(time)),
                 None => (part, None),
             };
-            let fork: ProtocolFork = name.parse()?;
+            let fork = parse_fork(name)?;
             if fork < ProtocolFork::Cancun {
                 return Err(ForkTimesError::TooEarly { got: fork });
             }

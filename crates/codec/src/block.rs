@@ -1,6 +1,9 @@
 //! A raw block (`debug_getRawBlock`) as a payload.
 
-use crate::{Encode as _, ExecuteTx, OwnedWitness, SignedExecuteTx, encode::requests_from_typed};
+use crate::{
+    Encode as _, ExecuteTx, OwnedWitness, SignedExecuteTx,
+    encode::{requests_from_typed, withdrawal_record},
+};
 use alloy_consensus::{EthereumTxEnvelope, Header, Transaction, TxEip4844};
 use alloy_eips::eip2718::{Decodable2718, Eip2718Error};
 use alloy_primitives::{B256, Bytes, keccak256};
@@ -88,7 +91,7 @@ impl RawBlock {
         let withdrawals = fields
             .get(3)
             .map(|field| {
-                list(&mut { *field })?.into_iter().map(withdrawal_record).collect::<Result<_, _>>()
+                list(&mut { *field })?.into_iter().map(withdrawal_of).collect::<Result<_, _>>()
             })
             .transpose()
             .map_err(error)?;
@@ -173,16 +176,15 @@ fn transaction_bytes(item: &[u8]) -> alloy_rlp::Result<Bytes> {
 }
 
 /// A withdrawal's RLP list as an SSZ record.
-fn withdrawal_record(item: &[u8]) -> alloy_rlp::Result<[u8; Withdrawal::LEN]> {
+fn withdrawal_of(item: &[u8]) -> alloy_rlp::Result<[u8; Withdrawal::LEN]> {
     let fields = list(&mut { item })?;
     let [index, validator_index, address, amount] = fields[..] else {
         return Err(alloy_rlp::Error::ListLengthMismatch { expected: 4, got: fields.len() });
     };
-    Ok(Withdrawal {
+    Ok(withdrawal_record(Withdrawal {
         index: alloy_rlp::decode_exact(index)?,
         validator_index: alloy_rlp::decode_exact(validator_index)?,
         address: alloy_rlp::decode_exact(address)?,
         amount: alloy_rlp::decode_exact(amount)?,
-    }
-    .to_record())
+    }))
 }

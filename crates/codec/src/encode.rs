@@ -3,7 +3,7 @@
 use wire::{
     BatchWitness, ByteLists, DecodeError, ExecutionPayload, ExecutionRequests, ExecutionWitness,
     NewPayloadRequest, PayloadShape, ProtocolFork, Records, SchemaId, StatelessBatch,
-    StatelessInput, layout, list::OFFSET,
+    StatelessInput, Withdrawal, layout, list::OFFSET,
 };
 
 const REQUESTS: &str = "requests of the batch";
@@ -253,4 +253,14 @@ fn batch_witness(witness: &BatchWitness<'_>, out: &mut Vec<u8>) {
     out.extend_from_slice(witness.state.stream());
     lists(witness.codes, out);
     lists(witness.headers, out);
+}
+
+/// Returns a withdrawal as an SSZ record.
+pub fn withdrawal_record(withdrawal: Withdrawal) -> [u8; Withdrawal::LEN] {
+    let mut record = [0; Withdrawal::LEN];
+    record[0..8].copy_from_slice(&withdrawal.index.to_le_bytes());
+    record[8..16].copy_from_slice(&withdrawal.validator_index.to_le_bytes());
+    record[16..36].copy_from_slice(withdrawal.address.as_slice());
+    record[36..44].copy_from_slice(&withdrawal.amount.to_le_bytes());
+    record
 }

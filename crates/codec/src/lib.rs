@@ -23,6 +23,7 @@ pub mod compact;
 mod encode;
 mod engine;
 mod execute_tx;
+mod fork;
 mod geth;
 mod json;
 mod root;
@@ -30,8 +31,9 @@ mod witness;
 
 pub use block::RawBlock;
 pub use bundle::Bundle;
-pub use encode::{Encode, batch_of, requests_from_typed};
+pub use encode::{Encode, batch_of, requests_from_typed, withdrawal_record};
 pub use engine::{PayloadEnvelope, PayloadStatus, PayloadStatusWithWitness, PayloadVerdict};
 pub use execute_tx::{Allowance, ExecuteTx, ExecuteTxError, ExecuteTxVersion, SignedExecuteTx};
+pub use fork::{UnknownFork, fork_of_name, parse_fork};
 pub use root::{RootConvention, hash_tree_root};
 pub use witness::OwnedWitness;

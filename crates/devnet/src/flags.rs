@@ -343,7 +343,7 @@ pub(crate) fn hardforks(text: &str) -> Result<Hardforks, String> {
 pub(crate) fn hardfork(text: &str) -> Result<crate::Hardfork, String> {
     let all = crate::Hardfork::value_variants();
     let by_schema_id = || {
-        let fork: ProtocolFork = text.parse().ok()?;
+        let fork = codec::parse_fork(text).ok()?;
         all.iter().copied().find(|known| known.merged() == Some(fork))
     };
     crate::Hardfork::from_str(text, true).ok().or_else(by_schema_id).ok_or_else(|| {
@@ -356,7 +356,7 @@ pub(crate) fn hardfork(text: &str) -> Result<crate::Hardfork, String> {
 /// Parses a fork whose blocks EXECUTE can verify.
 pub(crate) fn execute_fork(text: &str) -> Result<ProtocolFork, String> {
     let oldest = ProtocolFork::Cancun;
-    let fork: ProtocolFork = text.parse().map_err(|error| format!("{error}"))?;
+    let fork = codec::parse_fork(text).map_err(|error| format!("{error}"))?;
     if fork < oldest {
         let known = ProtocolFork::ALL.into_iter().filter(|fork| *fork >= oldest);
         let names: Vec<_> = known.map(ProtocolFork::name).collect();

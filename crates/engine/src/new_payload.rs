@@ -55,7 +55,7 @@ impl NewPayload {
             .map(|it| {
                 let (index, validator_index) = (it.index, it.validator_index);
                 let (address, amount) = (it.address, it.amount);
-                Withdrawal { index, validator_index, address, amount }.to_record()
+                codec::withdrawal_record(Withdrawal { index, validator_index, address, amount })
             })
             .collect();
         let hashes: Vec<[u8; 32]> = self.versioned_hashes.iter().map(|hash| hash.0).collect();

@@ -97,7 +97,7 @@ fn fork_named(headers: &HeaderMap) -> Result<ProtocolFork, Problem> {
     if header("content-type") != Some("application/octet-stream") {
         return Err(Problem(415, "unsupported-media-type", None));
     }
-    let named = header("eth-execution-version").and_then(ProtocolFork::from_name);
+    let named = header("eth-execution-version").and_then(codec::fork_of_name);
     named.filter(|fork| FORKS.contains(fork)).ok_or(Problem(400, "unsupported-fork", None))
 }
 

@@ -287,8 +287,11 @@ impl Invalid {
     /// Returns `true` if the witness lacks a part that the verdict needs. The block itself may then be valid.
     pub const fn lacks_witness(&self) -> bool {
         match self {
-            Self::NoParent => true,
-            Self::State(state) => state.is_missing(),
+            Self::State(
+                StateError::Account { source, .. } | StateError::Storage { source, .. },
+            ) => matches!(source, TrieError::MissingNode { .. }),
+            Self::NoParent
+            | Self::State(StateError::MissingCode(_) | StateError::MissingAncestor(_)) => true,
             _ => false,
         }
     }
@@ -296,19 +299,6 @@ impl Invalid {
     /// Returns `true` if the input cannot be examined: it has another format, or an unsupported fork.
     pub const fn is_unreadable(&self) -> bool {
         matches!(self, Self::Decode(_) | Self::UnsupportedFork(_))
-    }
-}
-
-impl StateError {
-    /// Returns `true` if something is absent, rather than present and malformed.
-    pub const fn is_missing(&self) -> bool {
-        match self {
-            Self::Account { source, .. } | Self::Storage { source, .. } => {
-                matches!(source, TrieError::MissingNode { .. })
-            }
-            Self::MissingCode(_) | Self::MissingAncestor(_) => true,
-            Self::MalformedAccount { .. } | Self::MalformedSlot { .. } => false,
-        }
     }
 }
 

@@ -91,7 +91,7 @@ impl FromStr for Profile {
                         .into();
                 }
                 "forks" => {
-                    let fork = value.parse().ok().ok_or_else(unknown(
+                    let fork = codec::parse_fork(value).ok().ok_or_else(unknown(
                         "names of forks or their schema ids: forks=osaka,amsterdam",
                     ))?;
                     if setting.is_some() {

@@ -45,5 +45,5 @@ pub use list::{ByteLists, Records};
 pub use payload::{ExecutionPayload, PayloadShape, Withdrawal};
 pub use request::{ExecutionRequests, NewPayloadRequest};
 pub use result::StatelessResult;
-pub use schema::{ProtocolFork, SchemaId, UnknownFork};
+pub use schema::{ProtocolFork, SchemaId};
 pub use witness::{BatchWitness, ExecutionWitness};

@@ -193,14 +193,4 @@ impl Withdrawal {
             amount: u64_at(record, 36),
         }
     }
-
-    /// Writes an SSZ record.
-    pub fn to_record(&self) -> [u8; Self::LEN] {
-        let mut record = [0; Self::LEN];
-        record[0..8].copy_from_slice(&self.index.to_le_bytes());
-        record[8..16].copy_from_slice(&self.validator_index.to_le_bytes());
-        record[16..36].copy_from_slice(self.address.as_slice());
-        record[36..44].copy_from_slice(&self.amount.to_le_bytes());
-        record
-    }
 }

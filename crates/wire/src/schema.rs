@@ -1,8 +1,7 @@
 //! Schema ids: the fork whose shapes and rules an input follows.
 
 use crate::DecodeError;
-use alloc::{borrow::ToOwned as _, string::String};
-use core::{fmt, str::FromStr};
+use core::fmt;
 
 /// Forks by their number in the execution-specs (`ProtocolFork`). Only forks with an execution
 /// payload are listed.
@@ -72,37 +71,7 @@ impl ProtocolFork {
             Self::Amsterdam => "amsterdam",
         }
     }
-
-    /// Returns the fork of that name, in any case.
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|fork| fork.name().eq_ignore_ascii_case(name))
-    }
 }
-
-/// Parses a fork as users write it: its name, in any case, or its [schema id](SchemaId) in hexadecimal
-/// digits.
-impl FromStr for ProtocolFork {
-    type Err = UnknownFork;
-
-    fn from_str(text: &str) -> Result<Self, UnknownFork> {
-        let of_schema = || {
-            let digits = text.strip_prefix("0x").unwrap_or(text);
-            // `u16::from_str_radix` would also accept a sign.
-            let is_id = digits.len() == 4 && digits.bytes().all(|digit| digit.is_ascii_hexdigit());
-            let id = u16::from_str_radix(digits, 16).ok().filter(|_| is_id)?;
-            SchemaId::new(id).fork()
-        };
-        Self::from_name(text).or_else(of_schema).ok_or_else(|| UnknownFork(text.to_owned()))
-    }
-}
-
-/// A text that names no fork.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "{0:?} is no fork: write paris, shanghai, cancun, prague, osaka, bpo1, bpo2 or amsterdam, or the \
-     schema id of one, such as {osaka} for osaka", osaka = SchemaId::OSAKA
-)]
-pub struct UnknownFork(pub String);
 
 impl fmt::Display for ProtocolFork {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -61,7 +61,7 @@ pub(crate) fn parse_fork(text: &str) -> Result<ProtocolFork, String> {
 pub(crate) fn fork_since(oldest: ProtocolFork, text: &str) -> Result<ProtocolFork, String> {
     let known = ProtocolFork::ALL.into_iter().filter(|fork| *fork >= oldest);
     let names: Vec<_> = known.map(ProtocolFork::name).collect();
-    let fork = text.parse::<ProtocolFork>().ok().filter(|fork| *fork >= oldest);
+    let fork = codec::parse_fork(text).ok().filter(|fork| *fork >= oldest);
     fork.ok_or_else(|| {
         let example = ProtocolFork::Osaka.schema();
         format!("expected {}, or a schema id such as {example}", names.join(", "))

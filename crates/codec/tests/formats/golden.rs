@@ -2,8 +2,7 @@
 
 use crate::support::{KnownAnswer, minimal, with_one_of_everything, with_public_keys};
 use alloy_primitives::{B256, U256, b256, hex};
-use enshrine_codec::Encode as _;
-use enshrine_codec::RootConvention;
+use enshrine_codec::{Encode as _, RootConvention, fork_of_name, parse_fork};
 use sha2::{Digest, Sha256};
 use wire::{
     DecodeError, ExecutionRequests, ProtocolFork, Records, SchemaId, StatelessInput,
@@ -221,20 +220,20 @@ fn schema_ids_put_the_fork_before_the_revision() {
     assert_eq!(ids, [0x0e01, 0x0f01, 0x1001, 0x1101, 0x1201, 0x1301, 0x1401, 0x1501]);
     for fork in ProtocolFork::ALL {
         assert_eq!(fork.schema().fork(), Some(fork));
-        assert_eq!(ProtocolFork::from_name(fork.name()), Some(fork));
+        assert_eq!(fork_of_name(fork.name()), Some(fork));
         for text in [fork.name().to_uppercase(), fork.schema().to_string()] {
-            assert_eq!(text.parse(), Ok(fork));
+            assert_eq!(parse_fork(&text), Ok(fork));
         }
     }
     assert_eq!(SchemaId::new(0x1502).fork(), None);
     assert_eq!(SchemaId::new(0x1601).fork(), None);
-    assert_eq!("1201".parse(), Ok(ProtocolFork::Osaka));
-    assert_eq!("0e01".parse(), Ok(ProtocolFork::Paris));
+    assert_eq!(parse_fork("1201"), Ok(ProtocolFork::Osaka));
+    assert_eq!(parse_fork("0e01"), Ok(ProtocolFork::Paris));
     // Ids of a batch and of no fork, and forms that other number parsers accept.
     for text in
         ["0x12ba", "0x1601", "0x01201", "+1201", "+e01", "0x+e01", "4609", "", "0x", "london"]
     {
-        let refused = text.parse::<ProtocolFork>().unwrap_err().to_string();
+        let refused = parse_fork(text).unwrap_err().to_string();
         assert!(refused.contains("write paris") && refused.contains("0x1201"), "{refused}");
     }
 }

@@ -35,7 +35,7 @@ pub(crate) struct Arguments {
     /// Parts of the names of inputs; all are measured if there are none
     names: Vec<String>,
     /// Fork for the worst-case inputs; may be given several times
-    #[arg(long = "fork", value_name = "FORK")]
+    #[arg(long = "fork", value_name = "FORK", value_parser = codec::parse_fork)]
     forks: Vec<ProtocolFork>,
     /// Measure each input fewer times
     #[arg(long)]

@@ -4,8 +4,8 @@ use super::samples::{BlockParts, blob_hashes, header, transactions, withdrawals}
 use alloy_consensus::Header;
 use alloy_eips::eip2718::Encodable2718;
 use alloy_primitives::{B64, B256, Bloom, Bytes, keccak256};
-use enshrine_codec::{OwnedWitness, RawBlock};
-use wire::{ExecutionRequests, ProtocolFork, Records, StatelessInput, Withdrawal};
+use enshrine_codec::{OwnedWitness, RawBlock, withdrawal_record};
+use wire::{ExecutionRequests, ProtocolFork, Records, StatelessInput};
 
 fn witness() -> OwnedWitness {
     OwnedWitness {
@@ -82,7 +82,7 @@ fn a_block_of_every_fork_keeps_all_its_fields() {
         assert_eq!(input.request.execution_requests, expected_requests, "{fork}");
 
         let records: Vec<_> = if fork >= ProtocolFork::Shanghai {
-            withdrawals().iter().map(Withdrawal::to_record).collect()
+            withdrawals().into_iter().map(withdrawal_record).collect()
         } else {
             Vec::new()
         };

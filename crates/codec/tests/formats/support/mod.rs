@@ -2,6 +2,7 @@
 mod mersenne;
 
 use alloy_primitives::{B256, U256};
+use enshrine_codec::withdrawal_record;
 use mersenne::PythonRandom;
 use wire::{
     ByteLists, ExecutionPayload, ExecutionRequests, ExecutionWitness, NewPayloadRequest,
@@ -205,7 +206,7 @@ pub(crate) fn with_one_of_everything<T>(
     let transactions = [alloy_primitives::Bytes::from_static(&[0xdd; 8])];
     let withdrawal =
         Withdrawal { index: 1, validator_index: 2, address: [3; 20].into(), amount: 4 };
-    let withdrawals = [withdrawal.to_record()];
+    let withdrawals = [withdrawal_record(withdrawal)];
     let amount = 3_u64.to_le_bytes();
     let record = |parts: &[&[u8]]| parts.concat();
     let deposit = record(&[&[1; 48], &[2; 32], &amount, &[4; 96], &5_u64.to_le_bytes()]);
