@@ -151,6 +151,29 @@ fn surplus_items_take_no_more_than_sixteen_times_their_bytes() {
 }
 
 #[test]
+fn codes_are_analysed_ahead_of_their_use_only_where_there_are_many() {
+    let _alone = alone();
+    let good = L2::new(FORK).calldata(1);
+    for (count, is_ahead) in [(5, false), (20, true)] {
+        let code = |number| vec![number; 24_576];
+        let needed = StatelessInput::decode(&good).unwrap().witness.codes;
+        let surplus = (0..count).map(|number| Bytes::from(code(number)));
+        let codes: Vec<_> = needed.iter().map(Bytes::copy_from_slice).chain(surplus).collect();
+        let bytes = usize::from(count) * 24_576;
+        let calldata = resealed(&good, |input| input.witness.codes = ByteLists::from(&codes));
+        let on = |threads| {
+            let threads = NonZeroUsize::new(threads).unwrap();
+            let execute = Execute { threads, ..Execute::default() };
+            peak_of(|| drop(execute.run(&calldata, u64::MAX).unwrap()))
+        };
+        let (one, two) = (on(1), on(2));
+        println!("{bytes} bytes of codes: {one} bytes on one thread, {two} on two");
+        assert_eq!(two > one + bytes, is_ahead, "{two} and {one}");
+        assert!(is_ahead || two < one + bytes / 2, "{two} and {one}");
+    }
+}
+
+#[test]
 fn a_state_in_compact_form_takes_no_more_than_sixteen_times_its_bytes() {
     let _alone = alone();
     let good = L2::new(FORK).calldata(1);
@@ -257,10 +280,11 @@ fn what_a_block_does_takes_no_more_memory_than_its_gas_pays_for() {
 }
 
 #[test]
-fn a_call_that_has_ended_holds_no_stack() {
+fn a_call_that_has_ended_holds_no_stack_and_a_transaction_neither_memory_nor_journal() {
     const DEEP: Address = Address::repeat_byte(0x78);
     const LARGE: Address = Address::repeat_byte(0x79);
-    /// Bytes of memory of the call that comes last.
+    const LONG: Address = Address::repeat_byte(0x7a);
+    /// Bytes of memory of the call to LARGE.
     const MEMORY: usize = 1 << 20;
     let _alone = alone();
     // A call to itself while 200,000 gas are left: some two hundred, each with a stack of 32 KiB.
@@ -271,6 +295,8 @@ fn a_call_that_has_ended_holds_no_stack() {
     ]
     .concat();
     let large = [op::PUSH0, op::PUSH3, 0x0f, 0xff, 0xe0, op::MSTORE, op::STOP];
+    // Ten thousand changes of one transient slot: each has an entry in the journal.
+    let long = counting(&[op::PUSH0, op::TSTORE]);
     for (name, end) in [
         ("STOP", &[op::STOP][..]),
         ("RETURN", &[op::PUSH0, op::PUSH0, op::RETURN]),
@@ -278,14 +304,17 @@ fn a_call_that_has_ended_holds_no_stack() {
     ] {
         let held = |called: &[Address]| {
             let l2 = L2::with_genesis(FORK, |genesis| {
-                for (address, code) in [(DEEP, [&again, end].concat()), (LARGE, large.to_vec())] {
+                let deep = [&again, end].concat();
+                for (address, code) in [(DEEP, deep), (LARGE, large.to_vec()), (LONG, long.clone())]
+                {
                     let code = Some(code.into());
                     let account = GenesisAccount { code, ..GenesisAccount::default() };
                     genesis.alloc.insert(address, account);
                 }
             });
             let calls = (0..).zip(called).map(|(nonce, to)| {
-                let call = call(nonce, *to, 10_000_000, U256::ZERO, Bytes::new());
+                let gas = if *to == LONG { 1_500_000 } else { 10_000_000 };
+                let call = call(nonce, *to, gas, U256::ZERO, Bytes::new());
                 Key::named("alice").sign(call)
             });
             let calldata = l2.build(calls.collect()).input().unwrap();
@@ -295,6 +324,11 @@ fn a_call_that_has_ended_holds_no_stack() {
         println!("{name}: {deep} bytes, and {both} with a call of large memory after it");
         assert!(deep > 4 * MEMORY, "{name}: {deep} bytes");
         assert!(both < deep + MEMORY / 2, "{name}: {both} bytes, {deep} without the last call");
+        for (what, before) in [("memory", LARGE), ("journal", LONG)] {
+            let both = held(&[before, DEEP]);
+            println!("{name}: {both} bytes with a call of large {what} before it");
+            assert!(both < deep + MEMORY / 2, "{name}: {both} bytes after a large {what}");
+        }
     }
 }
 

@@ -300,6 +300,10 @@ where
     ) -> Result<(), BlockError> {
         let (index, overrides) = (self.transactions, self.overrides);
         self.tally.open();
+        // What the last transaction needed most, revm would hold for the rest of the block.
+        let ctx = self.executor.evm_mut().ctx_mut();
+        ctx.local.shared_memory_buffer.borrow_mut().shrink_to(4096);
+        ctx.journaled_state.inner.journal.shrink_to(64);
         let state = self.executor.evm_mut().db_mut();
         overrides.before_transaction(index, transaction, sender, state)
     }

@@ -118,6 +118,11 @@ impl<'a> AnalysedCodes<'a> {
     pub(crate) fn analyse_long(&self) {
         /// Bytes of code whose analysis takes about a microsecond.
         const LONG: usize = 1_024;
+        /// Bytes of all codes that are analysed when they run: less time than memory would be saved.
+        const FEW: usize = 128 * 1_024;
+        if self.total_bytes() < FEW {
+            return;
+        }
         let codes = self.hashed.list.iter().enumerate();
         for (position, _) in codes.filter(|(_, code)| code.len() >= LONG) {
             self.get(position);

@@ -47,6 +47,11 @@ impl<B: NodeBytes> Trie<B> {
         Self { owner: Some(owner), ..Self::new(root) }
     }
 
+    /// Returns the account whose storage this is, if it is a storage trie.
+    pub const fn owner(&self) -> Option<B256> {
+        self.owner
+    }
+
     /// Returns `true` if the trie is empty.
     pub const fn is_empty(&self) -> bool {
         self.root.is_none()
@@ -201,9 +206,9 @@ impl<B: NodeBytes> Trie<B> {
     pub(crate) fn push(&mut self, node: Node<B>, reference: Option<Reference>) -> NodeId {
         let id = u32::try_from(self.slots.len()).ok().filter(|id| *id < Child::IN_BYTES.0);
         let id = id.expect("an arena of 2^32 nodes fits no memory");
-        // By halves: a vector that doubles holds a third more on average.
+        // By eighths: a vector that doubles holds a third more on average.
         if self.slots.len() == self.slots.capacity() {
-            self.slots.reserve_exact(self.slots.len() / 2 + 4);
+            self.slots.reserve_exact(self.slots.len() / 8 + 2);
         }
         self.slots.push(Slot { node, reference });
         NodeId(id)
@@ -221,7 +226,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_arena_grows_by_halves() {
+    fn an_arena_grows_by_eighths() {
         let mut trie = Trie::<&[u8]>::new(B256::repeat_byte(1));
         let mut capacities = Vec::new();
         for _ in 0..100 {
@@ -229,6 +234,9 @@ mod tests {
             capacities.push(trie.slots.capacity());
         }
         capacities.dedup();
-        assert_eq!(capacities, [5, 11, 20, 34, 55, 86, 133]);
+        assert_eq!(
+            capacities,
+            [3, 5, 7, 9, 12, 15, 18, 22, 26, 31, 36, 42, 49, 57, 66, 76, 87, 99, 113]
+        );
     }
 }

@@ -9,7 +9,7 @@ use revm::{
     primitives::{StorageKey, StorageValue},
     state::{Account, AccountInfo},
 };
-use trie::{NodeBytes, NodeSource, Trie};
+use trie::{EMPTY_ROOT, NodeBytes, NodeSource, Trie};
 
 /// Stand-in for a code hash of zero, which the EVM takes for "no code": no code has that hash, and an account
 /// with it is not empty. No block creates such an account, but a genesis may.
@@ -33,8 +33,6 @@ pub(super) fn without_mark(account: &mut Account) {
 /// A storage slot that the block touched.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Slot {
-    /// Keccak-256 of the key: its path in the trie.
-    pub(super) place: B256,
     /// Value before the block, or since the storage was wiped.
     pub(super) before: StorageValue,
     /// Current value.
@@ -51,8 +49,6 @@ impl Slot {
 #[derive(Debug)]
 pub(super) struct AccountState<B> {
     pub(super) address: Address,
-    /// Keccak-256 of the address: its path in the trie.
-    pub(super) place: B256,
     /// Account in the trie, before the block.
     pub(super) before: Option<TrieAccount>,
     /// Account after the transactions so far, without code.
@@ -96,10 +92,14 @@ impl<B: NodeBytes> AccountState<B> {
             account_id: None,
             code: None,
         });
-        let trie =
-            before.map_or_else(Trie::default, |account| Trie::storage(place, account.storage_root));
-        let slots = HashMap::default();
-        Ok(Self { address, place, before, now, trie, slots, adopted: false, wiped: false })
+        let root = before.map_or(EMPTY_ROOT, |account| account.storage_root);
+        let (trie, slots) = (Trie::storage(place, root), HashMap::default());
+        Ok(Self { address, before, now, trie, slots, adopted: false, wiped: false })
+    }
+
+    /// Returns Keccak-256 of the address: its path in the trie.
+    pub(super) fn place(&self) -> B256 {
+        self.trie.owner().unwrap_or_else(|| unreachable!("its trie is a storage trie"))
     }
 
     /// Returns the account as the EVM is to see it.
@@ -169,7 +169,7 @@ impl<B: NodeBytes> AccountState<B> {
             (None, Some(fork_backend)) if !self.wiped => fork_backend.storage(address, key)?,
             (None, _) => StorageValue::ZERO,
         };
-        self.slots.insert(key, Slot { place, before: value, now: value });
+        self.slots.insert(key, Slot { before: value, now: value });
         Ok(value)
     }
 
@@ -178,10 +178,7 @@ impl<B: NodeBytes> AccountState<B> {
         self.slots
             .entry(key)
             // revm reads every slot before it writes it, except in a new account, whose storage is empty.
-            .or_insert_with(|| {
-                let place = keccak256(&key.to_be_bytes::<32>());
-                Slot { place, before: U256::ZERO, now: U256::ZERO }
-            })
+            .or_insert(Slot { before: U256::ZERO, now: U256::ZERO })
             .now = value;
     }
 
@@ -189,14 +186,14 @@ impl<B: NodeBytes> AccountState<B> {
     pub(super) fn forget_nodes(&mut self) {
         // The trie of a wiped account is empty and must stay so.
         if !self.wiped {
-            let root = self.before.map(|account| account.storage_root);
-            self.trie = root.map_or_else(Trie::default, |root| Trie::storage(self.place, root));
+            let root = self.before.map_or(EMPTY_ROOT, |account| account.storage_root);
+            self.trie = Trie::storage(self.place(), root);
         }
     }
 
     /// Removes all storage, including that of the pre-state.
     pub(super) fn wipe_storage(&mut self) {
-        self.trie = Trie::default();
+        self.trie = Trie::storage(self.place(), EMPTY_ROOT);
         self.slots.clear();
         self.wiped = true;
     }

@@ -237,6 +237,10 @@ impl<'s, S: StateSource> BlockState<'s, S> {
                     }
                 }
                 let id = self.accounts.len();
+                // By eighths, as arenas of tries do.
+                if id == self.accounts.capacity() {
+                    self.accounts.reserve_exact(id / 8 + 2);
+                }
                 self.accounts.push(account);
                 // There are fewer than 2^32 accounts: each took bytes of a witness or of memory.
                 self.ids.insert(address, u32::try_from(id).unwrap_or(u32::MAX));

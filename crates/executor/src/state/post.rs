@@ -2,9 +2,10 @@
 
 use super::{BlockState, Node, StateSource, account::AccountState};
 use crate::{ReadError, StateError};
-use alloc::vec::Vec;
+use alloc::{vec, vec::Vec};
 use alloy_primitives::B256;
 use alloy_trie::TrieAccount;
+use keccak::keccak256_batch_by;
 use revm::bytecode::Bytecode;
 use trie::{NewNode, NodeSource, Trie, hash_tries};
 
@@ -81,13 +82,13 @@ impl<S: StateSource> BlockState<'_, S> {
             encoded.clear();
             alloy_rlp::Encodable::encode(&after, &mut encoded);
             let address = account.address;
-            self.trie.insert(nodes, &account.place, &encoded).map_err(|error| {
+            self.trie.insert(nodes, &account.place(), &encoded).map_err(|error| {
                 ReadError::of_trie(error, |source| StateError::Account { address, source })
             })?;
         }
         for account in removed {
             let address = account.address;
-            self.trie.remove(nodes, &account.place).map_err(|error| {
+            self.trie.remove(nodes, &account.place()).map_err(|error| {
                 ReadError::of_trie(error, |source| StateError::Account { address, source })
             })?;
         }
@@ -111,17 +112,22 @@ impl<B: trie::NodeBytes> AccountState<B> {
         let broken = |slot, error| {
             ReadError::of_trie(error, |source| StateError::Storage { address, slot, source })
         };
+        let changed = self.slots.iter().filter(|(_, slot)| slot.is_changed());
+        let (keys, values): (Vec<_>, Vec<_>) =
+            changed.map(|(key, slot)| (key.to_be_bytes::<32>(), (*key, slot.now))).unzip();
+        let mut places = vec![B256::ZERO; keys.len()];
+        keccak256_batch_by(|index| &keys[index], &mut places);
+        let mut changed: Vec<_> = places.into_iter().zip(values).collect();
         // In the order of the trie, so that of several missing nodes the same one is always reported.
-        let mut changed: Vec<_> = self.slots.iter().filter(|(_, slot)| slot.is_changed()).collect();
-        changed.sort_unstable_by_key(|(_, slot)| slot.place);
+        changed.sort_unstable();
         let (removed, set): (Vec<_>, Vec<_>) =
-            changed.into_iter().partition(|(_, slot)| slot.now.is_zero() && !keep_zeros);
-        for (key, slot) in set {
-            let value = alloy_rlp::encode_fixed_size(&slot.now);
-            self.trie.insert(nodes, &slot.place, &value).map_err(|error| broken(*key, error))?;
+            changed.into_iter().partition(|(_, (_, now))| now.is_zero() && !keep_zeros);
+        for (place, (key, now)) in set {
+            let value = alloy_rlp::encode_fixed_size(&now);
+            self.trie.insert(nodes, &place, &value).map_err(|error| broken(key, error))?;
         }
-        for (key, slot) in removed {
-            self.trie.remove(nodes, &slot.place).map_err(|error| broken(*key, error))?;
+        for (place, (key, _)) in removed {
+            self.trie.remove(nodes, &place).map_err(|error| broken(key, error))?;
         }
         Ok(())
     }
