@@ -10,8 +10,8 @@ use alloc::{borrow::Cow, boxed::Box, string::String, sync::Arc, vec::Vec};
 use alloy_primitives::{Address, B256};
 use core::num::NonZeroUsize;
 use stateless::{
-    BlockError, ChainSpec, Cryptography, EvmOverrides, InternalError, Invalid, OnceCell, Stage,
-    SystemCode, Verdict, VerifyOptions, with_help,
+    BlockError, ChainSpec, Cryptography, EvmOverrides, InternalError, Invalid, Stage, SystemCode,
+    Verdict, VerifyOptions, beside,
 };
 use wire::{DecodeError, ProtocolFork, SchemaId, StatelessResult};
 
@@ -415,8 +415,11 @@ impl Execute {
         let evm = &Metered { chain, cryptography, deferred: Arc::clone(&deferred) };
         let options =
             VerifyOptions { threads: self.threads, system_code: self.system_code, evm, senders };
+        // Bytes below which hashing takes less time than starting a thread.
+        const WORTH_A_THREAD: usize = 32 * 1024;
+        let shared = self.threads > NonZeroUsize::MIN && input.request_bytes() > WORTH_A_THREAD;
         let (verified, request_root) =
-            self.beside_root(&input, || blocks.verify(&spec, options, enter));
+            beside(shared, || input.request_root(), || blocks.verify(&spec, options, enter));
         // Asked before the verdict: a block that the meter stopped has an internal error, which must not stop
         // the EVM.
         if deferred.is_short() {
@@ -456,23 +459,6 @@ impl Execute {
                 .map_err(|refused| input.in_block(index, refused))?;
         }
         Ok(())
-    }
-
-    /// Runs `work`, and hashes the input's requests on another thread if one is allowed and there is enough
-    /// to hash. The returned function returns the root.
-    fn beside_root<'i, T>(
-        &self,
-        input: &'i CallInput<'_>,
-        work: impl FnOnce() -> T,
-    ) -> (T, impl FnOnce() -> B256 + 'i) {
-        /// Bytes below which hashing takes less time than starting a thread.
-        const WORTH_A_THREAD: usize = 32 * 1024;
-        let is_shared = self.threads > NonZeroUsize::MIN && input.request_bytes() > WORTH_A_THREAD;
-        let root = OnceCell::new();
-        let help = || _ = root.get_or_init(|| input.request_root());
-        let done = with_help(usize::from(is_shared), help, work);
-        // A helper that failed to start or panicked decides nothing: its work is done here.
-        (done, move || root.into_inner().unwrap_or_else(|| input.request_root()))
     }
 }
 

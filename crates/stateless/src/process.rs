@@ -1,10 +1,11 @@
 //! Execution of a block on the state of its parent, and comparison with the claims of its header.
 
-use crate::{Stage, VerifyOptions};
+use crate::{Stage, VerifyOptions, beside};
 use alloy_consensus::Header;
 use alloy_eips::{eip4895::Withdrawal, eip7928::ITEM_COST};
 use alloy_hardforks::EthereumHardforks;
 use alloy_primitives::{Address, B256};
+use core::num::NonZeroUsize;
 use executor::{
     BlockError, BlockState, ChainSpec, Environment, ExecutionOutcome, Invalid, PostState,
     StateSource, Transaction, execute_block,
@@ -56,15 +57,27 @@ pub fn process_block<S: StateSource>(
         execute_block(&mut state, environment, options.evm, transactions, sender, within_claim)?;
 
     enter(Stage::Roots);
-    // The post-state needs the most hashing, so it is computed only if everything else holds.
+    // Both roots need much hashing, so they are computed only if everything else holds.
     check_executed(header, &executed)?;
     options.evm.check_outcome(header, &executed)?;
-    let post = state.into_post_state(sink)?;
+    // Receipts and logs below which the root takes less time than starting a thread.
+    const WORTH_A_THREAD: usize = 128;
+    let items: usize = executed.receipts.iter().map(|receipt| 1 + receipt.logs.len()).sum();
+    let shared = options.threads > NonZeroUsize::MIN && items > WORTH_A_THREAD;
+    let (post, receipts) =
+        beside(shared, || executed.receipts_root_and_bloom(), || state.into_post_state(sink));
+    // In one order on any number of threads.
+    let (receipts_root, bloom) = receipts();
+    commitment("receipts root", header.receipts_root, receipts_root)?;
+    if bloom != header.logs_bloom {
+        return Err(Invalid::LogsBloom.into());
+    }
+    let post = post?;
     commitment("state root", header.state_root, post.root)?;
     Ok((executed, post))
 }
 
-/// Compares the claims of the header with the result of execution, except for the state root.
+/// Compares the claims of the header with the result of execution, except for the roots.
 fn check_executed(header: &Header, executed: &ExecutionOutcome) -> Result<(), Invalid> {
     let amount = |what, got: u64, expected: u64| {
         (got == expected).then_some(()).ok_or(Invalid::Amount { what, got, expected })
@@ -79,11 +92,6 @@ fn check_executed(header: &Header, executed: &ExecutionOutcome) -> Result<(), In
         let claimed = header.block_access_list_hash.unwrap_or_default();
         commitment("block access list hash", claimed, keccak::keccak256(access_list))?;
         check_access_list_size(executed, header.gas_limit)?;
-    }
-    let (receipts_root, bloom) = executed.receipts_root_and_bloom();
-    commitment("receipts root", header.receipts_root, receipts_root)?;
-    if bloom != header.logs_bloom {
-        return Err(Invalid::LogsBloom);
     }
     Ok(())
 }

@@ -1,5 +1,19 @@
 //! Threads that help with work.
 
+use executor::OnceCell;
+
+/// Runs `work`, and `other` on another thread if it is `shared`. The returned function returns the result of `other`,
+/// which a helper that failed to start or panicked leaves to it.
+pub fn beside<T, U: Send + Sync>(
+    shared: bool,
+    other: impl Fn() -> U + Sync,
+    work: impl FnOnce() -> T,
+) -> (T, impl FnOnce() -> U) {
+    let result = OnceCell::new();
+    let done = with_help(usize::from(shared), || _ = result.get_or_init(&other), work);
+    (done, move || result.into_inner().unwrap_or_else(other))
+}
+
 /// Runs `work` while up to `helpers` further threads run `help`. It must not depend on their help: a thread that fails
 /// to start or panics decides nothing.
 #[cfg(feature = "std")]

@@ -9,6 +9,7 @@ mod forks;
 mod market;
 mod nested;
 mod pricing;
+mod roots;
 mod shortage;
 #[path = "../support/mod.rs"]
 mod support;

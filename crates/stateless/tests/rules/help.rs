@@ -1,6 +1,6 @@
 //! Threads that help.
 
-use enshrine_stateless::with_help;
+use enshrine_stateless::{beside, with_help};
 use std::{
     panic::catch_unwind,
     sync::atomic::{AtomicUsize, Ordering},
@@ -21,4 +21,29 @@ fn as_many_threads_help_as_are_asked_for() {
 fn a_helper_that_panics_decides_nothing_and_work_that_panics_does() {
     assert_eq!(with_help(2, || panic!("a helper"), || 7), 7);
     assert!(catch_unwind(|| with_help(1, || {}, || panic!("the work"))).is_err());
+}
+
+#[test]
+fn what_runs_beside_the_work_runs_once_and_again_only_if_its_thread_has_failed() {
+    for shared in [false, true] {
+        let here = std::thread::current().id();
+        let (ran, elsewhere) = (AtomicUsize::new(0), AtomicUsize::new(0));
+        let other = || {
+            ran.fetch_add(1, Ordering::Relaxed);
+            if std::thread::current().id() != here {
+                elsewhere.fetch_add(1, Ordering::Relaxed);
+            }
+            "other"
+        };
+        let (done, result) = beside(shared, other, || ran.load(Ordering::Relaxed) < 2);
+        assert_eq!((done, result()), (true, "other"));
+        assert_eq!((ran.into_inner(), elsewhere.into_inner()), (1, usize::from(shared)));
+    }
+    let here = std::thread::current().id();
+    let fails_elsewhere = || {
+        assert_eq!(std::thread::current().id(), here);
+        "other"
+    };
+    let (done, result) = beside(true, fails_elsewhere, || 7);
+    assert_eq!((done, result()), (7, "other"));
 }
