@@ -41,7 +41,9 @@ fn compare(name: &str, inputs: &[Vec<u8>]) {
         "alloy_primitives".into(),
         Box::new(|inputs, digests| {
             for (input, digest) in inputs.iter().zip(digests) {
-                *digest = alloy_primitives::keccak256(input);
+                let mut hasher = alloy_primitives::Keccak256::new();
+                hasher.update(input);
+                *digest = hasher.finalize();
             }
         }),
     )];

@@ -24,6 +24,8 @@
 #[cfg(feature = "simd")]
 extern crate std;
 
+#[cfg(feature = "alloy")]
+mod alloy;
 #[cfg(all(feature = "simd", target_arch = "x86_64"))]
 mod avx2;
 #[cfg(all(feature = "simd", target_arch = "x86_64"))]

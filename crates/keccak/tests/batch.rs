@@ -1,10 +1,17 @@
-//! Every backend that this CPU has, against `alloy_primitives::keccak256`.
+//! Every backend that this CPU has, against the library's.
 
-use alloy_primitives::{B256, b256};
+use alloy_primitives::{B256, Keccak256, b256};
 use enshrine_keccak::{
     Backend, keccak256, keccak256_batch, keccak256_batch_by, keccak256_batch_with,
 };
 use proptest::{collection::vec, prelude::*, test_runner::RngSeed};
+
+/// The library's digest: alloy's function `keccak256` may be this crate's.
+fn reference(message: impl AsRef<[u8]>) -> B256 {
+    let mut hasher = Keccak256::new();
+    hasher.update(message);
+    hasher.finalize()
+}
 
 /// Bytes in one block of the sponge.
 const RATE: usize = 136;
@@ -28,7 +35,7 @@ fn inputs(lengths: impl IntoIterator<Item = usize>) -> Vec<Vec<u8>> {
 /// Hashes one batch with every backend.
 fn check(inputs: &[Vec<u8>]) {
     let inputs: Vec<&[u8]> = inputs.iter().map(Vec::as_slice).collect();
-    let expected: Vec<_> = inputs.iter().map(alloy_primitives::keccak256).collect();
+    let expected: Vec<_> = inputs.iter().map(reference).collect();
     for backend in Backend::available() {
         let mut digests = vec![B256::repeat_byte(0xee); inputs.len()];
         keccak256_batch_with(backend, &inputs, &mut digests);
@@ -78,7 +85,7 @@ fn the_digest_of_nothing_is_the_known_one() {
 fn every_length_agrees_alone_and_in_every_lane() {
     for length in 0..=700 {
         let message = input(length, length);
-        assert_eq!(keccak256(&message), alloy_primitives::keccak256(&message), "{length} bytes");
+        assert_eq!(keccak256(&message), reference(&message), "{length} bytes");
         check(&[message]);
     }
     // Neighbouring lengths move through all lanes, in both orders.
@@ -123,7 +130,7 @@ fn inputs_by_index_get_the_digests_of_inputs_by_slice() {
     keccak256_batch_by(slice, &mut by_index);
     keccak256_batch(&slices, &mut by_slice);
     assert_eq!(by_index, by_slice);
-    assert_eq!(by_index[399], alloy_primitives::keccak256(slice(399)));
+    assert_eq!(by_index[399], reference(slice(399)));
 }
 
 #[test]
@@ -152,5 +159,14 @@ fn a_backend_is_available_where_the_cpu_has_its_instructions() {
     {
         assert_eq!(backend.is_available(), has_instructions, "{backend:?}");
         assert_eq!(backend.lanes(), lanes, "{backend:?}");
+    }
+}
+
+/// With the feature, alloy hashes with this crate; without it, with its library. Digests are the same.
+#[test]
+fn alloy_has_the_same_digests_of_every_length() {
+    for length in 0..=700 {
+        let message = input(length + 1, length);
+        assert_eq!(alloy_primitives::keccak256(&message), reference(&message), "{length} bytes");
     }
 }

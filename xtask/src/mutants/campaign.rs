@@ -9,8 +9,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use alloy_primitives::keccak256;
 use eyre::{WrapErr as _, bail, ensure};
+use keccak::keccak256;
 use serde::{Deserialize, Serialize};
 use toolchain::Toolchain;
 
@@ -128,7 +128,7 @@ impl Campaign {
         quick: bool,
     ) -> eyre::Result<Outcome> {
         let identity = format!("{file}\n{source}\n{:?}\n{}", mutant.place, mutant.new);
-        let key = keccak256(identity).to_string();
+        let key = keccak256(identity.as_bytes()).to_string();
         if let Some(outcome) = self.known.get(&key) {
             return Ok(*outcome);
         }

@@ -25,8 +25,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use alloy_primitives::keccak256;
 use eyre::{WrapErr as _, ensure};
+use keccak::keccak256;
 use serde::{Deserialize, Serialize};
 
 use super::{Explained, LEAST};
@@ -243,8 +243,10 @@ fn draw(root: &Path, options: &Options) -> eyre::Result<Vec<Drawn>> {
     }
     let mut drawn = Vec::new();
     for (file, mut mutants) in mutants {
-        let source_hash = keccak256(fs::read(root.join(&file))?).to_string();
-        mutants.sort_by_cached_key(|mutant| keccak256(format!("{} {}", options.seed, mutant.id())));
+        let source_hash = keccak256(&fs::read(root.join(&file))?).to_string();
+        mutants.sort_by_cached_key(|mutant| {
+            keccak256(format!("{} {}", options.seed, mutant.id()).as_bytes())
+        });
         mutants.truncate(options.count);
         drawn.extend(mutants.into_iter().map(|mutant| Drawn {
             id: mutant.id(),

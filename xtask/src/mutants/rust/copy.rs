@@ -9,8 +9,8 @@ use std::{
     process::Stdio,
 };
 
-use alloy_primitives::keccak256;
 use eyre::{WrapErr as _, bail, ensure};
+use keccak::keccak256;
 use serde_json::Value;
 
 use super::{Drawn, Executable, Options, TESTED, TESTS, switches};

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, ops::Range};
 
-use alloy_primitives::keccak256;
+use keccak::keccak256;
 use serde::Deserialize;
 
 /// One change of a source file that is compiled in, and made when its switch is on.
@@ -28,7 +28,7 @@ const ON: &str = "@ON@";
 impl Mutant {
     /// Number of its switch: a hash of file, function and change, which other code does not move.
     pub(super) fn id(&self) -> u64 {
-        let hash = keccak256(format!("{} {} {}", self.file, self.function, self.change));
+        let hash = keccak256(format!("{} {} {}", self.file, self.function, self.change).as_bytes());
         u64::from_be_bytes(*hash.first_chunk().unwrap_or(&[0; 8]))
     }
 

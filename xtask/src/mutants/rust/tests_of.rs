@@ -8,8 +8,8 @@ use std::{
     time::{Duration, Instant, UNIX_EPOCH},
 };
 
-use alloy_primitives::keccak256;
 use eyre::WrapErr as _;
+use keccak::keccak256;
 use serde::{Deserialize, Serialize};
 
 use super::{Executable, in_parallel, wait};
@@ -94,7 +94,7 @@ impl Test {
     /// Runs with all switches off; the test with the switches that it asks and the time that it takes. A test that fails
     /// so, on a machine that is too busy for it for instance, can judge no mutant: `None`.
     fn measured(&self, folder: &Path) -> eyre::Result<Option<Self>> {
-        let log = folder.join(format!("{}.reached", keccak256(self.name())));
+        let log = folder.join(format!("{}.reached", keccak256(self.name().as_bytes())));
         let _ = fs::remove_file(&log);
         let start = Instant::now();
         let mut ran = self.start(0, Some(&log), LONGEST)?;
@@ -121,7 +121,7 @@ pub(super) fn reached(
 ) -> eyre::Result<Vec<Test>> {
     let built = fs::metadata(&executable.path)?.modified()?.duration_since(UNIX_EPOCH)?;
     let key = format!("{} {}", executable.path.display(), built.as_nanos());
-    let kept = folder.join(format!("{}.json", keccak256(key)));
+    let kept = folder.join(format!("{}.json", keccak256(key.as_bytes())));
     if let Some(tests) = fs::read(&kept).ok().and_then(|text| serde_json::from_slice(&text).ok()) {
         return Ok(tests);
     }
