@@ -254,13 +254,12 @@ impl<'t> SharedWork<'t> {
 
     /// Returns `true` if the work takes longer than starting a thread.
     fn is_worth_sharing(&self) -> bool {
-        // Approximate nanoseconds: to recover a signature, and to start a thread. A byte takes 0.2 ns to hash and
-        // 1 ns to analyse.
+        // Approximate nanoseconds: to recover a signature, and to start a thread. A byte takes 0.2 ns to hash, and one
+        // of many codes 1 ns to analyse.
         const SENDER: usize = 27_000;
         const THREAD: usize = 100_000;
-        let work =
-            self.senders.left() * SENDER + self.nodes.total_bytes() / 5 + self.codes.total_bytes();
-        work > THREAD
+        let codes = self.codes.total_bytes() / if self.codes.are_many() { 1 } else { 5 };
+        self.senders.left() * SENDER + self.nodes.total_bytes() / 5 + codes > THREAD
     }
 
     /// Work items for a helper thread, in the order in which the main thread needs their results.

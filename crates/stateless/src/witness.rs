@@ -113,14 +113,17 @@ impl<'a> AnalysedCodes<'a> {
         self.hashed.total_bytes()
     }
 
-    /// Analyses all codes that take long. Short codes are analysed when they run: each analysis takes about
+    /// Returns `true` if analysing codes before they run saves more time than it takes memory.
+    pub(crate) fn are_many(&self) -> bool {
+        self.total_bytes() >= 128 * 1_024
+    }
+
+    /// Analyses all codes that take long, if they are many. Short codes are analysed when they run: each analysis takes about
     /// two hundred bytes, and a witness may have very many codes.
     pub(crate) fn analyse_long(&self) {
         /// Bytes of code whose analysis takes about a microsecond.
         const LONG: usize = 1_024;
-        /// Bytes of all codes that are analysed when they run: less time than memory would be saved.
-        const FEW: usize = 128 * 1_024;
-        if self.total_bytes() < FEW {
+        if !self.are_many() {
             return;
         }
         let codes = self.hashed.list.iter().enumerate();

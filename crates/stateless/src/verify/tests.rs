@@ -69,11 +69,11 @@ fn work_is_shared_if_it_takes_longer_than_a_thread_takes_to_start() {
         (0, 500_004, 0, false),
         (0, 500_005, 0, true),
         (0, 0, 1, false),
-        (0, 0, 100_000, false),
-        (0, 0, 100_001, true),
-        (2, 115_000, 23_000, false),
-        (2, 115_005, 23_000, true),
-        (2, 115_000, 23_001, true),
+        (0, 0, 131_071, false),
+        (0, 0, 131_072, true),
+        (2, 115_000, 115_000, false),
+        (2, 115_005, 115_000, true),
+        (2, 115_000, 115_005, true),
     ] {
         let is_worth =
             with_work(&Chain::default(), senders, &[node_bytes], &[code_bytes], |work| {
@@ -85,14 +85,17 @@ fn work_is_shared_if_it_takes_longer_than_a_thread_takes_to_start() {
 
 #[test]
 fn a_helper_recovers_all_senders_and_analyses_the_codes_that_take_long() {
-    let chain = Chain::default();
-    with_work(&chain, 40, &[40; 300], &[1_023, 1_024, 3, 2_000], |work| {
-        assert_eq!(work.senders.left(), 40);
-        work.help();
-        assert_eq!(work.senders.left(), 0);
-        // Again there is nothing left to do.
-        work.help();
-    });
-    assert_eq!(chain.0.senders.into_inner().unwrap(), [32, 8]);
-    assert_eq!(chain.0.analysed.into_inner().unwrap(), [1_024, 2_000]);
+    // Of 128 KiB of codes, and of a byte less.
+    for (longest, analysed) in [(127_022, &[1_024, 2_000, 127_022][..]), (127_021, &[])] {
+        let chain = Chain::default();
+        with_work(&chain, 40, &[40; 300], &[1_023, 1_024, 3, 2_000, longest], |work| {
+            assert_eq!(work.senders.left(), 40);
+            work.help();
+            assert_eq!(work.senders.left(), 0);
+            // Again there is nothing left to do.
+            work.help();
+        });
+        assert_eq!(chain.0.senders.into_inner().unwrap(), [32, 8]);
+        assert_eq!(chain.0.analysed.into_inner().unwrap(), analysed);
+    }
 }
