@@ -1,0 +1,6 @@
+//! A pool with limits: admission and eviction.
+
+mod costs;
+mod eviction;
+mod nonces;
+mod support;
