@@ -1,6 +1,6 @@
 //! Transactions that buy an allowance of EXECUTE gas: what they pay, what comes back, and who cannot get around it.
 
-use crate::market::{
+use crate::support::market::{
     AROUND, CHAIN_ID, FORKS, FOUR_TIMES, FULL, GOES_ON, GWEI, L1, REVERTS, Reasons, empty_l2_block,
     flat, gas_used, genesis,
 };

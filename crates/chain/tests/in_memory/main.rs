@@ -11,6 +11,7 @@ mod fork_backend;
 mod joined;
 mod layers;
 mod market;
+mod market_limit;
 mod support;
 mod taken_back;
 mod verification;

@@ -2,7 +2,7 @@
 
 use crate::{
     allowance::{buys, changed},
-    market::{FORKS, GWEI, L1, REVERTS, empty_l2_block, flat, genesis},
+    support::market::{FORKS, GWEI, L1, REVERTS, empty_l2_block, flat, genesis},
 };
 use alloy_consensus::Header;
 use alloy_primitives::{B256, Bloom, Bytes};

@@ -1,0 +1,215 @@
+//! A chain that sells EXECUTE gas, and contracts on it that call EXECUTE.
+
+use alloy_consensus::TxEip1559;
+use alloy_genesis::{Genesis, GenesisAccount};
+use alloy_primitives::{Address, B256, Bytes, TxKind, U256, hex};
+use codec::RawBlock;
+use enshrine_chain::{Block, BlockAttributes, BlockWithWitness, Chain, ChainConfig, empty_genesis};
+use execute::{CallObserver, Execute, ExecuteError, ObservedCall};
+use executor::{BlockError, ChainSpec, EvmOverrides, Transaction};
+use stateless::{UncheckedBlocks, VerifyOptions};
+use std::sync::{Arc, Mutex};
+use testkit::Key;
+use variants::{
+    ExecuteExtension, Flat, GasSchedule,
+    market::{MARKET_ADDRESS, MARKET_CODE, Rate, price},
+};
+use wire::{ProtocolFork, StatelessInput};
+
+pub(crate) const CHAIN_ID: u64 = 8_079;
+pub(crate) const GWEI: u64 = 1_000_000_000;
+pub(crate) const FORKS: [ProtocolFork; 3] =
+    [ProtocolFork::Cancun, ProtocolFork::Osaka, ProtocolFork::Amsterdam];
+
+/// Passes its calldata on to EXECUTE, and goes on after any outcome.
+pub(crate) const GOES_ON: (Address, [u8; 18]) =
+    (Address::repeat_byte(0xa0), hex!("365f5f375f5f365f5f6101015af1500000ff"));
+/// Passes its calldata on to EXECUTE, and reverts.
+pub(crate) const REVERTS: (Address, [u8; 18]) =
+    (Address::repeat_byte(0xb0), hex!("365f5f375f5f365f5f6101015af1505f5ffd"));
+/// Calls the one that reverts with all its calldata, and goes on.
+pub(crate) const AROUND: (Address, [u8; 36]) = (
+    Address::repeat_byte(0xc0),
+    hex!("365f5f375f5f365f5f73b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b05af150000000"),
+);
+/// Calls EXECUTE four times with its calldata, each time with three million gas, and goes on.
+pub(crate) const FOUR_TIMES: (Address, [u8; 61]) = (
+    Address::repeat_byte(0xd0),
+    hex!(
+        "365f5f37"
+        "5f5f365f5f610101622dc6c0f150"
+        "5f5f365f5f610101622dc6c0f150"
+        "5f5f365f5f610101622dc6c0f150"
+        "5f5f365f5f610101622dc6c0f150"
+        "00"
+    ),
+);
+
+/// Account whose balance cannot take fees.
+pub(crate) const FULL: Address = Address::repeat_byte(0xf0);
+
+/// Reasons for which EXECUTE has refused calls.
+#[derive(Debug, Default)]
+pub(crate) struct Reasons(pub(crate) Mutex<Vec<ExecuteError>>);
+
+impl CallObserver for Reasons {
+    fn called(&self, call: &ObservedCall<'_>) {
+        if let Err(reason) = call.outcome {
+            self.0.lock().unwrap().push(reason.clone());
+        }
+    }
+}
+
+/// A chain that sells EXECUTE gas, and what EXECUTE has refused on it.
+pub(crate) struct L1 {
+    pub(crate) chain: Chain,
+    pub(crate) reasons: Arc<Reasons>,
+}
+
+/// Genesis of such a chain: two rich accounts, the contracts of the tests, and the market with this excess.
+pub(crate) fn genesis(fork: ProtocolFork, excess: u64) -> Genesis {
+    let mut genesis = empty_genesis(fork);
+    genesis.gas_limit = 200_000_000;
+    genesis.base_fee_per_gas = Some(u128::from(GWEI) * 8 / 7);
+    for name in ["alice", "bob"] {
+        let rich = GenesisAccount { balance: U256::from(10_u128.pow(24)), ..Default::default() };
+        genesis.alloc.insert(Key::named(name).address(), rich);
+    }
+    let full = GenesisAccount { balance: U256::MAX, ..Default::default() };
+    genesis.alloc.insert(FULL, full);
+    let contracts = [
+        (GOES_ON.0, &GOES_ON.1[..]),
+        (REVERTS.0, &REVERTS.1),
+        (AROUND.0, &AROUND.1),
+        (FOUR_TIMES.0, &FOUR_TIMES.1),
+    ];
+    for (address, code) in contracts.into_iter().chain([(MARKET_ADDRESS, MARKET_CODE)]) {
+        let storage = (address == MARKET_ADDRESS)
+            .then(|| [(B256::ZERO, B256::from(U256::from(excess)))].into());
+        let code = Some(Bytes::copy_from_slice(code));
+        genesis.alloc.insert(address, GenesisAccount { code, storage, ..Default::default() });
+    }
+    genesis
+}
+
+impl L1 {
+    pub(crate) fn new(fork: ProtocolFork, schedule: GasSchedule, excess: u64) -> Self {
+        Self::of(&genesis(fork, excess), fork, schedule)
+    }
+
+    pub(crate) fn of(genesis: &Genesis, fork: ProtocolFork, schedule: GasSchedule) -> Self {
+        let reasons = Arc::<Reasons>::default();
+        let observer = Arc::<Reasons>::clone(&reasons);
+        let execute = Execute { gas: schedule.into(), observer, ..Execute::on(fork) };
+        let config = ChainConfig::new(ChainSpec::constant(CHAIN_ID, fork))
+            .with_extension(Arc::new(ExecuteExtension::with_market(execute)));
+        Self { chain: Chain::new(genesis, config).unwrap(), reasons }
+    }
+
+    /// The same L1, where EXECUTE is changed.
+    pub(crate) fn with(mut self, change: impl FnOnce(&mut Execute)) -> Self {
+        self.chain.configure(|config| {
+            let present = config.extension::<ExecuteExtension>().unwrap();
+            let mut execute = Execute::clone(&present.execute);
+            change(&mut execute);
+            config.set_extension(Arc::new(ExecuteExtension::with_market(execute)));
+        });
+        self
+    }
+
+    pub(crate) fn excess(&self) -> u64 {
+        self.chain.storage(MARKET_ADDRESS, U256::ZERO).unwrap().to()
+    }
+
+    pub(crate) fn reasons(&self) -> Vec<ExecuteError> {
+        std::mem::take(&mut self.reasons.0.lock().unwrap())
+    }
+
+    pub(crate) fn attributes(&self) -> BlockAttributes {
+        let parent = &self.chain.head().header;
+        BlockAttributes {
+            timestamp: parent.timestamp + 12,
+            slot_number: parent.number + 1,
+            ..Default::default()
+        }
+    }
+
+    /// Makes a block of all of them, which imports and verifies too; the gas that each has used.
+    pub(crate) fn block(&mut self, transactions: Vec<Transaction>) -> (BlockWithWitness, Vec<u64>) {
+        let (block, rejected) = self.chain.build(&self.attributes(), transactions).unwrap();
+        assert!(rejected.is_empty(), "{rejected:?}");
+        self.append(block)
+    }
+
+    pub(crate) fn append(&mut self, block: BlockWithWitness) -> (BlockWithWitness, Vec<u64>) {
+        let reasons = self.reasons();
+        let raw = RawBlock::decode(&block.block.rlp()).unwrap();
+        let imported = self.chain.import(&raw).unwrap();
+        assert_eq!((imported.block.hash, &imported.witness), (block.block.hash, &block.witness));
+        assert_eq!(verify(&block, self.chain.config()), Ok(()));
+        let head = self.chain.append(block.clone()).unwrap();
+        let before = self.chain.state_before(&head).unwrap().unwrap();
+        assert_eq!(before.witness_of(&head).unwrap(), block.witness);
+        *self.reasons.0.lock().unwrap() = reasons;
+        let used = gas_used(&head);
+        (block, used)
+    }
+
+    /// Rate of the next block.
+    pub(crate) fn rate(&self) -> Rate {
+        let base_fee = self.chain.state().next_base_fee().unwrap();
+        Rate { price: price(self.excess()), base_fee }
+    }
+}
+
+/// Gas used by each transaction of a block.
+pub(crate) fn gas_used(block: &Block) -> Vec<u64> {
+    let sums = block.executed.receipts.iter().map(|receipt| receipt.cumulative_gas_used);
+    let before = [0].into_iter().chain(sums.clone());
+    sums.zip(before).map(|(sum, before)| sum - before).collect()
+}
+
+/// Verifies a block from its own input.
+pub(crate) fn verify(block: &BlockWithWitness, evm: &dyn EvmOverrides) -> Result<(), BlockError> {
+    let calldata = block.input().unwrap();
+    let input = StatelessInput::decode(&calldata).unwrap();
+    let spec = ChainSpec::constant(CHAIN_ID, block.fork);
+    let options = VerifyOptions { evm, ..VerifyOptions::default() };
+    UncheckedBlocks::decode(&input)?.verify(&spec, options, |_| {})?;
+    Ok(())
+}
+
+/// A call by a named account.
+pub(crate) fn send(
+    who: &str,
+    nonce: u64,
+    to: Address,
+    gas_limit: u64,
+    input: &[u8],
+) -> Transaction {
+    Key::named(who).sign(TxEip1559 {
+        chain_id: CHAIN_ID,
+        nonce,
+        gas_limit,
+        max_fee_per_gas: 100 * u128::from(GWEI),
+        to: TxKind::Call(to),
+        input: Bytes::copy_from_slice(input),
+        ..Default::default()
+    })
+}
+
+/// An L2 block without transactions, as calldata of EXECUTE.
+pub(crate) fn empty_l2_block(fork: ProtocolFork) -> Vec<u8> {
+    let config = ChainConfig::new(ChainSpec::constant(9_999, fork));
+    let chain = Chain::new(&empty_genesis(fork), config).unwrap();
+    let attributes = BlockAttributes { timestamp: 12, slot_number: 1, ..Default::default() };
+    chain.build(&attributes, vec![]).unwrap().0.input().unwrap()
+}
+
+/// Price of each call of EXECUTE under a flat schedule with free bytes, for any outcome.
+pub(crate) const fn flat(base: u64) -> GasSchedule {
+    GasSchedule::Flat(Flat { base, per_byte: 0 })
+}
+
+/// Flat price of a call of which three fill the limit of a block.
+pub(crate) const CALL: u64 = 20_000_000;
