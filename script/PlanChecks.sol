@@ -12,8 +12,8 @@ import {SequencingChecks} from "./SequencingChecks.sol";
 
 /// @title Rules for the values of a configuration file
 /// @notice The constructors of the contracts refuse the same, but name neither the line of the file nor the
-/// rule. `test/deployment/PlanChecks.t.sol` compares both. Values that the constructors accept but that make
-/// no sense are refused here alone.
+/// rule. `expectBound` in `test/deployment/PlanFixture.sol` compares both. Values that the constructors accept but
+/// that make no sense are refused here alone.
 abstract contract PlanChecks is SequencingChecks {
     /// @dev Placeholder for a header in the example.
     bytes private constant PLACEHOLDER = hex"c0";

@@ -4,41 +4,19 @@ pragma solidity ^0.8.28;
 import {IL1MessageQueue} from "../../contracts/interfaces/IL1MessageQueue.sol";
 import {RollupPlan} from "../../script/RollupPlan.sol";
 import {TomlValues} from "../../script/TomlValues.sol";
-import {GenesisHeaders} from "../utils/GenesisHeaders.sol";
-import {IL2} from "../utils/IL2.sol";
-import {RollupParts} from "../utils/RollupParts.sol";
-import {EXAMPLE_POLICY, NO_POLICY} from "./ExamplePolicy.sol";
-import {Planner} from "./PlanChecks.t.sol";
+import {PlanFixture} from "./PlanFixture.sol";
 
 /// @dev The section `[guardian]` of a configuration: within its bounds the contracts are deployed with it, and beyond
 /// them the plan is refused by the name of the value.
-contract GuardianPlanTest is RollupParts {
+contract GuardianPlanTest is PlanFixture {
     address private constant GUARDIAN = address(0x6a);
-
-    Planner private planner = new Planner();
-
-    function setUp() public {
-        startL1();
-        bytes memory code = vm.getDeployedCode("DeterministicDeployer.sol:DeterministicDeployer");
-        vm.etch(address(planner.factory()), code);
-    }
 
     /// @dev The example without a policy, with a guardian and these values.
     function file(uint256 pause, uint256 limit, uint256 delay)
         private
         returns (string memory text)
     {
-        IL2.Head memory l2;
-        l2.schema = 0x1201;
-        l2.timestamp = 1_699_999_000;
-        l2.gasLimit = 10_000_000;
-        l2.stateRoot = keccak256("state");
-        l2.anchor = keccak256("anchor");
-        text = vm.readFile("script/rollup.example.toml");
-        text = vm.replace(
-            text, "\"0xc0\"", string.concat("\"", vm.toString(GenesisHeaders.encode(l2)), "\"")
-        );
-        text = vm.replace(text, EXAMPLE_POLICY, NO_POLICY);
+        text = file();
         string memory account = "\naccount = \"";
         text = vm.replace(
             text,
@@ -54,8 +32,7 @@ contract GuardianPlanTest is RollupParts {
         private
         returns (string memory)
     {
-        assertTrue(vm.contains(text, line), line);
-        return vm.replace(text, line, string.concat(key, vm.toString(value)));
+        return changed(text, line, string.concat(key, vm.toString(value)));
     }
 
     function expectRefused(

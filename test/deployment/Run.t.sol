@@ -4,10 +4,7 @@ pragma solidity ^0.8.28;
 import {DeterministicDeployer} from "../../contracts/deployment/DeterministicDeployer.sol";
 import {INativeRollup} from "../../contracts/interfaces/INativeRollup.sol";
 import {Deploy} from "../../script/Deploy.s.sol";
-import {GenesisHeaders} from "../utils/GenesisHeaders.sol";
-import {IL2} from "../utils/IL2.sol";
-import {RollupParts} from "../utils/RollupParts.sol";
-import {EXAMPLE_POLICY, NO_POLICY} from "./ExamplePolicy.sol";
+import {ExampleFixture} from "./ExampleFixture.sol";
 
 /// @dev The script on a chain that answers the probe, or fails to.
 contract Deployer is Deploy {
@@ -30,19 +27,9 @@ contract Deployer is Deploy {
 }
 
 /// @dev Whole runs of the script over a configuration file.
-contract RunTest is RollupParts {
+contract RunTest is ExampleFixture {
     Deployer private script = new Deployer();
-    IL2.Head private l2;
     string private folder;
-
-    function setUp() public {
-        startL1();
-        l2.schema = 0x1201;
-        l2.timestamp = 1_699_999_000;
-        l2.gasLimit = 10_000_000;
-        l2.stateRoot = keccak256("state");
-        l2.anchor = keccak256("anchor");
-    }
 
     /// @dev A configuration in a folder of the test's own, since tests run side by side, with a genesis file
     /// or without one.
@@ -50,14 +37,11 @@ contract RunTest is RollupParts {
         folder = string.concat("cache/run-", test);
         if (vm.exists(folder)) vm.removeDir(folder, true);
         vm.createDir(folder, true);
-        string memory text = vm.readFile("script/rollup.example.toml");
-        string memory header = vm.toString(GenesisHeaders.encode(l2));
-        text = vm.replace(text, "0xc0", header);
-        text = vm.replace(text, EXAMPLE_POLICY, NO_POLICY);
+        string memory text = file();
         text = vm.replace(text, "deployments/my-rollup.json", deployment());
         if (hasGenesis) {
-            string memory file = string.concat("[l2.genesis]\nfile = \"", genesis(), "\"");
-            text = vm.replace(text, "[l2.genesis]", file);
+            string memory section = string.concat("[l2.genesis]\nfile = \"", genesis(), "\"");
+            text = vm.replace(text, "[l2.genesis]", section);
         }
         path = string.concat(folder, "/rollup.toml");
         vm.writeFile(path, text);

@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+pragma solidity ^0.8.28;
+
+import {DeterministicDeployer} from "../../contracts/deployment/DeterministicDeployer.sol";
+import {GenesisHeaders} from "../utils/GenesisHeaders.sol";
+import {IL2} from "../utils/IL2.sol";
+import {RollupParts} from "../utils/RollupParts.sol";
+
+/// @title The example of a configuration file, with the header of an L2's first block
+abstract contract ExampleFixture is RollupParts {
+    /// @dev The policy of `script/rollup.example.toml`, whose sequencer is a placeholder.
+    string private constant EXAMPLE_POLICY = "policy = \"permissioned\"\ntimeout = 5400\n"
+        "sequencer = \"0x0000000000000000000000000000000000000000\"\n"
+        "fee_recipient = \"0x0000000000000000000000000000000000000000\"";
+    /// @dev A policy without values, for tests that are about other sections.
+    string private constant NO_POLICY = "policy = \"none\"";
+
+    IL2.Head internal l2;
+
+    function setUp() public virtual {
+        startL1();
+        l2.schema = 0x1201;
+        l2.timestamp = 1_699_999_000;
+        l2.gasLimit = 10_000_000;
+        l2.stateRoot = keccak256("state");
+        l2.anchor = keccak256("anchor");
+    }
+
+    /// @dev Puts the code of the factory at its address.
+    function install(DeterministicDeployer factory) internal {
+        bytes memory code = vm.getDeployedCode("DeterministicDeployer.sol:DeterministicDeployer");
+        vm.etch(address(factory), code);
+    }
+
+    /// @dev The example with a header.
+    function example() internal returns (string memory) {
+        string memory text = vm.readFile("script/rollup.example.toml");
+        return changed(text, "\"0xc0\"", quoted(GenesisHeaders.encode(l2)));
+    }
+
+    /// @dev The example with a header, and with a policy that has no values.
+    function file() internal returns (string memory) {
+        return changed(example(), EXAMPLE_POLICY, NO_POLICY);
+    }
+
+    /// @dev Replaces a part of a file, which has it.
+    function changed(string memory text, string memory from, string memory to)
+        internal
+        returns (string memory)
+    {
+        assertTrue(vm.contains(text, from), from);
+        return vm.replace(text, from, to);
+    }
+
+    function quoted(bytes memory value) internal pure returns (string memory) {
+        return string.concat("\"", vm.toString(value), "\"");
+    }
+}

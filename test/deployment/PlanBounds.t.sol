@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+pragma solidity ^0.8.28;
+
+import {TomlValues} from "../../script/TomlValues.sol";
+import {PlanFixture} from "./PlanFixture.sol";
+
+/// @dev Prices, caps and delays of a configuration: the last value that the rules allow makes a plan, and the next one
+/// is refused by its name.
+contract PlanBoundsTest is PlanFixture {
+    function test_prices_are_a_hundred_base_fees_at_most() public {
+        string memory rule = "at most 10000: a hundred times the base fee of L1";
+        string[2] memory lines =
+            ["max_data = 10000\nfee_percent = ", "max_bounded_gas = 1000000\nfee_percent = "];
+        string[2] memory fields = ["messages.fee_percent", "forced.fee_percent"];
+        for (uint256 i = 0; i < lines.length; ++i) {
+            string memory line = string.concat(lines[i], "100");
+            expectRefused(line, string.concat(lines[i], "10001"), fields[i], "10001", rule);
+            planner.parse(fileWith(line, string.concat(lines[i], "10000")), address(planner));
+        }
+    }
+
+    function test_what_is_forced_has_a_price() public {
+        string memory line = "max_bounded_gas = 1000000\nfee_percent = 100";
+        string memory start = "max_bounded_gas = 1000000\nfee_percent = ";
+        expectRefused(
+            line,
+            string.concat(start, "0"),
+            "forced.fee_percent",
+            "0",
+            "at least 1: without a price, exits are held up for nothing"
+        );
+        planner.parse(fileWith(line, string.concat(start, "1")), address(planner));
+    }
+
+    function test_what_can_be_forced_has_the_gas_of_a_transaction() public {
+        string memory rule = "at least 21000: no transaction takes less";
+        string[2] memory lines = ["\nmax_gas = 300000", "max_bounded_gas = 1000000"];
+        string[2] memory keys = ["\nmax_gas = ", "max_bounded_gas = "];
+        string[2] memory fields = ["forced.max_gas", "forced.max_bounded_gas"];
+        for (uint256 i = 0; i < lines.length; ++i) {
+            expectRefused(lines[i], string.concat(keys[i], "0"), fields[i], "0", rule);
+            expectRefused(lines[i], string.concat(keys[i], "20999"), fields[i], "20999", rule);
+            planner.parse(fileWith(lines[i], string.concat(keys[i], "21000")), address(planner));
+        }
+    }
+
+    function test_delays_are_refused_where_the_contracts_refuse_them_with_their_names() public {
+        string memory lag = "more than rollup.max_lag";
+        // The contracts would take it, and then no block.
+        string memory none = "at least 1: a block is on L1 later than it is made";
+        expectRefused("max_lag = 3600", "max_lag = 0", "rollup.max_lag", "0", none);
+        planner.parse(fileWith("max_lag = 3600", "max_lag = 1"), address(planner));
+        expectBound(
+            "open_after = 7200",
+            "open_after",
+            3601,
+            3600,
+            "rollup.open_after",
+            string.concat("at least 3601: ", lag)
+        );
+        expectBound(
+            "relay_deadline = 43200",
+            "relay_deadline",
+            3601,
+            3600,
+            "rollup.relay_deadline",
+            string.concat("at least 3601: ", lag)
+        );
+        expectBound(
+            "relay_deadline = 43200",
+            "relay_deadline",
+            87_492,
+            87_493,
+            "rollup.relay_deadline",
+            "at most 98292 with rollup.max_lag and rollup.open_after, which make 10800; together that is 98293"
+        );
+        expectBound(
+            "\ndelay = 86400",
+            "\ndelay",
+            3601,
+            3600,
+            "forced.delay",
+            string.concat("at least 3601: ", lag)
+        );
+        expectBound(
+            "expiry = 172800",
+            "expiry",
+            97_200,
+            97_199,
+            "forced.expiry",
+            "at least 97200: rollup.max_lag, rollup.open_after and a day together"
+        );
+        expectBound(
+            "expiry = 172800",
+            "expiry",
+            4_294_830_495,
+            4_294_830_496,
+            "forced.expiry",
+            "at most 4294967295 with rollup.relay_deadline, forced.delay and forced.grace, which make 136800; together that is 4294967296"
+        );
+        expectBound(
+            "upgrade_delay = 604800",
+            "upgrade_delay",
+            284_400,
+            284_399,
+            "rollup.upgrade_delay",
+            "at least 284400: two days, forced.delay, forced.grace, rollup.max_lag, twice rollup.open_after and guardian.pause together"
+        );
+    }
+
+    function test_caps_are_refused_where_the_contracts_refuse_them_with_their_names() public {
+        // The gas limit of the block is less than what a transaction can have.
+        string memory why = "relayed in one L2 transaction, of 10000000 gas at most";
+        expectBound(
+            "max_data = 10000",
+            "max_data",
+            124_361,
+            124_362,
+            "messages.max_data",
+            string.concat("at most 124361: a message with messages.max_gas is ", why)
+        );
+        expectBound(
+            "max_gas = 1000000\nmax_data = 10000",
+            "max_data = 0\nmax_gas",
+            8_834_765,
+            8_834_766,
+            "messages.max_gas",
+            string.concat("at most 8834765: a message without data is ", why)
+        );
+        string memory rule = "at most 8000000: what can be demanded of a block";
+        expectBound("\nmax_gas = 300000", "\nmax_gas", 8_000_000, 8_000_001, "forced.max_gas", rule);
+        expectBound(
+            "max_bounded_gas = 1000000",
+            "max_bounded_gas",
+            8_000_000,
+            8_000_001,
+            "forced.max_bounded_gas",
+            rule
+        );
+        // Of 63 gas above a multiple of 64, a call keeps back one.
+        l2.gasLimit = 10_000_040;
+        expectBound(
+            "max_gas = 1000000\nmax_data = 10000",
+            "max_data = 0\nmax_gas",
+            8_834_804,
+            8_834_805,
+            "messages.max_gas",
+            "at most 8834804: a message without data is relayed in one L2 transaction, of 10000040 gas at most"
+        );
+        // A transaction can have less than this block.
+        l2.gasLimit = 30_000_000;
+        expectBound(
+            "max_gas = 1000000\nmax_data = 10000",
+            "max_data = 0\nmax_gas",
+            15_506_087,
+            15_506_088,
+            "messages.max_gas",
+            "at most 15506087: a message without data is relayed in one L2 transaction, of 16777216 gas at most"
+        );
+    }
+
+    function test_a_forced_transaction_expires_no_earlier_than_twice_what_a_head_may_age() public {
+        // With a day or more of silence, twice that time is longer than a day more.
+        string memory text = fileWith("open_after = 7200", "open_after = 90000");
+        text = vm.replace(text, "relay_deadline = 43200", "relay_deadline = 4000");
+        text = vm.replace(text, "expiry = 172800", "expiry = 187199");
+        vm.expectRevert(
+            abi.encodeWithSelector(
+                TomlValues.ValueInvalid.selector,
+                "forced.expiry",
+                "187199",
+                "at least 187200: twice rollup.max_lag and rollup.open_after together"
+            )
+        );
+        planner.parse(text, address(planner));
+        planner.parse(vm.replace(text, "187199", "187200"), address(planner));
+    }
+}

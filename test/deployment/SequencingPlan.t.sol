@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+pragma solidity ^0.8.28;
+
+import {NativeRollup} from "../../contracts/NativeRollup.sol";
+import {PermissionedSequencing} from "../../contracts/sequencing/PermissionedSequencing.sol";
+import {RollupPlan} from "../../script/RollupPlan.sol";
+import {TomlValues} from "../../script/TomlValues.sol";
+import {PlanFixture} from "./PlanFixture.sol";
+
+/// @dev The section `[sequencing]` of a configuration: its accounts, fees and turns, and the time after which a policy
+/// opens.
+contract SequencingPlanTest is PlanFixture {
+    function test_the_example_gives_one_sequencer_a_head_start_once_it_is_named() public {
+        string memory text = example();
+        vm.expectRevert(
+            abi.encodeWithSelector(
+                TomlValues.ValueInvalid.selector,
+                "sequencing.sequencer",
+                vm.toString(address(0)),
+                "the account that may advance"
+            )
+        );
+        planner.parse(text, address(planner));
+        string memory placeholder = string.concat("sequencer = \"", vm.toString(address(0)));
+        string memory one = string.concat("sequencer = \"", vm.toString(address(1)));
+        RollupPlan.Plan memory plan =
+            planner.parse(vm.replace(text, placeholder, one), address(planner));
+        planner.deployAll(plan);
+        PermissionedSequencing policy = PermissionedSequencing(plan.policy);
+        assertEq(policy.sequencer(), address(1));
+        assertEq(address(NativeRollup(plan.rollup).policy()), plan.policy);
+        assertEq(plan.owner, address(0));
+    }
+
+    function test_fees_go_where_there_is_one_of_three_and_a_recipient_is_named_for_the_last()
+        public
+    {
+        string memory line = "policy = \"none\"";
+        string memory part = "policy = \"open\"\nfee_recipient = \"";
+        string memory noOwner = string.concat(vm.toString(address(0)), "\"\nfees = ");
+        string memory someone = string.concat(vm.toString(address(1)), "\"\nfees = ");
+        noOwner = string.concat(part, noOwner);
+        someone = string.concat(part, someone);
+        expectRefused(
+            line,
+            string.concat(someone, "3"),
+            "sequencing.fees",
+            "3",
+            "0 (as the builder says), 1 (to the caller) or 2 (to the recipient)"
+        );
+        string memory field = "sequencing.fee_recipient";
+        expectRefused(
+            line,
+            string.concat(noOwner, "2"),
+            field,
+            vm.toString(address(0)),
+            "the account that gets the fees"
+        );
+        planner.parse(fileWith(line, string.concat(someone, "2")), address(planner));
+        for (uint256 fees = 0; fees < 2; ++fees) {
+            string memory number = vm.toString(fees);
+            expectRefused(
+                line,
+                string.concat(someone, number),
+                field,
+                vm.toString(address(1)),
+                "zero, unless sequencing.fees is 2"
+            );
+            planner.parse(fileWith(line, string.concat(noOwner, number)), address(planner));
+        }
+    }
+
+    function test_the_zero_address_as_sequencer_is_refused() public {
+        string memory policy = "policy = \"permissioned\"\ntimeout = 5400\n"
+            "fee_recipient = \"0x0000000000000000000000000000000000000000\"\nsequencer = ";
+        expectRefused(
+            "policy = \"none\"",
+            string.concat(policy, "\"", vm.toString(address(0)), "\""),
+            "sequencing.sequencer",
+            vm.toString(address(0)),
+            "the account that may advance"
+        );
+        string memory one = string.concat(policy, "\"", vm.toString(address(1)), "\"");
+        planner.parse(fileWith("policy = \"none\"", one), address(planner));
+    }
+
+    function test_rotating_sequencers_are_one_or_more_and_not_the_zero_address() public {
+        string memory policy =
+            "policy = \"rotating\"\ntimeout = 5400\nstart = 1700000000\nslot_length = 60\n";
+        string memory one_ = vm.toString(address(1));
+        string memory zero = vm.toString(address(0));
+        string memory field = "sequencing.members";
+        string memory rule = "one or more accounts that may advance, in the order of their slots";
+        string memory line = "policy = \"none\"";
+        expectRefused(line, policy, field, "a value of another kind, or none", rule);
+        policy = string.concat(policy, "members = [");
+        expectRefused(line, string.concat(policy, "]"), field, "an empty list", rule);
+        policy = string.concat(policy, "\"", one_);
+        string memory two = string.concat(policy, "\", \"", zero, "\"]");
+        expectRefused(line, two, field, zero, rule);
+        planner.parse(fileWith(line, string.concat(policy, "\"]")), address(planner));
+    }
+
+    function test_turns_take_time_and_have_begun_or_are_refused_as_the_contracts_do() public {
+        string memory line = "policy = \"none\"";
+        string memory policy = string.concat(
+            "policy = \"rotating\"\ntimeout = 5400\nmembers = [\"", vm.toString(address(1)), "\"]\n"
+        );
+        expectBound(
+            line,
+            string.concat(policy, "start = 1700000000\nslot_length"),
+            1,
+            0,
+            "sequencing.slot_length",
+            "at least 1: a turn takes time"
+        );
+        expectBound(
+            line,
+            string.concat(policy, "slot_length = 60\nstart"),
+            1_700_000_000,
+            1_700_000_001,
+            "sequencing.start",
+            "at most 1700000000, the time of L1: until the first turn no sequencer could advance"
+        );
+    }
+
+    function test_a_policy_opens_after_what_a_head_may_age_and_no_later_than_the_rollup() public {
+        string memory line = "policy = \"none\"";
+        string memory someone = vm.toString(address(1));
+        string[2] memory policies = [
+            string.concat(
+                "policy = \"permissioned\"\nsequencer = \"",
+                someone,
+                "\"\nfee_recipient = \"",
+                someone,
+                "\"\ntimeout"
+            ),
+            string.concat(
+                "policy = \"rotating\"\nstart = 1700000000\nslot_length = 60\nmembers = [\"",
+                someone,
+                "\"]\ntimeout"
+            )
+        ];
+        string memory field = "sequencing.timeout";
+        string memory low =
+            "at least 3601: more than rollup.max_lag, as a head that was just advanced may be that old";
+        string memory high = "at most 7200: from rollup.open_after on anyone may advance anyway";
+        for (uint256 i = 0; i < policies.length; ++i) {
+            // None at all no constructor takes either.
+            expectBound(line, policies[i], 3601, 0, field, low);
+            string memory key = string.concat(policies[i], " = ");
+            expectRefused(line, string.concat(key, "3600"), field, "3600", low);
+            expectRefused(line, string.concat(key, "7201"), field, "7201", high);
+            planner.parse(fileWith(line, string.concat(key, "7200")), address(planner));
+        }
+    }
+}

@@ -1,0 +1,200 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+pragma solidity ^0.8.28;
+
+import {NativeRollup} from "../../contracts/NativeRollup.sol";
+import {DeterministicDeployer} from "../../contracts/deployment/DeterministicDeployer.sol";
+import {INativeRollup} from "../../contracts/interfaces/INativeRollup.sol";
+import {L1MessageQueue} from "../../contracts/messaging/L1MessageQueue.sol";
+import {Deploy} from "../../script/Deploy.s.sol";
+import {ForgedQueue, ForgedRollup, Forgery} from "../utils/Forgeries.sol";
+import {GenesisHeaders} from "../utils/GenesisHeaders.sol";
+import {VerifyFixture} from "./VerifyFixture.sol";
+
+/// @dev A deployer whose init code writes to storage before the contracts begin: no such deployment is certified.
+contract VerifyForgeriesTest is VerifyFixture {
+    /// @dev Deploys as configured, but for the rollup, which begins with a slot of another value.
+    function deployForged(Deploy.Plan memory p, uint256 slot, bytes32 value) private {
+        Forgery[] memory forgeries = new Forgery[](1);
+        forgeries[0] = Forgery(bytes32(slot), value);
+        for (uint256 i = 0; i < p.parts.length; ++i) {
+            Deploy.Part memory part = p.parts[i];
+            bytes memory initCode = part.initCode;
+            if (part.place == p.rollup) {
+                (bytes memory header, INativeRollup.Config memory config) = abi.decode(
+                    arguments(initCode, type(NativeRollup).creationCode.length),
+                    (bytes, INativeRollup.Config)
+                );
+                initCode = abi.encodePacked(
+                    type(ForgedRollup).creationCode, abi.encode(header, config, forgeries)
+                );
+            }
+            DeterministicDeployer factory = certifier.factory();
+            vm.prank(p.deployer);
+            factory.deploy(part.salt, initCode);
+        }
+    }
+
+    function arguments(bytes memory initCode, uint256 codeLength)
+        private
+        pure
+        returns (bytes memory result)
+    {
+        result = new bytes(initCode.length - codeLength);
+        for (uint256 i = 0; i < result.length; ++i) {
+            result[i] = initCode[codeLength + i];
+        }
+    }
+
+    function expectForgeryRefused(uint256 slot, bytes32 value, bytes memory error_) private {
+        uint256 before = vm.snapshotState();
+        Deploy.Plan memory p = plan();
+        deployForged(p, slot, value);
+        vm.expectRevert(error_);
+        certifier.certify(p);
+        vm.revertToState(before);
+    }
+
+    /// @dev The value of a slot of the rollup as it is configured.
+    function trueValue(uint256 slot) private returns (uint256 value) {
+        uint256 before = vm.snapshotState();
+        Deploy.Plan memory p = plan();
+        certifier.deployAll(p);
+        value = uint256(vm.load(p.rollup, bytes32(slot)));
+        vm.revertToState(before);
+    }
+
+    function test_no_forged_state_of_a_rollup_is_certified() public {
+        bytes32 forged = keccak256("forged");
+        address thief = makeAddr("thief");
+        bytes32 thiefWord = bytes32(uint256(uint160(thief)));
+        bytes4 genesis = Deploy.GenesisMismatch.selector;
+        // The state root, under the true hash: any content of it could be claimed.
+        expectForgeryRefused(
+            5, forged, abi.encodeWithSelector(genesis, "state root", forged, l2.stateRoot)
+        );
+        expectForgeryRefused(
+            1,
+            forged,
+            abi.encodeWithSelector(
+                genesis, "block hash", forged, keccak256(GenesisHeaders.encode(l2))
+            )
+        );
+        expectForgeryRefused(
+            2, forged, abi.encodeWithSelector(genesis, "anchor", forged, l2.anchor)
+        );
+        uint256 head = trueValue(0);
+        expectForgeryRefused(
+            0,
+            bytes32(head + (1 << 48)),
+            abi.encodeWithSelector(
+                genesis,
+                "timestamp",
+                bytes32(uint256(l2.timestamp) + 1),
+                bytes32(uint256(l2.timestamp))
+            )
+        );
+        uint256 rules = trueValue(3);
+        expectForgeryRefused(
+            3,
+            bytes32(rules | uint160(thief)),
+            abi.encodeWithSelector(Deploy.PolicyMismatch.selector, thief, address(0))
+        );
+        expectForgeryRefused(
+            3,
+            bytes32(rules + (1 << 160)),
+            abi.encodeWithSelector(
+                Deploy.GasLimitMismatch.selector, "latest", l2.gasLimit + 1, l2.gasLimit
+            )
+        );
+        expectForgeryRefused(
+            3,
+            bytes32(rules + (1 << 192)),
+            abi.encodeWithSelector(
+                Deploy.GasLimitMismatch.selector, "target", l2.gasLimit + 1, l2.gasLimit
+            )
+        );
+        expectForgeryRefused(
+            8196,
+            thiefWord,
+            abi.encodeWithSelector(Deploy.OwnerMismatch.selector, thief, address(0))
+        );
+        expectForgeryRefused(
+            8197, thiefWord, abi.encodeWithSelector(Deploy.OwnershipOffered.selector, thief)
+        );
+        expectForgeryRefused(
+            8198,
+            bytes32(uint256(2)),
+            abi.encodeWithSelector(Deploy.ForkCountMismatch.selector, 2, 1)
+        );
+        uint256 firstFork = uint256(keccak256(abi.encode(8198)));
+        uint256 fork = trueValue(firstFork);
+        expectForgeryRefused(
+            firstFork,
+            bytes32(fork + 1),
+            abi.encodeWithSelector(Deploy.ForkSchemaMismatch.selector, 0, l2.schema + 1, l2.schema)
+        );
+        expectForgeryRefused(
+            firstFork,
+            bytes32(fork + (1 << 16)),
+            abi.encodeWithSelector(
+                Deploy.ForkTimeMismatch.selector, 0, l2.timestamp + 1, l2.timestamp
+            )
+        );
+    }
+
+    /// @dev The schema in force stands apart from the schedule, and so do duties and announced changes.
+    function test_forged_state_that_no_getter_shows_is_seen_by_its_init_code() public {
+        uint256 rules = trueValue(3);
+        uint256 change = uint256(
+            keccak256(
+                abi.encode(keccak256(abi.encode(INativeRollup.Change.Policy, 1)), uint256(8199))
+            )
+        );
+        uint256[2][4] memory forgeries = [
+            [3, rules + (1 << 224)], [3, rules + (1 << 240)], [4, uint256(0)], [change, uint256(1)]
+        ];
+        for (uint256 i = 0; i < forgeries.length; ++i) {
+            uint256 before = vm.snapshotState();
+            Deploy.Plan memory p = plan();
+            deployForged(p, forgeries[i][0], bytes32(forgeries[i][1]));
+            vm.expectPartialRevert(Deploy.InitCodeMismatch.selector);
+            certifier.certify(p);
+            vm.revertToState(before);
+        }
+    }
+
+    /// @dev The storage root of the messenger that this queue has seen proven never was one.
+    function test_a_queue_that_begins_with_proven_messages_is_not_certified() public {
+        Deploy.Plan memory p = plan();
+        Forgery[] memory forgeries = new Forgery[](1);
+        forgeries[0] =
+            Forgery(bytes32(uint256(16_384)), keccak256(abi.encode(0, "messages of mine")));
+        (address rollup_, uint64 gas, uint64 data, uint64 percent) = abi.decode(
+            arguments(p.parts[0].initCode, type(L1MessageQueue).creationCode.length),
+            (address, uint64, uint64, uint64)
+        );
+        bytes memory honest = p.parts[0].initCode;
+        p.parts[0].initCode = abi.encodePacked(
+            type(ForgedQueue).creationCode, abi.encode(rollup_, gas, data, percent, forgeries)
+        );
+        certifier.deployAll(p);
+        bytes32 got = keccak256(p.parts[0].initCode);
+        p.parts[0].initCode = honest;
+        vm.expectRevert(
+            abi.encodeWithSelector(
+                Deploy.InitCodeMismatch.selector,
+                "L1MessageQueue",
+                p.messageQueue,
+                got,
+                keccak256(honest)
+            )
+        );
+        certifier.certify(p);
+    }
+
+    function test_without_forgery_the_same_way_is_certified() public {
+        Deploy.Plan memory p = plan();
+        certifier.deployAll(p);
+        certifier.certify(p);
+    }
+}
