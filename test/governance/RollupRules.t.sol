@@ -1,15 +1,12 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity ^0.8.28;
 
-import {IL1MessageQueue} from "../../contracts/interfaces/IL1MessageQueue.sol";
 import {INativeRollup} from "../../contracts/interfaces/INativeRollup.sol";
 import {ISequencing} from "../../contracts/interfaces/ISequencing.sol";
-import {NativeRollup} from "../../contracts/NativeRollup.sol";
 import {Messages} from "../../contracts/messaging/Messages.sol";
-import {GenesisHeaders} from "../utils/GenesisHeaders.sol";
 import {IL2} from "../utils/IL2.sol";
 import {L2} from "../utils/L2.sol";
-import {RealRollup} from "../utils/RealRollup.sol";
+import {OwnedRollup} from "./OwnedRollup.sol";
 
 /// @dev Lets one account advance, with the fees going to one account.
 contract OnePolicy is ISequencing {
@@ -29,265 +26,9 @@ contract OnePolicy is ISequencing {
     }
 }
 
-contract RollupRulesTest is RealRollup {
+/// @dev The rules that an owner can change: policy, gas limit and forks.
+contract RollupRulesTest is OwnedRollup {
     using L2 for L2.Chain;
-
-    INativeRollup.Change internal constant POLICY = INativeRollup.Change.Policy;
-    INativeRollup.Change internal constant GAS = INativeRollup.Change.GasLimit;
-    INativeRollup.Change internal constant FORK = INativeRollup.Change.Fork;
-
-    address internal owner = makeAddr("owner");
-    INativeRollup.Config internal altered;
-    bool internal isAltered;
-    uint64 internal pauseOfGuardian;
-
-    function guardian() internal view override returns (IL1MessageQueue.Guardian memory g) {
-        if (pauseOfGuardian != 0) (g.account, g.pause) = (address(1), pauseOfGuardian);
-    }
-
-    function config() internal view override returns (INativeRollup.Config memory c) {
-        c = isAltered ? altered : super.config();
-        c.messageQueue = address(queue);
-        c.forced = address(inbox);
-        if (isAltered) return c;
-        (c.owner, c.forkMode) = (owner, INativeRollup.ForkMode.Pinned);
-    }
-
-    function announce(INativeRollup.Change change, uint256 value) internal {
-        vm.prank(owner);
-        rollup.announce(change, value);
-    }
-
-    function make(INativeRollup.Change change, uint256 value) internal {
-        announce(change, value);
-        untilReady(change, value);
-        vm.prank(owner);
-        rollup.make(change, value);
-    }
-
-    // ------------------------------------------------------------------ the timelock
-
-    function testFuzz_a_change_takes_as_long_as_the_way_out(uint256 early) public {
-        early = bound(early, 1, UPGRADE_DELAY);
-        uint256 policy = uint160(makeAddr("policy"));
-        uint256 ready = vm.getBlockTimestamp() + UPGRADE_DELAY;
-        vm.expectEmit(address(rollup));
-        emit INativeRollup.ChangeAnnounced(POLICY, policy, ready);
-        announce(POLICY, policy);
-        assertEq(rollup.readyAt(POLICY, policy), ready);
-
-        vm.warp(ready - 1 days);
-        rollup.clear(POLICY, policy);
-        assertEq(rollup.readyAt(POLICY, policy), ready);
-        vm.warp(ready - early);
-        vm.prank(owner);
-        vm.expectRevert(abi.encodeWithSelector(INativeRollup.NotReady.selector, ready));
-        rollup.make(POLICY, policy);
-        assertEq(rollup.policy(), address(0));
-
-        vm.warp(ready);
-        vm.expectEmit(address(rollup));
-        emit INativeRollup.ChangeMade(POLICY, policy);
-        vm.prank(owner);
-        rollup.make(POLICY, policy);
-        // forge-lint: disable-next-line(unsafe-typecast)
-        assertEq(rollup.policy(), address(uint160(policy)));
-        assertEq(rollup.readyAt(POLICY, policy), 0);
-    }
-
-    function test_a_change_is_made_once_and_not_for_ever() public {
-        make(GAS, 13_000_000);
-        vm.startPrank(owner);
-        vm.expectRevert(
-            abi.encodeWithSelector(INativeRollup.NotAnnounced.selector, GAS, 13_000_000)
-        );
-        rollup.make(GAS, 13_000_000);
-        rollup.announce(GAS, 12_000_000);
-        untilReady(GAS, 12_000_000);
-        skip(14 days);
-        uint256 state = vm.snapshotState();
-        rollup.make(GAS, 12_000_000);
-        vm.revertToState(state);
-        skip(1);
-        vm.expectRevert(
-            abi.encodeWithSelector(INativeRollup.Stale.selector, vm.getBlockTimestamp() - 1)
-        );
-        rollup.make(GAS, 12_000_000);
-        // Withdrawn, it can be announced anew.
-        rollup.withdraw(GAS, 12_000_000);
-        rollup.announce(GAS, 12_000_000);
-        vm.stopPrank();
-    }
-
-    function test_what_was_announced_can_be_withdrawn() public {
-        announce(GAS, 13_000_000);
-        vm.startPrank(owner);
-        vm.expectRevert(
-            abi.encodeWithSelector(INativeRollup.AlreadyAnnounced.selector, GAS, 13_000_000)
-        );
-        rollup.announce(GAS, 13_000_000);
-        vm.expectEmit(address(rollup));
-        emit INativeRollup.ChangeWithdrawn(GAS, 13_000_000);
-        rollup.withdraw(GAS, 13_000_000);
-        skip(UPGRADE_DELAY);
-        vm.expectRevert(
-            abi.encodeWithSelector(INativeRollup.NotAnnounced.selector, GAS, 13_000_000)
-        );
-        rollup.make(GAS, 13_000_000);
-        vm.expectRevert(
-            abi.encodeWithSelector(INativeRollup.NotAnnounced.selector, GAS, 13_000_000)
-        );
-        rollup.withdraw(GAS, 13_000_000);
-        vm.stopPrank();
-    }
-
-    /// @dev Else an announcement would find itself cleared, and be ready before what is on L1 then is done.
-    function test_only_what_is_announced_can_be_cleared_and_only_once() public {
-        bytes memory error_ =
-            abi.encodeWithSelector(INativeRollup.NotAnnounced.selector, GAS, 13_000_000);
-        vm.expectRevert(error_);
-        rollup.clear(GAS, 13_000_000);
-        announce(GAS, 13_000_000);
-        vm.prank(owner);
-        rollup.withdraw(GAS, 13_000_000);
-        vm.expectRevert(error_);
-        rollup.clear(GAS, 13_000_000);
-        announce(GAS, 13_000_000);
-        skip(window() + FORCED_DELAY);
-        rollup.clear(GAS, 13_000_000);
-        vm.expectRevert(
-            abi.encodeWithSelector(INativeRollup.AlreadyCleared.selector, GAS, 13_000_000)
-        );
-        rollup.clear(GAS, 13_000_000);
-    }
-
-    /// @dev Seconds from an announcement to the change, less those of the way out.
-    function window() internal view returns (uint256) {
-        return UPGRADE_DELAY - (FORCED_DELAY + FORCED_GRACE + MAX_LAG + 2 * OPEN_AFTER + 1 days);
-    }
-
-    /// @dev From the announcement on, what is on L1 within the window holds it up, to the second, and nothing
-    /// later.
-    function test_a_message_within_the_window_of_a_change_holds_it_up() public {
-        uint256 until = vm.getBlockTimestamp() + window();
-        sentAfterAnnouncement(until);
-        vm.expectRevert(abi.encodeWithSelector(INativeRollup.StillPending.selector, until));
-        rollup.clear(GAS, 13_000_000);
-        bringOver();
-        bytes memory input = l2.seal();
-        rollup.advance(one(input), relayProof());
-        rollup.clear(GAS, 13_000_000);
-    }
-
-    function test_a_message_a_second_later_does_not() public {
-        sentAfterAnnouncement(vm.getBlockTimestamp() + window() + 1);
-        rollup.clear(GAS, 13_000_000);
-    }
-
-    /// @dev And a block has shown when it was sent.
-    function sentAfterAnnouncement(uint256 time) internal {
-        announce(GAS, 13_000_000);
-        skip(time - vm.getBlockTimestamp());
-        send(bob, 1, 0, "");
-        nextL1Block();
-        bytes memory input = l2.seal();
-        rollup.advance(one(input), relayProof());
-        assertEq(rollup.duties().relayDue, time + RELAY_DEADLINE);
-        nextL1Block();
-    }
-
-    function test_a_forced_transaction_within_the_window_of_a_change_holds_it_up() public {
-        uint256 until = vm.getBlockTimestamp() + window();
-        (INativeRollup.ForcedTransaction memory t, bytes memory raw) =
-            submittedAfterAnnouncement(until);
-        vm.expectRevert(abi.encodeWithSelector(INativeRollup.StillPending.selector, until));
-        rollup.clear(GAS, 13_000_000);
-        l2.raw(raw);
-        bytes memory input = l2.seal();
-        rollup.advance(one(input), one(discharge(t, INativeRollup.Outcome.Included)));
-        rollup.clear(GAS, 13_000_000);
-    }
-
-    function test_a_forced_transaction_a_second_later_does_not() public {
-        submittedAfterAnnouncement(vm.getBlockTimestamp() + window() + 1);
-        rollup.clear(GAS, 13_000_000);
-    }
-
-    /// @dev Submits it as the second of two, so that a block shows when it was submitted.
-    function submittedAfterAnnouncement(uint256 time)
-        internal
-        returns (INativeRollup.ForcedTransaction memory t, bytes memory raw)
-    {
-        announce(GAS, 13_000_000);
-        bytes memory first = signedTransfer("alice", 0, 100 gwei);
-        INativeRollup.ForcedTransaction memory before = submit(first);
-        skip(time - vm.getBlockTimestamp());
-        raw = signedTransfer("alice", 1, 100 gwei);
-        t = submit(raw);
-        nextL1Block();
-        l2.raw(first);
-        bytes memory input = l2.seal();
-        rollup.advance(one(input), one(discharge(before, INativeRollup.Outcome.Included), t));
-        assertEq(rollup.duties().forcedDue, time + FORCED_DELAY);
-        nextL1Block();
-    }
-
-    // ------------------------------------------------------------------ the owner
-
-    function testFuzz_only_the_owner_changes_anything(address who) public {
-        vm.assume(who != owner && who != address(0));
-        announce(GAS, 13_000_000);
-        untilReady(GAS, 13_000_000);
-        bytes memory error_ = abi.encodeWithSelector(INativeRollup.NotOwner.selector, who);
-        vm.startPrank(who);
-        vm.expectRevert(error_);
-        rollup.announce(GAS, 12_000_000);
-        vm.expectRevert(error_);
-        rollup.withdraw(GAS, 13_000_000);
-        vm.expectRevert(error_);
-        rollup.make(GAS, 13_000_000);
-        vm.expectRevert(error_);
-        rollup.offerOwnership(who);
-        vm.expectRevert(error_);
-        rollup.renounceOwnership();
-        vm.expectRevert(error_);
-        rollup.takeOwnership();
-        vm.stopPrank();
-        vm.prank(owner);
-        rollup.make(GAS, 13_000_000);
-    }
-
-    function test_ownership_is_offered_and_taken() public {
-        address next = makeAddr("next");
-        vm.expectEmit(address(rollup));
-        emit INativeRollup.OwnershipOffered(owner, next);
-        vm.prank(owner);
-        rollup.offerOwnership(next);
-        assertEq(rollup.owner(), owner);
-        assertEq(rollup.pendingOwner(), next);
-        vm.expectEmit(address(rollup));
-        emit INativeRollup.OwnershipTransferred(owner, next);
-        vm.prank(next);
-        rollup.takeOwnership();
-        assertEq(rollup.owner(), next);
-        assertEq(rollup.pendingOwner(), address(0));
-    }
-
-    function test_without_an_owner_nothing_ever_changes() public {
-        announce(GAS, 13_000_000);
-        vm.startPrank(owner);
-        rollup.offerOwnership(makeAddr("next"));
-        rollup.renounceOwnership();
-        assertEq(rollup.owner(), address(0));
-        assertEq(rollup.pendingOwner(), address(0));
-        skip(UPGRADE_DELAY);
-        vm.expectRevert(abi.encodeWithSelector(INativeRollup.NotOwner.selector, owner));
-        rollup.make(GAS, 13_000_000);
-        vm.stopPrank();
-        vm.prank(makeAddr("next"));
-        vm.expectPartialRevert(INativeRollup.NotOwner.selector);
-        rollup.takeOwnership();
-    }
 
     // ------------------------------------------------------------------ policy
 
@@ -341,6 +82,23 @@ contract RollupRulesTest is RealRollup {
         l2.head = parent;
         advance();
         assertHead();
+    }
+
+    function test_a_policy_is_an_address() public {
+        announce(POLICY, 1 << 160);
+        untilReady(POLICY, 1 << 160);
+        vm.prank(owner);
+        vm.expectRevert(
+            abi.encodeWithSelector(INativeRollup.ChangeInvalid.selector, POLICY, uint256(1) << 160)
+        );
+        rollup.make(POLICY, 1 << 160);
+        make(POLICY, uint160(makeAddr("policy")));
+        (uint64 latest, uint64 target) = rollup.gasLimits();
+        assertEq(latest, 12_000_000);
+        assertEq(target, 12_000_000);
+        assertEq(rollup.schemaAt(uint64(vm.getBlockTimestamp())), L2.OSAKA);
+        make(POLICY, 0);
+        assertEq(rollup.policy(), address(0));
     }
 
     // ------------------------------------------------------------------ gas limit
@@ -538,108 +296,5 @@ contract RollupRulesTest is RealRollup {
         rollup.make(FORK, older);
         vm.stopPrank();
         make(FORK, fork(time + UPGRADE_DELAY + 1, L2.AMSTERDAM));
-    }
-
-    function test_a_policy_is_an_address() public {
-        announce(POLICY, 1 << 160);
-        untilReady(POLICY, 1 << 160);
-        vm.prank(owner);
-        vm.expectRevert(
-            abi.encodeWithSelector(INativeRollup.ChangeInvalid.selector, POLICY, uint256(1) << 160)
-        );
-        rollup.make(POLICY, 1 << 160);
-        make(POLICY, uint160(makeAddr("policy")));
-        (uint64 latest, uint64 target) = rollup.gasLimits();
-        assertEq(latest, 12_000_000);
-        assertEq(target, 12_000_000);
-        assertEq(rollup.schemaAt(uint64(vm.getBlockTimestamp())), L2.OSAKA);
-        make(POLICY, 0);
-        assertEq(rollup.policy(), address(0));
-    }
-
-    // ------------------------------------------------------------------ what a rollup is made with
-
-    function expectNot(INativeRollup.Config memory c, bytes4 selector) internal {
-        altered = c;
-        isAltered = true;
-        vm.expectPartialRevert(selector);
-        this.redeploy();
-    }
-
-    function redeploy() external {
-        deploy();
-    }
-
-    function test_delays_must_leave_room_for_one_another() public {
-        INativeRollup.Config memory c = super.config();
-        bytes4 selector = INativeRollup.DelaysInconsistent.selector;
-        c.openAfter = MAX_LAG;
-        expectNot(c, selector);
-        c = super.config();
-        c.relayDeadline = MAX_LAG;
-        expectNot(c, selector);
-        c = super.config();
-        c.maxLag = FORCED_DELAY;
-        c.openAfter = FORCED_DELAY + 1;
-        c.relayDeadline = FORCED_DELAY + 1;
-        expectNot(c, selector);
-        c = super.config();
-        // A day to the expiry is left when anyone may advance.
-        c.openAfter = FORCED_EXPIRY - MAX_LAG - 1 days + 1;
-        expectNot(c, selector);
-        c = super.config();
-        c.relayDeadline = type(uint32).max;
-        expectNot(c, selector);
-        c = super.config();
-        uint64 exit = 1 days + FORCED_DELAY + FORCED_GRACE + MAX_LAG + 2 * OPEN_AFTER + 1 days;
-        c.upgradeDelay = exit - 1;
-        expectNot(c, selector);
-        c.upgradeDelay = exit;
-        altered = c;
-        deploy();
-        assertEq(rollup.UPGRADE_DELAY(), exit);
-    }
-
-    /// @dev An exit may have to wait for the end of a pause.
-    function test_the_longest_pause_of_a_guardian_counts_for_the_way_out() public {
-        pauseOfGuardian = 3 days;
-        INativeRollup.Config memory c = super.config();
-        uint64 exit = 1 days + FORCED_DELAY + FORCED_GRACE + MAX_LAG + 2 * OPEN_AFTER + 1 days;
-        c.upgradeDelay = exit + 3 days - 1;
-        expectNot(c, INativeRollup.DelaysInconsistent.selector);
-        c.upgradeDelay = exit + 3 days;
-        c.owner = owner;
-        altered = c;
-        deploy();
-
-        // A day to see it, and what is cleared late is made a day and a pause later.
-        vm.prank(owner);
-        rollup.announce(INativeRollup.Change.Policy, 1);
-        uint256 announcedAt = vm.getBlockTimestamp();
-        skip(1 days);
-        vm.expectRevert(
-            abi.encodeWithSelector(INativeRollup.StillPending.selector, announcedAt + 1 days)
-        );
-        rollup.clear(INativeRollup.Change.Policy, 1);
-        skip(exit);
-        rollup.clear(INativeRollup.Change.Policy, 1);
-        assertEq(rollup.readyAt(INativeRollup.Change.Policy, 1), vm.getBlockTimestamp() + 4 days);
-    }
-
-    function test_queues_of_another_rollup_are_refused() public {
-        bytes memory header = GenesisHeaders.encode(l2.head);
-        INativeRollup.Config memory c = super.config();
-        c.messageQueue = address(queue);
-        c.forced = address(inbox);
-        vm.expectRevert(
-            abi.encodeWithSelector(INativeRollup.QueueMismatch.selector, address(queue))
-        );
-        new NativeRollup(header, c);
-    }
-
-    function test_a_forced_queue_of_another_chain_is_refused() public {
-        INativeRollup.Config memory c = super.config();
-        c.chainId = 1;
-        expectNot(c, INativeRollup.QueueMismatch.selector);
     }
 }

@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+pragma solidity ^0.8.28;
+
+import {IL1MessageQueue} from "../../contracts/interfaces/IL1MessageQueue.sol";
+import {INativeRollup} from "../../contracts/interfaces/INativeRollup.sol";
+import {NativeRollup} from "../../contracts/NativeRollup.sol";
+import {GenesisHeaders} from "../utils/GenesisHeaders.sol";
+import {RealRollup} from "../utils/RealRollup.sol";
+
+/// @dev The configuration that a rollup is made with: its delays fit one another, and its queues are its own.
+contract RollupConfigTest is RealRollup {
+    address internal owner = makeAddr("owner");
+    INativeRollup.Config internal altered;
+    bool internal isAltered;
+    uint64 internal pauseOfGuardian;
+
+    function guardian() internal view override returns (IL1MessageQueue.Guardian memory g) {
+        if (pauseOfGuardian != 0) (g.account, g.pause) = (address(1), pauseOfGuardian);
+    }
+
+    function config() internal view override returns (INativeRollup.Config memory c) {
+        c = isAltered ? altered : super.config();
+        c.messageQueue = address(queue);
+        c.forced = address(inbox);
+    }
+
+    function expectNot(INativeRollup.Config memory c, bytes4 selector) internal {
+        altered = c;
+        isAltered = true;
+        vm.expectPartialRevert(selector);
+        this.redeploy();
+    }
+
+    function redeploy() external {
+        deploy();
+    }
+
+    function test_delays_must_leave_room_for_one_another() public {
+        INativeRollup.Config memory c = super.config();
+        bytes4 selector = INativeRollup.DelaysInconsistent.selector;
+        c.openAfter = MAX_LAG;
+        expectNot(c, selector);
+        c = super.config();
+        c.relayDeadline = MAX_LAG;
+        expectNot(c, selector);
+        c = super.config();
+        c.maxLag = FORCED_DELAY;
+        c.openAfter = FORCED_DELAY + 1;
+        c.relayDeadline = FORCED_DELAY + 1;
+        expectNot(c, selector);
+        c = super.config();
+        // A day to the expiry is left when anyone may advance.
+        c.openAfter = FORCED_EXPIRY - MAX_LAG - 1 days + 1;
+        expectNot(c, selector);
+        c = super.config();
+        c.relayDeadline = type(uint32).max;
+        expectNot(c, selector);
+        c = super.config();
+        uint64 exit = 1 days + FORCED_DELAY + FORCED_GRACE + MAX_LAG + 2 * OPEN_AFTER + 1 days;
+        c.upgradeDelay = exit - 1;
+        expectNot(c, selector);
+        c.upgradeDelay = exit;
+        altered = c;
+        deploy();
+        assertEq(rollup.UPGRADE_DELAY(), exit);
+    }
+
+    /// @dev An exit may have to wait for the end of a pause.
+    function test_the_longest_pause_of_a_guardian_counts_for_the_way_out() public {
+        pauseOfGuardian = 3 days;
+        INativeRollup.Config memory c = super.config();
+        uint64 exit = 1 days + FORCED_DELAY + FORCED_GRACE + MAX_LAG + 2 * OPEN_AFTER + 1 days;
+        c.upgradeDelay = exit + 3 days - 1;
+        expectNot(c, INativeRollup.DelaysInconsistent.selector);
+        c.upgradeDelay = exit + 3 days;
+        c.owner = owner;
+        altered = c;
+        deploy();
+
+        // A day to see it, and what is cleared late is made a day and a pause later.
+        vm.prank(owner);
+        rollup.announce(INativeRollup.Change.Policy, 1);
+        uint256 announcedAt = vm.getBlockTimestamp();
+        skip(1 days);
+        vm.expectRevert(
+            abi.encodeWithSelector(INativeRollup.StillPending.selector, announcedAt + 1 days)
+        );
+        rollup.clear(INativeRollup.Change.Policy, 1);
+        skip(exit);
+        rollup.clear(INativeRollup.Change.Policy, 1);
+        assertEq(rollup.readyAt(INativeRollup.Change.Policy, 1), vm.getBlockTimestamp() + 4 days);
+    }
+
+    function test_queues_of_another_rollup_are_refused() public {
+        bytes memory header = GenesisHeaders.encode(l2.head);
+        INativeRollup.Config memory c = super.config();
+        c.messageQueue = address(queue);
+        c.forced = address(inbox);
+        vm.expectRevert(
+            abi.encodeWithSelector(INativeRollup.QueueMismatch.selector, address(queue))
+        );
+        new NativeRollup(header, c);
+    }
+
+    function test_a_forced_queue_of_another_chain_is_refused() public {
+        INativeRollup.Config memory c = super.config();
+        c.chainId = 1;
+        expectNot(c, INativeRollup.QueueMismatch.selector);
+    }
+}

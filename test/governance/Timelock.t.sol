@@ -1,0 +1,236 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+pragma solidity ^0.8.28;
+
+import {INativeRollup} from "../../contracts/interfaces/INativeRollup.sol";
+import {L2} from "../utils/L2.sol";
+import {OwnedRollup} from "./OwnedRollup.sol";
+
+/// @dev The time from the announcement of a change until the owner may make it, which is enough to leave the rollup;
+/// and the account that is the owner.
+contract TimelockTest is OwnedRollup {
+    using L2 for L2.Chain;
+
+    // ------------------------------------------------------------------ announcements
+
+    function testFuzz_a_change_takes_as_long_as_the_way_out(uint256 early) public {
+        early = bound(early, 1, UPGRADE_DELAY);
+        uint256 policy = uint160(makeAddr("policy"));
+        uint256 ready = vm.getBlockTimestamp() + UPGRADE_DELAY;
+        vm.expectEmit(address(rollup));
+        emit INativeRollup.ChangeAnnounced(POLICY, policy, ready);
+        announce(POLICY, policy);
+        assertEq(rollup.readyAt(POLICY, policy), ready);
+
+        vm.warp(ready - 1 days);
+        rollup.clear(POLICY, policy);
+        assertEq(rollup.readyAt(POLICY, policy), ready);
+        vm.warp(ready - early);
+        vm.prank(owner);
+        vm.expectRevert(abi.encodeWithSelector(INativeRollup.NotReady.selector, ready));
+        rollup.make(POLICY, policy);
+        assertEq(rollup.policy(), address(0));
+
+        vm.warp(ready);
+        vm.expectEmit(address(rollup));
+        emit INativeRollup.ChangeMade(POLICY, policy);
+        vm.prank(owner);
+        rollup.make(POLICY, policy);
+        // forge-lint: disable-next-line(unsafe-typecast)
+        assertEq(rollup.policy(), address(uint160(policy)));
+        assertEq(rollup.readyAt(POLICY, policy), 0);
+    }
+
+    function test_a_change_is_made_once_and_not_for_ever() public {
+        make(GAS, 13_000_000);
+        vm.startPrank(owner);
+        vm.expectRevert(
+            abi.encodeWithSelector(INativeRollup.NotAnnounced.selector, GAS, 13_000_000)
+        );
+        rollup.make(GAS, 13_000_000);
+        rollup.announce(GAS, 12_000_000);
+        untilReady(GAS, 12_000_000);
+        skip(14 days);
+        uint256 state = vm.snapshotState();
+        rollup.make(GAS, 12_000_000);
+        vm.revertToState(state);
+        skip(1);
+        vm.expectRevert(
+            abi.encodeWithSelector(INativeRollup.Stale.selector, vm.getBlockTimestamp() - 1)
+        );
+        rollup.make(GAS, 12_000_000);
+        // Withdrawn, it can be announced anew.
+        rollup.withdraw(GAS, 12_000_000);
+        rollup.announce(GAS, 12_000_000);
+        vm.stopPrank();
+    }
+
+    function test_what_was_announced_can_be_withdrawn() public {
+        announce(GAS, 13_000_000);
+        vm.startPrank(owner);
+        vm.expectRevert(
+            abi.encodeWithSelector(INativeRollup.AlreadyAnnounced.selector, GAS, 13_000_000)
+        );
+        rollup.announce(GAS, 13_000_000);
+        vm.expectEmit(address(rollup));
+        emit INativeRollup.ChangeWithdrawn(GAS, 13_000_000);
+        rollup.withdraw(GAS, 13_000_000);
+        skip(UPGRADE_DELAY);
+        vm.expectRevert(
+            abi.encodeWithSelector(INativeRollup.NotAnnounced.selector, GAS, 13_000_000)
+        );
+        rollup.make(GAS, 13_000_000);
+        vm.expectRevert(
+            abi.encodeWithSelector(INativeRollup.NotAnnounced.selector, GAS, 13_000_000)
+        );
+        rollup.withdraw(GAS, 13_000_000);
+        vm.stopPrank();
+    }
+
+    /// @dev Else an announcement would find itself cleared, and be ready before what is on L1 then is done.
+    function test_only_what_is_announced_can_be_cleared_and_only_once() public {
+        bytes memory error_ =
+            abi.encodeWithSelector(INativeRollup.NotAnnounced.selector, GAS, 13_000_000);
+        vm.expectRevert(error_);
+        rollup.clear(GAS, 13_000_000);
+        announce(GAS, 13_000_000);
+        vm.prank(owner);
+        rollup.withdraw(GAS, 13_000_000);
+        vm.expectRevert(error_);
+        rollup.clear(GAS, 13_000_000);
+        announce(GAS, 13_000_000);
+        skip(window() + FORCED_DELAY);
+        rollup.clear(GAS, 13_000_000);
+        vm.expectRevert(
+            abi.encodeWithSelector(INativeRollup.AlreadyCleared.selector, GAS, 13_000_000)
+        );
+        rollup.clear(GAS, 13_000_000);
+    }
+
+    /// @dev Seconds from an announcement to the change, less those of the way out.
+    function window() internal view returns (uint256) {
+        return UPGRADE_DELAY - (FORCED_DELAY + FORCED_GRACE + MAX_LAG + 2 * OPEN_AFTER + 1 days);
+    }
+
+    /// @dev From the announcement on, what is on L1 within the window holds it up, to the second, and nothing
+    /// later.
+    function test_a_message_within_the_window_of_a_change_holds_it_up() public {
+        uint256 until = vm.getBlockTimestamp() + window();
+        sentAfterAnnouncement(until);
+        vm.expectRevert(abi.encodeWithSelector(INativeRollup.StillPending.selector, until));
+        rollup.clear(GAS, 13_000_000);
+        bringOver();
+        bytes memory input = l2.seal();
+        rollup.advance(one(input), relayProof());
+        rollup.clear(GAS, 13_000_000);
+    }
+
+    function test_a_message_a_second_later_does_not() public {
+        sentAfterAnnouncement(vm.getBlockTimestamp() + window() + 1);
+        rollup.clear(GAS, 13_000_000);
+    }
+
+    /// @dev And a block has shown when it was sent.
+    function sentAfterAnnouncement(uint256 time) internal {
+        announce(GAS, 13_000_000);
+        skip(time - vm.getBlockTimestamp());
+        send(bob, 1, 0, "");
+        nextL1Block();
+        bytes memory input = l2.seal();
+        rollup.advance(one(input), relayProof());
+        assertEq(rollup.duties().relayDue, time + RELAY_DEADLINE);
+        nextL1Block();
+    }
+
+    function test_a_forced_transaction_within_the_window_of_a_change_holds_it_up() public {
+        uint256 until = vm.getBlockTimestamp() + window();
+        (INativeRollup.ForcedTransaction memory t, bytes memory raw) =
+            submittedAfterAnnouncement(until);
+        vm.expectRevert(abi.encodeWithSelector(INativeRollup.StillPending.selector, until));
+        rollup.clear(GAS, 13_000_000);
+        l2.raw(raw);
+        bytes memory input = l2.seal();
+        rollup.advance(one(input), one(discharge(t, INativeRollup.Outcome.Included)));
+        rollup.clear(GAS, 13_000_000);
+    }
+
+    function test_a_forced_transaction_a_second_later_does_not() public {
+        submittedAfterAnnouncement(vm.getBlockTimestamp() + window() + 1);
+        rollup.clear(GAS, 13_000_000);
+    }
+
+    /// @dev Submits it as the second of two, so that a block shows when it was submitted.
+    function submittedAfterAnnouncement(uint256 time)
+        internal
+        returns (INativeRollup.ForcedTransaction memory t, bytes memory raw)
+    {
+        announce(GAS, 13_000_000);
+        bytes memory first = signedTransfer("alice", 0, 100 gwei);
+        INativeRollup.ForcedTransaction memory before = submit(first);
+        skip(time - vm.getBlockTimestamp());
+        raw = signedTransfer("alice", 1, 100 gwei);
+        t = submit(raw);
+        nextL1Block();
+        l2.raw(first);
+        bytes memory input = l2.seal();
+        rollup.advance(one(input), one(discharge(before, INativeRollup.Outcome.Included), t));
+        assertEq(rollup.duties().forcedDue, time + FORCED_DELAY);
+        nextL1Block();
+    }
+
+    // ------------------------------------------------------------------ the owner
+
+    function testFuzz_only_the_owner_changes_anything(address who) public {
+        vm.assume(who != owner && who != address(0));
+        announce(GAS, 13_000_000);
+        untilReady(GAS, 13_000_000);
+        bytes memory error_ = abi.encodeWithSelector(INativeRollup.NotOwner.selector, who);
+        vm.startPrank(who);
+        vm.expectRevert(error_);
+        rollup.announce(GAS, 12_000_000);
+        vm.expectRevert(error_);
+        rollup.withdraw(GAS, 13_000_000);
+        vm.expectRevert(error_);
+        rollup.make(GAS, 13_000_000);
+        vm.expectRevert(error_);
+        rollup.offerOwnership(who);
+        vm.expectRevert(error_);
+        rollup.renounceOwnership();
+        vm.expectRevert(error_);
+        rollup.takeOwnership();
+        vm.stopPrank();
+        vm.prank(owner);
+        rollup.make(GAS, 13_000_000);
+    }
+
+    function test_ownership_is_offered_and_taken() public {
+        address next = makeAddr("next");
+        vm.expectEmit(address(rollup));
+        emit INativeRollup.OwnershipOffered(owner, next);
+        vm.prank(owner);
+        rollup.offerOwnership(next);
+        assertEq(rollup.owner(), owner);
+        assertEq(rollup.pendingOwner(), next);
+        vm.expectEmit(address(rollup));
+        emit INativeRollup.OwnershipTransferred(owner, next);
+        vm.prank(next);
+        rollup.takeOwnership();
+        assertEq(rollup.owner(), next);
+        assertEq(rollup.pendingOwner(), address(0));
+    }
+
+    function test_without_an_owner_nothing_ever_changes() public {
+        announce(GAS, 13_000_000);
+        vm.startPrank(owner);
+        rollup.offerOwnership(makeAddr("next"));
+        rollup.renounceOwnership();
+        assertEq(rollup.owner(), address(0));
+        assertEq(rollup.pendingOwner(), address(0));
+        skip(UPGRADE_DELAY);
+        vm.expectRevert(abi.encodeWithSelector(INativeRollup.NotOwner.selector, owner));
+        rollup.make(GAS, 13_000_000);
+        vm.stopPrank();
+        vm.prank(makeAddr("next"));
+        vm.expectPartialRevert(INativeRollup.NotOwner.selector);
+        rollup.takeOwnership();
+    }
+}
