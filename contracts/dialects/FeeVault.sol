@@ -10,7 +10,8 @@ import {DraftExecute} from "../libraries/DraftExecute.sol";
 /// The credit of a block is the field `burned_fees`, which EXECUTE has compared with the execution and returns. It is
 /// not base fee times gas used, which a contract could read in any input: from Amsterdam on that product is up to a
 /// quarter more than what a block burns (EIP-7778), and the difference would come out of the ether of the accounts of
-/// the L2; or it is less (EIP-8037). docs/formats.md has a block of each kind.
+/// the L2; or it is less (EIP-8037). docs/formats.md, under "Why the field is needed", has the difference in a block of
+/// each kind.
 ///
 /// Head, escrow and credit are in one contract, because a credit is right for one chain alone: a caller can always make
 /// other valid blocks, of another branch or another chain, in which it burns ether that this escrow does not hold. The
