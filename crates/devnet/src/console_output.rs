@@ -1,7 +1,7 @@
 //! Console output about each block: transactions, their failures, and their `console.log`.
 
 use alloy_consensus::Transaction as _;
-use chain::{Block, ChainError};
+use chain::{Block, ChainError, ExecuteDraw};
 use node::{Node, Observer};
 use revm::context::result::{ExecutionResult, HaltReason};
 use revm_inspectors::tracing::{TracingInspector, TracingInspectorConfig};
@@ -72,11 +72,15 @@ impl ConsoleOutput {
             .then(|| block.senders[index].create(transaction.nonce()));
         let error = seen.filter(|_| !receipt.success).map(|seen| failure(&seen.result));
         let refusals = seen.map(|seen| refusals(&seen.notes)).unwrap_or_default();
+        let draw = block.execute_draw(index);
         let mut text = format!("\n    Transaction: {hash}");
         if let Some(created) = created {
             text += &format!("\n    Contract created: {created}");
         }
         text += &format!("\n    Gas used: {gas}");
+        if let Some(ExecuteDraw { gas, price, .. }) = draw {
+            text += &format!("\n    EXECUTE gas used: {gas}\n    EXECUTE gas price: {price} wei");
+        }
         if let Some(error) = &error {
             text += &format!("\n    Error: reverted with: {error}");
         }
@@ -88,6 +92,8 @@ impl ConsoleOutput {
             text,
             transactionHash = %hash,
             gasUsed = gas,
+            executeGasUsed = draw.map(|draw| draw.gas),
+            executeGasPrice = draw.map(|draw| tracing::field::display(draw.price)),
             blockNumber = block.header.number,
             created = created.map(tracing::field::display),
             error,

@@ -1,8 +1,9 @@
 //! `enshrine devnet` prints what stock anvil prints.
 
-use crate::support::{TOOLS, path};
-use alloy_primitives::U256;
+use crate::support::{TOOLS, block, path};
+use alloy_primitives::{Address, Bytes, TxKind, U256, b256};
 use client::{Client, ClientOptions};
+use codec::{ExecuteTx, ExecuteTxVersion, SignedExecuteTx};
 use serde_json::{Value, json};
 use std::{
     cell::RefCell,
@@ -14,6 +15,8 @@ use std::{
     thread,
     time::Duration,
 };
+use testkit::{Key, execute_tx_calling};
+use wire::ProtocolFork;
 
 const RETRY_TIMEOUT: Duration = Duration::from_secs(60);
 const ALICE: &str = "0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266";
@@ -108,10 +111,14 @@ impl Node {
         rest.split("\n\n").next().unwrap_or_default().trim()
     }
 
-    fn head(&self) -> Value {
+    fn request(&self, method: &'static str, params: Value) -> Value {
         let client =
             Client::new(&format!("http://{}", self.address), ClientOptions::default()).unwrap();
-        client.request("eth_getBlockByNumber", json!(["latest", false])).unwrap()
+        client.request(method, params).unwrap()
+    }
+
+    fn head(&self) -> Value {
+        self.request("eth_getBlockByNumber", json!(["latest", false]))
     }
 
     /// The log line about a call that EXECUTE refuses, which this makes, and the lines of that stream before it.
@@ -382,6 +389,79 @@ fn log_lines_are_on_standard_output_where_people_read_it_and_beside_objects_for_
             serde_json::from_str::<Value>(line).is_ok_and(|it| it["event"].is_string()),
             "{line}"
         );
+    }
+}
+
+/// Transactions of type 0x05 of the first account: one draws from its allowance, one calls an account without code, and
+/// one has no allowance.
+fn with_allowances() -> [Bytes; 3] {
+    let secret = b256!("ac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80");
+    let key = Key::from_secret(secret).unwrap();
+    let block = block(ProtocolFork::Osaka);
+    let allowance = ExecuteTxVersion::V3 {
+        anchor: None,
+        max_fee_per_execute_gas: 5_000_000_000,
+        execute_gas_limit: 1_000_000,
+    };
+    let no_allowance = ExecuteTxVersion::V2 { anchor: None };
+    let idle = Address::repeat_byte(0x1d).into();
+    let kinds =
+        [(TxKind::Create, allowance.clone()), (idle, allowance), (TxKind::Create, no_allowance)];
+    let mut nonce = 0;
+    kinds.map(|(to, version)| {
+        let tx = execute_tx_calling(&block, to, |head| head.to_vec().into()).unwrap();
+        let max_fee_per_gas = 20_000_000_000;
+        let tx = ExecuteTx { chain_id: 31_337, nonce, max_fee_per_gas, version, ..tx };
+        nonce += 1;
+        SignedExecuteTx { signature: key.sign_digest(&tx.signing_hash()), tx }.encode().into()
+    })
+}
+
+#[test]
+fn the_output_names_what_a_transaction_drew_from_its_allowance_as_its_receipt_does() {
+    let flags = ["--execute-market", "--execute-dialects", "specs,execute-tx", "--execute-gas"];
+    let flags = [&flags[..], &["400000+0"]].concat();
+    // The price of a call, and the gas of the block that it verifies.
+    let drawn = [Some("421000"), Some("0"), None];
+    let sent_to = |node: &Node| {
+        let receipts = with_allowances().map(|raw| {
+            let hash = node.request("eth_sendRawTransaction", json!([raw]));
+            node.request("eth_getTransactionReceipt", json!([hash]))
+        });
+        node.wait_for_blocks(receipts.len());
+        receipts
+    };
+
+    let people = Node::devnet(&flags);
+    let receipts = sent_to(&people);
+    let said = people.said();
+    for (receipt, drawn) in receipts.iter().zip(drawn) {
+        let hash = receipt["transactionHash"].as_str().unwrap();
+        let expected = [
+            Some(format!("Transaction: {hash}")),
+            Some(format!("Gas used: {}", decimal(&receipt["gasUsed"]))),
+            drawn.map(|drawn| format!("EXECUTE gas used: {drawn}")),
+            drawn.map(|_| {
+                format!("EXECUTE gas price: {} wei", decimal(&receipt["executeGasPrice"]))
+            }),
+        ];
+        let lines = said.iter().map(|line| line.trim()).skip_while(|line| !line.contains(hash));
+        let lines: Vec<_> = lines.take_while(|line| !line.is_empty()).collect();
+        assert_eq!(lines, expected.into_iter().flatten().collect::<Vec<_>>(), "{said:#?}");
+        assert_eq!(receipt.get("executeGasUsed").map(decimal).as_deref(), drawn, "{receipt}");
+    }
+
+    let programs = Node::devnet(&[&flags[..], &["--json"]].concat());
+    let receipts = sent_to(&programs);
+    let said = programs.said();
+    let said = said.iter().map(|line| serde_json::from_str::<Value>(line).expect(line));
+    let sent: Vec<_> = said.filter(|line| line["event"] == "transaction").collect();
+    assert_eq!(sent.len(), drawn.len());
+    for ((sent, receipt), drawn) in sent.iter().zip(receipts).zip(drawn) {
+        let used = drawn.map(|drawn| json!(drawn.parse::<u64>().unwrap()));
+        assert_eq!(sent.get("executeGasUsed"), used.as_ref(), "{sent}");
+        let price = receipt.get("executeGasPrice").map(|price| json!(decimal(price)));
+        assert_eq!(sent.get("executeGasPrice"), price.as_ref(), "{sent}");
     }
 }
 
