@@ -10,7 +10,7 @@ use alloy_consensus::{
     proofs::{calculate_receipt_root, calculate_transaction_root},
 };
 use alloy_eips::{BlockId, BlockNumberOrTag, eip2718::Encodable2718};
-use alloy_primitives::{Address, B256, Bloom, BloomInput, Bytes, Log, Sealed};
+use alloy_primitives::{Address, B256, Bloom, BloomInput, Bytes, Log, Sealed, keccak256};
 use alloy_provider::Provider as _;
 use client::{Client, ClientOptions, Rotation};
 use codec::SignedExecuteTx;
@@ -164,19 +164,27 @@ impl L1Client {
         Ok(self.wait(async move { provider.get_chain_id().await })?)
     }
 
-    /// Sender of a transaction, if L1 has it. Unverified.
+    /// Sender of the transaction with this hash, if L1 has it and a key has signed it. Recovered from the signature.
     ///
     /// # Errors
     ///
-    /// [`L1Error::Client`].
-    pub(crate) fn sender_of(&self, transaction: B256) -> Result<Option<Address>, L1Error> {
+    /// [`L1Error::Client`], and [`L1Error::Mismatch`] for a transaction with another hash.
+    pub(crate) fn sender_of(&self, hash: B256) -> Result<Option<Address>, L1Error> {
         let provider = self.client.provider().clone();
         // Decoded here, since the provider knows no transactions of type `0x05`.
         let found = self.wait(async move {
             let method = "eth_getTransactionByHash".into();
-            provider.raw_request::<_, Option<RpcTransaction>>(method, (transaction,)).await
+            provider.raw_request::<_, Option<RpcTransaction>>(method, (hash,)).await
         })?;
-        Ok(found.map(|found| found.inner.signer()))
+        let Some(found) = found else { return Ok(None) };
+        let transaction = found.inner.inner();
+        // A sequencer stops if this account is its own. So neither the hash nor the sender that the node names counts: a
+        // node that lies could stop it by them.
+        let got = keccak256(transaction.encoded_2718());
+        if got != hash {
+            return Err(L1Error::mismatch("transaction hash", got, hash));
+        }
+        Ok(transaction.sender())
     }
 
     /// Code of an account at the newest block. Unverified.
@@ -431,3 +439,6 @@ fn check_lists(
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

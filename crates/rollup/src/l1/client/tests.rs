@@ -1,0 +1,254 @@
+//! The sender of an L1 transaction, from a devnet over HTTP, with a proxy in between for false answers.
+
+use super::*;
+use alloy_eips::eip7702::Authorization;
+use alloy_json_rpc::RpcRecv;
+use alloy_primitives::{TxKind, U256};
+use codec::{ExecuteTx, ExecuteTxVersion};
+use devnet::Devnet;
+use eyre::{OptionExt as _, Result};
+use serde_json::{Value, json};
+use testkit::{GWEI, Key, Proxy};
+use variants::{DialectName, Dialects};
+
+/// Account without code that all transactions call.
+const IDLE: Address = Address::repeat_byte(0x1d);
+
+struct Scene {
+    devnet: Devnet,
+    proxy: Proxy,
+    client: L1Client,
+}
+
+impl Scene {
+    async fn start() -> Result<Self> {
+        let devnet = Devnet::builder().with(|config| {
+            config.execute_market = true;
+            config.execute_dialects =
+                Dialects::usual(&[DialectName::Specs, DialectName::ExecuteTx]);
+        });
+        let devnet = devnet.spawn().await?;
+        let server = devnet.server().ok_or_eyre("the devnet serves HTTP")?;
+        let proxy = Proxy::start(server.addresses()[0])?;
+        let client = L1Client::new(&[proxy.url()], Duration::from_secs(60))?;
+        Ok(Self { devnet, proxy, client })
+    }
+
+    fn ask<T: RpcRecv>(&self, method: &'static str, params: Value) -> Result<T> {
+        Ok(self.client.inner().request(method, params)?)
+    }
+
+    /// Sends a transaction of a type of Ethereum, which an account of the devnet signs.
+    fn send(&self, from: Address, mut fields: Value) -> Result<B256> {
+        (fields["from"], fields["to"]) = (json!(from), json!(IDLE));
+        self.ask("eth_sendTransaction", json!([fields]))
+    }
+
+    /// Sends a transaction of type `0x05`, which the account with this index signs.
+    fn send_execute_tx(&self, account: usize, version: ExecuteTxVersion) -> Result<B256> {
+        let secret = B256::from_slice(&self.devnet.keys()[account].to_bytes()[..]);
+        let key = Key::from_secret(secret).ok_or_eyre("a key of the devnet")?;
+        let tx = ExecuteTx {
+            chain_id: self.devnet.chain_id(),
+            nonce: 0,
+            max_priority_fee_per_gas: 1,
+            max_fee_per_gas: 20 * GWEI,
+            gas_limit: 1_000_000,
+            to: TxKind::Call(IDLE),
+            value: U256::ZERO,
+            input: Bytes::from_static(b"input"),
+            pre_state_root: B256::repeat_byte(1),
+            coinbase: Address::repeat_byte(2),
+            block_number: 3,
+            timestamp: 4,
+            witness: Bytes::from_static(b"witness"),
+            withdrawals: Bytes::new(),
+            version,
+        };
+        let signed = SignedExecuteTx { signature: key.sign_digest(&tx.signing_hash()), tx };
+        self.ask("eth_sendRawTransaction", json!([Bytes::from(signed.encode())]))
+    }
+
+    /// A transaction of type `0x05` with an allowance, and its sender.
+    fn execute_tx(&self, account: usize) -> Result<(B256, Address)> {
+        let allowance = ExecuteTxVersion::V3 {
+            anchor: None,
+            max_fee_per_execute_gas: 20 * GWEI,
+            execute_gas_limit: 5_000_000,
+        };
+        Ok((self.send_execute_tx(account, allowance)?, self.devnet.addresses()[account]))
+    }
+
+    /// A transaction of type `0x02`, and its sender.
+    fn ethereum_tx(&self, account: usize) -> Result<(B256, Address)> {
+        let from = self.devnet.addresses()[account];
+        Ok((self.send(from, json!({ "type": "0x2" }))?, from))
+    }
+
+    /// Changes the transaction in each answer from now on.
+    fn forge(&self, change: impl Fn(&mut Value) + Send + 'static) {
+        self.proxy.set(move |_, answer| {
+            let mut answer: Value = serde_json::from_str(&answer).ok()?;
+            change(&mut answer["result"]);
+            Some(answer.to_string())
+        });
+    }
+
+    /// Checks that L1 gives the true sender once more: an answer was at fault, and not the transaction.
+    fn assert_honest(&self, (hash, sender): (B256, Address)) -> Result<()> {
+        self.proxy.honest();
+        assert_eq!(self.client.sender_of(hash)?, Some(sender), "{hash}");
+        Ok(())
+    }
+}
+
+fn assert_other_hash(found: Result<Option<Address>, L1Error>, hash: B256) {
+    let Err(L1Error::Mismatch { what: "transaction hash", got, expected }) = found else {
+        panic!("{found:?}")
+    };
+    assert_eq!(expected, hash.to_string());
+    assert_ne!(got, expected);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_type_of_transaction_has_the_account_that_signed_it_as_its_sender() -> Result<()> {
+    let scene = Scene::start().await?;
+    let gas_price = json!(U256::from(20 * GWEI));
+    let authorization = Key::named("authority").authorize(Authorization {
+        chain_id: U256::from(scene.devnet.chain_id()),
+        address: IDLE,
+        nonce: 0,
+    });
+    let blob = Bytes::from(vec![0; 131_072]);
+    let fields = [
+        json!({ "type": "0x0", "gasPrice": gas_price }),
+        json!({ "type": "0x1", "gasPrice": gas_price, "accessList": [] }),
+        json!({ "type": "0x2" }),
+        json!({ "type": "0x3", "blobs": [blob], "maxFeePerBlobGas": gas_price }),
+        json!({ "type": "0x4", "authorizationList": [authorization] }),
+    ];
+    let senders = scene.devnet.addresses().to_vec();
+    let mut sent = Vec::new();
+    for (fields, from) in fields.into_iter().zip(&senders) {
+        sent.push((fields["type"].clone(), scene.send(*from, fields)?, *from));
+    }
+    for version in
+        [ExecuteTxVersion::V1 { blob_hashes: Vec::new() }, ExecuteTxVersion::V2 { anchor: None }]
+    {
+        let account = sent.len();
+        sent.push((json!("0x5"), scene.send_execute_tx(account, version)?, senders[account]));
+    }
+    let (hash, sender) = scene.execute_tx(sent.len())?;
+    sent.push((json!("0x5"), hash, sender));
+    for (r#type, hash, sender) in sent {
+        let shown: Value = scene.ask("eth_getTransactionByHash", json!([hash]))?;
+        assert_eq!(shown["type"], r#type);
+        assert_ne!(shown["blockHash"], Value::Null, "{type}");
+        assert_eq!(scene.client.sender_of(hash)?, Some(sender), "{type}");
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_transaction_that_l1_lacks_or_that_no_key_signed_has_no_sender() -> Result<()> {
+    let scene = Scene::start().await?;
+    assert_eq!(scene.client.sender_of(B256::repeat_byte(7))?, None);
+    for sent in [scene.ethereum_tx(0)?, scene.execute_tx(1)?] {
+        // The node names the account that signed another one.
+        let mut unsigned: Value = scene.ask("eth_getTransactionByHash", json!([sent.0]))?;
+        (unsigned["r"], unsigned["s"]) = (json!("0x0"), json!("0x0"));
+        let read: RpcTransaction = serde_json::from_value(unsigned.clone())?;
+        let hash = keccak256(read.inner.inner().encoded_2718());
+        scene.forge(move |transaction| *transaction = unsigned.clone());
+        assert_eq!(scene.client.sender_of(hash)?, None);
+        scene.assert_honest(sent)?;
+    }
+    // A devnet that signs for no account makes up a hash.
+    let contract = Address::repeat_byte(0xc0);
+    scene.ask::<Value>("anvil_setBalance", json!([contract, U256::from(GWEI * GWEI)]))?;
+    scene.ask::<Value>("anvil_impersonateAccount", json!([contract]))?;
+    let impersonated = scene.send(contract, json!({ "type": "0x2" }))?;
+    assert_other_hash(scene.client.sender_of(impersonated), impersonated);
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_forged_sender_or_hash_changes_nothing_and_another_transaction_is_a_lie() -> Result<()> {
+    let scene = Scene::start().await?;
+    for (r#type, sent, other) in [
+        ("0x2", scene.ethereum_tx(0)?, scene.ethereum_tx(1)?),
+        ("0x5", scene.execute_tx(2)?, scene.execute_tx(3)?),
+    ] {
+        let ((hash, sender), (other_hash, other_sender)) = (sent, other);
+        let shown: Value = scene.ask("eth_getTransactionByHash", json!([other_hash]))?;
+        assert_eq!(shown["type"], r#type);
+
+        scene.forge(move |transaction| transaction["from"] = json!(other_sender));
+        assert_eq!(scene.client.sender_of(hash)?, Some(sender), "{type}");
+        scene.forge(move |transaction| transaction["hash"] = json!(other_hash));
+        assert_eq!(scene.client.sender_of(hash)?, Some(sender), "{type}");
+
+        // Another transaction, under its own hash and under the one that was asked for.
+        let replaced = shown.clone();
+        scene.forge(move |transaction| *transaction = replaced.clone());
+        assert_other_hash(scene.client.sender_of(hash), hash);
+        scene.forge(move |transaction| {
+            *transaction = shown.clone();
+            transaction["hash"] = json!(hash);
+        });
+        assert_other_hash(scene.client.sender_of(hash), hash);
+
+        // The signed fields, and each part of the signature: another one gives another account, or none.
+        for (field, forged) in [
+            ("value", json!("0x1")),
+            ("nonce", json!("0x63")),
+            ("r", json!("0x1")),
+            ("s", json!("0x1")),
+        ] {
+            scene.forge(move |transaction| transaction[field] = forged.clone());
+            assert_other_hash(scene.client.sender_of(hash), hash);
+        }
+        scene.forge(|transaction| {
+            let parity = if transaction["yParity"] == "0x0" { "0x1" } else { "0x0" };
+            (transaction["yParity"], transaction["v"]) = (json!(parity), json!(parity));
+        });
+        assert_other_hash(scene.client.sender_of(hash), hash);
+        scene.assert_honest((hash, sender))?;
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_malformed_transaction_and_a_refusal_are_errors_of_the_client() -> Result<()> {
+    let scene = Scene::start().await?;
+    let (ethereum, execute) = (scene.ethereum_tx(0)?, scene.execute_tx(1)?);
+    let is_refused = |(hash, _): (B256, Address), change: fn(&mut Value)| {
+        scene.forge(change);
+        let found = scene.client.sender_of(hash);
+        assert!(matches!(found, Err(L1Error::Client(_))), "{found:?}");
+    };
+    for sent in [ethereum, execute] {
+        is_refused(sent, |transaction| *transaction = json!("0x"));
+        is_refused(sent, |transaction| transaction["nonce"] = json!("none"));
+        is_refused(sent, |transaction| transaction["s"] = Value::Null);
+        is_refused(sent, |transaction| transaction["from"] = Value::Null);
+    }
+    // Fields of two versions, and a type that is no transaction's.
+    is_refused(execute, |transaction| transaction["execute"]["version"] = json!(2));
+    is_refused(execute, |transaction| transaction["execute"] = Value::Null);
+    is_refused(ethereum, |transaction| transaction["type"] = json!("0x7f"));
+
+    scene.proxy.honest();
+    scene.proxy.intercept(|request| {
+        let error = json!({ "code": -32_602, "message": "not for you" });
+        let id: Value = serde_json::from_str(&testkit::id_of(request)).ok()?;
+        Some(json!({ "jsonrpc": "2.0", "id": id, "error": error }).to_string())
+    });
+    let found = scene.client.sender_of(execute.0);
+    let Err(L1Error::Client(error)) = found else { panic!("{found:?}") };
+    assert!(error.to_string().contains("not for you"), "{error}");
+    for sent in [ethereum, execute] {
+        scene.assert_honest(sent)?;
+    }
+    Ok(())
+}
