@@ -19,5 +19,5 @@ mod socket;
 pub use client::Client;
 pub use error::{ClientError, HttpError, SocketError};
 pub use http::{ClientOptions, Http, Rotation};
-// Programs that do little but ask link this crate alone; in one workspace with a verifier, alloy hashes with it.
+// Has the hash that alloy calls wherever the fast libraries are built too (feature `alloy` of `keccak`).
 use keccak as _;

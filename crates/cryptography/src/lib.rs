@@ -8,6 +8,8 @@
 //! revm is built with, and the prices and input formats of all of them stay revm's. A program calls it once, before it
 //! executes anything: builder, verifier, `eth_call` and tracer then compute alike.
 //!
+//! In a program that links this crate, alloy and revm also hash with crate `keccak` (its feature `alloy`).
+//!
 //! This crate owns the choice of libraries. The crates that L1 trusts do not link it; their own libraries
 //! are the *reference*, and the fast ones must give the same results:
 //!

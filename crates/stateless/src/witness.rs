@@ -118,8 +118,8 @@ impl<'a> AnalysedCodes<'a> {
         self.total_bytes() >= 128 * 1_024
     }
 
-    /// Analyses all codes that take long, if they are many. Short codes are analysed when they run: each analysis takes about
-    /// two hundred bytes, and a witness may have very many codes.
+    /// Analyses all codes that take long, if there are many codes. Short ones are analysed when they run: each
+    /// analysis takes about two hundred bytes, and a witness may have very many codes.
     pub(crate) fn analyse_long(&self) {
         /// Bytes of code whose analysis takes about a microsecond.
         const LONG: usize = 1_024;
