@@ -27,7 +27,7 @@ const TARGET: &str = "lib/forge-std";
 /// Content of `.stamp` in [`TARGET`]: everything that determines the unpacked files. The last word names the
 /// changes of [`modernise`].
 fn stamp() -> String {
-    format!("{PACKAGE} {INTEGRITY} memory-safe-blocks\n")
+    format!("{PACKAGE} {INTEGRITY} current-syntax\n")
 }
 
 /// Returns `true` if the library is present as this version of the crate unpacks it.

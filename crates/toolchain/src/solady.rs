@@ -17,7 +17,7 @@ const TARGET: &str = "lib/solady";
 /// changes of [`modernise`]. `None` if the package is not installed.
 fn stamp(root: &Path) -> Option<String> {
     let description = fs::read_to_string(root.join(PACKAGE).join("package.json")).ok()?;
-    Some(format!("{description}\nmemory-safe-blocks\n"))
+    Some(format!("{description}\ncurrent-syntax\n"))
 }
 
 /// Returns `true` if the library is present as this version of the crate writes it from the package.

@@ -1,17 +1,24 @@
 //! Libraries written for older compilers, in the syntax of today's.
 
 /// Writes assembly blocks that a comment declares memory-safe in the syntax that replaced the
-/// comment. The compiler generates the same code, and no longer warns of each such comment: it
-/// reports at most 256 warnings in all, so that those of our own code would be lost behind them.
+/// comment, leaves out the pragma of an ABI encoder that has become the only one, and gives
+/// another name to parameters whose name will be a keyword. The compiler generates the same code,
+/// and no longer warns of each such place: it reports at most 256 warnings in all, so that those
+/// of our own code would be lost behind them.
 pub(crate) fn modernise(source: &str) -> String {
     let mut modern = String::with_capacity(source.len());
     let mut lines = source.split_inclusive('\n').peekable();
     while let Some(line) = lines.next() {
+        if line.trim() == "pragma experimental ABIEncoderV2;" {
+            continue;
+        }
         let announces = line.trim() == "/// @solidity memory-safe-assembly";
         if let Some(block) = lines.next_if(|next| announces && next.trim() == "assembly {") {
             modern.push_str(&block.replace("assembly {", "assembly (\"memory-safe\") {"));
+        } else if line.trim_end().ends_with("string calldata error") {
+            modern.push_str(&line.replace("calldata error", "calldata message"));
         } else {
-            modern.push_str(line);
+            modern.push_str(&line.replace("string calldata error)", "string calldata message)"));
         }
     }
     modern
@@ -20,6 +27,18 @@ pub(crate) fn modernise(source: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_pragma_without_effect_goes_and_parameters_that_are_called_like_a_keyword_are_renamed() {
+        let old = "pragma solidity >=0.6.2;\npragma experimental ABIEncoderV2;\n\ninterface Vm {\n";
+        assert_eq!(modernise(old), "pragma solidity >=0.6.2;\n\ninterface Vm {\n");
+        let old = "f(bool a, string calldata error) external;\ng(\n  string calldata error\n);\n";
+        let new = old.replace("error", "message");
+        assert_eq!(modernise(old), new);
+        for untouched in ["string calldata errors)", "// pragma experimental ABIEncoderV2;"] {
+            assert_eq!(modernise(untouched), untouched);
+        }
+    }
 
     #[test]
     fn announced_blocks_are_modernised_and_nothing_else_is_touched() {
