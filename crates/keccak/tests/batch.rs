@@ -1,17 +1,13 @@
-//! Every backend that this CPU has, against the library's.
+//! Every backend that this CPU has, against the library's hash.
 
-use alloy_primitives::{B256, Keccak256, b256};
+mod support;
+
+use alloy_primitives::{B256, b256};
 use enshrine_keccak::{
     Backend, keccak256, keccak256_batch, keccak256_batch_by, keccak256_batch_with,
 };
 use proptest::{collection::vec, prelude::*, test_runner::RngSeed};
-
-/// The library's digest: alloy's function `keccak256` may be this crate's.
-fn reference(message: impl AsRef<[u8]>) -> B256 {
-    let mut hasher = Keccak256::new();
-    hasher.update(message);
-    hasher.finalize()
-}
+use support::reference;
 
 /// Bytes in one block of the sponge.
 const RATE: usize = 136;

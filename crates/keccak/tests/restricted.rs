@@ -1,8 +1,11 @@
 //! A process can be restricted to the hashing of a lesser CPU. This is one test, because the restriction
 //! applies to the whole process.
 
-use alloy_primitives::{B256, Keccak256};
+mod support;
+
+use alloy_primitives::B256;
 use enshrine_keccak::{Backend, keccak256, keccak256_batch, restrict_to};
+use support::reference;
 
 #[test]
 fn no_faster_backend_is_used_than_the_process_is_restricted_to_and_digests_stay_the_same() {
@@ -16,14 +19,7 @@ fn no_faster_backend_is_used_than_the_process_is_restricted_to_and_digests_stay_
         digests
     };
     let unrestricted = Backend::detect();
-    let expected: Vec<B256> = messages
-        .iter()
-        .map(|message| {
-            let mut hasher = Keccak256::new();
-            hasher.update(message);
-            hasher.finalize()
-        })
-        .collect();
+    let expected: Vec<B256> = messages.iter().map(reference).collect();
     for fastest in [Backend::Avx512, Backend::Avx2, Backend::Scalar] {
         restrict_to(fastest);
         assert!(Backend::detect() >= fastest.max(unrestricted), "{fastest:?}");

@@ -30,7 +30,7 @@ pub struct UnprovenBlock<'b> {
 /// Executes a block over `source` and compares the claims of its header with the result.
 ///
 /// `sender` returns the sender of each transaction, `enter` receives each stage, and `sink` receives each new
-/// trie node. A verifier runs this over a witness, a chain that imports a block over its database.
+/// trie node, also of a block whose roots turn out to be wrong. A verifier runs this over a witness, a chain that imports a block over its database.
 pub fn process_block<S: StateSource>(
     source: &S,
     block: UnprovenBlock<'_>,

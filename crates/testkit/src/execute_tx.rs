@@ -1,8 +1,8 @@
 //! Transactions of type `0x05` for the blocks of an L2.
 
-use crate::TRANSACTION_GAS_CAP;
+use crate::{GWEI, TRANSACTION_GAS_CAP};
 use alloy_consensus::Header;
-use alloy_primitives::{Bytes, TxKind, U256};
+use alloy_primitives::{Address, B256, Bytes, TxKind, U256};
 use chain::BlockWithWitness;
 use codec::{ExecuteTx, ExecuteTxVersion};
 use eyre::{OptionExt as _, Result};
@@ -33,6 +33,34 @@ pub fn execute_tx_of(input: &[u8]) -> Option<ExecuteTx> {
         withdrawals: Bytes::new(),
         version: ExecuteTxVersion::V2 { anchor: Some(block.request.parent_beacon_block_root) },
     })
+}
+
+/// Returns a transaction of version 2 to `to` whose input and witness mean nothing to any contract. Chain id and nonce
+/// are zero; a devnet takes its fees.
+pub const fn idle_execute_tx(to: TxKind) -> ExecuteTx {
+    ExecuteTx {
+        chain_id: 0,
+        nonce: 0,
+        max_priority_fee_per_gas: 1,
+        max_fee_per_gas: 20 * GWEI,
+        gas_limit: 1_000_000,
+        to,
+        value: U256::ZERO,
+        input: Bytes::from_static(b"input"),
+        pre_state_root: B256::repeat_byte(1),
+        coinbase: Address::repeat_byte(2),
+        block_number: 3,
+        timestamp: 4,
+        witness: Bytes::from_static(b"witness"),
+        withdrawals: Bytes::new(),
+        version: ExecuteTxVersion::V2 { anchor: None },
+    }
+}
+
+/// Returns the version of a transaction with an allowance of EXECUTE gas, at a price that a devnet's market has.
+pub const fn with_allowance() -> ExecuteTxVersion {
+    let (max_fee_per_execute_gas, execute_gas_limit) = (20 * GWEI, 5_000_000);
+    ExecuteTxVersion::V3 { anchor: None, max_fee_per_execute_gas, execute_gas_limit }
 }
 
 /// Returns the transaction of a block ([`execute_tx_of`]) that calls `to` with calldata that `call` makes of the head of

@@ -42,7 +42,7 @@ pub use blobs::Blobs;
 pub use compact::hostile_states;
 pub use draft::{DraftBuilt, DraftL2, draft_resealed};
 pub use error::HarnessError;
-pub use execute_tx::{execute_tx_calling, execute_tx_of};
+pub use execute_tx::{execute_tx_calling, execute_tx_of, idle_execute_tx, with_allowance};
 pub use fixture::{FORCED_FEE, RollupFixture, enrich, head_time, write_deployment};
 pub use forged::{Forgery, deep_storage, uniform_storage};
 pub use genesis::{

@@ -2,6 +2,7 @@
 //! transaction: building, importing, replaying and verifying agree on it, and who does not know of it
 //! refuses its blocks.
 
+use crate::support::market::{CHAIN_ID, verify};
 use alloy_consensus::{Header, TxEip1559};
 use alloy_evm::precompiles::{DynPrecompile, PrecompilesMap};
 use alloy_genesis::GenesisAccount;
@@ -20,12 +21,10 @@ use revm::{
     precompile::{PrecompileError, PrecompileId},
     state::{Account, EvmStorageSlot},
 };
-use stateless::{UncheckedBlocks, VerifyOptions};
 use std::sync::Arc;
 use testkit::Key;
-use wire::{ProtocolFork, StatelessInput};
+use wire::ProtocolFork;
 
-const CHAIN_ID: u64 = 8_079;
 const FORKS: [ProtocolFork; 3] =
     [ProtocolFork::Cancun, ProtocolFork::Osaka, ProtocolFork::Amsterdam];
 
@@ -133,16 +132,6 @@ fn build(chain: &Chain, offered: Vec<Transaction>) -> (BlockWithWitness, Vec<usi
     };
     let (block, rejected) = chain.build(&attributes, offered).unwrap();
     (block, rejected.into_iter().map(|(index, _)| index).collect())
-}
-
-/// Verifies a block from its witness as one of a chain with this extension.
-fn verify(block: &BlockWithWitness, evm: &dyn EvmOverrides) -> Result<(), BlockError> {
-    let calldata = block.input().unwrap();
-    let input = StatelessInput::decode(&calldata).unwrap();
-    let spec = ChainSpec::constant(CHAIN_ID, block.fork);
-    let options = VerifyOptions { evm, ..VerifyOptions::default() };
-    UncheckedBlocks::decode(&input)?.verify(&spec, options, |_| {})?;
-    Ok(())
 }
 
 fn ledger(chain: &Chain) -> [u64; 4] {

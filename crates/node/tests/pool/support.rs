@@ -13,8 +13,7 @@ pub(crate) const RICH: u64 = u64::MAX;
 
 /// A plain transfer by a named account.
 pub(crate) fn transaction(name: &str, nonce: u64, tip: u128) -> PoolTransaction {
-    let key = Key::named(name);
-    let transaction = key.sign(TxEip1559 {
+    let fields = TxEip1559 {
         chain_id: 1,
         nonce,
         gas_limit: 21_000,
@@ -23,14 +22,8 @@ pub(crate) fn transaction(name: &str, nonce: u64, tip: u128) -> PoolTransaction 
         to: Address::ZERO.into(),
         value: U256::ZERO,
         ..Default::default()
-    });
-    let raw = transaction.encoded_2718().into();
-    let sender = key.address();
-    PoolTransaction::new(
-        RecoveredTransaction { transaction: transaction.into(), sender, signed: true },
-        None,
-        raw,
-    )
+    };
+    signed(name, fields)
 }
 
 /// A transaction of Alice's.
@@ -39,7 +32,15 @@ where
     T: SignableTransaction<Signature>,
     Signed<T>: Into<EthereumTxEnvelope<TxEip4844>>,
 {
-    let key = Key::named("alice");
+    signed("alice", fields)
+}
+
+fn signed<T>(name: &str, fields: T) -> PoolTransaction
+where
+    T: SignableTransaction<Signature>,
+    Signed<T>: Into<EthereumTxEnvelope<TxEip4844>>,
+{
+    let key = Key::named(name);
     let transaction = key.sign(fields);
     let raw = transaction.encoded_2718().into();
     let sender = key.address();

@@ -13,37 +13,8 @@ use contracts::{Deployment, bindings::IL1MessageQueue};
 use execute::EXECUTE_ADDRESS;
 use eyre::{OptionExt as _, Result, ensure, eyre};
 use serde_json::{Value, json};
-use testkit::{ETHER, Key, execute_tx_of, rich};
+use testkit::{ETHER, Key, execute_tx_of, idle_execute_tx, rich, with_allowance};
 use wire::{Input, StatelessInput};
-
-const GWEI: u128 = 1_000_000_000;
-
-/// A transaction of another account that brings nothing to the rollup.
-const fn other(to: TxKind) -> ExecuteTx {
-    ExecuteTx {
-        chain_id: 0,
-        nonce: 0,
-        max_priority_fee_per_gas: 1,
-        max_fee_per_gas: 20 * GWEI,
-        gas_limit: 1_000_000,
-        to,
-        value: U256::ZERO,
-        input: Bytes::from_static(b"input"),
-        pre_state_root: B256::repeat_byte(1),
-        coinbase: Address::repeat_byte(2),
-        block_number: 3,
-        timestamp: 4,
-        witness: Bytes::from_static(b"witness"),
-        withdrawals: Bytes::new(),
-        version: ExecuteTxVersion::V2 { anchor: None },
-    }
-}
-
-/// The version with an allowance of EXECUTE gas.
-const fn with_allowance() -> ExecuteTxVersion {
-    let (max_fee_per_execute_gas, execute_gas_limit) = (20 * GWEI, 5_000_000);
-    ExecuteTxVersion::V3 { anchor: None, max_fee_per_execute_gas, execute_gas_limit }
-}
 
 /// A deposit for an account on the L2.
 fn deposit_call(to: Address) -> Bytes {
@@ -83,9 +54,9 @@ impl World {
         let stranger = Address::repeat_byte(0x77);
         let version = ExecuteTxVersion::V1 { blob_hashes: Vec::new() };
         for tx in [
-            other(stranger.into()),
-            ExecuteTx { version, ..other(TxKind::Create) },
-            ExecuteTx { version: with_allowance(), ..other(stranger.into()) },
+            idle_execute_tx(stranger.into()),
+            ExecuteTx { version, ..idle_execute_tx(TxKind::Create) },
+            ExecuteTx { version: with_allowance(), ..idle_execute_tx(stranger.into()) },
         ] {
             self.send_execute_tx(tx).await?;
         }
@@ -129,7 +100,7 @@ async fn blocks_of_l1_with_transactions_of_type_0x05_are_read_like_others() -> R
             .input(deposit_call(alice).into());
         drop(world.provider.send_transaction(request).await?);
         let value = U256::from(2 * ETHER);
-        let deposit = other(world.message_queue.into());
+        let deposit = idle_execute_tx(world.message_queue.into());
         let version = if round == 2 { with_allowance() } else { deposit.version.clone() };
         let tx = ExecuteTx { value, input: deposit_call(bob), version, ..deposit };
         world.send_execute_tx(tx).await?;
@@ -183,7 +154,7 @@ async fn blocks_that_transactions_of_type_0x05_bring_are_derived_with_their_witn
     };
     let advance = |input: &Bytes, to: Address| {
         let tx = execute_tx_of(input).ok_or_eyre("an input of one block")?;
-        let (fees, calldata) = (other(to.into()), advance_by(tx.input.clone()).into());
+        let (fees, calldata) = (idle_execute_tx(to.into()), advance_by(tx.input.clone()).into());
         let ExecuteTx { max_fee_per_gas, to, .. } = fees;
         Ok::<_, eyre::Report>(ExecuteTx {
             max_fee_per_gas,

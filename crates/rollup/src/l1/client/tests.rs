@@ -8,7 +8,7 @@ use codec::{ExecuteTx, ExecuteTxVersion};
 use devnet::Devnet;
 use eyre::{OptionExt as _, Result};
 use serde_json::{Value, json};
-use testkit::{GWEI, Key, Proxy};
+use testkit::{GWEI, Key, Proxy, idle_execute_tx, with_allowance};
 use variants::{DialectName, Dialects};
 
 /// Account without code that all transactions call.
@@ -50,20 +50,8 @@ impl Scene {
         let key = Key::from_secret(secret).ok_or_eyre("a key of the devnet")?;
         let tx = ExecuteTx {
             chain_id: self.devnet.chain_id(),
-            nonce: 0,
-            max_priority_fee_per_gas: 1,
-            max_fee_per_gas: 20 * GWEI,
-            gas_limit: 1_000_000,
-            to: TxKind::Call(IDLE),
-            value: U256::ZERO,
-            input: Bytes::from_static(b"input"),
-            pre_state_root: B256::repeat_byte(1),
-            coinbase: Address::repeat_byte(2),
-            block_number: 3,
-            timestamp: 4,
-            witness: Bytes::from_static(b"witness"),
-            withdrawals: Bytes::new(),
             version,
+            ..idle_execute_tx(TxKind::Call(IDLE))
         };
         let signed = SignedExecuteTx { signature: key.sign_digest(&tx.signing_hash()), tx };
         self.ask("eth_sendRawTransaction", json!([Bytes::from(signed.encode())]))
@@ -71,12 +59,7 @@ impl Scene {
 
     /// A transaction of type `0x05` with an allowance, and its sender.
     fn execute_tx(&self, account: usize) -> Result<(B256, Address)> {
-        let allowance = ExecuteTxVersion::V3 {
-            anchor: None,
-            max_fee_per_execute_gas: 20 * GWEI,
-            execute_gas_limit: 5_000_000,
-        };
-        Ok((self.send_execute_tx(account, allowance)?, self.devnet.addresses()[account]))
+        Ok((self.send_execute_tx(account, with_allowance())?, self.devnet.addresses()[account]))
     }
 
     /// A transaction of type `0x02`, and its sender.

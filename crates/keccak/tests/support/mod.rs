@@ -1,0 +1,10 @@
+//! What the tests compare digests with.
+
+use alloy_primitives::{B256, Keccak256};
+
+/// The library's digest: alloy's function `keccak256` may be this crate's.
+pub(crate) fn reference(message: impl AsRef<[u8]>) -> B256 {
+    let mut hasher = Keccak256::new();
+    hasher.update(message);
+    hasher.finalize()
+}
