@@ -1,4 +1,4 @@
-//! What the tests compare digests with.
+//! The hash that the tests compare digests with.
 
 use alloy_primitives::{B256, Keccak256};
 
