@@ -2,7 +2,7 @@
 
 use crate::{
     Pricing,
-    pricing::{CHEAP_MODEXP, EXPENSIVE_PRECOMPILES, P256VERIFY},
+    pricing::{BLAKE2F, CHEAP_MODEXP, EXPENSIVE_PRECOMPILES, P256VERIFY},
 };
 use alloc::{string::ToString as _, sync::Arc};
 use alloy_evm::precompiles::{DynPrecompile, PrecompileInput, PrecompilesMap};
@@ -165,36 +165,42 @@ fn metered(address: Address, inner: DynPrecompile, deferred: Arc<DeferredGas>) -
         let (given, length) = (input.gas, input.data.len());
         let payable = deferred.payable(address, given);
         let output = payable.map(|gas| inner.call(PrecompileInput { gas, ..input })).transpose()?;
-        // Out of gas with a reduced amount is the meter's doing, not the caller's.
-        let gas = match (&output, payable) {
-            (Some(output), Some(gas)) if gas == given || !is_out_of_gas(output) => {
-                worth(output, given, length)
-            }
-            // The work exceeds the payable amount; by how much is unknown.
-            (_, gas) => gas.map_or(0, |gas| gas + 1),
-        };
+        // Out of gas with a reduced amount counts as `given` as well, which exceeds what can be paid: with all
+        // of `given` the precompile would either use more than the reduced amount or run out of gas too.
+        let gas = output.as_ref().map_or(given, |output| worth(address, output, given, length));
         let is_paid = deferred.spend(UnderpricedWork::Precompile { address, gas });
         output.filter(|_| is_paid).ok_or_else(unpaid)
     })
 }
 
-fn is_out_of_gas(output: &PrecompileOutput) -> bool {
-    output.status == PrecompileStatus::Halt(PrecompileHalt::OutOfGas)
-}
-
-/// Returns the gas that the work of a precompile is worth. A failed one consumes all its gas, of any amount;
-/// its work is then worth no more than that of the most expensive precompile for such an input.
-fn worth(output: &PrecompileOutput, given: u64, length: usize) -> u64 {
+/// Returns the gas that the work of a precompile is worth.
+///
+/// The amount must not depend on whether the meter reduced the gas of the call, or the reserve that a
+/// builder computes with unlimited gas would differ from the one that L1 demands. A failed call burns all of
+/// `given`:
+/// - Out of gas counts as `given`: how much gas would have sufficed is unknown.
+/// - Other failures count as at most the most expensive work on an input of this length, which is never
+///   less than the precompile's own price. A call that can pay for it therefore never runs out of gas only
+///   because its gas was reduced.
+/// - BLAKE2F checks its gas, one unit per round, before the final flag. No length bounds the rounds, so any
+///   of its failures counts as `given`.
+fn worth(address: Address, output: &PrecompileOutput, given: u64, length: usize) -> u64 {
     /// Gas of point evaluation, which exceeds that of any other precompile without pairs.
     const LEAST: u64 = 50_000;
     /// Gas per byte of the first pairing (EIP-1108): 34,000 for 192 bytes.
     const PER_BYTE: u64 = 178;
-    if output.is_halt() {
+    if !output.is_halt() {
+        output.gas_used
+    } else if is_out_of_gas(output) || address == BLAKE2F {
+        given
+    } else {
         let bound = (length as u64).saturating_mul(PER_BYTE).saturating_add(LEAST);
         given.min(bound)
-    } else {
-        output.gas_used
     }
+}
+
+fn is_out_of_gas(output: &PrecompileOutput) -> bool {
+    output.status == PrecompileStatus::Halt(PrecompileHalt::OutOfGas)
 }
 
 #[cfg(test)]
@@ -241,12 +247,16 @@ mod tests {
     }
 
     #[test]
-    fn a_failure_is_worth_what_its_input_can_have_cost_and_no_more_than_was_given() {
+    fn failure_counts_at_most_its_gas() {
+        let pairing = Address::with_last_byte(8);
         let failed = PrecompileOutput::halt(PrecompileHalt::Bn254PairLength, 0);
-        assert_eq!(worth(&failed, 1_000, 192), 1_000);
-        assert_eq!(worth(&failed, 10_000_000, 0), 50_000);
-        assert!(worth(&failed, 10_000_000, 192) > 45_000 + 34_000);
+        assert_eq!(worth(pairing, &failed, 1_000, 192), 1_000);
+        assert_eq!(worth(pairing, &failed, 10_000_000, 0), 50_000);
+        assert!(worth(pairing, &failed, 10_000_000, 192) > 45_000 + 34_000);
+        assert_eq!(worth(BLAKE2F, &failed, 10_000_000, 213), 10_000_000);
+        let out_of_gas = PrecompileOutput::halt(PrecompileHalt::OutOfGas, 0);
+        assert_eq!(worth(pairing, &out_of_gas, 10_000_000, 0), 10_000_000);
         let done = PrecompileOutput::new(45_000, Bytes::new(), 0);
-        assert_eq!(worth(&done, 10_000_000, 0), 45_000);
+        assert_eq!(worth(pairing, &done, 10_000_000, 0), 45_000);
     }
 }

@@ -7,7 +7,7 @@ mod items;
 pub mod work;
 
 pub use items::Items;
-pub(crate) use work::{CHEAP_MODEXP, EXPENSIVE_PRECOMPILES, P256VERIFY};
+pub(crate) use work::{BLAKE2F, CHEAP_MODEXP, EXPENSIVE_PRECOMPILES, P256VERIFY};
 
 use core::fmt;
 use stateless::UnderpricedWork;

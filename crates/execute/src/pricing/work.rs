@@ -16,8 +16,7 @@ pub(crate) const EXPENSIVE_PRECOMPILES: [(Address, u64); 14] = [
     (address!("0x0000000000000000000000000000000000000006"), 6),
     (address!("0x0000000000000000000000000000000000000007"), 6),
     (address!("0x0000000000000000000000000000000000000008"), 3),
-    // BLAKE2F
-    (address!("0x0000000000000000000000000000000000000009"), 3),
+    (BLAKE2F, 3),
     // Point evaluation
     (address!("0x000000000000000000000000000000000000000a"), 6),
     // BLS12-381
@@ -31,6 +30,9 @@ pub(crate) const EXPENSIVE_PRECOMPILES: [(Address, u64); 14] = [
     // P256VERIFY
     (P256VERIFY, 3),
 ];
+
+/// Address of BLAKE2F.
+pub(crate) const BLAKE2F: Address = address!("0x0000000000000000000000000000000000000009");
 
 /// Address of P256VERIFY, since Osaka (EIP-7951).
 pub(crate) const P256VERIFY: Address = address!("0x0000000000000000000000000000000000000100");

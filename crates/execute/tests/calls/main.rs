@@ -5,6 +5,7 @@ mod blob_tail;
 mod dialects;
 mod draft8079;
 mod evm;
+mod exact_reserve;
 mod forks;
 mod market;
 mod nested;
