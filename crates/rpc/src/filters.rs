@@ -3,11 +3,13 @@
 use crate::{Api, Registry, RpcError, RpcLog, logs};
 use alloy_primitives::{B256, U256};
 use alloy_rpc_types_eth::{Filter, FilterBlockOption};
+use chain::Block;
 use node::{Event, Node};
 use parking_lot::Mutex;
 use serde_json::{Value, json};
 use std::{
     collections::HashMap,
+    sync::Arc,
     time::{Duration, Instant},
 };
 use tokio::sync::broadcast::{Receiver, error::TryRecvError};
@@ -123,29 +125,30 @@ fn pooled(events: &[Event]) -> Vec<B256> {
 }
 
 /// New logs, and removed logs marked as such.
-pub(crate) fn log_changes<'e>(
-    events: impl IntoIterator<Item = &'e Event>,
+fn log_changes<'e>(events: impl IntoIterator<Item = &'e Event>, filter: &Filter) -> Vec<RpcLog> {
+    let blocks = events.into_iter().flat_map(|event| changed_blocks(event, filter));
+    blocks
+        .flat_map(|(block, removed)| {
+            logs::matching(block, filter).map(move |log| RpcLog { removed, ..log })
+        })
+        .collect()
+}
+
+/// Blocks of an event that are in the range of a filter, in order, with `true` for those that were removed.
+pub(crate) fn changed_blocks<'e>(
+    event: &'e Event,
     filter: &Filter,
-) -> Vec<RpcLog> {
-    let mut changes = Vec::new();
-    let in_range = |number: u64| match filter.block_option {
-        FilterBlockOption::Range { .. } => filter.matches_block_range(number),
-        FilterBlockOption::AtBlockHash(_) => true,
+) -> impl Iterator<Item = (&'e Block, bool)> {
+    let (removed, added): (&[Arc<Block>], &[Arc<Block>]) = match event {
+        Event::Head { removed, added } => (removed, added),
+        Event::Pooled(_) => (&[], &[]),
     };
-    for event in events {
-        let Event::Head { removed, added } = event else { continue };
-        for block in removed.iter().filter(|block| in_range(block.header.number)) {
-            let from = changes.len();
-            logs::in_block(block, filter, &mut changes);
-            for log in &mut changes[from..] {
-                log.removed = true;
-            }
-        }
-        for block in added.iter().filter(|block| in_range(block.header.number)) {
-            logs::in_block(block, filter, &mut changes);
-        }
-    }
-    changes
+    let all = removed.iter().map(|block| (&**block, true));
+    let all = all.chain(added.iter().map(|block| (&**block, false)));
+    all.filter(|(block, _)| match filter.block_option {
+        FilterBlockOption::Range { .. } => filter.matches_block_range(block.header.number),
+        FilterBlockOption::AtBlockHash(_) => true,
+    })
 }
 
 pub(crate) fn register(methods: &mut Registry<Api>) {

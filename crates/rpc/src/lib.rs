@@ -62,8 +62,8 @@ pub use registry::{Context, Registry, overlaid};
 pub use send::wait_for_receipt;
 pub(crate) use server::Client;
 pub use server::{
-    Content, Health, MorePages, Namespaces, PageRequest, Pages, RunningServer, ServeError,
-    ServerConfig, allow_open_files, termination,
+    Access, AccessError, AccessToken, Content, Health, MorePages, Namespaces, PageRequest, Pages,
+    RunningServer, ServeError, ServerConfig, allow_open_files, termination,
 };
 pub use telemetry::{
     CONSOLE_OUTPUT, ConsoleDecoder, ConsoleOptions, ExecuteObserver, Gauge, Latency, Telemetry,

@@ -8,19 +8,27 @@ pub(crate) fn register(methods: &mut Registry<Api>) {
     methods.execute("eth_getLogs", |api, args| find(api, &args.required()?));
 }
 
-/// Logs of a block that match a filter.
-pub(crate) fn in_block(block: &Block, filter: &Filter, found: &mut Vec<RpcLog>) {
-    if !filter.matches_bloom(block.header.logs_bloom) {
-        return;
-    }
-    let mut first = 0;
-    for (index, receipt) in block.executed.receipts.iter().enumerate() {
-        if receipt.logs.iter().any(|log| filter.matches(log)) {
-            let logs = convert::logs(block, index, first);
-            found.extend(logs.filter(|log| filter.matches(&log.inner)));
-        }
-        first += receipt.logs.len() as u64;
-    }
+/// Logs of a block that match a filter, converted one by one.
+pub(crate) fn matching<'b>(
+    block: &'b Block,
+    filter: &'b Filter,
+) -> impl Iterator<Item = RpcLog> + 'b {
+    let receipts = match filter.matches_bloom(block.header.logs_bloom) {
+        true => block.executed.receipts.as_slice(),
+        false => &[],
+    };
+    let firsts = receipts.iter().scan(0, |next, receipt| {
+        let first = *next;
+        *next += receipt.logs.len() as u64;
+        Some(first)
+    });
+    receipts
+        .iter()
+        .zip(firsts)
+        .enumerate()
+        .filter(|(_, (receipt, _))| receipt.logs.iter().any(|log| filter.matches(log)))
+        .flat_map(|(index, (_, first))| convert::logs(block, index, first))
+        .filter(|log| filter.matches(&log.inner))
 }
 
 /// All logs that match a filter.
@@ -30,7 +38,7 @@ pub(crate) fn find(api: &Api, filter: &Filter) -> Result<Vec<RpcLog>, RpcError> 
         FilterBlockOption::AtBlockHash(hash) => {
             let block =
                 api.block_by_hash(hash)?.ok_or_else(|| RpcError::server("unknown block"))?;
-            in_block(&block, filter, &mut found);
+            found.extend(matching(&block, filter));
             return Ok(found);
         }
         FilterBlockOption::Range { from_block, to_block } => {
@@ -39,7 +47,7 @@ pub(crate) fn find(api: &Api, filter: &Filter) -> Result<Vec<RpcLog>, RpcError> 
             if from.is_pending() || to.is_pending() {
                 let pending = api.node().pending()?;
                 if from.is_pending() {
-                    in_block(pending.state.block(), filter, &mut found);
+                    found.extend(matching(pending.state.block(), filter));
                     return Ok(found);
                 }
             }
@@ -50,17 +58,18 @@ pub(crate) fn find(api: &Api, filter: &Filter) -> Result<Vec<RpcLog>, RpcError> 
     if from > to {
         return Err(RpcError::params("invalid block range params: from is above to"));
     }
-    if from > head {
+    // A range that ends beyond the head would look complete to a client that asked for future blocks.
+    if to > head {
         return Err(RpcError::params(format!(
-            "block range extends beyond current head block: from {from}, head {head}"
+            "block range extends beyond current head block: from {from} to {to}, head {head}"
         )));
     }
     let chain = api.chain();
     let (deadline, limit) = (api.call_deadline(), api.options().limits.trace_bytes);
     let (mut counted, mut bytes) = (0, 0_u64);
-    for number in from.max(chain.first_number())..=to.min(head) {
+    for number in from.max(chain.first_number())..=to {
         let Some(block) = chain.canonical_block(number)? else { break };
-        in_block(&block, filter, &mut found);
+        found.extend(matching(&block, filter));
         deadline.check()?;
         bytes += found[counted..].iter().map(|log| log_bytes(&log.inner)).sum::<u64>();
         counted = found.len();

@@ -1,6 +1,6 @@
 //! Subscriptions over WebSocket and IPC.
 
-use crate::{Api, Client, RpcError, convert, filters};
+use crate::{Api, Client, RpcError, RpcLog, convert, filters, logs};
 use alloy_rpc_types_eth::{
     Filter,
     pubsub::{Params, SubscriptionKind},
@@ -81,7 +81,7 @@ async fn start(
                 _ => Filter::default(),
             };
             let Some(subscriber) = accept(pending).await else { return };
-            send_all(subscriber, events, |event| filters::log_changes([event], &filter)).await;
+            send_logs(subscriber, events, &filter).await;
         }
         (SubscriptionKind::NewPendingTransactions, Params::Bool(true)) => {
             let Some(subscriber) = accept(pending).await else { return };
@@ -135,29 +135,49 @@ impl Subscriber {
     }
 }
 
+/// Sends the changes of the logs that match a filter, each converted when it is its turn: one transaction can emit
+/// tens of thousands, and many subscriptions wait for their clients in the midst of them.
+async fn send_logs(subscriber: Subscriber, mut events: Receiver<Event>, filter: &Filter) {
+    while let Some(event) = next_event(&subscriber, &mut events).await {
+        for (block, is_removed) in filters::changed_blocks(&event, filter) {
+            for log in logs::matching(block, filter) {
+                if !subscriber.send(&RpcLog { removed: is_removed, ..log }).await {
+                    return;
+                }
+            }
+        }
+    }
+}
+
+/// Sends the items of each event.
 async fn send_all<T: Serialize>(
     subscriber: Subscriber,
     mut events: Receiver<Event>,
     items: impl Fn(&Event) -> Vec<T>,
 ) {
+    while let Some(event) = next_event(&subscriber, &mut events).await {
+        for item in items(&event) {
+            if !subscriber.send(&item).await {
+                return;
+            }
+        }
+    }
+}
+
+/// Waits for the next event; `None` if the subscription or the node has ended.
+async fn next_event(subscriber: &Subscriber, events: &mut Receiver<Event>) -> Option<Event> {
     loop {
         let event = tokio::select! {
-            () = subscriber.sink.closed() => return,
+            () = subscriber.sink.closed() => return None,
             event = events.recv() => event,
         };
         match event {
-            Ok(event) => {
-                for item in items(&event) {
-                    if !subscriber.send(&item).await {
-                        return;
-                    }
-                }
-            }
+            Ok(event) => return Some(event),
             // A listener that is too slow goes on with what is there.
             Err(RecvError::Lagged(missed)) => {
-                tracing::warn!(missed, "slow subscriber missed events");
+                tracing::debug!(missed, "slow subscriber missed events");
             }
-            Err(RecvError::Closed) => return,
+            Err(RecvError::Closed) => return None,
         }
     }
 }

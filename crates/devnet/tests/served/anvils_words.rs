@@ -156,12 +156,14 @@ fn the_trace_of_an_unknown_transaction_is_empty() {
 }
 
 #[test]
-fn logs_from_beyond_the_head_are_refused_as_parameters() {
+fn logs_beyond_the_head_are_refused() {
     let (_served, client) = scene();
     let beyond = json!([{ "fromBlock": "0x10", "toBlock": "0x20" }]);
     assert_eq!(failure(&client, "eth_getLogs", beyond).0, -32_602);
     let across = json!([{ "fromBlock": "0x0", "toBlock": "0x20" }]);
-    assert_eq!(ask(&client, "eth_getLogs", across), json!([]));
+    assert_eq!(failure(&client, "eth_getLogs", across).0, -32_602);
+    let known = json!([{ "fromBlock": "0x0", "toBlock": "latest" }]);
+    assert_eq!(ask(&client, "eth_getLogs", known), json!([]));
 }
 
 #[test]

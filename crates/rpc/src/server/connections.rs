@@ -4,6 +4,7 @@
 //! So clients cannot lock out others by opening connections without requests, sending bytes slowly, or not reading
 //! their answers.
 
+use super::frames::Frames;
 use futures_util::task::AtomicWaker;
 use parking_lot::Mutex;
 use std::{
@@ -11,11 +12,20 @@ use std::{
     net::{IpAddr, Ipv6Addr},
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed},
+        atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering::Relaxed},
     },
     task::Context,
     time::Duration,
 };
+
+/// Maximum number of requests of a WebSocket that are answered at once, where a batch is one. Beyond it the
+/// server stops reading, so a client cannot make it keep an unbounded number of requests.
+pub(super) const MAX_AT_WORK: usize = 32;
+/// Number of unread answers of a WebSocket at which the server stops reading: each waits in a task, which holds
+/// more than a short answer.
+pub(super) const MAX_UNREAD: usize = 256;
+/// Bytes that a request holds beside its parameters, at least.
+const REQUEST_BYTES: usize = 256;
 
 /// Limits of the connections of a server.
 #[derive(Debug, Clone)]
@@ -90,9 +100,13 @@ impl Connections {
             at_work: AtomicUsize::new(0),
             is_due: AtomicBool::new(true),
             lasts: AtomicBool::new(false),
+            last_bytes: AtomicU32::new(0),
+            frames: Mutex::default(),
             is_closed: AtomicBool::new(false),
             incoming: AtomicUsize::new(0),
+            working: AtomicUsize::new(0),
             outgoing: AtomicUsize::new(0),
+            unread: AtomicUsize::new(0),
             reader: AtomicWaker::new(),
             writer: AtomicWaker::new(),
             connections: Arc::clone(self),
@@ -107,14 +121,15 @@ impl Connections {
         self.turns.fetch_add(1, Relaxed)
     }
 
-    /// Closes connections that hold bytes until the total is within the limit, first the one whose client keeps
+    /// Closes connections that hold bytes until the total is within the limit: first the one whose client keeps
     /// the server waiting for longest.
     fn make_room(&self) {
         while self.held.load(Relaxed) > self.bounds.held {
             let mut open = self.open.lock();
             let holds = |control: &Control| control.held() > 0;
             let oldest = open.oldest(|control| holds(control) && control.is_waited_for());
-            let Some(oldest) = oldest.or_else(|| open.oldest(holds)) else { return };
+            // If the server is working for all of them, the one that holds most.
+            let Some(oldest) = oldest.or_else(|| open.largest()) else { return };
             let (held, limit) = (self.held.load(Relaxed), self.bounds.held);
             tracing::warn!(address = %oldest.address, held, limit, "closed slow connection: too many queued bytes");
             open.close(&oldest);
@@ -127,6 +142,12 @@ impl Open {
     fn oldest(&self, is_one: impl Fn(&Control) -> bool) -> Option<Arc<Control>> {
         let those = self.controls.values().filter(|control| is_one(control));
         those.min_by_key(|control| control.since.load(Relaxed)).cloned()
+    }
+
+    /// The connection that holds most bytes, if one holds any.
+    fn largest(&self) -> Option<Arc<Control>> {
+        let held = self.controls.values().filter(|control| control.held() > 0);
+        held.max_by_key(|control| control.held()).cloned()
     }
 
     /// Closes the connection, of the given ones, that is idle for longest, if one is idle.
@@ -186,11 +207,19 @@ pub(crate) struct Control {
     is_due: AtomicBool,
     /// `true` for a WebSocket, which may be idle between requests for any time.
     lasts: AtomicBool,
+    /// The last four bytes that arrived before it.
+    last_bytes: AtomicU32,
+    /// Frames of a WebSocket.
+    frames: Mutex<Frames>,
     is_closed: AtomicBool,
     /// Bytes read of an incomplete request.
     incoming: AtomicUsize,
+    /// Bytes of requests that are being answered, and of their answers so far.
+    working: AtomicUsize,
     /// Bytes of answers and notifications that are not written yet.
     outgoing: AtomicUsize,
+    /// Estimated number of these answers and notifications.
+    unread: AtomicUsize,
     reader: AtomicWaker,
     writer: AtomicWaker,
     connections: Arc<Connections>,
@@ -220,8 +249,29 @@ impl Control {
         self.writer.register(context.waker());
     }
 
+    /// Returns `true` if the server should read no more until it has answered some requests, and its client has read
+    /// some answers.
+    pub(super) fn is_busy(&self) -> bool {
+        self.lasts.load(Relaxed)
+            && (self.at_work.load(Relaxed) >= MAX_AT_WORK
+                || self.unread.load(Relaxed) >= MAX_UNREAD)
+    }
+
     /// Records bytes from the client.
-    pub(super) fn received(&self, bytes: usize) {
+    pub(super) fn received(&self, bytes: &[u8]) {
+        if self.lasts.load(Relaxed) {
+            let (before, now) = {
+                let mut frames = self.frames.lock();
+                (self.incoming.load(Relaxed), frames.receive(bytes))
+            };
+            self.release(&self.incoming, before.saturating_sub(now));
+            self.hold(&self.incoming, now.saturating_sub(before));
+            return;
+        }
+        for byte in bytes.iter().rev().take(4).rev() {
+            self.last_bytes.store(self.last_bytes.load(Relaxed) << 8 | u32::from(*byte), Relaxed);
+        }
+        let bytes = bytes.len();
         if self.at_work.load(Relaxed) == 0 && !self.is_due.swap(true, Relaxed) {
             self.touch();
         }
@@ -230,21 +280,32 @@ impl Control {
 
     /// Records that a request is complete, and whether a part of the next one has arrived.
     pub(super) fn is_read(&self, rest: usize) {
+        // The frames of a WebSocket tell what it holds.
+        if self.lasts.load(Relaxed) {
+            return;
+        }
         self.release(&self.incoming, self.incoming.load(Relaxed).saturating_sub(rest));
         self.is_due.store(rest > 0, Relaxed);
     }
 
-    /// Records that a complete request is being answered, until the guard is dropped.
-    pub(super) fn begin(self: &Arc<Self>) -> AtWork {
+    /// Records that a complete request with this many bytes of parameters is being answered, until the guard is
+    /// dropped.
+    pub(super) fn begin(self: &Arc<Self>, bytes: usize) -> AtWork {
         self.at_work.fetch_add(1, Relaxed);
         self.is_read(0);
-        AtWork(Arc::clone(self))
+        let mut at_work = AtWork { control: Arc::clone(self), held: 0 };
+        at_work.grow(REQUEST_BYTES.saturating_add(bytes));
+        at_work
     }
 
-    /// Records that the connection has become a WebSocket.
+    /// Records that the connection becomes a WebSocket. A client that has sent more than the request for it is closed:
+    /// it must wait for the answer, and the account of its frames would begin within one.
     pub(super) fn lasts(&self) {
-        self.lasts.store(true, Relaxed);
         self.is_read(0);
+        self.lasts.store(true, Relaxed);
+        if self.last_bytes.load(Relaxed).to_be_bytes() != *b"\r\n\r\n" {
+            self.close();
+        }
     }
 
     /// Records bytes that wait for the client, and closes the connection if there are too many.
@@ -260,12 +321,20 @@ impl Control {
             self.close();
             return;
         }
+        self.unread.fetch_add(1, Relaxed);
         self.hold(&self.outgoing, bytes);
     }
 
     /// Records bytes that were written.
     pub(super) fn written(&self, bytes: usize) {
+        let before = self.outgoing.load(Relaxed);
         let left = self.release(&self.outgoing, bytes);
+        // Answers are written in parts and together: in proportion.
+        let rest = |unread: usize| unread.saturating_mul(left).checked_div(before).unwrap_or(0);
+        let unread = self.unread.fetch_update(Relaxed, Relaxed, |it| Some(rest(it)));
+        if unread.is_ok_and(|unread| unread >= MAX_UNREAD) {
+            self.reader.wake();
+        }
         if left == 0 {
             self.touch();
         }
@@ -278,7 +347,7 @@ impl Control {
 
     fn end(&self) {
         self.is_closed.store(true, Relaxed);
-        for side in [&self.incoming, &self.outgoing] {
+        for side in [&self.incoming, &self.working, &self.outgoing] {
             self.release(side, usize::MAX);
         }
         self.reader.wake();
@@ -290,7 +359,9 @@ impl Control {
     }
 
     fn held(&self) -> usize {
-        self.incoming.load(Relaxed).saturating_add(self.outgoing.load(Relaxed))
+        [&self.incoming, &self.working, &self.outgoing]
+            .into_iter()
+            .fold(0, |sum, side| sum.saturating_add(side.load(Relaxed)))
     }
 
     /// Returns `true` if the server has nothing to do for the connection, or waits for its client.
@@ -327,12 +398,42 @@ impl Control {
 
 /// Guard of a request that is being answered.
 #[derive(Debug)]
-pub(super) struct AtWork(Arc<Control>);
+pub(super) struct AtWork {
+    control: Arc<Control>,
+    /// Bytes that the request holds.
+    held: usize,
+}
+
+impl AtWork {
+    /// Records further bytes that the request holds. Closes the connection if its requests and answers exceed its
+    /// limit together; one answer alone is bounded by its own limit.
+    pub(super) fn grow(&mut self, bytes: usize) {
+        let control = &self.control;
+        self.held = self.held.saturating_add(bytes);
+        control.hold(&control.working, bytes);
+        let (working, outgoing) = (control.working.load(Relaxed), control.outgoing.load(Relaxed));
+        let limit = control.connections.bounds.queued;
+        let is_one = outgoing == 0 && control.at_work.load(Relaxed) == 1;
+        if !is_one && working.saturating_add(outgoing) > limit {
+            tracing::debug!(address = %control.address, working, outgoing, limit, "closed connection: its requests hold too much");
+            control.close();
+        }
+    }
+
+    /// Returns `true` if nobody waits for the answer any more.
+    pub(super) fn is_in_vain(&self) -> bool {
+        self.control.is_closed()
+    }
+}
 
 impl Drop for AtWork {
     fn drop(&mut self) {
-        self.0.at_work.fetch_sub(1, Relaxed);
-        self.0.touch();
+        let control = &self.control;
+        control.release(&control.working, self.held);
+        control.at_work.fetch_sub(1, Relaxed);
+        control.touch();
+        // The server may read on.
+        control.reader.wake();
     }
 }
 
@@ -342,9 +443,18 @@ mod tests {
 
     const HERE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
 
-    fn connections(open: usize, per_address: usize) -> Arc<Connections> {
+    fn connections_holding(
+        open: usize,
+        per_address: usize,
+        queued: usize,
+        held: usize,
+    ) -> Arc<Connections> {
         let patience = Duration::from_secs(1);
-        Connections::new(Bounds { open, per_address, queued: 100, held: 150, patience })
+        Connections::new(Bounds { open, per_address, queued, held, patience })
+    }
+
+    fn connections(open: usize, per_address: usize) -> Arc<Connections> {
+        connections_holding(open, per_address, 10_000, 15_000)
     }
 
     fn address(last: u8) -> IpAddr {
@@ -357,13 +467,13 @@ mod tests {
         let places: Vec<_> = (0..3).map(|_| connections.admit(HERE).unwrap()).collect();
         let closed = || places.iter().map(|place| place.0.is_closed()).collect::<Vec<_>>();
         // The first has been answered since, and the second is at work.
-        drop(places[0].0.begin());
-        let at_work = places[1].0.begin();
+        drop(places[0].0.begin(0));
+        let at_work = places[1].0.begin(0);
         let fourth = connections.admit(HERE).unwrap();
         assert_eq!(closed(), [false, false, true]);
         let fifth = connections.admit(HERE).unwrap();
         assert_eq!(closed(), [true, false, true]);
-        let all = [fourth.0.begin(), fifth.0.begin()];
+        let all = [fourth.0.begin(0), fifth.0.begin(0)];
         assert_eq!(connections.admit(HERE).unwrap_err(), Full { got: 3, limit: 3 });
         drop((all, at_work));
         assert!(connections.admit(HERE).is_ok());
@@ -374,8 +484,8 @@ mod tests {
         let connections = connections(2, 2);
         let (dripping, honest) =
             (connections.admit(HERE).unwrap(), connections.admit(HERE).unwrap());
-        dripping.0.received(1);
-        dripping.0.received(1);
+        dripping.0.received(b"x");
+        dripping.0.received(b"x");
         let _newest = connections.admit(HERE).unwrap();
         assert!(dripping.0.is_closed() && !honest.0.is_closed());
     }
@@ -400,7 +510,7 @@ mod tests {
         let connections = connections(2, 2);
         for _ in 0..5 {
             let place = connections.admit(HERE).unwrap();
-            place.0.received(30);
+            place.0.received(&[0; 30]);
             place.0.queue(40);
             assert_eq!(connections.held.load(Relaxed), 70);
             place.0.written(15);
@@ -414,7 +524,7 @@ mod tests {
 
     #[test]
     fn a_client_that_does_not_read_is_closed_and_so_is_the_slowest_where_all_hold_too_much() {
-        let connections = connections(5, 5);
+        let connections = connections_holding(5, 5, 100, 150);
         let [slow, other, silent] = [(); 3].map(|()| connections.admit(HERE).unwrap());
         slow.0.queue(60);
         other.0.queue(60);
@@ -432,5 +542,64 @@ mod tests {
             silent.0.queue(50);
         }
         assert!(!silent.0.is_closed());
+    }
+
+    #[test]
+    fn answers_count_while_they_grow() {
+        let connections = connections_holding(4, 4, 10_000, 15_000);
+        let [one, many, other] = [(); 3].map(|()| connections.admit(HERE).unwrap());
+        // One answer alone may exceed the limit of its connection, and several may not.
+        let mut alone = one.0.begin(100);
+        alone.grow(10_000);
+        assert!(!one.0.is_closed() && !alone.is_in_vain());
+        drop(alone);
+        assert_eq!(connections.held.load(Relaxed), 0);
+        let mut first = many.0.begin(0);
+        first.grow(6_000);
+        let mut second = many.0.begin(0);
+        second.grow(6_000);
+        assert!(first.is_in_vain() && second.is_in_vain() && many.0.is_closed());
+        assert_eq!(connections.held.load(Relaxed), 0);
+        // All connections together.
+        let mut alone = one.0.begin(0);
+        alone.grow(9_500);
+        let mut beside = other.0.begin(0);
+        beside.grow(9_000);
+        assert!(one.0.is_closed() && !other.0.is_closed());
+        drop((alone, beside, first, second));
+        assert_eq!(connections.held.load(Relaxed), 0);
+    }
+
+    #[test]
+    fn busy_websocket_is_read_again_after_an_answer() {
+        let connections = connections(1, 1);
+        let place = connections.admit(HERE).unwrap();
+        place.0.received(b"GET / HTTP/1.1\r\n\r\n");
+        place.0.lasts();
+        let mut at_work: Vec<_> = (1..MAX_AT_WORK).map(|_| place.0.begin(0)).collect();
+        assert!(!place.0.is_busy() && !place.0.is_closed());
+        at_work.push(place.0.begin(0));
+        assert!(place.0.is_busy());
+        at_work.pop();
+        assert!(!place.0.is_busy());
+        at_work.clear();
+        // Short answers that its client does not read.
+        for _ in 0..MAX_UNREAD {
+            place.0.queue(10);
+        }
+        assert!(place.0.is_busy());
+        place.0.written(100);
+        assert!(!place.0.is_busy());
+        place.0.written(10 * MAX_UNREAD);
+        assert_eq!(place.0.unread.load(Relaxed), 0);
+    }
+
+    #[test]
+    fn frames_before_the_upgrade_close_the_connection() {
+        let connections = connections(1, 1);
+        let place = connections.admit(HERE).unwrap();
+        place.0.received(b"GET / HTTP/1.1\r\n\r\n\x81\x00");
+        place.0.lasts();
+        assert!(place.0.is_closed());
     }
 }

@@ -4,7 +4,7 @@
 //! each. The first request of another kind, by its head or body, goes to the full server together with its
 //! connection.
 
-use super::{Handover, call, listen::Connection, next_connection};
+use super::{Access, Handover, call, listen::Connection, next_connection};
 use crate::codes;
 use jsonrpsee::{
     ConnectionId, MethodResponse,
@@ -32,6 +32,7 @@ const NO_HTTP_2: &[u8] =
 pub(super) struct Plain<'m> {
     connection: Connection,
     id: ConnectionId,
+    access: &'m Access,
     methods: &'m Methods,
     max_response: usize,
     /// Bytes received and not answered yet.
@@ -52,10 +53,16 @@ enum Begun {
 }
 
 impl<'m> Plain<'m> {
-    pub(super) fn new(connection: Connection, methods: &'m Methods, max_response: usize) -> Self {
+    pub(super) fn new(
+        connection: Connection,
+        access: &'m Access,
+        methods: &'m Methods,
+        max_response: usize,
+    ) -> Self {
         Self {
             connection,
             id: next_connection(),
+            access,
             methods,
             max_response,
             input: Vec::with_capacity(1 << 10),
@@ -73,7 +80,7 @@ impl<'m> Plain<'m> {
         let control = Arc::clone(self.connection.control());
         loop {
             let read = loop {
-                match begun(&self.input) {
+                match begun(&self.input, self.access) {
                     Begun::Whole { body, end } => break Some((body, end)),
                     Begun::Other => break None,
                     Begun::Part => {}
@@ -93,7 +100,7 @@ impl<'m> Plain<'m> {
             }
             let answer = match read {
                 Some((body, end)) => {
-                    let _at_work = control.begin();
+                    let _at_work = control.begin(end - body);
                     tokio::select! {
                     biased;
                     answer = self.answer(body, end) => answer,
@@ -173,7 +180,7 @@ fn request(body: &[u8]) -> Option<Request<'_>> {
     Some(Request { jsonrpc, id, method, params, extensions: Default::default() })
 }
 
-fn begun(input: &[u8]) -> Begun {
+fn begun(input: &[u8], access: &Access) -> Begun {
     let mut headers = [httparse::EMPTY_HEADER; HEADERS];
     let mut request = httparse::Request::new(&mut headers);
     let body = match request.parse(input) {
@@ -181,7 +188,8 @@ fn begun(input: &[u8]) -> Begun {
         Ok(httparse::Status::Partial) if input.len() < LONGEST => return Begun::Part,
         Ok(httparse::Status::Partial) | Err(_) => return Begun::Other,
     };
-    if request.method != Some("POST") || request.version != Some(1) {
+    // The full server checks the token.
+    if request.method != Some("POST") || request.version != Some(1) || access.token.is_some() {
         return Begun::Other;
     }
     let (mut length, mut is_json) = (None, false);
@@ -201,6 +209,11 @@ fn begun(input: &[u8]) -> Begun {
                 || header.value.eq_ignore_ascii_case(b"application/json; charset=utf-8");
         } else if is("connection") {
             if !header.value.eq_ignore_ascii_case(b"keep-alive") {
+                return Begun::Other;
+            }
+        } else if is("host") {
+            // The full server refuses it.
+            if !access.allows_host(header.value) {
                 return Begun::Other;
             }
         } else if is("transfer-encoding") || is("upgrade") || is("expect") || is("origin") {
@@ -281,21 +294,26 @@ mod tests {
     fn http(more: &str, body: &str) -> String {
         let length = body.len();
         format!(
-            "POST / HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n{more}Content-Length: {length}\r\n\r\n{body}"
+            "POST / HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n{more}Content-Length: {length}\r\n\r\n{body}"
         )
+    }
+
+    /// The begin of a request to a port for local programs.
+    fn open_to(input: &[u8]) -> Begun {
+        begun(input, &Access::local(None))
     }
 
     #[test]
     fn a_request_is_whole_once_its_body_is_there_before_anything_else() {
         let text = http("", "{}");
         for length in 0..text.len() {
-            assert_eq!(begun(&text.as_bytes()[..length]), Begun::Part, "{length}");
+            assert_eq!(open_to(&text.as_bytes()[..length]), Begun::Part, "{length}");
         }
         let whole = Begun::Whole { body: text.len() - 2, end: text.len() };
-        assert_eq!(begun(text.as_bytes()), whole);
-        assert_eq!(begun(format!("{text}{text}").as_bytes()), whole);
+        assert_eq!(open_to(text.as_bytes()), whole);
+        assert_eq!(open_to(format!("{text}{text}").as_bytes()), whole);
         let kept = http("Connection: keep-alive\r\n", "{}");
-        assert!(matches!(begun(kept.as_bytes()), Begun::Whole { .. }));
+        assert!(matches!(open_to(kept.as_bytes()), Begun::Whole { .. }));
     }
 
     #[test]
@@ -306,6 +324,7 @@ mod tests {
             "Transfer-Encoding: chunked\r\n",
             "Expect: 100-continue\r\n",
             "Origin: http://here\r\n",
+            "Host: attacker.example\r\n",
             "Content-Length: 2\r\n",
             "Content-Length: +2\r\n",
             "Content-Type: text/plain\r\nX: y\r\n",
@@ -320,13 +339,13 @@ mod tests {
                 },
                 1,
             );
-            assert_eq!(begun(text.as_bytes()), Begun::Other, "{more}");
+            assert_eq!(open_to(text.as_bytes()), Begun::Other, "{more}");
         }
         for (from, to) in [("POST", "GET"), ("HTTP/1.1", "HTTP/1.0")] {
-            assert_eq!(begun(http("", "{}").replacen(from, to, 1).as_bytes()), Begun::Other);
+            assert_eq!(open_to(http("", "{}").replacen(from, to, 1).as_bytes()), Begun::Other);
         }
         let long = http("", &" ".repeat(LONGEST));
-        assert_eq!(begun(long.as_bytes()), Begun::Other);
-        assert_eq!(begun(&vec![b'P'; LONGEST]), Begun::Other);
+        assert_eq!(open_to(long.as_bytes()), Begun::Other);
+        assert_eq!(open_to(&vec![b'P'; LONGEST]), Begun::Other);
     }
 }

@@ -133,10 +133,13 @@ impl AsyncRead for Connection {
         if control.is_closed() {
             return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
         }
+        if control.is_busy() {
+            return Poll::Pending;
+        }
         let before = buffer.filled().len();
         let read = Pin::new(&mut this.socket).poll_read(context, buffer);
-        let bytes = buffer.filled().len() - before;
-        if bytes > 0 {
+        let bytes = &buffer.filled()[before..];
+        if !bytes.is_empty() {
             control.received(bytes);
         }
         if !control.is_due() {

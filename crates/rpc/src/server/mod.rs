@@ -3,7 +3,9 @@
 //! jsonrpsee serves HTTP and WebSocket. Plain requests, which most clients send, are answered without it, at half
 //! the cost.
 
+mod access;
 mod connections;
+mod frames;
 mod http;
 mod ipc;
 mod listen;
@@ -12,6 +14,7 @@ mod pages;
 mod signals;
 mod transport;
 
+pub use access::{Access, AccessError, AccessToken};
 pub use listen::allow_open_files;
 pub use namespaces::Namespaces;
 pub use pages::{Content, Health, MorePages, PageRequest, Pages};
@@ -19,6 +22,7 @@ pub use signals::termination;
 pub(crate) use transport::Client;
 
 use crate::RequestLimits;
+use access::AccessLayer;
 use connections::{Bounds, Connections};
 use futures_util::future::BoxFuture;
 use jsonrpsee::{
@@ -55,8 +59,8 @@ pub struct ServerConfig {
     pub port: u16,
     /// Path of the IPC socket, if there is one.
     pub ipc: Option<PathBuf>,
-    /// Origin from which browsers may send requests; `None` omits the CORS headers.
-    pub allow_origin: Option<String>,
+    /// Hosts, web pages and bearer token of allowed requests. The CORS headers follow from the allowed origin.
+    pub access: Access,
     /// Maximum length of a request body, in bytes.
     pub max_body: u32,
     /// Maximum length of an answer, in bytes.
@@ -89,7 +93,7 @@ impl Default for ServerConfig {
             hosts: vec![IpAddr::from([127, 0, 0, 1])],
             port: 8545,
             ipc: None,
-            allow_origin: Some("*".to_owned()),
+            access: Access { origin: Some("*".to_owned()), ..Access::local(None) },
             max_body: 16 << 20,
             max_response: 256 << 20,
             max_batch: 100_000,
@@ -198,7 +202,8 @@ impl RunningServer {
             .set_batch_request_config(BatchRequestConfig::Limit(config.max_batch))
             .set_id_provider(HexIds)
             .build();
-        let cors = config.allow_origin.as_deref().map(cors).transpose()?;
+        let cors = config.access.origin.as_deref().map(cors).transpose()?;
+        let access = Arc::new(config.access.clone());
         let http_methods = config.http_api.select(&methods, "--http-api")?;
         let ws_methods = config.ws_api.select(&methods, "--ws-api")?;
         let mut running = Self { addresses: Vec::new(), handles: Vec::new(), ipc: None };
@@ -213,8 +218,10 @@ impl RunningServer {
         for host in &config.hosts {
             let address = SocketAddr::new(*host, port);
             let failed = |source| ServeError::Address { address, source };
-            let middleware =
-                tower::ServiceBuilder::new().option_layer(cors.clone()).option_layer(pages.clone());
+            let middleware = tower::ServiceBuilder::new()
+                .layer(AccessLayer(Arc::clone(&access)))
+                .option_layer(cors.clone())
+                .option_layer(pages.clone());
             let service = Server::builder()
                 .set_config(rpc.clone())
                 .set_http_middleware(middleware)
@@ -228,7 +235,7 @@ impl RunningServer {
             let (stop, handle) = stop_channel();
             running.handles.push(handle);
             let (http_methods, ws_methods) = (http_methods.clone(), ws_methods.clone());
-            let connections = Arc::clone(&connections);
+            let (connections, access) = (Arc::clone(&connections), Arc::clone(&access));
             let max_response = config.max_response as usize;
             let accepting = async move {
                 let stopped = stop.clone().shutdown();
@@ -240,16 +247,19 @@ impl RunningServer {
                     };
                     let (service, stop) = (service.clone(), stop.clone());
                     let (http_methods, ws_methods) = (http_methods.clone(), ws_methods.clone());
+                    let access = Arc::clone(&access);
                     let serving = async move {
                         let stopped = stop.clone().shutdown();
                         tokio::pin!(stopped);
-                        let plain = http::Plain::new(connection, &http_methods, max_response);
+                        let plain =
+                            http::Plain::new(connection, &access, &http_methods, max_response);
                         let Some(rest) = plain.serve(&mut stopped).await? else { return Ok(()) };
                         let control = Arc::clone(rest.control());
                         let counting = Arc::clone(&control);
                         let counted = RpcServiceBuilder::new().layer_fn(move |inner| Counted {
                             inner,
                             control: Arc::clone(&counting),
+                            max_response,
                         });
                         let service = service.set_rpc_middleware(counted);
                         let service = ByTransport {

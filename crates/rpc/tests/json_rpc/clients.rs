@@ -19,7 +19,7 @@ use testkit::Patience;
 use tokio::{net::TcpSocket, sync::Semaphore};
 
 const SHORT: Duration = Duration::from_millis(300);
-const HEAD: &str = "POST / HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n";
+const HEAD: &str = "POST / HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n";
 
 /// Gate at which calls wait.
 struct Gate {

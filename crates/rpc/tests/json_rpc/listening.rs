@@ -27,7 +27,9 @@ fn module() -> RpcModule<()> {
 }
 
 fn config() -> ServerConfig {
-    ServerConfig { port: 0, max_body: 10_000, ..ServerConfig::default() }
+    let mut config = ServerConfig { port: 0, max_body: 10_000, ..ServerConfig::default() };
+    config.access.hosts.push("x".to_owned());
+    config
 }
 
 /// Status line, headers and body of the answer to a request.
@@ -74,10 +76,16 @@ async fn a_taken_port_is_an_error_that_names_the_address() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn cors_headers_follow_the_configuration() {
-    for (allow_origin, expected) in [(None, None), (Some("http://there"), Some("http://there"))] {
-        let config = ServerConfig { allow_origin: allow_origin.map(str::to_owned), ..config() };
+    for (allowed, status, expected) in [
+        (None, "403", None),
+        (Some("http://there"), "403", None),
+        (Some("http://here"), "200", Some("http://here")),
+    ] {
+        let mut config = config();
+        config.access.origin = allowed.map(str::to_owned);
         let server = RunningServer::start(&config, module().into()).await.unwrap();
         let answer = http(server.addresses()[0], "POST", "{}");
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status}")), "{answer}");
         let found =
             answer.lines().find_map(|line| line.strip_prefix("access-control-allow-origin: "));
         assert_eq!(found, expected);

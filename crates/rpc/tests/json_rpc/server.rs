@@ -15,7 +15,7 @@ const RETRY_TIMEOUT: Duration = Duration::from_secs(60);
 
 async fn post(stream: &mut TcpStream, body: &[u8]) -> std::io::Result<String> {
     let head = format!(
-        "POST / HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n",
+        "POST / HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n",
         body.len()
     );
     stream.write_all(head.as_bytes()).await?;
@@ -138,7 +138,7 @@ async fn a_thousand_connections_are_served_at_once() {
     let request = r#"{"jsonrpc":"2.0","id":1,"method":"eth_chainId"}"#;
     for stream in &mut open {
         let head = format!(
-            "POST / HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{request}",
+            "POST / HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{request}",
             request.len()
         );
         stream.write_all(head.as_bytes()).await.unwrap();

@@ -96,7 +96,7 @@ pub(crate) fn raw(nonce: u64, to: Address, input: Vec<u8>) -> Bytes {
 pub(crate) fn post(address: SocketAddr, body: &Value) -> Value {
     let mut stream = TcpStream::connect(address).unwrap();
     let body = body.to_string();
-    let head = "POST / HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n";
+    let head = "POST / HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n";
     write!(stream, "{head}Content-Length: {}\r\n\r\n{body}", body.len()).unwrap();
     read_http(&mut stream)
 }
@@ -127,7 +127,7 @@ impl Socket {
         let mut stream = TcpStream::connect(address).unwrap();
         let key = "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13";
         let upgrade = "Connection: Upgrade\r\nUpgrade: websocket";
-        write!(stream, "GET / HTTP/1.1\r\nhost: x\r\n{upgrade}\r\n{key}\r\n\r\n").unwrap();
+        write!(stream, "GET / HTTP/1.1\r\nhost: localhost\r\n{upgrade}\r\n{key}\r\n\r\n").unwrap();
         let mut head = Vec::new();
         while !head.ends_with(b"\r\n\r\n") {
             let mut byte = [0];

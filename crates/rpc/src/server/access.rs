@@ -1,0 +1,304 @@
+//! Who may use a port: the Host and Origin headers of a request, and its bearer token.
+//!
+//! A browser sends what any web page wants to any address, the loopback interface included. CORS only hides
+//! the answers, and not even those of WebSockets, which it does not cover. DNS rebinding makes a page and a
+//! local port the same origin, but the Host header then still contains the name of the page's server.
+
+use alloy_primitives::keccak256;
+use jsonrpsee::server::{HttpBody, HttpRequest, HttpResponse};
+use std::{
+    fmt,
+    future::ready,
+    net::IpAddr,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+};
+use tower::{Layer, Service};
+
+/// Bytes of a refused header value that an error contains.
+const SHOWN: usize = 64;
+
+/// Secret that every request to a port has to bring as `Authorization: Bearer …`.
+#[derive(Clone, PartialEq, Eq)]
+pub struct AccessToken(String);
+
+impl AccessToken {
+    /// Creates a token of 32 random bytes in hexadecimal.
+    pub fn random() -> Self {
+        Self(alloy_primitives::hex::encode(rand::random::<[u8; 32]>()))
+    }
+
+    /// Parses a token: 32 to 1,024 visible ASCII characters. `None` for any other text.
+    pub fn parse(text: &str) -> Option<Self> {
+        let text = text.trim();
+        let is_token =
+            (32..=1024).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic());
+        is_token.then(|| Self(text.to_owned()))
+    }
+
+    /// Returns the token itself.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+
+    // Hashes are compared: the time that it takes says nothing about the token.
+    fn is(&self, got: &[u8]) -> bool {
+        keccak256(got) == keccak256(&self.0)
+    }
+}
+
+impl fmt::Debug for AccessToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("AccessToken(…)")
+    }
+}
+
+/// Reason for which a request is refused before it is read.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum AccessError {
+    /// The Host header names neither an IP address nor an allowed host.
+    #[error("host {got:?} is not allowed")]
+    Host {
+        /// The start of the header.
+        got: String,
+    },
+    /// A web page sent the request, and its origin is not allowed.
+    #[error("origin {got:?} is not allowed")]
+    Origin {
+        /// The start of the header.
+        got: String,
+    },
+    /// The request has no bearer token, or a wrong one.
+    #[error("a bearer token is missing or wrong")]
+    Token,
+}
+
+impl AccessError {
+    const fn status(&self) -> u16 {
+        match self {
+            Self::Host { .. } | Self::Origin { .. } => 403,
+            Self::Token => 401,
+        }
+    }
+}
+
+/// Rules for the requests to a port.
+#[derive(Debug, Clone)]
+pub struct Access {
+    /// Names that the Host header may contain, besides IP addresses; `*` allows all.
+    pub hosts: Vec<String>,
+    /// Origin of the web pages that may send requests; `*` allows all, `None` none.
+    pub origin: Option<String>,
+    /// Secret of the port, if it has one.
+    pub token: Option<AccessToken>,
+}
+
+impl Access {
+    /// Creates rules for programs on this machine: no web page, and `localhost` or an address as the host.
+    pub fn local(token: Option<AccessToken>) -> Self {
+        Self { hosts: vec!["localhost".to_owned()], origin: None, token }
+    }
+
+    /// Checks the headers of a request, the upgrade to a WebSocket included.
+    ///
+    /// # Errors
+    ///
+    /// [`AccessError`]: the request must not be carried out.
+    pub fn check<B>(&self, request: &HttpRequest<B>) -> Result<(), AccessError> {
+        let header = |name: &str| request.headers().get_all(name).into_iter();
+        for host in header("host") {
+            if !self.allows_host(host.as_bytes()) {
+                return Err(AccessError::Host { got: start(host.as_bytes()) });
+            }
+        }
+        // HTTP/2 and absolute targets carry the host in the target.
+        if let Some(host) = request.uri().host()
+            && !self.allows_host(host.as_bytes())
+        {
+            return Err(AccessError::Host { got: start(host.as_bytes()) });
+        }
+        for origin in header("origin") {
+            let allowed = self.origin.as_deref();
+            if !allowed.is_some_and(|it| it == "*" || it.as_bytes() == origin.as_bytes()) {
+                return Err(AccessError::Origin { got: start(origin.as_bytes()) });
+            }
+        }
+        match &self.token {
+            Some(token) => {
+                let shown = header("authorization").next().map(|it| it.as_bytes());
+                let shown = shown.and_then(|it| it.strip_prefix(b"Bearer "));
+                match shown.is_some_and(|shown| token.is(shown)) {
+                    true => Ok(()),
+                    false => Err(AccessError::Token),
+                }
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// Returns `true` if the value of a Host header, with or without a port, is allowed.
+    pub(super) fn allows_host(&self, host: &[u8]) -> bool {
+        if self.hosts.iter().any(|allowed| allowed == "*") {
+            return true;
+        }
+        let Ok(host) = str::from_utf8(host) else { return false };
+        let name = match host.rsplit_once(':') {
+            Some((name, port))
+                if !name.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit()) =>
+            {
+                // An IPv6 address without a port has colons too, and brackets around all of it.
+                if host.ends_with(']') { host } else { name }
+            }
+            _ => host,
+        };
+        let address = name.strip_prefix('[').and_then(|it| it.strip_suffix(']')).unwrap_or(name);
+        address.parse::<IpAddr>().is_ok()
+            || self.hosts.iter().any(|allowed| allowed.eq_ignore_ascii_case(name))
+    }
+}
+
+fn start(value: &[u8]) -> String {
+    String::from_utf8_lossy(&value[..value.len().min(SHOWN)]).into_owned()
+}
+
+/// Middleware that refuses requests by [`Access`].
+#[derive(Debug, Clone)]
+pub(super) struct AccessLayer(pub(super) Arc<Access>);
+
+impl<S> Layer<S> for AccessLayer {
+    type Service = Guarded<S>;
+
+    fn layer(&self, inner: S) -> Guarded<S> {
+        Guarded { access: Arc::clone(&self.0), inner }
+    }
+}
+
+/// A service behind an [`AccessLayer`].
+#[derive(Debug, Clone)]
+pub(super) struct Guarded<S> {
+    access: Arc<Access>,
+    inner: S,
+}
+
+impl<S, B> Service<HttpRequest<B>> for Guarded<S>
+where
+    S: Service<HttpRequest<B>, Response = HttpResponse>,
+    S::Future: Send + 'static,
+    S::Error: Send + 'static,
+{
+    type Response = HttpResponse;
+    type Error = S::Error;
+    type Future = Pin<Box<dyn Future<Output = Result<HttpResponse, S::Error>> + Send>>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(context)
+    }
+
+    fn call(&mut self, request: HttpRequest<B>) -> Self::Future {
+        match self.access.check(&request) {
+            Ok(()) => Box::pin(self.inner.call(request)),
+            Err(error) => {
+                tracing::debug!(%error, "refused request by its headers");
+                Box::pin(ready(Ok(refusal(&error))))
+            }
+        }
+    }
+}
+
+/// The answer to a refused request.
+fn refusal(error: &AccessError) -> HttpResponse {
+    let mut answer = HttpResponse::new(HttpBody::from(error.to_string()));
+    if let Ok(status) = error.status().try_into() {
+        *answer.status_mut() = status;
+    }
+    answer
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn access(hosts: &[&str], origin: Option<&str>, token: Option<&AccessToken>) -> Access {
+        Access {
+            hosts: hosts.iter().map(|it| (*it).to_owned()).collect(),
+            origin: origin.map(str::to_owned),
+            token: token.cloned(),
+        }
+    }
+
+    fn request(headers: &[(&'static str, &str)]) -> HttpRequest<()> {
+        let mut request = HttpRequest::new(());
+        for (name, value) in headers {
+            request.headers_mut().append(*name, value.parse().unwrap());
+        }
+        request
+    }
+
+    #[test]
+    fn only_addresses_and_named_hosts_pass() {
+        let local = access(&["localhost"], None, None);
+        for host in [
+            "localhost",
+            "LOCALHOST:1",
+            "127.0.0.1",
+            "127.0.0.1:80",
+            "[::1]",
+            "[::1]:80",
+            "10.0.0.1",
+        ] {
+            assert!(local.allows_host(host.as_bytes()), "{host}");
+        }
+        for host in [
+            "attacker.example",
+            "attacker.example:80",
+            "localhost.attacker.example",
+            "",
+            ":80",
+            "127.0.0.1.nip.io",
+        ] {
+            assert!(!local.allows_host(host.as_bytes()), "{host}");
+            assert!(access(&["*"], None, None).allows_host(host.as_bytes()), "{host}");
+        }
+        assert!(access(&["node"], None, None).allows_host(b"node:8545"));
+    }
+
+    #[test]
+    fn origins_pass_only_by_the_configuration() {
+        let page = request(&[("host", "localhost"), ("origin", "http://here")]);
+        let program = request(&[("host", "localhost")]);
+        for (allowed, passes) in [
+            (None, false),
+            (Some("http://there"), false),
+            (Some("http://here"), true),
+            (Some("*"), true),
+        ] {
+            let access = access(&["localhost"], allowed, None);
+            assert_eq!(access.check(&page).is_ok(), passes, "{allowed:?}");
+            assert_eq!(access.check(&program), Ok(()));
+        }
+    }
+
+    #[test]
+    fn requests_need_exactly_the_token() {
+        let token = AccessToken::random();
+        let local = Access::local(Some(token.clone()));
+        let shown = |value: &str| local.check(&request(&[("authorization", value)]));
+        assert_eq!(shown(&format!("Bearer {}", token.expose())), Ok(()));
+        for wrong in
+            [format!("Bearer {}x", token.expose()), token.expose().to_owned(), "Bearer ".to_owned()]
+        {
+            assert_eq!(shown(&wrong), Err(AccessError::Token), "{wrong}");
+        }
+        assert_eq!(local.check(&request(&[])), Err(AccessError::Token));
+        assert!(!format!("{local:?}").contains(token.expose()));
+    }
+
+    #[test]
+    fn short_tokens_are_refused() {
+        assert_eq!(AccessToken::parse("secret"), None);
+        assert_eq!(AccessToken::parse(&" ".repeat(40)), None);
+        let text = "a".repeat(32);
+        assert_eq!(AccessToken::parse(&format!("{text}\n")).unwrap().expose(), text);
+    }
+}
