@@ -80,7 +80,7 @@ impl Follower {
         once_done(&mut self.is_reverted, || {
             let safe = sync.safe()?;
             if !has_feed && sync.chain().head().hash != safe.hash {
-                displaced.extend(sync.set_head(safe.hash)?);
+                sync.set_head(safe.hash, displaced)?;
             }
             Ok::<_, RollupError>(())
         })?;
@@ -88,7 +88,7 @@ impl Follower {
         // stands.
         let safe = sync.safe()?;
         if sync.chain().canonical_hash(safe.header.number)? != Some(safe.hash) {
-            displaced.extend(sync.set_head(safe.hash)?);
+            sync.set_head(safe.hash, displaced)?;
         }
         Ok(())
     }
@@ -154,7 +154,11 @@ impl Follower {
             return Err(RollupError::OtherL2 { got: decoded.chain_id, expected });
         }
         let new = self.sync.node.read(|node| derive::import_unsafe(&node.chain, &decoded))?;
-        self.sync.adopt(new)?;
+        // A leader's blocks that nobody has fetched may be replaced by those of the next one.
+        let mut displaced = Vec::new();
+        let adopted = self.sync.adopt(new, &mut displaced);
+        self.keep(displaced);
+        adopted?;
         Ok(Some(Arc::clone(self.sync.chain().head())))
     }
 }

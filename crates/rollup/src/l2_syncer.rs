@@ -61,8 +61,11 @@ impl L2Syncer {
             let canonical = self.chain().canonical_hash(number)?;
             // Asked before the block is taken: afterwards L1's block is the canonical one.
             let gives_way = canonical.is_some_and(|canonical| canonical != next.hash);
-            let displaced = self.take(next)?;
-            self.outcome.displaced.extend(displaced);
+            // Kept even if it fails halfway, when the old blocks are gone and the new one is not there.
+            let mut displaced = core::mem::take(&mut self.outcome.displaced);
+            let taken = self.take(next, &mut displaced);
+            self.outcome.displaced = displaced;
+            taken?;
             if gives_way {
                 self.outcome.overtaken_by = Some(transaction);
             }
@@ -119,52 +122,58 @@ impl L2Syncer {
         self.node.read(|node| node.chain.reader().clone())
     }
 
-    /// Makes an L2 block on L1 canonical, and returns the transactions of replaced blocks.
-    fn take(&self, advanced: &Advanced) -> Result<Vec<RecoveredTransaction>, RollupError> {
+    /// Makes an L2 block on L1 canonical, and adds the transactions of replaced blocks to `displaced`.
+    fn take(
+        &self,
+        advanced: &Advanced,
+        displaced: &mut Vec<RecoveredTransaction>,
+    ) -> Result<(), RollupError> {
         let Advanced { number, hash, input, transaction, .. } = advanced;
         let chain = self.chain();
         if chain.canonical_hash(*number)? == Some(*hash) {
-            return Ok(Vec::new());
+            return Ok(());
         }
         // It may be known from a sequencer, or from before a reorganisation: it was executed then, and is not executed
         // again.
         if let Some(block) = chain.find_block(hash)? {
-            return self.set_head(block.hash);
+            return self.set_head(block.hash, displaced);
         }
         let missing = RollupError::DataMissing { transaction: *transaction, number: *number };
         let input = input.as_ref().ok_or(missing)?;
         let new = self.node.read(|node| derive::import(&node.chain, input, *hash))?;
-        self.adopt(new)
+        self.adopt(new, displaced)
     }
 
-    /// Makes an executed block the head, on any parent, and returns the transactions of replaced blocks.
+    /// Makes an executed block the head, on any parent, and adds the transactions of replaced blocks to `displaced`,
+    /// even if it fails after these were removed.
     pub(crate) fn adopt(
         &self,
         new: BlockWithWitness,
-    ) -> Result<Vec<RecoveredTransaction>, RollupError> {
+        displaced: &mut Vec<RecoveredTransaction>,
+    ) -> Result<(), RollupError> {
         let parent = new.block.header.parent_hash;
-        let displaced = match self.chain().head().hash == parent {
-            true => Vec::new(),
-            // The parent first, so that transactions of all blocks that give way are handed back, and none of the new
+        if self.chain().head().hash != parent {
+            // The parent first, so that transactions of all replaced blocks are handed back, and none of the new
             // branch.
-            false => self.set_head(parent)?,
-        };
+            self.set_head(parent, displaced)?;
+        }
         self.node.adopt(new)?;
-        Ok(displaced)
+        Ok(())
     }
 
-    /// Makes a known block the head, and returns the transactions of replaced blocks.
-    pub(crate) fn set_head(&self, hash: B256) -> Result<Vec<RecoveredTransaction>, RollupError> {
+    /// Makes a known block the head, and adds the transactions of replaced blocks to `displaced`. There is no other
+    /// way to replace blocks, so no caller can lose their transactions by ignoring a result.
+    pub(crate) fn set_head(
+        &self,
+        hash: B256,
+        displaced: &mut Vec<RecoveredTransaction>,
+    ) -> Result<(), RollupError> {
         let from = self.chain().head().header.number;
-        let displaced = self.node.execute(SetHead(hash))?;
+        let replaced = self.node.execute(SetHead(hash))?;
         let to = self.chain().head().header.number;
-        tracing::warn!(
-            from,
-            to,
-            transactions = displaced.len(),
-            "L2 reorg: unsafe head moved back"
-        );
-        Ok(displaced)
+        tracing::warn!(from, to, transactions = replaced.len(), "L2 reorg: unsafe head moved back");
+        displaced.extend(replaced);
+        Ok(())
     }
 
     fn tell_forkchoice(&self) -> Result<(), RollupError> {

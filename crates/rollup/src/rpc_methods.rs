@@ -46,7 +46,7 @@ pub(crate) struct Shared {
     /// View of L1, once there is one.
     pub(crate) view: Mutex<Option<Arc<L1View>>>,
     /// Signatures on unsafe blocks.
-    pub(crate) signed: SignedBlocks,
+    pub(crate) signed: Arc<SignedBlocks>,
     /// Reason why no other node serves unsafe blocks.
     pub(crate) feed_fault: Mutex<Option<String>>,
     /// Price of EXECUTE on L1.
@@ -345,13 +345,11 @@ impl RollupApi {
 
     /// The inputs with their signatures, as far as this node signs or has received them.
     fn signed_inputs_after(&self, number: u64) -> Result<Vec<SignedInput>, RpcError> {
-        let makes_blocks = self.shared.makes_blocks.load(Ordering::Relaxed);
-        // A follower with the keys of a sequencer signs nothing: what it holds another node has made.
-        let signed = |(block, input): (Arc<Block>, Bytes)| {
-            let of = self.shared.signed.of(block.header.number, block.hash, makes_blocks);
-            Ok(SignedInput { input, signature: of.map_err(internal)? })
+        let signed = |(block, input): (Arc<Block>, Bytes)| SignedInput {
+            input,
+            signature: self.shared.signed.get(&block.hash),
         };
-        self.blocks_after(number)?.into_iter().map(signed).collect()
+        Ok(self.blocks_after(number)?.into_iter().map(signed).collect())
     }
 
     fn blocks_after(&self, number: u64) -> Result<Vec<(Arc<Block>, Bytes)>, RpcError> {

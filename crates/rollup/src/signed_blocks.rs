@@ -3,6 +3,7 @@
 use crate::{
     RollupError, RollupRules, Signer,
     error::FeedError,
+    inquiry::{Inquiry, Unanswered},
     l1::L1Client,
     l2_syncer::{self, Admission},
 };
@@ -19,6 +20,8 @@ use wire::StatelessInput;
 
 /// Maximum number of kept signatures: far more than the backlog of blocks.
 const MAX_KEPT: usize = 8_192;
+/// Pause before a failed signature is requested again.
+const SIGN_RETRY: Duration = Duration::from_secs(1);
 /// Maximum number of accounts with a cached answer of the policy.
 const MAX_ACCOUNTS: usize = 8;
 /// Lifetime of a cached answer, since the policy may change.
@@ -77,23 +80,26 @@ impl SignedBlocks {
         let _ = self.origin.set((SigningDomain { rollup, chain_id }, key));
     }
 
-    /// The signature on a block. Signs the block if this node makes blocks, since it vouches for its whole chain
-    /// then.
-    pub(crate) fn of(
-        &self,
-        number: u64,
-        hash: B256,
-        makes_blocks: bool,
-    ) -> Result<Option<Bytes>, RollupError> {
-        if let Some(kept) = self.kept.lock().0.get(&hash) {
-            return Ok(Some(kept.clone()));
-        }
-        let Some((domain, Some(key))) = self.origin.get().filter(|_| makes_blocks) else {
-            return Ok(None);
+    /// Returns the signature on a block, if this node has signed it or has received a signature. Requests of
+    /// strangers end here: none of them makes the key sign.
+    pub(crate) fn get(&self, hash: &B256) -> Option<Bytes> {
+        self.kept.lock().0.get(hash).cloned()
+    }
+
+    /// Signs a block, unless there is a signature. The caller vouches for the block and all before it.
+    fn sign(&self, number: u64, hash: B256) -> Result<(), RollupError> {
+        let Some((domain, Some(key))) = self.origin.get().filter(|_| !self.has(&hash)) else {
+            return Ok(());
         };
-        let signature = Bytes::from(key.sign_data(&domain.message(number, hash))?.as_bytes());
-        self.keep(hash, signature.clone());
-        Ok(Some(signature))
+        let signature = key.sign_data(&domain.message(number, hash))?;
+        self.keep(hash, signature.as_bytes().into());
+        Ok(())
+    }
+
+    /// Returns `true` if the node needs no other program to sign, or has no key and signs nothing.
+    fn signs_at_once(&self) -> bool {
+        let key = self.origin.get().and_then(|(_, key)| key.as_ref());
+        key.is_none_or(Signer::is_local)
     }
 
     /// Returns `true` if there is a signature on this block.
@@ -110,6 +116,57 @@ impl SignedBlocks {
             && let Some(oldest) = order.pop_front()
         {
             by_hash.remove(&oldest);
+        }
+    }
+}
+
+/// Blocks of this node that wait for its signature. A remote signer may take its time, and sealing does not wait
+/// for it: one block after another is signed on a thread of its own, and again until it succeeds.
+#[derive(Debug, Default)]
+pub(crate) struct BlockSigning {
+    waiting: VecDeque<(u64, B256)>,
+    pending: Option<Inquiry<Result<(), RollupError>>>,
+    /// Time of the next attempt after a failure.
+    not_before: Option<Instant>,
+}
+
+impl BlockSigning {
+    /// Adds a block that this node has sealed, or vouches for as the new sequencer.
+    pub(crate) fn add(&mut self, number: u64, hash: B256) {
+        // A signer that fails for hours: followers have the oldest blocks from L1 by then.
+        if self.waiting.len() >= MAX_KEPT && self.pending.is_none() {
+            self.waiting.pop_front();
+        }
+        self.waiting.push_back((number, hash));
+    }
+
+    /// Takes a signature that has arrived, and requests the next one. Never waits for a remote signer.
+    pub(crate) fn advance(&mut self, signed: &Arc<SignedBlocks>) {
+        if let Some(pending) = &self.pending {
+            match pending.answer() {
+                None => return,
+                Some(Ok(Ok(()))) => drop(self.waiting.pop_front()),
+                Some(Ok(Err(error))) => {
+                    tracing::warn!(%error, "failed to sign a block, retrying");
+                    self.not_before = Some(Instant::now() + SIGN_RETRY);
+                }
+                Some(Err(Unanswered)) => self.not_before = Some(Instant::now() + SIGN_RETRY),
+            }
+            self.pending = None;
+        }
+        if self.not_before.is_some_and(|at| Instant::now() < at) {
+            return;
+        }
+        self.not_before = None;
+        while let Some((number, hash)) = self.waiting.front().copied() {
+            if signed.has(&hash) || signed.signs_at_once() && signed.sign(number, hash).is_ok() {
+                self.waiting.pop_front();
+                continue;
+            }
+            let signed = Arc::clone(signed);
+            // Without a thread it is tried again in the next turn.
+            self.pending = Inquiry::ask(move || signed.sign(number, hash)).ok();
+            return;
         }
     }
 }
@@ -266,7 +323,9 @@ mod tests {
     fn a_signature_is_for_one_block_of_one_rollup_and_no_transaction() {
         let (rollup, hash) = (Address::repeat_byte(1), B256::repeat_byte(7));
         let key = Signer::new("key", B256::repeat_byte(9)).unwrap();
-        let signed = book(rollup, 5, Some(9)).of(3, hash, true).unwrap().unwrap();
+        let signer = book(rollup, 5, Some(9));
+        signer.sign(3, hash).unwrap();
+        let signed = signer.get(&hash).unwrap();
         let signature = Signature::from_raw(&signed).unwrap();
         let by = |rollup, chain_id, number, hash| {
             SigningDomain { rollup, chain_id }.signer_of(number, hash, &signature)
@@ -286,15 +345,25 @@ mod tests {
     }
 
     #[test]
-    fn a_node_signs_as_long_as_it_makes_blocks_and_passes_on_what_it_was_given_after_that() {
+    fn only_added_blocks_are_signed() {
         let rollup = Address::repeat_byte(1);
         let hash = B256::repeat_byte(7);
-        assert_eq!(book(rollup, 5, None).of(3, hash, true).unwrap(), None);
-        let book = book(rollup, 5, Some(9));
-        assert_eq!(book.of(3, hash, false).unwrap(), None);
-        let signed = book.of(3, hash, true).unwrap();
+        let sign = |book: &Arc<SignedBlocks>| {
+            let mut signing = BlockSigning::default();
+            signing.add(3, hash);
+            signing.advance(book);
+            assert!(signing.waiting.is_empty() && signing.pending.is_none());
+        };
+        let without_key = Arc::new(book(rollup, 5, None));
+        sign(&without_key);
+        assert_eq!(without_key.get(&hash), None);
+        let book = Arc::new(book(rollup, 5, Some(9)));
+        assert_eq!(book.get(&hash), None);
+        sign(&book);
+        let signed = book.get(&hash);
         assert!(signed.is_some());
-        assert_eq!(book.of(3, hash, false).unwrap(), signed);
+        sign(&book);
+        assert_eq!(book.get(&hash), signed);
         for number in 0..2 * MAX_KEPT as u64 {
             book.keep(keccak256(number.to_be_bytes()), Bytes::new());
         }

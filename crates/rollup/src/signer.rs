@@ -57,6 +57,11 @@ impl Signer {
         }
     }
 
+    /// Returns `true` if the key is in this process.
+    pub(crate) const fn is_local(&self) -> bool {
+        matches!(self.0, Key::Local(_))
+    }
+
     /// Requests the key from the remote signer, and returns the result; `None` for a key of this process.
     pub(crate) fn ask_remote(&self) -> Option<Result<String, SignerError>> {
         match &self.0 {

@@ -14,12 +14,14 @@ use crate::{
     pool_log::{KeptPool, PoolLog},
     rpc_methods::Shared,
     service::supervisor::Room,
+    signed_blocks::BlockSigning,
     status::BlockId,
     unsafe_block_client::UnsafeBlockClient,
 };
 use alloy_eips::{BlockId as L1BlockId, eip2718::Encodable2718 as _};
 use alloy_primitives::{Address, B256, Bytes};
 use chain::RecoveredTransaction;
+use client::RedactedUrl;
 use lease::Lease;
 use node::Node;
 use std::{
@@ -36,6 +38,8 @@ use std::{
 
 pub(crate) use crate::l1::room::MAX_RETRY_INTERVAL;
 
+/// Newest blocks that a new sequencer signs, at least.
+const SIGNED_AT_START: u64 = 64;
 /// Pause without work.
 const PAUSE: Duration = Duration::from_millis(20);
 
@@ -122,6 +126,8 @@ pub(crate) struct Worker {
     overtaken: (u64, B256),
     /// Pending request for the node that made the blocks in this transaction, which replaced this node's.
     rival: Option<(B256, Inquiry<Rival>)>,
+    /// Blocks that this node has yet to sign.
+    signing: BlockSigning,
     /// A pending promotion, with the request for obstacles.
     promotion: Option<(Answer, Readied)>,
 }
@@ -157,8 +163,8 @@ impl Worker {
             _ => None,
         };
         if let Some(head) = other {
-            let peer = start.peer.as_ref();
-            tracing::warn!(head, peer, "another sequencer is active, starting as follower");
+            let peer = start.peer.as_deref().map(RedactedUrl::new);
+            tracing::warn!(head, ?peer, "another sequencer is active, starting as follower");
         }
         let (client, reads_blobs) = (Arc::clone(reader.client()), reader.reads_blobs());
         let sync = L2Syncer::new(Arc::clone(&start.node), Arc::clone(reader.view()));
@@ -182,6 +188,7 @@ impl Worker {
             kept,
             overtaken,
             rival: None,
+            signing: BlockSigning::default(),
             promotion: None,
         };
         // With a lease, no node makes blocks before it has that.
@@ -222,10 +229,26 @@ impl Worker {
         let mut sequencer = Sequencer::new(sync, *rules, config, limits, pool_log, batcher, rate);
         sequencer.keep(core::mem::take(&mut self.kept));
         self.overtaken = (0, B256::ZERO);
+        self.sign_known(sequencer.sync());
         self.start.feed.rest();
         // Last: from here on users are answered as by a sequencer, and L1 is asked for the terms.
         self.start.shared.makes_blocks.store(true, Ordering::Relaxed);
         self.acting = Some(Acting::Sequencer(Box::new(sequencer)));
+    }
+
+    /// Signs the blocks that followers may lack: a new sequencer vouches for the chain that it continues.
+    fn sign_known(&mut self, sync: &L2Syncer) {
+        let chain = sync.chain();
+        let head = chain.head().header.number;
+        let safe = sync.view.advanced_head().map_or(0, |(number, _)| number);
+        // Followers may be behind L1 too.
+        let first = (safe + 1).min(head.saturating_sub(SIGNED_AT_START) + 1);
+        for number in first.max(chain.first_number() + 1)..=head {
+            // What cannot be read is served to nobody either.
+            if let Ok(Some(hash)) = chain.canonical_hash(number) {
+                self.signing.add(number, hash);
+            }
+        }
     }
 
     /// Switches to the role of a follower of the node that makes blocks.
@@ -299,7 +322,7 @@ impl Worker {
             if let Some(url) = peer
                 && let Some(head) = runtime.block_on(sequencer_at(&url))
             {
-                return Err(RoleError::SequencerLives { url, head });
+                return Err(RoleError::SequencerLives { url: RedactedUrl::new(&url), head });
             }
             let (used, with_waiting) = Submitter::is_ready(&client, account)?;
             if used != with_waiting && !force {
@@ -377,8 +400,8 @@ impl Worker {
         self.rival = None;
         match (rival, self.account()) {
             (Ok(Rival::Peer(head)), _) => {
-                let url = self.start.peer.as_ref();
-                tracing::error!(url, head, "another sequencer is active, following it");
+                let url = self.start.peer.as_deref().map(RedactedUrl::new);
+                tracing::error!(?url, head, "another sequencer is active, following it");
                 self.step_down();
             }
             // An account of another may make blocks too, where the policy lets it.
@@ -441,7 +464,12 @@ impl Worker {
                 let switches = shared.controls.get();
                 if may_seal && switches.sealing {
                     let unknown_fork = shared.unknown_fork.lock().clone();
-                    outcome = sequencer.make_block(unknown_fork.as_ref()).map(drop);
+                    outcome = sequencer.make_block(unknown_fork.as_ref()).map(|made| {
+                        // Signed now, while this node leads: nobody accepts the block from a follower otherwise.
+                        if let Some(block) = made {
+                            self.signing.add(block.header.number, block.hash);
+                        }
+                    });
                 }
                 // Blocks may go on for a while without L1; what is sent there may not be decided by an old view, or it
                 // is paid for in vain.
@@ -451,6 +479,7 @@ impl Worker {
                     outcome = Err(error);
                 }
             }
+            self.signing.advance(&shared.signed);
             // One order after another: the next may depend on what becomes of a promotion.
             self.go_on_with_promotion(&reading);
             while self.promotion.is_none()

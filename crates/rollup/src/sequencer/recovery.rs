@@ -45,8 +45,10 @@ impl Sequencer {
                 tracing::warn!(number = block.header.number, reason, "rebuilding unsafe blocks");
                 self.batcher.forget();
                 // The batcher was told before: it sends nothing of what is about to give way.
-                let displaced = self.sync.set_head(parent)?;
+                let mut displaced = Vec::new();
+                let moved = self.sync.set_head(parent, &mut displaced);
                 self.displace(displaced);
+                moved?;
                 self.reset_attributes();
                 self.ahead_since = None;
                 break;

@@ -1,11 +1,11 @@
 //! Transactions sent to a node that makes no blocks, and its pool over role changes.
 
-use crate::support::{World, is_settled, provider_of, signed_with, until};
+use crate::support::{World, admin_config, admin_of, is_settled, provider_of, signed_with, until};
 use alloy_eips::Encodable2718 as _;
 use alloy_primitives::{Address, B256, Bytes, U256};
 use alloy_provider::{Provider as _, RootProvider};
 use enshrine_rollup::{Prices, Role, RollupNode};
-use eyre::{Result, bail, eyre};
+use eyre::{Result, bail};
 use serde_json::{Value, json};
 use std::{
     env,
@@ -91,13 +91,13 @@ async fn what_waits_at_a_sequencer_that_is_demoted_goes_into_blocks_of_the_next_
     let mut slow = world.sequencer_config()?;
     slow.block_time = Duration::from_secs(3_600);
     let mut config = world.config(Role::Sequencer(Box::new(slow)));
-    config.admin = Some("127.0.0.1:0".parse()?);
+    config.admin = Some(admin_config()?);
     let first = RollupNode::start(config).await?;
     until("L1", &first, || async { Ok(first.status().synced) }).await?;
     let url = |node: &RollupNode| format!("ws://{}", node.server().addresses()[0]);
     let mut config = world.config(Role::Follower { sequencer: Some(url(&first)) });
     config.standby = Some(Box::new(world.sequencer_config()?));
-    config.admin = Some("127.0.0.1:0".parse()?);
+    config.admin = Some(admin_config()?);
     let second = RollupNode::start(config).await?;
     until("L1", &second, || async { Ok(second.status().synced) }).await?;
 
@@ -108,20 +108,64 @@ async fn what_waits_at_a_sequencer_that_is_demoted_goes_into_blocks_of_the_next_
             send(if index % 2 == 0 { &l2 } else { &followed }, transfer(key, nonce)).await?;
         }
     }
-    let admin = |node: &RollupNode| -> Result<RootProvider> {
-        let address = node.admin_address().unwrap();
-        Ok(RootProvider::new_http(format!("http://{address}").parse()?))
-    };
-    let of_first = admin(&first)?;
+    let of_first = admin_of(&first)?;
     let _: Value = of_first.raw_request("rollup_demote".into(), json!([url(&second)])).await?;
     until("the role", &first, || async { Ok(first.status().role == "follower") }).await?;
-    let of_second = admin(&second)?;
+    let of_second = admin_of(&second)?;
     let _: Value = of_second.raw_request("rollup_promote".into(), json!([])).await?;
     let to = Address::repeat_byte(0xb0);
     until("all transfers on L1", &second, || async {
         Ok(followed.get_balance(to).await? == U256::from(WAITING) && is_settled(&second))
     })
     .await?;
+    first.stop().await;
+    second.stop().await;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn displaced_transactions_reach_the_next_leader() -> Result<()> {
+    let alice = Key::named("alice");
+    let world = World::with(vec![(alice.address(), rich(ETHER))]).await?;
+    let url = |node: &RollupNode| format!("ws://{}", node.server().addresses()[0]);
+    let mut config = world.config(Role::Sequencer(Box::new(world.sequencer_config()?)));
+    config.admin = Some(admin_config()?);
+    let first = RollupNode::start(config).await?;
+    // It does not follow the first, so it never sees the blocks that this one seals.
+    let mut config = world.config(Role::Follower { sequencer: None });
+    config.standby = Some(Box::new(world.sequencer_config()?));
+    config.admin = Some(admin_config()?);
+    let second = RollupNode::start(config).await?;
+    for node in [&first, &second] {
+        until("L1", node, || async { Ok(node.status().synced) }).await?;
+    }
+    let (of_first, of_second) = (admin_of(&first)?, admin_of(&second)?);
+    let _: Value = of_first.raw_request("admin_stopPosting".into(), json!([])).await?;
+    let l2 = provider_of(&first)?;
+    let mut sent = Vec::new();
+    for nonce in 0..5 {
+        sent.push(send(&l2, transfer(&alice, nonce)).await?);
+    }
+    let newest = sent[4];
+    until("a block", &first, || async { Ok(l2.get_transaction_receipt(newest).await?.is_some()) })
+        .await?;
+
+    let _: Value = of_first.raw_request("rollup_demote".into(), json!([url(&second)])).await?;
+    // A block of the new leader at the same height replaces those of the old one.
+    let _: Value = of_second.raw_request("rollup_promote".into(), json!([])).await?;
+    world.deposit(Address::repeat_byte(0xd0), U256::ONE).await?;
+    for node in [&first, &second] {
+        let provider = provider_of(node)?;
+        until("all transfers on L1", node, || async {
+            for hash in &sent {
+                if provider.get_transaction_receipt(*hash).await?.is_none() {
+                    return Ok(false);
+                }
+            }
+            Ok(is_settled(&second))
+        })
+        .await?;
+    }
     first.stop().await;
     second.stop().await;
     Ok(())
@@ -169,11 +213,11 @@ async fn nothing_acknowledged_is_stranded_when_roles_change_again_and_again_unde
     let world = World::with(accounts).await?;
     let url = |node: &RollupNode| format!("ws://{}", node.server().addresses()[0]);
     let mut config = world.config(Role::Sequencer(Box::new(world.sequencer_config()?)));
-    config.admin = Some("127.0.0.1:0".parse()?);
+    config.admin = Some(admin_config()?);
     let first = RollupNode::start(config).await?;
     let mut config = world.config(Role::Follower { sequencer: Some(url(&first)) });
     config.standby = Some(Box::new(world.sequencer_config()?));
-    config.admin = Some("127.0.0.1:0".parse()?);
+    config.admin = Some(admin_config()?);
     let second = RollupNode::start(config).await?;
     for node in [&first, &second] {
         until("L1", node, || async { Ok(node.status().synced) }).await?;
@@ -191,11 +235,7 @@ async fn nothing_acknowledged_is_stranded_when_roles_change_again_and_again_unde
     for change in 1..=CHANGES {
         let due = change * total / (CHANGES + 1);
         until("the load", leads, || async { Ok(sent.load(Ordering::Relaxed) >= due) }).await?;
-        let admin = |node: &RollupNode| -> Result<RootProvider> {
-            let address = node.admin_address().ok_or_else(|| eyre!("no admin address"))?;
-            Ok(RootProvider::new_http(format!("http://{address}").parse()?))
-        };
-        let (old, new) = (admin(leads)?, admin(follows)?);
+        let (old, new) = (admin_of(leads)?, admin_of(follows)?);
         let _: Value = old.raw_request("rollup_demote".into(), json!([url(follows)])).await?;
         // Its transactions may still wait at L1, and it may be behind the blocks that were just made.
         until("the promotion", follows, || async {
