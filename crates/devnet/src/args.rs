@@ -12,7 +12,7 @@ use crate::{
 use alloy_genesis::Genesis;
 use chain::ForkTime;
 use clap::{Args, ValueEnum};
-use rpc::Namespaces;
+use rpc::{Access, Namespaces};
 use std::{net::IpAddr, num::NonZeroUsize, path::PathBuf, time::Duration};
 use variants::{DialectName, Dialects, GasSchedule};
 use wire::ProtocolFork;
@@ -198,9 +198,19 @@ pub struct DevnetArgs {
     #[arg(long, default_value = "*", value_name = "ORIGIN", help_heading = "Server")]
     pub allow_origin: String,
 
-    /// Send no CORS headers
+    /// Send no CORS headers, and refuse requests of web pages
     #[arg(long, conflicts_with = "allow_origin", help_heading = "Server")]
     pub no_cors: bool,
+
+    /// Host names under which requests may arrive, besides IP addresses; `*` for all
+    #[arg(
+        long,
+        default_value = "localhost",
+        value_name = "NAMES",
+        value_delimiter = ',',
+        help_heading = "Server"
+    )]
+    pub http_vhosts: Vec<String>,
 
     /// Maximum length of a request body, in bytes
     #[arg(long, default_value_t = ServerConfig::default().max_body, value_name = "BYTES", help_heading = "Server")]
@@ -465,7 +475,11 @@ impl DevnetArgs {
                 hosts: self.host.clone(),
                 port: self.port,
                 ipc: self.ipc.clone(),
-                allow_origin: (!self.no_cors).then(|| self.allow_origin.clone()),
+                access: Access {
+                    hosts: self.http_vhosts.clone(),
+                    origin: (!self.no_cors).then(|| self.allow_origin.clone()),
+                    token: None,
+                },
                 max_body: match self.no_request_size_limit {
                     true => u32::MAX,
                     false => self.max_body_size,

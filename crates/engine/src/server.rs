@@ -12,7 +12,7 @@ use jsonrpsee::{
         BatchRequestConfig, HttpBody, HttpRequest, HttpResponse, Server, ServerConfig, ServerHandle,
     },
 };
-use rpc::{WorkerOptions, Workers, overlaid};
+use rpc::{Access, WorkerOptions, Workers, overlaid};
 use std::{
     future::ready,
     io,
@@ -60,7 +60,9 @@ impl AuthenticatedServer {
         methods: Methods,
         max_bytes: u32,
     ) -> BoxFuture<'static, Result<Self, EngineServerError>> {
-        listen(address, Gate { secret, rest: None }, methods, max_bytes)
+        // Its clients run on other machines, which know it by any name.
+        let access = Access { hosts: vec!["*".to_owned()], ..Access::local(None) };
+        listen(address, Gate { secret, access, rest: None }, methods, max_bytes)
     }
 
     /// Returns the address of the port.
@@ -84,7 +86,8 @@ pub struct EngineServer(AuthenticatedServer);
 
 impl EngineServer {
     /// Starts to serve: the methods of the Engine API, and all others of a node, which consensus clients
-    /// ask at this port too. Must be called inside a Tokio runtime.
+    /// ask at this port too. Requests whose Host header names neither an IP address nor one of `hosts` are refused, and
+    /// so are all requests of web pages. Must be called inside a Tokio runtime.
     ///
     /// # Errors
     ///
@@ -92,13 +95,15 @@ impl EngineServer {
     pub fn start(
         address: SocketAddr,
         secret: JwtSecret,
+        hosts: Vec<String>,
         engine: Arc<Engine>,
     ) -> BoxFuture<'static, Result<Self, EngineServerError>> {
         Box::pin(async move {
             let workers = Arc::new(Workers::new(&WorkerOptions::default()));
             let others = rpc::methods(engine.api.clone(), Arc::clone(&workers));
             let own = registry(Arc::clone(&engine), workers).into_methods();
-            let gate = Gate { secret, rest: Some(Rest::new(engine)) };
+            let access = Access { hosts, ..Access::local(None) };
+            let gate = Gate { secret, access, rest: Some(Rest::new(engine)) };
             let server = listen(address, gate, overlaid(own, &others), LONGEST).await?;
             tracing::info!(address = %server.address, "serving Engine API");
             Ok(Self(server))
@@ -141,10 +146,12 @@ fn listen(
     })
 }
 
-/// Admits requests with a valid token, and routes those for REST.
+/// Admits requests of programs with a valid token, and routes those for REST.
 #[derive(Debug, Clone)]
 struct Gate {
     secret: JwtSecret,
+    /// Hosts and origins of allowed requests.
+    access: Access,
     /// Paths for REST, if the port serves any.
     rest: Option<Rest>,
 }
@@ -180,6 +187,11 @@ where
     }
 
     fn call(&mut self, request: HttpRequest<B>) -> Self::Future {
+        if let Err(error) = self.gate.access.check(&request) {
+            tracing::debug!(%error, "refused request to an authenticated port");
+            let body = error.to_string().into_bytes();
+            return Box::pin(ready(Ok(response(403, "text/plain; charset=utf-8", body))));
+        }
         let shown = request.headers().get("authorization").and_then(|it| it.to_str().ok());
         if let Err(error) = self.gate.secret.check(shown) {
             tracing::warn!(%error, "refused request to an authenticated port");

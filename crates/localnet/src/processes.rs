@@ -18,6 +18,7 @@ use std::{
     net::{SocketAddr, TcpListener},
     path::{Path, PathBuf},
     process::{Command, Stdio},
+    slice,
     thread::sleep,
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
@@ -51,6 +52,11 @@ impl Ports {
         ([127, 0, 0, 1], self.public).into()
     }
 }
+
+/// Bearer token of both admin ports.
+const ADMIN_TOKEN: &str = "0123456789abcdef0123456789abcdef";
+/// File with that token, in the folder of the processes.
+const ADMIN_TOKEN_FILE: &str = "admin.token";
 
 /// A sequencer and a follower with the same keys that follow each other, and can change roles.
 #[derive(Debug, Clone, Copy)]
@@ -207,6 +213,7 @@ impl Rollup {
         let mut next = || free.next().ok_or_eyre("no port is free");
         let sequencer = Ports { public: next()?, admin: next()? };
         let follower = Ports { public: next()?, admin: next()? };
+        fs::write(self.folder.path().join(ADMIN_TOKEN_FILE), ADMIN_TOKEN)?;
         self.pair = Some(Pair { sequencer, follower });
         Ok(())
     }
@@ -224,8 +231,10 @@ impl Rollup {
             true => (pair.sequencer, pair.follower),
             false => (pair.follower, pair.sequencer),
         };
+        let header = ("authorization".to_owned(), format!("Bearer {ADMIN_TOKEN}"));
         let admin = |ports: Ports| {
-            Client::new(&format!("http://127.0.0.1:{}", ports.admin), ClientOptions::default())
+            let url = format!("http://127.0.0.1:{}", ports.admin);
+            Client::of_several(&[&url], slice::from_ref(&header), ClientOptions::default())
         };
         let url = format!("ws://{}", new.address());
         admin(old)?.request::<_, Value>("rollup_demote", (url,))?;
@@ -244,6 +253,7 @@ impl Rollup {
         if let Some((ports, other)) = self.pair.map(own) {
             command.arg("--sequencer").arg(format!("ws://{}", other.address()));
             command.arg("--admin-addr").arg(format!("127.0.0.1:{}", ports.admin));
+            command.arg("--admin-token-file").arg(self.folder.path().join(ADMIN_TOKEN_FILE));
         }
     }
 

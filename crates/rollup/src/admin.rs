@@ -1,13 +1,20 @@
 //! Role changes of a running node, and the port for the operator's requests.
 
-use crate::{RollupError, Switches, rpc_methods::Shared, status::BlockId};
+use crate::{AdminConfig, AdminToken, RollupError, Switches, rpc_methods::Shared, status::BlockId};
 use alloy_primitives::{Address, U256};
 use alloy_provider::{Provider as _, ProviderBuilder, WsConnect, network::Ethereum};
-use rpc::{Context, ErrorStyle, Registry, RpcError, RunningServer, ServerConfig, Workers};
+use client::RedactedUrl;
+use rpc::{
+    Access, AccessToken, Context, ErrorStyle, Registry, RpcError, RunningServer, ServerConfig,
+    Workers,
+};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::{
-    net::SocketAddr,
+    fs::{self, OpenOptions},
+    io::{self, Read as _, Write as _},
+    os::unix::fs::OpenOptionsExt as _,
+    path::Path,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -47,7 +54,7 @@ pub enum RoleError {
     #[error("{url} is the sequencer, and at block {head}: end or demote it first")]
     SequencerLives {
         /// URL of that node.
-        url: String,
+        url: RedactedUrl,
         /// Number of its newest block.
         head: u64,
     },
@@ -83,10 +90,10 @@ pub enum RoleError {
     #[error("not ready: {0}")]
     Unready(RollupError),
     /// Another node has the lease, or too few witnesses answer. The node leads as soon as it gets the lease.
-    #[error("{} has the lease: this node leads once it gets it", leader.as_deref().unwrap_or("no node that is known"))]
+    #[error("{} has the lease: this node leads once it gets it", leader.as_ref().map_or_else(|| "no node that is known".to_owned(), ToString::to_string))]
     NoLease {
         /// WebSocket URL of the node that has it.
-        leader: Option<String>,
+        leader: Option<RedactedUrl>,
     },
     /// The worker thread has ended, or does not answer: the order is withdrawn.
     #[error("the node is busy, perhaps with an L1 that does not answer: its role stays as it is")]
@@ -248,7 +255,8 @@ const SWITCHES: [(&str, Switch); 4] = [
 ];
 
 /// Refuses an address that other machines can reach.
-pub(crate) fn check(address: Option<SocketAddr>) -> Result<(), RollupError> {
+pub(crate) fn check(config: Option<&AdminConfig>) -> Result<(), RollupError> {
+    let address = config.map(|config| config.address);
     let Some(address) = address.filter(|address| !address.ip().is_loopback()) else {
         return Ok(());
     };
@@ -256,13 +264,54 @@ pub(crate) fn check(address: Option<SocketAddr>) -> Result<(), RollupError> {
     Err(RollupError::Config { field: "admin_addr", reason })
 }
 
+impl AdminToken {
+    /// Returns the token; creates its file if there is none.
+    fn load(&self) -> Result<AccessToken, RollupError> {
+        let path = match self {
+            Self::Given(token) => return Ok(token.clone()),
+            Self::File(path) => path,
+        };
+        let failed = |reason: String| RollupError::Config {
+            field: "admin_token",
+            reason: format!("{}: {reason}", path.display()),
+        };
+        match read_start(path) {
+            Ok(text) => AccessToken::parse(&text).ok_or_else(|| {
+                failed("expected a token of 32 to 1024 visible ASCII characters".to_owned())
+            }),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                let token = AccessToken::random();
+                create(path, &token).map_err(|error| failed(error.to_string()))?;
+                tracing::info!(path = %path.display(), "created token of the admin port");
+                Ok(token)
+            }
+            Err(error) => Err(failed(error.to_string())),
+        }
+    }
+}
+
+/// Reads the start of a file: a token is short, and the path may be of a device.
+fn read_start(path: &Path) -> io::Result<String> {
+    const LONGEST: u64 = 2 << 10;
+    let mut text = String::new();
+    fs::File::open(path)?.take(LONGEST).read_to_string(&mut text)?;
+    Ok(text)
+}
+
+/// Writes a token into a new file that only this user can read.
+fn create(path: &Path, token: &AccessToken) -> io::Result<()> {
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+    writeln!(file, "{}", token.expose())?;
+    file.sync_all()
+}
+
 /// Serves the methods that change the role, at an address that was [checked](check).
 ///
 /// # Errors
 ///
-/// [`RollupError`] if the server cannot listen on the address.
+/// [`RollupError`] if the token cannot be read, or the server cannot listen on the address.
 pub(crate) async fn serve(
-    address: SocketAddr,
+    config: &AdminConfig,
     orders: Orders,
     workers: Arc<Workers>,
 ) -> Result<RunningServer, RollupError> {
@@ -288,11 +337,13 @@ pub(crate) async fn serve(
             kept.map_err(|error| RpcError::internal(format!("cannot keep the change: {error}")))
         });
     }
+    let AdminConfig { address, token } = config;
     let config = ServerConfig {
         hosts: vec![address.ip()],
         port: address.port(),
-        // No page that a browser shows has anything to ask here.
-        allow_origin: None,
+        // Pages in a browser on this machine can reach the address, even under another name (DNS rebinding). They
+        // neither know the token nor can they omit the Origin header.
+        access: Access::local(Some(token.load()?)),
         // An operator has few; more are a mistake or an attack from this machine.
         max_connections: 8,
         ..ServerConfig::default()

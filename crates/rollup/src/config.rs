@@ -6,7 +6,7 @@ use contracts::{GenesisAllowance, advance_plan::L1Limits};
 use engine::JwtSecret;
 use lease::LeaseConfig;
 use node::PoolLimits;
-use rpc::ServerConfig;
+use rpc::{AccessToken, ServerConfig};
 use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 use variants::GasSchedule;
 
@@ -86,6 +86,24 @@ pub struct EngineConfig {
     pub drive: Option<String>,
 }
 
+/// The port for the operator's requests.
+#[derive(Debug, Clone)]
+pub struct AdminConfig {
+    /// Loopback address.
+    pub address: SocketAddr,
+    /// Secret that each request has to bring.
+    pub token: AdminToken,
+}
+
+/// Source of the bearer token of the admin port.
+#[derive(Debug, Clone)]
+pub enum AdminToken {
+    /// The token itself.
+    Given(AccessToken),
+    /// A file with the token. The node creates it, readable by its own user only, if there is none.
+    File(PathBuf),
+}
+
 /// Configuration of a node.
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -127,8 +145,8 @@ pub struct Config {
     /// Lease without which this node makes no blocks, if several nodes may make them. A node that starts as a
     /// sequencer requests the lease, and follows its holder.
     pub lease: Option<LeaseConfig>,
-    /// Loopback address of the admin port, if there is one.
-    pub admin: Option<SocketAddr>,
+    /// The admin port, if there is one.
+    pub admin: Option<AdminConfig>,
     /// Listening addresses and limits of the RPC server.
     pub server: ServerConfig,
     /// Configuration of the Engine API, if it is used.

@@ -56,7 +56,9 @@ mod web3signer;
 mod worker;
 
 pub use admin::RoleError;
-pub use config::{BacklogConfig, Config, EngineConfig, Prices, Role, SequencerConfig};
+pub use config::{
+    AdminConfig, AdminToken, BacklogConfig, Config, EngineConfig, Prices, Role, SequencerConfig,
+};
 pub use contracts::advance_plan::L1Limits;
 pub use controls::Switches;
 pub use derive::import;

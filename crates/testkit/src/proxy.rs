@@ -151,7 +151,7 @@ impl Shared {
         let upstream = *lock(&self.upstream);
         let mut node = BufReader::new(TcpStream::connect(upstream)?);
         let head = format!(
-            "POST / HTTP/1.1\r\nhost: l1\r\nconnection: close\r\ncontent-type: application/json\r\n\
+            "POST / HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\ncontent-type: application/json\r\n\
              content-length: {}\r\n\r\n",
             request.len()
         );

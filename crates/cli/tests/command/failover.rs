@@ -20,6 +20,8 @@ use testkit::{
 use wire::ProtocolFork;
 
 const L2_CHAIN: u64 = 8_079;
+/// Bearer token of the admin ports.
+const ADMIN_TOKEN: &str = "0123456789abcdef0123456789abcdef";
 
 pub(crate) fn until(what: &str, mut holds: impl FnMut() -> bool) {
     let patience = Patience::begin();
@@ -41,11 +43,15 @@ pub(crate) struct Node {
 impl Node {
     pub(crate) fn new(arguments: &[&str], folder: &Path, port: u16) -> Self {
         let admin = free_port();
+        let token_file = folder.join("admin.token").display().to_string();
+        std::fs::write(&token_file, ADMIN_TOKEN).unwrap();
         let own = [
             "--http-port".to_owned(),
             port.to_string(),
             "--admin-addr".to_owned(),
             format!("127.0.0.1:{admin}"),
+            "--admin-token-file".to_owned(),
+            token_file,
             "--data-dir".to_owned(),
             folder.join(port.to_string()).display().to_string(),
         ];
@@ -55,7 +61,9 @@ impl Node {
                 tries: 1,
                 ..ClientOptions::default()
             };
-            Client::new(&format!("http://127.0.0.1:{port}"), options).unwrap()
+            // The public port ignores the token.
+            let header = ("authorization".to_owned(), format!("Bearer {ADMIN_TOKEN}"));
+            Client::of_several(&[&format!("http://127.0.0.1:{port}")], &[header], options).unwrap()
         };
         let arguments = arguments.iter().map(|it| (*it).to_owned()).chain(own).collect();
         Self { process: None, arguments, port, admin: at(admin), public: at(port) }
@@ -297,7 +305,7 @@ fn a_follower_takes_the_place_of_a_killed_sequencer_which_comes_back_as_a_follow
 fn the_role_is_changed_from_this_machine_alone() {
     let output = Command::new(env!("CARGO_BIN_EXE_enshrine"))
         .args(["node", "--deployment", "/nowhere.json", "--l1", "http://127.0.0.1:1"])
-        .args(["--admin-addr", "0.0.0.0:0"])
+        .args(["--admin-addr", "0.0.0.0:0", "--admin-token-file", "/nowhere.token"])
         .output()
         .unwrap();
     let said = String::from_utf8_lossy(&output.stderr).into_owned();

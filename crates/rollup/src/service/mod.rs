@@ -89,7 +89,7 @@ impl RollupNode {
     }
 
     async fn open(mut config: Config) -> Result<Self, RollupError> {
-        admin::check(config.admin)?;
+        admin::check(config.admin.as_ref())?;
         let deployment = Deployment::read(&config.deployment)?;
         preflight::judge(&[preflight::genesis(&config, &deployment)])?;
         let (l1, timeout) = (config.l1.clone(), config.l1_timeout);
@@ -391,8 +391,8 @@ impl Ports {
         let rollup = Arc::new(RollupApi { api: api.clone(), shared: Arc::clone(shared) });
         let own = registry(rollup, Arc::clone(&workers)).into_methods();
         let engine = serve_engine(config, &api, shared).await?;
-        let admin = match config.admin {
-            Some(address) => Some(admin::serve(address, orders, Arc::clone(&workers)).await?),
+        let admin = match &config.admin {
+            Some(admin) => Some(admin::serve(admin, orders, Arc::clone(&workers)).await?),
             None => None,
         };
         let methods = rpc::overlaid(own, &rpc::methods(api, workers));
@@ -421,9 +421,10 @@ async fn serve_engine(
     let Some(EngineConfig { secret, serve: Some(address), .. }) = &config.engine else {
         return Ok(None);
     };
+    let hosts = config.server.access.hosts.clone();
     let heads = Arc::new(Heads { shared: Arc::clone(shared) });
     let engine = Arc::new(Engine::new(api.clone(), heads));
-    Ok(Some(EngineServer::start(*address, secret.clone(), engine).await?))
+    Ok(Some(EngineServer::start(*address, secret.clone(), hosts, engine).await?))
 }
 
 /// The driver of another client, if it is configured.

@@ -64,7 +64,7 @@ fn pass_on(mut client: TcpStream, upstream: &str, change: &Mutex<Change>) -> Res
     let request = String::from_utf8(request)?;
     let path = request.split(' ').nth(1).ok_or_eyre("no path")?;
     let mut node = TcpStream::connect(upstream)?;
-    write!(node, "GET {path} HTTP/1.1\r\nhost: l1\r\nconnection: close\r\n\r\n")?;
+    write!(node, "GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n")?;
     let mut answer = String::new();
     node.read_to_string(&mut answer)?;
     let (head, body) = answer.split_once("\r\n\r\n").ok_or_eyre("no body")?;

@@ -1,23 +1,23 @@
 //! Switches of an operator, and the latencies that a node measures.
 
-use crate::support::{World, is_settled, provider_of, signed_with, until};
+use crate::support::{World, admin_config, admin_of, is_settled, provider_of, signed_with, until};
 use alloy_eips::Encodable2718 as _;
 use alloy_primitives::{Address, B256, Bytes, U256};
 use alloy_provider::{Provider as _, RootProvider};
-use enshrine_rollup::{Role, RollupNode};
+use enshrine_rollup::{AdminConfig, AdminToken, Role, RollupNode};
 use eyre::Result;
 use serde_json::{Value, json};
-use std::{path::Path, time::Duration};
+use std::{os::unix::fs::PermissionsExt as _, path::Path, time::Duration};
 use testkit::{ETHER, Key, rich};
 
 async fn start(world: &World, folder: &Path) -> Result<(RollupNode, RootProvider)> {
     let mut config = world.config(Role::Sequencer(Box::new(world.sequencer_config()?)));
     config.data_dir = Some(folder.to_owned());
-    config.admin = Some("127.0.0.1:0".parse()?);
+    config.admin = Some(admin_config()?);
     let node = RollupNode::start(config).await?;
-    let admin = format!("http://{}", node.admin_address().unwrap());
+    let admin = admin_of(&node)?;
     until("L1", &node, || async { Ok(node.status().synced) }).await?;
-    Ok((node, RootProvider::new_http(admin.parse()?)))
+    Ok((node, admin))
 }
 
 async fn health(node: &RollupNode) -> Result<Value> {
@@ -103,6 +103,58 @@ async fn a_transaction_moves_the_three_histograms_of_its_way_to_l1() -> Result<(
     let l2 = provider_of(&node)?;
     let _: B256 = l2.raw_request("eth_sendRawTransaction".into(), (Bytes::from(raw),)).await?;
     until("the times", &node, || async { Ok(counts().await? == [1; 3]) }).await?;
+    node.stop().await;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn admin_port_refuses_web_pages_and_strangers() -> Result<()> {
+    let (world, folder) = (World::new().await?, tempfile::tempdir()?);
+    let mut config = world.config(Role::Sequencer(Box::new(world.sequencer_config()?)));
+    config.data_dir = Some(folder.path().join("data"));
+    let token_file = folder.path().join("admin.token");
+    let token = AdminToken::File(token_file.clone());
+    config.admin = Some(AdminConfig { token, ..admin_config()? });
+    let node = RollupNode::start(config).await?;
+    let address = node.admin_address().unwrap();
+    let token = std::fs::read_to_string(&token_file)?;
+    assert_eq!(std::fs::metadata(&token_file)?.permissions().mode() & 0o777, 0o600);
+
+    let bearer = format!("Bearer {}", token.trim());
+    let upgrade = [
+        ("connection", "Upgrade"),
+        ("upgrade", "websocket"),
+        ("sec-websocket-version", "13"),
+        ("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ=="),
+    ];
+    let ask = async |is_upgrade: bool, headers: &[(&str, &str)]| -> Result<u16> {
+        let client = reqwest::Client::new();
+        let mut request = match is_upgrade {
+            true => client.get(format!("http://{address}")),
+            false => client
+                .post(format!("http://{address}"))
+                .header("content-type", "application/json")
+                .body(r#"{"jsonrpc":"2.0","id":1,"method":"admin_stopSealing","params":[]}"#),
+        };
+        for (name, value) in headers.iter().chain(upgrade.iter().filter(|_| is_upgrade)) {
+            request = request.header(*name, *value);
+        }
+        Ok(request.send().await?.status().as_u16())
+    };
+    let page = ("origin", "http://attacker.example");
+    let (rebound, own) = (("host", "attacker.example"), ("authorization", bearer.as_str()));
+    for is_upgrade in [false, true] {
+        assert_eq!(ask(is_upgrade, &[]).await?, 401);
+        assert_eq!(ask(is_upgrade, &[("authorization", "Bearer 0123")]).await?, 401);
+        // A page on this machine, or one that has rebound its name to the loopback address.
+        for headers in [&[page][..], &[page, own], &[rebound], &[rebound, own]] {
+            assert_eq!(ask(is_upgrade, headers).await?, 403, "{headers:?}");
+        }
+    }
+    assert!(node.status().sealing);
+    assert_eq!(ask(true, &[own]).await?, 101);
+    assert_eq!(ask(false, &[own]).await?, 200);
+    assert!(!node.status().sealing);
     node.stop().await;
     Ok(())
 }

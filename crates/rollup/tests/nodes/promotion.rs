@@ -1,6 +1,8 @@
 //! Obstacles to a follower's promotion, and the promotion once they are gone.
 
-use crate::support::{World, is_settled, provider_of, refusal, signed, until};
+use crate::support::{
+    World, admin_config, admin_of, is_settled, provider_of, refusal, signed, until,
+};
 use alloy_eips::Encodable2718 as _;
 use alloy_primitives::{Address, Bytes, U256};
 use alloy_provider::{Provider, RootProvider, ext::AnvilApi};
@@ -26,11 +28,10 @@ impl Standby {
     async fn start(world: &World, change: impl FnOnce(&mut Config)) -> Result<Self> {
         let (l1, mut config) = world.behind_proxy(Role::Follower { sequencer: None })?;
         config.standby = Some(Box::new(world.sequencer_config()?));
-        config.admin = Some("127.0.0.1:0".parse()?);
+        config.admin = Some(admin_config()?);
         change(&mut config);
         let node = RollupNode::start(config).await?;
-        let address = node.admin_address().unwrap();
-        let admin = RootProvider::new_http(format!("http://{address}").parse()?);
+        let admin = admin_of(&node)?;
         let standby = Self { node, l1, admin };
         until("L1", &standby.node, || async { Ok(standby.node.status().synced) }).await?;
         Ok(standby)

@@ -6,12 +6,12 @@ use super::{
 };
 use crate::rollup::{allowance::allowance, key_source::KeySource};
 use ::rollup::{
-    BacklogConfig, Config, EngineConfig, L1Limits, LeaseConfig, PoolLimits, Prices, Role,
-    SequencerConfig, SubmitterConfig,
+    AdminConfig, AdminToken, BacklogConfig, Config, EngineConfig, L1Limits, LeaseConfig,
+    PoolLimits, Prices, Role, SequencerConfig, SubmitterConfig,
 };
 use engine::JwtSecret;
 use eyre::{Report, Result, WrapErr as _, bail, ensure, eyre};
-use rpc::{Namespaces, RequestLimits, ServerConfig};
+use rpc::{Access, Namespaces, RequestLimits, ServerConfig};
 use std::time::Duration;
 use variants::GasSchedule;
 
@@ -90,6 +90,11 @@ impl Values {
         Ok(ServerConfig {
             hosts: vec![given("--http-host", self.http_host)?],
             port: given("--http-port", self.http_port)?,
+            access: Access {
+                hosts: urls(given("--http-vhosts", self.http_vhosts.as_deref())?),
+                origin: self.http_cors.clone(),
+                token: None,
+            },
             max_response: given("--max-response-bytes", self.max_response_bytes)?,
             max_batch: given("--max-batch", self.max_batch)?,
             max_connections: given("--max-connections", self.max_connections)?,
@@ -154,6 +159,15 @@ impl Values {
                 Some(LeaseConfig { witnesses: urls(&witnesses), secret, url })
             }
         };
+        let admin = match (self.admin_addr, self.admin_token_file, &self.data_dir) {
+            (None, None, _) => None,
+            (None, Some(_), _) => return Err(missing("--admin-addr")),
+            (Some(address), Some(file), _) => Some((address, file)),
+            (Some(address), None, Some(folder)) => Some((address, folder.join("admin.token"))),
+            (Some(_), None, None) => {
+                bail!("--admin-addr: needs --admin-token-file where there is no --data-dir")
+            }
+        };
         let execute_gas = given("--l1-execute-gas", self.l1_execute_gas.as_deref())?;
         let execute_gas = execute_gas.parse::<GasSchedule>().wrap_err("--l1-execute-gas")?;
         Ok(Config {
@@ -176,7 +190,8 @@ impl Values {
             feed_signers: self.feed_signer.unwrap_or_default(),
             peer,
             lease,
-            admin: self.admin_addr,
+            admin: admin
+                .map(|(address, file)| AdminConfig { address, token: AdminToken::File(file) }),
             server,
             engine,
             observer: None,

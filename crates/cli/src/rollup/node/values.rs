@@ -4,6 +4,7 @@ use super::RoleName;
 use ::rollup::{BacklogConfig, L1Limits, PoolLimits, SubmitterConfig};
 use alloy_primitives::Address;
 use clap::Args;
+use client::RedactedUrl;
 use serde::{Deserialize, Serialize};
 use std::{
     net::SocketAddr,
@@ -60,6 +61,13 @@ pub(super) struct Values {
     /// Namespaces of methods that are served over WebSocket [default: enshrine,eth,net,rollup,web3].
     #[arg(long, value_name = "NAMES")]
     pub(super) ws_api: Option<String>,
+    /// Host names under which requests may arrive, separated by commas, besides IP addresses; `*` for all [default:
+    /// localhost].
+    #[arg(long, value_name = "NAMES")]
+    pub(super) http_vhosts: Option<String>,
+    /// Origin of the web pages that may send requests; `*` for all. Without it, none may.
+    #[arg(long, value_name = "ORIGIN")]
+    pub(super) http_cors: Option<String>,
     /// Most bytes of an answer, and of the answers to a batch [default: 26214400].
     #[arg(long, value_name = "BYTES")]
     pub(super) max_response_bytes: Option<u32>,
@@ -222,6 +230,10 @@ pub(super) struct Values {
     /// Loopback address and port at which the role can be changed (rollup_promote, rollup_demote).
     #[arg(long, value_name = "ADDRESS:PORT")]
     pub(super) admin_addr: Option<SocketAddr>,
+    /// File with the bearer token of --admin-addr, which is created if it is missing [default: admin.token in
+    /// --data-dir].
+    #[arg(long, value_name = "FILE")]
+    pub(super) admin_token_file: Option<PathBuf>,
     /// Address and port at which the Engine API is served; needs --jwt-secret.
     #[arg(long, value_name = "ADDRESS:PORT")]
     pub(super) engine_addr: Option<SocketAddr>,
@@ -262,7 +274,9 @@ impl Values {
             lease_witnesses: text(),
             lease_secret: Some(PathBuf::new()),
             lease_url: text(),
+            http_cors: text(),
             admin_addr: address,
+            admin_token_file: Some(PathBuf::new()),
             engine_addr: address,
             engine: text(),
             jwt_secret: Some(PathBuf::new()),
@@ -281,6 +295,7 @@ impl Values {
             http_port: Some(9_545),
             http_api: Some(PUBLIC_API.to_owned()),
             ws_api: Some(PUBLIC_API.to_owned()),
+            http_vhosts: Some("localhost".to_owned()),
             max_response_bytes: Some(25 << 20),
             max_batch: Some(1_000),
             max_trace_bytes: Some(25 << 20),
@@ -323,7 +338,23 @@ impl Values {
         let hidden = |key: Option<String>| {
             key.map(|key| if Path::new(&key).exists() { key } else { "(a key)".to_owned() })
         };
-        let (advance_key, operator_key) = (hidden(self.advance_key), hidden(self.operator_key));
-        Self { advance_key, operator_key, ..self }
+        let redacted = |urls: Option<String>| {
+            let one = |url| RedactedUrl::new(url).to_string();
+            urls.map(|urls| urls.split(',').map(one).collect::<Vec<_>>().join(","))
+        };
+        Self {
+            advance_key: hidden(self.advance_key),
+            operator_key: hidden(self.operator_key),
+            l1: redacted(self.l1),
+            l1_beacon: redacted(self.l1_beacon),
+            advance_signer: redacted(self.advance_signer),
+            operator_signer: redacted(self.operator_signer),
+            sequencer: redacted(self.sequencer),
+            sequencer_feed: redacted(self.sequencer_feed),
+            lease_witnesses: redacted(self.lease_witnesses),
+            lease_url: redacted(self.lease_url),
+            engine: redacted(self.engine),
+            ..self
+        }
     }
 }

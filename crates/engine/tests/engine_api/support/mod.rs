@@ -68,7 +68,8 @@ impl Peer {
         let api = Api::new(Arc::clone(&node), RpcOptions::default());
         let engine = Arc::new(Engine::new(api, policy));
         let address = SocketAddr::from(([127, 0, 0, 1], 0));
-        let server = EngineServer::start(address, secret(), engine).await?;
+        let server =
+            EngineServer::start(address, secret(), vec!["localhost".to_owned()], engine).await?;
         let client = EngineClient::new(&format!("http://{}", server.address()), secret())?;
         Ok(Self { node, server, client, fork })
     }

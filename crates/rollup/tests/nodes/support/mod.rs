@@ -16,11 +16,11 @@ use client::{Client, ClientOptions};
 use contracts::{Deployment, GenesisAllowance, bindings::IL1MessageQueue};
 use devnet::{Devnet, DevnetBuilder, Hardfork};
 use enshrine_rollup::{
-    BacklogConfig, Config, L1Limits, PoolLimits, Prices, Role, RollupNode, SequencerConfig, Signer,
-    SubmitterConfig,
+    AdminConfig, AdminToken, BacklogConfig, Config, L1Limits, PoolLimits, Prices, Role, RollupNode,
+    SequencerConfig, Signer, SubmitterConfig,
 };
 use eyre::{OptionExt, Result, ensure, eyre};
-use rpc::ServerConfig;
+use rpc::{AccessToken, ServerConfig};
 use std::{path::PathBuf, time::Duration};
 use tempfile::TempDir;
 use testkit::{
@@ -324,6 +324,23 @@ async fn head_time(provider: &DynProvider) -> Result<u64> {
 /// A concrete provider of a node's RPC, since a generic one would compile all that providers can do.
 pub(crate) fn provider_of(node: &RollupNode) -> Result<RootProvider> {
     Ok(RootProvider::new_http(format!("http://{}", node.server().addresses()[0]).parse()?))
+}
+
+/// Bearer token of the admin ports.
+const ADMIN_TOKEN: &str = "0123456789abcdef0123456789abcdef";
+
+/// An admin port at a free address.
+pub(crate) fn admin_config() -> Result<AdminConfig> {
+    let token = AccessToken::parse(ADMIN_TOKEN).ok_or_eyre("no token")?;
+    Ok(AdminConfig { address: "127.0.0.1:0".parse()?, token: AdminToken::Given(token) })
+}
+
+/// A provider of a node's admin port.
+pub(crate) fn admin_of(node: &RollupNode) -> Result<RootProvider> {
+    let url = format!("http://{}", node.admin_address().ok_or_eyre("no admin address")?);
+    let header = ("authorization".to_owned(), format!("Bearer {ADMIN_TOKEN}"));
+    let client = Client::of_several(&[&url], &[header], ClientOptions::default())?;
+    Ok(client.provider().clone())
 }
 
 /// A node's answer to a request, with this text as its result.
