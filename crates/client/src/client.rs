@@ -1,5 +1,6 @@
 //! A node as it is asked.
 
+use crate::RedactedUrl;
 use crate::{ClientError, ClientOptions, Http, socket::Socket};
 use alloy_json_rpc::{RpcRecv, RpcSend};
 use alloy_provider::{Provider as _, RootProvider};
@@ -56,7 +57,7 @@ impl Client {
         }
         if parsed.is_empty() {
             let reason = "there is none".to_owned();
-            return Err(ClientError::Url { url: String::new(), reason });
+            return Err(ClientError::Url { url: RedactedUrl::default(), reason });
         }
         let mut map = HeaderMap::new();
         for (written, value) in headers {
@@ -78,7 +79,7 @@ impl Client {
                 };
                 if let Some(reason) = reason {
                     let reason = reason.to_owned();
-                    return Err(ClientError::Url { url: url.to_string(), reason });
+                    return Err(ClientError::Url { url: url.into(), reason });
                 }
                 Way::Socket(Socket::new(url.clone(), options))
             }
@@ -95,7 +96,15 @@ impl Client {
         Ok(Self { way, provider, runtime: Some(runtime) })
     }
 
-    /// Returns the URL of the node.
+    /// Returns the address of the node, to be shown.
+    pub fn address(&self) -> RedactedUrl {
+        match &self.way {
+            Way::Http(http) => http.url().into(),
+            Way::Socket(socket) => socket.url().into(),
+        }
+    }
+
+    /// Returns the URL of the node, which may contain secrets: only [`Self::address`] is to be shown.
     pub fn url(&self) -> &str {
         match &self.way {
             Way::Http(http) => http.url().as_str(),
@@ -114,7 +123,7 @@ impl Client {
     fn http(&self) -> Result<Http, ClientError> {
         match &self.way {
             Way::Http(http) => Ok(http.clone()),
-            Way::Socket(socket) => Err(ClientError::NoPages(socket.url().to_string())),
+            Way::Socket(socket) => Err(ClientError::NoPages(socket.url().into())),
         }
     }
 
@@ -212,7 +221,7 @@ impl Client {
 
 /// The address of a node, if it is one that can be asked.
 fn node_url(url: &str) -> Result<reqwest::Url, ClientError> {
-    let bad = |reason: String| ClientError::Url { url: url.to_owned(), reason };
+    let bad = |reason: String| ClientError::Url { url: RedactedUrl::new(url), reason };
     if url.starts_with(['/', '.']) {
         return Err(bad(
             "it is a path, and nodes are not asked over IPC: use HTTP or a WebSocket".to_owned()

@@ -1,5 +1,6 @@
 //! Errors of requests to a node.
 
+use crate::RedactedUrl;
 use alloy_transport::TransportError;
 use std::{io, time::Duration};
 
@@ -10,7 +11,7 @@ pub enum ClientError {
     #[error("{url:?} is not the URL of a node: {reason}")]
     Url {
         /// The text.
-        url: String,
+        url: RedactedUrl,
         /// Reason of the parser.
         reason: String,
     },
@@ -21,7 +22,7 @@ pub enum ClientError {
     #[error(
         "{0} is a WebSocket, which has answers to JSON-RPC only: this needs an address of HTTP"
     )]
-    NoPages(String),
+    NoPages(RedactedUrl),
     /// The client itself could not be set up.
     #[error("cannot set up the client: {0}")]
     Setup(#[from] io::Error),

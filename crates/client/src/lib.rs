@@ -14,10 +14,12 @@ mod client;
 mod error;
 mod http;
 mod patience;
+mod redacted;
 mod socket;
 
 pub use client::Client;
 pub use error::{ClientError, HttpError, SocketError};
 pub use http::{ClientOptions, Http, Rotation};
+pub use redacted::RedactedUrl;
 // Has the hash that alloy calls wherever the fast libraries are built too (feature `alloy` of `keccak`).
 use keccak as _;

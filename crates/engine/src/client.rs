@@ -4,6 +4,7 @@ use crate::{
     BuiltPayload, ForkchoiceState, ForkchoiceUpdated, JwtSecret, NewPayload, PayloadAttributes,
 };
 use alloy_primitives::{B256, FixedBytes, U64};
+use client::RedactedUrl;
 use codec::Encode as _;
 use codec::{OwnedWitness, PayloadEnvelope, PayloadStatus, PayloadStatusWithWitness};
 use futures_util::future::BoxFuture;
@@ -30,7 +31,7 @@ pub enum EngineError {
     #[error("{url:?} is not an HTTP URL: {reason}")]
     Url {
         /// The address.
-        url: String,
+        url: RedactedUrl,
         /// Reason of the parser.
         reason: String,
     },
@@ -94,7 +95,7 @@ impl EngineClient {
     ///
     /// [`EngineError::Url`], or the reason for which the client cannot be set up.
     pub fn new(url: &str, secret: JwtSecret) -> Result<Self, EngineError> {
-        let wrong = |reason: String| EngineError::Url { url: url.to_owned(), reason };
+        let wrong = |reason: String| EngineError::Url { url: RedactedUrl::new(url), reason };
         let parsed: Url = url.parse().map_err(|error| wrong(format!("{error}")))?;
         let mut http = reqwest::Client::builder().timeout(TIMEOUT);
         match parsed.scheme() {
@@ -107,8 +108,8 @@ impl EngineClient {
     }
 
     /// Returns the URL of its Engine API.
-    pub fn url(&self) -> &str {
-        self.url.as_str()
+    pub fn address(&self) -> RedactedUrl {
+        (&self.url).into()
     }
 
     /// Calls any method.

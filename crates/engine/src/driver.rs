@@ -3,6 +3,7 @@
 use crate::{EngineClient, EngineError, ForkchoiceState, JwtSecret, NewPayload};
 use alloy_primitives::B256;
 use chain::{Block, ChainError, ChainReader};
+use client::RedactedUrl;
 use codec::{PayloadStatus, PayloadVerdict};
 use node::{Forkchoice, Node};
 use parking_lot::Mutex;
@@ -31,7 +32,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 #[serde(rename_all = "camelCase")]
 pub struct Driven {
     /// URL of its Engine API.
-    pub url: String,
+    pub url: RedactedUrl,
     /// Number of the newest block that it has called valid as its head.
     pub number: u64,
     /// The block's hash.
@@ -110,7 +111,7 @@ impl Driver {
     ) -> io::Result<RunningDriver> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let stop = Arc::<AtomicBool>::default();
-        let url = self.client.url().to_owned();
+        let url = self.client.address();
         let driven = Arc::new(Mutex::new(Driven { url, ..Driven::default() }));
         let (stopped, told) = (Arc::clone(&stop), Arc::clone(&driven));
         let thread = thread::Builder::new()
@@ -156,7 +157,7 @@ impl Driver {
             if fault.is_some() && driven.fault != fault {
                 tracing::error!(
                     fault,
-                    url = driven.url,
+                    url = %driven.url,
                     "failed to update driven client, retrying"
                 );
             }

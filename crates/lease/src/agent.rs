@@ -4,6 +4,7 @@ use crate::{
     Answer, Candidate, CandidateId, Leader, LeaseName, MAX_URL_BYTES,
     server::{ASK, LEADER, RELEASE},
 };
+use client::RedactedUrl;
 use engine::{EngineClient, EngineError, JwtSecret};
 use futures_util::future::join_all;
 use parking_lot::Mutex;
@@ -43,7 +44,7 @@ pub enum LeaseError {
     NoWitnesses,
     /// A witness is named twice, and would count twice.
     #[error("the witness {0} is named twice")]
-    Twice(String),
+    Twice(RedactedUrl),
     /// The URL is longer than witnesses keep.
     #[error("the URL for followers has {got} bytes, at most {MAX_URL_BYTES}")]
     UrlTooLong {
@@ -54,7 +55,7 @@ pub enum LeaseError {
     #[error("witness {url}: {source}")]
     Witness {
         /// URL of the witness.
-        url: String,
+        url: RedactedUrl,
         /// The reason.
         source: EngineError,
     },
@@ -100,9 +101,9 @@ impl Lease {
         let mut witnesses = Vec::<EngineClient>::new();
         for url in urls {
             let client = EngineClient::new(&url, secret.clone())
-                .map_err(|source| LeaseError::Witness { url: url.clone(), source })?;
-            if witnesses.iter().any(|known| known.url() == client.url()) {
-                return Err(LeaseError::Twice(url));
+                .map_err(|source| LeaseError::Witness { url: RedactedUrl::new(&url), source })?;
+            if witnesses.iter().any(|known| known.address() == client.address()) {
+                return Err(LeaseError::Twice(client.address()));
             }
             witnesses.push(client);
         }
@@ -240,11 +241,11 @@ impl Inner {
         match tokio::time::timeout(ANSWER_TIMEOUT, asked).await {
             Ok(Ok(answer)) => Some(answer),
             Ok(Err(error)) => {
-                tracing::debug!(witness = witness.url(), %error, "witness request failed");
+                tracing::debug!(witness = %witness.address(), %error, "witness request failed");
                 None
             }
             Err(_) => {
-                tracing::debug!(witness = witness.url(), "witness did not answer in time");
+                tracing::debug!(witness = %witness.address(), "witness did not answer in time");
                 None
             }
         }

@@ -1,6 +1,7 @@
 //! The port of a witness.
 
 use crate::{Answer, CandidateId, Leader, LeaseName, MAX_URL_BYTES, Witness};
+use client::RedactedUrl;
 use engine::{AuthenticatedServer, EngineServerError, JwtSecret};
 use futures_util::future::BoxFuture;
 use parking_lot::Mutex;
@@ -96,7 +97,7 @@ impl State {
         if matches!(answer, Answer::Granted { .. })
             && before.is_none_or(|before| before.id != candidate.id)
         {
-            tracing::info!(lease = %name.0, leader = candidate.url, id = %candidate.id.0, "granted lease");
+            tracing::info!(lease = %name.0, leader = %RedactedUrl::new(&candidate.url), id = %candidate.id.0, "granted lease");
         }
         Ok(answer)
     }

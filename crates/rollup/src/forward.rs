@@ -9,7 +9,7 @@ use crate::{
 };
 use alloy_json_rpc::ErrorPayload;
 use alloy_primitives::{B256, Bytes, map::B256Set};
-use client::{Client, ClientError, ClientOptions};
+use client::{Client, ClientError, ClientOptions, RedactedUrl};
 use node::Node;
 use parking_lot::Mutex;
 use rpc::{RpcError, SendElsewhere};
@@ -116,9 +116,11 @@ impl Forwarder {
                     .client_of(&url)
                     .and_then(|client| client.request::<_, B256>(METHOD, (raw.clone(),)));
                 match answered {
-                    Ok(_) => tracing::debug!(transaction = %hash, url, "handed transaction on"),
+                    Ok(_) => {
+                        tracing::debug!(transaction = %hash, url = %RedactedUrl::new(&url), "handed transaction on")
+                    }
                     Err(error) if answer(&error).is_some_and(|it| it.code != BUSY) => {
-                        tracing::debug!(transaction = %hash, url, %error, "sequencer refused transaction");
+                        tracing::debug!(transaction = %hash, url = %RedactedUrl::new(&url), %error, "sequencer refused transaction");
                     }
                     // It is asked again, with all the others.
                     Err(_) => break,
@@ -167,6 +169,7 @@ fn refusal(url: &str, error: &ClientError) -> RpcError {
             RpcError { data, ..RpcError::new(code, answer.message.to_string()) }
         }
         None => {
+            let url = RedactedUrl::new(url);
             let message = format!("the sequencer at {url} did not take the transaction: {error}");
             RpcError::new(NO_SEQUENCER, message)
         }

@@ -5,6 +5,7 @@ use crate::{
     status::LeaseStatus,
     worker::{Acting, Reading, Worker},
 };
+use client::RedactedUrl;
 use lease::Lease;
 use std::time::{Duration, Instant};
 
@@ -66,7 +67,8 @@ impl Worker {
             && leader.id != lease.own().id
             && self.start.peer.as_ref() != Some(&leader.url)
         {
-            tracing::info!(leader = leader.url, "following the node that has the lease");
+            let url = RedactedUrl::new(&leader.url);
+            tracing::info!(leader = %url, "following the node that has the lease");
             self.start.peer = Some(leader.url.clone());
             self.start.feed.follow(Some(leader.url));
             if let Some(Acting::Follower(follower)) = &mut self.acting {
@@ -92,7 +94,7 @@ impl Worker {
         // The operator knows more than the last failure: it is asked for at once.
         self.leadership = Leadership::new(true);
         let leader = self.start.lease.as_ref().and_then(Lease::leader);
-        RoleError::NoLease { leader: leader.map(|leader| leader.url) }
+        RoleError::NoLease { leader: leader.map(|leader| RedactedUrl::new(&leader.url)) }
     }
 
     /// Releases the lease until the operator promotes this node.
@@ -108,6 +110,6 @@ pub(crate) fn lease_status(lease: &Lease) -> LeaseStatus {
     LeaseStatus {
         held: lease.is_held(),
         wanted: lease.is_wanted(),
-        leader: leader.map(|it| it.url),
+        leader: leader.map(|it| RedactedUrl::new(&it.url)),
     }
 }

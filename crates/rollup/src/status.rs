@@ -1,6 +1,7 @@
 //! Status of a node.
 
 use alloy_primitives::{Address, B256, U256};
+use client::RedactedUrl;
 use engine::Driven;
 use serde::Serialize;
 
@@ -54,7 +55,7 @@ pub struct LeaseStatus {
     /// `true` if this node requests the lease.
     pub wanted: bool,
     /// WebSocket URL of another holder.
-    pub leader: Option<String>,
+    pub leader: Option<RedactedUrl>,
 }
 
 /// A block.

@@ -8,6 +8,7 @@ use crate::{
 use alloy_primitives::Bytes;
 use alloy_provider::{Provider as _, ProviderBuilder, WsConnect, network::Ethereum};
 use alloy_rpc_types_eth::Block;
+use client::RedactedUrl;
 use node::Node;
 use std::{
     sync::{Arc, mpsc::Sender},
@@ -95,7 +96,8 @@ impl UnsafeBlockClient {
             let listening = async {
                 let Some(url) = &url else { return core::future::pending().await };
                 if let Err(error) = listen(url, &node, &shared, &trust, &inputs).await {
-                    tracing::warn!(%error, url, "feed of unsafe blocks failed, reconnecting");
+                    let url = RedactedUrl::new(url);
+                    tracing::warn!(%error, %url, "feed of unsafe blocks failed, reconnecting");
                     *shared.feed_fault.lock() =
                         Some(format!("feed of unsafe blocks at {url}: {error}"));
                 }

@@ -1,6 +1,7 @@
 //! Remote signer: Web3Signer's HTTP API for eth1 keys.
 
 use alloy_primitives::{Address, B256, Bytes, Signature, hex, keccak256, map::B256Map};
+use client::RedactedUrl;
 use parking_lot::{Condvar, Mutex};
 use reqwest::{Client, RequestBuilder, Url};
 use serde_json::json;
@@ -25,7 +26,7 @@ pub enum SignerError {
     #[error("{url} is not the URL of a signer: {reason}")]
     Url {
         /// The URL.
-        url: String,
+        url: RedactedUrl,
         /// Error of the parser.
         reason: String,
     },
@@ -33,7 +34,7 @@ pub enum SignerError {
     #[error("the remote signer at {url} does not answer: {reason}")]
     Silent {
         /// The URL.
-        url: String,
+        url: RedactedUrl,
         /// Error of the connection.
         reason: String,
     },
@@ -41,7 +42,7 @@ pub enum SignerError {
     #[error("the remote signer at {url} answers with HTTP status {status}: {excerpt}")]
     Refused {
         /// The URL.
-        url: String,
+        url: RedactedUrl,
         /// HTTP status.
         status: u16,
         /// Beginning of the answer.
@@ -51,13 +52,13 @@ pub enum SignerError {
     #[error("the remote signer at {url} has not signed yet")]
     Pending {
         /// The URL.
-        url: String,
+        url: RedactedUrl,
     },
     /// The answer is not one of Web3Signer's API.
     #[error("the remote signer at {url} answers {excerpt:?}, expected {expected}")]
     Malformed {
         /// The URL.
-        url: String,
+        url: RedactedUrl,
         /// Beginning of the answer.
         excerpt: String,
         /// Expected form.
@@ -67,7 +68,7 @@ pub enum SignerError {
     #[error("the remote signer at {url} has {keys} keys, and none of them is that of {account}")]
     NoKey {
         /// The URL.
-        url: String,
+        url: RedactedUrl,
         /// Number of the signer's keys.
         keys: usize,
         /// The account.
@@ -77,7 +78,7 @@ pub enum SignerError {
     #[error("the remote signer at {url} has signed for {got}, expected {expected}")]
     WrongKey {
         /// The URL.
-        url: String,
+        url: RedactedUrl,
         /// Account that the signature recovers to.
         got: Address,
         /// Account of the key.
@@ -112,7 +113,7 @@ const MAX_ASKED: usize = 16;
 impl Web3Signer {
     /// A signer at this URL. Nothing is sent yet.
     pub(crate) fn new(url: &str, account: Address) -> Result<Self, SignerError> {
-        let bad = |reason: String| SignerError::Url { url: url.to_owned(), reason };
+        let bad = |reason: String| SignerError::Url { url: RedactedUrl::new(url), reason };
         let parsed: Url = url.parse().map_err(|error| bad(format!("{error}")))?;
         if !["http", "https"].contains(&parsed.scheme()) {
             return Err(bad("it begins neither with http:// nor with https://".to_owned()));
@@ -149,7 +150,7 @@ impl Web3Signer {
         let got = signature.recover_address_from_prehash(&hash).unwrap_or_default();
         let expected = self.account;
         if got != expected {
-            return Err(SignerError::WrongKey { url: self.url.to_string(), got, expected });
+            return Err(SignerError::WrongKey { url: (&self.url).into(), got, expected });
         }
         Ok(signature)
     }
@@ -207,7 +208,7 @@ impl Web3Signer {
     }
 
     fn pending(&self) -> SignerError {
-        SignerError::Pending { url: self.url.to_string() }
+        SignerError::Pending { url: (&self.url).into() }
     }
 
     /// Requests the signer's keys, and returns the one of the account.
@@ -220,7 +221,7 @@ impl Web3Signer {
             .map_err(|_| self.malformed(&answer, "a list of public keys"))?;
         let found = keys.iter().find(|key| account_of(key) == Some(self.account));
         let found = found.ok_or_else(|| SignerError::NoKey {
-            url: self.url.to_string(),
+            url: (&self.url).into(),
             keys: keys.len(),
             account: self.account,
         })?;
@@ -235,12 +236,12 @@ impl Web3Signer {
 
     fn malformed(&self, answer: &str, expected: &'static str) -> SignerError {
         let excerpt = answer.chars().take(EXCERPT).collect();
-        SignerError::Malformed { url: self.url.to_string(), excerpt, expected }
+        SignerError::Malformed { url: (&self.url).into(), excerpt, expected }
     }
 
     /// Sends a request on a thread of its own, since the caller may be on a thread of another runtime.
     fn ask(&self, request: RequestBuilder) -> Result<String, SignerError> {
-        let silent = |reason: String| SignerError::Silent { url: self.url.to_string(), reason };
+        let silent = |reason: String| SignerError::Silent { url: (&self.url).into(), reason };
         let asked = || {
             let runtime = runtime::Builder::new_current_thread().enable_all().build();
             runtime.map_err(|error| silent(error.to_string()))?.block_on(async {
@@ -255,7 +256,7 @@ impl Web3Signer {
             joined.unwrap_or_else(|_| Err(silent("the request has panicked".to_owned())))?;
         if !(200..300).contains(&status) {
             let excerpt = text.chars().take(EXCERPT).collect();
-            return Err(SignerError::Refused { url: self.url.to_string(), status, excerpt });
+            return Err(SignerError::Refused { url: (&self.url).into(), status, excerpt });
         }
         Ok(text)
     }

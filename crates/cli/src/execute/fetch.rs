@@ -125,7 +125,7 @@ struct Node(Client);
 
 impl Node {
     fn call<T: RpcRecv>(&self, method: &str, params: impl RpcSend + 'static) -> Result<T> {
-        let context = || format!("{method} at {}", self.0.url());
+        let context = || format!("{method} at {}", self.0.address());
         let answer: Option<T> =
             self.0.request(method, params).map_err(explain).wrap_err_with(context)?;
         answer.ok_or_else(|| eyre!("no such block")).wrap_err_with(context)

@@ -10,6 +10,7 @@ mod transaction;
 mod verify;
 
 use clap::Subcommand;
+use client::RedactedUrl;
 use eyre::{Result, ensure};
 use load::decode_input;
 use std::{path::Path, process::ExitCode};
@@ -52,10 +53,14 @@ impl Calldata {
 
     /// Fetches the input for a block of the node at a URL.
     pub(crate) fn fetch(url: &str, number: u64, fork: Option<ProtocolFork>) -> Result<Self> {
-        let name = format!("block {number} of {url}");
+        let name = format!("block {number} of {}", RedactedUrl::new(url));
         let fetched = fetch::fetch(url, &number.to_string(), fetch::TIMEOUT)?;
         let got = fetched.number;
-        ensure!(got == number, "{url} has given block {got}, and was asked for block {number}");
+        ensure!(
+            got == number,
+            "{} has given block {got}, and was asked for block {number}",
+            RedactedUrl::new(url)
+        );
         Self::of(name, load::calldata_of(&fetched.bundle, fork)?)
     }
 

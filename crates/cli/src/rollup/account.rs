@@ -181,12 +181,12 @@ fn message(l1: &Node, queue: Address, index: u64) -> Result<Message> {
     }]);
     let logs: Vec<Log> = l1.request("eth_getLogs", filter)?;
     let Some(log) = logs.iter().find(|log| !log.removed) else {
-        bail!("the L1 node at {} knows no message {index}", l1.client.url())
+        bail!("the L1 node at {} knows no message {index}", l1.client.address())
     };
     let event = MessageSent::decode_log(&log.inner).ok();
     match event.as_ref().and_then(|event| Message::from_event(event)) {
         Some(message) if message.index == index => Ok(message),
-        _ => bail!("the L1 node at {} has answered with another log", l1.client.url()),
+        _ => bail!("the L1 node at {} has answered with another log", l1.client.address()),
     }
 }
 

@@ -38,7 +38,8 @@ impl Node {
         let got: U64 = node.request("eth_chainId", ())?;
         match chain_id {
             Some(expected) if got.to::<u64>() != expected => bail!(
-                "{name} node at {url} is on chain {got}, but the deployment file says {expected}"
+                "{name} node at {} is on chain {got}, but the deployment file says {expected}",
+                node.client.address()
             ),
             _ => Ok(node),
         }
@@ -50,7 +51,7 @@ impl Node {
             other => eyre::Report::from(other),
         };
         self.client.request(method, params).map_err(explain).wrap_err_with(|| {
-            format!("{method} of the {} node at {}", self.name, self.client.url())
+            format!("{method} of the {} node at {}", self.name, self.client.address())
         })
     }
 

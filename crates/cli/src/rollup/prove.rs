@@ -168,10 +168,10 @@ fn message(l2: &Node, index: u64) -> Result<(Message, u64)> {
     }]);
     let logs: Vec<Log> = l2.request("eth_getLogs", filter)?;
     let Some(log) = logs.iter().find(|log| !log.removed) else {
-        bail!("the L2 node at {} knows no message {index}", l2.client.url())
+        bail!("the L2 node at {} knows no message {index}", l2.client.address())
     };
     read(log, index).wrap_err_with(|| {
-        format!("the L2 node at {} has answered with another log", l2.client.url())
+        format!("the L2 node at {} has answered with another log", l2.client.address())
     })
 }
 
@@ -198,7 +198,7 @@ fn prove(l2: &Node, number: u64, state_root: B256, message: &Message) -> Result<
         format!(
             "the L2 node at {} proves something else than that message {} is in the state of block \
              {number}",
-            l2.client.url(),
+            l2.client.address(),
             message.index
         )
     })?;

@@ -16,6 +16,7 @@ mod lease;
 mod node_flags;
 mod printing;
 mod rollup;
+mod secrets;
 mod snapshot;
 mod support;
 mod worst;

@@ -3,7 +3,7 @@
 use crate::{L1Error, l1::L1Header};
 use alloy_eips::eip4844::{c_kzg, env_settings::EnvKzgSettings, kzg_to_versioned_hash};
 use alloy_primitives::{B256, Bytes};
-use client::{Client, ClientOptions};
+use client::{Client, ClientOptions, RedactedUrl};
 use codec::blob_tail::{BLOB_LEN, Trailer};
 use parking_lot::Mutex;
 use serde::Deserialize;
@@ -78,8 +78,8 @@ impl BlobClient {
     }
 
     /// Facts about the chain of each node, by its URL.
-    pub(crate) fn facts(&self) -> Vec<(String, Result<BeaconFacts, L1Error>)> {
-        let facts = |node: &BlobNode| (node.client.url().to_owned(), node.facts());
+    pub(crate) fn facts(&self) -> Vec<(RedactedUrl, Result<BeaconFacts, L1Error>)> {
+        let facts = |node: &BlobNode| (node.client.address(), node.facts());
         self.nodes.iter().map(facts).collect()
     }
 
