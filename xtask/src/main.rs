@@ -2,7 +2,7 @@
 //!
 //! This crate owns the order in which the checks run, the rules that no other tool checks (see
 //! [`lint`]), which tools of others check what (see [`checks`]), what is expected of the analysers
-//! (see [`audit`]) and of the contracts' tests (see [`coverage`] and [`mutants`]), and the measurements
+//! (see [`audit`]) and of the contracts' tests (see [`coverage`]), and the measurements
 //! against other nodes (see [`mod@bench`]). What set-up does is the business of `enshrine-toolchain`,
 //! and what the checks check is that of cargo, clippy, forge and those tools.
 
@@ -21,7 +21,6 @@ mod files;
 mod language;
 mod links;
 mod lint;
-mod mutants;
 mod no_std;
 mod package;
 mod rust_tests;
@@ -83,15 +82,6 @@ enum Task {
     /// Prints lines and branches of each file; exits with 1 below 98 % of lines or 95 % of branches.
     /// Needs the `enshrine` binary, as the tests do.
     Coverage,
-
-    /// Make small mistakes in the contracts or the crates, and see whether their tests notice
-    ///
-    /// Exits with 1 if less than 95 % are caught, or if audit/mutants.toml does not explain the others.
-    Mutants {
-        /// Language to mutate
-        #[command(subcommand)]
-        what: Mutants,
-    },
 
     /// Measure EXECUTE, the devnet against anvil, or a rollup
     Bench {
@@ -253,22 +243,6 @@ enum Task {
     },
 }
 
-/// Languages whose code can be mutated.
-#[derive(Debug, Subcommand)]
-enum Mutants {
-    /// contracts/ and script/
-    ///
-    /// Takes ten seconds or more for each mutant; what was found out is kept below target/. Needs the
-    /// `enshrine` binary, as the tests do.
-    Solidity(mutants::Options),
-
-    /// The crates that write, read, price and post blocks, and the pool
-    ///
-    /// Compiles all mutants at once, in a copy of the workspace below target/, whose first compilation takes
-    /// as long as that of the tests.
-    Rust(mutants::rust::Options),
-}
-
 /// Measurements.
 #[derive(Debug, Clone, Copy, clap::ValueEnum)]
 enum Bench {
@@ -323,12 +297,6 @@ fn run(task: Task) -> eyre::Result<bool> {
         }
         Task::Audit => audit::run(&toolchain::find_root()?),
         Task::Coverage => coverage::run(&toolchain::find_root()?),
-        Task::Mutants { what: Mutants::Solidity(options) } => {
-            mutants::solidity(&toolchain::find_root()?, &options)
-        }
-        Task::Mutants { what: Mutants::Rust(options) } => {
-            mutants::rust::rust(&toolchain::find_root()?, &options)
-        }
         Task::Suites { only, write } => {
             suites::run(&toolchain::find_root()?, &only, write).map(|()| true)
         }

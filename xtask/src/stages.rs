@@ -216,10 +216,7 @@ impl Stage {
                 let mut cargo = toolchain::cargo();
                 stream(cargo.current_dir(root).env("RUSTDOCFLAGS", "-D warnings"), "cargo", &args)
             }
-            Self::RustTest => match rust_tests::run(root)? {
-                true => cargo(root, &TEST_PLACES),
-                false => Ok(Outcome::Failed),
-            },
+            Self::RustTest => rust_tests::run(root).map(Outcome::passed_if),
             Self::ForgeFmt => forge(root, &["fmt", "--check"], DEFAULT),
             Self::ForgeBuild => forge(root, &["build"], DEFAULT),
             Self::ForgeTest => {
@@ -241,19 +238,9 @@ impl Stage {
     }
 }
 
-/// Tests of the one program that is a workspace of its own.
-const TEST_PLACES: [&str; 5] = [
-    "test",
-    "--manifest-path",
-    crate::mutants::rust::PLACES,
-    "--target-dir",
-    crate::mutants::rust::PLACES_TARGET,
-];
-
-/// Manifests of the programs that are a workspace of their own each: they take crates of this one by their paths, and
-/// a crate that gets another dependency leaves their lock files behind.
-const BESIDE: [&str; 4] =
-    [crate::mutants::rust::PLACES, crate::ethrex::CLIENT, no_std::MANIFEST, "fuzz/Cargo.toml"];
+/// Manifests of the workspaces beside this one. They depend on its crates by path, so their lock files become stale
+/// when one of these crates gets another dependency.
+const BESIDE: [&str; 3] = [crate::ethrex::CLIENT, no_std::MANIFEST, "fuzz/Cargo.toml"];
 
 /// The seed of forge's random inputs: the verdict on a commit depends on nothing but the commit. Run by
 /// hand, forge takes a new one each time, and so searches on.
