@@ -1,7 +1,7 @@
 //! The rules of the repository that no compiler and no linter checks.
 //!
-//! They hold for every file that git holds or would take, so that a file is checked before it is
-//! first committed; and for what the crates link (see [`shipped`]).
+//! They hold for every file that git tracks or would add, so that a file is checked before its first
+//! commit. What cargo-deny, cargo-shear and clippy check is configured in `deny.toml` and `Cargo.toml`.
 
 use std::{
     collections::BTreeSet,
@@ -12,21 +12,14 @@ use std::{
 
 use eyre::{WrapErr as _, bail};
 use serde_json::Value;
-use toml::Table;
 
-use crate::{
-    language::{self, Tally},
-    links, shipped, trusted, wall_clock,
-};
+use crate::{links, trusted, wall_clock};
 
 /// Folders at the root of any Unix system, which documents may name (Filesystem Hierarchy Standard).
 const SYSTEM_FOLDERS: [&str; 8] = ["etc", "media", "mnt", "opt", "srv", "tmp", "usr", "var"];
 
 /// Part of the names of hosts that mirror package registries.
 const MIRROR: &str = concat!("arti", "factory");
-
-/// The only source of crates that a lockfile may name.
-const CRATES_IO: &str = "registry+https://github.com/rust-lang/crates.io-index";
 
 /// One violation.
 #[derive(Debug, PartialEq, Eq)]
@@ -52,8 +45,7 @@ pub(crate) fn run(root: &Path) -> eyre::Result<bool> {
     let files = repository_files(root)?;
     let machine_paths = machine_paths([Some(root.to_owned()), env::home_dir()]);
     let mut findings = Vec::new();
-    let (mut manifests, mut documents) = (Vec::new(), Vec::new());
-    let mut tally = Tally::default();
+    let mut documents = Vec::new();
     for file in &files {
         let bytes = match fs::read(root.join(file)) {
             // Removed, and not yet removed from the index; or a link to nowhere.
@@ -62,57 +54,28 @@ pub(crate) fn run(root: &Path) -> eyre::Result<bool> {
         };
         if let Ok(text) = str::from_utf8(&bytes) {
             findings.extend(check(file, text, &machine_paths));
-            tally.add(file, text);
-            let clocks = wall_clock::asserted(file, text).into_iter();
-            findings.extend(clocks.map(|(line, what)| Finding {
+            findings.extend(wall_clock::measured(file, text).map(|line| Finding {
                 file: file.clone(),
                 line: Some(line),
-                what,
+                what: "measures time in a test: use testkit::Patience".to_owned(),
             }));
-            if file.file_name().is_some_and(|name| name == "Cargo.toml") {
-                manifests.push((file.clone(), text.to_owned()));
-            }
             if file.extension().is_some_and(|extension| extension == "md") {
                 documents.push((file.clone(), text.to_owned()));
             }
         }
     }
-    findings.extend(check_manifests(&manifests));
     let links = links::broken(&documents, &files).into_iter();
     findings.extend(links.map(|(file, line, what)| Finding { file, line: Some(line), what }));
     for finding in &findings {
         println!("{finding}");
     }
-    let ways = shipped::check(root)?;
-    for way in &ways {
-        println!("{way}");
-    }
     let trusted = trusted::check(root)?;
     for difference in &trusted {
         println!("{difference}");
     }
-    let table = fs::read_to_string(root.join(language::TABLE))
-        .wrap_err_with(|| format!("cannot read {}", language::TABLE))?;
-    let (sentences, notes) = tally.check(&table);
-    for line in sentences.iter().chain(&notes) {
-        println!("{line}");
-    }
-    println!("{}", tally.summary());
-    let total = findings.len() + ways.len() + trusted.len() + sentences.len();
+    let total = findings.len() + trusted.len();
     println!("{} files checked, findings: {total}", files.len());
     Ok(total == 0)
-}
-
-/// Prints the headless doc comments and the four pronouns of one folder of the checkout at `root`.
-pub(crate) fn print_language(root: &Path, folder: &str) -> eyre::Result<()> {
-    let mut tally = Tally::default();
-    for file in repository_files(root)? {
-        if let Ok(text) = fs::read_to_string(root.join(&file)) {
-            tally.add(&file, &text);
-        }
-    }
-    tally.places(folder).iter().for_each(|place| println!("{place}"));
-    Ok(())
 }
 
 /// The files that git holds, and those that it would take.
@@ -161,8 +124,13 @@ fn check(file: &Path, text: &str, machine_paths: &BTreeSet<String>) -> Vec<Findi
         Some("package.json") => {
             package_versions(text).into_iter().for_each(|what| add(None, what));
         }
-        Some("package-lock.json") => add_lines(text, "\"resolved\":", "", &mut add),
-        Some("Cargo.lock") => add_lines(text, "source = ", CRATES_IO, &mut add),
+        Some("package-lock.json") => {
+            for (index, _) in
+                text.lines().enumerate().filter(|(_, it)| it.contains("\"resolved\":"))
+            {
+                add(Some(index + 1), "names the host that a package came from".to_owned());
+            }
+        }
         Some("Cargo.toml") if !inherits_lints(text) => add(
             None,
             "does not inherit the lints of the workspace: add `[lints]` with `workspace = true`"
@@ -178,17 +146,6 @@ fn check(file: &Path, text: &str, machine_paths: &BTreeSet<String>) -> Vec<Findi
 fn names_path(line: &str, path: &str) -> bool {
     line.match_indices(path)
         .any(|(at, _)| !line[..at].ends_with(|c: char| c.is_alphanumeric() || "_.-})*".contains(c)))
-}
-
-/// Reports every line that begins with `key`, unless it names the one `allowed` source.
-fn add_lines(text: &str, key: &str, allowed: &str, add: &mut impl FnMut(Option<usize>, String)) {
-    for (index, line) in text.lines().enumerate() {
-        let Some(value) = line.trim().strip_prefix(key) else { continue };
-        let value = value.trim_matches([' ', '"', ',']);
-        if allowed.is_empty() || value != allowed {
-            add(Some(index + 1), format!("names the host that a package came from ({value})"));
-        }
-    }
 }
 
 /// Finds versions in a `package.json` that are not exact.
@@ -237,55 +194,6 @@ fn inherits_lints(manifest: &str) -> bool {
     false
 }
 
-/// The rules for all `Cargo.toml` together: what the workspace declares some crate has, and no crate
-/// keeps the examples in its documentation from running.
-fn check_manifests(manifests: &[(PathBuf, String)]) -> Vec<Finding> {
-    let mut findings = Vec::new();
-    let mut add = |file: &Path, what| {
-        findings.push(Finding { file: file.to_owned(), line: None, what });
-    };
-    let mut declared = Vec::new();
-    let mut taken = BTreeSet::new();
-    for (file, text) in manifests {
-        let manifest: Table = match text.parse() {
-            Ok(manifest) => manifest,
-            Err(error) => {
-                add(file, format!("is not valid TOML: {error}"));
-                continue;
-            }
-        };
-        let table = |of: &Table, key: &str| of.get(key).and_then(toml::Value::as_table).cloned();
-        let workspace = table(&manifest, "workspace").unwrap_or_default();
-        for name in table(&workspace, "dependencies").unwrap_or_default().keys() {
-            declared.push((file, name.clone()));
-        }
-        let targets = table(&manifest, "target").unwrap_or_default();
-        let targets = targets.values().filter_map(toml::Value::as_table);
-        for of in targets.chain([&manifest]) {
-            for kind in ["dependencies", "dev-dependencies", "build-dependencies"] {
-                for (name, dependency) in table(of, kind).unwrap_or_default() {
-                    let inherited = dependency.get("workspace").and_then(toml::Value::as_bool);
-                    if inherited == Some(true) {
-                        taken.insert(name);
-                    }
-                }
-            }
-        }
-        let lib = table(&manifest, "lib").unwrap_or_default();
-        for key in ["doctest", "test"] {
-            if lib.get(key).and_then(toml::Value::as_bool) == Some(false) {
-                add(file, format!("keeps its tests from running (`{key} = false`)"));
-            }
-        }
-    }
-    for (file, name) in declared {
-        if !taken.contains(&name) {
-            add(file, format!("declares {name} for the workspace, and no crate has it"));
-        }
-    }
-    findings
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -300,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn paths_of_this_machine_follow_from_where_the_checkout_and_the_home_folder_lie() {
+    fn machine_paths_derive_from_checkout_and_home() {
         let of = |folders: &[&str]| -> Vec<String> {
             machine_paths(folders.iter().map(|it| Some(it.into()))).into_iter().collect()
         };
@@ -312,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn machine_paths_are_found_and_lookalikes_are_not() {
+    fn machine_paths_are_found_without_lookalikes() {
         for path in paths() {
             for line in [format!("see {path}x"), format!("\"{path}x\""), format!("{path}x")] {
                 let found = findings("docs/a.md", &format!("fine\n{line}\n"));
@@ -333,15 +241,10 @@ mod tests {
     }
 
     #[test]
-    fn lockfiles_name_no_foreign_source() {
+    fn npm_lock_file_names_no_host() {
         let npm = |line: &str| findings("package-lock.json", line);
         assert_eq!(npm("  \"resolved\": \"https://example.org/a.tgz\",").len(), 1);
         assert_eq!(npm("  \"integrity\": \"sha512-AAAA\","), [""; 0]);
-
-        let cargo = |source: &str| findings("Cargo.lock", &format!("source = \"{source}\""));
-        assert_eq!(cargo("registry+https://example.org/index").len(), 1);
-        assert_eq!(cargo("git+https://example.org/crate#0123").len(), 1);
-        assert_eq!(cargo(CRATES_IO), [""; 0]);
     }
 
     #[test]
@@ -383,38 +286,5 @@ mod tests {
         ] {
             assert_eq!(manifest(wrong).len(), 1, "{wrong}");
         }
-    }
-
-    fn manifest_findings(manifests: &[(&str, &str)]) -> Vec<String> {
-        let manifests: Vec<_> =
-            manifests.iter().map(|(file, text)| (file.into(), (*text).to_owned())).collect();
-        check_manifests(&manifests).iter().map(ToString::to_string).collect()
-    }
-
-    #[test]
-    fn dependencies_of_the_workspace_are_those_of_some_crate() {
-        let root = ("Cargo.toml", "[workspace.dependencies]\na = \"1\"\nb = { version = \"1\" }\n");
-        for kind in ["dependencies", "dev-dependencies", "target.'cfg(unix)'.dependencies"] {
-            let takes = |lines: &str| format!("[{kind}]\n{lines}");
-            let both = takes("a.workspace = true\nb = { workspace = true, features = [\"c\"] }");
-            assert_eq!(manifest_findings(&[root, ("c/Cargo.toml", &both)]), [""; 0]);
-            for one in ["a.workspace = true", "a.workspace = true\nb = \"1\""] {
-                assert_eq!(
-                    manifest_findings(&[root, ("c/Cargo.toml", &takes(one))]),
-                    ["Cargo.toml: declares b for the workspace, and no crate has it"],
-                );
-            }
-        }
-        assert_eq!(manifest_findings(&[("Cargo.toml", "[")]).len(), 1);
-    }
-
-    #[test]
-    fn crates_keep_the_examples_in_their_documentation_running() {
-        assert_eq!(manifest_findings(&[("Cargo.toml", "[lib]\nname = \"a\"")]), [""; 0]);
-        assert_eq!(manifest_findings(&[("Cargo.toml", "[lib]\ndoctest = true")]), [""; 0]);
-        assert_eq!(
-            manifest_findings(&[("Cargo.toml", "[lib]\ndoctest = false")]),
-            ["Cargo.toml: keeps its tests from running (`doctest = false`)"],
-        );
     }
 }
