@@ -86,7 +86,7 @@ fn every_command_has_a_manual_page() {
 }
 
 #[test]
-fn the_program_does_not_say_where_it_was_built_and_holds_no_code_under_the_lgpl() {
+fn program_contains_no_build_path_or_lgpl_code() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     let root = root.canonicalize().expect("there").display().to_string();
     let program = fs::read(env!("CARGO_BIN_EXE_enshrine")).expect("readable");
