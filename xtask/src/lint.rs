@@ -13,7 +13,7 @@ use std::{
 use eyre::{WrapErr as _, bail};
 use serde_json::Value;
 
-use crate::{links, trusted, wall_clock};
+use crate::{cycles, links, trusted, wall_clock};
 
 /// Folders at the root of any Unix system, which documents may name (Filesystem Hierarchy Standard).
 const SYSTEM_FOLDERS: [&str; 8] = ["etc", "media", "mnt", "opt", "srv", "tmp", "usr", "var"];
@@ -69,11 +69,10 @@ pub(crate) fn run(root: &Path) -> eyre::Result<bool> {
     for finding in &findings {
         println!("{finding}");
     }
-    let trusted = trusted::check(root)?;
-    for difference in &trusted {
-        println!("{difference}");
-    }
-    let total = findings.len() + trusted.len();
+    let mut others = trusted::check(root)?;
+    others.extend(cycles::check(root)?);
+    others.iter().for_each(|other| println!("{other}"));
+    let total = findings.len() + others.len();
     println!("{} files checked, findings: {total}", files.len());
     Ok(total == 0)
 }

@@ -14,6 +14,7 @@ mod built;
 mod checks;
 mod coverage;
 mod crates;
+mod cycles;
 mod differential;
 mod dist;
 mod ethrex;
@@ -233,8 +234,8 @@ enum Task {
     /// Check the files of the repository for what no compiler sees
     ///
     /// No paths of one machine and no registry hosts, exact versions in every package.json, the
-    /// workspace's lints in every crate, no test that measures time, no link in a document that leads
-    /// nowhere, and the trusted code as SECURITY.md counts it.
+    /// workspace's lints in every crate, no test that measures time, no new cycle between modules of a
+    /// crate, no link in a document that leads nowhere, and the trusted code as SECURITY.md counts it.
     LintRepo,
 }
 

@@ -1,0 +1,240 @@
+//! Check that the modules of a crate do not depend on one another in a cycle.
+//!
+//! Modules in a cycle can only be read, tested and moved together. `xtask/cycles.toml` lists the modules of today's
+//! cycles; no other module may join one. Uses between a module and those inside it do not count, and neither do tests.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    path::Path,
+};
+
+use eyre::WrapErr as _;
+
+use crate::files;
+
+/// File that lists, by crate, the modules that are in a cycle today.
+const EXCEPTIONS: &str = "xtask/cycles.toml";
+
+/// Modules of a crate by their paths, with the paths of those that they use.
+type Uses = BTreeMap<String, BTreeSet<String>>;
+
+/// Returns a line for each module in a cycle that is no exception. Prints exceptions that are in no cycle any more.
+pub(crate) fn check(root: &Path) -> eyre::Result<Vec<String>> {
+    let text = fs::read_to_string(root.join(EXCEPTIONS)).wrap_err(EXCEPTIONS)?;
+    let exceptions: BTreeMap<String, BTreeSet<String>> = toml::from_str(&text)?;
+    let mut found = Vec::new();
+    for entry in fs::read_dir(root.join("crates"))? {
+        let folder = entry?.path();
+        let name = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let mut allowed = exceptions.get(&name).cloned().unwrap_or_default();
+        for cycle in cycles(&uses(&folder.join("src"))?) {
+            let others = cycle.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
+            let new = cycle.iter().filter(|it| !allowed.contains(*it));
+            found.extend(new.map(|it| format!("crates/{name}: {it} is in a new cycle: {others}")));
+            allowed.retain(|it| !cycle.contains(it));
+        }
+        for module in allowed {
+            println!("{EXCEPTIONS}: {name}::{module} is in no cycle any more, remove it");
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
+/// Reads which module of a crate uses which.
+fn uses(source: &Path) -> eyre::Result<Uses> {
+    let mut texts = BTreeMap::new();
+    for path in files::below(source)? {
+        let inside = path.strip_prefix(source)?.with_extension("");
+        let mut parts: Vec<_> = inside.iter().filter_map(|it| it.to_str()).collect();
+        if path.extension().is_none_or(|it| it != "rs") || parts.contains(&"tests") {
+            continue;
+        }
+        parts.pop_if(|last| ["mod", "lib", "main"].contains(last));
+        texts.insert(parts.join("::"), code(&fs::read_to_string(&path)?));
+    }
+    Ok(graph(&texts))
+}
+
+/// Returns the source without comments and without its tests, which are the last module of a file.
+fn code(text: &str) -> String {
+    let text = text.split("#[cfg(test)]\nmod ").next().unwrap_or_default();
+    let lines = text.lines().filter(|line| !line.trim_start().starts_with("//"));
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+fn graph(texts: &BTreeMap<String, String>) -> Uses {
+    let mut uses = Uses::new();
+    // Items that a module exports from modules inside it, by path: a use of one is a use of the module that has it.
+    let mut exported = BTreeMap::new();
+    for (module, text) in texts {
+        for statement in text.split(';').filter_map(|it| it.split_once("use ")).map(|it| it.1) {
+            for path in expand(statement) {
+                let path = absolute(module, path.strip_prefix("self::").unwrap_or(&path));
+                if let (Some(owner), Some(item)) = (owner(texts, &path), path.rsplit("::").next()) {
+                    exported.insert(absolute(module, item), owner);
+                }
+            }
+        }
+    }
+    for (module, text) in texts {
+        let mut used = BTreeSet::new();
+        for path in paths(module, text) {
+            let outer = path.rmatch_indices("::").map(|(at, _)| &path[..at]);
+            let owner = [&*path].into_iter().chain(outer).find_map(|it| exported.get(it)).cloned();
+            used.extend(owner.or_else(|| owner_of_path(texts, &path)));
+        }
+        used.retain(|it| !it.is_empty() && !is_inside(it, module) && !is_inside(module, it));
+        uses.insert(module.clone(), used);
+    }
+    uses
+}
+
+/// Absolute paths that a module names with `crate::` or `super::`.
+fn paths(module: &str, text: &str) -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    for (at, _) in text.match_indices("crate::") {
+        found.extend(expand(&text[at + "crate::".len()..]));
+    }
+    for (at, _) in text.match_indices("super::") {
+        if !text[..at].ends_with("super::") {
+            let mut parent = module;
+            let mut rest = &text[at..];
+            while let Some(after) = rest.strip_prefix("super::") {
+                parent = parent.rsplit_once("::").map_or("", |it| it.0);
+                rest = after;
+            }
+            found.extend(expand(rest).iter().map(|path| absolute(parent, path)));
+        }
+    }
+    found
+}
+
+/// Expands a path or a tree of `use` at the beginning of a text: `a::{b, c::d}` to `a::b` and `a::c::d`.
+fn expand(text: &str) -> Vec<String> {
+    let text = text.trim_start();
+    if let Some(group) = text.strip_prefix('{') {
+        let (mut depth, mut begin, mut found) = (0_usize, 0, Vec::new());
+        for (at, c) in group.char_indices() {
+            match (c, depth) {
+                ('{', _) => depth += 1,
+                ('}' | ',', 0) => {
+                    found.extend(expand(&group[begin..at]));
+                    begin = at + 1;
+                    if c == '}' {
+                        break;
+                    }
+                }
+                ('}', _) => depth -= 1,
+                _ => {}
+            }
+        }
+        return found;
+    }
+    let is_name = |c: char| c.is_alphanumeric() || c == '_';
+    let end = text.find(|c| !is_name(c)).unwrap_or(text.len());
+    let name = &text[..end];
+    match text[end..].strip_prefix("::") {
+        Some(rest) => {
+            let rest = expand(rest);
+            let rest = rest.iter().filter(|it| !it.is_empty());
+            let mut found: Vec<_> = rest.map(|it| format!("{name}::{it}")).collect();
+            if found.is_empty() {
+                found.push(name.to_owned());
+            }
+            found
+        }
+        None => vec![name.to_owned()],
+    }
+}
+
+fn absolute(module: &str, path: &str) -> String {
+    if module.is_empty() { path.to_owned() } else { format!("{module}::{path}") }
+}
+
+/// Returns the module, other than the crate, that has the item of a path.
+fn owner(texts: &BTreeMap<String, String>, path: &str) -> Option<String> {
+    let (module, _) = path.rsplit_once("::")?;
+    texts.contains_key(module).then(|| module.to_owned())
+}
+
+/// Returns the innermost module of a path, which may name the module itself, an item or something in an item.
+fn owner_of_path(texts: &BTreeMap<String, String>, path: &str) -> Option<String> {
+    let mut path = path;
+    while !texts.contains_key(path) {
+        path = path.rsplit_once("::")?.0;
+    }
+    Some(path.to_owned())
+}
+
+fn is_inside(module: &str, outer: &str) -> bool {
+    module == outer || module.strip_prefix(outer).is_some_and(|rest| rest.starts_with("::"))
+}
+
+/// Returns the sets of modules that reach one another.
+fn cycles(uses: &Uses) -> Vec<BTreeSet<String>> {
+    let reached: BTreeMap<_, _> = uses.keys().map(|it| (it, reach(uses, it))).collect();
+    let mut found: Vec<BTreeSet<String>> = Vec::new();
+    for (module, own) in &reached {
+        if own.contains(*module) && !found.iter().any(|it| it.contains(*module)) {
+            let back = |it: &&String| reached.get(it).is_some_and(|of| of.contains(*module));
+            found.push(own.iter().filter(back).cloned().collect());
+        }
+    }
+    found
+}
+
+fn reach(uses: &Uses, from: &str) -> BTreeSet<String> {
+    let (mut seen, mut open) = (BTreeSet::new(), vec![from]);
+    while let Some(module) = open.pop() {
+        for next in uses.get(module).into_iter().flatten() {
+            if seen.insert(next.clone()) {
+                open.push(next);
+            }
+        }
+    }
+    seen
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn cycles_of(modules: &[(&str, &str)]) -> Vec<BTreeSet<String>> {
+        let texts = modules.iter().map(|(name, text)| ((*name).to_owned(), code(text)));
+        cycles(&graph(&texts.collect()))
+    }
+
+    #[test]
+    fn modules_that_use_each_other_are_a_cycle() {
+        let both = BTreeSet::from(["a".to_owned(), "b::c".to_owned()]);
+        for (of_a, of_c) in [
+            ("use crate::b::c::X;", "use crate::a::Y;"),
+            ("use crate::{\n    b::{c::X},\n    d::Z,\n};", "fn f() { super::super::a::g() }"),
+            ("use crate::b::X;", "use crate::Y;"),
+        ] {
+            let root = ("", "mod a;\nmod b;\npub use a::Y;");
+            let modules = [
+                root,
+                ("a", of_a),
+                ("b", "mod c;\npub(crate) use c::X;"),
+                ("b::c", of_c),
+                ("d", ""),
+            ];
+            assert_eq!(cycles_of(&modules), [both.clone()], "{of_a} {of_c}");
+        }
+    }
+
+    #[test]
+    fn one_direction_tests_and_children_are_none() {
+        for (of_a, of_b) in [
+            ("use crate::b::X;", ""),
+            ("use crate::b::X;", "// crate::a\n#[cfg(test)]\nmod tests {\n use crate::a::Y;\n}"),
+            ("use b::X;", "use std::a::Y;"),
+        ] {
+            assert_eq!(cycles_of(&[("", ""), ("a", of_a), ("b", of_b)]), [], "{of_a} {of_b}");
+        }
+        assert_eq!(cycles_of(&[("a", "use crate::a::b::X;"), ("a::b", "use super::Y;")]), []);
+    }
+}
