@@ -339,7 +339,7 @@ impl Values {
             key.map(|key| if Path::new(&key).exists() { key } else { "(a key)".to_owned() })
         };
         let redacted = |urls: Option<String>| {
-            let one = |url| RedactedUrl::new(url).to_string();
+            let one = |url: &str| RedactedUrl::new(url).to_string();
             urls.map(|urls| urls.split(',').map(one).collect::<Vec<_>>().join(","))
         };
         Self {
