@@ -300,14 +300,12 @@ fn under_l2_rules(row: &RealBlock) -> String {
 }
 
 #[cfg(test)]
-mod browser;
-#[cfg(test)]
 mod tests {
     use super::*;
 
     const HOSTILE: &str = "</td><script>alert(\"1\")</script> & 'more'";
 
-    pub(super) fn report() -> Report {
+    fn report() -> Report {
         let mut report = Report::new(true);
         report.versions = vec![("tool".to_owned(), "1.2.3".to_owned())];
         report.figures = Some(Figures {
