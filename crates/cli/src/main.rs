@@ -16,8 +16,9 @@ mod rollup;
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
 
+// Requests are mostly small allocations, at which the C library's allocator is slower.
 #[global_allocator]
-static HEAP: measure::CountingHeap = measure::CountingHeap;
+static HEAP: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// Native rollups: EXECUTE, a devnet that has it, and the nodes of an L2.
 #[derive(Debug, Parser)]

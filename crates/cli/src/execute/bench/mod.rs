@@ -13,7 +13,7 @@ use core::num::NonZeroUsize;
 use execute::Execute;
 use eyre::{Result, WrapErr, bail};
 use indicatif::{ProgressBar, ProgressStyle};
-use measure::{Call, Effort, Floor, FloorTimes, StageTimes, median, peak_of, timed};
+use measure::{Call, Effort, Floor, FloorTimes, StageTimes, median, timed};
 use serde::Serialize;
 use std::{env, path::PathBuf, process::ExitCode};
 
@@ -48,8 +48,6 @@ pub(crate) struct Measured {
     pub(crate) parallel_ms: f64,
     #[serde(rename = "floorMilliseconds")]
     pub(crate) floor_ms: f64,
-    /// Most bytes held at once, the input included.
-    pub(crate) peak_bytes: usize,
     #[serde(rename = "stagesMilliseconds")]
     pub(crate) stages_ms: StageTimes,
     #[serde(rename = "floorPartsMilliseconds")]
@@ -108,11 +106,6 @@ fn measure(loaded: &Loaded, effort: &Effort, threads: NonZeroUsize) -> Result<Me
         outcome?;
         rounds.parallel.push(elapsed.by_clock);
     }
-    let peak = |execute: &Execute| {
-        let (outcome, peak) = peak_of(|| execute.run(calldata, u64::MAX));
-        outcome.map(|_| peak)
-    };
-    let peak_bytes = calldata.len() + peak(&single)?.max(peak(&parallel)?);
 
     let combine = |times: Vec<f64>| median(times.into_iter());
     Ok(Measured {
@@ -122,7 +115,6 @@ fn measure(loaded: &Loaded, effort: &Effort, threads: NonZeroUsize) -> Result<Me
         single_ms: median(rounds.single.iter().map(|call| call.elapsed.on_core)),
         parallel_ms: median(rounds.parallel.iter().copied()),
         floor_ms: median(rounds.floor.iter().map(FloorTimes::total)),
-        peak_bytes,
         stages_ms: StageTimes::each(&rounds.single, combine),
         floor_parts_ms: FloorTimes::each(&rounds.floor, combine),
     })

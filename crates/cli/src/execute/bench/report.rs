@@ -27,13 +27,6 @@ pub(super) fn document(all: &[Measured], threads: NonZeroUsize) -> Value {
             "parallelOverFloor": geomean(all, |m| m.parallel_ms / m.floor_ms),
             "singleOverScalarFloor": geomean(all, |m| m.single_ms / scalar_floor(m)),
             "parallelOverScalarFloor": geomean(all, |m| m.parallel_ms / scalar_floor(m)),
-            "peakOverInput": geomean(all, |m| m.peak_bytes as f64 / m.input_bytes as f64),
-        },
-        "worst": {
-            "peakOverInput": all
-                .iter()
-                .map(|m| m.peak_bytes as f64 / m.input_bytes as f64)
-                .fold(0.0, f64::max),
         },
     })
 }
@@ -60,7 +53,6 @@ pub(super) fn print(all: &[Measured], threads: NonZeroUsize) {
         "│ all",
         "1/fl",
         "n/fl",
-        "peak",
     ]);
     for column in table.column_iter_mut().skip(1) {
         column.set_cell_alignment(CellAlignment::Right);
@@ -85,7 +77,6 @@ pub(super) fn print(all: &[Measured], threads: NonZeroUsize) {
             ms(m.parallel_ms),
             ms(m.single_ms / m.floor_ms),
             ms(m.parallel_ms / m.floor_ms),
-            format!("{:.1}x", m.peak_bytes as f64 / m.input_bytes as f64),
         ]);
     }
     say!("{}", table.trim_fmt());

@@ -388,7 +388,7 @@ fn encode_writes_nothing_but_the_calldata_to_standard_output() {
 }
 
 #[test]
-fn bench_as_json_holds_the_figures_and_their_geometric_means() {
+fn bench_json_has_figures_and_geometric_means() {
     let files = Files::new();
     let good = files.path("good.ssz");
     let output = enshrine(&["execute", "bench", "--json", "--rounds", "2", "--budget", "0", &good]);
@@ -399,8 +399,6 @@ fn bench_as_json_holds_the_figures_and_their_geometric_means() {
     for figure in ["singleMilliseconds", "parallelMilliseconds", "floorMilliseconds"] {
         assert!(measured[figure].as_f64().expect("a number") > 0.0, "{figure}");
     }
-    let (peak, input) = (&measured["peakBytes"], &measured["bytes"]);
-    assert!(peak.as_u64() > input.as_u64());
     assert!(document["geomean"]["singleOverFloor"].as_f64().expect("a number") > 0.0);
     assert!(document["geomean"]["parallelOverFloor"].as_f64().expect("a number") > 0.0);
 }
