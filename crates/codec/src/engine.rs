@@ -244,8 +244,8 @@ impl PayloadStatusWithWitness {
 
     /// Decodes them from SSZ, also in the form of clients that send no public keys.
     pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
-        // Only the first offset tells the two forms apart; bytes that are too short for an offset fail in the
-        // current form.
+        // Only the first offset distinguishes the two forms; bytes too short for an offset are decoded
+        // in the current form, which rejects them.
         let has_keys = bytes.len() < OFFSET || offset_at(bytes, 0) != Self::FIXED_WITHOUT_KEYS;
         let (status, witness, keys) = if has_keys {
             let [status, witness, keys] =

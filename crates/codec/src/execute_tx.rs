@@ -32,7 +32,7 @@ pub struct ExecuteTx {
     pub max_fee_per_gas: u128,
     /// Gas limit of the transaction.
     pub gas_limit: u64,
-    /// Target of the call; `Create` stands for the precompile itself.
+    /// Target of the call; `Create` means the precompile itself.
     pub to: TxKind,
     /// Value of the call, in wei.
     pub value: U256,

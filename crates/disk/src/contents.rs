@@ -1,8 +1,8 @@
-//! Checks of the numbers of entries in the state store's files, before the library below believes them.
+//! Checks entry counts in the state store's files before fjall relies on them.
 //!
-//! The library allocates room for as many entries as a number in a file says, and compares checksums afterwards. With
-//! one flipped bit that is room for gigabytes, and an allocation that fails ends the process: no caller can catch it.
-//! So each number is held against the bytes that follow it. Everything else the library finds by itself.
+//! fjall allocates memory for as many entries as a file declares, and verifies checksums afterwards. One
+//! flipped bit can make that gigabytes, and a failed allocation aborts the process. So each count is
+//! compared with the number of bytes that follow it. fjall detects all other corruption itself.
 
 use crate::DiskError;
 use std::{
@@ -29,7 +29,7 @@ const COUNTED: [(&[u8], u64); 2] = [(b"blob_files", 8 + 1 + 16), (b"blob_gc_stat
 ///
 /// # Errors
 ///
-/// [`DiskError::Malformed`] if a number says more than its file can hold.
+/// [`DiskError::Malformed`] if a file is too short for the entries that it declares.
 pub(crate) fn check(folder: &Path) -> Result<(), DiskError> {
     let entries = match fs::read_dir(folder) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
@@ -41,7 +41,7 @@ pub(crate) fn check(folder: &Path) -> Result<(), DiskError> {
             check(&path)?;
         } else {
             let whole = match is_whole(&path) {
-                // Removed since the folder was listed, or a link to nowhere: for the library to judge.
+                // Removed since the folder was listed, or a dangling link: fjall reports it if it matters.
                 Err(error) if error.kind() == io::ErrorKind::NotFound => true,
                 whole => whole.map_err(DiskError::io("read", &path))?,
             };
@@ -78,7 +78,7 @@ fn is_whole(path: &Path) -> io::Result<bool> {
         let named = ENTRY + number(rest, 16, 2) as usize;
         let Some(name) = rest.get(ENTRY..named) else { return Ok(false) };
         if let Some((_, size)) = COUNTED.iter().find(|(counted, _)| *counted == name) {
-            // Where the section is not in the file, the checksum of the table is wrong, which the library says.
+            // If the section lies outside the file, fjall rejects the table by its checksum.
             if bytes >= 4 && begin.checked_add(bytes).is_some_and(|behind| behind <= position) {
                 let count = number(&read_at(&mut file, begin, 4)?, 0, 4);
                 if count * size > bytes - 4 {

@@ -144,7 +144,7 @@ impl<'s, S: NodeSource<Bytes = Bytes> + ?Sized> Along<'s, S> {
                 }
                 TrieNode::Leaf(_) | TrieNode::EmptyRoot => None,
             };
-            // A node that stands inside its parent has no hash, nor has anything below it.
+            // A node embedded in its parent has no hash, and neither have its descendants.
             match child.and_then(|child| child.as_hash()) {
                 Some(hash) => refers = hash,
                 None => return Ok(false),

@@ -26,8 +26,7 @@ impl Placed {
     }
 }
 
-/// The new nodes by hash, and how often each was handed over: a trie hands over each of its nodes
-/// once.
+/// New nodes by hash, with how often each was passed in: a trie passes each of its nodes once.
 struct New<'c> {
     nodes: B256Map<(&'c Bytes, usize)>,
     /// Nodes that the walk has met.
@@ -106,7 +105,7 @@ where
                         Ok(account) => account
                             .and_then(|mut account| TrieAccount::decode(&mut account).ok())
                             .map(|account| account.storage_root),
-                        // A state that is not here tells nothing.
+                        // This store does not have the parent state, so the owner may have had any root.
                         Err(TrieError::MissingNode { .. }) => None,
                         Err(error) => return Err(malformed(error)),
                     };

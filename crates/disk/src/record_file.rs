@@ -199,7 +199,7 @@ impl RecordFile {
         self.end
     }
 
-    /// Records that stand whole behind damaged bytes of a file's content, from `offset` on.
+    /// Returns the intact records after damaged bytes of a file, from `offset` on.
     pub fn salvage(content: &[u8], offset: u64) -> Vec<Bytes> {
         find_records(content, offset).into_iter().map(Bytes::from).collect()
     }

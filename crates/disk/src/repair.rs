@@ -22,11 +22,11 @@ use std::{
 pub(crate) const STATE: &str = "state";
 /// Folder to which a damaged state store is moved. There is one at most.
 const DAMAGED: &str = "state.damaged";
-/// File that tells the next opener why the state store is to be rebuilt.
+/// File with the reason to rebuild the state store when the chain is opened next.
 const NOTE: &str = "rebuild";
-/// File that says that the chain starts from a snapshot.
+/// File whose presence marks a chain that starts from a snapshot.
 pub(crate) const SNAPSHOT: &str = "snapshot";
-/// Longest reason that is read from the note.
+/// Maximum bytes of the reason that are read.
 const NOTE_BYTES: usize = 1_024;
 
 /// A state store that was rebuilt when the chain was opened.

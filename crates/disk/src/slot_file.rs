@@ -131,7 +131,7 @@ mod tests {
             assert_eq!(again.get(number).unwrap(), None, "{number}");
         }
         assert!(matches!(again.put(u64::MAX, &[1; 8]), Err(DiskError::TooLong { .. })));
-        // A file of another rollup tells nothing of this one.
+        // The file belongs to another rollup.
         assert!(open(&path, B256::ZERO).get(7).is_err());
     }
 

@@ -5,7 +5,7 @@
 //! | `nodes` | owner, path, hash (see [`node_key`]) | epoch, RLP (see `value`) |
 //! | `codes` | hash | code |
 //! | `blocks` | hash | block with receipts |
-//! | `records` | hash of a block | where the record with its witness stands in the log |
+//! | `records` | hash of a block | position in the log of the record with its witness |
 //! | `canonical` | number | hash |
 //! | `transactions` | hash | hash of the block, position in it |
 //! | `preimages` | address; address and slot | nothing |
@@ -386,7 +386,7 @@ impl core::fmt::Debug for State {
     }
 }
 
-/// Key of a node: its trie, depth and path, and the hash that tells it from other nodes at that location.
+/// Key of a node: its trie, depth and path, and its hash, which distinguishes it from other nodes at that location.
 ///
 /// ```text
 /// 0x00, or 0x01 and the owner's hash

@@ -1,4 +1,4 @@
-//! Libraries that a host hands in.
+//! Cryptography that the host provides.
 
 use crate::{Transaction, recover_sender};
 use alloc::vec::Vec;

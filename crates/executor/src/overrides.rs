@@ -69,8 +69,8 @@ pub trait EvmOverrides: fmt::Debug + Send + Sync {
         self.base()?.meter()
     }
 
-    /// Returns `true` if a verifier without these overrides comes to the same verdict on the blocks of this
-    /// chain.
+    /// Returns `true` if a verifier without these overrides reaches the same verdict on the blocks of
+    /// this chain.
     fn is_verifiable(&self) -> bool {
         self.base().is_some_and(|base| base.is_verifiable())
     }

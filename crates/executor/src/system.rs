@@ -135,7 +135,7 @@ pub(crate) fn check_called_code<S: StateSource>(
             state.basic(contract.address)?.map_or(KECCAK256_EMPTY, |account| account.code_hash);
         let present = got != KECCAK256_EMPTY;
         let accepted = match allowed {
-            // Absence is judged by the rules of the fork even if the code must be canonical.
+            // Whether the contract may be absent depends on the fork, even if its code must be canonical.
             SystemCode::Canonical if present => got == contract.code_hash,
             _ => present || contract.optional,
         };

@@ -58,7 +58,7 @@ impl Backend {
     /// The fastest backend that this CPU has.
     #[inline]
     pub fn detect() -> Self {
-        // The standard library asks the CPU once and keeps the answer.
+        // The standard library caches the result of feature detection.
         Self::available().next().unwrap_or(Self::Scalar)
     }
 

@@ -19,9 +19,9 @@ pub(crate) struct Order {
     /// The first message of each class, as its index plus one; 0 where there is none left. Class 0
     /// is not linked.
     heads: [usize; CLASSES],
-    /// The class that is being handed out.
+    /// Class of the next message.
     class: usize,
-    /// The first message that has not been looked at for class 0.
+    /// First message that has not been considered for class 0.
     short: usize,
 }
 
@@ -40,8 +40,8 @@ impl Order {
         order
     }
 
-    /// The message to start next. `get` and `digests` are those that the order was made for; once
-    /// an index is handed out its digest may be written.
+    /// Returns the message to start next. `get` and `digests` must be those passed to [`Self::new`].
+    /// Once an index is returned, its digest may be written.
     #[inline]
     pub(crate) fn next<'a>(
         &mut self,

@@ -1,10 +1,10 @@
-//! Asking for the bytes of a message before a lane needs them.
+//! Prefetches the bytes of a message before a lane needs them.
 #![allow(unsafe_code, reason = "the prefetch instruction takes a pointer")]
 
 use core::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
 
 /// Cache lines of the longest trie node (532 bytes at any alignment is at most ten lines, and the
-/// tenth is hardly ever touched). What is longer is a stream that the CPU recognizes by itself.
+/// tenth is hardly ever touched). The hardware prefetcher follows longer messages by itself.
 const LINES: usize = 9;
 
 /// Starts to fetch the first bytes of `message`.

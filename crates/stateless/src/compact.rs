@@ -21,7 +21,7 @@ pub fn expand(state: &CompactState<'_>, codes: &NodeIndex) -> Result<ExpandedNod
 ///
 /// # Errors
 ///
-/// Those of [`expand`].
+/// See [`expand`].
 pub fn expand_within(
     state: &CompactState<'_>,
     codes: &NodeIndex,

@@ -55,17 +55,17 @@ pub enum Stage {
     Done,
 }
 
-/// VerifyOptions of verification. They do not affect the verdict on a valid block.
+/// Options for block verification. None of them changes the verdict on a valid block.
 #[derive(Debug, Clone, Copy)]
 pub struct VerifyOptions<'o> {
-    /// Threads to use, the calling one included.
+    /// Number of threads, including the calling one.
     pub threads: NonZeroUsize,
-    /// Code that is allowed at the system addresses.
+    /// Code accepted at the addresses of system contracts.
     pub system_code: SystemCode,
     /// Differences between the chain's EVM and that of its fork.
     pub evm: &'o dyn EvmOverrides,
-    /// Senders of the transactions of all blocks, one after another, if the caller has recovered all of them
-    /// from the same signatures before. They are trusted. Otherwise empty.
+    /// Senders of the transactions of all blocks in order, if the caller has already recovered them
+    /// from the same signatures; otherwise empty. They are not checked again.
     pub senders: &'o [Address],
 }
 

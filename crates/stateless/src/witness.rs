@@ -185,7 +185,7 @@ impl<'w, 'a> WitnessDb<'w, 'a> {
             nodes: nodes.list,
             expanded,
             node_index: NodeIndex::new(digests),
-            // One flag for each carried node, and only if a meter asks.
+            // One flag per carried node, allocated only if uses are metered.
             node_use: meter.map(|meter| NodeUse { found: vec![Cell::new(false); count], meter }),
             codes,
             code_index,
@@ -194,7 +194,7 @@ impl<'w, 'a> WitnessDb<'w, 'a> {
         })
     }
 
-    /// Header of the block after which the state is.
+    /// Header of the block whose post-state this is.
     pub(crate) const fn parent(&self) -> &Header {
         self.ancestors.parent()
     }

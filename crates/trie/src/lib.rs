@@ -7,9 +7,10 @@
 //!
 //! This crate owns node encoding, reading, changing and hashing, and the [expansion](Expansion) of nodes from
 //! the parts that cannot be derived. It knows nothing of accounts or storage: keys are 32-byte hashes, values
-//! are bytes. Recording, proving and visiting whole tries is up to the `store` crate. It trusts no node: for all bytes, walking them ends in a value, an absence or a
-//! [`TrieError`], never in a panic, in unbounded recursion or in a root that the nodes do not prove. A
-//! failing source is none of these: its error is returned as [`TrieError::Source`].
+//! are bytes. Recording, proving and visiting whole tries is up to the `store` crate. It trusts no node:
+//! whatever the bytes are, a walk ends in a value, an absence or a [`TrieError`], never in a panic, in
+//! unbounded recursion or in a root that the nodes do not prove. An error of the source is returned as
+//! [`TrieError::Source`].
 //!
 //! Apply removals after insertions and updates, or use [`Trie::apply`], which does: a removal that collapses
 //! a branch must read the remaining sibling, and a witness holds that sibling only if the collapse really

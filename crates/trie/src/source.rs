@@ -7,8 +7,8 @@ use core::{error::Error, fmt};
 use hashbrown::HashTable;
 use nybbles::Nibbles;
 
-/// A fault of a source (a disk, a connection, a lock) that keeps it from answering. It says nothing about the
-/// trie, and never stands for a missing node.
+/// Failure of a source (a disk, a connection, a lock) to read a node. It does not mean that the node is
+/// missing, or that the trie is invalid.
 #[derive(Debug, Clone)]
 pub struct SourceError(Arc<dyn Error + Send + Sync>);
 

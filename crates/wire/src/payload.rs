@@ -86,7 +86,7 @@ pub struct ExecutionPayload<'a> {
 
 impl<'a> ExecutionPayload<'a> {
     /// Decodes a payload of the given shape.
-    // The caller passes the shape of the schema id's fork: the payload itself never says which fields it has.
+    // The caller passes the shape of the schema id's fork, because a payload does not declare its fields.
     pub fn decode(bytes: &'a [u8], shape: PayloadShape) -> Result<Self, DecodeError> {
         let fixed = shape.fixed_len();
         let none = &[][..];

@@ -313,10 +313,10 @@ impl Pieces<'_> {
     }
 }
 
-/// Appends a range of the tail that these blobs hold.
+/// Appends a range of the tail that the blobs contain.
 fn copy_tail<B: AsRef<[u8]>>(blobs: &[B], range: Range<usize>, out: &mut Vec<u8>) {
     let mut at = range.start;
-    // Copies one field element at a time, since a zero byte stands in front of each.
+    // Copies one field element at a time, because each begins with a zero byte.
     while at < range.end {
         let blob = blobs[at / BLOB_CAPACITY].as_ref();
         let (element, within) =

@@ -55,7 +55,7 @@ impl<R: Read> Snapshot<R> {
         Ok(Self { head: SnapshotHead::decode(body)?, input })
     }
 
-    /// The head. Nothing says yet that L1 has taken its block.
+    /// Head of the snapshot. Whether L1 has included its block is not verified yet.
     pub const fn head(&self) -> &SnapshotHead {
         &self.head
     }

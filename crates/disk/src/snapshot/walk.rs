@@ -18,7 +18,7 @@ pub(super) trait Parts {
 pub(super) struct StateWalk<'p, P> {
     parts: &'p P,
     codes: RefCell<B256Set>,
-    /// The first fault, behind which nothing more is asked for.
+    /// First error; nothing is read after it.
     fault: RefCell<Option<SnapshotError>>,
 }
 

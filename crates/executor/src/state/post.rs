@@ -67,8 +67,7 @@ impl<S: StateSource> BlockState<'_, S> {
         for account in &self.accounts {
             let storage_root = account.trie.root().unwrap_or_default();
             let mut after = account.after(storage_root);
-            // An account of zeros stands for "removed here", so that it is not fetched from the backend
-            // again.
+            // A removed account is stored as an empty one, so that it is not read from the backend again.
             if continues && after.is_none() && (account.adopted || account.before.is_some()) {
                 after = Some(TrieAccount::default());
             }

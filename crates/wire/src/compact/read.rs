@@ -374,7 +374,7 @@ impl<'a> StreamReader<'a> {
         }
         let item = self.bytes(what, 1 + len)?;
         match *item {
-            // RLP integers have no leading zero, and a single byte below 0x80 stands for itself.
+            // RLP integers have no leading zero, and a single byte below 0x80 is its own encoding.
             [0] | [_, 0, ..] | [0x81, 0..=0x7f] => Err(StreamError::NotShortest { what }),
             _ => Ok(item),
         }
