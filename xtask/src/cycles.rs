@@ -222,7 +222,7 @@ mod tests {
                 ("b::c", of_c),
                 ("d", ""),
             ];
-            assert_eq!(cycles_of(&modules), [both.clone()], "{of_a} {of_c}");
+            assert_eq!(cycles_of(&modules), core::slice::from_ref(&both), "{of_a} {of_c}");
         }
     }
 
