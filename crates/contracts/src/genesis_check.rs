@@ -85,9 +85,26 @@ pub enum GenesisFinding {
         /// Number of storage slots with a value.
         slots: usize,
     },
+    /// An account has storage, and neither code nor a nonce. Clients disagree about a contract creation at such an
+    /// address (EIP-7610), so L1 and the nodes of the L2 could execute a block differently.
+    #[error(
+        "{address} has {slots} storage slots and neither code nor a nonce, expected no storage or a nonce of 1: \
+         clients disagree about creations at such accounts (EIP-7610), and no flag allows them"
+    )]
+    StorageOnly {
+        /// Address of the account.
+        address: Address,
+        /// Number of storage slots with a value.
+        slots: usize,
+    },
 }
 
 impl GenesisFinding {
+    /// Returns `true` if no configuration lets a node start with this genesis.
+    pub const fn is_fatal(&self) -> bool {
+        matches!(self, Self::StorageOnly { .. })
+    }
+
     /// Returns `true` if the finding is about a contract that the protocol relies on. No flag allows those.
     pub const fn is_protocol(&self) -> bool {
         !matches!(self, Self::Balance { .. } | Self::ForeignCode { .. })
@@ -168,10 +185,28 @@ fn examine(
         findings.push(GenesisFinding::Balance { address, wei });
     }
     let (code_hash, (slots, _)) = (code_hash(account), storage(account));
+    if let Some(finding) = storage_only(address, account) {
+        findings.push(finding);
+        return;
+    }
     let has_contract = account.code.as_ref().is_some_and(|code| !code.is_empty()) || slots != 0;
     if has_contract && allowance.codes.get(&address) != Some(&code_hash) {
         findings.push(GenesisFinding::ForeignCode { address, code_hash, slots });
     }
+}
+
+/// Returns the finding about an account of a genesis that has storage alone.
+fn storage_only(address: Address, account: &GenesisAccount) -> Option<GenesisFinding> {
+    let (slots, _) = storage(account);
+    let is_bare = account.code.as_ref().is_none_or(|code| code.is_empty())
+        && account.nonce.unwrap_or_default() == 0;
+    (is_bare && slots != 0).then_some(GenesisFinding::StorageOnly { address, slots })
+}
+
+/// Returns the accounts of a genesis that have storage, and neither code nor a nonce.
+pub fn storage_only_accounts(genesis: &Genesis) -> Vec<GenesisFinding> {
+    let accounts = genesis.alloc.iter();
+    accounts.filter_map(|(address, account)| storage_only(*address, account)).collect()
 }
 
 /// Returns the hash of an account's code.

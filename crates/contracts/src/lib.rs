@@ -27,5 +27,7 @@ pub use genesis::{
     L1_ANCHOR, L2_ACCOUNTS, L2_MESSENGER, PREMINT, Predeploys, alias_account, l2_chain_config,
     l2_chain_config_following, l2_genesis,
 };
-pub use genesis_check::{GenesisAllowance, GenesisFinding, check_genesis, unbacked_ether};
+pub use genesis_check::{
+    GenesisAllowance, GenesisFinding, check_genesis, storage_only_accounts, unbacked_ether,
+};
 pub use messages::{Anchor, Message, extend, kept_slot, pack, sent_in, sent_slot};

@@ -135,7 +135,9 @@ pub(crate) fn genesis(config: &Config, deployment: &Deployment) -> Check {
     let findings = contracts::check_genesis(genesis, &config.genesis_allowance);
     let has_protocol = findings.iter().any(GenesisFinding::is_protocol);
     let is_foreign = |finding: &GenesisFinding| !finding.is_protocol();
-    let (verdict, advice) = if has_protocol && !config.allow_altered_genesis {
+    let (verdict, advice) = if findings.iter().any(GenesisFinding::is_fatal) {
+        (CheckOutcome::Refused, "deploy the L2 anew with a genesis without this storage")
+    } else if has_protocol && !config.allow_altered_genesis {
         let advice = "such an L2 can empty the escrow on L1; to follow it all the same, give --allow-altered-genesis";
         (CheckOutcome::Refused, advice)
     } else if findings.iter().any(is_foreign) {

@@ -2,7 +2,7 @@
 
 use crate::{
     execute::content::{self, Content},
-    output::say,
+    output::{complain, say},
 };
 use alloy_genesis::Genesis;
 use alloy_primitives::{Bytes, hex};
@@ -47,6 +47,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     let genesis: Genesis = genesis.wrap_err_with(context)?;
     let first = First::of(&genesis)?;
     let header = &first.block.header;
+    for finding in contracts::storage_only_accounts(&genesis) {
+        complain(format_args!("warning: {finding}"));
+    }
     if arguments.json {
         let document = json!({
             "chainId": genesis.config.chain_id,

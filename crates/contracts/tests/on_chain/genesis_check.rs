@@ -105,3 +105,23 @@ fn a_missing_predeploy_and_a_foreign_contract_are_found() {
         assert_eq!(check_genesis(&with, &allowance), expected);
     }
 }
+
+#[test]
+fn storage_without_code_or_nonce_is_fatal() {
+    let stored = |account: &mut GenesisAccount| {
+        account.storage = Some([(B256::repeat_byte(1), B256::repeat_byte(2))].into());
+    };
+    let found = findings(ALICE, stored);
+    assert!(
+        matches!(found[..], [GenesisFinding::StorageOnly { address: ALICE, slots: 1 }]),
+        "{found:?}"
+    );
+    assert!(found[0].is_fatal() && found[0].is_protocol());
+    // With a nonce, every client refuses a creation there, and a flag may allow the account.
+    let found = findings(ALICE, |account| {
+        stored(account);
+        account.nonce = Some(1);
+    });
+    assert!(matches!(found[..], [GenesisFinding::ForeignCode { .. }]), "{found:?}");
+    assert!(!found[0].is_fatal());
+}
