@@ -70,7 +70,11 @@ impl KeySource<'_> {
         if !path.exists() {
             bail!("neither 32 bytes in hexadecimal nor a file that is there");
         }
-        if is_keystore(path) { self.decrypt_keystore(path) } else { Ok(of(Keys::read(path)?)) }
+        if is_keystore(path) {
+            return self.decrypt_keystore(path);
+        }
+        refuse_readable(path)?;
+        Ok(of(Keys::read(path)?))
     }
 
     fn decrypt_keystore(&self, path: &Path) -> Result<B256> {
@@ -78,6 +82,7 @@ impl KeySource<'_> {
         let file = self.password.ok_or_else(|| {
             eyre!("{} is a keystore: --{name}-password-file is missing", path.display())
         })?;
+        refuse_readable(file)?;
         let password = fs::read_to_string(file)
             .wrap_err_with(|| format!("cannot read the password in {}", file.display()))?;
         // Editors end a file with a line break, which no password has.
@@ -100,6 +105,20 @@ fn is_keystore(path: &Path) -> bool {
     let text = fs::read(path).unwrap_or_default();
     let value = serde_json::from_slice::<Value>(&text).unwrap_or_default();
     value.get("crypto").or_else(|| value.get("Crypto")).is_some()
+}
+
+/// Refuses a file with a secret that other users of the machine can read. A keystore is encrypted.
+fn refuse_readable(path: &Path) -> Result<()> {
+    #[cfg(unix)]
+    if let Ok(metadata) = fs::metadata(path) {
+        let mode = std::os::unix::fs::PermissionsExt::mode(&metadata.permissions()) & 0o777;
+        ensure!(
+            mode & 0o077 == 0,
+            "{} holds a secret and has mode {mode:04o}, so others can read or change it: chmod 600 it",
+            path.display()
+        );
+    }
+    Ok(())
 }
 
 /// Refuses a raw key among the flags, since all users of a machine see them (`ps`). The well-known keys of devnets are no

@@ -73,6 +73,8 @@ impl Rollup {
         let held = json!({ "advance": key(advance), "operator": key(operator) });
         let path: PathBuf = self.folder.path().join("keys.json");
         fs::write(&path, held.to_string()).unwrap();
+        std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o600))
+            .unwrap();
         path.display().to_string()
     }
 

@@ -196,6 +196,8 @@ impl Scene {
         let held = json!({ "advance": key(&advance), "operator": key(&operator) });
         let keys = folder.path().join("keys.json").display().to_string();
         std::fs::write(&keys, held.to_string()).unwrap();
+        std::fs::set_permissions(&keys, std::os::unix::fs::PermissionsExt::from_mode(0o600))
+            .unwrap();
         Self { l1, folder, deployment, allowed, keys }
     }
 

@@ -1,6 +1,6 @@
 //! The flags of `enshrine node`, as far as they are looked at before a node starts.
 
-use std::{fs, process::Command};
+use std::{fs, os::unix::fs::PermissionsExt, process::Command};
 
 /// Key of the first account of each devnet, which is no secret.
 const DEV_KEY: &str = "0xac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80";
@@ -189,6 +189,7 @@ fn keys_come_from_keystores_files_and_signers_and_a_secret_flag_is_refused() {
     let write = |name: &str, text: &str| {
         let path = folder.path().join(name);
         fs::write(&path, text).unwrap();
+        fs::set_permissions(&path, PermissionsExt::from_mode(0o600)).unwrap();
         path.display().to_string()
     };
     let (store, right, wrong) = (
@@ -216,5 +217,52 @@ fn keys_come_from_keystores_files_and_signers_and_a_secret_flag_is_refused() {
         let (succeeded, said) = node(&[&common[..], &rest, flags].concat());
         assert!(!succeeded && said.contains(expected), "{flags:?}: {said}");
         assert!(!said.contains("1111111111"), "the secret is not repeated: {said}");
+    }
+}
+
+#[test]
+fn ruinous_values_are_refused_with_their_range() {
+    let common = ["--role", "sequencer", "--deployment", "/nowhere/nothing.json"];
+    let keys = ["--l1", "http://127.0.0.1:1", "--advance-key", DEV_KEY, "--operator-key", DEV_KEY];
+    for (flag, bad, good) in [
+        ("--poll-interval-ms", "0", "10"),
+        ("--poll-interval-ms", "60001", "60000"),
+        ("--block-time-ms", "0", "10"),
+        ("--idle-block-time-ms", "86400001", "86400000"),
+        ("--submit-interval-ms", "86400001", "0"),
+        ("--l1-confirmations", "1000", "256"),
+        ("--l1-drift-ms", "0", "1000"),
+        ("--daily-limit-gwei", "0", "1"),
+        ("--pool-transactions", "0", "1"),
+        ("--pool-per-account", "0", "1"),
+        ("--backlog-age-ms", "0", "1000"),
+        ("--sequencer", "http://127.0.0.1:9546", "ws://127.0.0.1:9546"),
+        // The node itself, by its default address.
+        ("--sequencer", "ws://localhost:9545", "ws://127.0.0.2:9545"),
+    ] {
+        let (succeeded, said) = node(&[&common[..], &keys, &[flag, bad]].concat());
+        assert!(!succeeded && said.contains(&format!("{flag}: ")), "{flag} {bad}: {said}");
+        assert!(said.contains("expected"), "{flag} {bad}: {said}");
+        // What is first missing is the deployment.
+        let (succeeded, said) = node(&[&common[..], &keys, &[flag, good]].concat());
+        assert!(!succeeded && said.contains("nothing.json"), "{flag} {good}: {said}");
+    }
+}
+
+#[test]
+fn secrets_that_others_can_read_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("keys.json");
+    fs::write(&path, "{}").unwrap();
+    let keys = path.display().to_string();
+    let flags =
+        ["--role", "sequencer", "--deployment", "/nowhere/nothing.json", "--l1", "http://a"];
+    let flags = [&flags[..], &["--advance-key", &keys, "--operator-key", &keys]].concat();
+    for (mode, refused) in
+        [(0o644, true), (0o640, true), (0o602, true), (0o600, false), (0o400, false)]
+    {
+        fs::set_permissions(&path, PermissionsExt::from_mode(mode)).unwrap();
+        let (succeeded, said) = node(&flags);
+        assert!(!succeeded && said.contains("chmod 600") == refused, "{mode:o}: {said}");
     }
 }

@@ -9,11 +9,15 @@ use ::rollup::{
     AdminConfig, AdminToken, BacklogConfig, Config, EngineConfig, L1Limits, LeaseConfig,
     PoolLimits, Prices, Role, SequencerConfig, SubmitterConfig,
 };
+use client::RedactedUrl;
 use engine::JwtSecret;
 use eyre::{Report, Result, WrapErr as _, bail, ensure, eyre};
 use rpc::{Access, Namespaces, RequestLimits, ServerConfig};
-use std::time::Duration;
+use std::{net::SocketAddr, ops::RangeInclusive, time::Duration};
 use variants::GasSchedule;
+
+/// Maximum number of confirmations.
+const MAX_CONFIRMATIONS: u64 = 256;
 
 impl Values {
     /// Configuration of block production.
@@ -34,6 +38,7 @@ impl Values {
         };
         let in_flight = given("--l1-in-flight", self.l1_in_flight)?;
         ensure!(in_flight > 0, "--l1-in-flight: at least one");
+        self.check_ranges()?;
         let slow_percent = given("--backlog-slow-percent", self.backlog_slow_percent)?;
         ensure!(slow_percent < 100, "--backlog-slow-percent: less than 100");
         Ok(SequencerConfig {
@@ -72,6 +77,88 @@ impl Values {
                 byte: given("--byte-price", self.byte_price)?.into(),
             },
         })
+    }
+
+    /// Refuses values with which a sequencer would start and not do its work.
+    fn check_ranges(&self) -> Result<()> {
+        within(
+            "--block-time-ms",
+            self.block_time_ms,
+            10..=3_600_000,
+            "a block takes time to build",
+        )?;
+        within(
+            "--idle-block-time-ms",
+            self.idle_block_time_ms,
+            10..=86_400_000,
+            "L1 learns of messages by blocks",
+        )?;
+        within(
+            "--submit-interval-ms",
+            self.submit_interval_ms,
+            0..=86_400_000,
+            "blocks that wait longer are refused by L1",
+        )?;
+        within(
+            "--l1-confirmations",
+            self.l1_confirmations,
+            0..=MAX_CONFIRMATIONS,
+            "an L1 block is final after 64, and blocks that refer to older ones are refused by L1",
+        )?;
+        within(
+            "--l1-drift-ms",
+            self.l1_drift_ms,
+            1_000..=86_400_000,
+            "L1 answers in some hundred milliseconds, and no block is made after this time without an answer",
+        )?;
+        within(
+            "--daily-limit-gwei",
+            self.daily_limit_gwei,
+            1..=u64::MAX,
+            "nothing can be posted without spending",
+        )?;
+        within(
+            "--pool-transactions",
+            self.pool_transactions.map(|count| count as u64),
+            1..=10_000_000,
+            "without a place in the pool every transaction is refused",
+        )?;
+        within(
+            "--pool-per-account",
+            self.pool_per_account.map(|count| count as u64),
+            1..=10_000_000,
+            "without a place in the pool every transaction is refused",
+        )?;
+        if self.backlog_age_ms.is_some() {
+            within(
+                "--backlog-age-ms",
+                self.backlog_age_ms,
+                1_000..=86_400_000,
+                "no block gets to L1 faster, and none is made that would not get there in time",
+            )?;
+        }
+        Ok(())
+    }
+
+    /// Refuses a URL of the sequencer that is no WebSocket, or this node itself.
+    fn check_sequencer(&self) -> Result<()> {
+        let Some(url) = self.sequencer.as_deref() else { return Ok(()) };
+        let shown = RedactedUrl::new(url).to_string();
+        let rest = shown.strip_prefix("ws://").or_else(|| shown.strip_prefix("wss://"));
+        let Some(rest) = rest else {
+            bail!("--sequencer: {shown} is not a WebSocket, expected ws:// or wss://")
+        };
+        let (host, port) =
+            (given("--http-host", self.http_host)?, given("--http-port", self.http_port)?);
+        if let Ok(theirs) = rest.replace("localhost", "127.0.0.1").parse::<SocketAddr>() {
+            let is_here =
+                theirs.ip() == host || (host.is_unspecified() && theirs.ip().is_loopback());
+            ensure!(
+                !(is_here && theirs.port() == port),
+                "--sequencer: {shown} is this node (--http-host, --http-port), expected another one"
+            );
+        }
+        Ok(())
     }
 
     /// Limits of a transaction on L1.
@@ -125,6 +212,13 @@ impl Values {
     /// Configuration of the node.
     pub(super) fn config(self) -> Result<Config> {
         let (server, l1_limits) = (self.server()?, self.l1_limits()?);
+        self.check_sequencer()?;
+        within(
+            "--poll-interval-ms",
+            self.poll_interval_ms,
+            10..=60_000,
+            "L1 is asked without a pause below, and reorganisations are seen late above",
+        )?;
         let is_sequencer = self.role == Some(RoleName::Sequencer);
         // A follower that has both keys can be promoted.
         let has_keys = (self.advance_key.is_some() || self.advance_signer.is_some())
@@ -215,6 +309,13 @@ fn urls(list: &str) -> Vec<String> {
 
 fn namespaces(flag: &str, names: Option<&str>) -> Result<Namespaces> {
     given(flag, names)?.parse().wrap_err_with(|| flag.to_owned())
+}
+
+/// Refuses a number outside its range, with the reason for the range.
+fn within(flag: &str, value: Option<u64>, range: RangeInclusive<u64>, reason: &str) -> Result<()> {
+    let (got, least, most) = (given(flag, value)?, range.start(), range.end());
+    ensure!(range.contains(&got), "{flag}: {got}, expected {least} to {most}: {reason}");
+    Ok(())
 }
 
 fn milliseconds(flag: &str, value: Option<u64>) -> Result<Duration> {
