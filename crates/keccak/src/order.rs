@@ -95,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn long_messages_come_first_by_class_and_every_message_comes_once() {
+    fn order_yields_long_messages_first_and_each_once() {
         let giant = CLASSES * CLASS_SIZE;
         let lengths = [
             0,
@@ -112,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn the_last_two_classes_are_told_apart_and_the_last_has_no_end() {
+    fn last_class_has_no_upper_bound() {
         let last = (CLASSES - 1) * CLASS_SIZE;
         assert_eq!(order(&[last - 1, last]), [1, 0]);
         assert_eq!(order(&[last, 2 * last]), [0, 1]);

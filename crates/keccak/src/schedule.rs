@@ -172,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn each_lane_has_a_message_as_long_as_there_are_some() {
+    fn lanes_stay_busy_while_messages_remain() {
         assert_eq!(counted::<4>(&[3; 12]).1, 3);
         assert_eq!(counted::<4>(&[3; 13]).1, 4);
         assert_eq!(counted::<8>(&[3; 16]).1, 2);
@@ -180,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn a_lane_whose_message_ends_takes_the_next_at_once() {
+    fn finished_lane_starts_next_message() {
         // One lane with four blocks, beside three that take four messages of one block each.
         let mut lengths = [9; 13];
         lengths[0] = 3 * RATE;
@@ -188,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn whole_blocks_are_absorbed_in_one_call_until_a_message_ends() {
+    fn whole_blocks_are_absorbed_in_one_call() {
         // Seven whole blocks, and the padded one.
         assert_eq!(counted::<4>(&[7 * RATE; 4]), (2, 8));
         // One whole block, which is as many as there are.

@@ -90,7 +90,7 @@ fn every_length_agrees_alone_and_in_every_lane() {
 }
 
 #[test]
-fn every_size_of_batch_agrees_with_equal_and_with_unequal_lengths() {
+fn batches_of_all_sizes_match_reference() {
     for count in 0..40 {
         check(&inputs(vec![532; count]));
         check(&inputs((0..count).map(|i| (i * 97) % 600)));
@@ -98,7 +98,7 @@ fn every_size_of_batch_agrees_with_equal_and_with_unequal_lengths() {
 }
 
 #[test]
-fn a_giant_input_agrees_wherever_it_stands_among_small_ones() {
+fn giant_input_among_small_ones_matches_reference() {
     for position in 0..20 {
         let mut lengths = vec![33; 20];
         lengths[position] = 65_536 + position;
@@ -118,7 +118,7 @@ fn many_empty_inputs_agree_around_others() {
 }
 
 #[test]
-fn inputs_by_index_get_the_digests_of_inputs_by_slice() {
+fn indexed_inputs_match_sliced_inputs() {
     let bytes = input(7, 6_000);
     let slice = |i: usize| &bytes[i * 10..i * 10 + (i * 53) % 1_500];
     let slices: Vec<&[u8]> = (0..400).map(slice).collect();
@@ -136,7 +136,7 @@ fn a_missing_digest_is_refused() {
 }
 
 #[test]
-fn the_detected_backend_is_the_first_available_one_and_scalar_is_always_there() {
+fn detected_backend_is_first_available() {
     let available: Vec<_> = Backend::available().collect();
     assert_eq!(available.first(), Some(&Backend::detect()));
     assert_eq!(available.last(), Some(&Backend::Scalar));
@@ -145,7 +145,7 @@ fn the_detected_backend_is_the_first_available_one_and_scalar_is_always_there() 
 }
 
 #[test]
-fn a_backend_is_available_where_the_cpu_has_its_instructions() {
+fn backend_availability_follows_cpu_features() {
     #[cfg(all(feature = "simd", target_arch = "x86_64"))]
     let (avx512, avx2) = (is_x86_feature_detected!("avx512f"), is_x86_feature_detected!("avx2"));
     #[cfg(not(all(feature = "simd", target_arch = "x86_64")))]

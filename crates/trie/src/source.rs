@@ -174,7 +174,7 @@ mod tests {
     struct Disk(u8, #[source] fmt::Error);
 
     #[test]
-    fn faults_are_equal_if_their_messages_are_and_keep_their_causes() {
+    fn source_errors_compare_by_message_and_keep_cause() {
         let fault = |number| SourceError::new(Disk(number, fmt::Error));
         assert_eq!(fault(1), fault(1));
         assert_ne!(fault(1), fault(2));
@@ -184,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn buckets_differ_in_all_bits_between_digests_that_differ_in_a_few_under_any_key() {
+    fn buckets_of_similar_digests_differ_in_all_bits() {
         for key in [0, 1, 0x0123_4567_89ab_cdef, u64::MAX] {
             for shift in (0..=56).step_by(8) {
                 let mut ones = [0; 64];

@@ -25,7 +25,7 @@ fn expanded(bytes: usize) -> Result<Vec<usize>, ExpansionTooLong> {
 }
 
 #[test]
-fn nodes_have_as_many_bytes_as_there_is_room_for_and_no_more() {
+fn expansion_stops_at_byte_limit() {
     let lengths = expanded(1_000).expect("there is room");
     assert_eq!(lengths.len(), 3);
     let all: usize = lengths.iter().sum();
@@ -156,7 +156,7 @@ impl Rng {
 }
 
 #[test]
-fn an_announced_trie_has_its_nodes_with_their_hashes() {
+fn announced_trie_yields_nodes_with_hashes() {
     let mut random = Rng::new(1);
     for _ in 0..200 {
         let entries = random.entries();
@@ -168,7 +168,7 @@ fn an_announced_trie_has_its_nodes_with_their_hashes() {
 }
 
 #[test]
-fn a_trie_below_each_leaf_of_another_gives_the_leaf_its_root() {
+fn nested_trie_sets_root_of_its_leaf() {
     let mut random = Rng::new(2);
     for _ in 0..50 {
         let (before, behind) = (vec![1; random.below(40) as usize], vec![2; 33]);
@@ -193,7 +193,7 @@ fn a_trie_below_each_leaf_of_another_gives_the_leaf_its_root() {
 }
 
 #[test]
-fn children_that_are_given_as_hashes_stand_where_their_masks_say() {
+fn hashed_children_follow_their_masks() {
     let link = |hash: &[u8; 32]| [&[0xa0][..], hash].concat();
     let leaf = [&[0xd6, 0x20, 0x94][..], &[7; 20]].concat();
     let empty: &[u8] = &[0x80];
@@ -216,7 +216,7 @@ fn children_that_are_given_as_hashes_stand_where_their_masks_say() {
 }
 
 #[test]
-fn a_node_is_embedded_in_its_parent_if_it_is_shorter_than_a_hash() {
+fn node_shorter_than_hash_is_embedded() {
     for (value, lone_nodes) in [(28, 1), (29, 2)] {
         let mut expansion = Expansion::within(2, 1_000).unwrap();
         expansion.branch(0b1, 0b10, std::slice::from_ref(&HASH));
@@ -227,7 +227,7 @@ fn a_node_is_embedded_in_its_parent_if_it_is_shorter_than_a_hash() {
 }
 
 #[test]
-fn the_bytes_of_nodes_are_counted_with_headers_of_each_length() {
+fn node_bytes_include_headers_of_each_length() {
     // A leaf of this value; a path of one byte before it, and the header of the value.
     for (value, header) in [(53, 1), (54, 2), (55, 2), (252, 2), (253, 3), (600, 3), (65_535, 4)] {
         let payload = match value {

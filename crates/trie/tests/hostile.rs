@@ -140,7 +140,7 @@ fn branch(children: [&[u8]; 16], value: &[u8]) -> Vec<u8> {
 }
 
 #[test]
-fn branches_have_no_value_and_only_children_that_can_be_nodes() {
+fn branch_rejects_value_and_impossible_children() {
     let mut hash = vec![0xa0];
     hash.extend([9; 32]);
     let empty: &[u8] = &[0x80];
@@ -161,7 +161,7 @@ fn branches_have_no_value_and_only_children_that_can_be_nodes() {
 }
 
 #[test]
-fn a_missing_child_is_named_by_path_and_hash() {
+fn missing_child_error_has_path_and_hash() {
     let absent = B256::repeat_byte(9);
     let mut hash = vec![0xa0];
     hash.extend(absent);
@@ -176,7 +176,7 @@ fn a_missing_child_is_named_by_path_and_hash() {
 }
 
 #[test]
-fn an_extension_has_one_child_and_no_third_item() {
+fn extension_rejects_third_item() {
     let prefix: &[u8] = &[0x82, 0x00, 0x00];
     let absent = B256::repeat_byte(9);
     let hash = [&[0xa0][..], absent.as_slice()].concat();
@@ -196,7 +196,7 @@ fn long_extension(nibbles: usize, child: &[u8]) -> Vec<u8> {
 }
 
 #[test]
-fn extensions_and_branches_leave_a_nibble_for_what_is_below() {
+fn inner_node_at_full_depth_is_rejected() {
     let empty: &[u8] = &[0x80];
     let hash = [&[0xa0][..], &[9; 32]].concat();
     // A branch for the last nibble of a key, whose child would have no nibble left.
@@ -253,7 +253,7 @@ fn extensions_do_not_follow_extensions() {
 }
 
 #[test]
-fn a_chain_of_extensions_ends_at_the_length_of_a_key() {
+fn extension_chain_is_bounded_by_key_length() {
     // Each extension refers to itself by hash in no honest trie; here each refers to the next.
     let mut nodes = Nodes::default();
     let mut target = B256::repeat_byte(1);
@@ -266,7 +266,7 @@ fn a_chain_of_extensions_ends_at_the_length_of_a_key() {
 }
 
 #[test]
-fn the_index_finds_every_digest_and_nothing_else_even_when_prefixes_collide() {
+fn index_finds_only_its_digests_despite_prefix_collisions() {
     let digests: Vec<B256> = (0..1_030_u64)
         .map(|number| {
             let mut digest = B256::ZERO;
@@ -291,7 +291,7 @@ fn the_index_finds_every_digest_and_nothing_else_even_when_prefixes_collide() {
 }
 
 #[test]
-fn parts_of_an_index_may_have_a_single_digest() {
+fn index_part_may_have_one_digest() {
     let digests: Vec<B256> = (1..=3).map(B256::repeat_byte).collect();
     let index = NodeIndex::new(digests.iter().map(|digest| Arc::from([*digest])).collect());
     for (position, digest) in digests.iter().enumerate() {

@@ -125,7 +125,7 @@ fn an_extension_has_nibbles() {
 }
 
 #[test]
-fn a_path_has_no_more_nibbles_than_a_key() {
+fn path_longer_than_key_is_rejected() {
     let read = |nibbles: usize| {
         let mut nodes = Nodes::default();
         let root = nodes.put(list(&[hex_prefix(&vec![1; nibbles], true), string(b"value")]));
@@ -138,7 +138,7 @@ fn a_path_has_no_more_nibbles_than_a_key() {
 }
 
 #[test]
-fn a_node_behind_a_hash_is_as_long_as_a_hash() {
+fn hashed_node_shorter_than_hash_is_rejected() {
     // A leaf 62 nibbles down is short: with a short value it must stand in its parent.
     let short_of = |value: &[u8]| {
         let mut nodes = Nodes::default();

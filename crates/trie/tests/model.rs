@@ -209,7 +209,7 @@ fn alloy_rlp_items<'a>(node: &mut &'a [u8]) -> Option<Vec<&'a [u8]>> {
 }
 
 #[test]
-fn random_operations_give_the_model_root_on_full_and_partial_tries() {
+fn random_operations_match_model_root() {
     let mut reached = Reached::default();
     for seed in 0..8 {
         play(seed, 240, 60, false, &mut reached);
@@ -221,7 +221,7 @@ fn random_operations_give_the_model_root_on_full_and_partial_tries() {
 }
 
 #[test]
-fn without_any_one_recorded_node_the_same_operations_fail_naming_that_node() {
+fn each_missing_recorded_node_is_reported() {
     let mut reached = Reached::default();
     for seed in 100..108 {
         play(seed, 120, 12, true, &mut reached);
@@ -230,7 +230,7 @@ fn without_any_one_recorded_node_the_same_operations_fail_naming_that_node() {
 }
 
 #[test]
-fn proofs_of_presence_and_absence_convince_an_independent_verifier() {
+fn proofs_pass_independent_verifier() {
     let mut rng = Rng::new(7);
     let (mut nodes, mut trie, mut model) = (Nodes::default(), Trie::default(), Model::new());
     let changes = rng.changes(&model, 300);
@@ -252,7 +252,7 @@ fn proofs_of_presence_and_absence_convince_an_independent_verifier() {
 }
 
 #[test]
-fn hashing_many_tries_together_gives_each_its_own_root() {
+fn tries_hashed_together_keep_their_roots() {
     let mut rng = Rng::new(9);
     let mut tries = Vec::new();
     let mut models = Vec::new();
@@ -272,7 +272,7 @@ fn hashing_many_tries_together_gives_each_its_own_root() {
 }
 
 #[test]
-fn a_failed_change_leaves_the_trie_as_it_was() {
+fn failed_change_leaves_trie_unchanged() {
     let mut rng = Rng::new(11);
     let (mut nodes, mut model) = (Nodes::default(), Model::new());
     let mut trie = Trie::default();
@@ -301,7 +301,7 @@ fn a_failed_change_leaves_the_trie_as_it_was() {
 }
 
 #[test]
-fn values_of_all_lengths_of_rlp_give_the_model_root() {
+fn values_of_all_rlp_lengths_match_model() {
     let mut model = Model::new();
     for len in [1, 2, 55, 56, 57, 255, 256, 257, 65_535, 65_536, 70_000, 1 << 24] {
         let (mut trie, key) = (Trie::default(), keccak256([7]));
@@ -312,7 +312,7 @@ fn values_of_all_lengths_of_rlp_give_the_model_root() {
 }
 
 #[test]
-fn a_trie_is_empty_until_a_key_is_inserted_and_after_the_last_is_removed() {
+fn trie_is_empty_before_insert_and_after_removal() {
     let (nodes, key) = (Nodes::default(), keccak256([7]));
     let mut trie = Trie::<Bytes>::new(EMPTY_ROOT);
     assert!(trie.is_empty());
