@@ -112,11 +112,20 @@ impl Client {
         }
     }
 
+    /// Returns the turn of the address that requests are sent to now, for [`Self::leave_address`].
+    pub fn turn(&self) -> usize {
+        match &self.way {
+            Way::Http(http) => http.turn(),
+            Way::Socket(_) => 0,
+        }
+    }
+
     /// Sends the next requests to the next address, if there are several and the client stays with one
-    /// ([`crate::Rotation::OnFailure`]): for an address whose answers cannot be used.
-    pub fn leave_address(&self) {
+    /// ([`crate::Rotation::OnFailure`]): for an address whose answers since this turn cannot be used. Requests side by
+    /// side leave it once.
+    pub fn leave_address(&self, turn: usize) {
         if let Way::Http(http) = &self.way {
-            http.leave();
+            http.leave(turn);
         }
     }
 

@@ -72,6 +72,9 @@ impl Default for ClientOptions {
     }
 }
 
+/// Maximum length of an answer at first, if there are several addresses. Blocks of mainnet have a tenth of it.
+const FIRST_LONGEST: usize = 32 << 20;
+
 /// Addresses of a node that requests are sent to, in turn; a transport of alloy's.
 #[derive(Debug, Clone)]
 pub struct Http {
@@ -80,6 +83,11 @@ pub struct Http {
     options: ClientOptions,
     /// Turn of the next request: its remainder by the number of addresses is the address.
     turn: Arc<AtomicUsize>,
+    /// Maximum length of an answer for now. With several addresses it is short at first, and doubles if no address
+    /// gives a shorter answer.
+    longest: Arc<AtomicUsize>,
+    /// Bytes of the answers that are being received.
+    receiving: Arc<AtomicUsize>,
     /// `true` once any of the addresses has answered.
     has_answered: Arc<AtomicBool>,
     patience: Patience,
@@ -98,9 +106,15 @@ impl Http {
             // Not to look for the certificates of a system that may have none.
             client = client.tls_certs_only([]);
         }
+        let longest = match options.rotation == Rotation::OnFailure && urls.len() > 1 {
+            true => options.longest_answer.min(FIRST_LONGEST),
+            false => options.longest_answer,
+        };
         Ok(Self {
             client: client.build()?,
             urls: urls.into(),
+            longest: Arc::new(longest.into()),
+            receiving: Arc::default(),
             options,
             turn: Arc::default(),
             has_answered: Arc::default(),
@@ -178,6 +192,7 @@ impl Http {
         request: impl Fn(Url) -> RequestBuilder,
         busy: impl Fn(&ResponsePacket) -> bool,
     ) -> Result<Answer, HttpError> {
+        let mut too_long = 0;
         let tries_before_the_last = self.options.tries.saturating_sub(1) as usize;
         for pause in self.patience.pauses().take(tries_before_the_last) {
             let turn = self.next_turn();
@@ -189,7 +204,10 @@ impl Http {
                     retry_after.unwrap_or_default().max(pause)
                 }
                 Err(error) if self.is_unreachable(&error) => return Err(error),
-                Err(error) if may_pass(&error) => pause,
+                Err(error) if may_pass(&error) || self.has_others() => {
+                    too_long += usize::from(matches!(error, HttpError::TooLong(_)));
+                    pause
+                }
                 Err(error) => return Err(error),
             };
             // The pause is for the address that has failed, not for the next one.
@@ -198,8 +216,16 @@ impl Http {
         }
         let turn = self.next_turn();
         let answer = self.ask_once(turn, &request).await;
-        if answer.as_ref().is_err_and(may_pass) {
+        if let Err(error) = &answer
+            && (may_pass(error) || self.has_others())
+        {
+            too_long += usize::from(matches!(error, HttpError::TooLong(_)));
             self.has_left(turn);
+        }
+        // One address that sends without end is left; a long answer that all of them give may be true.
+        if self.has_others() && too_long >= self.urls.len() {
+            let longest = self.longest.load(Ordering::Relaxed).saturating_mul(2);
+            self.longest.store(longest.min(self.options.longest_answer), Ordering::Relaxed);
         }
         answer
     }
@@ -212,15 +238,25 @@ impl Http {
         }
     }
 
-    /// Leaves the address that is asked now.
-    pub(crate) fn leave(&self) {
-        self.has_left(self.turn.load(Ordering::Relaxed));
+    /// Returns the turn of the address that is asked now, for [`Self::leave`].
+    pub(crate) fn turn(&self) -> usize {
+        self.turn.load(Ordering::Relaxed)
+    }
+
+    /// Leaves the address of a turn, unless it was left already.
+    pub(crate) fn leave(&self, turn: usize) {
+        self.has_left(turn);
+    }
+
+    /// Returns `true` if the client stays with one address as long as it answers, and has others.
+    fn has_others(&self) -> bool {
+        self.options.rotation == Rotation::OnFailure && self.urls.len() > 1
     }
 
     /// Leaves the address of a turn that has failed, if there is another and the client stays with one as long as it
     /// answers. Requests that fail at the same address side by side leave it once.
     fn has_left(&self, turn: usize) -> bool {
-        let leaves = self.options.rotation == Rotation::OnFailure && self.urls.len() > 1;
+        let leaves = self.has_others();
         if leaves {
             let _ = self.turn.compare_exchange(
                 turn,
@@ -257,12 +293,18 @@ impl Http {
             .get(RETRY_AFTER)
             .and_then(|value| value.to_str().ok()?.parse().ok().map(Duration::from_secs));
         let mut answer = Vec::new();
+        let mut received = Receiving { all: &self.receiving, bytes: 0 };
         while let Some(part) = response.chunk().await.map_err(failed)? {
-            if answer.len() + part.len() > self.options.longest_answer {
-                return Err(HttpError::TooLong(self.options.longest_answer));
+            let longest = self.longest.load(Ordering::Relaxed);
+            let all = received.add(part.len());
+            // With another address, all answers together count: an address that is asked for many headers at once may
+            // send without end to each.
+            if answer.len() + part.len() > longest || self.has_others() && all > longest {
+                return Err(HttpError::TooLong(longest));
             }
             answer.extend_from_slice(&part);
         }
+        drop(received);
         // JSON-RPC reports errors in the body, independent of the HTTP status.
         if serde_json::from_slice::<serde::de::IgnoredAny>(&answer).is_err() {
             return Err(HttpError::NotJson { status: status.as_u16(), excerpt: excerpt(&answer) });
@@ -272,6 +314,26 @@ impl Http {
             return Err(HttpError::Status { status: status.as_u16(), excerpt: excerpt(&answer) });
         }
         Ok(Answer { status, retry_after, body: answer })
+    }
+}
+
+/// Bytes of one of the answers that are being received.
+struct Receiving<'a> {
+    all: &'a AtomicUsize,
+    bytes: usize,
+}
+
+impl Receiving<'_> {
+    /// Counts further bytes, and returns the number of bytes of all answers.
+    fn add(&mut self, bytes: usize) -> usize {
+        self.bytes += bytes;
+        self.all.fetch_add(bytes, Ordering::Relaxed) + bytes
+    }
+}
+
+impl Drop for Receiving<'_> {
+    fn drop(&mut self) {
+        self.all.fetch_sub(self.bytes, Ordering::Relaxed);
     }
 }
 

@@ -46,6 +46,9 @@ pub enum L1Error {
     /// A block that the node has named is gone.
     #[error("L1 block {0} is gone")]
     Gone(B256),
+    /// The node has no newest block.
+    #[error("the L1 node has no newest block")]
+    NoHead,
     /// All remembered blocks are gone.
     #[error("L1 was reorganised below block {0}, the oldest that this node remembers")]
     TooDeep(u64),

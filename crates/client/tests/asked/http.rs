@@ -243,11 +243,11 @@ fn one_address_is_asked_as_long_as_it_answers_and_the_next_one_from_its_failure_
     assert_eq!((first.requests(), second.requests()), (4, 2));
     // Answers that cannot be used are a reason too. With each address failing in turn, it comes back to the first.
     fails.store(false, Ordering::SeqCst);
-    client.leave_address();
+    client.leave_address(client.turn());
     assert_eq!([ask(), ask()], [7, 7]);
     // A client that asks each address in turn has none to leave.
     let client = Client::of_several(&[&*first.url, &second.url], &[], tries(2)).unwrap();
-    client.leave_address();
+    client.leave_address(client.turn());
     assert_eq!(client.request::<_, u64>("m", ()).unwrap(), 7);
 }
 

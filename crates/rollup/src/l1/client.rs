@@ -7,10 +7,11 @@ use crate::{
 };
 use alloy_consensus::{
     Header, Transaction as _,
+    constants::EMPTY_RECEIPTS,
     proofs::{calculate_receipt_root, calculate_transaction_root},
 };
 use alloy_eips::{BlockId, BlockNumberOrTag, eip2718::Encodable2718};
-use alloy_primitives::{Address, B256, Bloom, BloomInput, Bytes, Log, Sealed, keccak256};
+use alloy_primitives::{Address, B256, BloomInput, Bytes, Log, Sealed, keccak256};
 use alloy_provider::Provider as _;
 use client::{Client, ClientOptions, Rotation};
 use codec::SignedExecuteTx;
@@ -27,6 +28,8 @@ use std::{
 /// Maximum number of headers, or blocks, requested at once.
 pub(super) const PARALLEL: usize = 16;
 
+/// Maximum length of an answer: logs of a full block of L1, each with its JSON, have less.
+const LONGEST_ANSWER: usize = 256 << 20;
 /// Timeout of a request if there is another node.
 const FAILOVER_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -71,6 +74,7 @@ impl L1Client {
             timeout,
             tries: 3,
             rotation: Rotation::OnFailure,
+            longest_answer: LONGEST_ANSWER,
             ..ClientOptions::default()
         };
         let mut nodes = Vec::new();
@@ -84,6 +88,25 @@ impl L1Client {
         }
         let client = Client::of_several(&urls, &[], options)?;
         Ok(Self { client, nodes, answered: Answered::default() })
+    }
+
+    /// Asks for data that is verified, and asks the next node if a node contradicts itself or lacks what it should
+    /// have. Such a node is not asked again before all others have failed too.
+    fn verified<T>(&self, ask: impl Fn() -> Result<T, L1Error>) -> Result<T, L1Error> {
+        let mut turn = self.client.turn();
+        let mut answer = ask();
+        for _ in 1..self.nodes.len() {
+            match &answer {
+                Err(error @ (L1Error::Mismatch { .. } | L1Error::Gone(_) | L1Error::NoHead)) => {
+                    tracing::warn!(%error, "L1 node contradicts itself, trying the next one");
+                }
+                _ => break,
+            }
+            self.client.leave_address(turn);
+            turn = self.client.turn();
+            answer = ask();
+        }
+        answer
     }
 
     /// Returns `true` if the L1 nodes agree on a header: more than half of those that answer have it. Returns
@@ -104,6 +127,7 @@ impl L1Client {
             });
         }
         drop(sender);
+        let turn = self.client.turn();
         let (mut answers, mut same) = (Vec::new(), 0);
         for hash in answered.iter().flatten() {
             same += usize::from(hash == Some(header.hash));
@@ -117,7 +141,7 @@ impl L1Client {
         if answers.is_empty() || 2 * same > answers.len() {
             return Ok(true);
         }
-        self.client.leave_address();
+        self.client.leave_address(turn);
         match answers.iter().flatten().find(|hash| **hash != header.hash) {
             None => Ok(false),
             Some(other) => Err(L1Error::Disagreement {
@@ -231,6 +255,18 @@ impl L1Client {
     ///
     /// [`L1Error::Client`], and [`L1Error::Mismatch`] for a false header.
     pub fn header(&self, tag: BlockNumberOrTag) -> Result<Option<ReadHeader>, L1Error> {
+        let found = self.verified(|| match self.header_once(tag) {
+            // Every chain has a head. With a single node there is none to ask instead.
+            Ok(None) if tag.is_latest() && !self.nodes.is_empty() => Err(L1Error::NoHead),
+            found => found,
+        });
+        match found {
+            Err(L1Error::NoHead) => Ok(None),
+            found => found,
+        }
+    }
+
+    fn header_once(&self, tag: BlockNumberOrTag) -> Result<Option<ReadHeader>, L1Error> {
         let provider = self.client.provider().clone();
         let block = self.wait(async move { provider.get_block_by_number(tag).await })?;
         let Some(block) = block else { return Ok(None) };
@@ -304,7 +340,7 @@ impl L1Client {
             let asking: Vec<_> = headers
                 .iter()
                 .map(|header| {
-                    let asks = may_concern(&header.bloom, addresses);
+                    let asks = may_concern(header, addresses);
                     asks.then(|| scope.spawn(move || self.transactions(header, addresses)))
                 })
                 .collect();
@@ -325,6 +361,14 @@ impl L1Client {
     /// [`L1Error::Client`], [`L1Error::Gone`] if the node no longer has the block, and [`L1Error::Mismatch`] for
     /// false data.
     pub fn transactions(
+        &self,
+        header: &ReadHeader,
+        addresses: &[Address],
+    ) -> Result<Vec<L1Transaction>, L1Error> {
+        self.verified(|| self.transactions_once(header, addresses))
+    }
+
+    fn transactions_once(
         &self,
         header: &ReadHeader,
         addresses: &[Address],
@@ -392,7 +436,13 @@ fn hash_at(node: &Client, number: BlockNumberOrTag) -> Option<Option<B256>> {
 }
 
 /// Returns `false` if a block has no logs of these addresses; `true` if it may have some.
-fn may_concern(bloom: &Bloom, addresses: &[Address]) -> bool {
+///
+/// An empty bloom says nothing unless the block has no receipts: EIP-7668 leaves the blooms of all blocks empty.
+fn may_concern(header: &ReadHeader, addresses: &[Address]) -> bool {
+    let bloom = &header.bloom;
+    if bloom.is_zero() {
+        return header.receipts_root != EMPTY_RECEIPTS;
+    }
     addresses.iter().any(|address| bloom.contains_input(BloomInput::Raw(address.as_slice())))
 }
 

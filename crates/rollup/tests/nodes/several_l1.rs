@@ -116,6 +116,72 @@ async fn a_block_that_one_of_three_l1_nodes_makes_up_is_not_taken_and_the_others
     Ok(())
 }
 
+/// Adds a field to the result of an answer, or changes one.
+fn forged(answer: &str, key: &str, value: Value) -> String {
+    let Ok(mut answer) = serde_json::from_str::<Value>(answer) else { return answer.to_owned() };
+    let results = match &mut answer["result"] {
+        Value::Array(results) => results.iter_mut().collect(),
+        result => vec![result],
+    };
+    for result in results.into_iter().filter(|result| result.is_object()) {
+        result[key] = value.clone();
+    }
+    answer.to_string()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_single_hostile_l1_node_stops_blocks() -> Result<()> {
+    type Answer = fn(&str, String) -> Option<String>;
+    const HOSTILE: [(&str, Answer); 7] = [
+        ("wrong headers", |request, answer| {
+            let asks = request.contains("eth_getBlockByNumber");
+            Some(if asks { forged(&answer, "extraData", json!("0x00")) } else { answer })
+        }),
+        ("wrong receipts", |request, answer| {
+            let asks = request.contains("eth_getBlockReceipts");
+            Some(if asks { forged(&answer, "cumulativeGasUsed", json!("0x1")) } else { answer })
+        }),
+        ("wrong transactions", |request, answer| {
+            let asks = request.contains("eth_getBlockByHash");
+            Some(if asks { forged(&answer, "transactions", json!([])) } else { answer })
+        }),
+        ("no blocks", |request, answer| {
+            let asks = request.contains("eth_getBlock");
+            Some(if asks { crate::support::answer(request, "null") } else { answer })
+        }),
+        ("long answers", |request, answer| {
+            let asks = request.contains("eth_getBlock");
+            Some(if asks { format!("{}{answer}", " ".repeat(64 << 20)) } else { answer })
+        }),
+        ("no JSON", |_, _| Some("<html>".to_owned())),
+        ("another chain", |request, answer| {
+            let asks = request.contains("eth_chainId");
+            Some(if asks { crate::support::answer(request, "\"0x7\"") } else { answer })
+        }),
+    ];
+    let world = World::new().await?;
+    let role = Role::Sequencer(Box::new(world.sequencer_config()?));
+    let (proxies, config) = behind(&world, 3, role)?;
+    let sequencer = RollupNode::start(config).await?;
+    let (alice, l2) = (Address::repeat_byte(0xa1), provider_of(&sequencer)?);
+    let mut expected = U256::ZERO;
+    for (what, hostile) in HOSTILE {
+        // Each of the three: one of them is the node that is asked now.
+        for proxy in &proxies {
+            proxy.set(hostile);
+            world.deposit(alice, U256::from(ETHER)).await?;
+            expected += U256::from(ETHER);
+            until(what, &sequencer, || async {
+                Ok(l2.get_balance(alice).await? == expected && is_settled(&sequencer))
+            })
+            .await?;
+            proxy.honest();
+        }
+    }
+    sequencer.stop().await;
+    Ok(())
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn l1_nodes_that_have_different_blocks_at_one_height_are_a_fault_that_names_both()
 -> Result<()> {

@@ -3,6 +3,7 @@
 use super::*;
 use alloy_eips::eip7702::Authorization;
 use alloy_json_rpc::RpcRecv;
+use alloy_primitives::Bloom;
 use alloy_primitives::{TxKind, U256};
 use codec::{ExecuteTx, ExecuteTxVersion};
 use devnet::Devnet;
@@ -234,4 +235,26 @@ async fn a_malformed_transaction_and_a_refusal_are_errors_of_the_client() -> Res
         scene.assert_honest(sent)?;
     }
     Ok(())
+}
+
+#[test]
+fn empty_blooms_exclude_only_blocks_without_receipts() {
+    let address = Address::repeat_byte(1);
+    let header = |logs_bloom: Bloom, receipts_root: B256| {
+        let header = Header { logs_bloom, receipts_root, ..Header::default() };
+        checked(&header, header.hash_slow()).unwrap()
+    };
+    let mut other = Bloom::ZERO;
+    other.accrue(BloomInput::Raw(Address::repeat_byte(2).as_slice()));
+    let mut own = other;
+    own.accrue(BloomInput::Raw(address.as_slice()));
+    let receipts = B256::repeat_byte(7);
+    for (bloom, root, concerns) in [
+        (own, receipts, true),
+        (other, receipts, false),
+        (Bloom::ZERO, receipts, true),
+        (Bloom::ZERO, EMPTY_RECEIPTS, false),
+    ] {
+        assert_eq!(may_concern(&header(bloom, root), &[address]), concerns, "{root}");
+    }
 }
