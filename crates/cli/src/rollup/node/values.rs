@@ -230,8 +230,8 @@ pub(super) struct Values {
     /// Loopback address and port at which the role can be changed (rollup_promote, rollup_demote).
     #[arg(long, value_name = "ADDRESS:PORT")]
     pub(super) admin_addr: Option<SocketAddr>,
-    /// File with the bearer token of --admin-addr, which is created if it is missing [default: admin.token in
-    /// --data-dir].
+    /// File with the bearer token of --admin-addr; without this flag admin.token in --data-dir. It is created if it is
+    /// missing.
     #[arg(long, value_name = "FILE")]
     pub(super) admin_token_file: Option<PathBuf>,
     /// Address and port at which the Engine API is served; needs --jwt-secret.

@@ -155,6 +155,13 @@ pub(super) const REASONS: &[Reason] = &[
         why: "A range that ends before it begins is an error, as the specification says.",
     },
     Reason {
+        methods: &["eth_getLogs"],
+        paths: &["/error", "/result"],
+        when: |record, _| refusal(record).contains("extends beyond current head block"),
+        impact: Impact::Effect,
+        why: "A range that ends above the head is an error, as the specification says.",
+    },
+    Reason {
         methods: &["eth_getProof", "eth_getStorageValues"],
         paths: &["/error", "/result"],
         when: |record, _| message(record) == "odd number of digits",
