@@ -91,6 +91,19 @@ impl L1Error {
     pub(crate) fn mismatch(what: &'static str, got: impl Display, expected: impl Display) -> Self {
         Self::Mismatch { what, got: got.to_string(), expected: expected.to_string() }
     }
+
+    /// Returns `true` if another L1 node may have the answer: this one contradicts itself, lacks what every node has,
+    /// or answers with another type.
+    pub(crate) const fn is_of_this_node(&self) -> bool {
+        use alloy_provider::transport::RpcError;
+        matches!(
+            self,
+            Self::Mismatch { .. }
+                | Self::Gone(_)
+                | Self::NoHead
+                | Self::Client(ClientError::Rpc(RpcError::DeserError { .. }))
+        )
+    }
 }
 
 impl<E> From<alloy_provider::transport::RpcError<E>> for L1Error

@@ -97,7 +97,7 @@ impl L1Client {
         let mut answer = ask();
         for _ in 1..self.nodes.len() {
             match &answer {
-                Err(error @ (L1Error::Mismatch { .. } | L1Error::Gone(_) | L1Error::NoHead)) => {
+                Err(error) if error.is_of_this_node() => {
                     tracing::warn!(%error, "L1 node contradicts itself, trying the next one");
                 }
                 _ => break,
@@ -194,6 +194,10 @@ impl L1Client {
     ///
     /// [`L1Error::Client`], and [`L1Error::Mismatch`] for a transaction with another hash.
     pub(crate) fn sender_of(&self, hash: B256) -> Result<Option<Address>, L1Error> {
+        self.verified(|| self.sender_of_once(hash))
+    }
+
+    fn sender_of_once(&self, hash: B256) -> Result<Option<Address>, L1Error> {
         let provider = self.client.provider().clone();
         // Decoded here, since the provider knows no transactions of type `0x05`.
         let found = self.wait(async move {
@@ -217,8 +221,10 @@ impl L1Client {
     ///
     /// [`L1Error::Client`].
     pub(crate) fn code(&self, account: Address) -> Result<Bytes, L1Error> {
-        let provider = self.client.provider().clone();
-        Ok(self.wait(async move { provider.get_code_at(account).await })?)
+        self.verified(|| {
+            let provider = self.client.provider().clone();
+            Ok(self.wait(async move { provider.get_code_at(account).await })?)
+        })
     }
 
     /// The codes of accounts at the newest block, asked for at once. They are not proven by anything.
@@ -227,12 +233,14 @@ impl L1Client {
     ///
     /// [`L1Error::Client`].
     pub(crate) fn codes(&self, accounts: &[Address]) -> Result<Vec<Bytes>, L1Error> {
-        let (provider, accounts) = (self.client.provider().clone(), accounts.to_vec());
-        let asked = async move {
-            let codes = accounts.into_iter().map(|account| provider.get_code_at(account));
-            futures_util::future::try_join_all(codes.map(IntoFuture::into_future)).await
-        };
-        Ok(self.wait(asked)?)
+        self.verified(|| {
+            let (provider, accounts) = (self.client.provider().clone(), accounts.to_vec());
+            let requests = async move {
+                let codes = accounts.into_iter().map(|account| provider.get_code_at(account));
+                futures_util::future::try_join_all(codes.map(IntoFuture::into_future)).await
+            };
+            Ok(self.wait(requests)?)
+        })
     }
 
     /// The newest header, and the newest that is final, asked for at once. A chain that has never been final has none of
@@ -286,10 +294,12 @@ impl L1Client {
     ///
     /// [`L1Error::Client`].
     pub fn next_timestamp(&self) -> Result<Option<u64>, L1Error> {
-        let provider = self.client.provider().clone();
-        let pending = BlockNumberOrTag::Pending;
-        let block = self.wait(async move { provider.get_block_by_number(pending).await })?;
-        Ok(block.map(|block| block.header.timestamp))
+        self.verified(|| {
+            let provider = self.client.provider().clone();
+            let pending = BlockNumberOrTag::Pending;
+            let block = self.wait(async move { provider.get_block_by_number(pending).await })?;
+            Ok(block.map(|block| block.header.timestamp))
+        })
     }
 
     /// Headers with these numbers, as far as they exist and can be fetched, requested concurrently.

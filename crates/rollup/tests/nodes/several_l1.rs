@@ -132,7 +132,7 @@ fn forged(answer: &str, key: &str, value: Value) -> String {
 #[tokio::test(flavor = "multi_thread")]
 async fn no_single_hostile_l1_node_stops_blocks() -> Result<()> {
     type Answer = fn(&str, String) -> Option<String>;
-    const HOSTILE: [(&str, Answer); 7] = [
+    const HOSTILE: [(&str, Answer); 8] = [
         ("wrong headers", |request, answer| {
             let asks = request.contains("eth_getBlockByNumber");
             Some(if asks { forged(&answer, "extraData", json!("0x00")) } else { answer })
@@ -147,7 +147,15 @@ async fn no_single_hostile_l1_node_stops_blocks() -> Result<()> {
         }),
         ("no blocks", |request, answer| {
             let asks = request.contains("eth_getBlock");
-            Some(if asks { crate::support::answer(request, "null") } else { answer })
+            Some(if asks {
+                crate::support::answer(request, "").replace("\"\"", "null")
+            } else {
+                answer
+            })
+        }),
+        ("answers of another type", |request, answer| {
+            let asks = request.contains("eth_getBlock");
+            Some(if asks { crate::support::answer(request, "0x1") } else { answer })
         }),
         ("long answers", |request, answer| {
             let asks = request.contains("eth_getBlock");
@@ -156,7 +164,7 @@ async fn no_single_hostile_l1_node_stops_blocks() -> Result<()> {
         ("no JSON", |_, _| Some("<html>".to_owned())),
         ("another chain", |request, answer| {
             let asks = request.contains("eth_chainId");
-            Some(if asks { crate::support::answer(request, "\"0x7\"") } else { answer })
+            Some(if asks { crate::support::answer(request, "0x7") } else { answer })
         }),
     ];
     let world = World::new().await?;
