@@ -22,6 +22,9 @@ use tokio::task::JoinHandle;
 const ROUND_INTERVAL: Duration = Duration::from_millis(1_000);
 /// Time for the answer of a witness.
 const ANSWER_TIMEOUT: Duration = Duration::from_millis(1_000);
+/// Time for which a leader that could not work does not ask for the lease, at first and at most.
+const FIRST_BAR: Duration = Duration::from_secs(10);
+const MAX_BAR: Duration = Duration::from_secs(600);
 /// Longest pause of a candidate whose round ended without a leader: another then finds enough witnesses free.
 const MAX_BACKOFF: Duration = Duration::from_millis(3_000);
 
@@ -34,6 +37,8 @@ pub struct LeaseConfig {
     pub secret: JwtSecret,
     /// WebSocket URL at which other nodes follow this one while it leads.
     pub url: String,
+    /// Time after which a leader that cannot work gives the lease up, if another candidate asks for it.
+    pub work_timeout: Duration,
 }
 
 /// Reason why a node cannot be a candidate.
@@ -71,6 +76,7 @@ struct Inner {
     own: Leader,
     witnesses: Vec<EngineClient>,
     wants: AtomicBool,
+    work_timeout: Duration,
     started: Instant,
     state: Mutex<State>,
 }
@@ -82,6 +88,11 @@ struct State {
     round: u64,
     /// Monotonic and calendar time of the newest round that made or kept this node the leader.
     confirmed: Option<(Duration, SystemTime)>,
+    /// Monotonic time at which the leader last worked.
+    worked: Duration,
+    /// Monotonic time until which this node does not ask for the lease, since it could not work, and the number of
+    /// times in a row that this happened.
+    barred: (Duration, u32),
 }
 
 impl Lease {
@@ -91,7 +102,7 @@ impl Lease {
     ///
     /// [`LeaseError`].
     pub fn new(name: LeaseName, config: LeaseConfig) -> Result<Self, LeaseError> {
-        let LeaseConfig { witnesses: urls, secret, url } = config;
+        let LeaseConfig { witnesses: urls, secret, url, work_timeout } = config;
         if urls.is_empty() {
             return Err(LeaseError::NoWitnesses);
         }
@@ -113,8 +124,15 @@ impl Lease {
             own: Leader { id: CandidateId::random(), url },
             witnesses,
             wants: AtomicBool::new(false),
+            work_timeout,
             started: Instant::now(),
-            state: Mutex::new(State { candidate, round: 0, confirmed: None }),
+            state: Mutex::new(State {
+                candidate,
+                round: 0,
+                confirmed: None,
+                worked: Duration::ZERO,
+                barred: (Duration::ZERO, 0),
+            }),
         })))
     }
 
@@ -137,6 +155,15 @@ impl Lease {
             let mut state = self.0.state.lock();
             state.confirmed = None;
         }
+    }
+
+    /// Records that the leader could work so long ago: it seals, posts, and L1 answers it. A leader that does not say so
+    /// for [`LeaseConfig::work_timeout`] gives the lease up if another candidate asks for it, even if its own threads
+    /// hang. Without another candidate it keeps the lease.
+    pub fn has_worked(&self, ago: Duration) {
+        let worked = self.0.started.elapsed().saturating_sub(ago);
+        let mut state = self.0.state.lock();
+        state.worked = state.worked.max(worked);
     }
 
     /// Gives the lease up at once, and tells the witnesses: another node need not wait for the grants to end. The node
@@ -181,7 +208,8 @@ impl Lease {
     /// Asks all witnesses once; the pause until they are asked again.
     async fn round(&self) -> Duration {
         let inner = &*self.0;
-        if !inner.wants.load(Ordering::SeqCst) {
+        let is_barred = inner.started.elapsed() < inner.state.lock().barred.0;
+        if is_barred || !inner.wants.load(Ordering::SeqCst) {
             self.release().await;
             let told =
                 join_all(inner.witnesses.iter().map(|witness| inner.ask_leader(witness))).await;
@@ -206,9 +234,22 @@ impl Lease {
             let now = inner.started.elapsed();
             let leads = state.candidate.is_leading(now);
             if leads && inner.wants.load(Ordering::SeqCst) {
+                if state.confirmed.is_none() {
+                    state.worked = now;
+                }
                 state.confirmed = Some((asked_at, calendar));
             }
-            (leads, state.candidate.has_grants(now))
+            let idle = now.saturating_sub(state.worked);
+            if leads && state.candidate.is_contested() && idle > inner.work_timeout {
+                state.bar(now);
+                tracing::error!(
+                    idle_ms = idle.as_millis(),
+                    "leader cannot work, releasing the lease"
+                );
+            } else if leads && now.saturating_sub(state.barred.0) > MAX_BAR {
+                state.barred.1 = 0;
+            }
+            (leads && state.barred.0 <= now, state.candidate.has_grants(now))
         };
         if leads || !has_grants {
             return ROUND_INTERVAL;
@@ -232,6 +273,16 @@ impl Lease {
             join_all(inner.witnesses.iter().map(|witness| inner.tell_release(witness, round)))
                 .await;
         }
+    }
+}
+
+impl State {
+    /// Bars this node from the lease: twice as long each time, since its standby may fail for the same reason.
+    fn bar(&mut self, now: Duration) {
+        let (_, times) = self.barred;
+        let pause = FIRST_BAR.saturating_mul(1 << times.min(8)).min(MAX_BAR);
+        self.barred = (now.saturating_add(pause), times + 1);
+        self.confirmed = None;
     }
 }
 

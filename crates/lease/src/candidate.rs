@@ -12,6 +12,8 @@ pub const USABLE_PERCENT: u32 = 90;
 pub struct Candidate {
     /// End of each witness's grant.
     granted_until: Vec<Option<Duration>>,
+    /// `true` for each witness that another candidate asks too.
+    contested: Vec<bool>,
     /// The leader that a witness named last.
     leader: Option<Leader>,
 }
@@ -19,7 +21,11 @@ pub struct Candidate {
 impl Candidate {
     /// A candidate for a lease of this many witnesses, without a grant.
     pub fn new(witnesses: usize) -> Self {
-        Self { granted_until: vec![None; witnesses], leader: None }
+        Self {
+            granted_until: vec![None; witnesses],
+            contested: vec![false; witnesses],
+            leader: None,
+        }
     }
 
     /// Takes the answer of a witness to a request that was sent at a time, or its silence. A silent witness may have
@@ -27,7 +33,8 @@ impl Candidate {
     pub fn take(&mut self, witness: usize, asked_at: Duration, answer: Option<Answer>) {
         let Some(until) = self.granted_until.get_mut(witness) else { return };
         match answer {
-            Some(Answer::Granted { ttl }) => {
+            Some(Answer::Granted { ttl, contested }) => {
+                self.contested[witness] = contested;
                 let end = asked_at.saturating_add(ttl.saturating_mul(USABLE_PERCENT) / 100);
                 // An answer that was overtaken by a later one takes nothing back.
                 *until = Some(until.map_or(end, |known| known.max(end)));
@@ -55,6 +62,11 @@ impl Candidate {
         self.held_until().is_some_and(|until| now < until)
     }
 
+    /// Returns `true` if more than half of the witnesses say that another candidate asks for the lease. It could lead.
+    pub fn is_contested(&self) -> bool {
+        self.contested.iter().filter(|contested| **contested).count() > self.contested.len() / 2
+    }
+
     /// Returns `true` if a witness has granted the lease, and its grant has not ended.
     pub fn has_grants(&self, now: Duration) -> bool {
         self.granted_until.iter().flatten().any(|until| now < *until)
@@ -63,6 +75,7 @@ impl Candidate {
     /// Gives up all grants; the witnesses are to be told.
     pub fn give_up(&mut self) {
         self.granted_until.fill(None);
+        self.contested.fill(false);
     }
 
     /// Takes the name of the leader from witnesses that were asked for it alone.
@@ -86,7 +99,8 @@ mod tests {
         Duration::from_secs(seconds)
     }
 
-    const GRANTED: Option<Answer> = Some(Answer::Granted { ttl: Duration::from_secs(10) });
+    const GRANTED: Option<Answer> =
+        Some(Answer::Granted { ttl: Duration::from_secs(10), contested: false });
 
     fn held() -> Option<Answer> {
         let by = Leader { id: CandidateId(B256::repeat_byte(2)), url: "ws://b".to_owned() };
@@ -104,6 +118,21 @@ mod tests {
             assert!(candidate.is_leading(seconds(1)), "{witnesses}");
         }
         assert!(!Candidate::new(0).is_leading(seconds(1)));
+    }
+
+    #[test]
+    fn a_majority_of_witnesses_names_a_contest() {
+        let contested = Some(Answer::Granted { ttl: seconds(10), contested: true });
+        let mut candidate = Candidate::new(3);
+        for (witness, answer, is_contested) in [
+            (0, &contested, false),
+            (1, &GRANTED, false),
+            (2, &contested, true),
+            (0, &GRANTED, false),
+        ] {
+            candidate.take(witness, seconds(1), answer.clone());
+            assert_eq!(candidate.is_contested(), is_contested, "{witness}");
+        }
     }
 
     #[test]

@@ -47,6 +47,8 @@ pub enum Answer {
         /// Milliseconds for which it is granted.
         #[serde(rename = "ttlMs", with = "millis")]
         ttl: Duration,
+        /// `true` if another candidate asks for it too.
+        contested: bool,
     },
     /// Another candidate has the lease.
     Held {
@@ -91,7 +93,10 @@ mod tests {
         let by = Leader { id: CandidateId(B256::repeat_byte(1)), url: "ws://a".to_owned() };
         let (ttl, left) = (Duration::from_millis(6_000), Duration::from_millis(7));
         for (answer, written) in [
-            (Answer::Granted { ttl }, r#"{"answer":"granted","ttlMs":6000}"#.to_owned()),
+            (
+                Answer::Granted { ttl, contested: true },
+                r#"{"answer":"granted","ttlMs":6000,"contested":true}"#.to_owned(),
+            ),
             (
                 Answer::Held { by, left },
                 format!(

@@ -8,6 +8,10 @@ pub const MAX_LEASES: usize = 64;
 /// Maximum length of a candidate's URL in bytes.
 pub const MAX_URL_BYTES: usize = 256;
 
+/// Time after which a candidate that was refused and has not asked again counts as one that does not want the lease.
+/// Candidates ask once a second.
+const CONTEST: Duration = Duration::from_secs(3);
+
 /// Grants of one witness. Times are those of the witness's monotonic clock, since any moment that it chooses.
 #[derive(Debug)]
 pub struct Witness {
@@ -23,6 +27,8 @@ struct Grant {
     until: Duration,
     /// Newest round of the candidate that asked for it.
     round: u64,
+    /// Last time that another candidate was refused.
+    contested_at: Option<Duration>,
 }
 
 impl Witness {
@@ -41,10 +47,12 @@ impl Witness {
         }
         let own = self.grants.get(&name).filter(|grant| grant.to.id == candidate.id);
         let round = own.map_or(round, |grant| grant.round.max(round));
-        if let Some(Grant { to, until, .. }) = self.grants.get(&name)
+        let contested_at = own.and_then(|grant| grant.contested_at);
+        if let Some(Grant { to, until, contested_at, .. }) = self.grants.get_mut(&name)
             && to.id != candidate.id
             && let Some(left) = until.checked_sub(now).filter(|left| !left.is_zero())
         {
+            *contested_at = Some(now);
             return Answer::Held { by: to.clone(), left };
         }
         if !self.grants.contains_key(&name) && self.grants.len() >= MAX_LEASES {
@@ -54,8 +62,9 @@ impl Witness {
             }
         }
         let until = now.saturating_add(self.ttl);
-        self.grants.insert(name, Grant { to: candidate, until, round });
-        Answer::Granted { ttl: self.ttl }
+        self.grants.insert(name, Grant { to: candidate, until, round, contested_at });
+        let contested = contested_at.is_some_and(|at| now.saturating_sub(at) < CONTEST);
+        Answer::Granted { ttl: self.ttl, contested }
     }
 
     /// Ends the grant of a candidate that does not lead; another may have the lease at once. A release that arrives
@@ -80,6 +89,8 @@ mod tests {
 
     const TTL: Duration = Duration::from_secs(6);
     const NAME: LeaseName = LeaseName(B256::ZERO);
+    const GRANTED: Answer = Answer::Granted { ttl: TTL, contested: false };
+    const CONTESTED: Answer = Answer::Granted { ttl: TTL, contested: true };
 
     const fn seconds(seconds: u64) -> Duration {
         Duration::from_secs(seconds)
@@ -92,15 +103,15 @@ mod tests {
     #[test]
     fn a_lease_belongs_to_one_candidate_until_its_time_is_over() {
         let mut witness = Witness::new(TTL, Duration::ZERO);
-        assert_eq!(witness.ask(seconds(6), NAME, candidate(1), 1), Answer::Granted { ttl: TTL });
+        assert_eq!(witness.ask(seconds(6), NAME, candidate(1), 1), GRANTED);
         let held = |left| Answer::Held { by: candidate(1), left };
         assert_eq!(witness.ask(seconds(7), NAME, candidate(2), 1), held(seconds(5)));
         // A renewal counts from when it is asked for.
-        assert_eq!(witness.ask(seconds(10), NAME, candidate(1), 1), Answer::Granted { ttl: TTL });
+        assert_eq!(witness.ask(seconds(10), NAME, candidate(1), 1), GRANTED);
         assert_eq!(witness.ask(seconds(15), NAME, candidate(2), 1), held(seconds(1)));
         assert_eq!(witness.leader(seconds(15), NAME), Some(&candidate(1)));
         assert_eq!(witness.leader(seconds(16), NAME), None);
-        assert_eq!(witness.ask(seconds(16), NAME, candidate(2), 1), Answer::Granted { ttl: TTL });
+        assert_eq!(witness.ask(seconds(16), NAME, candidate(2), 1), GRANTED);
         assert_eq!(witness.leader(seconds(16), NAME), Some(&candidate(2)));
     }
 
@@ -110,7 +121,20 @@ mod tests {
         let starting = |left| Answer::Starting { left };
         assert_eq!(witness.ask(seconds(100), NAME, candidate(1), 1), starting(seconds(6)));
         assert_eq!(witness.ask(seconds(105), NAME, candidate(1), 1), starting(seconds(1)));
-        assert_eq!(witness.ask(seconds(106), NAME, candidate(1), 1), Answer::Granted { ttl: TTL });
+        assert_eq!(witness.ask(seconds(106), NAME, candidate(1), 1), GRANTED);
+    }
+
+    #[test]
+    fn a_renewal_says_whether_another_asks() {
+        let mut witness = Witness::new(TTL, Duration::ZERO);
+        assert_eq!(witness.ask(seconds(6), NAME, candidate(1), 1), GRANTED);
+        assert!(matches!(witness.ask(seconds(7), NAME, candidate(2), 1), Answer::Held { .. }));
+        assert_eq!(witness.ask(seconds(8), NAME, candidate(1), 2), CONTESTED);
+        assert_eq!(witness.ask(seconds(9), NAME, candidate(1), 3), CONTESTED);
+        // The other has not asked since.
+        assert_eq!(witness.ask(seconds(10), NAME, candidate(1), 4), GRANTED);
+        witness.release(NAME, candidate(1).id, 4);
+        assert_eq!(witness.ask(seconds(10), NAME, candidate(2), 2), GRANTED);
     }
 
     #[test]
@@ -120,7 +144,7 @@ mod tests {
         witness.release(NAME, candidate(2).id, 1);
         assert!(matches!(witness.ask(seconds(7), NAME, candidate(2), 1), Answer::Held { .. }));
         witness.release(NAME, candidate(1).id, 1);
-        assert_eq!(witness.ask(seconds(7), NAME, candidate(2), 1), Answer::Granted { ttl: TTL });
+        assert_eq!(witness.ask(seconds(7), NAME, candidate(2), 1), GRANTED);
     }
 
     #[test]
@@ -132,7 +156,7 @@ mod tests {
         witness.release(NAME, candidate(1).id, 2);
         assert!(matches!(witness.ask(seconds(7), NAME, candidate(2), 1), Answer::Held { .. }));
         witness.release(NAME, candidate(1).id, 3);
-        assert_eq!(witness.ask(seconds(7), NAME, candidate(2), 1), Answer::Granted { ttl: TTL });
+        assert_eq!(witness.ask(seconds(7), NAME, candidate(2), 1), GRANTED);
     }
 
     #[test]
@@ -141,12 +165,12 @@ mod tests {
         let name = |byte: usize| LeaseName(B256::with_last_byte(u8::try_from(byte).unwrap()));
         for lease in 0..MAX_LEASES {
             let answer = witness.ask(seconds(6), name(lease), candidate(1), 1);
-            assert_eq!(answer, Answer::Granted { ttl: TTL }, "{lease}");
+            assert_eq!(answer, GRANTED, "{lease}");
         }
         let full = Answer::Full { limit: MAX_LEASES };
         assert_eq!(witness.ask(seconds(7), name(MAX_LEASES), candidate(1), 1), full);
-        assert_eq!(witness.ask(seconds(7), name(0), candidate(1), 1), Answer::Granted { ttl: TTL });
+        assert_eq!(witness.ask(seconds(7), name(0), candidate(1), 1), GRANTED);
         let granted = witness.ask(seconds(12), name(MAX_LEASES), candidate(1), 1);
-        assert_eq!(granted, Answer::Granted { ttl: TTL });
+        assert_eq!(granted, GRANTED);
     }
 }

@@ -172,7 +172,11 @@ impl World {
                 let node = &mut self.candidates[candidate];
                 if now - asked_at <= TIMEOUT && node.life == life {
                     let other = Answer::Held { by: leader(99), left: Duration::ZERO };
-                    let answer = if is_granted { Answer::Granted { ttl: TTL } } else { other };
+                    let answer = if is_granted {
+                        Answer::Granted { ttl: TTL, contested: false }
+                    } else {
+                        other
+                    };
                     let asked_at = node.clock(asked_at);
                     node.it.take(witness, asked_at, Some(answer));
                 }

@@ -26,10 +26,14 @@ async fn witness_for(ttl: Duration) -> WitnessServer {
     WitnessServer::start(address, secret("5a"), ttl).await.unwrap()
 }
 
+fn config(witnesses: Vec<String>, key: &str, url: &str) -> LeaseConfig {
+    let work_timeout = Duration::from_millis(500);
+    LeaseConfig { witnesses, secret: secret(key), url: url.to_owned(), work_timeout }
+}
+
 fn candidate(witnesses: &[WitnessServer], url: &str, key: &str) -> Lease {
     let urls = witnesses.iter().map(|it| format!("http://{}", it.address())).collect();
-    let config = LeaseConfig { witnesses: urls, secret: secret(key), url: url.to_owned() };
-    Lease::new(name(), config).unwrap()
+    Lease::new(name(), config(urls, key, url)).unwrap()
 }
 
 async fn wait_for(what: &str, mut is_so: impl FnMut() -> bool) {
@@ -64,6 +68,29 @@ async fn a_standby_takes_over_from_a_leader_that_dies_and_from_one_that_gives_up
     assert!(!second.is_held());
     wait_for("the third leads", || third.is_held()).await;
     wait_for("the second knows", || second.leader().is_some_and(|it| it.url == "ws://third")).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_leader_without_work_yields_to_a_standby_alone() {
+    let witnesses = [witness().await, witness().await, witness().await];
+    let first = candidate(&witnesses, "ws://first", "5a");
+    first.want(true);
+    let _works = first.start();
+    wait_for("the first leads", || first.is_held()).await;
+    // Nobody else asks for the lease, so it is kept without work, for longer than any grant.
+    tokio::time::sleep(2 * TTL).await;
+    assert!(first.is_held());
+    let second = candidate(&witnesses, "ws://second", "5a");
+    second.want(true);
+    let _works = second.start();
+    wait_for("the second leads", || second.is_held()).await;
+    assert!(!first.is_held() && first.is_wanted());
+    // One that works keeps it against the other, which asks again.
+    for _ in 0..60 {
+        second.has_worked(Duration::ZERO);
+        tokio::time::sleep(Duration::from_millis(250)).await;
+        assert!(second.is_held());
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -129,7 +156,7 @@ async fn a_candidate_with_another_secret_gets_no_grant() {
 fn witnesses_that_cannot_make_a_majority_are_refused() {
     let lease = |urls: &[&str], url: &str| {
         let witnesses = urls.iter().map(|it| (*it).to_owned()).collect();
-        Lease::new(name(), LeaseConfig { witnesses, secret: secret("5a"), url: url.to_owned() })
+        Lease::new(name(), config(witnesses, "5a", url))
     };
     assert!(lease(&["http://a:1", "http://b:1", "http://c:1"], "ws://x").is_ok());
     assert!(matches!(lease(&[], "ws://x"), Err(LeaseError::NoWitnesses)));

@@ -11,6 +11,9 @@ use std::time::{Duration, Instant};
 
 /// Minimum remaining time of the lease to start a block; sealing takes less.
 const SEALING_MARGIN: Duration = Duration::from_secs(1);
+/// Silence of L1, unless it is polled less often, after which a node does not ask for the lease. Shorter than a leader
+/// without L1 keeps it ([`lease::LeaseConfig::work_timeout`]): if L1 is silent to all nodes, the leader goes on.
+const READY_SILENCE: Duration = Duration::from_secs(5);
 /// Pause before the node requests the lease again after it could not lead. Another may lead meanwhile.
 const RETRY_INTERVAL: Duration = Duration::from_secs(10);
 
@@ -48,7 +51,8 @@ impl Worker {
             return Ok(());
         }
         // A node that could not lead does not keep others from it.
-        let is_ready = reading.is_synced && reading.fault().is_none();
+        let hears_l1 = self.l1_silence() < READY_SILENCE.max(2 * self.start.poll);
+        let is_ready = reading.is_synced && reading.fault().is_none() && hears_l1;
         let may_ask = self.leadership.not_before.is_none_or(|at| at <= Instant::now());
         let has_keys = self.start.sequencing.is_some();
         lease.want(self.leadership.wanted && is_ready && may_ask && has_keys);
@@ -76,6 +80,21 @@ impl Worker {
             }
         }
         Ok(())
+    }
+
+    /// Reports to the lease that the leader could work when L1 answered last, unless it has a fault.
+    pub(crate) fn report_work(&self, has_fault: bool) {
+        if let Some(lease) = &self.start.lease
+            && !has_fault
+            && !self.sealing_failed
+        {
+            lease.has_worked(self.l1_silence());
+        }
+    }
+
+    /// Time since L1's last answer.
+    fn l1_silence(&self) -> Duration {
+        self.client.answered().age(Instant::now()).unwrap_or(Duration::MAX)
     }
 
     /// Returns `true` if the node may seal and post now.

@@ -112,7 +112,7 @@ impl Reading {
 /// A running node.
 pub(crate) struct Worker {
     pub(crate) start: Start,
-    client: Arc<L1Client>,
+    pub(crate) client: Arc<L1Client>,
     looks: L1Looks,
     reads_blobs: bool,
     /// Always present, except during a role change.
@@ -130,6 +130,8 @@ pub(crate) struct Worker {
     signing: BlockSigning,
     /// A pending promotion, with the request for obstacles.
     promotion: Option<(Answer, Readied)>,
+    /// `true` from a block that could not be sealed to one that was: most turns try nothing.
+    pub(crate) sealing_failed: bool,
 }
 
 /// Request for obstacles to making blocks.
@@ -190,6 +192,7 @@ impl Worker {
             rival: None,
             signing: BlockSigning::default(),
             promotion: None,
+            sealing_failed: false,
         };
         // With a lease, no node makes blocks before it has that.
         match (is_sequencer && other.is_none() && !has_lease)
@@ -229,6 +232,7 @@ impl Worker {
         let mut sequencer = Sequencer::new(sync, *rules, config, limits, pool_log, batcher, rate);
         sequencer.keep(core::mem::take(&mut self.kept));
         self.overtaken = (0, B256::ZERO);
+        self.sealing_failed = false;
         self.sign_known(sequencer.sync());
         self.start.feed.rest();
         // Last: from here on users are answered as by a sequencer, and L1 is asked for the terms.
@@ -465,11 +469,15 @@ impl Worker {
                 if may_seal && switches.sealing {
                     let unknown_fork = shared.unknown_fork.lock().clone();
                     outcome = sequencer.make_block(unknown_fork.as_ref()).map(|made| {
-                        // Signed now, while this node leads: nobody accepts the block from a follower otherwise.
-                        if let Some(block) = made {
+                        // Signed now, while this node leads: nobody accepts the block from a follower otherwise. If
+                        // the disk hung meanwhile, another may lead.
+                        let holds = self.start.lease.as_ref().is_none_or(Lease::is_held);
+                        if let Some(block) = made.filter(|_| holds) {
                             self.signing.add(block.header.number, block.hash);
+                            self.sealing_failed = false;
                         }
                     });
+                    self.sealing_failed |= outcome.is_err();
                 }
                 // Blocks may go on for a while without L1; what is sent there may not be decided by an old view, or it
                 // is paid for in vain.
@@ -506,6 +514,7 @@ impl Worker {
             {
                 tracing::error!(error, "operation failed, retrying");
             }
+            self.report_work(fault.is_some());
             self.tell(shared, reading.is_synced, fault);
             levels.show(&shared.status(&self.sync().node));
         }

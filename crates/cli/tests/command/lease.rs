@@ -19,7 +19,7 @@ use std::{
     thread,
     time::Duration,
 };
-use testkit::Key;
+use testkit::{Interception, Key, Proxy, id_of};
 
 /// Time of a grant.
 const TTL: Duration = Duration::from_secs(4);
@@ -117,7 +117,14 @@ struct Member {
 
 impl Member {
     fn new(scene: &Scene, witnesses: &[u16], secret: &Path) -> Self {
-        let node = Node::new(&scene.with_keys(), scene.folder.path(), free_port());
+        Self::with_l1(scene, scene.l1.client().url(), witnesses, secret)
+    }
+
+    fn with_l1(scene: &Scene, l1: &str, witnesses: &[u16], secret: &Path) -> Self {
+        let mut arguments = scene.with_keys();
+        let at = arguments.iter().position(|it| *it == "--l1").unwrap();
+        arguments[at + 1] = l1;
+        let node = Node::new(&arguments, scene.folder.path(), free_port());
         let cables: Vec<_> = witnesses.iter().map(|port| Cable::to(*port)).collect();
         let urls: Vec<_> =
             cables.iter().map(|it| format!("http://127.0.0.1:{}", it.port)).collect();
@@ -216,4 +223,62 @@ fn of_two_sequencers_with_the_same_keys_one_makes_blocks_through_kills_and_parti
     until("all on L1", || first.node.is_on_l1() && second.node.is_on_l1());
     assert_eq!(first.node.status()["safeHead"], second.node.status()["safeHead"]);
     drop(stays);
+}
+
+#[test]
+fn a_leader_that_cannot_work_yields_to_a_standby() {
+    type Fault = fn(&Proxy);
+    const FAULTS: [(&str, Fault); 3] = [
+        ("L1 is silent", |l1| l1.intercept(|_| Some(Interception::Silence))),
+        ("L1 lies", |l1| {
+            l1.set(|request, answer| {
+                let lies = request.contains("eth_getBlockByNumber");
+                Some(if lies {
+                    answer.replace("\"stateRoot\":\"0x", "\"stateRoot\":\"0x0")
+                } else {
+                    answer
+                })
+            });
+        }),
+        ("L1 refuses what is posted", |l1| {
+            l1.intercept(|request| {
+                let error = r#""error":{"code":-32000,"message":"not from you"}"#;
+                let posts = request.contains("eth_sendRawTransaction");
+                posts.then(|| format!(r#"{{"jsonrpc":"2.0","id":{},{error}}}"#, id_of(request)))
+            });
+        }),
+    ];
+    let scene = Scene::new();
+    let secret = secret(scene.folder.path());
+    let port = free_port();
+    let _witness = Witness::start(port, &secret);
+    let upstream = scene.l1.client().url().trim_start_matches("http://").trim_end_matches('/');
+    let l1 = [(), ()].map(|()| Proxy::start(upstream.parse().unwrap()).unwrap());
+    let mut members =
+        [0, 1].map(|at: usize| Member::with_l1(&scene, &l1[at].url(), &[port], &secret));
+    members[0].start();
+    until("a leader", || members[0].leads());
+    members[1].start();
+    let (alice, bob) = (Key::named("alice"), Address::repeat_byte(0xb0));
+    let mut nonce = 0;
+    for (at, (what, fault)) in FAULTS.into_iter().enumerate() {
+        let (leader, standby) = (at % 2, 1 - at % 2);
+        until("the standby follows", || {
+            let status = members[standby].node.status();
+            status["synced"] == json!(true) && status["role"] == "follower"
+        });
+        fault(&l1[leader]);
+        // Acknowledged while it leads and cannot work.
+        for _ in 0..3 {
+            members[leader].node.send(&alice, nonce, bob);
+            nonce += 1;
+        }
+        until(what, || members[standby].leads());
+        until("no second leader", || members[leader].node.role() == "follower");
+        l1[leader].honest();
+        until("what was acknowledged", || {
+            members.iter().all(|it| it.node.balance(bob) == U256::from(nonce))
+        });
+        until("all on L1", || members[standby].node.is_on_l1());
+    }
 }

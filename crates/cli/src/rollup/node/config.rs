@@ -250,7 +250,15 @@ impl Values {
                 let file = given("--lease-secret", file)?;
                 let secret = JwtSecret::read(&file).wrap_err("--lease-secret")?;
                 let url = given("--lease-url", url)?;
-                Some(LeaseConfig { witnesses: urls(&witnesses), secret, url })
+                within(
+                    "--lease-work-timeout-ms",
+                    self.lease_work_timeout_ms,
+                    10_000..=600_000,
+                    "a standby needs up to nine seconds to see that L1 is silent to it too",
+                )?;
+                let work_timeout =
+                    milliseconds("--lease-work-timeout-ms", self.lease_work_timeout_ms)?;
+                Some(LeaseConfig { witnesses: urls(&witnesses), secret, url, work_timeout })
             }
         };
         let admin = match (self.admin_addr, self.admin_token_file, &self.data_dir) {

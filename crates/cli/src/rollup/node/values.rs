@@ -227,6 +227,10 @@ pub(super) struct Values {
     /// WebSocket URL at which other nodes follow this one while it has the lease.
     #[arg(long, value_name = "URL")]
     pub(super) lease_url: Option<String>,
+    /// Milliseconds after which a node that has the lease and cannot seal, cannot post or is not answered by L1 releases
+    /// it, if another node asks for it [default: 10000].
+    #[arg(long, value_name = "MS")]
+    pub(super) lease_work_timeout_ms: Option<u64>,
     /// Loopback address and port at which the role can be changed (rollup_promote, rollup_demote).
     #[arg(long, value_name = "ADDRESS:PORT")]
     pub(super) admin_addr: Option<SocketAddr>,
@@ -309,6 +313,7 @@ impl Values {
             max_held_bytes: Some(128 << 20),
             max_subscriptions: Some(4_096),
             max_subscriptions_per_connection: Some(128),
+            lease_work_timeout_ms: Some(10_000),
             block_time_ms: Some(1_000),
             idle_block_time_ms: Some(600_000),
             submit_interval_ms: Some(12_000),
