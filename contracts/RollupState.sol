@@ -21,7 +21,8 @@ import {INativeRollup} from "./interfaces/INativeRollup.sol";
 ///   slot 8197       account to which ownership is offered
 ///   slot 8198       fork schedule
 ///   slot 8199       announced upgrades
-///   slot 8200       fork that was reported: schema (16), number of the head (64), time of the report (64)
+///   slot 8200       fork that was reported: schema of the first fork with
+///                   its rules (16), number of the head (64), time of the report (64)
 ///
 /// A call reads slots 0 to 3 and writes 0 and 1; slot 4 only when the time in slot 0 has come.
 abstract contract RollupState is INativeRollup {
@@ -73,6 +74,8 @@ abstract contract RollupState is INativeRollup {
     uint256 private constant MASK_40 = type(uint40).max;
     uint256 private constant MASK_48 = type(uint48).max;
     uint256 private constant MASK_56 = type(uint56).max;
+
+    uint256 private constant MAX_GENESIS_NUMBER = MASK_48 - MASK_40;
 
     /// @dev Unit in which slot 0 has the base fee, in wei. EXECUTE takes no base fee of more than 64 bits.
     uint256 private constant BASE_FEE_UNIT = 1 << 24;
@@ -148,7 +151,12 @@ abstract contract RollupState is INativeRollup {
     /// @dev Stores a genesis. Nothing is due until `_startDuties`.
     function _start(Genesis memory genesis) internal {
         if (genesis.stateRoot == 0) revert GenesisIncomplete();
-        if (genesis.number > MASK_48) revert GenesisOutOfBounds(genesis.number, MASK_48);
+        // Under another, the first block could relay messages that nobody has sent.
+        if (genesis.anchor != 0) revert GenesisAnchored(genesis.anchor);
+        // Each block is later than the one before, and times fit into 40 bits: so numbers stay within 48.
+        if (genesis.number > MAX_GENESIS_NUMBER) {
+            revert GenesisOutOfBounds(genesis.number, MAX_GENESIS_NUMBER);
+        }
         // Blocks could neither be later than it nor as late as L1. And so its time fits into 40 bits.
         // forge-lint: disable-next-line(block-timestamp)
         if (genesis.timestamp > block.timestamp) {
@@ -156,7 +164,6 @@ abstract contract RollupState is INativeRollup {
         }
         _head = _packHead(genesis.number, genesis.timestamp, 0, 0, 0, 0);
         blockHash = genesis.blockHash;
-        anchor = genesis.anchor;
         _stateRoots[genesis.number % STATE_ROOTS] = genesis.stateRoot;
         emit BlockAdded(genesis.number, genesis.blockHash, genesis.stateRoot);
     }

@@ -174,7 +174,8 @@ contract Operate is RollupPlan {
     }
 
     /// @dev Returns the maximum gas of a claim: the gas that its target was promised has to be left when it
-    /// is called, which does not follow from the gas that the target then uses.
+    /// is called, which does not follow from the gas that the target then uses. From Amsterdam on a transaction has at
+    /// least 64 gas per byte of calldata (EIP-7976).
     function _claimGas(bytes memory data) private pure returns (uint256) {
         bytes memory arguments = new bytes(data.length - 4);
         assembly ("memory-safe") {
@@ -182,7 +183,7 @@ contract Operate is RollupPlan {
         }
         (IL1MessageQueue.Message memory m,,) =
             abi.decode(arguments, (IL1MessageQueue.Message, IL1MessageQueue.MessageProof, address));
-        return 500_000 + 40 * data.length + Delivery.required(m.gasLimit);
+        return 500_000 + 64 * data.length + Delivery.required(m.gasLimit);
     }
 
     /// @dev Passes the failure of a call on.

@@ -55,9 +55,14 @@ abstract contract PlanChecks is SequencingChecks {
         _atLeast(key, id, 1, "transactions are signed for one chain");
     }
 
-    /// @dev Returns a minimum price of gas, in percent of the L1 base fee.
-    function _percent(string memory toml, string memory key) internal pure returns (uint64 value) {
+    /// @dev Returns a minimum price of gas, in percent of the L1 base fee: more than nothing.
+    function _percent(string memory toml, string memory key, string memory why)
+        internal
+        pure
+        returns (uint64 value)
+    {
         value = _u64(toml, key);
+        _atLeast(key, value, 1, why);
         string memory rule = string.concat(
             "at most ", vm.toString(MOST_PERCENT), ": a hundred times the base fee of L1"
         );
@@ -83,11 +88,16 @@ abstract contract PlanChecks is SequencingChecks {
         guardian.limit = uint128(_u64(toml, ".guardian.limit_gwei")) * 1 gwei;
     }
 
-    /// @dev Least price of an entry of the forced queue: more than nothing.
-    function _forcedPercent(string memory toml) internal pure returns (uint64 value) {
-        string memory key = ".forced.fee_percent";
-        value = _percent(toml, key);
-        _atLeast(key, value, 1, "without a price, exits are held up for nothing");
+    /// @dev Least price of the gas of a message.
+    function _messagePercent(string memory toml) internal pure returns (uint64) {
+        string memory why = "without a price, the queue is filled for nothing";
+        return _percent(toml, ".messages.fee_percent", why);
+    }
+
+    /// @dev Least price of an entry of the forced queue.
+    function _forcedPercent(string memory toml) internal pure returns (uint64) {
+        string memory why = "without a price, exits are held up for nothing";
+        return _percent(toml, ".forced.fee_percent", why);
     }
 
     /// @dev Schema of the first blocks, by the name of their fork or by its number.
@@ -355,6 +365,16 @@ abstract contract PlanChecks is SequencingChecks {
             string.concat(
                 "that of a block no later than L1, which is at ", vm.toString(block.timestamp)
             )
+        );
+    }
+
+    /// @dev Requires that no anchor is in force before the first update.
+    function _requireUnanchored(bytes32 anchor) internal pure {
+        if (anchor == 0) return;
+        revert ValueInvalid(
+            "l2.genesis.header",
+            string.concat("of a block with the parent beacon block root ", vm.toString(anchor)),
+            "that of a block whose parent beacon block root is zero: another is an anchor over messages that nobody sent"
         );
     }
 

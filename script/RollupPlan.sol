@@ -106,6 +106,7 @@ abstract contract RollupPlan is PlanChecks {
         plan.genesisHeader = _header(toml);
         plan.genesis = _genesis(toml, plan.genesisHeader);
         _requireBegun(plan.genesis.timestamp);
+        _requireUnanchored(plan.genesis.anchor);
         _requireCapacity(toml, plan.genesis.gasLimit);
 
         bytes memory policy = _policy(toml);
@@ -162,7 +163,7 @@ abstract contract RollupPlan is PlanChecks {
                 plan.rollup,
                 _u64(toml, ".messages.max_gas"),
                 _u64(toml, ".messages.max_data"),
-                _percent(toml, ".messages.fee_percent"),
+                _messagePercent(toml),
                 _guardian(toml)
             )
         );

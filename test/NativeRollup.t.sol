@@ -188,17 +188,17 @@ contract NativeRollupFieldsTest is RealRollup {
 
     /// forge-config: default.fuzz.runs = 64
     function testFuzz_another_anchor_than_the_one_in_force_is_refused(bytes32 anchor) public {
-        IL2.Genesis memory g = genesis();
-        g.anchor = keccak256("in force");
-        l2.create(g);
+        bytes32 inForce = keccak256("in force");
+        l2.create(genesis());
         deploy();
+        setAnchor(inForce);
         nextL1Block();
         input = l2.seal();
-        vm.assume(anchor != g.anchor);
-        expectRefused(IL2.Field.Anchor, anchor, INativeRollup.AnchorMismatch.selector, g.anchor);
+        vm.assume(anchor != inForce);
+        expectRefused(IL2.Field.Anchor, anchor, INativeRollup.AnchorMismatch.selector, inForce);
     }
 
-    function test_a_rollup_may_start_without_an_anchor() public {
+    function test_a_rollup_starts_without_an_anchor() public {
         assertEq(rollup.anchor(), 0);
         expectAccepted();
     }
@@ -290,7 +290,7 @@ contract NativeRollupConstructorTest is RollupFixture {
         assertEq(head.anchorNumber, 0);
         assertEq(head.messageCount, 0);
         assertEq(rollup.blockHash(), g.hash);
-        assertEq(rollup.anchor(), g.anchor);
+        assertEq(rollup.anchor(), 0);
         assertEq(rollup.stateRoot(), g.stateRoot);
         assertEq(rollup.stateRootAt(9000), g.stateRoot);
         assertEq(rollup.CHAIN_ID(), CHAIN_ID);
@@ -343,7 +343,7 @@ contract NativeRollupConstructorTest is RollupFixture {
         uint256 firstDue = vm.getBlockTimestamp() + RELAY_DEADLINE;
         assertEq(slotOf(0), uint256(g.number) | uint256(g.timestamp) << 48 | firstDue << 176);
         assertEq(slotOf(1), uint256(hashOf(g)));
-        assertEq(slotOf(2), uint256(g.anchor));
+        assertEq(slotOf(2), 0);
         uint256 limits = uint256(GAS_LIMIT) << 160 | uint256(GAS_LIMIT) << 192;
         uint256 forks = uint256(StatelessInputs.OSAKA) << 224 | 1 << 240 | 1 << 248;
         assertEq(slotOf(3), uint256(uint160(c.policy)) | limits | forks);
@@ -394,10 +394,23 @@ contract NativeRollupConstructorTest is RollupFixture {
         create(g, c);
     }
 
-    function test_the_number_of_a_genesis_fits_into_48_bits() public {
+    /// @dev A block under it could relay messages that were never sent.
+    function test_a_genesis_with_an_anchor_is_refused() public {
         IL2.Head memory g = genesis();
         INativeRollup.Config memory c = withQueues(configOf(g.schema), 0, 0);
-        g.number = 1 << 48;
+        g.anchor = bytes32(uint256(1));
+        expectRefused(
+            g, c, abi.encodeWithSelector(INativeRollup.GenesisAnchored.selector, g.anchor)
+        );
+        g.anchor = 0;
+        create(g, c);
+    }
+
+    /// @dev One block per second until the last time that fits into the head.
+    function test_the_numbers_after_a_genesis_fit_into_48_bits() public {
+        IL2.Head memory g = genesis();
+        INativeRollup.Config memory c = withQueues(configOf(g.schema), 0, 0);
+        g.number = (1 << 48) - (1 << 40) + 1;
         bytes4 selector = INativeRollup.GenesisOutOfBounds.selector;
         expectRefused(g, c, abi.encodeWithSelector(selector, g.number, g.number - 1));
         g.number -= 1;

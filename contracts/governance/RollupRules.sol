@@ -297,9 +297,10 @@ abstract contract RollupRules is RollupState {
         uint16 current = _schemaOf(_rulesAt(rules, timestamp));
         if (!Execute.sameRevision(fork, current)) revert SchemaMismatch(schema, current);
         uint256 key = _reportKey(fork);
-        // A second report of the same fork after the same head would only put the change off.
+        bool later = Execute.rulesOf(fork) > Execute.rulesOf(current);
+        // A second report of the same rules after the same head would only put the change off.
         // forge-lint: disable-next-line(unsafe-typecast)
-        if (fork <= current || key <= uint80(_forkReport)) revert ForkNotLater(fork, current);
+        if (!later || key <= uint80(_forkReport)) revert ForkNotLater(fork, current);
         _forkReport = key | block.timestamp << 80;
         emit ForkReported(fork, _latest());
     }
@@ -406,7 +407,7 @@ abstract contract RollupRules is RollupState {
                 || IL1MessageQueue(MESSAGE_QUEUE).countBefore() <= d.relayed);
     }
 
-    /// @dev `true` if the change adds a fork that was reported for the head `UPGRADE_DELAY` ago.
+    /// @dev `true` if the change adds a fork whose rules were reported for the head `UPGRADE_DELAY` ago.
     function _isReported(Change change, uint256 value) private view returns (bool) {
         // Casts cut fields out of words. Days, to the precision that L1 itself has.
         // forge-lint: disable-start(unsafe-typecast, block-timestamp)
@@ -415,9 +416,9 @@ abstract contract RollupRules is RollupState {
         // forge-lint: disable-end(unsafe-typecast, block-timestamp)
     }
 
-    /// @dev A fork and the number of the head, as a report has them.
+    /// @dev The rules of a fork and the number of the head, as a report has them.
     function _reportKey(uint16 fork) private view returns (uint256) {
-        return uint256(_latest()) << 16 | fork;
+        return uint256(_latest()) << 16 | Execute.rulesOf(fork);
     }
 
     function _is(ForkMode mode) private view returns (bool) {

@@ -43,8 +43,7 @@ interface INativeRollup {
         bytes32 blockHash;
         /// Its state root.
         bytes32 stateRoot;
-        /// The anchor that is in force until the first update: the header's parent beacon block root,
-        /// usually zero.
+        /// The parent beacon block root of its header: zero, as no anchor is in force before the first update.
         bytes32 anchor;
     }
 
@@ -260,11 +259,14 @@ interface INativeRollup {
     error RegistryUnavailable(uint256 got, uint256 expected);
     /// @notice Only a rollup with `ForkMode.Pinned` has a fork schedule of its own.
     error ForksNotPinned();
-    /// @notice The fork is no later than the one that the schedule has, or it was reported for this head.
+    /// @notice The fork has no later rules than the one that the schedule has, or than one that was reported for this
+    /// head. BPO1 and BPO2 have the rules of Osaka.
     error ForkNotLater(uint16 got, uint16 current);
     /// @notice A genesis without a state root.
     error GenesisIncomplete();
-    /// @notice The number or the gas limit of the genesis is beyond what fits into storage.
+    /// @notice A genesis with an anchor: it would be in force, and no state of the message queue stands behind it.
+    error GenesisAnchored(bytes32 anchor);
+    /// @notice The number or the gas limit of the genesis, or the number of a block after it, does not fit into storage.
     error GenesisOutOfBounds(uint64 got, uint256 max);
     /// @notice The genesis is later than L1.
     error GenesisInFuture(uint64 got, uint256 latest);
@@ -395,16 +397,15 @@ interface INativeRollup {
     function clear(Change change, uint256 value) external;
 
     /// @notice Makes an upgrade that was announced `UPGRADE_DELAY` ago, and cleared. For the owner.
-    /// @dev An entry of the fork schedule need not be cleared if its fork was reported `UPGRADE_DELAY` ago, see
+    /// @dev An entry of the fork schedule need not be cleared if its rules were reported `UPGRADE_DELAY` ago, see
     /// `reportFork`, and the head has not moved since.
     function make(Change change, uint256 value) external;
 
     /// @notice Notes that L1 has forked, and the schedule has not: EXECUTE accepts a block that could follow the
-    /// head but for its fork, which is later than the schedule has it. Anyone may call. Only with
+    /// head but for its fork, which has later rules than the schedule has. Anyone may call. Only with
     /// `ForkMode.Pinned`.
     /// @dev EXECUTE accepts one set of rules at a timestamp. So it refuses every block of the schedule from that
-    /// timestamp on, unless the two forks differ in blob parameters alone: then blocks go on, and the next one
-    /// voids the report.
+    /// timestamp on. Forks that differ in blob parameters alone have the same rules, and a report of one is one of each.
     /// @param inputs The inputs, in the form of `advance`. The first block of the first input is compared with the head, and the
     /// first input goes to EXECUTE.
     function reportFork(bytes[] calldata inputs) external;

@@ -23,7 +23,6 @@ abstract contract ExampleFixture is RollupParts {
         l2.timestamp = 1_699_999_000;
         l2.gasLimit = 10_000_000;
         l2.stateRoot = keccak256("state");
-        l2.anchor = keccak256("anchor");
     }
 
     /// @dev Puts the code of the factory at its address.

@@ -125,6 +125,23 @@ contract GenesisPlanTest is PlanFixture {
         planner.parse(text, address(planner));
     }
 
+    function test_a_genesis_with_an_anchor_is_refused() public {
+        planner.parse(file(), address(planner));
+        l2.anchor = bytes32(uint256(1));
+        string memory text = file();
+        vm.expectRevert(
+            abi.encodeWithSelector(
+                TomlValues.ValueInvalid.selector,
+                "l2.genesis.header",
+                string.concat(
+                    "of a block with the parent beacon block root ", vm.toString(l2.anchor)
+                ),
+                "that of a block whose parent beacon block root is zero: another is an anchor over messages that nobody sent"
+            )
+        );
+        planner.parse(text, address(planner));
+    }
+
     function test_the_gas_limit_of_the_first_block_is_refused_where_the_contracts_refuse_it()
         public
     {

@@ -2,6 +2,7 @@
 pragma solidity ^0.8.28;
 
 import {Test} from "forge-std/Test.sol";
+import {SafeCastLib} from "solady/utils/SafeCastLib.sol";
 import {BridgedToken} from "../../contracts/bridge/BridgedToken.sol";
 import {L2TokenBridge} from "../../contracts/bridge/L2TokenBridge.sol";
 import {IL1MessageQueue} from "../../contracts/interfaces/IL1MessageQueue.sol";
@@ -194,12 +195,27 @@ contract OperateTest is Test {
         vm.writeFile(calldataFile, vm.toString(data));
         script.claim(file, calldataFile);
         called(queue, 0, data);
-        uint256 gas = 500_000 + 40 * data.length + Delivery.required(message.gasLimit);
+        uint256 gas = 500_000 + 64 * data.length + Delivery.required(message.gasLimit);
         assertLe(queue.gas(), gas);
         // Less than the gas of the calldata is gone until the queue looks.
         assertGe(queue.gas(), gas - 10_000);
         queue.refuse();
         vm.expectRevert(Recorder.Refused.selector);
+        script.claim(file, calldataFile);
+    }
+
+    /// @dev EIP-7976, for a proof of 30 kB.
+    function test_a_claim_has_the_gas_of_its_calldata() public {
+        deployed("large claim");
+        IL1MessageQueue.Message memory message;
+        IL1MessageQueue.MessageProof memory proof;
+        message.data = new bytes(30_000);
+        bytes memory data = abi.encodeCall(IL1MessageQueue.claim, (message, proof, to));
+        vm.writeFile(calldataFile, vm.toString(data));
+        vm.mockCall(address(queue), data, "");
+        vm.expectCallMinGas(
+            address(queue), 0, 21_000 + 64 * SafeCastLib.toUint64(data.length), data
+        );
         script.claim(file, calldataFile);
     }
 

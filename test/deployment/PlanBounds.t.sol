@@ -19,17 +19,19 @@ contract PlanBoundsTest is PlanFixture {
         }
     }
 
-    function test_what_is_forced_has_a_price() public {
-        string memory line = "max_bounded_gas = 1000000\nfee_percent = 100";
-        string memory start = "max_bounded_gas = 1000000\nfee_percent = ";
-        expectRefused(
-            line,
-            string.concat(start, "0"),
-            "forced.fee_percent",
-            "0",
+    function test_messages_and_what_is_forced_have_a_price() public {
+        string[2] memory lines =
+            ["max_data = 10000\nfee_percent = ", "max_bounded_gas = 1000000\nfee_percent = "];
+        string[2] memory fields = ["messages.fee_percent", "forced.fee_percent"];
+        string[2] memory rules = [
+            "at least 1: without a price, the queue is filled for nothing",
             "at least 1: without a price, exits are held up for nothing"
-        );
-        planner.parse(fileWith(line, string.concat(start, "1")), address(planner));
+        ];
+        for (uint256 i = 0; i < lines.length; ++i) {
+            string memory line = string.concat(lines[i], "100");
+            expectRefused(line, string.concat(lines[i], "0"), fields[i], "0", rules[i]);
+            planner.parse(fileWith(line, string.concat(lines[i], "1")), address(planner));
+        }
     }
 
     function test_what_can_be_forced_has_the_gas_of_a_transaction() public {

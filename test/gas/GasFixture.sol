@@ -47,6 +47,8 @@ abstract contract GasFixture is AnchorFixture {
     function setUp() public virtual override {
         super.setUp();
         vm.etch(blank, hex"00");
+        // Another anchor has been in force before.
+        setAnchor(keccak256("an earlier anchor"));
     }
 
     function genesis() internal view virtual override returns (IL2.Genesis memory g) {
@@ -66,8 +68,6 @@ abstract contract GasFixture is AnchorFixture {
                 IL2.Slot(keccak256(abi.encode(i, 4)), keccak256(abi.encode("message", i)));
         }
         g.accounts[few.length - 1].slots = slots;
-        // Another anchor has been in force before.
-        g.anchor = keccak256("an earlier anchor");
     }
 
     /// @dev Fills the ring as one round of it does.

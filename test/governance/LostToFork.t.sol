@@ -23,6 +23,11 @@ contract LostToForkTest is ForkedL1 {
         installExecute("l1=prague,osaka@1700010000,amsterdam@1710000000");
     }
 
+    function genesisOf(uint16 schema) internal view returns (IL2.Genesis memory g) {
+        g = genesis();
+        g.schema = schema;
+    }
+
     function value(uint16 schema, uint256 from) internal pure returns (uint256) {
         return from << 16 | schema;
     }
@@ -200,6 +205,52 @@ contract LostToForkTest is ForkedL1 {
         installExecute("");
         advance();
         report(L2.OSAKA);
+    }
+
+    /// @dev EXECUTE accepts a block of Osaka under BPO1 and BPO2 too, from any account.
+    function test_a_report_under_the_same_rules_replaces_none() public {
+        installExecute("l1=prague,osaka@1700010000,bpo1@1700010012,bpo2@1700010024");
+        send(alice, 1, 0, "");
+        hardfork(L2.OSAKA, OSAKA_AT);
+        uint256 v = value(L2.OSAKA, OSAKA_AT + 8 days);
+        announce(FORK, v);
+        report(L2.OSAKA);
+        for (uint16 schema = BPO1; schema <= BPO2; schema += 0x100) {
+            skip(12);
+            bytes[] memory inputs = reportable(schema);
+            vm.expectRevert(
+                abi.encodeWithSelector(INativeRollup.ForkNotLater.selector, schema, L2.PRAGUE)
+            );
+            rollup.reportFork(inputs);
+        }
+        skip(UPGRADE_DELAY - 24);
+        make(FORK, v);
+    }
+
+    /// @dev The owner has announced Osaka, and L1 was at BPO2 when the first block was reported.
+    function test_a_report_is_of_each_fork_with_its_rules() public {
+        installExecute("l1=prague,bpo2@1700010000,amsterdam@1710000000");
+        send(alice, 1, 0, "");
+        hardfork(BPO2, OSAKA_AT);
+        uint256 from = OSAKA_AT + 8 days;
+        announce(FORK, value(L2.OSAKA, from));
+        announce(FORK, value(L2.AMSTERDAM, from));
+        report(BPO2);
+        skip(UPGRADE_DELAY);
+        expectNotCleared(FORK, value(L2.AMSTERDAM, from));
+        make(FORK, value(L2.OSAKA, from));
+    }
+
+    /// @dev A rollup that has Osaka lives on under BPO2.
+    function test_no_fork_is_reported_that_has_the_same_rules() public {
+        l2.create(genesisOf(L2.OSAKA));
+        deploy();
+        nextL1Block();
+        installExecute("l1=bpo2");
+        bytes[] memory inputs = reportable(BPO2);
+        vm.expectRevert(abi.encodeWithSelector(INativeRollup.ForkNotLater.selector, BPO2, L2.OSAKA));
+        rollup.reportFork(inputs);
+        rollup.advance(one(sealNow()), none());
     }
 
     // ------------------------------------------------------------------ what a report does not do

@@ -66,6 +66,12 @@ abstract contract RealRollup is ExecuteTest, RollupParts {
         rollup = new NativeRollup(header, config());
     }
 
+    /// @dev Puts an anchor in force that no update has brought.
+    function setAnchor(bytes32 anchor) internal {
+        vm.store(address(rollup), bytes32(uint256(2)), anchor);
+        l2.head.anchor = anchor;
+    }
+
     // ------------------------------------------------------------------ blocks
 
     /// @dev Time passes in L1 blocks.

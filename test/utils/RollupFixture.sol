@@ -60,7 +60,6 @@ abstract contract RollupFixture is RollupParts {
         g.timestamp = 1_699_999_000;
         g.gasLimit = GAS_LIMIT;
         g.stateRoot = keccak256("genesis state");
-        g.anchor = keccak256("genesis anchor");
         g.hash = hashOf(g);
     }
 
