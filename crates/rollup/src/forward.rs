@@ -117,7 +117,7 @@ impl Forwarder {
                     .and_then(|client| client.request::<_, B256>(METHOD, (raw.clone(),)));
                 match answered {
                     Ok(_) => {
-                        tracing::debug!(transaction = %hash, url = %RedactedUrl::new(&url), "handed transaction on")
+                        tracing::debug!(transaction = %hash, url = %RedactedUrl::new(&url), "handed transaction on");
                     }
                     Err(error) if answer(&error).is_some_and(|it| it.code != BUSY) => {
                         tracing::debug!(transaction = %hash, url = %RedactedUrl::new(&url), %error, "sequencer refused transaction");

@@ -117,7 +117,7 @@ async fn a_block_that_one_of_three_l1_nodes_makes_up_is_not_taken_and_the_others
 }
 
 /// Adds a field to the result of an answer, or changes one.
-fn forged(answer: &str, key: &str, value: Value) -> String {
+fn forged(answer: &str, key: &str, value: &Value) -> String {
     let Ok(mut answer) = serde_json::from_str::<Value>(answer) else { return answer.to_owned() };
     let results = match &mut answer["result"] {
         Value::Array(results) => results.iter_mut().collect(),
@@ -135,15 +135,15 @@ async fn no_single_hostile_l1_node_stops_blocks() -> Result<()> {
     const HOSTILE: [(&str, Answer); 8] = [
         ("wrong headers", |request, answer| {
             let asks = request.contains("eth_getBlockByNumber");
-            Some(if asks { forged(&answer, "extraData", json!("0x00")) } else { answer })
+            Some(if asks { forged(&answer, "extraData", &json!("0x00")) } else { answer })
         }),
         ("wrong receipts", |request, answer| {
             let asks = request.contains("eth_getBlockReceipts");
-            Some(if asks { forged(&answer, "cumulativeGasUsed", json!("0x1")) } else { answer })
+            Some(if asks { forged(&answer, "cumulativeGasUsed", &json!("0x1")) } else { answer })
         }),
         ("wrong transactions", |request, answer| {
             let asks = request.contains("eth_getBlockByHash");
-            Some(if asks { forged(&answer, "transactions", json!([])) } else { answer })
+            Some(if asks { forged(&answer, "transactions", &json!([])) } else { answer })
         }),
         ("no blocks", |request, answer| {
             let asks = request.contains("eth_getBlock");
