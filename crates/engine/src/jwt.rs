@@ -5,7 +5,8 @@ use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD as BASE64};
 use core::fmt;
 use serde::{Deserialize, Serialize};
 use std::{
-    fs, io,
+    fs::{self, File},
+    io::{self, Read as _},
     path::{Path, PathBuf},
     time::{SystemTime, UNIX_EPOCH},
 };
@@ -105,8 +106,16 @@ impl JwtSecret {
     ///
     /// [`SecretError`].
     pub fn read(path: &Path) -> Result<Self, SecretError> {
-        let text = fs::read_to_string(path)
-            .map_err(|source| SecretError::File { path: path.to_owned(), source })?;
+        let read = || {
+            if !fs::metadata(path)?.is_file() {
+                return Err(io::Error::other("it is no regular file"));
+            }
+            // A secret and its line break are shorter; of a longer file the rest is no hexadecimal either way.
+            let mut text = String::new();
+            File::open(path)?.take(LONGEST as u64).read_to_string(&mut text)?;
+            Ok(text)
+        };
+        let text = read().map_err(|source| SecretError::File { path: path.to_owned(), source })?;
         Self::parse(&text)
     }
 

@@ -1,6 +1,6 @@
 //! The places from which a sequencer gets a key: a file of keys, a keystore, a remote signer, the environment.
 
-use super::keys::Keys;
+use super::keys::{Keys, read_short};
 use ::rollup::Signer;
 use alloy_primitives::{Address, B256, address};
 use alloy_signer_local::PrivateKeySigner;
@@ -21,6 +21,15 @@ const WELL_KNOWN: [Address; 10] = [
     address!("0x23618e81E3f5cdF7f54C3d65f7FBc0aBf5B21E8f"),
     address!("0xa0Ee7A142d267C1f36714E4a8F75612F20a79720"),
 ];
+
+/// Most memory of scrypt for a keystore, in bytes: twice that of geth's keystores.
+const MAX_SCRYPT_BYTES: u64 = 512 << 20;
+
+/// Most times that scrypt works through its memory for a keystore. Light keystores have six, with 4 MiB.
+const MAX_SCRYPT_LANES: u64 = 16;
+
+/// Most rounds of PBKDF2 for a keystore.
+const MAX_ROUNDS: u64 = 10_000_000;
 
 /// The values of the configuration for one key.
 #[derive(Debug, Clone, Copy)]
@@ -70,7 +79,10 @@ impl KeySource<'_> {
         if !path.exists() {
             bail!("neither 32 bytes in hexadecimal nor a file that is there");
         }
-        if is_keystore(path) {
+        let text = read_short(path).wrap_err_with(|| format!("cannot read {}", path.display()))?;
+        let value = serde_json::from_slice::<Value>(&text).unwrap_or_default();
+        if let Some(crypto) = value.get("crypto").or_else(|| value.get("Crypto")) {
+            check_work(crypto).wrap_err_with(|| path.display().to_string())?;
             return self.decrypt_keystore(path);
         }
         refuse_readable(path)?;
@@ -83,8 +95,9 @@ impl KeySource<'_> {
             eyre!("{} is a keystore: --{name}-password-file is missing", path.display())
         })?;
         refuse_readable(file)?;
-        let password = fs::read_to_string(file)
-            .wrap_err_with(|| format!("cannot read the password in {}", file.display()))?;
+        let context = || format!("cannot read the password in {}", file.display());
+        let password = read_short(file).wrap_err_with(context)?;
+        let password = String::from_utf8(password).wrap_err_with(context)?;
         // Editors end a file with a line break, which no password has.
         let password = password.trim_end_matches(['\r', '\n']);
         let secret = eth_keystore::decrypt_key(path, password).map_err(|error| {
@@ -100,11 +113,23 @@ impl KeySource<'_> {
     }
 }
 
-/// Returns `true` for Web3 secret storage, which has a section `crypto`.
-fn is_keystore(path: &Path) -> bool {
-    let text = fs::read(path).unwrap_or_default();
-    let value = serde_json::from_slice::<Value>(&text).unwrap_or_default();
-    value.get("crypto").or_else(|| value.get("Crypto")).is_some()
+/// Refuses a keystore whose key derivation takes much more memory or time than those that wallets write: scrypt with
+/// n = 2^18, r = 8 and p = 1 (256 MiB), or 262,144 rounds of PBKDF2.
+fn check_work(crypto: &Value) -> Result<()> {
+    let parameters = crypto.get("kdfparams").unwrap_or(&Value::Null);
+    let number = |name| parameters.get(name).and_then(Value::as_u64).unwrap_or_default();
+    let (n, r, p, rounds) = (number("n"), number("r"), number("p"), number("c"));
+    let bytes = n.saturating_mul(r).saturating_mul(128);
+    ensure!(
+        bytes <= MAX_SCRYPT_BYTES && p <= MAX_SCRYPT_LANES,
+        "scrypt with n = {n}, r = {r} and p = {p} takes {bytes} bytes {p} times, and at most {MAX_SCRYPT_BYTES} bytes \
+         {MAX_SCRYPT_LANES} times are allowed"
+    );
+    ensure!(
+        rounds <= MAX_ROUNDS,
+        "{rounds} rounds of PBKDF2 are more than {MAX_ROUNDS}, which are allowed"
+    );
+    Ok(())
 }
 
 /// Refuses a file with a secret that other users of the machine can read. A keystore is encrypted.

@@ -5,10 +5,22 @@ use alloy_signer_local::PrivateKeySigner;
 use eyre::{Result, WrapErr as _, ensure};
 use serde::{Deserialize, Serialize};
 use std::{
-    fs::{self, OpenOptions},
-    io::Write as _,
+    fs::{self, File, OpenOptions},
+    io::{Read as _, Write as _},
     path::Path,
 };
+
+/// Most bytes of a file of keys, a keystore, a password or a configuration.
+const LONGEST: u64 = 1 << 20;
+
+/// Reads a short file that an operator names. Refuses what has no end (a device) or may never begin (a pipe).
+pub(super) fn read_short(path: &Path) -> Result<Vec<u8>> {
+    ensure!(fs::metadata(path)?.is_file(), "it is no regular file");
+    let mut bytes = Vec::new();
+    File::open(path)?.take(LONGEST + 1).read_to_end(&mut bytes)?;
+    ensure!(bytes.len() as u64 <= LONGEST, "it is longer than {LONGEST} bytes");
+    Ok(bytes)
+}
 
 /// The keys that a sequencer has.
 #[derive(Debug, Serialize, Deserialize)]
@@ -64,7 +76,7 @@ impl Keys {
     /// The keys in a file.
     pub(crate) fn read(path: &Path) -> Result<Self> {
         let context = || format!("cannot read the keys in {}", path.display());
-        let text = fs::read(path).wrap_err_with(context)?;
+        let text = read_short(path).wrap_err_with(context)?;
         let keys: Self = serde_json::from_slice(&text).wrap_err_with(context)?;
         keys.advance.check("advance").wrap_err_with(context)?;
         keys.operator.check("operator").wrap_err_with(context)?;

@@ -3,13 +3,13 @@
 mod config;
 mod values;
 
-use super::key_source::refuse_secret;
+use super::{key_source::refuse_secret, keys::read_short};
 use crate::output::{self, say};
 use ::rollup::{Check, CheckOutcome, Config, RollupNode};
 use clap::{Args, ValueEnum};
 use eyre::{Report, Result, WrapErr as _};
 use serde::{Deserialize, Serialize};
-use std::{env, fs, path::PathBuf, process::ExitCode, time::Duration};
+use std::{env, path::PathBuf, process::ExitCode, time::Duration};
 use tokio::time;
 use values::Values;
 
@@ -125,8 +125,9 @@ impl Arguments {
         let mut all = toml::Table::try_from(Values::defaults()).wrap_err("the defaults")?;
         all.extend(match &self.config {
             Some(path) => {
-                let text = fs::read_to_string(path)
-                    .wrap_err_with(|| format!("cannot read {}", path.display()))?;
+                let context = || format!("cannot read {}", path.display());
+                let text = read_short(path).wrap_err_with(context)?;
+                let text = String::from_utf8(text).wrap_err_with(context)?;
                 let values = text.parse::<toml::Table>().map_err(Report::new);
                 values.and_then(checked).wrap_err_with(|| path.display().to_string())?
             }

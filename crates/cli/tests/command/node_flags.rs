@@ -197,6 +197,11 @@ fn keys_come_from_keystores_files_and_signers_and_a_secret_flag_is_refused() {
         write("right.txt", "testpassword\n"),
         write("wrong.txt", "password"),
     );
+    let costly = |parameters| KEYSTORE.replace(r#""c":262144"#, parameters);
+    let large = write("large.json", &costly(r#""n":268435456,"r":8,"p":1"#));
+    let slow = write("slow.json", &costly(r#""c":4000000000"#));
+    let long = write("long.txt", &"a".repeat((1 << 20) + 1));
+    let device = "/dev/zero";
     let raw = format!("0x{}", "11".repeat(32));
     let common = ["--role", "sequencer", "--deployment", "/nowhere/nothing.json"];
     let rest = ["--l1", "http://127.0.0.1:1", "--operator-key", DEV_KEY];
@@ -206,6 +211,12 @@ fn keys_come_from_keystores_files_and_signers_and_a_secret_flag_is_refused() {
         (&["--advance-key", &*raw][..], "visible to all users of the machine"),
         (&["--advance-key", &store], "--advance-password-file is missing"),
         (&["--advance-key", &store, "--advance-password-file", &wrong], "cannot decrypt"),
+        (&["--advance-key", &large, "--advance-password-file", &right], "n = 268435456"),
+        (&["--advance-key", &slow, "--advance-password-file", &right], "rounds of PBKDF2"),
+        (&["--advance-key", device], "no regular file"),
+        (&["--advance-key", &long], "longer than 1048576 bytes"),
+        (&["--advance-key", &store, "--advance-password-file", &long], "longer than 1048576 bytes"),
+        (&["--config", device, "--advance-key", DEV_KEY], "no regular file"),
         (&[signer, url], "--advance-address is missing"),
         (&[signer, "ftp://127.0.0.1", "--advance-address", address], "neither with http://"),
         (&[signer, url, "--advance-address", address, "--advance-key", DEV_KEY], "both given"),
