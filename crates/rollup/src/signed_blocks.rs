@@ -193,7 +193,8 @@ pub(crate) struct PolicyTrust {
 
 impl FeedTrust {
     /// Checks the answer of a node to a request for the blocks after `from`: they are consecutive, of this rollup,
-    /// and signed by accounts that may make blocks. Keeps their signatures. May wait for L1.
+    /// and signed by accounts that may make blocks. Returns those before the first without a signature, if accounts
+    /// are asked for, and keeps their signatures. May wait for L1.
     ///
     /// # Errors
     ///
@@ -227,6 +228,8 @@ impl FeedTrust {
             }
             match (signature, self) {
                 (None, Self::Url) => {}
+                // The sequencer serves a block before its signer has answered: those before it are taken.
+                (None, _) if !inputs.is_empty() => break,
                 (None, _) => return Err(FeedError::Unsigned { number, hash }),
                 (Some(bytes), _) => {
                     let signature = Signature::from_raw(&bytes).ok();

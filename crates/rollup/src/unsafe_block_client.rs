@@ -12,7 +12,7 @@ use client::RedactedUrl;
 use node::Node;
 use std::{
     sync::{Arc, mpsc::Sender},
-    time::Duration,
+    time::{Duration, Instant},
 };
 use tokio::{sync::watch, time::timeout};
 
@@ -24,6 +24,8 @@ const PAUSE: Duration = Duration::from_millis(20);
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
 /// Time without a new head after which the client requests the node's head.
 const QUIET: Duration = Duration::from_secs(3);
+/// Maximum wait for the signature of a block that the sequencer serves: its signer may be a remote one.
+const SIGNATURE_TIMEOUT: Duration = Duration::from_secs(3);
 /// Maximum number of consecutive answers that do not move this node's head.
 const MAX_VAIN: usize = 100;
 /// Maximum length of a node's message: the inputs of an answer in hexadecimal, of which the last may be long.
@@ -138,6 +140,7 @@ async fn listen(
     // Before the first question, so that a block sealed between the two is not missed.
     let mut heads = asked(provider.subscribe_blocks().into_future()).await?;
     let (mut in_vain, mut last, mut cursor) = (0, None, 0);
+    let mut unsigned_since: Option<Instant> = None;
     loop {
         // Asked anew in each round: the node may have gone back with L1 while this waited.
         let own = node.read(|node| Arc::clone(node.chain.head()));
@@ -183,8 +186,17 @@ async fn listen(
         let checked = tokio::task::spawn_blocking(move || {
             trust.check(&own.signed, from, MAX_INPUTS as usize, answer)
         });
-        let new: Vec<Bytes> =
-            checked.await.map_err(|error| FeedError::Request(error.to_string()))??;
+        let checked = checked.await.map_err(|error| FeedError::Request(error.to_string()))?;
+        if matches!(checked, Err(FeedError::Unsigned { .. })) {
+            let since = *unsigned_since.get_or_insert_with(Instant::now);
+            if since.elapsed() < SIGNATURE_TIMEOUT {
+                in_vain = 0;
+                tokio::time::sleep(PAUSE).await;
+                continue;
+            }
+        }
+        unsigned_since = None;
+        let new: Vec<Bytes> = checked?;
         cursor = from + new.len() as u64;
         // The channel is drained by one thread; the pause below keeps it at a few answers of bounded size.
         if inputs.send(new).is_err() {

@@ -252,6 +252,41 @@ async fn a_relay_that_forges_withholds_reorders_or_replays_is_refused_for_it_and
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_block_is_served_before_its_signature() -> Result<()> {
+    let world = World::with(accounts()).await?;
+    let sequencer = sequencer(&world, None).await?;
+    let relay = Relay::over(&sequencer).await?;
+    let signers = vec![world.l1.addresses()[1]];
+    let node = follower(&world, &sequencer, vec![relay.url()], signers).await?;
+    // The newest block has no signature in the first answers, as while a remote signer is asked.
+    let late = Arc::new(Mutex::new(0));
+    let answers = Arc::clone(&late);
+    relay.set(move |_, mut blocks| {
+        if let (Some(last), Ok(mut answers)) = (blocks.last_mut(), answers.lock()) {
+            *answers += 1;
+            if *answers % 5 != 0 {
+                last["signature"] = Value::Null;
+            }
+        }
+        blocks
+    });
+    for nonce in 0..3 {
+        make_block(&sequencer, &sequencer, nonce).await?;
+        until("the head of the sequencer", &node, || async {
+            let status = node.status();
+            assert_eq!(status.warnings, Vec::<String>::new());
+            Ok(status.unsafe_head == sequencer.status().unsafe_head)
+        })
+        .await?;
+    }
+    assert!(late.lock().is_ok_and(|answers| *answers >= 15));
+    node.stop().await;
+    relay.server.stop().await;
+    sequencer.stop().await;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_follower_goes_on_with_another_relay_when_one_keeps_blocks_back_or_is_gone() -> Result<()>
 {
     let world = World::with(accounts()).await?;
