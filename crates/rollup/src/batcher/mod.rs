@@ -79,6 +79,8 @@ pub(crate) struct Report {
     pub(crate) throughput: Throughput,
     /// Reason why blocks wait that should be on their way to L1.
     pub(crate) not_submitted: Option<String>,
+    /// Oldest block that waits, if EXECUTE on L1 refuses it again and again.
+    pub(crate) refused: Option<B256>,
 }
 
 /// State that both sides of the mailbox share.
@@ -198,6 +200,10 @@ pub(crate) struct Batcher {
     blob_terms: BlobTerms,
     /// Number of blocks of the transaction that was sent last.
     sent_blocks: usize,
+    /// The first of these blocks.
+    sent_first: B256,
+    /// The block that EXECUTE on L1 refused last, alone in its transaction, and how often.
+    refused: (B256, u32),
     /// `true` while what comes next cannot go behind what is in flight.
     goes_next_alone: bool,
 }
@@ -241,6 +247,8 @@ impl Batcher {
             kept_again_at: 0,
             blob_terms: BlobTerms::default(),
             sent_blocks: submission::MAX_BLOCKS,
+            sent_first: B256::ZERO,
+            refused: (B256::ZERO, 0),
             goes_next_alone: false,
         })
     }
@@ -339,7 +347,9 @@ impl Batcher {
             backlog: BacklogStatus::default(),
         };
         let throughput = self.throughput;
-        *self.desk.report.lock() = Report { status, throughput, not_submitted };
+        let (hash, times) = self.refused;
+        let refused = (times >= submission::MAX_REFUSALS).then_some(hash);
+        *self.desk.report.lock() = Report { status, throughput, not_submitted, refused };
     }
 
     /// Returns `true` if blocks have given way to others or L1 was reorganised since the work was taken, or the thread is to

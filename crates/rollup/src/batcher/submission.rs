@@ -4,9 +4,11 @@ use super::{Batcher, Work, planning::Plan};
 use crate::{
     RollupError,
     duties::evidence,
-    submitter::{InFlight, SubmitterProgress, TxCandidate, TxData, is_refusal},
+    submitter::{
+        InFlight, SubmitterProgress, TxCandidate, TxData, is_execution_failure, is_refusal,
+    },
 };
-use alloy_primitives::map::B256Set;
+use alloy_primitives::{B256, map::B256Set};
 use alloy_sol_types::SolCall as _;
 use chain::{Block, ChainError, shortest_input};
 use contracts::{
@@ -18,6 +20,9 @@ use wire::ProtocolFork;
 
 /// L2 blocks in one `advance` at most.
 pub(super) const MAX_BLOCKS: usize = 32;
+/// Number of refusals after which a block is held to be one that EXECUTE on L1 never accepts. The first may be due to
+/// codes that L1 no longer keeps: from then on none are named.
+pub(super) const MAX_REFUSALS: u32 = 3;
 
 /// Blocks, and the input that brings all of them.
 type Fitting = (Vec<Arc<Block>>, AdvanceInput);
@@ -102,6 +107,7 @@ impl Batcher {
             return Ok(Outcome::Untried);
         }
         self.sent_blocks = count;
+        self.sent_first = candidate.blocks.first().map_or(B256::ZERO, |(_, hash)| *hash);
         let sent = self.submitter.submit(&self.client, &work.view, candidate);
         sent.or_else(|error| self.has_failed(work, error))?;
         self.most_blocks = MAX_BLOCKS;
@@ -217,6 +223,11 @@ impl Batcher {
             self.check_prices(work)?;
             // What L1 does not take of several blocks, it may take of fewer.
             self.most_blocks = (self.sent_blocks / 2).max(1);
+            if self.sent_blocks == 1 && is_execution_failure(&error) {
+                let (hash, times) = self.refused;
+                let times = if hash == self.sent_first { times.saturating_add(1) } else { 1 };
+                self.refused = (self.sent_first, times);
+            }
         }
         Err(error)
     }

@@ -1,9 +1,10 @@
 //! Block production from the newest snapshot of L1, without requests to L1 or waiting for it.
 //!
-//! `sealing` has the content of blocks, and `recovery` the replacement of blocks that L1 can never accept. The
-//! batcher posts blocks, on a thread of its own.
+//! `sealing` has the content of blocks, `recovery` the replacement of blocks that L1 can never accept, and `isolation`
+//! the search for a transaction that keeps a block from L1. The batcher posts blocks, on a thread of its own.
 
 mod backlog;
+mod isolation;
 mod recovery;
 mod sealing;
 
@@ -24,6 +25,7 @@ use alloy_primitives::B256;
 use backlog::{Pace, Queue};
 use chain::{Block, ChainReader, RecoveredTransaction};
 use contracts::advance_plan::L1Limits;
+use isolation::Isolation;
 use node::{MineRequest, Node, SetAttributes};
 use std::{
     collections::BTreeSet,
@@ -47,6 +49,8 @@ pub struct Sequencer {
     /// Deferred transactions of blocks that were given up. They may need earlier transactions, such as a deposit,
     /// so they wait here for the same place, and not in the pool.
     requeued: Vec<RecoveredTransaction>,
+    /// The search for a transaction that EXECUTE on L1 refuses.
+    isolation: Isolation,
     last_block: Instant,
     /// Blocks that wait for L1.
     queue: Queue,
@@ -82,6 +86,7 @@ impl Sequencer {
             batcher,
             deferred: BTreeSet::new(),
             requeued: Vec::new(),
+            isolation: Isolation::default(),
             last_block: Instant::now(),
             queue: Queue::default(),
             backlog: BacklogStatus::default(),
@@ -171,7 +176,8 @@ impl Sequencer {
         // Blocks that give way to a reorganisation of L1 are not another sequencer's doing.
         self.overtaken_by = update.overtaken_by.filter(|_| !update.reverted).or(self.overtaken_by);
         self.displace(update.displaced);
-        self.rebuild_lost()
+        self.rebuild_lost()?;
+        self.isolate_refused()
     }
 
     /// Lets the batcher continue with the current blocks, or pauses it while L1 cannot be read.
@@ -232,6 +238,9 @@ impl Sequencer {
             let expected = self.clock.next_block(now);
             return Err(RollupError::AheadOfL1 { number, got, expected });
         }
+        if self.isolation.awaits_l1() {
+            return Ok(None);
+        }
         let Pace::After(pause, size) = pace else { return Ok(None) };
         if self.last_block.elapsed() < pause || time <= head.header.timestamp {
             return Ok(None);
@@ -252,6 +261,7 @@ impl Sequencer {
         let footprint = sealed.new.footprint();
         let block = self.node().append(sealed)?;
         self.last_block = Instant::now();
+        self.isolation.sealed(block.hash);
         self.enqueue(&block, posted);
         // After the block is on disk: the batcher never sends one that a crash takes away.
         self.batcher.sealed(&block, posted, footprint);

@@ -2,10 +2,12 @@
 
 use super::Sequencer;
 use crate::{RollupError, anchor::anchor_of, l2_syncer::relayed_after};
-use alloy_primitives::B256;
+use alloy_consensus::Transaction as _;
+use alloy_eips::eip2718::Encodable2718 as _;
+use alloy_primitives::{B256, map::AddressMap};
 use chain::{Block, RecoveredTransaction, Rejection};
 use contracts::Anchor;
-use node::DropTransaction;
+use node::{DropTransaction, PoolTransaction, Rejected, SetPoolLimits};
 use std::{
     sync::Arc,
     time::{Duration, Instant},
@@ -43,18 +45,23 @@ impl Sequencer {
                     _ => "L1's time has gone back behind it",
                 };
                 tracing::warn!(number = block.header.number, reason, "rebuilding unsafe blocks");
-                self.batcher.forget();
-                // The batcher was told before: it sends nothing of what is about to give way.
-                let mut displaced = Vec::new();
-                let moved = self.sync.set_head(parent, &mut displaced);
-                self.displace(displaced);
-                moved?;
-                self.reset_attributes();
-                self.ahead_since = None;
-                break;
+                return self.give_up_after(parent);
             }
             parent = block.hash;
         }
+        Ok(())
+    }
+
+    /// Goes back to a block, and keeps the transactions of those after it.
+    pub(super) fn give_up_after(&mut self, parent: B256) -> Result<(), RollupError> {
+        // Before the head moves: the batcher sends nothing of what is about to give way.
+        self.batcher.forget();
+        let mut displaced = Vec::new();
+        let moved = self.sync.set_head(parent, &mut displaced);
+        self.displace(displaced);
+        moved?;
+        self.reset_attributes();
+        self.ahead_since = None;
         Ok(())
     }
 
@@ -82,6 +89,7 @@ impl Sequencer {
         block: &Arc<Block>,
         rejected: &[(B256, Rejection)],
     ) -> Result<(), RollupError> {
+        self.return_gapped()?;
         if self.requeued.is_empty() {
             return Ok(());
         }
@@ -106,6 +114,48 @@ impl Sequencer {
         for command in dropped {
             self.node().execute(command);
         }
+        Ok(())
+    }
+
+    /// Returns kept transactions behind a missing nonce to the pool. They stand before those of the pool in a block, so
+    /// while they are kept the one that they wait for is not included, and a block without transactions is sealed at
+    /// each turn.
+    pub(super) fn return_gapped(&mut self) -> Result<(), RollupError> {
+        let chain = self.chain();
+        let mut next = AddressMap::<u64>::default();
+        let mut is_gapped = Vec::with_capacity(self.requeued.len());
+        for kept in &self.requeued {
+            let nonce = kept.transaction.nonce();
+            let expected = match next.get(&kept.sender) {
+                Some(expected) => *expected,
+                None => chain.nonce(kept.sender)?,
+            };
+            is_gapped.push(nonce > expected);
+            let reached = if nonce == expected { nonce.saturating_add(1) } else { expected };
+            next.insert(kept.sender, reached);
+        }
+        if !is_gapped.contains(&true) {
+            return Ok(());
+        }
+        let all = core::mem::take(&mut self.requeued).into_iter().zip(is_gapped);
+        let (gapped, others): (Vec<_>, Vec<_>) = all.partition(|(_, is_gapped)| *is_gapped);
+        self.requeued = others.into_iter().map(|(kept, _)| kept).collect();
+        // They were acknowledged, so the pool has room for them.
+        let limits = self.node().read(|node| node.settings.pool_limits.clone());
+        let limits = self.node().execute(SetPoolLimits(limits.unbounded()));
+        for (kept, _) in gapped {
+            let hash = *kept.transaction.hash();
+            let raw = kept.transaction.encoded_2718().into();
+            match self.node().submit(PoolTransaction::new(kept.clone(), None, raw)) {
+                Ok(_) | Err(Rejected::Known(_) | Rejected::NonceTooLow { .. }) => {}
+                Err(Rejected::Backlog(_)) => self.requeued.push(kept),
+                Err(reason) => {
+                    tracing::warn!(transaction = %hash, %reason, "dropped transaction");
+                    self.node().execute(DropTransaction { hash, reason: reason.to_string() });
+                }
+            }
+        }
+        self.node().execute(SetPoolLimits(limits));
         Ok(())
     }
 

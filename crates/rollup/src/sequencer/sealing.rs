@@ -72,8 +72,10 @@ impl Sequencer {
         let is_forced = |kept: &RecoveredTransaction| {
             forced.iter().any(|forced| forced.transaction.hash() == kept.transaction.hash())
         };
-        let requeued: Vec<_> =
-            self.requeued.iter().filter(|kept| !is_forced(kept)).cloned().collect();
+        let most = self.isolation.limit();
+        let requeued = self.requeued.iter().filter(|kept| !is_forced(kept));
+        let requeued: Vec<_> = requeued.take(most.unwrap_or(usize::MAX)).cloned().collect();
+        let only = most.map(|_| Vec::new());
         // Each turn of the loop takes at least one thing away, so it ends: kept transactions by half, then messages by
         // half, then one is deferred.
         let (mut most, mut kept, mut reserved) = (usize::MAX, requeued.len(), 0);
@@ -99,6 +101,7 @@ impl Sequencer {
                 transactions: system.transactions.iter().cloned().chain(users).collect(),
                 reserved_bytes: reserved,
                 pool_gas,
+                only: only.clone(),
                 ..MineRequest::default()
             };
             // So that `pending` shows the block that is about to be sealed, and its budget.

@@ -14,7 +14,7 @@ mod transaction;
 pub use in_flight::InFlight;
 pub use transaction::{Blobs, TxData};
 
-pub(crate) use sending::is_refusal;
+pub(crate) use sending::{is_execution_failure, is_refusal};
 
 use crate::{
     L1Error, RollupError, Signer,

@@ -8,8 +8,14 @@ use crate::{
 };
 use alloy_primitives::{B256, Bytes};
 use alloy_provider::Provider as _;
+use alloy_sol_types::{SolError as _, sol};
 use client::ClientError;
 use std::{io, sync::Arc, time::Instant};
+
+sol! {
+    /// EXECUTE refused, in `contracts/libraries/Execute.sol`.
+    error ExecuteFailed();
+}
 
 /// A transaction that L1's pool has not answered to yet.
 #[derive(Debug)]
@@ -127,6 +133,18 @@ pub(super) fn send(client: &L1Client, raw: &Bytes) -> Result<(), RollupError> {
 /// Returns `true` if L1 has answered with a refusal.
 pub(crate) const fn is_refusal(error: &RollupError) -> bool {
     matches!(error, RollupError::L1(L1Error::Client(ClientError::Rpc(error))) if error.is_error_resp())
+}
+
+/// Returns `true` if L1 has refused a transaction because EXECUTE did: it found a block invalid, or had too little gas.
+pub(crate) fn is_execution_failure(error: &RollupError) -> bool {
+    let RollupError::L1(L1Error::Client(ClientError::Rpc(error))) = error else { return false };
+    let Some(answer) = error.as_error_resp() else { return false };
+    let is_by_execute = answer
+        .as_revert_data()
+        .is_some_and(|data| data.get(..4) == Some(ExecuteFailed::SELECTOR.as_slice()));
+    let message = answer.message.to_lowercase();
+    // What geth, reth and anvil say of a call that runs out of gas, of whose revert there are no data.
+    is_by_execute || ["out of gas", "gas required exceeds"].iter().any(|it| message.contains(it))
 }
 
 fn is_known(message: &str) -> bool {

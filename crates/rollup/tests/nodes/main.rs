@@ -14,6 +14,7 @@ mod forks_of_clients;
 mod forwarding;
 mod hidden_inputs;
 mod in_flight;
+mod isolation;
 mod kept;
 mod kept_codes;
 mod l1_cost;

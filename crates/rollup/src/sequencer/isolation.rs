@@ -1,0 +1,121 @@
+//! Search for the transaction of a block that EXECUTE on L1 refuses, although this node has executed the block.
+//!
+//! That is a difference between the two, which no block should have; until it is repaired, one transaction must not keep
+//! all others from L1. The refused block is replaced by blocks with fewer of its transactions, one of which waits for L1
+//! at a time, until one transaction alone is refused. It is dropped once L1 has accepted a block without transactions in
+//! its place: an L1 that refuses that too refuses for another reason, and nothing is dropped.
+
+use super::Sequencer;
+use crate::RollupError;
+use alloy_primitives::{B256, keccak256};
+use chain::Block;
+use node::DropTransaction;
+
+/// State of the search.
+#[derive(Debug, Default)]
+pub(super) struct Isolation {
+    /// Most transactions of users in the next block; `None` without a search.
+    limit: Option<usize>,
+    /// The block with these transactions, which waits for L1.
+    trial: Option<B256>,
+    /// The transaction that L1 refused alone. The trial has none.
+    suspect: Option<B256>,
+    /// The safe head above which L1 accepts no block, whatever is in it.
+    in_vain: Option<B256>,
+}
+
+impl Isolation {
+    /// Most transactions of users in the next block, all of which were in refused blocks; `None` if there is no limit.
+    pub(super) const fn limit(&self) -> Option<usize> {
+        self.limit
+    }
+
+    /// Returns `true` if no block may follow before L1 has the last one.
+    pub(super) const fn awaits_l1(&self) -> bool {
+        self.trial.is_some()
+    }
+
+    /// Notes a sealed block.
+    pub(super) fn sealed(&mut self, block: B256) {
+        self.trial = self.limit.map(|_| block);
+    }
+
+    /// Halves the limit after L1 has refused a block with these transactions of users, of which at least one was there.
+    const fn refused(&mut self, users: &[B256]) {
+        self.trial = None;
+        (self.limit, self.suspect) = match users {
+            [alone] => (Some(0), Some(*alone)),
+            _ => (Some(users.len() / 2), None),
+        };
+    }
+
+    /// Goes on after L1 has accepted the trial: returns the transaction to drop, if it was found.
+    fn accepted(&mut self, all_done: bool) -> Option<B256> {
+        self.trial = None;
+        let found = self.suspect.take();
+        let is_over = found.is_some() || all_done;
+        self.limit = self.limit.map(|limit| limit.saturating_mul(2)).filter(|_| !is_over);
+        found
+    }
+}
+
+impl Sequencer {
+    /// Replaces the oldest unsafe block if EXECUTE on L1 refuses it, and drops the transaction that it is refused for
+    /// once that is found.
+    pub(super) fn isolate_refused(&mut self) -> Result<(), RollupError> {
+        let safe = self.sync.safe()?;
+        let oldest = self.chain().canonical_block(safe.header.number + 1)?;
+        let is_oldest = |hash| oldest.as_ref().is_some_and(|block| block.hash == hash);
+        match self.isolation.trial {
+            Some(trial) if trial == safe.hash => {
+                if let Some(hash) = self.isolation.accepted(self.requeued.is_empty()) {
+                    self.drop_refused(hash)?;
+                }
+            }
+            // It has given way to a reorganisation of L1, or was too old.
+            Some(trial) if !is_oldest(trial) => self.isolation.trial = None,
+            _ => {}
+        }
+        let refused = self.batcher.report().refused;
+        let Some(block) = oldest.filter(|block| refused == Some(block.hash)) else {
+            return Ok(());
+        };
+        if self.isolation.in_vain == Some(safe.hash) {
+            return Ok(());
+        }
+        let Some(users) = self.users_of(&block) else { return Ok(()) };
+        let (number, transactions) = (block.header.number, users.len());
+        if users.is_empty() {
+            tracing::error!(number, "EXECUTE on L1 refuses a block without transactions of users");
+            self.isolation = Isolation { in_vain: Some(safe.hash), ..Isolation::default() };
+            return Ok(());
+        }
+        tracing::warn!(
+            number,
+            transactions,
+            "EXECUTE on L1 refuses a block, replacing it by smaller ones"
+        );
+        self.give_up_after(safe.hash)?;
+        self.isolation.refused(&users);
+        Ok(())
+    }
+
+    /// Transactions of a block that are neither the operator's nor forced, in order; `None` before L1 was read.
+    fn users_of(&self, block: &Block) -> Option<Vec<B256>> {
+        let next = self.terms.as_ref()?.duties.forced_next;
+        let operator = self.config.operator_key.address();
+        let forced: Vec<_> =
+            self.view().forced_from(next).map(|entry| keccak256(&entry.raw)).collect();
+        let all = block.transactions.iter().map(|it| *it.hash()).zip(&block.senders);
+        let users = all.filter(|(hash, sender)| **sender != operator && !forced.contains(hash));
+        Some(users.map(|(hash, _)| hash).collect())
+    }
+
+    fn drop_refused(&mut self, hash: B256) -> Result<(), RollupError> {
+        let reason = "EXECUTE on L1 refuses each block with it";
+        tracing::error!(transaction = %hash, reason, "dropped transaction");
+        self.requeued.retain(|kept| *kept.transaction.hash() != hash);
+        self.node().execute(DropTransaction { hash, reason: reason.to_owned() });
+        self.return_gapped()
+    }
+}

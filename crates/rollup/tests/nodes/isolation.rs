@@ -1,0 +1,132 @@
+//! Blocks that EXECUTE on L1 refuses although the node has executed them.
+
+use crate::support::{World, is_settled, provider_of, signed_with, until};
+use alloy_eips::Encodable2718 as _;
+use alloy_primitives::{Address, B256, Bytes, U256, hex, keccak256};
+use alloy_provider::{Provider as _, RootProvider};
+use enshrine_rollup::{Role, RollupNode};
+use eyre::{OptionExt as _, Result};
+use serde_json::Value;
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+};
+use testkit::{ETHER, Key, Proxy, id_of, rich};
+
+const NAMES: [&str; 6] = ["alice", "bob", "carol", "mallory", "dave", "erin"];
+const TO: Address = Address::repeat_byte(0xb0);
+/// Recipient of the transaction that L1 does not accept.
+const MARK: Address = Address::repeat_byte(0x6d);
+
+/// A sequencer whose L1 node is behind a proxy.
+async fn world() -> Result<(World, Proxy, RollupNode)> {
+    let world = World::with(NAMES.map(|it| (Key::named(it).address(), rich(ETHER))).into()).await?;
+    let config = world.sequencer_config()?;
+    let (proxy, config) = world.behind_proxy(Role::Sequencer(Box::new(config)))?;
+    let sequencer = RollupNode::start(config).await?;
+    Ok((world, proxy, sequencer))
+}
+
+/// Has L1 refuse what carries these bytes, as EXECUTE does, and counts the refusals.
+fn refuse(proxy: &Proxy, what: String) -> Arc<AtomicUsize> {
+    let count = Arc::<AtomicUsize>::default();
+    let counted = Arc::clone(&count);
+    proxy.intercept(move |request| {
+        let is_tried = ["eth_estimateGas", "eth_call", "eth_sendRawTransaction"]
+            .iter()
+            .any(|method| request.contains(method));
+        // Shorter ones are questions about the contracts.
+        let is_refused = is_tried && request.contains(&what) && request.len() > 2_000;
+        is_refused.then(|| {
+            counted.fetch_add(1, Ordering::SeqCst);
+            let selector = &keccak256("ExecuteFailed()")[..4];
+            let (id, data) = (id_of(request), hex::encode_prefixed(selector));
+            format!(
+                r#"{{"jsonrpc":"2.0","id":{id},"error":{{"code":3,"message":"execution reverted","data":"{data}"}}}}"#
+            )
+        })
+    });
+    count
+}
+
+async fn send(l2: &RootProvider, name: &str, nonce: u64, to: Address) -> Result<B256> {
+    let transfer = signed_with(&Key::named(name), nonce, to, 1, Bytes::new(), 21_000);
+    Ok(*l2.send_raw_transaction(&transfer.encoded_2718()).await?.tx_hash())
+}
+
+async fn status(l2: &RootProvider, hash: B256) -> Result<Value> {
+    Ok(l2.raw_request("rollup_transactionStatus".into(), (hash,)).await?)
+}
+
+async fn until_all_posted(node: &RollupNode, hashes: &[B256]) -> Result<()> {
+    let l2 = provider_of(node)?;
+    for hash in hashes {
+        until("the transaction on L1", node, || async {
+            let status = status(&l2, *hash).await?;
+            eyre::ensure!(status["status"] != "dropped", "{hash}: {status}");
+            Ok(status["status"] == "posted")
+        })
+        .await?;
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_refused_transaction_is_found_and_dropped() -> Result<()> {
+    let (_world, proxy, sequencer) = world().await?;
+    let l2 = provider_of(&sequencer)?;
+    let refused = refuse(&proxy, "6d".repeat(20));
+    let (mut honest, mut marked) = (Vec::new(), None);
+    for nonce in 0..3 {
+        for name in NAMES {
+            let is_marked = name == "mallory" && nonce == 1;
+            let hash = send(&l2, name, nonce, if is_marked { MARK } else { TO }).await?;
+            match is_marked {
+                true => marked = Some(hash),
+                // What mallory sends behind it has a nonce that is missing then.
+                false if name == "mallory" && nonce > 1 => {}
+                false => honest.push(hash),
+            }
+        }
+    }
+    let marked = marked.ok_or_eyre("none is marked")?;
+    until("the end of the search", &sequencer, || async {
+        Ok(status(&l2, marked).await?["status"] == "dropped")
+    })
+    .await?;
+    assert!(status(&l2, marked).await?.to_string().contains("EXECUTE on L1 refuses"));
+    until_all_posted(&sequencer, &honest).await?;
+    assert!(refused.load(Ordering::SeqCst) >= 3);
+    assert_eq!(l2.get_balance(MARK).await?, U256::ZERO);
+    // The account goes on with another transaction of that nonce, and blocks with several transactions.
+    let again = send(&l2, "mallory", 1, TO).await?;
+    let more = send(&l2, "alice", 3, TO).await?;
+    until_all_posted(&sequencer, &[again, more]).await?;
+    until("L1", &sequencer, || async {
+        Ok(is_settled(&sequencer) && sequencer.status().fault.is_none())
+    })
+    .await?;
+    sequencer.stop().await;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_l1_that_refuses_all_drops_nothing() -> Result<()> {
+    let (_world, proxy, sequencer) = world().await?;
+    let l2 = provider_of(&sequencer)?;
+    let refused = refuse(&proxy, String::new());
+    let mut hashes = Vec::new();
+    for name in NAMES {
+        hashes.push(send(&l2, name, 0, TO).await?);
+    }
+    until("the fault", &sequencer, || async { Ok(sequencer.status().fault.is_some()) }).await?;
+    // More than a search takes: three refusals per halved block and three of the one without transactions.
+    until("refusals", &sequencer, || async { Ok(refused.load(Ordering::SeqCst) > 24) }).await?;
+    for hash in &hashes {
+        assert_ne!(status(&l2, *hash).await?["status"], "dropped");
+    }
+    proxy.honest();
+    until_all_posted(&sequencer, &hashes).await?;
+    sequencer.stop().await;
+    Ok(())
+}
