@@ -1,7 +1,7 @@
 //! A token, and the bridge that takes it to the L2 and back.
 
 use crate::processes::{L1_CHAIN, Rollup};
-use crate::requests::{ask, nonce, receipt, send, until};
+use crate::requests::{ask, message_fee, nonce, receipt, send, until};
 use alloy_primitives::{Address, Bytes, TxKind, U256};
 use alloy_sol_types::SolCall;
 use client::Client;
@@ -61,11 +61,12 @@ impl Token {
         ensure!(receipt(l1, hash)?.status(), "the token is not made");
         let on_l2 = ask(l1, l1_bridge, &IL1TokenBridge::l2TokenOfCall { l1Token: on_l1 })?;
         let token = Self { on_l1, on_l2, l1_bridge, l2_bridge };
-        transact(l1, owner, on_l1, &IToken::giveCall { to: owner.address(), amount })?;
-        transact(l1, owner, on_l1, &IToken::approveCall { spender: l1_bridge, amount })?;
+        transact(l1, owner, on_l1, 0, &IToken::giveCall { to: owner.address(), amount })?;
+        transact(l1, owner, on_l1, 0, &IToken::approveCall { spender: l1_bridge, amount })?;
         let gas = ask(l1, l1_bridge, &IL1TokenBridge::REGISTER_GASCall {})?;
         let register = IL1TokenBridge::registerCall { l1Token: on_l1, gasLimit: gas };
-        transact(l1, owner, l1_bridge, &register)?;
+        let fee = bridge_fee(l1, l1_bridge)?;
+        transact(l1, owner, l1_bridge, fee, &register)?;
         confirm()?;
         until("the token on the L2", || {
             let code: Bytes = l2.request("eth_getCode", (on_l2, "latest"))?;
@@ -83,7 +84,7 @@ impl Token {
             amount,
             gasLimit: ask(l1, self.l1_bridge, &IL1TokenBridge::DEPOSIT_GASCall {})?,
         };
-        transact(l1, owner, self.l1_bridge, &deposit)
+        transact(l1, owner, self.l1_bridge, bridge_fee(l1, self.l1_bridge)?, &deposit)
     }
 
     /// Calldata that makes the bridge on the L2 send units to an account on L1.
@@ -115,8 +116,13 @@ pub fn token_balance(node: &Client, token: Address, account: Address) -> Result<
     ask(node, token, &IToken::balanceOfCall { account })
 }
 
-fn transact<C: SolCall>(l1: &Client, from: &Key, to: Address, call: &C) -> Result<()> {
-    let hash = send(l1, L1_CHAIN, from, to.into(), 0, call.abi_encode().into(), 1_000_000)?;
+/// Fee of a message of the bridge.
+fn bridge_fee(l1: &Client, l1_bridge: Address) -> Result<u128> {
+    message_fee(l1, ask(l1, l1_bridge, &IL1TokenBridge::MESSAGE_QUEUECall {})?)
+}
+
+fn transact<C: SolCall>(l1: &Client, from: &Key, to: Address, value: u128, call: &C) -> Result<()> {
+    let hash = send(l1, L1_CHAIN, from, to.into(), value, call.abi_encode().into(), 1_000_000)?;
     ensure!(receipt(l1, hash)?.status(), "{} has failed on L1", C::SIGNATURE);
     Ok(())
 }

@@ -168,11 +168,7 @@ impl Rollup {
                 report.doing(
                     "forge script/Deploy.s.sol, which compiles the contracts the first time",
                 );
-                let plan = place.join("rollup.toml");
-                let text =
-                    fs::read_to_string(&plan)?.replacen("fee_percent = 100", "fee_percent = 0", 1);
-                fs::write(&plan, text)?;
-                let plan = plan.display().to_string();
+                let plan = place.join("rollup.toml").display().to_string();
                 scripts.run("Deploy", "run(string)", &[&plan], l1.client().url(), &operator)?;
                 Deployment::read(&place.join("deployment.json"))?
             }

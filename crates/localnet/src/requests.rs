@@ -15,12 +15,19 @@ use std::{
     thread::sleep,
     time::{Duration, Instant},
 };
-use testkit::Key;
+use testkit::{ETHER, Key};
 
 /// Longest wait for the nodes' own progress.
 pub(crate) const RETRY_TIMEOUT: Duration = Duration::from_secs(120);
 
-/// Sends a deposit, which is in no block yet.
+/// Fee of a message to the L2, in wei: enough for any gas limit at some times the first base fee of L1, or nothing
+/// where messages have no price.
+pub fn message_fee(l1: &Client, message_queue: Address) -> Result<u128> {
+    let percent = ask(l1, message_queue, &IL1MessageQueue::FEE_PERCENTCall {})?;
+    Ok(if percent == 0 { 0 } else { ETHER / 100 })
+}
+
+/// Sends a deposit, which is in no block yet. Its fee is paid besides.
 pub fn send_deposit(
     l1: &Client,
     message_queue: Address,
@@ -28,9 +35,9 @@ pub fn send_deposit(
     to: Address,
     value: u128,
 ) -> Result<B256> {
-    let call =
-        IL1MessageQueue::sendCall { to, refundTo: to, gasLimit: 0, fee: 0, data: Bytes::new() };
-    send(l1, L1_CHAIN, from, message_queue.into(), value, call.abi_encode().into(), 300_000)
+    let fee = message_fee(l1, message_queue)?;
+    let call = IL1MessageQueue::sendCall { to, refundTo: to, gasLimit: 0, fee, data: Bytes::new() };
+    send(l1, L1_CHAIN, from, message_queue.into(), value + fee, call.abi_encode().into(), 300_000)
 }
 
 /// A part of what `rollup_syncStatus` answers.

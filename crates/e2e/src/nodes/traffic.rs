@@ -14,7 +14,7 @@ use eyre::{Result, ensure};
 use localnet::{
     processes::{L1_CHAIN, L2_CHAIN, Rollup},
     report::Report,
-    requests::{nonce, receipt, send, until},
+    requests::{message_fee, nonce, receipt, send, until},
 };
 use testkit::{Key, Transaction};
 
@@ -101,16 +101,17 @@ fn call_from_l1(
     keeper: Address,
     report: &mut Report,
 ) -> Result<()> {
+    let (l1, message_queue) = (rollup.l1.client(), rollup.deployment.message_queue);
+    let fee = message_fee(l1, message_queue)?;
     let call = IL1MessageQueue::sendCall {
         to: keeper,
         refundTo: alice.address(),
         gasLimit: 50_000,
-        fee: 0,
+        fee,
         data: word(43),
     };
-    let (l1, message_queue) = (rollup.l1.client(), rollup.deployment.message_queue);
     let hash =
-        send(l1, L1_CHAIN, alice, message_queue.into(), 0, call.abi_encode().into(), 300_000)?;
+        send(l1, L1_CHAIN, alice, message_queue.into(), fee, call.abi_encode().into(), 300_000)?;
     ensure!(receipt(l1, hash)?.status(), "the message is not sent");
     until("the call from L1", || Ok(kept(l2, keeper)? == U256::from(43)))?;
     report.shown("a message from L1 calls the contract".to_owned());

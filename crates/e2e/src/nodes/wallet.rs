@@ -17,7 +17,7 @@ use localnet::{
     bridge::{Token, interfaces::IToken, token_balance},
     processes::{L1_CHAIN, L2_CHAIN, Rollup, claim},
     report::Report,
-    requests::{ask, balance, nonce, receipt, send, signed, status, until},
+    requests::{ask, balance, message_fee, nonce, receipt, send, signed, status, until},
 };
 use serde_json::Value;
 use testkit::{Artifacts, ETHER, FORCED_FEE, Key};
@@ -66,21 +66,18 @@ impl<'a> Wallet<'a> {
     fn send(&self, to: Address, value: u128, gas_limit: u64, data: Bytes) -> Result<Message> {
         let l1 = self.rollup.l1.client();
         let queue = self.rollup.deployment.message_queue;
-        if value != 0 {
+        let fee = message_fee(l1, queue)?;
+        let paid = value + fee;
+        if paid != 0 {
             let hash =
-                send(l1, L1_CHAIN, self.alice, self.on_l1.into(), value, Bytes::new(), 30_000)?;
+                send(l1, L1_CHAIN, self.alice, self.on_l1.into(), paid, Bytes::new(), 30_000)?;
             ensure!(receipt(l1, hash)?.status(), "the multisig gets nothing");
         }
-        let message = IL1MessageQueue::sendCall {
-            to,
-            refundTo: self.on_l2,
-            gasLimit: gas_limit,
-            fee: 0,
-            data,
-        };
+        let message =
+            IL1MessageQueue::sendCall { to, refundTo: self.on_l2, gasLimit: gas_limit, fee, data };
         let confirm = IMultisig::confirmCall {
             to: queue,
-            value: U256::from(value),
+            value: U256::from(paid),
             data: message.abi_encode().into(),
         };
         let confirm = Bytes::from(confirm.abi_encode());
