@@ -8,7 +8,7 @@ use alloy_consensus::{SignableTransaction, Signed};
 use alloy_primitives::{Address, B256, Signature, keccak256};
 use alloy_signer::SignerSync as _;
 use alloy_signer_local::PrivateKeySigner;
-use executor::Transaction;
+use executor::{Transaction, recover_sender};
 use std::{sync::Arc, time::Duration};
 
 /// A key, in this process or at a remote signer, and its account. `Debug` shows no secret.
@@ -86,7 +86,7 @@ impl Signer {
             Key::Local(key) => signed_by(key, &hash)?,
             Key::Remote(signer) => signer.sign(&transaction.encoded_for_signing(), hash)?,
         };
-        Ok(transaction.into_signed(signature).into())
+        self.checked(transaction.into_signed(signature).into())
     }
 
     /// Signs the Keccak hash of data, which must not be a transaction.
@@ -120,7 +120,16 @@ impl Signer {
                 signer.sign_within(transaction.encoded_for_signing(), hash, wait)?
             }
         };
-        Ok(transaction.into_signed(signature).into())
+        self.checked(transaction.into_signed(signature).into())
+    }
+
+    /// Recovers the sender as EXECUTE does, before the transaction is in a block: its sender is not recovered again there.
+    fn checked(&self, transaction: Transaction) -> Result<Transaction, RollupError> {
+        let (got, expected) = (recover_sender(&transaction), self.address());
+        if got != Some(expected) {
+            return Err(SignerError::Unrecoverable { got, expected }.into());
+        }
+        Ok(transaction)
     }
 }
 

@@ -74,6 +74,14 @@ pub enum SignerError {
         /// The account.
         account: Address,
     },
+    /// No block may contain a transaction with this signature.
+    #[error("the signature of {expected} recovers to {got:?}")]
+    Unrecoverable {
+        /// Account that the signature recovers to, if it is valid.
+        got: Option<Address>,
+        /// Account of the key.
+        expected: Address,
+    },
     /// The signature is of another key, or of another transaction.
     #[error("the remote signer at {url} has signed for {got}, expected {expected}")]
     WrongKey {
@@ -145,7 +153,9 @@ impl Web3Signer {
         let text = answer.trim().trim_matches('"');
         let signature = hex::decode(text).ok().and_then(|it| Signature::from_raw(&it).ok());
         let signature = signature
-            .ok_or_else(|| self.malformed(&answer, "a signature of 65 bytes in hexadecimal"))?;
+            .ok_or_else(|| self.malformed(&answer, "a signature of 65 bytes in hexadecimal"))?
+            // Key managers of clouds return either s; a transaction may have the lower one only (EIP-2).
+            .normalized_s();
         // A signer with another key would make transactions of another account: they would cost it, and bring nothing.
         let got = signature.recover_address_from_prehash(&hash).unwrap_or_default();
         let expected = self.account;

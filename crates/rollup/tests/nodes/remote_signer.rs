@@ -2,7 +2,7 @@
 
 use crate::support::{World, is_settled, provider_of, signed_with, until};
 use alloy_eips::Encodable2718 as _;
-use alloy_primitives::{Address, B256, Bytes, U256, hex, keccak256};
+use alloy_primitives::{Address, B256, Bytes, Signature, U256, hex, keccak256, uint};
 use alloy_provider::Provider as _;
 use alloy_signer::SignerSync as _;
 use alloy_signer_local::PrivateKeySigner;
@@ -20,10 +20,17 @@ use std::{
 };
 use testkit::{ETHER, Key, rich};
 
+uint! {
+/// Order of secp256k1.
+const SECP256K1_ORDER: U256 =
+    0xfffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141_U256;
+}
 const GOOD: u8 = 0;
 const SLOW: u8 = 1;
 const WRONG: u8 = 2;
 const GONE: u8 = 3;
+/// Returns the higher s, as key managers of clouds may.
+const HIGH_S: u8 = 4;
 
 /// Web3Signer's API for eth1 keys, over a real socket.
 struct SmallWeb3Signer {
@@ -82,7 +89,12 @@ fn serve(
         let data = hex::decode(body["data"].as_str().unwrap()).unwrap();
         let hash = if mode == WRONG { B256::ZERO } else { keccak256(data) };
         signed.fetch_add(1, Ordering::SeqCst);
-        hex::encode_prefixed(key.sign_hash_sync(&hash).unwrap().as_bytes())
+        let mut signature = key.sign_hash_sync(&hash).unwrap();
+        if mode == HIGH_S {
+            let s = SECP256K1_ORDER - signature.s();
+            signature = Signature::new(signature.r(), s, !signature.v());
+        }
+        hex::encode_prefixed(signature.as_bytes())
     } else {
         return stream.write_all(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n");
     };
@@ -105,6 +117,7 @@ async fn blocks_go_on_while_a_remote_signer_is_slow_wrong_or_gone_and_posting_fo
     let mut blocks = 0;
     for (mode, expected) in [
         (GOOD, None),
+        (HIGH_S, None),
         (WRONG, Some("has signed for")),
         (SLOW, Some("no answer within 2s")),
         (GONE, Some("does not answer")),
@@ -166,6 +179,12 @@ async fn blocks_of_users_go_on_while_the_operator_s_remote_signer_hangs_and_depo
     signer.mode.store(GOOD, Ordering::SeqCst);
     until("the deposit", &node, || async { Ok(l2.get_balance(to).await? == U256::from(7)) })
         .await?;
+    // The operator's transactions of a block too have the lower s, so L1 accepts the block.
+    signer.mode.store(HIGH_S, Ordering::SeqCst);
+    world.deposit(to, U256::ONE).await?;
+    until("the deposit", &node, || async { Ok(l2.get_balance(to).await? == U256::from(8)) })
+        .await?;
+    until("L1", &node, || async { Ok(is_settled(&node)) }).await?;
     node.stop().await;
     Ok(())
 }
