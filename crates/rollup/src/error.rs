@@ -333,6 +333,18 @@ pub enum RollupError {
         /// The limit.
         limit: u128,
     },
+    /// L1 nodes accept no transaction that costs as much as the next one.
+    #[error(
+        "a transaction with {gas} gas at {price} wei costs more than {cap} wei, the most that the L1 node accepts: raise its --rpc.txfeecap, and --l1-tx-fee-cap-gwei"
+    )]
+    TxFeeCap {
+        /// Gas limit of the transaction.
+        gas: u64,
+        /// Least price per gas with which L1 would include it, in wei.
+        price: u128,
+        /// The cap in wei.
+        cap: u128,
+    },
     /// The RPC server cannot start.
     #[error(transparent)]
     Serve(#[from] rpc::ServeError),

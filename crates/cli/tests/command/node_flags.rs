@@ -244,6 +244,7 @@ fn ruinous_values_are_refused_with_their_range() {
         ("--l1-confirmations", "1000", "256"),
         ("--l1-drift-ms", "0", "1000"),
         ("--daily-limit-gwei", "0", "1"),
+        ("--l1-tx-fee-cap-gwei", "0", "1000000"),
         ("--pool-transactions", "0", "1"),
         ("--pool-per-account", "0", "1"),
         ("--backlog-age-ms", "0", "1000"),

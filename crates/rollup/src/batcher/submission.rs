@@ -218,6 +218,10 @@ impl Batcher {
             self.blobs.on_failure(work.l1_head());
             return Err(error);
         }
+        if matches!(error, RollupError::TxFeeCap { .. }) {
+            // Fewer blocks take less gas.
+            self.most_blocks = (self.sent_blocks / 2).max(1);
+        }
         if is_refusal(&error) {
             self.distrust_kept(work);
             self.check_prices(work)?;

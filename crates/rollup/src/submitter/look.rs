@@ -346,7 +346,9 @@ impl Submitter {
         let spent = self.spent_besides(sent.nonce).saturating_add(others).saturating_add(cost);
         // Past these it waits with the fees that it has: fees of L1 fall again, and money that is spent does not come
         // back.
+        let is_below_cap = fees.max.saturating_mul(sent.gas_limit.into()) <= self.fee_cap();
         let is_allowed = fees.max <= self.config.max_fee
+            && (sent.has_blobs() || is_below_cap)
             && (!sent.has_blobs() || fees.blob <= self.config.max_blob_fee)
             && spent <= self.config.daily_limit;
         if !is_allowed {

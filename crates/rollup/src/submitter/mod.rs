@@ -5,6 +5,7 @@
 //! pool refuses never has another behind it. The caller plans the next one meanwhile. What becomes of all of them is asked
 //! on other threads (`look`).
 
+mod fee_cap;
 mod in_flight;
 mod look;
 mod sending;
@@ -25,6 +26,7 @@ use alloy_primitives::{Address, B256, U256};
 use alloy_provider::{Provider as _, transport::TransportError};
 use alloy_rpc_types_eth::TransactionRequest;
 use contracts::advance_plan::L1Limits;
+use fee_cap::FeeCap;
 use look::{Account, Asked, Earlier};
 use sending::Sending;
 use spending::Spending;
@@ -45,6 +47,8 @@ pub struct SubmitterConfig {
     pub max_fee: u128,
     /// Most that is paid per blob gas, in wei. While blobs cost more, calldata are sent.
     pub max_blob_fee: u128,
+    /// Most that a transaction may cost without its blobs, in wei: nodes of L1 refuse others (`--rpc.txfeecap`).
+    pub max_tx_fee: u128,
     /// L1 blocks without the transaction after which it pays more.
     pub bump_after: u64,
     /// Time after which the same bytes are sent again although L1 makes no block.
@@ -63,6 +67,7 @@ impl Default for SubmitterConfig {
             tip: 1_000_000_000,
             max_fee: 500_000_000_000,
             max_blob_fee: 100_000_000_000,
+            max_tx_fee: 1_000_000_000_000_000_000,
             bump_after: 3,
             resend_after: Duration::from_secs(12),
             daily_limit: 10_000_000_000_000_000_000,
@@ -139,6 +144,8 @@ pub struct Submitter {
     /// Transactions in flight when L1's pool took no more.
     pool_keeps: Option<usize>,
     has_accepted: bool,
+    /// What an L1 node is known to accept.
+    fee_cap: FeeCap,
     /// `true` while what L1 has given back does not go there yet.
     is_held: bool,
     /// Transactions in flight that L1 has, by the newest view; their nonces are still to be asked for.
@@ -166,6 +173,7 @@ impl Submitter {
             round_trip: Duration::ZERO,
             pool_keeps: None,
             has_accepted: false,
+            fee_cap: FeeCap::default(),
             is_held: false,
             taken: 0,
             earlier: Earlier::Unknown,
@@ -306,6 +314,9 @@ impl Submitter {
         fees.blob = fees.blob.min(self.config.max_blob_fee);
         // What others do in the L1 block before it may raise its gas.
         let gas_limit = (estimate + estimate / 8).min(self.limits.gas);
+        if data.blobs.is_none() {
+            fees.max = fees.max.min(self.affordable(gas_limit, base_fee, head)?);
+        }
         let cost = fees.cost(gas_limit, &data);
         let others = self.in_flight.iter().filter(|sent| sent.nonce != nonce);
         // By the most that each may cost: L1 may take all of them in one block at the highest fee.

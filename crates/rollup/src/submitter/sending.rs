@@ -92,11 +92,14 @@ impl Submitter {
             return Err(error);
         }
         let has_blobs = sent.has_blobs();
+        let fee = sent.fees.max.saturating_mul(sent.gas_limit.into());
+        let sent_at = sent.sent_at;
         // What an earlier process sent with this nonce waits there: this one pays more later.
         if before.is_none() && is_first && !has_blobs && is_underpriced(&error) {
             sent.is_refused = true;
             return Err(error);
         }
+        self.fee_cap.learn(&error, fee, sent_at);
         // Who refuses it does not have it, and may still have the older transaction with this nonce.
         let is_void = sent.is_void;
         self.in_flight.retain(|it| it.nonce != nonce);

@@ -14,7 +14,7 @@ use std::{
     },
     time::Duration,
 };
-use testkit::{ETHER, GWEI, Key};
+use testkit::{ETHER, GWEI, Key, Proxy};
 
 /// Returns the transaction that a request is to send.
 fn raw_transaction(request: &str) -> Option<TxEnvelope> {
@@ -74,6 +74,68 @@ async fn what_l1_does_not_take_pays_more_up_to_the_limit_and_is_taken_in_the_end
     world.provider.anvil_mine(Some(1), None).await?;
     until("L1 to take it", &sequencer, || async { Ok(sequencer.status().safe_head.number > 0) })
         .await?;
+    sequencer.stop().await;
+    Ok(())
+}
+
+/// Has the L1 node refuse a transaction that may cost more than this part of the first, as geth does with
+/// `--rpc.txfeecap`. Some nodes name the cap exactly, and some round it.
+fn cap_fees(proxy: &Proxy, percent: u128, is_exact: bool) -> Arc<Mutex<Vec<u128>>> {
+    let offered = Arc::<Mutex<Vec<u128>>>::default();
+    let seen = Arc::clone(&offered);
+    proxy.intercept(move |request| {
+        let transaction = raw_transaction(request)?;
+        let cost = transaction.max_fee_per_gas() * u128::from(transaction.gas_limit());
+        let mut seen = seen.lock().ok()?;
+        seen.push(cost);
+        let cap = seen[0] * percent / 100;
+        let ether = |wei: u128| wei as f64 / 1e18;
+        let named = if is_exact { ether(cap).to_string() } else { format!("{:.2}", ether(cap)) };
+        let message =
+            format!("tx fee ({:.2} ether) exceeds the configured cap ({named} ether)", ether(cost));
+        (cost > cap).then(|| refusal(request, &message))
+    });
+    offered
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn fees_come_below_the_cap_of_an_l1_node() -> Result<()> {
+    for (is_exact, refusals) in [(true, 1), (false, 2)] {
+        let world = World::new().await?;
+        let config = world.sequencer_config()?;
+        let (proxy, config) = world.behind_proxy(Role::Sequencer(Box::new(config)))?;
+        // Below what is offered first, and above what L1 asks for.
+        let offered = cap_fees(&proxy, 80, is_exact);
+        let sequencer = RollupNode::start(config).await?;
+        world.deposit(Address::repeat_byte(0xa1), U256::from(ETHER)).await?;
+        until("L1", &sequencer, || async { Ok(sequencer.status().safe_head.number > 0) }).await?;
+        let offered = offered.lock().map_or_else(|_| Vec::new(), |offered| offered.clone());
+        let refused = offered.iter().filter(|cost| **cost > offered[0] * 80 / 100).count();
+        assert_eq!(refused, refusals, "{offered:?}");
+        sequencer.stop().await;
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cap_below_any_fee_is_a_fault_until_it_is_raised() -> Result<()> {
+    let world = World::new().await?;
+    let config = world.sequencer_config()?;
+    let (proxy, config) = world.behind_proxy(Role::Sequencer(Box::new(config)))?;
+    cap_fees(&proxy, 1, true);
+    let sequencer = RollupNode::start(config).await?;
+    world.deposit(Address::repeat_byte(0xa1), U256::from(ETHER)).await?;
+    until("the fault", &sequencer, || async {
+        Ok(sequencer.status().fault.is_some_and(|fault| fault.contains("--rpc.txfeecap")))
+    })
+    .await?;
+    proxy.honest();
+    // What was learned is forgotten after a while.
+    world.provider.anvil_mine(Some(60), None).await?;
+    until("L1", &sequencer, || async {
+        Ok(sequencer.status().safe_head.number > 0 && sequencer.status().fault.is_none())
+    })
+    .await?;
     sequencer.stop().await;
     Ok(())
 }

@@ -51,6 +51,7 @@ impl Values {
             l1_drift: milliseconds("--l1-drift-ms", self.l1_drift_ms)?,
             submitter: SubmitterConfig {
                 daily_limit: wei("--daily-limit-gwei", self.daily_limit_gwei)?,
+                max_tx_fee: wei("--l1-tx-fee-cap-gwei", self.l1_tx_fee_cap_gwei)?,
                 max_blob_fee: wei("--blob-fee-limit-gwei", self.blob_fee_limit_gwei)?,
                 max_in_flight: in_flight,
                 ..SubmitterConfig::default()
@@ -116,6 +117,12 @@ impl Values {
             self.daily_limit_gwei,
             1..=u64::MAX,
             "nothing can be posted without spending",
+        )?;
+        within(
+            "--l1-tx-fee-cap-gwei",
+            self.l1_tx_fee_cap_gwei,
+            1_000_000..=u64::MAX,
+            "an advance with 1,000,000 gas costs as much at 1 gwei",
         )?;
         within(
             "--pool-transactions",

@@ -158,6 +158,10 @@ pub(super) struct Values {
     /// Most gwei per blob gas; while blobs cost more, blocks go to L1 as calldata [default: 100].
     #[arg(long, value_name = "GWEI")]
     pub(super) blob_fee_limit_gwei: Option<u64>,
+    /// Most gwei that a transaction on L1 may cost without its blobs, as the L1 node's --rpc.txfeecap [default:
+    /// 1000000000].
+    #[arg(long, value_name = "GWEI")]
+    pub(super) l1_tx_fee_cap_gwei: Option<u64>,
     /// Most transactions on their way to L1 at once [default: 8].
     #[arg(long, value_name = "COUNT")]
     pub(super) l1_in_flight: Option<usize>,
@@ -322,6 +326,7 @@ impl Values {
             l1_drift_ms: Some(300_000),
             daily_limit_gwei: gwei(submitter.daily_limit),
             blob_fee_limit_gwei: gwei(submitter.max_blob_fee),
+            l1_tx_fee_cap_gwei: gwei(submitter.max_tx_fee),
             l1_in_flight: Some(submitter.max_in_flight),
             l1_transaction_bytes: Some(L1Limits::default().bytes),
             l1_transaction_gas: Some(L1Limits::default().gas),
