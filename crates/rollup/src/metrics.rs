@@ -26,6 +26,7 @@ pub(crate) struct Levels {
     has_fault: Gauge,
     driven_head: Gauge,
     balance: Gauge,
+    operator_balance: Gauge,
     spent: Gauge,
     backlog_blocks: Gauge,
     backlog: [(Gauge, Gauge); 3],
@@ -57,6 +58,10 @@ impl Levels {
             has_fault: gauge("rollup_fault", "Whether something could not be done"),
             driven_head: gauge("rollup_driven_head", "Number of the head of the driven client"),
             balance: gauge("rollup_submitter_balance_gwei", "What is left to advance with"),
+            operator_balance: gauge(
+                "rollup_operator_balance_gwei",
+                "What the operator has left on the L2 to relay messages with",
+            ),
             spent: gauge("rollup_submitter_spent_gwei", "What was spent within a day, at most"),
             backlog_blocks: gauge("rollup_backlog_blocks", "Blocks that wait for L1"),
             backlog: [
@@ -106,6 +111,8 @@ impl Levels {
         if let Some(submitter) = &status.submitter {
             let gwei = submitter.balance / U256::from(GWEI);
             self.balance.set(gwei.saturating_to());
+            let gwei = submitter.operator_balance / U256::from(GWEI);
+            self.operator_balance.set(gwei.saturating_to());
             self.spent.set(u64::try_from(submitter.spent_today / GWEI).unwrap_or(u64::MAX));
             let BacklogStatus { blocks, gas, bytes, age } = submitter.backlog;
             self.backlog_blocks.set(blocks);

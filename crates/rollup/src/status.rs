@@ -75,6 +75,10 @@ pub struct SubmitterStatus {
     pub address: Address,
     /// Last known balance, in wei.
     pub balance: U256,
+    /// Address of the operator on the L2, whose transactions bring in what comes from L1.
+    pub operator: Address,
+    /// Its balance on the L2, in wei.
+    pub operator_balance: U256,
     /// Maximum wei spent within a day.
     pub spent_today: u128,
     /// The first transaction that is not on L1.

@@ -460,7 +460,7 @@ impl Worker {
             shared.supervisor.advanced(Room::Blocks);
             self.read(shared, &mut reading);
             let not_led = self.follow_lease(&reading).err();
-            let (mut outcome, mut not_submitted) = (Ok(()), None);
+            let (mut outcome, mut not_submitted, mut not_relayed) = (Ok(()), None, None);
             let (shares_keys, may_lead) = (self.shares_keys(), self.may_lead());
             if let Some(Acting::Sequencer(sequencer)) = &mut self.acting {
                 // A view of L1 that contradicts itself may be a lie, and blocks on top of a lie are undone.
@@ -483,6 +483,7 @@ impl Worker {
                 // is paid for in vain.
                 sequencer.submit(may_seal && reading.unread.is_none() && switches.posting);
                 not_submitted = sequencer.not_submitted();
+                not_relayed = sequencer.not_relayed().map(|error| error.to_string());
                 if let Some(error) = shares_keys {
                     outcome = Err(error);
                 }
@@ -508,7 +509,7 @@ impl Worker {
             // L1.
             let failed = outcome.and(taken).err().map(|error| error.to_string());
             let failed = failed.or_else(|| not_led.map(|error| error.to_string()));
-            let fault = failed.or_else(|| reading.fault()).or(not_submitted);
+            let fault = failed.or_else(|| reading.fault()).or(not_submitted).or(not_relayed);
             if let Some(error) = &fault
                 && shared.status.lock().fault.as_ref() != Some(error)
             {

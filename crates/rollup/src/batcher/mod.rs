@@ -23,7 +23,7 @@ use crate::{
     status::{BacklogStatus, SubmitterStatus},
 };
 use alloy_primitives::{
-    B256,
+    B256, U256,
     map::{B256Map, B256Set},
 };
 use blob_terms::BlobTerms;
@@ -333,6 +333,8 @@ impl Batcher {
         let status = SubmitterStatus {
             address: self.submitter.address(),
             balance: self.submitter.balance(),
+            operator: self.config.operator_key.address(),
+            operator_balance: U256::ZERO,
             spent_today: self.submitter.spent(),
             in_flight: self.submitter.in_flight().next().map(|sent| sent.hash),
             posted_head: self

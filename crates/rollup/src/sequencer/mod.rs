@@ -23,7 +23,7 @@ use crate::{
 };
 use alloy_primitives::B256;
 use backlog::{Pace, Queue};
-use chain::{Block, ChainReader, RecoveredTransaction};
+use chain::{Block, ChainReader, RecoveredTransaction, Rejection};
 use contracts::advance_plan::L1Limits;
 use isolation::Isolation;
 use node::{MineRequest, Node, SetAttributes};
@@ -61,6 +61,8 @@ pub struct Sequencer {
     clock: L1Clock,
     /// Time since which L1's time has been behind that of the newest block.
     ahead_since: Option<Instant>,
+    /// Reason why the L2 refuses the operator's transactions.
+    operator_refused: Option<Rejection>,
     pool_log: Option<Arc<PoolLog>>,
     /// The last L1 transaction with blocks that replace this node's, until the worker takes it.
     pub(crate) overtaken_by: Option<B256>,
@@ -93,6 +95,7 @@ impl Sequencer {
             terms: None,
             clock: L1Clock::new(),
             ahead_since: None,
+            operator_refused: None,
             pool_log,
             overtaken_by: None,
         };
@@ -125,8 +128,19 @@ impl Sequencer {
         SubmitterStatus {
             unsafe_blocks: head.saturating_sub(safe),
             backlog: self.backlog,
+            // A chain that cannot be read says so when it is asked for a block.
+            operator_balance: self
+                .chain()
+                .state()
+                .balance(report.status.operator)
+                .unwrap_or_default(),
             ..report.status
         }
+    }
+
+    /// Reason why the last block leaves out what comes from L1.
+    pub(crate) fn not_relayed(&self) -> Option<RollupError> {
+        self.operator_refused.clone().map(RollupError::Operator)
     }
 
     /// Reason why the batcher does not post waiting blocks.

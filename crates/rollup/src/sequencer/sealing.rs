@@ -109,6 +109,9 @@ impl Sequencer {
             let sealed = self.node().seal(&request)?;
             match system_outcome(&sealed, &system, &self.capacity()) {
                 SystemOutcome::Yes => {
+                    if !system.transactions.is_empty() {
+                        self.operator_refused = None;
+                    }
                     let (sealed, beside) = self.judged(sealed, known)?;
                     let more = beside.saturating_sub(EVIDENCE_BYTES);
                     let bytes = sealed.posted.map_or(0, |posted| posted.bytes);
@@ -123,6 +126,7 @@ impl Sequencer {
                 }
                 SystemOutcome::OperatorRefused(reason) if has_users => {
                     tracing::error!(%reason, "operator cannot send system transactions, sealing without L1 inputs");
+                    self.operator_refused = Some(reason);
                     l1_inputs.anchor = None;
                     l1_inputs.covered = l1_inputs.relayed;
                 }

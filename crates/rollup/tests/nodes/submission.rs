@@ -1,11 +1,11 @@
 //! Posting of blocks to an L1 that does not include them at once.
 
-use crate::support::{self, World, answer, provider_of, refusal, signed, until};
+use crate::support::{self, World, answer, provider_of, refusal, signed, signed_with, until};
 use alloy_consensus::{Transaction as _, TxEnvelope};
 use alloy_eips::eip2718::{Decodable2718 as _, Encodable2718 as _};
 use alloy_primitives::{Address, B256, Bytes, U256};
 use alloy_provider::{Provider, ext::AnvilApi};
-use enshrine_rollup::{Role, RollupNode, SubmitterConfig};
+use enshrine_rollup::{Role, RollupNode, Signer, SubmitterConfig};
 use eyre::{OptionExt as _, Result};
 use std::{
     sync::{
@@ -14,7 +14,7 @@ use std::{
     },
     time::Duration,
 };
-use testkit::{ETHER, GWEI, Key, Proxy};
+use testkit::{ETHER, GWEI, Key, Proxy, rich};
 
 /// Returns the transaction that a request is to send.
 fn raw_transaction(request: &str) -> Option<TxEnvelope> {
@@ -161,6 +161,47 @@ async fn who_may_spend_nothing_sends_nothing_and_says_so() -> Result<()> {
     sequencer.stop().await;
     let sequencer = world.sequencer().await?;
     until("L1", &sequencer, || async { Ok(sequencer.status().safe_head.number > 0) }).await?;
+    sequencer.stop().await;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_operator_without_ether_is_a_fault() -> Result<()> {
+    let (alice, poor) = (Key::named("alice"), Key::named("poor"));
+    let world = World::with(vec![(alice.address(), rich(ETHER))]).await?;
+    let mut config = world.sequencer_config()?;
+    config.operator_key = Signer::new("operator_key", poor.secret())?;
+    let sequencer = RollupNode::start(world.config(Role::Sequencer(Box::new(config)))).await?;
+    let (l2, bob) = (provider_of(&sequencer)?, Address::repeat_byte(0xb0));
+    let send = async |nonce, to, value| {
+        let transfer = signed_with(&alice, nonce, to, value, Bytes::new(), 21_000);
+        let _ = l2.send_raw_transaction(&transfer.encoded_2718()).await?;
+        until("the transfer", &sequencer, || async {
+            Ok(l2.get_transaction_count(alice.address()).await? > nonce)
+        })
+        .await
+    };
+    world.deposit(bob, U256::ONE).await?;
+    send(0, bob, 1).await?;
+    let url = format!("http://{}", sequencer.server().addresses()[0]);
+    until("the fault", &sequencer, || async {
+        let fault = sequencer.status().fault.unwrap_or_default();
+        Ok(fault.contains("the operator's transactions on the L2"))
+    })
+    .await?;
+    assert_eq!(reqwest::get(format!("{url}/health")).await?.status(), 503);
+    assert_eq!(l2.get_balance(bob).await?, U256::ONE, "without the operator nothing is relayed");
+
+    send(1, poor.address(), ETHER / 10).await?;
+    until("the deposit", &sequencer, || async {
+        let has_fault = sequencer.status().fault.is_some();
+        Ok(l2.get_balance(bob).await? == U256::from(2) && !has_fault)
+    })
+    .await?;
+    let metrics = reqwest::get(format!("{url}/metrics")).await?.text().await?;
+    let shown = metrics.lines().find(|line| line.starts_with("enshrine_rollup_operator_balance"));
+    let gwei = shown.and_then(|line| line.rsplit(' ').next()?.parse::<f64>().ok());
+    assert!(gwei.is_some_and(|gwei| gwei > 9e7 && gwei <= 1e8), "{shown:?}");
     sequencer.stop().await;
     Ok(())
 }
