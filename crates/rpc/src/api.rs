@@ -175,14 +175,31 @@ impl Api {
     }
 
     /// The block with this number or tag, if there is one.
+    ///
+    /// # Errors
+    ///
+    /// [`PRUNED_HISTORY`](crate::codes::PRUNED_HISTORY) for a block before the first that the node has.
     pub fn block_by_number(&self, tag: BlockNumberOrTag) -> Result<Option<Arc<Block>>, RpcError> {
         if tag.is_pending() {
             return Ok(Some(Arc::clone(self.node.pending()?.state.block())));
         }
-        let found = self.node.read(|node| {
-            Self::number(node, tag).map(|number| node.chain.canonical_block(number)).transpose()
-        })?;
-        Ok(found.flatten())
+        self.node.read(|node| {
+            let Some(number) = Self::number(node, tag) else { return Ok(None) };
+            let found = node.chain.canonical_block(number)?;
+            if found.is_none() {
+                self.require_history(number, node.chain.first_number())?;
+            }
+            Ok(found)
+        })
+    }
+
+    /// Checks that a block that the node does not have is not before the first that it has, as after a start from a
+    /// snapshot. anvil has no such blocks.
+    pub(crate) fn require_history(&self, number: u64, first: u64) -> Result<(), RpcError> {
+        if number < first && self.options.failure_style == FailureStyle::Geth {
+            return Err(RpcError::pruned_history(number, first));
+        }
+        Ok(())
     }
 
     /// The block with this hash, if there is one.

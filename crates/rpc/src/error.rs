@@ -22,6 +22,8 @@ pub mod codes {
     pub const TIMEOUT: i32 = 4;
     /// The pool accepted a transaction that waits for earlier nonces of its sender (EIP-7966).
     pub const UNREADY: i32 = 5;
+    /// The node does not have the history that the request is about (EIP-4444).
+    pub const PRUNED_HISTORY: i32 = 4_444;
     /// Code of a request that cannot be served at present.
     pub const SERVER: i32 = -32_000;
     /// A transaction is rejected.
@@ -78,6 +80,12 @@ impl RpcError {
     /// Error of a request that cannot be served now.
     pub fn server(message: impl Into<String>) -> Self {
         Self::new(codes::SERVER, message)
+    }
+
+    /// Error for a block before the first that the node has, as after a start from a snapshot.
+    pub(crate) fn pruned_history(number: u64, first: u64) -> Self {
+        let message = format!("pruned history unavailable: block {number}, the first is {first}");
+        Self::new(codes::PRUNED_HISTORY, message)
     }
 
     /// A fault of the node.

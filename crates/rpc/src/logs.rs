@@ -67,7 +67,12 @@ pub(crate) fn find(api: &Api, filter: &Filter) -> Result<Vec<RpcLog>, RpcError> 
     let chain = api.chain();
     let (deadline, limit) = (api.call_deadline(), api.options().limits.trace_bytes);
     let (mut counted, mut bytes) = (0, 0_u64);
-    for number in from.max(chain.first_number())..=to {
+    let first = chain.first_number();
+    // An answer without the logs of these blocks would look complete.
+    if chain.canonical_block(from)?.is_none() {
+        api.require_history(from, first)?;
+    }
+    for number in from.max(first)..=to {
         let Some(block) = chain.canonical_block(number)? else { break };
         found.extend(matching(&block, filter));
         deadline.check()?;

@@ -2,9 +2,10 @@
 
 use crate::{
     blobs_of_l1::{Beacon, balance, deposit_and_spend, deposit_once_more, with_beacon},
-    support::{World, until},
+    support::{World, provider_of, until},
 };
 use alloy_primitives::{Address, U256};
+use alloy_provider::Provider as _;
 use contracts::Deployment;
 use disk::snapshot::{Snapshot, SnapshotError};
 use enshrine_rollup::{
@@ -12,8 +13,11 @@ use enshrine_rollup::{
     import_snapshot,
 };
 use eyre::Result;
+use serde_json::{Value, json};
 use std::{fs, path::Path, time::Duration};
 use testkit::{ETHER, Key};
+
+const TO: Address = Address::repeat_byte(0xb0);
 
 async fn import(world: &World, file: &Path, to: &Path) -> Result<SnapshotSummary, RollupError> {
     let deployment = Deployment::read(&world.deployment())?;
@@ -72,6 +76,23 @@ async fn a_follower_of_a_rollup_whose_blobs_are_gone_starts_from_a_snapshot_and_
     until("the snapshot's block", &fresh, || async { Ok(fresh.status().synced) }).await?;
     assert_eq!((fresh.status().safe_head, fresh.status().fault), (taken, None));
     assert_eq!(balance(&fresh, Key::named("bob").address()).await?, U256::from(ETHER));
+
+    // What came before the snapshot is refused and not answered as if there was nothing.
+    let l2 = provider_of(&fresh)?;
+    let number = format!("{:#x}", taken.number);
+    let logs = |from: &str| json!([{ "fromBlock": from, "toBlock": number }]);
+    for (method, before, neighbour) in [
+        ("eth_getBlockByNumber", json!(["0x0", false]), json!([number, false])),
+        ("eth_getBlockReceipts", json!(["0x0"]), json!([number])),
+        ("eth_getBalance", json!([TO, "0x0"]), json!([TO, number])),
+        ("eth_getLogs", logs("0x0"), logs(&number)),
+    ] {
+        let refused: Result<Value, _> = l2.raw_request(method.into(), before).await;
+        let error = refused.map_err(|error| error.as_error_resp().map(|it| it.code)).unwrap_err();
+        assert_eq!(error, Some(4_444), "{method}");
+        let answer: Value = l2.raw_request(method.into(), neighbour).await?;
+        assert!(!answer.is_null(), "{method}");
+    }
 
     // It follows what comes, also over a restart.
     beacon.set(|_, body| Some(body));
