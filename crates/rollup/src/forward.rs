@@ -148,6 +148,9 @@ impl Forwarder {
 impl SendElsewhere for Forwarder {
     fn send(&self, raw: &Bytes) -> Option<Result<B256, RpcError>> {
         let is_sequencer = self.shared.makes_blocks.load(Ordering::Relaxed);
+        if is_sequencer && let Err(error) = self.shared.require_own_keys() {
+            return Some(Err(error));
+        }
         let is_builder = self.has_callers && self.feed.sequencer().is_none();
         // Asked at each send, not at the start: the role may have changed since.
         (!is_sequencer && !is_builder).then(|| self.forward(raw))

@@ -55,6 +55,8 @@ pub(crate) struct Shared {
     pub(crate) costs: CostBook,
     /// `true` while this node makes the blocks.
     pub(crate) makes_blocks: AtomicBool,
+    /// `true` while this node makes no blocks although it is the sequencer, since another node has its keys.
+    pub(crate) shares_keys: AtomicBool,
     /// Deferred transactions of replaced blocks, with their hashes.
     pub(crate) requeued: Mutex<Vec<(B256, Bytes)>>,
     /// Switches of the operator.
@@ -91,6 +93,15 @@ impl Shared {
         }
         let lease = self.lease.get().map(lease_status);
         Status { unsafe_head, driven, sealing, posting, warnings, lease, ..status }
+    }
+
+    /// Refuses a transaction while this node makes no blocks because another node has its keys.
+    pub(crate) fn require_own_keys(&self) -> Result<(), RpcError> {
+        if self.shares_keys.load(Ordering::Relaxed) {
+            let message = "another node has the keys of this sequencer, which makes no blocks: the transaction was not taken";
+            return Err(RpcError::new(forward::NO_SEQUENCER, message));
+        }
+        Ok(())
     }
 
     /// Warnings of checks, and reports of lost files and of damage.
@@ -286,6 +297,7 @@ impl RollupApi {
             let message = "this node is not the sequencer: the transaction was not taken";
             return Err(RpcError::new(forward::NOT_SEQUENCER, message));
         }
+        self.shared.require_own_keys()?;
         self.api.submit(decode_pooled(raw)?)
     }
 

@@ -462,6 +462,7 @@ impl Worker {
             let not_led = self.follow_lease(&reading).err();
             let (mut outcome, mut not_submitted, mut not_relayed) = (Ok(()), None, None);
             let (shares_keys, may_lead) = (self.shares_keys(), self.may_lead());
+            shared.shares_keys.store(shares_keys.is_some(), Ordering::Relaxed);
             if let Some(Acting::Sequencer(sequencer)) = &mut self.acting {
                 // A view of L1 that contradicts itself may be a lie, and blocks on top of a lie are undone.
                 let may_seal = reading.may_seal() && shares_keys.is_none() && may_lead;

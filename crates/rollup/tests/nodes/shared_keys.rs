@@ -3,7 +3,7 @@
 use crate::support::{World, is_settled, provider_of, signed_with, until};
 use alloy_eips::eip2718::Encodable2718 as _;
 use alloy_genesis::GenesisAccount;
-use alloy_primitives::{Address, Bytes, U256};
+use alloy_primitives::{Address, B256, Bytes, U256};
 use alloy_provider::Provider as _;
 use enshrine_rollup::RollupNode;
 use eyre::Result;
@@ -59,7 +59,15 @@ async fn a_sequencer_whose_keys_another_uses_stops_and_says_so_and_one_alone_goe
     let [first, second] = nodes;
     let (stops, other) = if at == 0 { (first, second) } else { (second, first) };
     other.stop().await;
-    transfer(&stops, &keys[at], nonce).await?;
+    // None is acknowledged that no block would include.
+    let raw = signed_with(&keys[at], nonce, Address::repeat_byte(9), 1, Bytes::new(), 21_000);
+    let raw = Bytes::from(raw.encoded_2718());
+    for method in ["eth_sendRawTransaction", "rollup_submit"] {
+        let sent: Result<B256, _> =
+            provider_of(&stops)?.raw_request(method.into(), (raw.clone(),)).await;
+        let code = sent.map_err(|error| error.as_error_resp().map(|it| it.code)).unwrap_err();
+        assert_eq!(code, Some(-32_031), "{method}");
+    }
     let head = stops.status().safe_head.number;
     until("the stopped node at what L1 has", &stops, || async {
         Ok(is_settled(&stops) || stops.status().safe_head.number > head)
