@@ -18,7 +18,9 @@ use crate::{
 use alloy_eips::BlockId as RpcBlockId;
 use alloy_primitives::{Address, B256, Bytes};
 use chain::{Block, ChainReader, Store};
-use contracts::{L2_MESSENGER, Message, claim_calldata, kept_slot, logged_message, sent_slot};
+use contracts::{
+    ClaimError, L2_MESSENGER, Message, claim_calldata, kept_slot, logged_message, sent_slot,
+};
 use engine::Driven;
 use lease::Lease;
 use node::Node;
@@ -27,17 +29,18 @@ use rpc::{
     Api, Args, Context, ErrorStyle, Number, Registry, RpcError, Telemetry, Workers, decode_pooled,
 };
 use serde::Serialize;
-use std::sync::{
-    Arc, OnceLock, Weak,
-    atomic::{AtomicBool, Ordering},
+use std::{
+    sync::{
+        Arc, OnceLock, Weak,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, Instant},
 };
 
 /// Maximum number of inputs in one answer.
 pub(crate) const MAX_INPUTS: u64 = 64;
 /// Length of inputs after which an answer ends; its hexadecimal form stays within the limit of a public port.
 const MAX_INPUT_BYTES: usize = 8 << 20;
-/// Maximum number of blocks searched for a message to L1.
-const MAX_BLOCKS: u64 = 8_191;
 
 /// State that the worker thread shares with the RPC methods.
 #[derive(Debug, Default)]
@@ -208,7 +211,8 @@ pub(crate) fn registry(context: Arc<RollupApi>, workers: Arc<Workers>) -> Regist
     });
     methods.execute("rollup_claimProof", |rollup, args| {
         let index = number(args)?;
-        rollup.claim(index, args.optional()?)
+        let (fee_recipient, sent_in) = (args.optional()?, args.optional()?);
+        rollup.claim(index, fee_recipient, sent_in.map(|Number(number)| number.saturating_to()))
     });
     methods.execute("rollup_inputsAfter", |rollup, args| {
         let number = number(args)?;
@@ -335,17 +339,20 @@ impl RollupApi {
     }
 
     /// Calldata of `L1MessageQueue.claim` for a message to L1, proven against the newest block on L1. The fee goes
-    /// to `fee_recipient`, or to the message's target.
-    fn claim(&self, index: u64, fee_recipient: Option<Address>) -> Result<Bytes, RpcError> {
+    /// to `fee_recipient`, or to the message's target. A message that is searched for too long needs the number of
+    /// the block that sent it.
+    fn claim(
+        &self,
+        index: u64,
+        fee_recipient: Option<Address>,
+        sent_in: Option<u64>,
+    ) -> Result<Bytes, RpcError> {
         let chain = self.api.chain();
         let safe = self.shared.status.lock().safe_head.number;
         let block = chain.canonical_block(safe)?;
         let block = block.ok_or_else(|| RpcError::server("the safe block is not known"))?;
-        let message = find_message(&chain, &block, index)?.ok_or_else(|| {
-            RpcError::server(format!(
-                "no block up to {safe}, the newest on L1, has message {index}"
-            ))
-        })?;
+        let time = self.api.options().limits.call_time;
+        let message = find_message(&chain, safe, index, sent_in, time)?;
         let proof = chain.prove(&block, L2_MESSENGER, &[sent_slot(index)])?;
         let fee_recipient = fee_recipient.unwrap_or(message.to);
         Ok(claim_calldata(&message, block.header.number, proof, fee_recipient))
@@ -389,23 +396,42 @@ fn internal(error: crate::RollupError) -> RpcError {
     RpcError::internal(error.to_string())
 }
 
-/// A message to L1, from the logs of a block or of an earlier one.
+/// A message to L1 from the logs of a block up to `newest`, searched backwards within this time, or of block `sent_in`.
 fn find_message(
     chain: &ChainReader,
-    newest: &Arc<Block>,
+    newest: u64,
     index: u64,
-) -> Result<Option<Message>, RpcError> {
-    let mut block = Arc::clone(newest);
-    for _ in 0..MAX_BLOCKS {
+    sent_in: Option<u64>,
+    time: Duration,
+) -> Result<Message, RpcError> {
+    let begun = Instant::now();
+    let last = sent_in.map_or(newest, |number| number.min(newest));
+    let unknown = |from: u64| {
+        let message = format!("no block from {from} to {last} has message {index} to L1");
+        RpcError::server(message)
+    };
+    for number in (chain.first_number()..=last).rev() {
+        let Some(block) = chain.canonical_block(number)? else { return Err(unknown(number + 1)) };
         let logs = block.executed.receipts.iter().flat_map(|receipt| &receipt.logs);
-        let mut sent = logs.filter(|log| log.address == L2_MESSENGER);
-        if let Some(message) = sent.find_map(|log| logged_message(log, index).ok()) {
-            return Ok(Some(message));
+        let sent = logs.filter(|log| log.address == L2_MESSENGER);
+        let mut is_past = sent_in.is_some();
+        for logged in sent.map(|log| logged_message(log, index)) {
+            match logged {
+                Ok(message) => return Ok(message),
+                // Messages are numbered in order: those before it stand in older blocks.
+                Err(ClaimError::Index { got, expected }) => is_past |= got < expected,
+                Err(_) => {}
+            }
         }
-        let Some(parent) = chain.find_block(&block.header.parent_hash)? else { break };
-        block = parent;
+        if is_past {
+            return Err(unknown(number));
+        }
+        if begun.elapsed() > time {
+            let advice = "name the block that sent it as third parameter";
+            return Err(RpcError::server(format!("{}: {advice}", unknown(number).message)));
+        }
     }
-    Ok(None)
+    Err(unknown(chain.first_number()))
 }
 
 #[cfg(test)]

@@ -10,6 +10,8 @@ use contracts::{
     bindings::{IForcedInbox, IL2Messenger},
 };
 use eyre::Result;
+use serde_json::{Value, json};
+use std::str::FromStr as _;
 use testkit::{ETHER, FORCED_FEE, Key};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -65,6 +67,18 @@ async fn what_is_deposited_is_spent_withdrawn_and_claimed_and_a_follower_agrees(
 
     // It is claimed on L1.
     let claim: Bytes = l2.raw_request("rollup_claimProof".into(), ("0x0",)).await?;
+    let sent = json!([{ "fromBlock": "earliest", "address": L2_MESSENGER }]);
+    let logs: Vec<Value> = l2.raw_request("eth_getLogs".into(), sent).await?;
+    let sent_in = U256::from_str(logs.last().and_then(|it| it["blockNumber"].as_str()).unwrap())?;
+    let proof = async |index: &str, sent_in: U256| {
+        let params = (index.to_owned(), Value::Null, sent_in);
+        l2.raw_request::<_, Bytes>("rollup_claimProof".into(), params).await
+    };
+    assert_eq!(proof("0x0", sent_in).await?, claim);
+    for (index, sent_in) in [("0x0", sent_in - U256::ONE), ("0x1", sent_in)] {
+        let error = proof(index, sent_in).await.unwrap_err().to_string();
+        assert!(error.contains("has message"), "{error}");
+    }
     world.l1_call(world.message_queue, U256::ZERO, claim.to_vec()).await?;
     assert_eq!(world.provider.get_balance(target).await?, U256::from(2 * ETHER));
 
