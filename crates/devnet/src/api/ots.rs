@@ -9,13 +9,14 @@ use super::{
 };
 use crate::state::DevnetState;
 use alloy_consensus::Transaction as _;
-use alloy_eips::{BlockId, BlockNumberOrTag};
+use alloy_eips::BlockId;
 use alloy_primitives::{Address, B256, U256};
 use alloy_rpc_types_trace::parity::{Action, LocalizedTransactionTrace, TraceOutput};
 use chain::Block;
 pub(super) use elsewhere::ELSEWHERE;
 use revm::context::result::ExecutionResult;
 use rpc::RpcError;
+use serde::{Deserialize, Deserializer, de::DeserializeOwned};
 use serde_json::{Value, json};
 use std::sync::Arc;
 
@@ -42,7 +43,7 @@ fn api_level(_: &DevnetState, args: &mut Args) -> Result<Value, RpcError> {
 
 fn has_code(devnet: &DevnetState, args: &mut Args) -> Result<Value, RpcError> {
     let address: Address = args.required()?;
-    let at: BlockId = args.optional()?.unwrap_or_default();
+    let at = args.optional::<PlainNumber<BlockId>>()?.map_or_else(BlockId::default, |at| at.0);
     let code = devnet.api.state(at)?.code(address).map_err(RpcError::from)?;
     Ok(json!(!code.is_empty()))
 }
@@ -143,16 +144,16 @@ fn details_here(block: &Block) -> Value {
 }
 
 fn block_details(devnet: &DevnetState, args: &mut Args) -> Result<Value, RpcError> {
-    let at: Tag = args.required()?;
-    let Some(block) = block_at(devnet, at.0)? else { return Err(invalid("block not found")) };
+    let PlainNumber(at) = args.required()?;
+    let Some(block) = block_at(devnet, at)? else { return Err(invalid("block not found")) };
     Ok(details_here(&block))
 }
 
-/// A block number as a plain JSON number or in another form.
-struct Tag(BlockNumberOrTag);
+/// A block as a plain JSON number, which Otterscan sends, or in the other forms.
+struct PlainNumber<T>(T);
 
-impl<'de> serde::Deserialize<'de> for Tag {
-    fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+impl<'de, T: DeserializeOwned + From<u64>> Deserialize<'de> for PlainNumber<T> {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
         let value = Value::deserialize(from)?;
         if let Some(number) = value.as_u64() {
             return Ok(Self(number.into()));
@@ -323,7 +324,7 @@ fn contract_creator(devnet: &DevnetState, args: &mut Args) -> Result<Value, RpcE
 }
 
 fn header_by_number(devnet: &DevnetState, args: &mut Args) -> Result<Value, RpcError> {
-    let at: BlockNumberOrTag = args.required()?;
+    let PlainNumber(at) = args.required()?;
     let block = devnet.api.block_by_number(at)?;
     Ok(json!(block.map(|block| rpc::convert::block(&block, false))))
 }

@@ -117,6 +117,8 @@ fn a_state_before_the_fork_is_the_other_nodes_by_number_and_by_hash() {
         }
     }
     assert_eq!(both.same("ots_hasCode", json!([contract, "0x0"])), false);
+    assert_eq!(both.same("ots_hasCode", json!([contract, 0])), false);
+    assert_eq!(both.same("ots_hasCode", json!([contract, 2])), true);
     assert_eq!(both.same("eth_getBalance", json!([SINK, "earliest"])), "0x0");
 }
 
@@ -167,6 +169,8 @@ fn a_block_up_to_the_fork_is_the_other_nodes_whole_by_number_and_by_hash() {
             ("trace_block", json!([at])),
             ("trace_replayBlockTransactions", json!([at, ["trace"]])),
             ("erigon_getHeaderByNumber", json!([at])),
+            // As Otterscan asks.
+            ("erigon_getHeaderByNumber", json!([number])),
             ("ots_getBlockDetails", json!([number])),
             ("ots_getBlockDetailsByHash", json!([hash])),
             ("ots_getBlockTransactions", json!([number, 0, 10])),
