@@ -2,6 +2,7 @@
 
 use crate::{Accounts, DevnetConfig, Origin, genesis::base_fee_before};
 use alloy_primitives::{B256, utils::format_ether};
+use client::RedactedUrl;
 use serde_json::{Value, json};
 use std::fmt::Write as _;
 
@@ -35,7 +36,7 @@ pub struct Facts {
 #[derive(Debug, Clone)]
 pub struct Continued {
     /// URL of the other node.
-    pub url: String,
+    pub url: RedactedUrl,
     /// Number of the block.
     pub number: u64,
     /// Hash of the block.
@@ -105,7 +106,7 @@ pub fn config_out(config: &DevnetConfig, accounts: &Accounts, facts: &Facts) -> 
     out["gas_price"] = config.gas_price.unwrap_or(suggested).to_string().into();
     match &facts.fork {
         Some(Continued { url, number, hash, .. }) => {
-            out["endpoint"] = url.as_str().into();
+            out["endpoint"] = url.to_string().into();
             out["block_number"] = (*number).into();
             out["block_hash"] = hash.to_string().into();
             out["chain_id"] = facts.chain_id.into();
@@ -153,7 +154,7 @@ mod tests {
             genesis_time: 1_700_000_000,
             genesis_number: 5,
             fork: Some(Continued {
-                url: "http://there".to_owned(),
+                url: RedactedUrl::new("http://user:S3CRET@there/S3CRET"),
                 number: 5,
                 hash: B256::ZERO,
                 base_fee: 88,

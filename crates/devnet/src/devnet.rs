@@ -9,6 +9,7 @@ use alloy_eips::BlockNumberOrTag;
 use alloy_primitives::{Address, B256, U256};
 use alloy_signer_local::PrivateKeySigner;
 use chain::ForkTime;
+use client::RedactedUrl;
 use futures_util::future::BoxFuture;
 use node::{BlobStore, HeaderPolicy, Node, Order, SetBlobStore, SetObserver, Settings};
 use rpc::{
@@ -216,7 +217,7 @@ impl Devnet {
             genesis_time: self.state.genesis_time,
             genesis_number: node.chain.first_number(),
             fork: fork.map(|remote| Continued {
-                url: remote.url.clone(),
+                url: RedactedUrl::new(&remote.url),
                 number: remote.number(),
                 hash: remote.hash,
                 base_fee: remote.header.base_fee_per_gas.unwrap_or_default(),

@@ -20,7 +20,7 @@ use alloy_primitives::{
 };
 use alloy_provider::{Provider as _, RootProvider};
 use alloy_transport::TransportError;
-use client::{Client, ClientError, ClientOptions};
+use client::{Client, ClientError, ClientOptions, RedactedUrl};
 use executor::ForkBackend;
 use parking_lot::Mutex;
 use revm::{bytecode::Bytecode, state::AccountInfo};
@@ -83,7 +83,7 @@ impl Remote {
         let (url, at) = fork.url_and_block();
         let flag = |error: &dyn std::fmt::Display| DevnetError::Flag {
             flag: "--fork-url",
-            reason: format!("{url}: {error}"),
+            reason: format!("{}: {error}", RedactedUrl::new(url)),
         };
         let options = ClientOptions {
             timeout: fork.timeout,
@@ -101,7 +101,8 @@ impl Remote {
             let flag = if is_header { "--fork-header" } else { "--fork-url" };
             DevnetError::Flag { flag, reason: error.to_string() }
         })?;
-        tracing::info!(target: CONSOLE_OUTPUT, text = format!("Forking {url}"), url, "forking");
+        let shown = RedactedUrl::new(url);
+        tracing::info!(target: CONSOLE_OUTPUT, text = format!("Forking {shown}"), url = %shown, "forking");
         let (block, known_id) = (fork.block.or(at), fork.chain_id);
         let asked = ask(&client, move |node| async move {
             let chain_id = async {

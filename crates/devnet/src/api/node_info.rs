@@ -7,6 +7,7 @@ use super::{
 use crate::{CLIENT_VERSION, cheats::SetChainId, state::DevnetState};
 use alloy_hardforks::EthereumHardfork;
 use alloy_primitives::{B256, Bytes, map::HashMap};
+use client::RedactedUrl;
 use node::NodeState;
 use rpc::RpcError;
 use serde_json::{Value, json};
@@ -52,7 +53,7 @@ fn node_info(devnet: &DevnetState, args: &mut Args) -> Result<Value, RpcError> {
                 "gasPrice": format!("{price:#x}"),
             },
             "forkConfig": {
-                "forkUrl": devnet.remote().as_ref().map(|remote| remote.url.clone()),
+                "forkUrl": devnet.remote().as_ref().map(|remote| RedactedUrl::new(&remote.url)),
                 "forkBlockNumber": devnet.remote().as_ref().map(|remote| remote.number()),
                 "forkRetryBackoff": null,
             },

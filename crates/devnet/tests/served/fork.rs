@@ -2,7 +2,7 @@
 
 use crate::support::{PROBE, Served, TOOLS, run, serve, tool};
 use alloy_primitives::U256;
-use enshrine_devnet::{Fork, Origin};
+use enshrine_devnet::{Devnet, DevnetConfig, Fork, Origin};
 use std::{
     process::{Child, Command, Stdio},
     time::Duration,
@@ -273,4 +273,34 @@ fn blocks_on_top_have_the_gas_limit_and_the_base_fee_of_the_flags_if_there_are_a
     assert!(cast(&url, &sent).contains(r#""status":"0x1""#));
     cast(&url, &["rpc", "anvil_reset"]);
     assert_eq!(header(&url)[0], "30000000");
+}
+
+#[test]
+fn credentials_of_the_other_node_are_not_shown() {
+    let there = serve(|_| ());
+    let address = there.url().replace("http://", "");
+    let secret = "S3CRET";
+    let at = |address: &str| format!("http://{secret}:{secret}@{address}/{secret}?key={secret}");
+    let here = serve(|config| *config = config.clone().forking(at(&address), None));
+    let facts = here.devnet.facts();
+    let shown = [
+        enshrine_devnet::banner(here.devnet.config(), here.devnet.accounts(), &facts),
+        enshrine_devnet::config_out(here.devnet.config(), here.devnet.accounts(), &facts)
+            .to_string(),
+        here.cast(&["rpc", "anvil_nodeInfo"]),
+    ];
+    for text in shown {
+        assert!(text.contains(&address) && !text.contains(secret), "{text}");
+    }
+    // Nobody listens there.
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let fork = |config: &mut DevnetConfig| {
+        *config = config.clone().forking(at("127.0.0.1:1"), None);
+        if let Origin::Fork(fork) = &mut config.origin {
+            fork.retries = 0;
+        }
+    };
+    let failed = runtime.block_on(Devnet::builder().with(fork).spawn()).map(drop);
+    let error = failed.unwrap_err().to_string();
+    assert!(error.contains("127.0.0.1:1") && !error.contains(secret), "{error}");
 }
