@@ -12,7 +12,7 @@ use jsonrpsee::{
         BatchRequestConfig, HttpBody, HttpRequest, HttpResponse, Server, ServerConfig, ServerHandle,
     },
 };
-use rpc::{Access, WorkerOptions, Workers, overlaid};
+use rpc::{Access, LogLimit, WorkerOptions, Workers, overlaid};
 use std::{
     future::ready,
     io,
@@ -29,6 +29,8 @@ const LONGEST: u32 = 1 << 28;
 const MAX_BATCH_REQUESTS: u32 = 128;
 /// Maximum number of simultaneous connections: few clients know the secret.
 const MAX_CONNECTIONS: u32 = 64;
+
+static REFUSED: LogLimit = LogLimit::new();
 
 /// The port cannot be had.
 #[derive(Debug, thiserror::Error)]
@@ -194,7 +196,9 @@ where
         }
         let shown = request.headers().get("authorization").and_then(|it| it.to_str().ok());
         if let Err(error) = self.gate.secret.check(shown) {
-            tracing::warn!(%error, "refused request to an authenticated port");
+            if let Some(left_out) = REFUSED.admit() {
+                tracing::warn!(%error, left_out, "refused request to an authenticated port");
+            }
             let body = error.to_string().into_bytes();
             return Box::pin(ready(Ok(response(401, "text/plain; charset=utf-8", body))));
         }

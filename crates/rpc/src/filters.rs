@@ -1,6 +1,6 @@
 //! Filters: changes since their last poll.
 
-use crate::{Api, Registry, RpcError, RpcLog, logs};
+use crate::{Api, LogLimit, Registry, RpcError, RpcLog, logs};
 use alloy_primitives::{B256, U256};
 use alloy_rpc_types_eth::{Filter, FilterBlockOption};
 use chain::Block;
@@ -16,6 +16,8 @@ use tokio::sync::broadcast::{Receiver, error::TryRecvError};
 
 /// Maximum number of filters at once.
 const MAX_FILTERS: usize = 10_000;
+
+static MISSED: LogLimit = LogLimit::new();
 
 /// The filters that are installed.
 #[derive(Debug)]
@@ -87,7 +89,9 @@ impl Filters {
                 Ok(event) => events.push(event),
                 // A client that polls so rarely loses the oldest changes.
                 Err(TryRecvError::Lagged(missed)) => {
-                    tracing::warn!(filter = %id, missed, "filter polled too rarely, dropped events");
+                    if let Some(left_out) = MISSED.admit() {
+                        tracing::warn!(filter = %id, missed, left_out, "filter polled too rarely, dropped events");
+                    }
                 }
                 Err(TryRecvError::Empty | TryRecvError::Closed) => break,
             }

@@ -1,7 +1,7 @@
 //! Registry of methods by name.
 
 use crate::{
-    Api, Args, ErrorStyle, RpcError, Telemetry,
+    Api, Args, ErrorStyle, LogLimit, RpcError, Telemetry,
     call_tree::revert_words,
     error::{REFUSED, REVERTED, codes},
     telemetry::Answers,
@@ -26,6 +26,8 @@ use tokio::{runtime::Handle, sync::oneshot};
 
 /// Length above which parameters are not parsed on the threads of connections.
 const SHORT: usize = 4 << 10;
+
+static FAULTS: LogLimit = LogLimit::new();
 
 /// State shared by all RPC methods.
 pub trait Context: Send + Sync + 'static {
@@ -239,7 +241,9 @@ impl<C: Context> Method<C> {
         match &result {
             Ok(_) => tracing::trace!("answered"),
             Err(RpcError { message, is_fault: true, .. }) => {
-                tracing::error!(error = message, "internal error in a request");
+                if let Some(left_out) = FAULTS.admit() {
+                    tracing::error!(error = message, left_out, "internal error in a request");
+                }
             }
             Err(RpcError { code, message, .. }) => {
                 tracing::debug!(code, error = message, "refused request");

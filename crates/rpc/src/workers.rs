@@ -4,6 +4,7 @@
 //! connections take turns: a client with many requests delays only itself. A pool refuses requests beyond its
 //! queue at once.
 
+use crate::LogLimit;
 use jsonrpsee::ConnectionId;
 use parking_lot::{Condvar, Mutex, MutexGuard};
 use std::{
@@ -18,6 +19,8 @@ use std::{
 
 /// Idle time after which a thread ends.
 const IDLE: Duration = Duration::from_secs(10);
+
+static REFUSED: LogLimit = LogLimit::new();
 
 /// Class of a method by its use of threads; selects the pool that runs it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -243,7 +246,14 @@ impl Pool {
         let mut queue = shared.queue.lock();
         let refused = Overloaded { waiting: queue.waiting };
         if !queue.has_room(connection, &job, shared) {
-            tracing::warn!(pool = shared.name, waiting = queue.waiting, "a request is refused");
+            if let Some(left_out) = REFUSED.admit() {
+                tracing::warn!(
+                    pool = shared.name,
+                    waiting = queue.waiting,
+                    left_out,
+                    "a request is refused"
+                );
+            }
             return Err(refused);
         }
         if queue.waiting >= queue.idle && queue.threads < shared.limits.threads.get() {

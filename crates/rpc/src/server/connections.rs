@@ -5,6 +5,7 @@
 //! their answers.
 
 use super::frames::Frames;
+use crate::LogLimit;
 use futures_util::task::AtomicWaker;
 use parking_lot::Mutex;
 use std::{
@@ -26,6 +27,9 @@ pub(super) const MAX_AT_WORK: usize = 32;
 pub(super) const MAX_UNREAD: usize = 256;
 /// Bytes that a request holds beside its parameters, at least.
 const REQUEST_BYTES: usize = 256;
+
+static SLOW: LogLimit = LogLimit::new();
+static UNREAD: LogLimit = LogLimit::new();
 
 /// Limits of the connections of a server.
 #[derive(Debug, Clone)]
@@ -131,7 +135,12 @@ impl Connections {
             // If the server is working for all of them, the one that holds most.
             let Some(oldest) = oldest.or_else(|| open.largest()) else { return };
             let (held, limit) = (self.held.load(Relaxed), self.bounds.held);
-            tracing::warn!(address = %oldest.address, held, limit, "closed slow connection: too many queued bytes");
+            if let Some(left_out) = SLOW.admit() {
+                tracing::warn!(
+                    address = %oldest.address, held, limit, left_out,
+                    "closed slow connection: too many queued bytes"
+                );
+            }
             open.close(&oldest);
         }
     }
@@ -317,7 +326,12 @@ impl Control {
         let (queued, limit) = (before.saturating_add(bytes), self.connections.bounds.queued);
         // One answer alone is bounded by its own limit.
         if before > 0 && queued > limit {
-            tracing::warn!(address = %self.address, queued, limit, "closed connection: client does not read");
+            if let Some(left_out) = UNREAD.admit() {
+                tracing::warn!(
+                    address = %self.address, queued, limit, left_out,
+                    "closed connection: client does not read"
+                );
+            }
             self.close();
             return;
         }

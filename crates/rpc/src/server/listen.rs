@@ -1,6 +1,7 @@
 //! Sockets: accepting them, and closing those whose clients keep the server waiting.
 
 use super::connections::{Connections, Control, Place};
+use crate::LogLimit;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::{
     future::pending,
@@ -32,6 +33,9 @@ const FULL: &[u8] =
 
 /// Pause after the system has refused a socket.
 const PAUSE: Duration = Duration::from_millis(50);
+
+static UNACCEPTED: LogLimit = LogLimit::new();
+static REFUSED: LogLimit = LogLimit::new();
 
 /// A connection that counts against the limit while it is open, idle or upgraded. The server may close it at a
 /// limit, or because its client is too slow.
@@ -94,7 +98,9 @@ pub(super) async fn accept(listener: &TcpListener, connections: &Arc<Connections
         let (mut socket, client) = match listener.accept().await {
             Ok(accepted) => accepted,
             Err(error) => {
-                tracing::warn!(%error, "failed to accept a connection");
+                if let Some(left_out) = UNACCEPTED.admit() {
+                    tracing::warn!(%error, left_out, "failed to accept a connection");
+                }
                 tokio::time::sleep(PAUSE).await;
                 continue;
             }
@@ -105,7 +111,12 @@ pub(super) async fn accept(listener: &TcpListener, connections: &Arc<Connections
             Ok(place) => return Connection::new(socket, place),
             Err(full) => {
                 let (open, limit) = (full.got, full.limit);
-                tracing::warn!(%client, open, limit, "refused connection: limit reached and none is idle");
+                if let Some(left_out) = REFUSED.admit() {
+                    tracing::warn!(
+                        %client, open, limit, left_out,
+                        "refused connection: limit reached and none is idle"
+                    );
+                }
                 tokio::spawn(async move {
                     // The client may be gone already.
                     let told = async {

@@ -1,0 +1,54 @@
+//! Limit on log lines that strangers cause.
+//!
+//! A line per refusal would let one socket write megabytes a second, and fill the disk that the pool's file needs.
+
+use parking_lot::Mutex;
+use std::time::{Duration, Instant};
+
+/// Shortest time between two lines of one kind.
+const INTERVAL: Duration = Duration::from_secs(1);
+
+/// Lets a line of one kind through once per second, and counts the others.
+#[derive(Debug, Default)]
+pub struct LogLimit {
+    state: Mutex<(Option<Instant>, u64)>,
+}
+
+impl LogLimit {
+    /// A limit that has let nothing through.
+    pub const fn new() -> Self {
+        Self { state: Mutex::new((None, 0)) }
+    }
+
+    /// Returns the number of lines left out since the last one if another may be written now.
+    pub fn admit(&self) -> Option<u64> {
+        self.admit_at(Instant::now())
+    }
+
+    fn admit_at(&self, now: Instant) -> Option<u64> {
+        let (last, left_out) = &mut *self.state.lock();
+        if last.is_some_and(|last| now.saturating_duration_since(last) < INTERVAL) {
+            *left_out += 1;
+            return None;
+        }
+        *last = Some(now);
+        Some(core::mem::take(left_out))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_line_per_second_and_the_rest_is_counted() {
+        let (limit, begun) = (LogLimit::new(), Instant::now());
+        assert_eq!(limit.admit_at(begun), Some(0));
+        for milliseconds in 0..999 {
+            assert_eq!(limit.admit_at(begun + Duration::from_millis(milliseconds)), None);
+        }
+        assert_eq!(limit.admit_at(begun + INTERVAL), Some(999));
+        assert_eq!(limit.admit_at(begun + INTERVAL), None);
+        assert_eq!(limit.admit_at(begun + 2 * INTERVAL), Some(1));
+    }
+}
