@@ -8,6 +8,9 @@ import {SafeTransferLib} from "solady/utils/SafeTransferLib.sol";
 import {IL1MessageQueue} from "../interfaces/IL1MessageQueue.sol";
 import {IL1TokenBridge} from "../interfaces/IL1TokenBridge.sol";
 import {IL2TokenBridge} from "../interfaces/IL2TokenBridge.sol";
+import {AliasAddresses} from "../libraries/AliasAddresses.sol";
+import {Predeploys} from "../libraries/Predeploys.sol";
+import {Utf8} from "../libraries/Utf8.sol";
 import {TokenAddresses} from "./TokenAddresses.sol";
 
 /// @title ERC-20 tokens between L1 and an L2: the escrow on L1
@@ -41,7 +44,13 @@ contract L1TokenBridge is IL1TokenBridge {
     /// of any token takes the same gas there.
     uint256 private constant NAME_LENGTH = 31;
 
-    /// @dev Enough for three reads of 100,000, and the message.
+    /// @inheritdoc IL1TokenBridge
+    uint256 public constant REFUND_DELAY = 1 days;
+
+    /// @dev Gas for each read of what a token says of itself.
+    uint256 private constant READ_GAS = 100_000;
+
+    /// @dev Enough for three reads, and the message.
     uint256 private constant MIN_REGISTER_GAS = 450_000;
 
     /// @inheritdoc IL1TokenBridge
@@ -58,6 +67,9 @@ contract L1TokenBridge is IL1TokenBridge {
 
     /// @inheritdoc IL1TokenBridge
     mapping(address l1Token => bool) public isRegistered;
+
+    /// @dev Time from which a withdrawal may be sent back, by the hash of the withdrawal.
+    mapping(bytes32 id => uint256 readyAt) private _refundAt;
 
     /// @dev Returns `true` if a transfer of tokens is under way.
     bool private transient _busy;
@@ -87,9 +99,13 @@ contract L1TokenBridge is IL1TokenBridge {
             IL2TokenBridge.makeToken,
             (
                 l1Token,
-                MetadataReaderLib.readName(l1Token, NAME_LENGTH),
-                MetadataReaderLib.readSymbol(l1Token, NAME_LENGTH),
-                MetadataReaderLib.readDecimals(l1Token)
+                Utf8.sanitize(
+                    MetadataReaderLib.readName(l1Token, NAME_LENGTH + 3, READ_GAS), NAME_LENGTH
+                ),
+                Utf8.sanitize(
+                    MetadataReaderLib.readSymbol(l1Token, NAME_LENGTH + 3, READ_GAS), NAME_LENGTH
+                ),
+                _decimals(l1Token)
             )
         );
         isRegistered[l1Token] = true;
@@ -104,8 +120,42 @@ contract L1TokenBridge is IL1TokenBridge {
         exclusive
         returns (uint64 message)
     {
+        return _deposit(l1Token, to, refundTo, amount, gasLimit);
+    }
+
+    /// @inheritdoc IL1TokenBridge
+    function depositToSelf(address l1Token, uint256 amount, uint64 gasLimit)
+        external
+        payable
+        exclusive
+        returns (uint64 message)
+    {
+        address to = AliasAddresses.ofCaller(msg.sender);
+        return _deposit(l1Token, to, to, amount, gasLimit);
+    }
+
+    /// @inheritdoc IL1TokenBridge
+    function depositEtherToSelf(uint64 gasLimit, uint128 fee)
+        external
+        payable
+        returns (uint64 message)
+    {
+        address to = AliasAddresses.ofCaller(msg.sender);
+        return IL1MessageQueue(MESSAGE_QUEUE).send{value: msg.value}(to, to, gasLimit, fee, "");
+    }
+
+    function _deposit(
+        address l1Token,
+        address to,
+        address refundTo,
+        uint256 amount,
+        uint64 gasLimit
+    ) private returns (uint64 message) {
         if (!isRegistered[l1Token]) revert TokenNotRegistered(l1Token);
         if (to == address(0)) revert RecipientZero();
+        if (Predeploys.isLost(to) || to == L2_BRIDGE || to == l2TokenOf(l1Token)) {
+            revert RecipientForbidden(to);
+        }
         uint256 received = _receive(l1Token, amount);
         message = _send(
             gasLimit,
@@ -121,6 +171,10 @@ contract L1TokenBridge is IL1TokenBridge {
     {
         if (msg.sender != MESSAGE_QUEUE || IL1MessageQueue(MESSAGE_QUEUE).l2Sender() != L2_BRIDGE) {
             revert NotPeer(msg.sender);
+        }
+        // Tokens are lost there: the withdrawal fails, and can be sent back.
+        if (to == l1Token || to == MESSAGE_QUEUE || to == IL1MessageQueue(MESSAGE_QUEUE).ROLLUP()) {
+            revert RecipientForbidden(to);
         }
         uint256 due = owed[l1Token];
         if (amount > due) revert EscrowExceeded(l1Token, amount, due);
@@ -138,10 +192,22 @@ contract L1TokenBridge is IL1TokenBridge {
     }
 
     /// @inheritdoc IL1TokenBridge
+    function announceRefund(Withdrawal calldata w) external returns (uint256 readyAt) {
+        if (msg.sender != w.refundTo) revert NotRefundable(msg.sender, w.refundTo);
+        bytes32 id = keccak256(abi.encode(w));
+        readyAt = _refundAt[id];
+        if (readyAt != 0) return readyAt;
+        readyAt = block.timestamp + REFUND_DELAY;
+        _refundAt[id] = readyAt;
+        emit RefundAnnounced(w.l1Token, w.index, readyAt);
+    }
+
+    /// @inheritdoc IL1TokenBridge
     /// @dev The queue delivers, or cancels for good, so a withdrawal is paid out or sent back and never
     /// both. What is owed stays the same when it goes back. Within a transfer of tokens each payment is
     /// refused, so a call from there would cancel a withdrawal that can be paid: it is refused as a whole.
-    /// The lock stays open, because `release` takes it.
+    /// The lock stays open, because `release` takes it. A token may have a lock of its own, within which a payment
+    /// fails too: so the attempt is announced, and whoever wants the withdrawal paid can claim it before.
     function refund(
         Withdrawal calldata w,
         MessageProof calldata proof,
@@ -152,6 +218,10 @@ contract L1TokenBridge is IL1TokenBridge {
         if (msg.sender != w.refundTo) {
             revert NotRefundable(msg.sender, w.refundTo);
         }
+        bytes32 id = keccak256(abi.encode(w));
+        uint256 readyAt = _refundAt[id];
+        if (readyAt == 0 || block.timestamp < readyAt) revert RefundNotReady(readyAt);
+        delete _refundAt[id];
         released = IL1MessageQueue(MESSAGE_QUEUE).refund(_message(w), _proof(proof), feeRecipient);
         if (released) {
             if (msg.value == 0) return true;
@@ -171,6 +241,24 @@ contract L1TokenBridge is IL1TokenBridge {
     /// @inheritdoc IL1TokenBridge
     function l2TokenOf(address l1Token) public view returns (address) {
         return TokenAddresses.token(L2_TOKEN_CODE, L2_BRIDGE, l1Token);
+    }
+
+    /// @dev Returns the decimals of a token. The first registration fixes them for good, so a token that
+    /// does not say them, such as a proxy without its implementation, is refused instead of getting none.
+    function _decimals(address l1Token) private view returns (uint8) {
+        bool ok;
+        uint256 decimals;
+        bytes4 selector = ERC20.decimals.selector;
+        assembly ("memory-safe") {
+            mstore(0, selector)
+            ok := staticcall(READ_GAS, l1Token, 0, 4, 0, 0x20)
+            ok := and(ok, gt(returndatasize(), 0x1f))
+            decimals := mload(0)
+        }
+        if (!ok || decimals > type(uint8).max) revert DecimalsUnknown(l1Token);
+        // Just compared.
+        // forge-lint: disable-next-line(unsafe-typecast)
+        return uint8(decimals);
     }
 
     /// @dev Takes tokens from the caller; returns how many there are more.

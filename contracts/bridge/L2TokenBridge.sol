@@ -110,7 +110,9 @@ contract L2TokenBridge is IL2TokenBridge {
         uint256 amount,
         uint64 gasLimit
     ) private returns (uint64 message) {
-        if (to == address(0) || to == L1_BRIDGE) revert RecipientForbidden(to);
+        if (to == address(0) || to == L1_BRIDGE || to == l1Token) {
+            revert RecipientForbidden(to);
+        }
         uint128 fee = SafeCastLib.toUint128(msg.value);
         message = IL2Messenger(Predeploys.L2_MESSENGER).send{value: msg.value}(
             L1_BRIDGE,

@@ -126,6 +126,8 @@ interface IL1MessageQueue {
     error StorageRootUnknown(uint64 l2Block, bytes32 storageRoot);
     /// @notice The messenger's account has another storage root.
     error StorageRootMismatch(bytes32 got, bytes32 expected);
+    /// @notice A message with data can be claimed once its target has code.
+    error TargetWithoutCode(address to);
     /// @notice The target did not take the message, which can be claimed again.
     error DeliveryFailed(bytes reason);
     /// @notice The caller is not the one whom the message lets take its value back.
@@ -134,7 +136,8 @@ interface IL1MessageQueue {
     error ReleaseFailed(address to, uint256 amount);
 
     /// @notice Sends a message to the L2. `msg.value - fee` goes to the target with the call.
-    /// @param to Target on L2: any account but the messenger and the anchor.
+    /// @param to Target on L2: any account but the messenger and the anchor. A message to a precompile, or with
+    /// data to an account without code, fails, and can be tried again or cancelled.
     /// @param refundTo L2 account that may cancel the message and take its value if the delivery
     /// fails; with zero the message can only be tried again.
     /// @param gasLimit Gas that the delivery is guaranteed to get; none is needed to pay an account

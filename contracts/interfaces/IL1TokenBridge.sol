@@ -48,6 +48,8 @@ interface IL1TokenBridge {
     );
     /// @notice A withdrawal that could not be paid goes back to the L2.
     event SentBack(address indexed l1Token, address indexed to, uint256 amount, uint64 message);
+    /// @notice A withdrawal is to be sent back, not before `readyAt`.
+    event RefundAnnounced(address indexed l1Token, uint64 indexed index, uint256 readyAt);
 
     /// @notice Called from within a transfer of tokens.
     error Reentrancy();
@@ -55,8 +57,14 @@ interface IL1TokenBridge {
     error NotPeer(address caller);
     /// @notice Tokens for the zero address.
     error RecipientZero();
+    /// @notice Tokens that this account gets are lost: it never spends any.
+    error RecipientForbidden(address to);
+    /// @notice The withdrawal is not to be sent back yet; zero if that was not announced.
+    error RefundNotReady(uint256 readyAt);
     /// @notice There is no contract at this address.
     error NotToken(address l1Token);
+    /// @notice The call of the token's `decimals()` fails, or returns no number below 256.
+    error DecimalsUnknown(address l1Token);
     /// @notice With less gas, what the token says of itself could be missed.
     error GasTooLow(uint256 got, uint256 minimum);
     /// @notice The L2 has not been told of the token.
@@ -75,7 +83,9 @@ interface IL1TokenBridge {
     error ChangeRefused(address to, uint256 amount);
 
     /// @notice Has the L2 make the token that stands for `l1Token`. Anyone may call, also again; the
-    /// first message that is delivered counts. `msg.value` is the fee of the message.
+    /// first message that is delivered counts, and fixes name, symbol and decimals permanently. A token
+    /// whose `decimals()` fails is refused. Name and symbol are cut to 31 bytes between two characters, and
+    /// bytes that are not UTF-8 become question marks. `msg.value` is the fee of the message.
     /// @param gasLimit Gas for the message; `REGISTER_GAS` is enough under any fork.
     /// @return message Number of the message.
     function register(address l1Token, uint64 gasLimit) external payable returns (uint64 message);
@@ -95,12 +105,34 @@ interface IL1TokenBridge {
         payable
         returns (uint64 message);
 
+    /// @notice The same to the L2 account that the caller controls: its own address if it has a key (also if it
+    /// delegates by EIP-7702), and its alias account (`L2Accounts`) if it is a contract, since the same address on the
+    /// L2 is nobody's then.
+    function depositToSelf(address l1Token, uint256 amount, uint64 gasLimit)
+        external
+        payable
+        returns (uint64 message);
+
+    /// @notice Sends `msg.value - fee` wei in the same way, without data.
+    /// @param gasLimit Gas of the delivery: 0 for a key, and 50,000 for a contract whose alias account exists.
+    /// @param fee Paid on L2 to the account that delivers the message (`IL1MessageQueue.minimumFee`).
+    /// @return message Number of the message.
+    function depositEtherToSelf(uint64 gasLimit, uint128 fee)
+        external
+        payable
+        returns (uint64 message);
+
     /// @notice Pays a withdrawal out. For the other side of the bridge, by a message.
     function release(address l1Token, address from, address to, address refundTo, uint256 amount)
         external;
 
+    /// @notice Announces that a withdrawal is to be sent back, which `refund` does a day later (`REFUND_DELAY`). Until
+    /// then anyone can claim it. For `withdrawal.refundTo` only; a second announcement changes nothing.
+    /// @return readyAt Timestamp from which on `refund` can be called.
+    function announceRefund(Withdrawal calldata withdrawal) external returns (uint256 readyAt);
+
     /// @notice Tries to pay a withdrawal out, and sends the tokens back to the L2 if that fails. For
-    /// `withdrawal.refundTo` only. `msg.value` is the fee of the message to the L2; it comes back if
+    /// `withdrawal.refundTo` only, after `announceRefund`. `msg.value` is the fee of the message to the L2; it comes back if
     /// none is needed.
     /// @param feeRecipient Gets the fee of the withdrawal.
     /// @param gasLimit Gas for the message to the L2.
@@ -129,6 +161,9 @@ interface IL1TokenBridge {
 
     /// @notice The code behind all tokens on the L2 (`IL2TokenBridge.TOKEN_CODE`).
     function L2_TOKEN_CODE() external view returns (address);
+
+    /// @notice Seconds between the announcement of a refund and the attempt.
+    function REFUND_DELAY() external view returns (uint256);
 
     /// @notice Gas for the message of a deposit.
     function DEPOSIT_GAS() external view returns (uint64);

@@ -274,7 +274,11 @@ contract L2Messenger is IL2Messenger {
         private
         returns (bool ok, bytes memory reason)
     {
-        if (Predeploys.isForbiddenTarget(header.to)) return (false, "");
+        // What a precompile is paid is lost, and so are data that no code reads.
+        if (
+            Predeploys.isForbiddenTarget(header.to) || Predeploys.isPrecompile(header.to)
+                || Delivery.isUnheard(header.to, data)
+        ) return (false, "");
         _sender = header.sender;
         ok = Delivery.call(header.to, header.value, header.gasLimit, maxGas, data);
         if (!ok) reason = Delivery.reason();

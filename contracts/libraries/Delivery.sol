@@ -38,6 +38,12 @@ library Delivery {
         }
     }
 
+    /// @notice Returns `true` if a call with these data would succeed although nothing is executed: its target has no
+    /// code, or not yet.
+    function isUnheard(address to, bytes calldata data) internal view returns (bool) {
+        return data.length != 0 && to.code.length == 0;
+    }
+
     /// @notice The first bytes of what the last call returned.
     function reason() internal pure returns (bytes memory result) {
         assembly ("memory-safe") {

@@ -56,6 +56,7 @@ abstract contract Claims is Escrow {
         bytes calldata data = message.data;
         Messages.Header memory header = _take(message, data, proof);
         if (_isForbidden(header.to)) revert TargetForbidden(header.to);
+        if (Delivery.isUnheard(header.to, data)) revert TargetWithoutCode(header.to);
         if (!_deliver(header, data)) revert DeliveryFailed(Delivery.reason());
         emit MessageClaimed(header.index);
         _release(feeRecipient, header.fee);
@@ -71,7 +72,8 @@ abstract contract Claims is Escrow {
         bytes calldata data = message.data;
         Messages.Header memory header = _take(message, data, proof);
         // Only a target that refuses loses the message. It had the gas that was promised to it.
-        delivered = !_isForbidden(header.to) && _deliver(header, data);
+        delivered = !_isForbidden(header.to) && !Delivery.isUnheard(header.to, data)
+            && _deliver(header, data);
         if (delivered) {
             emit MessageClaimed(header.index);
             _release(recipient, header.fee);
@@ -115,7 +117,9 @@ abstract contract Claims is Escrow {
         header.dataHash = keccak256(data);
         uint64 index = header.index;
         if (_GUARDIAN != address(0)) {
-            _requireClaimable(uint256(header.value) + header.fee, data.length != 0);
+            // Without data too, code at the target is called, and sees the L2 sender.
+            bool calls = data.length != 0 || header.to.code.length != 0;
+            _requireClaimable(uint256(header.value) + header.fee, calls);
         }
         // Out again if it was in; but then nothing of this call stays.
         if (!_claimed.toggle(index)) revert AlreadyClaimed(index);

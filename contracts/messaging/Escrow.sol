@@ -24,6 +24,6 @@ abstract contract Escrow is IL1MessageQueue {
 
     /// @dev Reverts if a pause delays a claim, and counts it otherwise. Not called without a guardian.
     /// @param amount Wei that it takes out of the escrow.
-    /// @param calls `true` if it calls its target with data.
+    /// @param calls `true` if it carries data, or its target has code.
     function _requireClaimable(uint256 amount, bool calls) internal virtual;
 }

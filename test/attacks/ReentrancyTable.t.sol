@@ -77,7 +77,7 @@ contract ReentrancyTableTest is BridgeFixture {
     function fillTable() private {
         // Lock.
         rows("L1MessageQueue", "claim refund");
-        rows("L1TokenBridge", "deposit release refund");
+        rows("L1TokenBridge", "deposit depositToSelf release refund");
         rows("L2Messenger", "relay retry refund");
         // Tail: the change, paid back; burned fees, paid to the treasury.
         rows("ForcedInbox", "submit");
@@ -95,7 +95,7 @@ contract ReentrancyTableTest is BridgeFixture {
         rows("RotatingSequencing", "offer take");
         // Inert.
         rows("L1MessageQueue", "send");
-        rows("L1TokenBridge", "register");
+        rows("L1TokenBridge", "register announceRefund depositEtherToSelf");
         rows("L2Messenger", "send addWaypoint refundToL1");
         // An alias account takes ether and tokens; the predeploy passes ether on to one, which only takes it.
         rows("L2Accounts", "receive fallback");
@@ -254,6 +254,11 @@ contract ReentrancyTableTest is BridgeFixture {
         );
         attempt(
             address(l1Bridge),
+            abi.encodeCall(IL1TokenBridge.depositToSelf, (address(calling), 10, GAS)),
+            locked
+        );
+        attempt(
+            address(l1Bridge),
             abi.encodeCall(IL1TokenBridge.release, (address(calling), carol, carol, carol, 10)),
             locked
         );
@@ -280,6 +285,7 @@ contract ReentrancyTableTest is BridgeFixture {
         toL1(index);
         assertAttempts("payment");
 
+        announce(w);
         vm.prank(address(intruder));
         (bool ok,) = address(l1Bridge).call(refund);
         assertTrue(ok, "outside it is allowed");

@@ -62,6 +62,7 @@ contract RefundInTransferTest is BridgeFixture {
             index: index
         });
         IL1TokenBridge.MessageProof memory proof = bridgeProofOf(index);
+        announce(w);
         vm.prank(alice);
         assertTrue(l1Bridge.refund(w, proof, relayer, GAS));
         assertEq(token.balanceOf(carol), 30);

@@ -30,6 +30,7 @@ contract SelfTargetTest is L2Chain {
         bytes memory harmless = abi.encodeCall(messenger.isFailed, ("no call asks this"));
         send(address(messenger), 0, harmless);
         send(address(anchor), 0, abi.encodeCall(anchor.latest, ()));
+        vm.etch(address(0xaaaa), hex"00");
         send(address(0xaaaa), 0, harmless);
         queue[0].refundTo = address(this);
         vm.expectCall(address(messenger), harmless, 0);

@@ -37,6 +37,7 @@ contract SelfTargetOnL1Test is ClaimAttack {
 
     function test_any_other_target_is_called() public {
         address other = address(uint160(address(queue)) + 1);
+        vm.etch(other, hex"00");
         bytes memory data = abi.encodeCall(queue.send, (TO, TO, 0, 0, ""));
         IL1MessageQueue.Message memory m = queueSend("bob", other, owner, 5, 0, 100_000, data);
         advanceSends();

@@ -145,9 +145,11 @@ abstract contract BridgeFixture is L2Chain {
         return IL1TokenBridge.MessageProof(p.l2Block, p.storageRoot, p.accountProof, p.storageProof);
     }
 
-    /// @dev Sends a withdrawal back, as `withdrawal.refundTo` does.
-    function sendBack(IL1TokenBridge.Withdrawal memory w) internal returns (bool) {
-        return l1Bridge.refund(w, bridgeProofOf(w.index), relayer, GAS);
+    /// @dev Announces a refund, and waits until it may be tried.
+    function announce(IL1TokenBridge.Withdrawal memory w) internal {
+        vm.prank(w.refundTo);
+        uint256 readyAt = l1Bridge.announceRefund(w);
+        vm.warp(readyAt);
     }
 
     /// @dev Asserts that the bridge owes the tokens on the L2 and those on their way.

@@ -85,6 +85,7 @@ contract BridgeInvariantsTest is BridgeFixture {
         IL1MessageQueue.MessageProof memory p = proofOf(w.index);
         IL1TokenBridge.MessageProof memory proof =
             IL1TokenBridge.MessageProof(p.l2Block, p.storageRoot, p.accountProof, p.storageProof);
+        announce(w);
         vm.prank(w.refundTo);
         assertEq(l1Bridge.refund(w, proof, relayer, GAS), !refused);
         drop(which);

@@ -5,6 +5,7 @@ import {SafeTransferLib} from "solady/utils/SafeTransferLib.sol";
 import {IL1TokenBridge} from "../../contracts/interfaces/IL1TokenBridge.sol";
 import {IL2TokenBridge} from "../../contracts/interfaces/IL2TokenBridge.sol";
 import {IL2Messenger} from "../../contracts/interfaces/IL2Messenger.sol";
+import {Predeploys} from "../../contracts/libraries/Predeploys.sol";
 import {BridgedToken} from "../../contracts/bridge/BridgedToken.sol";
 import {
     CallingToken,
@@ -12,6 +13,7 @@ import {
     LyingToken,
     OldToken,
     RebasingToken,
+    SpellingToken,
     Token,
     WordyToken
 } from "../utils/Tokens.sol";
@@ -75,11 +77,48 @@ contract DepositsTest is BridgeFixture {
         register(address(old));
         assertEq(l2Token(address(old)).name(), "");
         assertEq(l2Token(address(old)).symbol(), "OLD");
-        assertEq(l2Token(address(old)).decimals(), 0);
+        assertEq(l2Token(address(old)).decimals(), 3);
         old.give(alice, 100);
         deposit(address(old), 40);
         toL2();
         assertEq(l2Token(address(old)).balanceOf(bob), 40);
+    }
+
+    function test_register_refuses_unknown_decimals() public {
+        SpellingToken proxy = new SpellingToken();
+        bytes memory decimals = abi.encodeCall(proxy.decimals, ());
+        bytes memory refusal =
+            abi.encodeWithSelector(IL1TokenBridge.DecimalsUnknown.selector, address(proxy));
+        vm.mockCallRevert(address(proxy), decimals, "");
+        vm.expectRevert(refusal);
+        l1Bridge.register(address(proxy), GAS);
+        bytes[3] memory answers = [bytes(""), new bytes(31), abi.encode(256)];
+        for (uint256 i = 0; i < answers.length; ++i) {
+            vm.mockCall(address(proxy), decimals, answers[i]);
+            vm.expectRevert(refusal);
+            l1Bridge.register(address(proxy), GAS);
+        }
+        assertFalse(l1Bridge.isRegistered(address(proxy)));
+        vm.mockCall(address(proxy), decimals, abi.encode(255));
+        register(address(proxy));
+        assertEq(l2Token(address(proxy)).decimals(), 255);
+    }
+
+    function test_names_are_cut_between_characters() public {
+        SpellingToken spelling = new SpellingToken();
+        // 30 bytes, then a character of 3, of which one byte would fit; and a byte that begins none.
+        spelling.spell(unicode"123456789012345678901234567890€", string(bytes(hex"41ff42")));
+        register(address(spelling));
+        assertEq(l2Token(address(spelling)).name(), "123456789012345678901234567890");
+        assertEq(l2Token(address(spelling)).symbol(), "A?B");
+    }
+
+    function test_a_character_that_just_fits_is_kept() public {
+        SpellingToken spelling = new SpellingToken();
+        spelling.spell(unicode"1234567890123456789012345678€5", unicode"ÄΩ€😀");
+        register(address(spelling));
+        assertEq(l2Token(address(spelling)).name(), unicode"1234567890123456789012345678€");
+        assertEq(l2Token(address(spelling)).symbol(), unicode"ÄΩ€😀");
     }
 
     /// @dev To the last unit of it.
@@ -229,6 +268,56 @@ contract DepositsTest is BridgeFixture {
     // ------------------------------------------------------------------ failed deliveries
 
     /// @dev A deposit whose gas is too low.
+    function test_accounts_that_never_pay_get_no_tokens() public {
+        register(address(token));
+        give(token, alice, 10);
+        address[6] memory lost = [
+            Predeploys.L1_ANCHOR,
+            Predeploys.L2_MESSENGER,
+            Predeploys.L2_ACCOUNTS,
+            address(0x0101),
+            address(l2Bridge),
+            address(l2Token(address(token)))
+        ];
+        vm.startPrank(alice);
+        for (uint256 i = 0; i < lost.length; ++i) {
+            vm.expectRevert(
+                abi.encodeWithSelector(IL1TokenBridge.RecipientForbidden.selector, lost[i])
+            );
+            l1Bridge.deposit(address(token), lost[i], bob, 1, GAS);
+        }
+        l1Bridge.deposit(address(token), address(0x0200), bob, 10, GAS);
+        vm.stopPrank();
+        toL2();
+        assertEq(l2Token(address(token)).balanceOf(address(0x0200)), 10);
+    }
+
+    /// @dev A key, a key that delegates, and a contract, which has no key for its address on the L2.
+    function test_a_deposit_to_self_goes_to_whom_controls_it() public {
+        register(address(token));
+        address delegating = makeAddr("delegating");
+        vm.etch(delegating, abi.encodePacked(hex"ef0100", makeAddr("empty")));
+        address wallet = makeAddr("wallet");
+        vm.etch(wallet, hex"00");
+        address creating = makeAddr("a contract in its constructor");
+        address[4] memory callers = [carol, delegating, wallet, creating];
+        address[4] memory owners =
+            [carol, delegating, accounts.accountOf(wallet), accounts.accountOf(creating)];
+        for (uint256 i = 0; i < callers.length; ++i) {
+            give(token, callers[i], 10);
+            // Only the first sends the transaction itself.
+            vm.prank(callers[i], carol);
+            l1Bridge.depositToSelf(address(token), 10, GAS);
+            toL2();
+            assertEq(l2Token(address(token)).balanceOf(owners[i]), 10);
+            vm.deal(callers[i], 5);
+            vm.prank(callers[i], carol);
+            l1Bridge.depositEtherToSelf{value: 5}(50_000, 2);
+            toL2();
+            assertEq(owners[i].balance, 3);
+        }
+    }
+
     function failedDeposit() internal returns (IL2TokenBridge.Deposit memory d) {
         register(address(token));
         give(token, alice, 70);

@@ -141,7 +141,6 @@ contract WithdrawalsTest is BridgeFixture {
         IL1MessageQueue.MessageProof memory proof = proofOf(index);
         vm.expectRevert(abi.encodeWithSelector(IL1MessageQueue.AlreadyClaimed.selector, index));
         l1Queue.claim(toL1Messages[index], proof, relayer);
-        vm.prank(alice);
         IL1TokenBridge.Withdrawal memory w = withdrawal(address(token), 4, index);
         vm.expectRevert(abi.encodeWithSelector(IL1MessageQueue.AlreadyClaimed.selector, index));
         this.sendBackAs(alice, w);
@@ -226,6 +225,8 @@ contract WithdrawalsTest is BridgeFixture {
     {
         IL1MessageQueue.MessageProof memory p = proofOf(w.index);
         vm.prank(caller);
+        vm.warp(l1Bridge.announceRefund(w));
+        vm.prank(caller);
         return l1Bridge.refund(
             w,
             IL1TokenBridge.MessageProof(p.l2Block, p.storageRoot, p.accountProof, p.storageProof),
@@ -268,10 +269,81 @@ contract WithdrawalsTest is BridgeFixture {
         l1Queue.claim(toL1Messages[w.index], proof, relayer);
     }
 
+    /// @dev Within a token's own lock a payment fails although it can be paid. A single call cancels nothing there.
+    function test_a_refund_waits_a_day_in_which_anyone_claims() public {
+        (ListingToken listing, IL1TokenBridge.Withdrawal memory w) = refusedWithdrawal();
+        IL1TokenBridge.MessageProof memory proof = bridgeProofOf(w.index);
+        vm.prank(alice);
+        vm.expectRevert(abi.encodeWithSelector(IL1TokenBridge.RefundNotReady.selector, 0));
+        l1Bridge.refund(w, proof, relayer, GAS);
+
+        uint256 readyAt = block.timestamp + 1 days;
+        vm.expectEmit(address(l1Bridge));
+        emit IL1TokenBridge.RefundAnnounced(address(listing), w.index, readyAt);
+        vm.prank(alice);
+        assertEq(l1Bridge.announceRefund(w), readyAt);
+        vm.warp(readyAt - 1);
+        // A second announcement neither delays the refund nor allows it.
+        vm.prank(alice);
+        assertEq(l1Bridge.announceRefund(w), readyAt);
+        vm.prank(alice);
+        vm.expectRevert(abi.encodeWithSelector(IL1TokenBridge.RefundNotReady.selector, readyAt));
+        l1Bridge.refund(w, proof, relayer, GAS);
+        uint256 snapshot = vm.snapshotState();
+
+        // The lock is open again, and anyone claims.
+        listing.list(carol, false);
+        toL1(w.index);
+        assertEq(listing.balanceOf(carol), 60);
+
+        // The neighbour: no claim comes.
+        vm.revertToState(snapshot);
+        vm.warp(readyAt);
+        vm.prank(alice);
+        assertFalse(l1Bridge.refund(w, proof, relayer, GAS));
+    }
+
+    function testFuzz_only_the_named_account_announces_a_refund(address caller) public {
+        vm.assume(caller != alice);
+        (, IL1TokenBridge.Withdrawal memory w) = refusedWithdrawal();
+        vm.prank(caller);
+        vm.expectRevert(
+            abi.encodeWithSelector(IL1TokenBridge.NotRefundable.selector, caller, alice)
+        );
+        l1Bridge.announceRefund(w);
+    }
+
+    function test_no_tokens_are_released_to_the_protocol() public {
+        depositFor(token, 100);
+        address[2] memory lost = [address(l1Queue), ROLLUP];
+        for (uint256 i = 0; i < lost.length; ++i) {
+            vm.prank(bob);
+            uint64 index = l2Bridge.withdraw(address(token), lost[i], alice, 4, GAS);
+            collect();
+            IL1MessageQueue.MessageProof memory proof = proofOf(index);
+            vm.expectPartialRevert(IL1MessageQueue.DeliveryFailed.selector);
+            l1Queue.claim(toL1Messages[index], proof, relayer);
+            IL1TokenBridge.Withdrawal memory w = withdrawal(address(token), 4, index);
+            w.to = lost[i];
+            assertFalse(this.sendBackAs(alice, w));
+            toL2();
+        }
+        assertEq(l2Token(address(token)).balanceOf(bob), 100);
+        address[3] memory forbidden = [address(0), address(l1Bridge), address(token)];
+        for (uint256 i = 0; i < forbidden.length; ++i) {
+            vm.prank(bob);
+            vm.expectRevert(
+                abi.encodeWithSelector(IL2TokenBridge.RecipientForbidden.selector, forbidden[i])
+            );
+            l2Bridge.withdraw(address(token), forbidden[i], alice, 4, GAS);
+        }
+    }
+
     function test_what_can_be_paid_is_paid_and_not_sent_back() public {
         (ListingToken listing, IL1TokenBridge.Withdrawal memory w) = refusedWithdrawal();
         listing.list(carol, false);
         IL1MessageQueue.MessageProof memory p = proofOf(w.index);
+        announce(w);
         vm.deal(alice, 1 ether);
         vm.prank(alice);
         bool released = l1Bridge.refund{value: 1 ether}(
@@ -306,6 +378,7 @@ contract WithdrawalsTest is BridgeFixture {
         IL1MessageQueue.MessageProof memory p = proofOf(index);
         IL1TokenBridge.MessageProof memory proof =
             IL1TokenBridge.MessageProof(p.l2Block, p.storageRoot, p.accountProof, p.storageProof);
+        announce(w);
         vm.deal(address(token), 1);
         vm.prank(address(token));
         vm.expectRevert(

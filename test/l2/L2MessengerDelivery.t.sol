@@ -123,6 +123,27 @@ contract L2MessengerDeliveryTest is L2Chain {
         messenger.retry(queue[0]);
     }
 
+    /// @dev Tokens were lost in this way, that arrived before the bridge was deployed.
+    function test_data_for_an_account_without_code_wait_for_the_code() public {
+        address late = makeAddr("late");
+        send(alice, late, 5, 0, 100_000, hex"01");
+        // The neighbours: no data, and code.
+        send(alice, late, 5, 0, 100_000, "");
+        send(alice, address(moody), 0, 0, 100_000, hex"01");
+        moody.accept(true);
+        relayAll();
+        assertTrue(isFailed(0));
+        assertFalse(isFailed(1));
+        assertFalse(isFailed(2));
+        assertEq(late.balance, 5);
+
+        vm.expectRevert(abi.encodeWithSelector(IL2Messenger.RetryFailed.selector, ""));
+        messenger.retry(queue[0]);
+        vm.etch(late, hex"00");
+        messenger.retry(queue[0]);
+        assertEq(late.balance, 10);
+    }
+
     // ---------------------------------------------------------------- refund
 
     function test_the_account_named_for_it_takes_the_value_of_a_failed_message() public {

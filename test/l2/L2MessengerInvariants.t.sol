@@ -13,6 +13,8 @@ contract MessengerUser is L2Chain {
 
     constructor() {
         setUp();
+        // It takes any data.
+        vm.etch(address(0xaaaa), hex"00");
     }
 
     function sendMessage(uint96 value, uint96 fee, uint8 kind) external {

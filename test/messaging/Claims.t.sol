@@ -99,6 +99,7 @@ contract ClaimsTest is RealRollup {
     }
 
     function testFuzz_a_message_with_anything_changed_is_refused(uint8 field, uint64 other) public {
+        vm.etch(TO, hex"00");
         IL1MessageQueue.Message memory m = queueSend("bob", TO, owner, 5, 7, 11, hex"c0ffee");
         advanceSends();
         IL1MessageQueue.MessageProof memory proof = messageProof(m.index);
@@ -248,6 +249,24 @@ contract ClaimsTest is RealRollup {
         expectRefused(
             m, proof, abi.encodeWithSelector(IL1MessageQueue.AlreadyClaimed.selector, m.index)
         );
+    }
+
+    function test_data_for_an_account_without_code_wait_for_the_code() public {
+        address late = makeAddr("late");
+        IL1MessageQueue.Message memory m = queueSend("bob", late, owner, 5, 7, 100_000, hex"01");
+        IL1MessageQueue.Message memory other = queueSend("bob", late, owner, 5, 7, 100_000, hex"01");
+        advanceSends();
+        IL1MessageQueue.MessageProof memory proof = messageProof(m.index);
+        expectRefused(
+            m, proof, abi.encodeWithSelector(IL1MessageQueue.TargetWithoutCode.selector, late)
+        );
+        IL1MessageQueue.MessageProof memory otherProof = messageProof(other.index);
+        vm.prank(owner);
+        assertFalse(queue.refund(other, otherProof, TO));
+        assertEq(TO.balance, 12);
+        vm.etch(late, hex"00");
+        claim(m);
+        assertEq(late.balance, 5);
     }
 
     function test_a_refund_of_what_the_target_takes_is_a_claim() public {

@@ -7,9 +7,15 @@ import {L1MessageQueue} from "../../contracts/messaging/L1MessageQueue.sol";
 import {BridgeFixture} from "../bridge/BridgeFixture.sol";
 import {Guardians} from "../utils/Guardians.sol";
 
+/// @dev Accepts ETH.
+contract Purse {
+    receive() external payable {}
+}
+
 contract GuardTest is BridgeFixture {
     address internal guardian = makeAddr("guardian");
     uint64 internal constant PAUSE = 3 days;
+    address internal constant KZG = address(0x0a);
     uint128 internal constant LIMIT = 10 ether;
 
     function guardianOf() internal view override returns (IL1MessageQueue.Guardian memory) {
@@ -194,13 +200,26 @@ contract GuardTest is BridgeFixture {
         assertEq(token.balanceOf(carol), 0);
         vm.warp(until);
         toL1(index);
+        vm.etch(carol, hex"00");
         toL1(call);
         assertEq(token.balanceOf(carol), 100);
     }
 
+    function test_paying_a_contract_is_a_call() public {
+        uint64 index = sendToL1(address(new Purse()), 1, 0, "");
+        uint64 plain = sendToL1(carol, 1, 0, "");
+        uint64 until = pause();
+        expectDelayed(index, until, 1);
+        toL1(plain);
+        assertEq(carol.balance, 1);
+        vm.warp(until);
+        toL1(index);
+    }
+
+    /// @dev The target has no code and refuses: a precompile that verifies a proof, which is missing.
     function test_refunds_are_claims() public {
-        uint64 index = sendToL1(address(token), LIMIT + 1, 0, "");
-        uint64 small = sendToL1(address(token), LIMIT, 0, "");
+        uint64 index = sendToL1(KZG, LIMIT + 1, 0, "");
+        uint64 small = sendToL1(KZG, LIMIT, 0, "");
         uint64 until = pause();
         IL1MessageQueue.MessageProof memory proof = proofOf(index);
         vm.prank(bob);
@@ -216,7 +235,7 @@ contract GuardTest is BridgeFixture {
 
     /// @dev A claim that fails takes nothing of the limit.
     function test_a_claim_that_is_refused_does_not_count() public {
-        uint64 index = sendToL1(address(token), LIMIT, 0, "");
+        uint64 index = sendToL1(KZG, LIMIT, 0, "");
         pause();
         IL1MessageQueue.MessageProof memory proof = proofOf(index);
         vm.expectPartialRevert(IL1MessageQueue.DeliveryFailed.selector);

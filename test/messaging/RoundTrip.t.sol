@@ -35,6 +35,7 @@ contract RoundTripTest is L2Chain {
                 address(0xaaaa), refunds[i], gasLimit, fees[i], data[i]
             );
         }
+        vm.etch(address(0xaaaa), hex"00");
         IL1MessageQueue.Checkpoint memory c = l1.checkpoint();
         IL1Anchor.Anchor memory a = IL1Anchor.Anchor(1, keccak256("l1"), c.count, c.root);
         beginBlock(keccak256(abi.encode(a)));

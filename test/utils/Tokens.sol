@@ -5,11 +5,11 @@ import {ERC20} from "solady/tokens/ERC20.sol";
 
 /// @dev An honest token, of which anyone may have some.
 contract Token is ERC20 {
-    function name() public pure virtual override returns (string memory) {
+    function name() public view virtual override returns (string memory) {
         return "Some Token";
     }
 
-    function symbol() public pure virtual override returns (string memory) {
+    function symbol() public view virtual override returns (string memory) {
         return "SOME";
     }
 
@@ -30,6 +30,24 @@ contract WordyToken is Token {
 
     function symbol() public pure override returns (string memory) {
         return "A symbol of 64 bytes, more than are shown in any table of tokens";
+    }
+}
+
+/// @dev Has any name and symbol.
+contract SpellingToken is Token {
+    string private _name;
+    string private _symbol;
+
+    function spell(string calldata name_, string calldata symbol_) external {
+        (_name, _symbol) = (name_, symbol_);
+    }
+
+    function name() public view override returns (string memory) {
+        return _name;
+    }
+
+    function symbol() public view override returns (string memory) {
+        return _symbol;
     }
 }
 
@@ -128,6 +146,7 @@ contract LyingToken is Token {
 /// @dev Has no name, and an old-fashioned symbol.
 contract OldToken {
     bytes32 public constant symbol = "OLD";
+    uint8 public constant decimals = 3;
     mapping(address account => uint256) public balanceOf;
 
     function give(address to, uint256 amount) external {
