@@ -289,14 +289,9 @@ fn a_message_that_fails_is_kept_and_the_next_ones_are_delivered() -> Result<()> 
     let mut messages: Vec<Message> = Vec::new();
     // The 4788 contract refuses value: a delivery to it fails.
     let refusing = alloy_primitives::address!("0x000F3df6D732807Ef1319fB7B8bB8522d0Beac02");
-    for to in [refusing, charlie] {
-        let send = IL1MessageQueue::sendCall {
-            to,
-            refundTo: charlie,
-            gasLimit: 50_000,
-            fee: 0,
-            data: Bytes::from_static(&[1]),
-        };
+    for (to, data) in [(refusing, Bytes::from_static(&[1])), (charlie, Bytes::new())] {
+        let send =
+            IL1MessageQueue::sendCall { to, refundTo: charlie, gasLimit: 50_000, fee: 0, data };
         let sent = harness.l1.transact(&alice, message_queue, U256::from(ETHER), &send)?;
         messages.extend(harness.rollup.messages_in(&sent.block));
     }
