@@ -3,7 +3,7 @@
 use alloy_primitives::{Address, B256, Bytes, Sealed, Signature, TxKind, U256, b256, hex};
 use codec::OwnedWitness;
 use enshrine_variants::{
-    ExecuteTail, ExecuteTx, ExecuteTxError, ExecuteTxVersion, SignedExecuteTx,
+    ExecuteTail, ExecuteTx, ExecuteTxError, ExecuteTxVersion, SignedExecuteTx, Verdicts,
 };
 use execute::{Answer, Execute, ExecuteError, PrecompileCall};
 use std::{
@@ -74,6 +74,35 @@ fn the_sample_of_the_geth_fork_has_its_bytes_and_both_its_hashes() {
     assert_eq!(sample.hash(), hash);
     let signed = b256!("0x8071496c3734cba93e815adabddcc23d8fa9d51ab6abfc2d1eea613740655db9");
     assert_eq!(sample.tx.signing_hash(), signed);
+}
+
+#[test]
+fn a_kept_verdict_is_of_each_bound_field() {
+    let anchored = |byte| ExecuteTxVersion::V2 { anchor: Some(B256::repeat_byte(byte)) };
+    let tx = ExecuteTx { version: anchored(7), ..sample().tx };
+    let key = Verdicts::key(b"head", &tx);
+    let changes: [fn(&mut ExecuteTx); 7] = [
+        |tx| tx.pre_state_root = B256::repeat_byte(9),
+        |tx| tx.coinbase = Address::repeat_byte(9),
+        |tx| tx.block_number += 1,
+        |tx| tx.timestamp += 1,
+        |tx| tx.witness = hex!("010204").into(),
+        |tx| tx.version = ExecuteTxVersion::V2 { anchor: Some(B256::repeat_byte(9)) },
+        |tx| tx.version = ExecuteTxVersion::V2 { anchor: None },
+    ];
+    for (index, change) in changes.into_iter().enumerate() {
+        let mut changed = tx.clone();
+        change(&mut changed);
+        assert_ne!(Verdicts::key(b"head", &changed), key, "{index}");
+    }
+    assert_ne!(Verdicts::key(b"heat", &tx), key);
+    // An absent anchor is no word of zeros.
+    let of = |anchor| ExecuteTx { version: ExecuteTxVersion::V2 { anchor }, ..tx.clone() };
+    let keys = [None, Some(B256::ZERO)].map(|anchor| Verdicts::key(b"head", &of(anchor)));
+    assert_ne!(keys[0], keys[1]);
+    // The same block in a transaction that pays more.
+    let dearer = ExecuteTx { nonce: 4, max_fee_per_gas: u128::MAX, ..tx.clone() };
+    assert_eq!(Verdicts::key(b"head", &dearer), key);
 }
 
 #[test]
