@@ -333,6 +333,26 @@ pub enum RollupError {
         /// The limit.
         limit: u128,
     },
+    /// The block of a snapshot may still be reorganised away.
+    #[error(
+        "L1 has block {number} of the snapshot in its block {l1_block}, which is not final, {finalized} is: export an older block, wait, or import with --allow-unfinal"
+    )]
+    SnapshotNotFinal {
+        /// Number of the L2 block.
+        number: u64,
+        /// The L1 block that has it.
+        l1_block: u64,
+        /// Newest final block of L1.
+        finalized: u64,
+    },
+    /// L1 no longer has the block with which this node begins.
+    #[error(
+        "L1 was reorganised and does not have block {first} of the snapshot with which this node begins: import a snapshot of a final block into a new data directory"
+    )]
+    SnapshotGone {
+        /// Number of the L2 block.
+        first: u64,
+    },
     /// L1 nodes accept no transaction that costs as much as the next one.
     #[error(
         "a transaction with {gas} gas at {price} wei costs more than {cap} wei, the most that the L1 node accepts: raise its --rpc.txfeecap, and --l1-tx-fee-cap-gwei"

@@ -73,6 +73,7 @@ impl L2Syncer {
             // same block.
             self.waiting.pop_front();
         }
+        self.require_first()?;
         self.tell_forkchoice()?;
         if self.outcome.more {
             let read = self.view.head().map_or(0, |head| head.number);
@@ -102,6 +103,18 @@ impl L2Syncer {
         if self.waiting.is_empty() {
             // After a long sync the list would keep room for each L2 block that there ever was.
             self.waiting.shrink_to(1_024);
+        }
+        Ok(())
+    }
+
+    /// Checks that L1 has the first block of a chain from a snapshot, once L1 was read up to its head.
+    fn require_first(&self) -> Result<(), RollupError> {
+        let first = self.chain().first_number();
+        let genesis = self.view.deployment().genesis.number.unwrap_or_default();
+        let is_read = self.view.head().is_some() && !self.outcome.more;
+        let on_l1 = self.view.advanced_head().map_or(genesis, |(number, _)| number);
+        if first > genesis && is_read && on_l1 < first {
+            return Err(RollupError::SnapshotGone { first });
         }
         Ok(())
     }

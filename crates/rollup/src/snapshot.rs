@@ -74,17 +74,19 @@ pub fn export_snapshot(
 }
 
 /// Creates a data directory from a snapshot. The snapshot is verified: this reads L1, without blobs and inputs,
-/// and takes the block hash from there, which commits to all other data.
+/// and takes the block hash from there, which commits to all other data. Unless it is allowed otherwise, the block is on
+/// L1 in a final block: a node cannot go back behind its snapshot.
 ///
 /// # Errors
 ///
-/// [`RollupError::Snapshot`] if the snapshot is damaged, forged, or its block is not on L1; the folder is then
-/// removed.
+/// [`RollupError::Snapshot`] if the snapshot is damaged, forged, or its block is not on L1, and
+/// [`RollupError::SnapshotNotFinal`]; the folder is then removed.
 pub fn import_snapshot(
     file: &Path,
     data_dir: &Path,
     deployment: &Deployment,
     l1: L1Client,
+    allows_unfinal: bool,
 ) -> Result<SnapshotSummary, RollupError> {
     let fault = |path: &Path| {
         let path = path.to_owned();
@@ -100,15 +102,16 @@ pub fn import_snapshot(
     }
     let input = BufReader::with_capacity(1 << 20, File::open(file).map_err(fault(file))?);
     let snapshot = Snapshot::open(input)?;
-    // In a folder beside it, so that an interrupted import leaves no data directory.
-    let mut part = data_dir.as_os_str().to_owned();
+    // In a folder beside it, so that an interrupted import leaves no data directory. Its own components, since with a
+    // trailing slash the name would be one below it.
+    let mut part = data_dir.components().as_path().as_os_str().to_owned();
     part.push(".part");
     let part = PathBuf::from(part);
     if part.exists() {
         fs::remove_dir_all(&part).map_err(fault(&part))?;
     }
     fs::create_dir_all(&part).map_err(fault(&part))?;
-    let imported = import_into(snapshot, &part, deployment, l1);
+    let imported = import_into(snapshot, &part, deployment, l1, allows_unfinal);
     let moved = imported.and_then(|summary| {
         if data_dir.exists() {
             fs::remove_dir(data_dir).map_err(fault(data_dir))?;
@@ -127,6 +130,7 @@ fn import_into(
     folder: &Path,
     deployment: &Deployment,
     l1: L1Client,
+    allows_unfinal: bool,
 ) -> Result<SnapshotSummary, RollupError> {
     let number = snapshot.head().header.number;
     let (got, expected) = (l1.chain_id()?, deployment.l1_chain_id);
@@ -135,7 +139,7 @@ fn import_into(
     }
     let hash = match number {
         0 => deployment.genesis_hash,
-        _ => taken(folder, deployment, l1, number)?,
+        _ => taken(folder, deployment, l1, number, allows_unfinal)?,
     };
     let (genesis, first) = (&deployment.genesis, deployment.genesis_hash);
     let records = snapshot.import(folder, genesis, first, &rules(deployment), hash)?;
@@ -148,7 +152,10 @@ fn taken(
     deployment: &Deployment,
     l1: L1Client,
     number: u64,
+    allows_unfinal: bool,
 ) -> Result<B256, RollupError> {
+    let (_, finalized) = l1.newest()?;
+    let finalized = finalized.map_or(0, |final_one| final_one.header.number);
     // Blobs are not asked for: hashes stand in the logs.
     let known = |_: &B256| true;
     let mut reader =
@@ -157,6 +164,10 @@ fn taken(
         let update = reader.poll(&known)?;
         // What follows is for the node to read, which needs the inputs.
         if let Some(block) = update.advanced.iter().rev().find(|block| block.number == number) {
+            if block.l1_block > finalized && !allows_unfinal {
+                let l1_block = block.l1_block;
+                return Err(RollupError::SnapshotNotFinal { number, l1_block, finalized });
+            }
             return Ok(block.hash);
         }
         if !update.more {

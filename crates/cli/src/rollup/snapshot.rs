@@ -52,6 +52,9 @@ pub(crate) struct Import {
     /// JSON-RPC address of L1; several, and a header is taken if most of them have it.
     #[arg(long, value_name = "URL", value_delimiter = ',', required = true)]
     l1: Vec<String>,
+    /// Take a block that L1 may still reorganise away. The node cannot go back behind it then.
+    #[arg(long)]
+    allow_unfinal: bool,
     /// Longest wait for an answer of L1, in seconds.
     #[arg(long, value_name = "SECONDS", default_value_t = 30)]
     l1_timeout: u64,
@@ -67,10 +70,18 @@ pub(crate) fn run(command: &Command) -> Result<ExitCode> {
             let written = export_snapshot(data_dir, &deployment, *block, file);
             (written.wrap_err("the snapshot is not written")?, *json, "wrote snapshot of")
         }
-        Command::Import(Import { file, data_dir, deployment, l1, l1_timeout, json }) => {
+        Command::Import(Import {
+            file,
+            data_dir,
+            deployment,
+            l1,
+            allow_unfinal,
+            l1_timeout,
+            json,
+        }) => {
             let deployment = Deployment::read(deployment)?;
             let client = L1Client::new(l1, Duration::from_secs(*l1_timeout))?;
-            let taken = import_snapshot(file, data_dir, &deployment, client);
+            let taken = import_snapshot(file, data_dir, &deployment, client, *allow_unfinal);
             (taken.wrap_err("the snapshot is not taken")?, *json, "imported snapshot of")
         }
     };

@@ -5,7 +5,7 @@ use crate::{
     support::{World, provider_of, until},
 };
 use alloy_primitives::{Address, U256};
-use alloy_provider::Provider as _;
+use alloy_provider::{Provider as _, ext::AnvilApi as _};
 use contracts::Deployment;
 use disk::snapshot::{Snapshot, SnapshotError};
 use enshrine_rollup::{
@@ -20,11 +20,20 @@ use testkit::{ETHER, Key};
 const TO: Address = Address::repeat_byte(0xb0);
 
 async fn import(world: &World, file: &Path, to: &Path) -> Result<SnapshotSummary, RollupError> {
+    import_if(world, file, to, true).await
+}
+
+async fn import_if(
+    world: &World,
+    file: &Path,
+    to: &Path,
+    allows_unfinal: bool,
+) -> Result<SnapshotSummary, RollupError> {
     let deployment = Deployment::read(&world.deployment())?;
     let (file, to, url) = (file.to_owned(), to.to_owned(), world.l1.endpoint());
     let importing = tokio::task::spawn_blocking(move || {
         let client = L1Client::new(&[url], Duration::from_secs(10))?;
-        import_snapshot(&file, &to, &deployment, client)
+        import_snapshot(&file, &to, &deployment, client, allows_unfinal)
     });
     importing.await.expect("no panic")
 }
@@ -70,8 +79,13 @@ async fn a_follower_of_a_rollup_whose_blobs_are_gone_starts_from_a_snapshot_and_
     until("a fault", &without, || async { Ok(without.status().fault.is_some()) }).await?;
     assert_eq!(without.status().safe_head.number, 0);
     without.stop().await;
-    let imported = import(&world, &path("file"), &path("fresh")).await?;
+    let imported = import(&world, &path("file"), &path("fresh/")).await?;
     assert_eq!(imported, written);
+    let left: Vec<_> = fs::read_dir(folder.path())?
+        .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
+        .filter(|name| name.contains("part"))
+        .collect();
+    assert!(left.is_empty() && !path("fresh/.part").exists(), "{left:?}");
     let fresh = follower("fresh").await?;
     until("the snapshot's block", &fresh, || async { Ok(fresh.status().synced) }).await?;
     assert_eq!((fresh.status().safe_head, fresh.status().fault), (taken, None));
@@ -157,5 +171,42 @@ async fn a_snapshot_that_l1_does_not_vouch_for_or_that_is_damaged_leaves_nothing
     import(&world, &path("file"), &path("fresh")).await?;
     let again = import(&world, &path("file"), &path("fresh")).await.unwrap_err();
     assert!(matches!(again, RollupError::DataFile { .. }), "{again}");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_snapshot_is_of_a_final_block() -> Result<()> {
+    let world = World::new().await?;
+    let folder = tempfile::tempdir()?;
+    let path = |name: &str| folder.path().join(name);
+    let role = Role::Sequencer(Box::new(world.sequencer_config()?));
+    let config = Config { data_dir: Some(path("sequencer")), ..world.config(role) };
+    let sequencer = RollupNode::start(config).await?;
+    deposit_and_spend(&world, &sequencer).await?;
+    sequencer.stop().await;
+    let written = export(&world, &path("sequencer"), None, &path("file")).await?;
+    let refused = import_if(&world, &path("file"), &path("strict"), false).await.unwrap_err();
+    assert!(matches!(refused, RollupError::SnapshotNotFinal { .. }), "{refused}");
+    assert!(!path("strict").exists());
+
+    // Taken all the same, and L1 gives the block up.
+    import(&world, &path("file"), &path("loose")).await?;
+    let follower = || {
+        let config = world.config(Role::Follower { sequencer: None });
+        RollupNode::start(Config { data_dir: Some(path("loose")), ..config })
+    };
+    let node = follower().await?;
+    until("the snapshot's block", &node, || async { Ok(node.status().synced) }).await?;
+    assert_eq!((node.status().fault, node.status().safe_head.number), (None, written.number));
+    let depth = world.provider.get_block_number().await? - 20;
+    world.provider.raw_request::<_, ()>("anvil_rollback".into(), (depth,)).await?;
+    world.provider.anvil_mine(Some(depth + 1), None).await?;
+    until("the fault", &node, || async {
+        Ok(node.status().fault.is_some_and(|fault| fault.contains("does not have block")))
+    })
+    .await?;
+    let url = format!("http://{}/health", node.server().addresses()[0]);
+    assert_eq!(reqwest::get(&url).await?.status(), 503);
+    node.stop().await;
     Ok(())
 }
