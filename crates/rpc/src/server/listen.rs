@@ -27,6 +27,20 @@ pub fn allow_open_files() {
     }
 }
 
+/// Open files that are left for other uses: the database, requests to L1, and logs.
+const OTHER_FILES: u64 = 256;
+
+/// Number of connections that the process may have open, at most this many.
+pub(super) fn allowed_connections(wanted: u32) -> u32 {
+    within_files(wanted, getrlimit(Resource::Nofile).current)
+}
+
+fn within_files(wanted: u32, files: Option<u64>) -> u32 {
+    let Some(files) = files else { return wanted };
+    let most = files.saturating_sub(OTHER_FILES).max(1);
+    wanted.min(u32::try_from(most).unwrap_or(u32::MAX))
+}
+
 /// Answer to a client beyond the limit of connections.
 const FULL: &[u8] =
     b"HTTP/1.1 429 Too Many Requests\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
@@ -276,5 +290,24 @@ impl AsyncWrite for Handover {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.connection).poll_shutdown(context)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn connections_leave_files_for_other_uses() {
+        for (wanted, files, expected) in [
+            (4_096, None, 4_096),
+            (4_096, Some(1 << 20), 4_096),
+            (4_096, Some(4_352), 4_096),
+            (4_096, Some(4_351), 4_095),
+            (4_096, Some(1_024), 768),
+            (4_096, Some(100), 1),
+        ] {
+            assert_eq!(within_files(wanted, files), expected, "{files:?}");
+        }
     }
 }

@@ -208,8 +208,13 @@ impl RunningServer {
         let ws_methods = config.ws_api.select(&methods, "--ws-api")?;
         let mut running = Self { addresses: Vec::new(), handles: Vec::new(), ipc: None };
         let mut port = config.port;
+        let (wanted, open) =
+            (config.max_connections, listen::allowed_connections(config.max_connections));
+        if open < wanted {
+            tracing::warn!(wanted, open, "fewer connections: the limit of open files is too low");
+        }
         let connections = Connections::new(Bounds {
-            open: config.max_connections as usize,
+            open: open as usize,
             per_address: config.max_connections_per_address as usize,
             queued: config.max_queued,
             held: config.max_held,
