@@ -12,9 +12,9 @@ use std::{
     path::Path,
 };
 
-/// Most bytes of a source, packed or not: a full mainnet block with its witness in hex is a tenth of
-/// this.
-const LONGEST: u64 = 1 << 30;
+/// Most bytes of a source, packed or not: twice the length of a full mainnet block with its witness in hex. A hundred
+/// kilobytes may unpack to gigabytes, and what is read is copied up to twice.
+const LONGEST: u64 = 256 << 20;
 
 /// The first bytes of what zstd has packed.
 const ZSTD: [u8; 4] = 0xfd2f_b528_u32.to_le_bytes();
@@ -187,6 +187,28 @@ mod tests {
             };
             assert_eq!(String::from_utf8(found).unwrap(), object);
         }
+    }
+
+    /// A zstd frame of this many blocks, four bytes each, that unpack to 128 KiB of zeros each (RFC 8878).
+    fn bomb(blocks: usize) -> Vec<u8> {
+        const SIZE: u32 = 128 << 10;
+        // No checksum and no content size; a window of 128 KiB.
+        let mut frame = [&ZSTD[..], &[0x00, 0x38]].concat();
+        for block in 1..=blocks {
+            let header = SIZE << 3 | 1 << 1 | u32::from(block == blocks);
+            frame.extend(&header.to_le_bytes()[..3]);
+            frame.push(0);
+        }
+        frame
+    }
+
+    #[test]
+    fn a_packed_source_is_as_bounded_as_a_plain_one() {
+        assert_eq!(unpacked(&bomb(8)).unwrap().len(), 1 << 20);
+        let packed = bomb(25_000);
+        assert!(packed.len() < 101_000);
+        let error = unpacked(&packed).unwrap_err().to_string();
+        assert!(error.contains("longer than"), "{error}");
     }
 
     #[test]
