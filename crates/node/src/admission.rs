@@ -4,7 +4,7 @@ use crate::{AdmissionContext, PoolTransaction, Rejected, Settings};
 use alloy_consensus::{Header, Transaction as _, Typed2718};
 use alloy_eips::{eip2718::Encodable2718, eip7825::MAX_TX_GAS_LIMIT_OSAKA};
 use alloy_hardforks::EthereumHardfork;
-use alloy_primitives::{Address, KECCAK256_EMPTY};
+use alloy_primitives::{Address, KECCAK256_EMPTY, U256};
 use chain::{ChainConfig, State, Transaction, initial_gas, intrinsic_gas};
 use codec::ExecuteTx;
 use revm::{Database, primitives::eip3860::MAX_INITCODE_SIZE};
@@ -180,11 +180,22 @@ pub(crate) fn check_sender(
     Ok(AdmissionContext { nonce, balance, is_delegated, ..AdmissionContext::default() })
 }
 
-/// Accounts whose authorizations (EIP-7702) a transaction carries.
-pub(crate) fn authorities(new: &PoolTransaction) -> Vec<Address> {
+/// Accounts whose authorizations (EIP-7702) a transaction carries, as far as these can apply: they are for this chain,
+/// and their nonce is not used. Anyone can carry old ones of another account.
+pub(crate) fn authorities(
+    new: &PoolTransaction,
+    state: &State,
+) -> Result<Vec<Address>, chain::ChainError> {
     let all = new.recovered.transaction.authorization_list().unwrap_or_default();
-    let mut authorities: Vec<_> = all.iter().filter_map(|it| it.recover_authority().ok()).collect();
+    let chain_id = U256::from(state.config().spec.chain_id());
+    let mut authorities = Vec::new();
+    for it in all.iter().filter(|it| it.chain_id.is_zero() || it.chain_id == chain_id) {
+        let Ok(authority) = it.recover_authority() else { continue };
+        if it.nonce >= state.nonce(authority)? {
+            authorities.push(authority);
+        }
+    }
     authorities.sort_unstable();
     authorities.dedup();
-    authorities
+    Ok(authorities)
 }

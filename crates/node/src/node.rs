@@ -235,7 +235,10 @@ impl SenderCheck {
     /// Runs the checks and returns the chain's view of the sender.
     fn run(&self, new: &PoolTransaction) -> Result<AdmissionContext, Rejected> {
         let context = check_sender(new, &self.state, self.may_owe)?;
-        let authorities = if self.asks_authorities { authorities(new) } else { Vec::new() };
+        let authorities = match self.asks_authorities {
+            true => authorities(new, &self.state)?,
+            false => Vec::new(),
+        };
         let base_fee = self.next.base_fee_per_gas.unwrap_or_default();
         let block = self.state.block().header.number;
         Ok(AdmissionContext { authorities, base_fee, block, ..context })

@@ -24,7 +24,9 @@ impl Pool {
         if !limits.holds_balances {
             return Ok(());
         }
-        let is_open = context.is_delegated || self.authorities.contains_key(&sender);
+        // One that waits for a missing nonce may never be included, and would hold the account back for nothing.
+        let mut carriers = self.authorities.get(&sender).into_iter().flatten();
+        let is_open = context.is_delegated || carriers.any(|hash| !self.gapped.contains_key(hash));
         if old.is_none() && waiting > 0 && is_open {
             return Err(Rejected::Delegated(sender));
         }
@@ -236,9 +238,9 @@ impl Pool {
         self.by_hash.remove(gone.hash());
         self.unplace(gone);
         for authority in &gone.authorities {
-            if let Some(count) = self.authorities.get_mut(authority) {
-                *count -= 1;
-                if *count == 0 {
+            if let Some(carriers) = self.authorities.get_mut(authority) {
+                carriers.remove(gone.hash());
+                if carriers.is_empty() {
                     self.authorities.remove(authority);
                 }
             }

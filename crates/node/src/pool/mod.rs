@@ -14,7 +14,7 @@ use crate::{Order, Rejected};
 use alloy_consensus::Transaction as _;
 use alloy_primitives::{
     Address, B256,
-    map::{AddressMap, B256Map},
+    map::{AddressMap, B256Map, B256Set},
 };
 use dropped::Dropped;
 use queue::Queue;
@@ -48,8 +48,8 @@ pub struct Pool {
     gapped: B256Map<Gapped>,
     /// Bytes of all transactions that may be evicted.
     bytes: usize,
-    /// Accounts whose authorizations (EIP-7702) waiting transactions carry, with the number of these.
-    authorities: AddressMap<usize>,
+    /// Accounts whose authorizations (EIP-7702) waiting transactions carry, with the hashes of these.
+    authorities: AddressMap<B256Set>,
     dropped: Dropped,
     base_fee: u64,
     /// Last known number of the head.
@@ -101,7 +101,7 @@ impl Pool {
         let new = Arc::new(new);
         self.by_hash.insert(hash, Arc::clone(&new));
         for authority in &new.authorities {
-            *self.authorities.entry(*authority).or_default() += 1;
+            self.authorities.entry(*authority).or_default().insert(hash);
         }
         let queue = self.by_sender.entry(sender).or_default();
         queue.is_local = is_local;

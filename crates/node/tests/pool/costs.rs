@@ -199,6 +199,16 @@ fn an_account_that_others_can_empty_has_one_transaction_waiting() {
     let refused = pool.add(transaction("carol", 0, 9), &authorizes, 10, &limits).unwrap_err();
     assert_eq!(refused, Rejected::AuthorityReserved(bob));
 
+    // But not one whose authorization waits behind a missing nonce, as long as it does.
+    pool.clear();
+    pool.add(transaction("carol", 1, 9), &authorizes, 10, &limits).unwrap();
+    for nonce in 0..2 {
+        pool.add(transaction("bob", nonce, 9), &context(0, RICH), 10, &limits).unwrap();
+    }
+    pool.add(transaction("carol", 0, 9), &context(0, RICH), 10, &limits).unwrap();
+    let refused = pool.add(transaction("bob", 2, 9), &context(0, RICH), 10, &limits).unwrap_err();
+    assert_eq!(refused, Rejected::Delegated(bob));
+
     // A pool that has been emptied knows of no authorization.
     pool.clear();
     pool.add(transaction("carol", 0, 9), &authorizes, 10, &limits).unwrap();
