@@ -4,6 +4,7 @@ use crate::{
     HttpError,
     batch::{Batches, is_any_busy},
     patience::Patience,
+    rest::Rest,
 };
 use alloy_json_rpc::{RequestPacket, ResponsePacket};
 use alloy_transport::{TransportError, TransportErrorKind, TransportFut};
@@ -18,7 +19,7 @@ use std::{
         Arc,
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 /// Maximum bytes of an error answer.
@@ -83,6 +84,8 @@ pub struct Http {
     options: ClientOptions,
     /// Turn of the next request: its remainder by the number of addresses is the address.
     turn: Arc<AtomicUsize>,
+    /// Failures of the addresses, on which the next turn depends.
+    rest: Arc<Rest>,
     /// Maximum length of an answer for now. With several addresses it is short at first, and doubles if no address
     /// gives a shorter answer.
     longest: Arc<AtomicUsize>,
@@ -112,6 +115,7 @@ impl Http {
         };
         Ok(Self {
             client: client.build()?,
+            rest: Arc::new(Rest::of(urls.len())),
             urls: urls.into(),
             longest: Arc::new(longest.into()),
             receiving: Arc::default(),
@@ -258,12 +262,12 @@ impl Http {
     fn has_left(&self, turn: usize) -> bool {
         let leaves = self.has_others();
         if leaves {
-            let _ = self.turn.compare_exchange(
-                turn,
-                turn.wrapping_add(1),
-                Ordering::Relaxed,
-                Ordering::Relaxed,
-            );
+            let is_asked = self.turn.load(Ordering::Relaxed) == turn;
+            if is_asked {
+                let next = self.rest.next(turn, Instant::now());
+                let _ =
+                    self.turn.compare_exchange(turn, next, Ordering::Relaxed, Ordering::Relaxed);
+            }
         }
         leaves
     }

@@ -15,6 +15,7 @@ mod error;
 mod http;
 mod patience;
 mod redacted;
+mod rest;
 mod socket;
 
 pub use client::Client;
