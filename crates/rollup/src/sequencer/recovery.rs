@@ -95,17 +95,23 @@ impl Sequencer {
         }
         let is_behind = relayed_after(&self.chain(), block)? < self.view().messages().len();
         let mut dropped = Vec::new();
+        let chain = self.chain();
         self.requeued.retain(|kept| {
             let hash = kept.transaction.hash();
-            let included = block.transactions.iter().any(|it| it.hash() == hash);
             let reason = rejected.iter().find(|(rejected, _)| rejected == hash);
+            // An older block may have one that this block refuses: it is not dropped.
+            let included = block.transactions.iter().any(|it| it.hash() == hash)
+                || reason.is_some() && matches!(chain.transaction(hash), Ok(Some(_)));
+            if included {
+                return false;
+            }
             let is_out = |it: &Rejection| {
                 // A message that is not relayed yet may bring the ether that a transaction lacks; its size no message
                 // changes.
                 it.is_final() && (!is_behind || matches!(it, Rejection::TooLarge(_)))
             };
             let Some((transaction, reason)) = reason.filter(|(_, it)| is_out(it)) else {
-                return !included;
+                return true;
             };
             tracing::warn!(%transaction, %reason, "dropped transaction");
             dropped.push(DropTransaction { hash: *transaction, reason: reason.to_string() });
