@@ -131,3 +131,64 @@ fn answered(
     let taken = answer.as_ref().map_or(0, |answer| answer.gas);
     (answer, taken)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloy_primitives::{B256, Bytes, Signature, TxKind, U256, hex};
+    use codec::SignedExecuteTx;
+    use testkit::{CHAIN_ID, ETHER, Key, L2, execute_tx_calling, rich_genesis};
+    use wire::ProtocolFork;
+
+    /// Calls BLAKE2F with 2^32 - 1 rounds and all gas, which fails.
+    const RUNS_OUT: &[u8] = &hex!("63ffffffff60e01b5f52600160d4535f5f60d55f60095afa5000");
+
+    /// The call of EXECUTE with a block that has a failing precompile, or a transfer.
+    fn tail_of(fails: bool) -> ExecuteTail {
+        let fork = ProtocolFork::Osaka;
+        let mut l2 = L2::new(CHAIN_ID, fork, &rich_genesis(fork, ["alice"], ETHER)).unwrap();
+        let (alice, time) = (Key::named("alice"), l2.chain().head().header.timestamp + 1);
+        let (to, value, input, gas) = match fails {
+            true => (TxKind::Create, U256::ZERO, RUNS_OUT.into(), 9_000_000),
+            false => (Address::repeat_byte(7).into(), U256::ONE, Bytes::new(), 21_000),
+        };
+        let transaction = l2.sign(&alice, to, value, input, gas).unwrap();
+        let (block, _) = l2.seal(time, B256::ZERO, vec![transaction]).unwrap();
+        let call = |head: &[u8]| head.to_vec().into();
+        let tx = execute_tx_calling(&block, TxKind::Create, call).unwrap();
+        let signature = Signature::new(U256::from(2), U256::from(3), true);
+        let signed = SignedExecuteTx { tx, signature };
+        let hash = signed.hash();
+        ExecuteTail::of(Arc::new(Sealed::new_unchecked(signed, hash)))
+    }
+
+    #[test]
+    fn a_kept_verdict_answers_as_verification_at_any_gas() {
+        for fails in [false, true] {
+            let (tail, execute) = (tail_of(fails), Execute::default());
+            let head = tail.transaction().unwrap().inner().tx.input.clone();
+            let ask = |verdicts: &Verdicts, gas| {
+                let call = PrecompileCall::from(&head[..]);
+                format!("{:?}", answered(verdicts, &tail, &execute, &tail, call, gas))
+            };
+            let warm = Verdicts::default();
+            let call = PrecompileCall::from(&head[..]);
+            let (answer, _) = answered(&warm, &tail, &execute, &tail, call, u64::MAX);
+            let taken = answer.unwrap().gas;
+            // Around the charge, around the reserve, which is somewhat more, and far from both.
+            let near = (0..40).map(|step| taken - 20 + step);
+            let wide = (0..60).map(|step| taken / 20 * step + step);
+            let mut low = taken;
+            let mut high = 2 * taken;
+            while low + 1 < high {
+                let middle = low.midpoint(high);
+                let holds = ask(&Verdicts::default(), middle).starts_with("(Ok");
+                if holds { high = middle } else { low = middle }
+            }
+            for gas in near.chain(wide).chain(high - 3..high + 3).chain([0, 1, u64::MAX]) {
+                assert_eq!(ask(&warm, gas), ask(&Verdicts::default(), gas), "{gas}");
+            }
+            assert!(warm.counts().hits > 20, "{:?}", warm.counts());
+        }
+    }
+}
