@@ -220,6 +220,8 @@ contract L1TokenBridge is IL1TokenBridge {
         }
         bytes32 id = keccak256(abi.encode(w));
         uint256 readyAt = _refundAt[id];
+        // A day is not decided by seconds.
+        // forge-lint: disable-next-line(block-timestamp)
         if (readyAt == 0 || block.timestamp < readyAt) revert RefundNotReady(readyAt);
         delete _refundAt[id];
         released = IL1MessageQueue(MESSAGE_QUEUE).refund(_message(w), _proof(proof), feeRecipient);
