@@ -177,6 +177,7 @@ async fn a_snapshot_that_l1_does_not_vouch_for_or_that_is_damaged_leaves_nothing
 #[tokio::test(flavor = "multi_thread")]
 async fn a_snapshot_is_of_a_final_block() -> Result<()> {
     let world = World::new().await?;
+    let before = world.provider.get_block_number().await?;
     let folder = tempfile::tempdir()?;
     let path = |name: &str| folder.path().join(name);
     let role = Role::Sequencer(Box::new(world.sequencer_config()?));
@@ -198,7 +199,7 @@ async fn a_snapshot_is_of_a_final_block() -> Result<()> {
     let node = follower().await?;
     until("the snapshot's block", &node, || async { Ok(node.status().synced) }).await?;
     assert_eq!((node.status().fault, node.status().safe_head.number), (None, written.number));
-    let depth = world.provider.get_block_number().await? - 20;
+    let depth = world.provider.get_block_number().await? - before;
     world.provider.raw_request::<_, ()>("anvil_rollback".into(), (depth,)).await?;
     world.provider.anvil_mine(Some(depth + 1), None).await?;
     until("the fault", &node, || async {
