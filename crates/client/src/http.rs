@@ -262,12 +262,7 @@ impl Http {
     fn has_left(&self, turn: usize) -> bool {
         let leaves = self.has_others();
         if leaves {
-            let is_asked = self.turn.load(Ordering::Relaxed) == turn;
-            if is_asked {
-                let next = self.rest.next(turn, Instant::now());
-                let _ =
-                    self.turn.compare_exchange(turn, next, Ordering::Relaxed, Ordering::Relaxed);
-            }
+            self.rest.leave(&self.turn, turn, Instant::now());
         }
         leaves
     }

@@ -1,7 +1,10 @@
 //! The addresses that a client has left, and for how long.
 
 use std::{
-    sync::{Mutex, PoisonError},
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -44,11 +47,19 @@ impl Rest {
         Self(Mutex::new(vec![Failures::default(); addresses]))
     }
 
-    /// Notes that the address of a turn has failed, and returns the turn of the next one: the first that is not left,
-    /// or else the one that has been left for long enough first.
-    pub(crate) fn next(&self, turn: usize, now: Instant) -> usize {
+    /// Notes that the address of a turn has failed, and moves to the turn of the next one, unless a request side by
+    /// side has done so.
+    pub(crate) fn leave(&self, turn: &AtomicUsize, failed: usize, now: Instant) {
         // A thread that panicked has left the numbers whole.
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        // Under the lock, so that one failure of an address counts once.
+        if turn.load(Ordering::Relaxed) == failed {
+            turn.store(Self::next(&mut all, failed, now), Ordering::Relaxed);
+        }
+    }
+
+    /// Turn of the first address that is not left, or else of the one that is asked again first.
+    fn next(all: &mut [Failures], turn: usize, now: Instant) -> usize {
         let count = all.len();
         if let Some(failed) = all.get_mut(turn % count.max(1)) {
             failed.note(now);
@@ -63,29 +74,48 @@ impl Rest {
 mod tests {
     use super::*;
 
+    /// The turn after that of a failed address.
+    fn next(rest: &Rest, failed: usize, now: Instant) -> usize {
+        let turn = AtomicUsize::new(failed);
+        rest.leave(&turn, failed, now);
+        turn.into_inner()
+    }
+
     #[test]
     fn an_address_is_left_for_twice_as_long_each_time() {
         let (rest, begun) = (Rest::of(3), Instant::now());
-        // The second address fails whenever it is asked; the others fail once.
-        assert_eq!(rest.next(1, begun), 2);
+        // The second address fails whenever it is asked.
+        assert_eq!(next(&rest, 1, begun), 2);
         let mut now = begun;
         for doubled in 1..9 {
             // While it is left, a failure of another goes to the third one.
             let left_for = FIRST * (1 << (doubled - 1));
-            assert_eq!(rest.next(0, now + left_for / 2) % 3, 2, "{doubled}");
+            assert_eq!(next(&rest, 0, now + left_for / 2) % 3, 2, "{doubled}");
             now += FORGIVEN / 2;
-            assert_eq!(rest.next(1, now), 2);
+            assert_eq!(next(&rest, 1, now), 2);
         }
-        // After a long time without a failure it is asked as if it never had.
-        assert_eq!(rest.next(0, now + 2 * FORGIVEN), 1);
+        // After a long time without a failure it is asked like any other.
+        assert_eq!(next(&rest, 0, now + 2 * FORGIVEN), 1);
     }
 
     #[test]
     fn when_all_have_failed_the_first_of_them_is_asked() {
         let (rest, now) = (Rest::of(2), Instant::now());
-        assert_eq!(rest.next(0, now), 1);
-        assert_eq!(rest.next(1, now + Duration::from_millis(10)), 2);
+        assert_eq!(next(&rest, 0, now), 1);
+        assert_eq!(next(&rest, 1, now + Duration::from_millis(10)), 2);
         // The first one has failed twice by now, and is left for longer.
-        assert_eq!(rest.next(2, now + Duration::from_millis(20)), 3);
+        assert_eq!(next(&rest, 2, now + Duration::from_millis(20)), 3);
+    }
+
+    #[test]
+    fn requests_side_by_side_leave_an_address_once() {
+        let (rest, now, turn) = (Rest::of(2), Instant::now(), AtomicUsize::new(0));
+        rest.leave(&turn, 0, now);
+        rest.leave(&turn, 0, now);
+        assert_eq!(turn.load(Ordering::Relaxed), 1);
+        rest.leave(&turn, 1, now + Duration::from_millis(10));
+        assert_eq!(turn.load(Ordering::Relaxed), 2);
+        rest.leave(&turn, 2, now + FIRST / 2);
+        assert_eq!(turn.load(Ordering::Relaxed), 3);
     }
 }
