@@ -192,8 +192,24 @@ contract L1TokenBridge is IL1TokenBridge {
     }
 
     /// @inheritdoc IL1TokenBridge
-    function announceRefund(Withdrawal calldata w) external returns (uint256 readyAt) {
+    /// @dev A delivery fails only after the queue has verified the proof. Without that, a withdrawal could be
+    /// announced a day before it is sent, and would never be open to claims.
+    function announceRefund(
+        Withdrawal calldata w,
+        MessageProof calldata proof,
+        address feeRecipient
+    ) external returns (uint256 readyAt) {
+        if (_busy) revert Reentrancy();
         if (msg.sender != w.refundTo) revert NotRefundable(msg.sender, w.refundTo);
+        try IL1MessageQueue(MESSAGE_QUEUE).claim(_message(w), _proof(proof), feeRecipient) {
+            return 0;
+        } catch (bytes memory reason) {
+            if (bytes4(reason) != IL1MessageQueue.DeliveryFailed.selector) {
+                assembly ("memory-safe") {
+                    revert(add(reason, 0x20), mload(reason))
+                }
+            }
+        }
         bytes32 id = keccak256(abi.encode(w));
         readyAt = _refundAt[id];
         if (readyAt != 0) return readyAt;

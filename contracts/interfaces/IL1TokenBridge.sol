@@ -126,14 +126,20 @@ interface IL1TokenBridge {
     function release(address l1Token, address from, address to, address refundTo, uint256 amount)
         external;
 
-    /// @notice Announces that a withdrawal is to be sent back, which `refund` does a day later (`REFUND_DELAY`). Until
-    /// then anyone can claim it. For `withdrawal.refundTo` only; a second announcement changes nothing.
-    /// @return readyAt Timestamp from which on `refund` can be called.
-    function announceRefund(Withdrawal calldata withdrawal) external returns (uint256 readyAt);
+    /// @notice Tries to pay a withdrawal out and, if that fails, announces that it is to be sent back, which `refund`
+    /// does a day later (`REFUND_DELAY`). Until then anyone can claim it. For `withdrawal.refundTo` only; a second
+    /// announcement changes nothing.
+    /// @param feeRecipient Gets the fee of the withdrawal if it is paid.
+    /// @return readyAt Timestamp from which on `refund` can be called; zero if the withdrawal was paid.
+    function announceRefund(
+        Withdrawal calldata withdrawal,
+        MessageProof calldata proof,
+        address feeRecipient
+    ) external returns (uint256 readyAt);
 
     /// @notice Tries to pay a withdrawal out, and sends the tokens back to the L2 if that fails. For
-    /// `withdrawal.refundTo` only, after `announceRefund`. `msg.value` is the fee of the message to the L2; it comes back if
-    /// none is needed.
+    /// `withdrawal.refundTo` only, after `announceRefund`. `msg.value` is the fee of the message to the L2; it
+    /// comes back if none is needed.
     /// @param feeRecipient Gets the fee of the withdrawal.
     /// @param gasLimit Gas for the message to the L2.
     /// @return released `true` if the withdrawal was paid out after all.

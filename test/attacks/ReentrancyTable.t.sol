@@ -77,7 +77,7 @@ contract ReentrancyTableTest is BridgeFixture {
     function fillTable() private {
         // Lock.
         rows("L1MessageQueue", "claim refund");
-        rows("L1TokenBridge", "deposit depositToSelf release refund");
+        rows("L1TokenBridge", "deposit depositToSelf release refund announceRefund");
         rows("L2Messenger", "relay retry refund");
         // Tail: the change, paid back; burned fees, paid to the treasury.
         rows("ForcedInbox", "submit");
@@ -95,7 +95,7 @@ contract ReentrancyTableTest is BridgeFixture {
         rows("RotatingSequencing", "offer take");
         // Inert.
         rows("L1MessageQueue", "send");
-        rows("L1TokenBridge", "register announceRefund depositEtherToSelf");
+        rows("L1TokenBridge", "register depositEtherToSelf");
         rows("L2Messenger", "send addWaypoint refundToL1");
         // An alias account takes ether and tokens; the predeploy passes ether on to one, which only takes it.
         rows("L2Accounts", "receive fallback");
@@ -268,6 +268,11 @@ contract ReentrancyTableTest is BridgeFixture {
         bytes memory refund =
             abi.encodeCall(IL1TokenBridge.refund, (w, bridgeProofOf(other), carol, GAS));
         attempt(address(l1Bridge), refund, locked);
+        attempt(
+            address(l1Bridge),
+            abi.encodeCall(IL1TokenBridge.announceRefund, (w, bridgeProofOf(other), carol)),
+            locked
+        );
         attempt(
             address(l1Bridge), abi.encodeCall(IL1TokenBridge.register, (address(token), GAS)), ""
         );

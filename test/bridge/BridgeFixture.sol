@@ -145,10 +145,15 @@ abstract contract BridgeFixture is L2Chain {
         return IL1TokenBridge.MessageProof(p.l2Block, p.storageRoot, p.accountProof, p.storageProof);
     }
 
-    /// @dev Announces a refund, and waits until it may be tried.
+    /// @dev Announces a refund while the token refuses to pay, and waits until it may be tried.
     function announce(IL1TokenBridge.Withdrawal memory w) internal {
+        IL1TokenBridge.MessageProof memory proof = bridgeProofOf(w.index);
+        vm.mockCallRevert(w.l1Token, abi.encodeWithSelector(token.transfer.selector), "");
         vm.prank(w.refundTo);
-        uint256 readyAt = l1Bridge.announceRefund(w);
+        uint256 readyAt = l1Bridge.announceRefund(w, proof, relayer);
+        vm.clearMockedCalls();
+        // The stand-in of the rollup answers again.
+        bridgeProofOf(w.index);
         vm.warp(readyAt);
     }
 

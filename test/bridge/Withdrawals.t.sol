@@ -223,16 +223,13 @@ contract WithdrawalsTest is BridgeFixture {
         external
         returns (bool)
     {
-        IL1MessageQueue.MessageProof memory p = proofOf(w.index);
+        IL1TokenBridge.MessageProof memory proof = bridgeProofOf(w.index);
         vm.prank(caller);
-        vm.warp(l1Bridge.announceRefund(w));
+        uint256 readyAt = l1Bridge.announceRefund(w, proof, relayer);
+        if (readyAt == 0) return true;
+        vm.warp(readyAt);
         vm.prank(caller);
-        return l1Bridge.refund(
-            w,
-            IL1TokenBridge.MessageProof(p.l2Block, p.storageRoot, p.accountProof, p.storageProof),
-            relayer,
-            GAS
-        );
+        return l1Bridge.refund(w, proof, relayer, GAS);
     }
 
     function refusedWithdrawal()
@@ -281,11 +278,11 @@ contract WithdrawalsTest is BridgeFixture {
         vm.expectEmit(address(l1Bridge));
         emit IL1TokenBridge.RefundAnnounced(address(listing), w.index, readyAt);
         vm.prank(alice);
-        assertEq(l1Bridge.announceRefund(w), readyAt);
+        assertEq(l1Bridge.announceRefund(w, proof, relayer), readyAt);
         vm.warp(readyAt - 1);
         // A second announcement neither delays the refund nor allows it.
         vm.prank(alice);
-        assertEq(l1Bridge.announceRefund(w), readyAt);
+        assertEq(l1Bridge.announceRefund(w, proof, relayer), readyAt);
         vm.prank(alice);
         vm.expectRevert(abi.encodeWithSelector(IL1TokenBridge.RefundNotReady.selector, readyAt));
         l1Bridge.refund(w, proof, relayer, GAS);
@@ -306,11 +303,38 @@ contract WithdrawalsTest is BridgeFixture {
     function testFuzz_only_the_named_account_announces_a_refund(address caller) public {
         vm.assume(caller != alice);
         (, IL1TokenBridge.Withdrawal memory w) = refusedWithdrawal();
+        IL1TokenBridge.MessageProof memory proof = bridgeProofOf(w.index);
         vm.prank(caller);
         vm.expectRevert(
             abi.encodeWithSelector(IL1TokenBridge.NotRefundable.selector, caller, alice)
         );
-        l1Bridge.announceRefund(w);
+        l1Bridge.announceRefund(w, proof, relayer);
+    }
+
+    /// @dev Announced before it is sent, a withdrawal would never be open to claims.
+    function test_only_a_withdrawal_that_was_sent_is_announced() public {
+        (, IL1TokenBridge.Withdrawal memory w) = refusedWithdrawal();
+        IL1TokenBridge.MessageProof memory proof = bridgeProofOf(w.index);
+        w.amount += 1;
+        vm.prank(alice);
+        vm.expectPartialRevert(IL1MessageQueue.MessageNotSent.selector);
+        l1Bridge.announceRefund(w, proof, relayer);
+        // The neighbour: it was sent, and the token refuses to pay.
+        w.amount -= 1;
+        vm.prank(alice);
+        assertEq(l1Bridge.announceRefund(w, proof, relayer), block.timestamp + 1 days);
+    }
+
+    function test_what_can_be_paid_is_paid_and_not_announced() public {
+        (ListingToken listing, IL1TokenBridge.Withdrawal memory w) = refusedWithdrawal();
+        listing.list(carol, false);
+        IL1TokenBridge.MessageProof memory proof = bridgeProofOf(w.index);
+        vm.prank(alice);
+        assertEq(l1Bridge.announceRefund(w, proof, relayer), 0);
+        assertEq(listing.balanceOf(carol), 60);
+        vm.prank(alice);
+        vm.expectRevert(abi.encodeWithSelector(IL1TokenBridge.RefundNotReady.selector, 0));
+        l1Bridge.refund(w, proof, relayer, GAS);
     }
 
     function test_no_tokens_are_released_to_the_protocol() public {
