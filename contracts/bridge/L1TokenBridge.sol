@@ -204,6 +204,8 @@ contract L1TokenBridge is IL1TokenBridge {
         try IL1MessageQueue(MESSAGE_QUEUE).claim(_message(w), _proof(proof), feeRecipient) {
             return 0;
         } catch (bytes memory reason) {
+            // The selector alone.
+            // forge-lint: disable-next-line(unsafe-typecast)
             if (bytes4(reason) != IL1MessageQueue.DeliveryFailed.selector) {
                 assembly ("memory-safe") {
                     revert(add(reason, 0x20), mload(reason))
