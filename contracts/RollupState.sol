@@ -58,16 +58,6 @@ abstract contract RollupState is INativeRollup {
         bytes32 inputsHash;
     }
 
-    /// @dev An upgrade that was announced.
-    struct Announcement {
-        // When it may be made.
-        uint64 readyAt;
-        // What was on L1 until then must be done before.
-        uint64 clearUntil;
-        // Whether it is.
-        bool cleared;
-    }
-
     /// @inheritdoc INativeRollup
     uint64 public constant STATE_ROOTS = 8191;
 
@@ -112,7 +102,7 @@ abstract contract RollupState is INativeRollup {
     Fork[] internal _forks;
 
     /// @dev Slot 8199.
-    mapping(bytes32 change => Announcement) internal _announced;
+    Announcement[] internal _announced;
 
     /// @dev Slot 8200.
     uint256 internal _forkReport;

@@ -14,12 +14,14 @@ import {RollupPlan} from "./RollupPlan.sol";
 /// @notice
 ///   forge script script/Deploy.s.sol --sig 'run(string)' rollup.toml --rpc-url URL --broadcast --slow …
 ///   forge script script/Deploy.s.sol --sig 'verify(string)' rollup.toml --rpc-url URL --sender DEPLOYER
+///   forge script script/Deploy.s.sol --sig 'verifyAllowingChanges(string)' rollup.toml …
 ///
 /// `run` deploys the missing contracts and verifies the present ones, so it can be run again after an
 /// interruption, and does nothing once everything is deployed. It writes the addresses into the file that the
 /// configuration names; without `--broadcast`, which deploys nothing, it writes nothing. `verify` only
 /// verifies: the code of each contract, its init code and so its initial state, the references between
-/// contracts, and the values in force: owner, policy, gas limit, fork schedule, genesis.
+/// contracts, the values in force (owner, policy, gas limit, fork schedule, genesis), and that the owner has announced
+/// no change.
 contract Deploy is RollupPlan {
     /// @notice The contract at this address differs from the configured one.
     error CodeMismatch(string name, address place, bytes32 got, bytes32 expected);
@@ -39,6 +41,9 @@ contract Deploy is RollupPlan {
     error OwnerMismatch(address got, address expected);
     /// @notice Ownership is offered to an account, which may take it at any time.
     error OwnershipOffered(address to);
+    /// @notice The owner has announced changes, which the values in force do not show. `verifyAllowingChanges` prints
+    /// them and goes on.
+    error ChangesAnnounced(INativeRollup.Announcement[] changes);
     /// @notice The policy in force differs from the configuration.
     error PolicyMismatch(address got, address expected);
     /// @notice The gas limit of blocks, or the one that they move to, differs from the configuration.
@@ -73,9 +78,23 @@ contract Deploy is RollupPlan {
     }
 
     function verify(string calldata config) external {
+        _verify(config, false);
+    }
+
+    /// @notice As `verify`, for a rollup whose owner has announced changes: they are printed.
+    function verifyAllowingChanges(string calldata config) external {
+        _verify(config, true);
+    }
+
+    function _verify(string calldata config, bool allowChanges) private {
         Plan memory plan = read(config, msg.sender);
         tellOfExecute();
         _verify(plan);
+        INativeRollup.Announcement[] memory changes = INativeRollup(plan.rollup).announcements();
+        for (uint256 i = 0; i < changes.length; ++i) {
+            console.log(_ofChange(changes[i]));
+        }
+        if (changes.length != 0 && !allowChanges) revert ChangesAnnounced(changes);
         _requireFile(plan);
         console.log(_ofForks(plan));
         console.log(_ofGuardian(plan));
@@ -117,6 +136,19 @@ contract Deploy is RollupPlan {
             );
         }
         return "forks: pinned. L1's next fork stops this rollup until the owner has added it.";
+    }
+
+    /// @dev Returns what the owner may change, and from when on.
+    function _ofChange(INativeRollup.Announcement memory a) internal pure returns (string memory) {
+        string[3] memory names = ["policy", "gas limit", "fork (timestamp << 16 | schema)"];
+        return string.concat(
+            "announced by the owner: ",
+            names[uint256(a.change)],
+            " ",
+            vm.toString(bytes32(a.value)),
+            a.cleared ? ", cleared, from timestamp " : ", not cleared, from timestamp ",
+            vm.toString(a.readyAt)
+        );
     }
 
     /// @dev Returns who may pause the message queue.

@@ -61,6 +61,9 @@ abstract contract RollupRules is RollupState {
     /// @dev Seconds for which an upgrade may be made once it may.
     uint256 private constant STALE_AFTER = 14 days;
 
+    /// @dev Bounds the search for an announcement. One that is stale is withdrawn to make room.
+    uint256 private constant MAX_ANNOUNCEMENTS = 8;
+
     /// @dev Seconds from one L1 block to the next, at least: half of today's slot, so that the bound holds if
     /// L1 halves it. No other rule counts in L1 blocks.
     uint256 private constant L1_SLOT = 6;
@@ -153,16 +156,17 @@ abstract contract RollupRules is RollupState {
     /// @inheritdoc INativeRollup
     function announce(Change change, uint256 value) external onlyOwner {
         if (change == Change.Fork) _requirePinned();
-        Announcement storage a = _announced[_key(change, value)];
-        if (a.readyAt != 0) revert AlreadyAnnounced(change, value);
-        (a.readyAt, a.clearUntil) = (_later(UPGRADE_DELAY), _later(_WINDOW));
-        emit ChangeAnnounced(change, value, a.readyAt);
+        (, bool found) = _find(change, value);
+        if (found) revert AlreadyAnnounced(change, value);
+        if (_announced.length == MAX_ANNOUNCEMENTS) revert TooManyAnnouncements(MAX_ANNOUNCEMENTS);
+        uint64 ready = _later(UPGRADE_DELAY);
+        _announced.push(Announcement(change, ready, _later(_WINDOW), false, value));
+        emit ChangeAnnounced(change, value, ready);
     }
 
     /// @inheritdoc INativeRollup
     function clear(Change change, uint256 value) external {
-        Announcement storage a = _announced[_key(change, value)];
-        if (a.readyAt == 0) revert NotAnnounced(change, value);
+        Announcement storage a = _announced[_indexOf(change, value)];
         if (a.cleared) revert AlreadyCleared(change, value);
         if (!_isDone(a.clearUntil)) revert StillPending(a.clearUntil);
         uint64 least = _later(_CLAIM_TIME);
@@ -243,7 +247,13 @@ abstract contract RollupRules is RollupState {
 
     /// @inheritdoc INativeRollup
     function readyAt(Change change, uint256 value) external view returns (uint256) {
-        return _announced[_key(change, value)].readyAt;
+        (uint256 index, bool found) = _find(change, value);
+        return found ? _announced[index].readyAt : 0;
+    }
+
+    /// @inheritdoc INativeRollup
+    function announcements() external view returns (Announcement[] memory) {
+        return _announced;
     }
 
     // ------------------------------------------------------------------ for `advance`
@@ -386,10 +396,24 @@ abstract contract RollupRules is RollupState {
     }
 
     function _forget(Change change, uint256 value) private returns (Announcement memory a) {
-        bytes32 key = _key(change, value);
-        a = _announced[key];
-        if (a.readyAt == 0) revert NotAnnounced(change, value);
-        delete _announced[key];
+        uint256 index = _indexOf(change, value);
+        a = _announced[index];
+        _announced[index] = _announced[_announced.length - 1];
+        _announced.pop();
+    }
+
+    function _indexOf(Change change, uint256 value) private view returns (uint256) {
+        (uint256 index, bool found) = _find(change, value);
+        if (!found) revert NotAnnounced(change, value);
+        return index;
+    }
+
+    function _find(Change change, uint256 value) private view returns (uint256, bool) {
+        for (uint256 i = 0; i < _announced.length; ++i) {
+            Announcement storage a = _announced[i];
+            if (a.change == change && a.value == value) return (i, true);
+        }
+        return (0, false);
     }
 
     /// @dev Returns `true` if nothing is pending of what was submitted or sent until a time. What is pending was
@@ -467,10 +491,6 @@ abstract contract RollupRules is RollupState {
         // Far below 2^64.
         // forge-lint: disable-next-line(unsafe-typecast)
         return uint64(block.timestamp + delay);
-    }
-
-    function _key(Change change, uint256 value) private pure returns (bytes32) {
-        return keccak256(abi.encode(change, value));
     }
 
     // ------------------------------------------------------------------ bounds

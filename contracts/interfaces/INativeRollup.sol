@@ -104,6 +104,20 @@ interface INativeRollup {
         Fork
     }
 
+    /// @notice A change that the owner has announced, and neither made nor withdrawn.
+    struct Announcement {
+        /// What changes.
+        Change change;
+        /// Time from which on it may be made, if it is cleared.
+        uint64 readyAt;
+        /// What was submitted or sent until this time must be done before.
+        uint64 clearUntil;
+        /// Whether that was shown, see `clear`.
+        bool cleared;
+        /// The new value.
+        uint256 value;
+    }
+
     /// @notice A new anchor: an L1 block, and messages that had been sent by the end of that block.
     /// @dev The last four fields are a checkpoint of the queue, as `IL1MessageQueue.checkpoint` or
     /// its events tell.
@@ -364,6 +378,8 @@ interface INativeRollup {
     error NotAnnounced(Change change, uint256 value);
     /// @notice The upgrade was announced before.
     error AlreadyAnnounced(Change change, uint256 value);
+    /// @notice So many upgrades are announced already; withdraw one first.
+    error TooManyAnnouncements(uint256 max);
     /// @notice The upgrade may not be made yet.
     error NotReady(uint256 readyAt);
     /// @notice Something that was submitted or sent until this time is, or may be, pending.
@@ -463,6 +479,9 @@ interface INativeRollup {
 
     /// @notice Time from which on an announced upgrade may be made; 0 if it is not announced.
     function readyAt(Change change, uint256 value) external view returns (uint256);
+
+    /// @notice All upgrades that are announced, eight at most, in no particular order.
+    function announcements() external view returns (Announcement[] memory);
 
     /// @notice Account that may announce upgrades; zero if none ever can.
     function owner() external view returns (address);

@@ -117,6 +117,32 @@ contract RunTest is ExampleFixture {
         vm.removeDir(folder, true);
     }
 
+    /// @dev A cleared change could be made in the second after the verification.
+    function test_announced_changes_are_refused_unless_allowed() public {
+        string memory path = config("announced", false);
+        address owner = makeAddr("owner of the rollup");
+        string memory text = vm.replace(
+            vm.readFile(path),
+            string.concat("owner = \"", vm.toString(address(0)), "\""),
+            string.concat("owner = \"", vm.toString(owner), "\"")
+        );
+        vm.writeFile(path, text);
+        script.run(path);
+        script.verify(path);
+        INativeRollup rollup = INativeRollup(script.read(path, address(this)).rollup);
+        vm.prank(owner);
+        rollup.announce(INativeRollup.Change.Policy, 7);
+        vm.expectRevert(
+            abi.encodeWithSelector(Deploy.ChangesAnnounced.selector, rollup.announcements())
+        );
+        script.verify(path);
+        script.verifyAllowingChanges(path);
+        vm.prank(owner);
+        rollup.withdraw(INativeRollup.Change.Policy, 7);
+        script.verify(path);
+        vm.removeDir(folder, true);
+    }
+
     /// @dev Else all would be deployed, and the file that nodes need not be written.
     function test_a_genesis_file_that_cannot_be_read_stops_a_run_before_it_asks_the_chain() public {
         string memory path = config("genesis", true);

@@ -86,6 +86,59 @@ contract TimelockTest is OwnedRollup {
         vm.stopPrank();
     }
 
+    function test_announcements_are_listed_until_made_or_withdrawn() public {
+        uint64 start = uint64(vm.getBlockTimestamp());
+        announce(POLICY, 1);
+        skip(1);
+        announce(GAS, 1);
+        skip(1);
+        announce(POLICY, 2);
+        skip(window() + FORCED_DELAY);
+        rollup.clear(GAS, 1);
+        vm.prank(owner);
+        rollup.withdraw(POLICY, 1);
+
+        INativeRollup.Announcement[] memory a = rollup.announcements();
+        assertEq(a.length, 2);
+        expectAnnouncement(a[0], POLICY, 2, start + 2, false);
+        expectAnnouncement(a[1], GAS, 1, start + 1, true);
+
+        vm.warp(a[1].readyAt);
+        vm.prank(owner);
+        vm.expectRevert(abi.encodeWithSelector(INativeRollup.ChangeInvalid.selector, GAS, 1));
+        rollup.make(GAS, 1);
+        assertEq(rollup.announcements().length, 2);
+        vm.startPrank(owner);
+        rollup.withdraw(GAS, 1);
+        rollup.withdraw(POLICY, 2);
+        assertEq(rollup.announcements().length, 0);
+    }
+
+    function expectAnnouncement(
+        INativeRollup.Announcement memory a,
+        INativeRollup.Change change,
+        uint256 value,
+        uint256 at,
+        bool cleared
+    ) private view {
+        assertEq(uint256(a.change), uint256(change));
+        assertEq(a.value, value);
+        assertEq(a.readyAt, at + UPGRADE_DELAY);
+        assertEq(a.clearUntil, at + window());
+        assertEq(a.cleared, cleared);
+    }
+
+    function test_eight_changes_can_be_announced_at_once() public {
+        vm.startPrank(owner);
+        for (uint256 i = 0; i < 8; ++i) {
+            rollup.announce(POLICY, i);
+        }
+        vm.expectRevert(abi.encodeWithSelector(INativeRollup.TooManyAnnouncements.selector, 8));
+        rollup.announce(GAS, 13_000_000);
+        rollup.withdraw(POLICY, 3);
+        rollup.announce(GAS, 13_000_000);
+    }
+
     /// @dev Else an announcement would find itself cleared, and be ready before what is on L1 then is done.
     function test_only_what_is_announced_can_be_cleared_and_only_once() public {
         bytes memory error_ =

@@ -11,13 +11,14 @@ use contracts::{
     bindings::{
         IL1MessageQueue::guardianCall,
         INativeRollup::{
-            self, BlockAdded, CHAIN_IDCall, FORK_MODECall, blockHashCall, headCall, ownerCall,
-            stateRootAtCall,
+            self, BlockAdded, CHAIN_IDCall, FORK_MODECall, announcementsCall, blockHashCall,
+            headCall, ownerCall, pendingOwnerCall, stateRootAtCall,
         },
     },
     check_genesis, unbacked_ether,
 };
 use eyre::{OptionExt as _, Result, WrapErr as _, bail, ensure};
+use serde::Serialize;
 use serde_json::json;
 use std::{path::PathBuf, process::ExitCode};
 
@@ -39,6 +40,10 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "ADDRESS=HASH", value_parser = parse_pair::<Address, B256>)]
     allow_code: Vec<(Address, B256)>,
 
+    /// Accept a rollup whose owner has announced changes of its rules. They are printed.
+    #[arg(long, requires = "l1")]
+    allow_announced_changes: bool,
+
     /// JSON instead of text.
     #[arg(long)]
     json: bool,
@@ -56,7 +61,17 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
         codes: arguments.allow_code.iter().copied().collect(),
     };
     let genesis = &deployment.genesis;
-    let findings = check_genesis(genesis, &allowance);
+    let mut findings: Vec<String> =
+        check_genesis(genesis, &allowance).iter().map(ToString::to_string).collect();
+    if let Some(on_l1) = &on_l1
+        && !arguments.allow_announced_changes
+    {
+        findings.extend(
+            on_l1.announced.iter().map(|change| {
+                format!("{}; --allow-announced-changes accepts it", change.sentence())
+            }),
+        );
+    }
     let unbacked = unbacked_ether(genesis);
     if arguments.json {
         let document = json!({
@@ -66,11 +81,13 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
             "comparedWithL1": arguments.l1.is_some(),
             "guardian": on_l1.as_ref().map(|it| it.guardian),
             "owner": on_l1.as_ref().map(|it| it.owner),
+            "ownershipOfferedTo": on_l1.as_ref().map(|it| it.offered_to),
+            "announced": on_l1.as_ref().map(|it| &it.announced),
             "forks": on_l1.as_ref().map(|it| it.forks.name()),
             "nextForkOfL1": on_l1.as_ref().map(OnL1::next_fork),
             "accounts": genesis.alloc.len(),
             "unbackedWei": unbacked.to_string(),
-            "findings": findings.iter().map(ToString::to_string).collect::<Vec<_>>(),
+            "findings": findings,
         });
         say!("{}", serde_json::to_string_pretty(&document)?);
     } else {
@@ -86,6 +103,12 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
             match on_l1.owner {
                 Address::ZERO => say!("owner       none"),
                 account => say!("owner       {account}"),
+            }
+            if !on_l1.offered_to.is_zero() {
+                say!("            ownership is offered to {}", on_l1.offered_to);
+            }
+            for change in &on_l1.announced {
+                say!("announced   {}", change.sentence());
             }
             say!("forks       {}: {}", on_l1.forks.name(), on_l1.next_fork());
         }
@@ -109,8 +132,50 @@ struct OnL1 {
     guardian: Address,
     /// Owner of the rollup, or zero.
     owner: Address,
+    /// Account to which the owner offers the rollup, or zero.
+    offered_to: Address,
+    /// Changes that the owner has announced, and neither made nor withdrawn.
+    announced: Vec<AnnouncedChange>,
     /// Source of the rollup's forks.
     forks: ForkMode,
+}
+
+/// A change of the rollup's rules that its owner has announced.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct AnnouncedChange {
+    /// `policy`, `gas limit` or `fork`.
+    change: &'static str,
+    /// New value: an address, a gas limit, or `timestamp << 16 | schema`.
+    value: U256,
+    /// L1 timestamp from which on it can be made, once it is cleared.
+    ready_at: u64,
+    /// `true` if nothing is pending any more that it has to wait for.
+    cleared: bool,
+}
+
+impl AnnouncedChange {
+    fn sentence(&self) -> String {
+        let Self { change, value, ready_at, cleared } = self;
+        let state = if *cleared { "cleared" } else { "not cleared yet" };
+        format!(
+            "change of the {change} to {value:#x}, {state}, can be made from timestamp {ready_at} on"
+        )
+    }
+}
+
+impl TryFrom<INativeRollup::Announcement> for AnnouncedChange {
+    type Error = eyre::Report;
+
+    fn try_from(it: INativeRollup::Announcement) -> Result<Self> {
+        let change = match it.change {
+            INativeRollup::Change::Policy => "policy",
+            INativeRollup::Change::GasLimit => "gas limit",
+            INativeRollup::Change::Fork => "fork",
+            INativeRollup::Change::__Invalid => bail!("the owner has announced an unknown change"),
+        };
+        Ok(Self { change, value: it.value, ready_at: it.readyAt, cleared: it.cleared })
+    }
 }
 
 impl OnL1 {
@@ -161,6 +226,12 @@ fn compare_with_l1(url: &str, deployment: &Deployment) -> Result<OnL1> {
     Ok(OnL1 {
         guardian: l1.call(deployment.message_queue, &guardianCall {})?.account,
         owner: l1.call(rollup, &ownerCall {})?,
+        offered_to: l1.call(rollup, &pendingOwnerCall {})?,
+        announced: l1
+            .call(rollup, &announcementsCall {})?
+            .into_iter()
+            .map(AnnouncedChange::try_from)
+            .collect::<Result<_>>()?,
         forks,
     })
 }

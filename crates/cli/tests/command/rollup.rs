@@ -8,8 +8,12 @@ use alloy_sol_types::SolCall as _;
 use contracts::{
     Deployment, L2_MESSENGER,
     bindings::{
-        IForcedInbox::submitCall, IL1MessageQueue::claimCall, IL2Messenger::sendCall,
-        INativeRollup::advanceCall,
+        IForcedInbox::submitCall,
+        IL1MessageQueue::claimCall,
+        IL2Messenger::sendCall,
+        INativeRollup::{
+            Change, advanceCall, announceCall, clearCall, offerOwnershipCall, withdrawCall,
+        },
     },
 };
 use serde_json::{Value, json};
@@ -370,6 +374,51 @@ fn verify_says_what_the_next_fork_of_l1_does_to_the_rollup() {
         // Without L1 nothing is known of it.
         assert!(!run(&["verify", &file]).contains("forks "));
     }
+}
+
+#[test]
+fn verify_refuses_announced_changes_unless_allowed() {
+    let l1 = L1::new("verify-announced");
+    let client = l1.node.client();
+    let owner = client.request::<_, Vec<Address>>("eth_accounts", ()).unwrap()[0];
+    let policy = Address::repeat_byte(0x9c);
+    let flags = ["--owner", &owner.to_string(), "--operator-float", "0"];
+    let (folder, _) = l1.rollup("rollup", &flags);
+    let file = path(&folder, "deployment.json");
+    let rollup = Deployment::read(Path::new(&file)).unwrap().rollup;
+    let with_l1 = ["verify", &file, "--l1", l1.url()];
+    assert!(run(&with_l1).contains("All checks passed."));
+    assert_eq!(json_of(&with_l1)["announced"], json!([]));
+
+    let send = |data: Vec<u8>| {
+        let transaction =
+            json!({ "from": owner, "to": rollup, "data": hex::encode_prefixed(data) });
+        let hash: B256 = client.request("eth_sendTransaction", [transaction]).unwrap();
+        let receipt: Value = client.request("eth_getTransactionReceipt", [hash]).unwrap();
+        assert_eq!(receipt["status"], "0x1");
+    };
+    let value = policy.into_word().into();
+    send(announceCall { change: Change::Policy, value }.abi_encode());
+    send(offerOwnershipCall { next: policy }.abi_encode());
+    let said = refuse(&with_l1);
+    assert!(said.contains("change of the policy to 0x9c9c"), "{said}");
+    assert!(said.contains("not cleared yet"), "{said}");
+    let allowed = [&with_l1[..], &["--allow-announced-changes"]].concat();
+    let said = run(&allowed);
+    assert!(said.contains("change of the policy to 0x9c9c"), "{said}");
+    assert!(said.contains(&format!("ownership is offered to {policy}")), "{said}");
+    let told = json_of(&allowed);
+    assert_eq!(told["announced"][0]["change"], "policy");
+    assert_eq!(told["announced"][0]["cleared"], false);
+
+    // Nothing is pending once the delay no longer covers the way out; then the owner waits for nobody.
+    let ready: u64 = told["announced"][0]["readyAt"].as_u64().unwrap();
+    let _: Value = client.request("evm_setNextBlockTimestamp", [ready]).unwrap();
+    send(clearCall { change: Change::Policy, value }.abi_encode());
+    assert_eq!(json_of(&allowed)["announced"][0]["cleared"], true);
+    assert!(refuse(&with_l1).contains(", cleared, can be made from timestamp"));
+    send(withdrawCall { change: Change::Policy, value }.abi_encode());
+    assert!(run(&with_l1).contains("All checks passed."));
 }
 
 /// An L2 that is a devnet with nothing but a rollup's genesis, and the key that has ether there.
