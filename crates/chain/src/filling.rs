@@ -228,13 +228,16 @@ impl<'a, 'w, 'x, 's, S: StateSource> Filling<'a, 'w, 'x, 's, S> {
         let left_a_mark =
             bounds.map(|bounds| bounds.recording.checkpoint()) != before.map(|(reads, _)| reads);
         let reason = match outcome {
-            Ok(_) => unfit,
+            Ok(_) => unfit.map(|reason| match reason {
+                Rejection::BlockFull(reason) => Rejection::Unfit(reason),
+                other => other,
+            }),
             Err(BlockError::Invalid(reason)) if !matches!(reason, Invalid::State(_)) => {
                 return Ok((Some(Rejection::Invalid(reason)), left_a_mark));
             }
             Err(error) => return Err(error.into()),
         };
-        if matches!(reason, Some(Rejection::BlockFull(_))) {
+        if matches!(reason, Some(Rejection::Unfit(_))) {
             self.waiting.insert(*sender);
         }
         Ok((reason, left_a_mark))

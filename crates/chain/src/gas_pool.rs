@@ -15,6 +15,9 @@ pub enum Rejection {
     /// The block has no room for the transaction; a later one may have.
     #[error("the block has no room for it: {0}")]
     BlockFull(Invalid),
+    /// The transaction was executed, and the block has no room for what it read; a later one may have.
+    #[error("the block has no room for what it read: {0}")]
+    Unfit(Invalid),
     /// The transaction is invalid at this position.
     #[error(transparent)]
     Invalid(Invalid),
@@ -31,6 +34,7 @@ impl Rejection {
     pub fn into_invalid(self) -> Invalid {
         match self {
             Self::BlockFull(reason)
+            | Self::Unfit(reason)
             | Self::Invalid(reason)
             | Self::TooLarge(reason)
             | Self::Underpaid(reason) => reason,
@@ -39,7 +43,7 @@ impl Rejection {
 
     /// Returns `true` if no later block can contain it either.
     pub const fn is_final(&self) -> bool {
-        !matches!(self, Self::BlockFull(_))
+        !matches!(self, Self::BlockFull(_) | Self::Unfit(_))
     }
 }
 

@@ -347,8 +347,12 @@ impl Node {
         node.clock.used(block.header.timestamp);
         node.header_policy.made(&block.header);
         for (hash, reason) in &rejected {
-            if reason.is_final() && node.pool.get(hash).is_some() {
+            let Some(pooled) = node.pool.get(hash) else { continue };
+            let sender = pooled.sender();
+            if reason.is_final() {
                 node.pool.drop_transaction(hash, DropReason::Invalid(reason.to_string()));
+            } else if matches!(reason, Rejection::Unfit(_)) {
+                node.pool.set_back(sender);
             }
         }
         node.forget_pooled(&block);

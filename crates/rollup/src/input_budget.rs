@@ -93,6 +93,43 @@ impl TxMinimum {
     }
 }
 
+/// Gas that a block executes in vain, for transactions that are taken out again, by the gas limits of these.
+///
+/// Each class has a quarter of the block's gas limit, and may exceed it by one transaction. Transactions with much gas
+/// so cannot use up what those with less are tried with. A plain transfer reads nothing but its two accounts: it does
+/// not fit only if nothing does.
+struct VainGas {
+    block_gas_limit: u64,
+    spent: [Cell<u64>; Self::CLASSES],
+}
+
+impl VainGas {
+    const CLASSES: usize = 5;
+    /// Gas of a plain transfer.
+    const TRANSFER: u64 = 21_000;
+
+    const fn new(block_gas_limit: u64) -> Self {
+        Self { block_gas_limit, spent: [const { Cell::new(0) }; Self::CLASSES] }
+    }
+
+    /// Returns what transactions with about this gas limit have spent.
+    fn spent(&self, gas_limit: u64) -> &Cell<u64> {
+        let limit = self.block_gas_limit;
+        let most = [Self::TRANSFER, limit / 256, limit / 64, limit / 16];
+        let class = most.iter().position(|most| gas_limit <= *most);
+        &self.spent[class.unwrap_or(Self::CLASSES - 1)]
+    }
+
+    fn is_spent(&self, gas_limit: u64) -> bool {
+        self.spent(gas_limit).get() > self.block_gas_limit / 4
+    }
+
+    fn spend(&self, gas_limit: u64, gas_used: u64) {
+        let spent = self.spent(gas_limit);
+        spent.set(spent.get().saturating_add(gas_used));
+    }
+}
+
 /// Budget of an input while the builder fills its block.
 struct InputBudget<'c> {
     limits: InputLimits,
@@ -105,7 +142,7 @@ struct InputBudget<'c> {
     /// Data of the transactions so far.
     load: Cell<TxLoad>,
     /// Gas of executed transactions that were taken out again.
-    in_vain: Cell<u64>,
+    in_vain: VainGas,
 }
 
 impl<'c> InputBudget<'c> {
@@ -132,7 +169,7 @@ impl<'c> InputBudget<'c> {
             block_gas_limit: header.gas_limit,
             base_fee: header.base_fee_per_gas.unwrap_or_default(),
             load: Cell::default(),
-            in_vain: Cell::new(0),
+            in_vain: VainGas::new(header.gas_limit),
         }
     }
 
@@ -269,7 +306,7 @@ impl BlockBudget for InputBudget<'_> {
         transaction: &Transaction,
         size: WitnessSize,
     ) -> Option<Rejection> {
-        if self.in_vain.get() > self.block_gas_limit {
+        if self.in_vain.is_spent(transaction.gas_limit()) {
             let reason = "too much was executed in vain for this block".to_owned();
             return Some(Rejection::BlockFull(Invalid::Transaction { index, reason }));
         }
@@ -294,7 +331,7 @@ impl BlockBudget for InputBudget<'_> {
             .refusal(index, load, own, now)
             .or_else(|| self.debt(index, transaction, own, gas_used));
         match refusal {
-            Some(_) => self.in_vain.set(self.in_vain.get().saturating_add(gas_used)),
+            Some(_) => self.in_vain.spend(transaction.gas_limit(), gas_used),
             None => self.load.set(load),
         }
         refusal

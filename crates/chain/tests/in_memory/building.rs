@@ -98,9 +98,8 @@ fn build(chain: &Chain, transactions: &[Transaction]) -> BuiltBlock {
 /// Positions of what a later block may have, and of what none may.
 fn left(built: &BuiltBlock) -> (Vec<usize>, Vec<usize>) {
     let of = |room: bool| {
-        let of = |(index, reason): &(usize, Rejection)| {
-            (matches!(reason, Rejection::BlockFull(_)) == room).then_some(*index)
-        };
+        let of =
+            |(index, reason): &(usize, Rejection)| (!reason.is_final() == room).then_some(*index);
         built.rejected.iter().filter_map(of).collect()
     };
     (of(true), of(false))

@@ -25,6 +25,10 @@ use std::{
 };
 use transaction::Worth;
 
+/// Blocks for which a sender's transactions come after all others, once one was executed in vain. In so many blocks
+/// 100 accounts are [set back](Pool::set_back), of which each block executes some.
+const SET_BACK_BLOCKS: u64 = 8;
+
 /// Age of a gapped transaction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Gapped {
@@ -50,6 +54,9 @@ pub struct Pool {
     bytes: usize,
     /// Accounts whose authorizations (EIP-7702) waiting transactions carry, with the hashes of these.
     authorities: AddressMap<B256Set>,
+    /// Senders of transactions that were executed for a block that had no room for them, with the last block for which
+    /// theirs come after those of all others.
+    set_back: AddressMap<u64>,
     dropped: Dropped,
     base_fee: u64,
     /// Last known number of the head.
@@ -237,6 +244,7 @@ impl Pool {
         self.by_worth.clear();
         self.gapped.clear();
         self.authorities.clear();
+        self.set_back.clear();
         self.bytes = 0;
     }
 
@@ -257,6 +265,15 @@ impl Pool {
         }
     }
 
+    /// Offers the transactions of a sender after those of all others for some blocks, since one of them was executed in
+    /// vain: or a few accounts whose transactions never fit take the time of each block, for nothing.
+    pub fn set_back(&mut self, sender: Address) {
+        if self.by_sender.contains_key(&sender) {
+            self.version += 1;
+            self.set_back.insert(sender, self.block.saturating_add(SET_BACK_BLOCKS));
+        }
+    }
+
     /// Executable transactions in the order in which they go into the next block. `next_nonce` returns the next
     /// nonce of a sender.
     pub fn ready(
@@ -271,12 +288,14 @@ impl Pool {
         let mut queues = Vec::new();
         let rank = |transaction: &PoolTransaction| {
             let tip = transaction.tip(base_fee)?;
+            let until = self.set_back.get(&transaction.sender());
+            let is_first = until.is_none_or(|until| *until < self.block);
             let worth = match order {
                 Order::Fees => tip,
                 Order::Offers => transaction.recovered.transaction.max_fee_per_gas(),
                 Order::Arrival => 0,
             };
-            Some((worth, Reverse(transaction.arrival)))
+            Some((is_first, worth, Reverse(transaction.arrival)))
         };
         for (sender, queue) in &self.by_sender {
             let next = next_nonce(*sender);

@@ -5,14 +5,14 @@ use crate::support::{L2_CHAIN, World, provider_of, until};
 use alloy_consensus::TxEip1559;
 use alloy_eips::eip2718::Encodable2718 as _;
 use alloy_genesis::GenesisAccount;
-use alloy_primitives::{Address, B256, Bytes, hex};
+use alloy_primitives::{Address, B256, Bytes, U256, hex, keccak256};
 use alloy_provider::{Provider as _, RootProvider};
 use enshrine_rollup::{Config, PoolLimits, Role, RollupNode};
 use eyre::{OptionExt as _, Result, ensure};
 use node::Rejected;
 use std::{path::Path, time::Duration};
 use tempfile::TempDir;
-use testkit::{ETHER, Key, Transaction, rich};
+use testkit::{ETHER, Key, Random, Transaction, rich};
 
 const GWEI: u128 = 1_000_000_000;
 /// Maximum number of transactions in the pool.
@@ -239,6 +239,56 @@ async fn a_tip_that_the_base_fee_leaves_nothing_of_is_worth_nothing() -> Result<
         attacked = attacked.restart().await?;
         attacked.honest_is_mined_soon().await?;
     }
+    attacked.node.stop().await;
+    Ok(())
+}
+
+/// Loads the code of each account in the calldata, and burns gas until 20,000 are left.
+const READER: [u8; 32] = hex!("5f5b3681101560165760015f5f83353c6020016001565b614e205a1160165700");
+/// Accounts with as much code as one may have.
+const CODES: u64 = 60;
+
+fn code_account(number: u64) -> Address {
+    Address::from_word(B256::from(U256::from(0xc0de_0000 + number)))
+}
+
+/// Reads four codes of 24 kB, which are most of what a block has room for.
+fn reading(attacker: u64, gas_limit: u64) -> Transaction {
+    let mut random = Random::from_hash(&keccak256(attacker.to_be_bytes()));
+    let read = (0..4).map(|_| random.in_range(0..CODES as usize) as u64);
+    let input: Vec<u8> = read.flat_map(|code| code_account(code).into_word().0).collect();
+    Key::named(&format!("attacker {attacker}")).sign(TxEip1559 {
+        chain_id: L2_CHAIN,
+        gas_limit,
+        max_fee_per_gas: 12 * GWEI,
+        max_priority_fee_per_gas: 2 * GWEI,
+        to: Address::repeat_byte(0x4e).into(),
+        input: input.into(),
+        ..Default::default()
+    })
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn transactions_that_never_fit_starve_no_transfer() -> Result<()> {
+    const ATTACKERS: u64 = 100;
+    let code = |code: Vec<u8>| GenesisAccount { code: Some(code.into()), ..rich(0) };
+    let mut accounts = vec![(Address::repeat_byte(0x4e), code(READER.to_vec()))];
+    accounts.extend((0..CODES).map(|number| {
+        let bytes = [&[0][..], &number.to_be_bytes(), &[0x5b; 24_000]].concat();
+        (code_account(number), code(bytes))
+    }));
+    let attacker = |number| Key::named(&format!("attacker {number}")).address();
+    accounts.extend((0..ATTACKERS).map(|number| (attacker(number), rich(ETHER))));
+    let mut attacked = Attacked::with(accounts).await?;
+    // Each burns so much that those of a few accounts are all that a block executes in vain.
+    for number in 0..ATTACKERS {
+        attacked.offer(&reading(number, 900_000))?;
+    }
+    for _ in 0..3 {
+        attacked.honest_is_mined_soon().await?;
+    }
+    let waiting = attacked.node.node().read(|node| node.pool.len());
+    assert!(waiting > ATTACKERS as usize / 2, "{waiting} wait: they fit");
     attacked.node.stop().await;
     Ok(())
 }
