@@ -360,7 +360,7 @@ impl Node {
         let sender = self.read(|node| node.check(&new))?;
         let mut context = sender.run(&new)?;
         let hash = *new.hash();
-        let (added, executable, noted, journal, auto) = {
+        let (added, executable, noted, journal, auto, is_replacement) = {
             let mut node = self.inner.write();
             if node.checked_at() != sender.at {
                 context = node.check(&new)?.run(&new)?;
@@ -374,14 +374,17 @@ impl Node {
             };
             executable.truncate(if is_replacement { 1 } else { usize::MAX });
             let (journal, auto) = (Arc::clone(&node.pool_journal), node.settings.mining.is_auto());
-            (added, executable, noted, journal, auto)
+            (added, executable, noted, journal, auto, is_replacement)
         };
         if let Err(error) = journal.keep(noted) {
             self.inner.write().pool.remove(&hash);
             return Err(Rejected::NotKept(error.to_string()));
         }
-        // Only what is in the pool is worth the work: a refusal costs its sender nothing.
-        sender.verify_ahead(&added, context.nonce);
+        // Only what is in the pool is worth the work: a refusal costs its sender nothing. One nonce pays once, so one
+        // that replaces another is verified in its block.
+        if !is_replacement {
+            sender.verify_ahead(&added, context.nonce);
+        }
         executable.into_iter().for_each(|waiting| self.emit(Event::Pooled(waiting)));
         if auto {
             match self.mine_ready() {
