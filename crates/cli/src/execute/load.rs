@@ -6,10 +6,11 @@ use super::{
 };
 use chain::to_stateless_input;
 use codec::{Bundle, OwnedWitness, RawBlock};
-use execute::{Execute, ExecuteError, Executed};
+use execute::{Execute, ExecuteError, Executed, Networks};
 use executor::ChainSpec;
 use eyre::{Context, Result, bail, eyre};
 use std::{
+    borrow::Cow,
     fs, io,
     path::{Path, PathBuf},
 };
@@ -38,7 +39,8 @@ pub(crate) struct Source {
     #[arg(long, value_name = "NAME", requires = "block")]
     chain: Option<String>,
 
-    /// The fork whose rules hold on chains that are not public networks, from genesis on.
+    /// The fork whose rules hold from genesis on: for chains that are not public networks, and for tests with the
+    /// chain id of one, whose forks it replaces.
     #[arg(long, value_name = "FORK", value_parser = parse_fork)]
     fork: Option<ProtocolFork>,
 
@@ -129,6 +131,20 @@ impl Loaded {
         Some(decoded?.ok()?.1)
     }
 
+    /// Returns EXECUTE with the rules of `--fork`, if it is given, on the chain of the input.
+    pub(crate) fn execute_on<'e>(
+        &self,
+        execute: &'e Execute,
+        fork: Option<ProtocolFork>,
+    ) -> Cow<'e, Execute> {
+        // An input that cannot be decoded is refused under any rules.
+        let (Some(fork), Ok(input)) = (fork, Input::decode(&self.calldata)) else {
+            return Cow::Borrowed(execute);
+        };
+        let spec = constant_spec(input.chain_id(), fork);
+        Cow::Owned(Execute { networks: Networks::Only(spec.into()), ..execute.clone() })
+    }
+
     /// Runs the input with all gas, and checks what its call claims beside it.
     pub(crate) fn run(&self, execute: &Execute) -> Result<Executed, ExecuteError> {
         self.carrier.as_ref().map_or(Ok(()), |carrier| carrier.check())?;
@@ -143,6 +159,11 @@ impl Source {
     /// Returns `true` if no source was named.
     pub(crate) const fn is_empty(&self) -> bool {
         self.files.is_empty() && self.block.is_none()
+    }
+
+    /// The fork of `--fork`.
+    pub(crate) const fn fork(&self) -> Option<ProtocolFork> {
+        self.fork
     }
 
     /// The named sources one after another; one that cannot be read is an error in its place.
@@ -225,11 +246,20 @@ pub(crate) fn calldata_of(bundle: &Bundle, fork: Option<ProtocolFork>) -> Result
 )]
 pub(super) struct UnknownFork(pub(super) u64);
 
-/// The rules of a chain.
+/// The rules of a chain: those of `--fork`, or else those that the network had at the block's timestamp.
 fn spec_of(chain_id: u64, fork: Option<ProtocolFork>) -> Result<ChainSpec, UnknownFork> {
-    ChainSpec::known(chain_id)
-        .or_else(|| fork.map(|fork| ChainSpec::constant(chain_id, fork)))
+    fork.map(|fork| constant_spec(chain_id, fork))
+        .or_else(|| ChainSpec::known(chain_id))
         .ok_or(UnknownFork(chain_id))
+}
+
+/// The rules of one fork from genesis on, with the deposit contract of the network that has the chain id.
+fn constant_spec(chain_id: u64, fork: ProtocolFork) -> ChainSpec {
+    let spec = ChainSpec::constant(chain_id, fork);
+    match ChainSpec::known(chain_id).and_then(|network| network.deposit_contract()) {
+        Some(contract) => spec.with_deposit_contract(contract),
+        None => spec,
+    }
 }
 
 fn encode(block: &RawBlock, witness: &OwnedWitness, spec: &ChainSpec) -> Result<Vec<u8>> {
@@ -245,17 +275,17 @@ fn load_pair(
     chain: &str,
     fork: Option<ProtocolFork>,
 ) -> Result<Loaded> {
-    let spec = match chain {
-        "mainnet" => ChainSpec::mainnet(),
-        "sepolia" => ChainSpec::sepolia(),
-        "hoodi" => ChainSpec::hoodi(),
-        other => match other.parse() {
-            Ok(chain_id) => spec_of(chain_id, fork)?,
-            Err(_) => bail!(
+    let chain_id = match chain {
+        "mainnet" => ChainSpec::MAINNET,
+        "sepolia" => ChainSpec::SEPOLIA,
+        "hoodi" => ChainSpec::HOODI,
+        other => other.parse().map_err(|_| {
+            eyre!(
                 "unknown chain {other:?}: expected mainnet, sepolia, hoodi or a chain id with --fork"
-            ),
-        },
+            )
+        })?,
     };
+    let spec = spec_of(chain_id, fork)?;
     let Content::Bytes(bytes) = read(block)? else {
         bail!("{} holds a JSON object: a raw block is RLP, binary or hex", block.display());
     };

@@ -182,7 +182,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     for (path, loaded) in arguments.source.load() {
         let start = Instant::now();
         let outcome = loaded.and_then(|loaded| {
-            let executed = loaded.run(&execute)?;
+            let fork = arguments.source.fork();
+            let executed = loaded.run(&loaded.execute_on(&execute, fork))?;
             Ok((loaded.calldata.len(), executed))
         });
         let milliseconds = start.elapsed().as_secs_f64() * 1e3;

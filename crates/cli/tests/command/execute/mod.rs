@@ -5,13 +5,13 @@ mod dialects;
 mod fetch;
 
 use crate::support::{batch, block, document, enshrine, feed, witness_json};
-use alloy_primitives::{hex, keccak256};
+use alloy_primitives::{B256, hex, keccak256};
 use codec::Bundle;
 use ruzstd::encoding::{CompressionLevel, compress_to_vec};
 use serde_json::{Value, json};
 use std::{fs, path::PathBuf};
 use tempfile::TempDir;
-use testkit::CHAIN_ID;
+use testkit::{CHAIN_ID, ETHER, L2, rich_genesis};
 use wire::ProtocolFork;
 
 fn text(bytes: &[u8]) -> String {
@@ -101,6 +101,38 @@ fn what_cannot_be_read_is_said_with_its_path_and_what_to_do() {
     assert!(documents[0]["reason"].as_str().expect("a reason").contains("garbage.json"));
     assert_eq!(documents[0]["kind"], "input");
     assert_eq!(documents[1]["input"]["schema"], json!("0x1201"));
+}
+
+/// Official fixtures have mainnet's chain id, at timestamps at which mainnet had other forks.
+#[test]
+fn fork_replaces_the_schedule_of_a_public_network() {
+    let fork = ProtocolFork::Osaka;
+    let l2 = L2::new(1, fork, &rich_genesis(fork, ["alice"], ETHER)).expect("starts");
+    let (block, _) = l2.seal(12, B256::ZERO, Vec::new()).expect("seals");
+    let bundle = Bundle {
+        chain_id: 1,
+        block: block.block.rlp(),
+        pre_state_root: None,
+        witness: block.witness.clone(),
+    };
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    let (ssz, json) = (path("block.ssz"), path("block.json"));
+    fs::write(&ssz, block.input().expect("encodes")).expect("writes");
+    fs::write(&json, bundle.to_json()).expect("writes");
+    for (flags, code) in [
+        (&[][..], [1, 2]),
+        (&["--fork", "osaka"], [0, 0]),
+        // The schema id of the input names its fork; a block alone names none, and follows these rules too.
+        (&["--fork", "prague"], [1, 0]),
+        (&["--fork", "amsterdam"], [1, 1]),
+    ] {
+        for (file, code) in [&ssz, &json].into_iter().zip(code) {
+            let output = enshrine(&[&["execute", "verify", file], flags].concat());
+            let said = text(&output.stdout);
+            assert_eq!(output.status.code(), Some(code), "{flags:?} {file}: {said}");
+        }
+    }
 }
 
 #[test]
