@@ -109,6 +109,12 @@ impl L1Client {
         answer
     }
 
+    /// Asks the next L1 node from now on; returns `false` if there is no other.
+    pub(crate) fn leave_node(&self) -> bool {
+        self.client.leave_address(self.client.turn());
+        self.nodes.len() > 1
+    }
+
     /// Returns `true` if the L1 nodes agree on a header: more than half of those that answer have it. Returns
     /// `false` if nodes lag behind and none has another header at that height. A single node always agrees.
     /// Without agreement the next node is used from then on, since the current one may stay ahead of the others.

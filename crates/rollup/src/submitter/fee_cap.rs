@@ -4,7 +4,7 @@
 //! by default, whatever its account has. Such a refusal repeats until the transaction costs less.
 
 use super::Submitter;
-use crate::RollupError;
+use crate::{RollupError, l1::L1Client};
 
 /// L1 blocks after which a learned cap is forgotten: another node may be asked by then, or its operator has raised it.
 const LIFETIME: u64 = 50;
@@ -38,6 +38,14 @@ impl FeeCap {
 }
 
 impl Submitter {
+    /// Lets the next node of L1 be asked if the cap that this one has named is too low for any transaction, and forgets
+    /// the cap. With one node it stays, so that the same refusal does not repeat.
+    pub(super) fn leave_capped(&mut self, client: &L1Client) {
+        if self.fee_cap.learned.is_some() && client.leave_node() {
+            self.fee_cap.learned = None;
+        }
+    }
+
     /// Most that a transaction may cost without its blobs, in wei.
     pub(super) fn fee_cap(&self) -> u128 {
         let configured = self.config.max_tx_fee;

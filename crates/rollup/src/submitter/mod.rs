@@ -315,7 +315,8 @@ impl Submitter {
         // What others do in the L1 block before it may raise its gas.
         let gas_limit = (estimate + estimate / 8).min(self.limits.gas);
         if data.blobs.is_none() {
-            fees.max = fees.max.min(self.affordable(gas_limit, base_fee, head)?);
+            let most = self.affordable(gas_limit, base_fee, head);
+            fees.max = fees.max.min(most.inspect_err(|_| self.leave_capped(client))?);
         }
         let cost = fees.cost(gas_limit, &data);
         let others = self.in_flight.iter().filter(|sent| sent.nonce != nonce);

@@ -118,6 +118,25 @@ async fn fees_come_below_the_cap_of_an_l1_node() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_cap_below_any_fee_is_left_for_another_node() -> Result<()> {
+    let world = World::new().await?;
+    let config = world.sequencer_config()?;
+    let (proxy, mut config) = world.behind_proxy(Role::Sequencer(Box::new(config)))?;
+    let offered = cap_fees(&proxy, 1, true);
+    config.l1.push(world.l1.endpoint());
+    let sequencer = RollupNode::start(config).await?;
+    world.deposit(Address::repeat_byte(0xa1), U256::from(ETHER)).await?;
+    until("L1", &sequencer, || async {
+        Ok(sequencer.status().safe_head.number > 0 && sequencer.status().fault.is_none())
+    })
+    .await?;
+    let offered = offered.lock().map_or_else(|_| Vec::new(), |offered| offered.clone());
+    assert!((1..=2).contains(&offered.len()), "{offered:?}");
+    sequencer.stop().await;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_cap_below_any_fee_is_a_fault_until_it_is_raised() -> Result<()> {
     let world = World::new().await?;
     let config = world.sequencer_config()?;
