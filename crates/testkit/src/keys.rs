@@ -7,7 +7,7 @@
 
 use alloy_consensus::{EthereumTxEnvelope, SignableTransaction, Signed, TxEip4844};
 use alloy_eips::eip7702::{Authorization, SignedAuthorization};
-use alloy_primitives::{Address, B256, Signature, keccak256};
+use alloy_primitives::{Address, B256, B512, Signature, keccak256};
 use alloy_signer::SignerSync;
 use alloy_signer_local::PrivateKeySigner;
 
@@ -39,6 +39,11 @@ impl Key {
     /// Its secret.
     pub fn secret(&self) -> B256 {
         self.0.to_bytes()
+    }
+
+    /// Its public key: x and y.
+    pub fn public_key(&self) -> B512 {
+        self.0.public_key()
     }
 
     /// Signs a digest.

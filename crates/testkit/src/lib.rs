@@ -5,7 +5,7 @@
 //! [`L2`] or a [`DraftL2`] in this process, inputs that are [nearly valid](mutations) or [tampered] with, [points]
 //! for precompiles, [blocks on states](Forgery) and [compact states](hostile_states) of an attacker,
 //! nodes in [processes of their own](NodeProcess) at [free ports](free_port), a [dishonest proxy](Proxy)
-//! between them, a [bound](Patience) on waiting, and a [rollup](RollupFixture) on an L1 of this process or of a node. The crate
+//! between them, a [signer](Web3Signer) that fails, a [bound](Patience) on waiting, and a [rollup](RollupFixture) on an L1 of this process or of a node. The crate
 //! depends on the location of the checkout that it was built in, so no shipped crate may link it: it is for
 //! tests, examples and measurements.
 //!
@@ -36,6 +36,7 @@ mod rollup;
 mod skip;
 pub mod tampered;
 pub mod vectors;
+mod web3signer;
 
 pub use artifacts::{Artifact, Artifacts};
 pub use blobs::Blobs;
@@ -60,3 +61,4 @@ pub use proxy::{Interception, Proxy, id_of};
 pub use random::Random;
 pub use rollup::Rollup;
 pub use skip::say_skipped;
+pub use web3signer::{SignerMode, Web3Signer};

@@ -35,7 +35,10 @@ pub(crate) fn until(what: &str, mut holds: impl FnMut() -> bool) {
 pub(crate) struct Node {
     process: Option<Child>,
     arguments: Vec<String>,
+    /// Variables of its environment.
+    pub(crate) environment: Vec<(String, String)>,
     port: u16,
+    pub(crate) admin_port: u16,
     admin: Client,
     pub(crate) public: Client,
 }
@@ -66,13 +69,24 @@ impl Node {
             Client::of_several(&[&format!("http://127.0.0.1:{port}")], &[header], options).unwrap()
         };
         let arguments = arguments.iter().map(|it| (*it).to_owned()).chain(own).collect();
-        Self { process: None, arguments, port, admin: at(admin), public: at(port) }
+        let environment = Vec::new();
+        Self {
+            process: None,
+            arguments,
+            environment,
+            port,
+            admin_port: admin,
+            admin: at(admin),
+            public: at(port),
+        }
     }
 
     pub(crate) fn start(&mut self, further: &[&str]) {
-        let program = env!("CARGO_BIN_EXE_enshrine");
-        let mut command = Command::new(program);
+        // A limit of its files is then an error of a write, as a full disk is.
+        let mut command = Command::new("sh");
+        command.args(["-c", "trap '' XFSZ; exec \"$@\"", "sh", env!("CARGO_BIN_EXE_enshrine")]);
         command.arg("node").args(&self.arguments).args(further).stdin(Stdio::null());
+        command.envs(self.environment.iter().map(|(name, value)| (name, value)));
         self.process = Some(command.stdout(Stdio::null()).spawn().unwrap());
         until("a node", || self.public.request::<_, U64>("eth_chainId", ()).is_ok());
     }
@@ -209,6 +223,11 @@ impl Scene {
             &["--block-time-ms", "200", "--submit-interval-ms", "300", "--poll-interval-ms", "50"],
         ]
         .concat()
+    }
+
+    /// File of the keys of its sequencer.
+    pub(crate) fn keys(&self) -> &str {
+        &self.keys
     }
 
     /// Arguments of a node that can make blocks.

@@ -19,16 +19,16 @@ use std::{
     thread,
     time::Duration,
 };
-use testkit::{Interception, Key, Proxy, id_of};
+use testkit::Key;
 
 /// Time of a grant.
 const TTL: Duration = Duration::from_secs(4);
 
 /// A witness as a process.
-struct Witness(Child);
+pub(crate) struct Witness(Child);
 
 impl Witness {
-    fn start(port: u16, secret: &Path) -> Self {
+    pub(crate) fn start(port: u16, secret: &Path) -> Self {
         let address = format!("127.0.0.1:{port}");
         let process = Command::new(env!("CARGO_BIN_EXE_enshrine"))
             .args(["lease-witness", "--addr", &address, "--secret"])
@@ -109,22 +109,19 @@ fn pump(mut from: TcpStream, mut to: TcpStream, is_cut: &AtomicBool) {
 }
 
 /// A node, and its connections to the witnesses.
-struct Member {
-    node: Node,
+pub(crate) struct Member {
+    pub(crate) node: Node,
     cables: Vec<Cable>,
     lease: Vec<String>,
 }
 
 impl Member {
     fn new(scene: &Scene, witnesses: &[u16], secret: &Path) -> Self {
-        Self::with_l1(scene, scene.l1.client().url(), witnesses, secret)
+        let node = Node::new(&scene.with_keys(), scene.folder.path(), free_port());
+        Self::of(node, witnesses, secret)
     }
 
-    fn with_l1(scene: &Scene, l1: &str, witnesses: &[u16], secret: &Path) -> Self {
-        let mut arguments = scene.with_keys();
-        let at = arguments.iter().position(|it| *it == "--l1").unwrap();
-        arguments[at + 1] = l1;
-        let node = Node::new(&arguments, scene.folder.path(), free_port());
+    pub(crate) fn of(node: Node, witnesses: &[u16], secret: &Path) -> Self {
         let cables: Vec<_> = witnesses.iter().map(|port| Cable::to(*port)).collect();
         let urls: Vec<_> =
             cables.iter().map(|it| format!("http://127.0.0.1:{}", it.port)).collect();
@@ -135,7 +132,7 @@ impl Member {
         Self { node, cables, lease }
     }
 
-    fn start(&mut self) {
+    pub(crate) fn start(&mut self) {
         let url = self.node.socket();
         let lease: Vec<_> = self.lease.iter().map(String::as_str).collect();
         let role = ["--role", "sequencer", "--lease-url", &url];
@@ -146,12 +143,12 @@ impl Member {
         self.node.status()["lease"]["held"] == json!(true)
     }
 
-    fn leads(&self) -> bool {
+    pub(crate) fn leads(&self) -> bool {
         self.node.role() == "sequencer" && self.holds()
     }
 }
 
-fn secret(folder: &Path) -> PathBuf {
+pub(crate) fn secret(folder: &Path) -> PathBuf {
     let file = folder.join("lease.hex");
     std::fs::write(&file, "5a".repeat(32)).unwrap();
     file
@@ -223,62 +220,4 @@ fn of_two_sequencers_with_the_same_keys_one_makes_blocks_through_kills_and_parti
     until("all on L1", || first.node.is_on_l1() && second.node.is_on_l1());
     assert_eq!(first.node.status()["safeHead"], second.node.status()["safeHead"]);
     drop(stays);
-}
-
-#[test]
-fn a_leader_that_cannot_work_yields_to_a_standby() {
-    type Fault = fn(&Proxy);
-    const FAULTS: [(&str, Fault); 3] = [
-        ("L1 is silent", |l1| l1.intercept(|_| Some(Interception::Silence))),
-        ("L1 lies", |l1| {
-            l1.set(|request, answer| {
-                let lies = request.contains("eth_getBlockByNumber");
-                Some(if lies {
-                    answer.replace("\"stateRoot\":\"0x", "\"stateRoot\":\"0x0")
-                } else {
-                    answer
-                })
-            });
-        }),
-        ("L1 refuses what is posted", |l1| {
-            l1.intercept(|request| {
-                let error = r#""error":{"code":-32000,"message":"not from you"}"#;
-                let posts = request.contains("eth_sendRawTransaction");
-                posts.then(|| format!(r#"{{"jsonrpc":"2.0","id":{},{error}}}"#, id_of(request)))
-            });
-        }),
-    ];
-    let scene = Scene::new();
-    let secret = secret(scene.folder.path());
-    let port = free_port();
-    let _witness = Witness::start(port, &secret);
-    let upstream = scene.l1.client().url().trim_start_matches("http://").trim_end_matches('/');
-    let l1 = [(), ()].map(|()| Proxy::start(upstream.parse().unwrap()).unwrap());
-    let mut members =
-        [0, 1].map(|at: usize| Member::with_l1(&scene, &l1[at].url(), &[port], &secret));
-    members[0].start();
-    until("a leader", || members[0].leads());
-    members[1].start();
-    let (alice, bob) = (Key::named("alice"), Address::repeat_byte(0xb0));
-    let mut nonce = 0;
-    for (at, (what, fault)) in FAULTS.into_iter().enumerate() {
-        let (leader, standby) = (at % 2, 1 - at % 2);
-        until("the standby follows", || {
-            let status = members[standby].node.status();
-            status["synced"] == json!(true) && status["role"] == "follower"
-        });
-        fault(&l1[leader]);
-        // Acknowledged while it leads and cannot work.
-        for _ in 0..3 {
-            members[leader].node.send(&alice, nonce, bob);
-            nonce += 1;
-        }
-        until(what, || members[standby].leads());
-        until("no second leader", || members[leader].node.role() == "follower");
-        l1[leader].honest();
-        until("what was acknowledged", || {
-            members.iter().all(|it| it.node.balance(bob) == U256::from(nonce))
-        });
-        until("all on L1", || members[standby].node.is_on_l1());
-    }
 }

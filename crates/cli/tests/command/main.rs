@@ -1,6 +1,7 @@
 //! The `enshrine` command as a process.
 
 mod as_documented;
+mod browser;
 mod calldata;
 mod checks;
 mod console_output;
@@ -20,3 +21,4 @@ mod secrets;
 mod snapshot;
 mod support;
 mod worst;
+mod yielding;
