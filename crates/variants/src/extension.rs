@@ -191,4 +191,19 @@ mod tests {
             assert!(warm.counts().hits > 20, "{:?}", warm.counts());
         }
     }
+
+    /// Its key is the hash of an input of any length, for which a call with too little gas has not paid.
+    #[test]
+    fn a_call_that_cannot_pay_looks_up_no_verdict() {
+        let (tail, execute) = (tail_of(false), Execute::default());
+        let head = tail.transaction().unwrap().inner().tx.input.clone();
+        let price = execute.gas.bytes(tail.bytes(&PrecompileCall::from(&head[..])).unwrap() as u64);
+        for (gas, lookups) in [(price - 1, 0), (price, 1)] {
+            let verdicts = Verdicts::default();
+            let call = PrecompileCall::from(&head[..]);
+            let (answer, _) = answered(&verdicts, &tail, &execute, &tail, call, gas);
+            assert!(answer.is_err());
+            assert_eq!(verdicts.counts().misses, lookups, "{gas}");
+        }
+    }
 }

@@ -108,3 +108,20 @@ impl Dialect for Nested {
         Ok(answer)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Foreign system code gets 30 million gas in each block of the L2, for which nobody on L1 would pay.
+    #[test]
+    fn execute_of_l2_demands_canonical_system_code() {
+        for system_code in [SystemCode::Any, SystemCode::Canonical] {
+            let threads = NonZeroUsize::new(8).unwrap();
+            let l2 = Nested::execute_of_l2(&Execute { system_code, threads, ..Execute::default() });
+            assert_eq!((l2.system_code, l2.threads.get()), (SystemCode::Canonical, 1));
+            let [dialect] = &l2.dialects[..] else { panic!("{} dialects", l2.dialects.len()) };
+            assert_eq!(dialect.name(), ExecutionSpecs.name());
+        }
+    }
+}

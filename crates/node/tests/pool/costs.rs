@@ -199,6 +199,16 @@ fn an_account_that_others_can_empty_has_one_transaction_waiting() {
     let refused = pool.add(transaction("carol", 0, 9), &authorizes, 10, &limits).unwrap_err();
     assert_eq!(refused, Rejected::AuthorityReserved(bob));
 
+    // Or one that would authorise code for itself: that may spend what its other transaction needs.
+    pool.clear();
+    let own = AdmissionContext { authorities: vec![bob], ..context(0, RICH) };
+    pool.add(transaction("bob", 0, 9), &context(0, RICH), 10, &limits).unwrap();
+    let refused = pool.add(transaction("bob", 1, 9), &own, 10, &limits).unwrap_err();
+    assert_eq!(refused, Rejected::AuthorityReserved(bob));
+    pool.add(transaction("bob", 0, 99_999_999), &own, 10, &limits).unwrap();
+    let refused = pool.add(transaction("bob", 1, 9), &context(0, RICH), 10, &limits).unwrap_err();
+    assert_eq!(refused, Rejected::Delegated(bob));
+
     // But not one whose authorization waits behind a missing nonce, as long as it does.
     pool.clear();
     pool.add(transaction("carol", 1, 9), &authorizes, 10, &limits).unwrap();

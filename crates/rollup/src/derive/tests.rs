@@ -290,3 +290,48 @@ fn any_history_of_l1_gives_the_same_inputs_in_any_chunks_and_with_any_reorganisa
     }
     assert!(inputs > 200 && detours > 200, "{inputs} inputs, {detours} detours");
 }
+
+/// A transaction to the rollup with one log and no input.
+fn transaction_with(log: Log) -> L1Transaction {
+    L1Transaction {
+        hash: B256::repeat_byte(4),
+        to: Some(ROLLUP),
+        input: Bytes::new(),
+        blob_hashes: Vec::new(),
+        execute: None,
+        logs: vec![log],
+        cost: L1Cost::default(),
+    }
+}
+
+fn derived(deployment: &Deployment, log: Log) -> Result<Derived, RollupError> {
+    let (hash, parent) = (B256::repeat_byte(2), B256::repeat_byte(1));
+    let header = L1Header { number: 9, hash, parent, timestamp: 1_000, base_fee: 7 };
+    let transactions = [transaction_with(log)];
+    derive(deployment, &header, &transactions, &FetchedData::default(), |_, _| false)
+}
+
+#[test]
+fn the_genesis_of_the_constructor_needs_no_input() {
+    let genesis_hash = B256::repeat_byte(6);
+    let deployment = Deployment { genesis_hash, ..deployment() };
+    let of = |hash| {
+        let event = BlockAdded { number: 0, blockHash: hash, stateRoot: B256::ZERO };
+        derived(&deployment, Log { address: ROLLUP, data: event.encode_log_data() })
+    };
+    let Ok(Derived::Whole(events)) = of(genesis_hash) else { panic!("it needs data") };
+    assert!(events.advanced.is_empty());
+    // Any other block has to have one.
+    assert!(matches!(of(B256::repeat_byte(7)), Err(RollupError::DataMissing { number: 0, .. })));
+}
+
+#[test]
+fn a_forced_transaction_without_room_stays_in_the_queue() {
+    for outcome in 0..=5 {
+        let event = ForcedDischarged { index: 3, hash: B256::ZERO, outcome };
+        let log = Log { address: FORCED, data: event.encode_log_data() };
+        let Ok(Derived::Whole(events)) = derived(&deployment(), log) else { panic!("{outcome}") };
+        let stays = outcome == Outcome::NoRoom as u8;
+        assert_eq!(events.discharged, if stays { vec![] } else { vec![3] }, "{outcome}");
+    }
+}
