@@ -287,6 +287,11 @@ impl Control {
         self.hold(&self.incoming, bytes);
     }
 
+    /// Returns `true` if a message of this WebSocket has a request with an invalid id.
+    pub(super) fn has_invalid_id(&self) -> bool {
+        self.frames.lock().has_invalid_id()
+    }
+
     /// Records that a request is complete, and whether a part of the next one has arrived.
     pub(super) fn is_read(&self, rest: usize) {
         // The frames of a WebSocket tell what it holds.

@@ -1,5 +1,6 @@
 //! The frames of a WebSocket's input, as far as the account of its bytes needs them.
 
+use super::ids::Ids;
 use soketto::{
     Parsing,
     base::{Codec, Header},
@@ -20,6 +21,10 @@ pub(super) struct Frames {
     missing: usize,
     /// Bytes of the incomplete message.
     message: usize,
+    /// Ids of the incomplete message.
+    ids: Option<Ids>,
+    /// `true` after a message with an invalid id.
+    has_invalid_id: bool,
     /// `true` after a header that is invalid: the connection ends.
     is_broken: bool,
 }
@@ -35,10 +40,11 @@ impl Frames {
             if self.missing == 0 {
                 bytes = self.read_header(bytes);
             }
-            let part = bytes.len().min(self.missing);
-            self.missing -= part;
-            bytes = &bytes[part..];
-            self.end_of_part(part);
+            let (part, rest) = bytes.split_at(bytes.len().min(self.missing));
+            self.scan(part);
+            self.missing -= part.len();
+            bytes = rest;
+            self.end_of_part(part.len());
         }
         self.message
     }
@@ -59,6 +65,24 @@ impl Frames {
         rest
     }
 
+    /// Returns `true` if a message so far has a request with an invalid id.
+    pub(super) const fn has_invalid_id(&self) -> bool {
+        self.has_invalid_id
+    }
+
+    /// Scans a part of the payload of the current frame for ids.
+    fn scan(&mut self, part: &[u8]) {
+        let Some(header) = self.current.as_ref().filter(|it| !it.opcode().is_control()) else {
+            return;
+        };
+        let mask = if header.is_masked() { header.mask().to_be_bytes() } else { [0; 4] };
+        let at = (header.payload_len() - self.missing) % mask.len();
+        let keys = mask.into_iter().cycle().skip(at);
+        let ids = self.ids.get_or_insert_with(|| Ids::new(1));
+        ids.scan(part.iter().zip(keys).map(|(byte, key)| byte ^ key));
+        self.has_invalid_id |= ids.has_invalid();
+    }
+
     /// Counts a part of the payload of the current frame.
     fn end_of_part(&mut self, part: usize) {
         let Some(header) = &self.current else { return };
@@ -69,6 +93,7 @@ impl Frames {
             // A ping between two fragments does not end their message.
             if header.is_fin() && !header.opcode().is_control() {
                 self.message = 0;
+                self.ids = None;
             }
             self.current = None;
         }
@@ -113,6 +138,29 @@ mod tests {
             assert_eq!(receive(&frame(ping, 0)), 40);
             assert_eq!(receive(&frame(rest, 20)[..16]), 50);
             assert_eq!(receive(&[0xff; 10]), 0);
+        }
+    }
+
+    #[test]
+    fn invalid_ids_are_found_under_any_mask() {
+        let masked = |first: u8, text: &str| {
+            let mask = [1_u8, 0x22, 0, 0x7f];
+            let mut frame = vec![first, 0x80 | u8::try_from(text.len()).unwrap()];
+            frame.extend(mask);
+            frame.extend(text.bytes().zip(mask.into_iter().cycle()).map(|(byte, key)| byte ^ key));
+            frame
+        };
+        for piece in [1, 3, 1_000] {
+            let mut frames = Frames::default();
+            let mut receive = |bytes: &[u8]| {
+                bytes.chunks(piece).for_each(|piece| drop(frames.receive(piece)));
+                frames.has_invalid_id()
+            };
+            assert!(!receive(&masked(0x81, r#"{"id":1}"#)));
+            assert!(!receive(&masked(0x89, r#"{"id":true}"#)), "a ping");
+            assert!(!receive(&masked(0x01, r#"{"method":"m","#)));
+            assert!(receive(&masked(0x80, r#""id":true}"#)));
+            assert!(receive(&masked(0x81, r#"{"id":1}"#)));
         }
     }
 

@@ -1,15 +1,21 @@
 //! JSON-RPC over a Unix socket: one JSON value after another, in both directions.
 
-use super::{HexIds, call, next_connection};
+use super::{HexIds, call, next_connection, notifications};
 use crate::{RpcError, codes};
 use jsonrpsee::{
     ConnectionId, Extensions, MethodResponse,
-    core::server::{BoundedSubscriptions, MethodCallback, MethodSink, SubscriptionState},
+    core::{
+        middleware::Notification,
+        server::{BoundedSubscriptions, MethodCallback, MethodSink, SubscriptionState},
+    },
     server::Methods,
     types::{ErrorObjectOwned, Id, Params, Request, error::reject_too_many_subscriptions},
 };
-use serde_json::{Value, value::RawValue};
+use serde::de::IgnoredAny;
+use serde_json::value::RawValue;
 use std::{
+    borrow::Cow,
+    collections::HashMap,
     fs, io,
     os::unix::{fs::FileTypeExt, net::UnixListener as StdListener},
     path::{Path, PathBuf},
@@ -248,11 +254,22 @@ async fn one(request: &str, client: &Client, begun: &mut Vec<Notifications>) -> 
         }
     }
     let Ok((answer, _)) = methods.raw_json_request(request, BUFFER).await else {
-        let value: Value = serde_json::from_str(request).ok()?;
-        let notification = value.get("method").is_some() && value.get("id").is_none();
-        return (!notification).then(|| failure(-32600));
+        let Some(notification) = notification(request) else { return Some(failure(-32600)) };
+        if let Some(request) = notifications::request(notification, methods) {
+            drop(call(methods, &request, *id, *max_response).await);
+        }
+        return None;
     };
     Some(answer.get().to_owned())
+}
+
+/// The notification in a text, if it is one. A request with an invalid id is none.
+fn notification(text: &str) -> Option<Notification<'_>> {
+    let members: HashMap<Cow<'_, str>, IgnoredAny> = serde_json::from_str(text).ok()?;
+    if members.contains_key("id") {
+        return None;
+    }
+    serde_json::from_str(text).ok()
 }
 
 #[cfg(test)]

@@ -7,9 +7,11 @@ mod access;
 mod connections;
 mod frames;
 mod http;
+mod ids;
 mod ipc;
 mod listen;
 mod namespaces;
+mod notifications;
 mod pages;
 mod signals;
 mod transport;
@@ -35,6 +37,7 @@ use jsonrpsee::{
     types::{Params, Request, SubscriptionId},
 };
 use listen::Handover;
+use notifications::NotificationLayer;
 use std::{
     io,
     net::{IpAddr, SocketAddr},
@@ -226,7 +229,8 @@ impl RunningServer {
             let middleware = tower::ServiceBuilder::new()
                 .layer(AccessLayer(Arc::clone(&access)))
                 .option_layer(cors.clone())
-                .option_layer(pages.clone());
+                .option_layer(pages.clone())
+                .layer(NotificationLayer { max_batch: config.max_batch as usize });
             let service = Server::builder()
                 .set_config(rpc.clone())
                 .set_http_middleware(middleware)
@@ -261,8 +265,11 @@ impl RunningServer {
                         let Some(rest) = plain.serve(&mut stopped).await? else { return Ok(()) };
                         let control = Arc::clone(rest.control());
                         let counting = Arc::clone(&control);
+                        // Both transports have the same kinds of methods under their names.
+                        let all = ws_methods.clone();
                         let counted = RpcServiceBuilder::new().layer_fn(move |inner| Counted {
                             inner,
+                            methods: all.clone(),
                             control: Arc::clone(&counting),
                             max_response,
                         });

@@ -1,8 +1,12 @@
 //! HTTP and WebSocket on one port, each with its own service whose requests and answers are counted.
 
-use super::connections::{AtWork, Control};
+use super::{
+    connections::{AtWork, Control},
+    ids::BodyIds,
+    notifications::{self, unanswered},
+};
 use jsonrpsee::{
-    MethodResponse,
+    MethodResponse, Methods,
     core::{
         middleware::{Batch, BatchEntry, Notification, RpcServiceT},
         server::BatchResponseBuilder,
@@ -68,6 +72,7 @@ const ENTRY_BYTES: usize = 128;
 #[derive(Debug, Clone)]
 pub(super) struct Counted<S> {
     pub(super) inner: S,
+    pub(super) methods: Methods,
     pub(super) control: Arc<Control>,
     /// Maximum number of bytes of an answer, and of the answers to a batch.
     pub(super) max_response: usize,
@@ -80,10 +85,25 @@ impl<S> Counted<S> {
         control.queue(answer.as_ref().len());
         answer
     }
+
+    /// Returns `true` if an apparent notification is a request with an invalid id. A WebSocket's notifications count
+    /// as such after any request of this kind: nothing shows which message one came in, and to carry out a request
+    /// that is not answered would be worse.
+    fn has_invalid_id(&self, notification: &Notification<'_>, index: usize) -> bool {
+        match notification.extensions.get::<BodyIds>() {
+            Some(BodyIds(ids)) => ids.lock().is_invalid(index),
+            None => self.control.has_invalid_id(),
+        }
+    }
 }
 
 /// Bytes of a request's name and parameters.
 fn request_bytes(request: &Request<'_>) -> usize {
+    request.method.len() + request.params.as_ref().map_or(0, |params| params.get().len())
+}
+
+/// Bytes of a notification's name and parameters.
+fn notification_bytes(request: &Notification<'_>) -> usize {
     request.method.len() + request.params.as_ref().map_or(0, |params| params.get().len())
 }
 
@@ -113,19 +133,31 @@ where
         let entries: Vec<_> = batch.into_iter().collect();
         let bytes = entries.iter().flatten().map(|entry| match entry {
             BatchEntry::Call(request) => ENTRY_BYTES + request_bytes(request),
-            BatchEntry::Notification(_) => ENTRY_BYTES,
+            BatchEntry::Notification(request) => ENTRY_BYTES + notification_bytes(request),
         });
         let mut at_work = self.control.begin(bytes.sum());
-        let (control, inner) = (Arc::clone(&self.control), self.inner.clone());
+        let (control, service) = (Arc::clone(&self.control), self.clone());
         let mut answers = BatchResponseBuilder::new_with_limit(self.max_response);
         async move {
             let mut has_notification = false;
-            for entry in entries {
+            for (index, entry) in entries.into_iter().enumerate() {
                 let answer = match entry {
-                    Ok(BatchEntry::Call(request)) => inner.call(request).await,
+                    Ok(BatchEntry::Call(request)) => service.inner.call(request).await,
+                    Ok(BatchEntry::Notification(notification))
+                        if service.has_invalid_id(&notification, index) =>
+                    {
+                        notifications::invalid_id()
+                    }
                     Ok(BatchEntry::Notification(notification)) => {
                         has_notification = true;
-                        inner.notification(notification).await;
+                        if let Some(request) =
+                            notifications::request(notification, &service.methods)
+                        {
+                            drop(service.inner.call(request).await);
+                        }
+                        if at_work.is_in_vain() {
+                            return unanswered();
+                        }
                         continue;
                     }
                     Err(error) => {
@@ -136,17 +168,16 @@ where
                 at_work.grow(answer.as_ref().len());
                 // The connection was closed: the rest of the batch is work for nobody.
                 if at_work.is_in_vain() {
-                    return MethodResponse::notification();
+                    return unanswered();
                 }
                 if let Err(too_large) = answers.append(answer) {
                     return Self::finish(&control, at_work, too_large);
                 }
             }
-            let answer = match answers.is_empty() && has_notification {
-                true => MethodResponse::notification(),
-                false => MethodResponse::from_batch(answers.finish()),
-            };
-            Self::finish(&control, at_work, answer)
+            if answers.is_empty() && has_notification {
+                return unanswered();
+            }
+            Self::finish(&control, at_work, MethodResponse::from_batch(answers.finish()))
         }
     }
 
@@ -154,7 +185,19 @@ where
         &self,
         notification: Notification<'a>,
     ) -> impl Future<Output = MethodResponse> + Send + 'a {
-        self.control.is_read(0);
-        self.inner.notification(notification)
+        // It counts as any other request: a flood of them is bounded like one of requests.
+        let at_work = self.control.begin(notification_bytes(&notification));
+        let is_invalid = self.has_invalid_id(&notification, 0);
+        let (control, service) = (Arc::clone(&self.control), self.clone());
+        async move {
+            if is_invalid {
+                return Self::finish(&control, at_work, notifications::invalid_id());
+            }
+            if let Some(request) = notifications::request(notification, &service.methods) {
+                drop(service.inner.call(request).await);
+            }
+            drop(at_work);
+            unanswered()
+        }
     }
 }

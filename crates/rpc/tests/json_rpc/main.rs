@@ -6,6 +6,7 @@ mod limits;
 mod listening;
 mod methods;
 mod namespaces;
+mod notifications;
 mod sending;
 mod server;
 mod support;
