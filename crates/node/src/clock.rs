@@ -90,6 +90,13 @@ impl Clock {
         (self.next, self.set) = (None, Some(timestamp));
     }
 
+    /// Goes back to an earlier state of this clock, without a timestamp for the next block. The time of day goes on,
+    /// and the number of seconds between blocks stays.
+    pub const fn restore(&mut self, earlier: &Self) {
+        self.offset = earlier.offset;
+        (self.next, self.set) = (None, earlier.set);
+    }
+
     /// Moves the clock by some seconds.
     pub const fn advance(&mut self, seconds: i128) {
         self.offset = self.offset.saturating_add(seconds);
@@ -180,6 +187,21 @@ mod tests {
         assert_eq!(clock.peek(2_000), 50_007);
         clock.used(50_007);
         assert_eq!(clock.peek(50_007), 50_014);
+    }
+
+    #[test]
+    fn restored_clock_keeps_its_offset_and_runs_on() {
+        let (mut clock, time) = clock_at(1_000);
+        clock.advance(500);
+        let earlier = clock.clone();
+        clock.advance(70_000);
+        clock.set_next(90_000);
+        clock.set_interval(Some(7));
+        time.fetch_add(3, Relaxed);
+        clock.restore(&earlier);
+        assert_eq!((clock.now(), clock.peek(10)), (1_503, 17));
+        clock.set_interval(None);
+        assert_eq!(clock.peek(10), 1_503);
     }
 
     #[test]

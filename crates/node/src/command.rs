@@ -234,7 +234,7 @@ impl Command for Restore {
     }
 }
 
-/// Restores only the chain of a snapshot; the clock continues from its head. The pool and the settings stay.
+/// Restores the chain of a snapshot, and the offset of its clock. The pool and the settings stay.
 #[derive(Debug, Clone)]
 pub struct RestoreChain(pub Snapshot);
 
@@ -243,7 +243,7 @@ impl Command for RestoreChain {
 
     fn apply(self, node: &mut NodeState) -> Self::Output {
         node.chain.restore(self.0.chain())?;
-        node.clock.set(node.chain.head().header.timestamp);
+        node.clock.restore(self.0.clock());
         Ok(())
     }
 }

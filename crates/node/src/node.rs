@@ -75,6 +75,11 @@ impl Snapshot {
         &self.chain
     }
 
+    /// Clock at the time of the snapshot.
+    pub(crate) const fn clock(&self) -> &Clock {
+        &self.clock
+    }
+
     /// State at the time of the snapshot.
     pub fn state(&self) -> &State {
         &self.state

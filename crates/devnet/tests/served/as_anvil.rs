@@ -111,6 +111,37 @@ fn setting_the_time_says_by_how_much_it_went_on() {
 }
 
 #[test]
+fn reverting_restores_the_time_of_the_snapshot() {
+    let time = TimeOfDay::manual(NOW);
+    let served = serve(|config| config.time = time.clone());
+    let client = client(&served);
+    let mined = || {
+        ask(&client, "evm_mine", json!([]));
+        number(&block(&client, "latest")["timestamp"])
+    };
+    let TimeOfDay::Manual(seconds) = &time else { unreachable!("it is manual") };
+    let increase = |by: u64| ask(&client, "evm_increaseTime", json!([by]));
+    assert_eq!(increase(1_000), 1_000);
+    let first = ask(&client, "evm_snapshot", json!([]));
+    // What comes after the snapshot is discarded, whether or not a block has it.
+    increase(5_000);
+    assert_eq!(mined(), NOW + 6_000);
+    ask(&client, "evm_setTime", json!([NOW + 90_000]));
+    ask(&client, "evm_setNextBlockTimestamp", json!([NOW + 95_000]));
+    seconds.fetch_add(7, Ordering::Relaxed);
+    assert_eq!(ask(&client, "evm_revert", json!([first])), true);
+    assert_eq!(mined(), NOW + 1_007);
+    assert_eq!(increase(0), 1_000);
+
+    // A time that was set holds too, and without any the clock runs as before.
+    ask(&client, "evm_setTime", json!([NOW + 50_000]));
+    let second = ask(&client, "evm_snapshot", json!([]));
+    ask(&client, "evm_setTime", json!([NOW + 60_000]));
+    ask(&client, "evm_revert", json!([second]));
+    assert_eq!(mined(), NOW + 50_000);
+}
+
+#[test]
 fn who_waits_for_pending_transactions_hears_of_those_that_a_block_can_take() {
     let served = serve(|config| config.mining = MiningMode::Manual);
     let (client, from) = (client(&served), served.devnet.addresses()[0]);

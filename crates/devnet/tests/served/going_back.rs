@@ -69,7 +69,8 @@ struct Walk {
     dice: Random,
     start: Model,
     model: Model,
-    snapshots: BTreeMap<u64, Model>,
+    /// Chains of the snapshots, with their clocks.
+    snapshots: BTreeMap<u64, (Model, u64)>,
     /// Block hashes by all inputs that may determine them.
     made: HashMap<(B256, State, Content, u64), B256>,
     /// Sent transactions, oldest first.
@@ -138,7 +139,7 @@ impl Walk {
         self.model.blocks.last_mut().unwrap()
     }
 
-    /// Sets the clock to the head, as after any reset or revert.
+    /// Sets the clock to the head, as after a reset or rollback.
     fn went_back(&mut self) {
         (self.clock, self.next) = (self.head().time, None);
     }
@@ -169,7 +170,7 @@ impl Walk {
             }
             4 | 5 => {
                 let id = hex_number(&self.ask("evm_snapshot", json!([])));
-                self.snapshots.insert(id, self.model.clone());
+                self.snapshots.insert(id, (self.model.clone(), self.clock));
             }
             6 | 7 => self.revert(),
             8 | 9 => {
@@ -220,8 +221,8 @@ impl Walk {
         let id = ids[self.dice.below(ids.len() as u64) as usize];
         assert_eq!(self.ask("evm_revert", json!([format!("{id:#x}")])), json!(true));
         // It and all that are younger are gone.
-        self.model = self.snapshots.split_off(&id).remove(&id).unwrap();
-        self.went_back();
+        (self.model, self.clock) = self.snapshots.split_off(&id).remove(&id).unwrap();
+        self.next = None;
     }
 
     /// A transaction of the stranger, which is refused unless it is impersonated.
