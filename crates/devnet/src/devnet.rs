@@ -217,7 +217,7 @@ impl Devnet {
             genesis_time: self.state.genesis_time,
             genesis_number: node.chain.first_number(),
             fork: fork.map(|remote| Continued {
-                url: RedactedUrl::new(&remote.url),
+                url: RedactedUrl::new(&remote.url()),
                 number: remote.number(),
                 hash: remote.hash,
                 base_fee: remote.header.base_fee_per_gas.unwrap_or_default(),

@@ -8,6 +8,7 @@ use crate::{
     DevnetConfig, DevnetError,
     cache::Cache,
     history::{PastState, Values},
+    upstream::{RemoteError, Upstream},
 };
 use alloy_consensus::Header;
 use alloy_eips::{
@@ -20,16 +21,19 @@ use alloy_primitives::{
 };
 use alloy_provider::{Provider as _, RootProvider};
 use alloy_transport::TransportError;
-use client::{Client, ClientError, ClientOptions, RedactedUrl};
+use client::{ClientError, RedactedUrl};
 use executor::ForkBackend;
-use parking_lot::Mutex;
+use parking_lot::{Mutex, RwLock};
 use revm::{bytecode::Bytecode, state::AccountInfo};
 use rpc::CONSOLE_OUTPUT;
 use serde_json::{Value, json};
 use std::{
     iter,
     path::PathBuf,
-    sync::atomic::{AtomicUsize, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::Duration,
 };
 use tokio::task::JoinSet;
@@ -38,21 +42,16 @@ use trie::SourceError;
 /// Number of accounts that are requested concurrently.
 const AT_ONCE: usize = 32;
 
-/// Maximum number of requests in a batch, which every large provider accepts.
-const BATCH: usize = 100;
-
 /// The other node.
 #[derive(Debug)]
 pub(crate) struct Remote {
-    /// URL of the other node.
-    pub(crate) url: String,
     /// Chain id of the node.
     pub(crate) chain_id: u64,
     /// Number of the forked block.
     pub(crate) header: Header,
     /// Hash of the forked block.
     pub(crate) hash: B256,
-    client: Client,
+    upstream: RwLock<Arc<Upstream>>,
     accounts: Mutex<AddressMap<Option<AccountInfo>>>,
     slots: Mutex<HashMap<(Address, U256), U256>>,
     hashes: Mutex<HashMap<u64, B256>>,
@@ -60,20 +59,6 @@ pub(crate) struct Remote {
     numbers: Mutex<HashMap<B256, u64>>,
     /// Cache of answers, and the number of answers in it.
     cache: Option<(Cache, AtomicUsize)>,
-}
-
-/// Error from the other node, or of the connection to it.
-#[derive(Debug, Clone, thiserror::Error)]
-pub(crate) enum RemoteError {
-    /// The node refuses the request.
-    #[error("the forked node answers: {message} (code {code})")]
-    Refused { code: i32, message: String, data: Option<Value> },
-    /// The node does not answer, or not in a form that can be parsed.
-    #[error("the forked node fails: {0}")]
-    Failed(String),
-    /// The node returns another block than the requested one.
-    #[error("the forked node, asked for block {expected}, answers with {got}")]
-    OtherBlock { got: u64, expected: u64 },
 }
 
 impl Remote {
@@ -85,18 +70,8 @@ impl Remote {
             flag: "--fork-url",
             reason: format!("{}: {error}", RedactedUrl::new(url)),
         };
-        let options = ClientOptions {
-            timeout: fork.timeout,
-            tries: fork.retries.saturating_add(1),
-            first_pause: fork.backoff,
-            units_per_second: fork.units_per_second,
-            batch: BATCH,
-            ..ClientOptions::default()
-        };
-        let urls: Vec<&str> =
-            std::iter::once(url).chain(fork.more_urls.iter().map(String::as_str)).collect();
         // What is wrong here names its address or header itself.
-        let client = Client::of_several(&urls, &fork.headers, options).map_err(|error| {
+        let upstream = Upstream::new(fork).map_err(|error| {
             let is_header = matches!(error, ClientError::Header(_));
             let flag = if is_header { "--fork-header" } else { "--fork-url" };
             DevnetError::Flag { flag, reason: error.to_string() }
@@ -104,7 +79,7 @@ impl Remote {
         let shown = RedactedUrl::new(url);
         tracing::info!(target: CONSOLE_OUTPUT, text = format!("Forking {shown}"), url = %shown, "forking");
         let (block, known_id) = (fork.block.or(at), fork.chain_id);
-        let asked = ask(&client, move |node| async move {
+        let asked = upstream.ask(move |node| async move {
             let chain_id = async {
                 match known_id {
                     Some(id) => Ok(id),
@@ -145,11 +120,10 @@ impl Remote {
         let known = accounts.len() + slots.len() + hashes.len();
         let cache = cache.map(|cache| (cache, AtomicUsize::new(known)));
         Ok(Self {
-            url: url.to_owned(),
             chain_id,
             hash: header.hash,
             header: header.inner,
-            client,
+            upstream: RwLock::new(Arc::new(upstream)),
             accounts: Mutex::new(accounts),
             slots: Mutex::new(slots),
             hashes: Mutex::new(hashes),
@@ -172,29 +146,7 @@ impl Remote {
             addresses.map(Wanted::Account).chain(slots.map(Wanted::Slot)).collect()
         };
         for part in wanted.chunks(AT_ONCE) {
-            let (part, at) = (part.to_vec(), self.state());
-            let answers = ask(&self.client, move |node| async move {
-                let mut asked = JoinSet::new();
-                for wanted in part {
-                    let node = node.clone();
-                    asked.spawn(async move {
-                        Ok(match wanted {
-                            Wanted::Account(address) => {
-                                Answer::Account(address, account(&node, address, at).await?)
-                            }
-                            Wanted::Slot(slot) => {
-                                match node.get_storage_at(slot.0, slot.1).block_id(at).await {
-                                    Ok(value) => Answer::Slot(slot, Some(value)),
-                                    // No request is answered just now, in whichever form it is sent.
-                                    Err(error @ TransportError::Transport(_)) => return Err(error),
-                                    Err(_) => Answer::Slot(slot, None),
-                                }
-                            }
-                        })
-                    });
-                }
-                asked.join_all().await.into_iter().collect::<Result<Vec<_>, TransportError>>()
-            })?;
+            let answers = self.read(|node, at| answers_to(node, part.to_vec(), at))?;
             let (mut accounts, mut slots) = (self.accounts.lock(), self.slots.lock());
             for answer in answers {
                 match answer {
@@ -211,9 +163,28 @@ impl Remote {
         self.header.number
     }
 
+    /// The node that requests are sent to now.
+    pub(crate) fn upstream(&self) -> Arc<Upstream> {
+        Arc::clone(&self.upstream.read())
+    }
+
+    /// URL of the other node, which may contain secrets.
+    pub(crate) fn url(&self) -> String {
+        self.upstream().fork.url.clone()
+    }
+
     /// Sends a request to the other node.
     pub(crate) fn call(&self, method: &str, params: &Value) -> Result<Value, RemoteError> {
-        Ok(self.client.request(method, params.clone())?)
+        self.upstream().call(method, params)
+    }
+
+    /// Checks that the forked block is still on the other node's chain. Then all blocks before it are too.
+    pub(crate) fn check_block(&self) -> Result<(), RemoteError> {
+        let (number, expected) = (self.number(), self.hash);
+        match self.upstream().hash_of(number)? {
+            Some(hash) if hash == expected => Ok(()),
+            got => Err(RemoteError::Replaced { number, got, expected }),
+        }
     }
 
     /// Number of its block with this hash, if it has one. If the block is after the forked one, it is not on the
@@ -238,14 +209,35 @@ impl Remote {
         Ok(Some(number))
     }
 
-    /// State after the forked block.
-    const fn state(&self) -> BlockId {
-        BlockId::Number(BlockNumberOrTag::Number(self.number()))
-    }
-
-    fn fetch_account(&self, address: Address) -> Result<Option<AccountInfo>, RemoteError> {
-        let at = self.state();
-        ask(&self.client, move |node| async move { account(&node, address, at).await })
+    /// Reads from the state after the forked block: by its hash, so that a reorganisation of the other node cannot
+    /// mix the states of two chains. For a node that takes no hash (EIP-1898), by its number, which is checked after
+    /// each answer.
+    fn read<T, F>(&self, question: impl Fn(RootProvider, BlockId) -> F) -> Result<T, RemoteError>
+    where
+        T: Send + 'static,
+        F: Future<Output = Result<T, TransportError>> + Send + 'static,
+    {
+        let upstream = self.upstream();
+        if !upstream.reads_by_number() {
+            // The other node may still have the state of a block that it has replaced. Without a value for
+            // `requireCanonical` alloy would not send the object of EIP-1898.
+            let by_hash = BlockId::from((self.hash, Some(false)));
+            let refused = match upstream.ask(|node| question(node, by_hash)) {
+                Err(error @ RemoteError::Refused { .. }) => error,
+                answer => return answer,
+            };
+            // Most nodes drop the state of a block that is replaced, each with words of its own.
+            if let Err(error @ RemoteError::Replaced { .. }) = self.check_block() {
+                return Err(error);
+            }
+            if !refused.is_of_params() {
+                return Err(refused);
+            }
+            upstream.read_by_number();
+        }
+        let answer = upstream.ask(|node| question(node, self.number().into()))?;
+        self.check_block()?;
+        Ok(answer)
     }
 }
 
@@ -261,6 +253,34 @@ enum Wanted {
 enum Answer {
     Account(Address, Option<AccountInfo>),
     Slot((Address, U256), Option<U256>),
+}
+
+/// Answers to requests that are sent together.
+async fn answers_to(
+    node: RootProvider,
+    wanted: Vec<Wanted>,
+    at: BlockId,
+) -> Result<Vec<Answer>, TransportError> {
+    let mut asked = JoinSet::new();
+    for wanted in wanted {
+        let node = node.clone();
+        asked.spawn(async move {
+            Ok(match wanted {
+                Wanted::Account(address) => {
+                    Answer::Account(address, account(&node, address, at).await?)
+                }
+                Wanted::Slot(slot) => {
+                    match node.get_storage_at(slot.0, slot.1).block_id(at).await {
+                        Ok(value) => Answer::Slot(slot, Some(value)),
+                        // No request is answered just now, in whichever form it is sent.
+                        Err(error @ TransportError::Transport(_)) => return Err(error),
+                        Err(_) => Answer::Slot(slot, None),
+                    }
+                }
+            })
+        });
+    }
+    asked.join_all().await.into_iter().collect()
 }
 
 /// An account of another node.
@@ -314,29 +334,6 @@ impl Remote {
     }
 }
 
-/// Sends a request to a node and waits for the answer.
-fn ask<T, F>(client: &Client, question: impl FnOnce(RootProvider) -> F) -> Result<T, RemoteError>
-where
-    T: Send + 'static,
-    F: Future<Output = Result<T, TransportError>> + Send + 'static,
-{
-    let answer = client.wait(question(client.provider().clone()));
-    Ok(answer.map_err(ClientError::from)?)
-}
-
-impl From<ClientError> for RemoteError {
-    fn from(error: ClientError) -> Self {
-        let ClientError::Rpc(TransportError::ErrorResp(refusal)) = &error else {
-            return Self::Failed(error.to_string());
-        };
-        Self::Refused {
-            code: refusal.code.try_into().unwrap_or(-32603),
-            message: refusal.message.to_string(),
-            data: refusal.data.as_ref().and_then(|data| serde_json::from_str(data.get()).ok()),
-        }
-    }
-}
-
 /// Slots of a system contract that are requested together with another one: the beacon root with its timestamp
 /// (EIP-4788), and the hashes of the next blocks with a block hash (EIP-2935).
 fn asked_along(address: Address, slot: U256) -> Vec<U256> {
@@ -359,7 +356,8 @@ impl ForkBackend for Remote {
         if let Some(known) = self.accounts.lock().get(&address) {
             return Ok(known.clone());
         }
-        let account = self.fetch_account(address).map_err(SourceError::new)?;
+        let read = |node: RootProvider, at| async move { account(&node, address, at).await };
+        let account = self.read(read).map_err(SourceError::new)?;
         self.accounts.lock().insert(address, account.clone());
         Ok(account)
     }
@@ -376,11 +374,10 @@ impl ForkBackend for Remote {
                 return Ok(*known);
             }
         }
-        let at = self.state();
-        let value = ask(&self.client, move |node| async move {
+        let read = |node: RootProvider, at| async move {
             node.get_storage_at(address, slot).block_id(at).await
-        })
-        .map_err(SourceError::new)?;
+        };
+        let value = self.read(read).map_err(SourceError::new)?;
         self.slots.lock().insert((address, slot), value);
         Ok(value)
     }
@@ -392,17 +389,17 @@ impl ForkBackend for Remote {
         if let Some(known) = self.hashes.lock().get(&number) {
             return Ok(Some(*known));
         }
-        let header =
-            ask(
-                &self.client,
-                move |node| async move { node.get_block_by_number(number.into()).await },
-            )
-            .map_err(SourceError::new)?;
-        let header = header.map(|block| block.header);
+        if number.checked_add(1) == Some(self.number()) {
+            return Ok(Some(self.header.parent_hash));
+        }
+        let read =
+            |node: RootProvider| async move { node.get_block_by_number(number.into()).await };
+        let header = self.upstream().ask(read).map_err(SourceError::new)?.map(|block| block.header);
         if let Some(header) = header.as_ref().filter(|header| header.number != number) {
             let (got, expected) = (header.number, number);
             return Err(SourceError::new(RemoteError::OtherBlock { got, expected }));
         }
+        self.check_block().map_err(SourceError::new)?;
         let hash = header.map(|header| header.hash);
         if let Some(hash) = hash {
             self.hashes.lock().insert(number, hash);
@@ -460,7 +457,7 @@ impl Fork {
     }
 
     /// Splits a URL and the block number at its end: `url@number` names a block, `user:password@host` does not.
-    fn url_and_block(&self) -> (&str, Option<i64>) {
+    pub(crate) fn url_and_block(&self) -> (&str, Option<i64>) {
         match self.url.rsplit_once('@') {
             Some((url, number)) if number.parse::<u64>().is_ok() => (url, number.parse().ok()),
             _ => (&self.url, None),

@@ -29,6 +29,7 @@ pub mod server;
 mod signatures;
 mod state;
 pub mod state_file;
+mod upstream;
 
 pub use accounts::{Accounts, MnemonicSource};
 pub use banner::{Continued, Facts, banner, config_out};

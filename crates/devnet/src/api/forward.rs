@@ -3,10 +3,7 @@
 mod joined;
 
 use super::ots;
-use crate::{
-    fork::{Remote, RemoteError},
-    state::DevnetState,
-};
+use crate::{fork::Remote, state::DevnetState, upstream::RemoteError};
 use alloy_eips::{BlockId, BlockNumberOrTag};
 use alloy_primitives::B256;
 use jsonrpsee::{
@@ -195,10 +192,24 @@ impl Request<'_> {
         }
     }
 
+    /// The other node's answer to parameters with block numbers. Only while it has the forked block are its blocks
+    /// before that one those of this chain.
+    fn theirs_by_number(&self, params: &Value) -> Result<Value, ErrorObjectOwned> {
+        let answer = self.theirs(params)?;
+        self.remote.check_block().map_err(refusal)?;
+        Ok(answer)
+    }
+
     /// The other node's answer alone. Reports the request to the console, which otherwise the local method does.
     fn only_theirs(&self, params: &Value) -> Result<Value, ErrorObjectOwned> {
         self.devnet.telemetry().asked(self.name);
         self.theirs(params)
+    }
+
+    /// Like [`Self::only_theirs`], for parameters with block numbers.
+    fn only_theirs_by_number(&self, params: &Value) -> Result<Value, ErrorObjectOwned> {
+        self.devnet.telemetry().asked(self.name);
+        self.theirs_by_number(params)
     }
 
     fn head(&self) -> u64 {
@@ -246,11 +257,12 @@ impl Request<'_> {
         };
         match number {
             Some(number) if is_theirs(number) => {
-                // Its own tags name other blocks.
-                if matches!(id, BlockId::Number(_)) {
-                    self.params[index] = hex(number);
+                if matches!(id, BlockId::Hash(_)) {
+                    return self.only_theirs(&self.params);
                 }
-                self.only_theirs(&self.params)
+                // Its own tags name other blocks.
+                self.params[index] = hex(number);
+                self.only_theirs_by_number(&self.params)
             }
             _ => self.ours(&self.params),
         }
@@ -306,13 +318,16 @@ pub(super) fn ask(
     remote.call(method, params).map_err(refusal)
 }
 
-fn refusal(error: RemoteError) -> ErrorObjectOwned {
+pub(super) fn refusal(error: RemoteError) -> ErrorObjectOwned {
     match error {
         // As it stands: a client of this node may know the words of the other.
         RemoteError::Refused { code, message, data } => {
             ErrorObjectOwned::owned(code, message, data)
         }
-        other => internal(other),
+        other => {
+            let error = RpcError::failed(other.to_string());
+            RpcError { data: other.hashes(), ..error }.into()
+        }
     }
 }
 

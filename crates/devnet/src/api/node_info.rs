@@ -53,7 +53,7 @@ fn node_info(devnet: &DevnetState, args: &mut Args) -> Result<Value, RpcError> {
                 "gasPrice": format!("{price:#x}"),
             },
             "forkConfig": {
-                "forkUrl": devnet.remote().as_ref().map(|remote| RedactedUrl::new(&remote.url)),
+                "forkUrl": devnet.remote().as_ref().map(|remote| RedactedUrl::new(&remote.url())),
                 "forkBlockNumber": devnet.remote().as_ref().map(|remote| remote.number()),
                 "forkRetryBackoff": null,
             },

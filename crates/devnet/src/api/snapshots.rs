@@ -97,7 +97,7 @@ fn fork_again(
     devnet: &DevnetState,
     forking: Forking,
 ) -> Result<(Option<Arc<Remote>>, Chain, Clock), RpcError> {
-    let known = devnet.remote().map(|remote| remote.url.clone());
+    let known = devnet.remote().map(|remote| remote.url());
     let began_with = || match &devnet.config.origin {
         Origin::Fork(fork) => Some(fork.url.clone()),
         _ => None,

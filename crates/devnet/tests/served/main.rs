@@ -24,4 +24,5 @@ mod schedule;
 mod state_file;
 mod support;
 mod unsigned;
+mod upstream;
 mod verified;

@@ -22,8 +22,8 @@ use tokio::runtime::{Builder, Runtime};
 type Manners = dyn Fn(usize, &Value) -> Option<(u16, String)> + Send + Sync;
 
 /// A provider in front of a node.
-struct Provider {
-    url: String,
+pub(crate) struct Provider {
+    pub(crate) url: String,
     counts: Arc<Counts>,
 }
 
@@ -36,7 +36,7 @@ struct Counts {
 }
 
 impl Provider {
-    fn start(
+    pub(crate) fn start(
         node: &Served,
         manners: impl Fn(usize, &Value) -> Option<(u16, String)> + Send + Sync + 'static,
     ) -> Self {
@@ -63,7 +63,7 @@ impl Provider {
         self.counts.batches.load(Ordering::SeqCst)
     }
 
-    fn requests(&self) -> usize {
+    pub(crate) fn requests(&self) -> usize {
         self.counts.requests.load(Ordering::SeqCst)
     }
 }
@@ -124,27 +124,27 @@ fn serve_connection(stream: TcpStream, behind: &str, manners: &Manners, count: &
     }
 }
 
-fn runtime() -> Runtime {
+pub(crate) fn runtime() -> Runtime {
     Builder::new_multi_thread().enable_all().build().unwrap()
 }
 
 /// A fork with a short retry pause.
-fn patient(url: &str) -> Fork {
+pub(crate) fn patient(url: &str) -> Fork {
     Fork { backoff: Duration::from_millis(1), ..Fork::at(url, None) }
 }
 
-fn start(runtime: &Runtime, fork: Fork) -> Result<Devnet, String> {
+pub(crate) fn start(runtime: &Runtime, fork: Fork) -> Result<Devnet, String> {
     // Each block has a slot of its own for its time.
     let devnet = Devnet::builder().mainnet().with(|config| config.origin = Origin::Fork(fork));
     runtime.block_on(devnet.spawn()).map_err(|error| error.to_string())
 }
 
-fn client(devnet: &Devnet) -> Client {
+pub(crate) fn client(devnet: &Devnet) -> Client {
     Client::new(&devnet.endpoint(), ClientOptions::default()).unwrap()
 }
 
 /// A node with balances that no other node has.
-fn node() -> Served {
+pub(crate) fn node() -> Served {
     let node = serve(|_| {});
     let client = client(&node.devnet);
     for number in 1_u64..=12 {
@@ -155,11 +155,11 @@ fn node() -> Served {
     node
 }
 
-fn account(number: u64) -> String {
+pub(crate) fn account(number: u64) -> String {
     format!("0x{number:0>38}aa")
 }
 
-fn check_balances(devnet: &Devnet) {
+pub(crate) fn check_balances(devnet: &Devnet) {
     let client = client(devnet);
     for number in 1_u64..=12 {
         let asked = json!([account(number), "latest"]);

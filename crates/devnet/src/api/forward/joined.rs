@@ -41,7 +41,7 @@ impl Request<'_> {
         if from > fork || from > to {
             return self.ours(&self.params);
         }
-        let mut found = items(self.theirs(&part(filter, from, to.min(fork)))?);
+        let mut found = items(self.theirs_by_number(&part(filter, from, to.min(fork)))?);
         if to > fork {
             found.extend(items(self.ours(&part(filter, fork + 1, to))?));
         }
@@ -59,7 +59,7 @@ impl Request<'_> {
             return self.ours(&self.params);
         }
         if to <= fork {
-            return self.only_theirs(&part(asked, from, to));
+            return self.only_theirs_by_number(&part(asked, from, to));
         }
         // What is left out and where it ends counts from the first of theirs. No more than that many
         // have to be found.
@@ -72,7 +72,7 @@ impl Request<'_> {
                 members.insert("count".to_owned(), json!(most));
             }
         }
-        let mut found = items(self.theirs(&part(&wanted, from, fork))?);
+        let mut found = items(self.theirs_by_number(&part(&wanted, from, fork))?);
         if most.is_none_or(|most| (found.len() as u64) < most) {
             found.extend(items(self.ours(&part(&wanted, fork + 1, to))?));
         }
@@ -102,12 +102,12 @@ impl Request<'_> {
             Value::from(params)
         };
         if newest < fork {
-            return self.only_theirs(&history(oldest, newest));
+            return self.only_theirs_by_number(&history(oldest, newest));
         }
         // The fee behind the block that is continued is ours to say; the block itself is theirs.
         let first = newest.min(fork + 1);
         let ours = self.ours(&history(first, newest))?;
-        let theirs = self.theirs(&history(oldest, fork));
+        let theirs = self.theirs_by_number(&history(oldest, fork));
         let joined = theirs.as_ref().ok().and_then(|theirs| {
             let theirs = FeeHistory::deserialize(theirs).ok()?;
             let ends = theirs.oldest_block.checked_add(theirs.gas_used_ratio.len() as u64)?;

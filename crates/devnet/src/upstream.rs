@@ -1,0 +1,133 @@
+//! The node whose chain a fork continues, and errors of requests to it.
+
+use crate::Fork;
+use alloy_primitives::B256;
+use alloy_provider::{Provider as _, RootProvider};
+use alloy_transport::TransportError;
+use client::{Client, ClientError, ClientOptions};
+use serde_json::{Value, json};
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+
+/// Maximum number of requests in a batch, which every large provider accepts.
+const BATCH: usize = 100;
+
+/// Error from the other node, or of the connection to it.
+#[derive(Debug, Clone, thiserror::Error)]
+pub(crate) enum RemoteError {
+    /// The node refuses the request.
+    #[error("the forked node answers: {message} (code {code})")]
+    Refused { code: i32, message: String, data: Option<Value> },
+    /// The node does not answer, or not in a form that can be parsed.
+    #[error("the forked node fails: {0}")]
+    Failed(String),
+    /// The node returns another block than the requested one.
+    #[error("the forked node, asked for block {expected}, answers with {got}")]
+    OtherBlock { got: u64, expected: u64 },
+    /// The node has replaced the forked block: an answer by number would be of another chain.
+    #[error(
+        "the forked node has replaced block {number}: got {}, expected {expected}; anvil_reset forks its new chain",
+        shown(.got.as_ref())
+    )]
+    Replaced { number: u64, got: Option<B256>, expected: B256 },
+}
+
+fn shown(hash: Option<&B256>) -> String {
+    hash.map_or_else(|| "no block".to_owned(), B256::to_string)
+}
+
+impl RemoteError {
+    /// Returns `true` if the node refuses the form of the parameters.
+    pub(crate) const fn is_of_params(&self) -> bool {
+        matches!(self, Self::Refused { code: -32_602 | -32_600 | -32_700, .. })
+    }
+
+    /// Found and expected hash of the forked block, for programs.
+    pub(crate) fn hashes(&self) -> Option<Value> {
+        match self {
+            Self::Replaced { got, expected, .. } => {
+                Some(json!({ "got": got, "expected": expected }))
+            }
+            Self::Refused { .. } | Self::Failed(_) | Self::OtherBlock { .. } => None,
+        }
+    }
+}
+
+impl From<ClientError> for RemoteError {
+    fn from(error: ClientError) -> Self {
+        let ClientError::Rpc(TransportError::ErrorResp(refusal)) = &error else {
+            return Self::Failed(error.to_string());
+        };
+        Self::Refused {
+            code: refusal.code.try_into().unwrap_or(-32603),
+            message: refusal.message.to_string(),
+            data: refusal.data.as_ref().and_then(|data| serde_json::from_str(data.get()).ok()),
+        }
+    }
+}
+
+/// The node, and the options of requests to it.
+#[derive(Debug)]
+pub(crate) struct Upstream {
+    /// Options of the fork; the URL is without a block number.
+    pub(crate) fork: Fork,
+    client: Client,
+    /// `true` once the node has refused to read a state by the hash of its block (EIP-1898).
+    reads_by_number: AtomicBool,
+}
+
+impl Upstream {
+    /// The node of a fork. Nothing is sent yet.
+    pub(crate) fn new(fork: &Fork) -> Result<Self, ClientError> {
+        let (url, _) = fork.url_and_block();
+        let fork = Fork { url: url.to_owned(), ..fork.clone() };
+        let options = ClientOptions {
+            timeout: fork.timeout,
+            tries: fork.retries.saturating_add(1),
+            first_pause: fork.backoff,
+            units_per_second: fork.units_per_second,
+            batch: BATCH,
+            ..ClientOptions::default()
+        };
+        let more = fork.more_urls.iter().map(String::as_str);
+        let urls: Vec<&str> = std::iter::once(fork.url.as_str()).chain(more).collect();
+        let client = Client::of_several(&urls, &fork.headers, options)?;
+        Ok(Self { fork, client, reads_by_number: AtomicBool::new(false) })
+    }
+
+    /// Sends a request, and waits for the answer.
+    pub(crate) fn ask<T, F>(
+        &self,
+        question: impl FnOnce(RootProvider) -> F,
+    ) -> Result<T, RemoteError>
+    where
+        T: Send + 'static,
+        F: Future<Output = Result<T, TransportError>> + Send + 'static,
+    {
+        let answer = self.client.wait(question(self.client.provider().clone()));
+        Ok(answer.map_err(ClientError::from)?)
+    }
+
+    /// Sends a request to a method by its name.
+    pub(crate) fn call(&self, method: &str, params: &Value) -> Result<Value, RemoteError> {
+        Ok(self.client.request(method, params.clone())?)
+    }
+
+    /// Hash of the block with this number, if there is one.
+    pub(crate) fn hash_of(&self, number: u64) -> Result<Option<B256>, RemoteError> {
+        let block =
+            self.ask(move |node| async move { node.get_block_by_number(number.into()).await })?;
+        Ok(block.map(|block| block.header.hash))
+    }
+
+    /// Returns `true` if states are read by block number.
+    pub(crate) fn reads_by_number(&self) -> bool {
+        self.reads_by_number.load(Relaxed)
+    }
+
+    /// Reads states by block number from now on.
+    pub(crate) fn read_by_number(&self) {
+        if !self.reads_by_number.swap(true, Relaxed) {
+            tracing::info!("the forked node reads no state by block hash: using the number");
+        }
+    }
+}

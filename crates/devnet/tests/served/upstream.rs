@@ -1,0 +1,135 @@
+//! Forks of a node that reorganises, and of one whose address changes.
+
+use crate::{
+    providers::{Provider, account, check_balances, client, node, patient, runtime, start},
+    support::{Served, ask, failure, refused, serve},
+};
+use client::{Client, ClientOptions};
+use serde_json::{Value, json};
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
+
+/// Number of the forked block.
+const FORKED: &str = "0x1";
+
+/// A node whose first block is another than that of [`node`], with other balances.
+fn other_chain() -> Served {
+    let node = serve(|_| {});
+    let there = client(&node.devnet);
+    for number in 1_u64..=12 {
+        ask(&there, "anvil_setBalance", json!([account(number), "0xbad"]));
+    }
+    ask(&there, "evm_mine", json!([]));
+    node
+}
+
+/// A node that shows another chain by block numbers once the switch is on. By hash it still has its own blocks.
+fn reorganising(before: &Served, after: &Served) -> (Provider, Arc<AtomicBool>) {
+    let switch = Arc::<AtomicBool>::default();
+    let (is_on, after) = (Arc::clone(&switch), client(&after.devnet));
+    let provider = Provider::start(before, move |_, request| {
+        let by_hash = request["params"].to_string().contains("blockHash");
+        if !is_on.load(Ordering::SeqCst) || by_hash || request.is_array() {
+            return None;
+        }
+        Some((200, String::from_utf8(after.post(request.to_string()).unwrap()).unwrap()))
+    });
+    (provider, switch)
+}
+
+fn hash_of(node: &Served, tag: &str) -> Value {
+    ask(&client(&node.devnet), "eth_getBlockByNumber", json!([tag, false]))["hash"].clone()
+}
+
+#[test]
+fn fork_reads_one_chain_across_an_upstream_reorg() {
+    let (before, after, runtime) = (node(), other_chain(), runtime());
+    let (provider, switch) = reorganising(&before, &after);
+    let devnet = start(&runtime, patient(&provider.url)).unwrap();
+    let here = client(&devnet);
+    let balance = |number| ask(&here, "eth_getBalance", json!([account(number), "latest"]));
+    assert_eq!(balance(1), "0x3e8");
+    switch.store(true, Ordering::SeqCst);
+    check_balances(&devnet);
+    let send = json!([{ "from": devnet.addresses()[0], "to": account(13), "value": "0x1" }]);
+    let sent = ask(&here, "eth_sendTransaction", send);
+    assert_eq!(ask(&here, "eth_getTransactionReceipt", json!([sent]))["status"], "0x1");
+
+    // What has no hash as a parameter is refused.
+    let (_, message, data) = failure(&here, "eth_getBlockByNumber", json!([FORKED, false]));
+    let hashes = json!({ "got": hash_of(&after, FORKED), "expected": hash_of(&before, FORKED) });
+    assert!(message.contains("has replaced block 1"), "{message}");
+    assert_eq!(data, hashes);
+    let logs = json!([{ "fromBlock": "0x0", "toBlock": "latest" }]);
+    assert_eq!(failure(&here, "eth_getLogs", logs).2, hashes);
+    let own = ask(&here, "eth_getBlockByNumber", json!(["0x2", false]));
+    assert_eq!(own["parentHash"], hash_of(&before, FORKED));
+
+    switch.store(false, Ordering::SeqCst);
+    let block = ask(&here, "eth_getBlockByNumber", json!([FORKED, false]));
+    assert_eq!(block["hash"], hash_of(&before, FORKED));
+}
+
+/// A node in front of another that refuses states by block hash with this error once the switch is on.
+fn refusing_hashes(
+    node: &Served,
+    behind: &Provider,
+    switch: &Arc<AtomicBool>,
+    (code, message): (i64, &'static str),
+) -> Provider {
+    let behind = Client::new(&behind.url, ClientOptions::default()).unwrap();
+    let is_on = Arc::clone(switch);
+    Provider::start(node, move |_, request| {
+        if request.is_array() {
+            return None;
+        }
+        let by_hash = request["params"].to_string().contains("blockHash");
+        let answer = match by_hash && is_on.load(Ordering::SeqCst) {
+            true => {
+                let error = json!({ "code": code, "message": message });
+                json!({ "jsonrpc": "2.0", "id": request["id"], "error": error }).to_string()
+            }
+            false => String::from_utf8(behind.post(request.to_string()).unwrap()).unwrap(),
+        };
+        Some((200, answer))
+    })
+}
+
+/// The end of the error for a fork whose block was replaced.
+fn replaced(before: &Served, after: &Served) -> String {
+    let [got, expected] = [after, before].map(|node| hash_of(node, FORKED));
+    format!("got {}, expected {}", got.as_str().unwrap(), expected.as_str().unwrap())
+}
+
+#[test]
+fn state_of_a_dropped_block_is_an_error() {
+    let (before, after, runtime) = (node(), other_chain(), runtime());
+    let (behind, switch) = reorganising(&before, &after);
+    let provider = refusing_hashes(&before, &behind, &switch, (-32_000, "header not found"));
+    let devnet = start(&runtime, patient(&provider.url)).unwrap();
+    let here = client(&devnet);
+    let known = || ask(&here, "eth_getBalance", json!([account(1), "latest"]));
+    assert_eq!(known(), "0x3e8");
+    switch.store(true, Ordering::SeqCst);
+    let error = refused(&here, "eth_getBalance", json!([account(2), "latest"]));
+    assert!(error.contains(&replaced(&before, &after)), "{error}");
+    // What is known already is still told.
+    assert_eq!(known(), "0x3e8");
+}
+
+#[test]
+fn provider_without_block_hash_parameters_is_checked() {
+    let (before, after, runtime) = (node(), other_chain(), runtime());
+    let (behind, switch) = reorganising(&before, &after);
+    let always = Arc::new(AtomicBool::new(true));
+    let error = (-32_602, "invalid argument 1: hex string expected");
+    let provider = refusing_hashes(&before, &behind, &always, error);
+    let devnet = start(&runtime, patient(&provider.url)).unwrap();
+    check_balances(&devnet);
+    switch.store(true, Ordering::SeqCst);
+    let error = refused(&client(&devnet), "eth_getBalance", json!([account(13), "latest"]));
+    assert!(error.contains(&replaced(&before, &after)), "{error}");
+    check_balances(&devnet);
+}
