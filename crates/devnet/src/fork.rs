@@ -173,6 +173,21 @@ impl Remote {
         self.upstream().fork.url.clone()
     }
 
+    /// Sends further requests to another node of the same chain.
+    pub(crate) fn set_url(&self, url: String) -> Result<(), RemoteError> {
+        let known = self.upstream().fork.clone();
+        // Headers may hold credentials, which are for the node before.
+        let (more_urls, headers) = (Vec::new(), Vec::new());
+        let upstream = Upstream::new(&Fork { url, more_urls, headers, ..known })?;
+        let (number, expected) = (self.number(), self.hash);
+        match upstream.hash_of(number)? {
+            Some(hash) if hash == expected => {}
+            got => return Err(RemoteError::OtherChain { number, got, expected }),
+        }
+        *self.upstream.write() = Arc::new(upstream);
+        Ok(())
+    }
+
     /// Sends a request to the other node.
     pub(crate) fn call(&self, method: &str, params: &Value) -> Result<Value, RemoteError> {
         self.upstream().call(method, params)

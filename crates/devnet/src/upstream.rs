@@ -29,6 +29,12 @@ pub(crate) enum RemoteError {
         shown(.got.as_ref())
     )]
     Replaced { number: u64, got: Option<B256>, expected: B256 },
+    /// A new address is of a node without the forked block.
+    #[error(
+        "the node does not have the forked block {number}: got {}, expected {expected}",
+        shown(.got.as_ref())
+    )]
+    OtherChain { number: u64, got: Option<B256>, expected: B256 },
 }
 
 fn shown(hash: Option<&B256>) -> String {
@@ -44,7 +50,7 @@ impl RemoteError {
     /// Found and expected hash of the forked block, for programs.
     pub(crate) fn hashes(&self) -> Option<Value> {
         match self {
-            Self::Replaced { got, expected, .. } => {
+            Self::Replaced { got, expected, .. } | Self::OtherChain { got, expected, .. } => {
                 Some(json!({ "got": got, "expected": expected }))
             }
             Self::Refused { .. } | Self::Failed(_) | Self::OtherBlock { .. } => None,

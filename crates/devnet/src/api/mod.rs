@@ -45,7 +45,7 @@ const TABLES: [(WorkerPool, &[Method]); 10] = [
 /// Methods that run in another pool than the rest of their table.
 const EXCEPTIONS: &[(WorkerPool, &[&str])] = &[
     (WorkerPool::Wait, &["eth_sendTransactionSync"]),
-    (WorkerPool::Write, &["anvil_setChainId"]),
+    (WorkerPool::Write, &["anvil_setChainId", "anvil_setRpcUrl"]),
     (WorkerPool::Execute, &["eth_signTransaction", "eth_fillTransaction"]),
     (
         WorkerPool::Read,

@@ -2,9 +2,9 @@
 
 use super::{
     Method,
-    args::{Args, Number},
+    args::{Args, Number, invalid},
 };
-use crate::{CLIENT_VERSION, cheats::SetChainId, state::DevnetState};
+use crate::{CLIENT_VERSION, cheats::SetChainId, state::DevnetState, upstream::RemoteError};
 use alloy_hardforks::EthereumHardfork;
 use alloy_primitives::{B256, Bytes, map::HashMap};
 use client::RedactedUrl;
@@ -113,8 +113,14 @@ fn set_logging(devnet: &DevnetState, args: &mut Args) -> Result<Value, RpcError>
     Ok(Value::Null)
 }
 
-fn set_rpc_url(_: &DevnetState, args: &mut Args) -> Result<Value, RpcError> {
-    args.required::<String>()?;
+fn set_rpc_url(devnet: &DevnetState, args: &mut Args) -> Result<Value, RpcError> {
+    let url: String = args.required()?;
+    // Without a fork there is nothing to change, which anvil accepts too.
+    if let Some(remote) = devnet.remote() {
+        let refused =
+            |error: RemoteError| RpcError { data: error.hashes(), ..invalid(error.to_string()) };
+        remote.set_url(url).map_err(refused)?;
+    }
     Ok(Value::Null)
 }
 

@@ -97,20 +97,25 @@ fn fork_again(
     devnet: &DevnetState,
     forking: Forking,
 ) -> Result<(Option<Arc<Remote>>, Chain, Clock), RpcError> {
-    let known = devnet.remote().map(|remote| remote.url());
-    let began_with = || match &devnet.config.origin {
-        Origin::Fork(fork) => Some(fork.url.clone()),
-        _ => None,
-    };
-    let url = forking.json_rpc_url.or(known).or_else(began_with).ok_or_else(|| {
-        invalid("this devnet does not fork another node: `jsonRpcUrl` says which it is to be")
-    })?;
     let block = forking.block_number.map(Number::u64).transpose()?;
     let block = block.map(i64::try_from).transpose().map_err(|error| invalid(error.to_string()))?;
     let failed = |error: DevnetError| RpcError::failed(error.to_string());
-    let fork = match &devnet.config.origin {
-        Origin::Fork(fork) => Fork { url, block, ..fork.clone() },
-        _ => Fork::at(url, block),
+    let began_with = || match &devnet.config.origin {
+        Origin::Fork(fork) => Some(fork.clone()),
+        _ => None,
+    };
+    let known = devnet.remote().map(|remote| remote.upstream().fork.clone()).or_else(began_with);
+    let fork = match (forking.json_rpc_url, known) {
+        (None, Some(known)) => Fork { block, ..known },
+        (Some(url), Some(known)) if url == known.url => Fork { block, ..known },
+        // Further addresses are those of the node before.
+        (Some(url), Some(known)) => Fork { url, block, more_urls: Vec::new(), ..known },
+        (Some(url), None) => Fork::at(url, block),
+        (None, None) => {
+            return Err(invalid(
+                "this devnet does not fork another node: `jsonRpcUrl` says which it is to be",
+            ));
+        }
     };
     let remote = Arc::new(Remote::connect(&fork).map_err(failed)?);
     let (chain, clock) = start(devnet, Some(&remote))?;

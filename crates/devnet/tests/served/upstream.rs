@@ -133,3 +133,44 @@ fn provider_without_block_hash_parameters_is_checked() {
     assert!(error.contains(&replaced(&before, &after)), "{error}");
     check_balances(&devnet);
 }
+
+#[test]
+fn new_url_serves_the_next_reads() {
+    let (upstream, runtime) = (node(), runtime());
+    let [first, second] = [(); 2].map(|()| Provider::start(&upstream, |_, _| None));
+    let devnet = start(&runtime, patient(&first.url)).unwrap();
+    let here = client(&devnet);
+    let balance = |number| ask(&here, "eth_getBalance", json!([account(number), "latest"]));
+    assert_eq!(balance(1), "0x3e8");
+    assert!(ask(&here, "anvil_setRpcUrl", json!([second.url])).is_null());
+    let asked = (first.requests(), second.requests());
+    check_balances(&devnet);
+    assert_eq!(first.requests(), asked.0);
+    assert!(second.requests() > asked.1);
+    let info = ask(&here, "anvil_nodeInfo", json!([]));
+    assert_eq!(info["forkConfig"]["forkUrl"], second.url);
+    ask(&here, "anvil_reset", json!([{ "forking": {} }]));
+    check_balances(&devnet);
+    assert_eq!(first.requests(), asked.0);
+}
+
+#[test]
+fn new_url_of_another_chain_is_refused() {
+    let (upstream, other, runtime) = (node(), other_chain(), runtime());
+    let devnet = start(&runtime, patient(&upstream.url())).unwrap();
+    let here = client(&devnet);
+    let (code, message, data) = failure(&here, "anvil_setRpcUrl", json!([other.url()]));
+    let [got, expected] = [&other, &upstream].map(|node| hash_of(node, FORKED));
+    assert_eq!((code, data), (-32_602, json!({ "got": got, "expected": expected })));
+    assert!(message.contains("does not have the forked block 1"), "{message}");
+    let shorter = serve(|_| {});
+    let (_, message, data) = failure(&here, "anvil_setRpcUrl", json!([shorter.url()]));
+    assert_eq!(data, json!({ "got": null, "expected": expected }));
+    assert!(message.contains("got no block"), "{message}");
+    let message = refused(&here, "anvil_setRpcUrl", json!(["ftp://x"]));
+    assert!(message.contains("\"ftp://x\" is not the URL of a node"), "{message}");
+    check_balances(&devnet);
+    // Without a fork there is nothing to change, as in anvil.
+    let alone = client(&shorter.devnet);
+    assert!(ask(&alone, "anvil_setRpcUrl", json!(["http://localhost:1"])).is_null());
+}
