@@ -23,8 +23,13 @@ use node::{Command, NodeState};
 use rpc::RpcError;
 use serde::Deserialize;
 use serde_json::{Value, json};
-use std::{collections::BTreeMap, path::Path, sync::Arc, time::Duration};
-use store::{Changes, ExecutedBlock, Overlay};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+    sync::Arc,
+    time::Duration,
+};
+use store::{Changes, ExecutedBlock, MemoryStore, Overlay, Store, StoreError, StoredNodes};
 use tokio::{task, time};
 
 impl Devnet {
@@ -111,7 +116,11 @@ pub(crate) fn dump(devnet: &DevnetState, past: bool) -> Result<StateFile, DumpEr
     let (chain, _kept) = devnet.node.read(|node| (node.chain.reader().clone(), node.snapshot()));
     let state = chain.state();
     let mut accounts = BTreeMap::new();
-    let preimages = state.store().preimages().map_err(ChainError::from)?;
+    let mut preimages = state.store().preimages().map_err(ChainError::from)?;
+    // A node that loads the file may not be a fork.
+    if let Some(remote) = devnet.remote() {
+        remote.add_known(&mut preimages);
+    }
     for (address, slots) in preimages.clone() {
         let Some(account) = state.account(address)? else { continue };
         let code = state.code(address)?;
@@ -283,7 +292,13 @@ impl Command for LoadState<'_> {
             }
             chain
         } else {
-            let store = Arc::new(Overlay::new(Arc::clone(edited.store())));
+            let first = blocks.first().map(|block| block.header.number);
+            let own = edited.store().first_number().map_err(|error| error.to_string())?;
+            // The file of a fork begins after blocks of this chain, which are not those before it.
+            let store: Arc<dyn Store> = match first > own {
+                true => Arc::new(without_blocks(&**edited.store()).map_err(|it| it.to_string())?),
+                false => Arc::new(Overlay::new(Arc::clone(edited.store()))),
+            };
             let config = node.chain.config().clone();
             match Chain::from_parts(blocks, store, config).map_err(failed)? {
                 Some(chain) => chain,
@@ -301,6 +316,22 @@ impl Command for LoadState<'_> {
         node.clock.set(head.header.timestamp);
         Ok(())
     }
+}
+
+/// A store with the states of another one, and none of its blocks.
+fn without_blocks(store: &dyn Store) -> Result<MemoryStore, StoreError> {
+    let StoredNodes { nodes, codes } = store.everything()?;
+    let slots =
+        |(address, slots): (Address, BTreeSet<U256>)| (address, slots.into_iter().collect());
+    let preimages = store.preimages()?.into_iter().map(slots).collect();
+    let mut changes = Changes { preimages, ..Changes::default() };
+    changes.put_nodes(nodes);
+    for code in codes {
+        changes.put_code(code);
+    }
+    let own = MemoryStore::default();
+    own.commit(changes)?;
+    Ok(own)
 }
 
 fn apply(state: &State, file: &StateFile) -> Result<State, String> {

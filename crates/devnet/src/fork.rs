@@ -28,6 +28,7 @@ use revm::{bytecode::Bytecode, state::AccountInfo};
 use rpc::CONSOLE_OUTPUT;
 use serde_json::{Value, json};
 use std::{
+    collections::BTreeSet,
     iter,
     path::PathBuf,
     sync::{
@@ -36,6 +37,7 @@ use std::{
     },
     time::Duration,
 };
+use store::Preimages;
 use tokio::task::JoinSet;
 use trie::SourceError;
 
@@ -156,6 +158,24 @@ impl Remote {
             }
         }
         Ok(())
+    }
+
+    /// Adds the accounts and slots that were read from the other node.
+    pub(crate) fn add_known(&self, preimages: &mut Preimages) {
+        let slots: Vec<_> = self.slots.lock().keys().copied().collect();
+        // A slot may have been read alone. Without its account it is of no use, so an error leaves it out.
+        let owners: BTreeSet<_> = slots.iter().map(|(address, _)| *address).collect();
+        if let Err(error) = self.fetch(owners.into_iter(), iter::empty()) {
+            tracing::warn!(%error, "failed to read accounts of known slots");
+        }
+        let accounts = self.accounts.lock();
+        let there = |address: &Address| accounts.get(address).is_some_and(Option::is_some);
+        for address in accounts.keys().filter(|address| there(address)) {
+            preimages.entry(*address).or_default();
+        }
+        for (address, slot) in slots.into_iter().filter(|(address, _)| there(address)) {
+            preimages.entry(address).or_default().insert(slot);
+        }
     }
 
     /// Number of the forked block.

@@ -174,3 +174,45 @@ fn new_url_of_another_chain_is_refused() {
     let alone = client(&shorter.devnet);
     assert!(ask(&alone, "anvil_setRpcUrl", json!(["http://localhost:1"])).is_null());
 }
+
+#[test]
+fn dump_of_a_fork_loads_without_it() {
+    let runtime = runtime();
+    let upstream = node();
+    let there = client(&upstream.devnet);
+    // Returns slot 0.
+    ask(&there, "anvil_setCode", json!([account(20), "0x5f545f5260205ff3"]));
+    ask(&there, "anvil_setStorageAt", json!([account(20), "0x0", format!("{:#066x}", 42)]));
+    ask(&there, "evm_mine", json!([]));
+    let devnet = start(&runtime, patient(&upstream.url())).unwrap();
+    let here = client(&devnet);
+    let call = json!([{ "to": account(20) }, "latest"]);
+    let value = ask(&here, "eth_call", call.clone());
+    assert_eq!(value, format!("{:#066x}", 42));
+    check_balances(&devnet);
+    let from = devnet.addresses()[0];
+    let pay = |to: u64| json!([{ "from": from, "to": account(to), "value": "0x1" }]);
+    ask(&here, "eth_sendTransaction", pay(1));
+    let dump = ask(&here, "anvil_dumpState", json!([]));
+    let head = ask(&here, "eth_getBlockByNumber", json!(["latest", false]));
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("state.json");
+    devnet.dump_state(&file).unwrap();
+    drop((devnet, upstream));
+
+    let by_method = serve(|_| {});
+    ask(&client(&by_method.devnet), "anvil_loadState", json!([dump]));
+    let by_flag = serve(|_| {});
+    by_flag.devnet.load_state(&file).unwrap();
+    for plain in [by_method, by_flag] {
+        let here = client(&plain.devnet);
+        let balance = |number| ask(&here, "eth_getBalance", json!([account(number), "latest"]));
+        assert_eq!((balance(1), balance(2)), (json!("0x3e9"), json!("0x7d0")));
+        assert_eq!(ask(&here, "eth_call", call.clone()), value);
+        assert_eq!(ask(&here, "eth_getBlockByNumber", json!(["latest", false])), head);
+        let sent = ask(&here, "eth_sendTransaction", pay(2));
+        let receipt = ask(&here, "eth_getTransactionReceipt", json!([sent]));
+        assert_eq!((&receipt["status"], &receipt["blockNumber"]), (&json!("0x1"), &json!("0x4")));
+        assert_eq!(balance(2), "0x7d1");
+    }
+}
