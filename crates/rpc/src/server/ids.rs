@@ -195,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn ids_are_judged_by_their_kind() {
+    fn ids_are_checked_by_their_kind() {
         let text = |id: &str| format!(r#"{{"method":"m","id" : {id},"params":[]}}"#);
         for piece in [1, 3, 100] {
             for id in ["1", "0", "18446744073709551615", "null", r#""a""#, r#""1.5\"e""#] {
