@@ -20,5 +20,6 @@ mod rollup;
 mod secrets;
 mod snapshot;
 mod support;
+mod unread;
 mod worst;
 mod yielding;

@@ -80,7 +80,7 @@ fn ask(port: u16, mut request: Value) -> (String, usize) {
 }
 
 /// Most memory that a process has ever held, in bytes.
-fn most_memory(process: u32) -> u64 {
+pub(crate) fn most_memory(process: u32) -> u64 {
     let status = fs::read_to_string(format!("/proc/{process}/status")).unwrap();
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
     line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() * 1_024

@@ -1,0 +1,161 @@
+//! Clients that read nothing of what they ask for, beside an honest one.
+
+use crate::{
+    failover::{Node, Scene, until},
+    support::free_port,
+    worst::most_memory,
+};
+use alloy_consensus::TxEip1559;
+use alloy_eips::eip2718::Encodable2718 as _;
+use alloy_primitives::{B256, Bytes, TxKind, U64, hex};
+use serde_json::{Value, json};
+use std::{
+    io::{Read as _, Write as _},
+    net::TcpStream,
+    sync::atomic::{AtomicUsize, Ordering},
+    thread,
+    time::Duration,
+};
+use testkit::{Key, Patience};
+
+/// Most memory while clients read none of their answers, in bytes.
+const MOST_UNREAD: u64 = 1_000_000_000;
+/// Most memory that subscriptions to many logs may add, in bytes.
+const MOST_SUBSCRIBED: u64 = 300_000_000;
+/// Emits logs without data until 5,000 gas are left.
+const EMITTER: &[u8] = &hex!("5b5f5fa06113885a115f5700");
+
+/// Opens a WebSocket.
+fn socket(port: u16) -> TcpStream {
+    let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
+    write!(
+        stream,
+        "GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+         Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
+    )
+    .unwrap();
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        let mut byte = [0];
+        stream.read_exact(&mut byte).unwrap();
+        head.push(byte[0]);
+    }
+    assert!(head.starts_with(b"HTTP/1.1 101"), "{}", String::from_utf8_lossy(&head));
+    stream
+}
+
+/// Sends a message under a mask of zeros; `false` if the node has closed the connection.
+fn frame(stream: &mut TcpStream, text: &str) -> bool {
+    let mut frame = vec![0x81, 0x80 | 127];
+    frame.extend((text.len() as u64).to_be_bytes());
+    frame.extend([0; 4]);
+    frame.extend(text.as_bytes());
+    stream.write_all(&frame).is_ok()
+}
+
+/// Asks for the number of the head until `ends`, and returns the times that this took, in order.
+fn honest(node: &Node, ends: impl Fn() -> bool) -> Vec<Duration> {
+    let mut took = Vec::new();
+    while !ends() || took.len() < 200 {
+        let begun = Patience::begin();
+        node.public.request::<_, U64>("eth_blockNumber", ()).unwrap();
+        took.push(begun.spent());
+        thread::sleep(Duration::from_millis(2));
+    }
+    took.sort();
+    took
+}
+
+#[test]
+fn unread_answers_take_bounded_memory() {
+    let (scene, port) = (Scene::new(), free_port());
+    let mut node = Node::new(&scene.with_keys(), scene.folder.path(), port);
+    node.start(&["--role", "sequencer"]);
+    let process = node.id().unwrap();
+    let before = most_memory(process);
+    let block = json!({ "jsonrpc": "2.0", "id": 1, "method": "eth_getBlockByNumber", "params": ["latest", true] });
+    let garbage = json!({ "jsonrpc": "2.0", "id": 1, "method": "eth_sendRawTransactionSync", "params": ["0x02f8"] });
+    let batch = Value::from(vec![block; 1_000]).to_string();
+    let garbage = Value::from(vec![garbage; 1_000]).to_string();
+    let (batch, garbage) = (&batch, &garbage);
+    let left = AtomicUsize::new(4);
+    let took = thread::scope(|scope| {
+        let left = &left;
+        for text in [batch, garbage] {
+            // Four hundred batches on one socket, and some on each of many.
+            scope.spawn(move || {
+                let mut one = socket(port);
+                one.set_write_timeout(Some(Duration::from_secs(5))).unwrap();
+                let sent = (0..400).take_while(|_| frame(&mut one, text)).count();
+                eprintln!("{sent} batches of 400 on one socket");
+                left.fetch_sub(1, Ordering::Relaxed);
+            });
+            scope.spawn(move || {
+                let mut many: Vec<_> =
+                    (0..160).filter_map(|_| TcpStream::connect(("127.0.0.1", port)).ok()).collect();
+                for stream in &mut many {
+                    stream.set_write_timeout(Some(Duration::from_secs(1))).unwrap();
+                    // The node may close the connection in the middle.
+                    drop(write!(
+                        stream,
+                        "POST / HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n\
+                         Content-Length: {}\r\n\r\n{text}",
+                        text.len()
+                    ));
+                }
+                thread::sleep(Duration::from_secs(3));
+                left.fetch_sub(1, Ordering::Relaxed);
+            });
+        }
+        honest(&node, || left.load(Ordering::Relaxed) == 0)
+    });
+    let held = most_memory(process);
+    eprintln!(
+        "memory: {before} bytes before, {held} at most; honest client: median {:?}, p99 {:?}",
+        took[took.len() / 2],
+        took[took.len() * 99 / 100]
+    );
+    assert!(held <= MOST_UNREAD, "{held}");
+}
+
+#[test]
+fn unread_subscriptions_take_bounded_memory() {
+    let (scene, port) = (Scene::new(), free_port());
+    let mut node = Node::new(&scene.with_keys(), scene.folder.path(), port);
+    node.start(&["--role", "sequencer"]);
+    let process = node.id().unwrap();
+    let subscribe =
+        json!({ "jsonrpc": "2.0", "id": 1, "method": "eth_subscribe", "params": ["logs", {}] });
+    let mut accepted = 0;
+    let mut sockets: Vec<_> = (0..64).map(|_| socket(port)).collect();
+    for stream in &mut sockets {
+        for _ in 0..64 {
+            accepted += usize::from(frame(stream, &subscribe.to_string()));
+        }
+    }
+    let before = most_memory(process);
+    let creation = Key::named("alice").sign(TxEip1559 {
+        chain_id: 8_079,
+        gas_limit: 9_900_000,
+        max_fee_per_gas: 10_000_000_000,
+        to: TxKind::Create,
+        input: EMITTER.into(),
+        ..Default::default()
+    });
+    let raw = Bytes::from(creation.encoded_2718());
+    let hash: B256 = node.public.request("eth_sendRawTransaction", (raw,)).unwrap();
+    let mut count = 0;
+    until("the logs", || {
+        let receipt: Value = node.public.request("eth_getTransactionReceipt", (hash,)).unwrap();
+        count = receipt["logs"].as_array().map_or(0, Vec::len);
+        count > 0
+    });
+    let took = honest(&node, || true);
+    let held = most_memory(process);
+    eprintln!(
+        "{accepted} subscriptions, {count} logs: {before} bytes before, {held} at most; honest client: p99 {:?}",
+        took[took.len() * 99 / 100]
+    );
+    assert!(count > 24_000, "{count}");
+    assert!(held <= before + MOST_SUBSCRIBED, "{before} {held}");
+}
