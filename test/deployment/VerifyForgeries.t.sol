@@ -146,7 +146,10 @@ contract VerifyForgeriesTest is VerifyFixture {
     function test_forged_state_that_no_getter_shows_is_seen_by_its_init_code() public {
         uint256 rules = trueValue(3);
         uint256[2][4] memory forgeries = [
-            [3, rules + (1 << 224)], [3, rules + (1 << 240)], [4, uint256(0)], [uint256(8199), uint256(1)]
+            [3, rules + (1 << 224)],
+            [3, rules + (1 << 240)],
+            [4, uint256(0)],
+            [uint256(8199), uint256(1)]
         ];
         for (uint256 i = 0; i < forgeries.length; ++i) {
             uint256 before = vm.snapshotState();
