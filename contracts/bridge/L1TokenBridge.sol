@@ -71,7 +71,7 @@ contract L1TokenBridge is IL1TokenBridge {
     /// @dev Time from which a withdrawal may be sent back, by the hash of the withdrawal.
     mapping(bytes32 id => uint256 readyAt) private _refundAt;
 
-    /// @dev Returns `true` if a transfer of tokens is under way.
+    /// @dev `true` during a transfer of tokens.
     bool private transient _busy;
 
     modifier exclusive() {

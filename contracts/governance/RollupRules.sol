@@ -475,7 +475,7 @@ abstract contract RollupRules is RollupState {
         if (Execute.isFork(fork)) fork = fork & 0xff00 | _schemaOf(_rules) & 0xff;
     }
 
-    /// @dev Number of forced transactions were submitted before this L1 block.
+    /// @dev Number of forced transactions that were submitted before this L1 block.
     function _forcedBefore() internal view returns (uint64) {
         return IForcedSettlement(FORCED).countBefore();
     }

@@ -83,7 +83,7 @@ interface IForcedInbox {
     /// with this number, or if it has been discharged.
     function commitment(uint64 index) external view returns (bytes32);
 
-    /// @notice Number of transactions have been submitted.
+    /// @notice Number of transactions submitted so far.
     function count() external view returns (uint64);
 
     /// @notice The least fee for a transaction in this L1 block: for its gas, and for the bytes that it

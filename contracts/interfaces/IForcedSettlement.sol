@@ -43,6 +43,6 @@ interface IForcedSettlement {
         bytes32[] calldata found
     ) external returns (uint64 next, uint64 due);
 
-    /// @notice Number of transactions were submitted before this L1 block.
+    /// @notice Number of transactions that were submitted before this L1 block.
     function countBefore() external view returns (uint64);
 }

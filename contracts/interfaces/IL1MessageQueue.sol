@@ -170,7 +170,7 @@ interface IL1MessageQueue {
     /// @notice For the rollup: when the first message that has not been relayed was sent, or this
     /// moment if there is none but those of this L1 block, which no builder of an L2 block can know
     /// of. Checkpoints from `before` on are kept from now on.
-    /// @param relayed Number of messages have been relayed.
+    /// @param relayed Number of messages relayed so far.
     /// @param before The last checkpoint that covers no more messages than these.
     /// @param next The one that follows; ignored if `before` was the state of the queue at the end of the
     /// last L1 block.
@@ -182,7 +182,7 @@ interface IL1MessageQueue {
     /// otherwise the answer is 0, and nothing changes.
     function settleIfIdle(uint64 relayed) external returns (uint64 pendingSince);
 
-    /// @notice Number of messages were sent before this L1 block.
+    /// @notice Number of messages that were sent before this L1 block.
     function countBefore() external view returns (uint64);
 
     /// @notice Number of messages the L2 has relayed (or parked) in a state: the messenger's own count, by
@@ -245,7 +245,7 @@ interface IL1MessageQueue {
     /// @notice Least price of each gas of a message, in percent of the L1 base fee.
     function FEE_PERCENT() external view returns (uint64);
 
-    /// @notice Number of checkpoints are held besides the state of the queue now.
+    /// @notice Number of checkpoints that are held besides the current state of the queue.
     function CHECKPOINTS() external view returns (uint64);
 
     /// @notice At most so many messages lie between two checkpoints.

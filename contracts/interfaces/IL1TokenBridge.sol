@@ -156,7 +156,7 @@ interface IL1TokenBridge {
     /// @notice Returns `true` if the L2 has been told of a token.
     function isRegistered(address l1Token) external view returns (bool);
 
-    /// @notice Number of tokens are on the L2 or on their way, in either direction.
+    /// @notice Amount of a token that is on the L2 or on its way, in either direction.
     function owed(address l1Token) external view returns (uint256);
 
     /// @notice The queue through which both sides talk, an `IL1MessageQueue`.

@@ -140,7 +140,7 @@ interface IL2Messenger {
     /// sees the same answer.
     function l1Sender() external view returns (address);
 
-    /// @notice Number of messages have been relayed, and the rolling hash over them.
+    /// @notice Number of messages relayed so far, and the rolling hash over them.
     function relayed() external view returns (uint64 count, bytes32 root);
 
     /// @notice Returns `true` if a message failed and can be tried again or refunded.
@@ -149,7 +149,7 @@ interface IL2Messenger {
     /// @notice Returns `true` if a message is parked and can be delivered or refunded.
     function isParked(bytes32 messageHash) external view returns (bool);
 
-    /// @notice Number of messages have been sent to L1.
+    /// @notice Number of messages sent to L1 so far.
     function sentCount() external view returns (uint64);
 
     /// @notice Hash of a message to L1; zero if there is none with this number.

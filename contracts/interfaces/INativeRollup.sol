@@ -18,7 +18,7 @@ interface INativeRollup {
 
     /// @notice Duties of the rollup to messages and forced transactions that wait on L1.
     struct Duties {
-        /// Number of messages are known to have been relayed.
+        /// Number of messages that are known to be relayed.
         uint64 relayed;
         /// From this L2 time on, one that is not known to be may be overdue.
         uint64 relayDue;
@@ -226,7 +226,7 @@ interface INativeRollup {
         AnchorUpdate[] updates;
         /// Outcomes of forced transactions.
         ForcedBatch[] forced;
-        /// Number of messages have been relayed.
+        /// Number of messages relayed so far.
         RelayProof[] relays;
     }
 
@@ -514,6 +514,6 @@ interface INativeRollup {
     /// @notice The queue of forced transactions, an `IForcedInbox`.
     function FORCED() external view returns (address);
 
-    /// @notice Number of state roots are held.
+    /// @notice Number of state roots that are held.
     function STATE_ROOTS() external view returns (uint64);
 }

@@ -71,7 +71,7 @@ contract L2Messenger is IL2Messenger {
     /// @dev Sender of the message that is being delivered; zero at all other times.
     address private transient _sender;
 
-    /// @dev Returns `true` if a call that delivers or pays is under way.
+    /// @dev `true` during a call that delivers or pays.
     bool private transient _busy;
 
     /// @dev A target that could deliver, retry or refund in turn would see the messenger between the
@@ -295,7 +295,7 @@ contract L2Messenger is IL2Messenger {
         if (status == PARKED) fee = header.fee;
     }
 
-    /// @dev Keeps the hash of a message to L1 for the claimant it there.
+    /// @dev Stores the hash of a message to L1, for the proof with which it is claimed there.
     function _send(
         address to,
         address refundTo,

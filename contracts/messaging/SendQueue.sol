@@ -192,7 +192,7 @@ abstract contract SendQueue is Escrow {
         if (id > (state & mask) >> 176) _state = state & ~mask | uint256(id) << 176;
     }
 
-    /// @dev Number of messages were sent before this L1 block, and the number of the checkpoint at the end
+    /// @dev Number of messages that were sent before this L1 block, and the number of the checkpoint at the end
     /// of them.
     function _before(uint256 state) private view returns (uint64 count, uint64 id) {
         uint64 l1Block;
