@@ -219,6 +219,16 @@ contract L2AccountsTest is L2Chain {
         accounts.force(address(target), forced(0));
     }
 
+    /// @dev ETH that came here by no message, by a self-destruction for instance, belongs to no account.
+    function test_forced_delivery_pays_out_its_fee_alone() public {
+        vm.deal(address(accounts), 100);
+        sendCalls(wallet, 5, 2, callOf(address(target), 3, ""));
+        parkLast();
+        accounts.force(address(target), forced(0));
+        assertEq(account.balance, 4);
+        assertEq(address(accounts).balance, 100);
+    }
+
     function test_anyone_delivers_a_failed_message() public {
         Moody moody = new Moody("not now");
         uint256 index = sendCalls(wallet, 5, 2, callOf(address(moody), 5, ""));
