@@ -3,7 +3,9 @@ pragma solidity ^0.8.28;
 
 import {IL1MessageQueue} from "../../contracts/interfaces/IL1MessageQueue.sol";
 import {IL1TokenBridge} from "../../contracts/interfaces/IL1TokenBridge.sol";
+import {IL2Messenger} from "../../contracts/interfaces/IL2Messenger.sol";
 import {IL2TokenBridge} from "../../contracts/interfaces/IL2TokenBridge.sol";
+import {AccountCalls} from "../utils/AccountCalls.sol";
 import {FeeToken} from "../utils/Tokens.sol";
 import {BridgeFixture} from "./BridgeFixture.sol";
 
@@ -178,6 +180,62 @@ contract BridgeEventsTest is BridgeFixture {
         assertFalse(l1Bridge.refund(w, last, relayer, GAS));
         toL2();
         assertEq(l2Token(address(taxed)).balanceOf(dave), 900);
+    }
+
+    // ------------------------------------------------------------------ ETH
+
+    function test_refund_pays_fee_to_named_account() public {
+        fund();
+        IL1TokenBridge.Withdrawal memory w = withdrawn();
+        IL1TokenBridge.MessageProof memory proof = bridgeProofOf(w.index);
+        announceAs(dave, w);
+        vm.prank(dave);
+        assertFalse(l1Bridge.refund(w, proof, erin, GAS));
+        assertEq(erin.balance, 7);
+        assertEq(dave.balance, 0);
+    }
+
+    function test_paid_withdrawal_pays_fee_to_named_account() public {
+        fund();
+        IL1TokenBridge.Withdrawal memory w = withdrawn();
+        IL1TokenBridge.MessageProof memory proof = bridgeProofOf(w.index);
+        vm.prank(dave);
+        assertEq(l1Bridge.announceRefund(w, proof, erin), 0);
+        assertEq(erin.balance, 7);
+        assertEq(dave.balance, 0);
+    }
+
+    /// @dev ETH that the bridge holds for no known reason is not change.
+    function test_refund_returns_its_own_change_alone() public {
+        fund();
+        IL1TokenBridge.Withdrawal memory w = withdrawn();
+        announceAs(dave, w);
+        vm.clearMockedCalls();
+        IL1TokenBridge.MessageProof memory proof = bridgeProofOf(w.index);
+        vm.deal(address(l1Bridge), 100);
+        vm.deal(dave, 9);
+        vm.prank(dave);
+        assertTrue(l1Bridge.refund{value: 9}(w, proof, erin, GAS));
+        assertEq(dave.balance, 9);
+        assertEq(address(l1Bridge).balance, 100);
+    }
+
+    /// @dev The fee of a deposit that was parked goes to the recipient of its tokens.
+    function test_returned_deposit_brings_its_fee_to_recipient() public {
+        register(address(taxed));
+        give(taxed, alice, 1000);
+        vm.deal(alice, 1 ether);
+        vm.prank(alice);
+        uint64 index = l1Bridge.deposit{value: 5}(address(taxed), bob, dave, 1000, GAS);
+        collect();
+        anchorQueue();
+        messenger.relay(AccountCalls.packParked(queue[index]), relayer);
+        IL2TokenBridge.Deposit memory d =
+            IL2TokenBridge.Deposit(address(taxed), alice, bob, dave, 900, 5, GAS, index);
+        vm.expectEmit(address(messenger));
+        emit IL2Messenger.MessageSent(1, address(l2Bridge), carol, carol, 5, 0, 0, "");
+        vm.prank(dave);
+        l2Bridge.refund(d, carol, erin, GAS);
     }
 
     /// @dev Announces a refund while the token refuses to pay, which it does from here on.
