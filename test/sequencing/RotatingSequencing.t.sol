@@ -67,6 +67,14 @@ contract RotatingSequencingTest is Test {
         assertEq(policy.memberAt(START + SLOT), next);
     }
 
+    function test_deployment_events_name_place_and_member() public {
+        for (uint256 i = 0; i < list.length; ++i) {
+            vm.expectEmit();
+            emit RotatingSequencing.MemberChanged(i, address(0), list[i]);
+        }
+        new RotatingSequencing(list, START, SLOT, TIMEOUT);
+    }
+
     function testFuzz_only_who_holds_a_place_offers_it(address caller, uint256 place) public {
         place = bound(place, 0, 2);
         vm.assume(caller != list[place]);
