@@ -5,6 +5,7 @@ import {Test} from "forge-std/Test.sol";
 import {SafeCastLib} from "solady/utils/SafeCastLib.sol";
 import {BridgedToken} from "../../contracts/bridge/BridgedToken.sol";
 import {L2TokenBridge} from "../../contracts/bridge/L2TokenBridge.sol";
+import {IForcedInbox} from "../../contracts/interfaces/IForcedInbox.sol";
 import {IL1MessageQueue} from "../../contracts/interfaces/IL1MessageQueue.sol";
 import {IL1TokenBridge} from "../../contracts/interfaces/IL1TokenBridge.sol";
 import {INativeRollup} from "../../contracts/interfaces/INativeRollup.sol";
@@ -58,6 +59,7 @@ contract OperateTest is Test {
 
     Operator private script = new Operator();
     Recorder private queue = new Recorder();
+    Recorder private inbox = new Recorder();
     Recorder private bridge = new Recorder();
     Recorder private rollup = new Recorder();
     address private token = makeAddr("token");
@@ -82,6 +84,7 @@ contract OperateTest is Test {
         file = string.concat(folder, "/deployment.json");
         calldataFile = string.concat(folder, "/calldata.txt");
         vm.serializeAddress(test, "messageQueue", address(queue));
+        vm.serializeAddress(test, "forced", address(inbox));
         vm.serializeAddress(test, "l1Bridge", address(bridge));
         vm.writeJson(vm.serializeAddress(test, "rollup", address(rollup)), file);
     }
@@ -108,6 +111,40 @@ contract OperateTest is Test {
             3 ether + 1250,
             abi.encodeCall(IL1MessageQueue.send, (to, to, 0, uint128(1250), ""))
         );
+    }
+
+    /// @dev A transfer of 1 wei with 21,000 gas on the chain with the id 5 (EIP-155).
+    function signedTransfer() private returns (bytes memory) {
+        bytes memory fields =
+            abi.encodePacked(hex"80078252089400000000000000000000000000000000000000b0", hex"0180");
+        (address sender, uint256 key) = makeAddrAndKey("signer");
+        assertNotEq(sender, address(this));
+        (uint8 v, bytes32 r, bytes32 s) = vm.sign(
+            key, keccak256(abi.encodePacked(uint8(0xc0 + fields.length + 3), fields, hex"058080"))
+        );
+        bytes memory signed = abi.encodePacked(fields, v + 18, hex"a0", r, hex"a0", s);
+        return abi.encodePacked(hex"f8", uint8(signed.length), signed);
+    }
+
+    function test_forced_transaction_pays_for_gas_and_footprint() public {
+        deployed("force");
+        bytes memory raw = signedTransfer();
+        vm.mockCall(
+            address(inbox), abi.encodeCall(IForcedInbox.CHAIN_ID, ()), abi.encode(uint64(5))
+        );
+        vm.mockCall(
+            address(inbox), abi.encodeCall(IForcedInbox.footprintOf, (raw)), abi.encode(7000)
+        );
+        vm.mockCall(
+            address(inbox), abi.encodeWithSelector(IForcedInbox.minimumFee.selector), abi.encode(1)
+        );
+        vm.mockCall(
+            address(inbox),
+            abi.encodeCall(IForcedInbox.minimumFee, (21_000, 7000)),
+            abi.encode(4000)
+        );
+        script.force(file, raw);
+        called(inbox, 5000, abi.encodeCall(IForcedInbox.submit, (raw)));
     }
 
     function test_tokens_are_registered_and_deposited_with_the_gas_that_the_bridge_names() public {

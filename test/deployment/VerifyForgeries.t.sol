@@ -3,6 +3,7 @@ pragma solidity ^0.8.28;
 
 import {NativeRollup} from "../../contracts/NativeRollup.sol";
 import {DeterministicDeployer} from "../../contracts/deployment/DeterministicDeployer.sol";
+import {IL1TokenBridge} from "../../contracts/interfaces/IL1TokenBridge.sol";
 import {INativeRollup} from "../../contracts/interfaces/INativeRollup.sol";
 import {L1MessageQueue} from "../../contracts/messaging/L1MessageQueue.sol";
 import {Deploy} from "../../script/Deploy.s.sol";
@@ -193,6 +194,38 @@ contract VerifyForgeriesTest is VerifyFixture {
     function test_without_forgery_the_same_way_is_certified() public {
         Deploy.Plan memory p = plan();
         certifier.deployAll(p);
+        certifier.certify(p);
+    }
+
+    /// @dev The code of a contract pins the contracts that it names. Each getter is compared all the same. That the
+    /// queues name the rollup is what its constructor demands, which runs before.
+    function test_contracts_that_name_others_are_refused() public {
+        Deploy.Plan memory p = plan();
+        certifier.deployAll(p);
+        certifier.certify(p);
+        address[4] memory places = [p.rollup, p.rollup, p.l1Bridge, p.l1Bridge];
+        bytes4[4] memory getters = [
+            INativeRollup.MESSAGE_QUEUE.selector,
+            INativeRollup.FORCED.selector,
+            IL1TokenBridge.MESSAGE_QUEUE.selector,
+            IL1TokenBridge.L2_BRIDGE.selector
+        ];
+        address[4] memory right = [p.messageQueue, p.forced, p.messageQueue, p.l2Bridge];
+        string[4] memory names = [
+            "message queue of the rollup",
+            "forced inbox of the rollup",
+            "message queue of the bridge",
+            "other side of the bridge"
+        ];
+        address other = makeAddr("other");
+        for (uint256 i = 0; i < places.length; ++i) {
+            vm.mockCall(places[i], abi.encodePacked(getters[i]), abi.encode(other));
+            vm.expectRevert(
+                abi.encodeWithSelector(Deploy.LinkMismatch.selector, names[i], other, right[i])
+            );
+            certifier.certify(p);
+            vm.clearMockedCalls();
+        }
         certifier.certify(p);
     }
 }
