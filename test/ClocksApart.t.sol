@@ -1,0 +1,212 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+pragma solidity ^0.8.28;
+
+import {INativeRollup} from "../contracts/interfaces/INativeRollup.sol";
+import {PermissionedSequencing} from "../contracts/sequencing/PermissionedSequencing.sol";
+import {IL2} from "./utils/IL2.sol";
+import {L2} from "./utils/L2.sol";
+import {RealRollup} from "./utils/RealRollup.sol";
+
+/// @dev Blocks that are advanced later than they are sealed, so that the clocks of L1 and L2 differ. What a block owes,
+/// and how long it has been owed, counts by the time of the block; when something was sent or submitted, by L1.
+contract ClocksApartTest is RealRollup {
+    using L2 for L2.Chain;
+
+    /// @dev Seconds from the seal of a block to its advance.
+    uint64 private constant LAG = 1000;
+    uint128 private constant GENEROUS = 100 gwei;
+
+    /// @dev Advances by a sealed block `LAG` later.
+    function advanceLate(bytes memory input, INativeRollup.Evidence memory e) private {
+        skip(LAG);
+        rollup.advance(one(input), e);
+        assertHead();
+        assertEq(rollup.head().timestamp + LAG, vm.getBlockTimestamp());
+    }
+
+    /// @dev Waits for the last second before forced transactions are asked for, and so many more.
+    function untilForced(uint256 more) private {
+        skip(rollup.duties().forcedDue + more - 1 - vm.getBlockTimestamp());
+    }
+
+    function expectRefusedLate(
+        bytes memory input,
+        INativeRollup.Evidence memory e,
+        bytes memory error_
+    ) private {
+        skip(LAG);
+        expectRefused(input, e, error_);
+    }
+
+    // ------------------------------------------------------------------ forced transactions
+
+    function test_discharge_times_are_those_of_their_clocks() public {
+        bytes memory raw = signedTransfer("alice", 0, GENEROUS);
+        INativeRollup.ForcedTransaction memory t = submit(raw);
+        skip(FORCED_DELAY);
+        uint64 sealedAt = uint64(vm.getBlockTimestamp());
+        l2.raw(raw);
+        advanceLate(l2.seal(), one(discharge(t, INativeRollup.Outcome.Included)));
+        INativeRollup.Duties memory d = rollup.duties();
+        assertEq(d.forcedFirstSince, sealedAt);
+        assertEq(d.forcedDue, sealedAt + LAG + FORCED_DELAY);
+    }
+
+    function test_empty_queues_are_due_from_l1_time_on() public {
+        skip(FORCED_DELAY);
+        uint64 sealedAt = uint64(vm.getBlockTimestamp());
+        advanceLate(l2.seal(), none());
+        INativeRollup.Duties memory d = rollup.duties();
+        assertEq(d.forcedDue, sealedAt + LAG + FORCED_DELAY);
+        assertEq(d.relayDue, sealedAt + LAG + RELAY_DEADLINE);
+    }
+
+    /// @dev A second before they are due, and advanced when they are due on L1.
+    function test_blocks_before_duties_owe_nothing() public {
+        submit(signedTransfer("alice", 0, GENEROUS));
+        untilForced(0);
+        advanceLate(l2.seal(), none());
+        assertEq(rollup.duties().forcedNext, 0);
+    }
+
+    function test_removal_before_l2_due_time_is_refused() public {
+        INativeRollup.ForcedTransaction memory t = submit(signedTransfer("alice", 7, GENEROUS));
+        skip(FORCED_DELAY - 1);
+        IL2.Head memory parent = l2.head;
+        expectRefusedLate(
+            l2.seal(),
+            one(discharge(t, INativeRollup.Outcome.Invalid)),
+            abi.encodeWithSelector(INativeRollup.NotDue.selector, 0, t.submittedAt + FORCED_DELAY)
+        );
+        l2.head = parent;
+        advanceLate(l2.seal(), one(discharge(t, INativeRollup.Outcome.Invalid)));
+    }
+
+    /// @dev A block that includes a transaction early owes no other, so it need not show when that is due.
+    function test_early_inclusion_demands_no_second_transaction() public {
+        bytes memory raw = signedTransfer("alice", 0, GENEROUS);
+        INativeRollup.ForcedTransaction memory t = submit(raw);
+        submit(signedTransfer("alice", 1, GENEROUS));
+        untilForced(0);
+        l2.raw(raw);
+        advanceLate(l2.seal(), one(discharge(t, INativeRollup.Outcome.Included)));
+        INativeRollup.Duties memory d = rollup.duties();
+        assertEq(d.forcedNext, 1);
+        assertEq(d.forcedDue, t.submittedAt + FORCED_DELAY);
+    }
+
+    /// @dev The grace ends by the clock of the L2, after which gas of other transactions is no excuse.
+    function test_grace_ends_by_l2_time() public {
+        INativeRollup.ForcedTransaction memory t = submit(signedTransfer("alice", 0, GENEROUS));
+        skip(FORCED_DELAY + FORCED_GRACE - 1);
+        IL2.Head memory parent = l2.head;
+        IL2.Block memory b = fullBlock();
+        bytes memory input = l2.seal(b);
+        uint256 state = vm.snapshotState();
+        advanceLate(input, one(discharge(t, INativeRollup.Outcome.NoRoom)));
+        vm.revertToState(state);
+        l2.head = parent;
+        skip(1);
+        expectRefusedLate(
+            l2.seal(fullBlock()),
+            one(discharge(t, INativeRollup.Outcome.NoRoom)),
+            abi.encodeWithSelector(INativeRollup.RoomLeft.selector, 0)
+        );
+    }
+
+    /// @dev A block that leaves less gas than a transfer takes.
+    function fullBlock() private returns (IL2.Block memory b) {
+        // A creation that runs into INVALID uses all its gas.
+        IL2.Transaction memory t = L2.transaction("bob", address(0), 0, hex"fe");
+        t.create = true;
+        t.gasLimit = l2.head.gasLimit - 10_000;
+        l2.send(t);
+        return l2.next();
+    }
+
+    // ------------------------------------------------------------------ relays
+
+    /// @dev A block that relays is excused from forced transactions that are due too: they are first from its time on.
+    function test_relaying_block_postpones_forced_duty_by_l2_time() public {
+        send(bob, 1, 0, "");
+        submit(signedTransfer("alice", 0, GENEROUS));
+        skip(FORCED_DELAY);
+        uint64 sealedAt = uint64(vm.getBlockTimestamp());
+        (INativeRollup.Evidence memory e, bytes32 anchor) = newAnchor();
+        queueRelay(false);
+        bytes memory input = l2.seal(anchor);
+        e.relays = relayProof().relays;
+        advanceLate(input, e);
+        INativeRollup.Duties memory d = rollup.duties();
+        assertEq(d.relayed, 1);
+        assertEq(d.forcedFirstSince, sealedAt);
+        assertEq(d.relayDue, sealedAt + LAG + RELAY_DEADLINE);
+    }
+
+    /// @dev The second message is due on L1 when the block is advanced, and was not when it was sealed.
+    function test_second_message_is_overdue_by_l2_time() public {
+        send(bob, 1, 0, "");
+        skip(LAG / 2);
+        send(bob, 2, 0, "");
+        uint64 second = uint64(vm.getBlockTimestamp());
+        skip(RELAY_DEADLINE - 1);
+        (INativeRollup.Evidence memory e, bytes32 anchor) = newAnchor(states[1]);
+        sent.pop();
+        queueRelay(false);
+        bytes memory input = l2.seal(anchor);
+        e.relays = relayProof().relays;
+        advanceLate(input, e);
+        INativeRollup.Duties memory d = rollup.duties();
+        assertEq(d.relayed, 1);
+        assertEq(d.relayDue, second + RELAY_DEADLINE);
+    }
+
+    // ------------------------------------------------------------------ who may advance
+
+    /// @dev The head left a forced transaction undone for less than `OPEN_AFTER` by its own time. That it is longer by
+    /// L1's time opens nothing.
+    function test_overdue_duties_open_by_time_of_head() public {
+        send(bob, 1, 0, "");
+        submit(signedTransfer("alice", 0, GENEROUS));
+        untilForced(OPEN_AFTER);
+        (INativeRollup.Evidence memory e, bytes32 anchor) = newAnchor();
+        queueRelay(false);
+        bytes memory input = l2.seal(anchor);
+        e.relays = relayProof().relays;
+        advanceLate(input, e);
+
+        PermissionedSequencing policy = new PermissionedSequencing(alice, bob, OPEN_AFTER);
+        bytes32 rules = vm.load(address(rollup), bytes32(uint256(3)));
+        vm.store(
+            address(rollup), bytes32(uint256(3)), rules | bytes32(uint256(uint160(address(policy))))
+        );
+        uint64 head = rollup.head().timestamp;
+        bytes[] memory inputs = one(l2.seal());
+        vm.expectRevert(
+            abi.encodeWithSelector(
+                PermissionedSequencing.NotSequencer.selector,
+                address(this),
+                alice,
+                head + OPEN_AFTER
+            )
+        );
+        rollup.advance(inputs, none());
+    }
+
+    /// @dev The policy gets the time of the head and the account that calls.
+    function test_policy_is_asked_with_time_of_head() public {
+        advanceLate(l2.seal(), none());
+        PermissionedSequencing policy = new PermissionedSequencing(alice, address(0), OPEN_AFTER);
+        bytes32 rules = vm.load(address(rollup), bytes32(uint256(3)));
+        vm.store(
+            address(rollup), bytes32(uint256(3)), rules | bytes32(uint256(uint160(address(policy))))
+        );
+        bytes memory asked =
+            abi.encodeCall(PermissionedSequencing.authorize, (alice, rollup.head().timestamp));
+        skip(12);
+        bytes[] memory inputs = one(l2.seal());
+        vm.expectCall(address(policy), asked);
+        vm.prank(alice);
+        rollup.advance(inputs, none());
+    }
+}
