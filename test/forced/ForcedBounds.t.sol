@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+pragma solidity ^0.8.28;
+
+import {IForcedInbox} from "../../contracts/interfaces/IForcedInbox.sol";
+import {INativeRollup} from "../../contracts/interfaces/INativeRollup.sol";
+import {IL2} from "../utils/IL2.sol";
+import {L2} from "../utils/L2.sol";
+import {RealRollup} from "../utils/RealRollup.sol";
+
+/// @dev Bounds of forced transactions, at them and beyond; the change of their fee; and their events.
+contract ForcedBoundsTest is RealRollup {
+    using L2 for L2.Chain;
+
+    /// @dev Base fee of the first block: an eighth less than that of the genesis.
+    uint128 private constant BASE_FEE = 70 gwei;
+
+    function genesis() internal view override returns (IL2.Genesis memory g) {
+        g = super.genesis();
+        g.baseFee = 80 gwei;
+    }
+
+    function two(INativeRollup.Discharge memory first, INativeRollup.Discharge memory second)
+        private
+        pure
+        returns (INativeRollup.Evidence memory evidence)
+    {
+        evidence = one(first);
+        evidence.forced[0].discharges = new INativeRollup.Discharge[](2);
+        (evidence.forced[0].discharges[0], evidence.forced[0].discharges[1]) = (first, second);
+    }
+
+    /// @dev Seals a block without transactions; the head stays.
+    function emptyBlock() private returns (bytes memory input) {
+        IL2.Head memory parent = l2.head;
+        input = l2.seal();
+        assertEq(l2.head.baseFee, BASE_FEE);
+        l2.head = parent;
+    }
+
+    // ------------------------------------------------------------------ fee and events
+
+    /// @dev Fees of others are burned: no change is paid out of them.
+    function test_change_leaves_burned_fees() public {
+        vm.fee(7);
+        bytes memory raw = signedTransfer("alice", 0, 100 gwei);
+        uint256 least = inbox.minimumFee(21_000, inbox.footprintOf(raw));
+        vm.deal(alice, 3 * least + 1);
+        vm.startPrank(alice);
+        inbox.submit{value: least}(raw);
+        inbox.submit{value: least + 1}(raw);
+        assertEq(alice.balance, least + 1);
+        assertEq(address(inbox).balance, 2 * least);
+    }
+
+    function test_submission_event_has_whole_entry() public {
+        submit(signedTransfer("alice", 0, 100 gwei));
+        bytes memory raw = signedTransfer("alice", 3, 8 gwei);
+        IForcedInbox.ForcedTransaction memory entry = IForcedInbox.ForcedTransaction({
+            hash: keccak256(raw),
+            sender: L2.account("alice"),
+            nonce: 3,
+            gasLimit: 21_000,
+            maxFee: 8 gwei,
+            cost: 21_000 * 8 gwei + 1,
+            submittedAt: uint64(vm.getBlockTimestamp()),
+            bounded: false,
+            to: bob,
+            footprint: uint64(raw.length) + 2 * 3200 + 800,
+            priced: true
+        });
+        vm.expectEmit(address(inbox));
+        emit IForcedInbox.ForcedSubmitted(1, relayer, L2.account("alice"), entry, raw);
+        vm.prank(relayer);
+        inbox.submit(raw);
+        assertEq(inbox.commitment(1), keccak256(abi.encode(entry)));
+    }
+
+    function test_discharge_events_name_index_hash_and_outcome() public {
+        bytes memory raw = signedTransfer("alice", 0, 100 gwei);
+        INativeRollup.ForcedTransaction memory first = submit(raw);
+        INativeRollup.ForcedTransaction memory second = submit(signedTransfer("bob", 5, 100 gwei));
+        skip(FORCED_DELAY);
+        l2.raw(raw);
+        bytes memory input = l2.seal();
+        INativeRollup.Evidence memory e = two(
+            discharge(first, INativeRollup.Outcome.Included),
+            discharge(second, INativeRollup.Outcome.Invalid)
+        );
+        vm.expectEmit(address(inbox));
+        emit IForcedInbox.ForcedDischarged(0, first.hash, uint8(INativeRollup.Outcome.Included));
+        vm.expectEmit(address(inbox));
+        emit IForcedInbox.ForcedDischarged(1, second.hash, uint8(INativeRollup.Outcome.Invalid));
+        rollup.advance(one(input), e);
+    }
+
+    // ------------------------------------------------------------------ what excuses
+
+    /// @dev An included transaction shows which nonces are used, and nothing about those after its own.
+    function test_used_nonce_rules_out_no_later_nonce() public {
+        bytes memory raw = signedTransfer("alice", 0, 100 gwei);
+        INativeRollup.ForcedTransaction memory first = submit(raw);
+        INativeRollup.ForcedTransaction memory second = submit(signedTransfer("alice", 2, 100 gwei));
+        skip(FORCED_DELAY);
+        l2.raw(raw);
+        bytes memory input = l2.seal();
+        INativeRollup.Discharge memory included = discharge(first, INativeRollup.Outcome.Included);
+        INativeRollup.Discharge memory shown = discharge(second, INativeRollup.Outcome.Invalid);
+        INativeRollup.Discharge memory referring =
+            INativeRollup.Discharge(second, shown.outcome, 0, new bytes[](0), "");
+        expectRefused(
+            input,
+            two(included, referring),
+            abi.encodeWithSelector(INativeRollup.StillValid.selector, 1)
+        );
+        // A proof of the account does.
+        rollup.advance(one(input), two(included, shown));
+        assertEq(rollup.duties().forcedNext, 2);
+    }
+
+    function test_block_with_just_enough_gas_has_room() public {
+        INativeRollup.ForcedTransaction memory t = submit(signedTransfer("alice", 0, 100 gwei));
+        skip(FORCED_DELAY);
+        INativeRollup.Evidence memory e = one(discharge(t, INativeRollup.Outcome.NoRoom));
+        IL2.Head memory parent = l2.head;
+        bytes memory input = blockThatLeaves(21_000);
+        expectRefused(input, e, abi.encodeWithSelector(INativeRollup.RoomLeft.selector, 0));
+        l2.head = parent;
+        rollup.advance(one(blockThatLeaves(20_999)), e);
+        assertEq(rollup.duties().forcedNext, 0);
+    }
+
+    function blockThatLeaves(uint64 gas) private returns (bytes memory input) {
+        // A creation that runs into INVALID uses all its gas.
+        IL2.Transaction memory t = L2.transaction("bob", address(0), 0, hex"fe");
+        t.create = true;
+        t.gasLimit = l2.head.gasLimit - gas;
+        l2.send(t);
+        input = l2.seal();
+        assertEq(l2.head.gasLimit - l2.head.gasUsed, gas);
+    }
+
+    // ------------------------------------------------------------------ prices
+
+    function test_cap_of_just_the_margin_may_wait() public {
+        assertTrue(submit(signedTransfer("alice", 0, 8 gwei)).priced);
+        assertFalse(submit(signedTransfer("alice", 0, 8 gwei - 1)).priced);
+    }
+
+    function test_transaction_that_just_pays_does_not_wait() public {
+        INativeRollup.ForcedTransaction memory t = submit(signedTransfer("alice", 0, BASE_FEE));
+        assertTrue(t.priced);
+        skip(FORCED_DELAY);
+        expectRefused(
+            emptyBlock(),
+            one(discharge(t, INativeRollup.Outcome.NoRoom)),
+            abi.encodeWithSelector(INativeRollup.RoomLeft.selector, 0)
+        );
+    }
+
+    /// @dev Its cap had the margin when it was submitted. Until then the base fee puts it off, and from then on the
+    /// base fee removes it.
+    function test_price_puts_off_until_grace_and_expiry() public {
+        INativeRollup.ForcedTransaction memory t = submit(signedTransfer("alice", 0, BASE_FEE - 1));
+        assertTrue(t.priced);
+        uint64 end = t.submittedAt + FORCED_DELAY + FORCED_GRACE + FORCED_EXPIRY;
+        skip(end - 1 - vm.getBlockTimestamp());
+        expectRefused(
+            emptyBlock(),
+            one(discharge(t, INativeRollup.Outcome.Underpriced)),
+            abi.encodeWithSelector(INativeRollup.StillPriced.selector, 0, end)
+        );
+        uint256 state = vm.snapshotState();
+        rollup.advance(one(emptyBlock()), one(discharge(t, INativeRollup.Outcome.NoRoom)));
+        assertEq(rollup.duties().forcedNext, 0);
+        vm.revertToState(state);
+
+        skip(1);
+        expectRefused(
+            emptyBlock(),
+            one(discharge(t, INativeRollup.Outcome.NoRoom)),
+            abi.encodeWithSelector(INativeRollup.RoomLeft.selector, 0)
+        );
+        rollup.advance(one(emptyBlock()), one(discharge(t, INativeRollup.Outcome.Underpriced)));
+        assertEq(rollup.duties().forcedNext, 1);
+    }
+}
