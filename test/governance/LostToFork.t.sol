@@ -190,6 +190,17 @@ contract LostToForkTest is ForkedL1 {
         rollup.reportFork(one(L2.batchOf(good)));
     }
 
+    /// @dev Of a batch too: the schedule names forks by single inputs.
+    function test_report_event_names_fork_and_head() public {
+        advance();
+        advance();
+        hardfork(L2.OSAKA, OSAKA_AT);
+        bytes[] memory batch = one(L2.batchOf(reportable(L2.OSAKA)));
+        vm.expectEmit(address(rollup));
+        emit INativeRollup.ForkReported(L2.OSAKA, 2);
+        rollup.reportFork(batch);
+    }
+
     /// @dev It would put the change off. After another block, or of a later fork, it counts anew.
     function test_a_fork_is_reported_once_for_a_head() public {
         hardfork(L2.OSAKA, OSAKA_AT);

@@ -130,6 +130,13 @@ contract RollupRulesTest is OwnedRollup {
         rollup.advance(inputs, none());
     }
 
+    function test_latest_gas_limit_and_its_target_differ() public {
+        make(GAS, 12_020_000);
+        (uint64 latest, uint64 target) = rollup.gasLimits();
+        assertEq(latest, 12_000_000);
+        assertEq(target, 12_020_000);
+    }
+
     /// @dev A 1024th of 12,000,000 is 11,718.75, and a block must stay below that of its parent.
     function test_a_target_within_one_step_is_reached_by_one_block() public {
         uint24[4] memory near = [12_011_717, 11_988_283, 12_000_001, 11_999_999];

@@ -159,6 +159,24 @@ contract TimelockTest is OwnedRollup {
         rollup.clear(GAS, 13_000_000);
     }
 
+    /// @dev The later of the time that was announced and a day from now on.
+    function test_clear_event_names_time_of_the_change() public {
+        uint256 ready = vm.getBlockTimestamp() + UPGRADE_DELAY;
+        announce(GAS, 13_000_000);
+        uint256 state = vm.snapshotState();
+        skip(window() + FORCED_DELAY);
+        vm.expectEmit(address(rollup));
+        emit INativeRollup.ChangeCleared(GAS, 13_000_000, ready);
+        rollup.clear(GAS, 13_000_000);
+        vm.revertToState(state);
+
+        skip(UPGRADE_DELAY - 1 hours);
+        vm.expectEmit(address(rollup));
+        emit INativeRollup.ChangeCleared(GAS, 13_000_000, ready + 23 hours);
+        rollup.clear(GAS, 13_000_000);
+        assertEq(rollup.readyAt(GAS, 13_000_000), ready + 23 hours);
+    }
+
     /// @dev Seconds from an announcement to the change, less those of the way out.
     function window() internal view returns (uint256) {
         return UPGRADE_DELAY - (FORCED_DELAY + FORCED_GRACE + MAX_LAG + 2 * OPEN_AFTER + 1 days);
