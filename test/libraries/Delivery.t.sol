@@ -15,6 +15,16 @@ contract GasMeter {
     }
 }
 
+/// @dev Records the same, for calls with data.
+contract DataMeter {
+    uint256 public got;
+
+    fallback() external {
+        uint256 left = gasleft();
+        got = left;
+    }
+}
+
 contract DeliveryTest is Test {
     uint256 private constant GAS = 50_000;
 
@@ -37,6 +47,22 @@ contract DeliveryTest is Test {
         }
         // The stipend of a paid call comes on top, and its first instructions have run.
         assertGe(meter.got() + 500, GAS + 2300);
+    }
+
+    /// @dev The copy of 200 kB takes several times as much gas as a call is allowed to cost besides.
+    function test_target_of_large_data_gets_promised_gas() public {
+        DataMeter meter = new DataMeter();
+        bytes memory call = abi.encodeCall(this.deliver, (address(meter), 0, new bytes(200_000)));
+        uint256 delivered = 0;
+        uint256 step = Delivery.OVERHEAD / 5;
+        for (uint256 i = 0; i < 60; ++i) {
+            (bool ok,) = address(this).call{gas: GAS + i * step}(call);
+            if (!ok) continue;
+            ++delivered;
+            assertGe(meter.got() + 500, GAS);
+        }
+        assertGt(delivered, 0);
+        assertLt(delivered, 60);
     }
 
     /// @dev The figures that docs and the planner build on: a call keeps back a 64th, and its own price.
