@@ -261,6 +261,34 @@ contract RollupRulesTest is OwnedRollup {
         vm.stopPrank();
     }
 
+    /// @dev Both would be later than L1.
+    function test_scheduled_fork_is_later_than_the_last() public {
+        uint256 from = vm.getBlockTimestamp() + 2 * UPGRADE_DELAY;
+        uint256[2] memory bad = [fork(from - 1, L2.AMSTERDAM), fork(from, L2.AMSTERDAM)];
+        uint256 first = fork(from, L2.OSAKA);
+        uint256 good = fork(from + 1, L2.AMSTERDAM);
+        uint256[4] memory all = [first, bad[0], bad[1], good];
+        for (uint256 i = 0; i < 4; ++i) {
+            announce(FORK, all[i]);
+        }
+        skip(UPGRADE_DELAY - 1 days);
+        for (uint256 i = 0; i < 4; ++i) {
+            rollup.clear(FORK, all[i]);
+        }
+        skip(1 days);
+        vm.startPrank(owner);
+        rollup.make(FORK, first);
+        for (uint256 i = 0; i < 2; ++i) {
+            vm.expectRevert(
+                abi.encodeWithSelector(INativeRollup.ChangeInvalid.selector, FORK, bad[i])
+            );
+            rollup.make(FORK, bad[i]);
+        }
+        rollup.make(FORK, good);
+        vm.stopPrank();
+        assertEq(rollup.forkCount(), 3);
+    }
+
     /// @dev The schedule is counted in eight bits.
     function test_there_are_255_forks_and_no_256th() public {
         uint256 from = vm.getBlockTimestamp() + UPGRADE_DELAY;

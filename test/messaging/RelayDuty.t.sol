@@ -304,4 +304,31 @@ contract RelayDutyTest is RealRollup {
             abi.encodeWithSelector(INativeRollup.AnchorTooFarAhead.selector, 257, 256)
         );
     }
+
+    /// @dev Anchors do not carry one another on: what counts is what is known to be relayed.
+    function test_second_anchor_is_limited_by_relayed_messages() public {
+        for (uint256 i = 0; i < 200; ++i) {
+            queue.send(TO, address(0), 0, 0, "");
+        }
+        nextL1Block();
+        (INativeRollup.Evidence memory e, bytes32 anchor) = newAnchor();
+        rollup.advance(one(l2.seal(anchor)), e);
+        for (uint256 i = 0; i < 56; ++i) {
+            queue.send(TO, address(0), 0, 0, "");
+        }
+        nextL1Block();
+        (e, anchor) = newAnchor();
+        uint256 state = vm.snapshotState();
+        rollup.advance(one(l2.seal(anchor)), e);
+        vm.revertToState(state);
+
+        queue.send(TO, address(0), 0, 0, "");
+        nextL1Block();
+        (e, anchor) = newAnchor();
+        expectRefused(
+            l2.seal(anchor),
+            e,
+            abi.encodeWithSelector(INativeRollup.AnchorTooFarAhead.selector, 257, 256)
+        );
+    }
 }
