@@ -282,6 +282,32 @@ contract ClaimsTest is RealRollup {
         assertEq(TO.balance, 7);
     }
 
+    function test_claim_events_name_index_of_each_message() public {
+        queueSend("bob", TO, owner, 1, 0, 0, "");
+        IL1MessageQueue.Message[] memory m = new IL1MessageQueue.Message[](3);
+        for (uint256 i = 0; i < 3; ++i) {
+            m[i] = queueSend("bob", address(target), owner, 5, 7, 300_000, "");
+            assertEq(m[i].index, i + 1);
+        }
+        advanceSends();
+        IL1MessageQueue.MessageProof[] memory proofs = new IL1MessageQueue.MessageProof[](3);
+        for (uint256 i = 0; i < 3; ++i) {
+            proofs[i] = messageProof(m[i].index);
+        }
+        vm.expectEmit(address(queue));
+        emit IL1MessageQueue.MessageClaimed(1);
+        queue.claim(m[0], proofs[0], FEES);
+        vm.startPrank(owner);
+        vm.expectEmit(address(queue));
+        emit IL1MessageQueue.MessageClaimed(2);
+        assertTrue(queue.refund(m[1], proofs[1], TO));
+        target.refuse(true);
+        vm.expectEmit(address(queue));
+        emit IL1MessageQueue.MessageRefunded(3, TO, 5);
+        assertFalse(queue.refund(m[2], proofs[2], TO));
+        vm.stopPrank();
+    }
+
     function test_fees_that_are_refused_leave_the_message_claimable() public {
         IL1MessageQueue.Message memory m = queueSend("bob", TO, owner, 5, 7, 0, "");
         advanceSends();
