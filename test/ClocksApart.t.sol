@@ -55,7 +55,10 @@ contract ClocksApartTest is RealRollup {
     function test_empty_queues_are_due_from_l1_time_on() public {
         skip(FORCED_DELAY);
         uint64 sealedAt = uint64(vm.getBlockTimestamp());
-        advanceLate(l2.seal(), none());
+        bytes memory input = l2.seal();
+        vm.expectEmit(address(rollup));
+        emit INativeRollup.RelayProven(0, sealedAt + LAG);
+        advanceLate(input, none());
         INativeRollup.Duties memory d = rollup.duties();
         assertEq(d.forcedDue, sealedAt + LAG + FORCED_DELAY);
         assertEq(d.relayDue, sealedAt + LAG + RELAY_DEADLINE);

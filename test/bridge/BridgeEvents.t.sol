@@ -6,7 +6,7 @@ import {IL1TokenBridge} from "../../contracts/interfaces/IL1TokenBridge.sol";
 import {IL2Messenger} from "../../contracts/interfaces/IL2Messenger.sol";
 import {IL2TokenBridge} from "../../contracts/interfaces/IL2TokenBridge.sol";
 import {AccountCalls} from "../utils/AccountCalls.sol";
-import {FeeToken} from "../utils/Tokens.sol";
+import {FeeToken, ToppingToken} from "../utils/Tokens.sol";
 import {BridgeFixture} from "./BridgeFixture.sol";
 
 /// @dev Every field of the events of both bridges, and the accounts that their messages name. No two fields of an
@@ -182,6 +182,52 @@ contract BridgeEventsTest is BridgeFixture {
         assertEq(l2Token(address(taxed)).balanceOf(dave), 900);
     }
 
+    function test_refund_is_announced_anew_after_use() public {
+        fund();
+        IL1TokenBridge.Withdrawal memory w = withdrawn();
+        IL1TokenBridge.MessageProof memory proof = bridgeProofOf(w.index);
+        announceAs(dave, w);
+        vm.startPrank(dave);
+        l1Bridge.refund(w, proof, relayer, GAS);
+        vm.expectRevert(abi.encodeWithSelector(IL1TokenBridge.RefundNotReady.selector, 0));
+        l1Bridge.refund(w, proof, relayer, GAS);
+    }
+
+    // ------------------------------------------------------------------ dishonest tokens
+
+    /// @dev What counts is what the L2 has burned.
+    function test_release_event_names_withdrawn_amount() public {
+        fund();
+        IL1TokenBridge.Withdrawal memory w = withdrawn();
+        IL1MessageQueue.MessageProof memory proof = proofOf(w.index);
+        // The token pays nothing, and says that it did.
+        vm.mockCall(
+            address(taxed), abi.encodeWithSelector(taxed.transfer.selector), abi.encode(true)
+        );
+        vm.expectEmit(address(l1Bridge));
+        emit IL1TokenBridge.Released(address(taxed), bob, carol, 500);
+        l1Queue.claim(toL1Messages[w.index], proof, relayer);
+    }
+
+    function test_one_token_more_than_the_payment_is_overcharged() public {
+        ToppingToken topping = new ToppingToken();
+        topping.give(alice, 10);
+        depositFor(topping, 100);
+        vm.prank(bob);
+        uint64 index = l2Bridge.withdraw(address(topping), carol, dave, 10, GAS);
+        collect();
+        IL1MessageQueue.MessageProof memory proof = proofOf(index);
+        vm.expectRevert(
+            abi.encodeWithSelector(
+                IL1MessageQueue.DeliveryFailed.selector,
+                abi.encodeWithSelector(
+                    IL1TokenBridge.Overcharged.selector, address(topping), 11, 10
+                )
+            )
+        );
+        l1Queue.claim(toL1Messages[index], proof, relayer);
+    }
+
     // ------------------------------------------------------------------ ETH
 
     function test_refund_pays_fee_to_named_account() public {
@@ -218,6 +264,28 @@ contract BridgeEventsTest is BridgeFixture {
         assertTrue(l1Bridge.refund{value: 9}(w, proof, erin, GAS));
         assertEq(dave.balance, 9);
         assertEq(address(l1Bridge).balance, 100);
+    }
+
+    /// @dev What a contract wallet deposits to itself only its alias account may take back.
+    function test_wallet_deposits_are_refundable_by_its_alias() public {
+        register(address(taxed));
+        address wallet = makeAddr("wallet");
+        address account = accounts.accountOf(wallet);
+        vm.etch(wallet, hex"00");
+        give(taxed, wallet, 1000);
+        vm.deal(wallet, 5);
+        bytes memory data =
+            abi.encodeCall(IL2TokenBridge.mint, (address(taxed), wallet, account, account, 900));
+        vm.expectEmit(address(l1Queue));
+        emit IL1MessageQueue.MessageSent(
+            4, address(l1Bridge), address(l2Bridge), address(l2Bridge), 0, 0, GAS, data
+        );
+        vm.prank(wallet, carol);
+        l1Bridge.depositToSelf(address(taxed), 1000, GAS);
+        vm.expectEmit(address(l1Queue));
+        emit IL1MessageQueue.MessageSent(5, address(l1Bridge), account, account, 3, 2, 50_000, "");
+        vm.prank(wallet, carol);
+        l1Bridge.depositEtherToSelf{value: 5}(50_000, 2);
     }
 
     /// @dev The fee of a deposit that was parked goes to the recipient of its tokens.

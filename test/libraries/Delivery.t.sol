@@ -65,6 +65,34 @@ contract DeliveryTest is Test {
         assertLt(delivered, 60);
     }
 
+    function test_delivery_needs_its_gas_to_the_last_unit() public {
+        address target = address(new GasMeter());
+        bytes memory call = abi.encodeCall(this.deliver, (target, 0, ""));
+        uint256 gas = GAS;
+        // Once more, as the first call finds accounts cold.
+        for (uint256 i = 0; i < 2; ++i) {
+            gas += missing(gas, call);
+        }
+        assertEq(missing(gas - 1, call), 1);
+        (bool ok,) = address(this).call{gas: gas}(call);
+        assertTrue(ok);
+    }
+
+    /// @dev Gas by which a call is refused; zero if it is not.
+    function missing(uint256 gas, bytes memory call) private returns (uint256) {
+        (bool ok, bytes memory answer) = address(this).call{gas: gas}(call);
+        if (ok) return 0;
+        // The selector is the first four bytes.
+        // forge-lint: disable-next-line(unsafe-typecast)
+        assertEq(bytes4(answer), Delivery.InsufficientGas.selector);
+        (uint256 got, uint256 expected) = this.figures(answer);
+        return expected - got;
+    }
+
+    function figures(bytes calldata answer) external pure returns (uint256, uint256) {
+        return abi.decode(answer[4:], (uint256, uint256));
+    }
+
     /// @dev The figures that docs and the planner build on: a call keeps back a 64th, and its own price.
     function testFuzz_a_delivery_needs_its_gas_a_63rd_and_the_price_of_the_call(
         uint32 gas,

@@ -84,6 +84,22 @@ contract RlpTest is Test {
         harness.item(bytes.concat(hex"f838", new bytes(56)));
     }
 
+    function test_long_forms_begin_with_56_bytes() public {
+        bytes[2] memory longer = [bytes(hex"b837"), hex"f837"];
+        for (uint256 i = 0; i < 2; ++i) {
+            bytes memory padded = bytes.concat(longer[i], new bytes(55));
+            vm.expectPartialRevert(Rlp.RlpNotCanonical.selector);
+            harness.item(padded);
+        }
+    }
+
+    /// @dev Unlike a string of one small byte, which is its own encoding.
+    function test_list_of_one_small_byte_is_read() public view {
+        (uint256 start, uint256 stop) = harness.list(hex"c105");
+        assertEq(start, 1);
+        assertEq(stop, 2);
+    }
+
     function test_lengths_that_no_calldata_has_are_refused() public {
         vm.expectPartialRevert(Rlp.RlpTruncated.selector);
         harness.item(hex"bfffffffffffffffff");

@@ -237,6 +237,38 @@ contract StateProofNodesTest is Test {
         harness.accountOf(keccak256(proof[0]), TARGET, proof);
     }
 
+    function test_balance_may_have_32_bytes() public view {
+        bytes32 most = bytes32(type(uint256).max);
+        bytes memory body = list(
+            abi.encodePacked(hex"01a0", most, hex"a0", keccak256("a"), hex"a0", keccak256("b"))
+        );
+        bytes[] memory proof = one(accountLeaf(body));
+        StateProof.Account memory a = harness.accountOf(keccak256(proof[0]), TARGET, proof);
+        assertEq(a.balance, type(uint256).max);
+    }
+
+    function test_account_with_one_number_is_refused() public {
+        bytes32 root = keccak256("storage");
+        expectNoAccount(list(abi.encodePacked(hex"01", hex"a0", root, hex"a0", keccak256("code"))));
+    }
+
+    /// @dev Such a one is named by its hash.
+    function test_embedded_node_of_33_bytes_is_refused() public {
+        // A branch with a leaf of 16 bytes and nothing else.
+        bytes memory inner = branch(bytes.concat(hex"cf378d", new bytes(13)), 1);
+        assertEq(inner.length, 33);
+        expectMalformed(branch(inner, 1), bytes32(uint256(0x01) << 248));
+        // The neighbour.
+        inner = branch(bytes.concat(hex"ce378c", new bytes(12)), 1);
+        assertEq(value(branch(inner, 1), bytes32(uint256(0x01) << 248)), "");
+    }
+
+    /// @dev It would lead to a node behind the end of the key.
+    function test_extension_through_whole_key_is_refused() public {
+        bytes32 key = keccak256("key");
+        expectMalformed(list(abi.encodePacked(hex"a100", key, hex"a0", keccak256("node"))), key);
+    }
+
     /// @dev A path may end as a value begins: here as one of as many bytes as are left.
     function test_the_end_of_a_path_is_not_taken_for_a_value() public view {
         bytes32 key = bytes32(uint256(0x8433));

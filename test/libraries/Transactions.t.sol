@@ -57,6 +57,20 @@ contract TransactionsTest is Test {
         assertGe(intrinsic, 21_000 + 64 * data.length);
     }
 
+    function test_argument_is_a_whole_word() public view {
+        Fields memory f = sample();
+        f.data = new bytes(35);
+        for (uint256 i = 0; i < 35; ++i) {
+            f.data[i] = 0xff;
+        }
+        (Transactions.Transaction memory t,) = harness.decode(signed(f), CHAIN);
+        assertEq(t.selector, bytes4(0xffffffff));
+        assertEq(t.argument, 0);
+        f.data = bytes.concat(f.data, hex"ff");
+        (t,) = harness.decode(signed(f), CHAIN);
+        assertEq(t.argument, bytes32(type(uint256).max));
+    }
+
     /// @dev The header of the list grows with it.
     function test_long_and_short_ones_are_read_alike() public view {
         uint24[8] memory lengths = [0, 20, 30, 200, 255, 256, 4000, 70_000];

@@ -333,4 +333,18 @@ contract L1MessageQueueCheckpointTest is QueueTest {
         assertEq(queue.settleIfIdle(1), 0);
         assertEq(queue.settleIfIdle(2), vm.getBlockTimestamp());
     }
+
+    /// @dev With intervals that were full before this L1 block, and none that this block has filled.
+    function test_idle_queue_needs_last_checkpoint_before_block() public {
+        for (uint256 i = 0; i < 300; ++i) {
+            sendOne();
+        }
+        uint64 id = queue.checkpoint().id;
+        assertEq(id, 2);
+        nextL1Block();
+        sendOne();
+        assertEq(queue.checkpoint().id, id + 1);
+        assertEq(queue.settleIfIdle(300), vm.getBlockTimestamp());
+        assertEq(needed(), id);
+    }
 }
