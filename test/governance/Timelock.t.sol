@@ -159,6 +159,18 @@ contract TimelockTest is OwnedRollup {
         rollup.clear(GAS, 13_000_000);
     }
 
+    function test_change_events_name_kind_of_change() public {
+        uint256 ready = vm.getBlockTimestamp() + UPGRADE_DELAY;
+        vm.expectEmit(address(rollup));
+        emit INativeRollup.ChangeAnnounced(GAS, 13_000_000, ready);
+        announce(GAS, 13_000_000);
+        untilReady(GAS, 13_000_000);
+        vm.expectEmit(address(rollup));
+        emit INativeRollup.ChangeMade(GAS, 13_000_000);
+        vm.prank(owner);
+        rollup.make(GAS, 13_000_000);
+    }
+
     /// @dev The later of the time that was announced and a day from now on.
     function test_clear_event_names_time_of_the_change() public {
         uint256 ready = vm.getBlockTimestamp() + UPGRADE_DELAY;
