@@ -54,6 +54,24 @@ contract BoundsInTimeTest is RealRollup {
         );
     }
 
+    /// @dev By the rollup, and before EXECUTE is paid for.
+    function test_block_of_its_parents_second_is_refused() public {
+        deploy();
+        rollup.advance(one(l2.seal()), none());
+        nextL1Block();
+        uint64 time = l2.head.timestamp;
+        bytes memory input = l2.seal();
+        bytes[] memory inputs =
+            one(L2.broken(input, IL2.Field.Timestamp, bytes32(uint256(time)), false));
+        vm.expectRevert(
+            abi.encodeWithSelector(INativeRollup.TimestampNotAfterParent.selector, time, time)
+        );
+        rollup.advance(inputs, none());
+        vm.expectEmit(address(rollup));
+        emit INativeRollup.BlockAdded(2, l2.head.hash, l2.head.stateRoot);
+        rollup.advance(one(input), none());
+    }
+
     /// @dev Asserts that an empty block is accepted until `due`, and not with that time.
     function expectDueAt(uint64 due, bytes4 selector) private {
         vm.warp(due);
@@ -69,6 +87,29 @@ contract BoundsInTimeTest is RealRollup {
         b.timestamp = due - 1;
         rollup.advance(one(l2.seal(b)), none());
         assertHead();
+    }
+}
+
+/// @dev Relays and forced transactions that are due at the same second: a block owes the latter.
+contract EqualDutiesTest is RealRollup {
+    using L2 for L2.Chain;
+
+    function _relayDeadline() internal pure override returns (uint64) {
+        return 1 days;
+    }
+
+    function test_of_equal_duties_forced_is_first() public {
+        send(bob, 1, 0, "");
+        bytes memory raw = signedTransfer("alice", 0, 100 gwei);
+        INativeRollup.ForcedTransaction memory t = submit(raw);
+        INativeRollup.Duties memory d = rollup.duties();
+        assertEq(d.relayDue, d.forcedDue);
+        skip(1 days);
+        l2.raw(raw);
+        bytes memory input = l2.seal();
+        rollup.advance(one(input), one(discharge(t, INativeRollup.Outcome.Included)));
+        assertEq(rollup.duties().forcedNext, 1);
+        assertEq(rollup.duties().relayed, 0);
     }
 }
 
