@@ -331,4 +331,22 @@ contract RelayDutyTest is RealRollup {
             abi.encodeWithSelector(INativeRollup.AnchorTooFarAhead.selector, 257, 256)
         );
     }
+
+    /// @dev Of two that the L2 knows of.
+    function test_proof_event_names_relayed_messages_alone() public {
+        send(TO, 1, 0, "");
+        nextL1Block();
+        bringOver();
+        send(TO, 2, 0, "");
+        uint64 second = uint64(vm.getBlockTimestamp());
+        nextL1Block();
+        (INativeRollup.Evidence memory e, bytes32 anchor) = newAnchor();
+        bytes memory input = l2.seal(anchor);
+        e.relays = relayProof().relays;
+        vm.expectEmit(address(rollup));
+        emit INativeRollup.RelayProven(1, second);
+        rollup.advance(one(input), e);
+        assertEq(rollup.head().messageCount, 2);
+        assertDuties(1, second + RELAY_DEADLINE);
+    }
 }
