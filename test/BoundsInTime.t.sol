@@ -54,6 +54,21 @@ contract BoundsInTimeTest is RealRollup {
         );
     }
 
+    /// @dev After a block that has shown that nothing was due, the earlier of the two is next.
+    function test_earlier_of_next_duties_is_due_first() public {
+        skip(1 days);
+        advance();
+        send(bob, 1, 0, "");
+        submit(signedTransfer("alice", 0, 1 ether));
+        INativeRollup.Duties memory d = rollup.duties();
+        assertNotEq(d.relayDue, d.forcedDue);
+        if (d.relayDue < d.forcedDue) {
+            expectDueAt(d.relayDue, INativeRollup.RelayProofMissing.selector);
+        } else {
+            expectDueAt(d.forcedDue, INativeRollup.ForcedTransactionOmitted.selector);
+        }
+    }
+
     /// @dev By the rollup, and before EXECUTE is paid for.
     function test_block_of_its_parents_second_is_refused() public {
         deploy();
@@ -87,6 +102,13 @@ contract BoundsInTimeTest is RealRollup {
         b.timestamp = due - 1;
         rollup.advance(one(l2.seal(b)), none());
         assertHead();
+    }
+}
+
+/// @dev The same if forced transactions are due before messages of the same time.
+contract ForcedFirstTest is BoundsInTimeTest {
+    function _forcedDelay() internal pure override returns (uint64) {
+        return 10 hours;
     }
 }
 

@@ -331,6 +331,45 @@ contract NativeRollupConstructorTest is RollupFixture {
         assertEq(slotOf(0) >> 176 & type(uint40).max, vm.getBlockTimestamp() + first);
     }
 
+    /// @dev Each field with all its bits, and nothing of its neighbours.
+    function test_fields_of_head_and_duties_have_their_widths() public {
+        uint256 fields = (uint256(1) << 48) - 1 | (uint256(1) << 40) - 1 << 88;
+        vm.store(address(rollup), 0, bytes32(fields | (uint256(1) << 40) - 1 << 176));
+        INativeRollup.Head memory head = rollup.head();
+        assertEq(head.number, type(uint48).max);
+        assertEq(head.timestamp, 0);
+        assertEq(head.anchorNumber, type(uint40).max);
+        assertEq(head.messageCount, 0);
+        assertEq(rollup.baseFee(), 0);
+        fields = (uint256(1) << 40) - 1 << 48 | (uint256(1) << 48) - 1 << 128;
+        vm.store(address(rollup), 0, bytes32(fields | (uint256(1) << 40) - 1 << 216));
+        head = rollup.head();
+        assertEq(head.number, 0);
+        assertEq(head.timestamp, type(uint40).max);
+        assertEq(head.anchorNumber, 0);
+        assertEq(head.messageCount, type(uint48).max);
+        assertEq(rollup.baseFee(), uint256(type(uint40).max) << 24);
+
+        fields = (uint256(1) << 56) - 1 | (uint256(1) << 56) - 1 << 104;
+        vm.store(
+            address(rollup), bytes32(uint256(4)), bytes32(fields | (uint256(1) << 48) - 1 << 208)
+        );
+        INativeRollup.Duties memory duties = rollup.duties();
+        assertEq(duties.relayed, type(uint56).max);
+        assertEq(duties.relayDue, 0);
+        assertEq(duties.forcedNext, type(uint56).max);
+        assertEq(duties.forcedDue, 0);
+        assertEq(duties.forcedFirstSince, type(uint48).max);
+        fields = (uint256(1) << 48) - 1 << 56 | (uint256(1) << 48) - 1 << 160;
+        vm.store(address(rollup), bytes32(uint256(4)), bytes32(fields));
+        duties = rollup.duties();
+        assertEq(duties.relayed, 0);
+        assertEq(duties.relayDue, type(uint48).max);
+        assertEq(duties.forcedNext, 0);
+        assertEq(duties.forcedDue, type(uint48).max);
+        assertEq(duties.forcedFirstSince, 0);
+    }
+
     function test_the_storage_layout_is_pinned() public {
         IL2.Head memory g = genesis();
         g.number = 2 * RING + 5;

@@ -23,6 +23,16 @@ contract CapacityTest is Test {
         assertLe(Capacity.RELAY_GAS, Capacity.DUTY_GAS);
     }
 
+    /// @dev In figures: what a submitter pays for, and what a block owes, depends on each.
+    function test_footprints_are_those_of_the_documents() public pure {
+        assertEq(Capacity.ofTransfer(100), 100 + 2 * 3200 + 800);
+        assertEq(Capacity.ofSend(100), 100 + 4 * 3200 + 800);
+        assertEq(Capacity.ofBounded(100), 100 + 40_000 + 800);
+        assertEq(Capacity.ofAliasSend(100), 100 + 6 * 3200 + 3400 + 800);
+        assertEq(Capacity.ofAliasCall(100), 100 + 10 * 3200 + 3400 + 11_600 + 800);
+        assertEq(Capacity.ofRelays(), 4 * (132 + 2 * 3200) + 32 * 256 + 3200 + 2 * 5400 + 600);
+    }
+
     /// @dev With gas to spare for what a builder adds of its own.
     function test_a_block_with_the_largest_duty_fits_one_transaction() public pure {
         assertTrue(Capacity.fits(Capacity.TRANSACTION_BYTES, Capacity.DUTY_GAS));
