@@ -117,6 +117,41 @@ contract ForcedBoundsTest is RealRollup {
         assertEq(rollup.duties().forcedNext, 2);
     }
 
+    /// @dev The second can expire from when it is the first, not from when it is due.
+    function test_expiry_counts_from_first_place() public {
+        bytes memory raw = signedTransfer("alice", 0, 100 gwei);
+        INativeRollup.ForcedTransaction memory first = submit(raw);
+        INativeRollup.ForcedTransaction memory second = submit(signedTransfer("bob", 1, 100 gwei));
+        skip(FORCED_DELAY + FORCED_GRACE / 2);
+        uint64 since = uint64(vm.getBlockTimestamp());
+        l2.raw(raw);
+        // All but the gas of the first, and a unit less than that of the second.
+        IL2.Transaction memory t = L2.transaction("bob", address(0), 0, hex"fe");
+        t.create = true;
+        t.gasLimit = l2.head.gasLimit - 21_000 - 20_999;
+        l2.send(t);
+        bytes memory input = l2.seal();
+        INativeRollup.Evidence memory e = two(
+            discharge(first, INativeRollup.Outcome.Included),
+            discharge(second, INativeRollup.Outcome.NoRoom)
+        );
+        rollup.advance(one(input), e);
+        assertEq(rollup.duties().forcedFirstSince, since);
+        assertEq(rollup.duties().forcedDue, second.submittedAt + FORCED_DELAY);
+
+        uint64 expiry = since + FORCED_GRACE + FORCED_EXPIRY;
+        skip(expiry - 1 - vm.getBlockTimestamp());
+        e = one(discharge(second, INativeRollup.Outcome.Expired));
+        IL2.Head memory parent = l2.head;
+        expectRefused(
+            l2.seal(), e, abi.encodeWithSelector(INativeRollup.NotExpired.selector, 1, expiry)
+        );
+        l2.head = parent;
+        skip(1);
+        rollup.advance(one(l2.seal()), e);
+        assertEq(rollup.duties().forcedNext, 2);
+    }
+
     function test_block_with_just_enough_gas_has_room() public {
         INativeRollup.ForcedTransaction memory t = submit(signedTransfer("alice", 0, 100 gwei));
         skip(FORCED_DELAY);
