@@ -118,13 +118,13 @@ contract TimelockTest is OwnedRollup {
         INativeRollup.Announcement memory a,
         INativeRollup.Change change,
         uint256 value,
-        uint256 at,
+        uint256 announced,
         bool cleared
     ) private view {
         assertEq(uint256(a.change), uint256(change));
         assertEq(a.value, value);
-        assertEq(a.readyAt, at + UPGRADE_DELAY);
-        assertEq(a.clearUntil, at + window());
+        assertEq(a.readyAt, announced + UPGRADE_DELAY);
+        assertEq(a.clearUntil, announced + window());
         assertEq(a.cleared, cleared);
     }
 
