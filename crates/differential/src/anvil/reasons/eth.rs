@@ -270,6 +270,21 @@ pub(super) const REASONS: &[Reason] = &[
         why: "After `evm_revert` the base fee follows from the block that is the head again (EIP-1559); anvil goes on from the base fee of the chain that is gone.",
     },
     Reason {
+        methods: &["eth_getBlockByNumber", "eth_getLogs"],
+        paths: &["/result/timestamp", "*blockTimestamp"],
+        when: |record, difference| {
+            let seconds = |text: &Option<String>| {
+                let text = text.as_deref()?.trim_matches('"').strip_prefix("0x")?;
+                u64::from_str_radix(text, 16).ok()
+            };
+            let (theirs, ours) = (seconds(&difference.reference), seconds(&difference.subject));
+            // A walk increases the time before a snapshot that it reverts to.
+            record.script.starts_with("random") && theirs < ours
+        },
+        impact: Impact::Effect,
+        why: "`evm_revert` restores the time that the snapshot had, increased or set, as in anvil 1.8; anvil 1.7.1 goes on from the time of the head.",
+    },
+    Reason {
         methods: &["eth_getTransactionReceipt"],
         paths: &["/result"],
         when: |record, _| record.script == "06-pool",
