@@ -444,7 +444,7 @@ fn failing_precompile() -> Vec<u8> {
     let mut l2 = L2::new(CHAIN_ID, fork, &rich_genesis(fork, ["alice"], ETHER)).unwrap();
     let time = l2.chain().head().header.timestamp + 1;
     let alice = Key::named("alice");
-    let call = l2.sign(&alice, TxKind::Create, U256::ZERO, CALL.into(), 9_000_000).unwrap();
+    let call = l2.sign(&alice, TxKind::Create, U256::ZERO, CALL.into(), 3_000_000).unwrap();
     l2.seal(time, B256::ZERO, vec![call]).unwrap().0.input().unwrap()
 }
 

@@ -203,7 +203,9 @@ async fn flood_of_notifications_waits_for_earlier_ones() {
     let held = Arc::clone(&calls);
     let most = client(move || {
         let mut flood = Socket::connect(address);
-        (0..SENT).for_each(|_| flood.send(&notification()));
+        // So long that one read of the server brings a few.
+        let long = json!({ "jsonrpc": "2.0", "method": "add", "params": ["x".repeat(4_000)] });
+        (0..SENT).for_each(|_| flood.send(&long));
         // Another client's request comes later and is carried out.
         let patience = Patience::begin();
         while held.begun() < AT_ONCE {
