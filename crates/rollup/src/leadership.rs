@@ -92,6 +92,18 @@ impl Worker {
         }
     }
 
+    /// Returns the fault of a node that has not read L1 since it started, if L1 is silent: it makes no block, and a
+    /// request to L1 may wait for long.
+    pub(crate) fn silent_since_start(&self, reading: &Reading) -> Option<String> {
+        let silence = self.l1_silence().min(self.started.elapsed());
+        (!reading.is_synced && silence > READY_SILENCE.max(2 * self.start.poll)).then(|| {
+            format!(
+                "L1 has not answered for {} s, and this node has not read it since it started",
+                silence.as_secs()
+            )
+        })
+    }
+
     /// Time since L1's last answer.
     fn l1_silence(&self) -> Duration {
         self.client.answered().age(Instant::now()).unwrap_or(Duration::MAX)

@@ -121,6 +121,8 @@ pub(crate) struct Worker {
     pool_log: Option<Arc<PoolLog>>,
     /// Deferred transactions for the next role.
     kept: Vec<RecoveredTransaction>,
+    /// Start of the worker.
+    pub(crate) started: Instant,
     /// Number of times, since the node began to make blocks, that other blocks of its account replaced its own on
     /// L1, and the last transaction with such blocks.
     overtaken: (u64, B256),
@@ -192,6 +194,7 @@ impl Worker {
             rival: None,
             signing: BlockSigning::default(),
             promotion: None,
+            started: Instant::now(),
             sealing_failed: false,
         };
         // With a lease, no node makes blocks before it has that.
@@ -510,7 +513,8 @@ impl Worker {
             // L1.
             let failed = outcome.and(taken).err().map(|error| error.to_string());
             let failed = failed.or_else(|| not_led.map(|error| error.to_string()));
-            let fault = failed.or_else(|| reading.fault()).or(not_submitted).or(not_relayed);
+            let unread = reading.fault().or_else(|| self.silent_since_start(&reading));
+            let fault = failed.or(unread).or(not_submitted).or(not_relayed);
             if let Some(error) = &fault
                 && shared.status.lock().fault.as_ref() != Some(error)
             {

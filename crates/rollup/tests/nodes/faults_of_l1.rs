@@ -220,6 +220,30 @@ async fn a_node_that_starts_while_l1_is_away_waits_for_it_and_not_for_another_l1
     Ok(())
 }
 
+/// Whoever sends to such a node is to know, long before a request to L1 has timed out.
+#[tokio::test(flavor = "multi_thread")]
+async fn l1_silent_since_the_start_is_a_fault() -> Result<()> {
+    let world = World::new().await?;
+    let role = Role::Sequencer(Box::new(world.sequencer_config()?));
+    let (proxy, mut config) = world.behind_proxy(role)?;
+    config.l1_timeout = Duration::from_secs(30);
+    // What a start asks is answered, and what it reads of L1 then is not.
+    proxy.intercept(|request| request.contains("\"finalized\"").then_some(Interception::Silence));
+    let sequencer = RollupNode::start(config).await?;
+    until("the fault", &sequencer, || async {
+        let fault = sequencer.status().fault.unwrap_or_default();
+        Ok(fault.contains("has not read it since it started"))
+    })
+    .await?;
+    proxy.honest();
+    until("L1", &sequencer, || async {
+        Ok(sequencer.status().synced && sequencer.status().fault.is_none())
+    })
+    .await?;
+    sequencer.stop().await;
+    Ok(())
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_node_ends_although_l1_never_answers() -> Result<()> {
     let world = World::new().await?;
