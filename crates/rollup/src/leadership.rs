@@ -2,8 +2,9 @@
 
 use crate::{
     admin::RoleError,
+    l1_sync::L1SyncState,
     status::LeaseStatus,
-    worker::{Acting, Reading, Worker},
+    worker::{Acting, Worker},
 };
 use client::RedactedUrl;
 use lease::Lease;
@@ -38,7 +39,7 @@ impl Worker {
     /// # Errors
     ///
     /// [`RoleError`] if the node has the lease and cannot lead; it then releases the lease for a while.
-    pub(crate) fn follow_lease(&mut self, reading: &Reading) -> Result<(), RoleError> {
+    pub(crate) fn follow_lease(&mut self, l1_sync: &L1SyncState) -> Result<(), RoleError> {
         let Some(lease) = self.start.lease.clone() else { return Ok(()) };
         let leads = matches!(self.acting, Some(Acting::Sequencer(_)));
         // Before anything else in this turn: another node may lead from now on, and a block of this one would be undone.
@@ -52,14 +53,14 @@ impl Worker {
         }
         // A node that could not lead does not keep others from it.
         let hears_l1 = self.l1_silence() < READY_SILENCE.max(2 * self.start.poll);
-        let is_ready = reading.is_synced && reading.fault().is_none() && hears_l1;
+        let is_ready = l1_sync.is_synced && l1_sync.fault().is_none() && hears_l1;
         let may_ask = self.leadership.not_before.is_none_or(|at| at <= Instant::now());
         let has_keys = self.start.sequencing.is_some();
         lease.want(self.leadership.wanted && is_ready && may_ask && has_keys);
         if lease.is_held() {
             // What the leader before it had on its way to L1 is no reason to wait.
             // L1 may have been lost between the request for the lease and its grant.
-            let ready = self.may_be_promoted(reading).map(|_| ());
+            let ready = self.may_be_promoted(l1_sync).map(|_| ());
             return ready.and_then(|()| self.promote()).map(|_| ()).inspect_err(|_| {
                 self.leadership.not_before = Some(Instant::now() + RETRY_INTERVAL);
                 lease.want(false);
@@ -94,9 +95,9 @@ impl Worker {
 
     /// Returns the fault of a node that has not read L1 since it started, if L1 is silent: it makes no block, and a
     /// request to L1 may wait for long.
-    pub(crate) fn silent_since_start(&self, reading: &Reading) -> Option<String> {
+    pub(crate) fn silent_since_start(&self, l1_sync: &L1SyncState) -> Option<String> {
         let silence = self.l1_silence().min(self.started.elapsed());
-        (!reading.is_synced && silence > READY_SILENCE.max(2 * self.start.poll)).then(|| {
+        (!l1_sync.is_synced && silence > READY_SILENCE.max(2 * self.start.poll)).then(|| {
             format!(
                 "L1 has not answered for {} s, and this node has not read it since it started",
                 silence.as_secs()

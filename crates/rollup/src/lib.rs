@@ -34,6 +34,7 @@ mod input_budget;
 mod inquiry;
 pub mod l1;
 mod l1_cost;
+mod l1_sync;
 mod l2_syncer;
 mod latency;
 mod leadership;

@@ -7,7 +7,8 @@ use crate::{
     admin::{Answer, Asked, Order, RoleError, sequencer_at},
     batcher::{Batcher, BatcherRoom},
     inquiry::{Inquiry, Unanswered},
-    l1::room::{FailedLook, L1Looks, L1Room, Look, Sequencing},
+    l1::room::{L1Looks, L1Room, Look, Sequencing},
+    l1_sync::L1SyncState,
     l2_syncer::{self, L2Syncer},
     leadership::Leadership,
     metrics::Levels,
@@ -73,40 +74,6 @@ pub(crate) struct Start {
 pub(crate) enum Acting {
     Sequencer(Box<Sequencer>),
     Follower(Box<Follower>),
-}
-
-/// State of reading L1.
-#[derive(Debug)]
-pub(crate) struct Reading {
-    /// `true` once all of L1 has been read, and the L2 is at L1's state of it.
-    pub(crate) is_synced: bool,
-    /// `true` if L1 had more blocks at the last look.
-    has_more: bool,
-    /// The last look, if it failed.
-    unread: Option<FailedLook>,
-    /// Reason why the L2 could not be brought to L1's state of it.
-    not_followed: Option<String>,
-    /// Time of the next attempt, and the pause after it.
-    again: Option<(Instant, Duration)>,
-}
-
-impl Reading {
-    const fn new() -> Self {
-        let (unread, not_followed, again) = (None, None, None);
-        Self { is_synced: false, has_more: true, unread, not_followed, again }
-    }
-
-    /// Returns `true` if blocks may be made; also while L1 is unavailable, for as long as the sequencer continues
-    /// without it.
-    fn may_seal(&self) -> bool {
-        let is_believed = self.unread.as_ref().is_none_or(|failed| failed.error.is_outage());
-        self.is_synced && self.not_followed.is_none() && is_believed
-    }
-
-    pub(crate) fn fault(&self) -> Option<String> {
-        let unread = self.unread.as_ref().map(|failed| failed.error.to_string());
-        unread.or_else(|| self.not_followed.clone())
-    }
 }
 
 /// A running node.
@@ -271,12 +238,12 @@ impl Worker {
     }
 
     /// Begins an order, or refuses it. For a promotion another thread first sends requests to L1 and the peer.
-    fn begin(&mut self, order: Order, answer: Answer, reading: &Reading) {
+    fn begin(&mut self, order: Order, answer: Answer, l1_sync: &L1SyncState) {
         match order {
             Order::Promote { .. } if self.start.lease.is_some() => {
                 answer.send(Err(self.ask_to_lead()));
             }
-            Order::Promote { force } => match self.ask_for_promotion(force, reading) {
+            Order::Promote { force } => match self.ask_for_promotion(force, l1_sync) {
                 Ok(inquiry) => self.promotion = Some((answer, inquiry)),
                 Err(error) => answer.send(Err(error)),
             },
@@ -301,16 +268,19 @@ impl Worker {
     }
 
     /// Checks the conditions of a promotion that the node itself knows.
-    pub(crate) fn may_be_promoted(&self, reading: &Reading) -> Result<&SequencerConfig, RoleError> {
+    pub(crate) fn may_be_promoted(
+        &self,
+        l1_sync: &L1SyncState,
+    ) -> Result<&SequencerConfig, RoleError> {
         let Some(Acting::Follower(follower)) = &self.acting else {
             return Err(RoleError::Already { got: self.role() });
         };
         let config = self.start.sequencing.as_deref().ok_or(RoleError::NoKeys)?;
         let view = &follower.sync().view;
-        let fault = reading.fault();
-        if !reading.is_synced || fault.is_some() {
+        let fault = l1_sync.fault();
+        if !l1_sync.is_synced || fault.is_some() {
             let seen = (view.head().map_or(0, |head| head.number), view.latest());
-            let failed = reading.unread.as_ref().map(|failed| (failed.read, failed.latest));
+            let failed = l1_sync.unread.as_ref().map(|failed| (failed.read, failed.latest));
             let (got, expected) = failed.unwrap_or(seen);
             return Err(RoleError::NotSynced { got, expected, fault });
         }
@@ -318,8 +288,8 @@ impl Worker {
     }
 
     /// Asks the peer and L1 for obstacles to making blocks. The node follows blocks meanwhile.
-    fn ask_for_promotion(&self, force: bool, reading: &Reading) -> Result<Readied, RoleError> {
-        let account = self.may_be_promoted(reading)?.advance_key.address();
+    fn ask_for_promotion(&self, force: bool, l1_sync: &L1SyncState) -> Result<Readied, RoleError> {
+        let account = self.may_be_promoted(l1_sync)?.advance_key.address();
         let (peer, client) = (self.start.peer.clone(), Arc::clone(&self.client));
         let (runtime, rules) = (self.start.runtime.clone(), self.start.rules);
         let view = &self.sync().view;
@@ -343,7 +313,7 @@ impl Worker {
     }
 
     /// Completes a promotion once the answers are there, unless there is an obstacle.
-    fn go_on_with_promotion(&mut self, reading: &Reading) {
+    fn go_on_with_promotion(&mut self, l1_sync: &L1SyncState) {
         let Some((answer, inquiry)) = self.promotion.take() else { return };
         let outcome = match inquiry.answer() {
             None => {
@@ -354,7 +324,7 @@ impl Worker {
             Some(Err(Unanswered)) => Err(RoleError::Silent),
         };
         // L1 may have been lost since it was asked.
-        let outcome = outcome.and_then(|()| self.may_be_promoted(reading).map(|_| ()));
+        let outcome = outcome.and_then(|()| self.may_be_promoted(l1_sync).map(|_| ()));
         answer.send(outcome.and_then(|()| self.promote()));
     }
 
@@ -457,18 +427,18 @@ impl Worker {
         inputs: &Receiver<Vec<Bytes>>,
         asked: &Receiver<Asked>,
     ) {
-        let (mut reading, pause) = (Reading::new(), PAUSE.min(self.start.poll));
+        let (mut l1_sync, pause) = (L1SyncState::new(), PAUSE.min(self.start.poll));
         self.show_view(shared);
         while !self.start.stop.load(Ordering::Relaxed) {
             shared.supervisor.advanced(Room::Blocks);
-            self.read(shared, &mut reading);
-            let not_led = self.follow_lease(&reading).err();
+            self.read(shared, &mut l1_sync);
+            let not_led = self.follow_lease(&l1_sync).err();
             let (mut outcome, mut not_submitted, mut not_relayed) = (Ok(()), None, None);
             let (shares_keys, may_lead) = (self.shares_keys(), self.may_lead());
             shared.shares_keys.store(shares_keys.is_some(), Ordering::Relaxed);
             if let Some(Acting::Sequencer(sequencer)) = &mut self.acting {
                 // A view of L1 that contradicts itself may be a lie, and blocks on top of a lie are undone.
-                let may_seal = reading.may_seal() && shares_keys.is_none() && may_lead;
+                let may_seal = l1_sync.may_seal() && shares_keys.is_none() && may_lead;
                 let switches = shared.controls.get();
                 if may_seal && switches.sealing {
                     let unknown_fork = shared.unknown_fork.lock().clone();
@@ -485,7 +455,7 @@ impl Worker {
                 }
                 // Blocks may go on for a while without L1; what is sent there may not be decided by an old view, or it
                 // is paid for in vain.
-                sequencer.submit(may_seal && reading.unread.is_none() && switches.posting);
+                sequencer.submit(may_seal && l1_sync.unread.is_none() && switches.posting);
                 not_submitted = sequencer.not_submitted();
                 not_relayed = sequencer.not_relayed().map(|error| error.to_string());
                 if let Some(error) = shares_keys {
@@ -494,12 +464,12 @@ impl Worker {
             }
             self.signing.advance(&shared.signed);
             // One order after another: the next may depend on what becomes of a promotion.
-            self.go_on_with_promotion(&reading);
+            self.go_on_with_promotion(&l1_sync);
             while self.promotion.is_none()
                 && let Ok(asked) = asked.try_recv()
             {
                 if let Some((order, answer)) = asked.begin() {
-                    self.begin(order, answer, &reading);
+                    self.begin(order, answer, &l1_sync);
                 }
             }
             self.yield_to_another();
@@ -509,11 +479,10 @@ impl Worker {
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => thread::sleep(pause),
             }
-            // The first of them is shown: what stops blocks before what stops reading, and that before what waits for
-            // L1.
+            // One is shown: what stops block production first, then what stops the derivation, then what waits for L1.
             let failed = outcome.and(taken).err().map(|error| error.to_string());
             let failed = failed.or_else(|| not_led.map(|error| error.to_string()));
-            let unread = reading.fault().or_else(|| self.silent_since_start(&reading));
+            let unread = l1_sync.fault().or_else(|| self.silent_since_start(&l1_sync));
             let fault = failed.or(unread).or(not_submitted).or(not_relayed);
             if let Some(error) = &fault
                 && shared.status.lock().fault.as_ref() != Some(error)
@@ -521,7 +490,7 @@ impl Worker {
                 tracing::error!(error, "operation failed, retrying");
             }
             self.report_work(fault.is_some());
-            self.tell(shared, reading.is_synced, fault);
+            self.tell(shared, l1_sync.is_synced, fault);
             levels.show(&shared.status(&self.sync().node));
         }
         // What they hold, files and the chain among it, is free for the next start then.
@@ -532,31 +501,31 @@ impl Worker {
     }
 
     /// Takes a result of reading L1, and applies it.
-    fn read(&mut self, shared: &Shared, reading: &mut Reading) {
+    fn read(&mut self, shared: &Shared, l1_sync: &mut L1SyncState) {
         let poll = self.start.poll;
         match self.looks.next() {
             Some(Ok(look)) => {
-                (reading.has_more, reading.unread) = (look.update.more, None);
-                reading.again = Some((Instant::now(), poll));
+                (l1_sync.has_more, l1_sync.unread) = (look.update.more, None);
+                l1_sync.again = Some((Instant::now(), poll));
                 self.take_over(look);
                 self.show_view(shared);
             }
-            Some(Err(failed)) => reading.unread = Some(failed),
+            Some(Err(failed)) => l1_sync.unread = Some(failed),
             None => {}
         }
-        let Some((_, pause)) = reading.again.filter(|(at, _)| *at <= Instant::now()) else {
+        let Some((_, pause)) = l1_sync.again.filter(|(at, _)| *at <= Instant::now()) else {
             return;
         };
         match self.follow_l1() {
             Ok(()) => {
-                (reading.again, reading.not_followed) = (None, None);
-                reading.is_synced = !reading.has_more;
+                (l1_sync.again, l1_sync.not_followed) = (None, None);
+                l1_sync.is_synced = !l1_sync.has_more;
             }
             Err(error) => {
-                reading.not_followed = Some(error.to_string());
+                l1_sync.not_followed = Some(error.to_string());
                 // A full disk or a missing blob may last: it is not tried fifty times a second.
                 let longer = (2 * pause).clamp(poll, MAX_RETRY_INTERVAL.max(poll));
-                reading.again = Some((Instant::now() + pause, longer));
+                l1_sync.again = Some((Instant::now() + pause, longer));
             }
         }
     }
