@@ -164,14 +164,14 @@ pub(crate) enum Order {
 
 /// An order, and the channel to the operator who waits for its result.
 #[derive(Debug)]
-pub(crate) struct Asked {
+pub(crate) struct AdminRequest {
     order: Order,
     answer: SyncSender<Result<BlockId, RoleError>>,
     /// Set once the order was begun or withdrawn, by whichever side is first.
     is_settled: Arc<AtomicBool>,
 }
 
-impl Asked {
+impl AdminRequest {
     /// Begins the order; `None` if the operator was already told that it was withdrawn.
     pub(crate) fn begin(self) -> Option<(Order, Answer)> {
         // One of the two sides wins: an order is carried out or withdrawn, and the operator is told which.
@@ -194,14 +194,14 @@ impl Answer {
 
 /// Sender of orders to the worker thread.
 #[derive(Debug, Clone)]
-pub(crate) struct Orders {
-    orders: Sender<Asked>,
+pub(crate) struct AdminHandle {
+    orders: Sender<AdminRequest>,
     shared: Arc<Shared>,
 }
 
-impl Orders {
+impl AdminHandle {
     /// Channel of orders, both ends.
-    pub(crate) fn new(shared: Arc<Shared>) -> (Self, Receiver<Asked>) {
+    pub(crate) fn new(shared: Arc<Shared>) -> (Self, Receiver<AdminRequest>) {
         let (orders, asked) = channel();
         (Self { orders, shared }, asked)
     }
@@ -210,7 +210,9 @@ impl Orders {
         let (answer, answered) = sync_channel(1);
         let is_settled = Arc::<AtomicBool>::default();
         let given = Given { answered, is_settled: Arc::clone(&is_settled) };
-        self.orders.send(Asked { order, answer, is_settled }).map_err(|_| RoleError::Silent)?;
+        self.orders
+            .send(AdminRequest { order, answer, is_settled })
+            .map_err(|_| RoleError::Silent)?;
         Ok(given)
     }
 }
@@ -237,7 +239,7 @@ impl Given {
     }
 }
 
-impl Context for Orders {
+impl Context for AdminHandle {
     fn reads_may_wait(&self) -> bool {
         true
     }
@@ -312,27 +314,27 @@ fn create(path: &Path, token: &AccessToken) -> io::Result<()> {
 /// [`RollupError`] if the token cannot be read, or the server cannot listen on the address.
 pub(crate) async fn serve(
     config: &AdminConfig,
-    orders: Orders,
+    orders: AdminHandle,
     workers: Arc<Workers>,
 ) -> Result<RunningServer, RollupError> {
     let mut methods = Registry::new(Arc::new(orders), workers, ErrorStyle::Geth);
-    methods.execute("rollup_promote", |orders: &Orders, args| {
+    methods.execute("rollup_promote", |orders: &AdminHandle, args| {
         let force = args.optional()?.unwrap_or(false);
         orders
             .give(Order::Promote { force })
             .and_then(|it| it.outcome(ROLE_CHANGE_TIMEOUT))
             .map_err(refused)
     });
-    methods.execute("rollup_demote", |orders: &Orders, args| {
+    methods.execute("rollup_demote", |orders: &AdminHandle, args| {
         let sequencer = args.optional()?;
         orders
             .give(Order::Demote { sequencer })
             .and_then(|it| it.outcome(ROLE_CHANGE_TIMEOUT))
             .map_err(refused)
     });
-    methods.inline("admin_status", |orders: &Orders, _| Ok(orders.shared.controls.get()));
+    methods.inline("admin_status", |orders: &AdminHandle, _| Ok(orders.shared.controls.get()));
     for (name, change) in SWITCHES {
-        methods.execute(name, move |orders: &Orders, _| {
+        methods.execute(name, move |orders: &AdminHandle, _| {
             let kept = orders.shared.controls.set(change);
             kept.map_err(|error| RpcError::internal(format!("cannot keep the change: {error}")))
         });
@@ -392,7 +394,7 @@ mod tests {
 
     #[test]
     fn an_order_that_the_node_was_too_busy_for_is_not_carried_out_later() {
-        let (orders, asked) = Orders::new(Arc::default());
+        let (orders, asked) = AdminHandle::new(Arc::default());
         let given = orders.give(Order::Promote { force: true }).unwrap();
         let error = given.outcome(Duration::ZERO).unwrap_err();
         assert!(matches!(error, RoleError::Silent), "{error}");

@@ -1,6 +1,6 @@
 //! Following L1 and a sequencer.
 
-use crate::{RollupError, derive, l1::room::Look, l2_syncer::L2Syncer, pool_log::PoolLog};
+use crate::{RollupError, derive, l1::poller::L1Poll, l2_syncer::L2Syncer, pool_log::PoolLog};
 use alloy_consensus::Transaction as _;
 use alloy_primitives::{Bytes, map::B256Set};
 use chain::{Block, RecoveredTransaction};
@@ -52,8 +52,8 @@ impl Follower {
     }
 
     /// Takes a result of reading L1; [`Self::follow_l1`] applies it.
-    pub(crate) fn take_over(&mut self, look: Look) {
-        self.sync.take_over(look.update, look.snapshot.view);
+    pub(crate) fn take_over(&mut self, polled: L1Poll) {
+        self.sync.take_over(polled.update, polled.snapshot.view);
     }
 
     /// Imports the L2 blocks on L1.

@@ -1,6 +1,6 @@
 //! How far the worker has read L1, and derived the L2 from it.
 
-use crate::l1::room::FailedLook;
+use crate::l1::poller::FailedPoll;
 use std::time::{Duration, Instant};
 
 /// How far L1 has been read, and what keeps the worker from going on.
@@ -11,7 +11,7 @@ pub(crate) struct L1SyncState {
     /// `true` if L1 had more blocks than the last read returned.
     pub(crate) has_more: bool,
     /// Error of the last read of L1, if it failed.
-    pub(crate) unread: Option<FailedLook>,
+    pub(crate) unread: Option<FailedPoll>,
     /// Error of the last derivation, if it failed.
     pub(crate) not_followed: Option<String>,
     /// Time of the next derivation, and the pause after that if it fails.

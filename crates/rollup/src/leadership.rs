@@ -4,7 +4,7 @@ use crate::{
     admin::RoleError,
     l1_sync::L1SyncState,
     status::LeaseStatus,
-    worker::{Acting, Worker},
+    worker::{ActiveRole, Worker},
 };
 use client::RedactedUrl;
 use lease::Lease;
@@ -41,7 +41,7 @@ impl Worker {
     /// [`RoleError`] if the node has the lease and cannot lead; it then releases the lease for a while.
     pub(crate) fn follow_lease(&mut self, l1_sync: &L1SyncState) -> Result<(), RoleError> {
         let Some(lease) = self.start.lease.clone() else { return Ok(()) };
-        let leads = matches!(self.acting, Some(Acting::Sequencer(_)));
+        let leads = matches!(self.active_role, Some(ActiveRole::Sequencer(_)));
         // Before anything else in this turn: another node may lead from now on, and a block of this one would be undone.
         if leads && !lease.is_held() {
             tracing::error!("lost the lease, following");
@@ -76,7 +76,7 @@ impl Worker {
             tracing::info!(leader = %url, "following the node that has the lease");
             self.start.peer = Some(leader.url.clone());
             self.start.feed.follow(Some(leader.url));
-            if let Some(Acting::Follower(follower)) = &mut self.acting {
+            if let Some(ActiveRole::Follower(follower)) = &mut self.active_role {
                 follower.has_sequencer();
             }
         }
@@ -117,7 +117,7 @@ impl Worker {
 
     /// Requests the lease from now on, and returns the reason why the node does not lead yet.
     pub(crate) fn ask_to_lead(&mut self) -> RoleError {
-        if matches!(self.acting, Some(Acting::Sequencer(_))) {
+        if matches!(self.active_role, Some(ActiveRole::Sequencer(_))) {
             return RoleError::Already { got: "sequencer" };
         }
         if self.start.sequencing.is_none() {

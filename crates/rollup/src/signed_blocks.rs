@@ -3,9 +3,9 @@
 use crate::{
     RollupError, RollupRules, Signer,
     error::FeedError,
-    inquiry::{Inquiry, Unanswered},
     l1::L1Client,
     l2_syncer::{self, Admission},
+    probe::{Probe, Unanswered},
 };
 use alloy_primitives::{Address, B256, Bytes, Signature, keccak256, map::B256Map};
 use contracts::Deployment;
@@ -125,7 +125,7 @@ impl SignedBlocks {
 #[derive(Debug, Default)]
 pub(crate) struct BlockSigning {
     waiting: VecDeque<(u64, B256)>,
-    pending: Option<Inquiry<Result<(), RollupError>>>,
+    pending: Option<Probe<Result<(), RollupError>>>,
     /// Time of the next attempt after a failure.
     not_before: Option<Instant>,
 }
@@ -165,7 +165,7 @@ impl BlockSigning {
             }
             let signed = Arc::clone(signed);
             // Without a thread it is tried again in the next turn.
-            self.pending = Inquiry::ask(move || signed.sign(number, hash)).ok();
+            self.pending = Probe::ask(move || signed.sign(number, hash)).ok();
             return;
         }
     }

@@ -4,15 +4,15 @@
 use crate::{
     Follower, L1Client, L1Profile, L1Reader, RollupError, RollupRules, Sequencer, SequencerConfig,
     Submitter,
-    admin::{Answer, Asked, Order, RoleError, sequencer_at},
-    batcher::{Batcher, BatcherRoom},
-    inquiry::{Inquiry, Unanswered},
-    l1::room::{L1Looks, L1Room, Look, Sequencing},
+    admin::{AdminRequest, Answer, Order, RoleError, sequencer_at},
+    batcher::{Batcher, BatcherHandle},
+    l1::poller::{L1Poll, L1Poller, L1Polls, Sequencing},
     l1_sync::L1SyncState,
     l2_syncer::{self, L2Syncer},
     leadership::Leadership,
     metrics::Levels,
     pool_log::{KeptPool, PoolLog},
+    probe::{Probe, Unanswered},
     rpc_methods::Shared,
     service::supervisor::Room,
     signed_blocks::BlockSigning,
@@ -37,7 +37,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-pub(crate) use crate::l1::room::MAX_RETRY_INTERVAL;
+pub(crate) use crate::l1::poller::MAX_RETRY_INTERVAL;
 
 /// Newest blocks that a new sequencer signs, at least.
 const SIGNED_AT_START: u64 = 64;
@@ -71,7 +71,7 @@ pub(crate) struct Start {
 }
 
 /// The node's role with its state.
-pub(crate) enum Acting {
+pub(crate) enum ActiveRole {
     Sequencer(Box<Sequencer>),
     Follower(Box<Follower>),
 }
@@ -80,10 +80,10 @@ pub(crate) enum Acting {
 pub(crate) struct Worker {
     pub(crate) start: Start,
     pub(crate) client: Arc<L1Client>,
-    looks: L1Looks,
+    polls: L1Polls,
     reads_blobs: bool,
     /// Always present, except during a role change.
-    pub(crate) acting: Option<Acting>,
+    pub(crate) active_role: Option<ActiveRole>,
     pub(crate) leadership: Leadership,
     pool_log: Option<Arc<PoolLog>>,
     /// Deferred transactions for the next role.
@@ -94,7 +94,7 @@ pub(crate) struct Worker {
     /// L1, and the last transaction with such blocks.
     overtaken: (u64, B256),
     /// Pending request for the node that made the blocks in this transaction, which replaced this node's.
-    rival: Option<(B256, Inquiry<Rival>)>,
+    competitor: Option<(B256, Probe<CompetingSequencer>)>,
     /// Blocks that this node has yet to sign.
     signing: BlockSigning,
     /// A pending promotion, with the request for obstacles.
@@ -104,11 +104,11 @@ pub(crate) struct Worker {
 }
 
 /// Request for obstacles to making blocks.
-type Readied = Inquiry<Result<(), RoleError>>;
+type Readied = Probe<Result<(), RoleError>>;
 
 /// Maker of blocks that replaced this node's on L1.
 #[derive(Debug)]
-enum Rival {
+enum CompetingSequencer {
     /// The peer, whose head is this block.
     Peer(u64),
     /// An account, if L1 has told which.
@@ -142,23 +142,23 @@ impl Worker {
         let account = start.sequencing.as_ref().map(|it| it.advance_key.address());
         let sequencing = Sequencing { account, rules: start.rules };
         let rate = start.shared.rate.clone();
-        let room = L1Room::new(reader, Arc::clone(&start.node), sequencing, rate);
-        let looks = room.start(start.poll, Arc::clone(&start.stop), Arc::clone(&start.shared));
-        let looks = looks.map_err(no_thread)?;
-        let (acting, overtaken) = (None, (0, B256::ZERO));
+        let room = L1Poller::new(reader, Arc::clone(&start.node), sequencing, rate);
+        let polls = room.start(start.poll, Arc::clone(&start.stop), Arc::clone(&start.shared));
+        let polls = polls.map_err(no_thread)?;
+        let (active_role, overtaken) = (None, (0, B256::ZERO));
         let leadership = Leadership::new(is_sequencer);
         let has_lease = start.lease.is_some();
         let mut worker = Self {
             start,
             client,
-            looks,
+            polls,
             reads_blobs,
-            acting,
+            active_role,
             leadership,
             pool_log,
             kept,
             overtaken,
-            rival: None,
+            competitor: None,
             signing: BlockSigning::default(),
             promotion: None,
             started: Instant::now(),
@@ -176,7 +176,7 @@ impl Worker {
     }
 
     /// The batcher's thread; `None` for a node without keys for it.
-    fn batcher(&self, sync: &L2Syncer) -> Option<Result<BatcherRoom, RollupError>> {
+    fn batcher(&self, sync: &L2Syncer) -> Option<Result<BatcherHandle, RollupError>> {
         let config = self.start.sequencing.as_deref()?;
         let (client, deployment) = (Arc::clone(&self.client), sync.view.deployment());
         let folder = self.start.data_dir.as_deref();
@@ -191,7 +191,7 @@ impl Worker {
     }
 
     /// Switches to the role of a sequencer.
-    fn lead(&mut self, sync: L2Syncer, batcher: BatcherRoom) {
+    fn lead(&mut self, sync: L2Syncer, batcher: BatcherHandle) {
         let Start { rules, profile, sequencing, .. } = &self.start;
         let Some(config) = sequencing.as_deref().cloned() else {
             self.follow(sync);
@@ -207,7 +207,7 @@ impl Worker {
         self.start.feed.rest();
         // Last: from here on users are answered as by a sequencer, and L1 is asked for the terms.
         self.start.shared.makes_blocks.store(true, Ordering::Relaxed);
-        self.acting = Some(Acting::Sequencer(Box::new(sequencer)));
+        self.active_role = Some(ActiveRole::Sequencer(Box::new(sequencer)));
     }
 
     /// Signs the blocks that followers may lack: a new sequencer vouches for the chain that it continues.
@@ -234,7 +234,7 @@ impl Worker {
         self.start.feed.follow(peer);
         let kept = core::mem::take(&mut self.kept);
         let follower = Follower::new(sync, has_feed, kept, self.pool_log.clone());
-        self.acting = Some(Acting::Follower(Box::new(follower)));
+        self.active_role = Some(ActiveRole::Follower(Box::new(follower)));
     }
 
     /// Begins an order, or refuses it. For a promotion another thread first sends requests to L1 and the peer.
@@ -244,12 +244,12 @@ impl Worker {
                 answer.send(Err(self.ask_to_lead()));
             }
             Order::Promote { force } => match self.ask_for_promotion(force, l1_sync) {
-                Ok(inquiry) => self.promotion = Some((answer, inquiry)),
+                Ok(probe) => self.promotion = Some((answer, probe)),
                 Err(error) => answer.send(Err(error)),
             },
             Order::Demote { sequencer } => {
                 self.ask_no_more();
-                if !matches!(self.acting, Some(Acting::Sequencer(_))) {
+                if !matches!(self.active_role, Some(ActiveRole::Sequencer(_))) {
                     answer.send(Err(RoleError::Already { got: self.role() }));
                     return;
                 }
@@ -272,7 +272,7 @@ impl Worker {
         &self,
         l1_sync: &L1SyncState,
     ) -> Result<&SequencerConfig, RoleError> {
-        let Some(Acting::Follower(follower)) = &self.acting else {
+        let Some(ActiveRole::Follower(follower)) = &self.active_role else {
             return Err(RoleError::Already { got: self.role() });
         };
         let config = self.start.sequencing.as_deref().ok_or(RoleError::NoKeys)?;
@@ -295,7 +295,7 @@ impl Worker {
         let view = &self.sync().view;
         let time = view.head().map_or(0, |head| head.timestamp);
         let rollup = view.deployment().rollup;
-        let inquiry = Inquiry::ask(move || {
+        let probe = Probe::ask(move || {
             if let Some(url) = peer
                 && let Some(head) = runtime.block_on(sequencer_at(&url))
             {
@@ -309,15 +309,15 @@ impl Worker {
             l2_syncer::admission(&client, rollup, account, &rules, latest)?.fee_recipient(time)?;
             Ok(())
         });
-        inquiry.map_err(|error| RoleError::Unready(no_thread(error)))
+        probe.map_err(|error| RoleError::Unready(no_thread(error)))
     }
 
     /// Completes a promotion once the answers are there, unless there is an obstacle.
     fn go_on_with_promotion(&mut self, l1_sync: &L1SyncState) {
-        let Some((answer, inquiry)) = self.promotion.take() else { return };
-        let outcome = match inquiry.answer() {
+        let Some((answer, probe)) = self.promotion.take() else { return };
+        let outcome = match probe.answer() {
             None => {
-                self.promotion = Some((answer, inquiry));
+                self.promotion = Some((answer, probe));
                 return;
             }
             Some(Ok(outcome)) => outcome,
@@ -331,7 +331,7 @@ impl Worker {
     /// Switches to the role of a sequencer, at this head.
     pub(crate) fn promote(&mut self) -> Result<BlockId, RoleError> {
         let batcher = self.batcher(self.sync()).ok_or(RoleError::NoKeys)??;
-        if let Some(Acting::Follower(follower)) = self.acting.take() {
+        if let Some(ActiveRole::Follower(follower)) = self.active_role.take() {
             let (sync, kept) = follower.into_parts();
             self.kept = kept;
             self.lead(sync, batcher);
@@ -340,13 +340,13 @@ impl Worker {
     }
 
     pub(crate) fn step_down(&mut self) {
-        match self.acting.take() {
-            Some(Acting::Sequencer(sequencer)) => {
+        match self.active_role.take() {
+            Some(ActiveRole::Sequencer(sequencer)) => {
                 let (sync, kept) = sequencer.into_parts();
                 self.kept = kept;
                 self.follow(sync);
             }
-            acting => self.acting = acting,
+            active_role => self.active_role = active_role,
         }
     }
 
@@ -354,35 +354,35 @@ impl Worker {
     /// counts blocks that its own account has posted: another node has its keys. Another thread finds out who made
     /// them: the peer has three seconds to answer, and this node makes blocks meanwhile.
     fn yield_to_another(&mut self) {
-        let Some(Acting::Sequencer(sequencer)) = &mut self.acting else {
-            self.rival = None;
+        let Some(ActiveRole::Sequencer(sequencer)) = &mut self.active_role else {
+            self.competitor = None;
             return;
         };
-        if self.rival.is_none()
+        if self.competitor.is_none()
             && let Some(transaction) = sequencer.overtaken_by.take()
         {
             // A lease says more surely than a node's answer who makes blocks.
             let peer = self.start.peer.clone().filter(|_| self.start.lease.is_none());
             let (client, runtime) = (Arc::clone(&self.client), self.start.runtime.clone());
-            let inquiry = Inquiry::ask(move || {
+            let probe = Probe::ask(move || {
                 let head = peer.as_deref().and_then(|url| runtime.block_on(sequencer_at(url)));
                 let sender = || client.sender_of(transaction).ok().flatten();
-                head.map_or_else(|| Rival::Account(sender()), Rival::Peer)
+                head.map_or_else(|| CompetingSequencer::Account(sender()), CompetingSequencer::Peer)
             });
             // Without a thread it is asked at the next such block.
-            self.rival = inquiry.ok().map(|inquiry| (transaction, inquiry));
+            self.competitor = probe.ok().map(|probe| (transaction, probe));
         }
-        let Some((transaction, inquiry)) = &self.rival else { return };
-        let (transaction, Some(rival)) = (*transaction, inquiry.answer()) else { return };
-        self.rival = None;
-        match (rival, self.account()) {
-            (Ok(Rival::Peer(head)), _) => {
+        let Some((transaction, probe)) = &self.competitor else { return };
+        let (transaction, Some(competitor)) = (*transaction, probe.answer()) else { return };
+        self.competitor = None;
+        match (competitor, self.account()) {
+            (Ok(CompetingSequencer::Peer(head)), _) => {
                 let url = self.start.peer.as_deref().map(RedactedUrl::new);
                 tracing::error!(?url, head, "another sequencer is active, following it");
                 self.step_down();
             }
             // An account of another may make blocks too, where the policy lets it.
-            (Ok(Rival::Account(Some(sender))), Some(account)) if sender == account => {
+            (Ok(CompetingSequencer::Account(Some(sender))), Some(account)) if sender == account => {
                 self.overtaken = (self.overtaken.0 + 1, transaction);
                 tracing::error!(%account, %transaction, "L1 included blocks of this account that this node did not seal");
             }
@@ -407,8 +407,8 @@ impl Worker {
     }
 
     const fn role(&self) -> &'static str {
-        match self.acting {
-            Some(Acting::Sequencer(_)) => "sequencer",
+        match self.active_role {
+            Some(ActiveRole::Sequencer(_)) => "sequencer",
             _ => "follower",
         }
     }
@@ -425,7 +425,7 @@ impl Worker {
         shared: &Shared,
         levels: &Levels,
         inputs: &Receiver<Vec<Bytes>>,
-        asked: &Receiver<Asked>,
+        asked: &Receiver<AdminRequest>,
     ) {
         let (mut l1_sync, pause) = (L1SyncState::new(), PAUSE.min(self.start.poll));
         self.show_view(shared);
@@ -436,7 +436,7 @@ impl Worker {
             let (mut outcome, mut not_submitted, mut not_relayed) = (Ok(()), None, None);
             let (shares_keys, may_lead) = (self.shares_keys(), self.may_lead());
             shared.shares_keys.store(shares_keys.is_some(), Ordering::Relaxed);
-            if let Some(Acting::Sequencer(sequencer)) = &mut self.acting {
+            if let Some(ActiveRole::Sequencer(sequencer)) = &mut self.active_role {
                 // A view of L1 that contradicts itself may be a lie, and blocks on top of a lie are undone.
                 let may_seal = l1_sync.may_seal() && shares_keys.is_none() && may_lead;
                 let switches = shared.controls.get();
@@ -494,20 +494,20 @@ impl Worker {
             levels.show(&shared.status(&self.sync().node));
         }
         // What they hold, files and the chain among it, is free for the next start then.
-        if let Some(Acting::Sequencer(sequencer)) = self.acting {
+        if let Some(ActiveRole::Sequencer(sequencer)) = self.active_role {
             sequencer.end();
         }
-        self.looks.end();
+        self.polls.end();
     }
 
     /// Takes a result of reading L1, and applies it.
     fn read(&mut self, shared: &Shared, l1_sync: &mut L1SyncState) {
         let poll = self.start.poll;
-        match self.looks.next() {
-            Some(Ok(look)) => {
-                (l1_sync.has_more, l1_sync.unread) = (look.update.more, None);
+        match self.polls.next() {
+            Some(Ok(polled)) => {
+                (l1_sync.has_more, l1_sync.unread) = (polled.update.more, None);
                 l1_sync.again = Some((Instant::now(), poll));
-                self.take_over(look);
+                self.take_over(polled);
                 self.show_view(shared);
             }
             Some(Err(failed)) => l1_sync.unread = Some(failed),
@@ -530,32 +530,32 @@ impl Worker {
         }
     }
 
-    fn take_over(&mut self, look: Look) {
-        match &mut self.acting {
-            Some(Acting::Sequencer(sequencer)) => sequencer.take_over(look),
-            Some(Acting::Follower(follower)) => follower.take_over(look),
+    fn take_over(&mut self, polled: L1Poll) {
+        match &mut self.active_role {
+            Some(ActiveRole::Sequencer(sequencer)) => sequencer.take_over(polled),
+            Some(ActiveRole::Follower(follower)) => follower.take_over(polled),
             None => {}
         }
     }
 
     fn sync(&self) -> &L2Syncer {
-        match &self.acting {
-            Some(Acting::Sequencer(sequencer)) => sequencer.sync(),
-            Some(Acting::Follower(follower)) => follower.sync(),
+        match &self.active_role {
+            Some(ActiveRole::Sequencer(sequencer)) => sequencer.sync(),
+            Some(ActiveRole::Follower(follower)) => follower.sync(),
             None => unreachable!("a role is given up for another at once"),
         }
     }
 
     fn follow_l1(&mut self) -> Result<(), RollupError> {
-        match &mut self.acting {
-            Some(Acting::Sequencer(sequencer)) => sequencer.follow_l1(),
-            Some(Acting::Follower(follower)) => follower.follow_l1(),
+        match &mut self.active_role {
+            Some(ActiveRole::Sequencer(sequencer)) => sequencer.follow_l1(),
+            Some(ActiveRole::Follower(follower)) => follower.follow_l1(),
             None => Ok(()),
         }
     }
 
     fn take_unsafe(&mut self, inputs: &[Bytes]) -> Result<(), RollupError> {
-        let Some(Acting::Follower(follower)) = &mut self.acting else { return Ok(()) };
+        let Some(ActiveRole::Follower(follower)) = &mut self.active_role else { return Ok(()) };
         inputs.iter().try_for_each(|input| follower.take_unsafe(input).map(drop))
     }
 
@@ -577,14 +577,14 @@ impl Worker {
         status.finalized_head = id(view.finalized_head().unwrap_or(genesis));
         status.synced = is_synced;
         status.fault = fault;
-        status.submitter = match &self.acting {
-            Some(Acting::Sequencer(sequencer)) => Some(sequencer.submitter_status()),
+        status.submitter = match &self.active_role {
+            Some(ActiveRole::Sequencer(sequencer)) => Some(sequencer.submitter_status()),
             _ => None,
         };
         drop(status);
-        let waiting = match &self.acting {
-            Some(Acting::Sequencer(sequencer)) => sequencer.requeued(),
-            Some(Acting::Follower(follower)) => follower.requeued(),
+        let waiting = match &self.active_role {
+            Some(ActiveRole::Sequencer(sequencer)) => sequencer.requeued(),
+            Some(ActiveRole::Follower(follower)) => follower.requeued(),
             None => &[],
         };
         let hash = |it: &RecoveredTransaction| *it.transaction.hash();

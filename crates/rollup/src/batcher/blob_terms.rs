@@ -1,7 +1,7 @@
 //! Terms on which L1 takes blobs: whether EXECUTE reads inputs there, and the price.
 
 use super::{Batcher, Work};
-use crate::{L1Error, RollupError, inquiry::Inquiry, l1::L1Client};
+use crate::{L1Error, RollupError, l1::L1Client, probe::Probe};
 use alloy_provider::Provider as _;
 use alloy_rpc_types_eth::TransactionRequest;
 use contracts::advance_plan::L1Prices;
@@ -20,7 +20,7 @@ type Answer = Result<Option<u128>, L1Error>;
 pub(super) struct BlobTerms {
     /// The answer, and L1's head when it was asked for.
     known: Option<(u64, Option<u128>)>,
-    asked: Option<(u64, Inquiry<Answer>)>,
+    asked: Option<(u64, Probe<Answer>)>,
 }
 
 impl BlobTerms {
@@ -38,7 +38,7 @@ impl BlobTerms {
             Some((at, price)) if at < head && head - at <= MAX_AGE => {
                 if self.asked.is_none() {
                     let client = Arc::clone(client);
-                    self.asked = Inquiry::ask(move || ask(&client)).ok().map(|it| (head, it));
+                    self.asked = Probe::ask(move || ask(&client)).ok().map(|it| (head, it));
                 }
                 Ok(price)
             }

@@ -58,9 +58,9 @@ pub(crate) struct Work {
     pub(crate) clock: L1Clock,
 }
 
-/// Orders of the sequencer to the batcher.
+/// Commands of the sequencer to the batcher.
 #[derive(Debug, Default)]
-struct Mailbox {
+struct BatcherCommands {
     /// The newest work; `None` while L1 cannot be read.
     work: Option<Work>,
     /// Blocks that were sealed since, with their figures.
@@ -83,62 +83,62 @@ pub(crate) struct Report {
     pub(crate) refused: Option<B256>,
 }
 
-/// State that both sides of the mailbox share.
+/// Channel between the sequencer and the batcher.
 #[derive(Debug, Default)]
-struct Desk {
-    mailbox: Mutex<Mailbox>,
-    has_mail: Condvar,
+struct BatcherChannel {
+    commands: Mutex<BatcherCommands>,
+    has_commands: Condvar,
     report: Mutex<Report>,
     evidence: EvidenceBook,
 }
 
 /// The batcher as the sequencer sees it. No method but [`Self::end`] waits for L1.
 #[derive(Debug)]
-pub(crate) struct BatcherRoom {
-    desk: Arc<Desk>,
+pub(crate) struct BatcherHandle {
+    channel: Arc<BatcherChannel>,
     thread: Option<JoinHandle<()>>,
 }
 
-impl BatcherRoom {
+impl BatcherHandle {
     /// Puts newer work in the place of the last.
     pub(crate) fn offer(&self, work: Work) {
-        self.desk.mailbox.lock().work = Some(work);
-        self.desk.has_mail.notify_one();
+        self.channel.commands.lock().work = Some(work);
+        self.channel.has_commands.notify_one();
     }
 
     /// Has it wait for the next work: L1 cannot be read.
     pub(crate) fn hold(&self) {
-        self.desk.mailbox.lock().work = None;
+        self.channel.commands.lock().work = None;
     }
 
     /// Hands over the figures of a sealed block, as the self-check measured them.
     pub(crate) fn sealed(&self, block: &Block, posted: Option<Posted>, footprint: BlockFootprint) {
         let (number, footprint) = (block.header.number, Arc::new(footprint));
         let sealed = posted.map(|posted| (block.hash, Measured { number, posted, footprint }));
-        self.desk.mailbox.lock().sealed.extend(sealed);
+        self.channel.commands.lock().sealed.extend(sealed);
     }
 
     /// Facts of the blocks that wait, which the sequencer finds and the batcher composes evidence from.
     pub(crate) fn evidence(&self) -> &EvidenceBook {
-        &self.desk.evidence
+        &self.channel.evidence
     }
 
     /// Has it give up what is in flight: blocks have given way to others.
     pub(crate) fn forget(&self) {
-        let mut mailbox = self.desk.mailbox.lock();
+        let mut commands = self.channel.commands.lock();
         // What it was offered before holds blocks that are gone.
-        (mailbox.forget, mailbox.work) = (true, None);
+        (commands.forget, commands.work) = (true, None);
     }
 
     /// Has it wait for the next work: L1 was reorganised. What is in flight stays there, since L1 may take it all the same.
     pub(crate) fn l1_went_back(&self) {
-        let mut mailbox = self.desk.mailbox.lock();
-        (mailbox.went_back, mailbox.work) = (true, None);
+        let mut commands = self.channel.commands.lock();
+        (commands.went_back, commands.work) = (true, None);
     }
 
     /// The batcher's newest report.
     pub(crate) fn report(&self) -> Report {
-        let mut report = self.desk.report.lock().clone();
+        let mut report = self.channel.report.lock().clone();
         if self.thread.as_ref().is_none_or(JoinHandle::is_finished) {
             report.not_submitted = Some("the thread that posts blocks to L1 has ended".to_owned());
         }
@@ -155,12 +155,12 @@ impl BatcherRoom {
     }
 
     fn stop(&self) {
-        self.desk.mailbox.lock().stop = true;
-        self.desk.has_mail.notify_one();
+        self.channel.commands.lock().stop = true;
+        self.channel.has_commands.notify_one();
     }
 }
 
-impl Drop for BatcherRoom {
+impl Drop for BatcherHandle {
     fn drop(&mut self) {
         self.stop();
     }
@@ -169,7 +169,7 @@ impl Drop for BatcherRoom {
 /// Brings blocks to L1.
 #[derive(Debug)]
 pub(crate) struct Batcher {
-    desk: Arc<Desk>,
+    channel: Arc<BatcherChannel>,
     client: Arc<L1Client>,
     /// Codes that L1 keeps, as far as it was asked.
     codes: KeptCodes,
@@ -226,7 +226,7 @@ impl Batcher {
             submitter = submitter.with_spending(&folder.join(SPENDING))?;
         }
         Ok(Self {
-            desk: Arc::default(),
+            channel: Arc::default(),
             client,
             codes: KeptCodes::default(),
             rules,
@@ -258,8 +258,8 @@ impl Batcher {
     /// # Errors
     ///
     /// [`io::Error`] if there is none to be had.
-    pub(crate) fn start(mut self, shared: Arc<Shared>) -> io::Result<BatcherRoom> {
-        let desk = Arc::clone(&self.desk);
+    pub(crate) fn start(mut self, shared: Arc<Shared>) -> io::Result<BatcherHandle> {
+        let channel = Arc::clone(&self.channel);
         self.rate = shared.rate.clone();
         self.tell(None);
         shared.supervisor.start(Room::Batcher);
@@ -268,7 +268,7 @@ impl Batcher {
             let supervisor = &shared.supervisor;
             supervisor.run(Room::Batcher, || self.run(supervisor));
         })?;
-        Ok(BatcherRoom { desk, thread: Some(thread) })
+        Ok(BatcherHandle { channel, thread: Some(thread) })
     }
 
     fn run(mut self, supervisor: &Supervisor) {
@@ -279,25 +279,25 @@ impl Batcher {
         loop {
             supervisor.advanced(Room::Batcher);
             let work = {
-                let mut mailbox = self.desk.mailbox.lock();
-                if !mailbox.stop && !pause.is_zero() {
-                    self.desk.has_mail.wait_for(&mut mailbox, pause);
+                let mut commands = self.channel.commands.lock();
+                if !commands.stop && !pause.is_zero() {
+                    self.channel.has_commands.wait_for(&mut commands, pause);
                 }
-                if mailbox.stop {
+                if commands.stop {
                     return;
                 }
                 // Before the new work is looked at: transactions of blocks that gave way must not count as being on
                 // their way.
-                if core::mem::take(&mut mailbox.forget) {
+                if core::mem::take(&mut commands.forget) {
                     self.submitter.forget();
                     self.submitter.forget_landed();
                 }
-                if core::mem::take(&mut mailbox.went_back) {
+                if core::mem::take(&mut commands.went_back) {
                     self.submitter.l1_went_back();
                 }
-                self.measured.extend(mailbox.sealed.drain(..));
+                self.measured.extend(commands.sealed.drain(..));
                 // The newest work alone: an older one would plan blocks that L1 has taken since.
-                mailbox.work.clone()
+                commands.work.clone()
             };
             pause = PAUSE;
             let now = work.as_ref().map(|work| work.clock.for_block(Instant::now())).or(looked);
@@ -345,20 +345,20 @@ impl Batcher {
             transactions_in_flight: self.submitter.waiting(),
             unsafe_blocks: 0,
             planning_executions: self.executions,
-            evidence_made: self.desk.evidence.made(),
+            evidence_made: self.channel.evidence.made(),
             backlog: BacklogStatus::default(),
         };
         let throughput = self.throughput;
         let (hash, times) = self.refused;
         let refused = (times >= submission::MAX_REFUSALS).then_some(hash);
-        *self.desk.report.lock() = Report { status, throughput, not_submitted, refused };
+        *self.channel.report.lock() = Report { status, throughput, not_submitted, refused };
     }
 
     /// Returns `true` if blocks have given way to others or L1 was reorganised since the work was taken, or the thread is to
     /// end: nothing goes to L1 then.
     fn is_outdated(&self) -> bool {
-        let mailbox = self.desk.mailbox.lock();
-        mailbox.forget || mailbox.went_back || mailbox.stop
+        let commands = self.channel.commands.lock();
+        commands.forget || commands.went_back || commands.stop
     }
 
     /// Limits of a transaction on L1.
@@ -371,7 +371,7 @@ impl Batcher {
         let there: B256Set = blocks.iter().map(|block| block.hash).collect();
         let head = work.chain.head().header.number;
         self.measured.retain(|hash, it| it.number > head || there.contains(hash));
-        self.desk.evidence.retain(|number, hash| number > head || there.contains(hash));
+        self.channel.evidence.retain(|number, hash| number > head || there.contains(hash));
     }
 }
 

@@ -130,7 +130,7 @@ impl Batcher {
         let count = usize::try_from(posting.blocks).unwrap_or(usize::MAX).min(waiting.len());
         let blocks = waiting[..count].to_vec();
         let (evidence, _) = evidence(
-            &self.desk.evidence,
+            &self.channel.evidence,
             &work.chain,
             &work.view,
             &self.rules,

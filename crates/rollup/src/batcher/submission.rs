@@ -171,7 +171,7 @@ impl Batcher {
             }));
         }
         let evidence = evidence(
-            &self.desk.evidence,
+            &self.channel.evidence,
             &work.chain,
             &work.view,
             &self.rules,

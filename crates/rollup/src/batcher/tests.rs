@@ -311,12 +311,13 @@ fn nothing_is_sent_once_blocks_have_given_way() {
     let mut batcher = fixture.batcher();
     fixture.blocks(1);
     for stops in [false, true] {
-        let mailbox = Mailbox { forget: !stops, stop: stops, ..Mailbox::default() };
-        *batcher.desk.mailbox.lock() = mailbox;
+        let commands =
+            BatcherCommands { forget: !stops, stop: stops, ..BatcherCommands::default() };
+        *batcher.channel.commands.lock() = commands;
         assert_eq!(submit(&mut batcher, &fixture.work()).unwrap(), Outcome::Untried);
         assert_eq!(fixture.l1.sent().len(), 0);
     }
-    *batcher.desk.mailbox.lock() = Mailbox::default();
+    *batcher.channel.commands.lock() = BatcherCommands::default();
     assert_eq!(submit(&mut batcher, &fixture.work()).unwrap(), Outcome::Brought);
     assert_eq!(fixture.l1.sent().len(), 1);
 }
@@ -455,12 +456,12 @@ fn gas_for_calldata_counts_the_slots_that_are_new_from_the_first_block_on() {
 fn the_room_reports_from_its_start_on_and_executes_no_block_that_was_measured_at_its_sealing() {
     let mut fixture = Fixture::new();
     let batcher = fixture.batcher();
-    let desk = Arc::clone(&batcher.desk);
+    let channel = Arc::clone(&batcher.channel);
     // The thread waits for the lock with its first turn.
-    let mailbox = desk.mailbox.lock();
+    let commands = channel.commands.lock();
     let room = batcher.start(Arc::default()).unwrap();
     let report = room.report();
-    drop(mailbox);
+    drop(commands);
     assert_eq!(report.status.address, fixture.config.advance_key.address());
 
     let block = fixture.blocks(1).remove(0);
@@ -478,21 +479,21 @@ fn the_room_reports_from_its_start_on_and_executes_no_block_that_was_measured_at
     assert_eq!(room.report().status.planning_executions, 2);
 
     room.end();
-    assert_eq!(Arc::strong_count(&desk), 1, "its thread has not ended");
+    assert_eq!(Arc::strong_count(&channel), 1, "its thread has not ended");
 }
 
 #[test]
 fn the_room_ends_behind_the_request_that_it_waits_for() {
     let mut fixture = Fixture::new();
     let batcher = fixture.batcher();
-    let desk = Arc::clone(&batcher.desk);
+    let channel = Arc::clone(&batcher.channel);
     let room = batcher.start(Arc::default()).unwrap();
     fixture.blocks(1);
     fixture.l1.proxy.delay(Duration::from_millis(200));
     room.offer(fixture.work());
     until("a request", || fixture.l1.asked() > 0);
     room.end();
-    assert_eq!(Arc::strong_count(&desk), 1, "its thread has not ended");
+    assert_eq!(Arc::strong_count(&channel), 1, "its thread has not ended");
 }
 
 #[test]

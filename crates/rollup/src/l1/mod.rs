@@ -7,9 +7,9 @@ mod clock;
 mod events;
 mod kept;
 mod log;
+pub(crate) mod poller;
 mod posted;
 mod reader;
-pub(crate) mod room;
 pub(crate) mod saved;
 mod view;
 

@@ -10,12 +10,12 @@ mod sealing;
 
 use crate::{
     RollupError, RollupRules, SequencerConfig,
-    batcher::{BatcherRoom, Work},
+    batcher::{BatcherHandle, Work},
     execute_rate::{Capacity, ExecuteRate},
     fork_schedule::Difference,
     l1::{
         L1Clock, L1View,
-        room::{L1Snapshot, Look, Terms},
+        poller::{L1Poll, L1Snapshot, Terms},
     },
     l2_syncer::L2Syncer,
     pool_log::PoolLog,
@@ -41,7 +41,7 @@ pub struct Sequencer {
     config: SequencerConfig,
     /// Limits of a transaction on L1.
     limits: L1Limits,
-    batcher: BatcherRoom,
+    batcher: BatcherHandle,
     /// Price of EXECUTE on L1.
     rate: ExecuteRate,
     /// Messages whose delivery makes a block too large for L1.
@@ -76,7 +76,7 @@ impl Sequencer {
         config: SequencerConfig,
         limits: L1Limits,
         pool_log: Option<Arc<PoolLog>>,
-        batcher: BatcherRoom,
+        batcher: BatcherHandle,
         rate: ExecuteRate,
     ) -> Self {
         let sequencer = Self {
@@ -171,9 +171,9 @@ impl Sequencer {
     }
 
     /// Takes a result of reading L1; [`Self::follow_l1`] applies it.
-    pub(crate) fn take_over(&mut self, look: Look) {
-        let L1Snapshot { view, terms, clock } = look.snapshot;
-        self.sync.take_over(look.update, view);
+    pub(crate) fn take_over(&mut self, polled: L1Poll) {
+        let L1Snapshot { view, terms, clock } = polled.snapshot;
+        self.sync.take_over(polled.update, view);
         (self.terms, self.clock) = (terms, clock);
     }
 

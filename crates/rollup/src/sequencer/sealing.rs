@@ -6,7 +6,7 @@ use crate::{
     anchor::{self, Operator, SystemTransactionGas, SystemTransactions},
     duties::evidence,
     execute_rate::Capacity,
-    l1::room::Terms,
+    l1::poller::Terms,
     l2_syncer::{covered_by, relayed_after},
 };
 use alloy_eips::eip2718::Decodable2718 as _;

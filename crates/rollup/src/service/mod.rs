@@ -5,7 +5,7 @@ pub(crate) mod supervisor;
 
 use crate::{
     Config, EngineConfig, L1Client, L1Profile, L1Reader, Prices, Role, RollupError,
-    admin::{self, Asked, Orders},
+    admin::{self, AdminHandle, AdminRequest},
     data_dir::{DataDir, L1_LOG},
     execute_rate::PricedLimits,
     forward::Forwarder,
@@ -193,7 +193,7 @@ impl RollupNode {
             reader.posted().into_iter().for_each(|it| shared.costs.open(Arc::clone(it)));
         }
         let trust = trust(&config.feed_signers, &deployment, reader.client(), rules);
-        let (orders, asked) = Orders::new(Arc::clone(&shared));
+        let (orders, asked) = AdminHandle::new(Arc::clone(&shared));
         let feed = UnsafeBlockClient::new(config.feeds.clone());
         let has_callers = config.engine.as_ref().is_some_and(|engine| engine.serve.is_some());
         let forwarder = Forwarder::new(Arc::clone(&shared), feed.clone(), has_callers);
@@ -292,7 +292,7 @@ impl Rooms {
         mut start: Start,
         reader: L1Reader,
         levels: Levels,
-        asked: Receiver<Asked>,
+        asked: Receiver<AdminRequest>,
         forwarder: Arc<Forwarder>,
         trust: FeedTrust,
     ) -> Result<Self, RollupError> {
@@ -368,7 +368,7 @@ impl Ports {
         shared: &Arc<Shared>,
         telemetry: Arc<Telemetry>,
         health: Readiness,
-        orders: Orders,
+        orders: AdminHandle,
         forwarder: Arc<Forwarder>,
     ) -> Result<Self, RollupError> {
         let elsewhere = Some(forwarder as _);

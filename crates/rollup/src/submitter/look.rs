@@ -6,8 +6,8 @@ use super::{
 };
 use crate::{
     L1Error, RollupError,
-    inquiry::Inquiry,
     l1::{L1Client, L1View},
+    probe::Probe,
 };
 use alloy_eips::BlockNumberOrTag;
 use alloy_primitives::{Address, U256};
@@ -43,7 +43,7 @@ type Answer = Result<(Account, Option<u64>), L1Error>;
 pub(super) struct Asked {
     view: Arc<L1View>,
     when: Instant,
-    answer: Inquiry<Answer>,
+    answer: Probe<Answer>,
 }
 
 /// Transactions of this account that an earlier process has sent.
@@ -78,7 +78,7 @@ impl Submitter {
         l1_time: u64,
     ) -> Result<SubmitterProgress, RollupError> {
         self.take_answer()?;
-        if let Some(answer) = self.resending.as_ref().and_then(Inquiry::answer) {
+        if let Some(answer) = self.resending.as_ref().and_then(Probe::answer) {
             self.resending = None;
             let answer = answer.unwrap_or_else(|_| Err(L1Error::Thread.into()));
             if answer.as_ref().is_err_and(is_underpriced)
@@ -131,7 +131,7 @@ impl Submitter {
         let (account, asks_for_earlier) = (self.key.address(), self.waits_for_earlier());
         let (client, when) = (Arc::clone(client), Instant::now());
         let question = move || account_at(&client, account, block, asks_for_earlier);
-        let answer = Inquiry::ask(question).map_err(no_thread)?;
+        let answer = Probe::ask(question).map_err(no_thread)?;
         self.last_asked = Some((head.hash, when));
         self.asked = Some(Asked { view: Arc::clone(view), when, answer });
         Ok(())
@@ -326,7 +326,7 @@ impl Submitter {
             }
             let client = Arc::clone(client);
             let sends = move || again.iter().try_for_each(|raw| send(&client, raw));
-            match Inquiry::ask(sends) {
+            match Probe::ask(sends) {
                 Ok(sends) => self.resending = Some(sends),
                 Err(error) => outcome = Err(no_thread(error)),
             }

@@ -19,8 +19,8 @@ pub(crate) use sending::{is_execution_failure, is_refusal};
 
 use crate::{
     L1Error, RollupError, Signer,
-    inquiry::Inquiry,
     l1::{L1Client, L1View},
+    probe::Probe,
 };
 use alloy_primitives::{Address, B256, U256};
 use alloy_provider::{Provider as _, transport::TransportError};
@@ -138,7 +138,7 @@ pub struct Submitter {
     /// The transaction that L1's pool has not answered to yet.
     sending: Option<Sending>,
     /// The same bytes that are sent again.
-    resending: Option<Inquiry<Result<(), RollupError>>>,
+    resending: Option<Probe<Result<(), RollupError>>>,
     /// Time that the last answer of L1's pool took.
     round_trip: Duration,
     /// Transactions in flight when L1's pool took no more.

@@ -3,8 +3,8 @@
 use super::{InFlight, Submitter};
 use crate::{
     L1Error, RollupError,
-    inquiry::{Inquiry, Unanswered},
     l1::L1Client,
+    probe::{Probe, Unanswered},
 };
 use alloy_primitives::{B256, Bytes};
 use alloy_provider::Provider as _;
@@ -27,7 +27,7 @@ pub(super) struct Sending {
     /// Transaction whose place it takes, which L1 still has if it refuses the new one.
     pub(super) before: Option<InFlight>,
     begun: Instant,
-    answer: Inquiry<Result<(), RollupError>>,
+    answer: Probe<Result<(), RollupError>>,
 }
 
 impl Sending {
@@ -39,7 +39,7 @@ impl Sending {
         before: Option<InFlight>,
     ) -> Result<Self, RollupError> {
         let client = Arc::clone(client);
-        let answer = Inquiry::ask(move || send(&client, &raw)).map_err(no_thread)?;
+        let answer = Probe::ask(move || send(&client, &raw)).map_err(no_thread)?;
         Ok(Self { nonce, hash, is_first, before, begun: Instant::now(), answer })
     }
 }

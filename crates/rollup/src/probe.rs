@@ -8,13 +8,13 @@ use std::{
 
 /// A pending request. Dropping it discards the answer.
 #[derive(Debug)]
-pub(crate) struct Inquiry<T>(Receiver<T>);
+pub(crate) struct Probe<T>(Receiver<T>);
 
 /// Error of a request whose thread panicked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Unanswered;
 
-impl<T: Send + 'static> Inquiry<T> {
+impl<T: Send + 'static> Probe<T> {
     /// Starts a request, which must have a timeout of its own.
     ///
     /// # Errors
@@ -22,7 +22,7 @@ impl<T: Send + 'static> Inquiry<T> {
     /// [`io::Error`] if the system has no thread.
     pub(crate) fn ask(question: impl FnOnce() -> T + Send + 'static) -> io::Result<Self> {
         let (sender, answer) = sync_channel(1);
-        let thread = thread::Builder::new().name("inquiry".to_owned());
+        let thread = thread::Builder::new().name("probe".to_owned());
         // Without a receiver the answer is of no use any more.
         thread.spawn(move || drop(sender.send(question())))?;
         Ok(Self(answer))
@@ -48,9 +48,9 @@ mod tests {
     use super::*;
     use std::sync::mpsc::channel;
 
-    fn answered<T: Send + 'static>(inquiry: &Inquiry<T>) -> Result<T, Unanswered> {
+    fn answered<T: Send + 'static>(probe: &Probe<T>) -> Result<T, Unanswered> {
         loop {
-            if let Some(answer) = inquiry.answer() {
+            if let Some(answer) = probe.answer() {
                 return answer;
             }
             thread::yield_now();
@@ -60,11 +60,11 @@ mod tests {
     #[test]
     fn asking_waits_for_no_answer_and_a_panic_is_one() {
         let (goes_on, waits) = channel::<()>();
-        let inquiry = Inquiry::ask(move || waits.recv().map(|()| 7)).unwrap();
-        assert!(inquiry.answer().is_none());
+        let probe = Probe::ask(move || waits.recv().map(|()| 7)).unwrap();
+        assert!(probe.answer().is_none());
         goes_on.send(()).unwrap();
-        assert_eq!(answered(&inquiry), Ok(Ok(7)));
-        let panics = Inquiry::<u8>::ask(|| panic!("the question")).unwrap();
+        assert_eq!(answered(&probe), Ok(Ok(7)));
+        let panics = Probe::<u8>::ask(|| panic!("the question")).unwrap();
         assert_eq!(answered(&panics), Err(Unanswered));
     }
 }

@@ -28,7 +28,7 @@ use variants::market::Rate;
 
 /// Maximum pause after consecutive errors.
 pub(crate) const MAX_RETRY_INTERVAL: Duration = Duration::from_secs(10);
-/// Maximum number of relayed messages forgotten at a look; for each the L2 is asked if it keeps it for a retry.
+/// Maximum number of relayed messages forgotten at a poll; for each the L2 is asked if it keeps it for a retry.
 const MAX_FORGOTTEN: usize = 1_024;
 /// Maximum sleep without a check of the stop flag.
 const STOP_POLL: Duration = Duration::from_millis(20);
@@ -50,16 +50,16 @@ pub(crate) struct L1Snapshot {
     pub(crate) clock: L1Clock,
 }
 
-/// Result of a look at L1.
+/// Result of polling L1.
 #[derive(Debug)]
-pub(crate) struct Look {
+pub(crate) struct L1Poll {
     pub(crate) update: L1Update,
     pub(crate) snapshot: L1Snapshot,
 }
 
-/// A failed look at L1.
+/// A failed poll of L1.
 #[derive(Debug)]
-pub(crate) struct FailedLook {
+pub(crate) struct FailedPoll {
     pub(crate) error: RollupError,
     /// Number of the newest L1 block that was read, and of the newest one.
     pub(crate) read: u64,
@@ -75,12 +75,12 @@ pub(crate) struct Sequencing {
 
 /// The thread's state.
 #[derive(Debug)]
-pub(crate) struct L1Room {
+pub(crate) struct L1Poller {
     reader: L1Reader,
     node: Arc<Node>,
     sequencing: Sequencing,
     clock: L1Clock,
-    /// Price of EXECUTE, updated by this room.
+    /// Price of EXECUTE, updated by this thread.
     rate: ExecuteRate,
     /// Terms at the L1 block with this hash.
     terms: Option<(B256, Arc<Terms>)>,
@@ -90,15 +90,15 @@ pub(crate) struct L1Room {
     kept_checked: usize,
 }
 
-/// Receiver of looks, and the thread. The thread ends soon after [`L1Looks::end`], or after its pending request to
+/// Receiver of polls, and the thread. The thread ends soon after [`L1Polls::end`], or after its pending request to
 /// L1.
 #[derive(Debug)]
-pub(crate) struct L1Looks {
-    looks: Receiver<Result<Look, FailedLook>>,
+pub(crate) struct L1Polls {
+    polls: Receiver<Result<L1Poll, FailedPoll>>,
     thread: JoinHandle<()>,
 }
 
-impl L1Room {
+impl L1Poller {
     pub(crate) const fn new(
         reader: L1Reader,
         node: Arc<Node>,
@@ -128,15 +128,15 @@ impl L1Room {
         poll: Duration,
         stop: Arc<AtomicBool>,
         shared: Arc<Shared>,
-    ) -> io::Result<L1Looks> {
+    ) -> io::Result<L1Polls> {
         // One waits while the next is taken: a follower that executes does not fill memory with inputs.
-        let (sender, looks) = sync_channel(1);
+        let (sender, polls) = sync_channel(1);
         shared.supervisor.start(Room::L1);
         let thread = thread::Builder::new().name(Room::L1.name().to_owned()).spawn(move || {
             let work = || self.run(poll, &stop, &shared, &sender);
             shared.supervisor.run(Room::L1, work);
         })?;
-        Ok(L1Looks { looks, thread })
+        Ok(L1Polls { polls, thread })
     }
 
     fn run(
@@ -144,23 +144,23 @@ impl L1Room {
         poll: Duration,
         stop: &AtomicBool,
         shared: &Shared,
-        looks: &SyncSender<Result<Look, FailedLook>>,
+        polls: &SyncSender<Result<L1Poll, FailedPoll>>,
     ) {
         let mut pause = poll;
         while !stop.load(Ordering::Relaxed) {
             shared.supervisor.advanced(Room::L1);
-            let look = self.look(shared.makes_blocks.load(Ordering::Relaxed)).map_err(|error| {
+            let polled = self.poll(shared.makes_blocks.load(Ordering::Relaxed)).map_err(|error| {
                 let view = self.reader.view();
                 let read = view.head().map_or(0, |head| head.number);
-                FailedLook { error, read, latest: view.latest() }
+                FailedPoll { error, read, latest: view.latest() }
             });
-            pause = match &look {
-                Ok(look) if look.update.more => Duration::ZERO,
+            pause = match &polled {
+                Ok(polled) if polled.update.more => Duration::ZERO,
                 Ok(_) => poll,
                 // L1 may be gone for an hour.
                 Err(_) => (pause * 2).clamp(poll, MAX_RETRY_INTERVAL.max(poll)),
             };
-            if looks.send(look).is_err() {
+            if polls.send(polled).is_err() {
                 return;
             }
             let until = Instant::now() + pause;
@@ -173,7 +173,7 @@ impl L1Room {
         }
     }
 
-    fn look(&mut self, is_leading: bool) -> Result<Look, RollupError> {
+    fn poll(&mut self, is_leading: bool) -> Result<L1Poll, RollupError> {
         let chain = self.node.read(|node| node.chain.reader().clone());
         let known = |hash: &B256| chain.find_block(hash).is_ok_and(|found| found.is_some());
         let client = Arc::clone(self.reader.client());
@@ -218,7 +218,7 @@ impl L1Room {
         // All that can fail has been done: what was read is handed over once.
         let update = L1Update { more, ..self.reader.hand_over() };
         let view = Arc::clone(self.reader.view());
-        Ok(Look { update, snapshot: L1Snapshot { view, terms, clock: self.clock } })
+        Ok(L1Poll { update, snapshot: L1Snapshot { view, terms, clock: self.clock } })
     }
 
     /// Forgets messages that the L2 had relayed as of the oldest remembered header, below which no reorganisation
@@ -336,13 +336,13 @@ struct Question {
 /// Terms, and the price of EXECUTE.
 type Asked = (Terms, Option<Rate>);
 
-impl L1Looks {
-    /// The next look, if there is one. Each failed look returns its error once.
-    pub(crate) fn next(&self) -> Option<Result<Look, FailedLook>> {
-        match self.looks.try_recv() {
-            Ok(look) => Some(look),
+impl L1Polls {
+    /// Returns the next poll, if there is one. Each failed poll returns its error once.
+    pub(crate) fn next(&self) -> Option<Result<L1Poll, FailedPoll>> {
+        match self.polls.try_recv() {
+            Ok(polled) => Some(polled),
             Err(_) if self.thread.is_finished() => {
-                Some(Err(FailedLook { error: L1Error::Thread.into(), read: 0, latest: 0 }))
+                Some(Err(FailedPoll { error: L1Error::Thread.into(), read: 0, latest: 0 }))
             }
             Err(_) => None,
         }
@@ -350,7 +350,7 @@ impl L1Looks {
 
     /// Waits for the end of the thread after its stop flag was set.
     pub(crate) fn end(self) {
-        drop(self.looks);
+        drop(self.polls);
         // A panic of it was logged.
         let _ = self.thread.join();
     }
