@@ -8,7 +8,7 @@ use crate::{
     DevnetConfig, DevnetError,
     cache::Cache,
     history::{PastState, Values},
-    upstream::{RemoteError, Upstream},
+    upstream::{Fork, RemoteError, Upstream},
 };
 use alloy_consensus::Header;
 use alloy_eips::{
@@ -30,12 +30,10 @@ use serde_json::{Value, json};
 use std::{
     collections::BTreeSet,
     iter,
-    path::PathBuf,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
     },
-    time::Duration,
 };
 use store::Preimages;
 use tokio::task::JoinSet;
@@ -440,63 +438,6 @@ impl ForkBackend for Remote {
             self.hashes.lock().insert(number, hash);
         }
         Ok(hash)
-    }
-}
-
-/// A fork, and options of requests to its node.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Fork {
-    /// URL of the other node; `@number` at its end names the block.
-    pub url: String,
-    /// Further URLs of the same node, used in turn with the first.
-    pub more_urls: Vec<String>,
-    /// The block; counted back from the newest if negative.
-    pub block: Option<i64>,
-    /// Chain id, to save the request for it.
-    pub chain_id: Option<u64>,
-    /// Headers of each request: name and value.
-    pub headers: Vec<(String, String)>,
-    /// Timeout of a request.
-    pub timeout: Duration,
-    /// Number of retries of a request.
-    pub retries: u32,
-    /// First pause before a retry; it doubles each time.
-    pub backoff: Duration,
-    /// Compute units per second of the provider; `None` for no limit.
-    pub units_per_second: Option<u64>,
-    /// Gas limit of new blocks; by default the forked block's.
-    pub gas_limit: Option<u64>,
-    /// Base fee of the first new block, in wei; by default it follows from the forked block.
-    pub base_fee: Option<u64>,
-    /// Cache folder for the next fork of the same block, if there is a cache.
-    pub cache: Option<PathBuf>,
-}
-
-impl Fork {
-    /// The node at this URL, with anvil's defaults.
-    pub fn at(url: impl Into<String>, block: Option<i64>) -> Self {
-        Self {
-            url: url.into(),
-            more_urls: Vec::new(),
-            block,
-            chain_id: None,
-            headers: Vec::new(),
-            timeout: Duration::from_secs(45),
-            retries: 5,
-            backoff: Duration::from_secs(1),
-            units_per_second: Some(330),
-            gas_limit: None,
-            base_fee: None,
-            cache: None,
-        }
-    }
-
-    /// Splits a URL and the block number at its end: `url@number` names a block, `user:password@host` does not.
-    pub(crate) fn url_and_block(&self) -> (&str, Option<i64>) {
-        match self.url.rsplit_once('@') {
-            Some((url, number)) if number.parse::<u64>().is_ok() => (url, number.parse().ok()),
-            _ => (&self.url, None),
-        }
     }
 }
 

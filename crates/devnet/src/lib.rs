@@ -36,11 +36,11 @@ pub use banner::{Continued, Facts, banner, config_out};
 pub use config::{DevnetConfig, Hardfork, MiningMode, Origin, ServerConfig, TimeOfDay, Traces};
 pub use devnet::{Devnet, DevnetBuilder};
 pub use error::DevnetError;
-pub use fork::Fork;
 pub use genesis::read_genesis;
 pub use registry::{REGISTRY_ADDRESS, verification_key_hash};
 pub use rpc::{CONSOLE_OUTPUT, allow_open_files};
 pub use run::run;
+pub use upstream::Fork;
 
 /// Client version of the anvil whose answers the devnet gives, for `web3_clientVersion` and `anvil_metadata`:
 /// Foundry compares it, and hardhat's helpers change a node's state only if it begins with `anvil`.

@@ -1,15 +1,75 @@
 //! The node whose chain a fork continues, and errors of requests to it.
 
-use crate::Fork;
 use alloy_primitives::B256;
 use alloy_provider::{Provider as _, RootProvider};
 use alloy_transport::TransportError;
 use client::{Client, ClientError, ClientOptions};
 use serde_json::{Value, json};
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::{
+    path::PathBuf,
+    sync::atomic::{AtomicBool, Ordering::Relaxed},
+    time::Duration,
+};
 
 /// Maximum number of requests in a batch, which every large provider accepts.
 const BATCH: usize = 100;
+
+/// A fork, and options of requests to its node.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fork {
+    /// URL of the other node; `@number` at its end names the block.
+    pub url: String,
+    /// Further URLs of the same node, used in turn with the first.
+    pub more_urls: Vec<String>,
+    /// The block; counted back from the newest if negative.
+    pub block: Option<i64>,
+    /// Chain id, to save the request for it.
+    pub chain_id: Option<u64>,
+    /// Headers of each request: name and value.
+    pub headers: Vec<(String, String)>,
+    /// Timeout of a request.
+    pub timeout: Duration,
+    /// Number of retries of a request.
+    pub retries: u32,
+    /// First pause before a retry; it doubles each time.
+    pub backoff: Duration,
+    /// Compute units per second of the provider; `None` for no limit.
+    pub units_per_second: Option<u64>,
+    /// Gas limit of new blocks; by default the forked block's.
+    pub gas_limit: Option<u64>,
+    /// Base fee of the first new block, in wei; by default it follows from the forked block.
+    pub base_fee: Option<u64>,
+    /// Cache folder for the next fork of the same block, if there is a cache.
+    pub cache: Option<PathBuf>,
+}
+
+impl Fork {
+    /// The node at this URL, with anvil's defaults.
+    pub fn at(url: impl Into<String>, block: Option<i64>) -> Self {
+        Self {
+            url: url.into(),
+            more_urls: Vec::new(),
+            block,
+            chain_id: None,
+            headers: Vec::new(),
+            timeout: Duration::from_secs(45),
+            retries: 5,
+            backoff: Duration::from_secs(1),
+            units_per_second: Some(330),
+            gas_limit: None,
+            base_fee: None,
+            cache: None,
+        }
+    }
+
+    /// Splits a URL and the block number at its end: `url@number` names a block, `user:password@host` does not.
+    pub(crate) fn url_and_block(&self) -> (&str, Option<i64>) {
+        match self.url.rsplit_once('@') {
+            Some((url, number)) if number.parse::<u64>().is_ok() => (url, number.parse().ok()),
+            _ => (&self.url, None),
+        }
+    }
+}
 
 /// Error from the other node, or of the connection to it.
 #[derive(Debug, Clone, thiserror::Error)]

@@ -99,7 +99,7 @@ fn build(chain: &Chain, transactions: &[Transaction]) -> BuiltBlock {
 fn left(built: &BuiltBlock) -> (Vec<usize>, Vec<usize>) {
     let of = |room: bool| {
         let of =
-            |(index, reason): &(usize, Rejection)| (!reason.is_final() == room).then_some(*index);
+            |(index, reason): &(usize, Rejection)| (reason.is_final() != room).then_some(*index);
         built.rejected.iter().filter_map(of).collect()
     };
     (of(true), of(false))

@@ -215,7 +215,7 @@ fn no_page_of_a_browser_controls_a_node() {
     // An origin that the operator lets in reads what is public, and nothing else. Without it the name of a host is not
     // enough.
     node.kill();
-    let origin = site(of_site("127.0.0.1"), reports.clone());
+    let origin = site(of_site("127.0.0.1"), reports);
     let bound = rebinding(|own| page(&attacks(SITE, [own; 3]), report), port);
     let allowed = format!("http://{SITE}:{origin}");
     let vhosts = format!("localhost,{SITE}");

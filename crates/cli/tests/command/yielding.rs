@@ -58,7 +58,7 @@ impl Pair {
             let place = arguments.iter().position(|it| *it == "--l1").unwrap();
             arguments[place + 1] = &l1_url;
             arguments.extend(["--advance-signer", signers[at].url(), "--feed-signer", &both]);
-            arguments.extend(["--advance-address", &*both.split(',').nth(at).unwrap()]);
+            arguments.extend(["--advance-address", both.split(',').nth(at).unwrap()]);
             arguments.extend(["--operator-key", scene.keys()]);
             let mut node = Node::new(&arguments, folder, free_port());
             node.environment = vec![

@@ -470,7 +470,6 @@ fn a_node_without_verdicts_agrees_on_every_block() {
         let hash = signed.hash();
         let around = chain::Transaction::Execute(Sealed::new_unchecked(signed, hash).into());
         let initial = chain::initial_gas(&around, ProtocolFork::Osaka);
-        let least = chain::intrinsic_gas(&around, ProtocolFork::Osaka);
         // The first warms the verdict. Then around the reserve, and far from it.
         let near = (0..7).map(|step| initial + reserve - 3 + step);
         let least = chain::intrinsic_gas(&around, ProtocolFork::Osaka);
