@@ -1,7 +1,16 @@
 //! How far the worker has read L1, and derived the L2 from it.
 
-use crate::l1::poller::FailedPoll;
+use crate::RollupError;
 use std::time::{Duration, Instant};
+
+/// A failed poll of L1.
+#[derive(Debug)]
+pub(crate) struct FailedPoll {
+    pub(crate) error: RollupError,
+    /// Number of the newest L1 block that was read, and of the newest one.
+    pub(crate) read: u64,
+    pub(crate) latest: u64,
+}
 
 /// How far L1 has been read, and what keeps the worker from going on.
 #[derive(Debug)]

@@ -4,6 +4,7 @@ use crate::{
     Duties, L1Error, RollupError, RollupRules,
     execute_rate::ExecuteRate,
     l1::{L1Client, L1Clock, L1Header, L1Reader, L1Update, L1View},
+    l1_sync::FailedPoll,
     l2_syncer::{self, Admission, relayed_after},
     profile,
     rpc_methods::Shared,
@@ -55,15 +56,6 @@ pub(crate) struct L1Snapshot {
 pub(crate) struct L1Poll {
     pub(crate) update: L1Update,
     pub(crate) snapshot: L1Snapshot,
-}
-
-/// A failed poll of L1.
-#[derive(Debug)]
-pub(crate) struct FailedPoll {
-    pub(crate) error: RollupError,
-    /// Number of the newest L1 block that was read, and of the newest one.
-    pub(crate) read: u64,
-    pub(crate) latest: u64,
 }
 
 /// Account whose admission is requested, while the node makes blocks.
