@@ -114,7 +114,7 @@ pub(super) const REASONS: &[Reason] = &[
         why: "A transaction that waits for an earlier one can be dropped too.",
     },
     Reason {
-        methods: &["anvil_setTime", "evm_setTime", "evm_increaseTime"],
+        methods: &["anvil_setTime", "evm_setTime", "anvil_increaseTime", "evm_increaseTime"],
         paths: &["/result"],
         when: ALWAYS,
         impact: Impact::Value,
