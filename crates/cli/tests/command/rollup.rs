@@ -411,7 +411,7 @@ fn verify_refuses_announced_changes_unless_allowed() {
     assert_eq!(told["announced"][0]["change"], "policy");
     assert_eq!(told["announced"][0]["cleared"], false);
 
-    // Nothing is pending once the delay no longer covers the way out; then the owner waits for nobody.
+    // Nothing is pending at that time, so that the change can be cleared and then made at once.
     let ready: u64 = told["announced"][0]["readyAt"].as_u64().unwrap();
     let _: Value = client.request("evm_setNextBlockTimestamp", [ready]).unwrap();
     send(clearCall { change: Change::Policy, value }.abi_encode());

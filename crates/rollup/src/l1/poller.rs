@@ -29,7 +29,8 @@ use variants::market::Rate;
 
 /// Maximum pause after consecutive errors.
 pub(crate) const MAX_RETRY_INTERVAL: Duration = Duration::from_secs(10);
-/// Maximum number of relayed messages forgotten at a poll; for each the L2 is asked if it keeps it for a retry.
+/// Maximum number of relayed messages that a poll forgets. For each it reads from the L2 whether the messenger keeps it for
+/// a retry.
 const MAX_FORGOTTEN: usize = 1_024;
 /// Maximum sleep without a check of the stop flag.
 const STOP_POLL: Duration = Duration::from_millis(20);
