@@ -156,9 +156,9 @@ abstract contract RollupRules is RollupState {
     /// @inheritdoc INativeRollup
     function announce(Change change, uint256 value) external onlyOwner {
         if (change == Change.Fork) _requirePinned();
-        (, bool found) = _find(change, value);
-        if (found) revert AlreadyAnnounced(change, value);
-        if (_announced.length == MAX_ANNOUNCEMENTS) revert TooManyAnnouncements(MAX_ANNOUNCEMENTS);
+        uint256 count = _announced.length;
+        if (_indexOf(change, value) != count) revert AlreadyAnnounced(change, value);
+        if (count == MAX_ANNOUNCEMENTS) revert TooManyAnnouncements(MAX_ANNOUNCEMENTS);
         uint64 ready = _later(UPGRADE_DELAY);
         _announced.push(Announcement(change, ready, _later(_WINDOW), false, value));
         emit ChangeAnnounced(change, value, ready);
@@ -166,7 +166,7 @@ abstract contract RollupRules is RollupState {
 
     /// @inheritdoc INativeRollup
     function clear(Change change, uint256 value) external {
-        Announcement storage a = _announced[_indexOf(change, value)];
+        Announcement storage a = _announced[_known(change, value)];
         if (a.cleared) revert AlreadyCleared(change, value);
         if (!_isDone(a.clearUntil)) revert StillPending(a.clearUntil);
         uint64 least = _later(_CLAIM_TIME);
@@ -183,12 +183,11 @@ abstract contract RollupRules is RollupState {
 
     /// @inheritdoc INativeRollup
     function make(Change change, uint256 value) external onlyOwner {
-        Announcement memory a = _forget(change, value);
-        uint256 ready = a.readyAt;
+        (uint256 ready, bool cleared) = _forget(change, value);
         // Days, to the precision that L1 itself has.
         // forge-lint: disable-start(block-timestamp)
         if (block.timestamp < ready) revert NotReady(ready);
-        if (!a.cleared && !_isReported(change, value)) revert NotCleared(change, value);
+        if (!cleared && !_isReported(change, value)) revert NotCleared(change, value);
         if (block.timestamp > ready + STALE_AFTER) revert Stale(ready + STALE_AFTER);
         // forge-lint: disable-end(block-timestamp)
         if (change == Change.Policy) _setPolicy(value);
@@ -247,8 +246,8 @@ abstract contract RollupRules is RollupState {
 
     /// @inheritdoc INativeRollup
     function readyAt(Change change, uint256 value) external view returns (uint256) {
-        (uint256 index, bool found) = _find(change, value);
-        return found ? _announced[index].readyAt : 0;
+        uint256 index = _indexOf(change, value);
+        return index == _announced.length ? 0 : _announced[index].readyAt;
     }
 
     /// @inheritdoc INativeRollup
@@ -395,25 +394,25 @@ abstract contract RollupRules is RollupState {
         pendingOwner = address(0);
     }
 
-    function _forget(Change change, uint256 value) private returns (Announcement memory a) {
-        uint256 index = _indexOf(change, value);
-        a = _announced[index];
+    function _forget(Change change, uint256 value) private returns (uint256 ready, bool cleared) {
+        uint256 index = _known(change, value);
+        (ready, cleared) = (_announced[index].readyAt, _announced[index].cleared);
         _announced[index] = _announced[_announced.length - 1];
         _announced.pop();
     }
 
-    function _indexOf(Change change, uint256 value) private view returns (uint256) {
-        (uint256 index, bool found) = _find(change, value);
-        if (!found) revert NotAnnounced(change, value);
-        return index;
+    /// @dev Returns the place of an announcement.
+    function _known(Change change, uint256 value) private view returns (uint256 index) {
+        index = _indexOf(change, value);
+        if (index == _announced.length) revert NotAnnounced(change, value);
     }
 
-    function _find(Change change, uint256 value) private view returns (uint256, bool) {
-        for (uint256 i = 0; i < _announced.length; ++i) {
-            Announcement storage a = _announced[i];
-            if (a.change == change && a.value == value) return (i, true);
+    /// @dev Returns the place of an announcement, or the number of all if there is none of the change.
+    function _indexOf(Change change, uint256 value) private view returns (uint256 index) {
+        for (; index < _announced.length; ++index) {
+            Announcement storage a = _announced[index];
+            if (a.change == change && a.value == value) break;
         }
-        return (0, false);
     }
 
     /// @dev Returns `true` if nothing is pending of what was submitted or sent until a time. What is pending was
