@@ -11,10 +11,10 @@ import {Execute} from "./libraries/Execute.sol";
 import {RelayDuty} from "./messaging/RelayDuty.sol";
 
 /// @title A native rollup (EIP-8079)
-/// @notice Keeps the head of an L2 and moves it by blocks that EXECUTE has found valid. EXECUTE knows
-/// nothing of this rollup: it says that a block follows from its parent by the rules of Ethereum, and
-/// that no blob, no withdrawal and nothing else of L1's own is in it. This contract adds what makes
-/// the block one of this L2:
+/// @notice Keeps the head of an L2 and moves it by blocks that EXECUTE has found valid. EXECUTE
+/// knows nothing of this rollup: it says that a block follows from its parent by the rules of
+/// Ethereum, and that no blob, no withdrawal and nothing else of L1's own is in it. This contract
+/// adds what makes the block one of this L2:
 ///
 ///   schema, chain id   the fork is the one that L1, or a schedule, has for it (`RollupRules`)
 ///   parent, number     it follows the head
@@ -27,9 +27,10 @@ import {RelayDuty} from "./messaging/RelayDuty.sol";
 ///   forced             transactions that were submitted on L1 are in it, or could not be
 ///   transactions       (`ForcedDuty`)
 ///
-/// Everything else in a block is free. The data of the L2 are the inputs of `advance`: each is for one block
-/// or for a batch, and every block is held to the same, whichever way it comes. In a transaction that has blobs
-/// each input has a trailer, which says which blobs hold the rest of it (`Execute`).
+/// Everything else in a block is free. The data of the L2 are the inputs of `advance`: each is for
+/// one block or for a batch, and every block is held to the same, whichever way it comes. In a
+/// transaction that has blobs each input has a trailer, which says which blobs hold the rest of it
+/// (`Execute`).
 contract NativeRollup is RelayDuty, ForcedDuty {
     /// @param genesisHeader RLP of the header of the L2 block with which the rollup starts.
     /// @param config Rules of every block after it.
@@ -102,12 +103,12 @@ contract NativeRollup is RelayDuty, ForcedDuty {
 
     /// @dev Demands the duties of the block at the tip: those that it owes, done.
     ///
-    /// A block that L1 can carry has room for relays or for forced transactions, not always for both
-    /// (see `Capacity`). So it owes whichever may have been due for longer, and the other too if nothing
-    /// was to be done about that one. Once a block has shown what is next of a kind, that is exact; before,
-    /// what is known is a time before which nothing of it is due. So what is due is dealt with in the order
-    /// of time, but for one block; neither messages nor forced transactions can keep off what was on L1
-    /// before them for longer.
+    /// A block that L1 can carry has room for relays or for forced transactions, not always for
+    /// both (see `Capacity`). So it owes whichever may have been due for longer, and the other too
+    /// if nothing was to be done about that one. Once a block has shown what is next of a kind,
+    /// that is exact; before, what is known is a time before which nothing of it is due. So what is
+    /// due is dealt with in the order of time, but for one block; neither messages nor forced
+    /// transactions can keep off what was on L1 before them for longer.
     function _requireDuties(
         Tip memory tip,
         bytes memory block_,
@@ -132,8 +133,8 @@ contract NativeRollup is RelayDuty, ForcedDuty {
         _planDuties(tip);
     }
 
-    /// @dev Asks the policy, unless anyone may advance: because the head is old, or because what was due
-    /// when it was made had been overdue for as long. Returns where the fees must go.
+    /// @dev Asks the policy, unless anyone may advance: because the head is old, or because what
+    /// was due when it was made had been overdue for as long. Returns where the fees must go.
     function _authorized(Tip memory tip) private view returns (address) {
         address asked = _policyOf(tip.rules);
         bool overdue = tip.timestamp >= tip.dutyDue + OPEN_AFTER;
@@ -145,8 +146,8 @@ contract NativeRollup is RelayDuty, ForcedDuty {
         return ISequencing(asked).authorize(msg.sender, tip.timestamp);
     }
 
-    /// @dev Checks a block of a loaded input and moves the tip to it. Behind the checks of its first block
-    /// the whole input is executed, so that a call that comes too late costs little.
+    /// @dev Checks a block of a loaded input and moves the tip to it. Behind the checks of its
+    /// first block the whole input is executed, so that a call that comes too late costs little.
     function _addBlock(Tip memory tip, bytes memory input, bytes memory block_, bool first)
         private
     {
@@ -170,7 +171,8 @@ contract NativeRollup is RelayDuty, ForcedDuty {
         emit BlockAdded(number, hash, root);
     }
 
-    /// @dev Compares the governed fields of a block that is to follow the tip, but for its fork and its numbers.
+    /// @dev Compares the governed fields of a block that is to follow the tip, but for its fork and
+    /// its numbers.
     function _requireFields(Tip memory tip, bytes memory input, bytes memory block_) private view {
         uint64 chainId = Execute.chainId(input);
         if (chainId != CHAIN_ID) revert ChainIdMismatch(chainId, CHAIN_ID);

@@ -4,25 +4,20 @@ pragma solidity ^0.8.24;
 import {INativeRollup} from "./interfaces/INativeRollup.sol";
 
 /// @title The storage of a rollup, and the head while a call is at work on it
-/// @notice All storage stands here, so that its layout can be read in one place. Nothing of it grows
-/// with the number of blocks.
+/// @notice All storage stands here, so that its layout can be read in one place. Nothing of it
+/// grows with the number of blocks.
 ///
-///   slot 0          the head, from the low bits on: number (48 bits), timestamp (40), anchor's L1
-///                   block (40), its message count (48), L2 time of the next duty (40), base fee in
-///                   units of 2^24 wei, rounded up (40)
-///   slot 1          hash of the latest block
-///   slot 2          anchor in force
-///   slot 3          rules: policy (160), gas limit (32), its target (32), schema of the head (16), forks of
-///                   the schedule that are in force (8), forks that are scheduled (8)
-///   slot 4          duties: relayed (56), relay due (48), next forced transaction (56), forced due
-///                   (48), first since (48)
-///   slots 5 – 8195  state roots, by block number modulo 8191
-///   slot 8196       owner
-///   slot 8197       account to which ownership is offered
-///   slot 8198       fork schedule
-///   slot 8199       announced upgrades
-///   slot 8200       fork that was reported: schema of the first fork with
-///                   its rules (16), number of the head (64), time of the report (64)
+///   slot 0 the head, from the low bits on: number (48 bits), timestamp (40), anchor's L1 block
+///                   (40), its message count (48), L2 time of the next duty (40), base fee in units
+///                   of 2^24 wei, rounded up (40) slot 1 hash of the latest block slot 2 anchor in
+///                   force slot 3 rules: policy (160), gas limit (32), its target (32), schema of
+///                   the head (16), forks of the schedule that are in force (8), forks that are
+///                   scheduled (8) slot 4 duties: relayed (56), relay due (48), next forced
+///                   transaction (56), forced due (48), first since (48) slots 5 – 8195 state
+///                   roots, by block number modulo 8191 slot 8196 owner slot 8197 account to which
+///                   ownership is offered slot 8198 fork schedule slot 8199 announced upgrades slot
+///                   8200 fork that was reported: schema of the first fork with its rules (16),
+///                   number of the head (64), time of the report (64)
 ///
 /// A call reads slots 0 to 3 and writes 0 and 1; slot 4 only when the time in slot 0 has come.
 abstract contract RollupState is INativeRollup {
@@ -67,7 +62,8 @@ abstract contract RollupState is INativeRollup {
 
     uint256 private constant MAX_GENESIS_NUMBER = MASK_48 - MASK_40;
 
-    /// @dev Unit in which slot 0 has the base fee, in wei. EXECUTE takes no base fee of more than 64 bits.
+    /// @dev Unit in which slot 0 has the base fee, in wei. EXECUTE takes no base fee of more than
+    /// 64 bits.
     uint256 private constant BASE_FEE_UNIT = 1 << 24;
 
     /// @dev Slot 0.
@@ -143,11 +139,13 @@ abstract contract RollupState is INativeRollup {
         if (genesis.stateRoot == 0) revert GenesisIncomplete();
         // Under another, the first block could relay messages that nobody has sent.
         if (genesis.anchor != 0) revert GenesisAnchored(genesis.anchor);
-        // Each block is later than the one before, and times fit into 40 bits: so numbers stay within 48.
+        // Each block is later than the one before, and times fit into 40 bits: so numbers stay
+        // within 48.
         if (genesis.number > MAX_GENESIS_NUMBER) {
             revert GenesisOutOfBounds(genesis.number, MAX_GENESIS_NUMBER);
         }
-        // Blocks could neither be later than it nor as late as L1. And so its time fits into 40 bits.
+        // Blocks could neither be later than it nor as late as L1. And so its time fits into 40
+        // bits.
         // forge-lint: disable-next-line(block-timestamp)
         if (genesis.timestamp > block.timestamp) {
             revert GenesisInFuture(genesis.timestamp, block.timestamp);
@@ -191,8 +189,8 @@ abstract contract RollupState is INativeRollup {
         tip.dutyDue = d.relayDue < d.forcedDue ? d.relayDue : d.forcedDue;
     }
 
-    /// @dev Stores what a call has made of the head. The numbers come from blocks that EXECUTE found
-    /// valid and from L1, one by one, so none can come near its bounds.
+    /// @dev Stores what a call has made of the head. The numbers come from blocks that EXECUTE
+    /// found valid and from L1, one by one, so none can come near its bounds.
     function _store(Tip memory tip, bytes32 anchorBefore, uint256 rulesBefore) internal {
         if (tip.dutiesLoaded) {
             uint256 packed = _packDuties(tip.duties);

@@ -13,8 +13,8 @@ fn main() -> eyre::Result<()> {
     let (alice, bob, operator) = (Key::named("alice"), Key::named("bob"), Key::named("operator"));
     let ether = U256::from(ETHER);
 
-    // The L1 has EXECUTE. The genesis of the L2 has the predeploys, and some ether for Alice. The rollup on L1 starts
-    // where the L2 does.
+    // The L1 has EXECUTE. The genesis of the L2 has the predeploys, and some ether for Alice. The
+    // rollup on L1 starts where the L2 does.
     let mut l1 = L1::new(31_337, Execute::default(), &["operator"])?;
     let fixture = RollupFixture::new(L2_CHAIN, ProtocolFork::Osaka, l1.next_timestamp())?;
     let (mut l2, rollup) = fixture.rich(["alice"], 2 * ETHER).deploy_in(&mut l1, &operator)?;
@@ -25,7 +25,8 @@ fn main() -> eyre::Result<()> {
     let (block, rejected) = l2.seal(time, B256::ZERO, vec![transfer])?;
     eyre::ensure!(rejected.is_empty(), "the block is without {rejected:?}");
 
-    // Any account that the policy admits advances the rollup: L1 needs no proof, only the input of EXECUTE.
+    // Any account that the policy admits advances the rollup: L1 needs no proof, only the input of
+    // EXECUTE.
     let input = Bytes::from(block.input()?);
     let advance = |input| advanceCall { inputs: vec![input], evidence: Evidence::default() };
     let mut forged = input.to_vec();

@@ -21,14 +21,14 @@ abstract contract Chain is Script {
     bytes private constant PROXY_TRANSACTION =
         hex"f8a58085174876e800830186a08080b853604580600e600039806000f350fe7fffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffe03601600081602082378035828234f58015156039578182fd5b8082525050506014600cf31ba02222222222222222222222222222222222222222222222222222222222222222a02222222222222222222222222222222222222222222222222222222222222222";
 
-    /// @dev Init code that calls 0x0101 with an empty input and 100,000 gas, and returns whether that
-    /// succeeds, as a word.
+    /// @dev Init code that calls 0x0101 with an empty input and 100,000 gas, and returns whether
+    /// that succeeds, as a word.
     bytes private constant PROBE = hex"5f5f5f5f610101620186a0fa5f5260205ff3";
 
-    /// @dev Returns true if the node behind `--rpc-url` has EXECUTE. Only the node knows: forge's own EVM, in
-    /// which scripts run, never has it. EXECUTE fails on an empty input, and an account without code accepts
-    /// it. The node runs code that distinguishes the two, because a node that cannot answer, or refuses to,
-    /// fails too: its errors go to the caller.
+    /// @dev Returns true if the node behind `--rpc-url` has EXECUTE. Only the node knows: forge's
+    /// own EVM, in which scripts run, never has it. EXECUTE fails on an empty input, and an account
+    /// without code accepts it. The node runs code that distinguishes the two, because a node that
+    /// cannot answer, or refuses to, fails too: its errors go to the caller.
     function hasExecute() internal virtual returns (bool) {
         string memory call = string.concat('[{"data":"', vm.toString(PROBE), '"},"latest"]');
         return _isExecute(vm.rpc("eth_call", call));
@@ -52,8 +52,8 @@ abstract contract Chain is Script {
         );
     }
 
-    /// @notice Brings the CREATE2 proxy to a chain that lacks it. To be run twice: the first time pays
-    /// the account that sends the transaction, the second time sends it, to the node at once.
+    /// @notice Brings the CREATE2 proxy to a chain that lacks it. To be run twice: the first time
+    /// pays the account that sends the transaction, the second time sends it, to the node at once.
     function prepare() external {
         if (PROXY.code.length != 0) return;
         uint256 held = PROXY_SIGNER.balance;

@@ -11,22 +11,22 @@ import {L1MessageQueue} from "../contracts/messaging/L1MessageQueue.sol";
 import {RollupPlan} from "./RollupPlan.sol";
 
 /// @title Deploys a rollup to any L1
-/// @notice
-///   forge script script/Deploy.s.sol --sig 'run(string)' rollup.toml --rpc-url URL --broadcast --slow …
-///   forge script script/Deploy.s.sol --sig 'verify(string)' rollup.toml --rpc-url URL --sender DEPLOYER
-///   forge script script/Deploy.s.sol --sig 'verifyAllowingChanges(string)' rollup.toml …
+/// @notice forge script script/Deploy.s.sol --sig 'run(string)' rollup.toml --rpc-url URL
+///   --broadcast --slow … forge script script/Deploy.s.sol --sig 'verify(string)' rollup.toml
+///   --rpc-url URL --sender DEPLOYER forge script script/Deploy.s.sol --sig
+///   'verifyAllowingChanges(string)' rollup.toml …
 ///
-/// `run` deploys the missing contracts and verifies the present ones, so it can be run again after an
-/// interruption, and does nothing once everything is deployed. It writes the addresses into the file that the
-/// configuration names; without `--broadcast`, which deploys nothing, it writes nothing. `verify` only
-/// verifies: the code of each contract, its init code and so its initial state, the references between
-/// contracts, the values in force (owner, policy, gas limit, fork schedule, genesis), and that the owner has announced
-/// no change.
+/// `run` deploys the missing contracts and verifies the present ones, so it can be run again after
+/// an interruption, and does nothing once everything is deployed. It writes the addresses into the
+/// file that the configuration names; without `--broadcast`, which deploys nothing, it writes
+/// nothing. `verify` only verifies: the code of each contract, its init code and so its initial
+/// state, the references between contracts, the values in force (owner, policy, gas limit, fork
+/// schedule, genesis), and that the owner has announced no change.
 contract Deploy is RollupPlan {
     /// @notice The contract at this address differs from the configured one.
     error CodeMismatch(string name, address place, bytes32 got, bytes32 expected);
-    /// @notice The contract at this address was created by other init code than the configured one, so its
-    /// initial state differs.
+    /// @notice The contract at this address was created by other init code than the configured one,
+    /// so its initial state differs.
     error InitCodeMismatch(string name, address place, bytes32 got, bytes32 expected);
     /// @notice No contract is at this address.
     error NotDeployed(string name, address place);
@@ -34,19 +34,20 @@ contract Deploy is RollupPlan {
     error InitCodeFailed(string name, bytes reason);
     /// @notice The rollup starts from another L2 block than the configured one.
     error GenesisMismatch(string what, bytes32 got, bytes32 expected);
-    /// @notice The deployment file is missing, from which nodes take the genesis of the L2: without it nothing says
-    /// which state is below the state root. `run` writes it.
+    /// @notice The deployment file is missing, from which nodes take the genesis of the L2: without
+    /// it nothing says which state is below the state root. `run` writes it.
     error DeploymentFileMissing(string file);
     /// @notice The owner of the rollup differs from the configuration.
     error OwnerMismatch(address got, address expected);
     /// @notice Ownership is offered to an account, which may take it at any time.
     error OwnershipOffered(address to);
-    /// @notice The owner has announced changes, which the values in force do not show. `verifyAllowingChanges` prints
-    /// them and goes on.
+    /// @notice The owner has announced changes, which the values in force do not show.
+    /// `verifyAllowingChanges` prints them and goes on.
     error ChangesAnnounced(INativeRollup.Announcement[] changes);
     /// @notice The policy in force differs from the configuration.
     error PolicyMismatch(address got, address expected);
-    /// @notice The gas limit of blocks, or the one that they move to, differs from the configuration.
+    /// @notice The gas limit of blocks, or the one that they move to, differs from the
+    /// configuration.
     error GasLimitMismatch(string what, uint64 got, uint64 expected);
     /// @notice The length of the fork schedule differs from the configuration.
     error ForkCountMismatch(uint256 got, uint256 expected);
@@ -101,8 +102,9 @@ contract Deploy is RollupPlan {
         console.log("all is deployed and as configured; rollup", plan.rollup);
     }
 
-    /// @dev Compares the deployment file with the plan: nodes take the genesis from there. The state below
-    /// the root is for `enshrine verify`, which executes no contract and needs the whole genesis.
+    /// @dev Compares the deployment file with the plan: nodes take the genesis from there. The
+    /// state below the root is for `enshrine verify`, which executes no contract and needs the
+    /// whole genesis.
     function _requireFile(Plan memory plan) internal view {
         if (!vm.exists(plan.file)) revert DeploymentFileMissing(plan.file);
         string memory json = vm.readFile(plan.file);
@@ -183,8 +185,9 @@ contract Deploy is RollupPlan {
         _requireLinks(plan);
         _requireInForce(INativeRollup(plan.rollup), plan.inForce);
         _requireGenesis(INativeRollup(plan.rollup), plan.genesis);
-        // Last, because the other checks name the fault. Only this one sees state without a getter, such as
-        // claims of messages that were never sent, or changes that were announced beforehand.
+        // Last, because the other checks name the fault. Only this one sees state without a getter,
+        // such as claims of messages that were never sent, or changes that were announced
+        // beforehand.
         for (uint256 i = 0; i < plan.parts.length; ++i) {
             Part memory part = plan.parts[i];
             bytes32 expected = keccak256(part.initCode);
@@ -282,7 +285,8 @@ contract Deploy is RollupPlan {
         if (!ok) revert InitCodeFailed(part.name, answer);
     }
 
-    /// @dev Returns the block at which the logs of the rollup begin, if the deployment file names it.
+    /// @dev Returns the block at which the logs of the rollup begin, if the deployment file names
+    /// it.
     function _writtenBlock(Plan memory plan) private view returns (uint256) {
         if (!vm.exists(plan.file)) return 0;
         string memory json = vm.readFile(plan.file);

@@ -16,8 +16,9 @@ import {RollupPlan} from "./RollupPlan.sol";
 ///   forge script script/Operate.s.sol --sig 'deposit(string,address,uint256)' FILE TO WEI
 ///       --rpc-url URL --broadcast …
 ///
-/// FILE is the deployment file of `Deploy`. `advance` and `claim` read the calldata of the call from another
-/// file, as hexadecimal text; `advance` needs `--skip-simulation`, because forge's own EVM has no EXECUTE.
+/// FILE is the deployment file of `Deploy`. `advance` and `claim` read the calldata of the call
+/// from another file, as hexadecimal text; `advance` needs `--skip-simulation`, because forge's own
+/// EVM has no EXECUTE.
 contract Operate is RollupPlan {
     /// @notice The calldata in the file is for another function.
     error SelectorMismatch(bytes4 got, bytes4 expected);
@@ -26,7 +27,8 @@ contract Operate is RollupPlan {
 
     // ------------------------------------------------------------------ users
 
-    /// @notice Sends ETH to an account on the L2, which may also take it back if the delivery fails.
+    /// @notice Sends ETH to an account on the L2, which may also take it back if the delivery
+    /// fails.
     function deposit(string calldata file, address to, uint256 value) external {
         IL1MessageQueue queue = IL1MessageQueue(_address(file, ".messageQueue"));
         // The base fee may rise until the deposit is in a block.
@@ -65,7 +67,8 @@ contract Operate is RollupPlan {
         uint64 gas = bridge.REGISTER_GAS();
         uint256 fee = _fee(bridge, gas);
         vm.broadcast(msg.sender);
-        // More than the call uses: the remaining gas matters, as the bridge cannot trust the token with less.
+        // More than the call uses: the remaining gas matters, as the bridge cannot trust the token
+        // with less.
         bridge.register{value: fee, gas: 1_000_000}(l1Token, gas);
         console.log("on the L2 it is", bridge.l2TokenOf(l1Token));
     }
@@ -95,8 +98,9 @@ contract Operate is RollupPlan {
         console.log("head", rollup.head().number);
     }
 
-    /// @notice Deploys the code of the tokens on the L2, and then the bridge (with the `--rpc-url` of the L2). Each has
-    /// a transaction of its own, because from Amsterdam on both together exceed a block of 10 million gas.
+    /// @notice Deploys the code of the tokens on the L2, and then the bridge (with the `--rpc-url`
+    /// of the L2). Each has a transaction of its own, because from Amsterdam on both together
+    /// exceed a block of 10 million gas.
     function deployL2Bridge(string calldata file) external {
         address expected = _address(file, ".l2Bridge");
         address l1Bridge = _address(file, ".l1Bridge");
@@ -116,7 +120,8 @@ contract Operate is RollupPlan {
         console.log("it can be made from this time on:", rollup.readyAt(change, value));
     }
 
-    /// @notice Records that nothing is pending from before an upgrade, at least a day before the upgrade.
+    /// @notice Records that nothing is pending from before an upgrade, at least a day before the
+    /// upgrade.
     function clear(string calldata file, INativeRollup.Change change, uint256 value) external {
         INativeRollup rollup = INativeRollup(_address(file, ".rollup"));
         vm.broadcast(msg.sender);
@@ -131,8 +136,8 @@ contract Operate is RollupPlan {
         rollup.make(change, value);
     }
 
-    /// @notice Notes that L1 has forked and the schedule of a pinned rollup has not, with the calldata of
-    /// `INativeRollup.reportFork`. Like `advance` it needs `--skip-simulation`.
+    /// @notice Notes that L1 has forked and the schedule of a pinned rollup has not, with the
+    /// calldata of `INativeRollup.reportFork`. Like `advance` it needs `--skip-simulation`.
     function reportFork(string calldata file, string calldata calldataFile) external {
         if (!tellOfExecute()) revert ChainWithoutExecute();
         INativeRollup rollup = INativeRollup(_address(file, ".rollup"));
@@ -173,9 +178,9 @@ contract Operate is RollupPlan {
         if (got != selector) revert SelectorMismatch(got, selector);
     }
 
-    /// @dev Returns the maximum gas of a claim: the gas that its target was promised has to be left when it
-    /// is called, which does not follow from the gas that the target then uses. From Amsterdam on a transaction has at
-    /// least 64 gas per byte of calldata (EIP-7976).
+    /// @dev Returns the maximum gas of a claim: the gas that its target was promised has to be left
+    /// when it is called, which does not follow from the gas that the target then uses. From
+    /// Amsterdam on a transaction has at least 64 gas per byte of calldata (EIP-7976).
     function _claimGas(bytes memory data) private pure returns (uint256) {
         bytes memory arguments = new bytes(data.length - 4);
         assembly ("memory-safe") {
@@ -193,11 +198,11 @@ contract Operate is RollupPlan {
         }
     }
 
-    /// @dev Stands in for EXECUTE in forge's own EVM, so that there is a transaction to send. It accepts
-    /// everything; only the node's answer counts.
+    /// @dev Stands in for EXECUTE in forge's own EVM, so that there is a transaction to send. It
+    /// accepts everything; only the node's answer counts.
     function _standInForExecute() private {
-        // The answer is a root of zero, the flag, and what the input names: the chain id at byte 10 as it stands
-        // there, and the schema id at byte 0 with its two bytes in the opposite order.
+        // The answer is a root of zero, the flag, and what the input names: the chain id at byte 10
+        // as it stands there, and the schema id at byte 0 with its two bytes in the opposite order.
         vm.etch(Execute.PRECOMPILE, hex"60016020536008600a6021376001600160293760015f602a37602b5ff3");
     }
 }

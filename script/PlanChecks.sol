@@ -11,9 +11,9 @@ import {Messages} from "../contracts/messaging/Messages.sol";
 import {SequencingChecks} from "./SequencingChecks.sol";
 
 /// @title Rules for the values of a configuration file
-/// @notice The constructors of the contracts refuse the same, but name neither the line of the file nor the
-/// rule. `expectBound` in `test/deployment/PlanFixture.sol` compares both. Values that the constructors accept but
-/// that make no sense are refused here alone.
+/// @notice The constructors of the contracts refuse the same, but name neither the line of the file
+/// nor the rule. `expectBound` in `test/deployment/PlanFixture.sol` compares both. Values that the
+/// constructors accept but that make no sense are refused here alone.
 abstract contract PlanChecks is SequencingChecks {
     /// @dev Placeholder for a header in the example.
     bytes private constant PLACEHOLDER = hex"c0";
@@ -69,7 +69,8 @@ abstract contract PlanChecks is SequencingChecks {
         _require(value <= MOST_PERCENT, key, value, rule);
     }
 
-    /// @dev The guardian of the message queue. A file without a section has none, and one whose account is zero too.
+    /// @dev The guardian of the message queue. A file without a section has none, and one whose
+    /// account is zero too.
     function _guardian(string memory toml)
         internal
         view
@@ -210,8 +211,8 @@ abstract contract PlanChecks is SequencingChecks {
         );
     }
 
-    /// @dev Returns the genesis in the header of the first block, if it is one of the fork that the file
-    /// names.
+    /// @dev Returns the genesis in the header of the first block, if it is one of the fork that the
+    /// file names.
     function _genesis(string memory toml, bytes memory header)
         internal
         returns (INativeRollup.Genesis memory)
@@ -221,7 +222,8 @@ abstract contract PlanChecks is SequencingChecks {
         try reader.read(header, schema) returns (INativeRollup.Genesis memory genesis) {
             return genesis;
         } catch (bytes memory reason) {
-            // Only Amsterdam has other fields; which of the forks before it is meant, no header tells.
+            // Only Amsterdam has other fields; which of the forks before it is meant, no header
+            // tells.
             bool before = schema < AMSTERDAM;
             try reader.read(header, before ? AMSTERDAM : Execute.FIRST_SCHEMA) {
                 revert ValueInvalid(
@@ -243,7 +245,8 @@ abstract contract PlanChecks is SequencingChecks {
         }
     }
 
-    /// @dev Returns the meaning of an error of `Rlp` for a header. All of them begin with a position.
+    /// @dev Returns the meaning of an error of `Rlp` for a header. All of them begin with a
+    /// position.
     function _whatIsWrong(bytes memory reason) private pure returns (string memory) {
         uint256 pos;
         assembly ("memory-safe") {

@@ -16,9 +16,9 @@ import {RotatingSequencing} from "../contracts/sequencing/RotatingSequencing.sol
 import {PlanChecks} from "./PlanChecks.sol";
 
 /// @title The contracts of a configuration file, at their addresses
-/// @notice All addresses follow from the deployer's account and the salt of the file, so each contract can be
-/// given those of the others, in any order of deployment. The genesis of the L2 is independent of L1: its
-/// predeploys have no constructor, and learn of L1 through the anchor.
+/// @notice All addresses follow from the deployer's account and the salt of the file, so each
+/// contract can be given those of the others, in any order of deployment. The genesis of the L2 is
+/// independent of L1: its predeploys have no constructor, and learn of L1 through the anchor.
 abstract contract RollupPlan is PlanChecks {
     /// @notice A contract to be deployed.
     struct Part {

@@ -23,8 +23,8 @@ abstract contract SequencingChecks is TomlValues {
         }
     }
 
-    /// @dev Returns the recipient of block fees if anyone may advance, and the account that gets all fees;
-    /// the latter is set if and only if it is that recipient.
+    /// @dev Returns the recipient of block fees if anyone may advance, and the account that gets
+    /// all fees; the latter is set if and only if it is that recipient.
     function _fees(string memory toml)
         internal
         pure
@@ -47,8 +47,9 @@ abstract contract SequencingChecks is TomlValues {
         );
     }
 
-    /// @dev A policy that opened for a head that was just advanced would do so although the rollup moves, and
-    /// one that opens later than the rollup is not asked any more; see `LivenessTimeout`.
+    /// @dev A policy that opened for a head that was just advanced would do so although the rollup
+    /// moves, and one that opens later than the rollup is not asked any more; see
+    /// `LivenessTimeout`.
     function _requireTimeout(string memory toml) internal view virtual {
         string memory key = ".sequencing.timeout";
         uint256 timeout = _u64(toml, key);

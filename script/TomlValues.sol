@@ -4,8 +4,8 @@ pragma solidity ^0.8.28;
 import {Chain} from "./Chain.sol";
 
 /// @title Typed values of a configuration file
-/// @notice The cheatcodes that parse TOML report a wrong type, but neither the line nor the expected type.
-/// Keys are written with a dot in front.
+/// @notice The cheatcodes that parse TOML report a wrong type, but neither the line nor the
+/// expected type. Keys are written with a dot in front.
 abstract contract TomlValues is Chain {
     /// @notice A value of the file is invalid for a rollup.
     error ValueInvalid(string field, string value, string rule);

@@ -7,8 +7,9 @@ import {IL2} from "./utils/IL2.sol";
 import {L2} from "./utils/L2.sol";
 import {RealRollup} from "./utils/RealRollup.sol";
 
-/// @dev Blocks that are advanced later than they are sealed, so that the clocks of L1 and L2 differ. What a block owes,
-/// and how long it has been owed, counts by the time of the block; when something was sent or submitted, by L1.
+/// @dev Blocks that are advanced later than they are sealed, so that the clocks of L1 and L2
+/// differ. What a block owes, and how long it has been owed, counts by the time of the block; when
+/// something was sent or submitted, by L1.
 contract ClocksApartTest is RealRollup {
     using L2 for L2.Chain;
 
@@ -85,7 +86,8 @@ contract ClocksApartTest is RealRollup {
         advanceLate(l2.seal(), one(discharge(t, INativeRollup.Outcome.Invalid)));
     }
 
-    /// @dev A block that includes a transaction early owes no other, so it need not show when that is due.
+    /// @dev A block that includes a transaction early owes no other, so it need not show when that
+    /// is due.
     function test_early_inclusion_demands_no_second_transaction() public {
         bytes memory raw = signedTransfer("alice", 0, GENEROUS);
         INativeRollup.ForcedTransaction memory t = submit(raw);
@@ -98,7 +100,8 @@ contract ClocksApartTest is RealRollup {
         assertEq(d.forcedDue, t.submittedAt + FORCED_DELAY);
     }
 
-    /// @dev The grace ends by the clock of the L2, after which gas of other transactions is no excuse.
+    /// @dev The grace ends by the clock of the L2, after which gas of other transactions is no
+    /// excuse.
     function test_grace_ends_by_l2_time() public {
         INativeRollup.ForcedTransaction memory t = submit(signedTransfer("alice", 0, GENEROUS));
         skip(FORCED_DELAY + FORCED_GRACE - 1);
@@ -129,7 +132,8 @@ contract ClocksApartTest is RealRollup {
 
     // ------------------------------------------------------------------ relays
 
-    /// @dev A block that relays is excused from forced transactions that are due too: they are first from its time on.
+    /// @dev A block that relays is excused from forced transactions that are due too: they are
+    /// first from its time on.
     function test_relaying_block_postpones_forced_duty_by_l2_time() public {
         send(bob, 1, 0, "");
         submit(signedTransfer("alice", 0, GENEROUS));
@@ -146,7 +150,8 @@ contract ClocksApartTest is RealRollup {
         assertEq(d.relayDue, sealedAt + LAG + RELAY_DEADLINE);
     }
 
-    /// @dev The second message is due on L1 when the block is advanced, and was not when it was sealed.
+    /// @dev The second message is due on L1 when the block is advanced, and was not when it was
+    /// sealed.
     function test_second_message_is_overdue_by_l2_time() public {
         send(bob, 1, 0, "");
         skip(LAG / 2);
@@ -166,8 +171,8 @@ contract ClocksApartTest is RealRollup {
 
     // ------------------------------------------------------------------ who may advance
 
-    /// @dev The head left a forced transaction undone for less than `OPEN_AFTER` by its own time. That it is longer by
-    /// L1's time opens nothing.
+    /// @dev The head left a forced transaction undone for less than `OPEN_AFTER` by its own time.
+    /// That it is longer by L1's time opens nothing.
     function test_overdue_duties_open_by_time_of_head() public {
         send(bob, 1, 0, "");
         submit(signedTransfer("alice", 0, GENEROUS));

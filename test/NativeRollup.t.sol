@@ -412,8 +412,8 @@ contract NativeRollupConstructorTest is RollupFixture {
         assertEq(duties.forcedFirstSince, 5);
     }
 
-    /// @dev Queues are for the contract that is made next, so an attempt that fails uses them up unless
-    /// the nonce is set back.
+    /// @dev Queues are for the contract that is made next, so an attempt that fails uses them up
+    /// unless the nonce is set back.
     function expectRefused(IL2.Head memory g, INativeRollup.Config memory c, bytes memory error_)
         internal
     {
@@ -505,8 +505,8 @@ contract NativeRollupConstructorTest is RollupFixture {
         create(g, withQueues(c, 15_000_000, 0));
     }
 
-    /// @dev If each L1 block holds a message, the ring of 8,191 checkpoints lasts 98,292 seconds. All that
-    /// time someone must have had to relay.
+    /// @dev If each L1 block holds a message, the ring of 8,191 checkpoints lasts 98,292 seconds.
+    /// All that time someone must have had to relay.
     function test_messages_are_due_before_the_ring_of_checkpoints_is_full() public {
         IL2.Head memory g = genesis();
         INativeRollup.Config memory c = withQueues(configOf(g.schema), 0, 0);

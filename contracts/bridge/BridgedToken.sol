@@ -4,11 +4,12 @@ pragma solidity ^0.8.24;
 import {ERC20} from "solady/tokens/ERC20.sol";
 
 /// @title A token that stands for one of L1
-/// @notice An ERC-20 token with permits (EIP-2612). Only the bridge mints and burns, so there are never
-/// more than lie in the escrow on L1.
-/// @dev Tokens are clones of one instance (EIP-1167), which keeps making one cheap, and their addresses
-/// independent of what they are called. The bridge is an immutable of that instance and the same for
-/// all. The instance is deployed before the bridge, whose address is known, in a transaction of its own.
+/// @notice An ERC-20 token with permits (EIP-2612). Only the bridge mints and burns, so there are
+/// never more than lie in the escrow on L1.
+/// @dev Tokens are clones of one instance (EIP-1167), which keeps making one cheap, and their
+/// addresses independent of what they are called. The bridge is an immutable of that instance and
+/// the same for all. The instance is deployed before the bridge, whose address is known, in a
+/// transaction of its own.
 contract BridgedToken is ERC20 {
     /// @notice The caller is not the bridge.
     error NotBridge(address caller);

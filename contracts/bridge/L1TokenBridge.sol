@@ -14,23 +14,24 @@ import {Utf8} from "../libraries/Utf8.sol";
 import {TokenAddresses} from "./TokenAddresses.sol";
 
 /// @title ERC-20 tokens between L1 and an L2: the escrow on L1
-/// @notice An application of the messengers like any other: no account owns it, and the rollup does not know
-/// of it. Tokens lie here while others stand for them on the L2.
+/// @notice An application of the messengers like any other: no account owns it, and the rollup does
+/// not know of it. Tokens lie here while others stand for them on the L2.
 ///
 /// Tokens are foreign code, and each is kept apart from the others:
 ///
-///   - What counts is what the escrow received, not what it was promised. So a token that takes a fee
-///     from transfers is credited with what is left.
-///   - The escrow keeps count of what it owes of each token. If it holds less, because the token takes
-///     balances away, it accepts no deposit, so no account pays for what others have lost; it goes on paying
-///     in full, as long as it lasts. (A token that adds to balances leaves the surplus here. Both kinds
-///     are better wrapped first.)
+///   - What counts is what the escrow received, not what it was promised. So a token that takes a
+///     fee from transfers is credited with what is left.
+///   - The escrow keeps count of what it owes of each token. If it holds less, because the token
+///     takes balances away, it accepts no deposit, so no account pays for what others have lost; it
+///     goes on paying in full, as long as it lasts. (A token that adds to balances leaves the
+///     surplus here. Both kinds are better wrapped first.)
 ///   - A token that takes more than the payment out of the escrow is not paid out.
 ///   - A token that calls back finds the bridge closed.
 ///
-/// A payment that fails on L1 can be claimed again at any time. If it never will succeed, because the
-/// token refuses the recipient for instance, the withdrawal can be sent back to the L2. That is why the
-/// bridge itself is named as the one who may take the value of its messages back, on both sides.
+/// A payment that fails on L1 can be claimed again at any time. If it never will succeed, because
+/// the token refuses the recipient for instance, the withdrawal can be sent back to the L2. That is
+/// why the bridge itself is named as the one who may take the value of its messages back, on both
+/// sides.
 contract L1TokenBridge is IL1TokenBridge {
     using SafeTransferLib for address;
 
@@ -40,8 +41,8 @@ contract L1TokenBridge is IL1TokenBridge {
     /// @inheritdoc IL1TokenBridge
     uint64 public constant REGISTER_GAS = 700_000;
 
-    /// @dev Most bytes of a name or symbol that go to the L2. Solidity keeps as many in one slot, so the registration
-    /// of any token takes the same gas there.
+    /// @dev Most bytes of a name or symbol that go to the L2. Solidity keeps as many in one slot,
+    /// so the registration of any token takes the same gas there.
     uint256 private constant NAME_LENGTH = 31;
 
     /// @inheritdoc IL1TokenBridge
@@ -92,7 +93,8 @@ contract L1TokenBridge is IL1TokenBridge {
     /// @inheritdoc IL1TokenBridge
     function register(address l1Token, uint64 gasLimit) external payable returns (uint64 message) {
         if (l1Token.code.length == 0) revert NotToken(l1Token);
-        // What a token says is read without trust in it, and what runs out of gas counts as not said.
+        // What a token says is read without trust in it, and what runs out of gas counts as not
+        // said.
         uint256 gas = gasleft();
         if (gas < MIN_REGISTER_GAS) revert GasTooLow(gas, MIN_REGISTER_GAS);
         bytes memory data = abi.encodeCall(
@@ -192,8 +194,8 @@ contract L1TokenBridge is IL1TokenBridge {
     }
 
     /// @inheritdoc IL1TokenBridge
-    /// @dev A delivery fails only after the queue has verified the proof. Without that, a withdrawal could be
-    /// announced a day before it is sent, and would never be open to claims.
+    /// @dev A delivery fails only after the queue has verified the proof. Without that, a
+    /// withdrawal could be announced a day before it is sent, and would never be open to claims.
     function announceRefund(
         Withdrawal calldata w,
         MessageProof calldata proof,
@@ -221,11 +223,12 @@ contract L1TokenBridge is IL1TokenBridge {
     }
 
     /// @inheritdoc IL1TokenBridge
-    /// @dev The queue delivers, or cancels for good, so a withdrawal is paid out or sent back and never
-    /// both. What is owed stays the same when it goes back. Within a transfer of tokens each payment is
-    /// refused, so a call from there would cancel a withdrawal that can be paid: it is refused as a whole.
-    /// The lock stays open, because `release` takes it. A token may have a lock of its own, within which a payment
-    /// fails too: so the attempt is announced, and whoever wants the withdrawal paid can claim it before.
+    /// @dev The queue delivers, or cancels for good, so a withdrawal is paid out or sent back and
+    /// never both. What is owed stays the same when it goes back. Within a transfer of tokens each
+    /// payment is refused, so a call from there would cancel a withdrawal that can be paid: it is
+    /// refused as a whole. The lock stays open, because `release` takes it. A token may have a lock
+    /// of its own, within which a payment fails too: so the attempt is announced, and whoever wants
+    /// the withdrawal paid can claim it before.
     function refund(
         Withdrawal calldata w,
         MessageProof calldata proof,
@@ -263,8 +266,9 @@ contract L1TokenBridge is IL1TokenBridge {
         return TokenAddresses.token(L2_TOKEN_CODE, L2_BRIDGE, l1Token);
     }
 
-    /// @dev Returns the decimals of a token. The first registration fixes them for good, so a token that
-    /// does not say them, such as a proxy without its implementation, is refused instead of getting none.
+    /// @dev Returns the decimals of a token. The first registration fixes them for good, so a token
+    /// that does not say them, such as a proxy without its implementation, is refused instead of
+    /// getting none.
     function _decimals(address l1Token) private view returns (uint8) {
         bool ok;
         uint256 decimals;

@@ -11,19 +11,20 @@ import {BridgedToken} from "./BridgedToken.sol";
 import {TokenAddresses} from "./TokenAddresses.sol";
 
 /// @title ERC-20 tokens between L1 and an L2: the tokens of the L2
-/// @notice Makes a token for each one of L1 that it is told of, at an address that L1 knows beforehand;
-/// mints what was deposited there, and burns what goes back.
+/// @notice Makes a token for each one of L1 that it is told of, at an address that L1 knows
+/// beforehand; mints what was deposited there, and burns what goes back.
 ///
-/// A deposit whose delivery fails, because its token was not registered or its gas was too low, is kept
-/// by the messenger: anyone can try it again there. Or the account that the depositor named sends it
-/// back to L1, which cancels it for good.
+/// A deposit whose delivery fails, because its token was not registered or its gas was too low, is
+/// kept by the messenger: anyone can try it again there. Or the account that the depositor named
+/// sends it back to L1, which cancels it for good.
 ///
-/// The code of the tokens is deployed before this contract, in a transaction of its own: where new code has a
-/// price by the byte (EIP-8037), both together would not fit into a block of 10 million gas.
+/// The code of the tokens is deployed before this contract, in a transaction of its own: where new
+/// code has a price by the byte (EIP-8037), both together would not fit into a block of 10 million
+/// gas.
 ///
 /// All calls of accounts read a bounded amount of state, for any input: this contract, the
-/// messenger, and one token, which has the code that this contract names or none; and no precompile is called. So they
-/// can be forced with more gas than other transactions (see `IForcedInbox`).
+/// messenger, and one token, which has the code that this contract names or none; and no precompile
+/// is called. So they can be forced with more gas than other transactions (see `IForcedInbox`).
 contract L2TokenBridge is IL2TokenBridge {
     /// @inheritdoc IL2TokenBridge
     address public immutable L1_BRIDGE;
@@ -42,7 +43,8 @@ contract L2TokenBridge is IL2TokenBridge {
     constructor(address l1Bridge) {
         L1_BRIDGE = l1Bridge;
         address tokenCode = TokenAddresses.code(address(this));
-        // A clone of an account without code would be a token that accepts every call and keeps nothing.
+        // A clone of an account without code would be a token that accepts every call and keeps
+        // nothing.
         if (tokenCode.code.length == 0) revert TokenCodeMissing(tokenCode);
         TOKEN_CODE = tokenCode;
     }
@@ -130,8 +132,8 @@ contract L2TokenBridge is IL2TokenBridge {
         if (address(token).code.length == 0) revert TokenUnknown(l1Token);
     }
 
-    /// @dev The message of a deposit. Made here and not taken from the caller, so that no other message
-    /// of the other side can pass for one.
+    /// @dev The message of a deposit. Made here and not taken from the caller, so that no other
+    /// message of the other side can pass for one.
     function _header(Deposit calldata d) private view returns (IL2Messenger.Header memory) {
         bytes memory data =
             abi.encodeCall(IL2TokenBridge.mint, (d.l1Token, d.from, d.to, d.refundTo, d.amount));

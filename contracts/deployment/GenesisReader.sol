@@ -5,23 +5,24 @@ import {INativeRollup} from "../interfaces/INativeRollup.sol";
 import {Rlp} from "../libraries/Rlp.sol";
 
 /// @title Reader of the header with which an L2 starts
-/// @notice A rollup takes hash, state root, number, time, gas limit and anchor of its genesis from one
-/// header, so that none of them can be another than the hash says: an account that could choose the state root
-/// under a true hash could prove any message to L1, and empty the escrow.
+/// @notice A rollup takes hash, state root, number, time, gas limit and anchor of its genesis from
+/// one header, so that none of them can be another than the hash says: an account that could choose
+/// the state root under a true hash could prove any message to L1, and empty the escrow.
 ///
 /// The encoding is as strict as that of any L2 node. No node could build on a header that it cannot
 /// decode, and what was sent to such a rollup would be lost.
 /// @dev A contract of its own because `Rlp` reads calldata, which a constructor has none of.
 contract GenesisReader {
-    /// @dev The fork whose headers have two fields more: the hash of the block access list (EIP-7928)
-    /// and the number of the slot (EIP-7843).
+    /// @dev The fork whose headers have two fields more: the hash of the block access list
+    /// (EIP-7928) and the number of the slot (EIP-7843).
     uint256 private constant AMSTERDAM = 0x15;
 
     uint256 private constant BLOOM_LENGTH = 256;
 
     /// @notice Decodes a header, and what a rollup has to know of it.
     /// @param header The RLP of the header.
-    /// @param schema Schema id of the L2's first blocks, which says what fields there are: Prague to Amsterdam.
+    /// @param schema Schema id of the L2's first blocks, which says what fields there are: Prague
+    /// to Amsterdam.
     function read(bytes calldata header, uint16 schema)
         external
         pure

@@ -3,10 +3,12 @@ pragma solidity ^0.8.28;
 
 import {DrakeExecute} from "../libraries/DrakeExecute.sol";
 
-/// @title The smallest rollup that Drake's form of EXECUTE allows: a state root in, a state root out
-/// @notice For comparison with `NativeRollup`, not for use. The contract knows the state of its L2 and nothing of
-/// its blocks, so a builder chooses chain id, parent, number, timestamp, fee recipient, gas limit and anchor of
-/// each: docs/dialects.md lists what follows. It has no messages and no forced transactions.
+/// @title The smallest rollup that Drake's form of EXECUTE allows: a state root in, a state root
+/// out
+/// @notice For comparison with `NativeRollup`, not for use. The contract knows the state of its L2
+/// and nothing of its blocks, so a builder chooses chain id, parent, number, timestamp, fee
+/// recipient, gas limit and anchor of each: docs/dialects.md lists what follows. It has no messages
+/// and no forced transactions.
 contract StateRootRollup {
     /// @notice The state after the newest blocks.
     bytes32 public stateRoot;

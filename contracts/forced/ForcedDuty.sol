@@ -6,8 +6,8 @@ import {IForcedSettlement} from "../interfaces/IForcedSettlement.sol";
 import {Execute} from "../libraries/Execute.sol";
 
 /// @title Duties of a rollup to forced transactions
-/// @notice It names an outcome for each that is due, see `ForcedQueue`, as far as one block can; the queue
-/// judges it.
+/// @notice It names an outcome for each that is due, see `ForcedQueue`, as far as one block can;
+/// the queue judges it.
 abstract contract ForcedDuty is RollupRules {
     /// @dev Demands that the block at the tip does enough about forced transactions.
     /// @param demanded `true` if the block owes those that are due.

@@ -11,31 +11,32 @@ import {Transactions} from "../libraries/Transactions.sol";
 import {ForcedQueue} from "./ForcedQueue.sol";
 
 /// @title The queue of transactions that a rollup cannot leave out
-/// @notice Takes ordinary signed L2 transactions. What no block could hold is refused here, and what a
-/// block could not hold for its state is for `ForcedQueue` to judge when the transaction is due. So every
-/// transaction in the queue is one of which a block can be demanded:
+/// @notice Takes ordinary signed L2 transactions. What no block could hold is refused here, and
+/// what a block could not hold for its state is for `ForcedQueue` to judge when the transaction is
+/// due. So every transaction in the queue is one of which a block can be demanded:
 ///
 ///   - Its form, chain id, signature and intrinsic gas are those of a valid transaction, under each
 ///     fork that the rollup could be under.
-///   - L1 can carry a block with it, for any behaviour. Gas does not bound what a transaction reads (see
-///     `Capacity`), so it must be one of these: a transfer, with or without data, which can be demanded
-///     as long as its target has no code; a call of `L2Messenger` that sends to L1; a call of one more
-///     contract that the deployer vouches for (a token bridge, say); a call of `L2Accounts` that delivers
-///     a kept message of an L1 contract, if the message calls either of these two. A precompile has no code
-///     either, but the gas of some buys several times as much work as other gas, for which EXECUTE asks its
-///     caller for more than the L2 has charged; so none can be the target.
+///   - L1 can carry a block with it, for any behaviour. Gas does not bound what a transaction reads
+///     (see `Capacity`), so it must be one of these: a transfer, with or without data, which can be
+///     demanded as long as its target has no code; a call of `L2Messenger` that sends to L1; a call
+///     of one more contract that the deployer vouches for (a token bridge, say); a call of
+///     `L2Accounts` that delivers a kept message of an L1 contract, if the message calls either of
+///     these two. A precompile has no code either, but the gas of some buys several times as much
+///     work as other gas, for which EXECUTE asks its caller for more than the L2 has charged; so
+///     none can be the target.
 ///
-/// A contract on L1 signs no transaction. It sends a message to its alias account (`L2Accounts`), and any
-/// account with a key forces the delivery if a builder has parked the message.
+/// A contract on L1 signs no transaction. It sends a message to its alias account (`L2Accounts`),
+/// and any account with a key forces the delivery if a builder has parked the message.
 ///
-/// Not protected are therefore: users who need a transaction that calls other contracts, creates one, has
-/// an access list or authorizes (type 4); and contract wallets that were created on the L2. Those leave by
-/// moving what they have to another account while the operator lets them, and depend on it, or on silence
-/// that opens the rollup to others, for that.
+/// Not protected are therefore: users who need a transaction that calls other contracts, creates
+/// one, has an access list or authorizes (type 4); and contract wallets that were created on the
+/// L2. Those leave by moving what they have to another account while the operator lets them, and
+/// depend on it, or on silence that opens the rollup to others, for that.
 ///
 /// Neither sender nor nonce is looked up: whether there is an account behind the signature, the L2
-/// knows. The fee pays for what a transaction can make others carry, so it is dear to submit what will be
-/// found to be invalid.
+/// knows. The fee pays for what a transaction can make others carry, so it is dear to submit what
+/// will be found to be invalid.
 /// @dev Each transaction takes one slot, until it is discharged.
 contract ForcedInbox is ForcedQueue {
     /// @notice Configuration of a queue.
@@ -57,17 +58,18 @@ contract ForcedInbox is ForcedQueue {
     uint64 public constant MAX_SIZE = 4096;
 
     /// @inheritdoc IForcedInbox
-    /// @dev Full blocks raise the base fee by an eighth each, so to get above the cap takes 18 of them at
-    /// least. An entry whose cap has this margin over the base fee of its time is no means to hold up those
-    /// behind it, either: only a base fee that has risen as much since does.
+    /// @dev Full blocks raise the base fee by an eighth each, so to get above the cap takes 18 of
+    /// them at least. An entry whose cap has this margin over the base fee of its time is no means
+    /// to hold up those behind it, either: only a base fee that has risen as much since does.
     uint256 public constant FEE_CAP_MARGIN = 8;
 
     /// @inheritdoc IForcedInbox
-    /// @dev A margin over next to nothing costs next to nothing: the base fee of an idle L2 falls to 7 wei.
+    /// @dev A margin over next to nothing costs next to nothing: the base fee of an idle L2 falls
+    /// to 7 wei.
     uint256 public constant FEE_CAP_FLOOR = 1 gwei;
 
-    /// @dev Below this address stand precompiles, of any fork so far and to come, and no account that
-    /// anybody has a key for.
+    /// @dev Below this address stand precompiles, of any fork so far and to come, and no account
+    /// that anybody has a key for.
     uint160 private constant PRECOMPILES_END = 1 << 16;
 
     /// @inheritdoc IForcedInbox
@@ -100,9 +102,9 @@ contract ForcedInbox is ForcedQueue {
     }
 
     /// @inheritdoc IForcedInbox
-    /// @dev The fee is burned: it stays here, and no function pays it out. Paid to an account of the
-    /// operator, or to the caller that includes the transaction, it would be no price for the one who wants
-    /// others to wait.
+    /// @dev The fee is burned: it stays here, and no function pays it out. Paid to an account of
+    /// the operator, or to the caller that includes the transaction, it would be no price for the
+    /// one who wants others to wait.
     function submit(bytes calldata raw) external payable returns (uint64 index) {
         (Transactions.Transaction memory t, bool bounded, uint256 footprint) = _read(raw);
         uint256 least = minimumFee(t.gasLimit, footprint);

@@ -8,34 +8,32 @@ import {Capacity} from "../libraries/Capacity.sol";
 import {StateProof} from "../libraries/StateProof.sol";
 
 /// @title Resolution of forced transactions
-/// @notice A transaction is due `DELAY` seconds after it was submitted. From then on a block that owes
-/// forced transactions (see `ForcedDuty`) deals with it in one of these ways:
+/// @notice A transaction is due `DELAY` seconds after it was submitted. From then on a block that
+/// owes forced transactions (see `ForcedDuty`) deals with it in one of these ways:
 ///
-///   Included        it stands in the block
-///   Invalid         by proof against the state root after the block: the nonce is another, the sender
-///                   cannot pay, or has code
-///   Underpriced     it does not pay the block's base fee, and its fee cap was too low for that of its time,
-///                   or it has waited for as long as an entry may
-///   TargetHasCode   it is a transfer, and by proof its target has code: it is not known what that reads
-///   NoRoom          what the block does for those before it is all that can be demanded of a block; or,
-///                   for `GRACE` seconds, the block has less gas left than it asks for; or, for
-///                   `GRACE + EXPIRY` seconds, a base fee above its fee cap, although that was
-///                   `FEE_CAP_MARGIN` times the base fee when it was submitted. It stays in the queue
-///   Expired         see below
+///   Included it stands in the block Invalid by proof against the state root after the block: the
+///   nonce is another, the sender cannot pay, or has code Underpriced it does not pay the block's
+///   base fee, and its fee cap was too low for that of its time, or it has waited for as long as an
+///   entry may TargetHasCode it is a transfer, and by proof its target has code: it is not known
+///   what that reads NoRoom what the block does for those before it is all that can be demanded of
+///   a block; or, for `GRACE` seconds, the block has less gas left than it asks for; or, for
+///   `GRACE + EXPIRY` seconds, a base fee above its fee cap, although that was `FEE_CAP_MARGIN`
+///   times the base fee when it was submitted. It stays in the queue Expired see below
 ///
-/// In short: a block may leave out only what could not have been appended to it. Were it demanded that
-/// a transaction be included no matter what, an account that submits one that becomes invalid while it waits
-/// would halt the chain. All but `NoRoom` remove it for good: it can be submitted again.
+/// In short: a block may leave out only what could not have been appended to it. Were it demanded
+/// that a transaction be included no matter what, an account that submits one that becomes invalid
+/// while it waits would halt the chain. All but `NoRoom` remove it for good: it can be submitted
+/// again.
 ///
-/// The builder of a block chooses what else is in it, so that counts for nothing: neither how long the
-/// block's input is, nor, once the grace is over, how much gas its other transactions use. Room is what
-/// the transactions of the queue themselves take of a fixed budget (see `Capacity`), which is never less
-/// than the first of them. The chain then moves with it or not at all, even if after some time anyone may
-/// advance; and if it has not moved with it for `EXPIRY` seconds, for an unforeseen reason,
-/// the transaction is dropped, for all to see, and the chain goes on.
+/// The builder of a block chooses what else is in it, so that counts for nothing: neither how long
+/// the block's input is, nor, once the grace is over, how much gas its other transactions use. Room
+/// is what the transactions of the queue themselves take of a fixed budget (see `Capacity`), which
+/// is never less than the first of them. The chain then moves with it or not at all, even if after
+/// some time anyone may advance; and if it has not moved with it for `EXPIRY` seconds, for an
+/// unforeseen reason, the transaction is dropped, for all to see, and the chain goes on.
 ///
-/// An account that was shown for one transaction of a batch is known for the others, so copies, and others
-/// that one account makes invalid, take next to nothing of the budget.
+/// An account that was shown for one transaction of a batch is known for the others, so copies, and
+/// others that one account makes invalid, take next to nothing of the budget.
 abstract contract ForcedQueue is IForcedInbox, IForcedSettlement {
     /// @dev The most transactions with which a block may, and has to, deal.
     uint256 internal constant MAX_DISCHARGES = 64;
@@ -79,8 +77,8 @@ abstract contract ForcedQueue is IForcedInbox, IForcedSettlement {
     /// @inheritdoc IForcedInbox
     uint64 public immutable EXPIRY;
 
-    /// @dev Slot 0: how many transactions have been submitted; how many before the L1 block of the last;
-    /// and the number of that block.
+    /// @dev Slot 0: how many transactions have been submitted; how many before the L1 block of the
+    /// last; and the number of that block.
     uint64 private _count;
     uint64 private _countBefore;
     uint64 private _lastBlock;
@@ -157,8 +155,9 @@ abstract contract ForcedQueue is IForcedInbox, IForcedSettlement {
         _commitments[index] = newCommitment;
     }
 
-    /// @dev Time at which the transaction after a batch is due; it must not be due yet, unless the batch was all
-    /// that can be demanded. What was submitted in this L1 block, no builder of the L2 block knew of.
+    /// @dev Time at which the transaction after a batch is due; it must not be due yet, unless the
+    /// batch was all that can be demanded. What was submitted in this L1 block, no builder of the
+    /// L2 block knew of.
     function _nextDue(
         BlockFacts calldata facts,
         INativeRollup.ForcedBatch calldata batch,
@@ -232,8 +231,8 @@ abstract contract ForcedQueue is IForcedInbox, IForcedSettlement {
         emit ForcedDischarged(index, t.hash, uint8(outcome));
     }
 
-    /// @dev Returns `true` if the sender's account does not admit the transaction after the block: by proof, or by
-    /// what an earlier discharge of the batch has shown.
+    /// @dev Returns `true` if the sender's account does not admit the transaction after the block:
+    /// by proof, or by what an earlier discharge of the batch has shown.
     function _isRuledOut(
         bytes32 root,
         INativeRollup.Discharge calldata given,
@@ -286,8 +285,8 @@ abstract contract ForcedQueue is IForcedInbox, IForcedSettlement {
         return target.codeHash != StateProof.EMPTY_CODE_HASH;
     }
 
-    /// @dev Returns `true` if the transaction can be demanded of the block in addition. The first can, always: no
-    /// more is taken into the queue than fits.
+    /// @dev Returns `true` if the transaction can be demanded of the block in addition. The first
+    /// can, always: no more is taken into the queue than fits.
     function _hasRoomFor(
         BlockFacts calldata facts,
         INativeRollup.ForcedTransaction calldata t,
@@ -303,8 +302,9 @@ abstract contract ForcedQueue is IForcedInbox, IForcedSettlement {
                 && judgement.length + t.footprint <= Capacity.DUTY_BYTES;
     }
 
-    /// @dev Returns `true` if the base fee puts the transaction off. The time runs from when each is due, so
-    /// many that wait end together, and hold up those behind them for no longer than one.
+    /// @dev Returns `true` if the base fee puts the transaction off. The time runs from when each
+    /// is due, so many that wait end together, and hold up those behind them for no longer than
+    /// one.
     function _waitsForPrice(
         BlockFacts calldata facts,
         INativeRollup.ForcedTransaction calldata t,

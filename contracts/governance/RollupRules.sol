@@ -12,39 +12,43 @@ import {Execute} from "../libraries/Execute.sol";
 import {Messages} from "../messaging/Messages.sol";
 
 /// @title The rules of a rollup, and how they may change
-/// @notice Three things can change, and only if the rollup has an owner: who may advance, the gas limit,
-/// and a fork schedule of its own. Everything else is fixed when the rollup is deployed; without an owner, these
-/// three are too.
+/// @notice Three things can change, and only if the rollup has an owner: who may advance, the gas
+/// limit, and a fork schedule of its own. Everything else is fixed when the rollup is deployed;
+/// without an owner, these three are too.
 ///
-/// A change is announced first and made `UPGRADE_DELAY` later at the earliest. That is longer than the
-/// way out for users who do not like it: a forced transaction becomes due and then certain, a block
-/// with it is advanced (by anyone, if the rollup has gone silent or what is overdue stays undone), and
-/// what it sent to L1 is claimed. Claims do not pass through anything that could be changed.
+/// A change is announced first and made `UPGRADE_DELAY` later at the earliest. That is longer than
+/// the way out for users who do not like it: a forced transaction becomes due and then certain, a
+/// block with it is advanced (by anyone, if the rollup has gone silent or what is overdue stays
+/// undone), and what it sent to L1 is claimed. Claims do not pass through anything that could be
+/// changed.
 ///
-/// The length of the queues has no bound, so no delay alone could be long enough. A change is made only
-/// after it was *cleared*: nothing is pending of all that was submitted or sent while the delay still covered
-/// the way out (`NOTICE` after the announcement at least), and `EXIT_MARGIN` has passed since then. An account
-/// that fills the queues delays changes, and no exit before them. What comes later delays nothing. Should the rollup stand still for
-/// `LOST_AFTER`, although anyone could advance it, then waiting helps no user, and only a change can.
+/// The length of the queues has no bound, so no delay alone could be long enough. A change is made
+/// only after it was *cleared*: nothing is pending of all that was submitted or sent while the
+/// delay still covered the way out (`NOTICE` after the announcement at least), and `EXIT_MARGIN`
+/// has passed since then. An account that fills the queues delays changes, and no exit before them.
+/// What comes later delays nothing. Should the rollup stand still for `LOST_AFTER`, although anyone
+/// could advance it, then waiting helps no user, and only a change can.
 ///
-/// Forks come from L1, by one of three ways that is fixed at deployment (`ForkMode`). In each a block has a
-/// fork whose layout `Execute` can read, and none earlier than its parent's, so older rules never come back.
+/// Forks come from L1, by one of three ways that is fixed at deployment (`ForkMode`). In each a
+/// block has a fork whose layout `Execute` can read, and none earlier than its parent's, so older
+/// rules never come back.
 ///
-///   follow     EXECUTE accepts the fork that L1 had at the timestamp of the block, and the rollup accepts what
-///              EXECUTE accepts. A block that was made before a fork of L1 can still be posted after it.
-///   registry   The fork is that of the entry that is current in L1's registry (EIP-8357). A block that was made
-///              before a fork of L1 and not posted is lost with it.
-///   pinned     The rollup has a schedule, which only ever gets longer, and at the end, for times to come. A block
-///              has the last fork that is not later than the block. If L1 forks and the schedule does not,
-///              EXECUTE refuses every block until the owner adds the fork; without an owner, for good. Messages
-///              and forced transactions that wait then can never be done, so that change does not wait for them
-///              once the fork was reported (`reportFork`) and no block has come for `UPGRADE_DELAY`: as long as
-///              anyone could leave, anyone who wants to leave can void the report by a block.
+///   follow EXECUTE accepts the fork that L1 had at the timestamp of the block, and the rollup
+///              accepts what EXECUTE accepts. A block that was made before a fork of L1 can still
+///              be posted after it. registry The fork is that of the entry that is current in L1's
+///              registry (EIP-8357). A block that was made before a fork of L1 and not posted is
+///              lost with it. pinned The rollup has a schedule, which only ever gets longer, and at
+///              the end, for times to come. A block has the last fork that is not later than the
+///              block. If L1 forks and the schedule does not, EXECUTE refuses every block until the
+///              owner adds the fork; without an owner, for good. Messages and forced transactions
+///              that wait then can never be done, so that change does not wait for them once the
+///              fork was reported (`reportFork`) and no block has come for `UPGRADE_DELAY`: as long
+///              as anyone could leave, anyone who wants to leave can void the report by a block.
 ///
 /// A fork whose layout `Execute` cannot read stops the rollup in each of them.
 ///
-/// The gas limit is a target. Ethereum lets a block differ from its parent by less than 1/1024, so each
-/// block has to go as far towards the target as that allows, as common clients do.
+/// The gas limit is a target. Ethereum lets a block differ from its parent by less than 1/1024, so
+/// each block has to go as far towards the target as that allows, as common clients do.
 abstract contract RollupRules is RollupState {
     /// @dev The least time for seeing an announcement, and submitting an exit before the change.
     uint256 private constant NOTICE = 1 days;
@@ -64,8 +68,8 @@ abstract contract RollupRules is RollupState {
     /// @dev Bounds the search for an announcement. One that is stale is withdrawn to make room.
     uint256 private constant MAX_ANNOUNCEMENTS = 8;
 
-    /// @dev Seconds from one L1 block to the next, at least: half of today's slot, so that the bound holds if
-    /// L1 halves it. No other rule counts in L1 blocks.
+    /// @dev Seconds from one L1 block to the next, at least: half of today's slot, so that the
+    /// bound holds if L1 halves it. No other rule counts in L1 blocks.
     uint256 private constant L1_SLOT = 6;
 
     /// @dev Address of the registry of forks (EIP-8357).
@@ -104,11 +108,12 @@ abstract contract RollupRules is RollupState {
     /// @dev Answers of the queues to the constructor.
     uint64 internal immutable _FORCED_DELAY;
 
-    /// @dev Seconds after an announcement for which what is submitted or sent is waited for: `UPGRADE_DELAY`
-    /// less the way out.
+    /// @dev Seconds after an announcement for which what is submitted or sent is waited for:
+    /// `UPGRADE_DELAY` less the way out.
     uint256 private immutable _WINDOW;
 
-    /// @dev Seconds for a claim of what is in a block: `EXIT_MARGIN`, and the longest pause of a guardian.
+    /// @dev Seconds for a claim of what is in a block: `EXIT_MARGIN`, and the longest pause of a
+    /// guardian.
     uint256 private immutable _CLAIM_TIME;
 
     modifier onlyOwner() {
@@ -292,8 +297,8 @@ abstract contract RollupRules is RollupState {
         if (fork == current) return rules;
         _requireSupported(fork);
         if (!Execute.sameRevision(fork, current)) revert SchemaMismatch(schema, current);
-        // EXECUTE accepts Osaka under BPO2 as well. Were that a step back, one caller with a block of BPO2
-        // could stop a sequencer that goes by Osaka.
+        // EXECUTE accepts Osaka under BPO2 as well. Were that a step back, one caller with a block
+        // of BPO2 could stop a sequencer that goes by Osaka.
         if (Execute.rulesOf(fork) < Execute.rulesOf(current)) revert ForkWentBack(schema, current);
         return _withSchema(rules, fork);
     }
@@ -407,7 +412,8 @@ abstract contract RollupRules is RollupState {
         if (index == _announced.length) revert NotAnnounced(change, value);
     }
 
-    /// @dev Returns the place of an announcement, or the number of all if there is none of the change.
+    /// @dev Returns the place of an announcement, or the number of all if there is none of the
+    /// change.
     function _indexOf(Change change, uint256 value) private view returns (uint256 index) {
         for (; index < _announced.length; ++index) {
             Announcement storage a = _announced[index];
@@ -415,8 +421,9 @@ abstract contract RollupRules is RollupState {
         }
     }
 
-    /// @dev Returns `true` if nothing is pending of what was submitted or sent until a time. What is pending was
-    /// submitted no earlier than it is due, less the delay; and never before the queue has it.
+    /// @dev Returns `true` if nothing is pending of what was submitted or sent until a time. What
+    /// is pending was submitted no earlier than it is due, less the delay; and never before the
+    /// queue has it.
     function _isDone(uint64 until) private view returns (bool) {
         // forge-lint: disable-next-line(block-timestamp)
         if (block.timestamp >= _headTimestamp() + LOST_AFTER) return true;
@@ -430,7 +437,8 @@ abstract contract RollupRules is RollupState {
                 || IL1MessageQueue(MESSAGE_QUEUE).countBefore() <= d.relayed);
     }
 
-    /// @dev `true` if the change adds a fork whose rules were reported for the head `UPGRADE_DELAY` ago.
+    /// @dev `true` if the change adds a fork whose rules were reported for the head `UPGRADE_DELAY`
+    /// ago.
     function _isReported(Change change, uint256 value) private view returns (bool) {
         // Casts cut fields out of words. Days, to the precision that L1 itself has.
         // forge-lint: disable-start(unsafe-typecast, block-timestamp)
@@ -452,8 +460,8 @@ abstract contract RollupRules is RollupState {
         if (!_is(ForkMode.Pinned)) revert ForksNotPinned();
     }
 
-    /// @dev Schema id of the current entry of the registry, under the revision of this rollup: the registry names forks
-    /// by single inputs of L2s without EXECUTE.
+    /// @dev Schema id of the current entry of the registry, under the revision of this rollup: the
+    /// registry names forks by single inputs of L2s without EXECUTE.
     function _registered() private view returns (uint16 fork) {
         bool ok;
         uint256 size;
@@ -501,19 +509,19 @@ abstract contract RollupRules is RollupState {
 
     /// @dev The delays must leave room for one another:
     ///
-    ///   - Anyone may advance a head that is `OPEN_AFTER` old, or that has left something undone for as
-    ///     long. A head that was just advanced may be
-    ///     `MAX_LAG` old.
+    ///   - Anyone may advance a head that is `OPEN_AFTER` old, or that has left something undone
+    ///     for as long. A head that was just advanced may be `MAX_LAG` old.
     ///   - What is due at a time was on L1 before any block of that time could be built.
-    ///   - Before a forced transaction expires, no block is taken without it for `EXPIRY`, so anyone may
-    ///     advance after `OPEN_AFTER` of that time: for `RESCUE` at least, and half of it.
-    ///   - The way out takes no longer than from the announcement of an upgrade to the upgrade. It has to
-    ///     be seen first (`NOTICE`). A forced transaction is due after `DELAY`. A sequencer may put it off
-    ///     for `GRACE`; or make no block, until anyone may advance after `OPEN_AFTER`; or make one that
-    ///     leaves it undone because of what is before it, and then another `OPEN_AFTER` later, before
-    ///     anyone may advance until it is done. Then it is claimed (`EXIT_MARGIN`), after the pause of a guardian at
-    ///     the latest. How long the queue is, this says nothing about:
-    ///     see `clear`.
+    ///   - Before a forced transaction expires, no block is taken without it for `EXPIRY`, so
+    ///     anyone may advance after `OPEN_AFTER` of that time: for `RESCUE` at least, and half of
+    ///     it.
+    ///   - The way out takes no longer than from the announcement of an upgrade to the upgrade. It
+    ///     has to be seen first (`NOTICE`). A forced transaction is due after `DELAY`. A sequencer
+    ///     may put it off for `GRACE`; or make no block, until anyone may advance after
+    ///     `OPEN_AFTER`; or make one that leaves it undone because of what is before it, and then
+    ///     another `OPEN_AFTER` later, before anyone may advance until it is done. Then it is
+    ///     claimed (`EXIT_MARGIN`), after the pause of a guardian at the latest. How long the queue
+    ///     is, this says nothing about: see `clear`.
     /// @return window The delay of an upgrade less the way out, in seconds.
     function _requireDelays(Config memory config, IForcedInbox forced, uint256 claimTime)
         private
@@ -537,9 +545,9 @@ abstract contract RollupRules is RollupState {
         return config.upgradeDelay - wayOut;
     }
 
-    /// @dev The ring of checkpoints outlasts the time in which no account has to relay anything: until the
-    /// first message is due in a block that anyone can add. One message per L1 block takes a place of it
-    /// per slot, and when all are taken no account can send.
+    /// @dev The ring of checkpoints outlasts the time in which no account has to relay anything:
+    /// until the first message is due in a block that anyone can add. One message per L1 block
+    /// takes a place of it per slot, and when all are taken no account can send.
     function _requireRingOutlasts(Config memory config) private view {
         uint256 places = IL1MessageQueue(config.messageQueue).CHECKPOINTS();
         uint256 idle = uint256(config.relayDeadline) + config.maxLag + config.openAfter;
@@ -550,9 +558,9 @@ abstract contract RollupRules is RollupState {
         if (got < least) revert DelaysInconsistent(got, least);
     }
 
-    /// @dev A block with this gas limit can hold the largest message, all the relays that can be demanded,
-    /// and the largest forced transaction. L1 carries what can be demanded by construction, see `Capacity`:
-    /// a message with more data than that is parked.
+    /// @dev A block with this gas limit can hold the largest message, all the relays that can be
+    /// demanded, and the largest forced transaction. L1 carries what can be demanded by
+    /// construction, see `Capacity`: a message with more data than that is parked.
     function _requireCapacity(uint256 gasLimit, address messageQueue, address forced) private view {
         if (gasLimit < MIN_GAS_LIMIT) revert ChangeInvalid(Change.GasLimit, gasLimit);
         IL1MessageQueue queue = IL1MessageQueue(messageQueue);
@@ -568,9 +576,9 @@ abstract contract RollupRules is RollupState {
         if (gas > room) revert DutiesTooLarge(gas, room);
     }
 
-    /// @dev A block has room for any forced transaction by itself. For one that is too long there would never
-    /// be, and until it expires that would be an excuse to leave out all behind it. A change of the gas limit
-    /// does not touch that, so only the constructor asks.
+    /// @dev A block has room for any forced transaction by itself. For one that is too long there
+    /// would never be, and until it expires that would be an excuse to leave out all behind it. A
+    /// change of the gas limit does not touch that, so only the constructor asks.
     function _requireFootprints(IForcedInbox forced) private view {
         // Of as many bytes, none makes others carry more.
         uint256 most = Capacity.ofAliasCall(forced.MAX_SIZE());

@@ -29,12 +29,13 @@ interface IForcedSettlement {
         bool demanded;
     }
 
-    /// @notice Judges what a block does about the first transactions of the queue, and forgets those that
-    /// are discharged. Only for the rollup. Reverts with the errors of `INativeRollup` if the evidence is
-    /// not that of what it says, or not enough.
+    /// @notice Judges what a block does about the first transactions of the queue, and forgets
+    /// those that are discharged. Only for the rollup. Reverts with the errors of `INativeRollup`
+    /// if the evidence is not that of what it says, or not enough.
     /// @param facts The block, and what it owes.
     /// @param batch The evidence.
-    /// @param found For each transaction that is said to be included, the hash of what stands there.
+    /// @param found For each transaction that is said to be included, the hash of what stands
+    /// there.
     /// @return next Number of the first transaction that is not discharged now.
     /// @return due From this L2 time on it may be due.
     function discharge(

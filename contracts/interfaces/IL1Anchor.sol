@@ -29,8 +29,8 @@ interface IL1Anchor {
     /// @notice The anchor covers fewer messages than the one that is served.
     error MessageCountWentBack(uint64 got, uint64 served);
 
-    /// @notice Proves the preimage of the anchor that this L2 block carries, and serves it from then
-    /// on. Anyone may call; one call per anchor is enough.
+    /// @notice Proves the preimage of the anchor that this L2 block carries, and serves it from
+    /// then on. Anyone may call; one call per anchor is enough.
     function prove(Anchor calldata anchor) external;
 
     /// @notice The latest proven view of L1; zeros before the first.

@@ -39,8 +39,8 @@ interface IL1MessageQueue {
 
     /// @notice Evidence that the L2 holds a message.
     struct MessageProof {
-        /// An L2 block after the message was sent, among those whose state roots the rollup holds; or,
-        /// without an account proof, one for which an account has claimed before.
+        /// An L2 block after the message was sent, among those whose state roots the rollup holds;
+        /// or, without an account proof, one for which an account has claimed before.
         uint64 l2Block;
         /// Storage root of `L2Messenger` after that block.
         bytes32 storageRoot;
@@ -91,7 +91,8 @@ interface IL1MessageQueue {
     error NotPaused(uint64 since);
     /// @notice The queue takes no messages until this time.
     error SendPaused(uint64 until);
-    /// @notice The claim calls its target, or takes more than the limit leaves, and waits until this time.
+    /// @notice The claim calls its target, or takes more than the limit leaves, and waits until
+    /// this time.
     error ClaimDelayed(uint64 until, uint256 amount);
     /// @notice Caps of which no message could be relayed, or that the wire format cannot hold.
     error CapsTooHigh(uint64 maxGas, uint64 maxData);
@@ -109,8 +110,8 @@ interface IL1MessageQueue {
     error FeeAboveValue(uint128 fee, uint256 value);
     /// @notice More ETH than a message can hold.
     error ValueTooLarge(uint256 value, uint256 max);
-    /// @notice One checkpoint more would overwrite one that pending messages need: the rollup has to
-    /// show first that it has relayed older ones.
+    /// @notice One checkpoint more would overwrite one that pending messages need: the rollup has
+    /// to show first that it has relayed older ones.
     error CheckpointsExhausted(uint256 oldestNeeded, uint256 next);
     /// @notice Not two checkpoints between which the number of relayed messages lies.
     error CheckpointsDoNotEnclose(uint64 relayed);
@@ -136,15 +137,17 @@ interface IL1MessageQueue {
     error ReleaseFailed(address to, uint256 amount);
 
     /// @notice Sends a message to the L2. `msg.value - fee` goes to the target with the call.
-    /// @param to Target on L2: any account but the messenger and the anchor. A message to a precompile, or with
-    /// data to an account without code, fails, and can be tried again or cancelled.
+    /// @param to Target on L2: any account but the messenger and the anchor. A message to a
+    /// precompile, or with data to an account without code, fails, and can be tried again or
+    /// cancelled.
     /// @param refundTo L2 account that may cancel the message and take its value if the delivery
     /// fails; with zero the message can only be tried again.
     /// @param gasLimit Gas that the delivery is guaranteed to get; none is needed to pay an account
-    /// without code. A message to such an account that asks for none and carries no data is delivered by
-    /// the deadline of the rollup at the latest; any other may be parked instead, and is then for anyone
-    /// to deliver.
-    /// @param fee Paid on L2 to the account that delivers the message; at least `minimumFee(gasLimit)`.
+    /// without code. A message to such an account that asks for none and carries no data is
+    /// delivered by the deadline of the rollup at the latest; any other may be parked instead, and
+    /// is then for anyone to deliver.
+    /// @param fee Paid on L2 to the account that delivers the message; at least
+    /// `minimumFee(gasLimit)`.
     /// @param data Calldata of the delivery.
     /// @return index Number of the message, counted from zero.
     function send(address to, address refundTo, uint64 gasLimit, uint128 fee, bytes calldata data)
@@ -172,21 +175,21 @@ interface IL1MessageQueue {
     /// of. Checkpoints from `before` on are kept from now on.
     /// @param relayed Number of messages relayed so far.
     /// @param before The last checkpoint that covers no more messages than these.
-    /// @param next The one that follows; ignored if `before` was the state of the queue at the end of the
-    /// last L1 block.
+    /// @param next The one that follows; ignored if `before` was the state of the queue at the end
+    /// of the last L1 block.
     function settle(uint64 relayed, Checkpoint calldata before, Checkpoint calldata next)
         external
         returns (uint64 pendingSince);
 
-    /// @notice For the rollup: as `settle`, if all messages but those of this L1 block have been relayed;
-    /// otherwise the answer is 0, and nothing changes.
+    /// @notice For the rollup: as `settle`, if all messages but those of this L1 block have been
+    /// relayed; otherwise the answer is 0, and nothing changes.
     function settleIfIdle(uint64 relayed) external returns (uint64 pendingSince);
 
     /// @notice Number of messages that were sent before this L1 block.
     function countBefore() external view returns (uint64);
 
-    /// @notice Number of messages the L2 has relayed (or parked) in a state: the messenger's own count, by
-    /// proof.
+    /// @notice Number of messages the L2 has relayed (or parked) in a state: the messenger's own
+    /// count, by proof.
     /// @param stateRoot Root of the L2's state.
     /// @param accountProof Nodes that prove the account of `L2Messenger`.
     /// @param storageProof Nodes that prove the messenger's slot 0.
@@ -196,38 +199,40 @@ interface IL1MessageQueue {
         bytes[] calldata storageProof
     ) external pure returns (uint64);
 
-    /// @notice The state of the queue now. It becomes a checkpoint for good once the L1 block in which
-    /// the last message was sent is over, and is named with the same values ever after.
+    /// @notice The state of the queue now. It becomes a checkpoint for good once the L1 block in
+    /// which the last message was sent is over, and is named with the same values ever after.
     function checkpoint() external view returns (Checkpoint memory);
 
-    /// @notice Returns `true` if the queue is or was in this state at the end of an L1 block (or is in it now),
-    /// or when `CHECKPOINT_INTERVAL` messages had been sent since the last checkpoint.
+    /// @notice Returns `true` if the queue is or was in this state at the end of an L1 block (or is
+    /// in it now), or when `CHECKPOINT_INTERVAL` messages had been sent since the last checkpoint.
     function isCheckpoint(uint64 id, uint64 count, bytes32 root, uint64 l1Block, uint64 timestamp)
         external
         view
         returns (bool);
 
-    /// @notice The least fee that a message with this gas limit has to pay in this L1 block: for its
-    /// gas, and for the bytes that it makes others carry.
+    /// @notice The least fee that a message with this gas limit has to pay in this L1 block: for
+    /// its gas, and for the bytes that it makes others carry.
     function minimumFee(uint64 gasLimit) external view returns (uint256);
 
     /// @notice Returns `true` if a message from the L2 was claimed or refunded.
     function isClaimed(uint64 index) external view returns (bool);
 
     /// @notice Sender, on the L2, of the message that is being delivered.
-    /// @dev A target trusts it only when its own caller is this contract: what a target calls in turn
-    /// sees the same answer.
+    /// @dev A target trusts it only when its own caller is this contract: what a target calls in
+    /// turn sees the same answer.
     function l2Sender() external view returns (address);
 
-    /// @notice Pauses the queue for the seconds of `guardian`: no message is taken but those without value to `L2Accounts`, and no
-    /// claim succeeds that calls its target or that takes more ETH than its limit leaves. For the guardian
-    /// only, and not before four times as long has passed since the last pause.
+    /// @notice Pauses the queue for the seconds of `guardian`: no message is taken but those
+    /// without value to `L2Accounts`, and no claim succeeds that calls its target or that takes
+    /// more ETH than its limit leaves. For the guardian only, and not before four times as long has
+    /// passed since the last pause.
     function pause() external;
 
     /// @notice Ends a pause early. For the guardian only.
     function resume() external;
 
-    /// @notice End of the latest pause, zero if there was none; and the wei that claims have taken during it.
+    /// @notice End of the latest pause, zero if there was none; and the wei that claims have taken
+    /// during it.
     function paused() external view returns (uint64 until, uint128 claimed);
 
     /// @notice Account that may pause the queue, and the bounds of its pauses; all zero for none.

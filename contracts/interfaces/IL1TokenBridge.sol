@@ -82,18 +82,19 @@ interface IL1TokenBridge {
     /// @notice The caller does not take back the ETH that was not needed.
     error ChangeRefused(address to, uint256 amount);
 
-    /// @notice Has the L2 make the token that stands for `l1Token`. Anyone may call, also again; the
-    /// first message that is delivered counts, and fixes name, symbol and decimals permanently. A token
-    /// whose `decimals()` fails is refused. Name and symbol are cut to 31 bytes between two characters, and
-    /// bytes that are not UTF-8 become question marks. `msg.value` is the fee of the message.
+    /// @notice Has the L2 make the token that stands for `l1Token`. Anyone may call, also again;
+    /// the first message that is delivered counts, and fixes name, symbol and decimals permanently.
+    /// A token whose `decimals()` fails is refused. Name and symbol are cut to 31 bytes between two
+    /// characters, and bytes that are not UTF-8 become question marks. `msg.value` is the fee of
+    /// the message.
     /// @param gasLimit Gas for the message; `REGISTER_GAS` is enough under any fork.
     /// @return message Number of the message.
     function register(address l1Token, uint64 gasLimit) external payable returns (uint64 message);
 
-    /// @notice Moves tokens of the caller, who has approved that, to the L2. `msg.value` is the fee of
-    /// the message.
-    /// @dev If the delivery fails on the L2, it can be tried again there, or `refundTo` can send the
-    /// tokens back (`IL2TokenBridge.refund`).
+    /// @notice Moves tokens of the caller, who has approved that, to the L2. `msg.value` is the fee
+    /// of the message.
+    /// @dev If the delivery fails on the L2, it can be tried again there, or `refundTo` can send
+    /// the tokens back (`IL2TokenBridge.refund`).
     /// @param l1Token A token that is registered.
     /// @param to L2 account that gets the tokens.
     /// @param refundTo L2 account that may send them back if the delivery fails; zero for none.
@@ -105,17 +106,19 @@ interface IL1TokenBridge {
         payable
         returns (uint64 message);
 
-    /// @notice The same to the L2 account that the caller controls: its own address if it has a key (also if it
-    /// delegates by EIP-7702), and its alias account (`L2Accounts`) if it is a contract, since the same address on the
-    /// L2 is nobody's then.
+    /// @notice The same to the L2 account that the caller controls: its own address if it has a key
+    /// (also if it delegates by EIP-7702), and its alias account (`L2Accounts`) if it is a
+    /// contract, since the same address on the L2 is nobody's then.
     function depositToSelf(address l1Token, uint256 amount, uint64 gasLimit)
         external
         payable
         returns (uint64 message);
 
     /// @notice Sends `msg.value - fee` wei in the same way, without data.
-    /// @param gasLimit Gas of the delivery: 0 for a key, and 50,000 for a contract whose alias account exists.
-    /// @param fee Paid on L2 to the account that delivers the message (`IL1MessageQueue.minimumFee`).
+    /// @param gasLimit Gas of the delivery: 0 for a key, and 50,000 for a contract whose alias
+    /// account exists.
+    /// @param fee Paid on L2 to the account that delivers the message
+    /// (`IL1MessageQueue.minimumFee`).
     /// @return message Number of the message.
     function depositEtherToSelf(uint64 gasLimit, uint128 fee)
         external
@@ -126,20 +129,21 @@ interface IL1TokenBridge {
     function release(address l1Token, address from, address to, address refundTo, uint256 amount)
         external;
 
-    /// @notice Tries to pay a withdrawal out and, if that fails, announces that it is to be sent back, which `refund`
-    /// does a day later (`REFUND_DELAY`). Until then anyone can claim it. For `withdrawal.refundTo` only; a second
-    /// announcement changes nothing.
+    /// @notice Tries to pay a withdrawal out and, if that fails, announces that it is to be sent
+    /// back, which `refund` does a day later (`REFUND_DELAY`). Until then anyone can claim it. For
+    /// `withdrawal.refundTo` only; a second announcement changes nothing.
     /// @param feeRecipient Gets the fee of the withdrawal if it is paid.
-    /// @return readyAt Timestamp from which on `refund` can be called; zero if the withdrawal was paid.
+    /// @return readyAt Timestamp from which on `refund` can be called; zero if the withdrawal was
+    /// paid.
     function announceRefund(
         Withdrawal calldata withdrawal,
         MessageProof calldata proof,
         address feeRecipient
     ) external returns (uint256 readyAt);
 
-    /// @notice Tries to pay a withdrawal out, and sends the tokens back to the L2 if that fails. For
-    /// `withdrawal.refundTo` only, after `announceRefund`. `msg.value` is the fee of the message to the L2; it
-    /// comes back if none is needed.
+    /// @notice Tries to pay a withdrawal out, and sends the tokens back to the L2 if that fails.
+    /// For `withdrawal.refundTo` only, after `announceRefund`. `msg.value` is the fee of the
+    /// message to the L2; it comes back if none is needed.
     /// @param feeRecipient Gets the fee of the withdrawal.
     /// @param gasLimit Gas for the message to the L2.
     /// @return released `true` if the withdrawal was paid out after all.

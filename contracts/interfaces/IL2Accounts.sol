@@ -39,16 +39,16 @@ interface IL2Accounts {
     /// @notice The call of the message goes to another target than the transaction names.
     error TargetMismatch(address got, address expected);
 
-    /// @notice Makes calls from the alias account of a message's L1 sender, in order and all or none. ETH of the
-    /// message stays in the account, as far as the calls do not spend it. Only the messenger may call it, with a
-    /// message; in an alias account only `L2Accounts`.
+    /// @notice Makes calls from the alias account of a message's L1 sender, in order and all or
+    /// none. ETH of the message stays in the account, as far as the calls do not spend it. Only the
+    /// messenger may call it, with a message; in an alias account only `L2Accounts`.
     function execute(Call[] calldata calls) external payable;
 
-    /// @notice Delivers a message that the messenger keeps, because it was parked or has failed, if it calls
-    /// `execute` of this contract with one call at most, and that call goes to `target`. An unearned fee of
-    /// the message goes to the alias account.
-    /// @dev `ForcedInbox` accepts transactions with this call for targets that are known to read little state, so
-    /// any account with a key can force the delivery.
+    /// @notice Delivers a message that the messenger keeps, because it was parked or has failed, if
+    /// it calls `execute` of this contract with one call at most, and that call goes to `target`.
+    /// An unearned fee of the message goes to the alias account.
+    /// @dev `ForcedInbox` accepts transactions with this call for targets that are known to read
+    /// little state, so any account with a key can force the delivery.
     function force(address target, AccountMessage calldata message) external;
 
     /// @notice Address of the alias account of an L1 sender, which may not have code yet.

@@ -53,8 +53,8 @@ interface IL2Messenger {
     event MessageFailed(uint64 indexed index, bytes32 indexed messageHash, bytes reason);
     /// @notice The message was not tried; it is kept for `retry` and the refunds.
     event MessageParked(uint64 indexed index, bytes32 indexed messageHash);
-    /// @notice A message that was kept was cancelled, and its value (with the fee, if it was parked)
-    /// paid out, here or by a message to L1.
+    /// @notice A message that was kept was cancelled, and its value (with the fee, if it was
+    /// parked) paid out, here or by a message to L1.
     event MessageRefunded(uint64 indexed index, address indexed recipient, uint256 value);
     /// @notice Relays may end at this many messages too.
     event WaypointAdded(uint64 indexed count, bytes32 root);
@@ -69,15 +69,15 @@ interface IL2Messenger {
     error FeeAboveValue(uint128 fee, uint256 value);
     /// @notice More ETH than a message can hold.
     error ValueTooLarge(uint256 value, uint256 max);
-    /// @notice A message to an account without code that asks for no gas and carries no data has to be
-    /// delivered.
+    /// @notice A message to an account without code that asks for no gas and carries no data has to
+    /// be delivered.
     error NotParkable(uint64 index);
     /// @notice No message is being delivered.
     error NoDelivery();
     /// @notice A relay without messages, or a waypoint without hashes.
     error NothingGiven();
-    /// @notice No proven state of the queue has this many messages: a relay ends at the proven anchor
-    /// or at a waypoint.
+    /// @notice No proven state of the queue has this many messages: a relay ends at the proven
+    /// anchor or at a waypoint.
     error CountUnknown(uint64 got, uint64 anchored);
     /// @notice The messages are not those of the queue, not in order, or not the next.
     error RootMismatch(bytes32 got, bytes32 expected);
@@ -85,8 +85,8 @@ interface IL2Messenger {
     error WaypointBehind(uint256 hashes, uint256 pending);
     /// @notice The receiver of the fees refused them.
     error FeeTransferFailed(address to, uint256 amount);
-    /// @notice The message was not relayed, did not fail and is not parked, or has been delivered or
-    /// refunded since.
+    /// @notice The message was not relayed, did not fail and is not parked, or has been delivered
+    /// or refunded since.
     error NotFailed(bytes32 messageHash);
     /// @notice The target did not take the message this time either.
     error RetryFailed(bytes reason);
@@ -97,8 +97,8 @@ interface IL2Messenger {
 
     /// @notice Sends a message to L1. `msg.value - fee` goes to the target with the call.
     /// @param to Target on L1.
-    /// @param refundTo L1 account that may take the value if the target refuses the message; with zero
-    /// the message can only be claimed again.
+    /// @param refundTo L1 account that may take the value if the target refuses the message; with
+    /// zero the message can only be claimed again.
     /// @param gasLimit Gas that the delivery is guaranteed to get.
     /// @param fee Paid on L1 to the claimant the message.
     /// @param data Calldata of the delivery.
@@ -109,35 +109,37 @@ interface IL2Messenger {
         returns (uint64 index);
 
     /// @notice Delivers or parks the next messages of the L1 queue, in order. Anyone may call.
-    /// @dev The batch has to end where the proven anchor ends, or at a waypoint, because a rolling hash
-    /// can be compared nowhere else.
-    /// Reverts with the errors above, and with those of `Messages` and `Delivery`.
+    /// @dev The batch has to end where the proven anchor ends, or at a waypoint, because a rolling
+    /// hash can be compared nowhere else. Reverts with the errors above, and with those of
+    /// `Messages` and `Delivery`.
     /// @param messages One or more messages in the format of `Messages.unpack`.
     /// @param feeRecipient Gets the fees of all that are not parked.
     function relay(bytes calldata messages, address feeRecipient) external;
 
-    /// @notice Adds a point at which relays may end, for when more messages are pending than one call
-    /// can deliver. Anyone may call; from one waypoint the next can be added in front of it.
+    /// @notice Adds a point at which relays may end, for when more messages are pending than one
+    /// call can deliver. Anyone may call; from one waypoint the next can be added in front of it.
     /// @param from Number of messages a known point covers: the proven anchor or a waypoint.
     /// @param root Rolling hash at the new point, `hashes.length` messages before `from`.
     /// @param hashes Hashes of the messages between the two points, in order.
     function addWaypoint(uint64 from, bytes32 root, bytes32[] calldata hashes) external;
 
-    /// @notice Delivers a message that failed or was parked, with all gas of the call. Anyone may call;
-    /// reverts if the target does not take it. The fee of a parked message goes to the caller.
+    /// @notice Delivers a message that failed or was parked, with all gas of the call. Anyone may
+    /// call; reverts if the target does not take it. The fee of a parked message goes to the
+    /// caller.
     function retry(Message calldata message) external;
 
     /// @notice Cancels a message that failed or was parked, and pays its value out. For
     /// `message.refundTo` only.
     function refund(Message calldata message, address recipient) external;
 
-    /// @notice Refunds like `refund`, to an account on L1, by a message. It calls no account, so it can be forced.
+    /// @notice Refunds like `refund`, to an account on L1, by a message. It calls no account, so it
+    /// can be forced.
     /// @return index Number of the message to L1.
     function refundToL1(Header calldata header, address recipient) external returns (uint64 index);
 
     /// @notice Sender of the message that is being delivered.
-    /// @dev A target trusts it only when its own caller is the messenger: what a target calls in turn
-    /// sees the same answer.
+    /// @dev A target trusts it only when its own caller is the messenger: what a target calls in
+    /// turn sees the same answer.
     function l1Sender() external view returns (address);
 
     /// @notice Number of messages relayed so far, and the rolling hash over them.

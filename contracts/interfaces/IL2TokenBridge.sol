@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity ^0.8.24;
 
-/// @title ERC-20 tokens between L1 and an L2: the side of the L2, where tokens stand for those of L1
+/// @title ERC-20 tokens between L1 and an L2: the side of the L2, where tokens stand for those of
+/// L1
 interface IL2TokenBridge {
     /// @notice A deposit, as `IL1TokenBridge.deposit` sent it.
     struct Deposit {
@@ -54,8 +55,8 @@ interface IL2TokenBridge {
     /// @notice The caller is not the one who may send the deposit back.
     error NotRefundable(address caller, address refundTo);
 
-    /// @notice Makes the token that stands for `l1Token`, unless there is one. For the other side of the
-    /// bridge, by a message.
+    /// @notice Makes the token that stands for `l1Token`, unless there is one. For the other side
+    /// of the bridge, by a message.
     function makeToken(
         address l1Token,
         string calldata name,
@@ -67,8 +68,8 @@ interface IL2TokenBridge {
     function mint(address l1Token, address from, address to, address refundTo, uint256 amount)
         external;
 
-    /// @notice Moves tokens of the caller to L1, where they can be claimed once the rollup has this L2
-    /// block. `msg.value` is for the claimant.
+    /// @notice Moves tokens of the caller to L1, where they can be claimed once the rollup has this
+    /// L2 block. `msg.value` is for the claimant.
     /// @dev Reads the bridge, the token, the messenger, and nothing that the caller could choose.
     /// @param l1Token The token on L1.
     /// @param to L1 account that gets the tokens.
@@ -85,8 +86,8 @@ interface IL2TokenBridge {
         uint64 gasLimit
     ) external payable returns (uint64 message);
 
-    /// @notice Cancels a deposit whose delivery failed or was parked, and sends its tokens back to L1.
-    /// For `failed.refundTo` only. `msg.value` is for the claimant.
+    /// @notice Cancels a deposit whose delivery failed or was parked, and sends its tokens back to
+    /// L1. For `failed.refundTo` only. `msg.value` is for the claimant.
     /// @dev A fee that is still due goes to `to` by a message of its own.
     /// @param to L1 account that gets the tokens.
     /// @param refundTo L1 account that may send them to the caller if they cannot be paid out.

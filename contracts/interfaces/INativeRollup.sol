@@ -2,7 +2,8 @@
 pragma solidity ^0.8.24;
 
 /// @title A native rollup as L1 sees it (EIP-8079)
-/// @notice The head of an L2 that is a plain Ethereum chain, moved by `advance` and by nothing else.
+/// @notice The head of an L2 that is a plain Ethereum chain, moved by `advance` and by nothing
+/// else.
 interface INativeRollup {
     /// @notice Head of the L2.
     struct Head {
@@ -26,8 +27,8 @@ interface INativeRollup {
         uint64 forcedNext;
         /// From this L2 time on it may be due.
         uint64 forcedDue;
-        /// The L2 time since when each block owes it, if it is due: when it became the first, or later
-        /// when a block relayed older messages instead.
+        /// The L2 time since when each block owes it, if it is due: when it became the first, or
+        /// later when a block relayed older messages instead.
         uint64 forcedFirstSince;
     }
 
@@ -43,17 +44,21 @@ interface INativeRollup {
         bytes32 blockHash;
         /// Its state root.
         bytes32 stateRoot;
-        /// The parent beacon block root of its header: zero, as no anchor is in force before the first update.
+        /// The parent beacon block root of its header: zero, as no anchor is in force before the
+        /// first update.
         bytes32 anchor;
     }
 
-    /// @notice Source of a rollup's forks. A block has one fork, and none earlier than its parent's.
+    /// @notice Source of a rollup's forks. A block has one fork, and none earlier than its
+    /// parent's.
     enum ForkMode {
         /// The fork that EXECUTE accepts at the timestamp of the block: the one that L1 had then.
         Follow,
-        /// The fork of the entry that is current in L1's registry (EIP-8357) when the block is posted.
+        /// The fork of the entry that is current in L1's registry (EIP-8357) when the block is
+        /// posted.
         Registry,
-        /// The fork that the rollup's own schedule has at the timestamp of the block. The owner extends it.
+        /// The fork that the rollup's own schedule has at the timestamp of the block. The owner
+        /// extends it.
         Pinned
     }
 
@@ -61,15 +66,15 @@ interface INativeRollup {
     struct Config {
         /// Chain id of the L2.
         uint64 chainId;
-        /// Schema id of the inputs of the first blocks: a fork from Prague to Amsterdam, and the revision, which
-        /// all blocks have.
+        /// Schema id of the inputs of the first blocks: a fork from Prague to Amsterdam, and the
+        /// revision, which all blocks have.
         uint16 schema;
         /// Source of the rollup's forks.
         ForkMode forkMode;
         /// Most seconds that the timestamp of a block may lie behind that of L1.
         uint64 maxLag;
-        /// Age of the head, in seconds, from which on anyone may advance; and so is what the head has left
-        /// undone, from when it was due.
+        /// Age of the head, in seconds, from which on anyone may advance; and so is what the head
+        /// has left undone, from when it was due.
         uint64 openAfter;
         /// Seconds after which a message from L1 must have been relayed.
         uint64 relayDeadline;
@@ -99,8 +104,8 @@ interface INativeRollup {
         Policy,
         /// The value is the new gas limit, to which blocks move by as much as Ethereum allows.
         GasLimit,
-        /// The value is `timestamp << 16 | schema`: an entry for the end of the fork schedule. Only with
-        /// `ForkMode.Pinned`.
+        /// The value is `timestamp << 16 | schema`: an entry for the end of the fork schedule. Only
+        /// with `ForkMode.Pinned`.
         Fork
     }
 
@@ -167,12 +172,14 @@ interface INativeRollup {
         Included,
         /// Its nonce, or what its sender owns, rules it out; or the sender has code.
         Invalid,
-        /// It does not pay the block's base fee, and has no claim to wait (see `ForcedTransaction.priced`).
+        /// It does not pay the block's base fee, and has no claim to wait (see
+        /// `ForcedTransaction.priced`).
         Underpriced,
-        /// For a whole day and more any block had to contain it, anyone could build one, and none did.
+        /// For a whole day and more any block had to contain it, anyone could build one, and none
+        /// did.
         Expired,
-        /// The entries before it are all that can be demanded of a block; or, for some time, the block has too
-        /// little gas left, or a base fee above its fee cap. It stays in the queue.
+        /// The entries before it are all that can be demanded of a block; or, for some time, the
+        /// block has too little gas left, or a base fee above its fee cap. It stays in the queue.
         NoRoom,
         /// It is a transfer to an account with code, of which it is not known what it reads.
         TargetHasCode
@@ -199,12 +206,12 @@ interface INativeRollup {
         ForcedTransaction transaction;
         /// The outcome.
         Outcome outcome;
-        /// If it is included: its index among the transactions of the block. If it is invalid and comes
-        /// without a proof: the index of an earlier discharge of the batch that shows its sender, by a
-        /// proof of its own or as included.
+        /// If it is included: its index among the transactions of the block. If it is invalid and
+        /// comes without a proof: the index of an earlier discharge of the batch that shows its
+        /// sender, by a proof of its own or as included.
         uint64 position;
-        /// If it is invalid: nodes that prove the sender's account, or its absence, against the block's
-        /// state root. If its target has code: those of the target's.
+        /// If it is invalid: nodes that prove the sender's account, or its absence, against the
+        /// block's state root. If its target has code: those of the target's.
         bytes[] accountProof;
         /// If it is invalid because the sender has code: the code.
         bytes code;
@@ -234,9 +241,9 @@ interface INativeRollup {
     event BlockAdded(uint64 indexed number, bytes32 indexed blockHash, bytes32 stateRoot);
     /// @notice A call has moved the head; it has added the blocks `first` to `last`.
     /// @param caller Account that called `advance`: of a transaction to a contract, that contract.
-    /// @param inputsHash Rolling hash over the inputs of EXECUTE, each as the call gave it, or put together
-    /// if it refers to bytes that L1 keeps: `keccak256(hash ‖ keccak256(input))` for one after another, from
-    /// zero on.
+    /// @param inputsHash Rolling hash over the inputs of EXECUTE, each as the call gave it, or put
+    /// together if it refers to bytes that L1 keeps: `keccak256(hash ‖ keccak256(input))` for one
+    /// after another, from zero on.
     /// @param blobs Number of blobs of the transaction, in which the inputs end if there are any.
     event Advanced(
         uint64 indexed first,
@@ -245,12 +252,13 @@ interface INativeRollup {
         bytes32 inputsHash,
         uint256 blobs
     );
-    /// @notice A new anchor came into force; `keccak256(abi.encode(...))` of the four values is what
-    /// the L2 blocks from here on carry.
+    /// @notice A new anchor came into force; `keccak256(abi.encode(...))` of the four values is
+    /// what the L2 blocks from here on carry.
     event AnchorUpdated(
         uint64 indexed l1BlockNumber, bytes32 l1BlockHash, uint64 messageCount, bytes32 messageRoot
     );
-    /// @notice This many messages have been relayed; the next was sent at this time, or none was before.
+    /// @notice This many messages have been relayed; the next was sent at this time, or none was
+    /// before.
     event RelayProven(uint64 indexed relayed, uint64 pendingSince);
     /// @notice An upgrade was announced.
     event ChangeAnnounced(Change indexed change, uint256 value, uint256 readyAt);
@@ -260,7 +268,8 @@ interface INativeRollup {
     event ChangeCleared(Change indexed change, uint256 value, uint256 readyAt);
     /// @notice An upgrade was made.
     event ChangeMade(Change indexed change, uint256 value);
-    /// @notice EXECUTE has accepted a block after the head under a later fork than the schedule has for it.
+    /// @notice EXECUTE has accepted a block after the head under a later fork than the schedule has
+    /// for it.
     event ForkReported(uint16 indexed schema, uint64 headNumber);
     /// @notice An account was named as the next owner.
     event OwnershipOffered(address indexed owner, address indexed next);
@@ -269,18 +278,21 @@ interface INativeRollup {
 
     /// @notice The schema id names no fork whose layout this contract can read.
     error SchemaNotSupported(uint16 got, uint16 earliest, uint16 latest);
-    /// @notice The registry of EIP-8357 answers with so many bytes, and an entry has others: this L1 has none.
+    /// @notice The registry of EIP-8357 answers with so many bytes, and an entry has others: this
+    /// L1 has none.
     error RegistryUnavailable(uint256 got, uint256 expected);
     /// @notice Only a rollup with `ForkMode.Pinned` has a fork schedule of its own.
     error ForksNotPinned();
-    /// @notice The fork has no later rules than the one that the schedule has, or than one that was reported for this
-    /// head. BPO1 and BPO2 have the rules of Osaka.
+    /// @notice The fork has no later rules than the one that the schedule has, or than one that was
+    /// reported for this head. BPO1 and BPO2 have the rules of Osaka.
     error ForkNotLater(uint16 got, uint16 current);
     /// @notice A genesis without a state root.
     error GenesisIncomplete();
-    /// @notice A genesis with an anchor: it would be in force, and no state of the message queue stands behind it.
+    /// @notice A genesis with an anchor: it would be in force, and no state of the message queue
+    /// stands behind it.
     error GenesisAnchored(bytes32 anchor);
-    /// @notice The number or the gas limit of the genesis, or the number of a block after it, does not fit into storage.
+    /// @notice The number or the gas limit of the genesis, or the number of a block after it, does
+    /// not fit into storage.
     error GenesisOutOfBounds(uint64 got, uint256 max);
     /// @notice The genesis is later than L1.
     error GenesisInFuture(uint64 got, uint256 latest);
@@ -288,11 +300,13 @@ interface INativeRollup {
     error QueueMismatch(address queue);
     /// @notice Delays that do not fit to one another, see `RollupRules`.
     error DelaysInconsistent(uint256 got, uint256 least);
-    /// @notice Relaying the largest message of the queue could take more gas than a transaction has.
+    /// @notice Relaying the largest message of the queue could take more gas than a transaction
+    /// has.
     error MessageCapsTooHigh(uint256 got, uint256 limit);
     /// @notice More gas can be demanded of a block than it, or L1, can carry.
     error DutiesTooLarge(uint256 gas, uint256 limit);
-    /// @notice The longest forced transaction of the queue takes more bytes than can be demanded of a block.
+    /// @notice The longest forced transaction of the queue takes more bytes than can be demanded of
+    /// a block.
     error FootprintTooLarge(uint256 got, uint256 limit);
 
     /// @notice A call without inputs.
@@ -334,8 +348,8 @@ interface INativeRollup {
     error CheckpointAfterAnchor(uint64 checkpointBlock, uint64 l1BlockNumber);
     /// @notice The queue was never in this state at the end of an L1 block, or it has forgotten.
     error CheckpointUnknown(uint64 id, uint64 count, bytes32 root);
-    /// @notice The anchor covers more messages beyond those known to be relayed than one block could
-    /// bridge with hashes; a relay proof is needed first.
+    /// @notice The anchor covers more messages beyond those known to be relayed than one block
+    /// could bridge with hashes; a relay proof is needed first.
     error AnchorTooFarAhead(uint64 count, uint64 limit);
 
     /// @notice The state root of the block is not held: too old, not yet there, or before genesis.
@@ -362,8 +376,8 @@ interface INativeRollup {
     error StillValid(uint64 index);
     /// @notice The transaction pays enough.
     error PricedEnough(uint64 index, uint128 maxFee, uint256 baseFee);
-    /// @notice The fee cap of the transaction was enough when it was submitted: until this L2 time a higher
-    /// base fee puts it off (`NoRoom`), and does not discharge it.
+    /// @notice The fee cap of the transaction was enough when it was submitted: until this L2 time
+    /// a higher base fee puts it off (`NoRoom`), and does not discharge it.
     error StillPriced(uint64 index, uint64 until);
     /// @notice The block has room for the transaction, or must make some for it.
     error RoomLeft(uint64 index);
@@ -406,24 +420,25 @@ interface INativeRollup {
     /// @notice Withdraws an announced upgrade. For the owner.
     function withdraw(Change change, uint256 value) external;
 
-    /// @notice Notes that nothing is pending of all that was submitted or sent while the upgrade delay still
-    /// covered the way out: until `UPGRADE_DELAY` after the announcement, less what the way out takes. The
-    /// upgrade can be made a day later at the earliest. Anyone may call.
+    /// @notice Notes that nothing is pending of all that was submitted or sent while the upgrade
+    /// delay still covered the way out: until `UPGRADE_DELAY` after the announcement, less what the
+    /// way out takes. The upgrade can be made a day later at the earliest. Anyone may call.
     /// @dev The pending entries are known as of the last block that had to tell them, see `duties`.
     function clear(Change change, uint256 value) external;
 
     /// @notice Makes an upgrade that was announced `UPGRADE_DELAY` ago, and cleared. For the owner.
-    /// @dev An entry of the fork schedule need not be cleared if its rules were reported `UPGRADE_DELAY` ago, see
-    /// `reportFork`, and the head has not moved since.
+    /// @dev An entry of the fork schedule need not be cleared if its rules were reported
+    /// `UPGRADE_DELAY` ago, see `reportFork`, and the head has not moved since.
     function make(Change change, uint256 value) external;
 
-    /// @notice Notes that L1 has forked, and the schedule has not: EXECUTE accepts a block that could follow the
-    /// head but for its fork, which has later rules than the schedule has. Anyone may call. Only with
-    /// `ForkMode.Pinned`.
-    /// @dev EXECUTE accepts one set of rules at a timestamp. So it refuses every block of the schedule from that
-    /// timestamp on. Forks that differ in blob parameters alone have the same rules, and a report of one is one of each.
-    /// @param inputs The inputs, in the form of `advance`. The first block of the first input is compared with the head, and the
-    /// first input goes to EXECUTE.
+    /// @notice Notes that L1 has forked, and the schedule has not: EXECUTE accepts a block that
+    /// could follow the head but for its fork, which has later rules than the schedule has. Anyone
+    /// may call. Only with `ForkMode.Pinned`.
+    /// @dev EXECUTE accepts one set of rules at a timestamp. So it refuses every block of the
+    /// schedule from that timestamp on. Forks that differ in blob parameters alone have the same
+    /// rules, and a report of one is one of each.
+    /// @param inputs The inputs, in the form of `advance`. The first block of the first input is
+    /// compared with the head, and the first input goes to EXECUTE.
     function reportFork(bytes[] calldata inputs) external;
 
     /// @notice Offers ownership to another account, which must take it; zero withdraws the offer.
@@ -438,8 +453,8 @@ interface INativeRollup {
     /// @notice Head of the L2.
     function head() external view returns (Head memory);
 
-    /// @notice Base fee of the latest block in wei, rounded up to a multiple of 2^24; zero until there is one
-    /// after the genesis.
+    /// @notice Base fee of the latest block in wei, rounded up to a multiple of 2^24; zero until
+    /// there is one after the genesis.
     function baseFee() external view returns (uint256);
 
     /// @notice Duties of the rollup.
@@ -467,8 +482,8 @@ interface INativeRollup {
     function nextGasLimit() external view returns (uint64);
 
     /// @notice Schema id of a block with this timestamp after the head: that of the schedule with
-    /// `ForkMode.Pinned`, the current one with `ForkMode.Registry`. With `ForkMode.Follow` it is that of the
-    /// head, and EXECUTE decides if the block has this or a later one.
+    /// `ForkMode.Pinned`, the current one with `ForkMode.Registry`. With `ForkMode.Follow` it is
+    /// that of the head, and EXECUTE decides if the block has this or a later one.
     function schemaAt(uint64 timestamp) external view returns (uint16);
 
     /// @notice An entry of the fork schedule.
@@ -498,8 +513,8 @@ interface INativeRollup {
     /// @notice Most seconds that the timestamp of a block may lie behind that of L1.
     function MAX_LAG() external view returns (uint64);
 
-    /// @notice Age of the head, in seconds, from which on anyone may advance; and so is what the head has
-    /// left undone, from when it was due.
+    /// @notice Age of the head, in seconds, from which on anyone may advance; and so is what the
+    /// head has left undone, from when it was due.
     function OPEN_AFTER() external view returns (uint64);
 
     /// @notice Seconds after which a message from L1 must have been relayed.

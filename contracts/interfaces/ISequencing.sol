@@ -2,8 +2,9 @@
 pragma solidity ^0.8.24;
 
 /// @title Policy on the accounts that may advance a rollup, and on the fees of its blocks
-/// @notice A rollup asks its policy at each `advance`, unless its head, or something that the head has left
-/// undone, has become so old that anyone may. A policy can neither make a rollup accept anything nor stop it for longer than that.
+/// @notice A rollup asks its policy at each `advance`, unless its head, or something that the head
+/// has left undone, has become so old that anyone may. A policy can neither make a rollup accept
+/// anything nor stop it for longer than that.
 interface ISequencing {
     /// @notice Reverts unless `caller` may advance the rollup now.
     /// @param caller Account that calls `advance`.

@@ -4,9 +4,10 @@ pragma solidity ^0.8.24;
 import {IL1Anchor} from "../interfaces/IL1Anchor.sol";
 
 /// @title An L2's knowledge of L1; predeploy at `Predeploys.L1_ANCHOR`
-/// @notice Each L2 block carries an anchor in place of the parent beacon block root, which L1 checks.
-/// The system contract of EIP-4788 makes it readable; this contract checks its preimage once, and
-/// serves it: the messages of the L1 queue, and an L1 block hash from which anything on L1 follows.
+/// @notice Each L2 block carries an anchor in place of the parent beacon block root, which L1
+/// checks. The system contract of EIP-4788 makes it readable; this contract checks its preimage
+/// once, and serves it: the messages of the L1 queue, and an L1 block hash from which anything on
+/// L1 follows.
 /// @dev Has no constructor and no immutables: its runtime code is part of the genesis state.
 contract L1Anchor is IL1Anchor {
     /// @notice The contract of EIP-4788.
@@ -60,7 +61,8 @@ contract L1Anchor is IL1Anchor {
         return (_messageCount, _messageRoot);
     }
 
-    /// @dev The anchor of this block, which the system call before its first transaction has stored.
+    /// @dev The anchor of this block, which the system call before its first transaction has
+    /// stored.
     function _inForce() private view returns (bytes32) {
         (bool ok, bytes memory answer) = BEACON_ROOTS.staticcall(abi.encode(block.timestamp));
         if (!ok || answer.length != 32) revert BeaconRootUnavailable();

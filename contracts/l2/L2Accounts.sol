@@ -10,19 +10,21 @@ import {Delivery} from "../libraries/Delivery.sol";
 import {Predeploys} from "../libraries/Predeploys.sol";
 
 /// @title Alias accounts; predeploy at `Predeploys.L2_ACCOUNTS`
-/// @notice A contract on L1, a multisig for instance, signs no L2 transaction. It has an alias account here: an
-/// address that follows from its own, where ETH and tokens can go at any time, and from which it makes any
-/// calls by messages to `execute` of this contract. No other account can move it, and there is no key to it.
+/// @notice A contract on L1, a multisig for instance, signs no L2 transaction. It has an alias
+/// account here: an address that follows from its own, where ETH and tokens can go at any time, and
+/// from which it makes any calls by messages to `execute` of this contract. No other account can
+/// move it, and there is no key to it.
 ///
-/// A block builder may park such a message, as any that runs code (see `L2Messenger`). The sender does not depend
-/// on builders for it: any account with a key can force its delivery by `force`, if the message makes one
-/// call, to a target that reads little state: the messenger, which is the way out for ETH, or the contract that
-/// `ForcedInbox.BOUNDED_TARGET` names, which is the way out for tokens.
+/// A block builder may park such a message, as any that runs code (see `L2Messenger`). The sender
+/// does not depend on builders for it: any account with a key can force its delivery by `force`, if
+/// the message makes one call, to a target that reads little state: the messenger, which is the way
+/// out for ETH, or the contract that `ForcedInbox.BOUNDED_TARGET` names, which is the way out for
+/// tokens.
 ///
-/// The alias accounts are minimal proxies to this contract, so the same code has two roles, which it tells by its
-/// address.
-/// @dev Has no constructor and no immutables: its runtime code is part of the genesis state. It has no storage:
-/// what an alias account holds is its ETH and what other contracts say that it owns.
+/// The alias accounts are minimal proxies to this contract, so the same code has two roles, which
+/// it tells by its address.
+/// @dev Has no constructor and no immutables: its runtime code is part of the genesis state. It has
+/// no storage: what an alias account holds is its ETH and what other contracts say that it owns.
 contract L2Accounts is IL2Accounts, Receiver {
     /// @dev L1 sender of the message that `force` delivers; zero at all other times.
     address private transient _forced;
@@ -30,9 +32,10 @@ contract L2Accounts is IL2Accounts, Receiver {
     /// @dev The target that its call must have.
     address private transient _target;
 
-    /// @dev Takes ETH in an alias account. This contract itself takes only the fee that the messenger pays to
-    /// the caller of `retry`, and passes it on. It must not be paid to the signer of a forced transaction: an account
-    /// that delegates (EIP-7702) would run code that may read anything.
+    /// @dev Takes ETH in an alias account. This contract itself takes only the fee that the
+    /// messenger pays to the caller of `retry`, and passes it on. It must not be paid to the signer
+    /// of a forced transaction: an account that delegates (EIP-7702) would run code that may read
+    /// anything.
     receive() external payable override {
         if (!_isHere()) return;
         address sender = _forced;
@@ -52,8 +55,9 @@ contract L2Accounts is IL2Accounts, Receiver {
     }
 
     /// @inheritdoc IL2Accounts
-    /// @dev `execute` compares the call of the message. That call finds the messenger locked but for
-    /// `send`, `refundToL1` and waypoints, so a target that is the messenger runs no other code.
+    /// @dev `execute` compares the call of the message. That call finds the messenger locked but
+    /// for `send`, `refundToL1` and waypoints, so a target that is the messenger runs no other
+    /// code.
     function force(address target, AccountMessage calldata message) external {
         if (!_isHere()) revert NotInAccount(address(this));
         if (message.to != address(this)) revert NotAccountMessage(message.to);
@@ -88,7 +92,8 @@ contract L2Accounts is IL2Accounts, Receiver {
         emit AccountCreated(l1Sender, account);
     }
 
-    /// @dev Demands that a forced message reads no more than `ForcedInbox` has counted for its target.
+    /// @dev Demands that a forced message reads no more than `ForcedInbox` has counted for its
+    /// target.
     function _requireBounded(Call[] calldata calls) private view {
         if (calls.length > 1) revert TooManyCalls(calls.length, 1);
         if (calls.length == 1 && calls[0].to != _target) {
@@ -96,8 +101,8 @@ contract L2Accounts is IL2Accounts, Receiver {
         }
     }
 
-    /// @dev Tokens that ask their receiver (ERC-721, ERC-1155) are accepted by alias accounts only: here no account
-    /// could move them.
+    /// @dev Tokens that ask their receiver (ERC-721, ERC-1155) are accepted by alias accounts only:
+    /// here no account could move them.
     function _useReceiverFallbackBody() internal view override returns (bool) {
         return !_isHere();
     }

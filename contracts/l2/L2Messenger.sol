@@ -8,31 +8,31 @@ import {Predeploys} from "../libraries/Predeploys.sol";
 import {Messages} from "../messaging/Messages.sol";
 
 /// @title Messages between L2 and L1; predeploy at `Predeploys.L2_MESSENGER`
-/// @notice All ETH of the L2 lies here from genesis on. It leaves as value and fee of messages whose ETH
-/// lies in the escrow on L1, and comes back as value and fee of messages to L1. Each message from L1 is
-/// released once: the rolling hash admits it at one place only, and its value goes to the target, or
-/// stays here until a retry or a refund.
+/// @notice All ETH of the L2 lies here from genesis on. It leaves as value and fee of messages
+/// whose ETH lies in the escrow on L1, and comes back as value and fee of messages to L1. Each
+/// message from L1 is released once: the rolling hash admits it at one place only, and its value
+/// goes to the target, or stays here until a retry or a refund.
 ///
-/// Messages are relayed in order, and a failing one blocks no other: it is kept, and can be tried again
-/// by anyone with more gas, or cancelled by the account that its sender named for that. Success is
-/// final, and so is a refund.
+/// Messages are relayed in order, and a failing one blocks no other: it is kept, and can be tried
+/// again by anyone with more gas, or cancelled by the account that its sender named for that.
+/// Success is final, and so is a refund.
 ///
 /// A message may also be parked: kept as one that failed, without having been tried. This is needed
-/// because gas does not bound what a delivery reads, so that some deliveries make a block larger than
-/// L1 can carry; the deadline for relaying would then halt the rollup. Anyone may park, and it is no
-/// censorship:
+/// because gas does not bound what a delivery reads, so that some deliveries make a block larger
+/// than L1 can carry; the deadline for relaying would then halt the rollup. Anyone may park, and it
+/// is no censorship:
 ///
-///   - A message that asks for no gas and carries no data, to an account without code, so every plain
-///     deposit, cannot be parked. Its delivery executes nothing, and always fits into a block (see
-///     `Capacity`).
-///   - Any other message has the same standing as an L2 transaction with that much gas, which
-///     no account can force into a block either, for the same reason. Parked, it is for anyone to deliver in
-///     any block, for ever, as a transaction of their own; and its fee goes to the account that does. Who parks
-///     gets nothing, and pays for the slot.
-///   - Its value is not in the hands of the builder of blocks: `refundToL1` is a transaction that can be
-///     forced.
-/// @dev Has no constructor and no immutables: its runtime code is part of the genesis state. L1 reads
-/// slot 0 and the mapping at slot 4 by proof.
+///   - A message that asks for no gas and carries no data, to an account without code, so every
+///     plain deposit, cannot be parked. Its delivery executes nothing, and always fits into a block
+///     (see `Capacity`).
+///   - Any other message has the same standing as an L2 transaction with that much gas, which no
+///     account can force into a block either, for the same reason. Parked, it is for anyone to
+///     deliver in any block, for ever, as a transaction of their own; and its fee goes to the
+///     account that does. Who parks gets nothing, and pays for the slot.
+///   - Its value is not in the hands of the builder of blocks: `refundToL1` is a transaction that
+///     can be forced.
+/// @dev Has no constructor and no immutables: its runtime code is part of the genesis state. L1
+/// reads slot 0 and the mapping at slot 4 by proof.
 contract L2Messenger is IL2Messenger {
     /// @inheritdoc IL2Messenger
     uint64 public constant MAX_CLAIM_GAS = 8_000_000;
@@ -74,8 +74,9 @@ contract L2Messenger is IL2Messenger {
     /// @dev `true` during a call that delivers or pays.
     bool private transient _busy;
 
-    /// @dev A target that could deliver, retry or refund in turn would see the messenger between the
-    /// start of a delivery and its outcome. (It may send: that touches nothing that a delivery does.)
+    /// @dev A target that could deliver, retry or refund in turn would see the messenger between
+    /// the start of a delivery and its outcome. (It may send: that touches nothing that a delivery
+    /// does.)
     modifier exclusive() {
         if (_busy) revert Reentrancy();
         _busy = true;
@@ -150,8 +151,8 @@ contract L2Messenger is IL2Messenger {
     }
 
     /// @inheritdoc IL2Messenger
-    /// @dev Not locked: it calls nothing, and a message that is being delivered is not kept. An alias account,
-    /// which acts within deliveries only, could otherwise take nothing back.
+    /// @dev Not locked: it calls nothing, and a message that is being delivered is not kept. An
+    /// alias account, which acts within deliveries only, could otherwise take nothing back.
     function refundToL1(Header calldata header, address recipient) external returns (uint64 index) {
         if (msg.sender != header.refundTo) revert NotRefundable(msg.sender, header.refundTo);
         uint256 fee = _take(
@@ -230,17 +231,17 @@ contract L2Messenger is IL2Messenger {
         }
     }
 
-    /// @dev Returns `true` if a delivery executes nothing. To tell, one has to read no code: the hash of it stands
-    /// in the account.
+    /// @dev Returns `true` if a delivery executes nothing. To tell, one has to read no code: the
+    /// hash of it stands in the account.
     function _isPlain(Messages.Header memory header) private view returns (bool) {
         bytes32 codeHash = header.to.codehash;
         return header.gasLimit == 0 && header.dataHash == EMPTY_HASH
             && (codeHash == 0 || codeHash == EMPTY_HASH);
     }
 
-    /// @dev Delivers a batch that has been found to be that of the queue; returns its fees. They are
-    /// due for a failing message too, since its relayer has done the work; otherwise it would be free
-    /// to make relayers work. They are not for one that is parked.
+    /// @dev Delivers a batch that has been found to be that of the queue; returns its fees. They
+    /// are due for a failing message too, since its relayer has done the work; otherwise it would
+    /// be free to make relayers work. They are not for one that is parked.
     function _deliverAll(uint64 first, bytes calldata messages) private returns (uint256 fees) {
         Messages.Header memory header;
         header.index = first;
@@ -285,8 +286,8 @@ contract L2Messenger is IL2Messenger {
         _sender = address(0);
     }
 
-    /// @dev Forgets a message that was kept, before anything is called or paid because of it; returns
-    /// the fee that is still due.
+    /// @dev Forgets a message that was kept, before anything is called or paid because of it;
+    /// returns the fee that is still due.
     function _take(Messages.Header memory header) private returns (uint256 fee) {
         bytes32 messageHash = Messages.hash(header);
         uint256 status = _kept[messageHash];
@@ -329,7 +330,8 @@ contract L2Messenger is IL2Messenger {
         });
     }
 
-    /// @dev A relay ends at a state of the queue that was proven. A waypoint has then done its duty.
+    /// @dev A relay ends at a state of the queue that was proven. A waypoint has then done its
+    /// duty.
     function _requireKnown(uint64 count, bytes32 root) private {
         bytes32 expected = _known(count);
         if (root != expected) revert RootMismatch(root, expected);

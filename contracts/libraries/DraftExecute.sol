@@ -4,23 +4,24 @@ pragma solidity ^0.8.24;
 import {Execute} from "./Execute.sol";
 
 /// @title Call of EXECUTE in the form of the EIP-8079 draft, and the fields of its input
-/// @notice The input is a stateless input of one block under the revision 0x79, with two fields more: an anchor of 32
-/// bytes behind the chain id, and the burned fees, 8 bytes, behind the fixed part of the payload. The answer is the
-/// result of EXECUTE with this revision and, behind it, the burned fees: the base fees that the block has taken from
-/// the accounts of its chain.
+/// @notice The input is a stateless input of one block under the revision 0x79, with two fields
+/// more: an anchor of 32 bytes behind the chain id, and the burned fees, 8 bytes, behind the fixed
+/// part of the payload. The answer is the result of EXECUTE with this revision and, behind it, the
+/// burned fees: the base fees that the block has taken from the accounts of its chain.
 ///
-/// @dev Fields are read at constant offsets, for the reasons in `Execute`, and from calldata: the bytes that are
-/// compared are the ones that EXECUTE gets. Everything that is read stands before the burned fees, so only the anchor
-/// moves it, by 32 bytes. The place of the burned fees depends on the fork (byte 622 from Prague to BPO2, 634 in
-/// Amsterdam); they are taken from the answer, which has the ones that EXECUTE has compared with the execution.
+/// @dev Fields are read at constant offsets, for the reasons in `Execute`, and from calldata: the
+/// bytes that are compared are the ones that EXECUTE gets. Everything that is read stands before
+/// the burned fees, so only the anchor moves it, by 32 bytes. The place of the burned fees depends
+/// on the fork (byte 622 from Prague to BPO2, 634 in Amsterdam); they are taken from the answer,
+/// which has the ones that EXECUTE has compared with the execution.
 ///
-///   byte 0    schema id, 2 bytes big endian
-///   byte 2    StatelessInput: offset of the request at 0 (48), offset of the witness at 4, chain id at 8, anchor at 16
-///   byte 50   NewPayloadRequest: offset of the payload at 0 (44)
-///   byte 94   ExecutionPayload: parent hash at 0, block hash at 472
+///   byte 0 schema id, 2 bytes big endian byte 2 StatelessInput: offset of the request at 0 (48),
+///   offset of the witness at 4, chain id at 8, anchor at 16 byte 50 NewPayloadRequest: offset of
+///   the payload at 0 (44) byte 94 ExecutionPayload: parent hash at 0, block hash at 472
 ///
-/// The answer has 51 bytes: root of the request at 0, flag at 32, chain id at 33 (8 bytes), schema id at 41 (2 bytes),
-/// burned fees at 43 (8 bytes). All numbers but the schema id of the input are little endian.
+/// The answer has 51 bytes: root of the request at 0, flag at 32, chain id at 33 (8 bytes), schema
+/// id at 41 (2 bytes), burned fees at 43 (8 bytes). All numbers but the schema id of the input are
+/// little endian.
 library DraftExecute {
     /// @notice The schema id is not one of the draft's form whose fields have these offsets.
     error SchemaNotSupported(uint16 got, uint16 earliest, uint16 latest);
@@ -33,11 +34,13 @@ library DraftExecute {
     uint16 internal constant FIRST_SCHEMA = 0x1179;
     uint16 internal constant LAST_SCHEMA = 0x1579;
 
-    /// @notice Length of the fixed part of the input's container: the canonical offset of the request.
+    /// @notice Length of the fixed part of the input's container: the canonical offset of the
+    /// request.
     uint256 internal constant INPUT_FIXED = 16 + 32;
     /// @notice Offset of the request.
     uint256 internal constant REQUEST_AT = 2 + 48;
-    /// @notice No input is shorter: the fixed part of the shortest payload ends with the burned fees.
+    /// @notice No input is shorter: the fixed part of the shortest payload ends with the burned
+    /// fees.
     uint256 internal constant MIN_LENGTH = 94 + 528 + 8;
     uint256 internal constant CHAIN_ID_AT = 2 + 8;
     uint256 internal constant PARENT_HASH_AT = 94;
@@ -46,7 +49,8 @@ library DraftExecute {
     /// @notice Length of the answer.
     uint256 internal constant ANSWER_LENGTH = 43 + 8;
 
-    /// @notice Returns the fields of a block that bind it to its chain. Reverts if they are not at these offsets.
+    /// @notice Returns the fields of a block that bind it to its chain. Reverts if they are not at
+    /// these offsets.
     function read(bytes calldata input)
         internal
         pure
@@ -67,9 +71,11 @@ library DraftExecute {
         blockHash = bytes32(input[BLOCK_HASH_AT:]);
     }
 
-    /// @notice Calls EXECUTE with an input that `read` has taken, and all gas. Returns the burned fees of the block, in
-    /// wei, if it is valid by the rules of the schema and on the chain that it names; reverts otherwise.
-    /// @param precompile Address of EXECUTE in this form. An account there that is no precompile could answer anything.
+    /// @notice Calls EXECUTE with an input that `read` has taken, and all gas. Returns the burned
+    /// fees of the block, in wei, if it is valid by the rules of the schema and on the chain that
+    /// it names; reverts otherwise.
+    /// @param precompile Address of EXECUTE in this form. An account there that is no precompile
+    /// could answer anything.
     function execute(address precompile, bytes calldata input) internal view returns (uint64) {
         (bool done, bytes memory answer) = precompile.staticcall(input);
         if (!done) revert Execute.ExecuteFailed();

@@ -5,19 +5,19 @@ import {KeptCodes} from "./KeptCodes.sol";
 
 /// @title Call of the EXECUTE precompile, and the fields of its input
 /// @notice The input of EXECUTE is a schema id (two bytes, big endian) and an SSZ `StatelessInput`.
-/// It is copied to memory once, as it came, with what L1 keeps of it (`KeptCodes`); the fields that a
-/// rollup governs are read in place, and the same bytes go to EXECUTE. Nothing is encoded again, so what
-/// was compared is what was executed.
+/// It is copied to memory once, as it came, with what L1 keeps of it (`KeptCodes`); the fields that
+/// a rollup governs are read in place, and the same bytes go to EXECUTE. Nothing is encoded again,
+/// so what was compared is what was executed.
 ///
-/// @dev Fields may be read at constant offsets, because an SSZ container begins with a fixed part, in
-/// which a field of variable size is only an offset from the container's start. `StatelessInput` holds
-/// the request this way, and the request the payload; all that is read here has a fixed size and
-/// stands in the fixed part of one of the three. So the place of each field depends on those two
-/// offsets and on the shapes of the containers alone. EXECUTE refuses an offset that is not canonical
-/// (the first must be the length of the fixed part), and `load` compares both with the same values:
-/// no decoder, however lenient, can see other fields than this one. The shapes follow from the schema
-/// id, which the caller compares: from Prague on the fixed part of a request has 44 bytes, and
-/// Amsterdam extends the payload only behind what is read here.
+/// @dev Fields may be read at constant offsets, because an SSZ container begins with a fixed part,
+/// in which a field of variable size is only an offset from the container's start. `StatelessInput`
+/// holds the request this way, and the request the payload; all that is read here has a fixed size
+/// and stands in the fixed part of one of the three. So the place of each field depends on those
+/// two offsets and on the shapes of the containers alone. EXECUTE refuses an offset that is not
+/// canonical (the first must be the length of the fixed part), and `load` compares both with the
+/// same values: no decoder, however lenient, can see other fields than this one. The shapes follow
+/// from the schema id, which the caller compares: from Prague on the fixed part of a request has 44
+/// bytes, and Amsterdam extends the payload only behind what is read here.
 ///
 ///   byte 0   schema id, 2 bytes big endian
 ///   byte 2   StatelessInput: offset of the request at 0 (16), offset of the witness at 4, chain id
@@ -26,34 +26,38 @@ import {KeptCodes} from "./KeptCodes.sol";
 ///            4, parent beacon block root at 8, offset of the execution requests at 40
 ///   byte 62  ExecutionPayload
 ///
-/// A batch has another revision in its schema id, and a list of requests where a single input has one:
+/// A batch has another revision in its schema id, and a list of requests where a single input has
+/// one:
 ///
-///   byte 18  offsets of the requests from here, 4 bytes each; the first is the length of all of them
-///   byte 18 + offset of a request: NewPayloadRequest, as above
+///   byte 18 offsets of the requests from here, 4 bytes each; the first is the length of all of
+///   them byte 18 + offset of a request: NewPayloadRequest, as above
 ///
-/// So each block of a batch is laid out from its request on as the block of a single input is from byte 18
-/// on. `blockAt` therefore returns memory in which that byte is where the block's request starts, and all
-/// that is read behind byte 18 is read of that; before it stands something else, and it has no length.
-/// `blockAt` compares again what a strict decoder does: the first offset is canonical, each request starts
-/// behind the fixed part of the one before it and ends no sooner than its own does, within the input, and
-/// its payload is where it must be.
+/// So each block of a batch is laid out from its request on as the block of a single input is from
+/// byte 18 on. `blockAt` therefore returns memory in which that byte is where the block's request
+/// starts, and all that is read behind byte 18 is read of that; before it stands something else,
+/// and it has no length. `blockAt` compares again what a strict decoder does: the first offset is
+/// canonical, each request starts behind the fixed part of the one before it and ends no sooner
+/// than its own does, within the input, and its payload is where it must be.
 ///
-/// In a transaction with blobs, each input may lie in them but for its head. What is loaded is then the head and
-/// a trailer of eight bytes, and `run` calls another address, where EXECUTE puts the tail from the blobs to the
-/// head. That of a single input stands behind the head, of which EXECUTE demands 602 bytes, and a head that is
-/// the whole input has a trailer that says so. Of a batch the head is what stands before its requests, and then
-/// the first 584 bytes of each request, without what is between them:
+/// In a transaction with blobs, each input may lie in them but for its head. What is loaded is then
+/// the head and a trailer of eight bytes, and `run` calls another address, where EXECUTE puts the
+/// tail from the blobs to the head. That of a single input stands behind the head, of which EXECUTE
+/// demands 602 bytes, and a head that is the whole input has a trailer that says so. Of a batch the
+/// head is what stands before its requests, and then the first 584 bytes of each request, without
+/// what is between them:
 ///
 ///   byte 18                     offsets of the requests, as above
 ///   byte 18 + 4 · n + 584 · i   the first bytes of request i
 ///
-/// EXECUTE puts these bytes where the batch says that request i starts, and reads the request there. For any
-/// offsets, the fields that stand here are those of block i; that nothing else stands here is the length
-/// of the head alone, which `load` compares, as EXECUTE does. Every field at a constant offset is in the head.
-/// What lies behind them may be in the blobs, and is refused then (`transactionHash`).
+/// EXECUTE puts these bytes where the batch says that request i starts, and reads the request
+/// there. For any offsets, the fields that stand here are those of block i; that nothing else
+/// stands here is the length of the head alone, which `load` compares, as EXECUTE does. Every field
+/// at a constant offset is in the head. What lies behind them may be in the blobs, and is refused
+/// then (`transactionHash`).
 ///
-/// Integers inside SSZ are little endian. The result has 43 bytes: root of the request (or of the list of
-/// them) at 0, flag at 32, chain id at 33 (8 bytes), schema id at 41 (2 bytes, little endian here).
+/// Integers inside SSZ are little endian. The result has 43 bytes: root of the request (or of the
+/// list of them) at 0, flag at 32, chain id at 33 (8 bytes), schema id at 41 (2 bytes, little
+/// endian here).
 library Execute {
     /// @notice The input ends within the fixed part of the payload.
     error InputTooShort(uint256 got, uint256 minimum);
@@ -63,7 +67,8 @@ library Execute {
     error BatchSizeInvalid(uint256 got, uint256 maximum);
     /// @notice A request of a batch starts here, and not between these places.
     error RequestOutOfPlace(uint256 got, uint256 minimum, uint256 maximum);
-    /// @notice The head of a batch in blobs, with its trailer, is not as long as that of so many blocks.
+    /// @notice The head of a batch in blobs, with its trailer, is not as long as that of so many
+    /// blocks.
     error HeadLengthMismatch(uint256 got, uint256 expected);
     /// @notice This chain has no EXECUTE.
     error ExecuteAbsent();
@@ -91,10 +96,12 @@ library Execute {
     address internal constant BLOB_PRECOMPILE = 0x0000000000000000000000000000000000000103;
     /// @notice Bytes behind the head of such an input that say where its tail lies.
     uint256 internal constant TRAILER_LENGTH = 8;
-    /// @notice Bytes of each request in the head of such a batch: the fixed part of the longest payload ends there.
+    /// @notice Bytes of each request in the head of such a batch: the fixed part of the longest
+    /// payload ends there.
     uint256 internal constant REQUEST_HEAD = 44 + 540;
 
-    /// @notice The first and the last schema whose single inputs are laid out as above: Prague and Amsterdam.
+    /// @notice The first and the last schema whose single inputs are laid out as above: Prague and
+    /// Amsterdam.
     uint16 internal constant FIRST_SCHEMA = 0x1101;
     uint16 internal constant LAST_SCHEMA = 0x1501;
     /// @dev The only one between them whose rules the next schemas share.
@@ -108,7 +115,8 @@ library Execute {
     uint256 internal constant INPUT_FIXED = 16;
     /// @notice Offset of the request.
     uint256 internal constant REQUEST_AT = 2 + 16;
-    /// @notice Length of the fixed part of `NewPayloadRequest`: the canonical offset of the payload.
+    /// @notice Length of the fixed part of `NewPayloadRequest`: the canonical offset of the
+    /// payload.
     uint256 internal constant REQUEST_FIXED = 44;
     /// @notice Offset of the payload.
     uint256 internal constant PAYLOAD_AT = 18 + 44;
@@ -119,7 +127,8 @@ library Execute {
     /// @notice Lower byte of the schema id of a batch, and of a single input.
     uint16 internal constant BATCH_REVISION = 0xba;
     uint16 internal constant REVISION = 0x01;
-    /// @notice Lower byte of the schema id of a single input on an L2 that has EXECUTE itself. It has no batches.
+    /// @notice Lower byte of the schema id of a single input on an L2 that has EXECUTE itself. It
+    /// has no batches.
     uint16 internal constant NESTED_REVISION = 0x02;
     /// @notice The most blocks of a batch.
     uint256 internal constant MAX_BLOCKS = 256;
@@ -167,9 +176,10 @@ library Execute {
         }
     }
 
-    /// @notice Copies one of the inputs for which `buffer` was allocated, and checks that it may be read.
-    /// @return count Number of blocks a batch has, which `blockAt` finds; zero if the input is none, and is
-    /// read as its block.
+    /// @notice Copies one of the inputs for which `buffer` was allocated, and checks that it may be
+    /// read.
+    /// @return count Number of blocks a batch has, which `blockAt` finds; zero if the input is
+    /// none, and is read as its block.
     function load(bytes memory buffer, bytes calldata input) internal view returns (uint256 count) {
         if (KeptCodes.refers(input)) {
             KeptCodes.assemble(buffer, input);
@@ -230,13 +240,15 @@ library Execute {
         return uint16(uint256(_word(input, 0)) >> 240);
     }
 
-    /// @notice Schema id of the single inputs of the same fork: that of a batch differs in the revision alone.
+    /// @notice Schema id of the single inputs of the same fork: that of a batch differs in the
+    /// revision alone.
     function singleOf(uint16 schema_) internal pure returns (uint16) {
         if (schema_ & 0xff != BATCH_REVISION) return schema_;
         return schema_ - BATCH_REVISION + REVISION;
     }
 
-    /// @notice `true` if a schema id names a fork by its single inputs, and they are laid out as above.
+    /// @notice `true` if a schema id names a fork by its single inputs, and they are laid out as
+    /// above.
     function isFork(uint16 schema_) internal pure returns (bool) {
         uint16 revision = schema_ & 0xff;
         uint16 first = schema_ - revision + REVISION;
@@ -244,14 +256,15 @@ library Execute {
             && first <= LAST_SCHEMA;
     }
 
-    /// @notice `true` if both schema ids are of L2s that have EXECUTE themselves, or both of L2s that do not. The two
-    /// give different results for one block: a rollup never goes from the one to the other.
+    /// @notice `true` if both schema ids are of L2s that have EXECUTE themselves, or both of L2s
+    /// that do not. The two give different results for one block: a rollup never goes from the one
+    /// to the other.
     function sameRevision(uint16 a, uint16 b) internal pure returns (bool) {
         return (a ^ b) & 0xff == 0;
     }
 
-    /// @notice Schema id of the first fork that executes blocks without blobs as this fork does: Osaka for BPO1
-    /// and BPO2, which change blob parameters alone.
+    /// @notice Schema id of the first fork that executes blocks without blobs as this fork does:
+    /// Osaka for BPO1 and BPO2, which change blob parameters alone.
     function rulesOf(uint16 fork) internal pure returns (uint16) {
         return fork > OSAKA && fork < LAST_SCHEMA ? OSAKA : fork;
     }
@@ -281,8 +294,8 @@ library Execute {
         return _uint64(input, GAS_LIMIT_AT);
     }
 
-    /// @notice Number, gas limit and timestamp of a loaded input's block, in one step: they stand in one
-    /// word, with the gas used before the last.
+    /// @notice Number, gas limit and timestamp of a loaded input's block, in one step: they stand
+    /// in one word, with the gas used before the last.
     function numbers(bytes memory input)
         internal
         pure
@@ -311,8 +324,8 @@ library Execute {
             << 128 | lanes << 192;
     }
 
-    /// @notice End of a loaded input in memory, as far as the calldata has brought it behind the fields of
-    /// each block: of a batch in blobs, nothing.
+    /// @notice End of a loaded input in memory, as far as the calldata has brought it behind the
+    /// fields of each block: of a batch in blobs, nothing.
     /// @param count Result of `load`.
     function endOf(bytes memory input, uint256 count) internal view returns (uint256 end) {
         bool trailer = hasTrailer();
@@ -323,12 +336,13 @@ library Execute {
         if (trailer) end -= TRAILER_LENGTH;
     }
 
-    /// @notice Hash of one of the block's transactions. Only for an input that EXECUTE has accepted.
+    /// @notice Hash of one of the block's transactions. Only for an input that EXECUTE has
+    /// accepted.
     /// @param inputEnd Result of `endOf`: EXECUTE has not seen the memory behind it.
     /// @dev The offset of the transactions stands in the fixed part of the payload. They start with
-    /// their own offsets, four bytes each; each transaction ends where the next starts, and the last
-    /// where the withdrawals do. EXECUTE decodes strictly: the first offset is the length of all of
-    /// them, none is less than the one before, and none lies beyond the end.
+    /// their own offsets, four bytes each; each transaction ends where the next starts, and the
+    /// last where the withdrawals do. EXECUTE decodes strictly: the first offset is the length of
+    /// all of them, none is less than the one before, and none lies beyond the end.
     function transactionHash(bytes memory input, uint256 inputEnd, uint256 position)
         internal
         pure
@@ -369,8 +383,8 @@ library Execute {
         }
     }
 
-    /// @notice Rolling hash over inputs after one more: `keccak256(hash ‖ keccak256(input))`; it starts at
-    /// zero. An input that refers to bytes that L1 keeps counts as what was put together.
+    /// @notice Rolling hash over inputs after one more: `keccak256(hash ‖ keccak256(input))`; it
+    /// starts at zero. An input that refers to bytes that L1 keeps counts as what was put together.
     function extend(bytes32 hash, bytes memory input) internal pure returns (bytes32 result) {
         assembly ("memory-safe") {
             mstore(0x00, hash)
@@ -379,10 +393,10 @@ library Execute {
         }
     }
 
-    /// @notice Calls EXECUTE with a loaded input and all gas; returns only if the block is valid, by the
-    /// rules of the input's schema and on the chain that it names.
-    /// @dev A chain without EXECUTE has an empty account at its address, and a call of that succeeds
-    /// with an empty answer: success alone means nothing.
+    /// @notice Calls EXECUTE with a loaded input and all gas; returns only if the block is valid,
+    /// by the rules of the input's schema and on the chain that it names.
+    /// @dev A chain without EXECUTE has an empty account at its address, and a call of that
+    /// succeeds with an empty answer: success alone means nothing.
     function run(bytes memory input) internal view {
         address precompile = hasTrailer() ? BLOB_PRECOMPILE : PRECOMPILE;
         bool ok;

@@ -2,43 +2,42 @@
 pragma solidity ^0.8.24;
 
 /// @title Inputs of EXECUTE of which a part is kept as code on L1
-/// @notice Codes of L2 contracts are bytes that many witnesses have in common. Anyone can keep bytes on L1 once,
-/// as code of an account, and inputs of `advance` then name that account in their place. What EXECUTE sees is
-/// the standard input, put together here: such an input is
+/// @notice Codes of L2 contracts are bytes that many witnesses have in common. Anyone can keep
+/// bytes on L1 once, as code of an account, and inputs of `advance` then name that account in their
+/// place. What EXECUTE sees is the standard input, put together here: such an input is
 ///
-///   byte 0   0xc0de, which begins no schema id
-///   byte 2   length of what it stands for, 4 bytes
-///   byte 6   number of references, at least one
-///   byte 7   references, 24 bytes each: where the kept bytes begin in what the input stands for (4), and the
-///            account that keeps them (20); in order, none before the end of the one before it
-///   then     all that is not kept, in its order
+///   byte 0 0xc0de, which begins no schema id byte 2 length of what it stands for, 4 bytes byte 6
+///   number of references, at least one byte 7 references, 24 bytes each: where the kept bytes
+///   begin in what the input stands for (4), and the account that keeps them (20); in order, none
+///   before the end of the one before it then all that is not kept, in its order
 ///
-/// with numbers big endian. It has one length, and is filled to the last byte: a reference that has no place, an
-/// account that keeps nothing and bytes too few or too many each have an error.
+/// with numbers big endian. It has one length, and is filled to the last byte: a reference that has
+/// no place, an account that keeps nothing and bytes too few or too many each have an error.
 ///
 /// @dev Accounts that keep bytes: the account that the common CREATE2 proxy makes with salt zero of
 ///
 ///   INIT_HEAD ‖ bytes
 ///
-/// which is a loader of 11 bytes that returns what stands behind it, and a zero byte. So its code is STOP and
-/// the bytes, and follows from its address: the address commits to the init code, and the init code asks nothing
-/// of its environment. Here the address is computed again from what the code says. An account that passes can
-/// have no other code, ever: STOP is all that can be executed of it, so it cannot destroy itself; hence who
-/// follows L1 finds the same bytes there at any later time. Code that begins with STOP would not do by itself:
-/// init code may destroy its own account, whose code is then there until the end of the transaction, and who
-/// came later could not derive the L2.
+/// which is a loader of 11 bytes that returns what stands behind it, and a zero byte. So its code
+/// is STOP and the bytes, and follows from its address: the address commits to the init code, and
+/// the init code asks nothing of its environment. Here the address is computed again from what the
+/// code says. An account that passes can have no other code, ever: STOP is all that can be executed
+/// of it, so it cannot destroy itself; hence who follows L1 finds the same bytes there at any later
+/// time. Code that begins with STOP would not do by itself: init code may destroy its own account,
+/// whose code is then there until the end of the transaction, and who came later could not derive
+/// the L2.
 library KeptCodes {
     /// @notice An input with references ends within them.
     error ReferencesTooShort(uint256 got, uint256 minimum);
     /// @notice An input has the form for references, and has none.
     error NoReferences();
-    /// @notice A reference begins before what stands in front of it ends, or so late that the calldata does
-    /// not have what must stand in front of it.
+    /// @notice A reference begins before what stands in front of it ends, or so late that the
+    /// calldata does not have what must stand in front of it.
     error ReferenceOutOfPlace(uint256 index, uint256 got, uint256 minimum, uint256 maximum);
     /// @notice The account has no code.
     error NothingKept(uint256 index, address account);
-    /// @notice The code of the account could be another one at another time: one that keeps the same bytes for
-    /// good has another address.
+    /// @notice The code of the account could be another one at another time: one that keeps the
+    /// same bytes for good has another address.
     error NotKept(uint256 index, address got, address expected);
     /// @notice The parts of an input are not as long together as it says.
     error AssembledLengthMismatch(uint256 got, uint256 expected);
@@ -52,8 +51,8 @@ library KeptCodes {
 
     /// @notice Deployer of the accounts that keep bytes: it deploys by CREATE2 on most chains.
     address internal constant PROXY = 0x4e59b44847b379578588920cA78FbF26c0B4956C;
-    /// @notice Prefix of the bytes in the init code: PUSH1 11, MSIZE, DUP2, CODESIZE, SUB, DUP1, SWAP3,
-    /// MSIZE, CODECOPY, RETURN, and the byte with which the code begins: STOP.
+    /// @notice Prefix of the bytes in the init code: PUSH1 11, MSIZE, DUP2, CODESIZE, SUB, DUP1,
+    /// SWAP3, MSIZE, CODECOPY, RETURN, and the byte with which the code begins: STOP.
     uint256 internal constant INIT_HEAD = 0x600b5981380380925939f300;
     /// @notice Its length.
     uint256 internal constant INIT_HEAD_LENGTH = 12;
@@ -68,7 +67,8 @@ library KeptCodes {
         }
     }
 
-    /// @notice Length of what an input stands for, as it says itself: of one without references, its own.
+    /// @notice Length of what an input stands for, as it says itself: of one without references,
+    /// its own.
     function lengthOf(bytes calldata input) internal pure returns (uint256) {
         if (!refers(input)) return input.length;
         return uint32(bytes4(input[2:6]));
@@ -77,7 +77,8 @@ library KeptCodes {
     /// @notice Writes what an input with references stands for.
     /// @param buffer With room for `lengthOf(input)` bytes.
     function assemble(bytes memory buffer, bytes calldata input) internal view {
-        // All numbers are lengths of calldata or of code, or have 32 bits: no sum of theirs overflows.
+        // All numbers are lengths of calldata or of code, or have 32 bits: no sum of theirs
+        // overflows.
         unchecked {
             uint256 length = lengthOf(input);
             assembly ("memory-safe") {
@@ -113,7 +114,8 @@ library KeptCodes {
         }
     }
 
-    /// @dev Number of bytes between a reference and the one before, if that many are left of the calldata.
+    /// @dev Number of bytes between a reference and the one before, if that many are left of the
+    /// calldata.
     function _pieceBefore(uint256 index, uint256 position, uint256 filled, uint256 left)
         private
         pure
@@ -161,7 +163,8 @@ library KeptCodes {
         }
     }
 
-    /// @dev Writes code but for its first byte, and returns where it stands if it is kept. Within the buffer.
+    /// @dev Writes code but for its first byte, and returns where it stands if it is kept. Within
+    /// the buffer.
     function _copyKept(bytes memory buffer, uint256 position, address account, uint256 length)
         private
         view
@@ -170,7 +173,8 @@ library KeptCodes {
         assembly ("memory-safe") {
             let at := add(add(buffer, 0x20), position)
             extcodecopy(account, at, 1, length)
-            // The init code stands in memory once its head is in front of the bytes; what is there comes back.
+            // The init code stands in memory once its head is in front of the bytes; what is there
+            // comes back.
             let before := mload(sub(at, 0x20))
             mstore(sub(at, 0x20), INIT_HEAD)
             let hash := keccak256(sub(at, INIT_HEAD_LENGTH), add(length, INIT_HEAD_LENGTH))

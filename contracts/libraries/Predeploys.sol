@@ -16,9 +16,9 @@ library Predeploys {
     uint160 private constant LAST_PRECOMPILE = 0x1ff;
 
     /// @notice Returns `true` if an account must never be the target of a message.
-    /// @dev A message to the messenger would speak with its voice: to contracts that trust the messenger's
-    /// own calls it could name any L1 sender. Checked on both sides, so that neither depends on the
-    /// other.
+    /// @dev A message to the messenger would speak with its voice: to contracts that trust the
+    /// messenger's own calls it could name any L1 sender. Checked on both sides, so that neither
+    /// depends on the other.
     function isForbiddenTarget(address account) internal pure returns (bool) {
         return account == L1_ANCHOR || account == L2_MESSENGER;
     }

@@ -2,9 +2,9 @@
 pragma solidity ^0.8.24;
 
 /// @title Reader of RLP in calldata
-/// @notice Accepts what the yellow paper's encoding produces, and nothing else: a longer form where a
-/// shorter one exists, or an integer with leading zeros, is an error. For transactions this matters:
-/// what is accepted here must be accepted by every L2 node.
+/// @notice Accepts what the yellow paper's encoding produces, and nothing else: a longer form where
+/// a shorter one exists, or an integer with leading zeros, is an error. For transactions this
+/// matters: what is accepted here must be accepted by every L2 node.
 /// @dev Positions are absolute: `msg.data` counted from its first byte, as `offset` of a
 /// `bytes calldata` is. Nothing is copied.
 library Rlp {
@@ -100,7 +100,8 @@ library Rlp {
         if (value >> (8 * (length - 1)) == 0) revert RlpNotCanonical(pos);
     }
 
-    /// @notice The string of exactly `length` bytes (32 or fewer) at `pos`, in the low end of a word.
+    /// @notice The string of exactly `length` bytes (32 or fewer) at `pos`, in the low end of a
+    /// word.
     function fixedString(uint256 pos, uint256 end, uint256 length)
         internal
         pure

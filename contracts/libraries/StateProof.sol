@@ -4,14 +4,14 @@ pragma solidity ^0.8.24;
 import {Rlp} from "./Rlp.sol";
 
 /// @title Proofs of accounts and storage slots against a state root
-/// @notice A proof is the list of trie nodes from the root down, as `eth_getProof` gives them. It may
-/// prove that something is there, or that nothing is (exclusion): the path then ends at an empty place,
-/// at a leaf of another key, or at an extension that leads elsewhere. Nodes that are so short that they
-/// are embedded in their parent are read there. Every node must be used.
+/// @notice A proof is the list of trie nodes from the root down, as `eth_getProof` gives them. It
+/// may prove that something is there, or that nothing is (exclusion): the path then ends at an
+/// empty place, at a leaf of another key, or at an extension that leads elsewhere. Nodes that are
+/// so short that they are embedded in their parent are read there. Every node must be used.
 ///
-/// @dev Each node is found by its hash, so what is read is part of the trie with that root. Tries of
-/// accounts and slots have keys of 32 bytes, hashed beforehand by the contract that has the proof checked: no
-/// branch holds a value, and no key is the beginning of another.
+/// @dev Each node is found by its hash, so what is read is part of the trie with that root. Tries
+/// of accounts and slots have keys of 32 bytes, hashed beforehand by the contract that has the
+/// proof checked: no branch holds a value, and no key is the beginning of another.
 library StateProof {
     /// @notice An account, as the state trie holds it.
     struct Account {
@@ -41,8 +41,8 @@ library StateProof {
     uint256 private constant FULL_BRANCH = 16 * 33 + 1;
 
     /// @notice The account at `target`, or that there is none.
-    /// @return exists `true` if there is an account. If not, the other value is that of an account that
-    /// has never been touched.
+    /// @return exists `true` if there is an account. If not, the other value is that of an account
+    /// that has never been touched.
     function account(bytes32 stateRoot, address target, bytes[] calldata nodes)
         internal
         pure
@@ -73,7 +73,8 @@ library StateProof {
         return (true, result);
     }
 
-    /// @notice Storage root of the account at `target`; that of an empty trie if there is no account.
+    /// @notice Storage root of the account at `target`; that of an empty trie if there is no
+    /// account.
     /// @dev Only the end of the trie's value is read: the two hashes of an account.
     function storageRoot(bytes32 stateRoot, address target, bytes[] calldata nodes)
         internal
@@ -142,8 +143,8 @@ library StateProof {
         revert ProofIncomplete(count);
     }
 
-    /// @dev Result of a path behind a node: the value, nothing, another node of the proof, or a node
-    /// that is embedded.
+    /// @dev Result of a path behind a node: the value, nothing, another node of the proof, or a
+    /// node that is embedded.
     enum Next {
         Value,
         Nothing,
@@ -161,12 +162,13 @@ library StateProof {
         uint256 node;
     }
 
-    /// @dev Follows the path through branches for as long as their children are hashes or nothing, as
-    /// they are near the root of a large trie. Any other node, and any that is wrong, is left for
-    /// `_step` to read.
+    /// @dev Follows the path through branches for as long as their children are hashes or nothing,
+    /// as they are near the root of a large trie. Any other node, and any that is wrong, is left
+    /// for `_step` to read.
     ///
-    /// A node is read in memory, where it was copied to be hashed. Once its hash is right it is what the
-    /// trie holds, so no more is looked at than is needed to tell branches from other nodes.
+    /// A node is read in memory, where it was copied to be hashed. Once its hash is right it is
+    /// what the trie holds, so no more is looked at than is needed to tell branches from other
+    /// nodes.
     /// @return next Hash of the node at which it stopped.
     function _branches(bytes32 root, bytes[] calldata nodes, Path memory path)
         private
@@ -203,9 +205,9 @@ library StateProof {
                     child := add(copy, size)
                     head := byte(0, mload(child))
                     let second := byte(0, mload(add(child, 33)))
-                    // 32 bytes may be the path of a leaf as well as a child. But then a string follows
-                    // that is not empty and ends the node, which takes 66 bytes if that string has 32
-                    // bytes too. A branch takes 81 with two children.
+                    // 32 bytes may be the path of a leaf as well as a child. But then a string
+                    // follows that is not empty and ends the node, which takes 66 bytes if that
+                    // string has 32 bytes too. A branch takes 81 with two children.
                     if iszero(
                         or(
                             and(eq(head, 0x80), gt(payload, 16)),
@@ -215,9 +217,9 @@ library StateProof {
                             )
                         )
                     ) { break }
-                    // Each child before it is nothing, 0x80, or a hash behind 0xa0, which differ in one
-                    // bit: the one that adds 32 bytes. Any other shows in the rest.
-                    // Two at a time, as what takes most is to go round.
+                    // Each child before it is nothing, 0x80, or a hash behind 0xa0, which differ in
+                    // one bit: the one that adds 32 bytes. Any other shows in the rest. Two at a
+                    // time, as what takes most is to go round.
                     let rest := 0
                     let skip := shr(252, nibbles)
                     if and(skip, 1) {
@@ -246,8 +248,8 @@ library StateProof {
         path.nibbles = nibbles;
     }
 
-    /// @dev The value, if the node with this payload is the leaf of the key and has a path and a value
-    /// of two bytes or more, as nearly all leaves do. Two zeros for any other node.
+    /// @dev The value, if the node with this payload is the leaf of the key and has a path and a
+    /// value of two bytes or more, as nearly all leaves do. Two zeros for any other node.
     function _leaf(uint256 start, uint256 end, Path memory path)
         private
         pure
@@ -288,7 +290,8 @@ library StateProof {
         }
     }
 
-    /// @dev Goes from a node, of which `start` and `stop` are the payload, to what follows on the path.
+    /// @dev Goes from a node, of which `start` and `stop` are the payload, to what follows on the
+    /// path.
     /// @return next Offset behind the item.
     /// @return first Offset of its payload.
     /// @return last End of its payload.
@@ -301,8 +304,8 @@ library StateProof {
             uint256 child;
             uint256 taken = 1;
             bool isBranch = true;
-            // In a full branch every child has its place. No other node has this length: a child takes
-            // 33 bytes as a hash only, and an embedded node is shorter.
+            // In a full branch every child has its place. No other node has this length: a child
+            // takes 33 bytes as a hash only, and an embedded node is shorter.
             if (stop - start == FULL_BRANCH) {
                 child = start + 33 * (path.nibbles >> 252);
             } else {
@@ -335,8 +338,8 @@ library StateProof {
         }
     }
 
-    /// @dev Follows the path through a node with two items, by the first of them: `Value` if it is the
-    /// leaf of this key, `Node` if it is an extension on the way. Also how many nibbles it has.
+    /// @dev Follows the path through a node with two items, by the first of them: `Value` if it is
+    /// the leaf of this key, `Node` if it is an extension on the way. Also how many nibbles it has.
     function _short(uint256 start, uint256 stop, Path memory path)
         private
         pure
@@ -385,9 +388,9 @@ library StateProof {
         }
     }
 
-    /// @dev Offset of the child of a branch that stands `count` places after the one at `pos`. A child
-    /// is nothing (one byte), a hash (33), or an embedded node of 32 bytes with its header at most. Of
-    /// any other the answer is a place behind all ends.
+    /// @dev Offset of the child of a branch that stands `count` places after the one at `pos`. A
+    /// child is nothing (one byte), a hash (33), or an embedded node of 32 bytes with its header at
+    /// most. Of any other the answer is a place behind all ends.
     function _skip(uint256 pos, uint256 count) private pure returns (uint256 result) {
         assembly ("memory-safe") {
             result := pos

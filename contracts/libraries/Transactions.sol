@@ -4,14 +4,14 @@ pragma solidity ^0.8.24;
 import {Rlp} from "./Rlp.sol";
 
 /// @title Decoder of signed transactions
-/// @notice Reads transactions of the types 0 (with a chain id, EIP-155), 1 (EIP-2930), 2 (EIP-1559) and
-/// 4 (EIP-7702) as they stand in a block, recovers their sender, and refuses all that no block could
-/// hold in any state: wrong encoding, another chain, fields out of bounds, a bad signature, too
-/// little gas. Type 3 carries blobs, which no L2 has.
+/// @notice Reads transactions of the types 0 (with a chain id, EIP-155), 1 (EIP-2930), 2 (EIP-1559)
+/// and 4 (EIP-7702) as they stand in a block, recovers their sender, and refuses all that no block
+/// could hold in any state: wrong encoding, another chain, fields out of bounds, a bad signature,
+/// too little gas. Type 3 carries blobs, which no L2 has.
 ///
 /// @dev The rules are at least as strict as those of every L2 node under every fork from Prague to
-/// Amsterdam: what passes here and is refused there could be demanded of an L2 that cannot deliver it.
-/// Where forks differ, the strictest counts.
+/// Amsterdam: what passes here and is refused there could be demanded of an L2 that cannot deliver
+/// it. Where forks differ, the strictest counts.
 library Transactions {
     /// @notice A decoded transaction.
     struct Transaction {
@@ -49,7 +49,8 @@ library Transactions {
     error NonceTooHigh(uint256 nonce);
     /// @notice The tip is more than the whole fee may be.
     error TipAboveFee(uint256 tip, uint256 maxFee);
-    /// @notice A target is neither empty nor an address, or is empty where it must not be (EIP-7702).
+    /// @notice A target is neither empty nor an address, or is empty where it must not be
+    /// (EIP-7702).
     error TargetMalformed(uint256 length);
     /// @notice A transaction of type 4 that authorizes nothing.
     error NoAuthorization();
@@ -76,7 +77,8 @@ library Transactions {
     uint256 internal constant FLOOR_BYTE = 64;
 
     /// @notice Decodes and checks a transaction.
-    /// @param raw The transaction as it stands in a block: a list for type 0, else the type and a list.
+    /// @param raw The transaction as it stands in a block: a list for type 0, else the type and a
+    /// list.
     /// @param chainId The chain that it must be for.
     function decode(bytes calldata raw, uint64 chainId)
         internal
@@ -193,8 +195,8 @@ library Transactions {
         }
     }
 
-    /// @dev A list of `[chain id, address, nonce, y parity, r, s]`. Whether a tuple has any effect is
-    /// no question of validity; whether its fields are in bounds is.
+    /// @dev A list of `[chain id, address, nonce, y parity, r, s]`. Whether a tuple has any effect
+    /// is no question of validity; whether its fields are in bounds is.
     function _authorizationList(Transaction memory t, uint256 pos, uint256 end)
         private
         pure
@@ -247,8 +249,8 @@ library Transactions {
 
     // forge-lint: disable-end(unsafe-typecast)
 
-    /// @dev Hash that is signed: of a list of the same fields without the signature, behind the type.
-    /// For type 0, chain id and two zeros stand in place of the signature.
+    /// @dev Hash that is signed: of a list of the same fields without the signature, behind the
+    /// type. For type 0, chain id and two zeros stand in place of the signature.
     function _digest(uint8 kind, uint256 start, uint256 stop, uint64 chainId)
         private
         pure
@@ -285,7 +287,8 @@ library Transactions {
         return ((0x80 + size) << (8 * size) | number, 1 + size);
     }
 
-    /// @dev Header of a list with a payload of this length, at the low end of a word, and its length.
+    /// @dev Header of a list with a payload of this length, at the low end of a word, and its
+    /// length.
     function _listHeader(uint256 length) private pure returns (uint256, uint256) {
         if (length < 56) return (0xc0 + length, 1);
         uint256 size = _size(length);

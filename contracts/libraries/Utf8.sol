@@ -3,8 +3,9 @@ pragma solidity ^0.8.24;
 
 /// @title UTF-8 texts of foreign contracts (RFC 3629)
 library Utf8 {
-    /// @notice Returns the text with at most `limit` bytes, cut between two characters. Each byte that
-    /// belongs to no valid character becomes a question mark, so that any decoder accepts the result.
+    /// @notice Returns the text with at most `limit` bytes, cut between two characters. Each byte
+    /// that belongs to no valid character becomes a question mark, so that any decoder accepts the
+    /// result.
     /// @dev Changes `text` in place. A character that the limit cuts is recognised only if `text`
     /// has it whole, so it should have 3 bytes more than `limit`.
     function sanitize(string memory text, uint256 limit) internal pure returns (string memory) {
@@ -22,8 +23,8 @@ library Utf8 {
         return text;
     }
 
-    /// @dev Returns the number of bytes of the character that begins at `i`, or 0 if it is not valid:
-    /// overlong, a surrogate, above U+10FFFF, cut off, or not the beginning of one.
+    /// @dev Returns the number of bytes of the character that begins at `i`, or 0 if it is not
+    /// valid: overlong, a surrogate, above U+10FFFF, cut off, or not the beginning of one.
     function _characterLength(bytes memory b, uint256 i) private pure returns (uint256 length) {
         uint256 lead = uint8(b[i]);
         if (lead < 0x80) return 1;

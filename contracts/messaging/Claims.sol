@@ -11,16 +11,16 @@ import {Escrow} from "./Escrow.sol";
 import {Messages} from "./Messages.sol";
 
 /// @title Messages from the L2, and the way out of the escrow
-/// @notice `L2Messenger` keeps the hash of each message that it sends in a slot of its own for good. A
-/// claim proves that slot against a state root of the rollup, marks the message in a bitmap, and
-/// delivers it. A message that its target refuses stays claimable; if the target will never take it,
-/// the account that the sender named for that gets the value.
+/// @notice `L2Messenger` keeps the hash of each message that it sends in a slot of its own for
+/// good. A claim proves that slot against a state root of the rollup, marks the message in a
+/// bitmap, and delivers it. A message that its target refuses stays claimable; if the target will
+/// never take it, the account that the sender named for that gets the value.
 ///
-/// The proof has two halves: the account of the messenger against the state root, and the slot against
-/// the account's storage root. The first claim of an L2 block leaves the storage root behind, so the
-/// others bring the second half only.
-/// @dev ETH leaves the escrow as value and fee of such messages and in no other way. On the L2 that ETH
-/// went into the messenger when the message was sent, so what is paid here is no longer there.
+/// The proof has two halves: the account of the messenger against the state root, and the slot
+/// against the account's storage root. The first claim of an L2 block leaves the storage root
+/// behind, so the others bring the second half only.
+/// @dev ETH leaves the escrow as value and fee of such messages and in no other way. On the L2 that
+/// ETH went into the messenger when the message was sent, so what is paid here is no longer there.
 abstract contract Claims is Escrow {
     using LibBitmap for LibBitmap.Bitmap;
 
@@ -33,8 +33,8 @@ abstract contract Claims is Escrow {
     /// @dev Indices of the messages that were claimed or refunded.
     LibBitmap.Bitmap private _claimed;
 
-    /// @dev Zero while nothing is under way; during a call that delivers or pays, a bit that says so, and
-    /// during a delivery the L2 sender of the message below it.
+    /// @dev Zero while nothing is under way; during a call that delivers or pays, a bit that says
+    /// so, and during a delivery the L2 sender of the message below it.
     uint256 private transient _busy;
 
     /// @dev The bit, above all addresses.
@@ -96,22 +96,23 @@ abstract contract Claims is Escrow {
         if (sender == address(0)) revert NoDelivery();
     }
 
-    /// @dev Returns `true` if an account must never be called on behalf of the L2. Messages would speak with this
-    /// contract's voice: to itself they could send in its name.
+    /// @dev Returns `true` if an account must never be called on behalf of the L2. Messages would
+    /// speak with this contract's voice: to itself they could send in its name.
     function _isForbidden(address to) private view returns (bool) {
         return to == address(this) || to == ROLLUP;
     }
 
     /// @dev Marks a message as claimed, and proves that it was sent.
     ///
-    /// The fields come from calldata as they are. Words that hold more than their type allows make a
-    /// hash that no message has, so nothing is done with them.
+    /// The fields come from calldata as they are. Words that hold more than their type allows make
+    /// a hash that no message has, so nothing is done with them.
     function _take(Message calldata message, bytes calldata data, MessageProof calldata proof)
         private
         returns (Messages.Header memory header)
     {
         assembly ("memory-safe") {
-            // All but the last word: where a message says where its data are, a header has their hash.
+            // All but the last word: where a message says where its data are, a header has their
+            // hash.
             calldatacopy(header, message, 0xe0)
         }
         header.dataHash = keccak256(data);
@@ -130,7 +131,8 @@ abstract contract Claims is Escrow {
         if (got != bytes32(expected)) revert MessageNotSent(index, got, bytes32(expected));
     }
 
-    /// @dev The storage root that the claim builds on is that of the messenger after the named block.
+    /// @dev The storage root that the claim builds on is that of the messenger after the named
+    /// block.
     function _requireStorageRoot(MessageProof calldata proof) private {
         uint64 number = proof.l2Block;
         bytes32 root = proof.storageRoot;

@@ -6,18 +6,21 @@ import {Predeploys} from "../libraries/Predeploys.sol";
 import {Escrow} from "./Escrow.sol";
 
 /// @title An optional guardian, who may pause the queue for a while
-/// @notice The contracts trust EXECUTE. If a bug in it lets a false block pass, claims can empty the escrow before
-/// L1 is repaired. A guardian can answer that in one way only, and for a fixed time:
+/// @notice The contracts trust EXECUTE. If a bug in it lets a false block pass, claims can empty
+/// the escrow before L1 is repaired. A guardian can answer that in one way only, and for a fixed
+/// time:
 ///
-///   - `send` takes no messages, so no more value comes in. A message without value to `L2Accounts` goes on:
-///     by such messages contract wallets leave.
-///   - Claims go on that pay ETH and call nothing, until they have taken the limit together. All others wait for
-///     the end of the pause. A limit for each claim would stop no thief, who makes many claims. A call counts
-///     as large in any case, since it can move anything, tokens for instance.
+///   - `send` takes no messages, so no more value comes in. A message without value to `L2Accounts`
+///     goes on: by such messages contract wallets leave.
+///   - Claims go on that pay ETH and call nothing, until they have taken the limit together. All
+///     others wait for the end of the pause. A limit for each claim would stop no thief, who makes
+///     many claims. A call counts as large in any case, since it can move anything, tokens for
+///     instance.
 ///
-/// A pause ends by itself after `PAUSE` seconds, and the next can begin `REST` times as long after that. So no exit
-/// is delayed by more than `PAUSE`, which the window before an upgrade counts, see `RollupRules`. The guardian cannot
-/// move anything, change anything, be replaced, or keep blocks and forced transactions off.
+/// A pause ends by itself after `PAUSE` seconds, and the next can begin `REST` times as long after
+/// that. So no exit is delayed by more than `PAUSE`, which the window before an upgrade counts, see
+/// `RollupRules`. The guardian cannot move anything, change anything, be replaced, or keep blocks
+/// and forced transactions off.
 ///
 /// Without a guardian, the default, all of this costs nothing but a comparison.
 /// @dev Slot 24576: the end of the latest pause (64 bits), and what was claimed in it (128).
@@ -25,7 +28,8 @@ abstract contract Guard is Escrow {
     /// @dev A pause is followed by at least so many times its length without one.
     uint64 private constant REST = 4;
 
-    /// @dev A pause is long enough that the rest after it suffices for a claim, a day, and not longer than this.
+    /// @dev A pause is long enough that the rest after it suffices for a claim, a day, and not
+    /// longer than this.
     uint64 private constant MIN_PAUSE = 6 hours;
     uint64 private constant MAX_PAUSE = 14 days;
 

@@ -4,9 +4,9 @@ pragma solidity ^0.8.24;
 import {Delivery} from "../libraries/Delivery.sol";
 
 /// @title Messages, on which L1 and L2 must agree
-/// @notice Messages have the same fields and the same hash in both directions. From L1 to L2 the hashes
-/// are chained, from L2 to L1 each is kept in a slot of its own; so none can pass for one of the other
-/// direction.
+/// @notice Messages have the same fields and the same hash in both directions. From L1 to L2 the
+/// hashes are chained, from L2 to L1 each is kept in a slot of its own; so none can pass for one of
+/// the other direction.
 library Messages {
     /// @notice A message, with its data as a hash.
     /// @dev Static types only, so that in memory it looks as `abi.encode` would write it.
@@ -44,9 +44,9 @@ library Messages {
     /// @dev Bit of the length of a packed message that says that it is parked.
     uint256 private constant PARKED = 1 << 31;
 
-    /// @notice Gas of relaying one message without what its gas limit and its data cost: the base cost
-    /// of the transaction, state of the messenger, accounts that come into being by being paid, the
-    /// record of a failure. About 200,000 under Osaka; EIP-8037 makes new state dearer.
+    /// @notice Gas of relaying one message without what its gas limit and its data cost: the base
+    /// cost of the transaction, state of the messenger, accounts that come into being by being
+    /// paid, the record of a failure. About 200,000 under Osaka; EIP-8037 makes new state dearer.
     uint256 internal constant RELAY_BASE = 1_000_000;
 
     /// @notice Gas of relaying one byte of data: what calldata costs at most (EIP-7976).
@@ -61,10 +61,9 @@ library Messages {
     }
 
     /// @notice Hashes a message of the caller, and emits the event that both messengers declare:
-    /// `MessageSent(uint64 indexed index, address indexed sender, address indexed to, address refundTo,
-    /// uint128 value, uint128 fee, uint64 gasLimit, bytes data)`.
-    /// @dev The hashed and the logged form have the middle of the header in common, so both are made
-    /// in one place of memory.
+    /// `MessageSent(uint64 indexed index, address indexed sender, address indexed to, address refundTo, uint128 value, uint128 fee, uint64 gasLimit, bytes data)`.
+    /// @dev The hashed and the logged form have the middle of the header in common, so both are
+    /// made in one place of memory.
     /// @param selector Topic of the event.
     /// @param to Target, as a word.
     /// @param refundTo Account for refunds, as a word.
@@ -93,8 +92,8 @@ library Messages {
             mstore(add(header, 0xe0), keccak256(copy, data.length))
             messageHash := keccak256(header, 0x100)
 
-            // The log starts at `refundTo`; then come the offset of the data, their length, themselves,
-            // and zeros up to a whole word.
+            // The log starts at `refundTo`; then come the offset of the data, their length,
+            // themselves, and zeros up to a whole word.
             mstore(add(header, 0xc0), 0xa0)
             mstore(add(header, 0xe0), data.length)
             mstore(add(copy, data.length), 0)
@@ -105,7 +104,8 @@ library Messages {
         }
     }
 
-    /// @notice Rolling hash after one more message: `keccak256(root ‖ messageHash)`; it starts at zero.
+    /// @notice Rolling hash after one more message: `keccak256(root ‖ messageHash)`; it starts at
+    /// zero.
     function extend(bytes32 root, bytes32 messageHash) internal pure returns (bytes32 result) {
         assembly ("memory-safe") {
             mstore(0x00, root)
@@ -123,19 +123,20 @@ library Messages {
         }
     }
 
-    /// @notice Reads one message of a batch in the format in which it is relayed. All integers are big
-    /// endian, and messages follow one another without padding:
+    /// @notice Reads one message of a batch in the format in which it is relayed. All integers are
+    /// big endian, and messages follow one another without padding:
     ///
     ///    0   sender, 20 bytes         60  value, 16 bytes        96  length of the data, 4 bytes
     ///    20  to, 20 bytes             76  fee, 16 bytes          100 data
     ///    40  refundTo, 20 bytes       92  gas limit, 4 bytes
     ///
-    /// The index is not part of it: it follows from the order. If the highest bit of the length is set,
-    /// the message is to be parked: the other bits are zero, and instead of its data the hash of them
-    /// follows, 32 bytes.
+    /// The index is not part of it: it follows from the order. If the highest bit of the length is
+    /// set, the message is to be parked: the other bits are zero, and instead of its data the hash
+    /// of them follows, 32 bytes.
     /// @param batch The messages.
     /// @param position Offset of the message.
-    /// @param header Filled with all but `index`; with `dataHash` for a message that is parked only.
+    /// @param header Filled with all but `index`; with `dataHash` for a message that is parked
+    /// only.
     /// @return data The message's data; empty for one that is parked.
     /// @return next End of the message.
     /// @return parked `true` if the message is to be parked.
@@ -144,8 +145,8 @@ library Messages {
         pure
         returns (bytes calldata data, uint256 next, bool parked)
     {
-        // Words that overlap, so that each field lies at an end of one of them. The part of a word that lies
-        // outside the message is shifted out or cut off.
+        // Words that overlap, so that each field lies at an end of one of them. The part of a word
+        // that lies outside the message is shifted out or cut off.
         uint256 a;
         uint256 b;
         uint256 c;

@@ -7,12 +7,12 @@ import {Capacity} from "../libraries/Capacity.sol";
 import {L1History} from "../libraries/L1History.sol";
 
 /// @title Duties of a rollup to messages from L1
-/// @notice Anchors tell the L2 which messages there are; this contract sees to it that they are relayed.
-/// Once the oldest message that is not known to be relayed is older than the deadline, a block has to
-/// come with a proof, against its own state root, of how many messages have been relayed (or parked,
-/// see `L2Messenger`). As long as messages are overdue after it, each such block must have relayed
-/// `Capacity.RELAYS` more than were known to be. That many always fit, so the rest of the block is no
-/// excuse.
+/// @notice Anchors tell the L2 which messages there are; this contract sees to it that they are
+/// relayed. Once the oldest message that is not known to be relayed is older than the deadline, a
+/// block has to come with a proof, against its own state root, of how many messages have been
+/// relayed (or parked, see `L2Messenger`). As long as messages are overdue after it, each such
+/// block must have relayed `Capacity.RELAYS` more than were known to be. That many always fit, so
+/// the rest of the block is no excuse.
 ///
 /// A proof is needed when someone is late, and otherwise once per deadline: it says when the first
 /// pending message was sent, and until that one is overdue nothing is asked.
@@ -20,8 +20,8 @@ abstract contract RelayDuty is RollupRules {
     /// @dev Puts the new anchor of a block into force, if there is one.
     ///
     /// The messages must have been sent by the end of the L1 block that is named. So an anchor says
-    /// nothing that this one block does not imply: once it is final, all that the L2 has taken from L1
-    /// is.
+    /// nothing that this one block does not imply: once it is final, all that the L2 has taken from
+    /// L1 is.
     function _updateAnchor(Tip memory tip, AnchorUpdate[] calldata updates, uint256 index)
         internal
     {

@@ -9,19 +9,19 @@ import {Escrow} from "./Escrow.sol";
 import {Messages} from "./Messages.sol";
 
 /// @title The queue of messages from L1 to an L2
-/// @notice Each message extends a rolling hash. The states of the queue at the ends of L1 blocks are
-/// its checkpoints, which an anchor may name: the builder of an L2 block knows them beforehand, and
-/// no account can take one away by sending another message in between. After every
+/// @notice Each message extends a rolling hash. The states of the queue at the ends of L1 blocks
+/// are its checkpoints, which an anchor may name: the builder of an L2 block knows them beforehand,
+/// and no account can take one away by sending another message in between. After every
 /// `CHECKPOINT_INTERVAL` messages there is one too, so that from each checkpoint the next is near,
 /// however many messages an L1 block holds.
 ///
-/// Nothing here grows without bound: checkpoints are kept in a ring. One that messages still need on
-/// their way to the L2 is never overwritten; rather, no message is accepted until the rollup has shown
-/// that it relayed older ones. A rollup that is advanced does that long before.
+/// Nothing here grows without bound: checkpoints are kept in a ring. One that messages still need
+/// on their way to the L2 is never overwritten; rather, no message is accepted until the rollup has
+/// shown that it relayed older ones. A rollup that is advanced does that long before.
 abstract contract SendQueue is Escrow {
     /// @inheritdoc IL1MessageQueue
-    /// @dev Each L1 block takes one at most, beside those of full intervals. So many outlast a day of slots of
-    /// six seconds, and two of twelve, see `RollupRules`.
+    /// @dev Each L1 block takes one at most, beside those of full intervals. So many outlast a day
+    /// of slots of six seconds, and two of twelve, see `RollupRules`.
     uint64 public constant CHECKPOINTS = 16_382;
 
     /// @inheritdoc IL1MessageQueue
@@ -50,9 +50,9 @@ abstract contract SendQueue is Escrow {
     bytes32 private _root;
 
     /// @dev Slot 1, from the low bits on: how many messages were sent (56 bits), number of the
-    /// checkpoint that this state is or becomes (40), L1 block of the last message (40), timestamp of
-    /// that block (40), oldest checkpoint that is still needed (40), how many messages were sent in that
-    /// L1 block (40).
+    /// checkpoint that this state is or becomes (40), L1 block of the last message (40), timestamp
+    /// of that block (40), oldest checkpoint that is still needed (40), how many messages were sent
+    /// in that L1 block (40).
     uint256 private _state;
 
     /// @dev Slots 2 to 16383: commitments to checkpoints, by number modulo `CHECKPOINTS`.
@@ -152,10 +152,10 @@ abstract contract SendQueue is Escrow {
     }
 
     /// @inheritdoc IL1MessageQueue
-    /// @dev Each gas that a message uses on L2 costs an account that advances the rollup a gas on L1, and of all
-    /// that a message makes others do it is the only part that its sender has not paid for in kind:
-    /// without a price, 40,000 gas of a sender would command `MAX_GAS` of the rollup. And each message
-    /// makes others carry what proves its target, or keeps it.
+    /// @dev Each gas that a message uses on L2 costs an account that advances the rollup a gas on
+    /// L1, and of all that a message makes others do it is the only part that its sender has not
+    /// paid for in kind: without a price, 40,000 gas of a sender would command `MAX_GAS` of the
+    /// rollup. And each message makes others carry what proves its target, or keeps it.
     function minimumFee(uint64 gasLimit) public view returns (uint256) {
         // No base fee comes near 2^128.
         unchecked {
@@ -192,8 +192,8 @@ abstract contract SendQueue is Escrow {
         if (id > (state & mask) >> 176) _state = state & ~mask | uint256(id) << 176;
     }
 
-    /// @dev Number of messages that were sent before this L1 block, and the number of the checkpoint at the end
-    /// of them.
+    /// @dev Number of messages that were sent before this L1 block, and the number of the
+    /// checkpoint at the end of them.
     function _before(uint256 state) private view returns (uint64 count, uint64 id) {
         uint64 l1Block;
         (count, id, l1Block,) = _unpack(state);
@@ -224,8 +224,9 @@ abstract contract SendQueue is Escrow {
         return uint128(value);
     }
 
-    /// @dev The stored form of a checkpoint: `keccak256(root ‖ state)`. The state holds the number of the
-    /// checkpoint, so nothing that is found in the ring can pass for an older or a later one.
+    /// @dev The stored form of a checkpoint: `keccak256(root ‖ state)`. The state holds the number
+    /// of the checkpoint, so nothing that is found in the ring can pass for an older or a later
+    /// one.
     function _commitment(bytes32 root, uint256 state) private pure returns (bytes32) {
         return Messages.extend(root, bytes32(state));
     }

@@ -5,9 +5,9 @@ import {ISequencing} from "../interfaces/ISequencing.sol";
 import {LivenessTimeout} from "./LivenessTimeout.sol";
 
 /// @title One sequencer, until it falls silent
-/// @notice The sequencer advances at all times, anyone else only when the head has become older than
-/// `TIMEOUT`. So a lost key stops the rollup for that long, and a sequencer that comes back finds a
-/// chain that has gone on.
+/// @notice The sequencer advances at all times, anyone else only when the head has become older
+/// than `TIMEOUT`. So a lost key stops the rollup for that long, and a sequencer that comes back
+/// finds a chain that has gone on.
 ///
 /// The sequencer can hand its place over in two steps, so that a mistyped address loses nothing.
 contract PermissionedSequencing is LivenessTimeout {
@@ -25,8 +25,9 @@ contract PermissionedSequencing is LivenessTimeout {
     /// @notice A policy without a sequencer.
     error SequencerZero();
 
-    /// @notice The fee recipient that blocks of the sequencer must have; zero if it may choose. An account that
-    /// advances while the sequencer is silent may choose in any case, because it is not paid otherwise.
+    /// @notice The fee recipient that blocks of the sequencer must have; zero if it may choose. An
+    /// account that advances while the sequencer is silent may choose in any case, because it is
+    /// not paid otherwise.
     address public immutable FEE_RECIPIENT;
 
     /// @notice Account that may advance.

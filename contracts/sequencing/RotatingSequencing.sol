@@ -5,16 +5,16 @@ import {ISequencing} from "../interfaces/ISequencing.sol";
 import {LivenessTimeout} from "./LivenessTimeout.sol";
 
 /// @title Several sequencers, who take turns
-/// @notice L1 time is divided into slots of equal length, and each belongs to the next member in the
-/// order of the list. A member may advance in its slots and no other account may, so a silent member costs
-/// the rollup its slots, and a censoring one delays a transaction until the next slot. If all are silent
-/// until the head is older than `TIMEOUT`, anyone may advance.
+/// @notice L1 time is divided into slots of equal length, and each belongs to the next member in
+/// the order of the list. A member may advance in its slots and no other account may, so a silent
+/// member costs the rollup its slots, and a censoring one delays a transaction until the next slot.
+/// If all are silent until the head is older than `TIMEOUT`, anyone may advance.
 ///
-/// What counts is the time of the L1 block in which `advance` stands, not the times of the L2 blocks:
-/// a member that builds across the end of its slot cannot bring that part to L1 any more.
+/// What counts is the time of the L1 block in which `advance` stands, not the times of the L2
+/// blocks: a member that builds across the end of its slot cannot bring that part to L1 any more.
 ///
-/// The list is fixed. Each member can hand its place over in two steps; to change the number of places
-/// is to change the policy of the rollup.
+/// The list is fixed. Each member can hand its place over in two steps; to change the number of
+/// places is to change the policy of the rollup.
 contract RotatingSequencing is LivenessTimeout {
     /// @notice The member at a place offers it to another account; zero withdraws that.
     event HandoverOffered(uint256 indexed place, address indexed member, address indexed next);

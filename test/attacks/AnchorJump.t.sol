@@ -5,12 +5,13 @@ import {L2Chain} from "../utils/L2Chain.sol";
 import {SafeCastLib} from "solady/utils/SafeCastLib.sol";
 
 /// @title An anchor that covers more messages than anyone can relay at once
-/// @notice A rolling hash can be compared at its end only. An account that advances may let the anchor jump over
-/// any number of messages (after an outage it has to), and then no batch up to its end fits a block.
-/// If a relay of a part had to bring the hashes of all the rest, these would soon not fit either, and
-/// the queue would stand still for ever with all ETH in it. Waypoints are made backwards from the
-/// anchor, a piece at a time, each with only the hashes of its piece: the data of all of them together
-/// grow with the number of messages, and that of one is as small as anyone likes.
+/// @notice A rolling hash can be compared at its end only. An account that advances may let the
+/// anchor jump over any number of messages (after an outage it has to), and then no batch up to its
+/// end fits a block. If a relay of a part had to bring the hashes of all the rest, these would soon
+/// not fit either, and the queue would stand still for ever with all ETH in it. Waypoints are made
+/// backwards from the anchor, a piece at a time, each with only the hashes of its piece: the data
+/// of all of them together grow with the number of messages, and that of one is as small as anyone
+/// likes.
 contract AnchorJumpTest is L2Chain {
     uint256 internal constant MESSAGES = 600;
     uint256 internal constant PIECE = 50;

@@ -9,14 +9,15 @@ import {L2} from "../utils/L2.sol";
 import {RealRollup} from "../utils/RealRollup.sol";
 
 /// @title Exits that are priced out by a few full blocks
-/// @notice A block cannot hold a transaction whose fee cap is below its base fee. Full blocks raise the base fee
-/// by an eighth each: an operator fills some just before exits become due, at the price of the gas that these
-/// blocks burn, and one block would discharge every exit of the queue for good, however long each had waited.
-/// With the base fee back at its level a few blocks later, all of these users would have to submit again, pay
-/// the fee again, and wait for the next spike. So a fee cap that left a margin when the transaction was
-/// submitted excuses a block, and never discharges the transaction: it stays first in the queue, is due in each
-/// block that it can pay, and what is overdue opens the rollup to anyone. Only after the time in which it would
-/// have expired, a base fee above its cap discharges it.
+/// @notice A block cannot hold a transaction whose fee cap is below its base fee. Full blocks raise
+/// the base fee by an eighth each: an operator fills some just before exits become due, at the
+/// price of the gas that these blocks burn, and one block would discharge every exit of the queue
+/// for good, however long each had waited. With the base fee back at its level a few blocks later,
+/// all of these users would have to submit again, pay the fee again, and wait for the next spike.
+/// So a fee cap that left a margin when the transaction was submitted excuses a block, and never
+/// discharges the transaction: it stays first in the queue, is due in each block that it can pay,
+/// and what is overdue opens the rollup to anyone. Only after the time in which it would have
+/// expired, a base fee above its cap discharges it.
 contract BaseFeeSpikeTest is RealRollup {
     using L2 for L2.Chain;
 
@@ -78,7 +79,8 @@ contract BaseFeeSpikeTest is RealRollup {
         e.forced = one(discharge(exit, INativeRollup.Outcome.NoRoom)).forced;
     }
 
-    /// @dev The error with the index of the exit, and the L2 time from which on it may be discharged.
+    /// @dev The error with the index of the exit, and the L2 time from which on it may be
+    /// discharged.
     function stillPriced() internal view returns (bytes memory) {
         return abi.encodeWithSignature(
             "StillPriced(uint64,uint64)",
@@ -154,7 +156,8 @@ contract BaseFeeSpikeTest is RealRollup {
         assertEq(rollup.duties().forcedNext, 1);
     }
 
-    /// @dev A cap without the margin is no promise: else the queue could be held up with such entries.
+    /// @dev A cap without the margin is no promise: else the queue could be held up with such
+    /// entries.
     function test_a_cap_without_the_margin_is_discharged_as_before() public {
         spike(8 gwei - 1);
         bytes memory input = l2.seal();

@@ -7,10 +7,11 @@ import {Burner, Catching} from "../utils/Targets.sol";
 import {ClaimAttack} from "./ClaimAttack.sol";
 
 /// @title Claimers and targets on L1 that play with gas
-/// @notice An account that claims chooses the gas. A target that catches its own failures would take a message
-/// with too little of it and give up on it for good; and a refund could be provoked by giving the target
-/// too little. So less than the message was promised is no delivery, and no refund either, for any
-/// amount. The other way round, a target that burns all it gets loses its own message and nothing else.
+/// @notice An account that claims chooses the gas. A target that catches its own failures would
+/// take a message with too little of it and give up on it for good; and a refund could be provoked
+/// by giving the target too little. So less than the message was promised is no delivery, and no
+/// refund either, for any amount. The other way round, a target that burns all it gets loses its
+/// own message and nothing else.
 contract ClaimGasAttackTest is ClaimAttack {
     using L2 for L2.Chain;
 

@@ -7,10 +7,10 @@ import {Reentrant} from "../utils/Targets.sol";
 import {ClaimAttack} from "./ClaimAttack.sol";
 
 /// @title Targets and receivers on L1 that call the queue back
-/// @notice A claim calls the account that the sender named, and pays a fee to whomever the claimer names, in the
-/// middle of its work. From there one could claim the same message again, or another one, whose target
-/// would then see the first message's sender, or whose sender would be left in sight behind it. All of
-/// these are refused; reading is allowed, and so is sending.
+/// @notice A claim calls the account that the sender named, and pays a fee to whomever the claimer
+/// names, in the middle of its work. From there one could claim the same message again, or another
+/// one, whose target would then see the first message's sender, or whose sender would be left in
+/// sight behind it. All of these are refused; reading is allowed, and so is sending.
 contract ClaimReentrancyTest is ClaimAttack {
     using L2 for L2.Chain;
 

@@ -11,15 +11,15 @@ import {ForcedBuilder} from "../utils/ForcedBuilder.sol";
 import {ClosedPolicy} from "../utils/ClosedPolicy.sol";
 
 /// @title A queue filled before an upgrade
-/// @notice The queue of forced transactions is first in, first out, and each block deals with so many. An
-/// operator who wants no account to leave before a change of rules fills it, for instance with hundreds of
-/// copies of one transaction, announces the change, and makes no more blocks than it must. If the delay
-/// before a change were all that protects an exit, the length of the queue and the pace of the blocks
-/// would decide.
+/// @notice The queue of forced transactions is first in, first out, and each block deals with so
+/// many. An operator who wants no account to leave before a change of rules fills it, for instance
+/// with hundreds of copies of one transaction, announces the change, and makes no more blocks than
+/// it must. If the delay before a change were all that protects an exit, the length of the queue
+/// and the pace of the blocks would decide.
 ///
-/// Here the pace is not the operator's: what stays undone opens the rollup to everyone. Copies take next to
-/// nothing of a block. And a change waits for all that was submitted while its delay still covered the way out,
-/// however long that takes.
+/// Here the pace is not the operator's: what stays undone opens the rollup to everyone. Copies take
+/// next to nothing of a block. And a change waits for all that was submitted while its delay still
+/// covered the way out, however long that takes.
 contract CopiesInTheQueueTest is ForcedBuilder {
     using L2 for L2.Chain;
 
@@ -65,8 +65,8 @@ contract CopiesInTheQueueTest is ForcedBuilder {
         rollup.announce(INativeRollup.Change.Policy, policy);
     }
 
-    /// @dev A block with what it owes of forced transactions; the first copies are in it, the others
-    /// refer to them.
+    /// @dev A block with what it owes of forced transactions; the first copies are in it, the
+    /// others refer to them.
     function advanceForced(address who) internal {
         uint64 first = rollup.duties().forcedNext;
         uint256 end = first + 64 < forced.length ? first + 64 : forced.length;
@@ -116,10 +116,11 @@ contract CopiesInTheQueueTest is ForcedBuilder {
         assertLt(vm.getBlockTimestamp(), ready - 4 days);
     }
 
-    /// @dev A block that deals with messages owes no forced transaction. Made at the last moment, it puts an
-    /// exit off, but once, and buys no second turn.
+    /// @dev A block that deals with messages owes no forced transaction. Made at the last moment,
+    /// it puts an exit off, but once, and buys no second turn.
     function test_a_block_of_messages_puts_an_exit_off_for_one_turn_and_no_second() public {
-        // Of messages the rollup knows less far ahead than of forced transactions, so they come first.
+        // Of messages the rollup knows less far ahead than of forced transactions, so they come
+        // first.
         skip(rollup.duties().forcedDue - vm.getBlockTimestamp());
         advance();
         assertLt(rollup.duties().relayDue, rollup.duties().forcedDue);

@@ -10,11 +10,11 @@ import {L2} from "../utils/L2.sol";
 import {RealRollup} from "../utils/RealRollup.sol";
 
 /// @title Forced work that costs more on L1 than on the L2
-/// @notice A precompile has no code, so a transaction to one looks like a transfer with data. But L2 gas of
-/// some buys several times the work of other gas, and EXECUTE asks its caller for the rest: 8 million gas of
-/// BLAKE2F take nearly 14 million more. Beside a block as large as `Capacity` supposes, that is more than an
-/// L1 transaction has. If it could be forced, the chain would stand still until it expires, for the price of
-/// one transaction.
+/// @notice A precompile has no code, so a transaction to one looks like a transfer with data. But
+/// L2 gas of some buys several times the work of other gas, and EXECUTE asks its caller for the
+/// rest: 8 million gas of BLAKE2F take nearly 14 million more. Beside a block as large as
+/// `Capacity` supposes, that is more than an L1 transaction has. If it could be forced, the chain
+/// would stand still until it expires, for the price of one transaction.
 contract DearForcedWorkTest is RealRollup {
     using L2 for L2.Chain;
 
@@ -71,7 +71,8 @@ contract DearForcedWorkTest is RealRollup {
         inbox.submit(last);
     }
 
-    /// @dev The same data and gas, to where no precompile stands: it takes what it says, and is carried.
+    /// @dev The same data and gas, to where no precompile stands: it takes what it says, and is
+    /// carried.
     function test_the_same_to_any_other_account_can_be_forced() public {
         bytes memory raw = l2.sign(transfer(address(0x10000), rounds()));
         INativeRollup.ForcedTransaction memory forced = submit(raw);

@@ -15,12 +15,12 @@ contract Bomb is Target {
 }
 
 /// @title Relayers and targets that play with gas
-/// @notice The relayer chooses the gas of the transaction. A call keeps back 1/64 of it, so there is an
-/// amount with which the target runs dry while the messenger has enough left to record a failure, and
-/// success is worse: a target that catches its own failures, as bridges do, would take a message and
-/// give up on it for good. Therefore less gas than the message was promised fails the whole relay (or
-/// retry), for any amount. The other way round, a target must not cost the relayer more than the
-/// message's gas limit, be it by what it burns or by what it returns.
+/// @notice The relayer chooses the gas of the transaction. A call keeps back 1/64 of it, so there
+/// is an amount with which the target runs dry while the messenger has enough left to record a
+/// failure, and success is worse: a target that catches its own failures, as bridges do, would take
+/// a message and give up on it for good. Therefore less gas than the message was promised fails the
+/// whole relay (or retry), for any amount. The other way round, a target must not cost the relayer
+/// more than the message's gas limit, be it by what it burns or by what it returns.
 contract DeliveryGasTest is L2Chain {
     uint64 internal constant NEEDED = 100_000;
 

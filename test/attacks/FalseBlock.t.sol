@@ -9,11 +9,12 @@ import {RealRollup} from "../utils/RealRollup.sol";
 import {SmallTries} from "../utils/SmallTries.sol";
 
 /// @title A block that EXECUTE should not have accepted
-/// @notice All that is on the L2 depends on EXECUTE. A bug in it that lets one false state root pass lets a thief
-/// claim the whole escrow in the next L1 block, by messages that were never sent, and nothing in the contracts tells
-/// them from true ones. A guardian who sees the false block pauses the queue. Until the pause ends the thief gets
-/// no more than the limit, in any number of claims, and nothing by calls, so no tokens; L1 has as long to repair
-/// EXECUTE. The false state root is put where the rollup stores those that EXECUTE has accepted.
+/// @notice All that is on the L2 depends on EXECUTE. A bug in it that lets one false state root
+/// pass lets a thief claim the whole escrow in the next L1 block, by messages that were never sent,
+/// and nothing in the contracts tells them from true ones. A guardian who sees the false block
+/// pauses the queue. Until the pause ends the thief gets no more than the limit, in any number of
+/// claims, and nothing by calls, so no tokens; L1 has as long to repair EXECUTE. The false state
+/// root is put where the rollup stores those that EXECUTE has accepted.
 contract FalseBlockTest is RealRollup {
     address internal guardianAccount = makeAddr("guardian");
     address internal thief = makeAddr("thief");

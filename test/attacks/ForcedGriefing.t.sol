@@ -15,12 +15,13 @@ contract Drain {
 }
 
 /// @title Transactions submitted to halt the chain
-/// @notice An account that submits a transaction that no block can hold would halt a rollup that must include it.
-/// It need not be invalid from the start: its sender can use the nonce otherwise, spend what it has, or
-/// have delegated to code (EIP-7702) so that a third party, or an earlier transaction of the queue itself,
-/// empties the account in the very block. None of this can be foreseen by the builder of the block, so it
-/// is judged after the block: what could not be appended to it is no fault of it. And for a copy of what
-/// is in the queue already the nonce is used up after the first.
+/// @notice An account that submits a transaction that no block can hold would halt a rollup that
+/// must include it. It need not be invalid from the start: its sender can use the nonce otherwise,
+/// spend what it has, or have delegated to code (EIP-7702) so that a third party, or an earlier
+/// transaction of the queue itself, empties the account in the very block. None of this can be
+/// foreseen by the builder of the block, so it is judged after the block: what could not be
+/// appended to it is no fault of it. And for a copy of what is in the queue already the nonce is
+/// used up after the first.
 contract ForcedGriefingTest is RealRollup {
     using L2 for L2.Chain;
 

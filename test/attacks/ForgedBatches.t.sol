@@ -10,10 +10,11 @@ import {L2} from "../utils/L2.sol";
 import {RealRollup} from "../utils/RealRollup.sol";
 
 /// @title A batch whose later blocks are not what the rollup takes them for
-/// @notice The contract has to find each of several blocks in one input, by offsets that an account that advances
-/// has written. A contract that looked at the first block alone, or elsewhere than EXECUTE does, would take
-/// on trust any block behind it. Here every block is held to all that a single one is; where a block
-/// stands is compared before it is read; and what EXECUTE has not accepted as a whole is nothing.
+/// @notice The contract has to find each of several blocks in one input, by offsets that an account
+/// that advances has written. A contract that looked at the first block alone, or elsewhere than
+/// EXECUTE does, would take on trust any block behind it. Here every block is held to all that a
+/// single one is; where a block stands is compared before it is read; and what EXECUTE has not
+/// accepted as a whole is nothing.
 contract ForgedBatchesTest is RealRollup {
     using L2 for L2.Chain;
     using BatchBytes for bytes;

@@ -10,10 +10,11 @@ import {L2} from "../utils/L2.sol";
 import {RealRollup} from "../utils/RealRollup.sol";
 
 /// @title Batches of which the contract sees the fixed parts of the requests and nothing else
-/// @notice In a transaction with blobs the fixed parts stand in the calldata one after another, and in the batch
-/// elsewhere: where it says that each request starts. An account that advances has written what says that, and what lies
-/// between. So they are at places where the contract would read fields that EXECUTE reads somewhere else, if
-/// there were a second way to put a batch together, or a head that ends too early.
+/// @notice In a transaction with blobs the fixed parts stand in the calldata one after another, and
+/// in the batch elsewhere: where it says that each request starts. An account that advances has
+/// written what says that, and what lies between. So they are at places where the contract would
+/// read fields that EXECUTE reads somewhere else, if there were a second way to put a batch
+/// together, or a head that ends too early.
 contract ForgedBlobBatchesTest is RealRollup {
     using L2 for L2.Chain;
     using BatchBytes for bytes;
@@ -194,8 +195,8 @@ contract ForgedBlobBatchesTest is RealRollup {
         assertTaken();
     }
 
-    /// @dev The contract is shown another state root, and EXECUTE the honest block whole, in the blobs: before the
-    /// part that is shown, behind it, and where the batch says that it is.
+    /// @dev The contract is shown another state root, and EXECUTE the honest block whole, in the
+    /// blobs: before the part that is shown, behind it, and where the batch says that it is.
     function test_a_block_in_the_blobs_is_not_executed_for_the_one_in_the_head() public {
         bytes memory forged = bytes.concat(head);
         uint256 root = partAt(1) + Execute.STATE_ROOT_AT - 18;

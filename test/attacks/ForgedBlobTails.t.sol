@@ -9,9 +9,10 @@ import {L2} from "../utils/L2.sol";
 import {RealRollup} from "../utils/RealRollup.sol";
 
 /// @title Inputs whose end the contract does not see
-/// @notice In a transaction with blobs the contract holds the head of each input, and behind it a trailer and the bytes that
-/// its memory held before. All that it reads must be in the head: the fields of each block, which therefore
-/// must not lie behind it, and the transactions that are said to have been forced.
+/// @notice In a transaction with blobs the contract holds the head of each input, and behind it a
+/// trailer and the bytes that its memory held before. All that it reads must be in the head: the
+/// fields of each block, which therefore must not lie behind it, and the transactions that are said
+/// to have been forced.
 contract ForgedBlobTailsTest is RealRollup {
     using L2 for L2.Chain;
 
@@ -111,8 +112,8 @@ contract ForgedBlobTailsTest is RealRollup {
         assertHead();
     }
 
-    /// @dev The head names transactions at offsets behind it, where memory holds what an earlier input has left
-    /// there: a forced transaction that is in no block.
+    /// @dev The head names transactions at offsets behind it, where memory holds what an earlier
+    /// input has left there: a forced transaction that is in no block.
     function test_a_forced_transaction_is_not_found_in_what_lies_behind_the_head() public {
         INativeRollup.ForcedTransaction memory t = submit(signedTransfer("alice", 0, 10 gwei));
         skip(1);

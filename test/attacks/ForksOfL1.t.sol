@@ -8,10 +8,11 @@ import {IL2} from "../utils/IL2.sol";
 import {L2} from "../utils/L2.sol";
 
 /// @title A fork of L1 that freezes a rollup, or that someone could choose
-/// @notice A rollup that pins the schema of its blocks is frozen by the next fork of L1: EXECUTE refuses the old
-/// schema, and the rollup the new one. Deposits go on, and nothing comes out any more. A rollup that takes any
-/// schema would let its callers choose rules. Here a rollup without an owner accepts what EXECUTE accepts at the
-/// timestamp of the block, and EXECUTE accepts the fork that L1 had then.
+/// @notice A rollup that pins the schema of its blocks is frozen by the next fork of L1: EXECUTE
+/// refuses the old schema, and the rollup the new one. Deposits go on, and nothing comes out any
+/// more. A rollup that takes any schema would let its callers choose rules. Here a rollup without
+/// an owner accepts what EXECUTE accepts at the timestamp of the block, and EXECUTE accepts the
+/// fork that L1 had then.
 contract ForksOfL1Test is ForkedL1 {
     using L2 for L2.Chain;
 
@@ -41,7 +42,8 @@ contract ForksOfL1Test is ForkedL1 {
         assertEq(rollup.owner(), address(0));
     }
 
-    /// @dev The first block of a fork is of the second from which on L1 has it, and none of an earlier one.
+    /// @dev The first block of a fork is of the second from which on L1 has it, and none of an
+    /// earlier one.
     function test_a_fork_begins_on_the_l2_at_the_second_at_which_it_begins_on_l1() public {
         (uint16[4] memory schemas, uint64[4] memory times) = schedule();
         for (uint256 i = 1; i < 4; ++i) {
@@ -95,8 +97,8 @@ contract ForksOfL1Test is ForkedL1 {
         assertEq(rollup.schemaAt(OSAKA_AT), L2.OSAKA);
     }
 
-    /// @dev The same blocks and the same fork of L1: a switch by registry loses them, and accepts those that are
-    /// made anew.
+    /// @dev The same blocks and the same fork of L1: a switch by registry loses them, and accepts
+    /// those that are made anew.
     function test_a_switch_by_registry_strands_the_blocks_that_were_made_before_it() public {
         INativeRollup.ForkMode[2] memory modes =
             [INativeRollup.ForkMode.Follow, INativeRollup.ForkMode.Registry];
@@ -123,8 +125,8 @@ contract ForksOfL1Test is ForkedL1 {
         }
     }
 
-    /// @dev On an L1 that accepts several forks at any timestamp, which leaves the choice to callers: up to a later
-    /// fork, and not back.
+    /// @dev On an L1 that accepts several forks at any timestamp, which leaves the choice to
+    /// callers: up to a later fork, and not back.
     function test_no_rollup_goes_back_to_the_rules_of_an_earlier_fork() public {
         installExecute("");
         uint16[3] memory schemas = [L2.PRAGUE, L2.OSAKA, L2.AMSTERDAM];
@@ -174,8 +176,8 @@ contract ForksOfL1Test is ForkedL1 {
         assertHead();
     }
 
-    /// @dev BPO2 changes blob parameters alone. An L2 that goes by Osaka all the time must not be stopped by one
-    /// caller who names BPO2 in a block.
+    /// @dev BPO2 changes blob parameters alone. An L2 that goes by Osaka all the time must not be
+    /// stopped by one caller who names BPO2 in a block.
     function test_a_block_that_names_blob_parameters_stops_no_rollup_that_goes_by_osaka() public {
         hardfork(L2.OSAKA, OSAKA_AT);
         hardfork(BPO2, BPO2_AT);

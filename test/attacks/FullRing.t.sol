@@ -12,12 +12,13 @@ import {MessageCodec} from "../utils/MessageCodec.sol";
 import {RealRollup} from "../utils/RealRollup.sol";
 
 /// @title A ring of checkpoints that fills behind forced transactions
-/// @notice While forced transactions that were there before are worked off, no block owes a relay, and no
-/// checkpoint becomes free. The ring lasts for the time in which no account has to relay (the constructor sees to
-/// that), but how long a queue is no constructor knows. So who puts a backlog before the messages, and has a
-/// message sent in each L1 block, closes `send` for as long as the backlog is longer than what the ring has to
-/// spare. This is what it takes and what comes of it: no deposit is lost or late for it, the way out stays
-/// open, the price is that of the backlog, and with the first relays `send` is open again.
+/// @notice While forced transactions that were there before are worked off, no block owes a relay,
+/// and no checkpoint becomes free. The ring lasts for the time in which no account has to relay
+/// (the constructor sees to that), but how long a queue is no constructor knows. So who puts a
+/// backlog before the messages, and has a message sent in each L1 block, closes `send` for as long
+/// as the backlog is longer than what the ring has to spare. This is what it takes and what comes
+/// of it: no deposit is lost or late for it, the way out stays open, the price is that of the
+/// backlog, and with the first relays `send` is open again.
 contract FullRingTest is RealRollup {
     using L2 for L2.Chain;
 
@@ -56,7 +57,8 @@ contract FullRingTest is RealRollup {
         nextL1Block();
     }
 
-    /// @dev A block with the next of the backlog. The one behind it does not fit, and that is the truth.
+    /// @dev A block with the next of the backlog. The one behind it does not fit, and that is the
+    /// truth.
     function advanceForced() internal {
         uint256 first = rollup.duties().forcedNext;
         l2.raw(raws[first]);
@@ -100,8 +102,8 @@ contract FullRingTest is RealRollup {
         }
     }
 
-    /// @dev A backlog, and a message in each L1 block behind it; no account advances before anyone can, and
-    /// then there is one block in each L1 block. How many of these `send` was closed for.
+    /// @dev A backlog, and a message in each L1 block behind it; no account advances before anyone
+    /// can, and then there is one block in each L1 block. How many of these `send` was closed for.
     function closedFor(uint256 blocks) internal returns (uint256 closed) {
         force(blocks);
         uint256 start = vm.getBlockTimestamp();
@@ -139,8 +141,8 @@ contract FullRingTest is RealRollup {
 
     /// @dev A block of a backlog of any kind costs more gas in fees than this.
     function test_a_block_of_backlog_costs_two_and_a_half_million_gas() public {
-        // How many a block deals with, for what each takes of the budget, and what each has to pay for: the
-        // shortest transactions that there are.
+        // How many a block deals with, for what each takes of the budget, and what each has to pay
+        // for: the shortest transactions that there are.
         uint256 size = 100;
         uint256 proven = Capacity.ENTRY_BYTES + Capacity.PROOF_BYTES;
         assertPrice(Capacity.ofBounded(size), Capacity.ofBounded(size));

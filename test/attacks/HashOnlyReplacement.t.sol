@@ -8,11 +8,11 @@ import {ForgeryAttack} from "./ForgeryAttack.sol";
 
 /// @title A hash in place of another, and nothing else changed
 /// @notice A rollup keeps two hashes of a block: that of the block, which the next one must name as
-/// its parent, and the state root, against which claims are proven. If either could be replaced on its own,
-/// by an argument of `advance` or in an input whose other fields are those of an honest block, the operator
-/// would own the escrow with a state root, and halt the chain with the hash of a block that does not exist.
-/// Both are read from the input that EXECUTE judges, which compares each with what it computes itself; what
-/// a replaced hash stands for is never asked.
+/// its parent, and the state root, against which claims are proven. If either could be replaced on
+/// its own, by an argument of `advance` or in an input whose other fields are those of an honest
+/// block, the operator would own the escrow with a state root, and halt the chain with the hash of
+/// a block that does not exist. Both are read from the input that EXECUTE judges, which compares
+/// each with what it computes itself; what a replaced hash stands for is never asked.
 contract HashOnlyReplacementTest is ForgeryAttack {
     function testFuzz_a_block_hash_of_ones_own_is_refused(bytes32 hash) public {
         vm.assume(hash != l2.head.hash);

@@ -10,10 +10,10 @@ import {MessageCodec} from "../utils/MessageCodec.sol";
 import {RealRollup} from "../utils/RealRollup.sol";
 
 /// @title The most that can be demanded of a block
-/// @notice If users can make the rollup owe more than an L1 transaction carries, the chain halts; if more
-/// than a public pool takes, it depends on who knows a builder. What L1 takes shrinks: from Amsterdam on a
-/// byte of calldata costs 64 gas. Here the largest duties are built, on an L2 of some size, and held
-/// against the narrowest limits.
+/// @notice If users can make the rollup owe more than an L1 transaction carries, the chain halts;
+/// if more than a public pool takes, it depends on who knows a builder. What L1 takes shrinks: from
+/// Amsterdam on a byte of calldata costs 64 gas. Here the largest duties are built, on an L2 of
+/// some size, and held against the narrowest limits.
 contract LargestDutiesTest is RealRollup {
     using L2 for L2.Chain;
 
@@ -48,8 +48,8 @@ contract LargestDutiesTest is RealRollup {
         nextL1Block();
     }
 
-    /// @dev Sends as many messages as an anchor may cover: to new accounts, or to precompiles that refuse them,
-    /// so that each is kept.
+    /// @dev Sends as many messages as an anchor may cover: to new accounts, or to precompiles that
+    /// refuse them, so that each is kept.
     function overdue(bool refused) internal {
         for (uint160 i = 0; i < 256; ++i) {
             address to = address(refused ? 0x0a : 0x7777_0000 + i);

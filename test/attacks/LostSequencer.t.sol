@@ -8,9 +8,10 @@ import {RealRollup} from "../utils/RealRollup.sol";
 
 /// @title A sequencer that is lost
 /// @notice If one account alone can advance, its loss freezes all funds: no withdrawal gets into a
-/// block, and no deposit arrives. The same holds for a policy that is broken or hostile. Here silence opens
-/// the rollup: once the head is old enough anyone advances, under any policy. As soon as it moves
-/// again the policy holds again, so that no account takes a place for good by waiting for one outage.
+/// block, and no deposit arrives. The same holds for a policy that is broken or hostile. Here
+/// silence opens the rollup: once the head is old enough anyone advances, under any policy. As soon
+/// as it moves again the policy holds again, so that no account takes a place for good by waiting
+/// for one outage.
 contract LostSequencerTest is RealRollup {
     using L2 for L2.Chain;
 

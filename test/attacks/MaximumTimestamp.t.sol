@@ -6,10 +6,10 @@ import {L2} from "../utils/L2.sol";
 import {TimestampAttack} from "./TimestampAttack.sol";
 
 /// @title A last block
-/// @notice Each block must be later than its parent. After one with the largest timestamp there is none, and
-/// one that is years ahead is the last for as long: a single valid block would halt the rollup, with all
-/// that is in its escrow. It is refused like any other from the future; the largest that is taken is that
-/// of L1 itself, and it has a successor a second later.
+/// @notice Each block must be later than its parent. After one with the largest timestamp there is
+/// none, and one that is years ahead is the last for as long: a single valid block would halt the
+/// rollup, with all that is in its escrow. It is refused like any other from the future; the
+/// largest that is taken is that of L1 itself, and it has a successor a second later.
 contract MaximumTimestampTest is TimestampAttack {
     using L2 for L2.Chain;
 

@@ -10,10 +10,11 @@ import {L2} from "../utils/L2.sol";
 import {RealRollup} from "../utils/RealRollup.sol";
 
 /// @title Evidence for one block of a batch that is held against another
-/// @notice Anchors, relay proofs and outcomes of forced transactions name the block that they are for. A contract
-/// that counted inputs, or the blocks of one input, would take what is true of one block for what another owes, or
-/// ask nothing of the later blocks of a batch. Here the three blocks differ in what they owe: nothing, a forced
-/// transaction beside a new anchor, and a relay; and evidence counts the blocks of the call, however they come.
+/// @notice Anchors, relay proofs and outcomes of forced transactions name the block that they are
+/// for. A contract that counted inputs, or the blocks of one input, would take what is true of one
+/// block for what another owes, or ask nothing of the later blocks of a batch. Here the three
+/// blocks differ in what they owe: nothing, a forced transaction beside a new anchor, and a relay;
+/// and evidence counts the blocks of the call, however they come.
 contract MisplacedEvidenceTest is RealRollup {
     using L2 for L2.Chain;
 

@@ -7,12 +7,12 @@ import {L2} from "../utils/L2.sol";
 import {ForgeryAttack} from "./ForgeryAttack.sol";
 
 /// @title Fields that no account but the operator would check
-/// @notice EXECUTE says that a block is valid, not that it is one that anybody wants. Validity leaves to
-/// its builder the schema, the chain, the parent, the gas limit within a range, the time, and what
-/// L1 is said to be: an early rollup checked none of these, so that its operator could double the gas
-/// limit in a few blocks until no block could be advanced, or go on from a parent that was never the head.
-/// Every such field is compared, with storage or with what L1 knows; the randomness and the extra data are
-/// free and mean nothing here.
+/// @notice EXECUTE says that a block is valid, not that it is one that anybody wants. Validity
+/// leaves to its builder the schema, the chain, the parent, the gas limit within a range, the time,
+/// and what L1 is said to be: an early rollup checked none of these, so that its operator could
+/// double the gas limit in a few blocks until no block could be advanced, or go on from a parent
+/// that was never the head. Every such field is compared, with storage or with what L1 knows; the
+/// randomness and the extra data are free and mean nothing here.
 contract OperatorFieldsTest is ForgeryAttack {
     function test_what_the_rollup_governs_cannot_be_changed() public {
         uint256 state = vm.snapshotState();

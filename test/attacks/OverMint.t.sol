@@ -6,9 +6,10 @@ import {L2} from "../utils/L2.sol";
 import {ClaimAttack} from "./ClaimAttack.sol";
 
 /// @title More ETH on the L2 than there is behind it
-/// @notice A genesis that gives ETH to accounts, or any fault that mints, makes claims that the escrow
-/// cannot pay all of. They must not be paid with what others have sent and not yet got, beyond what is
-/// there: what nothing backs is refused as it is claimed, stays claimable, and takes nothing with it.
+/// @notice A genesis that gives ETH to accounts, or any fault that mints, makes claims that the
+/// escrow cannot pay all of. They must not be paid with what others have sent and not yet got,
+/// beyond what is there: what nothing backs is refused as it is claimed, stays claimable, and takes
+/// nothing with it.
 contract OverMintTest is ClaimAttack {
     using L2 for L2.Chain;
 

@@ -9,12 +9,13 @@ import {MessageCodec} from "../utils/MessageCodec.sol";
 import {RealRollup} from "../utils/RealRollup.sol";
 
 /// @title "No room", made up
-/// @notice The builder of a block decides how long its input is: EXECUTE takes a witness with more in it
-/// than is read, codes of zeros for instance, and other implementations of it may take what this one
-/// refuses. It also decides what else is in the block, and can use up the gas with transactions of its
-/// own. If a block were excused for having no room in that sense, an operator could relay one message per
-/// block and include one forced transaction, for ever. So neither counts: a block owes so many relays, and
-/// so much of a budget of forced transactions, with any other content.
+/// @notice The builder of a block decides how long its input is: EXECUTE takes a witness with more
+/// in it than is read, codes of zeros for instance, and other implementations of it may take what
+/// this one refuses. It also decides what else is in the block, and can use up the gas with
+/// transactions of its own. If a block were excused for having no room in that sense, an operator
+/// could relay one message per block and include one forced transaction, for ever. So neither
+/// counts: a block owes so many relays, and so much of a budget of forced transactions, with any
+/// other content.
 contract PaddedBlocksTest is RealRollup {
     using L2 for L2.Chain;
 
@@ -33,7 +34,8 @@ contract PaddedBlocksTest is RealRollup {
         }
     }
 
-    /// @dev The newest block, with all of the state in its witness, which has codes that no account reads.
+    /// @dev The newest block, with all of the state in its witness, which has codes that no account
+    /// reads.
     function padded() internal returns (bytes memory input) {
         input = L2.wideInputOf(l2.head.hash);
         assertGt(input.length, L2.inputOf(l2.head.hash).length + 4 * CODE);

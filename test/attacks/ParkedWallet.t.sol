@@ -25,14 +25,16 @@ import {RealRollup} from "../utils/RealRollup.sol";
 import {Token} from "../utils/Tokens.sol";
 
 /// @title An operator who lets no contract wallet leave
-/// @notice A multisig on L1 has no key, so it signs no L2 transaction that could be forced. It moves what it has on
-/// the L2 by messages to its alias account, and the deadline for messages forces the operator to relay them. But a
-/// message that runs code may be parked, since gas does not bound what code reads; and `retry`, which delivers a
-/// parked message, is an L2 transaction that the operator leaves out like any other. So an operator who parks holds
-/// all contract wallets for as long as it makes blocks. Here any account with a key forces the delivery:
-/// `L2Accounts.force` delivers a message only if it makes one call, of the target that the transaction names, and
-/// the queue takes it for targets that are known to read little. The operator parks everything, at the last moment,
-/// includes nothing that it does not owe, and delays what it owes for as long as it can.
+/// @notice A multisig on L1 has no key, so it signs no L2 transaction that could be forced. It
+/// moves what it has on the L2 by messages to its alias account, and the deadline for messages
+/// forces the operator to relay them. But a message that runs code may be parked, since gas does
+/// not bound what code reads; and `retry`, which delivers a parked message, is an L2 transaction
+/// that the operator leaves out like any other. So an operator who parks holds all contract wallets
+/// for as long as it makes blocks. Here any account with a key forces the delivery:
+/// `L2Accounts.force` delivers a message only if it makes one call, of the target that the
+/// transaction names, and the queue takes it for targets that are known to read little. The
+/// operator parks everything, at the last moment, includes nothing that it does not owe, and delays
+/// what it owes for as long as it can.
 abstract contract ParkedWalletFixture is RealRollup {
     using L2 for L2.Chain;
 
@@ -230,7 +232,8 @@ abstract contract ParkedWalletFixture is RealRollup {
         assertEq(address(wallet).balance, 4 ether);
     }
 
-    /// @dev The wallet takes back a message of its own that was parked, as an account with a key does.
+    /// @dev The wallet takes back a message of its own that was parked, as an account with a key
+    /// does.
     function test_a_wallet_takes_back_what_was_parked() public {
         bytes memory data = abi.encodeCall(queue.send, (alice, account, GAS, 1, "call"));
         confirmed(address(queue), 2 ether + 1, data);
@@ -249,8 +252,9 @@ abstract contract ParkedWalletFixture is RealRollup {
         assertEq(address(wallet).balance, 2 ether + 1);
     }
 
-    /// @dev It is not known how much any other target reads, so such a delivery has no more gas than a transfer; a
-    /// transaction that names the messenger and delivers something else fails on the L2.
+    /// @dev It is not known how much any other target reads, so such a delivery has no more gas
+    /// than a transfer; a transaction that names the messenger and delivers something else fails on
+    /// the L2.
     function test_no_other_call_of_an_account_can_be_demanded() public {
         order(0, 0, alice, 0, "");
         parkAtTheLastMoment();
@@ -327,7 +331,8 @@ contract ParkedWalletTest is ParkedWalletFixture {
     }
 }
 
-/// @dev New state costs several times as much there, and the account is created by the forced delivery.
+/// @dev New state costs several times as much there, and the account is created by the forced
+/// delivery.
 contract ParkedWalletUnderAmsterdamTest is ParkedWalletFixture {
     function genesis() internal view override returns (IL2.Genesis memory g) {
         g = super.genesis();

@@ -6,11 +6,11 @@ import {L2Chain} from "../utils/L2Chain.sol";
 import {Moody, Reentrant} from "../utils/Targets.sol";
 
 /// @title Targets that call the messenger back
-/// @notice A target runs while the messenger is in the middle of its work. If it could relay, it would
-/// deliver messages out of order; if it could retry or refund, a message could be paid twice, or be
-/// delivered with the wrong L1 sender in sight. All of these are refused from within a delivery, from
-/// within the payment of fees, and from within a refund. Reading is allowed, and so is what any L2
-/// account may do anyway.
+/// @notice A target runs while the messenger is in the middle of its work. If it could relay, it
+/// would deliver messages out of order; if it could retry or refund, a message could be paid twice,
+/// or be delivered with the wrong L1 sender in sight. All of these are refused from within a
+/// delivery, from within the payment of fees, and from within a refund. Reading is allowed, and so
+/// is what any L2 account may do anyway.
 contract ReentrancyTest is L2Chain {
     Reentrant internal target;
 

@@ -51,16 +51,17 @@ contract Intruder is Target {
 }
 
 /// @title Calls from within calls, for every entry of every contract
-/// @notice Foreign code runs in the middle of some calls: the target of a message, the account that is paid, a
-/// token. Each function that changes state is reachable from there, and an attack needs one that was forgotten.
-/// So each has a row in this table, and the table is compared with the compiled contracts: a new function, or a
-/// new contract, without a row fails. A row says what protects the function:
+/// @notice Foreign code runs in the middle of some calls: the target of a message, the account that
+/// is paid, a token. Each function that changes state is reachable from there, and an attack needs
+/// one that was forgotten. So each has a row in this table, and the table is compared with the
+/// compiled contracts: a new function, or a new contract, without a row fails. A row says what
+/// protects the function:
 ///
-///   Lock     it calls foreign code, or depends on the result of such a call: refused within each such call
-///   Caller   only a certain account may call it, which is no foreign code: refused for any other
-///   Inert    it calls no foreign code after or before it changes state, so it cannot be interrupted, and what it
-///            changes is nothing that an interrupted call has read: allowed anywhere
-///   Tail     its only call of foreign code is its last step, after all changes of state
+///   Lock it calls foreign code, or depends on the result of such a call: refused within each such
+///   call Caller only a certain account may call it, which is no foreign code: refused for any
+///   other Inert it calls no foreign code after or before it changes state, so it cannot be
+///   interrupted, and what it changes is nothing that an interrupted call has read: allowed
+///   anywhere Tail its only call of foreign code is its last step, after all changes of state
 contract ReentrancyTableTest is BridgeFixture {
     using LibString for string;
 
@@ -73,7 +74,8 @@ contract ReentrancyTableTest is BridgeFixture {
         }
     }
 
-    /// @dev The table. The tests below go through the locks; the contracts' own tests through the others.
+    /// @dev The table. The tests below go through the locks; the contracts' own tests through the
+    /// others.
     function fillTable() private {
         // Lock.
         rows("L1MessageQueue", "claim refund");
@@ -97,7 +99,8 @@ contract ReentrancyTableTest is BridgeFixture {
         rows("L1MessageQueue", "send");
         rows("L1TokenBridge", "register depositEtherToSelf");
         rows("L2Messenger", "send addWaypoint refundToL1");
-        // An alias account takes ether and tokens; the predeploy passes ether on to one, which only takes it.
+        // An alias account takes ether and tokens; the predeploy passes ether on to one, which only
+        // takes it.
         rows("L2Accounts", "receive fallback");
         // What it notes lasts for a call of the messenger that is locked.
         rows("L2Accounts", "force");
@@ -108,7 +111,8 @@ contract ReentrancyTableTest is BridgeFixture {
         rows("NativeRollup", "advance reportFork clear");
         rows("StateRootRollup", "advance");
         rows("FeeVault", "advance receive");
-        // The constructor of what is deployed is its caller's own, and nothing is stored before it has run.
+        // The constructor of what is deployed is its caller's own, and nothing is stored before it
+        // has run.
         rows("DeterministicDeployer", "deploy");
     }
 
@@ -137,8 +141,8 @@ contract ReentrancyTableTest is BridgeFixture {
         assertEq(found, _rows.length, "a row of no entry, or two of one");
     }
 
-    /// @dev Name of what the ABI has at a place, `receive` and `fallback` for what has none; empty unless it can be
-    /// called and change state.
+    /// @dev Name of what the ABI has at a place, `receive` and `fallback` for what has none; empty
+    /// unless it can be called and change state.
     function entryAt(string memory json, string memory place) private pure returns (string memory) {
         string memory kind = vm.parseJsonString(json, string.concat(place, ".type"));
         bool isNamed = kind.eq("function");
@@ -173,7 +177,8 @@ contract ReentrancyTableTest is BridgeFixture {
 
     Intruder private intruder;
 
-    /// @dev Calls of the intruder, and the error that each attempt must end with; empty: it must succeed.
+    /// @dev Calls of the intruder, and the error that each attempt must end with; empty: it must
+    /// succeed.
     function attempt(address target, bytes memory call_, bytes memory refusal) private {
         intruder.prepare(target, call_);
         refusals.push(refusal);

@@ -6,12 +6,13 @@ import {BridgeFixture} from "../bridge/BridgeFixture.sol";
 import {OnceCallingToken} from "../utils/Tokens.sol";
 
 /// @title A withdrawal that is cancelled although it can be paid
-/// @notice A seller delivers goods for a withdrawal to an L1 account: the message stands in an L2 block that
-/// L1 has taken, and its payment cannot fail. The buyer, who withdrew, named a contract of its own as the
-/// account that may send the tokens back. That contract is a token with a hook. During a deposit of this token
-/// the bridge is locked, so a payment that is tried from within the hook fails. `refund` tries the payment and
-/// cancels the withdrawal if it fails: called from the hook, it would cancel a withdrawal that any claim pays
-/// out. So `refund` is refused, as a whole, while a transfer is under way.
+/// @notice A seller delivers goods for a withdrawal to an L1 account: the message stands in an L2
+/// block that L1 has taken, and its payment cannot fail. The buyer, who withdrew, named a contract
+/// of its own as the account that may send the tokens back. That contract is a token with a hook.
+/// During a deposit of this token the bridge is locked, so a payment that is tried from within the
+/// hook fails. `refund` tries the payment and cancels the withdrawal if it fails: called from the
+/// hook, it would cancel a withdrawal that any claim pays out. So `refund` is refused, as a whole,
+/// while a transfer is under way.
 contract RefundInTransferTest is BridgeFixture {
     function test_a_payable_withdrawal_is_not_cancelled_from_within_a_transfer() public {
         OnceCallingToken attacker = new OnceCallingToken();

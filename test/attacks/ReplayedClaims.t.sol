@@ -6,11 +6,11 @@ import {L2} from "../utils/L2.sol";
 import {ClaimAttack} from "./ClaimAttack.sol";
 
 /// @title Messages to L1 that are claimed twice
-/// @notice A proof stays good for as long as the state root is held, and a later block proves the same slot
-/// once more: a message that could be claimed by each of them would empty the escrow. It could also be
-/// claimed and then refunded, or a deposit be taken for a withdrawal, since hashes of messages in both
-/// directions have the same form. A bitmap has one bit for each message, which a refund sets as well; and
-/// each side looks for hashes where only its own are.
+/// @notice A proof stays good for as long as the state root is held, and a later block proves the
+/// same slot once more: a message that could be claimed by each of them would empty the escrow. It
+/// could also be claimed and then refunded, or a deposit be taken for a withdrawal, since hashes of
+/// messages in both directions have the same form. A bitmap has one bit for each message, which a
+/// refund sets as well; and each side looks for hashes where only its own are.
 contract ReplayedClaimsTest is ClaimAttack {
     using L2 for L2.Chain;
 
@@ -43,8 +43,8 @@ contract ReplayedClaimsTest is ClaimAttack {
         assertEq(TO.balance, 2 ether);
     }
 
-    /// @dev Hashes of messages in both directions have the same form, and each side looks for them where
-    /// only its own are.
+    /// @dev Hashes of messages in both directions have the same form, and each side looks for them
+    /// where only its own are.
     function test_a_deposit_is_no_withdrawal() public {
         IL1MessageQueue.Message memory m =
             IL1MessageQueue.Message(alice, alice, alice, 10 ether, 0, 0, 0, "");

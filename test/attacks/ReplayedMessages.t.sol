@@ -7,10 +7,11 @@ import {MessageCodec} from "../utils/MessageCodec.sol";
 import {Moody} from "../utils/Targets.sol";
 
 /// @title Messages to the L2 that are delivered twice
-/// @notice All messages that were ever sent are public, and so is what proves them. If one could be relayed
-/// again, or retried after its target had taken it, or refunded after that, an account that sent a deposit would
-/// have it several times, out of the ETH of all. The rolling hash has one place for each message; a message
-/// that is kept for a retry is struck off before its target is called, and comes back only if that fails.
+/// @notice All messages that were ever sent are public, and so is what proves them. If one could be
+/// relayed again, or retried after its target had taken it, or refunded after that, an account that
+/// sent a deposit would have it several times, out of the ETH of all. The rolling hash has one
+/// place for each message; a message that is kept for a retry is struck off before its target is
+/// called, and comes back only if that fails.
 contract ReplayedMessagesTest is L2Chain {
     Moody internal moody;
 

@@ -7,11 +7,12 @@ import {L2} from "../utils/L2.sol";
 import {RealRollup} from "../utils/RealRollup.sol";
 
 /// @title Something new in the queue, just before `advance`
-/// @notice An account that advances built the block, and the evidence for it, from what was on L1 when it did. A
-/// message or a forced transaction that goes ahead of `advance` in the same L1 block is nothing that it
-/// could know. If the evidence were compared with the queues as they are at that moment, anyone could
-/// make an honest `advance` revert after it has paid for EXECUTE, in each L1 block, for the price of a
-/// submission. So what was submitted in the same L1 block is the business of later blocks.
+/// @notice An account that advances built the block, and the evidence for it, from what was on L1
+/// when it did. A message or a forced transaction that goes ahead of `advance` in the same L1 block
+/// is nothing that it could know. If the evidence were compared with the queues as they are at that
+/// moment, anyone could make an honest `advance` revert after it has paid for EXECUTE, in each L1
+/// block, for the price of a submission. So what was submitted in the same L1 block is the business
+/// of later blocks.
 contract SameBlockSubmissionsTest is RealRollup {
     using L2 for L2.Chain;
 

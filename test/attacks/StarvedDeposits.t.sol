@@ -7,10 +7,11 @@ import {L2} from "../utils/L2.sol";
 import {RealRollup} from "../utils/RealRollup.sol";
 
 /// @title Deposits that are never relayed
-/// @notice The ETH of a deposit is in escrow from the moment it is sent; an account that advances decides when the
-/// L2 hears of it, and could keep a deposit for ever by leaving the anchor where it is, or by anchoring
-/// messages and relaying none. Here a deadline runs from the time of each message: once the oldest pending
-/// one is overdue, no block is taken that does not prove, against its own state, that it relayed it.
+/// @notice The ETH of a deposit is in escrow from the moment it is sent; an account that advances
+/// decides when the L2 hears of it, and could keep a deposit for ever by leaving the anchor where
+/// it is, or by anchoring messages and relaying none. Here a deadline runs from the time of each
+/// message: once the oldest pending one is overdue, no block is taken that does not prove, against
+/// its own state, that it relayed it.
 contract StarvedDepositsTest is RealRollup {
     using L2 for L2.Chain;
 
@@ -46,8 +47,8 @@ contract StarvedDepositsTest is RealRollup {
         assertHead();
     }
 
-    /// @dev While no block has shown what is next, the rollup takes it that both may be due since its
-    /// deployment, and begins with what was forced although the deposit is older.
+    /// @dev While no block has shown what is next, the rollup takes it that both may be due since
+    /// its deployment, and begins with what was forced although the deposit is older.
     function test_a_deposit_waits_for_one_block_of_forced_transactions_at_most() public {
         send(bob, 1 ether, 0, "");
         skip(1 hours);

@@ -8,8 +8,8 @@ import {RealRollup} from "../utils/RealRollup.sol";
 import {SafeCastLib} from "solady/utils/SafeCastLib.sol";
 
 /// @title Blocks of any time that their builder likes
-/// @dev Each is one that EXECUTE accepts, but for those that are not later than their parent, which no account
-/// can build.
+/// @dev Each is one that EXECUTE accepts, but for those that are not later than their parent, which
+/// no account can build.
 abstract contract TimestampAttack is RealRollup {
     using L2 for L2.Chain;
 

@@ -23,12 +23,12 @@ contract Toucher {
 }
 
 /// @title Messages that make a block too large for L1
-/// @notice For 2,600 gas a delivery can read a contract of 24 kB and more, and all of it has to be in the
-/// witness: a message with a few million gas makes an input of megabytes, which no L1 transaction can
-/// carry. If it had to be delivered by a deadline, anyone could halt a rollup for the price of a deposit.
-/// So a message may be parked instead, unless it asks for nothing but ETH for an account without code. The
-/// censor gains nothing: what is parked can be delivered by anyone, who gets the fee, or taken back by a
-/// transaction that can be forced.
+/// @notice For 2,600 gas a delivery can read a contract of 24 kB and more, and all of it has to be
+/// in the witness: a message with a few million gas makes an input of megabytes, which no L1
+/// transaction can carry. If it had to be delivered by a deadline, anyone could halt a rollup for
+/// the price of a deposit. So a message may be parked instead, unless it asks for nothing but ETH
+/// for an account without code. The censor gains nothing: what is parked can be delivered by
+/// anyone, who gets the fee, or taken back by a transaction that can be forced.
 contract UnadvanceableBlocksTest is RealRollup {
     using L2 for L2.Chain;
 
@@ -156,8 +156,8 @@ contract UnadvanceableBlocksTest is RealRollup {
         return IL1MessageQueue.Message(sender, to, to, value, 0, 0, 0, "");
     }
 
-    /// @dev Without a gas of its own a delivery still reads the target's code, and has the stipend to read
-    /// more: a block hash, and with it all headers back to that.
+    /// @dev Without a gas of its own a delivery still reads the target's code, and has the stipend
+    /// to read more: a block hash, and with it all headers back to that.
     function test_a_deposit_to_an_account_with_code_can_be_parked_and_taken_back() public {
         send(address(BALLAST), 2 ether, 0, "");
         send(address(0xaaaa), 1 ether, 0, "data that no code reads");

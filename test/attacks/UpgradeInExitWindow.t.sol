@@ -10,11 +10,12 @@ import {ClosedPolicy} from "../utils/ClosedPolicy.sol";
 import {RealRollup} from "../utils/RealRollup.sol";
 
 /// @title Rules that change before anyone can leave
-/// @notice If an owner can change the rules at once, no account can leave before rules that let no account
-/// leave: a policy under which no account may advance, a gas limit that holds no withdrawal. Here a change is
-/// announced, and made after a delay that is longer than the whole way out, at its slowest: a forced
-/// transaction becomes due and certain, another account than the operator advances, and the claim needs no
-/// one. The delay is demanded of every configuration, so none can be deployed that breaks this promise.
+/// @notice If an owner can change the rules at once, no account can leave before rules that let no
+/// account leave: a policy under which no account may advance, a gas limit that holds no
+/// withdrawal. Here a change is announced, and made after a delay that is longer than the whole way
+/// out, at its slowest: a forced transaction becomes due and certain, another account than the
+/// operator advances, and the claim needs no one. The delay is demanded of every configuration, so
+/// none can be deployed that breaks this promise.
 contract UpgradeInExitWindowTest is RealRollup {
     using L2 for L2.Chain;
 

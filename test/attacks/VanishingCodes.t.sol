@@ -9,7 +9,8 @@ import {KeptInputs} from "../utils/KeptInputs.sol";
 import {L2} from "../utils/L2.sol";
 import {RealRollup} from "../utils/RealRollup.sol";
 
-/// @dev An account that is destroyed while it is made, and has this code until its transaction ends.
+/// @dev An account that is destroyed while it is made, and has this code until its transaction
+/// ends.
 contract Vanishing {
     constructor(bytes memory code, address bomb) {
         (bool ok,) = bomb.delegatecall("");
@@ -21,8 +22,8 @@ contract Vanishing {
 }
 
 /// @title Inputs that name bytes which no account finds afterwards
-/// @notice The account that advances decides what the inputs name, and EXECUTE sees no difference. All that is taken must be there
-/// for an account that derives the L2 later.
+/// @notice The account that advances decides what the inputs name, and EXECUTE sees no difference.
+/// All that is taken must be there for an account that derives the L2 later.
 contract VanishingCodesTest is RealRollup {
     using BatchBytes for bytes;
     using L2 for L2.Chain;
@@ -85,7 +86,8 @@ contract VanishingCodesTest is RealRollup {
         assertHead();
     }
 
-    /// @dev A block among others is held to the same, and what an input before has left in memory is not seen.
+    /// @dev A block among others is held to the same, and what an input before has left in memory
+    /// is not seen.
     function test_inputs_with_references_and_without_stand_side_by_side() public {
         skip(60);
         bytes[] memory inputs = new bytes[](3);

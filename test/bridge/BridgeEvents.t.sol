@@ -9,8 +9,8 @@ import {AccountCalls} from "../utils/AccountCalls.sol";
 import {FeeToken, ToppingToken} from "../utils/Tokens.sol";
 import {BridgeFixture} from "./BridgeFixture.sol";
 
-/// @dev Every field of the events of both bridges, and the accounts that their messages name. No two fields of an
-/// event have the same value: else one could be in the place of the other.
+/// @dev Every field of the events of both bridges, and the accounts that their messages name. No
+/// two fields of an event have the same value: else one could be in the place of the other.
 contract BridgeEventsTest is BridgeFixture {
     address internal dave = makeAddr("dave, who takes back");
     address internal erin = makeAddr("erin");
@@ -134,10 +134,11 @@ contract BridgeEventsTest is BridgeFixture {
         l2Bridge.refund{value: 9}(d, carol, erin, GAS);
     }
 
-    // ------------------------------------------------------------------ accounts that may take back
+    // ------------------------------------------------------------------ accounts that may take
+    // back
 
-    /// @dev A withdrawal that L1 sends back can fail on the L2 too. Its tokens are those of the account that burned
-    /// them.
+    /// @dev A withdrawal that L1 sends back can fail on the L2 too. Its tokens are those of the
+    /// account that burned them.
     function test_returned_withdrawal_is_refundable_by_its_sender() public {
         fund();
         IL1TokenBridge.Withdrawal memory w = withdrawn();
@@ -157,7 +158,8 @@ contract BridgeEventsTest is BridgeFixture {
         assertEq(taxed.balanceOf(erin), 450);
     }
 
-    /// @dev The account that sends a deposit back names one that may have it minted again, should L1 refuse to pay.
+    /// @dev The account that sends a deposit back names one that may have it minted again, should
+    /// L1 refuse to pay.
     function test_returned_deposit_is_refundable_by_named_account() public {
         IL2TokenBridge.Deposit memory d = failedDeposit();
         vm.prank(dave);

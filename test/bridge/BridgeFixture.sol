@@ -19,8 +19,8 @@ import {TokenCode} from "../utils/TokenCode.sol";
 import {Token} from "../utils/Tokens.sol";
 
 /// @title Both sides of the bridge over the real queue and the real messenger
-/// @dev One chain plays both parts: what is sent on either side is carried to the other by `toL2` and
-/// `toL1`. Instead of the rollup there is an answer to what the state root is.
+/// @dev One chain plays both parts: what is sent on either side is carried to the other by `toL2`
+/// and `toL1`. Instead of the rollup there is an answer to what the state root is.
 abstract contract BridgeFixture is L2Chain {
     address internal immutable ROLLUP = makeAddr("rollup");
     uint64 internal constant GAS = 500_000;

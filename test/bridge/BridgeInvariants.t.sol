@@ -8,7 +8,8 @@ import {ListingToken} from "../utils/Tokens.sol";
 import {MessageCodec} from "../utils/MessageCodec.sol";
 import {BridgeFixture} from "./BridgeFixture.sol";
 
-/// @dev With any behaviour of users, relayers and a moody token, no token is lost and none comes from nowhere.
+/// @dev With any behaviour of users, relayers and a moody token, no token is lost and none comes
+/// from nowhere.
 contract BridgeInvariantsTest is BridgeFixture {
     ListingToken private moody;
 

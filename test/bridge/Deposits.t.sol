@@ -106,7 +106,8 @@ contract DepositsTest is BridgeFixture {
 
     function test_names_are_cut_between_characters() public {
         SpellingToken spelling = new SpellingToken();
-        // 30 bytes, then a character of 3, of which one byte would fit; and a byte that begins none.
+        // 30 bytes, then a character of 3, of which one byte would fit; and a byte that begins
+        // none.
         spelling.spell(unicode"123456789012345678901234567890€", string(bytes(hex"41ff42")));
         register(address(spelling));
         assertEq(l2Token(address(spelling)).name(), "123456789012345678901234567890");
@@ -123,7 +124,8 @@ contract DepositsTest is BridgeFixture {
 
     /// @dev To the last unit of it.
     function test_registering_takes_enough_gas_to_hear_what_the_token_says() public {
-        // The token is warm from here on, so that all that comes before the question costs the same.
+        // The token is warm from here on, so that all that comes before the question costs the
+        // same.
         assertGt(address(token).code.length, 0);
         uint256 before = 400_000 - gasSeen(400_000);
         assertEq(gasSeen(449_999 + before), 449_999);
@@ -292,7 +294,8 @@ contract DepositsTest is BridgeFixture {
         assertEq(l2Token(address(token)).balanceOf(address(0x0200)), 10);
     }
 
-    /// @dev A key, a key that delegates, and a contract, which has no key for its address on the L2.
+    /// @dev A key, a key that delegates, and a contract, which has no key for its address on the
+    /// L2.
     function test_a_deposit_to_self_goes_to_whom_controls_it() public {
         register(address(token));
         address delegating = makeAddr("delegating");

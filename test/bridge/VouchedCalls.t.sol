@@ -12,10 +12,11 @@ import {MessageCodec} from "../utils/MessageCodec.sol";
 import {BridgeFixture} from "./BridgeFixture.sol";
 
 /// @title Code that a forced call can reach
-/// @notice A forced transaction that is no transfer calls the bridge, with any data, or the messenger, to send
-/// to L1 or to take back what was parked; or it has an alias account do so. Each is vouched for: with any
-/// calldata it runs no code but that of the bridge, the messenger, their tokens and the alias accounts, and no
-/// precompile, of which some are worth more than their gas. And it reads no more than `Capacity` counts.
+/// @notice A forced transaction that is no transfer calls the bridge, with any data, or the
+/// messenger, to send to L1 or to take back what was parked; or it has an alias account do so. Each
+/// is vouched for: with any calldata it runs no code but that of the bridge, the messenger, their
+/// tokens and the alias accounts, and no precompile, of which some are worth more than their gas.
+/// And it reads no more than `Capacity` counts.
 contract VouchedCallsTest is BridgeFixture {
     address private account = AliasAddresses.account(alice);
 
@@ -260,8 +261,8 @@ contract VouchedCallsTest is BridgeFixture {
         assertVouched();
     }
 
-    /// @dev The watcher sees other code too: the tokens themselves are not vouched for, since a permit
-    /// recovers whose it is.
+    /// @dev The watcher sees other code too: the tokens themselves are not vouched for, since a
+    /// permit recovers whose it is.
     function test_a_permit_runs_a_precompile() public {
         BridgedToken bridged = l2Token(address(token));
         (uint8 v, bytes32 r, bytes32 s) = vm.sign(1, keccak256("something"));

@@ -266,7 +266,8 @@ contract WithdrawalsTest is BridgeFixture {
         l1Queue.claim(toL1Messages[w.index], proof, relayer);
     }
 
-    /// @dev Within a token's own lock a payment fails although it can be paid. A single call cancels nothing there.
+    /// @dev Within a token's own lock a payment fails although it can be paid. A single call
+    /// cancels nothing there.
     function test_a_refund_waits_a_day_in_which_anyone_claims() public {
         (ListingToken listing, IL1TokenBridge.Withdrawal memory w) = refusedWithdrawal();
         IL1TokenBridge.MessageProof memory proof = bridgeProofOf(w.index);
@@ -413,8 +414,8 @@ contract WithdrawalsTest is BridgeFixture {
         assertTrue(l1Bridge.refund(w, proof, relayer, GAS));
     }
 
-    /// @dev The L2 cannot ask for more than it was given. If it could, the tokens of others than this
-    /// one would be safe, and of this one no more would go than came.
+    /// @dev The L2 cannot ask for more than it was given. If it could, the tokens of others than
+    /// this one would be safe, and of this one no more would go than came.
     function test_no_more_is_released_than_was_deposited() public {
         depositFor(token, 10);
         token.give(address(l1Bridge), 5);

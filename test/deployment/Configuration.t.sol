@@ -11,8 +11,8 @@ import {RotatingSequencing} from "../../contracts/sequencing/RotatingSequencing.
 import {RollupFixture} from "../utils/RollupFixture.sol";
 import {TokenCode} from "../utils/TokenCode.sol";
 
-/// @dev The configuration of contracts can be read from them: an account that checks a deployment depends on it, and
-/// a builder of its blocks.
+/// @dev The configuration of contracts can be read from them: an account that checks a deployment
+/// depends on it, and a builder of its blocks.
 contract ConfigurationTest is RollupFixture {
     function testFuzz_a_queue_tells_its_rollup_caps_and_price(
         address owner,

@@ -6,8 +6,8 @@ import {TomlValues} from "../../script/TomlValues.sol";
 import {GenesisHeaders} from "../utils/GenesisHeaders.sol";
 import {PlanFixture} from "./PlanFixture.sol";
 
-/// @dev The header of the first block in a configuration: a plan is made of one that the contracts take, and any other
-/// is refused with what is wrong with it.
+/// @dev The header of the first block in a configuration: a plan is made of one that the contracts
+/// take, and any other is refused with what is wrong with it.
 contract GenesisPlanTest is PlanFixture {
     function test_the_placeholder_of_the_example_is_refused_as_such() public {
         string memory text = vm.readFile("script/rollup.example.toml");

@@ -6,8 +6,8 @@ import {RollupPlan} from "../../script/RollupPlan.sol";
 import {TomlValues} from "../../script/TomlValues.sol";
 import {PlanFixture} from "./PlanFixture.sol";
 
-/// @dev The section `[guardian]` of a configuration: within its bounds the contracts are deployed with it, and beyond
-/// them the plan is refused by the name of the value.
+/// @dev The section `[guardian]` of a configuration: within its bounds the contracts are deployed
+/// with it, and beyond them the plan is refused by the name of the value.
 contract GuardianPlanTest is PlanFixture {
     address private constant GUARDIAN = address(0x6a);
 

@@ -53,7 +53,8 @@ contract Recorder {
 
 /// @dev Calls that the script sends to the contracts of a deployment file.
 contract OperateTest is Test {
-    /// @dev The deployment file and that of calldata, which each test has for itself: tests run side by side.
+    /// @dev The deployment file and that of calldata, which each test has for itself: tests run
+    /// side by side.
     string private file;
     string private calldataFile;
 

@@ -4,8 +4,8 @@ pragma solidity ^0.8.28;
 import {TomlValues} from "../../script/TomlValues.sol";
 import {PlanFixture} from "./PlanFixture.sol";
 
-/// @dev Prices, caps and delays of a configuration: the last value that the rules allow makes a plan, and the next one
-/// is refused by its name.
+/// @dev Prices, caps and delays of a configuration: the last value that the rules allow makes a
+/// plan, and the next one is refused by its name.
 contract PlanBoundsTest is PlanFixture {
     function test_prices_are_a_hundred_base_fees_at_most() public {
         string memory rule = "at most 10000: a hundred times the base fee of L1";

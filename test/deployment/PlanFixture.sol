@@ -38,8 +38,8 @@ contract Planner is RollupPlan {
 }
 
 /// @title Plans of configuration files that are the example but for one value
-/// @dev A configuration file that no rollup can be made from is refused before anything is deployed, with
-/// the line that is wrong; what is refused is what the contracts refuse.
+/// @dev A configuration file that no rollup can be made from is refused before anything is
+/// deployed, with the line that is wrong; what is refused is what the contracts refuse.
 abstract contract PlanFixture is ExampleFixture {
     Planner internal planner = new Planner();
 
@@ -66,7 +66,8 @@ abstract contract PlanFixture is ExampleFixture {
         planner.parse(text, address(planner));
     }
 
-    /// @dev The last value that passes does so here and in the constructors; the next one in neither.
+    /// @dev The last value that passes does so here and in the constructors; the next one in
+    /// neither.
     function expectBound(
         string memory line,
         string memory key,

@@ -7,8 +7,8 @@ import {RollupPlan} from "../../script/RollupPlan.sol";
 import {ForkRegistry} from "../utils/ForkRegistry.sol";
 import {PlanFixture} from "./PlanFixture.sol";
 
-/// @dev Values of a configuration by their kinds: numbers, names of forks, lists, text. One of another kind is refused
-/// by its name.
+/// @dev Values of a configuration by their kinds: numbers, names of forks, lists, text. One of
+/// another kind is refused by its name.
 contract PlanValuesTest is PlanFixture {
     function test_numbers_that_do_not_fit_are_named() public {
         string memory large = "18446744073709551616";

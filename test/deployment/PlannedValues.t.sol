@@ -11,8 +11,8 @@ import {RotatingSequencing} from "../../contracts/sequencing/RotatingSequencing.
 import {Deploy} from "../../script/Deploy.s.sol";
 import {VerifyFixture} from "./VerifyFixture.sol";
 
-/// @dev Every value of a configuration file is in its place in the contracts, and every address in the deployment file:
-/// no two of them are the same.
+/// @dev Every value of a configuration file is in its place in the contracts, and every address in
+/// the deployment file: no two of them are the same.
 contract PlannedValuesTest is VerifyFixture {
     /// @dev The example with other values, and this policy.
     function planWith(string memory policy) private returns (Deploy.Plan memory) {

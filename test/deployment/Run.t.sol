@@ -31,8 +31,8 @@ contract RunTest is ExampleFixture {
     Deployer private script = new Deployer();
     string private folder;
 
-    /// @dev A configuration in a folder of the test's own, since tests run side by side, with a genesis file
-    /// or without one.
+    /// @dev A configuration in a folder of the test's own, since tests run side by side, with a
+    /// genesis file or without one.
     function config(string memory test, bool hasGenesis) private returns (string memory path) {
         folder = string.concat("cache/run-", test);
         if (vm.exists(folder)) vm.removeDir(folder, true);

@@ -7,8 +7,8 @@ import {RollupPlan} from "../../script/RollupPlan.sol";
 import {TomlValues} from "../../script/TomlValues.sol";
 import {PlanFixture} from "./PlanFixture.sol";
 
-/// @dev The section `[sequencing]` of a configuration: its accounts, fees and turns, and the time after which a policy
-/// opens.
+/// @dev The section `[sequencing]` of a configuration: its accounts, fees and turns, and the time
+/// after which a policy opens.
 contract SequencingPlanTest is PlanFixture {
     function test_the_example_gives_one_sequencer_a_head_start_once_it_is_named() public {
         string memory text = example();

@@ -8,7 +8,8 @@ import {GenesisHeaders} from "../utils/GenesisHeaders.sol";
 import {IL2} from "../utils/IL2.sol";
 import {VerifyFixture} from "./VerifyFixture.sol";
 
-/// @dev A deployment is certified if it is as the configuration says, and not if it differs in one value.
+/// @dev A deployment is certified if it is as the configuration says, and not if it differs in one
+/// value.
 contract VerifyTest is VerifyFixture {
     string private constant PERMISSIONED = "policy = \"permissioned\"\ntimeout = 5400\n"
         "sequencer = \"0x00000000000000000000000000000000000000bb\"\n"
@@ -166,7 +167,8 @@ contract VerifyTest is VerifyFixture {
         vm.removeDir(folder, true);
     }
 
-    /// @dev Nodes take the genesis from the file, so a file of another first block is another rollup.
+    /// @dev Nodes take the genesis from the file, so a file of another first block is another
+    /// rollup.
     function test_a_deployment_file_of_another_hash_and_a_missing_one_are_refused() public {
         Deploy.Plan memory p = plan();
         string memory folder = "cache/verify-file";

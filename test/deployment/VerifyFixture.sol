@@ -35,8 +35,8 @@ contract Certifier is Deploy {
         _requireFile(plan);
     }
 
-    /// @dev Text of the script about forks and guardian. Kept in storage, as the functions are `view` where mutants
-    /// are tried.
+    /// @dev Text of the script about forks and guardian. Kept in storage, as the functions are
+    /// `view` where mutants are tried.
     string public ofForks;
     string public ofGuardian;
 

@@ -11,7 +11,8 @@ import {ForgedQueue, ForgedRollup, Forgery} from "../utils/Forgeries.sol";
 import {GenesisHeaders} from "../utils/GenesisHeaders.sol";
 import {VerifyFixture} from "./VerifyFixture.sol";
 
-/// @dev A deployer whose init code writes to storage before the contracts begin: no such deployment is certified.
+/// @dev A deployer whose init code writes to storage before the contracts begin: no such deployment
+/// is certified.
 contract VerifyForgeriesTest is VerifyFixture {
     /// @dev Deploys as configured, but for the rollup, which begins with a slot of another value.
     function deployForged(Deploy.Plan memory p, uint256 slot, bytes32 value) private {
@@ -143,7 +144,8 @@ contract VerifyForgeriesTest is VerifyFixture {
         );
     }
 
-    /// @dev The schema in force stands apart from the schedule, and so do duties and announced changes.
+    /// @dev The schema in force stands apart from the schedule, and so do duties and announced
+    /// changes.
     function test_forged_state_that_no_getter_shows_is_seen_by_its_init_code() public {
         uint256 rules = trueValue(3);
         uint256[2][4] memory forgeries = [
@@ -197,8 +199,9 @@ contract VerifyForgeriesTest is VerifyFixture {
         certifier.certify(p);
     }
 
-    /// @dev The code of a contract pins the contracts that it names. Each getter is compared all the same. That the
-    /// queues name the rollup is what its constructor demands, which runs before.
+    /// @dev The code of a contract pins the contracts that it names. Each getter is compared all
+    /// the same. That the queues name the rollup is what its constructor demands, which runs
+    /// before.
     function test_contracts_that_name_others_are_refused() public {
         Deploy.Plan memory p = plan();
         certifier.deployAll(p);

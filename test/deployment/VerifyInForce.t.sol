@@ -8,8 +8,8 @@ import {RollupPlan} from "../../script/RollupPlan.sol";
 import {TomlValues} from "../../script/TomlValues.sol";
 import {VerifyFixture} from "./VerifyFixture.sol";
 
-/// @dev A rollup after its deployment: what the script says of its forks and its guardian, and the changes by its owner
-/// that the section `[in_force]` names.
+/// @dev A rollup after its deployment: what the script says of its forks and its guardian, and the
+/// changes by its owner that the section `[in_force]` names.
 contract VerifyInForceTest is VerifyFixture {
     // ------------------------------------------------------------------ what is said
 
@@ -59,7 +59,8 @@ contract VerifyInForceTest is VerifyFixture {
         );
     }
 
-    // ------------------------------------------------------------------ what has been changed since
+    // ------------------------------------------------------------------ what has been changed
+    // since
 
     function test_what_an_owner_has_changed_is_certified_once_the_file_says_so() public {
         string[2][] memory changes = new string[2][](2);

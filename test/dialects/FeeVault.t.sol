@@ -71,8 +71,8 @@ abstract contract FeeVaultFixture is ExecuteTest {
         return uint256(head.baseFee) * head.gasUsed;
     }
 
-    /// @dev Adds a block with one transaction. Returns its head, and the fees that it has burned: the ether that is
-    /// gone, which is the base fee times the gas that Alice has paid.
+    /// @dev Adds a block with one transaction. Returns its head, and the fees that it has burned:
+    /// the ether that is gone, which is the base fee times the gas that Alice has paid.
     function add(address to) internal returns (IL2.Head memory head, uint256 burned) {
         (uint256 before, uint256 supplied) = (vault.credit(), supply());
         IL2.Sealed memory b = seal(to);
@@ -119,7 +119,8 @@ contract FeeVaultCreditTest is FeeVaultFixture {
         }
     }
 
-    /// @dev EIP-7778: the gas of the block includes what the sender got back. docs/formats.md has these figures.
+    /// @dev EIP-7778: the gas of the block includes what the sender got back. docs/formats.md has
+    /// these figures.
     function test_for_cleared_slots_the_product_would_credit_a_quarter_too_much() public {
         start(L2.AMSTERDAM);
         (IL2.Head memory head, uint256 burned) = add(CLEARING);
@@ -129,7 +130,8 @@ contract FeeVaultCreditTest is FeeVaultFixture {
         assertEq(vault.credit(), burned);
     }
 
-    /// @dev EIP-8037: the gas of the block is the larger of two kinds, and the sender has paid both.
+    /// @dev EIP-8037: the gas of the block is the larger of two kinds, and the sender has paid
+    /// both.
     function test_for_a_new_account_the_product_would_credit_a_tenth_too_little() public {
         start(L2.AMSTERDAM);
         (IL2.Head memory head, uint256 burned) = add(bob);

@@ -7,8 +7,8 @@ import {ExecuteTest} from "../utils/ExecuteTest.sol";
 import {IL2} from "../utils/IL2.sol";
 import {L2} from "../utils/L2.sol";
 
-/// @dev A rollup over Drake's form, and what its contract cannot demand of a block. Each test adds a block that
-/// `NativeRollup` refuses: `test/NativeRollup.t.sol` has the refusal for each field.
+/// @dev A rollup over Drake's form, and what its contract cannot demand of a block. Each test adds
+/// a block that `NativeRollup` refuses: `test/NativeRollup.t.sol` has the refusal for each field.
 contract StateRootRollupTest is ExecuteTest {
     using L2 for L2.Chain;
 
@@ -151,7 +151,8 @@ contract StateRootRollupTest is ExecuteTest {
         expectAccepted(l2.next());
     }
 
-    /// @dev The caller of `advance` alone decides what is in a block, since the contract reads no transaction.
+    /// @dev The caller of `advance` alone decides what is in a block, since the contract reads no
+    /// transaction.
     function test_it_cannot_say_what_must_be_in_a_block() public {
         advance(l2.sealBlock(l2.next()));
         assertEq(l2.nonceOf(L2.account("alice")), 0);

@@ -7,7 +7,8 @@ import {IL2} from "../utils/IL2.sol";
 import {L2} from "../utils/L2.sol";
 import {RealRollup} from "../utils/RealRollup.sol";
 
-/// @dev Bounds of forced transactions, at them and beyond; the change of their fee; and their events.
+/// @dev Bounds of forced transactions, at them and beyond; the change of their fee; and their
+/// events.
 contract ForcedBoundsTest is RealRollup {
     using L2 for L2.Chain;
 
@@ -95,7 +96,8 @@ contract ForcedBoundsTest is RealRollup {
 
     // ------------------------------------------------------------------ what excuses
 
-    /// @dev An included transaction shows which nonces are used, and nothing about those after its own.
+    /// @dev An included transaction shows which nonces are used, and nothing about those after its
+    /// own.
     function test_used_nonce_rules_out_no_later_nonce() public {
         bytes memory raw = signedTransfer("alice", 0, 100 gwei);
         INativeRollup.ForcedTransaction memory first = submit(raw);
@@ -192,8 +194,8 @@ contract ForcedBoundsTest is RealRollup {
         );
     }
 
-    /// @dev Its cap had the margin when it was submitted. Until then the base fee puts it off, and from then on the
-    /// base fee removes it.
+    /// @dev Its cap had the margin when it was submitted. Until then the base fee puts it off, and
+    /// from then on the base fee removes it.
     function test_price_puts_off_until_grace_and_expiry() public {
         INativeRollup.ForcedTransaction memory t = submit(signedTransfer("alice", 0, BASE_FEE - 1));
         assertTrue(t.priced);

@@ -7,7 +7,8 @@ import {IL2} from "../utils/IL2.sol";
 import {L2} from "../utils/L2.sol";
 import {RealRollup} from "../utils/RealRollup.sol";
 
-/// @dev The part of the queue that one block owes and may deal with, and the budget that many transactions share.
+/// @dev The part of the queue that one block owes and may deal with, and the budget that many
+/// transactions share.
 contract ForcedBudgetTest is RealRollup {
     using L2 for L2.Chain;
 
@@ -113,7 +114,8 @@ contract ForcedBudgetTest is RealRollup {
         assertEq(rollup.duties().forcedDue, t[7].submittedAt + FORCED_DELAY);
     }
 
-    /// @dev A builder that proves the same account again and again does not use the budget up by that.
+    /// @dev A builder that proves the same account again and again does not use the budget up by
+    /// that.
     function test_proofs_that_are_not_needed_take_nothing_of_the_budget() public {
         INativeRollup.Evidence memory e = none();
         e.forced = new INativeRollup.ForcedBatch[](1);
@@ -170,8 +172,8 @@ contract ForcedBudgetTest is RealRollup {
     }
 }
 
-/// @dev Gas that is demanded is 8 million at most, or that of the whole block if it is less. What counts is the
-/// gas that transactions of the queue ask for, and nothing else in the block.
+/// @dev Gas that is demanded is 8 million at most, or that of the whole block if it is less. What
+/// counts is the gas that transactions of the queue ask for, and nothing else in the block.
 contract ForcedGasBudgetTest is RealRollup {
     using L2 for L2.Chain;
 

@@ -31,8 +31,8 @@ contract CalibrationTest is ExecuteTest {
             assertTrue(ok);
             assertEq(result.length, 43);
             assertEq(used, charge + WARM, vm.toString(input.length));
-            // What the schedule of docs/gas.md comes to is Rust's to say; its other schedules have no
-            // items to count.
+            // What the schedule of docs/gas.md comes to is Rust's to say; its other schedules have
+            // no items to count.
             (,, charge) = L2.verify(input, "gas=flat");
             assertEq(charge, 25_000 + 16 * input.length + l2.head.gasUsed);
         }

@@ -188,7 +188,8 @@ contract AdvanceGasTest is GasFixture {
         return all;
     }
 
-    /// @dev Gas that the contract uses to keep the codes of a block on L1, and the gas that it saves in all.
+    /// @dev Gas that the contract uses to keep the codes of a block on L1, and the gas that it
+    /// saves in all.
     function test_gas_of_codes_that_are_kept_on_l1() public {
         fillRing();
         l2.transfer("alice", address(0xb0b), 1);

@@ -3,8 +3,8 @@ pragma solidity ^0.8.28;
 
 import {Test} from "forge-std/Test.sol";
 
-/// @dev Every contract that is deployed can be: its code is no longer than EIP-170 allows, and what makes it
-/// no longer than EIP-3860 does.
+/// @dev Every contract that is deployed can be: its code is no longer than EIP-170 allows, and what
+/// makes it no longer than EIP-3860 does.
 contract CodeSizeTest is Test {
     uint256 internal constant MAX_CODE = 24_576;
     uint256 internal constant MAX_INIT_CODE = 2 * MAX_CODE;

@@ -30,11 +30,12 @@ contract ForcedGasTest is GasFixture {
         }
         nextL1Block();
         bytes memory call = advanceCall(one(l2.seal()), e);
-        // With an EXECUTE so dear that work decides what the transaction costs, and not its calldata: below
-        // the floor of EIP-7623 nothing is given back.
+        // With an EXECUTE so dear that work decides what the transaction costs, and not its
+        // calldata: below the floor of EIP-7623 nothing is given back.
         installExecute("gas=flat");
         uint256 used = cost(address(rollup), 0, call).beyondCalldata;
-        // A slot is given back for each, of which less than a fifth of the transaction's gas is paid.
+        // A slot is given back for each, of which less than a fifth of the transaction's gas is
+        // paid.
         return used - uint64(vm.lastCallGas().gasRefunded);
     }
 

@@ -6,11 +6,12 @@ import {AnchorFixture} from "../utils/AnchorFixture.sol";
 import {IL2} from "../utils/IL2.sol";
 import {L2} from "../utils/L2.sol";
 
-/// @dev Measures calls. A transaction would not do: of one with much calldata only the floor of EIP-7623
-/// can be seen.
+/// @dev Measures calls. A transaction would not do: of one with much calldata only the floor of
+/// EIP-7623 can be seen.
 contract Meter {
     function measure(address to, bytes memory data) external payable returns (uint256 used) {
-        // A precompile is warm in every transaction, and forge takes EXECUTE for an account like others.
+        // A precompile is warm in every transaction, and forge takes EXECUTE for an account like
+        // others.
         (bool ok,) = address(0x0101).staticcall{gas: 1000}("");
         assert(!ok);
         // The answer is left where it is: to copy it would count.
@@ -24,8 +25,9 @@ contract Meter {
 }
 
 /// @title Gas of calls as transactions of their own, on an L2 of ten thousand accounts
-/// @dev The compiler's optimizer decides these figures, so tests in this folder are left out where it is
-/// off, as for coverage. What is measured is written to snapshots/gas.json, and docs/gas.md says it.
+/// @dev The compiler's optimizer decides these figures, so tests in this folder are left out where
+/// it is off, as for coverage. What is measured is written to snapshots/gas.json, and docs/gas.md
+/// says it.
 abstract contract GasFixture is AnchorFixture {
     using L2 for L2.Chain;
 
@@ -80,8 +82,8 @@ abstract contract GasFixture is AnchorFixture {
         }
     }
 
-    /// @dev Calls a contract as a transaction would. For tests under `isolate`, where each call of a test
-    /// is a transaction of its own.
+    /// @dev Calls a contract as a transaction would. For tests under `isolate`, where each call of
+    /// a test is a transaction of its own.
     function cost(address to, uint256 value, bytes memory call) internal returns (Cost memory c) {
         vm.deal(address(this), 2 * value);
         // What a call of nothing costs does not count.

@@ -45,7 +45,8 @@ contract DutiesFitTest is RealRollup {
         expectTooLarge(8_000_001, 8_000_000);
     }
 
-    /// @dev A call by an alias account of what the deployer vouches for takes 47,800 bytes besides its own.
+    /// @dev A call by an alias account of what the deployer vouches for takes 47,800 bytes besides
+    /// its own.
     function test_the_longest_forced_transaction_fits_what_can_be_demanded_of_a_block() public {
         this.redeployWithSize(4200);
         expectTooLong(4201, 52_001);

@@ -82,8 +82,9 @@ contract ForkModesTest is ForkedL1 {
         assertHead();
     }
 
-    /// @dev An entry that names a fork as batches have it is one that no block has, and neither is a fork whose
-    /// layout is unknown; an entry of more than two bytes is not cut to one that is known.
+    /// @dev An entry that names a fork as batches have it is one that no block has, and neither is
+    /// a fork whose layout is unknown; an entry of more than two bytes is not cut to one that is
+    /// known.
     function test_entries_that_name_no_known_fork_are_refused() public {
         restart(INativeRollup.ForkMode.Registry);
         IL2.Head memory before = l2.head;

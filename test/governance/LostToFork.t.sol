@@ -7,8 +7,9 @@ import {ForkedL1} from "../utils/ForkedL1.sol";
 import {IL2} from "../utils/IL2.sol";
 import {L2} from "../utils/L2.sol";
 
-/// @dev A rollup that pins its forks, whose owner comes too late: L1 has forked. Nothing that waits can be done
-/// any more, so the fork must not wait for it; and no account may use that to change the rules of a rollup that lives.
+/// @dev A rollup that pins its forks, whose owner comes too late: L1 has forked. Nothing that waits
+/// can be done any more, so the fork must not wait for it; and no account may use that to change
+/// the rules of a rollup that lives.
 contract LostToForkTest is ForkedL1 {
     using L2 for L2.Chain;
 
@@ -47,7 +48,8 @@ contract LostToForkTest is ForkedL1 {
         make(change, v);
     }
 
-    /// @dev The next block under a fork that the schedule does not have, which does not become the head.
+    /// @dev The next block under a fork that the schedule does not have, which does not become the
+    /// head.
     function reportable(uint16 schema) internal returns (bytes[] memory inputs) {
         IL2.Head memory before = l2.head;
         uint16 schemaBefore = l2.schema;

@@ -7,7 +7,8 @@ import {NativeRollup} from "../../contracts/NativeRollup.sol";
 import {GenesisHeaders} from "../utils/GenesisHeaders.sol";
 import {RealRollup} from "../utils/RealRollup.sol";
 
-/// @dev The configuration that a rollup is made with: its delays fit one another, and its queues are its own.
+/// @dev The configuration that a rollup is made with: its delays fit one another, and its queues
+/// are its own.
 contract RollupConfigTest is RealRollup {
     address internal owner = makeAddr("owner");
     INativeRollup.Config internal altered;

@@ -5,8 +5,8 @@ import {INativeRollup} from "../../contracts/interfaces/INativeRollup.sol";
 import {L2} from "../utils/L2.sol";
 import {OwnedRollup} from "./OwnedRollup.sol";
 
-/// @dev The time from the announcement of a change until the owner may make it, which is enough to leave the rollup;
-/// and the account that is the owner.
+/// @dev The time from the announcement of a change until the owner may make it, which is enough to
+/// leave the rollup; and the account that is the owner.
 contract TimelockTest is OwnedRollup {
     using L2 for L2.Chain;
 
@@ -139,7 +139,8 @@ contract TimelockTest is OwnedRollup {
         rollup.announce(GAS, 13_000_000);
     }
 
-    /// @dev Else an announcement would find itself cleared, and be ready before what is on L1 then is done.
+    /// @dev Else an announcement would find itself cleared, and be ready before what is on L1 then
+    /// is done.
     function test_only_what_is_announced_can_be_cleared_and_only_once() public {
         bytes memory error_ =
             abi.encodeWithSelector(INativeRollup.NotAnnounced.selector, GAS, 13_000_000);
@@ -194,8 +195,8 @@ contract TimelockTest is OwnedRollup {
         return UPGRADE_DELAY - (FORCED_DELAY + FORCED_GRACE + MAX_LAG + 2 * OPEN_AFTER + 1 days);
     }
 
-    /// @dev From the announcement on, what is on L1 within the window holds it up, to the second, and nothing
-    /// later.
+    /// @dev From the announcement on, what is on L1 within the window holds it up, to the second,
+    /// and nothing later.
     function test_a_message_within_the_window_of_a_change_holds_it_up() public {
         uint256 until = vm.getBlockTimestamp() + window();
         sentAfterAnnouncement(until);

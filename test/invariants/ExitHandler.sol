@@ -13,12 +13,13 @@ import {L2} from "../utils/L2.sol";
 import {MessageCodec} from "../utils/MessageCodec.sol";
 
 /// @title Users who leave by force, and an owner and an operator who want none of them out
-/// @notice Alice signs exits, and submits them. The operator, who alone may advance while the rollup is
-/// not open, fills the queue with copies and junk, sends messages so that blocks owe relays instead, makes blocks
-/// as late as it likes, fills them, dates them back, does no more in them than it must, and gets ahead of the
-/// blocks of others with one transaction more. The guardian pauses the queue whenever it can, with no limit for claims. The owner announces changes and makes them as soon as the
-/// rollup lets it. Anyone who wants alice out advances when the rollup is open; her exits are claimed half
-/// a day after they stand in a block.
+/// @notice Alice signs exits, and submits them. The operator, who alone may advance while the
+/// rollup is not open, fills the queue with copies and junk, sends messages so that blocks owe
+/// relays instead, makes blocks as late as it likes, fills them, dates them back, does no more in
+/// them than it must, and gets ahead of the blocks of others with one transaction more. The
+/// guardian pauses the queue whenever it can, with no limit for claims. The owner announces changes
+/// and makes them as soon as the rollup lets it. Anyone who wants alice out advances when the
+/// rollup is open; her exits are claimed half a day after they stand in a block.
 contract ExitHandler is ForcedBuilder {
     using L2 for L2.Chain;
 
@@ -307,8 +308,8 @@ contract ExitHandler is ForcedBuilder {
 
     // ------------------------------------------------------------------ the bound
 
-    /// @dev After any history: an exit that is submitted now is out after all the delays, and a block
-    /// for so many of the queue as the budget of one holds.
+    /// @dev After any history: an exit that is submitted now is out after all the delays, and a
+    /// block for so many of the queue as the budget of one holds.
     function assertEveryoneLeaves() external {
         _exit();
         uint256 exits = exitAt.length;

@@ -11,10 +11,10 @@ import {L2} from "../utils/L2.sol";
 import {MessageCodec} from "../utils/MessageCodec.sol";
 
 /// @title Users and an operator of a rollup, who do anything in any order
-/// @notice The users deposit, withdraw, claim and submit transactions that are due some time, valid or
-/// not. The operator is as lazy as the rules let it be: it relays and includes only what it must, now and
-/// then a little more, and fills blocks to have an excuse. Each `tick` has to find a block that the rollup takes: if it cannot, the call
-/// reverts, and with it the run (liveness).
+/// @notice The users deposit, withdraw, claim and submit transactions that are due some time, valid
+/// or not. The operator is as lazy as the rules let it be: it relays and includes only what it
+/// must, now and then a little more, and fills blocks to have an excuse. Each `tick` has to find a
+/// block that the rollup takes: if it cannot, the call reverts, and with it the run (liveness).
 contract RollupHandler is ForcedBuilder {
     using L2 for L2.Chain;
 
@@ -41,7 +41,8 @@ contract RollupHandler is ForcedBuilder {
     // Figures, to see that runs do something.
     uint256 public blocks;
     uint256 public partly;
-    /// @dev The message and the forced transaction that had to wait for one block of the other kind.
+    /// @dev The message and the forced transaction that had to wait for one block of the other
+    /// kind.
     uint256 private excusedMessage = type(uint256).max;
     uint256 private excusedForced = type(uint256).max;
     uint256 public filled;
@@ -244,8 +245,9 @@ contract RollupHandler is ForcedBuilder {
         require(h.messageCount >= messageCount, "messages went back");
         require(rollup.blockHash() == l2.head.hash, "another block");
         if (!oldest.any) return;
-        // Each waits for one block of the other kind at most: while nothing has been shown of a kind, the
-        // rollup knows no more than that nothing of it is due before some time, and that time counts.
+        // Each waits for one block of the other kind at most: while nothing has been shown of a
+        // kind, the rollup knows no more than that nothing of it is due before some time, and that
+        // time counts.
         if (oldest.isMessage) {
             bool done = relayed > oldest.index;
             require(done || oldest.index != excusedMessage, "a message is starved");
@@ -262,9 +264,9 @@ contract RollupHandler is ForcedBuilder {
         (number, anchorNumber, messageCount) = (h.number, h.anchorNumber, h.messageCount);
     }
 
-    /// @dev The escrow holds what came in and has not gone out; on the L2 is what came over and has not
-    /// gone back. Bob's own ETH is a gift of the genesis, so what he withdraws is backed by the deposits
-    /// of others: the two sides differ by nothing else.
+    /// @dev The escrow holds what came in and has not gone out; on the L2 is what came over and has
+    /// not gone back. Bob's own ETH is a gift of the genesis, so what he withdraws is backed by the
+    /// deposits of others: the two sides differ by nothing else.
     function assertSolvent() external {
         require(address(queue).balance == deposited - paidOut, "the escrow is another");
         uint256 pending = 0;
@@ -275,8 +277,8 @@ contract RollupHandler is ForcedBuilder {
         uint256 released = deposited - pending - parkedValue;
         uint256 held = l2.balanceOf(MESSENGER);
         require(held == PREMINT - released + sentBack, "the messenger holds another amount");
-        // Escrow and all claims on it: what is on the L2 outside of the messenger, on its way in, kept,
-        // and on its way out.
+        // Escrow and all claims on it: what is on the L2 outside of the messenger, on its way in,
+        // kept, and on its way out.
         require(
             address(queue).balance + held == PREMINT + pending + parkedValue + unclaimed,
             "more is owed than is there"

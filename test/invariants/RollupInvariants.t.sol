@@ -4,8 +4,8 @@ pragma solidity ^0.8.28;
 import {Test} from "forge-std/Test.sol";
 import {RollupHandler} from "./RollupHandler.sol";
 
-/// @dev Every call of the handler makes or uses real L2 blocks on the real EXECUTE. What must hold after
-/// each block, the handler checks itself: a call that reverts fails the run.
+/// @dev Every call of the handler makes or uses real L2 blocks on the real EXECUTE. What must hold
+/// after each block, the handler checks itself: a call that reverts fails the run.
 contract RollupInvariants is Test {
     RollupHandler internal handler;
 

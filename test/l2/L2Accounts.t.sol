@@ -177,7 +177,8 @@ contract L2AccountsTest is L2Chain {
         for (uint256 i = 0; i < asks.length; ++i) {
             (bool ok, bytes memory answer) = account.call(asks[i]);
             assertTrue(ok);
-            // The answer begins with the selector of the hook: the rest of both is cut off on purpose.
+            // The answer begins with the selector of the hook: the rest of both is cut off on
+            // purpose.
             // forge-lint: disable-next-line(unsafe-typecast)
             assertEq(bytes4(answer), bytes4(asks[i]));
             (ok,) = address(accounts).call(asks[i]);
@@ -219,7 +220,8 @@ contract L2AccountsTest is L2Chain {
         accounts.force(address(target), forced(0));
     }
 
-    /// @dev ETH that came here by no message, by a self-destruction for instance, belongs to no account.
+    /// @dev ETH that came here by no message, by a self-destruction for instance, belongs to no
+    /// account.
     function test_forced_delivery_pays_out_its_fee_alone() public {
         vm.deal(address(accounts), 100);
         sendCalls(wallet, 5, 2, callOf(address(target), 3, ""));
@@ -295,7 +297,8 @@ contract L2AccountsTest is L2Chain {
         assertFalse(ok);
     }
 
-    /// @dev A call that forces in turn finds the messenger locked, so the account that gets the fee stays.
+    /// @dev A call that forces in turn finds the messenger locked, so the account that gets the fee
+    /// stays.
     function test_forcing_within_a_forced_delivery_fails() public {
         Reentrant back = new Reentrant();
         sendCalls(alice, 0, 9, abi.encodeCall(IL2Accounts.execute, (new IL2Accounts.Call[](0))));

@@ -7,8 +7,8 @@ import {L2Chain} from "../utils/L2Chain.sol";
 import {MessageCodec} from "../utils/MessageCodec.sol";
 import {Moody} from "../utils/Targets.sol";
 
-/// @dev Every field of the messenger's events, for messages that are not the first: no two fields of an event have the
-/// same value, and no index is zero.
+/// @dev Every field of the messenger's events, for messages that are not the first: no two fields
+/// of an event have the same value, and no index is zero.
 contract L2MessengerEventsTest is L2Chain {
     address internal constant TO = address(0xaaaa);
     address internal constant RECIPIENT = address(0xbbbb);
@@ -95,7 +95,8 @@ contract L2MessengerEventsTest is L2Chain {
         messenger.refundToL1(h, RECIPIENT);
     }
 
-    /// @dev Data that no code reads make a delivery fail, and it is not plain: it can be parked as others that fail.
+    /// @dev Data that no code reads make a delivery fail, and it is not plain: it can be parked as
+    /// others that fail.
     function test_message_with_data_and_without_gas_is_parkable() public {
         uint256 index = send(alice, TO, 5, 7, 0, "data");
         anchorQueue();

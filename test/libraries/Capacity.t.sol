@@ -51,8 +51,8 @@ contract CapacityTest is Test {
         assertGe(cost, 21_000 + 20 * length + gas);
     }
 
-    /// @dev An account that advances pays no more for a byte than an account that has made it necessary, whether the price of
-    /// calldata decides or the work.
+    /// @dev An account that advances pays no more for a byte than an account that has made it
+    /// necessary, whether the price of calldata decides or the work.
     function testFuzz_a_byte_is_sold_for_no_less_than_it_costs_who_advances(
         uint256 length,
         uint256 more,
@@ -65,7 +65,8 @@ contract CapacityTest is Test {
         assertGe(Capacity.GAS_PER_BYTE * more, cost);
     }
 
-    /// @dev The case in which a byte is most expensive: below and above, the floor of EIP-7976 decides.
+    /// @dev The case in which a byte is most expensive: below and above, the floor of EIP-7976
+    /// decides.
     function test_a_full_duty_is_sold_for_no_less_than_it_costs_who_advances() public pure {
         uint256 all = Capacity.TRANSACTION_BYTES;
         uint256 without = all - Capacity.DUTY_BYTES;

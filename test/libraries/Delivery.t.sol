@@ -49,7 +49,8 @@ contract DeliveryTest is Test {
         assertGe(meter.got() + 500, GAS + 2300);
     }
 
-    /// @dev The copy of 200 kB takes several times as much gas as a call is allowed to cost besides.
+    /// @dev The copy of 200 kB takes several times as much gas as a call is allowed to cost
+    /// besides.
     function test_target_of_large_data_gets_promised_gas() public {
         DataMeter meter = new DataMeter();
         bytes memory call = abi.encodeCall(this.deliver, (address(meter), 0, new bytes(200_000)));
@@ -93,7 +94,8 @@ contract DeliveryTest is Test {
         return abi.decode(answer[4:], (uint256, uint256));
     }
 
-    /// @dev The figures that docs and the planner build on: a call keeps back a 64th, and its own price.
+    /// @dev The figures that docs and the planner build on: a call keeps back a 64th, and its own
+    /// price.
     function testFuzz_a_delivery_needs_its_gas_a_63rd_and_the_price_of_the_call(
         uint32 gas,
         uint16 data

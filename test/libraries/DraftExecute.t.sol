@@ -104,7 +104,8 @@ contract DraftExecuteTest is ExecuteTest {
     }
 
     function test_schema_ids_of_other_forms_and_forks_are_refused() public {
-        // Revisions of single blocks, of an L2 with EXECUTE, and of batches; forks with another layout.
+        // Revisions of single blocks, of an L2 with EXECUTE, and of batches; forks with another
+        // layout.
         uint16[8] memory others = [0x1201, 0x1202, 0x12ba, 0x1278, 0x127a, 0x1079, 0x1679, 0xff79];
         for (uint256 i = 0; i < others.length; ++i) {
             vm.expectRevert(

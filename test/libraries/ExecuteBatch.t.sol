@@ -128,8 +128,8 @@ contract ExecuteBatchTest is Test {
         reader.read(more);
     }
 
-    /// @dev A later block starts behind the shortest that the one before it can be, and so early that the
-    /// shortest still fits.
+    /// @dev A later block starts behind the shortest that the one before it can be, and so early
+    /// that the shortest still fits.
     function test_requests_are_read_between_the_one_before_and_the_end() public {
         bytes memory input = StatelessInputs.encode(blocksOf(3, 0));
         uint256 most = input.length - 18 - Execute.MIN_REQUEST;

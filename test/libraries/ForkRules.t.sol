@@ -4,7 +4,8 @@ pragma solidity ^0.8.28;
 import {Test} from "forge-std/Test.sol";
 import {Execute} from "../../contracts/libraries/Execute.sol";
 
-/// @dev What a schema id says of its fork, for single inputs of L2s with EXECUTE and without, and for batches.
+/// @dev What a schema id says of its fork, for single inputs of L2s with EXECUTE and without, and
+/// for batches.
 contract ForkRulesTest is Test {
     /// @dev Prague to Amsterdam, and the fork whose rules each has.
     uint16[5] private forks = [0x1100, 0x1200, 0x1300, 0x1400, 0x1500];

@@ -7,7 +7,8 @@ import {BatchBytes} from "../utils/BatchBytes.sol";
 import {KeptInputs} from "../utils/KeptInputs.sol";
 import {LibraryHarness} from "../utils/LibraryHarness.sol";
 
-/// @dev Inputs with references stand for what they were made of, and for nothing where they have none.
+/// @dev Inputs with references stand for what they were made of, and for nothing where they have
+/// none.
 contract KeptCodesTest is Test {
     using BatchBytes for bytes;
 

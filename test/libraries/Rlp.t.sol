@@ -6,8 +6,8 @@ import {LibRLP} from "solady/utils/LibRLP.sol";
 import {Rlp} from "../../contracts/libraries/Rlp.sol";
 import {LibraryHarness} from "../utils/LibraryHarness.sol";
 
-/// @dev The library reads what another one wrote. (`crates/contracts/tests/on_chain/libraries` compares
-/// it with the decoder of the L2 nodes, byte by byte.)
+/// @dev The library reads what another one wrote. (`crates/contracts/tests/on_chain/libraries`
+/// compares it with the decoder of the L2 nodes, byte by byte.)
 contract RlpTest is Test {
     using LibRLP for LibRLP.List;
 

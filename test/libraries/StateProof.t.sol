@@ -6,7 +6,8 @@ import {StateProof} from "../../contracts/libraries/StateProof.sol";
 import {LibraryHarness} from "../utils/LibraryHarness.sol";
 import {SmallTries} from "../utils/SmallTries.sol";
 
-/// @dev (`crates/contracts/tests/on_chain/libraries` has the same for tries of all shapes, and real ones.)
+/// @dev (`crates/contracts/tests/on_chain/libraries` has the same for tries of all shapes, and real
+/// ones.)
 contract StateProofTest is Test {
     LibraryHarness private harness = new LibraryHarness();
 

@@ -40,8 +40,8 @@ contract StateProofNodesTest is Test {
     }
 
     /// @dev Short nodes exist in tries with keys of a few nibbles only, and at the end of long
-    /// extensions: here an extension leads through all but two nibbles, and a branch with its leaves
-    /// stands inside it.
+    /// extensions: here an extension leads through all but two nibbles, and a branch with its
+    /// leaves stands inside it.
     function embedded(bytes memory inner) internal pure returns (bytes memory) {
         // 62 nibbles of zeros, an even number: a flag byte and 31 bytes.
         return list(bytes.concat(hex"a0", new bytes(32), inner));
@@ -69,7 +69,8 @@ contract StateProofNodesTest is Test {
     }
 
     function test_children_that_no_branch_has_are_refused() public {
-        // A string that is no hash; a list that is too long to stand inside; a hash that is cut off.
+        // A string that is no hash; a list that is too long to stand inside; a hash that is cut
+        // off.
         expectMalformed(branch(hex"8105", 1), 0);
         expectMalformed(branch(bytes.concat(hex"e0", new bytes(32)), 1), 0);
         expectMalformed(list(bytes.concat(new bytes(20), hex"a000")), bytes32(uint256(1) << 254));
@@ -108,8 +109,9 @@ contract StateProofNodesTest is Test {
         expectMalformed(list(bytes.concat(hex"a2", new bytes(34), hex"05")), 0);
     }
 
-    /// @dev A leaf with a path of 32 bytes begins as a branch does, and an account that may choose a value of 31
-    /// bytes can choose one that, with its header, is the hash of a node of their own.
+    /// @dev A leaf with a path of 32 bytes begins as a branch does, and an account that may choose
+    /// a value of 31 bytes can choose one that, with its header, is the hash of a node of their
+    /// own.
     function test_the_value_of_a_leaf_is_not_taken_for_a_child() public {
         bytes32 key = bytes32(uint256(1) << 248);
         bytes memory forged;
@@ -162,8 +164,8 @@ contract StateProofNodesTest is Test {
         assertEq(harness.get(keccak256(node), bytes32(uint256(0x20) << 248), proof), hex"0102");
     }
 
-    /// @dev An account that steps over an embedded node by another length than its own comes to read what stands
-    /// inside it, which may be for others to choose.
+    /// @dev An account that steps over an embedded node by another length than its own comes to
+    /// read what stands inside it, which may be for others to choose.
     function test_what_stands_inside_an_embedded_node_is_not_taken_for_a_child() public {
         bytes memory forged;
         bytes32 hash;

@@ -197,8 +197,8 @@ contract TransactionKindsTest is Test {
         }
     }
 
-    /// @dev A transaction of type 2 with these numbers: chain id, nonce, tip, fee, gas, value. No type of
-    /// this language holds what is one too large for some of them.
+    /// @dev A transaction of type 2 with these numbers: chain id, nonce, tip, fee, gas, value. No
+    /// type of this language holds what is one too large for some of them.
     function numbered(uint256[6] memory n) private pure returns (bytes memory) {
         LibRLP.List memory none;
         LibRLP.List memory f;
@@ -232,7 +232,8 @@ contract TransactionKindsTest is Test {
         }
     }
 
-    /// @dev With a tuple of chain id, nonce, parity, r and s as large as they may be, or a byte longer.
+    /// @dev With a tuple of chain id, nonce, parity, r and s as large as they may be, or a byte
+    /// longer.
     function authorizing(uint256 which, bool longer) private pure returns (bytes memory) {
         LibRLP.List memory none;
         uint8[5] memory width = [32, 8, 1, 32, 32];

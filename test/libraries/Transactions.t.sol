@@ -7,8 +7,9 @@ import {Rlp} from "../../contracts/libraries/Rlp.sol";
 import {Transactions} from "../../contracts/libraries/Transactions.sol";
 import {LibraryHarness} from "../utils/LibraryHarness.sol";
 
-/// @dev Transactions of type 2, made here field by field. (`crates/contracts/tests/on_chain/libraries` has all
-/// types, and compares with what the L2 nodes accept.)
+/// @dev Transactions of type 2, made here field by field.
+/// (`crates/contracts/tests/on_chain/libraries` has all types, and compares with what the L2 nodes
+/// accept.)
 contract TransactionsTest is Test {
     using LibRLP for LibRLP.List;
 

@@ -216,7 +216,8 @@ contract GuardTest is BridgeFixture {
         toL1(index);
     }
 
-    /// @dev The target has no code and refuses: a precompile that verifies a proof, which is missing.
+    /// @dev The target has no code and refuses: a precompile that verifies a proof, which is
+    /// missing.
     function test_refunds_are_claims() public {
         uint64 index = sendToL1(KZG, LIMIT + 1, 0, "");
         uint64 small = sendToL1(KZG, LIMIT, 0, "");

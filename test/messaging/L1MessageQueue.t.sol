@@ -301,7 +301,8 @@ contract L1MessageQueueCheckpointTest is QueueTest {
         assertTrue(isKnown(second), "now the oldest");
     }
 
-    /// @dev For any later proof of earlier messages: entries that are not needed any more may be overwritten.
+    /// @dev For any later proof of earlier messages: entries that are not needed any more may be
+    /// overwritten.
     function test_what_is_needed_never_goes_back() public {
         IL1MessageQueue.Checkpoint[] memory c = new IL1MessageQueue.Checkpoint[](5);
         for (uint256 i = 0; i < 5; ++i) {
@@ -334,7 +335,8 @@ contract L1MessageQueueCheckpointTest is QueueTest {
         assertEq(queue.settleIfIdle(2), vm.getBlockTimestamp());
     }
 
-    /// @dev With intervals that were full before this L1 block, and none that this block has filled.
+    /// @dev With intervals that were full before this L1 block, and none that this block has
+    /// filled.
     function test_idle_queue_needs_last_checkpoint_before_block() public {
         for (uint256 i = 0; i < 300; ++i) {
             sendOne();

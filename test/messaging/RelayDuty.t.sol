@@ -86,8 +86,8 @@ contract RelayDutyTest is RealRollup {
         assertDuties(0, 1_700_000_000 + RELAY_DEADLINE);
     }
 
-    /// @dev Messages come first here, as far as is known; but the proof shows that none is due, and so
-    /// nothing was done about them.
+    /// @dev Messages come first here, as far as is known; but the proof shows that none is due, and
+    /// so nothing was done about them.
     function test_a_proof_without_progress_excuses_from_nothing() public {
         bytes memory raw = signedTransfer("alice", 0, 100 gwei);
         INativeRollup.ForcedTransaction memory t = submit(raw);

@@ -10,8 +10,8 @@ import {L1MessageQueue} from "../../contracts/messaging/L1MessageQueue.sol";
 import {Messages} from "../../contracts/messaging/Messages.sol";
 import {SmallTries} from "../utils/SmallTries.sol";
 
-/// @dev State that the first claim of an L2 block leaves behind for the others. Here there is one message, which
-/// the L2 holds after every block.
+/// @dev State that the first claim of an L2 block leaves behind for the others. Here there is one
+/// message, which the L2 holds after every block.
 contract StorageRootsTest is Test {
     address private immutable ROLLUP = makeAddr("rollup");
     uint256 private constant RING_SLOT = 16_384;
@@ -137,8 +137,8 @@ contract CallingBack {
     }
 }
 
-/// @dev The L2 speaks to the target of a message, and to no account that is paid besides: a recipient of fees
-/// is whomever the claimer names.
+/// @dev The L2 speaks to the target of a message, and to no account that is paid besides: a
+/// recipient of fees is whomever the claimer names.
 contract L2SenderTest is Test {
     address private immutable ROLLUP = makeAddr("rollup");
     address private immutable SENDER = makeAddr("sender on the L2");

@@ -5,10 +5,12 @@ import {Test} from "forge-std/Test.sol";
 import {Execute} from "../../contracts/libraries/Execute.sol";
 import {KeptCodes} from "../../contracts/libraries/KeptCodes.sol";
 
-/// @dev For every input for one block up to a bound, for any bytes: the fields that a rollup governs are read
-/// where a strict SSZ decoder finds them, by a model of SSZ that knows the types and no offsets.
+/// @dev For every input for one block up to a bound, for any bytes: the fields that a rollup
+/// governs are read where a strict SSZ decoder finds them, by a model of SSZ that knows the types
+/// and no offsets.
 contract FieldOffsetsProof is Test {
-    /// @dev A field of variable size; in the fixed part of a container it is an offset of four bytes.
+    /// @dev A field of variable size; in the fixed part of a container it is an offset of four
+    /// bytes.
     uint16 private constant VARIABLE = 0;
 
     /// @custom:halmos --array-lengths input={590,591,622,700,1024}
@@ -101,7 +103,8 @@ contract FieldOffsetsProof is Test {
 
     /// @dev ExecutionPayload: parent hash, fee recipient, state root, receipts root, bloom, randao;
     /// number, gas limit, gas used, timestamp; extra data, base fee, block hash, transactions,
-    /// withdrawals; blob gas used, excess blob gas; and in Amsterdam block access list, slot number.
+    /// withdrawals; blob gas used, excess blob gas; and in Amsterdam block access list, slot
+    /// number.
     function payloadTypes(bool amsterdam) private pure returns (uint16[] memory) {
         uint16[19] memory types = [
             32,

@@ -7,8 +7,8 @@ import {L1MessageQueue} from "../../contracts/messaging/L1MessageQueue.sol";
 import {proofOf} from "./SentMessage.sol";
 import {SVM} from "./Svm.sol";
 
-/// @dev The arithmetic of the guardian's pauses, from any state of the real queue: how long they last, how far apart
-/// they are, and how much is claimed in one.
+/// @dev The arithmetic of the guardian's pauses, from any state of the real queue: how long they
+/// last, how far apart they are, and how much is claimed in one.
 contract GuardBoundsProof is Test {
     address private constant GUARDIAN = address(0x6a);
     address private constant TARGET = address(0xbeef);
@@ -75,7 +75,8 @@ contract GuardBoundsProof is Test {
         assert(claimed == uint256(before) + value && claimed <= LIMIT);
     }
 
-    /// @dev The neighbour: claims as above can succeed, else they would prove nothing. It must fail.
+    /// @dev The neighbour: claims as above can succeed, else they would prove nothing. It must
+    /// fail.
     function check_must_fail_no_claim_succeeds_in_a_pause(uint128 value, uint64 time) external {
         SVM.enableSymbolicStorage(address(queue));
         vm.deal(address(queue), type(uint96).max);

@@ -9,8 +9,8 @@ uint64 constant L2_BLOCK = 7;
 
 Vm constant VM = Vm(0x7109709ECfa91a80626fF3989D68f67F5b1DD12D);
 
-/// @dev Evidence that a message was sent, for a queue that happens to know the storage root of this block: the storage
-/// trie holds its hash and nothing else.
+/// @dev Evidence that a message was sent, for a queue that happens to know the storage root of this
+/// block: the storage trie holds its hash and nothing else.
 function proofOf(IL1MessageQueue.Message memory m)
     pure
     returns (IL1MessageQueue.MessageProof memory proof)

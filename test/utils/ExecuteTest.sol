@@ -5,8 +5,8 @@ import {Test} from "forge-std/Test.sol";
 import {Helper} from "./Helper.sol";
 
 /// @title A test on a chain that has EXECUTE
-/// @notice Calls of `EXECUTE` reach the Rust verifier, with the precompile's result, failures and gas.
-/// See docs/forge.md.
+/// @notice Calls of `EXECUTE` reach the Rust verifier, with the precompile's result, failures and
+/// gas. See docs/forge.md.
 abstract contract ExecuteTest is Test {
     /// @dev Address of EXECUTE.
     address internal constant EXECUTE = address(0x0101);
@@ -30,8 +30,8 @@ abstract contract ExecuteTest is Test {
         vm.makePersistent(place);
     }
 
-    /// @dev Makes `EXECUTE` warm for the rest of the transaction, as precompiles always are. For tests
-    /// that pin the gas of a contract: forge takes the address for one that may be cold.
+    /// @dev Makes `EXECUTE` warm for the rest of the transaction, as precompiles always are. For
+    /// tests that pin the gas of a contract: forge takes the address for one that may be cold.
     function warmExecute() internal view {
         // Too little for anything.
         (bool ok,) = EXECUTE.staticcall{gas: 1000}("");

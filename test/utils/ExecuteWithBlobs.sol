@@ -7,8 +7,9 @@ import {BatchBytes} from "./BatchBytes.sol";
 
 /// @title EXECUTE for inputs in blobs, inside forge
 /// @notice forge has no blobs, only their hashes (`vm.blobhashes`). This contract stands in for the
-/// precompile that takes such inputs, knows the content behind each hash, and passes head and tail together
-/// to the real EXECUTE. The precompile's own tests cover the encoding of blobs and a node without a blob.
+/// precompile that takes such inputs, knows the content behind each hash, and passes head and tail
+/// together to the real EXECUTE. The precompile's own tests cover the encoding of blobs and a node
+/// without a blob.
 contract ExecuteWithBlobs {
     using BatchBytes for bytes;
 
@@ -52,8 +53,8 @@ contract ExecuteWithBlobs {
         return answer;
     }
 
-    /// @dev In a batch, the head's part of each request goes to the position at which the batch lists the
-    /// request.
+    /// @dev In a batch, the head's part of each request goes to the position at which the batch
+    /// lists the request.
     function _joined(bytes memory head, bytes memory tail)
         private
         pure
@@ -99,8 +100,8 @@ library BlobInputs {
         VM.label(Execute.BLOB_PRECOMPILE, "EXECUTE (blobs)");
     }
 
-    /// @notice The transaction has the blobs that the tails of these inputs take, of a single one from byte `cut`
-    /// on; the inputs as calldata has them.
+    /// @notice The transaction has the blobs that the tails of these inputs take, of a single one
+    /// from byte `cut` on; the inputs as calldata has them.
     function post(bytes[] memory inputs, uint256 cut) internal returns (bytes[] memory) {
         bytes[] memory heads = new bytes[](inputs.length);
         bytes[] memory tails = new bytes[](inputs.length);
@@ -110,7 +111,8 @@ library BlobInputs {
         return post(heads, tails);
     }
 
-    /// @notice The transaction has the blobs that these tails take; the inputs as calldata has them.
+    /// @notice The transaction has the blobs that these tails take; the inputs as calldata has
+    /// them.
     function post(bytes[] memory heads, bytes[] memory tails)
         internal
         returns (bytes[] memory posted)

@@ -8,8 +8,8 @@ import {L2} from "./L2.sol";
 import {RealRollup} from "./RealRollup.sol";
 
 /// @title A rollup without an owner on an L1 that forks from Prague to Osaka, BPO2 and Amsterdam
-/// @dev EXECUTE accepts at each timestamp the fork that L1 has then. `hardfork` is what an L1 does when it forks:
-/// its registry has the new entry.
+/// @dev EXECUTE accepts at each timestamp the fork that L1 has then. `hardfork` is what an L1 does
+/// when it forks: its registry has the new entry.
 abstract contract ForkedL1 is RealRollup {
     using L2 for L2.Chain;
 

@@ -5,8 +5,8 @@ import {LibRLP} from "solady/utils/LibRLP.sol";
 import {IL2} from "./IL2.sol";
 
 /// @title Headers of first blocks
-/// @notice Fields that `IL2.Head` lacks have the values of a block without transactions. The hash of the
-/// first block of a real L2 shows that this holds.
+/// @notice Fields that `IL2.Head` lacks have the values of a block without transactions. The hash
+/// of the first block of a real L2 shows that this holds.
 library GenesisHeaders {
     using LibRLP for LibRLP.List;
 

@@ -4,8 +4,8 @@ pragma solidity ^0.8.24;
 import {Vm} from "forge-std/Vm.sol";
 
 /// @title Calls of the `enshrine` program
-/// @notice It is looked for where `ENSHRINE_BIN` points to, then where cargo builds it in the project
-/// under test (`CARGO_TARGET_DIR` or `target`), then on the PATH.
+/// @notice It is looked for where `ENSHRINE_BIN` points to, then where cargo builds it in the
+/// project under test (`CARGO_TARGET_DIR` or `target`), then on the PATH.
 library Helper {
     /// @notice The helper is missing or does not run; `whatToDo` names the remedy.
     error HelperMissing(string whatToDo);
@@ -42,8 +42,8 @@ library Helper {
     }
 
     /// @notice Sends a request by file and returns the result.
-    /// @dev The file is named by its content. A call of the same content at the same time may take it
-    /// away, and the helper then asks for it once more.
+    /// @dev The file is named by its content. A call of the same content at the same time may take
+    /// it away, and the helper then asks for it once more.
     function call(string memory command, bytes memory request) internal returns (bytes memory) {
         string memory path = program();
         string[] memory arguments = new string[](3);

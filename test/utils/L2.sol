@@ -6,9 +6,9 @@ import {Helper} from "./Helper.sol";
 import {IL2} from "./IL2.sol";
 
 /// @title L2 chains, scripted
-/// @notice A chain consists of a genesis and of blocks of queued transactions, each really built and
-/// executed. The test's own storage holds only the hash of the newest block and the queue, so forge's
-/// snapshots, fuzz runs and parallel tests need no care. See docs/forge.md.
+/// @notice A chain consists of a genesis and of blocks of queued transactions, each really built
+/// and executed. The test's own storage holds only the hash of the newest block and the queue, so
+/// forge's snapshots, fuzz runs and parallel tests need no care. See docs/forge.md.
 ///
 ///     using L2 for L2.Chain;
 ///     L2.Chain internal l2;
@@ -32,7 +32,8 @@ library L2 {
     uint16 internal constant OSAKA = 0x1201;
     uint16 internal constant AMSTERDAM = 0x1501;
 
-    /// @dev Revision of the schema ids of single blocks, and of those of chains by the EIP-8079 draft.
+    /// @dev Revision of the schema ids of single blocks, and of those of chains by the EIP-8079
+    /// draft.
     uint16 internal constant REVISION = 0x01;
     uint16 internal constant DRAFT_REVISION = 0x79;
 
@@ -43,8 +44,8 @@ library L2 {
 
     // ------------------------------------------------------------------ genesis
 
-    /// @dev Returns a genesis for `create`: Osaka, 12 million gas, a base fee of 1 gwei, the current time,
-    /// and the system contracts of all forks, besides the test's own additions.
+    /// @dev Returns a genesis for `create`: Osaka, 12 million gas, a base fee of 1 gwei, the
+    /// current time, and the system contracts of all forks, besides the test's own additions.
     function defaults() internal view returns (IL2.Genesis memory g) {
         g.chainId = 80_790;
         g.schema = OSAKA;
@@ -84,7 +85,8 @@ library L2 {
         g.accounts = accounts;
     }
 
-    /// @dev Schema id of the blocks of a fork on chains by the EIP-8079 draft, for a genesis and its blocks.
+    /// @dev Schema id of the blocks of a fork on chains by the EIP-8079 draft, for a genesis and
+    /// its blocks.
     function draft(uint16 fork) internal pure returns (uint16) {
         return fork - REVISION + DRAFT_REVISION;
     }
@@ -193,8 +195,8 @@ library L2 {
 
     // ------------------------------------------------------------------ blocks
 
-    /// @dev Returns the parameters of the next block, to be changed at will: the time of this chain, if it is
-    /// later than the parent's, else the next second; the anchor of the parent.
+    /// @dev Returns the parameters of the next block, to be changed at will: the time of this
+    /// chain, if it is later than the parent's, else the next second; the anchor of the parent.
     function next(Chain storage self) internal view returns (IL2.Block memory b) {
         b.parentHash = self.head.hash;
         b.schema = self.schema;
@@ -239,7 +241,8 @@ library L2 {
         return abi.decode(_ask(abi.encodeCall(IL2.input, (blockHash))), (bytes));
     }
 
-    /// @dev The input of EXECUTE for several blocks that follow one another, out of the input of each.
+    /// @dev The input of EXECUTE for several blocks that follow one another, out of the input of
+    /// each.
     function batchOf(bytes[] memory inputs) internal returns (bytes memory) {
         return abi.decode(_ask(abi.encodeCall(IL2.batch, (inputs))), (bytes));
     }
@@ -344,8 +347,8 @@ library L2 {
         (valid, reason,) = verify(input_, "");
     }
 
-    /// @dev Verifies an input with another EXECUTE (see `ExecuteTest.installExecute`); also returns the
-    /// charge.
+    /// @dev Verifies an input with another EXECUTE (see `ExecuteTest.installExecute`); also returns
+    /// the charge.
     function verify(bytes memory input_, string memory profile)
         internal
         returns (bool valid, string memory reason, uint64 charge)
@@ -356,8 +359,8 @@ library L2 {
 
     // ------------------------------------------------------------------ broken inputs
 
-    /// @dev Returns an input with one changed field: a number, a hash or an address. With `rehash`, the block
-    /// hash is that of the changed block, so that only the field itself is wrong.
+    /// @dev Returns an input with one changed field: a number, a hash or an address. With `rehash`,
+    /// the block hash is that of the changed block, so that only the field itself is wrong.
     function broken(bytes memory input_, IL2.Field field, bytes32 value, bool rehash)
         internal
         returns (bytes memory)

@@ -173,8 +173,8 @@ contract LibraryHarness {
 
     // ------------------------------------------------------------------ KeptCodes
 
-    /// @notice Returns an input without references, assembled from kept bytes; an input without any is
-    /// returned unchanged.
+    /// @notice Returns an input without references, assembled from kept bytes; an input without any
+    /// is returned unchanged.
     function assembled(bytes calldata input) external view returns (bytes memory whole) {
         if (!KeptCodes.refers(input)) return input;
         whole = new bytes(KeptCodes.lengthOf(input));

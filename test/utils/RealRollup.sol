@@ -174,8 +174,8 @@ abstract contract RealRollup is ExecuteTest, RollupParts {
         (count,) = abi.decode(answer, (uint64, bytes32));
     }
 
-    /// @dev Queues the relay of all messages that have not been relayed, parked where that is possible
-    /// if `park`.
+    /// @dev Queues the relay of all messages that have not been relayed, parked where that is
+    /// possible if `park`.
     function queueRelay(bool park) internal {
         IL2Messenger.Message[] memory pending =
             MessageCodec.slice(sent, relayedCount(), sent.length);
@@ -183,7 +183,8 @@ abstract contract RealRollup is ExecuteTest, RollupParts {
         IL2.Transaction memory t = L2.transaction(
             "operator", MESSENGER, 0, abi.encodeCall(IL2Messenger.relay, (batch, relayer))
         );
-        // An estimate would be one without the anchor, whose proof comes before it in the same block.
+        // An estimate would be one without the anchor, whose proof comes before it in the same
+        // block.
         t.gasLimit = 6_000_000;
         l2.send(t);
     }
@@ -221,8 +222,8 @@ abstract contract RealRollup is ExecuteTest, RollupParts {
         }
     }
 
-    /// @dev Returns a proof of the number of messages relayed after the head, for the first block of the next
-    /// call.
+    /// @dev Returns a proof of the number of messages relayed after the head, for the first block
+    /// of the next call.
     function relayProof() internal returns (INativeRollup.Evidence memory evidence) {
         return relayProof(relayedCount());
     }

@@ -9,8 +9,8 @@ import {RollupParts} from "./RollupParts.sol";
 import {StatelessInputs} from "./StatelessInputs.sol";
 
 /// @title A rollup and its queues on an L1 without EXECUTE, and the next input for it
-/// @notice For checks that precede EXECUTE, or for an L1 without it; everything else is tested with real
-/// blocks, see `RealRollup`.
+/// @notice For checks that precede EXECUTE, or for an L1 without it; everything else is tested with
+/// real blocks, see `RealRollup`.
 abstract contract RollupFixture is RollupParts {
     address internal constant EXECUTE = address(0x0101);
     uint32 internal constant GAS_LIMIT = 12_000_000;

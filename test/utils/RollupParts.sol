@@ -11,8 +11,8 @@ import {Guardians} from "./Guardians.sol";
 import {SystemContracts} from "./SystemContracts.sol";
 
 /// @title A rollup with its queues, and the rules by which all tests deploy it
-/// @dev Common parts of `RealRollup`, whose L1 has EXECUTE and whose L2 is real, and of `RollupFixture`,
-/// which has neither.
+/// @dev Common parts of `RealRollup`, whose L1 has EXECUTE and whose L2 is real, and of
+/// `RollupFixture`, which has neither.
 abstract contract RollupParts is Test, SystemContracts {
     uint64 internal constant CHAIN_ID = 80_790;
     uint64 internal constant MAX_LAG = 1 hours;

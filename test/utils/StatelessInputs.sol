@@ -2,8 +2,8 @@
 pragma solidity ^0.8.28;
 
 /// @title Inputs of EXECUTE, laid out from the description of the format
-/// @notice Everything that `Block` lacks is empty or zero. Such an input is well-formed and serves checks
-/// before EXECUTE, which would find the block invalid.
+/// @notice Everything that `Block` lacks is empty or zero. Such an input is well-formed and serves
+/// checks before EXECUTE, which would find the block invalid.
 library StatelessInputs {
     uint16 internal constant PRAGUE = 0x1101;
     uint16 internal constant OSAKA = 0x1201;

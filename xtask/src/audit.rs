@@ -1,10 +1,10 @@
 //! `cargo xtask audit`: what analysers say of the contracts.
 //!
-//! halmos proves the `check_` functions of `test/symbolic`; those called `check_must_fail_` are there
-//! to show that the proofs beside them are about something, and have to be refuted. slither looks for
-//! known mistakes; what it finds above "informational" is fixed, or accepted with a reason in
-//! `audit/slither.toml`. Both come from PyPI in the versions of `audit/requirements.txt`, and live
-//! below `target/`.
+//! halmos proves the `check_` functions of `test/symbolic`; those called `check_must_fail_` are
+//! there to show that the proofs beside them are about something, and have to be refuted. slither
+//! looks for known mistakes; what it finds above "informational" is fixed, or accepted with a
+//! reason in `audit/slither.toml`. Both come from PyPI in the versions of `audit/requirements.txt`,
+//! and live below `target/`.
 
 use std::{
     env, fs,

@@ -29,7 +29,8 @@ impl Background {
         Ok(Self { line: line.to_owned(), child, said })
     }
 
-    /// Waits for its end. Where `out` of [`Self::end`] is a lock, this comes first, or others wait for it as well.
+    /// Waits for its end. Where `out` of [`Self::end`] is a lock, this comes first, or others wait
+    /// for it as well.
     pub(crate) fn wait(&mut self) -> eyre::Result<ExitStatus> {
         self.child.wait().wrap_err_with(|| format!("cannot wait for `{}`", self.line))
     }

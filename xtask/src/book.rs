@@ -1,7 +1,7 @@
 //! The documents as a book: what stands in `docs/`, and what the programs say of themselves.
 //!
-//! A page that is made here cannot be out of date: the commands and flags come from the `enshrine` binary, the
-//! crates from `cargo metadata`, the contracts from their NatSpec by `forge doc`.
+//! A page that is made here cannot be out of date: the commands and flags come from the `enshrine`
+//! binary, the crates from `cargo metadata`, the contracts from their NatSpec by `forge doc`.
 
 use std::{
     fs,
@@ -23,8 +23,8 @@ const REFERENCE: &str = "# Reference\n";
 /// Profile of foundry.toml that knows the contracts alone.
 const DOC: &str = "doc";
 
-/// Makes the book below `target/book`, with the `enshrine` binary that cargo has built; whether all of its links
-/// lead somewhere.
+/// Makes the book below `target/book`, with the `enshrine` binary that cargo has built; whether all
+/// of its links lead somewhere.
 pub(crate) fn build(root: &Path, enshrine: &Path) -> Result<bool> {
     let pages = root.join("target/book-pages");
     files::empty(&pages)?;
@@ -131,7 +131,8 @@ fn contracts(root: &Path, pages: &Path) -> Result<String> {
     files::empty(&made)?;
     let tools = Toolchain::ensure_at(root, &progress_to_stderr)?;
     let mut doc = tools.forge_command();
-    // Its profile leaves tests and scripts out, and would take them out of the cache of the checkout.
+    // Its profile leaves tests and scripts out, and would take them out of the cache of the
+    // checkout.
     doc.env("FOUNDRY_PROFILE", DOC).env("FOUNDRY_CACHE_PATH", "target/forge-doc-cache");
     let status = doc.args(["doc", "--out"]).arg(&made).status()?;
     ensure!(status.success(), "forge doc failed: {status}");
@@ -169,7 +170,8 @@ mod tests {
         assert_eq!(outward(Path::new("y/x.md"), text), format!("[a]({web}x) [b](../gas.md)"));
     }
 
-    /// A page with these diagrams, as a browser shows it; `None`, said loudly, if there is no browser.
+    /// A page with these diagrams, as a browser shows it; `None`, said loudly, if there is no
+    /// browser.
     fn drawn(folder: &Path, diagrams: &[String]) -> Option<String> {
         let blocks: String = diagrams
             .iter()

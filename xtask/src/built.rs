@@ -7,8 +7,9 @@ use std::{
 
 use eyre::{Result, ensure};
 
-/// Arguments with which cargo builds the binary that ships. With the whole workspace chosen, each crate has the
-/// features that it has in every other build of the workspace, so that nothing is built twice.
+/// Arguments with which cargo builds the binary that ships. With the whole workspace chosen, each
+/// crate has the features that it has in every other build of the workspace, so that nothing is
+/// built twice.
 pub(crate) const BUILD_ENSHRINE: [&str; 5] =
     ["build", "--release", "--workspace", "--bin", "enshrine"];
 

@@ -1,4 +1,5 @@
-//! Checks made by external tools: cargo-deny, cargo-shear and typos; and mdBook, which makes the book.
+//! Checks made by external tools: cargo-deny, cargo-shear and typos; and mdBook, which makes the
+//! book.
 
 use std::{
     path::{Path, PathBuf},

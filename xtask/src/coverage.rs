@@ -1,8 +1,8 @@
 //! `cargo xtask coverage`: how much of the contracts their tests run.
 //!
-//! forge counts with the compiler's optimizer switched off, since what that rewrites has no lines any
-//! more. So what says how much gas the optimized contracts take says nothing there: the tests in
-//! `test/gas` are left out. All others run. The report lands below `target/`.
+//! forge counts with the compiler's optimizer switched off, since what that rewrites has no lines
+//! any more. So what says how much gas the optimized contracts take says nothing there: the tests
+//! in `test/gas` are left out. All others run. The report lands below `target/`.
 
 use std::{collections::BTreeMap, fmt, fs, path::Path};
 

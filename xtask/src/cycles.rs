@@ -1,7 +1,8 @@
 //! Check that the modules of a crate do not depend on one another in a cycle.
 //!
-//! Modules in a cycle can only be read, tested and moved together. `xtask/cycles.toml` lists the modules of today's
-//! cycles; no other module may join one. Uses between a module and those inside it do not count, and neither do tests.
+//! Modules in a cycle can only be read, tested and moved together. `xtask/cycles.toml` lists the
+//! modules of today's cycles; no other module may join one. Uses between a module and those inside
+//! it do not count, and neither do tests.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -19,7 +20,8 @@ const EXCEPTIONS: &str = "xtask/cycles.toml";
 /// Modules of a crate by their paths, with the paths of those that they use.
 type Uses = BTreeMap<String, BTreeSet<String>>;
 
-/// Returns a line for each module in a cycle that is no exception. Prints exceptions that are in no cycle any more.
+/// Returns a line for each module in a cycle that is no exception. Prints exceptions that are in no
+/// cycle any more.
 pub(crate) fn check(root: &Path) -> eyre::Result<Vec<String>> {
     let text = fs::read_to_string(root.join(EXCEPTIONS)).wrap_err(EXCEPTIONS)?;
     let exceptions: BTreeMap<String, BTreeSet<String>> = toml::from_str(&text)?;
@@ -66,7 +68,8 @@ fn code(text: &str) -> String {
 
 fn graph(texts: &BTreeMap<String, String>) -> Uses {
     let mut uses = Uses::new();
-    // Items that a module exports from modules inside it, by path: a use of one is a use of the module that has it.
+    // Items that a module exports from modules inside it, by path: a use of one is a use of the
+    // module that has it.
     let mut exported = BTreeMap::new();
     for (module, text) in texts {
         for statement in text.split(';').filter_map(|it| it.split_once("use ")).map(|it| it.1) {
@@ -111,7 +114,8 @@ fn paths(module: &str, text: &str) -> BTreeSet<String> {
     found
 }
 
-/// Expands a path or a tree of `use` at the beginning of a text: `a::{b, c::d}` to `a::b` and `a::c::d`.
+/// Expands a path or a tree of `use` at the beginning of a text: `a::{b, c::d}` to `a::b` and
+/// `a::c::d`.
 fn expand(text: &str) -> Vec<String> {
     let text = text.trim_start();
     if let Some(group) = text.strip_prefix('{') {
@@ -159,7 +163,8 @@ fn owner(texts: &BTreeMap<String, String>, path: &str) -> Option<String> {
     texts.contains_key(module).then(|| module.to_owned())
 }
 
-/// Returns the innermost module of a path, which may name the module itself, an item or something in an item.
+/// Returns the innermost module of a path, which may name the module itself, an item or something
+/// in an item.
 fn owner_of_path(texts: &BTreeMap<String, String>, path: &str) -> Option<String> {
     let mut path = path;
     while !texts.contains_key(path) {

@@ -1,5 +1,5 @@
-//! `cargo xtask differential`: EXECUTE against ethrex, and against the specification where one is named, on many more
-//! blocks than the tests ask about.
+//! `cargo xtask differential`: EXECUTE against ethrex, and against the specification where one is
+//! named, on many more blocks than the tests ask about.
 
 use crate::built::CHECKS;
 use eyre::WrapErr as _;
@@ -10,8 +10,8 @@ const WORLDS: &str = "ENSHRINE_WORLDS";
 /// Blocks of a world, and forks in which there are worlds (`programs.rs` of the tests).
 const BLOCKS_PER_FORK: u64 = 3;
 const FORKS: u64 = 5;
-/// Arguments with which cargo runs the tests. With the whole workspace chosen, nothing is built that its tests do not
-/// need as well.
+/// Arguments with which cargo runs the tests. With the whole workspace chosen, nothing is built
+/// that its tests do not need as well.
 const TESTS: [&str; 8] =
     ["test", "--profile", CHECKS, "--workspace", "--test", "agreement", "--", "--nocapture"];
 

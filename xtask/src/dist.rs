@@ -1,8 +1,10 @@
-//! Release archives: the `enshrine` command for one platform, its completions and manual pages, and the terms.
+//! Release archives: the `enshrine` command for one platform, its completions and manual pages, and
+//! the terms.
 //!
-//! An archive depends on nothing but what is in it: files are in the order of their names and have neither time
-//! nor owner, so that builds of the same commit with the same compiler have the same hash. For the same reason, and for
-//! privacy, the program does not name the folders in which it was built.
+//! An archive depends on nothing but what is in it: files are in the order of their names and have
+//! neither time nor owner, so that builds of the same commit with the same compiler have the same
+//! hash. For the same reason, and for privacy, the program does not name the folders in which it
+//! was built.
 
 use std::{
     env, fs,
@@ -32,7 +34,8 @@ const COMPLETIONS: [(&str, &str); 5] = [
     ("powershell", "_enshrine.ps1"),
 ];
 
-/// Builds the command, for this platform or for `target`, and packs it; prints the paths of what was made.
+/// Builds the command, for this platform or for `target`, and packs it; prints the paths of what
+/// was made.
 pub(crate) fn run(root: &Path, target: Option<&str>) -> Result<bool> {
     let host = host()?;
     let triple = target.map_or_else(|| host.clone(), str::to_owned);
@@ -76,8 +79,8 @@ pub(crate) fn run(root: &Path, target: Option<&str>) -> Result<bool> {
     Ok(true)
 }
 
-/// Builds for a platform that is named, even if it is this one: then what runs while cargo builds is built as
-/// ever, and the ordinary builds stay as they are.
+/// Builds for a platform that is named, even if it is this one: then what runs while cargo builds
+/// is built as ever, and the ordinary builds stay as they are.
 fn build(root: &Path, triple: &str, folders: &Folders) -> Result<()> {
     let mut cargo = toolchain::cargo();
     cargo.args(BUILD_ENSHRINE).args(["--locked", "--target", triple]).current_dir(root);
@@ -102,16 +105,19 @@ fn build(root: &Path, triple: &str, folders: &Folders) -> Result<()> {
     Ok(())
 }
 
-/// Folders of this machine, and what stands for each in the program. One that lies in another stands behind it.
+/// Folders of this machine, and what stands for each in the program. One that lies in another
+/// stands behind it.
 struct Folders(Vec<(PathBuf, &'static str)>);
 
 impl Folders {
-    /// The home of who builds, that of cargo, which holds the sources of libraries, and the checkout.
+    /// The home of who builds, that of cargo, which holds the sources of libraries, and the
+    /// checkout.
     fn here(root: &Path) -> Result<Self> {
         let home = env::home_dir().ok_or_eyre("there is no home directory")?;
         let cargo = env::var_os("CARGO_HOME").map_or_else(|| home.join(".cargo"), PathBuf::from);
         let all = [(home, "/home"), (cargo, "/cargo"), (root.to_owned(), "/enshrine")];
-        // A top-level folder, such as /root, belongs to no user, and its name often means something else.
+        // A top-level folder, such as /root, belongs to no user, and its name often means something
+        // else.
         Ok(Self(all.into_iter().filter(|(folder, _)| folder.components().count() > 2).collect()))
     }
 

@@ -1,7 +1,8 @@
 //! `cargo xtask ethrex`: ethrex as a client that our node drives by the Engine API.
 //!
-//! The client is assembled from ethrex's published crates by a workspace of its own, whose compilation takes several
-//! times as long as all that is tested with it. So no other task builds it.
+//! The client is assembled from ethrex's published crates by a workspace of its own, whose
+//! compilation takes several times as long as all that is tested with it. So no other task builds
+//! it.
 
 use eyre::{WrapErr as _, ensure};
 use std::{path::Path, process::Command};
@@ -13,8 +14,8 @@ const TARGET: &str = "target/ethrex-client";
 const PROGRAM: &str = "ethrex-client";
 /// Environment variable by which the tests find it.
 const VARIABLE: &str = "ENSHRINE_ETHREX";
-/// Arguments with which cargo runs the tests that need the client. With the whole workspace chosen, nothing is built
-/// that its tests do not need as well.
+/// Arguments with which cargo runs the tests that need the client. With the whole workspace chosen,
+/// nothing is built that its tests do not need as well.
 const TESTS: [&str; 8] =
     ["test", "--release", "--workspace", "--test", "nodes", "--", "ethrex_driven", "--nocapture"];
 

@@ -20,8 +20,9 @@ struct Document {
 /// A link that leads nowhere, or a file that is named and not there: file, line, and what is wrong.
 pub(crate) type Broken = (PathBuf, usize, String);
 
-/// The broken ones among the links of Markdown `documents` (path and text) to one another and to other
-/// `files`, and the paths that they name in folders of the repository. Links to the web are not followed.
+/// The broken ones among the links of Markdown `documents` (path and text) to one another and to
+/// other `files`, and the paths that they name in folders of the repository. Links to the web are
+/// not followed.
 pub(crate) fn broken(documents: &[(PathBuf, String)], files: &[PathBuf]) -> Vec<Broken> {
     let read: HashMap<_, _> =
         documents.iter().map(|(path, text)| (path.as_path(), Document::of(text))).collect();

@@ -1,7 +1,8 @@
 //! The rules of the repository that no compiler and no linter checks.
 //!
-//! They hold for every file that git tracks or would add, so that a file is checked before its first
-//! commit. What cargo-deny, cargo-shear and clippy check is configured in `deny.toml` and `Cargo.toml`.
+//! They hold for every file that git tracks or would add, so that a file is checked before its
+//! first commit. What cargo-deny, cargo-shear and clippy check is configured in `deny.toml` and
+//! `Cargo.toml`.
 
 use std::{
     collections::BTreeSet,
@@ -15,7 +16,8 @@ use serde_json::Value;
 
 use crate::{cycles, links, trusted, wall_clock};
 
-/// Folders at the root of any Unix system, which documents may name (Filesystem Hierarchy Standard).
+/// Folders at the root of any Unix system, which documents may name (Filesystem Hierarchy
+/// Standard).
 const SYSTEM_FOLDERS: [&str; 8] = ["etc", "media", "mnt", "opt", "srv", "tmp", "usr", "var"];
 
 /// Part of the names of hosts that mirror package registries.
@@ -40,7 +42,8 @@ impl fmt::Display for Finding {
     }
 }
 
-/// Checks the files of the checkout at `root` and prints the findings. Returns `true` if there are none.
+/// Checks the files of the checkout at `root` and prints the findings. Returns `true` if there are
+/// none.
 pub(crate) fn run(root: &Path) -> eyre::Result<bool> {
     let files = repository_files(root)?;
     let machine_paths = machine_paths([Some(root.to_owned()), env::home_dir()]);
@@ -140,8 +143,8 @@ fn check(file: &Path, text: &str, machine_paths: &BTreeSet<String>) -> Vec<Findi
     findings
 }
 
-/// Returns `true` if `line` names an absolute path below `path`. A letter or the like before it makes it part
-/// of a longer path or address, which may be anything.
+/// Returns `true` if `line` names an absolute path below `path`. A letter or the like before it
+/// makes it part of a longer path or address, which may be anything.
 fn names_path(line: &str, path: &str) -> bool {
     line.match_indices(path)
         .any(|(at, _)| !line[..at].ends_with(|c: char| c.is_alphanumeric() || "_.-})*".contains(c)))
@@ -171,8 +174,8 @@ fn is_exact(version: &str) -> bool {
         && pre_release.split('.').all(plain)
 }
 
-/// Returns `true` if a `Cargo.toml` takes the lints of the workspace, or is not one of its crates: the root,
-/// or a crate that is a workspace of its own.
+/// Returns `true` if a `Cargo.toml` takes the lints of the workspace, or is not one of its crates:
+/// the root, or a crate that is a workspace of its own.
 fn inherits_lints(manifest: &str) -> bool {
     let mut section = "";
     for line in manifest.lines().map(str::trim) {

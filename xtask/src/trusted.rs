@@ -1,7 +1,7 @@
 //! Code that an L1 client has to trust: the crates of the workspace that the precompile links.
 //!
-//! The count goes over whole crates, so that lines cannot move next door. SECURITY.md quotes it, and `lint-repo` holds
-//! both: the document to the count, and the count to [`LIMIT`].
+//! The count goes over whole crates, so that lines cannot move next door. SECURITY.md quotes it,
+//! and `lint-repo` holds both: the document to the count, and the count to [`LIMIT`].
 
 use std::{collections::BTreeSet, fs, path::Path};
 
@@ -121,7 +121,8 @@ fn linked<'m>(metadata: &'m Value, first: &'m str) -> Option<Vec<(&'m str, &'m s
     Some(found)
 }
 
-/// Lines with code: neither blank, nor comment, nor of the test module, which is the last of a file.
+/// Lines with code: neither blank, nor comment, nor of the test module, which is the last of a
+/// file.
 fn code_lines(text: &str) -> usize {
     let code = text.find("#[cfg(test)]\nmod ").map_or(text, |tests| &text[..tests]);
     code.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with("//")).count()

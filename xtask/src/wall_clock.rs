@@ -1,8 +1,9 @@
 //! Check that no test's verdict depends on how fast the machine is.
 //!
-//! A test that compares elapsed time fails on a busy machine. Tests pass a clock of their own to the
-//! code under test; `testkit::Patience` bounds waits for other processes, and only its file is exempt.
-//! Clippy's `disallowed-methods` cannot express this rule, because it applies to product code too.
+//! A test that compares elapsed time fails on a busy machine. Tests pass a clock of their own to
+//! the code under test; `testkit::Patience` bounds waits for other processes, and only its file is
+//! exempt. Clippy's `disallowed-methods` cannot express this rule, because it applies to product
+//! code too.
 
 use std::path::{Component, Path};
 
@@ -22,7 +23,8 @@ pub(crate) fn measured<'a>(file: &Path, text: &'a str) -> impl Iterator<Item = u
     })
 }
 
-/// Returns the offset at which the test code of a file begins: unit tests are the last module of a file.
+/// Returns the offset at which the test code of a file begins: unit tests are the last module of a
+/// file.
 fn test_code(file: &Path, text: &str) -> Option<usize> {
     let is_named = |name: &str| file.components().any(|it| it == Component::Normal(name.as_ref()));
     if is_named("tests") || is_named("tests.rs") || file.starts_with("crates/testkit/src") {

@@ -1,7 +1,8 @@
 //! Allowances of EXECUTE gas, which transactions of type `0x05` buy on the market of their chain.
 //!
-//! The price of the whole allowance leaves the sender before the frame, and what the calls of EXECUTE have not drawn
-//! comes back after it. So a frame can neither spend the ether that its calls cost, nor get it back by a revert.
+//! The price of the whole allowance leaves the sender before the frame, and what the calls of
+//! EXECUTE have not drawn comes back after it. So a frame can neither spend the ether that its
+//! calls cost, nor get it back by a revert.
 
 use alloy_evm::eth::EthEvmContext;
 use alloy_primitives::{Address, U256, map::AddressMap};
@@ -19,7 +20,8 @@ use store::ExecuteDraw;
 pub struct ExecuteMarket {
     /// Maximum EXECUTE gas of a block.
     pub limit: u64,
-    /// Returns the price of a unit in a block on this state, in wei. It is constant throughout a block.
+    /// Returns the price of a unit in a block on this state, in wei. It is constant throughout a
+    /// block.
     pub price: fn(&mut dyn HookState) -> Result<u64, ReadError>,
 }
 
@@ -68,11 +70,11 @@ impl AllowanceRefusal {
 }
 
 impl ExecuteMarket {
-    /// Checks that a block with this price can hold a transaction with this allowance, after others that have used
-    /// `used` EXECUTE gas.
+    /// Checks that a block with this price can hold a transaction with this allowance, after others
+    /// that have used `used` EXECUTE gas.
     ///
-    /// Unused parts of earlier allowances take no room: they are paid back, so a sender could shut out others with
-    /// them for nothing.
+    /// Unused parts of earlier allowances take no room: they are paid back, so a sender could shut
+    /// out others with them for nothing.
     ///
     /// # Errors
     ///
@@ -122,13 +124,13 @@ pub(crate) struct Purchase {
 }
 
 impl Purchase {
-    /// Takes the price of an allowance from its buyer, as the first change in the journal of an EVM that is about to
-    /// run the transaction. It stays if the transaction does.
+    /// Takes the price of an allowance from its buyer, as the first change in the journal of an EVM
+    /// that is about to run the transaction. It stays if the transaction does.
     ///
     /// # Errors
     ///
-    /// [`Invalid::Transaction`] if the block cannot hold the transaction. The journal is then unchanged: an account
-    /// that stayed warm there would change the gas of the next transaction.
+    /// [`Invalid::Transaction`] if the block cannot hold the transaction. The journal is then
+    /// unchanged: an account that stayed warm there would change the gas of the next transaction.
     pub(crate) fn make<DB>(
         context: &mut EthEvmContext<DB>,
         market: &ExecuteMarket,
@@ -146,7 +148,8 @@ impl Purchase {
         market.check(&allowance, price, used).map_err(invalid)?;
         let account = journal.db_mut().basic(sender)?.unwrap_or_default();
         let balance = account.balance;
-        // At the fee caps, like gas and blobs: the transaction must not depend on how low the price is.
+        // At the fee caps, like gas and blobs: the transaction must not depend on how low the price
+        // is.
         if tx.max_cost().is_none_or(|cost| cost > balance) {
             let cost = tx.max_cost().unwrap_or(U256::MAX);
             return Err(invalid(AllowanceRefusal::Funds { balance, cost }));
@@ -167,7 +170,8 @@ impl Purchase {
         ExecuteDraw { index: self.index, gas, price: self.price }
     }
 
-    /// Returns the wei that come back if the block has used `used` EXECUTE gas with the transaction.
+    /// Returns the wei that come back if the block has used `used` EXECUTE gas with the
+    /// transaction.
     fn refund(&self, used: u64) -> U256 {
         self.price_of(self.gas.saturating_sub(self.draw(used).gas))
     }
@@ -179,7 +183,8 @@ impl Purchase {
         }
     }
 
-    /// Pays the rest of the allowance back, once the changes of the transaction are committed. Returns what was drawn.
+    /// Pays the rest of the allowance back, once the changes of the transaction are committed.
+    /// Returns what was drawn.
     pub(crate) fn pay_back<DB>(self, state: &mut DB, used: u64) -> Result<ExecuteDraw, ReadError>
     where
         DB: Database<Error = ReadError> + DatabaseCommit,
@@ -189,7 +194,8 @@ impl Purchase {
             return Ok(draw);
         }
         let now = state.basic(self.sender)?.unwrap_or_default();
-        // Part of the transaction's changes, so that an access list (EIP-7928) has one change of the balance, or none.
+        // Part of the transaction's changes, so that an access list (EIP-7928) has one change of
+        // the balance, or none.
         let mut account = Account::from(self.account);
         account.info = AccountInfo { balance: now.balance.saturating_add(refund), ..now };
         account.mark_touch();

@@ -41,19 +41,20 @@ pub trait BudgetPolicy: fmt::Debug + Send + Sync {
 
 /// Budget of a block under construction. The builder asks it before and after each transaction.
 pub trait BlockBudget {
-    /// Returns the rules under which the block runs: those of its chain, with a counter of work if need be.
+    /// Returns the rules under which the block runs: those of its chain, with a counter of work if
+    /// need be.
     fn overrides(&self) -> &dyn EvmOverrides;
 
-    /// Returns the maximum bytes of the block's input in its [shortest form](crate::shortest_input); `None` if
-    /// they are unbounded.
+    /// Returns the maximum bytes of the block's input in its [shortest
+    /// form](crate::shortest_input); `None` if they are unbounded.
     fn max_bytes(&self) -> Option<usize>;
 
-    /// Returns `true` if a bound applies to the block. The builder then makes the reads that follow the
-    /// transactions of every block first, so that they are counted.
+    /// Returns `true` if a bound applies to the block. The builder then makes the reads that follow
+    /// the transactions of every block first, so that they are counted.
     fn is_bounded(&self) -> bool;
 
-    /// Returns the reason for which a transaction does not fit even if it reads nothing, if it does not. `size`
-    /// is that of the witness so far.
+    /// Returns the reason for which a transaction does not fit even if it reads nothing, if it does
+    /// not. `size` is that of the witness so far.
     fn before(
         &self,
         index: usize,
@@ -61,8 +62,8 @@ pub trait BlockBudget {
         size: WitnessSize,
     ) -> Option<Rejection>;
 
-    /// Takes a transaction that was executed and has grown the witness from `before` to `now`, or returns the
-    /// reason for which it does not fit.
+    /// Takes a transaction that was executed and has grown the witness from `before` to `now`, or
+    /// returns the reason for which it does not fit.
     fn after(
         &self,
         index: usize,
@@ -78,7 +79,8 @@ pub trait BlockBudget {
     /// Resets the counted work to an earlier value: the work since then is not part of the block.
     fn rewind_work(&self, work: u64);
 
-    /// Returns the use of the budget by the block in its present state, with a witness of this size.
+    /// Returns the use of the budget by the block in its present state, with a witness of this
+    /// size.
     fn used(&self, size: WitnessSize) -> InputUse;
 }
 

@@ -36,8 +36,8 @@ pub struct BuiltBlock {
 }
 
 impl BuiltBlock {
-    /// Bytes of the [shortest](shortest_input) input of EXECUTE for the block, if they are more than `max`.
-    /// The witness takes at most that many. Before Cancun there is none.
+    /// Bytes of the [shortest](shortest_input) input of EXECUTE for the block, if they are more
+    /// than `max`. The witness takes at most that many. Before Cancun there is none.
     fn surplus_length(
         &self,
         spec: &ChainSpec,
@@ -73,8 +73,8 @@ impl BuiltBlock {
 }
 
 impl ChainReader {
-    /// Builds a child of the head from the valid ones of `transactions`, in order, with the minimal witness
-    /// for a verifier.
+    /// Builds a child of the head from the valid ones of `transactions`, in order, with the minimal
+    /// witness for a verifier.
     ///
     /// Returns the block and, for each transaction that is not in it, its position and the reason.
     /// The block becomes part of the chain with [`Chain::append`](crate::Chain::append).
@@ -110,9 +110,9 @@ impl ChainReader {
 }
 
 impl State {
-    /// Builds a block on this state from the valid ones of `transactions`, in order, without recording a
-    /// witness. `header` comes from [`Self::open_header`] and the block's attributes; a header that the rules
-    /// forbid makes a block that is not [provable](Block::provable).
+    /// Builds a block on this state from the valid ones of `transactions`, in order, without
+    /// recording a witness. `header` comes from [`Self::open_header`] and the block's attributes; a
+    /// header that the rules forbid makes a block that is not [provable](Block::provable).
     pub fn build<'c>(
         &self,
         header: &Header,
@@ -144,13 +144,13 @@ impl State {
         self.build_within(header, withdrawals, transactions, &(), BudgetRequest::default())
     }
 
-    /// Builds a block and its witness from only as many transactions as keep the block within its budget. A
-    /// block without transactions may exceed it.
+    /// Builds a block and its witness from only as many transactions as keep the block within its
+    /// budget. A block without transactions may exceed it.
     ///
-    /// A transaction that exceeds it alone in a block is [too large](Rejection::TooLarge): no block can
-    /// hold it. A transaction that turns out not to fit is undone with all its reads, as if it had not been
-    /// offered, and building goes on from there. It starts over only if the reads behind the last
-    /// transaction, for the state root, make the block too long after all.
+    /// A transaction that exceeds it alone in a block is [too large](Rejection::TooLarge): no block
+    /// can hold it. A transaction that turns out not to fit is undone with all its reads, as if it
+    /// had not been offered, and building goes on from there. It starts over only if the reads
+    /// behind the last transaction, for the state root, make the block too long after all.
     pub fn build_within<'c>(
         &self,
         header: &Header,
@@ -198,7 +198,8 @@ impl State {
                     return Ok(BuiltBlock { rejected: all_rejected, ..built });
                 }
                 [(index, _)] => {
-                    // No block can hold it; transactions that found no room beside it are offered again.
+                    // No block can hold it; transactions that found no room beside it are offered
+                    // again.
                     all_rejected.push((index, Rejection::TooLarge(reason(index))));
                     too_long += 1;
                     if too_long <= MAX_TOO_LONG {
@@ -299,8 +300,8 @@ impl State {
     }
 }
 
-/// Removes the rejected transactions from the offered ones, of which there may be thousands for a block of
-/// some tens.
+/// Removes the rejected transactions from the offered ones, of which there may be thousands for a
+/// block of some tens.
 fn leave_out(offered: &mut Vec<(usize, &RecoveredTransaction)>, rejected: &[Rejected]) {
     let out: HashSet<usize> = rejected.iter().map(|left| left.index).collect();
     offered.retain(|(index, _)| !out.contains(index));
@@ -337,16 +338,16 @@ struct Executed {
     used: Option<InputUse>,
 }
 
-/// Bytes of a batch of one beyond those of the block's own input without nodes: the offset of the one request,
-/// and the number of nodes.
+/// Bytes of a batch of one beyond those of the block's own input without nodes: the offset of the
+/// one request, and the number of nodes.
 const BATCH_OVERHEAD: usize = 8;
 
-/// Maximum number of transactions found to be too long alone in a block, of which each has cost the builder
-/// an execution.
+/// Maximum number of transactions found to be too long alone in a block, of which each has cost the
+/// builder an execution.
 const MAX_TOO_LONG: usize = 16;
 
-/// Returns the number of transactions, at least one of `count`, that make an input of `length` bytes too
-/// long, under the assumption that all have the same size.
+/// Returns the number of transactions, at least one of `count`, that make an input of `length`
+/// bytes too long, under the assumption that all have the same size.
 const fn surplus_count(count: usize, length: usize, max: usize) -> usize {
     let surplus = (length - max).saturating_mul(count).div_ceil(length);
     if surplus == 0 {

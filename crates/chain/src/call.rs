@@ -58,8 +58,8 @@ pub struct CallOutcome {
 }
 
 impl State {
-    /// Returns the EVM of a call in `block`, without the checks that apply to transactions only. The caller
-    /// installs precompiles ([`ChainConfig`](crate::ChainConfig)).
+    /// Returns the EVM of a call in `block`, without the checks that apply to transactions only.
+    /// The caller installs precompiles ([`ChainConfig`](crate::ChainConfig)).
     pub fn call_env(&self, block: &Block) -> EvmEnv {
         let (spec, header) = (&self.config.spec, &block.header);
         let blob_params = spec.blob_params_at(header.timestamp);

@@ -14,15 +14,15 @@ use executor::{BlockState, ForkBackend, ReadError};
 use std::sync::Arc;
 use store::{Block, CanonicalChange, Changes, ExecutedBlock, MemoryStore, Overlay, Store};
 
-/// Minimum number of states kept below the head: a reader of the newest state finishes before it is pruned,
-/// even while blocks are built.
+/// Minimum number of states kept below the head: a reader of the newest state finishes before it is
+/// pruned, even while blocks are built.
 const LEAST_STATES: u64 = 16;
 
 /// An Ethereum chain over a store, and the only one that writes to it. All reading is that of the
 /// [`ChainReader`] to which it dereferences.
 ///
-/// Every failure leaves the chain unchanged: each change is one commit of the store, and the head moves
-/// afterwards.
+/// Every failure leaves the chain unchanged: each change is one commit of the store, and the head
+/// moves afterwards.
 #[derive(Debug)]
 pub struct Chain {
     reader: ChainReader,
@@ -97,8 +97,8 @@ impl Chain {
 
     /// A chain whose blocks and states are in `store` already, with `head` as its head.
     ///
-    /// The store has to hold the state of `head`, and as many of its ancestors as will be read: a missing one
-    /// shows when it is read.
+    /// The store has to hold the state of `head`, and as many of its ancestors as will be read: a
+    /// missing one shows when it is read.
     pub fn resume(
         config: ChainConfig,
         store: Arc<dyn Store>,
@@ -116,8 +116,8 @@ impl Chain {
 
     /// Continues another chain behind `header`, whose state is read through `backend`.
     ///
-    /// The chain stores only its own changes. Its state roots commit to those: they prove nothing, and none
-    /// of its blocks is [provable](Block::provable).
+    /// The chain stores only its own changes. Its state roots commit to those: they prove nothing,
+    /// and none of its blocks is [provable](Block::provable).
     pub fn forked(
         header: Header,
         backend: Arc<dyn ForkBackend>,
@@ -175,8 +175,8 @@ impl Chain {
         changes.canonical = self.canonical_change(&block)?;
         changes.blocks.push(Arc::clone(&block));
         self.store.commit(changes)?;
-        // A block that is built again has the state that it was built with, without an edit that was made
-        // behind it on an abandoned branch.
+        // A block that is built again has the state that it was built with, without an edit that
+        // was made behind it on an abandoned branch.
         if self.roots.contains_key(&block.hash) {
             Arc::make_mut(&mut self.reader.roots).remove(&block.hash);
         }
@@ -241,8 +241,8 @@ impl Chain {
         }
     }
 
-    /// Writes data that would otherwise be recomputed when the chain is opened, and ends the chain. Dropping
-    /// a chain does the same, but reports no error.
+    /// Writes data that would otherwise be recomputed when the chain is opened, and ends the chain.
+    /// Dropping a chain does the same, but reports no error.
     pub fn close(self) -> Result<(), ChainError> {
         Ok(self.store().flush()?)
     }
@@ -272,16 +272,16 @@ impl Chain {
         Ok(())
     }
 
-    /// Restores the chain to the time at which `then` was taken from it: its head, and the edits of state
-    /// behind each of its blocks. The rules stay unchanged.
+    /// Restores the chain to the time at which `then` was taken from it: its head, and the edits of
+    /// state behind each of its blocks. The rules stay unchanged.
     pub fn restore(&mut self, then: &ChainReader) -> Result<(), ChainError> {
         self.set_state(&then.state())?;
         self.reader.roots = Arc::clone(&then.roots);
         Ok(())
     }
 
-    /// Sets the root of the state after a block, regardless of its header. The store must hold the whole
-    /// state.
+    /// Sets the root of the state after a block, regardless of its header. The store must hold the
+    /// whole state.
     pub fn override_root(&mut self, block: B256, root: B256) {
         Arc::make_mut(&mut self.reader.roots).insert(block, root);
     }
@@ -295,8 +295,9 @@ impl Chain {
         self.set_state(&state)
     }
 
-    /// Prunes states of blocks more than `states` below the head, except those with the roots `also`; blocks
-    /// stay. The only writer has to call this after each block: it acts only once enough has accumulated.
+    /// Prunes states of blocks more than `states` below the head, except those with the roots
+    /// `also`; blocks stay. The only writer has to call this after each block: it acts only once
+    /// enough has accumulated.
     pub fn prune(
         &mut self,
         states: u64,
@@ -317,8 +318,8 @@ impl Chain {
     }
 
     /// Forgets transactions and receipts of all canonical blocks but the newest `blocks`, of which
-    /// the head is one; headers stay. To be called after each block. Hashes of the transactions that
-    /// are gone.
+    /// the head is one; headers stay. To be called after each block. Hashes of the transactions
+    /// that are gone.
     pub fn forget_bodies(&mut self, blocks: u64) -> Result<Vec<B256>, ChainError> {
         let bound = (self.head.header.number + 1).saturating_sub(blocks.max(1));
         let mut changes = Changes::default();
@@ -335,8 +336,8 @@ impl Chain {
         if !gone.is_empty() {
             self.store.commit(changes)?;
         }
-        // Also if that is less than before: the head has gone back then, and other blocks will stand
-        // where some were forgotten.
+        // Also if that is less than before: the head has gone back then, and other blocks will
+        // stand where some were forgotten.
         self.bodies = bound;
         Ok(gone)
     }

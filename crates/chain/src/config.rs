@@ -23,14 +23,14 @@ use std::{any::Any, sync::Arc};
 pub struct ChainConfig {
     /// Its id and forks.
     pub spec: ChainSpec,
-    /// Code that is allowed at the system addresses. A private chain keeps the canonical code; official
-    /// fixtures do not always.
+    /// Code that is allowed at the system addresses. A private chain keeps the canonical code;
+    /// official fixtures do not always.
     pub system_code: SystemCode,
     /// Limits of its EVM that exceed Ethereum's.
     pub limits: LiftedLimits,
     /// Extensions of the execution of its blocks, in the order in which they apply. Unless all are
-    /// [verifiable](EvmOverrides::is_verifiable), blocks are not [provable](store::Block::provable): only this
-    /// chain can verify them.
+    /// [verifiable](EvmOverrides::is_verifiable), blocks are not
+    /// [provable](store::Block::provable): only this chain can verify them.
     pub extensions: Arc<[Arc<dyn Extension>]>,
     /// Precompile of transactions of type `0x05`, which do not exist without it. No L2 has it.
     pub execute_tx: Option<ExecuteTxPrecompile>,
@@ -59,11 +59,11 @@ type Install = dyn Fn(Option<&Arc<Sealed<SignedExecuteTx>>>, &mut PrecompilesMap
     + Sync;
 
 impl ExecuteTxPrecompile {
-    /// Creates the precompile at this address, which `install` puts into an EVM: for the calls in a transaction, or in
-    /// one of another type.
+    /// Creates the precompile at this address, which `install` puts into an EVM: for the calls in a
+    /// transaction, or in one of another type.
     ///
-    /// Only a chain with a `market` has transactions with an allowance. In these the tally has to count what all calls
-    /// of EXECUTE draw, which is no more than the allowance, and nothing else.
+    /// Only a chain with a `market` has transactions with an allowance. In these the tally has to
+    /// count what all calls of EXECUTE draw, which is no more than the allowance, and nothing else.
     pub fn new(
         address: Address,
         market: Option<ExecuteMarket>,
@@ -76,8 +76,9 @@ impl ExecuteTxPrecompile {
         Self { address, market, verifying: Arc::clone(&install), install }
     }
 
-    /// Returns the same precompile, which `install` puts into EVMs that [verify](crate::State::verify_child) blocks. It
-    /// must not use verdicts that the builder has come to: a verification that does finds no false one.
+    /// Returns the same precompile, which `install` puts into EVMs that
+    /// [verify](crate::State::verify_child) blocks. It must not use verdicts that the builder has
+    /// come to: a verification that does finds no false one.
     #[must_use]
     pub fn verified_by(
         self,
@@ -131,7 +132,8 @@ pub struct LiftedLimits {
 }
 
 impl ChainConfig {
-    /// Returns the allowance that a transaction asks for, and the market of the chain that sells it.
+    /// Returns the allowance that a transaction asks for, and the market of the chain that sells
+    /// it.
     pub fn market_for(
         &self,
         transaction: &store::Transaction,
@@ -159,7 +161,8 @@ impl ChainConfig {
         Self { cryptography, ..self }
     }
 
-    /// Returns the same chain with an extension behind the others, or in the place of the one of the same type.
+    /// Returns the same chain with an extension behind the others, or in the place of the one of
+    /// the same type.
     #[must_use]
     pub fn with_extension(mut self, extension: Arc<dyn Extension>) -> Self {
         self.set_extension(extension);

@@ -70,8 +70,8 @@ pub enum ChainError {
         /// Hash of the block that the genesis makes.
         expected: B256,
     },
-    /// A block that was part of a chain on disk cannot be executed again: our fault, or the chain is
-    /// opened with other rules than before.
+    /// A block that was part of a chain on disk cannot be executed again: our fault, or the chain
+    /// is opened with other rules than before.
     #[error("block {number} ({block}) of the log cannot be executed again: {reason}")]
     Replay {
         /// Number of the block.

@@ -1,9 +1,10 @@
 //! Transactions of type `0x05` in the blocks of a chain that has them.
 //!
-//! The executor knows Ethereum's transactions alone. It runs one of type `0x05` as the EIP-1559 transaction with the
-//! same nonce, fees, gas, target, value and calldata, on an EVM that is prepared for this transaction: the witness
-//! counts in its intrinsic gas, and the precompile reads the witness while its frame runs. If it buys an allowance of
-//! EXECUTE gas, the sender has paid for it before.
+//! The executor knows Ethereum's transactions alone. It runs one of type `0x05` as the EIP-1559
+//! transaction with the same nonce, fees, gas, target, value and calldata, on an EVM that is
+//! prepared for this transaction: the witness counts in its intrinsic gas, and the precompile reads
+//! the witness while its frame runs. If it buys an allowance of EXECUTE gas, the sender has paid
+//! for it before.
 
 use crate::{
     ChainConfig, ChainError, ExecuteTxPrecompile, State,
@@ -39,8 +40,8 @@ pub fn intrinsic_gas(transaction: &Transaction, fork: ProtocolFork) -> u64 {
     }
 }
 
-/// Returns the gas that a transaction is charged before its first instruction, without the calldata floor
-/// ([`executor::initial_gas`]).
+/// Returns the gas that a transaction is charged before its first instruction, without the calldata
+/// floor ([`executor::initial_gas`]).
 pub fn initial_gas(transaction: &Transaction, fork: ProtocolFork) -> u64 {
     match fixed_gas(transaction, fork) {
         Ok(of_ethereum) => executor::initial_gas(of_ethereum, fork),
@@ -48,7 +49,8 @@ pub fn initial_gas(transaction: &Transaction, fork: ProtocolFork) -> u64 {
     }
 }
 
-/// Returns intrinsic gas and floor of a transaction of type `0x05`, or the transaction if it has another type.
+/// Returns intrinsic gas and floor of a transaction of type `0x05`, or the transaction if it has
+/// another type.
 fn fixed_gas(
     transaction: &Transaction,
     fork: ProtocolFork,
@@ -61,7 +63,8 @@ fn fixed_gas(
     let call = call_of(transaction, tx.target(), AccessList::default());
     let witness = WitnessGas::of(&GasParams::new_spec(spec_id(fork)), &tx.witness);
     let initial = executor::initial_gas(&call, fork);
-    // The larger of the two, which is the floor in each fork that has one: a call pays more per token there.
+    // The larger of the two, which is the floor in each fork that has one: a call pays more per
+    // token there.
     let floor = executor::intrinsic_gas(&call, fork);
     Err((initial.saturating_add(witness.initial), floor.saturating_add(witness.floor)))
 }
@@ -74,7 +77,8 @@ pub(crate) enum Ran {
     Dropped,
 }
 
-/// Runs a transaction, and commits its result if `keep` returns `true` ([`BlockExecution::transact_if`]).
+/// Runs a transaction, and commits its result if `keep` returns `true`
+/// ([`BlockExecution::transact_if`]).
 pub(crate) fn transact_if<'x, 's, S, I>(
     execution: &mut BlockExecution<'x, 's, S, I>,
     config: &ChainConfig,
@@ -101,7 +105,8 @@ where
     Ok(if is_kept { Ran::Kept(draw) } else { Ran::Dropped })
 }
 
-/// Runs a transaction of a past block under the inspector ([`BlockExecution::inspect_transaction`]).
+/// Runs a transaction of a past block under the inspector
+/// ([`BlockExecution::inspect_transaction`]).
 pub(crate) fn inspect<'x, 's, S, I, T, E>(
     execution: &mut BlockExecution<'x, 's, S, I>,
     config: &ChainConfig,
@@ -139,8 +144,8 @@ where
     }
 }
 
-/// Executes all transactions of a block and the parts before and after them ([`executor::execute_block`]). Also returns
-/// what the transactions have drawn from allowances.
+/// Executes all transactions of a block and the parts before and after them
+/// ([`executor::execute_block`]). Also returns what the transactions have drawn from allowances.
 pub(crate) fn execute_block<'x, S: StateSource>(
     state: &'x mut BlockState<'_, S>,
     block: Environment<'x>,
@@ -166,12 +171,13 @@ pub(crate) fn execute_block<'x, S: StateSource>(
 }
 
 impl State {
-    /// Runs a transaction as the only one of a block with this header, and drops its result. The precompile of the
-    /// chain keeps the verdicts that it has come to meanwhile.
+    /// Runs a transaction as the only one of a block with this header, and drops its result. The
+    /// precompile of the chain keeps the verdicts that it has come to meanwhile.
     ///
     /// # Errors
     ///
-    /// [`ChainError`] if the state cannot be read; the inner [`Invalid`] if the block cannot hold the transaction.
+    /// [`ChainError`] if the state cannot be read; the inner [`Invalid`] if the block cannot hold
+    /// the transaction.
     pub fn try_alone(
         &self,
         header: &Header,
@@ -199,8 +205,8 @@ struct WitnessGas {
 }
 
 impl WitnessGas {
-    /// A witness costs as much as the same bytes behind the calldata. Otherwise the type would carry bytes past L1's
-    /// bound on the payload of a block.
+    /// A witness costs as much as the same bytes behind the calldata. Otherwise the type would
+    /// carry bytes past L1's bound on the payload of a block.
     fn of(gas: &GasParams, witness: &[u8]) -> Self {
         let tokens = get_tokens_in_calldata(witness, gas.tx_token_non_zero_byte_multiplier());
         Self {
@@ -209,8 +215,8 @@ impl WitnessGas {
         }
     }
 
-    /// Returns the parameters with which the EVM adds this to a transaction with one address in its access list, in
-    /// place of the price of the address.
+    /// Returns the parameters with which the EVM adds this to a transaction with one address in its
+    /// access list, in place of the price of the address.
     fn added_to(&self, gas: &GasParams, fork: ProtocolFork) -> GasParams {
         /// Bytes of an address, which count in the floor from Amsterdam on (EIP-7981).
         const ADDRESS: u64 = 20;
@@ -219,8 +225,9 @@ impl WitnessGas {
             (GasId::tx_access_list_address_cost(), self.initial),
             (GasId::tx_floor_cost_base_gas(), gas.tx_floor_cost_base_gas() + self.floor),
         ]);
-        // From Amsterdam on the floor stands on the base cost of the transaction (EIP-2780), which no parameter
-        // changes. The bytes of the address take the amount instead, rounded up to a whole token for each of them.
+        // From Amsterdam on the floor stands on the base cost of the transaction (EIP-2780), which
+        // no parameter changes. The bytes of the address take the amount instead, rounded up to a
+        // whole token for each of them.
         if fork >= ProtocolFork::Amsterdam {
             let of_a_token = ADDRESS * gas.tx_floor_cost_per_token();
             let tokens = self.floor.div_ceil(of_a_token.max(1));
@@ -246,7 +253,8 @@ impl<'c> Scope<'c> {
     ///
     /// # Errors
     ///
-    /// [`Invalid::Transaction`] if the chain has no such transactions, or not this one, or the block cannot hold it.
+    /// [`Invalid::Transaction`] if the chain has no such transactions, or not this one, or the
+    /// block cannot hold it.
     fn open<'x, 's, S, I>(
         execution: &mut BlockExecution<'x, 's, S, I>,
         config: &'c ChainConfig,
@@ -289,8 +297,8 @@ impl<'c> Scope<'c> {
         Ok(Self { precompile, gas, call, purchase })
     }
 
-    /// Restores the EVM for other transactions. If the transaction `stays` in the block, the rest of its allowance is
-    /// paid back. Returns what it has drawn from the allowance, if it has one.
+    /// Restores the EVM for other transactions. If the transaction `stays` in the block, the rest
+    /// of its allowance is paid back. Returns what it has drawn from the allowance, if it has one.
     fn close<'x, 's, S, I>(
         self,
         execution: &mut BlockExecution<'x, 's, S, I>,
@@ -308,13 +316,15 @@ impl<'c> Scope<'c> {
         if stays {
             return Ok(Some(purchase.pay_back(evm.db_mut(), tally.settled())?));
         }
-        // The executor may have refused the transaction without an EVM that would have cleared the journal.
+        // The executor may have refused the transaction without an EVM that would have cleared the
+        // journal.
         evm.ctx_mut().journaled_state.finalize();
         Ok(None)
     }
 }
 
-/// Returns the transaction of Ethereum as which the executor runs one of type `0x05`. It has the hash of the latter.
+/// Returns the transaction of Ethereum as which the executor runs one of type `0x05`. It has the
+/// hash of the latter.
 fn call_of(
     transaction: &Sealed<SignedExecuteTx>,
     target: Address,
@@ -336,8 +346,8 @@ fn call_of(
 }
 
 impl ExecuteTxPrecompile {
-    /// Returns the reason for which a transaction has a part that the chain does not serve, if it has one: bytes that
-    /// nothing would pay for, or an allowance on a chain without a market.
+    /// Returns the reason for which a transaction has a part that the chain does not serve, if it
+    /// has one: bytes that nothing would pay for, or an allowance on a chain without a market.
     pub fn refusal(&self, tx: &ExecuteTx) -> Option<&'static str> {
         match &tx.version {
             ExecuteTxVersion::V1 { blob_hashes } if !blob_hashes.is_empty() => {

@@ -28,8 +28,8 @@ pub fn revert_reason(output: &[u8]) -> Option<String> {
 
 /// The reason of a revert in the words of Foundry, or `None` for a revert without data.
 ///
-/// These are the words of anvil and forge: a reason, a panic with its code, bytes that are text, or the selector
-/// of a custom error and its data, as text where that is UTF-8.
+/// These are the words of anvil and forge: a reason, a panic with its code, bytes that are text, or
+/// the selector of a custom error and its data, as text where that is UTF-8.
 pub fn foundry_revert_reason(output: &[u8]) -> Option<String> {
     if let Ok(Revert { reason }) = Revert::abi_decode(output) {
         return Some(reason);

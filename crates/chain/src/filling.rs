@@ -22,7 +22,8 @@ pub struct RecoveredTransaction {
     pub transaction: Transaction,
     /// Its sender.
     pub sender: Address,
-    /// `true` if the sender has signed it; otherwise the block is not [provable](crate::Block::provable).
+    /// `true` if the sender has signed it; otherwise the block is not
+    /// [provable](crate::Block::provable).
     pub signed: bool,
 }
 
@@ -170,8 +171,8 @@ impl<'a, 'w, 'x, 's, S: StateSource> Filling<'a, 'w, 'x, 's, S> {
         }))
     }
 
-    /// Returns the reason for which the block does not sell the allowance of a transaction, if it does not. At a higher
-    /// price than the transaction offers, it waits for a later block.
+    /// Returns the reason for which the block does not sell the allowance of a transaction, if it
+    /// does not. At a higher price than the transaction offers, it waits for a later block.
     fn unsold(
         &mut self,
         index: usize,
@@ -191,8 +192,8 @@ impl<'a, 'w, 'x, 's, S: StateSource> Filling<'a, 'w, 'x, 's, S> {
         }))
     }
 
-    /// Runs a transaction. Returns the reason for which it is not in the block, if it is not, and `true` if
-    /// reads of it remain recorded.
+    /// Runs a transaction. Returns the reason for which it is not in the block, if it is not, and
+    /// `true` if reads of it remain recorded.
     fn run(
         &mut self,
         index: usize,

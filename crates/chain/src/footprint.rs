@@ -1,4 +1,5 @@
-//! Nodes and codes that a block read and wrote: with those of the blocks before it, all that a batch needs.
+//! Nodes and codes that a block read and wrote: with those of the blocks before it, all that a
+//! batch needs.
 
 use crate::{
     BatchWithWitness, BlockWithWitness, ChainError, ChainReader, record::WitnessRecorder,
@@ -14,8 +15,8 @@ use store::Block;
 #[derive(Debug, Clone)]
 pub struct BlockFootprint {
     witness: OwnedWitness,
-    /// Hashes of the nodes and of the codes of the witness, in its order. The thread that joins the first batch
-    /// computes them, and not the one that seals blocks.
+    /// Hashes of the nodes and of the codes of the witness, in its order. The thread that joins the
+    /// first batch computes them, and not the one that seals blocks.
     hashes: OnceLock<(Vec<B256>, Vec<B256>)>,
     written_nodes: Vec<B256>,
     written_codes: Vec<B256>,
@@ -67,8 +68,9 @@ impl BlockWithWitness {
 pub struct JoinedBatch {
     /// The blocks with their witness.
     pub batch: BatchWithWitness,
-    /// Lengths of the nodes that a block loads after an earlier block of the batch has loaded or written them. EXECUTE
-    /// counts each as [`UnderpricedWork::RepeatedNode`](executor::UnderpricedWork::RepeatedNode).
+    /// Lengths of the nodes that a block loads after an earlier block of the batch has loaded or
+    /// written them. EXECUTE counts each as
+    /// [`UnderpricedWork::RepeatedNode`](executor::UnderpricedWork::RepeatedNode).
     pub repeated: Vec<usize>,
 }
 
@@ -87,12 +89,13 @@ impl ChainReader {
         Ok(BlockFootprint::new(recording.into_witness()?, post.nodes, post.codes))
     }
 
-    /// Joins blocks of the chain, each a child of the one before, to a batch without executing them: the witness is the
-    /// union of theirs, less what earlier blocks of the batch wrote.
+    /// Joins blocks of the chain, each a child of the one before, to a batch without executing
+    /// them: the witness is the union of theirs, less what earlier blocks of the batch wrote.
     ///
     /// # Errors
     ///
-    /// [`ChainError`] if the blocks do not follow one another, are none, too many, or not all of one fork.
+    /// [`ChainError`] if the blocks do not follow one another, are none, too many, or not all of
+    /// one fork.
     pub fn join(
         &self,
         blocks: Vec<(Arc<Block>, Arc<BlockFootprint>)>,

@@ -6,8 +6,8 @@ use wire::ProtocolFork;
 
 /// Fork schedule as text: `prague,osaka@+300,amsterdam@1800000000`.
 ///
-/// The first fork holds from genesis on; each further fork names the time from which it holds. Forks that the
-/// list skips begin with the next fork that it names.
+/// The first fork holds from genesis on; each further fork names the time from which it holds.
+/// Forks that the list skips begin with the next fork that it names.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ForkTimes {
     /// The fork at genesis.
@@ -104,8 +104,8 @@ impl ForkTimes {
         self.later.last().map_or(self.first, |(fork, _)| *fork)
     }
 
-    /// Returns the timestamps of the forks after the first, for a chain whose first block has this number and
-    /// timestamp and whose blocks come at this interval, in seconds.
+    /// Returns the timestamps of the forks after the first, for a chain whose first block has this
+    /// number and timestamp and whose blocks come at this interval, in seconds.
     ///
     /// # Errors
     ///
@@ -120,7 +120,8 @@ impl ForkTimes {
         for &(fork, time) in &self.later {
             let got = match (time, block_time) {
                 (ForkTime::At(timestamp), _) => timestamp,
-                // Saturating: a time beyond the end of the clock is a fork that never comes, not an error.
+                // Saturating: a time beyond the end of the clock is a fork that never comes, not an
+                // error.
                 (ForkTime::After(seconds), _) => start.saturating_add(seconds),
                 (ForkTime::Block(number), Some(interval)) => start
                     .saturating_add(number.saturating_sub(first_number).saturating_mul(interval)),

@@ -15,7 +15,8 @@ pub enum Rejection {
     /// The block has no room for the transaction; a later one may have.
     #[error("the block has no room for it: {0}")]
     BlockFull(Invalid),
-    /// The transaction was executed, and the block has no room for what it read; a later one may have.
+    /// The transaction was executed, and the block has no room for what it read; a later one may
+    /// have.
     #[error("the block has no room for what it read: {0}")]
     Unfit(Invalid),
     /// The transaction is invalid at this position.
@@ -47,12 +48,13 @@ impl Rejection {
     }
 }
 
-/// Bytes of a header that are unknown before execution: roots, hashes and amounts, and the lengths of lists.
+/// Bytes of a header that are unknown before execution: roots, hashes and amounts, and the lengths
+/// of lists.
 const HEADER_GROWTH: usize = 512;
 
-/// Resources besides gas that a block has left for transactions, and the decision whether a transaction
-/// without room would fit into an empty block: revm knows the limits of a transaction, but not all limits of
-/// a block.
+/// Resources besides gas that a block has left for transactions, and the decision whether a
+/// transaction without room would fit into an empty block: revm knows the limits of a transaction,
+/// but not all limits of a block.
 pub(crate) struct GasPool {
     gas_limit: u64,
     blob_gas: u64,
@@ -78,8 +80,8 @@ impl GasPool {
         }
     }
 
-    /// Checks that the block has room for a transaction. `shortage` is the gas that is left for it, if that
-    /// is too little.
+    /// Checks that the block has room for a transaction. `shortage` is the gas that is left for it,
+    /// if that is too little.
     pub(crate) fn check(
         &self,
         index: usize,

@@ -21,7 +21,8 @@ const FACTORY_CODE: &[u8] = &hex!(
     "7fffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffe03601600081602082378035828234f58015156039578182fd5b8082525050506014600cf3"
 );
 
-/// Returns a genesis with only the accounts that `fork` has at fixed addresses: block 0 of a private chain.
+/// Returns a genesis with only the accounts that `fork` has at fixed addresses: block 0 of a
+/// private chain.
 pub fn empty_genesis(fork: ProtocolFork) -> Genesis {
     let mut genesis = Genesis { gas_limit: 30_000_000, ..Default::default() };
     genesis.base_fee_per_gas = Some(1_000_000_000);

@@ -1,7 +1,7 @@
 //! Rules of a header, given its parent, under every fork.
 //!
-//! From the merge on the rules are those of `stateless`; before it, headers have difficulties and ommers.
-//! Seals are not checked.
+//! From the merge on the rules are those of `stateless`; before it, headers have difficulties and
+//! ommers. Seals are not checked.
 
 use crate::{ChainError, genesis::INITIAL_BASE_FEE};
 use alloy_consensus::{EMPTY_OMMER_ROOT_HASH, Header};

@@ -63,8 +63,8 @@ impl Chain {
         unchecked.execute(&unchecked.parent)
     }
 
-    /// Executes a block of a log of this chain again. The log also has the senders, which take long to
-    /// recover: with a wrong sender the state root would differ.
+    /// Executes a block of a log of this chain again. The log also has the senders, which take long
+    /// to recover: with a wrong sender the state root would differ.
     pub fn execute_again(&self, block: &Block) -> Result<Changes, ChainError> {
         let (raw, ommers) = RawBlock::decode_with_ommers(&block.rlp())
             .map_err(|source| ChainError::Malformed { index: 0, source })?;
@@ -72,8 +72,8 @@ impl Chain {
         Ok(unchecked.execute(&unchecked.parent)?.changes)
     }
 
-    /// Imports consecutive blocks in RLP, the format of `geth export`, and makes the last one the head.
-    /// Returns their number.
+    /// Imports consecutive blocks in RLP, the format of `geth export`, and makes the last one the
+    /// head. Returns their number.
     ///
     /// Blocks before the first that is refused stay.
     pub fn import_rlp(&mut self, mut rlp: &[u8]) -> Result<usize, ChainError> {
@@ -115,8 +115,8 @@ impl Chain {
 }
 
 impl State {
-    /// Checks a child of its block as far as that is possible without executing it. `senders` are those of the
-    /// transactions, if they are known.
+    /// Checks a child of its block as far as that is possible without executing it. `senders` are
+    /// those of the transactions, if they are known.
     pub(crate) fn examine<'b>(
         self,
         raw: &'b RawBlock,
@@ -214,7 +214,8 @@ impl UncheckedBlock<'_> {
         Ok(self.sealed(executed, changes))
     }
 
-    /// Executes a block with transactions that the verifier does not know, and computes its whole header anew.
+    /// Executes a block with transactions that the verifier does not know, and computes its whole
+    /// header anew.
     pub(crate) fn execute_all_types<S: StateSource>(
         &self,
         source: &S,

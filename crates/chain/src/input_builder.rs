@@ -73,8 +73,8 @@ fn rlp_withdrawal(record: &[u8; Withdrawal::LEN]) -> RlpWithdrawal {
 ///
 /// # Errors
 ///
-/// [`Invalid`] if its fields make no header, or one with another hash than the payload names. Nothing else
-/// is checked.
+/// [`Invalid`] if its fields make no header, or one with another hash than the payload names.
+/// Nothing else is checked.
 pub fn block_of(request: &NewPayloadRequest<'_>, fork: ProtocolFork) -> Result<RawBlock, Invalid> {
     let payload = &request.payload;
     let header = header_of(request, fork).ok_or_else(|| Invalid::HeaderRange {
@@ -96,13 +96,13 @@ pub fn block_of(request: &NewPayloadRequest<'_>, fork: ProtocolFork) -> Result<R
     })
 }
 
-/// Combines consecutive blocks into a batch if there are only stateless inputs of them: they are executed
-/// again, on their combined witnesses.
+/// Combines consecutive blocks into a batch if there are only stateless inputs of them: they are
+/// executed again, on their combined witnesses.
 ///
 /// # Errors
 ///
-/// [`ChainError`] if one of the blocks is not valid, if one is no child of the one before, or if they are
-/// none, too many, or not all of one fork.
+/// [`ChainError`] if one of the blocks is not valid, if one is no child of the one before, or if
+/// they are none, too many, or not all of one fork.
 pub fn to_stateless_batch(
     inputs: &[StatelessInput<'_>],
     config: ChainConfig,

@@ -74,8 +74,8 @@ impl ChainReader {
         Ok(self.store.block(&block)?.map(|block| (block, index)))
     }
 
-    /// Returns the witness of a block as recorded when the block joined the chain, if the store has kept it.
-    /// [`State::witness_of`] records one anew.
+    /// Returns the witness of a block as recorded when the block joined the chain, if the store has
+    /// kept it. [`State::witness_of`] records one anew.
     pub fn witness(&self, block: &B256) -> Result<Option<OwnedWitness>, ChainError> {
         Ok(self.store.witness(block)?)
     }

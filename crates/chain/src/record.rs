@@ -1,7 +1,7 @@
 //! A state that records the reads from it: the witness.
 //!
-//! For consecutive blocks it records the reads of items that they have not written: the witness for a
-//! verifier of all of them.
+//! For consecutive blocks it records the reads of items that they have not written: the witness for
+//! a verifier of all of them.
 
 use crate::{ChainError, State, spec_reads, state::ancestor_hash};
 use alloy_primitives::{B256, Bytes, map::B256Set};
@@ -51,8 +51,8 @@ fn compact_length(path: NodePath<'_>, node: &[u8]) -> [usize; 2] {
     [least, most]
 }
 
-/// State for a child of the block of `state` and for those that follow it, with a record of all that is
-/// read.
+/// State for a child of the block of `state` and for those that follow it, with a record of all
+/// that is read.
 pub(crate) struct WitnessRecorder<'s> {
     state: &'s State,
     nodes: Recorder<&'s dyn Store>,
@@ -152,8 +152,8 @@ impl<'s> WitnessRecorder<'s> {
         self.made.borrow_mut().extend(codes);
     }
 
-    /// Returns the reads as a canonical witness: nodes and codes ascending, headers from the oldest that
-    /// BLOCKHASH has read to the parent.
+    /// Returns the reads as a canonical witness: nodes and codes ascending, headers from the oldest
+    /// that BLOCKHASH has read to the parent.
     pub(crate) fn into_witness(self) -> Result<OwnedWitness, ChainError> {
         let parent: &Block = &self.state.block;
         let mut headers = vec![alloy_rlp::encode(&parent.header).into()];
@@ -208,7 +208,8 @@ impl<'s> StateSource for WitnessRecorder<'s> {
         self.fork_backend().map_or(Ok(None), |backend| backend.block_hash(number))
     }
 
-    /// The EVM makes all reads of the specification, so that a verifier by it finds everything that it needs.
+    /// The EVM makes all reads of the specification, so that a verifier by it finds everything that
+    /// it needs.
     fn instrument<'x, 'b>(
         instructions: &mut Instructions<&'x mut BlockState<'b, Self>>,
         spec: SpecId,

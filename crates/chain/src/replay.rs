@@ -22,8 +22,8 @@ pub struct Replay<'x, 's, I> {
 }
 
 impl State {
-    /// Starts to execute a child of its block again. `state` is this one, [opened](Self::open); the inspector
-    /// sees the transactions of [`Replay::inspect`].
+    /// Starts to execute a child of its block again. `state` is this one, [opened](Self::open); the
+    /// inspector sees the transactions of [`Replay::inspect`].
     pub fn replay<'x, 's, I>(
         &'x self,
         state: &'x mut BlockState<'s, Self>,
@@ -43,13 +43,14 @@ impl State {
         Ok(Replay { execution, config: self.config(), block: child, next: 0 })
     }
 
-    /// Executes a child of its block again, and returns its canonical witness: the minimum for a verifier.
+    /// Executes a child of its block again, and returns its canonical witness: the minimum for a
+    /// verifier.
     pub fn witness_of(&self, child: &Block) -> Result<OwnedWitness, ChainError> {
         self.witness_of_blocks([child])
     }
 
-    /// Returns the witness of a child of its block and of the blocks that follow, each a child of the
-    /// previous one: the items that they read and have not written themselves.
+    /// Returns the witness of a child of its block and of the blocks that follow, each a child of
+    /// the previous one: the items that they read and have not written themselves.
     pub fn witness_of_blocks<'b>(
         &self,
         blocks: impl IntoIterator<Item = &'b Block>,
@@ -76,8 +77,8 @@ pub(crate) struct Followed {
     root: B256,
 }
 
-/// Executes a block again on the state with this root, and records what it reads. `before` is the state before the
-/// first block of the record.
+/// Executes a block again on the state with this root, and records what it reads. `before` is the
+/// state before the first block of the record.
 pub(crate) fn follow(
     before: &State,
     recording: &WitnessRecorder<'_>,
@@ -114,8 +115,8 @@ where
         Ok(())
     }
 
-    /// Runs the next transaction under the inspector; `seen` receives the result before it is committed.
-    /// `None` if there is no further transaction.
+    /// Runs the next transaction under the inspector; `seen` receives the result before it is
+    /// committed. `None` if there is no further transaction.
     pub fn inspect<T, E: From<ChainError>>(
         &mut self,
         seen: impl FnOnce(

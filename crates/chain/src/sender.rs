@@ -5,8 +5,8 @@ use alloy_primitives::U256;
 use revm::{context::result::InvalidTransaction, context_interface::Cfg, state::AccountInfo};
 use store::Transaction;
 
-/// Returns the reason for which the EVM would refuse a transaction because of the nonce or the balance of its
-/// sender; `None` if it would not, or for another reason.
+/// Returns the reason for which the EVM would refuse a transaction because of the nonce or the
+/// balance of its sender; `None` if it would not, or for another reason.
 pub(crate) fn refusal(
     cfg: &impl Cfg,
     transaction: &Transaction,
@@ -29,8 +29,8 @@ pub(crate) fn refusal(
     })
 }
 
-/// Returns the most that a transaction may cost its sender, in wei: value, and gas, blob gas and EXECUTE gas at their
-/// fee caps. It saturates.
+/// Returns the most that a transaction may cost its sender, in wei: value, and gas, blob gas and
+/// EXECUTE gas at their fee caps. It saturates.
 pub fn max_cost(transaction: &Transaction) -> U256 {
     if let Some(transaction) = transaction.as_execute() {
         return transaction.tx.max_cost().unwrap_or(U256::MAX);

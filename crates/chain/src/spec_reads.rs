@@ -1,10 +1,10 @@
 //! Reads of the state that the specification makes and revm does not.
 //!
-//! Up to BPO2 the specification reads an account or a slot before it charges for the read, in SSTORE,
-//! SELFDESTRUCT and calls (before Prague, only in those with a value); revm checks the gas first, and reads
-//! nothing if it does not suffice. A verifier by the specification needs these reads, so an EVM that records a
-//! witness makes them too, before each of these instructions. From Amsterdam on (EIP-7928) the specification
-//! charges first.
+//! Up to BPO2 the specification reads an account or a slot before it charges for the read, in
+//! SSTORE, SELFDESTRUCT and calls (before Prague, only in those with a value); revm checks the gas
+//! first, and reads nothing if it does not suffice. A verifier by the specification needs these
+//! reads, so an EVM that records a witness makes them too, before each of these instructions. From
+//! Amsterdam on (EIP-7928) the specification charges first.
 
 use alloy_evm::eth::EthEvmContext;
 use alloy_primitives::{Address, U256};
@@ -68,7 +68,8 @@ fn read_selfdestruct<S: StateSource>(mut frame: Frame<'_, '_, '_, S>) -> Outcome
 
 fn read_sstore<S: StateSource>(frame: Frame<'_, '_, '_, S>) -> Outcome {
     let stipend = frame.host.cfg.gas_params.call_stipend();
-    // Only a well-formed SSTORE with more than the stipend reads its slot in the specification (EIP-2200).
+    // Only a well-formed SSTORE with more than the stipend reads its slot in the specification
+    // (EIP-2200).
     if frame.interpreter.stack.len() >= 2
         && frame.interpreter.gas.remaining() > stipend
         && let Ok(slot) = frame.interpreter.stack.peek(0)
@@ -88,13 +89,15 @@ fn read_call<const KIND: u8, S: StateSource>(mut frame: Frame<'_, '_, '_, S>) ->
     {
         let callee = callee.into_address();
         if frame.host.cfg.spec.is_enabled_in(SpecId::PRAGUE) {
-            // A delegated account (EIP-7702) is read together with the account that it delegates to.
+            // A delegated account (EIP-7702) is read together with the account that it delegates
+            // to.
             let code = read_account(frame.host, callee);
             if let Some(delegate) = code.as_ref().and_then(Bytecode::eip7702_address) {
                 read_account(frame.host, delegate);
             }
         } else if KIND == opcode::CALL && frame.interpreter.stack.peek(2) != Ok(U256::ZERO) {
-            // The price of a value depends on whether the account is there (EIP-161); its code has no part in it.
+            // The price of a value depends on whether the account is there (EIP-161); its code has
+            // no part in it.
             read_account_alone(frame.host, callee);
         }
     }
@@ -108,8 +111,8 @@ const fn state<'h, 'x, 's, S: StateSource>(
     &mut host.journaled_state.database
 }
 
-/// Reads an account and its code, and returns the code. An account in the journal has been read already and
-/// may have changed since.
+/// Reads an account and its code, and returns the code. An account in the journal has been read
+/// already and may have changed since.
 fn read_account<S: StateSource>(host: &mut Host<'_, '_, S>, address: Address) -> Option<Bytecode> {
     // The state keeps a failed read and fails the block, so the error can be dropped here.
     let (hash, code) = match host.journaled_state.inner.state.get(&address) {

@@ -11,8 +11,8 @@ use std::sync::Arc;
 use store::{Block, Changes, ExecutedBlock, Overlay, Store, StoreError};
 use trie::{Nibbles, NodePath, SourceError};
 
-/// A state and the block that it belongs to. It is cheap to clone and independent of later changes of the
-/// chain, so that readers hold no lock.
+/// A state and the block that it belongs to. It is cheap to clone and independent of later changes
+/// of the chain, so that readers hold no lock.
 #[derive(Debug, Clone)]
 pub struct State {
     pub(crate) config: Arc<ChainConfig>,
@@ -64,7 +64,8 @@ impl State {
         self.detached().advance(child)
     }
 
-    /// Applies a child to the store of this state itself, which must already be [detached](Self::detached).
+    /// Applies a child to the store of this state itself, which must already be
+    /// [detached](Self::detached).
     pub fn advance(&self, child: ExecutedBlock) -> Result<Self, ChainError> {
         let ExecutedBlock { block, mut changes } = child;
         let block = Arc::new(block);
@@ -95,8 +96,8 @@ impl State {
         Ok(if self.has_base_fee() { base_fee_after(&self.block.header)? } else { 0 })
     }
 
-    /// Maximum gas of a transaction in a child of its block (EIP-7825). From Amsterdam on this limits
-    /// computation alone: gas beyond it pays for new state (EIP-8037).
+    /// Maximum gas of a transaction in a child of its block (EIP-7825). From Amsterdam on this
+    /// limits computation alone: gas beyond it pays for new state (EIP-8037).
     pub fn transaction_gas_cap(&self) -> u64 {
         let header = &self.block.header;
         let fork = self.config.spec.hardfork_at(header.number + 1, header.timestamp);

@@ -7,14 +7,15 @@ use stateless::Witness;
 use store::Block;
 
 impl State {
-    /// Verifies a child of its block from a witness alone, as EXECUTE verifies the blocks of an L2: the child is decoded
-    /// from its encoding, executed on the state that the witness proves, and compared with all that its header claims.
-    /// Calls of EXECUTE in transactions of type `0x05` are verified once more. Only the senders are trusted.
+    /// Verifies a child of its block from a witness alone, as EXECUTE verifies the blocks of an L2:
+    /// the child is decoded from its encoding, executed on the state that the witness proves, and
+    /// compared with all that its header claims. Calls of EXECUTE in transactions of type `0x05`
+    /// are verified once more. Only the senders are trusted.
     ///
     /// # Errors
     ///
-    /// [`ChainError::Invalid`] with the first claim that does not hold, or with the part of the state that the witness
-    /// lacks; [`ChainError::NoChild`] for a child of another block.
+    /// [`ChainError::Invalid`] with the first claim that does not hold, or with the part of the
+    /// state that the witness lacks; [`ChainError::NoChild`] for a child of another block.
     pub fn verify_child(&self, child: &Block, witness: &OwnedWitness) -> Result<(), ChainError> {
         let malformed = |source| ChainError::Malformed { index: 0, source };
         let (raw, ommers) = RawBlock::decode_with_ommers(&child.rlp()).map_err(malformed)?;

@@ -34,7 +34,8 @@ impl BlockWithWitness {
         self.changes.codes.iter().map(|(_, code)| code.original_bytes())
     }
 
-    /// The calldata with which EXECUTE verifies this block. Only blocks of Cancun and later have it.
+    /// The calldata with which EXECUTE verifies this block. Only blocks of Cancun and later have
+    /// it.
     pub fn input(&self) -> Result<Vec<u8>, DecodeError> {
         self.input_with(&self.witness)
     }
@@ -48,8 +49,8 @@ impl BlockWithWitness {
 impl From<BlockWithWitness> for ExecutedBlock {
     fn from(new: BlockWithWitness) -> Self {
         let mut changes = new.changes;
-        // A block that cannot be executed again has no witness; a recorded one contains at least the parent's
-        // header.
+        // A block that cannot be executed again has no witness; a recorded one contains at least
+        // the parent's header.
         let provable = new.block.provable && !new.witness.headers.is_empty();
         changes.witness = provable.then_some(new.witness);
         Self { block: new.block, changes }
@@ -68,14 +69,14 @@ pub struct BatchWithWitness {
     pub fork: ProtocolFork,
     /// EIP-155 chain id.
     pub chain_id: u64,
-    /// Their witness in canonical form, without the items that they write themselves: the minimum that a
-    /// verifier needs.
+    /// Their witness in canonical form, without the items that they write themselves: the minimum
+    /// that a verifier needs.
     pub witness: OwnedWitness,
 }
 
 impl BatchWithWitness {
-    /// The calldata with which EXECUTE verifies these blocks in one call: the nodes of the witness in compact
-    /// form.
+    /// The calldata with which EXECUTE verifies these blocks in one call: the nodes of the witness
+    /// in compact form.
     ///
     /// # Errors
     ///
@@ -89,8 +90,8 @@ impl BatchWithWitness {
     }
 }
 
-/// Returns the calldata for EXECUTE to verify a block alone, in the form for L1: as a batch of one block in
-/// compact form, or as a single block if that is shorter.
+/// Returns the calldata for EXECUTE to verify a block alone, in the form for L1: as a batch of one
+/// block in compact form, or as a single block if that is shorter.
 ///
 /// # Errors
 ///
@@ -106,7 +107,8 @@ pub fn shortest_input(
     let single = without.len() - none.view().encoded_len() + witness.view().encoded_len();
     match batch_of(&[without], block.pre_state_root, witness) {
         Ok(batch) if batch.len() < single => Ok(batch),
-        // A witness that has more than the block reads has no compact form, and the other one stands by itself.
+        // A witness that has more than the block reads has no compact form, and the other one
+        // stands by itself.
         _ => block.input(fork, chain_id, witness),
     }
 }
@@ -126,8 +128,8 @@ fn batch_of(
 }
 
 impl ChainReader {
-    /// Returns the witness of a block: the stored one, or one from executing the block again. `None` for
-    /// genesis.
+    /// Returns the witness of a block: the stored one, or one from executing the block again.
+    /// `None` for genesis.
     ///
     /// # Errors
     ///
@@ -144,8 +146,8 @@ impl ChainReader {
     ///
     /// # Errors
     ///
-    /// [`ChainError`] if they do not follow one another, are none, too many, or not all of one fork; or if
-    /// the state before the first is no longer there.
+    /// [`ChainError`] if they do not follow one another, are none, too many, or not all of one
+    /// fork; or if the state before the first is no longer there.
     pub fn batch(&self, blocks: Vec<Arc<Block>>) -> Result<BatchWithWitness, ChainError> {
         let fork = self.fork_of_batch(&blocks)?;
         let chain_id = self.config().spec.chain_id();

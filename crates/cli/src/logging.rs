@@ -45,11 +45,13 @@ pub(crate) struct Shown {
     pub(crate) console: Option<Format>,
 }
 
-/// Writes log lines from here on: those that `RUST_LOG` asks for, such as `info` or `warn,enshrine_rpc=debug`.
+/// Writes log lines from here on: those that `RUST_LOG` asks for, such as `info` or
+/// `warn,enshrine_rpc=debug`.
 ///
-/// The console output goes to standard output. Log lines stand among its text, as with anvil: harnesses of anvil (prool,
-/// under which viem's tests run) end a node that writes a line to standard error, and each later request waits for its
-/// timeout. Log lines go to standard error where there is no console output, or objects for programs.
+/// The console output goes to standard output. Log lines stand among its text, as with anvil:
+/// harnesses of anvil (prool, under which viem's tests run) end a node that writes a line to
+/// standard error, and each later request waits for its timeout. Log lines go to standard error
+/// where there is no console output, or objects for programs.
 pub(crate) fn start(shown: Shown) {
     let asked = env::var("RUST_LOG").unwrap_or_default();
     let default = if shown.quiet { Targets::new() } else { default_targets(shown.verbosity) };

@@ -1,8 +1,8 @@
 //! `enshrine`: the tools of a native rollup on the command line.
 //!
-//! Output is for people; `--json` makes it one JSON document for machines, whose keys are written as
-//! Ethereum's JSON-RPC writes its own. Errors go to standard error and say what, where, and what to do;
-//! the exit code is 0 only if everything asked for is true.
+//! Output is for people; `--json` makes it one JSON document for machines, whose keys are written
+//! as Ethereum's JSON-RPC writes its own. Errors go to standard error and say what, where, and what
+//! to do; the exit code is 0 only if everything asked for is true.
 
 #![warn(clippy::print_stdout, clippy::print_stderr)]
 
@@ -24,8 +24,8 @@ static HEAP: mimalloc::MiMalloc = mimalloc::MiMalloc;
 #[derive(Debug, Parser)]
 #[command(name = "enshrine", version, propagate_version = true)]
 struct Cli {
-    /// Format of log lines. RUST_LOG selects the levels; the default is warnings and errors, and for a
-    /// node of a rollup also its progress.
+    /// Format of log lines. RUST_LOG selects the levels; the default is warnings and errors, and
+    /// for a node of a rollup also its progress.
     #[arg(long, global = true, value_enum, default_value_t, value_name = "FORMAT")]
     log_format: logging::Format,
     #[command(subcommand)]
@@ -57,13 +57,13 @@ enum Command {
     Snapshot(rollup::snapshot::Command),
     /// Run a witness of leases, which decide which of several nodes makes the blocks of a rollup.
     ///
-    /// A node leads while more than half of the witnesses have granted it the lease: three on machines that fail apart
-    /// withstand the failure of one. SIGINT and SIGTERM end it.
+    /// A node leads while more than half of the witnesses have granted it the lease: three on
+    /// machines that fail apart withstand the failure of one. SIGINT and SIGTERM end it.
     LeaseWitness(rollup::lease_witness::Arguments),
     /// Show the first block that a genesis file gives: hash, state root, header.
     Genesis(rollup::genesis::Arguments),
-    /// Check the genesis of a rollup: state root and hash, codes and storage of the predeploys, and every other
-    /// balance and code.
+    /// Check the genesis of a rollup: state root and hash, codes and storage of the predeploys, and
+    /// every other balance and code.
     ///
     /// Exits with 1 if the genesis has anything that a new L2 does not have and no flag allows.
     Verify(rollup::verify::Arguments),

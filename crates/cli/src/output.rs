@@ -50,8 +50,8 @@ pub(crate) fn complain(text: fmt::Arguments<'_>) {
     let _ = writeln!(io::stderr(), "{text}");
 }
 
-/// An error with all that led to it, each said once: some errors repeat the one below them in their own
-/// text.
+/// An error with all that led to it, each said once: some errors repeat the one below them in their
+/// own text.
 pub(crate) fn told(error: &eyre::Report) -> String {
     let mut told = String::new();
     for cause in error.chain().map(ToString::to_string) {

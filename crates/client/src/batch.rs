@@ -50,7 +50,8 @@ impl Http {
         }
         let (sender, receiver) = oneshot::channel();
         if self.batches().push((request, sender)) {
-            // Spawned apart from this future: a caller may give up waiting, and the others must not suffer.
+            // Spawned apart from this future: a caller may give up waiting, and the others must not
+            // suffer.
             tokio::spawn(async move {
                 // Other tasks that are ready to ask do so before this continues.
                 yield_now().await;
@@ -149,7 +150,8 @@ impl Batch {
     fn of(answer: &[u8]) -> Self {
         match serde_json::from_slice(answer) {
             Ok(ResponsePacket::Batch(responses)) => {
-                // Requests for which the node had no time are sent again, if it had time for others.
+                // Requests for which the node had no time are sent again, if it had time for
+                // others.
                 let is_busy_for_all = responses.iter().all(is_busy);
                 let kept = |response: &Response| is_busy_for_all || !is_busy(response);
                 let answers = responses.into_iter().filter(kept);
@@ -188,7 +190,8 @@ pub(crate) fn is_any_busy(packet: &ResponsePacket) -> bool {
     packet.responses().iter().any(is_busy)
 }
 
-/// Returns `true` if a node is too busy for every request of a batch; otherwise its answers are kept.
+/// Returns `true` if a node is too busy for every request of a batch; otherwise its answers are
+/// kept.
 fn is_busy_as_a_whole(packet: &ResponsePacket) -> bool {
     match packet {
         ResponsePacket::Single(response) => is_busy(response),

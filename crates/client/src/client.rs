@@ -40,12 +40,13 @@ impl Client {
     }
 
     /// A client of a node with several addresses, which are asked in turn, that sends these headers
-    /// (name and value) with each request. A WebSocket has one address and takes no headers. Nothing is
-    /// sent yet.
+    /// (name and value) with each request. A WebSocket has one address and takes no headers.
+    /// Nothing is sent yet.
     ///
     /// # Errors
     ///
-    /// [`ClientError::Url`], [`ClientError::Header`], or the reason for which the client cannot be set up.
+    /// [`ClientError::Url`], [`ClientError::Header`], or the reason for which the client cannot be
+    /// set up.
     pub fn of_several(
         urls: &[&str],
         headers: &[(String, String)],
@@ -104,7 +105,8 @@ impl Client {
         }
     }
 
-    /// Returns the URL of the node, which may contain secrets: only [`Self::address`] is to be shown.
+    /// Returns the URL of the node, which may contain secrets: only [`Self::address`] is to be
+    /// shown.
     pub fn url(&self) -> &str {
         match &self.way {
             Way::Http(http) => http.url().as_str(),
@@ -120,9 +122,9 @@ impl Client {
         }
     }
 
-    /// Sends the next requests to the next address, if there are several and the client stays with one
-    /// ([`crate::Rotation::OnFailure`]): for an address whose answers since this turn cannot be used. Requests side by
-    /// side leave it once.
+    /// Sends the next requests to the next address, if there are several and the client stays with
+    /// one ([`crate::Rotation::OnFailure`]): for an address whose answers since this turn cannot be
+    /// used. Requests side by side leave it once.
     pub fn leave_address(&self, turn: usize) {
         if let Way::Http(http) = &self.way {
             http.leave(turn);
@@ -162,8 +164,9 @@ impl Client {
         result.expect("the future has not panicked")
     }
 
-    /// Waits in this thread until a future is done, or has panicked and is dropped. It has one type for all futures:
-    /// a task and a channel for each were a quarter of the code of the crate that makes most requests.
+    /// Waits in this thread until a future is done, or has panicked and is dropped. It has one type
+    /// for all futures: a task and a channel for each were a quarter of the code of the crate that
+    /// makes most requests.
     fn run(&self, future: BoxFuture<'static, ()>) {
         let runtime = self.runtime.as_ref().expect("it is taken only on drop");
         let (ended, end) = mpsc::sync_channel::<Infallible>(0);

@@ -44,16 +44,16 @@ pub struct ClientOptions {
     pub timeout: Duration,
     /// Most bytes of an answer.
     pub longest_answer: usize,
-    /// Number of tries for a request that fails on its way. More than one only for requests that change
-    /// nothing: a request whose answer is lost may have been executed.
+    /// Number of tries for a request that fails on its way. More than one only for requests that
+    /// change nothing: a request whose answer is lost may have been executed.
     pub tries: u32,
     /// The pause after the first failure; each one after is twice as long.
     pub first_pause: Duration,
     /// Compute units that the provider gives each second: where it says that there are too many
     /// requests, those that wait are spread over as much time as it wants for them.
     pub units_per_second: Option<u64>,
-    /// Most requests that are posted as one batch, of those that are made at the same time; below two,
-    /// none are gathered. A node that takes no batch is asked one by one.
+    /// Most requests that are posted as one batch, of those that are made at the same time; below
+    /// two, none are gathered. A node that takes no batch is asked one by one.
     pub batch: usize,
     /// Order in which the addresses are asked, if there are several.
     pub rotation: Rotation,
@@ -73,7 +73,8 @@ impl Default for ClientOptions {
     }
 }
 
-/// Maximum length of an answer at first, if there are several addresses. Blocks of mainnet have a tenth of it.
+/// Maximum length of an answer at first, if there are several addresses. Blocks of mainnet have a
+/// tenth of it.
 const FIRST_LONGEST: usize = 32 << 20;
 
 /// Addresses of a node that requests are sent to, in turn; a transport of alloy's.
@@ -86,8 +87,8 @@ pub struct Http {
     turn: Arc<AtomicUsize>,
     /// Failures of the addresses, on which the next turn depends.
     rest: Arc<Rest>,
-    /// Maximum length of an answer for now. With several addresses it is short at first, and doubles if no address
-    /// gives a shorter answer.
+    /// Maximum length of an answer for now. With several addresses it is short at first, and
+    /// doubles if no address gives a shorter answer.
     longest: Arc<AtomicUsize>,
     /// Bytes of the answers that are being received.
     receiving: Arc<AtomicUsize>,
@@ -166,8 +167,8 @@ impl Http {
     ///
     /// # Errors
     ///
-    /// [`HttpError`] of the last try; [`HttpError::Status`] if the server says that there is no such page, or
-    /// that it cannot give it.
+    /// [`HttpError`] of the last try; [`HttpError::Status`] if the server says that there is no
+    /// such page, or that it cannot give it.
     pub fn get<'a>(
         &'a self,
         path: &'a str,
@@ -226,7 +227,8 @@ impl Http {
             too_long += usize::from(matches!(error, HttpError::TooLong(_)));
             self.has_left(turn);
         }
-        // One address that sends without end is left; a long answer that all of them give may be true.
+        // One address that sends without end is left; a long answer that all of them give may be
+        // true.
         if self.has_others() && too_long >= self.urls.len() {
             let longest = self.longest.load(Ordering::Relaxed).saturating_mul(2);
             self.longest.store(longest.min(self.options.longest_answer), Ordering::Relaxed);
@@ -257,8 +259,9 @@ impl Http {
         self.options.rotation == Rotation::OnFailure && self.urls.len() > 1
     }
 
-    /// Leaves the address of a turn that has failed, if there is another and the client stays with one as long as it
-    /// answers. Requests that fail at the same address side by side leave it once.
+    /// Leaves the address of a turn that has failed, if there is another and the client stays with
+    /// one as long as it answers. Requests that fail at the same address side by side leave it
+    /// once.
     fn has_left(&self, turn: usize) -> bool {
         let leaves = self.has_others();
         if leaves {
@@ -267,8 +270,8 @@ impl Http {
         leaves
     }
 
-    /// Returns `true` if nothing listens at the only address and nothing ever has: the address is probably
-    /// wrong.
+    /// Returns `true` if nothing listens at the only address and nothing ever has: the address is
+    /// probably wrong.
     fn is_unreachable(&self, error: &HttpError) -> bool {
         let is_refused = matches!(error, HttpError::Request(error) if error.is_connect());
         is_refused && self.urls.len() == 1 && !self.has_answered.load(Ordering::Relaxed)
@@ -296,8 +299,8 @@ impl Http {
         while let Some(part) = response.chunk().await.map_err(failed)? {
             let longest = self.longest.load(Ordering::Relaxed);
             let all = received.add(part.len());
-            // With another address, all answers together count: an address that is asked for many headers at once may
-            // send without end to each.
+            // With another address, all answers together count: an address that is asked for many
+            // headers at once may send without end to each.
             if answer.len() + part.len() > longest || self.has_others() && all > longest {
                 return Err(HttpError::TooLong(longest));
             }
@@ -357,8 +360,8 @@ const OVERLOADED: [StatusCode; 4] = [
     StatusCode::GATEWAY_TIMEOUT,
 ];
 
-/// Returns `true` if an answer reports an overload, by its status or by the error of a request. Any other
-/// error of the node is an answer, even with status 500.
+/// Returns `true` if an answer reports an overload, by its status or by the error of a request. Any
+/// other error of the node is an answer, even with status 500.
 fn is_overloaded(status: StatusCode, body: &[u8], busy: impl Fn(&ResponsePacket) -> bool) -> bool {
     if OVERLOADED.contains(&status) {
         return true;

@@ -9,8 +9,8 @@ const SHORT: usize = 64;
 
 /// A URL as it may be shown to anyone: scheme, host and port.
 ///
-/// User, password, path and query are left out: providers put their API keys into any of these. Errors, logs,
-/// metrics and answers contain URLs in this form only.
+/// User, password, path and query are left out: providers put their API keys into any of these.
+/// Errors, logs, metrics and answers contain URLs in this form only.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct RedactedUrl(String);
 
@@ -20,8 +20,8 @@ impl RedactedUrl {
         let text = text.trim();
         match text.parse::<Url>() {
             Ok(url) if url.has_host() => Self::from(&url),
-            // `localhost:8545` lacks the scheme: whoever typed it should see it. A secret would be in one of the parts
-            // that begin with these characters.
+            // `localhost:8545` lacks the scheme: whoever typed it should see it. A secret would be
+            // in one of the parts that begin with these characters.
             _ if text.len() <= SHORT && !text.contains(['@', '/', '?', '#']) => {
                 Self(text.to_owned())
             }

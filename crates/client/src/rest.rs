@@ -47,8 +47,8 @@ impl Rest {
         Self(Mutex::new(vec![Failures::default(); addresses]))
     }
 
-    /// Notes that the address of a turn has failed, and moves to the turn of the next one, unless a request side by
-    /// side has done so.
+    /// Notes that the address of a turn has failed, and moves to the turn of the next one, unless a
+    /// request side by side has done so.
     pub(crate) fn leave(&self, turn: &AtomicUsize, failed: usize, now: Instant) {
         // A thread that panicked has left the numbers whole.
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);

@@ -16,8 +16,8 @@ use tokio::{sync::Mutex, time::timeout};
 use tokio_tungstenite::tungstenite;
 use tower::Service;
 
-/// A node at the other end of a WebSocket, which is connected to by the first request, and again by the
-/// next one after the connection has ended; a transport of alloy's.
+/// A node at the other end of a WebSocket, which is connected to by the first request, and again by
+/// the next one after the connection has ended; a transport of alloy's.
 #[derive(Debug, Clone)]
 pub(crate) struct Socket {
     url: Url,
@@ -56,8 +56,8 @@ impl Socket {
         self.exchange_once(requests).await
     }
 
-    /// Returns `true` if there never was a connection and the error is not transient: the address, or the key
-    /// in it, is probably wrong.
+    /// Returns `true` if there never was a connection and the error is not transient: the address,
+    /// or the key in it, is probably wrong.
     fn is_in_vain(&self, error: &TransportError) -> bool {
         let RpcError::Transport(TransportErrorKind::Custom(error)) = error else { return false };
         let Some(error) = error.downcast_ref::<tungstenite::Error>() else { return false };
@@ -130,8 +130,8 @@ impl Service<RequestPacket> for Socket {
     }
 }
 
-/// A connection that is not reopened unnoticed while callers wait for answers: each caller counts its own
-/// tries, and a request whose answer is too long must not be repeated without end.
+/// A connection that is not reopened unnoticed while callers wait for answers: each caller counts
+/// its own tries, and a request whose answer is too long must not be repeated without end.
 #[derive(Debug, Clone)]
 struct Once(WsConnect);
 

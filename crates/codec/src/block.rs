@@ -17,8 +17,8 @@ const WHAT: &str = "raw block";
 
 /// A block from its RLP, with transactions kept as bytes.
 ///
-/// A block does not carry everything that a request does: its header only commits to execution requests and
-/// the block access list, so [`Self::to_input`] takes them as parameters.
+/// A block does not carry everything that a request does: its header only commits to execution
+/// requests and the block access list, so [`Self::to_input`] takes them as parameters.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RawBlock {
     /// The header.
@@ -70,7 +70,8 @@ impl RawBlock {
             .into_iter()
             .map(|item| {
                 let bytes = transaction_bytes(item)?;
-                // Its blobs, in the version that names any, are none of the block's: no chain takes that version.
+                // Its blobs, in the version that names any, are none of the block's: no chain takes
+                // that version.
                 if bytes.first() == Some(&ExecuteTx::TYPE) {
                     return match SignedExecuteTx::decode(&bytes) {
                         Ok(_) => Ok(bytes),
@@ -101,9 +102,9 @@ impl RawBlock {
 
     /// Encodes the stateless input of this block, as a block of `fork` on chain `chain_id`.
     ///
-    /// `requests` are the block's EIP-7685 requests, type byte first; `block_access_list` is the RLP of its
-    /// access list (EIP-7928), empty before Amsterdam. The header commits to both, and the verifier checks
-    /// them.
+    /// `requests` are the block's EIP-7685 requests, type byte first; `block_access_list` is the
+    /// RLP of its access list (EIP-7928), empty before Amsterdam. The header commits to both, and
+    /// the verifier checks them.
     pub fn to_input(
         &self,
         fork: ProtocolFork,
@@ -168,7 +169,8 @@ fn transaction_bytes(item: &[u8]) -> alloy_rlp::Result<Bytes> {
         return Ok(Bytes::copy_from_slice(item));
     }
     let bytes = Bytes::decode(&mut { item })?;
-    // An unwrapped legacy transaction would read the same, and one block would have several encodings.
+    // An unwrapped legacy transaction would read the same, and one block would have several
+    // encodings.
     if is_list(&bytes) {
         return Err(alloy_rlp::Error::Custom("legacy transaction wrapped in a string"));
     }

@@ -6,10 +6,11 @@ use alloy_primitives::{B256, Bytes};
 use serde::Deserialize;
 use wire::DecodeError;
 
-/// Everything that verifies a block, as one file: `{"chainId", "block", "witness", "preStateRoot"?}`.
+/// Everything that verifies a block, as one file:
+/// `{"chainId", "block", "witness", "preStateRoot"?}`.
 ///
-/// `block` is the block's RLP (`debug_getRawBlock`); `witness` is the answer of `debug_executionWitness` in
-/// the form of any client.
+/// `block` is the block's RLP (`debug_getRawBlock`); `witness` is the answer of
+/// `debug_executionWitness` in the form of any client.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Bundle {
     /// EIP-155 chain id.

@@ -9,13 +9,13 @@ use wire::{
     compact::{CompactState, EMPTY_ROOT, KEY_NIBBLES, tag},
 };
 
-/// Encodes the `state` of a [`BatchWitness`](wire::BatchWitness) from the nodes below `root`, for a witness
-/// with these codes.
+/// Encodes the `state` of a [`BatchWitness`](wire::BatchWitness) from the nodes below `root`, for a
+/// witness with these codes.
 ///
 /// # Errors
 ///
-/// [`DecodeError`] if one of the nodes belongs neither to the state trie nor to a storage trie below `root`,
-/// or if no other node leads to it.
+/// [`DecodeError`] if one of the nodes belongs neither to the state trie nor to a storage trie
+/// below `root`, or if no other node leads to it.
 pub fn compact(
     root: B256,
     nodes: ByteLists<'_>,
@@ -50,9 +50,9 @@ pub fn compact_reachable(
 
 /// Bytes of a node in a stream if all its children are given as hashes.
 ///
-/// In a witness whose nodes are all reachable from the root, a carried node is no longer named by its parent.
-/// Such a stream takes the sum of these lengths, less [`HASH`](LengthAlone::HASH) bytes for every node but
-/// the root.
+/// In a witness whose nodes are all reachable from the root, a carried node is no longer named by
+/// its parent. Such a stream takes the sum of these lengths, less [`HASH`](LengthAlone::HASH) bytes
+/// for every node but the root.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct LengthAlone {
     /// Bytes if the account's code is empty or carried at a position below 128.
@@ -65,8 +65,8 @@ impl LengthAlone {
     /// Bytes of a hash.
     pub const HASH: usize = 32;
 
-    /// Computes the length of a node at `depth` nibbles below the root of a storage trie or of the account
-    /// trie.
+    /// Computes the length of a node at `depth` nibbles below the root of a storage trie or of the
+    /// account trie.
     ///
     /// Bytes that are not a node have no position in a stream and count with their own length.
     pub fn of(node: &[u8], depth: usize, in_storage: bool) -> Self {
@@ -110,7 +110,8 @@ impl<'n> Encoder<'n> {
     fn new(nodes: ByteLists<'n>, codes: ByteLists<'_>) -> Self {
         Self {
             nodes: nodes.iter().map(|node| (keccak256(node), node)).collect(),
-            // Of equal codes, the first position wins. (A batch with duplicates is refused elsewhere.)
+            // Of equal codes, the first position wins. (A batch with duplicates is refused
+            // elsewhere.)
             codes: codes.iter().enumerate().rev().map(|(at, code)| (keccak256(code), at)).collect(),
             code_count: codes.len(),
             carried: HashSet::new(),
@@ -132,11 +133,12 @@ impl<'n> Encoder<'n> {
         Ok(state)
     }
 
-    /// Returns the node with this hash, if it is present and not yet placed, and marks it as placed.
+    /// Returns the node with this hash, if it is present and not yet placed, and marks it as
+    /// placed.
     fn find(&mut self, hash: &B256) -> Option<&'n [u8]> {
         let node = self.nodes.get(hash).copied()?;
-        // A node is carried once; a second reference keeps its hash. Otherwise equal subtrees would multiply
-        // in the stream.
+        // A node is carried once; a second reference keeps its hash. Otherwise equal subtrees would
+        // multiply in the stream.
         self.carried.insert(*hash).then_some(node)
     }
 
@@ -145,7 +147,8 @@ impl<'n> Encoder<'n> {
             [0x80] => Ok(Child::Empty),
             [0xa0, hash @ ..] if hash.len() == 32 => {
                 let hash = B256::from_slice(hash);
-                // A node of less than 32 bytes is embedded by its parent and never referred to by hash.
+                // A node of less than 32 bytes is embedded by its parent and never referred to by
+                // hash.
                 let is_referred_to = self.nodes.get(&hash).is_some_and(|node| node.len() >= 32);
                 let found = if is_referred_to { self.find(&hash) } else { None };
                 Ok(found.map_or(Child::Hash(hash), Child::Carried))
@@ -155,7 +158,8 @@ impl<'n> Encoder<'n> {
         }
     }
 
-    /// Appends a node and the carried nodes below it. The recursion is no deeper than both tries together.
+    /// Appends a node and the carried nodes below it. The recursion is no deeper than both tries
+    /// together.
     fn node(&mut self, node: &'n [u8], depth: usize, in_storage: bool) -> Result<(), Reason> {
         self.count += 1;
         match items(node)?[..] {
@@ -167,8 +171,8 @@ impl<'n> Encoder<'n> {
                     .map_err(|_| "a path is not a string")?;
                 let (path, is_leaf) = Path::of(prefix).ok_or("a path is no hex prefix")?;
                 let left = KEY_NIBBLES.saturating_sub(depth);
-                // A leaf must end the key exactly, and an extension must leave at least one nibble for its
-                // branch.
+                // A leaf must end the key exactly, and an extension must leave at least one nibble
+                // for its branch.
                 if is_leaf && path.nibbles != left || !is_leaf && path.nibbles >= left {
                     return Err("a path does not fit the key");
                 }

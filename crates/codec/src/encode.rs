@@ -62,8 +62,8 @@ impl Encode for StatelessBatch<'_> {
 ///
 /// # Errors
 ///
-/// [`DecodeError`] if there is no input, if there are too many, or if the inputs differ in chain or fork.
-/// The caller checks that each block follows the one before it.
+/// [`DecodeError`] if there is no input, if there are too many, or if the inputs differ in chain or
+/// fork. The caller checks that each block follows the one before it.
 pub fn batch_of<'a>(
     inputs: &[StatelessInput<'a>],
     witness: BatchWitness<'a>,
@@ -101,8 +101,8 @@ pub fn requests_from_typed<T: AsRef<[u8]>>(
     for request in requests {
         // An empty item has no type byte; EIP-7685 leaves out types without records.
         let Some((kind, data)) = request.as_ref().split_first() else { continue };
-        // Descending or repeated types would give one list of requests several encodings, but only one
-        // hash.
+        // Descending or repeated types would give one list of requests several encodings, but only
+        // one hash.
         if let Some(last) = last.replace(*kind)
             && last >= *kind
         {
@@ -134,8 +134,8 @@ pub fn requests_from_typed<T: AsRef<[u8]>>(
 
 /// Appends an SSZ offset.
 ///
-/// Offsets are 32 bits wide: no container of these formats can hold more, and a caller that tries has
-/// gathered over 4 GiB of block.
+/// Offsets are 32 bits wide: no container of these formats can hold more, and a caller that tries
+/// has gathered over 4 GiB of block.
 pub(crate) fn put_offset(out: &mut Vec<u8>, offset: usize) {
     let offset = u32::try_from(offset).expect("an SSZ container is smaller than 4 GiB");
     out.extend_from_slice(&offset.to_le_bytes());
@@ -156,8 +156,8 @@ pub(crate) fn lists(lists: ByteLists<'_>, out: &mut Vec<u8>) {
 /// Appends the SSZ encoding of a payload.
 pub(crate) fn payload(payload: &ExecutionPayload<'_>, out: &mut Vec<u8>) {
     let mut offset = payload.shape.fixed_len();
-    // Field order is that of the container; offsets are written where the variable fields have their
-    // slots.
+    // Field order is that of the container; offsets are written where the variable fields have
+    // their slots.
     out.extend_from_slice(payload.parent_hash.as_slice());
     out.extend_from_slice(payload.fee_recipient.as_slice());
     out.extend_from_slice(payload.state_root.as_slice());

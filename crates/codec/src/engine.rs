@@ -1,7 +1,7 @@
 //! Bodies of the Engine API over REST: the envelope around a payload, and the status of a payload.
 //!
-//! The containers are those of the REST and SSZ proposal of execution-apis, where `Optional[T]` is a list of
-//! at most one element.
+//! The containers are those of the REST and SSZ proposal of execution-apis, where `Optional[T]` is
+//! a list of at most one element.
 
 use crate::{
     OwnedWitness,
@@ -15,7 +15,8 @@ use wire::{
     list::{OFFSET, array_at, offset_at, variable_fields},
 };
 
-/// Request body of `POST /engine/v1/payloads` and `…/payloads/witness` (`ExecutionPayloadEnvelope`).
+/// Request body of `POST /engine/v1/payloads` and `…/payloads/witness`
+/// (`ExecutionPayloadEnvelope`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PayloadEnvelope<'a> {
     /// The block.
@@ -211,8 +212,8 @@ pub struct PayloadStatusWithWitness {
     pub status: PayloadStatus,
     /// Witness of the payload, if it is valid.
     pub witness: Option<OwnedWitness>,
-    /// Uncompressed public key of each sender, if the payload is valid. The keys are advice, as the witness
-    /// is: a user of a key has to check it against the signature.
+    /// Uncompressed public key of each sender, if the payload is valid. The keys are advice, as the
+    /// witness is: a user of a key has to check it against the signature.
     pub public_keys: Vec<[u8; Self::PUBLIC_KEY]>,
 }
 
@@ -244,8 +245,8 @@ impl PayloadStatusWithWitness {
 
     /// Decodes them from SSZ, also in the form of clients that send no public keys.
     pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
-        // Only the first offset distinguishes the two forms; bytes too short for an offset are decoded
-        // in the current form, which rejects them.
+        // Only the first offset distinguishes the two forms; bytes too short for an offset are
+        // decoded in the current form, which rejects them.
         let has_keys = bytes.len() < OFFSET || offset_at(bytes, 0) != Self::FIXED_WITHOUT_KEYS;
         let (status, witness, keys) = if has_keys {
             let [status, witness, keys] =

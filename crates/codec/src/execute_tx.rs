@@ -9,8 +9,8 @@
 //!             blob_hashes, {{max_fee_per_execute_gas, execute_gas_limit}}, y_parity, r, s])
 //! ```
 //!
-//! Version 1 has 20 items. Version 2 has those in single braces too, and no blob hashes. Version 3, of this project, adds
-//! those in double braces: the allowance that pays for EXECUTE on a market.
+//! Version 1 has 20 items. Version 2 has those in single braces too, and no blob hashes. Version 3,
+//! of this project, adds those in double braces: the allowance that pays for EXECUTE on a market.
 
 use alloy_consensus::crypto::{RecoveryError, secp256k1::recover_signer};
 use alloy_primitives::{Address, B256, Bytes, Signature, TxKind, U256, address, keccak256};
@@ -192,8 +192,8 @@ impl ExecuteTx {
         }
     }
 
-    /// Returns the most that the transaction may cost its sender, in wei: value, and gas and allowance at their fee
-    /// caps. `None` if no balance holds as much.
+    /// Returns the most that the transaction may cost its sender, in wei: value, and gas and
+    /// allowance at their fee caps. `None` if no balance holds as much.
     pub fn max_cost(&self) -> Option<U256> {
         let gas = U256::from(self.max_fee_per_gas) * U256::from(self.gas_limit);
         let allowance = self.allowance().map_or(U256::ZERO, |allowance| allowance.max_cost());
@@ -269,7 +269,8 @@ impl SignedExecuteTx {
         recover_signer(&self.signature, self.tx.signing_hash())
     }
 
-    /// Decodes the EIP-2718 form. Each transaction has a single encoding, so [`Self::encode`] returns the same bytes.
+    /// Decodes the EIP-2718 form. Each transaction has a single encoding, so [`Self::encode`]
+    /// returns the same bytes.
     ///
     /// # Errors
     ///
@@ -310,7 +311,8 @@ struct Items<'a> {
 }
 
 impl<'a> Items<'a> {
-    /// Counts the items, up to one more than any version has: a list of a million single bytes is refused at once.
+    /// Counts the items, up to one more than any version has: a list of a million single bytes is
+    /// refused at once.
     fn count(&self) -> Result<usize, ExecuteTxError> {
         let mut rest = self.rest;
         let mut count = 0;

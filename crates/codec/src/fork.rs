@@ -15,7 +15,8 @@ pub fn fork_of_name(name: &str) -> Option<ProtocolFork> {
     ProtocolFork::ALL.into_iter().find(|fork| fork.name().eq_ignore_ascii_case(name))
 }
 
-/// Parses a fork as users write it: its name, in any case, or its [schema id](SchemaId) in hexadecimal digits.
+/// Parses a fork as users write it: its name, in any case, or its [schema id](SchemaId) in
+/// hexadecimal digits.
 ///
 /// # Errors
 ///

@@ -1,5 +1,5 @@
-//! geth's RLP witness (`core/stateless`): `[headers, codes, state]`, headers newest first, codes and
-//! nodes in the random order of Go maps.
+//! geth's RLP witness (`core/stateless`): `[headers, codes, state]`, headers newest first, codes
+//! and nodes in the random order of Go maps.
 
 use crate::OwnedWitness;
 use crate::witness::ascending;
@@ -29,20 +29,21 @@ impl OwnedWitness {
                 got: fields.len(),
             }));
         };
-        // geth lists headers newest first; sorting by number makes the order independent of the client's
-        // version.
+        // geth lists headers newest first; sorting by number makes the order independent of the
+        // client's version.
         let headers = ascending(items(headers)?.into_iter().map(Bytes::copy_from_slice))?;
         let mut witness = Self { state: strings(state)?, codes: strings(codes)?, headers };
         witness.canonicalize();
         Ok(witness)
     }
 
-    /// Reads geth's RLP witness as [`Self::from_geth_rlp`] does, if it has at most `limit` items: each one is copied and
-    /// sorted, and an item may have a single byte.
+    /// Reads geth's RLP witness as [`Self::from_geth_rlp`] does, if it has at most `limit` items:
+    /// each one is copied and sorted, and an item may have a single byte.
     ///
     /// # Errors
     ///
-    /// [`DecodeError`] if there are more items, which are counted without copies, or if the bytes are malformed.
+    /// [`DecodeError`] if there are more items, which are counted without copies, or if the bytes
+    /// are malformed.
     pub fn from_geth_rlp_within(bytes: &[u8], limit: usize) -> Result<Self, DecodeError> {
         let mut lists = Header::decode_bytes(&mut &*bytes, true).map_err(rlp)?;
         let mut got = 0;

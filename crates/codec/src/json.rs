@@ -1,8 +1,8 @@
 //! The answers of `debug_executionWitness`.
 //!
-//! reth and ethrex send nodes and codes as arrays of hex strings and headers as hex RLP, some versions with
-//! `keys` (preimages, which are not needed); geth sends headers as objects; older reth versions send nodes
-//! and codes as maps from hash to bytes.
+//! reth and ethrex send nodes and codes as arrays of hex strings and headers as hex RLP, some
+//! versions with `keys` (preimages, which are not needed); geth sends headers as objects; older
+//! reth versions send nodes and codes as maps from hash to bytes.
 
 use crate::OwnedWitness;
 use crate::witness::ascending;
@@ -31,8 +31,8 @@ pub(crate) struct WitnessDocument {
 
 /// Bytes as a hex string.
 ///
-/// This differs from alloy's `Bytes` in two ways: an array of numbers is refused, and an error does not
-/// repeat the string, which may be megabytes long.
+/// This differs from alloy's `Bytes` in two ways: an array of numbers is refused, and an error does
+/// not repeat the string, which may be megabytes long.
 #[derive(Default)]
 pub(crate) struct HexBytes(pub(crate) Bytes);
 
@@ -123,8 +123,8 @@ impl<'de> Deserialize<'de> for HeaderForm {
 }
 
 impl OwnedWitness {
-    /// Reads the result of `debug_executionWitness` of any client into canonical form: headers oldest first,
-    /// nodes and codes sorted.
+    /// Reads the result of `debug_executionWitness` of any client into canonical form: headers
+    /// oldest first, nodes and codes sorted.
     pub fn from_json(json: &str) -> Result<Self, DecodeError> {
         Self::from_parsed(serde_json::from_str(json))
     }

@@ -1,9 +1,11 @@
 //! Formats of blocks and witnesses around those that EXECUTE reads.
 //!
-//! The `wire` crate decodes the calldata of EXECUTE and belongs to the code that an L1 client has to trust.
-//! This crate has the rest: it writes that calldata ([`Encode`], [`compact`], [`blob_tail`]), converts the
-//! formats in which clients give out blocks and witnesses (`debug_executionWitness` JSON, geth's witness RLP,
-//! raw block RLP), has the transaction of type `0x05` ([`ExecuteTx`]), the bodies of the Engine API over REST, and the hash tree root of the consensus-specs.
+//! The `wire` crate decodes the calldata of EXECUTE and belongs to the code that an L1 client has
+//! to trust. This crate has the rest: it writes that calldata ([`Encode`], [`compact`],
+//! [`blob_tail`]), converts the formats in which clients give out blocks and witnesses
+//! (`debug_executionWitness` JSON, geth's witness RLP, raw block RLP), has the transaction of type
+//! `0x05` ([`ExecuteTx`]), the bodies of the Engine API over REST, and the hash tree root of the
+//! consensus-specs.
 //!
 //! ```
 //! use enshrine_codec::OwnedWitness;

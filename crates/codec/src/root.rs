@@ -18,8 +18,8 @@ pub enum RootConvention {
     /// Amsterdam (EIP-7688 and EIP-8025), the request too is a progressive container and its
     /// versioned hashes are a list of at most 4096.
     ///
-    /// A request with more elements than a bounded list allows has no root under this convention. The
-    /// function returns the root of a larger list instead, which equals no valid root.
+    /// A request with more elements than a bounded list allows has no root under this convention.
+    /// The function returns the root of a larger list instead, which equals no valid root.
     ConsensusSpecs,
 }
 
@@ -52,7 +52,8 @@ pub fn hash_tree_root(
         RootConvention::ConsensusSpecs if fork < ProtocolFork::Amsterdam => {
             B256::new(bounded_request(Merkle::get(), request, fork))
         }
-        // Amsterdam is Gloas on the consensus side: from there both conventions use progressive containers.
+        // Amsterdam is Gloas on the consensus side: from there both conventions use progressive
+        // containers.
         RootConvention::ConsensusSpecs => B256::new(gloas_request(Merkle::get(), request, fork)),
     }
 }

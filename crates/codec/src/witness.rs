@@ -21,8 +21,8 @@ impl OwnedWitness {
     /// form demands. Headers are left as they are.
     pub fn canonicalize(&mut self) {
         const EMPTY_NODE: &[u8] = &[0x80];
-        // The empty node has a known hash and no parent refers to it, so a canonical witness does not list
-        // it.
+        // The empty node has a known hash and no parent refers to it, so a canonical witness does
+        // not list it.
         self.state.retain(|node| !node.is_empty() && node.as_ref() != EMPTY_NODE);
         self.codes.retain(|code| !code.is_empty());
         for list in [&mut self.state, &mut self.codes] {

@@ -1,9 +1,10 @@
 //! The ways in which L2 blocks are posted to L1, and the cost of each.
 //!
-//! A [`AdvancePlan`] is the content of one `advance`: inputs of EXECUTE as calldata, with references to bytes that L1
-//! keeps ([`crate::code_reference`]), or in blobs except for their heads. [`AdvancePlan::cost`] is its exact gas on L1 by the rules
-//! of L1's fork, for a call without duties and evidence: apart from the price of their bytes as calldata, duties cost
-//! the same in every way. [`cheapest`] chooses.
+//! A [`AdvancePlan`] is the content of one `advance`: inputs of EXECUTE as calldata, with
+//! references to bytes that L1 keeps ([`crate::code_reference`]), or in blobs except for their
+//! heads. [`AdvancePlan::cost`] is its exact gas on L1 by the rules of L1's fork, for a call
+//! without duties and evidence: apart from the price of their bytes as calldata, duties cost the
+//! same in every way. [`cheapest`] chooses.
 
 use crate::{
     bindings::INativeRollup::{Evidence, advanceCall},
@@ -29,7 +30,8 @@ pub const STATE_ROOTS: u64 = 8_191;
 /// Words of memory below the inputs.
 const MEMORY_BELOW: u64 = 30;
 
-/// Gas of `advance` that does not depend on bytes: a test that sends each form compares it with the contract.
+/// Gas of `advance` that does not depend on bytes: a test that sends each form compares it with the
+/// contract.
 #[derive(Debug)]
 struct ContractGas {
     /// A transaction that calls the contract, before anything is executed.
@@ -83,8 +85,8 @@ const OSAKA: ContractGas = ContractGas {
     margin: 50_000,
 };
 
-/// Gas under Amsterdam: a transaction starts with less (EIP-2780), its writes cost more (EIP-8038), and a new
-/// slot pays for permanent state (EIP-8037).
+/// Gas under Amsterdam: a transaction starts with less (EIP-2780), its writes cost more (EIP-8038),
+/// and a new slot pays for permanent state (EIP-8037).
 const AMSTERDAM: ContractGas = ContractGas {
     transaction: 15_000,
     call: 53_751,
@@ -104,8 +106,8 @@ impl ContractGas {
     }
 }
 
-/// Bytes that are always kept for evidence and encoding beside the inputs. Outcomes of forced transactions may take
-/// more.
+/// Bytes that are always kept for evidence and encoding beside the inputs. Outcomes of forced
+/// transactions may take more.
 pub const EVIDENCE_BYTES: usize = 6_000;
 /// Least gas that a byte of calldata costs under the rules of any fork (EIP-7976).
 const DEAREST_FLOOR: u64 = 64;
@@ -127,8 +129,8 @@ impl Default for L1Limits {
 }
 
 impl L1Limits {
-    /// Most bytes of the inputs of one `advance`: as many as there are beside the transaction and the evidence,
-    /// and as can be paid for at the least price of a byte.
+    /// Most bytes of the inputs of one `advance`: as many as there are beside the transaction and
+    /// the evidence, and as can be paid for at the least price of a byte.
     pub const fn input_bytes(&self) -> usize {
         let by_size = self.beside_evidence();
         let by_price = (self.gas.saturating_sub(21_000) / DEAREST_FLOOR) as usize;
@@ -141,8 +143,8 @@ impl L1Limits {
         self.bytes.saturating_sub(ENVELOPE_BYTES + EVIDENCE_BYTES)
     }
 
-    /// Maximum gas that EXECUTE may ask for one input of any length: 63/64 of the rest besides its bytes as
-    /// calldata and in memory, and the contract's own gas.
+    /// Maximum gas that EXECUTE may ask for one input of any length: 63/64 of the rest besides its
+    /// bytes as calldata and in memory, and the contract's own gas.
     pub const fn execute_gas(&self) -> u64 {
         let length = words(self.bytes);
         // They are copied and hashed once.
@@ -257,7 +259,8 @@ impl AdvancePlan {
         Self::of(inputs, inputs.iter().map(|input| input.bytes.clone()).collect(), Vec::new())
     }
 
-    /// All bytes of the inputs as calldata, but for those that L1 keeps; `None` if it keeps none of them.
+    /// All bytes of the inputs as calldata, but for those that L1 keeps; `None` if it keeps none of
+    /// them.
     pub fn with_kept(inputs: &[AdvanceInput], kept: &[CodeReference]) -> Option<Self> {
         let shortened: Vec<_> = inputs.iter().map(|input| shorten(&input.bytes, kept)).collect();
         shortened.iter().any(Option::is_some).then_some(())?;
@@ -275,8 +278,8 @@ impl AdvancePlan {
         Some(Self { loads, ..Self::of(inputs, calldata, Vec::new()) })
     }
 
-    /// Returns the forms of these inputs as calldata: plain, with references to all bytes that L1 keeps, and
-    /// with references only to bytes that are long enough to pay for them in every case.
+    /// Returns the forms of these inputs as calldata: plain, with references to all bytes that L1
+    /// keeps, and with references only to bytes that are long enough to pay for them in every case.
     pub fn ways_in_calldata(inputs: &[AdvanceInput], kept: &[CodeReference]) -> Vec<Self> {
         let long: Vec<_> =
             kept.iter().filter(|it| it.bytes().len() >= WORTH_A_REFERENCE).cloned().collect();
@@ -286,8 +289,8 @@ impl AdvancePlan {
         ways
     }
 
-    /// Puts as much as possible of each input into blobs; `None` if they need more blobs than a transaction
-    /// can have, or if an input is too short.
+    /// Puts as much as possible of each input into blobs; `None` if they need more blobs than a
+    /// transaction can have, or if an input is too short.
     pub fn in_blobs(inputs: &[AdvanceInput]) -> Option<Self> {
         let (mut calldata, mut blobs) = (Vec::new(), Vec::new());
         for input in inputs {
@@ -332,8 +335,8 @@ impl AdvancePlan {
         advanceCall { inputs: self.inputs.clone(), evidence }.abi_encode().into()
     }
 
-    /// Returns its cost on an L1 of this fork, if its first block has number `first` and the rollup started
-    /// at block `genesis`.
+    /// Returns its cost on an L1 of this fork, if its first block has number `first` and the rollup
+    /// started at block `genesis`.
     pub fn cost(&self, fork: ProtocolFork, genesis: u64, first: u64) -> Cost {
         let data = self.calldata(Evidence::default());
         let fresh = (genesis + STATE_ROOTS).saturating_sub(first).min(self.blocks);
@@ -392,12 +395,12 @@ fn is_batch(input: &[u8]) -> bool {
     SchemaId::of(input).is_ok_and(|schema| schema.batch_fork().is_some())
 }
 
-/// Ways in which as many of `count` blocks as possible go through blobs in one call: each begins with inputs of one
-/// block, two, four and so on, or with one input of all of them, and goes on with smaller ones where L1 does not
-/// admit another of that size.
+/// Ways in which as many of `count` blocks as possible go through blobs in one call: each begins
+/// with inputs of one block, two, four and so on, or with one input of all of them, and goes on
+/// with smaller ones where L1 does not admit another of that size.
 ///
-/// Fewer inputs repeat less data; but a call holds gas for the gas limits of all transactions of an input,
-/// and gets the unused rest back only before the next input.
+/// Fewer inputs repeat less data; but a call holds gas for the gas limits of all transactions of an
+/// input, and gets the unused rest back only before the next input.
 ///
 /// # Errors
 ///
@@ -457,8 +460,8 @@ pub fn cheapest(
         .min_by_key(|(posting, cost)| cost.wei(prices) / u128::from(posting.blocks))
 }
 
-/// Returns the cost of a transaction that calls a contract with this calldata before anything is executed,
-/// and its minimum cost.
+/// Returns the cost of a transaction that calls a contract with this calldata before anything is
+/// executed, and its minimum cost.
 ///
 /// From Amsterdam on all bytes count alike for the least (EIP-7976).
 pub fn transaction_gas(fork: ProtocolFork, data: &[u8]) -> (u64, u64) {

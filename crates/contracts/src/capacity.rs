@@ -8,7 +8,8 @@ pub const DUTY_BYTES: u64 = 52_000;
 pub const ENTRY_BYTES: u64 = 800;
 /// Bytes of a proof there (`Capacity.PROOF_BYTES`).
 pub const PROOF_BYTES: u64 = 5_400;
-/// Messages that a block owes more than are known to be relayed, if any are overdue (`Capacity.RELAYS`).
+/// Messages that a block owes more than are known to be relayed, if any are overdue
+/// (`Capacity.RELAYS`).
 pub const RELAYS: u64 = 4;
 /// Messages that an anchor may cover beyond those that are known to be relayed (`Capacity.AHEAD`).
 pub const AHEAD: u64 = 256;

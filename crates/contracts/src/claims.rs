@@ -70,8 +70,8 @@ pub fn logged_message(log: &Log, index: u64) -> Result<Message, ClaimError> {
     Message::from_l2_event(&event).ok_or(ClaimError::Gas(event.gasLimit))
 }
 
-/// Verifies as L1 does that an L2 with this state root holds a message to L1. The proof is of [`L2_MESSENGER`] and the
-/// [slot of the message](sent_slot).
+/// Verifies as L1 does that an L2 with this state root holds a message to L1. The proof is of
+/// [`L2_MESSENGER`] and the [slot of the message](sent_slot).
 ///
 /// # Errors
 ///
@@ -91,8 +91,8 @@ pub fn verify_message(
 
 /// Verifies that nodes prove a value, and that they are in the order in which L1 reads them.
 fn verify(root: B256, key: B256, value: Option<Vec<u8>>, nodes: &[Bytes]) -> Result<(), Unproven> {
-    // First by a trie that takes any bytes: of a path that does not lead to a value, alloy's verifier reads nodes that no
-    // trie can have, and panics at a path beyond the length of a key.
+    // First by a trie that takes any bytes: of a path that does not lead to a value, alloy's
+    // verifier reads nodes that no trie can have, and panics at a path beyond the length of a key.
     let known = Known(nodes.iter().map(|node| (keccak256(node), node)).collect());
     let mut trie = Trie::new(root);
     let got = trie.get(&known, &key)?;
@@ -119,7 +119,8 @@ impl<'p> NodeSource for Known<'p> {
     }
 }
 
-/// Returns the calldata of `L1MessageQueue.claim` for a message to L1, with the proof that L2 block `number` holds it.
+/// Returns the calldata of `L1MessageQueue.claim` for a message to L1, with the proof that L2 block
+/// `number` holds it.
 pub fn claim_calldata(
     message: &Message,
     number: u64,
@@ -130,8 +131,8 @@ pub fn claim_calldata(
     claimCall { message: message.into(), proof, feeRecipient: fee_recipient }.abi_encode().into()
 }
 
-/// Evidence for `L1MessageQueue.claim` that the L2 holds a message to L1 after block `number`: of [`L2_MESSENGER`] and
-/// the [slot of the message](sent_slot), as `eth_getProof` proves them.
+/// Evidence for `L1MessageQueue.claim` that the L2 holds a message to L1 after block `number`: of
+/// [`L2_MESSENGER`] and the [slot of the message](sent_slot), as `eth_getProof` proves them.
 pub fn message_proof(number: u64, proof: AccountProof) -> MessageProof {
     MessageProof {
         l2Block: number,

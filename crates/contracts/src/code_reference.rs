@@ -1,12 +1,14 @@
-//! Inputs of `advance` of which a part is kept as code on L1, as `contracts/libraries/KeptCodes.sol` has them.
+//! Inputs of `advance` of which a part is kept as code on L1, as
+//! `contracts/libraries/KeptCodes.sol` has them.
 //!
 //! ```text
 //! 0xc0de ‖ length (4) ‖ number of references (1) ‖ references ‖ all that is not kept
 //! reference: where the kept bytes begin in the input (4) ‖ the account that keeps them (20)
 //! ```
 //!
-//! with numbers big endian. The bytes are kept by an account that the common CREATE2 proxy has created, whose code
-//! is STOP and these bytes: its address follows from them, so no party has to be trusted.
+//! with numbers big endian. The bytes are kept by an account that the common CREATE2 proxy has
+//! created, whose code is STOP and these bytes: its address follows from them, so no party has to
+//! be trusted.
 
 use alloy_primitives::{Address, B256, Bytes, address, hex, keccak256};
 use std::collections::HashMap;
@@ -25,8 +27,8 @@ pub const REFERENCE_LENGTH: usize = 24;
 /// Most bytes that an account keeps: those of a code (EIP-170), but for the first.
 pub const MAX_CODE_REFERENCE: usize = 24_575;
 
-/// Minimum bytes for which a reference costs less than calldata at 16 gas a byte. If the floor of EIP-7623
-/// decides, the contract's work costs nothing extra.
+/// Minimum bytes for which a reference costs less than calldata at 16 gas a byte. If the floor of
+/// EIP-7623 decides, the contract's work costs nothing extra.
 pub(crate) const WORTH_A_REFERENCE: usize = 256;
 
 /// Most references of an input.
@@ -48,7 +50,8 @@ pub enum KeptError {
     /// The input has no references.
     #[error("an input with references has none")]
     NoReferences,
-    /// A reference begins before the end of the previous one, or too late for the rest of the input.
+    /// A reference begins before the end of the previous one, or too late for the rest of the
+    /// input.
     #[error("reference {index} begins at byte {got} of the input, expected {minimum} to {maximum}")]
     OutOfPlace {
         /// Index of the reference.
@@ -86,8 +89,8 @@ pub struct CodeReference {
 }
 
 impl CodeReference {
-    /// Returns the code of an account that keeps these bytes; `None` if there are none, or more than an
-    /// account can keep.
+    /// Returns the code of an account that keeps these bytes; `None` if there are none, or more
+    /// than an account can keep.
     pub fn new(bytes: Bytes) -> Option<Self> {
         let account = account_of(&bytes);
         ((1..=MAX_CODE_REFERENCE).contains(&bytes.len())).then_some(Self { bytes, account })
@@ -99,16 +102,16 @@ impl CodeReference {
         parts.filter_map(|part| Self::new(Bytes::copy_from_slice(part))).collect()
     }
 
-    /// Returns the codes of each input that are worth a reference and fit into an account, one by one: inputs
-    /// with common codes share them.
+    /// Returns the codes of each input that are worth a reference and fit into an account, one by
+    /// one: inputs with common codes share them.
     pub fn of_each_code_in(input: &[u8]) -> Vec<Self> {
         let is_worth_it = |code: &&[u8]| code.len() >= WORTH_A_REFERENCE;
         let codes = split(codes_in(input)).filter(is_worth_it);
         codes.filter_map(|code| Self::new(Bytes::copy_from_slice(code))).collect()
     }
 
-    /// Returns the bytes that an account with this code keeps; `None` if the account could have another code
-    /// at another time.
+    /// Returns the bytes that an account with this code keeps; `None` if the account could have
+    /// another code at another time.
     pub fn at(account: Address, code: &[u8]) -> Option<Self> {
         let (0, bytes) = code.split_first()? else { return None };
         (account_of(bytes) == account)
@@ -131,8 +134,9 @@ impl CodeReference {
     }
 }
 
-/// Returns the codes of the witness of an input, single or batch, encoded with their offsets: they are worth
-/// keeping if other inputs have exactly the same ones. Empty if the bytes are not an input.
+/// Returns the codes of the witness of an input, single or batch, encoded with their offsets: they
+/// are worth keeping if other inputs have exactly the same ones. Empty if the bytes are not an
+/// input.
 pub fn codes_in(input: &[u8]) -> &[u8] {
     let offset = |at: usize| {
         let bytes = input.get(at..)?.first_chunk()?;
@@ -255,8 +259,8 @@ pub struct Shortened {
     pub pieces: Vec<usize>,
 }
 
-/// Returns the input with a reference in place of each occurrence of bytes that L1 keeps, the longest at each
-/// position; `None` if there is none, or if it is too long.
+/// Returns the input with a reference in place of each occurrence of bytes that L1 keeps, the
+/// longest at each position; `None` if there is none, or if it is too long.
 pub fn shorten(input: &[u8], kept: &[CodeReference]) -> Option<Shortened> {
     let length = u32::try_from(input.len()).ok()?;
     let mut by_key = HashMap::<[u8; KEY], Vec<&CodeReference>>::new();

@@ -27,8 +27,8 @@ pub struct RollupConfig {
     pub message_gas: u64,
     /// Most bytes of data of such a message.
     pub message_data: u64,
-    /// Minimum fee of a message, in percent of the cost on L1, when it is sent, of its gas and of the witness
-    /// that it can demand.
+    /// Minimum fee of a message, in percent of the cost on L1, when it is sent, of its gas and of
+    /// the witness that it can demand.
     pub fee_percent: u64,
     /// The guardian of the message queue, or `None`.
     pub guardian: Option<GuardianConfig>,
@@ -64,16 +64,18 @@ pub struct ForcedConfig {
     pub max_gas: u64,
     /// Most gas of one that calls the messenger or the bounded target.
     pub max_bounded_gas: u64,
-    /// Minimum fee, in percent of the transaction's cost on L1 when it is submitted; at least 1. It is burned.
+    /// Minimum fee, in percent of the transaction's cost on L1 when it is submitted; at least 1. It
+    /// is burned.
     pub fee_percent: u64,
     /// A contract whose reads are bounded for any calldata, or zero.
     pub bounded_target: Address,
 }
 
 impl RollupConfig {
-    /// Creates the configuration of a rollup that no account can change, which follows the forks of L1, with a day for
-    /// forced transactions and half a day for messages. `policy` decides which accounts may advance it: a
-    /// `PermissionedSequencing` gives an operator a head start, and zero admits all.
+    /// Creates the configuration of a rollup that no account can change, which follows the forks of
+    /// L1, with a day for forced transactions and half a day for messages. `policy` decides which
+    /// accounts may advance it: a `PermissionedSequencing` gives an operator a head start, and zero
+    /// admits all.
     pub const fn new(chain_id: u64, schema: SchemaId, policy: Address) -> Self {
         const HOUR: u64 = 3_600;
         const DAY: u64 = 24 * HOUR;
@@ -108,14 +110,16 @@ impl RollupConfig {
         let (account, pause, limit) =
             self.guardian.map_or_else(Default::default, |it| (it.account, it.pause, it.limit));
         let caps = (self.message_gas, self.message_data, self.fee_percent);
-        // The guardian is a struct of static fields, which is encoded as they are one after another.
+        // The guardian is a struct of static fields, which is encoded as they are one after
+        // another.
         ((rollup, caps), (account, pause, limit)).abi_encode_params()
     }
 
     /// Arguments of the constructor of `ForcedInbox`, which names the rollup.
     pub fn forced_inbox_arguments(&self, rollup: Address) -> Vec<u8> {
         let forced = &self.forced;
-        // A struct of static fields is encoded as they are one after another, however they are grouped.
+        // A struct of static fields is encoded as they are one after another, however they are
+        // grouped.
         (
             (rollup, self.chain_id, forced.delay, forced.grace, forced.expiry),
             (forced.max_gas, forced.max_bounded_gas, forced.fee_percent, forced.bounded_target),

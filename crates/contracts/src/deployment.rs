@@ -147,9 +147,9 @@ pub enum DeploymentError {
 }
 
 impl Deployment {
-    /// Reads a deployment file, and the genesis of the L2, which is under the key `genesis` of it or
-    /// else in `genesis.json` beside it; checks that its first block is the one with which the rollup
-    /// was deployed.
+    /// Reads a deployment file, and the genesis of the L2, which is under the key `genesis` of it
+    /// or else in `genesis.json` beside it; checks that its first block is the one with which the
+    /// rollup was deployed.
     ///
     /// # Errors
     ///
@@ -190,7 +190,8 @@ impl Deployment {
         Ok(deployment)
     }
 
-    /// Checks that the genesis is that of this rollup, by rules that EXECUTE knows for its chain id.
+    /// Checks that the genesis is that of this rollup, by rules that EXECUTE knows for its chain
+    /// id.
     fn check_genesis(&self, path: &Path) -> Result<(), DeploymentError> {
         let config = &self.genesis.config;
         let invalid = |field, value: String, rule| {

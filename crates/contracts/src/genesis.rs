@@ -16,8 +16,8 @@ pub const L2_ACCOUNTS: Address = address!("0x80790000000000000000000000000000000
 /// ETH in `L2Messenger` at genesis, in wei: more than there will ever be on L1.
 pub const PREMINT: U256 = U256::from_limbs([0, 0, 1, 0]);
 
-/// Codes of the contracts that an L2 has from genesis on: no constructor runs for them, so they have
-/// no immutables.
+/// Codes of the contracts that an L2 has from genesis on: no constructor runs for them, so they
+/// have no immutables.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Predeploys {
     /// Code of `L1Anchor`.
@@ -29,8 +29,8 @@ pub struct Predeploys {
 }
 
 impl Predeploys {
-    /// The codes that this crate holds, so that a genesis can be made where there is no compiler: those
-    /// of `contracts/l2`, which a test compiles and compares.
+    /// The codes that this crate holds, so that a genesis can be made where there is no compiler:
+    /// those of `contracts/l2`, which a test compiles and compares.
     pub fn built_in() -> Self {
         let code = |text: &str| {
             let code = hex::decode(text.trim_ascii());
@@ -81,15 +81,15 @@ pub fn l2_genesis(
     genesis
 }
 
-/// Returns the configuration for the genesis file of an L2 with the rules of `fork` from its first block on,
-/// in the form of common clients: the rules that EXECUTE assumes for a private chain, so no deposit contract,
-/// and the blob parameters of Ethereum.
+/// Returns the configuration for the genesis file of an L2 with the rules of `fork` from its first
+/// block on, in the form of common clients: the rules that EXECUTE assumes for a private chain, so
+/// no deposit contract, and the blob parameters of Ethereum.
 pub fn l2_chain_config(chain_id: u64, fork: ProtocolFork) -> ChainConfig {
     l2_chain_config_following(chain_id, fork, &[])
 }
 
-/// Returns the chain configuration of an L2 whose L1 has a fork schedule: later forks hold from their
-/// timestamps on, oldest first. A fork that the list skips begins with the next one.
+/// Returns the chain configuration of an L2 whose L1 has a fork schedule: later forks hold from
+/// their timestamps on, oldest first. A fork that the list skips begins with the next one.
 ///
 /// A client that is driven over the Engine API reads from it when to fork.
 pub fn l2_chain_config_following(

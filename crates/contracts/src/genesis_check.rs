@@ -1,7 +1,7 @@
 //! Comparison of an L2's genesis state with the one that the contracts on L1 rely on.
 //!
-//! `NativeRollup` starts from the hash of a header, which says nothing about the state below it. ETH outside
-//! `L2Messenger`, or other code in its place, empties the escrow by ordinary claims.
+//! `NativeRollup` starts from the hash of a header, which says nothing about the state below it.
+//! ETH outside `L2Messenger`, or other code in its place, empties the escrow by ordinary claims.
 
 use crate::{L2_MESSENGER, Predeploys, l2_genesis};
 use alloy_genesis::{Genesis, GenesisAccount};
@@ -85,8 +85,9 @@ pub enum GenesisFinding {
         /// Number of storage slots with a value.
         slots: usize,
     },
-    /// An account has storage, and neither code nor a nonce. Clients disagree about a contract creation at such an
-    /// address (EIP-7610), so L1 and the nodes of the L2 could execute a block differently.
+    /// An account has storage, and neither code nor a nonce. Clients disagree about a contract
+    /// creation at such an address (EIP-7610), so L1 and the nodes of the L2 could execute a block
+    /// differently.
     #[error(
         "{address} has {slots} storage slots and neither code nor a nonce, expected no storage or a nonce of 1: \
          clients disagree about creations at such accounts (EIP-7610), and no flag allows them"
@@ -105,7 +106,8 @@ impl GenesisFinding {
         matches!(self, Self::StorageOnly { .. })
     }
 
-    /// Returns `true` if the finding is about a contract that the protocol relies on. No flag allows those.
+    /// Returns `true` if the finding is about a contract that the protocol relies on. No flag
+    /// allows those.
     pub const fn is_protocol(&self) -> bool {
         !matches!(self, Self::Balance { .. } | Self::ForeignCode { .. })
     }
@@ -120,10 +122,11 @@ pub struct GenesisAllowance {
     pub codes: BTreeMap<Address, B256>,
 }
 
-/// Compares each account of a genesis with that of a new L2 and returns all differences that are not allowed,
-/// those in protocol contracts first.
+/// Compares each account of a genesis with that of a new L2 and returns all differences that are
+/// not allowed, those in protocol contracts first.
 ///
-/// System contracts of later forks than that of the first block may be present, with their canonical code.
+/// System contracts of later forks than that of the first block may be present, with their
+/// canonical code.
 pub fn check_genesis(genesis: &Genesis, allowance: &GenesisAllowance) -> Vec<GenesisFinding> {
     let predeploys = Predeploys::built_in();
     let fork = spec_of(&genesis.config).fork_at(genesis.timestamp).unwrap_or(ProtocolFork::Prague);

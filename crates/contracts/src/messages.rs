@@ -155,8 +155,8 @@ pub fn sent_slot(index: u64) -> U256 {
     keccak256((U256::from(index), U256::from(SENT_SLOT)).abi_encode()).into()
 }
 
-/// Slot of `L2Messenger` that says whether the message from L1 with this hash has failed (1) or is parked
-/// (2).
+/// Slot of `L2Messenger` that says whether the message from L1 with this hash has failed (1) or is
+/// parked (2).
 pub fn kept_slot(message_hash: B256) -> U256 {
     const KEPT_SLOT: u64 = 2;
     keccak256((message_hash, U256::from(KEPT_SLOT)).abi_encode()).into()
@@ -225,8 +225,8 @@ impl Anchor {
         }
     }
 
-    /// Returns the anchor's argument of `advance` for the block at `index`; `checkpoint` is the state of the
-    /// queue that the anchor names.
+    /// Returns the anchor's argument of `advance` for the block at `index`; `checkpoint` is the
+    /// state of the queue that the anchor names.
     pub const fn update(&self, index: u64, checkpoint: &Checkpoint) -> AnchorUpdate {
         AnchorUpdate {
             index,

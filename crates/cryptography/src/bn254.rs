@@ -1,8 +1,8 @@
 //! The curve bn254, by ethrex.
 //!
-//! ethrex has assembly for BMI2 and ADX, shares one Miller loop between all pairs, and checks subgroups with fewer
-//! additions. Its methods are called on the type itself: through a `dyn Crypto` the program would also link the big
-//! integers of ethrex, whose licence is the LGPL.
+//! ethrex has assembly for BMI2 and ADX, shares one Miller loop between all pairs, and checks
+//! subgroups with fewer additions. Its methods are called on the type itself: through a
+//! `dyn Crypto` the program would also link the big integers of ethrex, whose licence is the LGPL.
 
 use ethrex_crypto::{Crypto as _, NativeCrypto};
 

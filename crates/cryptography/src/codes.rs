@@ -5,7 +5,8 @@ use revm::bytecode::{Bytecode, JumpTable, opcode};
 
 /// Bytes that are looked at together.
 const CHUNK: usize = 64;
-/// Least bytes behind the last chunk: they hold more than two instructions, and the last two decide about the padding.
+/// Least bytes behind the last chunk: they hold more than two instructions, and the last two decide
+/// about the padding.
 const TAIL: usize = 128;
 
 /// Analyses legacy code as revm does; `None` if revm is to do it.
@@ -35,7 +36,8 @@ pub(crate) fn analyse(code: &[u8]) -> Option<Bytecode> {
         }
         at += 1 + operand_of(instruction);
     }
-    // As much as revm pads: what a PUSH at the end lacks, STOP, and the operand of an instruction of EIP-8024.
+    // As much as revm pads: what a PUSH at the end lacks, STOP, and the operand of an instruction
+    // of EIP-8024.
     let mut padding = at - rest.len();
     padding += match last_two {
         [before, opcode::STOP] => usize::from(has_byte_behind(before)),
@@ -45,13 +47,14 @@ pub(crate) fn analyse(code: &[u8]) -> Option<Bytecode> {
     padded.extend_from_slice(code);
     padded.resize(code.len() + padding, 0);
     let jumps = JumpTable::from_slice(&jumps, code.len());
-    // SAFETY: The last instruction of `code` has all of its operand in the padded bytes, and STOP follows it, unless it
-    // is STOP itself: the loop above has walked from the start of an instruction to the last one.
+    // SAFETY: The last instruction of `code` has all of its operand in the padded bytes, and STOP
+    // follows it, unless it is STOP itself: the loop above has walked from the start of an
+    // instruction to the last one.
     Some(unsafe { Bytecode::new_analyzed(padded.into(), code.len(), jumps) })
 }
 
-/// Returns the jump destinations of a chunk as bits, and how many bytes behind it are an operand; its first `operand`
-/// bytes are one.
+/// Returns the jump destinations of a chunk as bits, and how many bytes behind it are an operand;
+/// its first `operand` bytes are one.
 fn destinations_in(chunk: &[u8; CHUNK], operand: usize) -> (u64, usize) {
     let (pushes, destinations) = positions(chunk);
     let mut code = u64::MAX << operand;
@@ -90,7 +93,8 @@ const fn zeros(word: u64) -> u64 {
     const LOW: u64 = each(0x7f);
     // The sum sets a byte's highest bit unless all others are zero, and carries into no other byte.
     let is_zero = !(((word & LOW) + LOW) | word | LOW) >> 7;
-    // One bit of each byte, moved side by side: each product of two bits stands at a place of its own.
+    // One bit of each byte, moved side by side: each product of two bits stands at a place of its
+    // own.
     is_zero.wrapping_mul(0x0102_0408_1020_4080) >> 56
 }
 

@@ -1,23 +1,25 @@
 //! Fast libraries for senders, for jump destinations, and for precompiles of revm.
 //!
-//! A verifier or a chain is handed [`libraries`], which recover the senders of many transactions at once, and find the
-//! jump destinations of many bytes of code.
+//! A verifier or a chain is handed [`libraries`], which recover the senders of many transactions at
+//! once, and find the jump destinations of many bytes of code.
 //!
-//! revm asks one provider per process for the cryptography of its precompiles. [`install`] gives it one that computes
-//! bn254 (EIP-196, EIP-197) and MODEXP (EIP-198) with faster libraries; the other precompiles keep the libraries that
-//! revm is built with, and the prices and input formats of all of them stay revm's. A program calls it once, before it
-//! executes anything: builder, verifier, `eth_call` and tracer then compute alike.
+//! revm asks one provider per process for the cryptography of its precompiles. [`install`] gives it
+//! one that computes bn254 (EIP-196, EIP-197) and MODEXP (EIP-198) with faster libraries; the other
+//! precompiles keep the libraries that revm is built with, and the prices and input formats of all
+//! of them stay revm's. A program calls it once, before it executes anything: builder, verifier,
+//! `eth_call` and tracer then compute alike.
 //!
-//! In a program that links this crate, alloy and revm also hash with crate `keccak` (its feature `alloy`).
+//! In a program that links this crate, alloy and revm also hash with crate `keccak` (its feature
+//! `alloy`).
 //!
-//! This crate owns the choice of libraries. The crates that L1 trusts do not link it; their own libraries
-//! are the *reference*, and the fast ones must give the same results:
+//! This crate owns the choice of libraries. The crates that L1 trusts do not link it; their own
+//! libraries are the *reference*, and the fast ones must give the same results:
 //!
-//! - a fast library only ever answers with a result. If it refuses an input, the reference decides, so that an input
-//!   fails exactly where it fails in the reference, and for the same reason;
+//! - a fast library only ever answers with a result. If it refuses an input, the reference decides,
+//!   so that an input fails exactly where it fails in the reference, and for the same reason;
 //! - inputs for which a fast library is slower go to the reference;
-//! - tests compare both over corners, random inputs, and all test vectors, and the verdicts with either beside every
-//!   vector width and number of threads.
+//! - tests compare both over corners, random inputs, and all test vectors, and the verdicts with
+//!   either beside every vector width and number of threads.
 //!
 //! ```
 //! use enshrine_cryptography as cryptography;
@@ -49,10 +51,11 @@ use std::sync::{
 /// A set of libraries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Backend {
-    /// ethrex's bn254, which uses BMI2 and ADX if the CPU has them, the big integers of AWS-LC, senders in batches, and
-    /// jump destinations by 64 bytes.
+    /// ethrex's bn254, which uses BMI2 and ADX if the CPU has them, the big integers of AWS-LC,
+    /// senders in batches, and jump destinations by 64 bytes.
     Fast,
-    /// The libraries that revm is built with, its own analysis of code, and libsecp256k1 for one sender after the other.
+    /// The libraries that revm is built with, its own analysis of code, and libsecp256k1 for one
+    /// sender after the other.
     Reference,
 }
 
@@ -81,8 +84,8 @@ pub fn libraries() -> &'static dyn Cryptography {
 /// The libraries in use, as a discriminant of [`Backend`].
 static IN_USE: AtomicU8 = AtomicU8::new(Backend::Fast as u8);
 
-/// Selects the libraries of this process, once they are [installed](install). Measurements and tests use this to
-/// compare the two. Results do not change.
+/// Selects the libraries of this process, once they are [installed](install). Measurements and
+/// tests use this to compare the two. Results do not change.
 pub fn select(backend: Backend) {
     IN_USE.store(backend as u8, Ordering::Relaxed);
 }

@@ -8,11 +8,12 @@ use aws_lc_sys::{
 };
 use core::ptr::{NonNull, null_mut};
 
-/// Longest operand in bytes (EIP-7823). Before Osaka longer ones are possible; the reference computes them.
+/// Longest operand in bytes (EIP-7823). Before Osaka longer ones are possible; the reference
+/// computes them.
 const LONGEST: usize = 1024;
 
-/// Returns `base ^ exponent mod modulus` in as many bytes as the modulus has; `None` if the reference is faster, or
-/// AWS-LC fails.
+/// Returns `base ^ exponent mod modulus` in as many bytes as the modulus has; `None` if the
+/// reference is faster, or AWS-LC fails.
 pub(crate) fn modexp(base: &[u8], exponent: &[u8], modulus: &[u8]) -> Option<Vec<u8>> {
     let (base, exponent, digits) = (digits(base), digits(exponent), digits(modulus));
     let longest = base.len().max(exponent.len()).max(modulus.len());
@@ -27,8 +28,9 @@ pub(crate) fn modexp(base: &[u8], exponent: &[u8], modulus: &[u8]) -> Option<Vec
     let context = MontgomeryContext::new(&divisor, &scratch)?;
     let (reduced, result) = (Number::new()?, Number::new()?);
     let mut bytes = vec![0; modulus.len()];
-    // SAFETY: the pointers are those of live values of this function, of which no other thread knows, and in no call a
-    // number is both read and written. `BN_bn2bin_padded` writes exactly as many bytes as `bytes` has, or fails.
+    // SAFETY: the pointers are those of live values of this function, of which no other thread
+    // knows, and in no call a number is both read and written. `BN_bn2bin_padded` writes exactly as
+    // many bytes as `bytes` has, or fails.
     let succeeded = unsafe {
         BN_nnmod(reduced.pointer(), base.pointer(), divisor.pointer(), scratch.pointer()) == 1
             && BN_mod_exp_mont(
@@ -44,8 +46,9 @@ pub(crate) fn modexp(base: &[u8], exponent: &[u8], modulus: &[u8]) -> Option<Vec
     succeeded.then_some(bytes)
 }
 
-/// Returns `true` if AWS-LC is faster, for an exponent and an odd modulus with so many bytes, the first of which is not
-/// zero. AWS-LC makes a Montgomery context for each call, which a short computation does not pay for.
+/// Returns `true` if AWS-LC is faster, for an exponent and an odd modulus with so many bytes, the
+/// first of which is not zero. AWS-LC makes a Montgomery context for each call, which a short
+/// computation does not pay for.
 const fn pays(exponent: usize, modulus: usize) -> bool {
     match modulus {
         ..16 => false,
@@ -115,7 +118,8 @@ impl Drop for Scratch {
 struct MontgomeryContext(NonNull<BN_MONT_CTX>);
 
 impl MontgomeryContext {
-    /// Creates the context of an odd modulus. How long this takes depends on the modulus, which is no secret.
+    /// Creates the context of an odd modulus. How long this takes depends on the modulus, which is
+    /// no secret.
     fn new(modulus: &Number, scratch: &Scratch) -> Option<Self> {
         // SAFETY: both are alive, and only this thread knows them.
         let context = unsafe { BN_MONT_CTX_new_for_modulus(modulus.pointer(), scratch.pointer()) };

@@ -1,5 +1,6 @@
-//! No path through EXECUTE changes an answer: neither the width of vectors, nor the number of threads, nor the
-//! libraries of the precompiles. This is one test, because two of the three apply to the whole process.
+//! No path through EXECUTE changes an answer: neither the width of vectors, nor the number of
+//! threads, nor the libraries of the precompiles. This is one test, because two of the three apply
+//! to the whole process.
 
 use alloy_consensus::TxEip1559;
 use alloy_primitives::{Address, B256, TxKind};
@@ -30,7 +31,8 @@ struct Path {
 }
 
 impl Path {
-    /// All paths that this CPU has. The first uses neither vectors, nor threads, nor fast libraries.
+    /// All paths that this CPU has. The first uses neither vectors, nor threads, nor fast
+    /// libraries.
     fn all() -> Vec<Self> {
         let mut widths: Vec<_> = keccak::Backend::available().collect();
         widths.reverse();
@@ -120,8 +122,8 @@ fn every_combination_of_vectors_threads_and_libraries_gives_the_same_answers() -
     Ok(())
 }
 
-/// Compares a block whose transactions call the precompiles that have two libraries, as it is and damaged. It needs no
-/// vectors.
+/// Compares a block whose transactions call the precompiles that have two libraries, as it is and
+/// damaged. It needs no vectors.
 fn compare_calls(paths: &[Path], tally: &mut Tally) -> Result<()> {
     let spec = ChainSpec::constant(CHAIN_ID, ProtocolFork::Osaka);
     let genesis = rich_genesis(ProtocolFork::Osaka, ["alice"], 1_000 * ETHER);
@@ -165,7 +167,8 @@ fn compare_calls(paths: &[Path], tally: &mut Tally) -> Result<()> {
     Ok(())
 }
 
-/// Compares the blocks of a fixture: one by one, with the invalid ones, and the valid ones as a batch.
+/// Compares the blocks of a fixture: one by one, with the invalid ones, and the valid ones as a
+/// batch.
 fn compare_fixture(fixture: &Fixture, paths: &[Path], tally: &mut Tally) -> Result<()> {
     let spec = ChainSpec::scheduled(CHAIN_ID, fixture.fork, fixture.later.as_slice())
         .with_deposit_contract(DEPOSIT_CONTRACT);

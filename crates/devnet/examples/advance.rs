@@ -1,8 +1,8 @@
 //! Time that a devnet takes for a block with one `advance` of 100 kB, beyond that of EXECUTE.
 //!
 //! A rollup is set up on a chain in this process; the devnet imports that chain and gets the
-//! transaction over HTTP, again and again from the same snapshot. EXECUTE is timed by itself, on the
-//! same input.
+//! transaction over HTTP, again and again from the same snapshot. EXECUTE is timed by itself, on
+//! the same input.
 
 use alloy_eips::eip2718::Encodable2718;
 use alloy_genesis::Genesis;

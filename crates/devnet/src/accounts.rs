@@ -46,7 +46,8 @@ impl Accounts {
     ///
     /// # Errors
     ///
-    /// [`DevnetError::Mnemonic`] for a mnemonic, a number of words or a path that is invalid by BIP-39 or BIP-32.
+    /// [`DevnetError::Mnemonic`] for a mnemonic, a number of words or a path that is invalid by
+    /// BIP-39 or BIP-32.
     pub fn derive(
         source: &MnemonicSource,
         derivation_path: &str,

@@ -65,10 +65,11 @@ pub struct DevnetArgs {
     #[arg(long, value_name = "ID", value_parser = flags::chain_id, help_heading = "Chain")]
     pub chain_id: Option<u64>,
 
-    /// Fork in force at genesis: frontier, homestead, dao, tangerine, spuriousdragon, byzantium, constantinople,
-    /// petersburg, istanbul, muirglacier, berlin, london, arrowglacier, grayglacier, paris, shanghai, cancun,
-    /// prague, osaka, bpo1, bpo2 or amsterdam; later forks from cancun on follow with their times: FORK@+SECONDS
-    /// after genesis, FORK@TIMESTAMP, or with --block-time FORK@#BLOCK, as in prague,osaka@+60,amsterdam@+120
+    /// Fork in force at genesis: frontier, homestead, dao, tangerine, spuriousdragon, byzantium,
+    /// constantinople, petersburg, istanbul, muirglacier, berlin, london, arrowglacier,
+    /// grayglacier, paris, shanghai, cancun, prague, osaka, bpo1, bpo2 or amsterdam; later forks
+    /// from cancun on follow with their times: FORK@+SECONDS after genesis, FORK@TIMESTAMP, or with
+    /// --block-time FORK@#BLOCK, as in prague,osaka@+60,amsterdam@+120
     #[arg(
         long,
         value_parser = flags::hardforks,
@@ -78,9 +79,9 @@ pub struct DevnetArgs {
     )]
     pub hardfork: Hardforks,
 
-    /// Enforce L1's rules where anvil's are looser: increasing timestamps, the gas cap of EIP-7825, 128 KiB per
-    /// transaction, the calldata floor of EIP-7623 at admission, the fork's limits of code and initcode. The flag
-    /// of a single rule overrides this flag
+    /// Enforce L1's rules where anvil's are looser: increasing timestamps, the gas cap of EIP-7825,
+    /// 128 KiB per transaction, the calldata floor of EIP-7623 at admission, the fork's limits of
+    /// code and initcode. The flag of a single rule overrides this flag
     #[arg(long, help_heading = "Chain")]
     pub mainnet: bool,
 
@@ -108,8 +109,8 @@ pub struct DevnetArgs {
     #[arg(long, conflicts_with = "gas_limit", help_heading = "Chain")]
     pub disable_block_gas_limit: bool,
 
-    /// Base fee of the first block, in wei; the genesis has the base fee from which it follows [default:
-    /// 1000000000]
+    /// Base fee of the first block, in wei; the genesis has the base fee from which it follows
+    /// [default: 1000000000]
     #[arg(
         long = "block-base-fee-per-gas",
         visible_alias = "base-fee",
@@ -158,8 +159,8 @@ pub struct DevnetArgs {
     #[arg(long, help_heading = "Mining")]
     pub increasing_timestamps: bool,
 
-    /// With --mainnet: use the clock's time for blocks all the same, as anvil does, even if it is not later than
-    /// the parent's
+    /// With --mainnet: use the clock's time for blocks all the same, as anvil does, even if it is
+    /// not later than the parent's
     #[arg(long, conflicts_with = "increasing_timestamps", help_heading = "Mining")]
     pub loose_timestamps: bool,
 
@@ -260,7 +261,8 @@ pub struct DevnetArgs {
     #[arg(long, help_heading = "State")]
     pub preserve_historical_states: bool,
 
-    /// Keep this many states below the newest one [default: none]; blocks and receipts stay (see --transaction-block-keeper)
+    /// Keep this many states below the newest one [default: none]; blocks and receipts stay (see
+    /// --transaction-block-keeper)
     #[arg(long, value_name = "NUM", num_args = 0..=1, default_missing_value = "0", help_heading = "State")]
     pub prune_history: Option<u64>,
 
@@ -287,7 +289,8 @@ pub struct DevnetArgs {
     #[arg(long, conflicts_with = "no_execute", help_heading = "EXECUTE")]
     pub fork_registry: bool,
 
-    /// Prices of EXECUTE: default, flat, ethrex, `BASE+PER_BYTE` or `BASE+REQUEST_BYTE+WITNESS_BYTE+ITEM`
+    /// Prices of EXECUTE: default, flat, ethrex, `BASE+PER_BYTE` or
+    /// `BASE+REQUEST_BYTE+WITNESS_BYTE+ITEM`
     #[arg(
         long,
         default_value_t,
@@ -297,9 +300,9 @@ pub struct DevnetArgs {
     )]
     pub execute_gas: GasSchedule,
 
-    /// Dialects of EXECUTE, each at its usual address or another: `specs` (0x0101), `drake` (0x0102), `blobs`
-    /// (0x0103), `nested` (0x0101, in place of `specs`), `execute-tx` (0x12, with transactions of type 0x05), such as
-    /// `specs,drake@0x0000000000000000000000000000000000000112`
+    /// Dialects of EXECUTE, each at its usual address or another: `specs` (0x0101), `drake`
+    /// (0x0102), `blobs` (0x0103), `nested` (0x0101, in place of `specs`), `execute-tx` (0x12, with
+    /// transactions of type 0x05), such as `specs,drake@0x0000000000000000000000000000000000000112`
     #[arg(
         long,
         default_value_t,
@@ -313,7 +316,8 @@ pub struct DevnetArgs {
     #[arg(long, conflicts_with = "no_execute", help_heading = "EXECUTE")]
     pub execute_blobs: bool,
 
-    /// Let EXECUTE accept any valid block, also with blobs, withdrawals and requests, which an L2 may not have
+    /// Let EXECUTE accept any valid block, also with blobs, withdrawals and requests, which an L2
+    /// may not have
     #[arg(long, conflicts_with = "no_execute", help_heading = "EXECUTE")]
     pub execute_any_block: bool,
 
@@ -334,7 +338,8 @@ pub struct DevnetArgs {
     #[arg(long, help_heading = "Pool")]
     pub no_tx_gas_cap: bool,
 
-    /// Maximum length of a transaction in the pool, in bytes [default: none; with --mainnet: 131072]
+    /// Maximum length of a transaction in the pool, in bytes [default: none; with --mainnet:
+    /// 131072]
     #[arg(long, value_name = "BYTES", help_heading = "Pool")]
     pub max_tx_size: Option<usize>,
 
@@ -342,8 +347,8 @@ pub struct DevnetArgs {
     #[arg(long, help_heading = "Pool")]
     pub check_floor_gas: bool,
 
-    /// Verify each new block from its own witness; turns on --increasing-timestamps, without which few blocks
-    /// could be verified
+    /// Verify each new block from its own witness; turns on --increasing-timestamps, without which
+    /// few blocks could be verified
     #[arg(long, help_heading = "EXECUTE")]
     pub verify_blocks: bool,
 

@@ -45,8 +45,8 @@ pub struct Continued {
     pub base_fee: u64,
 }
 
-/// Returns the text that is printed before the node listens: accounts with their keys, and the chain. The sections
-/// are anvil's, since programs parse them.
+/// Returns the text that is printed before the node listens: accounts with their keys, and the
+/// chain. The sections are anvil's, since programs parse them.
 pub fn banner(config: &DevnetConfig, accounts: &Accounts, facts: &Facts) -> String {
     let mut text = format!("\n{NAME}\n    {}\n", env!("CARGO_PKG_VERSION"));
     text += &section("Available Accounts");

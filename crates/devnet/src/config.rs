@@ -178,7 +178,8 @@ pub struct DevnetConfig {
     pub execute_gas: GasSchedule,
     /// Dialects of EXECUTE, and their addresses.
     pub execute_dialects: Dialects,
-    /// `true` if EXECUTE accepts any valid block, `false` if it accepts only blocks that obey the L2 rules.
+    /// `true` if EXECUTE accepts any valid block, `false` if it accepts only blocks that obey the
+    /// L2 rules.
     pub execute_any_block: bool,
     /// `true` if EXECUTE gas is sold on a market.
     pub execute_market: bool,
@@ -226,9 +227,9 @@ impl DevnetConfig {
     /// Default balance of an account, in wei: 10,000 ether.
     pub const BALANCE: u64 = 10_000;
 
-    /// Adds the rules that L1 enforces and anvil does not: increasing timestamps, the gas cap of EIP-7825, 128 KiB
-    /// per transaction, the calldata floor of EIP-7623 at admission, and the fork's limits of gas limit and code
-    /// size.
+    /// Adds the rules that L1 enforces and anvil does not: increasing timestamps, the gas cap of
+    /// EIP-7825, 128 KiB per transaction, the calldata floor of EIP-7623 at admission, and the
+    /// fork's limits of gas limit and code size.
     #[must_use]
     pub fn with_mainnet_rules(self) -> Self {
         Self {

@@ -1,8 +1,8 @@
 //! `console.log` of contracts.
 //!
-//! The library that contracts use calls an address without code. The devnet puts a precompile there that costs
-//! nothing, returns nothing and is as cold as an unused account, so that no contract can tell the difference. The
-//! precompile reports its calldata.
+//! The library that contracts use calls an address without code. The devnet puts a precompile there
+//! that costs nothing, returns nothing and is as cold as an unused account, so that no contract can
+//! tell the difference. The precompile reports its calldata.
 
 use alloy_dyn_abi::{DynSolType, DynSolValue};
 use alloy_evm::precompiles::{DynPrecompile, PrecompileInput, PrecompilesMap};
@@ -35,8 +35,9 @@ pub(crate) fn install(precompiles: &mut PrecompilesMap) {
 /// Parameter types of the functions, by selector.
 static SIGNATURES: LazyLock<HashMap<[u8; 4], Arc<[DynSolType]>>> = LazyLock::new(signatures);
 
-/// All functions of the library: `log` with up to four parameters of four types, and with one of other types.
-/// Older versions computed selectors from `uint` and `int`, which are not types of the ABI.
+/// All functions of the library: `log` with up to four parameters of four types, and with one of
+/// other types. Older versions computed selectors from `uint` and `int`, which are not types of the
+/// ABI.
 fn signatures() -> HashMap<[u8; 4], Arc<[DynSolType]>> {
     let mut all = HashMap::new();
     let mut add = |name: &str, types: &[&str]| {

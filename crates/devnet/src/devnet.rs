@@ -54,8 +54,8 @@ impl Devnet {
         Self::start_from(config, None)
     }
 
-    /// Starts like [`Self::start`], with the state of a file, which is loaded before the first request is
-    /// answered.
+    /// Starts like [`Self::start`], with the state of a file, which is loaded before the first
+    /// request is answered.
     ///
     /// # Errors
     ///
@@ -200,7 +200,8 @@ impl Devnet {
         self.state.node.read(|node| node.chain.config().spec.chain_id())
     }
 
-    /// Writes the other node's answers to the cache for the next fork of the same block, if there is a cache.
+    /// Writes the other node's answers to the cache for the next fork of the same block, if there
+    /// is a cache.
     pub fn keep_answers(&self) {
         if let Some(remote) = self.state.remote() {
             remote.keep();

@@ -46,8 +46,8 @@ impl Devnet {
         dump(self.state(), self.config().preserve_states).map_err(failed)?.write(path)
     }
 
-    /// Writes the state to a file, unless a change locks the chain for longer than the given time, since a process
-    /// at shutdown does not wait for it.
+    /// Writes the state to a file, unless a change locks the chain for longer than the given time,
+    /// since a process at shutdown does not wait for it.
     ///
     /// # Errors
     ///
@@ -228,11 +228,11 @@ fn stored(block: &Block, index: usize) -> StoredTransaction {
     }
 }
 
-/// Loads a state. Its blocks, if it has any, replace the devnet's. On a fork, blocks after the forked one are
-/// added, and the others are left out.
+/// Loads a state. Its blocks, if it has any, replace the devnet's. On a fork, blocks after the
+/// forked one are added, and the others are left out.
 pub(crate) fn load(devnet: &DevnetState, file: &StateFile) -> Result<(), String> {
-    // Files of before 2025 hold blocks of abandoned branches too, in no order. As in anvil, the last of each number
-    // is the canonical one.
+    // Files of before 2025 hold blocks of abandoned branches too, in no order. As in anvil, the
+    // last of each number is the canonical one.
     let blocks: BTreeMap<u64, _> =
         foreign_blocks(file)?.into_iter().map(|block| (block.header.number, block)).collect();
     let blocks = blocks.into_values().collect();

@@ -68,7 +68,8 @@ impl<CTX: ContextTr> Inspector<CTX> for Reads {
     }
 }
 
-/// Calls a function without keeping its changes, and returns its output and the slots that it reads.
+/// Calls a function without keeping its changes, and returns its output and the slots that it
+/// reads.
 pub(crate) fn view(
     state: &State,
     contract: Address,
@@ -108,9 +109,9 @@ pub(crate) struct Traced<'t, I, D> {
     pub(crate) database: &'t mut D,
 }
 
-/// Executes a block of the chain again on `state`, the state before it. Transactions for which `wanted` returns
-/// `true` run under the inspector and are passed to `seen`. Returns the results of `seen` with the events of
-/// precompiles. Execution ends at the limits of the request.
+/// Executes a block of the chain again on `state`, the state before it. Transactions for which
+/// `wanted` returns `true` run under the inspector and are passed to `seen`. Returns the results of
+/// `seen` with the events of precompiles. Execution ends at the limits of the request.
 pub(crate) fn replay<'x, 's, I, T>(
     (limits, recorded): (&RequestLimits, Recorded),
     parent: &'x State,

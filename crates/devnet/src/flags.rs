@@ -12,8 +12,8 @@ use wire::ProtocolFork;
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Fork")]
 pub struct ForkArgs {
-    /// Fork this node's chain; `@NUM` at the end of the URL names the block. Given more than once, the URLs are
-    /// used in turn
+    /// Fork this node's chain; `@NUM` at the end of the URL names the block. Given more than once,
+    /// the URLs are used in turn
     #[arg(short, long, value_name = "URL", visible_alias = "rpc-url", value_parser = node_address)]
     pub fork_url: Vec<String>,
 
@@ -86,8 +86,8 @@ fn node_address(text: &str) -> Result<String, String> {
         .to_owned())
 }
 
-/// Returns `true` if a node is on this machine. Its chain may be another one tomorrow, so its answers are not
-/// cached.
+/// Returns `true` if a node is on this machine. Its chain may be another one tomorrow, so its
+/// answers are not cached.
 fn is_near(url: &str) -> bool {
     let host = url.split_once("://").map_or(url, |(_, rest)| rest);
     ["localhost", "127.0.0.1", "[::1]"]
@@ -95,8 +95,8 @@ fn is_near(url: &str) -> bool {
         .any(|near| host.starts_with(near) || host.contains(&format!("@{near}")))
 }
 
-/// Limits of requests and of connections. They are far above the needs of tests, and keep one client from
-/// exhausting the machine.
+/// Limits of requests and of connections. They are far above the needs of tests, and keep one
+/// client from exhausting the machine.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Server")]
 pub struct LimitArgs {
@@ -116,7 +116,8 @@ pub struct LimitArgs {
     #[arg(long, default_value_t = 60_000, value_name = "MS")]
     pub trace_timeout_ms: u64,
 
-    /// Maximum wait of eth_sendRawTransactionSync and eth_sendTransactionSync for a block, in milliseconds
+    /// Maximum wait of eth_sendRawTransactionSync and eth_sendTransactionSync for a block, in
+    /// milliseconds
     #[arg(long, default_value_t = 30_000, value_name = "MS")]
     pub sync_timeout_ms: u64,
 
@@ -175,8 +176,8 @@ pub struct DisplayArgs {
     #[arg(short = 'q', long, visible_alias = "silent")]
     pub quiet: bool,
 
-    /// Print more: -v actions of the node, -vv its refusals, -vvv traces of failures, -vvvv all traces, -vvvvv
-    /// with storage changes
+    /// Print more: -v actions of the node, -vv its refusals, -vvv traces of failures, -vvvv all
+    /// traces, -vvvvv with storage changes
     #[arg(short = 'v', long = "verbosity", action = ArgAction::Count)]
     pub verbosity: u8,
 
@@ -228,7 +229,8 @@ pub enum Network {
     Tempo,
 }
 
-/// Flags of anvil that have no effect here: the devnet always does what they ask for, or cannot do it.
+/// Flags of anvil that have no effect here: the devnet always does what they ask for, or cannot do
+/// it.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Taken for anvil's sake")]
 pub struct AnvilArgs {

@@ -1,8 +1,8 @@
 //! Fork of another node's chain.
 //!
-//! The devnet requests accounts and slots when it needs them, and keeps them. The library of other forking nodes
-//! needs a database of its own under the EVM. Here the state is a set of tries that request missing content, so a
-//! plain client suffices.
+//! The devnet requests accounts and slots when it needs them, and keeps them. The library of other
+//! forking nodes needs a database of its own under the EVM. Here the state is a set of tries that
+//! request missing content, so a plain client suffices.
 
 use crate::{
     DevnetConfig, DevnetError,
@@ -62,8 +62,8 @@ pub(crate) struct Remote {
 }
 
 impl Remote {
-    /// Connects to a node to fork its chain after a block: the given number, or counted back from the newest if
-    /// negative, or the newest.
+    /// Connects to a node to fork its chain after a block: the given number, or counted back from
+    /// the newest if negative, or the newest.
     pub(crate) fn connect(fork: &Fork) -> Result<Self, DevnetError> {
         let (url, at) = fork.url_and_block();
         let flag = |error: &dyn std::fmt::Display| DevnetError::Flag {
@@ -132,8 +132,8 @@ impl Remote {
         })
     }
 
-    /// Requests accounts and slots ahead of their use, in one batch. A slot with an invalid answer is requested
-    /// again when it is needed.
+    /// Requests accounts and slots ahead of their use, in one batch. A slot with an invalid answer
+    /// is requested again when it is needed.
     pub(crate) fn fetch(
         &self,
         addresses: impl Iterator<Item = Address>,
@@ -161,7 +161,8 @@ impl Remote {
     /// Adds the accounts and slots that were read from the other node.
     pub(crate) fn add_known(&self, preimages: &mut Preimages) {
         let slots: Vec<_> = self.slots.lock().keys().copied().collect();
-        // A slot may have been read alone. Without its account it is of no use, so an error leaves it out.
+        // A slot may have been read alone. Without its account it is of no use, so an error leaves
+        // it out.
         let owners: BTreeSet<_> = slots.iter().map(|(address, _)| *address).collect();
         if let Err(error) = self.fetch(owners.into_iter(), iter::empty()) {
             tracing::warn!(%error, "failed to read accounts of known slots");
@@ -211,7 +212,8 @@ impl Remote {
         self.upstream().call(method, params)
     }
 
-    /// Checks that the forked block is still on the other node's chain. Then all blocks before it are too.
+    /// Checks that the forked block is still on the other node's chain. Then all blocks before it
+    /// are too.
     pub(crate) fn check_block(&self) -> Result<(), RemoteError> {
         let (number, expected) = (self.number(), self.hash);
         match self.upstream().hash_of(number)? {
@@ -220,8 +222,8 @@ impl Remote {
         }
     }
 
-    /// Number of its block with this hash, if it has one. If the block is after the forked one, it is not on the
-    /// chain here.
+    /// Number of its block with this hash, if it has one. If the block is after the forked one, it
+    /// is not on the chain here.
     pub(crate) fn number_of(&self, hash: B256) -> Result<Option<u64>, RemoteError> {
         if hash == self.hash {
             return Ok(Some(self.number()));
@@ -242,9 +244,9 @@ impl Remote {
         Ok(Some(number))
     }
 
-    /// Reads from the state after the forked block: by its hash, so that a reorganisation of the other node cannot
-    /// mix the states of two chains. For a node that takes no hash (EIP-1898), by its number, which is checked after
-    /// each answer.
+    /// Reads from the state after the forked block: by its hash, so that a reorganisation of the
+    /// other node cannot mix the states of two chains. For a node that takes no hash (EIP-1898), by
+    /// its number, which is checked after each answer.
     fn read<T, F>(&self, question: impl Fn(RootProvider, BlockId) -> F) -> Result<T, RemoteError>
     where
         T: Send + 'static,
@@ -252,8 +254,8 @@ impl Remote {
     {
         let upstream = self.upstream();
         if !upstream.reads_by_number() {
-            // The other node may still have the state of a block that it has replaced. Without a value for
-            // `requireCanonical` alloy would not send the object of EIP-1898.
+            // The other node may still have the state of a block that it has replaced. Without a
+            // value for `requireCanonical` alloy would not send the object of EIP-1898.
             let by_hash = BlockId::from((self.hash, Some(false)));
             let refused = match upstream.ask(|node| question(node, by_hash)) {
                 Err(error @ RemoteError::Refused { .. }) => error,
@@ -367,10 +369,11 @@ impl Remote {
     }
 }
 
-/// Slots of a system contract that are requested together with another one: the beacon root with its timestamp
-/// (EIP-4788), and the hashes of the next blocks with a block hash (EIP-2935).
+/// Slots of a system contract that are requested together with another one: the beacon root with
+/// its timestamp (EIP-4788), and the hashes of the next blocks with a block hash (EIP-2935).
 fn asked_along(address: Address, slot: U256) -> Vec<U256> {
-    /// Number of blocks in the ring of either contract (`HISTORY_BUFFER_LENGTH`, `HISTORY_SERVE_WINDOW`).
+    /// Number of blocks in the ring of either contract (`HISTORY_BUFFER_LENGTH`,
+    /// `HISTORY_SERVE_WINDOW`).
     const WINDOW: U256 = uint!(8191_U256);
     /// Number of block hashes that are requested together.
     const AHEAD: u64 = 8;

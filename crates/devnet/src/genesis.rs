@@ -253,8 +253,8 @@ pub(crate) fn start(
     }
 }
 
-/// Slots that the system calls of the next block read: the request queues (EIP-7002, EIP-7251), and the slot of
-/// the parent's hash (EIP-2935).
+/// Slots that the system calls of the next block read: the request queues (EIP-7002, EIP-7251), and
+/// the slot of the parent's hash (EIP-2935).
 fn system_slots(number: u64) -> impl Iterator<Item = (Address, U256)> {
     /// Slots of a queue: excess, count, head and tail.
     const QUEUE_FIELDS: u64 = 4;
@@ -266,8 +266,8 @@ fn system_slots(number: u64) -> impl Iterator<Item = (Address, U256)> {
     fields.chain([(HISTORY_STORAGE_ADDRESS, hash)])
 }
 
-/// A fork of another node's chain, with the system contracts of the rules and the accounts' balances added to its
-/// state.
+/// A fork of another node's chain, with the system contracts of the rules and the accounts'
+/// balances added to its state.
 fn forked(
     config: &DevnetConfig,
     accounts: &Accounts,
@@ -349,8 +349,8 @@ fn execute_tx(execute: Arc<ExecuteExtension>) -> Option<ExecuteTxPrecompile> {
     }))
 }
 
-/// EXECUTE by the fork schedule of the chain or, if the flags name forks, for these and the chain's at any
-/// timestamp.
+/// EXECUTE by the fork schedule of the chain or, if the flags name forks, for these and the chain's
+/// at any timestamp.
 fn execute(
     config: &DevnetConfig,
     spec: &ChainSpec,
@@ -399,8 +399,8 @@ fn put_registry(genesis: &mut Genesis, spec: &ChainSpec) {
     genesis.alloc.insert(REGISTRY_ADDRESS, account);
 }
 
-/// Adds the contract of the market to a genesis without it, with the price at which EXECUTE gas costs as much as
-/// gas.
+/// Adds the contract of the market to a genesis without it, with the price at which EXECUTE gas
+/// costs as much as gas.
 fn open_market(genesis: &mut Genesis, base_fee: u64) {
     genesis.alloc.entry(MARKET_ADDRESS).or_insert_with(|| GenesisAccount {
         code: Some(Bytes::from_static(MARKET_CODE)),
@@ -409,8 +409,8 @@ fn open_market(genesis: &mut Genesis, base_fee: u64) {
     });
 }
 
-/// Base fee of an empty block whose child has the base fee `wanted`, since the flag sets that of the first block
-/// with transactions.
+/// Base fee of an empty block whose child has the base fee `wanted`, since the flag sets that of
+/// the first block with transactions.
 pub(crate) const fn base_fee_before(wanted: u64) -> u64 {
     wanted.saturating_add(wanted / 7)
 }

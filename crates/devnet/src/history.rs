@@ -177,7 +177,8 @@ impl PastState {
         Ok(past)
     }
 
-    /// Writes the state to the store of a chain and returns its root. `any` is a state over that store.
+    /// Writes the state to the store of a chain and returns its root. `any` is a state over that
+    /// store.
     pub(crate) fn put(&self, any: &State) -> Result<B256, ChainError> {
         let put = any.with_root(EMPTY_ROOT_HASH).edit(|state| {
             for (address, account) in &self.accounts {

@@ -17,7 +17,8 @@ impl Devnet {
         wallet
     }
 
-    /// A provider over HTTP that fills in missing fields of transactions, and signs with [`Self::wallet`].
+    /// A provider over HTTP that fills in missing fields of transactions, and signs with
+    /// [`Self::wallet`].
     ///
     /// # Panics
     ///

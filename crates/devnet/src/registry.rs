@@ -9,17 +9,18 @@ pub const REGISTRY_ADDRESS: Address = address!("0x00005e9c1447C1A05A642ec9eB76D9
 
 /// Verification key hash of a schema, on an L1 whose EXECUTE re-executes blocks.
 ///
-/// Such an L1 has no verification key. The hash names the schema, so that it changes with every entry and is
-/// never zero.
+/// Such an L1 has no verification key. The hash names the schema, so that it changes with every
+/// entry and is never zero.
 pub fn verification_key_hash(schema: SchemaId) -> B256 {
     keccak256([b"enshrine: verified by execution".as_slice(), &schema.to_be_bytes()].concat())
 }
 
 /// Code of a registry for a chain with this fork schedule.
 ///
-/// A call with a word of zero returns the current entry: verification key hash, then schema id, a word each.
-/// Any other calldata reverts. The code finds the entry by the timestamp of the block, so that the first block of
-/// a fork has the entry of that fork from its first transaction on, as a block's state after a system call would.
+/// A call with a word of zero returns the current entry: verification key hash, then schema id, a
+/// word each. Any other calldata reverts. The code finds the entry by the timestamp of the block,
+/// so that the first block of a fork has the entry of that fork from its first transaction on, as a
+/// block's state after a system call would.
 pub(crate) fn registry_code(spec: &ChainSpec) -> Bytes {
     use revm::bytecode::opcode as op;
     let mut entries: Vec<(ProtocolFork, u64)> = spec.fork_times();

@@ -11,12 +11,12 @@ use tokio::{sync::oneshot, time};
 /// Maximum wait for connections to end. Connections with waiting requests do not end by themselves.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_millis(300);
 
-/// Maximum wait for a change of the chain before the state is written. It is below the time that process managers
-/// give a process to end (Docker: ten seconds).
+/// Maximum wait for a change of the chain before the state is written. It is below the time that
+/// process managers give a process to end (Docker: ten seconds).
 const STANDSTILL: Duration = Duration::from_secs(5);
 
-/// Runs a devnet until SIGINT or SIGTERM. Must be called inside a multi-threaded Tokio runtime, whose tasks the
-/// caller must not wait for afterwards.
+/// Runs a devnet until SIGINT or SIGTERM. Must be called inside a multi-threaded Tokio runtime,
+/// whose tasks the caller must not wait for afterwards.
 ///
 /// # Errors
 ///

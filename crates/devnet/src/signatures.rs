@@ -11,8 +11,8 @@ const ECRECOVER: Address = address!("0x0000000000000000000000000000000000000001"
 /// Gas of a call.
 const GAS: u64 = 3_000;
 
-/// Signatures (65 bytes: r, s, v), with the account that ECRECOVER returns for each, for any message.
-/// Authorizations of EIP-7702 with such a signature belong to that account too.
+/// Signatures (65 bytes: r, s, v), with the account that ECRECOVER returns for each, for any
+/// message. Authorizations of EIP-7702 with such a signature belong to that account too.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Signatures(pub(crate) BTreeMap<[u8; 65], Address>);
 
@@ -29,7 +29,8 @@ impl Signatures {
         self.0.get(&signature).copied()
     }
 
-    /// Returns the account to which a cheat attributes the signature of an authorization (EIP-7702).
+    /// Returns the account to which a cheat attributes the signature of an authorization
+    /// (EIP-7702).
     pub(crate) fn of_authorization(&self, authorization: &SignedAuthorization) -> Option<Address> {
         // What ECRECOVER calls v is 27 above the parity.
         let v = authorization.y_parity().checked_add(27)?;

@@ -1,7 +1,7 @@
 //! State files of `--dump-state` and `anvil_dumpState`, and of anvil.
 //!
-//! A file is JSON; the method's answer is the same JSON, gzipped, as bytes. Unsupported parts (traces, which anvil
-//! stores with its transactions) are not written, and ignored when read.
+//! A file is JSON; the method's answer is the same JSON, gzipped, as bytes. Unsupported parts
+//! (traces, which anvil stores with its transactions) are not written, and ignored when read.
 
 use crate::DevnetError;
 use alloy_consensus::Header;
@@ -251,7 +251,8 @@ impl StateFile {
         fs::rename(&unfinished, &path).map_err(DevnetError::file("write", path))
     }
 
-    /// Writes the text in pieces, since it may be larger than the state in memory, and syncs the file.
+    /// Writes the text in pieces, since it may be larger than the state in memory, and syncs the
+    /// file.
     fn write_whole(&self, path: &Path) -> io::Result<()> {
         let mut file = BufWriter::new(File::create(path)?);
         serde_json::to_writer(&mut file, self)?;
@@ -279,7 +280,8 @@ impl StateFile {
         let mut text = BufWriter::new(GzEncoder::new(Vec::new(), Compression::fast()));
         let written = serde_json::to_writer(&mut text, self).map_err(io::Error::from);
         let packed = written.and_then(|()| text.into_inner()?.finish());
-        // Maps have strings for keys, no value can refuse, and neither can memory: there is nothing to fail.
+        // Maps have strings for keys, no value can refuse, and neither can memory: there is nothing
+        // to fail.
         packed.map(Bytes::from).unwrap_or_default()
     }
 }

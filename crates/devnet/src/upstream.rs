@@ -62,7 +62,8 @@ impl Fork {
         }
     }
 
-    /// Splits a URL and the block number at its end: `url@number` names a block, `user:password@host` does not.
+    /// Splits a URL and the block number at its end: `url@number` names a block,
+    /// `user:password@host` does not.
     pub(crate) fn url_and_block(&self) -> (&str, Option<i64>) {
         match self.url.rsplit_once('@') {
             Some((url, number)) if number.parse::<u64>().is_ok() => (url, number.parse().ok()),

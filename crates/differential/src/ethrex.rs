@@ -1,9 +1,9 @@
 //! ethrex as a stateless verifier.
 //!
-//! All decisions are made by ethrex: decoding of blocks and witnesses, tries, sender recovery, block
-//! validation, EVM, roots. This module combines the parts as ethrex's own verifier does, which is not
-//! published. ethrex also decodes Amsterdam inputs; it has no wire format for earlier forks, so `wire`
-//! decodes those inputs, and they are passed on field by field.
+//! All decisions are made by ethrex: decoding of blocks and witnesses, tries, sender recovery,
+//! block validation, EVM, roots. This module combines the parts as ethrex's own verifier does,
+//! which is not published. ethrex also decodes Amsterdam inputs; it has no wire format for earlier
+//! forks, so `wire` decodes those inputs, and they are passed on field by field.
 
 mod input;
 mod networks;

@@ -40,7 +40,8 @@ pub struct Batch {
     pub blocks: Vec<Bytes>,
 }
 
-/// Returns a block for each precompile that is dear, one that reads a deep storage, and one that loads codes.
+/// Returns a block for each precompile that is dear, one that reads a deep storage, and one that
+/// loads codes.
 ///
 /// # Errors
 ///
@@ -162,8 +163,8 @@ fn transaction(nonce: u64, to: Address, gas_limit: u64, input: Bytes, value: U25
     }
 }
 
-/// Code that calls a precompile with its own input for as long as there is gas, and stores whether the last call has
-/// succeeded, and how many bytes it has returned.
+/// Code that calls a precompile with its own input for as long as there is gas, and stores whether
+/// the last call has succeeded, and how many bytes it has returned.
 fn calls(precompile: Address) -> Vec<u8> {
     [
         // The input to memory, and what the loop drops first.

@@ -1,4 +1,5 @@
-//! The harness on stock anvil: it finds nothing where there is nothing, and something where there is.
+//! The harness on stock anvil: it finds nothing where there is nothing, and something where there
+//! is.
 
 use enshrine_differential::anvil::{
     Difference, Launch, Player, Record, Script,

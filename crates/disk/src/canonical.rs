@@ -51,8 +51,8 @@ impl Moves {
             let Some(hash) = inner.read_canonical(number)? else { continue };
             let Some(block) = inner.read_block(&hash)? else { continue };
             for transaction in &block.transactions {
-                // A transaction that is also in an older block is no longer found at all. Nonces rule
-                // this out for signed transactions.
+                // A transaction that is also in an older block is no longer found at all. Nonces
+                // rule this out for signed transactions.
                 let location = inner.read_transaction(transaction.hash())?;
                 if location.is_some_and(|at| at.block == hash) {
                     self.transactions.insert(*transaction.hash(), None);

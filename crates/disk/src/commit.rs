@@ -40,8 +40,8 @@ impl Commit {
 impl Inner {
     /// Keeps all of a commit: it lasts once this returns.
     ///
-    /// The commit is in the log; if the state store lags behind it, opening the chain again catches up. The
-    /// very first blocks are not in the log: the caller of `open` knows them.
+    /// The commit is in the log; if the state store lags behind it, opening the chain again catches
+    /// up. The very first blocks are not in the log: the caller of `open` knows them.
     pub(crate) fn commit(&self, mut changes: Changes) -> Result<(), StoreError> {
         let fault = |error: DiskError| error.during("commit");
         let mut end = self.log.lock();
@@ -67,8 +67,8 @@ impl Inner {
         Ok(())
     }
 
-    /// Commits to a chain that has no first block yet, and starts the log behind the commit that brings
-    /// it.
+    /// Commits to a chain that has no first block yet, and starts the log behind the commit that
+    /// brings it.
     fn found(&self, end: &mut LogEnd, changes: Changes) -> Result<(), DiskError> {
         let first = changes.canonical.as_ref().and_then(|change| change.blocks.first());
         let genesis = first.map(|block| block.hash);
@@ -96,8 +96,9 @@ impl Inner {
 
     /// Returns the effect of a commit on top of all earlier ones.
     ///
-    /// The locations of its nodes are determined at once if the log is to keep the nodes: a record that
-    /// cannot be applied must not get there. If executing the block reproduces them, that can wait.
+    /// The locations of its nodes are determined at once if the log is to keep the nodes: a record
+    /// that cannot be applied must not get there. If executing the block reproduces them, that can
+    /// wait.
     pub(crate) fn work_out(&self, changes: &Changes) -> Result<Commit, DiskError> {
         let in_full = changes.witness.is_none();
         Ok(Commit {
@@ -108,8 +109,8 @@ impl Inner {
         })
     }
 
-    /// The blocks that a commit brings: those that it adds or replaces, and canonical ones that were not
-    /// here.
+    /// The blocks that a commit brings: those that it adds or replaces, and canonical ones that
+    /// were not here.
     fn new_blocks(&self, changes: &Changes) -> Result<B256Map<Arc<Block>>, DiskError> {
         let own = changes.blocks.iter().map(|block| (block.hash, Arc::clone(block)));
         let mut blocks: B256Map<_> = own.collect();

@@ -1,8 +1,9 @@
 //! Checks entry counts in the state store's files before fjall relies on them.
 //!
-//! fjall allocates memory for as many entries as a file declares, and verifies checksums afterwards. One
-//! flipped bit can make that gigabytes, and a failed allocation aborts the process. So each count is
-//! compared with the number of bytes that follow it. fjall detects all other corruption itself.
+//! fjall allocates memory for as many entries as a file declares, and verifies checksums
+//! afterwards. One flipped bit can make that gigabytes, and a failed allocation aborts the process.
+//! So each count is compared with the number of bytes that follow it. fjall detects all other
+//! corruption itself.
 
 use crate::DiskError;
 use std::{
@@ -11,8 +12,8 @@ use std::{
     path::Path,
 };
 
-/// Bytes at the end of a file: magic, version and kind of checksum, checksum, position and length of the table of
-/// contents.
+/// Bytes at the end of a file: magic, version and kind of checksum, checksum, position and length
+/// of the table of contents.
 const TRAILER: u64 = 4 + 1 + 1 + 16 + 8 + 8;
 const TRAILER_MAGIC: &[u8] = b"SFA!";
 /// Offset of the position of the table of contents in the trailer.
@@ -41,7 +42,8 @@ pub(crate) fn check(folder: &Path) -> Result<(), DiskError> {
             check(&path)?;
         } else {
             let whole = match is_whole(&path) {
-                // Removed since the folder was listed, or a dangling link: fjall reports it if it matters.
+                // Removed since the folder was listed, or a dangling link: fjall reports it if it
+                // matters.
                 Err(error) if error.kind() == io::ErrorKind::NotFound => true,
                 whole => whole.map_err(DiskError::io("read", &path))?,
             };
@@ -54,7 +56,8 @@ pub(crate) fn check(folder: &Path) -> Result<(), DiskError> {
     Ok(())
 }
 
-/// Returns `true` if each number of entries fits into the bytes behind it, or the file has no table of contents.
+/// Returns `true` if each number of entries fits into the bytes behind it, or the file has no table
+/// of contents.
 fn is_whole(path: &Path) -> io::Result<bool> {
     let mut file = File::open(path)?;
     let length = file.metadata()?.len();

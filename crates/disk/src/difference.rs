@@ -13,8 +13,8 @@ use trie::{Nibbles, NodePath, NodeSource, SourceError, Trie, TrieError};
 /// A node's place, and which of the nodes there it is.
 pub(crate) type Place = (Option<B256>, Nibbles, B256);
 
-/// Shows `visit` each node of the state `old`, at its location, that the state `new` does not have there.
-/// Nodes of `old` that are already gone are skipped, with everything that only they lead to.
+/// Shows `visit` each node of the state `old`, at its location, that the state `new` does not have
+/// there. Nodes of `old` that are already gone are skipped, with everything that only they lead to.
 pub(crate) fn only_in_old<S>(
     source: &S,
     old: B256,
@@ -111,7 +111,8 @@ impl<'s, S: NodeSource<Bytes = Bytes> + ?Sized> Along<'s, S> {
         Self { source, owner, root, nodes: RefCell::default() }
     }
 
-    /// Returns `true` if the trie refers to `hash` at `path`. A trie that lacks a node cannot answer.
+    /// Returns `true` if the trie refers to `hash` at `path`. A trie that lacks a node cannot
+    /// answer.
     fn has(&self, path: &Nibbles, hash: &B256) -> Result<bool, SourceError> {
         let (mut at, mut refers) = (Nibbles::new(), self.root);
         let mut nodes = self.nodes.borrow_mut();

@@ -182,18 +182,20 @@ impl DiskStore {
         self.torn.as_ref()
     }
 
-    /// Returns the damage for which the state store was set aside when it was opened: it is made again from the
-    /// log, as far as it [was replayed](Self::next_to_replay).
+    /// Returns the damage for which the state store was set aside when it was opened: it is made
+    /// again from the log, as far as it [was replayed](Self::next_to_replay).
     pub const fn rebuilt(&self) -> Option<&Rebuilt> {
         self.rebuilt.as_ref()
     }
 
-    /// Returns the damage of the state store that was met since it was opened. The next opener rebuilds it.
+    /// Returns the damage of the state store that was met since it was opened. The next opener
+    /// rebuilds it.
     pub fn damage(&self) -> Option<String> {
         self.inner.damage.lock().clone()
     }
 
-    /// Number of log records that the state store had not applied when it was opened, and still has not.
+    /// Number of log records that the state store had not applied when it was opened, and still has
+    /// not.
     pub fn behind(&self) -> usize {
         self.inner.log.lock().waiting.len()
     }
@@ -204,8 +206,8 @@ impl DiskStore {
         self.inner.pending.len()
     }
 
-    /// Keeps the state store from applying commits while the returned guard exists, so that commits queue up.
-    /// Tests use it to inspect the files of a crash at such a moment.
+    /// Keeps the state store from applying commits while the returned guard exists, so that commits
+    /// queue up. Tests use it to inspect the files of a crash at such a moment.
     pub fn hold(&self) -> Held<'_> {
         self.inner.pending.hold();
         Held(&self.inner)
@@ -250,20 +252,21 @@ impl DiskStore {
         })
     }
 
-    /// Returns the next block of the log to execute again, on the state of its parent, which is present. The
-    /// result must be passed to [`Self::replayed`]. `None` if the state store has applied the whole log.
+    /// Returns the next block of the log to execute again, on the state of its parent, which is
+    /// present. The result must be passed to [`Self::replayed`]. `None` if the state store has
+    /// applied the whole log.
     pub fn next_to_replay(&self) -> Result<Option<Arc<Block>>, StoreError> {
         self.inner.run("read the log", Inner::next_to_replay)
     }
 
-    /// Applies the results of executing the [next block](Self::next_to_replay) again: its nodes and codes.
-    /// Everything else is in the log.
+    /// Applies the results of executing the [next block](Self::next_to_replay) again: its nodes and
+    /// codes. Everything else is in the log.
     pub fn replayed(&self, executed: Changes) -> Result<(), StoreError> {
         self.inner.run("take in the log", |inner| inner.replayed(executed))
     }
 
-    /// Forgets the states that are older than those that are to be kept, now; otherwise that happens
-    /// in the background, after commits.
+    /// Forgets the states that are older than those that are to be kept, now; otherwise that
+    /// happens in the background, after commits.
     pub fn prune(&self) -> Result<(), StoreError> {
         self.inner.run("prune", |inner| {
             inner.pending.settle()?;
@@ -271,8 +274,8 @@ impl DiskStore {
         })
     }
 
-    /// Writes the memory of the state store into its tables, and merges them: pruned data takes no space
-    /// afterwards. In time this also happens without a call.
+    /// Writes the memory of the state store into its tables, and merges them: pruned data takes no
+    /// space afterwards. In time this also happens without a call.
     pub fn compact(&self) -> Result<(), StoreError> {
         self.inner.run("compact", |inner| {
             inner.pending.settle()?;
@@ -292,8 +295,8 @@ impl DiskStore {
 }
 
 impl Inner {
-    /// Runs an operation: a panic below becomes an error, and damage of the state store is noted for the next
-    /// opener.
+    /// Runs an operation: a panic below becomes an error, and damage of the state store is noted
+    /// for the next opener.
     fn run<T>(
         &self,
         operation: &'static str,

@@ -6,8 +6,8 @@ use std::{io, path::PathBuf};
 use store::StoreError;
 use wire::DecodeError;
 
-/// Reason for which a chain on disk cannot be opened, read or written: a fault of the disk or of a change to
-/// its files, and never a verdict on a block.
+/// Reason for which a chain on disk cannot be opened, read or written: a fault of the disk or of a
+/// change to its files, and never a verdict on a block.
 #[derive(Debug, thiserror::Error)]
 pub enum DiskError {
     /// The operating system refuses: no space, no permission, a broken disk.
@@ -49,7 +49,8 @@ pub enum DiskError {
         /// Number of the last batch of any keyspace.
         last: u64,
     },
-    /// The library of the state store panicked: its files are damaged in a way that it does not expect.
+    /// The library of the state store panicked: its files are damaged in a way that it does not
+    /// expect.
     #[error("state store panicked: {0}")]
     Panicked(String),
     /// The state store is damaged, and the block log does not have all that it is made from.
@@ -215,12 +216,13 @@ impl DiskError {
         Self::Malformed { what, reason: reason.to_string() }
     }
 
-    /// Returns `true` if the content of the state store is wrong or missing, so that only rebuilding it helps:
-    /// not for a full disk, missing permissions or anything else that passes.
+    /// Returns `true` if the content of the state store is wrong or missing, so that only
+    /// rebuilding it helps: not for a full disk, missing permissions or anything else that passes.
     pub(crate) fn is_state_damage(&self) -> bool {
         let is_content = |error: &io::Error| {
             use io::ErrorKind::{InvalidData, InvalidInput, NotFound, Other, UnexpectedEof};
-            // The library gives the kind `Other` to what it finds in files; the operating system does not.
+            // The library gives the kind `Other` to what it finds in files; the operating system
+            // does not.
             matches!(error.kind(), InvalidData | InvalidInput | NotFound | Other | UnexpectedEof)
         };
         match self {

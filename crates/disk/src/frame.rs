@@ -8,7 +8,8 @@
 //! end mark              4 bytes, none of them zero
 //! ```
 //!
-//! The head's checksum covers the position of the record, so a record that was copied elsewhere is invalid.
+//! The head's checksum covers the position of the record, so a record that was copied elsewhere is
+//! invalid.
 
 use crate::{DiskError, Position};
 use std::{
@@ -62,12 +63,12 @@ pub(crate) enum Found {
     },
 }
 
-/// Reads the content at `position` of a segment of `length` bytes; `file` is at that position, and after a
-/// record at the end of it.
+/// Reads the content at `position` of a segment of `length` bytes; `file` is at that position, and
+/// after a record at the end of it.
 ///
-/// A record is torn if the file ends before it does, or if all its bytes from some offset on are zero: a file
-/// looks like this if it was extended before its bytes were written. Any other violation is an error: a
-/// finished record was changed.
+/// A record is torn if the file ends before it does, or if all its bytes from some offset on are
+/// zero: a file looks like this if it was extended before its bytes were written. Any other
+/// violation is an error: a finished record was changed.
 pub(crate) fn read_frame(
     file: &mut impl Read,
     path: &Path,
@@ -126,7 +127,8 @@ pub(crate) fn read_frame(
     Ok(Found::Record(body))
 }
 
-/// Bodies of the records of a file from `offset` on, wherever they begin: damaged bytes between them are passed over.
+/// Bodies of the records of a file from `offset` on, wherever they begin: damaged bytes between
+/// them are passed over.
 pub(crate) fn find_records(file: &[u8], offset: u64) -> Vec<Vec<u8>> {
     let (mut found, mut at) = (Vec::new(), usize::try_from(offset).unwrap_or(usize::MAX));
     let field = |at: usize| {

@@ -1,8 +1,8 @@
-//! The block log: all commits of a chain, in their order. It is the truth; everything else on disk can be
-//! rebuilt from it.
+//! The block log: all commits of a chain, in their order. It is the truth; everything else on disk
+//! can be rebuilt from it.
 //!
-//! A log is a folder of segments, files numbered without a gap. Records are only ever added at the end
-//! of the last segment, and forgotten by removing the oldest ones.
+//! A log is a folder of segments, files numbered without a gap. Records are only ever added at the
+//! end of the last segment, and forgotten by removing the oldest ones.
 
 use crate::{
     DiskError,
@@ -44,8 +44,8 @@ impl fmt::Display for Position {
     }
 }
 
-/// The end of a log that was cut off when it was opened: an incomplete record, because the process or the
-/// machine went down. It was never acknowledged.
+/// The end of a log that was cut off when it was opened: an incomplete record, because the process
+/// or the machine went down. It was never acknowledged.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TornTail {
     /// Position of the record.
@@ -100,9 +100,9 @@ pub(crate) struct Opened {
 }
 
 impl BlockLog {
-    /// Opens the log in `folder`, or starts one. The records from `applied` on are checked and listed;
-    /// those before it are when they are read. If the oldest segment that is `kept` is known, none may be missing
-    /// from there on.
+    /// Opens the log in `folder`, or starts one. The records from `applied` on are checked and
+    /// listed; those before it are when they are read. If the oldest segment that is `kept` is
+    /// known, none may be missing from there on.
     pub(crate) fn open(
         folder: &Path,
         genesis: B256,
@@ -391,8 +391,8 @@ fn check_head(path: &Path, head: &[u8], genesis: B256, number: u64) -> Result<()
     Err(DiskError::NotALog { path: path.into(), got, expected })
 }
 
-/// Hash of the first block of the log in `folder`, as its oldest segment names it; `None` if there is no log, or
-/// none with a record.
+/// Hash of the first block of the log in `folder`, as its oldest segment names it; `None` if there
+/// is no log, or none with a record.
 pub(crate) fn first_block(folder: &Path) -> Result<Option<B256>, DiskError> {
     if !folder.exists() {
         return Ok(None);

@@ -1,7 +1,7 @@
 //! Locations of the nodes of a commit.
 //!
-//! A commit names its nodes by hash. The new nodes of a state are the upper part of its tries: a walk from
-//! the root through new nodes alone meets each of them at its location.
+//! A commit names its nodes by hash. The new nodes of a state are the upper part of its tries: a
+//! walk from the root through new nodes alone meets each of them at its location.
 
 use crate::DiskError;
 use alloy_primitives::{B256, Bytes, map::B256Map};
@@ -92,8 +92,8 @@ where
         walk(&new, None, root, &mut storages).map_err(malformed)?;
         for (root, mut owners) in storages.found {
             // Accounts that have had this storage before show up too, once another account has come
-            // to have the same. Walking them all would let a block with one new trie cost as much as
-            // one with thousands.
+            // to have the same. Walking them all would let a block with one new trie cost as much
+            // as one with thousands.
             let emitted = new.nodes.get(&root).map_or(0, |(_, count)| *count);
             if owners.len() > emitted
                 && let Some(before) = before
@@ -105,7 +105,8 @@ where
                         Ok(account) => account
                             .and_then(|mut account| TrieAccount::decode(&mut account).ok())
                             .map(|account| account.storage_root),
-                        // This store does not have the parent state, so the owner may have had any root.
+                        // This store does not have the parent state, so the owner may have had any
+                        // root.
                         Err(TrieError::MissingNode { .. }) => None,
                         Err(error) => return Err(malformed(error)),
                     };

@@ -15,14 +15,15 @@ use store::{Store as _, StoreError};
 /// Blocks whose states were not written down in time are executed again. Only one can have a chain
 /// open; readers and states that are still held keep it open.
 ///
-/// An edited state behind a block ([`set_state`](Chain::set_state)) is not stored: the block's own state
-/// is restored instead.
+/// An edited state behind a block ([`set_state`](Chain::set_state)) is not stored: the block's own
+/// state is restored instead.
 ///
 /// # Errors
 ///
 /// [`ChainError::OtherGenesis`] if the chain there is another one; [`ChainError::Store`] if files
-/// are damaged, missing or in use, with a [`DiskError`](crate::DiskError) inside; [`ChainError::Replay`] if a
-/// block that was appended cannot be executed again, which by the same rules it can.
+/// are damaged, missing or in use, with a [`DiskError`](crate::DiskError) inside;
+/// [`ChainError::Replay`] if a block that was appended cannot be executed again, which by the same
+/// rules it can.
 pub fn open_chain(
     path: &Path,
     genesis: &Genesis,
@@ -111,8 +112,8 @@ fn check_genesis(
     }
 }
 
-/// Commits to all of a genesis that its block depends on, without making its tries: those of a million
-/// accounts take longer than all else that opening a chain does.
+/// Commits to all of a genesis that its block depends on, without making its tries: those of a
+/// million accounts take longer than all else that opening a chain does.
 pub(crate) fn digest(genesis: &Genesis, spec: &ChainSpec) -> B256 {
     let mut hasher = Keccak256::new();
     hasher.update(alloy_rlp::encode(genesis_header(genesis, B256::ZERO, spec)));

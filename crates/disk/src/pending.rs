@@ -1,7 +1,8 @@
 //! Commits that are in the log and not yet in the state store: in order, and found by hash.
 //!
-//! A committer waits for the log alone. A thread writes the oldest commit into the state store before it
-//! removes the commit here: a reader that looks here first and there afterwards finds every commit.
+//! A committer waits for the log alone. A thread writes the oldest commit into the state store
+//! before it removes the commit here: a reader that looks here first and there afterwards finds
+//! every commit.
 
 use crate::{DiskError, Position, canonical::Range, commit::Commit};
 use alloy_primitives::{B256, Bytes, map::B256Map};
@@ -94,14 +95,14 @@ impl Pending {
         self.moved.notify_all();
     }
 
-    /// Returns the guard that the thread which applies commits must hold: if it panics, writing fails from
-    /// then on, and nothing waits for it.
+    /// Returns the guard that the thread which applies commits must hold: if it panics, writing
+    /// fails from then on, and nothing waits for it.
     pub(crate) const fn taker(&self) -> Taker<'_> {
         Taker(self)
     }
 
-    /// Waits for the oldest commit; it stays here until it [is done](Self::done). `None` if there will
-    /// be none, or if nothing can be written.
+    /// Waits for the oldest commit; it stays here until it [is done](Self::done). `None` if there
+    /// will be none, or if nothing can be written.
     pub(crate) fn next(&self) -> Option<Arc<Commit>> {
         let mut queue = self.queue.lock();
         loop {
@@ -167,8 +168,8 @@ impl Pending {
         self.queue.lock().commits.len()
     }
 
-    /// Locks the contents of the waiting commits. Under the lock nothing arrives and nothing leaves: anything
-    /// that is not found here does not change in the state store.
+    /// Locks the contents of the waiting commits. Under the lock nothing arrives and nothing
+    /// leaves: anything that is not found here does not change in the state store.
     pub(crate) fn found(&self) -> RwLockReadGuard<'_, Found> {
         self.found.read()
     }
@@ -185,7 +186,8 @@ impl Drop for Taker<'_> {
     }
 }
 
-/// Additions and moves of the waiting commits, each with the number of the last commit that made it.
+/// Additions and moves of the waiting commits, each with the number of the last commit that made
+/// it.
 #[derive(Debug, Default)]
 pub(crate) struct Found {
     nodes: Latest<B256Map<(Bytes, u64)>>,

@@ -1,14 +1,14 @@
 //! Deletion of states that have left the window, and of log segments behind them.
 //!
-//! Each node records the epoch of its last write. An epoch is the highest block number so far, so it never
-//! goes back, even across branches. When the state of block `n` becomes the oldest that is kept, a node is
-//! deleted if the state of `n` does not have it and its epoch is not later than `n`: then neither a newer
-//! state of the canonical chain has it, nor a branch that leaves that chain at `n` or above. Candidates are
-//! in the state that was the oldest before, and in those that were written in an epoch up to `n`, including
-//! those of abandoned branches.
+//! Each node records the epoch of its last write. An epoch is the highest block number so far, so
+//! it never goes back, even across branches. When the state of block `n` becomes the oldest that is
+//! kept, a node is deleted if the state of `n` does not have it and its epoch is not later than
+//! `n`: then neither a newer state of the canonical chain has it, nor a branch that leaves that
+//! chain at `n` or above. Candidates are in the state that was the oldest before, and in those that
+//! were written in an epoch up to `n`, including those of abandoned branches.
 //!
-//! Pruning looks at the chain as the state store has it, which may be some commits behind: the states that
-//! were needed then include those that are needed now.
+//! Pruning looks at the chain as the state store has it, which may be some commits behind: the
+//! states that were needed then include those that are needed now.
 
 use crate::{
     DiskError,
@@ -46,8 +46,8 @@ impl Inner {
         Ok((oldest < bound).then_some(oldest + 1))
     }
 
-    /// Prunes, and returns `true` if that was possible: not if the chain has moved meanwhile, or if nothing
-    /// can be written.
+    /// Prunes, and returns `true` if that was possible: not if the chain has moved meanwhile, or if
+    /// nothing can be written.
     fn prune_to(&self, oldest: u64) -> Result<bool, DiskError> {
         {
             // Between two commits: the writes of a commit in progress would be unknown.
@@ -137,8 +137,8 @@ impl Inner {
         if first.is_none_or(|first| first >= position.segment) || self.pending.check().is_err() {
             return Ok(());
         }
-        // The state store must have everything durably that the log forgets. It has applied the record at
-        // `position`, so all before it too.
+        // The state store must have everything durably that the log forgets. It has applied the
+        // record at `position`, so all before it too.
         {
             let mut writer = self.writer.lock();
             let mut batch = self.state.batch();

@@ -17,8 +17,8 @@ const WHAT: &str = "record";
 /// A commit in the log.
 #[derive(Debug)]
 pub(crate) struct Record {
-    /// Witness of its block. If it is present, nodes and codes are absent: executing the block reproduces
-    /// them.
+    /// Witness of its block. If it is present, nodes and codes are absent: executing the block
+    /// reproduces them.
     pub(crate) witness: Option<OwnedWitness>,
     pub(crate) roots: Vec<B256>,
     pub(crate) nodes: Vec<Bytes>,

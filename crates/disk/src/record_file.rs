@@ -18,9 +18,9 @@ const FILE_HEAD: usize = 8 + 32 + 4;
 
 /// A file to whose end records are added, in the format of a chain's log.
 ///
-/// Its data can be fetched again, so it is not synced, and damaged data is discarded: the file is cut back to
-/// the last intact record. A loss of power may leave arbitrary bytes behind the records that had reached the
-/// disk.
+/// Its data can be fetched again, so it is not synced, and damaged data is discarded: the file is
+/// cut back to the last intact record. A loss of power may leave arbitrary bytes behind the records
+/// that had reached the disk.
 #[derive(Debug)]
 pub struct RecordFile {
     path: PathBuf,
@@ -42,9 +42,9 @@ pub struct CutOff {
 }
 
 impl RecordFile {
-    /// Opens or creates the file of `subject`, and passes its records on with their positions, oldest first.
-    /// The file is cut back before the first record that is damaged or refused; a file with another subject
-    /// is emptied.
+    /// Opens or creates the file of `subject`, and passes its records on with their positions,
+    /// oldest first. The file is cut back before the first record that is damaged or refused; a
+    /// file with another subject is emptied.
     ///
     /// # Errors
     ///
@@ -108,8 +108,9 @@ impl RecordFile {
     ///
     /// # Errors
     ///
-    /// [`DiskError::Io`], and [`DiskError::TooLong`]: the file is as it was then. [`DiskError::Unusable`] if that
-    /// could not be had: it takes nothing more until it is opened anew.
+    /// [`DiskError::Io`], and [`DiskError::TooLong`]: the file is as it was then.
+    /// [`DiskError::Unusable`] if that could not be had: it takes nothing more until it is opened
+    /// anew.
     pub fn append(&mut self, body: &[u8]) -> Result<u64, DiskError> {
         let offset = self.end;
         let head = head(Position { segment: 0, offset }, body)?;

@@ -1,8 +1,8 @@
 //! Rebuilding a damaged state store from the log.
 //!
-//! A damaged store is not repaired in place: it is set aside, and the log is applied to an empty one, provided
-//! that the log reaches back to the first block. Damage that a read meets while the chain is open is noted in a
-//! file, and the next opener acts on it.
+//! A damaged store is not repaired in place: it is set aside, and the log is applied to an empty
+//! one, provided that the log reaches back to the first block. Damage that a read meets while the
+//! chain is open is noted in a file, and the next opener acts on it.
 
 use crate::{
     DiskError, Position,
@@ -63,8 +63,8 @@ impl OpenState {
         })
     }
 
-    /// Opens the state store of the chain in `folder`. A damaged one is set aside, and an empty one opened in its
-    /// place.
+    /// Opens the state store of the chain in `folder`. A damaged one is set aside, and an empty one
+    /// opened in its place.
     ///
     /// # Errors
     ///

@@ -13,7 +13,8 @@ use std::sync::Arc;
 use store::{Block, CanonicalChange, Changes};
 
 impl Inner {
-    /// Returns the next block to execute again; records that need no execution are applied on the way to it.
+    /// Returns the next block to execute again; records that need no execution are applied on the
+    /// way to it.
     pub(crate) fn next_to_replay(&self) -> Result<Option<Arc<Block>>, DiskError> {
         let mut end = self.log.lock();
         loop {

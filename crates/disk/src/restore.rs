@@ -20,8 +20,8 @@ pub struct PlacedNode {
 }
 
 impl DiskStore {
-    /// Marks the folder of an empty store as one whose chain starts from a snapshot: its log will not have the state
-    /// that it starts with.
+    /// Marks the folder of an empty store as one whose chain starts from a snapshot: its log will
+    /// not have the state that it starts with.
     ///
     /// # Errors
     ///
@@ -37,7 +37,8 @@ impl DiskStore {
         begin().map_err(|error| error.during("begin to restore a state"))
     }
 
-    /// Adds nodes and codes of the state of the first block, which has this number. They are verified by the caller.
+    /// Adds nodes and codes of the state of the first block, which has this number. They are
+    /// verified by the caller.
     ///
     /// # Errors
     ///

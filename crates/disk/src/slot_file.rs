@@ -10,11 +10,12 @@ use std::{
 
 const SUM: usize = 4;
 
-/// A file with one slot for each number, for records that are written late and read one by one. No index is held in
-/// memory, and nothing is read when it is opened.
+/// A file with one slot for each number, for records that are written late and read one by one. No
+/// index is held in memory, and nothing is read when it is opened.
 ///
-/// A slot is the CRC-32 of the subject, the number and the record, and then the record. A slot of zeros was never
-/// written. A slot that is damaged, or of another subject, is told apart from that, and the others stay readable.
+/// A slot is the CRC-32 of the subject, the number and the record, and then the record. A slot of
+/// zeros was never written. A slot that is damaged, or of another subject, is told apart from that,
+/// and the others stay readable.
 #[derive(Debug)]
 pub struct SlotFile<const N: usize> {
     path: PathBuf,

@@ -1,15 +1,16 @@
 //! Continuity of the state store: each keyspace has the numbers of the last batches.
 //!
-//! The tables of a keyspace reach the disk on their own, and its journals hold the rest. If a journal or the
-//! tables of one keyspace are lost, the others go on as if nothing were missing, and a look-up answers that
-//! there is nothing. So each batch writes its number into every keyspace, in a ring of [`RING`] slots, and
-//! opening the store checks that every keyspace has all of the last ones.
+//! The tables of a keyspace reach the disk on their own, and its journals hold the rest. If a
+//! journal or the tables of one keyspace are lost, the others go on as if nothing were missing, and
+//! a look-up answers that there is nothing. So each batch writes its number into every keyspace, in
+//! a ring of [`RING`] slots, and opening the store checks that every keyspace has all of the last
+//! ones.
 
 use crate::{DiskError, state::State};
 use fjall::{Keyspace, OwnedWriteBatch};
 
-/// Slots of the ring: more batches than the journals hold, since the memtables are written into tables after
-/// every [`FLUSH`] batches.
+/// Slots of the ring: more batches than the journals hold, since the memtables are written into
+/// tables after every [`FLUSH`] batches.
 const RING: u64 = 4_096;
 /// Number of batches after which all memtables are written into tables.
 const FLUSH: u64 = 1_024;

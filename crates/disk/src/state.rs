@@ -78,13 +78,14 @@ pub(crate) struct State {
     pub(crate) preimages: Keyspace,
     pub(crate) written: Keyspace,
     meta: Keyspace,
-    /// Number of the last batch. Held while a batch is written, so that numbers have the order of batches.
+    /// Number of the last batch. Held while a batch is written, so that numbers have the order of
+    /// batches.
     last_batch: Mutex<u64>,
 }
 
 impl State {
-    /// Opens or creates the store in `folder`, with `cache` bytes for recently read items. An existing one must be
-    /// [complete](stamps::check).
+    /// Opens or creates the store in `folder`, with `cache` bytes for recently read items. An
+    /// existing one must be [complete](stamps::check).
     pub(crate) fn open(folder: &Path, cache: u64) -> Result<Self, DiskError> {
         contents::check(folder)?;
         let db = Database::builder(folder)
@@ -150,8 +151,8 @@ impl State {
 
     /// Starts a batch: all of it or nothing is there after a crash.
     pub(crate) fn batch(&self) -> OwnedWriteBatch {
-        // Handed to the operating system with each batch, so that it outlives the process. It need not
-        // outlive the machine: the log does.
+        // Handed to the operating system with each batch, so that it outlives the process. It need
+        // not outlive the machine: the log does.
         self.db.batch().durability(Some(PersistMode::Buffer))
     }
 
@@ -386,7 +387,8 @@ impl core::fmt::Debug for State {
     }
 }
 
-/// Key of a node: its trie, depth and path, and its hash, which distinguishes it from other nodes at that location.
+/// Key of a node: its trie, depth and path, and its hash, which distinguishes it from other nodes
+/// at that location.
 ///
 /// ```text
 /// 0x00, or 0x01 and the owner's hash
@@ -395,8 +397,8 @@ impl core::fmt::Debug for State {
 /// hash
 /// ```
 ///
-/// The hash lets nodes of different states and branches exist side by side at one location, and makes a
-/// look-up a single read for states of any age.
+/// The hash lets nodes of different states and branches exist side by side at one location, and
+/// makes a look-up a single read for states of any age.
 pub(crate) fn node_key(place: NodePath<'_>, hash: &B256) -> Vec<u8> {
     let mut key = Vec::with_capacity(1 + 32 + 1 + 8 + 32);
     match place.owner {

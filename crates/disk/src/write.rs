@@ -21,10 +21,10 @@ use std::{
 /// Nodes from which on they go into batches of their own: a batch is held in memory.
 const NODES_PER_BATCH: usize = 20_000;
 
-/// Number of commits after which all data is written into tables, counted from a full journal of the state
-/// store, and again from there on. A small table that is seldom written would keep the journal for long, and
-/// opening the store reads the journal. A few commits later each table has newer data than the journal, and
-/// that stays; a removal's mark may vanish when tables are merged.
+/// Number of commits after which all data is written into tables, counted from a full journal of
+/// the state store, and again from there on. A small table that is seldom written would keep the
+/// journal for long, and opening the store reads the journal. A few commits later each table has
+/// newer data than the journal, and that stays; a removal's mark may vanish when tables are merged.
 const EVICTION: u64 = 4;
 
 impl Inner {
@@ -64,8 +64,8 @@ impl Inner {
 
     /// Writes a commit into the state store; with `genesis`, it is the first one of a chain.
     ///
-    /// If that fails, the content of the store is unknown, so nothing more is written: opening the chain
-    /// again restores it.
+    /// If that fails, the content of the store is unknown, so nothing more is written: opening the
+    /// chain again restores it.
     pub(crate) fn write(
         &self,
         writer: &mut Writer,
@@ -157,8 +157,8 @@ impl Inner {
         Ok(())
     }
 
-    /// Writes most nodes if there are very many, and returns a batch with the rest. A node cannot be found
-    /// before something refers to it.
+    /// Writes most nodes if there are very many, and returns a batch with the rest. A node cannot
+    /// be found before something refers to it.
     fn put_nodes(&self, nodes: &[Placed], epoch: u64) -> Result<OwnedWriteBatch, DiskError> {
         // In the order of their keys, and each once: a batch must not name a key twice.
         let mut keyed: Vec<_> =

@@ -1,5 +1,5 @@
-//! Files of records that can be read again: after any damage, the records before it are read, and nothing
-//! else.
+//! Files of records that can be read again: after any damage, the records before it are read, and
+//! nothing else.
 
 use alloy_primitives::{B256, Bytes};
 use enshrine_disk::{CutOff, DiskError, RecordFile};

@@ -1,5 +1,5 @@
-//! An L1 that forks three times under a running rollup without an owner, with the delays, the policy and the source of
-//! forks that `enshrine init` writes by default.
+//! An L1 that forks three times under a running rollup without an owner, with the delays, the
+//! policy and the source of forks that `enshrine init` writes by default.
 
 use crate::bridge;
 use alloy_consensus::Transaction as _;
@@ -27,9 +27,11 @@ use wire::ProtocolFork;
 /// Forks of L1 and the seconds from its start at which they begin.
 const FORKS: &[(ProtocolFork, u64)] =
     &[(ProtocolFork::Osaka, 300), (ProtocolFork::Bpo2, 600), (ProtocolFork::Amsterdam, 900)];
-/// Seconds before a fork at which the L2 blocks are made that L1 gets behind it. A block may lag by an hour.
+/// Seconds before a fork at which the L2 blocks are made that L1 gets behind it. A block may lag by
+/// an hour.
 const BEFORE: u64 = 100;
-/// L1 blocks on top of one before the L2 acts on it: messages that L1 has before a fork reach the L2 behind it.
+/// L1 blocks on top of one before the L2 acts on it: messages that L1 has before a fork reach the
+/// L2 behind it.
 const CONFIRMATIONS: u64 = 2;
 /// Transfers on the L2 before each fork that L1 does not have by then.
 const IN_FLIGHT: u64 = 2;
@@ -47,8 +49,8 @@ struct Crossing<'a> {
     bob: Address,
 }
 
-/// Lets L1 fork from Prague to Amsterdam under traffic, and compares what stood before each fork with what stands
-/// behind it.
+/// Lets L1 fork from Prague to Amsterdam under traffic, and compares what stood before each fork
+/// with what stands behind it.
 pub(crate) fn run(report: &mut Report) -> Result<()> {
     report.part("Forks of L1 under a rollup without an owner");
     let begun = Instant::now();
@@ -103,8 +105,8 @@ impl Crossing<'_> {
 
     /// Puts as many blocks on L1's head as the L2 waits for, and waits until something holds.
     ///
-    /// Not one block more: each has a later timestamp than its parent, so L1's time would run ahead of the clock, and the
-    /// L2's would wait for it.
+    /// Not one block more: each has a later timestamp than its parent, so L1's time would run ahead
+    /// of the clock, and the L2's would wait for it.
     fn confirmed(&self, what: &str, holds: impl FnMut() -> Result<bool>) -> Result<()> {
         self.l1.request::<_, Value>("anvil_mine", (CONFIRMATIONS,))?;
         until(what, holds)
@@ -117,8 +119,8 @@ impl Crossing<'_> {
         Ok(())
     }
 
-    /// Lets L1 fork while it has a deposit and a forced transaction that the L2 has not, and while the L2 has blocks
-    /// and a withdrawal that L1 has not. Describes what came over.
+    /// Lets L1 fork while it has a deposit and a forced transaction that the L2 has not, and while
+    /// the L2 has blocks and a withdrawal that L1 has not. Describes what came over.
     fn cross(&self, index: u64, fork: ProtocolFork, time: u64) -> Result<String> {
         let Self { rollup, l1, l2, alice, dave, bob } = self;
         let (depositor, receiver) =
@@ -183,8 +185,9 @@ impl Crossing<'_> {
         ))
     }
 
-    /// Deploys the bridge on the L2 with the limits that `enshrine init` writes by default, and sends a token there and
-    /// back: from Amsterdam on new code and new slots have a price by the byte (EIP-8037).
+    /// Deploys the bridge on the L2 with the limits that `enshrine init` writes by default, and
+    /// sends a token there and back: from Amsterdam on new code and new slots have a price by the
+    /// byte (EIP-8037).
     fn bridge(&self, report: &mut Report) -> Result<()> {
         let Self { rollup, l1, l2, alice, .. } = self;
         let confirm = || {
@@ -211,7 +214,8 @@ impl Crossing<'_> {
     ///
     /// # Errors
     ///
-    /// If one of them failed: the sequencer has planned with other limits or prices than those of the fork.
+    /// If one of them failed: the sequencer has planned with other limits or prices than those of
+    /// the fork.
     fn posted(&self) -> Result<(usize, usize)> {
         let (mut all, mut by_blobs) = (0, 0);
         for number in 0..=number(self.l1)? {

@@ -1,4 +1,5 @@
-//! Two more forms of EXECUTE: a witness in the transaction beside the calldata, and blocks by the EIP-8079 draft.
+//! Two more forms of EXECUTE: a witness in the transaction beside the calldata, and blocks by the
+//! EIP-8079 draft.
 
 use alloy_consensus::TxEip1559;
 use alloy_primitives::{B256, Bytes, U256};
@@ -75,8 +76,8 @@ impl World {
         Ok(Self { l1, l2, by_calldata, by_transaction, operator })
     }
 
-    /// Advances both rollups by the same block: one by calldata, the other by a transaction of type `0x05`, after a
-    /// transaction whose fields are not those of the block.
+    /// Advances both rollups by the same block: one by calldata, the other by a transaction of type
+    /// `0x05`, after a transaction whose fields are not those of the block.
     fn advance_by_transaction(&mut self, report: &mut Report) -> Result<()> {
         let block = self.block()?;
         let by_calldata = {

@@ -168,8 +168,8 @@ impl Scheduled {
     }
 }
 
-/// Computes `base + request · request_byte + rest · witness_byte + items · item`; transactions count as
-/// items.
+/// Computes `base + request · request_byte + rest · witness_byte + items · item`; transactions
+/// count as items.
 fn price(
     bytes: usize,
     fork: ProtocolFork,

@@ -1,4 +1,5 @@
-//! A rollup in process: from a deposit on L1 to a balance on L2 that is proven against L1's state root.
+//! A rollup in process: from a deposit on L1 to a balance on L2 that is proven against L1's state
+//! root.
 
 mod dialects;
 pub(crate) mod forgeries;
@@ -41,8 +42,8 @@ const ANSWERER: &[u8] = &hex!("67 602a5f5260205ff3 5f52 6008 6018 f3");
 /// Runtime code that [`ANSWERER`] deploys.
 const ANSWERER_CODE: &[u8] = &hex!("602a5f5260205ff3");
 
-/// Delay in seconds after which a block must include a forced transaction; longer than a block may lag
-/// behind L1.
+/// Delay in seconds after which a block must include a forced transaction; longer than a block may
+/// lag behind L1.
 const FORCED_DELAY: u64 = 2 * 3_600;
 
 /// Maximum L1 gas for a block with one transfer, as calldata, on an L2 with a few accounts.

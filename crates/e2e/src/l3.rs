@@ -1,4 +1,5 @@
-//! A rollup on a rollup: an L2 that has EXECUTE itself, an L3 on it, and a withdrawal from the L3 by way of the L2 to L1.
+//! A rollup on a rollup: an L2 that has EXECUTE itself, an L3 on it, and a withdrawal from the L3
+//! by way of the L2 to L1.
 
 use crate::in_process::forgeries::{ExecuteFailed, forged};
 use alloy_primitives::{Address, B256, Bytes, U256};
@@ -27,7 +28,8 @@ use wire::ProtocolFork;
 const L1_CHAIN: u64 = 31_337;
 const L2_CHAIN: u64 = 8_079;
 const L3_CHAIN: u64 = 80_791;
-/// Gas limit of the L2, whose blocks an L1 transaction verifies, and of the L3, whose blocks an L2 transaction does.
+/// Gas limit of the L2, whose blocks an L1 transaction verifies, and of the L3, whose blocks an L2
+/// transaction does.
 const L2_GAS_LIMIT: u64 = 10_000_000;
 const L3_GAS_LIMIT: u64 = 10_000_000;
 /// Wei of the withdrawal.
@@ -43,7 +45,8 @@ struct Posted {
 }
 
 impl Posted {
-    /// Puts a rollup onto its parent chain, and fills its escrow, since what its genesis gives was not deposited.
+    /// Puts a rollup onto its parent chain, and fills its escrow, since what its genesis gives was
+    /// not deposited.
     fn create(fixture: RollupFixture, parent: &mut L1, operator: &Key) -> Result<(L2, Self)> {
         let (chain, rollup) = fixture.deploy_in(parent, operator)?;
         let (anchor, update) = rollup.newest_anchor(parent, 0)?;
@@ -68,7 +71,8 @@ impl Posted {
         Ok(parent.transact(operator, self.rollup.address, U256::ZERO, &call)?)
     }
 
-    /// Claims a message on the parent chain, by a proof of the rollup's state after its newest block.
+    /// Claims a message on the parent chain, by a proof of the rollup's state after its newest
+    /// block.
     fn claim(
         &self,
         parent: &mut L1,
@@ -176,7 +180,8 @@ impl World {
         Ok(world)
     }
 
-    /// Advances the L2 on L1 by all blocks that are not there yet. Returns the L1 gas of the last one.
+    /// Advances the L2 on L1 by all blocks that are not there yet. Returns the L1 gas of the last
+    /// one.
     fn post(&mut self, report: &Report) -> Result<u64> {
         let mut gas_used = 0;
         while self.posted < self.l2.chain().head().header.number {
@@ -198,7 +203,8 @@ impl World {
         Ok(DialectName::Nested.encode(&input)?.calldata.into())
     }
 
-    /// Verifies an L2 block on L1 by a transaction with blobs, which the chain in this process forgets. Returns its gas.
+    /// Verifies an L2 block on L1 by a transaction with blobs, which the chain in this process
+    /// forgets. Returns its gas.
     fn try_by_blobs(&self, input: &[u8]) -> Result<u64> {
         let DialectCall { calldata, blobs } = DialectName::Blobs.encode(input)?;
         let (call, to) = (self.on_l1.call(calldata.into()), self.on_l1.rollup.address);
@@ -208,7 +214,8 @@ impl World {
         Ok(receipt.cumulative_gas_used)
     }
 
-    /// Makes an L3 block, verifies it on the L2 and that L2 block on L1. Returns the message that the block sends.
+    /// Makes an L3 block, verifies it on the L2 and that L2 block on L1. Returns the message that
+    /// the block sends.
     fn advance_l3(
         &mut self,
         transactions: Vec<testkit::Transaction>,
@@ -234,8 +241,9 @@ impl World {
         message_in(&block)
     }
 
-    /// Adds transfers to an L3 block for as long as a transaction of the L2, with the gas of a whole block, and then one
-    /// of L1 can verify it by calldata. L1 verifies the L2 block that is too much for that by blobs.
+    /// Adds transfers to an L3 block for as long as a transaction of the L2, with the gas of a
+    /// whole block, and then one of L1 can verify it by calldata. L1 verifies the L2 block that is
+    /// too much for that by blobs.
     fn fill(&mut self, alice: &Key, report: &mut Report) -> Result<()> {
         let (mut largest, mut by_blobs) = (None, None);
         let mut count = 8;

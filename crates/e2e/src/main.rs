@@ -1,10 +1,11 @@
-//! End-to-end run of a native rollup, in six parts. In process: an L1 with EXECUTE, an L2 that is a plain
-//! Ethereum chain, a deposit, an advanced block, balances proven against the state root on L1, forged
-//! blocks and a block without a due forced transaction, both refused. Then other forms of EXECUTE: a transaction of type
-//! `0x05`, and blocks by the EIP-8079 draft. Then an L2 that has EXECUTE itself, with an L3
-//! whose withdrawal is claimed on the L2 and on L1. As processes: devnet, sequencer and followers, a withdrawal, a
-//! killed sequencer, a reorganisation of L1; and beside it an L1 that forks from Prague to Amsterdam under a rollup
-//! without an owner. Last, real mainnet blocks through the same precompile.
+//! End-to-end run of a native rollup, in six parts. In process: an L1 with EXECUTE, an L2 that is a
+//! plain Ethereum chain, a deposit, an advanced block, balances proven against the state root on
+//! L1, forged blocks and a block without a due forced transaction, both refused. Then other forms
+//! of EXECUTE: a transaction of type `0x05`, and blocks by the EIP-8079 draft. Then an L2 that has
+//! EXECUTE itself, with an L3 whose withdrawal is claimed on the L2 and on L1. As processes:
+//! devnet, sequencer and followers, a withdrawal, a killed sequencer, a reorganisation of L1; and
+//! beside it an L1 that forks from Prague to Amsterdam under a rollup without an owner. Last, real
+//! mainnet blocks through the same precompile.
 //!
 //! Everything is real: contracts are compiled and deployed, transactions are signed, blocks are
 //! executed, witnesses are recorded. The exit code is 0 if all checks passed.
@@ -40,8 +41,8 @@ use std::{
 #[derive(Debug, Parser)]
 #[command(name = "e2e", version)]
 struct Arguments {
-    /// Real block with its witness (JSON bundle, also .json.zst) for the last part; may be given several
-    /// times. Default: the blocks of the test vectors, if there are any.
+    /// Real block with its witness (JSON bundle, also .json.zst) for the last part; may be given
+    /// several times. Default: the blocks of the test vectors, if there are any.
     #[arg(long, value_name = "FILE")]
     block: Vec<PathBuf>,
 
@@ -57,7 +58,8 @@ struct Arguments {
     #[arg(long, conflicts_with_all = ["in_process", "block", "keep"])]
     forks: bool,
 
-    /// Keep devnet, sequencer and follower running at the end, until interrupted, and print commands to try.
+    /// Keep devnet, sequencer and follower running at the end, until interrupted, and print
+    /// commands to try.
     #[arg(long, conflicts_with_all = ["in_process", "json"])]
     keep: bool,
 

@@ -204,8 +204,8 @@ mod tests {
     use std::process::Command;
     use toolchain::{Toolchain, progress_to_stderr};
 
-    /// Returns `true` if a command can be typed as it stands: a program that this project requires, with an
-    /// existing command, flags and method.
+    /// Returns `true` if a command can be typed as it stands: a program that this project requires,
+    /// with an existing command, flags and method.
     fn is_well_formed(tools: &Toolchain, command: &str) -> bool {
         let words: Vec<_> = command.split(' ').collect();
         match &words[..] {

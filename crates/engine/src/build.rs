@@ -90,8 +90,8 @@ impl Engine {
         Ok(id)
     }
 
-    /// Returns the payload with this id, for a method of these forks. It is built on the first request, from
-    /// the pool of that moment, and stays the same.
+    /// Returns the payload with this id, for a method of these forks. It is built on the first
+    /// request, from the pool of that moment, and stays the same.
     ///
     /// # Errors
     ///
@@ -121,7 +121,8 @@ impl Engine {
         Ok(BuiltPayload::of(&block, fork))
     }
 
-    /// Builds a payload and verifies it, and keeps it, so that its witness is there when it is asked for.
+    /// Builds a payload and verifies it, and keeps it, so that its witness is there when it is
+    /// asked for.
     fn build(&self, job: &Job) -> Result<Arc<Block>, RpcError> {
         let node = self.api.node();
         let chain = self.api.chain();
@@ -132,7 +133,8 @@ impl Engine {
         let header = parent.open_header(&attributes)?;
         let base_fee = header.base_fee_per_gas.unwrap_or_default();
         let offered: Vec<_> = node.read(|node| {
-            // No transaction has the greatest nonce: of a sender who cannot be read nothing is taken.
+            // No transaction has the greatest nonce: of a sender who cannot be read nothing is
+            // taken.
             let next = |sender| parent.nonce(sender).unwrap_or(u64::MAX);
             let ready = node.pool.ready(base_fee, node.settings.order, next);
             let ready = ready.iter().map(|pooled| pooled.recovered.clone());

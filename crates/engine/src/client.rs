@@ -182,8 +182,8 @@ impl EngineClient {
         self.call(method, params).await
     }
 
-    /// Sets the head, and starts a payload if there are attributes for one. `fork` is that of the payload, or
-    /// of the head.
+    /// Sets the head, and starts a payload if there are attributes for one. `fork` is that of the
+    /// payload, or of the head.
     ///
     /// # Errors
     ///
@@ -219,8 +219,8 @@ impl EngineClient {
         self.call(method, json!([id])).await
     }
 
-    /// Makes the client execute a payload for its witness: by REST and SSZ, or by JSON-RPC if the client does
-    /// not support that.
+    /// Makes the client execute a payload for its witness: by REST and SSZ, or by JSON-RPC if the
+    /// client does not support that.
     ///
     /// # Errors
     ///

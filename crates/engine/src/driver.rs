@@ -58,8 +58,8 @@ enum DriveError {
 
 /// Gives every block of a node to another client, and tells it which are the head, safe and final.
 ///
-/// A client may pay no heed to a forkchoice that names an ancestor of its head. It comes along all the
-/// same, with the next block: that is a sibling of the one that has to go, and no ancestor.
+/// A client may pay no heed to a forkchoice that names an ancestor of its head. It comes along all
+/// the same, with the next block: that is a sibling of the one that has to go, and no ancestor.
 #[derive(Debug)]
 pub struct Driver {
     node: Arc<Node>,
@@ -98,8 +98,8 @@ impl Driver {
         self.start_within(|work| work(), || {})
     }
 
-    /// Works in a thread of its own, on which `run` runs the work; `turn` is called at each turn of it. So a supervisor
-    /// can notice a panic, and that it hangs.
+    /// Works in a thread of its own, on which `run` runs the work; `turn` is called at each turn of
+    /// it. So a supervisor can notice a panic, and that it hangs.
     ///
     /// # Errors
     ///

@@ -11,8 +11,8 @@ use serde_json::Value;
 use std::sync::Arc;
 use wire::ProtocolFork;
 
-/// Blocks that a consensus client selects (`ForkchoiceStateV1`). Zero stands for a safe or finalized block
-/// that is not known yet.
+/// Blocks that a consensus client selects (`ForkchoiceStateV1`). Zero stands for a safe or
+/// finalized block that is not known yet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[allow(missing_docs, reason = "the fields are those of the Engine API, by their names there")]

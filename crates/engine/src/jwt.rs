@@ -87,7 +87,8 @@ impl JwtSecret {
     ///
     /// # Errors
     ///
-    /// [`SecretError`] if the text is anything else than 64 hexadecimal digits, with or without `0x`.
+    /// [`SecretError`] if the text is anything else than 64 hexadecimal digits, with or without
+    /// `0x`.
     pub fn parse(text: &str) -> Result<Self, SecretError> {
         let text = text.trim();
         let digits = text.strip_prefix("0x").unwrap_or(text);
@@ -110,7 +111,8 @@ impl JwtSecret {
             if !fs::metadata(path)?.is_file() {
                 return Err(io::Error::other("it is no regular file"));
             }
-            // A secret and its line break are shorter; of a longer file the rest is no hexadecimal either way.
+            // A secret and its line break are shorter; of a longer file the rest is no hexadecimal
+            // either way.
             let mut text = String::new();
             File::open(path)?.take(LONGEST as u64).read_to_string(&mut text)?;
             Ok(text)

@@ -21,8 +21,8 @@ pub(crate) const PREFIX: &str = "/engine/v1/";
 const LONGEST: usize = 1 << 26;
 /// Payloads that are executed at once; others wait.
 const AT_ONCE: usize = 2;
-/// The forks that have a name in `Eth-Execution-Version`: those that change only blob parameters go by
-/// the one before.
+/// The forks that have a name in `Eth-Execution-Version`: those that change only blob parameters go
+/// by the one before.
 const FORKS: [ProtocolFork; 4] =
     [ProtocolFork::Cancun, ProtocolFork::Prague, ProtocolFork::Osaka, ProtocolFork::Amsterdam];
 

@@ -50,8 +50,8 @@ pub struct AuthenticatedServer {
 }
 
 impl AuthenticatedServer {
-    /// Starts to serve these methods. Requests and answers have at most `max_bytes`. Must be called inside a Tokio
-    /// runtime.
+    /// Starts to serve these methods. Requests and answers have at most `max_bytes`. Must be called
+    /// inside a Tokio runtime.
     ///
     /// # Errors
     ///
@@ -87,9 +87,10 @@ impl AuthenticatedServer {
 pub struct EngineServer(AuthenticatedServer);
 
 impl EngineServer {
-    /// Starts to serve: the methods of the Engine API, and all others of a node, which consensus clients
-    /// ask at this port too. Requests whose Host header names neither an IP address nor one of `hosts` are refused, and
-    /// so are all requests of web pages. Must be called inside a Tokio runtime.
+    /// Starts to serve: the methods of the Engine API, and all others of a node, which consensus
+    /// clients ask at this port too. Requests whose Host header names neither an IP address nor one
+    /// of `hosts` are refused, and so are all requests of web pages. Must be called inside a Tokio
+    /// runtime.
     ///
     /// # Errors
     ///

@@ -27,7 +27,8 @@ pub(crate) struct DeferredGas {
 }
 
 impl DeferredGas {
-    /// Creates the account of a block that uses at most `bound` gas, in a call that can pay `beyond` on top.
+    /// Creates the account of a block that uses at most `bound` gas, in a call that can pay
+    /// `beyond` on top.
     pub(crate) fn new(gas: &Arc<dyn Pricing>, bound: u64, beyond: u64) -> Self {
         Self {
             gas: Arc::clone(gas),
@@ -48,8 +49,8 @@ impl DeferredGas {
         self.spent().saturating_sub(self.covered)
     }
 
-    /// Returns the maximum gas, up to `given`, for which the work of a precompile can be paid; `None` if no
-    /// gas can.
+    /// Returns the maximum gas, up to `given`, for which the work of a precompile can be paid;
+    /// `None` if no gas can.
     fn payable(&self, address: Address, given: u64) -> Option<u64> {
         let left = self.beyond.saturating_add(self.covered).saturating_sub(self.spent());
         let fits =
@@ -66,7 +67,8 @@ impl DeferredGas {
         fits(fitting).then_some(fitting)
     }
 
-    /// Returns `true` if the work exceeded the limit, so that the block was not executed to its end.
+    /// Returns `true` if the work exceeded the limit, so that the block was not executed to its
+    /// end.
     pub(crate) fn is_short(&self) -> bool {
         self.is_short.load(Ordering::Relaxed)
     }
@@ -103,10 +105,11 @@ impl EvmOverrides for Metered<'_> {
     }
 
     fn precompiles(&self, precompiles: &mut PrecompilesMap, tally: &Arc<BlockTally>) {
-        // The chain's own precompiles first: one that replaces an expensive precompile is metered as well.
+        // The chain's own precompiles first: one that replaces an expensive precompile is metered
+        // as well.
         self.chain.precompiles(precompiles, tally);
-        // Osaka added P256VERIFY and raised the price of MODEXP, so the presence of one tells the price of
-        // the other.
+        // Osaka added P256VERIFY and raised the price of MODEXP, so the presence of one tells the
+        // price of the other.
         let cheap = precompiles.get(&P256VERIFY).is_none().then_some(CHEAP_MODEXP);
         for (address, _) in EXPENSIVE_PRECOMPILES.into_iter().chain(cheap) {
             if precompiles.get(&address).is_some() {
@@ -122,8 +125,8 @@ impl EvmOverrides for Metered<'_> {
     }
 }
 
-/// Counter of the [`UnderpricedWork`] in a block under construction, for the builder to know what EXECUTE
-/// will charge.
+/// Counter of the [`UnderpricedWork`] in a block under construction, for the builder to know what
+/// EXECUTE will charge.
 #[derive(Debug)]
 pub struct WorkCount<'c>(Metered<'c>);
 
@@ -151,8 +154,9 @@ impl<'c> WorkCount<'c> {
     }
 }
 
-/// Wraps a precompile to report its work. A call that cannot be paid stops the block before any work: the
-/// precompile gets no more gas than its work can be paid for, and compares its own price with that gas first.
+/// Wraps a precompile to report its work. A call that cannot be paid stops the block before any
+/// work: the precompile gets no more gas than its work can be paid for, and compares its own price
+/// with that gas first.
 fn metered(address: Address, inner: DynPrecompile, deferred: Arc<DeferredGas>) -> DynPrecompile {
     use alloy_evm::precompiles::Precompile as _;
     let id = inner.precompile_id().clone();
@@ -165,8 +169,9 @@ fn metered(address: Address, inner: DynPrecompile, deferred: Arc<DeferredGas>) -
         let (given, length) = (input.gas, input.data.len());
         let payable = deferred.payable(address, given);
         let output = payable.map(|gas| inner.call(PrecompileInput { gas, ..input })).transpose()?;
-        // Out of gas with a reduced amount counts as `given` as well, which exceeds what can be paid: with all
-        // of `given` the precompile would either use more than the reduced amount or run out of gas too.
+        // Out of gas with a reduced amount counts as `given` as well, which exceeds what can be
+        // paid: with all of `given` the precompile would either use more than the reduced amount or
+        // run out of gas too.
         let gas = output.as_ref().map_or(given, |output| worth(address, output, given, length));
         let is_paid = deferred.spend(UnderpricedWork::Precompile { address, gas });
         output.filter(|_| is_paid).ok_or_else(unpaid)
@@ -175,15 +180,15 @@ fn metered(address: Address, inner: DynPrecompile, deferred: Arc<DeferredGas>) -
 
 /// Returns the gas that the work of a precompile is worth.
 ///
-/// The amount must not depend on whether the meter reduced the gas of the call, or the reserve that a
-/// builder computes with unlimited gas would differ from the one that L1 demands. A failed call burns all of
-/// `given`:
+/// The amount must not depend on whether the meter reduced the gas of the call, or the reserve that
+/// a builder computes with unlimited gas would differ from the one that L1 demands. A failed call
+/// burns all of `given`:
 /// - Out of gas counts as `given`: how much gas would have sufficed is unknown.
-/// - Other failures count as at most the most expensive work on an input of this length, which is never
-///   less than the precompile's own price. A call that can pay for it therefore never runs out of gas only
-///   because its gas was reduced.
-/// - BLAKE2F checks its gas, one unit per round, before the final flag. No length bounds the rounds, so any
-///   of its failures counts as `given`.
+/// - Other failures count as at most the most expensive work on an input of this length, which is
+///   never less than the precompile's own price. A call that can pay for it therefore never runs
+///   out of gas only because its gas was reduced.
+/// - BLAKE2F checks its gas, one unit per round, before the final flag. No length bounds the
+///   rounds, so any of its failures counts as `given`.
 fn worth(address: Address, output: &PrecompileOutput, given: u64, length: usize) -> u64 {
     /// Gas of point evaluation, which exceeds that of any other precompile without pairs.
     const LEAST: u64 = 50_000;

@@ -1,14 +1,14 @@
 //! EXECUTE: the precompile of a native rollup (EIP-8079), for revm.
 //!
-//! A call carries the schema id and the SSZ stateless input of one block, or of a batch of blocks, as
-//! calldata. If the block is valid, the call returns the 43-byte result. Otherwise the call fails like any
-//! precompile: no return data, all its gas consumed, and the transaction goes on. There is no third outcome:
-//! no calldata can abort the EVM around it.
+//! A call carries the schema id and the SSZ stateless input of one block, or of a batch of blocks,
+//! as calldata. If the block is valid, the call returns the 43-byte result. Otherwise the call
+//! fails like any precompile: no return data, all its gas consumed, and the transaction goes on.
+//! There is no third outcome: no calldata can abort the EVM around it.
 //!
-//! This crate owns the demands of EXECUTE beyond validity: its price ([`Pricing`]) and the order of payment
-//! (gas before work), the contents of L2 blocks ([`Rules`]), its calling convention ([`Dialect`]; the one
-//! above is [`ExecutionSpecs`]). The `stateless` crate owns validity, and the `variants` crate has other prices
-//! and conventions, and a market that sells its gas.
+//! This crate owns the demands of EXECUTE beyond validity: its price ([`Pricing`]) and the order of
+//! payment (gas before work), the contents of L2 blocks ([`Rules`]), its calling convention
+//! ([`Dialect`]; the one above is [`ExecutionSpecs`]). The `stateless` crate owns validity, and the
+//! `variants` crate has other prices and conventions, and a market that sells its gas.
 //!
 //! ```
 //! use enshrine_execute::Execute;
@@ -47,6 +47,6 @@ pub use pricing::{DeclaredGas, Items, Pricing, work};
 pub use rules::{RequestPolicy, RuleViolation, Rules};
 pub use run::{Execute, ExecuteError, Executed, Networks, Refused, TrustedContext};
 
-// An internal fault that a dialect reports, and types by which a schedule prices work that becomes known only during execution, and by which a block counts
-// what its calls take.
+// An internal fault that a dialect reports, and types by which a schedule prices work that becomes
+// known only during execution, and by which a block counts what its calls take.
 pub use stateless::{BlockTally, InternalError, UnderpricedWork};

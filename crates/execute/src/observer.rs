@@ -21,8 +21,8 @@ pub struct ObservedCall<'c> {
     pub outcome: &'c Result<Answer, ExecuteError>,
 }
 
-/// Receiver of the outcomes of calls, for logs, metrics and tools: the EVM never tells why a call fails. It
-/// runs on the EVM's thread, after each call and before the EVM goes on.
+/// Receiver of the outcomes of calls, for logs, metrics and tools: the EVM never tells why a call
+/// fails. It runs on the EVM's thread, after each call and before the EVM goes on.
 ///
 /// Nothing that it does affects the outcome of the call.
 pub trait CallObserver: fmt::Debug + Send + Sync {

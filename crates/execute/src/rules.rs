@@ -7,8 +7,8 @@ use stateless::{Transaction, UncheckedBlock};
 pub enum RequestPolicy {
     /// Requests are verified with the block and then ignored.
     ///
-    /// From Prague on any user can cause a request by calling a predeploy, so any user can halt an L2 that
-    /// refuses requests.
+    /// From Prague on any user can cause a request by calling a predeploy, so any user can halt an
+    /// L2 that refuses requests.
     #[default]
     Ignore,
     /// A block that causes a request is refused, as ethrex does.
@@ -18,7 +18,8 @@ pub enum RequestPolicy {
 /// The rule profile.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Rules {
-    /// Blocks of an L2 without blobs and validators: blob fields zero, no blob transactions, no withdrawals.
+    /// Blocks of an L2 without blobs and validators: blob fields zero, no blob transactions, no
+    /// withdrawals.
     L2 {
         /// Policy for execution requests.
         requests: RequestPolicy,

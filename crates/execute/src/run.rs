@@ -28,13 +28,13 @@ pub struct Execute {
     pub forks: ForkRule,
     /// `true` if a call may bring a batch of blocks, under the batch schema ids of these forks.
     pub batches: bool,
-    /// Code that is allowed at the system addresses of the pre-state. Any value but the canonical code is for
-    /// tests only: it allows work that no gas pays for.
+    /// Code that is allowed at the system addresses of the pre-state. Any value but the canonical
+    /// code is for tests only: it allows work that no gas pays for.
     pub system_code: SystemCode,
     /// Source of the rules for the chain that an input names.
     pub networks: Networks,
-    /// Threads per call, including the calling one; with more than one, a further thread hashes a long
-    /// request. The verdict does not depend on it.
+    /// Threads per call, including the calling one; with more than one, a further thread hashes a
+    /// long request. The verdict does not depend on it.
     pub threads: NonZeroUsize,
     /// Cryptography for the blocks. The verdict does not depend on it.
     pub cryptography: &'static dyn Cryptography,
@@ -50,8 +50,8 @@ impl Default for Execute {
 }
 
 impl Execute {
-    /// Creates EXECUTE of an L1 that always runs `fork`: it accepts the schema ids of that fork and of
-    /// earlier ones that differ from it in blob parameters only.
+    /// Creates EXECUTE of an L1 that always runs `fork`: it accepts the schema ids of that fork and
+    /// of earlier ones that differ from it in blob parameters only.
     pub fn on(fork: ProtocolFork) -> Self {
         Self::following(ChainSpec::constant(0, fork))
     }
@@ -77,8 +77,8 @@ impl Execute {
 /// Source of the rules of a chain.
 #[derive(Debug, Clone, Default)]
 pub enum Networks {
-    /// The rules of the public network with the chain id, if there is one; for any other id, those of the
-    /// schema id's fork, from genesis on.
+    /// The rules of the public network with the chain id, if there is one; for any other id, those
+    /// of the schema id's fork, from genesis on.
     #[default]
     ById,
     /// The rules of one chain; inputs of other chains are refused.
@@ -90,8 +90,8 @@ pub enum Networks {
 pub struct TrustedContext<'c> {
     /// Differences between the EVM of the block's chain and that of its fork.
     pub evm: &'c dyn EvmOverrides,
-    /// Senders of all blocks one after another, which the node has recovered from the signatures itself;
-    /// empty if it has not.
+    /// Senders of all blocks one after another, which the node has recovered from the signatures
+    /// itself; empty if it has not.
     pub senders: &'c [Address],
 }
 
@@ -104,7 +104,8 @@ pub struct Executed {
     pub gas: u64,
     /// Gas that the call had to hold: the reserve, and the gas owed for underpriced work.
     pub reserve: u64,
-    /// Price of all underpriced work of the blocks, in gas. The gas that they used covers a part of it.
+    /// Price of all underpriced work of the blocks, in gas. The gas that they used covers a part of
+    /// it.
     pub work: u64,
     /// Verdict on the block; for a batch, on its last block.
     pub verdict: Verdict,
@@ -160,7 +161,8 @@ pub enum ExecuteError {
         /// The violation.
         what: &'static str,
     },
-    /// A dialect, or the terms on which a chain sells calls, refuses the call for a reason of its own.
+    /// A dialect, or the terms on which a chain sells calls, refuses the call for a reason of its
+    /// own.
     #[error("{reason}")]
     Variant {
         /// The reason in one word for programs.
@@ -242,7 +244,8 @@ impl ExecuteError {
         matches!(self, Self::OutOfGas { .. } | Self::Internal(_))
     }
 
-    /// Returns `true` if the witness lacks a part that the verdict needs. The block itself may then be valid.
+    /// Returns `true` if the witness lacks a part that the verdict needs. The block itself may then
+    /// be valid.
     pub fn lacks_witness(&self) -> bool {
         match self {
             Self::Invalid(reason) => reason.lacks_witness(),
@@ -251,8 +254,8 @@ impl ExecuteError {
         }
     }
 
-    /// Returns `true` if the call has no input that can be examined: another format, or another fork. A batch
-    /// counts as unreadable if one of its blocks is.
+    /// Returns `true` if the call has no input that can be examined: another format, or another
+    /// fork. A batch counts as unreadable if one of its blocks is.
     pub fn is_unreadable(&self) -> bool {
         match self {
             Self::Calldata { .. } | Self::Decode(_) | Self::Schema(_) | Self::ForkAt { .. } => true,
@@ -273,8 +276,8 @@ impl From<BlockError> for ExecuteError {
 }
 
 impl Execute {
-    /// Creates EXECUTE for blocks of any L1 at any time, for tools and tests: no L2 rules, and all forks from
-    /// Cancun on, at any timestamp.
+    /// Creates EXECUTE for blocks of any L1 at any time, for tools and tests: no L2 rules, and all
+    /// forks from Cancun on, at any timestamp.
     pub fn l1() -> Self {
         Self { rules: Rules::L1, forks: ForkRule::every(), ..Self::default() }
     }
@@ -316,8 +319,8 @@ impl Execute {
         self.answer_counted(dialect, call.into(), gas).0
     }
 
-    /// Returns the answer of a call, and the gas that it takes: its charge, or the gas that it was shown to hold
-    /// before it failed.
+    /// Returns the answer of a call, and the gas that it takes: its charge, or the gas that it was
+    /// shown to hold before it failed.
     pub fn answer_counted(
         &self,
         dialect: &dyn Dialect,
@@ -359,8 +362,8 @@ impl Execute {
         context: TrustedContext<'_>,
         enter: impl FnMut(Stage),
     ) -> Result<Executed, Refused> {
-        // A library may panic on an input. One bad block must not stop a node, nor make it disagree with
-        // other nodes about anything but that block.
+        // A library may panic on an input. One bad block must not stop a node, nor make it disagree
+        // with other nodes about anything but that block.
         let run = || self.run_unguarded(dialect, call, &mut budget, context, enter);
         guarded(run).map_err(|reason| Refused { reason, held: budget.held() })
     }
@@ -392,8 +395,8 @@ impl Execute {
         budget.hold(self.gas.input(&declared))?;
         let declared = input.with_gas_limits(declared)?;
 
-        // The full reserve, which follows from the decoded transactions, pays for keeping them, hashing,
-        // recovering and executing.
+        // The full reserve, which follows from the decoded transactions, pays for keeping them,
+        // hashing, recovering and executing.
         let reserve = self.gas.reserve(&declared);
         budget.hold(reserve)?;
         let blocks = input.blocks()?;
@@ -406,8 +409,8 @@ impl Execute {
             Networks::Only(spec) => Cow::Borrowed(&**spec),
         };
         let TrustedContext { evm, senders } = context;
-        // Gas beyond the reserve pays for underpriced work, as far as the gas of the blocks does not cover
-        // it.
+        // Gas beyond the reserve pays for underpriced work, as far as the gas of the blocks does
+        // not cover it.
         let bound = declared.gas_bound().saturating_sub(input.own_gas());
         let deferred = Arc::new(DeferredGas::new(&self.gas, bound, budget.gas - reserve));
         budget.deferred = Some(Arc::clone(&deferred));
@@ -420,8 +423,8 @@ impl Execute {
         let shared = self.threads > NonZeroUsize::MIN && input.request_bytes() > WORTH_A_THREAD;
         let (verified, request_root) =
             beside(shared, || input.request_root(), || blocks.verify(&spec, options, enter));
-        // Asked before the verdict: a block that the meter stopped has an internal error, which must not stop
-        // the EVM.
+        // Asked before the verdict: a block that the meter stopped has an internal error, which
+        // must not stop the EVM.
         if deferred.is_short() {
             return Err(budget.short_of(reserve.saturating_add(deferred.owed())));
         }
@@ -447,7 +450,8 @@ impl Execute {
         let is_public =
             matches!(self.networks, Networks::ById) && ChainSpec::known(input.chain_id()).is_some();
         if is_public {
-            // The network's own schedule decides later; here the rules only need to be some that L1 has.
+            // The network's own schedule decides later; here the rules only need to be some that L1
+            // has.
             return match self.forks.accepts_at_some_time(input.fork()) {
                 true => Ok(()),
                 false => Err(ExecuteError::Schema(input.schema())),
@@ -462,8 +466,8 @@ impl Execute {
     }
 }
 
-/// Runs a call, which fails where a library panics. Without the standard library that ends the program instead, which
-/// then has no verdict.
+/// Runs a call, which fails where a library panics. Without the standard library that ends the
+/// program instead, which then has no verdict.
 fn guarded<T>(run: impl FnOnce() -> Result<T, ExecuteError>) -> Result<T, ExecuteError> {
     #[cfg(feature = "std")]
     return std::panic::catch_unwind(core::panic::AssertUnwindSafe(run)).unwrap_or_else(|panic| {

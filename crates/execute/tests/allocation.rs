@@ -46,8 +46,8 @@ fn count(bytes: isize) {
     PEAK.fetch_max(live, Ordering::Relaxed);
 }
 
-// SAFETY: every method hands its arguments to the system's allocator as they are, whose contract is the
-// one that callers of these methods keep.
+// SAFETY: every method hands its arguments to the system's allocator as they are, whose contract is
+// the one that callers of these methods keep.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         count(layout.size().cast_signed());
@@ -121,8 +121,8 @@ fn assert_call_bounded(
     }
 }
 
-/// Returns different items of this length that make up a megabyte with their offsets. Short-lived tests may
-/// leak them.
+/// Returns different items of this length that make up a megabyte with their offsets. Short-lived
+/// tests may leak them.
 fn items(length: usize) -> &'static [Bytes] {
     let item = |number: usize| {
         let mut item = vec![0x5b; length];

@@ -7,17 +7,19 @@ use alloy_primitives::{Address, Bytes};
 use core::fmt;
 use revm::bytecode::Bytecode;
 
-/// Cryptography of a verifier or a node, and its analysis of code. The guest of a zkVM has circuits for it, and a host
-/// may have a library that is faster than those of this crate.
+/// Cryptography of a verifier or a node, and its analysis of code. The guest of a zkVM has circuits
+/// for it, and a host may have a library that is faster than those of this crate.
 ///
 /// Results must be those of this crate: no check finds out a wrong one.
 pub trait Cryptography: fmt::Debug + Send + Sync {
-    /// Recovers the sender of each transaction; `None` if its signature is invalid or has a high s (EIP-2).
+    /// Recovers the sender of each transaction; `None` if its signature is invalid or has a high s
+    /// (EIP-2).
     fn senders(&self, transactions: &[Transaction]) -> Vec<Option<Address>> {
         transactions.iter().map(recover_sender).collect()
     }
 
-    /// Analyses code for the EVM. Bytes that resemble a delegation (EIP-7702) but are malformed are ordinary code.
+    /// Analyses code for the EVM. Bytes that resemble a delegation (EIP-7702) but are malformed are
+    /// ordinary code.
     fn analyse(&self, code: &[u8]) -> Bytecode {
         let code = Bytes::copy_from_slice(code);
         Bytecode::new_raw_checked(code.clone()).unwrap_or_else(|_| Bytecode::new_legacy(code))

@@ -4,8 +4,8 @@ use alloy_evm::eth::eip6110::DepositEvent;
 use alloy_primitives::{Log, U256};
 use alloy_sol_types::SolEvent;
 
-/// Returns `true` for a deposit event whose layout differs from the one that EIP-6110 allows. The executor's
-/// ABI decoder would accept other layouts too.
+/// Returns `true` for a deposit event whose layout differs from the one that EIP-6110 allows. The
+/// executor's ABI decoder would accept other layouts too.
 pub(crate) fn is_malformed_deposit(log: &Log) -> bool {
     // Offsets and sizes of the five fields in the ABI encoding of a deposit event (EIP-6110).
     const OFFSETS: [usize; 5] = [160, 256, 320, 384, 512];

@@ -1,4 +1,5 @@
-//! Errors of execution: an invalid block, a state that does not prove its validity, or a local fault.
+//! Errors of execution: an invalid block, a state that does not prove its validity, or a local
+//! fault.
 
 use alloc::string::String;
 use alloy_primitives::{Address, B256, U256};
@@ -100,7 +101,8 @@ pub enum Invalid {
         /// Keccak-256 of the header that the fields make.
         expected: B256,
     },
-    /// A field of the header differs from the value that the parent or the rules of the fork demand.
+    /// A field of the header differs from the value that the parent or the rules of the fork
+    /// demand.
     #[error("header field {field}: got {got}, expected {expected}")]
     Header {
         /// The field.
@@ -178,8 +180,8 @@ pub enum Invalid {
     IntrinsicGas {
         /// Gas limit of the block.
         gas_limit: u64,
-        /// Minimum gas that the block counts for them with maximum refunds, up to the transaction that
-        /// exceeds the limit.
+        /// Minimum gas that the block counts for them with maximum refunds, up to the transaction
+        /// that exceeds the limit.
         least: u64,
         /// Number of transactions in that sum.
         transactions: usize,
@@ -284,7 +286,8 @@ impl Invalid {
         }
     }
 
-    /// Returns `true` if the witness lacks a part that the verdict needs. The block itself may then be valid.
+    /// Returns `true` if the witness lacks a part that the verdict needs. The block itself may then
+    /// be valid.
     pub const fn lacks_witness(&self) -> bool {
         match self {
             Self::State(
@@ -296,7 +299,8 @@ impl Invalid {
         }
     }
 
-    /// Returns `true` if the input cannot be examined: it has another format, or an unsupported fork.
+    /// Returns `true` if the input cannot be examined: it has another format, or an unsupported
+    /// fork.
     pub const fn is_unreadable(&self) -> bool {
         matches!(self, Self::Decode(_) | Self::UnsupportedFork(_))
     }

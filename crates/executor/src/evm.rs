@@ -29,8 +29,9 @@ pub type BlockEvm<DB, I = NoOpInspector> = EthEvm<DB, I, PrecompilesMap>;
 
 /// Builds the EVM of a block with an inspector that is enabled from the start or later.
 ///
-/// This does not use alloy-evm's factory, because the factory preallocates eight call frames: 290 kB, more
-/// than everything else that a small block takes. A deeper call adds its frame when it runs.
+/// This does not use alloy-evm's factory, because the factory preallocates eight call frames: 290
+/// kB, more than everything else that a small block takes. A deeper call adds its frame when it
+/// runs.
 pub fn inspected_evm<DB: Database, I>(
     db: DB,
     env: EvmEnv,
@@ -107,9 +108,9 @@ pub fn noted_selfdestruct<'x, 's, S: StateSource>(
     host::selfdestruct(context)
 }
 
-/// Runs an instruction that ends a call, and frees the call's stack. revm would keep one of 32 KiB for each depth that a
-/// block has reached, up to half of the memory that a small block takes. A call that ends in another way, such as out of
-/// gas, leaves its stack for the next one.
+/// Runs an instruction that ends a call, and frees the call's stack. revm would keep one of 32 KiB
+/// for each depth that a block has reached, up to half of the memory that a small block takes. A
+/// call that ends in another way, such as out of gas, leaves its stack for the next one.
 fn end_of_call<'x, 's, const OPCODE: u8, S: StateSource>(
     context: InstructionContext<'_, EthEvmContext<&'x mut BlockState<'s, S>>, EthInterpreter>,
 ) -> Result<(), InstructionResult> {
@@ -124,7 +125,8 @@ fn end_of_call<'x, 's, const OPCODE: u8, S: StateSource>(
     ended
 }
 
-/// Runs KECCAK256 and reports it to the state's meter. A block that the meter has stopped hashes no more.
+/// Runs KECCAK256 and reports it to the state's meter. A block that the meter has stopped hashes no
+/// more.
 fn metered_keccak256<'x, 's, S: StateSource>(
     context: InstructionContext<'_, EthEvmContext<&'x mut BlockState<'s, S>>, EthInterpreter>,
 ) -> Result<(), InstructionResult> {
@@ -141,8 +143,8 @@ fn metered_keccak256<'x, 's, S: StateSource>(
     is_paid.then_some(()).ok_or(InstructionResult::OutOfGas)
 }
 
-/// Runs CREATE or CREATE2 and reports its init code to the state's meter once the gas is paid. A block that
-/// the meter has stopped creates no more.
+/// Runs CREATE or CREATE2 and reports its init code to the state's meter once the gas is paid. A
+/// block that the meter has stopped creates no more.
 fn metered_create<'x, 's, const IS_CREATE2: bool, S: StateSource>(
     context: InstructionContext<'_, EthEvmContext<&'x mut BlockState<'s, S>>, EthInterpreter>,
 ) -> Result<(), InstructionResult> {
@@ -153,7 +155,8 @@ fn metered_create<'x, 's, const IS_CREATE2: bool, S: StateSource>(
     let length = interpreter.stack.peek(2);
     let context = InstructionContext { interpreter: &mut *interpreter, host: &mut *host };
     let created = contract::create::<IS_CREATE2, _, _>(context);
-    // Only init code whose gas was paid is copied and analysed; a failed instruction has done no work.
+    // Only init code whose gas was paid is copied and analysed; a failed instruction has done no
+    // work.
     if !matches!(created, Ok(()) | Err(InstructionResult::Suspend)) {
         return created;
     }
@@ -171,9 +174,9 @@ fn metered_create<'x, 's, const IS_CREATE2: bool, S: StateSource>(
     }
 }
 
-/// EXTCODEHASH, which must not reveal how accounts are marked for the EVM. An account with storage but
-/// neither nonce nor code has the hash of empty code, unless it is empty; an account whose code hash is zero
-/// has zero.
+/// EXTCODEHASH, which must not reveal how accounts are marked for the EVM. An account with storage
+/// but neither nonce nor code has the hash of empty code, unless it is empty; an account whose code
+/// hash is zero has zero.
 fn extcodehash<W: InterpreterTypes, H: Host + ?Sized>(
     context: InstructionContext<'_, H, W>,
 ) -> Result<(), InstructionResult> {
@@ -189,7 +192,8 @@ fn extcodehash<W: InterpreterTypes, H: Host + ?Sized>(
     if !hash.is_zero() {
         return Ok(());
     }
-    // The instruction has just loaded the account, so this neither charges gas nor reads the state again.
+    // The instruction has just loaded the account, so this neither charges gas nor reads the state
+    // again.
     let marked = host
         .load_account_info_skip_cold_load(address, false, false)
         .is_ok_and(|account| !account.is_empty());

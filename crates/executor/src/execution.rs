@@ -31,8 +31,8 @@ use revm::{
     state::EvmState,
 };
 
-/// Builds the EVM's form of a transaction. The chain's overrides decide who counts as the signer of its
-/// authorizations.
+/// Builds the EVM's form of a transaction. The chain's overrides decide who counts as the signer of
+/// its authorizations.
 fn transaction_env(
     transaction: &Transaction,
     sender: Address,
@@ -58,8 +58,8 @@ pub struct Environment<'x> {
 
 type Executor<'x, DB, I> = EthBlockExecutor<'x, BlockEvm<DB, I>, Rewarding<'x>, Receipts>;
 
-/// The rules of a chain for the executor. Before the merge the executor pays a block reward, but not for a
-/// block without difficulty, which proves no work.
+/// The rules of a chain for the executor. Before the merge the executor pays a block reward, but
+/// not for a block without difficulty, which proves no work.
 #[derive(Debug, Clone, Copy)]
 struct Rewarding<'x> {
     spec: &'x ChainSpec,
@@ -82,10 +82,11 @@ impl EthExecutorSpec for Rewarding<'_> {
     }
 }
 
-/// A block in execution: system calls, then transactions one by one, then withdrawals, rewards and requests.
+/// A block in execution: system calls, then transactions one by one, then withdrawals, rewards and
+/// requests.
 ///
-/// The verifier feeds it the transactions of a payload, a block builder the candidates of its pool, and a
-/// tracer those of a past block under an inspector.
+/// The verifier feeds it the transactions of a payload, a block builder the candidates of its pool,
+/// and a tracer those of a past block under an inspector.
 pub struct BlockExecution<'x, 's, S: StateSource, I = NoOpInspector> {
     executor: Executor<'x, &'x mut BlockState<'s, S>, I>,
     header: &'x Header,
@@ -122,8 +123,8 @@ where
     S: StateSource,
     I: Inspector<EthEvmContext<&'x mut BlockState<'s, S>>>,
 {
-    /// Starts a block with an inspector, which sees only the calls of [`Self::inspect_transaction`] and those
-    /// made on [`Self::evm_mut`].
+    /// Starts a block with an inspector, which sees only the calls of [`Self::inspect_transaction`]
+    /// and those made on [`Self::evm_mut`].
     pub fn begin_inspected(
         state: &'x mut BlockState<'s, S>,
         block: Environment<'x>,
@@ -133,8 +134,8 @@ where
         Self::start(state, block, overrides, inspector, true)
     }
 
-    /// Starts a block. If none of its code calls a precompile, the chain's own precompiles and the metered
-    /// ones need not be built.
+    /// Starts a block. If none of its code calls a precompile, the chain's own precompiles and the
+    /// metered ones need not be built.
     fn start(
         state: &'x mut BlockState<'s, S>,
         block: Environment<'x>,
@@ -148,7 +149,8 @@ where
         // Limits first: the EVM is built from this environment and does not look at it again.
         let mut env = EvmEnv::for_eth_block(header, spec, spec.chain_id(), blob_params);
         overrides.limits(&mut env.cfg_env);
-        // From the merge on, only fee recipients and beneficiaries of SELFDESTRUCT are removed if empty.
+        // From the merge on, only fee recipients and beneficiaries of SELFDESTRUCT are removed if
+        // empty.
         if fork >= EthereumHardfork::Paris {
             state.keep_empty_accounts_but(header.beneficiary);
         }
@@ -190,8 +192,8 @@ where
         Ok(execution)
     }
 
-    /// Runs a transaction. On error the state is unchanged: a builder goes on without the transaction, and a
-    /// verifier takes the error as its verdict.
+    /// Runs a transaction. On error the state is unchanged: a builder goes on without the
+    /// transaction, and a verifier takes the error as its verdict.
     pub fn transact(
         &mut self,
         transaction: &Transaction,
@@ -200,8 +202,9 @@ where
         self.transact_if(transaction, sender, |_| true).map(drop)
     }
 
-    /// Runs a transaction, and commits its result if `keep` returns `true`. Otherwise only its reads remain,
-    /// which [`BlockState::forget_reads`] undoes. Returns `true` if the result was kept.
+    /// Runs a transaction, and commits its result if `keep` returns `true`. Otherwise only its
+    /// reads remain, which [`BlockState::forget_reads`] undoes. Returns `true` if the result was
+    /// kept.
     pub fn transact_if(
         &mut self,
         transaction: &Transaction,
@@ -209,14 +212,15 @@ where
         keep: impl FnOnce(&ResultAndState) -> bool,
     ) -> Result<bool, BlockError> {
         let (index, fork) = (self.transactions, self.fork);
-        // Transaction `n` has index `n + 1` in the access list, behind the first system calls (EIP-7928).
+        // Transaction `n` has index `n + 1` in the access list, behind the first system calls
+        // (EIP-7928).
         self.set_access_index(index as u64 + 1);
         self.before_transaction(transaction, sender)?;
         let contract = self.executor.spec.deposit_contract_address();
         let fee_recipient = self.header.beneficiary;
         let tip = self.tip(transaction);
-        // Both conditions are found inside the commit callback, which can only say no; the reason leaves it
-        // through this variable.
+        // Both conditions are found inside the commit callback, which can only say no; the reason
+        // leaves it through this variable.
         let mut unfit = None;
         let env = transaction_env(transaction, sender, self.overrides);
         let executed = self.executor.execute_transaction_with_commit_condition(
@@ -250,15 +254,16 @@ where
                 // Counted work becomes final only with the transaction.
                 self.tally.settle();
                 self.transactions += 1;
-                // Receipts before Byzantium commit to the state root after each transaction (EIP-658).
+                // Receipts before Byzantium commit to the state root after each transaction
+                // (EIP-658).
                 if fork < EthereumHardfork::Byzantium {
                     let root = self.executor.evm_mut().db_mut().root_so_far()?;
                     self.roots.push(root);
                 }
                 Ok(true)
             }
-            // The executor words an invalid transaction like a failure of the block; here it is known which
-            // transaction it was.
+            // The executor words an invalid transaction like a failure of the block; here it is
+            // known which transaction it was.
             Err(BlockError::Invalid(Invalid::Execution(reason))) => {
                 Err(Invalid::Transaction { index, reason }.into())
             }
@@ -266,8 +271,8 @@ where
         }
     }
 
-    /// Runs a transaction of a past block under the inspector, and passes its result to `seen` before it is
-    /// committed. No receipt is made.
+    /// Runs a transaction of a past block under the inspector, and passes its result to `seen`
+    /// before it is committed. No receipt is made.
     pub fn inspect_transaction<T, E: From<BlockError>>(
         &mut self,
         transaction: &Transaction,
@@ -308,8 +313,9 @@ where
         overrides.before_transaction(index, transaction, sender, state)
     }
 
-    /// Commits the changes of a call on the EVM of this block as a transaction of the block, with the receipt
-    /// and the gas that the caller has determined. For simulations, whose transactions have no signatures.
+    /// Commits the changes of a call on the EVM of this block as a transaction of the block, with
+    /// the receipt and the gas that the caller has determined. For simulations, whose transactions
+    /// have no signatures.
     pub fn commit_call(&mut self, changes: EvmState, receipt: Receipt, blob_gas: u64) {
         self.set_access_index(self.transactions as u64 + 1);
         self.executor.evm_mut().db_mut().commit(changes);
@@ -339,10 +345,11 @@ where
         }
     }
 
-    /// Returns the gas that the block has left for a transaction with this gas limit, if that is too little.
+    /// Returns the gas that the block has left for a transaction with this gas limit, if that is
+    /// too little.
     ///
-    /// From Amsterdam on (EIP-8037) a block has its gas limit once for execution and once more for state, and
-    /// a transaction must fit into both.
+    /// From Amsterdam on (EIP-8037) a block has its gas limit once for execution and once more for
+    /// state, and a transaction must fit into both.
     pub fn shortage(&self, gas_limit: u64) -> Option<u64> {
         let executor = &self.executor;
         let cfg = executor.evm().cfg_env();
@@ -374,7 +381,8 @@ where
         self.check_system_code(SystemCalls::Last)?;
         self.check_withdrawals()?;
         let failure = self.executor.evm().db().failure_handle();
-        // Asked before and after: the executor must not run on a failed state, and may fail a read itself.
+        // Asked before and after: the executor must not run on a failed state, and may fail a read
+        // itself.
         if let Some(failure) = failure.get() {
             return Err(failure.clone().into());
         }
@@ -404,7 +412,8 @@ where
         check_called_code(state, fork, allowed, calls)
     }
 
-    /// Checks that no withdrawal overflows the balance of its account, which the executor would ignore.
+    /// Checks that no withdrawal overflows the balance of its account, which the executor would
+    /// ignore.
     fn check_withdrawals(&mut self) -> Result<(), BlockError> {
         // Several withdrawals may go to one account, so the sums are tracked here.
         let mut balances = AddressMap::default();
@@ -445,8 +454,8 @@ where
     }
 }
 
-/// Executes all transactions of a block and the parts before and after them. `after` receives the position of
-/// each executed transaction and the gas used so far, and can stop the block.
+/// Executes all transactions of a block and the parts before and after them. `after` receives the
+/// position of each executed transaction and the gas used so far, and can stop the block.
 ///
 /// # Errors
 ///
@@ -466,16 +475,18 @@ pub fn execute_block<'x, S: StateSource>(
         BlockExecution::start(state, block, overrides, NoOpInspector, calls_precompiles)?;
     for (index, transaction) in transactions.iter().enumerate() {
         execution.transact(transaction, sender(index)?)?;
-        // Asked after each transaction, so that a verifier can stop a block that exceeds its claimed gas.
+        // Asked after each transaction, so that a verifier can stop a block that exceeds its
+        // claimed gas.
         after(index, execution.gas_used())?;
     }
     execution.finish()
 }
 
-/// Returns `true` if an account can have been paid `fees`. If the sum would exceed the largest balance, which
-/// no block may cause, revm pays nothing.
+/// Returns `true` if an account can have been paid `fees`. If the sum would exceed the largest
+/// balance, which no block may cause, revm pays nothing.
 ///
-/// Afterwards the two cases look alike; so the last `fees` below the largest balance are out of reach.
+/// Afterwards the two cases look alike; so the last `fees` below the largest balance are out of
+/// reach.
 fn can_hold(state: &EvmState, address: Address, fees: U256) -> bool {
     state.get(&address).is_none_or(|account| account.info.balance.checked_add(fees).is_some())
 }

@@ -3,15 +3,15 @@
 use alloy_primitives::Address;
 use core::{error::Error, fmt};
 
-/// A piece of work that takes more time than the gas of the block, or the bytes of its witness, have paid
-/// for. It is reported when it is done or about to be done.
+/// A piece of work that takes more time than the gas of the block, or the bytes of its witness,
+/// have paid for. It is reported when it is done or about to be done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum UnderpricedWork {
     /// A witness node is loaded at one more position than it was carried for.
     ///
-    /// Keys of a trie are hashes, so in a state that blocks have produced, no node occurs twice in one trie.
-    /// The author of an invented state can make all children of every branch equal, and walk through a
-    /// hundred nodes as if they were a complete trie.
+    /// Keys of a trie are hashes, so in a state that blocks have produced, no node occurs twice in
+    /// one trie. The author of an invented state can make all children of every branch equal, and
+    /// walk through a hundred nodes as if they were a complete trie.
     RepeatedNode {
         /// Length of the node in bytes.
         bytes: usize,
@@ -28,7 +28,8 @@ pub enum UnderpricedWork {
         /// Bytes hashed.
         bytes: usize,
     },
-    /// CREATE or CREATE2: the init code is copied, searched for jump destinations, and, for CREATE2, hashed.
+    /// CREATE or CREATE2: the init code is copied, searched for jump destinations, and, for
+    /// CREATE2, hashed.
     InitCode {
         /// Length of the init code in bytes.
         bytes: usize,
@@ -39,8 +40,8 @@ pub enum UnderpricedWork {
 
 /// Receiver of [`UnderpricedWork`] reports.
 pub trait WorkMeter: fmt::Debug + Send + Sync {
-    /// Records a piece of work and returns `true` if the block may go on. Otherwise execution stops with an
-    /// [`InternalError`](crate::InternalError), which says nothing about the block.
+    /// Records a piece of work and returns `true` if the block may go on. Otherwise execution stops
+    /// with an [`InternalError`](crate::InternalError), which says nothing about the block.
     fn spend(&self, work: UnderpricedWork) -> bool;
 }
 

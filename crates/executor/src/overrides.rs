@@ -24,16 +24,17 @@ pub trait HookState: Database<Error = ReadError> + DatabaseCommit {}
 
 impl<T: Database<Error = ReadError> + DatabaseCommit> HookState for T {}
 
-/// Changes of a chain to the EVM of its fork, and hooks at the begin and end of its blocks and before each
-/// transaction: limits that it lifts, precompiles that it adds, a market that prices a resource per block,
-/// context that a precompile needs of the transaction around its call, a header with further items.
+/// Changes of a chain to the EVM of its fork, and hooks at the begin and end of its blocks and
+/// before each transaction: limits that it lifts, precompiles that it adds, a market that prices a
+/// resource per block, context that a precompile needs of the transaction around its call, a header
+/// with further items.
 ///
 /// Builder, verifier, import and replay call all hooks at the same points. A hook that returns
 /// [`BlockError::Invalid`] rejects the block or the transaction; a builder then goes on without the
 /// transaction.
 pub trait EvmOverrides: fmt::Debug + Send + Sync {
-    /// Returns the overrides that these extend; none by default. Each method that a type does not implement is
-    /// that of its base, so that no wrapper loses a check.
+    /// Returns the overrides that these extend; none by default. Each method that a type does not
+    /// implement is that of its base, so that no wrapper loses a check.
     fn base(&self) -> Option<&dyn EvmOverrides> {
         None
     }
@@ -50,16 +51,16 @@ pub trait EvmOverrides: fmt::Debug + Send + Sync {
         self.base().map_or(&(), |base| base.cryptography())
     }
 
-    /// Adds to the precompiles of the fork. They may count their work in `tally`, which belongs to the block
-    /// or call that they serve.
+    /// Adds to the precompiles of the fork. They may count their work in `tally`, which belongs to
+    /// the block or call that they serve.
     fn precompiles(&self, precompiles: &mut PrecompilesMap, tally: &Arc<BlockTally>) {
         if let Some(base) = self.base() {
             base.precompiles(precompiles, tally);
         }
     }
 
-    /// Returns the signer to assume for an authorization (EIP-7702), regardless of its signature; by default
-    /// none, so that the real signer counts.
+    /// Returns the signer to assume for an authorization (EIP-7702), regardless of its signature;
+    /// by default none, so that the real signer counts.
     fn authority(&self, authorization: &SignedAuthorization) -> Option<Address> {
         self.base()?.authority(authorization)
     }
@@ -69,8 +70,8 @@ pub trait EvmOverrides: fmt::Debug + Send + Sync {
         self.base()?.meter()
     }
 
-    /// Returns `true` if a verifier without these overrides reaches the same verdict on the blocks of
-    /// this chain.
+    /// Returns `true` if a verifier without these overrides reaches the same verdict on the blocks
+    /// of this chain.
     fn is_verifiable(&self) -> bool {
         self.base().is_some_and(|base| base.is_verifiable())
     }
@@ -84,8 +85,8 @@ pub trait EvmOverrides: fmt::Debug + Send + Sync {
         self.base().map_or(Ok(()), |base| base.begin_block(header, state))
     }
 
-    /// Runs before a transaction; `index` is its position in the block. A hook that refuses must not have
-    /// committed anything, since nothing is undone.
+    /// Runs before a transaction; `index` is its position in the block. A hook that refuses must
+    /// not have committed anything, since nothing is undone.
     fn before_transaction(
         &self,
         index: usize,
@@ -97,8 +98,8 @@ pub trait EvmOverrides: fmt::Debug + Send + Sync {
             .map_or(Ok(()), |base| base.before_transaction(index, transaction, sender, state))
     }
 
-    /// Runs after the last transaction, before requests and withdrawals; `tally` holds the counts of the
-    /// block's transactions.
+    /// Runs after the last transaction, before requests and withdrawals; `tally` holds the counts
+    /// of the block's transactions.
     fn end_block(
         &self,
         header: &Header,
@@ -117,10 +118,11 @@ pub trait EvmOverrides: fmt::Debug + Send + Sync {
         self.base().map_or(Ok(()), |base| base.check_outcome(header, outcome))
     }
 
-    /// Returns the RLP of the header of the block to verify, whose hash is the block's. A chain may append items
-    /// to those of the fork.
+    /// Returns the RLP of the header of the block to verify, whose hash is the block's. A chain may
+    /// append items to those of the fork.
     fn encode_header(&self, header: &Header) -> Vec<u8> {
-        // The payload names the hash of these bytes, so a wrong encoding refuses a block and accepts none.
+        // The payload names the hash of these bytes, so a wrong encoding refuses a block and
+        // accepts none.
         self.base().map_or_else(|| alloy_rlp::encode(header), |base| base.encode_header(header))
     }
 

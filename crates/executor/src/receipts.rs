@@ -67,7 +67,8 @@ impl ExecutionOutcome {
     pub fn receipts_root_and_bloom(&self) -> (B256, Bloom) {
         let receipts = self.with_blooms();
         let bloom = receipts.iter().fold(Bloom::ZERO, |bloom, receipt| bloom | receipt.logs_bloom);
-        // Receipts before Byzantium contain a root in place of the status, which alloy's function cannot encode.
+        // Receipts before Byzantium contain a root in place of the status, which alloy's function
+        // cannot encode.
         let root = if self.roots.is_empty() {
             calculate_receipt_root(&receipts)
         } else {

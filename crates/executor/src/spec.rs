@@ -9,9 +9,9 @@ use wire::ProtocolFork;
 
 /// Address in place of a missing deposit contract.
 ///
-/// The block executor takes "none" for the deposit contract of mainnet. On another chain, the code at that
-/// address must not make deposits, and neither must any other code. ECRECOVER is a precompile of every fork: the
-/// EVM runs no code at its address, so that it makes no logs.
+/// The block executor takes "none" for the deposit contract of mainnet. On another chain, the code
+/// at that address must not make deposits, and neither must any other code. ECRECOVER is a
+/// precompile of every fork: the EVM runs no code at its address, so that it makes no logs.
 const NO_DEPOSIT_CONTRACT: Address = Address::with_last_byte(1);
 
 /// The rules of a chain: its id, its forks, its deposit contract, its blob parameters.
@@ -66,22 +66,23 @@ impl ChainSpec {
         Self::scheduled(chain_id, fork, &[])
     }
 
-    /// Creates a chain with the rules of `first` from genesis on and those of later forks from the given
-    /// timestamps on, without a deposit contract.
+    /// Creates a chain with the rules of `first` from genesis on and those of later forks from the
+    /// given timestamps on, without a deposit contract.
     pub fn scheduled(chain_id: u64, first: ProtocolFork, later: &[(ProtocolFork, u64)]) -> Self {
         Self::from_hardfork(chain_id, hardfork(first), later)
     }
 
-    /// Creates a chain as [`scheduled`](Self::scheduled) does, whose first fork may precede the merge. Its blocks then
-    /// have the difficulty that they are given: zero if no work is done for them.
+    /// Creates a chain as [`scheduled`](Self::scheduled) does, whose first fork may precede the
+    /// merge. Its blocks then have the difficulty that they are given: zero if no work is done for
+    /// them.
     pub fn from_hardfork(
         chain_id: u64,
         first: EthereumHardfork,
         later: &[(ProtocolFork, u64)],
     ) -> Self {
         let activation = |fork: EthereumHardfork| match fork {
-            // Forks after `first` up to the merge activate by number or difficulty, which a schedule of
-            // timestamps does not have.
+            // Forks after `first` up to the merge activate by number or difficulty, which a
+            // schedule of timestamps does not have.
             fork if fork > first && fork <= EthereumHardfork::Paris => ForkCondition::Never,
             // The DAO fork changes the state of one chain, not the rules.
             EthereumHardfork::Dao => ForkCondition::Never,
@@ -115,8 +116,8 @@ impl ChainSpec {
         self
     }
 
-    /// Returns the same chain with its own blob parameters (EIP-7840), each from a timestamp on. Before the
-    /// first of them, those of the forks hold.
+    /// Returns the same chain with its own blob parameters (EIP-7840), each from a timestamp on.
+    /// Before the first of them, those of the forks hold.
     #[must_use]
     pub fn with_blob_schedule(mut self, mut schedule: Vec<(u64, BlobParams)>) -> Self {
         schedule.sort_by_key(|(timestamp, _)| *timestamp);
@@ -138,8 +139,8 @@ impl ChainSpec {
         self
     }
 
-    /// Returns the rules for an input that names `chain_id` and a schema of `fork`: those of the network if
-    /// the id is known, otherwise `fork` from genesis on.
+    /// Returns the rules for an input that names `chain_id` and a schema of `fork`: those of the
+    /// network if the id is known, otherwise `fork` from genesis on.
     pub fn for_input(chain_id: u64, fork: ProtocolFork) -> Self {
         Self::known(chain_id).unwrap_or_else(|| Self::constant(chain_id, fork))
     }
@@ -164,8 +165,8 @@ impl ChainSpec {
         self.chain_id
     }
 
-    /// Returns the newest fork in force at a timestamp, or `None` before Shanghai: older blocks have no
-    /// schema.
+    /// Returns the newest fork in force at a timestamp, or `None` before Shanghai: older blocks
+    /// have no schema.
     pub fn fork_at(&self, timestamp: u64) -> Option<ProtocolFork> {
         // Paris itself activates by total difficulty, so no timestamp names it.
         ProtocolFork::ALL.into_iter().rev().filter(|fork| *fork > ProtocolFork::Paris).find(
@@ -178,8 +179,8 @@ impl ChainSpec {
         self.fork_times().into_iter().map(|(fork, _)| fork).collect()
     }
 
-    /// Returns the forks with a schema that are ever in force and the timestamps from which they are, oldest
-    /// first.
+    /// Returns the forks with a schema that are ever in force and the timestamps from which they
+    /// are, oldest first.
     pub fn fork_times(&self) -> Vec<(ProtocolFork, u64)> {
         let since = |fork: ProtocolFork| {
             let since = self.forks.ethereum_fork_activation(hardfork(fork)).as_timestamp()?;

@@ -8,8 +8,8 @@ use wire::ProtocolFork;
 
 /// Code that is allowed at the addresses that the block executor calls by itself.
 ///
-/// Such a call gets 30 million gas that no block pays for. If the pre-state comes from an adversary, foreign
-/// code there is work that no block pays for either.
+/// Such a call gets 30 million gas that no block pays for. If the pre-state comes from an
+/// adversary, foreign code there is work that no block pays for either.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum SystemCode {
     /// The code of the EIPs, or none at the two addresses whose absence the rules allow.
@@ -102,8 +102,8 @@ pub const SYSTEM_CONTRACTS: [SystemContract; 6] = [
 pub(crate) enum SystemCalls {
     /// Before its transactions: the contracts that receive data. They may be absent.
     First,
-    /// After its transactions: the contracts that return requests. A transaction of the same block may have
-    /// deployed them.
+    /// After its transactions: the contracts that return requests. A transaction of the same block
+    /// may have deployed them.
     Last,
 }
 
@@ -135,7 +135,8 @@ pub(crate) fn check_called_code<S: StateSource>(
             state.basic(contract.address)?.map_or(KECCAK256_EMPTY, |account| account.code_hash);
         let present = got != KECCAK256_EMPTY;
         let accepted = match allowed {
-            // Whether the contract may be absent depends on the fork, even if its code must be canonical.
+            // Whether the contract may be absent depends on the fork, even if its code must be
+            // canonical.
             SystemCode::Canonical if present => got == contract.code_hash,
             _ => present || contract.optional,
         };

@@ -62,8 +62,8 @@ impl FixedGas {
         self.intrinsic.max(self.floor)
     }
 
-    /// Returns the minimum gas that the block counts for the transaction, with maximum refunds. From
-    /// Amsterdam on refunds do not lower what a block counts (EIP-7778).
+    /// Returns the minimum gas that the block counts for the transaction, with maximum refunds.
+    /// From Amsterdam on refunds do not lower what a block counts (EIP-7778).
     fn counted(self, fork: ProtocolFork) -> u64 {
         let refund = if fork < ProtocolFork::Amsterdam {
             self.intrinsic / Self::MAX_REFUND_QUOTIENT
@@ -76,13 +76,14 @@ impl FixedGas {
 
 /// Returns the minimum gas limit of a transaction in any state: intrinsic gas and calldata floor.
 ///
-/// The result is exact up to BPO2. From Amsterdam on (EIP-2780) the price depends on whether the recipient is
-/// the sender, who is not known yet, so this returns the cheaper case.
+/// The result is exact up to BPO2. From Amsterdam on (EIP-2780) the price depends on whether the
+/// recipient is the sender, who is not known yet, so this returns the cheaper case.
 pub fn intrinsic_gas(transaction: &Transaction, fork: ProtocolFork) -> u64 {
     fixed_gas(transaction, fork).limit()
 }
 
-/// Gas that a transaction is charged before its first instruction, without the calldata floor of EIP-7623.
+/// Gas that a transaction is charged before its first instruction, without the calldata floor of
+/// EIP-7623.
 pub fn initial_gas(transaction: &Transaction, fork: ProtocolFork) -> u64 {
     fixed_gas(transaction, fork).intrinsic
 }
@@ -109,15 +110,16 @@ fn fixed_gas(transaction: &Transaction, fork: ProtocolFork) -> FixedGas {
 
 /// Checks that need nothing of the state, for one transaction after another.
 ///
-/// The types exist in the fork, each gas limit covers its transaction's intrinsic gas, and the block's gas
-/// limit covers the minimum that the block must count for all of them. A valid block satisfies all three.
-/// They are checked before any signature, so that the gas limit pays for recovering senders.
+/// The types exist in the fork, each gas limit covers its transaction's intrinsic gas, and the
+/// block's gas limit covers the minimum that the block must count for all of them. A valid block
+/// satisfies all three. They are checked before any signature, so that the gas limit pays for
+/// recovering senders.
 #[derive(Debug, Clone, Copy)]
 pub struct TransactionCheck {
     fork: ProtocolFork,
     gas_limit: u64,
-    /// Number of checked transactions, the minimum gas that the block counts for them, and the sum of their
-    /// gas limits.
+    /// Number of checked transactions, the minimum gas that the block counts for them, and the sum
+    /// of their gas limits.
     checked: usize,
     least: u64,
     allowed: u64,
@@ -149,8 +151,8 @@ impl TransactionCheck {
             return Err(Invalid::TransactionGas { index, gas_limit, intrinsic });
         }
         self.checked += 1;
-        // Saturating sums cannot wrap below the limit: a saturated sum exceeds every gas limit but the
-        // largest.
+        // Saturating sums cannot wrap below the limit: a saturated sum exceeds every gas limit but
+        // the largest.
         self.least = self.least.saturating_add(gas.counted(fork));
         self.allowed = self.allowed.saturating_add(transaction.gas_limit());
         if self.least > gas_limit {

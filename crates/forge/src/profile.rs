@@ -146,7 +146,8 @@ impl FromStr for Profile {
     }
 }
 
-/// The rule of an L1 with this fork schedule, whose first fork holds at all times before the second.
+/// The rule of an L1 with this fork schedule, whose first fork holds at all times before the
+/// second.
 fn scheduled(schedule: &str) -> Option<ForkRule> {
     let schedule: ForkTimes = schedule.parse().ok()?;
     let later = schedule.timestamps((0, 0), None).ok()?;

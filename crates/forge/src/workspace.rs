@@ -59,8 +59,8 @@ impl Workspace {
 
     /// Takes the request with this hash out of the workspace.
     ///
-    /// [`ForgeError::RequestGone`] if the file is not complete: another process is writing the same request,
-    /// or has taken it.
+    /// [`ForgeError::RequestGone`] if the file is not complete: another process is writing the same
+    /// request, or has taken it.
     pub(crate) fn take_request(&self, hash: B256) -> Result<Vec<u8>, ForgeError> {
         let path = self.root.join(REQUESTS).join(hex::encode(hash));
         let request = match fs::read(&path) {
@@ -128,8 +128,8 @@ impl Workspace {
         Ok(())
     }
 
-    /// Removes the longest unused files until no more than `bound` bytes are left, but none that was
-    /// in use within `keep`.
+    /// Removes the longest unused files until no more than `bound` bytes are left, but none that
+    /// was in use within `keep`.
     fn trim(&self, bound: u64, keep: Duration) -> Result<(), ForgeError> {
         let now = SystemTime::now();
         let mut files = Vec::new();

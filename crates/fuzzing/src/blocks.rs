@@ -22,9 +22,9 @@ use wire::{BatchWitness, StatelessInput};
 
 /// Checks EXECUTE on blocks of small chains, changed as the bytes say, with all hashes repaired.
 ///
-/// No input is a fault of ours. The verdict depends neither on the number of threads, nor on the form of the input (a
-/// block, or a batch of one block), and an input is accepted exactly if a chain imports its blocks, one on the other,
-/// unless its witness lacks a part.
+/// No input is a fault of ours. The verdict depends neither on the number of threads, nor on the
+/// form of the input (a block, or a batch of one block), and an input is accepted exactly if a
+/// chain imports its blocks, one on the other, unless its witness lacks a part.
 pub fn inputs(data: &[u8]) -> Outcome {
     let mut choices = Choices::new(data);
     let scene = choices.pick(Scene::all());
@@ -45,7 +45,8 @@ fn single(scene: &Scene, choices: &mut Choices<'_>) -> Outcome {
     }))
 }
 
-/// Returns the input of a block that is changed as the bytes say; `None` if its parts fit no format.
+/// Returns the input of a block that is changed as the bytes say; `None` if its parts fit no
+/// format.
 fn changed_block(scene: &Scene, choices: &mut Choices<'_>) -> Option<Vec<u8>> {
     let good = choices.pick(&scene.blocks);
     let input = StatelessInput::decode(&good.input).expect("an input of a scene");
@@ -116,7 +117,8 @@ fn add_transaction(draft: &mut Draft<'_>, good: &SceneBlock, choices: &mut Choic
     draft.transactions.insert(at, transaction.encoded_2718().into());
 }
 
-/// Compares the verdict on a block with that on a batch of the block alone, whose state is in compact form.
+/// Compares the verdict on a block with that on a batch of the block alone, whose state is in
+/// compact form.
 fn agree_with_batch(scene: &Scene, calldata: &[u8], accepted: bool) {
     let Ok(input) = StatelessInput::decode(calldata) else { return };
     let witness = &input.witness;

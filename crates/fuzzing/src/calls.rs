@@ -35,11 +35,12 @@ impl BlobSource for Held {
     }
 }
 
-/// Checks calls in each dialect: any bytes as calldata, changed calldata of a good call, and the call with a changed
-/// input.
+/// Checks calls in each dialect: any bytes as calldata, changed calldata of a good call, and the
+/// call with a changed input.
 ///
-/// A call is never a fault of ours. It is accepted exactly if the input within it is, by the form of the
-/// execution-specs, and makes no false claim; and with any amount of gas it has the same answer or runs out of gas.
+/// A call is never a fault of ours. It is accepted exactly if the input within it is, by the form
+/// of the execution-specs, and makes no false claim; and with any amount of gas it has the same
+/// answer or runs out of gas.
 pub fn dialects(data: &[u8]) -> Outcome {
     let mut choices = Choices::new(data);
     let dialect = *choices.pick(&DialectName::OF_ETHEREUM);
@@ -80,7 +81,8 @@ pub fn dialects(data: &[u8]) -> Outcome {
         let sealed = resealed(&input, |_| {}).or_else(|| relinked(&input, |_| {}));
         input = sealed.unwrap_or(input);
     }
-    // In blobs an input may be that of a nested block, which is judged under the revision of the execution-specs.
+    // In blobs an input may be that of a nested block, which is judged under the revision of the
+    // execution-specs.
     let readable = match dialect {
         DialectName::Blobs => DialectName::Nested.decode(&input, &[] as &[Bytes]),
         _ => Ok(input.clone()),
@@ -127,7 +129,8 @@ fn judged(scene: &Scene, dialect: DialectName, call: DialectCall, gas: u64) -> O
         full
     });
     let outcome = Outcome::of(full.as_ref().is_ok_and(is_positive));
-    // With more gas than it is charged, a call runs like the one before: most need no second execution.
+    // With more gas than it is charged, a call runs like the one before: most need no second
+    // execution.
     let charge = full.as_ref().map_or(MAX_RESERVE, |answer| answer.gas);
     if gas == PLENTY || gas > charge && !is_in_sample(&calldata) {
         return outcome;
@@ -145,7 +148,8 @@ fn judged(scene: &Scene, dialect: DialectName, call: DialectCall, gas: u64) -> O
     outcome
 }
 
-/// Returns `true` if an answer says that the block is valid: the result, or the word 1 of Drake's dialect.
+/// Returns `true` if an answer says that the block is valid: the result, or the word 1 of Drake's
+/// dialect.
 fn is_positive(answer: &Answer) -> bool {
     let output = &answer.output;
     assert!([StatelessResult::LEN, Draft8079::ANSWER_LEN, 32].contains(&output.len()), "{output}");

@@ -2,8 +2,8 @@
 
 use testkit::Random;
 
-/// A reader of choices. Behind the end of the bytes all choices are zero, so that every text of bytes is a full list of
-/// choices, and a longer one only adds to it.
+/// A reader of choices. Behind the end of the bytes all choices are zero, so that every text of
+/// bytes is a full list of choices, and a longer one only adds to it.
 #[derive(Debug, Clone)]
 pub(crate) struct Choices<'d> {
     rest: &'d [u8],
@@ -44,8 +44,8 @@ impl<'d> Choices<'d> {
         u32::from_le_bytes([self.byte(), self.byte(), self.byte(), self.byte()])
     }
 
-    /// Takes an index into something of a length; zero if that is zero. A short one takes one byte, so that a small
-    /// change of the bytes is a small change of the choice.
+    /// Takes an index into something of a length; zero if that is zero. A short one takes one byte,
+    /// so that a small change of the bytes is a small change of the choice.
     pub(crate) const fn index(&mut self, length: usize) -> usize {
         let number = match length {
             0..=256 => self.byte() as usize,

@@ -17,10 +17,11 @@ const EMPTY_CODE: usize = 5;
 /// Place of a code that is the first one again.
 const REPEATED_CODE: usize = 6;
 
-/// Checks that decoding never panics, and that each decoded value has one encoding: the bytes that it came from.
+/// Checks that decoding never panics, and that each decoded value has one encoding: the bytes that
+/// it came from.
 ///
-/// Bytes that begin with zero are a state in compact form behind a number of codes; all others are tried as calldata of
-/// EXECUTE and as a result.
+/// Bytes that begin with zero are a state in compact form behind a number of codes; all others are
+/// tried as calldata of EXECUTE and as a result.
 pub fn wire(data: &[u8]) -> Outcome {
     match data {
         [0, codes, state @ ..] => compact_state(state, usize::from(*codes) % MAX_CODES),

@@ -35,8 +35,8 @@ impl Judge {
     ///
     /// # Panics
     ///
-    /// If the call is a fault of ours, or if the number of threads matters. The second is checked for [some
-    /// calls](is_in_sample) only.
+    /// If the call is a fault of ours, or if the number of threads matters. The second is checked
+    /// for [some calls](is_in_sample) only.
     pub(crate) fn verdict(&self, calldata: &[u8]) -> Arc<Verdict> {
         self.verdicts.get_or(calldata, || {
             let alone = self.execute.run(calldata, u64::MAX);
@@ -50,8 +50,8 @@ impl Judge {
     }
 }
 
-/// Returns `true` for one in eight calls, the same ones in every process: they are checked in ways that take as long as
-/// all others together.
+/// Returns `true` for one in eight calls, the same ones in every process: they are checked in ways
+/// that take as long as all others together.
 pub(crate) fn is_in_sample(calldata: &[u8]) -> bool {
     calldata.iter().fold(0_u8, |sum, byte| sum.wrapping_add(*byte)).is_multiple_of(8)
 }
@@ -68,11 +68,12 @@ pub(crate) fn assert_no_fault<T>(outcome: &Result<T, ExecuteError>) {
     }
 }
 
-/// Compares the verdict on calldata with that of a chain, which executes the same blocks on the states of a store.
-/// Returns `true` if EXECUTE accepts the calldata by the rules of L1.
+/// Compares the verdict on calldata with that of a chain, which executes the same blocks on the
+/// states of a store. Returns `true` if EXECUTE accepts the calldata by the rules of L1.
 ///
-/// An accepted input is one whose blocks the chain imports, one on the other. If the chain imports them and EXECUTE
-/// refuses the input, then only for its witness: with the witness of the chain it accepts the blocks.
+/// An accepted input is one whose blocks the chain imports, one on the other. If the chain imports
+/// them and EXECUTE refuses the input, then only for its witness: with the witness of the chain it
+/// accepts the blocks.
 pub(crate) fn agree_with_chain(scene: &Scene, calldata: &[u8]) -> bool {
     let open = &*scene.open.verdict(calldata);
     // EXECUTE of the fork's L1 demands more, and never comes to another result.

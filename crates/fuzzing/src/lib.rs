@@ -1,16 +1,18 @@
 //! Properties that hold for all bytes.
 //!
-//! Each function of [`PROPERTIES`] reads its choices from bytes and panics if the property is broken. A target of
-//! `cargo fuzz` hands it the bytes of libFuzzer; the test `smoke` hands it the committed corpus and mutations of it, on
-//! stable and without libFuzzer. An outcome says how far the bytes went, so that a run can prove that it reached the
-//! deep paths too.
+//! Each function of [`PROPERTIES`] reads its choices from bytes and panics if the property is
+//! broken. A target of `cargo fuzz` hands it the bytes of libFuzzer; the test `smoke` hands it the
+//! committed corpus and mutations of it, on stable and without libFuzzer. An outcome says how far
+//! the bytes went, so that a run can prove that it reached the deep paths too.
 //!
-//! A property compares two ways to the same answer: decoding with encoding, the trie with `alloy-trie`, a block alone
-//! with the same block in a batch and on a chain, a call in a dialect with the input within it. A call that a library
-//! answers by a panic counts as broken, although EXECUTE only fails that call.
+//! A property compares two ways to the same answer: decoding with encoding, the trie with
+//! `alloy-trie`, a block alone with the same block in a batch and on a chain, a call in a dialect
+//! with the input within it. A call that a library answers by a panic counts as broken, although
+//! EXECUTE only fails that call.
 //!
-//! An execution takes microseconds, or a fuzzer sees too few inputs: chains are built once, senders are recovered once,
-//! the verdict on an input is kept, and checks that take as long as all others together are made on one input in eight.
+//! An execution takes microseconds, or a fuzzer sees too few inputs: chains are built once, senders
+//! are recovered once, the verdict on an input is kept, and checks that take as long as all others
+//! together are made on one input in eight.
 //!
 //! Only tests and the targets in `fuzz/` depend on this crate.
 

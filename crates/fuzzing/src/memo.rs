@@ -4,8 +4,8 @@ use alloy_primitives::map::HashMap;
 use core::hash::{BuildHasher as _, Hash};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// Results by the 64-bit digest of what they follow from. Different bytes of a fuzzer often make the same input, and
-/// several checks of one input need the same verdict.
+/// Results by the 64-bit digest of what they follow from. Different bytes of a fuzzer often make
+/// the same input, and several checks of one input need the same verdict.
 #[derive(Debug)]
 pub(crate) struct Memo<T> {
     limit: usize,
@@ -13,14 +13,16 @@ pub(crate) struct Memo<T> {
 }
 
 impl<T: Clone> Memo<T> {
-    /// Creates a memo that starts again when it has `limit` results, so that a long run does not fill the memory.
+    /// Creates a memo that starts again when it has `limit` results, so that a long run does not
+    /// fill the memory.
     pub(crate) fn new(limit: usize) -> Self {
         Self { limit, results: Mutex::default() }
     }
 
     /// Returns the result for `key`, which `make` computes if the memo lacks it.
     ///
-    /// The memo is not locked meanwhile, so that `make` may use it too, and a panic leaves it intact.
+    /// The memo is not locked meanwhile, so that `make` may use it too, and a panic leaves it
+    /// intact.
     pub(crate) fn get_or(&self, key: impl Hash, make: impl FnOnce() -> T) -> T {
         let known = |results: &HashMap<u64, T>| {
             let digest = results.hasher().hash_one(&key);

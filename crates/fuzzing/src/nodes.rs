@@ -22,11 +22,12 @@ impl FromIterator<Bytes> for Nodes {
     }
 }
 
-/// Puts other bytes in the place of item `at`, and repairs the hashes of all items that lead to it. Returns the new
-/// hash of `root`, which stays the same if no reference leads from there to the item.
+/// Puts other bytes in the place of item `at`, and repairs the hashes of all items that lead to it.
+/// Returns the new hash of `root`, which stays the same if no reference leads from there to the
+/// item.
 ///
-/// Nodes of tries have no circle, but the bytes may hold the hash of an item above their place. No repair ends such a
-/// circle, so there are no more repairs than a trie of these items can need.
+/// Nodes of tries have no circle, but the bytes may hold the hash of an item above their place. No
+/// repair ends such a circle, so there are no more repairs than a trie of these items can need.
 pub(crate) fn replace(items: &mut [Bytes], at: usize, bytes: Vec<u8>, mut root: B256) -> B256 {
     let mut changed = vec![(at, Bytes::from(bytes))];
     let mut left = items.len() * items.len();

@@ -10,8 +10,9 @@ use wire::{ExecutionPayload, Input, NewPayloadRequest, ProtocolFork};
 /// Fields that are repaired in one input, at most.
 const MAX_REPAIRS: usize = 12;
 
-/// Sets the fields of headers to the values that EXECUTE expects, until it accepts the input or refuses it for another
-/// reason. A block that named its parent still does; one that did not is left without one.
+/// Sets the fields of headers to the values that EXECUTE expects, until it accepts the input or
+/// refuses it for another reason. A block that named its parent still does; one that did not is
+/// left without one.
 pub(crate) fn repaired(scene: &Scene, mut calldata: Vec<u8>) -> Vec<u8> {
     for _ in 0..MAX_REPAIRS {
         let verdict = scene.open.verdict(&calldata);
@@ -34,8 +35,8 @@ pub(crate) fn repaired(scene: &Scene, mut calldata: Vec<u8>) -> Vec<u8> {
     calldata
 }
 
-/// Repairs the block that was refused, seals it again, and has its child name it. Returns `None` if the reason names no
-/// value to repair it with.
+/// Repairs the block that was refused, seals it again, and has its child name it. Returns `None` if
+/// the reason names no value to repair it with.
 fn repair(
     requests: &mut [NewPayloadRequest<'_>],
     fork: ProtocolFork,

@@ -151,7 +151,8 @@ impl Scene {
         }
     }
 
-    /// Returns in compact form what the witness has of the state with this root; `None` if it is no state.
+    /// Returns in compact form what the witness has of the state with this root; `None` if it is no
+    /// state.
     pub(crate) fn compacted(
         &self,
         root: B256,

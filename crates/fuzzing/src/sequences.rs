@@ -14,8 +14,8 @@ const MAX_BLOCKS: usize = 5;
 
 /// Checks a batch of blocks that the bytes choose from both branches of a chain.
 ///
-/// Without a change it is accepted exactly if each block is a child of the one before, and the first of the header in
-/// the witness. With one it is judged as the chain judges its blocks.
+/// Without a change it is accepted exactly if each block is a child of the one before, and the
+/// first of the header in the witness. With one it is judged as the chain judges its blocks.
 pub(crate) fn sequence(scene: &Scene, choices: &mut Choices<'_>) -> Outcome {
     let mut chosen = vec![choices.index(scene.blocks.len())];
     while chosen.len() <= choices.index(MAX_BLOCKS) {
@@ -55,7 +55,8 @@ pub(crate) fn sequence(scene: &Scene, choices: &mut Choices<'_>) -> Outcome {
         true => relinked(&batch, |_| {}).unwrap_or(batch),
         false => batch,
     };
-    // Without links that are repaired too: a block that names another parent is refused, whichever roots it has.
+    // Without links that are repaired too: a block that names another parent is refused, whichever
+    // roots it has.
     let batch = if is_repaired { repaired(scene, batch) } else { batch };
     let accepted = scene.judged.get_or(&batch, || agree_with_chain(scene, &batch));
     if !is_changed && !is_relinked && !is_repaired {

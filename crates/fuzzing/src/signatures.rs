@@ -1,4 +1,5 @@
-//! Signatures that are made and verified in a microsecond, which takes a library up to a tenth of a millisecond.
+//! Signatures that are made and verified in a microsecond, which takes a library up to a tenth of a
+//! millisecond.
 
 use crate::memo::Memo;
 use alloy_consensus::{SignableTransaction as _, TxEip1559};
@@ -49,8 +50,8 @@ impl Signer {
 
     /// Signs a transaction, whose sender is known from now on.
     ///
-    /// The nonce of the signature is one, so that its point is the generator and needs no multiplication. Such a
-    /// signature is valid, and reveals the secret of a key for tests.
+    /// The nonce of the signature is one, so that its point is the generator and needs no
+    /// multiplication. Such a signature is valid, and reveals the secret of a key for tests.
     pub(crate) fn sign(&self, transaction: TxEip1559) -> Transaction {
         let digest = U256::from_be_bytes(transaction.signature_hash().0);
         let s = GENERATOR_X.mul_mod(self.secret, ORDER).add_mod(digest, ORDER);

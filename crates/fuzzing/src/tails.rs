@@ -25,8 +25,9 @@ static OTHER: LazyLock<Bytes> = LazyLock::new(|| vec![0x11; BLOB_LEN].into());
 
 /// Checks an input whose tail is in blobs, cut and damaged as the bytes say.
 ///
-/// Wherever the tail begins, the answer is that of the whole input. An accepted call has exactly the calldata and blobs
-/// of an input that is accepted as a whole, with the same answer, so that no byte of a blob can be changed for nothing.
+/// Wherever the tail begins, the answer is that of the whole input. An accepted call has exactly
+/// the calldata and blobs of an input that is accepted as a whole, with the same answer, so that no
+/// byte of a blob can be changed for nothing.
 pub fn blob_tails(data: &[u8]) -> Outcome {
     let mut choices = Choices::new(data);
     let scene = choices.pick(Scene::all());
@@ -132,8 +133,8 @@ fn ask_whole(scene: &Scene, input: &[u8]) -> Result<Answer, ExecuteError> {
 
 /// Returns the answer to a call in a transaction with these blobs, next to that to a whole input.
 ///
-/// Most calls that come to the same input are not executed again: their answer is that of the input, and the trailer's
-/// price.
+/// Most calls that come to the same input are not executed again: their answer is that of the
+/// input, and the trailer's price.
 fn ask(
     scene: &Scene,
     calldata: &[u8],

@@ -66,10 +66,10 @@ impl NodeSource for Without<'_> {
 
 /// Checks the trie against an ordered map, whose root `alloy-trie` computes.
 ///
-/// The bytes are batches of insertions, updates and removals. A trie that stays in memory and one that loads its nodes
-/// for each batch have the root of the map. The nodes that a batch has read give the same root alone; without one of
-/// them the batch fails and names it; and with one of them forged, under a root that leads to it, each value is one
-/// that `alloy-trie` proves too.
+/// The bytes are batches of insertions, updates and removals. A trie that stays in memory and one
+/// that loads its nodes for each batch have the root of the map. The nodes that a batch has read
+/// give the same root alone; without one of them the batch fails and names it; and with one of them
+/// forged, under a root that leads to it, each value is one that `alloy-trie` proves too.
 pub fn trie(data: &[u8]) -> Outcome {
     let mut choices = Choices::new(data);
     let (mut model, mut nodes) = (Model::new(), Nodes::default());
@@ -112,8 +112,8 @@ fn root_of(model: &Model) -> B256 {
     builder.root()
 }
 
-/// Chooses a key of one of three shapes: spread like hashes, with a long common prefix, so that extensions lie deep in
-/// the trie, and different only at the end, so that nodes are embedded.
+/// Chooses a key of one of three shapes: spread like hashes, with a long common prefix, so that
+/// extensions lie deep in the trie, and different only at the end, so that nodes are embedded.
 fn key(choices: &mut Choices<'_>) -> B256 {
     let (shape, number) = (choices.byte(), choices.byte());
     match shape % 3 {
@@ -144,7 +144,8 @@ fn changes(choices: &mut Choices<'_>) -> Changes {
             length @ 0..0x80 => usize::from(length) % 40,
             length => usize::from(length),
         };
-        // A value is as long as chosen, even at the end of the bytes: a length of zero is a removal.
+        // A value is as long as chosen, even at the end of the bytes: a length of zero is a
+        // removal.
         let mut value = choices.bytes(length.min(4)).to_vec();
         value.resize(length, 0x5b);
         changes.insert(key, (!value.is_empty()).then_some(value));
@@ -174,7 +175,8 @@ fn one_by_one(resident: &mut Trie<Bytes>, before: &Before<'_>, changes: &Changes
     }
 }
 
-/// Reads these keys and applies the changes, over a source of nodes. A value that is read is never a wrong one.
+/// Reads these keys and applies the changes, over a source of nodes. A value that is read is never
+/// a wrong one.
 fn run<S: NodeSource<Bytes = Bytes>>(
     source: &S,
     root: B256,
@@ -206,7 +208,8 @@ fn drop_one(
     }
 }
 
-/// Proves a key, and then forges a node of the proof: hashes above it are repaired, so that the root leads to it.
+/// Proves a key, and then forges a node of the proof: hashes above it are repaired, so that the
+/// root leads to it.
 fn check_proof(nodes: &Nodes, root: B256, model: &Model, choices: &mut Choices<'_>) {
     let key = match choices.flag() {
         true => key(choices),
@@ -223,7 +226,8 @@ fn check_proof(nodes: &Nodes, root: B256, model: &Model, choices: &mut Choices<'
     choices.edit(&mut forged, 3);
     let forged_root = replace(&mut proof, at, forged, root);
     let source: Nodes = proof.into_iter().collect();
-    // A node is read as a node of a trie or refused, and never with another result than alloy-trie has.
+    // A node is read as a node of a trie or refused, and never with another result than alloy-trie
+    // has.
     if let Ok((value, proof)) = prove(&source, Trie::new(forged_root), &key)
         && !(value.is_none() && leaves_in_extension(&proof, &key))
     {
@@ -240,9 +244,9 @@ fn check_proof(nodes: &Nodes, root: B256, model: &Model, choices: &mut Choices<'
     }
 }
 
-/// Returns `true` if the path to a key leaves the proof within an extension: the key has no value then, whichever node
-/// the extension embeds. `verify_proof` of `alloy-trie` reads on in that node: it refuses one that is malformed, and
-/// panics at a path that is longer than a key.
+/// Returns `true` if the path to a key leaves the proof within an extension: the key has no value
+/// then, whichever node the extension embeds. `verify_proof` of `alloy-trie` reads on in that node:
+/// it refuses one that is malformed, and panics at a path that is longer than a key.
 fn leaves_in_extension(proof: &[Bytes], key: &B256) -> bool {
     let mut rest = Nibbles::unpack(key);
     let mut hashed = proof.iter().map(|node| node.to_vec());

@@ -1,5 +1,5 @@
-//! Each property on the committed corpus, and on seeded mutations of it: a run of the fuzzer in small, on stable and
-//! the same on every machine.
+//! Each property on the committed corpus, and on seeded mutations of it: a run of the fuzzer in
+//! small, on stable and the same on every machine.
 
 use enshrine_fuzzing::{Outcome, PROPERTIES};
 use std::{
@@ -71,7 +71,8 @@ fn mutation(corpus: &[Vec<u8>], random: &mut Random) -> Vec<u8> {
     bytes
 }
 
-/// Runs a property. The corpus alone has an accepted input, and mutations of it have others than accepted ones.
+/// Runs a property. The corpus alone has an accepted input, and mutations of it have others than
+/// accepted ones.
 fn run(name: &str) {
     let (_, property) = PROPERTIES.iter().find(|(other, _)| *other == name).expect("a property");
     let corpus = seeds(name);

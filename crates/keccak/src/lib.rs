@@ -99,8 +99,9 @@ impl Backend {
 /// The fastest backend that this process may use, by its place in the order of backends.
 static FASTEST: AtomicU8 = AtomicU8::new(Backend::Avx512 as u8);
 
-/// Keeps this process from using any backend faster than `fastest` from now on, as if the CPU lacked it. A
-/// measurement uses this to find the cost of hashing on a lesser CPU. Digests do not change.
+/// Keeps this process from using any backend faster than `fastest` from now on, as if the CPU
+/// lacked it. A measurement uses this to find the cost of hashing on a lesser CPU. Digests do not
+/// change.
 pub fn restrict_to(fastest: Backend) {
     FASTEST.store(fastest as u8, Ordering::Relaxed);
 }

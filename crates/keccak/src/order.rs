@@ -40,8 +40,8 @@ impl Order {
         order
     }
 
-    /// Returns the message to start next. `get` and `digests` must be those passed to [`Self::new`].
-    /// Once an index is returned, its digest may be written.
+    /// Returns the message to start next. `get` and `digests` must be those passed to
+    /// [`Self::new`]. Once an index is returned, its digest may be written.
     #[inline]
     pub(crate) fn next<'a>(
         &mut self,

@@ -16,8 +16,8 @@ pub(crate) fn prefetch(message: &[u8]) {
     // No loop over the length: mispredicted branches would cost more than needless prefetches.
     for line in 0..LINES {
         let address = message.as_ptr().wrapping_add(64 * line);
-        // SAFETY: a prefetch affects nothing but the caches, for any address; every x86-64 CPU has the
-        // instruction.
+        // SAFETY: a prefetch affects nothing but the caches, for any address; every x86-64 CPU has
+        // the instruction.
         unsafe { _mm_prefetch::<_MM_HINT_T0>(address.cast()) };
     }
 }

@@ -17,7 +17,8 @@ pub(crate) fn keccak256(message: &[u8]) -> B256 {
     #[cfg(all(feature = "simd", target_arch = "x86_64"))]
     {
         if crate::Backend::Avx512.is_available() && std::is_x86_feature_detected!("avx512vl") {
-            // SAFETY: this CPU has the features of the function: AVX-512 is what that backend needs.
+            // SAFETY: this CPU has the features of the function: AVX-512 is what that backend
+            // needs.
             return unsafe { avx512vl::keccak256(message) };
         }
         if std::is_x86_feature_detected!("bmi1") && std::is_x86_feature_detected!("bmi2") {

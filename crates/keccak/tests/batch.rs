@@ -158,7 +158,8 @@ fn backend_availability_follows_cpu_features() {
     }
 }
 
-/// With the feature, alloy hashes with this crate; without it, with its library. Digests are the same.
+/// With the feature, alloy hashes with this crate; without it, with its library. Digests are the
+/// same.
 #[test]
 fn alloy_has_the_same_digests_of_every_length() {
     for length in 0..=700 {

@@ -1,5 +1,5 @@
-//! A process can be restricted to the hashing of a lesser CPU. This is one test, because the restriction
-//! applies to the whole process.
+//! A process can be restricted to the hashing of a lesser CPU. This is one test, because the
+//! restriction applies to the whole process.
 
 mod support;
 

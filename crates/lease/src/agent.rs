@@ -25,7 +25,8 @@ const ANSWER_TIMEOUT: Duration = Duration::from_millis(1_000);
 /// Time for which a leader that could not work does not ask for the lease, at first and at most.
 const FIRST_BAR: Duration = Duration::from_secs(10);
 const MAX_BAR: Duration = Duration::from_secs(600);
-/// Longest pause of a candidate whose round ended without a leader: another then finds enough witnesses free.
+/// Longest pause of a candidate whose round ended without a leader: another then finds enough
+/// witnesses free.
 const MAX_BACKOFF: Duration = Duration::from_millis(3_000);
 
 /// Witnesses of a lease, and how a node presents itself to them.
@@ -37,7 +38,8 @@ pub struct LeaseConfig {
     pub secret: JwtSecret,
     /// WebSocket URL at which other nodes follow this one while it leads.
     pub url: String,
-    /// Time after which a leader that cannot work gives the lease up, if another candidate asks for it.
+    /// Time after which a leader that cannot work gives the lease up, if another candidate asks for
+    /// it.
     pub work_timeout: Duration,
 }
 
@@ -90,8 +92,8 @@ struct State {
     confirmed: Option<(Duration, SystemTime)>,
     /// Monotonic time at which the leader last worked.
     worked: Duration,
-    /// Monotonic time until which this node does not ask for the lease, since it could not work, and the number of
-    /// times in a row that this happened.
+    /// Monotonic time until which this node does not ask for the lease, since it could not work,
+    /// and the number of times in a row that this happened.
     barred: (Duration, u32),
 }
 
@@ -136,7 +138,8 @@ impl Lease {
         })))
     }
 
-    /// Starts to ask the witnesses, while the node [wants](Self::want) the lease. Must be called inside a Tokio runtime.
+    /// Starts to ask the witnesses, while the node [wants](Self::want) the lease. Must be called
+    /// inside a Tokio runtime.
     pub fn start(&self) -> JoinHandle<()> {
         let lease = self.clone();
         tokio::spawn(async move {
@@ -147,8 +150,8 @@ impl Lease {
         })
     }
 
-    /// Says that the node is ready to lead, or that it is not. A leader that is not gives the lease up with the next
-    /// round, so it has to have stopped before.
+    /// Says that the node is ready to lead, or that it is not. A leader that is not gives the lease
+    /// up with the next round, so it has to have stopped before.
     pub fn want(&self, wants: bool) {
         self.0.wants.store(wants, Ordering::SeqCst);
         if !wants {
@@ -157,17 +160,19 @@ impl Lease {
         }
     }
 
-    /// Records that the leader could work so long ago: it seals, posts, and L1 answers it. A leader that does not say so
-    /// for [`LeaseConfig::work_timeout`] gives the lease up if another candidate asks for it, even if its own threads
-    /// hang. Without another candidate it keeps the lease.
+    /// Records that the leader could work so long ago: it seals, posts, and L1 answers it. A leader
+    /// that does not say so for [`LeaseConfig::work_timeout`] gives the lease up if another
+    /// candidate asks for it, even if its own threads hang. Without another candidate it keeps the
+    /// lease.
     pub fn has_worked(&self, ago: Duration) {
         let worked = self.0.started.elapsed().saturating_sub(ago);
         let mut state = self.0.state.lock();
         state.worked = state.worked.max(worked);
     }
 
-    /// Gives the lease up at once, and tells the witnesses: another node need not wait for the grants to end. The node
-    /// must have stopped to make blocks, and the task of [`Self::start`] must have ended.
+    /// Gives the lease up at once, and tells the witnesses: another node need not wait for the
+    /// grants to end. The node must have stopped to make blocks, and the task of [`Self::start`]
+    /// must have ended.
     pub async fn resign(&self) {
         self.want(false);
         self.release().await;
@@ -189,8 +194,8 @@ impl Lease {
         let Some((at, calendar)) = state.confirmed else { return false };
         let until = state.candidate.held_until().and_then(|until| until.checked_sub(time));
         let Some(until) = until else { return false };
-        // A machine that sleeps stops its monotonic clock and not its calendar; one whose calendar goes back is not
-        // believed to be younger.
+        // A machine that sleeps stops its monotonic clock and not its calendar; one whose calendar
+        // goes back is not believed to be younger.
         let slept = SystemTime::now().duration_since(calendar).unwrap_or_default();
         self.0.started.elapsed() < until && at.saturating_add(slept) < until
     }
@@ -254,7 +259,8 @@ impl Lease {
         if leads || !has_grants {
             return ROUND_INTERVAL;
         }
-        // Too few witnesses for a leader: another candidate may have the others. The one that waits longer gives way.
+        // Too few witnesses for a leader: another candidate may have the others. The one that waits
+        // longer gives way.
         self.release().await;
         ROUND_INTERVAL + MAX_BACKOFF.mul_f64(fraction())
     }
@@ -277,7 +283,8 @@ impl Lease {
 }
 
 impl State {
-    /// Bars this node from the lease: twice as long each time, since its standby may fail for the same reason.
+    /// Bars this node from the lease: twice as long each time, since its standby may fail for the
+    /// same reason.
     fn bar(&mut self, now: Duration) {
         let (_, times) = self.barred;
         let pause = FIRST_BAR.saturating_mul(1 << times.min(8)).min(MAX_BAR);

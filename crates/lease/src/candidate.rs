@@ -3,11 +3,12 @@
 use crate::{Answer, Leader};
 use std::time::Duration;
 
-/// Percentage of a grant's time that a candidate counts on. The rest allows for a clock of the witness that runs faster
-/// than the candidate's.
+/// Percentage of a grant's time that a candidate counts on. The rest allows for a clock of the
+/// witness that runs faster than the candidate's.
 pub const USABLE_PERCENT: u32 = 90;
 
-/// Grants that a candidate has. Times are those of its own monotonic clock, since any moment that it chooses.
+/// Grants that a candidate has. Times are those of its own monotonic clock, since any moment that
+/// it chooses.
 #[derive(Debug)]
 pub struct Candidate {
     /// End of each witness's grant.
@@ -28,8 +29,8 @@ impl Candidate {
         }
     }
 
-    /// Takes the answer of a witness to a request that was sent at a time, or its silence. A silent witness may have
-    /// granted: the last grant that it told of holds until its end.
+    /// Takes the answer of a witness to a request that was sent at a time, or its silence. A silent
+    /// witness may have granted: the last grant that it told of holds until its end.
     pub fn take(&mut self, witness: usize, asked_at: Duration, answer: Option<Answer>) {
         let Some(until) = self.granted_until.get_mut(witness) else { return };
         match answer {
@@ -49,7 +50,8 @@ impl Candidate {
         }
     }
 
-    /// The time until which more than half of the witnesses have granted the lease, if so many have.
+    /// The time until which more than half of the witnesses have granted the lease, if so many
+    /// have.
     pub fn held_until(&self) -> Option<Duration> {
         let majority = self.granted_until.len() / 2 + 1;
         let mut ends: Vec<_> = self.granted_until.iter().flatten().copied().collect();
@@ -62,7 +64,8 @@ impl Candidate {
         self.held_until().is_some_and(|until| now < until)
     }
 
-    /// Returns `true` if more than half of the witnesses say that another candidate asks for the lease. It could lead.
+    /// Returns `true` if more than half of the witnesses say that another candidate asks for the
+    /// lease. It could lead.
     pub fn is_contested(&self) -> bool {
         self.contested.iter().filter(|contested| **contested).count() > self.contested.len() / 2
     }

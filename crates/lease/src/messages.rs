@@ -10,13 +10,15 @@ use std::time::Duration;
 pub struct LeaseName(pub B256);
 
 impl LeaseName {
-    /// Returns the name of the lease of a rollup: the hash of L1's chain id and the rollup's address there.
+    /// Returns the name of the lease of a rollup: the hash of L1's chain id and the rollup's
+    /// address there.
     pub fn of_rollup(l1_chain_id: u64, rollup: Address) -> Self {
         Self(keccak256([&l1_chain_id.to_be_bytes()[..], rollup.as_slice()].concat()))
     }
 }
 
-/// Identity of a candidate: random for each process, so that two processes with one configuration are told apart.
+/// Identity of a candidate: random for each process, so that two processes with one configuration
+/// are told apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct CandidateId(pub B256);

@@ -39,8 +39,8 @@ impl Context for State {
 }
 
 impl WitnessServer {
-    /// Starts a witness that grants leases for `ttl`, to candidates with the secret. Must be called inside a Tokio
-    /// runtime.
+    /// Starts a witness that grants leases for `ttl`, to candidates with the secret. Must be called
+    /// inside a Tokio runtime.
     ///
     /// # Errors
     ///

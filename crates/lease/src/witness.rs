@@ -8,11 +8,12 @@ pub const MAX_LEASES: usize = 64;
 /// Maximum length of a candidate's URL in bytes.
 pub const MAX_URL_BYTES: usize = 256;
 
-/// Time after which a candidate that was refused and has not asked again counts as one that does not want the lease.
-/// Candidates ask once a second.
+/// Time after which a candidate that was refused and has not asked again counts as one that does
+/// not want the lease. Candidates ask once a second.
 const CONTEST: Duration = Duration::from_secs(3);
 
-/// Grants of one witness. Times are those of the witness's monotonic clock, since any moment that it chooses.
+/// Grants of one witness. Times are those of the witness's monotonic clock, since any moment that
+/// it chooses.
 #[derive(Debug)]
 pub struct Witness {
     ttl: Duration,
@@ -34,13 +35,14 @@ struct Grant {
 impl Witness {
     /// A witness that starts now and grants a lease for `ttl` at a time.
     ///
-    /// It has no memory of what it granted before, so it grants nothing until all of that has ended.
+    /// It has no memory of what it granted before, so it grants nothing until all of that has
+    /// ended.
     pub fn new(ttl: Duration, now: Duration) -> Self {
         Self { ttl, blind_until: now.saturating_add(ttl), grants: HashMap::new() }
     }
 
-    /// Answers a candidate that asks for a lease, or for its renewal, in the round with this number. A candidate counts
-    /// its rounds upwards.
+    /// Answers a candidate that asks for a lease, or for its renewal, in the round with this
+    /// number. A candidate counts its rounds upwards.
     pub fn ask(&mut self, now: Duration, name: LeaseName, candidate: Leader, round: u64) -> Answer {
         if let Some(left) = self.blind_until.checked_sub(now).filter(|left| !left.is_zero()) {
             return Answer::Starting { left };
@@ -67,8 +69,9 @@ impl Witness {
         Answer::Granted { ttl: self.ttl, contested }
     }
 
-    /// Ends the grant of a candidate that does not lead; another may have the lease at once. A release that arrives
-    /// after the candidate has asked again, in a later round, ends nothing: the candidate counts on that grant.
+    /// Ends the grant of a candidate that does not lead; another may have the lease at once. A
+    /// release that arrives after the candidate has asked again, in a later round, ends nothing:
+    /// the candidate counts on that grant.
     pub fn release(&mut self, name: LeaseName, candidate: CandidateId, round: u64) {
         let is_meant = |grant: &Grant| grant.to.id == candidate && grant.round <= round;
         if self.grants.get(&name).is_some_and(is_meant) {

@@ -1,5 +1,5 @@
-//! Candidates and witnesses over a network that delays, loses and reorders messages, with clocks that run at different
-//! rates and processes that start again.
+//! Candidates and witnesses over a network that delays, loses and reorders messages, with clocks
+//! that run at different rates and processes that start again.
 
 use alloy_primitives::B256;
 use enshrine_lease::{Answer, Candidate, CandidateId, Leader, LeaseName, Witness};
@@ -122,7 +122,8 @@ impl World {
         self.events.push(Reverse((time, event)));
     }
 
-    /// Sends a message, which arrives late, or not at all. A release may take longest: no party waits for it.
+    /// Sends a message, which arrives late, or not at all. A release may take longest: no party
+    /// waits for it.
     fn send(&mut self, now: u64, between: (usize, usize), event: Event) {
         let is_cut = self
             .cuts

@@ -42,7 +42,8 @@ pub struct Token {
 }
 
 impl Token {
-    /// Makes a token on L1 of which its owner has so many units, lets the bridge have them, and tells the L2 of it.
+    /// Makes a token on L1 of which its owner has so many units, lets the bridge have them, and
+    /// tells the L2 of it.
     ///
     /// `confirm` brings as many blocks on top of L1's head as the L2 waits for.
     pub fn create(

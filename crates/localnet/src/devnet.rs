@@ -13,8 +13,8 @@ use std::{
 use testkit::NodeProcess;
 use variants::Dialects;
 
-/// Builds the `enshrine` binary as this one was built, and starts its devnet at a genesis, with EXECUTE in these
-/// dialects.
+/// Builds the `enshrine` binary as this one was built, and starts its devnet at a genesis, with
+/// EXECUTE in these dialects.
 pub fn start(genesis: &Genesis, dialects: &Dialects) -> Result<NodeProcess> {
     let program = build()?;
     let file = tempfile::NamedTempFile::new()?;
@@ -38,7 +38,8 @@ pub fn start(genesis: &Genesis, dialects: &Dialects) -> Result<NodeProcess> {
     Ok(NodeProcess::start(&mut command)?)
 }
 
-/// Builds the binary beside this one, if it is not built yet and `ENSHRINE_BIN` names none; where it is.
+/// Builds the binary beside this one, if it is not built yet and `ENSHRINE_BIN` names none; where
+/// it is.
 pub fn build() -> Result<PathBuf> {
     if let Some(named) = std::env::var_os("ENSHRINE_BIN") {
         return Ok(named.into());

@@ -11,8 +11,8 @@ use std::{
 /// Exit code of a program that SIGPIPE has ended, as shells report it.
 const CLOSED_PIPE: u8 = 128 + 13;
 
-/// Prints a line, as `println!` does. If the reader is gone, as behind `| head`, the run and all that it has
-/// started end silently.
+/// Prints a line, as `println!` does. If the reader is gone, as behind `| head`, the run and all
+/// that it has started end silently.
 #[macro_export]
 macro_rules! say {
     ($($text:tt)*) => {

@@ -91,8 +91,8 @@ pub struct Rollup {
 pub enum Deploying {
     /// By plain transactions: any account may advance the rollup, without fees.
     Plainly,
-    /// By `forge script`, as `enshrine init` plans it: with a token bridge and one sequencer; other accounts may
-    /// advance the rollup only after its silence. Without fees.
+    /// By `forge script`, as `enshrine init` plans it: with a token bridge and one sequencer; other
+    /// accounts may advance the rollup only after its silence. Without fees.
     ByScripts,
 }
 
@@ -103,7 +103,8 @@ pub struct Design {
     pub deploying: Deploying,
     /// Flags of its L1.
     pub l1: &'static [&'static str],
-    /// Forks of its L1 and the seconds from now at which they begin; L1 and the L2 start with Prague then.
+    /// Forks of its L1 and the seconds from now at which they begin; L1 and the L2 start with
+    /// Prague then.
     pub forks: &'static [(ProtocolFork, u64)],
     /// `true` if the delays of the contracts are those for development, not the usual ones.
     pub dev: bool,
@@ -198,11 +199,11 @@ impl Rollup {
         Ok(())
     }
 
-    /// From here on, sequencer and kept follower have ports of their own and the same keys, follow each other, and
-    /// can [change roles](Self::change_role).
+    /// From here on, sequencer and kept follower have ports of their own and the same keys, follow
+    /// each other, and can [change roles](Self::change_role).
     pub fn pair(&mut self) -> Result<()> {
-        // Below the ports that the system gives to connections: such a connection would keep a restarted node from
-        // its port.
+        // Below the ports that the system gives to connections: such a connection would keep a
+        // restarted node from its port.
         let mut free = (20_000..30_000)
             .skip(std::process::id() as usize * 7 % 9_000)
             .filter(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok());
@@ -220,7 +221,8 @@ impl Rollup {
         ports.map(Ports::address).collect()
     }
 
-    /// Makes the sequencer of the pair a follower and its follower the sequencer, or the other way round.
+    /// Makes the sequencer of the pair a follower and its follower the sequencer, or the other way
+    /// round.
     pub fn change_role(&self, follower_leads: bool) -> Result<()> {
         let pair = self.pair.ok_or_eyre("the nodes are no pair")?;
         let (old, new) = match follower_leads {
@@ -236,7 +238,8 @@ impl Rollup {
         admin(old)?.request::<_, Value>("rollup_demote", (url,))?;
         let mut refused = None;
         let promoted = until("a promotion", || {
-            // It says why not, for as long as L1 has transactions of the other or news that it has not read.
+            // It says why not, for as long as L1 has transactions of the other or news that it has
+            // not read.
             let answer = admin(new)?.request::<_, Value>("rollup_promote", ());
             refused = answer.err();
             Ok(refused.is_none())
@@ -258,8 +261,8 @@ impl Rollup {
         self.proxy.as_ref().ok_or_eyre("there is no proxy before L1")
     }
 
-    /// Kills L1, and starts it again from a state file that was written some time ago: what has happened
-    /// since then never has.
+    /// Kills L1, and starts it again from a state file that was written some time ago: what has
+    /// happened since then never has.
     pub fn revive_l1(&mut self, state: &Path, down: Duration) -> Result<()> {
         self.l1.kill();
         sleep(down);
@@ -291,7 +294,8 @@ impl Rollup {
         self.start(&mut self.sequencer_command(flags), "sequencer.log")
     }
 
-    /// A sequencer that writes what it does with each block to its log, as JSON, and may take minutes to begin.
+    /// A sequencer that writes what it does with each block to its log, as JSON, and may take
+    /// minutes to begin.
     pub fn telling_sequencer(&self, flags: &[&str]) -> Result<NodeProcess> {
         let mut command = self.sequencer_command(flags);
         command.env("RUST_LOG", "warn,enshrine_node=info").args(["--log-format", "json"]);
@@ -442,14 +446,15 @@ pub fn claim(rollup: &Rollup, l2: &Client, from: &Key, index: u64) -> Result<()>
     Ok(())
 }
 
-/// A schedule of forks that begins with Prague, as `--hardfork` and `--fork` take it; `None` without later forks.
+/// A schedule of forks that begins with Prague, as `--hardfork` and `--fork` take it; `None`
+/// without later forks.
 fn schedule(later: &[(ProtocolFork, u64)]) -> Option<String> {
     let later: Vec<_> = later.iter().map(|(fork, time)| format!("{fork}@{time}")).collect();
     (!later.is_empty()).then(|| format!("{},{}", ProtocolFork::Prague, later.join(",")))
 }
 
-/// Allows the nodes all balances and codes of the genesis: the sequencer in its configuration, the others in a file of
-/// their own.
+/// Allows the nodes all balances and codes of the genesis: the sequencer in its configuration, the
+/// others in a file of their own.
 fn allow(place: &Path, genesis: &Genesis) -> Result<()> {
     let allowance = allow_all(genesis);
     let pair = |address: &Address, value: &dyn Display| format!("{address}={value}");

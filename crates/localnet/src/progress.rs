@@ -90,7 +90,8 @@ impl Lines {
                 let doing = told.lock().unwrap_or_else(PoisonError::into_inner).clone();
                 if !doing.is_empty() {
                     let line = format!("  {:>4} s  {doing} …\n", start.elapsed().as_secs());
-                    // One write per line keeps lines whole. A reader that is gone is no reason to stop.
+                    // One write per line keeps lines whole. A reader that is gone is no reason to
+                    // stop.
                     let _ = out.write_all(line.as_bytes());
                 }
             }

@@ -37,8 +37,8 @@ pub struct Advanced {
 }
 
 impl Advanced {
-    /// Returns the L1 gas beyond EXECUTE and calldata, or `None` if the calldata floor of EIP-7623 sets
-    /// the price.
+    /// Returns the L1 gas beyond EXECUTE and calldata, or `None` if the calldata floor of EIP-7623
+    /// sets the price.
     pub fn overhead_gas(&self) -> Option<u64> {
         (self.l1_gas > self.floor_gas).then(|| self.l1_gas - self.execute_gas - self.calldata_gas)
     }

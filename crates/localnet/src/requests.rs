@@ -1,4 +1,5 @@
-//! Requests to the nodes of a rollup: their heads and states, signed transactions, and waits for an answer.
+//! Requests to the nodes of a rollup: their heads and states, signed transactions, and waits for an
+//! answer.
 
 use crate::processes::{L1_CHAIN, L2_CHAIN};
 use alloy_consensus::TxEip1559;
@@ -20,8 +21,8 @@ use testkit::{ETHER, Key};
 /// Longest wait for the nodes' own progress.
 pub(crate) const RETRY_TIMEOUT: Duration = Duration::from_secs(120);
 
-/// Fee of a message to the L2, in wei: enough for any gas limit at some times the first base fee of L1, or nothing
-/// where messages have no price.
+/// Fee of a message to the L2, in wei: enough for any gas limit at some times the first base fee of
+/// L1, or nothing where messages have no price.
 pub fn message_fee(l1: &Client, message_queue: Address) -> Result<u128> {
     let percent = ask(l1, message_queue, &IL1MessageQueue::FEE_PERCENTCall {})?;
     Ok(if percent == 0 { 0 } else { ETHER / 100 })

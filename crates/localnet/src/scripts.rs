@@ -16,7 +16,8 @@ pub struct Scripts {
 }
 
 impl Scripts {
-    /// Compiles scripts, so that they start at once later; one that does not compile fails when it runs.
+    /// Compiles scripts, so that they start at once later; one that does not compile fails when it
+    /// runs.
     pub fn compile(scripts: &[&str]) -> Result<()> {
         let tools = Toolchain::ensure(&progress_to_stderr)?;
         let folder = tempfile::tempdir()?;
@@ -51,7 +52,8 @@ impl Scripts {
         command
             .args(["script", &file, "--sig", signature])
             .args(arguments)
-            // The node estimates the gas: forge's own EVM knows no fork behind Osaka, and no EXECUTE.
+            // The node estimates the gas: forge's own EVM knows no fork behind Osaka, and no
+            // EXECUTE.
             .args(["--rpc-url", url, "--broadcast", "--slow", "--skip-simulation"])
             .args(["--private-key", &key.secret().to_string()]);
         let output = command.output().wrap_err("cannot run forge")?;

@@ -38,7 +38,8 @@ pub fn per_second(rate: f64) -> String {
     format!("{}/s", rounded(rate))
 }
 
-/// Formats a quantity in the largest of four units, each a thousand of the one before, that leaves at least 1.
+/// Formats a quantity in the largest of four units, each a thousand of the one before, that leaves
+/// at least 1.
 fn scaled(quantity: f64, units: [&str; 4]) -> String {
     let mut scale = 1.0;
     let [mut unit, larger @ ..] = units;

@@ -24,7 +24,8 @@ pub struct Effort {
 }
 
 impl Effort {
-    /// Returns the numbers of the rounds, from zero on, for as long as another one is due; at least one.
+    /// Returns the numbers of the rounds, from zero on, for as long as another one is due; at least
+    /// one.
     pub fn rounds(&self) -> impl Iterator<Item = usize> {
         let (least, budget) = (self.rounds.max(1), Duration::from_millis(self.budget));
         let start = Instant::now();

@@ -11,8 +11,8 @@ static COUNTING: AtomicBool = AtomicBool::new(false);
 static LIVE: AtomicIsize = AtomicIsize::new(0);
 static PEAK: AtomicIsize = AtomicIsize::new(0);
 
-/// The allocator of the shipped program, mimalloc, which counts live bytes while [`peak_of`] runs. It counts nothing
-/// otherwise, so that timings are those of the shipped program.
+/// The allocator of the shipped program, mimalloc, which counts live bytes while [`peak_of`] runs.
+/// It counts nothing otherwise, so that timings are those of the shipped program.
 #[derive(Debug)]
 pub struct CountingHeap;
 

@@ -146,8 +146,8 @@ fn check_fees(
     if got < least { Err(Rejected::Tip { got, least }) } else { Ok(()) }
 }
 
-/// Checks the sender's nonce and, unless it `may_owe`, its balance, and that the next block can sell the allowance of
-/// EXECUTE gas that the transaction asks for.
+/// Checks the sender's nonce and, unless it `may_owe`, its balance, and that the next block can
+/// sell the allowance of EXECUTE gas that the transaction asks for.
 ///
 /// May block while a disk or another node reads the sender's account.
 pub(crate) fn check_sender(
@@ -180,8 +180,8 @@ pub(crate) fn check_sender(
     Ok(AdmissionContext { nonce, balance, is_delegated, ..AdmissionContext::default() })
 }
 
-/// Accounts whose authorizations (EIP-7702) a transaction carries, as far as these can apply: they are for this chain,
-/// and their nonce is not used. Anyone can carry old ones of another account.
+/// Accounts whose authorizations (EIP-7702) a transaction carries, as far as these can apply: they
+/// are for this chain, and their nonce is not used. Anyone can carry old ones of another account.
 pub(crate) fn authorities(
     new: &PoolTransaction,
     state: &State,

@@ -38,8 +38,8 @@ impl fmt::Debug for BlobStore {
 }
 
 impl BlobStore {
-    /// Adds the blobs of a sidecar. The caller has verified their proofs; the versioned hashes are computed from
-    /// the commitments.
+    /// Adds the blobs of a sidecar. The caller has verified their proofs; the versioned hashes are
+    /// computed from the commitments.
     pub fn insert(&self, sidecar: &Arc<Sidecar>) {
         let mut known = self.known.write();
         for (index, hash) in sidecar.versioned_hashes().enumerate() {

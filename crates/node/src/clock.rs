@@ -14,8 +14,8 @@ pub enum TimeOfDay {
     /// The operating system.
     #[default]
     System,
-    /// Seconds since 1970, set by the test that holds the value, so that the test does not depend on its own
-    /// speed.
+    /// Seconds since 1970, set by the test that holds the value, so that the test does not depend
+    /// on its own speed.
     Manual(Arc<AtomicU64>),
 }
 
@@ -66,8 +66,8 @@ impl Clock {
         clock
     }
 
-    /// The same clock, but with timestamps that may be equal to the parent's or earlier. Verifiers refuse such
-    /// blocks.
+    /// The same clock, but with timestamps that may be equal to the parent's or earlier. Verifiers
+    /// refuse such blocks.
     #[must_use]
     pub const fn loose(mut self) -> Self {
         self.loose = true;
@@ -90,8 +90,8 @@ impl Clock {
         (self.next, self.set) = (None, Some(timestamp));
     }
 
-    /// Goes back to an earlier state of this clock, without a timestamp for the next block. The time of day goes on,
-    /// and the number of seconds between blocks stays.
+    /// Goes back to an earlier state of this clock, without a timestamp for the next block. The
+    /// time of day goes on, and the number of seconds between blocks stays.
     pub const fn restore(&mut self, earlier: &Self) {
         self.offset = earlier.offset;
         (self.next, self.set) = (None, earlier.set);

@@ -9,8 +9,8 @@ use chain::{ChainError, RecoveredTransaction, State};
 use core::fmt;
 use std::sync::Arc;
 
-/// A change of a node's state, as a value that can be logged, journaled and replayed. All changes but transactions
-/// and blocks go through [`Node::execute`](crate::Node::execute) as commands.
+/// A change of a node's state, as a value that can be logged, journaled and replayed. All changes
+/// but transactions and blocks go through [`Node::execute`](crate::Node::execute) as commands.
 ///
 /// This module has the commands for any node; a devnet has others of its own.
 pub trait Command: fmt::Debug {
@@ -122,8 +122,8 @@ impl Command for SetPoolJournal {
     }
 }
 
-/// Changes the limits of the pool, and returns the old ones. The pool keeps all its transactions, even beyond the new
-/// limits.
+/// Changes the limits of the pool, and returns the old ones. The pool keeps all its transactions,
+/// even beyond the new limits.
 #[derive(Debug, Clone)]
 pub struct SetPoolLimits(pub PoolLimits);
 
@@ -195,9 +195,9 @@ impl Command for SetForkchoice {
     }
 }
 
-/// Makes a known block the head and removes the transactions of the new canonical blocks from the pool. Returns
-/// the transactions of the replaced blocks in their order. They do not go back to the pool,
-/// which would refuse those that need earlier ones, such as a deposit.
+/// Makes a known block the head and removes the transactions of the new canonical blocks from the
+/// pool. Returns the transactions of the replaced blocks in their order. They do not go back to the
+/// pool, which would refuse those that need earlier ones, such as a deposit.
 #[derive(Debug, Clone, Copy)]
 pub struct SetHead(pub B256);
 

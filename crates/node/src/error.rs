@@ -142,8 +142,8 @@ pub enum Rejected {
         /// The limit that is reached: the sender's or the pool's.
         limit: usize,
     },
-    /// The sender delegates to code, or a waiting authorization makes it delegate, and it already has a waiting
-    /// transaction.
+    /// The sender delegates to code, or a waiting authorization makes it delegate, and it already
+    /// has a waiting transaction.
     #[error(
         "{0} delegates to code (EIP-7702) and has a transaction waiting: one at a time is accepted"
     )]
@@ -207,7 +207,8 @@ pub enum Rejected {
     /// The transaction has no authorization (EIP-7702).
     #[error("a set-code transaction needs an authorization")]
     NoAuthorization,
-    /// The journal could not record the transaction, so the pool does not take it: a fault of the node.
+    /// The journal could not record the transaction, so the pool does not take it: a fault of the
+    /// node.
     #[error("cannot be kept over a restart: {0}")]
     NotKept(String),
     /// The pool took the transaction, but its block could not be made: a fault of the node.

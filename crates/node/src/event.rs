@@ -14,7 +14,8 @@ pub enum Event {
         /// Blocks that joined the canonical chain, oldest first.
         added: Vec<Arc<Block>>,
     },
-    /// A transaction of the pool became executable: it has just arrived, or the missing one before it has.
+    /// A transaction of the pool became executable: it has just arrived, or the missing one before
+    /// it has.
     Pooled(Arc<PoolTransaction>),
 }
 

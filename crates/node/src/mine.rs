@@ -28,9 +28,11 @@ const RETRY: Duration = Duration::from_secs(1);
 pub struct MineRequest {
     /// Timestamp of the block; `None` for the clock's.
     pub timestamp: Option<u64>,
-    /// Transactions that come before all others, if they are valid in the block. They need not be in the pool.
+    /// Transactions that come before all others, if they are valid in the block. They need not be
+    /// in the pool.
     pub transactions: Vec<RecoveredTransaction>,
-    /// Transactions of the pool to include, if they are valid in the block; `None` for all executable ones.
+    /// Transactions of the pool to include, if they are valid in the block; `None` for all
+    /// executable ones.
     pub only: Option<Vec<B256>>,
     /// Withdrawals of the block.
     pub withdrawals: Vec<Withdrawal>,
@@ -38,8 +40,8 @@ pub struct MineRequest {
     pub parent_beacon_block_root: B256,
     /// Bytes to keep free in the input of EXECUTE, for other data in the L1 transaction.
     pub reserved_bytes: usize,
-    /// Maximum sum of the gas limits of transactions from the pool; `None` for no limit. The first transaction is
-    /// taken in any case, so that no transaction is too large for every block.
+    /// Maximum sum of the gas limits of transactions from the pool; `None` for no limit. The first
+    /// transaction is taken in any case, so that no transaction is too large for every block.
     pub pool_gas: Option<u64>,
 }
 
@@ -244,8 +246,8 @@ impl Node {
         self.mine_locked(&request)
     }
 
-    /// Builds blocks for as long as executable transactions get into them: one that fills a gap in nonces frees those
-    /// behind it, which may be more than one block holds.
+    /// Builds blocks for as long as executable transactions get into them: one that fills a gap in
+    /// nonces frees those behind it, which may be more than one block holds.
     pub(crate) fn mine_ready(&self) -> Result<(), NodeError> {
         let _one = self.mining.lock();
         let mut is_first = true;
@@ -269,8 +271,8 @@ impl Node {
         self.append_locked(self.seal(request)?)
     }
 
-    /// Builds a block on the head, and verifies it if the settings ask for it. Readers do not see it until
-    /// [`Self::append`] adds it to the chain.
+    /// Builds a block on the head, and verifies it if the settings ask for it. Readers do not see
+    /// it until [`Self::append`] adds it to the chain.
     pub fn seal(&self, request: &MineRequest) -> Result<SealedBlock, NodeError> {
         let begun = Instant::now();
         let (mut draft, rules) = {
@@ -304,8 +306,9 @@ impl Node {
             let Some((got, max)) = gas.zip(max_gas).filter(|(got, max)| got > max) else {
                 break (built, rejected, posted);
             };
-            // The builder has kept to what it knew; what the verifier found beyond that makes it fewer of the
-            // pool, and in the end none: one that is too expensive by itself stays out for good.
+            // The builder has kept to what it knew; what the verifier found beyond that makes it
+            // fewer of the pool, and in the end none: one that is too expensive by itself stays out
+            // for good.
             let left: B256Set = rejected.iter().map(|(left, _)| *left).collect();
             draft.offered.retain(|it| !left.contains(it.hash()));
             match draft.offered.len() {
@@ -417,7 +420,8 @@ impl Node {
         Ok(pending)
     }
 
-    /// Builds blocks at the interval in the settings. Retries a failed block soon. Runs until the node is dropped.
+    /// Builds blocks at the interval in the settings. Retries a failed block soon. Runs until the
+    /// node is dropped.
     pub async fn run(self: Arc<Self>) {
         let node = Arc::downgrade(&self);
         let mut changed = self.mining_changed.subscribe();
@@ -465,10 +469,11 @@ fn changed_by(block: &ExecutedBlock) -> Vec<Address> {
 pub(crate) type InputForm =
     fn(&Block, ProtocolFork, u64, &OwnedWitness) -> Result<Vec<u8>, wire::DecodeError>;
 
-/// Verifies a block as EXECUTE would, from its witness alone, and returns the cost of the call; `None` before
-/// Cancun, which has no input, and for a block with transactions of type `0x05`, which EXECUTE does not know: the
-/// chain verifies it from the same witness. For a block that goes to L1 the input has the form used there. Only the
-/// senders come from the pool, which has recovered them from the same signatures.
+/// Verifies a block as EXECUTE would, from its witness alone, and returns the cost of the call;
+/// `None` before Cancun, which has no input, and for a block with transactions of type `0x05`,
+/// which EXECUTE does not know: the chain verifies it from the same witness. For a block that goes
+/// to L1 the input has the form used there. Only the senders come from the pool, which has
+/// recovered them from the same signatures.
 pub(crate) fn verify_from_witness(
     parent: &State,
     block: &Block,

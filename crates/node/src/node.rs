@@ -161,7 +161,8 @@ impl NodeState {
         self.next_header(&BlockAttributes { timestamp, ..BlockAttributes::default() })
     }
 
-    /// Checks a transaction without its sender, and returns the remaining checks with the state for them.
+    /// Checks a transaction without its sender, and returns the remaining checks with the state for
+    /// them.
     fn check(&self, new: &PoolTransaction) -> Result<SenderCheck, Rejected> {
         if self.pool.get(new.hash()).is_some() || self.chain.transaction(new.hash())?.is_some() {
             return Err(Rejected::Known(*new.hash()));
@@ -249,9 +250,9 @@ impl SenderCheck {
         Ok(AdmissionContext { authorities, base_fee, block, ..context })
     }
 
-    /// Verifies the block of an L2 that a transaction of type `0x05` brings, within the gas of the transaction, so that
-    /// the block with the transaction finds the verdict. One that waits for others of its sender, whose nonce is
-    /// `nonce`, is not run.
+    /// Verifies the block of an L2 that a transaction of type `0x05` brings, within the gas of the
+    /// transaction, so that the block with the transaction finds the verdict. One that waits for
+    /// others of its sender, whose nonce is `nonce`, is not run.
     ///
     /// Takes as long as the block of the L2 does: no lock of the node may be held.
     fn verify_ahead(&self, added: &PoolTransaction, nonce: u64) {
@@ -321,7 +322,8 @@ impl Node {
         })
     }
 
-    /// Reads the state under the lock. Keep the closure short: take out a [`State`] or a block, and work on that.
+    /// Reads the state under the lock. Keep the closure short: take out a [`State`] or a block, and
+    /// work on that.
     pub fn read<T>(&self, read: impl FnOnce(&NodeState) -> T) -> T {
         read(&self.inner.read())
     }
@@ -356,10 +358,11 @@ impl Node {
         self.read(|node| node.chain.state())
     }
 
-    /// Adds a transaction to the pool, and makes a block if the settings ask for a block per transaction.
+    /// Adds a transaction to the pool, and makes a block if the settings ask for a block per
+    /// transaction.
     ///
-    /// The block is in the chain before this returns, so the sender finds the receipt. If no block can be made,
-    /// the transaction is not in the pool either.
+    /// The block is in the chain before this returns, so the sender finds the receipt. If no block
+    /// can be made, the transaction is not in the pool either.
     pub fn submit(&self, new: PoolTransaction) -> Result<B256, Rejected> {
         // Looked up without the lock, since a disk or another node may answer slowly.
         let sender = self.read(|node| node.check(&new))?;
@@ -385,8 +388,8 @@ impl Node {
             self.inner.write().pool.remove(&hash);
             return Err(Rejected::NotKept(error.to_string()));
         }
-        // Only what is in the pool is worth the work: a refusal costs its sender nothing. One nonce pays once, so one
-        // that replaces another is verified in its block.
+        // Only what is in the pool is worth the work: a refusal costs its sender nothing. One nonce
+        // pays once, so one that replaces another is verified in its block.
         if !is_replacement {
             sender.verify_ahead(&added, context.nonce);
         }
@@ -396,8 +399,8 @@ impl Node {
                 Ok(()) => {}
                 Err(error) => {
                     tracing::error!(%error, transaction = %hash, "failed to make a block for a transaction");
-                    // Its sender takes it for refused; and if it is what cannot be executed, no block
-                    // could be made while it is there.
+                    // Its sender takes it for refused; and if it is what cannot be executed, no
+                    // block could be made while it is there.
                     let mut node = self.inner.write();
                     if node.pool.remove(&hash).is_none()
                         && matches!(node.chain.transaction(&hash), Ok(Some(_)))
@@ -419,7 +422,8 @@ impl Node {
         self.events.subscribe()
     }
 
-    /// Subscribes to events after the head, and returns the head. Waits for a block that is being made.
+    /// Subscribes to events after the head, and returns the head. Waits for a block that is being
+    /// made.
     pub fn subscribe_at_head(&self) -> (broadcast::Receiver<Event>, Arc<Block>) {
         // Events of a new head are sent before this lock is free again.
         let _one = self.mining.lock();

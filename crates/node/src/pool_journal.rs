@@ -4,11 +4,11 @@ use crate::PoolTransaction;
 use core::fmt;
 use std::io;
 
-/// Records each transaction that enters the pool before its sender gets an answer, so that an acknowledged
-/// transaction survives the process.
+/// Records each transaction that enters the pool before its sender gets an answer, so that an
+/// acknowledged transaction survives the process.
 ///
-/// Recording has two steps, so that one write serves concurrent sends: [`Self::note`] runs under the pool's lock,
-/// and [`Self::keep`] after it is released.
+/// Recording has two steps, so that one write serves concurrent sends: [`Self::note`] runs under
+/// the pool's lock, and [`Self::keep`] after it is released.
 pub trait PoolJournal: fmt::Debug + Send + Sync {
     /// Notes a transaction, and returns its number for [`Self::keep`]. Numbers rise.
     fn note(&self, transaction: &PoolTransaction) -> u64;

@@ -78,8 +78,8 @@ pub struct Settings {
     pub gas_price: Option<u128>,
     /// `true` if the pool rejects transactions that cannot pay the base fee of the next block.
     pub refuse_below_base_fee: bool,
-    /// `true` if the pool refuses a gas limit below the calldata floor of EIP-7623. Otherwise the next block
-    /// leaves such a transaction out, and the pool then drops it.
+    /// `true` if the pool refuses a gas limit below the calldata floor of EIP-7623. Otherwise the
+    /// next block leaves such a transaction out, and the pool then drops it.
     pub refuse_below_floor: bool,
     /// Blocks per epoch: safe is one epoch behind the head, finalized two.
     pub slots_in_an_epoch: u64,
@@ -87,8 +87,8 @@ pub struct Settings {
     pub final_number: u64,
     /// Maximum length of an encoded transaction without blobs, in bytes.
     pub max_transaction_bytes: usize,
-    /// Number of states below the head that can be queried; `None` for all. Older states are pruned from time to
-    /// time, except those of snapshots.
+    /// Number of states below the head that can be queried; `None` for all. Older states are pruned
+    /// from time to time, except those of snapshots.
     pub history: Option<u64>,
     /// Number of blocks, the head included, whose transactions and receipts are kept; `None` for
     /// all.
@@ -107,7 +107,8 @@ pub struct Settings {
     pub execute_gas: GasSchedule,
     /// Reason why the pool takes no transactions from outside; `None` if it does.
     pub closed: Option<Backlog>,
-    /// EXECUTE rules by which the node verifies each new block from its own witness; `None` for no verification.
+    /// EXECUTE rules by which the node verifies each new block from its own witness; `None` for no
+    /// verification.
     pub verify_blocks: Option<Rules>,
 }
 

@@ -431,7 +431,8 @@ fn a_node_that_keeps_few_states_stays_small_and_works_on() {
         let settings = Settings { history, ..Settings::default() };
         let node = node_at(ProtocolFork::Osaka, settings);
         let early = node.read(enshrine_node::NodeState::snapshot);
-        // From here on blocks are made faster than the clock goes, so that both have the same times.
+        // From here on blocks are made faster than the clock goes, so that both have the same
+        // times.
         node.execute(SetClock::NextBlock(2_000));
         for nonce in 0..BLOCKS {
             node.submit(transfer("alice", nonce, 1)).unwrap();

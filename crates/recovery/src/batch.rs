@@ -1,8 +1,9 @@
 //! Recovery of eight keys in step.
 //!
-//! The key is a sum of multiples of the signature's point R and of the generator. An endomorphism of the curve halves the
-//! factor of R, and a second table that of the generator, so that 125 doublings serve four sums of 26, 26, 13 and 13
-//! digits. Lanes go in step: where a digit is zero, the sum stays as it was.
+//! The key is a sum of multiples of the signature's point R and of the generator. An endomorphism
+//! of the curve halves the factor of R, and a second table that of the generator, so that 125
+//! doublings serve four sums of 26, 26, 13 and 13 digits. Lanes go in step: where a digit is zero,
+//! the sum stays as it was.
 
 use crate::{
     LANES, Signature,
@@ -38,8 +39,8 @@ pub(crate) struct InRange {
 }
 
 impl InRange {
-    /// Stands for a signature that is invalid, and fills lanes that have none. Its point is the generator, and its key is
-    /// at infinity, so there is no answer.
+    /// Stands for a signature that is invalid, and fills lanes that have none. Its point is the
+    /// generator, and its key is at infinity, so there is no answer.
     pub(crate) const NO_KEY: Self = Self {
         x: generator::X,
         is_odd: false,
@@ -128,7 +129,8 @@ struct Keys {
     right: __mmask8,
 }
 
-/// Writes the keys of signatures, as words of their coordinates, to `rows`; `None` where the formulas find none.
+/// Writes the keys of signatures, as words of their coordinates, to `rows`; `None` where the
+/// formulas find none.
 #[target_feature(enable = "avx512f,avx512ifma")]
 pub(crate) fn recover(signatures: &[[InRange; LANES]], rows: &mut [[Option<Row>; LANES]]) {
     static CONSTANTS: OnceLock<(Generator, Scalar)> = OnceLock::new();
@@ -151,8 +153,8 @@ pub(crate) fn recover(signatures: &[[InRange; LANES]], rows: &mut [[Option<Row>;
     }
 }
 
-/// Returns the factor of the generator in the point that the sums begin with, times the power of two by which all
-/// doublings multiply it.
+/// Returns the factor of the generator in the point that the sums begin with, times the power of
+/// two by which all doublings multiply it.
 fn start() -> Scalar {
     // The greatest multiple of the table: 2^9 times 2^130.
     let first = (generator::BITS - 1) as usize + generator::DIGITS * generator::BITS as usize;
@@ -165,7 +167,8 @@ impl Keys {
         let ((x, y), on_curve) = points(signatures);
         let table = Multiples::new(x, y);
         let beta = Field::splat(BETA);
-        // The sum does not begin at infinity, but with a multiple of the generator that `digits` do not count.
+        // The sum does not begin at infinity, but with a multiple of the generator that `digits` do
+        // not count.
         let (x, y) = rows::load([&generator.halves[1][generator::MULTIPLES - 1]; LANES]);
         let zz = table.z.square();
         let mut sum = Jacobian::new(x.mul(zz), y.mul(zz.mul(table.z)));

@@ -1,8 +1,9 @@
 //! Elements of the base field, eight at a time: integers modulo p = 2^256 - 2^32 - 977.
 //!
-//! An element has five limbs of 52 bits, since the multiplier of AVX-512 IFMA reads the low 52 bits of its operands.
-//! Vector `i` holds limb `i` of all lanes. Values are not reduced to below p: the type carries a bound instead, so that
-//! sums and differences need no reduction, and the compiler proves that none outgrows its limbs.
+//! An element has five limbs of 52 bits, since the multiplier of AVX-512 IFMA reads the low 52 bits
+//! of its operands. Vector `i` holds limb `i` of all lanes. Values are not reduced to below p: the
+//! type carries a bound instead, so that sums and differences need no reduction, and the compiler
+//! proves that none outgrows its limbs.
 
 use core::arch::x86_64::{
     __m512i, __mmask8, _mm512_add_epi64, _mm512_and_si512, _mm512_cmpeq_epi64_mask,
@@ -22,8 +23,8 @@ const FOLD: u64 = (1 << 32) + 977;
 /// 2^260 modulo p.
 const FOLD_LIMBS: u64 = FOLD << (5 * LIMB - 256);
 
-/// Eight field elements. Each is at most `MAX` times 2^256 + 2^215; the limbs are not negative and below 2^52, hence
-/// `MAX` is at most [`LIMIT`].
+/// Eight field elements. Each is at most `MAX` times 2^256 + 2^215; the limbs are not negative and
+/// below 2^52, hence `MAX` is at most [`LIMIT`].
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Field<const MAX: u32>([__m512i; 5]);
 
@@ -61,11 +62,13 @@ impl Field<1> {
 }
 
 impl<const MAX: u32> Field<MAX> {
-    /// Returns the elements less than 2^256, as words: vector `i` holds word `i`. They may be p and more.
+    /// Returns the elements less than 2^256, as words: vector `i` holds word `i`. They may be p and
+    /// more.
     #[target_feature(enable = "avx512f,avx512ifma")]
     #[inline]
     pub(crate) fn pack(self) -> [__m512i; 4] {
-        // The first fold leaves at most 2^256 + 2^38. If that is 2^256 or more, the second leaves a small number.
+        // The first fold leaves at most 2^256 + 2^38. If that is 2^256 or more, the second leaves a
+        // small number.
         pack(fold(fold(self.0)))
     }
 
@@ -75,7 +78,8 @@ impl<const MAX: u32> Field<MAX> {
     pub(crate) fn canonical(self) -> [__m512i; 4] {
         // Less than twice p.
         let reduced = fold(self.0);
-        // A number is p or more if 2^256 - p more is 2^256 or more, and then the rest of that is the number less p.
+        // A number is p or more if 2^256 - p more is 2^256 or more, and then the rest of that is
+        // the number less p.
         let [low, rest @ ..] = reduced;
         let [a, b, c, d, top] =
             carry([_mm512_add_epi64(low, splat(FOLD)), rest[0], rest[1], rest[2], rest[3]]);
@@ -273,8 +277,8 @@ fn multiply_limbs(columns: &mut [__m512i; 10], column: usize, a: __m512i, b: __m
 #[inline]
 fn reduce(columns: [__m512i; 10]) -> Field<1> {
     let [mut a, mut b, c, d, mut e, f, mut g, mut h, mut i, mut j] = columns;
-    // The high half becomes limbs; the multiplier ignores the bits above them. `j` is less than 2^52 as the sum is less
-    // than 2^520.
+    // The high half becomes limbs; the multiplier ignores the bits above them. `j` is less than
+    // 2^52 as the sum is less than 2^520.
     g = _mm512_add_epi64(g, _mm512_srli_epi64::<LIMB>(f));
     h = _mm512_add_epi64(h, _mm512_srli_epi64::<LIMB>(g));
     i = _mm512_add_epi64(i, _mm512_srli_epi64::<LIMB>(h));

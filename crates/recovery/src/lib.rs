@@ -1,15 +1,19 @@
 //! Public keys of secp256k1 signatures, recovered eight at a time.
 //!
-//! Ethereum names the sender of a transaction by nothing but a signature. Recovering the key takes a square root and the
-//! sum of two multiples of points, which is the largest part of verifying a block of plain transfers. With AVX-512 IFMA,
-//! the eight 64-bit lanes of a vector each work on a signature of their own.
+//! Ethereum names the sender of a transaction by nothing but a signature. Recovering the key takes
+//! a square root and the sum of two multiples of points, which is the largest part of verifying a
+//! block of plain transfers. With AVX-512 IFMA, the eight 64-bit lanes of a vector each work on a
+//! signature of their own.
 //!
-//! This crate owns the arithmetic of the field, the scalars and the points. It knows nothing of transactions, addresses
-//! or hashes, and starts no threads. It decides on no signature that is invalid or in any way special: there it gives no
-//! answer, and the caller asks another library, the *reference*:
+//! This crate owns the arithmetic of the field, the scalars and the points. It knows nothing of
+//! transactions, addresses or hashes, and starts no threads. It decides on no signature that is
+//! invalid or in any way special: there it gives no answer, and the caller asks another library,
+//! the *reference*:
 //!
-//! - r or s is zero, or the order of the group and more; there is no point with x = r; the point has x = r + n;
-//! - the key, or a sum on the way to it, is at infinity; points are added that are equal or opposite;
+//! - r or s is zero, or the order of the group and more; there is no point with x = r; the point
+//!   has x = r + n;
+//! - the key, or a sum on the way to it, is at infinity; points are added that are equal or
+//!   opposite;
 //! - this CPU has no AVX-512 IFMA.
 //!
 //! All inputs are public, so time depends on them. Do not use it with secrets.

@@ -8,8 +8,9 @@ use core::arch::x86_64::__mmask8;
 
 /// Eight points in Jacobian coordinates: (x / z^2, y / z^3).
 ///
-/// The formulas hold on each curve y^2 = x^3 + b, and have no special cases. Where one would be needed, at infinity, or
-/// in the sum of points that are equal or opposite, z becomes zero and remains so.
+/// The formulas hold on each curve y^2 = x^3 + b, and have no special cases. Where one would be
+/// needed, at infinity, or in the sum of points that are equal or opposite, z becomes zero and
+/// remains so.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Jacobian {
     pub(crate) x: Field<10>,
@@ -43,8 +44,8 @@ impl Jacobian {
         }
     }
 
-    /// Adds affine points. `z` is the coordinate of `self` on the curve of the points, which may be another than that of
-    /// `self`: there, it is a multiple of the coordinate.
+    /// Adds affine points. `z` is the coordinate of `self` on the curve of the points, which may be
+    /// another than that of `self`: there, it is a multiple of the coordinate.
     #[target_feature(enable = "avx512f,avx512ifma")]
     #[inline]
     pub(crate) fn plus<const Z: u32>(self, z: Field<Z>, x: Field<1>, y: Field<2>) -> Self {
@@ -104,7 +105,8 @@ pub(crate) struct Multiples {
 }
 
 impl Multiples {
-    /// Computes the multiples of affine points, with sums of points that have the same z (Meloni's formulas).
+    /// Computes the multiples of affine points, with sums of points that have the same z (Meloni's
+    /// formulas).
     #[target_feature(enable = "avx512f,avx512ifma")]
     pub(crate) fn new(x: Field<1>, y: Field<2>) -> Self {
         let yy = y.square();

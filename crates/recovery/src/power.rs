@@ -2,7 +2,8 @@
 
 use crate::field::Field;
 
-/// Powers that the square root and the inverse have in common: by 2^2 - 1, by 2^22 - 1 and by 2^223 - 1.
+/// Powers that the square root and the inverse have in common: by 2^2 - 1, by 2^22 - 1 and by
+/// 2^223 - 1.
 #[target_feature(enable = "avx512f,avx512ifma")]
 fn ones<const MAX: u32>(x: Field<MAX>) -> [Field<1>; 3] {
     let x2 = x.square().mul(x);

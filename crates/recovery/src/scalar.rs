@@ -70,8 +70,9 @@ impl Scalar {
         inverse
     }
 
-    /// Splits the scalar k into halves a and b of at most 128 bits, with a + b λ = k (mod n), where λ is the factor by
-    /// which the endomorphism (β x, y) of the curve multiplies a point. The flag says that a half is negative.
+    /// Splits the scalar k into halves a and b of at most 128 bits, with a + b λ = k (mod n), where
+    /// λ is the factor by which the endomorphism (β x, y) of the curve multiplies a point. The flag
+    /// says that a half is negative.
     ///
     /// This is the split of libsecp256k1, where the bound is proved.
     pub(crate) fn halves(self) -> [(u128, bool); 2] {
@@ -130,8 +131,8 @@ pub(crate) fn invert(scalars: &mut [Scalar]) {
     }
 }
 
-/// Returns signed digits of `BITS` bits, the lowest first: each is at most half of the base in magnitude. The digits
-/// must have a bit more than the number.
+/// Returns signed digits of `BITS` bits, the lowest first: each is at most half of the base in
+/// magnitude. The digits must have a bit more than the number.
 pub(crate) fn digits<const BITS: u32, const N: usize>(number: Words) -> [i16; N] {
     const { assert!(BITS < 15) };
     let (mut digits, mut carry) = ([0; N], 0);

@@ -48,8 +48,8 @@ fn corners() -> Vec<[u8; 32]> {
     all.into_iter().map(bytes).collect()
 }
 
-/// Returns the signature whose point is `nonce` times the generator, and whose key is `ours` times the generator
-/// and `other` times the point.
+/// Returns the signature whose point is `nonce` times the generator, and whose key is `ours` times
+/// the generator and `other` times the point.
 fn crafted(nonce: Scalar, ours: Scalar, other: Scalar) -> Signature {
     let point = (ProjectivePoint::GENERATOR * nonce).to_affine().to_encoded_point(false);
     let x: [u8; 32] = (*point.x().unwrap()).into();
@@ -72,7 +72,8 @@ fn valid() -> impl Strategy<Value = Signature> {
     (scalar(), scalar(), scalar()).prop_map(|(nonce, ours, other)| crafted(nonce, ours, other))
 }
 
-/// Signatures that are valid, of arbitrary numbers (half of all r are those of a point), or of corners.
+/// Signatures that are valid, of arbitrary numbers (half of all r are those of a point), or of
+/// corners.
 fn any_signature() -> impl Strategy<Value = Signature> {
     let number = || prop_oneof![any::<[u8; 32]>(), proptest::sample::select(corners())];
     let arbitrary = (number(), number(), number(), any::<bool>())

@@ -89,7 +89,8 @@ pub enum RoleError {
     /// L1 does not answer, or the node cannot start in its new role.
     #[error("not ready: {0}")]
     Unready(RollupError),
-    /// Another node has the lease, or too few witnesses answer. The node leads as soon as it gets the lease.
+    /// Another node has the lease, or too few witnesses answer. The node leads as soon as it gets
+    /// the lease.
     #[error("{} has the lease: this node leads once it gets it", leader.as_ref().map_or_else(|| "no node that is known".to_owned(), ToString::to_string))]
     NoLease {
         /// WebSocket URL of the node that has it.
@@ -174,7 +175,8 @@ pub(crate) struct AdminRequest {
 impl AdminRequest {
     /// Begins the order; `None` if the operator was already told that it was withdrawn.
     pub(crate) fn begin(self) -> Option<(Order, Answer)> {
-        // One of the two sides wins: an order is carried out or withdrawn, and the operator is told which.
+        // One of the two sides wins: an order is carried out or withdrawn, and the operator is told
+        // which.
         let is_withdrawn = self.is_settled.swap(true, Ordering::SeqCst);
         (!is_withdrawn).then_some((self.order, Answer(self.answer)))
     }
@@ -225,8 +227,8 @@ struct Given {
 }
 
 impl Given {
-    /// Waits for the role change, and returns the L2 head at which it happened. Withdraws the order if it does not
-    /// begin in time.
+    /// Waits for the role change, and returns the L2 head at which it happened. Withdraws the order
+    /// if it does not begin in time.
     fn outcome(&self, patience: Duration) -> Result<BlockId, RoleError> {
         match self.answered.recv_timeout(patience) {
             Ok(done) => done,
@@ -343,8 +345,8 @@ pub(crate) async fn serve(
     let config = ServerConfig {
         hosts: vec![address.ip()],
         port: address.port(),
-        // Pages in a browser on this machine can reach the address, even under another name (DNS rebinding). They
-        // neither know the token nor can they omit the Origin header.
+        // Pages in a browser on this machine can reach the address, even under another name (DNS
+        // rebinding). They neither know the token nor can they omit the Origin header.
         access: Access::local(Some(token.load()?)),
         // An operator has few; more are a mistake or an attack from this machine.
         max_connections: 8,
@@ -371,8 +373,8 @@ struct PeerHead {
     number: u64,
 }
 
-/// The newest block of the node at a URL, if it answers and makes blocks. A node that does not answer counts as a
-/// follower.
+/// The newest block of the node at a URL, if it answers and makes blocks. A node that does not
+/// answer counts as a follower.
 pub(crate) async fn sequencer_at(url: &str) -> Option<u64> {
     let asked = async {
         let provider =

@@ -21,8 +21,8 @@ const RELAYS_GAS: u64 = 6_000_000;
 /// Maximum bytes of messages that one block relays.
 const RELAYS_BYTES: usize = 24_000;
 
-/// Maximum wait of a block for a signature of the operator. After it the block has no L1 inputs, and a later one
-/// takes them.
+/// Maximum wait of a block for a signature of the operator. After it the block has no L1 inputs,
+/// and a later one takes them.
 const SIGNING_TIME: Duration = Duration::from_millis(50);
 
 /// Maximum gas of a block's transactions, by the rules of a fork.
@@ -47,7 +47,8 @@ impl SystemTransactionGas {
 
     fn of(&self, message: &Message) -> u64 {
         let asked = u64::from(message.gas_limit);
-        // What the target gets is at most 63/64 of what is left; each byte is copied, hashed and paid for.
+        // What the target gets is at most 63/64 of what is left; each byte is copied, hashed and
+        // paid for.
         self.message + asked + asked / 63 + 40 * message.data.len() as u64
     }
 }
@@ -71,11 +72,12 @@ pub(crate) struct SystemTransactions {
     pub(crate) relayed: u64,
 }
 
-/// Anchor for the next block: the messages sent by the end of this L1 block, up to the limit of one anchor.
+/// Anchor for the next block: the messages sent by the end of this L1 block, up to the limit of one
+/// anchor.
 pub(crate) fn newest(view: &L1View, l1_block: u64, known_relayed: u64) -> Option<Anchor> {
     let header = view.header(l1_block)?;
-    // L1 refuses an anchor that covers more than this beyond what it knows to be relayed: a block with one could not be
-    // posted.
+    // L1 refuses an anchor that covers more than this beyond what it knows to be relayed: a block
+    // with one could not be posted.
     let most = known_relayed.saturating_add(AHEAD);
     let checkpoint = view.messages().checkpoint_at(l1_block, most);
     Some(Anchor {
@@ -94,14 +96,15 @@ pub(crate) fn anchor_of(block: &Block) -> Option<Anchor> {
             return None;
         }
         let call = IL1Anchor::proveCall::abi_decode(transaction.input()).ok()?;
-        // Anyone can call the contract with any anchor; only the one that the header carries was proven by the block.
+        // Anyone can call the contract with any anchor; only the one that the header carries was
+        // proven by the block.
         let anchor = Anchor::of_call(&call);
         (anchor.hash() == carried).then_some(anchor)
     })
 }
 
-/// Transactions by which a block with this anchor proves it and relays at most `most` of the pending messages
-/// after `relayed`.
+/// Transactions by which a block with this anchor proves it and relays at most `most` of the
+/// pending messages after `relayed`.
 ///
 /// `deferred` returns `true` for messages that are parked without an attempt.
 pub(crate) fn system_transactions(
@@ -145,13 +148,14 @@ pub(crate) fn system_transactions(
 fn how_many(pending: &[&Message], cost: &SystemTransactionGas) -> usize {
     let (mut gas, mut bytes) = (0, 0);
     let fitting = pending.iter().take_while(|message| {
-        // Gas by what the messages may ask for, since what they will use is known only after the block was built.
+        // Gas by what the messages may ask for, since what they will use is known only after the
+        // block was built.
         gas += cost.of(message);
         bytes += Message::PACKED_HEADER + message.data.len();
         gas <= RELAYS_GAS && bytes <= RELAYS_BYTES
     });
-    // One in any case: else a message that asks for more than all of this would stop the queue, which delivers in
-    // order.
+    // One in any case: else a message that asks for more than all of this would stop the queue,
+    // which delivers in order.
     fitting.count().max(1).min(pending.len())
 }
 
@@ -177,7 +181,8 @@ impl Operator {
             chain_id: self.chain_id,
             nonce: self.nonce,
             gas_limit,
-            // Rounded up, so that a signature that comes late fits the next blocks too, whose base fee differs a little.
+            // Rounded up, so that a signature that comes late fits the next blocks too, whose base
+            // fee differs a little.
             max_fee_per_gas: u128::from(self.base_fee).saturating_mul(2).next_power_of_two(),
             max_priority_fee_per_gas: 0,
             to: to.into(),
@@ -186,7 +191,8 @@ impl Operator {
             ..Default::default()
         };
         let transaction = self.key.sign_within(transaction, SIGNING_TIME)?;
-        // After the signature: one that a remote signer did not give leaves no gap behind which nothing would be mined.
+        // After the signature: one that a remote signer did not give leaves no gap behind which
+        // nothing would be mined.
         self.nonce += 1;
         Ok(RecoveredTransaction {
             transaction: transaction.into(),

@@ -10,7 +10,8 @@ use wire::ProtocolFork;
 ///
 /// # Errors
 ///
-/// [`RollupError::Chain`] if the state before the block is pruned, and for genesis, which has no input.
+/// [`RollupError::Chain`] if the state before the block is pruned, and for genesis, which has no
+/// input.
 pub(crate) fn input_of(chain: &ChainReader, block: &Arc<Block>) -> Result<Bytes, RollupError> {
     let number = block.header.number;
     let witness = chain.witness_of(block)?.ok_or(ChainError::Pruned(number))?;

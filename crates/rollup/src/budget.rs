@@ -57,8 +57,8 @@ impl Account {
 }
 
 impl Budget {
-    /// Returns the budget of the block that would be sealed now. Bytes and EXECUTE gas count the reserve for reads
-    /// behind the last transaction.
+    /// Returns the budget of the block that would be sealed now. Bytes and EXECUTE gas count the
+    /// reserve for reads behind the last transaction.
     ///
     /// # Errors
     ///

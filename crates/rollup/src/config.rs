@@ -35,10 +35,11 @@ pub struct SequencerConfig {
     pub idle_block_time: Duration,
     /// Time for which blocks are collected before they are posted.
     pub submit_interval: Duration,
-    /// Number of confirmations before a block takes messages and forced transactions of an L1 block.
+    /// Number of confirmations before a block takes messages and forced transactions of an L1
+    /// block.
     pub confirmations: u64,
-    /// Maximum time without L1's answers for which the sequencer makes blocks; at most half of the lag that L1
-    /// allows.
+    /// Maximum time without L1's answers for which the sequencer makes blocks; at most half of the
+    /// lag that L1 allows.
     pub l1_drift: Duration,
     /// Payment for L1 transactions.
     pub submitter: SubmitterConfig,
@@ -53,7 +54,8 @@ pub struct SequencerConfig {
 /// Limits of the backlog: blocks that wait for L1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BacklogConfig {
-    /// Maximum age of a block until it is on L1; half of the lag that L1 allows, if that is less or for `None`.
+    /// Maximum age of a block until it is on L1; half of the lag that L1 allows, if that is less or
+    /// for `None`.
     pub max_age: Option<Duration>,
     /// Percentage of L1's capacity in that time from which on blocks get smaller and rarer.
     pub slow_percent: u8,
@@ -70,8 +72,8 @@ impl Default for BacklogConfig {
 pub struct Prices {
     /// Tip per gas, in wei: the pool refuses transactions with less.
     pub gas: u128,
-    /// Tip per byte by which a transaction lengthens the input of EXECUTE, in wei: the builder drops transactions
-    /// with less.
+    /// Tip per byte by which a transaction lengthens the input of EXECUTE, in wei: the builder
+    /// drops transactions with less.
     pub byte: u128,
 }
 
@@ -113,15 +115,16 @@ pub struct Config {
     pub allow_altered_genesis: bool,
     /// Balances and codes outside the protocol that the genesis may have.
     pub genesis_allowance: GenesisAllowance,
-    /// URLs of L1 nodes. With several, the next one is used when one fails, and a header is accepted if more than
-    /// half of those that answer have it.
+    /// URLs of L1 nodes. With several, the next one is used when one fails, and a header is
+    /// accepted if more than half of those that answer have it.
     pub l1: Vec<String>,
-    /// URLs of L1's consensus clients, for L2 blocks in blobs; the next one is used if one lacks a blob. A
-    /// sequencer with a consensus client posts through blobs when that is cheaper.
+    /// URLs of L1's consensus clients, for L2 blocks in blobs; the next one is used if one lacks a
+    /// blob. A sequencer with a consensus client posts through blobs when that is cheaper.
     pub l1_beacon: Vec<String>,
     /// Timeout of a request to L1.
     pub l1_timeout: Duration,
-    /// Prices of EXECUTE on L1; with its forks and `l1_limits` they are its [`L1Profile`](crate::L1Profile).
+    /// Prices of EXECUTE on L1; with its forks and `l1_limits` they are its
+    /// [`L1Profile`](crate::L1Profile).
     pub execute_gas: GasSchedule,
     /// Limits of a transaction on L1.
     pub l1_limits: L1Limits,
@@ -133,17 +136,17 @@ pub struct Config {
     pub role: Role,
     /// Configuration of a sequencer, with which a follower can be promoted, if there is one.
     pub standby: Option<Box<SequencerConfig>>,
-    /// WebSocket URLs of nodes that serve unsafe blocks. A follower takes unsafe blocks from these nodes instead
-    /// of the sequencer; the next one is used when one fails.
+    /// WebSocket URLs of nodes that serve unsafe blocks. A follower takes unsafe blocks from these
+    /// nodes instead of the sequencer; the next one is used when one fails.
     pub feeds: Vec<String>,
-    /// Accounts whose signatures on unsafe blocks are accepted; by default those that the rollup's policy admits.
-    /// Without accounts and policy blocks need no signature.
+    /// Accounts whose signatures on unsafe blocks are accepted; by default those that the rollup's
+    /// policy admits. Without accounts and policy blocks need no signature.
     pub feed_signers: Vec<Address>,
-    /// WebSocket URL of a node that may replace this sequencer. If that node makes the blocks, this one follows
-    /// it.
+    /// WebSocket URL of a node that may replace this sequencer. If that node makes the blocks, this
+    /// one follows it.
     pub peer: Option<String>,
-    /// Lease without which this node makes no blocks, if several nodes may make them. A node that starts as a
-    /// sequencer requests the lease, and follows its holder.
+    /// Lease without which this node makes no blocks, if several nodes may make them. A node that
+    /// starts as a sequencer requests the lease, and follows its holder.
     pub lease: Option<LeaseConfig>,
     /// The admin port, if there is one.
     pub admin: Option<AdminConfig>,

@@ -9,8 +9,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// Switches of a sequencer. A node keeps them when its role changes, and with a data directory over restarts, so
-/// that a supervisor's restart does not undo the operator's decision.
+/// Switches of a sequencer. A node keeps them when its role changes, and with a data directory over
+/// restarts, so that a supervisor's restart does not undo the operator's decision.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Switches {
@@ -63,7 +63,8 @@ impl Controls {
 
     /// Changes the switches, in the file first: a change that is acknowledged outlives a crash.
     pub(crate) fn set(&self, change: impl FnOnce(&mut Switches)) -> io::Result<Switches> {
-        // The lock is held over the write: two orders cannot leave the file with the one and memory with the other.
+        // The lock is held over the write: two orders cannot leave the file with the one and memory
+        // with the other.
         let mut switches = self.switches.lock();
         let mut next = *switches;
         change(&mut next);
@@ -72,12 +73,12 @@ impl Controls {
             let mut file = File::create(&new)?;
             file.write_all(&serde_json::to_vec(&next)?)?;
             file.sync_all()?;
-            // A rename replaces the file as a whole: a crash leaves the old switches or the new ones, never half of
-            // them.
+            // A rename replaces the file as a whole: a crash leaves the old switches or the new
+            // ones, never half of them.
             fs::rename(new, path)?;
             if let Some(folder) = path.parent() {
-                // Without this the machine may come up with the old name of the file, and seal what an operator has
-                // stopped.
+                // Without this the machine may come up with the old name of the file, and seal what
+                // an operator has stopped.
                 File::open(folder)?.sync_all()?;
             }
         }

@@ -39,8 +39,8 @@ pub(crate) struct DataDir {
 }
 
 impl DataDir {
-    /// Opens the list before the files are opened. Returns it with a warning for each file that is missing, or for the
-    /// list itself if it was damaged.
+    /// Opens the list before the files are opened. Returns it with a warning for each file that is
+    /// missing, or for the list itself if it was damaged.
     ///
     /// # Errors
     ///
@@ -78,7 +78,8 @@ impl DataDir {
     ///
     /// [`RollupError::DataDir`] if the list cannot be written.
     pub(crate) fn note(&mut self) -> Result<(), RollupError> {
-        // A crash before this costs one warning. The other way round a file that was never made would be called lost.
+        // A crash before this costs one warning. The other way round a file that was never made
+        // would be called lost.
         for (name, _) in LOSSES {
             if self.folder.join(name).exists() && !self.listed.iter().any(|it| it == name) {
                 let path = self.folder.join(LIST);

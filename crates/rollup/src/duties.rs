@@ -1,4 +1,5 @@
-//! Duties of an L2 block, and the evidence for them that `RelayDuty` and `ForcedDuty` demand in `advance`.
+//! Duties of an L2 block, and the evidence for them that `RelayDuty` and `ForcedDuty` demand in
+//! `advance`.
 
 use crate::{
     RollupError,
@@ -16,7 +17,8 @@ use contracts::{
 };
 use std::sync::Arc;
 
-/// Number of relayed messages without proof on L1 from which on the node proves them without being asked.
+/// Number of relayed messages without proof on L1 from which on the node proves them without being
+/// asked.
 const UNPROVEN: u64 = AHEAD / 2;
 
 /// Immutable parameters of a rollup.
@@ -84,8 +86,8 @@ pub enum DutyError {
     },
 }
 
-/// Composes the evidence for `advance` with these blocks, the first of which follows the head on L1, from the
-/// facts in the book. Also returns the duties on L1 afterwards.
+/// Composes the evidence for `advance` with these blocks, the first of which follows the head on
+/// L1, from the facts in the book. Also returns the duties on L1 afterwards.
 ///
 /// # Errors
 ///
@@ -115,13 +117,13 @@ pub(crate) fn evidence(
         let relayed = facts.relayed;
         let is_due = block.header.timestamp >= duties.relay_due;
         let pending = view.messages().len() > duties.relayed;
-        // Once in a batch is enough, and the last block shows the most; L1 needs to be told before its window of known
-        // relays is full.
+        // Once in a batch is enough, and the last block shows the most; L1 needs to be told before
+        // its window of known relays is full.
         let many = position == last && relayed >= duties.relayed + UNPROVEN;
         if pending && (is_due || many) {
             let (proof, due) = relay_proof(chain, view, rules, block, &facts, index)?;
-            // The contract accepts a late block if it relays at least so many: a backlog of messages may take several
-            // blocks.
+            // The contract accepts a late block if it relays at least so many: a backlog of
+            // messages may take several blocks.
             if is_due && due <= block.header.timestamp && relayed < duties.relayed + RELAYS {
                 let block = block.header.number;
                 return Ok(Err(DutyError::MessagesOverdue { block, relayed, due }));
@@ -279,15 +281,16 @@ impl<'j> ForcedInclusionCheck<'j> {
             self.length += t.footprint;
             return Ok(discharge(entry, Outcome::Included, at as u64, Vec::new(), Bytes::new()));
         }
-        // Each branch from here on is one of the contract, in its order: a block that passes here and fails there is
-        // lost gas.
+        // Each branch from here on is one of the contract, in its order: a block that passes here
+        // and fails there is lost gas.
         let due = t.submittedAt.saturating_add(self.rules.forced_delay);
         if header.timestamp < due {
             return Ok(ForcedResolution::NotDue);
         }
         let plain = |outcome| discharge(entry, outcome, 0, Vec::new(), Bytes::new());
         if u128::from(header.base_fee_per_gas.unwrap_or_default()) > t.maxFee {
-            // A cap that was enough when the transaction was submitted lets it wait for a lower base fee.
+            // A cap that was enough when the transaction was submitted lets it wait for a lower
+            // base fee.
             let until = due + self.rules.forced_grace + self.rules.forced_expiry;
             if t.priced && header.timestamp < until {
                 return Ok(plain(Outcome::NoRoom));
@@ -297,7 +300,8 @@ impl<'j> ForcedInclusionCheck<'j> {
         }
         let account = self.facts.account(self.chain, self.block, t.sender)?;
         let code = account.code;
-        // An account with a delegation (EIP-7702) may still send; any other code rules its key out (EIP-3607).
+        // An account with a delegation (EIP-7702) may still send; any other code rules its key out
+        // (EIP-3607).
         let is_delegation = code.len() == 23 && code.starts_with(&[0xef, 0x01, 0x00]);
         let is_contract = !code.is_empty() && !is_delegation;
         if account.nonce != t.nonce || account.balance < t.cost || is_contract {
@@ -306,7 +310,8 @@ impl<'j> ForcedInclusionCheck<'j> {
                 return Ok(discharge(entry, Outcome::Invalid, *at, Vec::new(), Bytes::new()));
             }
             self.length += PROOF_BYTES;
-            // One proof serves all entries of an account, so that many entries of one do not fill the calldata.
+            // One proof serves all entries of an account, so that many entries of one do not fill
+            // the calldata.
             self.shown.push((t.sender, position));
             let proof = self.proof_of(t.sender)?;
             let code = if is_contract { code } else { Bytes::new() };

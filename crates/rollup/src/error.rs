@@ -92,8 +92,8 @@ impl L1Error {
         Self::Mismatch { what, got: got.to_string(), expected: expected.to_string() }
     }
 
-    /// Returns `true` if another L1 node may have the answer: this one contradicts itself, lacks what every node has,
-    /// or answers with another type.
+    /// Returns `true` if another L1 node may have the answer: this one contradicts itself, lacks
+    /// what every node has, or answers with another type.
     pub(crate) const fn is_of_this_node(&self) -> bool {
         use alloy_provider::transport::RpcError;
         matches!(
@@ -229,7 +229,8 @@ pub enum RollupError {
         /// Timestamp of L1's next block.
         expected: u64,
     },
-    /// L1 and the L2 have different forks at the time of the next block, so EXECUTE would refuse the block.
+    /// L1 and the L2 have different forks at the time of the next block, so EXECUTE would refuse
+    /// the block.
     #[error(
         "no blocks are made: {reason}. Give the genesis of the deployment file the forks of L1, and restart the node"
     )]
@@ -431,8 +432,8 @@ impl RollupError {
         }
     }
 
-    /// Returns `true` if a service of L1 is unavailable for now. No answer contradicts earlier ones, so the
-    /// sequencer may build on these for a while.
+    /// Returns `true` if a service of L1 is unavailable for now. No answer contradicts earlier
+    /// ones, so the sequencer may build on these for a while.
     pub(crate) const fn is_outage(&self) -> bool {
         matches!(
             self,
@@ -448,8 +449,8 @@ impl RollupError {
     }
 }
 
-/// Errors of a node that serves unsafe blocks. An answer with an error has no effect: none of its blocks is
-/// executed.
+/// Errors of a node that serves unsafe blocks. An answer with an error has no effect: none of its
+/// blocks is executed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum FeedError {
     /// The node's answer is malformed.
@@ -501,7 +502,8 @@ pub enum FeedError {
         /// Its hash.
         hash: B256,
     },
-    /// A block was signed by an account that may not make blocks, or the signature is for another block.
+    /// A block was signed by an account that may not make blocks, or the signature is for another
+    /// block.
     #[error(
         "block {number} is signed by {got}, expected an account of --feed-signer, or one that the rollup's policy admits"
     )]

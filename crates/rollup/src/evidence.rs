@@ -1,8 +1,8 @@
 //! Facts of blocks for the evidence in `advance`, each computed once.
 //!
-//! The evidence that L1 demands changes with L1's time and head, so it is composed for each seal, plan and
-//! posting. The facts depend only on a block and the state after it, and never change: the self-check at sealing
-//! computes them, and the batcher uses the same ones.
+//! The evidence that L1 demands changes with L1's time and head, so it is composed for each seal,
+//! plan and posting. The facts depend only on a block and the state after it, and never change: the
+//! self-check at sealing computes them, and the batcher uses the same ones.
 
 use crate::{RollupError, anchor::anchor_of, l2_syncer::relayed_after};
 use alloy_primitives::{Address, B256, Bytes, U256, map::B256Map};
@@ -55,7 +55,8 @@ impl EvidenceBook {
         chain: &ChainReader,
         block: &Arc<Block>,
     ) -> Result<Arc<BlockFacts>, RollupError> {
-        // The lock is held while the facts are found, a few reads of the state, so that two threads do not both look.
+        // The lock is held while the facts are found, a few reads of the state, so that two threads
+        // do not both look.
         let mut blocks = self.0.blocks.lock();
         if let Some(known) = blocks.get(&block.hash) {
             return Ok(Arc::clone(known));
@@ -85,7 +86,8 @@ impl EvidenceBook {
 }
 
 impl BlockFacts {
-    /// Proof of an account after the block; for the messenger with the slot that counts relayed messages.
+    /// Proof of an account after the block; for the messenger with the slot that counts relayed
+    /// messages.
     pub(crate) fn proof(
         &self,
         chain: &ChainReader,

@@ -8,10 +8,12 @@ use parking_lot::Mutex;
 use std::sync::Arc;
 use variants::market::{LIMIT, Rate};
 
-/// Gas of L1 for a unit of EXECUTE gas, as of the newest L1 block that was read; shared by all users.
+/// Gas of L1 for a unit of EXECUTE gas, as of the newest L1 block that was read; shared by all
+/// users.
 ///
-/// A block of L1 raises the price by at most an eighth and lowers its base fee by at most an eighth, so that a
-/// unit then costs nine sevenths. A few blocks lie between reading L1 and the block that includes a transaction.
+/// A block of L1 raises the price by at most an eighth and lowers its base fee by at most an
+/// eighth, so that a unit then costs nine sevenths. A few blocks lie between reading L1 and the
+/// block that includes a transaction.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct ExecuteRate(Arc<Mutex<Option<Rate>>>);
 
@@ -30,14 +32,14 @@ impl ExecuteRate {
         *self.0.lock() = rate;
     }
 
-    /// EXECUTE gas that this gas buys even if a unit costs twice as much when L1 includes the transaction. A block
-    /// of today must still fit then.
+    /// EXECUTE gas that this gas buys even if a unit costs twice as much when L1 includes the
+    /// transaction. A block of today must still fit then.
     fn bought_by(&self, gas: u64) -> u64 {
         self.0.lock().map_or(gas, |rate| risen(rate, 2, 1).execute_gas(gas).min(LIMIT))
     }
 
-    /// Gas that pays for this EXECUTE gas even if a unit costs half as much again when L1 includes the
-    /// transaction. Unused gas is refunded.
+    /// Gas that pays for this EXECUTE gas even if a unit costs half as much again when L1 includes
+    /// the transaction. Unused gas is refunded.
     pub(crate) fn gas_for(&self, execute_gas: u64) -> u64 {
         self.0.lock().map_or(execute_gas, |rate| risen(rate, 3, 2).gas(execute_gas))
     }
@@ -101,7 +103,8 @@ mod tests {
         // However cheap it is, a block of L1 sells no more.
         assert_eq!(of(1), (LIMIT, 2));
         assert_eq!(of(u64::MAX).0, 0);
-        // A block that has room for itself has that at the price by which its transaction is planned.
+        // A block that has room for itself has that at the price by which its transaction is
+        // planned.
         for price in [1, 125, 999, 1_000, 1_001, 7_000] {
             let (gas, _) = of(price);
             assert!(rate.gas_for(gas) <= plain.gas, "{price}");

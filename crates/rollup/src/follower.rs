@@ -84,8 +84,8 @@ impl Follower {
             }
             Ok::<_, RollupError>(())
         })?;
-        // A sequencer or a caller of the Engine API may have moved the head meanwhile: what L1 has taken
-        // stands.
+        // A sequencer or a caller of the Engine API may have moved the head meanwhile: what L1 has
+        // taken stands.
         let safe = sync.safe()?;
         if sync.chain().canonical_hash(safe.header.number)? != Some(safe.hash) {
             sync.set_head(safe.hash, displaced)?;
@@ -107,8 +107,8 @@ impl Follower {
         Ok(())
     }
 
-    /// Removes transactions of replaced blocks once their nonces are used. Until then L1 may be reorganised again,
-    /// and this node may be the one that posts them again.
+    /// Removes transactions of replaced blocks once their nonces are used. Until then L1 may be
+    /// reorganised again, and this node may be the one that posts them again.
     fn forget_used(&mut self) -> Result<(), RollupError> {
         if self.displaced.is_empty() {
             return Ok(());
@@ -127,11 +127,13 @@ impl Follower {
         Ok(())
     }
 
-    /// Imports an unsafe block of a sequencer: executes it once, on its parent's state, if the parent is known.
+    /// Imports an unsafe block of a sequencer: executes it once, on its parent's state, if the
+    /// parent is known.
     ///
     /// # Errors
     ///
-    /// [`RollupError::Refused`] for a block that the rules of an L2 forbid, and the errors of importing.
+    /// [`RollupError::Refused`] for a block that the rules of an L2 forbid, and the errors of
+    /// importing.
     pub fn take_unsafe(&mut self, input: &Bytes) -> Result<Option<Arc<Block>>, RollupError> {
         let malformed = |source| RollupError::Input { number: 0, source };
         let decoded = StatelessInput::decode(input).map_err(malformed)?;
@@ -140,15 +142,16 @@ impl Follower {
         if chain.find_block(&payload.block_hash)?.is_some() {
             return Ok(None);
         }
-        // Without its parent it cannot be executed; the sequencer is asked again from the newest common block.
+        // Without its parent it cannot be executed; the sequencer is asked again from the newest
+        // common block.
         let Some(parent) = chain.find_block(&payload.parent_hash)? else { return Ok(None) };
         // A sequencer may not change blocks that L1 has taken.
         let safe = self.sync.safe()?.header.number;
         if parent.header.number < safe {
             return Ok(None);
         }
-        // A replayed block of another chain could be valid here only if nothing in it is signed; it is refused all the
-        // same.
+        // A replayed block of another chain could be valid here only if nothing in it is signed; it
+        // is refused all the same.
         let expected = chain.config().spec.chain_id();
         if decoded.chain_id != expected {
             return Err(RollupError::OtherL2 { got: decoded.chain_id, expected });

@@ -1,8 +1,8 @@
 //! The fork schedule of an L2 compared with that of its L1.
 //!
-//! EXECUTE accepts L2 blocks by the fork that L1 had at their timestamp, so the genesis of the L2 must have the
-//! forks of L1 at the same times. L1 nodes report theirs by `eth_config` (EIP-7910): the current fork, the next
-//! one, and the last planned one.
+//! EXECUTE accepts L2 blocks by the fork that L1 had at their timestamp, so the genesis of the L2
+//! must have the forks of L1 at the same times. L1 nodes report theirs by `eth_config` (EIP-7910):
+//! the current fork, the next one, and the last planned one.
 
 use crate::{L1Client, L1Error};
 use alloy_provider::Provider as _;
@@ -89,8 +89,8 @@ impl L1Schedule {
         }
     }
 
-    /// Returns the first difference from the schedule of an L2 whose genesis has `genesis_time`. L1's answer lacks
-    /// forks between its next and its last one.
+    /// Returns the first difference from the schedule of an L2 whose genesis has `genesis_time`.
+    /// L1's answer lacks forks between its next and its last one.
     pub(crate) fn difference(&self, spec: &ChainSpec, genesis_time: u64) -> Option<Difference> {
         let of_l1 = [Some(&self.current), self.next.as_ref(), self.last.as_ref()];
         let of_l1: Vec<&L1Fork> = of_l1.into_iter().flatten().collect();
@@ -112,7 +112,8 @@ impl L1Schedule {
         }
         for fork in of_l1 {
             let at = fork.activation_time;
-            // L1's EXECUTE is tried with the first block of the L2, so the fork at genesis is right.
+            // L1's EXECUTE is tried with the first block of the L2, so the fork at genesis is
+            // right.
             if at <= genesis_time {
                 continue;
             }

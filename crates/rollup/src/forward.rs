@@ -1,8 +1,9 @@
 //! Forwarding of users' transactions from a node that makes no blocks to the sequencer.
 //!
-//! A follower answers a send with the answer of the sequencer, or refuses it: a hash from a node that forwards to no
-//! sequencer would promise a block that never comes. It keeps a copy of what was taken. What a node holds all the same, because it was a sequencer before
-//! or followed another one, it offers to each sequencer that it follows.
+//! A follower answers a send with the answer of the sequencer, or refuses it: a hash from a node
+//! that forwards to no sequencer would promise a block that never comes. It keeps a copy of what
+//! was taken. What a node holds all the same, because it was a sequencer before or followed another
+//! one, it offers to each sequencer that it follows.
 
 use crate::{
     rpc_methods::Shared, service::supervisor::Room, unsafe_block_client::UnsafeBlockClient,
@@ -22,8 +23,8 @@ use std::{
     time::Duration,
 };
 
-/// Sequencer's method for forwarded transactions. Unlike `eth_sendRawTransaction` it never forwards, so two
-/// followers of one another cannot send a transaction in circles.
+/// Sequencer's method for forwarded transactions. Unlike `eth_sendRawTransaction` it never
+/// forwards, so two followers of one another cannot send a transaction in circles.
 pub(crate) const METHOD: &str = "rollup_submit";
 
 /// Error code of a send without an answer of a sequencer.
@@ -78,8 +79,8 @@ impl Forwarder {
                            the sequencer";
             return Err(RpcError::new(NO_SEQUENCER, message));
         };
-        // The method is never forwarded by the node that gets it, so two followers of each other end this after one
-        // hop.
+        // The method is never forwarded by the node that gets it, so two followers of each other
+        // end this after one hop.
         let answered = self.client_of(&url).and_then(|it| it.request(METHOD, (raw.clone(),)));
         let hash = answered.map_err(|error| refusal(&url, &error))?;
         let mut offered = self.offered.lock();
@@ -89,8 +90,9 @@ impl Forwarder {
         Ok(hash)
     }
 
-    /// Offers this node's transactions to the sequencer that it follows, until `stop` is set or the node is
-    /// dropped. Each transaction is offered once to each sequencer, since a refusal would repeat.
+    /// Offers this node's transactions to the sequencer that it follows, until `stop` is set or the
+    /// node is dropped. Each transaction is offered once to each sequencer, since a refusal would
+    /// repeat.
     pub(crate) fn offer(&self, node: &Weak<Node>, stop: &AtomicBool) {
         while !stop.load(Ordering::Relaxed) {
             thread::sleep(OFFER_INTERVAL);
@@ -102,8 +104,8 @@ impl Forwarder {
                 continue;
             }
             let Some(url) = url else { continue };
-            // The node is not held while the sequencer is waited for: its files are free once it ends.
-            // The pool is copied under its lock, and the sequencer asked without it.
+            // The node is not held while the sequencer is waited for: its files are free once it
+            // ends. The pool is copied under its lock, and the sequencer asked without it.
             let Some(held) = node.upgrade().map(|node| self.held(&node)) else { return };
             let waiting: B256Set = held.iter().map(|(hash, _)| *hash).collect();
             // Bounded by the pool: what has left it is forgotten here too.

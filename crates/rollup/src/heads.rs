@@ -5,7 +5,8 @@ use chain::{Block, ChainReader};
 use engine::HeadPolicy;
 use std::sync::{Arc, atomic::Ordering};
 
-/// Head policy of a rollup's node: L1 takes precedence over a sequencer, and a sequencer over callers.
+/// Head policy of a rollup's node: L1 takes precedence over a sequencer, and a sequencer over
+/// callers.
 #[derive(Debug)]
 pub(crate) struct Heads {
     pub(crate) shared: Arc<Shared>,
@@ -13,8 +14,8 @@ pub(crate) struct Heads {
 
 impl HeadPolicy for Heads {
     fn check(&self, chain: &ChainReader, head: &Block) -> Result<(), String> {
-        // Others may build for who makes the blocks itself, but what comes behind its head it decides: it
-        // has to be able to bring it to L1.
+        // Others may build for who makes the blocks itself, but what comes behind its head it
+        // decides: it has to be able to bring it to L1.
         if self.shared.makes_blocks.load(Ordering::Relaxed) {
             let is_own = chain.head().hash == head.hash;
             return is_own

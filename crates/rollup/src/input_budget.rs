@@ -21,8 +21,8 @@ pub struct InputLimits {
     pub bytes: Option<usize>,
     /// Maximum gas that EXECUTE may reserve or charge.
     pub gas: Option<u64>,
-    /// Minimum tip per byte by which a transaction lengthens the input, in wei: its own bytes, and those of state
-    /// that it is the first to read. Duties pay nothing.
+    /// Minimum tip per byte by which a transaction lengthens the input, in wei: its own bytes, and
+    /// those of state that it is the first to read. Duties pay nothing.
     pub byte_price: u128,
     /// Gas schedule of EXECUTE on the L1 that the block goes to.
     pub schedule: GasSchedule,
@@ -45,8 +45,9 @@ impl BudgetPolicy for InputLimits {
     }
 }
 
-/// Bytes of an input beyond nodes, codes and transactions: its fixed parts, the parent's header, bloom and roots
-/// of the payload. Covers reads after the last transaction too, except for removed values.
+/// Bytes of an input beyond nodes, codes and transactions: its fixed parts, the parent's header,
+/// bloom and roots of the payload. Covers reads after the last transaction too, except for removed
+/// values.
 const INPUT_OVERHEAD: usize = 4_096;
 
 /// Bytes of the sibling that a state root may need when a value is removed: a full branch.
@@ -93,11 +94,12 @@ impl TxMinimum {
     }
 }
 
-/// Gas that a block executes in vain, for transactions that are taken out again, by the gas limits of these.
+/// Gas that a block executes in vain, for transactions that are taken out again, by the gas limits
+/// of these.
 ///
-/// Each class has a quarter of the block's gas limit, and may exceed it by one transaction. Transactions with much gas
-/// so cannot use up what those with less are tried with. A plain transfer reads nothing but its two accounts: it does
-/// not fit only if nothing does.
+/// Each class has a quarter of the block's gas limit, and may exceed it by one transaction.
+/// Transactions with much gas so cannot use up what those with less are tried with. A plain
+/// transfer reads nothing but its two accounts: it does not fit only if nothing does.
 struct VainGas {
     block_gas_limit: u64,
     spent: [Cell<u64>; Self::CLASSES],
@@ -185,8 +187,8 @@ impl<'c> InputBudget<'c> {
         }
     }
 
-    /// Returns the reason why a block with this load and witness size does not fit, if it does not. `own` is the
-    /// lower bound of any block with that transaction.
+    /// Returns the reason why a block with this load and witness size does not fit, if it does not.
+    /// `own` is the lower bound of any block with that transaction.
     fn refusal(
         &self,
         index: usize,
@@ -254,7 +256,8 @@ impl<'c> InputBudget<'c> {
         self.asked(size, bytes, load, NODES_BEHIND + load.removals)
     }
 
-    /// EXECUTE gas of an input of this length, with nodes as RLP, and with this number of further nodes.
+    /// EXECUTE gas of an input of this length, with nodes as RLP, and with this number of further
+    /// nodes.
     fn asked(&self, size: &WitnessSize, bytes: usize, load: TxLoad, further_nodes: usize) -> u64 {
         let fixed = if further_nodes > 0 { REQUEST_OVERHEAD } else { 0 };
         let declared = DeclaredGas {

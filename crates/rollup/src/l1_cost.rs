@@ -1,9 +1,10 @@
 //! L1 transactions of L2 blocks and their cost: shares of blocks and of their transactions.
 //!
-//! A share is proportional to L2 gas. Every node has that figure from the blocks alone, so a sequencer and its
-//! followers compute the same share to the wei. They do not all have the inputs' lengths, since witnesses are not
-//! part of a block; EXECUTE charges gas, and L2 gas includes the bytes of transactions. Shares are differences of
-//! rounded sums, so that they add up to the cost exactly.
+//! A share is proportional to L2 gas. Every node has that figure from the blocks alone, so a
+//! sequencer and its followers compute the same share to the wei. They do not all have the inputs'
+//! lengths, since witnesses are not part of a block; EXECUTE charges gas, and L2 gas includes the
+//! bytes of transactions. Shares are differences of rounded sums, so that they add up to the cost
+//! exactly.
 
 use crate::{
     L1View,
@@ -144,7 +145,8 @@ impl CostBook {
         let _ = self.posted.set(posted);
     }
 
-    /// A block of the chain on L1; `None` if it is not on L1, or the node no longer has its L1 transaction.
+    /// A block of the chain on L1; `None` if it is not on L1, or the node no longer has its L1
+    /// transaction.
     pub(crate) fn find(
         &self,
         view: &L1View,
@@ -177,8 +179,8 @@ impl CostBook {
         (settled.l1_block < oldest).then_some(settled)
     }
 
-    /// Cumulative gas of the blocks of an L1 transaction; `None` if the node lacks some of them, since it has not
-    /// imported them yet or started after them.
+    /// Cumulative gas of the blocks of an L1 transaction; `None` if the node lacks some of them,
+    /// since it has not imported them yet or started after them.
     fn sums(
         &self,
         chain: &ChainReader,
@@ -196,11 +198,13 @@ impl CostBook {
         let (mut sums, mut sum) = (Vec::new(), 0_u64);
         for number in first..=last {
             let Some(block) = chain.canonical_block(number)? else { return Ok(None) };
-            // At least 1, so that the cost of a transaction with empty blocks alone is shared out too.
+            // At least 1, so that the cost of a transaction with empty blocks alone is shared out
+            // too.
             sum = sum.saturating_add(block.header.gas_used.max(1));
             sums.push(sum);
         }
-        // By the hash of the last block and not by the L1 transaction, which a reorganisation may replace.
+        // By the hash of the last block and not by the L1 transaction, which a reorganisation may
+        // replace.
         let batch = Arc::new(Batch { first, last: last_hash, sums });
         let mut remembered = self.remembered.lock();
         remembered.truncate(MAX_REMEMBERED - 1);
@@ -249,7 +253,8 @@ pub(crate) fn register(methods: &mut Registry<RollupApi>) {
         let Hash(hash) = args.required()?;
         let Some(inner) = rpc::receipt(&rollup.api, hash)? else { return Ok(None) };
         let chain = rollup.api.chain();
-        // The block of the receipt, and not the one that has the transaction after a reorganisation.
+        // The block of the receipt, and not the one that has the transaction after a
+        // reorganisation.
         let block = inner.inner.block_hash.map(|hash| chain.block(&hash)).transpose()?;
         let index = inner.inner.transaction_index.and_then(|it| usize::try_from(it).ok());
         let mut l1 = None;

@@ -33,8 +33,8 @@ impl L1SyncState {
         Self { is_synced: false, has_more: true, unread, not_followed, again }
     }
 
-    /// Returns `true` if blocks may be made. An outage of L1 does not stop them: the sequencer bounds how long it
-    /// continues without L1.
+    /// Returns `true` if blocks may be made. An outage of L1 does not stop them: the sequencer
+    /// bounds how long it continues without L1.
     pub(crate) fn may_seal(&self) -> bool {
         let is_believed = self.unread.as_ref().is_none_or(|failed| failed.error.is_outage());
         self.is_synced && self.not_followed.is_none() && is_believed

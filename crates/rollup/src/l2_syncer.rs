@@ -52,8 +52,8 @@ impl L2Syncer {
         self.view = view;
     }
 
-    /// Imports the L2 blocks on L1. Unsafe blocks on top stay, unless L1 has others in their places. The next call
-    /// repeats what fails.
+    /// Imports the L2 blocks on L1. Unsafe blocks on top stay, unless L1 has others in their
+    /// places. The next call repeats what fails.
     pub(crate) fn catch_up(&mut self) -> Result<SyncOutcome, RollupError> {
         self.skip_canonical()?;
         while let Some(next) = self.waiting.front() {
@@ -61,7 +61,8 @@ impl L2Syncer {
             let canonical = self.chain().canonical_hash(number)?;
             // Asked before the block is taken: afterwards L1's block is the canonical one.
             let gives_way = canonical.is_some_and(|canonical| canonical != next.hash);
-            // Kept even if it fails halfway, when the old blocks are gone and the new one is not there.
+            // Kept even if it fails halfway, when the old blocks are gone and the new one is not
+            // there.
             let mut displaced = core::mem::take(&mut self.outcome.displaced);
             let taken = self.take(next, &mut displaced);
             self.outcome.displaced = displaced;
@@ -69,8 +70,8 @@ impl L2Syncer {
             if gives_way {
                 self.outcome.overtaken_by = Some(transaction);
             }
-            // Only after it is done: a disk that is full, or a blob that is late, makes the next call begin with the
-            // same block.
+            // Only after it is done: a disk that is full, or a blob that is late, makes the next
+            // call begin with the same block.
             self.waiting.pop_front();
         }
         self.require_first()?;
@@ -85,8 +86,8 @@ impl L2Syncer {
         Ok(core::mem::take(&mut self.outcome))
     }
 
-    /// Skips blocks that are canonical already, such as all blocks from before a restart. The waiting blocks are
-    /// one chain, so the canonical ones are at its beginning.
+    /// Skips blocks that are canonical already, such as all blocks from before a restart. The
+    /// waiting blocks are one chain, so the canonical ones are at its beginning.
     fn skip_canonical(&mut self) -> Result<(), RollupError> {
         let chain = self.chain();
         let (mut first, mut end) = (0, self.waiting.len());
@@ -107,7 +108,8 @@ impl L2Syncer {
         Ok(())
     }
 
-    /// Checks that L1 has the first block of a chain from a snapshot, once L1 was read up to its head.
+    /// Checks that L1 has the first block of a chain from a snapshot, once L1 was read up to its
+    /// head.
     fn require_first(&self) -> Result<(), RollupError> {
         let first = self.chain().first_number();
         let genesis = self.view.deployment().genesis.number.unwrap_or_default();
@@ -135,7 +137,8 @@ impl L2Syncer {
         self.node.read(|node| node.chain.reader().clone())
     }
 
-    /// Makes an L2 block on L1 canonical, and adds the transactions of replaced blocks to `displaced`.
+    /// Makes an L2 block on L1 canonical, and adds the transactions of replaced blocks to
+    /// `displaced`.
     fn take(
         &self,
         advanced: &Advanced,
@@ -146,8 +149,8 @@ impl L2Syncer {
         if chain.canonical_hash(*number)? == Some(*hash) {
             return Ok(());
         }
-        // It may be known from a sequencer, or from before a reorganisation: it was executed then, and is not executed
-        // again.
+        // It may be known from a sequencer, or from before a reorganisation: it was executed then,
+        // and is not executed again.
         if let Some(block) = chain.find_block(hash)? {
             return self.set_head(block.hash, displaced);
         }
@@ -157,8 +160,8 @@ impl L2Syncer {
         self.adopt(new, displaced)
     }
 
-    /// Makes an executed block the head, on any parent, and adds the transactions of replaced blocks to `displaced`,
-    /// even if it fails after these were removed.
+    /// Makes an executed block the head, on any parent, and adds the transactions of replaced
+    /// blocks to `displaced`, even if it fails after these were removed.
     pub(crate) fn adopt(
         &self,
         new: BlockWithWitness,
@@ -166,16 +169,17 @@ impl L2Syncer {
     ) -> Result<(), RollupError> {
         let parent = new.block.header.parent_hash;
         if self.chain().head().hash != parent {
-            // The parent first, so that transactions of all replaced blocks are handed back, and none of the new
-            // branch.
+            // The parent first, so that transactions of all replaced blocks are handed back, and
+            // none of the new branch.
             self.set_head(parent, displaced)?;
         }
         self.node.adopt(new)?;
         Ok(())
     }
 
-    /// Makes a known block the head, and adds the transactions of replaced blocks to `displaced`. There is no other
-    /// way to replace blocks, so no caller can lose their transactions by ignoring a result.
+    /// Makes a known block the head, and adds the transactions of replaced blocks to `displaced`.
+    /// There is no other way to replace blocks, so no caller can lose their transactions by
+    /// ignoring a result.
     pub(crate) fn set_head(
         &self,
         hash: B256,
@@ -261,7 +265,8 @@ pub(crate) fn rules(
         rollup,
         reason: format!("{what} is {got}, but the deployment has {expected}"),
     };
-    // A node with the file of another rollup would follow that one for ever, with transactions that replay on neither.
+    // A node with the file of another rollup would follow that one for ever, with transactions that
+    // replay on neither.
     if chain_id != deployment.l2_chain_id {
         let expected = deployment.l2_chain_id.to_string();
         return Err(differs("the L2's chain id", chain_id.to_string(), expected));
@@ -277,8 +282,8 @@ pub(crate) fn rules(
     Ok(rules)
 }
 
-/// Requests the state of the duties at the L1 block with this hash. Unverified: with a false one a sequencer makes
-/// a transaction that fails.
+/// Requests the state of the duties at the L1 block with this hash. Unverified: with a false one a
+/// sequencer makes a transaction that fails.
 pub(crate) fn duties(client: &L1Client, rollup: Address, at: B256) -> Result<Duties, RollupError> {
     let provider = client.inner().provider().clone();
     let duties = client.wait(async move {
@@ -304,20 +309,21 @@ pub(crate) struct Admission {
 }
 
 impl Admission {
-    /// Returns `true` if the policy itself allows the account to advance, or there is none; not if the rollup is
-    /// only open to anyone for a time.
+    /// Returns `true` if the policy itself allows the account to advance, or there is none; not if
+    /// the rollup is only open to anyone for a time.
     pub(crate) const fn is_by_policy(&self) -> bool {
         self.policy.is_ok()
     }
 
-    /// Returns the fee recipient that a block must have for L1 to accept it at this time, if the policy demands
-    /// one.
+    /// Returns the fee recipient that a block must have for L1 to accept it at this time, if the
+    /// policy demands one.
     ///
     /// # Errors
     ///
     /// [`RollupError::NotAuthorized`] if L1 would not accept it.
     pub(crate) fn fee_recipient(&self, l1_time: u64) -> Result<Option<Address>, RollupError> {
-        // What is overdue opens the rollup too; who is not let in for that reason waits a little longer.
+        // What is overdue opens the rollup too; who is not let in for that reason waits a little
+        // longer.
         if l1_time >= self.open_at {
             return Ok(None);
         }
@@ -356,7 +362,8 @@ pub(crate) fn admission(
     });
     let policy = match answer {
         Ok(recipient) => Ok(Some(recipient).filter(|recipient| !recipient.is_zero())),
-        // A revert is the answer of the policy; any other error says nothing of it, and is tried again.
+        // A revert is the answer of the policy; any other error says nothing of it, and is tried
+        // again.
         Err(error) if error.as_revert_data().is_some() => Err(error.to_string()),
         Err(error) => return Err(error.into()),
     };

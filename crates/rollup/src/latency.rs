@@ -124,7 +124,8 @@ impl LatencyTracker {
         if self.accepted.contains_key(&hash) {
             return;
         }
-        // A pool that is never drained may not grow this list: the oldest time is lost, and one sample with it.
+        // A pool that is never drained may not grow this list: the oldest time is lost, and one
+        // sample with it.
         if self.order.len() >= MAX_ACCEPTED
             && let Some(oldest) = self.order.pop_front()
         {
@@ -150,8 +151,8 @@ impl LatencyTracker {
         }
     }
 
-    /// Records the newest block on L1, and the newest one in a transaction to L1. If L1 adds a block between two
-    /// calls, it counts as posted now too.
+    /// Records the newest block on L1, and the newest one in a transaction to L1. If L1 adds a
+    /// block between two calls, it counts as posted now too.
     fn progress(&mut self, now: Instant, safe: u64, posted: u64) {
         for (_, sealed) in self.sealed.range_mut(..=posted.max(safe)) {
             if sealed.posted.is_none() {

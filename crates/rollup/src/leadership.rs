@@ -1,4 +1,5 @@
-//! Leadership of a node by a lease: it makes blocks while it has the lease, and else follows the holder.
+//! Leadership of a node by a lease: it makes blocks while it has the lease, and else follows the
+//! holder.
 
 use crate::{
     admin::RoleError,
@@ -12,10 +13,12 @@ use std::time::{Duration, Instant};
 
 /// Minimum remaining time of the lease to start a block; sealing takes less.
 const SEALING_MARGIN: Duration = Duration::from_secs(1);
-/// Silence of L1, unless it is polled less often, after which a node does not ask for the lease. Shorter than a leader
-/// without L1 keeps it ([`lease::LeaseConfig::work_timeout`]): if L1 is silent to all nodes, the leader goes on.
+/// Silence of L1, unless it is polled less often, after which a node does not ask for the lease.
+/// Shorter than a leader without L1 keeps it ([`lease::LeaseConfig::work_timeout`]): if L1 is
+/// silent to all nodes, the leader goes on.
 const READY_SILENCE: Duration = Duration::from_secs(5);
-/// Pause before the node requests the lease again after it could not lead. Another may lead meanwhile.
+/// Pause before the node requests the lease again after it could not lead. Another may lead
+/// meanwhile.
 const RETRY_INTERVAL: Duration = Duration::from_secs(10);
 
 /// Leadership state of a node with a lease.
@@ -38,11 +41,13 @@ impl Worker {
     ///
     /// # Errors
     ///
-    /// [`RoleError`] if the node has the lease and cannot lead; it then releases the lease for a while.
+    /// [`RoleError`] if the node has the lease and cannot lead; it then releases the lease for a
+    /// while.
     pub(crate) fn follow_lease(&mut self, l1_sync: &L1SyncState) -> Result<(), RoleError> {
         let Some(lease) = self.start.lease.clone() else { return Ok(()) };
         let leads = matches!(self.active_role, Some(ActiveRole::Sequencer(_)));
-        // Before anything else in this turn: another node may lead from now on, and a block of this one would be undone.
+        // Before anything else in this turn: another node may lead from now on, and a block of this
+        // one would be undone.
         if leads && !lease.is_held() {
             tracing::error!("lost the lease, following");
             self.step_down();
@@ -66,8 +71,8 @@ impl Worker {
                 lease.want(false);
             });
         }
-        // Witnesses are asked by members alone, so their word is as good as a flag; what the leader sends is verified by
-        // EXECUTE all the same.
+        // Witnesses are asked by members alone, so their word is as good as a flag; what the leader
+        // sends is verified by EXECUTE all the same.
         if let Some(leader) = lease.leader()
             && leader.id != lease.own().id
             && self.start.peer.as_ref() != Some(&leader.url)
@@ -83,7 +88,8 @@ impl Worker {
         Ok(())
     }
 
-    /// Reports to the lease that the leader could work when L1 answered last, unless it has a fault.
+    /// Reports to the lease that the leader could work when L1 answered last, unless it has a
+    /// fault.
     pub(crate) fn report_work(&self, has_fault: bool) {
         if let Some(lease) = &self.start.lease
             && !has_fault
@@ -93,8 +99,8 @@ impl Worker {
         }
     }
 
-    /// Returns the fault of a node that has not read L1 since it started, if L1 is silent: it makes no block, and a
-    /// request to L1 may wait for long.
+    /// Returns the fault of a node that has not read L1 since it started, if L1 is silent: it makes
+    /// no block, and a request to L1 may wait for long.
     pub(crate) fn silent_since_start(&self, l1_sync: &L1SyncState) -> Option<String> {
         let silence = self.l1_silence().min(self.started.elapsed());
         (!l1_sync.is_synced && silence > READY_SILENCE.max(2 * self.start.poll)).then(|| {
@@ -131,7 +137,8 @@ impl Worker {
 
     /// Releases the lease until the operator promotes this node.
     pub(crate) const fn ask_no_more(&mut self) {
-        // The lease itself is given up in the next turn, once the node has stepped down: not before, or two would lead.
+        // The lease itself is given up in the next turn, once the node has stepped down: not
+        // before, or two would lead.
         self.leadership.wanted = false;
     }
 }

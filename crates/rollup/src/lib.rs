@@ -1,15 +1,15 @@
 //! The node of a native rollup: a sequencer, or a follower.
 //!
-//! Both keep an L2 in a [`node::Node`], like a devnet, and follow L1: [`L1View`] has headers, and the rollup's
-//! transactions and logs that are verified against them; a file keeps them for the next start. From these alone a
-//! [`Follower`] rebuilds the whole L2. A [`Sequencer`] makes blocks that fit into L1: anchors and messages first,
-//! then forced transactions, then those of its pool. It verifies each by EXECUTE before other nodes see it, and
-//! its [`Submitter`] posts them to L1.
+//! Both keep an L2 in a [`node::Node`], like a devnet, and follow L1: [`L1View`] has headers, and
+//! the rollup's transactions and logs that are verified against them; a file keeps them for the
+//! next start. From these alone a [`Follower`] rebuilds the whole L2. A [`Sequencer`] makes blocks
+//! that fit into L1: anchors and messages first, then forced transactions, then those of its pool.
+//! It verifies each by EXECUTE before other nodes see it, and its [`Submitter`] posts them to L1.
 //!
-//! This crate owns the roles of an L2: derivation, production and submission, and the RPC about them. It does not
-//! own the L2's chain, pool and `eth_` methods (`chain`, `node`, `rpc`), the Engine API (`engine`; only which
-//! heads it may choose), the lease between nodes (`lease`), the formats of the contracts (`contracts`), or flags
-//! and files of the command (`cli`).
+//! This crate owns the roles of an L2: derivation, production and submission, and the RPC about
+//! them. It does not own the L2's chain, pool and `eth_` methods (`chain`, `node`, `rpc`), the
+//! Engine API (`engine`; only which heads it may choose), the lease between nodes (`lease`), the
+//! formats of the contracts (`contracts`), or flags and files of the command (`cli`).
 
 #![cfg_attr(not(test), warn(clippy::unwrap_used))]
 

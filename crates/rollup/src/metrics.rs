@@ -184,13 +184,14 @@ impl Readiness {
 
     fn at(&self, now: Instant) -> (bool, Value) {
         let status = self.shared.status.lock();
-        // Computed here and not by a thread that reads L1: that thread may hang with the request whose silence is to be
-        // shown.
+        // Computed here and not by a thread that reads L1: that thread may hang with the request
+        // whose silence is to be shown.
         let age = self.answered.age(now);
         let is_silent = age.is_none_or(|age| age > self.longest_silence);
         let supervisor = &self.shared.supervisor;
         let panicked = supervisor.panicked();
-        // A node that is behind, or whose L1 is silent, may serve; a balancer should send users elsewhere.
+        // A node that is behind, or whose L1 is silent, may serve; a balancer should send users
+        // elsewhere.
         let is_ready = status.synced && status.fault.is_none() && !is_silent && panicked.is_none();
         // By the clock of the request: a room that hangs cannot stop its own age.
         let rooms: Map<String, Value> = supervisor

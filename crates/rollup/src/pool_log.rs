@@ -1,8 +1,9 @@
-//! File of transactions that the node has acknowledged and that are not final on L1, so that a killed node still
-//! has them.
+//! File of transactions that the node has acknowledged and that are not final on L1, so that a
+//! killed node still has them.
 //!
-//! Each record of the file is the encoding of one transaction, with checksums. A torn record at the end was never
-//! acknowledged. The file is written without sync: it survives the process, and most of it a power loss.
+//! Each record of the file is the encoding of one transaction, with checksums. A torn record at the
+//! end was never acknowledged. The file is written without sync: it survives the process, and most
+//! of it a power loss.
 
 use crate::{RollupError, data_dir::POOL};
 use alloy_consensus::Transaction as _;
@@ -111,8 +112,8 @@ fn mend(path: &Path, genesis: B256) -> io::Result<()> {
 }
 
 impl PoolLog {
-    /// Opens or creates the file for the chain with this genesis, and returns its transactions, oldest first. From
-    /// a damaged file the valid records are kept, and a copy of it stays beside.
+    /// Opens or creates the file for the chain with this genesis, and returns its transactions,
+    /// oldest first. From a damaged file the valid records are kept, and a copy of it stays beside.
     pub(crate) fn open(path: &Path, genesis: B256) -> Result<(Self, Vec<Bytes>), RollupError> {
         let fault = |source| RollupError::Pool { path: path.to_owned(), source };
         mend(path, genesis).map_err(fault)?;
@@ -144,8 +145,8 @@ impl PoolLog {
         }
     }
 
-    /// Rewrites the file if it has grown: with transactions of blocks above `safe`, which may be replaced, of
-    /// replaced blocks, and of the pool.
+    /// Rewrites the file if it has grown: with transactions of blocks above `safe`, which may be
+    /// replaced, of replaced blocks, and of the pool.
     pub(crate) fn tidy(&self, node: &Node, safe: u64, displaced: &[RecoveredTransaction]) {
         if let Err(error) = self.rewrite(node, safe, displaced) {
             tracing::warn!(%error, "the pool's file grows: it cannot be written anew");
@@ -162,8 +163,8 @@ impl PoolLog {
         if end.file.length() < REWRITE_FROM.max(end.rewritten * 4) {
             return Ok(());
         }
-        // Nothing is noted meanwhile: a thread that notes holds the node, or is the thread that tidies. What was noted before
-        // is in the pool, or gave way.
+        // Nothing is noted meanwhile: a thread that notes holds the node, or is the thread that
+        // tidies. What was noted before is in the pool, or gave way.
         let (transactions, noted) = node.read(|node| {
             let (mut all, mut seen) = (Vec::<Bytes>::new(), B256Set::default());
             let head = node.chain.head().header.number;
@@ -226,8 +227,9 @@ pub(crate) struct KeptPool {
 }
 
 impl KeptPool {
-    /// Opens the pool's file in the data directory, adds its transactions to the pool, and records there what the
-    /// pool accepts from now on. The operator's transactions are left out, since they are made anew.
+    /// Opens the pool's file in the data directory, adds its transactions to the pool, and records
+    /// there what the pool accepts from now on. The operator's transactions are left out, since
+    /// they are made anew.
     ///
     /// # Errors
     ///
@@ -239,8 +241,9 @@ impl KeptPool {
         operator: Option<Address>,
     ) -> Result<Self, RollupError> {
         let (log, kept) = PoolLog::open(&folder.join(POOL), genesis)?;
-        // All of it was acknowledged. What stood in blocks that gave way is there too, so it may be more than the pool
-        // accepts from others; and a file that was written anew is in no order, so most of it may be gapped at first.
+        // All of it was acknowledged. What stood in blocks that gave way is there too, so it may be
+        // more than the pool accepts from others; and a file that was written anew is in no order,
+        // so most of it may be gapped at first.
         let limits = node.read(|node| node.settings.pool_limits.clone());
         let limits = node.execute(SetPoolLimits(limits.unbounded()));
         let Offered { taken, refused } = offer(node, &kept, operator);
@@ -260,8 +263,8 @@ impl KeptPool {
 struct Offered {
     /// Number of transactions that the pool accepted.
     taken: usize,
-    /// Refused transactions with unused nonces, oldest first. They may need the next blocks: for instance a
-    /// deposit of a replaced block.
+    /// Refused transactions with unused nonces, oldest first. They may need the next blocks: for
+    /// instance a deposit of a replaced block.
     refused: Vec<RecoveredTransaction>,
 }
 
@@ -301,8 +304,8 @@ fn offer(node: &Node, kept: &[Bytes], operator: Option<Address>) -> Offered {
     offered
 }
 
-/// Transactions without a missing nonce before them, counting the pool's. A block would wait for the others
-/// without end.
+/// Transactions without a missing nonce before them, counting the pool's. A block would wait for
+/// the others without end.
 fn next_ones<'t>(
     node: &Node,
     transactions: impl Iterator<Item = &'t RecoveredTransaction>,
@@ -330,7 +333,8 @@ fn next_ones<'t>(
     next_ones
 }
 
-/// Returns `true` if the next blocks may make a refused transaction valid, or if it was not checked.
+/// Returns `true` if the next blocks may make a refused transaction valid, or if it was not
+/// checked.
 const fn may_come_right(reason: &Rejected) -> bool {
     matches!(
         reason,

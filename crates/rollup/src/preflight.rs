@@ -1,7 +1,8 @@
-//! Checks of a configuration against L1, for mistakes with which a node would run but not do its work.
+//! Checks of a configuration against L1, for mistakes with which a node would run but not do its
+//! work.
 //!
-//! [`RollupNode::start`](crate::RollupNode::start) runs them, fails for errors that cannot go away and warns of
-//! the others; `enshrine node --check` prints all results.
+//! [`RollupNode::start`](crate::RollupNode::start) runs them, fails for errors that cannot go away
+//! and warns of the others; `enshrine node --check` prints all results.
 
 use crate::{
     Config, L1Client, L1Error, L1Profile, Role, RollupError, RollupRules, SequencerConfig, Signer,
@@ -72,8 +73,8 @@ impl Check {
 ///
 /// # Errors
 ///
-/// [`RollupError`] if L1 does not answer, the deployment cannot be read or is of another L1, or L1 has other
-/// prices of EXECUTE: no further check is possible then.
+/// [`RollupError`] if L1 does not answer, the deployment cannot be read or is of another L1, or L1
+/// has other prices of EXECUTE: no further check is possible then.
 pub fn preflight(config: &Config) -> Result<Vec<Check>, RollupError> {
     let deployment = Deployment::read(&config.deployment)?;
     let client = L1Client::new(&config.l1, config.l1_timeout)?;
@@ -126,8 +127,9 @@ pub(crate) fn of_l1(
     Ok(checks)
 }
 
-/// Checks that the genesis state has the protocol contracts of this node, and no other ETH or code than the
-/// configuration allows. An owner of either could empty the escrow on L1 by ordinary claims.
+/// Checks that the genesis state has the protocol contracts of this node, and no other ETH or code
+/// than the configuration allows. An owner of either could empty the escrow on L1 by ordinary
+/// claims.
 pub(crate) fn genesis(config: &Config, deployment: &Deployment) -> Check {
     let (name, expected) =
         ("genesis state", "the accounts of a new L2, and those that are allowed");
@@ -192,8 +194,8 @@ pub(crate) fn forks(
     Ok((check, Some(difference)))
 }
 
-/// Checks that the contracts have no logs before the block at which a node begins to read. The node would miss
-/// them, for instance a message, and then refuse each block that relays later messages.
+/// Checks that the contracts have no logs before the block at which a node begins to read. The node
+/// would miss them, for instance a message, and then refuse each block that relays later messages.
 fn first_block(client: &L1Client, deployment: &Deployment) -> Result<Check, RollupError> {
     const ADVICE: &str = "set `l1Block` of the deployment file to the L1 block of the deployment";
     let &Deployment { l1_block, rollup, message_queue, forced, .. } = deployment;
@@ -232,7 +234,8 @@ fn first_block(client: &L1Client, deployment: &Deployment) -> Result<Check, Roll
     })
 }
 
-/// Checks that the rollup's policy admits the `advance` account, and that the two keys are not swapped.
+/// Checks that the rollup's policy admits the `advance` account, and that the two keys are not
+/// swapped.
 fn keys(
     client: &L1Client,
     deployment: &Deployment,
@@ -317,7 +320,8 @@ pub(crate) fn of_beacon(
     let expected = format!("slots in which L1's block of {time} s begins one, of chain {chain}");
     let facts = blobs.facts();
     let is_other = |facts: &BeaconFacts| facts.chain_id.is_some_and(|got| got != chain);
-    // A client of another L1 is a mistake that does not heal; but one of several only gives fewer blobs.
+    // A client of another L1 is a mistake that does not heal; but one of several only gives fewer
+    // blobs.
     let has_none = facts.iter().all(|(_, facts)| facts.as_ref().is_ok_and(is_other));
     let checks = facts.into_iter().map(|(url, facts)| match facts {
         Err(error) => {
@@ -342,7 +346,8 @@ pub(crate) fn of_beacon(
             }
             match is_aligned {
                 true => check,
-                // It may be the client's answer that is wrong, which is never believed, and asked for again.
+                // It may be the client's answer that is wrong, which is never believed, and asked
+                // for again.
                 false => check.with(
                     CheckOutcome::Warning,
                     "blocks in blobs cannot be found by these slots; check --l1-beacon",
@@ -353,7 +358,8 @@ pub(crate) fn of_beacon(
     Ok(checks.collect())
 }
 
-/// Texts of the checks that did not pass. A check that would prevent a start may fail while the node runs.
+/// Texts of the checks that did not pass. A check that would prevent a start may fail while the
+/// node runs.
 pub(crate) fn warnings(checks: &[Check]) -> Vec<String> {
     let warnings = checks.iter().filter(|check| check.verdict != CheckOutcome::Passed);
     warnings.map(ToString::to_string).collect()

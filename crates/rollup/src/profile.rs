@@ -1,4 +1,5 @@
-//! L1 as the blocks of a rollup are made for it: its forks, its EXECUTE, and its limits of a transaction.
+//! L1 as the blocks of a rollup are made for it: its forks, its EXECUTE, and its limits of a
+//! transaction.
 
 use crate::{Config, InputLimits, L1Client, L1Error, RollupError};
 use alloy_eips::{BlockId, BlockNumberOrTag};
@@ -19,10 +20,12 @@ use variants::{
 };
 use wire::{ProtocolFork, StatelessResult};
 
-/// L1 as the blocks of an L2 are made for it. The builder, the self-check, the planner, the submitter and a follower that may
-/// be promoted all take it from here. It is compared with L1 at the start, and after each `advance` that L1 has not taken.
+/// L1 as the blocks of an L2 are made for it. The builder, the self-check, the planner, the
+/// submitter and a follower that may be promoted all take it from here. It is compared with L1 at
+/// the start, and after each `advance` that L1 has not taken.
 ///
-/// An L1 with a [`market`](variants::market) sets the price of EXECUTE gas itself: the node reads it at each L1 block.
+/// An L1 with a [`market`](variants::market) sets the price of EXECUTE gas itself: the node reads
+/// it at each L1 block.
 #[derive(Debug, Clone)]
 pub struct L1Profile {
     /// Fork schedule: that of the L2, which has the forks of its L1 at the same times.
@@ -47,7 +50,8 @@ impl L1Profile {
         Self { forks, execute: config.execute_gas, limits: config.l1_limits }
     }
 
-    /// The same L1 with blocks of this gas limit: no transaction has more than the block that it stands in.
+    /// The same L1 with blocks of this gas limit: no transaction has more than the block that it
+    /// stands in.
     pub(crate) fn within(mut self, block_gas: Option<u64>) -> Self {
         self.limits.gas = self.limits.gas.min(block_gas.unwrap_or(u64::MAX));
         self
@@ -80,13 +84,13 @@ impl L1Profile {
         }
     }
 
-    /// Compares prices and limits with those of L1. Those of a running node do not follow an L1 whose blocks got smaller:
-    /// blocks that were made for more are still to get there.
+    /// Compares prices and limits with those of L1. Those of a running node do not follow an L1
+    /// whose blocks got smaller: blocks that were made for more are still to get there.
     ///
     /// # Errors
     ///
-    /// [`RollupError`] if L1 cannot be asked, sells EXECUTE at other prices, or has no room in a block for a transaction
-    /// of the most gas.
+    /// [`RollupError`] if L1 cannot be asked, sells EXECUTE at other prices, or has no room in a
+    /// block for a transaction of the most gas.
     pub(crate) fn check(
         &self,
         client: &L1Client,
@@ -100,7 +104,8 @@ impl L1Profile {
         self.check_prices(client, deployment)
     }
 
-    /// Compares the prices with those of L1, until its market has one price from before to after that.
+    /// Compares the prices with those of L1, until its market has one price from before to after
+    /// that.
     fn check_prices(&self, client: &L1Client, deployment: &Deployment) -> Result<(), RollupError> {
         let now = || {
             let Some(head) = client.header(BlockNumberOrTag::Latest)? else { return Ok(None) };
@@ -120,12 +125,14 @@ impl L1Profile {
         Ok(())
     }
 
-    /// Compares the prices with L1's at this rate of its market. Calls EXECUTE there with a valid block, an empty
-    /// one on the genesis of the L2, and with a little more and a little less gas than the schedule reserves.
+    /// Compares the prices with L1's at this rate of its market. Calls EXECUTE there with a valid
+    /// block, an empty one on the genesis of the L2, and with a little more and a little less gas
+    /// than the schedule reserves.
     ///
     /// # Errors
     ///
-    /// [`RollupError::Profile`] if L1's reserve is larger or smaller; [`RollupError::L1`] if it does not answer.
+    /// [`RollupError::Profile`] if L1's reserve is larger or smaller; [`RollupError::L1`] if it
+    /// does not answer.
     fn check_at(
         &self,
         rate: Rate,
@@ -190,7 +197,8 @@ pub(crate) fn rate(
 ) -> Result<Option<Rate>, L1Error> {
     let provider = client.inner().provider().clone();
     let request = TransactionRequest::default().to(MARKET_ADDRESS);
-    // A refusal is no sign that there is no market: without its contract the call succeeds, with an empty answer.
+    // A refusal is no sign that there is no market: without its contract the call succeeds, with an
+    // empty answer.
     let words = client.wait(async move { provider.call(request).block(block).await })?;
     // Price, excess and limit. With nothing at the address, EXECUTE gas is gas.
     let price = (words.len() == 96).then(|| U256::from_be_slice(&words[..32]).saturating_to());

@@ -9,8 +9,8 @@ use imbl::{OrdMap, Vector};
 
 mod saved;
 
-/// Maximum number of stored hashes of messages that the L2 keeps for a retry, since anyone can send messages that
-/// fail.
+/// Maximum number of stored hashes of messages that the L2 keeps for a retry, since anyone can send
+/// messages that fail.
 const MAX_KEPT: usize = 1 << 16;
 
 /// A message of the queue.
@@ -29,7 +29,8 @@ pub enum KnownMessage {
     Hash(B256),
     /// The message was delivered, refunded or retried, and then dropped.
     Settled,
-    /// The message is so old that its hash was dropped too, although the L2 may keep it for a retry.
+    /// The message is so old that its hash was dropped too, although the L2 may keep it for a
+    /// retry.
     Forgotten,
     /// No such message was sent.
     Unknown,
@@ -37,8 +38,8 @@ pub enum KnownMessage {
 
 /// Messages that may still be relayed, and the queue's states that an anchor may name.
 ///
-/// Messages that were relayed for good are dropped, so that the queue has only open entries. A copy shares its
-/// entries with the original.
+/// Messages that were relayed for good are dropped, so that the queue has only open entries. A copy
+/// shares its entries with the original.
 #[derive(Debug, Clone, Default)]
 pub struct MessageQueue {
     /// Number of dropped messages.
@@ -50,7 +51,8 @@ pub struct MessageQueue {
     kept: OrdMap<u64, B256>,
     /// Index from which on these hashes are complete.
     kept_from: u64,
-    /// Final states, from the newest one on that covers only dropped messages; the last state is [`Self::state`].
+    /// Final states, from the newest one on that covers only dropped messages; the last state is
+    /// [`Self::state`].
     checkpoints: Vector<Checkpoint>,
     /// Number, L1 block and time of the last state.
     last: (u64, u64, u64),
@@ -70,11 +72,12 @@ impl MessageQueue {
         Ok(())
     }
 
-    /// Adds the next message, [which was accepted](Self::accepts), with the index of `SendQueue._nextIndex`.
+    /// Adds the next message, [which was accepted](Self::accepts), with the index of
+    /// `SendQueue._nextIndex`.
     pub(crate) fn push(&mut self, message: Message, l1_block: u64, timestamp: u64) {
         let index = self.len();
-        // The contract writes a checkpoint only when the block changes or an interval is full; ids that differ from its
-        // own would make each proof fail.
+        // The contract writes a checkpoint only when the block changes or an interval is full; ids
+        // that differ from its own would make each proof fail.
         let (id, last_block, _) = self.last;
         if last_block != l1_block || index.is_multiple_of(CHECKPOINT_INTERVAL) {
             self.checkpoints.push_back(self.state());
@@ -106,8 +109,8 @@ impl MessageQueue {
         self.messages.iter().take(count.min(most)).map(|it| &it.message)
     }
 
-    /// Drops the first messages up to this index, which no reorganisation can bring back, and keeps the hashes of
-    /// those that the L2 keeps for a retry.
+    /// Drops the first messages up to this index, which no reorganisation can bring back, and keeps
+    /// the hashes of those that the L2 keeps for a retry.
     pub(crate) fn forget(&mut self, relayed: u64, kept: impl IntoIterator<Item = (u64, B256)>) {
         let count = relayed.saturating_sub(self.forgotten);
         let count = usize::try_from(count).unwrap_or(usize::MAX).min(self.messages.len());
@@ -171,7 +174,8 @@ impl MessageQueue {
 
     /// Messages with these indexes; empty if the first was dropped.
     pub fn range(&self, from: u64, to: u64) -> impl Iterator<Item = &Message> {
-        // A range that begins with a forgotten message is empty: the rest of it would be relayed under wrong indexes.
+        // A range that begins with a forgotten message is empty: the rest of it would be relayed
+        // under wrong indexes.
         let skipped = self.position(from).unwrap_or(usize::MAX);
         let count = usize::try_from(to.saturating_sub(from)).unwrap_or(usize::MAX);
         let from = skipped.min(self.messages.len());
@@ -227,8 +231,8 @@ impl MessageQueue {
         self.checkpoints.get(position).cloned()
     }
 
-    /// The two states between which a number of relayed messages lies, for `settle`: the last one that covers no
-    /// more, and the next one (or the last one again, if there is none).
+    /// The two states between which a number of relayed messages lies, for `settle`: the last one
+    /// that covers no more, and the next one (or the last one again, if there is none).
     pub fn around(&self, relayed: u64) -> (Checkpoint, Checkpoint) {
         let now = self.state();
         if now.count <= relayed {

@@ -39,7 +39,8 @@ use std::{
 
 /// Maximum number of inputs in one answer.
 pub(crate) const MAX_INPUTS: u64 = 64;
-/// Length of inputs after which an answer ends; its hexadecimal form stays within the limit of a public port.
+/// Length of inputs after which an answer ends; its hexadecimal form stays within the limit of a
+/// public port.
 const MAX_INPUT_BYTES: usize = 8 << 20;
 
 /// State that the worker thread shares with the RPC methods.
@@ -58,7 +59,8 @@ pub(crate) struct Shared {
     pub(crate) costs: CostBook,
     /// `true` while this node makes the blocks.
     pub(crate) makes_blocks: AtomicBool,
-    /// `true` while this node makes no blocks although it is the sequencer, since another node has its keys.
+    /// `true` while this node makes no blocks although it is the sequencer, since another node has
+    /// its keys.
     pub(crate) shares_keys: AtomicBool,
     /// Deferred transactions of replaced blocks, with their hashes.
     pub(crate) requeued: Mutex<Vec<(B256, Bytes)>>,
@@ -72,8 +74,8 @@ pub(crate) struct Shared {
     pub(crate) notices: Mutex<Vec<String>>,
     /// Store of the chain, which reports its damage and repairs.
     pub(crate) store: Mutex<Option<Weak<dyn Store>>>,
-    /// First difference between the fork schedules of L1 and the L2 at the last check: the node makes no blocks
-    /// from that time on.
+    /// First difference between the fork schedules of L1 and the L2 at the last check: the node
+    /// makes no blocks from that time on.
     pub(crate) unknown_fork: Mutex<Option<Difference>>,
     /// Progress of a driven client.
     pub(crate) driven: Mutex<Option<Arc<Mutex<Driven>>>>,
@@ -305,7 +307,8 @@ impl RollupApi {
         self.api.submit(decode_pooled(raw)?)
     }
 
-    /// State of a transaction; `None` if this node does not know it, or no longer knows why it was dropped.
+    /// State of a transaction; `None` if this node does not know it, or no longer knows why it was
+    /// dropped.
     fn transaction_status(&self, hash: &B256) -> Result<Option<TransactionStatus>, RpcError> {
         let chain = self.api.chain();
         if let Some((found, index)) = chain.transaction(hash)? {
@@ -338,9 +341,9 @@ impl RollupApi {
         Ok(self.shared.on_l1(&self.api.chain(), &block)?.map(|it| it.in_full()))
     }
 
-    /// Calldata of `L1MessageQueue.claim` for a message to L1, proven against the newest block on L1. The fee goes
-    /// to `fee_recipient`, or to the message's target. A message that is searched for too long needs the number of
-    /// the block that sent it.
+    /// Calldata of `L1MessageQueue.claim` for a message to L1, proven against the newest block on
+    /// L1. The fee goes to `fee_recipient`, or to the message's target. A message that is searched
+    /// for too long needs the number of the block that sent it.
     fn claim(
         &self,
         index: u64,
@@ -381,8 +384,8 @@ impl RollupApi {
             let input = block_input::input_of(&chain, &block).map_err(internal)?;
             bytes += input.len();
             inputs.push((block, input));
-            // Behind the input and not before it: one that is longer by itself must still be given, or no follower gets
-            // past it.
+            // Behind the input and not before it: one that is longer by itself must still be given,
+            // or no follower gets past it.
             if bytes > MAX_INPUT_BYTES {
                 break;
             }
@@ -396,7 +399,8 @@ fn internal(error: crate::RollupError) -> RpcError {
     RpcError::internal(error.to_string())
 }
 
-/// A message to L1 from the logs of a block up to `newest`, searched backwards within this time, or of block `sent_in`.
+/// A message to L1 from the logs of a block up to `newest`, searched backwards within this time, or
+/// of block `sent_in`.
 fn find_message(
     chain: &ChainReader,
     newest: u64,

@@ -26,7 +26,8 @@ const SIGN_RETRY: Duration = Duration::from_secs(1);
 const MAX_ACCOUNTS: usize = 8;
 /// Lifetime of a cached answer, since the policy may change.
 const BELIEVED: Duration = Duration::from_secs(60);
-/// Minimum interval of requests to L1 about accounts, so that a node with invented accounts causes no more.
+/// Minimum interval of requests to L1 about accounts, so that a node with invented accounts causes
+/// no more.
 const ASK_INTERVAL: Duration = Duration::from_secs(1);
 
 /// An input of EXECUTE for a block, with the signature on the block.
@@ -47,8 +48,8 @@ pub(crate) struct SigningDomain {
 impl SigningDomain {
     /// Bytes whose Keccak hash is signed for a block.
     ///
-    /// `0x19 0x00` and an address are the prefix of data for one contract (EIP-191). No transaction begins like
-    /// that, and the key also signs transactions.
+    /// `0x19 0x00` and an address are the prefix of data for one contract (EIP-191). No transaction
+    /// begins like that, and the key also signs transactions.
     fn message(self, number: u64, hash: B256) -> Vec<u8> {
         let mut message = vec![0x19, 0x00];
         message.extend(self.rollup);
@@ -80,13 +81,14 @@ impl SignedBlocks {
         let _ = self.origin.set((SigningDomain { rollup, chain_id }, key));
     }
 
-    /// Returns the signature on a block, if this node has signed it or has received a signature. Requests of
-    /// strangers end here: none of them makes the key sign.
+    /// Returns the signature on a block, if this node has signed it or has received a signature.
+    /// Requests of strangers end here: none of them makes the key sign.
     pub(crate) fn get(&self, hash: &B256) -> Option<Bytes> {
         self.kept.lock().0.get(hash).cloned()
     }
 
-    /// Signs a block, unless there is a signature. The caller vouches for the block and all before it.
+    /// Signs a block, unless there is a signature. The caller vouches for the block and all before
+    /// it.
     fn sign(&self, number: u64, hash: B256) -> Result<(), RollupError> {
         let Some((domain, Some(key))) = self.origin.get().filter(|_| !self.has(&hash)) else {
             return Ok(());
@@ -120,8 +122,9 @@ impl SignedBlocks {
     }
 }
 
-/// Blocks of this node that wait for its signature. A remote signer may take its time, and sealing does not wait
-/// for it: one block after another is signed on a thread of its own, and again until it succeeds.
+/// Blocks of this node that wait for its signature. A remote signer may take its time, and sealing
+/// does not wait for it: one block after another is signed on a thread of its own, and again until
+/// it succeeds.
 #[derive(Debug, Default)]
 pub(crate) struct BlockSigning {
     waiting: VecDeque<(u64, B256)>,
@@ -140,7 +143,8 @@ impl BlockSigning {
         self.waiting.push_back((number, hash));
     }
 
-    /// Takes a signature that has arrived, and requests the next one. Never waits for a remote signer.
+    /// Takes a signature that has arrived, and requests the next one. Never waits for a remote
+    /// signer.
     pub(crate) fn advance(&mut self, signed: &Arc<SignedBlocks>) {
         if let Some(pending) = &self.pending {
             match pending.answer() {
@@ -192,9 +196,9 @@ pub(crate) struct PolicyTrust {
 }
 
 impl FeedTrust {
-    /// Checks the answer of a node to a request for the blocks after `from`: they are consecutive, of this rollup,
-    /// and signed by accounts that may make blocks. Returns those before the first without a signature, if accounts
-    /// are asked for, and keeps their signatures. May wait for L1.
+    /// Checks the answer of a node to a request for the blocks after `from`: they are consecutive,
+    /// of this rollup, and signed by accounts that may make blocks. Returns those before the first
+    /// without a signature, if accounts are asked for, and keeps their signatures. May wait for L1.
     ///
     /// # Errors
     ///
@@ -217,7 +221,8 @@ impl FeedTrust {
             let decoded = StatelessInput::decode(&input).map_err(malformed)?;
             let payload = &decoded.request.payload;
             let (number, hash) = (payload.block_number, payload.block_hash);
-            // An answer in order leads further or is refused: no node is made to ask for the same blocks for ever.
+            // An answer in order leads further or is refused: no node is made to ask for the same
+            // blocks for ever.
             if number != expected {
                 return Err(FeedError::OutOfOrder { got: number, expected });
             }
@@ -228,7 +233,8 @@ impl FeedTrust {
             }
             match (signature, self) {
                 (None, Self::Url) => {}
-                // The sequencer serves a block before its signer has answered: those before it are taken.
+                // The sequencer serves a block before its signer has answered: those before it are
+                // taken.
                 (None, _) if !inputs.is_empty() => break,
                 (None, _) => return Err(FeedError::Unsigned { number, hash }),
                 (Some(bytes), _) => {
@@ -293,8 +299,8 @@ impl PolicyTrust {
     }
 }
 
-/// Accepted signers of a feed, by configuration and deployment: the given accounts, else the rollup's policy if it
-/// has one.
+/// Accepted signers of a feed, by configuration and deployment: the given accounts, else the
+/// rollup's policy if it has one.
 pub(crate) fn trust(
     accounts: &[Address],
     deployment: &Deployment,
@@ -343,7 +349,8 @@ mod tests {
             assert_ne!(other, Some(key.address()));
         }
         let message = SigningDomain { rollup, chain_id: 5 }.message(3, hash);
-        // A legacy transaction begins with 0xc0 or more, a typed one with its type, of which 0x19 is none.
+        // A legacy transaction begins with 0xc0 or more, a typed one with its type, of which 0x19
+        // is none.
         assert_eq!(message[0], 0x19);
     }
 

@@ -39,8 +39,8 @@ impl Signer {
             .map_err(|error| RollupError::Config { field, reason: error.to_string() })
     }
 
-    /// A signer for an account at a Web3Signer. Nothing is sent yet, and each signature is compared with the
-    /// account.
+    /// A signer for an account at a Web3Signer. Nothing is sent yet, and each signature is compared
+    /// with the account.
     ///
     /// # Errors
     ///
@@ -62,7 +62,8 @@ impl Signer {
         matches!(self.0, Key::Local(_))
     }
 
-    /// Requests the key from the remote signer, and returns the result; `None` for a key of this process.
+    /// Requests the key from the remote signer, and returns the result; `None` for a key of this
+    /// process.
     pub(crate) fn ask_remote(&self) -> Option<Result<String, SignerError>> {
         match &self.0 {
             Key::Local(_) => None,
@@ -74,8 +75,8 @@ impl Signer {
     ///
     /// # Errors
     ///
-    /// [`RollupError::Config`] if the key cannot sign, and [`RollupError::Signer`] if the remote signer gives no
-    /// valid signature in time.
+    /// [`RollupError::Config`] if the key cannot sign, and [`RollupError::Signer`] if the remote
+    /// signer gives no valid signature in time.
     pub fn sign<T>(&self, transaction: T) -> Result<Transaction, RollupError>
     where
         T: SignableTransaction<Signature>,
@@ -98,12 +99,13 @@ impl Signer {
         }
     }
 
-    /// Signs a transaction of a block, with this time for a remote signer. A later signature is available to the
-    /// next call with the same transaction.
+    /// Signs a transaction of a block, with this time for a remote signer. A later signature is
+    /// available to the next call with the same transaction.
     ///
     /// # Errors
     ///
-    /// [`SignerError::Pending`] if the remote signer has not answered in time, and the errors of [`Self::sign`].
+    /// [`SignerError::Pending`] if the remote signer has not answered in time, and the errors of
+    /// [`Self::sign`].
     pub(crate) fn sign_within<T>(
         &self,
         transaction: T,
@@ -123,7 +125,8 @@ impl Signer {
         self.checked(transaction.into_signed(signature).into())
     }
 
-    /// Recovers the sender as EXECUTE does, before the transaction is in a block: its sender is not recovered again there.
+    /// Recovers the sender as EXECUTE does, before the transaction is in a block: its sender is not
+    /// recovered again there.
     fn checked(&self, transaction: Transaction) -> Result<Transaction, RollupError> {
         let (got, expected) = (recover_sender(&transaction), self.address());
         if got != Some(expected) {

@@ -30,8 +30,8 @@ fn rules(deployment: &Deployment) -> ChainConfig {
     ChainConfig::new(spec_of(&deployment.genesis.config))
 }
 
-/// Writes a snapshot of a node that is not running. The default block is the newest one on L1 when the node last
-/// read L1.
+/// Writes a snapshot of a node that is not running. The default block is the newest one on L1 when
+/// the node last read L1.
 ///
 /// # Errors
 ///
@@ -73,9 +73,10 @@ pub fn export_snapshot(
     Ok(SnapshotSummary { number, hash: block.hash, records })
 }
 
-/// Creates a data directory from a snapshot. The snapshot is verified: this reads L1, without blobs and inputs,
-/// and takes the block hash from there, which commits to all other data. Unless it is allowed otherwise, the block is on
-/// L1 in a final block: a node cannot go back behind its snapshot.
+/// Creates a data directory from a snapshot. The snapshot is verified: this reads L1, without blobs
+/// and inputs, and takes the block hash from there, which commits to all other data. Unless it is
+/// allowed otherwise, the block is on L1 in a final block: a node cannot go back behind its
+/// snapshot.
 ///
 /// # Errors
 ///
@@ -102,8 +103,8 @@ pub fn import_snapshot(
     }
     let input = BufReader::with_capacity(1 << 20, File::open(file).map_err(fault(file))?);
     let snapshot = Snapshot::open(input)?;
-    // In a folder beside it, so that an interrupted import leaves no data directory. Its own components, since with a
-    // trailing slash the name would be one below it.
+    // In a folder beside it, so that an interrupted import leaves no data directory. Its own
+    // components, since with a trailing slash the name would be one below it.
     let mut part = data_dir.components().as_path().as_os_str().to_owned();
     part.push(".part");
     let part = PathBuf::from(part);

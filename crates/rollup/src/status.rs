@@ -29,8 +29,8 @@ pub struct Status {
     pub synced: bool,
     /// Error of the node's last attempt, if it failed.
     pub fault: Option<String>,
-    /// Number of times that other blocks of the same account replaced this sequencer's on L1: another node has its
-    /// keys.
+    /// Number of times that other blocks of the same account replaced this sequencer's on L1:
+    /// another node has its keys.
     pub overtaken: u64,
     /// The lease without which the node makes no blocks, if it has one.
     pub lease: Option<LeaseStatus>,
@@ -102,7 +102,8 @@ pub struct SubmitterStatus {
 pub struct BacklogStatus {
     /// Number of blocks.
     pub blocks: u64,
-    /// EXECUTE gas of the blocks. A block that leaves no room for another one counts as a whole L1 transaction.
+    /// EXECUTE gas of the blocks. A block that leaves no room for another one counts as a whole L1
+    /// transaction.
     pub gas: BoundedAmount,
     /// Bytes of their inputs, counted in the same way.
     pub bytes: BoundedAmount,

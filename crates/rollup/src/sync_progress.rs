@@ -13,8 +13,8 @@ pub(crate) struct SyncProgress {
 }
 
 impl SyncProgress {
-    /// Records that blocks up to `read` of `latest` have been read, and logs it from time to time; `l2` is the
-    /// number of the newest L2 block.
+    /// Records that blocks up to `read` of `latest` have been read, and logs it from time to time;
+    /// `l2` is the number of the newest L2 block.
     pub(crate) fn note(&mut self, read: u64, latest: u64, l2: u64) {
         let now = Instant::now();
         let (begun, from) = *self.begun.get_or_insert((now, read));

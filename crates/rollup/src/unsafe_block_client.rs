@@ -24,11 +24,13 @@ const PAUSE: Duration = Duration::from_millis(20);
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
 /// Time without a new head after which the client requests the node's head.
 const QUIET: Duration = Duration::from_secs(3);
-/// Maximum wait for the signature of a block that the sequencer serves: its signer may be a remote one.
+/// Maximum wait for the signature of a block that the sequencer serves: its signer may be a remote
+/// one.
 const SIGNATURE_TIMEOUT: Duration = Duration::from_secs(3);
 /// Maximum number of consecutive answers that do not move this node's head.
 const MAX_VAIN: usize = 100;
-/// Maximum length of a node's message: the inputs of an answer in hexadecimal, of which the last may be long.
+/// Maximum length of a node's message: the inputs of an answer in hexadecimal, of which the last
+/// may be long.
 const MAX_MESSAGE: usize = 64 << 20;
 
 /// Sources of a follower's unsafe blocks, if there are any.
@@ -152,7 +154,8 @@ async fn listen(
         let from = match agreed {
             false => safe,
             true if shared.signed.has(&own.hash) => own.header.number,
-            // Blocks from before the last start: without their signatures this node could not pass them on.
+            // Blocks from before the last start: without their signatures this node could not pass
+            // them on.
             true => safe.max(cursor).min(own.header.number),
         };
         in_vain = if last == Some((own.hash, from)) { in_vain + 1 } else { 0 };
@@ -166,7 +169,8 @@ async fn listen(
             if head > from {
                 return Err(FeedError::Withheld { from, head });
             }
-            // L1 is read with or without it: one that is behind that keeps blocks back, or is of no use yet.
+            // L1 is read with or without it: one that is behind that keeps blocks back, or is of no
+            // use yet.
             if head < safe {
                 return Err(FeedError::Behind { got: head, expected: safe });
             }
@@ -177,7 +181,8 @@ async fn listen(
                 Ok(Err(_)) => return Ok(()),
             }
         }
-        // Blocks that are signed and do not fit, of a branch that the sequencer gave up or under a hash that is not theirs.
+        // Blocks that are signed and do not fit, of a branch that the sequencer gave up or under a
+        // hash that is not theirs.
         if in_vain > MAX_VAIN {
             return Err(FeedError::InVain(in_vain));
         }
@@ -198,7 +203,8 @@ async fn listen(
         unsigned_since = None;
         let new: Vec<Bytes> = checked?;
         cursor = from + new.len() as u64;
-        // The channel is drained by one thread; the pause below keeps it at a few answers of bounded size.
+        // The channel is drained by one thread; the pause below keeps it at a few answers of
+        // bounded size.
         if inputs.send(new).is_err() {
             return Ok(());
         }

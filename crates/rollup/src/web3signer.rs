@@ -100,7 +100,8 @@ pub(crate) struct Web3Signer {
     url: Url,
     client: Client,
     account: Address,
-    /// Public key of the account, by which Web3Signer names keys; known once the signer has listed it.
+    /// Public key of the account, by which Web3Signer names keys; known once the signer has listed
+    /// it.
     identifier: OnceLock<String>,
     /// Pending and finished signatures of other threads, by the signed hash.
     asked: Mutex<B256Map<Asked>>,
@@ -141,7 +142,8 @@ impl Web3Signer {
         self.account
     }
 
-    /// Signature of `hash`, the Keccak hash of `encoded`. Waits at most two seconds for each of two requests.
+    /// Signature of `hash`, the Keccak hash of `encoded`. Waits at most two seconds for each of two
+    /// requests.
     pub(crate) fn sign(&self, encoded: &[u8], hash: B256) -> Result<Signature, SignerError> {
         let identifier = self.identifier()?;
         let path = format!("/api/v1/eth1/sign/{identifier}");
@@ -154,9 +156,11 @@ impl Web3Signer {
         let signature = hex::decode(text).ok().and_then(|it| Signature::from_raw(&it).ok());
         let signature = signature
             .ok_or_else(|| self.malformed(&answer, "a signature of 65 bytes in hexadecimal"))?
-            // Key managers of clouds return either s; a transaction may have the lower one only (EIP-2).
+            // Key managers of clouds return either s; a transaction may have the lower one only
+            // (EIP-2).
             .normalized_s();
-        // A signer with another key would make transactions of another account: they would cost it, and bring nothing.
+        // A signer with another key would make transactions of another account: they would cost it,
+        // and bring nothing.
         let got = signature.recover_address_from_prehash(&hash).unwrap_or_default();
         let expected = self.account;
         if got != expected {
@@ -165,13 +169,13 @@ impl Web3Signer {
         Ok(signature)
     }
 
-    /// The same signature, requested on another thread, if it arrives within this time. Otherwise the block
-    /// continues without it, and the next call returns it.
+    /// The same signature, requested on another thread, if it arrives within this time. Otherwise
+    /// the block continues without it, and the next call returns it.
     ///
     /// # Errors
     ///
-    /// [`SignerError::Pending`] if it has not arrived yet, and otherwise the signer's error, after which the next
-    /// call repeats the request.
+    /// [`SignerError::Pending`] if it has not arrived yet, and otherwise the signer's error, after
+    /// which the next call repeats the request.
     pub(crate) fn sign_within(
         self: &Arc<Self>,
         encoded: Vec<u8>,
@@ -181,7 +185,8 @@ impl Web3Signer {
         let until = Instant::now() + wait;
         let mut asked = self.asked.lock();
         if !asked.contains_key(&hash) {
-            // Signatures for blocks that were made otherwise are of no use; a signer that hangs holds this many threads.
+            // Signatures for blocks that were made otherwise are of no use; a signer that hangs
+            // holds this many threads.
             asked.retain(|_, it| matches!(it, Asked::Waiting));
             if asked.len() >= MAX_ASKED {
                 return Err(self.pending());
@@ -249,7 +254,8 @@ impl Web3Signer {
         SignerError::Malformed { url: (&self.url).into(), excerpt, expected }
     }
 
-    /// Sends a request on a thread of its own, since the caller may be on a thread of another runtime.
+    /// Sends a request on a thread of its own, since the caller may be on a thread of another
+    /// runtime.
     fn ask(&self, request: RequestBuilder) -> Result<String, SignerError> {
         let silent = |reason: String| SignerError::Silent { url: (&self.url).into(), reason };
         let asked = || {

@@ -1,5 +1,5 @@
-//! The thread that makes or follows blocks, in one role or the other. It has L1 from the snapshots of the thread
-//! `l1`, and waits for L1 only to change its role.
+//! The thread that makes or follows blocks, in one role or the other. It has L1 from the snapshots
+//! of the thread `l1`, and waits for L1 only to change its role.
 
 use crate::{
     Follower, L1Client, L1Profile, L1Reader, RollupError, RollupRules, Sequencer, SequencerConfig,
@@ -52,7 +52,8 @@ pub(crate) struct Start {
     pub(crate) node: Arc<Node>,
     pub(crate) shared: Arc<Shared>,
     pub(crate) data_dir: Option<PathBuf>,
-    /// File of the pool, in either role: once this node makes blocks, they include acknowledged transactions.
+    /// File of the pool, in either role: once this node makes blocks, they include acknowledged
+    /// transactions.
     pub(crate) kept_pool: Option<KeptPool>,
     /// Configuration of a sequencer, if the node can be one.
     pub(crate) sequencing: Option<Box<SequencerConfig>>,
@@ -90,10 +91,11 @@ pub(crate) struct Worker {
     kept: Vec<RecoveredTransaction>,
     /// Start of the worker.
     pub(crate) started: Instant,
-    /// Number of times, since the node began to make blocks, that other blocks of its account replaced its own on
-    /// L1, and the last transaction with such blocks.
+    /// Number of times, since the node began to make blocks, that other blocks of its account
+    /// replaced its own on L1, and the last transaction with such blocks.
     overtaken: (u64, B256),
-    /// Pending request for the node that made the blocks in this transaction, which replaced this node's.
+    /// Pending request for the node that made the blocks in this transaction, which replaced this
+    /// node's.
     competitor: Option<(B256, Probe<CompetingSequencer>)>,
     /// Blocks that this node has yet to sign.
     signing: BlockSigning,
@@ -116,8 +118,8 @@ enum CompetingSequencer {
 }
 
 impl Worker {
-    /// Starts in a role, and starts reading L1. A node that is to make blocks while its peer makes them follows
-    /// the peer.
+    /// Starts in a role, and starts reading L1. A node that is to make blocks while its peer makes
+    /// them follows the peer.
     pub(crate) async fn start(
         mut start: Start,
         reader: L1Reader,
@@ -127,8 +129,8 @@ impl Worker {
             Some(KeptPool { log, refused }) => (Some(log), refused),
             None => (None, Vec::new()),
         };
-        // Before anything is made: a sequencer that was replaced would seal blocks that L1 will not take, under nonces
-        // of its operator.
+        // Before anything is made: a sequencer that was replaced would seal blocks that L1 will not
+        // take, under nonces of its operator.
         let other = match (is_sequencer, &start.peer) {
             (true, Some(peer)) => sequencer_at(peer).await,
             _ => None,
@@ -210,7 +212,8 @@ impl Worker {
         self.active_role = Some(ActiveRole::Sequencer(Box::new(sequencer)));
     }
 
-    /// Signs the blocks that followers may lack: a new sequencer vouches for the chain that it continues.
+    /// Signs the blocks that followers may lack: a new sequencer vouches for the chain that it
+    /// continues.
     fn sign_known(&mut self, sync: &L2Syncer) {
         let chain = sync.chain();
         let head = chain.head().header.number;
@@ -229,7 +232,8 @@ impl Worker {
     fn follow(&mut self, sync: L2Syncer) {
         let peer = self.start.peer.clone();
         let has_feed = peer.is_some() || self.start.has_callers || self.start.feed.has_relays();
-        // First: a send that arrives now is forwarded, and not acknowledged by a node that seals no more.
+        // First: a send that arrives now is forwarded, and not acknowledged by a node that seals no
+        // more.
         self.start.shared.makes_blocks.store(false, Ordering::Relaxed);
         self.start.feed.follow(peer);
         let kept = core::mem::take(&mut self.kept);
@@ -237,7 +241,8 @@ impl Worker {
         self.active_role = Some(ActiveRole::Follower(Box::new(follower)));
     }
 
-    /// Begins an order, or refuses it. For a promotion another thread first sends requests to L1 and the peer.
+    /// Begins an order, or refuses it. For a promotion another thread first sends requests to L1
+    /// and the peer.
     fn begin(&mut self, order: Order, answer: Answer, l1_sync: &L1SyncState) {
         match order {
             Order::Promote { .. } if self.start.lease.is_some() => {
@@ -350,9 +355,10 @@ impl Worker {
         }
     }
 
-    /// Lets a sequencer whose blocks were replaced on L1 by its peer's follow the peer. Without such a peer it
-    /// counts blocks that its own account has posted: another node has its keys. Another thread finds out who made
-    /// them: the peer has three seconds to answer, and this node makes blocks meanwhile.
+    /// Lets a sequencer whose blocks were replaced on L1 by its peer's follow the peer. Without
+    /// such a peer it counts blocks that its own account has posted: another node has its keys.
+    /// Another thread finds out who made them: the peer has three seconds to answer, and this node
+    /// makes blocks meanwhile.
     fn yield_to_another(&mut self) {
         let Some(ActiveRole::Sequencer(sequencer)) = &mut self.active_role else {
             self.competitor = None;
@@ -395,9 +401,9 @@ impl Worker {
         self.start.sequencing.as_ref().map(|it| it.advance_key.address())
     }
 
-    /// The fault of a sequencer whose keys another node uses too. A first time may be a transaction of its own
-    /// from before it lost its chain. The second time one of the two has to stop, or both would continue to
-    /// acknowledge what the other replaces.
+    /// The fault of a sequencer whose keys another node uses too. A first time may be a transaction
+    /// of its own from before it lost its chain. The second time one of the two has to stop, or
+    /// both would continue to acknowledge what the other replaces.
     fn shares_keys(&self) -> Option<RollupError> {
         let ((times, transaction), account) = (self.overtaken, self.account()?);
         // A node that has taken over by a lease finds what the one before it had on its way to L1.
@@ -437,14 +443,15 @@ impl Worker {
             let (shares_keys, may_lead) = (self.shares_keys(), self.may_lead());
             shared.shares_keys.store(shares_keys.is_some(), Ordering::Relaxed);
             if let Some(ActiveRole::Sequencer(sequencer)) = &mut self.active_role {
-                // A view of L1 that contradicts itself may be a lie, and blocks on top of a lie are undone.
+                // A view of L1 that contradicts itself may be a lie, and blocks on top of a lie are
+                // undone.
                 let may_seal = l1_sync.may_seal() && shares_keys.is_none() && may_lead;
                 let switches = shared.controls.get();
                 if may_seal && switches.sealing {
                     let unknown_fork = shared.unknown_fork.lock().clone();
                     outcome = sequencer.make_block(unknown_fork.as_ref()).map(|made| {
-                        // Signed now, while this node leads: nobody accepts the block from a follower otherwise. If
-                        // the disk hung meanwhile, another may lead.
+                        // Signed now, while this node leads: nobody accepts the block from a
+                        // follower otherwise. If the disk hung meanwhile, another may lead.
                         let holds = self.start.lease.as_ref().is_none_or(Lease::is_held);
                         if let Some(block) = made.filter(|_| holds) {
                             self.signing.add(block.header.number, block.hash);
@@ -453,8 +460,8 @@ impl Worker {
                     });
                     self.sealing_failed |= outcome.is_err();
                 }
-                // Blocks may go on for a while without L1; what is sent there may not be decided by an old view, or it
-                // is paid for in vain.
+                // Blocks may go on for a while without L1; what is sent there may not be decided by
+                // an old view, or it is paid for in vain.
                 sequencer.submit(may_seal && l1_sync.unread.is_none() && switches.posting);
                 not_submitted = sequencer.not_submitted();
                 not_relayed = sequencer.not_relayed().map(|error| error.to_string());
@@ -479,7 +486,8 @@ impl Worker {
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => thread::sleep(pause),
             }
-            // One is shown: what stops block production first, then what stops the derivation, then what waits for L1.
+            // One is shown: what stops block production first, then what stops the derivation, then
+            // what waits for L1.
             let failed = outcome.and(taken).err().map(|error| error.to_string());
             let failed = failed.or_else(|| not_led.map(|error| error.to_string()));
             let unread = l1_sync.fault().or_else(|| self.silent_since_start(&l1_sync));
@@ -599,7 +607,8 @@ impl Worker {
         drop(requeued);
     }
 
-    /// Shows the view of L1 before blocks are made or executed by it: or they have messages that no one knows yet.
+    /// Shows the view of L1 before blocks are made or executed by it: or they have messages that no
+    /// one knows yet.
     fn show_view(&self, shared: &Shared) {
         *shared.view.lock() = Some(Arc::clone(&self.sync().view));
     }

@@ -10,8 +10,9 @@ use tokio::sync::Semaphore;
 
 /// Forwards users' transactions to another node.
 pub trait SendElsewhere: core::fmt::Debug + Send + Sync {
-    /// Returns the other node's answer to a raw transaction; `None` if this node is to take the transaction. It
-    /// may wait for the other node, so sends must not run on the threads of connections.
+    /// Returns the other node's answer to a raw transaction; `None` if this node is to take the
+    /// transaction. It may wait for the other node, so sends must not run on the threads of
+    /// connections.
     fn send(&self, raw: &Bytes) -> Option<Result<B256, RpcError>>;
 }
 
@@ -22,9 +23,9 @@ pub struct RpcOptions {
     pub client_version: String,
     /// Gas cap for a call, an estimate, or all calls of a simulation together.
     pub gas_cap: u64,
-    /// `true` if a call sees the environment of its block: the block's gas limit if it names no gas, the block's
-    /// base fee if it names no fee, and a cap of at least the block's gas limit. Otherwise, as in geth, such a
-    /// call has `gas_cap` and a base fee of 0.
+    /// `true` if a call sees the environment of its block: the block's gas limit if it names no
+    /// gas, the block's base fee if it names no fee, and a cap of at least the block's gas limit.
+    /// Otherwise, as in geth, such a call has `gas_cap` and a base fee of 0.
     pub block_environment: bool,
     /// Client whose error codes and messages failed calls have.
     pub failure_style: FailureStyle,
@@ -32,14 +33,15 @@ pub struct RpcOptions {
     pub filter_lifetime: Duration,
     /// Maximum number of logs in one answer.
     pub max_logs: usize,
-    /// `true` to write senders in lower case in keys of objects, since some clients look them up in lower case.
+    /// `true` to write senders in lower case in keys of objects, since some clients look them up in
+    /// lower case.
     pub plain_senders: bool,
     /// State for an estimate without a block.
     pub estimate_at: BlockNumberOrTag,
     /// Flag of the node that lifts the cap on a transaction's gas, named in errors.
     pub gas_cap_flag: Option<&'static str>,
-    /// `true` to accept blob proofs from before EIP-7594 where the fork has cell proofs. The node then computes
-    /// the cell proofs, which takes long: not for public nodes.
+    /// `true` to accept blob proofs from before EIP-7594 where the fork has cell proofs. The node
+    /// then computes the cell proofs, which takes long: not for public nodes.
     pub old_sidecars: bool,
     /// `true` if a log filter with a `fromBlock` begins with the existing logs.
     pub past_logs: bool,
@@ -101,8 +103,8 @@ impl Api {
         self.node.read(|node| node.chain.reader().clone())
     }
 
-    /// Adds a transaction to the pool, and makes a block if the node does so for each. An error has advice for the
-    /// sender.
+    /// Adds a transaction to the pool, and makes a block if the node does so for each. An error has
+    /// advice for the sender.
     pub fn submit(&self, new: PoolTransaction) -> Result<B256, RpcError> {
         if let Some(elsewhere) = &self.options.elsewhere
             && let Some(answer) = elsewhere.send(&new.raw)
@@ -178,7 +180,8 @@ impl Api {
     ///
     /// # Errors
     ///
-    /// [`PRUNED_HISTORY`](crate::codes::PRUNED_HISTORY) for a block before the first that the node has.
+    /// [`PRUNED_HISTORY`](crate::codes::PRUNED_HISTORY) for a block before the first that the node
+    /// has.
     pub fn block_by_number(&self, tag: BlockNumberOrTag) -> Result<Option<Arc<Block>>, RpcError> {
         if tag.is_pending() {
             return Ok(Some(Arc::clone(self.node.pending()?.state.block())));
@@ -193,8 +196,8 @@ impl Api {
         })
     }
 
-    /// Checks that a block that the node does not have is not before the first that it has, as after a start from a
-    /// snapshot. anvil has no such blocks.
+    /// Checks that a block that the node does not have is not before the first that it has, as
+    /// after a start from a snapshot. anvil has no such blocks.
     pub(crate) fn require_history(&self, number: u64, first: u64) -> Result<(), RpcError> {
         if number < first && self.options.failure_style == FailureStyle::Geth {
             return Err(RpcError::pruned_history(number, first));

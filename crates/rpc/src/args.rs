@@ -14,8 +14,8 @@ pub enum ErrorStyle {
     Plain,
 }
 
-/// Reader of the parameters of a request, one after another. `null` counts as absent, and so do missing ones at
-/// the end.
+/// Reader of the parameters of a request, one after another. `null` counts as absent, and so do
+/// missing ones at the end.
 #[derive(Debug)]
 pub struct Args {
     items: std::vec::IntoIter<Box<RawValue>>,
@@ -24,8 +24,8 @@ pub struct Args {
 }
 
 impl Args {
-    /// Takes the parameters of a request: a list, nothing, or null. For a node's own methods, whose parameters
-    /// have no names, an object counts as the only parameter.
+    /// Takes the parameters of a request: a list, nothing, or null. For a node's own methods, whose
+    /// parameters have no names, an object counts as the only parameter.
     pub fn new(params: Option<&str>, style: ErrorStyle) -> Result<Self, RpcError> {
         let params = params.map(str::trim).filter(|params| !params.is_empty() && *params != "null");
         let items: Vec<Box<RawValue>> = match params {

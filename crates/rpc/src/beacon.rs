@@ -1,10 +1,10 @@
 //! The Beacon API's `genesis`, `config/spec` and `blobs`, with which rollup nodes read their data
 //! from blobs.
 //!
-//! There are no slots. Each second since the genesis counts as one slot, so that clients compute the slot of a
-//! block from its timestamp, the genesis time and the slot length as usual.
-//! Responses are JSON, or SSZ if the client prefers it: the list of blobs, of fixed length, is then
-//! their plain concatenation.
+//! There are no slots. Each second since the genesis counts as one slot, so that clients compute
+//! the slot of a block from its timestamp, the genesis time and the slot length as usual. Responses
+//! are JSON, or SSZ if the client prefers it: the list of blobs, of fixed length, is then their
+//! plain concatenation.
 
 use crate::{
     Api, RpcError,
@@ -19,8 +19,8 @@ use store::Block;
 
 /// Seconds of a slot.
 const SLOT: u64 = 1;
-/// Minimum number of epochs for which a consensus client keeps blobs (EIP-4844). This node keeps them as long as
-/// their blocks.
+/// Minimum number of epochs for which a consensus client keeps blobs (EIP-4844). This node keeps
+/// them as long as their blocks.
 const RETENTION: u64 = 4_096;
 
 const BLOBS: &str = "/eth/v1/beacon/blobs/";
@@ -139,8 +139,8 @@ impl BeaconPages {
         })))
     }
 
-    /// The block with this id: `head`, `finalized`, `justified`, `genesis`, the hash of an execution block,
-    /// or a slot.
+    /// The block with this id: `head`, `finalized`, `justified`, `genesis`, the hash of an
+    /// execution block, or a slot.
     fn block(&self, id: &str) -> Result<Option<Arc<Block>>, Refusal> {
         let tag = match id {
             "head" => BlockNumberOrTag::Latest,

@@ -43,7 +43,8 @@ pub(crate) fn sidecar(api: &Api, transaction: B256) -> Option<Arc<Sidecar>> {
     })
 }
 
-/// Builds the sidecar of blobs that come without commitments and proofs, with the proofs of EIP-7594 or EIP-4844.
+/// Builds the sidecar of blobs that come without commitments and proofs, with the proofs of
+/// EIP-7594 or EIP-4844.
 ///
 /// # Errors
 ///
@@ -59,7 +60,8 @@ pub fn of_blobs(blobs: Vec<Blob>, cells: bool) -> Result<Sidecar, RpcError> {
     made.map_err(|error| RpcError::params(format!("blobs: {error}")))
 }
 
-/// Converts a sidecar to the form of the fork: blob proofs, from before EIP-7594, become cell proofs.
+/// Converts a sidecar to the form of the fork: blob proofs, from before EIP-7594, become cell
+/// proofs.
 ///
 /// # Errors
 ///

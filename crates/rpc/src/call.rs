@@ -25,12 +25,12 @@ use revm::{
 use revm_inspectors::access_list::AccessListInspector;
 use std::sync::Arc;
 
-/// Maximum number of rounds of `eth_createAccessList`. Each round adds the accesses of code that ran with the
-/// previous list; two rounds suffice unless the code reads its own gas.
+/// Maximum number of rounds of `eth_createAccessList`. Each round adds the accesses of code that
+/// ran with the previous list; two rounds suffice unless the code reads its own gas.
 const ACCESS_LIST_ROUNDS: usize = 16;
 
-/// Maximum gas of a call without a deadline check, since its gas bounds its time. Checking the clock makes each
-/// step slower.
+/// Maximum gas of a call without a deadline check, since its gas bounds its time. Checking the
+/// clock makes each step slower.
 const UNTIMED_GAS: u64 = 60_000_000;
 
 pub(crate) fn register(methods: &mut Registry<Api>) {
@@ -88,7 +88,8 @@ pub struct Outcome {
 }
 
 impl Outcome {
-    /// Returns the returndata, or an error with the reason of the failure and of a refusal by EXECUTE.
+    /// Returns the returndata, or an error with the reason of the failure and of a refusal by
+    /// EXECUTE.
     pub fn into_output(self, style: FailureStyle) -> Result<Bytes, RpcError> {
         let error = match self.result {
             ExecutionResult::Success { output, .. } => return Ok(output.into_data()),

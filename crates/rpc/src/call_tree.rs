@@ -7,8 +7,9 @@ use revm_inspectors::tracing::{
     types::{CallTrace, DecodedCallData},
 };
 
-/// Draws the calls that an inspector has recorded, with storage changes and printed lines as `console_options` ask
-/// for. Reverts have their reason as text, and so have refusals of EXECUTE, from `notes`.
+/// Draws the calls that an inspector has recorded, with storage changes and printed lines as
+/// `console_options` ask for. Reverts have their reason as text, and so have refusals of EXECUTE,
+/// from `notes`.
 pub fn call_tree(
     mut calls: CallTraceArena,
     notes: &[Note],

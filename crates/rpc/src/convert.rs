@@ -98,8 +98,9 @@ fn log_at(block: &Block, transaction: B256, index: usize, position: u64, log: &L
     }
 }
 
-/// Receipt of a transaction; `first` is the index of its first log in the block. If the transaction has an allowance of
-/// EXECUTE gas, and the block has what it has drawn, the receipt has that amount and its price too.
+/// Receipt of a transaction; `first` is the index of its first log in the block. If the transaction
+/// has an allowance of EXECUTE gas, and the block has what it has drawn, the receipt has that
+/// amount and its price too.
 pub fn receipt(block: &Block, index: usize, first: u64, config: &ChainConfig) -> RpcReceipt {
     let (transaction, sender) = (&block.transactions[index], block.senders[index]);
     let receipt = &block.executed.receipts[index];

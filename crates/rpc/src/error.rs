@@ -18,7 +18,8 @@ pub(crate) const REFUSED: &str = "; EXECUTE refused: ";
 pub mod codes {
     /// A call reverted; `data` is its returndata.
     pub const REVERTED: i32 = 3;
-    /// The pool accepted a transaction, but no block included it within the time that its sender waits (EIP-7966).
+    /// The pool accepted a transaction, but no block included it within the time that its sender
+    /// waits (EIP-7966).
     pub const TIMEOUT: i32 = 4;
     /// The pool accepted a transaction that waits for earlier nonces of its sender (EIP-7966).
     pub const UNREADY: i32 = 5;
@@ -93,8 +94,8 @@ impl RpcError {
         Self { is_fault: true, ..Self::new(codes::INTERNAL, message) }
     }
 
-    /// Error without a fault of the node, but with the code of internal errors, which anvil uses for all requests
-    /// that it cannot serve.
+    /// Error without a fault of the node, but with the code of internal errors, which anvil uses
+    /// for all requests that it cannot serve.
     pub fn failed(message: impl Into<String>) -> Self {
         Self::new(codes::INTERNAL, message)
     }
@@ -130,8 +131,8 @@ impl RpcError {
         }
     }
 
-    /// Adds the reasons of EXECUTE's refusals to the error of a call: to the message, and to the data unless a
-    /// contract returned some.
+    /// Adds the reasons of EXECUTE's refusals to the error of a call: to the message, and to the
+    /// data unless a contract returned some.
     #[must_use]
     pub(crate) fn refused(mut self, reasons: &[String]) -> Self {
         for reason in reasons {

@@ -27,10 +27,10 @@ const STIPEND: u64 = 2_300;
 
 type CallEvm<'a, 's> = BlockEvm<&'a mut BlockState<'s, chain::State>, NoOpInspector>;
 
-/// Base fee by which an estimate converts the price of the EXECUTE market. Until the transaction is in a block the
-/// base fee can fall by an eighth and the price rise by an eighth, and both raise the gas for a unit of EXECUTE
-/// gas. The estimate suffices for both, and for a thousandth of rounding. If the pending block is empty, its price
-/// may have fallen once more.
+/// Base fee by which an estimate converts the price of the EXECUTE market. Until the transaction is
+/// in a block the base fee can fall by an eighth and the price rise by an eighth, and both raise
+/// the gas for a unit of EXECUTE gas. The estimate suffices for both, and for a thousandth of
+/// rounding. If the pending block is empty, its price may have fallen once more.
 const fn lowered(base_fee: u64, is_pending: bool) -> u64 {
     let (numerator, denominator) = if is_pending { (7 * 8 * 999, 9 * 9) } else { (7 * 999, 9) };
     let lowered = base_fee as u128 * numerator / (denominator * 1_000);
@@ -121,8 +121,8 @@ fn exceeds_allowance(api: &Api, limit: u64) -> RpcError {
     }
 }
 
-/// Makes a call without a sender free: sets its gas price to zero, and gives the zero address the value of the
-/// call.
+/// Makes a call without a sender free: sets its gas price to zero, and gives the zero address the
+/// value of the call.
 fn waive_fees(request: &mut CallRequest) {
     let transaction = &mut request.transaction;
     (transaction.gas_price, transaction.max_fee_per_gas) = (None, None);

@@ -31,8 +31,8 @@ enum Subject {
     Call(Box<TransactionRequest>),
 }
 
-/// Outcome of each call of EXECUTE in a transaction of the chain, or in a call that runs on the state of a block
-/// for this purpose.
+/// Outcome of each call of EXECUTE in a transaction of the chain, or in a call that runs on the
+/// state of a block for this purpose.
 fn explain(api: &Api, args: &mut Args) -> Result<Value, RpcError> {
     let notes = match args.required()? {
         Subject::Transaction(hash) => replayed(api, hash)?,
@@ -159,8 +159,8 @@ pub fn refused_traces<'t>(traces: impl Iterator<Item = &'t mut TransactionTrace>
     }
 }
 
-/// Frames are in the order in which their calls ended, as notes are. A call that did not reach the precompile,
-/// because its caller lacks the value, has no note.
+/// Frames are in the order in which their calls ended, as notes are. A call that did not reach the
+/// precompile, because its caller lacks the value, has no note.
 fn explain_frame<'n>(
     frame: &mut CallFrame,
     refused: &mut (impl Iterator<Item = (&'n ExecuteCall, &'n ExecuteError)> + Clone),

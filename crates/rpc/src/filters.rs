@@ -138,7 +138,8 @@ fn log_changes<'e>(events: impl IntoIterator<Item = &'e Event>, filter: &Filter)
         .collect()
 }
 
-/// Blocks of an event that are in the range of a filter, in order, with `true` for those that were removed.
+/// Blocks of an event that are in the range of a filter, in order, with `true` for those that were
+/// removed.
 pub(crate) fn changed_blocks<'e>(
     event: &'e Event,
     filter: &Filter,
@@ -169,7 +170,8 @@ pub(crate) fn register(methods: &mut Registry<Api>) {
     });
 }
 
-/// Installs a log filter; with the node's option for it, the first poll has matching logs of existing blocks.
+/// Installs a log filter; with the node's option for it, the first poll has matching logs of
+/// existing blocks.
 fn new_log_filter(api: &Api, filter: Filter) -> Result<U256, RpcError> {
     let (events, head) = api.node().subscribe_at_head();
     let mut past = filter.clone();

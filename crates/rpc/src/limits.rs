@@ -121,8 +121,8 @@ pub struct Recorded {
     pub max_steps: Option<u64>,
 }
 
-/// An inspector with bounded records: it ends the execution once the records exceed the limit in bytes of JSON, or
-/// after the deadline. [`Self::check`] then returns the error.
+/// An inspector with bounded records: it ends the execution once the records exceed the limit in
+/// bytes of JSON, or after the deadline. [`Self::check`] then returns the error.
 #[derive(Debug)]
 pub struct BoundedInspector<I> {
     /// The recording inspector.

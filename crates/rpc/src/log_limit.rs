@@ -1,6 +1,7 @@
 //! Limit on log lines that strangers cause.
 //!
-//! A line per refusal would let one socket write megabytes a second, and fill the disk that the pool's file needs.
+//! A line per refusal would let one socket write megabytes a second, and fill the disk that the
+//! pool's file needs.
 
 use parking_lot::Mutex;
 use std::time::{Duration, Instant};

@@ -58,7 +58,8 @@ pub(crate) fn find(api: &Api, filter: &Filter) -> Result<Vec<RpcLog>, RpcError> 
     if from > to {
         return Err(RpcError::params("invalid block range params: from is above to"));
     }
-    // A range that ends beyond the head would look complete to a client that asked for future blocks.
+    // A range that ends beyond the head would look complete to a client that asked for future
+    // blocks.
     if to > head {
         return Err(RpcError::params(format!(
             "block range extends beyond current head block: from {from} to {to}, head {head}"

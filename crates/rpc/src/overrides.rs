@@ -50,8 +50,8 @@ fn apply_account<S: StateSource>(
     Ok(())
 }
 
-/// Moves precompiles to the addresses in a state override. An address with any override has no precompile, unless
-/// one moves there.
+/// Moves precompiles to the addresses in a state override. An address with any override has no
+/// precompile, unless one moves there.
 pub(crate) fn move_precompiles(
     precompiles: &mut PrecompilesMap,
     overrides: &StateOverride,

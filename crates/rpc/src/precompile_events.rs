@@ -1,7 +1,7 @@
 //! Events of a call that are neither in its result nor seen by an inspector.
 //!
-//! Precompiles run on the thread of the EVM around them, so a caller of the EVM can collect their events:
-//! [`watch`] returns all that they [`note`].
+//! Precompiles run on the thread of the EVM around them, so a caller of the EVM can collect their
+//! events: [`watch`] returns all that they [`note`].
 
 use alloy_primitives::{Address, Bytes, address};
 use execute::{ExecuteError, ObservedCall};
@@ -75,8 +75,8 @@ pub fn watch<T>(work: impl FnOnce() -> T) -> (T, Vec<Note>) {
     (result, WATCHED.replace(before).unwrap_or_default())
 }
 
-/// Like [`watch`], for a call that is executed again for its trace: its calls of EXECUTE were already counted and
-/// logged.
+/// Like [`watch`], for a call that is executed again for its trace: its calls of EXECUTE were
+/// already counted and logged.
 pub fn watch_again<T>(work: impl FnOnce() -> T) -> (T, Vec<Note>) {
     struct Restore(bool);
     impl Drop for Restore {
@@ -102,8 +102,8 @@ pub fn note(note: Note) {
     });
 }
 
-/// Returns `true` if a contract printed a line on this thread outside of any watch since the last call of this
-/// function.
+/// Returns `true` if a contract printed a line on this thread outside of any watch since the last
+/// call of this function.
 pub fn take_missed() -> bool {
     MISSED.take()
 }

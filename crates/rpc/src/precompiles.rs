@@ -1,7 +1,7 @@
 //! Cache of the precompiles for the next call.
 //!
-//! With EXECUTE they are a map of twenty boxed functions, and building it takes as long as the rest of a small
-//! call.
+//! With EXECUTE they are a map of twenty boxed functions, and building it takes as long as the rest
+//! of a small call.
 
 use alloy_evm::precompiles::PrecompilesMap;
 use chain::{ChainConfig, Extension};
@@ -15,8 +15,8 @@ thread_local! {
     static LEFT: RefCell<Option<(Key, PrecompilesMap)>> = const { RefCell::new(None) };
 }
 
-/// Inputs that determine the set of precompiles: the fork and the extensions of the chain. The key keeps the
-/// extensions alive, so that no others can get the same address meanwhile.
+/// Inputs that determine the set of precompiles: the fork and the extensions of the chain. The key
+/// keeps the extensions alive, so that no others can get the same address meanwhile.
 #[derive(Debug, Clone)]
 pub(crate) struct Key(SpecId, Arc<[Arc<dyn Extension>]>);
 

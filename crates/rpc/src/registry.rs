@@ -294,7 +294,8 @@ impl io::Write for Length {
     }
 }
 
-/// The message of an error without control characters, since a contract chooses the bytes that it reverts with.
+/// The message of an error without control characters, since a contract chooses the bytes that it
+/// reverts with.
 fn words(error: &ErrorObjectOwned) -> Cow<'_, str> {
     let message = error.message();
     let data = error.data().filter(|_| message.starts_with(REVERTED));

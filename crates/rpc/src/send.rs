@@ -23,7 +23,8 @@ pub(crate) fn register(methods: &mut Registry<Api>) {
     methods.write("eth_sendRawTransactionConditional", send_conditional);
 }
 
-/// Sends a transaction, and waits for its receipt for the given milliseconds, at most the node's limit.
+/// Sends a transaction, and waits for its receipt for the given milliseconds, at most the node's
+/// limit.
 fn send_sync(api: &Api, args: &mut Args) -> Result<RpcReceipt, RpcError> {
     let raw: Bytes = args.required()?;
     let longest = api.options().limits.sync_time;
@@ -48,7 +49,8 @@ fn send_sync(api: &Api, args: &mut Args) -> Result<RpcReceipt, RpcError> {
     wait_for_receipt(api, hash, wait)
 }
 
-/// Waits for the receipt of a transaction. Must be called inside a Tokio runtime, on a thread that may block.
+/// Waits for the receipt of a transaction. Must be called inside a Tokio runtime, on a thread that
+/// may block.
 ///
 /// # Errors
 ///

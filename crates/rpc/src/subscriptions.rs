@@ -135,8 +135,9 @@ impl Subscriber {
     }
 }
 
-/// Sends the changes of the logs that match a filter, each converted when it is its turn: one transaction can emit
-/// tens of thousands, and many subscriptions wait for their clients in the midst of them.
+/// Sends the changes of the logs that match a filter, each converted when it is its turn: one
+/// transaction can emit tens of thousands, and many subscriptions wait for their clients in the
+/// midst of them.
 async fn send_logs(subscriber: Subscriber, mut events: Receiver<Event>, filter: &Filter) {
     while let Some(event) = next_event(&subscriber, &mut events).await {
         for (block, is_removed) in filters::changed_blocks(&event, filter) {

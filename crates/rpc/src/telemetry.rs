@@ -26,8 +26,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// Tracing target of the console output: requests, transactions, blocks, and lines that contracts print. Each is
-/// an event at the level `INFO`. The field `text` is for people, the other fields for programs.
+/// Tracing target of the console output: requests, transactions, blocks, and lines that contracts
+/// print. Each is an event at the level `INFO`. The field `text` is for people, the other fields
+/// for programs.
 pub const CONSOLE_OUTPUT: &str = "enshrine::console";
 
 /// A fractional number.
@@ -211,7 +212,8 @@ impl Telemetry {
         Gauge(gauge)
     }
 
-    /// Registers a histogram of durations from 10 milliseconds to 5 minutes. Its name ends in `_seconds`.
+    /// Registers a histogram of durations from 10 milliseconds to 5 minutes. Its name ends in
+    /// `_seconds`.
     pub fn latency(&mut self, name: &str, help: &str) -> Latency {
         let histogram = Histogram::new(exponential_buckets(0.01, 2.0, 16));
         self.registry.register(name, help, histogram.clone());

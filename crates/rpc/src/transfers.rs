@@ -12,8 +12,8 @@ use revm::{
 };
 use revm_inspectors::transfer::{TRANSFER_EVENT_TOPIC, TRANSFER_LOG_EMITTER, TransferInspector};
 
-/// Writes a log for each transfer, for `eth_simulateV1`: calls and creations with value, and SELFDESTRUCTs of
-/// contracts with a balance.
+/// Writes a log for each transfer, for `eth_simulateV1`: calls and creations with value, and
+/// SELFDESTRUCTs of contracts with a balance.
 #[derive(Debug)]
 pub(crate) struct Transfers(TransferInspector);
 

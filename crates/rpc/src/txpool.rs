@@ -10,8 +10,8 @@ use std::{collections::BTreeMap, sync::Arc};
 
 type ByNonce<T> = BTreeMap<String, T>;
 
-/// Executable and waiting transactions. They are serialised directly: a full pool is not copied into JSON values
-/// first.
+/// Executable and waiting transactions. They are serialised directly: a full pool is not copied
+/// into JSON values first.
 #[derive(Debug, Clone, Serialize)]
 struct Content<T> {
     pending: T,

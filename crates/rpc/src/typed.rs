@@ -92,7 +92,8 @@ impl Filled<'_> {
     }
 }
 
-/// Builds the transaction of a type that a request describes. Fields that it leaves out are zero or empty.
+/// Builds the transaction of a type that a request describes. Fields that it leaves out are zero or
+/// empty.
 ///
 /// # Errors
 ///

@@ -1,8 +1,8 @@
 //! Threads that run methods, so that no method blocks the threads that serve connections.
 //!
-//! Each [`WorkerPool`] has threads of its own, so a method waits only for others of its class. In a pool
-//! connections take turns: a client with many requests delays only itself. A pool refuses requests beyond its
-//! queue at once.
+//! Each [`WorkerPool`] has threads of its own, so a method waits only for others of its class. In a
+//! pool connections take turns: a client with many requests delays only itself. A pool refuses
+//! requests beyond its queue at once.
 
 use crate::LogLimit;
 use jsonrpsee::ConnectionId;
@@ -27,18 +27,19 @@ static REFUSED: LogLimit = LogLimit::new();
 pub enum WorkerPool {
     /// Reads a few values in memory, on the thread that serves the connection.
     Inline,
-    /// Reads some values of the state, or a block. If the store is in memory, also on the thread that serves the
-    /// connection ([`WorkerOptions::inline_reads`]).
+    /// Reads some values of the state, or a block. If the store is in memory, also on the thread
+    /// that serves the connection ([`WorkerOptions::inline_reads`]).
     Read,
     /// Executes, or makes reads whose size the caller chooses.
     Execute,
-    /// Executes and records each step; in a pool of its own, since it takes more time and memory than any call.
+    /// Executes and records each step; in a pool of its own, since it takes more time and memory
+    /// than any call.
     Trace,
-    /// Adds a signed transaction to the pool. If no block is made for it at once, on the thread that serves the
-    /// connection ([`WorkerOptions::inline_sends`]); else like [`Self::Write`].
+    /// Adds a signed transaction to the pool. If no block is made for it at once, on the thread
+    /// that serves the connection ([`WorkerOptions::inline_sends`]); else like [`Self::Write`].
     Send,
-    /// Changes the node: cheats, sends for accounts, block production. Most of the time only one of these makes
-    /// progress.
+    /// Changes the node: cheats, sends for accounts, block production. Most of the time only one of
+    /// these makes progress.
     Write,
     /// Waits for an event, such as a block.
     Wait,
@@ -56,10 +57,11 @@ pub struct WorkerPoolLimits {
 /// Limits of all pools.
 #[derive(Debug, Clone)]
 pub struct WorkerOptions {
-    /// `true` to run [`WorkerPool::Read`] on the threads that serve connections: for stores in memory.
+    /// `true` to run [`WorkerPool::Read`] on the threads that serve connections: for stores in
+    /// memory.
     pub inline_reads: bool,
-    /// `true` to run [`WorkerPool::Send`] on the threads that serve connections: for nodes that do not
-    /// make a block per transaction.
+    /// `true` to run [`WorkerPool::Send`] on the threads that serve connections: for nodes that do
+    /// not make a block per transaction.
     pub inline_sends: bool,
     /// Pool for reads.
     pub read: WorkerPoolLimits,

@@ -1,12 +1,13 @@
 //! Measurements and simulations behind the figures of the documents.
 //!
-//! `gas-model` holds time against price of EXECUTE, `economics` says what L2 transactions cost on L1, `dialects` what
-//! the forms of EXECUTE do, `market` what rollups pay for EXECUTE gas, and `chain-on-disk` how fast a chain commits,
-//! reopens and proves. `load` and `soak` run a rollup of processes: the one measures it, the other puts faults into it
-//! and compares its nodes. `vectors` writes calls of EXECUTE and their answers as files.
+//! `gas-model` holds time against price of EXECUTE, `economics` says what L2 transactions cost on
+//! L1, `dialects` what the forms of EXECUTE do, `market` what rollups pay for EXECUTE gas, and
+//! `chain-on-disk` how fast a chain commits, reopens and proves. `load` and `soak` run a rollup of
+//! processes: the one measures it, the other puts faults into it and compares its nodes. `vectors`
+//! writes calls of EXECUTE and their answers as files.
 //!
-//! This crate owns the worlds that are measured and how their figures are printed. It owns no rule that it measures,
-//! and nothing that is shipped links it.
+//! This crate owns the worlds that are measured and how their figures are printed. It owns no rule
+//! that it measures, and nothing that is shipped links it.
 
 mod chain_on_disk;
 mod dialects;
@@ -40,7 +41,8 @@ enum Simulation {
     ChainOnDisk(chain_on_disk::Arguments),
     /// Rates and latencies of a rollup of processes, and the time to rebuild it from L1
     Load(load::Arguments),
-    /// Random traffic and faults over a rollup of processes, whose nodes are compared after each step
+    /// Random traffic and faults over a rollup of processes, whose nodes are compared after each
+    /// step
     Soak(soak::Arguments),
 }
 

@@ -7,7 +7,8 @@ use executor::{EvmOverrides, Invalid};
 use keccak::keccak256;
 use wire::ByteLists;
 
-/// A contiguous line of ancestors that ends with the parent. Each is proven by the parent hash of its child.
+/// A contiguous line of ancestors that ends with the parent. Each is proven by the parent hash of
+/// its child.
 #[derive(Debug, Clone)]
 pub struct Ancestors {
     parent: Header,
@@ -25,10 +26,12 @@ impl Ancestors {
         let mut expected = parent_hash;
         let mut parent = None;
         let mut hashes = Vec::with_capacity(headers.len());
-        // From the parent backwards: each header is trusted only because a trusted child names its hash.
+        // From the parent backwards: each header is trusted only because a trusted child names its
+        // hash.
         for (index, bytes) in headers.iter().enumerate().rev() {
             let got = keccak256(bytes);
-            // The hash is compared before the header is decoded, so that only committed bytes are parsed.
+            // The hash is compared before the header is decoded, so that only committed bytes are
+            // parsed.
             if got != expected {
                 return Err(Invalid::BrokenAncestry { index, got, expected });
             }
@@ -57,7 +60,8 @@ impl Ancestors {
 
     /// Returns the hash of the ancestor with this number, if it is among the headers.
     pub fn hash_of(&self, number: u64) -> Option<B256> {
-        // Numbers come from headers that the caller may have invented, so all arithmetic is checked.
+        // Numbers come from headers that the caller may have invented, so all arithmetic is
+        // checked.
         let back = usize::try_from(self.parent.number.checked_sub(number)?).ok()?;
         let index = self.hashes.len().checked_sub(1)?.checked_sub(back)?;
         self.hashes.get(index).copied()

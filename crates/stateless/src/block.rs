@@ -78,7 +78,8 @@ impl RlpSize {
     /// Maximum bytes of a block from Osaka on: 10 MiB, less 2 MiB for the consensus layer.
     pub const LIMIT: usize = (10 << 20) - (2 << 20);
 
-    /// Returns the length of `rlp([header, transactions, [], withdrawals])`, given the length of the header's RLP.
+    /// Returns the length of `rlp([header, transactions, [], withdrawals])`, given the length of
+    /// the header's RLP.
     pub fn of<'t>(
         header: usize,
         transactions: impl Iterator<Item = &'t [u8]>,
@@ -93,8 +94,8 @@ impl RlpSize {
             })
             .sum();
         let withdrawals = withdrawals.iter().map(Encodable::length).sum();
-        // The length is computed, not encoded: a block of 8 MiB is not copied for it. `list(0)` are the
-        // ommers.
+        // The length is computed, not encoded: a block of 8 MiB is not copied for it. `list(0)` are
+        // the ommers.
         list(header + list(transactions) + list(0) + list(withdrawals))
     }
 

@@ -7,17 +7,19 @@ use wire::{
     compact::{Child, CompactState, StreamNode},
 };
 
-/// Writes the nodes of a state as RLP and hashes them. `codes` holds the hashes of the witness's codes.
+/// Writes the nodes of a state as RLP and hashes them. `codes` holds the hashes of the witness's
+/// codes.
 ///
 /// # Errors
 ///
-/// [`DecodeError`] if the state refers to a missing code, or if its nodes have 4 GiB or more, which a file of
-/// half a gigabyte can declare.
+/// [`DecodeError`] if the state refers to a missing code, or if its nodes have 4 GiB or more, which
+/// a file of half a gigabyte can declare.
 pub fn expand(state: &CompactState<'_>, codes: &NodeIndex) -> Result<ExpandedNodes, DecodeError> {
     expand_within(state, codes, Expansion::MAX_LEN)
 }
 
-/// Expands a state whose nodes have at most `limit` bytes, as [`CompactState::expanded_len`] counts them.
+/// Expands a state whose nodes have at most `limit` bytes, as [`CompactState::expanded_len`] counts
+/// them.
 ///
 /// # Errors
 ///
@@ -53,12 +55,13 @@ pub fn expand_within(
             StreamNode::Slot { path, value } => expansion.leaf(path.nibbles, path.packed, value),
             StreamNode::Account { path, account } => {
                 value.clear();
-                // A missing code was refused when the stream was decoded; the hash of zeros is never used.
+                // A missing code was refused when the stream was decoded; the hash of zeros is
+                // never used.
                 let root = account.encode(|code| codes.digest(code).copied(), &mut value);
                 match root {
                     None => expansion.leaf(path.nibbles, path.packed, &value),
-                    // The root of a carried storage trie is known only after the trie, so the leaf is written
-                    // in two parts.
+                    // The root of a carried storage trie is known only after the trie, so the leaf
+                    // is written in two parts.
                     Some(at) => {
                         let (before, behind) = value.split_at(at);
                         expansion.leaf_above(path.nibbles, path.packed, before, behind);

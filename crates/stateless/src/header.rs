@@ -1,7 +1,7 @@
 //! Rules of a header, given its parent and the fork.
 //!
-//! All arithmetic is checked or wide: the caller chooses the headers of a witness, and possibly also the hash
-//! that vouches for them.
+//! All arithmetic is checked or wide: the caller chooses the headers of a witness, and possibly
+//! also the hash that vouches for them.
 
 use alloy_consensus::Header;
 use alloy_eips::{eip4844::DATA_GAS_PER_BLOB, eip7840::BlobParams};
@@ -93,7 +93,8 @@ pub fn next_base_fee(parent: &Header) -> Result<u64, Invalid> {
         change.saturating_to::<u128>()
     };
     let next = if parent.gas_used > target {
-        // A block above its target raises the fee by at least one wei, so that it cannot stay at zero.
+        // A block above its target raises the fee by at least one wei, so that it cannot stay at
+        // zero.
         base_fee.saturating_add(change(parent.gas_used - target).max(1))
     } else if parent.gas_used < target {
         base_fee.saturating_sub(change(target - parent.gas_used))
@@ -108,7 +109,8 @@ pub fn next_base_fee(parent: &Header) -> Result<u64, Invalid> {
     })
 }
 
-/// Returns the excess blob gas of the child of `parent` under the child's fork (EIP-4844, EIP-7918).
+/// Returns the excess blob gas of the child of `parent` under the child's fork (EIP-4844,
+/// EIP-7918).
 pub fn next_excess_blob_gas(
     parent: &Header,
     fork: ProtocolFork,
@@ -128,8 +130,8 @@ pub fn next_excess_blob_gas(
         return Ok(0);
     }
     if fork >= ProtocolFork::Osaka {
-        // Below the reserve price a blob costs less than the gas to verify it, and the target no longer
-        // lowers the fee (EIP-7918).
+        // Below the reserve price a blob costs less than the gas to verify it, and the target no
+        // longer lowers the fee (EIP-7918).
         let base_fee = parent.base_fee_per_gas.unwrap_or_default();
         let reserve = U256::from(params.blob_base_cost) * U256::from(base_fee);
         let blob_fee = U256::from(params.calc_blob_fee(excess));

@@ -67,8 +67,8 @@ impl From<BlockRefused> for BlockError {
 
 /// Blocks with decoded transactions and no further checks.
 ///
-/// Decoding is separate from verifying, so that a caller can inspect the transactions, their kinds and their
-/// maximum cost before any work is done for them.
+/// Decoding is separate from verifying, so that a caller can inspect the transactions, their kinds
+/// and their maximum cost before any work is done for them.
 #[derive(Debug)]
 pub struct UncheckedBlocks<'i, 'a> {
     pub(crate) blocks: Blocks<'i, 'a>,

@@ -1,21 +1,21 @@
 //! Verifies Ethereum blocks from a witness alone.
 //!
-//! [`verify`] decides whether the payload of a stateless input is a valid child of the parent header in the
-//! witness, with all checks that `engine_newPayload` makes without a database: the header against its parent,
-//! the transactions and their senders, execution by revm over the state that the witness proves, and all
-//! commitments of the header against the result of execution.
+//! [`verify`] decides whether the payload of a stateless input is a valid child of the parent
+//! header in the witness, with all checks that `engine_newPayload` makes without a database: the
+//! header against its parent, the transactions and their senders, execution by revm over the state
+//! that the witness proves, and all commitments of the header against the result of execution.
 //!
-//! [`verify_batch`] does the same for consecutive blocks over one witness: the witness is hashed and linked
-//! once, and each block runs on the state that the previous one has left.
+//! [`verify_batch`] does the same for consecutive blocks over one witness: the witness is hashed
+//! and linked once, and each block runs on the state that the previous one has left.
 //!
-//! The witness is advice. The verdict depends on the payload and the chain only: a witness that is too small
-//! makes the call fail, and no witness can make an invalid payload pass, because every byte of it that is
-//! used is found by a hash that the payload commits to.
+//! The witness is advice. The verdict depends on the payload and the chain only: a witness that is
+//! too small makes the call fail, and no witness can make an invalid payload pass, because every
+//! byte of it that is used is found by a hash that the payload commits to.
 //!
-//! This crate owns block validity. It owns neither formats (`wire`) nor the trie (`trie`), nor the demands of
-//! a rollup or a gas schedule beyond validity (`execute`). It does no I/O, reads no clock and keeps no state
-//! between calls. Execution is in the `executor` crate, which also builds blocks on a full store; a chain
-//! imports blocks with [`process_block`].
+//! This crate owns block validity. It owns neither formats (`wire`) nor the trie (`trie`), nor the
+//! demands of a rollup or a gas schedule beyond validity (`execute`). It does no I/O, reads no
+//! clock and keeps no state between calls. Execution is in the `executor` crate, which also builds
+//! blocks on a full store; a chain imports blocks with [`process_block`].
 //!
 //! The type of an error states whose fault it is: [`Invalid`] is a verdict on the block, and
 //! [`BlockError::Internal`] is not.

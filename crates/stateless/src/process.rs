@@ -29,8 +29,9 @@ pub struct UnprovenBlock<'b> {
 
 /// Executes a block over `source` and compares the claims of its header with the result.
 ///
-/// `sender` returns the sender of each transaction, `enter` receives each stage, and `sink` receives each new
-/// trie node, also of a block whose roots turn out to be wrong. A verifier runs this over a witness, a chain that imports a block over its database.
+/// `sender` returns the sender of each transaction, `enter` receives each stage, and `sink`
+/// receives each new trie node, also of a block whose roots turn out to be wrong. A verifier runs
+/// this over a witness, a chain that imports a block over its database.
 pub fn process_block<S: StateSource>(
     source: &S,
     block: UnprovenBlock<'_>,
@@ -42,14 +43,16 @@ pub fn process_block<S: StateSource>(
 ) -> Result<(ExecutionOutcome, PostState), BlockError> {
     let UnprovenBlock { header, transactions, ommers, withdrawals, pre_state_root } = block;
     enter(Stage::Execution);
-    // System calls get gas that no block pays for, so the option decides which code may run in them.
+    // System calls get gas that no block pays for, so the option decides which code may run in
+    // them.
     let mut state = BlockState::new(source, pre_state_root).with_system_code(options.system_code);
     if spec.is_amsterdam_active_at_timestamp(header.timestamp) {
         state = state.with_access_list();
     }
     let environment = Environment { header, ommers, withdrawals, spec };
     let expected = header.gas_used;
-    // EXECUTE is paid by the claimed gas: a block that uses more ends at the transaction that exceeds it.
+    // EXECUTE is paid by the claimed gas: a block that uses more ends at the transaction that
+    // exceeds it.
     let within_claim = |index, got| {
         (got <= expected).then_some(()).ok_or(Invalid::GasBeyondClaim { index, got, expected })
     };

@@ -5,14 +5,15 @@ use alloy_primitives::Address;
 use core::sync::atomic::{AtomicUsize, Ordering};
 use executor::{Cryptography, OnceCell, Transaction};
 
-/// Transactions that a thread claims at a time: a library may take less time for each if it has many. More would keep
-/// other threads idle at the end.
+/// Transactions that a thread claims at a time: a library may take less time for each if it has
+/// many. More would keep other threads idle at the end.
 const BATCH: usize = 32;
 
 /// Senders that several threads recover while one consumes them in order.
 ///
-/// Threads claim batches from the front. The consumer never waits for an unfinished sender: it recovers that sender
-/// itself, in a batch if no thread has claimed it, so that its progress does not depend on another thread.
+/// Threads claim batches from the front. The consumer never waits for an unfinished sender: it
+/// recovers that sender itself, in a batch if no thread has claimed it, so that its progress does
+/// not depend on another thread.
 pub(crate) struct Senders<'t> {
     transactions: &'t [Transaction],
     cryptography: &'t dyn Cryptography,
@@ -66,7 +67,8 @@ mod tests {
     use alloy_primitives::Signature;
     use std::sync::Mutex;
 
-    /// Names the n-th transaction's sender by its nonce, and notes how many senders each call asks for.
+    /// Names the n-th transaction's sender by its nonce, and notes how many senders each call asks
+    /// for.
     #[derive(Debug, Default)]
     struct Counted(Mutex<Vec<usize>>);
 

@@ -80,16 +80,16 @@ impl Default for VerifyOptions<'_> {
     }
 }
 
-/// Verifies an input as a block of the chain `spec`, on the calling thread alone and with canonical system
-/// contracts.
+/// Verifies an input as a block of the chain `spec`, on the calling thread alone and with canonical
+/// system contracts.
 pub fn verify(input: &StatelessInput<'_>, spec: &ChainSpec) -> Result<Verdict, BlockError> {
     let mut verdicts =
         UncheckedBlocks::decode(input)?.verify(spec, VerifyOptions::default(), |_| {})?;
     Ok(verdicts.swap_remove(0))
 }
 
-/// Verifies a batch as blocks of the chain `spec`, like [`verify`]. Returns a verdict for each block, or the
-/// violation of the first invalid one.
+/// Verifies a batch as blocks of the chain `spec`, like [`verify`]. Returns a verdict for each
+/// block, or the violation of the first invalid one.
 ///
 /// The verdicts equal those of [`verify`] on each block alone with a witness of its own.
 pub fn verify_batch(
@@ -102,8 +102,8 @@ pub fn verify_batch(
 impl<'a> UncheckedBlocks<'_, 'a> {
     /// Verifies the blocks in order; `enter` receives each stage as it begins.
     ///
-    /// Checks that need no state come first, for all blocks. Then each block is executed on the state that
-    /// the previous one has left; nothing else carries over from one block to the next.
+    /// Checks that need no state come first, for all blocks. Then each block is executed on the
+    /// state that the previous one has left; nothing else carries over from one block to the next.
     pub fn verify(
         &self,
         spec: &ChainSpec,
@@ -126,8 +126,8 @@ impl<'a> UncheckedBlocks<'_, 'a> {
                         |reason| BlockRefused { block: 0, reason: Invalid::from(reason).into() },
                     )?;
                 enter(Stage::Senders);
-                // With a single thread there is no help during execution, so all senders are recovered in one
-                // stage.
+                // With a single thread there is no help during execution, so all senders are
+                // recovered in one stage.
                 if options.threads == NonZeroUsize::MIN {
                     work.senders.work(usize::MAX);
                 }
@@ -135,7 +135,8 @@ impl<'a> UncheckedBlocks<'_, 'a> {
                 let mut verdicts = Vec::with_capacity(headers.len());
                 for (index, (block, header)) in self.iter().zip(headers).enumerate() {
                     let (payload, first) = (&block.request.payload, self.start(index));
-                    // The state root is that of a verified header: the witness's parent, or the block before.
+                    // The state root is that of a verified header: the witness's parent, or the
+                    // block before.
                     let pre_state_root = witness.parent().state_root;
                     let unproven = UnprovenBlock {
                         header: &header,
@@ -160,7 +161,8 @@ impl<'a> UncheckedBlocks<'_, 'a> {
                             .map_err(|reason| BlockRefused { block: index, reason })?;
                     let (chain_id, block_hash) = (self.blocks.chain_id, payload.block_hash);
                     if is_followed {
-                        // Only now is the block proven, and the next one may build on its nodes and codes.
+                        // Only now is the block proven, and the next one may build on its nodes and
+                        // codes.
                         witness.advance(header.clone(), block_hash, nodes, post.codes);
                     }
                     let verdict =
@@ -173,8 +175,8 @@ impl<'a> UncheckedBlocks<'_, 'a> {
         )
     }
 
-    /// Makes all checks that need no state: each header, and that each block follows the previous one.
-    /// Returns the headers, and the ancestors of the first block.
+    /// Makes all checks that need no state: each header, and that each block follows the previous
+    /// one. Returns the headers, and the ancestors of the first block.
     fn check_headers(
         &self,
         spec: &ChainSpec,
@@ -209,8 +211,8 @@ impl<'a> UncheckedBlocks<'_, 'a> {
             (Some(parent), Some(_)) => {
                 let got = self.blocks.requests[index - 1].payload.block_hash;
                 let expected = payload.parent_hash;
-                // The hash in the payload was checked against its own header, so comparing hashes links the
-                // blocks.
+                // The hash in the payload was checked against its own header, so comparing hashes
+                // links the blocks.
                 if got != expected {
                     // Its index if the headers of the blocks followed those of the witness.
                     let index = self.blocks.witness.headers.len() + index - 1;
@@ -230,8 +232,8 @@ impl<'a> UncheckedBlocks<'_, 'a> {
     }
 }
 
-/// Work that threads share. Each kind is claimed in pieces, so that neither the number of threads nor their
-/// starting times matter.
+/// Work that threads share. Each kind is claimed in pieces, so that neither the number of threads
+/// nor their starting times matter.
 struct SharedWork<'t> {
     nodes: HashedList<'t>,
     codes: AnalysedCodes<'t>,
@@ -254,8 +256,8 @@ impl<'t> SharedWork<'t> {
 
     /// Returns `true` if the work takes longer than starting a thread.
     fn is_worth_sharing(&self) -> bool {
-        // Approximate nanoseconds: to recover a signature, and to start a thread. A byte takes 0.2 ns to hash, and one
-        // of many codes 1 ns to analyse.
+        // Approximate nanoseconds: to recover a signature, and to start a thread. A byte takes 0.2
+        // ns to hash, and one of many codes 1 ns to analyse.
         const SENDER: usize = 27_000;
         const THREAD: usize = 100_000;
         let codes = self.codes.total_bytes() / if self.codes.are_many() { 1 } else { 5 };
@@ -287,7 +289,8 @@ fn check_chain(blocks: &Blocks<'_, '_>, timestamp: u64, spec: &ChainSpec) -> Res
     Ok(())
 }
 
-/// Builds the header of a request, and checks the block hash of the payload and the size of the block.
+/// Builds the header of a request, and checks the block hash of the payload and the size of the
+/// block.
 fn sealed_header(
     request: &NewPayloadRequest<'_>,
     fork: ProtocolFork,

@@ -32,7 +32,8 @@ impl NodeUse {
         }
     }
 
-    /// Admits a use of a node that the witness does not carry, because an earlier block has written it.
+    /// Admits a use of a node that the witness does not carry, because an earlier block has written
+    /// it.
     fn admit_again(&self, bytes: usize) -> Result<(), SourceError> {
         match self.meter.spend(UnderpricedWork::RepeatedNode { bytes }) {
             true => Ok(()),
@@ -80,8 +81,8 @@ impl<'a> HashedList<'a> {
         (&*digests).into()
     }
 
-    /// Returns all digests in order, in their parts. A part that another thread has claimed and not finished
-    /// is hashed here, so that progress never depends on another thread.
+    /// Returns all digests in order, in their parts. A part that another thread has claimed and not
+    /// finished is hashed here, so that progress never depends on another thread.
     fn digests(&self) -> Vec<Arc<[B256]>> {
         self.work();
         let parts = self.parts.iter().enumerate();
@@ -89,8 +90,8 @@ impl<'a> HashedList<'a> {
     }
 }
 
-/// Codes that several threads hash and analyse. It is not known in advance which codes run, so the main
-/// thread analyses those that it needs, and helpers may do so earlier.
+/// Codes that several threads hash and analyse. It is not known in advance which codes run, so the
+/// main thread analyses those that it needs, and helpers may do so earlier.
 #[derive(Debug)]
 pub(crate) struct AnalysedCodes<'a> {
     cryptography: &'a dyn Cryptography,
@@ -118,8 +119,9 @@ impl<'a> AnalysedCodes<'a> {
         self.total_bytes() >= 128 * 1_024
     }
 
-    /// Analyses all codes that take long, if there are many codes. Short ones are analysed when they run: each
-    /// analysis takes about two hundred bytes, and a witness may have very many codes.
+    /// Analyses all codes that take long, if there are many codes. Short ones are analysed when
+    /// they run: each analysis takes about two hundred bytes, and a witness may have very many
+    /// codes.
     pub(crate) fn analyse_long(&self) {
         /// Bytes of code whose analysis takes about a microsecond.
         const LONG: usize = 1_024;
@@ -139,8 +141,8 @@ impl<'a> AnalysedCodes<'a> {
     }
 }
 
-/// A database of everything that a witness proves, found by hash, and of everything that blocks on it have
-/// written.
+/// A database of everything that a witness proves, found by hash, and of everything that blocks on
+/// it have written.
 #[derive(Debug)]
 pub struct WitnessDb<'w, 'a> {
     nodes: ByteLists<'a>,
@@ -154,8 +156,9 @@ pub struct WitnessDb<'w, 'a> {
     written: Written,
 }
 
-/// Nodes and codes that blocks have written, which the witness need not carry for later blocks. The maps are
-/// keyed at random, because the author of the blocks chooses, by trial, some bits of the hashes.
+/// Nodes and codes that blocks have written, which the witness need not carry for later blocks. The
+/// maps are keyed at random, because the author of the blocks chooses, by trial, some bits of the
+/// hashes.
 #[derive(Debug, Default)]
 struct Written {
     nodes: BTreeMap<B256, Box<[u8]>>,
@@ -163,9 +166,9 @@ struct Written {
 }
 
 impl<'w, 'a> WitnessDb<'w, 'a> {
-    /// Links a witness: hashes the items that are not hashed yet, expands compact nodes, and indexes
-    /// everything. The meter is informed of each node that is loaded at more than one position, by more than
-    /// one block, or by a block after the one that has written it.
+    /// Links a witness: hashes the items that are not hashed yet, expands compact nodes, and
+    /// indexes everything. The meter is informed of each node that is loaded at more than one
+    /// position, by more than one block, or by a block after the one that has written it.
     pub(crate) fn new(
         nodes: &HashedList<'a>,
         compact: Option<&CompactState<'a>>,
@@ -173,7 +176,8 @@ impl<'w, 'a> WitnessDb<'w, 'a> {
         ancestors: Ancestors,
         meter: Option<Arc<dyn WorkMeter>>,
     ) -> Result<Self, DecodeError> {
-        // Codes first: the compact state names them by position, and its leaves contain their hashes.
+        // Codes first: the compact state names them by position, and its leaves contain their
+        // hashes.
         let code_index = NodeIndex::new(codes.hashed.digests());
         let expanded = compact.map(|state| expand(state, &code_index)).transpose()?;
         let digests = match &expanded {
@@ -204,7 +208,8 @@ impl<'w, 'a> WitnessDb<'w, 'a> {
         WitnessState(self)
     }
 
-    /// Advances to the state after a block that has written these nodes and codes. Nothing else carries over.
+    /// Advances to the state after a block that has written these nodes and codes. Nothing else
+    /// carries over.
     pub(crate) fn advance(
         &mut self,
         header: Header,
@@ -227,8 +232,8 @@ impl<'l> NodeSource for WitnessState<'l> {
 
     fn node(&self, _: NodePath<'_>, hash: &B256) -> Result<Option<&'l [u8]>, SourceError> {
         let Self(linked) = *self;
-        // Carried nodes come before written ones: a hash names the same bytes in both, and only carried ones
-        // have a position.
+        // Carried nodes come before written ones: a hash names the same bytes in both, and only
+        // carried ones have a position.
         let Some(position) = linked.node_index.position(hash) else {
             let written = linked.written.nodes.get(hash).map(AsRef::as_ref);
             if let (Some(node_use), Some(node)) = (&linked.node_use, written) {

@@ -29,16 +29,16 @@ pub struct Block {
     pub withdrawals: Vec<Withdrawal>,
     /// Results of execution; empty for genesis.
     pub executed: ExecutionOutcome,
-    /// EXECUTE gas that its transactions have drawn from allowances, by ascending position. A transaction whose draw is
-    /// not known has none: no receipt or header commits to it.
+    /// EXECUTE gas that its transactions have drawn from allowances, by ascending position. A
+    /// transaction whose draw is not known has none: no receipt or header commits to it.
     pub execute_draws: Vec<ExecuteDraw>,
-    /// Root of the state on which it was executed: the parent's, unless the state after the parent was
-    /// edited.
+    /// Root of the state on which it was executed: the parent's, unless the state after the parent
+    /// was edited.
     pub pre_state_root: B256,
     /// Sum of the difficulties from genesis to this block.
     pub total_difficulty: U256,
-    /// `true` if the block follows the rules of its chain: it was executed on an unedited state, its header
-    /// is the one that the rules demand, and its senders have signed.
+    /// `true` if the block follows the rules of its chain: it was executed on an unedited state,
+    /// its header is the one that the rules demand, and its senders have signed.
     pub provable: bool,
     size: OnceLock<usize>,
 }
@@ -65,8 +65,8 @@ impl Block {
         .executed_on(state_root)
     }
 
-    /// Returns the block without its transactions and receipts. It is not [provable](Self::provable), because
-    /// it cannot be executed again.
+    /// Returns the block without its transactions and receipts. It is not
+    /// [provable](Self::provable), because it cannot be executed again.
     #[must_use]
     pub fn without_body(&self) -> Self {
         Self {
@@ -100,8 +100,8 @@ impl Block {
         !self.provable && self.pre_state_root.is_zero()
     }
 
-    /// Puts a block together. Its total difficulty and the state that it was executed on are for the
-    /// caller to set.
+    /// Puts a block together. Its total difficulty and the state that it was executed on are for
+    /// the caller to set.
     pub fn sealed(
         header: Header,
         transactions: Vec<Transaction>,
@@ -179,7 +179,8 @@ impl Block {
         cumulative(index) - index.checked_sub(1).map_or(0, cumulative)
     }
 
-    /// Returns what transaction `index` has drawn from its allowance, if it has one and that is known.
+    /// Returns what transaction `index` has drawn from its allowance, if it has one and that is
+    /// known.
     pub fn execute_draw(&self, index: usize) -> Option<ExecuteDraw> {
         self.execute_draws.iter().find(|draw| draw.index == index).copied()
     }
@@ -201,8 +202,8 @@ impl Block {
 
 /// Returns the receipts of these transactions as EIP-2718 encodings.
 ///
-/// The executor knows no transactions of type `0x05`, and runs them as others: only the first byte of their receipts
-/// differs.
+/// The executor knows no transactions of type `0x05`, and runs them as others: only the first byte
+/// of their receipts differs.
 fn raw_receipts(transactions: &[Transaction], executed: &ExecutionOutcome) -> Vec<Bytes> {
     let mut receipts = executed.raw_receipts();
     for (receipt, transaction) in receipts.iter_mut().zip(transactions) {
@@ -215,8 +216,8 @@ fn raw_receipts(transactions: &[Transaction], executed: &ExecutionOutcome) -> Ve
     receipts
 }
 
-/// Completes a header with the results of execution: roots, bloom filter, gas, and the hashes of the requests and of the
-/// block access list. A header without blob gas stays without.
+/// Completes a header with the results of execution: roots, bloom filter, gas, and the hashes of
+/// the requests and of the block access list. A header without blob gas stays without.
 pub fn close_header(
     executed: &ExecutionOutcome,
     mut header: Header,

@@ -8,8 +8,8 @@ use revm::bytecode::Bytecode;
 use std::sync::Arc;
 use trie::NewNode;
 
-/// Changes of a store by a block, an edit of the state or a move of the head: applied as a whole or not at
-/// all.
+/// Changes of a store by a block, an edit of the state or a move of the head: applied as a whole or
+/// not at all.
 #[derive(Debug, Clone, Default)]
 pub struct Changes {
     /// Trie nodes by hash. Each is part of the state after one of the blocks or of one of the
@@ -23,9 +23,9 @@ pub struct Changes {
     pub preimages: Vec<(Address, Vec<U256>)>,
     /// Blocks, in place of those with the same hashes.
     pub blocks: Vec<Arc<Block>>,
-    /// Witness of the only block among `blocks`. By passing it the caller asserts that `nodes` and `codes`
-    /// are exactly the results of executing that block on its parent's state by the rules of the chain: a
-    /// store may execute it again instead of keeping them twice.
+    /// Witness of the only block among `blocks`. By passing it the caller asserts that `nodes` and
+    /// `codes` are exactly the results of executing that block on its parent's state by the rules
+    /// of the chain: a store may execute it again instead of keeping them twice.
     pub witness: Option<OwnedWitness>,
     /// Move of the canonical chain, if any.
     pub canonical: Option<CanonicalChange>,

@@ -12,7 +12,8 @@ pub struct StoreError {
 }
 
 impl StoreError {
-    /// Creates the error: `operation` names the action of the store ("read a node"), `fault` its cause.
+    /// Creates the error: `operation` names the action of the store ("read a node"), `fault` its
+    /// cause.
     pub fn new(operation: &'static str, fault: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self { operation, fault: Arc::from(fault.into()) }
     }

@@ -30,8 +30,8 @@ impl NodeSource for Nodes<'_> {
 }
 
 impl LiveNodes {
-    /// Nodes and codes reachable from these state roots. References outside of `nodes` are kept below this
-    /// store or by another chain.
+    /// Nodes and codes reachable from these state roots. References outside of `nodes` are kept
+    /// below this store or by another chain.
     pub(crate) fn from(roots: &[B256], nodes: &B256Map<Bytes>) -> Self {
         let mut reachable = Self::default();
         let source = Nodes(nodes);

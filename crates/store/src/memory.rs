@@ -17,8 +17,8 @@ use trie::NodePath;
 /// needed last time are waited for too, so that looking costs little for each.
 const SLACK: usize = 2_048;
 
-/// Keeps everything in memory. Reading never fails, and committing only if the canonical chain would
-/// get a gap.
+/// Keeps everything in memory. Reading never fails, and committing only if the canonical chain
+/// would get a gap.
 #[derive(Debug, Default)]
 pub struct MemoryStore {
     contents: RwLock<Contents>,
@@ -103,8 +103,8 @@ impl Store for MemoryStore {
         for transaction in &changes.forgotten {
             canonical.forget(transaction);
         }
-        // An overlay is told of canonical blocks that only the store below it holds. It must know them
-        // when they give way.
+        // An overlay is told of canonical blocks that only the store below it holds. It must know
+        // them when they give way.
         for block in changes.canonical.into_iter().flat_map(|change| change.blocks) {
             blocks.entry(block.hash).or_insert(block);
         }

@@ -9,8 +9,8 @@ use revm::bytecode::Bytecode;
 use std::sync::Arc;
 use trie::NodePath;
 
-/// Reads from another store and keeps additions to itself, in memory, so that a pending block or a simulation
-/// leaves no trace. The other store is never written to.
+/// Reads from another store and keeps additions to itself, in memory, so that a pending block or a
+/// simulation leaves no trace. The other store is never written to.
 #[derive(Debug)]
 pub struct Overlay {
     below: Arc<dyn Store>,

@@ -23,9 +23,9 @@ impl<S: NodeSource + ?Sized> NodeSource for Path<'_, S> {
 /// A value, or `None` for its absence, with the nodes that prove it.
 pub type Proven<B> = (Option<Vec<u8>>, Vec<B>);
 
-/// Returns the value of `key` in a trie that has not loaded any nodes, and the nodes from its root to the key
-/// or to the point of its absence, as `eth_getProof` returns them: embedded nodes are inside their parents,
-/// and the proof of an empty trie is empty.
+/// Returns the value of `key` in a trie that has not loaded any nodes, and the nodes from its root
+/// to the key or to the point of its absence, as `eth_getProof` returns them: embedded nodes are
+/// inside their parents, and the proof of an empty trie is empty.
 pub fn prove<S: NodeSource + ?Sized>(
     source: &S,
     mut trie: Trie<S::Bytes>,

@@ -51,12 +51,13 @@ impl<S: NodeSource> Recorder<S> {
         self.measured.get()
     }
 
-    /// Forgets all but the first `count` recorded nodes. The caller must drop its loaded copies of the
-    /// others: a node that is still loaded is not read, and so not recorded, again.
+    /// Forgets all but the first `count` recorded nodes. The caller must drop its loaded copies of
+    /// the others: a node that is still loaded is not read, and so not recorded, again.
     pub fn rewind(&self, count: usize) {
         let (mut read, mut order) = (self.read.borrow_mut(), self.order.borrow_mut());
         let gone = count.min(order.len())..;
-        // Each length and measurement is subtracted again, so that the sums never need a pass over all nodes.
+        // Each length and measurement is subtracted again, so that the sums never need a pass over
+        // all nodes.
         for (hash, [first, second]) in order.drain(gone) {
             let length = read.remove(&hash).map_or(0, |node| node.as_ref().len());
             self.bytes.set(self.bytes.get() - length);
@@ -65,8 +66,8 @@ impl<S: NodeSource> Recorder<S> {
         }
     }
 
-    /// Excludes these nodes from recording from now on, because the verifier has them already. Nodes that
-    /// were recorded before stay.
+    /// Excludes these nodes from recording from now on, because the verifier has them already.
+    /// Nodes that were recorded before stay.
     pub fn know(&self, nodes: impl IntoIterator<Item = B256>) {
         self.known.borrow_mut().extend(nodes);
     }

@@ -16,13 +16,13 @@ pub type Preimages = BTreeMap<Address, BTreeSet<U256>>;
 
 /// Storage of a chain.
 ///
-/// Nodes, codes and blocks are found by hash, so additions to a store do not affect readers; only the
-/// canonical chain moves. The caller ensures that there is one writer at a time.
+/// Nodes, codes and blocks are found by hash, so additions to a store do not affect readers; only
+/// the canonical chain moves. The caller ensures that there is one writer at a time.
 ///
 /// # Errors
 ///
-/// [`StoreError`] if the store cannot tell or cannot keep; of a [`commit`](Self::commit) that failed,
-/// nothing may be visible.
+/// [`StoreError`] if the store cannot tell or cannot keep; of a [`commit`](Self::commit) that
+/// failed, nothing may be visible.
 pub trait Store: fmt::Debug + Send + Sync {
     /// The trie node at `path` whose Keccak-256 is `hash`.
     fn node(&self, path: NodePath<'_>, hash: &B256) -> Result<Option<Bytes>, StoreError>;
@@ -58,13 +58,14 @@ pub trait Store: fmt::Debug + Send + Sync {
     /// Keeps all of `changes`, or nothing of them.
     fn commit(&self, changes: Changes) -> Result<(), StoreError>;
 
-    /// Writes pending data to durable storage. Committed data is durable without it; flushed data need not be
-    /// recomputed when the store is opened.
+    /// Writes pending data to durable storage. Committed data is durable without it; flushed data
+    /// need not be recomputed when the store is opened.
     fn flush(&self) -> Result<(), StoreError> {
         Ok(())
     }
 
-    /// Report for the operator: damage of the store that was found and its repair, if there was any.
+    /// Report for the operator: damage of the store that was found and its repair, if there was
+    /// any.
     fn report(&self) -> Option<String> {
         None
     }
@@ -74,8 +75,8 @@ pub trait Store: fmt::Debug + Send + Sync {
         false
     }
 
-    /// Deletes the nodes and codes that none of the states with these roots needs. No commit may run
-    /// meanwhile. A store that prunes by itself does nothing here.
+    /// Deletes the nodes and codes that none of the states with these roots needs. No commit may
+    /// run meanwhile. A store that prunes by itself does nothing here.
     fn retain(&self, roots: &[B256]) -> Result<(), StoreError> {
         let _ = roots;
         Ok(())

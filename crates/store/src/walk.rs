@@ -8,7 +8,8 @@ use trie::{
 
 /// Receiver of the nodes and values of a [`walk`].
 pub trait Visitor<B> {
-    /// Receives a node that has a hash of its own, before its children. Returns `true` to visit them.
+    /// Receives a node that has a hash of its own, before its children. Returns `true` to visit
+    /// them.
     fn node(&mut self, hash: &B256, node: &B) -> bool;
 
     /// Receives a value and its whole key.
@@ -24,14 +25,15 @@ pub trait Visitor<B> {
     }
 }
 
-/// Visits all nodes and values below `root`: each node before its children, and values in ascending order of
-/// their keys. The walk keeps nothing but one path.
+/// Visits all nodes and values below `root`: each node before its children, and values in ascending
+/// order of their keys. The walk keeps nothing but one path.
 ///
 /// `owner` is the Keccak-256 of the address whose storage trie it is; `None` for the account trie.
 ///
 /// # Errors
 ///
-/// [`TrieError`] if a node is malformed or cannot be read, or the error of the visitor for a missing node.
+/// [`TrieError`] if a node is malformed or cannot be read, or the error of the visitor for a
+/// missing node.
 pub fn walk<S>(
     source: &S,
     owner: Option<&B256>,
@@ -44,7 +46,8 @@ where
     if root == EMPTY_ROOT {
         return Ok(());
     }
-    // An explicit stack: at most 16 entries for each of 64 levels, for any bytes that the source returns.
+    // An explicit stack: at most 16 entries for each of 64 levels, for any bytes that the source
+    // returns.
     let mut open = vec![(Nibbles::new(), ChildItem::Hash(root))];
     while let Some((path, item)) = open.pop() {
         let bytes = match item {

@@ -52,8 +52,8 @@ impl Artifacts {
         Self::compile_into("contracts-files", files, toolchain)
     }
 
-    /// Compiles these files and folders with forge, with a cache of this name: forge's own cache belongs to
-    /// developers of the contracts.
+    /// Compiles these files and folders with forge, with a cache of this name: forge's own cache
+    /// belongs to developers of the contracts.
     fn compile_into(
         cache: &str,
         paths: &[&str],
@@ -157,7 +157,8 @@ impl Artifact {
     }
 }
 
-/// `PUSH2` of the address of EXECUTE, and of its address for inputs in blobs: `Execute.run` chooses between both.
+/// `PUSH2` of the address of EXECUTE, and of its address for inputs in blobs: `Execute.run` chooses
+/// between both.
 const PUSH_EXECUTE: [u8; 3] = hex!("610101");
 const PUSH_BLOB_EXECUTE: [u8; 3] = hex!("610103");
 /// Bytes between the two pushes, at most. The first one alone may also push a place in the code.
@@ -166,7 +167,8 @@ const BETWEEN: usize = 16;
 impl Artifact {
     /// Returns the initialisation code of the same contract with another address of EXECUTE.
     ///
-    /// `None` if the code does not name EXECUTE exactly once, or if the address is longer than two bytes.
+    /// `None` if the code does not name EXECUTE exactly once, or if the address is longer than two
+    /// bytes.
     pub fn calling(&self, execute: Address) -> Option<Bytes> {
         let (zeros, address) = execute.split_at(18);
         let names_execute = |place: &usize| {

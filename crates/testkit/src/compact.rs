@@ -5,8 +5,8 @@ const KEY: usize = 64;
 /// Levels of full branches above everything.
 const TOP: usize = 2;
 
-/// States in compact form, each of some hundred kilobytes and more, made to take long, or much memory, for their
-/// bytes: with as little as a node can take, wherever that is.
+/// States in compact form, each of some hundred kilobytes and more, made to take long, or much
+/// memory, for their bytes: with as little as a node can take, wherever that is.
 pub fn hostile_states() -> Vec<(&'static str, Vec<u8>)> {
     vec![
         ("accounts of three bytes", state(|place| place.bottom(12, 4, |leaf| leaf.account(0x10)))),
@@ -105,8 +105,8 @@ impl Stream {
         self.nodes += 1;
     }
 
-    /// Adds the lower part of the trie: a branch of sixteen branches at the ends of the keys, below the upper
-    /// ones.
+    /// Adds the lower part of the trie: a branch of sixteen branches at the ends of the keys, below
+    /// the upper ones.
     fn bottom(&mut self, carried: u32, hashed: u32, child: impl Fn(&mut Self)) {
         self.extension(KEY - 2 - TOP);
         self.full(|stream| stream.branch(carried, hashed, &child));

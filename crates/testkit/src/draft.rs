@@ -17,8 +17,9 @@ const INTERVAL: u64 = 12;
 
 /// A chain whose headers have burned fees and whose blocks get an anchor.
 ///
-/// The blocks of a chain of this project have plain headers. This one builds on its states, and keeps each block under
-/// the hash of its extended header. So BLOCKHASH is that of the chain for all ancestors but the parent.
+/// The blocks of a chain of this project have plain headers. This one builds on its states, and
+/// keeps each block under the hash of its extended header. So BLOCKHASH is that of the chain for
+/// all ancestors but the parent.
 #[derive(Debug)]
 pub struct DraftL2 {
     state: State,
@@ -48,8 +49,8 @@ impl DraftL2 {
         GenesisAccount { nonce: Some(1), code, ..Default::default() }
     }
 
-    /// Starts a chain of one fork. The contract of the anchor is added to the genesis if there is nothing at its
-    /// address.
+    /// Starts a chain of one fork. The contract of the anchor is added to the genesis if there is
+    /// nothing at its address.
     pub fn new(
         mut genesis: Genesis,
         chain_id: u64,
@@ -149,8 +150,8 @@ fn hash_of(header: &Header, values: DraftBlock) -> B256 {
     keccak256(values.encode_header(header))
 }
 
-/// Changes a call in the form of the draft, seals its header again, and encodes it; `None` if the bytes are no such
-/// call, or if the changed payload has no header.
+/// Changes a call in the form of the draft, seals its header again, and encodes it; `None` if the
+/// bytes are no such call, or if the changed payload has no header.
 pub fn draft_resealed(
     calldata: &[u8],
     change: impl FnOnce(&mut StatelessInput<'_>, &mut DraftBlock),

@@ -7,7 +7,8 @@ use std::{io, path::PathBuf, process::ExitStatus, time::Duration};
 use toolchain::SetupError;
 use wire::DecodeError;
 
-/// Reason for which a contract could not be compiled, deployed or called, or a node could not be started.
+/// Reason for which a contract could not be compiled, deployed or called, or a node could not be
+/// started.
 #[derive(Debug, thiserror::Error)]
 pub enum HarnessError {
     /// The tools could not be brought into place.

@@ -9,8 +9,9 @@ use eyre::{OptionExt as _, Result};
 use variants::ExecuteTail;
 use wire::Input;
 
-/// Returns the transaction of version 2 that calls the precompile with the head of an input and brings its witness.
-/// Chain id, nonce, fees and gas limit are zero. `None` if the input is not of a single block.
+/// Returns the transaction of version 2 that calls the precompile with the head of an input and
+/// brings its witness. Chain id, nonce, fees and gas limit are zero. `None` if the input is not of
+/// a single block.
 pub fn execute_tx_of(input: &[u8]) -> Option<ExecuteTx> {
     let Input::Block(block) = Input::decode(input).ok()? else { return None };
     let (head, witness) = input.split_at(ExecuteTail::split_at(input)?);
@@ -35,8 +36,8 @@ pub fn execute_tx_of(input: &[u8]) -> Option<ExecuteTx> {
     })
 }
 
-/// Returns a transaction of version 2 to `to` whose input and witness mean nothing to any contract. Chain id and nonce
-/// are zero; a devnet takes its fees.
+/// Returns a transaction of version 2 to `to` whose input and witness mean nothing to any contract.
+/// Chain id and nonce are zero; a devnet takes its fees.
 pub const fn idle_execute_tx(to: TxKind) -> ExecuteTx {
     ExecuteTx {
         chain_id: 0,
@@ -57,14 +58,15 @@ pub const fn idle_execute_tx(to: TxKind) -> ExecuteTx {
     }
 }
 
-/// Returns the version of a transaction with an allowance of EXECUTE gas, at a price that a devnet's market has.
+/// Returns the version of a transaction with an allowance of EXECUTE gas, at a price that a
+/// devnet's market has.
 pub const fn with_allowance() -> ExecuteTxVersion {
     let (max_fee_per_execute_gas, execute_gas_limit) = (20 * GWEI, 5_000_000);
     ExecuteTxVersion::V3 { anchor: None, max_fee_per_execute_gas, execute_gas_limit }
 }
 
-/// Returns the transaction of a block ([`execute_tx_of`]) that calls `to` with calldata that `call` makes of the head of
-/// the block's input, with as much gas as a transaction may have.
+/// Returns the transaction of a block ([`execute_tx_of`]) that calls `to` with calldata that `call`
+/// makes of the head of the block's input, with as much gas as a transaction may have.
 ///
 /// # Errors
 ///

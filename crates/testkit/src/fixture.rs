@@ -1,4 +1,5 @@
-//! A rollup for a test, and its two ways onto an L1: the one in this process, and a node behind its RPC.
+//! A rollup for a test, and its two ways onto an L1: the one in this process, and a node behind its
+//! RPC.
 
 use crate::{Artifacts, ETHER, HarnessError, Key, L1, L2, Rollup, TRANSACTION_GAS_CAP, rich};
 use alloy_consensus::TxEip1559;
@@ -38,8 +39,8 @@ pub const FORCED_FEE: u128 = ETHER / 10;
 
 /// Rollup that is not on an L1 yet: the genesis of its L2, and the parameters of its contracts.
 ///
-/// If a test names nothing else, any account may advance the rollup, and only forced transactions cost a fee, of a
-/// hundredth of the base fee.
+/// If a test names nothing else, any account may advance the rollup, and only forced transactions
+/// cost a fee, of a hundredth of the base fee.
 #[derive(Debug, Clone)]
 pub struct RollupFixture {
     genesis: Genesis,
@@ -52,8 +53,8 @@ pub struct RollupFixture {
 }
 
 impl RollupFixture {
-    /// Returns a rollup whose L2 starts at this time with the predeploys of the checkout, and with no other accounts
-    /// than those of the protocol.
+    /// Returns a rollup whose L2 starts at this time with the predeploys of the checkout, and with
+    /// no other accounts than those of the protocol.
     ///
     /// # Errors
     ///
@@ -65,8 +66,8 @@ impl RollupFixture {
         Ok(Self::of(genesis))
     }
 
-    /// Returns a rollup with later forks at these timestamps, and with the system contracts of all forks from the
-    /// beginning, as `enshrine init` makes it.
+    /// Returns a rollup with later forks at these timestamps, and with the system contracts of all
+    /// forks from the beginning, as `enshrine init` makes it.
     ///
     /// # Errors
     ///
@@ -134,8 +135,8 @@ impl RollupFixture {
         self
     }
 
-    /// Has the contracts let others than this sequencer advance only when the head is an hour old. It holds for
-    /// [`Self::deploy_over_rpc`].
+    /// Has the contracts let others than this sequencer advance only when the head is an hour old.
+    /// It holds for [`Self::deploy_over_rpc`].
     #[must_use]
     pub const fn sequenced_by(mut self, sequencer: Address) -> Self {
         self.sequencer = Some(sequencer);
@@ -209,7 +210,8 @@ impl RollupFixture {
     }
 }
 
-/// Creates the contracts of a rollup in the order of their addresses, from an account with this nonce.
+/// Creates the contracts of a rollup in the order of their addresses, from an account with this
+/// nonce.
 fn create_contracts<E>(
     config: &RollupConfig,
     first: &chain::Block,
@@ -248,8 +250,8 @@ struct Creator<'l> {
 impl<'l> Creator<'l> {
     fn new(l1: &'l Client, key: &'l Key, chain_id: u64, fork: ProtocolFork) -> Result<Self> {
         let nonce: U64 = l1.request("eth_getTransactionCount", (key.address(), "latest"))?;
-        // The rules of L1 are those of its L2s. From Amsterdam on what stays in the state is paid beside the cap of a
-        // transaction (EIP-8037).
+        // The rules of L1 are those of its L2s. From Amsterdam on what stays in the state is paid
+        // beside the cap of a transaction (EIP-8037).
         let more = if fork >= ProtocolFork::Amsterdam { 3 } else { 1 };
         let gas_limit = more * TRANSACTION_GAS_CAP;
         let execute = EXECUTE_ADDRESS;

@@ -1,7 +1,7 @@
 //! Blocks on states that no blocks have made.
 //!
-//! EXECUTE does not know the history of the state before a block: the caller may invent the parent and its
-//! root. An attacker's trie therefore need not consist of hashed keys.
+//! EXECUTE does not know the history of the state before a block: the caller may invent the parent
+//! and its root. An attacker's trie therefore need not consist of hashed keys.
 
 use crate::{CHAIN_ID, Transaction};
 use alloy_consensus::transaction::SignerRecoverable as _;
@@ -148,8 +148,8 @@ impl Forgery {
         bail!("each correction makes another necessary")
     }
 
-    /// Returns the block access list (EIP-7928) of the first block, which is rebuilt whenever the claims of
-    /// the block change.
+    /// Returns the block access list (EIP-7928) of the first block, which is rebuilt whenever the
+    /// claims of the block change.
     fn access_list(&self, input: &StatelessInput<'_>) -> Result<Vec<u8>> {
         let header = stateless::header_of(&input.request, input.fork)
             .ok_or_else(|| eyre!("a payload without a header"))?;
@@ -244,8 +244,8 @@ pub fn uniform_storage() -> (B256, Vec<Bytes>) {
 }
 
 /// A storage trie in which each of these slots holds the largest number 64 branches below the root,
-/// none of which two slots share but for the topmost: their places must differ in their first nibble.
-/// Each branch has `width` children, and only one of them can be proven.
+/// none of which two slots share but for the topmost: their places must differ in their first
+/// nibble. Each branch has `width` children, and only one of them can be proven.
 pub fn deep_storage(slots: &[U256], width: usize) -> (B256, Vec<Bytes>) {
     let mut nodes = Vec::new();
     let mut top = [B256::ZERO; 16];

@@ -76,8 +76,8 @@ pub fn allowed_balances(genesis: &Genesis) -> String {
     balances.map(|(address, wei)| format!("{address}={wei}")).collect::<Vec<_>>().join(",")
 }
 
-/// Fills the rings of EIP-4788 and EIP-2935 in a genesis as a full round of blocks does: a chain is in such a
-/// state for nearly all of its life.
+/// Fills the rings of EIP-4788 and EIP-2935 in a genesis as a full round of blocks does: a chain is
+/// in such a state for nearly all of its life.
 pub fn fill_system_rings(genesis: &mut Genesis) {
     let mut fill = |contract: Address, slots: &mut dyn Iterator<Item = (u64, B256)>| {
         let account = genesis.alloc.entry(contract).or_default();

@@ -1,7 +1,7 @@
 //! Named test keys and the transactions that they sign.
 //!
-//! A name determines a key, so that tests and demonstrations can name Alice and Bob, and every reader can
-//! derive the same accounts. These addresses must never hold real funds.
+//! A name determines a key, so that tests and demonstrations can name Alice and Bob, and every
+//! reader can derive the same accounts. These addresses must never hold real funds.
 //!
 //! Nonces, fees and limits are the caller's.
 

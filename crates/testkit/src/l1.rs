@@ -25,11 +25,11 @@ use wire::ProtocolFork;
 /// Gas that a transaction may have at most (EIP-7825).
 pub const TRANSACTION_GAS_CAP: u64 = 1 << 24;
 
-/// An L1 by the rules of mainnet, on which EXECUTE is a precompile. Each transaction gets a block of
-/// its own, twelve seconds after the one before it.
+/// An L1 by the rules of mainnet, on which EXECUTE is a precompile. Each transaction gets a block
+/// of its own, twelve seconds after the one before it.
 ///
-/// It is a chain in this process, or a node elsewhere ([`L1::behind`]). In the latter case the chain
-/// here follows: it executes each block of the node once more and checks all that it claims.
+/// It is a chain in this process, or a node elsewhere ([`L1::behind`]). In the latter case the
+/// chain here follows: it executes each block of the node once more and checks all that it claims.
 #[derive(Debug)]
 pub struct L1 {
     chain: Chain,
@@ -91,8 +91,9 @@ impl L1 {
         Ok(Self { blobs, ..Self::on(fork, chain_id, execute, rich)? })
     }
 
-    /// Gives the chain in this process an EXECUTE with these dialects, and transactions of type `0x05` if theirs is among
-    /// them. Its blobs are those of [`Self::send_with_blobs`] and [`Self::try_with_blobs`].
+    /// Gives the chain in this process an EXECUTE with these dialects, and transactions of type
+    /// `0x05` if theirs is among them. Its blobs are those of [`Self::send_with_blobs`] and
+    /// [`Self::try_with_blobs`].
     #[must_use]
     pub fn with_dialects(mut self, execute: Execute, dialects: &Dialects) -> Self {
         let source: Arc<dyn BlobSource> = Arc::<Blobs>::clone(&self.blobs);
@@ -109,7 +110,8 @@ impl L1 {
         self
     }
 
-    /// Makes an L2 the L1 of further rollups: each transaction gets an L2 block of its own, with this anchor.
+    /// Makes an L2 the L1 of further rollups: each transaction gets an L2 block of its own, with
+    /// this anchor.
     pub fn on_l2(l2: L2, execute: Execute, anchor: B256) -> Self {
         let mut chain = l2.into_chain();
         let extension = Arc::new(ExecuteExtension::new(execute));
@@ -152,8 +154,8 @@ impl L1 {
         self.node.as_ref()
     }
 
-    /// The genesis of an L1 with this chain id, whose named accounts are rich, with the proxy that deploys by
-    /// CREATE2; its configuration has all forks up to Osaka from the start.
+    /// The genesis of an L1 with this chain id, whose named accounts are rich, with the proxy that
+    /// deploys by CREATE2; its configuration has all forks up to Osaka from the start.
     pub fn genesis(chain_id: u64, names: &[&str]) -> Genesis {
         Self::genesis_on(ProtocolFork::Osaka, chain_id, names)
     }
@@ -270,8 +272,8 @@ impl L1 {
         self.include(transaction, input)
     }
 
-    /// Makes the block of a transaction with these blobs, on the chain in this process, and forgets it. Returns the
-    /// transaction's receipt.
+    /// Makes the block of a transaction with these blobs, on the chain in this process, and forgets
+    /// it. Returns the transaction's receipt.
     pub fn try_with_blobs<B: AsRef<[u8]>>(
         &self,
         from: &Key,
@@ -409,8 +411,8 @@ impl L1 {
         Ok(CodeReference::at(account, &code))
     }
 
-    /// Gas for deploying any contract. From Amsterdam on the cap is one of computation alone, and code
-    /// takes more than that by being new state (EIP-8037).
+    /// Gas for deploying any contract. From Amsterdam on the cap is one of computation alone, and
+    /// code takes more than that by being new state (EIP-8037).
     fn deployment_gas(&self) -> u64 {
         let head = &self.chain.head().header;
         let fork = self.chain.config().spec.fork_at(head.timestamp);

@@ -1,5 +1,5 @@
-//! An L2 in this process: a plain Ethereum chain, and the transactions with which a sequencer relays data
-//! from L1.
+//! An L2 in this process: a plain Ethereum chain, and the transactions with which a sequencer
+//! relays data from L1.
 
 use crate::{HarnessError, Key, Transaction};
 use alloy_consensus::TxEip1559;
@@ -125,8 +125,8 @@ impl L2 {
         Ok(self.chain.build(&attributes, transactions)?)
     }
 
-    /// Evidence for `L1MessageQueue.claim` that this L2 holds the message to L1 with this number after
-    /// `block`.
+    /// Evidence for `L1MessageQueue.claim` that this L2 holds the message to L1 with this number
+    /// after `block`.
     pub fn message_proof(&self, block: &Block, index: u64) -> Result<MessageProof, HarnessError> {
         let proof = self.chain.prove(block, L2_MESSENGER, &[sent_slot(index)])?;
         Ok(message_proof(block.header.number, proof))

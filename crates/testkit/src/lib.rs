@@ -1,13 +1,14 @@
 //! Utilities that the tests of several crates share.
 //!
 //! [Named keys](Key) and signing, [reproducible choices](Random), accounts of a genesis, the [test
-//! vectors](vectors), the compiled contracts of the checkout ([`Artifacts`]), an [`L1`] with EXECUTE and an
-//! [`L2`] or a [`DraftL2`] in this process, inputs that are [nearly valid](mutations) or [tampered] with, [points]
-//! for precompiles, [blocks on states](Forgery) and [compact states](hostile_states) of an attacker,
-//! nodes in [processes of their own](NodeProcess) at [free ports](free_port), a [dishonest proxy](Proxy)
-//! between them, a [signer](Web3Signer) that fails, a [bound](Patience) on waiting, and a [rollup](RollupFixture) on an L1 of this process or of a node. The crate
-//! depends on the location of the checkout that it was built in, so no shipped crate may link it: it is for
-//! tests, examples and measurements.
+//! vectors](vectors), the compiled contracts of the checkout ([`Artifacts`]), an [`L1`] with
+//! EXECUTE and an [`L2`] or a [`DraftL2`] in this process, inputs that are [nearly
+//! valid](mutations) or [tampered] with, [points] for precompiles, [blocks on states](Forgery) and
+//! [compact states](hostile_states) of an attacker, nodes in [processes of their own](NodeProcess)
+//! at [free ports](free_port), a [dishonest proxy](Proxy) between them, a [signer](Web3Signer) that
+//! fails, a [bound](Patience) on waiting, and a [rollup](RollupFixture) on an L1 of this process or
+//! of a node. The crate depends on the location of the checkout that it was built in, so no shipped
+//! crate may link it: it is for tests, examples and measurements.
 //!
 //! This crate owns no rule of a chain or of a rollup, only the tedium of setting one up.
 

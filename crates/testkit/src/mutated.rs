@@ -5,8 +5,8 @@ use alloy_primitives::{U256, keccak256};
 use codec::Encode as _;
 use wire::{StatelessBatch, StatelessInput};
 
-/// Changes the input of one block, seals its header again, and encodes it; `None` if the bytes are no such input, or if
-/// the changed payload has no header.
+/// Changes the input of one block, seals its header again, and encodes it; `None` if the bytes are
+/// no such input, or if the changed payload has no header.
 pub fn resealed<'a>(
     calldata: &'a [u8],
     change: impl FnOnce(&mut StatelessInput<'a>),
@@ -18,8 +18,8 @@ pub fn resealed<'a>(
     Some(input.encode())
 }
 
-/// Changes a batch, seals each header again, makes each block a child of the one before, and encodes the batch; `None`
-/// if the bytes are no batch, or if a changed payload has no header.
+/// Changes a batch, seals each header again, makes each block a child of the one before, and
+/// encodes the batch; `None` if the bytes are no batch, or if a changed payload has no header.
 pub fn relinked<'a>(
     calldata: &'a [u8],
     change: impl FnOnce(&mut StatelessBatch<'a>),
@@ -37,8 +37,9 @@ pub fn relinked<'a>(
     Some(batch.encode())
 }
 
-/// Inputs or calls that are nearly `good`, which come out the same in every run: single bytes are changed, and every
-/// other time the header of an input is sealed again, so that not only its hash is wrong.
+/// Inputs or calls that are nearly `good`, which come out the same in every run: single bytes are
+/// changed, and every other time the header of an input is sealed again, so that not only its hash
+/// is wrong.
 pub fn mutations(good: &[u8], count: u64) -> impl Iterator<Item = Vec<u8>> + '_ {
     (0..count).map(|number| {
         let bytes = with_one_byte_changed(good, number, good.len());
@@ -56,8 +57,9 @@ pub fn mutations_of_draft(good: &[u8], count: u64) -> impl Iterator<Item = Vec<u
     })
 }
 
-/// Batches that are nearly `good`, which come out the same in every run: single bytes are changed, where the offsets
-/// stand more often than elsewhere, and every other time the headers are sealed again and name each other again.
+/// Batches that are nearly `good`, which come out the same in every run: single bytes are changed,
+/// where the offsets stand more often than elsewhere, and every other time the headers are sealed
+/// again and name each other again.
 ///
 /// # Panics
 ///

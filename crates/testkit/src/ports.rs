@@ -7,8 +7,8 @@ use std::{
     sync::atomic::{AtomicU32, Ordering},
 };
 
-/// Below the range from which Linux takes the ports of connections: there another process of the same minute gets the
-/// port of a node that is down.
+/// Below the range from which Linux takes the ports of connections: there another process of the
+/// same minute gets the port of a node that is down.
 const FIRST: u16 = 10_000;
 const COUNT: u16 = 22_000;
 /// Ports between those with which two processes begin whose ids follow one another.

@@ -84,8 +84,8 @@ impl NodeProcess {
         self.address
     }
 
-    /// Limits the size of the node's files (RLIMIT_FSIZE): writing more fails, as on a full disk, if the node
-    /// ignores SIGXFSZ, and kills it otherwise.
+    /// Limits the size of the node's files (RLIMIT_FSIZE): writing more fails, as on a full disk,
+    /// if the node ignores SIGXFSZ, and kills it otherwise.
     pub fn limit_files(&self, bytes: u64) -> Result<(), HarnessError> {
         let failed = |error| HarnessError::Process { program: "prlimit".to_owned(), error };
         let (id, limit) = (self.process.id().to_string(), format!("--fsize={bytes}:"));

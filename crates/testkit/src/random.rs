@@ -81,8 +81,8 @@ impl Random {
         }
     }
 
-    /// All indices below `length` if these are at most `most`; else `most` of them, evenly spread, each chosen within
-    /// its stretch.
+    /// All indices below `length` if these are at most `most`; else `most` of them, evenly spread,
+    /// each chosen within its stretch.
     pub fn sample(&mut self, length: usize, most: usize) -> Vec<usize> {
         if length <= most {
             return (0..length).collect();

@@ -12,11 +12,13 @@ use crate::{SetupError, Toolchain};
 const CACHE: &str = "solidity-files-cache.json";
 
 impl Toolchain {
-    /// Returns a command that runs forge with this file, such as a script, compiled, and with a cache of its own. Broadcasts
-    /// and the cache come into `folder`, and warnings of the compiler do not make the command fail.
+    /// Returns a command that runs forge with this file, such as a script, compiled, and with a
+    /// cache of its own. Broadcasts and the cache come into `folder`, and warnings of the compiler
+    /// do not make the command fail.
     ///
-    /// forge writes its cache in place. Another one that reads it half-written takes nothing for compiled, compiles what it
-    /// needs, and leaves a cache without the rest. So the file is compiled under a lock, and the command has a copy.
+    /// forge writes its cache in place. Another one that reads it half-written takes nothing for
+    /// compiled, compiles what it needs, and leaves a cache without the rest. So the file is
+    /// compiled under a lock, and the command has a copy.
     ///
     /// # Errors
     ///

@@ -4,8 +4,9 @@ use std::{env, ffi::OsString, process::Command};
 
 /// cargo, as it would be called from a shell.
 ///
-/// The variables that `cargo run` sets for a program (`CARGO_PKG_NAME` and others) are removed: some build
-/// scripts read them, and would rebuild their crates, and all dependents, for each program that calls cargo.
+/// The variables that `cargo run` sets for a program (`CARGO_PKG_NAME` and others) are removed:
+/// some build scripts read them, and would rebuild their crates, and all dependents, for each
+/// program that calls cargo.
 pub fn cargo() -> Command {
     let program = env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo"));
     let mut command = Command::new(program);

@@ -24,8 +24,8 @@ const FOLDER: &str = "package/src/v0.8/vendor/forge-std/src";
 /// Location at which `foundry.toml` expects the library, above `src`.
 const TARGET: &str = "lib/forge-std";
 
-/// Content of `.stamp` in [`TARGET`]: everything that determines the unpacked files. The last word names the
-/// changes of [`modernise`].
+/// Content of `.stamp` in [`TARGET`]: everything that determines the unpacked files. The last word
+/// names the changes of [`modernise`].
 fn stamp() -> String {
     format!("{PACKAGE} {INTEGRITY} current-syntax\n")
 }

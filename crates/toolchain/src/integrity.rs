@@ -20,8 +20,8 @@ pub(crate) fn verify(
     }
 }
 
-/// Returns a SHA-256 over several byte strings, in base64. The length precedes each string, so that moving
-/// bytes from one to the next changes the result.
+/// Returns a SHA-256 over several byte strings, in base64. The length precedes each string, so that
+/// moving bytes from one to the next changes the result.
 pub(crate) fn fingerprint(parts: &[Vec<u8>]) -> String {
     let mut hash = Sha256::new();
     for part in parts {

@@ -1,13 +1,14 @@
 //! The Solidity tools of the repository: forge, cast, anvil, the compiler, forge-std and solady.
 //!
-//! This crate owns the installation of the tools and their locations. All tools are inside the checkout, in
-//! directories that git ignores, at versions that the checkout pins; nothing is installed for the user or the
-//! system. Other crates use the tools: for typed bindings, test suites and nodes.
+//! This crate owns the installation of the tools and their locations. All tools are inside the
+//! checkout, in directories that git ignores, at versions that the checkout pins; nothing is
+//! installed for the user or the system. Other crates use the tools: for typed bindings, test
+//! suites and nodes.
 //!
 //! It runs where forge runs scripts as compilers: on Linux and macOS.
 //!
-//! The compiler is `tools/solc`, a front end to the npm package `solc` that implements the parts of a
-//! compiler's interface that forge uses.
+//! The compiler is `tools/solc`, a front end to the npm package `solc` that implements the parts of
+//! a compiler's interface that forge uses.
 //!
 //! ```no_run
 //! use enshrine_toolchain::{Toolchain, progress_to_stderr};
@@ -69,13 +70,13 @@ impl Toolchain {
     /// Brings the tools of the checkout at `root` into place.
     ///
     /// When they are in place already this starts no process and needs no network and no Node: it
-    /// hashes three small files and looks whether the tools exist. Processes and threads that call it
-    /// at the same time wait for the first one, which does the work for all.
+    /// hashes three small files and looks whether the tools exist. Processes and threads that call
+    /// it at the same time wait for the first one, which does the work for all.
     ///
     /// # Errors
     ///
-    /// Any [`SetupError`], which names the remedy. An interrupted or failed set-up leaves nothing that a
-    /// later one would take for complete.
+    /// Any [`SetupError`], which names the remedy. An interrupted or failed set-up leaves nothing
+    /// that a later one would take for complete.
     pub fn ensure_at(root: &Path, progress: Progress<'_>) -> Result<Self, SetupError> {
         let toolchain = Self { root: root.to_owned(), binaries: packages::Binaries::below(root)? };
         if toolchain.in_place()? {

@@ -14,8 +14,8 @@ use crate::{Progress, SetupError, integrity::fingerprint, node::Npm};
 /// Files that determine the installed packages.
 const PINS: [&str; 3] = ["package.json", "package-lock.json", ".npmrc"];
 
-/// File with the fingerprint of the installed [`PINS`]. It is among the packages, so that it vanishes with
-/// them.
+/// File with the fingerprint of the installed [`PINS`]. It is among the packages, so that it
+/// vanishes with them.
 const STAMP: &str = "node_modules/.enshrine-stamp";
 
 /// Files that must exist besides the executables.

@@ -13,14 +13,15 @@ const PACKAGE: &str = "node_modules/solady";
 /// Location at which `foundry.toml` expects the library, above `src`.
 const TARGET: &str = "lib/solady";
 
-/// Content of `.stamp` in [`TARGET`]: the description of the package, which contains its version, and the
-/// changes of [`modernise`]. `None` if the package is not installed.
+/// Content of `.stamp` in [`TARGET`]: the description of the package, which contains its version,
+/// and the changes of [`modernise`]. `None` if the package is not installed.
 fn stamp(root: &Path) -> Option<String> {
     let description = fs::read_to_string(root.join(PACKAGE).join("package.json")).ok()?;
     Some(format!("{description}\ncurrent-syntax\n"))
 }
 
-/// Returns `true` if the library is present as this version of the crate writes it from the package.
+/// Returns `true` if the library is present as this version of the crate writes it from the
+/// package.
 pub(crate) fn in_place(root: &Path) -> bool {
     let found = fs::read_to_string(root.join(TARGET).join(".stamp")).ok();
     found.is_some() && found == stamp(root)

@@ -22,7 +22,8 @@ fn solc(args: &[&str]) -> Command {
     command
 }
 
-/// Starts the compiler and hands it `input`, from a thread of its own: it may be larger than a pipe.
+/// Starts the compiler and hands it `input`, from a thread of its own: it may be larger than a
+/// pipe.
 fn start(command: &mut Command, input: Vec<u8>) -> Child {
     let mut child = command.spawn().unwrap();
     let mut stdin = child.stdin.take().unwrap();

@@ -20,10 +20,11 @@ impl<B: NodeBytes> Trie<B> {
         let value = Value::Set(value.into());
         let key = Nibbles::unpack_array(&key.0);
         let mut path = Vec::new();
-        // All loading happens here, before the first change: an error from the source leaves the trie as it
-        // was.
+        // All loading happens here, before the first change: an error from the source leaves the
+        // trie as it was.
         let found = self.find(source, &key, |id, depth| path.push((id, depth)))?;
-        // Every ancestor of the change gets a new hash. A missing reference marks it for the next hashing.
+        // Every ancestor of the change gets a new hash. A missing reference marks it for the next
+        // hashing.
         for (id, _) in &path {
             self.slots[id.0 as usize].reference = None;
         }
@@ -69,8 +70,8 @@ impl<B: NodeBytes> Trie<B> {
         Ok(())
     }
 
-    /// Replaces node `at` by a branch below the first `shared` nibbles of `rest`. The branch holds the old
-    /// node as sibling, and a new leaf.
+    /// Replaces node `at` by a branch below the first `shared` nibbles of `rest`. The branch holds
+    /// the old node as sibling, and a new leaf.
     fn split(
         &mut self,
         at: NodeId,
@@ -95,8 +96,8 @@ impl<B: NodeBytes> Trie<B> {
 
     /// Removes `key` and returns `true` if it was present.
     ///
-    /// On error, the trie is unchanged. A removal that leaves a branch with one child reads that child, to
-    /// merge the two.
+    /// On error, the trie is unchanged. A removal that leaves a branch with one child reads that
+    /// child, to merge the two.
     pub fn remove<S>(&mut self, source: &S, key: &B256) -> Result<bool, TrieError>
     where
         S: NodeSource<Bytes = B> + ?Sized,
@@ -113,8 +114,8 @@ impl<B: NodeBytes> Trie<B> {
             return Ok(true);
         };
         let index = key.get_unchecked(depth);
-        // A branch with one child is not canonical; the remaining child has to be read before anything
-        // changes, because reading can fail.
+        // A branch with one child is not canonical; the remaining child has to be read before
+        // anything changes, because reading can fail.
         let remaining = self.only_other_child(branch, index);
         let remaining = match remaining {
             None => None,
@@ -140,7 +141,8 @@ impl<B: NodeBytes> Trie<B> {
         Ok(true)
     }
 
-    /// Returns the index of the only child of `branch` besides `index`; `None` if there are several.
+    /// Returns the index of the only child of `branch` besides `index`; `None` if there are
+    /// several.
     fn only_other_child(&self, branch: NodeId, index: u8) -> Option<u8> {
         let Node::Branch { children, .. } = &self.slots[branch.0 as usize].node else {
             unreachable!("a leaf below another node is below a branch");
@@ -157,7 +159,8 @@ impl<B: NodeBytes> Trie<B> {
     fn collapse(&mut self, branch: NodeId, index: u8, child: NodeId, above: Option<NodeId>) {
         let mut prefix = Nibbles::new();
         let mut place = branch;
-        // Two extensions in a row are not canonical either, so an extension above takes part in the merge.
+        // Two extensions in a row are not canonical either, so an extension above takes part in the
+        // merge.
         if let Some(above) = above
             && let Node::Extension { key, .. } = &self.slots[above.0 as usize].node
         {
@@ -184,8 +187,8 @@ impl<B: NodeBytes> Trie<B> {
         S: NodeSource<Bytes = B> + ?Sized,
         I: Iterator<Item = (B256, Option<&'v [u8]>)> + Clone,
     {
-        // A removal collapses a branch, and so reads a sibling, only if no insertion keeps the branch alive.
-        // A witness holds exactly the siblings of this order.
+        // A removal collapses a branch, and so reads a sibling, only if no insertion keeps the
+        // branch alive. A witness holds exactly the siblings of this order.
         for (key, value) in changes.clone() {
             if let Some(value) = value {
                 self.insert(source, &key, value)?;

@@ -11,19 +11,21 @@ use keccak::keccak256_batch_by;
 
 /// Nodes per batch, as in the hashing of roots: enough for all lanes, few enough to stay in cache.
 const BATCH: usize = 64;
-/// Bytes of a hash. A parent embeds a node whose RLP is shorter, and refers to any other node by hash.
+/// Bytes of a hash. A parent embeds a node whose RLP is shorter, and refers to any other node by
+/// hash.
 const HASH: usize = 32;
 /// Marker for a digest that is written nowhere, because its node is the root of everything.
 const NOWHERE: u32 = u32::MAX;
 
-/// Writes tries as RLP. The caller announces the nodes in preorder, each with the parts that only it has:
-/// paths, values, and hashes of children that it does not announce. The expansion computes all other hashes.
+/// Writes tries as RLP. The caller announces the nodes in preorder, each with the parts that only
+/// it has: paths, values, and hashes of children that it does not announce. The expansion computes
+/// all other hashes.
 ///
-/// An announced child follows its parent and everything below the parent's earlier children. A child that is
-/// short enough is embedded in its parent.
+/// An announced child follows its parent and everything below the parent's earlier children. A
+/// child that is short enough is embedded in its parent.
 ///
-/// The expansion does not check that the nodes form a canonical trie. Its memory is bounded by the RLP and
-/// one path.
+/// The expansion does not check that the nodes form a canonical trie. Its memory is bounded by the
+/// RLP and one path.
 #[derive(Debug)]
 pub struct Expansion<'s> {
     rlp: Vec<u8>,
@@ -36,7 +38,8 @@ pub struct Expansion<'s> {
     open: Vec<Open<'s>>,
     /// Payloads of the ancestors, one after another, without list headers.
     payload: Vec<u8>,
-    /// Hashes that the payloads still lack: position of the node, and offset of its hash in `payload`.
+    /// Hashes that the payloads still lack: position of the node, and offset of its hash in
+    /// `payload`.
     missing: Vec<(u32, usize)>,
 }
 
@@ -89,7 +92,8 @@ impl<'s> Expansion<'s> {
     // Offsets are 32 bits wide to halve the index of a witness with millions of nodes.
     pub const MAX_LEN: usize = u32::MAX as usize;
 
-    /// Prepares for `nodes` nodes with at most `bytes` bytes of RLP. More nodes are possible and reallocate.
+    /// Prepares for `nodes` nodes with at most `bytes` bytes of RLP. More nodes are possible and
+    /// reallocate.
     ///
     /// # Errors
     ///
@@ -99,7 +103,8 @@ impl<'s> Expansion<'s> {
             return Err(ExpansionTooLong { got: bytes, limit: Self::MAX_LEN });
         }
         Ok(Self {
-            // Reserved once, by a bound that the caller has derived from bytes it holds: the RLP never moves.
+            // Reserved once, by a bound that the caller has derived from bytes it holds: the RLP
+            // never moves.
             rlp: Vec::with_capacity(bytes),
             limit: bytes,
             surplus: None,
@@ -110,15 +115,15 @@ impl<'s> Expansion<'s> {
         })
     }
 
-    /// Adds a branch. The children of the mask `carried` follow; those of `hashed` are given as hashes, in
-    /// order.
+    /// Adds a branch. The children of the mask `carried` follow; those of `hashed` are given as
+    /// hashes, in order.
     pub fn branch(&mut self, carried: u16, hashed: u16, hashes: &'s [[u8; 32]]) {
         self.open(Rest::Branch { next: 0, hashed, carried, hashes });
         self.go_on();
     }
 
-    /// Adds an extension by nibbles that are packed as in a [leaf](Self::leaf). Without a hash, its child
-    /// follows.
+    /// Adds an extension by nibbles that are packed as in a [leaf](Self::leaf). Without a hash, its
+    /// child follows.
     pub fn extension(&mut self, nibbles: usize, packed: &[u8], child: Option<&[u8; 32]>) {
         self.open(Rest::Nothing);
         self.put_path(0x00, nibbles, packed);
@@ -128,7 +133,8 @@ impl<'s> Expansion<'s> {
         }
     }
 
-    /// Adds a leaf. Its nibbles are packed two to a byte; an odd first nibble has a byte of its own.
+    /// Adds a leaf. Its nibbles are packed two to a byte; an odd first nibble has a byte of its
+    /// own.
     pub fn leaf(&mut self, nibbles: usize, packed: &[u8], value: &[u8]) {
         self.open(Rest::Nothing);
         self.put_path(0x20, nibbles, packed);
@@ -136,8 +142,8 @@ impl<'s> Expansion<'s> {
         self.go_on();
     }
 
-    /// Adds a leaf whose value contains the root of a trie as RLP between `before` and `behind`. The trie
-    /// follows.
+    /// Adds a leaf whose value contains the root of a trie as RLP between `before` and `behind`.
+    /// The trie follows.
     pub fn leaf_above(&mut self, nibbles: usize, packed: &[u8], before: &[u8], behind: &[u8]) {
         self.open(Rest::Value(behind.to_vec()));
         self.put_path(0x20, nibbles, packed);
@@ -157,7 +163,8 @@ impl<'s> Expansion<'s> {
         }
         let mut digests: Arc<[B256]> = core::iter::repeat_n(B256::ZERO, nodes.len()).collect();
         let all = Arc::get_mut(&mut digests).unwrap_or_else(|| unreachable!("it is new"));
-        // Lowest level first: the hashes of the children must be in place before their parent is hashed.
+        // Lowest level first: the hashes of the children must be in place before their parent is
+        // hashed.
         let order = by_height(&nodes);
         let mut some = [B256::ZERO; BATCH];
         // A level never depends on itself, so all its nodes can fill the lanes together.
@@ -227,8 +234,8 @@ impl<'s> Expansion<'s> {
         }
     }
 
-    /// Closes the node that was opened last. It is embedded in its parent if it is short enough; otherwise it
-    /// is written on its own, and its parent reserves space for its hash.
+    /// Closes the node that was opened last. It is embedded in its parent if it is short enough;
+    /// otherwise it is written on its own, and its parent reserves space for its hash.
     fn close(&mut self) {
         let Some(Open { payload, missing, .. }) = self.open.pop() else { return };
         let len = self.payload.len() - payload;
@@ -247,8 +254,8 @@ impl<'s> Expansion<'s> {
         let start = self.rlp.len();
         let header = list_header_len(len);
         if self.surplus.is_some() || start + header + len > self.limit {
-            // Beyond the limit, only the open ancestors are kept, so that memory stays bounded while the
-            // caller goes on.
+            // Beyond the limit, only the open ancestors are kept, so that memory stays bounded
+            // while the caller goes on.
             self.surplus.get_or_insert(start + header + len);
             self.payload.truncate(payload);
             self.missing.truncate(missing);
@@ -259,8 +266,8 @@ impl<'s> Expansion<'s> {
         self.rlp.extend_from_slice(&self.payload[payload..]);
         self.payload.truncate(payload);
         let mut height = 0;
-        // The offsets of missing hashes were relative to the payload buffer; the payload has just moved to
-        // its final place.
+        // The offsets of missing hashes were relative to the payload buffer; the payload has just
+        // moved to its final place.
         for (child, at) in self.missing.drain(missing..) {
             let child = &mut self.nodes[child as usize];
             child.hash_at = position(list + at - payload);
@@ -299,8 +306,8 @@ fn put_hash(hash: &[u8; 32], out: &mut Vec<u8>) {
 
 /// Returns the positions of the nodes, lowest level first.
 fn by_height(nodes: &[Place]) -> Vec<u32> {
-    // Counting sort: heights are small, and a comparison sort of millions of nodes would show in the time of
-    // a block.
+    // Counting sort: heights are small, and a comparison sort of millions of nodes would show in
+    // the time of a block.
     let highest = nodes.iter().map(|node| usize::from(node.height)).max().unwrap_or_default();
     let mut starts = vec![0; highest + 2];
     for node in nodes {

@@ -180,15 +180,18 @@ pub fn child_item<B: NodeBytes>(bytes: &B, range: Range<usize>) -> ChildItem<B> 
 
 /// Returns the range of child `index` in the bytes of a branch that [`decode`] has checked.
 pub fn branch_item(bytes: &[u8], index: usize) -> Range<usize> {
-    // A branch has this length only if all its children are hashes, as those near the root of a large trie are.
+    // A branch has this length only if all its children are hashes, as those near the root of a
+    // large trie are.
     if bytes.len() == LONGEST_BRANCH {
         return 3 + 33 * index..3 + 33 * (index + 1);
     }
-    // Items are at most 33 bytes, so scanning costs less than an index of them would take in memory.
+    // Items are at most 33 bytes, so scanning costs less than an index of them would take in
+    // memory.
     branch_items(bytes).nth(index).unwrap_or_default()
 }
 
-/// Returns the ranges of the children in the bytes of a branch that [`decode`] has checked, in order.
+/// Returns the ranges of the children in the bytes of a branch that [`decode`] has checked, in
+/// order.
 pub(crate) fn branch_items(bytes: &[u8]) -> impl Iterator<Item = Range<usize>> {
     let mut at = list_header(bytes).map_or(0, |(header, _)| header);
     core::iter::from_fn(move || {
@@ -211,8 +214,8 @@ const fn item_len(first: u8) -> usize {
 fn list_header(bytes: &[u8]) -> Option<(usize, usize)> {
     match *bytes {
         [first @ 0xc0..=0xf7, ..] => Some((1, usize::from(first) - 0xc0)),
-        // Lengths that fit the short form must use it, and no length has a leading zero: otherwise one node
-        // would have several encodings, and the same trie several roots.
+        // Lengths that fit the short form must use it, and no length has a leading zero: otherwise
+        // one node would have several encodings, and the same trie several roots.
         [0xf8, len, ..] if len > 55 => Some((2, usize::from(len))),
         [0xf9, high, low, ..] if high > 0 => {
             Some((3, usize::from(u16::from_be_bytes([high, low]))))
@@ -255,8 +258,8 @@ fn string_at(bytes: &[u8], at: usize) -> Option<(Range<usize>, usize)> {
     (end <= bytes.len()).then_some((start..end, end))
 }
 
-/// Decodes a node strictly: canonical RLP without slack, a branch without a value, paths in canonical hex
-/// prefix form that fit between `path` and the end of a key.
+/// Decodes a node strictly: canonical RLP without slack, a branch without a value, paths in
+/// canonical hex prefix form that fit between `path` and the end of a key.
 pub fn decode<B: NodeBytes>(bytes: &B, path: &Nibbles) -> Result<Decoded<B>, TrieError> {
     decode_at(bytes, KEY_NIBBLES - path.len())
         .map_err(|reason| TrieError::Malformed { path: *path, reason })
@@ -269,8 +272,8 @@ fn decode_at<B: NodeBytes>(bytes: &B, nibbles_left: usize) -> Result<Decoded<B>,
     if header + len != raw.len() {
         return Err("list length does not match");
     }
-    // A branch starts with a child item, a leaf or extension with a hex prefix, so the number of items tells
-    // them apart with certainty.
+    // A branch starts with a child item, a leaf or extension with a hex prefix, so the number of
+    // items tells them apart with certainty.
     if let Some(children) = branch_children(raw, header) {
         // All keys have 64 nibbles; this also bounds the depth of every walk.
         if nibbles_left == 0 {

@@ -23,15 +23,15 @@ struct Changed {
     node: NodeId,
 }
 
-/// Hashes all changed nodes of many tries together and passes `sink` each node that a database must keep.
-/// Afterwards [`Trie::root`] returns a root.
+/// Hashes all changed nodes of many tries together and passes `sink` each node that a database must
+/// keep. Afterwards [`Trie::root`] returns a root.
 pub fn hash_tries<B: NodeBytes>(tries: &mut [&mut Trie<B>], mut sink: impl FnMut(NewNode<'_>)) {
     let mut changed = Vec::new();
     for (trie, index) in tries.iter().zip(0..) {
         trie.collect_changed(index, &mut changed);
     }
-    // Deepest level first: the children of a node are hashed in an earlier batch than the node. A batch
-    // therefore never spans two levels.
+    // Deepest level first: the children of a node are hashed in an earlier batch than the node. A
+    // batch therefore never spans two levels.
     changed.sort_unstable_by_key(|node| core::cmp::Reverse(node.level));
     let mut encodings = Vec::new();
     let mut ranges = Vec::with_capacity(BATCH);
@@ -85,8 +85,8 @@ impl<B: NodeBytes> Trie<B> {
 
     fn collect_changed(&self, trie: u32, changed: &mut Vec<Changed>) {
         let is_changed = |id: NodeId| self.slots[id.0 as usize].reference.is_none();
-        // A changed node has only changed ancestors, so the search can skip every unchanged subtree. It uses
-        // an explicit stack, not recursion.
+        // A changed node has only changed ancestors, so the search can skip every unchanged
+        // subtree. It uses an explicit stack, not recursion.
         let mut pending: Vec<_> =
             self.root.filter(|root| is_changed(*root)).map(|root| (root, 0)).into_iter().collect();
         while let Some((node, level)) = pending.pop() {

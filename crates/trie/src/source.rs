@@ -7,8 +7,8 @@ use core::{error::Error, fmt};
 use hashbrown::HashTable;
 use nybbles::Nibbles;
 
-/// Failure of a source (a disk, a connection, a lock) to read a node. It does not mean that the node is
-/// missing, or that the trie is invalid.
+/// Failure of a source (a disk, a connection, a lock) to read a node. It does not mean that the
+/// node is missing, or that the trie is invalid.
 #[derive(Debug, Clone)]
 pub struct SourceError(Arc<dyn Error + Send + Sync>);
 
@@ -59,7 +59,8 @@ pub trait NodeSource {
     /// Type in which the source returns a node.
     type Bytes: NodeBytes;
 
-    /// Returns the node at `path` whose Keccak-256 is `hash`, or `None` if the source does not hold it.
+    /// Returns the node at `path` whose Keccak-256 is `hash`, or `None` if the source does not hold
+    /// it.
     ///
     /// The trie trusts the source for the hash and does not hash again.
     ///
@@ -79,12 +80,12 @@ impl<S: NodeSource + ?Sized> NodeSource for &S {
 
 /// An index from hash to position over digests that are computed elsewhere.
 ///
-/// The table is keyed with a random number from the operating system, if there is one, so that an adversary who chooses
-/// the nodes (and with them, by trial, some bits of their hashes) cannot make them collide in one bucket. The key does
-/// not affect the results.
+/// The table is keyed with a random number from the operating system, if there is one, so that an
+/// adversary who chooses the nodes (and with them, by trial, some bits of their hashes) cannot make
+/// them collide in one bucket. The key does not affect the results.
 ///
-/// Digests stay in the parts in which they were computed: a hostile input of a few bytes per node can have
-/// millions of them.
+/// Digests stay in the parts in which they were computed: a hostile input of a few bytes per node
+/// can have millions of them.
 #[derive(Debug)]
 pub struct NodeIndex {
     digests: Parts,
@@ -92,8 +93,8 @@ pub struct NodeIndex {
     key: u64,
 }
 
-/// Digests in parts whose length, but for the last, is the same power of two: a position is divided by it in each
-/// comparison.
+/// Digests in parts whose length, but for the last, is the same power of two: a position is divided
+/// by it in each comparison.
 #[derive(Debug)]
 struct Parts {
     parts: Vec<Arc<[B256]>>,
@@ -111,8 +112,8 @@ impl Parts {
 impl NodeIndex {
     /// Indexes digests by their position; of equal digests, the first one wins.
     ///
-    /// All parts but the last must have the same length, a power of two. Without an operating system the key is fixed,
-    /// and hostile digests take quadratic time.
+    /// All parts but the last must have the same length, a power of two. Without an operating
+    /// system the key is fixed, and hostile digests take quadratic time.
     pub fn new(parts: Vec<Arc<[B256]>>) -> Self {
         #[cfg(feature = "std")]
         let key = core::hash::BuildHasher::hash_one(&std::hash::RandomState::new(), 0_u8);
@@ -154,11 +155,12 @@ impl NodeIndex {
     }
 }
 
-/// Returns the keyed bucket number: the digest's first eight bytes, mixed by a folded multiplication.
+/// Returns the keyed bucket number: the digest's first eight bytes, mixed by a folded
+/// multiplication.
 fn bucket(key: u64, digest: &B256) -> u64 {
     let prefix = digest.0.first_chunk().map_or(0, |bytes| u64::from_le_bytes(*bytes));
-    // The prefix alone would do for honest digests; the key keeps bucket numbers unpredictable for chosen
-    // ones.
+    // The prefix alone would do for honest digests; the key keeps bucket numbers unpredictable for
+    // chosen ones.
     let product = u128::from(prefix ^ key) * u128::from(0x9e37_79b9_7f4a_7c15_u64 ^ (key << 1));
     #[allow(clippy::cast_possible_truncation, reason = "folding the halves is the point")]
     let folded = (product as u64) ^ ((product >> 64) as u64);

@@ -42,7 +42,8 @@ impl<B: NodeBytes> Trie<B> {
         Self { slots, root: Some(NodeId(0)), owner: None }
     }
 
-    /// Creates the storage trie with this root for the account `owner`, the Keccak-256 of its address.
+    /// Creates the storage trie with this root for the account `owner`, the Keccak-256 of its
+    /// address.
     pub fn storage(owner: B256, root: B256) -> Self {
         Self { owner: Some(owner), ..Self::new(root) }
     }
@@ -72,8 +73,8 @@ impl<B: NodeBytes> Trie<B> {
         }
     }
 
-    /// Walks to the leaf of `key`, and passes `visit` each node on the way with the number of nibbles above
-    /// it.
+    /// Walks to the leaf of `key`, and passes `visit` each node on the way with the number of
+    /// nibbles above it.
     pub(crate) fn find<S>(
         &mut self,
         source: &S,
@@ -86,13 +87,13 @@ impl<B: NodeBytes> Trie<B> {
         let Some(mut id) = self.root else { return Ok(None) };
         let mut depth = 0;
         let mut below_extension = false;
-        // Each turn of the loop consumes at least one nibble: `decode` rejects empty extensions, so the loop
-        // ends after 64 of them.
+        // Each turn of the loop consumes at least one nibble: `decode` rejects empty extensions, so
+        // the loop ends after 64 of them.
         loop {
             self.load(source, id, || key.slice(..depth))?;
             let slot = &self.slots[id.0 as usize];
-            // An extension may only lead to a branch. `decode` sees one node at a time, so this is checked
-            // here.
+            // An extension may only lead to a branch. `decode` sees one node at a time, so this is
+            // checked here.
             if below_extension && !matches!(slot.node, Node::Branch { .. }) {
                 return Err(TrieError::Malformed {
                     path: key.slice(..depth),
@@ -145,8 +146,8 @@ impl<B: NodeBytes> Trie<B> {
         let path = path();
         let place = NodePath { owner: self.owner.as_ref(), nibbles: &path };
         let bytes = source.node(place, &hash)?.ok_or(TrieError::MissingNode { path, hash })?;
-        // A node of less than 32 bytes must be embedded; referred to by hash, it would give one trie two
-        // encodings. Only a root may be that short.
+        // A node of less than 32 bytes must be embedded; referred to by hash, it would give one
+        // trie two encodings. Only a root may be that short.
         if bytes.as_ref().len() < 32 && !path.is_empty() {
             let reason = "shorter than the hash that refers to it";
             return Err(TrieError::Malformed { path, reason });
@@ -190,8 +191,8 @@ impl<B: NodeBytes> Trie<B> {
         Ok(self.push(node, Some(reference)))
     }
 
-    /// Decodes a node. Extensions embedded in extensions make this recursive, but nodes of fewer than 32
-    /// bytes limit the depth.
+    /// Decodes a node. Extensions embedded in extensions make this recursive, but nodes of fewer
+    /// than 32 bytes limit the depth.
     fn parse(&mut self, bytes: B, path: &Nibbles) -> Result<Node<B>, TrieError> {
         Ok(match decode(&bytes, path)? {
             Decoded::Leaf { key, value } => Node::Leaf { key, value },

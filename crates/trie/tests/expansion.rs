@@ -1,4 +1,5 @@
-//! An expansion has the nodes of the trie that is announced, and holds no more bytes of them than declared.
+//! An expansion has the nodes of the trie that is announced, and holds no more bytes of them than
+//! declared.
 
 mod support;
 
@@ -12,8 +13,8 @@ use support::Rng;
 
 const HASH: [u8; 32] = [7; 32];
 
-/// Two leaves below a branch below an extension, in so many bytes at most: the branch, the extension and the
-/// leaf that is not embedded stand on their own.
+/// Two leaves below a branch below an extension, in so many bytes at most: the branch, the
+/// extension and the leaf that is not embedded stand on their own.
 fn expanded(bytes: usize) -> Result<Vec<usize>, ExpansionTooLong> {
     let mut expansion = Expansion::within(4, bytes)?;
     expansion.extension(2, &[0x12], None);
@@ -136,7 +137,8 @@ fn assert_nodes(nodes: &ExpandedNodes, expected: &Nodes, root: B256) {
 }
 
 impl Rng {
-    /// Keys that are spread, that share a prefix, and that differ only at their ends, where nodes are embedded.
+    /// Keys that are spread, that share a prefix, and that differ only at their ends, where nodes
+    /// are embedded.
     fn entries(&mut self) -> Entries {
         let count = 1 + self.below(40);
         (0..count)

@@ -107,7 +107,8 @@ fn commit(trie: &mut Trie<Bytes>, nodes: &mut Nodes) -> B256 {
     trie.root().expect("just hashed")
 }
 
-/// Number of times each path of the trie's code was taken, to prove that the test reaches all of them.
+/// Number of times each path of the trie's code was taken, to prove that the test reaches all of
+/// them.
 #[derive(Default, Debug)]
 struct Reached {
     operations: usize,

@@ -16,8 +16,8 @@ pub const BLOB_EXECUTE_ADDRESS: Address = address!("0x00000000000000000000000000
 
 /// Source of the blobs of the transactions that a node executes.
 ///
-/// A source must check a blob against the commitment behind its versioned hash before it returns it: the
-/// caller does not check again.
+/// A source must check a blob against the commitment behind its versioned hash before it returns
+/// it: the caller does not check again.
 pub trait BlobSource: fmt::Debug + Send + Sync {
     /// Returns the blob with this versioned hash, if the node holds it.
     fn blob(&self, versioned_hash: &B256) -> Option<Bytes>;
@@ -56,15 +56,15 @@ impl From<BlobRefusal> for ExecuteError {
     }
 }
 
-/// EXECUTE for calldata that is the head of a stateless input or a batch, with a [`Trailer`] that names the
-/// blobs of the same transaction with its tail ([`codec::blob_tail`]). The call is answered, charged and
-/// refused like one with the whole input in its calldata.
+/// EXECUTE for calldata that is the head of a stateless input or a batch, with a [`Trailer`] that
+/// names the blobs of the same transaction with its tail ([`codec::blob_tail`]). The call is
+/// answered, charged and refused like one with the whole input in its calldata.
 ///
-/// The versioned hashes of the transaction, as the instruction BLOBHASH shows them, bind the blobs to the
-/// call. The call fails if the transaction lacks a blob, or if a blob is not encoded as a tail. A blob that
-/// the transaction has and this node does not hold is not the caller's fault, and other nodes come to a
-/// verdict: the EVM stops and the block with it, of which this node can say nothing
-/// ([`InternalError::BlobAbsent`]).
+/// The versioned hashes of the transaction, as the instruction BLOBHASH shows them, bind the blobs
+/// to the call. The call fails if the transaction lacks a blob, or if a blob is not encoded as a
+/// tail. A blob that the transaction has and this node does not hold is not the caller's fault, and
+/// other nodes come to a verdict: the EVM stops and the block with it, of which this node can say
+/// nothing ([`InternalError::BlobAbsent`]).
 ///
 /// Beside [`Nested`], the dialect takes blocks of an L2 that has EXECUTE too.
 #[derive(Debug, Clone)]
@@ -79,21 +79,22 @@ impl BlobTail {
         Self { blobs, nested: None }
     }
 
-    /// Returns the dialect with the inputs that only this one has: those of [`NESTED_REVISION`](crate::NESTED_REVISION).
+    /// Returns the dialect with the inputs that only this one has: those of
+    /// [`NESTED_REVISION`](crate::NESTED_REVISION).
     #[must_use]
     pub fn with_nested(self, nested: Nested) -> Self {
         Self { nested: Some(nested), ..self }
     }
 
-    /// Returns the input as the executor reads it: under the revision of the execution-specs, if the dialect knows its
-    /// own.
+    /// Returns the input as the executor reads it: under the revision of the execution-specs, if
+    /// the dialect knows its own.
     fn readable<'c>(&self, input: Cow<'c, [u8]>) -> Cow<'c, [u8]> {
         let specs = self.nested.as_ref().and_then(|_| Nested::to_specs(&input));
         specs.map_or(input, Cow::Owned)
     }
 
-    /// Returns the extra charge of a call whose input ends in blobs, compared with one that has the whole
-    /// input in its calldata.
+    /// Returns the extra charge of a call whose input ends in blobs, compared with one that has the
+    /// whole input in its calldata.
     pub fn trailer_charge(pricing: &dyn Pricing) -> u64 {
         pricing.bytes(Trailer::LEN as u64).saturating_sub(pricing.bytes(0))
     }

@@ -12,8 +12,8 @@ use wire::{DecodeError, Input};
 pub struct DialectCall {
     /// Calldata of the precompile.
     pub calldata: Vec<u8>,
-    /// Blobs, the first of which is the first of the transaction. In [`DialectName::ExecuteTx`] it is the witness of the
-    /// transaction alone.
+    /// Blobs, the first of which is the first of the transaction. In [`DialectName::ExecuteTx`] it
+    /// is the witness of the transaction alone.
     pub blobs: Vec<Vec<u8>>,
 }
 
@@ -57,7 +57,8 @@ pub enum NoForm {
 }
 
 impl DialectName {
-    /// Returns the call with this input, which is not executed. For [`Self::Blobs`] it may be one of [`Self::Nested`].
+    /// Returns the call with this input, which is not executed. For [`Self::Blobs`] it may be one
+    /// of [`Self::Nested`].
     ///
     /// # Errors
     ///
@@ -117,7 +118,8 @@ impl DialectName {
         }
     }
 
-    /// Returns the input of a call in a transaction with these blobs, under the revision of the execution-specs.
+    /// Returns the input of a call in a transaction with these blobs, under the revision of the
+    /// execution-specs.
     ///
     /// # Errors
     ///
@@ -151,11 +153,13 @@ impl DialectName {
         }
     }
 
-    /// Runs the input of a call, as [`Self::decode`] returns it, with all gas, and checks what the call claims of it.
+    /// Runs the input of a call, as [`Self::decode`] returns it, with all gas, and checks what the
+    /// call claims of it.
     ///
     /// # Errors
     ///
-    /// [`ExecuteError`] if the input is refused, or if the call claims something else than it comes to.
+    /// [`ExecuteError`] if the input is refused, or if the call claims something else than it comes
+    /// to.
     pub fn run(
         self,
         execute: &Execute,
@@ -177,7 +181,8 @@ impl DialectName {
         Ok(executed)
     }
 
-    /// Checks that a call claims what its valid input comes to. Only Drake's dialect claims anything beside the block.
+    /// Checks that a call claims what its valid input comes to. Only Drake's dialect claims
+    /// anything beside the block.
     ///
     /// # Errors
     ///

@@ -21,10 +21,11 @@ pub enum DialectName {
     Specs,
     /// The claim of Drake's proposal: [`Drake`].
     Drake,
-    /// Inputs that end in blobs of the transaction: [`BlobTail`]. Beside [`Self::Nested`] these may be of an L2 that has
-    /// EXECUTE itself.
+    /// Inputs that end in blobs of the transaction: [`BlobTail`]. Beside [`Self::Nested`] these may
+    /// be of an L2 that has EXECUTE itself.
     Blobs,
-    /// The form of the execution-specs, also for blocks of an L2 that has EXECUTE itself: [`Nested`].
+    /// The form of the execution-specs, also for blocks of an L2 that has EXECUTE itself:
+    /// [`Nested`].
     Nested,
     /// The form of the EIP's draft, for chains whose headers have burned fees: [`Draft8079`].
     Draft8079,
@@ -64,8 +65,8 @@ impl DialectName {
         }
     }
 
-    /// Returns the dialect, for an L1 with this EXECUTE on a node with this source of blobs, which has
-    /// [`Self::Nested`] too or not.
+    /// Returns the dialect, for an L1 with this EXECUTE on a node with this source of blobs, which
+    /// has [`Self::Nested`] too or not.
     fn dialect(
         self,
         l1: &Execute,
@@ -103,8 +104,9 @@ impl FromStr for DialectName {
 
 /// Dialects of an EXECUTE, and the address of each: one or more.
 ///
-/// They parse and print in the form of all tools: names with commas between, each with `@` and an address if that is
-/// not the usual one, such as `specs,drake@0x0000000000000000000000000000000000000112`.
+/// They parse and print in the form of all tools: names with commas between, each with `@` and an
+/// address if that is not the usual one, such as
+/// `specs,drake@0x0000000000000000000000000000000000000112`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Dialects(Vec<(DialectName, Address)>);
 
@@ -164,8 +166,8 @@ impl Dialects {
     ///
     /// # Errors
     ///
-    /// [`DialectsError`] if the dialect is there already, or if its address is taken: by another dialect, or by a
-    /// precompile of Ethereum.
+    /// [`DialectsError`] if the dialect is there already, or if its address is taken: by another
+    /// dialect, or by a precompile of Ethereum.
     pub fn add(&mut self, dialect: DialectName, address: Address) -> Result<(), DialectsError> {
         if self.has(dialect) {
             return Err(DialectsError::Twice { dialect });
@@ -205,7 +207,8 @@ impl Dialects {
         self.0.iter().find(|(it, _)| *it == dialect).map(|(_, address)| *address)
     }
 
-    /// Returns this EXECUTE with the dialects in place of its own, on a node with this source of blobs.
+    /// Returns this EXECUTE with the dialects in place of its own, on a node with this source of
+    /// blobs.
     #[must_use]
     pub fn of(&self, l1: Execute, blobs: &Arc<dyn BlobSource>) -> Execute {
         let at = |(name, address): &(DialectName, Address)| -> Arc<dyn Dialect> {

@@ -5,16 +5,16 @@ use core::fmt;
 use execute::{Answer, Dialect, ExecuteError, Executed, PrecompileCall, Refused};
 use std::borrow::Cow;
 
-/// EXECUTE that answers a claim: the caller claims the state roots before and after and the gas used, and the
-/// answer states whether the trace proves the claim.
+/// EXECUTE that answers a claim: the caller claims the state roots before and after and the gas
+/// used, and the answer states whether the trace proves the claim.
 ///
 /// Calldata is the canonical `abi.encode(bytes32 pre, bytes32 post, bytes trace, uint256 gasUsed)`,
-/// without a selector; the trace is a stateless input, or a batch, for which the claim is about all of
-/// its blocks together. The answer is a word, 0 or 1.
+/// without a selector; the trace is a stateless input, or a batch, for which the claim is about all
+/// of its blocks together. The answer is a word, 0 or 1.
 ///
-/// A negative answer is not a failure, so it must not be cheap: it is charged the full amount that the call
-/// had to hold, because a wrong claim takes as much work as a right one. The call fails only if the calldata
-/// is not canonical or the gas does not suffice.
+/// A negative answer is not a failure, so it must not be cheap: it is charged the full amount that
+/// the call had to hold, because a wrong claim takes as much work as a right one. The call fails
+/// only if the calldata is not canonical or the gas does not suffice.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Drake;
 

@@ -9,21 +9,25 @@ use wire::{DecodeError, Input, StatelessInput};
 
 /// First byte of the header of an RLP list.
 const RLP_LIST: u8 = 0xc0;
-/// Items of a witness in RLP that may have any length, and bytes for each further one. Nodes have 32 bytes or more, and so
-/// few codes have less that no witness needs more items. Of a byte each, a block would hold millions.
+/// Items of a witness in RLP that may have any length, and bytes for each further one. Nodes have
+/// 32 bytes or more, and so few codes have less that no witness needs more items. Of a byte each, a
+/// block would hold millions.
 const SHORT_ITEMS: usize = 64;
 const BYTES_PER_ITEM: usize = 32;
 
-/// EXECUTE for calldata that is a stateless input without its witness, which is a field of the transaction of type `0x05`
-/// around the call. The call is answered, charged and refused like one with the whole input in its calldata.
+/// EXECUTE for calldata that is a stateless input without its witness, which is a field of the
+/// transaction of type `0x05` around the call. The call is answered, charged and refused like one
+/// with the whole input in its calldata.
 ///
-/// The fields of the transaction bind it to one block of an L2: pre-state root, fee recipient, number, timestamp and, if
-/// given, parent beacon block root are those of the payload. Outside of such a transaction each call fails.
+/// The fields of the transaction bind it to one block of an L2: pre-state root, fee recipient,
+/// number, timestamp and, if given, parent beacon block root are those of the payload. Outside of
+/// such a transaction each call fails.
 ///
-/// The calls of a transaction share its witness, and each pays for its bytes: the intrinsic gas of the transaction pays
-/// for carrying them, not for hashing them once more in each call.
+/// The calls of a transaction share its witness, and each pays for its bytes: the intrinsic gas of
+/// the transaction pays for carrying them, not for hashing them once more in each call.
 ///
-/// The witness may also be geth's RLP, which is converted to SSZ. The calls pay for the bytes of the latter.
+/// The witness may also be geth's RLP, which is converted to SSZ. The calls pay for the bytes of
+/// the latter.
 #[derive(Debug, Clone, Default)]
 pub struct ExecuteTail {
     around: Option<Around>,
@@ -33,7 +37,8 @@ pub struct ExecuteTail {
 #[derive(Debug, Clone)]
 struct Around {
     transaction: Arc<Sealed<SignedExecuteTx>>,
-    /// Its witness as the end of an input. The intrinsic gas pays for one conversion, and not for one in each call.
+    /// Its witness as the end of an input. The intrinsic gas pays for one conversion, and not for
+    /// one in each call.
     witness: Result<Bytes, TailRefusal>,
 }
 
@@ -86,12 +91,13 @@ impl ExecuteTail {
         Self { around: Some(Around { transaction, witness }) }
     }
 
-    /// Returns the witness of a transaction as the end of an input. The first byte tells its form: SSZ begins with a small
-    /// offset, and geth's RLP with the header of a list.
+    /// Returns the witness of a transaction as the end of an input. The first byte tells its form:
+    /// SSZ begins with a small offset, and geth's RLP with the header of a list.
     ///
     /// # Errors
     ///
-    /// [`TailRefusal::Witness`] if it begins with the header of a list, and is not geth's RLP or has too many items.
+    /// [`TailRefusal::Witness`] if it begins with the header of a list, and is not geth's RLP or
+    /// has too many items.
     pub fn witness(of_transaction: &Bytes) -> Result<Bytes, TailRefusal> {
         if of_transaction.first().is_none_or(|first| *first < RLP_LIST) {
             return Ok(of_transaction.clone());
@@ -112,7 +118,8 @@ impl ExecuteTail {
         Ok((&around.transaction.inner().tx, witness))
     }
 
-    /// Checks that an input of this transaction has its calldata in front of its witness, and its fields.
+    /// Checks that an input of this transaction has its calldata in front of its witness, and its
+    /// fields.
     ///
     /// # Errors
     ///

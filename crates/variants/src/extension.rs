@@ -35,18 +35,20 @@ impl ExecuteExtension {
         Self { market: true, ..Self::new(execute) }
     }
 
-    /// Returns the address of the precompile that takes its witness from transactions of type `0x05`, if EXECUTE has
-    /// that dialect.
+    /// Returns the address of the precompile that takes its witness from transactions of type
+    /// `0x05`, if EXECUTE has that dialect.
     pub fn execute_tx_address(&self) -> Option<Address> {
         let found = self.execute.dialects.iter().find(|it| it.name() == ExecuteTail::NAME);
         found.map(|dialect| dialect.address())
     }
 
-    /// Puts the precompile into an EVM, for the calls in this transaction, or in one of another type.
+    /// Puts the precompile into an EVM, for the calls in this transaction, or in one of another
+    /// type.
     ///
-    /// A call with the input of a kept verdict, which the pool may have come to, is answered without work. On a market,
-    /// an allowance of the transaction pays for the calls of all dialects: a call that converted gas beside it could
-    /// take the room in the block that the allowance has paid for.
+    /// A call with the input of a kept verdict, which the pool may have come to, is answered
+    /// without work. On a market, an allowance of the transaction pays for the calls of all
+    /// dialects: a call that converted gas beside it could take the room in the block that the
+    /// allowance has paid for.
     pub fn install_execute_tx(
         &self,
         transaction: Option<&Arc<Sealed<SignedExecuteTx>>>,
@@ -100,7 +102,8 @@ impl EvmOverrides for ExecuteExtension {
     }
 }
 
-/// Returns the answer of a call in a transaction, and the gas that it takes, and keeps the verdict on it.
+/// Returns the answer of a call in a transaction, and the gas that it takes, and keeps the verdict
+/// on it.
 fn answered(
     verdicts: &Verdicts,
     tail: &ExecuteTail,
@@ -192,7 +195,8 @@ mod tests {
         }
     }
 
-    /// Its key is the hash of an input of any length, for which a call with too little gas has not paid.
+    /// Its key is the hash of an input of any length, for which a call with too little gas has not
+    /// paid.
     #[test]
     fn a_call_that_cannot_pay_looks_up_no_verdict() {
         let (tail, execute) = (tail_of(false), Execute::default());

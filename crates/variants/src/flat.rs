@@ -4,8 +4,8 @@ use execute::{DeclaredGas, Pricing, UnderpricedWork, work};
 
 /// Reserves a bound and charges the actual use.
 ///
-/// The call must hold `base + bytes · per_byte + min(gas limit, Σ gas limits of the transactions)`; a
-/// success is charged `base + bytes · per_byte + gas used`.
+/// The call must hold `base + bytes · per_byte + min(gas limit, Σ gas limits of the transactions)`;
+/// a success is charged `base + bytes · per_byte + gas used`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Flat {
     /// Gas of every call.

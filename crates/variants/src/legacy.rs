@@ -4,12 +4,14 @@ use alloy_primitives::{Address, B256, Bytes, U256};
 
 /// Call of EXECUTE in the first form of the precompile `0x12`: one message over a witness.
 ///
-/// The form is for tools that meet such calldata; no dialect of EXECUTE takes it. It says less than the others: a size
-/// of two bytes bounds the witness at 65,535 bytes, less than a block of mainnet needs, and neither the calldata nor the
-/// answer, gas and return data of the message, has a state root after it.
+/// The form is for tools that meet such calldata; no dialect of EXECUTE takes it. It says less than
+/// the others: a size of two bytes bounds the witness at 65,535 bytes, less than a block of mainnet
+/// needs, and neither the calldata nor the answer, gas and return data of the message, has a state
+/// root after it.
 ///
-/// The layout is that of its authors' description, which leaves the order of some bytes open. Here all numbers shorter
-/// than a word are little endian, words are big endian, and the size of the witness comes before that of the withdrawals.
+/// The layout is that of its authors' description, which leaves the order of some bytes open. Here
+/// all numbers shorter than a word are little endian, words are big endian, and the size of the
+/// witness comes before that of the withdrawals.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct LegacyExecuteCall {
     /// Chain id of the message.
@@ -83,7 +85,8 @@ impl LegacyExecuteCall {
     ///
     /// # Errors
     ///
-    /// [`LegacyCallError::TooLong`] if witness, withdrawals or data are longer than the layout can say.
+    /// [`LegacyCallError::TooLong`] if witness, withdrawals or data are longer than the layout can
+    /// say.
     pub fn encode(&self) -> Result<Vec<u8>, LegacyCallError> {
         let size = |field, bytes: &Bytes, limit: usize| match bytes.len() {
             got if got > limit => Err(LegacyCallError::TooLong { field, got, limit }),

@@ -17,14 +17,17 @@ pub const NESTED_REVISION: u8 = 0x02;
 const REVISION_AT: usize = 1;
 
 /// EXECUTE in the form of the execution-specs, and under a further revision of each schema id
-/// ([`NESTED_REVISION`]) for single blocks of an L2 that has EXECUTE at `0x…0101`, so that rollups can live on it.
+/// ([`NESTED_REVISION`]) for single blocks of an L2 that has EXECUTE at `0x…0101`, so that rollups
+/// can live on it.
 ///
-/// The two revisions of a block differ in the second byte of input and of answer. They are different chains: in one
-/// of them the address is an empty account. A rollup contract has to fix the revision, or its caller chooses.
+/// The two revisions of a block differ in the second byte of input and of answer. They are
+/// different chains: in one of them the address is an empty account. A rollup contract has to fix
+/// the revision, or its caller chooses.
 ///
-/// EXECUTE on the L2 takes the form of the execution-specs alone, by the prices, forks and rules of L1, on one thread,
-/// without blobs, market, or a further EXECUTE in its blocks: the depth is two. Its calls are paid with gas of the L2's
-/// transactions, which is a part of the reserve that the call on L1 holds.
+/// EXECUTE on the L2 takes the form of the execution-specs alone, by the prices, forks and rules of
+/// L1, on one thread, without blobs, market, or a further EXECUTE in its blocks: the depth is two.
+/// Its calls are paid with gas of the L2's transactions, which is a part of the reserve that the
+/// call on L1 holds.
 #[derive(Debug, Clone)]
 pub struct Nested {
     l2: ExecuteExtension,
@@ -52,13 +55,14 @@ impl Nested {
         }
     }
 
-    /// Returns the input under the revision of the execution-specs, or `None` if it has another than this one.
+    /// Returns the input under the revision of the execution-specs, or `None` if it has another
+    /// than this one.
     pub(crate) fn to_specs(input: &[u8]) -> Option<Vec<u8>> {
         is_nested(input).then(|| with_revision(input, SchemaId::REVISION as u8))
     }
 
-    /// Returns the input of a single block under this revision, or `None` if it has another than that of the
-    /// execution-specs.
+    /// Returns the input of a single block under this revision, or `None` if it has another than
+    /// that of the execution-specs.
     pub(crate) fn from_specs(input: &[u8]) -> Option<Vec<u8>> {
         (input.get(REVISION_AT).copied().map(u16::from) == Some(SchemaId::REVISION))
             .then(|| with_revision(input, NESTED_REVISION))
@@ -113,7 +117,8 @@ impl Dialect for Nested {
 mod tests {
     use super::*;
 
-    /// Foreign system code gets 30 million gas in each block of the L2, for which nobody on L1 would pay.
+    /// Foreign system code gets 30 million gas in each block of the L2, for which nobody on L1
+    /// would pay.
     #[test]
     fn execute_of_l2_demands_canonical_system_code() {
         for system_code in [SystemCode::Any, SystemCode::Canonical] {

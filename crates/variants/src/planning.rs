@@ -5,8 +5,9 @@ use execute::{CallCost, DeclaredGas, ExecuteError, FURTHER_BLOCK_GAS, Pricing};
 use executor::Transaction;
 use wire::{Input, StatelessInput};
 
-/// Returns the gas of a call with this input, whose blocks used `gas_used` gas together, and underpriced work worth
-/// `work` ([`Executed::work`](execute::Executed::work)). Nothing is executed.
+/// Returns the gas of a call with this input, whose blocks used `gas_used` gas together, and
+/// underpriced work worth `work` ([`Executed::work`](execute::Executed::work)). Nothing is
+/// executed.
 ///
 /// # Errors
 ///
@@ -23,8 +24,8 @@ pub fn cost_of(
     Ok(CallCost::new(pricing, &declared, own_gas, own_gas.saturating_add(gas_used), work))
 }
 
-/// Returns the amounts that a call with `calldata` bytes and this input declares before its transactions are
-/// decoded: all but their gas limits.
+/// Returns the amounts that a call with `calldata` bytes and this input declares before its
+/// transactions are decoded: all but their gas limits.
 pub fn declared_of_input(calldata: usize, input: &StatelessInput<'_>) -> DeclaredGas {
     let (request, witness) = (&input.request, &input.witness);
     DeclaredGas {
@@ -40,7 +41,8 @@ pub fn declared_of_input(calldata: usize, input: &StatelessInput<'_>) -> Declare
     }
 }
 
-/// Returns the amounts that a call with `calldata` bytes, this input and these of its transactions declares.
+/// Returns the amounts that a call with `calldata` bytes, this input and these of its transactions
+/// declares.
 pub fn declared_of(
     calldata: usize,
     input: &StatelessInput<'_>,

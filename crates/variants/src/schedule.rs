@@ -7,8 +7,9 @@ use std::sync::Arc;
 
 /// The named schedules. Any other [`Pricing`] can be used as well.
 ///
-/// It parses and prints in the form of all tools: a name of [`Self::NAMED`], `BASE+PER_BYTE` for a [`Flat`]
-/// schedule, and `BASE+REQUEST_BYTE+WITNESS_BYTE+ITEM` for one by [`Items`] with other prices.
+/// It parses and prints in the form of all tools: a name of [`Self::NAMED`], `BASE+PER_BYTE` for a
+/// [`Flat`] schedule, and `BASE+REQUEST_BYTE+WITNESS_BYTE+ITEM` for one by [`Items`] with other
+/// prices.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum GasSchedule {
     /// Reserves a bound and charges the actual use; the input is priced by item and byte.

@@ -15,7 +15,8 @@ pub(crate) struct HookContract {
 }
 
 impl HookContract {
-    /// Refuses foreign code at the address, which would run in a system call, outside the gas limit.
+    /// Refuses foreign code at the address, which would run in a system call, outside the gas
+    /// limit.
     pub(crate) fn check(self, state: &mut dyn HookState) -> Result<(), BlockError> {
         let Self { address, code_hash: expected } = self;
         let got = state.basic(address)?.unwrap_or_default().code_hash;
@@ -38,7 +39,8 @@ impl HookContract {
             EVMError::Database(error) => BlockError::from(error),
             error => InternalError::Executor(error.to_string()).into(),
         })?;
-        // A system call changes nothing but the contract; the rest of revm's state change is dropped.
+        // A system call changes nothing but the contract; the rest of revm's state change is
+        // dropped.
         done.state.retain(|changed, _| *changed == address);
         state.commit(done.state);
         Ok(())

@@ -14,11 +14,12 @@ use std::{
 /// Verdicts that are kept. Each takes a tenth of a kilobyte.
 const MAX_VERDICTS: usize = 1_024;
 
-/// Successes of EXECUTE by the hash of head and witness, so that a block need not repeat what the pool has verified.
+/// Successes of EXECUTE by the hash of head and witness, so that a block need not repeat what the
+/// pool has verified.
 ///
-/// A success depends on the input and on the parameters of EXECUTE alone, as long as the call holds its reserve. The
-/// verdicts are those of one EXECUTE, whose parameters do not change. Failures are not kept: they cost all the gas of
-/// their call, so no one sends them twice for less.
+/// A success depends on the input and on the parameters of EXECUTE alone, as long as the call holds
+/// its reserve. The verdicts are those of one EXECUTE, whose parameters do not change. Failures are
+/// not kept: they cost all the gas of their call, so no one sends them twice for less.
 #[derive(Debug, Default)]
 pub struct Verdicts {
     kept: Mutex<Kept>,
@@ -51,8 +52,9 @@ pub struct VerdictCounts {
 }
 
 impl Verdicts {
-    /// Returns the key of a call with this calldata in a transaction: the hash of head and witness, and of the fields
-    /// that bind the transaction to the block. Another transaction for the same block, with a higher fee, has the same.
+    /// Returns the key of a call with this calldata in a transaction: the hash of head and witness,
+    /// and of the fields that bind the transaction to the block. Another transaction for the same
+    /// block, with a higher fee, has the same.
     pub fn key(head: &[u8], tx: &ExecuteTx) -> B256 {
         let mut key = Vec::with_capacity(256);
         key.extend_from_slice(keccak256(head).as_slice());
@@ -66,7 +68,8 @@ impl Verdicts {
         keccak256(key)
     }
 
-    /// Returns the answer of a call that holds this much gas, if the verdict is kept and the gas suffices.
+    /// Returns the answer of a call that holds this much gas, if the verdict is kept and the gas
+    /// suffices.
     pub fn get(&self, key: &B256, gas: u64) -> Option<Answer> {
         let found = self.lock().by_key.get(key).filter(|it| it.reserve <= gas).cloned();
         let counter = if found.is_some() { &self.hits } else { &self.misses };

@@ -116,8 +116,8 @@ fn each_version_is_decoded_to_what_was_encoded_and_signs_all_that_it_carries() {
     }
 }
 
-/// Every change of a byte, every cut and every added byte is refused or is another transaction of a single form: no two
-/// encodings stand for one transaction.
+/// Every change of a byte, every cut and every added byte is refused or is another transaction of a
+/// single form: no two encodings stand for one transaction.
 #[test]
 fn a_transaction_has_one_encoding() {
     for tx in versions() {
@@ -252,7 +252,8 @@ fn a_second_encoder_in_python_has_the_same_bytes() {
     assert_eq!(lines.lines().collect::<Vec<_>>(), expected);
 }
 
-/// Fields of a transaction for the second encoder: numbers as they are, bytes in hexadecimal, lists in brackets.
+/// Fields of a transaction for the second encoder: numbers as they are, bytes in hexadecimal, lists
+/// in brackets.
 fn fields(SignedExecuteTx { tx, signature }: &SignedExecuteTx) -> String {
     let bytes = |bytes: &[u8]| format!("\"{}\"", hex::encode(bytes));
     let to = tx.to.to().map_or_else(String::new, hex::encode);
@@ -339,7 +340,8 @@ fn a_witness_in_geths_rlp_is_answered_and_charged_as_the_same_in_ssz() {
     let reasons = [lacking.to_geth_rlp(), lacking.to_ssz().into()]
         .map(|witness: Bytes| answer(&tx, witness).unwrap_err().kind());
     assert_eq!(reasons, ["missingNode"; 2]);
-    // And what is no witness of geth's for that: a cut, a byte more, an empty list, a list of numbers.
+    // And what is no witness of geth's for that: a cut, a byte more, an empty list, a list of
+    // numbers.
     for malformed in [
         geth.slice(..geth.len() - 1),
         [&geth[..], &[0]].concat().into(),

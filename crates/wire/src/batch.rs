@@ -12,11 +12,12 @@ use alloy_primitives::B256;
 const WHAT: &str = "stateless batch";
 const REQUESTS: &str = "requests of the batch";
 
-/// Consecutive blocks, and one witness for all of them: the state that the first block reads, the state that
-/// the second block reads and the first has not written, and so on.
+/// Consecutive blocks, and one witness for all of them: the state that the first block reads, the
+/// state that the second block reads and the first has not written, and so on.
 ///
-/// A batch differs from a [`StatelessInput`](crate::StatelessInput) in three ways: the schema id, a list of requests in place of one
-/// request, and the [form](crate::compact) of the state. All blocks are of one fork.
+/// A batch differs from a [`StatelessInput`](crate::StatelessInput) in three ways: the schema id, a
+/// list of requests in place of one request, and the [form](crate::compact) of the state. All
+/// blocks are of one fork.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StatelessBatch<'a> {
     /// The fork whose shapes and rules hold for all blocks.
@@ -33,8 +34,8 @@ impl<'a> StatelessBatch<'a> {
     /// Maximum number of blocks: the number of ancestors that BLOCKHASH reaches.
     pub const MAX_BLOCKS: usize = 256;
 
-    /// Decodes schema id and body. The parts stay slices of `bytes`. Only the list of requests is allocated,
-    /// and each request takes more bytes of the input than of memory.
+    /// Decodes schema id and body. The parts stay slices of `bytes`. Only the list of requests is
+    /// allocated, and each request takes more bytes of the input than of memory.
     pub fn decode(bytes: &'a [u8]) -> Result<Self, DecodeError> {
         let (schema, body) = SchemaId::split(bytes)?;
         // A single-block schema id is refused here, so that one calldata never has two readings.

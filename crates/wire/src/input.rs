@@ -38,8 +38,8 @@ impl<'a> StatelessInput<'a> {
             });
         }
         let fork = schema.fork().ok_or(DecodeError::UnknownSchema { got: schema })?;
-        // The dialect is guessed only after a failure: a valid input is never refused for resembling an older
-        // one.
+        // The dialect is guessed only after a failure: a valid input is never refused for
+        // resembling an older one.
         Self::decode_body(body, fork).map_err(|error| older_dialect(body).unwrap_or(error))
     }
 
@@ -63,9 +63,9 @@ impl<'a> StatelessInput<'a> {
 
 /// Recognises a body that failed to decode as one of the dialects that still had public keys.
 ///
-/// The schema id is the same in all of them, so only the offsets tell them apart: dialects 2 and 3 have a
-/// fifth word in the fixed part; dialect 1 has four offsets in place of the current chain id, and two growing
-/// offsets read as a chain id make a number that no network uses.
+/// The schema id is the same in all of them, so only the offsets tell them apart: dialects 2 and 3
+/// have a fifth word in the fixed part; dialect 1 has four offsets in place of the current chain
+/// id, and two growing offsets read as a chain id make a number that no network uses.
 fn older_dialect(body: &[u8]) -> Option<DecodeError> {
     if body.len() < at::FIXED {
         return None;
@@ -83,8 +83,8 @@ fn older_dialect(body: &[u8]) -> Option<DecodeError> {
                 .try_into()
                 .map(|words: [[u8; 4]; 4]| words.map(|word| u32::from_le_bytes(word) as usize))
                 .ok()?;
-            // Growing offsets within the body: a chain id that happens to look like this does not exist, as
-            // noted above.
+            // Growing offsets within the body: a chain id that happens to look like this does not
+            // exist, as noted above.
             (at::FIXED < witness && witness < config && config <= keys && keys <= len).then_some(
                 DecodeError::OlderDialect {
                     dialect: "dialect 1 (tests-zkevm v0.6)",
@@ -96,7 +96,8 @@ fn older_dialect(body: &[u8]) -> Option<DecodeError> {
     }
 }
 
-/// The input of a call, identified by its schema id: one block in the form of the execution-specs, or a batch.
+/// The input of a call, identified by its schema id: one block in the form of the execution-specs,
+/// or a batch.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[allow(clippy::large_enum_variant, reason = "there is one at a time, on the stack")]
 pub enum Input<'a> {

@@ -15,8 +15,8 @@ pub mod input {
     pub const FIXED: usize = 16;
 }
 
-/// Offsets inside the SSZ body of a `StatelessBatch` (behind the schema id): those of a `StatelessInput`,
-/// with a list of requests in place of one request.
+/// Offsets inside the SSZ body of a `StatelessBatch` (behind the schema id): those of a
+/// `StatelessInput`, with a list of requests in place of one request.
 pub mod batch {
     /// Offset of the list of requests.
     pub const REQUESTS: usize = super::input::REQUEST;
@@ -96,10 +96,10 @@ pub mod payload {
     pub const FIXED_V4: usize = 540;
 }
 
-/// Offset of the payload in the calldata of EXECUTE (Prague and later): schema id, fixed part of the input,
-/// fixed part of the request.
+/// Offset of the payload in the calldata of EXECUTE (Prague and later): schema id, fixed part of
+/// the input, fixed part of the request.
 pub const PAYLOAD_IN_CALLDATA: usize = crate::SchemaId::LEN + input::FIXED + request::FIXED;
 
-/// Offset of the request in the calldata of EXECUTE. In a batch, offset of the list of requests, which begins
-/// with the offset of each request from there, four bytes each.
+/// Offset of the request in the calldata of EXECUTE. In a batch, offset of the list of requests,
+/// which begins with the offset of each request from there, four bytes each.
 pub const REQUEST_IN_CALLDATA: usize = crate::SchemaId::LEN + input::FIXED;

@@ -1,14 +1,15 @@
 //! Byte formats of EXECUTE.
 //!
-//! This crate owns the encodings and nothing else: the SSZ `StatelessInput` of the execution-specs (an
-//! `engine_newPayload` request, an execution witness and a chain id, behind a two-byte schema id), the same
-//! for several blocks ([`StatelessBatch`]) over one state in compact form ([`compact`]), the 43-byte result and
-//! the hash tree root of the request. It reads; the `codec` crate writes these formats, and knows the other
-//! formats of blocks and witnesses. The `stateless` crate decides which blocks are valid.
+//! This crate owns the encodings and nothing else: the SSZ `StatelessInput` of the execution-specs
+//! (an `engine_newPayload` request, an execution witness and a chain id, behind a two-byte schema
+//! id), the same for several blocks ([`StatelessBatch`]) over one state in compact form
+//! ([`compact`]), the 43-byte result and the hash tree root of the request. It reads; the `codec`
+//! crate writes these formats, and knows the other formats of blocks and witnesses. The `stateless`
+//! crate decides which blocks are valid.
 //!
-//! Decoding is strict and zero-copy: offsets must be canonical, every byte must belong to exactly one field,
-//! and variable parts stay slices of the input, so that an allocation never depends on a number that the
-//! input merely claims.
+//! Decoding is strict and zero-copy: offsets must be canonical, every byte must belong to exactly
+//! one field, and variable parts stay slices of the input, so that an allocation never depends on a
+//! number that the input merely claims.
 //!
 //! ```
 //! use enshrine_wire::{SchemaId, StatelessInput};

@@ -29,8 +29,8 @@ pub fn offset_at(bytes: &[u8], at: usize) -> usize {
     u32::from_le_bytes(array_at(bytes, at)) as usize
 }
 
-/// Checks that the variable fields of a container, whose offsets are at `positions`, tile the bytes behind
-/// its fixed part, and returns them.
+/// Checks that the variable fields of a container, whose offsets are at `positions`, tile the bytes
+/// behind its fixed part, and returns them.
 pub fn variable_fields<'a, const N: usize>(
     what: &'static str,
     bytes: &'a [u8],
@@ -49,7 +49,8 @@ pub fn variable_fields<'a, const N: usize>(
         if index == 0 && got != fixed {
             return Err(DecodeError::FirstOffset { what, got, expected: fixed });
         }
-        // Ascending offsets mean that fields never overlap, so each byte is read, and paid for, once.
+        // Ascending offsets mean that fields never overlap, so each byte is read, and paid for,
+        // once.
         if got < previous {
             return Err(DecodeError::OffsetOrder { what, index, got, previous });
         }
@@ -70,8 +71,8 @@ pub fn variable_fields<'a, const N: usize>(
 
 /// A list of byte strings: transactions, trie nodes, codes or headers.
 ///
-/// A decoded list is the SSZ encoding itself, with its offsets already checked. For encoding, a list can also
-/// refer to slices or [`Bytes`] elsewhere.
+/// A decoded list is the SSZ encoding itself, with its offsets already checked. For encoding, a
+/// list can also refer to slices or [`Bytes`] elsewhere.
 #[derive(Clone, Copy)]
 pub struct ByteLists<'a>(Repr<'a>);
 
@@ -102,19 +103,20 @@ impl<'a> ByteLists<'a> {
             return Err(DecodeError::TooShort { what, got: len, expected: OFFSET });
         }
         let first = offset_at(bytes, 0);
-        // The first offset states the number of elements. Bounded by the length, it cannot claim more than
-        // the bytes can hold.
+        // The first offset states the number of elements. Bounded by the length, it cannot claim
+        // more than the bytes can hold.
         if first == 0 || !first.is_multiple_of(OFFSET) || first > len {
             return Err(DecodeError::ListOffset { what, got: first, len });
         }
         let items = first / OFFSET;
-        // The count is checked before the loop, which bounds the loop for lists that the specification
-        // limits.
+        // The count is checked before the loop, which bounds the loop for lists that the
+        // specification limits.
         if items > max_items {
             return Err(DecodeError::TooMany { what, got: items, limit: max_items });
         }
         let mut previous = first;
-        // All offsets are checked once here, which is what lets `get` slice without a check of its own.
+        // All offsets are checked once here, which is what lets `get` slice without a check of its
+        // own.
         for index in 0..items {
             let end = if index + 1 < items { offset_at(bytes, (index + 1) * OFFSET) } else { len };
             if end < previous {
@@ -247,7 +249,8 @@ impl<'a, const N: usize> Records<'a, N> {
         Self(records)
     }
 
-    /// Creates the list of the records in `bytes`; an error if the bytes do not divide into records.
+    /// Creates the list of the records in `bytes`; an error if the bytes do not divide into
+    /// records.
     pub const fn from_bytes(what: &'static str, bytes: &'a [u8]) -> Result<Self, DecodeError> {
         let (records, rest) = bytes.as_chunks::<N>();
         if !rest.is_empty() {

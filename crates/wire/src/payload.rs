@@ -70,7 +70,8 @@ pub struct ExecutionPayload<'a> {
     pub extra_data: &'a [u8],
     pub base_fee_per_gas: U256,
     pub block_hash: B256,
-    /// Transactions: each is the raw RLP list of a legacy transaction, or type byte and payload (EIP-2718).
+    /// Transactions: each is the raw RLP list of a legacy transaction, or type byte and payload
+    /// (EIP-2718).
     pub transactions: ByteLists<'a>,
     /// Withdrawals (V2 and later); [`Withdrawal::from_record`] decodes one.
     pub withdrawals: Records<'a, { Withdrawal::LEN }>,
@@ -86,7 +87,8 @@ pub struct ExecutionPayload<'a> {
 
 impl<'a> ExecutionPayload<'a> {
     /// Decodes a payload of the given shape.
-    // The caller passes the shape of the schema id's fork, because a payload does not declare its fields.
+    // The caller passes the shape of the schema id's fork, because a payload does not declare its
+    // fields.
     pub fn decode(bytes: &'a [u8], shape: PayloadShape) -> Result<Self, DecodeError> {
         let fixed = shape.fixed_len();
         let none = &[][..];
@@ -144,8 +146,8 @@ impl<'a> ExecutionPayload<'a> {
             // Progressive lists have no limit of their own: the length of the input bounds them.
             transactions: ByteLists::decode("transactions", transactions, usize::MAX, usize::MAX)?,
             withdrawals: Records::from_bytes("withdrawals", withdrawals)?,
-            // Zero where the shape lacks the field, so that every consumer can read it without knowing the
-            // shape.
+            // Zero where the shape lacks the field, so that every consumer can read it without
+            // knowing the shape.
             blob_gas_used: if blobs { u64_at(bytes, at::BLOB_GAS_USED) } else { 0 },
             excess_blob_gas: if blobs { u64_at(bytes, at::EXCESS_BLOB_GAS) } else { 0 },
             block_access_list,

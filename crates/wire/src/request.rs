@@ -17,7 +17,8 @@ pub struct NewPayloadRequest<'a> {
     pub payload: ExecutionPayload<'a>,
     /// Blob versioned hashes of all transactions in order (Cancun and later).
     pub versioned_hashes: Records<'a, 32>,
-    /// The header's `parent_beacon_block_root` (EIP-4788; Cancun and later): the anchor of a rollup.
+    /// The header's `parent_beacon_block_root` (EIP-4788; Cancun and later): the anchor of a
+    /// rollup.
     pub parent_beacon_block_root: B256,
     /// Execution requests of the block (EIP-7685; Prague and later).
     pub execution_requests: ExecutionRequests<'a>,
@@ -88,7 +89,8 @@ impl<'a> NewPayloadRequest<'a> {
 
 /// Requests from the execution layer to the consensus layer (EIP-7685), by type.
 ///
-/// The SSZ record of each kind equals its EIP-7685 encoding, so the same bytes serve both encodings.
+/// The SSZ record of each kind equals its EIP-7685 encoding, so the same bytes serve both
+/// encodings.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ExecutionRequests<'a> {
     /// Type 0x00 (EIP-6110).
@@ -155,7 +157,8 @@ impl<'a> ExecutionRequests<'a> {
     pub fn requests_hash(&self) -> B256 {
         let mut all = Sha256::new();
         for (kind, data) in self.typed() {
-            // EIP-7685 leaves out types without data; hashing the type byte alone would change the hash.
+            // EIP-7685 leaves out types without data; hashing the type byte alone would change the
+            // hash.
             if !data.is_empty() {
                 all.update(Sha256::new().chain_update([kind]).chain_update(data).finalize());
             }
@@ -170,7 +173,8 @@ impl<'a> ExecutionRequests<'a> {
 
     /// Number of lists that the requests of a fork have.
     pub const fn lists_of(fork: ProtocolFork) -> usize {
-        // Compared as numbers because the function is `const`; the order is that of the specification.
+        // Compared as numbers because the function is `const`; the order is that of the
+        // specification.
         if fork as u8 >= ProtocolFork::Amsterdam as u8 { 5 } else { 3 }
     }
 

@@ -12,9 +12,9 @@ pub type Chunk = [u8; 32];
 
 impl NewPayloadRequest<'_> {
     /// Returns the hash tree root of this request as a request of `fork`, by the convention of the
-    /// execution-specs: under every fork payload and execution requests are progressive containers of
-    /// progressive lists, the request around them is a plain container and its versioned hashes are a
-    /// progressive list. This is the root in the result of EXECUTE.
+    /// execution-specs: under every fork payload and execution requests are progressive containers
+    /// of progressive lists, the request around them is a plain container and its versioned hashes
+    /// are a progressive list. This is the root in the result of EXECUTE.
     pub fn hash_tree_root(&self, fork: ProtocolFork) -> B256 {
         B256::new(Merkle::get().request(self, fork))
     }
@@ -84,8 +84,8 @@ impl Merkle {
         Self { zeros }
     }
 
-    /// Returns the root over two subtrees of `depth`. Roots of zero subtrees are known, and most blooms
-    /// consist of zeros.
+    /// Returns the root over two subtrees of `depth`. Roots of zero subtrees are known, and most
+    /// blooms consist of zeros.
     fn join(&self, left: &Chunk, right: &Chunk, depth: usize) -> Chunk {
         let zero = &self.zeros[depth];
         if left == zero && right == zero {
@@ -103,7 +103,8 @@ impl Merkle {
         let mut count = 0_u64;
         for mut node in chunks {
             let mut level = 0;
-            // A set bit at `level` means that a complete subtree of that depth waits for its right sibling.
+            // A set bit at `level` means that a complete subtree of that depth waits for its right
+            // sibling.
             while count >> level & 1 == 1 {
                 node = self.join(&pending[level], &node, level);
                 level += 1;
@@ -115,7 +116,8 @@ impl Merkle {
             return self.zeros[depth];
         }
         let mut node: Option<Chunk> = None;
-        // Closes the tree from the bottom: a missing right sibling is a subtree of zeros of the same depth.
+        // Closes the tree from the bottom: a missing right sibling is a subtree of zeros of the
+        // same depth.
         for (level, (left, zero)) in pending.iter().zip(&self.zeros).take(depth).enumerate() {
             let left = (count >> level & 1 == 1).then_some(left);
             node = match (left, node) {
@@ -125,7 +127,8 @@ impl Merkle {
                 (None, None) => None,
             };
         }
-        // With exactly `2^depth` chunks no bit below `depth` is set, and the whole tree is already complete.
+        // With exactly `2^depth` chunks no bit below `depth` is set, and the whole tree is already
+        // complete.
         node.unwrap_or(pending[depth])
     }
 
@@ -147,19 +150,20 @@ impl Merkle {
         depth: usize,
         length: usize,
     ) -> Chunk {
-        // Deeper than the limit if the list is over it: the root is then wrong rather than a panic, and no
-        // valid block has it.
+        // Deeper than the limit if the list is over it: the root is then wrong rather than a panic,
+        // and no valid block has it.
         let depth = depth.max(chunks.len().next_power_of_two().trailing_zeros() as usize);
         mix_in_length(&self.tree(chunks, depth), length)
     }
 
-    /// Returns the body of a progressive list (EIP-7916): subtrees of 1, 4, 16, … chunks, each hashed with
-    /// the root of the rest.
+    /// Returns the body of a progressive list (EIP-7916): subtrees of 1, 4, 16, … chunks, each
+    /// hashed with the root of the rest.
     fn progressive(&self, mut chunks: impl Iterator<Item = Chunk>) -> Chunk {
         let mut subtrees = Vec::new();
         let mut next = chunks.next();
         while let Some(first) = next {
-            // Subtree `n` has depth `2n`; a list that fits in memory ends long before the shift overflows.
+            // Subtree `n` has depth `2n`; a list that fits in memory ends long before the shift
+            // overflows.
             let depth = 2 * subtrees.len();
             let mut left = (1_u64 << depth) - 1;
             let rest = core::iter::from_fn(|| {
@@ -169,8 +173,8 @@ impl Merkle {
             subtrees.push(self.tree(core::iter::once(first).chain(rest), depth));
             next = chunks.next();
         }
-        // The innermost rest is a zero chunk; the fold hashes from the last subtree outwards, as the type
-        // nests.
+        // The innermost rest is a zero chunk; the fold hashes from the last subtree outwards, as
+        // the type nests.
         subtrees.iter().rev().fold([0; 32], |rest, subtree| hash_pair(subtree, &rest))
     }
 
@@ -182,9 +186,11 @@ impl Merkle {
         self.progressive_list(pack(bytes), bytes.len())
     }
 
-    /// Returns the root of a progressive container (EIP-7495) with all its fields active; fewer than 64.
+    /// Returns the root of a progressive container (EIP-7495) with all its fields active; fewer
+    /// than 64.
     pub fn progressive_container(&self, fields: &[Chunk]) -> Chunk {
-        // A bit vector with every bit set. The count of fields is a constant of the fork and never 64.
+        // A bit vector with every bit set. The count of fields is a constant of the fork and
+        // never 64.
         let active = number((1_u64 << fields.len()) - 1);
         hash_pair(&self.progressive(fields.iter().copied()), &active)
     }
@@ -204,8 +210,8 @@ impl Merkle {
         ])
     }
 
-    /// Returns the root of a record of SSZ vectors and integers, cut at `widths`; an integer of eight bytes
-    /// and a vector of at most 32 bytes both fill one right-padded chunk.
+    /// Returns the root of a record of SSZ vectors and integers, cut at `widths`; an integer of
+    /// eight bytes and a vector of at most 32 bytes both fill one right-padded chunk.
     fn record<const N: usize>(&self, record: &[u8], widths: [usize; N]) -> Chunk {
         let mut rest = record;
         self.container(widths.map(|width| {
@@ -256,7 +262,8 @@ impl Merkle {
 
     fn request(&self, request: &NewPayloadRequest<'_>, fork: ProtocolFork) -> Chunk {
         let payload = self.progressive_payload(&request.payload, fork);
-        // Before Cancun the request is the payload alone, and a container of one field has the field's root.
+        // Before Cancun the request is the payload alone, and a container of one field has the
+        // field's root.
         if fork < ProtocolFork::Cancun {
             return payload;
         }

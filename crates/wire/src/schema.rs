@@ -39,8 +39,8 @@ impl ProtocolFork {
         Self::Amsterdam,
     ];
 
-    /// Returns the fork whose execution rules apply: a blob-parameter fork has the rules of the fork before
-    /// it.
+    /// Returns the fork whose execution rules apply: a blob-parameter fork has the rules of the
+    /// fork before it.
     pub const fn rules(self) -> Self {
         match self {
             Self::Bpo1 | Self::Bpo2 => Self::Osaka,
@@ -88,8 +88,8 @@ pub struct SchemaId(u16);
 impl SchemaId {
     /// The revision of an input with one block, as in the execution-specs.
     pub const REVISION: u16 = 0x01;
-    /// The revision of an input with a list of blocks ([`StatelessBatch`](crate::StatelessBatch)): an
-    /// extension of this project, far above the revisions that the specification counts through.
+    /// The revision of an input with a list of blocks ([`StatelessBatch`](crate::StatelessBatch)):
+    /// an extension of this project, far above the revisions that the specification counts through.
     pub const BATCH_REVISION: u16 = 0xba;
     /// Length of the id in front of an input, in bytes.
     pub const LEN: usize = 2;

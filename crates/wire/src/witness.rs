@@ -32,7 +32,8 @@ impl<'a> ExecutionWitness<'a> {
     /// Maximum bytes of a header.
     pub const MAX_HEADER: usize = 1 << 10;
     /// Maximum number of headers: the number of ancestors that BLOCKHASH reaches.
-    // A verifier hashes every header that it is given, so the number is limited to those that can be read.
+    // A verifier hashes every header that it is given, so the number is limited to those that can
+    // be read.
     pub const MAX_HEADERS: usize = 256;
 
     /// The empty witness.
@@ -59,9 +60,9 @@ fn decode_codes(bytes: &[u8]) -> Result<ByteLists<'_>, DecodeError> {
     ByteLists::decode("witness codes", bytes, usize::MAX, ExecutionWitness::MAX_CODE)
 }
 
-/// Refuses a code that is listed twice, because the accounts with that code would have two encodings. Codes
-/// in ascending order, as our own writers produce them, need one comparison each; others are sorted, in
-/// memory of four words for each code.
+/// Refuses a code that is listed twice, because the accounts with that code would have two
+/// encodings. Codes in ascending order, as our own writers produce them, need one comparison each;
+/// others are sorted, in memory of four words for each code.
 fn check_unique(codes: ByteLists<'_>) -> Result<(), DecodeError> {
     if codes.iter().zip(codes.iter().skip(1)).all(|(code, next)| code < next) {
         return Ok(());
@@ -81,7 +82,8 @@ fn decode_headers(bytes: &[u8]) -> Result<ByteLists<'_>, DecodeError> {
     ByteLists::decode("witness headers", bytes, most, longest)
 }
 
-/// The state that the blocks of a batch read: an [`ExecutionWitness`] with trie nodes in compact form.
+/// The state that the blocks of a batch read: an [`ExecutionWitness`] with trie nodes in compact
+/// form.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BatchWitness<'a> {
     /// Trie nodes, of the account trie and of storage tries alike.
@@ -101,14 +103,15 @@ impl<'a> BatchWitness<'a> {
     ///
     /// # Errors
     ///
-    /// [`DecodeError`] if `state` does not belong to a witness with these codes, or if a code is listed
-    /// twice.
+    /// [`DecodeError`] if `state` does not belong to a witness with these codes, or if a code is
+    /// listed twice.
     pub fn new(
         state: &'a [u8],
         codes: ByteLists<'a>,
         headers: ByteLists<'a>,
     ) -> Result<Self, DecodeError> {
-        // Codes come first: the stream refers to them by position, and a duplicate would allow two positions.
+        // Codes come first: the stream refers to them by position, and a duplicate would allow two
+        // positions.
         check_unique(codes)?;
         Ok(Self { state: CompactState::decode(state, codes.len())?, codes, headers })
     }

@@ -14,8 +14,8 @@ type Result<T> = std::result::Result<T, Box<dyn Error>>;
 /// The crates that are meant for others, by the names that they have in the workspace.
 const FOR_OTHERS: [&str; 5] = ["execute", "keccak", "stateless", "trie", "wire"];
 
-/// Crates of others that the program calls. It has to name the versions that the workspace has, since
-/// their types are in its interfaces.
+/// Crates of others that the program calls. It has to name the versions that the workspace has,
+/// since their types are in its interfaces.
 const SHARED: [&str; 3] = ["alloy-evm", "alloy-primitives", "revm"];
 
 fn root() -> PathBuf {
@@ -41,9 +41,10 @@ fn outside_manifest() -> Result<String> {
     Ok(manifest)
 }
 
-/// The features that crates have here are those that they ask for themselves: one that is missing and
-/// that another member of the workspace happens to bring shows only in a project like this one. That
-/// is also why it cannot share what the workspace has built; what it builds stays below `target/`.
+/// The features that crates have here are those that they ask for themselves: one that is missing
+/// and that another member of the workspace happens to bring shows only in a project like this one.
+/// That is also why it cannot share what the workspace has built; what it builds stays below
+/// `target/`.
 #[test]
 fn a_project_outside_verifies_a_block_and_has_execute_in_its_evm() -> Result<()> {
     let project = tempfile::tempdir()?;

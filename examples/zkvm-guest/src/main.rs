@@ -1,9 +1,9 @@
 //! Verifies a block without the standard library: the main function of the guest of a zkVM.
 //!
-//! The host gives the calldata of EXECUTE on standard input. The program runs the call with all gas that there is, and
-//! writes the result that the call returns. It has a panic handler and an allocator of its own, and asks the host for
-//! nothing but bytes; a guest has those of its zkVM. Where the zkVM has circuits for signatures or curves, the guest hands
-//! them in as `Cryptography`.
+//! The host gives the calldata of EXECUTE on standard input. The program runs the call with all gas
+//! that there is, and writes the result that the call returns. It has a panic handler and an
+//! allocator of its own, and asks the host for nothing but bytes; a guest has those of its zkVM.
+//! Where the zkVM has circuits for signatures or curves, the guest hands them in as `Cryptography`.
 
 #![no_std]
 #![no_main]

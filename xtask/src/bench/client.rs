@@ -11,8 +11,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// Threads of the client, and connections of each. Every one has a request on its way all the time, so
-/// that neither the node nor the client has to be woken.
+/// Threads of the client, and connections of each. Every one has a request on its way all the time,
+/// so that neither the node nor the client has to be woken.
 const THREADS: usize = 1;
 const CONNECTIONS: usize = 32;
 const RETRY_TIMEOUT: Duration = Duration::from_secs(30);

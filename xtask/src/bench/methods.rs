@@ -28,7 +28,8 @@ const NOTABLE: f64 = 1.3;
 const FROM: &str = "0xf39fd6e51aad88f6f4ce6ab8827279cfffb92266";
 const TO: &str = "0x70997970c51812dc3a010c7d01b50e0d17dc79c8";
 
-/// Methods and their parameters. FROM and TO are accounts, CONTRACT is the one that TX called in BLOCK.
+/// Methods and their parameters. FROM and TO are accounts, CONTRACT is the one that TX called in
+/// BLOCK.
 const METHODS: &[(&str, &str)] = &[
     ("web3_clientVersion", "[]"),
     ("eth_chainId", "[]"),

@@ -212,7 +212,8 @@ fn sim(name: &str, arguments: &[&str]) -> Result<()> {
     run_built("--bin", "sim", &[&[name], arguments].concat())
 }
 
-/// Builds and runs a binary (`--bin`) or an example (`--example`) that links the crates which make blocks.
+/// Builds and runs a binary (`--bin`) or an example (`--example`) that links the crates which make
+/// blocks.
 fn run_built(kind: &str, name: &str, arguments: &[&str]) -> Result<()> {
     let root = find_root()?;
     let built = toolchain::cargo()

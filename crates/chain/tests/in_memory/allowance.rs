@@ -1,4 +1,5 @@
-//! Transactions that buy an allowance of EXECUTE gas: what they pay, what comes back, and who cannot get around it.
+//! Transactions that buy an allowance of EXECUTE gas: what they pay, what comes back, and who
+//! cannot get around it.
 
 use crate::support::market::{
     AROUND, CHAIN_ID, FORKS, FOUR_TIMES, FULL, GOES_ON, GWEI, L1, REVERTS, Reasons, empty_l2_block,
@@ -122,7 +123,8 @@ impl L1 {
         }
     }
 
-    /// The reason for which no block can hold the transaction as its first, by the rules of execution alone.
+    /// The reason for which no block can hold the transaction as its first, by the rules of
+    /// execution alone.
     fn alone(&self, offered: &RecoveredTransaction) -> Result<(), Invalid> {
         let state = self.chain.state();
         let header = state.open_header(&self.attributes()).unwrap();
@@ -137,7 +139,8 @@ impl L1 {
         self.chain.balance(Key::named(of).address()).unwrap()
     }
 
-    /// Makes a block of a transaction of Alice, and returns its gas and the EXECUTE gas that she has paid for.
+    /// Makes a block of a transaction of Alice, and returns its gas and the EXECUTE gas that she
+    /// has paid for.
     fn paid(&mut self, offered: RecoveredTransaction) -> (Arc<Block>, u64, u64) {
         let (before, price, value) =
             (self.balance("alice"), self.price(), offered.transaction.value());
@@ -153,7 +156,8 @@ impl L1 {
     }
 }
 
-/// A call with an allowance, whose fee cap is a hundred gwei. Without an address it is of the precompile.
+/// A call with an allowance, whose fee cap is a hundred gwei. Without an address it is of the
+/// precompile.
 pub(crate) fn buys(
     who: &str,
     nonce: u64,
@@ -247,7 +251,8 @@ fn a_transaction_that_draws_nothing_pays_nothing_for_its_allowance() {
     assert_eq!((units, l1.excess() + TARGET), (0, excess));
 }
 
-/// Paid by value or by what a frame leaves over, the ether of a call would be back after a revert, and the work done.
+/// Paid by value or by what a frame leaves over, the ether of a call would be back after a revert,
+/// and the work done.
 #[test]
 fn attack_a_revert_at_any_depth_does_not_unpay_what_was_drawn() {
     let input = empty_l2_block(ProtocolFork::Osaka);
@@ -378,7 +383,8 @@ fn what_the_block_has_no_room_for_is_in_the_next_with_all_that_follows_it() {
     l1.block_of(&offered[2..]);
 }
 
-/// An allowance is paid back if it is not drawn. If it took room nevertheless, a sender would fill blocks for nothing.
+/// An allowance is paid back if it is not drawn. If it took room nevertheless, a sender would fill
+/// blocks for nothing.
 #[test]
 fn attack_an_allowance_that_is_not_drawn_shuts_no_one_out() {
     let input = empty_l2_block(ProtocolFork::Osaka);
@@ -524,7 +530,8 @@ fn a_transaction_that_is_left_out_leaves_no_trace() {
     let fork = ProtocolFork::Cancun;
     let input = empty_l2_block(fork);
     let l1 = || L1::selling_allowances(&genesis(fork, excess_at(GWEI)), fork, flat(100_000));
-    // One that the executor refuses before there is an EVM, and ones that the EVM refuses, or whose sender cannot pay.
+    // One that the executor refuses before there is an EVM, and ones that the EVM refuses, or whose
+    // sender cannot pay.
     let much = changed("alice", 0, None, 500_000, &input, |tx| tx.gas_limit = 200_000_001);
     let little = changed("alice", 0, None, 500_000, &input, |tx| tx.gas_limit = 21_000);
     let poor = changed("alice", 0, None, 500_000, &input, |tx| fee_cap(tx, u128::MAX));
@@ -540,7 +547,8 @@ fn a_transaction_that_is_left_out_leaves_no_trace() {
         assert_eq!(built.executed.block.hash, expected.executed.block.hash);
         assert_eq!(built.witness, expected.witness);
     }
-    // One that turns out not to fit when it has run: its fees would be more than their recipient can hold.
+    // One that turns out not to fit when it has run: its fees would be more than their recipient
+    // can hold.
     let l1 = l1();
     let tipped = changed("alice", 0, None, 500_000, &input, |tx| tx.max_priority_fee_per_gas = 1);
     let state = l1.chain.state();

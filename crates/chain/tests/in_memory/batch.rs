@@ -12,10 +12,11 @@ use testkit::{CHAIN_ID, ETHER, Key, fill_system_rings, rich, rich_genesis};
 use wire::{DecodeError, ProtocolFork, StatelessBatch, StatelessInput};
 
 const ACCOUNTS: u64 = 10_000;
-/// Maximum bytes that one more block without transactions may add to a batch, on a chain whose blocks have
-/// written few slots of the rings of EIP-4788 and EIP-2935.
+/// Maximum bytes that one more block without transactions may add to a batch, on a chain whose
+/// blocks have written few slots of the rings of EIP-4788 and EIP-2935.
 const EMPTY_BLOCK: usize = 900;
-/// The same where both rings are full: three slots of tries with thousands, of which a batch shares the upper levels.
+/// The same where both rings are full: three slots of tries with thousands, of which a batch shares
+/// the upper levels.
 const EMPTY_BLOCK_OF_AN_OLD_CHAIN: usize = 4_000;
 
 fn account(index: u64) -> Address {

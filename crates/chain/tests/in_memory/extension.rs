@@ -1,6 +1,6 @@
 //! A chain that does something of its own at the begin and end of its blocks and before each
-//! transaction: building, importing, replaying and verifying agree on it, and who does not know of it
-//! refuses its blocks.
+//! transaction: building, importing, replaying and verifying agree on it, and who does not know of
+//! it refuses its blocks.
 
 use crate::support::market::{CHAIN_ID, verify};
 use alloy_consensus::{Header, TxEip1559};
@@ -168,7 +168,8 @@ fn a_builder_goes_on_without_a_transaction_that_a_hook_refuses() {
         assert_eq!(block.block.hash, clean.block.hash, "{fork}");
         assert_eq!(block.witness, clean.witness, "{fork}");
 
-        // A builder without the hook includes the transaction; no chain with the hook accepts the block.
+        // A builder without the hook includes the transaction; no chain with the hook accepts the
+        // block.
         let lax = chain_without_refusal(fork);
         let (block, rejected) = build(&lax, vec![alice(0), mallory]);
         assert!(rejected.is_empty());

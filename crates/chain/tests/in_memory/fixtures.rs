@@ -34,8 +34,8 @@ fn osaka_fixtures_get_their_verdicts_from_execute() -> Result<()> {
     outcome.print();
     assert_eq!((outcome.tests, outcome.valid, outcome.invalid), (7_960, 7_831, 784));
     assert_eq!(outcome.foreign_system_code, 20, "each refused by EXECUTE as it is configured");
-    // All 43 blocks that claim other requests than they cause. Those whose claims an input can hold are
-    // refused for them; of the others no input can have the hash.
+    // All 43 blocks that claim other requests than they cause. Those whose claims an input can hold
+    // are refused for them; of the others no input can have the hash.
     assert_eq!((outcome.claimed_requests, outcome.malformed_requests), (27, 16));
     assert_only_listed_exceptions(&outcome);
     Ok(())
@@ -52,9 +52,10 @@ fn worst_case_fixtures_get_their_verdicts_from_execute() -> Result<()> {
 
 /// The Amsterdam packs follow specifications of April and May 2026. Since then EIP-8282 has made
 /// two more system contracts a condition of validity, which no block of theirs has, EIP-7843 has
-/// added a header field, which those of May lack, and EIP-2780 and others have repriced transactions. So
-/// under today's rules none of their valid blocks is valid, for one of exactly these reasons: the packs
-/// are no coverage of Amsterdam. That is what ethrex gives, over the same scenarios.
+/// added a header field, which those of May lack, and EIP-2780 and others have repriced
+/// transactions. So under today's rules none of their valid blocks is valid, for one of exactly
+/// these reasons: the packs are no coverage of Amsterdam. That is what ethrex gives, over the same
+/// scenarios.
 #[test]
 fn blocks_of_older_amsterdam_drafts_are_refused_for_what_has_changed_since() -> Result<()> {
     for (name, tests) in [("amsterdam_eip7928", 602), ("amsterdam_devnet4", 1_977)] {

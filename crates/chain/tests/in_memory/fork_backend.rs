@@ -1,4 +1,5 @@
-//! A chain that continues another one reads through to it, and remembers what it has changed itself.
+//! A chain that continues another one reads through to it, and remembers what it has changed
+//! itself.
 
 use alloy_consensus::TxEip1559;
 use alloy_genesis::{Genesis, GenesisAccount};

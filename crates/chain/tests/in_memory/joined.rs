@@ -1,4 +1,5 @@
-//! Batches that are joined from the footprints of their blocks: the same bytes as those of executing them again.
+//! Batches that are joined from the footprints of their blocks: the same bytes as those of
+//! executing them again.
 
 use crate::taken_back::{self, next, random_transaction};
 use enshrine_chain::{

@@ -62,8 +62,8 @@ fn arrows() -> Arrows {
     modules.iter().map(|module| ((*module).to_owned(), arrows_of(module))).collect()
 }
 
-/// The modules in an order in which each uses only those before it; those that are left have a circle
-/// among them.
+/// The modules in an order in which each uses only those before it; those that are left have a
+/// circle among them.
 fn layered(mut arrows: Arrows) -> (Vec<String>, Arrows) {
     let mut order: Vec<String> = Vec::new();
     while let Some(next) = arrows

@@ -1,4 +1,5 @@
-//! A chain that sells EXECUTE gas: what its blocks count, what calls pay, and who cannot get around it.
+//! A chain that sells EXECUTE gas: what its blocks count, what calls pay, and who cannot get around
+//! it.
 
 use crate::support::market::{
     AROUND, CALL, CHAIN_ID, FORKS, GOES_ON, GWEI, L1, REVERTS, empty_l2_block, flat, genesis, send,

@@ -141,8 +141,8 @@ fn build(
     (built, begun, of_each)
 }
 
-/// EXECUTE accepts a block from its witness alone, as it goes to L1; bytes of its input, and what EXECUTE has to
-/// hold.
+/// EXECUTE accepts a block from its witness alone, as it goes to L1; bytes of its input, and what
+/// EXECUTE has to hold.
 fn execute(chain: &Chain, built: &BuiltBlock) -> (usize, u64) {
     let (spec, block) = (&chain.config().spec, &built.executed.block);
     let fork = spec.fork_at(block.header.timestamp).unwrap();
@@ -176,7 +176,8 @@ fn signed(
     RecoveredTransaction { sender: key.address(), transaction: transaction.into(), signed: true }
 }
 
-/// Something of each kind: reading much, writing, removing, deploying, destroying, delegating, failing.
+/// Something of each kind: reading much, writing, removing, deploying, destroying, delegating,
+/// failing.
 pub(crate) fn random_transaction(
     dice: &mut Random,
     nonces: &mut [u64],

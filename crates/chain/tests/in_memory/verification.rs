@@ -13,7 +13,8 @@ use executor::Invalid;
 use variants::market::excess_at;
 use wire::ProtocolFork;
 
-/// A chain, and a child of its head with its witness: a call that succeeds, one that fails, and a frame that reverts.
+/// A chain, and a child of its head with its witness: a call that succeeds, one that fails, and a
+/// frame that reverts.
 struct World {
     l1: L1,
     block: Block,

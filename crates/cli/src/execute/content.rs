@@ -12,8 +12,8 @@ use std::{
     path::Path,
 };
 
-/// Most bytes of a source, packed or not: twice the length of a full mainnet block with its witness in hex. A hundred
-/// kilobytes may unpack to gigabytes, and what is read is copied up to twice.
+/// Most bytes of a source, packed or not: twice the length of a full mainnet block with its witness
+/// in hex. A hundred kilobytes may unpack to gigabytes, and what is read is copied up to twice.
 const LONGEST: u64 = 256 << 20;
 
 /// The first bytes of what zstd has packed.
@@ -31,8 +31,8 @@ pub(crate) enum Content {
     Bytes(Vec<u8>),
 }
 
-/// Reads a file, or standard input for `-`; unpacks it, takes the result out of the answer of a node, and
-/// reads hex digits as the bytes that they stand for.
+/// Reads a file, or standard input for `-`; unpacks it, takes the result out of the answer of a
+/// node, and reads hex digits as the bytes that they stand for.
 pub(crate) fn read(path: &Path) -> Result<Content> {
     let read = || {
         let bytes = match path.as_os_str() == STDIO {
@@ -55,8 +55,8 @@ pub(crate) fn name_of(path: &Path) -> String {
     }
 }
 
-/// Writes a file, or standard output for `-`. Whether it was a file: nothing else may be said on standard
-/// output otherwise.
+/// Writes a file, or standard output for `-`. Whether it was a file: nothing else may be said on
+/// standard output otherwise.
 pub(super) fn write(path: &Path, bytes: &[u8]) -> Result<bool> {
     if path.as_os_str() == STDIO {
         output::write_bytes(bytes);
@@ -189,7 +189,8 @@ mod tests {
         }
     }
 
-    /// A zstd frame of this many blocks, four bytes each, that unpack to 128 KiB of zeros each (RFC 8878).
+    /// A zstd frame of this many blocks, four bytes each, that unpack to 128 KiB of zeros each (RFC
+    /// 8878).
     fn bomb(blocks: usize) -> Vec<u8> {
         const SIZE: u32 = 128 << 10;
         // No checksum and no content size; a window of 128 KiB.

@@ -20,8 +20,9 @@ pub(crate) struct Arguments {
     #[arg(short, long, value_name = "FILE")]
     output: PathBuf,
 
-    /// Dialect of the call: specs, drake, blobs, nested, draft-8079 or execute-tx. Blobs are written beside the
-    /// calldata, to FILE.blob0, FILE.blob1 and so on, and the witness of an execute-tx to FILE.witness.
+    /// Dialect of the call: specs, drake, blobs, nested, draft-8079 or execute-tx. Blobs are
+    /// written beside the calldata, to FILE.blob0, FILE.blob1 and so on, and the witness of an
+    /// execute-tx to FILE.witness.
     #[arg(long, value_name = "DIALECT", default_value_t = DialectName::Specs)]
     to: DialectName,
 

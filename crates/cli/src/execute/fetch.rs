@@ -33,7 +33,8 @@ pub(crate) struct Arguments {
     #[arg(long, value_enum, default_value_t = Format::Bundle)]
     format: Format,
 
-    /// For --format ssz: the fork whose rules hold from genesis on. Chains that are no public network need it.
+    /// For --format ssz: the fork whose rules hold from genesis on. Chains that are no public
+    /// network need it.
     #[arg(long, value_name = "FORK", value_parser = parse_fork)]
     fork: Option<ProtocolFork>,
 

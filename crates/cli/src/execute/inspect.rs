@@ -92,8 +92,8 @@ enum Document {
 
 /// Fields of an input, in the order of its encoding.
 ///
-/// Gas is that of an L1 which charges by `chosen`, and beside it what the named schedules make of the
-/// same input, all on the word of the payload: nothing is executed.
+/// Gas is that of an L1 which charges by `chosen`, and beside it what the named schedules make of
+/// the same input, all on the word of the payload: nothing is executed.
 fn describe(input: &StatelessInput<'_>, calldata: usize, chosen: GasSchedule) -> Fields {
     let request = &input.request;
     let payload = &request.payload;

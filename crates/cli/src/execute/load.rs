@@ -22,12 +22,13 @@ use wire::{Input, ProtocolFork};
 pub(crate) struct Source {
     /// Input files, recognized by their content and not by their names: SSZ (the exact calldata of
     /// EXECUTE) in binary or hex, JSON bundles with block and witness, and a node's response that
-    /// has either as its result, and raw transactions of type 0x05; also compressed with zstd. `-` is
-    /// standard input, a folder stands for all its files.
+    /// has either as its result, and raw transactions of type 0x05; also compressed with zstd. `-`
+    /// is standard input, a folder stands for all its files.
     #[arg(value_name = "FILE")]
     pub(crate) files: Vec<PathBuf>,
 
-    /// A raw block (RLP, binary or hex, or debug_getRawBlock's answer); needs --witness and --chain.
+    /// A raw block (RLP, binary or hex, or debug_getRawBlock's answer); needs --witness and
+    /// --chain.
     #[arg(long, value_name = "FILE", requires_all = ["witness", "chain"])]
     block: Option<PathBuf>,
 
@@ -39,8 +40,8 @@ pub(crate) struct Source {
     #[arg(long, value_name = "NAME", requires = "block")]
     chain: Option<String>,
 
-    /// The fork whose rules hold from genesis on: for chains that are not public networks, and for tests with the
-    /// chain id of one, whose forks it replaces.
+    /// The fork whose rules hold from genesis on: for chains that are not public networks, and for
+    /// tests with the chain id of one, whose forks it replaces.
     #[arg(long, value_name = "FORK", value_parser = parse_fork)]
     fork: Option<ProtocolFork>,
 
@@ -48,8 +49,8 @@ pub(crate) struct Source {
     #[arg(long, value_name = "DIALECT", default_value_t = DialectName::Specs)]
     dialect: DialectName,
 
-    /// Blob of the transaction, in order, for --dialect blobs; may be given several times. For --dialect execute-tx,
-    /// the witness of the transaction.
+    /// Blob of the transaction, in order, for --dialect blobs; may be given several times. For
+    /// --dialect execute-tx, the witness of the transaction.
     #[arg(long = "blob", value_name = "FILE")]
     blobs: Vec<PathBuf>,
 }
@@ -246,14 +247,16 @@ pub(crate) fn calldata_of(bundle: &Bundle, fork: Option<ProtocolFork>) -> Result
 )]
 pub(super) struct UnknownFork(pub(super) u64);
 
-/// The rules of a chain: those of `--fork`, or else those that the network had at the block's timestamp.
+/// The rules of a chain: those of `--fork`, or else those that the network had at the block's
+/// timestamp.
 fn spec_of(chain_id: u64, fork: Option<ProtocolFork>) -> Result<ChainSpec, UnknownFork> {
     fork.map(|fork| constant_spec(chain_id, fork))
         .or_else(|| ChainSpec::known(chain_id))
         .ok_or(UnknownFork(chain_id))
 }
 
-/// The rules of one fork from genesis on, with the deposit contract of the network that has the chain id.
+/// The rules of one fork from genesis on, with the deposit contract of the network that has the
+/// chain id.
 fn constant_spec(chain_id: u64, fork: ProtocolFork) -> ChainSpec {
     let spec = ChainSpec::constant(chain_id, fork);
     match ChainSpec::known(chain_id).and_then(|network| network.deposit_contract()) {

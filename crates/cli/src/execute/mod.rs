@@ -20,8 +20,8 @@ use wire::ProtocolFork;
 pub(crate) enum Command {
     /// Verify blocks.
     ///
-    /// Exits with 0 if every one is valid, with 1 if one is not, with 3 if the witness of one is too small
-    /// to say, with 2 if one cannot be read; with the first of these that is true.
+    /// Exits with 0 if every one is valid, with 1 if one is not, with 3 if the witness of one is
+    /// too small to say, with 2 if one cannot be read; with the first of these that is true.
     Verify(verify::Arguments),
     /// Show what an input holds and what EXECUTE would charge for it.
     Inspect(inspect::Arguments),
@@ -35,8 +35,8 @@ pub(crate) enum Command {
 
 pub(crate) use load::{fork_since, parse_fork};
 
-/// The calldata of EXECUTE for a block or for a batch of blocks, where it comes from, and of which chain the
-/// blocks are.
+/// The calldata of EXECUTE for a block or for a batch of blocks, where it comes from, and of which
+/// chain the blocks are.
 #[derive(Debug)]
 pub(crate) struct Calldata {
     pub(crate) name: String,

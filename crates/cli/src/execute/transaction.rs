@@ -19,7 +19,8 @@ pub(super) struct Carrier {
 }
 
 impl Carrier {
-    /// Reads a raw transaction; `None` if the bytes do not begin with its type, with which no input begins.
+    /// Reads a raw transaction; `None` if the bytes do not begin with its type, with which no input
+    /// begins.
     pub(super) fn read(raw: &[u8]) -> Result<Option<Self>> {
         if raw.first() != Some(&ExecuteTx::TYPE) {
             return Ok(None);

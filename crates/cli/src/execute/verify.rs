@@ -19,9 +19,9 @@ pub(crate) struct Arguments {
     #[arg(long)]
     l2: bool,
 
-    /// Fork schedule of L1, such as prague,osaka@1800000000: refuse blocks of other forks than L1 had
-    /// at their timestamps, as EXECUTE does for chain ids of no public network. Without it each fork from
-    /// Cancun on is taken at any timestamp.
+    /// Fork schedule of L1, such as prague,osaka@1800000000: refuse blocks of other forks than L1
+    /// had at their timestamps, as EXECUTE does for chain ids of no public network. Without it each
+    /// fork from Cancun on is taken at any timestamp.
     #[arg(long, value_name = "FORKS", value_parser = fork_rule)]
     l1_forks: Option<ForkRule>,
 

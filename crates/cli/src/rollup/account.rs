@@ -1,4 +1,5 @@
-//! `enshrine calldata account` and `enshrine calldata deliver`: what a contract on L1 needs to act on the L2.
+//! `enshrine calldata account` and `enshrine calldata deliver`: what a contract on L1 needs to act
+//! on the L2.
 
 use super::Node;
 use crate::output::say;
@@ -18,8 +19,8 @@ use eyre::{Result, WrapErr as _, bail, ensure};
 use serde_json::json;
 use std::{path::PathBuf, process::ExitCode};
 
-/// Gas of a delivery besides the gas of its message: the transaction, the messenger and a new account, at the
-/// prices of Amsterdam.
+/// Gas of a delivery besides the gas of its message: the transaction, the messenger and a new
+/// account, at the prices of Amsterdam.
 const DELIVERY_GAS: u64 = 350_000;
 
 #[derive(Debug, Args)]
@@ -40,12 +41,13 @@ pub(crate) struct Order {
     #[arg(long, value_name = "WEI", default_value = "0")]
     value: U256,
 
-    /// Gas of the message. One that has to be forced needs about half of the queue's `MAX_BOUNDED_GAS` at most.
+    /// Gas of the message. One that has to be forced needs about half of the queue's
+    /// `MAX_BOUNDED_GAS` at most.
     #[arg(long, value_name = "GAS", default_value_t = 500_000)]
     gas: u64,
 
-    /// Wei of the message for its relayer; `L1MessageQueue.minimumFee` has the least. The sender adds them to the
-    /// value of its call.
+    /// Wei of the message for its relayer; `L1MessageQueue.minimumFee` has the least. The sender
+    /// adds them to the value of its call.
     #[arg(long, value_name = "WEI", default_value_t = 0)]
     fee: u128,
 
@@ -127,7 +129,8 @@ pub(crate) fn deliver(arguments: &Deliver) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// An L2 transaction that delivers a kept message to an alias account, without nonce, fees and signature.
+/// An L2 transaction that delivers a kept message to an alias account, without nonce, fees and
+/// signature.
 #[derive(Debug, PartialEq, Eq)]
 struct Delivery {
     calldata: Bytes,

@@ -21,16 +21,18 @@ use wire::ProtocolFork;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Calldata of `ForcedInbox.submit`, for an L2 transaction that the sequencer must not leave out: a signed one, or
-    /// one that the command signs with the greatest fee cap that the sender's balance pays for.
+    /// Calldata of `ForcedInbox.submit`, for an L2 transaction that the sequencer must not leave
+    /// out: a signed one, or one that the command signs with the greatest fee cap that the sender's
+    /// balance pays for.
     Force(force::Force),
     /// Calldata of `L1MessageQueue.claim`, for a message of the L2: the same as `enshrine prove`.
     Claim(prove::Arguments),
-    /// Calldata of `L1MessageQueue.send` for a contract on L1, a multisig for instance: its alias account on the L2
-    /// makes a call.
+    /// Calldata of `L1MessageQueue.send` for a contract on L1, a multisig for instance: its alias
+    /// account on the L2 makes a call.
     Account(account::Order),
-    /// Calldata of `L2Accounts.force`, which delivers a message to an alias account that the sequencer has parked
-    /// or that has failed. Any key may sign the transaction, and `calldata force` makes it a forced one.
+    /// Calldata of `L2Accounts.force`, which delivers a message to an alias account that the
+    /// sequencer has parked or that has failed. Any key may sign the transaction, and
+    /// `calldata force` makes it a forced one.
     Deliver(account::Deliver),
     /// Calldata of `NativeRollup.advance`, for L2 blocks that name no new anchor and owe nothing.
     /// It has the inputs of EXECUTE as they are, and no evidence.
@@ -42,13 +44,13 @@ pub(crate) enum Command {
 
 #[derive(Debug, Args)]
 pub(crate) struct Advance {
-    /// Inputs of EXECUTE in files, each for a block or for a batch of blocks, and in order; as `enshrine execute
-    /// encode` and `enshrine execute fetch` write them. `-` is standard input.
+    /// Inputs of EXECUTE in files, each for a block or for a batch of blocks, and in order; as
+    /// `enshrine execute encode` and `enshrine execute fetch` write them. `-` is standard input.
     #[arg(value_name = "FILE", required_unless_present = "l2", conflicts_with = "l2")]
     files: Vec<PathBuf>,
 
-    /// JSON-RPC address of a node of the L2 that has debug_executionWitness and debug_getRawBlock, in place of
-    /// files. What it gives is checked no further than a file is.
+    /// JSON-RPC address of a node of the L2 that has debug_executionWitness and debug_getRawBlock,
+    /// in place of files. What it gives is checked no further than a file is.
     #[arg(long, value_name = "URL", requires = "block")]
     l2: Option<String>,
 
@@ -56,13 +58,13 @@ pub(crate) struct Advance {
     #[arg(long, value_name = "NUMBER", requires = "l2")]
     block: Vec<u64>,
 
-    /// The fork whose rules hold on the L2, for blocks that are no inputs of EXECUTE yet [default: with
-    /// --deployment that of the genesis]
+    /// The fork whose rules hold on the L2, for blocks that are no inputs of EXECUTE yet [default:
+    /// with --deployment that of the genesis]
     #[arg(long, value_name = "FORK", value_parser = parse_fork)]
     fork: Option<ProtocolFork>,
 
-    /// Name the codes of each input by the accounts that `enshrine calldata keep` makes of them, in place of the
-    /// codes themselves.
+    /// Name the codes of each input by the accounts that `enshrine calldata keep` makes of them, in
+    /// place of the codes themselves.
     #[arg(long)]
     kept: bool,
 
@@ -89,7 +91,8 @@ pub(crate) struct Keep {
     #[arg(long, value_name = "FORK", value_parser = parse_fork)]
     fork: Option<ProtocolFork>,
 
-    /// Each code by itself, if it has 256 bytes or more: for inputs that have some of these codes, and not all.
+    /// Each code by itself, if it has 256 bytes or more: for inputs that have some of these codes,
+    /// and not all.
     #[arg(long)]
     each: bool,
 

@@ -1,8 +1,9 @@
-//! The fee cap of a transaction that L1 is to force, compared with the balance of its sender and the base fee of the L2.
+//! The fee cap of a transaction that L1 is to force, compared with the balance of its sender and
+//! the base fee of the L2.
 //!
-//! Full blocks raise the base fee above any cap, and a block whose base fee is above the cap need not hold the
-//! transaction. The cap decides the price of that delay, and costs the sender nothing: a transaction pays the base fee and
-//! its tip. So it should be what the balance allows.
+//! Full blocks raise the base fee above any cap, and a block whose base fee is above the cap need
+//! not hold the transaction. The cap decides the price of that delay, and costs the sender nothing:
+//! a transaction pays the base fee and its tip. So it should be what the balance allows.
 
 use super::Node;
 use alloy_consensus::Transaction;
@@ -12,11 +13,13 @@ use eyre::{OptionExt as _, Result, ensure};
 use serde_json::{Value, json};
 use std::fmt;
 
-/// Least ratio of cap and base fee with which an entry keeps its place (`ForcedInbox.FEE_CAP_MARGIN`).
+/// Least ratio of cap and base fee with which an entry keeps its place
+/// (`ForcedInbox.FEE_CAP_MARGIN`).
 const MARGIN: u128 = 8;
 /// Base fee, in wei, as which a lower one counts (`ForcedInbox.FEE_CAP_FLOOR`).
 const FLOOR: u128 = 1_000_000_000;
-/// Blocks after which no delay is computed further: the base fee has risen by 50 orders of magnitude then.
+/// Blocks after which no delay is computed further: the base fee has risen by 50 orders of
+/// magnitude then.
 const MAX_BLOCKS: u64 = 1_000;
 
 /// Figures of a fee cap.
@@ -26,7 +29,8 @@ pub(super) struct FeeCap {
     max_fee: u128,
     /// Base fee of the L2's newest block, in wei.
     base_fee: u128,
-    /// Least cap, in wei, with which the transaction keeps its place while the base fee is above the cap.
+    /// Least cap, in wei, with which the transaction keeps its place while the base fee is above
+    /// the cap.
     keeps_place_from: u128,
     /// Greatest cap, in wei, that the balance of the sender pays for.
     from_balance: u128,
@@ -51,8 +55,8 @@ impl FeeCap {
         Self::with(balance, base_fee.into(), head.header.gas_limit, sender, transaction)
     }
 
-    /// The greatest cap, in wei per gas, that a balance pays for beside other wei. The inbox takes no transaction whose
-    /// gas may cost 2^128 wei or more.
+    /// The greatest cap, in wei per gas, that a balance pays for beside other wei. The inbox takes
+    /// no transaction whose gas may cost 2^128 wei or more.
     pub(super) fn greatest(balance: U256, others: U256, gas: u64) -> u128 {
         let left = u128::try_from(balance.saturating_sub(others)).unwrap_or(u128::MAX);
         left.checked_div(gas.into()).unwrap_or_default()

@@ -31,8 +31,9 @@ const SENDER_KEY: &str = "ENSHRINE_SENDER_KEY";
 
 #[derive(Debug, Args)]
 pub(crate) struct Force {
-    /// The transaction as `cast mktx` prints it, in hexadecimal digits; or a file that holds it, in binary, in
-    /// hex or as the answer of a node. `-` is standard input. Or --to, for one that the command signs.
+    /// The transaction as `cast mktx` prints it, in hexadecimal digits; or a file that holds it, in
+    /// binary, in hex or as the answer of a node. `-` is standard input. Or --to, for one that the
+    /// command signs.
     #[arg(value_name = "RAWTX", required_unless_present = "to", conflicts_with = "to")]
     raw: Option<PathBuf>,
 
@@ -43,8 +44,8 @@ pub(crate) struct Force {
     #[arg(long, value_name = "FILE")]
     deployment: Option<PathBuf>,
 
-    /// JSON-RPC address of a node of the L2, to compare the fee cap with the sender's balance and the base fee. Standard
-    /// error says at what price others can delay the transaction.
+    /// JSON-RPC address of a node of the L2, to compare the fee cap with the sender's balance and
+    /// the base fee. Standard error says at what price others can delay the transaction.
     #[arg(long, value_name = "URL")]
     l2: Option<String>,
 
@@ -56,8 +57,8 @@ pub(crate) struct Force {
 /// A transaction that the command signs, with the fee cap that the balance of its sender pays for.
 #[derive(Debug, Args)]
 struct Unsigned {
-    /// Recipient of a transaction that the command signs. Its fee cap is (balance - value - reserve) / gas limit: a high
-    /// cap costs nothing and makes a delay dearer.
+    /// Recipient of a transaction that the command signs. Its fee cap is (balance - value -
+    /// reserve) / gas limit: a high cap costs nothing and makes a delay dearer.
     #[arg(long, value_name = "ADDRESS", requires = "l2")]
     to: Option<Address>,
 
@@ -73,8 +74,8 @@ struct Unsigned {
     #[arg(long, value_name = "GAS", default_value_t = 21_000, requires = "to")]
     gas_limit: u64,
 
-    /// With --to: wei that the sender may spend otherwise before a block has the transaction. It is dropped as invalid
-    /// once the balance is too low for its fee cap.
+    /// With --to: wei that the sender may spend otherwise before a block has the transaction. It is
+    /// dropped as invalid once the balance is too low for its fee cap.
     #[arg(long, value_name = "WEI", default_value = "0", requires = "to")]
     reserve: U256,
 
@@ -82,8 +83,8 @@ struct Unsigned {
     #[arg(long, value_name = "NUMBER", requires = "to")]
     nonce: Option<u64>,
 
-    /// With --to: key of the sender, a keystore (Web3 secret storage) or a file of keys with an `operator`. A raw key is
-    /// taken from ENSHRINE_SENDER_KEY.
+    /// With --to: key of the sender, a keystore (Web3 secret storage) or a file of keys with an
+    /// `operator`. A raw key is taken from ENSHRINE_SENDER_KEY.
     #[arg(long, value_name = "FILE", requires = "to")]
     sender_key: Option<String>,
 

@@ -28,8 +28,8 @@ use wire::ProtocolFork;
 
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
-    /// Folder for the files. The scripts may write below deployments/ of the checkout only, and paths
-    /// are written down as they are given: so name it from the top of the checkout, as in
+    /// Folder for the files. The scripts may write below deployments/ of the checkout only, and
+    /// paths are written down as they are given: so name it from the top of the checkout, as in
     /// deployments/my-rollup.
     #[arg(value_name = "DIR")]
     folder: PathBuf,
@@ -38,9 +38,9 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "ID", default_value_t = 8_079)]
     chain_id: u64,
 
-    /// The rules by which the L2 begins, those of L1: prague, osaka, bpo1, bpo2 or amsterdam; and the forks
-    /// that L1 has scheduled, with the times at which L1 forks, as in osaka,amsterdam@1800000000 or
-    /// osaka,amsterdam@+86400 (after the first block).
+    /// The rules by which the L2 begins, those of L1: prague, osaka, bpo1, bpo2 or amsterdam; and
+    /// the forks that L1 has scheduled, with the times at which L1 forks, as in
+    /// osaka,amsterdam@1800000000 or osaka,amsterdam@+86400 (after the first block).
     #[arg(long, value_name = "FORKS", value_parser = parse_forks, default_value = "osaka")]
     fork: ForkTimes,
 
@@ -48,8 +48,8 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "GAS", default_value_t = 10_000_000)]
     gas_limit: u64,
 
-    /// Time of the L2's first block, in seconds since 1970: no later than L1's when the contracts are
-    /// deployed [default: that of L1's latest block, or a minute ago if L1 does not answer]
+    /// Time of the L2's first block, in seconds since 1970: no later than L1's when the contracts
+    /// are deployed [default: that of L1's latest block, or a minute ago if L1 does not answer]
     #[arg(long, value_name = "SECONDS")]
     timestamp: Option<u64>,
 
@@ -57,13 +57,13 @@ pub(crate) struct Arguments {
     #[arg(long, value_enum, default_value_t = ForkMode::Follow)]
     fork_mode: ForkMode,
 
-    /// Account that may pause deposits and delay large claims for three days if EXECUTE has a bug, for good. It can do
-    /// nothing else, and not at once again [default: no account]
+    /// Account that may pause deposits and delay large claims for three days if EXECUTE has a bug,
+    /// for good. It can do nothing else, and not at once again [default: no account]
     #[arg(long, value_name = "ADDRESS")]
     guardian: Option<Address>,
 
-    /// Policy for advancing the rollup. By default one sequencer has a head start, and the rollup is open to anyone
-    /// once its head is 90 minutes old (90 seconds with --dev).
+    /// Policy for advancing the rollup. By default one sequencer has a head start, and the rollup
+    /// is open to anyone once its head is 90 minutes old (90 seconds with --dev).
     #[arg(long, value_enum, default_value_t = Policy::Permissioned)]
     policy: Policy,
 
@@ -75,7 +75,8 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "ADDRESS")]
     owner: Option<Address>,
 
-    /// With the deployer's account this decides the addresses on L1 [default: one that no other L2 has]
+    /// With the deployer's account this decides the addresses on L1 [default: one that no other L2
+    /// has]
     #[arg(long, value_name = "TEXT")]
     salt: Option<String>,
 
@@ -265,8 +266,8 @@ impl Arguments {
     fn genesis(&self, operator: Address) -> Result<Genesis> {
         let timestamp = self.timestamp.map_or_else(|| self.begins(), Ok)?;
         let predeploys = Predeploys::built_in();
-        // With the contracts of the newest fork: an L2 that lacks those of a fork has no valid block from that
-        // fork on, and the times of L1's later forks are not known yet.
+        // With the contracts of the newest fork: an L2 that lacks those of a fork has no valid
+        // block from that fork on, and the times of L1's later forks are not known yet.
         let newest = ProtocolFork::ALL.into_iter().max().unwrap_or(self.fork.last());
         let mut genesis = l2_genesis(&predeploys, newest, self.gas_limit, timestamp);
         let later = self.fork.timestamps((0, timestamp), None).wrap_err("--fork")?;
@@ -278,9 +279,9 @@ impl Arguments {
         Ok(genesis)
     }
 
-    /// A time at which an L2 may begin whose contracts are deployed from now on. `forge script` tries them
-    /// out on L1's latest block first, which may be a slot old, or hours on an L1 that makes blocks when
-    /// there is something to put into them.
+    /// A time at which an L2 may begin whose contracts are deployed from now on. `forge script`
+    /// tries them out on L1's latest block first, which may be a slot old, or hours on an L1 that
+    /// makes blocks when there is something to put into them.
     fn begins(&self) -> Result<u64> {
         let now = SystemTime::now()
             .duration_since(UNIX_EPOCH)

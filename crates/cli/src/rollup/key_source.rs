@@ -1,4 +1,5 @@
-//! The places from which a sequencer gets a key: a file of keys, a keystore, a remote signer, the environment.
+//! The places from which a sequencer gets a key: a file of keys, a keystore, a remote signer, the
+//! environment.
 
 use super::keys::{Keys, read_short};
 use ::rollup::Signer;
@@ -25,7 +26,8 @@ const WELL_KNOWN: [Address; 10] = [
 /// Most memory of scrypt for a keystore, in bytes: twice that of geth's keystores.
 const MAX_SCRYPT_BYTES: u64 = 512 << 20;
 
-/// Most times that scrypt works through its memory for a keystore. Light keystores have six, with 4 MiB.
+/// Most times that scrypt works through its memory for a keystore. Light keystores have six, with 4
+/// MiB.
 const MAX_SCRYPT_LANES: u64 = 16;
 
 /// Most rounds of PBKDF2 for a keystore.
@@ -113,8 +115,8 @@ impl KeySource<'_> {
     }
 }
 
-/// Refuses a keystore whose key derivation takes much more memory or time than those that wallets write: scrypt with
-/// n = 2^18, r = 8 and p = 1 (256 MiB), or 262,144 rounds of PBKDF2.
+/// Refuses a keystore whose key derivation takes much more memory or time than those that wallets
+/// write: scrypt with n = 2^18, r = 8 and p = 1 (256 MiB), or 262,144 rounds of PBKDF2.
 fn check_work(crypto: &Value) -> Result<()> {
     let parameters = crypto.get("kdfparams").unwrap_or(&Value::Null);
     let number = |name| parameters.get(name).and_then(Value::as_u64).unwrap_or_default();
@@ -146,8 +148,8 @@ fn refuse_readable(path: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Refuses a raw key among the flags, since all users of a machine see them (`ps`). The well-known keys of devnets are no
-/// secrets.
+/// Refuses a raw key among the flags, since all users of a machine see them (`ps`). The well-known
+/// keys of devnets are no secrets.
 pub(super) fn refuse_secret(flag: &str, value: Option<&str>) -> Result<()> {
     let Some(secret) = value.and_then(|value| value.parse::<B256>().ok()) else { return Ok(()) };
     let account = PrivateKeySigner::from_bytes(&secret).map(|key| key.address());

@@ -13,7 +13,8 @@ use std::{
 /// Most bytes of a file of keys, a keystore, a password or a configuration.
 const LONGEST: u64 = 1 << 20;
 
-/// Reads a short file that an operator names. Refuses what has no end (a device) or may never begin (a pipe).
+/// Reads a short file that an operator names. Refuses what has no end (a device) or may never begin
+/// (a pipe).
 pub(super) fn read_short(path: &Path) -> Result<Vec<u8>> {
     ensure!(fs::metadata(path)?.is_file(), "it is no regular file");
     let mut bytes = Vec::new();

@@ -7,7 +7,8 @@ use eyre::{Result, WrapErr as _, ensure};
 use lease::WitnessServer;
 use std::{net::SocketAddr, path::PathBuf, process::ExitCode, time::Duration};
 
-/// Shortest time of a grant: nodes ask once a second, and one lost answer is no reason to lose the lease.
+/// Shortest time of a grant: nodes ask once a second, and one lost answer is no reason to lose the
+/// lease.
 const MIN_TTL_MS: u64 = 3_000;
 
 /// A witness keeps nothing on disk. After a start it grants nothing for the time of a grant.
@@ -19,8 +20,8 @@ pub(crate) struct Arguments {
     /// File with the secret that nodes and witnesses share: 32 bytes in hexadecimal.
     #[arg(long, value_name = "FILE")]
     secret: PathBuf,
-    /// Milliseconds for which a lease is granted: another node takes over within a few seconds more. The same for all
-    /// witnesses.
+    /// Milliseconds for which a lease is granted: another node takes over within a few seconds
+    /// more. The same for all witnesses.
     #[arg(long, value_name = "MS", default_value_t = 6_000)]
     ttl_ms: u64,
 }

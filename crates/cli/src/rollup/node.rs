@@ -18,8 +18,8 @@ const SHUTDOWN_TIMEOUT: Duration = Duration::from_millis(1_500);
 /// Prefix of the environment variables.
 const PREFIX: &str = "ENSHRINE_";
 
-/// A value of the configuration comes from its flag, or from ENSHRINE_NAME in the environment, or from the
-/// file; or it is the default.
+/// A value of the configuration comes from its flag, or from ENSHRINE_NAME in the environment, or
+/// from the file; or it is the default.
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
     /// A TOML file with values by the names of the flags (`http_port` for --http-port).
@@ -30,7 +30,8 @@ pub(crate) struct Arguments {
     /// Print the configuration that all this comes to, and end.
     #[arg(long)]
     print_config: bool,
-    /// Check the configuration against L1, print each check, and end: with 0 if all passed, with 1 if not.
+    /// Check the configuration against L1, print each check, and end: with 0 if all passed, with 1
+    /// if not.
     #[arg(long, conflicts_with = "print_config")]
     check: bool,
     /// Print the checks as JSON.
@@ -112,7 +113,8 @@ async fn serve(config: Config) -> Result<()> {
     if time::timeout(SHUTDOWN_TIMEOUT, node.stop()).await.is_err() {
         tracing::warn!("shutdown timed out, abandoning remaining tasks");
     }
-    // With an error, so that a service manager starts the node anew: all that it acknowledged is on disk.
+    // With an error, so that a service manager starts the node anew: all that it acknowledged is on
+    // disk.
     panicked.map_or(Ok(()), |panicked| Err(panicked.into()))
 }
 

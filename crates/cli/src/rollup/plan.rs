@@ -1,5 +1,5 @@
-//! The text of the files that people edit: the configuration of `script/Deploy.s.sol`, and that of the
-//! node.
+//! The text of the files that people edit: the configuration of `script/Deploy.s.sol`, and that of
+//! the node.
 
 use alloy_primitives::{Address, Bytes, U256};
 use clap::ValueEnum;
@@ -28,7 +28,8 @@ pub(crate) enum Policy {
 pub(crate) enum ForkMode {
     /// The fork that L1 had at the timestamp of each block; no account has to act.
     Follow,
-    /// The current entry of L1's registry (EIP-8357); blocks that are not posted before a fork are lost.
+    /// The current entry of L1's registry (EIP-8357); blocks that are not posted before a fork are
+    /// lost.
     Registry,
     /// A schedule that only an owner can extend; the next fork of L1 stops the rollup until then.
     Pinned,
@@ -93,9 +94,9 @@ impl Delays {
         expiry: 172_800,
     };
 
-    /// For trying things out: all is due within two minutes. What the contract demands for the way out
-    /// stays as long as it is: a day each to see an upgrade, to claim before it, and to rescue a forced
-    /// transaction.
+    /// For trying things out: all is due within two minutes. What the contract demands for the way
+    /// out stays as long as it is: a day each to see an upgrade, to claim before it, and to rescue
+    /// a forced transaction.
     pub(crate) const DEV: Self = {
         const DAY: u64 = 86_400;
         let (max_lag, open_after, forced_delay, grace) = (60, 120, 90, 30);

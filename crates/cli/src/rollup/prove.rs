@@ -189,7 +189,8 @@ fn state_root(l2: &Node, number: u64) -> Result<B256> {
     Ok(block.header.inner.state_root)
 }
 
-/// Proof that the L2 holds a message after a block with this state root, which is verified as L1 verifies it.
+/// Proof that the L2 holds a message after a block with this state root, which is verified as L1
+/// verifies it.
 fn prove(l2: &Node, number: u64, state_root: B256, message: &Message) -> Result<AccountProof> {
     let keys = [B256::from(sent_slot(message.index))];
     let params = (L2_MESSENGER, keys, U64::from(number));

@@ -14,8 +14,8 @@ pub(crate) enum Command {
     Export(Export),
     /// Make a data directory from a snapshot, for a node that goes on from there.
     ///
-    /// Every node and code is verified against the state root of the block that L1 has taken. L1 is read for that, without
-    /// blobs.
+    /// Every node and code is verified against the state root of the block that L1 has taken. L1 is
+    /// read for that, without blobs.
     Import(Import),
 }
 

@@ -28,7 +28,8 @@ pub(crate) struct Arguments {
     #[arg(value_name = "DEPLOYMENT")]
     file: PathBuf,
 
-    /// JSON-RPC address of L1: then the first block is also compared with that of the rollup contract.
+    /// JSON-RPC address of L1: then the first block is also compared with that of the rollup
+    /// contract.
     #[arg(long, value_name = "URL")]
     l1: Option<String>,
 
@@ -184,10 +185,11 @@ impl OnL1 {
     }
 }
 
-/// Compares the first block with that of the contract on L1, and asks the contracts who has power over them.
+/// Compares the first block with that of the contract on L1, and asks the contracts who has power
+/// over them.
 ///
-/// The contract keeps the hash of its newest block only, and state roots for 8,191 blocks. The event of its
-/// constructor is there for good.
+/// The contract keeps the hash of its newest block only, and state roots for 8,191 blocks. The
+/// event of its constructor is there for good.
 fn compare_with_l1(url: &str, deployment: &Deployment) -> Result<OnL1> {
     let l1 = Node::connect("L1", url, Some(deployment.l1_chain_id))?;
     let rollup = deployment.rollup;

@@ -1,5 +1,5 @@
-//! `docs/operating.md`, typed into a shell as it stands: a devnet, the deployment, a sequencer and a
-//! follower, a deposit, a withdrawal that is claimed, a forced transaction, and a rescue.
+//! `docs/operating.md`, typed into a shell as it stands: a devnet, the deployment, a sequencer and
+//! a follower, a deposit, a withdrawal that is claimed, a forced transaction, and a rescue.
 
 use crate::support::free_port;
 use std::{

@@ -17,7 +17,8 @@ use std::{
 };
 use testkit::{Key, Patience, say_skipped};
 
-/// Name of the attacker's site. The browser resolves it to this machine, as the attacker's DNS server would.
+/// Name of the attacker's site. The browser resolves it to this machine, as the attacker's DNS
+/// server would.
 const SITE: &str = "attacker.test";
 
 /// Tries each way in which a page can send a request, and reports what it could read.
@@ -105,7 +106,8 @@ fn site(page: impl Fn(u16) -> String, reports: Sender<Value>) -> u16 {
     port
 }
 
-/// A port of the attacker's that sends a page once. From then on its name leads to a port of the node: DNS rebinding.
+/// A port of the attacker's that sends a page once. From then on its name leads to a port of the
+/// node: DNS rebinding.
 fn rebinding(page: impl Fn(u16) -> String, node: u16) -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
@@ -146,7 +148,8 @@ fn visit(folder: &Path, port: u16, reports: &Receiver<Value>) -> Option<Value> {
             .args(["--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"])
             .args(["--disable-background-networking", "--no-first-run", "--disable-sync"])
             .args(["--disable-component-update", "--disable-quic"])
-            // Requests to the machine itself are a question to the user in new versions: here the user has agreed.
+            // Requests to the machine itself are a question to the user in new versions: here the
+            // user has agreed.
             .arg("--disable-features=LocalNetworkAccessChecks")
             .arg(format!("--host-resolver-rules=MAP {SITE} 127.0.0.1"))
             .arg(format!("--user-data-dir={}", profile.path().display()))
@@ -191,7 +194,8 @@ fn no_page_of_a_browser_controls_a_node() {
     let (alice, bob) = (Key::named("alice"), Address::repeat_byte(0xb0));
     let (reports, received) = channel();
 
-    // Each request in turn from another origin, by each name of this machine, and from the own origin by rebinding.
+    // Each request in turn from another origin, by each name of this machine, and from the own
+    // origin by rebinding.
     let of_site = |host: &'static str| move |own| page(&attacks(host, ports), own);
     let mut sites = vec![];
     for host in ["127.0.0.1", "localhost"] {
@@ -212,8 +216,8 @@ fn no_page_of_a_browser_controls_a_node() {
         until("a block", || node.balance(bob) == U256::from(nonce + 1));
     }
 
-    // An origin that the operator lets in reads what is public, and nothing else. Without it the name of a host is not
-    // enough.
+    // An origin that the operator lets in reads what is public, and nothing else. Without it the
+    // name of a host is not enough.
     node.kill();
     let origin = site(of_site("127.0.0.1"), reports);
     let bound = rebinding(|own| page(&attacks(SITE, [own; 3]), report), port);

@@ -1,4 +1,5 @@
-//! Mistakes of operators: `enshrine node --check` names each, and a node does not start silently with one.
+//! Mistakes of operators: `enshrine node --check` names each, and a node does not start silently
+//! with one.
 
 use contracts::Deployment;
 use serde_json::{Value, json};

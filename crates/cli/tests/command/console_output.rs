@@ -121,7 +121,8 @@ impl Node {
         self.request("eth_getBlockByNumber", json!(["latest", false]))
     }
 
-    /// The log line about a call that EXECUTE refuses, which this makes, and the lines of that stream before it.
+    /// The log line about a call that EXECUTE refuses, which this makes, and the lines of that
+    /// stream before it.
     fn refusal(&self, stream: &mpsc::Receiver<String>) -> (String, Vec<String>) {
         call_in_vain(&self.address);
         let mut before = Vec::new();
@@ -392,8 +393,8 @@ fn log_lines_are_on_standard_output_where_people_read_it_and_beside_objects_for_
     }
 }
 
-/// Transactions of type 0x05 of the first account: one draws from its allowance, one calls an account without code, and
-/// one has no allowance.
+/// Transactions of type 0x05 of the first account: one draws from its allowance, one calls an
+/// account without code, and one has no allowance.
 fn with_allowances() -> [Bytes; 3] {
     let secret = b256!("ac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80");
     let key = Key::from_secret(secret).unwrap();

@@ -1,4 +1,5 @@
-//! A sequencer that dies, a follower that takes its place, and the first one when it comes back: as processes.
+//! A sequencer that dies, a follower that takes its place, and the first one when it comes back: as
+//! processes.
 
 use crate::support::free_port;
 use alloy_consensus::TxEip1559;
@@ -179,7 +180,8 @@ impl Drop for Node {
     }
 }
 
-/// An L1 with a deployed rollup, on whose L2 alice and carol have ether, and the keys of its sequencer.
+/// An L1 with a deployed rollup, on whose L2 alice and carol have ether, and the keys of its
+/// sequencer.
 pub(crate) struct Scene {
     pub(crate) l1: NodeProcess,
     pub(crate) folder: TempDir,

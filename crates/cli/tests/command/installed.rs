@@ -99,8 +99,8 @@ fn program_contains_no_build_path_or_lgpl_code() {
         String::from_utf8_lossy(&program[at.saturating_sub(40)..end]).into_owned()
     };
     assert_eq!(found(&root).map(shown), None);
-    // ethrex's curve is linked, its big integers (LGPL) are not: neither a function of them, which the table of symbols
-    // would name, nor a place where they panic.
+    // ethrex's curve is linked, its big integers (LGPL) are not: neither a function of them, which
+    // the table of symbols would name, nor a place where they panic.
     for part in ["12malachite_nz", "malachite-nz"] {
         assert_eq!(found(part).map(shown), None);
     }

@@ -1,5 +1,5 @@
-//! A sequencer that is killed again and again, also while it starts, under clients that never wait: what it has
-//! acknowledged comes into a block.
+//! A sequencer that is killed again and again, also while it starts, under clients that never wait:
+//! what it has acknowledged comes into a block.
 //!
 //! `ENSHRINE_KILLS` says how many kills there are.
 
@@ -56,7 +56,8 @@ struct Sender {
 }
 
 impl Sender {
-    /// Runs until it is stopped; how many of its transactions the node has, each of which the node has said so of.
+    /// Runs until it is stopped; how many of its transactions the node has, each of which the node
+    /// has said so of.
     fn run(self) -> u64 {
         let mut nonce = 0;
         while !self.stop.load(Ordering::Relaxed) {
@@ -84,7 +85,8 @@ impl Sender {
                 nonce += 1;
                 self.acknowledged.fetch_add(1, Ordering::Relaxed);
             } else if !answer.contains("transactions waiting") {
-                // The node was killed before its answer was whole, or the answer is one that must not be.
+                // The node was killed before its answer was whole, or the answer is one that must
+                // not be.
                 assert!(!answer.contains(r#""error""#), "{answer}");
             }
         }

@@ -1,5 +1,5 @@
-//! Two sequencers with the same keys, and a lease that decides which of them makes blocks: as processes, with a network
-//! that parts.
+//! Two sequencers with the same keys, and a lease that decides which of them makes blocks: as
+//! processes, with a network that parts.
 
 use crate::{
     failover::{Node, Scene, until},
@@ -187,7 +187,8 @@ fn of_two_sequencers_with_the_same_keys_one_makes_blocks_through_kills_and_parti
     until("the first follows", || first.node.balance(bob) == U256::from(8));
     assert_eq!(first.node.role(), "follower");
 
-    // A witness that starts again changes nothing: two are a majority. Once it grants again, it is one of these two.
+    // A witness that starts again changes nothing: two are a majority. Once it grants again, it is
+    // one of these two.
     drop(again);
     let _again = Witness::start(ports[0], &secret);
     thread::sleep(2 * TTL);

@@ -31,7 +31,8 @@ const SERVED: usize = 20;
 
 /// Code of a call that creates a contract: a loop without end of the cheapest steps.
 const LOOP: &str = "0x5b5f56";
-/// The same with an ever larger memory, which each step of a trace shows again: stores a word at 0, 32, 64, ….
+/// The same with an ever larger memory, which each step of a trace shows again: stores a word at 0,
+/// 32, 64, ….
 const GROW: &str = "0x5f5b808052602001600156";
 /// Fills the stack once, and loops under it.
 const DEEP: usize = 1_000;
@@ -138,7 +139,8 @@ fn sixteen_of_the_worst_requests_at_once_leave_memory_and_time_for_an_honest_cli
 
 #[test]
 fn thousands_of_dripping_connections_leave_an_honest_client_served() {
-    // Both ends of each connection need a descriptor; where few are allowed, the node inherits what is set here.
+    // Both ends of each connection need a descriptor; where few are allowed, the node inherits what
+    // is set here.
     let own = std::process::id().to_string();
     let raised = Command::new("prlimit").args(["--pid", &own, "--nofile=16384:"]).status();
     assert!(raised.is_ok_and(|it| it.success()), "the limit of open files cannot be raised");

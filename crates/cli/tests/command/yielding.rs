@@ -1,4 +1,5 @@
-//! Leaders that live and cannot work, each for another reason: the standby takes over, and nothing acknowledged is lost.
+//! Leaders that live and cannot work, each for another reason: the standby takes over, and nothing
+//! acknowledged is lost.
 
 use crate::{
     failover::{Node, Scene, until},
@@ -14,7 +15,8 @@ use std::{
 };
 use testkit::{ETHER, Interception, Key, Patience, Proxy, SignerMode, Web3Signer, id_of};
 
-/// Lets each sync of a file wait while the file that `HANG_WHILE` names exists, as on a disk that does not answer.
+/// Lets each sync of a file wait while the file that `HANG_WHILE` names exists, as on a disk that
+/// does not answer.
 const HANGING_DISK: &str = r#"
 #define _GNU_SOURCE
 #include <dlfcn.h>

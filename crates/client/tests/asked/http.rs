@@ -35,7 +35,8 @@ struct Server {
 }
 
 impl Server {
-    /// A server that asks `reply` what to do with the n-th request, counted from zero, and its body.
+    /// A server that asks `reply` what to do with the n-th request, counted from zero, and its
+    /// body.
     fn new(reply: impl Fn(usize, &Value) -> Reply + Send + 'static) -> Self {
         Self::that_reads_headers(move |n, _, body| reply(n, body))
     }
@@ -241,7 +242,8 @@ fn one_address_is_asked_as_long_as_it_answers_and_the_next_one_from_its_failure_
     fails.store(true, Ordering::SeqCst);
     assert_eq!([ask(), ask()], [8, 8]);
     assert_eq!((first.requests(), second.requests()), (4, 2));
-    // Answers that cannot be used are a reason too. With each address failing in turn, it comes back to the first.
+    // Answers that cannot be used are a reason too. With each address failing in turn, it comes
+    // back to the first.
     fails.store(false, Ordering::SeqCst);
     client.leave_address(client.turn());
     assert_eq!([ask(), ask()], [7, 7]);

@@ -36,7 +36,8 @@ struct Server {
 }
 
 impl Server {
-    /// A server that asks `reply` what to do with the n-th request, counted from zero over all connections.
+    /// A server that asks `reply` what to do with the n-th request, counted from zero over all
+    /// connections.
     fn new(reply: impl Fn(usize) -> Reply + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();

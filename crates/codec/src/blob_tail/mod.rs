@@ -1,16 +1,18 @@
-//! An input of EXECUTE whose end is in blobs, while the fields that a contract reads in place stay in
-//! calldata.
+//! An input of EXECUTE whose end is in blobs, while the fields that a contract reads in place stay
+//! in calldata.
 //!
-//! The calldata is the head of the input and a trailer of eight bytes: length of the tail (4 bytes, big
-//! endian), position of its first blob among those of the transaction, number of its blobs, and
+//! The calldata is the head of the input and a trailer of eight bytes: length of the tail (4 bytes,
+//! big endian), position of its first blob among those of the transaction, number of its blobs, and
 //! [`MAGIC`]. The input of a block is head ‖ tail.
 //!
-//! The head of a batch is everything up to the requests, followed by the first [`REQUEST_HEAD`] bytes of each
-//! request, one after another. The tail is the rest, in its order. The offsets of the requests, with which
-//! the head begins, determine the place of each part of the head, so no other field repeats it.
+//! The head of a batch is everything up to the requests, followed by the first [`REQUEST_HEAD`]
+//! bytes of each request, one after another. The tail is the rest, in its order. The offsets of the
+//! requests, with which the head begins, determine the place of each part of the head, so no other
+//! field repeats it.
 //!
-//! Each tail begins a blob of its own and takes the fewest blobs that hold it. A blob holds 31 bytes in each
-//! of its field elements, behind a zero byte; the unused end of the last blob is zero.
+//! Each tail begins a blob of its own and takes the fewest blobs that hold it. A blob holds 31
+//! bytes in each of its field elements, behind a zero byte; the unused end of the last blob is
+//! zero.
 
 mod write;
 
@@ -27,8 +29,8 @@ use wire::{
 pub const BLOB_LEN: usize = ELEMENT * 4_096;
 /// Bytes of a tail that one blob holds.
 pub const BLOB_CAPACITY: usize = (ELEMENT - 1) * 4_096;
-/// Bytes of a request that are in the head: up to the end of the fixed part of the longest payload, so that a
-/// contract finds the fields of a block at fixed offsets, independent of the tail.
+/// Bytes of a request that are in the head: up to the end of the fixed part of the longest payload,
+/// so that a contract finds the fields of a block at fixed offsets, independent of the tail.
 // One length for all forks: the layout of the head then does not depend on the schema id.
 pub const REQUEST_HEAD: usize = request::FIXED + payload::FIXED_V4;
 /// Minimum number of bytes of a head.
@@ -93,8 +95,8 @@ pub enum BlobTailError {
         /// Bytes that the head of such a batch takes.
         expected: usize,
     },
-    /// A request of a batch begins before the head's part of the previous request ends, or too late to end
-    /// within the input.
+    /// A request of a batch begins before the head's part of the previous request ends, or too late
+    /// to end within the input.
     #[error(
         "request {index} of the batch starts at {got} of their list, expected {minimum} to {maximum}"
     )]
@@ -148,12 +150,12 @@ impl Trailer {
     /// Length of a trailer in bytes.
     pub const LEN: usize = 8;
 
-    /// Returns the trailer of a tail of `tail` bytes whose first blob is blob `first` of the transaction;
-    /// `None` if the tail needs more blobs than a trailer can name.
+    /// Returns the trailer of a tail of `tail` bytes whose first blob is blob `first` of the
+    /// transaction; `None` if the tail needs more blobs than a trailer can name.
     pub fn new(tail: usize, first: u8) -> Option<Self> {
         let count = u8::try_from(blobs_for(tail)).ok()?;
-        // A tail without blobs has no first blob: zero is the only encoding of it, so that calldata is
-        // canonical.
+        // A tail without blobs has no first blob: zero is the only encoding of it, so that calldata
+        // is canonical.
         let first = if count == 0 { 0 } else { first };
         Some(Self { tail: u32::try_from(tail).ok()?, first, count })
     }
@@ -162,8 +164,8 @@ impl Trailer {
     ///
     /// # Errors
     ///
-    /// [`BlobTailError`] if the calldata is not a head of at least [`MIN_HEAD`] bytes and a canonical
-    /// trailer.
+    /// [`BlobTailError`] if the calldata is not a head of at least [`MIN_HEAD`] bytes and a
+    /// canonical trailer.
     pub fn split(calldata: &[u8]) -> Result<(&[u8], Self), BlobTailError> {
         let (head, trailer) = calldata
             .split_last_chunk::<{ Self::LEN }>()
@@ -211,8 +213,8 @@ impl Trailer {
     ///
     /// # Errors
     ///
-    /// [`BlobTailError`] if the head belongs to a batch but is not laid out as one, or if it places a request
-    /// where neither its parts nor the tail can be.
+    /// [`BlobTailError`] if the head belongs to a batch but is not laid out as one, or if it places
+    /// a request where neither its parts nor the tail can be.
     pub fn pieces(self, head: &[u8]) -> Result<Pieces<'_>, BlobTailError> {
         let Some(list) = list_of(head) else {
             return Ok(Pieces { trailer: self, parts: vec![(head, self.tail_len())] });
@@ -227,7 +229,8 @@ impl Trailer {
         let (first, requests) = head.split_at(starts);
         let mut parts = vec![(first, 0)];
         parts.reserve_exact(blocks);
-        // Offsets are relative to the list of requests; the list ends where head and tail together end.
+        // Offsets are relative to the list of requests; the list ends where head and tail together
+        // end.
         let end = blocks * (OFFSET + REQUEST_HEAD) + self.tail_len();
         let mut minimum = blocks * OFFSET;
         for (index, request) in requests.chunks_exact(REQUEST_HEAD).enumerate() {
@@ -264,15 +267,15 @@ impl Trailer {
             }
             for (element, bytes) in blob.chunks_exact(ELEMENT).enumerate() {
                 let [first, data @ ..] = bytes else { continue };
-                // A canonical field element is below the BLS modulus; a zero first byte guarantees this and
-                // leaves one encoding.
+                // A canonical field element is below the BLS modulus; a zero first byte guarantees
+                // this and leaves one encoding.
                 if *first != 0 {
                     return Err(BlobTailError::Element { blob: at, element, got: *first });
                 }
                 let used = data.len().min(left);
                 left -= used;
-                // The price does not cover bytes behind a tail, so they are compared at once and not byte by
-                // byte.
+                // The price does not cover bytes behind a tail, so they are compared at once and
+                // not byte by byte.
                 if data[used..] != [0; ELEMENT - 1][used..] {
                     return Err(BlobTailError::Padding { tail });
                 }
@@ -290,7 +293,8 @@ pub struct Pieces<'a> {
 }
 
 impl Pieces<'_> {
-    /// Assembles the input from the parts and the blobs that [`Trailer::blobs`] names, in their order.
+    /// Assembles the input from the parts and the blobs that [`Trailer::blobs`] names, in their
+    /// order.
     ///
     /// # Errors
     ///
@@ -300,8 +304,8 @@ impl Pieces<'_> {
         // The padding is checked before a byte is copied: a refused input allocates nothing.
         self.trailer.check(blobs)?;
         let head: usize = self.parts.iter().map(|(part, _)| part.len()).sum();
-        // Both lengths are of bytes that are present in calldata and blobs, so a claimed length cannot
-        // inflate this.
+        // Both lengths are of bytes that are present in calldata and blobs, so a claimed length
+        // cannot inflate this.
         let mut input = Vec::with_capacity(head + tail);
         let mut at = 0;
         for (part, follows) in &self.parts {
@@ -336,7 +340,8 @@ fn list_of(head: &[u8]) -> Option<&[u8]> {
 
 /// Returns the number of blocks in the batch with this list.
 fn blocks_of(list: &[u8]) -> Result<usize, BlobTailError> {
-    // The first offset points behind all offsets, so it states the number of blocks four times over.
+    // The first offset points behind all offsets, so it states the number of blocks four times
+    // over.
     let (got, limit) = (offset_at(list, 0), StatelessBatch::MAX_BLOCKS * OFFSET);
     if got == 0 || got > limit || !got.is_multiple_of(OFFSET) {
         return Err(BlobTailError::Blocks { got, limit });

@@ -6,8 +6,8 @@ use wire::{
     list::{OFFSET, offset_at},
 };
 
-/// Splits an input into the smallest head and its tail; `None` if the input is too short for a head, or if it
-/// is a batch whose offsets are out of range.
+/// Splits an input into the smallest head and its tail; `None` if the input is too short for a
+/// head, or if it is a batch whose offsets are out of range.
 pub fn cut(input: &[u8]) -> Option<(Vec<u8>, Vec<u8>)> {
     let Some(list) = list_of(input) else {
         let (head, tail) = input.split_at_checked(MIN_HEAD)?;

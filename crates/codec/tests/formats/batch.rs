@@ -60,8 +60,8 @@ fn refused(bytes: &[u8]) -> DecodeError {
     StatelessBatch::decode(bytes).expect_err("must be refused")
 }
 
-/// A batch put together by hand from the parts of single inputs, with the codes and headers of the first and
-/// no state.
+/// A batch put together by hand from the parts of single inputs, with the codes and headers of the
+/// first and no state.
 fn assembled(inputs: &[Vec<u8>]) -> Vec<u8> {
     let request = |input: &Vec<u8>| input[LIST..BODY + word(input, BODY + 4) as usize].to_vec();
     let requests: Vec<_> = inputs.iter().map(request).collect();

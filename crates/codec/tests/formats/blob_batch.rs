@@ -1,4 +1,5 @@
-//! Batches that lie in blobs but for the fixed parts of their requests: each comes back, in one way only.
+//! Batches that lie in blobs but for the fixed parts of their requests: each comes back, in one way
+//! only.
 
 use crate::support::{KnownAnswer, minimal};
 use enshrine_codec::Encode as _;

@@ -1,5 +1,5 @@
-//! The state of a batch's witness: each rule of the stream is tested with a stream that breaks it and one
-//! that keeps it, and the encoder with lists of nodes.
+//! The state of a batch's witness: each rule of the stream is tested with a stream that breaks it
+//! and one that keeps it, and the encoder with lists of nodes.
 
 use alloy_primitives::{B256, Bytes, KECCAK256_EMPTY, b256, hex, keccak256};
 use enshrine_codec::compact::{LengthAlone, compact};
@@ -208,8 +208,8 @@ fn nothing_is_said_by_its_hash_that_has_another_form() {
     refused(1, &[&code(&[0x00])], 0, StreamError::NotShortest { what });
 }
 
-/// The account trie: a branch with two accounts and a hash. The first account has the second code and a
-/// storage trie, an extension by one nibble to a branch of two slots; the other has neither.
+/// The account trie: a branch with two accounts and a hash. The first account has the second code
+/// and a storage trie, an extension by one nibble to a branch of two slots; the other has neither.
 fn known() -> (Vec<u8>, Vec<Bytes>, B256) {
     let hash = |byte: u8| [&[0xa0][..], &[byte; 32]].concat();
     let list = |items: &[Vec<u8>]| {

@@ -168,7 +168,8 @@ fn dialects_0_and_1_are_refused_by_name_and_a_chain_id_that_is_no_offset_is_not_
     let error = StatelessInput::decode(&dialect_1).unwrap_err();
     assert!(error.to_string().contains("dialect 1"), "{error}");
 
-    // Only offsets that grow within the body are those of dialect 1, of which the configuration alone may be empty.
+    // Only offsets that grow within the body are those of dialect 1, of which the configuration
+    // alone may be empty.
     let with = |witness: u32, config: u32, keys: u32| {
         let mut other = dialect_1.clone();
         for (place, offset) in [(6, witness), (10, config), (14, keys)] {

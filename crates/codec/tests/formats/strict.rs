@@ -1,4 +1,5 @@
-//! Inputs that the decoder refuses. Every refusal is one change away from an input that is accepted.
+//! Inputs that the decoder refuses. Every refusal is one change away from an input that is
+//! accepted.
 
 use crate::support::{KnownAnswer, minimal};
 use alloy_primitives::Bytes;

@@ -220,7 +220,8 @@ fn the_limits_of_an_l1_transaction_are_those_of_the_contracts() -> Result<()> {
 fn what_l1_takes_of_a_block_grows_with_what_it_lets_a_transaction_have() -> Result<()> {
     let mainnet = L1Limits::default();
     assert_eq!(mainnet.input_bytes(), 124_000);
-    // More bytes than can be paid for, at the least that one costs, are of no use. The contracts sell one for as much.
+    // More bytes than can be paid for, at the least that one costs, are of no use. The contracts
+    // sell one for as much.
     let long = L1Limits { bytes: 10_000_000, ..mainnet };
     let price = Constants::read("libraries/Capacity.sol")?.get("GAS_PER_BYTE")?.to::<usize>();
     assert_eq!(long.input_bytes(), (mainnet.gas as usize - 21_000) / price - 6_000);
@@ -230,7 +231,8 @@ fn what_l1_takes_of_a_block_grows_with_what_it_lets_a_transaction_have() -> Resu
     for limits in [mainnet, L1Limits { gas: 1 << 34, bytes: 6_000_000 }] {
         let words = limits.bytes.div_ceil(32) as u64;
         let memory = |words: u64| 3 * words + words * words / 512;
-        // Bytes as calldata and in memory, copied and hashed once; the contract; EXECUTE, with the 64th part that stays.
+        // Bytes as calldata and in memory, copied and hashed once; the contract; EXECUTE, with the
+        // 64th part that stays.
         let all = |execute: u64| {
             let bytes = 16 * limits.bytes as u64 + 9 * words + memory(words + 30);
             bytes + capacity::CONTRACT_GAS + execute / 63 * 64

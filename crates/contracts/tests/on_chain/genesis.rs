@@ -41,8 +41,8 @@ fn the_built_in_predeploys_are_what_the_contracts_compile_to() -> Result<()> {
     Ok(())
 }
 
-/// A transaction whose gas costs 2^128 wei at its fee cap is refused, so no account may own that much: it is
-/// the total supply, most of which has to stay in place.
+/// A transaction whose gas costs 2^128 wei at its fee cap is refused, so no account may own that
+/// much: it is the total supply, most of which has to stay in place.
 #[test]
 fn no_sender_can_offer_a_fee_that_is_not_taken() {
     assert!(PREMINT <= U256::ONE << 128);

@@ -21,11 +21,13 @@ use std::{future::ready, sync::Arc};
 enum By {
     /// A block, in this parameter; the other node has the blocks up to the forked one.
     Block(usize),
-    /// A block whose state or raw header is requested, in this parameter; this node has both of the forked block.
+    /// A block whose state or raw header is requested, in this parameter; this node has both of the
+    /// forked block.
     State(usize),
     /// A hash: the other node may have what is not found here.
     Hash,
-    /// The hash of a transaction in a block; the other node may have one that no block here includes.
+    /// The hash of a transaction in a block; the other node may have one that no block here
+    /// includes.
     Mined,
     /// A log filter.
     Logs,
@@ -114,7 +116,8 @@ pub(crate) fn overlay(
     Ok(methods)
 }
 
-/// A method that the other node may have to answer. Without another node it calls the local method directly.
+/// A method that the other node may have to answer. Without another node it calls the local method
+/// directly.
 fn forwarded(
     name: &'static str,
     by: By,
@@ -192,15 +195,16 @@ impl Request<'_> {
         }
     }
 
-    /// The other node's answer to parameters with block numbers. Only while it has the forked block are its blocks
-    /// before that one those of this chain.
+    /// The other node's answer to parameters with block numbers. Only while it has the forked block
+    /// are its blocks before that one those of this chain.
     fn theirs_by_number(&self, params: &Value) -> Result<Value, ErrorObjectOwned> {
         let answer = self.theirs(params)?;
         self.remote.check_block().map_err(refusal)?;
         Ok(answer)
     }
 
-    /// The other node's answer alone. Reports the request to the console, which otherwise the local method does.
+    /// The other node's answer alone. Reports the request to the console, which otherwise the local
+    /// method does.
     fn only_theirs(&self, params: &Value) -> Result<Value, ErrorObjectOwned> {
         self.devnet.telemetry().asked(self.name);
         self.theirs(params)
@@ -233,8 +237,8 @@ impl Request<'_> {
         }
     }
 
-    /// Number of the block with a hash: this node's block if it is found here, otherwise the other node's, if that
-    /// has it.
+    /// Number of the block with a hash: this node's block if it is found here, otherwise the other
+    /// node's, if that has it.
     fn number_of_hash(&self, hash: B256) -> Result<Option<u64>, ErrorObjectOwned> {
         match self.devnet.api.block_by_hash(hash)? {
             Some(block) => Ok(Some(block.header.number)),

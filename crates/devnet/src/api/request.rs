@@ -29,7 +29,8 @@ impl From<TransactionRequest> for Request {
 impl<'de> Deserialize<'de> for Request {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
         let mut value = Value::deserialize(from)?;
-        // Taken out by hand: as a part of the request, a sidecar that cannot be read would be passed over.
+        // Taken out by hand: as a part of the request, a sidecar that cannot be read would be
+        // passed over.
         let mut sidecar = Map::new();
         let mut execute = None;
         if let Some(fields) = value.as_object_mut() {
@@ -54,7 +55,8 @@ impl<'de> Deserialize<'de> for Request {
 }
 
 impl Request {
-    /// The transaction with its versioned hashes, and the blobs with proofs for the next block's fork.
+    /// The transaction with its versioned hashes, and the blobs with proofs for the next block's
+    /// fork.
     pub(super) fn split(
         self,
         devnet: &DevnetState,

@@ -27,8 +27,8 @@ sol! {
 
 /// Changes the state after the head.
 fn edit(devnet: &DevnetState, change: EditState) -> Result<Value, RpcError> {
-    // No request can read the chain while a command changes it. What another node has to be asked for is
-    // asked for before, on a copy that is thrown away: its answers are kept.
+    // No request can read the chain while a command changes it. What another node has to be asked
+    // for is asked for before, on a copy that is thrown away: its answers are kept.
     if devnet.remote().is_some() {
         change.clone().edit(&devnet.node.state().detached())?;
     }

@@ -18,8 +18,8 @@ pub(super) const METHODS: &[Method] = &[
     (&["anvil_getGenesisTime"], genesis_time),
 ];
 
-/// Limit between seconds and milliseconds: seconds stay below it for thousands of years, milliseconds have been
-/// above it since 1973.
+/// Limit between seconds and milliseconds: seconds stay below it for thousands of years,
+/// milliseconds have been above it since 1973.
 const LARGEST_SECONDS: u64 = 100_000_000_000;
 
 /// Gives the next block a timestamp.

@@ -97,7 +97,8 @@ pub(super) fn replay_one<T>(
     Ok(seen?.pop().map(|(seen, _)| seen))
 }
 
-/// Returns the requested traces of a transaction. They have calls of EXECUTE, unlike those of other precompiles.
+/// Returns the requested traces of a transaction. They have calls of EXECUTE, unlike those of other
+/// precompiles.
 pub(super) fn trace_results(
     devnet: &DevnetState,
     inspector: TracingInspector,
@@ -269,8 +270,8 @@ fn replay_transaction(devnet: &DevnetState, args: &mut Args) -> Result<Value, Rp
     Ok(json!(replayed(devnet, &block, Some(index), &kinds)?.pop()))
 }
 
-/// Counts how often each instruction ran in the transactions of a block, or in one, and its own gas: gas that a call
-/// forwards counts for the called instructions.
+/// Counts how often each instruction ran in the transactions of a block, or in one, and its own
+/// gas: gas that a call forwards counts for the called instructions.
 fn opcode_gas(
     devnet: &DevnetState,
     block: &Arc<Block>,

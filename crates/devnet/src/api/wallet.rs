@@ -1,5 +1,5 @@
-//! Transactions and messages that the node signs with its accounts' keys, and unsigned ones of impersonated
-//! accounts.
+//! Transactions and messages that the node signs with its accounts' keys, and unsigned ones of
+//! impersonated accounts.
 
 use super::{
     Method,
@@ -131,7 +131,8 @@ fn filled(
         let fee = *request.max_fee_per_gas.get_or_insert(price);
         let tip = match failing {
             Failing::Goes => devnet.config.suggested_tip.min(fee),
-            // Nothing is sent: as in anvil, the tip is the suggested one even if it exceeds the fee.
+            // Nothing is sent: as in anvil, the tip is the suggested one even if it exceeds the
+            // fee.
             Failing::Stops => devnet.config.suggested_tip,
         };
         request.max_priority_fee_per_gas.get_or_insert(tip);
@@ -141,8 +142,8 @@ fn filled(
     Ok(Filled { from, request, execute, sidecar })
 }
 
-/// Checks that a request for a transaction of type `0x05` has no field of another type. A price beside the fees, as
-/// `eth_getTransactionByHash` returns it, is none.
+/// Checks that a request for a transaction of type `0x05` has no field of another type. A price
+/// beside the fees, as `eth_getTransactionByHash` returns it, is none.
 fn check_execute(request: &TransactionRequest) -> Result<(), RpcError> {
     let of_another = [
         ("gasPrice", request.gas_price.is_some() && request.max_fee_per_gas.is_none()),
@@ -225,8 +226,8 @@ fn execute_tx(request: TransactionRequest, fields: ExecuteFields) -> Result<Exec
     })
 }
 
-/// An unsigned transaction. Its hash covers the sender, since two senders may send the same transaction: as in
-/// anvil, the sender follows the network encoding.
+/// An unsigned transaction. Its hash covers the sender, since two senders may send the same
+/// transaction: as in anvil, the sender follows the network encoding.
 fn unsigned(filled: Filled) -> Result<Transaction, RpcError> {
     if filled.execute.is_some() {
         return Err(invalid(

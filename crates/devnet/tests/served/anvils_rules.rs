@@ -1,5 +1,5 @@
-//! Without flags the devnet has anvil's rules; the rules of mainnet are on demand. The values are those of
-//! stock anvil 1.7.1.
+//! Without flags the devnet has anvil's rules; the rules of mainnet are on demand. The values are
+//! those of stock anvil 1.7.1.
 
 use crate::support::{
     Served, TOOLS, ask, client, number, refused, run, serve, serve_as_anvil, tool,
@@ -21,7 +21,8 @@ fn block(client: &Client, tag: &str) -> Value {
     ask(client, "eth_getBlockByNumber", json!([tag, false]))
 }
 
-/// Sends a transfer with this gas limit and length of calldata. Returns its receipt, or the reason of its refusal.
+/// Sends a transfer with this gas limit and length of calldata. Returns its receipt, or the reason
+/// of its refusal.
 fn sent(served: &Served, gas: u64, data: usize) -> Result<Value, String> {
     let client = client(served);
     let from = served.devnet.addresses()[0];

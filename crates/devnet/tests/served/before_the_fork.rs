@@ -43,9 +43,9 @@ struct Both {
 }
 
 impl Both {
-    /// Block 1 creates the contract, which holds 42 from block 2 on; block 3 has a payment, and a transaction of
-    /// block 4, the last common block, reverts. After it the other node has another payment, and the fork sets the
-    /// contract to 7 in its block 5.
+    /// Block 1 creates the contract, which holds 42 from block 2 on; block 3 has a payment, and a
+    /// transaction of block 4, the last common block, reverts. After it the other node has another
+    /// payment, and the fork sets the contract to 7 in its block 5.
     fn new() -> Self {
         let other = serve(|_| {});
         let there = client(&other);

@@ -1,4 +1,5 @@
-//! EXECUTE of inputs that end in blobs of their own transaction, from the pool to the beacon endpoint.
+//! EXECUTE of inputs that end in blobs of their own transaction, from the pool to the beacon
+//! endpoint.
 
 use crate::support::{Served, execute_input, serve};
 use alloy_consensus::{TxEip4844, TxEip4844WithSidecar, TxEnvelope};
@@ -46,7 +47,8 @@ impl Scene {
         [&self.head[..], &trailer].concat()
     }
 
-    /// A transaction that calls EXECUTE with this calldata, signed by the first account; its hash too.
+    /// A transaction that calls EXECUTE with this calldata, signed by the first account; its hash
+    /// too.
     fn transaction(
         &self,
         nonce: u64,
@@ -104,7 +106,8 @@ fn sidecar(tail: &[u8]) -> BlobTransactionSidecarEip7594 {
 fn a_transaction_executes_what_its_own_blobs_end() {
     let scene = Scene::new();
     let own = sidecar(&scene.tail);
-    // The block is verified from its witness too, and the blobs of another transaction do not count.
+    // The block is verified from its witness too, and the blobs of another transaction do not
+    // count.
     let (raw, hash) = scene.transaction(0, scene.calldata(), &own);
     assert_eq!(scene.ask("eth_sendRawTransaction", json!([raw])), json!(hash));
     let receipt = scene.ask("eth_getTransactionReceipt", json!([hash]));

@@ -102,7 +102,8 @@ impl Scene {
 /// Takes all gas, as an operand of a call.
 pub(crate) const ALL_GAS: [u8; 1] = hex!("5a");
 
-/// A contract that passes its calldata on to `0x12` with this operand as gas, and returns what comes back, or reverts.
+/// A contract that passes its calldata on to `0x12` with this operand as gas, and returns what
+/// comes back, or reverts.
 pub(crate) fn relay(gas: &[u8]) -> Vec<u8> {
     let call = [&hex!("365f5f375f5f365f5f6012")[..], gas, &hex!("f13d5f5f3e60")].concat();
     let succeeds = u8::try_from(call.len() + 5).unwrap();
@@ -333,7 +334,8 @@ fn without_the_dialect_the_type_does_not_exist() {
     assert!(said.contains("transaction type not supported"), "{said}");
 }
 
-/// The bound on the payload of a block is the price of bytes in it. A type that carried bytes for less would lift it.
+/// The bound on the payload of a block is the price of bytes in it. A type that carried bytes for
+/// less would lift it.
 #[test]
 fn attack_no_byte_of_the_witness_is_cheaper_than_one_of_calldata() {
     for hardfork in [Hardfork::Cancun, Hardfork::Prague, Hardfork::Osaka, Hardfork::Amsterdam] {
@@ -373,7 +375,8 @@ fn attack_no_byte_of_the_witness_is_cheaper_than_one_of_calldata() {
                 "{hardfork:?}: {used}, expected {same}"
             );
             nonce += 2;
-            // A gas limit below that is refused before anything runs, and the limit itself is enough.
+            // A gas limit below that is refused before anything runs, and the limit itself is
+            // enough.
             let tight = ExecuteTx { nonce, gas_limit: used - 1, ..tx.clone() };
             // From Amsterdam on the pool does not know what the recipient costs.
             if hardfork != Hardfork::Amsterdam {
@@ -386,7 +389,8 @@ fn attack_no_byte_of_the_witness_is_cheaper_than_one_of_calldata() {
     }
 }
 
-/// The intrinsic gas pays for carrying the witness once. Hashing it in each of many calls is work of its own.
+/// The intrinsic gas pays for carrying the witness once. Hashing it in each of many calls is work
+/// of its own.
 #[test]
 fn attack_each_of_many_calls_pays_for_the_witness_that_they_share() {
     let scene = Scene::new();
@@ -558,7 +562,8 @@ fn snapshots_reorgs_files_and_exports_keep_such_transactions() {
     assert_eq!(other.ask("eth_getTransactionReceipt", hash.clone()), receipt);
     assert_eq!(other.ask("eth_getTransactionByHash", hash), found);
 
-    // A block in RLP is imported and executed again by a chain that has the type, and refused by one that has not.
+    // A block in RLP is imported and executed again by a chain that has the type, and refused by
+    // one that has not.
     let raw: Bytes =
         serde_json::from_value(scene.ask("debug_getRawBlock", json!(["latest"]))).unwrap();
     let block = codec::RawBlock::decode(&raw).unwrap();

@@ -1,4 +1,5 @@
-//! Each flag of stock anvil works on the devnet or is refused with a replacement, and leads to the same output.
+//! Each flag of stock anvil works on the devnet or is refused with a replacement, and leads to the
+//! same output.
 
 use crate::support::{TOOLS, serve, tool};
 use clap::{CommandFactory as _, Parser};

@@ -1,4 +1,5 @@
-//! Undoing blocks: after any work on a branch that is undone, the chain is the same as without that work.
+//! Undoing blocks: after any work on a branch that is undone, the chain is the same as without that
+//! work.
 
 use crate::support::{Served, serve};
 use alloy_genesis::ChainConfig;
@@ -472,8 +473,9 @@ fn what_comes_in_the_midst_of_a_reorganisation_does_not_wait_for_another_caller(
     let accounts = ask("eth_accounts", json!([]));
     ask("anvil_mine", json!([16]));
     for round in 0..100 {
-        // Each sender in turn: by the time that it sends again, no reorganisation takes its last transaction away.
-        // If one did, a nonce that was given out before would have to wait for another.
+        // Each sender in turn: by the time that it sends again, no reorganisation takes its last
+        // transaction away. If one did, a nonce that was given out before would have to wait for
+        // another.
         let transfer = json!({ "from": accounts[round % 10], "to": accounts[0], "value": "0x1" });
         std::thread::scope(|scope| {
             scope.spawn(|| ask("anvil_reorg", json!([8, []])));

@@ -1,5 +1,5 @@
-//! viem, ethers and hardhat against a devnet. Their packages are installed once, below `target`, at the
-//! versions and hashes that `test/clients` pins.
+//! viem, ethers and hardhat against a devnet. Their packages are installed once, below `target`, at
+//! the versions and hashes that `test/clients` pins.
 
 use crate::support::{PROBE, TOOLS, execute_input, run, serve, tool};
 use std::{

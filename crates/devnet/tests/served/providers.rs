@@ -17,8 +17,8 @@ use std::{
 };
 use tokio::runtime::{Builder, Runtime};
 
-/// A provider's treatment of a request, by the number of the posted request: an answer with its status, or the
-/// answer of the node behind. It gets a batch as a whole first, then part by part.
+/// A provider's treatment of a request, by the number of the posted request: an answer with its
+/// status, or the answer of the node behind. It gets a batch as a whole first, then part by part.
 type Manners = dyn Fn(usize, &Value) -> Option<(u16, String)> + Send + Sync;
 
 /// A provider in front of a node.
@@ -252,8 +252,8 @@ fn what_is_asked_at_the_same_time_is_posted_as_one() {
     check_balances(&devnet);
     // Balance, nonce and code of an account.
     assert_eq!((provider.posts() - posts, provider.requests() - asked), (12, 36));
-    // What the system calls of a block read is there, but for what depends on its time; of hashes, one
-    // question is enough for eight blocks.
+    // What the system calls of a block read is there, but for what depends on its time; of hashes,
+    // one question is enough for eight blocks.
     for expected in [(1, 2), (2, 10), (1, 2)] {
         let (posts, asked) = (provider.posts(), provider.requests());
         let _: Value = client(&devnet).request("evm_mine", ()).unwrap();
@@ -461,7 +461,8 @@ fn what_was_answered_once_is_not_asked_again_until_the_block_is_another() {
     std::fs::write(&file, other).unwrap();
     assert_eq!(asked(&fork), first);
 
-    // What anvil has kept is read too, and left as it is: it has no block, and says where it is from.
+    // What anvil has kept is read too, and left as it is: it has no block, and says where it is
+    // from.
     std::fs::remove_file(&file).unwrap();
     let mut kept: Value = serde_json::from_str(&text).unwrap();
     kept.as_object_mut().unwrap().remove("block");

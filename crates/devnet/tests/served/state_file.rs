@@ -182,8 +182,8 @@ fn old_block(number: u64, time: u64, parent: B256, transactions: &Value) -> Valu
     })
 }
 
-/// A transaction of such a block. Its gas limit has had two names, and an impersonated sender's signature is (1,
-/// 1).
+/// A transaction of such a block. Its gas limit has had two names, and an impersonated sender's
+/// signature is (1, 1).
 fn old_transaction(gas: &str, signature: &str) -> Value {
     json!([{ "EIP1559": {
         "chainId": "0x343a", "nonce": "0x0", gas: "0x5209", "maxFeePerGas": "0x77359401",
@@ -275,7 +275,8 @@ fn a_file_of_an_old_anvil_with_siblings_and_parents_that_do_not_link_loads_as_in
     }
 }
 
-/// Loads a state file of [`old_file`], and compares what a devnet then answers with the answers of anvil.
+/// Loads a state file of [`old_file`], and compares what a devnet then answers with the answers of
+/// anvil.
 fn loaded_as_by_anvil(path: &Path, best: u64, theirs: &impl Fn(&str, &[&str]) -> Value) {
     let served = serve_as_anvil(|_| {});
     served.devnet.load_state(path).unwrap();

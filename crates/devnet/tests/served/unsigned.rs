@@ -150,8 +150,8 @@ fn proofs_of_whole_blobs_are_made_into_those_of_cells_where_the_fork_wants_them(
     let error = refused(&new, "eth_sendTransaction", json!([request]));
     assert!(error.contains("blob"), "{error}");
 
-    // So are those of a transaction that comes signed; one with more blobs than the fork allows does not
-    // wait for a block that could have it.
+    // So are those of a transaction that comes signed; one with more blobs than the fork allows
+    // does not wait for a block that could have it.
     let signed = |count: u8| {
         let blobs: Vec<_> = (1..=count).map(blob).collect();
         let request = json!([{ "to": to, "blobs": blobs, "nonce": "0x1" }]);

@@ -25,7 +25,8 @@ fn other_chain() -> Served {
     node
 }
 
-/// A node that shows another chain by block numbers once the switch is on. By hash it still has its own blocks.
+/// A node that shows another chain by block numbers once the switch is on. By hash it still has its
+/// own blocks.
 fn reorganising(before: &Served, after: &Served) -> (Provider, Arc<AtomicBool>) {
     let switch = Arc::<AtomicBool>::default();
     let (is_on, after) = (Arc::clone(&switch), client(&after.devnet));
@@ -72,7 +73,8 @@ fn fork_reads_one_chain_across_an_upstream_reorg() {
     assert_eq!(block["hash"], hash_of(&before, FORKED));
 }
 
-/// A node in front of another that refuses states by block hash with this error once the switch is on.
+/// A node in front of another that refuses states by block hash with this error once the switch is
+/// on.
 fn refusing_hashes(
     node: &Served,
     behind: &Provider,

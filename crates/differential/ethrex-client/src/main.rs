@@ -1,8 +1,10 @@
-//! ethrex's published crates, assembled into an execution client: storage in memory, blockchain, RPC and Engine API.
+//! ethrex's published crates, assembled into an execution client: storage in memory, blockchain,
+//! RPC and Engine API.
 //!
-//! `ethrex-client GENESIS JWT_SECRET RPC_ADDRESS ENGINE_ADDRESS` serves the chain of a geth genesis file until it is
-//! killed. ethrex's own program is not published as a crate. Its RPC wants a syncer and a table of peers, so both are
-//! here; they have no network, and a block whose parent is missing is never fetched.
+//! `ethrex-client GENESIS JWT_SECRET RPC_ADDRESS ENGINE_ADDRESS` serves the chain of a geth genesis
+//! file until it is killed. ethrex's own program is not published as a crate. Its RPC wants a
+//! syncer and a table of peers, so both are here; they have no network, and a block whose parent is
+//! missing is never fetched.
 
 use ethrex_blockchain::Blockchain;
 use ethrex_common::{
@@ -35,7 +37,8 @@ use tracing_subscriber::EnvFilter;
 const NODE_KEY: [u8; 32] = [0xcd; 32];
 /// Port of that identity; nothing listens there.
 const NO_PORT: u16 = 30_303;
-/// Milliseconds between announcements of transactions, and between searches for peers. There are none to find.
+/// Milliseconds between announcements of transactions, and between searches for peers. There are
+/// none to find.
 const INTERVAL: u64 = 60_000;
 
 #[tokio::main]

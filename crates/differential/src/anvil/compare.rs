@@ -152,8 +152,8 @@ impl Comparison {
     }
 }
 
-/// Returns the value with all hexadecimal digits in lower case, except for the names of members, which
-/// clients read unchanged.
+/// Returns the value with all hexadecimal digits in lower case, except for the names of members,
+/// which clients read unchanged.
 fn lower(value: &Value) -> Value {
     let text = |text: &str| match text.strip_prefix("0x") {
         Some(_) => text.to_lowercase(),

@@ -17,12 +17,12 @@ use std::{
 /// metadata.
 const PROBE: &str = include_str!("../../anvil/contracts/Probe.hex");
 
-/// The same for forks from before the merge: compiled for Istanbul, with 0 where it would read the base
-/// fee.
+/// The same for forks from before the merge: compiled for Istanbul, with 0 where it would read the
+/// base fee.
 const PROBE_ISTANBUL: &str = include_str!("../../anvil/contracts/ProbeIstanbul.hex");
 
-/// Methods for which anvil knows a new block only after a moment: it is asked again if answers differ, while
-/// the other node keeps its first answer.
+/// Methods for which anvil knows a new block only after a moment: it is asked again if answers
+/// differ, while the other node keeps its first answer.
 const LATE: [&str; 2] = ["eth_feeHistory", "eth_gasPrice"];
 const LATE_TRIES: usize = 5;
 
@@ -68,8 +68,8 @@ pub struct Record {
 pub struct Player {
     nodes: [Node; 2],
     names: [HashMap<String, Value>; 2],
-    /// For each node, `true` if it may know something [late](LATE): the reference, and a subject that is the
-    /// same program.
+    /// For each node, `true` if it may know something [late](LATE): the reference, and a subject
+    /// that is the same program.
     may_be_late: [bool; 2],
     comparison: Comparison,
     script: String,
@@ -206,7 +206,8 @@ fn timed<T>(took: &mut Duration, ask: impl FnOnce() -> T) -> T {
     answer
 }
 
-/// Waits until a node that mines by itself has mined everything that it can: it answers before it does.
+/// Waits until a node that mines by itself has mined everything that it can: it answers before it
+/// does.
 fn settle(node: &Node) -> Result<(), NodeError> {
     const LONGEST: Duration = Duration::from_millis(200);
     let nothing = json!([]);

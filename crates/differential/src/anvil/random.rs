@@ -142,8 +142,9 @@ impl Walk {
 
     fn send(&mut self, mut transaction: Value) {
         if !self.automine {
-            // Transactions of one sender that wait together offer the same: anvil would try a better
-            // one before the one whose nonce it follows, and throw it away; a script shows it.
+            // Transactions of one sender that wait together offer the same: anvil would try a
+            // better one before the one whose nonce it follows, and throw it away; a script shows
+            // it.
             let from = transaction["from"].as_str().unwrap_or_default();
             let place = u64::from(from.bytes().last().unwrap_or_default() % 7);
             let price = json!(format!("{:#x}", 2_000_000_000 + place * 77_000_000));
@@ -205,8 +206,8 @@ impl Walk {
         let data = self.compute("call", argument);
         let from = self.account();
         let mut transaction = json!({ "from": from, "to": "$made/contractAddress", "data": data });
-        // A call that fails has no estimate, and is sent with all the gas there is, which is not the same on both
-        // nodes; a script shows it.
+        // A call that fails has no estimate, and is sent with all the gas there is, which is not
+        // the same on both nodes; a script shows it.
         let may_fail = which >= REFUSED;
         if may_fail || self.dice.below(3) > 0 {
             transaction["gas"] = json!("0x100000");
@@ -253,7 +254,8 @@ impl Walk {
         if self.dice.below(4) == 0 {
             self.call("evm_revert", json!([format!("${name}")]));
         }
-        // Anvil would give the next block the base fee of the chain that is gone; a script shows it.
+        // Anvil would give the next block the base fee of the chain that is gone; a script shows
+        // it.
         self.call("anvil_setNextBlockBaseFeePerGas", json!(["0x3b9aca00"]));
         // And its pool goes by the nonces of that chain.
         self.call("anvil_dropAllTransactions", json!([]));

@@ -103,7 +103,8 @@ mod tests {
     /// A position, and the values of reference and subject there.
     type Place<'p> = (&'p str, Option<&'p str>, Option<&'p str>);
 
-    /// Returns `true` if all differences of a request have a reason. `said` is the error of the reference.
+    /// Returns `true` if all differences of a request have a reason. `said` is the error of the
+    /// reference.
     fn explained(method: &str, params: &str, said: &str, places: &[Place<'_>]) -> bool {
         let answer = match said {
             "" => json!({ "result": {} }),

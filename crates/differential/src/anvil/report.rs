@@ -139,7 +139,8 @@ impl Report {
                     .or_insert(Kind { count: 1, record, difference });
             }
         }
-        // The most expensive differences for a user come first, and within each kind the most frequent.
+        // The most expensive differences for a user come first, and within each kind the most
+        // frequent.
         let seen = |kinds: &Kinds<'_>| kinds.values().map(|kind| kind.count).sum::<usize>();
         let mut explained: Vec<_> = explained.into_values().collect();
         explained.sort_by_key(|(reason, kinds)| (reason.impact, Reverse(seen(kinds)), reason.why));
@@ -182,8 +183,8 @@ struct Row<'r> {
 }
 
 impl Row<'_> {
-    /// Returns `true` if one row can show both: one member of results, or values at one place that are equal but for
-    /// their numbers.
+    /// Returns `true` if one row can show both: one member of results, or values at one place that
+    /// are equal but for their numbers.
     fn is_like(&self, other: &Self) -> bool {
         match (member(self.paths[0]), member(other.paths[0])) {
             (Some(mine), Some(others)) => mine == others,
@@ -195,7 +196,8 @@ impl Row<'_> {
         self.values.map(|value| Some(value?.chars().filter(|c| !c.is_ascii_digit()).collect()))
     }
 
-    /// Returns `true` if both are members of results of the same methods, which the same nodes have.
+    /// Returns `true` if both are members of results of the same methods, which the same nodes
+    /// have.
     fn is_beside(&self, other: &Self) -> bool {
         let of_results = [self, other].iter().all(|row| member(row.paths[0]).is_some());
         let present = |row: &Self| row.values.map(|value| value.is_some());

@@ -6,8 +6,8 @@ use std::{collections::BTreeMap, fmt::Write as _, time::Duration};
 /// Methods for which the subject takes longer than the reference by less than this are left out.
 const NOTABLE: Duration = Duration::from_micros(300);
 
-/// Returns a table of the methods for which the subject is slower, slowest first: the median time of both nodes over
-/// all requests of the method, in milliseconds.
+/// Returns a table of the methods for which the subject is slower, slowest first: the median time
+/// of both nodes over all requests of the method, in milliseconds.
 pub fn slower(records: &[Record]) -> String {
     let mut methods: BTreeMap<&str, Vec<[Duration; 2]>> = BTreeMap::new();
     for record in records {

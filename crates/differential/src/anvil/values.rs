@@ -94,8 +94,8 @@ fn number(value: &Value) -> Result<U256, String> {
     }
 }
 
-/// A signed transaction. Members are named as in `eth_sendTransaction`; missing ones have a default that a
-/// fresh node accepts.
+/// A signed transaction. Members are named as in `eth_sendTransaction`; missing ones have a default
+/// that a fresh node accepts.
 fn signed(argument: &Value) -> Result<Bytes, String> {
     let field =
         |name: &str, default: u64| argument.get(name).map_or(Ok(U256::from(default)), number);

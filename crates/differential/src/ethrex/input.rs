@@ -182,7 +182,8 @@ fn block_of(request: &NewPayloadRequest, fork: Fork) -> Result<Block, EthrexErro
     Ok(Block::new(header, body))
 }
 
-/// A transaction of a kind that Ethereum has: ethrex's own kinds are for its L2 and for later forks.
+/// A transaction of a kind that Ethereum has: ethrex's own kinds are for its L2 and for later
+/// forks.
 fn transaction(bytes: &[u8]) -> Result<Transaction, EthrexError> {
     let transaction = Transaction::decode_canonical(bytes)
         .map_err(|reason| malformed("transaction")(&reason.to_string()))?;

@@ -56,8 +56,8 @@ fn blocks_under_amsterdam_from_the_osaka_scenarios() -> Result<()> {
     Ok(())
 }
 
-/// Both are asked about every block; about the root of its request; and about every transaction that
-/// the builder has left out.
+/// Both are asked about every block; about the root of its request; and about every transaction
+/// that the builder has left out.
 fn compare(pack: &str, fork: Option<ProtocolFork>) -> Result<Option<(Played, Tally)>> {
     let mut tally = Tally::default();
     let played = play(pack, fork, |scene| {
@@ -76,8 +76,8 @@ fn compare(pack: &str, fork: Option<ProtocolFork>) -> Result<Option<(Played, Tal
     Ok(played.map(|played| (played, tally)))
 }
 
-/// Checks that ethrex also refuses the transactions that the builder has left out, because of the transaction
-/// and not because of other errors that a block with it must have.
+/// Checks that ethrex also refuses the transactions that the builder has left out, because of the
+/// transaction and not because of other errors that a block with it must have.
 fn check_rejected(scene: &Scene<'_>, calldata: &Bytes) -> Result<()> {
     let Scene { name, judges, chain, offered, rejected, .. } = scene;
     if rejected.is_empty() {

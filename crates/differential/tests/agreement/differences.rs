@@ -33,8 +33,8 @@ fn changed(fork: ProtocolFork, change: impl FnOnce(&mut Draft<'_>)) -> Result<By
 
 /// revm 43.0.3 gives a system call 31,566,720 gas under every fork: the 30 million of the EIPs and
 /// what EIP-8037 adds for state, which belongs in a reservoir that GAS does not show, and only from
-/// Amsterdam on. No canonical system contract can tell the difference: none looks at its gas, and none
-/// comes near the limit. EXECUTE takes no other code.
+/// Amsterdam on. No canonical system contract can tell the difference: none looks at its gas, and
+/// none comes near the limit. EXECUTE takes no other code.
 #[test]
 fn revm_gives_system_calls_more_gas_which_canonical_code_cannot_see() -> Result<()> {
     // GAS, PUSH0, SSTORE, and nothing returned.
@@ -99,8 +99,8 @@ fn ethrex_takes_headers_behind_the_parent() -> Result<()> {
     Ok(())
 }
 
-/// ethrex decodes every node of a witness and asserts that no child of a branch is longer than a hash.
-/// Enshrine ignores nodes that no read reaches.
+/// ethrex decodes every node of a witness and asserts that no child of a branch is longer than a
+/// hash. Enshrine ignores nodes that no read reaches.
 #[test]
 fn ethrex_panics_on_a_branch_with_an_overlong_child() -> Result<()> {
     let mut branch = vec![0xc0 + 34 + 16, 0x80 + 33];
@@ -115,9 +115,9 @@ fn ethrex_panics_on_a_branch_with_an_overlong_child() -> Result<()> {
     Ok(())
 }
 
-/// EXECUTE knows the deposit contracts of public networks; other chains have none. ethrex uses mainnet's on
-/// every chain, so that any code at that address makes deposits, or, with another log under their topic,
-/// makes blocks invalid.
+/// EXECUTE knows the deposit contracts of public networks; other chains have none. ethrex uses
+/// mainnet's on every chain, so that any code at that address makes deposits, or, with another log
+/// under their topic, makes blocks invalid.
 #[test]
 fn ethrex_has_the_deposit_contract_of_mainnet_on_every_chain() -> Result<()> {
     let fork = ProtocolFork::Amsterdam;

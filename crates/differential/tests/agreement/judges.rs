@@ -117,8 +117,8 @@ impl Tally {
         }
     }
 
-    /// Asks both about an input whose witness may be damaged. A witness holds the reads of every client, some
-    /// of which revm does not make: if such a node is missing, only ethrex stops.
+    /// Asks both about an input whose witness may be damaged. A witness holds the reads of every
+    /// client, some of which revm does not make: if such a node is missing, only ethrex stops.
     pub(crate) fn ask_damaged(
         &mut self,
         judges: &Judges,

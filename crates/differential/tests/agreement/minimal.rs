@@ -1,8 +1,8 @@
 //! The witness of a block holds what clients read, and nothing beyond.
 //!
-//! The second way to it is a naive one: of all that the chain has ever held, what cannot be left out. Neither the
-//! recorder of the chain nor its trie has a part in it, only the verdicts of two verifiers, and of the specification on
-//! what both of them can do without.
+//! The second way to it is a naive one: of all that the chain has ever held, what cannot be left
+//! out. Neither the recorder of the chain nor its trie has a part in it, only the verdicts of two
+//! verifiers, and of the specification on what both of them can do without.
 
 use crate::{
     judges::Judges,
@@ -64,7 +64,8 @@ fn compare(fork: ProtocolFork) -> Result<()> {
             if fork < ProtocolFork::Amsterdam {
                 recorded.state.retain(|node| naive.state.contains(node));
             }
-            // The specification takes a code together with its account, so that it cannot be asked about codes.
+            // The specification takes a code together with its account, so that it cannot be asked
+            // about codes.
             if (ProtocolFork::Prague..ProtocolFork::Amsterdam).contains(&fork) {
                 recorded.codes.retain(|code| naive.codes.contains(code));
             }

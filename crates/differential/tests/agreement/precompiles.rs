@@ -18,8 +18,8 @@ const SECP256K1_ORDER: U256 =
 /// The precompile of EIP-7951.
 const P256VERIFY: Address = address!("0x0000000000000000000000000000000000000100");
 
-/// A contract that calls the address in the first word of its input with the rest of it, and stores whether the call
-/// succeeded and the hash of what it returned.
+/// A contract that calls the address in the first word of its input with the rest of it, and stores
+/// whether the call succeeded and the hash of what it returned.
 pub(crate) const PROBE: [u8; 30] = hex!(
     // Length of the rest, which is copied to memory.
     "6020360380 60205f37"
@@ -123,7 +123,8 @@ fn words(rng: &mut Random, count: usize, limits: &[U256]) -> Vec<u8> {
     (0..count).flat_map(|_| corner(rng, limits).to_be_bytes::<32>()).collect()
 }
 
-/// Two coordinates: of infinity, of the generator or its negative, with one that is not reduced, or anything.
+/// Two coordinates: of infinity, of the generator or its negative, with one that is not reduced, or
+/// anything.
 fn bn254_point(rng: &mut Random) -> Vec<u8> {
     let two = U256::from(2);
     let (x, y) = match rng.index(6) {

@@ -48,8 +48,8 @@ fn programs_under_amsterdam() -> Result<()> {
     compare(ProtocolFork::Amsterdam, &[1, 2, 3, 4])
 }
 
-/// Three blocks in each world, one by one and as a batch, and each with a change; `requests` are the kinds of requests
-/// that they cause between them.
+/// Three blocks in each world, one by one and as a batch, and each with a change; `requests` are
+/// the kinds of requests that they cause between them.
 fn compare(fork: ProtocolFork, requests: &[u8]) -> Result<()> {
     let judges = Judges::of_chain(CHAIN_ID, fork, None, None, SystemCode::Canonical);
     let (mut valid, mut changed) = (Tally::default(), Tally::default());
@@ -92,7 +92,8 @@ fn compare(fork: ProtocolFork, requests: &[u8]) -> Result<()> {
     Ok(())
 }
 
-/// Returns an input with a random change, whose block hash is computed anew, and the name of the change.
+/// Returns an input with a random change, whose block hash is computed anew, and the name of the
+/// change.
 fn tampered(calldata: &Bytes, rng: &mut Random) -> Result<(&'static str, Option<Bytes>)> {
     let input = StatelessInput::decode(calldata)?;
     let mut draft = Draft::new(&input);
@@ -109,13 +110,14 @@ struct Batches {
 }
 
 impl Batches {
-    /// Asks about the blocks of a world, and about the same with another block at `index`: a batch is accepted exactly
-    /// if its blocks are.
+    /// Asks about the blocks of a world, and about the same with another block at `index`: a batch
+    /// is accepted exactly if its blocks are.
     fn ask(&mut self, judges: &Judges, played: &Played, index: usize, other: &Bytes) -> Result<()> {
         let honest = StatelessInput::decode(&played.inputs[index])?;
         // Another fork has another layout.
         let Ok(other) = StatelessInput::decode(other) else { return Ok(()) };
-        // The batch has a witness of its own, and its chain and fork are those of all of its blocks.
+        // The batch has a witness of its own, and its chain and fork are those of all of its
+        // blocks.
         let is_of_batch = other.witness == honest.witness
             && (other.fork, other.chain_id) == (honest.fork, honest.chain_id);
         if !is_of_batch {
@@ -153,8 +155,8 @@ pub(crate) struct Played {
     pub(crate) inputs: Vec<Bytes>,
 }
 
-/// Plays three blocks in each of so many worlds, and shows each with a name and how many transactions were
-/// left out of it.
+/// Plays three blocks in each of so many worlds, and shows each with a name and how many
+/// transactions were left out of it.
 pub(crate) fn each_block(
     fork: ProtocolFork,
     judges: &Judges,
@@ -174,7 +176,8 @@ pub(crate) fn play(
     seed: u64,
     mut each: impl FnMut(&str, &BlockWithWitness, usize) -> Result<()>,
 ) -> Result<Played> {
-    /// One world of so many is old: hashes of its ancestors can be asked for as far back as there are any.
+    /// One world of so many is old: hashes of its ancestors can be asked for as far back as there
+    /// are any.
     const OLD: u64 = 64;
     let mut rng = Random::new(seed);
     let mut world = World::new(fork, &mut rng);

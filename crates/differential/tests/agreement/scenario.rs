@@ -1,5 +1,5 @@
-//! Fixtures as scenarios: pre-states and transactions, independent of the rules that they were made for, in
-//! blocks of our own under chosen rules.
+//! Fixtures as scenarios: pre-states and transactions, independent of the rules that they were made
+//! for, in blocks of our own under chosen rules.
 
 use crate::judges::Judges;
 use alloy_consensus::Header;
@@ -35,8 +35,8 @@ pub(crate) struct Scene<'s> {
     pub(crate) rejected: &'s [(usize, Invalid)],
 }
 
-/// Plays a pack as scenarios under the rules of `fork`, or under the fixtures' own, and calls `each`
-/// with every block; `None` if the pack is not there.
+/// Plays a pack as scenarios under the rules of `fork`, or under the fixtures' own, and calls
+/// `each` with every block; `None` if the pack is not there.
 pub(crate) fn play(
     pack: &str,
     fork: Option<ProtocolFork>,
@@ -111,8 +111,8 @@ fn withdrawal(record: &[u8; Withdrawal::LEN]) -> alloy_eips::eip4895::Withdrawal
     alloy_eips::eip4895::Withdrawal { index, validator_index, address, amount }
 }
 
-/// The witness that is never too small: all nodes and codes of a chain, and all ancestors of a child
-/// of `parent` that a witness may hold.
+/// The witness that is never too small: all nodes and codes of a chain, and all ancestors of a
+/// child of `parent` that a witness may hold.
 pub(crate) fn everything(chain: &Chain, parent: &Header) -> Result<OwnedWitness> {
     let mut headers = vec![alloy_rlp::encode(parent).into()];
     let mut next = parent.parent_hash;

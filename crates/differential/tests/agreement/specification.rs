@@ -119,7 +119,8 @@ fn the_specification_takes_scenarios_from_what_their_witness_holds() -> Result<(
     Ok(())
 }
 
-/// Shows that its acceptance is meaningful: the specification reads the root of the state, and every node.
+/// Shows that its acceptance is meaningful: the specification reads the root of the state, and
+/// every node.
 #[test]
 fn the_specification_refuses_a_witness_without_one_of_its_nodes() -> Result<()> {
     let Some(mut bundles) = Bundles::new()? else { return Ok(()) };

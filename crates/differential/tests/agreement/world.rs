@@ -31,8 +31,8 @@ const CONTRACTS: [Address; 5] = [
 const CALLER: Address = address!("0x1000000000000000000000000000000000000006");
 /// Creates a contract at the same address in each call.
 const PHOENIX: Address = address!("0x1000000000000000000000000000000000000007");
-/// Its code, but for the call that lets the new contract destroy itself. It creates twice: the second time something is
-/// there, since what was destroyed goes at the end of the transaction.
+/// Its code, but for the call that lets the new contract destroy itself. It creates twice: the
+/// second time something is there, since what was destroyed goes at the end of the transaction.
 const INIT: [u8; 11] = hex!("69 6133ff5f526002601ef3");
 const CREATE: [u8; 7] = hex!("5f600a60165ff5");
 const DESTROY: [u8; 9] = hex!("5f5f5f5f5f855af150");
@@ -226,7 +226,8 @@ fn request(rng: &mut Random) -> (Address, Bytes, U256) {
     (address, input.into(), value)
 }
 
-/// Addresses that programs know: contracts, senders, precompiles, system contracts, an absent account.
+/// Addresses that programs know: contracts, senders, precompiles, system contracts, an absent
+/// account.
 fn places(keys: &[Key]) -> Vec<Address> {
     let mut places = CONTRACTS.to_vec();
     places.extend(CONTRACTS);

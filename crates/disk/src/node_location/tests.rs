@@ -76,7 +76,8 @@ fn a_storage_that_others_have_already_is_new_only_where_it_is() {
     let placed = place_nodes(&changes, &parent as &dyn Store).unwrap();
     assert_eq!(placed.len(), all);
     assert_eq!(owners(&placed), [None, Some(owner(2))].into());
-    // In a state with an unknown parent, each node may be new: it is written once more, and nothing is lost.
+    // In a state with an unknown parent, each node may be new: it is written once more, and nothing
+    // is lost.
     let placed = place_nodes(&changes, &MemoryStore::default() as &dyn Store).unwrap();
     assert_eq!(placed.len(), all + 2 * slots);
     // Two that get it in the same block hand it over twice.

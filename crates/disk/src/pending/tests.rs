@@ -6,7 +6,8 @@ use store::Changes;
 const NODE: B256 = B256::repeat_byte(1);
 const TRANSACTION: B256 = B256::repeat_byte(2);
 
-/// A commit that writes the same items as every other one, each time with another value, given by `mark`.
+/// A commit that writes the same items as every other one, each time with another value, given by
+/// `mark`.
 fn commit(mark: u8) -> Commit {
     let block = Arc::new(Block::from_header(Header::default()));
     let location = TransactionLocation { block: B256::repeat_byte(mark), index: 0 };

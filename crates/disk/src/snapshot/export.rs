@@ -34,8 +34,8 @@ impl<W: Write> Parts for Export<'_, W> {
     }
 }
 
-/// Writes the state after a block, and what a chain needs to go on from there. `first` is the hash of the chain's
-/// first block. Returns the number of nodes and codes.
+/// Writes the state after a block, and what a chain needs to go on from there. `first` is the hash
+/// of the chain's first block. Returns the number of nodes and codes.
 ///
 /// # Errors
 ///

@@ -60,13 +60,15 @@ impl<R: Read> Snapshot<R> {
         &self.head
     }
 
-    /// Makes a chain of the snapshot in `folder`, which has none. `expected` is the hash of the block with the
-    /// snapshot's number that L1 has taken: each node and code is verified against its state root. Returns the number
-    /// of nodes and codes. If it fails, what is in the folder is of no use.
+    /// Makes a chain of the snapshot in `folder`, which has none. `expected` is the hash of the
+    /// block with the snapshot's number that L1 has taken: each node and code is verified against
+    /// its state root. Returns the number of nodes and codes. If it fails, what is in the folder is
+    /// of no use.
     ///
     /// # Errors
     ///
-    /// [`SnapshotError`] if the snapshot is of another block or chain, damaged or forged, or if it cannot be written.
+    /// [`SnapshotError`] if the snapshot is of another block or chain, damaged or forged, or if it
+    /// cannot be written.
     pub fn import(
         self,
         folder: &Path,

@@ -12,9 +12,9 @@
 //! CRC-32 of all          u32
 //! ```
 //!
-//! All integers are big endian. A walk meets each node before those below it. Behind the leaf of an account follow its
-//! code, unless it was there before, and the nodes of its storage. So the reader knows the hash of each record before
-//! it comes, and holds one path and no more.
+//! All integers are big endian. A walk meets each node before those below it. Behind the leaf of an
+//! account follow its code, unless it was there before, and the nodes of its storage. So the reader
+//! knows the hash of each record before it comes, and holds one path and no more.
 
 mod error;
 mod export;

@@ -19,8 +19,8 @@ fn length(path: &Path) -> u64 {
     fs::metadata(path).unwrap().len()
 }
 
-/// A chain of four blocks, the folder as it was before the fourth with its states, and the log of all
-/// four: what a machine leaves that goes down before the state store is written.
+/// A chain of four blocks, the folder as it was before the fourth with its states, and the log of
+/// all four: what a machine leaves that goes down before the state store is written.
 fn before_and_after(work: &Path) -> (Twin, Twin, u64) {
     let (mut three, mut four) = (Twin::new(), Twin::new());
     let mut chain = open(&work.join("before")).unwrap();
@@ -146,8 +146,8 @@ fn a_flipped_bit_in_the_log_is_an_error_with_its_place() {
     four.assert_same(&open(&folder).unwrap(), 0);
 }
 
-/// An attacker who can write the checksums can also put another sender into the log: executing the block
-/// detects it.
+/// An attacker who can write the checksums can also put another sender into the log: executing the
+/// block detects it.
 #[test]
 fn a_sender_in_the_log_who_did_not_sign_is_found_out() {
     let work = tempdir().unwrap();

@@ -87,8 +87,8 @@ fn execute_tx() -> &'static ExecuteTx {
     })
 }
 
-/// A child of the head: a payment, and transactions of type 0x05 of all versions, the second of which fails. Every
-/// other block has its witness.
+/// A child of the head: a payment, and transactions of type 0x05 of all versions, the second of
+/// which fails. Every other block has its witness.
 fn child(chain: &ChainReader) -> ExecutedBlock {
     let alice = Key::named("alice");
     let first = chain.nonce(alice.address()).unwrap();
@@ -156,7 +156,8 @@ fn grow(twin: &mut Twin, chain: &mut Chain, blocks: u64) {
     }
 }
 
-/// The chain on disk has all transactions and receipts of type 0x05 in the form in which they were sent.
+/// The chain on disk has all transactions and receipts of type 0x05 in the form in which they were
+/// sent.
 fn assert_holds_them(disk: &ChainReader, blocks: u64) {
     for number in 1..=blocks {
         let block = disk.canonical_block(number).unwrap().unwrap();

@@ -9,8 +9,8 @@ use std::{
 };
 use tempfile::tempdir;
 
-/// Names a folder with little space to a test of this file that runs as a process with a mount of its
-/// own.
+/// Names a folder with little space to a test of this file that runs as a process with a mount of
+/// its own.
 const FOLDER: &str = "ENSHRINE_DISK_FULL";
 
 /// Not a test by itself: what happens on the small disk.

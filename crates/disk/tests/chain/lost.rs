@@ -1,7 +1,8 @@
 //! Flipped bits and deleted files, anywhere in a chain's folder: an error, no effect, or a repair.
 //!
 //! Each case runs in a process of its own kind, so that one that aborts is noticed: this file's
-//! `examines_the_cases_of_its_parent` is what the other tests start. `ENSHRINE_FLIPS` is the number of flips.
+//! `examines_the_cases_of_its_parent` is what the other tests start. `ENSHRINE_FLIPS` is the number
+//! of flips.
 
 use crate::scene::{Twin, child, config, copy_folder, files, genesis, random};
 use chain::{Chain, ChainError};

@@ -122,7 +122,8 @@ fn branches_that_were_left_go_with_the_states_around_them() {
     let mut chain = open(folder.path(), options());
     for round in 0..6_u64 {
         twin.grow(6, 0, &mut [&mut chain]);
-        // Back by up to five blocks, and on another branch, shorter or longer; sometimes to and fro.
+        // Back by up to five blocks, and on another branch, shorter or longer; sometimes to and
+        // fro.
         let (left, head) = (chain.head().hash, chain.head().header.number);
         let fork = chain.canonical_hash(head - round).unwrap().unwrap();
         for chain in [&mut chain, &mut twin.chain] {

@@ -132,7 +132,8 @@ fn old_states_are_forgotten_behind_commits_that_wait_and_never_before() {
         store.flush().unwrap();
         let held = store.hold();
         twin.grow(8, 0, &mut [&mut chain]);
-        // All that the state store has is looked through, and nothing that those that wait stand on goes.
+        // All that the state store has is looked through, and nothing that those that wait stand on
+        // goes.
         let head = chain.head().header.number;
         twin.assert_same(&chain, head - 8);
         drop(held);

@@ -71,8 +71,8 @@ pub(crate) fn random(seed: u64) -> u64 {
     u64::from_be_bytes(*hash.first_chunk().unwrap())
 }
 
-/// A child of the head: payments, slots set and cleared, a contract made. The same on every chain with
-/// that head; `branch` sets siblings apart.
+/// A child of the head: payments, slots set and cleared, a contract made. The same on every chain
+/// with that head; `branch` sets siblings apart.
 pub(crate) fn child(chain: &ChainReader, branch: u64) -> BlockWithWitness {
     let parent = &chain.head().header;
     let number = parent.number + 1;
@@ -115,8 +115,8 @@ pub(crate) fn set_slot(chain: &ChainReader, slot: U256, value: U256) -> BlockWit
     call(chain, CONTRACT, slot, value, false)
 }
 
-/// A child of the head in which a contract with the setter's code sets one slot; with `only_pays`, it
-/// sets it to what it is and gets a wei.
+/// A child of the head in which a contract with the setter's code sets one slot; with `only_pays`,
+/// it sets it to what it is and gets a wei.
 pub(crate) fn call(
     chain: &ChainReader,
     to: Address,

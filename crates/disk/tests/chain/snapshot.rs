@@ -1,4 +1,5 @@
-//! A chain that starts from a snapshot is the chain that it was taken of, and a forged one is refused.
+//! A chain that starts from a snapshot is the chain that it was taken of, and a forged one is
+//! refused.
 
 use crate::scene::{CONTRACT, Twin, child, config, files, genesis, open, random};
 use alloy_primitives::{B256, U256, keccak256};

@@ -18,8 +18,8 @@ alloy_sol_types::sol! {
 }
 
 impl World {
-    /// Advances a rollup over Drake's form by a block that follows the state root `pre`, after a false claim about it.
-    /// `whole` is the gas that the block has taken of `NativeRollup`.
+    /// Advances a rollup over Drake's form by a block that follows the state root `pre`, after a
+    /// false claim about it. `whole` is the gas that the block has taken of `NativeRollup`.
     pub(super) fn advance_in_drakes_form(
         &mut self,
         pre: B256,

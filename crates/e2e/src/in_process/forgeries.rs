@@ -91,8 +91,8 @@ impl World {
         Ok(())
     }
 
-    /// Submits a forced transfer on L1. Once it is due, checks that L1 refuses an otherwise valid block
-    /// without it and accepts the same block with it.
+    /// Submits a forced transfer on L1. Once it is due, checks that L1 refuses an otherwise valid
+    /// block without it and accepts the same block with it.
     pub(super) fn force(
         &mut self,
         alice: &Key,
@@ -151,8 +151,8 @@ impl World {
         Ok(())
     }
 
-    /// Submits an input that L1 must refuse, in a call and in a transaction. Returns the output of the call,
-    /// and the transaction.
+    /// Submits an input that L1 must refuse, in a call and in a transaction. Returns the output of
+    /// the call, and the transaction.
     fn refuse(&mut self, what: &str, input: Vec<u8>) -> Result<(Bytes, Sent)> {
         let before = self.rollup.head(&self.l1)?;
         let call = INativeRollup::advanceCall {
@@ -171,8 +171,8 @@ impl World {
         Ok((tried.output, sent))
     }
 
-    /// Returns the devnet's explanation of the EXECUTE call in a transaction, or `None` if L1 runs in
-    /// process.
+    /// Returns the devnet's explanation of the EXECUTE call in a transaction, or `None` if L1 runs
+    /// in process.
     fn explained(&self, sent: &Sent) -> Result<Option<Value>> {
         let Some(node) = self.l1.node() else { return Ok(None) };
         let hash = *sent.block.transactions[0].hash();

@@ -52,8 +52,8 @@ pub(super) fn force(rollup: &Rollup, l2: &Client, alice: &Key, report: &mut Repo
     Ok(())
 }
 
-/// Kills the sequencer while it has blocks that are not on L1 and transactions that are in no block, and
-/// starts it again.
+/// Kills the sequencer while it has blocks that are not on L1 and transactions that are in no
+/// block, and starts it again.
 pub(super) fn kill(
     rollup: &Rollup,
     sequencer: NodeProcess,
@@ -110,8 +110,8 @@ pub(super) fn reorganise(rollup: &Rollup, l2: &Client, report: &mut Report) -> R
     Ok(())
 }
 
-/// Stops the sequencer for good. Another account takes over with the deployment file and some ether on both
-/// chains, once the sequencer has been silent for long enough.
+/// Stops the sequencer for good. Another account takes over with the deployment file and some ether
+/// on both chains, once the sequencer has been silent for long enough.
 pub(super) fn take_over(
     rollup: &Rollup,
     sequencer: NodeProcess,

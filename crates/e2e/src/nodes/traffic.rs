@@ -1,4 +1,5 @@
-//! User transactions on the L2: all transaction types, a contract, a delegated account, and a call from L1.
+//! User transactions on the L2: all transaction types, a contract, a delegated account, and a call
+//! from L1.
 
 use alloy_consensus::{TxEip1559, TxEip2930, TxEip7702, TxLegacy};
 use alloy_eips::{
@@ -18,7 +19,8 @@ use localnet::{
 };
 use testkit::{Key, Transaction};
 
-/// Init code of a contract that stores the first word of its calldata: `sstore(0, calldataload(0))`.
+/// Init code of a contract that stores the first word of its calldata:
+/// `sstore(0, calldataload(0))`.
 const KEEPER: &[u8] = &hex!("64 5f355f5500 5f52 6005 601b f3");
 /// Runtime code that [`KEEPER`] deploys.
 const KEEPER_CODE: &[u8] = &hex!("5f355f5500");

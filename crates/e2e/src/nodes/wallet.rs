@@ -1,4 +1,5 @@
-//! A multisig on L1 that acts on the L2 by its alias account, and leaves without the sequencer's help.
+//! A multisig on L1 that acts on the L2 by its alias account, and leaves without the sequencer's
+//! help.
 
 use alloy_primitives::{Address, Bytes, TxKind, U256};
 use alloy_sol_types::{SolCall, SolEvent as _, SolValue as _};

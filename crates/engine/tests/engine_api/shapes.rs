@@ -1,4 +1,5 @@
-//! Answers have the shapes that execution-apis specifies: which members there are, and how each is written.
+//! Answers have the shapes that execution-apis specifies: which members there are, and how each is
+//! written.
 
 use crate::support::{BOB, Peer, attributes, tampered, to};
 use eyre::{OptionExt as _, Result};

@@ -41,8 +41,8 @@ async fn what_another_client_builds_is_verified_from_the_witness_that_it_gives()
         let short = codec::OwnedWitness { state: witness.state[1..].to_vec(), ..witness.clone() };
         assert!(verify(&new.stateless_input(fork, CHAIN_ID, &short)?, fork).is_err());
 
-        // The witness is the same over both transports, from every client with the block, and for every
-        // repetition.
+        // The witness is the same over both transports, from every client with the block, and for
+        // every repetition.
         let other = Peer::with(fork, Default::default(), Arc::new(())).await?;
         for client in [client, &other.client, &other.client] {
             let by_rest = client.witness_by_rest(&new, fork).await?;

@@ -5,14 +5,14 @@ use alloc::boxed::Box;
 use stateless::{BlockError, BlockRefused, UncheckedBlocks, declared_gas};
 use wire::{DecodeError, Input};
 
-/// Gas charged for each block of a batch after the first, whose price is part of the call's own. It pays for
-/// the work of a block outside its gas: system calls, header and roots.
+/// Gas charged for each block of a batch after the first, whose price is part of the call's own. It
+/// pays for the work of a block outside its gas: system calls, header and roots.
 pub const FURTHER_BLOCK_GAS: u64 = 10_000;
 
 /// Amounts, blocks and refusals of a call's input.
 ///
-/// A batch is called, answered, charged and refused like a single input, in every dialect: the call succeeds
-/// if each of its blocks would, and its result has the root of the list of requests.
+/// A batch is called, answered, charged and refused like a single input, in every dialect: the call
+/// succeeds if each of its blocks would, and its result has the root of the list of requests.
 #[derive(Debug)]
 pub(crate) struct CallInput<'c>(Input<'c>);
 
@@ -61,14 +61,14 @@ impl<'c> CallInput<'c> {
         lengths.fold(0, usize::saturating_add)
     }
 
-    /// Returns the amounts that a call with this many bytes declares before its transactions are decoded:
-    /// those of its blocks, with one witness.
+    /// Returns the amounts that a call with this many bytes declares before its transactions are
+    /// decoded: those of its blocks, with one witness.
     pub(crate) fn declared(&self, bytes: usize) -> DeclaredGas {
         let mut declared = DeclaredGas {
             calldata: bytes as u64,
             request_bytes: self.request_bytes() as u64,
-            // Included from the start, so that the reserve covers it however little the blocks themselves
-            // declare.
+            // Included from the start, so that the reserve covers it however little the blocks
+            // themselves declare.
             gas_limit: self.own_gas(),
             ..match &self.0 {
                 Input::Block(input) => DeclaredGas::of_witness(&input.witness),
@@ -77,7 +77,8 @@ impl<'c> CallInput<'c> {
         };
         for request in self.requests() {
             declared.transactions += request.payload.transactions.len() as u64;
-            // Saturating: each block may declare the largest limit, and a sum that wraps would be cheap.
+            // Saturating: each block may declare the largest limit, and a sum that wraps would be
+            // cheap.
             declared.gas_limit = declared.gas_limit.saturating_add(request.payload.gas_limit);
         }
         declared

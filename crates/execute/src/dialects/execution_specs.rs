@@ -8,8 +8,8 @@ use alloy_primitives::{Address, Bytes, address};
 /// Address of EXECUTE.
 pub const EXECUTE_ADDRESS: Address = address!("0x0000000000000000000000000000000000000101");
 
-/// EXECUTE for calldata that is the stateless input itself, or a batch. A valid block returns the 43-byte
-/// result, and a refused input fails.
+/// EXECUTE for calldata that is the stateless input itself, or a batch. A valid block returns the
+/// 43-byte result, and a refused input fails.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct ExecutionSpecs;
 

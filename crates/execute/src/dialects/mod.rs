@@ -1,8 +1,8 @@
 //! Dialects of EXECUTE: address, calldata and answer.
 //!
-//! A dialect is a type that implements [`Dialect`]: [`ExecutionSpecs`] is the default one, the `variants` crate has
-//! others. It owns address, calldata, answer and the form of
-//! a refusal; it owns neither validity nor the order of gas and work, which
+//! A dialect is a type that implements [`Dialect`]: [`ExecutionSpecs`] is the default one, the
+//! `variants` crate has others. It owns address, calldata, answer and the form of a refusal; it
+//! owns neither validity nor the order of gas and work, which
 //! [`Execute::run_as`](crate::Execute::run_as) defines for all of them.
 
 mod batch;
@@ -51,8 +51,8 @@ pub trait Dialect: fmt::Debug + Send + Sync {
     /// Address of its precompile.
     fn address(&self) -> Address;
 
-    /// Returns the number of bytes that the call brings, in its calldata or by reference. So far only the
-    /// bytes of the calldata have been paid.
+    /// Returns the number of bytes that the call brings, in its calldata or by reference. So far
+    /// only the bytes of the calldata have been paid.
     ///
     /// # Errors
     ///
@@ -61,25 +61,25 @@ pub trait Dialect: fmt::Debug + Send + Sync {
         Ok(call.calldata.len())
     }
 
-    /// Returns the stateless input or batch of the call, schema id first. So far only the bytes that
-    /// [`Self::bytes`] returned have been paid.
+    /// Returns the stateless input or batch of the call, schema id first. So far only the bytes
+    /// that [`Self::bytes`] returned have been paid.
     ///
     /// # Errors
     ///
     /// [`ExecuteError`] if the call is not in this dialect.
     fn input<'c>(&self, call: &PrecompileCall<'c>) -> Result<Cow<'c, [u8]>, ExecuteError>;
 
-    /// Returns the differences between the EVM of the call's blocks and that of their fork: none by default. The
-    /// gas of the blocks has to pay for what they add. Nothing has been paid so far, and the call need not be in
-    /// this dialect: [`Self::input`] decides that.
+    /// Returns the differences between the EVM of the call's blocks and that of their fork: none by
+    /// default. The gas of the blocks has to pay for what they add. Nothing has been paid so far,
+    /// and the call need not be in this dialect: [`Self::input`] decides that.
     fn evm(&self, _: &PrecompileCall<'_>) -> Box<dyn EvmOverrides> {
         Box::new(())
     }
 
     /// Returns the answer and the charge of a call, given its outcome.
     ///
-    /// It is never asked about a call that could not pay, nor about an internal fault: both end the call in
-    /// every dialect.
+    /// It is never asked about a call that could not pay, nor about an internal fault: both end the
+    /// call in every dialect.
     ///
     /// # Errors
     ///

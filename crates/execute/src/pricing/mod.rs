@@ -1,7 +1,7 @@
 //! Prices of calls.
 //!
-//! A schedule is a type that implements [`Pricing`]: [`Items`] is the default one, the `variants` crate has others.
-//! `docs/gas.md` defines what a schedule must cover and how to add one.
+//! A schedule is a type that implements [`Pricing`]: [`Items`] is the default one, the `variants`
+//! crate has others. `docs/gas.md` defines what a schedule must cover and how to add one.
 
 mod items;
 pub mod work;
@@ -15,8 +15,8 @@ use wire::{BatchWitness, ExecutionWitness};
 
 /// Amounts that a call declares about the work that it asks for.
 ///
-/// They follow from the offsets of the input and the decoded transactions: nothing has been hashed, recovered
-/// or executed for them, and none of them is known to be true.
+/// They follow from the offsets of the input and the decoded transactions: nothing has been hashed,
+/// recovered or executed for them, and none of them is known to be true.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct DeclaredGas {
     /// Bytes of calldata, with all that the dialect puts around the input.
@@ -35,11 +35,11 @@ pub struct DeclaredGas {
     pub headers: u64,
     /// Transactions in the payload.
     pub transactions: u64,
-    /// Gas limit of the payload; for a batch, the sum over its blocks, plus [the own gas of each block after
-    /// the first](crate::FURTHER_BLOCK_GAS).
+    /// Gas limit of the payload; for a batch, the sum over its blocks, plus [the own gas of each
+    /// block after the first](crate::FURTHER_BLOCK_GAS).
     pub gas_limit: u64,
-    /// Sum of the gas limits of its transactions, saturating; for a batch, the sum over its blocks, each
-    /// limited by its own gas limit, plus the same own gas.
+    /// Sum of the gas limits of its transactions, saturating; for a batch, the sum over its blocks,
+    /// each limited by its own gas limit, plus the same own gas.
     pub transaction_gas: u64,
 }
 
@@ -84,16 +84,16 @@ impl DeclaredGas {
 
 /// A gas schedule: the price of a call, in gas.
 ///
-/// A call has to hold [`bytes`](Self::bytes) before its calldata is read, [`input`](Self::input) before its
-/// transactions are decoded, and [`reserve`](Self::reserve) before anything is hashed or executed. A success
-/// is charged [`charge`](Self::charge), which never exceeds the reserve. No method may panic, for any
-/// declared amounts.
+/// A call has to hold [`bytes`](Self::bytes) before its calldata is read, [`input`](Self::input)
+/// before its transactions are decoded, and [`reserve`](Self::reserve) before anything is hashed or
+/// executed. A success is charged [`charge`](Self::charge), which never exceeds the reserve. No
+/// method may panic, for any declared amounts.
 pub trait Pricing: fmt::Debug + Send + Sync {
     /// Price of finding the parts of this much calldata.
     fn bytes(&self, calldata: u64) -> u64;
 
-    /// Price of the whole input without the gas of its block, including its bytes. It is asked when the
-    /// transactions are counted but not decoded.
+    /// Price of the whole input without the gas of its block, including its bytes. It is asked when
+    /// the transactions are counted but not decoded.
     fn input(&self, declared: &DeclaredGas) -> u64 {
         self.bytes(declared.calldata)
     }
@@ -105,16 +105,16 @@ pub trait Pricing: fmt::Debug + Send + Sync {
     /// [bound](DeclaredGas::gas_bound).
     fn charge(&self, declared: &DeclaredGas, gas_used: u64) -> u64;
 
-    /// Price of work that neither the gas of the block nor its bytes pay for. It is unknown in advance, so it
-    /// is not part of the reserve: a call continues as long as it holds enough for this too. More gas of a
-    /// precompile must not cost less.
+    /// Price of work that neither the gas of the block nor its bytes pay for. It is unknown in
+    /// advance, so it is not part of the reserve: a call continues as long as it holds enough for
+    /// this too. More gas of a precompile must not cost less.
     fn underpriced_work(&self, work: &UnderpricedWork) -> u64 {
         let _ = work;
         0
     }
 
-    /// Part of all [`underpriced_work`](Self::underpriced_work) that is free for a block that uses this much
-    /// gas. It must not grow faster than the gas.
+    /// Part of all [`underpriced_work`](Self::underpriced_work) that is free for a block that uses
+    /// this much gas. It must not grow faster than the gas.
     fn covered_work(&self, gas: u64) -> u64 {
         let _ = gas;
         0

@@ -1,9 +1,10 @@
 //! Price of work that neither the gas of a block nor its bytes pay for.
 //!
-//! A unit of L1 gas buys three nanoseconds. Most instructions of the EVM take less for their gas, some take
-//! several times as much; a block of only the latter would take that many times the time that EXECUTE
-//! charges. So work that costs more than twice its price is charged again within EXECUTE, in proportion. The
-//! L2 itself charges what Ethereum charges, and a verifier outside EXECUTE charges nothing.
+//! A unit of L1 gas buys three nanoseconds. Most instructions of the EVM take less for their gas,
+//! some take several times as much; a block of only the latter would take that many times the time
+//! that EXECUTE charges. So work that costs more than twice its price is charged again within
+//! EXECUTE, in proportion. The L2 itself charges what Ethereum charges, and a verifier outside
+//! EXECUTE charges nothing.
 
 use alloy_primitives::{Address, address};
 use stateless::UnderpricedWork;
@@ -47,7 +48,8 @@ const KECCAK_TIMES: u64 = 4;
 /// Bytes of init code whose search for jump destinations is counted as a unit of gas.
 const SEARCHED_BYTES: u64 = 2;
 
-/// Returns the charge for a piece of work; `carried` returns the price of bytes as an item of the witness.
+/// Returns the charge for a piece of work; `carried` returns the price of bytes as an item of the
+/// witness.
 pub fn price(work: &UnderpricedWork, carried: impl FnOnce(u64) -> u64) -> u64 {
     /// Bytes of an SSZ offset, which each item has.
     const OFFSET: u64 = 4;
@@ -72,17 +74,18 @@ const fn keccak(bytes: u64) -> u64 {
     gas.saturating_mul(KECCAK_TIMES - 1)
 }
 
-/// Returns the charge for init code beyond its own 2 gas per word (EIP-3860), and the 6 of CREATE2 for
-/// hashing it.
+/// Returns the charge for init code beyond its own 2 gas per word (EIP-3860), and the 6 of CREATE2
+/// for hashing it.
 const fn init_code(bytes: u64, is_hashed: bool) -> u64 {
     let searched = bytes / SEARCHED_BYTES;
     if is_hashed { searched.saturating_add(keccak(bytes)) } else { searched }
 }
 
-/// Returns the part of all charges that the gas of a block covers: the other work of a block takes less time
-/// than its gas pays for, so a block with little underpriced work is not charged for it.
+/// Returns the part of all charges that the gas of a block covers: the other work of a block takes
+/// less time than its gas pays for, so a block with little underpriced work is not charged for it.
 pub const fn covered(gas: u64) -> u64 {
-    // A quarter, measured on real blocks: they have too little underpriced work to be charged for any.
+    // A quarter, measured on real blocks: they have too little underpriced work to be charged for
+    // any.
     gas / 4
 }
 

@@ -91,8 +91,8 @@ fn a_batch_is_paid_once_and_each_further_block_for_its_own_work() {
     for transfers in [&[3][..], &[2, 1], &[0, 0, 0, 0], &[1, 0, 5]] {
         let (_, calldata) = batch(transfers);
         let (reserve, charge) = prices(&calldata, transfers);
-        // A block that walks again where an earlier one has walked pays for it as underpriced work, unless
-        // the gas of the blocks covers it.
+        // A block that walks again where an earlier one has walked pays for it as underpriced work,
+        // unless the gas of the blocks covers it.
         let executed = execute().run(&calldata, u64::MAX).unwrap();
         let again = executed.reserve - reserve;
         assert!(again == 0 || transfers.len() > 1, "{transfers:?}");
@@ -359,7 +359,8 @@ fn no_batch_makes_a_fault_of_ours_and_none_is_accepted_but_as_it_was_built() {
             Ok(executed) => {
                 let hashes: Vec<_> = executed.verdicts().map(|one| one.block_hash).collect();
                 let built: Vec<_> = blocks.iter().map(|new| new.block.hash).collect();
-                // Changing a free field of a header makes another block, and changes the blocks after it.
+                // Changing a free field of a header makes another block, and changes the blocks
+                // after it.
                 if hashes == built { "the same" } else { "another" }
             }
         };

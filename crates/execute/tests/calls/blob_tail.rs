@@ -1,5 +1,5 @@
-//! Inputs that lie in blobs but for their heads: the verdict, the answer and the price are those of the same input in
-//! calldata, and only the blobs of the transaction itself count.
+//! Inputs that lie in blobs but for their heads: the verdict, the answer and the price are those of
+//! the same input in calldata, and only the blobs of the transaction itself count.
 
 use crate::support::{
     host::{CALL, Host, Seen, WARM_CALL},

@@ -36,7 +36,8 @@ pub(crate) struct Claim {
 }
 
 impl Claim {
-    /// Creates the claim that the input itself makes, true or not; the chain provides the state before.
+    /// Creates the claim that the input itself makes, true or not; the chain provides the state
+    /// before.
     pub(crate) fn of(input: &[u8], pre: B256) -> Self {
         StatelessInput::decode(input).map_or(
             Self { pre, post: B256::ZERO, gas_used: U256::ZERO },

@@ -193,7 +193,8 @@ fn other_burned_fees_and_another_anchor_make_another_block_which_is_refused() {
         }
         let other = forged(&built, |_, values| values.anchor = B256::repeat_byte(0xa6));
         let refused = refusal(fork, &other);
-        // The transaction that reads the anchor stores another, or, from Amsterdam on, the access list has it.
+        // The transaction that reads the anchor stores another, or, from Amsterdam on, the access
+        // list has it.
         assert!(matches!(refused, ExecuteError::Invalid(Invalid::Commitment { .. })), "{refused}");
     }
 }
@@ -212,7 +213,8 @@ fn a_header_without_the_item_is_of_another_chain_and_so_is_a_parent_without_it()
         let refused = refusal(fork, &values.encode(&decoded.encode()).unwrap());
         assert!(matches!(refused, ExecuteError::Invalid(Invalid::BlockHash { .. })), "{refused}");
 
-        // A block whose parent is known by its plain header, and one whose parent has a further item.
+        // A block whose parent is known by its plain header, and one whose parent has a further
+        // item.
         let parent = decoded.witness.headers.iter().last().unwrap();
         let parent: Header = values.decode_header(parent).unwrap();
         let plain = alloy_rlp::encode(&parent);
@@ -240,7 +242,8 @@ fn a_header_without_the_item_is_of_another_chain_and_so_is_a_parent_without_it()
             let is_malformed =
                 matches!(judged, Err(ExecuteError::Invalid(Invalid::MalformedHeader { .. })));
             assert_eq!(is_malformed, !is_here, "{fork}: {judged:?}");
-            // Only the number of items tells a plain header of Amsterdam: its last one is an integer.
+            // Only the number of items tells a plain header of Amsterdam: its last one is an
+            // integer.
             if is_malformed && fork == ProtocolFork::Amsterdam {
                 assert_eq!(judged, Err(malformed), "{fork}");
             }
@@ -260,7 +263,8 @@ fn the_anchor_is_given_to_the_canonical_contract_alone() {
         let claimed = forged(&without, |_, values| values.anchor = ANCHOR);
         (by_rule.is_ok(), refusal(fork, &claimed))
     };
-    // With the contract, the system call changes the state that the block without it left as it was.
+    // With the contract, the system call changes the state that the block without it left as it
+    // was.
     let (is_built, refused) = touching(&|_| {});
     assert!(is_built);
     assert!(matches!(refused, ExecuteError::Invalid(Invalid::Commitment { .. })), "{refused}");
@@ -422,8 +426,9 @@ fn burned_fees_are_what_the_block_destroys_and_until_amsterdam_base_fee_times_ga
 fn from_amsterdam_on_base_fee_times_gas_used_says_more_or_less_than_is_burned() {
     let fork = ProtocolFork::Amsterdam;
     let l2 = l2(fork);
-    // Ten cleared slots earn a refund of a fifth, which the header's gas leaves out (EIP-7778). A new account pays for
-    // state, and the header has the larger of the two kinds of gas, not their sum (EIP-8037).
+    // Ten cleared slots earn a refund of a fifth, which the header's gas leaves out (EIP-7778). A
+    // new account pays for state, and the header has the larger of the two kinds of gas, not their
+    // sum (EIP-8037).
     for (to, gas_used, paid) in
         [(CLEARING, 142_050, 113_640), (Address::repeat_byte(1), 183_600, 204_600)]
     {

@@ -99,8 +99,8 @@ fn a_constructor_can_call_it() {
 #[test]
 fn at_the_deepest_call_it_works_and_one_deeper_there_is_no_call() {
     let calldata = L2::new(ProtocolFork::Osaka).calldata(1);
-    // Calls itself with a counter in the first word in front of the calldata, down to zero; then calls
-    // EXECUTE; returns the result upwards.
+    // Calls itself with a counter in the first word in front of the calldata, down to zero; then
+    // calls EXECUTE; returns the result upwards.
     let recursive = {
         let mut code = vec![op::CALLDATASIZE, op::PUSH0, op::PUSH0, op::CALLDATACOPY];
         code.extend([op::PUSH0, op::MLOAD, op::ISZERO, op::PUSH1, 0, op::JUMPI]);

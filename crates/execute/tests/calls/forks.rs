@@ -1,9 +1,9 @@
 //! Attacks on the choice of rules: EXECUTE takes the fork that L1 had at the block's timestamp.
 //!
 //! Threat: the schema id is part of the calldata, so the caller would choose among rules. With the
-//! rules of another fork than L1's, work is priced as another fork prices it, and a block that an L1
-//! of that time refuses would become final. And a rollup whose EXECUTE forgot the rules of yesterday
-//! would lose every block that was made before a fork and posted after it.
+//! rules of another fork than L1's, work is priced as another fork prices it, and a block that an
+//! L1 of that time refuses would become final. And a rollup whose EXECUTE forgot the rules of
+//! yesterday would lose every block that was made before a fork and posted after it.
 
 use crate::support::{
     host::{CALL, Host, Seen, WARM_CALL},
@@ -28,7 +28,8 @@ fn l1() -> Execute {
     Execute::following(ChainSpec::scheduled(L1_CHAIN, Prague, &LATER))
 }
 
-/// Calldata of blocks at [`TIMES`] of a chain that forks as its L1 does, with its timestamp and its fork.
+/// Calldata of blocks at [`TIMES`] of a chain that forks as its L1 does, with its timestamp and its
+/// fork.
 fn blocks() -> (Chain, Vec<(u64, ProtocolFork, Vec<u8>)>) {
     let spec = ChainSpec::scheduled(CHAIN_ID, Prague, &LATER);
     let genesis = rich_genesis(Amsterdam, ["alice"], 1_000 * ETHER);
@@ -56,7 +57,8 @@ fn under(calldata: &[u8], fork: ProtocolFork) -> Vec<u8> {
 #[test]
 fn blocks_of_all_forks_of_l1_verify_whenever_they_are_posted() {
     let (_, blocks) = blocks();
-    // No time but the block's is asked for: the one and the same EXECUTE takes all of them, in any order.
+    // No time but the block's is asked for: the one and the same EXECUTE takes all of them, in any
+    // order.
     let mut host = Host::new(l1());
     for (timestamp, fork, calldata) in blocks.iter().rev() {
         let seen = host.see(CALL, calldata, PLENTY);
@@ -157,7 +159,8 @@ fn the_named_option_takes_its_forks_at_any_time() {
 
 #[test]
 fn a_public_network_keeps_its_own_schedule_within_the_rules_of_l1() {
-    // The input of another chain under the id of mainnet: its schedule decides, not that of this L1.
+    // The input of another chain under the id of mainnet: its schedule decides, not that of this
+    // L1.
     let (_, blocks) = blocks();
     let (timestamp, _, calldata) = &blocks[0];
     let mut input = StatelessInput::decode(calldata).unwrap();

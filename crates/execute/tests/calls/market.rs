@@ -1,5 +1,5 @@
-//! Calls that the market sells: in every dialect, at one price, within one limit; work that was done counts,
-//! for every outcome.
+//! Calls that the market sells: in every dialect, at one price, within one limit; work that was
+//! done counts, for every outcome.
 
 use crate::{
     dialects::Claim,
@@ -66,8 +66,8 @@ struct Scene {
 struct Way {
     address: Address,
     calldata: Vec<u8>,
-    /// Gas that it must hold before its calldata is read, before the input, before the transactions are
-    /// decoded, and before they are executed.
+    /// Gas that it must hold before its calldata is read, before the input, before the transactions
+    /// are decoded, and before they are executed.
     steps: [u64; 4],
     charge: u64,
 }
@@ -96,8 +96,8 @@ impl Scene {
         host
     }
 
-    /// Each dialect's call. The bytes that are paid for are those of the calldata and of the blobs that it
-    /// names.
+    /// Each dialect's call. The bytes that are paid for are those of the calldata and of the blobs
+    /// that it names.
     fn ways(&self) -> [Way; 3] {
         let (head, tail) = self.input.split_at(MIN_HEAD);
         let trailer = Trailer::new(tail.len(), 0).unwrap().encode();
@@ -217,8 +217,8 @@ fn a_call_counts_with_what_it_was_shown_to_hold_whether_gas_or_room_is_short() {
         let [calldata, bytes, input, reserve] = way.steps;
         assert!(calldata <= bytes && bytes < input && input < way.charge && way.charge < reserve);
         for most in way.steps.into_iter().flat_map(|step| [step - 1, step]) {
-            // An amount that the call cannot hold causes no work; the amounts that it held before have paid
-            // for work.
+            // An amount that the call cannot hold causes no work; the amounts that it held before
+            // have paid for work.
             let held = way.steps.into_iter().filter(|step| *step <= most).max();
             let success = held == Some(reserve);
             let counted = if success { way.charge } else { held.unwrap_or(0) };

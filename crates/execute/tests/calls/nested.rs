@@ -105,7 +105,8 @@ fn a_change_of_the_inner_block_makes_the_outer_one_another() {
 #[test]
 fn the_inner_execute_has_no_other_in_its_blocks_and_no_batch_is_nested() {
     let l4 = L2::new(ProtocolFork::Osaka).calldata(8);
-    // A block of an L3 whose builder thinks that it has EXECUTE, and the block of one that knows better.
+    // A block of an L3 whose builder thinks that it has EXECUTE, and the block of one that knows
+    // better.
     let third = build(&l2(), vec![execute(0, &l4, 2_000_000)]);
     let without = Chain::new(
         &rich_genesis(ProtocolFork::Osaka, ["alice"], 1_000 * ETHER),

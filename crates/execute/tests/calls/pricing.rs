@@ -1,5 +1,5 @@
-//! Schedules of one's own: the trait is shown all that a schedule may want to price, before any of it
-//! is worked on.
+//! Schedules of one's own: the trait is shown all that a schedule may want to price, before any of
+//! it is worked on.
 
 use crate::support::l2::L2;
 use alloy_primitives::{Address, keccak256};

@@ -1,5 +1,6 @@
-//! A block ends at the first piece of underpriced work that the call cannot pay. It does not suffice that the
-//! call fails in the end: the caller would get the work of the rest of the block for free.
+//! A block ends at the first piece of underpriced work that the call cannot pay. It does not
+//! suffice that the call fails in the end: the caller would get the work of the rest of the block
+//! for free.
 
 use crate::{
     support::l2::{L2, call},

@@ -1,4 +1,5 @@
-//! Work that neither the gas of a block nor the bytes of its witness pay for is paid for all the same.
+//! Work that neither the gas of a block nor the bytes of its witness pay for is paid for all the
+//! same.
 
 use crate::support::{
     host::{CALL, Host, Seen, WARM_CALL},
@@ -58,8 +59,8 @@ pub(crate) const fn reading(slot: u8) -> [u8; 4] {
     [op::PUSH1, slot, op::SLOAD, op::POP]
 }
 
-/// The block on a storage in which all paths have 64 branches, each child of which is the same. All of
-/// these slots are read.
+/// The block on a storage in which all paths have 64 branches, each child of which is the same. All
+/// of these slots are read.
 fn shared_nodes(slots: &[u8]) -> Vec<u8> {
     on_shared_nodes(slots.iter().copied().flat_map(reading).collect())
 }
@@ -92,7 +93,8 @@ fn assert_costs(execute: &Execute, calldata: &[u8], gas: u64) {
     }
 }
 
-/// The places of all nodes on the ways to these slots, where each way has 64 branches: nibbles from the root.
+/// The places of all nodes on the ways to these slots, where each way has 64 branches: nibbles from
+/// the root.
 pub(crate) fn places_of(slots: &[u8]) -> BTreeSet<Vec<u8>> {
     let mut places = BTreeSet::new();
     for slot in slots {
@@ -133,8 +135,8 @@ impl Pricing for DearAlone {
     }
 }
 
-/// A batch of two blocks on a storage in which all paths have 64 branches. The first sets these slots, the
-/// second reads those.
+/// A batch of two blocks on a storage in which all paths have 64 branches. The first sets these
+/// slots, the second reads those.
 pub(crate) fn two_on_shared_nodes(set: &[u8], read: &[u8]) -> Vec<u8> {
     // Without calldata, the second program runs.
     let mut code = vec![op::CALLDATASIZE, op::ISZERO, op::PUSH2, 0, 0, op::JUMPI];
@@ -289,8 +291,8 @@ fn modexp_is_paid_several_times_where_its_gas_is_that_of_the_time_before_osaka()
 
 #[test]
 fn a_precompile_whose_work_cannot_be_paid_ends_the_call_instead_of_failing_in_the_block() {
-    // MODEXP of numbers that are all zero, whose lengths alone take 2.8 million gas before Osaka: much more than a
-    // failure with so short an input is worth.
+    // MODEXP of numbers that are all zero, whose lengths alone take 2.8 million gas before Osaka:
+    // much more than a failure with so short an input is worth.
     let mut lengths = [[0; 32]; 3];
     for (length, bytes) in lengths.iter_mut().zip([1_024_u16, 96, 1_024]) {
         length[30..].copy_from_slice(&bytes.to_be_bytes());
@@ -372,8 +374,8 @@ fn what_a_further_block_of_a_batch_costs_itself_covers_no_dear_work() {
         let work = alone.run(&calldata, u64::MAX).unwrap().gas;
         let input = GasSchedule::DEFAULT.input(&DeclaredGas::of_calldata(&calldata).unwrap());
         let further = FURTHER_BLOCK_GAS * (count - 1);
-        // A quarter of the gas of the blocks covers some of it, and nothing else does: neither of what is
-        // charged nor of what must be held.
+        // A quarter of the gas of the blocks covers some of it, and nothing else does: neither of
+        // what is charged nor of what must be held.
         let bound = GAS_LIMIT * count;
         assert!(work > bound / 4 && used < bound, "{work} {used}");
         assert_costs(&Execute::default(), &calldata, input + further + used + work - used / 4);

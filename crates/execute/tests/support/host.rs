@@ -188,7 +188,8 @@ impl Host {
         self.see_after(vec![], callee, how, calldata, gas)
     }
 
-    /// Returns the result of a call after the contract has run `code`, which must leave its memory unchanged.
+    /// Returns the result of a call after the contract has run `code`, which must leave its memory
+    /// unchanged.
     pub(crate) fn see_after(
         &mut self,
         mut code: Vec<u8>,
@@ -202,7 +203,8 @@ impl Host {
         seen_of(how, &self.transact(TxKind::Call(CALLER), calldata, PLENTY))
     }
 
-    /// Returns the results of calls by one EVM whose state has the next of these excesses for each call.
+    /// Returns the results of calls by one EVM whose state has the next of these excesses for each
+    /// call.
     pub(crate) fn see_at_each(
         &mut self,
         excesses: &[U256],

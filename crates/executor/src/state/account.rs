@@ -11,15 +11,15 @@ use revm::{
 };
 use trie::{EMPTY_ROOT, NodeBytes, NodeSource, Trie};
 
-/// Stand-in for a code hash of zero, which the EVM takes for "no code": no code has that hash, and an account
-/// with it is not empty. No block creates such an account, but a genesis may.
+/// Stand-in for a code hash of zero, which the EVM takes for "no code": no code has that hash, and
+/// an account with it is not empty. No block creates such an account, but a genesis may.
 ///
-/// No code is known whose hash it is. A genesis that names it makes an account that nothing can call, and
-/// [reading](AccountState::read) it fails.
+/// No code is known whose hash it is. A genesis that names it makes an account that nothing can
+/// call, and [reading](AccountState::read) it fails.
 pub(crate) const ZERO_CODE_HASH: B256 = B256::repeat_byte(0xff);
 
-/// Removes the mark that [`AccountState::seen_by_evm`] puts on an account with storage but neither nonce nor
-/// code: losing the mark is not a change of code.
+/// Removes the mark that [`AccountState::seen_by_evm`] puts on an account with storage but neither
+/// nonce nor code: losing the mark is not a change of code.
 pub(super) fn without_mark(account: &mut Account) {
     if !account.original_info().code_hash.is_zero() {
         return;
@@ -104,9 +104,10 @@ impl<B: NodeBytes> AccountState<B> {
 
     /// Returns the account as the EVM is to see it.
     ///
-    /// A contract cannot be created at an address with storage (EIP-7610), but revm checks only nonce and
-    /// code. An account with storage and neither of them therefore gets a code hash that differs from that of
-    /// empty code and yet counts as no code, except for EXTCODEHASH, which the block's EVM corrects.
+    /// A contract cannot be created at an address with storage (EIP-7610), but revm checks only
+    /// nonce and code. An account with storage and neither of them therefore gets a code hash that
+    /// differs from that of empty code and yet counts as no code, except for EXTCODEHASH, which the
+    /// block's EVM corrects.
     pub(super) fn seen_by_evm(&self) -> Option<AccountInfo> {
         let mut info = self.now.clone()?;
         if info.code_hash.is_zero() {
@@ -177,7 +178,8 @@ impl<B: NodeBytes> AccountState<B> {
     pub(super) fn set_slot(&mut self, key: StorageKey, value: StorageValue) {
         self.slots
             .entry(key)
-            // revm reads every slot before it writes it, except in a new account, whose storage is empty.
+            // revm reads every slot before it writes it, except in a new account, whose storage is
+            // empty.
             .or_insert(Slot { before: U256::ZERO, now: U256::ZERO })
             .now = value;
     }

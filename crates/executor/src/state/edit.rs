@@ -12,8 +12,8 @@ fn absent() -> AccountInfo {
 }
 
 impl<S: StateSource> BlockState<'_, S> {
-    /// Changes an account, creating it if it does not exist. An account that did not exist before and is still
-    /// empty is removed again (EIP-161). Code that `change` sets needs its hash.
+    /// Changes an account, creating it if it does not exist. An account that did not exist before
+    /// and is still empty is removed again (EIP-161). Code that `change` sets needs its hash.
     pub fn change_account(
         &mut self,
         address: Address,

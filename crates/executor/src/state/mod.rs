@@ -43,16 +43,16 @@ pub trait StateSource {
     /// [`SourceError`] if the source cannot answer.
     fn code(&self, hash: &B256) -> Result<Option<Bytecode>, SourceError>;
 
-    /// Returns the hash of the ancestor with this number, if it is known; the caller asks only within the
-    /// reach of BLOCKHASH.
+    /// Returns the hash of the ancestor with this number, if it is known; the caller asks only
+    /// within the reach of BLOCKHASH.
     ///
     /// # Errors
     ///
     /// [`SourceError`] if the source cannot answer.
     fn block_hash(&self, number: u64) -> Result<Option<B256>, SourceError>;
 
-    /// Wraps instructions of the EVM over this source, for one that records more reads than revm makes; by
-    /// default none.
+    /// Wraps instructions of the EVM over this source, for one that records more reads than revm
+    /// makes; by default none.
     fn instrument<'x, 's>(
         instructions: &mut Instructions<&'x mut BlockState<'s, Self>>,
         spec: SpecId,
@@ -62,8 +62,8 @@ pub trait StateSource {
         let _ = (instructions, spec);
     }
 
-    /// Returns the backend for accounts and slots that the tries lack. A chain that continues another one
-    /// stores only its own changes: its roots commit to those and prove nothing.
+    /// Returns the backend for accounts and slots that the tries lack. A chain that continues
+    /// another one stores only its own changes: its roots commit to those and prove nothing.
     fn fork_backend(&self) -> Option<&dyn ForkBackend> {
         None
     }
@@ -85,19 +85,19 @@ pub trait ForkBackend: core::fmt::Debug + Send + Sync {
     fn block_hash(&self, number: u64) -> Result<Option<B256>, SourceError>;
 }
 
-/// The first failed read of a block. It is shared, because the state can vanish in an executor that does not
-/// return it.
+/// The first failed read of a block. It is shared, because the state can vanish in an executor that
+/// does not return it.
 pub(crate) type Failure = Arc<OnceCell<ReadError>>;
 
 type Node<S> = <<S as StateSource>::Nodes as NodeSource>::Bytes;
 
 /// revm's database over a [`StateSource`], for one block.
 ///
-/// The state keeps each touched account and slot with its value before the block and its current value, so
-/// that nothing is looked up twice and the changes are known for the post-state root.
+/// The state keeps each touched account and slot with its value before the block and its current
+/// value, so that nothing is looked up twice and the changes are known for the post-state root.
 ///
-/// The first failed read is kept: some paths of the executor wrap errors in text, and a block must not pass
-/// because one of them was overlooked. See [`Self::failure`].
+/// The first failed read is kept: some paths of the executor wrap errors in text, and a block must
+/// not pass because one of them was overlooked. See [`Self::failure`].
 pub struct BlockState<'s, S: StateSource> {
     source: &'s S,
     /// Root of the state before the block.
@@ -117,8 +117,8 @@ pub struct BlockState<'s, S: StateSource> {
     pub(crate) system_code: Option<SystemCode>,
     /// Meter of expensive work, if any.
     pub(crate) meter: Option<Arc<dyn WorkMeter>>,
-    /// The only accounts that are removed when touched and empty, from the merge on: fee recipients and
-    /// beneficiaries of SELFDESTRUCT.
+    /// The only accounts that are removed when touched and empty, from the merge on: fee recipients
+    /// and beneficiaries of SELFDESTRUCT.
     empty_may_go: Option<Vec<Address>>,
 }
 
@@ -159,8 +159,8 @@ impl<'s, S: StateSource> BlockState<'s, S> {
     }
 
     /// Keeps empty accounts from now on, touched or not, unless they are `beneficiary` or
-    /// [noted](Self::note_beneficiary). Only a genesis has such accounts; the rules of the merge and later no
-    /// longer mention them (EIP-161 removed those that were touched).
+    /// [noted](Self::note_beneficiary). Only a genesis has such accounts; the rules of the merge
+    /// and later no longer mention them (EIP-161 removed those that were touched).
     pub(crate) fn keep_empty_accounts_but(&mut self, beneficiary: Address) {
         self.empty_may_go = Some(vec![beneficiary]);
     }
@@ -181,8 +181,8 @@ impl<'s, S: StateSource> BlockState<'s, S> {
         self
     }
 
-    /// Returns the first failed read. If there is one, the block is not proven valid, even if the executor
-    /// reports success.
+    /// Returns the first failed read. If there is one, the block is not proven valid, even if the
+    /// executor reports success.
     pub fn failure(&self) -> Option<&ReadError> {
         self.failure.get()
     }
@@ -197,7 +197,8 @@ impl<'s, S: StateSource> BlockState<'s, S> {
         self.ids.get(&address).map(|id| self.accounts[*id as usize].seen_by_evm())
     }
 
-    /// Reports work to the meter and returns `true` if the block may go on. Otherwise the state has failed.
+    /// Reports work to the meter and returns `true` if the block may go on. Otherwise the state has
+    /// failed.
     pub(crate) fn spend(&self, work: UnderpricedWork) -> bool {
         let paid = self.meter.as_ref().is_none_or(|meter| meter.spend(work));
         if !paid {
@@ -206,8 +207,8 @@ impl<'s, S: StateSource> BlockState<'s, S> {
         paid
     }
 
-    /// Fails after a failed read: the result of any further read is useless, and reading it could cost gas or
-    /// time.
+    /// Fails after a failed read: the result of any further read is useless, and reading it could
+    /// cost gas or time.
     fn go_on(&self) -> Result<(), ReadError> {
         self.failure.get().map_or(Ok(()), |failed| Err(failed.clone()))
     }
@@ -218,7 +219,8 @@ impl<'s, S: StateSource> BlockState<'s, S> {
         Err(error)
     }
 
-    /// Returns the position of an account among the touched ones, reading it from the trie the first time.
+    /// Returns the position of an account among the touched ones, reading it from the trie the
+    /// first time.
     fn account_id(&mut self, address: Address) -> Result<usize, ReadError> {
         if let Some(id) = self.ids.get(&address) {
             return Ok(*id as usize);
@@ -252,7 +254,8 @@ impl<'s, S: StateSource> BlockState<'s, S> {
 
     /// Adopts an account of the fork backend.
     fn adopt(&mut self, account: &mut AccountState<Node<S>>, mut info: AccountInfo) {
-        // The code of the remote account is kept here, because the local source cannot find it by hash.
+        // The code of the remote account is kept here, because the local source cannot find it by
+        // hash.
         if let Some(code) = info.code.take().filter(|_| info.code_hash != KECCAK256_EMPTY) {
             self.created_codes.insert(info.code_hash, code);
         }
@@ -266,7 +269,8 @@ impl<'s, S: StateSource> BlockState<'s, S> {
         let known = account.slots.len();
         match account.slot(self.source.nodes(), self.source.fork_backend(), key) {
             Ok(value) => {
-                // A mark must know exactly the slots that were new, so that forgetting leaves the others.
+                // A mark must know exactly the slots that were new, so that forgetting leaves the
+                // others.
                 if account.slots.len() > known
                     && let Some(slots) = &mut self.marked_slots
                 {
@@ -291,13 +295,14 @@ impl<'s, S: StateSource> BlockState<'s, S> {
             state.destroy();
             return;
         }
-        // Storage of an earlier account at this address is gone before the first write of the new one.
+        // Storage of an earlier account at this address is gone before the first write of the new
+        // one.
         if account.is_created() {
             state.wipe_storage();
         }
         if account.info.is_empty() && !account.is_created() {
-            // EIP-161: touching an empty account removes it. Before Spurious Dragon revm marks the accounts
-            // that stay as created.
+            // EIP-161: touching an empty account removes it. Before Spurious Dragon revm marks the
+            // accounts that stay as created.
             let may_go = self.empty_may_go.as_ref().is_none_or(|noted| noted.contains(&address));
             if may_go || !state.is_empty() {
                 state.destroy();

@@ -21,9 +21,9 @@ pub struct PostState {
 impl<S: StateSource> BlockState<'_, S> {
     /// Applies all changes to the tries and computes the root of the state.
     ///
-    /// `sink` receives each new trie node, for a database to keep. Storage is written before accounts,
-    /// because an account contains the root of its storage; in each trie removals come last, so that only
-    /// siblings are read that a minimal witness contains.
+    /// `sink` receives each new trie node, for a database to keep. Storage is written before
+    /// accounts, because an account contains the root of its storage; in each trie removals come
+    /// last, so that only siblings are read that a minimal witness contains.
     pub fn into_post_state(
         mut self,
         mut sink: impl FnMut(NewNode<'_>),
@@ -57,7 +57,8 @@ impl<S: StateSource> BlockState<'_, S> {
         for account in &mut self.accounts {
             account.write_slots(nodes, continues)?;
         }
-        // All storage tries are hashed together, to fill the lanes of the hash function across accounts.
+        // All storage tries are hashed together, to fill the lanes of the hash function across
+        // accounts.
         let mut storage: Vec<&mut Trie<Node<S>>> =
             self.accounts.iter_mut().map(|account| &mut account.trie).collect();
         hash_tries(&mut storage, &mut *sink);
@@ -67,7 +68,8 @@ impl<S: StateSource> BlockState<'_, S> {
         for account in &self.accounts {
             let storage_root = account.trie.root().unwrap_or_default();
             let mut after = account.after(storage_root);
-            // A removed account is stored as an empty one, so that it is not read from the backend again.
+            // A removed account is stored as an empty one, so that it is not read from the backend
+            // again.
             if continues && after.is_none() && (account.adopted || account.before.is_some()) {
                 after = Some(TrieAccount::default());
             }
@@ -117,7 +119,8 @@ impl<B: trie::NodeBytes> AccountState<B> {
         let mut places = vec![B256::ZERO; keys.len()];
         keccak256_batch_by(|index| &keys[index], &mut places);
         let mut changed: Vec<_> = places.into_iter().zip(values).collect();
-        // In the order of the trie, so that of several missing nodes the same one is always reported.
+        // In the order of the trie, so that of several missing nodes the same one is always
+        // reported.
         changed.sort_unstable();
         let (removed, set): (Vec<_>, Vec<_>) =
             changed.into_iter().partition(|(_, (_, now))| now.is_zero() && !keep_zeros);

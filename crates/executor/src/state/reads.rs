@@ -20,8 +20,8 @@ impl<S: StateSource> BlockState<'_, S> {
         ReadMark { accounts: self.accounts.len(), beneficiaries }
     }
 
-    /// Forgets the reads since the mark, of which nothing may have been committed: later uses read the source
-    /// again. Changes since the mark are lost.
+    /// Forgets the reads since the mark, of which nothing may have been committed: later uses read
+    /// the source again. Changes since the mark are lost.
     ///
     /// Returns `false` if it cannot: before Byzantium, intermediate roots keep the reads in place.
     pub fn forget_reads(&mut self, mark: ReadMark) -> bool {
@@ -45,7 +45,8 @@ impl<S: StateSource> BlockState<'_, S> {
             for account in self.accounts.drain(mark.accounts..) {
                 self.ids.remove(&account.address);
             }
-            // Nothing has been written to the account trie yet, so an unloaded trie is the same trie.
+            // Nothing has been written to the account trie yet, so an unloaded trie is the same
+            // trie.
             self.trie = Trie::new(self.root);
         }
         true

@@ -16,8 +16,8 @@ sol! {
         uint64 chainId;
         uint16 schema;
         bytes header;
-        /// Together with the whole state: headers of the previous blocks, as far as BLOCKHASH reaches, newest
-        /// first.
+        /// Together with the whole state: headers of the previous blocks, as far as BLOCKHASH
+        /// reaches, newest first.
         bytes[] ancestors;
         bytes[] nodes;
         bytes[] codes;

@@ -1,7 +1,8 @@
 //! Chains of the EIP-8079 draft, whose schema ids have a revision of their own.
 //!
-//! Their headers have the burned fees as a last item, so the workspace keeps headers as they are hashed. BLOCKHASH of
-//! the parent alone is not that of the draft: chains of this project compute it from the plain header.
+//! Their headers have the burned fees as a last item, so the workspace keeps headers as they are
+//! hashed. BLOCKHASH of the parent alone is not that of the draft: chains of this project compute
+//! it from the plain header.
 
 use crate::ForgeError;
 use alloy_consensus::Header;

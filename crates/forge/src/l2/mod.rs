@@ -1,8 +1,8 @@
 //! L2 chains that tests script from Solidity.
 //!
-//! A chain is identified by the hash of a block: a request names one, and a block built on it has its own
-//! hash. A test may therefore go back to an earlier block or run beside another test: data is only added,
-//! never changed.
+//! A chain is identified by the hash of a block: a request names one, and a block built on it has
+//! its own hash. A test may therefore go back to an earlier block or run beside another test: data
+//! is only added, never changed.
 
 mod abi;
 mod change;

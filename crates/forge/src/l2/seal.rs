@@ -22,7 +22,8 @@ use revm::{context::result::ExecutionResult, inspector::NoOpInspector};
 use std::sync::Arc;
 use variants::DraftBlock;
 
-/// Interval of blocks after which the whole state is stored, which bounds the time of loading a long chain.
+/// Interval of blocks after which the whole state is stored, which bounds the time of loading a
+/// long chain.
 const WHOLE_EVERY: u64 = 32;
 /// Number of ancestors that BLOCKHASH reaches.
 const BLOCKHASH_REACH: usize = 256;
@@ -155,7 +156,8 @@ struct Failure {
     reason: String,
 }
 
-/// Executes a child of the block at `parent` again if a transaction in it has failed: receipts do not say why.
+/// Executes a child of the block at `parent` again if a transaction in it has failed: receipts do
+/// not say why.
 fn failures(parent: &State, block: &Block) -> Result<Vec<Failure>, ForgeError> {
     let mut all = vec![Failure::default(); block.transactions.len()];
     if block.executed.receipts.iter().all(|receipt| receipt.success) {

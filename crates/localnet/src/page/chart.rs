@@ -1,9 +1,11 @@
-//! Bar charts as SVG. Lengths are shares of the width, so a chart fits any screen at the same size of text.
+//! Bar charts as SVG. Lengths are shares of the width, so a chart fits any screen at the same size
+//! of text.
 
 use super::html::escaped;
 use std::fmt::Write as _;
 
-/// Height of a bar with its label, of the bar, and the offsets of text and bar from the top, in pixels.
+/// Height of a bar with its label, of the bar, and the offsets of text and bar from the top, in
+/// pixels.
 const ROW: usize = 42;
 const BAR: usize = 14;
 const TEXT_AT: usize = 14;

@@ -1,5 +1,5 @@
-//! The way of a block from the L2 to L1, as a picture: once for wide and once for narrow screens, of which the
-//! style shows one.
+//! The way of a block from the L2 to L1, as a picture: once for wide and once for narrow screens,
+//! of which the style shows one.
 
 use super::html::escaped;
 use crate::{report::Advanced, units};

@@ -1,5 +1,5 @@
-//! The run as a page that people can show: headline figures, the way of a block, the steps by part, and charts. It
-//! loads nothing.
+//! The run as a page that people can show: headline figures, the way of a block, the steps by part,
+//! and charts. It loads nothing.
 
 mod chart;
 mod html;

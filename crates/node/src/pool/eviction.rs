@@ -24,7 +24,8 @@ impl Pool {
         if !limits.holds_balances {
             return Ok(());
         }
-        // One that waits for a missing nonce may never be included, and would hold the account back for nothing.
+        // One that waits for a missing nonce may never be included, and would hold the account back
+        // for nothing.
         let mut carriers = self.authorities.get(&sender).into_iter().flatten();
         let is_open = context.is_delegated || carriers.any(|hash| !self.gapped.contains_key(hash));
         if old.is_none() && waiting > 0 && is_open {
@@ -48,8 +49,8 @@ impl Pool {
         Ok(())
     }
 
-    /// Evicts transactions until a new one fits, or evicts none and fails. A pool beyond its limits does not shrink for
-    /// the new one, which takes the place of as many others.
+    /// Evicts transactions until a new one fits, or evicts none and fails. A pool beyond its limits
+    /// does not shrink for the new one, which takes the place of as many others.
     pub(super) fn make_room(
         &mut self,
         new: &PoolTransaction,
@@ -84,7 +85,8 @@ impl Pool {
             - usize::from(replaced.is_some())
             - victims.len();
         let mut bytes = self.bytes + new.raw.len() - replaced.map_or(0, |it| it.raw.len()) - gone;
-        // One transaction that pays more must not cost all those that were accepted under other limits.
+        // One transaction that pays more must not cost all those that were accepted under other
+        // limits.
         let most = limits.transactions.max(self.by_worth.len() + self.gapped.len());
         let most_bytes = limits.bytes.max(self.bytes);
         if count > most || bytes > most_bytes {
@@ -128,8 +130,8 @@ impl Pool {
         Ok(())
     }
 
-    /// Drops transactions that a new head has invalidated: used nonces, and transactions that the sender's balance
-    /// no longer covers.
+    /// Drops transactions that a new head has invalidated: used nonces, and transactions that the
+    /// sender's balance no longer covers.
     pub fn settle(&mut self, sender: Address, nonce: u64, balance: U256, limits: &PoolLimits) {
         self.forget_below(sender, nonce);
         if !limits.holds_balances || limits.local.contains(&sender) {
@@ -149,8 +151,8 @@ impl Pool {
         }
     }
 
-    /// Drops gapped transactions that have waited for too long at a new head, and those that exceed the limits
-    /// because the transaction before them was dropped.
+    /// Drops gapped transactions that have waited for too long at a new head, and those that exceed
+    /// the limits because the transaction before them was dropped.
     pub fn expire_gapped(&mut self, block: u64, limits: &PoolLimits) {
         self.block = block;
         self.set_back
@@ -261,7 +263,8 @@ impl Pool {
         self.extend(sender);
     }
 
-    /// Makes gapped transactions executable, from the first missing nonce on, if it is no longer missing.
+    /// Makes gapped transactions executable, from the first missing nonce on, if it is no longer
+    /// missing.
     pub(super) fn extend(&mut self, sender: Address) {
         let Some(queue) = self.by_sender.get_mut(&sender) else { return };
         let (mut run, is_local) = (Vec::new(), queue.is_local);

@@ -25,8 +25,9 @@ use std::{
 };
 use transaction::Worth;
 
-/// Blocks for which a sender's transactions come after all others, once one was executed in vain. In so many blocks
-/// 100 accounts are [set back](Pool::set_back), of which each block executes some.
+/// Blocks for which a sender's transactions come after all others, once one was executed in vain.
+/// In so many blocks 100 accounts are [set back](Pool::set_back), of which each block executes
+/// some.
 const SET_BACK_BLOCKS: u64 = 8;
 
 /// Age of a gapped transaction.
@@ -35,7 +36,8 @@ struct Gapped {
     /// Number of the head when the transaction arrived, or lost the one before it.
     since: u64,
     arrival: u64,
-    /// `true` for one that was executable until blocks gave way: the missing nonces are in them, and come back first.
+    /// `true` for one that was executable until blocks gave way: the missing nonces are in them,
+    /// and come back first.
     is_displaced: bool,
 }
 
@@ -52,10 +54,11 @@ pub struct Pool {
     gapped: B256Map<Gapped>,
     /// Bytes of all transactions that may be evicted.
     bytes: usize,
-    /// Accounts whose authorizations (EIP-7702) waiting transactions carry, with the hashes of these.
+    /// Accounts whose authorizations (EIP-7702) waiting transactions carry, with the hashes of
+    /// these.
     authorities: AddressMap<B256Set>,
-    /// Senders of transactions that were executed for a block that had no room for them, with the last block for which
-    /// theirs come after those of all others.
+    /// Senders of transactions that were executed for a block that had no room for them, with the
+    /// last block for which theirs come after those of all others.
     set_back: AddressMap<u64>,
     dropped: Dropped,
     base_fee: u64,
@@ -66,9 +69,9 @@ pub struct Pool {
 }
 
 impl Pool {
-    /// Admits a transaction. It replaces one with the same nonce if it pays `bump` percent more. A full pool
-    /// evicts gapped transactions first, then executable ones that pay less: always the last one of the sender
-    /// with the cheapest transaction.
+    /// Admits a transaction. It replaces one with the same nonce if it pays `bump` percent more. A
+    /// full pool evicts gapped transactions first, then executable ones that pay less: always the
+    /// last one of the sender with the cheapest transaction.
     ///
     /// # Errors
     ///
@@ -195,7 +198,8 @@ impl Pool {
         self.by_sender.get(&sender).is_some_and(|queue| queue.nonces().contains_key(&nonce))
     }
 
-    /// This transaction and the sender's consecutive ones after it, if none is missing from `next` on.
+    /// This transaction and the sender's consecutive ones after it, if none is missing from `next`
+    /// on.
     pub(crate) fn executable_from(
         &self,
         first: &PoolTransaction,
@@ -265,8 +269,9 @@ impl Pool {
         }
     }
 
-    /// Offers the transactions of a sender after those of all others for some blocks, since one of them was executed in
-    /// vain: or a few accounts whose transactions never fit take the time of each block, for nothing.
+    /// Offers the transactions of a sender after those of all others for some blocks, since one of
+    /// them was executed in vain: or a few accounts whose transactions never fit take the time of
+    /// each block, for nothing.
     pub fn set_back(&mut self, sender: Address) {
         if self.by_sender.contains_key(&sender) {
             self.version += 1;
@@ -274,8 +279,8 @@ impl Pool {
         }
     }
 
-    /// Executable transactions in the order in which they go into the next block. `next_nonce` returns the next
-    /// nonce of a sender.
+    /// Executable transactions in the order in which they go into the next block. `next_nonce`
+    /// returns the next nonce of a sender.
     pub fn ready(
         &self,
         base_fee: u64,

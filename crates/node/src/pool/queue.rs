@@ -8,13 +8,14 @@ use std::{collections::BTreeMap, sync::Arc};
 #[derive(Debug, Clone, Default)]
 pub(super) struct Queue {
     nonces: BTreeMap<u64, Arc<PoolTransaction>>,
-    /// Sum of their costs, in wei. It is kept, since each new transaction is held against it under the pool's lock: by a
-    /// sum over all that wait, a sender with many would slow down everyone. 2^64 costs fit.
+    /// Sum of their costs, in wei. It is kept, since each new transaction is held against it under
+    /// the pool's lock: by a sum over all that wait, a sender with many would slow down everyone.
+    /// 2^64 costs fit.
     held: U320,
     /// Last known next nonce of the sender.
     pub(super) next: u64,
-    /// First nonce from `next` on that is missing: the transactions below it are executable, and those above it are
-    /// gapped.
+    /// First nonce from `next` on that is missing: the transactions below it are executable, and
+    /// those above it are gapped.
     pub(super) end: u64,
     /// `true` for a sender without limits.
     pub(super) is_local: bool,

@@ -41,8 +41,8 @@ pub struct AdmissionContext {
     pub block: u64,
 }
 
-/// Effective tip, arrival and hash of a transaction; the least is evicted first. The tip is zero if the fee cap is
-/// below the base fee.
+/// Effective tip, arrival and hash of a transaction; the least is evicted first. The tip is zero if
+/// the fee cap is below the base fee.
 pub(super) type Worth = (Option<u128>, Reverse<u64>, B256);
 
 impl PoolTransaction {
@@ -84,8 +84,8 @@ impl PoolTransaction {
         (self.tip(base_fee), Reverse(self.arrival), *self.hash())
     }
 
-    /// Returns `true` if fee cap and tip are higher than another's by `bump` percent. Without a bump a higher fee cap
-    /// is enough.
+    /// Returns `true` if fee cap and tip are higher than another's by `bump` percent. Without a
+    /// bump a higher fee cap is enough.
     pub(super) fn outbids(&self, other: &Self, bump: u8) -> bool {
         let (new, old) = (&self.recovered.transaction, &other.recovered.transaction);
         let enough = |new: u128, old: u128| {

@@ -9,13 +9,16 @@ use std::sync::Arc;
 use variants::BLOB_EXECUTE_ADDRESS;
 use wire::ProtocolFork;
 
-/// L1 blocks for which a price holds: it rises by an eighth with each at most, and twice as much is offered.
+/// L1 blocks for which a price holds: it rises by an eighth with each at most, and twice as much is
+/// offered.
 const MAX_AGE: u64 = 3;
 
-/// An answer of L1: the price of blob gas in wei; `None` if EXECUTE takes no inputs that end in blobs there.
+/// An answer of L1: the price of blob gas in wei; `None` if EXECUTE takes no inputs that end in
+/// blobs there.
 type Answer = Result<Option<u128>, L1Error>;
 
-/// The newest answer, and the question for the next one. A posting waits for L1 only if the answer is old.
+/// The newest answer, and the question for the next one. A posting waits for L1 only if the answer
+/// is old.
 #[derive(Debug, Default)]
 pub(super) struct BlobTerms {
     /// The answer, and L1's head when it was asked for.
@@ -52,8 +55,8 @@ impl BlobTerms {
 }
 
 impl Batcher {
-    /// Returns L1's prices now; `None` if L1 does not take inputs that end in blobs, or asks for more than may be
-    /// paid.
+    /// Returns L1's prices now; `None` if L1 does not take inputs that end in blobs, or asks for
+    /// more than may be paid.
     pub(super) fn prices(
         &mut self,
         work: &Work,
@@ -77,8 +80,8 @@ impl Batcher {
 /// Asks L1 for both at once.
 fn ask(client: &L1Client) -> Answer {
     let provider = client.inner().provider().clone();
-    // Where EXECUTE takes such inputs, it refuses one without anything; elsewhere nothing is there, and a
-    // call of it succeeds.
+    // Where EXECUTE takes such inputs, it refuses one without anything; elsewhere nothing is there,
+    // and a call of it succeeds.
     let nothing = TransactionRequest::default().to(BLOB_EXECUTE_ADDRESS).gas_limit(100_000);
     let (called, price) = client.inner().wait(async move {
         tokio::join!(

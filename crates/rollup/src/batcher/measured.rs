@@ -10,7 +10,8 @@ use node::Posted;
 use std::sync::Arc;
 use wire::ProtocolFork;
 
-/// Figures of a block, and the nodes and codes that it read and wrote. With them no plan has to execute it.
+/// Figures of a block, and the nodes and codes that it read and wrote. With them no plan has to
+/// execute it.
 #[derive(Debug, Clone)]
 pub(super) struct Measured {
     pub(super) number: u64,
@@ -19,7 +20,8 @@ pub(super) struct Measured {
 }
 
 impl Batcher {
-    /// Measures the blocks of which nothing is known yet, because another process sealed them: each once.
+    /// Measures the blocks of which nothing is known yet, because another process sealed them: each
+    /// once.
     pub(super) fn measure(
         &mut self,
         work: &Work,
@@ -47,8 +49,8 @@ impl Batcher {
         self.profile.execute()
     }
 
-    /// The input for [measured](Self::measure) blocks, and its cost: one batch of several, and of one block what `single`
-    /// makes of it.
+    /// The input for [measured](Self::measure) blocks, and its cost: one batch of several, and of
+    /// one block what `single` makes of it.
     pub(super) fn input_of(
         &self,
         chain: &ChainReader,
@@ -77,7 +79,8 @@ impl Batcher {
             input.map_err(|source| RollupError::Input { number, source })?.into()
         };
         let hash = blocks.first().map(|first| first.hash).unwrap_or_default();
-        // By arithmetic over recorded figures: planning has no execution that a hostile block could make long.
+        // By arithmetic over recorded figures: planning has no execution that a hostile block could
+        // make long.
         let cost = variants::cost_of(&*execute.gas, &bytes, used, work);
         let cost = cost.map_err(|reason| RollupError::Refused { hash, reason })?;
         Ok(advance_plan::AdvanceInput {
@@ -89,8 +92,9 @@ impl Batcher {
         })
     }
 
-    /// Returns `true` if these blocks, each by itself, would fill an L1 transaction with bytes or with gas: nothing is
-    /// gained by waiting for more. A block that was not measured yet counts nothing.
+    /// Returns `true` if these blocks, each by itself, would fill an L1 transaction with bytes or
+    /// with gas: nothing is gained by waiting for more. A block that was not measured yet counts
+    /// nothing.
     pub(super) fn fills_a_transaction(&self, blocks: &[Arc<Block>]) -> bool {
         let posted = blocks.iter().filter_map(|block| self.measured.get(&block.hash));
         let (mut bytes, mut gas) = (0_usize, 0_u64);

@@ -118,7 +118,8 @@ impl BatcherHandle {
         self.channel.commands.lock().sealed.extend(sealed);
     }
 
-    /// Facts of the blocks that wait, which the sequencer finds and the batcher composes evidence from.
+    /// Facts of the blocks that wait, which the sequencer finds and the batcher composes evidence
+    /// from.
     pub(crate) fn evidence(&self) -> &EvidenceBook {
         &self.channel.evidence
     }
@@ -130,7 +131,8 @@ impl BatcherHandle {
         (commands.forget, commands.work) = (true, None);
     }
 
-    /// Has it wait for the next work: L1 was reorganised. What is in flight stays there, since L1 may take it all the same.
+    /// Has it wait for the next work: L1 was reorganised. What is in flight stays there, since L1
+    /// may take it all the same.
     pub(crate) fn l1_went_back(&self) {
         let mut commands = self.channel.commands.lock();
         (commands.went_back, commands.work) = (true, None);
@@ -181,7 +183,8 @@ pub(crate) struct Batcher {
     rate: ExecuteRate,
     /// Figures of blocks that L1 does not have yet.
     measured: B256Map<Measured>,
-    /// The L1 block from which on the prices of EXECUTE are compared again after L1 has not taken an `advance`.
+    /// The L1 block from which on the prices of EXECUTE are compared again after L1 has not taken
+    /// an `advance`.
     prices_again_at: u64,
     /// Number of times that a block was executed to measure it.
     executions: u64,
@@ -286,8 +289,8 @@ impl Batcher {
                 if commands.stop {
                     return;
                 }
-                // Before the new work is looked at: transactions of blocks that gave way must not count as being on
-                // their way.
+                // Before the new work is looked at: transactions of blocks that gave way must not
+                // count as being on their way.
                 if core::mem::take(&mut commands.forget) {
                     self.submitter.forget();
                     self.submitter.forget_landed();
@@ -314,7 +317,8 @@ impl Batcher {
                     Ok(submission::Outcome::Brought) => not_submitted = None,
                     Ok(submission::Outcome::Untried) => {}
                     Err(error) => {
-                        // It stands until the blocks are on their way: most looks come before it is time to try again.
+                        // It stands until the blocks are on their way: most looks come before it is
+                        // time to try again.
                         let error = error.to_string();
                         if not_submitted.as_ref() != Some(&error) {
                             tracing::error!(error, "failed to post batch, retrying");
@@ -354,8 +358,8 @@ impl Batcher {
         *self.channel.report.lock() = Report { status, throughput, not_submitted, refused };
     }
 
-    /// Returns `true` if blocks have given way to others or L1 was reorganised since the work was taken, or the thread is to
-    /// end: nothing goes to L1 then.
+    /// Returns `true` if blocks have given way to others or L1 was reorganised since the work was
+    /// taken, or the thread is to end: nothing goes to L1 then.
     fn is_outdated(&self) -> bool {
         let commands = self.channel.commands.lock();
         commands.forget || commands.went_back || commands.stop
@@ -366,7 +370,8 @@ impl Batcher {
         &self.profile.limits
     }
 
-    /// Forgets what is known of blocks that L1 has, or that gave way; not of those that were sealed after `work`.
+    /// Forgets what is known of blocks that L1 has, or that gave way; not of those that were sealed
+    /// after `work`.
     fn forget_others(&mut self, work: &Work, blocks: &[Arc<Block>]) {
         let there: B256Set = blocks.iter().map(|block| block.hash).collect();
         let head = work.chain.head().header.number;

@@ -24,12 +24,13 @@ use wire::ProtocolFork;
 const UPDATE_GAS: u64 = 100_000;
 /// Gas that is set aside for a proof of what has been relayed.
 const PROOF_GAS: u64 = 400_000;
-/// L1 blocks without a transaction with blobs, or without references, after L1 has not taken one. With blobs they are
-/// twice as many each further time.
+/// L1 blocks without a transaction with blobs, or without references, after L1 has not taken one.
+/// With blobs they are twice as many each further time.
 const RETRY_BLOCKS: u64 = 32;
 const MAX_RETRY_BLOCKS: u64 = 8_192;
 
-/// Seconds before a fork of L1 from which on transactions are given the gas that they take behind it.
+/// Seconds before a fork of L1 from which on transactions are given the gas that they take behind
+/// it.
 const FORK_MARGIN: u64 = 600;
 
 /// Blocks, and what carries them to L1.
@@ -40,8 +41,8 @@ pub(super) struct Plan {
     pub(super) goes_alone: bool,
 }
 
-/// Backoff of posting through blobs: a transaction with blobs costs gas although it fails, and L1 cannot be asked
-/// before.
+/// Backoff of posting through blobs: a transaction with blobs costs gas although it fails, and L1
+/// cannot be asked before.
 #[derive(Debug, Default)]
 pub(super) struct BlobBackoff {
     /// The first L1 block at which they are tried again.
@@ -70,8 +71,8 @@ impl BlobBackoff {
         *self = Self { is_proven: true, ..Self::default() };
     }
 
-    /// Returns `true` if several transactions with blobs may wait together: where one fails for its blobs, those behind it
-    /// do too, and each costs gas.
+    /// Returns `true` if several transactions with blobs may wait together: where one fails for its
+    /// blobs, those behind it do too, and each costs gas.
     pub(super) const fn is_proven(&self) -> bool {
         self.is_proven
     }
@@ -95,8 +96,8 @@ impl BlobBackoff {
 }
 
 impl Batcher {
-    /// Returns as many of the oldest waiting blocks as go through blobs, and the transaction that carries them, if
-    /// each of them costs less that way than as `calldata`.
+    /// Returns as many of the oldest waiting blocks as go through blobs, and the transaction that
+    /// carries them, if each of them costs less that way than as `calldata`.
     pub(super) fn by_blobs(
         &mut self,
         work: &Work,
@@ -122,7 +123,8 @@ impl Batcher {
         candidates.extend(in_blobs);
         let of_l1 = self.fork_of_l1(work, fork);
         let Some(prices) = self.prices(work, of_l1)? else { return Ok(None) };
-        // By the price for each block and not for each transaction: blobs pay off only when they are full.
+        // By the price for each block and not for each transaction: blobs pay off only when they
+        // are full.
         let chosen = advance_plan::cheapest(candidates, &prices, self.limits(), genesis, number);
         let Some((posting, cost)) = chosen.filter(|(posting, _)| !posting.blobs.is_empty()) else {
             return Ok(None);
@@ -155,8 +157,8 @@ impl Batcher {
         self.reads_blobs && self.blobs.allows(work.l1_head()) && self.blobs.said.is_none()
     }
 
-    /// Parts of an input that L1 keeps, so that it only names it. None after an `advance` failed, for a while: if the node of
-    /// L1 is wrong about it, the next one is not to fail too.
+    /// Parts of an input that L1 keeps, so that it only names it. None after an `advance` failed,
+    /// for a while: if the node of L1 is wrong about it, the next one is not to fail too.
     pub(super) fn kept_of(&self, work: &Work, input: &Bytes) -> Vec<CodeReference> {
         if work.l1_head() < self.kept_again_at {
             return Vec::new();
@@ -171,8 +173,8 @@ impl Batcher {
         })
     }
 
-    /// Compares the prices of EXECUTE with those of L1, after L1 has not taken an `advance`: now and then, as what they
-    /// are compared by is made anew.
+    /// Compares the prices of EXECUTE with those of L1, after L1 has not taken an `advance`: now
+    /// and then, as what they are compared by is made anew.
     pub(super) fn check_prices(&mut self, work: &Work) -> Result<(), RollupError> {
         if work.l1_head() < self.prices_again_at {
             return Ok(());
@@ -188,9 +190,10 @@ impl Batcher {
         self.kept_again_at = work.l1_head().saturating_add(RETRY_BLOCKS);
     }
 
-    /// This input as calldata, with references to what L1 keeps of it where that is cheaper, and the gas for it; without
-    /// gas if that is more than L1 lets a transaction have, and L1 `may_be_asked` to say what it takes. Last, the gas that
-    /// it takes beyond the answer of L1 if L1 forks before it has the transaction.
+    /// This input as calldata, with references to what L1 keeps of it where that is cheaper, and
+    /// the gas for it; without gas if that is more than L1 lets a transaction have, and L1
+    /// `may_be_asked` to say what it takes. Last, the gas that it takes beyond the answer of L1 if
+    /// L1 forks before it has the transaction.
     pub(super) fn in_calldata(
         &self,
         work: &Work,
@@ -217,8 +220,8 @@ impl Batcher {
         let by_present = posting.cost(present, work.genesis_number(), first.header.number);
         let by_present = limit_with(&posting, &by_present, evidence, present);
         let for_fork = limit.saturating_sub(by_present);
-        // More than L1 lets a transaction have is an estimate that is too careful, or a block that cannot go: only L1
-        // can tell which.
+        // More than L1 lets a transaction have is an estimate that is too careful, or a block that
+        // cannot go: only L1 can tell which.
         let limit = match limit <= most {
             true => Some(limit),
             false => (!may_be_asked).then_some(most),
@@ -226,9 +229,9 @@ impl Batcher {
         (posting.inputs, limit, for_fork)
     }
 
-    /// Fork by whose gas rules L1 may take a transaction with blocks of this fork that is sent now: one that waits for
-    /// a few L1 blocks has the gas of a fork that comes meanwhile. Blocks of the fork before may be posted after L1 has
-    /// forked.
+    /// Fork by whose gas rules L1 may take a transaction with blocks of this fork that is sent now:
+    /// one that waits for a few L1 blocks has the gas of a fork that comes meanwhile. Blocks of the
+    /// fork before may be posted after L1 has forked.
     pub(super) fn fork_of_l1(&self, work: &Work, of_block: ProtocolFork) -> ProtocolFork {
         self.profile.fork_at(work.l1_time().saturating_add(FORK_MARGIN), of_block)
     }
@@ -261,8 +264,8 @@ impl Batcher {
 }
 
 impl Work {
-    /// Number of the rollup's first block, from which the contract's rings have filled. The chain of this node may begin
-    /// later, with a snapshot.
+    /// Number of the rollup's first block, from which the contract's rings have filled. The chain
+    /// of this node may begin later, with a snapshot.
     pub(super) fn genesis_number(&self) -> u64 {
         self.view.deployment().genesis.number.unwrap_or_default()
     }
@@ -287,8 +290,8 @@ fn limit_with(posting: &AdvancePlan, cost: &Cost, evidence: &Evidence, fork: Pro
     (cost.limit + (whole - plain) + pieces).max(floor)
 }
 
-/// The blobs of a posting as a transaction carries them on an L1 of this fork: with proofs for their cells from Osaka on
-/// (EIP-7594), with one for each blob before (EIP-4844).
+/// The blobs of a posting as a transaction carries them on an L1 of this fork: with proofs for
+/// their cells from Osaka on (EIP-7594), with one for each blob before (EIP-4844).
 fn sidecar_of(
     posting: &AdvancePlan,
     fork: ProtocolFork,

@@ -20,8 +20,8 @@ use wire::ProtocolFork;
 
 /// L2 blocks in one `advance` at most.
 pub(super) const MAX_BLOCKS: usize = 32;
-/// Number of refusals after which a block is held to be one that EXECUTE on L1 never accepts. The first may be due to
-/// codes that L1 no longer keeps: from then on none are named.
+/// Number of refusals after which a block is held to be one that EXECUTE on L1 never accepts. The
+/// first may be due to codes that L1 no longer keeps: from then on none are named.
 pub(super) const MAX_REFUSALS: u32 = 3;
 
 /// Blocks, and the input that brings all of them.
@@ -44,7 +44,8 @@ impl Batcher {
     /// [`RollupError`]; the blocks wait for the next call.
     pub(super) fn submit(&mut self, work: &Work) -> Result<Outcome, RollupError> {
         let outcome = self.go_on(work)?;
-        // Only now are blocks on their way that were sent before: what kept others from it stands until then.
+        // Only now are blocks on their way that were sent before: what kept others from it stands
+        // until then.
         match self.submitter.take_accepted() {
             true => Ok(Outcome::Brought),
             false => Ok(outcome),
@@ -78,7 +79,8 @@ impl Batcher {
         let on_their_way = self.submitter.in_flight().flat_map(|sent| &sent.blocks);
         let on_their_way: B256Set = on_their_way.map(|(_, hash)| *hash).collect();
         blocks.retain(|block| !on_their_way.contains(&block.hash));
-        // Evidence and simulation are by the state that L1 has, so they hold for the first transaction alone.
+        // Evidence and simulation are by the state that L1 has, so they hold for the first
+        // transaction alone.
         let in_flight = self.submitter.in_flight().next().map(InFlight::has_blobs);
         let is_first = in_flight.is_none();
         // What is still in the place of others may fail there.
@@ -101,8 +103,8 @@ impl Batcher {
         // Made while L1's pool has the one before: only what it has taken gets another behind it.
         let before = self.submitter.acknowledge();
         before.or_else(|error| self.has_failed(work, error))?;
-        // Planning takes a while, as does L1's answer; a transaction with blocks that are gone would burn its gas, and so
-        // would one behind another that is not there.
+        // Planning takes a while, as does L1's answer; a transaction with blocks that are gone
+        // would burn its gas, and so would one behind another that is not there.
         if self.is_outdated() || !is_first && !self.submitter.has_room() {
             return Ok(Outcome::Untried);
         }
@@ -114,7 +116,8 @@ impl Batcher {
         Ok(Outcome::Untried)
     }
 
-    /// Returns `true` if a transaction may go behind those in flight, all of which have blobs or none.
+    /// Returns `true` if a transaction may go behind those in flight, all of which have blobs or
+    /// none.
     fn has_room(&mut self, work: &Work, in_flight: Option<bool>, is_full: bool) -> bool {
         let Some(has_blobs) = in_flight else {
             self.goes_next_alone = false;
@@ -123,16 +126,17 @@ impl Batcher {
         if self.goes_next_alone || !self.submitter.has_room() {
             return false;
         }
-        // Transactions of both kinds do not wait together: pools keep an account to one. Blocks that could go through
-        // blobs do not follow others as calldata for less than a whole transaction: which way is cheaper is decided for
-        // what comes first.
+        // Transactions of both kinds do not wait together: pools keep an account to one. Blocks
+        // that could go through blobs do not follow others as calldata for less than a whole
+        // transaction: which way is cheaper is decided for what comes first.
         match has_blobs {
             true => self.blobs.is_proven() && self.may_use_blobs(work),
             false => is_full || !self.may_use_blobs(work),
         }
     }
 
-    /// The next transaction, with the oldest of these blocks; `None` if it cannot go now, or not behind those in flight.
+    /// The next transaction, with the oldest of these blocks; `None` if it cannot go now, or not
+    /// behind those in flight.
     fn candidate(
         &mut self,
         work: &Work,
@@ -236,9 +240,9 @@ impl Batcher {
         Err(error)
     }
 
-    /// Gives up what is on its way if it was planned by the rules of another fork than L1 has by now, or has soon: it may
-    /// have less gas than L1 asks for, or blobs with proofs that L1 does not take any more, and would wait for good. The
-    /// next transactions take its nonces.
+    /// Gives up what is on its way if it was planned by the rules of another fork than L1 has by
+    /// now, or has soon: it may have less gas than L1 asks for, or blobs with proofs that L1 does
+    /// not take any more, and would wait for good. The next transactions take its nonces.
     fn replace_at_fork(&mut self, work: &Work) {
         let least = ProtocolFork::Cancun;
         let forks = (self.fork_of_l1(work, least), self.present_fork(work, least));
@@ -251,8 +255,9 @@ impl Batcher {
         }
     }
 
-    /// Returns as many of the oldest blocks as one L1 transaction carries, and the input that carries them: one batch
-    /// of all, which share a witness and a fork, or the shortest input of one block.
+    /// Returns as many of the oldest blocks as one L1 transaction carries, and the input that
+    /// carries them: one batch of all, which share a witness and a fork, or the shortest input of
+    /// one block.
     fn what_fits(
         &mut self,
         work: &Work,

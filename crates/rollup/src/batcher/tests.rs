@@ -229,7 +229,8 @@ fn in_flight(batcher: &Batcher) -> Vec<Vec<u64>> {
     batcher.submitter.in_flight().map(|sent| of(&sent.blocks)).collect()
 }
 
-/// Turns of the batcher until it has sent something and L1's pool has answered, or has nothing to wait for.
+/// Turns of the batcher until it has sent something and L1's pool has answered, or has nothing to
+/// wait for.
 fn submit(batcher: &mut Batcher, work: &Work) -> Result<Outcome, RollupError> {
     loop {
         let outcome = batcher.submit(work)?;

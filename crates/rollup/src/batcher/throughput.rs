@@ -9,8 +9,8 @@ const WINDOW: Duration = Duration::from_secs(120);
 /// Parts of a transaction that are counted.
 pub(crate) const PARTS: u64 = 1_000;
 
-/// Transactions that L1 has taken, and the time for which any of them waited for that. Time without one that waits says
-/// nothing of L1, and does not count.
+/// Transactions that L1 has taken, and the time for which any of them waited for that. Time without
+/// one that waits says nothing of L1, and does not count.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Throughput {
     /// In thousandths.
@@ -19,12 +19,14 @@ pub(crate) struct Throughput {
 }
 
 impl Throughput {
-    /// Notes that transactions have waited for so much longer by L1's time, in which so much has passed here.
+    /// Notes that transactions have waited for so much longer by L1's time, in which so much has
+    /// passed here.
     pub(super) fn waited(&mut self, by_l1: Duration, here: Duration) {
-        // L1 has made no block in the hours by which its clock was set forward, so they say nothing of it.
+        // L1 has made no block in the hours by which its clock was set forward, so they say nothing
+        // of it.
         let time = by_l1.min(here.saturating_add(SLOT));
-        // Halved and not forgotten: an L1 that stops is trusted with less within a minute or two, and no single slow
-        // block decides.
+        // Halved and not forgotten: an L1 that stops is trusted with less within a minute or two,
+        // and no single slow block decides.
         self.waited += time;
         if self.waited > WINDOW {
             (self.taken, self.waited) = (self.taken / 2, self.waited / 2);
@@ -36,8 +38,8 @@ impl Throughput {
         self.taken = self.taken.saturating_add(PARTS.saturating_mul(transactions));
     }
 
-    /// Transactions that L1 takes within a time, in thousandths, if it goes on as before. One in a slot stands for what
-    /// was not seen yet.
+    /// Transactions that L1 takes within a time, in thousandths, if it goes on as before. One in a
+    /// slot stands for what was not seen yet.
     pub(crate) fn within(&self, time: Duration) -> u64 {
         let seen = u128::from(self.taken.saturating_add(PARTS));
         let parts = seen * time.as_millis() / (self.waited + SLOT).as_millis();

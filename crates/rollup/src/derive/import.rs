@@ -25,13 +25,14 @@ pub(crate) fn hashes_in(bytes: &[u8]) -> Vec<B256> {
     decoded.map(hashes).unwrap_or_default()
 }
 
-/// Executes the block with this hash from an input, on a chain that has its parent, and checks it against its
-/// header. Its witness is taken from the input if possible, so that it is not recorded again.
+/// Executes the block with this hash from an input, on a chain that has its parent, and checks it
+/// against its header. Its witness is taken from the input if possible, so that it is not recorded
+/// again.
 ///
 /// # Errors
 ///
-/// [`RollupError::Input`] for an input that cannot be decoded, [`RollupError::Diverged`] if it has no such block,
-/// and [`RollupError::Chain`] for an invalid block.
+/// [`RollupError::Input`] for an input that cannot be decoded, [`RollupError::Diverged`] if it has
+/// no such block, and [`RollupError::Chain`] for an invalid block.
 pub fn import(chain: &Chain, bytes: &[u8], hash: B256) -> Result<BlockWithWitness, RollupError> {
     let malformed = |source| RollupError::Input { number: 0, source };
     let decoded = Input::decode(bytes).map_err(malformed)?;
@@ -46,19 +47,19 @@ pub fn import(chain: &Chain, bytes: &[u8], hash: B256) -> Result<BlockWithWitnes
     Ok(built.into_block_with_witness(&chain.config().spec))
 }
 
-/// Executes an unsafe block once, on a chain that has its parent, and checks it against its header and the rules
-/// of EXECUTE.
+/// Executes an unsafe block once, on a chain that has its parent, and checks it against its header
+/// and the rules of EXECUTE.
 ///
-/// EXECUTE itself does not run: it would execute the block a second time to prove the same, that the header
-/// follows from the parent's state. The sequencer's witness is not used, since it may lack nodes or have surplus
-/// ones. The execution records the witness that this node keeps and serves, so a sequencer that lies about it
-/// misleads no other node. If L1 then refuses the sequencer's input, the block never becomes safe, like any block
-/// that is not posted.
+/// EXECUTE itself does not run: it would execute the block a second time to prove the same, that
+/// the header follows from the parent's state. The sequencer's witness is not used, since it may
+/// lack nodes or have surplus ones. The execution records the witness that this node keeps and
+/// serves, so a sequencer that lies about it misleads no other node. If L1 then refuses the
+/// sequencer's input, the block never becomes safe, like any block that is not posted.
 ///
 /// # Errors
 ///
-/// [`RollupError::Refused`] for a block that the rules of an L2 forbid, and [`RollupError::Chain`] for an invalid
-/// one.
+/// [`RollupError::Refused`] for a block that the rules of an L2 forbid, and [`RollupError::Chain`]
+/// for an invalid one.
 pub(crate) fn import_unsafe(
     chain: &Chain,
     input: &StatelessInput<'_>,
@@ -111,7 +112,8 @@ mod tests {
     #[test]
     fn an_unsafe_block_is_executed_once_without_execute_and_the_witness_that_is_kept_is_recorded() {
         let (chain, new) = chain_and_block(Vec::new());
-        // EXECUTE cannot run without a witness: what is accepted here was executed by the import alone.
+        // EXECUTE cannot run without a witness: what is accepted here was executed by the import
+        // alone.
         let bare = new.input_with(&OwnedWitness::default()).unwrap();
         assert!(execute::Execute::on(FORK).run(&bare, u64::MAX).is_err());
         for bytes in [bare, new.input().unwrap()] {

@@ -1,9 +1,10 @@
 //! From blocks of L1 to inputs of the L2, with their position on L1.
 //!
-//! [`derive`] is a pure function of an L1 block, the logs that its header commits to, and data that were fetched before.
-//! It reads no clock and asks no node. Where data are missing it says which ([`Need`]); the reader fetches them and derives
-//! the block again. So any history of L1 gives the same inputs, however it was read: in one go or block by block, with
-//! detours over branches that L1 gave up, before a restart or after.
+//! [`derive`] is a pure function of an L1 block, the logs that its header commits to, and data that
+//! were fetched before. It reads no clock and asks no node. Where data are missing it says which
+//! ([`Need`]); the reader fetches them and derives the block again. So any history of L1 gives the
+//! same inputs, however it was read: in one go or block by block, with detours over branches that
+//! L1 gave up, before a restart or after.
 
 mod import;
 mod within;
@@ -34,7 +35,8 @@ use std::{collections::BTreeMap, sync::Arc};
 use variants::ExecuteTail;
 use within::inputs_within;
 
-/// Data of L1 transactions beside blocks and logs, by what they are named by. `None` stands for data that were not fetched.
+/// Data of L1 transactions beside blocks and logs, by what they are named by. `None` stands for
+/// data that were not fetched.
 pub(crate) trait DataAvailability {
     /// Calldata of the calls of the rollup in a transaction that calls another contract, in order.
     fn calls(&self, transaction: &B256) -> Option<&[Bytes]>;
@@ -86,13 +88,15 @@ impl DataAvailability for FetchedData {
     }
 }
 
-/// Derives an L1 block from its transactions with logs of the rollup's contracts, in their order. Of L2 blocks that are
-/// `known`, from the unsafe feed for instance, neither blobs are needed, which are kept for some weeks alone, nor the calls
-/// inside a transaction to another contract, which not every L1 node can trace.
+/// Derives an L1 block from its transactions with logs of the rollup's contracts, in their order.
+/// Of L2 blocks that are `known`, from the unsafe feed for instance, neither blobs are needed,
+/// which are kept for some weeks alone, nor the calls inside a transaction to another contract,
+/// which not every L1 node can trace.
 ///
 /// # Errors
 ///
-/// [`RollupError::DataMissing`] if a transaction does not hold a block that it has added: L1 cannot have accepted that.
+/// [`RollupError::DataMissing`] if a transaction does not hold a block that it has added: L1 cannot
+/// have accepted that.
 pub(crate) fn derive(
     deployment: &Deployment,
     header: &L1Header,
@@ -178,7 +182,8 @@ fn take_log(
     }
 }
 
-/// The inputs that a transaction has given to `advance`, in order. `input_hashes` are those that the rollup has logged.
+/// The inputs that a transaction has given to `advance`, in order. `input_hashes` are those that
+/// the rollup has logged.
 fn inputs(
     rollup: Address,
     transaction: &L1Transaction,
@@ -212,7 +217,8 @@ fn inputs(
         Some(around) => joined(given, &ExecuteTail::of(Arc::clone(around))),
         None => given,
     };
-    // A failed call inside the transaction leaves inputs without blocks here; `matched` passes them over.
+    // A failed call inside the transaction leaves inputs without blocks here; `matched` passes them
+    // over.
     let hashes = &transaction.blob_hashes;
     if hashes.is_empty() {
         return Ok(given);
@@ -222,8 +228,9 @@ fn inputs(
     Ok(given.iter().filter_map(|input| whole_input(input, &blobs)).collect())
 }
 
-/// Joins heads of inputs with the witness of the transaction of type `0x05` around their call. What is no head of the
-/// transaction's block stays as it is: another rollup may have taken it as a whole input.
+/// Joins heads of inputs with the witness of the transaction of type `0x05` around their call. What
+/// is no head of the transaction's block stays as it is: another rollup may have taken it as a
+/// whole input.
 fn joined(given: Vec<Bytes>, around: &ExecuteTail) -> Vec<Bytes> {
     let join = |given: Bytes| {
         let call = PrecompileCall { calldata: &given, blob_hashes: &[] };
@@ -235,8 +242,8 @@ fn joined(given: Vec<Bytes>, around: &ExecuteTail) -> Vec<Bytes> {
     given.into_iter().map(join).collect()
 }
 
-/// Assembles the input that one with references stands for, from the codes that accounts keep; `None` if the contract
-/// cannot have taken it, as far as the node knows.
+/// Assembles the input that one with references stands for, from the codes that accounts keep;
+/// `None` if the contract cannot have taken it, as far as the node knows.
 ///
 /// # Errors
 ///
@@ -265,8 +272,8 @@ pub(crate) fn assembled<E>(
     Ok(whole.ok().map(Bytes::from))
 }
 
-/// Brings together the blocks that L1 has named and the inputs that hold them. The order is the same;
-/// inputs of calls that failed lie between.
+/// Brings together the blocks that L1 has named and the inputs that hold them. The order is the
+/// same; inputs of calls that failed lie between.
 fn matched(
     added: Vec<(u64, B256)>,
     inputs: &[Bytes],

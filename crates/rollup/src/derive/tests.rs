@@ -77,8 +77,8 @@ impl World {
         Self { deployment, data: FetchedData::default(), l2 }
     }
 
-    /// A transaction that takes the next L2 block to L1: by calldata, by a call of another contract, beside the calldata
-    /// of one of type 0x05, or by blobs.
+    /// A transaction that takes the next L2 block to L1: by calldata, by a call of another
+    /// contract, beside the calldata of one of type 0x05, or by blobs.
     fn advance(&mut self, random: &mut Random, next: usize, hash: B256) -> L1Transaction {
         let (of_block, input) = self.l2[next].clone();
         let number = next as u64 + 1;

@@ -6,8 +6,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// Instant of L1's last answer to any thread. The health check computes its age, so it is right even while all
-/// threads that ask L1 wait.
+/// Instant of L1's last answer to any thread. The health check computes its age, so it is right
+/// even while all threads that ask L1 wait.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Answered(Arc<Mutex<Option<Instant>>>);
 

@@ -12,8 +12,8 @@ use std::{collections::BTreeMap, time::Duration};
 /// Maximum number of blobs read from an answer: more than any block has.
 const MAX_BLOBS: usize = 128;
 
-/// Consensus clients of L1, used in turn by the Beacon API. Their answers are verified: a blob is accepted only if
-/// its commitment hashes to the versioned hash.
+/// Consensus clients of L1, used in turn by the Beacon API. Their answers are verified: a blob is
+/// accepted only if its commitment hashes to the versioned hash.
 #[derive(Debug)]
 pub struct BlobClient {
     nodes: Vec<BlobNode>,
@@ -83,13 +83,13 @@ impl BlobClient {
         self.nodes.iter().map(facts).collect()
     }
 
-    /// The blobs with these versioned hashes, in order, of transactions of this L1 block, from the first node that
-    /// has them all.
+    /// The blobs with these versioned hashes, in order, of transactions of this L1 block, from the
+    /// first node that has them all.
     ///
     /// # Errors
     ///
-    /// The error of the last node: [`L1Error::BlobsRefused`] if it does not answer, lacks all blobs or gives a
-    /// malformed answer, and [`L1Error::BlobMissing`] if its answer lacks one of them.
+    /// The error of the last node: [`L1Error::BlobsRefused`] if it does not answer, lacks all blobs
+    /// or gives a malformed answer, and [`L1Error::BlobMissing`] if its answer lacks one of them.
     pub fn blobs(&self, header: &L1Header, hashes: &[B256]) -> Result<Vec<Bytes>, L1Error> {
         let mut given = Err(L1Error::Beacon("there is none".to_owned()));
         for node in &self.nodes {
@@ -186,8 +186,8 @@ fn versioned_hash(blob: &[u8]) -> Option<B256> {
     Some(kzg_to_versioned_hash(commitment.to_bytes().as_slice()))
 }
 
-/// The whole input of EXECUTE in a transaction with these blobs; `None` if EXECUTE cannot have accepted it, since
-/// any caller of the rollup chooses its calldata.
+/// The whole input of EXECUTE in a transaction with these blobs; `None` if EXECUTE cannot have
+/// accepted it, since any caller of the rollup chooses its calldata.
 pub(crate) fn whole_input(given: &[u8], blobs: &[Bytes]) -> Option<Bytes> {
     let (head, trailer) = Trailer::split(given).ok()?;
     let own = blobs.get(trailer.blobs())?;
@@ -210,7 +210,8 @@ mod tests {
         };
         assert_eq!(whole_input(&given(tail, 1), &blobs).unwrap(), input);
         assert_eq!(whole_input(&given(&[], 0), &blobs).unwrap().as_ref(), head);
-        // Without a trailer, with blobs that the transaction does not have, with one that holds no tail.
+        // Without a trailer, with blobs that the transaction does not have, with one that holds no
+        // tail.
         assert_eq!(whole_input(&input, &blobs), None);
         assert_eq!(whole_input(&given(tail, 2), &blobs), None);
         assert_eq!(whole_input(&given(tail, 1), &blobs[..1]), None);

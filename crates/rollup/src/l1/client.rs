@@ -53,7 +53,8 @@ pub struct L1Transaction {
     pub input: Bytes,
     /// Versioned hashes of the blobs.
     pub blob_hashes: Vec<B256>,
-    /// The transaction itself if it has type `0x05`: it brings the witness of the inputs in its calldata.
+    /// The transaction itself if it has type `0x05`: it brings the witness of the inputs in its
+    /// calldata.
     pub execute: Option<Arc<Sealed<SignedExecuteTx>>>,
     /// Logs.
     pub logs: Vec<Log>,
@@ -62,8 +63,8 @@ pub struct L1Transaction {
 }
 
 impl L1Client {
-    /// A client of the nodes at these URLs. Uses the first until it fails or is silent for five seconds, then the
-    /// next one.
+    /// A client of the nodes at these URLs. Uses the first until it fails or is silent for five
+    /// seconds, then the next one.
     ///
     /// # Errors
     ///
@@ -90,8 +91,8 @@ impl L1Client {
         Ok(Self { client, nodes, answered: Answered::default() })
     }
 
-    /// Asks for data that is verified, and asks the next node if a node contradicts itself or lacks what it should
-    /// have. Such a node is not asked again before all others have failed too.
+    /// Asks for data that is verified, and asks the next node if a node contradicts itself or lacks
+    /// what it should have. Such a node is not asked again before all others have failed too.
     fn verified<T>(&self, ask: impl Fn() -> Result<T, L1Error>) -> Result<T, L1Error> {
         let mut turn = self.client.turn();
         let mut answer = ask();
@@ -115,9 +116,10 @@ impl L1Client {
         self.nodes.len() > 1
     }
 
-    /// Returns `true` if the L1 nodes agree on a header: more than half of those that answer have it. Returns
-    /// `false` if nodes lag behind and none has another header at that height. A single node always agrees.
-    /// Without agreement the next node is used from then on, since the current one may stay ahead of the others.
+    /// Returns `true` if the L1 nodes agree on a header: more than half of those that answer have
+    /// it. Returns `false` if nodes lag behind and none has another header at that height. A single
+    /// node always agrees. Without agreement the next node is used from then on, since the current
+    /// one may stay ahead of the others.
     ///
     /// # Errors
     ///
@@ -138,12 +140,14 @@ impl L1Client {
         for hash in answered.iter().flatten() {
             same += usize::from(hash == Some(header.hash));
             answers.push(hash);
-            // A majority of all needs no further answer; one node that hangs does not hold up the rest.
+            // A majority of all needs no further answer; one node that hangs does not hold up the
+            // rest.
             if 2 * same > self.nodes.len() {
                 return Ok(true);
             }
         }
-        // Nodes without an answer have no vote: with two of three gone the last one is still followed.
+        // Nodes without an answer have no vote: with two of three gone the last one is still
+        // followed.
         if answers.is_empty() || 2 * same > answers.len() {
             return Ok(true);
         }
@@ -194,7 +198,8 @@ impl L1Client {
         Ok(self.wait(async move { provider.get_chain_id().await })?)
     }
 
-    /// Sender of the transaction with this hash, if L1 has it and a key has signed it. Recovered from the signature.
+    /// Sender of the transaction with this hash, if L1 has it and a key has signed it. Recovered
+    /// from the signature.
     ///
     /// # Errors
     ///
@@ -212,8 +217,8 @@ impl L1Client {
         })?;
         let Some(found) = found else { return Ok(None) };
         let transaction = found.inner.inner();
-        // A sequencer stops if this account is its own. So neither the hash nor the sender that the node names counts: a
-        // node that lies could stop it by them.
+        // A sequencer stops if this account is its own. So neither the hash nor the sender that the
+        // node names counts: a node that lies could stop it by them.
         let got = keccak256(transaction.encoded_2718());
         if got != hash {
             return Err(L1Error::mismatch("transaction hash", got, hash));
@@ -233,7 +238,8 @@ impl L1Client {
         })
     }
 
-    /// The codes of accounts at the newest block, asked for at once. They are not proven by anything.
+    /// The codes of accounts at the newest block, asked for at once. They are not proven by
+    /// anything.
     ///
     /// # Errors
     ///
@@ -249,8 +255,8 @@ impl L1Client {
         })
     }
 
-    /// The newest header, and the newest that is final, asked for at once. A chain that has never been final has none of
-    /// the second.
+    /// The newest header, and the newest that is final, asked for at once. A chain that has never
+    /// been final has none of the second.
     ///
     /// # Errors
     ///
@@ -345,8 +351,8 @@ impl L1Client {
         Ok(headers)
     }
 
-    /// Fetches [`Self::transactions`] of several blocks concurrently. Skips blocks whose bloom has none of the
-    /// addresses.
+    /// Fetches [`Self::transactions`] of several blocks concurrently. Skips blocks whose bloom has
+    /// none of the addresses.
     pub(super) fn transactions_of(
         &self,
         headers: &[ReadHeader],
@@ -374,8 +380,8 @@ impl L1Client {
     ///
     /// # Errors
     ///
-    /// [`L1Error::Client`], [`L1Error::Gone`] if the node no longer has the block, and [`L1Error::Mismatch`] for
-    /// false data.
+    /// [`L1Error::Client`], [`L1Error::Gone`] if the node no longer has the block, and
+    /// [`L1Error::Mismatch`] for false data.
     pub fn transactions(
         &self,
         header: &ReadHeader,
@@ -391,7 +397,8 @@ impl L1Client {
     ) -> Result<Vec<L1Transaction>, L1Error> {
         let hash = header.header.hash;
         let provider = self.client.provider().clone();
-        // Decoded here: one transaction of type `0x05`, which the provider does not know, would hide the whole block.
+        // Decoded here: one transaction of type `0x05`, which the provider does not know, would
+        // hide the whole block.
         let (block, receipts) = self.wait(async move {
             let block = provider
                 .raw_request::<_, Option<RpcBlock>>("eth_getBlockByHash".into(), (hash, true));
@@ -401,7 +408,8 @@ impl L1Client {
             );
             tokio::try_join!(block, receipts)
         })?;
-        // By hash and not by number: a reorganisation between the two questions cannot mix two blocks.
+        // By hash and not by number: a reorganisation between the two questions cannot mix two
+        // blocks.
         let (Some(block), Some(receipts)) = (block, receipts) else {
             return Err(L1Error::Gone(hash));
         };
@@ -418,7 +426,8 @@ impl L1Client {
                 let before = used;
                 // The root commits to the sum and not to the share of a transaction.
                 used = receipt.cumulative_gas_used();
-                // From the signed fields and the header: an L1 node that lies about the price shows in neither.
+                // From the signed fields and the header: an L1 node that lies about the price shows
+                // in neither.
                 let base_fee = Some(header.header.base_fee);
                 let execute = transaction.inner.inner().as_execute();
                 let cost = L1Cost {
@@ -443,8 +452,8 @@ impl L1Client {
     }
 }
 
-/// Verified hash of the block with a number; `Some(None)` if the node has no such block, and `None` if it does not
-/// answer.
+/// Verified hash of the block with a number; `Some(None)` if the node has no such block, and `None`
+/// if it does not answer.
 fn hash_at(node: &Client, number: BlockNumberOrTag) -> Option<Option<B256>> {
     let provider = node.provider().clone();
     let block = node.wait(async move { provider.get_block_by_number(number).await }).ok()?;
@@ -453,7 +462,8 @@ fn hash_at(node: &Client, number: BlockNumberOrTag) -> Option<Option<B256>> {
 
 /// Returns `false` if a block has no logs of these addresses; `true` if it may have some.
 ///
-/// An empty bloom says nothing unless the block has no receipts: EIP-7668 leaves the blooms of all blocks empty.
+/// An empty bloom says nothing unless the block has no receipts: EIP-7668 leaves the blooms of all
+/// blocks empty.
 fn may_concern(header: &ReadHeader, addresses: &[Address]) -> bool {
     let bloom = &header.bloom;
     if bloom.is_zero() {
@@ -463,7 +473,8 @@ fn may_concern(header: &ReadHeader, addresses: &[Address]) -> bool {
 }
 
 fn checked(header: &Header, claimed: B256) -> Result<ReadHeader, L1Error> {
-    // Everything else is believed by this hash, so it is computed from the fields and never taken from the answer.
+    // Everything else is believed by this hash, so it is computed from the fields and never taken
+    // from the answer.
     let hash = header.hash_slow();
     if hash != claimed {
         return Err(L1Error::mismatch("block hash", claimed, hash));

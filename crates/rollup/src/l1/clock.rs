@@ -2,14 +2,14 @@
 
 use std::time::{Duration, Instant};
 
-/// Estimate of L1's time. It runs as fast as the local clock, at any local time, and stays between L1's head and
-/// L1's next block. For the latter some L1 nodes report the present, others the next slot, and a development node
-/// may stand still or be years away.
+/// Estimate of L1's time. It runs as fast as the local clock, at any local time, and stays between
+/// L1's head and L1's next block. For the latter some L1 nodes report the present, others the next
+/// slot, and a development node may stand still or be years away.
 ///
-/// A report is of a moment between the question and the answer, and of a whole second. So the clock begins with the
-/// answer, and is held against the report as of the question: a late answer never turns back a clock that is right,
-/// which would hold up the next block. Between reports the upper bound grows by the time since the question, unless L1
-/// stood still then.
+/// A report is of a moment between the question and the answer, and of a whole second. So the clock
+/// begins with the answer, and is held against the report as of the question: a late answer never
+/// turns back a clock that is right, which would hold up the next block. Between reports the upper
+/// bound grows by the time since the question, unless L1 stood still then.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct L1Clock {
     /// L1's time, and the local time at which it was set.
@@ -24,9 +24,9 @@ pub(crate) struct L1Clock {
     goes_on: bool,
 }
 
-/// Time without a later timestamp of L1's next block after which L1 counts as standing still, although the clock
-/// has reached that timestamp. Clocks that tick at different moments of a second differ by less than one, and an
-/// answer may be late.
+/// Time without a later timestamp of L1's next block after which L1 counts as standing still,
+/// although the clock has reached that timestamp. Clocks that tick at different moments of a second
+/// differ by less than one, and an answer may be late.
 const STANDSTILL: Duration = Duration::from_secs(4);
 
 impl L1Clock {
@@ -35,7 +35,8 @@ impl L1Clock {
         Self { shown: None, bounds: (0, 0), set: None, moved: None, goes_on: false }
     }
 
-    /// Sets the clock by the timestamps of L1's head and next block, which L1 reported between these local times.
+    /// Sets the clock by the timestamps of L1's head and next block, which L1 reported between
+    /// these local times.
     pub(crate) fn set(&mut self, asked: Instant, answered: Instant, head: u64, next: u64) {
         let known = self.shown.is_some();
         let (earliest, latest) = (self.running(asked), self.running(answered));
@@ -43,7 +44,8 @@ impl L1Clock {
             self.moved = Some(answered);
         }
         (self.bounds, self.set) = ((head, next), Some((asked, answered)));
-        // As long as it is within bounds it goes on as it is, so that no second is lost to rounding.
+        // As long as it is within bounds it goes on as it is, so that no second is lost to
+        // rounding.
         if !known || earliest > next {
             self.shown = Some((next, answered));
         } else if latest < head {
@@ -67,8 +69,8 @@ impl L1Clock {
         self.running(now).clamp(head, self.next_block(now))
     }
 
-    /// Latest timestamp that L1's next block may have: the reported one, plus the time since the question, of which a part
-    /// of a second may have begun the next one.
+    /// Latest timestamp that L1's next block may have: the reported one, plus the time since the
+    /// question, of which a part of a second may have begun the next one.
     pub(crate) fn next_block(&self, now: Instant) -> u64 {
         let asked = self.set.filter(|_| self.goes_on).map(|(asked, _)| since(now, asked));
         let seconds = asked.map_or(0, |time| time.as_millis().div_ceil(1_000));
@@ -164,8 +166,8 @@ mod tests {
         assert_eq!(clock.for_block(begun + seconds(92)), 1_082);
     }
 
-    /// Milliseconds between blocks that are made once a second by the clock of an L1 in real time. Its answers take as
-    /// long as `delay` says at each look.
+    /// Milliseconds between blocks that are made once a second by the clock of an L1 in real time.
+    /// Its answers take as long as `delay` says at each look.
     fn intervals(phase: u64, delay: impl Fn(u64) -> u64) -> Vec<u64> {
         let begun = Instant::now();
         let at = |time: u64| begun + Duration::from_millis(time);

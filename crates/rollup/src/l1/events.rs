@@ -34,8 +34,8 @@ pub struct Advanced {
     pub number: u64,
     /// Hash of the L2 block.
     pub hash: B256,
-    /// Input of EXECUTE with the block, alone or in a batch; `None` if it ends in blobs and the node already has
-    /// the block, so that no blobs were requested.
+    /// Input of EXECUTE with the block, alone or in a batch; `None` if it ends in blobs and the
+    /// node already has the block, so that no blobs were requested.
     pub input: Option<Bytes>,
     /// Number of the L1 block.
     pub l1_block: u64,
@@ -60,7 +60,8 @@ pub struct L1Cost {
     pub blob_gas: u64,
     /// Wei per blob gas; `None` if the L1 node did not report it. No header proves it.
     pub blob_gas_price: Option<u128>,
-    /// `true` if the transaction has also paid for EXECUTE gas from an allowance. No header proves how much.
+    /// `true` if the transaction has also paid for EXECUTE gas from an allowance. No header proves
+    /// how much.
     pub is_partial: bool,
 }
 

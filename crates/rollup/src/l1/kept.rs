@@ -10,10 +10,12 @@ use std::collections::BTreeMap;
 const MAX_REMEMBERED: usize = 256;
 /// Number of L1 blocks after which missing accounts are requested again.
 const RETRY_BLOCKS: u64 = 32;
-/// Maximum number of requests for one input, so that a user who calls many contracts does not delay others.
+/// Maximum number of requests for one input, so that a user who calls many contracts does not delay
+/// others.
 const MAX_ASKED: usize = 16;
 
-/// Codes of L1 accounts, from the L1 node. They are verified: the bytes determine the account's address.
+/// Codes of L1 accounts, from the L1 node. They are verified: the bytes determine the account's
+/// address.
 #[derive(Debug, Default)]
 pub(crate) struct KeptCodes {
     known: Mutex<BTreeMap<Address, CodeReference>>,
@@ -22,8 +24,8 @@ pub(crate) struct KeptCodes {
 }
 
 impl KeptCodes {
-    /// Returns the codes that L1 keeps at its block `head`, or kept when last requested. Requests the first few of
-    /// the unknown ones, all at once.
+    /// Returns the codes that L1 keeps at its block `head`, or kept when last requested. Requests
+    /// the first few of the unknown ones, all at once.
     pub(crate) fn among(
         &self,
         codes: Vec<CodeReference>,
@@ -75,8 +77,8 @@ impl KeptCodes {
         account: Address,
         code_of: &impl Fn(Address) -> Result<Bytes, L1Error>,
     ) -> Result<Option<CodeReference>, L1Error> {
-        // A code cannot change at an address that follows from it, so it holds until L1 gives up the block of its
-        // creation.
+        // A code cannot change at an address that follows from it, so it holds until L1 gives up
+        // the block of its creation.
         if let Some(known) = self.known.lock().get(&account) {
             return Ok(Some(known.clone()));
         }

@@ -1,9 +1,9 @@
 //! File of L1's history, from which a node continues after a restart.
 //!
-//! The file has one record for each L1 block, in order: the header's fields, and the rollup's events. Inputs of L2
-//! blocks are not in it, since the chain on disk has the blocks; the final L1 block is requested again. A
-//! checkpoint at the beginning of the file replaces records that no reorganisation can reach, so that only open
-//! entries take space.
+//! The file has one record for each L1 block, in order: the header's fields, and the rollup's
+//! events. Inputs of L2 blocks are not in it, since the chain on disk has the blocks; the final L1
+//! block is requested again. A checkpoint at the beginning of the file replaces records that no
+//! reorganisation can reach, so that only open entries take space.
 
 use crate::{
     RollupError,
@@ -22,8 +22,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// Length of older records from which on the file is compacted, if they also take twice as much as the remembered
-/// headers' records.
+/// Length of older records from which on the file is compacted, if they also take twice as much as
+/// the remembered headers' records.
 const COMPACT_FROM: u64 = 1 << 20;
 
 /// The open file.
@@ -45,8 +45,9 @@ impl L1Log {
         keccak256((it.l1_chain_id, it.l1_block, contracts, it.genesis_hash).abi_encode())
     }
 
-    /// Opens or creates the file of a [subject](Self::subject), and passes its records to `take`, which returns
-    /// the number of remembered headers. The file is truncated at the first damaged or refused record.
+    /// Opens or creates the file of a [subject](Self::subject), and passes its records to `take`,
+    /// which returns the number of remembered headers. The file is truncated at the first damaged
+    /// or refused record.
     pub(super) fn open(
         path: &Path,
         subject: B256,
@@ -89,7 +90,8 @@ impl L1Log {
         Ok(())
     }
 
-    /// Drops the offsets of this many of the oldest remembered headers. Their records stay in the file.
+    /// Drops the offsets of this many of the oldest remembered headers. Their records stay in the
+    /// file.
     pub(super) fn forget_oldest(&mut self, count: usize) {
         self.begins.drain(..count.min(self.begins.len()));
         self.begins.shrink_to(2 * self.begins.len());
@@ -118,7 +120,8 @@ impl L1Log {
         self.begins.front().map_or(0, |first| self.length() - first)
     }
 
-    /// Replaces the records up to the oldest remembered header by a checkpoint of the state at that header.
+    /// Replaces the records up to the oldest remembered header by a checkpoint of the state at that
+    /// header.
     pub(super) fn compact(&mut self, checkpoint: &[u8]) -> Result<(), RollupError> {
         self.retry_from = self.length() + self.length() / 2;
         let Some(first) = self.begins.front() else { return Ok(()) };

@@ -29,14 +29,14 @@ use variants::market::Rate;
 
 /// Maximum pause after consecutive errors.
 pub(crate) const MAX_RETRY_INTERVAL: Duration = Duration::from_secs(10);
-/// Maximum number of relayed messages that a poll forgets. For each it reads from the L2 whether the messenger keeps it for
-/// a retry.
+/// Maximum number of relayed messages that a poll forgets. For each it reads from the L2 whether
+/// the messenger keeps it for a retry.
 const MAX_FORGOTTEN: usize = 1_024;
 /// Maximum sleep without a check of the stop flag.
 const STOP_POLL: Duration = Duration::from_millis(20);
 
-/// State of the contracts at the head of a view, unverified: with a false one a sequencer makes blocks that L1
-/// refuses.
+/// State of the contracts at the head of a view, unverified: with a false one a sequencer makes
+/// blocks that L1 refuses.
 #[derive(Debug, Clone)]
 pub(crate) struct Terms {
     pub(crate) duties: Duties,
@@ -83,8 +83,8 @@ pub(crate) struct L1Poller {
     kept_checked: usize,
 }
 
-/// Receiver of polls, and the thread. The thread ends soon after [`L1Polls::end`], or after its pending request to
-/// L1.
+/// Receiver of polls, and the thread. The thread ends soon after [`L1Polls::end`], or after its
+/// pending request to L1.
 #[derive(Debug)]
 pub(crate) struct L1Polls {
     polls: Receiver<Result<L1Poll, FailedPoll>>,
@@ -110,8 +110,8 @@ impl L1Poller {
         }
     }
 
-    /// Starts the thread, which looks at L1 at this interval until `stop` is set. It requests the terms of block
-    /// production while `shared` has the role of a sequencer.
+    /// Starts the thread, which looks at L1 at this interval until `stop` is set. It requests the
+    /// terms of block production while `shared` has the role of a sequencer.
     ///
     /// # Errors
     ///
@@ -122,7 +122,8 @@ impl L1Poller {
         stop: Arc<AtomicBool>,
         shared: Arc<Shared>,
     ) -> io::Result<L1Polls> {
-        // One waits while the next is taken: a follower that executes does not fill memory with inputs.
+        // One waits while the next is taken: a follower that executes does not fill memory with
+        // inputs.
         let (sender, polls) = sync_channel(1);
         shared.supervisor.start(Room::L1);
         let thread = thread::Builder::new().name(Room::L1.name().to_owned()).spawn(move || {
@@ -171,8 +172,8 @@ impl L1Poller {
         let known = |hash: &B256| chain.find_block(hash).is_ok_and(|found| found.is_some());
         let client = Arc::clone(self.reader.client());
         let newest = client.newest()?;
-        // Asked while the blocks up to it are read: with an answer a second late, each question after another makes
-        // the snapshot older.
+        // Asked while the blocks up to it are read: with an answer a second late, each question
+        // after another makes the snapshot older.
         let head = newest.0.as_ref().map(|read| read.header.clone()).filter(|_| is_leading);
         let (asks, terms_of) = (head.and_then(|head| self.question(head)), Self::ask_terms);
         let (read, asked, next) = thread::scope(|scope| {
@@ -214,14 +215,14 @@ impl L1Poller {
         Ok(L1Poll { update, snapshot: L1Snapshot { view, terms, clock: self.clock } })
     }
 
-    /// Forgets messages that the L2 had relayed as of the oldest remembered header, below which no reorganisation
-    /// is followed.
+    /// Forgets messages that the L2 had relayed as of the oldest remembered header, below which no
+    /// reorganisation is followed.
     fn forget_relayed(&mut self, chain: &ChainReader) -> Result<(), RollupError> {
         let view = self.reader.view();
         let (Some(oldest), Some(head)) = (view.oldest(), view.head()) else { return Ok(()) };
         let (oldest, head) = (oldest.number, head.number);
-        // By the L2 state that L1 has taken: what this node has sealed beyond that may be undone, and its messages
-        // relayed again.
+        // By the L2 state that L1 has taken: what this node has sealed beyond that may be undone,
+        // and its messages relayed again.
         let safe = match view.advanced_head() {
             Some((_, hash)) => chain.find_block(&hash)?,
             None => None,
@@ -248,8 +249,8 @@ impl L1Poller {
             }
             end = Some(message.index + 1);
         }
-        // What was retried or refunded since is settled too. They are looked at when they have doubled, so that the
-        // work is in proportion to what is kept.
+        // What was retried or refunded since is settled too. They are looked at when they have
+        // doubled, so that the work is in proportion to what is kept.
         let mut given_up = Vec::new();
         if view.messages().kept().len() > 2 * self.kept_checked + MAX_FORGOTTEN {
             for (index, hash) in view.messages().kept() {
@@ -290,7 +291,8 @@ impl L1Poller {
         })
     }
 
-    /// Terms at the head of the view: asked once for each of L1's blocks, here if `asked` are those of another block.
+    /// Terms at the head of the view: asked once for each of L1's blocks, here if `asked` are those
+    /// of another block.
     fn terms(
         &mut self,
         asked: Option<(B256, Result<Asked, RollupError>)>,
@@ -309,7 +311,8 @@ impl L1Poller {
             },
         };
         let (terms, rate) = asked?;
-        // Before the terms are handed out, so that no block is made by the price of an older L1 block.
+        // Before the terms are handed out, so that no block is made by the price of an older L1
+        // block.
         self.rate.set(rate);
         let terms = Arc::new(terms);
         self.terms = Some((head.hash, Arc::clone(&terms)));

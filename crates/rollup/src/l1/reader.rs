@@ -58,8 +58,8 @@ pub struct L1Reader {
     view: Arc<L1View>,
     /// Result not yet handed over, because reading L1 further failed.
     update: L1Update,
-    /// `true` until L1 is known to have a block of the file. If a reorganisation replaced all of them while the
-    /// node was down, it reads L1 from the deployment on.
+    /// `true` until L1 is known to have a block of the file. If a reorganisation replaced all of
+    /// them while the node was down, it reads L1 from the deployment on.
     may_start_anew: bool,
     /// Number of the first block of the chain; earlier ones are not needed.
     first: u64,
@@ -100,10 +100,11 @@ impl L1Reader {
         Self { first, ..self }
     }
 
-    /// Stores L1 blocks in a file and continues after those in it, up to the first L1 block whose L2 blocks are
-    /// not all `known`, since the file has no inputs.
+    /// Stores L1 blocks in a file and continues after those in it, up to the first L1 block whose
+    /// L2 blocks are not all `known`, since the file has no inputs.
     ///
-    /// Settled L2 blocks are written to the file `posted` beside it, which serves only answers to users.
+    /// Settled L2 blocks are written to the file `posted` beside it, which serves only answers to
+    /// users.
     ///
     /// # Errors
     ///
@@ -187,21 +188,22 @@ impl L1Reader {
     ///
     /// # Errors
     ///
-    /// [`RollupError::L1`] if L1 cannot be read or contradicts itself. Earlier results stay, and the next
-    /// successful call hands them over.
+    /// [`RollupError::L1`] if L1 cannot be read or contradicts itself. Earlier results stay, and
+    /// the next successful call hands them over.
     pub fn poll(&mut self, known: &dyn Fn(&B256) -> bool) -> Result<L1Update, RollupError> {
         let more = self.read_more(known)?;
         Ok(L1Update { more, ..self.hand_over() })
     }
 
-    /// Reads like [`Self::poll`], but keeps the result for [`Self::hand_over`]. Returns `true` if there are more
-    /// blocks to read.
+    /// Reads like [`Self::poll`], but keeps the result for [`Self::hand_over`]. Returns `true` if
+    /// there are more blocks to read.
     pub(crate) fn read_more(&mut self, known: &dyn Fn(&B256) -> bool) -> Result<bool, RollupError> {
         let newest = self.client.newest()?;
         self.read_up_to(newest, known)
     }
 
-    /// Reads on like [`Self::read_more`] up to the newest header, which was asked for with the newest final one.
+    /// Reads on like [`Self::read_more`] up to the newest header, which was asked for with the
+    /// newest final one.
     pub(crate) fn read_up_to(
         &mut self,
         (latest, finalized): (Option<ReadHeader>, Option<ReadHeader>),
@@ -214,7 +216,8 @@ impl L1Reader {
         Ok(self.view.head().is_some_and(|head| head.number < self.view.latest()))
     }
 
-    /// Number of the last L1 block that stayed, if L1 was reorganised since the last [`Self::hand_over`].
+    /// Number of the last L1 block that stayed, if L1 was reorganised since the last
+    /// [`Self::hand_over`].
     pub(crate) const fn reverted_to(&self) -> Option<u64> {
         self.update.reverted_to
     }
@@ -274,8 +277,8 @@ impl L1Reader {
             })
             .unwrap_or(headers.len());
         headers.truncate(following);
-        // Far behind L1's head, nothing says yet that what was read leads to it. A node without the block says nothing
-        // against it: most nodes have the head.
+        // Far behind L1's head, nothing says yet that what was read leads to it. A node without the
+        // block says nothing against it: most nodes have the head.
         if let Some(last) = headers.last().filter(|it| it.header.number < self.view.latest()) {
             self.client.is_agreed(&last.header)?;
         }
@@ -289,7 +292,8 @@ impl L1Reader {
         Ok(())
     }
 
-    /// The newest block of this view on the chain of `latest`, found by doubling steps back and then bisection.
+    /// The newest block of this view on the chain of `latest`, found by doubling steps back and
+    /// then bisection.
     fn last_common(&self, latest: &L1Header) -> Result<Common, RollupError> {
         let (Some(first), Some(head)) = (self.view.oldest(), self.view.head()) else {
             return Ok(Common::Head);
@@ -335,7 +339,8 @@ impl L1Reader {
         Ok(theirs.is_some() && theirs == self.view.header(number).map(|own| own.hash))
     }
 
-    /// Handles a reorganisation of L1 down to this block; to before the deployment if there is none.
+    /// Handles a reorganisation of L1 down to this block; to before the deployment if there is
+    /// none.
     fn revert_to(&mut self, stayed: Option<u64>) -> Result<(), RollupError> {
         let from = self.view.head().map(|head| head.number);
         tracing::warn!(from, stayed, "L1 reorg detected");
@@ -372,7 +377,8 @@ impl L1Reader {
         if !transactions.is_empty() {
             let first = self.first;
             let known = |number: u64, hash: &B256| number < first || known(hash);
-            // For this block alone: blobs of many blocks would fill memory while L1 is read from the start.
+            // For this block alone: blobs of many blocks would fill memory while L1 is read from
+            // the start.
             let mut data = FetchedData::default();
             events = loop {
                 let deployment = self.view.deployment();
@@ -389,8 +395,8 @@ impl L1Reader {
     pub(super) fn accept(&mut self, header: L1Header, events: Events) -> Result<(), RollupError> {
         self.view.accepts(&header, &events)?;
         if let Some(log) = &mut self.log {
-            // Before the view moves: what is in memory and not in the file would be read again after a restart, and
-            // nothing is lost; the other way round the file would have a hole.
+            // Before the view moves: what is in memory and not in the file would be read again
+            // after a restart, and nothing is lost; the other way round the file would have a hole.
             log.append(&header, &events)?;
         }
         self.update.advanced.extend(events.advanced.iter().cloned());
@@ -399,7 +405,8 @@ impl L1Reader {
         Ok(())
     }
 
-    /// Fetches the data that a derivation lacks. Each missing item is resolved by this, so a derivation ends.
+    /// Fetches the data that a derivation lacks. Each missing item is resolved by this, so a
+    /// derivation ends.
     fn fetch(
         &self,
         need: Need,
@@ -450,8 +457,8 @@ impl L1Reader {
         }
     }
 
-    /// Forgets the messages up to this index, which the L2 has relayed as of an L1 block that no reorganisation
-    /// can remove. `kept` are the ones that the L2 keeps for a retry.
+    /// Forgets the messages up to this index, which the L2 has relayed as of an L1 block that no
+    /// reorganisation can remove. `kept` are the ones that the L2 keeps for a retry.
     pub(super) fn forget_messages(
         &mut self,
         relayed: u64,
@@ -488,7 +495,8 @@ impl L1Reader {
             if frame.error.is_some() {
                 continue;
             }
-            // A call that runs the rollup's code on other storage advances nothing, for any calldata.
+            // A call that runs the rollup's code on other storage advances nothing, for any
+            // calldata.
             if frame.to == Some(rollup) && frame.typ == "CALL" {
                 calls.push(frame.input.clone());
             }

@@ -14,7 +14,8 @@ const WHAT: &str = "record of an L1 block";
 const VERSION: u8 = 3;
 /// First byte of a checkpoint.
 const CHECKPOINT: u8 = 0x82;
-/// Flag of the cost of a transaction with an allowance of EXECUTE gas. It has no blobs, and so no price of them.
+/// Flag of the cost of a transaction with an allowance of EXECUTE gas. It has no blobs, and so no
+/// price of them.
 const PARTIAL: u8 = 2;
 /// Number of words of a queue's entry of a forced transaction.
 const FORCED_WORDS: usize = 11;
@@ -47,7 +48,8 @@ impl Checkpoint {
         let Self { header, messages, forced, forced_forgotten, advanced, final_before, discharged } =
             self;
         let mut out = Writer::default();
-        // No version of a block's record has this byte, so older nodes refuse the file instead of reading it wrongly.
+        // No version of a block's record has this byte, so older nodes refuse the file instead of
+        // reading it wrongly.
         out.byte(CHECKPOINT);
         out.option(header.as_ref(), put_header);
         messages.save(&mut out);

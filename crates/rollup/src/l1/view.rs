@@ -15,16 +15,17 @@ use imbl::{Vector, vector};
 /// Number of remembered headers; deeper reorganisations are refused.
 pub(super) const MAX_HEADERS: usize = 1_024;
 
-/// L1 from the block of the deployment on: the newest headers, and the open entries before them. Copies share all
-/// unchanged data: the thread that reads L1 hands out copies, so that no other thread waits for L1 to read the
-/// view.
+/// L1 from the block of the deployment on: the newest headers, and the open entries before them.
+/// Copies share all unchanged data: the thread that reads L1 hands out copies, so that no other
+/// thread waits for L1 to read the view.
 #[derive(Debug, Clone)]
 pub struct L1View {
     deployment: Deployment,
     /// The newest headers.
     headers: Vector<L1Header>,
     messages: MessageQueue,
-    /// Forced transactions, except the oldest ones, which are [discharged for good](Self::forget_settled).
+    /// Forced transactions, except the oldest ones, which are [discharged for
+    /// good](Self::forget_settled).
     forced: Vector<ForcedEntry>,
     /// Number of dropped ones.
     forced_forgotten: u64,
@@ -152,8 +153,8 @@ impl L1View {
         })
     }
 
-    /// The first L2 block on L1 that is not `known`, as its number and that of its L1 block. A node that has a
-    /// block also has earlier ones.
+    /// The first L2 block on L1 that is not `known`, as its number and that of its L1 block. A node
+    /// that has a block also has earlier ones.
     pub(super) fn first_unknown(&self, known: &dyn Fn(u64, &B256) -> bool) -> Option<(u64, u64)> {
         let held = partition_point(&self.advanced, |block| known(block.number, &block.hash));
         self.advanced.get(held).map(|block| (block.number, block.l1_block))
@@ -229,7 +230,8 @@ impl L1View {
 
     /// Checks that a block and its events follow the head.
     pub(crate) fn accepts(&self, header: &L1Header, events: &Events) -> Result<(), L1Error> {
-        // By number and by parent: a gap would hide a message, and the rolling hash of all later ones would be wrong.
+        // By number and by parent: a gap would hide a message, and the rolling hash of all later
+        // ones would be wrong.
         let number = self.head().map_or(self.deployment.l1_block, |head| head.number + 1);
         if header.number != number {
             return Err(L1Error::mismatch("number of a block", header.number, number));
@@ -270,11 +272,12 @@ impl L1View {
         self.advanced.iter().take(settled)
     }
 
-    /// Drops the L2 blocks and forced transactions that are settled before the oldest remembered header, which no
-    /// followed reorganisation can reach. The newest of these blocks stays.
+    /// Drops the L2 blocks and forced transactions that are settled before the oldest remembered
+    /// header, which no followed reorganisation can reach. The newest of these blocks stays.
     pub(super) fn forget_settled(&mut self) {
         let Some(oldest) = self.oldest().map(|header| header.number) else { return };
-        // One of them stays, since the safe head of an L2 that is idle for long is older than any remembered header.
+        // One of them stays, since the safe head of an L2 that is idle for long is older than any
+        // remembered header.
         let advanced = self.settled().count();
         if advanced > 1 {
             let kept = self.advanced.split_off(advanced - 1);

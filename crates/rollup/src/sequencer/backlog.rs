@@ -1,8 +1,8 @@
 //! Blocks that wait for L1, held against what L1 takes of them in time.
 //!
-//! The sequencer looks at them before each block. It makes smaller blocks, and more rarely, as they come nearer to what
-//! L1 takes, and none, nor takes transactions, where the next one might not get there in time: a block that was sealed is
-//! not undone for want of room on L1.
+//! The sequencer looks at them before each block. It makes smaller blocks, and more rarely, as they
+//! come nearer to what L1 takes, and none, nor takes transactions, where the next one might not get
+//! there in time: a block that was sealed is not undone for want of room on L1.
 
 use super::Sequencer;
 use crate::{
@@ -32,7 +32,8 @@ struct Waiting {
     number: u64,
     hash: B256,
     timestamp: u64,
-    /// Gas and bytes that it takes of a transaction; all of one if it leaves no room for another such block.
+    /// Gas and bytes that it takes of a transaction; all of one if it leaves no room for another
+    /// such block.
     gas: u64,
     bytes: u64,
 }
@@ -41,7 +42,8 @@ impl Waiting {
     /// A block whose self-check has found these figures, if this process sealed it.
     fn new(block: &Block, posted: Option<Posted>, limits: &Capacity) -> Self {
         let (most_gas, most_bytes) = (limits.gas, limits.bytes as u64);
-        // Two such blocks do not share a transaction, so each costs one with all that it leaves unused.
+        // Two such blocks do not share a transaction, so each costs one with all that it leaves
+        // unused.
         let whole = |used: u64, most: u64| if used > most / 2 { most } else { used };
         let (gas, bytes) = match posted {
             Some(posted) => (posted.gas, posted.bytes as u64),
@@ -65,15 +67,17 @@ pub(super) struct Queue(VecDeque<Waiting>);
 /// Time and size of the next block.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Pace {
-    /// After this time, with at most this many thousandths of its gas for the transactions of the pool.
+    /// After this time, with at most this many thousandths of its gas for the transactions of the
+    /// pool.
     After(Duration, u64),
     /// Not before L1 has taken some of those that wait.
     Full,
 }
 
 impl Queue {
-    /// Takes out what L1 has taken, up to the block `safe`. The list is made anew from `unsafe_blocks` if it does not reach from
-    /// there to the head: a reorganisation or a rebuild may have changed any of them then. Figures that are known stay.
+    /// Takes out what L1 has taken, up to the block `safe`. The list is made anew from
+    /// `unsafe_blocks` if it does not reach from there to the head: a reorganisation or a rebuild
+    /// may have changed any of them then. Figures that are known stay.
     fn follow<E>(
         &mut self,
         safe: &Block,
@@ -135,8 +139,8 @@ impl BacklogConfig {
 impl BacklogStatus {
     /// The first measure by which another block, of a whole transaction at most, would be too much.
     fn full(&self, limits: &Capacity) -> Option<Backlog> {
-        // With nothing waiting even a slow L1 may get one block: else a node whose L1 was silent would never begin
-        // again.
+        // With nothing waiting even a slow L1 may get one block: else a node whose L1 was silent
+        // would never begin again.
         if self.blocks == 0 {
             return None;
         }
@@ -161,9 +165,10 @@ impl BacklogStatus {
         [self.gas, self.bytes, self.age].map(share).into_iter().max().unwrap_or_default()
     }
 
-    /// The time between blocks and their size: as configured up to a share of the limit. From there on to the limit the
-    /// time grows, and the size shrinks, as the rest of the share does: a burst is spread over more and smaller blocks,
-    /// several of which fit into one L1 transaction, before anything is refused.
+    /// The time between blocks and their size: as configured up to a share of the limit. From there
+    /// on to the limit the time grows, and the size shrinks, as the rest of the share does: a burst
+    /// is spread over more and smaller blocks, several of which fit into one L1 transaction, before
+    /// anything is refused.
     fn pace(&self, block_time: Duration, config: &BacklogConfig) -> Pace {
         let slow_from = u64::from(config.slow_percent.min(99)) * WHOLE / 100;
         let rest = WHOLE - self.filled().min(WHOLE - 1);
@@ -177,8 +182,8 @@ impl BacklogStatus {
 }
 
 impl Sequencer {
-    /// Looks at the blocks that wait for L1: the pace of the next one follows. Closes the pool to transactions from
-    /// outside, or opens it again.
+    /// Looks at the blocks that wait for L1: the pace of the next one follows. Closes the pool to
+    /// transactions from outside, or opens it again.
     pub(super) fn look_at_backlog(&mut self) -> Result<Pace, RollupError> {
         self.follow_queue()?;
         let longest = self.config.backlog.longest(self.rules.max_lag);

@@ -1,9 +1,11 @@
-//! Search for the transaction of a block that EXECUTE on L1 refuses, although this node has executed the block.
+//! Search for the transaction of a block that EXECUTE on L1 refuses, although this node has
+//! executed the block.
 //!
-//! That is a difference between the two, which no block should have; until it is repaired, one transaction must not keep
-//! all others from L1. The refused block is replaced by blocks with fewer of its transactions, one of which waits for L1
-//! at a time, until one transaction alone is refused. It is dropped once L1 has accepted a block without transactions in
-//! its place: an L1 that refuses that too refuses for another reason, and nothing is dropped.
+//! That is a difference between the two, which no block should have; until it is repaired, one
+//! transaction must not keep all others from L1. The refused block is replaced by blocks with fewer
+//! of its transactions, one of which waits for L1 at a time, until one transaction alone is
+//! refused. It is dropped once L1 has accepted a block without transactions in its place: an L1
+//! that refuses that too refuses for another reason, and nothing is dropped.
 
 use super::Sequencer;
 use crate::RollupError;
@@ -25,7 +27,8 @@ pub(super) struct Isolation {
 }
 
 impl Isolation {
-    /// Most transactions of users in the next block, all of which were in refused blocks; `None` if there is no limit.
+    /// Most transactions of users in the next block, all of which were in refused blocks; `None` if
+    /// there is no limit.
     pub(super) const fn limit(&self) -> Option<usize> {
         self.limit
     }
@@ -40,7 +43,8 @@ impl Isolation {
         self.trial = self.limit.map(|_| block);
     }
 
-    /// Halves the limit after L1 has refused a block with these transactions of users, of which at least one was there.
+    /// Halves the limit after L1 has refused a block with these transactions of users, of which at
+    /// least one was there.
     const fn refused(&mut self, users: &[B256]) {
         self.trial = None;
         (self.limit, self.suspect) = match users {
@@ -60,8 +64,8 @@ impl Isolation {
 }
 
 impl Sequencer {
-    /// Replaces the oldest unsafe block if EXECUTE on L1 refuses it, and drops the transaction that it is refused for
-    /// once that is found.
+    /// Replaces the oldest unsafe block if EXECUTE on L1 refuses it, and drops the transaction that
+    /// it is refused for once that is found.
     pub(super) fn isolate_refused(&mut self) -> Result<(), RollupError> {
         let safe = self.sync.safe()?;
         let oldest = self.chain().canonical_block(safe.header.number + 1)?;
@@ -100,7 +104,8 @@ impl Sequencer {
         Ok(())
     }
 
-    /// Transactions of a block that are neither the operator's nor forced, in order; `None` before L1 was read.
+    /// Transactions of a block that are neither the operator's nor forced, in order; `None` before
+    /// L1 was read.
     fn users_of(&self, block: &Block) -> Option<Vec<B256>> {
         let next = self.terms.as_ref()?.duties.forced_next;
         let operator = self.config.operator_key.address();

@@ -1,7 +1,8 @@
 //! Block production from the newest snapshot of L1, without requests to L1 or waiting for it.
 //!
-//! `sealing` has the content of blocks, `recovery` the replacement of blocks that L1 can never accept, and `isolation`
-//! the search for a transaction that keeps a block from L1. The batcher posts blocks, on a thread of its own.
+//! `sealing` has the content of blocks, `recovery` the replacement of blocks that L1 can never
+//! accept, and `isolation` the search for a transaction that keeps a block from L1. The batcher
+//! posts blocks, on a thread of its own.
 
 mod backlog;
 mod isolation;
@@ -46,8 +47,8 @@ pub struct Sequencer {
     rate: ExecuteRate,
     /// Messages whose delivery makes a block too large for L1.
     deferred: BTreeSet<u64>,
-    /// Deferred transactions of blocks that were given up. They may need earlier transactions, such as a deposit,
-    /// so they wait here for the same place, and not in the pool.
+    /// Deferred transactions of blocks that were given up. They may need earlier transactions, such
+    /// as a deposit, so they wait here for the same place, and not in the pool.
     requeued: Vec<RecoveredTransaction>,
     /// The search for a transaction that EXECUTE on L1 refuses.
     isolation: Isolation,
@@ -103,8 +104,8 @@ impl Sequencer {
         sequencer
     }
 
-    /// Returns the synced L2 for the next role, and the deferred transactions. The batcher has ended then, so that
-    /// another node may use its key.
+    /// Returns the synced L2 for the next role, and the deferred transactions. The batcher has
+    /// ended then, so that another node may use its key.
     pub(crate) fn into_parts(self) -> (L2Syncer, Vec<RecoveredTransaction>) {
         self.reset_attributes();
         self.close(None);
@@ -208,8 +209,8 @@ impl Sequencer {
         });
     }
 
-    /// Maximum time without L1 for which blocks are made. At its end half of the lag that L1 allows is left to
-    /// post them.
+    /// Maximum time without L1 for which blocks are made. At its end half of the lag that L1 allows
+    /// is left to post them.
     fn longest_silence(&self) -> Duration {
         self.config.l1_drift.min(Duration::from_secs(self.rules.max_lag / 2))
     }
@@ -287,7 +288,8 @@ impl Sequencer {
         Ok(Some(block))
     }
 
-    /// Sets the pending block's anchor to the head's, until the first transactions of the next block are known.
+    /// Sets the pending block's anchor to the head's, until the first transactions of the next
+    /// block are known.
     fn reset_attributes(&self) {
         let head = Arc::clone(self.chain().head());
         let anchor = head.header.parent_beacon_block_root.unwrap_or_default();

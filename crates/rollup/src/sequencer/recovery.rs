@@ -15,17 +15,17 @@ use std::{
 
 /// Seconds before its maximum age at which a block is given up.
 const LAG_MARGIN: u64 = 12;
-/// Maximum time for which L1's time may be behind a block's before the block is given up: two slots. An L1 that
-/// continues its slots has caught up by then, after any reorganisation.
+/// Maximum time for which L1's time may be behind a block's before the block is given up: two
+/// slots. An L1 that continues its slots has caught up by then, after any reorganisation.
 const AHEAD: Duration = Duration::from_secs(24);
-/// Seconds by which a block may be ahead of L1 without a fault: L1's estimated time advances while L1 does not
-/// answer, and is late by the duration of an answer.
+/// Seconds by which a block may be ahead of L1 without a fault: L1's estimated time advances while
+/// L1 does not answer, and is late by the duration of an answer.
 const JITTER: u64 = 2;
 
 impl Sequencer {
-    /// Goes back before the first block that L1 can never accept: because it is too old, or because its anchor
-    /// names an L1 block or messages that are gone. Also gives up blocks that L1 will not accept for long, because
-    /// its own time has gone back. Their transactions are kept.
+    /// Goes back before the first block that L1 can never accept: because it is too old, or because
+    /// its anchor names an L1 block or messages that are gone. Also gives up blocks that L1 will
+    /// not accept for long, because its own time has gone back. Their transactions are kept.
     pub(super) fn rebuild_lost(&mut self) -> Result<(), RollupError> {
         let instant = Instant::now();
         let (now, next) = (self.clock.at(instant), self.clock.next_block(instant));
@@ -34,7 +34,8 @@ impl Sequencer {
         let waits_too_long = self.ahead_since.is_some_and(|since| since.elapsed() >= AHEAD);
         let mut parent = self.sync.safe()?.hash;
         for block in self.unsafe_blocks()? {
-            // One slot before it is too late: a transaction sent now is in the next L1 block at the earliest.
+            // One slot before it is too late: a transaction sent now is in the next L1 block at the
+            // earliest.
             let too_old = block.header.timestamp + self.rules.max_lag < now + LAG_MARGIN;
             let lost = anchor_of(&block).is_some_and(|anchor| !self.is_nameable(&anchor));
             let too_new = waits_too_long && block.header.timestamp > next + JITTER;
@@ -82,8 +83,8 @@ impl Sequencer {
         self.requeued = kept;
     }
 
-    /// Drops kept transactions that a block includes now, or that no block can include any more. While messages of
-    /// L1 are not relayed, one of them may bring what a transaction needs.
+    /// Drops kept transactions that a block includes now, or that no block can include any more.
+    /// While messages of L1 are not relayed, one of them may bring what a transaction needs.
     pub(super) fn forget_kept(
         &mut self,
         block: &Arc<Block>,
@@ -106,8 +107,8 @@ impl Sequencer {
                 return false;
             }
             let is_out = |it: &Rejection| {
-                // A message that is not relayed yet may bring the ether that a transaction lacks; its size no message
-                // changes.
+                // A message that is not relayed yet may bring the ether that a transaction lacks;
+                // its size no message changes.
                 it.is_final() && (!is_behind || matches!(it, Rejection::TooLarge(_)))
             };
             let Some((transaction, reason)) = reason.filter(|(_, it)| is_out(it)) else {
@@ -123,9 +124,9 @@ impl Sequencer {
         Ok(())
     }
 
-    /// Returns kept transactions behind a missing nonce to the pool. They stand before those of the pool in a block, so
-    /// while they are kept the one that they wait for is not included, and a block without transactions is sealed at
-    /// each turn.
+    /// Returns kept transactions behind a missing nonce to the pool. They stand before those of the
+    /// pool in a block, so while they are kept the one that they wait for is not included, and a
+    /// block without transactions is sealed at each turn.
     pub(super) fn return_gapped(&mut self) -> Result<(), RollupError> {
         let chain = self.chain();
         let mut next = AddressMap::<u64>::default();

@@ -76,12 +76,13 @@ impl Sequencer {
         let requeued = self.requeued.iter().filter(|kept| !is_forced(kept));
         let requeued: Vec<_> = requeued.take(most.unwrap_or(usize::MAX)).cloned().collect();
         let only = most.map(|_| Vec::new());
-        // Each turn of the loop takes at least one thing away, so it ends: kept transactions by half, then messages by
-        // half, then one is deferred.
+        // Each turn of the loop takes at least one thing away, so it ends: kept transactions by
+        // half, then messages by half, then one is deferred.
         let (mut most, mut kept, mut reserved) = (usize::MAX, requeued.len(), 0);
         loop {
             let system = match self.system_transactions(chain, &l1_inputs, most, time) {
-                // Users do not wait for the operator's signer. Duties do: a block that owes one is not sealed without.
+                // Users do not wait for the operator's signer. Duties do: a block that owes one is
+                // not sealed without.
                 Err(RollupError::Signer(error)) if has_users => {
                     tracing::warn!(%error, "operator's signer did not sign, sealing without L1 inputs");
                     l1_inputs.anchor = None;
@@ -133,8 +134,8 @@ impl Sequencer {
                 SystemOutcome::OperatorRefused(reason) => {
                     return Err(RollupError::Operator(reason));
                 }
-                // Fewer of the kept transactions, then fewer messages, and in the end one that is kept for
-                // others to deliver.
+                // Fewer of the kept transactions, then fewer messages, and in the end one that is
+                // kept for others to deliver.
                 SystemOutcome::TooMuch if kept > 0 => kept /= 2,
                 SystemOutcome::TooMuch => {
                     let index = l1_inputs.relayed;
@@ -164,15 +165,16 @@ impl Sequencer {
         Ok(())
     }
 
-    /// Returns the L1 inputs of the next block: a new anchor if there are messages that the last one does not
-    /// cover, and all messages that it covered have been relayed.
+    /// Returns the L1 inputs of the next block: a new anchor if there are messages that the last
+    /// one does not cover, and all messages that it covered have been relayed.
     fn l1_inputs(
         &self,
         chain: &ChainReader,
         head: &Arc<Block>,
         known: &Duties,
     ) -> Result<L1Inputs, RollupError> {
-        // By the state of the L2 and not by a count of this process: another node may have made the last blocks.
+        // By the state of the L2 and not by a count of this process: another node may have made the
+        // last blocks.
         let (relayed, covered) = (relayed_after(chain, head)?, covered_by(chain, head)?);
         let l1_head = self.view().head().map(|head| head.number);
         let named = l1_head.and_then(|number| number.checked_sub(self.config.confirmations));
@@ -214,8 +216,8 @@ impl Sequencer {
         )
     }
 
-    /// Forced transactions with which the next block can begin, in the order of the queue, up to the limit of
-    /// duties.
+    /// Forced transactions with which the next block can begin, in the order of the queue, up to
+    /// the limit of duties.
     fn forced(
         &self,
         chain: &ChainReader,
@@ -231,7 +233,8 @@ impl Sequencer {
             let t = &entry.transaction;
             gas += t.gasLimit;
             bytes += entry.raw.len();
-            // An entry that L1 may still take back would leave a transaction in the block that L1 does not know.
+            // An entry that L1 may still take back would leave a transaction in the block that L1
+            // does not know.
             if entry.l1_block > confirmed || gas > DUTY_GAS || bytes > FORCED_BYTES {
                 break;
             }
@@ -245,7 +248,8 @@ impl Sequencer {
                 Some((_, next)) => *next,
                 None => state.nonce(sender)?,
             };
-            // One that cannot stand in the block is not tried: the record of the block starts afresh then.
+            // One that cannot stand in the block is not tried: the record of the block starts
+            // afresh then.
             if t.nonce != expected || state.balance(sender)? < t.cost {
                 continue;
             }
@@ -260,13 +264,15 @@ impl Sequencer {
         Ok(forced)
     }
 
-    /// Checks the duties of a sealed block, and returns it with the number of bytes that go to L1 beside its input.
+    /// Checks the duties of a sealed block, and returns it with the number of bytes that go to L1
+    /// beside its input.
     fn judged(
         &self,
         sealed: SealedBlock,
         known: Duties,
     ) -> Result<(SealedBlock, usize), RollupError> {
-        // On a copy of the chain, which shares its state: no reader sees a block before L1 is known to take it.
+        // On a copy of the chain, which shares its state: no reader sees a block before L1 is known
+        // to take it.
         let mut after = self.node().read(|node| node.chain.detached());
         let block = after.append(sealed.new.clone())?;
         let mut blocks = self.unsafe_blocks()?;
@@ -298,7 +304,8 @@ fn system_outcome(
 ) -> SystemOutcome {
     let block = &sealed.new.block;
     let is_own = |hash| system.transactions.iter().any(|it| it.transaction.hash() == hash);
-    // Only an invalid one is the operator's fault, an empty account for instance; one without room is a matter of size.
+    // Only an invalid one is the operator's fault, an empty account for instance; one without room
+    // is a matter of size.
     let refused = sealed.rejected.iter().find(|(hash, _)| is_own(hash));
     if let Some((_, reason @ Rejection::Invalid(_))) = refused {
         return SystemOutcome::OperatorRefused(reason.clone());

@@ -62,8 +62,8 @@ impl Checked {
         Ok(checks)
     }
 
-    /// Repeats the fork check, and all checks as long as there are warnings, so that a warning whose cause is gone
-    /// is withdrawn.
+    /// Repeats the fork check, and all checks as long as there are warnings, so that a warning
+    /// whose cause is gone is withdrawn.
     fn check_again(&self, client: &L1Client, rules: &RollupRules, shared: &Shared) {
         let forks = preflight::forks(client, &self.deployment);
         let Ok((check, unknown_fork)) = forks else { return };
@@ -108,8 +108,8 @@ impl Checked {
     }
 }
 
-/// Reads the parameters of a deployment once L1 answers, so that a node that restarts while its L1 is down needs
-/// no operator.
+/// Reads the parameters of a deployment once L1 answers, so that a node that restarts while its L1
+/// is down needs no operator.
 pub(super) async fn connect(
     client: L1Client,
     checked: &Arc<Checked>,
@@ -128,7 +128,8 @@ pub(super) async fn connect(
                 let seconds = pause.as_secs();
                 tracing::warn!(%error, "L1 request failed, retrying in {seconds} s");
                 tokio::time::sleep(pause).await;
-                // An L1 that comes back is noticed within ten seconds, and one that is gone is not asked without pause.
+                // An L1 that comes back is noticed within ten seconds, and one that is gone is not
+                // asked without pause.
                 pause = (pause * 2).min(MAX_RETRY_INTERVAL);
             }
             Err(error) => return Err(error),

@@ -75,10 +75,11 @@ struct Ports {
 }
 
 impl RollupNode {
-    /// Starts a node. Must be called inside a multi-threaded Tokio runtime. Waits for an L1 that does not answer.
+    /// Starts a node. Must be called inside a multi-threaded Tokio runtime. Waits for an L1 that
+    /// does not answer.
     ///
-    /// The order is: the stores, the file of the pool, its journal, the rooms, the ports. So a node answers
-    /// nothing before it can keep what it acknowledges.
+    /// The order is: the stores, the file of the pool, its journal, the rooms, the ports. So a node
+    /// answers nothing before it can keep what it acknowledges.
     ///
     /// # Errors
     ///
@@ -128,8 +129,8 @@ impl RollupNode {
             history: config.data_dir.as_ref().map(|_| DiskOptions::default().states),
             min_tip: prices.gas,
             suggested_tip: prices.gas.max(1_000_000),
-            // A transaction that pays too little would wait for ever and hold its nonce; refused, its wallet can tell
-            // the user.
+            // A transaction that pays too little would wait for ever and hold its nonce; refused,
+            // its wallet can tell the user.
             refuse_below_base_fee: true,
             // Of a follower too: it may be promoted with what its pool holds.
             budget: Arc::new(PricedLimits {
@@ -137,8 +138,8 @@ impl RollupNode {
                 rate: shared.rate.clone(),
             }),
             execute_gas: profile.execute,
-            // A builder with stale state would seal a block that no verifier accepts, and L1 would never take what
-            // follows it.
+            // A builder with stale state would seal a block that no verifier accepts, and L1 would
+            // never take what follows it.
             verify_blocks: Some(ExecuteRules::default()),
             ..Settings::default()
         };
@@ -186,7 +187,8 @@ impl RollupNode {
         let mut reader = L1Reader::new(client, deployment.clone()).with_blobs(blobs);
         if let Some(folder) = &config.data_dir {
             let chain = node.read(|node| node.chain.reader().clone());
-            // An error counts as unknown: L1 is read again then, which costs time and is never wrong.
+            // An error counts as unknown: L1 is read again then, which costs time and is never
+            // wrong.
             let known = |hash: &B256| chain.find_block(hash).is_ok_and(|found| found.is_some());
             let first = chain.first_number();
             reader = reader.with_first(first).with_log(&folder.join(L1_LOG), &known)?;
@@ -249,8 +251,8 @@ impl RollupNode {
         &self.ports.server
     }
 
-    /// Waits until a room of the node panics. The node does not recover: [stop](Self::stop) it, and end the
-    /// process with an error, so that it is restarted.
+    /// Waits until a room of the node panics. The node does not recover: [stop](Self::stop) it, and
+    /// end the process with an error, so that it is restarted.
     pub fn failed(&self) -> BoxFuture<'static, RoomPanic> {
         Box::pin(supervisor::failed(self.shared.supervisor.subscribe()))
     }
@@ -270,8 +272,8 @@ impl RollupNode {
         self.ports.engine.as_ref().map(EngineServer::address)
     }
 
-    /// Stops the node: it makes no more blocks, and closes all connections. A thread that waits for L1 ends by
-    /// itself later.
+    /// Stops the node: it makes no more blocks, and closes all connections. A thread that waits for
+    /// L1 ends by itself later.
     pub fn stop(self) -> BoxFuture<'static, ()> {
         Box::pin(async move {
             self.tasks.iter().for_each(tokio::task::AbortHandle::abort);
@@ -313,8 +315,9 @@ impl Rooms {
         let driver = driver(config, &node)?;
         let client = start.feed.clone();
         let ends = Arc::clone(&stop);
-        // The room of L1, and that of the batcher if blocks are made. What was started by then ends with an error.
-        // Nothing of the node answers yet, so no user sees a role that is still to be decided.
+        // The room of L1, and that of the batcher if blocks are made. What was started by then ends
+        // with an error. Nothing of the node answers yet, so no user sees a role that is still to
+        // be decided.
         let started = Worker::start(start, reader, is_sequencer).await;
         let worker = started.inspect_err(|_| ends.store(true, Ordering::Relaxed))?;
         let ended = |error| {
@@ -382,8 +385,8 @@ impl Ports {
         let api = Api::new(Arc::clone(node), options);
         // Who reads from a disk waits for it, and not on the threads that serve connections.
         let inline_reads = config.data_dir.is_none();
-        // No block is made of a transaction while its sender waits; but a node that may be a follower waits for the
-        // sequencer.
+        // No block is made of a transaction while its sender waits; but a node that may be a
+        // follower waits for the sequencer.
         let is_sequencer = matches!(config.role, Role::Sequencer(_));
         let inline_sends = is_sequencer && config.peer.is_none() && config.admin.is_none();
         let workers = WorkerOptions { inline_reads, inline_sends, ..WorkerOptions::default() };

@@ -1,9 +1,9 @@
 //! Supervision of a node's rooms: their progress and panics.
 //!
-//! After a panic of a room no other room can judge the state that it left: a lock released half-way, a block
-//! between chain and pool. So no room is restarted. The node reports the panic in log, health and metrics, and
-//! [`failed`](Supervisor::failed) lets the process end with an error: all acknowledged data is on disk, and the
-//! next start continues from there.
+//! After a panic of a room no other room can judge the state that it left: a lock released
+//! half-way, a block between chain and pool. So no room is restarted. The node reports the panic in
+//! log, health and metrics, and [`failed`](Supervisor::failed) lets the process end with an error:
+//! all acknowledged data is on disk, and the next start continues from there.
 
 use futures_util::FutureExt as _;
 use parking_lot::Mutex;
@@ -58,10 +58,11 @@ impl Room {
     }
 }
 
-/// Observer of the rooms of a node, for a process that watches them closer than health and metrics do.
+/// Observer of the rooms of a node, for a process that watches them closer than health and metrics
+/// do.
 pub trait RoomObserver: core::fmt::Debug + Send + Sync {
-    /// Called at each turn of a room, by its name, on the room's thread: it is to return at once, and a panic of it is one
-    /// of the room.
+    /// Called at each turn of a room, by its name, on the room's thread: it is to return at once,
+    /// and a panic of it is one of the room.
     fn turned(&self, room: &'static str);
 }
 
@@ -114,7 +115,8 @@ impl Supervisor {
         self.leave(room, outcome);
     }
 
-    /// Runs the work of a room as a task. Each poll counts as progress, since the task may wait for long.
+    /// Runs the work of a room as a task. Each poll counts as progress, since the task may wait for
+    /// long.
     pub(crate) async fn run_task(&self, room: Room, work: impl Future<Output = ()>) {
         self.note(room);
         let mut beat = interval(TASK_BEAT);

@@ -1,12 +1,14 @@
 //! The most that a node of L1 lets a transaction cost.
 //!
-//! geth, erigon and reth refuse a transaction over RPC whose gas limit times fee cap is above `--rpc.txfeecap`, one ether
-//! by default, whatever its account has. Such a refusal repeats until the transaction costs less.
+//! geth, erigon and reth refuse a transaction over RPC whose gas limit times fee cap is above
+//! `--rpc.txfeecap`, one ether by default, whatever its account has. Such a refusal repeats until
+//! the transaction costs less.
 
 use super::Submitter;
 use crate::{RollupError, l1::L1Client};
 
-/// L1 blocks after which a learned cap is forgotten: another node may be asked by then, or its operator has raised it.
+/// L1 blocks after which a learned cap is forgotten: another node may be asked by then, or its
+/// operator has raised it.
 const LIFETIME: u64 = 50;
 const WEI_PER_ETHER: f64 = 1e18;
 
@@ -29,7 +31,8 @@ impl FeeCap {
             reason = "the cast saturates"
         )]
         let named = named.parse::<f64>().map_or(0, |ether| (ether * WEI_PER_ETHER) as u128);
-        // Nodes round what they name to hundredths, and the next transaction must cost less than this one.
+        // Nodes round what they name to hundredths, and the next transaction must cost less than
+        // this one.
         let below = cost - cost / 8;
         let cap = if named == 0 { below } else { named.min(below) };
         tracing::warn!(cost, cap, "L1 node caps the fee of a transaction");
@@ -38,8 +41,9 @@ impl FeeCap {
 }
 
 impl Submitter {
-    /// Lets the next node of L1 be asked if the cap that this one has named is too low for any transaction, and forgets
-    /// the cap. With one node it stays, so that the same refusal does not repeat.
+    /// Lets the next node of L1 be asked if the cap that this one has named is too low for any
+    /// transaction, and forgets the cap. With one node it stays, so that the same refusal does not
+    /// repeat.
     pub(super) fn leave_capped(&mut self, client: &L1Client) {
         if self.fee_cap.learned.is_some() && client.leave_node() {
             self.fee_cap.learned = None;

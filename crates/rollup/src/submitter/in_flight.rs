@@ -20,19 +20,21 @@ pub struct InFlight {
     pub(super) data: TxData,
     pub(super) gas_limit: u64,
     pub(super) fees: Fees,
-    /// The head of the view when these bytes were sent last, and the time of that; the head is zero while L1 has given the
-    /// transaction back and it was not sent since.
+    /// The head of the view when these bytes were sent last, and the time of that; the head is zero
+    /// while L1 has given the transaction back and it was not sent since.
     pub(super) sent_at: u64,
     pub(super) sent_when: Instant,
-    /// Newest L1 block when it was the first to be taken, with these fees and acknowledged by L1's pool; `None` until L1
-    /// has said so since. Not by the view, which lags behind an L1 that answers late.
+    /// Newest L1 block when it was the first to be taken, with these fees and acknowledged by L1's
+    /// pool; `None` until L1 has said so since. Not by the view, which lags behind an L1 that
+    /// answers late.
     pub(super) waits_since: Option<u64>,
     /// Most wei that it costs.
     pub(super) cost: u128,
     /// `true` if no transaction is sent behind it.
     pub(super) goes_alone: bool,
-    /// `true` if its blocks are no longer its own: L1 has them from another account, or they go in another
-    /// transaction or another way. It counts until its nonce is used, which the next transaction takes.
+    /// `true` if its blocks are no longer its own: L1 has them from another account, or they go in
+    /// another transaction or another way. It counts until its nonce is used, which the next
+    /// transaction takes.
     pub(super) is_void: bool,
     /// `true` if L1's pool has refused it since it has another at its nonce: it is to pay more.
     pub(super) is_refused: bool,
@@ -57,7 +59,8 @@ impl InFlight {
         there.map_or_else(|| self.is_open(view), |there| there != *hash)
     }
 
-    /// Returns `true` if L1 has nothing in the place of its last block. A view forgets old blocks, but not their numbers.
+    /// Returns `true` if L1 has nothing in the place of its last block. A view forgets old blocks,
+    /// but not their numbers.
     pub(super) fn is_open(&self, view: &L1View) -> bool {
         let head = view.advanced_head().map_or(0, |(number, _)| number);
         self.blocks.last().is_some_and(|(number, _)| *number > head)

@@ -17,11 +17,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// Transactions that L1 has taken and that are remembered with their blobs. What a deeper reorganisation gives back is
-/// planned anew.
+/// Transactions that L1 has taken and that are remembered with their blobs. What a deeper
+/// reorganisation gives back is planned anew.
 const MAX_LANDED: usize = 16;
-/// Time of an answer from which on L1 is slow: the same bytes are sent again after some such times, and not at each of its
-/// blocks, which come faster than its answers then.
+/// Time of an answer from which on L1 is slow: the same bytes are sent again after some such times,
+/// and not at each of its blocks, which come faster than its answers then.
 const SLOW: Duration = Duration::from_millis(250);
 const RESEND_TRIPS: u32 = 4;
 
@@ -35,7 +35,8 @@ pub(super) struct Account {
     pub(super) latest: u64,
 }
 
-/// The answer to a question after an account: with its nonces that are used or wait, if that was asked.
+/// The answer to a question after an account: with its nonces that are used or wait, if that was
+/// asked.
 type Answer = Result<(Account, Option<u64>), L1Error>;
 
 /// A question after the account, as of the head of a view.
@@ -58,19 +59,22 @@ pub(super) enum Earlier {
 }
 
 impl Submitter {
-    /// Returns `true` while transactions may wait at L1 that an earlier process has sent. Others in their places would
-    /// bring other blocks, and those behind them would fail: they are waited for as long as L1 takes any of them.
+    /// Returns `true` while transactions may wait at L1 that an earlier process has sent. Others in
+    /// their places would bring other blocks, and those behind them would fail: they are waited for
+    /// as long as L1 takes any of them.
     pub fn waits_for_earlier(&self) -> bool {
         self.earlier != Earlier::Gone
     }
 
-    /// Looks what has become of the transactions in flight, by what L1 has answered since the last call: asks again for
-    /// each new L1 block, sends the same bytes again for each or after a slot without one, and ones with higher fees for
-    /// the first if it waits for long. `l1_time` is the time of L1's next block. It waits for nothing.
+    /// Looks what has become of the transactions in flight, by what L1 has answered since the last
+    /// call: asks again for each new L1 block, sends the same bytes again for each or after a slot
+    /// without one, and ones with higher fees for the first if it waits for long. `l1_time` is the
+    /// time of L1's next block. It waits for nothing.
     ///
     /// # Errors
     ///
-    /// [`RollupError::L1`] if L1 cannot be asked; the transactions stay in flight. Those of [`Self::acknowledge`].
+    /// [`RollupError::L1`] if L1 cannot be asked; the transactions stay in flight. Those of
+    /// [`Self::acknowledge`].
     pub fn step(
         &mut self,
         client: &Arc<L1Client>,
@@ -164,7 +168,8 @@ impl Submitter {
         // What is on its way as an answer is of before.
         (self.asked, self.last_asked) = (None, None);
         for mut sent in back {
-            // Its evidence is by a state that L1 has left, or L1 has another block in the place of its own.
+            // Its evidence is by a state that L1 has left, or L1 has another block in the place of
+            // its own.
             sent.is_void = sent.goes_alone || !sent.is_open(view);
             if self.in_flight.iter().any(|it| it.nonce == sent.nonce) {
                 continue;
@@ -175,8 +180,9 @@ impl Submitter {
         }
     }
 
-    /// Holds back what L1 has given back while L1's next block is of before some blocks in flight: it may have gone back in
-    /// time, and refuses blocks of its future. Those behind wait for what it has given back, so none goes before all can.
+    /// Holds back what L1 has given back while L1's next block is of before some blocks in flight:
+    /// it may have gone back in time, and refuses blocks of its future. Those behind wait for what
+    /// it has given back, so none goes before all can.
     fn hold_back(&mut self, l1_time: u64) {
         let is_back = self.in_flight().any(|sent| sent.sent_at == 0);
         let holds = is_back && self.in_flight().any(|sent| sent.timestamp > l1_time);
@@ -187,7 +193,8 @@ impl Submitter {
         self.is_held = holds;
     }
 
-    /// L1 was reorganised: what is in flight stays, unless evidence of it is by a state that L1 has left.
+    /// L1 was reorganised: what is in flight stays, unless evidence of it is by a state that L1 has
+    /// left.
     pub(crate) fn l1_went_back(&mut self) {
         if self.in_flight().any(|sent| sent.goes_alone) {
             self.forget();
@@ -225,7 +232,8 @@ impl Submitter {
             if sent.is_void {
                 self.keep_landed(sent, view);
             } else {
-                // It is in a block that this view has read, and the rollup has not moved: it failed.
+                // It is in a block that this view has read, and the rollup has not moved: it
+                // failed.
                 failed.get_or_insert(sent);
             }
         }
@@ -243,9 +251,10 @@ impl Submitter {
         if let Some(first) = self.in_flight.first_mut().filter(|it| asked > it.sent_when) {
             let _ = first.waits_since.get_or_insert(latest);
         }
-        // L1 was wrong when it was asked for the nonce, has gone back since, or has the blocks of a transaction before it
-        // from another account: what is behind a nonce that may never be used would wait for ever. Nothing is known of one
-        // that was sent since, and what L1 has given back goes there again.
+        // L1 was wrong when it was asked for the nonce, has gone back since, or has the blocks of a
+        // transaction before it from another account: what is behind a nonce that may never be used
+        // would wait for ever. Nothing is known of one that was sent since, and what L1 has given
+        // back goes there again.
         let behind_gap = self.in_flight().next().filter(|first| {
             let is_known = asked > first.sent_when && self.landed.iter().all(|it| it.nonce < used);
             is_known && first.nonce > used
@@ -266,7 +275,8 @@ impl Submitter {
         self.rebroadcast(client, head, latest)
     }
 
-    /// Remembers a transaction that L1 has taken; not one that was given up, whose blocks went another way.
+    /// Remembers a transaction that L1 has taken; not one that was given up, whose blocks went
+    /// another way.
     fn keep_landed(&mut self, sent: InFlight, view: &L1View) {
         if !sent.is_taken(view) {
             return;
@@ -344,8 +354,8 @@ impl Submitter {
         let fees = sent.fees.bumped(sent.data.bump());
         let cost = fees.cost(sent.gas_limit, &sent.data);
         let spent = self.spent_besides(sent.nonce).saturating_add(others).saturating_add(cost);
-        // Past these it waits with the fees that it has: fees of L1 fall again, and money that is spent does not come
-        // back.
+        // Past these it waits with the fees that it has: fees of L1 fall again, and money that is
+        // spent does not come back.
         let is_below_cap = fees.max.saturating_mul(sent.gas_limit.into()) <= self.fee_cap();
         let is_allowed = fees.max <= self.config.max_fee
             && (sent.has_blobs() || is_below_cap)

@@ -1,9 +1,9 @@
-//! The way of L2 blocks to L1: one key, some transactions in the order of their nonces, the same bytes until L1 has
-//! them.
+//! The way of L2 blocks to L1: one key, some transactions in the order of their nonces, the same
+//! bytes until L1 has them.
 //!
-//! No more than one transaction waits for the answer of L1's pool, and the next one is sent once that has come: what the
-//! pool refuses never has another behind it. The caller plans the next one meanwhile. What becomes of all of them is asked
-//! on other threads (`look`).
+//! No more than one transaction waits for the answer of L1's pool, and the next one is sent once
+//! that has come: what the pool refuses never has another behind it. The caller plans the next one
+//! meanwhile. What becomes of all of them is asked on other threads (`look`).
 
 mod fee_cap;
 mod in_flight;
@@ -47,7 +47,8 @@ pub struct SubmitterConfig {
     pub max_fee: u128,
     /// Most that is paid per blob gas, in wei. While blobs cost more, calldata are sent.
     pub max_blob_fee: u128,
-    /// Most that a transaction may cost without its blobs, in wei: nodes of L1 refuse others (`--rpc.txfeecap`).
+    /// Most that a transaction may cost without its blobs, in wei: nodes of L1 refuse others
+    /// (`--rpc.txfeecap`).
     pub max_tx_fee: u128,
     /// L1 blocks without the transaction after which it pays more.
     pub bump_after: u64,
@@ -90,11 +91,11 @@ pub struct TxCandidate {
     pub gas_limit: Option<u64>,
     /// Gas that it may need beyond the answer of L1, for a fork that L1 has soon.
     pub for_fork: u64,
-    /// `true` if L1 can be asked before sending: it knows no blobs that it does not have, and no blocks that stand
-    /// before these.
+    /// `true` if L1 can be asked before sending: it knows no blobs that it does not have, and no
+    /// blocks that stand before these.
     pub can_be_tried: bool,
-    /// `true` if no transaction may follow before L1 has this one: the evidence of the next one depends on the time
-    /// at which L1 takes this.
+    /// `true` if no transaction may follow before L1 has this one: the evidence of the next one
+    /// depends on the time at which L1 takes this.
     pub goes_alone: bool,
 }
 
@@ -107,11 +108,13 @@ pub enum SubmitterProgress {
     Waiting,
     /// L1 has taken these blocks.
     Done(Vec<(u64, B256)>),
-    /// The first failed, another transaction took its nonce, or L1 has not come to its nonce: L1 does not have its
-    /// blocks, and will not take those behind them. The next ones take the places of these.
+    /// The first failed, another transaction took its nonce, or L1 has not come to its nonce: L1
+    /// does not have its blocks, and will not take those behind them. The next ones take the places
+    /// of these.
     Failed(Vec<(u64, B256)>),
-    /// The same of a transaction with blobs, or L1 does not take those for what they may cost at most: the blocks
-    /// have to go another way. If the transaction is there yet, the next one replaces it.
+    /// The same of a transaction with blobs, or L1 does not take those for what they may cost at
+    /// most: the blocks have to go another way. If the transaction is there yet, the next one
+    /// replaces it.
     NotByBlobs,
 }
 
@@ -148,7 +151,8 @@ pub struct Submitter {
     fee_cap: FeeCap,
     /// `true` while what L1 has given back does not go there yet.
     is_held: bool,
-    /// Transactions in flight that L1 has, by the newest view; their nonces are still to be asked for.
+    /// Transactions in flight that L1 has, by the newest view; their nonces are still to be asked
+    /// for.
     taken: usize,
     earlier: Earlier,
 }
@@ -196,12 +200,13 @@ impl Submitter {
         Ok(Self { spending, ..self })
     }
 
-    /// Returns the number of nonces that an account has used on L1, without and with the transactions that wait
-    /// there.
+    /// Returns the number of nonces that an account has used on L1, without and with the
+    /// transactions that wait there.
     ///
     /// # Errors
     ///
-    /// [`RollupError::Funds`] if it has nothing to pay with; [`RollupError::L1`] if L1 cannot be asked.
+    /// [`RollupError::Funds`] if it has nothing to pay with; [`RollupError::L1`] if L1 cannot be
+    /// asked.
     pub(crate) fn is_ready(client: &L1Client, account: Address) -> Result<(u64, u64), RollupError> {
         let provider = client.inner().provider().clone();
         let asked = client.wait(async move {
@@ -235,7 +240,8 @@ impl Submitter {
     /// Returns `true` if another transaction may go behind those in flight.
     pub fn has_room(&self) -> bool {
         let most = self.pool_keeps.unwrap_or(usize::MAX).min(self.config.max_in_flight);
-        // Behind one that the pool has refused, another would wait for a nonce that nothing may fill.
+        // Behind one that the pool has refused, another would wait for a nonce that nothing may
+        // fill.
         self.in_flight().all(|sent| !sent.goes_alone && !sent.is_refused)
             && self.waiting() < most.max(1)
     }
@@ -245,7 +251,8 @@ impl Submitter {
         self.in_flight().any(|sent| sent.has_blobs() && sent.is_taken(view))
     }
 
-    /// Returns `true` if the next transaction takes the place of one that was given up and that L1 may still have.
+    /// Returns `true` if the next transaction takes the place of one that was given up and that L1
+    /// may still have.
     pub fn replaces(&self) -> bool {
         self.in_flight.iter().any(|sent| sent.is_void)
     }
@@ -266,14 +273,16 @@ impl Submitter {
         self.spending.besides(is_counted)
     }
 
-    /// Begins to send `advance` for these blocks, behind what is in flight, once L1's pool has answered to the one
-    /// before; not before the view shows all that L1 has taken. If it can be tried, L1 is asked before whether it would take it. The pool's answer is that of the next
+    /// Begins to send `advance` for these blocks, behind what is in flight, once L1's pool has
+    /// answered to the one before; not before the view shows all that L1 has taken. If it can be
+    /// tried, L1 is asked before whether it would take it. The pool's answer is that of the next
     /// [`Self::step`], [`Self::submit`] or [`Self::acknowledge`].
     ///
     /// # Errors
     ///
-    /// [`RollupError::L1`] with what L1 says; [`RollupError::Funds`] and [`RollupError::SpendingLimit`], of all that is
-    /// in flight together, before anything is sent; those of [`Self::acknowledge`].
+    /// [`RollupError::L1`] with what L1 says; [`RollupError::Funds`] and
+    /// [`RollupError::SpendingLimit`], of all that is in flight together, before anything is sent;
+    /// those of [`Self::acknowledge`].
     pub fn submit(
         &mut self,
         client: &Arc<L1Client>,
@@ -291,8 +300,8 @@ impl Submitter {
             Some(known) => known,
             None => self.ask_for_all(client, &candidate)?,
         };
-        // L1's newest block has one that gave way, and the view, by which these blocks were chosen, is of before: they
-        // would fail behind it.
+        // L1's newest block has one that gave way, and the view, by which these blocks were chosen,
+        // is of before: they would fail behind it.
         if self.in_flight.iter().any(|sent| sent.nonce < used) {
             return Ok(());
         }
@@ -300,10 +309,12 @@ impl Submitter {
         let tip = self.config.tip;
         let max = base_fee.saturating_mul(2).saturating_add(tip);
         let blob = data.blobs.as_ref().map_or(0, |blobs| blobs.price.saturating_mul(2).max(1));
-        // The first nonce without a transaction of ours, so that a gap left by one that failed is filled and not waited
-        // for. One that L1 has given back, as the next view will show, goes there again and has its nonce.
+        // The first nonce without a transaction of ours, so that a gap left by one that failed is
+        // filled and not waited for. One that L1 has given back, as the next view will show, goes
+        // there again and has its nonce.
         let nonce = self.next_nonce(used);
-        // A replacement with less than the old fees would be refused by each pool that has the old one.
+        // A replacement with less than the old fees would be refused by each pool that has the old
+        // one.
         let before = self.in_flight.iter().find(|sent| sent.nonce == nonce);
         let mut fees = Fees { max, tip, blob };
         if let Some(before) = before {
@@ -329,7 +340,8 @@ impl Submitter {
             tracing::warn!(%account, %balance, "low balance of the L1 account");
         }
         let spent = self.spent_besides(nonce).saturating_add(owed);
-        // Before anything is signed: a loop of failing transactions ends here, however it came about.
+        // Before anything is signed: a loop of failing transactions ends here, however it came
+        // about.
         if spent > self.config.daily_limit {
             return Err(RollupError::SpendingLimit { spent, limit: self.config.daily_limit });
         }
@@ -360,15 +372,16 @@ impl Submitter {
     }
 
     fn next_nonce(&self, used: u64) -> u64 {
-        // Those in flight follow one another. Before them may be some that were given up and that L1 has taken, which the
-        // account at the head of the view does not show.
+        // Those in flight follow one another. Before them may be some that were given up and that
+        // L1 has taken, which the account at the head of the view does not show.
         let first = self.in_flight().next().map_or(used, |first| first.nonce);
         let ours = self.landed.iter().chain(self.in_flight());
         ours.fold(first, |next, sent| next + u64::from(sent.nonce == next))
     }
 
-    /// Hash of the last block that the transaction is to bring which is sent next, if it takes the place of one that was
-    /// given up with others behind it: L1 may still take those, and they fail behind one that ends with another block.
+    /// Hash of the last block that the transaction is to bring which is sent next, if it takes the
+    /// place of one that was given up with others behind it: L1 may still take those, and they fail
+    /// behind one that ends with another block.
     pub(crate) fn replaced_end(&self) -> Option<B256> {
         let next = self.next_nonce(self.account?.used);
         let is_void = |nonce: u64| self.in_flight.iter().find(|it| it.is_void && it.nonce == nonce);
@@ -393,7 +406,8 @@ impl Submitter {
         core::mem::take(&mut self.has_accepted)
     }
 
-    /// Asks L1 for the account, and for the gas of a transaction or whether it would take it: all at once.
+    /// Asks L1 for the account, and for the gas of a transaction or whether it would take it: all
+    /// at once.
     fn ask_for_all(
         &mut self,
         client: &L1Client,
@@ -412,7 +426,8 @@ impl Submitter {
                 match gas_limit {
                     Some(limit) => {
                         if can_be_tried {
-                            // Once, and not as often as it takes to find out how little gas would do.
+                            // Once, and not as often as it takes to find out how little gas would
+                            // do.
                             let _ = provider.call(request.gas_limit(limit)).await?;
                         }
                         Ok::<_, TransportError>(limit)
@@ -446,7 +461,8 @@ impl Submitter {
         self.in_flight.sort_by_key(|sent| sent.nonce);
     }
 
-    /// Gives up the transactions in flight. They may still be taken; the next ones have their nonces.
+    /// Gives up the transactions in flight. They may still be taken; the next ones have their
+    /// nonces.
     pub fn forget(&mut self) {
         for sent in &mut self.in_flight {
             sent.is_void = true;

@@ -49,9 +49,9 @@ impl Submitter {
     ///
     /// # Errors
     ///
-    /// [`RollupError::L1`] if L1 refuses it, or does not answer: without an answer the transaction may be on its way, and
-    /// stays in flight. [`RollupError::BlobsRefused`] if L1 wants the transaction for its blobs neither now nor later: it
-    /// is not in flight then.
+    /// [`RollupError::L1`] if L1 refuses it, or does not answer: without an answer the transaction
+    /// may be on its way, and stays in flight. [`RollupError::BlobsRefused`] if L1 wants the
+    /// transaction for its blobs neither now nor later: it is not in flight then.
     pub fn acknowledge(&mut self) -> Result<(), RollupError> {
         let Some(sending) = self.sending.take() else { return Ok(()) };
         let answer = sending.answer.wait();
@@ -100,7 +100,8 @@ impl Submitter {
             return Err(error);
         }
         self.fee_cap.learn(&error, fee, sent_at);
-        // Who refuses it does not have it, and may still have the older transaction with this nonce.
+        // Who refuses it does not have it, and may still have the older transaction with this
+        // nonce.
         let is_void = sent.is_void;
         self.in_flight.retain(|it| it.nonce != nonce);
         let replaces = before.is_some();
@@ -109,7 +110,8 @@ impl Submitter {
             return Ok(());
         }
         if !is_first && !replaces {
-            // Its blocks wait for those in flight: pools bound how many transactions an account has there.
+            // Its blocks wait for those in flight: pools bound how many transactions an account has
+            // there.
             tracing::debug!(%error, nonce, "L1's pool takes no further transaction, waiting");
             self.pool_keeps = Some(self.in_flight().count());
             return Ok(());
@@ -138,7 +140,8 @@ pub(crate) const fn is_refusal(error: &RollupError) -> bool {
     matches!(error, RollupError::L1(L1Error::Client(ClientError::Rpc(error))) if error.is_error_resp())
 }
 
-/// Returns `true` if L1 has refused a transaction because EXECUTE did: it found a block invalid, or had too little gas.
+/// Returns `true` if L1 has refused a transaction because EXECUTE did: it found a block invalid, or
+/// had too little gas.
 pub(crate) fn is_execution_failure(error: &RollupError) -> bool {
     let RollupError::L1(L1Error::Client(ClientError::Rpc(error))) = error else { return false };
     let Some(answer) = error.as_error_resp() else { return false };
@@ -146,7 +149,8 @@ pub(crate) fn is_execution_failure(error: &RollupError) -> bool {
         .as_revert_data()
         .is_some_and(|data| data.get(..4) == Some(ExecuteFailed::SELECTOR.as_slice()));
     let message = answer.message.to_lowercase();
-    // What geth, reth and anvil say of a call that runs out of gas, of whose revert there are no data.
+    // What geth, reth and anvil say of a call that runs out of gas, of whose revert there are no
+    // data.
     is_by_execute || ["out of gas", "gas required exceeds"].iter().any(|it| message.contains(it))
 }
 

@@ -12,7 +12,8 @@ use std::{
 
 /// The window of the spending limit: a day.
 const DAY: Duration = Duration::from_secs(86_400);
-/// Records from which on the file is written anew when it is opened, if most of them are not needed.
+/// Records from which on the file is written anew when it is opened, if most of them are not
+/// needed.
 const REWRITE_FROM: usize = 256;
 const WHAT: &str = "a record of what was spent";
 
@@ -28,8 +29,9 @@ struct Spent {
 
 /// Costs of L1 transactions within a day, by nonce.
 ///
-/// A transaction is recorded in the file before it is sent, so that it counts after a restart although L1 took it
-/// meanwhile. It takes the place of one that was recorded with its nonce: that was replaced.
+/// A transaction is recorded in the file before it is sent, so that it counts after a restart
+/// although L1 took it meanwhile. It takes the place of one that was recorded with its nonce: that
+/// was replaced.
 #[derive(Debug, Default)]
 pub(super) struct Spending {
     spent: VecDeque<Spent>,
@@ -100,7 +102,8 @@ impl Spending {
         self.spent.push_back(new);
     }
 
-    /// Sum within a day, in wei, of transactions with other nonces than those that are counted elsewhere.
+    /// Sum within a day, in wei, of transactions with other nonces than those that are counted
+    /// elsewhere.
     pub(super) fn besides(&self, is_counted: impl Fn(u64) -> bool) -> u128 {
         let others = self.spent.iter().filter(|it| !is_counted(it.nonce) && it.at.elapsed() < DAY);
         others.fold(0, |sum: u128, it| sum.saturating_add(it.cost))
@@ -129,7 +132,8 @@ impl Spent {
         reader.end()?;
         let now = Self::now(nonce, cost);
         let age = Duration::from_secs(now.recorded.saturating_sub(recorded)).min(DAY);
-        // A machine that has run for less than that knows no such instant; the record counts for longer then.
+        // A machine that has run for less than that knows no such instant; the record counts for
+        // longer then.
         let at = now.at.checked_sub(age).unwrap_or(now.at);
         Ok(Self { recorded, at, ..now })
     }

@@ -22,7 +22,8 @@ use std::{
 use testkit::{ETHER, Key, rich};
 use variants::Dialects;
 
-/// Sends a transfer of Alice that may use all gas of a block; returns the error if the node refuses it.
+/// Sends a transfer of Alice that may use all gas of a block; returns the error if the node refuses
+/// it.
 async fn send(l2: &RootProvider, nonce: u64) -> Result<(), Value> {
     let to = Address::repeat_byte(0xb0);
     let transfer = signed_with(&Key::named("alice"), nonce, to, 1, Bytes::new(), 9_900_000);
@@ -127,12 +128,12 @@ async fn blocks_stop_before_l1_cannot_take_them_in_time_and_sends_are_refused_wi
 const MAX_LAG: u64 = 90;
 /// L1 seconds for one transaction with blocks.
 const SLOT: u64 = 3;
-/// Number of transactions, each of which may use all gas of an L2 block and so fills an L1 transaction. Together
-/// they need half as long again as `MAX_LAG`.
+/// Number of transactions, each of which may use all gas of an L2 block and so fills an L1
+/// transaction. Together they need half as long again as `MAX_LAG`.
 const BURST: u64 = 45;
 
-/// Sends a burst of full blocks, more than L1 can include before they are too old. L1's time advances only with
-/// its blocks, which the test makes, so the machine's speed does not matter.
+/// Sends a burst of full blocks, more than L1 can include before they are too old. L1's time
+/// advances only with its blocks, which the test makes, so the machine's speed does not matter.
 async fn a_burst_ends_with_no_block_undone(blobs: bool) -> Result<()> {
     let accounts = vec![(Key::named("alice").address(), rich(ETHER))];
     let dialects = if blobs { with_blobs() } else { Dialects::default() };
@@ -150,7 +151,8 @@ async fn a_burst_ends_with_no_block_undone(blobs: bool) -> Result<()> {
     let takes = Arc::clone(&has_room);
     proxy.intercept(move |request| {
         let is_send = request.contains("eth_sendRawTransaction");
-        // As a node does whose block builders leave it out: it is taken to the pool, and sent again with each block.
+        // As a node does whose block builders leave it out: it is taken to the pool, and sent again
+        // with each block.
         let waits = is_send && !takes.swap(false, Ordering::SeqCst);
         waits.then(|| answer(request, format!("{:?}", B256::ZERO)))
     });

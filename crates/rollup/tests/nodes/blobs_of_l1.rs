@@ -156,7 +156,8 @@ fn sent_with_blobs(request: &str) -> Option<TxEip4844> {
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Pool {
     Empty,
-    /// A blob transaction that no block includes at its price, so that the pool refuses other kinds.
+    /// A blob transaction that no block includes at its price, so that the pool refuses other
+    /// kinds.
     Holds(Bytes),
     /// The pool accepts any transaction.
     Open,
@@ -457,7 +458,8 @@ async fn where_no_other_kind_replaces_a_transaction_with_blobs_its_blocks_wait_f
     assert!(fault.contains("address already reserved"), "{fault}");
     assert_eq!(advances(&world).await?.len(), 0);
 
-    // It goes after all, before anything else may: what comes behind it has the next nonce and no blobs.
+    // It goes after all, before anything else may: what comes behind it has the next nonce and no
+    // blobs.
     let held = pool.lock().expect("no thread panics with it").clone();
     let Pool::Holds(raw) = held else { panic!("{held:?}") };
     let _ = world.provider.send_raw_transaction(&raw).await?;

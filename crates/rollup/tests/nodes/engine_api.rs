@@ -243,7 +243,8 @@ async fn a_client_that_does_not_go_back_comes_along_with_a_sibling() -> Result<(
     let sibling = make(9)?;
     assert_eq!(sibling.header.parent_hash, first.hash);
     theirs.until_at(sibling.hash).await?;
-    // More than this client executes before it answers: it says that it is on its way, and is waited for.
+    // More than this client executes before it answers: it says that it is on its way, and is
+    // waited for.
     for nonce in 0..250 {
         let transfer = alice.sign(TxEip1559 {
             chain_id: L2_CHAIN,

@@ -65,7 +65,8 @@ async fn ethrex_has_the_same_blocks_over_deposits_forced_transactions_and_reorga
         })
         .await?;
 
-        // The newest blocks of L1, and a deposit in them, are replaced by others with another deposit.
+        // The newest blocks of L1, and a deposit in them, are replaced by others with another
+        // deposit.
         world.provider.anvil_mine(Some(DEPTH), None).await?;
         let kept = u128::from(round - 1) * 2 * ETHER;
         world.deposit(carol, U256::from(ETHER)).await?;

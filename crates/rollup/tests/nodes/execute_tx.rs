@@ -23,7 +23,8 @@ fn deposit_call(to: Address) -> Bytes {
 }
 
 impl World {
-    /// Sends a transaction of type 0x05 to the pool of L1, from an account that no node uses, and returns its hash.
+    /// Sends a transaction of type 0x05 to the pool of L1, from an account that no node uses, and
+    /// returns its hash.
     async fn send_execute_tx(&self, tx: ExecuteTx) -> Result<B256> {
         let secret = B256::from_slice(&self.l1.keys()[3].to_bytes()[..]);
         let key = Key::from_secret(secret).ok_or_eyre("a key of the devnet")?;
@@ -44,8 +45,8 @@ impl World {
         Ok(receipt)
     }
 
-    /// Puts transactions of type 0x05 around what waits in the pool of L1, and makes a block of all of them. Without
-    /// anything that waits there is no block.
+    /// Puts transactions of type 0x05 around what waits in the pool of L1, and makes a block of all
+    /// of them. Without anything that waits there is no block.
     async fn mine_between_others(&self) -> Result<()> {
         let waiting: Value = self.provider.raw_request("txpool_status".into(), ()).await?;
         if waiting["pending"] == "0x0" {
@@ -177,7 +178,8 @@ async fn blocks_that_transactions_of_type_0x05_bring_are_derived_with_their_witn
     let paid = product(&receipt["gasUsed"], &receipt["effectiveGasPrice"])?;
     assert_eq!(shown["transactionCost"], json!(paid), "{shown}");
 
-    // Another contract passes the head on, the witness has geth's form, and an allowance pays for EXECUTE.
+    // Another contract passes the head on, the witness has geth's form, and an allowance pays for
+    // EXECUTE.
     let input = next_input(&sequencer).await?;
     let (geths, ssz) = witnesses(&input)?;
     let tx = advance(&input, plain)?;

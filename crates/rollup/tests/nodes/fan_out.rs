@@ -143,7 +143,8 @@ async fn blocks_go_from_follower_to_follower_under_the_signature_of_the_account_
         let own: Value = l2.raw_request("rollup_signedInputsAfter".into(), ("0x0",)).await?;
         assert!(served == own && served[0]["signature"].is_string(), "{served}");
     }
-    // One that is started again has blocks without signatures, and passes them on with them all the same.
+    // One that is started again has blocks without signatures, and passes them on with them all the
+    // same.
     let folder = tempfile::tempdir()?;
     let start = async || {
         let config = world.config(Role::Follower { sequencer: Some(url(&sequencer)) });

@@ -31,8 +31,8 @@ async fn after_reorganisations_of_l1_deposits_are_there_once_and_all_agree() -> 
                 && sequencer.status().safe_head.number == sequencer.status().unsafe_head.number)
         })
         .await?;
-        // The newest blocks of L1 are replaced by others that hold nothing; what stood in them is gone, and
-        // the deposits among it come again later.
+        // The newest blocks of L1 are replaced by others that hold nothing; what stood in them is
+        // gone, and the deposits among it come again later.
         let gone = deposits_in_last(&world, depth).await?;
         let nothing = Vec::<()>::new();
         world.provider.raw_request::<_, ()>("anvil_reorg".into(), (depth, nothing)).await?;
@@ -356,8 +356,8 @@ async fn after_an_hour_and_after_a_day_without_l1_the_node_goes_on_by_itself() -
     Ok(())
 }
 
-/// A sequencer with a block that L1 included at a timestamp which L1 then gives up, its later blocks, and the
-/// block's transaction.
+/// A sequencer with a block that L1 included at a timestamp which L1 then gives up, its later
+/// blocks, and the block's transaction.
 async fn ahead_of_l1(by: u64) -> Result<(World, RollupNode, B256)> {
     let (alice, bob) = (Key::named("alice"), Key::named("bob").address());
     let world = World::with(vec![(alice.address(), rich(ETHER))]).await?;

@@ -26,7 +26,8 @@ use wire::ProtocolFork::{self, Amsterdam, Bpo2, Osaka, Prague};
 
 /// Time of L1's first block.
 pub(crate) const START: u64 = 1_900_000_000;
-/// Forks of L1, and the seconds after its first block at which they begin. A rollup's blocks may lag by an hour.
+/// Forks of L1, and the seconds after its first block at which they begin. A rollup's blocks may
+/// lag by an hour.
 const FORKS: [(ProtocolFork, u64); 3] = [(Osaka, 2_000), (Bpo2, 4_000), (Amsterdam, 6_000)];
 /// Seconds before a fork at which the blocks are made that L1 includes after it.
 const BEFORE: u64 = 300;
@@ -93,7 +94,8 @@ async fn blocks(l2: &RootProvider) -> Result<Vec<(u64, B256, u64)>> {
     Ok(blocks)
 }
 
-/// Numbers of the advancing account's transactions, all and with blobs, and a line for each that failed.
+/// Numbers of the advancing account's transactions, all and with blobs, and a line for each that
+/// failed.
 async fn advances(world: &World) -> Result<(usize, usize, Vec<String>)> {
     let (mut all, mut by_blobs, mut failed) = (0, 0, Vec::new());
     for number in 0..=world.provider.get_block_number().await? {
@@ -133,8 +135,8 @@ fn withdrawal(to: Address) -> Bytes {
         .into()
 }
 
-/// Makes blocks before a fork, a deposit, a forced transaction and a withdrawal, and lets L1 fork before it has
-/// the blocks and before the L2 has the messages.
+/// Makes blocks before a fork, a deposit, a forced transaction and a withdrawal, and lets L1 fork
+/// before it has the blocks and before the L2 has the messages.
 async fn cross(world: &World, sequencer: &RollupNode, fork: ProtocolFork, time: u64) -> Result<()> {
     let l2 = provider_of(sequencer)?;
     let (alice, dave, bob) = (Key::named("alice"), Key::named("dave"), Key::named("bob").address());
@@ -217,7 +219,8 @@ async fn l1_forks_from_prague_to_amsterdam_and_no_block_is_lost_and_no_promise_b
     assert_eq!(blocks(&provider_of(&follower)?).await?, blocks(&l2).await?);
     let last = l2.get_block_by_number(safe.number.into()).await?.ok_or_eyre("no block")?;
     assert!(last.header.block_access_list_hash.is_some(), "{last:?}");
-    // Where L1 has refused the first blobs, as it does while others wait in their place, they are tried again later.
+    // Where L1 has refused the first blobs, as it does while others wait in their place, they are
+    // tried again later.
     if advances(&world).await?.1 == 0 {
         world.provider.anvil_mine(Some(64), None).await?;
         let bob = Key::named("bob").address();

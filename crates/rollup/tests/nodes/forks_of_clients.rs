@@ -12,13 +12,14 @@ use eyre::{OptionExt as _, Result};
 use testkit::{ETHER, Key, rich};
 use wire::ProtocolFork;
 
-/// Forks of L1, and the seconds after its first block at which they begin. A block that waits over such a jump of L1's
-/// time is young enough for another one behind it.
+/// Forks of L1, and the seconds after its first block at which they begin. A block that waits over
+/// such a jump of L1's time is young enough for another one behind it.
 const FORKS: [(ProtocolFork, u64); 3] =
     [(ProtocolFork::Osaka, 300), (ProtocolFork::Bpo2, 600), (ProtocolFork::Amsterdam, 900)];
 
-/// EthereumJS 0.10.5 knows Prague and Osaka; of BPO forks it knows nothing, and an L2 without blobs needs nothing of
-/// them. From Amsterdam on, it has neither the header's fields nor the method of the Engine API.
+/// EthereumJS 0.10.5 knows Prague and Osaka; of BPO forks it knows nothing, and an L2 without blobs
+/// needs nothing of them. From Amsterdam on, it has neither the header's fields nor the method of
+/// the Engine API.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_unmodified_client_follows_the_l2_over_the_forks_that_it_knows_and_stops_at_the_next()
 -> Result<()> {

@@ -171,8 +171,8 @@ async fn displaced_transactions_reach_the_next_leader() -> Result<()> {
     Ok(())
 }
 
-/// A client that sends the next transaction once the last one is acknowledged, to both nodes in turn, and repeats
-/// refused ones. Returns the acknowledged ones, and the number of refusals.
+/// A client that sends the next transaction once the last one is acknowledged, to both nodes in
+/// turn, and repeats refused ones. Returns the acknowledged ones, and the number of refusals.
 async fn send_all(
     key: Key,
     count: u64,
@@ -237,7 +237,8 @@ async fn nothing_acknowledged_is_stranded_when_roles_change_again_and_again_unde
         until("the load", leads, || async { Ok(sent.load(Ordering::Relaxed) >= due) }).await?;
         let (old, new) = (admin_of(leads)?, admin_of(follows)?);
         let _: Value = old.raw_request("rollup_demote".into(), json!([url(follows)])).await?;
-        // Its transactions may still wait at L1, and it may be behind the blocks that were just made.
+        // Its transactions may still wait at L1, and it may be behind the blocks that were just
+        // made.
         until("the promotion", follows, || async {
             let promoted = new.raw_request::<_, Value>("rollup_promote".into(), json!([])).await;
             Ok(promoted.is_ok() || follows.status().role == "sequencer")

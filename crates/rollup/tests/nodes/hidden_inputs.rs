@@ -111,7 +111,8 @@ async fn blocks_in_calls_of_other_contracts_are_found_in_the_calldata_then_the_f
     let (_blind_proxy, blind) = without_traces(&world, None).await?;
     until_safe(&blind, 1).await?;
 
-    // Hidden, it is not; who hears of the block from the sequencer does not need it, and a trace shows it.
+    // Hidden, it is not; who hears of the block from the sequencer does not need it, and a trace
+    // shows it.
     let hidden = next_block(&sequencer).await?.iter().map(|byte| !byte).collect();
     world.l1_call(hiding, U256::ZERO, hidden).await?;
     let (_fed_proxy, fed) = without_traces(&world, Some(feed)).await?;

@@ -58,8 +58,8 @@ fn count(node: &RollupNode) -> usize {
     node.status().submitter.map_or(0, |it| it.transactions_in_flight)
 }
 
-/// Makes L2 blocks until this number of transactions is pending, and two blocks more. There are never more than
-/// `most`.
+/// Makes L2 blocks until this number of transactions is pending, and two blocks more. There are
+/// never more than `most`.
 async fn fill(node: &RollupNode, alice: &Key, nonces: &mut u64, most: usize) -> Result<()> {
     let l2 = provider_of(node)?;
     let mut behind = 0;
@@ -138,7 +138,8 @@ async fn if_the_first_is_lost_to_another_with_its_nonce_all_go_again() -> Result
     let mut nonces = 0;
     fill(&sequencer, &alice, &mut nonces, 3).await?;
     let l1 = &world.provider;
-    // Another process with the same key takes the nonce of the first: what stands behind it fails on L1.
+    // Another process with the same key takes the nonce of the first: what stands behind it fails
+    // on L1.
     let sent = waiting(l1, account).await?;
     let (nonce, fee, _) = *sent.first().ok_or_eyre("nothing waits")?;
     l1.anvil_impersonate_account(account).await?;
@@ -487,8 +488,8 @@ async fn l2_blocks(node: &RollupNode) -> Result<Vec<B256>> {
     Ok(all)
 }
 
-/// Checks that L1 has these blocks, and that no transaction of an account has failed: one with blocks that L1 has
-/// would.
+/// Checks that L1 has these blocks, and that no transaction of an account has failed: one with
+/// blocks that L1 has would.
 async fn all_there_once(node: &RollupNode, world: &World, before: &[B256]) -> Result<()> {
     until_safe(node, &world.provider).await?;
     let after = l2_blocks(node).await?;

@@ -98,7 +98,8 @@ async fn one_refused_transaction_is_found_and_dropped() -> Result<()> {
     until_all_posted(&sequencer, &honest).await?;
     assert!(refused.load(Ordering::SeqCst) >= 3);
     assert_eq!(l2.get_balance(MARK).await?, U256::ZERO);
-    // The account goes on with another transaction of that nonce, and blocks with several transactions.
+    // The account goes on with another transaction of that nonce, and blocks with several
+    // transactions.
     let again = send(&l2, "mallory", 1, TO).await?;
     let more = send(&l2, "alice", 3, TO).await?;
     until_all_posted(&sequencer, &[again, more]).await?;
@@ -120,7 +121,8 @@ async fn an_l1_that_refuses_all_drops_nothing() -> Result<()> {
         hashes.push(send(&l2, name, 0, TO).await?);
     }
     until("the fault", &sequencer, || async { Ok(sequencer.status().fault.is_some()) }).await?;
-    // More than a search takes: three refusals per halved block and three of the one without transactions.
+    // More than a search takes: three refusals per halved block and three of the one without
+    // transactions.
     until("refusals", &sequencer, || async { Ok(refused.load(Ordering::SeqCst) > 24) }).await?;
     for hash in &hashes {
         assert_ne!(status(&l2, *hash).await?["status"], "dropped");

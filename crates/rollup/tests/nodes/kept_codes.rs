@@ -23,8 +23,8 @@ use std::{
 use testkit::{ETHER, Key, L2};
 use wire::ProtocolFork;
 
-/// Advances the rollup by two blocks of one transfer each, with inputs that reference their codes; returns the
-/// hash of the second.
+/// Advances the rollup by two blocks of one transfer each, with inputs that reference their codes;
+/// returns the hash of the second.
 async fn advance_by_references(world: &World) -> Result<B256> {
     let deployment = Deployment::read(&world.deployment())?;
     let mut l2 = L2::new(L2_CHAIN, ProtocolFork::Osaka, &deployment.genesis)?;
@@ -107,8 +107,8 @@ fn accounts_in(inputs: &[Bytes]) -> Result<usize> {
 /// Number of L1 blocks after which missing accounts are requested again.
 const LATER: u64 = 32;
 
-/// Number of deposits until the sequencer has requested the kept codes: after an `advance` that L1 did not include
-/// at once, it pauses these requests.
+/// Number of deposits until the sequencer has requested the kept codes: after an `advance` that L1
+/// did not include at once, it pauses these requests.
 const ATTEMPTS: usize = 5;
 
 /// Advances L1 beyond that pause.

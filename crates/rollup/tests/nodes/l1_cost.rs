@@ -70,8 +70,8 @@ async fn send(node: &RollupNode, nonce: u64) -> Result<()> {
     .await
 }
 
-/// Checks that the shares of each L1 transaction add up to its receipt on L1. Returns the blocks, and the number
-/// of blocks of the largest transaction.
+/// Checks that the shares of each L1 transaction add up to its receipt on L1. Returns the blocks,
+/// and the number of blocks of the largest transaction.
 async fn assert_shares_are_the_cost(
     world: &World,
     node: &RollupNode,

@@ -143,7 +143,8 @@ async fn told_world() -> Result<World> {
     Ok(world)
 }
 
-/// Returns such an L1, its description for readers, and a path for its history in a folder of its own.
+/// Returns such an L1, its description for readers, and a path for its history in a folder of its
+/// own.
 async fn told() -> Result<(World, Seen, TempDir, PathBuf)> {
     let world = told_world().await?;
     let seen = Seen::of(&world)?;
@@ -207,7 +208,8 @@ async fn an_l1_that_was_reorganised_meanwhile_is_followed_from_the_last_common_b
         let asked = asked.lock().unwrap().clone();
         assert_eq!(after, seen.read(None).await?, "{depth}");
         assert_ne!(after, before);
-        // In steps that double, and between two of them: not one by one, and nothing that stayed in full.
+        // In steps that double, and between two of them: not one by one, and nothing that stayed in
+        // full.
         let stayed = head - depth;
         let old = asked.numbers.iter().filter(|number| **number <= stayed).count();
         assert!((1..=8).contains(&old), "{depth}: {asked:?}");
@@ -272,7 +274,8 @@ async fn nothing_is_made_of_a_file_that_is_damaged_cut_short_or_of_another_l1() 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_a_loss_of_power_left_of_another_chain_behind_the_records_is_cut_off() -> Result<()> {
     let (world, seen, _folder, log) = told().await?;
-    // A block that says nothing to the rollup, so that its record is as long as that of an empty one.
+    // A block that says nothing to the rollup, so that its record is as long as that of an empty
+    // one.
     world.l1_call(Address::repeat_byte(8), U256::ONE, Vec::new()).await?;
     world.provider.anvil_mine(Some(5), None).await?;
     seen.read(Some(&log)).await?;
@@ -283,7 +286,8 @@ async fn what_a_loss_of_power_left_of_another_chain_behind_the_records_is_cut_of
     fs::remove_file(&log)?;
     let after = seen.read(Some(&log)).await?;
     let whole = fs::read(&log)?;
-    // The newest records are those of the other chain, of the same length and at the same place: each is whole.
+    // The newest records are those of the other chain, of the same length and at the same place:
+    // each is whole.
     let stale = whole.len() - 3 * 121;
     assert!(before.len() == whole.len() && before[stale..] != whole[stale..]);
     fs::write(&log, [&whole[..stale], &before[stale..]].concat())?;

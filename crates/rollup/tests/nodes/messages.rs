@@ -67,7 +67,8 @@ async fn a_burst_of_deposits_is_relayed_over_several_blocks_each_once_and_in_ord
     Ok(())
 }
 
-/// Accounts with 24 kB of code each, and one that calls all of them: 196 kB, more than an `advance` can have.
+/// Accounts with 24 kB of code each, and one that calls all of them: 196 kB, more than an `advance`
+/// can have.
 fn with_much_code(reader: Address) -> Vec<(Address, GenesisAccount)> {
     let mut accounts = Vec::new();
     let mut calls = Vec::new();

@@ -101,7 +101,8 @@ async fn after_a_restart_each_waiting_block_is_measured_once_and_what_l1_takes_i
     assert_eq!(executions(&sequencer)?, 0);
     sequencer.stop().await;
 
-    // Together the blocks may use more gas than an L1 transaction has. How many of them fit is known without asking L1.
+    // Together the blocks may use more gas than an L1 transaction has. How many of them fit is
+    // known without asking L1.
     let (asked, tried) = (Arc::<AtomicUsize>::default(), Arc::<AtomicUsize>::default());
     let (estimates, sends) = (Arc::clone(&asked), Arc::clone(&tried));
     proxy.intercept(move |request| {

@@ -1,5 +1,5 @@
-//! Attacks that fill the pool for free. In each one of the next three blocks includes an honest account's
-//! transaction, also after a restart.
+//! Attacks that fill the pool for free. In each one of the next three blocks includes an honest
+//! account's transaction, also after a restart.
 
 use crate::support::{L2_CHAIN, World, provider_of, until};
 use alloy_consensus::TxEip1559;

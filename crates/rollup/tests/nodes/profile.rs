@@ -24,7 +24,8 @@ fn config(world: &World, schedule: GasSchedule) -> Result<Config> {
     Ok(Config { execute_gas: schedule, ..world.config(role) })
 }
 
-/// Sends a transfer of Alice with this nonce and waits until L1 has its block. Returns its number and hash.
+/// Sends a transfer of Alice with this nonce and waits until L1 has its block. Returns its number
+/// and hash.
 async fn settle(sequencer: &RollupNode, l2: &RootProvider, nonce: u64) -> Result<(u64, B256)> {
     let (alice, to) = (Key::named("alice"), Address::repeat_byte(0xb0));
     let transfer = signed_with(&alice, nonce, to, 1, Bytes::new(), 21_000);
@@ -72,7 +73,8 @@ async fn set_market(world: &World, price: u64) -> Result<()> {
     Ok(())
 }
 
-/// Settles some blocks at this price of EXECUTE gas, as calldata or through blobs. Returns the L1 gas used.
+/// Settles some blocks at this price of EXECUTE gas, as calldata or through blobs. Returns the L1
+/// gas used.
 async fn settle_at(schedule: GasSchedule, price: u64, by_blobs: bool) -> Result<u64> {
     const BLOCKS: u64 = 4;
     let accounts = vec![(Key::named("alice").address(), rich(ETHER))];

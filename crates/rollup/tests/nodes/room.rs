@@ -108,7 +108,8 @@ async fn a_block_is_as_long_as_l1_takes_it_as_calldata_in_compact_form() -> Resu
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_said_of_forced_transactions_takes_room_from_those_of_the_pool() -> Result<()> {
-    /// Number of entries of the queue, each of which takes more than half a kilobyte beside the block.
+    /// Number of entries of the queue, each of which takes more than half a kilobyte beside the
+    /// block.
     const FORCED: u64 = 40;
     let world = world().await?;
     let sequencer = sequencer(&world, Duration::from_secs(16)).await?;
@@ -225,7 +226,8 @@ async fn who_pays_less_than_the_sequencer_asks_is_not_taken() -> Result<()> {
     ensure!(!is_taken(&world, Prices { gas: tip, byte: 21_000 * tip }).await?);
     ensure!(is_taken(&world, Prices { gas: tip, byte: 2 * tip }).await?);
 
-    // What L1 asks for pays nothing of it: a deposit, which the operator relays, and what is forced.
+    // What L1 asks for pays nothing of it: a deposit, which the operator relays, and what is
+    // forced.
     let prices = Prices { gas: 2 * tip, byte: 21_000 * tip };
     let config = SequencerConfig { prices, ..world.sequencer_config()? };
     let sequencer = RollupNode::start(world.config(Role::Sequencer(Box::new(config)))).await?;

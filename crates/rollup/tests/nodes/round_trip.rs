@@ -113,7 +113,8 @@ async fn what_is_deposited_is_spent_withdrawn_and_claimed_and_a_follower_agrees(
     Ok(())
 }
 
-/// A follower shows each block as soon as it has executed it, and its view of L1 has the messages of all of them.
+/// A follower shows each block as soon as it has executed it, and its view of L1 has the messages
+/// of all of them.
 #[tokio::test(flavor = "multi_thread")]
 async fn whose_deposit_is_there_is_never_told_that_it_was_not_sent() -> Result<()> {
     const BLOCKS: u64 = 30;

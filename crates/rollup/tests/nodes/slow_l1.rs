@@ -41,8 +41,8 @@ impl Behind {
         Ok(behind)
     }
 
-    /// Waits until L1's next block would have the time of day; the deployment's blocks, one per second, are ahead
-    /// of it.
+    /// Waits until L1's next block would have the time of day; the deployment's blocks, one per
+    /// second, are ahead of it.
     async fn l1_is_on_time(&self) -> Result<()> {
         let l1 = &self.world.provider;
         until("L1's time", &self.sequencer, || async {
@@ -155,7 +155,8 @@ async fn blocks_stop_with_a_fault_when_l1_has_been_silent_for_longer_than_they_m
         Ok(fault.contains("blocks are made without it for 3 s at most"))
     })
     .await?;
-    // What waits is not lost, and no block is made of it: a second fault would take the place of the first otherwise.
+    // What waits is not lost, and no block is made of it: a second fault would take the place of
+    // the first otherwise.
     let head = behind.sequencer.status().unsafe_head;
     behind.send().await?;
     for _ in 0..10 {

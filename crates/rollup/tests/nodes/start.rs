@@ -98,7 +98,8 @@ async fn no_port_answers_while_a_start_reads_any_of_its_files() -> Result<()> {
         }
         ensure!(Command::new("mkfifo").arg(&pipe).status()?.success());
         let starting = tokio::spawn(RollupNode::start(config.clone()));
-        // A pipe is open for writing once the node opens it for reading, and what the node reads of it comes from here.
+        // A pipe is open for writing once the node opens it for reading, and what the node reads of
+        // it comes from here.
         let path = pipe.clone();
         let opened = tokio::task::spawn_blocking(move || OpenOptions::new().write(true).open(path));
         let mut writer = opened.await??;
@@ -190,7 +191,8 @@ async fn what_is_acknowledged_as_early_as_the_port_accepts_is_in_the_pools_file(
     Ok(())
 }
 
-/// All of the file was acknowledged, and was more than the pool accepts from others: blocks had it too.
+/// All of the file was acknowledged, and was more than the pool accepts from others: blocks had it
+/// too.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_start_takes_all_of_the_pools_file_in_any_order_though_the_pool_is_full_by_then()
 -> Result<()> {
@@ -250,7 +252,8 @@ async fn refused(config: &Config) -> Result<Check> {
     }
 }
 
-/// The code of the messenger decides who gets the escrow, and a follower cannot see it from the blocks.
+/// The code of the messenger decides who gets the escrow, and a follower cannot see it from the
+/// blocks.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_node_refuses_a_genesis_with_another_messenger_unless_a_flag_allows_it() -> Result<()> {
     let mut messenger = l2_genesis(&Predeploys::built_in(), ProtocolFork::Osaka, 10_000_000, 0)

@@ -78,8 +78,8 @@ async fn what_l1_does_not_take_pays_more_up_to_the_limit_and_is_taken_in_the_end
     Ok(())
 }
 
-/// Has the L1 node refuse a transaction that may cost more than this part of the first, as geth does with
-/// `--rpc.txfeecap`. Some nodes name the cap exactly, and some round it.
+/// Has the L1 node refuse a transaction that may cost more than this part of the first, as geth
+/// does with `--rpc.txfeecap`. Some nodes name the cap exactly, and some round it.
 fn cap_fees(proxy: &Proxy, percent: u128, is_exact: bool) -> Arc<Mutex<Vec<u128>>> {
     let offered = Arc::<Mutex<Vec<u128>>>::default();
     let seen = Arc::clone(&offered);
@@ -284,7 +284,8 @@ async fn what_the_pool_refuses_for_an_older_one_pays_more_although_l1_makes_no_b
     let mut config = world.sequencer_config()?;
     config.submitter.resend_after = Duration::from_millis(300);
     let (proxy, config) = world.behind_proxy(Role::Sequencer(Box::new(config)))?;
-    // The pool has one of an earlier process, which pays more than the first two do. No L1 block takes either.
+    // The pool has one of an earlier process, which pays more than the first two do. No L1 block
+    // takes either.
     let offered = Arc::<Mutex<Vec<u128>>>::default();
     let seen = Arc::clone(&offered);
     proxy.intercept(move |request| {

@@ -1,8 +1,9 @@
 //! Who may use a port: the Host and Origin headers of a request, and its bearer token.
 //!
-//! A browser sends what any web page wants to any address, the loopback interface included. CORS only hides
-//! the answers, and not even those of WebSockets, which it does not cover. DNS rebinding makes a page and a
-//! local port the same origin, but the Host header then still contains the name of the page's server.
+//! A browser sends what any web page wants to any address, the loopback interface included. CORS
+//! only hides the answers, and not even those of WebSockets, which it does not cover. DNS rebinding
+//! makes a page and a local port the same origin, but the Host header then still contains the name
+//! of the page's server.
 
 use alloy_primitives::keccak256;
 use jsonrpsee::server::{HttpBody, HttpRequest, HttpResponse};
@@ -95,7 +96,8 @@ pub struct Access {
 }
 
 impl Access {
-    /// Creates rules for programs on this machine: no web page, and `localhost` or an address as the host.
+    /// Creates rules for programs on this machine: no web page, and `localhost` or an address as
+    /// the host.
     pub fn local(token: Option<AccessToken>) -> Self {
         Self { hosts: vec!["localhost".to_owned()], origin: None, token }
     }

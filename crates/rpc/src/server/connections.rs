@@ -1,8 +1,8 @@
 //! Open connections: their number, their number per address, and the bytes that they hold.
 //!
-//! At a limit, the server closes the connection that has been idle, or has kept the server waiting, for longest.
-//! So clients cannot lock out others by opening connections without requests, sending bytes slowly, or not reading
-//! their answers.
+//! At a limit, the server closes the connection that has been idle, or has kept the server waiting,
+//! for longest. So clients cannot lock out others by opening connections without requests, sending
+//! bytes slowly, or not reading their answers.
 
 use super::frames::Frames;
 use crate::LogLimit;
@@ -19,11 +19,12 @@ use std::{
     time::Duration,
 };
 
-/// Maximum number of requests of a WebSocket that are answered at once, where a batch is one. Beyond it the
-/// server stops reading, so a client cannot make it keep an unbounded number of requests.
+/// Maximum number of requests of a WebSocket that are answered at once, where a batch is one.
+/// Beyond it the server stops reading, so a client cannot make it keep an unbounded number of
+/// requests.
 pub(super) const MAX_AT_WORK: usize = 32;
-/// Number of unread answers of a WebSocket at which the server stops reading: each waits in a task, which holds
-/// more than a short answer.
+/// Number of unread answers of a WebSocket at which the server stops reading: each waits in a task,
+/// which holds more than a short answer.
 pub(super) const MAX_UNREAD: usize = 256;
 /// Bytes that a request holds beside its parameters, at least.
 const REQUEST_BYTES: usize = 256;
@@ -82,7 +83,8 @@ impl Connections {
         })
     }
 
-    /// Takes a place for a connection. If all are taken, the connection that is idle for longest is closed.
+    /// Takes a place for a connection. If all are taken, the connection that is idle for longest is
+    /// closed.
     pub(super) fn admit(self: &Arc<Self>, client: IpAddr) -> Result<Place, Full> {
         let address = subscriber(client);
         let mut open = self.open.lock();
@@ -125,8 +127,8 @@ impl Connections {
         self.turns.fetch_add(1, Relaxed)
     }
 
-    /// Closes connections that hold bytes until the total is within the limit: first the one whose client keeps
-    /// the server waiting for longest.
+    /// Closes connections that hold bytes until the total is within the limit: first the one whose
+    /// client keeps the server waiting for longest.
     fn make_room(&self) {
         while self.held.load(Relaxed) > self.bounds.held {
             let mut open = self.open.lock();
@@ -208,7 +210,8 @@ impl Drop for Place {
 pub(crate) struct Control {
     id: u64,
     address: IpAddr,
-    /// Logical time at which the connection last became idle, or the server began to wait for its client.
+    /// Logical time at which the connection last became idle, or the server began to wait for its
+    /// client.
     since: AtomicU64,
     /// Number of requests that are being answered.
     at_work: AtomicUsize,
@@ -258,8 +261,8 @@ impl Control {
         self.writer.register(context.waker());
     }
 
-    /// Returns `true` if the server should read no more until it has answered some requests, and its client has read
-    /// some answers.
+    /// Returns `true` if the server should read no more until it has answered some requests, and
+    /// its client has read some answers.
     pub(super) fn is_busy(&self) -> bool {
         self.lasts.load(Relaxed)
             && (self.at_work.load(Relaxed) >= MAX_AT_WORK
@@ -302,8 +305,8 @@ impl Control {
         self.is_due.store(rest > 0, Relaxed);
     }
 
-    /// Records that a complete request with this many bytes of parameters is being answered, until the guard is
-    /// dropped.
+    /// Records that a complete request with this many bytes of parameters is being answered, until
+    /// the guard is dropped.
     pub(super) fn begin(self: &Arc<Self>, bytes: usize) -> AtWork {
         self.at_work.fetch_add(1, Relaxed);
         self.is_read(0);
@@ -312,8 +315,9 @@ impl Control {
         at_work
     }
 
-    /// Records that the connection becomes a WebSocket. A client that has sent more than the request for it is closed:
-    /// it must wait for the answer, and the account of its frames would begin within one.
+    /// Records that the connection becomes a WebSocket. A client that has sent more than the
+    /// request for it is closed: it must wait for the answer, and the account of its frames would
+    /// begin within one.
     pub(super) fn lasts(&self) {
         self.is_read(0);
         self.lasts.store(true, Relaxed);
@@ -424,8 +428,8 @@ pub(super) struct AtWork {
 }
 
 impl AtWork {
-    /// Records further bytes that the request holds. Closes the connection if its requests and answers exceed its
-    /// limit together; one answer alone is bounded by its own limit.
+    /// Records further bytes that the request holds. Closes the connection if its requests and
+    /// answers exceed its limit together; one answer alone is bounded by its own limit.
     pub(super) fn grow(&mut self, bytes: usize) {
         let control = &self.control;
         self.held = self.held.saturating_add(bytes);

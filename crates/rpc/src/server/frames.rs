@@ -11,8 +11,8 @@ const HEADER: usize = 14;
 
 /// Counter of the bytes of the message that a client is sending.
 ///
-/// soketto answers and drops control frames, and passes on complete messages. Only the part of an incomplete
-/// message is held, so an account of all bytes that arrive would grow with each ping.
+/// soketto answers and drops control frames, and passes on complete messages. Only the part of an
+/// incomplete message is held, so an account of all bytes that arrive would grow with each ping.
 #[derive(Debug, Default)]
 pub(super) struct Frames {
     header: Vec<u8>,

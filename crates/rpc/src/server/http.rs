@@ -1,8 +1,8 @@
 //! Plain requests: one JSON-RPC call in a short `POST` on a connection that stays open.
 //!
-//! Nearly all clients of a node send only plain requests. This module answers them with one read and one write
-//! each. The first request of another kind, by its head or body, goes to the full server together with its
-//! connection.
+//! Nearly all clients of a node send only plain requests. This module answers them with one read
+//! and one write each. The first request of another kind, by its head or body, goes to the full
+//! server together with its connection.
 
 use super::{Access, Handover, call, listen::Connection, next_connection};
 use crate::codes;
@@ -21,8 +21,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 const LONGEST: usize = 64 << 10;
 /// Maximum number of headers of a plain request.
 const HEADERS: usize = 32;
-/// First bytes of HTTP/2, which a browser never speaks without TLS. Concurrent requests on one connection would
-/// have no deadline each.
+/// First bytes of HTTP/2, which a browser never speaks without TLS. Concurrent requests on one
+/// connection would have no deadline each.
 const HTTP_2: &[u8] = b"PRI * HTTP/2";
 /// The answer to [`HTTP_2`].
 const NO_HTTP_2: &[u8] =
@@ -71,8 +71,8 @@ impl<'m> Plain<'m> {
         }
     }
 
-    /// Answers until the client leaves or `stopped` is ready (`None`), or returns the connection at the first
-    /// input that is not plain.
+    /// Answers until the client leaves or `stopped` is ready (`None`), or returns the connection at
+    /// the first input that is not plain.
     pub(super) async fn serve(
         mut self,
         stopped: &mut (impl Future<Output = ()> + Unpin),
@@ -156,8 +156,8 @@ impl<'m> Plain<'m> {
     }
 }
 
-/// A request whose id has not been parsed. jsonrpsee tries one kind of id after another and builds an error for
-/// each mismatch, which costs as much as the rest of the request.
+/// A request whose id has not been parsed. jsonrpsee tries one kind of id after another and builds
+/// an error for each mismatch, which costs as much as the rest of the request.
 #[derive(Deserialize)]
 struct Call<'a> {
     jsonrpc: TwoPointZero,

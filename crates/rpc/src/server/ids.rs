@@ -1,8 +1,8 @@
 //! Ids of requests, checked while their text arrives.
 //!
-//! jsonrpsee parses an object with an id that it cannot represent, such as `1.5`, `true` or `[]`, as a
-//! notification. Notifications are carried out and never answered, so such a request has to be told apart from one,
-//! and only its text still has the id.
+//! jsonrpsee parses an object with an id that it cannot represent, such as `1.5`, `true` or `[]`,
+//! as a notification. Notifications are carried out and never answered, so such a request has to be
+//! told apart from one, and only its text still has the id.
 
 use parking_lot::Mutex;
 use std::sync::Arc;
@@ -98,7 +98,8 @@ impl Ids {
                     self.text = match byte {
                         _ if is_escaped => Text::Name { matching, has_escape, is_escaped: false },
                         b'"' => {
-                            // `\u0069d` is the same name. The names of a request need no escape sequences.
+                            // `\u0069d` is the same name. The names of a request need no escape
+                            // sequences.
                             if has_escape || matching == Some(ID.len()) {
                                 self.place = Place::Id;
                                 self.ids += 1;

@@ -40,7 +40,8 @@ pub(super) struct IpcServer {
 }
 
 impl IpcServer {
-    /// Listens at `path`. Replaces a stale socket, but no other file. Must be called inside a Tokio runtime.
+    /// Listens at `path`. Replaces a stale socket, but no other file. Must be called inside a Tokio
+    /// runtime.
     pub(super) fn start(
         path: &Path,
         methods: Methods,
@@ -136,7 +137,8 @@ async fn serve(stream: UnixStream, client: Client, max_request: usize) {
     while writing.join_next().await.is_some() {}
 }
 
-/// Complete values at the start of a buffer, their length, and `true` if the rest can never become a value.
+/// Complete values at the start of a buffer, their length, and `true` if the rest can never become
+/// a value.
 fn split(buffer: &[u8]) -> (Vec<String>, usize, bool) {
     let mut stream = serde_json::Deserializer::from_slice(buffer).into_iter::<&RawValue>();
     let (mut values, mut used) = (Vec::new(), 0);
@@ -160,7 +162,8 @@ fn failure(code: i32) -> String {
     format!(r#"{{"jsonrpc":"2.0","id":null,"error":{{"code":{code},"message":"{message}"}}}}"#)
 }
 
-/// Error for a batch whose answers are too long; `got` counts the bytes up to where the server stopped.
+/// Error for a batch whose answers are too long; `got` counts the bytes up to where the server
+/// stopped.
 fn too_big_batch(got: usize, limit: usize) -> String {
     let error = RpcError::exceeded(
         "the answers to the batch are too large (bytes)",

@@ -17,8 +17,8 @@ use tokio::{
     time::{Instant, Sleep, sleep, timeout},
 };
 
-/// Raises this process's limit of open files to the system's maximum. The default is often too low for the
-/// connections of a node.
+/// Raises this process's limit of open files to the system's maximum. The default is often too low
+/// for the connections of a node.
 pub fn allow_open_files() {
     let limit = getrlimit(Resource::Nofile);
     // Where it is not granted there is less room, and nothing else is wrong.
@@ -51,8 +51,8 @@ const PAUSE: Duration = Duration::from_millis(50);
 static UNACCEPTED: LogLimit = LogLimit::new();
 static REFUSED: LogLimit = LogLimit::new();
 
-/// A connection that counts against the limit while it is open, idle or upgraded. The server may close it at a
-/// limit, or because its client is too slow.
+/// A connection that counts against the limit while it is open, idle or upgraded. The server may
+/// close it at a limit, or because its client is too slow.
 #[derive(Debug)]
 pub(super) struct Connection {
     socket: TcpStream,

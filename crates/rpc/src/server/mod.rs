@@ -1,7 +1,7 @@
 //! The server: HTTP and WebSocket on one port, and IPC.
 //!
-//! jsonrpsee serves HTTP and WebSocket. Plain requests, which most clients send, are answered without it, at half
-//! the cost.
+//! jsonrpsee serves HTTP and WebSocket. Plain requests, which most clients send, are answered
+//! without it, at half the cost.
 
 mod access;
 mod connections;
@@ -62,7 +62,8 @@ pub struct ServerConfig {
     pub port: u16,
     /// Path of the IPC socket, if there is one.
     pub ipc: Option<PathBuf>,
-    /// Hosts, web pages and bearer token of allowed requests. The CORS headers follow from the allowed origin.
+    /// Hosts, web pages and bearer token of allowed requests. The CORS headers follow from the
+    /// allowed origin.
     pub access: Access,
     /// Maximum length of a request body, in bytes.
     pub max_body: u32,
@@ -331,7 +332,8 @@ fn next_connection() -> ConnectionId {
     ConnectionId(usize::MAX - COUNT.fetch_add(1, Ordering::Relaxed))
 }
 
-/// Answers a request to a method that returns a value; `None` for subscriptions and unknown methods.
+/// Answers a request to a method that returns a value; `None` for subscriptions and unknown
+/// methods.
 async fn call(
     methods: &Methods,
     request: &Request<'_>,

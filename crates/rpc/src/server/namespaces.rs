@@ -39,8 +39,8 @@ impl Namespaces {
         }
     }
 
-    /// Methods of a transport: those of the served namespaces, `rpc_modules`, and for each other method an error
-    /// that names the flag which excludes it.
+    /// Methods of a transport: those of the served namespaces, `rpc_modules`, and for each other
+    /// method an error that names the flag which excludes it.
     pub(super) fn select(&self, all: &Methods, flag: &'static str) -> Result<Methods, ServeError> {
         let known: BTreeSet<_> = all.method_names().map(namespace_of).collect();
         if let Self::Listed(names) = self
@@ -105,8 +105,8 @@ fn namespace_of(method: &str) -> &str {
 impl FromStr for Namespaces {
     type Err = Infallible;
 
-    /// Parses a list with commas, as geth and reth do: `all` means every namespace, `none` and an empty list only
-    /// `rpc`.
+    /// Parses a list with commas, as geth and reth do: `all` means every namespace, `none` and an
+    /// empty list only `rpc`.
     fn from_str(text: &str) -> Result<Self, Infallible> {
         let names = text.split(',').map(str::trim).filter(|name| !name.is_empty());
         let names: BTreeSet<String> =

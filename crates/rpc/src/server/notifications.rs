@@ -16,7 +16,8 @@ use std::{
 };
 use tower::{Layer, Service};
 
-/// Marks a response of a lone notification, or of a batch of them, which gets an empty body over HTTP.
+/// Marks a response of a lone notification, or of a batch of them, which gets an empty body over
+/// HTTP.
 #[derive(Debug, Clone, Copy)]
 struct Unanswered;
 
@@ -32,7 +33,8 @@ pub(super) fn invalid_id() -> MethodResponse {
     MethodResponse::error(Id::Null, ErrorCode::InvalidRequest)
 }
 
-/// The request that a notification makes; `None` for a subscription, whose id its client would not learn.
+/// The request that a notification makes; `None` for a subscription, whose id its client would not
+/// learn.
 pub(super) fn request<'a>(
     notification: Notification<'a>,
     methods: &Methods,

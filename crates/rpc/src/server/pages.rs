@@ -72,8 +72,8 @@ pub enum Content {
     Bytes(Vec<u8>),
 }
 
-/// Pages of a node: `/` describes the node, `/health` has its health (status 503 if it is not healthy), `/metrics`
-/// its metrics in the text format of Prometheus.
+/// Pages of a node: `/` describes the node, `/health` has its health (status 503 if it is not
+/// healthy), `/metrics` its metrics in the text format of Prometheus.
 #[derive(Debug, Clone)]
 pub struct Pages {
     /// Name of the node.
@@ -158,7 +158,8 @@ where
     }
 
     fn call(&mut self, request: HttpRequest<B>) -> Self::Future {
-        // A WebSocket begins with a GET too. Of an answer to HEAD the server leaves out the content.
+        // A WebSocket begins with a GET too. Of an answer to HEAD the server leaves out the
+        // content.
         let is_get = ["GET", "HEAD"].contains(&request.method().as_str())
             && !request.headers().contains_key("upgrade");
         let accept = request.headers().get("accept").and_then(|value| value.to_str().ok());

@@ -7,7 +7,8 @@ use tokio::{
     sync::oneshot,
 };
 
-/// A future that is ready with the first SIGINT or SIGTERM from now on. The second one ends the process at once.
+/// A future that is ready with the first SIGINT or SIGTERM from now on. The second one ends the
+/// process at once.
 ///
 /// A thread of its own handles the signals, so that busy workers cannot delay them.
 ///

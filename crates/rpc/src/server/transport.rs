@@ -1,4 +1,5 @@
-//! HTTP and WebSocket on one port, each with its own service whose requests and answers are counted.
+//! HTTP and WebSocket on one port, each with its own service whose requests and answers are
+//! counted.
 
 use super::{
     connections::{AtWork, Control},
@@ -86,9 +87,9 @@ impl<S> Counted<S> {
         answer
     }
 
-    /// Returns `true` if an apparent notification is a request with an invalid id. A WebSocket's notifications count
-    /// as such after any request of this kind: nothing shows which message one came in, and to carry out a request
-    /// that is not answered would be worse.
+    /// Returns `true` if an apparent notification is a request with an invalid id. A WebSocket's
+    /// notifications count as such after any request of this kind: nothing shows which message one
+    /// came in, and to carry out a request that is not answered would be worse.
     fn has_invalid_id(&self, notification: &Notification<'_>, index: usize) -> bool {
         match notification.extensions.get::<BodyIds>() {
             Some(BodyIds(ids)) => ids.lock().is_invalid(index),

@@ -12,7 +12,8 @@ use chain::ChainError;
 use executor::ReadError;
 use revm::context::result::{EVMError, InvalidTransaction};
 
-/// The transaction type of a call: EIP-1559, unless the call has a gas price or the fork has no EIP-1559.
+/// The transaction type of a call: EIP-1559, unless the call has a gas price or the fork has no
+/// EIP-1559.
 pub(super) fn kind_of(
     request: &TransactionRequest,
     chain_id: u64,

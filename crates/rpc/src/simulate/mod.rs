@@ -1,7 +1,7 @@
 //! `eth_simulateV1`: simulated blocks.
 //!
-//! Each simulated block is executed like a real one, system calls included. Its header is complete, so its hash is
-//! real; only its transactions are unsigned.
+//! Each simulated block is executed like a real one, system calls included. Its header is complete,
+//! so its hash is real; only its transactions are unsigned.
 
 mod block;
 mod call;

@@ -55,7 +55,8 @@ where
     Ok(Option::deserialize(value)?.unwrap_or_default())
 }
 
-/// Numbers and timestamps of all blocks, including the empty ones that fill gaps between the requested numbers.
+/// Numbers and timestamps of all blocks, including the empty ones that fill gaps between the
+/// requested numbers.
 pub(super) fn complete(
     blocks: Vec<WantedBlock>,
     base: &Header,

@@ -1,5 +1,5 @@
-//! Clients that exhaust a server by connections, time, bytes or subscriptions. Each is refused or closed, and the
-//! server serves other clients meanwhile.
+//! Clients that exhaust a server by connections, time, bytes or subscriptions. Each is refused or
+//! closed, and the server serves other clients meanwhile.
 
 use crate::support::{Server, Socket, post};
 use enshrine_rpc::{RequestLimits, RunningServer, ServerConfig, codes};
@@ -90,7 +90,8 @@ async fn drippers_that_fill_the_port_keep_no_honest_client_out() {
             }
             assert!(is_served(address));
         }
-        // As many as there are places are open, less the one that was needed, once all tasks have noticed.
+        // As many as there are places are open, less the one that was needed, once all tasks have
+        // noticed.
         let patience = Patience::begin();
         while drippers.iter_mut().filter_map(|one| (!is_closed(one)).then_some(())).count()
             >= PLACES as usize

@@ -140,8 +140,8 @@ async fn connections_count_while_they_are_open_and_the_one_that_is_idle_for_long
     let config = ServerConfig { max_connections: 3, ..config() };
     let server = RunningServer::start(&config, module().into()).await.unwrap();
     let connect = || TcpStream::connect(server.addresses()[0]).unwrap();
-    // The server serves connections on several threads, and notes that one is idle once it has written the answer: what
-    // comes first here is to come first there too.
+    // The server serves connections on several threads, and notes that one is idle once it has
+    // written the answer: what comes first here is to come first there too.
     let settled = || tokio::time::sleep(Duration::from_millis(500));
     // One never asks, one has asked and is idle, one has become a WebSocket.
     let silent = connect();

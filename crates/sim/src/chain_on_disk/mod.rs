@@ -1,5 +1,6 @@
-//! Measures a chain on disk: commits, reopening after a kill, disk space, and proofs of old states, as
-//! the state grows; and the same commits in another kind of store. `docs/benchmarks.md` has the figures.
+//! Measures a chain on disk: commits, reopening after a kill, disk space, and proofs of old states,
+//! as the state grows; and the same commits in another kind of store. `docs/benchmarks.md` has the
+//! figures.
 
 mod plot;
 mod stores;
@@ -138,8 +139,8 @@ fn transactions(
     Ok((0..payments + slots).map(transaction).collect())
 }
 
-/// Milliseconds to build and to append a block, those of the latter in which this thread had a core,
-/// and bytes of the block's witness and of its new nodes.
+/// Milliseconds to build and to append a block, those of the latter in which this thread had a
+/// core, and bytes of the block's witness and of its new nodes.
 fn append(chain: &mut Chain, accounts: u64, payments: u64, slots: u64) -> Result<[f64; 5]> {
     let transactions = transactions(chain, accounts, payments, slots)?;
     let timestamp = chain.head().header.timestamp + 1;
@@ -155,8 +156,8 @@ fn append(chain: &mut Chain, accounts: u64, payments: u64, slots: u64) -> Result
     Ok([built, milliseconds(start), on_core()? - begun, witness, nodes])
 }
 
-/// Milliseconds in which this thread has had a core: what others do on the machine is not in it, nor
-/// is waiting for the disk.
+/// Milliseconds in which this thread has had a core: what others do on the machine is not in it,
+/// nor is waiting for the disk.
 fn on_core() -> Result<f64> {
     let statistics = fs::read_to_string("/proc/thread-self/schedstat")?;
     let first = statistics.split(' ').next().ok_or_eyre("no statistics")?;
@@ -206,7 +207,8 @@ fn commits(folder: &Path, accounts: u64, blocks: u64) -> Result<Point> {
     Ok(point)
 }
 
-/// Milliseconds that the disk takes to keep as many bytes for good, median: no commit can be quicker.
+/// Milliseconds that the disk takes to keep as many bytes for good, median: no commit can be
+/// quicker.
 fn sync_of(folder: &Path, bytes: usize) -> Result<f64> {
     let mut file = File::create_new(folder.join("sync"))?;
     let bytes = vec![0x5a; bytes];

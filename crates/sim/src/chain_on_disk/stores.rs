@@ -1,7 +1,7 @@
 //! The same commits into an LSM tree (fjall) and into a B+ tree (redb), by turns.
 //!
-//! What is written are the nodes of the chain that was just measured, under the keys of its state store: those of
-//! all blocks but the last 64 as a base, then one commit for each of these.
+//! What is written are the nodes of the chain that was just measured, under the keys of its state
+//! store: those of all blocks but the last 64 as a base, then one commit for each of these.
 
 use super::{milliseconds, quantile, random};
 use eyre::{OptionExt, Result, ensure};
@@ -97,7 +97,8 @@ impl Store for BTree {
     }
 }
 
-/// Prints what both take, with the state store in `state` as the source; `folder` is for what they write.
+/// Prints what both take, with the state store in `state` as the source; `folder` is for what they
+/// write.
 pub(crate) fn compare(state: &Path, folder: &Path) -> Result<()> {
     let (base, commits) = entries(state)?;
     println!(

@@ -1,4 +1,5 @@
-//! Time of a pool that verifies transactions of type `0x05`, and of the blocks that find its verdicts.
+//! Time of a pool that verifies transactions of type `0x05`, and of the blocks that find its
+//! verdicts.
 
 use super::{
     FORMS, L1_CHAIN, ROUNDS,

@@ -19,8 +19,8 @@ pub(super) struct Subject {
     pub(super) name: String,
     pub(super) execute: Execute,
     pub(super) input: Vec<u8>,
-    /// Calldata of a block with the same transactions on a chain by the EIP-8079 draft. A block of a public network
-    /// cannot be one: its header has no burned fees.
+    /// Calldata of a block with the same transactions on a chain by the EIP-8079 draft. A block of
+    /// a public network cannot be one: its header has no burned fees.
     pub(super) draft: Option<Vec<u8>>,
 }
 
@@ -91,8 +91,8 @@ enum Load {
     Calls(usize, precompiles::Job),
 }
 
-/// An L2 with a thousand accounts and a token, and with the history rings of a chain that has run for a day; and a chain
-/// by the draft with the same accounts, which gets the same transactions.
+/// An L2 with a thousand accounts and a token, and with the history rings of a chain that has run
+/// for a day; and a chain by the draft with the same accounts, which gets the same transactions.
 struct Scene {
     l2: L2,
     draft: DraftL2,
@@ -120,7 +120,8 @@ impl Scene {
         Ok(Self { l2, draft: DraftL2::new(genesis, CHAIN_ID, FORK)?, sent: 0 })
     }
 
-    /// Appends a block, and returns the input of EXECUTE for it, and the calldata for the one by the draft.
+    /// Appends a block, and returns the input of EXECUTE for it, and the calldata for the one by
+    /// the draft.
     fn block(&mut self, load: &Load) -> Result<(Vec<u8>, Vec<u8>)> {
         let transactions: Vec<_> = match load {
             Load::Transfers(count) => (0..*count)

@@ -1,8 +1,10 @@
-//! The same blocks in each dialect of EXECUTE: bytes on L1, gas, time, and the limit of L1 that is nearest.
+//! The same blocks in each dialect of EXECUTE: bytes on L1, gas, time, and the limit of L1 that is
+//! nearest.
 //!
-//! Each form is measured as a transaction that calls its precompile. The blocks of an L2 are sent in such transactions to an
-//! L1 of Osaka in this process, whose receipts must have the computed gas. Blocks of public networks exceed the gas that
-//! an L1 transaction can have, so theirs is computed alone.
+//! Each form is measured as a transaction that calls its precompile. The blocks of an L2 are sent
+//! in such transactions to an L1 of Osaka in this process, whose receipts must have the computed
+//! gas. Blocks of public networks exceed the gas that an L1 transaction can have, so theirs is
+//! computed alone.
 
 mod admission;
 mod blocks;
@@ -104,7 +106,8 @@ impl Form {
     /// Returns the nearest limit, and how much of it the transaction takes.
     fn limit(&self) -> (Limit, f64) {
         let pool = if self.blobs > 0 { BLOB_POOL_BYTES } else { POOL_BYTES };
-        // A transaction must have the whole reserve, of which it gets back what the call does not use.
+        // A transaction must have the whole reserve, of which it gets back what the call does not
+        // use.
         let gas = self.gas.max(TRANSACTION_GAS + self.reserve);
         let shares = [
             (Limit::Gas, gas as f64 / TRANSACTION_GAS_CAP as f64),
@@ -156,7 +159,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     Ok(())
 }
 
-/// Returns the table as docs/dialects.md has it: forms of a block that differ in their time alone share a row.
+/// Returns the table as docs/dialects.md has it: forms of a block that differ in their time alone
+/// share a row.
 fn table(forms: &[Form]) -> String {
     let mut rows: Vec<([String; 6], f64)> = Vec::new();
     for form in forms {

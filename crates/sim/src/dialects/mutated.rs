@@ -53,7 +53,8 @@ impl Mutated {
 ///
 /// # Errors
 ///
-/// If a call is accepted whose input is not, ends in a fault of ours, or takes longer than its gas pays for.
+/// If a call is accepted whose input is not, ends in a fault of ours, or takes longer than its gas
+/// pays for.
 pub(super) fn run(calls: u64, json: bool) -> Result<()> {
     let forms = FORMS.into_iter().chain([DialectName::Nested]);
     let measured: Vec<_> = forms.map(|it| measure(it, calls)).collect::<Result<_>>()?;
@@ -120,8 +121,9 @@ fn measure(dialect: DialectName, calls: u64) -> Result<Mutated> {
     Ok(mutated)
 }
 
-/// Returns this many calls that are nearly one with this input: half of them with a mutated input, and half with the
-/// calldata of the good one mutated, which in the form of the execution-specs is the same.
+/// Returns this many calls that are nearly one with this input: half of them with a mutated input,
+/// and half with the calldata of the good one mutated, which in the form of the execution-specs is
+/// the same.
 fn mutated_calls(
     dialect: DialectName,
     input: &[u8],
@@ -143,8 +145,9 @@ fn mutated_calls(
     Ok(encoded.take(usize::try_from(of_inputs)?).chain(changed))
 }
 
-/// Returns this many transactions of type `0x05` that nearly bring this input: half of them with a mutated input and the
-/// fields of that, and half with a byte of the good one changed: of a field, of the head or of the witness.
+/// Returns this many transactions of type `0x05` that nearly bring this input: half of them with a
+/// mutated input and the fields of that, and half with a byte of the good one changed: of a field,
+/// of the head or of the witness.
 fn mutated_transactions(input: &[u8], count: u64) -> Result<impl Iterator<Item = SignedExecuteTx>> {
     let dialect = DialectName::ExecuteTx;
     let good = execute_tx::around(&dialect.encode(input)?).encode();
@@ -212,7 +215,8 @@ impl Mutated {
             let input = self.dialect.decode(&call.calldata, &call.blobs)?;
             self.dialect.run(execute, &call.calldata, &input)?;
         }
-        // The machine may have done something else meanwhile, but not each time; and its core may be shared.
+        // The machine may have done something else meanwhile, but not each time; and its core may
+        // be shared.
         for _ in 1..ROUNDS {
             if per_gas <= self.slowest {
                 return Ok(is_valid);

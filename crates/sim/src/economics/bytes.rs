@@ -105,7 +105,8 @@ struct Walk<'a> {
 }
 
 impl Walk<'_> {
-    /// Reads a node and all below it; the accounts that are there. `owner` is whose storage it is in.
+    /// Reads a node and all below it; the accounts that are there. `owner` is whose storage it is
+    /// in.
     fn node(&mut self, prefix: &mut Vec<u8>, owner: Option<&str>) -> Result<BTreeSet<String>> {
         let node = self.reader.next_node()?.ok_or_else(|| eyre!("the stream ends"))?;
         let depth = prefix.len();

@@ -3,9 +3,9 @@
 //! an L1 of Osaka in this process, for an L2 of ten thousand accounts, or of as many as
 //! `--accounts` says.
 //!
-//! The L2 is one that has run for a while: the rings of EIP-4788 and EIP-2935 are full, so that what each block writes
-//! there lies in tries of thousands of slots, and so is the ring of state roots on L1. With `--young` the L2 is a few
-//! blocks old.
+//! The L2 is one that has run for a while: the rings of EIP-4788 and EIP-2935 are full, so that
+//! what each block writes there lies in tries of thousands of slots, and so is the ring of state
+//! roots on L1. With `--young` the L2 is a few blocks old.
 
 mod bytes;
 mod documented;
@@ -53,7 +53,8 @@ sol! {
 /// Blocks of the batch, and transfers in each.
 const BLOCKS: usize = 10;
 const TRANSFERS: usize = 50;
-/// Gas limit of a transfer of a token, a sixth above what it uses: wallets ask a node for an estimate.
+/// Gas limit of a transfer of a token, a sixth above what it uses: wallets ask a node for an
+/// estimate.
 const TOKEN_GAS: u64 = 40_000;
 /// Number of timed runs of EXECUTE.
 const ROUNDS: usize = 9;
@@ -253,7 +254,8 @@ impl Scene {
         Ok(block)
     }
 
-    /// The input of EXECUTE for some blocks as calldata: whichever has fewer bytes for a block by itself.
+    /// The input of EXECUTE for some blocks as calldata: whichever has fewer bytes for a block by
+    /// itself.
     fn shortest_input(&self, blocks: &[Arc<Block>]) -> Result<Vec<u8>> {
         let batch = self.l2.chain().batch(blocks.to_vec())?.input()?;
         if blocks.len() > 1 {
@@ -373,7 +375,8 @@ impl Scene {
         self.measured_as(blocks, self.input(blocks)?)
     }
 
-    /// Milliseconds that EXECUTE takes for these blocks, as one batch and each by itself: the least of some rounds.
+    /// Milliseconds that EXECUTE takes for these blocks, as one batch and each by itself: the least
+    /// of some rounds.
     fn execute_ms(&self, blocks: &[Arc<Block>]) -> Result<[f64; 2]> {
         let apart = blocks.iter().map(|block| self.input(from_ref(block)));
         let ways = [vec![self.input(blocks)?], apart.collect::<Result<Vec<_>>>()?];
@@ -410,7 +413,8 @@ fn calldata_gas(data: &[u8]) -> u64 {
     data.iter().map(|byte| if *byte == 0 { 4 } else { 16 }).sum()
 }
 
-/// Prints of what the inputs consist: of a block with one transfer, and of blocks full of either load.
+/// Prints of what the inputs consist: of a block with one transfer, and of blocks full of either
+/// load.
 fn print_bytes(past: &Past) -> Result<()> {
     let names = [
         ("EIP-4788", BEACON_ROOTS_ADDRESS),

@@ -17,8 +17,8 @@ impl BlobSource for Held {
     }
 }
 
-/// Returns hashes for the blobs of a transaction, and a source that holds them. The hashes are numbers: commitments
-/// would take longer than any call.
+/// Returns hashes for the blobs of a transaction, and a source that holds them. The hashes are
+/// numbers: commitments would take longer than any call.
 pub(crate) fn held(blobs: &[Vec<u8>]) -> (Vec<B256>, Arc<dyn BlobSource>) {
     let blobs = blobs.iter().map(|blob| Bytes::copy_from_slice(blob));
     let held: Vec<_> = (0..=u8::MAX).map(B256::repeat_byte).zip(blobs).collect();

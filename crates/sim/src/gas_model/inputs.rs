@@ -338,8 +338,8 @@ fn tries(rows: &mut Rows<'_>) -> Result<()> {
     Ok(())
 }
 
-/// Batches whose blocks walk the same nodes again and again: those that the witness carries, and those that the first
-/// block has written.
+/// Batches whose blocks walk the same nodes again and again: those that the witness carries, and
+/// those that the first block has written.
 fn batches(rows: &mut Rows<'_>) -> Result<()> {
     const BLOCKS: usize = 8;
     /// Gas of each of their transactions.

@@ -1,12 +1,13 @@
 //! Measures that the prices of EXECUTE cover what a call can make a node do: time against price for
 //! real blocks and for worst-case inputs. `docs/gas.md` says how the prices follow.
 //!
-//! It fails if any input takes more than 1.5 times what it pays for, at three nanoseconds per unit of gas,
-//! on one thread, with Keccak as a CPU without wide vectors computes it. A machine that is slower than the one for
-//! which the prices are made is told from it by a yardstick, measured before and after each input, and its times are
-//! divided by how much slower it is. Worst-case inputs are measured by the
-//! rules of each fork that EXECUTE verifies. Without the test vectors it fails too, unless `--without-vectors` says
-//! that real blocks and official fixtures are not to be measured.
+//! It fails if any input takes more than 1.5 times what it pays for, at three nanoseconds per unit
+//! of gas, on one thread, with Keccak as a CPU without wide vectors computes it. A machine that is
+//! slower than the one for which the prices are made is told from it by a yardstick, measured
+//! before and after each input, and its times are divided by how much slower it is. Worst-case
+//! inputs are measured by the rules of each fork that EXECUTE verifies. Without the test vectors it
+//! fails too, unless `--without-vectors` says that real blocks and official fixtures are not to be
+//! measured.
 
 pub(crate) mod dialects;
 mod inputs;
@@ -147,7 +148,8 @@ fn median(values: impl Iterator<Item = f64>) -> f64 {
     values.get(values.len() / 2).copied().unwrap_or_default()
 }
 
-/// Returns the charge of a call, or for a failed call its reserve, which is the least that it loses.
+/// Returns the charge of a call, or for a failed call its reserve, which is the least that it
+/// loses.
 fn price(input: &Input) -> (u64, String) {
     let outcome = input.run();
     let verdict = match &outcome {

@@ -74,7 +74,8 @@ pub(crate) fn jobs() -> Vec<Job> {
         let input = [&rounds.to_be_bytes()[..], &[7; 208], &[1]].concat();
         add(&format!("BLAKE2F, {rounds} rounds"), at(9), input, ENOUGH);
     }
-    // A proof that does not hold is as much work as one that does. It takes all the gas it is given.
+    // A proof that does not hold is as much work as one that does. It takes all the gas it is
+    // given.
     let mut hash = B256::from(sha256(&BLS12_G1_COMPRESSED));
     hash[0] = 1;
     let proof =

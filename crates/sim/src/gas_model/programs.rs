@@ -19,8 +19,8 @@ fn push_address(address: Address) -> Vec<u8> {
     [&[op::PUSH20][..], address.as_slice()].concat()
 }
 
-/// `first` once, then `body` until little gas is left. What `first` leaves on the stack is there in each
-/// round, and each round leaves the stack as it was.
+/// `first` once, then `body` until little gas is left. What `first` leaves on the stack is there in
+/// each round, and each round leaves the stack as it was.
 pub(crate) fn looped(first: &[u8], body: &[u8]) -> Bytes {
     looped_from(0, first, body)
 }
@@ -50,8 +50,8 @@ pub(crate) fn calls_with_calldata(callee: Address, gas: u64) -> Bytes {
     looped(CALLDATA_TO_MEMORY, &body)
 }
 
-/// Returns a loop with a counter on the stack that grows by one each round and is copied to the top for `body`, which
-/// takes it from there.
+/// Returns a loop with a counter on the stack that grows by one each round and is copied to the top
+/// for `body`, which takes it from there.
 pub(crate) fn counting(body: &[u8]) -> Bytes {
     counting_from(0, body)
 }
@@ -127,8 +127,9 @@ pub(crate) fn call_each(callees: &[Address]) -> Bytes {
     code.into()
 }
 
-/// Creates contracts with CREATE or CREATE2. Their init code is this long, has a jump destination in each place, as
-/// `from` has, and gives up at once, so that the next one can stand where it would have stood.
+/// Creates contracts with CREATE or CREATE2. Their init code is this long, has a jump destination
+/// in each place, as `from` has, and gives up at once, so that the next one can stand where it
+/// would have stood.
 pub(crate) fn create(instruction: u8, length: u64, from: Address) -> Bytes {
     let mut first = Vec::new();
     for start in (0..length).step_by(1 << 16) {

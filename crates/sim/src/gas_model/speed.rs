@@ -8,8 +8,8 @@ const LENGTH: usize = 64 * 1024;
 const TIMES: usize = 4;
 /// Bytes of a permutation.
 const RATE: usize = 136;
-/// Time of a permutation on the machine for which the prices are made, with the library that is the yardstick, in
-/// nanoseconds.
+/// Time of a permutation on the machine for which the prices are made, with the library that is the
+/// yardstick, in nanoseconds.
 const PERMUTATION: f64 = 290.0;
 
 /// Time of this thread on a core, where the system tells it: what else runs on the machine must not
@@ -32,7 +32,8 @@ impl Timer {
         }
     }
 
-    /// The first number that Linux shows of the thread's scheduling, which it counts when it schedules.
+    /// The first number that Linux shows of the thread's scheduling, which it counts when it
+    /// schedules.
     fn on_core() -> Option<u64> {
         thread::yield_now();
         let statistics = fs::read_to_string("/proc/thread-self/schedstat").ok()?;
@@ -40,9 +41,9 @@ impl Timer {
     }
 }
 
-/// Reference work that measures how much slower this machine is now than the one for which the prices are made: a
-/// core can have another clock, or share its units with other processes. It hashes with a library, so that changes of
-/// our own Keccak do not affect it.
+/// Reference work that measures how much slower this machine is now than the one for which the
+/// prices are made: a core can have another clock, or share its units with other processes. It
+/// hashes with a library, so that changes of our own Keccak do not affect it.
 pub(crate) struct Yardstick(Vec<u8>);
 
 impl Yardstick {

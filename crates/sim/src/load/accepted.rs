@@ -15,8 +15,8 @@ use testkit::{ETHER, Key, rich};
 const PAYERS: usize = 32;
 /// Transfers of each in a round.
 const EACH: u64 = 50;
-/// Rounds: in each all nodes are sent the same, in turn, and each time another one is the first. What else this
-/// machine does meanwhile so comes to all of them.
+/// Rounds: in each all nodes are sent the same, in turn, and each time another one is the first.
+/// What else this machine does meanwhile so comes to all of them.
 const ROUNDS: u64 = 12;
 
 /// Transfers that are taken in a second.

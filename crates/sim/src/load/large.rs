@@ -27,8 +27,8 @@ pub(crate) struct Large {
     accounts: u64,
     /// Full blocks.
     blocks: usize,
-    /// From the beginning of such a block until it is on disk: filled, verified by EXECUTE from its witness,
-    /// judged, appended.
+    /// From the beginning of such a block until it is on disk: filled, verified by EXECUTE from its
+    /// witness, judged, appended.
     #[serde(rename = "buildMilliseconds")]
     build_ms: Spread,
     #[serde(rename = "longestMilliseconds")]

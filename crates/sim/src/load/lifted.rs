@@ -73,8 +73,8 @@ impl Rate {
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Lifted {
-    /// From the first that is sent to the last that L1 has: transfers to new accounts alone, and as many calls of
-    /// a contract as transfers.
+    /// From the first that is sent to the last that L1 has: transfers to new accounts alone, and as
+    /// many calls of a contract as transfers.
     settled_transfers: Rate,
     settled_mixed: Rate,
     /// All of it, rebuilt from L1 by a follower with nothing, its start included.

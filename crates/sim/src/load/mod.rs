@@ -1,5 +1,6 @@
-//! An L2 under load: how many transactions it takes, how soon others see them, and how fast they are on
-//! L1 and rebuilt from it. Devnet, sequencer and followers are processes, and share this machine.
+//! An L2 under load: how many transactions it takes, how soon others see them, and how fast they
+//! are on L1 and rebuilt from it. Devnet, sequencer and followers are processes, and share this
+//! machine.
 
 mod accepted;
 mod large;
@@ -75,8 +76,8 @@ struct Load {
     follower_lag_ms: Spread,
     /// L2 blocks from the L1 block with a deposit to the one that has it.
     deposit_blocks: u64,
-    /// Transfers that are on L1 per second, from the first that is sent to the last that is there; and
-    /// millions of gas.
+    /// Transfers that are on L1 per second, from the first that is sent to the last that is there;
+    /// and millions of gas.
     settled_per_second: f64,
     settled_mgas_per_second: f64,
     /// Limit that bounds a block of them, on an L1 with the limits of mainnet.
@@ -210,8 +211,8 @@ fn of_a_small_one(accepted: Accepted, report: &mut Report) -> Result<Load> {
     let deposit_blocks = head(sequencer.client())? - before;
 
     let raw: Vec<_> = payers.iter().map(|payer| transfers(payer, 0..TRANSFERS)).collect();
-    // Each deposit was an L1 block, a second later than the one before. Until that time has come the L2, which keeps
-    // to L1's clock, has a second more with each L1 block alone.
+    // Each deposit was an L1 block, a second later than the one before. Until that time has come
+    // the L2, which keeps to L1's clock, has a second more with each L1 block alone.
     until("the time of L1's head", || {
         let head: Value = rollup.l1.client().request("eth_getBlockByNumber", ("latest", false))?;
         let time: U64 = serde_json::from_value(head["timestamp"].clone())?;
@@ -296,7 +297,8 @@ fn transfers(payer: &Key, nonces: Range<u64>) -> Vec<Bytes> {
     nonces.map(|nonce| transfer(payer, nonce, stranger(&name, nonce), TIP)).collect()
 }
 
-/// Sends transactions, those of an account one after another; how long it takes until all are taken.
+/// Sends transactions, those of an account one after another; how long it takes until all are
+/// taken.
 fn send_all(url: &str, raw: &[Vec<Bytes>]) -> Result<Duration> {
     let part = |accounts: &[Vec<Bytes>]| -> Result<()> {
         let client = Client::new(url, ClientOptions::default())?;
@@ -321,8 +323,8 @@ fn send_all(url: &str, raw: &[Vec<Bytes>]) -> Result<Duration> {
     Ok(begun.elapsed())
 }
 
-/// Transfers one after another, each with a tip that lets it go first; milliseconds until the pending
-/// block has each.
+/// Transfers one after another, each with a tip that lets it go first; milliseconds until the
+/// pending block has each.
 fn probe_pending(url: &str, probe: &Key, done: &AtomicBool) -> Result<Vec<f64>> {
     let client = Client::new(url, ClientOptions::default())?;
     let mut all = Vec::new();
@@ -357,8 +359,8 @@ fn heads(url: &str, done: &AtomicBool) -> Result<Vec<(u64, Instant)>> {
     Ok(all)
 }
 
-/// Milliseconds from each head of the first node to that of the second; what either had when the looks
-/// began is left out.
+/// Milliseconds from each head of the first node to that of the second; what either had when the
+/// looks began is left out.
 fn lags(seen: &[Vec<(u64, Instant)>]) -> Vec<f64> {
     let [sequencer, follower] = seen else { return Vec::new() };
     let lag = |(number, at): &(u64, Instant)| {

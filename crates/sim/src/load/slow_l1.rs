@@ -157,7 +157,8 @@ fn measure(blobs: bool, full: bool, delay: u64, report: &mut Report) -> Result<R
         let inclusion = inclusion.join().map_err(|_| eyre!("the probes have panicked"))??;
         eyre::Ok((heads, inclusion))
     })?;
-    // The first head was there when the look began, and the one behind it may have waited for the first transfer.
+    // The first head was there when the look began, and the one behind it may have waited for the
+    // first transfer.
     let seen = intervals.get(1..).unwrap_or_default();
     let gaps = seen.windows(2).map(|pair| (pair[1].1 - pair[0].1).as_secs_f64() * 1e3);
     let interval = Times::of(gaps.collect())?;
@@ -187,7 +188,8 @@ fn signed(from: &Key, nonce: u64, to: Address, gas_limit: u64, tip: u128) -> Byt
     transaction.encoded_2718().into()
 }
 
-/// Transfers one after another, with a tip that lets each go first; milliseconds until each has a receipt.
+/// Transfers one after another, with a tip that lets each go first; milliseconds until each has a
+/// receipt.
 fn inclusions(url: &str, probe: &Key, done: &AtomicBool) -> Result<Vec<f64>> {
     let client = Client::new(url, ClientOptions::default())?;
     let mut all = Vec::new();
@@ -202,8 +204,8 @@ fn inclusions(url: &str, probe: &Key, done: &AtomicBool) -> Result<Vec<f64>> {
             sleep(LOOK);
         }
         all.push(begun.elapsed().as_secs_f64() * 1e3);
-        // A receipt comes right behind a block: waits of all lengths up to that between two blocks, or all transfers would
-        // be sent at the same time before one.
+        // A receipt comes right behind a block: waits of all lengths up to that between two blocks,
+        // or all transfers would be sent at the same time before one.
         sleep(Duration::from_millis(nonce * 370 % 1_000));
     }
     Ok(all)

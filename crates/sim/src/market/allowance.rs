@@ -1,8 +1,8 @@
-//! An L1 on which rollups pay from allowances: a chain with the market, and a transaction of type `0x05` for each
-//! advance.
+//! An L1 on which rollups pay from allowances: a chain with the market, and a transaction of type
+//! `0x05` for each advance.
 //!
-//! Prices, limit, payment and refund are the chain's. The blocks of the L2s have no transactions: the gas limit of one
-//! stands for what an advance would take, and is the price of the call.
+//! Prices, limit, payment and refund are the chain's. The blocks of the L2s have no transactions:
+//! the gas limit of one stands for what an advance would take, and is the price of the call.
 
 use super::l1::{BASE_FEE, Block, L1_LIMIT};
 use alloy_genesis::GenesisAccount;
@@ -101,8 +101,8 @@ impl AllowanceChain {
 
     /// Appends a block with a transaction for each that the model has taken.
     ///
-    /// Fails if the chain has no room for one of them, if a call fails, or if the buyers pay another price than that of
-    /// the block for all that they take.
+    /// Fails if the chain has no room for one of them, if a call fails, or if the buyers pay
+    /// another price than that of the block for all that they take.
     pub(crate) fn append(&mut self, block: &Block) -> Result<()> {
         let mut offered = Vec::with_capacity(block.taken.len());
         for (buyer, execute_gas) in &block.taken {

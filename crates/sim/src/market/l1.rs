@@ -8,8 +8,8 @@ use alloy_eips::{
 use eyre::Result;
 use variants::market::{LIMIT, Rate, excess_at, next_excess, price};
 
-/// Gas of an L1 block, as on mainnet. EXECUTE may have all of it: what binds is then the protocol, and
-/// not a guess at what else the block holds.
+/// Gas of an L1 block, as on mainnet. EXECUTE may have all of it: what binds is then the protocol,
+/// and not a guess at what else the block holds.
 pub(crate) const L1_LIMIT: u64 = 60_000_000;
 
 /// Gas of a transaction (EIP-7825), which is the most that a call in it can convert.
@@ -25,7 +25,8 @@ pub(crate) enum Payment {
     Follows,
     /// Converted, at a constant base fee: other transactions give way to EXECUTE.
     Held,
-    /// From an allowance of its own: EXECUTE takes no gas of L1, whose limits do not bind it. The base fee is held.
+    /// From an allowance of its own: EXECUTE takes no gas of L1, whose limits do not bind it. The
+    /// base fee is held.
     Allowance,
 }
 

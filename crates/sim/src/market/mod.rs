@@ -1,4 +1,5 @@
-//! Rollups under the market for EXECUTE gas: what price, waiting and load come to, for docs/market.md.
+//! Rollups under the market for EXECUTE gas: what price, waiting and load come to, for
+//! docs/market.md.
 
 mod allowance;
 mod l1;

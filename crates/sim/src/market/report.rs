@@ -9,8 +9,8 @@ use eyre::Result;
 use std::{fmt::Write as _, ops::Range};
 use variants::market::TARGET;
 
-/// Time of a unit of EXECUTE gas on one core, in picoseconds, by `docs/gas.md`: in the real block that
-/// takes longest for what it is charged, and in the dearest input that is known.
+/// Time of a unit of EXECUTE gas on one core, in picoseconds, by `docs/gas.md`: in the real block
+/// that takes longest for what it is charged, and in the dearest input that is known.
 pub(crate) const REAL: u64 = 1_800;
 pub(crate) const WORST: u64 = 3_900;
 

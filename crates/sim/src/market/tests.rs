@@ -52,7 +52,8 @@ fn measured(gas: &str) -> Vec<Vec<String>> {
         .collect()
 }
 
-/// The most that a benchmark takes of the time it pays for, in hundredths: a sentence below the table says it.
+/// The most that a benchmark takes of the time it pays for, in hundredths: a sentence below the
+/// table says it.
 fn benchmarked(gas: &str) -> u64 {
     let words = gas.split_whitespace().collect::<Vec<_>>().join(" ");
     let (said, _) = words.split_once(" times what it pays for, and all others").unwrap();

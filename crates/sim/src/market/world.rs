@@ -1,7 +1,7 @@
 //! Rollups that buy EXECUTE gas of an L1, block after block.
 //!
-//! The market is the real one, but no L2 has transactions: an advance is what it would be charged. All choices follow
-//! from a seed, by operations that every machine rounds alike.
+//! The market is the real one, but no L2 has transactions: an advance is what it would be charged.
+//! All choices follow from a seed, by operations that every machine rounds alike.
 
 use super::l1::{BASE_FEE, Block, L1, Payment};
 use eyre::Result;
@@ -11,8 +11,8 @@ use testkit::Random;
 /// EXECUTE gas of an advance beside its transactions, and of a transfer, by `docs/gas.md`.
 const ADVANCE: u64 = 30_000;
 pub(crate) const TRANSFER: u64 = 24_000;
-/// EXECUTE gas that all rollups together would ask for in each block at a price of the first base fee: half more
-/// than the target.
+/// EXECUTE gas that all rollups together would ask for in each block at a price of the first base
+/// fee: half more than the target.
 const DEMAND: u64 = 45_000_000;
 /// Blocks that a world lives, and those behind which figures are taken.
 pub(crate) const BLOCKS: usize = 2_000;
@@ -48,8 +48,8 @@ impl Demand {
     }
 }
 
-/// Bursts of ten blocks with eight times the demand, one in a hundred blocks on average; between them
-/// there is so much less that the mean is the same.
+/// Bursts of ten blocks with eight times the demand, one in a hundred blocks on average; between
+/// them there is so much less that the mean is the same.
 #[derive(Debug, Clone, Copy, Default)]
 struct Burst(u64);
 
@@ -144,7 +144,8 @@ pub(crate) struct History {
     pub(crate) waits: Vec<u64>,
     /// For each advance, gas of the L1 for each of its transactions, of EXECUTE alone.
     pub(crate) costs: Vec<u64>,
-    /// Transfers that users have sent, that advances have carried, and that wait after the last block.
+    /// Transfers that users have sent, that advances have carried, and that wait after the last
+    /// block.
     pub(crate) sent: u64,
     pub(crate) carried: u64,
     pub(crate) left: u64,
@@ -214,7 +215,8 @@ fn attack(block: &mut Block, attacker: u64, history: &mut History) {
     }
 }
 
-/// Transfers that users send to each rollup until a block with this number and price, and their total.
+/// Transfers that users send to each rollup until a block with this number and price, and their
+/// total.
 fn arrive(
     all: &mut [Rollup],
     common: &mut Burst,
@@ -243,8 +245,8 @@ fn arrive(
     sent
 }
 
-/// Builds a block: takes one transaction of each rollup in turn, and none that would halt, until none is left
-/// or the block is full.
+/// Builds a block: takes one transaction of each rollup in turn, and none that would halt, until
+/// none is left or the block is full.
 fn fill(block: &mut Block, number: usize, all: &mut [Rollup]) -> Vec<Advance> {
     let wei = block.rate.price;
     let mut willing: Vec<_> =

@@ -1,8 +1,8 @@
 //! Traffic between the two chains beside deposits of ether: a token in both directions, claims of
 //! withdrawals, and transactions that L1 forces upon the L2.
 //!
-//! What there must be is read from the two chains as they are, for a reorganisation of L1 takes back what was
-//! done there.
+//! What there must be is read from the two chains as they are, for a reorganisation of L1 takes
+//! back what was done there.
 
 use super::{logs, plan::Step};
 use alloy_primitives::{Address, B256, Bytes, TxKind, U64, U256};
@@ -145,7 +145,8 @@ impl Crossing {
         Ok(paid.map(|message| message.wei).sum())
     }
 
-    /// Waits until the bridge holds what it owes: what is on the L2, and what was withdrawn and not claimed.
+    /// Waits until the bridge holds what it owes: what is on the L2, and what was withdrawn and not
+    /// claimed.
     pub(super) fn check_tokens(&self, rollup: &Rollup, l2: &Client) -> Result<()> {
         let mut found = (U256::ZERO, U256::ZERO, U256::ZERO);
         let covered = until("tokens to be covered", || {
@@ -164,8 +165,8 @@ impl Crossing {
         })
     }
 
-    /// Waits until each forced transaction that L1 has stands in a block, has not failed there, and is discharged;
-    /// how many there are.
+    /// Waits until each forced transaction that L1 has stands in a block, has not failed there, and
+    /// is discharged; how many there are.
     pub(super) fn check_forced(&self, rollup: &Rollup, l2: &Client) -> Result<u64> {
         let mut count = 0;
         let mut left = None;

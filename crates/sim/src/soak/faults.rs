@@ -151,8 +151,8 @@ impl Soak {
         Ok(())
     }
 
-    /// The newest blocks that these nodes show, as far as they answer: of the sequencer its own, of the
-    /// follower those of L1.
+    /// The newest blocks that these nodes show, as far as they answer: of the sequencer its own, of
+    /// the follower those of L1.
     fn shown(&self, who: Who) -> Vec<(Who, Shown)> {
         let head = |who, node: &NodeProcess| {
             let status = status(node.client()).ok()?;
@@ -194,8 +194,8 @@ impl Soak {
         Ok(())
     }
 
-    /// Nodes of the L2 have no room on disk for a while, and then are started again with as much as they
-    /// like.
+    /// Nodes of the L2 have no room on disk for a while, and then are started again with as much as
+    /// they like.
     fn fill_disk(&mut self, who: Who, room: u64, lasts: Duration) -> Result<()> {
         let shown = self.shown(who);
         let place = self.rollup.place();

@@ -133,8 +133,8 @@ impl Ledger {
         format!("{} of {} are in no block: {missing:?}", missing.len(), new.len())
     }
 
-    /// Describes a transaction that is no longer in its block, if there is one. It may come back: a node that
-    /// learns late of an L1 reorg rebuilds its newest blocks.
+    /// Describes a transaction that is no longer in its block, if there is one. It may come back: a
+    /// node that learns late of an L1 reorg rebuilds its newest blocks.
     pub(super) fn look_back(&self, node: &Client) -> Result<Option<B256>> {
         for sent in &self.all[self.settled.saturating_sub(RECENT)..self.settled] {
             if find(node, sent.hash)?.is_none() {

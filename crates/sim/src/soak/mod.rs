@@ -36,7 +36,8 @@ use wire::ProtocolFork;
 
 /// Blocks on top of the first deposits before faults begin.
 const BURIED: u64 = 16;
-/// Forks of L1 and the seconds from its start at which they begin, unless its clock jumps there earlier.
+/// Forks of L1 and the seconds from its start at which they begin, unless its clock jumps there
+/// earlier.
 const FORKS: &[(ProtocolFork, u64)] = &[
     (ProtocolFork::Osaka, 4 * 3_600),
     (ProtocolFork::Bpo2, 8 * 3_600),
@@ -119,7 +120,8 @@ pub(crate) fn run(&Arguments { minutes, seed }: &Arguments) -> Result<()> {
 impl Soak {
     fn begin(seed: u64, report: &mut Report) -> Result<Self> {
         let rush = Rush::default();
-        // L1 bounds the blocks long before half of this gas, so the clients do not raise the base fee.
+        // L1 bounds the blocks long before half of this gas, so the clients do not raise the base
+        // fee.
         let (accounts, gas_limit) = (rush.accounts(), Some(GAS_LIMIT));
         let design = Design { forks: FORKS, accounts, gas_limit, ..Deploying::Plainly.into() };
         let mut rollup = Rollup::create(design, report)?;
@@ -296,8 +298,8 @@ impl Soak {
     }
 }
 
-/// Returns the logs of all blocks of a chain that a filter names. They are asked for in parts, since nodes bound the
-/// time of a request, and a soak makes thousands of blocks.
+/// Returns the logs of all blocks of a chain that a filter names. They are asked for in parts,
+/// since nodes bound the time of a request, and a soak makes thousands of blocks.
 fn logs(node: &Client, mut filter: Value) -> Result<Vec<Log>> {
     const BLOCKS: u64 = 250;
     let head: U64 = node.request("eth_blockNumber", ())?;

@@ -6,7 +6,8 @@ use testkit::Random;
 pub(super) const DEEPEST: u64 = 8;
 /// Longest jump of L1's clock, in seconds: more than the rollup waits for blocks.
 const LONGEST_JUMP: u64 = 7_200;
-/// Shortest and longest time before a fork of L1, in seconds: what is made there can still be posted behind the fork.
+/// Shortest and longest time before a fork of L1, in seconds: what is made there can still be
+/// posted behind the fork.
 const LATEST: u64 = 20;
 const EARLIEST: u64 = 600;
 /// Longest duration of a fault, in milliseconds.
@@ -55,7 +56,8 @@ pub(super) enum Fault {
         times: u64,
         after: u64,
     },
-    /// L1 is killed, is away for so many milliseconds, and has forgotten what it did since the step began.
+    /// L1 is killed, is away for so many milliseconds, and has forgotten what it did since the step
+    /// began.
     KillL1(u64),
     /// Stopped where it is for so many milliseconds.
     Pause {
@@ -78,7 +80,8 @@ pub(super) enum Fault {
     },
     /// L1's clock jumps by as many seconds.
     Jump(u64),
-    /// L1's clock jumps to so many seconds before its next fork, and after so many milliseconds to the fork.
+    /// L1's clock jumps to so many seconds before its next fork, and after so many milliseconds to
+    /// the fork.
     Fork {
         before: u64,
         milliseconds: u64,
@@ -135,7 +138,8 @@ pub(super) enum Kind {
     TokenWithdrawal,
 }
 
-/// Transactions that a user sends one after another, of these amounts in wei, or units of the token.
+/// Transactions that a user sends one after another, of these amounts in wei, or units of the
+/// token.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Burst {
     pub(super) user: usize,

@@ -1,7 +1,9 @@
-//! Clients that never wait: during each fault they send to whichever node answers, one transaction behind the other.
+//! Clients that never wait: during each fault they send to whichever node answers, one transaction
+//! behind the other.
 //!
-//! Each client signs one transaction per nonce, and goes on once a node has acknowledged it. So an account's nonce in
-//! the newest block says which of its acknowledged transactions are in blocks, exactly.
+//! Each client signs one transaction per nonce, and goes on once a node has acknowledged it. So an
+//! account's nonce in the newest block says which of its acknowledged transactions are in blocks,
+//! exactly.
 
 use alloy_consensus::TxEip1559;
 use alloy_eips::eip2718::Encodable2718 as _;
@@ -108,7 +110,8 @@ impl Rush {
         })
     }
 
-    /// Waits until each acknowledged transaction is in a block of this node, or is reported dropped with a reason.
+    /// Waits until each acknowledged transaction is in a block of this node, or is reported dropped
+    /// with a reason.
     ///
     /// # Errors
     ///
@@ -121,7 +124,8 @@ impl Rush {
                 if let Some(reason) = sender.dropped(node, mined)? {
                     let behind = sender.next - mined;
                     say!("{} nonce {mined} was dropped: {reason}", sender.key.address());
-                    // Those behind it are of the same fate or wait for it; it sends all of them again.
+                    // Those behind it are of the same fate or wait for it; it sends all of them
+                    // again.
                     self.dropped += behind;
                     sender.next = mined;
                     break;

@@ -94,7 +94,8 @@ impl Case {
     ///
     /// # Errors
     ///
-    /// If the case names a dialect, a fork or a schedule that there is not, or if a blob has another hash.
+    /// If the case names a dialect, a fork or a schedule that there is not, or if a blob has
+    /// another hash.
     pub(super) fn run(&self) -> Result<Outcome> {
         let dialect: DialectName = self.dialect.parse()?;
         let schedule: GasSchedule = self.schedule.parse()?;
@@ -117,7 +118,8 @@ impl Case {
         let call = PrecompileCall { calldata: &self.input, blob_hashes: &blob_hashes };
 
         let answer = execute.answer(&*own, call, self.gas);
-        // A dialect that answers a refusal does not say why, so the reason comes from the call itself.
+        // A dialect that answers a refusal does not say why, so the reason comes from the call
+        // itself.
         let (reason, reserve) = match execute.run_as(&*own, call, self.gas, |_| {}) {
             Ok(executed) => {
                 let claim = dialect.check_claim(&self.input, &executed);

@@ -60,7 +60,8 @@ pub(crate) fn calls() -> Result<[Vec<u8>; 2]> {
     Ok([transfers.calldata, block(&mut l2, &[LOGGER])?.calldata])
 }
 
-/// Adds blocks of each fork, and neighbours with another anchor, other burned fees or headers of another chain.
+/// Adds blocks of each fork, and neighbours with another anchor, other burned fees or headers of
+/// another chain.
 pub(super) fn add(cases: &mut Cases) -> Result<()> {
     for fork in FORKS {
         let mut l2 = chain(fork)?;

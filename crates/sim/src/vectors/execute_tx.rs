@@ -13,8 +13,8 @@ use wire::Input;
 /// Gas limit of each transaction. The cases are about the call alone.
 const GAS: u64 = 60_000_000;
 
-/// Returns the transaction that calls the precompile with the head, and brings the witness. Its fields are those of the
-/// block, or zero if the input cannot be read.
+/// Returns the transaction that calls the precompile with the head, and brings the witness. Its
+/// fields are those of the block, or zero if the input cannot be read.
 pub(crate) fn around(call: &DialectCall) -> SignedExecuteTx {
     let witness = call.blobs.first().cloned().unwrap_or_default();
     let mut tx = ExecuteTx {

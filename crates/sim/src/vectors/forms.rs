@@ -96,7 +96,8 @@ impl Cases {
         self.push(short, Some(name), Expected::Failed("outOfGas"))
     }
 
-    /// Adds a call that is made of an accepted one, and whose outcome is not that of its input alone.
+    /// Adds a call that is made of an accepted one, and whose outcome is not that of its input
+    /// alone.
     pub(super) fn refused(
         &mut self,
         what: &str,

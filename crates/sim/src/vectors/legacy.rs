@@ -1,4 +1,5 @@
-//! Calldata in the fixed layout of the precompile `0x12`, which no dialect takes: its bytes and its fields.
+//! Calldata in the fixed layout of the precompile `0x12`, which no dialect takes: its bytes and its
+//! fields.
 
 use super::world::{Content, World};
 use alloy_consensus::Header;
@@ -140,7 +141,8 @@ fn transfer() -> Result<LegacyExecuteCall> {
         witness: OwnedWitness::of(&input.witness).to_geth_rlp(),
         withdrawals: Bytes::new(),
         to: Key::named("bob").address(),
-        // More than the bytes that follow: a shift by a byte makes the length of the data of its last one.
+        // More than the bytes that follow: a shift by a byte makes the length of the data of its
+        // last one.
         value: U256::from(0x0203),
         data: Bytes::new(),
     })

@@ -1,8 +1,8 @@
 //! Conformance vectors: calls of EXECUTE and their answers, as files that any implementer can run.
 //!
-//! Blocks of a small chain, and neighbours of them that are refused, in the form of each dialect. The reason of each
-//! refusal is written down beside the change that causes it, and no file is written unless our own EXECUTE comes to all
-//! of them.
+//! Blocks of a small chain, and neighbours of them that are refused, in the form of each dialect.
+//! The reason of each refusal is written down beside the change that causes it, and no file is
+//! written unless our own EXECUTE comes to all of them.
 
 mod batches;
 mod blocks;
@@ -168,7 +168,8 @@ fn read(folder: &Path) -> Result<Files> {
     Ok(Files { calls, layouts })
 }
 
-/// Makes the calls of all files in a folder, and compares them with the expected outcomes. Returns their number.
+/// Makes the calls of all files in a folder, and compares them with the expected outcomes. Returns
+/// their number.
 fn check(folder: &Path) -> Result<usize> {
     let Files { calls, layouts } = read(folder)?;
     ensure!(!calls.is_empty(), "no calls in {}", folder.display());
@@ -183,7 +184,8 @@ fn check(folder: &Path) -> Result<usize> {
     Ok(cases.len())
 }
 
-/// Answers the call that standard input and environment describe, as an implementation that `vectors.py` runs.
+/// Answers the call that standard input and environment describe, as an implementation that
+/// `vectors.py` runs.
 fn answer() -> Result<String> {
     let named = |name: &str| env::var(name).wrap_err_with(|| name.to_owned());
     let mut text = String::new();
@@ -196,7 +198,8 @@ fn answer() -> Result<String> {
         ensure!(blob.len() == BLOB_LEN, "a blob of {} bytes, expected {BLOB_LEN}", blob.len());
         Ok(CarriedBlob { versioned_hash: hash.parse()?, data: blob.into() })
     };
-    // A line of a transaction has one word, and comes before the blobs, of which such a transaction has none.
+    // A line of a transaction has one word, and comes before the blobs, of which such a transaction
+    // has none.
     let transaction = lines.next_if(|line| !line.contains(' ')).map(hex::decode).transpose()?;
     let case = Case {
         name: "the call".to_owned(),

@@ -26,7 +26,8 @@ fn forged(input: &[u8]) -> Result<Vec<u8>> {
     Ok(forged.encode())
 }
 
-/// Adds blocks with a call of EXECUTE that succeeds, and with calls that fail there: these blocks are valid too.
+/// Adds blocks with a call of EXECUTE that succeeds, and with calls that fail there: these blocks
+/// are valid too.
 pub(super) fn add(cases: &mut Cases) -> Result<()> {
     for fork in FORKS {
         let l3 = World::new(fork)?.block(Content::Transfers(24))?;
@@ -43,7 +44,8 @@ pub(super) fn add(cases: &mut Cases) -> Result<()> {
             let name = format!("{fork} block, {what}");
             let call = DialectName::Nested.encode(&block)?;
             cases.accepted(&name, &fork.to_string(), "default", &call)?;
-            // The address is that of an empty account on an L2 without EXECUTE, and the call takes other gas.
+            // The address is that of an empty account on an L2 without EXECUTE, and the call takes
+            // other gas.
             let plain = DialectCall { calldata: block.clone(), blobs: Vec::new() };
             let expected = Expected::Failed("amount");
             cases.refused("of an L2 without EXECUTE", &name, expected, &plain)?;
@@ -65,7 +67,8 @@ mod tests {
     use testkit::Blobs;
     use variants::{BlobSource, Dialects};
 
-    /// Makes a call of a dialect that an L1 of this fork has beside others. Returns the answer and the charge.
+    /// Makes a call of a dialect that an L1 of this fork has beside others. Returns the answer and
+    /// the charge.
     fn answer(
         fork: ProtocolFork,
         beside: &[DialectName],

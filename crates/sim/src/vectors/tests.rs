@@ -2,8 +2,9 @@ use super::*;
 use alloy_primitives::{Bytes, keccak256};
 use std::{collections::BTreeSet, sync::OnceLock};
 
-/// File with the digest of all calls, their answers, charges and reasons. Another digest means that EXECUTE accepts,
-/// returns or charges something else than before, or that a case was added: nodes of an L1 have to agree on the former.
+/// File with the digest of all calls, their answers, charges and reasons. Another digest means that
+/// EXECUTE accepts, returns or charges something else than before, or that a case was added: nodes
+/// of an L1 have to agree on the former.
 const DIGEST: &str = "src/vectors/digest.txt";
 
 /// The files, made once for all tests.
@@ -150,7 +151,8 @@ fn each_refusal_has_an_accepted_neighbour_from_which_it_differs_in_its_call_alon
 #[test]
 fn each_dialect_has_blocks_and_batches_of_each_fork_and_refusals_at_each_step() {
     for dialect in DialectName::ALL {
-        // A block of an L2 that has EXECUTE stands alone, as do one of the draft and one whose witness is in a transaction.
+        // A block of an L2 that has EXECUTE stands alone, as do one of the draft and one whose
+        // witness is in a transaction.
         let kinds = match dialect {
             DialectName::Nested | DialectName::Draft8079 | DialectName::ExecuteTx => &["block"][..],
             _ => &["block", "batch"],

@@ -15,12 +15,12 @@ use wire::ProtocolFork;
 pub(super) const TIME: u64 = 1_800_000_012;
 /// Seconds between blocks.
 pub(super) const INTERVAL: u64 = 12;
-/// A contract that stores BLOCKHASH(NUMBER - 3) in slot 0. The parent's header has the hash of the block before it, so an
-/// older one takes a further header.
+/// A contract that stores BLOCKHASH(NUMBER - 3) in slot 0. The parent's header has the hash of the
+/// block before it, so an older one takes a further header.
 const ARCHIVE: Address = address!("0x2000000000000000000000000000000000000020");
 const ARCHIVE_CODE: [u8; 8] = hex!("60034303405f5500");
-/// A contract that calls EXECUTE with its calldata, and stores in slot 0 the flag of success plus the bytes returned: 44
-/// if EXECUTE accepts, 0 if it refuses, 1 if there is none.
+/// A contract that calls EXECUTE with its calldata, and stores in slot 0 the flag of success plus
+/// the bytes returned: 44 if EXECUTE accepts, 0 if it refuses, 1 if there is none.
 const CALLER: Address = address!("0x2000000000000000000000000000000000000021");
 const CALLER_CODE: [u8; 18] = hex!("365f5f37 5f5f365f6101015afa 3d01 5f55 00");
 /// Gas limits of a transfer, of a call, and of a call of EXECUTE.
@@ -50,7 +50,8 @@ impl World {
         Self::of(fork, None, |config| config)
     }
 
-    /// A chain that has EXECUTE, as L2s of the dialect `nested` have it, and a contract that calls it.
+    /// A chain that has EXECUTE, as L2s of the dialect `nested` have it, and a contract that calls
+    /// it.
     pub(super) fn with_execute(fork: ProtocolFork) -> Result<Self> {
         let l1 = Execute::following(ChainSpec::constant(CHAIN_ID, fork));
         let extension = Arc::new(ExecuteExtension::new(Nested::execute_of_l2(&l1)));
@@ -89,7 +90,8 @@ impl World {
         self.seal(transactions)
     }
 
-    /// Appends a block in which a contract calls EXECUTE. Returns its input and what the contract has stored.
+    /// Appends a block in which a contract calls EXECUTE. Returns its input and what the contract
+    /// has stored.
     pub(super) fn execute(&mut self, input: &[u8]) -> Result<(Vec<u8>, U256)> {
         let call = self.sign(CALLER, U256::ZERO, input, EXECUTE_GAS)?;
         let block = self.seal(vec![call])?;

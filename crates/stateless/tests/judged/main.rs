@@ -1,4 +1,5 @@
-//! Blocks that are judged: real ones, valid ones, and what becomes of them when something is changed.
+//! Blocks that are judged: real ones, valid ones, and what becomes of them when something is
+//! changed.
 
 mod blocks;
 mod mutations;

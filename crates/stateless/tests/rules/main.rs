@@ -1,4 +1,5 @@
-//! Rules of headers, ancestors and sizes: the bound itself is accepted, and what is one beyond it refused.
+//! Rules of headers, ancestors and sizes: the bound itself is accepted, and what is one beyond it
+//! refused.
 
 mod ancestors;
 mod blob_gas;

@@ -1,5 +1,5 @@
-//! Transactions as JSON: those of Ethereum in the form of the specification, those of type `0x05` in the same form with
-//! their own fields in an object `execute`.
+//! Transactions as JSON: those of Ethereum in the form of the specification, those of type `0x05`
+//! in the same form with their own fields in an object `execute`.
 
 use super::Transaction;
 use alloy_primitives::{Address, B256, Bytes, Signature, TxKind, U64, U128, U256};

@@ -1,6 +1,7 @@
 //! Guarantees of every store, for any implementation.
 //!
-//! To be included by tests that hand over empty stores, and that call the crate `store` their `seam`.
+//! To be included by tests that hand over empty stores, and that call the crate `store` their
+//! `seam`.
 
 use crate::seam::{Block, CanonicalChange, Changes, Store, TransactionLocation};
 use alloy_consensus::{EthereumTxEnvelope, Header, SignableTransaction, TxLegacy};

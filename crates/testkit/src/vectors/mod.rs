@@ -1,8 +1,8 @@
 //! The test vectors: real blocks with witnesses, and official fixtures.
 //!
-//! They are too large for the repository and are not part of this project, so they are beside it: in the
-//! folder that `ENSHRINE_VECTORS` names, by default `../shared/vectors` from the top of the checkout. A test
-//! whose vectors are missing says so on standard error and goes on without them.
+//! They are too large for the repository and are not part of this project, so they are beside it:
+//! in the folder that `ENSHRINE_VECTORS` names, by default `../shared/vectors` from the top of the
+//! checkout. A test whose vectors are missing says so on standard error and goes on without them.
 
 pub mod fixture;
 

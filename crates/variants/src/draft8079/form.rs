@@ -1,7 +1,7 @@
 //! Bytes of an input in the form of the draft, from those of a stateless input and back.
 //!
-//! The two forms have the same fields in the same order but for the anchor and the burned fees, so the offsets to
-//! all that lies behind these differ by constants.
+//! The two forms have the same fields in the same order but for the anchor and the burned fees, so
+//! the offsets to all that lies behind these differ by constants.
 
 use super::{DRAFT_REVISION, Draft8079, DraftBlock};
 use alloy_primitives::B256;
@@ -56,7 +56,8 @@ impl Places {
         self.payload_end() + ANCHOR
     }
 
-    /// Returns the places of the offsets in a stateless input that differ, each with the difference.
+    /// Returns the places of the offsets in a stateless input that differ, each with the
+    /// difference.
     fn offsets(self) -> impl Iterator<Item = (usize, u32)> {
         const HEAD: u32 = ANCHOR as u32;
         const PAYLOAD: u32 = BURNED as u32;
@@ -84,10 +85,11 @@ fn shift(bytes: &mut [u8], place: usize, change: impl FnOnce(u32) -> Option<u32>
 }
 
 impl DraftBlock {
-    /// Returns the calldata of a call with this stateless input and these values: whether they are those of the block
-    /// is not examined.
+    /// Returns the calldata of a call with this stateless input and these values: whether they are
+    /// those of the block is not examined.
     ///
-    /// `None` if the bytes are not a stateless input of a single block from Cancun on, or if offsets overflow.
+    /// `None` if the bytes are not a stateless input of a single block from Cancun on, or if
+    /// offsets overflow.
     pub fn encode(&self, input: &[u8]) -> Option<Vec<u8>> {
         let places = Places::of(StatelessInput::decode(input).ok()?.fork)?;
         let mut input = input.to_vec();
@@ -103,12 +105,13 @@ impl DraftBlock {
 
     /// Returns the stateless input and the other values of a call.
     ///
-    /// Each calldata has another input or other values. Nothing else is examined: the decoder of the input refuses it
-    /// if an offset names another place than the constant one.
+    /// Each calldata has another input or other values. Nothing else is examined: the decoder of
+    /// the input refuses it if an offset names another place than the constant one.
     ///
     /// # Errors
     ///
-    /// [`ExecuteError`] if the schema id is another, or if the calldata ends within the fixed parts.
+    /// [`ExecuteError`] if the schema id is another, or if the calldata ends within the fixed
+    /// parts.
     pub fn decode(calldata: &[u8]) -> Result<(Vec<u8>, Self), ExecuteError> {
         let schema = SchemaId::of(calldata)?;
         let places = Places::of_draft(schema).ok_or(ExecuteError::Schema(schema))?;
@@ -129,8 +132,8 @@ impl DraftBlock {
         Ok((input, block))
     }
 
-    /// Returns the values of a call from their constant places; `None` if it is too short or of another form. It takes
-    /// the same time for any call.
+    /// Returns the values of a call from their constant places; `None` if it is too short or of
+    /// another form. It takes the same time for any call.
     pub(super) fn peek(calldata: &[u8]) -> Option<Self> {
         let places = Places::of_draft(SchemaId::of(calldata).ok()?)?;
         let anchor: [u8; ANCHOR] = *calldata.get(ANCHOR_AT..)?.first_chunk()?;

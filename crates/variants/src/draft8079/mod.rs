@@ -18,16 +18,17 @@ pub const DRAFT_REVISION: u8 = 0x79;
 /// First byte of a transaction with blobs (EIP-4844).
 const BLOB_TRANSACTION: u8 = 0x03;
 
-/// EXECUTE in the form of the EIP-8079 draft, for single blocks of its chains: their headers end in the burned base
-/// fees, and before each block a system call gives its state an anchor, 32 bytes that the caller chooses.
+/// EXECUTE in the form of the EIP-8079 draft, for single blocks of its chains: their headers end in
+/// the burned base fees, and before each block a system call gives its state an anchor, 32 bytes
+/// that the caller chooses.
 ///
-/// Calldata is a stateless input under a [revision](DRAFT_REVISION) of its own, with the anchor as fourth field and
-/// the burned fees behind the fixed part of the payload. The answer is the 43-byte result, under the same revision,
-/// and the burned fees. The root in the result is that of the request without the burned fees: the block hash commits
-/// to them.
+/// Calldata is a stateless input under a [revision](DRAFT_REVISION) of its own, with the anchor as
+/// fourth field and the burned fees behind the fixed part of the payload. The answer is the 43-byte
+/// result, under the same revision, and the burned fees. The root in the result is that of the
+/// request without the burned fees: the block hash commits to them.
 ///
-/// A block of this form and one of the others are of different chains. The call fails for any other revision, that of
-/// a batch included.
+/// A block of this form and one of the others are of different chains. The call fails for any other
+/// revision, that of a batch included.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Draft8079;
 

@@ -12,7 +12,8 @@ pub const ANCHOR_ADDRESS: Address = address!("0x80790000000000000000000000000000
 
 /// Code of the contract that stores the anchor.
 ///
-/// The system call sets it, and every other call returns it: one word, that of the block in which it is called.
+/// The system call sets it, and every other call returns it: one word, that of the block in which
+/// it is called.
 ///
 /// ```text
 ///       caller push20 SYSTEM_ADDRESS eq push1 set jumpi
@@ -32,7 +33,8 @@ const HEADER_ITEMS: [usize; 5] = [16, 17, 20, 21, 23];
 impl DraftBlock {
     /// Returns the base fees that the transactions of a block have paid, in wei.
     ///
-    /// It counts the gas that senders pay, which from Amsterdam on is not the gas of the header (EIP-7778).
+    /// It counts the gas that senders pay, which from Amsterdam on is not the gas of the header
+    /// (EIP-7778).
     pub fn burned(header: &Header, outcome: &ExecutionOutcome) -> U256 {
         let paid = outcome.receipts.last().map_or(0, |receipt| receipt.cumulative_gas_used);
         U256::from(header.base_fee_per_gas.unwrap_or_default()) * U256::from(paid)
@@ -79,8 +81,8 @@ impl EvmOverrides for DraftBlock {
             let item = RlpHeader::decode(&mut behind)?;
             behind = behind.get(item.payload_length..).ok_or(alloy_rlp::Error::InputTooShort)?;
         }
-        // The fees of an ancestor do not matter, but a header without them is of another chain: the last item of
-        // Amsterdam's is an integer too, so only the count tells them apart.
+        // The fees of an ancestor do not matter, but a header without them is of another chain: the
+        // last item of Amsterdam's is an integer too, so only the count tells them apart.
         alloy_rlp::decode_exact::<u64>(last)?;
         if !HEADER_ITEMS.contains(&(count - 1)) {
             return Err(alloy_rlp::Error::Custom("a header without burned fees"));

@@ -11,8 +11,8 @@ pub const MARKET_ADDRESS: Address = address!("0x00000000000000000000000000000000
 
 /// Code of the contract.
 ///
-/// A call without data and value returns price, excess and limit, one word each. A call of the system address
-/// with one word sets the excess. All other calls revert.
+/// A call without data and value returns price, excess and limit, one word each. A call of the
+/// system address with one word sets the excess. All other calls revert.
 ///
 /// ```text
 ///       caller push20 SYSTEM_ADDRESS eq push1 set jumpi
@@ -43,7 +43,8 @@ pub const MARKET_CODE_HASH: B256 =
 /// Slot of the excess.
 const EXCESS: U256 = U256::ZERO;
 
-/// Returns the excess of a state. Only the end of a block changes it, so it is constant throughout a block.
+/// Returns the excess of a state. Only the end of a block changes it, so it is constant throughout
+/// a block.
 pub(super) fn excess<DB: Database + ?Sized>(state: &mut DB) -> Result<u64, DB::Error> {
     Ok(state.storage(MARKET_ADDRESS, EXCESS)?.saturating_to())
 }
@@ -57,13 +58,13 @@ pub fn price_on(state: &mut dyn HookState) -> Result<u64, ReadError> {
     excess(state).map(price)
 }
 
-/// Closes the market of a block: sets the excess of the next block from the gas that the calls of this one
-/// have taken.
+/// Closes the market of a block: sets the excess of the next block from the gas that the calls of
+/// this one have taken.
 ///
 /// # Errors
 ///
-/// [`Invalid::SystemCode`](executor::Invalid::SystemCode) if other code is at the contract's address, or any error
-/// of reading the state.
+/// [`Invalid::SystemCode`](executor::Invalid::SystemCode) if other code is at the contract's
+/// address, or any error of reading the state.
 pub fn close_block(state: &mut dyn HookState, tally: &BlockTally) -> Result<(), BlockError> {
     let contract = HookContract { address: MARKET_ADDRESS, code_hash: MARKET_CODE_HASH };
     contract.check(state)?;

@@ -1,11 +1,12 @@
 //! A market for EXECUTE gas: a limit for each L1 block, and a price that follows demand.
 //!
-//! Reserves and charges of calls are counted in EXECUTE gas, under any [`Pricing`](execute::Pricing). With the
-//! market each unit of it costs [`price`] wei, which the call pays in L1 gas at the base fee of its block
-//! ([`Rate`]), and all calls of a block together take at most [`LIMIT`]. The price follows from an *excess*,
-//! which grows by the use of blocks beyond [`TARGET`] and is stored in a contract ([`MARKET_ADDRESS`]).
-//! Calls in a transaction of type `0x05` with an allowance draw from that instead, and take no gas.
-//! `docs/market.md` has the formulas, the attacks that they withstand, and their results under load.
+//! Reserves and charges of calls are counted in EXECUTE gas, under any
+//! [`Pricing`](execute::Pricing). With the market each unit of it costs [`price`] wei, which the
+//! call pays in L1 gas at the base fee of its block ([`Rate`]), and all calls of a block together
+//! take at most [`LIMIT`]. The price follows from an *excess*, which grows by the use of blocks
+//! beyond [`TARGET`] and is stored in a contract ([`MARKET_ADDRESS`]). Calls in a transaction of
+//! type `0x05` with an allowance draw from that instead, and take no gas. `docs/market.md` has the
+//! formulas, the attacks that they withstand, and their results under load.
 
 mod contract;
 mod terms;
@@ -22,8 +23,8 @@ pub const LIMIT: u64 = 60_000_000;
 /// EXECUTE gas per L1 block at which the price stays constant.
 pub const TARGET: u64 = LIMIT / 2;
 
-/// Inertia of the price: a full block raises it to nine eighths, an empty one lowers it to eight ninths
-/// (`TARGET / ln(9/8)`).
+/// Inertia of the price: a full block raises it to nine eighths, an empty one lowers it to eight
+/// ninths (`TARGET / ln(9/8)`).
 pub const UPDATE_FRACTION: u64 = 254_705_610;
 
 /// Fraction of the base fee below which the price does not fall as long as EXECUTE is used.
@@ -32,11 +33,13 @@ pub const RESERVE_RATIO: u64 = 16;
 /// Maximum excess, at which the price of a unit of gas is a ninth of an ether.
 pub const MAX_EXCESS: u64 = 10_000_000_000;
 
-/// Price of a unit of EXECUTE gas, in wei: `e^(excess / UPDATE_FRACTION)` as EIP-4844 approximates it.
+/// Price of a unit of EXECUTE gas, in wei: `e^(excess / UPDATE_FRACTION)` as EIP-4844 approximates
+/// it.
 pub const fn price(excess: u64) -> u64 {
     let excess = if excess < MAX_EXCESS { excess } else { MAX_EXCESS } as u128;
     let denominator = UPDATE_FRACTION as u128;
-    // No term of the series exceeds denominator · e^40, which is 2^86, and 2^120 with the next factor.
+    // No term of the series exceeds denominator · e^40, which is 2^86, and 2^120 with the next
+    // factor.
     let (mut term, mut sum, mut index) = (denominator, 0, 1);
     while term > 0 {
         sum += term;
@@ -58,8 +61,8 @@ pub const fn excess_at(wei: u64) -> u64 {
 
 /// Returns the excess after a block with this base fee, in wei, whose calls have used `used` gas.
 ///
-/// While the price is below a [`RESERVE_RATIO`]th of the base fee, any use raises it (as EIP-7918 does for
-/// blobs): at a negligible price, use says nothing about demand.
+/// While the price is below a [`RESERVE_RATIO`]th of the base fee, any use raises it (as EIP-7918
+/// does for blobs): at a negligible price, use says nothing about demand.
 pub fn next_excess(excess: u64, used: u64, base_fee: u64) -> u64 {
     let is_reserve = u128::from(price(excess)) * u128::from(RESERVE_RATIO) < u128::from(base_fee);
     let next = if is_reserve {
@@ -74,14 +77,16 @@ pub fn next_excess(excess: u64, used: u64, base_fee: u64) -> u64 {
 
 /// The price of a block, cached from its first call on.
 ///
-/// A call learns its price before it has shown to hold any gas, and the series takes a hundred divisions,
-/// which calls without gas would cause for free. The excess is constant until the block ends and cheap to
-/// read, so the price is cached with its excess: a state with another excess never gets the old price.
+/// A call learns its price before it has shown to hold any gas, and the series takes a hundred
+/// divisions, which calls without gas would cause for free. The excess is constant until the block
+/// ends and cheap to read, so the price is cached with its excess: a state with another excess
+/// never gets the old price.
 #[derive(Debug, Default)]
 struct Quote(Cell<Option<(u64, u64)>>);
 
 impl Quote {
-    /// Returns the price at this excess, and computes it only if the excess differs from the last one.
+    /// Returns the price at this excess, and computes it only if the excess differs from the last
+    /// one.
     fn at(&self, excess: u64, compute: impl FnOnce(u64) -> u64) -> u64 {
         match self.0.get() {
             Some((known, wei)) if known == excess => wei,

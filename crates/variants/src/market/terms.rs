@@ -47,18 +47,19 @@ impl From<BeyondAllowance> for ExecuteError {
 pub(crate) enum Payment {
     /// In gas of the block, at the price of the market.
     Converted,
-    /// From an allowance of this much EXECUTE gas, which the sender of the transaction around them has paid for.
+    /// From an allowance of this much EXECUTE gas, which the sender of the transaction around them
+    /// has paid for.
     Allowance(u64),
 }
 
-/// Adds EXECUTE to the EVM of one block, or of a call at the start of one. The market sells its calls, and
-/// `tally` counts what they take.
+/// Adds EXECUTE to the EVM of one block, or of a call at the start of one. The market sells its
+/// calls, and `tally` counts what they take.
 pub fn install(execute: &Arc<Execute>, precompiles: &mut PrecompilesMap, tally: &Arc<BlockTally>) {
     install_with(execute, precompiles, tally, Payment::Converted, Execute::answer_counted);
 }
 
-/// Does the same for an EXECUTE whose calls are paid like this, and which `answer` answers: with the answer of a call,
-/// and the gas that it takes.
+/// Does the same for an EXECUTE whose calls are paid like this, and which `answer` answers: with
+/// the answer of a call, and the gas that it takes.
 pub(crate) fn install_with(
     execute: &Arc<Execute>,
     precompiles: &mut PrecompilesMap,
@@ -89,8 +90,8 @@ impl<T> Answering for T where
 {
 }
 
-/// Answers a call. It has not shown to hold any gas yet, so its price is a single read of the state, except for the
-/// first call of a block.
+/// Answers a call. It has not shown to hold any gas yet, so its price is a single read of the
+/// state, except for the first call of a block.
 fn sell(
     execute: &Execute,
     dialect: &dyn Dialect,
@@ -123,7 +124,8 @@ fn sell(
     }
 }
 
-/// Answers a call in a transaction with an allowance of this much EXECUTE gas, and takes no gas of the call.
+/// Answers a call in a transaction with an allowance of this much EXECUTE gas, and takes no gas of
+/// the call.
 ///
 /// The transaction is in the block only if the block has room for the whole allowance.
 fn draw(

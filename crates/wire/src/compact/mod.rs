@@ -1,9 +1,11 @@
-//! Compact form of the state of a batch's witness: it omits everything that the rest of the witness implies.
+//! Compact form of the state of a batch's witness: it omits everything that the rest of the witness
+//! implies.
 //!
-//! A witness that lists nodes by their RLP states most hashes twice: as a node, and as a reference in its
-//! parent. Here the nodes come in preorder, each carried child directly behind its parent and each storage
-//! trie behind the leaf of its account. Everything that can be computed is omitted: hashes of carried nodes
-//! and codes, the hashes of empty storage and empty code, and RLP framing.
+//! A witness that lists nodes by their RLP states most hashes twice: as a node, and as a reference
+//! in its parent. Here the nodes come in preorder, each carried child directly behind its parent
+//! and each storage trie behind the leaf of its account. Everything that can be computed is
+//! omitted: hashes of carried nodes and codes, the hashes of empty storage and empty code, and RLP
+//! framing.
 
 mod read;
 
@@ -28,7 +30,8 @@ pub mod tag {
     pub const EXTENSION_OF_HASH: u8 = 0x02;
     /// A leaf of a storage trie.
     pub const SLOT: u8 = 0x03;
-    /// A leaf of the account trie, with its storage and its code in the lower four bits, two for each.
+    /// A leaf of the account trie, with its storage and its code in the lower four bits, two for
+    /// each.
     pub const ACCOUNT: u8 = 0x10;
     /// Empty storage or code of an account.
     pub const EMPTY: u8 = 0;
@@ -38,11 +41,11 @@ pub mod tag {
     pub const CARRIED: u8 = 2;
 }
 
-/// Trie nodes of the state before the first block, in compact form: the number of nodes, and a stream of
-/// them.
+/// Trie nodes of the state before the first block, in compact form: the number of nodes, and a
+/// stream of them.
 ///
-/// Every byte is checked to belong to one node, and every node to one position in the trie. No node is
-/// hashed.
+/// Every byte is checked to belong to one node, and every node to one position in the trie. No node
+/// is hashed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CompactState<'a> {
     nodes: u32,
@@ -51,10 +54,10 @@ pub struct CompactState<'a> {
 }
 
 impl<'a> CompactState<'a> {
-    /// Minimum average bytes of a node in a stream. No trie with hashed keys is below it: a branch has at
-    /// least two children, and each path ends in a hash or in a leaf with most of its key.
-    // The bound turns the declared count into one that the stream's length limits, before anything is
-    // allocated for it.
+    /// Minimum average bytes of a node in a stream. No trie with hashed keys is below it: a branch
+    /// has at least two children, and each path ends in a hash or in a leaf with most of its key.
+    // The bound turns the declared count into one that the stream's length limits, before anything
+    // is allocated for it.
     pub const MIN_NODE: usize = 12;
     /// The state with no carried node.
     pub const EMPTY: Self = Self { nodes: 0, expanded: 0, stream: &[] };
@@ -63,8 +66,8 @@ impl<'a> CompactState<'a> {
     ///
     /// # Errors
     ///
-    /// [`DecodeError`] if the stream is not the canonical encoding of these nodes, or does not hold the
-    /// declared number of nodes.
+    /// [`DecodeError`] if the stream is not the canonical encoding of these nodes, or does not hold
+    /// the declared number of nodes.
     pub fn decode(bytes: &'a [u8], codes: usize) -> Result<Self, DecodeError> {
         let Some((_, stream)) = bytes.split_at_checked(OFFSET) else {
             return Err(DecodeError::TooShort { what: WHAT, got: bytes.len(), expected: OFFSET });
@@ -74,7 +77,8 @@ impl<'a> CompactState<'a> {
         if count > limit {
             return Err(DecodeError::TooMany { what: WHAT, got: count, limit });
         }
-        // The whole stream is read once here, so that later readers cannot fail half way through a trie.
+        // The whole stream is read once here, so that later readers cannot fail half way through a
+        // trie.
         let mut reader = StreamReader::new(stream, count, codes);
         let mut expanded = 0;
         while let Some(node) = reader.next_node()? {

@@ -78,9 +78,9 @@ pub struct Account<'a> {
 }
 
 impl Account<'_> {
-    /// Appends the RLP of the account. If the storage trie is carried, leaves out its root and returns the
-    /// position at which the RLP of the root belongs. `code` returns the hash of a code by its position; the
-    /// witness has every position asked for.
+    /// Appends the RLP of the account. If the storage trie is carried, leaves out its root and
+    /// returns the position at which the RLP of the root belongs. `code` returns the hash of a code
+    /// by its position; the witness has every position asked for.
     pub fn encode(
         &self,
         code: impl FnOnce(usize) -> Option<B256>,
@@ -96,7 +96,8 @@ impl Account<'_> {
             Storage::Hash(hash) => Some(hash.into()),
             Storage::Carried => None,
         };
-        // Two hashes in any case: the length of the header does not depend on the root that is still to come.
+        // Two hashes in any case: the length of the header does not depend on the root that is
+        // still to come.
         let payload_length = self.numbers.len() + 2 * HASH;
         Header { list: true, payload_length }.encode(out);
         out.extend_from_slice(self.numbers);
@@ -146,8 +147,8 @@ impl StreamNode<'_> {
         const LIST: usize = 2;
         match self {
             StreamNode::Branch(branch) => {
-                // An absent child costs one byte, and each present one 32 more; 3 is the longest header of a
-                // branch.
+                // An absent child costs one byte, and each present one 32 more; 3 is the longest
+                // header of a branch.
                 let children = (branch.carried | branch.hashed).count_ones() as usize;
                 3 + 17 + (HASH - 1) * children
             }
@@ -208,8 +209,8 @@ impl<'a> StreamReader<'a> {
 
     fn read_node(&mut self) -> Result<Option<StreamNode<'a>>, StreamError> {
         let Some(mut place) = self.open.pop() else {
-            // Both must end together: a stream may neither promise nodes that do not come nor hide bytes
-            // behind them.
+            // Both must end together: a stream may neither promise nodes that do not come nor hide
+            // bytes behind them.
             return match (self.rest.len(), self.read == self.declared) {
                 (0, true) => Ok(None),
                 (0, false) => Err(StreamError::Fewer { got: self.read, declared: self.declared }),
@@ -221,13 +222,13 @@ impl<'a> StreamReader<'a> {
             return Err(StreamError::More { declared: self.declared });
         }
         let (node, children) = self.node_at(&place)?;
-        // Two extensions in a row, or an extension before a leaf, have a shorter form, so the trie cannot
-        // contain them.
+        // Two extensions in a row, or an extension before a leaf, have a shorter form, so the trie
+        // cannot contain them.
         if place.below_extension && !node.is_branch() {
             return Err(StreamError::BelowExtension);
         }
-        // A node with unread children stays on the stack below its child: this is preorder without recursion,
-        // and a hostile stream cannot exhaust the call stack.
+        // A node with unread children stays on the stack below its child: this is preorder without
+        // recursion, and a hostile stream cannot exhaust the call stack.
         place.left -= 1;
         if place.left > 0 {
             self.open.push(place);
@@ -288,7 +289,8 @@ impl<'a> StreamReader<'a> {
     fn branch(&mut self) -> Result<Branch<'a>, StreamError> {
         let carried = u16::from_le_bytes(*self.take("mask")?);
         let hashed = u16::from_le_bytes(*self.take("mask")?);
-        // A child is a hash or carried, never both; otherwise its hash could contradict its content.
+        // A child is a hash or carried, never both; otherwise its hash could contradict its
+        // content.
         if carried & hashed != 0 {
             return Err(StreamError::Masks { carried, hashed });
         }
@@ -356,7 +358,8 @@ impl<'a> StreamReader<'a> {
     fn path(&mut self, nibbles: usize) -> Result<Path<'a>, StreamError> {
         let packed = self.bytes("path", nibbles.div_ceil(2))?;
         match packed {
-            // The unused half of the first byte must be zero, or one path would have sixteen encodings.
+            // The unused half of the first byte must be zero, or one path would have sixteen
+            // encodings.
             [first @ 0x10..=0xff, ..] if nibbles % 2 == 1 => {
                 Err(StreamError::Padding { got: *first })
             }
@@ -367,7 +370,8 @@ impl<'a> StreamReader<'a> {
     /// Reads the RLP of an integer of at most `limit` bytes.
     fn integer(&mut self, what: &'static str, limit: usize) -> Result<&'a [u8], StreamError> {
         let first = self.rest.first().copied();
-        // A list header (0xc0 and above) yields a length above every limit and is refused by the check below.
+        // A list header (0xc0 and above) yields a length above every limit and is refused by the
+        // check below.
         let len = usize::from(first.unwrap_or_default().saturating_sub(0x80));
         if len > limit {
             return Err(StreamError::TooLarge { what, got: len, limit });

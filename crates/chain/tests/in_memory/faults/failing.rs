@@ -8,8 +8,8 @@ use store::{
 };
 use trie::NodePath;
 
-/// A store in memory of which one operation, read or write, can be made to fail: just once, so that an
-/// ignored error shows as a success.
+/// A store in memory of which one operation, read or write, can be made to fail: just once, so that
+/// an ignored error shows as a success.
 #[derive(Debug, Default)]
 pub(crate) struct FailingStore {
     below: MemoryStore,

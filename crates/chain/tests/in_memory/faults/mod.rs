@@ -1,5 +1,5 @@
-//! A store that fails at any one operation: exactly its error comes out, the chain is as it was, and
-//! the same can be done once the store works again.
+//! A store that fails at any one operation: exactly its error comes out, the chain is as it was,
+//! and the same can be done once the store works again.
 
 mod failing;
 mod scene;

@@ -1,5 +1,5 @@
-//! A chain on a store that can fail, and how an operation is done while each of its accesses fails in
-//! turn.
+//! A chain on a store that can fail, and how an operation is done while each of its accesses fails
+//! in turn.
 
 use super::failing::FailingStore;
 use alloy_consensus::TxEip1559;
@@ -22,9 +22,9 @@ pub(crate) const ETHER: u128 = 1_000_000_000_000_000_000;
 /// Sets slot `calldata[0]` to `calldata[32]`.
 pub(crate) const SETTER: Address = Address::repeat_byte(0x57);
 pub(crate) const SETTER_CODE: [u8; 7] = hex!("602035 5f35 55 00");
-/// Makes every kind of read: BLOCKHASH of four blocks ago, EXTCODEHASH and BALANCE of the address in
-/// `calldata[0]`, size and bytes of the setter's code, its own slot 0; then sets the setter's slot
-/// `calldata[32]` to 1, by a call.
+/// Makes every kind of read: BLOCKHASH of four blocks ago, EXTCODEHASH and BALANCE of the address
+/// in `calldata[0]`, size and bytes of the setter's code, its own slot 0; then sets the setter's
+/// slot `calldata[32]` to 1, by a call.
 pub(crate) const READER: Address = Address::repeat_byte(0x52);
 
 pub(crate) fn reader_code() -> Vec<u8> {
@@ -106,8 +106,8 @@ pub(crate) fn build(chain: &Chain, mark: u8, transactions: Vec<Transaction>) -> 
     block
 }
 
-/// A chain of six blocks on a store that can fail, a longer branch from its second block that is not
-/// canonical, and what could come next.
+/// A chain of six blocks on a store that can fail, a longer branch from its second block that is
+/// not canonical, and what could come next.
 pub(crate) struct Scene {
     pub(crate) store: Arc<FailingStore>,
     pub(crate) chain: Chain,

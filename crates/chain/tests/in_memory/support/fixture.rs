@@ -190,8 +190,8 @@ fn accept(chain: &mut Chain, execute: &Execute, rlp: &[u8]) -> Result<()> {
     Ok(())
 }
 
-/// An invalid block is refused by the chain and by EXECUTE, with a witness that holds everything, for
-/// the fixture's reason.
+/// An invalid block is refused by the chain and by EXECUTE, with a witness that holds everything,
+/// for the fixture's reason.
 fn refuse(
     chain: &Chain,
     execute: &Execute,

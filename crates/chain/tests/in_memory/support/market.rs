@@ -66,7 +66,8 @@ pub(crate) struct L1 {
     pub(crate) reasons: Arc<Reasons>,
 }
 
-/// Genesis of such a chain: two rich accounts, the contracts of the tests, and the market with this excess.
+/// Genesis of such a chain: two rich accounts, the contracts of the tests, and the market with this
+/// excess.
 pub(crate) fn genesis(fork: ProtocolFork, excess: u64) -> Genesis {
     let mut genesis = empty_genesis(fork);
     genesis.gas_limit = 200_000_000;

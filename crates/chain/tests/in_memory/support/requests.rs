@@ -1,7 +1,8 @@
 //! The requests that invalid blocks of the fixtures claim.
 //!
-//! A block has only the hash of its requests. What the hash is of stands in the sources of the fixtures, and
-//! is written down here, by the name of the test; each claim is checked against that hash.
+//! A block has only the hash of its requests. What the hash is of stands in the sources of the
+//! fixtures, and is written down here, by the name of the test; each claim is checked against that
+//! hash.
 
 use alloy_primitives::{Address, B256, Bytes, address};
 use revm::precompile::crypto;

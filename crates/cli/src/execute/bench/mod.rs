@@ -1,8 +1,9 @@
 //! `enshrine execute bench`: EXECUTE against the least work that any verifier must do.
 //!
 //! Times are medians over rounds in which the floor, one thread and all threads take turns, so that
-//! a machine whose speed drifts slows all three alike. The floor and one thread are measured by the time that
-//! their thread has a core, all threads by the clock. Ratios are what to compare across machines.
+//! a machine whose speed drifts slows all three alike. The floor and one thread are measured by the
+//! time that their thread has a core, all threads by the clock. Ratios are what to compare across
+//! machines.
 
 mod report;
 

@@ -170,7 +170,8 @@ impl Values {
 
     /// Limits of a transaction on L1.
     fn l1_limits(&self) -> Result<L1Limits> {
-        // What an L2 block can owe has to fit into a transaction, so neither is less than on mainnet.
+        // What an L2 block can owe has to fit into a transaction, so neither is less than on
+        // mainnet.
         let mainnet = L1Limits::default();
         let bytes = given("--l1-transaction-bytes", self.l1_transaction_bytes)?;
         ensure!(bytes >= mainnet.bytes, "--l1-transaction-bytes: at least {}", mainnet.bytes);

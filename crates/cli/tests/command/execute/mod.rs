@@ -123,7 +123,8 @@ fn fork_replaces_the_schedule_of_a_public_network() {
     for (flags, code) in [
         (&[][..], [1, 2]),
         (&["--fork", "osaka"], [0, 0]),
-        // The schema id of the input names its fork; a block alone names none, and follows these rules too.
+        // The schema id of the input names its fork; a block alone names none, and follows these
+        // rules too.
         (&["--fork", "prague"], [1, 0]),
         (&["--fork", "amsterdam"], [1, 1]),
     ] {

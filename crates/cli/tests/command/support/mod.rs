@@ -86,8 +86,8 @@ pub(crate) fn free_port() -> u16 {
 /// Names that each command would mean something else by: of what, they do not say.
 const VAGUE: [&str; 8] = ["number", "hash", "block", "gas", "ms", "size", "chain", "root"];
 
-/// Reads what a command has printed for programs, and looks at its keys: written as JSON-RPC writes them,
-/// and none that says less than the next command's key for the same thing.
+/// Reads what a command has printed for programs, and looks at its keys: written as JSON-RPC writes
+/// them, and none that says less than the next command's key for the same thing.
 pub(crate) fn document(text: &[u8]) -> Value {
     let document = serde_json::from_slice(text).expect("JSON");
     check(&document);

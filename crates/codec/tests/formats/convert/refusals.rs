@@ -11,7 +11,8 @@ fn good() -> BlockParts {
     BlockParts::new(&header(ProtocolFork::Osaka, 17), &transactions())
 }
 
-/// Returns the reason for which a block is refused, after checking that it is accepted without the change.
+/// Returns the reason for which a block is refused, after checking that it is accepted without the
+/// change.
 fn refused(change: impl FnOnce(&mut BlockParts)) -> DecodeError {
     let mut parts = good();
     RawBlock::decode(&parts.rlp()).expect("the block is good before the change");

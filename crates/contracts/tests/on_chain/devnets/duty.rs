@@ -27,8 +27,8 @@ const REFUSING: Address = Address::with_last_byte(10);
 
 /// The most of one kind.
 pub(crate) enum Duty {
-    /// The maximum number of messages that can be demanded, the first of the maximum number that an anchor
-    /// can cover.
+    /// The maximum number of messages that can be demanded, the first of the maximum number that an
+    /// anchor can cover.
     Relays(Box<Relays>),
     /// Forced transactions and their outcome.
     Forced { transactions: Vec<Transaction>, entries: Vec<ForcedTransaction>, outcome: Outcome },
@@ -106,7 +106,8 @@ impl Duty {
         Ok(Self::Forced { transactions, entries, outcome: Outcome::Included })
     }
 
-    /// Creates the maximum number of forced transactions of a block, from as many accounts as proofs count for.
+    /// Creates the maximum number of forced transactions of a block, from as many accounts as
+    /// proofs count for.
     pub(crate) fn evidence(scene: &mut Scene) -> Result<Self> {
         let proofs = PROVEN;
         let mut entries = Vec::new();
@@ -199,8 +200,8 @@ impl Duty {
     }
 }
 
-/// Accounts that are shown for all that a block deals with: of a ninth no block can be demanded, since it
-/// would go beyond the budget of bytes.
+/// Accounts that are shown for all that a block deals with: of a ninth no block can be demanded,
+/// since it would go beyond the budget of bytes.
 const PROVEN: usize = 8;
 
 fn submit(scene: &mut Scene, transaction: &Transaction) -> Result<ForcedTransaction> {

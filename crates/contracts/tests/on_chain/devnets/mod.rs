@@ -1,6 +1,6 @@
-//! The largest duties of a rollup, brought to L1 as anybody would bring them: as a transaction to the pool of
-//! a node with the limits that pools have, on an L1 with the gas schedule of Osaka and on one with that of
-//! Amsterdam. The block around the duty is as large as the pool takes.
+//! The largest duties of a rollup, brought to L1 as anybody would bring them: as a transaction to
+//! the pool of a node with the limits that pools have, on an L1 with the gas schedule of Osaka and
+//! on one with that of Amsterdam. The block around the duty is as large as the pool takes.
 
 mod duty;
 mod scene;

@@ -79,8 +79,8 @@ impl Scene {
         Ok(())
     }
 
-    /// Advances by a block that does its duty and is filled up to what a pool takes; with a little more it
-    /// is not taken.
+    /// Advances by a block that does its duty and is filled up to what a pool takes; with a little
+    /// more it is not taken.
     pub(crate) fn advance_by_the_largest(&mut self, duty: &Duty) -> Result<()> {
         let (_, call) = self.block(duty, &[], 0)?;
         let least = self.transaction(&call)?.encode_2718_len();
@@ -118,8 +118,8 @@ impl Scene {
         Ok(())
     }
 
-    /// A block that does a duty, with calls of some of the ballast and as many bytes of calldata besides,
-    /// and the call that advances by it.
+    /// A block that does a duty, with calls of some of the ballast and as many bytes of calldata
+    /// besides, and the call that advances by it.
     fn block(
         &mut self,
         duty: &Duty,
@@ -162,7 +162,8 @@ impl Scene {
         }))
     }
 
-    /// Puts the call into a block by a transaction to the node's pool; what it used. It has to succeed.
+    /// Puts the call into a block by a transaction to the node's pool; what it used. It has to
+    /// succeed.
     fn send(&mut self, call: &INativeRollup::advanceCall) -> Result<u64, HarnessError> {
         let (operator, to) = (self.operator.clone(), self.rollup.address);
         let data = call.abi_encode().into();
@@ -171,7 +172,8 @@ impl Scene {
         Ok(sent.gas_used)
     }
 
-    /// Checks that EXECUTE asks for no gas for a demanded part but that of the input and of the block.
+    /// Checks that EXECUTE asks for no gas for a demanded part but that of the input and of the
+    /// block.
     fn assert_nothing_is_dear(&self, block: &BlockWithWitness) -> Result<()> {
         let calldata = block.input()?;
         let input = StatelessInput::decode(&calldata)?;
@@ -187,8 +189,8 @@ fn ballast(place: usize) -> Address {
     Address::with_last_byte(place as u8).create(8_079)
 }
 
-/// A contract of this many bytes, no two of which are alike, and none of which is zero but the first:
-/// it stops at once.
+/// A contract of this many bytes, no two of which are alike, and none of which is zero but the
+/// first: it stops at once.
 fn filler(place: usize, length: usize) -> GenesisAccount {
     let word =
         |number: u64| keccak256([(place as u64).to_be_bytes(), number.to_be_bytes()].concat());

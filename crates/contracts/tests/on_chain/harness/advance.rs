@@ -264,8 +264,8 @@ fn eth_sent_on_l1_arrives_on_l2_and_the_gas_of_advance_stays_within_its_budget()
     let block = harness.seal(time + 1, again)?;
     assert!(!block.block.executed.receipts[0].success);
 
-    // Gas, with no new anchor: what advance costs beyond calldata and EXECUTE. The block works so much
-    // that it is this which counts, and not the floor of EIP-7623.
+    // Gas, with no new anchor: what advance costs beyond calldata and EXECUTE. The block works so
+    // much that it is this which counts, and not the floor of EIP-7623.
     let endless = Bytes::from_static(&[0x5b, 0x5f, 0x56]);
     let busy = harness.l2.sign(&alice, TxKind::Create, U256::ZERO, endless, 1_000_000)?;
     let block = harness.seal(time + 2, vec![busy])?;

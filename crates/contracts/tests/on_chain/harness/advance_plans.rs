@@ -85,7 +85,8 @@ impl Harness {
     }
 }
 
-/// Groups of blocks, each of which gets an input, in one call; none is a block that gets a batch of its own.
+/// Groups of blocks, each of which gets an input, in one call; none is a block that gets a batch of
+/// its own.
 const SHAPES: [&[usize]; 9] =
     [&[1], &[1, 1], &[1, 1, 1], &[2], &[3], &[2, 1], &[3, 2], &[0], &[0, 1, 2]];
 

@@ -99,8 +99,8 @@ fn what_is_sent_on_l2_is_claimed_on_l1_once() -> Result<()> {
         assert!(harness.l1.transact(&operator, message_queue, U256::ZERO, &early).is_err());
         harness.advance(vec![block.input()?], vec![])?;
 
-        // Without an account proof a claim succeeds only after another one has proven the account for this
-        // block.
+        // Without an account proof a claim succeeds only after another one has proven the account
+        // for this block.
         let account_proof = core::mem::take(&mut proofs[1].accountProof);
         let later = claim(&messages[1], &proofs[1], operator.address());
         let result = harness.l1.transact(&operator, message_queue, U256::ZERO, &later);

@@ -1,4 +1,5 @@
-//! Inputs of which L1 keeps a part: they move the head as the whole inputs do, and cost what is said before.
+//! Inputs of which L1 keeps a part: they move the head as the whole inputs do, and cost what is
+//! said before.
 
 use super::{advance_plans::L1_FORKS, support::Harness};
 use alloy_primitives::{Address, Bytes, U256, keccak256};
@@ -241,8 +242,8 @@ fn the_planner_takes_references_where_they_are_cheaper() -> Result<()> {
     let (short, cost) = chosen(FORK, from_ref(&all));
     assert!(short.inputs[0].len() + 1_000 < input.bytes.len());
     assert!(cost.gas + 12_000 < whole.gas, "{} and {}", cost.gas, whole.gas);
-    // Some bytes are not worth an account; on Amsterdam they are, where each costs the same in every
-    // transaction.
+    // Some bytes are not worth an account; on Amsterdam they are, where each costs the same in
+    // every transaction.
     let small = kept(&input.bytes[620..770]);
     let (way, _) = chosen(FORK, from_ref(&small));
     assert_eq!(way.inputs, from_ref(&input.bytes));

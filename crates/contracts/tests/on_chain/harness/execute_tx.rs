@@ -20,7 +20,8 @@ use wire::ProtocolFork;
 
 const DOCUMENT: &str = include_str!("../../../../../docs/dialects.md");
 
-/// An L1 with all forms of EXECUTE that `NativeRollup` can call, and an L2 with a rollup for each way to advance it.
+/// An L1 with all forms of EXECUTE that `NativeRollup` can call, and an L2 with a rollup for each
+/// way to advance it.
 struct World {
     l1: L1,
     l2: L2,
@@ -35,7 +36,8 @@ enum Way {
     Calldata,
     /// A batch of one block in calldata, with a compact witness, and with codes that L1 keeps.
     KeptCodes,
-    /// The head of the input in the calldata of a transaction of type `0x05`, and the rest in its witness.
+    /// The head of the input in the calldata of a transaction of type `0x05`, and the rest in its
+    /// witness.
     Transaction,
     /// The head of the input in calldata, and the rest in blobs.
     Blobs,
@@ -174,7 +176,8 @@ fn memory_of(l1: &L1, block: &Block) -> Result<usize> {
     Ok(memory.0.get())
 }
 
-/// Runs the transaction of a block as a pool does when it arrives, and builds its L1 block, which must find the verdict.
+/// Runs the transaction of a block as a pool does when it arrives, and builds its L1 block, which
+/// must find the verdict.
 fn assert_the_block_finds_the_verdict(world: &World, block: &BlockWithWitness) -> Result<()> {
     let offered = world.l1.execute_tx(&world.operator, world.execute_tx(block)?)?;
     let (state, header) = (world.l1.chain().state(), world.l1.next_header()?);

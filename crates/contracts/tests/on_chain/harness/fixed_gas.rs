@@ -1,5 +1,6 @@
-//! Fixed amounts of gas in the contracts, against their dearest uses by the rules of each fork. From Amsterdam on new
-//! state has a price by the byte (EIP-8037): a slot takes 97,920 gas more than before, an account 183,600.
+//! Fixed amounts of gas in the contracts, against their dearest uses by the rules of each fork.
+//! From Amsterdam on new state has a price by the byte (EIP-8037): a slot takes 97,920 gas more
+//! than before, an account 183,600.
 
 use super::{
     duties::{DAY, batch},
@@ -52,8 +53,9 @@ const RELEASE_GAS: u64 = 200_000;
 /// Most gas of a forced call of the messenger or the bridge (`RollupConfig::new`).
 const BOUNDED_GAS: u64 = 1_000_000;
 
-/// Most gas that either transaction which deploys the bridge may take: forge asks for 1.3 times as much as it estimates,
-/// and a block has 10,000,000 by default, of which the system's transactions get a part.
+/// Most gas that either transaction which deploys the bridge may take: forge asks for 1.3 times as
+/// much as it estimates, and a block has 10,000,000 by default, of which the system's transactions
+/// get a part.
 const DEPLOYING_GAS: u64 = 7_500_000;
 
 /// A rollup with a token bridge, and a token with the longest name that the bridge takes over.
@@ -99,7 +101,8 @@ impl Bridged {
         Ok(bridged)
     }
 
-    /// Makes a block at the time of L1 and advances the rollup by it. All messages have been relayed then.
+    /// Makes a block at the time of L1 and advances the rollup by it. All messages have been
+    /// relayed then.
     fn block(
         &mut self,
         transactions: Vec<Transaction>,
@@ -133,12 +136,14 @@ impl Bridged {
         Ok(self.harness.l2.sign(key, L2_ACCOUNTS.into(), U256::ZERO, force.into(), BOUNDED_GAS)?)
     }
 
-    /// Relays a message; returns `true` if the messenger has delivered it, and `false` if it keeps it.
+    /// Relays a message; returns `true` if the messenger has delivered it, and `false` if it keeps
+    /// it.
     fn relay(&mut self, message: &Message) -> Result<bool> {
         Ok(self.relay_for(message, self.harness.operator.address())?.0)
     }
 
-    /// Relays a message, with its fee for this account; returns `true` if it is delivered, and the gas used.
+    /// Relays a message, with its fee for this account; returns `true` if it is delivered, and the
+    /// gas used.
     fn relay_for(&mut self, message: &Message, fee_recipient: Address) -> Result<(bool, u64)> {
         let operator = self.harness.operator.clone();
         let (anchor, update) = self.harness.rollup.newest_anchor(&self.harness.l1, 0)?;
@@ -164,7 +169,8 @@ impl Bridged {
         self.relay(&message)
     }
 
-    /// Deposits 100 units for an account with this much gas on the L2; returns `true` if they are minted there.
+    /// Deposits 100 units for an account with this much gas on the L2; returns `true` if they are
+    /// minted there.
     fn deposit(&mut self, to: Address, gas: u64) -> Result<bool> {
         let (alice, amount) = (self.harness.alice.clone(), U256::from(100));
         let give = IToken::giveCall { to: alice.address(), amount };
@@ -270,7 +276,8 @@ fn a_contract_wallet_takes_its_tokens_out_by_a_forced_delivery_under_any_fork() 
     Ok(())
 }
 
-/// The first message of a rollup, to an account that comes into being by it, and so does the recipient of the fee.
+/// The first message of a rollup, to an account that comes into being by it, and so does the
+/// recipient of the fee.
 #[test]
 fn a_relay_takes_no_more_than_its_base_beside_the_gas_of_its_message_under_any_fork() -> Result<()>
 {

@@ -43,8 +43,8 @@ impl Harness {
         Self::of_both(fork, osaka, Execute::on(osaka), 10_000_000, none)
     }
 
-    /// Creates an L2 and an L1 by the rules of this fork. The L2 has blocks large enough for the deployment of a token
-    /// bridge, and forced transactions may call the bounded target.
+    /// Creates an L2 and an L1 by the rules of this fork. The L2 has blocks large enough for the
+    /// deployment of a token bridge, and forced transactions may call the bounded target.
     pub(crate) fn with_bounded_target(fork: ProtocolFork, target: Address) -> Result<Self> {
         Self::of_both(fork, fork, Execute::on(fork), 30_000_000, target)
     }

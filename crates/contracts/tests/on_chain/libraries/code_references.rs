@@ -160,8 +160,8 @@ fn only_unchangeable_code_is_kept() {
     let place = codes[1].account();
     let missing = KeptError::NothingKept { index: 1, account: place };
     assert_refused(&good, &[codes[0].clone(), codes[2].clone()], &accounts[..1], missing);
-    // With one byte changed, fewer of them, or at another account: another address would keep that for good, and
-    // this one may not.
+    // With one byte changed, fewer of them, or at another account: another address would keep that
+    // for good, and this one may not.
     let code = |index: usize, value: u8| {
         let mut code = accounts[1].1.to_vec();
         code[index] = value;
@@ -232,7 +232,8 @@ proptest! {
         for (at, value) in changes {
             let end = if near_the_front { 7 + 3 * 24 } else { short.len() };
             let at = at.index(end);
-            // Not the two upper bytes of the length: it is not for the harness to find that much memory.
+            // Not the two upper bytes of the length: it is not for the harness to find that much
+            // memory.
             if at != 2 && at != 3 {
                 short[at] = value;
             }

@@ -13,8 +13,8 @@ use std::collections::BTreeMap;
 /// A trie with whole words as keys.
 pub(crate) type Trie = BTreeMap<B256, Vec<u8>>;
 
-/// Root of a trie, and the nodes that lead to a key as `eth_getProof` gives them: without those that
-/// are embedded in others.
+/// Root of a trie, and the nodes that lead to a key as `eth_getProof` gives them: without those
+/// that are embedded in others.
 fn prove(trie: &Trie, key: B256) -> (B256, Vec<Bytes>) {
     if trie.is_empty() {
         return (EMPTY_ROOT_HASH, vec![]);

@@ -127,8 +127,8 @@ fn transaction() -> impl Strategy<Value = (Transaction, Address)> {
     )
 }
 
-/// Returns a transaction that a block's decoder accepts and that satisfies the further rules of a block's
-/// validation: it could be in a block of this chain, with any balance.
+/// Returns a transaction that a block's decoder accepts and that satisfies the further rules of a
+/// block's validation: it could be in a block of this chain, with any balance.
 fn strictly(raw: &[u8]) -> Option<(Transaction, Address)> {
     let tx = Transaction::decode_2718_exact(raw).ok()?;
     if tx.encoded_2718() != raw {

@@ -1,6 +1,6 @@
-//! `script/Deploy.s.sol` and `script/Operate.s.sol` as they are run: by forge, against stock anvil, and
-//! against the devnet of the `enshrine` beside this test (or where `ENSHRINE_BIN` says), which has
-//! EXECUTE.
+//! `script/Deploy.s.sol` and `script/Operate.s.sol` as they are run: by forge, against stock anvil,
+//! and against the devnet of the `enshrine` beside this test (or where `ENSHRINE_BIN` says), which
+//! has EXECUTE.
 
 mod bench;
 mod execute;
@@ -99,8 +99,8 @@ fn a_deployment_that_was_interrupted_goes_on_where_it_was() -> Result<()> {
     )?;
     let said = bench.refuse("Deploy", RUN, &[&early])?;
     assert!(said.contains("ValueInvalid") && said.contains("rollup.upgrade_delay"), "{said}");
-    // Messages with more gas than a block could relay, turns that have not begun, and placeholders of the
-    // example.
+    // Messages with more gas than a block could relay, turns that have not begun, and placeholders
+    // of the example.
     let large = [("policy = \"none\"", &*members), ("max_gas = 1000000", "max_gas = 20000000")];
     let large = bench.configure("large.toml", &large)?;
     let said = bench.refuse("Deploy", RUN, &[&large])?;

@@ -61,8 +61,8 @@ impl Request<'_> {
         if to <= fork {
             return self.only_theirs_by_number(&part(asked, from, to));
         }
-        // What is left out and where it ends counts from the first of theirs. No more than that many
-        // have to be found.
+        // What is left out and where it ends counts from the first of theirs. No more than that
+        // many have to be found.
         let skip = filter.after.unwrap_or(0);
         let most = filter.count.map(|count| skip.saturating_add(count));
         let mut wanted = asked.clone();
@@ -81,9 +81,9 @@ impl Request<'_> {
         Ok(shown.take(filter.count.map_or(usize::MAX, size)).collect())
     }
 
-    /// Fees of blocks of both nodes. If the other node's history of its blocks does not fit ours, the result is
-    /// ours alone, and so shorter than requested, as from a node that lacks old blocks. If only blocks of the
-    /// other node are requested, the result is its answer, unchanged.
+    /// Fees of blocks of both nodes. If the other node's history of its blocks does not fit ours,
+    /// the result is ours alone, and so shorter than requested, as from a node that lacks old
+    /// blocks. If only blocks of the other node are requested, the result is its answer, unchanged.
     pub(super) fn fees(&self) -> Result<Value, ErrorObjectOwned> {
         let count = self.params.get(0).and_then(quantity);
         let newest = self.params.get(1).and_then(block_id);
@@ -122,8 +122,8 @@ impl Request<'_> {
     }
 }
 
-/// Joins a fee history with the one after it, whose first block may be the last of the other. An optional list
-/// that either lacks is left out.
+/// Joins a fee history with the one after it, whose first block may be the last of the other. An
+/// optional list that either lacks is left out.
 fn one_history(theirs: &FeeHistory, ours: &FeeHistory, overlap: bool) -> Option<FeeHistory> {
     fn behind<T: Clone>(theirs: &[T], blocks: usize, ours: &[T], skip: usize) -> Option<Vec<T>> {
         Some([theirs.get(..blocks)?, ours.get(skip..)?].concat())

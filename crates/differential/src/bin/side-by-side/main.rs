@@ -1,10 +1,11 @@
 //! `side-by-side`: EXECUTE, ethrex and the floor on the same blocks, in the same process.
 //!
-//! The verifiers take turns, so that a machine with drifting speed slows all alike. EXECUTE runs with the fast libraries
-//! of crate `cryptography` on one thread and on all, and on one with the libraries that revm is built with, the
-//! *reference*; ethrex runs on one thread. A time is that of one whole call, from calldata to verdict: decoding, linking
-//! the witness, senders, execution, roots. Times on one thread count while it has a core, times on all by the clock. Only
-//! ratios can be compared across machines.
+//! The verifiers take turns, so that a machine with drifting speed slows all alike. EXECUTE runs
+//! with the fast libraries of crate `cryptography` on one thread and on all, and on one with the
+//! libraries that revm is built with, the *reference*; ethrex runs on one thread. A time is that of
+//! one whole call, from calldata to verdict: decoding, linking the witness, senders, execution,
+//! roots. Times on one thread count while it has a core, times on all by the clock. Only ratios can
+//! be compared across machines.
 
 mod chart;
 mod measured;
@@ -20,8 +21,8 @@ use std::{fs, path::PathBuf};
 #[global_allocator]
 static HEAP: measure::CountingHeap = measure::CountingHeap;
 
-/// Measures EXECUTE against ethrex and the floor: on the real blocks of the vectors, on blocks that are heavy in one
-/// thing, and on batches.
+/// Measures EXECUTE against ethrex and the floor: on the real blocks of the vectors, on blocks that
+/// are heavy in one thing, and on batches.
 #[derive(Debug, Parser)]
 struct Arguments {
     /// Only blocks whose name holds one of these.

@@ -6,7 +6,8 @@ use core::num::NonZeroUsize;
 use measure::geometric_mean;
 use serde_json::{Value, json};
 
-/// The figures, and geometric means and the worst ratio over the real blocks, or over all if there are none.
+/// The figures, and geometric means and the worst ratio over the real blocks, or over all if there
+/// are none.
 pub(crate) fn document(all: &[Measured], threads: NonZeroUsize) -> Value {
     let counted = counted(all);
     let mean = |ratio: fn(&Measured) -> Option<f64>| {

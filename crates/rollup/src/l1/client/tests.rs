@@ -1,4 +1,5 @@
-//! The sender of an L1 transaction, from a devnet over HTTP, with a proxy in between for false answers.
+//! The sender of an L1 transaction, from a devnet over HTTP, with a proxy in between for false
+//! answers.
 
 use super::*;
 use alloy_eips::eip7702::Authorization;
@@ -78,7 +79,8 @@ impl Scene {
         });
     }
 
-    /// Checks that L1 gives the true sender once more: an answer was at fault, and not the transaction.
+    /// Checks that L1 gives the true sender once more: an answer was at fault, and not the
+    /// transaction.
     fn assert_honest(&self, (hash, sender): (B256, Address)) -> Result<()> {
         self.proxy.honest();
         assert_eq!(self.client.sender_of(hash)?, Some(sender), "{hash}");
@@ -182,7 +184,8 @@ async fn a_forged_sender_or_hash_changes_nothing_and_another_transaction_is_a_li
         });
         assert_other_hash(scene.client.sender_of(hash), hash);
 
-        // The signed fields, and each part of the signature: another one gives another account, or none.
+        // The signed fields, and each part of the signature: another one gives another account, or
+        // none.
         for (field, forged) in [
             ("value", json!("0x1")),
             ("nonce", json!("0x63")),

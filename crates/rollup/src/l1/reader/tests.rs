@@ -87,7 +87,8 @@ fn grow(reader: &mut L1Reader, blocks: u64, branch: u8) {
     }
 }
 
-/// Settles the messages up to the oldest remembered header, as the room does; one of a hundred failed.
+/// Settles the messages up to the oldest remembered header, as the room does; one of a hundred
+/// failed.
 fn settle(reader: &mut L1Reader) -> u64 {
     let oldest = reader.view.oldest().unwrap().number;
     let relayed = (oldest - FIRST) * MESSAGES;
@@ -115,7 +116,8 @@ fn a_hundred_thousand_messages_take_the_memory_and_the_file_of_those_that_are_op
     }
     let total = BLOCKS * MESSAGES;
     assert_eq!(running.view.messages().len(), total);
-    // Messages and states of the queue of the blocks that may be reorganised, and hashes of those that failed.
+    // Messages and states of the queue of the blocks that may be reorganised, and hashes of those
+    // that failed.
     let bound = open + 100 * MESSAGES + 3 * MAX_HEADERS as u64 + total / 100;
     assert!(most_held <= bound, "{most_held} entries, expected at most {bound} of {total}");
     let needed = running.log.as_ref().unwrap().needed();

@@ -42,8 +42,8 @@ pub(crate) struct DrivenClient {
 }
 
 impl DrivenClient {
-    /// Starts a client on a chain of its own, by a command with these files and addresses, and waits until it
-    /// answers.
+    /// Starts a client on a chain of its own, by a command with these files and addresses, and
+    /// waits until it answers.
     pub(crate) async fn start(
         name: &'static str,
         genesis: &Genesis,

@@ -1,5 +1,5 @@
-//! EthereumJS, an execution client that shares no code with this project. Its packages are installed once, below
-//! `target`, at the versions and hashes that `test/ethereumjs` pins.
+//! EthereumJS, an execution client that shares no code with this project. Its packages are
+//! installed once, below `target`, at the versions and hashes that `test/ethereumjs` pins.
 
 use super::driven::DrivenClient;
 use alloy_genesis::Genesis;

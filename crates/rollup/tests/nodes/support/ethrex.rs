@@ -1,5 +1,6 @@
-//! ethrex as an execution client: its published crates, assembled by `crates/differential/ethrex-client`. That is a
-//! workspace of its own, which `cargo xtask ethrex` builds and names to the tests.
+//! ethrex as an execution client: its published crates, assembled by
+//! `crates/differential/ethrex-client`. That is a workspace of its own, which `cargo xtask ethrex`
+//! builds and names to the tests.
 
 use super::driven::DrivenClient;
 use alloy_genesis::Genesis;
@@ -28,7 +29,8 @@ pub(crate) fn program(what: &str) -> Option<PathBuf> {
 /// Starts ethrex on a chain of its own.
 pub(crate) async fn start(program: &Path, genesis: &Genesis) -> Result<DrivenClient> {
     let mut genesis = genesis.clone();
-    // It refuses a file without one. An L2 takes no deposits of validators, and nothing logs at this address.
+    // It refuses a file without one. An L2 takes no deposits of validators, and nothing logs at
+    // this address.
     genesis.config.deposit_contract_address = Some(Address::ZERO);
     DrivenClient::start("ethrex", &genesis, |places| {
         let mut command = Command::new(program);

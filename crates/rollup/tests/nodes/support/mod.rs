@@ -98,8 +98,8 @@ impl World {
         Self::on(l1, accounts, None).await
     }
 
-    /// Deploys a rollup that calls EXECUTE at this address, on an L1 that has transactions of type `0x05`, and a market
-    /// that sells them allowances, with these accounts on the L2.
+    /// Deploys a rollup that calls EXECUTE at this address, on an L1 that has transactions of type
+    /// `0x05`, and a market that sells them allowances, with these accounts on the L2.
     pub(crate) async fn with_execute_tx(
         calling: Address,
         accounts: Vec<(Address, GenesisAccount)>,
@@ -140,8 +140,8 @@ impl World {
         Self::of_forks(ForkTimes::constant(ProtocolFork::Amsterdam), l1, Vec::new(), None).await
     }
 
-    /// A world with blobs whose L1 begins at Prague at `time`, and has later forks after these seconds; the L2 has
-    /// the same schedule.
+    /// A world with blobs whose L1 begins at Prague at `time`, and has later forks after these
+    /// seconds; the L2 has the same schedule.
     pub(crate) async fn forking(
         time: u64,
         later: &[(ProtocolFork, u64)],
@@ -321,7 +321,8 @@ async fn head_time(provider: &DynProvider) -> Result<u64> {
     Ok(block.ok_or_eyre("no head")?.header.timestamp)
 }
 
-/// A concrete provider of a node's RPC, since a generic one would compile all that providers can do.
+/// A concrete provider of a node's RPC, since a generic one would compile all that providers can
+/// do.
 pub(crate) fn provider_of(node: &RollupNode) -> Result<RootProvider> {
     Ok(RootProvider::new_http(format!("http://{}", node.server().addresses()[0]).parse()?))
 }
@@ -370,8 +371,8 @@ pub(crate) async fn until<F: Future<Output = Result<bool>>>(
     Ok(())
 }
 
-/// Returns `true` if L1 has all blocks of a node. A test that also waits for a block checks that first, since the
-/// block may come between the two checks.
+/// Returns `true` if L1 has all blocks of a node. A test that also waits for a block checks that
+/// first, since the block may come between the two checks.
 pub(crate) fn is_settled(node: &RollupNode) -> bool {
     let status = node.status();
     status.safe_head == status.unsafe_head

@@ -1,5 +1,5 @@
-//! Batches: what is said of blocks together is what is said of each by itself, and their witness holds
-//! each thing once.
+//! Batches: what is said of blocks together is what is said of each by itself, and their witness
+//! holds each thing once.
 
 use super::compact::{expanded, nodes_of, set_of};
 use super::support::{
@@ -348,7 +348,8 @@ fn what_is_wrong_in_the_middle_is_found_there_or_by_the_next_block() {
                     (Err(alone), Err((block, together))) if block == place => {
                         assert_eq!(comparable(together), comparable(alone), "{what}");
                     }
-                    // A claim of a header about its parent's gas and blobs first shows in the next header.
+                    // A claim of a header about its parent's gas and blobs first shows in the next
+                    // header.
                     (Err(_), Err((block, Invalid::Header { .. }))) if block > place => {}
                     (Ok(_), Err((block, _))) if block > place => {}
                     (Ok(_), Ok(_)) => {}

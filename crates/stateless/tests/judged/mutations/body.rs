@@ -51,8 +51,8 @@ fn a_changed_byte_of_a_transaction_makes_the_block_invalid() {
             let mut others = transactions.clone();
             others[index] = &changed;
             let reason = with_transactions(case, &others).expect_err("is invalid");
-            // It is no longer a transaction, or one of another sender, who has no balance or is not even in
-            // the witness.
+            // It is no longer a transaction, or one of another sender, who has no balance or is not
+            // even in the witness.
             let of_the_transaction = match &reason {
                 Invalid::MalformedTransaction { index: at, .. }
                 | Invalid::TransactionGas { index: at, .. }
@@ -324,8 +324,8 @@ fn a_block_of_one_chain_is_none_of_another() {
         let outcome = verdict_on(verify(&input, &ChainSpec::for_input(OTHER, input.fork)));
         match (outcome, bound) {
             (Err(Invalid::Transaction { index, .. }), Some(bound)) => assert_eq!(index, bound),
-            // Only the transactions of a block name its chain: a caller must check the chain id that the
-            // verdict repeats.
+            // Only the transactions of a block name its chain: a caller must check the chain id
+            // that the verdict repeats.
             (Ok(verdict), None) => {
                 assert_eq!(verdict.chain_id, OTHER);
                 valid_anywhere += 1;

@@ -1,5 +1,5 @@
-//! The state of a batch in compact form: it expands into the nodes of which it was made, into those of the
-//! root that it was made for, and into nothing else.
+//! The state of a batch in compact form: it expands into the nodes of which it was made, into those
+//! of the root that it was made for, and into nothing else.
 
 use super::support::{Case, all, generated};
 use alloy_primitives::{B256, Bytes, KECCAK256_EMPTY, U256, keccak256};
@@ -288,7 +288,8 @@ fn random_states_expand_into_the_nodes_of_which_they_were_made() {
     assert!(embedded > 1_000 && pruned > 1_000);
 }
 
-/// A branch of two accounts, the first with a storage of one slot, the other with what its tag says.
+/// A branch of two accounts, the first with a storage of one slot, the other with what its tag
+/// says.
 fn twins(nodes: u32, tag: u8, storage: &[u8]) -> Vec<u8> {
     let account = |tag: u8, nibble: u8| [&[tag, nibble][..], &[0x22; 31], &[0x80, 0x80]].concat();
     let masks = [0x00, 0x03, 0x00, 0x00, 0x00];

@@ -1,8 +1,8 @@
 //! Every field of the header is held to something, but for those that are free.
 //!
 //! A change alone never agrees with the block hash. A change with the block hash set right claims
-//! another block, and what refuses that one is either the parent and the rules (parent hash, number,
-//! timestamp, gas limit, base fee, blob gas) or execution (roots, bloom, gas used).
+//! another block, and what refuses that one is either the parent and the rules (parent hash,
+//! number, timestamp, gas limit, base fee, blob gas) or execution (roots, bloom, gas used).
 //!
 //! What is left is what a block producer may choose:
 //! - the extra data, which nothing can see;

@@ -1,5 +1,5 @@
-//! Invented parents: a caller may choose any header as parent, if its hash is the one that the block names.
-//! The arithmetic holds for every content.
+//! Invented parents: a caller may choose any header as parent, if its hash is the one that the
+//! block names. The arithmetic holds for every content.
 
 use super::support::{
     Case, generated, rehash,

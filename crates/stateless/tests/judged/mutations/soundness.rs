@@ -1,4 +1,5 @@
-//! No witness makes another verdict: it shows the block valid, with the same effects, or it does not.
+//! No witness makes another verdict: it shows the block valid, with the same effects, or it does
+//! not.
 
 use super::support::{
     Case, all, generated, items, rehash,

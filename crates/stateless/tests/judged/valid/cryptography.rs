@@ -14,7 +14,8 @@ const SHA256: Address = Address::with_last_byte(2);
 /// Gas of SHA-256 of nothing.
 const GAS: u64 = 60;
 
-/// A host's cryptography: it counts the senders that it recovers, unless it knows none, and has a SHA-256 of its own.
+/// A host's cryptography: it counts the senders that it recovers, unless it knows none, and has a
+/// SHA-256 of its own.
 #[derive(Debug, Default)]
 struct Host {
     senders: AtomicUsize,

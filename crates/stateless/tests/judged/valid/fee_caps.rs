@@ -29,8 +29,9 @@ fn transfer_with_cap(cap: U256) -> Vec<u8> {
     encoded(&[&fields[..], &[&parity, &r, &s]].concat())
 }
 
-/// The specification accepts any fee that the sender can pay. Here the gas of a transaction at its fee cap
-/// must cost less than 2^128 wei, for every sender: no block with a more expensive one passes.
+/// The specification accepts any fee that the sender can pay. Here the gas of a transaction at its
+/// fee cap must cost less than 2^128 wei, for every sender: no block with a more expensive one
+/// passes.
 #[test]
 fn the_largest_fee_is_below_2_to_the_128() {
     let largest = U256::from(u128::MAX / 21_000);

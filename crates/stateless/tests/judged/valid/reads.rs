@@ -30,7 +30,8 @@ fn calls(gas: u32, kind: u8) -> Vec<u8> {
     code
 }
 
-/// One instruction on the target, with all the arguments that it takes; calls pass a value where they can.
+/// One instruction on the target, with all the arguments that it takes; calls pass a value where
+/// they can.
 fn on_target(instruction: u8, value: u8) -> Vec<u8> {
     let mut code = Vec::new();
     match instruction {
@@ -87,8 +88,8 @@ fn block_of(fork: ProtocolFork, callee: &[u8], gas: u32, kind: u8) -> (World, Bl
     (world, block)
 }
 
-/// Returns `true` if the witness of a block holds all nodes on the path to an account and to one of its
-/// slots.
+/// Returns `true` if the witness of a block holds all nodes on the path to an account and to one of
+/// its slots.
 fn holds(world: &World, block: &BlockWithWitness, address: Address, slot: Option<u8>) -> bool {
     let slots: Vec<_> = slot.into_iter().map(U256::from).collect();
     let head = world.chain.head();

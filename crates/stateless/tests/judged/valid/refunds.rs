@@ -1,5 +1,5 @@
-//! Full blocks whose transactions get back as much gas as they can: up to BPO2 they use less than the
-//! sum of what they cost before they run.
+//! Full blocks whose transactions get back as much gas as they can: up to BPO2 they use less than
+//! the sum of what they cost before they run.
 
 use super::world::{CHAIN_ID, FORKS, GWEI, World};
 use alloy_consensus::TxEip7702;
@@ -109,7 +109,8 @@ impl Filler {
     }
 }
 
-/// Returns `true` if the specification allows a block that a plain sum of intrinsic gas would exceed.
+/// Returns `true` if the specification allows a block that a plain sum of intrinsic gas would
+/// exceed.
 fn exceeds_the_plain_sum(transactions: &[Transaction], gas_limit: u64, fork: ProtocolFork) -> bool {
     transactions.iter().map(|tx| intrinsic_gas(tx, fork)).sum::<u64>() > gas_limit
 }

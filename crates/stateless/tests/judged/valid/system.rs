@@ -13,8 +13,8 @@ use revm::{
 use std::sync::Arc;
 use wire::ProtocolFork;
 
-/// Deploys the contracts that are asked for requests in front of the first transaction, or behind the
-/// last: as a transaction of the block would.
+/// Deploys the contracts that are asked for requests in front of the first transaction, or behind
+/// the last: as a transaction of the block would.
 #[derive(Debug)]
 struct Deploys {
     code: fn(&SystemContract) -> Bytecode,

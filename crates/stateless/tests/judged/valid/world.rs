@@ -90,7 +90,8 @@ impl World {
         }
     }
 
-    /// Offers these transactions: returns the verified block, and the rejected ones with their reasons.
+    /// Offers these transactions: returns the verified block, and the rejected ones with their
+    /// reasons.
     pub(crate) fn offer(
         &self,
         transactions: Vec<Transaction>,

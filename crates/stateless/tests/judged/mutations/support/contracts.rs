@@ -11,7 +11,8 @@ pub(crate) const STORE: [u8; 25] =
 /// Sends its balance to the caller and, if it was created in this transaction, is gone.
 pub(crate) const DESTROY: [u8; 2] = [op::CALLER, op::SELFDESTRUCT];
 
-/// Stores, at the number of the block, what it finds in its transient storage; then leaves one there.
+/// Stores, at the number of the block, what it finds in its transient storage; then leaves one
+/// there.
 pub(crate) const TRANSIENT: [u8; 9] =
     [op::PUSH0, op::TLOAD, op::NUMBER, op::SSTORE, op::PUSH1, 1, op::PUSH0, op::TSTORE, op::STOP];
 

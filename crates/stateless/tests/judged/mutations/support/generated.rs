@@ -255,8 +255,8 @@ impl Builder {
         self.cases.last_mut().expect("just made").sees_header = true;
     }
 
-    /// Codes, slots and accounts that one block makes and the next ones use, change and clear; what is
-    /// transient, which none of them finds.
+    /// Codes, slots and accounts that one block makes and the next ones use, change and clear; what
+    /// is transient, which none of them finds.
     fn what_blocks_make(&mut self) {
         let alice = Key::named("alice").address();
         let create = |builder: &mut Self, code: &[u8]| {

@@ -66,8 +66,8 @@ impl Case {
         }
     }
 
-    /// Asserts that `verdict` is that of another block with the same effects: nothing that execution
-    /// produced is different.
+    /// Asserts that `verdict` is that of another block with the same effects: nothing that
+    /// execution produced is different.
     pub(crate) fn assert_sibling(&self, verdict: &Verdict, what: &str) {
         let name = &self.name;
         assert_ne!(verdict.block_hash, self.verdict.block_hash, "{name}: {what}");

@@ -1,5 +1,5 @@
-//! Lies that are consistent: a node, code or header is replaced, and every hash above it with it, up
-//! to the block hash. Only so does a change of the state get past the hashes that guard it.
+//! Lies that are consistent: a node, code or header is replaced, and every hash above it with it,
+//! up to the block hash. Only so does a change of the state get past the hashes that guard it.
 
 use alloy_primitives::{B256, Bytes, keccak256};
 use codec::OwnedWitness;
