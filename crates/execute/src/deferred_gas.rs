@@ -1,7 +1,7 @@
 //! Gas for work that becomes known only during execution.
 
 use crate::{
-    Pricing,
+    EXECUTE_ADDRESS, Pricing,
     pricing::{BLAKE2F, CHEAP_MODEXP, EXPENSIVE_PRECOMPILES, P256VERIFY},
 };
 use alloc::{string::ToString as _, sync::Arc};
@@ -118,6 +118,10 @@ impl EvmOverrides for Metered<'_> {
                     .map_precompile(&address, move |inner| metered(address, inner, deferred));
             }
         }
+        if precompiles.get(&EXECUTE_ADDRESS).is_some() {
+            let deferred = Arc::clone(&self.deferred);
+            precompiles.map_precompile(&EXECUTE_ADDRESS, |inner| metered_execute(inner, deferred));
+        }
     }
 
     fn meter(&self) -> Option<Arc<dyn WorkMeter>> {
@@ -175,6 +179,27 @@ fn metered(address: Address, inner: DynPrecompile, deferred: Arc<DeferredGas>) -
         let gas = output.as_ref().map_or(given, |output| worth(address, output, given, length));
         let is_paid = deferred.spend(UnderpricedWork::Precompile { address, gas });
         output.filter(|_| is_paid).ok_or_else(unpaid)
+    })
+}
+
+/// Wraps EXECUTE on an L2 to report its gas, of which a failed call burns all.
+///
+/// The gas of the call is never reduced: EXECUTE has to hold more than it charges, so with less gas
+/// it could fail where its work can be paid. The gas of the block pays for that work; what is
+/// reported is only that it covers no other.
+fn metered_execute(inner: DynPrecompile, deferred: Arc<DeferredGas>) -> DynPrecompile {
+    use alloy_evm::precompiles::Precompile as _;
+    let id = inner.precompile_id().clone();
+    DynPrecompile::new_stateful(id, move |input: PrecompileInput<'_>| {
+        let unpaid = || PrecompileError::Fatal(InsufficientGas.to_string());
+        if deferred.is_short() {
+            return Err(unpaid());
+        }
+        let given = input.gas;
+        let output = inner.call(input)?;
+        let gas = if output.is_halt() { given } else { output.gas_used };
+        let work = UnderpricedWork::Precompile { address: EXECUTE_ADDRESS, gas };
+        if deferred.spend(work) { Ok(output) } else { Err(unpaid()) }
     })
 }
 

@@ -6,6 +6,7 @@
 //! EXECUTE, in proportion. The L2 itself charges what Ethereum charges, and a verifier outside
 //! EXECUTE charges nothing.
 
+use crate::EXECUTE_ADDRESS;
 use alloy_primitives::{Address, address};
 use stateless::UnderpricedWork;
 
@@ -62,7 +63,13 @@ pub fn price(work: &UnderpricedWork, carried: impl FnOnce(u64) -> u64) -> u64 {
 }
 
 /// Returns the charge for a precompile beyond its gas. Other precompiles are never reported.
+///
+/// EXECUTE on the L2 takes the time that its gas pays for, and has a covered part of its own. So
+/// its gas covers nothing here: what it would cover is charged.
 fn precompile(address: &Address, gas: u64) -> u64 {
+    if *address == EXECUTE_ADDRESS {
+        return covered(gas);
+    }
     let mut all = EXPENSIVE_PRECOMPILES.iter().chain([&CHEAP_MODEXP]);
     let expensive = all.find(|(expensive, _)| expensive == address);
     expensive.map_or(0, |(_, times)| gas.saturating_mul(times - 1))
@@ -102,6 +109,8 @@ mod tests {
         // SHA-256 and identity.
         assert_eq!(precompile(&Address::with_last_byte(2), 1_000), 0);
         assert_eq!(precompile(&Address::with_last_byte(4), 1_000), 0);
+        // The gas of EXECUTE covers as much as it is charged for.
+        assert_eq!(precompile(&EXECUTE_ADDRESS, 1_003), covered(1_003));
         assert_eq!(keccak(0), 3 * 30);
         assert_eq!(keccak(33), 3 * (30 + 12));
         assert_eq!(init_code(1_000, false), 500);

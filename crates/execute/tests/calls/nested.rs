@@ -4,10 +4,12 @@ use crate::support::{
     host::{CALL, Host},
     l2::{CHAIN_ID, ETHER, L2, call, transfer},
 };
-use alloy_primitives::{B256, Bytes, U256};
+use alloy_consensus::TxEip1559;
+use alloy_primitives::{B256, Bytes, TxKind, U256};
 use chain::{Block, BlockAttributes, BlockWithWitness, Chain, ChainConfig};
 use enshrine_execute::{EXECUTE_ADDRESS, Execute, ExecuteError, ExecutionSpecs, PrecompileCall};
 use executor::ChainSpec;
+use revm::bytecode::opcode as op;
 use std::sync::Arc;
 use testkit::{Key, Random, Transaction, rich_genesis};
 use variants::{DialectName, ExecuteExtension, NESTED_REVISION, Nested};
@@ -159,4 +161,55 @@ fn nestings_never_do_more_than_their_gas_has_paid_for() {
         let short = l1.answer(&*dialect, &calldata, used);
         assert!(matches!(short, Err(ExecuteError::OutOfGas { .. })), "seed {seed}: {short:?}");
     }
+}
+
+/// The gas of such a call takes the time that it pays for, where other gas takes three quarters of
+/// it at most. If it covered other work as well, a block of both would take 1.25 times what the
+/// call on L1 pays.
+#[test]
+fn gas_of_nested_calls_covers_no_other_work() {
+    let (l1, inner) = (l1(), Nested::execute_of_l2(&l1()));
+    let dialect = Arc::clone(&l1.dialects[0]);
+    let valid = L2::new(ProtocolFork::Osaka).calldata(12);
+    let mut invalid = valid.clone();
+    *invalid.last_mut().unwrap() ^= 1;
+    let taken = inner.run(&valid, u64::MAX).unwrap().gas;
+    let mut owing = 0;
+    for (input, nested_gas) in [(&valid, Some(taken)), (&invalid, None)] {
+        for times in [0, 1, 100, 400, 1_600] {
+            // Hashes 1,024 bytes so often.
+            let code = [op::PUSH2, 4, 0, op::PUSH0, op::KECCAK256, op::POP].repeat(times);
+            let hash = |nonce| {
+                let create = TxEip1559 {
+                    to: TxKind::Create,
+                    input: code.clone().into(),
+                    ..call(nonce, EXECUTE_ADDRESS, 2_000_000, U256::ZERO, Bytes::new())
+                };
+                Key::named("alice").sign(create)
+            };
+            let alone = nested(&build(&l2(), vec![hash(0)]));
+            let hashing = l1.run_as(&*dialect, &alone, u64::MAX, |_| {}).unwrap().work;
+            let block = build(&l2(), vec![execute(0, input, CALL_GAS), hash(1)]);
+            let calldata = nested(&block);
+            let run = |gas| l1.run_as(&*dialect, &calldata, gas, |_| {});
+            let executed = run(u64::MAX).unwrap();
+            // A failed call burns what it was given, which is all that the transaction has left.
+            let call_gas = block.block.transaction_gas(0);
+            let nested_gas = nested_gas.unwrap_or_else(|| executed.work * 4 - hashing * 4);
+            assert!(nested_gas <= call_gas && nested_gas > call_gas - 200_000);
+            assert_eq!(executed.work, hashing + nested_gas / 4);
+            let used = block.block.header.gas_used;
+            let plain = executed.gas - executed.work.saturating_sub(used / 4);
+            let covered = (used - nested_gas) / 4;
+            let owed = hashing.saturating_sub(covered);
+            owing += u32::from(owed > 0);
+            assert!(executed.gas.abs_diff(plain + owed) <= 1, "{times} hashes");
+            assert!(plain > used);
+            // With just the reserve it succeeds, with one unit less it is out of gas.
+            assert_eq!(run(executed.reserve).unwrap().gas, executed.gas);
+            let short = run(executed.reserve - 1).unwrap_err().reason;
+            assert!(matches!(short, ExecuteError::OutOfGas { .. }), "{short:?}");
+        }
+    }
+    assert!((2..10).contains(&owing), "{owing} of ten blocks owe something");
 }
