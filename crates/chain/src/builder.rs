@@ -20,7 +20,7 @@ use revm::Database as _;
 use stateless::check_access_list_size;
 use std::collections::HashSet;
 use store::{Block, Changes, ExecutedBlock};
-use wire::ProtocolFork;
+use wire::{ProtocolFork, StatelessInput};
 
 /// Result of building.
 #[derive(Debug, Clone)]
@@ -50,11 +50,13 @@ impl BuiltBlock {
         // Mostly there is less for sure, and no node has to be hashed to know it.
         let parents = witness.headers.last().cloned().into_iter().collect();
         let rest = OwnedWitness { headers: parents, ..OwnedWitness::default() };
-        let rest = block.input(fork, spec.chain_id(), &rest).map_err(Invalid::from)?.len();
+        let (raw, chain_id) = (block.to_raw(), spec.chain_id());
+        let request = block.as_request(&raw, fork).map_err(Invalid::from)?;
+        let rest = StatelessInput { fork, request, witness: rest.view(), chain_id }.encoded_len();
         if rest + BATCH_OVERHEAD + read <= max {
             return Ok(None);
         }
-        let input = shortest_input(block, fork, spec.chain_id(), witness);
+        let input = shortest_input(block, fork, chain_id, witness);
         let length = input.map_err(Invalid::from)?.len();
         Ok((length > max).then_some(length))
     }

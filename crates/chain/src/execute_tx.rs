@@ -98,6 +98,9 @@ where
         Transaction::Execute(transaction) => {
             let scope = Scope::open(execution, config, transaction, sender, index)?;
             let done = execution.transact_if(&scope.call, sender, keep);
+            if matches!(done, Ok(true)) {
+                execution.set_receipt_type(ExecuteTx::TYPE);
+            }
             let draw = scope.close(execution, matches!(done, Ok(true)))?;
             (done?, draw)
         }

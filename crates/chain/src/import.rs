@@ -8,19 +8,18 @@ use crate::{
     record::WitnessRecorder,
 };
 use alloy_consensus::{Header, proofs};
-use alloy_eips::eip4895::Withdrawal as RlpWithdrawal;
+use alloy_eips::eip4895::Withdrawal;
 use alloy_hardforks::EthereumHardforks;
 use alloy_primitives::{Address, B256, Bytes};
 use alloy_rlp::{Encodable as _, Header as RlpHeader};
 use alloy_trie::root::ordered_trie_root_with_encoder;
 use codec::RawBlock;
 use executor::{
-    BlockState, Environment, EvmOverrides as _, ExecutionOutcome, Invalid, StateSource,
-    check_transactions,
+    Environment, EvmOverrides as _, ExecutionOutcome, Invalid, StateSource, check_transactions,
 };
-use stateless::{RlpSize, UnprovenBlock, VerifyOptions, check_access_list_size, process_block};
+use stateless::{RlpSize, VerifyOptions, process_block};
 use store::{Block, Changes, ExecutedBlock, Transaction};
-use wire::{DecodeError, ProtocolFork, Withdrawal};
+use wire::{DecodeError, ProtocolFork};
 
 /// A block from outside, as far as it can be checked without executing it.
 pub(crate) struct UncheckedBlock<'b> {
@@ -28,10 +27,8 @@ pub(crate) struct UncheckedBlock<'b> {
     ommers: &'b [Header],
     parent: State,
     transactions: Vec<Transaction>,
-    /// The same transactions, if the verifier knows all their types.
-    ethereum: Option<Vec<executor::Transaction>>,
     senders: Vec<Address>,
-    withdrawals: Vec<RlpWithdrawal>,
+    withdrawals: Vec<Withdrawal>,
 }
 
 impl Chain {
@@ -66,9 +63,8 @@ impl Chain {
     /// Executes a block of a log of this chain again. The log also has the senders, which take long
     /// to recover: with a wrong sender the state root would differ.
     pub fn execute_again(&self, block: &Block) -> Result<Changes, ChainError> {
-        let (raw, ommers) = RawBlock::decode_with_ommers(&block.rlp())
-            .map_err(|source| ChainError::Malformed { index: 0, source })?;
-        let unchecked = self.examine(&raw, &ommers, Some(&block.senders))?;
+        let raw = block.to_raw();
+        let unchecked = self.examine(&raw, &block.ommers, Some(&block.senders))?;
         Ok(unchecked.execute(&unchecked.parent)?.changes)
     }
 
@@ -131,7 +127,7 @@ impl State {
         {
             spec = spec.merged_at(header.number);
         }
-        let withdrawals: Vec<_> = raw.withdrawals.iter().flatten().map(rlp_withdrawal).collect();
+        let withdrawals = raw.withdrawals();
         check_body(raw, ommers, &withdrawals)?;
         check_header(header, &parent.header, &spec)?;
         if spec.is_paris_active_at_block(header.number) {
@@ -178,24 +174,17 @@ impl State {
         // The parent's state according to its header, without later edits.
         let root = parent.header.state_root;
         let parent = Self { config: config.into(), root, ..self };
-        Ok(UncheckedBlock { header, ommers, parent, transactions, ethereum, senders, withdrawals })
+        Ok(UncheckedBlock { header, ommers, parent, transactions, senders, withdrawals })
     }
 }
 
 impl UncheckedBlock<'_> {
-    fn execute<S: StateSource>(&self, source: &S) -> Result<ExecutedBlock, ChainError> {
+    /// Executes the block and compares the claims of its header with the result.
+    pub(crate) fn execute<S: StateSource>(&self, source: &S) -> Result<ExecutedBlock, ChainError> {
         let config = self.parent.config();
-        let Some(ethereum) = &self.ethereum else {
-            return self.execute_all_types(source);
-        };
-        let unproven = UnprovenBlock {
-            header: self.header,
-            transactions: ethereum,
-            ommers: self.ommers,
-            withdrawals: &self.withdrawals,
-            pre_state_root: self.parent.root,
-        };
-        let mut changes = Changes::default();
+        let (header, ommers, withdrawals) = (self.header, self.ommers, &self.withdrawals[..]);
+        let environment = Environment { header, ommers, withdrawals, spec: &config.spec };
+        let (mut changes, mut draws) = (Changes::default(), Vec::new());
         let options = VerifyOptions {
             system_code: config.system_code,
             evm: config,
@@ -203,66 +192,28 @@ impl UncheckedBlock<'_> {
         };
         let (executed, post) = process_block(
             source,
-            unproven,
-            &config.spec,
+            environment,
+            self.parent.root,
             &options,
-            |index| Ok(self.senders[index]),
+            |state, block, after| {
+                let (executed, drawn) = execute_tx::execute_block(
+                    state,
+                    block,
+                    config,
+                    &self.transactions,
+                    |index| Ok(self.senders[index]),
+                    after,
+                )?;
+                draws = drawn;
+                Ok(executed)
+            },
             |_| {},
             |node| changes.put_node(node),
         )?;
         changes.codes = post.codes;
-        Ok(self.sealed(executed, changes))
-    }
-
-    /// Executes a block with transactions that the verifier does not know, and computes its whole
-    /// header anew.
-    pub(crate) fn execute_all_types<S: StateSource>(
-        &self,
-        source: &S,
-    ) -> Result<ExecutedBlock, ChainError> {
-        let (config, header) = (self.parent.config(), self.header);
-        let mut state =
-            BlockState::new(source, self.parent.root).with_system_code(config.system_code);
-        if header.slot_number.is_some() {
-            state = state.with_access_list();
-        }
-        let (ommers, withdrawals) = (self.ommers, &self.withdrawals[..]);
-        let environment = Environment { header, ommers, withdrawals, spec: &config.spec };
-        let sender = |index: usize| Ok(self.senders[index]);
-        let expected = header.gas_used;
-        let within_claim = |index, got| {
-            (got <= expected).then_some(()).ok_or(Invalid::GasBeyondClaim { index, got, expected })
-        };
-        let transactions = &self.transactions;
-        let (executed, draws) = execute_tx::execute_block(
-            &mut state,
-            environment,
-            config,
-            transactions,
-            sender,
-            within_claim,
-        )?;
-        check_access_list_size(&executed, header.gas_limit)?;
-        let mut changes = Changes::default();
-        let post = state.into_post_state(|node| changes.put_node(node))?;
-        changes.codes = post.codes;
-        let closed = store::close_header(&executed, header.clone(), transactions, post.root);
-        for (what, got, expected) in [
-            ("gas used", Some(header.gas_used), Some(closed.gas_used)),
-            ("blob gas used", header.blob_gas_used, closed.blob_gas_used),
-        ] {
-            let (got, expected) = (got.unwrap_or_default(), expected.unwrap_or_default());
-            if got != expected {
-                return Err(Invalid::Amount { what, got, expected }.into());
-            }
-        }
-        commitment("receipts root", header.receipts_root, closed.receipts_root)?;
-        commitment("state root", header.state_root, closed.state_root)?;
-        // Requests, access list, and all else that the header claims.
-        commitment("block hash", header.hash_slow(), closed.hash_slow())?;
-        let mut executed = self.sealed(executed, changes);
-        executed.block.execute_draws = draws;
-        Ok(executed)
+        let mut sealed = self.sealed(executed, changes);
+        sealed.block.execute_draws = draws;
+        Ok(sealed)
     }
 
     /// Makes the block of the results of its execution.
@@ -287,7 +238,7 @@ fn commitment(what: &'static str, got: B256, expected: B256) -> Result<(), Inval
 fn check_body(
     raw: &RawBlock,
     ommers: &[Header],
-    withdrawals: &[RlpWithdrawal],
+    withdrawals: &[Withdrawal],
 ) -> Result<(), Invalid> {
     let header = &raw.header;
     let put = |bytes: &Bytes, out: &mut Vec<u8>| out.extend_from_slice(bytes);
@@ -301,9 +252,4 @@ fn check_body(
         header.withdrawals_root.unwrap_or_default(),
         root.unwrap_or_default(),
     )
-}
-
-fn rlp_withdrawal(record: &[u8; Withdrawal::LEN]) -> RlpWithdrawal {
-    let Withdrawal { index, validator_index, address, amount } = Withdrawal::from_record(record);
-    RlpWithdrawal { index, validator_index, address, amount }
 }

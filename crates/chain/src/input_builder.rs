@@ -2,7 +2,7 @@
 
 use crate::{BatchWithWitness, Chain, ChainConfig, ChainError};
 
-use alloy_eips::{eip4895::Withdrawal as RlpWithdrawal, eip7685::EMPTY_REQUESTS_HASH};
+use alloy_eips::eip7685::EMPTY_REQUESTS_HASH;
 use alloy_primitives::{Bytes, U256};
 use codec::{OwnedWitness, RawBlock};
 use executor::{
@@ -12,7 +12,7 @@ use executor::{
 use stateless::{Witness, header_of};
 use std::sync::Arc;
 use store::{Block, Changes, MemoryStore, Store as _};
-use wire::{ByteLists, NewPayloadRequest, ProtocolFork, StatelessInput, Withdrawal};
+use wire::{ByteLists, NewPayloadRequest, ProtocolFork, StatelessInput};
 
 /// Encodes the stateless input of a block.
 ///
@@ -44,7 +44,7 @@ pub fn to_stateless_input(
     if fork >= ProtocolFork::Amsterdam {
         state = state.with_access_list();
     }
-    let withdrawals: Vec<_> = block.withdrawals.iter().flatten().map(rlp_withdrawal).collect();
+    let withdrawals = block.withdrawals();
     let environment = Environment { header, ommers: &[], withdrawals: &withdrawals, spec };
     let transactions = ByteLists::from(&block.transactions)
         .iter()
@@ -62,11 +62,6 @@ pub fn to_stateless_input(
     let access_list = executed.block_access_list.unwrap_or_default();
     let input = block.to_input(fork, spec.chain_id(), witness, &requests, &access_list);
     Ok(input.map_err(Invalid::from)?)
-}
-
-fn rlp_withdrawal(record: &[u8; Withdrawal::LEN]) -> RlpWithdrawal {
-    let Withdrawal { index, validator_index, address, amount } = Withdrawal::from_record(record);
-    RlpWithdrawal { index, validator_index, address, amount }
 }
 
 /// Returns the block of a request.

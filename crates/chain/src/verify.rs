@@ -17,8 +17,7 @@ impl State {
     /// [`ChainError::Invalid`] with the first claim that does not hold, or with the part of the
     /// state that the witness lacks; [`ChainError::NoChild`] for a child of another block.
     pub fn verify_child(&self, child: &Block, witness: &OwnedWitness) -> Result<(), ChainError> {
-        let malformed = |source| ChainError::Malformed { index: 0, source };
-        let (raw, ommers) = RawBlock::decode_with_ommers(&child.rlp()).map_err(malformed)?;
+        let raw = RawBlock { hash: child.header.hash_slow(), ..child.to_raw() };
         let (got, expected) = (raw.header.parent_hash, self.block.hash);
         if got != expected {
             return Err(ChainError::NoChild { block: raw.hash, got, expected });
@@ -29,11 +28,12 @@ impl State {
         }
         let mut config = self.config().clone();
         config.execute_tx = config.execute_tx.as_ref().map(ExecuteTxPrecompile::for_verification);
-        let unchecked = self.with_config(config).examine(&raw, &ommers, Some(&child.senders))?;
+        let unchecked =
+            self.with_config(config).examine(&raw, &child.ommers, Some(&child.senders))?;
         let view = witness.view();
         let hashed = Witness::new(&view, raw.header.parent_hash)?;
         let linked = hashed.link();
-        match unchecked.execute_all_types(&linked.state()) {
+        match unchecked.execute(&linked.state()) {
             Ok(_) => Ok(()),
             // It is the witness that is incomplete, and not the store.
             Err(ChainError::Incomplete(error)) => Err(Invalid::State(error).into()),

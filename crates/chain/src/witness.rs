@@ -4,10 +4,13 @@ use crate::{ChainError, ChainReader};
 use alloy_primitives::{B256, Bytes};
 use codec::Encode as _;
 use codec::{OwnedWitness, compact::compact};
+use core::slice;
 use std::sync::Arc;
 use store::{Block, Changes, ExecutedBlock};
 use trie::EMPTY_ROOT;
-use wire::{BatchWitness, DecodeError, ProtocolFork, StatelessBatch, StatelessInput};
+use wire::{
+    BatchWitness, DecodeError, ExecutionWitness, ProtocolFork, StatelessBatch, StatelessInput,
+};
 
 /// A block that has been built or imported and is not yet part of the chain.
 #[derive(Debug, Clone)]
@@ -82,11 +85,15 @@ impl BatchWithWitness {
     ///
     /// [`DecodeError`] if the witness is not one of these blocks.
     pub fn input(&self) -> Result<Vec<u8>, DecodeError> {
-        let none = OwnedWitness::default();
-        let single = |block: &Arc<Block>| block.input(self.fork, self.chain_id, &none);
-        let singles = self.blocks.iter().map(single).collect::<Result<Vec<_>, _>>()?;
+        let raw: Vec<_> = self.blocks.iter().map(|block| block.to_raw()).collect();
+        let (fork, chain_id, witness) = (self.fork, self.chain_id, ExecutionWitness::EMPTY);
+        let mut inputs = Vec::with_capacity(raw.len());
+        for (block, raw) in self.blocks.iter().zip(&raw) {
+            let request = block.as_request(raw, fork)?;
+            inputs.push(StatelessInput { fork, request, witness, chain_id });
+        }
         let root = self.blocks.first().map_or(EMPTY_ROOT, |block| block.pre_state_root);
-        batch_of(&singles, root, &self.witness)
+        batch_of(&inputs, root, &self.witness)
     }
 }
 
@@ -102,29 +109,26 @@ pub fn shortest_input(
     chain_id: u64,
     witness: &OwnedWitness,
 ) -> Result<Vec<u8>, DecodeError> {
-    let none = OwnedWitness::default();
-    let without = block.input(fork, chain_id, &none)?;
-    let single = without.len() - none.view().encoded_len() + witness.view().encoded_len();
-    match batch_of(&[without], block.pre_state_root, witness) {
-        Ok(batch) if batch.len() < single => Ok(batch),
-        // A witness that has more than the block reads has no compact form, and the other one
-        // stands by itself.
-        _ => block.input(fork, chain_id, witness),
+    let raw = block.to_raw();
+    let request = block.as_request(&raw, fork)?;
+    let single = StatelessInput { fork, request, witness: witness.view(), chain_id };
+    match batch_of(slice::from_ref(&single), block.pre_state_root, witness) {
+        Ok(batch) if batch.len() < single.encoded_len() => Ok(batch),
+        // A witness with more than the block reads has no compact form.
+        _ => Ok(single.encode()),
     }
 }
 
-/// A batch of blocks of which there are inputs without a witness.
+/// Encodes blocks as a batch, with one witness for all of them instead of their own.
 fn batch_of(
-    inputs: &[Vec<u8>],
+    inputs: &[StatelessInput<'_>],
     pre_state_root: B256,
     witness: &OwnedWitness,
 ) -> Result<Vec<u8>, DecodeError> {
-    let inputs =
-        inputs.iter().map(|input| StatelessInput::decode(input)).collect::<Result<Vec<_>, _>>()?;
     let witness = witness.view();
     let state = compact(pre_state_root, witness.state, witness.codes)?;
     let witness = BatchWitness::new(&state, witness.codes, witness.headers)?;
-    Ok(codec::batch_of(&inputs, witness)?.encode())
+    Ok(codec::batch_of(inputs, witness)?.encode())
 }
 
 impl ChainReader {

@@ -5,8 +5,11 @@ use crate::{
     encode::{requests_from_typed, withdrawal_record},
 };
 use alloy_consensus::{EthereumTxEnvelope, Header, Transaction, TxEip4844};
-use alloy_eips::eip2718::{Decodable2718, Eip2718Error};
-use alloy_primitives::{B256, Bytes, keccak256};
+use alloy_eips::{
+    eip2718::{Decodable2718, Eip2718Error},
+    eip4895,
+};
+use alloy_primitives::{B256, Bytes, U256, keccak256};
 use alloy_rlp::{Decodable, Header as RlpHeader, PayloadView};
 use wire::{
     ByteLists, DecodeError, ExecutionPayload, NewPayloadRequest, PayloadShape, ProtocolFork,
@@ -18,7 +21,7 @@ const WHAT: &str = "raw block";
 /// A block from its RLP, with transactions kept as bytes.
 ///
 /// A block does not carry everything that a request does: its header only commits to execution
-/// requests and the block access list, so [`Self::to_input`] takes them as parameters.
+/// requests and the block access list, so [`Self::as_request`] takes them as parameters.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RawBlock {
     /// The header.
@@ -92,7 +95,9 @@ impl RawBlock {
         let withdrawals = fields
             .get(3)
             .map(|field| {
-                list(&mut { *field })?.into_iter().map(withdrawal_of).collect::<Result<_, _>>()
+                let items = list(&mut { *field })?.into_iter();
+                let record = |item| alloy_rlp::decode_exact(item).map(withdrawal_record);
+                items.map(record).collect::<Result<_, _>>()
             })
             .transpose()
             .map_err(error)?;
@@ -100,11 +105,67 @@ impl RawBlock {
         Ok((Self { hash, header, transactions, withdrawals, versioned_hashes }, ommers))
     }
 
-    /// Encodes the stateless input of this block, as a block of `fork` on chain `chain_id`.
+    /// Returns the withdrawals; none if the block has no list of them.
+    pub fn withdrawals(&self) -> Vec<eip4895::Withdrawal> {
+        let records = self.withdrawals.as_deref().unwrap_or_default();
+        let withdrawal = |record| {
+            let Withdrawal { index, validator_index, address, amount } =
+                Withdrawal::from_record(record);
+            eip4895::Withdrawal { index, validator_index, address, amount }
+        };
+        records.iter().map(withdrawal).collect()
+    }
+
+    /// Returns the request of this block as one of `fork`. It borrows all that the block has.
     ///
     /// `requests` are the block's EIP-7685 requests, type byte first; `block_access_list` is the
     /// RLP of its access list (EIP-7928), empty before Amsterdam. The header commits to both, and
     /// the verifier checks them.
+    ///
+    /// # Errors
+    ///
+    /// [`DecodeError`] for requests that EIP-7685 does not allow.
+    pub fn as_request<'a>(
+        &'a self,
+        fork: ProtocolFork,
+        requests: &'a [Bytes],
+        block_access_list: &'a [u8],
+    ) -> Result<NewPayloadRequest<'a>, DecodeError> {
+        let header = &self.header;
+        Ok(NewPayloadRequest {
+            payload: ExecutionPayload {
+                shape: PayloadShape::of(fork),
+                parent_hash: header.parent_hash,
+                fee_recipient: header.beneficiary,
+                state_root: header.state_root,
+                receipts_root: header.receipts_root,
+                logs_bloom: header.logs_bloom.0.as_ref(),
+                prev_randao: header.mix_hash,
+                block_number: header.number,
+                gas_limit: header.gas_limit,
+                gas_used: header.gas_used,
+                timestamp: header.timestamp,
+                extra_data: &header.extra_data,
+                base_fee_per_gas: U256::from(header.base_fee_per_gas.unwrap_or_default()),
+                block_hash: self.hash,
+                transactions: ByteLists::from(&self.transactions),
+                withdrawals: Records::new(self.withdrawals.as_deref().unwrap_or_default()),
+                blob_gas_used: header.blob_gas_used.unwrap_or_default(),
+                excess_blob_gas: header.excess_blob_gas.unwrap_or_default(),
+                block_access_list,
+                slot_number: header.slot_number.unwrap_or_default(),
+            },
+            versioned_hashes: Records::new(&self.versioned_hashes),
+            parent_beacon_block_root: header.parent_beacon_block_root.unwrap_or_default(),
+            execution_requests: requests_from_typed(requests)?,
+        })
+    }
+
+    /// Encodes the stateless input of this block, with the parameters of [`Self::as_request`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::as_request`].
     pub fn to_input(
         &self,
         fork: ProtocolFork,
@@ -113,44 +174,8 @@ impl RawBlock {
         requests: &[Bytes],
         block_access_list: &[u8],
     ) -> Result<Vec<u8>, DecodeError> {
-        let execution_requests = requests_from_typed(requests)?;
-        let header = &self.header;
-        let withdrawals = self.withdrawals.as_deref().unwrap_or_default();
-        let input = StatelessInput {
-            fork,
-            request: NewPayloadRequest {
-                payload: ExecutionPayload {
-                    shape: PayloadShape::of(fork),
-                    parent_hash: header.parent_hash,
-                    fee_recipient: header.beneficiary,
-                    state_root: header.state_root,
-                    receipts_root: header.receipts_root,
-                    logs_bloom: header.logs_bloom.0.as_ref(),
-                    prev_randao: header.mix_hash,
-                    block_number: header.number,
-                    gas_limit: header.gas_limit,
-                    gas_used: header.gas_used,
-                    timestamp: header.timestamp,
-                    extra_data: &header.extra_data,
-                    base_fee_per_gas: alloy_primitives::U256::from(
-                        header.base_fee_per_gas.unwrap_or_default(),
-                    ),
-                    block_hash: self.hash,
-                    transactions: ByteLists::from(&self.transactions),
-                    withdrawals: Records::new(withdrawals),
-                    blob_gas_used: header.blob_gas_used.unwrap_or_default(),
-                    excess_blob_gas: header.excess_blob_gas.unwrap_or_default(),
-                    block_access_list,
-                    slot_number: header.slot_number.unwrap_or_default(),
-                },
-                versioned_hashes: Records::new(&self.versioned_hashes),
-                parent_beacon_block_root: header.parent_beacon_block_root.unwrap_or_default(),
-                execution_requests,
-            },
-            witness: witness.view(),
-            chain_id,
-        };
-        Ok(input.encode())
+        let request = self.as_request(fork, requests, block_access_list)?;
+        Ok(StatelessInput { fork, request, witness: witness.view(), chain_id }.encode())
     }
 }
 
@@ -175,18 +200,4 @@ fn transaction_bytes(item: &[u8]) -> alloy_rlp::Result<Bytes> {
         return Err(alloy_rlp::Error::Custom("legacy transaction wrapped in a string"));
     }
     Ok(bytes)
-}
-
-/// A withdrawal's RLP list as an SSZ record.
-fn withdrawal_of(item: &[u8]) -> alloy_rlp::Result<[u8; Withdrawal::LEN]> {
-    let fields = list(&mut { item })?;
-    let [index, validator_index, address, amount] = fields[..] else {
-        return Err(alloy_rlp::Error::ListLengthMismatch { expected: 4, got: fields.len() });
-    };
-    Ok(withdrawal_record(Withdrawal {
-        index: alloy_rlp::decode_exact(index)?,
-        validator_index: alloy_rlp::decode_exact(validator_index)?,
-        address: alloy_rlp::decode_exact(address)?,
-        amount: alloy_rlp::decode_exact(amount)?,
-    }))
 }

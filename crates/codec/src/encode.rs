@@ -1,9 +1,10 @@
 //! SSZ encodings of the inputs of EXECUTE, and the parts that writers make them of.
 
+use alloy_eips::eip4895::Withdrawal;
 use wire::{
     BatchWitness, ByteLists, DecodeError, ExecutionPayload, ExecutionRequests, ExecutionWitness,
     NewPayloadRequest, PayloadShape, ProtocolFork, Records, SchemaId, StatelessBatch,
-    StatelessInput, Withdrawal, layout, list::OFFSET,
+    StatelessInput, layout, list::OFFSET,
 };
 
 const REQUESTS: &str = "requests of the batch";
@@ -18,7 +19,7 @@ impl Encode for StatelessInput<'_> {
     fn encode(&self) -> Vec<u8> {
         use layout::input as at;
         let request_len = self.request.encoded_len(self.fork);
-        let len = SchemaId::LEN + at::FIXED + request_len + self.witness.encoded_len();
+        let len = self.encoded_len();
         let mut out = Vec::with_capacity(len);
         out.extend_from_slice(&self.schema().to_be_bytes());
         put_offset(&mut out, at::FIXED);
@@ -256,8 +257,8 @@ fn batch_witness(witness: &BatchWitness<'_>, out: &mut Vec<u8>) {
 }
 
 /// Returns a withdrawal as an SSZ record.
-pub fn withdrawal_record(withdrawal: Withdrawal) -> [u8; Withdrawal::LEN] {
-    let mut record = [0; Withdrawal::LEN];
+pub fn withdrawal_record(withdrawal: Withdrawal) -> [u8; wire::Withdrawal::LEN] {
+    let mut record = [0; wire::Withdrawal::LEN];
     record[0..8].copy_from_slice(&withdrawal.index.to_le_bytes());
     record[8..16].copy_from_slice(&withdrawal.validator_index.to_le_bytes());
     record[16..36].copy_from_slice(withdrawal.address.as_slice());

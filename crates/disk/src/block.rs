@@ -9,7 +9,6 @@ use alloy_primitives::{Address, B256, Bytes, Log, LogData, U256};
 use codec::RawBlock;
 use executor::{ExecutionOutcome, Receipt};
 use store::{Block, ExecuteDraw, Transaction};
-use wire::Withdrawal;
 
 const WHAT: &str = "block";
 
@@ -58,6 +57,8 @@ pub(crate) fn decode_block(bytes: &Bytes) -> Result<Block, DiskError> {
     let senders = reader.list(address)?;
     let executed = ExecutionOutcome {
         receipts: reader.list(receipt)?,
+        // From the transactions, below.
+        foreign_types: Vec::new(),
         roots: reader.list(hash)?,
         gas_used: reader.word()?,
         blob_gas_used: reader.word()?,
@@ -80,7 +81,7 @@ pub(crate) fn decode_block(bytes: &Bytes) -> Result<Block, DiskError> {
         let reason = format!("{got} senders of {expected} transactions");
         return Err(DiskError::malformed(WHAT, reason));
     }
-    let withdrawals = raw.withdrawals.iter().flatten().map(withdrawal).collect();
+    let withdrawals = raw.withdrawals();
     let mut block = Block::sealed(raw.header, transactions, senders, withdrawals, executed);
     block.ommers = ommers;
     block.pre_state_root = pre_state_root;
@@ -88,11 +89,6 @@ pub(crate) fn decode_block(bytes: &Bytes) -> Result<Block, DiskError> {
     block.execute_draws = execute_draws;
     block.provable = provable;
     Ok(block)
-}
-
-fn withdrawal(record: &[u8; Withdrawal::LEN]) -> alloy_eips::eip4895::Withdrawal {
-    let Withdrawal { index, validator_index, address, amount } = Withdrawal::from_record(record);
-    alloy_eips::eip4895::Withdrawal { index, validator_index, address, amount }
 }
 
 fn receipt(reader: &mut Reader<'_>) -> Result<Receipt, DiskError> {

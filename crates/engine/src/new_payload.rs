@@ -10,7 +10,7 @@ use node::{NodeError, Unverified};
 use rpc::{RpcError, payload::Payload};
 use wire::{
     ByteLists, DecodeError, ExecutionPayload, NewPayloadRequest, PayloadShape, ProtocolFork,
-    Records, Withdrawal,
+    Records,
 };
 
 /// The parameters of `engine_newPayload`, from Cancun on.
@@ -49,15 +49,8 @@ impl NewPayload {
         then: impl FnOnce(&NewPayloadRequest<'_>) -> T,
     ) -> Result<T, DecodeError> {
         let payload = &self.payload;
-        let withdrawals: Vec<_> = payload
-            .withdrawals
-            .iter()
-            .map(|it| {
-                let (index, validator_index) = (it.index, it.validator_index);
-                let (address, amount) = (it.address, it.amount);
-                codec::withdrawal_record(Withdrawal { index, validator_index, address, amount })
-            })
-            .collect();
+        let withdrawals: Vec<_> =
+            payload.withdrawals.iter().copied().map(codec::withdrawal_record).collect();
         let hashes: Vec<[u8; 32]> = self.versioned_hashes.iter().map(|hash| hash.0).collect();
         let request = NewPayloadRequest {
             payload: ExecutionPayload {

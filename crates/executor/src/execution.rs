@@ -95,6 +95,7 @@ pub struct BlockExecution<'x, 's, S: StateSource, I = NoOpInspector> {
     fork: EthereumHardfork,
     transactions: usize,
     roots: Vec<B256>,
+    foreign_types: Vec<(usize, u8)>,
     tally: Arc<BlockTally>,
 }
 
@@ -180,6 +181,7 @@ where
             fork,
             transactions: 0,
             roots: Vec::new(),
+            foreign_types: Vec::new(),
             tally,
         };
         // Index 0 of the access list is everything before the first transaction (EIP-7928).
@@ -200,6 +202,12 @@ where
         sender: Address,
     ) -> Result<(), BlockError> {
         self.transact_if(transaction, sender, |_| true).map(drop)
+    }
+
+    /// Gives the last receipt another EIP-2718 type: that of the transaction as which the chain
+    /// includes the one that ran.
+    pub fn set_receipt_type(&mut self, foreign: u8) {
+        self.foreign_types.extend(self.transactions.checked_sub(1).map(|last| (last, foreign)));
     }
 
     /// Runs a transaction, and commits its result if `keep` returns `true`. Otherwise only its
@@ -395,6 +403,7 @@ where
         Ok(ExecutionOutcome {
             receipts: result.receipts,
             roots: self.roots,
+            foreign_types: self.foreign_types,
             gas_used: result.gas_used,
             blob_gas_used: result.blob_gas_used,
             requests: (fork >= EthereumHardfork::Prague).then_some(result.requests),

@@ -40,6 +40,9 @@ impl ReceiptBuilder for Receipts {
 pub struct ExecutionOutcome {
     /// One receipt per transaction.
     pub receipts: Vec<Receipt>,
+    /// Positions of the receipts whose EIP-2718 type is not one of Ethereum's, ascending, with the
+    /// type.
+    pub foreign_types: Vec<(usize, u8)>,
     /// State root after each transaction, which receipts contain before Byzantium; empty since.
     pub roots: Vec<B256>,
     /// Gas used by the block.
@@ -68,8 +71,8 @@ impl ExecutionOutcome {
         let receipts = self.with_blooms();
         let bloom = receipts.iter().fold(Bloom::ZERO, |bloom, receipt| bloom | receipt.logs_bloom);
         // Receipts before Byzantium contain a root in place of the status, which alloy's function
-        // cannot encode.
-        let root = if self.roots.is_empty() {
+        // cannot encode, and neither does it know other types.
+        let root = if self.roots.is_empty() && self.foreign_types.is_empty() {
             calculate_receipt_root(&receipts)
         } else {
             let put = |bytes: &Bytes, out: &mut Vec<u8>| out.extend_from_slice(bytes);
@@ -82,7 +85,13 @@ impl ExecutionOutcome {
     pub fn raw_receipts(&self) -> Vec<Bytes> {
         let receipts = self.with_blooms().into_iter();
         if self.roots.is_empty() {
-            return receipts.map(|receipt| receipt.encoded_2718().into()).collect();
+            let mut raw: Vec<_> = receipts.map(|receipt| receipt.encoded_2718()).collect();
+            for (index, foreign) in &self.foreign_types {
+                if let Some(first) = raw.get_mut(*index).and_then(|receipt| receipt.first_mut()) {
+                    *first = *foreign;
+                }
+            }
+            return raw.into_iter().map(Into::into).collect();
         }
         let rooted = |(receipt, root): (ReceiptWithBloom<&Receipt>, &B256)| {
             let with_root = alloy_consensus::Receipt {

@@ -44,7 +44,7 @@ pub use block::{RlpSize, header_of};
 pub use compact::{expand, expand_within};
 pub use header::{next_base_fee, next_excess_blob_gas, validate_header};
 pub use input::{BlockRefused, Blocks, UncheckedBlock, UncheckedBlocks};
-pub use process::{UnprovenBlock, check_access_list_size, process_block};
+pub use process::{check_access_list_size, process_block};
 pub use threads::{beside, with_help};
 pub use transactions::declared_gas;
 pub use verify::{Stage, Verdict, VerifyOptions, verify, verify_batch};

@@ -2,62 +2,49 @@
 
 use crate::{Stage, VerifyOptions, beside};
 use alloy_consensus::Header;
-use alloy_eips::{eip4895::Withdrawal, eip7928::ITEM_COST};
+use alloy_eips::eip7928::ITEM_COST;
 use alloy_hardforks::EthereumHardforks;
-use alloy_primitives::{Address, B256};
+use alloy_primitives::B256;
 use core::num::NonZeroUsize;
 use executor::{
-    BlockError, BlockState, ChainSpec, Environment, ExecutionOutcome, Invalid, PostState,
-    StateSource, Transaction, execute_block,
+    BlockError, BlockState, Environment, ExecutionOutcome, Invalid, PostState, StateSource,
 };
 use trie::NewNode;
 
-/// A block whose header has been checked against its parent's.
-#[derive(Debug, Clone, Copy)]
-pub struct UnprovenBlock<'b> {
-    /// The header, whose claims are still to be verified.
-    pub header: &'b Header,
-    /// The transactions.
-    pub transactions: &'b [Transaction],
-    /// The ommers; none since the merge.
-    pub ommers: &'b [Header],
-    /// The withdrawals.
-    pub withdrawals: &'b [Withdrawal],
-    /// Root of the parent's state.
-    pub pre_state_root: B256,
-}
-
-/// Executes a block over `source` and compares the claims of its header with the result.
+/// Executes a block over `source`, from the state root of its parent, and compares the claims of its header with the result.
 ///
-/// `sender` returns the sender of each transaction, `enter` receives each stage, and `sink`
+/// `execute` runs the transactions, and calls its last argument after each of them with the position
+/// and the gas used so far ([`executor::execute_block`]). `enter` receives each stage, and `sink`
 /// receives each new trie node, also of a block whose roots turn out to be wrong. A verifier runs
 /// this over a witness, a chain that imports a block over its database.
 pub fn process_block<S: StateSource>(
     source: &S,
-    block: UnprovenBlock<'_>,
-    spec: &ChainSpec,
+    block: Environment<'_>,
+    pre_state_root: B256,
     options: &VerifyOptions<'_>,
-    sender: impl Fn(usize) -> Result<Address, Invalid>,
+    execute: impl FnOnce(
+        &mut BlockState<'_, S>,
+        Environment<'_>,
+        &mut dyn FnMut(usize, u64) -> Result<(), Invalid>,
+    ) -> Result<ExecutionOutcome, BlockError>,
     mut enter: impl FnMut(Stage),
     sink: impl FnMut(NewNode<'_>),
 ) -> Result<(ExecutionOutcome, PostState), BlockError> {
-    let UnprovenBlock { header, transactions, ommers, withdrawals, pre_state_root } = block;
+    let header = block.header;
     enter(Stage::Execution);
     // System calls get gas that no block pays for, so the option decides which code may run in
     // them.
     let mut state = BlockState::new(source, pre_state_root).with_system_code(options.system_code);
-    if spec.is_amsterdam_active_at_timestamp(header.timestamp) {
+    if block.spec.is_amsterdam_active_at_timestamp(header.timestamp) {
         state = state.with_access_list();
     }
-    let environment = Environment { header, ommers, withdrawals, spec };
     let expected = header.gas_used;
     // EXECUTE is paid by the claimed gas: a block that uses more ends at the transaction that
     // exceeds it.
-    let within_claim = |index, got| {
+    let mut within_claim = |index, got| {
         (got <= expected).then_some(()).ok_or(Invalid::GasBeyondClaim { index, got, expected })
     };
-    let executed =
-        execute_block(&mut state, environment, options.evm, transactions, sender, within_claim)?;
+    let executed = execute(&mut state, block, &mut within_claim)?;
 
     enter(Stage::Roots);
     // Both roots need much hashing, so they are computed only if everything else holds.

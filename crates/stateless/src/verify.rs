@@ -5,7 +5,7 @@ use crate::{
     block::{header_of, withdrawals_of},
     header::validate_header,
     input::{BlockRefused, Blocks, UncheckedBlock, UncheckedBlocks},
-    process::{UnprovenBlock, process_block},
+    process::process_block,
     senders::Senders,
     threads::with_help,
     transactions::check_versioned_hashes,
@@ -16,8 +16,8 @@ use alloy_consensus::Header;
 use alloy_primitives::{Address, B256, U256};
 use core::num::NonZeroUsize;
 use executor::{
-    BlockError, ChainSpec, EvmOverrides, ExecutionOutcome, Invalid, SystemCode, Transaction,
-    check_transactions,
+    BlockError, ChainSpec, Environment, EvmOverrides, ExecutionOutcome, Invalid, SystemCode,
+    Transaction, check_transactions, execute_block,
 };
 use keccak::keccak256;
 use trie::NewNode;
@@ -138,13 +138,9 @@ impl<'a> UncheckedBlocks<'_, 'a> {
                     // The state root is that of a verified header: the witness's parent, or the
                     // block before.
                     let pre_state_root = witness.parent().state_root;
-                    let unproven = UnprovenBlock {
-                        header: &header,
-                        transactions: block.transactions,
-                        ommers: &[],
-                        withdrawals: &withdrawals_of(payload),
-                        pre_state_root,
-                    };
+                    let withdrawals = withdrawals_of(payload);
+                    let (ommers, withdrawals) = (&[][..], &withdrawals[..]);
+                    let environment = Environment { header: &header, ommers, withdrawals, spec };
                     let sender =
                         |index| work.senders.get(first + index).ok_or(Invalid::Signature { index });
                     // Nodes of the last block have no reader, so they are not kept.
@@ -155,10 +151,20 @@ impl<'a> UncheckedBlocks<'_, 'a> {
                             nodes.push((hash, node.into()));
                         }
                     };
-                    let state = witness.state();
-                    let (executed, post) =
-                        process_block(&state, unproven, spec, &options, sender, &mut enter, keep)
-                            .map_err(|reason| BlockRefused { block: index, reason })?;
+                    let source = witness.state();
+                    let (evm, transactions) = (options.evm, block.transactions);
+                    let (executed, post) = process_block(
+                        &source,
+                        environment,
+                        pre_state_root,
+                        &options,
+                        |state, block, after| {
+                            execute_block(state, block, evm, transactions, sender, after)
+                        },
+                        &mut enter,
+                        keep,
+                    )
+                    .map_err(|reason| BlockRefused { block: index, reason })?;
                     let (chain_id, block_hash) = (self.blocks.chain_id, payload.block_hash);
                     if is_followed {
                         // Only now is the block proven, and the next one may build on its nodes and

@@ -1,16 +1,15 @@
 //! Blocks as a chain keeps them.
 
 use crate::Transaction;
-use alloy_consensus::{Header, proofs::calculate_transaction_root};
+use alloy_consensus::{Header, Transaction as _, proofs::calculate_transaction_root};
 use alloy_eips::{Typed2718 as _, eip2718::Encodable2718, eip4895::Withdrawal};
 use alloy_primitives::{Address, B256, Bytes, U256};
 use alloy_rlp::{Encodable, Header as RlpHeader};
-use alloy_trie::root::ordered_trie_root_with_encoder;
-use codec::{OwnedWitness, RawBlock};
+use codec::{Encode as _, OwnedWitness, RawBlock, withdrawal_record};
 use executor::ExecutionOutcome;
 use keccak::keccak256;
 use std::sync::OnceLock;
-use wire::{DecodeError, ProtocolFork};
+use wire::{DecodeError, NewPayloadRequest, ProtocolFork, StatelessInput};
 
 /// A block that the chain has executed.
 #[derive(Debug, Clone)]
@@ -107,8 +106,9 @@ impl Block {
         transactions: Vec<Transaction>,
         senders: Vec<Address>,
         withdrawals: Vec<Withdrawal>,
-        executed: ExecutionOutcome,
+        mut executed: ExecutionOutcome,
     ) -> Self {
+        executed.foreign_types = foreign_types(&transactions);
         Self {
             hash: header.hash_slow(),
             execute_draws: Vec::new(),
@@ -168,7 +168,7 @@ impl Block {
 
     /// Returns the receipts as EIP-2718 encodings, the values of the receipts trie.
     pub fn raw_receipts(&self) -> Vec<Bytes> {
-        raw_receipts(&self.transactions, &self.executed)
+        self.executed.raw_receipts()
     }
 
     /// Gas that transaction `index` used.
@@ -185,35 +185,62 @@ impl Block {
         self.execute_draws.iter().find(|draw| draw.index == index).copied()
     }
 
+    /// Returns the block with its transactions and withdrawals encoded, as it comes from outside.
+    pub fn to_raw(&self) -> RawBlock {
+        let ethereum = self.transactions.iter().filter_map(Transaction::as_ethereum);
+        let hashes = ethereum.filter_map(|transaction| transaction.blob_versioned_hashes());
+        let withdrawals = self.withdrawals.iter().copied().map(withdrawal_record);
+        RawBlock {
+            header: self.header.clone(),
+            hash: self.hash,
+            transactions: self.raw_transactions(),
+            withdrawals: self.header.withdrawals_root.map(|_| withdrawals.collect()),
+            versioned_hashes: hashes.flatten().map(|hash| hash.0).collect(),
+        }
+    }
+
+    /// Returns the request of this block as one of `fork`, in which `raw` is the block
+    /// [encoded](Self::to_raw).
+    ///
+    /// # Errors
+    ///
+    /// [`DecodeError`] for ommers, which no request has, and for execution requests that EIP-7685
+    /// does not allow.
+    pub fn as_request<'a>(
+        &'a self,
+        raw: &'a RawBlock,
+        fork: ProtocolFork,
+    ) -> Result<NewPayloadRequest<'a>, DecodeError> {
+        match self.ommers.len() {
+            0 => {}
+            got => return Err(DecodeError::TooMany { what: "ommers", got, limit: 0 }),
+        }
+        let requests = self.executed.requests.as_deref().map_or(&[][..], |requests| requests);
+        let access_list = self.executed.block_access_list.as_ref().map_or(&[][..], |list| list);
+        raw.as_request(fork, requests, access_list)
+    }
+
     /// The calldata with which EXECUTE verifies this block as one of `fork`, given a witness.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::as_request`].
     pub fn input(
         &self,
         fork: ProtocolFork,
         chain_id: u64,
         witness: &OwnedWitness,
     ) -> Result<Vec<u8>, DecodeError> {
-        let block = RawBlock::decode(&self.rlp())?;
-        let requests: Vec<Bytes> =
-            self.executed.requests.iter().flat_map(|requests| requests.iter().cloned()).collect();
-        let access_list = self.executed.block_access_list.clone().unwrap_or_default();
-        block.to_input(fork, chain_id, witness, &requests, &access_list)
+        let raw = self.to_raw();
+        let request = self.as_request(&raw, fork)?;
+        Ok(StatelessInput { fork, request, witness: witness.view(), chain_id }.encode())
     }
 }
 
-/// Returns the receipts of these transactions as EIP-2718 encodings.
-///
-/// The executor knows no transactions of type `0x05`, and runs them as others: only the first byte
-/// of their receipts differs.
-fn raw_receipts(transactions: &[Transaction], executed: &ExecutionOutcome) -> Vec<Bytes> {
-    let mut receipts = executed.raw_receipts();
-    for (receipt, transaction) in receipts.iter_mut().zip(transactions) {
-        if transaction.as_execute().is_some() {
-            let mut typed = receipt.to_vec();
-            typed[0] = transaction.ty();
-            *receipt = typed.into();
-        }
-    }
-    receipts
+/// The receipts of these transactions that are not of Ethereum's types.
+fn foreign_types(transactions: &[Transaction]) -> Vec<(usize, u8)> {
+    let foreign = transactions.iter().enumerate().filter(|(_, it)| it.as_execute().is_some());
+    foreign.map(|(index, transaction)| (index, transaction.ty())).collect()
 }
 
 /// Completes a header with the results of execution: roots, bloom filter, gas, and the hashes of
@@ -233,10 +260,5 @@ pub fn close_header(
     header.blob_gas_used = header.excess_blob_gas.map(|_| executed.blob_gas_used);
     header.requests_hash = executed.requests.as_ref().map(|requests| requests.requests_hash());
     header.block_access_list_hash = executed.block_access_list.as_ref().map(|list| keccak256(list));
-    if transactions.iter().any(|transaction| transaction.as_execute().is_some()) {
-        let put = |bytes: &Bytes, out: &mut Vec<u8>| out.extend_from_slice(bytes);
-        let receipts = raw_receipts(transactions, executed);
-        header.receipts_root = ordered_trie_root_with_encoder(&receipts, put);
-    }
     header
 }

@@ -59,6 +59,12 @@ impl<'a> StatelessInput<'a> {
     pub const fn schema(&self) -> SchemaId {
         self.fork.schema()
     }
+
+    /// Bytes of the encoding.
+    pub fn encoded_len(&self) -> usize {
+        let request = self.request.encoded_len(self.fork);
+        SchemaId::LEN + at::FIXED + request + self.witness.encoded_len()
+    }
 }
 
 /// Recognises a body that failed to decode as one of the dialects that still had public keys.

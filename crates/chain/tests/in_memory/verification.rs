@@ -58,6 +58,7 @@ fn claim(refused: Result<(), ChainError>) -> &'static str {
             Invalid::Commitment { what, .. } | Invalid::Amount { what, .. },
         )) => what,
         Err(ChainError::Invalid(Invalid::GasBeyondClaim { .. })) => "less gas",
+        Err(ChainError::Invalid(Invalid::LogsBloom)) => "logs bloom",
         other => panic!("{other:?}"),
     }
 }
@@ -74,7 +75,7 @@ fn a_block_verifies_from_its_witness_and_a_false_claim_of_its_header_is_found() 
         assert_eq!(claim(world.claiming(|header| header.gas_used += 1)), "gas used");
         assert_eq!(claim(world.claiming(|header| header.gas_used -= 1)), "less gas");
         let bloom = Bloom::repeat_byte(1);
-        assert_eq!(claim(world.claiming(|header| header.logs_bloom = bloom)), "block hash");
+        assert_eq!(claim(world.claiming(|header| header.logs_bloom = bloom)), "logs bloom");
     }
 }
 

@@ -4,11 +4,12 @@ use alloy_consensus::{Header, TxEip1559, TxEip2930, TxEip4844, TxEip7702, TxLega
 use alloy_eips::{
     eip2718::Encodable2718,
     eip2930::{AccessList, AccessListItem},
+    eip4895::Withdrawal,
     eip7702::Authorization,
 };
 use alloy_primitives::{Address, B64, B256, Bloom, Bytes, TxKind, U256};
 use testkit::{Key, Transaction};
-use wire::{ProtocolFork, Withdrawal};
+use wire::ProtocolFork;
 
 /// Wraps encoded items in an RLP list.
 pub(crate) fn rlp_list<T: AsRef<[u8]>>(items: &[T]) -> Vec<u8> {

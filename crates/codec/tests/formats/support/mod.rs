@@ -1,12 +1,13 @@
 //! Known-answer inputs, and parts to build inputs from.
 mod mersenne;
 
+use alloy_eips::eip4895::Withdrawal;
 use alloy_primitives::{B256, U256};
 use enshrine_codec::withdrawal_record;
 use mersenne::PythonRandom;
 use wire::{
     ByteLists, ExecutionPayload, ExecutionRequests, ExecutionWitness, NewPayloadRequest,
-    PayloadShape, ProtocolFork, Records, StatelessInput, Withdrawal,
+    PayloadShape, ProtocolFork, Records, StatelessInput,
 };
 
 /// The specification's known-answer input: values drawn by Python's `random.Random(0xDEADBEEF)` in
