@@ -8,11 +8,11 @@ use node::{Forkchoice, Node, NodeState, PoolTransaction, Rejected};
 use std::{sync::Arc, time::Duration};
 use tokio::sync::Semaphore;
 
-/// Forwards users' transactions to another node.
+/// Forwards raw transactions to another node, such as the sequencer.
 pub trait SendElsewhere: core::fmt::Debug + Send + Sync {
-    /// Returns the other node's answer to a raw transaction; `None` if this node is to take the
-    /// transaction. It may wait for the other node, so sends must not run on the threads of
-    /// connections.
+    /// Sends a raw transaction to the other node and returns its answer, or `None` if this node
+    /// should accept the transaction itself. The call may block on the other node, so sends must
+    /// not run on the threads that serve connections.
     fn send(&self, raw: &Bytes) -> Option<Result<B256, RpcError>>;
 }
 
@@ -23,29 +23,30 @@ pub struct RpcOptions {
     pub client_version: String,
     /// Gas cap for a call, an estimate, or all calls of a simulation together.
     pub gas_cap: u64,
-    /// `true` if a call sees the environment of its block: the block's gas limit if it names no
-    /// gas, the block's base fee if it names no fee, and a cap of at least the block's gas limit.
-    /// Otherwise, as in geth, such a call has `gas_cap` and a base fee of 0.
+    /// `true` to run a call in the environment of its block: the block's gas limit if the request
+    /// sets no gas, the block's base fee if it sets no fee, and a gas cap of at least the block's
+    /// gas limit. Otherwise, as in geth, the call gets `gas_cap` and a base fee of 0.
     pub block_environment: bool,
-    /// Client whose error codes and messages failed calls have.
+    /// Client whose error codes and messages are used for failed calls.
     pub failure_style: FailureStyle,
     /// Time after which an unpolled filter is removed.
     pub filter_lifetime: Duration,
     /// Maximum number of logs in one answer.
     pub max_logs: usize,
-    /// `true` to write senders in lower case in keys of objects, since some clients look them up in
-    /// lower case.
+    /// `true` to write sender addresses as lower-case object keys, because some clients look them
+    /// up in lower case.
     pub plain_senders: bool,
-    /// State for an estimate without a block.
+    /// Block whose state an estimate uses if the request names none.
     pub estimate_at: BlockNumberOrTag,
     /// Flag of the node that lifts the cap on a transaction's gas, named in errors.
     pub gas_cap_flag: Option<&'static str>,
-    /// `true` to accept blob proofs from before EIP-7594 where the fork has cell proofs. The node
-    /// then computes the cell proofs, which takes long: not for public nodes.
+    /// `true` to accept blob proofs from before EIP-7594 where the fork requires cell proofs. The
+    /// node then computes the cell proofs, which is too slow for public nodes.
     pub old_sidecars: bool,
-    /// `true` if a log filter with a `fromBlock` begins with the existing logs.
+    /// `true` if the first poll of a log filter with a `fromBlock` returns the logs of existing
+    /// blocks.
     pub past_logs: bool,
-    /// Node that answers sends in place of this one, if there is one.
+    /// Node that receives raw transactions instead of this one, if any.
     pub elsewhere: Option<Arc<dyn SendElsewhere>>,
     /// Limits of a request.
     pub limits: RequestLimits,
@@ -74,18 +75,18 @@ impl Default for RpcOptions {
     }
 }
 
-/// Node and settings behind the methods. Cheap to clone.
+/// Node and options that all RPC methods share. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Api {
     node: Arc<Node>,
     options: Arc<RpcOptions>,
     pub(crate) filters: Arc<Filters>,
-    /// Permits for subscriptions.
+    /// Permits for subscriptions, shared by all connections.
     pub(crate) subscriptions: Arc<Semaphore>,
 }
 
 impl Api {
-    /// Methods over a node.
+    /// Creates the API of a node.
     pub fn new(node: Arc<Node>, options: RpcOptions) -> Self {
         let filters = Arc::new(Filters::new(options.filter_lifetime));
         let subscriptions = options.limits.subscriptions.min(Semaphore::MAX_PERMITS);
@@ -103,14 +104,15 @@ impl Api {
         self.node.read(|node| node.chain.reader().clone())
     }
 
-    /// Adds a transaction to the pool, and makes a block if the node does so for each. An error has
-    /// advice for the sender.
+    /// Adds a transaction to the pool and, if the node seals a block per transaction, builds one.
+    /// Errors contain advice for the sender.
     pub fn submit(&self, new: PoolTransaction) -> Result<B256, RpcError> {
         if let Some(elsewhere) = &self.options.elsewhere
             && let Some(answer) = elsewhere.send(&new.raw)
         {
             if answer.is_ok() {
-                // A copy, so that what came through this node is not lost with the other one.
+                // Keep a copy, so that transactions sent through this node survive the loss of the
+                // other one.
                 let _ = self.node.submit(new);
             }
             return answer;
@@ -147,7 +149,7 @@ impl Api {
         if block_environment { gas_cap.max(block_limit) } else { gas_cap }
     }
 
-    /// Number of the block that a tag names; `None` for the pending one.
+    /// Number of the block that a tag refers to; `None` for the pending block.
     fn number(node: &NodeState, tag: BlockNumberOrTag) -> Option<u64> {
         let head = node.chain.head().header.number;
         let behind = |epochs: u64| {
@@ -169,7 +171,7 @@ impl Api {
         }
     }
 
-    /// Number of the canonical block that a tag names; one above the head for the pending block.
+    /// Number of the canonical block that a tag refers to; head + 1 for the pending block.
     pub fn number_of(&self, tag: BlockNumberOrTag) -> u64 {
         self.node.read(|node| {
             Self::number(node, tag).unwrap_or_else(|| node.chain.head().header.number + 1)
@@ -180,8 +182,8 @@ impl Api {
     ///
     /// # Errors
     ///
-    /// [`PRUNED_HISTORY`](crate::codes::PRUNED_HISTORY) for a block before the first that the node
-    /// has.
+    /// [`PRUNED_HISTORY`](crate::codes::PRUNED_HISTORY) for a block before the first one that the
+    /// node stores.
     pub fn block_by_number(&self, tag: BlockNumberOrTag) -> Result<Option<Arc<Block>>, RpcError> {
         if tag.is_pending() {
             return Ok(Some(Arc::clone(self.node.pending()?.state.block())));
@@ -196,8 +198,8 @@ impl Api {
         })
     }
 
-    /// Checks that a block that the node does not have is not before the first that it has, as
-    /// after a start from a snapshot. anvil has no such blocks.
+    /// Returns an error for a missing block that is older than the first stored one, e.g. after a
+    /// start from a snapshot. anvil has no pruned blocks, so its style never returns this error.
     pub(crate) fn require_history(&self, number: u64, first: u64) -> Result<(), RpcError> {
         if number < first && self.options.failure_style == FailureStyle::Geth {
             return Err(RpcError::pruned_history(number, first));
@@ -227,7 +229,7 @@ impl Api {
         }
     }
 
-    /// Looks up a block by its id; an error if it is unknown.
+    /// Looks up a block by its id; an unknown block is an error.
     pub fn block(&self, id: BlockId) -> Result<Arc<Block>, RpcError> {
         self.find_block(id)?.ok_or_else(|| match id {
             BlockId::Hash(hash) => {

@@ -1,21 +1,21 @@
-//! Parameters.
+//! Parameters of RPC requests.
 
 use crate::RpcError;
 use alloy_primitives::{B256, U256, hex};
 use serde::{Deserialize, Deserializer, de::DeserializeOwned, de::Error as _};
 use serde_json::{Value, value::RawValue};
 
-/// Client whose wording errors about parameters follow.
+/// Client whose wording is used in errors about parameters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ErrorStyle {
-    /// Errors of geth, which count parameters from zero: for methods that all nodes have.
+    /// geth's errors, which count parameters from zero: for methods that every node has.
     Geth,
     /// Plain errors, which count parameters from one: for a node's own methods.
     Plain,
 }
 
-/// Reader of the parameters of a request, one after another. `null` counts as absent, and so do
-/// missing ones at the end.
+/// Reads the parameters of a request in order. `null` and missing trailing parameters count as
+/// absent.
 #[derive(Debug)]
 pub struct Args {
     items: std::vec::IntoIter<Box<RawValue>>,
@@ -24,8 +24,8 @@ pub struct Args {
 }
 
 impl Args {
-    /// Takes the parameters of a request: a list, nothing, or null. For a node's own methods, whose
-    /// parameters have no names, an object counts as the only parameter.
+    /// Parses the parameters of a request: a list, nothing, or `null`. For a node's own methods,
+    /// whose parameters have no names, an object counts as the only parameter.
     pub fn new(params: Option<&str>, style: ErrorStyle) -> Result<Self, RpcError> {
         let params = params.map(str::trim).filter(|params| !params.is_empty() && *params != "null");
         let items: Vec<Box<RawValue>> = match params {
@@ -44,10 +44,10 @@ impl Args {
         Ok(Self { given: items.len(), items: items.into_iter(), style })
     }
 
-    /// The next parameter; an error if it is absent.
+    /// Reads the next parameter; an error if it is absent.
     pub fn required<T: DeserializeOwned>(&mut self) -> Result<T, RpcError> {
         let index = self.index();
-        // Null is for the type to take or to refuse, where it is not for geth.
+        // Outside geth's style, the type decides whether `null` is valid.
         let item = match self.style {
             ErrorStyle::Geth => self.items.next().filter(|item| item.get() != "null"),
             ErrorStyle::Plain => self.items.next(),
@@ -61,19 +61,19 @@ impl Args {
         }
     }
 
-    /// The next parameter, if it is present.
+    /// Reads the next parameter, or `None` if it is absent.
     pub fn optional<T: DeserializeOwned>(&mut self) -> Result<Option<T>, RpcError> {
         let index = self.index();
         let item = self.items.next().filter(|item| item.get() != "null");
         item.map(|item| self.decode(&item, index)).transpose()
     }
 
-    /// The next parameter, or a default if it is absent.
+    /// Reads the next parameter, or returns the default if it is absent.
     pub fn or_default<T: DeserializeOwned + Default>(&mut self) -> Result<T, RpcError> {
         Ok(self.optional()?.unwrap_or_default())
     }
 
-    /// Refuses any parameters.
+    /// Returns an error if the request has any parameters.
     pub fn none(&self) -> Result<(), RpcError> {
         match self.given {
             0 => Ok(()),
@@ -81,7 +81,7 @@ impl Args {
         }
     }
 
-    /// Position of the next parameter.
+    /// Index of the next parameter, from zero.
     fn index(&self) -> usize {
         self.given - self.items.len()
     }
@@ -92,7 +92,8 @@ impl Args {
             RpcError::params(match self.style {
                 ErrorStyle::Geth => format!("invalid argument {index}: {reason}"),
                 ErrorStyle::Plain => {
-                    // A place in the text says nothing about a parameter.
+                    // The position refers to the parameter's own text, which does not help the
+                    // caller.
                     let place = format!(" at line {} column {}", error.line(), error.column());
                     let reason = reason.strip_suffix(&place).unwrap_or(&reason);
                     format!("parameter {}: {reason}", index + 1)
@@ -102,12 +103,12 @@ impl Args {
     }
 }
 
-/// A number as clients write it: plain, in hexadecimal, or in decimal text.
+/// Number in any form that clients send: a JSON number, a hexadecimal string or a decimal string.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Number(pub U256);
 
 impl Number {
-    /// The number, or an error if it does not fit 64 bits.
+    /// Converts to `u64`; an error if the number does not fit.
     pub fn u64(self) -> Result<u64, RpcError> {
         let narrow = self.0.try_into();
         narrow.map_err(|_| RpcError::params(format!("{} does not fit 64 bits", self.0)))
@@ -120,7 +121,7 @@ impl<'de> Deserialize<'de> for Number {
         let number = match &value {
             Value::Number(number) => number.as_u64().map(U256::from),
             Value::String(text) if !text.is_empty() => text.parse().ok(),
-            // Hardhat's clients wrap some numbers.
+            // Clients of Hardhat wrap some numbers in an array.
             Value::Array(items) if items.len() == 1 => {
                 serde_json::from_value(items[0].clone()).ok().map(|Self(number)| number)
             }
@@ -130,7 +131,7 @@ impl<'de> Deserialize<'de> for Number {
     }
 }
 
-/// A hash as the specification wants it: 32 bytes behind `0x`.
+/// 32-byte hash with a `0x` prefix, as the specification requires.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Hash(pub B256);
 
@@ -167,7 +168,7 @@ mod tests {
             assert!(args(Some("[1]")).unwrap().none().is_err());
             assert!(args(Some("7")).is_err());
         }
-        // Only methods that have names for none of their parameters take an object for one.
+        // Only methods without named parameters accept an object as their parameter.
         assert!(Args::new(Some("{}"), ErrorStyle::Geth).is_err());
         assert!(Args::new(Some("{}"), ErrorStyle::Plain).is_ok());
     }

@@ -1,10 +1,10 @@
-//! The Beacon API's `genesis`, `config/spec` and `blobs`, with which rollup nodes read their data
-//! from blobs.
+//! Endpoints `genesis`, `config/spec` and `blobs` of the Beacon API, from which rollup nodes read
+//! blob data.
 //!
-//! There are no slots. Each second since the genesis counts as one slot, so that clients compute
-//! the slot of a block from its timestamp, the genesis time and the slot length as usual. Responses
-//! are JSON, or SSZ if the client prefers it: the list of blobs, of fixed length, is then their
-//! plain concatenation.
+//! The node has no consensus layer and no slots. Each second since genesis counts as one slot, so
+//! clients derive the slot of a block from its timestamp, the genesis time and the slot length as
+//! usual. Responses are JSON, or SSZ if the client prefers it; since blobs have a fixed length, the
+//! SSZ list is their plain concatenation.
 
 use crate::{
     Api, RpcError,
@@ -17,21 +17,21 @@ use serde_json::{Value, json};
 use std::{fmt, sync::Arc};
 use store::Block;
 
-/// Seconds of a slot.
+/// Slot length in seconds.
 const SLOT: u64 = 1;
-/// Minimum number of epochs for which a consensus client keeps blobs (EIP-4844). This node keeps
-/// them as long as their blocks.
+/// Minimum number of epochs for which a consensus client serves blobs (EIP-4844). This node keeps
+/// blobs as long as their blocks.
 const RETENTION: u64 = 4_096;
 
 const BLOBS: &str = "/eth/v1/beacon/blobs/";
-/// Path under which clients served blobs with the proofs from before EIP-7594.
+/// Endpoint that served blobs with proofs before EIP-7594.
 const SIDECARS: &str = "/eth/v1/beacon/blob_sidecars/";
 
-/// Beacon API pages of a node.
+/// Beacon API endpoints of a node.
 pub struct BeaconPages(Api);
 
 impl BeaconPages {
-    /// Adds the pages to a node.
+    /// Creates the endpoints of a node.
     pub const fn new(api: Api) -> Self {
         Self(api)
     }
@@ -43,7 +43,7 @@ impl fmt::Debug for BeaconPages {
     }
 }
 
-/// Reason why a request fails.
+/// HTTP status and message of a failed request.
 #[derive(Debug, PartialEq, Eq)]
 struct Refusal {
     status: u16,
@@ -74,7 +74,7 @@ impl MorePages for BeaconPages {
                 "SECONDS_PER_SLOT": SLOT.to_string(),
                 "MIN_EPOCHS_FOR_BLOB_SIDECARS_REQUESTS": RETENTION.to_string(),
             } }))),
-            // There is no such contract; clients compare the chain id.
+            // There is no deposit contract; clients only compare the chain id.
             "/eth/v1/config/deposit_contract" => Ok(Content::Json(json!({ "data": {
                 "chain_id": self.0.chain().config().spec.chain_id().to_string(),
                 "address": Address::ZERO,
@@ -103,7 +103,7 @@ impl BeaconPages {
         } }))
     }
 
-    /// The first block of the chain.
+    /// First block of the chain.
     fn first(&self) -> Result<Arc<Block>, Refusal> {
         let first = self.0.block_by_number(BlockNumberOrTag::Earliest)?;
         first.ok_or_else(|| Refusal::absent("there is no genesis".to_owned()))
@@ -139,7 +139,7 @@ impl BeaconPages {
         })))
     }
 
-    /// The block with this id: `head`, `finalized`, `justified`, `genesis`, the hash of an
+    /// Looks up a block by id: `head`, `finalized`, `justified`, `genesis`, the hash of an
     /// execution block, or a slot.
     fn block(&self, id: &str) -> Result<Option<Arc<Block>>, Refusal> {
         let tag = match id {
@@ -165,7 +165,7 @@ impl BeaconPages {
         let Some(timestamp) = first.header.timestamp.checked_add(slot.saturating_mul(SLOT)) else {
             return Ok(None);
         };
-        // The first block that is not older.
+        // Find the first block that is not older than the slot.
         let (mut low, mut high) = (first.header.number, self.0.number_of(BlockNumberOrTag::Latest));
         while low < high {
             let middle = low + (high - low) / 2;
@@ -179,7 +179,7 @@ impl BeaconPages {
     }
 }
 
-/// The requested hashes: `versioned_hashes`, once with commas or several times.
+/// Versioned hashes in the query: `versioned_hashes`, comma-separated or repeated.
 fn wanted(query: &str) -> Result<Vec<B256>, Refusal> {
     let values = query.split('&').filter_map(|pair| pair.strip_prefix("versioned_hashes="));
     let hashes = values.flat_map(|value| value.split(',').flat_map(|part| part.split("%2C")));

@@ -1,4 +1,4 @@
-//! Blobs: verified on arrival, served as long as the node runs.
+//! Blobs: verified on arrival and served as long as the node runs.
 
 use crate::{Api, Hash, Registry, RpcError};
 use alloy_consensus::{
@@ -35,7 +35,7 @@ pub(crate) fn register(methods: &mut Registry<Api>) {
     });
 }
 
-/// The blobs of a transaction, of a block or of the pool.
+/// Sidecar of a transaction in a block or in the pool.
 pub(crate) fn sidecar(api: &Api, transaction: B256) -> Option<Arc<Sidecar>> {
     api.node().read(|node| {
         let waiting = || node.pool.get(&transaction)?.sidecar.as_ref();
@@ -43,12 +43,12 @@ pub(crate) fn sidecar(api: &Api, transaction: B256) -> Option<Arc<Sidecar>> {
     })
 }
 
-/// Builds the sidecar of blobs that come without commitments and proofs, with the proofs of
-/// EIP-7594 or EIP-4844.
+/// Builds the sidecar for blobs that were sent without commitments and proofs, with cell proofs
+/// (EIP-7594) if `cells` is set, otherwise with blob proofs (EIP-4844).
 ///
 /// # Errors
 ///
-/// [`RpcError::params`] if a blob is not a list of field elements.
+/// [`RpcError::params`] if a blob contains an element outside the field.
 pub fn of_blobs(blobs: Vec<Blob>, cells: bool) -> Result<Sidecar, RpcError> {
     let settings = EnvKzgSettings::Default.get();
     let made = match cells {
@@ -60,8 +60,8 @@ pub fn of_blobs(blobs: Vec<Blob>, cells: bool) -> Result<Sidecar, RpcError> {
     made.map_err(|error| RpcError::params(format!("blobs: {error}")))
 }
 
-/// Converts a sidecar to the form of the fork: blob proofs, from before EIP-7594, become cell
-/// proofs.
+/// Converts a sidecar to the form that the fork requires: blob proofs from before EIP-7594 become
+/// cell proofs.
 ///
 /// # Errors
 ///
@@ -76,7 +76,7 @@ pub fn of_fork(sidecar: Sidecar, hashes: &[B256], cells: bool) -> Result<Sidecar
         .map_err(|error| Rejected::Blobs(error.to_string()).into())
 }
 
-/// Returns `true` if the next block has cell proofs (EIP-7594) rather than blob proofs, and the
+/// Returns whether the next block requires cell proofs (EIP-7594) instead of blob proofs, and the
 /// maximum number of blobs per transaction.
 pub fn limits(api: &Api) -> (bool, u64) {
     api.node().read(|node| {
@@ -88,14 +88,14 @@ pub fn limits(api: &Api) -> (bool, u64) {
     })
 }
 
-/// Replaces blob proofs of a transaction by cell proofs, if the next block needs them.
+/// Replaces the blob proofs of a transaction with cell proofs if the next block requires them.
 pub(crate) fn renewed(api: &Api, mut pooled: PoolTransaction) -> Result<PoolTransaction, RpcError> {
     let hashes = pooled.recovered.transaction.blob_versioned_hashes().unwrap_or_default();
     let Some(old) = pooled.sidecar.as_deref().filter(|sidecar| !sidecar.is_eip7594()) else {
         return Ok(pooled);
     };
     let (cells, limit) = limits(api);
-    // It takes long for each blob.
+    // Computing cell proofs is slow, so check the number of blobs first.
     if hashes.len() as u64 > limit {
         return Err(Rejected::TooManyBlobs { got: hashes.len(), limit }.into());
     }
@@ -107,7 +107,7 @@ pub(crate) fn renewed(api: &Api, mut pooled: PoolTransaction) -> Result<PoolTran
     Ok(pooled)
 }
 
-/// A transaction as its sender sends it, with blobs if it has any.
+/// Encodes a transaction in its network form, with its sidecar if it has one.
 pub fn encoded(transaction: &Transaction, sidecar: Option<&Sidecar>) -> Bytes {
     match (transaction, sidecar) {
         (Transaction::Ethereum(Ethereum::Eip4844(signed)), Some(sidecar)) => {

@@ -25,12 +25,12 @@ use revm::{
 use revm_inspectors::access_list::AccessListInspector;
 use std::sync::Arc;
 
-/// Maximum number of rounds of `eth_createAccessList`. Each round adds the accesses of code that
-/// ran with the previous list; two rounds suffice unless the code reads its own gas.
+/// Maximum number of executions in `eth_createAccessList`. Each round adds the accesses of a run
+/// with the previous list; two rounds suffice unless the code reads its own gas.
 const ACCESS_LIST_ROUNDS: usize = 16;
 
-/// Maximum gas of a call without a deadline check, since its gas bounds its time. Checking the
-/// clock makes each step slower.
+/// Gas limit up to which a call runs without a deadline check, because its gas already bounds its
+/// time. Checking the clock slows down every step.
 const UNTIMED_GAS: u64 = 60_000_000;
 
 pub(crate) fn register(methods: &mut Registry<Api>) {
@@ -68,7 +68,7 @@ pub(crate) fn register(methods: &mut Registry<Api>) {
 /// A call with its block and overrides.
 #[derive(Debug, Clone, Default)]
 pub struct CallRequest {
-    /// The transaction, as far as it is given.
+    /// Transaction fields of the request; missing ones get defaults.
     pub transaction: TransactionRequest,
     /// Block of the call's state and environment.
     pub block: BlockId,
@@ -81,15 +81,15 @@ pub struct CallRequest {
 /// Outcome of a call.
 #[derive(Debug, Clone)]
 pub struct Outcome {
-    /// Result of the EVM.
+    /// Result of the execution.
     pub result: ExecutionResult<HaltReason>,
-    /// Events of precompiles, which are not part of the result.
+    /// Events of precompiles during the call, which the result does not contain.
     pub notes: Vec<Note>,
 }
 
 impl Outcome {
-    /// Returns the returndata, or an error with the reason of the failure and of a refusal by
-    /// EXECUTE.
+    /// Returns the returndata of a successful call, or an error with the reason of the failure and
+    /// the reasons of all refusals by EXECUTE.
     pub fn into_output(self, style: FailureStyle) -> Result<Bytes, RpcError> {
         let error = match self.result {
             ExecutionResult::Success { output, .. } => return Ok(output.into_data()),
@@ -100,7 +100,7 @@ impl Outcome {
     }
 }
 
-/// A prepared call: open [`Prepared::source`] and run an EVM on it.
+/// A call that is ready to run: open [`Prepared::source`] and run an EVM on it.
 #[derive(Debug)]
 pub struct Prepared<'r> {
     request: &'r CallRequest,
@@ -108,14 +108,14 @@ pub struct Prepared<'r> {
     pub source: State,
     /// Block environment and rules.
     pub env: EvmEnv,
-    /// The transaction in the form of the EVM.
+    /// Transaction environment.
     pub transaction: TxEnv,
-    /// Per-block counters of precompiles, in the state of a new block.
+    /// Per-block counters of precompiles, as at the start of a new block.
     pub(crate) tally: Arc<BlockTally>,
 }
 
 impl CallRequest {
-    /// Runs the call.
+    /// Executes the call.
     pub fn call(&self, api: &Api) -> Result<Outcome, RpcError> {
         let call = self.prepare(api)?;
         let mut state = call.source.open();
@@ -136,7 +136,7 @@ impl CallRequest {
         Ok(Outcome { result: done.result, notes })
     }
 
-    /// Prepares a call.
+    /// Resolves the block, the overrides and the transaction environment.
     pub fn prepare(&self, api: &Api) -> Result<Prepared<'_>, RpcError> {
         if let Some(refusal) = api.tip_above_fee(&self.transaction) {
             return Err(refusal);
@@ -144,7 +144,7 @@ impl CallRequest {
         let source = api.state(self.block)?;
         let mut env = source.call_env(source.block());
         overrides::apply_block(&mut env.block_env, &self.block_overrides);
-        // `eth_call` has no nonce check; contract creation gets its nonce below.
+        // `eth_call` does not check the nonce, so 0 is valid if the request sets none.
         let nonce = self.transaction.nonce.unwrap_or_default();
         let chain_id = source.config().spec.chain_id();
         let base_fee = env.block_env.basefee;
@@ -158,7 +158,7 @@ impl CallRequest {
         let mut transaction = tx_env(&self.transaction, nonce, chain_id, gas, base_fee)?;
         let signed = self.transaction.authorization_list.as_deref().unwrap_or_default();
         take_authorities(&mut transaction, signed, source.config());
-        // Neither a base fee nor a fee for blobs is asked of a call that offers none.
+        // A call without a fee is exempt from the base fee and the blob base fee.
         if transaction.gas_price == 0 {
             env.cfg_env.disable_base_fee = true;
             if !api.options().block_environment {
@@ -177,7 +177,7 @@ impl CallRequest {
 }
 
 impl Prepared<'_> {
-    /// Cache key of the precompiles, unless overrides move some.
+    /// Cache key of the precompiles; `None` if another call cannot reuse them.
     fn precompiles(&self) -> Option<precompiles::Key> {
         precompiles::Key::new(self.env.cfg_env.spec, self.source.config())
     }
@@ -206,7 +206,8 @@ impl Prepared<'_> {
     }
 }
 
-/// A request as a transaction with this gas limit, and without a fee unless the request has one.
+/// Builds the transaction environment of a request, with this gas limit and no fee unless the
+/// request sets one.
 pub(crate) fn tx_env(
     request: &TransactionRequest,
     nonce: u64,
@@ -217,7 +218,7 @@ pub(crate) fn tx_env(
     typed::check(request, chain_id)?;
     let fee = request.gas_price.or(request.max_fee_per_gas);
     let tip = request.max_priority_fee_per_gas;
-    // With a tip alone, the fee is what the tip needs.
+    // With only a tip, the fee cap is the tip plus twice the base fee.
     let gas_price = fee.unwrap_or_else(|| {
         tip.filter(|tip| *tip > 0).map_or(0, |tip| tip.saturating_add(2 * u128::from(base_fee)))
     });
@@ -246,7 +247,7 @@ pub(crate) fn tx_env(
 }
 
 impl Api {
-    /// Returns anvil's refusal of a tip above the fee. geth's error comes from the call itself.
+    /// Returns anvil's error for a tip above the fee cap. In geth's style the EVM reports it.
     pub(crate) fn tip_above_fee(&self, request: &TransactionRequest) -> Option<RpcError> {
         let (tip, fee) = request.max_priority_fee_per_gas.zip(request.max_fee_per_gas)?;
         let is_refused = tip > fee && self.options().failure_style == FailureStyle::Anvil;
@@ -257,7 +258,7 @@ impl Api {
         })
     }
 
-    /// Error of a call that cannot run.
+    /// Maps the error of a call that could not be executed.
     pub fn call_error(&self, error: EVMError<ReadError>) -> RpcError {
         match (&error, self.options().failure_style) {
             (
@@ -269,7 +270,7 @@ impl Api {
     }
 }
 
-/// Error of a transaction that cannot run, in geth's wording.
+/// Maps the error of a transaction that could not be executed to geth's wording.
 pub fn transaction_error(error: EVMError<ReadError>) -> RpcError {
     match error {
         EVMError::Transaction(reason) => RpcError::server(invalid(&reason)),
@@ -304,7 +305,7 @@ fn invalid(reason: &InvalidTransaction) -> String {
     }
 }
 
-/// Access list of all addresses and slots that a transaction touches.
+/// Access list of all accounts and slots that a transaction touches.
 fn create_access_list(api: &Api, request: &CallRequest) -> Result<AccessListResult, RpcError> {
     let mut list = request.transaction.access_list.clone().unwrap_or_default();
     let mut last = None;
@@ -313,12 +314,13 @@ fn create_access_list(api: &Api, request: &CallRequest) -> Result<AccessListResu
         deadline.check()?;
         let mut request = request.clone();
         request.transaction.access_list = Some(list.clone());
-        // anvil looks at no fee here.
+        // anvil ignores fees here.
         if api.tip_above_fee(&request.transaction).is_some() {
             request.transaction.max_priority_fee_per_gas = None;
         }
         let mut call = request.prepare(api)?;
-        // What is touched may depend on it, and what offers no fee is not refused for that.
+        // The accesses may depend on the base fee, but a call without a fee must not fail because
+        // of it.
         call.env.block_env.basefee = call.tally.base_fee();
         call.env.cfg_env.disable_base_fee = true;
         let mut state = call.source.open();

@@ -1,4 +1,4 @@
-//! Calls of a transaction as a text tree for the console.
+//! Call trace of a transaction as a text tree for the console.
 
 use crate::{CONSOLE, ConsoleOptions, ExecuteCall, Note};
 use alloy_primitives::hex;
@@ -7,9 +7,8 @@ use revm_inspectors::tracing::{
     types::{CallTrace, DecodedCallData},
 };
 
-/// Draws the calls that an inspector has recorded, with storage changes and printed lines as
-/// `console_options` ask for. Reverts have their reason as text, and so have refusals of EXECUTE,
-/// from `notes`.
+/// Renders recorded calls as a tree, with storage changes and printed lines as `console_options`
+/// request. Reverts show their decoded reason; refusals of EXECUTE show the reason in `notes`.
 pub fn call_tree(
     mut calls: CallTraceArena,
     notes: &[Note],
@@ -17,7 +16,7 @@ pub fn call_tree(
 ) -> String {
     let mut notes = notes.iter();
     let mut next = notes.next();
-    // A call of a precompile makes none itself: such calls begin in the order in which they end.
+    // A precompile makes no calls itself, so such calls begin in the order in which they end.
     for node in calls.nodes_mut() {
         let trace = &mut node.trace;
         let noted = next.filter(|note| is_of(note, trace));
@@ -25,7 +24,8 @@ pub fn call_tree(
             next = notes.next();
         }
         let named = match noted {
-            // The input is a block with its witness: too long to print, and unreadable as digits.
+            // The input is a block with its witness: too long to print, and useless as hexadecimal
+            // digits.
             Some(Note::Execute(call)) => {
                 Some(("EXECUTE", "execute(bytes)", format!("{} bytes", call.bytes)))
             }
@@ -60,7 +60,7 @@ fn is_of(note: &Note, trace: &CallTrace) -> bool {
     }
 }
 
-/// Reason of a failure, if one is known.
+/// Reason of a failure, if it is known.
 fn words(trace: &CallTrace, noted: Option<&Note>) -> Option<String> {
     if let Some(Note::Execute(ExecuteCall { outcome: Err(reason), .. })) = noted {
         return Some(format!("EXECUTE refused: {reason}"));

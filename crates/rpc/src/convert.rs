@@ -1,4 +1,4 @@
-//! Blocks, transactions, receipts and logs in the JSON shapes of the specification.
+//! Conversions of blocks, transactions, receipts and logs to the JSON types of the specification.
 
 use alloy_consensus::{
     Eip658Value, ReceiptWithBloom, Transaction as _, TxReceipt, transaction::Recovered,
@@ -14,18 +14,18 @@ use alloy_serde::WithOtherFields;
 use chain::{Block, ChainConfig, ExecuteDraw, Transaction};
 use serde_json::json;
 
-/// A transaction.
+/// Transaction as JSON.
 pub type RpcTransaction = TransactionShape<Transaction>;
-/// A block.
+/// Block as JSON.
 pub type RpcBlock = BlockShape<RpcTransaction>;
-/// A receipt of a transaction of any type, with the fields of the specification alone.
+/// Receipt of any transaction type, with only the fields of the specification.
 pub type BareReceipt = TransactionReceipt<AnyReceiptEnvelope<LogShape>>;
-/// A receipt.
+/// Receipt as JSON, with fields beyond the specification.
 pub type RpcReceipt = WithOtherFields<BareReceipt>;
-/// A log.
+/// Log as JSON.
 pub type RpcLog = LogShape;
 
-/// A transaction of a block.
+/// Converts the transaction at `index` of a block.
 pub fn transaction(block: &Block, index: usize) -> RpcTransaction {
     let inner = Recovered::new_unchecked(block.transactions[index].clone(), block.senders[index]);
     RpcTransaction {
@@ -38,7 +38,7 @@ pub fn transaction(block: &Block, index: usize) -> RpcTransaction {
     }
 }
 
-/// A pending transaction.
+/// Converts a pending transaction, which has no block.
 pub fn pooled(transaction: &Transaction, sender: Address) -> RpcTransaction {
     let inner = Recovered::new_unchecked(transaction.clone(), sender);
     RpcTransaction {
@@ -51,7 +51,7 @@ pub fn pooled(transaction: &Transaction, sender: Address) -> RpcTransaction {
     }
 }
 
-/// A header.
+/// Converts the header of a block.
 pub fn header(block: &Block) -> HeaderShape {
     HeaderShape {
         hash: block.hash,
@@ -61,7 +61,7 @@ pub fn header(block: &Block) -> HeaderShape {
     }
 }
 
-/// A block, with full transactions or their hashes.
+/// Converts a block, with full transactions or only their hashes.
 pub fn block(block: &Block, full: bool) -> RpcBlock {
     let transactions = if full {
         let all = 0..block.transactions.len();
@@ -78,7 +78,7 @@ pub fn block(block: &Block, full: bool) -> RpcBlock {
     }
 }
 
-/// Logs of a transaction in a block; `first` is the index of its first log in the block.
+/// Converts the logs of a transaction; `first` is the index of its first log in the block.
 pub fn logs(block: &Block, index: usize, first: u64) -> impl Iterator<Item = RpcLog> {
     let hash = *block.transactions[index].hash();
     let logs = block.executed.receipts[index].logs.iter().zip(first..);
@@ -98,9 +98,9 @@ fn log_at(block: &Block, transaction: B256, index: usize, position: u64, log: &L
     }
 }
 
-/// Receipt of a transaction; `first` is the index of its first log in the block. If the transaction
-/// has an allowance of EXECUTE gas, and the block has what it has drawn, the receipt has that
-/// amount and its price too.
+/// Converts the receipt of a transaction; `first` is the index of its first log in the block. If
+/// the transaction has an allowance of EXECUTE gas and the block recorded how much it drew, the
+/// receipt also contains that amount and its price.
 pub fn receipt(block: &Block, index: usize, first: u64, config: &ChainConfig) -> RpcReceipt {
     let (transaction, sender) = (&block.transactions[index], block.senders[index]);
     let receipt = &block.executed.receipts[index];
@@ -145,13 +145,13 @@ pub fn receipt(block: &Block, index: usize, first: u64, config: &ChainConfig) ->
     receipt
 }
 
-/// Returns the part of a receipt that the trie of receipts has.
+/// Returns the consensus part of a receipt, as the receipts trie contains it.
 pub fn trie_receipt(receipt: BareReceipt) -> AnyReceiptEnvelope {
     let AnyReceiptEnvelope { inner, r#type } = receipt.inner;
     AnyReceiptEnvelope { inner: inner.into_primitives_receipt(), r#type }
 }
 
-/// All receipts of a block.
+/// Converts all receipts of a block.
 pub fn receipts(block: &Block, config: &ChainConfig) -> Vec<RpcReceipt> {
     let mut first = 0;
     (0..block.executed.receipts.len())
@@ -163,7 +163,7 @@ pub fn receipts(block: &Block, config: &ChainConfig) -> Vec<RpcReceipt> {
         .collect()
 }
 
-/// Index in the block of the first log of a transaction.
+/// Index of a transaction's first log in its block.
 pub fn first_log(block: &Block, index: usize) -> u64 {
     block.executed.receipts[..index].iter().map(|receipt| receipt.logs.len() as u64).sum()
 }

@@ -1,4 +1,4 @@
-//! Raw blocks and execution witnesses.
+//! `debug` methods for raw blocks and execution witnesses.
 
 use crate::{Api, Registry, RpcError, precompile_events};
 use alloy_eips::BlockId;
@@ -43,7 +43,7 @@ pub(crate) fn register(methods: &mut Registry<Api>) {
     methods.inline("debug_getBadBlocks", |_, _| Ok(Vec::<Value>::new()));
 }
 
-/// Execution witness of a block: the minimum that a verifier needs, in canonical form.
+/// Execution witness of a block in canonical form: the minimum that a verifier needs.
 fn witness(api: &Api, block: &Arc<Block>) -> Result<Value, RpcError> {
     let parent = api.chain().state_before(block)?.ok_or_else(|| {
         RpcError::server("the genesis block has no parent, and therefore no witness")

@@ -8,42 +8,42 @@ use node::{Backlog, NodeError, Rejected};
 use revm::{context::result::HaltReason, interpreter::InstructionResult};
 use serde_json::{Value, json};
 
-/// Message of a reverted call, as in geth.
+/// Message of a reverted call, identical to geth's.
 pub(crate) const REVERTED: &str = "execution reverted";
 
-/// Separator between the message of a failed call and the reason of EXECUTE's refusal in it.
+/// Separator between the message of a failed call and EXECUTE's reason for refusing it.
 pub(crate) const REFUSED: &str = "; EXECUTE refused: ";
 
 /// Error codes.
 pub mod codes {
     /// A call reverted; `data` is its returndata.
     pub const REVERTED: i32 = 3;
-    /// The pool accepted a transaction, but no block included it within the time that its sender
-    /// waits (EIP-7966).
+    /// The pool accepted a transaction, but no block included it before the sender's timeout
+    /// (EIP-7966).
     pub const TIMEOUT: i32 = 4;
     /// The pool accepted a transaction that waits for earlier nonces of its sender (EIP-7966).
     pub const UNREADY: i32 = 5;
-    /// The node does not have the history that the request is about (EIP-4444).
+    /// The node has pruned the requested history (EIP-4444).
     pub const PRUNED_HISTORY: i32 = 4_444;
-    /// Code of a request that cannot be served at present.
+    /// The request cannot be served at present.
     pub const SERVER: i32 = -32_000;
-    /// A transaction is rejected.
+    /// The pool rejects the transaction.
     pub const REJECTED: i32 = -32_003;
     /// The request exceeds a limit.
     pub const BUSY: i32 = -32_005;
-    /// The answer exceeds the server's limit.
+    /// The response exceeds the server's size limit.
     pub const TOO_BIG: i32 = -32_008;
-    /// The answers to a batch exceed the server's limit.
+    /// The responses to a batch exceed the server's size limit together.
     pub const BATCH_TOO_BIG: i32 = -32_011;
     /// The method does not exist.
     pub const METHOD: i32 = -32_601;
     /// The parameters are invalid.
     pub const PARAMS: i32 = -32_602;
-    /// A fault of the node.
+    /// Internal error of the node.
     pub const INTERNAL: i32 = -32_603;
 }
 
-/// Client whose error codes and messages failed executions have.
+/// Client whose error codes and messages are used for failed executions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum FailureStyle {
     /// go-ethereum.
@@ -53,49 +53,50 @@ pub enum FailureStyle {
     Anvil,
 }
 
-/// An error in an answer.
+/// Error in a JSON-RPC response.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct RpcError {
-    /// Error code.
+    /// JSON-RPC error code.
     pub code: i32,
-    /// Description of the error, and advice where there is any.
+    /// Description of the error, with advice where there is any.
     pub message: String,
-    /// Details for programs.
+    /// Machine-readable details.
     pub data: Option<Value>,
-    /// `true` if the node is at fault and not the request.
+    /// `true` if the node is at fault rather than the request.
     pub is_fault: bool,
 }
 
 impl RpcError {
-    /// An error with a code.
+    /// Creates an error without data that is the fault of the request.
     pub fn new(code: i32, message: impl Into<String>) -> Self {
         Self { code, message: message.into(), data: None, is_fault: false }
     }
 
-    /// Error for invalid parameters.
+    /// Error for invalid parameters ([`codes::PARAMS`]).
     pub fn params(message: impl Into<String>) -> Self {
         Self::new(codes::PARAMS, message)
     }
 
-    /// Error of a request that cannot be served now.
+    /// Error of a request that cannot be served at present ([`codes::SERVER`]).
     pub fn server(message: impl Into<String>) -> Self {
         Self::new(codes::SERVER, message)
     }
 
-    /// Error for a block before the first that the node has, as after a start from a snapshot.
+    /// Error for a block before the first one that the node stores, e.g. after a start from a
+    /// snapshot.
     pub(crate) fn pruned_history(number: u64, first: u64) -> Self {
         let message = format!("pruned history unavailable: block {number}, the first is {first}");
         Self::new(codes::PRUNED_HISTORY, message)
     }
 
-    /// A fault of the node.
+    /// Internal error of the node ([`codes::INTERNAL`]).
     pub fn internal(message: impl Into<String>) -> Self {
         Self { is_fault: true, ..Self::new(codes::INTERNAL, message) }
     }
 
-    /// Error without a fault of the node, but with the code of internal errors, which anvil uses
-    /// for all requests that it cannot serve.
+    /// Error that is not the node's fault but has the code of internal errors, as anvil uses it for
+    /// every request that it cannot serve.
     pub fn failed(message: impl Into<String>) -> Self {
         Self::new(codes::INTERNAL, message)
     }
@@ -114,7 +115,7 @@ impl RpcError {
         Self { data, ..Self::new(codes::REVERTED, message) }
     }
 
-    /// Error of a sender that cannot pay, in anvil's wording, with the amounts.
+    /// Error of a sender with insufficient funds, in anvil's wording, with the amounts.
     pub(crate) fn no_funds(numbers: impl std::fmt::Display) -> Self {
         let message = format!("Insufficient funds for gas * price + value: {numbers}");
         Self::new(codes::REJECTED, message)
@@ -131,7 +132,7 @@ impl RpcError {
         }
     }
 
-    /// Adds the reasons of EXECUTE's refusals to the error of a call: to the message, and to the
+    /// Appends EXECUTE's reasons for refusal to the message of a failed call, and sets them as its
     /// data unless a contract returned some.
     #[must_use]
     pub(crate) fn refused(mut self, reasons: &[String]) -> Self {
@@ -190,14 +191,14 @@ impl From<NodeError> for RpcError {
 
 impl From<Rejected> for RpcError {
     fn from(reason: Rejected) -> Self {
-        // geth's words and codes: clients look for them.
+        // Use geth's messages and codes, because clients match on them.
         let message = match &reason {
             Rejected::Known(_) => "already known".to_owned(),
             Rejected::NonceTooLow { got, expected, .. } => {
                 format!("nonce too low: next nonce {expected}, tx nonce {got}")
             }
             Rejected::NonceMax => "nonce has max value".to_owned(),
-            // geth's words, and those by which viem knows it.
+            // Contains geth's message as well as the one that viem matches on.
             Rejected::GasLimit { got, limit } => {
                 format!("exceeds block gas limit: intrinsic gas too high: {got} > {limit}")
             }
@@ -255,7 +256,7 @@ impl From<Rejected> for RpcError {
             other => other.to_string(),
         };
         match reason {
-            // Those that geth finds in the state transition.
+            // geth reports these from the state transition, with the generic code.
             Rejected::GasLimit { .. } | Rejected::IntrinsicGas { .. } => Self::server(message),
             _ => Self::new(codes::REJECTED, message),
         }

@@ -1,4 +1,4 @@
-//! `eth_estimateGas`: the least gas limit with which a transaction succeeds.
+//! `eth_estimateGas`: the lowest gas limit with which a transaction succeeds.
 
 use crate::{
     Api, CallRequest, Deadline, FailureStyle, Outcome, RpcError, codes, precompile_events,
@@ -20,25 +20,25 @@ use std::sync::Arc;
 
 /// Gas of a plain transfer.
 const TRANSFER: u64 = 21_000;
-/// Part of an error by which clients recognise that no gas limit is enough.
+/// Part of the error message by which clients detect that no gas limit suffices.
 const ALLOWANCE: &str = "gas required exceeds allowance";
-/// Gas stipend that a call with value adds for the callee.
+/// Gas stipend that the EVM gives the callee of a call with value.
 const STIPEND: u64 = 2_300;
 
 type CallEvm<'a, 's> = BlockEvm<&'a mut BlockState<'s, chain::State>, NoOpInspector>;
 
-/// Base fee by which an estimate converts the price of the EXECUTE market. Until the transaction is
-/// in a block the base fee can fall by an eighth and the price rise by an eighth, and both raise
-/// the gas for a unit of EXECUTE gas. The estimate suffices for both, and for a thousandth of
+/// Base fee by which an estimate converts the price of the EXECUTE market to gas. Before the
+/// transaction is included, the base fee can fall by an eighth and the price can rise by an eighth;
+/// both raise the gas per unit of EXECUTE gas. The estimate covers both, plus a thousandth for
 /// rounding. If the pending block is empty, its price may have fallen once more.
 const fn lowered(base_fee: u64, is_pending: bool) -> u64 {
     let (numerator, denominator) = if is_pending { (7 * 8 * 999, 9 * 9) } else { (7 * 999, 9) };
     let lowered = base_fee as u128 * numerator / (denominator * 1_000);
-    // Not to 0, by which nothing is converted.
+    // Never 0, because a base fee of 0 cannot convert the price.
     if lowered == 0 { base_fee } else { lowered as u64 }
 }
 
-/// The least gas limit with which the transaction succeeds.
+/// Returns the lowest gas limit with which the transaction succeeds.
 pub fn estimate(api: &Api, request: &CallRequest) -> Result<u64, RpcError> {
     let mut request = request.clone();
     if request.transaction.authorization_list.as_ref().is_some_and(Vec::is_empty) {
@@ -48,7 +48,7 @@ pub fn estimate(api: &Api, request: &CallRequest) -> Result<u64, RpcError> {
     if request.transaction.from.is_none() {
         waive_fees(&mut request);
     }
-    // As in anvil, a transfer has its estimate before its fees are looked at.
+    // As in anvil, a plain transfer gets its estimate before its fees are checked.
     let refusal = api.tip_above_fee(&request.transaction);
     if refusal.is_some() && is_plain_transfer(&request.transaction) {
         request.transaction.max_priority_fee_per_gas = None;
@@ -67,7 +67,7 @@ pub fn estimate(api: &Api, request: &CallRequest) -> Result<u64, RpcError> {
         && is_plain_transfer(&request.transaction)
         && call.env.cfg_env.spec < SpecId::AMSTERDAM;
     if is_plain && is_outside_code(&mut evm, &transaction)? {
-        // As in anvil, whose users ask for it before the sender is funded.
+        // As in anvil, whose users estimate transfers before the sender is funded.
         return Ok(TRANSFER);
     }
     if let Some(refusal) = refusal {
@@ -81,7 +81,7 @@ pub fn estimate(api: &Api, request: &CallRequest) -> Result<u64, RpcError> {
     }
     let deadline = api.call_deadline();
     search(api, &mut evm, &call.tally, &mut transaction, high, deadline).map_err(|mut error| {
-        // Clients tell by these words what is missing.
+        // Clients recognise insufficient funds by this message.
         if is_poor && error.message.contains(ALLOWANCE) {
             match api.options().failure_style {
                 FailureStyle::Geth => {
@@ -111,7 +111,7 @@ fn is_outside_code(evm: &mut CallEvm<'_, '_>, call: &TxEnv) -> Result<bool, RpcE
     Ok(!has_code && evm.precompiles_mut().get(&to).is_none())
 }
 
-/// Error if no gas limit up to `limit` is enough.
+/// Error if no gas limit up to `limit` suffices.
 fn exceeds_allowance(api: &Api, limit: u64) -> RpcError {
     match api.options().failure_style {
         FailureStyle::Geth => RpcError::server(format!("{ALLOWANCE} ({limit})")),
@@ -121,8 +121,8 @@ fn exceeds_allowance(api: &Api, limit: u64) -> RpcError {
     }
 }
 
-/// Makes a call without a sender free: sets its gas price to zero, and gives the zero address the
-/// value of the call.
+/// Makes a call without a sender free: sets its gas price to zero and gives the zero address the
+/// call's value.
 fn waive_fees(request: &mut CallRequest) {
     let transaction = &mut request.transaction;
     (transaction.gas_price, transaction.max_fee_per_gas) = (None, None);
@@ -166,7 +166,7 @@ fn attempt(
 ) -> Result<Tried, RpcError> {
     transaction.gas_limit = gas_limit;
     tally.open();
-    // What is printed on the way is printed when it is sent.
+    // Lines that contracts print are reported when the transaction is sent, not while estimating.
     match precompile_events::watch(|| evm.transact_raw(transaction.clone())).0 {
         Ok(done) if done.result.is_success() => Ok(Tried::Enough),
         Ok(_)
@@ -186,7 +186,7 @@ fn search(
     high: u64,
     deadline: Deadline,
 ) -> Result<u64, RpcError> {
-    // With all the gas there is: it succeeds, or it fails for another reason than gas.
+    // With the maximum gas, the call either succeeds or fails for a reason other than gas.
     transaction.gas_limit = high;
     let (first, notes) = precompile_events::watch(|| evm.transact_raw(transaction.clone()));
     let first = match first {
@@ -209,13 +209,13 @@ fn search(
         }
     };
     deadline.check()?;
-    // `low` is known to be too little, `high` to be enough.
+    // Invariant: `low` is insufficient, `high` suffices.
     let (mut low, mut high) = (used.saturating_sub(1), high);
     if let Tried::Enough = attempt(api, evm, tally, transaction, used)? {
         return Ok(used);
     }
     low = low.max(used);
-    // Gas that is given back at the end is needed on the way, and a 64th is kept from each call.
+    // Refunded gas is still needed during execution, and each call withholds a 64th (EIP-150).
     let spent = first.gas().total_gas_spent().max(used);
     let likely = spent.saturating_add(STIPEND).saturating_mul(64) / 63;
     if likely < high {

@@ -1,4 +1,4 @@
-//! Blocks, transactions and state.
+//! `eth` methods for blocks, transactions and state.
 
 use crate::{Api, Args, Hash, Registry, RpcError, convert};
 use alloy_consensus::{TxEip4844Variant, TxEnvelope, transaction::SignerRecoverable};
@@ -43,7 +43,7 @@ fn chain_id(api: &Api) -> u64 {
     api.node().read(|node| node.chain.config().spec.chain_id())
 }
 
-/// Ranges of the history that the node has.
+/// Ranges of history that the node stores.
 fn capabilities(api: &Api) -> Value {
     let (head, first) =
         api.node().read(|node| (Arc::clone(node.chain.head()), node.chain.first_number()));
@@ -116,7 +116,7 @@ fn ommer(block: &Block, index: usize) -> Option<Value> {
     Some(value)
 }
 
-/// The block access list (EIP-7928), decoded.
+/// Decoded block access list (EIP-7928) of a block.
 fn access_list(api: &Api, id: BlockId) -> Result<Option<Value>, RpcError> {
     let Some(block) = api.find_block(id)? else { return Ok(None) };
     let Some(list) = &block.executed.block_access_list else {
@@ -204,7 +204,7 @@ fn by_sender_and_nonce(
             block.senders[*index] == sender && block.transactions[*index].nonce() == nonce
         })
     };
-    // The block is the first behind which the nonce is used: bisect, if states are all there.
+    // The block is the first one after which the nonce is used: bisect if all states are available.
     let used = |number: u64| -> Result<bool, chain::ChainError> {
         match chain.canonical_block(number)? {
             Some(block) => Ok(chain.state_after(&block).nonce(sender)? > nonce),
@@ -229,7 +229,7 @@ fn by_sender_and_nonce(
     match bisect() {
         Ok(None) => Ok(None),
         Ok(Some(number)) => Ok(found(chain.canonical_block(number)?)),
-        // States that are kept no more: look at all blocks.
+        // Some states are pruned: scan all blocks.
         Err(chain::ChainError::Incomplete(_)) => {
             for number in numbers.rev() {
                 if let Some(transaction) = found(chain.canonical_block(number)?) {
@@ -259,13 +259,14 @@ fn raw_transaction(api: &Api, args: &mut Args) -> Result<Option<Bytes>, RpcError
     Ok(api.node().read(|node| node.pool.get(&hash).map(|pooled| pooled.raw.clone())))
 }
 
-/// Decodes a transaction as its sender sends it, with blobs if it has any, and adds it to the pool.
+/// Decodes a transaction in its network form, with its blobs if it has any, and adds it to the
+/// pool.
 pub(crate) fn send_raw(api: &Api, raw: &Bytes) -> Result<B256, RpcError> {
     let pooled = decode_pooled(raw)?;
     api.submit(pooled)
 }
 
-/// Decodes a transaction as its sender sends it.
+/// Decodes a transaction in its network form.
 pub fn decode_pooled(raw: &Bytes) -> Result<PoolTransaction, RpcError> {
     if raw.is_empty() {
         return Err(RpcError::params("empty transaction data: give a signed transaction"));
@@ -290,7 +291,7 @@ pub fn decode_pooled(raw: &Bytes) -> Result<PoolTransaction, RpcError> {
     Ok(PoolTransaction::new(recovered, sidecar.map(Arc::new), raw.clone()))
 }
 
-/// Separates the blobs from a transaction.
+/// Splits a decoded transaction into the transaction and its sidecar.
 fn split(decoded: TxEnvelope) -> (Transaction, Option<BlobTransactionSidecarVariant>) {
     match decoded {
         TxEnvelope::Legacy(signed) => (signed.into(), None),
@@ -408,7 +409,7 @@ fn prove(
     })
 }
 
-/// An absent account in the form of proofs.
+/// An absent account, as proofs represent it.
 const fn no_account() -> alloy_consensus::TrieAccount {
     alloy_consensus::TrieAccount {
         nonce: 0,
@@ -418,7 +419,7 @@ const fn no_account() -> alloy_consensus::TrieAccount {
     }
 }
 
-/// A storage key: a number in hex, of up to 32 bytes.
+/// Storage key: a hexadecimal number of up to 32 bytes.
 #[derive(Debug, Clone, Copy)]
 struct JsonStorageKeyArg(U256);
 

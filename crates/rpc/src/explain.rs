@@ -1,4 +1,4 @@
-//! Reasons why EXECUTE refused, in traces and on request.
+//! Reasons for EXECUTE's refusals, in traces and by a method of their own.
 
 use crate::{
     Api, Args, CallRequest, ExecuteCall, Note, Registry, RpcError, call::transaction_error,
@@ -23,7 +23,7 @@ pub(crate) fn register(methods: &mut Registry<Api>) {
     methods.execute("enshrine_explainExecute", explain);
 }
 
-/// Subject of an explanation.
+/// What to explain: a transaction or a call.
 #[derive(Debug, Deserialize)]
 #[serde(untagged)]
 enum Subject {
@@ -31,8 +31,8 @@ enum Subject {
     Call(Box<TransactionRequest>),
 }
 
-/// Outcome of each call of EXECUTE in a transaction of the chain, or in a call that runs on the
-/// state of a block for this purpose.
+/// Outcome of each EXECUTE call in a transaction of the chain, or in a call that is simulated on
+/// the state of a block.
 fn explain(api: &Api, args: &mut Args) -> Result<Value, RpcError> {
     let notes = match args.required()? {
         Subject::Transaction(hash) => replayed(api, hash)?,
@@ -107,7 +107,7 @@ fn shape(call: &ExecuteCall) -> Value {
     })
 }
 
-/// Inserts calls of EXECUTE into the frames of a tracer that omits precompiles.
+/// Inserts EXECUTE calls into the frames of a tracer that omits precompiles.
 pub fn show_execute(tracer: &mut TracingInspector, config: &ChainConfig) {
     let Some(extension) = config.extension::<ExecuteExtension>() else { return };
     let dialects = &extension.execute.dialects;
@@ -121,13 +121,13 @@ pub fn show_execute(tracer: &mut TracingInspector, config: &ChainConfig) {
         node.trace.maybe_precompile = None;
         if let Some(parent) = node.parent {
             let children = &mut nodes[parent].children;
-            // Nodes stand in the order in which they were called.
+            // Child nodes are sorted by call order.
             children.insert(children.partition_point(|child| *child < index), index);
         }
     }
 }
 
-/// Adds the reason of the failure to each frame of EXECUTE, in every trace that has frames.
+/// Sets the error of each refused EXECUTE frame to its reason, in every trace type with frames.
 pub(crate) fn refused_frames(trace: &mut GethTrace, notes: &[Note]) {
     match trace {
         GethTrace::CallTracer(frame) => {
@@ -143,11 +143,12 @@ pub(crate) fn refused_frames(trace: &mut GethTrace, notes: &[Note]) {
     }
 }
 
-/// Writes the reasons of failed calls of EXECUTE into the traces of a transaction in parity's form.
+/// Sets the error of each refused EXECUTE call in Parity-style traces of a transaction to its
+/// reason.
 pub fn refused_traces<'t>(traces: impl Iterator<Item = &'t mut TransactionTrace>, notes: &[Note]) {
     let mut refused = precompile_events::refused(notes);
     let mut next = refused.next();
-    // A call of a precompile makes none itself: such calls begin in the order in which they end.
+    // A precompile makes no calls itself, so such calls begin in the order in which they end.
     for trace in traces.filter(|trace| trace.error.is_some()) {
         if let (Action::Call(action), Some((call, reason))) = (&trace.action, next)
             && action.to == call.address
@@ -159,8 +160,8 @@ pub fn refused_traces<'t>(traces: impl Iterator<Item = &'t mut TransactionTrace>
     }
 }
 
-/// Frames are in the order in which their calls ended, as notes are. A call that did not reach the
-/// precompile, because its caller lacks the value, has no note.
+/// Frames and notes are both in the order in which their calls ended. A call that did not reach the
+/// precompile, because its caller lacked the value, has no note.
 fn explain_frame<'n>(
     frame: &mut CallFrame,
     refused: &mut (impl Iterator<Item = (&'n ExecuteCall, &'n ExecuteError)> + Clone),

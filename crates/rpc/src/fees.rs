@@ -1,4 +1,4 @@
-//! Current and suggested fees.
+//! Current and suggested fees, and fee history.
 
 use crate::{Api, Registry, RpcError};
 use alloy_consensus::Transaction as _;
@@ -9,9 +9,9 @@ use chain::{Block, ChainReader};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-/// Maximum number of blocks in one fee history.
+/// Maximum number of blocks in one `eth_feeHistory`.
 const MAX_BLOCKS: u64 = 1_024;
-/// Maximum number of percentiles in one fee history.
+/// Maximum number of percentiles in one `eth_feeHistory`.
 const MAX_PERCENTILES: usize = 100;
 
 pub(crate) fn register(methods: &mut Registry<Api>) {
@@ -31,7 +31,7 @@ pub(crate) fn register(methods: &mut Registry<Api>) {
     });
 }
 
-/// A block count in hexadecimal, or as a plain JSON number.
+/// Number of blocks: hexadecimal, or a plain JSON number.
 struct Count(u64);
 
 impl<'de> Deserialize<'de> for Count {
@@ -43,9 +43,9 @@ impl<'de> Deserialize<'de> for Count {
     }
 }
 
-/// Suggested tip, in wei.
+/// Suggested priority fee, in wei per gas.
 pub fn suggested_tip(api: &Api) -> u128 {
-    // A lower tip than every one in the last block may miss the next block.
+    // A tip below all tips of the last block may miss the next block.
     api.node().read(|node| {
         let head = node.chain.head();
         let base_fee = head.header.base_fee_per_gas.unwrap_or_default();
@@ -55,14 +55,14 @@ pub fn suggested_tip(api: &Api) -> u128 {
     })
 }
 
-/// Suggested gas price of a legacy transaction, in wei.
+/// Suggested gas price of a legacy transaction, in wei per gas.
 pub fn gas_price(api: &Api) -> u128 {
     let (own, base_fee) =
         api.node().read(|node| (node.settings.gas_price, u128::from(node.next_base_fee())));
     own.unwrap_or_else(|| base_fee.saturating_add(suggested_tip(api)))
 }
 
-/// Blob base fee of the next block, in wei.
+/// Blob base fee of the next block, in wei per blob gas.
 pub fn blob_base_fee(api: &Api) -> Option<u128> {
     api.node().read(|node| {
         let head = node.chain.head();
@@ -75,7 +75,7 @@ fn blob_params(chain: &ChainReader, block: &Block) -> Option<BlobParams> {
     chain.config().spec.blob_params_at(block.header.timestamp)
 }
 
-/// Blob base fee of the child of a block by the rules of the block, in wei.
+/// Blob base fee of a block's child under the block's own blob parameters, in wei per blob gas.
 fn next_blob_fee(chain: &ChainReader, block: &Block, params: BlobParams) -> Option<u128> {
     let fork = chain.config().spec.fork_at(block.header.timestamp)?;
     block.header.excess_blob_gas?;
@@ -83,7 +83,7 @@ fn next_blob_fee(chain: &ChainReader, block: &Block, params: BlobParams) -> Opti
     Some(params.calc_blob_fee(excess))
 }
 
-/// Fees, gas used ratios and tips at percentiles of some blocks.
+/// Base fees, gas used ratios and tips at percentiles for a range of blocks (`eth_feeHistory`).
 pub(crate) fn fee_history(
     api: &Api,
     count: u64,
@@ -151,7 +151,7 @@ fn ratio(part: u64, whole: u64) -> f64 {
     if whole == 0 { 0.0 } else { part as f64 / whole as f64 }
 }
 
-/// Tips per gas at percentiles of the gas of a block, by ascending tip.
+/// Tips per gas at percentiles of a block's gas, with transactions sorted by tip.
 fn tips(block: &Block, percentiles: &[f64]) -> Vec<u128> {
     let base_fee = block.header.base_fee_per_gas.unwrap_or_default();
     let mut by_tip: Vec<(u128, u64)> = block

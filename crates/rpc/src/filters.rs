@@ -1,4 +1,4 @@
-//! Filters: changes since their last poll.
+//! Filters: events since the last poll.
 
 use crate::{Api, LogLimit, Registry, RpcError, RpcLog, logs};
 use alloy_primitives::{B256, U256};
@@ -14,12 +14,12 @@ use std::{
 };
 use tokio::sync::broadcast::{Receiver, error::TryRecvError};
 
-/// Maximum number of filters at once.
+/// Maximum number of installed filters.
 const MAX_FILTERS: usize = 10_000;
 
 static MISSED: LogLimit = LogLimit::new();
 
-/// The filters that are installed.
+/// Installed filters.
 #[derive(Debug)]
 pub(crate) struct Filters {
     lifetime: Duration,
@@ -35,7 +35,7 @@ struct Inner {
 #[derive(Debug)]
 struct Installed {
     kind: Kind,
-    /// Logs from before the filter was installed, for the first poll.
+    /// Logs of blocks before the filter was installed, returned by its first poll.
     earlier: Vec<RpcLog>,
     events: Receiver<Event>,
     asked: Instant,
@@ -78,7 +78,7 @@ impl Filters {
         Ok(id)
     }
 
-    /// Changes since the last poll.
+    /// Returns the events since the last poll.
     fn changes(&self, id: U256) -> Result<Value, RpcError> {
         let mut inner = self.inner.lock();
         let filter = inner.filters.get_mut(&id).ok_or_else(not_found)?;
@@ -87,7 +87,7 @@ impl Filters {
         loop {
             match filter.events.try_recv() {
                 Ok(event) => events.push(event),
-                // A client that polls so rarely loses the oldest changes.
+                // The oldest events are lost to a client that polls too rarely.
                 Err(TryRecvError::Lagged(missed)) => {
                     if let Some(left_out) = MISSED.admit() {
                         tracing::warn!(filter = %id, missed, left_out, "filter polled too rarely, dropped events");
@@ -128,7 +128,7 @@ fn pooled(events: &[Event]) -> Vec<B256> {
     pooled.collect()
 }
 
-/// New logs, and removed logs marked as such.
+/// New logs, and the logs of removed blocks marked as removed.
 fn log_changes<'e>(events: impl IntoIterator<Item = &'e Event>, filter: &Filter) -> Vec<RpcLog> {
     let blocks = events.into_iter().flat_map(|event| changed_blocks(event, filter));
     blocks
@@ -138,8 +138,7 @@ fn log_changes<'e>(events: impl IntoIterator<Item = &'e Event>, filter: &Filter)
         .collect()
 }
 
-/// Blocks of an event that are in the range of a filter, in order, with `true` for those that were
-/// removed.
+/// Blocks of an event within the range of a filter, in order, with `true` for removed blocks.
 pub(crate) fn changed_blocks<'e>(
     event: &'e Event,
     filter: &Filter,
@@ -170,8 +169,8 @@ pub(crate) fn register(methods: &mut Registry<Api>) {
     });
 }
 
-/// Installs a log filter; with the node's option for it, the first poll has matching logs of
-/// existing blocks.
+/// Installs a log filter. If the node's `past_logs` option is set, its first poll also returns
+/// matching logs of existing blocks.
 fn new_log_filter(api: &Api, filter: Filter) -> Result<U256, RpcError> {
     let (events, head) = api.node().subscribe_at_head();
     let mut past = filter.clone();
@@ -192,7 +191,7 @@ fn new_log_filter(api: &Api, filter: Filter) -> Result<U256, RpcError> {
     api.filters.install_from(events, Kind::Logs(Box::new(filter)), earlier)
 }
 
-/// All logs that match a filter, earlier ones included.
+/// All logs that match a filter, including those of earlier polls.
 fn filter_logs(api: &Api, id: U256) -> Result<Vec<RpcLog>, RpcError> {
     let kind = api.filters.inner.lock().filters.get(&id).map(|filter| filter.kind.clone());
     match kind.ok_or_else(not_found)? {

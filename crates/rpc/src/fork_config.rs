@@ -1,4 +1,4 @@
-//! `eth_config` (EIP-7910): current and scheduled rules.
+//! `eth_config` (EIP-7910): configurations of the current, next and last fork.
 
 use crate::{Api, Registry, RpcError};
 use alloy_hardforks::{EthereumHardfork, EthereumHardforks, ForkCondition};
@@ -58,7 +58,7 @@ fn describe(config: &ChainConfig, genesis: Option<&chain::Block>, time: u64) -> 
     })
 }
 
-/// Checksum (EIP-2124) over the genesis and all forks up to a time.
+/// Fork id checksum (EIP-2124) over the genesis hash and all forks up to a time.
 fn fork_id(spec: &ChainSpec, genesis: B256, genesis_time: u64, time: u64) -> u32 {
     let (mut blocks, mut times) = (Vec::new(), Vec::new());
     for fork in EthereumHardfork::VARIANTS {
@@ -82,7 +82,7 @@ fn fork_id(spec: &ChainSpec, genesis: B256, genesis_time: u64, time: u64) -> u32
     !checksum
 }
 
-/// Extends a CRC-32 (IEEE) by more bytes, without the final inversion.
+/// Updates a CRC-32 (IEEE) with more bytes, without the final inversion.
 fn crc32(checksum: u32, bytes: &[u8]) -> u32 {
     bytes.iter().fold(checksum, |checksum, byte| {
         (0..8).fold(checksum ^ u32::from(*byte), |checksum, _| {
@@ -91,7 +91,7 @@ fn crc32(checksum: u32, bytes: &[u8]) -> u32 {
     })
 }
 
-/// Names and addresses of the precompiles, as EIP-7910 spells them.
+/// Names and addresses of the precompiles, in EIP-7910's spelling.
 fn precompiles(config: &ChainConfig, fork: EthereumHardfork) -> Map<String, Value> {
     let id = match fork {
         fork if fork >= EthereumHardfork::Osaka => PrecompileSpecId::OSAKA,

@@ -1,16 +1,16 @@
-//! Ethereum JSON-RPC over a node.
+//! Ethereum JSON-RPC for a node.
 //!
-//! [`methods`] has the methods of any Ethereum node: `eth_`, `net_`, `web3_`, `debug_` and
-//! `txpool_`, over a shared [`node::Node`]. A devnet or an L2 node adds a [`Registry`] of its own,
-//! which [overlays](overlaid) these, and serves all with a [`RunningServer`]: HTTP and WebSocket on
-//! one port, and IPC. Methods run on [`Workers`], so that no method blocks the server.
+//! [`methods`] contains the methods that every Ethereum node has: `eth_`, `net_`, `web3_`, `debug_`
+//! and `txpool_`, for a shared [`node::Node`]. A devnet or an L2 node adds its own [`Registry`],
+//! [overlays](overlaid) it on these, and serves everything with a [`RunningServer`]: HTTP and
+//! WebSocket on one port, and IPC. Methods run on [`Workers`], so that no method blocks the server.
 //!
-//! Answers follow the execution-apis specification; where it has no error codes, errors have
-//! geth's.
+//! Responses follow the execution-apis specification. Where it defines no error codes, errors have
+//! geth's codes.
 //!
-//! This crate owns names, parameters, shapes and error codes. It does not own execution and state
-//! (`node`, `chain`), nor accounts, cheat methods and flags (`devnet`). Only sending transactions
-//! changes state here.
+//! This crate owns method names, parameters, response types and error codes. It does not own
+//! execution and state (`node`, `chain`), nor accounts, cheat methods and flags (`devnet`). The
+//! only methods here that change state are those that send transactions.
 
 #![cfg_attr(not(test), warn(clippy::unwrap_used))]
 

@@ -1,4 +1,4 @@
-//! Limits of one request: bytes that it holds until it is answered, and its time.
+//! Limits of one request: its time, and the bytes that it holds until it is answered.
 
 use crate::{RpcError, codes};
 use alloy_primitives::Log;
@@ -19,27 +19,27 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// Steps between two checks of the clock.
+/// Number of steps between two deadline checks.
 const STEPS_PER_LOOK: u64 = 256;
-/// Bytes of a recorded step in JSON, without its stack, its memory and the last returndata.
+/// JSON bytes of a recorded step without its stack, memory and returndata.
 const STEP_BYTES: u64 = 200;
-/// Bytes of a word in JSON: 64 digits, a prefix, quotes and a comma.
+/// JSON bytes of a word: 64 digits, a prefix, quotes and a comma.
 const WORD_BYTES: u64 = 69;
-/// Bytes of a call frame or of a log in JSON, without input, output, topics and data.
+/// JSON bytes of a call frame or a log without input, output, topics and data.
 const FRAME_BYTES: u64 = 500;
 
 /// Limits of each request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RequestLimits {
-    /// Maximum length of a trace, of all traces of a block, and of logs, in bytes of JSON.
+    /// Maximum size of a trace, of all traces of a block, and of logs, in bytes of JSON.
     pub trace_bytes: u64,
     /// Maximum time for a call, an estimate, a simulation or a log search.
     pub call_time: Duration,
     /// Maximum time for a request that traces.
     pub trace_time: Duration,
-    /// Maximum wait of `eth_sendRawTransactionSync`, and its default.
+    /// Maximum and default timeout of `eth_sendRawTransactionSync`.
     pub sync_time: Duration,
-    /// Maximum number of subscriptions of all connections together.
+    /// Maximum number of subscriptions, over all connections.
     pub subscriptions: usize,
 }
 
@@ -56,7 +56,7 @@ impl Default for RequestLimits {
 }
 
 impl RpcError {
-    /// Error of a request beyond one of its limits.
+    /// Error of a request that exceeds one of its limits.
     pub fn exceeded(
         what: &str,
         got: impl Into<u128>,
@@ -65,7 +65,7 @@ impl RpcError {
     ) -> Self {
         let (got, limit) = (got.into(), limit.into());
         let message = format!("{what}: got {got}, limit {limit}; {advice}");
-        // JSON numbers of 64 bits are enough for bytes and milliseconds.
+        // Numbers saturate at 64 bits, which suffice for bytes and milliseconds.
         let short = |number: u128| u64::try_from(number).unwrap_or(u64::MAX);
         let data = json!({ "got": short(got), "limit": short(limit) });
         Self { data: Some(data), ..Self::new(codes::BUSY, message) }
@@ -80,7 +80,7 @@ pub struct Deadline {
 }
 
 impl Deadline {
-    /// A deadline `limit` from now.
+    /// Creates a deadline `limit` from now.
     pub fn after(limit: Duration) -> Self {
         Self { begun: Instant::now(), limit }
     }
@@ -89,7 +89,7 @@ impl Deadline {
     ///
     /// # Errors
     ///
-    /// [`RpcError`] with the elapsed and the allowed milliseconds, after the deadline.
+    /// [`RpcError`] with the elapsed and the allowed milliseconds, once the deadline has passed.
     pub fn check(&self) -> Result<(), RpcError> {
         let taken = self.begun.elapsed();
         if taken < self.limit {
@@ -104,10 +104,10 @@ impl Deadline {
     }
 }
 
-/// The parts of a step that a tracer records.
+/// Parts of a step that a tracer records.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Recorded {
-    /// The step without these parts.
+    /// The step itself, without the parts below.
     pub steps: bool,
     /// The whole stack.
     pub stack: bool,
@@ -115,17 +115,17 @@ pub struct Recorded {
     pub memory: bool,
     /// The returndata of the last call.
     pub return_data: bool,
-    /// At each storage access, all slots of the contract accessed so far.
+    /// All slots of the contract accessed so far, at each storage access.
     pub storage: bool,
-    /// Maximum number of recorded steps, if there is one.
+    /// Maximum number of recorded steps, if it is limited.
     pub max_steps: Option<u64>,
 }
 
-/// An inspector with bounded records: it ends the execution once the records exceed the limit in
-/// bytes of JSON, or after the deadline. [`Self::check`] then returns the error.
+/// Inspector with bounded records. It halts the execution once the records exceed the limit in
+/// bytes of JSON, or once the deadline has passed; [`Self::check`] then returns the error.
 #[derive(Debug)]
 pub struct BoundedInspector<I> {
-    /// The recording inspector.
+    /// The inspector that records.
     pub inner: I,
     recorded: Recorded,
     limit: u64,
@@ -138,27 +138,27 @@ pub struct BoundedInspector<I> {
 }
 
 impl<I> BoundedInspector<I> {
-    /// An inspector that records at most `limit` bytes, until the deadline.
+    /// Creates an inspector that records at most `limit` bytes until the deadline.
     pub fn new(inner: I, recorded: Recorded, limit: u64, deadline: Deadline) -> Self {
         let slots = HashMap::new();
         Self { inner, recorded, limit, bytes: 0, steps: 0, deadline, exceeded: None, slots }
     }
 
-    /// Checks that no limit ended the execution.
+    /// Checks that no limit halted the execution.
     ///
     /// # Errors
     ///
-    /// [`RpcError`] that names the exceeded limit.
+    /// [`RpcError`] with the exceeded limit.
     pub fn check(&self) -> Result<(), RpcError> {
         self.exceeded.clone().map_or(Ok(()), Err)
     }
 
-    /// Recorded bytes, as JSON.
+    /// Size of the records so far, in bytes of JSON.
     pub const fn bytes(&self) -> u64 {
         self.bytes
     }
 
-    /// Counts bytes before they are recorded. Returns `true` if they fit.
+    /// Counts bytes before they are recorded; returns `true` if they fit.
     pub fn take(&mut self, bytes: u64) -> bool {
         self.bytes = self.bytes.saturating_add(bytes);
         if self.exceeded.is_none() && self.bytes > self.limit {
@@ -212,7 +212,7 @@ impl<CTX, I: Inspector<CTX>> Inspector<CTX> for BoundedInspector<I> {
         if self.take_step(interpreter) {
             self.inner.step(interpreter, context);
         } else {
-            // The frame ends, and so does each one around it at its next step.
+            // This frame halts, and each of its callers halts at its next step.
             interpreter.halt(InstructionResult::OutOfGas);
         }
     }

@@ -1,27 +1,27 @@
-//! Limit on log lines that strangers cause.
+//! Rate limit for log lines that remote clients can cause.
 //!
-//! A line per refusal would let one socket write megabytes a second, and fill the disk that the
-//! pool's file needs.
+//! One line per refusal would let a single socket write megabytes per second, and fill the disk
+//! that the pool's file needs.
 
 use parking_lot::Mutex;
 use std::time::{Duration, Instant};
 
-/// Shortest time between two lines of one kind.
+/// Minimum time between two lines of one kind.
 const INTERVAL: Duration = Duration::from_secs(1);
 
-/// Lets a line of one kind through once per second, and counts the others.
+/// Admits one line of a kind per second and counts the suppressed ones.
 #[derive(Debug, Default)]
 pub struct LogLimit {
     state: Mutex<(Option<Instant>, u64)>,
 }
 
 impl LogLimit {
-    /// A limit that has let nothing through.
+    /// Creates a limit that admits the next line.
     pub const fn new() -> Self {
         Self { state: Mutex::new((None, 0)) }
     }
 
-    /// Returns the number of lines left out since the last one if another may be written now.
+    /// Returns the number of suppressed lines since the last one if another may be written now.
     pub fn admit(&self) -> Option<u64> {
         self.admit_at(Instant::now())
     }

@@ -8,7 +8,7 @@ pub(crate) fn register(methods: &mut Registry<Api>) {
     methods.execute("eth_getLogs", |api, args| find(api, &args.required()?));
 }
 
-/// Logs of a block that match a filter, converted one by one.
+/// Logs of a block that match a filter, converted lazily.
 pub(crate) fn matching<'b>(
     block: &'b Block,
     filter: &'b Filter,
@@ -31,7 +31,7 @@ pub(crate) fn matching<'b>(
         .filter(|log| filter.matches(&log.inner))
 }
 
-/// All logs that match a filter.
+/// Returns all logs that match a filter.
 pub(crate) fn find(api: &Api, filter: &Filter) -> Result<Vec<RpcLog>, RpcError> {
     let mut found = Vec::new();
     let (from, to) = match filter.block_option {
@@ -58,8 +58,8 @@ pub(crate) fn find(api: &Api, filter: &Filter) -> Result<Vec<RpcLog>, RpcError> 
     if from > to {
         return Err(RpcError::params("invalid block range params: from is above to"));
     }
-    // A range that ends beyond the head would look complete to a client that asked for future
-    // blocks.
+    // A response for a range that ends beyond the head would look complete to a client that
+    // requested future blocks.
     if to > head {
         return Err(RpcError::params(format!(
             "block range extends beyond current head block: from {from} to {to}, head {head}"
@@ -69,7 +69,7 @@ pub(crate) fn find(api: &Api, filter: &Filter) -> Result<Vec<RpcLog>, RpcError> 
     let (deadline, limit) = (api.call_deadline(), api.options().limits.trace_bytes);
     let (mut counted, mut bytes) = (0, 0_u64);
     let first = chain.first_number();
-    // An answer without the logs of these blocks would look complete.
+    // A response without the logs of these blocks would look complete.
     if chain.canonical_block(from)?.is_none() {
         api.require_history(from, first)?;
     }

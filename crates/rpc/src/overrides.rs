@@ -11,7 +11,7 @@ use chain::{ChainError, EditState as _};
 use executor::{BlockState, ReadError, StateSource};
 use revm::context::BlockEnv;
 
-/// Applies a state override.
+/// Applies state overrides to the state of a call.
 pub(crate) fn apply_state<S: StateSource>(
     state: &mut BlockState<'_, S>,
     overrides: &StateOverride,
@@ -50,8 +50,8 @@ fn apply_account<S: StateSource>(
     Ok(())
 }
 
-/// Moves precompiles to the addresses in a state override. An address with any override has no
-/// precompile, unless one moves there.
+/// Moves precompiles to the addresses given in the state overrides. An overridden address has no
+/// precompile unless one is moved there.
 pub(crate) fn move_precompiles(
     precompiles: &mut PrecompilesMap,
     overrides: &StateOverride,
@@ -85,12 +85,12 @@ pub(crate) fn move_precompiles(
     Ok(())
 }
 
-/// Addresses that are warm in every transaction, at the addresses to which precompiles have moved.
+/// Addresses that are warm in every transaction, after precompiles have been moved.
 pub(crate) fn warm_addresses(precompiles: &PrecompilesMap) -> AddressSet {
     precompiles.addresses().copied().collect()
 }
 
-/// Applies a block override.
+/// Applies block overrides to the block environment of a call.
 pub(crate) fn apply_block(block: &mut BlockEnv, overrides: &BlockOverrides) {
     if let Some(number) = overrides.number {
         block.number = number;

@@ -1,4 +1,4 @@
-//! Blocks as payloads of the Engine API.
+//! Blocks as execution payloads of the Engine API.
 
 use alloy_consensus::Transaction as _;
 use alloy_eips::eip4895::Withdrawal;
@@ -6,7 +6,7 @@ use alloy_primitives::{Address, B256, Bloom, Bytes, U64, U256};
 use chain::Block;
 use serde::{Deserialize, Serialize};
 
-/// An execution payload as JSON, in the shapes of Cancun (`ExecutionPayloadV3`) and Amsterdam
+/// Execution payload as JSON, with the fields of Cancun (`ExecutionPayloadV3`) and Amsterdam
 /// (`ExecutionPayloadV4`).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -40,7 +40,7 @@ pub struct Payload {
 }
 
 impl Payload {
-    /// The payload of a block.
+    /// Converts a block to its payload.
     pub fn of(block: &Block) -> Self {
         let header = &block.header;
         Self {
@@ -67,12 +67,12 @@ impl Payload {
     }
 }
 
-/// The execution requests of a block, each with its type in front (EIP-7685).
+/// Execution requests of a block, each prefixed with its type (EIP-7685).
 pub fn requests_of(block: &Block) -> Vec<Bytes> {
     block.executed.requests.iter().flat_map(|requests| requests.iter().cloned()).collect()
 }
 
-/// Payments of a block's transactions to its fee recipient, in wei.
+/// Amount that a block's transactions pay to its fee recipient, in wei.
 pub fn value_of(block: &Block) -> U256 {
     let base_fee = block.header.base_fee_per_gas.unwrap_or_default();
     let tips = block.transactions.iter().enumerate().map(|(index, transaction)| {

@@ -1,7 +1,7 @@
-//! Events of a call that are neither in its result nor seen by an inspector.
+//! Events of a call that are neither in its result nor visible to an inspector.
 //!
-//! Precompiles run on the thread of the EVM around them, so a caller of the EVM can collect their
-//! events: [`watch`] returns all that they [`note`].
+//! Precompiles run on the EVM's thread, so a caller of the EVM can collect their events: [`watch`]
+//! returns everything that they [`note`].
 
 use alloy_primitives::{Address, Bytes, address};
 use execute::{ExecuteError, ObservedCall};
@@ -10,48 +10,48 @@ use std::{
     time::Duration,
 };
 
-/// Address that `console.log` calls: its name in ASCII.
+/// Address to which `console.log` sends its calls: its name in ASCII.
 pub const CONSOLE: Address = address!("0x000000000000000000636F6e736F6c652e6c6f67");
 
-/// Maximum number of notes of one watch; later ones are dropped.
+/// Maximum number of notes per watch; later ones are dropped.
 const MOST: usize = 1024;
 
 thread_local! {
     static WATCHED: RefCell<Option<Vec<Note>>> = const { RefCell::new(None) };
     /// `true` if a contract printed a line outside of any watch.
     static MISSED: Cell<bool> = const { Cell::new(false) };
-    /// `true` while a call is executed again whose events were already reported.
+    /// `true` while a call whose events were already reported is executed again.
     static REPLAYING: Cell<bool> = const { Cell::new(false) };
 }
 
-/// An event of a precompile.
+/// Event of a precompile.
 #[derive(Debug, Clone)]
 pub enum Note {
     /// A call of EXECUTE.
     Execute(ExecuteCall),
-    /// A line that a contract has printed: the calldata of a call of `console.log`.
+    /// A line printed by a contract: the calldata of a `console.log` call.
     Console(Bytes),
 }
 
-/// A call of EXECUTE.
+/// A call of the EXECUTE precompile.
 #[derive(Debug, Clone)]
 pub struct ExecuteCall {
-    /// The dialect.
+    /// Dialect of the input, i.e. of the called precompile.
     pub dialect: &'static str,
-    /// The address that was called.
+    /// Called address.
     pub address: Address,
-    /// Length of the calldata.
+    /// Length of the calldata, in bytes.
     pub bytes: usize,
     /// Gas forwarded to the call.
     pub gas: u64,
-    /// Duration of the call.
+    /// Execution time of the call.
     pub took: Duration,
     /// Gas charged and returndata, or the reason of the refusal.
     pub outcome: Result<(u64, Bytes), ExecuteError>,
 }
 
 impl ExecuteCall {
-    /// Copies the observation of an EXECUTE call.
+    /// Copies an observed call.
     pub fn of(call: &ObservedCall<'_>) -> Self {
         Self {
             dialect: call.dialect,
@@ -67,16 +67,16 @@ impl ExecuteCall {
     }
 }
 
-/// Runs a closure, and returns what precompiles of this thread note meanwhile.
+/// Runs a closure and returns everything that precompiles on this thread noted during it.
 pub fn watch<T>(work: impl FnOnce() -> T) -> (T, Vec<Note>) {
     let before = WATCHED.replace(Some(Vec::new()));
-    // A panic leaves its watch behind; the next `replace` drops those notes.
+    // A panic leaves its watch installed; the next `replace` drops those notes.
     let result = work();
     (result, WATCHED.replace(before).unwrap_or_default())
 }
 
-/// Like [`watch`], for a call that is executed again for its trace: its calls of EXECUTE were
-/// already counted and logged.
+/// Like [`watch`], for a call that is executed again for its trace: its EXECUTE calls were already
+/// counted and logged.
 pub fn watch_again<T>(work: impl FnOnce() -> T) -> (T, Vec<Note>) {
     struct Restore(bool);
     impl Drop for Restore {
@@ -93,7 +93,7 @@ pub(crate) fn is_replaying() -> bool {
     REPLAYING.get()
 }
 
-/// Adds a note to the watch of this thread, if there is one.
+/// Adds a note to this thread's watch, if there is one.
 pub fn note(note: Note) {
     WATCHED.with_borrow_mut(|watched| match watched {
         Some(notes) if notes.len() < MOST => notes.push(note),
@@ -102,13 +102,13 @@ pub fn note(note: Note) {
     });
 }
 
-/// Returns `true` if a contract printed a line on this thread outside of any watch since the last
-/// call of this function.
+/// Returns `true` if a contract printed a line on this thread outside of any watch since this
+/// function was last called.
 pub fn take_missed() -> bool {
     MISSED.take()
 }
 
-/// Calls that EXECUTE refused, in the order in which they ended, with the reasons.
+/// Calls that EXECUTE refused and the reasons, in the order in which the calls ended.
 pub(crate) fn refused(
     notes: &[Note],
 ) -> impl Iterator<Item = (&ExecuteCall, &ExecuteError)> + Clone {
@@ -118,7 +118,7 @@ pub(crate) fn refused(
     })
 }
 
-/// Reason of each refusal by EXECUTE, as text.
+/// Reasons of all refusals by EXECUTE, as text.
 pub(crate) fn refusals(notes: &[Note]) -> Vec<String> {
     refused(notes).map(|(_, reason)| reason.to_string()).collect()
 }

@@ -1,7 +1,7 @@
-//! Cache of the precompiles for the next call.
+//! Per-thread cache of the precompiles, reused by the next call.
 //!
-//! With EXECUTE they are a map of twenty boxed functions, and building it takes as long as the rest
-//! of a small call.
+//! With EXECUTE, the precompiles are a map of twenty boxed functions. Building it takes as long as
+//! the rest of a small call.
 
 use alloy_evm::precompiles::PrecompilesMap;
 use chain::{ChainConfig, Extension};
@@ -15,8 +15,8 @@ thread_local! {
     static LEFT: RefCell<Option<(Key, PrecompilesMap)>> = const { RefCell::new(None) };
 }
 
-/// Inputs that determine the set of precompiles: the fork and the extensions of the chain. The key
-/// keeps the extensions alive, so that no others can get the same address meanwhile.
+/// Inputs that determine the set of precompiles: the fork and the chain's extensions. The key keeps
+/// the extensions alive, so that no other extensions can reuse their address.
 #[derive(Debug, Clone)]
 pub(crate) struct Key(SpecId, Arc<[Arc<dyn Extension>]>);
 
@@ -27,14 +27,15 @@ impl PartialEq for Key {
 }
 
 impl Key {
-    /// `None` if the precompiles of one call cannot serve another: those of a market count usage.
+    /// `None` if the precompiles cannot be reused: those of an EXECUTE market count usage per
+    /// block.
     pub(crate) fn new(spec: SpecId, config: &ChainConfig) -> Option<Self> {
         let has_market = config.extension::<ExecuteExtension>().is_some_and(|it| it.market);
         (!has_market).then(|| Self(spec, Arc::clone(&config.extensions)))
     }
 }
 
-/// Replaces the precompiles of the fork by those of a chain.
+/// Replaces the fork's precompiles with those of a chain, from the cache if the key matches.
 pub(crate) fn install(
     key: Option<&Key>,
     config: &ChainConfig,
@@ -47,7 +48,7 @@ pub(crate) fn install(
     }
 }
 
-/// Stores precompiles, unchanged since they were installed, for the next call of this thread.
+/// Caches precompiles, unchanged since they were installed, for the next call on this thread.
 pub(crate) fn leave(key: Option<Key>, precompiles: PrecompilesMap) {
     LEFT.set(key.map(|key| (key, precompiles)));
 }

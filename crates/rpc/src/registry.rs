@@ -1,4 +1,4 @@
-//! Registry of methods by name.
+//! Registry of RPC methods by name.
 
 use crate::{
     Api, Args, ErrorStyle, LogLimit, RpcError, Telemetry,
@@ -24,17 +24,17 @@ use std::{
 };
 use tokio::{runtime::Handle, sync::oneshot};
 
-/// Length above which parameters are not parsed on the threads of connections.
+/// Parameters longer than this, in bytes, are not parsed on the threads that serve connections.
 const SHORT: usize = 4 << 10;
 
 static FAULTS: LogLimit = LogLimit::new();
 
 /// State shared by all RPC methods.
 pub trait Context: Send + Sync + 'static {
-    /// Returns `true` if a reader may have to wait for a writer or for another node.
+    /// Returns `true` if a read may block on a writer or on another node.
     fn reads_may_wait(&self) -> bool;
 
-    /// Metrics and console output of requests, if they are on.
+    /// Metrics and console output of requests, if the node has any.
     fn telemetry(&self) -> Option<&Telemetry> {
         None
     }
@@ -50,7 +50,7 @@ impl Context for Api {
     }
 }
 
-/// Methods over a shared context.
+/// RPC methods with their shared context.
 pub struct Registry<C> {
     context: Arc<C>,
     workers: Arc<Workers>,
@@ -65,7 +65,7 @@ impl<C> fmt::Debug for Registry<C> {
 }
 
 impl<C: Context> Registry<C> {
-    /// An empty registry. Errors about parameters have the wording of `wording`.
+    /// Creates an empty registry. `wording` is the style of errors about parameters.
     pub fn new(context: Arc<C>, workers: Arc<Workers>, wording: ErrorStyle) -> Self {
         Self { context, workers, methods: Methods::new(), wording }
     }
@@ -106,7 +106,7 @@ impl<C: Context> Registry<C> {
         self.add(WorkerPool::Trace, name, method);
     }
 
-    /// Adds a method that takes a signed transaction into the pool.
+    /// Adds a method that submits a signed transaction to the pool.
     pub fn send<T, F>(&mut self, name: &'static str, method: F)
     where
         T: Serialize + Clone + Send + 'static,
@@ -115,7 +115,7 @@ impl<C: Context> Registry<C> {
         self.add(WorkerPool::Send, name, method);
     }
 
-    /// Adds a method that changes the node.
+    /// Adds a method that changes the node's state.
     pub fn write<T, F>(&mut self, name: &'static str, method: F)
     where
         T: Serialize + Clone + Send + 'static,
@@ -124,7 +124,8 @@ impl<C: Context> Registry<C> {
         self.add(WorkerPool::Write, name, method);
     }
 
-    /// Adds a method. A second method of the same name is a programming error, and ignored.
+    /// Adds a method. Registering a name twice is a programming error; the second method is
+    /// ignored.
     pub fn add<T, F>(&mut self, pool: WorkerPool, name: &'static str, method: F)
     where
         T: Serialize + Clone + Send + 'static,
@@ -168,7 +169,7 @@ impl<C: Context> Registry<C> {
         debug_assert!(added.is_ok(), "{name} is there twice");
     }
 
-    /// Gives a method a second name.
+    /// Registers a second name for a method.
     pub fn alias(&mut self, alias: &'static str, name: &'static str) {
         let added = self
             .methods
@@ -178,19 +179,19 @@ impl<C: Context> Registry<C> {
         debug_assert!(added, "{alias} is new and {name} known");
     }
 
-    /// Adds methods that were registered elsewhere, such as subscriptions.
+    /// Adds methods from another module, such as subscriptions.
     pub(crate) fn merge(&mut self, methods: impl Into<Methods>) {
         let added = self.methods.merge(methods);
         debug_assert!(added.is_ok(), "{added:?}");
     }
 
-    /// All methods, to be served.
+    /// Returns all methods, for the server.
     pub fn into_methods(self) -> Methods {
         self.methods
     }
 }
 
-/// `first`, and those of `others` whose names `first` does not have.
+/// Returns the methods of `first`, plus those of `others` whose names `first` does not have.
 pub fn overlaid(first: Methods, others: &Methods) -> Methods {
     let mut all = first;
     for name in others.method_names() {
@@ -204,7 +205,7 @@ pub fn overlaid(first: Methods, others: &Methods) -> Methods {
     all
 }
 
-/// The pending block has to be built before it can be read.
+/// A read of the pending block must build it first, so it runs in the pool for executions.
 fn pool_of(pool: WorkerPool, params: &str) -> WorkerPool {
     if pool == WorkerPool::Read && params.contains("\"pending\"") {
         WorkerPool::Execute
@@ -213,15 +214,15 @@ fn pool_of(pool: WorkerPool, params: &str) -> WorkerPool {
     }
 }
 
-/// Runs a method and writes its answer, which has at most the given number of bytes. All else
-/// that a request needs is compiled once, and not for each method.
+/// Runs a method and serialises its response, of at most the given number of bytes. The rest of the
+/// request handling is not generic over the method, so that it is compiled only once.
 type Call<C> =
     dyn Fn(&C, &mut Args, Id<'static>, usize) -> Result<MethodResponse, RpcError> + Send + Sync;
 
 struct Method<C> {
     name: &'static str,
     wording: ErrorStyle,
-    /// Counters of the method, from its first answer on.
+    /// Counters of the method, created with its first response.
     answers: OnceLock<Answers>,
     call: Box<Call<C>>,
 }
@@ -242,7 +243,7 @@ impl<C: Context> Method<C> {
             Ok(_) => tracing::trace!("answered"),
             Err(RpcError { message, is_fault: true, .. }) => {
                 if let Some(left_out) = FAULTS.admit() {
-                    tracing::error!(error = message, left_out, "internal error in a request");
+                    tracing::error!(error = message, left_out, "internal error in RPC request");
                 }
             }
             Err(RpcError { code, message, .. }) => {
@@ -261,7 +262,7 @@ impl<C: Context> Method<C> {
     }
 }
 
-/// The answer to a request, or an error if the answer is too long.
+/// Serialises the response to a request, or an error if the response is too long.
 fn within<T: Serialize + Clone>(id: Id<'static>, result: T, limit: usize) -> MethodResponse {
     let payload = ResponsePayload::success_borrowed(&result);
     let answer = MethodResponse::response(id.clone(), payload, limit);
@@ -269,7 +270,7 @@ fn within<T: Serialize + Clone>(id: Id<'static>, result: T, limit: usize) -> Met
         return answer;
     }
     let mut length = Length(0);
-    // Counting does not fail.
+    // Counting bytes cannot fail.
     let _ = serde_json::to_writer(&mut length, &result);
     let error = RpcError::exceeded(
         "the answer is too large (bytes)",
@@ -280,7 +281,7 @@ fn within<T: Serialize + Clone>(id: Id<'static>, result: T, limit: usize) -> Met
     MethodResponse::error(id, ErrorObjectOwned::from(RpcError { code: codes::TOO_BIG, ..error }))
 }
 
-/// A sink that counts bytes.
+/// Writer that only counts bytes.
 struct Length(usize);
 
 impl io::Write for Length {
@@ -294,8 +295,8 @@ impl io::Write for Length {
     }
 }
 
-/// The message of an error without control characters, since a contract chooses the bytes that it
-/// reverts with.
+/// Message of an error for the console. A revert reason is shown without control characters,
+/// because the contract chooses its bytes.
 fn words(error: &ErrorObjectOwned) -> Cow<'_, str> {
     let message = error.message();
     let data = error.data().filter(|_| message.starts_with(REVERTED));
@@ -308,7 +309,7 @@ fn words(error: &ErrorObjectOwned) -> Cow<'_, str> {
     }
 }
 
-/// Answers a request on a worker.
+/// Runs a request on a worker thread.
 fn on_worker(
     workers: &Workers,
     pool: WorkerPool,
@@ -320,10 +321,10 @@ fn on_worker(
     let (sender, receiver) = oneshot::channel();
     let bytes = params.len_bytes();
     let own = id.clone();
-    // Methods that wait do so with the timers of the runtime that serves them.
+    // Methods that wait need the timers of the runtime that serves the connection.
     let runtime = Handle::try_current();
     let queued = workers.run(pool, connection, bytes, move || {
-        // The client has gone: no answer is needed any more.
+        // The client has disconnected, so nobody needs the response.
         if sender.is_closed() {
             return;
         }
@@ -334,7 +335,7 @@ fn on_worker(
         if let Err(overloaded) = queued {
             return MethodResponse::error(id, ErrorObjectOwned::from(RpcError::from(overloaded)));
         }
-        // Without an answer the method has panicked.
+        // The sender was dropped without a response: the method panicked.
         receiver.await.unwrap_or_else(|_| {
             MethodResponse::error(id, ErrorObjectOwned::from(RpcError::internal("internal error")))
         })

@@ -1,4 +1,5 @@
-//! Sending with the receipt as the answer (EIP-7966), and with conditions on the state (ERC-7796).
+//! Sending transactions with the receipt as the response (EIP-7966), and with conditions on the
+//! state (ERC-7796).
 
 use crate::{
     Api, Args, Number, Registry, RpcError, codes, convert::RpcReceipt, decode_pooled, receipt,
@@ -23,12 +24,12 @@ pub(crate) fn register(methods: &mut Registry<Api>) {
     methods.write("eth_sendRawTransactionConditional", send_conditional);
 }
 
-/// Sends a transaction, and waits for its receipt for the given milliseconds, at most the node's
-/// limit.
+/// Sends a transaction and waits for its receipt, for the requested milliseconds but at most the
+/// node's limit.
 fn send_sync(api: &Api, args: &mut Args) -> Result<RpcReceipt, RpcError> {
     let raw: Bytes = args.required()?;
     let longest = api.options().limits.sync_time;
-    // A time that is not valid stands for the node's.
+    // An invalid timeout counts as absent: the node's limit applies.
     let wanted: Option<Number> = args.optional()?;
     let wanted = wanted.and_then(|wanted| wanted.u64().ok()).filter(|wanted| *wanted > 0);
     let wait = wanted.map_or(longest, |wanted| Duration::from_millis(wanted).min(longest));
@@ -49,8 +50,8 @@ fn send_sync(api: &Api, args: &mut Args) -> Result<RpcReceipt, RpcError> {
     wait_for_receipt(api, hash, wait)
 }
 
-/// Waits for the receipt of a transaction. Must be called inside a Tokio runtime, on a thread that
-/// may block.
+/// Waits for a transaction's receipt. Must be called inside a Tokio runtime, on a thread that may
+/// block.
 ///
 /// # Errors
 ///
@@ -66,7 +67,7 @@ pub fn wait_for_receipt(api: &Api, hash: B256, wait: Duration) -> Result<RpcRece
         let head_moves = timeout(left, async {
             loop {
                 match events.recv().await {
-                    // Events that were missed may have had it.
+                    // The missed events may include the block with the transaction.
                     Ok(Event::Head { .. }) | Err(RecvError::Lagged(_)) => return true,
                     Ok(Event::Pooled(_)) => {}
                     Err(RecvError::Closed) => return false,
@@ -84,7 +85,7 @@ pub fn wait_for_receipt(api: &Api, hash: B256, wait: Duration) -> Result<RpcRece
     }
 }
 
-/// Conditions of a transaction besides those of the protocol.
+/// Conditions under which a transaction may be included, in addition to the protocol's.
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 struct Conditions {
@@ -95,18 +96,18 @@ struct Conditions {
     timestamp_max: Option<Number>,
 }
 
-/// The expected state of an account.
+/// Expected state of an account.
 #[derive(Debug, Deserialize)]
 #[serde(untagged)]
 enum Known {
-    /// The storage root.
+    /// Expected storage root.
     Root(B256),
-    /// Values by slot, or by one of the names `balance`, `nonce` and `code`.
+    /// Expected values by slot, or by one of the names `balance`, `nonce` and `code`.
     Values(BTreeMap<String, String>),
 }
 
 impl Known {
-    /// Number of state reads for the comparison.
+    /// Number of state reads that the comparison needs.
     fn cost(&self) -> usize {
         match self {
             Self::Root(_) => 1,
@@ -115,7 +116,7 @@ impl Known {
     }
 }
 
-/// Sends a transaction if its conditions hold for the next block, on the state at the head.
+/// Sends a transaction if the next block and the state at the head meet its conditions.
 fn send_conditional(api: &Api, args: &mut Args) -> Result<B256, RpcError> {
     let (raw, conditions): (Bytes, Conditions) = (args.required()?, args.or_default()?);
     let cost: usize = conditions.known_accounts.values().map(Known::cost).sum();
@@ -199,7 +200,7 @@ impl Known {
                             RpcError::params(format!("the code of {address} is not in hexadecimal"))
                         })?,
                     };
-                    // Codes may be long: hashes stand for them.
+                    // Compare hashes, because an error would contain the code in full.
                     let hash = |code: &Bytes| match code.is_empty() {
                         true => KECCAK256_EMPTY,
                         false => keccak256(code),
@@ -225,7 +226,7 @@ impl Known {
     }
 }
 
-/// Returns an error if a value is not the expected one.
+/// Returns an error if a value differs from the expected one.
 fn same<T: PartialEq + std::fmt::Display>(
     what: &str,
     got: &T,

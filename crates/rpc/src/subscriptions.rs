@@ -13,7 +13,7 @@ use node::Event;
 use serde::Serialize;
 use tokio::sync::broadcast::{Receiver, error::RecvError};
 
-/// Bytes of a notification around its item.
+/// Bytes of a notification besides its item.
 const FRAME: usize = 128;
 
 /// `eth_subscribe`.
@@ -103,7 +103,7 @@ async fn start(
         }
         (SubscriptionKind::Syncing, _) => {
             let Some(subscriber) = accept(pending).await else { return };
-            // It never syncs, so it says so once and no more.
+            // The node never syncs, so a `syncing` subscription receives a single `false`.
             if subscriber.send(&false).await {
                 subscriber.sink.closed().await;
             }
@@ -115,7 +115,7 @@ async fn start(
     }
 }
 
-/// An accepted subscription with its connection.
+/// Accepted subscription and its connection.
 struct Subscriber {
     sink: SubscriptionSink,
     client: Option<Client>,
@@ -135,9 +135,9 @@ impl Subscriber {
     }
 }
 
-/// Sends the changes of the logs that match a filter, each converted when it is its turn: one
-/// transaction can emit tens of thousands, and many subscriptions wait for their clients in the
-/// midst of them.
+/// Sends the log changes that match a filter. Each log is converted just before it is sent, because
+/// one transaction can emit tens of thousands of logs, and many subscriptions may be waiting for
+/// their clients while sending them.
 async fn send_logs(subscriber: Subscriber, mut events: Receiver<Event>, filter: &Filter) {
     while let Some(event) = next_event(&subscriber, &mut events).await {
         for (block, is_removed) in filters::changed_blocks(&event, filter) {
@@ -150,7 +150,7 @@ async fn send_logs(subscriber: Subscriber, mut events: Receiver<Event>, filter: 
     }
 }
 
-/// Sends the items of each event.
+/// Sends the items that `items` derives from each event.
 async fn send_all<T: Serialize>(
     subscriber: Subscriber,
     mut events: Receiver<Event>,
@@ -174,7 +174,7 @@ async fn next_event(subscriber: &Subscriber, events: &mut Receiver<Event>) -> Op
         };
         match event {
             Ok(event) => return Some(event),
-            // A listener that is too slow goes on with what is there.
+            // A lagging subscriber continues with the oldest event that is still available.
             Err(RecvError::Lagged(missed)) => {
                 tracing::debug!(missed, "slow subscriber missed events");
             }

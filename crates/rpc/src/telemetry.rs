@@ -27,11 +27,11 @@ use std::{
 };
 
 /// Tracing target of the console output: requests, transactions, blocks, and lines that contracts
-/// print. Each is an event at the level `INFO`. The field `text` is for people, the other fields
-/// for programs.
+/// print. Each is an event of level `INFO`, with human-readable text in the field `text` and
+/// machine-readable data in the others.
 pub const CONSOLE_OUTPUT: &str = "enshrine::console";
 
-/// A fractional number.
+/// Gauge with a fractional value.
 type Seconds = PrometheusGauge<f64, AtomicU64>;
 
 /// Labels of a request.
@@ -60,10 +60,10 @@ struct Method {
     method: &'static str,
 }
 
-/// Decodes the calldata of `console.log` to text, if it is one.
+/// Decodes the calldata of `console.log` to text; `None` if it is no such call.
 pub type ConsoleDecoder = fn(&[u8]) -> Option<String>;
 
-/// Details of executed transactions and calls in the console output.
+/// Selects the details of executed transactions and calls in the console output.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct ConsoleOptions {
     /// Decoder of `console.log` calldata; `None` omits these lines.
@@ -81,24 +81,24 @@ pub struct ConsoleOptions {
 pub struct Latency(Histogram);
 
 impl Latency {
-    /// Adds one duration.
+    /// Records one duration.
     pub fn observe(&self, took: Duration) {
         self.0.observe(took.as_secs_f64());
     }
 }
 
-/// A gauge, which goes up and down.
+/// Gauge of an integer.
 #[derive(Debug, Clone)]
 pub struct Gauge(PrometheusGauge);
 
 impl Gauge {
-    /// Sets the value, saturated at 2^63 - 1.
+    /// Sets the value, saturating at 2^63 - 1.
     pub fn set(&self, value: u64) {
         self.0.set(i64::try_from(value).unwrap_or(i64::MAX));
     }
 }
 
-/// Counters of the answers of one method, looked up once.
+/// Response counters of one method, resolved once to avoid a lookup per request.
 #[derive(Debug)]
 pub(crate) struct Answers {
     good: Counter,
@@ -106,7 +106,7 @@ pub(crate) struct Answers {
 }
 
 impl Answers {
-    /// Counts one answer.
+    /// Counts one response.
     pub(crate) fn count(&self, took: Duration, is_good: bool) {
         if is_good {
             self.good.inc();
@@ -115,7 +115,7 @@ impl Answers {
     }
 }
 
-/// Console output and metrics of a node, shared by all its parts.
+/// Console output and metrics of a node, shared by all of its components.
 pub struct Telemetry {
     /// Details of the console output.
     pub console_options: ConsoleOptions,
@@ -140,7 +140,7 @@ impl fmt::Debug for Telemetry {
     }
 }
 
-/// From 50 microseconds to 26 seconds.
+/// Histogram with buckets from 50 microseconds to 26 seconds.
 fn latencies() -> Histogram {
     Histogram::new(exponential_buckets(50e-6, 3.0, 13))
 }
@@ -200,12 +200,12 @@ impl Default for Telemetry {
 }
 
 impl Telemetry {
-    /// Telemetry with these console options.
+    /// Creates telemetry with these console options.
     pub fn new(console_options: ConsoleOptions) -> Self {
         Self { console_options, ..Self::default() }
     }
 
-    /// Registers a gauge under this name, exported beside the others.
+    /// Registers a gauge under `name`, exported with the other metrics.
     pub fn gauge(&mut self, name: &str, help: &str) -> Gauge {
         let gauge = PrometheusGauge::default();
         self.registry.register(name, help, gauge.clone());
@@ -220,7 +220,7 @@ impl Telemetry {
         Latency(histogram)
     }
 
-    /// Turns the console output off or on. Metrics are kept in any case.
+    /// Turns the console output off or on; metrics are not affected.
     pub fn mute(&self, muted: bool) {
         self.muted.store(muted, Ordering::Relaxed);
     }
@@ -231,14 +231,14 @@ impl Telemetry {
             && tracing::enabled!(target: CONSOLE_OUTPUT, tracing::Level::INFO)
     }
 
-    /// Reports a request. A [`Registry`](crate::Registry) does so for its own methods.
+    /// Reports a request. A [`Registry`](crate::Registry) does this for its own methods.
     pub fn asked(&self, method: &'static str) {
         if self.has_console_output() {
             tracing::info!(target: CONSOLE_OUTPUT, text = method, method, "request");
         }
     }
 
-    /// Counters of the answers of a method.
+    /// Returns the response counters of a method.
     pub(crate) fn answers_of(&self, method: &'static str) -> Answers {
         Answers {
             good: self.requests.get_or_create_owned(&Request { method, outcome: Outcome::Ok }),
@@ -246,7 +246,7 @@ impl Telemetry {
         }
     }
 
-    /// Counts and reports a request that failed, with its parameters.
+    /// Counts and reports a failed request with its parameters.
     pub(crate) fn failed(&self, method: &'static str, params: &str, error: &str) {
         self.requests.get_or_create(&Request { method, outcome: Outcome::Error }).inc();
         if self.has_console_output() {
@@ -284,7 +284,7 @@ impl Telemetry {
         Ok(call_tree(calls, &notes, &self.console_options))
     }
 
-    /// Prints the lines that contracts have logged.
+    /// Prints lines logged by contracts.
     pub fn printed(&self, notes: &[Note]) {
         let Some(read) = self.console_options.console else { return };
         for note in notes {
@@ -295,7 +295,7 @@ impl Telemetry {
         }
     }
 
-    /// Counts a block that this node has made.
+    /// Counts a block built by this node.
     pub fn made(&self, number: u64, transactions: usize, gas: u64, waiting: usize) {
         self.blocks.inc();
         self.transactions.inc_by(transactions as u64);
@@ -303,13 +303,13 @@ impl Telemetry {
         self.state(number, waiting);
     }
 
-    /// Sets the gauges of the head and of the pool.
+    /// Sets the gauges of the head block and the pool.
     pub fn state(&self, number: u64, waiting: usize) {
         self.height.set(i64::try_from(number).unwrap_or(i64::MAX));
         self.pool.set(i64::try_from(waiting).unwrap_or(i64::MAX));
     }
 
-    /// Counts and logs a call of EXECUTE.
+    /// Counts and logs a call of the EXECUTE precompile.
     fn executed(&self, call: &ObservedCall<'_>) {
         let bytes = call.calldata.len();
         let outcome = match call.outcome {
@@ -333,19 +333,19 @@ impl Telemetry {
         }
     }
 
-    /// All metrics, in the text format of Prometheus.
+    /// Returns all metrics in the Prometheus text format.
     pub fn metrics(&self) -> String {
         if let Some(bytes) = resident() {
             self.memory.set(bytes);
         }
         let mut page = String::new();
-        // Writing to a string does not fail.
+        // Writing to a string cannot fail.
         let _ = text::encode(&mut page, &self.registry);
         page
     }
 }
 
-/// Resident memory of this process in bytes, if `/proc` has it.
+/// Resident memory of this process in bytes, or `None` without `/proc`.
 fn resident() -> Option<f64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
@@ -353,7 +353,7 @@ fn resident() -> Option<f64> {
     Some(kibibytes * 1024.0)
 }
 
-/// The displayed part of a text.
+/// Shortens a text for display.
 fn excerpt(text: &str) -> String {
     const MOST: usize = 1000;
     match text.char_indices().nth(MOST) {
@@ -362,7 +362,7 @@ fn excerpt(text: &str) -> String {
     }
 }
 
-/// Counts each call of EXECUTE, and logs the reason of each refusal.
+/// Observer that counts each EXECUTE call and logs the reason of each refusal.
 #[derive(Debug)]
 pub struct ExecuteObserver(pub Arc<Telemetry>);
 

@@ -11,7 +11,7 @@ use chain::{BlockAttributes, RecoveredTransaction};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-/// Gas limit that builders of mainnet target.
+/// Gas limit that mainnet builders target.
 const GAS_TARGET: u64 = 60_000_000;
 
 pub(crate) fn register(methods: &mut Registry<Api>) {

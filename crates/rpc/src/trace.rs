@@ -1,4 +1,4 @@
-//! Traces of transactions.
+//! `debug_trace…` methods.
 
 use crate::{
     Api, BoundedInspector, CallRequest, Deadline, FailureStyle, Hash, Recorded, Registry,
@@ -33,8 +33,8 @@ pub(crate) fn register(methods: &mut Registry<Api>) {
         let options: GethDebugTracingOptions = args.or_default()?;
         let (block, index) = match api.node().read(|node| node.chain.transaction(&hash))? {
             Some(found) => found,
-            // Tools probe anvil with hashes that no transaction has, and take an error for a
-            // missing method.
+            // Tools probe anvil with hashes of no transaction, and interpret an error as a missing
+            // method.
             None if api.options().failure_style == FailureStyle::Anvil => {
                 return Ok(GethTrace::Default(DefaultFrame::default()));
             }
@@ -80,9 +80,9 @@ pub(crate) fn register(methods: &mut Registry<Api>) {
 const MUX: GethDebugTracerType = BuiltInTracer(MuxTracer);
 const FLAT: GethDebugTracerType = BuiltInTracer(FlatCallTracer);
 
-/// The requested tracer, and beside a `muxTracer` the `flatCallTracer` that is part of it. Inside
+/// The requested tracer and, beside a `muxTracer`, the `flatCallTracer` that is part of it. Inside
 /// the `muxTracer` both would share frames: those that the `flatCallTracer` drops would be missing
-/// from the others, and calls of EXECUTE could not be added to them.
+/// from the others, and EXECUTE calls could not be added to them.
 type Tracers = BoundedInspector<(DebugInspector, DebugInspector)>;
 
 fn tracers(api: &Api, options: &GethDebugTracingOptions) -> Result<Tracers, RpcError> {
@@ -106,12 +106,12 @@ fn tracers(api: &Api, options: &GethDebugTracingOptions) -> Result<Tracers, RpcE
     Ok(BoundedInspector::new((made(options)?, flat), recorded, trace_bytes, deadline))
 }
 
-/// Parts of steps that the tracer of these options records.
+/// Parts of a step that the tracer of these options records.
 fn recorded(options: &GethDebugTracingOptions) -> Recorded {
     let config = &options.config;
     match &options.tracer {
         Some(tracer) if !tracer.as_str().is_empty() => {
-            // It keeps what hashes were made of.
+            // This tracer keeps the preimages of hashes.
             let all = *tracer == BuiltInTracer(Erc7562Tracer);
             Recorded { steps: all, stack: all, memory: all, ..Recorded::default() }
         }
@@ -126,7 +126,7 @@ fn recorded(options: &GethDebugTracingOptions) -> Recorded {
     }
 }
 
-/// Time limit of the trace from the request, in geth's form: a number and its unit.
+/// Timeout that the request sets, in geth's format: a number and its unit.
 fn time_of(options: &GethDebugTracingOptions) -> Result<Option<Duration>, RpcError> {
     let Some(text) = options.timeout.as_deref().filter(|text| !text.is_empty()) else {
         return Ok(None);
@@ -157,7 +157,7 @@ fn block_traces(
     Ok(traces.into_iter().map(success).collect())
 }
 
-/// Executes a block again and traces one of its transactions, or all.
+/// Re-executes a block and traces one of its transactions, or all of them.
 fn trace_block(
     api: &Api,
     block: &Arc<Block>,
@@ -215,7 +215,7 @@ fn trace_call(
     Ok(trace)
 }
 
-/// Results of the tracers for a transaction.
+/// Collects the tracers' results for one transaction.
 fn result<'a, 's>(
     evm: &mut executor::BlockEvm<&'a mut BlockState<'s, State>, Tracers>,
     config: &ChainConfig,
@@ -249,7 +249,7 @@ fn result<'a, 's>(
     Ok(trace)
 }
 
-/// Bytes of the touched accounts of a transaction as JSON, before and after it.
+/// JSON bytes of the accounts that a transaction touched, before and after it.
 fn touched_bytes(
     state: &mut BlockState<'_, State>,
     done: &ResultAndState,
@@ -260,13 +260,13 @@ fn touched_bytes(
             Some(code) => code.len(),
             None => state.code_by_hash(account.info.code_hash).map_err(ChainError::from)?.len(),
         };
-        // An address and two words, a slot and its value for each of the two states.
+        // An address and two words per account; a slot and its value in each of the two states.
         bytes += 300 + 2 * (2 * code as u64 + 140 * account.storage.len() as u64);
     }
     Ok(bytes)
 }
 
-/// A shared state in the form that tracers read.
+/// Shared block state as the database that tracers read.
 struct Shared<'a, 's>(RefCell<&'a mut BlockState<'s, State>>);
 
 impl DatabaseRef for Shared<'_, '_> {

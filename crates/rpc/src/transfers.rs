@@ -1,4 +1,4 @@
-//! Transfers of ether as logs, in the order of execution.
+//! Ether transfers as logs, in execution order.
 
 use alloy_primitives::{B256, Log, LogData, U256};
 use revm::{
@@ -12,7 +12,7 @@ use revm::{
 };
 use revm_inspectors::transfer::{TRANSFER_EVENT_TOPIC, TRANSFER_LOG_EMITTER, TransferInspector};
 
-/// Writes a log for each transfer, for `eth_simulateV1`: calls and creations with value, and
+/// Emits a log for each ether transfer, for `eth_simulateV1`: calls and creations with value, and
 /// SELFDESTRUCTs of contracts with a balance.
 #[derive(Debug)]
 pub(crate) struct Transfers(TransferInspector);
@@ -36,7 +36,7 @@ impl<CTX: ContextTr> Inspector<CTX> for Transfers {
         if interpreter.bytecode.opcode() != opcode::SELFDESTRUCT {
             return;
         }
-        // If the instruction fails its frame does, and the log goes with it.
+        // If the instruction fails, its frame fails too and drops the log.
         let from = interpreter.input.target_address();
         let Some(to) = interpreter.stack.data().last().copied() else { return };
         let journal = context.journal_mut();

@@ -1,4 +1,4 @@
-//! Contents of the transaction pool.
+//! `txpool` methods.
 
 use crate::{Api, Registry, RpcError, RpcTransaction, convert};
 use alloy_consensus::Transaction as _;
@@ -10,8 +10,8 @@ use std::{collections::BTreeMap, sync::Arc};
 
 type ByNonce<T> = BTreeMap<String, T>;
 
-/// Executable and waiting transactions. They are serialised directly: a full pool is not copied
-/// into JSON values first.
+/// Executable and queued transactions. They are serialised directly, because collecting JSON values
+/// first would copy a full pool.
 #[derive(Debug, Clone, Serialize)]
 struct Content<T> {
     pending: T,
@@ -22,7 +22,7 @@ pub(crate) fn register(methods: &mut Registry<Api>) {
     methods.execute("txpool_status", |api, _| {
         api.node().read(|node| {
             let (mut pending, mut queued) = (0_u64, 0_u64);
-            // Counted and not collected: monitors of a full pool poll this often.
+            // Only counted, not collected: monitors poll this often, also when the pool is full.
             for sender in node.pool.senders() {
                 let next = node.chain.nonce(sender)?;
                 let run = node.pool.next_nonce(sender, next) - next;
@@ -45,7 +45,7 @@ pub(crate) fn register(methods: &mut Registry<Api>) {
 
 type Transactions = Vec<Arc<PoolTransaction>>;
 
-/// Executable and waiting transactions of a sender.
+/// Returns a sender's executable and queued transactions.
 fn split(node: &NodeState, sender: Address) -> Result<(Transactions, Transactions), RpcError> {
     let next = node.chain.nonce(sender)?;
     let run = node.pool.next_nonce(sender, next);

@@ -1,4 +1,4 @@
-//! Transactions from requests, for the chain and for the EVM, and their signatures.
+//! Builds transactions from requests, for the chain and for the EVM, and adds signatures.
 
 use crate::RpcError;
 use alloy_consensus::{
@@ -10,10 +10,10 @@ use alloy_rpc_types_eth::TransactionRequest;
 use executor::Transaction;
 use revm::context::{TxEnv, either::Either};
 
-/// An unsigned transaction.
+/// Unsigned Ethereum transaction.
 pub type Unsigned = EthereumTypedTransaction<TxEip4844>;
 
-/// The transaction type with all fields that a request has.
+/// Returns the transaction type that supports all fields of a request.
 pub fn tx_type(request: &TransactionRequest) -> TxType {
     if request.authorization_list.as_ref().is_some_and(|list| !list.is_empty()) {
         TxType::Eip7702
@@ -28,7 +28,7 @@ pub fn tx_type(request: &TransactionRequest) -> TxType {
     }
 }
 
-/// Checks that a request does not contradict itself or the chain.
+/// Checks that a request is consistent in itself and with the chain id.
 pub(crate) fn check(request: &TransactionRequest, chain_id: u64) -> Result<(), RpcError> {
     if let Some(got) = request.chain_id.filter(|got| *got != chain_id) {
         return Err(RpcError::params(format!(
@@ -45,7 +45,7 @@ pub(crate) fn check(request: &TransactionRequest, chain_id: u64) -> Result<(), R
     Ok(())
 }
 
-/// A request with all fields of a transaction.
+/// A request whose transaction fields are all resolved.
 pub(crate) struct Filled<'r> {
     pub(crate) request: &'r TransactionRequest,
     pub(crate) kind: TxType,
@@ -58,16 +58,16 @@ pub(crate) struct Filled<'r> {
 }
 
 impl Filled<'_> {
-    /// The unsigned transaction.
+    /// Converts to a transaction without a signature.
     pub(crate) fn transaction(&self) -> Result<Transaction, RpcError> {
         let (nonce, gas) = (Some(self.nonce), Some(self.gas));
-        // A legacy transaction is bound to a chain by its signature only.
+        // Only the signature binds a legacy transaction to a chain.
         let chain_id = (self.kind != TxType::Legacy).then_some(self.chain_id);
         let request = TransactionRequest { nonce, gas, chain_id, ..self.request.clone() };
         Ok(without_signature(typed(request, self.kind)?))
     }
 
-    /// The transaction in the form of the EVM.
+    /// Converts to the EVM's transaction environment.
     pub(crate) fn env(&self) -> TxEnv {
         let request = self.request;
         let priced = matches!(self.kind, TxType::Legacy | TxType::Eip2930);
@@ -92,12 +92,11 @@ impl Filled<'_> {
     }
 }
 
-/// Builds the transaction of a type that a request describes. Fields that it leaves out are zero or
-/// empty.
+/// Builds the transaction of the given type from a request. Omitted fields are zero or empty.
 ///
 /// # Errors
 ///
-/// [`RpcError::params`] if it has no receiver and the type needs one.
+/// [`RpcError::params`] if the request has no receiver but the type requires one.
 pub fn typed(mut request: TransactionRequest, kind: TxType) -> Result<Unsigned, RpcError> {
     request.to.get_or_insert(TxKind::Create);
     request.nonce.get_or_insert(0);
@@ -117,11 +116,11 @@ pub fn typed(mut request: TransactionRequest, kind: TxType) -> Result<Unsigned, 
         TxType::Eip4844 => request.build_4844_without_sidecar().map(Into::into),
         TxType::Eip7702 => request.build_7702().map(Into::into),
     };
-    // All fields are set, so that it can only be the receiver.
+    // All other fields are set, so only the receiver can be missing.
     built.map_err(|_| RpcError::params("this type of transaction needs a 'to'"))
 }
 
-/// Adds a signature to a transaction; with `hash` if its hash is not the usual one.
+/// Adds a signature to a transaction. `hash` overrides the computed transaction hash.
 pub fn with_signature(
     transaction: Unsigned,
     signature: Signature,
@@ -146,7 +145,7 @@ pub fn with_signature(
     }
 }
 
-/// An unsigned transaction.
+/// Adds an all-zero signature, as a placeholder.
 pub fn without_signature(transaction: Unsigned) -> Transaction {
     with_signature(transaction, Signature::new(U256::ZERO, U256::ZERO, false), None)
 }

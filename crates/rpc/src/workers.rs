@@ -1,8 +1,8 @@
-//! Threads that run methods, so that no method blocks the threads that serve connections.
+//! Worker threads for RPC methods, so that no method blocks the threads that serve connections.
 //!
-//! Each [`WorkerPool`] has threads of its own, so a method waits only for others of its class. In a
-//! pool connections take turns: a client with many requests delays only itself. A pool refuses
-//! requests beyond its queue at once.
+//! Each [`WorkerPool`] has its own threads, so a method waits only for methods of its own class.
+//! Within a pool, connections take turns, so a client with many requests only delays itself. A pool
+//! rejects requests beyond its queue immediately.
 
 use crate::LogLimit;
 use jsonrpsee::ConnectionId;
@@ -17,7 +17,7 @@ use std::{
     time::Duration,
 };
 
-/// Idle time after which a thread ends.
+/// Idle time after which a worker thread exits.
 const IDLE: Duration = Duration::from_secs(10);
 
 static REFUSED: LogLimit = LogLimit::new();
@@ -27,53 +27,54 @@ static REFUSED: LogLimit = LogLimit::new();
 pub enum WorkerPool {
     /// Reads a few values in memory, on the thread that serves the connection.
     Inline,
-    /// Reads some values of the state, or a block. If the store is in memory, also on the thread
-    /// that serves the connection ([`WorkerOptions::inline_reads`]).
+    /// Reads state values or a block. If the store is in memory, also runs on the thread that
+    /// serves the connection ([`WorkerOptions::inline_reads`]).
     Read,
-    /// Executes, or makes reads whose size the caller chooses.
+    /// Executes code, or reads an amount of data that the caller chooses.
     Execute,
-    /// Executes and records each step; in a pool of its own, since it takes more time and memory
+    /// Executes and records each step. Has its own pool, because traces need more time and memory
     /// than any call.
     Trace,
-    /// Adds a signed transaction to the pool. If no block is made for it at once, on the thread
-    /// that serves the connection ([`WorkerOptions::inline_sends`]); else like [`Self::Write`].
+    /// Submits a signed transaction to the pool. Runs on the thread that serves the connection if
+    /// the node does not seal a block for it ([`WorkerOptions::inline_sends`]), otherwise like
+    /// [`Self::Write`].
     Send,
-    /// Changes the node: cheats, sends for accounts, block production. Most of the time only one of
-    /// these makes progress.
+    /// Changes the node: cheats, sends from managed accounts, block production. These mostly run
+    /// one at a time.
     Write,
     /// Waits for an event, such as a block.
     Wait,
 }
 
-/// Limits of a pool.
+/// Limits of one worker pool.
 #[derive(Debug, Clone, Copy)]
 pub struct WorkerPoolLimits {
     /// Number of threads.
     pub threads: NonZeroUsize,
-    /// Maximum number of waiting requests.
+    /// Maximum number of queued requests.
     pub queue: usize,
 }
 
-/// Limits of all pools.
+/// Limits of all worker pools.
 #[derive(Debug, Clone)]
 pub struct WorkerOptions {
-    /// `true` to run [`WorkerPool::Read`] on the threads that serve connections: for stores in
-    /// memory.
+    /// `true` to run [`WorkerPool::Read`] on the threads that serve connections, for in-memory
+    /// stores.
     pub inline_reads: bool,
-    /// `true` to run [`WorkerPool::Send`] on the threads that serve connections: for nodes that do
-    /// not make a block per transaction.
+    /// `true` to run [`WorkerPool::Send`] on the threads that serve connections, for nodes that do
+    /// not seal a block per transaction.
     pub inline_sends: bool,
-    /// Pool for reads.
+    /// Pool of [`WorkerPool::Read`].
     pub read: WorkerPoolLimits,
-    /// Pool for executions.
+    /// Pool of [`WorkerPool::Execute`].
     pub execute: WorkerPoolLimits,
-    /// Pool for traces.
+    /// Pool of [`WorkerPool::Trace`].
     pub trace: WorkerPoolLimits,
-    /// Pool for writes.
+    /// Pool of [`WorkerPool::Write`].
     pub write: WorkerPoolLimits,
-    /// Pool for waiting.
+    /// Pool of [`WorkerPool::Wait`].
     pub wait: WorkerPoolLimits,
-    /// Maximum number of bytes of parameters that wait in each pool.
+    /// Maximum total size of queued parameters per pool, in bytes.
     pub queued_bytes: usize,
 }
 
@@ -86,7 +87,7 @@ impl Default for WorkerOptions {
             inline_sends: false,
             read: pool(32_768),
             execute: pool(4_096),
-            // Each of them holds a trace in memory, and half of the cores stay for everything else.
+            // Each trace is held in memory, and half of the cores stay free for other work.
             trace: WorkerPoolLimits {
                 threads: NonZeroUsize::new(cores.get() / 2).unwrap_or(NonZeroUsize::MIN),
                 queue: 64,
@@ -99,7 +100,7 @@ impl Default for WorkerOptions {
 }
 
 impl WorkerOptions {
-    /// Options for a store over a network, whose readers wait more than they compute.
+    /// Options for a networked store, whose readers mostly wait.
     #[must_use]
     pub fn remote_reads(mut self) -> Self {
         self.inline_reads = false;
@@ -110,15 +111,15 @@ impl WorkerOptions {
     }
 }
 
-/// Error of a pool whose queue is full.
+/// Error of a request to a pool whose queue is full.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the node is busy: {waiting} requests of this kind wait already; ask again later")]
 pub struct Overloaded {
-    /// Number of waiting requests.
+    /// Number of queued requests.
     pub waiting: usize,
 }
 
-/// All pools. Threads start when there is work, and end when there is none.
+/// All worker pools. Threads are started on demand and exit when idle.
 #[derive(Debug)]
 pub struct Workers {
     inline_reads: bool,
@@ -131,7 +132,7 @@ pub struct Workers {
 }
 
 impl Workers {
-    /// Pools without a thread yet.
+    /// Creates the pools without starting any thread.
     pub fn new(options: &WorkerOptions) -> Self {
         let pool = |name, limits| Pool::new(name, limits, options.queued_bytes);
         Self {
@@ -145,7 +146,7 @@ impl Workers {
         }
     }
 
-    /// Returns `true` if a request of this kind runs on the thread that serves its connection.
+    /// Returns `true` if requests of this class run on the thread that serves their connection.
     pub(crate) const fn is_inline(&self, pool: WorkerPool) -> bool {
         match pool {
             WorkerPool::Inline => true,
@@ -155,7 +156,8 @@ impl Workers {
         }
     }
 
-    /// Queues `job` for the turn of its connection. `bytes` is what the job holds until it runs.
+    /// Queues a job until its connection's turn. `bytes` is the memory that the job holds until
+    /// then.
     pub(crate) fn run(
         &self,
         pool: WorkerPool,
@@ -179,7 +181,7 @@ struct Job {
     run: Box<dyn FnOnce() + Send>,
 }
 
-/// The threads of a pool and its queue.
+/// A worker pool: its threads and its queue.
 struct Pool(Arc<Shared>);
 
 struct Shared {
@@ -192,7 +194,7 @@ struct Shared {
 
 #[derive(Default)]
 struct Queue {
-    /// Connections with waiting jobs, the next one first.
+    /// Connections with queued jobs; the first one is next.
     turns: VecDeque<ConnectionId>,
     jobs: HashMap<ConnectionId, VecDeque<Job>>,
     waiting: usize,
@@ -213,7 +215,7 @@ impl Queue {
         jobs.push_back(job);
     }
 
-    /// The oldest job of the connection whose turn it is.
+    /// Removes the oldest job of the connection whose turn it is.
     fn take(&mut self) -> Option<Job> {
         let connection = self.turns.pop_front()?;
         let jobs = self.jobs.get_mut(&connection)?;
@@ -228,7 +230,7 @@ impl Queue {
         Some(job)
     }
 
-    /// Returns `true` if one more job fits. A connection may take half of the queue at most.
+    /// Returns `true` if one more job fits. One connection may use at most half of the queue.
     fn has_room(&self, connection: ConnectionId, job: &Job, shared: &Shared) -> bool {
         let own = self.jobs.get(&connection).map_or(0, VecDeque::len);
         self.waiting < shared.limits.queue
@@ -253,7 +255,7 @@ impl Pool {
                     pool = shared.name,
                     waiting = queue.waiting,
                     left_out,
-                    "a request is refused"
+                    "rejected request: worker queue is full"
                 );
             }
             return Err(refused);
@@ -262,7 +264,7 @@ impl Pool {
             match shared.spawn() {
                 Ok(()) => queue.threads += 1,
                 Err(error) => {
-                    tracing::error!(pool = shared.name, %error, "no thread can be started");
+                    tracing::error!(pool = shared.name, %error, "failed to start worker thread");
                     if queue.threads == 0 {
                         return Err(refused);
                     }
@@ -301,9 +303,10 @@ impl Shared {
         loop {
             if let Some(job) = queue.take() {
                 MutexGuard::unlocked(&mut queue, || {
-                    // Who waits for the answer learns that there is none; the thread goes on.
+                    // The sender is dropped, so the waiting request gets an error; the thread
+                    // continues.
                     if catch_unwind(AssertUnwindSafe(job.run)).is_err() {
-                        tracing::error!(pool = self.name, "a method has panicked");
+                        tracing::error!(pool = self.name, "RPC method panicked");
                     }
                 });
                 continue;
@@ -341,7 +344,7 @@ mod tests {
         })
     }
 
-    /// A job that signals when it runs, and waits until it is released.
+    /// Returns a job that signals when it runs, and then blocks until it is released.
     fn blocked(begun: &Sender<()>) -> (Sender<()>, impl FnOnce() + Send + 'static) {
         let (let_go, wait) = channel::<()>();
         let begun = begun.clone();
@@ -389,7 +392,7 @@ mod tests {
                 workers.run(WorkerPool::Execute, ConnectionId::from(connection), 0, job).unwrap();
             }
         }
-        // One thread goes on, so that what it does is in order.
+        // Release a single thread, so that the remaining jobs run in order.
         held[0].send(()).unwrap();
         let first: Vec<u32> = (0..4).map(|_| order.recv_timeout(RETRY_TIMEOUT).unwrap()).collect();
         assert_eq!(first, [7, 8, 9, 7]);
@@ -409,7 +412,7 @@ mod tests {
         assert_eq!(put(10, 0), Err(Overloaded { waiting: 4 }));
         drop(held);
         let (done, answer) = channel();
-        // Once there is room again, more is taken.
+        // Once there is room again, the pool accepts more jobs.
         while workers
             .run(WorkerPool::Execute, ConnectionId::from(7_u32), 0, {
                 let done = done.clone();

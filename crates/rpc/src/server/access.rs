@@ -1,9 +1,9 @@
-//! Who may use a port: the Host and Origin headers of a request, and its bearer token.
+//! Access control of a port: checks the Host and Origin headers of a request, and its bearer token.
 //!
-//! A browser sends what any web page wants to any address, the loopback interface included. CORS
-//! only hides the answers, and not even those of WebSockets, which it does not cover. DNS rebinding
-//! makes a page and a local port the same origin, but the Host header then still contains the name
-//! of the page's server.
+//! A browser sends requests on behalf of any web page to any address, including the loopback
+//! interface. CORS only hides the responses, and it does not cover WebSockets. DNS rebinding makes
+//! a page and a local port the same origin, but the Host header then still contains the name of the
+//! page's server.
 
 use alloy_primitives::keccak256;
 use jsonrpsee::server::{HttpBody, HttpRequest, HttpResponse};
@@ -17,20 +17,20 @@ use std::{
 };
 use tower::{Layer, Service};
 
-/// Bytes of a refused header value that an error contains.
+/// Maximum number of bytes of a rejected header value that an error contains.
 const SHOWN: usize = 64;
 
-/// Secret that every request to a port has to bring as `Authorization: Bearer …`.
+/// Secret that every request to a port must contain as `Authorization: Bearer …`.
 #[derive(Clone, PartialEq, Eq)]
 pub struct AccessToken(String);
 
 impl AccessToken {
-    /// Creates a token of 32 random bytes in hexadecimal.
+    /// Creates a random token: 32 bytes in hexadecimal.
     pub fn random() -> Self {
         Self(alloy_primitives::hex::encode(rand::random::<[u8; 32]>()))
     }
 
-    /// Parses a token: 32 to 1,024 visible ASCII characters. `None` for any other text.
+    /// Parses a token of 32 to 1,024 visible ASCII characters; `None` for any other text.
     pub fn parse(text: &str) -> Option<Self> {
         let text = text.trim();
         let is_token =
@@ -43,7 +43,7 @@ impl AccessToken {
         &self.0
     }
 
-    // Hashes are compared: the time that it takes says nothing about the token.
+    // Compare hashes, so that the duration does not leak how much of the token matches.
     fn is(&self, got: &[u8]) -> bool {
         keccak256(got) == keccak256(&self.0)
     }
@@ -55,22 +55,22 @@ impl fmt::Debug for AccessToken {
     }
 }
 
-/// Reason for which a request is refused before it is read.
+/// Reason to reject a request before its body is read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum AccessError {
-    /// The Host header names neither an IP address nor an allowed host.
+    /// The Host header is neither an IP address nor an allowed name.
     #[error("host {got:?} is not allowed")]
     Host {
         /// The start of the header.
         got: String,
     },
-    /// A web page sent the request, and its origin is not allowed.
+    /// A web page of an origin that is not allowed sent the request.
     #[error("origin {got:?} is not allowed")]
     Origin {
         /// The start of the header.
         got: String,
     },
-    /// The request has no bearer token, or a wrong one.
+    /// The bearer token is missing or wrong.
     #[error("a bearer token is missing or wrong")]
     Token,
 }
@@ -84,29 +84,28 @@ impl AccessError {
     }
 }
 
-/// Rules for the requests to a port.
+/// Access rules for requests to a port.
 #[derive(Debug, Clone)]
 pub struct Access {
     /// Names that the Host header may contain, besides IP addresses; `*` allows all.
     pub hosts: Vec<String>,
-    /// Origin of the web pages that may send requests; `*` allows all, `None` none.
+    /// Origin of web pages that may send requests; `*` allows every origin, `None` rejects all.
     pub origin: Option<String>,
-    /// Secret of the port, if it has one.
+    /// Bearer token that requests must contain, if any.
     pub token: Option<AccessToken>,
 }
 
 impl Access {
-    /// Creates rules for programs on this machine: no web page, and `localhost` or an address as
-    /// the host.
+    /// Rules for local programs: no web pages, and only `localhost` or an IP address as the host.
     pub fn local(token: Option<AccessToken>) -> Self {
         Self { hosts: vec!["localhost".to_owned()], origin: None, token }
     }
 
-    /// Checks the headers of a request, the upgrade to a WebSocket included.
+    /// Checks the headers of a request, including WebSocket upgrades.
     ///
     /// # Errors
     ///
-    /// [`AccessError`]: the request must not be carried out.
+    /// [`AccessError`] if the request must be rejected.
     pub fn check<B>(&self, request: &HttpRequest<B>) -> Result<(), AccessError> {
         let header = |name: &str| request.headers().get_all(name).into_iter();
         for host in header("host") {
@@ -114,7 +113,7 @@ impl Access {
                 return Err(AccessError::Host { got: start(host.as_bytes()) });
             }
         }
-        // HTTP/2 and absolute targets carry the host in the target.
+        // HTTP/2 and absolute-form targets contain the host in the target.
         if let Some(host) = request.uri().host()
             && !self.allows_host(host.as_bytes())
         {
@@ -149,7 +148,7 @@ impl Access {
             Some((name, port))
                 if !name.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit()) =>
             {
-                // An IPv6 address without a port has colons too, and brackets around all of it.
+                // An IPv6 address without a port contains colons too, but is enclosed in brackets.
                 if host.ends_with(']') { host } else { name }
             }
             _ => host,
@@ -164,7 +163,7 @@ fn start(value: &[u8]) -> String {
     String::from_utf8_lossy(&value[..value.len().min(SHOWN)]).into_owned()
 }
 
-/// Middleware that refuses requests by [`Access`].
+/// Middleware that enforces [`Access`].
 #[derive(Debug, Clone)]
 pub(super) struct AccessLayer(pub(super) Arc<Access>);
 
@@ -176,7 +175,7 @@ impl<S> Layer<S> for AccessLayer {
     }
 }
 
-/// A service behind an [`AccessLayer`].
+/// Service behind an [`AccessLayer`].
 #[derive(Debug, Clone)]
 pub(super) struct Guarded<S> {
     access: Arc<Access>,
@@ -208,7 +207,7 @@ where
     }
 }
 
-/// The answer to a refused request.
+/// Response to a rejected request.
 fn refusal(error: &AccessError) -> HttpResponse {
     let mut answer = HttpResponse::new(HttpBody::from(error.to_string()));
     if let Ok(status) = error.status().try_into() {

@@ -1,8 +1,9 @@
-//! Open connections: their number, their number per address, and the bytes that they hold.
+//! Open connections: limits on their number, their number per address, and the bytes that they
+//! hold.
 //!
 //! At a limit, the server closes the connection that has been idle, or has kept the server waiting,
-//! for longest. So clients cannot lock out others by opening connections without requests, sending
-//! bytes slowly, or not reading their answers.
+//! for the longest time. So clients cannot lock out others by opening connections without requests,
+//! sending bytes slowly, or not reading their responses.
 
 use super::frames::Frames;
 use crate::LogLimit;
@@ -19,14 +20,13 @@ use std::{
     time::Duration,
 };
 
-/// Maximum number of requests of a WebSocket that are answered at once, where a batch is one.
-/// Beyond it the server stops reading, so a client cannot make it keep an unbounded number of
-/// requests.
+/// Maximum number of concurrent requests per WebSocket, where a batch counts as one. At the limit
+/// the server stops reading, which bounds the number of requests that a client can make it hold.
 pub(super) const MAX_AT_WORK: usize = 32;
-/// Number of unread answers of a WebSocket at which the server stops reading: each waits in a task,
-/// which holds more than a short answer.
+/// Number of unread responses at which the server stops reading from a WebSocket: each waits in its
+/// own task, which holds more memory than a short response.
 pub(super) const MAX_UNREAD: usize = 256;
-/// Bytes that a request holds beside its parameters, at least.
+/// Minimum number of bytes that a request holds besides its parameters.
 const REQUEST_BYTES: usize = 256;
 
 static SLOW: LogLimit = LogLimit::new();
@@ -37,13 +37,13 @@ static UNREAD: LogLimit = LogLimit::new();
 pub(super) struct Bounds {
     /// Maximum number of open connections.
     pub(super) open: usize,
-    /// Maximum number of open connections of one address.
+    /// Maximum number of open connections per address.
     pub(super) per_address: usize,
-    /// Maximum number of bytes that wait for the client of one connection.
+    /// Maximum number of bytes queued for the client of one connection.
     pub(super) queued: usize,
-    /// Maximum number of bytes of requests and answers of all connections together.
+    /// Maximum number of bytes of requests and responses, over all connections.
     pub(super) held: usize,
-    /// Time for a whole request, and for a client to read anything of its answer.
+    /// Timeout for receiving a whole request, and for a client to read any part of its response.
     pub(super) patience: Duration,
 }
 
@@ -51,7 +51,7 @@ pub(super) struct Bounds {
 #[derive(Debug)]
 pub(super) struct Connections {
     pub(super) bounds: Bounds,
-    /// Logical time, to compare when connections became idle.
+    /// Logical clock, which orders the times at which connections became idle.
     turns: AtomicU64,
     held: AtomicUsize,
     open: Mutex<Open>,
@@ -64,7 +64,7 @@ struct Open {
     addresses: HashMap<IpAddr, usize>,
 }
 
-/// Error if no connection can be closed: the server is working on a request of each.
+/// No connection can be closed, because the server is working on a request of each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Full {
     /// Number of open connections.
@@ -83,8 +83,7 @@ impl Connections {
         })
     }
 
-    /// Takes a place for a connection. If all are taken, the connection that is idle for longest is
-    /// closed.
+    /// Admits a connection. At a limit, closes the connection that has been idle for longest.
     pub(super) fn admit(self: &Arc<Self>, client: IpAddr) -> Result<Place, Full> {
         let address = subscriber(client);
         let mut open = self.open.lock();
@@ -127,14 +126,14 @@ impl Connections {
         self.turns.fetch_add(1, Relaxed)
     }
 
-    /// Closes connections that hold bytes until the total is within the limit: first the one whose
-    /// client keeps the server waiting for longest.
+    /// Closes connections that hold bytes until the total is within the limit, starting with the
+    /// one whose client has kept the server waiting for longest.
     fn make_room(&self) {
         while self.held.load(Relaxed) > self.bounds.held {
             let mut open = self.open.lock();
             let holds = |control: &Control| control.held() > 0;
             let oldest = open.oldest(|control| holds(control) && control.is_waited_for());
-            // If the server is working for all of them, the one that holds most.
+            // If the server is working for all of them, close the one that holds most bytes.
             let Some(oldest) = oldest.or_else(|| open.largest()) else { return };
             let (held, limit) = (self.held.load(Relaxed), self.bounds.held);
             if let Some(left_out) = SLOW.admit() {
@@ -149,19 +148,19 @@ impl Connections {
 }
 
 impl Open {
-    /// The connection, of the given ones, that is idle for longest.
+    /// Returns the connection that has been idle for longest among those that match.
     fn oldest(&self, is_one: impl Fn(&Control) -> bool) -> Option<Arc<Control>> {
         let those = self.controls.values().filter(|control| is_one(control));
         those.min_by_key(|control| control.since.load(Relaxed)).cloned()
     }
 
-    /// The connection that holds most bytes, if one holds any.
+    /// Returns the connection that holds most bytes, if any holds some.
     fn largest(&self) -> Option<Arc<Control>> {
         let held = self.controls.values().filter(|control| control.held() > 0);
         held.max_by_key(|control| control.held()).cloned()
     }
 
-    /// Closes the connection, of the given ones, that is idle for longest, if one is idle.
+    /// Closes the matching connection that has been idle for longest; `None` if none is idle.
     fn give_way(&mut self, is_one: impl Fn(&Control) -> bool) -> Option<()> {
         let oldest = self.oldest(|control| is_one(control) && control.is_waited_for())?;
         tracing::debug!(address = %oldest.address, "closed idle connection in favour of a new one");
@@ -169,7 +168,7 @@ impl Open {
         Some(())
     }
 
-    /// Frees the place of a connection, and ends it.
+    /// Removes a connection and closes it.
     fn close(&mut self, control: &Control) {
         if self.controls.remove(&control.id).is_none() {
             return;
@@ -184,7 +183,7 @@ impl Open {
     }
 }
 
-/// The part of an address that identifies a subscriber: the first 64 bits of IPv6.
+/// Part of an address by which connections are counted: the first 64 bits of an IPv6 address.
 fn subscriber(client: IpAddr) -> IpAddr {
     match client.to_canonical() {
         IpAddr::V6(address) => {
@@ -195,7 +194,7 @@ fn subscriber(client: IpAddr) -> IpAddr {
     }
 }
 
-/// The place of an open connection, freed on drop.
+/// Slot of an open connection, freed on drop.
 #[derive(Debug)]
 pub(super) struct Place(pub(super) Arc<Control>);
 
@@ -205,32 +204,32 @@ impl Drop for Place {
     }
 }
 
-/// State of an open connection, and the switch that closes it.
+/// State of an open connection, through which it can be closed.
 #[derive(Debug)]
 pub(crate) struct Control {
     id: u64,
     address: IpAddr,
-    /// Logical time at which the connection last became idle, or the server began to wait for its
+    /// Logical time at which the connection last became idle or the server began to wait for its
     /// client.
     since: AtomicU64,
-    /// Number of requests that are being answered.
+    /// Number of requests in progress.
     at_work: AtomicUsize,
-    /// `true` if a request is partly read, or none has arrived yet.
+    /// `true` if a request is partly read or none has arrived yet.
     is_due: AtomicBool,
-    /// `true` for a WebSocket, which may be idle between requests for any time.
+    /// `true` for a WebSocket, which may stay idle between requests indefinitely.
     lasts: AtomicBool,
-    /// The last four bytes that arrived before it.
+    /// The last four bytes received before the upgrade to a WebSocket.
     last_bytes: AtomicU32,
-    /// Frames of a WebSocket.
+    /// Frame parser of a WebSocket.
     frames: Mutex<Frames>,
     is_closed: AtomicBool,
-    /// Bytes read of an incomplete request.
+    /// Bytes received of an incomplete request.
     incoming: AtomicUsize,
-    /// Bytes of requests that are being answered, and of their answers so far.
+    /// Bytes of requests in progress and of their responses so far.
     working: AtomicUsize,
-    /// Bytes of answers and notifications that are not written yet.
+    /// Bytes of responses and notifications that are not yet written.
     outgoing: AtomicUsize,
-    /// Estimated number of these answers and notifications.
+    /// Estimated number of responses and notifications that are not yet written.
     unread: AtomicUsize,
     reader: AtomicWaker,
     writer: AtomicWaker,
@@ -238,17 +237,17 @@ pub(crate) struct Control {
 }
 
 impl Control {
-    /// Time for a whole request, and for a client to read anything of its answer.
+    /// Timeout for receiving a whole request, and for a client to read any part of its response.
     pub(super) fn patience(&self) -> Duration {
         self.connections.bounds.patience
     }
 
-    /// Returns `true` if the connection has to close.
+    /// Returns `true` if the connection must close.
     pub(crate) fn is_closed(&self) -> bool {
         self.is_closed.load(Relaxed)
     }
 
-    /// Returns `true` if a request has to arrive within [`Self::patience`].
+    /// Returns `true` if a request must arrive within [`Self::patience`].
     pub(super) fn is_due(&self) -> bool {
         self.is_due.load(Relaxed) && !self.lasts.load(Relaxed)
     }
@@ -261,15 +260,15 @@ impl Control {
         self.writer.register(context.waker());
     }
 
-    /// Returns `true` if the server should read no more until it has answered some requests, and
-    /// its client has read some answers.
+    /// Returns `true` if the server should stop reading until it has answered some requests and the
+    /// client has read some responses.
     pub(super) fn is_busy(&self) -> bool {
         self.lasts.load(Relaxed)
             && (self.at_work.load(Relaxed) >= MAX_AT_WORK
                 || self.unread.load(Relaxed) >= MAX_UNREAD)
     }
 
-    /// Records bytes from the client.
+    /// Records bytes received from the client.
     pub(super) fn received(&self, bytes: &[u8]) {
         if self.lasts.load(Relaxed) {
             let (before, now) = {
@@ -295,9 +294,10 @@ impl Control {
         self.frames.lock().has_invalid_id()
     }
 
-    /// Records that a request is complete, and whether a part of the next one has arrived.
+    /// Records that a request was read completely; `rest` is the number of bytes received of the
+    /// next one.
     pub(super) fn is_read(&self, rest: usize) {
-        // The frames of a WebSocket tell what it holds.
+        // The bytes that a WebSocket holds are derived from its frames.
         if self.lasts.load(Relaxed) {
             return;
         }
@@ -305,7 +305,7 @@ impl Control {
         self.is_due.store(rest > 0, Relaxed);
     }
 
-    /// Records that a complete request with this many bytes of parameters is being answered, until
+    /// Records that a complete request is in progress, with this many bytes of parameters, until
     /// the guard is dropped.
     pub(super) fn begin(self: &Arc<Self>, bytes: usize) -> AtWork {
         self.at_work.fetch_add(1, Relaxed);
@@ -315,9 +315,9 @@ impl Control {
         at_work
     }
 
-    /// Records that the connection becomes a WebSocket. A client that has sent more than the
-    /// request for it is closed: it must wait for the answer, and the account of its frames would
-    /// begin within one.
+    /// Records the upgrade to a WebSocket. Closes the connection if the client has sent more than
+    /// the upgrade request: it must wait for the response, and frame parsing would start inside a
+    /// frame.
     pub(super) fn lasts(&self) {
         self.is_read(0);
         self.lasts.store(true, Relaxed);
@@ -326,14 +326,14 @@ impl Control {
         }
     }
 
-    /// Records bytes that wait for the client, and closes the connection if there are too many.
+    /// Records bytes queued for the client, and closes the connection if there are too many.
     pub(crate) fn queue(&self, bytes: usize) {
         let before = self.outgoing.load(Relaxed);
         if before == 0 {
             self.touch();
         }
         let (queued, limit) = (before.saturating_add(bytes), self.connections.bounds.queued);
-        // One answer alone is bounded by its own limit.
+        // A single response is bounded by its own limit.
         if before > 0 && queued > limit {
             if let Some(left_out) = UNREAD.admit() {
                 tracing::warn!(
@@ -348,11 +348,11 @@ impl Control {
         self.hold(&self.outgoing, bytes);
     }
 
-    /// Records bytes that were written.
+    /// Records bytes written to the client.
     pub(super) fn written(&self, bytes: usize) {
         let before = self.outgoing.load(Relaxed);
         let left = self.release(&self.outgoing, bytes);
-        // Answers are written in parts and together: in proportion.
+        // Responses are written in parts or together, so reduce the count in proportion.
         let rest = |unread: usize| unread.saturating_mul(left).checked_div(before).unwrap_or(0);
         let unread = self.unread.fetch_update(Relaxed, Relaxed, |it| Some(rest(it)));
         if unread.is_ok_and(|unread| unread >= MAX_UNREAD) {
@@ -363,7 +363,7 @@ impl Control {
         }
     }
 
-    /// Closes the connection and frees its place.
+    /// Closes the connection and frees its slot.
     pub(crate) fn close(&self) {
         self.connections.open.lock().close(self);
     }
@@ -387,7 +387,8 @@ impl Control {
             .fold(0, |sum, side| sum.saturating_add(side.load(Relaxed)))
     }
 
-    /// Returns `true` if the server has nothing to do for the connection, or waits for its client.
+    /// Returns `true` if the connection has no request in progress: it is idle, or the server waits
+    /// for its client.
     fn is_waited_for(&self) -> bool {
         self.at_work.load(Relaxed) == 0
     }
@@ -400,13 +401,13 @@ impl Control {
         if self.connections.held.fetch_add(bytes, Relaxed) + bytes > self.connections.bounds.held {
             self.connections.make_room();
         }
-        // It may have ended meanwhile.
+        // The connection may have been closed in the meantime.
         if self.is_closed() {
             self.release(side, usize::MAX);
         }
     }
 
-    /// Remaining bytes of a counter after some of them are gone.
+    /// Subtracts bytes from a counter and from the total; returns the bytes left.
     fn release(&self, side: &AtomicUsize, bytes: usize) -> usize {
         let mut left = 0;
         let subtract = |held: usize| {
@@ -419,7 +420,7 @@ impl Control {
     }
 }
 
-/// Guard of a request that is being answered.
+/// Guard of a request in progress.
 #[derive(Debug)]
 pub(super) struct AtWork {
     control: Arc<Control>,
@@ -428,8 +429,8 @@ pub(super) struct AtWork {
 }
 
 impl AtWork {
-    /// Records further bytes that the request holds. Closes the connection if its requests and
-    /// answers exceed its limit together; one answer alone is bounded by its own limit.
+    /// Records additional bytes that the request holds. Closes the connection if its requests and
+    /// responses together exceed its limit; a single response is bounded by its own limit.
     pub(super) fn grow(&mut self, bytes: usize) {
         let control = &self.control;
         self.held = self.held.saturating_add(bytes);
@@ -438,12 +439,12 @@ impl AtWork {
         let limit = control.connections.bounds.queued;
         let is_one = outgoing == 0 && control.at_work.load(Relaxed) == 1;
         if !is_one && working.saturating_add(outgoing) > limit {
-            tracing::debug!(address = %control.address, working, outgoing, limit, "closed connection: its requests hold too much");
+            tracing::debug!(address = %control.address, working, outgoing, limit, "closed connection: requests hold too many bytes");
             control.close();
         }
     }
 
-    /// Returns `true` if nobody waits for the answer any more.
+    /// Returns `true` if the connection has closed, so nobody waits for the response.
     pub(super) fn is_in_vain(&self) -> bool {
         self.control.is_closed()
     }
@@ -455,7 +456,7 @@ impl Drop for AtWork {
         control.release(&control.working, self.held);
         control.at_work.fetch_sub(1, Relaxed);
         control.touch();
-        // The server may read on.
+        // The server may resume reading.
         control.reader.wake();
     }
 }

@@ -1,4 +1,4 @@
-//! The frames of a WebSocket's input, as far as the account of its bytes needs them.
+//! Parser of the WebSocket frames that a client sends, for counting the bytes they hold.
 
 use super::ids::Ids;
 use soketto::{
@@ -6,31 +6,31 @@ use soketto::{
     base::{Codec, Header},
 };
 
-/// Maximum length of a frame's header.
+/// Maximum length of a frame header, in bytes.
 const HEADER: usize = 14;
 
-/// Counter of the bytes of the message that a client is sending.
+/// Counts the bytes of the message that a client is sending.
 ///
-/// soketto answers and drops control frames, and passes on complete messages. Only the part of an
-/// incomplete message is held, so an account of all bytes that arrive would grow with each ping.
+/// soketto answers and drops control frames, and passes on complete messages. Only incomplete
+/// messages are held, so counting all received bytes would grow with each ping.
 #[derive(Debug, Default)]
 pub(super) struct Frames {
     header: Vec<u8>,
     current: Option<Header>,
-    /// Bytes of the current frame's payload that have not arrived.
+    /// Payload bytes of the current frame that have not arrived yet.
     missing: usize,
-    /// Bytes of the incomplete message.
+    /// Bytes received of the incomplete message.
     message: usize,
-    /// Ids of the incomplete message.
+    /// Id scanner of the incomplete message.
     ids: Option<Ids>,
     /// `true` after a message with an invalid id.
     has_invalid_id: bool,
-    /// `true` after a header that is invalid: the connection ends.
+    /// `true` after an invalid header; the connection then ends.
     is_broken: bool,
 }
 
 impl Frames {
-    /// Follows bytes from the client, and returns the length of the incomplete message.
+    /// Parses bytes from the client and returns the length of the incomplete message.
     pub(super) fn receive(&mut self, mut bytes: &[u8]) -> usize {
         while !bytes.is_empty() {
             if self.is_broken {
@@ -49,7 +49,7 @@ impl Frames {
         self.message
     }
 
-    /// Reads a byte of a header, and returns the rest.
+    /// Parses one byte of a header and returns the remaining input.
     fn read_header<'b>(&mut self, bytes: &'b [u8]) -> &'b [u8] {
         let Some((first, rest)) = bytes.split_first() else { return bytes };
         self.header.push(*first);
@@ -65,7 +65,7 @@ impl Frames {
         rest
     }
 
-    /// Returns `true` if a message so far has a request with an invalid id.
+    /// Returns `true` if any message so far contained a request with an invalid id.
     pub(super) const fn has_invalid_id(&self) -> bool {
         self.has_invalid_id
     }
@@ -83,7 +83,7 @@ impl Frames {
         self.has_invalid_id |= ids.has_invalid();
     }
 
-    /// Counts a part of the payload of the current frame.
+    /// Counts a part of the current frame's payload.
     fn end_of_part(&mut self, part: usize) {
         let Some(header) = &self.current else { return };
         if !header.opcode().is_control() {

@@ -1,8 +1,8 @@
-//! Plain requests: one JSON-RPC call in a short `POST` on a connection that stays open.
+//! Plain requests: one JSON-RPC call in a short `POST` on a keep-alive connection.
 //!
-//! Nearly all clients of a node send only plain requests. This module answers them with one read
-//! and one write each. The first request of another kind, by its head or body, goes to the full
-//! server together with its connection.
+//! Nearly all clients of a node send only plain requests. This module serves them with one read and
+//! one write each. The first request of another kind, by its head or body, is handed over to the
+//! full server together with its connection.
 
 use super::{Access, Handover, call, listen::Connection, next_connection};
 use crate::codes;
@@ -17,14 +17,14 @@ use serde_json::value::RawValue;
 use std::{borrow::Cow, io, io::Write as _, sync::Arc, time::SystemTime};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-/// Maximum number of bytes of a plain request, head included.
+/// Maximum number of bytes of a plain request, including its head.
 const LONGEST: usize = 64 << 10;
 /// Maximum number of headers of a plain request.
 const HEADERS: usize = 32;
-/// First bytes of HTTP/2, which a browser never speaks without TLS. Concurrent requests on one
-/// connection would have no deadline each.
+/// Preface of HTTP/2, which browsers never use without TLS. Concurrent requests on one connection
+/// could not have a deadline each.
 const HTTP_2: &[u8] = b"PRI * HTTP/2";
-/// The answer to [`HTTP_2`].
+/// Response to [`HTTP_2`].
 const NO_HTTP_2: &[u8] =
     b"HTTP/1.1 505 HTTP Version Not Supported\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
 
@@ -35,20 +35,20 @@ pub(super) struct Plain<'m> {
     access: &'m Access,
     methods: &'m Methods,
     max_response: usize,
-    /// Bytes received and not answered yet.
+    /// Bytes received but not yet answered.
     input: Vec<u8>,
     output: Vec<u8>,
     date: Date,
 }
 
-/// Kind of the data at the beginning of the input.
+/// Classification of the data at the start of the input.
 #[derive(Debug, PartialEq, Eq)]
 enum Begun {
     /// An incomplete request.
     Part,
-    /// A plain request, with the range of its body.
+    /// A plain request; `body..end` is the range of its body.
     Whole { body: usize, end: usize },
-    /// Data for the full server.
+    /// Data that the full server must handle.
     Other,
 }
 
@@ -71,8 +71,8 @@ impl<'m> Plain<'m> {
         }
     }
 
-    /// Answers until the client leaves or `stopped` is ready (`None`), or returns the connection at
-    /// the first input that is not plain.
+    /// Serves requests until the client disconnects or `stopped` is ready (`None`), or returns the
+    /// connection at the first input that is not a plain request.
     pub(super) async fn serve(
         mut self,
         stopped: &mut (impl Future<Output = ()> + Unpin),
@@ -104,7 +104,7 @@ impl<'m> Plain<'m> {
                     tokio::select! {
                     biased;
                     answer = self.answer(body, end) => answer,
-                    // The client has gone: its queued requests are dropped.
+                    // The client has disconnected: its queued requests are dropped.
                     () = self.connection.hung_up() => return Ok(None),
                     }
                 }
@@ -114,13 +114,13 @@ impl<'m> Plain<'m> {
                 return Ok(Some(Handover::new(self.connection, self.input)));
             };
             self.input.drain(..end);
-            // A part of the next request may have come with this one.
+            // A part of the next request may have arrived with this one.
             control.is_read(self.input.len());
             self.write(answer.as_ref()).await?;
         }
     }
 
-    /// The answer to the request at the start of the input, and where the request ends.
+    /// Returns the response to the request at the start of the input, and where the request ends.
     async fn answer(&self, body: usize, end: usize) -> Option<(MethodResponse, usize)> {
         let request = request(&self.input[body..end])?;
         let is_subscription = self.methods.method(&request.method).is_some_and(|method| {
@@ -146,7 +146,7 @@ impl<'m> Plain<'m> {
             self.date.now(),
         )?;
         self.connection.control().queue(self.output.len() + answer.len());
-        // A long answer is not copied.
+        // Long responses are written without copying.
         if answer.len() > LONGEST {
             self.connection.write_all(&self.output).await?;
             return self.connection.write_all(answer.as_bytes()).await;
@@ -156,8 +156,8 @@ impl<'m> Plain<'m> {
     }
 }
 
-/// A request whose id has not been parsed. jsonrpsee tries one kind of id after another and builds
-/// an error for each mismatch, which costs as much as the rest of the request.
+/// Request with an unparsed id. jsonrpsee tries one type of id after another and builds an error
+/// for each mismatch, which costs as much as the rest of the request.
 #[derive(Deserialize)]
 struct Call<'a> {
     jsonrpc: TwoPointZero,
@@ -169,7 +169,7 @@ struct Call<'a> {
     params: Option<&'a RawValue>,
 }
 
-/// The request in a body, if it is one.
+/// Parses the request in a body; `None` if it is not one.
 fn request(body: &[u8]) -> Option<Request<'_>> {
     let Call { jsonrpc, id, method, params } = serde_json::from_slice(body).ok()?;
     let id = match id.get().parse() {
@@ -188,7 +188,7 @@ fn begun(input: &[u8], access: &Access) -> Begun {
         Ok(httparse::Status::Partial) if input.len() < LONGEST => return Begun::Part,
         Ok(httparse::Status::Partial) | Err(_) => return Begun::Other,
     };
-    // The full server checks the token.
+    // Tokens are checked by the full server.
     if request.method != Some("POST") || request.version != Some(1) || access.token.is_some() {
         return Begun::Other;
     }
@@ -197,7 +197,7 @@ fn begun(input: &[u8], access: &Access) -> Begun {
         let is = |name: &str| header.name.eq_ignore_ascii_case(name);
         if is("content-length") {
             let digits = str::from_utf8(header.value).ok().filter(|value| {
-                // No sign, as the parser of numbers would take it.
+                // Rejects a sign, which `parse` would accept.
                 value.bytes().all(|byte| byte.is_ascii_digit())
             });
             match digits.and_then(|digits| digits.parse::<usize>().ok()) {
@@ -212,7 +212,7 @@ fn begun(input: &[u8], access: &Access) -> Begun {
                 return Begun::Other;
             }
         } else if is("host") {
-            // The full server refuses it.
+            // The full server rejects the request.
             if !access.allows_host(header.value) {
                 return Begun::Other;
             }
@@ -229,7 +229,7 @@ fn begun(input: &[u8], access: &Access) -> Begun {
     }
 }
 
-/// Time of day in the format of HTTP, updated once a second.
+/// Current time as an HTTP date, formatted at most once per second.
 #[derive(Default)]
 struct Date {
     second: u64,
@@ -298,7 +298,7 @@ mod tests {
         )
     }
 
-    /// The begin of a request to a port for local programs.
+    /// Classifies input to a port for local programs.
     fn open_to(input: &[u8]) -> Begun {
         begun(input, &Access::local(None))
     }

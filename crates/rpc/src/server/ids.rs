@@ -1,65 +1,65 @@
-//! Ids of requests, checked while their text arrives.
+//! Scanner for invalid request ids in arriving JSON text.
 //!
-//! jsonrpsee parses an object with an id that it cannot represent, such as `1.5`, `true` or `[]`,
-//! as a notification. Notifications are carried out and never answered, so such a request has to be
-//! told apart from one, and only its text still has the id.
+//! jsonrpsee parses an object whose id it cannot represent, such as `1.5`, `true` or `[]`, as a
+//! notification. Notifications are executed and never answered, so such a request must be told
+//! apart from one, and only its text still contains the id.
 
 use parking_lot::Mutex;
 use std::sync::Arc;
 
-/// Name of the member that is the id.
+/// Name of the id member.
 const ID: &[u8] = b"id";
 
-/// Ids of a request or batch that arrives over HTTP, in the extensions of its request.
+/// Ids of a request or batch that arrives over HTTP, stored in the extensions of its request.
 #[derive(Debug, Clone)]
 pub(super) struct BodyIds(pub(super) Arc<Mutex<Ids>>);
 
-/// Scanner of JSON text for invalid ids of its request, or of the requests of its batch.
+/// Scans JSON text for invalid ids of a request, or of the requests of a batch.
 ///
-/// It accepts any bytes: what is not JSON is refused where it is parsed.
+/// Accepts any bytes: malformed JSON is rejected by the parser.
 #[derive(Debug)]
 pub(super) struct Ids {
-    /// Maximum number of entries that are recorded; a batch with more is refused as a whole.
+    /// Maximum number of recorded entries; a larger batch is rejected as a whole.
     most: usize,
     /// Number of open objects and arrays.
     depth: usize,
     is_batch: bool,
     /// Index of the current request in its batch.
     entry: usize,
-    /// Number of ids of the current request.
+    /// Number of ids in the current request.
     ids: usize,
     place: Place,
     text: Text,
-    /// Invalid requests, in ascending order.
+    /// Indices of requests with an invalid id, ascending.
     invalid: Vec<usize>,
 }
 
-/// Place between two tokens of a request.
+/// Position between two tokens of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Place {
     /// Before the name of a member.
     Name,
-    /// Behind the name `id`, before its value.
+    /// After the name `id`, before its value.
     Id,
-    /// In an id that is a number or a literal.
+    /// Inside an id that is a number or a literal.
     IdText,
     /// Anywhere else.
     Other,
 }
 
-/// Place in a string.
+/// Position relative to a string.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Text {
     /// Outside strings.
     None,
-    /// In a string that is no member name of a request.
+    /// Inside a string that is not a member name of a request.
     Any { is_escaped: bool },
-    /// In a member name, of which this many bytes match `id`, if all do.
+    /// Inside a member name; `matching` is the number of bytes that match `id` so far, if all do.
     Name { matching: Option<usize>, has_escape: bool, is_escaped: bool },
 }
 
 impl Ids {
-    /// A scanner at the start of a text, for batches of up to `most` requests.
+    /// Creates a scanner for the start of a text, for batches of up to `most` requests.
     pub(super) const fn new(most: usize) -> Self {
         Self {
             most,
@@ -98,8 +98,8 @@ impl Ids {
                     self.text = match byte {
                         _ if is_escaped => Text::Name { matching, has_escape, is_escaped: false },
                         b'"' => {
-                            // `\u0069d` is the same name. The names of a request need no escape
-                            // sequences.
+                            // `\u0069d` is the same name. Since no valid member name needs escape
+                            // sequences, treat an escaped name as `id`.
                             if has_escape || matching == Some(ID.len()) {
                                 self.place = Place::Id;
                                 self.ids += 1;
@@ -118,7 +118,7 @@ impl Ids {
         }
     }
 
-    /// Depth inside a request.
+    /// Depth of the members of a request.
     const fn level(&self) -> usize {
         if self.is_batch { 2 } else { 1 }
     }
@@ -157,14 +157,14 @@ impl Ids {
                     self.end_of_id(byte == b'n' || byte.is_ascii_digit());
                     self.place = Place::IdText;
                 }
-                // A fraction or an exponent; `null` has neither.
+                // A fraction or an exponent. `null` contains none of these characters.
                 Place::IdText if matches!(byte, b'.' | b'e' | b'E') => self.invalidate(),
                 _ => {}
             },
         }
     }
 
-    /// Records the kind of an id if there should be one here.
+    /// Records whether the value at the current position, if it is an id, is valid.
     fn end_of_id(&mut self, is_valid: bool) {
         if self.place != Place::Id {
             return;

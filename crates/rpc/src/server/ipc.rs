@@ -1,4 +1,4 @@
-//! JSON-RPC over a Unix socket: one JSON value after another, in both directions.
+//! JSON-RPC over a Unix socket: a stream of JSON values in each direction.
 
 use super::{HexIds, call, next_connection, notifications};
 use crate::{RpcError, codes};
@@ -27,12 +27,12 @@ use tokio::{
     task::{JoinHandle, JoinSet},
 };
 
-/// Maximum number of answers that wait for a slow client.
+/// Maximum number of responses queued for a slow client.
 const BUFFER: usize = 64;
-/// Maximum number of concurrent requests of a client; the server reads no more meanwhile.
+/// Maximum number of concurrent requests per client; at the limit the server stops reading.
 const AT_WORK: usize = 1024;
 
-/// An IPC socket, served until this is dropped.
+/// IPC socket that is served until it is dropped.
 #[derive(Debug)]
 pub(super) struct IpcServer {
     path: PathBuf,
@@ -40,7 +40,7 @@ pub(super) struct IpcServer {
 }
 
 impl IpcServer {
-    /// Listens at `path`. Replaces a stale socket, but no other file. Must be called inside a Tokio
+    /// Listens on `path`. Replaces a stale socket but no other file. Must be called inside a Tokio
     /// runtime.
     pub(super) fn start(
         path: &Path,
@@ -56,7 +56,7 @@ impl IpcServer {
         listener.set_nonblocking(true)?;
         let listener = UnixListener::from_std(listener)?;
         let task = tokio::spawn(async move {
-            // The connections end with the task, since the set ends what is in it.
+            // Dropping the task drops the set, which aborts its connections.
             let mut connections = JoinSet::new();
             loop {
                 match listener.accept().await {
@@ -80,12 +80,12 @@ impl IpcServer {
 impl Drop for IpcServer {
     fn drop(&mut self) {
         self.task.abort();
-        // That it may be gone already is no failure.
+        // Ignore a socket file that was already removed.
         let _ = fs::remove_file(&self.path);
     }
 }
 
-/// Client of a connection.
+/// State of one connection.
 #[derive(Clone)]
 struct Client {
     id: ConnectionId,
@@ -101,7 +101,7 @@ impl Client {
     }
 }
 
-/// Serves one connection until the client leaves or sends invalid JSON.
+/// Serves one connection until the client disconnects or sends invalid JSON.
 async fn serve(stream: UnixStream, client: Client, max_request: usize) {
     let (mut reader, mut writer) = stream.into_split();
     let (answers, mut outgoing) = mpsc::channel::<String>(BUFFER);
@@ -137,8 +137,8 @@ async fn serve(stream: UnixStream, client: Client, max_request: usize) {
     while writing.join_next().await.is_some() {}
 }
 
-/// Complete values at the start of a buffer, their length, and `true` if the rest can never become
-/// a value.
+/// Returns the complete values at the start of a buffer, their total length, and `true` if the rest
+/// cannot become valid JSON.
 fn split(buffer: &[u8]) -> (Vec<String>, usize, bool) {
     let mut stream = serde_json::Deserializer::from_slice(buffer).into_iter::<&RawValue>();
     let (mut values, mut used) = (Vec::new(), 0);
@@ -162,8 +162,7 @@ fn failure(code: i32) -> String {
     format!(r#"{{"jsonrpc":"2.0","id":null,"error":{{"code":{code},"message":"{message}"}}}}"#)
 }
 
-/// Error for a batch whose answers are too long; `got` counts the bytes up to where the server
-/// stopped.
+/// Error for a batch whose responses are too long. `got` counts the bytes until the server stopped.
 fn too_big_batch(got: usize, limit: usize) -> String {
     let error = RpcError::exceeded(
         "the answers to the batch are too large (bytes)",
@@ -175,10 +174,10 @@ fn too_big_batch(got: usize, limit: usize) -> String {
     MethodResponse::error(Id::Null, error).as_ref().to_owned()
 }
 
-/// Streams of notifications of subscriptions.
+/// Notifications of one subscription.
 type Notifications = mpsc::Receiver<Box<RawValue>>;
 
-/// Answers a request or a batch, and forwards the notifications of its subscriptions.
+/// Responds to a request or batch, then forwards the notifications of its subscriptions.
 async fn answer(request: String, client: Client, answers: mpsc::Sender<String>) {
     let mut begun = Vec::new();
     let answer = match serde_json::from_str::<Vec<&RawValue>>(&request) {
@@ -206,7 +205,7 @@ async fn answer(request: String, client: Client, answers: mpsc::Sender<String>) 
     {
         return;
     }
-    // Once the client knows their ids.
+    // Forward notifications only after the client has received their subscription ids.
     for mut notifications in begun {
         let answers = answers.clone();
         tokio::spawn(async move {
@@ -219,7 +218,7 @@ async fn answer(request: String, client: Client, answers: mpsc::Sender<String>) 
     }
 }
 
-/// The answer to one request; `None` for a notification. Adds a new subscription to the others.
+/// Responds to one request; `None` for a notification. Adds a new subscription to `begun`.
 async fn one(request: &str, client: &Client, begun: &mut Vec<Notifications>) -> Option<String> {
     let Client { id, methods, max_response, subscriptions } = client;
     if let Ok(call_of) = serde_json::from_str::<Request<'_>>(request) {
@@ -243,7 +242,7 @@ async fn one(request: &str, client: &Client, begun: &mut Vec<Notifications>) -> 
                 };
                 let sink = MethodSink::new(sender);
                 let answer = subscribe(call_of.id, params, sink, state, extensions).await;
-                // The answer comes this way too.
+                // The subscription's response is also sent to the sink; discard it.
                 notifications.recv().await;
                 begun.push(notifications);
                 return Some(answer.as_ref().to_owned());
@@ -252,7 +251,7 @@ async fn one(request: &str, client: &Client, begun: &mut Vec<Notifications>) -> 
                 let answer = end(call_of.id, params, *id, *max_response, extensions);
                 return Some(answer.as_ref().to_owned());
             }
-            // A method that there is not is refused like any other.
+            // Unknown methods get their error below.
             _ => {}
         }
     }
@@ -266,7 +265,7 @@ async fn one(request: &str, client: &Client, begun: &mut Vec<Notifications>) -> 
     Some(answer.get().to_owned())
 }
 
-/// The notification in a text, if it is one. A request with an invalid id is none.
+/// Parses a notification. A request with an invalid id is not one.
 fn notification(text: &str) -> Option<Notification<'_>> {
     let members: HashMap<Cow<'_, str>, IgnoredAny> = serde_json::from_str(text).ok()?;
     if members.contains_key("id") {

@@ -1,4 +1,4 @@
-//! Sockets: accepting them, and closing those whose clients keep the server waiting.
+//! Accepts sockets, and closes those whose clients keep the server waiting.
 
 use super::connections::{Connections, Control, Place};
 use crate::LogLimit;
@@ -17,20 +17,20 @@ use tokio::{
     time::{Instant, Sleep, sleep, timeout},
 };
 
-/// Raises this process's limit of open files to the system's maximum. The default is often too low
-/// for the connections of a node.
+/// Raises the process's limit of open files to the system's maximum. The default is often too low
+/// for a node's connections.
 pub fn allow_open_files() {
     let limit = getrlimit(Resource::Nofile);
-    // Where it is not granted there is less room, and nothing else is wrong.
+    // If this fails, the node merely supports fewer connections.
     if let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit }) {
         tracing::debug!(%error, "failed to raise the limit of open files");
     }
 }
 
-/// Open files that are left for other uses: the database, requests to L1, and logs.
+/// Open files reserved for other uses: the database, requests to L1, and logs.
 const OTHER_FILES: u64 = 256;
 
-/// Number of connections that the process may have open, at most this many.
+/// Number of connections that the process can open, at most `wanted`.
 pub(super) fn allowed_connections(wanted: u32) -> u32 {
     within_files(wanted, getrlimit(Resource::Nofile).current)
 }
@@ -41,23 +41,23 @@ fn within_files(wanted: u32, files: Option<u64>) -> u32 {
     wanted.min(u32::try_from(most).unwrap_or(u32::MAX))
 }
 
-/// Answer to a client beyond the limit of connections.
+/// Response to a client beyond the connection limit.
 const FULL: &[u8] =
     b"HTTP/1.1 429 Too Many Requests\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
 
-/// Pause after the system has refused a socket.
+/// Pause after a failed `accept`.
 const PAUSE: Duration = Duration::from_millis(50);
 
 static UNACCEPTED: LogLimit = LogLimit::new();
 static REFUSED: LogLimit = LogLimit::new();
 
-/// A connection that counts against the limit while it is open, idle or upgraded. The server may
-/// close it at a limit, or because its client is too slow.
+/// Connection that counts against the limit while it is open, idle or upgraded. The server may
+/// close it at a limit or if its client is too slow.
 #[derive(Debug)]
 pub(super) struct Connection {
     socket: TcpStream,
     place: Place,
-    /// Deadline for the request that is being read.
+    /// Deadline for receiving the current request.
     due: Option<Pin<Box<Sleep>>>,
     /// Deadline for the client to read some bytes.
     stalled: Option<Pin<Box<Sleep>>>,
@@ -72,7 +72,7 @@ impl Connection {
         &self.place.0
     }
 
-    /// Waits until the client is gone, as far as the server can tell before it has read all input.
+    /// Waits until the client has disconnected, as far as this is visible before all input is read.
     pub(super) async fn hung_up(&self) {
         match self.socket.ready(Interest::READABLE).await {
             Ok(ready) if ready.is_read_closed() => {}
@@ -80,7 +80,7 @@ impl Connection {
         }
     }
 
-    /// Records a write, and fails if the client has read nothing for too long.
+    /// Records a write; fails if the client has not read anything before the deadline.
     fn follow(
         &mut self,
         context: &mut Context<'_>,
@@ -106,7 +106,7 @@ impl Connection {
     }
 }
 
-/// Waits for the next connection; refuses connections beyond the limit.
+/// Accepts the next connection, rejecting those beyond the limit.
 pub(super) async fn accept(listener: &TcpListener, connections: &Arc<Connections>) -> Connection {
     loop {
         let (mut socket, client) = match listener.accept().await {
@@ -119,7 +119,7 @@ pub(super) async fn accept(listener: &TcpListener, connections: &Arc<Connections
                 continue;
             }
         };
-        // Answers are written whole: nothing is gained by holding them back.
+        // Responses are written whole, so Nagle's algorithm would only add latency.
         drop(socket.set_nodelay(true));
         match connections.admit(client.ip()) {
             Ok(place) => return Connection::new(socket, place),
@@ -132,11 +132,12 @@ pub(super) async fn accept(listener: &TcpListener, connections: &Arc<Connections
                     );
                 }
                 tokio::spawn(async move {
-                    // The client may be gone already.
+                    // The client may already be gone.
                     let told = async {
                         socket.write_all(FULL).await?;
                         socket.shutdown().await?;
-                        // To close on what has not been read would take the answer back.
+                        // Closing with unread input would reset the connection and discard the
+                        // response.
                         tokio::io::copy(&mut socket, &mut tokio::io::sink()).await
                     };
                     drop(timeout(Duration::from_secs(1), told).await);
@@ -223,12 +224,12 @@ impl AsyncWrite for Connection {
     }
 }
 
-/// A connection with bytes that were already read; its reader gets these first.
+/// Connection with bytes that were already read; readers get these first.
 #[derive(Debug)]
 pub(super) struct Handover {
     connection: Connection,
     read: Vec<u8>,
-    /// Number of bytes of `read` that were consumed.
+    /// Number of bytes of `read` already consumed.
     taken: usize,
 }
 

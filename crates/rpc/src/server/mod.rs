@@ -1,7 +1,7 @@
-//! The server: HTTP and WebSocket on one port, and IPC.
+//! RPC server: HTTP and WebSocket on one port, and IPC.
 //!
-//! jsonrpsee serves HTTP and WebSocket. Plain requests, which most clients send, are answered
-//! without it, at half the cost.
+//! jsonrpsee serves HTTP and WebSocket. Plain requests, which most clients send, bypass it at half
+//! the cost.
 
 mod access;
 mod connections;
@@ -56,32 +56,33 @@ use transport::{ByTransport, Counted};
 /// Addresses and limits of a server.
 #[derive(Debug, Clone)]
 pub struct ServerConfig {
-    /// Addresses to listen on; all share the port.
+    /// Addresses to listen on; all of them use the same port.
     pub hosts: Vec<IpAddr>,
-    /// The port of HTTP and WebSocket; 0 takes a free one.
+    /// Port of HTTP and WebSocket; 0 selects a free one.
     pub port: u16,
-    /// Path of the IPC socket, if there is one.
+    /// Path of the IPC socket; `None` disables IPC.
     pub ipc: Option<PathBuf>,
-    /// Hosts, web pages and bearer token of allowed requests. The CORS headers follow from the
-    /// allowed origin.
+    /// Hosts, web origins and bearer token of requests that are allowed. The CORS headers follow
+    /// from the allowed origin.
     pub access: Access,
-    /// Maximum length of a request body, in bytes.
+    /// Maximum size of a request body, in bytes.
     pub max_body: u32,
-    /// Maximum length of an answer, in bytes.
+    /// Maximum size of a response, in bytes.
     pub max_response: u32,
     /// Maximum number of requests in a batch.
     pub max_batch: u32,
-    /// Maximum number of open connections, idle ones included.
+    /// Maximum number of open connections, including idle ones.
     pub max_connections: u32,
-    /// Maximum number of open connections of one address; of IPv6 the first 64 bits are an address.
+    /// Maximum number of open connections per address; the first 64 bits of an IPv6 address count
+    /// as one.
     pub max_connections_per_address: u32,
-    /// Time for a whole request, and for a client to read some bytes of its answer.
+    /// Timeout for receiving a whole request, and for a client to read any part of its response.
     pub request_timeout: Duration,
-    /// Maximum number of bytes that wait for the client of one connection.
+    /// Maximum number of bytes queued for the client of one connection.
     pub max_queued: usize,
-    /// Maximum number of bytes of requests and answers of all connections together.
+    /// Maximum number of bytes of requests and responses, over all connections.
     pub max_held: usize,
-    /// Maximum number of subscriptions of a connection.
+    /// Maximum number of subscriptions per connection.
     pub max_subscriptions: u32,
     /// Limits of each request.
     pub limits: RequestLimits,
@@ -114,7 +115,7 @@ impl Default for ServerConfig {
     }
 }
 
-/// Error at the start of a server.
+/// Error when starting a server.
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
     /// The server cannot listen on the address.
@@ -133,22 +134,22 @@ pub enum ServeError {
         /// Error of the system.
         source: io::Error,
     },
-    /// The allowed origin of browsers is invalid.
+    /// The allowed origin cannot be used as a header value.
     #[error("{0:?} is not allowed in a header")]
     Origin(String),
-    /// A flag names a namespace in which the node has no method.
+    /// A flag lists a namespace without any method in this node.
     #[error("{flag}: there is no namespace {got:?}; the node has {expected}")]
     Namespace {
         /// The flag.
         flag: &'static str,
-        /// The namespace.
+        /// The unknown namespace.
         got: String,
         /// The namespaces of the node.
         expected: String,
     },
 }
 
-/// A server that runs until it is stopped or dropped.
+/// Running server, stopped when dropped.
 #[derive(Debug)]
 pub struct RunningServer {
     addresses: Vec<SocketAddr>,
@@ -156,7 +157,7 @@ pub struct RunningServer {
     ipc: Option<ipc::IpcServer>,
 }
 
-/// Subscription ids in the form of Ethereum's clients.
+/// Generates hexadecimal subscription ids, as Ethereum clients do.
 #[derive(Debug, Clone, Copy)]
 struct HexIds;
 
@@ -167,11 +168,11 @@ impl IdProvider for HexIds {
 }
 
 impl RunningServer {
-    /// Starts to serve `methods`. Must be called inside a Tokio runtime.
+    /// Starts serving `methods`. Must be called inside a Tokio runtime.
     ///
     /// # Errors
     ///
-    /// [`ServeError`]; the server is then not running.
+    /// [`ServeError`] if the server could not be started.
     pub fn start(
         config: &ServerConfig,
         methods: Methods,
@@ -179,11 +180,11 @@ impl RunningServer {
         Self::start_with_pages(config, methods, None)
     }
 
-    /// Like [`Self::start`], with pages for GET requests.
+    /// Like [`Self::start`], with additional pages for GET requests.
     ///
     /// # Errors
     ///
-    /// [`ServeError`]; the server is then not running.
+    /// [`ServeError`] if the server could not be started.
     pub fn start_with_pages(
         config: &ServerConfig,
         methods: Methods,
@@ -200,7 +201,8 @@ impl RunningServer {
         let rpc = RpcConfig::builder()
             .max_request_body_size(config.max_body)
             .max_response_body_size(config.max_response)
-            // It would count requests at work; sockets are counted where they are accepted.
+            // jsonrpsee would count concurrent requests; connections are counted when they are
+            // accepted.
             .max_connections(u32::MAX)
             .max_subscriptions_per_connection(config.max_subscriptions)
             .set_batch_request_config(BatchRequestConfig::Limit(config.max_batch))
@@ -215,7 +217,7 @@ impl RunningServer {
         let (wanted, open) =
             (config.max_connections, listen::allowed_connections(config.max_connections));
         if open < wanted {
-            tracing::warn!(wanted, open, "fewer connections: the limit of open files is too low");
+            tracing::warn!(wanted, open, "reduced connection limit: too few open files");
         }
         let connections = Connections::new(Bounds {
             open: open as usize,
@@ -238,7 +240,7 @@ impl RunningServer {
                 .to_service_builder();
             let listener = TcpListener::bind(address).await.map_err(failed)?;
             let bound = listener.local_addr().map_err(failed)?;
-            // Further addresses share the port that the first one got.
+            // Additional addresses use the port that the first one was given.
             port = bound.port();
             tracing::info!(address = %bound, "listening");
             running.addresses.push(bound);
@@ -266,7 +268,7 @@ impl RunningServer {
                         let Some(rest) = plain.serve(&mut stopped).await? else { return Ok(()) };
                         let control = Arc::clone(rest.control());
                         let counting = Arc::clone(&control);
-                        // Both transports have the same kinds of methods under their names.
+                        // Both transports have the same kind of method under each name.
                         let all = ws_methods.clone();
                         let counted = RpcServiceBuilder::new().layer_fn(move |inner| Counted {
                             inner,
@@ -283,13 +285,13 @@ impl RunningServer {
                         serve_with_graceful_shutdown(rest, service, stopped).await
                     };
                     tokio::spawn(async move {
-                        // A broken connection affects its own client only.
+                        // A broken connection only affects its own client.
                         if let Err(error) = serving.await {
                             tracing::debug!(%error, "connection failed");
                         }
                     });
                 }
-                // The port is free before the waiting caller goes on.
+                // Free the port before a caller that waits for the shutdown continues.
                 drop(listener);
                 drop(stop);
             };
@@ -308,17 +310,17 @@ impl RunningServer {
         Ok(running)
     }
 
-    /// Addresses that the server listens on.
+    /// Returns the addresses that the server listens on.
     pub fn addresses(&self) -> &[SocketAddr] {
         &self.addresses
     }
 
-    /// Stops the server, and waits until its connections have ended.
+    /// Stops the server and waits until its connections have ended.
     pub fn stop(self) -> BoxFuture<'static, ()> {
         Box::pin(async move {
             drop(self.ipc);
             for handle in self.handles {
-                // An error says that it has stopped already.
+                // An error means that the server has already stopped.
                 let _ = handle.stop();
                 handle.stopped().await;
             }
@@ -326,14 +328,13 @@ impl RunningServer {
     }
 }
 
-/// Id of a connection outside jsonrpsee, whose own ids count up from zero.
+/// Allocates a connection id from the top of the range; jsonrpsee's own ids count up from zero.
 fn next_connection() -> ConnectionId {
     static COUNT: AtomicUsize = AtomicUsize::new(0);
     ConnectionId(usize::MAX - COUNT.fetch_add(1, Ordering::Relaxed))
 }
 
-/// Answers a request to a method that returns a value; `None` for subscriptions and unknown
-/// methods.
+/// Calls a method that returns a value; `None` for subscriptions and unknown methods.
 async fn call(
     methods: &Methods,
     request: &Request<'_>,

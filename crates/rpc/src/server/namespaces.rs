@@ -1,4 +1,4 @@
-//! Namespaces of methods, as each transport of a port serves them.
+//! Method namespaces, which each transport can restrict.
 
 use super::ServeError;
 use crate::codes;
@@ -13,25 +13,25 @@ use std::{
     collections::BTreeSet, convert::Infallible, fmt, future::ready, str::FromStr, sync::Arc,
 };
 
-/// Namespace that every port serves: it lists the others.
+/// Namespace that every transport serves, so that clients can list the others.
 const RPC: &str = "rpc";
-/// The method that lists the namespaces of a port.
+/// Method that lists the served namespaces.
 const MODULES: &str = "rpc_modules";
-/// Version that [`MODULES`] gives for each namespace, as geth does.
+/// Version of every namespace in the response of [`MODULES`], as in geth.
 const VERSION: &str = "1.0";
 
-/// The namespaces that a transport serves.
+/// Set of namespaces that a transport serves.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum Namespaces {
-    /// Every namespace of the node.
+    /// All namespaces of the node.
     #[default]
     All,
-    /// The listed namespaces.
+    /// Only the listed namespaces, and `rpc`.
     Listed(BTreeSet<String>),
 }
 
 impl Namespaces {
-    /// Returns `true` if a method of this name is served.
+    /// Returns `true` if the method is in a served namespace.
     pub fn serves(&self, method: &str) -> bool {
         match self {
             Self::All => true,
@@ -39,8 +39,8 @@ impl Namespaces {
         }
     }
 
-    /// Methods of a transport: those of the served namespaces, `rpc_modules`, and for each other
-    /// method an error that names the flag which excludes it.
+    /// Methods of a transport: those of the served namespaces, `rpc_modules`, and, for every other
+    /// method, an error that names the flag excluding it.
     pub(super) fn select(&self, all: &Methods, flag: &'static str) -> Result<Methods, ServeError> {
         let known: BTreeSet<_> = all.method_names().map(namespace_of).collect();
         if let Self::Listed(names) = self
@@ -74,7 +74,7 @@ impl Namespaces {
     }
 }
 
-/// A method that answers at once.
+/// Creates a method that answers without waiting.
 fn always(
     answer: impl Fn(&Params<'_>) -> Result<Value, ErrorObjectOwned> + Send + Sync + 'static,
 ) -> MethodCallback {
@@ -97,7 +97,7 @@ fn not_served(method: &str, flag: &str, served: &[String]) -> ErrorObjectOwned {
     ErrorObjectOwned::owned(codes::METHOD, message, Some(data))
 }
 
-/// The part of a method's name before the first underscore.
+/// The part of a method name before the first underscore.
 fn namespace_of(method: &str) -> &str {
     method.split_once('_').map_or(method, |(namespace, _)| namespace)
 }
@@ -105,8 +105,8 @@ fn namespace_of(method: &str) -> &str {
 impl FromStr for Namespaces {
     type Err = Infallible;
 
-    /// Parses a list with commas, as geth and reth do: `all` means every namespace, `none` and an
-    /// empty list only `rpc`.
+    /// Parses a comma-separated list, as geth and reth do: `all` means every namespace; `none` and
+    /// an empty list mean only `rpc`.
     fn from_str(text: &str) -> Result<Self, Infallible> {
         let names = text.split(',').map(str::trim).filter(|name| !name.is_empty());
         let names: BTreeSet<String> =

@@ -1,4 +1,4 @@
-//! Notifications: requests without an id, which are carried out and not answered.
+//! Notifications: requests without an id, which are executed but not answered.
 
 use super::ids::{BodyIds, Ids};
 use http_body::{Body, Frame, SizeHint};
@@ -16,25 +16,26 @@ use std::{
 };
 use tower::{Layer, Service};
 
-/// Marks a response of a lone notification, or of a batch of them, which gets an empty body over
-/// HTTP.
+/// Marks the response to a notification, or to a batch of notifications. Over HTTP its body is
+/// empty.
 #[derive(Debug, Clone, Copy)]
 struct Unanswered;
 
-/// The response to a notification.
+/// Placeholder response to a notification.
 pub(super) fn unanswered() -> MethodResponse {
     let mut extensions = Extensions::new();
     extensions.insert(Unanswered);
     MethodResponse::notification().with_extensions(extensions)
 }
 
-/// The response to a request whose id is no string, integer or null. Such an id cannot be repeated.
+/// Error response to a request whose id is not a string, an integer or null, and so cannot be
+/// repeated.
 pub(super) fn invalid_id() -> MethodResponse {
     MethodResponse::error(Id::Null, ErrorCode::InvalidRequest)
 }
 
-/// The request that a notification makes; `None` for a subscription, whose id its client would not
-/// learn.
+/// Converts a notification to a request; `None` for a subscription, because its client would not
+/// learn the id.
 pub(super) fn request<'a>(
     notification: Notification<'a>,
     methods: &Methods,
@@ -47,7 +48,7 @@ pub(super) fn request<'a>(
     Some(Request { jsonrpc, id: Id::Null, method, params, extensions })
 }
 
-/// Layer that scans bodies for invalid ids, and empties the answers to notifications.
+/// Layer that scans request bodies for invalid ids and empties the responses to notifications.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct NotificationLayer {
     /// Maximum number of requests in a batch.
@@ -62,7 +63,7 @@ impl<S> Layer<S> for NotificationLayer {
     }
 }
 
-/// A service behind a [`NotificationLayer`].
+/// Service behind a [`NotificationLayer`].
 #[derive(Debug, Clone)]
 pub(super) struct WithNotifications<S> {
     inner: S,
@@ -86,7 +87,7 @@ where
     fn call(&mut self, request: HttpRequest<B>) -> Self::Future {
         let ids = Arc::new(Mutex::new(Ids::new(self.max_batch)));
         let (mut head, body) = request.into_parts();
-        // The ids of a WebSocket are not in the body of its upgrade.
+        // The messages of a WebSocket are not in the body of its upgrade request.
         if head.method == "POST" {
             head.extensions.insert(BodyIds(Arc::clone(&ids)));
         }
@@ -101,7 +102,7 @@ where
     }
 }
 
-/// A body whose ids are scanned while it is read.
+/// Body whose ids are scanned while it is read.
 #[derive(Debug)]
 pub(super) struct Scanned<B> {
     body: B,

@@ -1,4 +1,4 @@
-//! Pages for browsers and monitoring, which send GET requests to the JSON-RPC port.
+//! Pages for browsers and monitoring, served to GET requests on the JSON-RPC port.
 
 use crate::Telemetry;
 use jsonrpsee::server::{HttpBody, HttpRequest, HttpResponse};
@@ -12,39 +12,39 @@ use std::{
 };
 use tower::{Layer, Service};
 
-/// Health of a node.
+/// Health check of a node.
 pub trait Health: fmt::Debug + Send + Sync {
-    /// Returns `true` if the node is healthy, with details.
+    /// Returns whether the node is healthy, with details as JSON.
     fn health(&self) -> (bool, Value);
 }
 
-/// A node that is healthy as long as it answers.
+/// A node without a health check is healthy while it responds.
 impl Health for () {
     fn health(&self) -> (bool, Value) {
         (true, json!({ "health": true }))
     }
 }
 
-/// Further pages of a node.
+/// Additional pages of a node.
 pub trait MorePages: fmt::Debug + Send + Sync {
-    /// Status and content of the requested page, if there is one.
+    /// Returns the status and content of a page, or `None` if it does not exist.
     fn page(&self, request: &PageRequest<'_>) -> Option<(u16, Content)>;
 }
 
 /// A GET request.
 #[derive(Debug, Clone, Copy)]
 pub struct PageRequest<'r> {
-    /// The path, beginning with a slash.
+    /// Path of the URL, beginning with a slash.
     pub path: &'r str,
-    /// Query of the URL, without the question mark.
+    /// Query of the URL without the question mark.
     pub query: Option<&'r str>,
     /// The `Accept` header; empty if there is none.
     pub accept: &'r str,
 }
 
 impl PageRequest<'_> {
-    /// Returns `true` if the client prefers bytes to JSON: by the weights of the two types, or if
-    /// they are equal, by their order (RFC 9110, section 12.5.1).
+    /// Returns `true` if the client prefers bytes to JSON, by the weights of the two media types,
+    /// or by their order if the weights are equal (RFC 9110, section 12.5.1).
     pub fn wants_bytes(&self) -> bool {
         let weight_of = |wanted| {
             let ranges = self.accept.split(',').enumerate();
@@ -66,14 +66,14 @@ impl PageRequest<'_> {
 /// Body of a page.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Content {
-    /// A document.
+    /// JSON document.
     Json(Value),
     /// Bytes, such as SSZ.
     Bytes(Vec<u8>),
 }
 
-/// Pages of a node: `/` describes the node, `/health` has its health (status 503 if it is not
-/// healthy), `/metrics` its metrics in the text format of Prometheus.
+/// Pages of a node: `/` describes the node, `/health` reports its health (status 503 if it is not
+/// healthy), and `/metrics` its metrics in the Prometheus text format.
 #[derive(Debug, Clone)]
 pub struct Pages {
     /// Name of the node.
@@ -82,7 +82,7 @@ pub struct Pages {
     pub telemetry: Arc<Telemetry>,
     /// Health of the node.
     pub health: Arc<dyn Health>,
-    /// Further pages.
+    /// Additional pages, if any.
     pub more: Option<Arc<dyn MorePages>>,
 }
 
@@ -92,13 +92,13 @@ type Page = (u16, &'static str, Vec<u8>);
 const JSON: &str = "application/json";
 const BYTES: &str = "application/octet-stream";
 
-/// The node is healthy.
+/// HTTP status of a healthy node.
 const OK: u16 = 200;
-/// The node is not healthy.
+/// HTTP status of an unhealthy node.
 const UNAVAILABLE: u16 = 503;
 
 impl Pages {
-    /// Answer to a GET request, if there is such a page.
+    /// Returns the page that a GET request asks for, if it exists.
     fn get(&self, request: &PageRequest<'_>) -> Option<Page> {
         match request.path {
             "/" => {
@@ -136,7 +136,7 @@ impl<S> Layer<S> for Pages {
     }
 }
 
-/// JSON-RPC service with pages.
+/// JSON-RPC service that also serves pages.
 #[derive(Debug, Clone)]
 pub struct WithPages<S> {
     pages: Pages,
@@ -158,8 +158,7 @@ where
     }
 
     fn call(&mut self, request: HttpRequest<B>) -> Self::Future {
-        // A WebSocket begins with a GET too. Of an answer to HEAD the server leaves out the
-        // content.
+        // A WebSocket upgrade is a GET too. For HEAD, the server drops the content.
         let is_get = ["GET", "HEAD"].contains(&request.method().as_str())
             && !request.headers().contains_key("upgrade");
         let accept = request.headers().get("accept").and_then(|value| value.to_str().ok());

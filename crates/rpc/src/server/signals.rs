@@ -1,4 +1,4 @@
-//! Signals that end the process.
+//! Termination signals.
 
 use std::{io, process, thread};
 use tokio::{
@@ -7,14 +7,14 @@ use tokio::{
     sync::oneshot,
 };
 
-/// A future that is ready with the first SIGINT or SIGTERM from now on. The second one ends the
-/// process at once.
+/// Returns a future that resolves at the first SIGINT or SIGTERM from now on. The second signal
+/// exits the process immediately.
 ///
-/// A thread of its own handles the signals, so that busy workers cannot delay them.
+/// A dedicated thread handles the signals, so that busy workers cannot delay them.
 ///
 /// # Errors
 ///
-/// If the operating system refuses a thread or a signal handler.
+/// If the operating system cannot create a thread or a signal handler.
 pub fn termination() -> io::Result<oneshot::Receiver<()>> {
     let runtime = Builder::new_current_thread().enable_all().build()?;
     let entered = runtime.enter();
@@ -29,7 +29,7 @@ pub fn termination() -> io::Result<oneshot::Receiver<()>> {
     thread::Builder::new().name("signals".to_owned()).spawn(move || {
         runtime.block_on(async move {
             next().await;
-            // The receiver is gone only if the process is about to end anyway.
+            // The receiver is dropped only if the process is about to exit anyway.
             let _ = sender.send(());
             let second = next().await;
             process::exit(128 + second.as_raw_value());
@@ -38,7 +38,7 @@ pub fn termination() -> io::Result<oneshot::Receiver<()>> {
     Ok(end)
 }
 
-/// Waits for one of both signals, and returns `true` if it was the first.
+/// Waits for either signal; returns `true` if it was the first.
 async fn either(first: &mut Signal, second: &mut Signal) -> bool {
     tokio::select! {
         _ = first.recv() => true,

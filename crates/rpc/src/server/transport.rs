@@ -1,5 +1,5 @@
-//! HTTP and WebSocket on one port, each with its own service whose requests and answers are
-//! counted.
+//! HTTP and WebSocket on one port: one service per transport, with accounting of requests and
+//! responses.
 
 use super::{
     connections::{AtWork, Control},
@@ -22,11 +22,11 @@ use std::{
 };
 use tower::Service;
 
-/// The connection of a request, in the request's extensions.
+/// Connection of a request, stored in the request's extensions.
 #[derive(Debug, Clone)]
 pub(crate) struct Client(pub(crate) Arc<Control>);
 
-/// Services of a connection, one for each transport.
+/// Services of a connection, one per transport.
 #[derive(Debug, Clone)]
 pub(super) struct ByTransport<S> {
     pub(super) http: S,
@@ -59,37 +59,38 @@ where
         let (control, answer) = (Arc::clone(&self.control), self.http.call(request));
         Box::pin(async move {
             let answer = answer.await;
-            // It may have had no body, or one that is no request.
+            // The request may have had no body, or a body that is not a request.
             control.is_read(0);
             answer
         })
     }
 }
 
-/// Bytes that a parsed entry of a batch holds beside its method and parameters.
+/// Bytes that a parsed entry of a batch holds besides its method and parameters.
 const ENTRY_BYTES: usize = 128;
 
-/// Methods of a connection, with counted requests and answers.
+/// RPC service of a connection that counts requests and responses.
 #[derive(Debug, Clone)]
 pub(super) struct Counted<S> {
     pub(super) inner: S,
     pub(super) methods: Methods,
     pub(super) control: Arc<Control>,
-    /// Maximum number of bytes of an answer, and of the answers to a batch.
+    /// Maximum size of a response, and of the responses to a batch, in bytes.
     pub(super) max_response: usize,
 }
 
 impl<S> Counted<S> {
-    /// Counts the bytes of an answer that is ready to be sent.
+    /// Counts the bytes of a response that is ready to be sent.
     fn finish(control: &Control, at_work: AtWork, answer: MethodResponse) -> MethodResponse {
         drop(at_work);
         control.queue(answer.as_ref().len());
         answer
     }
 
-    /// Returns `true` if an apparent notification is a request with an invalid id. A WebSocket's
-    /// notifications count as such after any request of this kind: nothing shows which message one
-    /// came in, and to carry out a request that is not answered would be worse.
+    /// Returns `true` if an apparent notification is a request with an invalid id. After the first
+    /// such request on a WebSocket, all of its notifications count as requests with an invalid id:
+    /// nothing shows in which message a notification arrived, and executing a request that is never
+    /// answered would be worse.
     fn has_invalid_id(&self, notification: &Notification<'_>, index: usize) -> bool {
         match notification.extensions.get::<BodyIds>() {
             Some(BodyIds(ids)) => ids.lock().is_invalid(index),
@@ -98,12 +99,12 @@ impl<S> Counted<S> {
     }
 }
 
-/// Bytes of a request's name and parameters.
+/// Size of a request's name and parameters, in bytes.
 fn request_bytes(request: &Request<'_>) -> usize {
     request.method.len() + request.params.as_ref().map_or(0, |params| params.get().len())
 }
 
-/// Bytes of a notification's name and parameters.
+/// Size of a notification's name and parameters, in bytes.
 fn notification_bytes(request: &Notification<'_>) -> usize {
     request.method.len() + request.params.as_ref().map_or(0, |params| params.get().len())
 }
@@ -167,7 +168,7 @@ where
                     }
                 };
                 at_work.grow(answer.as_ref().len());
-                // The connection was closed: the rest of the batch is work for nobody.
+                // The connection was closed, so nobody needs the rest of the batch.
                 if at_work.is_in_vain() {
                     return unanswered();
                 }
@@ -186,7 +187,7 @@ where
         &self,
         notification: Notification<'a>,
     ) -> impl Future<Output = MethodResponse> + Send + 'a {
-        // It counts as any other request: a flood of them is bounded like one of requests.
+        // A notification counts like any other request, so a flood of notifications is bounded too.
         let at_work = self.control.begin(notification_bytes(&notification));
         let is_invalid = self.has_invalid_id(&notification, 0);
         let (control, service) = (Arc::clone(&self.control), self.clone());

@@ -33,14 +33,14 @@ use stateless::next_excess_blob_gas;
 use std::sync::Arc;
 use store::{Changes, close_header};
 
-/// Rules of the chain for a simulation.
+/// Chain rules of a simulation, with moved precompiles.
 #[derive(Debug)]
 struct SimulatedRules<'a> {
     config: &'a ChainConfig,
     accounts: &'a StateOverride,
     validation: bool,
-    /// Result of moving precompiles to the addresses in the overrides, and the addresses that are
-    /// warm because a precompile is or was there.
+    /// Result of moving precompiles to the overridden addresses, and the addresses that are warm
+    /// because a precompile is or was there.
     moved: Mutex<(Result<(), RpcError>, AddressSet)>,
 }
 
@@ -70,12 +70,12 @@ impl EvmOverrides for SimulatedRules<'_> {
     }
 }
 
-/// A simulation in progress.
+/// State of a simulation in progress.
 pub(super) struct Simulation {
     pub(super) state: State,
-    /// Gas left for all calls together.
+    /// Gas left for all remaining calls of the simulation.
     pub(super) gas: u64,
-    /// Deadline of all blocks.
+    /// Deadline for the whole simulation.
     pub(super) deadline: Deadline,
     pub(super) validation: bool,
     pub(super) trace_transfers: bool,
@@ -129,7 +129,7 @@ impl Simulation {
         })
     }
 
-    /// Executes a block, and makes its state the current one.
+    /// Executes a block and makes its state the current one.
     pub(super) fn block(
         &mut self,
         block: &WantedBlock,
@@ -190,7 +190,7 @@ impl Simulation {
             self.check(&env, &account, (!unchecked).then_some(header.base_fee_per_gas).flatten())
                 .map_err(|reason| refused(EVMError::Transaction(reason), sender, gas))?;
             execution.evm_mut().ctx_mut().cfg.disable_base_fee = unchecked;
-            // A nonce is not checked without validation, and the greatest one begins again.
+            // Without validation the nonce is not checked, and the maximum nonce wraps to 0.
             let wraps = env.nonce == u64::MAX;
             env.nonce -= u64::from(wraps);
             let mut done = execution
@@ -203,7 +203,7 @@ impl Simulation {
             let logs = done.result.logs().to_vec();
             used += done.result.tx_gas_used();
             self.gas = self.gas.saturating_sub(done.result.tx_gas_used());
-            // There may be code at that address, which logs what it likes.
+            // A contract at the emitter's address may log arbitrary data.
             let is_own = |log: &&Log| {
                 log.address != TRANSFER_LOG_EMITTER
                     || log.topics().first() != Some(&TRANSFER_EVENT_TOPIC)
@@ -225,7 +225,7 @@ impl Simulation {
         added.codes = post.codes;
         let (results, transactions, senders) = split(made);
         let mut header = close_header(&executed, header, &transactions, post.root);
-        // Of calls the receipts are kept, not what each used by the two meters of Amsterdam.
+        // Calls leave only receipts, not the gas that each used on Amsterdam's two meters.
         header.gas_used = executed.receipts.last().map_or(0, |last| last.cumulative_gas_used);
         let mut built =
             Block::sealed(header, transactions, senders, withdrawals.to_vec(), executed);
@@ -236,8 +236,8 @@ impl Simulation {
         Ok((built, results))
     }
 
-    /// Checks a call as a transaction, in the order in which geth does. `base_fee` is given if the
-    /// fee is to be checked, in wei.
+    /// Validates a call as a transaction, in geth's order of checks. `base_fee`, in wei per gas, is
+    /// `Some` if the fee must be checked.
     fn check(
         &self,
         env: &TxEnv,
@@ -271,7 +271,7 @@ impl Simulation {
         Ok(())
     }
 
-    /// Gas limit of a call: the requested gas, or what the block has left, within the cap.
+    /// Gas limit of a call: the requested gas or the gas left in the block, within the cap.
     fn gas_for(
         &self,
         request: &TransactionRequest,

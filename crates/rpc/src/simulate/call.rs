@@ -1,4 +1,4 @@
-//! A call as an unsigned transaction.
+//! Conversion of a simulated call to an unsigned transaction.
 
 use super::code;
 use crate::{
@@ -12,7 +12,7 @@ use chain::ChainError;
 use executor::ReadError;
 use revm::context::result::{EVMError, InvalidTransaction};
 
-/// The transaction type of a call: EIP-1559, unless the call has a gas price or the fork has no
+/// Transaction type of a call: EIP-1559, unless the call has a gas price or the fork predates
 /// EIP-1559.
 pub(super) fn kind_of(
     request: &TransactionRequest,
@@ -29,7 +29,7 @@ pub(super) fn kind_of(
     })
 }
 
-/// Error for a call that cannot become a transaction, with the code of the specification.
+/// Maps the error of a call that is invalid as a transaction to the specification's error code.
 pub(super) fn refused(error: EVMError<ReadError>, sender: Address, gas: u64) -> RpcError {
     let reason = match error {
         EVMError::Transaction(reason) => reason,

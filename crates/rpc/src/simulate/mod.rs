@@ -1,7 +1,7 @@
-//! `eth_simulateV1`: simulated blocks.
+//! `eth_simulateV1`: execution of simulated blocks.
 //!
-//! Each simulated block is executed like a real one, system calls included. Its header is complete,
-//! so its hash is real; only its transactions are unsigned.
+//! Each simulated block is executed like a real one, including system calls. Its header is
+//! complete, so its hash is real; only its transactions are unsigned.
 
 mod block;
 mod call;
@@ -14,7 +14,7 @@ use alloy_rpc_types_eth::simulate::SimulatedBlock;
 use block::Simulation;
 use payload::Payload;
 
-/// Error codes of the specification.
+/// Error codes that the specification defines.
 mod code {
     pub(super) const NONCE_TOO_LOW: i32 = -38_010;
     pub(super) const NONCE_TOO_HIGH: i32 = -38_011;

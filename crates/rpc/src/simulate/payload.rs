@@ -1,4 +1,4 @@
-//! Parameters of a simulation.
+//! Parameters of `eth_simulateV1`.
 
 use super::code;
 use crate::RpcError;
@@ -8,9 +8,9 @@ use alloy_primitives::U256;
 use alloy_rpc_types_eth::{BlockOverrides, TransactionRequest, state::StateOverride};
 use serde::Deserialize;
 
-/// Maximum number of blocks in one simulation, those in gaps included.
+/// Maximum number of blocks per simulation, including those that fill gaps.
 const MAX_BLOCKS: u64 = 256;
-/// Seconds from one simulated block to the next.
+/// Default interval between simulated blocks, in seconds.
 const SLOT: u64 = 12;
 
 /// The parameter of `eth_simulateV1`.
@@ -18,9 +18,9 @@ const SLOT: u64 = 12;
 #[serde(rename_all = "camelCase", default)]
 pub(super) struct Payload {
     pub(super) block_state_calls: Vec<WantedBlock>,
-    /// `true` to show transfers of ether as logs.
+    /// `true` to report ether transfers as logs.
     pub(super) trace_transfers: bool,
-    /// `true` to check calls as transactions.
+    /// `true` to validate calls as transactions.
     pub(super) validation: bool,
     pub(super) return_full_transactions: bool,
 }
@@ -36,7 +36,7 @@ pub(super) struct WantedBlock {
     pub(super) calls: Vec<TransactionRequest>,
 }
 
-/// Header fields and withdrawals that the request sets.
+/// Header fields and withdrawals that the request overrides.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct WantedHeader {
@@ -46,7 +46,7 @@ pub(super) struct WantedHeader {
     pub(super) withdrawals: Vec<Withdrawal>,
 }
 
-/// Treats null like an absent field.
+/// Deserialises null like an absent field.
 fn or_default<'de, T, D>(value: D) -> Result<T, D::Error>
 where
     T: Default + Deserialize<'de>,
@@ -55,7 +55,7 @@ where
     Ok(Option::deserialize(value)?.unwrap_or_default())
 }
 
-/// Numbers and timestamps of all blocks, including the empty ones that fill gaps between the
+/// Assigns numbers and timestamps to all blocks, and inserts empty blocks for gaps between the
 /// requested numbers.
 pub(super) fn complete(
     blocks: Vec<WantedBlock>,

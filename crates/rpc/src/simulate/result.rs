@@ -1,4 +1,4 @@
-//! Result of a simulation.
+//! Results of a simulation.
 
 use super::code;
 use crate::{RpcLog, codes};
@@ -7,12 +7,12 @@ use alloy_rpc_types_eth::simulate::{SimCallResult, SimulateError};
 use chain::{Block, Transaction, halt_reason, revert_reason};
 use revm::context::result::{ExecutionResult, HaltReason};
 
-/// Result of one call.
+/// Outcome of one call.
 pub(super) struct Made {
     pub(super) transaction: executor::Transaction,
     pub(super) sender: Address,
     pub(super) result: ExecutionResult<HaltReason>,
-    /// Logs, including those that represent transfers.
+    /// Logs of the call, including those that represent ether transfers.
     pub(super) logs: Vec<Log>,
 }
 
@@ -28,7 +28,7 @@ pub(super) fn split(made: Vec<Made>) -> (Results, Vec<Transaction>, Vec<Address>
     (results, transactions, senders)
 }
 
-/// Results of the calls of a block, once its hash is known.
+/// Results of a block's calls, built once the block hash is known.
 pub(super) fn describe(block: &Block, results: Results) -> Vec<SimCallResult> {
     let mut position = 0;
     let transactions = block.transactions.iter().enumerate();

@@ -1,4 +1,4 @@
-//! Limits of connections, and the account of bytes.
+//! Limits of connections and accounting of their bytes.
 
 use super::*;
 
@@ -27,7 +27,7 @@ fn the_connection_that_is_idle_for_longest_gives_way_and_none_that_is_at_work() 
     let connections = connections(3, 3);
     let places: Vec<_> = (0..3).map(|_| connections.admit(HERE).unwrap()).collect();
     let closed = || places.iter().map(|place| place.0.is_closed()).collect::<Vec<_>>();
-    // The first has been answered since, and the second is at work.
+    // The first one has been answered since, and the second one has a request in progress.
     drop(places[0].0.begin(0));
     let at_work = places[1].0.begin(0);
     let fourth = connections.admit(HERE).unwrap();
@@ -89,14 +89,14 @@ fn a_client_that_does_not_read_is_closed_and_so_is_the_slowest_where_all_hold_to
     slow.0.queue(60);
     other.0.queue(60);
     assert!(!slow.0.is_closed() && !other.0.is_closed());
-    // 170 bytes of all.
+    // 170 bytes in total exceed the limit of 150.
     silent.0.queue(50);
     assert!(slow.0.is_closed() && !other.0.is_closed() && !silent.0.is_closed());
     assert_eq!(connections.held.load(Relaxed), 110);
-    // 120 bytes of its own.
+    // 120 bytes exceed the connection's own limit of 100.
     other.0.queue(60);
     assert!(other.0.is_closed() && !silent.0.is_closed());
-    // An answer that is read makes room for the next.
+    // A response that is read frees room for the next.
     for _ in 0..10 {
         silent.0.written(50);
         silent.0.queue(50);
@@ -108,7 +108,7 @@ fn a_client_that_does_not_read_is_closed_and_so_is_the_slowest_where_all_hold_to
 fn answers_count_while_they_grow() {
     let connections = connections_holding(4, 4, 10_000, 15_000);
     let [one, many, other] = [(); 3].map(|()| connections.admit(HERE).unwrap());
-    // One answer alone may exceed the limit of its connection, and several may not.
+    // A single response may exceed the connection's limit; several together may not.
     let mut alone = one.0.begin(100);
     alone.grow(10_000);
     assert!(!one.0.is_closed() && !alone.is_in_vain());
@@ -120,7 +120,7 @@ fn answers_count_while_they_grow() {
     second.grow(6_000);
     assert!(first.is_in_vain() && second.is_in_vain() && many.0.is_closed());
     assert_eq!(connections.held.load(Relaxed), 0);
-    // All connections together.
+    // Limit of all connections together.
     let mut alone = one.0.begin(0);
     alone.grow(9_500);
     let mut beside = other.0.begin(0);
@@ -143,7 +143,7 @@ fn busy_websocket_is_read_again_after_an_answer() {
     at_work.pop();
     assert!(!place.0.is_busy());
     at_work.clear();
-    // Short answers that its client does not read.
+    // Short responses that the client does not read.
     for _ in 0..MAX_UNREAD {
         place.0.queue(10);
     }
