@@ -153,7 +153,7 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn parameters_may_be_null_or_left_out_at_the_end() {
+    fn null_and_missing_parameters_are_absent() {
         for style in [ErrorStyle::Geth, ErrorStyle::Plain] {
             let args = |text| Args::new(text, style);
             let mut some = args(Some("[1, null]")).unwrap();
@@ -174,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_said_in_the_words_of_those_who_are_asked() {
+    fn parameter_errors_follow_the_style() {
         let said = |style, params| {
             let mut args = Args::new(Some(params), style).unwrap();
             args.required::<u8>().unwrap();
@@ -190,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_are_read_as_clients_write_them() {
+    fn numbers_parse_in_all_client_formats() {
         for value in [json!(16), json!("0x10"), json!("16"), json!([16])] {
             assert_eq!(serde_json::from_value::<Number>(value).unwrap().u64().unwrap(), 16);
         }
@@ -201,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn a_hash_needs_its_prefix_and_its_length() {
+    fn hash_requires_prefix_and_length() {
         let hash = |text: &str| serde_json::from_value::<Hash>(text.into());
         assert!(hash(&format!("0x{}", "00".repeat(32))).is_ok());
         assert!(hash(&"00".repeat(32)).is_err());

@@ -196,7 +196,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn hashes_are_read_however_they_are_listed() {
+    fn versioned_hashes_parse_in_any_list_format() {
         let (a, b) = (B256::repeat_byte(1), B256::repeat_byte(2));
         for query in [
             format!("versioned_hashes={a},{b}"),

@@ -87,7 +87,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_revert_says_what_it_can() {
+    fn revert_reason_is_decoded_or_hexadecimal() {
         assert_eq!(revert_words(&[]), "no reason");
         assert_eq!(revert_words(&hex!("0102")), "0x0102");
         assert_eq!(revert_words(&hex!("ff02")), "custom error bytes 0xff02");

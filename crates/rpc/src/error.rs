@@ -268,7 +268,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_execute_refused_for_stands_beside_what_the_contract_said() {
+    fn refusal_reasons_extend_call_errors() {
         let reasons = ["no root".to_owned(), "no gas".to_owned()];
         let halted = RpcError::server("precompile: no root").refused(&reasons);
         assert_eq!(halted.message, "precompile: no root; EXECUTE refused: no gas");

@@ -207,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn each_refused_call_has_its_own_reason_and_others_keep_theirs() {
+    fn refused_calls_show_their_own_reasons() {
         let other = Address::repeat_byte(1);
         let inner = vec![
             frame(EXECUTE, 3, vec![]),

@@ -170,12 +170,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_checksum_is_crc32() {
+    fn checksum_matches_crc32() {
         assert_eq!(!crc32(u32::MAX, b"123456789"), 0xcbf4_3926);
     }
 
     #[test]
-    fn fork_ids_of_mainnet_are_those_of_eip_2124() {
+    fn mainnet_fork_ids_match_eip_2124() {
         let genesis = alloy_primitives::b256!(
             "d4e56740f876aef8c010b86a40d5f56745a118d0906a34e69aec8c0db1cb8fa3"
         );

@@ -42,7 +42,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_line_per_second_and_the_rest_is_counted() {
+    fn limit_admits_one_line_per_second() {
         let (limit, begun) = (LogLimit::new(), Instant::now());
         assert_eq!(limit.admit_at(begun), Some(0));
         for milliseconds in 0..999 {

@@ -128,7 +128,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn watchers_are_told_and_later_readers_know_that_something_was_missed() {
+    fn watch_collects_notes_and_reports_missed_lines() {
         let console = |byte: u8| Note::Console(Bytes::from(vec![byte]));
         let ((inner, outer), notes) = watch(|| {
             note(console(1));
@@ -148,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_done_again_is_noted_and_known_to_be_so_until_it_ends_even_by_a_panic() {
+    fn replay_flag_ends_with_watch_even_after_panic() {
         let console = || note(Note::Console(Bytes::new()));
         let (known, notes) = watch_again(|| {
             console();

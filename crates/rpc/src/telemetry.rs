@@ -385,7 +385,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_was_counted_stands_in_the_page() {
+    fn metrics_page_contains_recorded_values() {
         let telemetry = Telemetry::default();
         let answers = telemetry.answers_of("eth_call");
         answers.count(Duration::from_millis(2), true);
@@ -409,7 +409,7 @@ mod tests {
     }
 
     #[test]
-    fn long_parameters_are_cut_at_a_character() {
+    fn long_parameters_are_truncated_at_character_boundary() {
         assert_eq!(excerpt("short"), "short");
         let cut = excerpt(&"ä".repeat(2_000));
         assert!(cut.starts_with('ä') && cut.ends_with("… (4000 bytes)"));

@@ -368,7 +368,7 @@ mod tests {
     }
 
     #[test]
-    fn a_lane_whose_threads_are_all_at_work_does_not_keep_another_from_working() {
+    fn busy_pool_does_not_block_other_pools() {
         let workers = workers(2, 8);
         let _held = full(&workers, WorkerPool::Execute);
         for pool in [WorkerPool::Read, WorkerPool::Trace, WorkerPool::Write, WorkerPool::Wait] {
@@ -381,7 +381,7 @@ mod tests {
     }
 
     #[test]
-    fn connections_take_turns_in_any_order_and_with_any_backlog() {
+    fn connections_take_turns_whatever_their_backlog() {
         let workers = workers(2, 100);
         let (held, _running) = full(&workers, WorkerPool::Execute);
         let (done, order) = channel();
@@ -399,7 +399,7 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_fit_is_refused_and_a_connection_leaves_room_for_others() {
+    fn full_queue_rejects_and_connections_get_half() {
         let workers = workers(2, 4);
         let (held, _running) = full(&workers, WorkerPool::Execute);
         let put = |connection: usize, bytes| {
@@ -426,7 +426,7 @@ mod tests {
     }
 
     #[test]
-    fn a_job_that_panics_takes_no_thread_with_it() {
+    fn panicking_job_does_not_end_its_thread() {
         let workers = workers(1, 8);
         let (done, answer) = channel();
         workers

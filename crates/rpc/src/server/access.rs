@@ -237,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn only_addresses_and_named_hosts_pass() {
+    fn hosts_must_be_addresses_or_listed() {
         let local = access(&["localhost"], None, None);
         for host in [
             "localhost",
@@ -265,7 +265,7 @@ mod tests {
     }
 
     #[test]
-    fn origins_pass_only_by_the_configuration() {
+    fn only_configured_origins_are_allowed() {
         let page = request(&[("host", "localhost"), ("origin", "http://here")]);
         let program = request(&[("host", "localhost")]);
         for (allowed, passes) in [
@@ -281,7 +281,7 @@ mod tests {
     }
 
     #[test]
-    fn requests_need_exactly_the_token() {
+    fn requests_require_the_exact_token() {
         let token = AccessToken::random();
         let local = Access::local(Some(token.clone()));
         let shown = |value: &str| local.check(&request(&[("authorization", value)]));
@@ -296,7 +296,7 @@ mod tests {
     }
 
     #[test]
-    fn short_tokens_are_refused() {
+    fn short_tokens_are_rejected() {
         assert_eq!(AccessToken::parse("secret"), None);
         assert_eq!(AccessToken::parse(&" ".repeat(40)), None);
         let text = "a".repeat(32);

@@ -167,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn bytes_after_an_invalid_header_count() {
+    fn bytes_after_invalid_header_are_counted() {
         let mut frames = Frames::default();
         assert_eq!(frames.receive(&[0xff, 0xff, 0, 0]), 2);
         assert_eq!(frames.receive(&[0; 100]), 102);

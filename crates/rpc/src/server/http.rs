@@ -253,7 +253,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_body_is_read_as_jsonrpsee_reads_it_for_any_id() {
+    fn body_parsing_matches_jsonrpsee_for_any_id() {
         let body = |id: &str| format!(r#"{{"jsonrpc":"2.0","id":{id},"method":"m","params":[1]}}"#);
         let bodies = [
             "1",
@@ -304,7 +304,7 @@ mod tests {
     }
 
     #[test]
-    fn a_request_is_whole_once_its_body_is_there_before_anything_else() {
+    fn request_is_complete_with_its_body() {
         let text = http("", "{}");
         for length in 0..text.len() {
             assert_eq!(open_to(&text.as_bytes()[..length]), Begun::Part, "{length}");
@@ -317,7 +317,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_plain_is_for_the_full_server() {
+    fn other_requests_go_to_full_server() {
         for more in [
             "Upgrade: websocket\r\n",
             "Connection: close\r\n",

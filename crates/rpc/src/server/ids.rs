@@ -226,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn entries_of_a_batch_are_told_apart() {
+    fn batch_entries_are_scanned_separately() {
         let text = r#"[{"id":1},{"id":true},{"method":"m","params":[1,2,{"id":1.5}]},7,{"id":[]},{"id":2}]"#;
         assert_eq!(invalid(text, 1), [1, 4]);
         let many = format!("[{}]", vec![r#"{"id":true}"#; 100].join(","));

@@ -279,7 +279,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn values_are_split_wherever_a_read_may_end() {
+    fn json_values_split_across_reads() {
         let (values, used, malformed) = split(br#"{"a":1} [2]{"b"#);
         assert_eq!((values.len(), used, malformed), (2, 11, false));
         assert_eq!(split(b"").0.len(), 0);

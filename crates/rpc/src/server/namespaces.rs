@@ -135,7 +135,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_list_of_namespaces_reads_as_it_is_written() {
+    fn namespace_list_round_trips() {
         for text in ["all", "none", "eth", "debug,eth,net"] {
             let read: Namespaces = text.parse().unwrap();
             assert_eq!(read.to_string(), text);

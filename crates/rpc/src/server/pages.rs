@@ -188,7 +188,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn bytes_are_given_to_clients_that_prefer_them() {
+    fn preferred_media_type_selects_bytes() {
         let wants_bytes = |accept| PageRequest { path: "/", query: None, accept }.wants_bytes();
         for accept in [
             BYTES,

@@ -1,5 +1,5 @@
-//! Clients that exhaust a server by connections, time, bytes or subscriptions. Each is refused or
-//! closed, and the server serves other clients meanwhile.
+//! Clients that try to exhaust a server's connections, time, memory or subscriptions. The server
+//! rejects or closes each of them and keeps serving other clients.
 
 use crate::support::{Server, Socket, post};
 use enshrine_rpc::{RequestLimits, RunningServer, ServerConfig, codes};
@@ -21,7 +21,7 @@ use tokio::{net::TcpSocket, sync::Semaphore};
 const SHORT: Duration = Duration::from_millis(300);
 const HEAD: &str = "POST / HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n";
 
-/// Gate at which calls wait.
+/// Semaphore that blocks calls until the test opens it.
 struct Gate {
     begun: AtomicUsize,
     open: Semaphore,
@@ -47,7 +47,7 @@ async fn started(config: ServerConfig) -> (RunningServer, SocketAddr) {
     (server, address)
 }
 
-/// Runs clients that block.
+/// Runs blocking clients.
 async fn clients<T: Send + 'static>(run: impl FnOnce() -> T + Send + 'static) -> T {
     tokio::task::spawn_blocking(run).await.unwrap()
 }
@@ -56,7 +56,7 @@ fn is_served(address: SocketAddr) -> bool {
     post(address, &request(&json!([7])))["result"] == json!([7])
 }
 
-/// Returns `true` once the server has closed an idle connection.
+/// Returns `true` if the server has closed the connection.
 fn is_closed(stream: &mut TcpStream) -> bool {
     stream.set_read_timeout(Some(Duration::from_millis(20))).unwrap();
     match stream.read(&mut [0; 512]) {
@@ -68,7 +68,7 @@ fn is_closed(stream: &mut TcpStream) -> bool {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn drippers_that_fill_the_port_keep_no_honest_client_out() {
+async fn slow_clients_do_not_lock_out_others() {
     const PLACES: u32 = 8;
     let config = ServerConfig { max_connections: PLACES, ..ServerConfig::default() };
     let (_server, address) = started(config).await;
@@ -78,20 +78,20 @@ async fn drippers_that_fill_the_port_keep_no_honest_client_out() {
             stream.write_all(head.as_bytes()).unwrap();
             stream
         };
-        // Some drip the head, some the body, and some say nothing at all.
+        // Some send the head slowly, some the body, and some send nothing at all.
         let body = format!("{HEAD}Origin: x\r\nContent-Length: 100\r\n\r\n{{");
         let heads = ["POST / HT", body.as_str(), ""];
         let mut drippers: Vec<_> =
             heads.into_iter().cycle().take(5 * PLACES as usize).map(begin).collect();
         for _ in 0..20 {
             for dripper in &mut drippers {
-                // It may be closed by now.
+                // The connection may already be closed.
                 let _ = dripper.write_all(b"x");
             }
             assert!(is_served(address));
         }
-        // As many as there are places are open, less the one that was needed, once all tasks have
-        // noticed.
+        // Once all tasks have noticed, the open connections are at most the limit less the one that
+        // the honest client used.
         let patience = Patience::begin();
         while drippers.iter_mut().filter_map(|one| (!is_closed(one)).then_some(())).count()
             >= PLACES as usize
@@ -103,7 +103,7 @@ async fn drippers_that_fill_the_port_keep_no_honest_client_out() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_request_that_drips_beyond_its_time_ends_and_one_in_pieces_does_not() {
+async fn slow_request_times_out_but_fragmented_succeeds() {
     let config = ServerConfig { request_timeout: SHORT, ..ServerConfig::default() };
     let (_server, address) = started(config).await;
     let (_patient, untimed) = started(ServerConfig::default()).await;
@@ -114,7 +114,7 @@ async fn a_request_that_drips_beyond_its_time_ends_and_one_in_pieces_does_not() 
             let mut stream = TcpStream::connect(address).unwrap();
             stream.write_all(begun.as_bytes()).unwrap();
             let patience = Patience::begin();
-            // Without a byte the time for the first request runs out too.
+            // A client that sends nothing runs into the timeout of its first request.
             while !is_closed(&mut stream) {
                 let drips = begun.is_empty() || stream.write_all(b" ").is_ok();
                 assert!(patience.lasts() || !drips, "{begun:?} is open");
@@ -135,7 +135,7 @@ async fn a_request_that_drips_beyond_its_time_ends_and_one_in_pieces_does_not() 
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn between_two_requests_of_a_connection_any_time_may_pass() {
+async fn idle_time_between_requests_is_unlimited() {
     let config = ServerConfig { request_timeout: 5 * SHORT, ..ServerConfig::default() };
     let (_server, address) = started(config).await;
     clients(move || {
@@ -160,7 +160,7 @@ async fn between_two_requests_of_a_connection_any_time_may_pass() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_connection_that_is_answered_keeps_its_place_and_one_too_many_is_told_so() {
+async fn excess_connection_is_rejected_while_others_work() {
     let config = ServerConfig { max_connections: 2, port: 0, ..ServerConfig::default() };
     let gate = Arc::new(Gate { begun: AtomicUsize::new(0), open: Semaphore::new(0) });
     let mut module = RpcModule::from_arc(Arc::clone(&gate));
@@ -177,7 +177,7 @@ async fn a_connection_that_is_answered_keeps_its_place_and_one_too_many_is_told_
         let ask = |origin: &str| {
             let mut stream = TcpStream::connect(address).unwrap();
             let head = format!("{HEAD}{origin}Content-Length: {}\r\n\r\n", whole.len());
-            // The server may have hung up, and have said why.
+            // The server may have responded and closed the connection already.
             let _ = stream.write_all(format!("{head}{whole}").as_bytes());
             stream
         };
@@ -199,7 +199,7 @@ async fn a_connection_that_is_answered_keeps_its_place_and_one_too_many_is_told_
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_address_that_has_all_its_connections_gives_way_to_itself_alone() {
+async fn address_at_its_limit_replaces_only_itself() {
     let config = ServerConfig { max_connections_per_address: 3, ..ServerConfig::default() };
     let (_server, address) = started(config).await;
     let from = |last: u8| async move {
@@ -229,14 +229,14 @@ async fn an_address_that_has_all_its_connections_gives_way_to_itself_alone() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_socket_whose_client_does_not_read_is_closed_and_one_that_reads_is_served() {
+async fn unread_websocket_is_closed_and_read_one_served() {
     let config = ServerConfig { max_queued: 64 << 10, ..ServerConfig::default() };
     let (_server, address) = started(config).await;
     clients(move || {
         let long = request(&json!(["x".repeat(32 << 10)]));
         let mut deaf = Socket::connect(address);
         let patience = Patience::begin();
-        // What the sockets of the system hold comes on top.
+        // The system's socket buffers hold additional bytes.
         while deaf.try_send(&long).is_ok() {
             assert!(patience.lasts(), "it still takes requests");
         }
@@ -250,7 +250,7 @@ async fn a_socket_whose_client_does_not_read_is_closed_and_one_that_reads_is_ser
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn where_all_bodies_together_are_too_long_the_slowest_client_is_closed() {
+async fn total_body_limit_closes_slowest_client() {
     let config = ServerConfig { max_held: 1 << 20, ..ServerConfig::default() };
     let (_server, address) = started(config).await;
     clients(move || {
@@ -276,7 +276,7 @@ async fn where_all_bodies_together_are_too_long_the_slowest_client_is_closed() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn subscriptions_are_bounded_for_a_connection_and_for_all() {
+async fn subscriptions_are_limited_per_connection_and_globally() {
     let node = Server::bounded(RequestLimits { subscriptions: 3, ..RequestLimits::default() });
     let config = ServerConfig { port: 0, max_subscriptions: 2, ..ServerConfig::default() };
     let server = RunningServer::start(&config, node.methods).await.unwrap();
@@ -298,9 +298,9 @@ async fn subscriptions_are_bounded_for_a_connection_and_for_all() {
         let refused = subscribe(&mut second);
         assert_eq!(refused["error"]["code"], codes::BUSY, "{refused}");
         assert_eq!(refused["error"]["data"], json!({ "got": 4, "limit": 3 }));
-        // One that has ended makes room.
+        // A subscription that ended frees a permit.
         let patience = Patience::begin();
-        // Its id is told before it is known.
+        // The server sends the id before it registers the subscription.
         while ask(&mut first, "eth_unsubscribe", json!([id]))["result"] != true {
             assert!(patience.lasts());
         }

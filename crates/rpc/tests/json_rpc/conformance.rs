@@ -1,4 +1,4 @@
-//! The conformance suite of execution-apis, over its own chain.
+//! Conformance suite of execution-apis, run on its own chain.
 
 use alloy_genesis::Genesis;
 use chain::{Chain, ChainConfig, spec_of};
@@ -13,10 +13,10 @@ use std::{
     sync::Arc,
 };
 
-/// Cases with other answers, and the reasons.
+/// Cases with deviating responses, and the reasons.
 const DIFFERENT: &[(&str, &str)] = &[];
 
-/// The chain of the suite, imported block by block.
+/// Imports the suite's chain block by block.
 fn import(folder: &Path) -> Result<Chain> {
     let genesis: Genesis = serde_json::from_slice(&fs::read(folder.join("genesis.json"))?)?;
     let mut chain = Chain::new(&genesis, ChainConfig::new(spec_of(&genesis.config)))?;
@@ -37,11 +37,11 @@ fn methods(chain: Chain) -> Methods {
     enshrine_rpc::methods(Api::new(node, RpcOptions::default()), workers)
 }
 
-/// The shape of a value: its schema, as far as an example shows it.
+/// Compares the structure of two values, as a schema derived from an example would.
 fn same_shape(got: &Value, expected: &Value) -> bool {
     match (got, expected) {
         (Value::Object(got), Value::Object(expected)) => {
-            // Keys that are data are not the same on both sides.
+            // Keys that are data differ between the two sides.
             let is_data = |key: &String| key.starts_with("0x") || key.parse::<u64>().is_ok();
             expected.iter().filter(|(key, _)| !is_data(key)).all(|(key, expected)| {
                 got.get(key).is_some_and(|got| same_shape(got, expected)) || key == "deleteStrategy"
@@ -73,7 +73,7 @@ fn agree(got: &Value, expected: &Value, shape_only: bool) -> bool {
     }
 }
 
-/// Runs a case, and returns the difference.
+/// Runs one case; returns the difference if the response deviates.
 async fn play(methods: &Methods, path: &Path) -> Result<Option<String>> {
     let text = fs::read_to_string(path)?;
     let shape_only = text.lines().any(|line| line.starts_with("//") && line.contains("speconly"));
@@ -93,7 +93,7 @@ async fn play(methods: &Methods, path: &Path) -> Result<Option<String>> {
     Ok(None)
 }
 
-/// Path of the first difference between two answers.
+/// Path of the first difference between two responses.
 fn difference(got: &Value, expected: &Value) -> String {
     match (got, expected) {
         (Value::Object(a), Value::Object(b)) => {
@@ -132,7 +132,7 @@ fn cases(folder: &Path) -> Result<Vec<PathBuf>> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_recorded_answers_are_given() -> Result<()> {
+async fn responses_match_execution_apis_vectors() -> Result<()> {
     let Some(folder) = testkit::vectors::part("rpc-compat", "conformance of JSON-RPC")? else {
         return Ok(());
     };

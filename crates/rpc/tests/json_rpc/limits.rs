@@ -1,4 +1,4 @@
-//! Limits of one request: bytes of a trace, of an answer and of a batch, and time.
+//! Limits of one request: time, and the bytes of a trace, a response and a batch.
 
 use crate::support::{BOB, LOGGER, Server, post, raw};
 use enshrine_rpc::{RequestLimits, RunningServer, ServerConfig, codes};
@@ -6,18 +6,18 @@ use node::Mining;
 use serde_json::{Value, json};
 use std::{io::Write as _, os::unix::net::UnixStream, time::Duration};
 
-/// JUMPDEST, PUSH1 0, JUMP: until the gas is used up.
+/// JUMPDEST, PUSH1 0, JUMP: an endless loop.
 const LOOP: &str = "0x5b600056";
-/// Reads slot after slot, until the gas is used up.
+/// Reads one slot after another until the gas is used up.
 const READS: &str = "0x5f5b80545060010160015600";
 
-/// A call of code with this much gas, traced with `options`.
+/// Parameters of a traced call of `code` with this gas limit and these trace options.
 fn traced(code: &str, gas: u64, mut options: Value) -> Value {
     options["stateOverrides"] = json!({ BOB.to_string(): { "code": code } });
     json!([{ "to": BOB, "gas": format!("{gas:#x}") }, "latest", options])
 }
 
-/// The `got` and the limit in the error of an answer.
+/// `got` and `limit` in the error of a response.
 fn bound(answer: &Value) -> (u64, u64) {
     assert_eq!(answer["error"]["code"], codes::BUSY, "{answer:.300}");
     let data = &answer["error"]["data"];
@@ -26,13 +26,13 @@ fn bound(answer: &Value) -> (u64, u64) {
 }
 
 #[tokio::test]
-async fn a_trace_is_given_up_at_the_step_that_passes_its_bytes() {
+async fn trace_stops_at_step_beyond_byte_limit() {
     const LIMIT: u64 = 1 << 20;
     let server = Server::bounded(RequestLimits { trace_bytes: LIMIT, ..RequestLimits::default() });
     for (code, gas, options) in [
         (LOOP, 5_000_000, json!({})),
         (LOOP, 5_000_000, json!({ "disableStack": true, "disableStorage": true })),
-        // Of each step all slots that were read so far.
+        // Each step records all slots read so far.
         (READS, 1_000_000, json!({})),
     ] {
         let answer = server.answer("debug_traceCall", traced(code, gas, options)).await;
@@ -40,12 +40,12 @@ async fn a_trace_is_given_up_at_the_step_that_passes_its_bytes() {
         assert_eq!(limit, LIMIT);
         assert!(LIMIT < got && got < LIMIT + (128 << 10), "{got} is far above the limit");
     }
-    // 64 KiB of memory: MSTORE at its end, and then steps that show it.
+    // 64 KiB of memory: MSTORE at its end, followed by steps that record it.
     let memory = "0x5f61ffe0525b5b5b5b5b5b5b5b5b5b00";
     let with = json!({ "enableMemory": true });
     let answer = server.answer("debug_traceCall", traced(memory, 60_000, with)).await;
     assert_eq!(bound(&answer).1, LIMIT);
-    // What fits is answered, and what records no steps too.
+    // Traces within the limit succeed, and so do tracers that record no steps.
     for (code, gas, options) in [
         (LOOP, 30_000, json!({})),
         (memory, 60_000, json!({})),
@@ -60,7 +60,7 @@ async fn a_trace_is_given_up_at_the_step_that_passes_its_bytes() {
 }
 
 #[tokio::test]
-async fn the_traces_of_a_block_share_their_bytes() {
+async fn block_traces_share_byte_limit() {
     let trace = |limit: u64, transactions: u64| async move {
         let server =
             Server::bounded(RequestLimits { trace_bytes: limit, ..RequestLimits::default() });
@@ -77,7 +77,7 @@ async fn the_traces_of_a_block_share_their_bytes() {
 }
 
 #[tokio::test]
-async fn a_prestate_is_counted_before_it_is_written() {
+async fn prestate_size_is_checked_before_serialisation() {
     let params = json!([{ "to": LOGGER }, "latest", { "tracer": "prestateTracer" }]);
     let server = Server::bounded(RequestLimits { trace_bytes: 1_000, ..RequestLimits::default() });
     let answer = server.answer("debug_traceCall", params.clone()).await;
@@ -87,7 +87,7 @@ async fn a_prestate_is_counted_before_it_is_written() {
 }
 
 #[tokio::test]
-async fn a_request_ends_when_the_time_of_its_kind_is_over() {
+async fn requests_time_out_by_their_class() {
     let calls = [
         ("eth_getLogs", json!([{ "fromBlock": "0x0" }])),
         ("eth_estimateGas", json!([{ "to": LOGGER }])),
@@ -109,7 +109,7 @@ async fn a_request_ends_when_the_time_of_its_kind_is_over() {
             assert!(!server.ask(method, params.clone()).await.is_null(), "{method}");
         }
     }
-    // A caller may give less, in geth's words, and no more.
+    // A caller may request a shorter timeout, in geth's format, but no longer one.
     let with = |timeout: &str| json!([{ "to": LOGGER }, "latest", { "timeout": timeout }]);
     let server = Server::new(Mining::Auto);
     assert_eq!(bound(&server.answer("debug_traceCall", with("0s")).await).1, 0);
@@ -121,7 +121,7 @@ async fn a_request_ends_when_the_time_of_its_kind_is_over() {
 }
 
 #[tokio::test]
-async fn logs_are_counted_while_blocks_are_looked_through() {
+async fn log_bytes_are_counted_during_search() {
     let server = Server::bounded(RequestLimits { trace_bytes: 2_000, ..RequestLimits::default() });
     for nonce in 0..6 {
         server.ask("eth_sendRawTransaction", json!([raw(nonce, LOGGER, vec![])])).await;
@@ -133,7 +133,7 @@ async fn logs_are_counted_while_blocks_are_looked_through() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_answer_and_the_answers_to_a_batch_have_as_many_bytes_as_the_server_sends() {
+async fn response_and_batch_sizes_are_limited() {
     const LIMIT: u64 = 4_000;
     let node = Server::new(Mining::Auto);
     let folder = tempfile::tempdir().unwrap();

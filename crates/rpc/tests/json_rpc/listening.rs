@@ -1,4 +1,4 @@
-//! The server over real sockets, with a module of its own.
+//! The server over real sockets, with a small test module.
 
 use enshrine_rpc::{RunningServer, ServeError, ServerConfig, allow_open_files};
 use jsonrpsee::{RpcModule, core::to_json_raw_value};
@@ -32,7 +32,7 @@ fn config() -> ServerConfig {
     config
 }
 
-/// Status line, headers and body of the answer to a request.
+/// Returns the status line, headers and body of the response to a request.
 fn http(address: SocketAddr, head: &str, body: &str) -> String {
     let mut stream = TcpStream::connect(address).unwrap();
     write!(stream, "{head} / HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\nconnection: close\r\norigin: http://here\r\naccess-control-request-method: POST\r\ncontent-length: {}\r\n\r\n{body}", body.len()).unwrap();
@@ -42,7 +42,7 @@ fn http(address: SocketAddr, head: &str, body: &str) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn http_answers_requests_and_batches_and_refuses_large_bodies() {
+async fn http_serves_batches_and_rejects_large_bodies() {
     let server = RunningServer::start(&config(), module().into()).await.unwrap();
     let address = server.addresses()[0];
     let request = r#"{"jsonrpc":"2.0","id":1,"method":"echo","params":[7]}"#;
@@ -65,7 +65,7 @@ async fn http_answers_requests_and_batches_and_refuses_large_bodies() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_taken_port_is_an_error_that_names_the_address() {
+async fn occupied_port_error_names_address() {
     let server = RunningServer::start(&config(), module().into()).await.unwrap();
     let taken = ServerConfig { port: server.addresses()[0].port(), ..config() };
     let error = RunningServer::start(&taken, module().into()).await.unwrap_err();
@@ -93,7 +93,7 @@ async fn cors_headers_follow_the_configuration() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn ipc_answers_requests_batches_and_subscriptions_and_leaves_no_socket() {
+async fn ipc_serves_subscriptions_and_removes_its_socket() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("node.ipc");
     let config = ServerConfig { ipc: Some(path.clone()), ..config() };
@@ -103,7 +103,7 @@ async fn ipc_answers_requests_batches_and_subscriptions_and_leaves_no_socket() {
         let mut stream = UnixStream::connect(socket).unwrap();
         let reading = stream.try_clone().unwrap();
         let mut answers = serde_json::Deserializer::from_reader(reading).into_iter::<Value>();
-        // In two pieces, as a socket may deliver it.
+        // Sent in two parts, as a socket may deliver them.
         stream.write_all(br#"{"jsonrpc":"2.0","id":1,"meth"#).unwrap();
         stream.write_all(br#"od":"echo","params":[1]}"#).unwrap();
         assert_eq!(answers.next().unwrap().unwrap()["result"], json!([1]));
@@ -124,10 +124,10 @@ async fn ipc_answers_requests_batches_and_subscriptions_and_leaves_no_socket() {
 
 const REQUEST: &str = r#"{"jsonrpc":"2.0","id":1,"method":"echo","params":[7]}"#;
 
-/// Sends a request over a connection that stays open, and returns the first answer.
+/// Sends a request over a keep-alive connection and returns the first response.
 fn ask(stream: &mut TcpStream) -> String {
     let head = "POST / HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n";
-    // The server may have hung up already, and have said why.
+    // The server may have responded and closed the connection already.
     let request = format!("{head}content-length: {}\r\n\r\n{REQUEST}", REQUEST.len());
     let _ = stream.write_all(request.as_bytes());
     let mut answer = [0; 1024];
@@ -136,14 +136,14 @@ fn ask(stream: &mut TcpStream) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn connections_count_while_they_are_open_and_the_one_that_is_idle_for_longest_gives_way() {
+async fn connection_limit_closes_least_recently_used() {
     let config = ServerConfig { max_connections: 3, ..config() };
     let server = RunningServer::start(&config, module().into()).await.unwrap();
     let connect = || TcpStream::connect(server.addresses()[0]).unwrap();
-    // The server serves connections on several threads, and notes that one is idle once it has
-    // written the answer: what comes first here is to come first there too.
+    // The server runs connections on several threads and marks one as idle after writing its
+    // response, so wait until its order of events matches this test's.
     let settled = || tokio::time::sleep(Duration::from_millis(500));
-    // One never asks, one has asked and is idle, one has become a WebSocket.
+    // One connection sends nothing, one is idle after a request, one was upgraded to a WebSocket.
     let silent = connect();
     settled().await;
     let mut idle = connect();
@@ -161,11 +161,11 @@ async fn connections_count_while_they_are_open_and_the_one_that_is_idle_for_long
     assert!(answer[..read].starts_with(b"HTTP/1.1 101"));
     settled().await;
 
-    // Each of them takes a place, and gives it up in the order in which they were last of use.
+    // Each counts as one connection, and they are closed in the order of their last use.
     for mut gone in [silent, idle, upgraded] {
         let mut next = connect();
         assert!(ask(&mut next).contains("\"result\":[7]"));
-        // Another one that had gone would leave this one open, without a word.
+        // If the server had closed another connection, this read would block without a timeout.
         gone.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
         let read = gone.read(&mut [0; 64]).map_err(|error| error.kind());
         assert!(matches!(read, Ok(0) | Err(ErrorKind::ConnectionReset)), "{read:?}");
@@ -175,7 +175,7 @@ async fn connections_count_while_they_are_open_and_the_one_that_is_idle_for_long
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn more_than_a_thousand_connections_are_open_and_served() {
+async fn over_thousand_open_connections_are_served() {
     allow_open_files();
     let server = RunningServer::start(&config(), module().into()).await.unwrap();
     let address = server.addresses()[0];

@@ -1,4 +1,4 @@
-//! Methods and server, tested over real requests.
+//! RPC methods and server, tested with real requests.
 
 mod clients;
 mod conformance;

@@ -1,4 +1,4 @@
-//! Methods over a node that makes blocks.
+//! RPC methods of a node that produces blocks.
 
 use crate::support::{BOB, CHAIN_ID, LOGGER, Server, raw};
 use alloy_consensus::{SidecarBuilder, SimpleCoder, TxEip4844, TxEip4844WithSidecar, TxEnvelope};
@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use testkit::Key;
 
 #[tokio::test]
-async fn a_transaction_is_sent_mined_and_found_again() {
+async fn sent_transaction_is_mined_and_found() {
     let server = Server::new(Mining::Auto);
     let hash = server.ask("eth_sendRawTransaction", json!([raw(0, BOB, vec![])])).await;
     let receipt = server.ask("eth_getTransactionReceipt", json!([hash])).await;
@@ -34,7 +34,7 @@ async fn a_transaction_is_sent_mined_and_found_again() {
 }
 
 #[tokio::test]
-async fn parameters_of_other_kinds_are_refused_and_null_is_as_good_as_none() {
+async fn invalid_parameters_are_rejected_and_null_is_absent() {
     let server = Server::new(Mining::Auto);
     assert_eq!(server.ask("eth_chainId", Value::Null).await, "0x1f8f");
     assert_eq!(server.ask("eth_getBalance", json!([BOB, null])).await, "0x0");
@@ -66,7 +66,7 @@ async fn parameters_of_other_kinds_are_refused_and_null_is_as_good_as_none() {
 }
 
 #[tokio::test]
-async fn a_witness_by_rpc_is_enough_to_verify_its_block() {
+async fn rpc_witness_verifies_its_block_and_is_minimal() {
     let server = Server::new(Mining::Auto);
     for nonce in 0..3 {
         let input = U256::from(nonce).to_be_bytes::<32>().to_vec();
@@ -82,7 +82,7 @@ async fn a_witness_by_rpc_is_enough_to_verify_its_block() {
     let raw = RawBlock::decode(&block).unwrap();
     let input = raw.to_input(wire::ProtocolFork::Osaka, CHAIN_ID, &witness, &[], &[]).unwrap();
     Execute::l1().run(&input, u64::MAX).unwrap();
-    // It is minimal: without any one of its nodes it is not enough.
+    // The witness is minimal: without any one of its nodes, verification fails.
     for index in 0..witness.state.len() {
         let mut less = witness.clone();
         less.state.remove(index);
@@ -92,19 +92,19 @@ async fn a_witness_by_rpc_is_enough_to_verify_its_block() {
 }
 
 #[tokio::test]
-async fn calls_pretend_what_they_are_told_to() {
+async fn calls_apply_state_and_block_overrides() {
     let server = Server::new(Mining::Auto);
     let call = json!({ "to": LOGGER, "data": B256::ZERO });
     let word = |value: u64| json!(B256::from(U256::from(value)));
     assert_eq!(server.ask("eth_call", json!([call, "latest"])).await, word(0));
     let overridden = json!({ LOGGER.to_string(): { "stateDiff": { B256::ZERO.to_string(): B256::with_last_byte(9) } } });
     assert_eq!(server.ask("eth_call", json!([call, "latest", overridden])).await, word(9));
-    // NUMBER, returned.
+    // Returns NUMBER.
     let number = json!({ BOB.to_string(): { "code": "0x435f5260205ff3" } });
     let params = json!([{ "to": BOB }, "latest", number, { "number": "0x539" }]);
     assert_eq!(server.ask("eth_call", params).await, word(0x539));
     assert_eq!(server.ask("eth_call", json!([call, "latest"])).await, word(0), "nothing stays");
-    // REVERT with nothing, and INVALID.
+    // REVERT without data, and INVALID.
     for (code, expected) in [("0x5f5ffd", 3), ("0xfe", -32_000)] {
         let broken = json!({ BOB.to_string(): { "code": code } });
         assert_eq!(
@@ -124,7 +124,7 @@ async fn calls_pretend_what_they_are_told_to() {
 }
 
 #[tokio::test]
-async fn filters_tell_what_came_and_what_went() {
+async fn filters_report_new_and_removed_logs() {
     let server = Server::new(Mining::Auto);
     let blocks = server.ask("eth_newBlockFilter", json!([])).await;
     let pending = server.ask("eth_newPendingTransactionFilter", json!([])).await;
@@ -172,13 +172,13 @@ fn blob_transaction(nonce: u64, sidecar: BlobTransactionSidecarVariant) -> Bytes
 }
 
 #[tokio::test]
-async fn blobs_are_checked_mined_and_served() {
+async fn blobs_are_verified_mined_and_served() {
     let server = Server::new(Mining::Manual);
     let build = || SidecarBuilder::<SimpleCoder>::from_slice(b"a blob of words");
     let sidecar = build().build_7594().unwrap();
     let good = BlobTransactionSidecarVariant::Eip7594(sidecar.clone());
 
-    // Proofs of another blob, proofs of the form before Osaka, and no blobs at all.
+    // Proofs of another blob, proofs of the format before Osaka, and no blobs at all.
     let other = SidecarBuilder::<SimpleCoder>::from_slice(b"other words").build_7594().unwrap();
     let mut forged = sidecar.clone();
     forged.cell_proofs.clone_from(&other.cell_proofs);
@@ -205,7 +205,7 @@ async fn blobs_are_checked_mined_and_served() {
 }
 
 #[tokio::test]
-async fn transactions_that_cannot_be_are_refused_with_geths_words() {
+async fn invalid_transactions_get_geth_messages() {
     let server = Server::new(Mining::Auto);
     let sent = raw(0, BOB, vec![]);
     server.ask("eth_sendRawTransaction", json!([sent])).await;
@@ -218,7 +218,7 @@ async fn transactions_that_cannot_be_are_refused_with_geths_words() {
 }
 
 #[tokio::test]
-async fn a_simulated_block_pays_its_withdrawals_and_commits_to_them() {
+async fn simulated_block_processes_withdrawals() {
     let server = Server::new(Mining::Auto);
     let withdrawals = json!([{
         "index": "0x0", "validatorIndex": "0x1", "address": BOB, "amount": "0x7",
@@ -235,13 +235,13 @@ async fn a_simulated_block_pays_its_withdrawals_and_commits_to_them() {
     assert_eq!(answer[0]["timestamp"], "0x2000");
     assert_eq!(answer[1]["withdrawals"], json!([]));
     assert_ne!(answer[0]["withdrawalsRoot"], answer[1]["withdrawalsRoot"]);
-    // Bob sends on 7 gwei; without the withdrawal he has nothing to send.
+    // Bob forwards 7 gwei, which he only has after the withdrawal.
     assert_eq!(answer[1]["calls"][0]["status"], "0x1");
     assert_eq!(server.code("eth_simulateV1", blocks(json!({ "time": "0x2000" }))).await, -38_014);
 }
 
 #[tokio::test]
-async fn states_that_are_not_kept_cannot_be_read_and_all_else_can() {
+async fn pruned_states_fail_but_blocks_remain() {
     let server = Server::with(Settings { history: Some(2), ..Settings::default() });
     let mut hashes = Vec::new();
     for nonce in 0..6 {
@@ -258,7 +258,7 @@ async fn states_that_are_not_kept_cannot_be_read_and_all_else_can() {
 }
 
 #[tokio::test]
-async fn the_document_lists_the_methods_of_any_node_and_no_others() {
+async fn documentation_lists_exactly_the_common_methods() {
     let document = include_str!("../../../../docs/methods.md");
     let (_, section) = document.split_once("## Of any node\n").unwrap();
     let (section, _) = section.split_once("\nWhat Ethereum's nodes").unwrap();

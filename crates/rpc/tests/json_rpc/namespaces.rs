@@ -1,4 +1,4 @@
-//! Namespaces: a port serves the methods of its namespaces, and lists these.
+//! Namespaces: each transport serves and lists only its own.
 
 use crate::support::{Server, Socket, post};
 use enshrine_rpc::{Namespaces, RunningServer, ServeError, ServerConfig, codes};
@@ -19,7 +19,7 @@ fn request(method: &str) -> Value {
     json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": [] })
 }
 
-/// Answers over HTTP, in a batch, and over WebSocket.
+/// Responses over HTTP, in a batch, and over WebSocket.
 async fn answers(address: SocketAddr, method: &'static str) -> [Value; 3] {
     let asking = tokio::task::spawn_blocking(move || {
         let alone = post(address, &request(method));
@@ -32,7 +32,7 @@ async fn answers(address: SocketAddr, method: &'static str) -> [Value; 3] {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn each_transport_answers_its_namespaces_and_says_of_another_that_a_flag_leaves_it_out() {
+async fn transports_serve_only_their_namespaces() {
     let node = Server::new(Mining::Auto);
     let config = config("eth,net", "eth,txpool,debug");
     let server = RunningServer::start(&config, node.methods).await.unwrap();
@@ -51,12 +51,12 @@ async fn each_transport_answers_its_namespaces_and_says_of_another_that_a_flag_l
     let [alone, _, socket] = answers(address, "net_version").await;
     assert_eq!(alone["result"], "8079");
     assert_eq!(socket["error"]["data"]["got"], "net", "{socket}");
-    // A method that there is not is refused as before.
+    // An unknown method of a served namespace gets the usual error.
     assert_eq!(answers(address, "eth_nothing").await[0]["error"]["code"], codes::METHOD);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn rpc_modules_lists_what_this_transport_serves() {
+async fn rpc_modules_lists_served_namespaces() {
     let node = Server::new(Mining::Auto);
     let config = config("eth", "all");
     let server = RunningServer::start(&config, node.methods).await.unwrap();
@@ -69,7 +69,7 @@ async fn rpc_modules_lists_what_this_transport_serves() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_namespace_without_a_method_is_refused_at_the_start() {
+async fn unknown_namespace_is_rejected_at_startup() {
     let node = Server::new(Mining::Auto);
     let error = RunningServer::start(&config("eth,dbug", "all"), node.methods.clone()).await;
     let Err(ServeError::Namespace { flag, got, expected }) = error else { panic!("{error:?}") };

@@ -1,4 +1,4 @@
-//! Requests without an id, which are carried out and not answered, and those whose id is invalid.
+//! Requests without an id, which are executed but not answered, and requests with an invalid id.
 
 use crate::support::{Socket, post, read_http};
 use enshrine_rpc::{RunningServer, ServerConfig};
@@ -16,7 +16,7 @@ use std::{
 use testkit::Patience;
 use tokio::sync::Semaphore;
 
-/// Calls of `add` so far, those that have begun, and the gate at which they wait.
+/// Number of `add` calls that have begun and ended, and the semaphore at which they wait.
 struct Calls {
     begun: AtomicUsize,
     done: AtomicUsize,
@@ -67,7 +67,7 @@ async fn started(config: ServerConfig, gate: usize) -> (RunningServer, SocketAdd
     (server, address, calls)
 }
 
-/// Runs a client that blocks.
+/// Runs a blocking client.
 async fn client<T: Send + 'static>(run: impl FnOnce() -> T + Send + 'static) -> T {
     tokio::task::spawn_blocking(run).await.unwrap()
 }
@@ -85,7 +85,7 @@ fn invalid() -> Value {
     json!({ "jsonrpc": "2.0", "id": null, "error": error })
 }
 
-/// Status line and body of the answer to a body.
+/// Status line and body of the response to a posted body.
 fn raw_post(address: SocketAddr, body: &Value) -> (String, String) {
     let mut stream = TcpStream::connect(address).unwrap();
     let body = body.to_string();
@@ -114,7 +114,7 @@ async fn http_notification_gets_an_empty_body() {
         assert_eq!(answer, json!([{ "jsonrpc": "2.0", "id": 7, "result": 5 }]));
         assert_eq!(calls.done(), 6);
 
-        // The connection stays open for requests.
+        // The connection stays open for further requests.
         let mut stream = TcpStream::connect(address).unwrap();
         let head = "POST / HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n";
         for body in [notification(), request(&json!("a"))].map(|body| body.to_string()) {
@@ -127,7 +127,7 @@ async fn http_notification_gets_an_empty_body() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn invalid_ids_are_refused_and_not_executed() {
+async fn requests_with_invalid_ids_are_not_executed() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("node.ipc");
     let config = ServerConfig { ipc: Some(path.clone()), ..ServerConfig::default() };
@@ -146,7 +146,7 @@ async fn invalid_ids_are_refused_and_not_executed() {
             assert_eq!(answers.next().unwrap().unwrap(), invalid(), "{id}");
         }
         assert_eq!(calls.begun(), 0);
-        // A notification beside them is one all the same.
+        // A notification in the same batch is still executed.
         let batch = json!([request(&json!(1.5)), notification(), request(&json!(true))]);
         assert_eq!(post(address, &batch), json!([invalid(), invalid()]));
         assert_eq!(calls.done(), 1);
@@ -195,18 +195,18 @@ async fn websocket_and_ipc_notifications_get_no_frame() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn flood_of_notifications_waits_for_earlier_ones() {
-    /// The server's maximum number of requests of a WebSocket that are answered at once.
+async fn notification_flood_is_bounded() {
+    /// The server's maximum number of concurrent requests per WebSocket.
     const AT_ONCE: usize = 32;
     const SENT: usize = 500;
     let (_server, address, calls) = started(ServerConfig::default(), 0).await;
     let held = Arc::clone(&calls);
     let most = client(move || {
         let mut flood = Socket::connect(address);
-        // So long that one read of the server brings a few.
+        // Long enough that one read of the server returns only a few.
         let long = json!({ "jsonrpc": "2.0", "method": "add", "params": ["x".repeat(4_000)] });
         (0..SENT).for_each(|_| flood.send(&long));
-        // Another client's request comes later and is carried out.
+        // Another client's later request is executed in the meantime.
         let patience = Patience::begin();
         while held.begun() < AT_ONCE {
             assert!(patience.lasts(), "{} calls", held.begun());
@@ -223,7 +223,7 @@ async fn flood_of_notifications_waits_for_earlier_ones() {
         most
     })
     .await;
-    // A read may deliver some messages together, which are then begun together.
+    // A single read may return several messages, which then start together.
     assert!((AT_ONCE..SENT / 2).contains(&most), "{most} at once");
     assert_eq!(calls.done(), SENT);
 }

@@ -1,4 +1,4 @@
-//! Sending with a receipt as the answer, and sending under conditions.
+//! `eth_sendRawTransactionSync` and conditional sends.
 
 use crate::support::{BOB, LOGGER, Server, raw};
 use enshrine_rpc::{RequestLimits, codes};
@@ -11,17 +11,17 @@ const SYNC: &str = "eth_sendRawTransactionSync";
 const CONDITIONAL: &str = "eth_sendRawTransactionConditional";
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_synchronous_send_answers_with_the_receipt() {
+async fn synchronous_send_returns_the_receipt() {
     let server = Server::new(Mining::Auto);
     let receipt = server.ask(SYNC, json!([raw(0, BOB, vec![])])).await;
     assert_eq!((&receipt["status"], &receipt["blockNumber"]), (&json!("0x1"), &json!("0x1")));
     let same = server.ask("eth_getTransactionReceipt", json!([receipt["transactionHash"]])).await;
     assert_eq!(receipt, same);
-    // What is refused is refused as with a plain send.
+    // Rejections are the same as for `eth_sendRawTransaction`.
     assert_eq!(server.code(SYNC, json!([raw(0, BOB, vec![])])).await, i64::from(codes::REJECTED));
     assert_eq!(server.code(SYNC, json!(["0x02c0"])).await, i64::from(codes::PARAMS));
 
-    // A block that is made meanwhile is waited for.
+    // The call waits for a block that is built in the meantime.
     server.node.execute(SetMining(Mining::Manual));
     let params = json!([raw(1, BOB, vec![]), "0x2710"]);
     let (node, patience) = (server.node.clone(), Patience::begin());
@@ -37,11 +37,11 @@ async fn a_synchronous_send_answers_with_the_receipt() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_synchronous_send_without_a_block_ends_with_the_hash_and_one_behind_a_gap_at_once() {
+async fn synchronous_send_times_out_with_the_hash() {
     let sync_time = Duration::from_millis(20);
     let server = Server::bounded(RequestLimits { sync_time, ..RequestLimits::default() });
     server.node.execute(SetMining(Mining::Manual));
-    // No time, one that is not valid, one that is longer than the node's, and a shorter one.
+    // No timeout, an invalid one, one above the node's limit, and a shorter one.
     let waits = [json!(null), json!(0), json!("0xffffffff"), json!(1)];
     for (nonce, wait) in waits.into_iter().enumerate() {
         let transaction = raw(nonce as u64, BOB, vec![]);
@@ -57,15 +57,14 @@ async fn a_synchronous_send_without_a_block_ends_with_the_hash_and_one_behind_a_
 }
 
 #[tokio::test]
-async fn a_conditional_send_is_taken_if_its_conditions_hold_and_refused_with_the_one_that_does_not()
-{
+async fn conditional_send_requires_its_conditions() {
     let server = Server::new(Mining::Auto);
     let alice = Key::named("alice").address();
     let root = server.ask("eth_getProof", json!([LOGGER, [], "latest"])).await;
     let root = root["storageHash"].clone();
     let code = server.ask("eth_getCode", json!([LOGGER, "latest"])).await;
     let known = |address: &dyn std::fmt::Display, value: Value| json!({ "knownAccounts": { address.to_string(): value } });
-    // Each set of conditions that holds, and one like it that does not.
+    // For each condition, a set that holds and one that does not.
     let pairs = [
         (json!({ "blockNumberMin": "0x1" }), json!({ "blockNumberMin": "0x99" })),
         (json!({ "blockNumberMax": 99 }), json!({ "blockNumberMax": "0x0" })),
@@ -91,7 +90,7 @@ async fn a_conditional_send_is_taken_if_its_conditions_hold_and_refused_with_the
 }
 
 #[tokio::test]
-async fn conditions_that_cost_too_much_or_are_none_are_refused() {
+async fn excessive_or_invalid_conditions_are_rejected() {
     let server = Server::new(Mining::Auto);
     let slots = |count: u64| {
         let slots: serde_json::Map<_, _> =

@@ -1,4 +1,4 @@
-//! Misbehaving clients: the server answers each of them and continues.
+//! Misbehaving clients: the server responds to each and keeps running.
 
 use crate::support::Server;
 use enshrine_rpc::{RunningServer, ServerConfig};
@@ -23,7 +23,7 @@ async fn post(stream: &mut TcpStream, body: &[u8]) -> std::io::Result<String> {
     read_answer(stream).await
 }
 
-/// Reads one answer, by its Content-Length.
+/// Reads one response, delimited by its Content-Length.
 async fn read_answer(stream: &mut TcpStream) -> std::io::Result<String> {
     let mut answer = Vec::new();
     let mut chunk = vec![0; 64 << 10];
@@ -58,7 +58,7 @@ async fn started(config: ServerConfig) -> (RunningServer, SocketAddr) {
     (server, address)
 }
 
-/// Checks that the server still answers.
+/// Checks that the server still responds.
 async fn assert_alive(address: SocketAddr) {
     let mut stream = TcpStream::connect(address).await.unwrap();
     let request = br#"{"jsonrpc":"2.0","id":7,"method":"eth_chainId"}"#;
@@ -67,7 +67,7 @@ async fn assert_alive(address: SocketAddr) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_no_request_gets_the_error_for_it() {
+async fn malformed_requests_get_specific_errors() {
     let (_server, address) = started(ServerConfig::default()).await;
     for (request, code) in [
         ("{", -32_700),
@@ -91,7 +91,7 @@ async fn what_is_no_request_gets_the_error_for_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn bodies_and_batches_have_limits_that_can_be_set() {
+async fn body_and_batch_limits_are_configurable() {
     let options = ServerConfig { max_body: 10 << 20, max_batch: 1_000, ..Default::default() };
     let (_server, address) = started(options).await;
     let call = r#"{"jsonrpc":"2.0","id":1,"method":"eth_blockNumber","params":null}"#;
@@ -103,7 +103,7 @@ async fn bodies_and_batches_have_limits_that_can_be_set() {
     let answer = body(&post(&mut stream, batch(1_001).as_bytes()).await.unwrap());
     assert!(answer["error"]["code"].is_i64(), "{answer}");
 
-    // 50 MB: it may hang up before all of it has been sent.
+    // 50 MB: the server may close the connection before all of it has been sent.
     let mut stream = TcpStream::connect(address).await.unwrap();
     let large = vec![b' '; 50 << 20];
     if let Ok(answer) = post(&mut stream, &large).await {
@@ -113,7 +113,7 @@ async fn bodies_and_batches_have_limits_that_can_be_set() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn a_body_of_50_mb_is_read_where_that_is_allowed() {
+async fn large_body_is_accepted_within_limit() {
     let (_server, address) =
         started(ServerConfig { max_body: 64 << 20, ..Default::default() }).await;
     let params = "ab".repeat(25 << 20);
@@ -127,14 +127,14 @@ async fn a_body_of_50_mb_is_read_where_that_is_allowed() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn a_thousand_connections_are_served_at_once() {
+async fn thousand_concurrent_connections_are_served() {
     const CONNECTIONS: usize = 1_000;
     let (_server, address) = started(ServerConfig::default()).await;
     let mut open = Vec::new();
     for _ in 0..CONNECTIONS {
         open.push(TcpStream::connect(address).await.unwrap());
     }
-    // All are asked before any is read, so that all are open and at work.
+    // Send all requests before reading any response, so that all connections are active at once.
     let request = r#"{"jsonrpc":"2.0","id":1,"method":"eth_chainId"}"#;
     for stream in &mut open {
         let head = format!(

@@ -1,4 +1,4 @@
-//! Long calls, and calls that must not wait for them.
+//! Slow calls, and calls that must not wait for them.
 
 use enshrine_rpc::{
     Context, ErrorStyle, Registry, RunningServer, ServerConfig, WorkerOptions, WorkerPoolLimits,
@@ -21,13 +21,13 @@ use std::{
     },
 };
 
-/// Gate at which calls of `slow` wait.
+/// Condition at which calls of `slow` wait until the test opens it.
 #[derive(Debug, Default)]
 struct Gate {
     open: Mutex<bool>,
     opened: Condvar,
     waiting: AtomicUsize,
-    /// `true` if even reads run in a pool.
+    /// `true` to report that reads may wait, so that they run in a pool as well.
     busy: bool,
 }
 
@@ -56,7 +56,7 @@ impl Context for Gate {
     }
 }
 
-/// Methods with one thread per pool, and queues of four.
+/// Test methods with one thread per pool and queues of four requests.
 fn methods(busy: bool) -> (Arc<Gate>, Methods) {
     let gate = Arc::new(Gate { busy, ..Gate::default() });
     let limits = WorkerPoolLimits { threads: NonZeroUsize::MIN, queue: 4 };
@@ -114,7 +114,7 @@ fn receive(mut stream: TcpStream) -> Value {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn calls_that_execute_keep_no_client_from_reading_over_http_in_batches_and_over_ipc() {
+async fn slow_calls_do_not_delay_reads() {
     for busy in [false, true] {
         let (gate, server, folder) = started(busy).await;
         let address = server.addresses()[0];
@@ -127,7 +127,7 @@ async fn calls_that_execute_keep_no_client_from_reading_over_http_in_batches_and
             let mut local = UnixStream::connect(ipc).unwrap();
             write!(local, "{}", request("slow", &json!([]))).unwrap();
             asked.wait_for(1);
-            // One executes and two wait, and none of them is in the way of this.
+            // One call executes and two are queued; neither delays reads.
             for number in 0..10 {
                 let quick = receive(send(address, &request("quick", &json!([number]))));
                 assert_eq!(quick["result"], number);
@@ -148,14 +148,14 @@ async fn calls_that_execute_keep_no_client_from_reading_over_http_in_batches_and
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_there_is_no_room_for_is_refused_at_once_and_taken_later() {
+async fn full_pool_rejects_immediately_and_recovers() {
     let (gate, server, _folder) = started(false).await;
     let address = server.addresses()[0];
     let asked = Arc::clone(&gate);
     let asking = tokio::task::spawn_blocking(move || {
         let mut begun = vec![send(address, &request("slow", &json!([])))];
         asked.wait_for(1);
-        // Four have room to wait; of more, all but four are told so.
+        // Four requests fit into the queue; the other three are rejected.
         begun.extend((0..7).map(|_| send(address, &request("slow", &json!([])))));
         let mut refused = Vec::new();
         for stream in &begun {
@@ -187,14 +187,14 @@ async fn what_there_is_no_room_for_is_refused_at_once_and_taken_later() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_abandoned_request_is_not_begun() {
+async fn abandoned_request_is_not_executed() {
     let (gate, methods) = methods(false);
     let Some(MethodCallback::Async(slow)) = methods.method("slow") else { panic!("no method") };
     let call = |connection: usize| {
         slow(Id::Null, Params::new(None), connection.into(), 1_000, Default::default())
     };
     let (first, gone, patient) = (call(1), call(2), call(3));
-    // The first one is at work, and the others wait behind it.
+    // The first one is executing, and the others are queued after it.
     gate.wait_for(1);
     drop(gone);
     gate.open();
@@ -203,7 +203,7 @@ async fn an_abandoned_request_is_not_begun() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_method_that_panics_is_an_internal_error_of_its_own() {
+async fn panicking_method_returns_internal_error() {
     let (gate, server, _folder) = started(true).await;
     gate.open();
     let address = server.addresses()[0];
@@ -217,7 +217,7 @@ async fn a_method_that_panics_is_an_internal_error_of_its_own() {
 }
 
 #[tokio::test]
-async fn a_send_stays_with_its_connection_where_no_block_is_made_of_it_and_nothing_is_in_its_way() {
+async fn sends_run_inline_unless_they_may_block() {
     for (inline_sends, busy, stays) in
         [(true, false, true), (false, false, false), (true, true, false)]
     {

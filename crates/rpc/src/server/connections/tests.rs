@@ -23,7 +23,7 @@ fn address(last: u8) -> IpAddr {
 }
 
 #[test]
-fn the_connection_that_is_idle_for_longest_gives_way_and_none_that_is_at_work() {
+fn longest_idle_connection_is_closed_first() {
     let connections = connections(3, 3);
     let places: Vec<_> = (0..3).map(|_| connections.admit(HERE).unwrap()).collect();
     let closed = || places.iter().map(|place| place.0.is_closed()).collect::<Vec<_>>();
@@ -41,7 +41,7 @@ fn the_connection_that_is_idle_for_longest_gives_way_and_none_that_is_at_work() 
 }
 
 #[test]
-fn bytes_that_drip_do_not_make_a_connection_younger() {
+fn slow_bytes_do_not_reset_idle_order() {
     let connections = connections(2, 2);
     let (dripping, honest) = (connections.admit(HERE).unwrap(), connections.admit(HERE).unwrap());
     dripping.0.received(b"x");
@@ -51,7 +51,7 @@ fn bytes_that_drip_do_not_make_a_connection_younger() {
 }
 
 #[test]
-fn an_address_gives_way_to_itself_and_of_ipv6_64_bits_are_one() {
+fn address_limit_counts_ipv6_by_prefix() {
     let connections = connections(10, 2);
     let [first, second] = [1, 1].map(|last| connections.admit(address(last)).unwrap());
     let other = connections.admit(address(2)).unwrap();
@@ -66,7 +66,7 @@ fn an_address_gives_way_to_itself_and_of_ipv6_64_bits_are_one() {
 }
 
 #[test]
-fn places_and_bytes_are_free_again_when_connections_end() {
+fn ended_connections_free_slots_and_bytes() {
     let connections = connections(2, 2);
     for _ in 0..5 {
         let place = connections.admit(HERE).unwrap();
@@ -83,7 +83,7 @@ fn places_and_bytes_are_free_again_when_connections_end() {
 }
 
 #[test]
-fn a_client_that_does_not_read_is_closed_and_so_is_the_slowest_where_all_hold_too_much() {
+fn queued_byte_limits_close_slow_connections() {
     let connections = connections_holding(5, 5, 100, 150);
     let [slow, other, silent] = [(); 3].map(|()| connections.admit(HERE).unwrap());
     slow.0.queue(60);
@@ -105,7 +105,7 @@ fn a_client_that_does_not_read_is_closed_and_so_is_the_slowest_where_all_hold_to
 }
 
 #[test]
-fn answers_count_while_they_grow() {
+fn growing_responses_count_against_limits() {
     let connections = connections_holding(4, 4, 10_000, 15_000);
     let [one, many, other] = [(); 3].map(|()| connections.admit(HERE).unwrap());
     // A single response may exceed the connection's limit; several together may not.

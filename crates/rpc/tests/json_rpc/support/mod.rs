@@ -1,4 +1,4 @@
-//! A node with two rich accounts and a contract, and its methods.
+//! A node with two funded accounts and a contract, and its RPC methods.
 
 #![allow(dead_code, reason = "not every test uses all of it")]
 
@@ -36,7 +36,7 @@ impl Server {
         Self::with_options(settings, RpcOptions::default())
     }
 
-    /// A server with these limits of a request.
+    /// Creates a server with these request limits.
     pub(crate) fn bounded(limits: RequestLimits) -> Self {
         let settings = Settings { mining: Mining::Auto, ..Settings::default() };
         Self::with_options(settings, RpcOptions { limits, ..RpcOptions::default() })
@@ -54,28 +54,28 @@ impl Server {
         Self { node, methods }
     }
 
-    /// The whole answer to a request.
+    /// Returns the complete response to a request.
     pub(crate) async fn answer(&self, method: &str, params: Value) -> Value {
         let request = json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params });
         let (raw, _) = self.methods.raw_json_request(&request.to_string(), 1).await.unwrap();
         serde_json::from_str(raw.get()).unwrap()
     }
 
-    /// The result of a request.
+    /// Returns the result of a request.
     pub(crate) async fn ask(&self, method: &str, params: Value) -> Value {
         let answer = self.answer(method, params).await;
         assert!(answer.get("error").is_none(), "{method}: {answer}");
         answer["result"].clone()
     }
 
-    /// The error code of a request.
+    /// Returns the error code of a request.
     pub(crate) async fn code(&self, method: &str, params: Value) -> i64 {
         let answer = self.answer(method, params).await;
         answer["error"]["code"].as_i64().unwrap_or_else(|| panic!("{method}: {answer}"))
     }
 }
 
-/// A transaction of alice, as bytes.
+/// A signed transaction of Alice, encoded.
 pub(crate) fn raw(nonce: u64, to: Address, input: Vec<u8>) -> Bytes {
     use alloy_eips::eip2718::Encodable2718;
     let transaction = alloy_consensus::TxEip1559 {
@@ -92,7 +92,7 @@ pub(crate) fn raw(nonce: u64, to: Address, input: Vec<u8>) -> Bytes {
     Key::named("alice").sign(transaction).encoded_2718().into()
 }
 
-/// The answer to a body that is posted over a connection of its own.
+/// Posts a body over a new connection and returns the response.
 pub(crate) fn post(address: SocketAddr, body: &Value) -> Value {
     let mut stream = TcpStream::connect(address).unwrap();
     let body = body.to_string();
@@ -101,7 +101,7 @@ pub(crate) fn post(address: SocketAddr, body: &Value) -> Value {
     read_http(&mut stream)
 }
 
-/// The body of the next answer over HTTP, by its Content-Length.
+/// Body of the next HTTP response, delimited by its Content-Length.
 pub(crate) fn read_http(stream: &mut TcpStream) -> Value {
     let (mut answer, mut part) = (Vec::new(), vec![0; 64 << 10]);
     loop {
@@ -119,7 +119,7 @@ pub(crate) fn read_http(stream: &mut TcpStream) -> Value {
     }
 }
 
-/// A minimal WebSocket client: text in one frame each way.
+/// Minimal WebSocket client that sends and receives one text frame per message.
 pub(crate) struct Socket(pub(crate) TcpStream);
 
 impl Socket {
@@ -138,7 +138,7 @@ impl Socket {
         Self(stream)
     }
 
-    /// Sends a request; an error says that the server has closed the connection.
+    /// Sends a request; fails if the server has closed the connection.
     pub(crate) fn try_send(&mut self, value: &Value) -> std::io::Result<()> {
         let text = value.to_string();
         let mut frame = vec![0x81];
@@ -153,7 +153,7 @@ impl Socket {
                 frame.extend_from_slice(&(text.len() as u64).to_be_bytes());
             }
         }
-        // A mask of zeros leaves the text as it is.
+        // A zero mask leaves the text unchanged.
         frame.extend_from_slice(&[0; 4]);
         frame.extend_from_slice(text.as_bytes());
         self.0.write_all(&frame)
@@ -167,7 +167,7 @@ impl Socket {
         self.try_receive().unwrap()
     }
 
-    /// The next text; an error says that the server has closed the connection.
+    /// Receives the next text; fails if the server has closed the connection.
     pub(crate) fn try_receive(&mut self) -> std::io::Result<Value> {
         let mut head = [0; 2];
         self.0.read_exact(&mut head)?;
