@@ -1,8 +1,8 @@
-//! Time that a devnet takes for a block with one `advance` of 100 kB, beyond that of EXECUTE.
+//! Measures the devnet's overhead over EXECUTE for a block with one `advance` of 100 kB.
 //!
-//! A rollup is set up on a chain in this process; the devnet imports that chain and gets the
-//! transaction over HTTP, again and again from the same snapshot. EXECUTE is timed by itself, on
-//! the same input.
+//! A rollup is deployed on an in-process chain. The devnet imports that chain and receives the
+//! transaction over HTTP repeatedly, each time from the same snapshot. EXECUTE is timed separately
+//! on the same input.
 
 use alloy_eips::eip2718::Encodable2718;
 use alloy_genesis::Genesis;
@@ -23,14 +23,14 @@ use wire::ProtocolFork;
 
 const L1_CHAIN: u64 = 31_337;
 const L2_CHAIN: u64 = 8_079;
-/// Bytes of the input that EXECUTE gets, nearly all of them those of an L2 transaction.
+/// Size of the input to EXECUTE, in bytes; nearly all of it is one L2 transaction.
 const INPUT: usize = 100_000;
-/// Repetitions; the best counts.
+/// Number of repetitions; the fastest one counts.
 const ROUNDS: usize = 40;
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
-/// The chain with a rollup on it, the transaction that advances it, and what EXECUTE gets then.
+/// Chain with a rollup, the transaction that advances it, and the resulting input to EXECUTE.
 struct Scene {
     genesis: Genesis,
     blocks: Vec<u8>,
@@ -46,7 +46,7 @@ fn scene() -> Result<Scene> {
     let fixture = fixture.rich(["operator"], 100 * ETHER);
     let (mut l2, rollup) = fixture.deploy_in(&mut l1, &operator)?;
 
-    // Bytes that do not repeat, as those of a real transaction do not.
+    // Non-repeating bytes, like those of a real transaction.
     let noise: Vec<u8> =
         (0_u64..).flat_map(|index| keccak256(index.to_be_bytes()).0).take(INPUT - 3_000).collect();
     let transaction =
@@ -75,7 +75,7 @@ fn scene() -> Result<Scene> {
     Ok(Scene { genesis, blocks, raw, input })
 }
 
-/// The best time of a number of rounds.
+/// Returns the best time over all rounds.
 fn best<T>(mut round: impl FnMut() -> Result<T>) -> Result<Duration> {
     let mut best = Duration::MAX;
     for _ in 0..ROUNDS {

@@ -1,4 +1,4 @@
-//! Test accounts of a devnet, with their keys.
+//! Funded test accounts of a devnet.
 
 use crate::DevnetError;
 use alloy_primitives::{Address, B256};
@@ -6,21 +6,21 @@ use alloy_signer_local::{MnemonicBuilder, PrivateKeySigner, coins_bip39::English
 use coins_bip39::Mnemonic;
 use rand_08::{SeedableRng, rngs::StdRng};
 
-/// The mnemonic of the ten accounts that development tools use by default.
+/// Mnemonic of the default test accounts of development tools.
 pub(crate) const DEFAULT_MNEMONIC: &str =
     "test test test test test test test test test test test junk";
 
 /// Derivation path to which the index of an account is appended.
 pub(crate) const DEFAULT_DERIVATION_PATH: &str = "m/44'/60'/0'/0/";
 
-/// Source of the mnemonic.
+/// Source of the test accounts' mnemonic.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum MnemonicSource {
-    /// A given mnemonic.
+    /// This mnemonic.
     Phrase(String),
-    /// A new mnemonic of this many words.
+    /// A random mnemonic with this number of words.
     Random(usize),
-    /// A mnemonic that follows from the seed. Never for keys of value.
+    /// A mnemonic derived from the seed, which is predictable: never use it for valuable keys.
     Seed(u64),
 }
 
@@ -30,14 +30,14 @@ impl Default for MnemonicSource {
     }
 }
 
-/// Keys derived from one mnemonic.
+/// Test accounts derived from one mnemonic.
 #[derive(Debug, Clone)]
 pub struct Accounts {
-    /// The mnemonic.
+    /// BIP-39 mnemonic.
     pub mnemonic: String,
-    /// Derivation path to which the index is appended.
+    /// Derivation path to which the account index is appended.
     pub derivation_path: String,
-    /// The keys, by index.
+    /// Private keys, by account index.
     pub signers: Vec<PrivateKeySigner>,
 }
 
@@ -46,7 +46,7 @@ impl Accounts {
     ///
     /// # Errors
     ///
-    /// [`DevnetError::Mnemonic`] for a mnemonic, a number of words or a path that is invalid by
+    /// [`DevnetError::Mnemonic`] if the mnemonic, its number of words or the path is invalid by
     /// BIP-39 or BIP-32.
     pub fn derive(
         source: &MnemonicSource,

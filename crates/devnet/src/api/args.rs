@@ -1,4 +1,4 @@
-//! Parameters as clients send them, and errors for invalid ones.
+//! Parameters of devnet methods, and errors for invalid ones.
 
 use rpc::RpcError;
 pub(super) use rpc::{Args, Number};
@@ -8,7 +8,7 @@ pub(super) fn invalid(message: impl Into<String>) -> RpcError {
     RpcError::params(message)
 }
 
-/// Error for a fault of the node.
+/// Internal error of the node.
 pub(super) fn internal(message: impl std::fmt::Display) -> RpcError {
     RpcError::internal(message.to_string())
 }

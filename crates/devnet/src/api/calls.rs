@@ -1,4 +1,4 @@
-//! Calls beyond `eth_call`: traced in Parity's form, and many in sequence.
+//! `trace_call`, `trace_callMany` and `eth_callMany`.
 
 use super::{
     Method,
@@ -25,7 +25,7 @@ pub(super) const METHODS: &[Method] = &[
     (&["eth_callMany"], call_many),
 ];
 
-/// Maximum number of calls of one request; each may use the whole gas cap.
+/// Maximum number of calls per request; each may use the whole gas cap.
 const MOST: usize = 1_000;
 
 fn few(count: usize) -> Result<(), RpcError> {
@@ -58,7 +58,7 @@ fn trace_call_many(devnet: &DevnetState, args: &mut Args) -> Result<Value, RpcEr
     Ok(json!(all))
 }
 
-/// Executes a call on a state and keeps its changes there.
+/// Executes a call on a state, commits its changes to that state and returns its traces.
 fn traced(
     devnet: &DevnetState,
     state: &mut BlockState<'_, State>,
@@ -84,7 +84,7 @@ fn traced(
     Ok(results)
 }
 
-/// Calls that are executed in sequence, in a block of their own.
+/// Calls that are executed in sequence, with the same block overrides.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Bundle {
@@ -93,7 +93,7 @@ struct Bundle {
     block_override: Option<BlockOverrides>,
 }
 
-/// State on which bundles begin.
+/// Block on whose state the bundles start.
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 struct Context {
@@ -103,7 +103,7 @@ struct Context {
 fn call_many(devnet: &DevnetState, args: &mut Args) -> Result<Value, RpcError> {
     let bundles: Vec<Bundle> = args.required()?;
     let block = args.or_default::<Context>()?.block_number;
-    // What is pretended of the state holds from the first call on.
+    // State overrides are applied once, before the first call.
     let mut pretended: StateOverride = args.or_default()?;
     few(bundles.iter().map(|bundle| bundle.transactions.len()).sum())?;
     let source = devnet.api.state(block)?;
@@ -128,7 +128,7 @@ fn call_many(devnet: &DevnetState, args: &mut Args) -> Result<Value, RpcError> {
     Ok(json!(all))
 }
 
-/// Executes a call on a state and keeps its changes there.
+/// Executes a call on a state, commits its changes to that state and returns its output.
 fn called(
     devnet: &DevnetState,
     state: &mut BlockState<'_, State>,

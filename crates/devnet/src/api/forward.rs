@@ -1,4 +1,4 @@
-//! Requests that a fork forwards to the other node: older blocks, transactions, logs and states.
+//! Requests that a fork forwards to the forked node: older blocks, transactions, logs and states.
 
 mod joined;
 
@@ -16,24 +16,26 @@ use serde::Deserialize as _;
 use serde_json::{Value, json};
 use std::{future::ready, sync::Arc};
 
-/// Parameter by which a method names its block or transaction.
+/// How the parameters of a method refer to a block or transaction, which determines the node that
+/// answers.
 #[derive(Debug, Clone, Copy)]
 enum By {
-    /// A block, in this parameter; the other node has the blocks up to the forked one.
-    Block(usize),
-    /// A block whose state or raw header is requested, in this parameter; this node has both of the
+    /// By a block in the parameter at this index; the forked node answers up to and including the
     /// forked block.
+    Block(usize),
+    /// By a block whose state or raw header is requested, in the parameter at this index; this node
+    /// answers from the forked block on.
     State(usize),
-    /// A hash: the other node may have what is not found here.
+    /// By a hash; the forked node is tried if this node does not find it.
     Hash,
-    /// The hash of a transaction in a block; the other node may have one that no block here
-    /// includes.
+    /// By the hash of a mined transaction; the forked node answers unless a block of this node
+    /// includes it.
     Mined,
     /// A log filter.
     Logs,
     /// A trace filter.
     Traces,
-    /// A number of blocks, and the newest of these.
+    /// By a number of blocks and the newest of them.
     Fees,
 }
 
@@ -99,7 +101,7 @@ const FORWARDED: &[(&str, By)] = &[
     ("eth_feeHistory", By::Fees),
 ];
 
-/// The same methods, but forwarding requests for the other node while there is one.
+/// Returns these methods, forwarding requests to the forked node while the chain is a fork.
 pub(crate) fn overlay(
     here: &Methods,
     devnet: &Arc<DevnetState>,
@@ -116,8 +118,8 @@ pub(crate) fn overlay(
     Ok(methods)
 }
 
-/// A method that the other node may have to answer. Without another node it calls the local method
-/// directly.
+/// Wraps a method that the forked node may have to answer. Without a forked node it calls the local
+/// method directly.
 fn forwarded(
     name: &'static str,
     by: By,
@@ -130,7 +132,7 @@ fn forwarded(
             return match &method {
                 MethodCallback::Sync(call) => Box::pin(ready(call(id, params, limit, extensions))),
                 MethodCallback::Async(call) => call(id, params, connection, limit, extensions),
-                // No subscription is forwarded.
+                // Subscriptions are never forwarded.
                 MethodCallback::Subscription(_) | MethodCallback::Unsubscription(_) => {
                     let error = ErrorObjectOwned::from(ErrorCode::InternalError);
                     Box::pin(ready(MethodResponse::error(id, error)))
@@ -172,7 +174,7 @@ fn answer(
     }
 }
 
-/// A request for this node, for the other node, or for both.
+/// Request that this node, the forked node or both can answer.
 struct Request<'a> {
     name: &'static str,
     params: Value,
@@ -182,12 +184,12 @@ struct Request<'a> {
 }
 
 impl Request<'_> {
-    /// This node's answer to these parameters.
+    /// Returns this node's response to these parameters.
     fn ours(&self, params: &Value) -> Result<Value, ErrorObjectOwned> {
         locally(self.here, self.name, params)
     }
 
-    /// The other node's answer to these parameters.
+    /// Returns the forked node's response to these parameters.
     fn theirs(&self, params: &Value) -> Result<Value, ErrorObjectOwned> {
         match ots::ELSEWHERE.iter().find(|(name, _)| *name == self.name) {
             Some((_, answer)) => Ok(answer(self.remote, params)?),
@@ -195,16 +197,17 @@ impl Request<'_> {
         }
     }
 
-    /// The other node's answer to parameters with block numbers. Only while it has the forked block
-    /// are its blocks before that one those of this chain.
+    /// Returns the forked node's response to parameters with block numbers. Its earlier blocks
+    /// belong to this chain only while it still has the forked block, so that is checked
+    /// afterwards.
     fn theirs_by_number(&self, params: &Value) -> Result<Value, ErrorObjectOwned> {
         let answer = self.theirs(params)?;
         self.remote.check_block().map_err(refusal)?;
         Ok(answer)
     }
 
-    /// The other node's answer alone. Reports the request to the console, which otherwise the local
-    /// method does.
+    /// Returns the forked node's response only, and reports the request to the console, which the
+    /// local method would otherwise do.
     fn only_theirs(&self, params: &Value) -> Result<Value, ErrorObjectOwned> {
         self.devnet.telemetry().asked(self.name);
         self.theirs(params)
@@ -220,7 +223,7 @@ impl Request<'_> {
         self.devnet.node.read(|node| node.chain.head().header.number)
     }
 
-    /// Number of the block that a tag names, here or at the other node; `None` for the pending one.
+    /// Number of the block that a tag refers to, on either node; `None` for the pending block.
     fn number_of_tag(&self, tag: BlockNumberOrTag) -> Option<u64> {
         let (head, epoch) = self
             .devnet
@@ -237,8 +240,7 @@ impl Request<'_> {
         }
     }
 
-    /// Number of the block with a hash: this node's block if it is found here, otherwise the other
-    /// node's, if that has it.
+    /// Number of the block with a hash: on this node, or otherwise on the forked node.
     fn number_of_hash(&self, hash: B256) -> Result<Option<u64>, ErrorObjectOwned> {
         match self.devnet.api.block_by_hash(hash)? {
             Some(block) => Ok(Some(block.header.number)),
@@ -246,7 +248,8 @@ impl Request<'_> {
         }
     }
 
-    /// Answers a request about a block, or forwards it for the other node's numbers.
+    /// Answers a request about a block, or forwards it if `is_theirs` returns `true` for the
+    /// number.
     fn of_block(
         mut self,
         index: usize,
@@ -264,7 +267,7 @@ impl Request<'_> {
                 if matches!(id, BlockId::Hash(_)) {
                     return self.only_theirs(&self.params);
                 }
-                // Its own tags name other blocks.
+                // The forked node would resolve the tag to another block.
                 self.params[index] = hex(number);
                 self.only_theirs_by_number(&self.params)
             }
@@ -291,7 +294,7 @@ impl Request<'_> {
     }
 }
 
-/// The block that a parameter names. Some methods accept plain numbers.
+/// Parses a block id. Some methods accept plain numbers.
 fn block_id(value: &Value) -> Option<BlockId> {
     match value.as_u64() {
         Some(number) => Some(BlockId::number(number)),
@@ -303,17 +306,17 @@ fn hex(number: u64) -> Value {
     json!(format!("{number:#x}"))
 }
 
-/// Error about parameters.
+/// Error for invalid parameters.
 fn invalid(message: impl Into<String>) -> ErrorObjectOwned {
     RpcError::params(message).into()
 }
 
-/// Error from the other node, or of the connection to it.
+/// Error of the forked node or of the connection to it.
 fn internal(message: impl std::fmt::Display) -> ErrorObjectOwned {
     RpcError::failed(message.to_string()).into()
 }
 
-/// Sends the request to the other node.
+/// Sends a request to the forked node.
 pub(super) fn ask(
     remote: &Remote,
     method: &str,
@@ -324,7 +327,7 @@ pub(super) fn ask(
 
 pub(super) fn refusal(error: RemoteError) -> ErrorObjectOwned {
     match error {
-        // As it stands: a client of this node may know the words of the other.
+        // Unchanged, because clients of this node may match on the forked node's messages.
         RemoteError::Refused { code, message, data } => {
             ErrorObjectOwned::owned(code, message, data)
         }
@@ -335,7 +338,7 @@ pub(super) fn refusal(error: RemoteError) -> ErrorObjectOwned {
     }
 }
 
-/// Answers from this node.
+/// Answers a request from this node.
 fn locally(here: &Methods, name: &str, params: &Value) -> Result<Value, ErrorObjectOwned> {
     let request = json!({ "jsonrpc": "2.0", "id": 1, "method": name, "params": params });
     let request = request.to_string();

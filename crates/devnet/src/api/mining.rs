@@ -1,4 +1,4 @@
-//! Block production, and attributes of the next block.
+//! Block production, and header fields of the next block.
 
 use super::{
     Method,
@@ -33,7 +33,7 @@ pub(super) const METHODS: &[Method] = &[
 /// Minimum gas limit for which the next block has a base fee (EIP-1559).
 const LEAST_GAS_LIMIT: u64 = 2;
 
-/// Makes a block.
+/// Seals one block.
 pub(super) fn mine_one(devnet: &DevnetState) -> Result<(), RpcError> {
     devnet.node.mine(&MineRequest::default()).map(|_| ()).map_err(Into::into)
 }
@@ -50,7 +50,7 @@ fn mine(devnet: &DevnetState, args: &mut Args) -> Result<Value, RpcError> {
     Ok(Value::Null)
 }
 
-/// Parameters of `evm_mine`.
+/// Parameters of `evm_mine`: a timestamp, or options.
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum Wanted {
@@ -58,7 +58,7 @@ enum Wanted {
     Options { timestamp: Option<Number>, blocks: Option<Number> },
 }
 
-/// Makes the blocks that `evm_mine` asks for, and returns their number.
+/// Seals the blocks that `evm_mine` requests, and returns their number.
 pub(super) fn mine_wanted(devnet: &DevnetState, args: &mut Args) -> Result<u64, RpcError> {
     let (timestamp, blocks) = match args.optional::<Wanted>()? {
         None => (None, None),
@@ -80,7 +80,7 @@ fn evm_mine(devnet: &DevnetState, args: &mut Args) -> Result<Value, RpcError> {
     Ok(json!("0x0"))
 }
 
-/// Mines like `evm_mine`, and returns the blocks, with the return data of transactions that failed.
+/// Mines like `evm_mine`, and returns the blocks, including the returndata of failed transactions.
 fn mine_detailed(devnet: &DevnetState, args: &mut Args) -> Result<Value, RpcError> {
     let count = mine_wanted(devnet, args)?;
     let chain = devnet.api.chain();
@@ -133,7 +133,7 @@ fn set_automine(devnet: &DevnetState, args: &mut Args) -> Result<Value, RpcError
     Ok(Value::Null)
 }
 
-/// Makes a block if there are executable transactions.
+/// Seals a block if the pool has executable transactions.
 pub(super) fn mine_waiting(devnet: &DevnetState) -> Result<(), RpcError> {
     if devnet.node.pending().is_ok_and(|next| !next.state.block().transactions.is_empty()) {
         mine_one(devnet)?;

@@ -1,4 +1,4 @@
-//! Methods of a devnet beyond those of any node.
+//! Devnet methods, in addition to those of every node.
 
 mod args;
 mod calls;
@@ -22,13 +22,13 @@ use rpc::{Context, ErrorStyle, Registry, RpcError, Telemetry, WorkerPool, Worker
 use serde_json::Value;
 use std::sync::Arc;
 
-/// Implementation of a method. It may block, since it runs in a worker pool.
+/// Implementation of a method. It may block, because it runs in a worker pool.
 type Handler = fn(&DevnetState, &mut Args) -> Result<Value, RpcError>;
 
-/// A method with all its names.
+/// Method with all of its names.
 type Method = (&'static [&'static str], Handler);
 
-/// All methods, by their use of threads.
+/// All methods, by the worker pool that runs them.
 const TABLES: [(WorkerPool, &[Method]); 10] = [
     (WorkerPool::Execute, calls::METHODS),
     (WorkerPool::Write, mining::METHODS),
@@ -75,7 +75,7 @@ impl Context for DevnetState {
     }
 }
 
-/// All methods of a devnet beyond those of any node.
+/// Returns all devnet methods.
 pub(crate) fn methods(devnet: &Arc<DevnetState>, workers: &Arc<Workers>) -> Methods {
     let mut methods = Registry::new(Arc::clone(devnet), Arc::clone(workers), ErrorStyle::Plain);
     for (lane, table) in TABLES {

@@ -1,4 +1,4 @@
-//! Information about the devnet, and settings that no other file has.
+//! Information about the devnet, and miscellaneous settings.
 
 use super::{
     Method,
@@ -12,7 +12,7 @@ use node::NodeState;
 use rpc::RpcError;
 use serde_json::{Value, json};
 
-/// Version of the anvil whose answers the devnet gives, with the devnet's own as build metadata.
+/// Version of the anvil that the devnet is compatible with, plus its own version as build metadata.
 const SEMVER: &str = concat!("1.7.1+enshrine.", env!("CARGO_PKG_VERSION"));
 
 /// Commit of that version of anvil.
@@ -61,7 +61,7 @@ fn node_info(devnet: &DevnetState, args: &mut Args) -> Result<Value, RpcError> {
     }))
 }
 
-/// The fork of the newest block if forks are scheduled, otherwise the flag's.
+/// Fork of the head block if later forks are scheduled, otherwise the configured fork.
 fn hard_fork(devnet: &DevnetState, node: &NodeState) -> EthereumHardfork {
     if devnet.config.later_forks.is_empty() {
         return devnet.config.hardfork.into();
@@ -115,7 +115,7 @@ fn set_logging(devnet: &DevnetState, args: &mut Args) -> Result<Value, RpcError>
 
 fn set_rpc_url(devnet: &DevnetState, args: &mut Args) -> Result<Value, RpcError> {
     let url: String = args.required()?;
-    // Without a fork there is nothing to change, which anvil accepts too.
+    // Without a forked node there is nothing to change; anvil accepts this call too.
     if let Some(remote) = devnet.remote() {
         let refused =
             |error: RemoteError| RpcError { data: error.hashes(), ..invalid(error.to_string()) };
@@ -124,12 +124,12 @@ fn set_rpc_url(devnet: &DevnetState, args: &mut Args) -> Result<Value, RpcError>
     Ok(Value::Null)
 }
 
-/// Refuses methods of fee tokens, which Ethereum does not have.
+/// Rejects methods of fee tokens, which Ethereum does not have.
 fn unknown_fees(_: &DevnetState, _: &mut Args) -> Result<Value, RpcError> {
     Err(RpcError::failed("Not implemented"))
 }
 
-/// Refuses methods of proof of work.
+/// Rejects proof-of-work methods.
 fn no_work(_: &DevnetState, _: &mut Args) -> Result<Value, RpcError> {
     Err(RpcError::failed("Not implemented"))
 }

@@ -1,4 +1,4 @@
-//! Methods of the block explorer Otterscan, and Erigon's header.
+//! Methods of the Otterscan block explorer, and Erigon's header method.
 
 mod elsewhere;
 
@@ -58,7 +58,8 @@ fn internal_operations(devnet: &DevnetState, args: &mut Args) -> Result<Value, R
     Ok(operations(&call_traces(devnet, &block, Some(index))?.concat()))
 }
 
-/// Value that a transaction moved, contracts that it created, and contracts that it destroyed.
+/// Internal operations of a transaction: value transfers, created contracts and destroyed
+/// contracts.
 fn operations(traces: &[LocalizedTransactionTrace]) -> Value {
     let operations = traces.iter().filter_map(|trace| {
         let trace = &trace.trace;
@@ -93,7 +94,7 @@ fn trace_transaction(devnet: &DevnetState, args: &mut Args) -> Result<Value, Rpc
     Ok(steps(&call_traces(devnet, &block, Some(index))?.concat()))
 }
 
-/// The calls of a transaction.
+/// Calls of a transaction in Otterscan's format.
 fn steps(traces: &[LocalizedTransactionTrace]) -> Value {
     let steps = traces.iter().filter_map(|trace| {
         let trace = &trace.trace;
@@ -117,7 +118,7 @@ fn steps(traces: &[LocalizedTransactionTrace]) -> Value {
     steps.collect()
 }
 
-/// A block in Otterscan's shape, without the fields that it does not need.
+/// Block in Otterscan's format, without the fields that it does not need.
 fn details(mut shape: Value, fees: U256) -> Value {
     if let Some(members) = shape.as_object_mut() {
         let transactions = members.remove("transactions");
@@ -149,7 +150,7 @@ fn block_details(devnet: &DevnetState, args: &mut Args) -> Result<Value, RpcErro
     Ok(details_here(&block))
 }
 
-/// A block as a plain JSON number, which Otterscan sends, or in the other forms.
+/// Parameter that is a plain JSON number, as Otterscan sends it, or has the usual format.
 struct PlainNumber<T>(T);
 
 impl<'de, T: DeserializeOwned + From<u64>> Deserialize<'de> for PlainNumber<T> {
@@ -183,7 +184,7 @@ fn block_transactions(devnet: &DevnetState, args: &mut Args) -> Result<Value, Rp
     page_of(shape, receipts(devnet, &block), page, size)
 }
 
-/// A page of a block's transactions with their receipts, and the block.
+/// Returns a page of a block's transactions and receipts, with the block.
 fn page_of(
     mut shape: Value,
     mut receipts: Vec<Value>,
@@ -192,11 +193,11 @@ fn page_of(
 ) -> Result<Value, RpcError> {
     let timestamp = shape.get("timestamp").cloned().unwrap_or_default();
     let count = receipts.len();
-    // Pages count from the first transaction, as anvil's do.
+    // Pages start with the first transaction, as in anvil.
     let begin = page.saturating_mul(size).min(count);
     let chosen = begin..begin.saturating_add(size).min(count);
     if let Some(Value::Array(transactions)) = shape.get_mut("transactions") {
-        // Another node may answer with anything.
+        // The forked node's response may be inconsistent.
         if transactions.len() != count {
             let got = transactions.len();
             let words = format!("{got} transactions in a block of {count} receipts");
@@ -204,7 +205,7 @@ fn page_of(
         }
         let mut kept: Vec<Value> = transactions.drain(chosen.clone()).collect();
         for transaction in &mut kept {
-            // Only the selector is shown.
+            // Otterscan only needs the selector.
             if let Some(input) = transaction.get("input").and_then(Value::as_str) {
                 transaction["input"] = json!(input.chars().take(10).collect::<String>());
             }
@@ -212,7 +213,7 @@ fn page_of(
         *transactions = kept;
     }
     if let Some(members) = shape.as_object_mut() {
-        // As anvil counts: those that are shown.
+        // As in anvil, only the transactions of the page count.
         members.insert("transactionCount".to_owned(), json!(chosen.len()));
     }
     let mut shown: Vec<Value> = receipts.drain(chosen).collect();
@@ -222,7 +223,7 @@ fn page_of(
     Ok(json!({ "fullblock": shape, "receipts": shown }))
 }
 
-/// Returns `true` if a transaction, or a call in it, involves an address.
+/// Returns `true` if a transaction, or a call in it, involves the address.
 fn concerns(
     devnet: &DevnetState,
     block: &Arc<Block>,

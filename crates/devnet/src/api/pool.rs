@@ -1,4 +1,4 @@
-//! Methods of the pool and of impersonation.
+//! Methods of the transaction pool and of impersonation.
 
 use super::{Method, args::Args};
 use crate::state::DevnetState;
@@ -54,7 +54,7 @@ fn impersonate_all(devnet: &DevnetState, args: &mut Args) -> Result<Value, RpcEr
     Ok(Value::Null)
 }
 
-/// Parameters of a signature request: anvil takes a pair, but its clients send two parameters.
+/// Parameters of a forged signature: anvil expects a pair, but its clients send two parameters.
 #[derive(Debug, Deserialize)]
 #[serde(untagged)]
 enum SignatureOf {
@@ -67,7 +67,7 @@ fn impersonate_signature(devnet: &DevnetState, args: &mut Args) -> Result<Value,
         SignatureOf::Pair(signature, address) => (signature, address),
         SignatureOf::Alone(signature) => (signature, args.required()?),
     };
-    // One of another length is no signature anyway.
+    // Input of another length cannot be a signature.
     if let Ok(signature) = signature[..].try_into() {
         devnet.change_evm_cheats(|cheats| {
             Arc::make_mut(&mut cheats.signatures).0.insert(signature, address);

@@ -1,4 +1,4 @@
-//! Transaction requests with blobs, or with the fields of a transaction of type `0x05`.
+//! Transaction requests with blobs, or with the fields of type `0x05`.
 
 use super::args::invalid;
 use crate::state::DevnetState;
@@ -11,11 +11,11 @@ use serde::{Deserialize, Deserializer, de::Error as _};
 use serde_json::{Map, Value};
 use store::ExecuteFields;
 
-/// A request whose blobs may come without commitments and proofs, which the node computes then.
+/// Transaction request. Its blobs may lack commitments and proofs, which the node then computes.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Request {
     pub(super) transaction: TransactionRequest,
-    /// Makes it a transaction of type `0x05`.
+    /// Fields of type `0x05`, if the request has them.
     pub(super) execute: Option<ExecuteFields>,
     bare: Vec<Bytes>,
 }
@@ -29,8 +29,8 @@ impl From<TransactionRequest> for Request {
 impl<'de> Deserialize<'de> for Request {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
         let mut value = Value::deserialize(from)?;
-        // Taken out by hand: as a part of the request, a sidecar that cannot be read would be
-        // passed over.
+        // Remove the sidecar fields first: left in the request, a malformed sidecar would be
+        // ignored silently.
         let mut sidecar = Map::new();
         let mut execute = None;
         if let Some(fields) = value.as_object_mut() {
@@ -55,8 +55,8 @@ impl<'de> Deserialize<'de> for Request {
 }
 
 impl Request {
-    /// The transaction with its versioned hashes, and the blobs with proofs for the next block's
-    /// fork.
+    /// Splits into the transaction with its versioned hashes, and the sidecar with the proofs that
+    /// the next block's fork requires.
     pub(super) fn split(
         self,
         devnet: &DevnetState,
@@ -68,7 +68,7 @@ impl Request {
         }
         let (cells, most) = blobs::limits(&devnet.api);
         let got = given.as_ref().map_or(bare.len(), |given| given.blobs().len());
-        // To prove a blob takes as long as a small block.
+        // Proving a blob takes as long as executing a small block, so check the number first.
         if got as u64 > most {
             return Err(Rejected::TooManyBlobs { got, limit: most }.into());
         }

@@ -1,4 +1,4 @@
-//! Snapshots, and other ways to undo blocks.
+//! Snapshots, resets, reorganisations and state dumps.
 
 use super::{
     Method,
@@ -45,13 +45,13 @@ fn snapshot(devnet: &DevnetState, args: &mut Args) -> Result<Value, RpcError> {
 fn revert(devnet: &DevnetState, args: &mut Args) -> Result<Value, RpcError> {
     let number = args.required::<Number>()?.u64()?;
     let Some(moment) = devnet.snapshots.lock().take(number) else { return Ok(json!(false)) };
-    // What waits and how blocks are made stays as it is: a snapshot is one of the chain.
+    // Snapshots only contain the chain: the pool and the mining mode stay as they are.
     devnet.node.execute(RestoreChain(moment.chain)).map_err(RpcError::from)?;
     devnet.forced_header.change(|fields| *fields = moment.forced);
     Ok(json!(true))
 }
 
-/// Makes the block that is `depth` below the head the head.
+/// Sets the head to the block `depth` blocks below it.
 pub(super) fn go_back(devnet: &DevnetState, depth: u64, what: &str) -> Result<(), RpcError> {
     let chain = devnet.api.chain();
     let height = chain.head().header.number;
@@ -76,23 +76,23 @@ fn rollback(devnet: &DevnetState, args: &mut Args) -> Result<Value, RpcError> {
     Ok(Value::Null)
 }
 
-/// Target of a reset.
+/// Parameters of `anvil_reset`.
 #[derive(Debug, Deserialize)]
 struct ResetOptions {
     forking: Option<Forking>,
 }
 
-/// Another node or block to continue.
+/// Node and block to fork.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Forking {
-    /// URL of the node; by default the node that is forked now.
+    /// URL of the node; by default the currently forked one.
     json_rpc_url: Option<String>,
-    /// The block; by default the newest.
+    /// Number of the block; by default the newest.
     block_number: Option<Number>,
 }
 
-/// The chain that `forking` describes.
+/// Forks the chain that `forking` describes.
 fn fork_again(
     devnet: &DevnetState,
     forking: Forking,
@@ -108,7 +108,7 @@ fn fork_again(
     let fork = match (forking.json_rpc_url, known) {
         (None, Some(known)) => Fork { block, ..known },
         (Some(url), Some(known)) if url == known.url => Fork { block, ..known },
-        // Further addresses are those of the node before.
+        // Additional URLs belong to the previous node.
         (Some(url), Some(known)) => Fork { url, block, more_urls: Vec::new(), ..known },
         (Some(url), None) => Fork::at(url, block),
         (None, None) => {
@@ -122,7 +122,7 @@ fn fork_again(
     Ok((Some(remote), chain, clock))
 }
 
-/// A new chain as at the start of a devnet: a fork of this node, or no fork.
+/// Creates a new chain as at startup: a fork of `remote`, or no fork.
 fn start(devnet: &DevnetState, remote: Option<&Arc<Remote>>) -> Result<(Chain, Clock), RpcError> {
     let blobs = devnet.node.read(|node| Arc::clone(&node.blobs));
     let (own, accounts) = (&devnet.config, &devnet.accounts);
@@ -136,7 +136,7 @@ fn reset(devnet: &DevnetState, args: &mut Args) -> Result<Value, RpcError> {
     let options: Option<ResetOptions> = args.optional()?;
     let another = match (options.and_then(|options| options.forking), devnet.remote()) {
         (Some(forking), _) => Some(fork_again(devnet, forking)?),
-        // As anvil does: without a word of a fork there is none.
+        // As in anvil, options without `forking` reset to a chain that is no fork.
         (None, Some(_)) => {
             let (chain, clock) = start(devnet, None)?;
             Some((None, chain, clock))
@@ -162,17 +162,17 @@ fn reset(devnet: &DevnetState, args: &mut Args) -> Result<Value, RpcError> {
     Ok(Value::Null)
 }
 
-/// Starts again, with the initial or another chain.
+/// Command that resets the node to the initial chain or another one.
 #[derive(Debug)]
 struct Reset {
     start: Snapshot,
     continued: Option<(Chain, Clock)>,
-    /// Time of the clock afterwards; by default the head's.
+    /// Time of the clock after the reset; by default that of the head.
     timestamp: Option<u64>,
 }
 
 impl Command for Reset {
-    /// The new initial chain, if it is another one.
+    /// The new initial chain, if it was replaced.
     type Output = Result<Option<Snapshot>, ChainError>;
 
     fn apply(self, node: &mut NodeState) -> Self::Output {
@@ -190,7 +190,7 @@ impl Command for Reset {
     }
 }
 
-/// A transaction of a reorganisation: raw, signed or unsigned.
+/// Transaction of a reorganisation: raw, or a request.
 #[derive(Debug, Deserialize)]
 #[serde(untagged)]
 enum NewTransaction {
@@ -198,7 +198,7 @@ enum NewTransaction {
     Request(Box<TransactionRequest>),
 }
 
-/// Parameters of a reorganisation: an object, or two parameters.
+/// Parameters of a reorganisation: an object, or depth and transactions.
 #[derive(Debug, Deserialize)]
 #[serde(untagged)]
 enum Reorg {
@@ -210,7 +210,8 @@ enum Reorg {
     },
 }
 
-/// Replaces the newest blocks by as many others, with the given transactions.
+/// Replaces the newest blocks with the same number of new ones, which include the given
+/// transactions.
 fn reorg(devnet: &DevnetState, args: &mut Args) -> Result<Value, RpcError> {
     let (depth, given) = match args.required()? {
         Reorg::Depth(depth) => (depth, args.required()?),
@@ -225,7 +226,7 @@ fn reorg(devnet: &DevnetState, args: &mut Args) -> Result<Value, RpcError> {
     let waited = waiting(devnet);
     let replaced = newest(devnet, depth)?;
     go_back(devnet, depth, "Reorg")?;
-    // Nothing mines between the new blocks, and they hold nothing but what was given.
+    // Mine manually meanwhile, so that the new blocks contain only the given transactions.
     let mining = devnet.node.execute(SetMining(Mining::Manual));
     let made = || -> Result<(), RpcError> {
         let mut given: Vec<_> = given.iter().collect();
@@ -244,7 +245,7 @@ fn reorg(devnet: &DevnetState, args: &mut Args) -> Result<Value, RpcError> {
                     }
                 });
             }
-            // Another block, also where it has nothing else to differ in.
+            // A different `prevRandao` changes the hash even of a block with the same content.
             if let Some(old) = replaced.get(number as usize) {
                 ForceHeader::NextPrevRandao(keccak256(old)).apply(&devnet.forced_header);
             }
@@ -256,14 +257,14 @@ fn reorg(devnet: &DevnetState, args: &mut Args) -> Result<Value, RpcError> {
     let made = made();
     devnet.node.execute(SetMining(mining));
     made?;
-    // Transactions that have come meanwhile were not mined.
+    // Transactions that arrived during the reorganisation were not mined.
     if mining.is_auto() && waiting(devnet).iter().any(|hash| !waited.contains(hash)) {
         mine_waiting(devnet)?;
     }
     Ok(Value::Null)
 }
 
-/// Hashes of the newest blocks, oldest first; fewer than requested if the chain is shorter.
+/// Hashes of the newest `count` blocks, oldest first; fewer if the chain is shorter.
 fn newest(devnet: &DevnetState, count: u64) -> Result<Vec<B256>, RpcError> {
     let chain = devnet.api.chain();
     let head = chain.head().header.number;
@@ -273,7 +274,7 @@ fn newest(devnet: &DevnetState, count: u64) -> Result<Vec<B256>, RpcError> {
     Ok(hashes.map_err(RpcError::from)?.into_iter().flatten().collect())
 }
 
-/// Transactions of the pool.
+/// Hashes of the transactions in the pool.
 fn waiting(devnet: &DevnetState) -> B256Set {
     devnet.node.read(|node| node.pool.iter().map(|waiting| *waiting.hash()).collect())
 }

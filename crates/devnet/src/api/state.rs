@@ -1,4 +1,4 @@
-//! State changes by cheats.
+//! Cheats that change the state.
 
 use super::{
     Method,
@@ -27,8 +27,8 @@ sol! {
 
 /// Changes the state after the head.
 fn edit(devnet: &DevnetState, change: EditState) -> Result<Value, RpcError> {
-    // No request can read the chain while a command changes it. What another node has to be asked
-    // for is asked for before, on a copy that is thrown away: its answers are kept.
+    // Commands lock the chain for all readers. So the values that the change reads from the forked
+    // node are fetched before, by applying it to a discarded copy, and are then cached.
     if devnet.remote().is_some() {
         change.clone().edit(&devnet.node.state().detached())?;
     }
@@ -64,7 +64,7 @@ fn set_storage(devnet: &DevnetState, args: &mut Args) -> Result<Value, RpcError>
     Ok(json!(true))
 }
 
-/// Makes a view function of a contract return `value`, by writing the slot that it reads.
+/// Makes a view function return `value`, by writing the storage slot that it reads.
 fn set_returned(
     devnet: &DevnetState,
     contract: Address,
@@ -76,7 +76,7 @@ fn set_returned(
     let state = devnet.node.state();
     let calldata = Bytes::from(calldata);
     let (_, slots) = exec::view(&state, contract, calldata.clone()).map_err(|_| not_found())?;
-    // Each slot that the call reads is tried on a copy of the state.
+    // Try each slot that the call reads on a copy of the state.
     let slot = slots.into_iter().find(|(address, slot)| {
         let tried = state.detached().edit(|state| state.set_slot(*address, *slot, value));
         let returned =

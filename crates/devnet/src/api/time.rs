@@ -1,4 +1,4 @@
-//! Block times.
+//! Methods for block timestamps.
 
 use super::{
     Method,
@@ -18,11 +18,11 @@ pub(super) const METHODS: &[Method] = &[
     (&["anvil_getGenesisTime"], genesis_time),
 ];
 
-/// Limit between seconds and milliseconds: seconds stay below it for thousands of years,
-/// milliseconds have been above it since 1973.
+/// Threshold between seconds and milliseconds: seconds stay below it for thousands of years,
+/// milliseconds have exceeded it since 1973.
 const LARGEST_SECONDS: u64 = 100_000_000_000;
 
-/// Gives the next block a timestamp.
+/// Sets the timestamp of the next block.
 pub(super) fn set_next(devnet: &DevnetState, timestamp: u64) -> Result<(), RpcError> {
     if timestamp < devnet.node.read(|node| node.chain.head().header.timestamp) {
         return Err(invalid(format!(

@@ -1,4 +1,4 @@
-//! `trace_*`: transactions of blocks, executed again under revm's inspectors.
+//! `trace_…` methods, which re-execute blocks under revm's inspectors.
 
 use super::{
     Method,
@@ -46,12 +46,12 @@ pub(super) const METHODS: &[Method] = &[
 /// Maximum number of blocks for one `trace_filter`.
 const MAX_FILTERED: u64 = 100_000;
 
-/// Limits of a trace that records only steps or only calls.
+/// Limits of a trace that records steps, or only calls.
 pub(super) fn bounds(devnet: &DevnetState, steps: bool) -> (&RequestLimits, Recorded) {
     (&devnet.api.options().limits, Recorded { steps, ..Recorded::default() })
 }
 
-/// The canonical block that a number or tag names.
+/// Returns the canonical block that a number or tag refers to.
 pub(super) fn block_at(
     devnet: &DevnetState,
     at: BlockNumberOrTag,
@@ -74,7 +74,7 @@ pub(super) fn block_at(
     found.map_err(RpcError::from)
 }
 
-/// Executes a transaction of a block again, and returns what `see` makes of its result.
+/// Re-executes a transaction of a block and maps its result with `see`.
 pub(super) fn replay_one<T>(
     devnet: &DevnetState,
     block: &Arc<Block>,
@@ -97,8 +97,8 @@ pub(super) fn replay_one<T>(
     Ok(seen?.pop().map(|(seen, _)| seen))
 }
 
-/// Returns the requested traces of a transaction. They have calls of EXECUTE, unlike those of other
-/// precompiles.
+/// Builds the requested traces of a transaction. They contain calls of EXECUTE, but not those of
+/// other precompiles.
 pub(super) fn trace_results(
     devnet: &DevnetState,
     inspector: TracingInspector,
@@ -106,7 +106,7 @@ pub(super) fn trace_results(
     kinds: &HashSet<TraceType>,
     before: impl DatabaseRef<Error = ReadError>,
 ) -> Result<TraceResults, RpcError> {
-    // The trace of the machine knows no frame of a precompile.
+    // The VM trace cannot contain frames of precompiles, so the call trace is built from a copy.
     let calls = kinds.contains(&TraceType::Trace).then(|| inspector.clone());
     let mut results = inspector
         .into_parity_builder()
@@ -119,7 +119,7 @@ pub(super) fn trace_results(
     Ok(results)
 }
 
-/// Call traces of a block, or of one of its transactions.
+/// Call traces of a block or of one of its transactions.
 pub(super) fn call_traces(
     devnet: &DevnetState,
     block: &Arc<Block>,
@@ -270,8 +270,8 @@ fn replay_transaction(devnet: &DevnetState, args: &mut Args) -> Result<Value, Rp
     Ok(json!(replayed(devnet, &block, Some(index), &kinds)?.pop()))
 }
 
-/// Counts how often each instruction ran in the transactions of a block, or in one, and its own
-/// gas: gas that a call forwards counts for the called instructions.
+/// Counts the executions and the gas of each opcode, in one or all transactions of a block. Gas
+/// forwarded to a call counts for the callee's opcodes.
 fn opcode_gas(
     devnet: &DevnetState,
     block: &Arc<Block>,
@@ -321,7 +321,7 @@ fn block_opcode_gas(devnet: &DevnetState, args: &mut Args) -> Result<Value, RpcE
     }))
 }
 
-/// Finds the transaction and the sender that created a contract, from the traces.
+/// Searches the traces for the transaction and the sender that created a contract.
 pub(super) fn creator(
     devnet: &DevnetState,
     contract: Address,

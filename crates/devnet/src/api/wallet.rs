@@ -1,4 +1,4 @@
-//! Transactions and messages that the node signs with its accounts' keys, and unsigned ones of
+//! Transactions and messages signed with the test accounts' keys, and unsigned transactions of
 //! impersonated accounts.
 
 use super::{
@@ -57,26 +57,26 @@ fn signer(devnet: &DevnetState, address: Address) -> Result<&PrivateKeySigner, R
     devnet.signers.get(&address).ok_or_else(no_signer)
 }
 
-/// Treatment of a request whose estimate fails.
+/// How to treat a request whose gas estimate fails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Failing {
-    /// Sent with the maximum gas, so that it fails on chain.
+    /// Send it with the maximum gas limit, so that it fails on chain.
     Goes,
-    /// Refused.
+    /// Return the error of the estimate.
     Stops,
 }
 
-/// A transaction request without missing fields.
+/// Transaction request whose fields are all filled in.
 #[derive(Debug)]
 struct Filled {
     from: Address,
     request: TransactionRequest,
-    /// Makes it a transaction of type `0x05`.
+    /// Fields of type `0x05`, if the transaction has that type.
     execute: Option<ExecuteFields>,
     sidecar: Option<Sidecar>,
 }
 
-/// Fills in missing fields: sender, nonce, fees, chain and gas.
+/// Fills in missing fields: sender, nonce, fees, chain id and gas limit.
 fn filled(
     devnet: &DevnetState,
     mut request: Request,
@@ -85,7 +85,7 @@ fn filled(
     let execute = request.execute.take();
     if execute.is_some() {
         check_execute(&request.transaction)?;
-        // An estimate would have no witness.
+        // An estimate would run without the witness.
         request.transaction.gas.get_or_insert_with(|| most_gas(devnet));
     }
     let (mut request, sidecar) = request.split(devnet)?;
@@ -110,11 +110,11 @@ fn filled(
         || request.max_priority_fee_per_gas.is_some();
     if request.gas.is_none() {
         let mut transaction = request.clone();
-        // The estimate is one of gas: it must not fail for want of fees that are not known yet.
+        // The estimate must not fail because the nonce or the fees are not yet final.
         transaction.nonce = None;
         let fee = transaction.max_fee_per_gas.unwrap_or(u128::MAX);
         let is_tip_above_fee = transaction.max_priority_fee_per_gas.is_some_and(|tip| tip > fee);
-        // What is sent is refused for it later.
+        // The transaction is rejected for this later.
         if is_tip_above_fee && failing == Failing::Goes {
             transaction.max_fee_per_gas = None;
             transaction.max_priority_fee_per_gas = None;
@@ -131,8 +131,8 @@ fn filled(
         let fee = *request.max_fee_per_gas.get_or_insert(price);
         let tip = match failing {
             Failing::Goes => devnet.config.suggested_tip.min(fee),
-            // Nothing is sent: as in anvil, the tip is the suggested one even if it exceeds the
-            // fee.
+            // Nothing is sent: as in anvil, return the suggested tip even if it exceeds the fee
+            // cap.
             Failing::Stops => devnet.config.suggested_tip,
         };
         request.max_priority_fee_per_gas.get_or_insert(tip);
@@ -142,8 +142,8 @@ fn filled(
     Ok(Filled { from, request, execute, sidecar })
 }
 
-/// Checks that a request for a transaction of type `0x05` has no field of another type. A price
-/// beside the fees, as `eth_getTransactionByHash` returns it, is none.
+/// Checks that a request for type `0x05` has no field of another type. A `gasPrice` next to the fee
+/// fields, as in the response of `eth_getTransactionByHash`, is ignored.
 fn check_execute(request: &TransactionRequest) -> Result<(), RpcError> {
     let of_another = [
         ("gasPrice", request.gas_price.is_some() && request.max_fee_per_gas.is_none()),
@@ -159,10 +159,10 @@ fn check_execute(request: &TransactionRequest) -> Result<(), RpcError> {
     }
 }
 
-/// Checks that the fork of the next block has the transaction type of a request.
+/// Checks that the next block's fork supports the transaction type of a request.
 fn check_type(devnet: &DevnetState, request: &TransactionRequest) -> Result<(), RpcError> {
     let (what, since) = match rpc::typed::tx_type(request) {
-        // An empty list makes no transaction of that type, but says what is wanted.
+        // An empty authorization list does not determine the type, but shows what the sender wants.
         _ if request.authorization_list.is_some() => {
             ("authorizationList", EthereumHardfork::Prague)
         }
@@ -190,7 +190,7 @@ fn most_gas(devnet: &DevnetState) -> u64 {
     devnet.node.read(|node| node.next_gas_limit().min(node.chain.state().transaction_gas_cap()))
 }
 
-/// Checks that both names of the calldata have the same.
+/// Checks that `input` and `data` do not contradict each other.
 fn check_input(request: &TransactionRequest) -> Result<(), RpcError> {
     match (&request.input.input, &request.input.data) {
         (Some(input), Some(data)) if input != data => {
@@ -200,7 +200,7 @@ fn check_input(request: &TransactionRequest) -> Result<(), RpcError> {
     }
 }
 
-/// The transaction of a complete request.
+/// Builds the transaction of a complete request.
 fn typed(request: TransactionRequest) -> Result<Unsigned, RpcError> {
     check_input(&request)?;
     let kind = rpc::typed::tx_type(&request);
@@ -210,7 +210,7 @@ fn typed(request: TransactionRequest) -> Result<Unsigned, RpcError> {
     rpc::typed::typed(request, kind)
 }
 
-/// The transaction of type `0x05` of a complete request.
+/// Builds the transaction of type `0x05` of a complete request.
 fn execute_tx(request: TransactionRequest, fields: ExecuteFields) -> Result<ExecuteTx, RpcError> {
     check_input(&request)?;
     Ok(ExecuteTx {
@@ -226,8 +226,8 @@ fn execute_tx(request: TransactionRequest, fields: ExecuteFields) -> Result<Exec
     })
 }
 
-/// An unsigned transaction. Its hash covers the sender, since two senders may send the same
-/// transaction: as in anvil, the sender follows the network encoding.
+/// Builds an unsigned transaction. Two senders may send equal ones, so the hash covers the sender,
+/// which follows the network encoding, as in anvil.
 fn unsigned(filled: Filled) -> Result<Transaction, RpcError> {
     if filled.execute.is_some() {
         return Err(invalid(
@@ -270,16 +270,16 @@ fn submit(
     devnet.api.submit(PoolTransaction::new(recovered, sidecar.map(Arc::new), raw))
 }
 
-/// Signs a request, if the sender's key is here or the sender is impersonated, and sends it.
+/// Signs a request with the sender's key, unless the sender is impersonated, and submits it.
 pub(super) fn send_request(devnet: &DevnetState, request: Request) -> Result<B256, RpcError> {
     let from = request.transaction.from;
     let from = from.or_else(|| devnet.addresses.first().copied()).ok_or_else(no_signer)?;
     let impersonated = devnet.impersonation.lock().allows(&from);
-    // Who it is is told before anything is estimated.
+    // Resolve the sender before estimating gas.
     let key = if impersonated { None } else { Some(signer(devnet, from)?) };
     let wants_nonce = request.transaction.nonce.is_none();
     let mut filled = filled(devnet, request, Failing::Goes)?;
-    // Of two that want the next nonce, the second one gets it once the first one has taken it.
+    // Serialise requests without a nonce: each must see the previous one in the pool.
     let _turn = wants_nonce.then(|| devnet.nonces.lock());
     if wants_nonce {
         filled.request.nonce = Some(next_nonce(devnet, from)?);
@@ -292,7 +292,7 @@ pub(super) fn send_request(devnet: &DevnetState, request: Request) -> Result<B25
     submit(devnet, transaction, sidecar, from, key.is_some())
 }
 
-/// Nonce of the next transaction of a sender, after those in the pool.
+/// Nonce of a sender's next transaction, after those in the pool.
 fn next_nonce(devnet: &DevnetState, from: Address) -> Result<u64, RpcError> {
     let next = devnet
         .node
@@ -311,7 +311,7 @@ fn send_sync(devnet: &DevnetState, args: &mut Args) -> Result<Value, RpcError> {
 
 fn send_unsigned(devnet: &DevnetState, args: &mut Args) -> Result<Value, RpcError> {
     let request: Request = args.required()?;
-    // Whose it is to be follows from no signature.
+    // No signature determines the sender, so the request must.
     request.transaction.from.ok_or_else(no_signer)?;
     let wants_nonce = request.transaction.nonce.is_none();
     let mut filled = filled(devnet, request, Failing::Goes)?;

@@ -1,4 +1,4 @@
-//! Answers joined from both nodes.
+//! Responses that combine both nodes' data.
 
 use super::{Request, block_id, hex};
 use alloy_eips::{BlockId, BlockNumberOrTag};
@@ -9,11 +9,11 @@ use jsonrpsee::types::ErrorObjectOwned;
 use serde::Deserialize as _;
 use serde_json::{Value, json};
 
-/// Maximum number of blocks in a fee history, as without another node.
+/// Maximum number of blocks in a fee history, as on a chain that is no fork.
 const MAX_FEES: u64 = 1_024;
 
 impl Request<'_> {
-    /// Logs of both nodes, in order.
+    /// Logs of both nodes, in block order.
     pub(super) fn logs(&self) -> Result<Value, ErrorObjectOwned> {
         let Some(filter) = self.params.get(0).filter(|filter| filter.is_object()) else {
             return self.ours(&self.params);
@@ -48,7 +48,7 @@ impl Request<'_> {
         Ok(found.into())
     }
 
-    /// Traces of both nodes, in order.
+    /// Traces of both nodes, in block order.
     pub(super) fn traces(&self) -> Result<Value, ErrorObjectOwned> {
         let Some(asked) = self.params.get(0) else { return self.ours(&self.params) };
         let Ok(filter) = TraceFilter::deserialize(asked) else { return self.ours(&self.params) };
@@ -61,8 +61,8 @@ impl Request<'_> {
         if to <= fork {
             return self.only_theirs_by_number(&part(asked, from, to));
         }
-        // What is left out and where it ends counts from the first of theirs. No more than that
-        // many have to be found.
+        // `after` and `count` apply to the joined list, so the forked node must return the skipped
+        // traces too, but no more than `after + count`.
         let skip = filter.after.unwrap_or(0);
         let most = filter.count.map(|count| skip.saturating_add(count));
         let mut wanted = asked.clone();
@@ -81,9 +81,9 @@ impl Request<'_> {
         Ok(shown.take(filter.count.map_or(usize::MAX, size)).collect())
     }
 
-    /// Fees of blocks of both nodes. If the other node's history of its blocks does not fit ours,
-    /// the result is ours alone, and so shorter than requested, as from a node that lacks old
-    /// blocks. If only blocks of the other node are requested, the result is its answer, unchanged.
+    /// Fees of both nodes' blocks. If the forked node's history does not connect to this node's,
+    /// only the latter is returned, which is shorter than requested, as from a node that lacks old
+    /// blocks. If only blocks of the forked node are requested, its response is returned unchanged.
     pub(super) fn fees(&self) -> Result<Value, ErrorObjectOwned> {
         let count = self.params.get(0).and_then(quantity);
         let newest = self.params.get(1).and_then(block_id);
@@ -104,7 +104,8 @@ impl Request<'_> {
         if newest < fork {
             return self.only_theirs_by_number(&history(oldest, newest));
         }
-        // The fee behind the block that is continued is ours to say; the block itself is theirs.
+        // This node determines the base fee after the forked block; the block itself is the forked
+        // node's.
         let first = newest.min(fork + 1);
         let ours = self.ours(&history(first, newest))?;
         let theirs = self.theirs_by_number(&history(oldest, fork));
@@ -122,8 +123,8 @@ impl Request<'_> {
     }
 }
 
-/// Joins a fee history with the one after it, whose first block may be the last of the other. An
-/// optional list that either lacks is left out.
+/// Joins two consecutive fee histories; with `overlap`, the first block of the later one is the
+/// last block of the earlier one. An optional list that either lacks is omitted.
 fn one_history(theirs: &FeeHistory, ours: &FeeHistory, overlap: bool) -> Option<FeeHistory> {
     fn behind<T: Clone>(theirs: &[T], blocks: usize, ours: &[T], skip: usize) -> Option<Vec<T>> {
         Some([theirs.get(..blocks)?, ours.get(skip..)?].concat())
@@ -136,7 +137,7 @@ fn one_history(theirs: &FeeHistory, ours: &FeeHistory, overlap: bool) -> Option<
         (Some(theirs), Some(ours)) if theirs.len() == blocks => {
             Some(behind(theirs, blocks, ours, skip)?)
         }
-        // Who asks for no percentile gets no row of them from some nodes.
+        // Some nodes return no reward rows if no percentile is requested.
         (_, Some(ours)) if ours.iter().all(Vec::is_empty) => {
             Some(vec![Vec::new(); (blocks + ours.len()).saturating_sub(skip)])
         }
@@ -152,7 +153,7 @@ fn one_history(theirs: &FeeHistory, ours: &FeeHistory, overlap: bool) -> Option<
     })
 }
 
-/// The filter restricted to these blocks.
+/// Restricts the filter to a range of blocks.
 fn part(filter: &Value, from: u64, to: u64) -> Value {
     let mut filter = filter.clone();
     if let Some(members) = filter.as_object_mut() {

@@ -1,4 +1,4 @@
-//! Otterscan's methods for blocks of another node, built on methods that most nodes have.
+//! Otterscan methods for blocks of the forked node, built on methods that most nodes have.
 
 use super::{details, operations, page_of, steps};
 use crate::{
@@ -14,10 +14,10 @@ use rpc::RpcError;
 use serde::Deserialize as _;
 use serde_json::{Value, json};
 
-/// Answers a method about another node's blocks from its parameters.
+/// Implements a method with requests to the forked node.
 type Elsewhere = fn(&Remote, &Value) -> Result<Value, RpcError>;
 
-/// Methods that few nodes have, with their implementations.
+/// Methods that few nodes have, and their implementations.
 pub(in crate::api) const ELSEWHERE: &[(&str, Elsewhere)] = &[
     ("ots_hasCode", has_code_there),
     ("ots_getInternalOperations", |remote, params| Ok(operations(&traces_there(remote, params)?))),
@@ -37,7 +37,7 @@ pub(in crate::api) const ELSEWHERE: &[(&str, Elsewhere)] = &[
     ("eth_getHeaderByHash", |remote, params| header_there(remote, "eth_getBlockByHash", params)),
 ];
 
-/// A block without its transactions.
+/// Block without its transactions.
 fn header_there(remote: &Remote, method: &str, params: &Value) -> Result<Value, RpcError> {
     let mut block = ask(remote, method, &json!([params.get(0), false]))?;
     if let Some(members) = block.as_object_mut() {
@@ -52,13 +52,13 @@ fn has_code_there(remote: &Remote, params: &Value) -> Result<Value, RpcError> {
     Ok(json!(ask(remote, "eth_getCode", params)? != "0x"))
 }
 
-/// The call traces of another node's transaction.
+/// Call traces of a transaction of the forked node.
 fn traces_there(
     remote: &Remote,
     params: &Value,
 ) -> Result<Vec<LocalizedTransactionTrace>, RpcError> {
     let traces = ask(remote, "trace_transaction", &json!([params.get(0)]))?;
-    // Of one that it does not know, some nodes say nothing.
+    // Some nodes return null for an unknown transaction.
     Option::deserialize(traces).map(Option::unwrap_or_default).map_err(internal)
 }
 
@@ -68,7 +68,7 @@ fn transaction_error_there(remote: &Remote, params: &Value) -> Result<Value, Rpc
     if receipt.is_null() {
         return Ok(Value::Null);
     }
-    // Most have not failed, and need not be executed to know it.
+    // Most transactions succeed; these need not be re-executed.
     if receipt.get("status").is_some_and(|status| status == "0x1") {
         return Ok(json!("0x"));
     }
@@ -78,7 +78,7 @@ fn transaction_error_there(remote: &Remote, params: &Value) -> Result<Value, Rpc
     Ok(output.cloned().unwrap_or_else(|| json!("0x")))
 }
 
-/// Another node's block, and its receipts.
+/// Block of the forked node with its receipts.
 fn block_there(
     remote: &Remote,
     method: &str,
