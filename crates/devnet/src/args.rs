@@ -1,4 +1,4 @@
-//! Flags of `enshrine devnet`: those of anvil that apply to a devnet, and those of EXECUTE.
+//! Flags of `enshrine devnet`: anvil's, as far as they apply to a devnet, and those of EXECUTE.
 
 pub use crate::flags::{AnvilArgs, Color, DisplayArgs, ForkArgs, Hardforks, LimitArgs, Network};
 use crate::{
@@ -17,20 +17,20 @@ use std::{net::IpAddr, num::NonZeroUsize, path::PathBuf, time::Duration};
 use variants::{DialectName, Dialects, GasSchedule};
 use wire::ProtocolFork;
 
-/// Order of pending transactions in a block.
+/// Order of pending transactions within a block.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
 pub enum OrderFlag {
-    /// Higher fee first.
+    /// By fee, highest first.
     #[default]
     Fees,
-    /// Earlier arrival first.
+    /// By arrival, earliest first.
     Fifo,
 }
 
 /// Default path of the IPC socket.
 pub const DEFAULT_IPC: &str = "/tmp/enshrine.ipc";
 
-/// All flags.
+/// Command-line flags of a devnet.
 #[derive(Debug, Clone, Args)]
 pub struct DevnetArgs {
     /// Number of test accounts
@@ -45,11 +45,11 @@ pub struct DevnetArgs {
     #[arg(short, long, value_name = "PHRASE", conflicts_with_all = ["mnemonic_random", "mnemonic_seed"], help_heading = "Accounts")]
     pub mnemonic: Option<String>,
 
-    /// Use a new mnemonic of this many words
+    /// Generate a mnemonic of this many words
     #[arg(long, value_name = "WORDS", num_args = 0..=1, default_missing_value = "12", conflicts_with = "mnemonic_seed", help_heading = "Accounts")]
     pub mnemonic_random: Option<usize>,
 
-    /// Use the mnemonic that follows from this seed; never for keys of value
+    /// Derive the mnemonic from this seed; never use it for valuable keys
     #[arg(long = "mnemonic-seed-unsafe", value_name = "SEED", help_heading = "Accounts")]
     pub mnemonic_seed: Option<u64>,
 
@@ -57,7 +57,7 @@ pub struct DevnetArgs {
     #[arg(long, default_value = DEFAULT_DERIVATION_PATH, value_name = "PATH", help_heading = "Accounts")]
     pub derivation_path: String,
 
-    /// Accept unsigned transactions of any sender
+    /// Accept unsigned transactions from any sender
     #[arg(long, visible_alias = "auto-unlock", help_heading = "Accounts")]
     pub auto_impersonate: bool,
 
@@ -65,11 +65,11 @@ pub struct DevnetArgs {
     #[arg(long, value_name = "ID", value_parser = flags::chain_id, help_heading = "Chain")]
     pub chain_id: Option<u64>,
 
-    /// Fork in force at genesis: frontier, homestead, dao, tangerine, spuriousdragon, byzantium,
+    /// Fork active at genesis: frontier, homestead, dao, tangerine, spuriousdragon, byzantium,
     /// constantinople, petersburg, istanbul, muirglacier, berlin, london, arrowglacier,
-    /// grayglacier, paris, shanghai, cancun, prague, osaka, bpo1, bpo2 or amsterdam; later forks
-    /// from cancun on follow with their times: FORK@+SECONDS after genesis, FORK@TIMESTAMP, or with
-    /// --block-time FORK@#BLOCK, as in prague,osaka@+60,amsterdam@+120
+    /// grayglacier, paris, shanghai, cancun, prague, osaka, bpo1, bpo2 or amsterdam. Later forks,
+    /// from cancun on, can follow with their activation: FORK@+SECONDS after genesis,
+    /// FORK@TIMESTAMP, or with --block-time FORK@#BLOCK, e.g. prague,osaka@+60,amsterdam@+120
     #[arg(
         long,
         value_parser = flags::hardforks,
@@ -80,36 +80,36 @@ pub struct DevnetArgs {
     pub hardfork: Hardforks,
 
     /// Enforce L1's rules where anvil's are looser: increasing timestamps, the gas cap of EIP-7825,
-    /// 128 KiB per transaction, the calldata floor of EIP-7623 at admission, the fork's limits of
-    /// code and initcode. The flag of a single rule overrides this flag
+    /// 128 KiB per transaction, the calldata floor of EIP-7623 at admission, and the fork's limits
+    /// on code and initcode size. The flag of a single rule overrides this flag
     #[arg(long, help_heading = "Chain")]
     pub mainnet: bool,
 
-    /// Genesis file (geth's format) to start from
+    /// Start from this genesis file, in geth's format
     #[arg(long, value_name = "FILE", visible_alias = "genesis", help_heading = "Chain")]
     pub init: Option<PathBuf>,
 
-    /// Blocks to import after the genesis: a file of consecutive RLP blocks
+    /// File of consecutive RLP blocks to import after the genesis
     #[arg(long, value_name = "FILE", requires = "init", help_heading = "Chain")]
     pub import: Option<PathBuf>,
 
-    /// Timestamp of the genesis, in seconds [default: now]
+    /// Timestamp of the genesis block, in seconds [default: now]
     #[arg(long, value_name = "SECONDS", help_heading = "Chain")]
     pub timestamp: Option<u64>,
 
-    /// Block number of the genesis
+    /// Number of the genesis block
     #[arg(long, value_name = "NUM", help_heading = "Chain")]
     pub number: Option<u64>,
 
-    /// Gas limit of a block [default: 30000000]
+    /// Block gas limit [default: 30000000]
     #[arg(long, value_name = "GAS", help_heading = "Chain")]
     pub gas_limit: Option<u64>,
 
-    /// Lift the gas limit of blocks
+    /// Disable the block gas limit
     #[arg(long, conflicts_with = "gas_limit", help_heading = "Chain")]
     pub disable_block_gas_limit: bool,
 
-    /// Base fee of the first block, in wei; the genesis has the base fee from which it follows
+    /// Base fee of the first block, in wei; the genesis block's base fee is derived from it
     /// [default: 1000000000]
     #[arg(
         long = "block-base-fee-per-gas",
@@ -119,11 +119,11 @@ pub struct DevnetArgs {
     )]
     pub base_fee: Option<u64>,
 
-    /// Minimum of the suggested gas price, in wei
+    /// Minimum suggested gas price, in wei
     #[arg(long, value_name = "PRICE", help_heading = "Chain")]
     pub gas_price: Option<u128>,
 
-    /// Suggest a tip of zero
+    /// Suggest a priority fee of zero
     #[arg(long, visible_alias = "no-priority-fee", help_heading = "Chain")]
     pub disable_min_priority_fee: bool,
 
@@ -139,28 +139,29 @@ pub struct DevnetArgs {
     #[arg(long, value_name = "BYTES", help_heading = "Chain")]
     pub code_size_limit: Option<usize>,
 
-    /// Lift the limit of code size
+    /// Disable the limit on code size
     #[arg(long, conflicts_with = "code_size_limit", help_heading = "Chain")]
     pub disable_code_size_limit: bool,
 
-    /// Seconds between blocks, instead of a block for each transaction
+    /// Seconds between blocks, instead of one block per transaction
     #[arg(short, long, value_name = "SECONDS", visible_alias = "blockTime", value_parser = seconds, help_heading = "Mining")]
     pub block_time: Option<Duration>,
 
-    /// Make blocks on request only
+    /// Seal blocks only on request
     #[arg(long, visible_alias = "no-mine", conflicts_with = "block_time", help_heading = "Mining")]
     pub no_mining: bool,
 
-    /// Make a block for each transaction, in addition to those of `--block-time`
+    /// Seal a block per transaction, in addition to those of `--block-time`
     #[arg(long, requires = "block_time", help_heading = "Mining")]
     pub mixed_mining: bool,
 
-    /// Give each block a later timestamp than its parent, as verifiers demand (part of --mainnet)
+    /// Make each block's timestamp later than its parent's, as verifiers require (part of
+    /// --mainnet)
     #[arg(long, help_heading = "Mining")]
     pub increasing_timestamps: bool,
 
-    /// With --mainnet: use the clock's time for blocks all the same, as anvil does, even if it is
-    /// not later than the parent's
+    /// With --mainnet: use the clock's time for blocks as anvil does, even if it is not later than
+    /// the parent's timestamp
     #[arg(long, conflicts_with = "increasing_timestamps", help_heading = "Mining")]
     pub loose_timestamps: bool,
 
@@ -168,7 +169,7 @@ pub struct DevnetArgs {
     #[arg(long, value_name = "NUM", help_heading = "Mining")]
     pub max_transactions: Option<usize>,
 
-    /// Accept transactions that their senders cannot pay into the pool
+    /// Admit transactions that their senders cannot pay for to the pool
     #[arg(long, help_heading = "Mining")]
     pub disable_pool_balance_checks: bool,
 
@@ -176,7 +177,7 @@ pub struct DevnetArgs {
     #[arg(long, value_enum, default_value_t, help_heading = "Mining")]
     pub order: OrderFlag,
 
-    /// Port of HTTP and WebSocket; 0 takes a free one
+    /// Port of HTTP and WebSocket; 0 selects a free one
     #[arg(short, long, default_value_t = 8545, value_name = "NUM", help_heading = "Server")]
     pub port: u16,
 
@@ -191,7 +192,7 @@ pub struct DevnetArgs {
     )]
     pub host: Vec<IpAddr>,
 
-    /// Serve IPC too [default path: /tmp/enshrine.ipc]
+    /// Serve IPC as well [default path: /tmp/enshrine.ipc]
     #[arg(long, value_name = "PATH", num_args = 0..=1, default_missing_value = DEFAULT_IPC, visible_alias = "ipcpath", help_heading = "Server")]
     pub ipc: Option<PathBuf>,
 
@@ -199,11 +200,11 @@ pub struct DevnetArgs {
     #[arg(long, default_value = "*", value_name = "ORIGIN", help_heading = "Server")]
     pub allow_origin: String,
 
-    /// Send no CORS headers, and refuse requests of web pages
+    /// Send no CORS headers, and reject requests from web pages
     #[arg(long, conflicts_with = "allow_origin", help_heading = "Server")]
     pub no_cors: bool,
 
-    /// Host names under which requests may arrive, besides IP addresses; `*` for all
+    /// Allowed host names in requests, besides IP addresses; `*` allows all
     #[arg(
         long,
         default_value = "localhost",
@@ -213,39 +214,39 @@ pub struct DevnetArgs {
     )]
     pub http_vhosts: Vec<String>,
 
-    /// Maximum length of a request body, in bytes
+    /// Maximum size of a request body, in bytes
     #[arg(long, default_value_t = ServerConfig::default().max_body, value_name = "BYTES", help_heading = "Server")]
     pub max_body_size: u32,
 
-    /// Lift the limit of request bodies
+    /// Disable the limit on request bodies
     #[arg(long, conflicts_with = "max_body_size", help_heading = "Server")]
     pub no_request_size_limit: bool,
 
-    /// Maximum number of open connections, idle ones included
+    /// Maximum number of open connections, including idle ones
     #[arg(long, default_value_t = ServerConfig::default().max_connections, value_name = "NUM", help_heading = "Server")]
     pub max_connections: u32,
 
-    /// Namespaces of methods served over HTTP, such as eth,net,web3
+    /// Method namespaces served over HTTP, e.g. eth,net,web3
     #[arg(long, default_value = "all", value_name = "NAMES", help_heading = "Server")]
     pub http_api: Namespaces,
 
-    /// Namespaces of methods served over WebSocket
+    /// Method namespaces served over WebSocket
     #[arg(long, default_value = "all", value_name = "NAMES", help_heading = "Server")]
     pub ws_api: Namespaces,
 
-    /// Number of threads for executions, and as many for writes; 0 for the number of cores
+    /// Number of threads for executions, and again for writes; 0 for the number of cores
     #[arg(short = 'j', long, value_name = "NUM", visible_alias = "jobs", help_heading = "Server")]
     pub threads: Option<usize>,
 
-    /// Write accounts, keys and fees to this file, as JSON
+    /// Write accounts, keys and fees to this JSON file
     #[arg(long, value_name = "FILE", help_heading = "Output")]
     pub config_out: Option<PathBuf>,
 
-    /// Start from this state file, and write it on exit
+    /// Load this state file at startup if it exists, and write it on exit
     #[arg(long, value_name = "FILE", conflicts_with_all = ["load_state", "dump_state", "init"], help_heading = "State")]
     pub state: Option<PathBuf>,
 
-    /// Start from this state file; files of anvil work too
+    /// Load this state file at startup; anvil's files work too
     #[arg(long, value_name = "FILE", conflicts_with = "init", help_heading = "State")]
     pub load_state: Option<PathBuf>,
 
@@ -253,7 +254,7 @@ pub struct DevnetArgs {
     #[arg(long, value_name = "FILE", help_heading = "State")]
     pub dump_state: Option<PathBuf>,
 
-    /// Write the state file at this interval too, in seconds
+    /// Also write the state file at this interval, in seconds
     #[arg(short, long, value_name = "SECONDS", help_heading = "State")]
     pub state_interval: Option<u64>,
 
@@ -261,20 +262,20 @@ pub struct DevnetArgs {
     #[arg(long, help_heading = "State")]
     pub preserve_historical_states: bool,
 
-    /// Keep this many states below the newest one [default: none]; blocks and receipts stay (see
-    /// --transaction-block-keeper)
+    /// Keep only this many states before the newest one [default: none]; blocks and receipts are
+    /// kept (see --transaction-block-keeper)
     #[arg(long, value_name = "NUM", num_args = 0..=1, default_missing_value = "0", help_heading = "State")]
     pub prune_history: Option<u64>,
 
-    /// Keep the transactions and receipts of this many blocks, and headers of the others
+    /// Keep transactions and receipts of only this many blocks, and headers of all others
     #[arg(long, value_name = "NUM", value_parser = clap::value_parser!(u64).range(1..), help_heading = "State")]
     pub transaction_block_keeper: Option<u64>,
 
-    /// Omit EXECUTE
+    /// Disable EXECUTE
     #[arg(long, help_heading = "EXECUTE")]
     pub no_execute: bool,
 
-    /// Forks whose inputs EXECUTE accepts in addition to the hardfork's, by name or schema id
+    /// Forks whose blocks EXECUTE accepts in addition to the chain's own, by name or schema id
     #[arg(
         long,
         value_name = "FORKS",
@@ -285,7 +286,7 @@ pub struct DevnetArgs {
     )]
     pub execute_schema: Vec<ProtocolFork>,
 
-    /// Deploy the registry of EIP-8357, which returns the schema of the fork in force
+    /// Deploy the registry of EIP-8357, which returns the schema of the active fork
     #[arg(long, conflicts_with = "no_execute", help_heading = "EXECUTE")]
     pub fork_registry: bool,
 
@@ -300,9 +301,9 @@ pub struct DevnetArgs {
     )]
     pub execute_gas: GasSchedule,
 
-    /// Dialects of EXECUTE, each at its usual address or another: `specs` (0x0101), `drake`
-    /// (0x0102), `blobs` (0x0103), `nested` (0x0101, in place of `specs`), `execute-tx` (0x12, with
-    /// transactions of type 0x05), such as `specs,drake@0x0000000000000000000000000000000000000112`
+    /// Dialects of EXECUTE, each at its default address or a given one: `specs` (0x0101), `drake`
+    /// (0x0102), `blobs` (0x0103), `nested` (0x0101, replaces `specs`), `execute-tx` (0x12, with
+    /// transactions of type 0x05), e.g. `specs,drake@0x0000000000000000000000000000000000000112`
     #[arg(
         long,
         default_value_t,
@@ -312,16 +313,16 @@ pub struct DevnetArgs {
     )]
     pub execute_dialects: Dialects,
 
-    /// Have the dialect `blobs` too: inputs that end in blobs of their own transaction
+    /// Enable the dialect `blobs` as well: inputs that continue in blobs of their own transaction
     #[arg(long, conflicts_with = "no_execute", help_heading = "EXECUTE")]
     pub execute_blobs: bool,
 
-    /// Let EXECUTE accept any valid block, also with blobs, withdrawals and requests, which an L2
-    /// may not have
+    /// Let EXECUTE accept any valid block, including blobs, withdrawals and requests, which L2
+    /// blocks may not contain
     #[arg(long, conflicts_with = "no_execute", help_heading = "EXECUTE")]
     pub execute_any_block: bool,
 
-    /// Sell EXECUTE gas on a market: a limit per block, and a price that follows demand
+    /// Sell EXECUTE gas on a market, with a limit per block and a price that follows demand
     #[arg(long, conflicts_with = "no_execute", help_heading = "EXECUTE")]
     pub execute_market: bool,
 
@@ -334,21 +335,20 @@ pub struct DevnetArgs {
     )]
     pub enable_tx_gas_limit: bool,
 
-    /// With --mainnet: lift the cap of EIP-7825 all the same
+    /// With --mainnet: disable the gas cap of EIP-7825
     #[arg(long, help_heading = "Pool")]
     pub no_tx_gas_cap: bool,
 
-    /// Maximum length of a transaction in the pool, in bytes [default: none; with --mainnet:
-    /// 131072]
+    /// Maximum size of a transaction in the pool, in bytes [default: none; with --mainnet: 131072]
     #[arg(long, value_name = "BYTES", help_heading = "Pool")]
     pub max_tx_size: Option<usize>,
 
-    /// Refuse a gas limit below the calldata floor of EIP-7623 at admission (part of --mainnet)
+    /// Reject a gas limit below the calldata floor of EIP-7623 at admission (part of --mainnet)
     #[arg(long, help_heading = "Pool")]
     pub check_floor_gas: bool,
 
-    /// Verify each new block from its own witness; turns on --increasing-timestamps, without which
-    /// few blocks could be verified
+    /// Verify each new block from its own witness; implies --increasing-timestamps, without which
+    /// few blocks can be verified
     #[arg(long, help_heading = "EXECUTE")]
     pub verify_blocks: bool,
 
@@ -356,19 +356,19 @@ pub struct DevnetArgs {
     #[arg(long, visible_alias = "tracing", help_heading = "Tracing")]
     pub steps_tracing: bool,
 
-    /// Limits of requests and of connections.
+    /// Limits of requests and connections.
     #[command(flatten)]
     pub limits: LimitArgs,
 
-    /// Flags of the output.
+    /// Flags for the output.
     #[command(flatten)]
     pub display: DisplayArgs,
 
-    /// Flags of requests to another node.
+    /// Flags for forking another node.
     #[command(flatten)]
     pub fork: ForkArgs,
 
-    /// Flags of anvil without effect.
+    /// Flags of anvil that have no effect.
     #[command(flatten)]
     pub anvil: AnvilArgs,
 }
@@ -394,11 +394,11 @@ impl DevnetArgs {
         })
     }
 
-    /// Returns the configuration that the flags ask for.
+    /// Converts the flags to a configuration.
     ///
     /// # Errors
     ///
-    /// [`DevnetError::Flag`] for errors that clap cannot detect.
+    /// [`DevnetError::Flag`] for invalid combinations that clap cannot detect.
     pub fn config(&self) -> Result<DevnetConfig, DevnetError> {
         self.anvil.check()?;
         self.check_times()?;
@@ -497,7 +497,7 @@ impl DevnetArgs {
         })
     }
 
-    /// Gas limit of blocks from the flags, if set.
+    /// Block gas limit of the flags, if set.
     fn block_gas_limit(&self) -> Result<Option<u64>, DevnetError> {
         let unlimited = match self.mainnet {
             true => DevnetConfig::MAX_GAS_LIMIT,
@@ -506,7 +506,7 @@ impl DevnetArgs {
         flags::gas_limit(self.gas_limit, self.disable_block_gas_limit.then_some(unlimited))
     }
 
-    /// Refuses fork times relative to a genesis that a state file replaces.
+    /// Rejects fork times relative to a genesis that a state file replaces.
     fn check_times(&self) -> Result<(), DevnetError> {
         let is_absolute = |(_, time): &(_, ForkTime)| matches!(time, ForkTime::At(_));
         let relative = self.hardfork.later.iter().find(|later| !is_absolute(later));
@@ -522,7 +522,7 @@ impl DevnetArgs {
         }
     }
 
-    /// A genesis with the block fields of the flags.
+    /// Applies the flags for block fields to a genesis.
     fn over(&self, mut genesis: Genesis) -> Genesis {
         genesis.number = self.number.or(genesis.number);
         genesis.gas_limit = self.gas_limit.unwrap_or(genesis.gas_limit);
@@ -531,13 +531,13 @@ impl DevnetArgs {
         genesis
     }
 
-    /// State file or folder to start from.
+    /// State file or folder to load at startup, if any.
     pub fn state_to_load(&self) -> Option<&PathBuf> {
         let is_there = |path: &&PathBuf| StateFile::at(path).exists();
         self.load_state.as_ref().or_else(|| self.state.as_ref().filter(is_there))
     }
 
-    /// State file to write on exit.
+    /// State file to write on exit, if any.
     pub const fn state_to_dump(&self) -> Option<&PathBuf> {
         match &self.dump_state {
             Some(path) => Some(path),

@@ -1,4 +1,4 @@
-//! Output at the start of a devnet, for people and for programs.
+//! Startup output of a devnet, for users and for programs.
 
 use crate::{Accounts, DevnetConfig, Origin, genesis::base_fee_before};
 use alloy_primitives::{B256, utils::format_ether};
@@ -6,7 +6,7 @@ use client::RedactedUrl;
 use serde_json::{Value, json};
 use std::fmt::Write as _;
 
-/// Name in ASCII art.
+/// The project's name in ASCII art.
 const NAME: &str = r"
                         _          _
       ___   _ __   ___ | |__   _ _(_) _ __    ___
@@ -15,7 +15,7 @@ const NAME: &str = r"
      \___| |_| |_||___/|_| |_||_| |_||_| |_| \___|
 ";
 
-/// Facts about a running chain.
+/// Properties of a running chain that the banner shows.
 #[derive(Debug, Clone)]
 pub struct Facts {
     /// Chain id.
@@ -32,10 +32,10 @@ pub struct Facts {
     pub fork: Option<Continued>,
 }
 
-/// The block of another node that a chain continues.
+/// Block of the forked node on which a chain is built.
 #[derive(Debug, Clone)]
 pub struct Continued {
-    /// URL of the other node.
+    /// URL of the forked node.
     pub url: RedactedUrl,
     /// Number of the block.
     pub number: u64,
@@ -45,8 +45,8 @@ pub struct Continued {
     pub base_fee: u64,
 }
 
-/// Returns the text that is printed before the node listens: accounts with their keys, and the
-/// chain. The sections are anvil's, since programs parse them.
+/// Returns the text that is printed before the node listens: accounts with their keys, and
+/// properties of the chain. It has anvil's sections, because programs parse them.
 pub fn banner(config: &DevnetConfig, accounts: &Accounts, facts: &Facts) -> String {
     let mut text = format!("\n{NAME}\n    {}\n", env!("CARGO_PKG_VERSION"));
     text += &section("Available Accounts");
@@ -86,7 +86,7 @@ fn section(title: &str) -> String {
     format!("\n{title}\n==================\n\n")
 }
 
-/// Returns the content of the `--config-out` file, with the members of anvil's.
+/// Returns the content of the `--config-out` file, with anvil's members.
 pub fn config_out(config: &DevnetConfig, accounts: &Accounts, facts: &Facts) -> Value {
     let lower = |address: alloy_primitives::Address| format!("{address:#x}");
     let mut out = json!({
@@ -98,7 +98,7 @@ pub fn config_out(config: &DevnetConfig, accounts: &Accounts, facts: &Facts) -> 
         },
         "base_fee": told_base_fee(config, facts).to_string(),
     });
-    // What another node suggests is the base fee of its next block and a tip.
+    // On a fork, the suggested price is the base fee of the next block plus a tip.
     let suggested = match &facts.fork {
         Some(_) => u128::from(facts.base_fee) + DevnetConfig::TIP,
         None => DevnetConfig::LEGACY_GAS_PRICE,
@@ -121,12 +121,12 @@ pub fn config_out(config: &DevnetConfig, accounts: &Accounts, facts: &Facts) -> 
     out
 }
 
-/// Base fee that anvil reports: the flag's, or that of the first block.
+/// Base fee that anvil would report: the flag's, or that of the first block.
 fn told_base_fee(config: &DevnetConfig, facts: &Facts) -> u64 {
     match (&config.origin, &facts.fork) {
         (Origin::Fork(fork), Some(continued)) => fork.base_fee.unwrap_or(continued.base_fee),
         (Origin::Genesis { genesis, .. }, _) => match genesis.base_fee_per_gas {
-            // The flag speaks of the block after it.
+            // The flag sets the base fee of the block after the genesis.
             Some(fee) if fee != u128::from(base_fee_before(config.base_fee)) => {
                 fee.try_into().unwrap_or(u64::MAX)
             }

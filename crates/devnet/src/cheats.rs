@@ -1,4 +1,4 @@
-//! Cheats, and the commands that set them.
+//! Cheats, and the commands that apply them.
 
 use crate::{DevnetConfig, Origin, console, signatures::Signatures};
 use alloy_consensus::Header;
@@ -12,17 +12,17 @@ use parking_lot::Mutex;
 use revm::context::CfgEnv;
 use std::sync::Arc;
 
-/// Cheats inside the EVM.
+/// Cheats that affect execution in the EVM.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct EvmCheats {
-    /// Signatures that are attributed to other accounts.
+    /// Signatures that are attributed to other accounts than their signers.
     pub(crate) signatures: Arc<Signatures>,
 }
 
 impl EvmOverrides for EvmCheats {
     fn limits(&self, cfg: &mut CfgEnv) {
-        // Impersonated accounts may have code (EIP-3607). What is signed is checked on its way into
-        // the pool.
+        // Impersonated accounts may have code, which EIP-3607 forbids for senders. Signed
+        // transactions are still checked when they enter the pool.
         cfg.disable_eip3607 = true;
     }
 
@@ -42,11 +42,11 @@ impl EvmOverrides for EvmCheats {
     }
 }
 
-/// Accounts that may send without a signature.
+/// Accounts that may send transactions without a signature.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Impersonation {
     pub(crate) accounts: AddressSet,
-    /// `true` if all accounts may do so.
+    /// `true` if every account may.
     pub(crate) all: bool,
 }
 
@@ -60,19 +60,19 @@ impl Impersonation {
 #[derive(Debug, Default)]
 pub(crate) struct ForcedHeader(Mutex<ForcedFields>);
 
-/// The fields; those whose names begin with `next` apply to one block.
+/// Overridden header fields. Those whose names begin with `next` apply to one block only.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct ForcedFields {
-    /// Gas limit of each block.
+    /// Gas limit of every block.
     pub(crate) gas_limit: Option<u64>,
     /// Base fee of the next block, in wei.
     pub(crate) next_base_fee: Option<u64>,
-    /// Randomness of the next block.
+    /// `prevRandao` of the next block.
     pub(crate) next_prev_randao: Option<B256>,
 }
 
 impl ForcedFields {
-    /// Returns the cheats at the start of a devnet, with block fields from flags for a fork.
+    /// Returns the initial overrides: on a fork, the block fields that flags set.
     pub(crate) fn at_start(config: &DevnetConfig) -> Self {
         match &config.origin {
             Origin::Fork(fork) => Self {
@@ -86,17 +86,17 @@ impl ForcedFields {
 }
 
 impl ForcedHeader {
-    /// Cheats with the initial fields of a devnet.
+    /// Creates the overrides that a devnet starts with.
     pub(crate) fn at_start(config: &DevnetConfig) -> Self {
         Self(Mutex::new(ForcedFields::at_start(config)))
     }
 
-    /// The fields.
+    /// Returns a copy of the fields.
     pub(crate) fn fields(&self) -> ForcedFields {
         *self.0.lock()
     }
 
-    /// Changes the fields.
+    /// Modifies the fields.
     pub(crate) fn change(&self, change: impl FnOnce(&mut ForcedFields)) {
         change(&mut self.0.lock());
     }
@@ -121,7 +121,7 @@ impl HeaderPolicy for ForcedHeader {
     }
 }
 
-/// Sets header fields of the next blocks.
+/// Sets a header field of the next blocks.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum ForceHeader {
     GasLimit(Option<u64>),
@@ -139,11 +139,11 @@ impl ForceHeader {
     }
 }
 
-/// Changes the state after the head by a cheat.
+/// Cheat that changes the state after the head.
 #[derive(Debug, Clone)]
 pub(crate) enum EditState {
     Balance(Address, U256),
-    /// Adds to a balance, saturated at the maximum.
+    /// Adds to a balance, saturating at the maximum.
     AddBalance(Address, U256),
     Nonce(Address, u64),
     Code(Address, Bytes),
@@ -151,7 +151,7 @@ pub(crate) enum EditState {
 }
 
 impl EditState {
-    /// Returns the state with the change, written to the state's store.
+    /// Returns the changed state, written to the state's store.
     pub(crate) fn edit(self, state: &State) -> Result<State, ChainError> {
         let added = match &self {
             Self::AddBalance(address, amount) => {
@@ -182,7 +182,7 @@ impl Command for EditState {
     }
 }
 
-/// Changes the cheats inside the EVM, from the next block on.
+/// Replaces the cheats in the EVM, from the next block on.
 #[derive(Debug, Clone)]
 pub(crate) struct SetEvmCheats(pub(crate) EvmCheats);
 
@@ -194,7 +194,7 @@ impl Command for SetEvmCheats {
     }
 }
 
-/// Changes the chain id, from the next block on.
+/// Sets the chain id, from the next block on.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct SetChainId(pub(crate) u64);
 

@@ -1,4 +1,4 @@
-//! Configuration of a devnet, independent of flags and builders.
+//! Configuration of a devnet, independent of the command line.
 
 use crate::{
     Fork, MnemonicSource,
@@ -13,14 +13,14 @@ use std::{num::NonZeroUsize, path::PathBuf, time::Duration};
 use variants::{Dialects, GasSchedule};
 use wire::ProtocolFork;
 
-/// Fork in force at genesis.
+/// Fork active at genesis.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, clap::ValueEnum)]
 pub enum Hardfork {
-    /// July 2015, the first.
+    /// July 2015, the first fork.
     Frontier,
     /// March 2016.
     Homestead,
-    /// Same rules as Homestead: the fork changed the state of one chain.
+    /// Same rules as Homestead: the DAO fork only changed mainnet's state.
     Dao,
     /// October 2016.
     #[value(alias = "eip150")]
@@ -30,7 +30,7 @@ pub enum Hardfork {
     SpuriousDragon,
     /// October 2017.
     Byzantium,
-    /// Same rules as Petersburg, which began at the same block.
+    /// Same rules as Petersburg, which mainnet activated at the same block.
     Constantinople,
     /// February 2019.
     Petersburg,
@@ -41,12 +41,12 @@ pub enum Hardfork {
     MuirGlacier,
     /// April 2021: access lists.
     Berlin,
-    /// August 2021: the base fee.
+    /// August 2021: base fee.
     London,
     /// London with a delayed difficulty bomb.
     #[value(name = "arrowglacier", alias = "arrow-glacier")]
     ArrowGlacier,
-    /// London with a further delay.
+    /// London with a difficulty bomb delayed further.
     #[value(name = "grayglacier", alias = "gray-glacier")]
     GrayGlacier,
     /// The merge, September 2022.
@@ -60,176 +60,178 @@ pub enum Hardfork {
     Prague,
     /// December 2025.
     Osaka,
-    /// Osaka with the first increase of the blob parameters.
+    /// Osaka with the first increase of the blob parameters (BPO1).
     #[default]
     #[value(alias = "latest")]
     Bpo1,
-    /// Osaka with the second increase.
+    /// Osaka with the second increase of the blob parameters (BPO2).
     Bpo2,
-    /// The fork with block access lists.
+    /// Fork with block access lists (EIP-7928).
     Amsterdam,
 }
 
-/// Executions whose traces are printed.
+/// Selects the executions whose traces are printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub enum Traces {
     /// None.
     #[default]
     None,
-    /// Failed transactions.
+    /// Failed transactions and calls.
     Failures,
-    /// All transactions, and `eth_call`.
+    /// All transactions and calls.
     All,
-    /// All transactions and `eth_call`, with storage changes.
+    /// All transactions and calls, with storage changes.
     Storage,
 }
 
-/// Trigger of block production.
+/// What triggers block production.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum MiningMode {
-    /// One block at once for each transaction.
+    /// One block per transaction, immediately.
     #[default]
     Instant,
-    /// Blocks at an interval.
+    /// A block at every interval.
     Interval(Duration),
-    /// Both.
+    /// A block per transaction and one at every interval.
     Mixed(Duration),
-    /// Blocks on request.
+    /// Only requests.
     Manual,
 }
 
-/// Origin of the chain.
+/// Origin of a devnet's chain.
 #[derive(Debug, Clone, Default)]
 pub enum Origin {
-    /// A genesis of the devnet's own.
+    /// Genesis built from the configuration.
     #[default]
     Own,
-    /// A given genesis, with an optional file of blocks after it.
+    /// Given genesis, with an optional file of blocks after it.
     Genesis {
         /// The genesis.
         genesis: Box<Genesis>,
-        /// A file of RLP blocks, one after another.
+        /// File of consecutive RLP blocks.
         blocks: Option<PathBuf>,
     },
-    /// The chain of another node.
+    /// Fork of another node's chain.
     Fork(Fork),
 }
 
 /// Configuration of a devnet.
 #[derive(Debug, Clone)]
 pub struct DevnetConfig {
-    /// Chain id; `None` for that of the genesis file, else 31337.
+    /// Chain id; `None` selects that of the genesis file, or 31337.
     pub chain_id: Option<u64>,
-    /// Fork at genesis.
+    /// Fork active at genesis.
     pub hardfork: Hardfork,
-    /// Later forks with their times, oldest first.
+    /// Later forks and their activation, in order.
     pub later_forks: Vec<(ProtocolFork, ForkTime)>,
-    /// Number of accounts.
+    /// Number of test accounts.
     pub accounts: u32,
-    /// Balance of each account, in wei.
+    /// Balance of each test account, in wei.
     pub balance: U256,
-    /// Source of the accounts' keys.
+    /// Source of the test accounts' keys.
     pub mnemonic: MnemonicSource,
-    /// Derivation path to which the index of an account is appended.
+    /// Derivation path to which the account index is appended.
     pub derivation_path: String,
-    /// Timestamp of the genesis, in seconds; `None` for the clock's.
+    /// Timestamp of the genesis block, in seconds; `None` selects the current time.
     pub timestamp: Option<u64>,
-    /// Source of the time of day.
+    /// Clock for the time of day.
     pub time: TimeOfDay,
-    /// Block number of the genesis.
+    /// Number of the genesis block.
     pub number: u64,
-    /// Gas limit of a block.
+    /// Block gas limit.
     pub gas_limit: u64,
-    /// Base fee of the genesis, in wei.
+    /// Base fee of the first block after the genesis, in wei.
     pub base_fee: u64,
-    /// Minimum of `eth_gasPrice`, in wei.
+    /// Minimum of `eth_gasPrice`, in wei per gas.
     pub gas_price: Option<u128>,
-    /// Trigger of block production.
+    /// What triggers block production.
     pub mining: MiningMode,
-    /// `true` if pending transactions are ordered by fees, `false` if by arrival.
+    /// `true` to order pending transactions by fee, `false` by arrival.
     pub order_by_fees: bool,
     /// Blocks per epoch: `safe` is one epoch behind the head, `finalized` two.
     pub slots_in_an_epoch: u64,
-    /// `true` if transactions of any sender are accepted unsigned.
+    /// `true` to accept unsigned transactions from any sender.
     pub auto_impersonate: bool,
-    /// `true` if struct logs were asked for. They are always available.
+    /// `true` if step tracing was requested. Struct logs are always available, so this is only
+    /// reported.
     pub steps_tracing: bool,
-    /// Number of kept states below the newest; `None` for all.
+    /// Number of states kept before the newest one; `None` keeps all.
     pub history: Option<u64>,
-    /// Number of blocks whose transactions and receipts are kept; `None` for all.
+    /// Number of blocks whose transactions and receipts are kept; `None` keeps all.
     pub bodies: Option<u64>,
-    /// `true` if states of earlier blocks are written to state files.
+    /// `true` to include the states of earlier blocks in state files.
     pub preserve_states: bool,
-    /// `true` if EIP-7825 caps the gas of a transaction.
+    /// `true` to cap the gas of a transaction (EIP-7825).
     pub tx_gas_cap: bool,
-    /// Maximum length of a transaction in the pool, in bytes; `None` for that of a request.
+    /// Maximum size of a transaction in the pool, in bytes; `None` leaves only the limit on
+    /// requests.
     pub max_tx_size: Option<usize>,
-    /// `true` if the pool refuses a gas limit below the calldata floor of EIP-7623.
+    /// `true` if the pool rejects a gas limit below the calldata floor (EIP-7623).
     pub floor_check: bool,
-    /// Maximum code size, in bytes; `None` for the fork's.
+    /// Maximum code size, in bytes; `None` selects the fork's.
     pub code_size_limit: Option<usize>,
-    /// `true` if the chain has EXECUTE.
+    /// `true` to enable EXECUTE.
     pub execute: bool,
-    /// Forks whose schema ids EXECUTE accepts beside those of the chain itself.
+    /// Forks whose schema ids EXECUTE accepts in addition to those of the chain.
     pub execute_forks: Vec<ProtocolFork>,
     /// `true` to deploy the [registry](crate::REGISTRY_ADDRESS) of EIP-8357.
     pub fork_registry: bool,
-    /// Price of EXECUTE.
+    /// Gas schedule of EXECUTE.
     pub execute_gas: GasSchedule,
-    /// Dialects of EXECUTE, and their addresses.
+    /// Dialects of EXECUTE and their addresses.
     pub execute_dialects: Dialects,
-    /// `true` if EXECUTE accepts any valid block, `false` if it accepts only blocks that obey the
-    /// L2 rules.
+    /// `true` to let EXECUTE accept any valid block, `false` to accept only blocks that obey the L2
+    /// rules.
     pub execute_any_block: bool,
-    /// `true` if EXECUTE gas is sold on a market.
+    /// `true` to sell EXECUTE gas on a market.
     pub execute_market: bool,
     /// Origin of the chain.
     pub origin: Origin,
     /// `true` to verify each new block from its own witness.
     pub verify_blocks: bool,
-    /// `true` to print the output of `console.log`.
+    /// `true` to print the lines of `console.log`.
     pub console: bool,
-    /// Executions whose traces are printed.
+    /// Selects the executions whose traces are printed.
     pub traces: Traces,
-    /// `true` if blocks may have timestamps up to their parents'.
+    /// `true` to allow blocks whose timestamp is not later than their parent's.
     pub loose_timestamps: bool,
-    /// Maximum number of transactions in a block.
+    /// Maximum number of transactions per block; `None` for no limit.
     pub max_transactions: Option<usize>,
-    /// `true` if the pool accepts transactions that their sender cannot pay.
+    /// `true` if the pool accepts transactions that their sender cannot pay for.
     pub unpaid: bool,
-    /// Suggested tip, in wei.
+    /// Suggested priority fee, in wei per gas.
     pub suggested_tip: u128,
-    /// `true` if the genesis has the CREATE2 deployer.
+    /// `true` to deploy the CREATE2 deployer at genesis.
     pub create2_deployer: bool,
-    /// Number of threads for executions, and as many for writes; `None` for the number of cores.
+    /// Number of threads for executions, and again for writes; `None` selects the number of cores.
     pub threads: Option<NonZeroUsize>,
-    /// Configuration of the server.
+    /// Configuration of the RPC server.
     pub server: ServerConfig,
 }
 
 impl DevnetConfig {
     /// Default chain id.
     pub const CHAIN_ID: u64 = 31337;
-    /// Default gas limit: anvil's.
+    /// Default block gas limit, as in anvil.
     pub const GAS_LIMIT: u64 = 30_000_000;
-    /// Default base fee of the genesis: anvil's.
+    /// Default base fee of the first block after the genesis, in wei, as in anvil.
     pub const BASE_FEE: u64 = 1_000_000_000;
-    /// Maximum length of a transaction in the pools of Ethereum's clients (128 KiB).
+    /// Maximum size of a transaction in the pools of Ethereum clients: 128 KiB.
     pub const MAX_TX_SIZE: usize = 128 * 1024;
-    /// Default gas price of a chain without a base fee, in wei: anvil's.
+    /// Default gas price of a chain without a base fee, in wei per gas, as in anvil.
     pub const LEGACY_GAS_PRICE: u128 = 1_875_000_000;
-    /// Default tip, in wei.
+    /// Default suggested priority fee, in wei per gas.
     pub const TIP: u128 = 1_000_000_000;
-    /// Gas limit of a block without a limit: anvil's.
+    /// Gas limit of a block if the limit is disabled, as in anvil.
     pub const NO_GAS_LIMIT: u64 = u64::MAX;
-    /// Maximum gas limit of a header by the rules of mainnet.
+    /// Maximum gas limit that mainnet's rules allow in a header.
     pub const MAX_GAS_LIMIT: u64 = i64::MAX as u64;
-    /// Default balance of an account, in wei: 10,000 ether.
+    /// Default balance of a test account, in ether.
     pub const BALANCE: u64 = 10_000;
 
-    /// Adds the rules that L1 enforces and anvil does not: increasing timestamps, the gas cap of
-    /// EIP-7825, 128 KiB per transaction, the calldata floor of EIP-7623 at admission, and the
-    /// fork's limits of gas limit and code size.
+    /// Applies the rules that L1 enforces but anvil does not: increasing timestamps, the gas cap of
+    /// EIP-7825, 128 KiB per transaction, the calldata floor of EIP-7623 at admission, the maximum
+    /// block gas limit, and the fork's limit on code size.
     #[must_use]
     pub fn with_mainnet_rules(self) -> Self {
         Self {
@@ -243,7 +245,7 @@ impl DevnetConfig {
         }
     }
 
-    /// Sentence of the banner about the rules in force.
+    /// Describes the active rules for the banner.
     pub(crate) fn rules(&self) -> String {
         let size = self.max_tx_size.map(|size| format!("{size} bytes per transaction"));
         let parts = [

@@ -1,7 +1,7 @@
-//! `console.log` of contracts.
+//! `console.log` output of contracts.
 //!
-//! The library that contracts use calls an address without code. The devnet puts a precompile there
-//! that costs nothing, returns nothing and is as cold as an unused account, so that no contract can
+//! The Solidity library calls an address without code. The devnet installs a precompile there that
+//! costs nothing, returns nothing and is as cold as an unused account, so that contracts cannot
 //! tell the difference. The precompile reports its calldata.
 
 use alloy_dyn_abi::{DynSolType, DynSolValue};
@@ -15,10 +15,10 @@ use std::{
     sync::{Arc, LazyLock},
 };
 
-/// Maximum number of reported bytes of a call.
+/// Maximum number of calldata bytes that are reported per call.
 const MOST: usize = 1 << 16;
 
-/// Adds the precompile that reports calls of the address.
+/// Installs the precompile that reports calls to the console address.
 pub(crate) fn install(precompiles: &mut PrecompilesMap) {
     precompiles.set_precompile_lookup(|address: &Address| {
         (*address == CONSOLE).then(|| {
@@ -32,12 +32,12 @@ pub(crate) fn install(precompiles: &mut PrecompilesMap) {
     });
 }
 
-/// Parameter types of the functions, by selector.
+/// Parameter types of the library's functions, by selector.
 static SIGNATURES: LazyLock<HashMap<[u8; 4], Arc<[DynSolType]>>> = LazyLock::new(signatures);
 
-/// All functions of the library: `log` with up to four parameters of four types, and with one of
-/// other types. Older versions computed selectors from `uint` and `int`, which are not types of the
-/// ABI.
+/// All functions of the library: `log` with up to four parameters of four types, and with a single
+/// parameter of other types. Older versions computed selectors from `uint` and `int`, which are not
+/// canonical ABI types.
 fn signatures() -> HashMap<[u8; 4], Arc<[DynSolType]>> {
     let mut all = HashMap::new();
     let mut add = |name: &str, types: &[&str]| {
@@ -81,7 +81,7 @@ fn signatures() -> HashMap<[u8; 4], Arc<[DynSolType]>> {
     all
 }
 
-/// The line that a call prints; `None` if it calls no function of the library.
+/// Returns the line that a call prints; `None` if it calls no function of the library.
 pub(crate) fn line(calldata: &[u8]) -> Option<String> {
     let (selector, parameters) = calldata.split_first_chunk::<4>()?;
     let types = SIGNATURES.get(selector)?;
@@ -100,7 +100,7 @@ pub(crate) fn line(calldata: &[u8]) -> Option<String> {
     Some(text)
 }
 
-/// Formats a text with placeholders, as `util.format` of Node.js does.
+/// Formats a string with placeholders, as `util.format` of Node.js does.
 fn filled(format: &str, values: &mut impl Iterator<Item = DynSolValue>) -> String {
     let mut text = String::new();
     let mut rest = format;
@@ -152,7 +152,7 @@ fn shown(value: &DynSolValue) -> String {
         }
         other => {
             let mut text = String::new();
-            // Writing to a string does not fail.
+            // Writing to a string cannot fail.
             let _ = write!(text, "{other:?}");
             text
         }
@@ -204,7 +204,7 @@ mod tests {
         for (found, expected) in lines {
             assert_eq!(found.as_deref(), Some(expected));
         }
-        // As Foundry's library has it.
+        // Selector in Foundry's library.
         assert_eq!(keccak256("log(string)")[..4], hex!("41304fac"));
     }
 

@@ -1,4 +1,4 @@
-//! Console output about each block: transactions, their failures, and their `console.log`.
+//! Console output about each block: its transactions, their failures and their `console.log` lines.
 
 use alloy_consensus::Transaction as _;
 use chain::{Block, ChainError, ExecuteDraw};
@@ -12,14 +12,14 @@ use std::{
     time::{Duration, UNIX_EPOCH},
 };
 
-/// Prints blocks when they are made.
+/// Prints blocks after they are built.
 #[derive(Debug)]
 pub(crate) struct ConsoleOutput {
     node: Weak<Node>,
     telemetry: Arc<Telemetry>,
 }
 
-/// Details of a transaction that its receipt lacks.
+/// Details of a transaction that its receipt does not contain.
 struct Seen {
     result: ExecutionResult<HaltReason>,
     notes: Vec<Note>,
@@ -31,7 +31,7 @@ impl ConsoleOutput {
         Self { node: Arc::downgrade(node), telemetry }
     }
 
-    /// Executes a block again for details that are not stored.
+    /// Re-executes a block for details that are not stored.
     fn again(&self, block: &Arc<Block>, traced: bool) -> Result<Vec<Seen>, ChainError> {
         let Some(node) = self.node.upgrade() else { return Ok(Vec::new()) };
         let parent = node.read(|node| node.chain.state_before(block))?;
@@ -116,7 +116,7 @@ impl Observer for ConsoleOutput {
         let traced = traces || failures && failed;
         let seen = if printed || failed || traced && !block.transactions.is_empty() {
             self.again(block, traced).unwrap_or_else(|error| {
-                tracing::debug!(%error, "a block cannot be looked at again");
+                tracing::debug!(%error, "failed to re-execute block for console output");
                 Vec::new()
             })
         } else {
@@ -159,7 +159,7 @@ fn failure(result: &ExecutionResult<HaltReason>) -> String {
     }
 }
 
-/// A timestamp in a readable form.
+/// Formats a timestamp as an RFC 2822 date; out-of-range ones as a number.
 fn date(timestamp: u64) -> String {
     /// Last second of the year 9999.
     const LAST: u64 = 253_402_300_799;

@@ -1,4 +1,4 @@
-//! Life cycle of a devnet.
+//! Startup and shutdown of a devnet.
 
 use crate::{
     Accounts, CLIENT_VERSION, Continued, DevnetConfig, DevnetError, Facts, Fork, MiningMode, NAME,
@@ -20,7 +20,7 @@ use std::{path::Path, sync::Arc, time::Duration};
 use tokio::task::JoinHandle;
 use wire::ProtocolFork;
 
-/// A devnet that runs inside this process until it is stopped or dropped.
+/// In-process devnet that runs until it is stopped or dropped.
 ///
 /// ```no_run
 /// # async fn run() -> Result<(), enshrine_devnet::DevnetError> {
@@ -38,7 +38,7 @@ pub struct Devnet {
 }
 
 impl Devnet {
-    /// Builder of a devnet, on a free port and otherwise with the defaults of the command.
+    /// Returns a builder with the command's defaults, but on a free port.
     pub fn builder() -> DevnetBuilder {
         let mut config = DevnetConfig::default();
         config.server.port = 0;
@@ -49,17 +49,16 @@ impl Devnet {
     ///
     /// # Errors
     ///
-    /// Any [`DevnetError`]; the devnet is then not running.
+    /// Any [`DevnetError`]; no devnet is then running.
     pub fn start(config: DevnetConfig) -> BoxFuture<'static, Result<Self, DevnetError>> {
         Self::start_from(config, None)
     }
 
-    /// Starts like [`Self::start`], with the state of a file, which is loaded before the first
-    /// request is answered.
+    /// Like [`Self::start`], but loads a state file before the first request is answered.
     ///
     /// # Errors
     ///
-    /// As [`Self::start`] and [`Self::load_state`].
+    /// Those of [`Self::start`] and [`Self::load_state`].
     pub fn start_from(
         config: DevnetConfig,
         file: Option<&Path>,
@@ -76,7 +75,7 @@ impl Devnet {
             traces: config.traces >= Traces::All,
             storage: config.traces >= Traces::Storage,
         }));
-        // The other node may be served by threads of this runtime.
+        // A thread of this runtime may be serving the forked node, so connect without blocking it.
         let blobs = Arc::<BlobStore>::default();
         let (own, telemetry) = ((config, accounts), Arc::clone(&telemetry));
         let found_in = Arc::clone(&blobs);
@@ -170,45 +169,45 @@ impl Devnet {
         &self.state
     }
 
-    /// The node.
+    /// Returns the node.
     pub fn node(&self) -> &Arc<Node> {
         &self.state.node
     }
 
-    /// Configuration of the start.
+    /// Returns the configuration with which the devnet was started.
     pub fn config(&self) -> &DevnetConfig {
         &self.state.config
     }
 
-    /// Test accounts.
+    /// Returns the test accounts.
     pub const fn accounts(&self) -> &Accounts {
         &self.accounts
     }
 
-    /// Addresses of the test accounts.
+    /// Returns the addresses of the test accounts.
     pub fn addresses(&self) -> &[Address] {
         &self.state.addresses
     }
 
-    /// Keys of the test accounts.
+    /// Returns the keys of the test accounts.
     pub fn keys(&self) -> &[PrivateKeySigner] {
         &self.accounts.signers
     }
 
-    /// Chain id.
+    /// Returns the current chain id.
     pub fn chain_id(&self) -> u64 {
         self.state.node.read(|node| node.chain.config().spec.chain_id())
     }
 
-    /// Writes the other node's answers to the cache for the next fork of the same block, if there
-    /// is a cache.
+    /// Writes the forked node's responses to the cache for later forks of the same block, if the
+    /// cache is enabled.
     pub fn keep_answers(&self) {
         if let Some(remote) = self.state.remote() {
             remote.keep();
         }
     }
 
-    /// Current facts about the chain.
+    /// Returns the current properties of the chain.
     pub fn facts(&self) -> Facts {
         let fork = self.state.remote();
         self.state.node.read(|node| Facts {
@@ -226,34 +225,34 @@ impl Devnet {
         })
     }
 
-    /// Timestamp of the genesis, in seconds.
+    /// Returns the timestamp of the genesis block, in seconds.
     pub fn genesis_time(&self) -> u64 {
         self.state.genesis_time
     }
 
-    /// Hash of the genesis.
+    /// Returns the hash of the genesis block.
     pub fn genesis_hash(&self) -> Option<B256> {
         let chain = self.state.api.chain();
         chain.canonical_hash(chain.first_number()).ok().flatten()
     }
 
-    /// The JSON-RPC server.
+    /// Returns the JSON-RPC server.
     pub const fn server(&self) -> Option<&RunningServer> {
         self.server.as_ref()
     }
 
-    /// Port of the server.
+    /// Returns the server's port, or 0 without a server.
     pub fn port(&self) -> u16 {
         let address = self.server.as_ref().and_then(|server| server.addresses().first());
         address.map_or(0, std::net::SocketAddr::port)
     }
 
-    /// HTTP URL.
+    /// Returns the HTTP URL of the server.
     pub fn endpoint(&self) -> String {
         format!("http://{}", self.authority())
     }
 
-    /// WebSocket URL.
+    /// Returns the WebSocket URL of the server.
     pub fn ws_endpoint(&self) -> String {
         format!("ws://{}", self.authority())
     }
@@ -263,7 +262,7 @@ impl Devnet {
         address.map_or_else(String::new, ToString::to_string)
     }
 
-    /// Stops the devnet, and waits until its connections have ended.
+    /// Stops the devnet and waits until its connections have ended.
     pub fn stop(mut self) -> BoxFuture<'static, ()> {
         Box::pin(async move {
             if let Some(server) = self.server.take() {
@@ -297,13 +296,13 @@ pub struct DevnetBuilder {
 }
 
 impl DevnetBuilder {
-    /// Sets the [rules of mainnet](DevnetConfig::with_mainnet_rules) instead of anvil's.
+    /// Applies [mainnet's rules](DevnetConfig::with_mainnet_rules) instead of anvil's.
     #[must_use]
     pub fn mainnet(self) -> Self {
         Self { config: self.config.with_mainnet_rules() }
     }
 
-    /// Changes the configuration by a closure.
+    /// Modifies the configuration with a closure.
     #[must_use]
     pub fn with(mut self, change: impl FnOnce(&mut DevnetConfig)) -> Self {
         change(&mut self.config);
@@ -316,7 +315,7 @@ impl DevnetBuilder {
         self.with(|config| config.chain_id = Some(id))
     }
 
-    /// Forks another node, after a block or the newest.
+    /// Forks another node's chain at a block, or at the newest one.
     #[must_use]
     pub fn fork(self, url: impl Into<String>, block: Option<u64>) -> Self {
         let block = block.and_then(|number| i64::try_from(number).ok());
@@ -329,43 +328,43 @@ impl DevnetBuilder {
         self.with(|config| config.server.port = port)
     }
 
-    /// Makes a block at intervals instead of one for each transaction.
+    /// Seals blocks at an interval instead of one per transaction.
     #[must_use]
     pub fn block_time(self, interval: Duration) -> Self {
         self.with(|config| config.mining = MiningMode::Interval(interval))
     }
 
-    /// Makes blocks on request only.
+    /// Seals blocks only on request.
     #[must_use]
     pub fn no_mining(self) -> Self {
         self.with(|config| config.mining = MiningMode::Manual)
     }
 
-    /// Sets the mnemonic of the accounts.
+    /// Sets the mnemonic of the test accounts.
     #[must_use]
     pub fn mnemonic(self, phrase: impl Into<String>) -> Self {
         self.with(|config| config.mnemonic = crate::MnemonicSource::Phrase(phrase.into()))
     }
 
-    /// Sets the balance of each account, in wei.
+    /// Sets the balance of each test account, in wei.
     #[must_use]
     pub fn balance(self, balance: U256) -> Self {
         self.with(|config| config.balance = balance)
     }
 
-    /// Sets the number of accounts.
+    /// Sets the number of test accounts.
     #[must_use]
     pub fn accounts(self, count: u32) -> Self {
         self.with(|config| config.accounts = count)
     }
 
-    /// Sets the fork.
+    /// Sets the fork active at genesis.
     #[must_use]
     pub fn hardfork(self, fork: crate::Hardfork) -> Self {
         self.with(|config| config.hardfork = fork)
     }
 
-    /// Sets the fork at genesis and later forks, oldest first.
+    /// Sets the fork active at genesis and later forks in order of activation.
     #[must_use]
     pub fn hardforks(self, first: crate::Hardfork, later: Vec<(ProtocolFork, ForkTime)>) -> Self {
         self.with(|config| {
@@ -374,7 +373,7 @@ impl DevnetBuilder {
         })
     }
 
-    /// Sets the timestamp of the genesis, in seconds.
+    /// Sets the timestamp of the genesis block, in seconds.
     #[must_use]
     pub fn timestamp(self, timestamp: u64) -> Self {
         self.with(|config| config.timestamp = Some(timestamp))
@@ -384,7 +383,7 @@ impl DevnetBuilder {
     ///
     /// # Errors
     ///
-    /// Any [`DevnetError`]; the devnet is then not running.
+    /// Any [`DevnetError`]; no devnet is then running.
     pub async fn spawn(self) -> Result<Devnet, DevnetError> {
         Devnet::start(self.config).await
     }

@@ -1,4 +1,4 @@
-//! Dumping the state of a devnet, and loading one.
+//! Dumping and loading the state of a devnet.
 
 use crate::{
     Devnet, DevnetError, Origin,
@@ -37,7 +37,7 @@ impl Devnet {
     ///
     /// # Errors
     ///
-    /// [`DevnetError::File`], and [`DevnetError::Flag`] for a chain of imported blocks.
+    /// [`DevnetError::File`], or [`DevnetError::Flag`] if the blocks were imported.
     pub fn dump_state(&self, path: &Path) -> Result<(), DevnetError> {
         let failed = |error: DumpError| DevnetError::Flag {
             flag: "--dump-state",
@@ -46,12 +46,12 @@ impl Devnet {
         dump(self.state(), self.config().preserve_states).map_err(failed)?.write(path)
     }
 
-    /// Writes the state to a file, unless a change locks the chain for longer than the given time,
-    /// since a process at shutdown does not wait for it.
+    /// Like [`Self::dump_state`], but gives up if a change locks the chain for longer than the
+    /// given time, because a shutdown must not wait for it.
     ///
     /// # Errors
     ///
-    /// [`DevnetError::NotWritten`], and those of [`Self::dump_state`].
+    /// [`DevnetError::NotWritten`] on timeout, and those of [`Self::dump_state`].
     pub fn dump_state_within<'a>(
         &'a self,
         path: &'a Path,
@@ -67,17 +67,17 @@ impl Devnet {
         })
     }
 
-    /// Loads the state of a file.
+    /// Loads a state file.
     ///
     /// # Errors
     ///
-    /// [`DevnetError::File`] and [`DevnetError::Format`]; the devnet is then unchanged.
+    /// [`DevnetError::File`] or [`DevnetError::Format`]; the devnet is then unchanged.
     pub fn load_state(&self, path: &Path) -> Result<(), DevnetError> {
         load_file(self.state(), path)
     }
 }
 
-/// Loads the state of a file.
+/// Loads a state file into a devnet.
 pub(crate) fn load_file(devnet: &DevnetState, path: &Path) -> Result<(), DevnetError> {
     let file = StateFile::read(path)?;
     load(devnet, &file).map_err(|reason| DevnetError::Format {
@@ -87,10 +87,10 @@ pub(crate) fn load_file(devnet: &DevnetState, path: &Path) -> Result<(), DevnetE
     })
 }
 
-/// Reason why the state cannot be written.
+/// Reason why a state cannot be dumped.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum DumpError {
-    /// The blocks were imported from a file.
+    /// The blocks were imported, so the preimages of account keys are unknown.
     #[error("the accounts of imported blocks are known by their hashes alone")]
     Imported,
     /// The chain cannot be read.
@@ -107,17 +107,18 @@ impl From<DumpError> for RpcError {
     }
 }
 
-/// The state of a devnet, with states of earlier blocks if `past` is set.
+/// Returns the state of a devnet, including states of earlier blocks if `past` is set.
 pub(crate) fn dump(devnet: &DevnetState, past: bool) -> Result<StateFile, DumpError> {
     if matches!(devnet.config.origin, Origin::Genesis { blocks: Some(_), .. }) {
         return Err(DumpError::Imported);
     }
-    // The snapshot keeps the state from being forgotten meanwhile.
+    // The snapshot keeps the state from being pruned in the meantime.
     let (chain, _kept) = devnet.node.read(|node| (node.chain.reader().clone(), node.snapshot()));
     let state = chain.state();
     let mut accounts = BTreeMap::new();
     let mut preimages = state.store().preimages().map_err(ChainError::from)?;
-    // A node that loads the file may not be a fork.
+    // The node that loads the file may not be a fork, so include everything read from the forked
+    // node.
     if let Some(remote) = devnet.remote() {
         remote.add_known(&mut preimages);
     }
@@ -145,7 +146,7 @@ pub(crate) fn dump(devnet: &DevnetState, past: bool) -> Result<StateFile, DumpEr
     if past {
         for number in chain.first_number()..head.header.number {
             let Some(block) = chain.canonical_block(number)? else { continue };
-            // Those that are not kept any more are left out.
+            // Pruned states are omitted.
             let Ok(state) = devnet.node.read(|node| node.state_after(&block)) else { continue };
             historical_states.push((block.hash, PastState::of(&state, &preimages)?));
         }
@@ -228,11 +229,11 @@ fn stored(block: &Block, index: usize) -> StoredTransaction {
     }
 }
 
-/// Loads a state. Its blocks, if it has any, replace the devnet's. On a fork, blocks after the
-/// forked one are added, and the others are left out.
+/// Loads a state. Its blocks, if any, replace the devnet's. On a fork, only blocks after the forked
+/// one are added.
 pub(crate) fn load(devnet: &DevnetState, file: &StateFile) -> Result<(), String> {
-    // Files of before 2025 hold blocks of abandoned branches too, in no order. As in anvil, the
-    // last of each number is the canonical one.
+    // Files from before 2025 also contain blocks of abandoned branches, in no order. As in anvil,
+    // the last one of each number is the canonical block.
     let blocks: BTreeMap<u64, _> =
         foreign_blocks(file)?.into_iter().map(|block| (block.header.number, block)).collect();
     let blocks = blocks.into_values().collect();
@@ -244,18 +245,19 @@ pub(crate) fn load(devnet: &DevnetState, file: &StateFile) -> Result<(), String>
     ForceHeader::GasLimit(None).apply(&devnet.forced_header);
     let is_fork = devnet.remote().is_some();
     if is_fork {
-        // As with single changes, the other node is asked while no request waits for the chain.
+        // Like cheats, this reads the forked node's values before any request has to wait for the
+        // chain.
         apply(&devnet.node.state().detached(), file)?;
     }
     devnet.node.execute(LoadState { file, blocks, past, is_fork })
 }
 
-/// Loads a state with the blocks before it.
+/// Command that loads a state with its blocks.
 #[derive(Debug)]
 struct LoadState<'f> {
     file: &'f StateFile,
     blocks: Vec<Arc<Block>>,
-    /// States after earlier blocks.
+    /// States after earlier blocks, by block hash.
     past: Vec<(B256, PastState)>,
     /// `true` if the chain is a fork.
     is_fork: bool,
@@ -294,7 +296,8 @@ impl Command for LoadState<'_> {
         } else {
             let first = blocks.first().map(|block| block.header.number);
             let own = edited.store().first_number().map_err(|error| error.to_string())?;
-            // The file of a fork begins after blocks of this chain, which are not those before it.
+            // A file from a fork starts at a later block than this chain, whose blocks are not its
+            // ancestors, so drop them.
             let store: Arc<dyn Store> = match first > own {
                 true => Arc::new(without_blocks(&**edited.store()).map_err(|it| it.to_string())?),
                 false => Arc::new(Overlay::new(Arc::clone(edited.store()))),
@@ -318,7 +321,7 @@ impl Command for LoadState<'_> {
     }
 }
 
-/// A store with the states of another one, and none of its blocks.
+/// Returns a store with the states of another one, but none of its blocks.
 fn without_blocks(store: &dyn Store) -> Result<MemoryStore, StoreError> {
     let StoredNodes { nodes, codes } = store.everything()?;
     let slots =
@@ -349,7 +352,7 @@ fn apply(state: &State, file: &StateFile) -> Result<State, String> {
     edited.map_err(|error| error.to_string())
 }
 
-/// Fields that are read from a stored receipt.
+/// Fields of a stored receipt that are read.
 #[derive(Debug, Deserialize)]
 struct Receipt {
     #[serde(rename = "type")]
@@ -358,7 +361,7 @@ struct Receipt {
     #[serde(rename = "cumulativeGasUsed")]
     cumulative_gas_used: U64,
     logs: Vec<Log>,
-    /// EXECUTE gas that the transaction has drawn from its allowance.
+    /// EXECUTE gas that the transaction drew from its allowance.
     #[serde(default, rename = "executeGasUsed")]
     execute_gas_used: Option<U64>,
     #[serde(default, rename = "executeGasPrice")]
@@ -378,7 +381,7 @@ fn foreign_block(
     let number = block.header.number;
     let (mut transactions, mut senders, mut receipts) = (Vec::new(), Vec::new(), Vec::new());
     let mut execute_draws = Vec::new();
-    // Files of before 2024 have no receipts: their blocks are kept as headers.
+    // Files from before 2024 have no receipts, so only the headers of their blocks are kept.
     for body in block.transactions.iter().filter(|_| !known.is_empty()) {
         let transaction: Transaction = serde_json::from_value(body.transaction.clone())
             .map_err(|error| format!("block {number}: transaction: {error}"))?;
@@ -398,7 +401,7 @@ fn foreign_block(
         }
         receipts.push(EthereumReceipt {
             tx_type: match receipt.kind.to::<u8>() {
-                // As the executor makes it, which runs these as others.
+                // The executor assigns these receipts this type.
                 ExecuteTx::TYPE => TxType::Eip1559,
                 kind => {
                     TxType::try_from(kind).map_err(|error| format!("block {number}: {error}"))?

@@ -2,7 +2,7 @@
 
 use std::{path::PathBuf, time::Duration};
 
-/// Error at the start of a devnet, or one that ends it.
+/// Error that prevents a devnet from starting, or ends it.
 #[derive(Debug, thiserror::Error)]
 pub enum DevnetError {
     /// The mnemonic or the derivation path is invalid.
@@ -13,7 +13,7 @@ pub enum DevnetError {
     Flag {
         /// The flag.
         flag: &'static str,
-        /// The problem.
+        /// What is wrong.
         reason: String,
     },
     /// A file could not be read or written.
@@ -23,25 +23,25 @@ pub enum DevnetError {
         what: &'static str,
         /// The file.
         path: PathBuf,
-        /// The system's error.
+        /// Error of the operating system.
         source: std::io::Error,
     },
-    /// A file has another format than expected.
+    /// A file does not have the expected format.
     #[error("{} is not a {expected}: {reason}", path.display())]
     Format {
         /// The file.
         path: PathBuf,
         /// Expected format.
         expected: &'static str,
-        /// Place and reason of the failure.
+        /// Position and reason of the error.
         reason: String,
     },
-    /// A change locked the chain for too long, so the state was not written.
+    /// The state was not written, because a change locked the chain for too long.
     #[error("the state is not written to {}: something has changed it for {} s", path.display(), waited.as_secs_f64())]
     NotWritten {
         /// The file.
         path: PathBuf,
-        /// Duration of the wait.
+        /// How long the devnet waited.
         waited: Duration,
     },
     /// The server cannot listen on the port or socket.
@@ -49,21 +49,21 @@ pub enum DevnetError {
     Listen {
         /// The address.
         address: String,
-        /// The flag that chooses it.
+        /// The flag that sets the address.
         flag: &'static str,
-        /// The system's error.
+        /// Error of the operating system.
         source: std::io::Error,
     },
-    /// The process cannot handle the signals that end it.
+    /// The process cannot handle termination signals.
     #[error("cannot listen to signals: {0}")]
     Signals(std::io::Error),
-    /// The chain cannot start.
+    /// The chain could not be started.
     #[error(transparent)]
     Chain(#[from] chain::ChainError),
 }
 
 impl DevnetError {
-    /// A file error with its context.
+    /// Returns a function that adds the operation and the path to an I/O error.
     pub(crate) fn file(
         what: &'static str,
         path: impl Into<PathBuf>,

@@ -1,4 +1,4 @@
-//! Execution of calls and of past blocks under inspectors.
+//! Execution of calls and re-execution of blocks under inspectors.
 
 use alloy_evm::{Evm, eth::EthEvmContext};
 use alloy_primitives::{Address, B256, Bytes, U256};
@@ -20,7 +20,7 @@ use revm::{
 use rpc::{BoundedInspector, Deadline, Note, Recorded, RequestLimits, RpcError};
 use std::sync::Arc;
 
-/// Adapter for a database whose reads need `&mut`, over a shared reference.
+/// Adapter that reads a database, whose methods take `&mut`, through a shared reference.
 #[derive(Debug)]
 pub(crate) struct Shared<'d, D>(Mutex<&'d mut D>);
 
@@ -50,7 +50,7 @@ impl<D: Database> DatabaseRef for Shared<'_, D> {
     }
 }
 
-/// Inspector that records which slots are read.
+/// Inspector that records the storage slots that are read.
 #[derive(Debug, Default)]
 struct Reads(Vec<(Address, U256)>);
 
@@ -68,8 +68,7 @@ impl<CTX: ContextTr> Inspector<CTX> for Reads {
     }
 }
 
-/// Calls a function without keeping its changes, and returns its output and the slots that it
-/// reads.
+/// Calls a function without keeping its changes. Returns its output and the slots that it reads.
 pub(crate) fn view(
     state: &State,
     contract: Address,
@@ -97,21 +96,21 @@ pub(crate) fn view(
     }
 }
 
-/// A transaction for a tracer, with the state before it.
+/// A re-executed transaction, as passed to a tracer.
 pub(crate) struct Traced<'t, I, D> {
-    /// Position in the block.
+    /// Index of the transaction in its block.
     pub(crate) index: usize,
     /// The inspector after the transaction.
     pub(crate) inspector: &'t mut I,
-    /// The EVM's result.
+    /// Result of the transaction.
     pub(crate) result: &'t ResultAndState<HaltReason>,
-    /// The state before the transaction.
+    /// State before the transaction.
     pub(crate) database: &'t mut D,
 }
 
-/// Executes a block of the chain again on `state`, the state before it. Transactions for which
+/// Re-executes a block of the chain on `state`, the state before it. Transactions for which
 /// `wanted` returns `true` run under the inspector and are passed to `seen`. Returns the results of
-/// `seen` with the events of precompiles. Execution ends at the limits of the request.
+/// `seen` with the events of precompiles. Execution stops at the limits of the request.
 pub(crate) fn replay<'x, 's, I, T>(
     (limits, recorded): (&RequestLimits, Recorded),
     parent: &'x State,

@@ -1,4 +1,4 @@
-//! Flags for requests to another node and for the output, and flags of anvil without effect.
+//! Flags for forking another node and for the output, and flags of anvil that have no effect.
 
 use crate::{DevnetError, Fork, ServerConfig, Traces, cache};
 use alloy_primitives::B256;
@@ -8,12 +8,12 @@ use rpc::RequestLimits;
 use std::{path::PathBuf, time::Duration};
 use wire::ProtocolFork;
 
-/// Flags of requests to the node whose chain is continued.
+/// Flags for forking another node's chain.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Fork")]
 pub struct ForkArgs {
-    /// Fork this node's chain; `@NUM` at the end of the URL names the block. Given more than once,
-    /// the URLs are used in turn
+    /// Fork this node's chain; `@NUM` at the end of the URL sets the block. If given more than
+    /// once, requests rotate through the URLs
     #[arg(short, long, value_name = "URL", visible_alias = "rpc-url", value_parser = node_address)]
     pub fork_url: Vec<String>,
 
@@ -21,19 +21,19 @@ pub struct ForkArgs {
     #[arg(long, value_name = "NUM", requires = "fork_url", allow_hyphen_values = true)]
     pub fork_block_number: Option<i64>,
 
-    /// Use this chain id, without a request to the other node
+    /// Use this chain id instead of requesting it from the forked node
     #[arg(long, value_name = "ID", requires = "fork_url", value_parser = chain_id)]
     pub fork_chain_id: Option<u64>,
 
-    /// Header of each request, such as "Authorization: Bearer ..."
+    /// Header to send with each request, e.g. "Authorization: Bearer ..."
     #[arg(long = "fork-header", value_name = "HEADER", requires = "fork_url", value_parser = header)]
     pub fork_headers: Vec<(String, String)>,
 
-    /// Number of retries of a request that gets no answer, or that the node is too busy for
+    /// Number of retries of a request that fails or that the node is too busy for
     #[arg(long, default_value_t = 5, value_name = "NUM")]
     pub retries: u32,
 
-    /// Milliseconds before the first retry of a request; each later pause is twice as long
+    /// Milliseconds before the first retry of a request; the pause doubles with each retry
     #[arg(long, default_value_t = 1000, value_name = "MS")]
     pub fork_retry_backoff: u64,
 
@@ -41,21 +41,21 @@ pub struct ForkArgs {
     #[arg(long, default_value_t = 45_000, value_name = "MS")]
     pub timeout: u64,
 
-    /// Compute units per second of the provider
+    /// Compute units per second that the provider allows
     #[arg(long, default_value_t = 330, value_name = "CUPS")]
     pub compute_units_per_second: u64,
 
-    /// Do not count compute units
+    /// Disable rate limiting by compute units
     #[arg(long, visible_alias = "no-rpc-rate-limit")]
     pub no_rate_limit: bool,
 
-    /// Do not cache the other node's answers on disk
+    /// Do not cache the forked node's responses on disk
     #[arg(long)]
     pub no_storage_caching: bool,
 }
 
 impl ForkArgs {
-    /// The fork that the flags ask for, if any.
+    /// Returns the fork that the flags request, if any.
     pub(crate) fn fork(&self) -> Option<Fork> {
         let (url, more) = self.fork_url.split_first()?;
         Some(Fork {
@@ -75,7 +75,7 @@ impl ForkArgs {
     }
 }
 
-/// Refuses an alias of `foundry.toml` in place of a URL.
+/// Rejects an alias of `foundry.toml` in place of a URL.
 fn node_address(text: &str) -> Result<String, String> {
     let host = text.split_once('@').map_or(text, |(host, _)| host);
     if host == "localhost" || text.contains(['.', ':', '/']) {
@@ -86,8 +86,8 @@ fn node_address(text: &str) -> Result<String, String> {
         .to_owned())
 }
 
-/// Returns `true` if a node is on this machine. Its chain may be another one tomorrow, so its
-/// answers are not cached.
+/// Returns `true` if the URL is that of a node on this machine. Such a node may run another chain
+/// tomorrow, so its responses are not cached.
 fn is_near(url: &str) -> bool {
     let host = url.split_once("://").map_or(url, |(_, rest)| rest);
     ["localhost", "127.0.0.1", "[::1]"]
@@ -95,16 +95,16 @@ fn is_near(url: &str) -> bool {
         .any(|near| host.starts_with(near) || host.contains(&format!("@{near}")))
 }
 
-/// Limits of requests and of connections. They are far above the needs of tests, and keep one
-/// client from exhausting the machine.
+/// Limits of requests and connections. They are far above what tests need, and keep one client from
+/// exhausting the machine.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Server")]
 pub struct LimitArgs {
-    /// Maximum length of an answer, and of the answers to a batch, in bytes
+    /// Maximum size of a response, and of the responses to a batch, in bytes
     #[arg(long, default_value_t = ServerConfig::default().max_response, value_name = "BYTES")]
     pub max_response_bytes: u32,
 
-    /// Maximum length of a trace, or of the logs of a request, in bytes
+    /// Maximum size of a trace, or of the logs of a request, in bytes
     #[arg(long, default_value_t = RequestLimits::default().trace_bytes, value_name = "BYTES")]
     pub max_trace_bytes: u64,
 
@@ -116,38 +116,40 @@ pub struct LimitArgs {
     #[arg(long, default_value_t = 60_000, value_name = "MS")]
     pub trace_timeout_ms: u64,
 
-    /// Maximum wait of eth_sendRawTransactionSync and eth_sendTransactionSync for a block, in
-    /// milliseconds
+    /// Maximum time that eth_sendRawTransactionSync and eth_sendTransactionSync wait for a block,
+    /// in milliseconds
     #[arg(long, default_value_t = 30_000, value_name = "MS")]
     pub sync_timeout_ms: u64,
 
-    /// Maximum number of open connections of one address; of IPv6 the first 64 bits are an address
+    /// Maximum number of open connections per address; the first 64 bits of an IPv6 address count
+    /// as one
     #[arg(long, default_value_t = ServerConfig::default().max_connections_per_address, value_name = "NUM")]
     pub max_connections_per_address: u32,
 
-    /// Time for a whole request, and for a client to read some bytes of its answer, in milliseconds
+    /// Timeout for receiving a whole request, and for a client to read any part of its response, in
+    /// milliseconds
     #[arg(long, default_value_t = 30_000, value_name = "MS")]
     pub request_timeout_ms: u64,
 
-    /// Maximum number of bytes that wait for the client of a connection
+    /// Maximum number of bytes queued for the client of a connection
     #[arg(long, default_value_t = ServerConfig::default().max_queued, value_name = "BYTES")]
     pub max_queued_bytes: usize,
 
-    /// Maximum number of bytes of requests and answers of all connections together
+    /// Maximum number of bytes of requests and responses, over all connections
     #[arg(long, default_value_t = ServerConfig::default().max_held, value_name = "BYTES")]
     pub max_held_bytes: usize,
 
-    /// Maximum number of subscriptions of all connections together
+    /// Maximum number of subscriptions, over all connections
     #[arg(long, default_value_t = RequestLimits::default().subscriptions, value_name = "NUM")]
     pub max_subscriptions: usize,
 
-    /// Maximum number of subscriptions of a connection
+    /// Maximum number of subscriptions per connection
     #[arg(long, default_value_t = ServerConfig::default().max_subscriptions, value_name = "NUM")]
     pub max_subscriptions_per_connection: u32,
 }
 
 impl LimitArgs {
-    /// A server with these limits.
+    /// Returns a server configuration with these limits.
     pub(crate) fn server(&self) -> ServerConfig {
         ServerConfig {
             max_response: self.max_response_bytes,
@@ -168,7 +170,7 @@ impl LimitArgs {
     }
 }
 
-/// Flags of the output.
+/// Flags for the output.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Output")]
 pub struct DisplayArgs {
@@ -176,8 +178,8 @@ pub struct DisplayArgs {
     #[arg(short = 'q', long, visible_alias = "silent")]
     pub quiet: bool,
 
-    /// Print more: -v actions of the node, -vv its refusals, -vvv traces of failures, -vvvv all
-    /// traces, -vvvvv with storage changes
+    /// Print more: -v what the node does, -vv rejected requests, -vvv traces of failures, -vvvv all
+    /// traces, -vvvvv storage changes too
     #[arg(short = 'v', long = "verbosity", action = ArgAction::Count)]
     pub verbosity: u8,
 
@@ -185,17 +187,17 @@ pub struct DisplayArgs {
     #[arg(long)]
     pub json: bool,
 
-    /// Print the traces of transactions and of eth_call
+    /// Print the traces of transactions and eth_call
     #[arg(long, visible_alias = "enable-trace-printing")]
     pub print_traces: bool,
 
-    /// Do not print the console.log lines of contracts
+    /// Do not print console.log output of contracts
     #[arg(long, visible_alias = "no-console-log")]
     pub disable_console_log: bool,
 }
 
 impl DisplayArgs {
-    /// Executions whose traces are printed.
+    /// Returns which executions have their traces printed.
     pub(crate) const fn traces(&self) -> Traces {
         match self.verbosity {
             5.. => Traces::Storage,
@@ -207,18 +209,18 @@ impl DisplayArgs {
     }
 }
 
-/// Use of colors.
+/// When to use colors.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Color {
-    /// On a terminal.
+    /// Only on a terminal.
     Auto,
-    /// Everywhere.
+    /// Always.
     Always,
-    /// Nowhere.
+    /// Never.
     Never,
 }
 
-/// Network families that anvil has.
+/// Network families that anvil supports.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Network {
     /// Ethereum.
@@ -229,16 +231,16 @@ pub enum Network {
     Tempo,
 }
 
-/// Flags of anvil that have no effect here: the devnet always does what they ask for, or cannot do
-/// it.
+/// Flags of anvil that have no effect here, because the devnet always behaves as they request, or
+/// cannot do so.
 #[derive(Debug, Clone, Args)]
-#[command(next_help_heading = "Taken for anvil's sake")]
+#[command(next_help_heading = "Accepted for compatibility with anvil")]
 pub struct AnvilArgs {
-    /// No effect: states share their content, and all stay in memory
+    /// No effect: states share their data, and all of them stay in memory
     #[arg(long, value_name = "NUM")]
     pub max_persisted_states: Option<usize>,
 
-    /// No effect: no state is moved to disk
+    /// No effect: states are never moved to disk
     #[arg(long, value_name = "PATH")]
     pub cache_path: Option<PathBuf>,
 
@@ -246,7 +248,7 @@ pub struct AnvilArgs {
     #[arg(long, value_enum, value_name = "WHEN")]
     pub color: Option<Color>,
 
-    /// No effect: the output is Markdown as it is
+    /// No effect: the output is valid Markdown already
     #[arg(long)]
     pub md: bool,
 
@@ -270,13 +272,13 @@ pub struct AnvilArgs {
     #[arg(long, hide = true, value_name = "BYTES")]
     pub memory_limit: Option<u64>,
 
-    /// Refused: a fork begins after a whole block
+    /// Refused: a fork always begins after a whole block
     #[arg(long, hide = true, value_name = "HASH")]
     pub fork_transaction_hash: Option<B256>,
 }
 
 impl AnvilArgs {
-    /// Refuses flags that the devnet cannot support.
+    /// Rejects flags that the devnet cannot support.
     pub(crate) fn check(&self) -> Result<(), DevnetError> {
         let refused =
             |flag, reason: &str| Err(DevnetError::Flag { flag, reason: reason.to_owned() });
@@ -309,7 +311,7 @@ impl AnvilArgs {
     }
 }
 
-/// A chain id, or the name of a known chain.
+/// Parses a chain id or the name of a known chain.
 pub(crate) fn chain_id(text: &str) -> Result<u64, String> {
     let chain: Result<alloy_chains::Chain, _> = text.parse();
     chain
@@ -323,16 +325,16 @@ fn header(text: &str) -> Result<(String, String), String> {
         .ok_or_else(|| "a name and a value with a colon between them".to_owned())
 }
 
-/// Forks of the chain in the form of `--hardfork`.
+/// Fork schedule of `--hardfork`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Hardforks {
-    /// The fork at genesis.
+    /// Fork active at genesis.
     pub first: crate::Hardfork,
-    /// Later forks with their times, oldest first.
+    /// Later forks and their activation, in order.
     pub later: Vec<(ProtocolFork, ForkTime)>,
 }
 
-/// A fork alone, or a [schedule](ForkTimes).
+/// Parses a single fork or a [schedule](ForkTimes).
 pub(crate) fn hardforks(text: &str) -> Result<Hardforks, String> {
     if !text.contains([',', '@']) {
         return Ok(Hardforks { first: hardfork(text)?, later: Vec::new() });
@@ -341,7 +343,7 @@ pub(crate) fn hardforks(text: &str) -> Result<Hardforks, String> {
     Ok(Hardforks { first: hardfork(first.name())?, later })
 }
 
-/// The fork of this name.
+/// Parses the name of a fork.
 pub(crate) fn hardfork(text: &str) -> Result<crate::Hardfork, String> {
     let all = crate::Hardfork::value_variants();
     let by_schema_id = || {
@@ -367,7 +369,7 @@ pub(crate) fn execute_fork(text: &str) -> Result<ProtocolFork, String> {
     Ok(fork)
 }
 
-/// Error for a fork of another node with a genesis of its own.
+/// Error for `--init` together with a fork.
 pub(crate) fn init_of_a_fork() -> DevnetError {
     let reason = "with --fork-url the chain begins at a block of the other node, and has its genesis: leave \
                   --init out, give the chain an id with --chain-id, and put accounts into it with \
@@ -375,7 +377,7 @@ pub(crate) fn init_of_a_fork() -> DevnetError {
     DevnetError::Flag { flag: "--init", reason: reason.to_owned() }
 }
 
-/// Gas limit of blocks from the flags; `unlimited` is the value for no limit.
+/// Block gas limit of the flags; `unlimited` is the value if the limit is disabled.
 pub(crate) fn gas_limit(
     limit: Option<u64>,
     unlimited: Option<u64>,

@@ -1,8 +1,8 @@
 //! Fork of another node's chain.
 //!
-//! The devnet requests accounts and slots when it needs them, and keeps them. The library of other
-//! forking nodes needs a database of its own under the EVM. Here the state is a set of tries that
-//! request missing content, so a plain client suffices.
+//! The devnet requests accounts and slots when they are first needed, and keeps them. Other forking
+//! nodes use a library with its own database under the EVM. Here the state is a set of tries that
+//! request missing entries, so a plain RPC client suffices.
 
 use crate::{
     DevnetConfig, DevnetError,
@@ -39,15 +39,15 @@ use store::Preimages;
 use tokio::task::JoinSet;
 use trie::SourceError;
 
-/// Number of accounts that are requested concurrently.
+/// Maximum number of concurrent requests for accounts and slots.
 const AT_ONCE: usize = 32;
 
-/// The other node.
+/// The forked node, with the values read from it.
 #[derive(Debug)]
 pub(crate) struct Remote {
-    /// Chain id of the node.
+    /// Chain id of the forked node.
     pub(crate) chain_id: u64,
-    /// Number of the forked block.
+    /// Header of the forked block.
     pub(crate) header: Header,
     /// Hash of the forked block.
     pub(crate) hash: B256,
@@ -55,22 +55,22 @@ pub(crate) struct Remote {
     accounts: Mutex<AddressMap<Option<AccountInfo>>>,
     slots: Mutex<HashMap<(Address, U256), U256>>,
     hashes: Mutex<HashMap<u64, B256>>,
-    /// Numbers of blocks that requests have named by hash.
+    /// Numbers of blocks that requests referred to by hash.
     numbers: Mutex<HashMap<B256, u64>>,
-    /// Cache of answers, and the number of answers in it.
+    /// Cache file, and the number of values that it contains.
     cache: Option<(Cache, AtomicUsize)>,
 }
 
 impl Remote {
-    /// Connects to a node to fork its chain after a block: the given number, or counted back from
-    /// the newest if negative, or the newest.
+    /// Connects to a node to fork its chain at a block: the given number, counted back from the
+    /// newest block if negative, or the newest block.
     pub(crate) fn connect(fork: &Fork) -> Result<Self, DevnetError> {
         let (url, at) = fork.url_and_block();
         let flag = |error: &dyn std::fmt::Display| DevnetError::Flag {
             flag: "--fork-url",
             reason: format!("{}: {error}", RedactedUrl::new(url)),
         };
-        // What is wrong here names its address or header itself.
+        // These errors show the offending URL or header themselves.
         let upstream = Upstream::new(fork).map_err(|error| {
             let is_header = matches!(error, ClientError::Header(_));
             let flag = if is_header { "--fork-header" } else { "--fork-url" };
@@ -95,11 +95,11 @@ impl Remote {
                     }
                     Some(number) => number.unsigned_abs().into(),
                 };
-                // Not every provider has a method for headers alone.
+                // Not every provider supports requests for headers alone.
                 let block = node.get_block_by_number(wanted).await?;
                 Ok((wanted, block.map(|block| block.header)))
             };
-            // Together: each way there and back may take long.
+            // Concurrently, because each round trip may be slow.
             tokio::try_join!(chain_id, header)
         });
         let (chain_id, (wanted, header)) = asked.map_err(|error| flag(&error))?;
@@ -132,8 +132,8 @@ impl Remote {
         })
     }
 
-    /// Requests accounts and slots ahead of their use, in one batch. A slot with an invalid answer
-    /// is requested again when it is needed.
+    /// Requests accounts and slots before they are needed, in batches. A slot with an invalid
+    /// response is requested again when it is needed.
     pub(crate) fn fetch(
         &self,
         addresses: impl Iterator<Item = Address>,
@@ -158,11 +158,11 @@ impl Remote {
         Ok(())
     }
 
-    /// Adds the accounts and slots that were read from the other node.
+    /// Adds the accounts and slots that were read from the forked node.
     pub(crate) fn add_known(&self, preimages: &mut Preimages) {
         let slots: Vec<_> = self.slots.lock().keys().copied().collect();
-        // A slot may have been read alone. Without its account it is of no use, so an error leaves
-        // it out.
+        // A slot may have been read without its account. It is useless without it, so it is omitted
+        // if the request for the account fails.
         let owners: BTreeSet<_> = slots.iter().map(|(address, _)| *address).collect();
         if let Err(error) = self.fetch(owners.into_iter(), iter::empty()) {
             tracing::warn!(%error, "failed to read accounts of known slots");
@@ -182,20 +182,20 @@ impl Remote {
         self.header.number
     }
 
-    /// The node that requests are sent to now.
+    /// Returns the client for the node that requests are currently sent to.
     pub(crate) fn upstream(&self) -> Arc<Upstream> {
         Arc::clone(&self.upstream.read())
     }
 
-    /// URL of the other node, which may contain secrets.
+    /// Returns the URL of the forked node, which may contain secrets.
     pub(crate) fn url(&self) -> String {
         self.upstream().fork.url.clone()
     }
 
-    /// Sends further requests to another node of the same chain.
+    /// Redirects further requests to another node of the same chain.
     pub(crate) fn set_url(&self, url: String) -> Result<(), RemoteError> {
         let known = self.upstream().fork.clone();
-        // Headers may hold credentials, which are for the node before.
+        // The headers may contain credentials of the previous node.
         let (more_urls, headers) = (Vec::new(), Vec::new());
         let upstream = Upstream::new(&Fork { url, more_urls, headers, ..known })?;
         let (number, expected) = (self.number(), self.hash);
@@ -207,13 +207,13 @@ impl Remote {
         Ok(())
     }
 
-    /// Sends a request to the other node.
+    /// Sends a request to the forked node.
     pub(crate) fn call(&self, method: &str, params: &Value) -> Result<Value, RemoteError> {
         self.upstream().call(method, params)
     }
 
-    /// Checks that the forked block is still on the other node's chain. Then all blocks before it
-    /// are too.
+    /// Checks that the forked block is still on the forked node's chain, which implies that its
+    /// ancestors are too.
     pub(crate) fn check_block(&self) -> Result<(), RemoteError> {
         let (number, expected) = (self.number(), self.hash);
         match self.upstream().hash_of(number)? {
@@ -222,8 +222,8 @@ impl Remote {
         }
     }
 
-    /// Number of its block with this hash, if it has one. If the block is after the forked one, it
-    /// is not on the chain here.
+    /// Returns the number of the forked node's block with this hash, if it exists. A block after
+    /// the forked one is not part of this chain.
     pub(crate) fn number_of(&self, hash: B256) -> Result<Option<u64>, RemoteError> {
         if hash == self.hash {
             return Ok(Some(self.number()));
@@ -244,9 +244,9 @@ impl Remote {
         Ok(Some(number))
     }
 
-    /// Reads from the state after the forked block: by its hash, so that a reorganisation of the
-    /// other node cannot mix the states of two chains. For a node that takes no hash (EIP-1898), by
-    /// its number, which is checked after each answer.
+    /// Reads from the state after the forked block, by its hash, so that a reorganisation on the
+    /// forked node cannot mix the states of two chains. If the node does not support reads by hash
+    /// (EIP-1898), reads by number and checks the hash after each response.
     fn read<T, F>(&self, question: impl Fn(RootProvider, BlockId) -> F) -> Result<T, RemoteError>
     where
         T: Send + 'static,
@@ -254,14 +254,14 @@ impl Remote {
     {
         let upstream = self.upstream();
         if !upstream.reads_by_number() {
-            // The other node may still have the state of a block that it has replaced. Without a
-            // value for `requireCanonical` alloy would not send the object of EIP-1898.
+            // The forked node may still have the state of a replaced block, so `requireCanonical`
+            // is false. Without the field, alloy would not send the object of EIP-1898.
             let by_hash = BlockId::from((self.hash, Some(false)));
             let refused = match upstream.ask(|node| question(node, by_hash)) {
                 Err(error @ RemoteError::Refused { .. }) => error,
                 answer => return answer,
             };
-            // Most nodes drop the state of a block that is replaced, each with words of its own.
+            // Most nodes drop the state of a replaced block, with differing error messages.
             if let Err(error @ RemoteError::Replaced { .. }) = self.check_block() {
                 return Err(error);
             }
@@ -276,21 +276,21 @@ impl Remote {
     }
 }
 
-/// A value that is fetched ahead of use.
+/// Value to fetch before it is needed.
 #[derive(Debug, Clone, Copy)]
 enum Wanted {
     Account(Address),
     Slot((Address, U256)),
 }
 
-/// Answer of the other node.
+/// Response of the forked node.
 #[derive(Debug)]
 enum Answer {
     Account(Address, Option<AccountInfo>),
     Slot((Address, U256), Option<U256>),
 }
 
-/// Answers to requests that are sent together.
+/// Responses to concurrent requests.
 async fn answers_to(
     node: RootProvider,
     wanted: Vec<Wanted>,
@@ -307,7 +307,8 @@ async fn answers_to(
                 Wanted::Slot(slot) => {
                     match node.get_storage_at(slot.0, slot.1).block_id(at).await {
                         Ok(value) => Answer::Slot(slot, Some(value)),
-                        // No request is answered just now, in whichever form it is sent.
+                        // The connection failed, so sending the request in another form would not
+                        // help.
                         Err(error @ TransportError::Transport(_)) => return Err(error),
                         Err(_) => Answer::Slot(slot, None),
                     }
@@ -318,7 +319,7 @@ async fn answers_to(
     asked.join_all().await.into_iter().collect()
 }
 
-/// An account of another node.
+/// Requests an account of the forked node.
 async fn account(
     node: &RootProvider,
     address: Address,
@@ -341,7 +342,7 @@ async fn account(
     }))
 }
 
-/// A code in the form of the EVM.
+/// Converts code to revm's representation.
 pub(crate) fn bytecode(code: &Bytes) -> Bytecode {
     Bytecode::new_raw_checked(code.clone()).unwrap_or_else(|_| Bytecode::new_legacy(code.clone()))
 }
@@ -353,11 +354,12 @@ impl Drop for Remote {
 }
 
 impl Remote {
-    /// Writes the node's answers to the cache for the next fork of the block, if there is a cache.
+    /// Writes the node's responses to the cache for later forks of the block, if the cache is
+    /// enabled.
     pub(crate) fn keep(&self) {
         let Some((cache, kept)) = &self.cache else { return };
         let known = self.accounts.lock().len() + self.slots.lock().len() + self.hashes.lock().len();
-        // Answers are only ever added.
+        // Values are only ever added, so an equal number means equal content.
         if kept.swap(known, Ordering::Relaxed) != known {
             let values = (
                 self.accounts.lock().clone(),
@@ -370,10 +372,9 @@ impl Remote {
 }
 
 /// Slots of a system contract that are requested together with another one: the beacon root with
-/// its timestamp (EIP-4788), and the hashes of the next blocks with a block hash (EIP-2935).
+/// its timestamp (EIP-4788), and the hashes of the following blocks with a block hash (EIP-2935).
 fn asked_along(address: Address, slot: U256) -> Vec<U256> {
-    /// Number of blocks in the ring of either contract (`HISTORY_BUFFER_LENGTH`,
-    /// `HISTORY_SERVE_WINDOW`).
+    /// Ring buffer size of both contracts (`HISTORY_BUFFER_LENGTH`, `HISTORY_SERVE_WINDOW`).
     const WINDOW: U256 = uint!(8191_U256);
     /// Number of block hashes that are requested together.
     const AHEAD: u64 = 8;
@@ -445,7 +446,7 @@ impl ForkBackend for Remote {
 }
 
 impl DevnetConfig {
-    /// The same devnet as a fork of another node.
+    /// Turns the configuration into that of a fork of another node.
     #[must_use]
     pub fn forking(mut self, url: impl Into<String>, block: Option<i64>) -> Self {
         self.origin = crate::Origin::Fork(Fork::at(url, block));

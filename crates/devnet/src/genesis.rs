@@ -31,16 +31,16 @@ use variants::{
 };
 use wire::ProtocolFork;
 
-/// CREATE2 deployer that tools expect for addresses independent of the sender.
+/// CREATE2 deployer that tools use for addresses that do not depend on the sender.
 const CREATE2_DEPLOYER: Address = address!("0x4e59b44847b379578588920cA78FbF26c0B4956C");
 
-/// Code of the deployer.
+/// Code of the CREATE2 deployer.
 const CREATE2_DEPLOYER_CODE: Bytes = bytes!(
     "7fffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffe03601600081602082378035828234f58015156039578182fd5b8082525050506014600cf3"
 );
 
 impl Hardfork {
-    /// The protocol fork; `None` before the merge.
+    /// Returns the protocol fork; `None` before the merge.
     pub(crate) const fn merged(self) -> Option<ProtocolFork> {
         Some(match self {
             Self::Paris => ProtocolFork::Paris,
@@ -85,14 +85,14 @@ impl From<Hardfork> for EthereumHardfork {
     }
 }
 
-/// Fork schedule of a chain whose first block has this number and timestamp.
+/// Returns the fork schedule of a chain whose first block has this number and timestamp.
 fn scheduled(
     config: &DevnetConfig,
     chain_id: u64,
     first: (u64, u64),
 ) -> Result<ChainSpec, DevnetError> {
     const FLAG: &str = "--hardfork";
-    // The same block of Ethereum began both: what the second took back never held.
+    // Mainnet activated both at the same block, so Constantinople's own rules never applied.
     let fork = match config.hardfork {
         Hardfork::Constantinople => Hardfork::Petersburg,
         fork => fork,
@@ -120,12 +120,12 @@ fn scheduled(
     Ok(ChainSpec::scheduled(chain_id, merged, &later))
 }
 
-/// The last fork of the chain's schedule.
+/// Returns the last fork of the chain's schedule.
 fn last_fork(config: &DevnetConfig) -> Option<ProtocolFork> {
     config.later_forks.last().map(|(fork, _)| *fork).or_else(|| config.hardfork.merged())
 }
 
-/// Refuses flags that need EXECUTE on a chain before the merge, or a witness before Cancun.
+/// Rejects flags that need EXECUTE on a chain before the merge, or a witness before Cancun.
 fn check_fork(config: &DevnetConfig) -> Result<(), DevnetError> {
     const UNVERIFIED: &str = "no block from before Cancun is verified from a witness";
     if !config.later_forks.is_empty() && matches!(config.origin, Origin::Genesis { .. }) {
@@ -133,7 +133,7 @@ fn check_fork(config: &DevnetConfig) -> Result<(), DevnetError> {
             "the genesis file schedules forks itself, by times such as amsterdamTime".to_owned();
         return Err(DevnetError::Flag { flag: "--hardfork", reason });
     }
-    // A genesis file says itself which rules hold when.
+    // A genesis file schedules its own forks.
     if let Origin::Genesis { genesis, .. } = &config.origin {
         if config.verify_blocks && genesis.config.cancun_time.is_none() {
             let reason = format!("{UNVERIFIED}, and the genesis file has no cancunTime");
@@ -175,7 +175,7 @@ pub fn read_genesis(path: &Path) -> Result<Genesis, DevnetError> {
     })
 }
 
-/// A chain at its genesis or its last imported block, and its clock.
+/// Creates the chain, at its genesis or its last imported block, and its clock.
 pub(crate) fn start(
     config: &DevnetConfig,
     accounts: &Accounts,
@@ -225,7 +225,7 @@ pub(crate) fn start(
     }
     let mut rules = rules(spec_of(&genesis.config));
     match blocks {
-        // A user who brings blocks brings their genesis too, and its hash must not change.
+        // Imported blocks belong to their genesis, so its hash must not change.
         Some(blocks) => {
             rules.system_code = SystemCode::Any;
             let mut chain = Chain::new(&genesis, rules)?;
@@ -253,10 +253,10 @@ pub(crate) fn start(
     }
 }
 
-/// Slots that the system calls of the next block read: the request queues (EIP-7002, EIP-7251), and
+/// Slots that the system calls of the next block read: the request queues (EIP-7002, EIP-7251) and
 /// the slot of the parent's hash (EIP-2935).
 fn system_slots(number: u64) -> impl Iterator<Item = (Address, U256)> {
-    /// Slots of a queue: excess, count, head and tail.
+    /// Number of slots of a queue: excess, count, head and tail.
     const QUEUE_FIELDS: u64 = 4;
     let queues = [WITHDRAWAL_REQUEST_PREDEPLOY_ADDRESS, CONSOLIDATION_REQUEST_PREDEPLOY_ADDRESS];
     let fields = queues
@@ -266,8 +266,8 @@ fn system_slots(number: u64) -> impl Iterator<Item = (Address, U256)> {
     fields.chain([(HISTORY_STORAGE_ADDRESS, hash)])
 }
 
-/// A fork of another node's chain, with the system contracts of the rules and the accounts'
-/// balances added to its state.
+/// Creates a fork of another node's chain, whose state also contains the system contracts of the
+/// rules and the test accounts' balances.
 fn forked(
     config: &DevnetConfig,
     accounts: &Accounts,
@@ -283,7 +283,7 @@ fn forked(
         flag: "--fork-url",
         reason: error.to_string(),
     };
-    // All at once: one after another they would take as long as the way to the other node, each.
+    // Fetch everything at once: sequential requests would take one round trip each.
     let system = SYSTEM_CONTRACTS.iter().map(|contract| contract.address);
     let slots = system_slots(remote.number()).filter(|_| fork >= Some(ProtocolFork::Prague));
     remote
@@ -320,7 +320,7 @@ fn forked(
     Ok((chain, clock))
 }
 
-/// EXECUTE as the flags ask for it.
+/// Returns EXECUTE as configured, if it is enabled.
 fn execute_extension(
     config: &DevnetConfig,
     spec: &ChainSpec,
@@ -334,11 +334,12 @@ fn execute_extension(
     })
 }
 
-/// Returns the precompile of transactions of type `0x05`, if EXECUTE has the dialect for them.
+/// Returns the precompile of type `0x05` transactions, if the corresponding dialect is enabled.
 fn execute_tx(execute: Arc<ExecuteExtension>) -> Option<ExecuteTxPrecompile> {
     let address = execute.execute_tx_address()?;
     let market = execute.market.then_some(ExecuteMarket { limit: LIMIT, price: price_on });
-    // With verdicts of its own: what the pool has come to is a part of what is verified.
+    // Verification has its own cache of verdicts, because the pool's verdicts are part of what it
+    // verifies.
     let verifying = ExecuteExtension { verdicts: Arc::default(), ..(*execute).clone() };
     let precompile =
         ExecuteTxPrecompile::new(address, market, move |transaction, precompiles, tally| {
@@ -349,8 +350,8 @@ fn execute_tx(execute: Arc<ExecuteExtension>) -> Option<ExecuteTxPrecompile> {
     }))
 }
 
-/// EXECUTE by the fork schedule of the chain or, if the flags name forks, for these and the chain's
-/// at any timestamp.
+/// Creates EXECUTE with the chain's fork schedule. If additional forks are configured, EXECUTE
+/// accepts these and all forks of the chain at any timestamp.
 fn execute(
     config: &DevnetConfig,
     spec: &ChainSpec,
@@ -392,15 +393,15 @@ fn own_genesis(config: &DevnetConfig, accounts: &Accounts) -> (Genesis, Clock) {
     (genesis, Clock::starting_by(config.time.clone(), timestamp))
 }
 
-/// Adds the registry of a chain with this fork schedule to its genesis.
+/// Adds the fork registry to the genesis of a chain with this schedule.
 fn put_registry(genesis: &mut Genesis, spec: &ChainSpec) {
     let code = Some(registry_code(spec));
     let account = GenesisAccount { nonce: Some(1), code, ..Default::default() };
     genesis.alloc.insert(REGISTRY_ADDRESS, account);
 }
 
-/// Adds the contract of the market to a genesis without it, with the price at which EXECUTE gas
-/// costs as much as gas.
+/// Adds the market contract to a genesis without it, at the price at which EXECUTE gas costs as
+/// much as gas.
 fn open_market(genesis: &mut Genesis, base_fee: u64) {
     genesis.alloc.entry(MARKET_ADDRESS).or_insert_with(|| GenesisAccount {
         code: Some(Bytes::from_static(MARKET_CODE)),
@@ -409,8 +410,8 @@ fn open_market(genesis: &mut Genesis, base_fee: u64) {
     });
 }
 
-/// Base fee of an empty block whose child has the base fee `wanted`, since the flag sets that of
-/// the first block with transactions.
+/// Base fee of an empty block whose child has the base fee `wanted`, because the flag sets that of
+/// the first block after the genesis.
 pub(crate) const fn base_fee_before(wanted: u64) -> u64 {
     wanted.saturating_add(wanted / 7)
 }
@@ -425,7 +426,7 @@ fn fund(genesis: &mut Genesis, config: &DevnetConfig, accounts: &Accounts) {
     }
 }
 
-/// Imports a file of blocks, one after another.
+/// Imports a file of consecutive blocks.
 fn import(chain: &mut Chain, path: &Path) -> Result<(), DevnetError> {
     let bytes = fs::read(path).map_err(DevnetError::file("read", path))?;
     let mut rest = bytes.as_slice();
@@ -445,7 +446,7 @@ fn import(chain: &mut Chain, path: &Path) -> Result<(), DevnetError> {
             .ok_or_else(|| failed(number, &"the file ends in the middle of it"))?;
         let (raw, ommers) =
             RawBlock::decode_with_ommers(block).map_err(|error| failed(number, &error))?;
-        // Files of whole chains hold the genesis too.
+        // Files of whole chains include the genesis block, which is skipped.
         if raw.header.number > chain.first_number() {
             let built =
                 chain.import_with_ommers(&raw, &ommers).map_err(|error| failed(number, &error))?;

@@ -1,4 +1,4 @@
-//! States of earlier blocks in state files, in the form of anvil's in-memory database.
+//! States of earlier blocks in state files, in the format of anvil's in-memory database.
 
 use crate::state_file::plain_or_hex_number;
 use alloy_primitives::{
@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// The state after a block.
+/// State after a block.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct PastState {
     accounts: BTreeMap<Address, PastAccount>,
@@ -33,15 +33,15 @@ struct PastAccount {
     code: Option<PastCode>,
 }
 
-/// A code in the form of anvil's EVM.
+/// Code in the format of anvil's EVM.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 enum PastCode {
     LegacyAnalyzed {
-        /// The code padded with zeros, so that no instruction ends beyond it.
+        /// Code padded with zeros, so that its last instruction is complete.
         bytecode: Bytes,
-        /// Length without the padding.
+        /// Length of the code without the padding.
         original_len: usize,
-        /// One bit per byte, set for jump destinations.
+        /// One bit per byte, set at jump destinations.
         jump_table: Value,
     },
     Eip7702 {
@@ -80,7 +80,7 @@ impl PastCode {
     }
 }
 
-/// Finds the jump destinations of a code, and the end of its last instruction.
+/// Finds a code's jump destinations and the end of its last instruction.
 fn jumps(code: &[u8]) -> (Vec<u8>, usize) {
     const JUMPDEST: u8 = 0x5b;
     const PUSH: std::ops::RangeInclusive<u8> = 0x60..=0x7f;
@@ -96,16 +96,16 @@ fn jumps(code: &[u8]) -> (Vec<u8>, usize) {
     (bits, at)
 }
 
-/// Known values of a state: accounts, slots and block hashes.
+/// Values that were read from a state: accounts, slots and block hashes.
 pub(crate) type Values =
     (AddressMap<Option<AccountInfo>>, HashMap<(Address, U256), U256>, HashMap<u64, B256>);
 
 impl PastState {
-    /// A state with these values.
+    /// Creates a state that contains these values.
     pub(crate) fn of_values((accounts, slots, hashes): &Values) -> Self {
         let mut past = Self::default();
         for (address, account) in accounts {
-            // Who is not there has nothing.
+            // An absent account is written as an empty one.
             let account = account.clone().unwrap_or_default();
             let code = account.code.as_ref().map(Bytecode::original_bytes);
             let (balance, nonce) = (account.balance, account.nonce);
@@ -121,7 +121,7 @@ impl PastState {
         past
     }
 
-    /// The known values. An account whose code does not match its code hash is left out.
+    /// Converts back to values. An account whose code does not match its code hash is omitted.
     pub(crate) fn into_values(self) -> Values {
         let mut values = Values::default();
         for (address, account) in self.accounts {
@@ -150,7 +150,7 @@ impl PastState {
         values
     }
 
-    /// A state, as far as the preimages of its keys are known.
+    /// Collects a state, as far as the preimages of its keys are known.
     pub(crate) fn of(
         state: &State,
         preimages: &BTreeMap<Address, BTreeSet<U256>>,
@@ -177,8 +177,7 @@ impl PastState {
         Ok(past)
     }
 
-    /// Writes the state to the store of a chain and returns its root. `any` is a state over that
-    /// store.
+    /// Writes the state to a chain's store and returns its root. `any` is any state in that store.
     pub(crate) fn put(&self, any: &State) -> Result<B256, ChainError> {
         let put = any.with_root(EMPTY_ROOT_HASH).edit(|state| {
             for (address, account) in &self.accounts {
@@ -208,7 +207,8 @@ mod tests {
 
     #[test]
     fn code_is_padded_to_its_last_instruction_and_comes_back_without_it() {
-        // A jump destination, one that is data, and a push that lacks two of three bytes.
+        // A jump destination, a `JUMPDEST` byte in push data, and a push without two of its three
+        // bytes.
         let code = bytes!("5b605b5b62ff");
         let past = PastCode::of(&code);
         assert_eq!(past.code(), code);

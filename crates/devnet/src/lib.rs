@@ -1,8 +1,8 @@
-//! An L1 node for development with EXECUTE and the interface of anvil.
+//! L1 development node with EXECUTE and anvil's interface.
 //!
-//! This crate owns what only a devnet has: flags and banner, test accounts, the server (HTTP and
-//! WebSocket on one port, IPC), cheat methods, and state files in anvil's format. It does not own
-//! the chain, blocks or the `eth_` methods: `chain`, `node` and `rpc` do, which the node of an L2
+//! This crate owns what is specific to a devnet: flags and banner, test accounts, the server (HTTP
+//! and WebSocket on one port, IPC), cheat methods, and state files in anvil's format. It does not
+//! own the chain, blocks or the `eth_` methods: `chain`, `node` and `rpc` do, which the L2 node
 //! shares.
 
 mod accounts;
@@ -43,10 +43,10 @@ pub use rpc::{CONSOLE_OUTPUT, allow_open_files};
 pub use run::run;
 pub use upstream::Fork;
 
-/// Client version of the anvil whose answers the devnet gives, for `web3_clientVersion` and
-/// `anvil_metadata`: Foundry compares it, and hardhat's helpers change a node's state only if it
+/// Client version of the anvil that the devnet is compatible with, returned by `web3_clientVersion`
+/// and `anvil_metadata`. Foundry checks it, and hardhat's helpers use cheat methods only if it
 /// begins with `anvil`.
 pub const CLIENT_VERSION: &str = "anvil/v1.7.1";
 
-/// Name and version of the devnet itself, for people.
+/// Human-readable name and version of the devnet itself.
 const NAME: &str = concat!("enshrine/v", env!("CARGO_PKG_VERSION"), " (answers as anvil/v1.7.1)");

@@ -1,11 +1,11 @@
-//! alloy's provider of a devnet in the same process.
+//! alloy providers for an in-process devnet.
 
 use crate::Devnet;
 use alloy_network::EthereumWallet;
 use alloy_provider::{DynProvider, Provider, ProviderBuilder};
 
 impl Devnet {
-    /// Keys of all accounts; transactions without a sender are signed with the first.
+    /// Returns a wallet with the keys of all test accounts; the first one is the default signer.
     pub fn wallet(&self) -> EthereumWallet {
         let mut wallet = EthereumWallet::default();
         for key in self.keys() {
@@ -17,7 +17,7 @@ impl Devnet {
         wallet
     }
 
-    /// A provider over HTTP that fills in missing fields of transactions, and signs with
+    /// Returns a provider over HTTP that fills in missing transaction fields and signs with
     /// [`Self::wallet`].
     ///
     /// # Panics

@@ -1,4 +1,4 @@
-//! The registry of EIP-8357: current verification key and schema.
+//! Fork registry of EIP-8357: verification key hash and schema of the active fork.
 
 use alloy_primitives::{Address, B256, Bytes, address, keccak256};
 use executor::ChainSpec;
@@ -7,25 +7,25 @@ use wire::{ProtocolFork, SchemaId};
 /// Address of the registry.
 pub const REGISTRY_ADDRESS: Address = address!("0x00005e9c1447C1A05A642ec9eB76D9C125468357");
 
-/// Verification key hash of a schema, on an L1 whose EXECUTE re-executes blocks.
+/// Verification key hash of a schema on an L1 whose EXECUTE re-executes blocks.
 ///
-/// Such an L1 has no verification key. The hash names the schema, so that it changes with every
-/// entry and is never zero.
+/// Such an L1 has no verification key. The hash commits to the schema, so that it differs between
+/// entries and is never zero.
 pub fn verification_key_hash(schema: SchemaId) -> B256 {
     keccak256([b"enshrine: verified by execution".as_slice(), &schema.to_be_bytes()].concat())
 }
 
-/// Code of a registry for a chain with this fork schedule.
+/// Code of the registry for a chain with this fork schedule.
 ///
-/// A call with a word of zero returns the current entry: verification key hash, then schema id, a
-/// word each. Any other calldata reverts. The code finds the entry by the timestamp of the block,
-/// so that the first block of a fork has the entry of that fork from its first transaction on, as a
-/// block's state after a system call would.
+/// A call with one zero word returns the current entry: the verification key hash and the schema
+/// id, one word each. Any other calldata reverts. The code selects the entry by the block's
+/// timestamp, so that a fork's entry is in effect from the first transaction of its first block, as
+/// if a system call had written it.
 pub(crate) fn registry_code(spec: &ChainSpec) -> Bytes {
     use revm::bytecode::opcode as op;
     let mut entries: Vec<(ProtocolFork, u64)> = spec.fork_times();
     let mut code = Code::default();
-    // Calldata other than a word of zero.
+    // Revert unless the calldata is a single zero word.
     code.ops(&[op::PUSH1, 32, op::CALLDATASIZE, op::XOR, op::PUSH0, op::CALLDATALOAD, op::OR]);
     let refuse = code.jump_if();
     let Some((first, _)) = (!entries.is_empty()).then(|| entries.remove(0)) else {
@@ -71,13 +71,13 @@ impl Code {
 
     /// Sets the destination of a jump.
     fn land(&mut self, operand: usize) {
-        // A schedule has eight forks at most, and each takes less than a hundred bytes.
+        // A schedule has at most eight forks, with less than 100 bytes of code each.
         let here = u16::try_from(self.bytes.len()).unwrap_or(u16::MAX);
         self.bytes[operand..operand + 2].copy_from_slice(&here.to_be_bytes());
         self.ops(&[revm::bytecode::opcode::JUMPDEST]);
     }
 
-    /// Returns the entry of a fork.
+    /// Returns the entry of a fork from the call.
     fn answer(&mut self, fork: ProtocolFork) {
         use revm::bytecode::opcode as op;
         let schema = fork.schema();

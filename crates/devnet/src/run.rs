@@ -1,4 +1,4 @@
-//! The command: a devnet as a process, from its flags to its shutdown.
+//! The `devnet` command, from its flags to its shutdown.
 
 use crate::{
     CONSOLE_OUTPUT, Devnet, DevnetError, allow_open_files, args::DevnetArgs, banner, config_out,
@@ -8,19 +8,19 @@ use futures_util::future::BoxFuture;
 use std::{fs, path::PathBuf, time::Duration};
 use tokio::{sync::oneshot, time};
 
-/// Maximum wait for connections to end. Connections with waiting requests do not end by themselves.
+/// Maximum time to wait for connections to close. Connections with pending requests stay open.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_millis(300);
 
-/// Maximum wait for a change of the chain before the state is written. It is below the time that
-/// process managers give a process to end (Docker: ten seconds).
+/// Maximum time to wait for a change of the chain before writing the state. It is below the grace
+/// period of process managers (ten seconds in Docker).
 const STANDSTILL: Duration = Duration::from_secs(5);
 
-/// Runs a devnet until SIGINT or SIGTERM. Must be called inside a multi-threaded Tokio runtime,
-/// whose tasks the caller must not wait for afterwards.
+/// Runs a devnet until SIGINT or SIGTERM. Must be called inside a multi-threaded Tokio runtime;
+/// afterwards the caller must not wait for the runtime's tasks.
 ///
 /// # Errors
 ///
-/// Any [`DevnetError`] at the start, and those of writing the state at the end.
+/// Any [`DevnetError`] at startup, or when writing the state at shutdown.
 pub fn run(args: &DevnetArgs) -> BoxFuture<'_, Result<(), DevnetError>> {
     Box::pin(run_until_told_to_end(args))
 }
@@ -45,12 +45,12 @@ async fn run_until_told_to_end(args: &DevnetArgs) -> Result<(), DevnetError> {
     };
     devnet.keep_answers();
     if time::timeout(SHUTDOWN_TIMEOUT, devnet.stop()).await.is_err() {
-        tracing::info!("requests that are still at work are left");
+        tracing::info!("abandoned in-flight requests at shutdown");
     }
     written
 }
 
-/// Prints what the devnet is and where it listens.
+/// Prints the banner and the addresses that the devnet listens on.
 fn announce(devnet: &Devnet) {
     let facts = devnet.facts();
     let text = banner(devnet.config(), devnet.accounts(), &facts);
@@ -62,14 +62,14 @@ fn announce(devnet: &Devnet) {
     }
 }
 
-/// A devnet with its initial state.
+/// Starts a devnet with its initial state.
 async fn start(args: &DevnetArgs) -> Result<Devnet, DevnetError> {
     let config = args.config()?;
     allow_open_files();
     Devnet::start_from(config, args.state_to_load().map(PathBuf::as_path)).await
 }
 
-/// Waits for the shutdown, and writes the state at intervals.
+/// Waits for the shutdown; meanwhile writes the state at intervals.
 async fn wait(
     devnet: &Devnet,
     mut end: oneshot::Receiver<()>,
@@ -87,7 +87,7 @@ async fn wait(
                     _ = &mut end => return,
                 };
                 if let Err(error) = written {
-                    tracing::error!(%error, "the state is not written; it is tried again");
+                    tracing::error!(%error, "failed to write state, retrying");
                 }
             }
         }

@@ -1,4 +1,4 @@
-//! The server of a devnet, whose refusals name the flags of the command.
+//! The devnet's server, whose errors contain the flags of the command.
 
 use crate::DevnetError;
 pub use rpc::RunningServer;

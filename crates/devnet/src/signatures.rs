@@ -1,4 +1,4 @@
-//! Signatures that a cheat attributes to an account.
+//! Signatures that a cheat attributes to other accounts.
 
 use alloy_eips::eip7702::SignedAuthorization;
 use alloy_evm::precompiles::{DynPrecompile, Precompile, PrecompileInput, PrecompilesMap};
@@ -8,18 +8,18 @@ use std::{collections::BTreeMap, sync::Arc};
 
 /// Address of ECRECOVER.
 const ECRECOVER: Address = address!("0x0000000000000000000000000000000000000001");
-/// Gas of a call.
+/// Gas cost of ECRECOVER.
 const GAS: u64 = 3_000;
 
-/// Signatures (65 bytes: r, s, v), with the account that ECRECOVER returns for each, for any
-/// message. Authorizations of EIP-7702 with such a signature belong to that account too.
+/// Signatures (65 bytes: r, s, v) and the account that ECRECOVER returns for each, whatever the
+/// message. EIP-7702 authorizations with such a signature are attributed to that account too.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Signatures(pub(crate) BTreeMap<[u8; 65], Address>);
 
 impl Signatures {
-    /// Returns the account to which a cheat attributes the signature in the input of ECRECOVER.
+    /// Returns the account to which the signature in ECRECOVER's input is attributed, if any.
     fn of(&self, input: &[u8]) -> Option<Address> {
-        // What is missing at the end is zero, as in any precompile.
+        // Missing input is zero, as for every precompile.
         let mut whole = [0; 128];
         let length = input.len().min(whole.len());
         whole[..length].copy_from_slice(&input[..length]);
@@ -29,10 +29,10 @@ impl Signatures {
         self.0.get(&signature).copied()
     }
 
-    /// Returns the account to which a cheat attributes the signature of an authorization
-    /// (EIP-7702).
+    /// Returns the account to which the signature of an EIP-7702 authorization is attributed, if
+    /// any.
     pub(crate) fn of_authorization(&self, authorization: &SignedAuthorization) -> Option<Address> {
-        // What ECRECOVER calls v is 27 above the parity.
+        // ECRECOVER's `v` is the parity plus 27.
         let v = authorization.y_parity().checked_add(27)?;
         let mut signature = [0; 65];
         signature[..32].copy_from_slice(&authorization.r().to_be_bytes::<32>());
@@ -41,7 +41,7 @@ impl Signatures {
         self.0.get(&signature).copied()
     }
 
-    /// Replaces ECRECOVER by one that knows these signatures.
+    /// Replaces ECRECOVER with a precompile that recognises these signatures.
     pub(crate) fn install(self: &Arc<Self>, precompiles: &mut PrecompilesMap) {
         let known = Arc::clone(self);
         precompiles.apply_precompile(&ECRECOVER, |honest| {

@@ -1,4 +1,4 @@
-//! State shared by all methods of a devnet.
+//! State that all devnet methods share.
 
 use crate::{
     Accounts, DevnetConfig,
@@ -12,49 +12,49 @@ use parking_lot::{Mutex, RwLock};
 use rpc::{Api, Telemetry};
 use std::{collections::BTreeMap, sync::Arc};
 
-/// A node with the additions of a devnet.
+/// A node and the state that only a devnet has.
 #[derive(Debug)]
 pub(crate) struct DevnetState {
     pub(crate) node: Arc<Node>,
-    /// API of the methods of any node.
+    /// API of the common RPC methods.
     pub(crate) api: Api,
     pub(crate) config: DevnetConfig,
     pub(crate) accounts: Accounts,
-    /// The other node, if the chain is a fork.
+    /// The forked node, if the chain is a fork.
     remote: RwLock<Option<Arc<Remote>>>,
-    /// Test accounts in the order of the banner.
+    /// Addresses of the test accounts, in the banner's order.
     pub(crate) addresses: Vec<Address>,
     pub(crate) signers: AddressMap<PrivateKeySigner>,
     pub(crate) snapshots: Mutex<Snapshots>,
-    /// Snapshot of the start.
+    /// Snapshot taken at startup, restored by a reset.
     pub(crate) start: Mutex<Snapshot>,
     evm_cheats: Mutex<EvmCheats>,
     pub(crate) impersonation: Mutex<Impersonation>,
     pub(crate) forced_header: Arc<ForcedHeader>,
-    /// Lock held from choosing the next nonce of a sender until the pool has the transaction.
+    /// Held from choosing a sender's next nonce until the transaction is in the pool.
     pub(crate) nonces: Mutex<()>,
-    /// Id of the instance, which changes with each reset.
+    /// Instance id, which changes with each reset.
     pub(crate) instance: Mutex<B256>,
     pub(crate) genesis_time: u64,
 }
 
-/// Snapshots by number.
+/// Snapshots by their number.
 #[derive(Debug, Default)]
 pub(crate) struct Snapshots {
     next: u64,
     taken: BTreeMap<u64, Moment>,
 }
 
-/// A snapshot of the devnet.
+/// Snapshot of the chain and the overridden header fields.
 #[derive(Debug, Clone)]
 pub(crate) struct Moment {
     pub(crate) chain: Snapshot,
-    /// Header fields for the next blocks.
+    /// Overridden header fields of the next blocks.
     pub(crate) forced: ForcedFields,
 }
 
 impl Snapshots {
-    /// Stores a snapshot, and returns its number.
+    /// Stores a snapshot and returns its number.
     pub(crate) fn put(&mut self, moment: Moment) -> u64 {
         let number = self.next;
         self.next += 1;
@@ -62,7 +62,7 @@ impl Snapshots {
         number
     }
 
-    /// Takes a snapshot, and removes it and all later ones.
+    /// Removes a snapshot and all later ones, and returns it.
     pub(crate) fn take(&mut self, number: u64) -> Option<Moment> {
         if !self.taken.contains_key(&number) {
             return None;
@@ -71,19 +71,19 @@ impl Snapshots {
         gone.remove(&number)
     }
 
-    /// Removes all snapshots; numbers continue.
+    /// Removes all snapshots without reusing their numbers.
     pub(crate) fn clear(&mut self) {
         self.taken.clear();
     }
 
-    /// All snapshots.
+    /// Iterates over all snapshots.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&u64, &Moment)> {
         self.taken.iter()
     }
 }
 
 impl DevnetState {
-    /// A devnet around a node, at its start.
+    /// Creates the state of a devnet at startup.
     pub(crate) fn new(
         api: Api,
         config: DevnetConfig,
@@ -118,7 +118,7 @@ impl DevnetState {
         }
     }
 
-    /// Changes the cheats inside the EVM, from the next block on.
+    /// Modifies the cheats in the EVM, from the next block on.
     pub(crate) fn change_evm_cheats(&self, change: impl FnOnce(&mut EvmCheats)) {
         let mut cheats = self.evm_cheats.lock();
         change(&mut cheats);
@@ -133,17 +133,17 @@ impl DevnetState {
             Impersonation { all: self.config.auto_impersonate, ..Impersonation::default() };
     }
 
-    /// The devnet's telemetry.
+    /// Returns the devnet's telemetry.
     pub(crate) fn telemetry(&self) -> &Arc<Telemetry> {
         &self.api.options().telemetry
     }
 
-    /// The other node, if the chain is a fork.
+    /// Returns the forked node, if the chain is a fork.
     pub(crate) fn remote(&self) -> Option<Arc<Remote>> {
         self.remote.read().clone()
     }
 
-    /// Makes the chain a fork of this node, or no fork.
+    /// Turns the chain into a fork of this node, or into no fork.
     pub(crate) fn continue_another(&self, remote: Option<Arc<Remote>>) {
         *self.remote.write() = remote;
     }

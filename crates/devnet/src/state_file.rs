@@ -1,7 +1,7 @@
-//! State files of `--dump-state` and `anvil_dumpState`, and of anvil.
+//! State files of `--dump-state` and `anvil_dumpState`, compatible with anvil's.
 //!
-//! A file is JSON; the method's answer is the same JSON, gzipped, as bytes. Unsupported parts
-//! (traces, which anvil stores with its transactions) are not written, and ignored when read.
+//! A file contains JSON; the response of the method is the same JSON, gzipped. Unsupported parts
+//! (the traces that anvil stores with transactions) are not written, and ignored when read.
 
 use crate::DevnetError;
 use alloy_consensus::Header;
@@ -17,37 +17,37 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// Maximum unpacked length; a longer state is treated as an attack.
+/// Maximum uncompressed size, in bytes; a larger state is treated as a decompression bomb.
 const MAX_UNPACKED: u64 = 4 << 30;
 
-/// A state file.
+/// Contents of a state file.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct StateFile {
-    /// The environment of the newest block.
+    /// Environment of the head block.
     #[serde(default)]
     pub block: Option<BlockEnvironment>,
-    /// The accounts after the newest block.
+    /// Accounts after the head block.
     pub accounts: BTreeMap<Address, AccountState>,
-    /// Number of the newest block.
+    /// Number of the head block.
     #[serde(default, with = "plain_or_hex")]
     pub best_block_number: Option<u64>,
-    /// All blocks, from genesis.
+    /// All blocks since genesis.
     #[serde(default)]
     pub blocks: Vec<StoredBlock>,
-    /// All transactions with their receipts.
+    /// All transactions, with their receipts.
     #[serde(default)]
     pub transactions: Vec<StoredTransaction>,
-    /// States of earlier blocks, in the form that anvil's database has in memory.
+    /// States of earlier blocks, in the format of anvil's in-memory database.
     #[serde(default)]
     pub historical_states: Option<Value>,
 }
 
-/// The environment of a block.
+/// Environment of a block.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BlockEnvironment {
-    /// Block number.
+    /// Number of the block.
     pub number: U256,
-    /// Fee recipient. Older files have another name for it.
+    /// Fee recipient; older files call it `coinbase`.
     #[serde(alias = "coinbase")]
     pub beneficiary: Address,
     /// Timestamp, in seconds.
@@ -58,13 +58,13 @@ pub struct BlockEnvironment {
     /// Base fee, in wei.
     #[serde(with = "plain_or_hex_number")]
     pub basefee: u64,
-    /// Difficulty, zero.
+    /// Difficulty; zero since the merge.
     #[serde(default)]
     pub difficulty: U256,
-    /// Randomness.
+    /// `prevRandao` of the block.
     #[serde(default)]
     pub prevrandao: Option<B256>,
-    /// Blob price.
+    /// Excess blob gas and blob base fee.
     #[serde(default)]
     pub blob_excess_gas_and_price: Option<BlobPrice>,
     /// Slot number (EIP-7843).
@@ -72,16 +72,16 @@ pub struct BlockEnvironment {
     pub slot_num: u64,
 }
 
-/// Blob price of a block.
+/// Excess blob gas and blob base fee of a block.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BlobPrice {
     /// Excess blob gas.
     pub excess_blob_gas: u64,
-    /// Blob base fee, in wei.
+    /// Blob base fee, in wei per blob gas.
     pub blob_gasprice: u128,
 }
 
-/// An account with code and storage.
+/// Account with its code and storage.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AccountState {
     /// Nonce.
@@ -91,19 +91,19 @@ pub struct AccountState {
     pub balance: U256,
     /// Code.
     pub code: Bytes,
-    /// Non-zero slots. Older files omit leading zeros.
+    /// Non-zero storage slots. Older files omit leading zeros.
     #[serde(default, deserialize_with = "short_words")]
     pub storage: BTreeMap<B256, B256>,
 }
 
-/// A block.
+/// Block with its transactions.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct StoredBlock {
     /// Header of the block.
     pub header: Header,
     /// Transactions of the block.
     pub transactions: Vec<StoredBody>,
-    /// Ommers, empty.
+    /// Ommer headers; empty since the merge.
     #[serde(default)]
     pub ommers: Vec<Header>,
     /// Withdrawals.
@@ -111,17 +111,17 @@ pub struct StoredBlock {
     pub withdrawals: Option<Withdrawals>,
 }
 
-/// A transaction in a block, with its sender if no signature shows it.
+/// Transaction in a block, with its sender if the signature does not determine it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "BodyForm")]
 pub struct StoredBody {
-    /// The transaction in the RPC's form.
+    /// The transaction in JSON-RPC format.
     pub transaction: Value,
     /// Sender of a transaction without a valid signature.
     pub impersonated_sender: Option<Address>,
 }
 
-/// Forms of a transaction in different versions of anvil.
+/// Formats of a transaction in different versions of anvil.
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum BodyForm {
@@ -130,9 +130,9 @@ enum BodyForm {
         #[serde(default)]
         impersonated_sender: Option<Address>,
     },
-    /// An object with one member, named by the transaction type, as in 2024.
+    /// Object with a single member, named after the transaction type, as of 2024.
     ByType(BTreeMap<String, Map<String, Value>>),
-    /// The transaction alone, with its type as a member.
+    /// Only the transaction, with its type as a member.
     Flat(Map<String, Value>),
 }
 
@@ -170,20 +170,20 @@ fn short_words<'de, D: Deserializer<'de>>(from: D) -> Result<BTreeMap<B256, B256
     Ok(words.into_iter().map(|(slot, value)| (slot.into(), value.into())).collect())
 }
 
-/// A mined transaction.
+/// Mined transaction with its receipt.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct StoredTransaction {
     /// Result of the execution.
     pub info: TransactionInfo,
-    /// The receipt, in the form of EIP-2718.
+    /// Receipt in the format of EIP-2718.
     pub receipt: Value,
-    /// Hash of its block.
+    /// Hash of the block.
     pub block_hash: B256,
-    /// Number of its block.
+    /// Number of the block.
     pub block_number: u64,
 }
 
-/// Result of the execution of a transaction.
+/// Execution result of a transaction.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct TransactionInfo {
     /// Hash of the transaction.
@@ -192,14 +192,14 @@ pub struct TransactionInfo {
     pub transaction_index: u64,
     /// Sender.
     pub from: Address,
-    /// Called account.
+    /// Called account; `None` for a creation.
     pub to: Option<Address>,
-    /// Created contract.
+    /// Created contract, if any.
     pub contract_address: Option<Address>,
-    /// Calls, in the form of a tracer's arena; never read.
+    /// Call frames, as an arena; never read.
     #[serde(default, skip_deserializing)]
     pub traces: Vec<Value>,
-    /// Reason for which the EVM ended, in revm's terms.
+    /// revm's reason for the end of the execution.
     pub exit: String,
     /// Returndata.
     #[serde(default)]
@@ -213,19 +213,19 @@ pub struct TransactionInfo {
 }
 
 impl StateFile {
-    /// Name of the file in a folder.
+    /// Name of the state file in a folder.
     const NAME: &'static str = "state.json";
 
-    /// Resolves a path of a file or its folder to the file.
+    /// Resolves the path of a file or of its folder to the file.
     pub(crate) fn at(path: &Path) -> PathBuf {
         if path.is_dir() { path.join(Self::NAME) } else { path.to_owned() }
     }
 
-    /// Reads a file.
+    /// Reads a state file.
     ///
     /// # Errors
     ///
-    /// [`DevnetError::File`] and [`DevnetError::Format`].
+    /// [`DevnetError::File`] or [`DevnetError::Format`].
     pub fn read(path: &Path) -> Result<Self, DevnetError> {
         let path = Self::at(path);
         let bytes = fs::read(&path).map_err(DevnetError::file("read", &path))?;
@@ -236,11 +236,11 @@ impl StateFile {
         })
     }
 
-    /// Writes a file atomically: a reader never sees half a state.
+    /// Writes a state file atomically, so that readers never see a partial state.
     ///
     /// # Errors
     ///
-    /// [`DevnetError::File`].
+    /// [`DevnetError::File`] if the file cannot be written.
     pub fn write(&self, path: &Path) -> Result<(), DevnetError> {
         let path = Self::at(path);
         if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
@@ -251,8 +251,7 @@ impl StateFile {
         fs::rename(&unfinished, &path).map_err(DevnetError::file("write", path))
     }
 
-    /// Writes the text in pieces, since it may be larger than the state in memory, and syncs the
-    /// file.
+    /// Streams the JSON, which may be larger than the state in memory, and syncs the file.
     fn write_whole(&self, path: &Path) -> io::Result<()> {
         let mut file = BufWriter::new(File::create(path)?);
         serde_json::to_writer(&mut file, self)?;
@@ -263,7 +262,7 @@ impl StateFile {
     ///
     /// # Errors
     ///
-    /// If the data is not a state.
+    /// If the data is not a valid state.
     pub fn decode(bytes: &[u8]) -> Result<Self, String> {
         const GZIP: [u8; 2] = [0x1f, 0x8b];
         if !bytes.starts_with(&GZIP) {
@@ -280,13 +279,12 @@ impl StateFile {
         let mut text = BufWriter::new(GzEncoder::new(Vec::new(), Compression::fast()));
         let written = serde_json::to_writer(&mut text, self).map_err(io::Error::from);
         let packed = written.and_then(|()| text.into_inner()?.finish());
-        // Maps have strings for keys, no value can refuse, and neither can memory: there is nothing
-        // to fail.
+        // Writing to memory cannot fail, and neither can serialisation: all map keys are strings.
         packed.map(Bytes::from).unwrap_or_default()
     }
 }
 
-/// Numbers that some versions write in decimal and others in hexadecimal.
+/// Number that some versions of anvil write in decimal and others in hexadecimal.
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum PlainOrHex {

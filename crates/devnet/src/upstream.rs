@@ -1,4 +1,4 @@
-//! The node whose chain a fork continues, and errors of requests to it.
+//! Client for the forked node, and errors of requests to it.
 
 use alloy_primitives::B256;
 use alloy_provider::{Provider as _, RootProvider};
@@ -11,40 +11,40 @@ use std::{
     time::Duration,
 };
 
-/// Maximum number of requests in a batch, which every large provider accepts.
+/// Maximum number of requests in a batch; all large providers accept this size.
 const BATCH: usize = 100;
 
-/// A fork, and options of requests to its node.
+/// What to fork, and options for requests to the forked node.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fork {
-    /// URL of the other node; `@number` at its end names the block.
+    /// URL of the node; `@number` at its end sets the block.
     pub url: String,
-    /// Further URLs of the same node, used in turn with the first.
+    /// Additional URLs of the same chain, used in rotation with the first one.
     pub more_urls: Vec<String>,
-    /// The block; counted back from the newest if negative.
+    /// Number of the block to fork; counted back from the newest if negative.
     pub block: Option<i64>,
-    /// Chain id, to save the request for it.
+    /// Chain id; `None` requests it from the node.
     pub chain_id: Option<u64>,
-    /// Headers of each request: name and value.
+    /// Headers sent with each request: name and value.
     pub headers: Vec<(String, String)>,
-    /// Timeout of a request.
+    /// Timeout per request.
     pub timeout: Duration,
-    /// Number of retries of a request.
+    /// Number of retries per request.
     pub retries: u32,
-    /// First pause before a retry; it doubles each time.
+    /// Pause before the first retry; it doubles with each retry.
     pub backoff: Duration,
-    /// Compute units per second of the provider; `None` for no limit.
+    /// Compute units per second that the provider allows; `None` for no limit.
     pub units_per_second: Option<u64>,
-    /// Gas limit of new blocks; by default the forked block's.
+    /// Gas limit of new blocks; `None` keeps that of the forked block.
     pub gas_limit: Option<u64>,
-    /// Base fee of the first new block, in wei; by default it follows from the forked block.
+    /// Base fee of the first new block, in wei; `None` derives it from the forked block.
     pub base_fee: Option<u64>,
-    /// Cache folder for the next fork of the same block, if there is a cache.
+    /// Cache folder for later forks of the same block; `None` disables the cache.
     pub cache: Option<PathBuf>,
 }
 
 impl Fork {
-    /// The node at this URL, with anvil's defaults.
+    /// Returns the fork of a node with anvil's defaults.
     pub fn at(url: impl Into<String>, block: Option<i64>) -> Self {
         Self {
             url: url.into(),
@@ -62,8 +62,8 @@ impl Fork {
         }
     }
 
-    /// Splits a URL and the block number at its end: `url@number` names a block,
-    /// `user:password@host` does not.
+    /// Splits a URL and the block number at its end: in `url@number` there is one, in
+    /// `user:password@host` there is none.
     pub(crate) fn url_and_block(&self) -> (&str, Option<i64>) {
         match self.url.rsplit_once('@') {
             Some((url, number)) if number.parse::<u64>().is_ok() => (url, number.parse().ok()),
@@ -72,25 +72,25 @@ impl Fork {
     }
 }
 
-/// Error from the other node, or of the connection to it.
+/// Error of the forked node or of the connection to it.
 #[derive(Debug, Clone, thiserror::Error)]
 pub(crate) enum RemoteError {
-    /// The node refuses the request.
+    /// The node returned an error.
     #[error("the forked node answers: {message} (code {code})")]
     Refused { code: i32, message: String, data: Option<Value> },
-    /// The node does not answer, or not in a form that can be parsed.
+    /// The node did not respond, or its response could not be parsed.
     #[error("the forked node fails: {0}")]
     Failed(String),
-    /// The node returns another block than the requested one.
+    /// The node returned another block than the requested one.
     #[error("the forked node, asked for block {expected}, answers with {got}")]
     OtherBlock { got: u64, expected: u64 },
-    /// The node has replaced the forked block: an answer by number would be of another chain.
+    /// The node has replaced the forked block, so responses by number would be of another chain.
     #[error(
         "the forked node has replaced block {number}: got {}, expected {expected}; anvil_reset forks its new chain",
         shown(.got.as_ref())
     )]
     Replaced { number: u64, got: Option<B256>, expected: B256 },
-    /// A new address is of a node without the forked block.
+    /// The new URL is of a node without the forked block.
     #[error(
         "the node does not have the forked block {number}: got {}, expected {expected}",
         shown(.got.as_ref())
@@ -103,12 +103,12 @@ fn shown(hash: Option<&B256>) -> String {
 }
 
 impl RemoteError {
-    /// Returns `true` if the node refuses the form of the parameters.
+    /// Returns `true` if the node rejected the format of the parameters.
     pub(crate) const fn is_of_params(&self) -> bool {
         matches!(self, Self::Refused { code: -32_602 | -32_600 | -32_700, .. })
     }
 
-    /// Found and expected hash of the forked block, for programs.
+    /// Returns the actual and the expected hash of the forked block, as the error's data.
     pub(crate) fn hashes(&self) -> Option<Value> {
         match self {
             Self::Replaced { got, expected, .. } | Self::OtherChain { got, expected, .. } => {
@@ -132,18 +132,18 @@ impl From<ClientError> for RemoteError {
     }
 }
 
-/// The node, and the options of requests to it.
+/// Client for the forked node, and the options of requests to it.
 #[derive(Debug)]
 pub(crate) struct Upstream {
-    /// Options of the fork; the URL is without a block number.
+    /// Options of the fork; the URL has no block number.
     pub(crate) fork: Fork,
     client: Client,
-    /// `true` once the node has refused to read a state by the hash of its block (EIP-1898).
+    /// `true` once the node has failed to read a state by block hash (EIP-1898).
     reads_by_number: AtomicBool,
 }
 
 impl Upstream {
-    /// The node of a fork. Nothing is sent yet.
+    /// Creates the client for a fork without sending any request.
     pub(crate) fn new(fork: &Fork) -> Result<Self, ClientError> {
         let (url, _) = fork.url_and_block();
         let fork = Fork { url: url.to_owned(), ..fork.clone() };
@@ -161,7 +161,7 @@ impl Upstream {
         Ok(Self { fork, client, reads_by_number: AtomicBool::new(false) })
     }
 
-    /// Sends a request, and waits for the answer.
+    /// Sends a request and blocks until the response arrives.
     pub(crate) fn ask<T, F>(
         &self,
         question: impl FnOnce(RootProvider) -> F,
@@ -174,12 +174,12 @@ impl Upstream {
         Ok(answer.map_err(ClientError::from)?)
     }
 
-    /// Sends a request to a method by its name.
+    /// Sends a request for any method.
     pub(crate) fn call(&self, method: &str, params: &Value) -> Result<Value, RemoteError> {
         Ok(self.client.request(method, params.clone())?)
     }
 
-    /// Hash of the block with this number, if there is one.
+    /// Returns the hash of the block with this number, if it exists.
     pub(crate) fn hash_of(&self, number: u64) -> Result<Option<B256>, RemoteError> {
         let block =
             self.ask(move |node| async move { node.get_block_by_number(number.into()).await })?;
@@ -191,10 +191,10 @@ impl Upstream {
         self.reads_by_number.load(Relaxed)
     }
 
-    /// Reads states by block number from now on.
+    /// Switches to reading states by block number.
     pub(crate) fn read_by_number(&self) {
         if !self.reads_by_number.swap(true, Relaxed) {
-            tracing::info!("the forked node reads no state by block hash: using the number");
+            tracing::info!("forked node cannot read state by block hash, using block number");
         }
     }
 }

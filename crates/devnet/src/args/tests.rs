@@ -1,4 +1,4 @@
-//! Flags and the configuration that follows from them.
+//! Flags and the resulting configuration.
 
 use super::*;
 use crate::{Hardfork, Traces};
