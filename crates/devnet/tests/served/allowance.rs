@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use variants::market::{LIMIT, MARKET_ADDRESS, excess_at, price};
 
 const GWEI: u64 = 1_000_000_000;
-/// EXECUTE gas that a call takes here, for any input.
+/// EXECUTE gas of every call in this file, whatever its input.
 const CALL: u64 = 400_000;
 
 fn scene() -> Scene {
@@ -20,7 +20,7 @@ fn scene() -> Scene {
     })
 }
 
-/// A transaction of the first account for the precompile, or another target, with this allowance.
+/// A transaction of the first account to the precompile or another target, with this allowance.
 fn buys(scene: &Scene, nonce: u64, gas: u64, wei: u128) -> ExecuteTx {
     let tx = scene.tx(nonce, TxKind::Create);
     let version = ExecuteTxVersion::V3 {
@@ -36,7 +36,7 @@ fn balance(scene: &Scene, at: &str) -> U256 {
     serde_json::from_value(asked).unwrap()
 }
 
-/// Price of EXECUTE gas in the block behind this one.
+/// Price of EXECUTE gas in the block after this one.
 fn price_at(scene: &Scene, at: &str) -> u64 {
     let slot = scene.ask("eth_getStorageAt", json!([MARKET_ADDRESS, "0x0", at]));
     price(serde_json::from_value::<U256>(slot).unwrap().to())
@@ -94,7 +94,7 @@ fn the_pool_refuses_what_the_next_block_cannot_sell() {
         let said = scene.refused(buys(&scene, 0, LIMIT, cap));
         assert!(said.contains("Insufficient funds"), "{said}");
     }
-    // Exactly what the account has, and a wei more.
+    // Exactly the account's balance, and one wei more.
     let tx = buys(&scene, 0, CALL, 0);
     let gas = U256::from(tx.gas_limit) * U256::from(tx.max_fee_per_gas);
     let all = (balance(&scene, "latest") - gas) / U256::from(CALL);
@@ -135,7 +135,7 @@ fn a_call_beyond_the_allowance_says_so() {
         (&explained[0]["kind"], &explained[0]["reason"]),
         (&json!("beyondAllowance"), &json!(said))
     );
-    // A call of another account's code draws from the same allowance.
+    // A call to another contract draws from the same allowance.
     let relay = Address::repeat_byte(0xa1);
     scene.deploy(relay, &crate::execute_tx::relay(&crate::execute_tx::ALL_GAS));
     for (nonce, gas, status) in [(1, CALL - 1, "0x0"), (2, CALL, "0x1")] {
@@ -144,10 +144,10 @@ fn a_call_beyond_the_allowance_says_so() {
     }
 }
 
-/// Calls `0x12` with its calldata, and reverts after any outcome.
+/// Calls `0x12` with its calldata and always reverts.
 const REVERTS: [u8; 17] = hex!("365f5f375f5f365f5f60125af1505f5ffd");
 
-/// Wei that have left the sender of a transaction, by its receipt.
+/// Amount that a transaction cost its sender according to its receipt, in wei.
 fn paid(receipt: &Value, value: U256) -> U256 {
     let product = |gas: &str, price: &str| {
         U256::from(number(&receipt[gas])) * U256::from(number(&receipt[price]))
@@ -156,7 +156,7 @@ fn paid(receipt: &Value, value: U256) -> U256 {
     moved + product("gasUsed", "effectiveGasPrice") + product("executeGasUsed", "executeGasPrice")
 }
 
-/// Transactions of all outcomes, with the EXECUTE gas that each draws.
+/// Transactions with all outcomes, and the EXECUTE gas that each draws.
 fn all_outcomes(scene: &Scene) -> Vec<(ExecuteTx, u64)> {
     let (relay, reverts) = (Address::repeat_byte(0xa1), Address::repeat_byte(0xa2));
     scene.deploy(relay, &crate::execute_tx::relay(&crate::execute_tx::ALL_GAS));
@@ -191,7 +191,7 @@ fn value_gas_and_drawn_execute_gas_of_a_receipt_are_what_has_left_the_account() 
         assert_eq!(figures, (drawn, wei), "{receipt}");
         assert_eq!(before - balance(&scene, "latest"), paid(&receipt, value), "{receipt}");
         statuses.push(receipt["status"] == "0x1");
-        // All that shows receipts shows the same.
+        // All methods that return receipts agree.
         assert_eq!(scene.ask("eth_getBlockReceipts", json!(["latest"])), json!([receipt]));
         let block = number(&receipt["blockNumber"]);
         let shown = scene.ask("ots_getBlockTransactions", json!([block, 0, 10]));
@@ -203,7 +203,7 @@ fn value_gas_and_drawn_execute_gas_of_a_receipt_are_what_has_left_the_account() 
         );
     }
     assert_eq!(statuses, [true, true, false, false, false, true]);
-    // One without an allowance pays by its gas alone, and its receipt says no more.
+    // A transaction without an allowance only pays for gas, and its receipt has no EXECUTE fields.
     let (before, tx) = (balance(&scene, "latest"), scene.tx(6, TxKind::Create));
     let receipt = scene.sent(tx);
     assert_eq!((&receipt["status"], receipt.get("executeGasUsed")), (&json!("0x1"), None));
@@ -237,7 +237,7 @@ fn receipts_of_one_block_add_up_and_a_state_file_and_a_reorg_keep_them_right() {
     other.ask("anvil_loadState", json!([state]));
     assert_eq!(other.ask("eth_getBlockReceipts", json!(["latest"])), receipts);
 
-    // Taken back and made again, the block has the draws of the block that there is.
+    // After a reorg and re-execution, the receipts have the draws of the new block.
     let hashes: Vec<_> = shown.iter().map(|it| it["transactionHash"].clone()).collect();
     scene.ask("anvil_reorg", json!([1, []]));
     for hash in &hashes {

@@ -1,4 +1,4 @@
-//! alloy's provider against a devnet in the same process.
+//! alloy's provider with an in-process devnet.
 
 use crate::support::{PROBE, execute_input};
 use alloy_network::TransactionBuilder;

@@ -1,4 +1,4 @@
-//! Without flags the devnet has anvil's rules; the rules of mainnet are on demand. The values are
+//! By default the devnet follows anvil's rules, and mainnet's on request. The expected values are
 //! those of stock anvil 1.7.1.
 
 use crate::support::{
@@ -21,8 +21,8 @@ fn block(client: &Client, tag: &str) -> Value {
     ask(client, "eth_getBlockByNumber", json!([tag, false]))
 }
 
-/// Sends a transfer with this gas limit and length of calldata. Returns its receipt, or the reason
-/// of its refusal.
+/// Sends a transfer with this gas limit and calldata length. Returns the receipt, or the error if
+/// it was rejected.
 fn sent(served: &Served, gas: u64, data: usize) -> Result<Value, String> {
     let client = client(served);
     let from = served.devnet.addresses()[0];
@@ -57,7 +57,8 @@ fn what_anvil_takes_is_taken_unless_the_rules_of_mainnet_are_wanted() {
 #[test]
 fn a_gas_limit_below_the_calldata_floor_is_found_in_the_block_or_at_admission() {
     let (anvil, mainnet) = (serve_as_anvil(|_| {}), serve(|_| {}));
-    // 1,000 bytes cost 37,000 gas before the first instruction, and 61,000 at least (EIP-7623).
+    // 1,000 bytes of calldata cost 37,000 gas intrinsically, and at least 61,000 in total
+    // (EIP-7623).
     assert_eq!(sent(&anvil, 40_000, 1_000).unwrap(), Value::Null, "it has a hash, and no block");
     let refusal = sent(&mainnet, 40_000, 1_000).unwrap_err();
     assert!(
@@ -98,7 +99,7 @@ fn a_block_without_a_gas_limit_has_anvils_number_and_blocks_go_on() {
     }
     let info = ask(&client, "anvil_nodeInfo", json!([]));
     assert_eq!(info["environment"]["gasLimit"], "0xffffffffffffffff");
-    // Nearly empty blocks: the base fee falls by an eighth with each, rounded up.
+    // The blocks are nearly empty, so the base fee falls by an eighth each time, rounded up.
     assert_eq!(block(&client, "0x1")["baseFeePerGas"], hex(GWEI));
     assert_eq!(block(&client, "0x2")["baseFeePerGas"], hex(GWEI / 8 * 7 + 1));
 }
@@ -109,11 +110,11 @@ fn a_call_has_the_gas_and_the_base_fee_of_its_block() {
     let client = client(&served);
     let word = |request: Value| number(&ask(&client, "eth_call", json!([request, "latest"])));
     let base_fee = number(&block(&client, "latest")["baseFeePerGas"]);
-    // BASEFEE, and what GAS leaves of the block's 30,000,000.
+    // BASEFEE, and the remaining GAS of the block's 30,000,000.
     assert_eq!(word(json!({ "data": "0x485f5260205ff3" })), base_fee);
     assert_eq!(word(json!({ "data": "0x5a5f5260205ff3" })), 29_946_884);
     assert_eq!(word(json!({ "data": "0x5a5f5260205ff3", "gas": "0x2faf080" })), 49_946_884);
-    // GASPRICE of a call that offers nothing.
+    // GASPRICE of a call without a fee.
     assert_eq!(word(json!({ "data": "0x3a5f5260205ff3" })), 0);
 }
 
@@ -231,7 +232,7 @@ fn a_state_file_of_an_old_anvil_is_read() {
     served.devnet.dump_state(&path).unwrap();
     let hash = block(&client, "latest")["hash"].clone();
 
-    // What versions of 2024 wrote: transactions by type, short words, no receipts, and other names.
+    // Versions of 2024 wrote transactions by type, short words, no receipts, and other field names.
     let mut file: Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
     file.as_object_mut().unwrap().remove("transactions");
     let transactions = file["blocks"][1]["transactions"].as_array_mut().unwrap();

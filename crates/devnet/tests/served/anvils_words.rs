@@ -1,4 +1,4 @@
-//! Failures have anvil's codes and words: the values are those of stock anvil 1.7.1.
+//! Errors have anvil's codes and messages; the expected values are those of stock anvil 1.7.1.
 
 use crate::support::{Served, ask, client, failure, number, refused, serve_as_anvil};
 use client::Client;
@@ -17,7 +17,7 @@ fn scene() -> (Served, Client) {
     (served, client)
 }
 
-/// A selector and words of 32 bytes.
+/// A selector followed by 32-byte words.
 fn words(selector: &str, words: &[&str]) -> String {
     let words: String = words.iter().map(|word| format!("{word:0>64}")).collect();
     format!("0x{selector}{words}")
@@ -53,7 +53,7 @@ fn reverts_say_why_in_calls_estimates_and_sends() {
         assert_eq!(failure(&client, "eth_fillTransaction", json!([request])), expected);
         let many = ask(&client, "eth_callMany", json!([[{ "transactions": [request] }]]));
         assert_eq!(many[0][0]["error"], *message);
-        // A send goes to the chain and fails there.
+        // A sent transaction is mined and fails on chain.
         let hash = ask(&client, "eth_sendTransaction", json!([request]));
         let receipt = ask(&client, "eth_getTransactionReceipt", json!([hash]));
         assert_eq!(receipt["status"], "0x0");
@@ -113,7 +113,7 @@ fn a_sender_without_funds_is_told_so_and_a_plain_transfer_has_an_estimate() {
     let rich = json!({ POOR: { "balance": "0xde0b6b3a7640000" } });
     let estimate = ask(&client, "eth_estimateGas", json!([call, "latest", rich]));
     assert!(number(&estimate) > 21_000);
-    // A contract is no plain recipient, and neither is a precompile.
+    // Contracts and precompiles are not plain recipients.
     let to_contract = json!([{ "from": POOR, "to": REVERTER, "value": "0x1" }]);
     assert!(refused(&client, "eth_estimateGas", to_contract).contains("Insufficient funds"));
     let to_precompile = json!([{ "from": POOR, "to": format!("0x{:040x}", 4), "value": "0x1" }]);
@@ -133,7 +133,7 @@ fn a_filled_transaction_has_the_suggested_tip_also_above_its_fee() {
     assert_eq!(fill("0x3b9ac"), (244_140, 1_000_000_000));
     assert_eq!(fill("0x77359400"), (2_000_000_000, 1_000_000_000));
     let both = |fee: &str, tip: &str| json!([{ "from": from, "to": SINK, "maxFeePerGas": fee, "maxPriorityFeePerGas": tip }]);
-    // The base fee is looked at first.
+    // The base fee is checked first.
     let words = refused(&client, "eth_sendTransaction", both("0x989680", "0x5f5e100"));
     assert!(words.contains("max fee per gas less than block base fee"), "{words}");
     let words = refused(&client, "eth_sendTransaction", both("0x77359400", "0x87359400"));
@@ -174,7 +174,7 @@ fn a_block_that_a_changed_system_contract_makes_invalid_is_no_fault_of_the_node(
     let transfer = json!([{ "from": served.devnet.addresses()[0], "to": SINK }]);
     for (method, params) in [("evm_mine", json!([])), ("eth_sendTransaction", transfer)] {
         let (code, words, _) = failure(&client, method, params);
-        // Faults of the node have -32603, and stand in its log.
+        // Internal errors would have code -32603 and be logged.
         assert_eq!(code, -32_000, "{method}: {words}");
         assert!(words.contains("withdrawal requests contract"), "{method}: {words}");
     }

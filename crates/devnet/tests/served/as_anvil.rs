@@ -1,4 +1,4 @@
-//! Requests of suites that were written for anvil.
+//! Requests from test suites that were written for anvil.
 
 use crate::support::{ask, client, number, refused, serve};
 use alloy_primitives::Bytes;
@@ -8,11 +8,11 @@ use flate2::read::GzDecoder;
 use serde_json::{Value, json};
 use std::sync::atomic::Ordering;
 
-/// Manual time of day of a devnet.
+/// Initial time of the devnet's manual clock.
 const NOW: u64 = 1_800_000_000;
 const SINK: &str = "0x00000000000000000000000000000000000000aa";
 const EMITTER: &str = "0x00000000000000000000000000000000000000ee";
-/// Logs without data or topics.
+/// Emits a log without data or topics.
 const EMIT: &str = "0x5f5fa0";
 
 fn block(client: &Client, tag: &str) -> Value {
@@ -103,7 +103,7 @@ fn setting_the_time_says_by_how_much_it_went_on() {
     let client = client(&served);
     ask(&client, "evm_setTime", json!([1_000]));
     assert_eq!(ask(&client, "evm_setTime", json!([5_000])), 4_000);
-    // Seven seconds pass, and the clock goes on by them.
+    // Seven seconds pass, so the offset is relative to 5,007.
     let TimeOfDay::Manual(seconds) = time else { unreachable!("it is manual") };
     seconds.fetch_add(7, Ordering::Relaxed);
     assert_eq!(ask(&client, "evm_setTime", json!([6_000])), 993);
@@ -123,7 +123,7 @@ fn reverting_restores_the_time_of_the_snapshot() {
     let increase = |by: u64| ask(&client, "evm_increaseTime", json!([by]));
     assert_eq!(increase(1_000), 1_000);
     let first = ask(&client, "evm_snapshot", json!([]));
-    // What comes after the snapshot is discarded, whether or not a block has it.
+    // Time changes after the snapshot are discarded, whether or not a block has used them.
     increase(5_000);
     assert_eq!(mined(), NOW + 6_000);
     ask(&client, "evm_setTime", json!([NOW + 90_000]));
@@ -133,7 +133,7 @@ fn reverting_restores_the_time_of_the_snapshot() {
     assert_eq!(mined(), NOW + 1_007);
     assert_eq!(increase(0), 1_000);
 
-    // A time that was set holds too, and without any the clock runs as before.
+    // A set time is restored too; without one, the clock runs as before.
     ask(&client, "evm_setTime", json!([NOW + 50_000]));
     let second = ask(&client, "evm_snapshot", json!([]));
     ask(&client, "evm_setTime", json!([NOW + 60_000]));
@@ -157,7 +157,7 @@ fn who_waits_for_pending_transactions_hears_of_those_that_a_block_can_take() {
     assert_eq!(changes(), json!([]));
     let first = send(0, 2_000_000_000);
     assert_eq!(changes(), json!([first, second, late]));
-    // What replaces another is new, and what follows it is not.
+    // A replacement is reported as new; transactions after it are not reported again.
     let better = send(0, 3_000_000_000);
     assert_eq!(changes(), json!([better]));
     let last = send(3, 2_000_000_000);
@@ -208,7 +208,7 @@ fn an_estimate_without_a_sender_needs_no_payer() {
     ] {
         assert_eq!(ask(&client, "eth_estimateGas", json!([request])), "0x5208");
     }
-    // Who is named has to pay.
+    // A named sender must be able to pay.
     let poor = json!({ "from": EMITTER, "to": SINK, "gasPrice": "0x77359400", "data": "0x42" });
     let words = refused(&client, "eth_estimateGas", json!([poor]));
     assert!(words.contains("Insufficient funds"), "{words}");
@@ -248,7 +248,7 @@ fn an_unsigned_transaction_needs_a_sender_and_one_to_sign_is_estimated_at_any_of
     let words = refused(&client, "eth_sendUnsignedTransaction", json!([{ "to": SINK }]));
     assert!(words.contains("No Signer available"), "{words}");
     ask(&client, "eth_sendUnsignedTransaction", json!([{ "from": from, "to": SINK }]));
-    // A tip above the fee is not for the estimate to refuse.
+    // The estimate must not fail because the tip exceeds the fee cap.
     let sign = |gas: Value| {
         let mut request = json!({
             "from": from, "to": SINK, "nonce": "0xa",
@@ -264,7 +264,7 @@ fn an_unsigned_transaction_needs_a_sender_and_one_to_sign_is_estimated_at_any_of
 fn what_an_access_list_is_made_of_may_depend_on_the_base_fee() {
     let served = serve(|_| {});
     let client = client(&served);
-    // Reads the slot that the base fee names.
+    // Reads the slot whose number is the base fee.
     ask(&client, "anvil_setCode", json!([EMITTER, "0x485400"]));
     let made = ask(&client, "eth_createAccessList", json!([{ "to": EMITTER }, "latest"]));
     let slot = made["accessList"][0]["storageKeys"][0].as_str().unwrap();
@@ -284,21 +284,21 @@ fn of_blocks_that_came_without_their_states_it_is_said_when_they_are_to_be_trace
         let words = refused(&new, method, json!([hashes[1]]));
         assert!(words.contains("the state of block 1 is not in the file"), "{words}");
     }
-    // One whose newest block is not in it is not loaded.
+    // A file that lacks its own head block is rejected.
     let packed: Bytes = serde_json::from_value(ask(&old, "anvil_dumpState", json!([]))).unwrap();
     let mut file: Value = serde_json::from_reader(GzDecoder::new(&packed[..])).unwrap();
     file["best_block_number"] = json!(7);
     let file = Bytes::from(file.to_string().into_bytes());
     let words = refused(&new, "anvil_loadState", json!([file]));
     assert!(words.contains("the best block, 7, is not among the blocks"), "{words}");
-    // What has come since is traced.
+    // Later transactions can be traced.
     let own = ask(&new, "eth_sendTransaction", json!([{ "from": from, "to": SINK }]));
     assert_eq!(ask(&new, "trace_transaction", json!([own])).as_array().unwrap().len(), 1);
 }
 
 #[test]
 fn what_a_contract_logs_in_a_simulation_is_in_the_bloom_and_what_the_simulation_adds_is_not() {
-    // Where the logs of transfers come from.
+    // Emitter of transfer logs.
     const TRANSFERS: &str = "0xeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeee";
     let served = serve(|_| {});
     let client = client(&served);

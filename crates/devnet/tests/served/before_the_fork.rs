@@ -1,4 +1,4 @@
-//! Answers of a fork about blocks of the other node.
+//! Requests to a fork about blocks of the forked node.
 
 use crate::support::{PROBE, Served, ask, client, refused, serve};
 use client::Client;
@@ -6,10 +6,10 @@ use enshrine_devnet::{Fork, Origin};
 use serde_json::{Value, json};
 
 const SINK: &str = "0x00000000000000000000000000000000000000aa";
-/// Reverts with a word of zeros.
+/// Reverts with a zero word.
 const REVERTS: &str = "0x60205ffd";
 const REVERTER: &str = "0x00000000000000000000000000000000000000bb";
-/// `value()` and `set(uint256)` of the contract of the parity scripts.
+/// `value()` and `set(uint256)` of the contract that the parity scripts use.
 const VALUE: &str = "0x3fa4f245";
 const SET: &str = "0x60fe47b1";
 /// Number of the forked block.
@@ -24,28 +24,28 @@ fn hash_of(client: &Client, number: u64) -> Value {
     ask(client, "eth_getBlockByNumber", json!([at, false]))["hash"].clone()
 }
 
-/// A fork of the newest block of a node, without a limit of requests.
+/// Forks the newest block of a node, without rate limiting.
 fn forking(other: &Served) -> Served {
     let fork = Fork { units_per_second: None, ..Fork::at(other.url(), None) };
     serve(|config| config.origin = Origin::Fork(fork))
 }
 
-/// A node and a fork of it, both with later blocks.
+/// A node and a fork of it, both with blocks after the forked one.
 struct Both {
-    /// Clients of the other node and of the fork.
+    /// Clients of the forked node and of the fork.
     there: Client,
     here: Client,
     from: Value,
     contract: Value,
-    /// Transactions of the other node, from the first block on.
+    /// Transactions of the forked node, starting with block 1.
     sent: Vec<Value>,
     _nodes: (Served, Served),
 }
 
 impl Both {
-    /// Block 1 creates the contract, which holds 42 from block 2 on; block 3 has a payment, and a
-    /// transaction of block 4, the last common block, reverts. After it the other node has another
-    /// payment, and the fork sets the contract to 7 in its block 5.
+    /// Block 1 creates the contract and block 2 sets it to 42; block 3 contains a payment, and
+    /// block 4, the forked block, a transaction that reverts. Afterwards the forked node has
+    /// another payment, and the fork sets the contract to 7 in its block 5.
     fn new() -> Self {
         let other = serve(|_| {});
         let there = client(&other);
@@ -73,7 +73,7 @@ impl Both {
         Self { there, here, from, contract, sent, _nodes: (other, fork) }
     }
 
-    /// Sends a request to both, which must give the same non-empty answer.
+    /// Sends a request to both nodes, which must return the same non-empty response.
     fn same(&self, method: &str, params: Value) -> Value {
         let asked = format!("{method} {params}");
         let theirs = ask(&self.there, method, params.clone());
@@ -127,7 +127,7 @@ fn the_state_of_the_fork_and_behind_it_is_the_one_that_is_here() {
     let both = Both::new();
     let call = json!({ "to": both.contract, "data": VALUE });
     ask(&both.here, "anvil_setBalance", json!([SINK, "0x64"]));
-    // The block that is continued, which both have under this hash, and the one on top.
+    // The forked block, which both have under this hash, and the fork's first own block.
     for (number, expected) in [(FORK, 42), (FORK + 1, 7)] {
         let hash = hash_of(&both.here, number);
         for at in [json!(format!("{number:#x}")), json!({ "blockHash": hash })] {
@@ -137,7 +137,7 @@ fn the_state_of_the_fork_and_behind_it_is_the_one_that_is_here() {
         }
     }
     assert_eq!(ask(&both.here, "eth_getBalance", json!([SINK, "latest"])), "0x64");
-    // What the other node has put on top is no block of this chain, nor is one that neither has.
+    // The forked node's later block is not part of this chain, nor is an unknown hash.
     for hash in [hash_of(&both.there, FORK + 1), json!(format!("0x{}", "11".repeat(32)))] {
         let error = refused(&both.here, "eth_call", json!([call, { "blockHash": hash }]));
         assert!(error.contains("not found"), "{error}");
@@ -149,7 +149,7 @@ fn the_state_of_the_fork_and_behind_it_is_the_one_that_is_here() {
 #[test]
 fn a_block_up_to_the_fork_is_the_other_nodes_whole_by_number_and_by_hash() {
     let both = Both::new();
-    // The transactions of the block that is continued are there alone.
+    // Only the forked node has the transactions of the forked block.
     for number in [2, FORK] {
         let (at, hash) = (json!(format!("{number:#x}")), hash_of(&both.there, number));
         for (method, params) in [
@@ -169,7 +169,7 @@ fn a_block_up_to_the_fork_is_the_other_nodes_whole_by_number_and_by_hash() {
             ("trace_block", json!([at])),
             ("trace_replayBlockTransactions", json!([at, ["trace"]])),
             ("erigon_getHeaderByNumber", json!([at])),
-            // As Otterscan asks.
+            // As Otterscan sends it.
             ("erigon_getHeaderByNumber", json!([number])),
             ("ots_getBlockDetails", json!([number])),
             ("ots_getBlockDetailsByHash", json!([hash])),
@@ -181,7 +181,7 @@ fn a_block_up_to_the_fork_is_the_other_nodes_whole_by_number_and_by_hash() {
     let logs = json!([{ "blockHash": hash_of(&both.there, 2), "address": both.contract }]);
     both.same("eth_getLogs", logs);
 
-    // And what is on top is here.
+    // The fork's own blocks come from the fork.
     let number = FORK + 1;
     let (at, hash) = (json!(format!("{number:#x}")), hash_of(&both.here, number));
     assert_ne!(hash, hash_of(&both.there, number));
@@ -227,7 +227,8 @@ fn a_transaction_before_the_fork_is_traced_by_the_other_node() {
     let error = |hash: &Value| both.same("ots_getTransactionError", json!([hash]));
     assert_eq!((error(changing), error(reverting)), (json!("0x"), json!(format!("0x{:064x}", 0))));
 
-    // One of here is traced here, also where that says nothing; an unknown one is nothing.
+    // The fork's own transactions are traced by the fork, even if the result is empty; unknown ones
+    // return null.
     let creation = json!([{ "from": both.from, "data": PROBE.trim() }]);
     let hash = ask(&both.here, "eth_sendTransaction", creation);
     assert_eq!(ask(&both.here, "ots_traceTransaction", json!([hash])), json!([]));
@@ -295,7 +296,7 @@ fn fees_of_both_sides_of_the_fork_are_one_history() {
     let without = ask(&both.here, "eth_feeHistory", json!(["0x1", "0x1", []]));
     assert_eq!(without["oldestBlock"], "0x1");
 
-    // Blocks 2 to 4 are theirs, and 5 with what is behind it is ours.
+    // Blocks 2 to 4 are the forked node's; block 5 and the fee after it are the fork's.
     let (theirs, ours) = (history(&both.there, 3, FORK), history(&both.here, 1, FORK + 1));
     let joined = history(&both.here, 4, FORK + 1);
     assert_eq!(joined["oldestBlock"], "0x2");
@@ -305,7 +306,7 @@ fn fees_of_both_sides_of_the_fork_are_one_history() {
         expected.extend(list(&ours[member]));
         assert_eq!(list(&joined[member]), expected, "{member}");
     }
-    // Fractions are written again on their way.
+    // Floating-point numbers are reserialised on the way.
     let ratios = [list(&theirs["gasUsedRatio"]), list(&ours["gasUsedRatio"])].concat();
     let found = list(&joined["gasUsedRatio"]);
     assert_eq!(found.len(), ratios.len());
@@ -313,11 +314,11 @@ fn fees_of_both_sides_of_the_fork_are_one_history() {
         let (found, expected) = (found.as_f64().unwrap(), expected.as_f64().unwrap());
         assert!(expected > 0.0 && (found / expected - 1.0).abs() < 1e-9, "{found} {expected}");
     }
-    // Nothing of ours but the fee of the block behind.
+    // Only the base fee after the forked block is the fork's.
     let last = history(&both.here, 2, FORK);
     assert_eq!(last["reward"], history(&both.there, 2, FORK)["reward"]);
     assert_eq!(list(&last["baseFeePerGas"])[2], list(&ours["baseFeePerGas"])[0]);
-    // And what is here alone.
+    // Blocks of the fork only.
     assert_eq!((&ours["oldestBlock"], list(&ours["gasUsedRatio"]).len()), (&json!("0x5"), 1));
 }
 
@@ -333,12 +334,12 @@ fn a_safe_or_finalized_block_before_the_fork_is_the_other_nodes() {
         assert_eq!(found["number"], number, "{tag}");
         assert_eq!(found, block(&there, tag), "{tag}");
     }
-    // The state of a tag is that of the same block.
+    // A tag refers to the state of the same block.
     ask(&here, "anvil_setBalance", json!([SINK, "0x64"]));
     let balance = |at: &str| ask(&here, "eth_getBalance", json!([SINK, at]));
     assert_eq!((balance("safe"), balance("latest")), (json!("0x0"), json!("0x64")));
 
-    // They follow the head, from the other node's blocks to those that are here.
+    // The tags follow the head, from the forked node's blocks to the fork's own.
     ask(&here, "anvil_mine", json!(["0x28"]));
     let safe = block(&here, "safe");
     assert_eq!((&safe["number"], &safe), (&json!("0xd0"), &block(&here, "0xd0")));

@@ -1,5 +1,5 @@
-//! EXECUTE of inputs that end in blobs of their own transaction, from the pool to the beacon
-//! endpoint.
+//! EXECUTE with inputs that continue in blobs of their own transaction, from the pool to the Beacon
+//! API.
 
 use crate::support::{Served, execute_input, serve};
 use alloy_consensus::{TxEip4844, TxEip4844WithSidecar, TxEnvelope};
@@ -47,8 +47,8 @@ impl Scene {
         [&self.head[..], &trailer].concat()
     }
 
-    /// A transaction that calls EXECUTE with this calldata, signed by the first account; its hash
-    /// too.
+    /// A transaction that calls EXECUTE with this calldata, signed by the first account, and its
+    /// hash.
     fn transaction(
         &self,
         nonce: u64,
@@ -75,13 +75,13 @@ impl Scene {
         (TxEnvelope::Eip4844(signed).encoded_2718().into(), hash)
     }
 
-    /// Status and text of a page.
+    /// Status and JSON of a page.
     fn page(&self, path: &str) -> (u16, Value) {
         let (status, body) = self.page_as(path, "application/json");
         (status, serde_json::from_slice(&body).unwrap_or_default())
     }
 
-    /// Status and content of a page for a client that accepts this type.
+    /// Status and body of a page, requested with this `Accept` header.
     fn page_as(&self, path: &str, accept: &str) -> (u16, Vec<u8>) {
         let address = self.served.url().replace("http://", "");
         let mut stream = TcpStream::connect(&address).unwrap();
@@ -106,8 +106,7 @@ fn sidecar(tail: &[u8]) -> BlobTransactionSidecarEip7594 {
 fn a_transaction_executes_what_its_own_blobs_end() {
     let scene = Scene::new();
     let own = sidecar(&scene.tail);
-    // The block is verified from its witness too, and the blobs of another transaction do not
-    // count.
+    // The block also verifies from its witness, and blobs of another transaction do not count.
     let (raw, hash) = scene.transaction(0, scene.calldata(), &own);
     assert_eq!(scene.ask("eth_sendRawTransaction", json!([raw])), json!(hash));
     let receipt = scene.ask("eth_getTransactionReceipt", json!([hash]));
@@ -117,14 +116,14 @@ fn a_transaction_executes_what_its_own_blobs_end() {
     let refused = scene.ask("eth_getTransactionReceipt", json!([other]));
     assert_eq!((&refused["status"], &refused["gasUsed"]), (&json!("0x0"), &json!("0xf4240")));
 
-    // A second execution finds the same.
+    // Re-execution has the same result.
     let trace = scene.ask("debug_traceTransaction", json!([hash, { "tracer": "callTracer" }]));
     assert_eq!(trace["gasUsed"], receipt["gasUsed"]);
     assert_eq!(trace["output"].as_str().map(str::len), Some(2 + 2 * 43), "{trace}");
     let trace = scene.ask("debug_traceTransaction", json!([other, { "tracer": "callTracer" }]));
     assert!(trace["error"].is_string(), "{trace}");
 
-    // So does a call that names its blobs, and one that names what is nowhere is not answered.
+    // So does a call that names the blobs; a call that names unavailable ones fails.
     let hashes: Vec<B256> = own.versioned_hashes().collect();
     let call = |hashes: &[B256]| {
         json!([{
@@ -139,7 +138,7 @@ fn a_transaction_executes_what_its_own_blobs_end() {
     nowhere[31] ^= 1;
     let said = scene.error("eth_call", call(&[nowhere]));
     assert!(said.contains(&format!("blob {nowhere} is not available")), "{said}");
-    // The next block is made as if nothing had been.
+    // The failed call does not affect the next block.
     scene.ask("evm_mine", json!([]));
 }
 
@@ -149,7 +148,7 @@ fn what_waits_can_be_executed_and_what_has_no_blobs_does_not_wait() {
     scene.ask("evm_setAutomine", json!([false]));
     let own = sidecar(&scene.tail);
     let (raw, hash) = scene.transaction(0, scene.calldata(), &own);
-    // Without its blobs it is not taken.
+    // Without its blobs the transaction is rejected.
     let bare = scene.transaction(0, scene.calldata(), &own).0;
     let bare = TxEnvelope::decode_bare(&bare);
     let said = scene.error("eth_sendRawTransaction", json!([bare]));
@@ -247,7 +246,7 @@ fn nothing_stands_there_unless_it_is_asked_for() {
     assert_eq!(answer, "0x");
 }
 
-/// A transaction as it stands in a block, from its form in the pool.
+/// Converts a transaction from its network form to its form in a block.
 trait Bare {
     fn decode_bare(raw: &Bytes) -> Bytes;
 }

@@ -1,8 +1,8 @@
-//! Every subcommand of cast that sends requests to a node.
+//! All cast subcommands that send requests to a node.
 
 use crate::support::{PROBE, execute_input, serve};
 
-/// A field of a receipt or block as cast prints it in JSON.
+/// A field of cast's JSON output.
 fn field(json: &str, name: &str) -> serde_json::Value {
     let value: serde_json::Value = serde_json::from_str(json).unwrap();
     value[name].clone()
@@ -52,7 +52,7 @@ fn reading_works_in_every_way() {
     let hash = field(&sent, "transactionHash").as_str().unwrap().to_owned();
 
     assert_eq!(served.cast(&["call", &address, "value()(uint256)"]), "42");
-    // The selector, since cast knows no name for it but from a service or from what it has seen.
+    // Only the selector: cast has no name for it without a signature service or its cache.
     let trace = served.cast(&["call", &address, "value()(uint256)", "--trace"]);
     assert!(trace.contains("3fa4f245") && trace.contains("Gas used"), "{trace}");
     assert!(
@@ -76,7 +76,7 @@ fn reading_works_in_every_way() {
     let anvil: serde_json::Value = serde_json::from_str(&anvil).unwrap();
     let anvil = anvil["dependencies"]["@foundry-rs/anvil"].as_str().unwrap();
     assert_eq!(client, format!("anvil/v{anvil}"));
-    // cast never looks before block 1.
+    // cast only searches from block 1 on.
     assert_eq!(served.cast(&["find-block", "1"]), "1");
     assert!(!served.cast(&["age"]).is_empty());
     assert!(served.cast(&["tx-pool", "status"]).contains("pending"));

@@ -1,4 +1,4 @@
-//! Forks from before the merge, as in anvil: without difficulty and rewards.
+//! Forks before the merge which, as in anvil, have no difficulty and no block rewards.
 
 use crate::support::{Served, ask, client, number, refused, serve};
 use clap::ValueEnum as _;
@@ -27,7 +27,7 @@ fn a_chain_works_under_each_fork_from_the_first_on() {
         let hash = ask(&client, "eth_sendTransaction", sent);
         let transaction = ask(&client, "eth_getTransactionByHash", json!([hash]));
         let receipt = ask(&client, "eth_getTransactionReceipt", json!([hash]));
-        // Receipts have had a status since Byzantium, and before that the root of the state.
+        // Receipts have a status since Byzantium, and before that a state root.
         let has_status = *fork >= Hardfork::Byzantium;
         assert_eq!(receipt["status"] == "0x1", has_status, "{fork:?}: {receipt}");
         assert_eq!(receipt["root"].is_string(), !has_status, "{fork:?}: {receipt}");
@@ -41,7 +41,7 @@ fn a_chain_works_under_each_fork_from_the_first_on() {
         assert_eq!(has("blobGasUsed"), *fork >= Hardfork::Cancun, "{fork:?}");
         let kind = if *fork >= Hardfork::London { "0x2" } else { "0x0" };
         assert_eq!(transaction["type"], kind, "{fork:?}");
-        // The miner has what the transaction has left, and nothing for the block.
+        // The miner receives the fees above the base fee, but no block reward.
         let price = number(&receipt["effectiveGasPrice"]);
         let base_fee = if has("baseFeePerGas") { number(&block["baseFeePerGas"]) } else { 0 };
         let paid = ask(&client, "eth_getBalance", json!([MINER, "latest"]));
@@ -82,7 +82,7 @@ fn a_transaction_of_a_type_that_is_not_there_yet_is_refused_with_the_fork_that_h
             }
         }
     }
-    // So is one that comes signed.
+    // A signed transaction of an unsupported type is rejected too.
     let (new, old) = (under(Hardfork::London), under(Hardfork::Berlin));
     let request = json!([{ "from": new.devnet.addresses()[0], "to": SINK }]);
     let raw = ask(&client(&new), "eth_signTransaction", request);
@@ -145,7 +145,7 @@ fn execute_takes_nothing_there_and_what_needs_it_or_a_witness_is_refused_at_the_
     type Change = fn(&mut DevnetConfig);
     let cancun =
         |config: &mut DevnetConfig| config.execute_forks = vec![wire::ProtocolFork::Cancun];
-    // Each with the first fork that has what it needs.
+    // Each flag with the first fork that supports it.
     let flags: [(Change, &str, Hardfork); 5] = [
         (|config| config.verify_blocks = true, "--verify-blocks", Hardfork::Cancun),
         (cancun, "--execute-schema", Hardfork::Paris),
@@ -189,6 +189,6 @@ fn verification_is_refused_for_a_genesis_that_never_comes_to_cancun() {
     let error = start(None).unwrap_err().to_string();
     assert!(error.contains("--verify-blocks") && error.contains("cancunTime"), "{error}");
     assert_eq!(start(Some(0)).unwrap(), 1);
-    // The blocks before it are verified by execution alone, as those of any chain before that fork.
+    // Earlier blocks are verified only by execution, as on any chain before that fork.
     assert_eq!(start(Some(u64::MAX)).unwrap(), 1);
 }

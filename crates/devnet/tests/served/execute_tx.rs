@@ -1,4 +1,4 @@
-//! Transactions of type 0x05, which bring the witness of their EXECUTE beside their calldata.
+//! Transactions of type 0x05, which carry the witness for EXECUTE in addition to their calldata.
 
 use crate::support::{Served, ask, client, execute_input, failure, number, refused, serve};
 use alloy_consensus::TxEip1559;
@@ -13,14 +13,14 @@ use testkit::{CHAIN_ID, ETHER, Key, L2, TRANSACTION_GAS_CAP, execute_tx_of, rich
 use variants::{DialectName, Dialects, ExecuteExtension, ExecuteTail, VerdictCounts};
 use wire::ProtocolFork;
 
-/// Gas limit of a transaction unless a test has another.
+/// Default gas limit of transactions in this file.
 pub(crate) const GAS: u64 = 1_000_000;
 
 pub(crate) struct Scene {
     pub(crate) served: Served,
     pub(crate) client: Client,
     pub(crate) key: Key,
-    /// Input of EXECUTE for an empty block, in two parts.
+    /// Input of EXECUTE for an empty block, split into two parts.
     head: Vec<u8>,
     witness: Vec<u8>,
 }
@@ -53,7 +53,7 @@ impl Scene {
         ask(&self.client, method, params)
     }
 
-    /// A transaction for the block that calls this account with the head, or the precompile.
+    /// A transaction that calls this account, or the precompile, with the head of the input.
     pub(crate) fn tx(&self, nonce: u64, to: TxKind) -> ExecuteTx {
         ExecuteTx {
             chain_id: self.served.devnet.chain_id(),
@@ -75,7 +75,7 @@ impl Scene {
         self.signed(tx).encode().into()
     }
 
-    /// Sends a transaction that the pool takes, and returns its receipt.
+    /// Sends a transaction that the pool accepts, and returns its receipt.
     pub(crate) fn sent(&self, tx: ExecuteTx) -> Value {
         let hash = self.signed(tx.clone()).hash();
         assert_eq!(self.ask("eth_sendRawTransaction", json!([self.raw(tx)])), json!(hash));
@@ -93,24 +93,24 @@ impl Scene {
         node.read(|node| execute(node.chain.config()))
     }
 
-    /// Deploys a contract of this code.
+    /// Sets the code of an account.
     pub(crate) fn deploy(&self, address: Address, code: &[u8]) {
         self.ask("anvil_setCode", json!([address, Bytes::copy_from_slice(code)]));
     }
 }
 
-/// Takes all gas, as an operand of a call.
+/// GAS, as an operand of a call: forwards all gas.
 pub(crate) const ALL_GAS: [u8; 1] = hex!("5a");
 
-/// A contract that passes its calldata on to `0x12` with this operand as gas, and returns what
-/// comes back, or reverts.
+/// Code that forwards its calldata to `0x12` with this gas operand, and returns or reverts with the
+/// returndata.
 pub(crate) fn relay(gas: &[u8]) -> Vec<u8> {
     let call = [&hex!("365f5f375f5f365f5f6012")[..], gas, &hex!("f13d5f5f3e60")].concat();
     let succeeds = u8::try_from(call.len() + 5).unwrap();
     [&call[..], &[succeeds], &hex!("573d5ffd5b3d5ff3")].concat()
 }
 
-/// A contract that calls `0x12` so often with its calldata, and stops if all have succeeded.
+/// Code that calls `0x12` `count` times with its calldata, and stops if every call succeeds.
 fn many_times(count: usize) -> Vec<u8> {
     let copy = hex!("365f5f37");
     let call = |fails: u8| [&hex!("5f5f365f5f60125af11560")[..], &[fails], &hex!("57")].concat();
@@ -130,7 +130,7 @@ fn a_transaction_brings_the_witness_and_the_calldata_the_head() {
         (&json!(ExecuteTx::PRECOMPILE), &Value::Null)
     );
 
-    // The transaction in all forms.
+    // The transaction in each JSON-RPC representation.
     let hash = json!([signed.hash()]);
     assert_eq!(scene.ask("eth_getRawTransactionByHash", hash.clone()), json!(raw));
     let found = scene.ask("eth_getTransactionByHash", hash.clone());
@@ -142,11 +142,11 @@ fn a_transaction_brings_the_witness_and_the_calldata_the_head() {
     let block = scene.ask("eth_getBlockByNumber", json!(["latest", true]));
     assert_eq!(block["transactions"][0]["hash"], hash[0]);
 
-    // The trie of receipts has it under its type.
+    // The receipts trie contains the receipt with its type.
     let receipts = scene.ask("debug_getRawReceipts", json!(["latest"]));
     assert!(receipts[0].as_str().unwrap().starts_with("0x05"), "{receipts}");
 
-    // A second execution comes to the same.
+    // Re-execution has the same result.
     let trace = scene.ask("debug_traceTransaction", json!([hash[0], { "tracer": "callTracer" }]));
     assert_eq!(trace["gasUsed"], receipt["gasUsed"]);
     assert_eq!(trace["output"].as_str().map(str::len), Some(2 + 2 * 43), "{trace}");
@@ -158,7 +158,7 @@ fn the_witness_is_there_at_any_depth_and_only_while_the_frame_runs() {
     let relay = Address::repeat_byte(0xa1);
     scene.deploy(relay, &self::relay(&ALL_GAS));
     assert_eq!(scene.sent(scene.tx(0, relay.into()))["status"], "0x1");
-    // The same call by another transaction of the next block, or by eth_call, has no witness.
+    // The same call in a transaction of another type, or by `eth_call`, has no witness.
     let ethereum = scene.key.sign(TxEip1559 {
         chain_id: scene.served.devnet.chain_id(),
         nonce: 1,
@@ -220,7 +220,7 @@ fn a_field_that_is_not_the_blocks_fails_the_call_with_all_its_gas() {
             "{nonce}"
         );
     }
-    // The other versions, without what they need not say.
+    // The other versions, without their optional fields.
     let versions =
         [ExecuteTxVersion::V1 { blob_hashes: Vec::new() }, ExecuteTxVersion::V2 { anchor: None }];
     for (nonce, version) in (8..).zip(versions) {
@@ -268,7 +268,7 @@ fn a_request_as_the_node_prints_it_is_signed_and_sent_and_its_neighbours_are_ref
         request.as_object_mut().unwrap().remove(field).unwrap();
         request
     };
-    // The node signs it again, with the next nonce.
+    // The node signs it again with the next nonce.
     let hash = scene.ask("eth_sendTransaction", json!([without("nonce")]));
     assert_eq!(status(&hash), "0x1");
     let second = printed(hash);
@@ -276,7 +276,7 @@ fn a_request_as_the_node_prints_it_is_signed_and_sent_and_its_neighbours_are_ref
     for field in ["type", "chainId", "gas", "maxFeePerGas", "to", "value", "input", "execute"] {
         assert_eq!(second[field], first[field], "{field}");
     }
-    // With nothing but what no node can know.
+    // Only the fields that a node cannot fill in.
     let short = json!({ "input": first["input"], "execute": first["execute"] });
     let raw = scene.ask("eth_signTransaction", json!([short]));
     let signed = SignedExecuteTx::decode(&serde_json::from_value::<Bytes>(raw).unwrap()).unwrap();
@@ -315,7 +315,7 @@ fn a_request_as_the_node_prints_it_is_signed_and_sent_and_its_neighbours_are_ref
     request["from"] = json!(stranger);
     let said = refused(request);
     assert!(said.contains("a transaction of type 0x05 needs a signature"), "{said}");
-    // A call that fails is sent as well, and its block says so.
+    // A failing call is sent as well, and fails in its block.
     let mut request = short;
     request["execute"]["timestamp"] = json!("0x1");
     assert_eq!(status(&scene.ask("eth_sendTransaction", json!([request]))), "0x0");
@@ -334,8 +334,8 @@ fn without_the_dialect_the_type_does_not_exist() {
     assert!(said.contains("transaction type not supported"), "{said}");
 }
 
-/// The bound on the payload of a block is the price of bytes in it. A type that carried bytes for
-/// less would lift it.
+/// The price of bytes bounds a block's payload. A type that carried bytes for less would lift that
+/// bound.
 #[test]
 fn attack_no_byte_of_the_witness_is_cheaper_than_one_of_calldata() {
     for hardfork in [Hardfork::Cancun, Hardfork::Prague, Hardfork::Osaka, Hardfork::Amsterdam] {
@@ -368,17 +368,16 @@ fn attack_no_byte_of_the_witness_is_cheaper_than_one_of_calldata() {
             let hash = scene.ask("eth_sendRawTransaction", json!([raw]));
             let receipt = scene.ask("eth_getTransactionReceipt", json!([hash]));
             let same = number(&receipt["gasUsed"]);
-            // From Amsterdam on the amount is rounded up to the tokens of an address.
+            // From Amsterdam on, the amount is rounded up to the tokens of an address.
             let rounded = if hardfork == Hardfork::Amsterdam { 20 * 16 } else { 0 };
             assert!(
                 (same..=same + rounded).contains(&used),
                 "{hardfork:?}: {used}, expected {same}"
             );
             nonce += 2;
-            // A gas limit below that is refused before anything runs, and the limit itself is
-            // enough.
+            // A lower gas limit is rejected before execution, and this limit suffices.
             let tight = ExecuteTx { nonce, gas_limit: used - 1, ..tx.clone() };
-            // From Amsterdam on the pool does not know what the recipient costs.
+            // From Amsterdam on, the pool does not know the cost of the recipient.
             if hardfork != Hardfork::Amsterdam {
                 let said = scene.refused(tight);
                 assert!(said.contains("intrinsic gas") || said.contains("floor"), "{said}");
@@ -389,8 +388,8 @@ fn attack_no_byte_of_the_witness_is_cheaper_than_one_of_calldata() {
     }
 }
 
-/// The intrinsic gas pays for carrying the witness once. Hashing it in each of many calls is work
-/// of its own.
+/// The intrinsic gas pays for carrying the witness once. Hashing it in each of many calls is
+/// additional work.
 #[test]
 fn attack_each_of_many_calls_pays_for_the_witness_that_they_share() {
     let scene = Scene::new();
@@ -403,7 +402,7 @@ fn attack_each_of_many_calls_pays_for_the_witness_that_they_share() {
     };
     let eight = used(scene.sent(scene.tx(0, few.into())));
     let eighteen = used(scene.sent(scene.tx(1, many.into())));
-    // As much as calls with the whole input in their calldata.
+    // At least as much as calls with the whole input in their calldata.
     let input = [&scene.head[..], &scene.witness].concat();
     let least = 10 * Execute::default().run(&input, u64::MAX).unwrap().gas;
     assert!(eighteen - eight >= least, "{eighteen} for 18 calls, {eight} for 8, {least} expected");
@@ -427,7 +426,7 @@ fn the_pool_verifies_once_and_the_block_and_a_replacement_find_the_verdict() {
     assert_eq!(receipt["status"], "0x1");
     let VerdictCounts { hits, misses } = scene.counts();
     assert!(hits >= 1 && misses == 1, "{hits} hits, {misses} misses");
-    // A verdict says nothing about a call that holds less gas than its reserve.
+    // A verdict does not apply to a call with less gas than its reserve.
     scene.ask("evm_setAutomine", json!([true]));
     let (short, enough) = (Address::repeat_byte(0xa3), Address::repeat_byte(0xa4));
     scene.deploy(short, &relay(&hex!("615dc0")));
@@ -435,13 +434,13 @@ fn the_pool_verifies_once_and_the_block_and_a_replacement_find_the_verdict() {
     assert_eq!(scene.sent(scene.tx(1, short.into()))["status"], "0x0");
     assert_eq!(scene.sent(scene.tx(2, enough.into()))["status"], "0x1");
     assert_eq!(scene.counts().misses, 3, "the call that lacks gas was run twice");
-    // A verdict is about its block alone.
+    // A verdict only applies to its own block.
     let mut other = scene.tx(3, TxKind::Create);
     other.witness = [&other.witness[..], &[0]].concat().into();
     assert_eq!(scene.sent(other)["status"], "0x0");
 }
 
-/// The input of a block of an L2 in which BLAKE2F fails with all gas, for 2^32 - 1 rounds.
+/// Input of an L2 block in which BLAKE2F fails and uses all gas, because of 2^32 - 1 rounds.
 fn failing_precompile() -> Vec<u8> {
     const CALL: &[u8] = &hex!("63ffffffff60e01b5f52600160d4535f5f60d55f60095afa5000");
     let fork = ProtocolFork::Osaka;
@@ -452,7 +451,7 @@ fn failing_precompile() -> Vec<u8> {
     l2.seal(time, B256::ZERO, vec![call]).unwrap().0.input().unwrap()
 }
 
-/// A verdict that one node keeps decides nothing: another one has none.
+/// One node's cached verdict must not decide anything, because other nodes do not have it.
 #[test]
 fn a_node_without_verdicts_agrees_on_every_block() {
     let start = |config: &mut DevnetConfig| config.timestamp = Some(1_700_000_000);
@@ -474,11 +473,12 @@ fn a_node_without_verdicts_agrees_on_every_block() {
         let hash = signed.hash();
         let around = chain::Transaction::Execute(Sealed::new_unchecked(signed, hash).into());
         let initial = chain::initial_gas(&around, ProtocolFork::Osaka);
-        // The first warms the verdict. Then around the reserve, and far from it.
+        // The first transaction caches the verdict. The others have gas close to the reserve, and
+        // far from it.
         let near = (0..7).map(|step| initial + reserve - 3 + step);
         let least = chain::intrinsic_gas(&around, ProtocolFork::Osaka);
         let wide = (1..8).map(|step| initial + reserve / 8 * step);
-        // The floor of a small block is above what its call holds.
+        // For a small block, some of these limits are below the transaction's minimum gas.
         let given = near.chain(wide).filter(|gas| *gas >= least);
         for gas_limit in [TRANSACTION_GAS_CAP].into_iter().chain(given) {
             let receipt = warm.sent(of(nonce, gas_limit));
@@ -486,7 +486,7 @@ fn a_node_without_verdicts_agrees_on_every_block() {
             nonce += 1;
             let raw = warm.ask("debug_getRawBlock", json!(["latest"]));
             let raw: Bytes = serde_json::from_value(raw).unwrap();
-            // Fails unless gas and receipts are those of the header.
+            // Fails unless the gas and the receipts match the header.
             let imported = cold.import(&codec::RawBlock::decode(&raw).unwrap()).unwrap();
             cold.append(imported).unwrap();
         }
@@ -503,7 +503,7 @@ fn attack_what_the_pool_refuses_is_not_run() {
     scene.ask("eth_sendRawTransaction", json!([scene.raw(scene.tx(0, TxKind::Create))]));
     let kept = VerdictCounts { hits: 0, misses: 1 };
     assert_eq!(scene.counts(), kept);
-    // Each is work of its own, and none pays more than the one whose place it wants.
+    // Each would be new work, but none pays more than the transaction that it would replace.
     for byte in 0..3 {
         let mut other = scene.tx(0, TxKind::Create);
         other.witness = [&other.witness[..], &[byte]].concat().into();
@@ -513,7 +513,7 @@ fn attack_what_the_pool_refuses_is_not_run() {
     assert_eq!(scene.counts(), kept);
 }
 
-/// One of them pays, in the block.
+/// One of the replacements pays for verification, in the block.
 #[test]
 fn attack_replacements_are_not_verified_before_their_block() {
     let scene = Scene::new();
@@ -549,7 +549,7 @@ fn snapshots_reorgs_files_and_exports_keep_such_transactions() {
     assert_eq!(scene.ask("eth_getTransactionReceipt", hash.clone()), Value::Null);
     assert_eq!(scene.sent(tx.clone())["gasUsed"], receipt["gasUsed"]);
 
-    // Taken back, the transaction is mined again.
+    // After a rollback, the transaction is mined again.
     scene.ask("anvil_rollback", json!([1]));
     assert_eq!(scene.ask("eth_getTransactionReceipt", hash.clone()), Value::Null);
     assert_eq!(scene.sent(tx)["status"], "0x1");
@@ -562,8 +562,8 @@ fn snapshots_reorgs_files_and_exports_keep_such_transactions() {
     assert_eq!(other.ask("eth_getTransactionReceipt", hash.clone()), receipt);
     assert_eq!(other.ask("eth_getTransactionByHash", hash), found);
 
-    // A block in RLP is imported and executed again by a chain that has the type, and refused by
-    // one that has not.
+    // A chain with the transaction type imports and re-executes the block from RLP; a chain without
+    // it rejects the block.
     let raw: Bytes =
         serde_json::from_value(scene.ask("debug_getRawBlock", json!(["latest"]))).unwrap();
     let block = codec::RawBlock::decode(&raw).unwrap();

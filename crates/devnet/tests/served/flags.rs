@@ -1,5 +1,5 @@
-//! Each flag of stock anvil works on the devnet or is refused with a replacement, and leads to the
-//! same output.
+//! Each flag of stock anvil works on the devnet or is rejected with a replacement, and has the same
+//! effect on the output.
 
 use crate::support::{TOOLS, serve, tool};
 use clap::{CommandFactory as _, Parser};
@@ -19,16 +19,16 @@ struct Devnet {
     args: DevnetArgs,
 }
 
-/// A flag as anvil's help shows it.
+/// A flag in anvil's help.
 #[derive(Debug)]
 struct Flag {
     names: Vec<String>,
     takes_value: bool,
-    /// Environment variable with its default.
+    /// Environment variable and its default.
     variable: Option<String>,
 }
 
-/// Flags of anvil with their aliases.
+/// Flags of anvil and their aliases.
 fn flags_of_anvil() -> Vec<Flag> {
     let output = Command::new(TOOLS.anvil()).arg("--help").output().unwrap();
     let help = String::from_utf8(output.stdout).unwrap();
@@ -96,7 +96,7 @@ fn every_flag_of_anvil_is_taken_or_refused_with_advice() {
                     first => value_of(first).to_owned(),
                 });
             }
-            // Those that say something about a fork or an interval need one.
+            // Flags about a fork or an interval require one.
             if first.starts_with("--fork-") && first != "--fork-url" {
                 words.extend(["--fork-url".to_owned(), "http://127.0.0.1:1".to_owned()]);
             }

@@ -1,10 +1,10 @@
-//! forge against a devnet.
+//! forge with a devnet.
 
 use crate::support::{Served, TOOLS, execute_input, project, run, serve, tool};
 use alloy_primitives::Address;
 use std::path::Path;
 
-/// Runs the script with these flags, and returns the addresses that have code afterwards.
+/// Runs the script with these flags and returns forge's output.
 fn script(served: &Served, project: &Path, flags: &[&str]) -> String {
     let url = served.url();
     let base = ["script", "script/Deploy.s.sol", "--rpc-url", &url, "--broadcast"];
@@ -27,7 +27,7 @@ fn scripts_broadcast_in_every_way_that_forge_has() {
     for (done, flags) in ways.iter().enumerate() {
         script(&served, &project, flags);
         let nonces = served.cast(&["nonce", &served.devnet.addresses()[0].to_string()]);
-        // The last way is another account's.
+        // The last variant uses another account.
         assert_eq!(nonces, (3 * (done + 1).min(4)).to_string(), "{flags:?}");
     }
     assert_eq!(served.cast(&["nonce", &sender]), "3");

@@ -1,4 +1,4 @@
-//! Forks of stock anvil, and of a devnet.
+//! Forks of stock anvil and of a devnet.
 
 use crate::support::{PROBE, Served, TOOLS, run, serve, tool};
 use alloy_primitives::U256;
@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-/// A stock anvil; ended when dropped.
+/// Stock anvil process, stopped when dropped.
 struct Anvil(Child, String);
 
 impl Anvil {
@@ -36,7 +36,7 @@ impl Drop for Anvil {
 }
 
 const SECRET: &str = "0xac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80";
-/// The first contract that the first account creates.
+/// Address of the first contract that the first account creates.
 const CONTRACT: &str = "0x5FbDB2315678afecb367f032d93F642f64180aa3";
 const SINK: &str = "0x00000000000000000000000000000000000000aa";
 
@@ -44,7 +44,7 @@ fn cast(url: &str, arguments: &[&str]) -> String {
     run(tool(TOOLS.cast()).args(arguments).env("ETH_RPC_URL", url))
 }
 
-/// Puts a contract, a value, a log and a balance on a node: three blocks.
+/// Creates a contract, a value, a log and a balance on a node, in three blocks.
 fn prepare(url: &str) {
     cast(url, &["send", "--private-key", SECRET, "--create", PROBE.trim()]);
     cast(url, &["send", CONTRACT, "set(uint256)", "42", "--private-key", SECRET]);
@@ -57,7 +57,7 @@ fn check(remote: &str) {
     let fork: Served = serve(|config| *config = config.clone().forking(remote, None));
     let url = fork.url();
 
-    // State, code, storage, block hashes and logs read through.
+    // State, code, storage, block hashes and logs are read from the forked node.
     assert_eq!(cast(&url, &["block-number"]), "3");
     assert_eq!(cast(&url, &["call", CONTRACT, "value()(uint256)"]), "42");
     assert_eq!(cast(&url, &["code", CONTRACT]), cast(remote, &["code", CONTRACT]));
@@ -75,7 +75,7 @@ fn check(remote: &str) {
     let hash = block["transactions"][0].as_str().unwrap();
     assert_eq!(cast(&url, &["receipt", hash, "blockNumber"]), "2");
 
-    // Changes go on top, and the other node does not see them.
+    // Changes apply to the fork; the forked node does not see them.
     cast(&url, &["send", CONTRACT, "set(uint256)", "0", "--private-key", SECRET]);
     cast(&url, &["send", SINK, "--value", "1", "--private-key", SECRET]);
     assert_eq!(cast(&url, &["block-number"]), "5");
@@ -90,7 +90,7 @@ fn check(remote: &str) {
     assert_eq!(hash_of, cast(remote, &["block", "2", "--field", "hash"]));
     assert_eq!(cast(&url, &logs).matches("topics").count(), 2);
 
-    // And back to where it began, and to no fork at all.
+    // Reset to the forked block, and then to no fork at all.
     cast(&url, &["rpc", "anvil_reset", r#"{"forking":{}}"#]);
     assert_eq!(cast(&url, &["block-number"]), "3");
     assert_eq!(cast(&url, &["call", CONTRACT, "value()(uint256)"]), "42");
@@ -134,7 +134,7 @@ fn a_reset_goes_to_another_block_of_the_same_node_and_to_another_node() {
     let (first, second) = (serve(|_| {}), serve(|config| config.chain_id = Some(77)));
     prepare(&first.url());
     let url = |node: &Served| format!(r#"{{"forking":{{"jsonRpcUrl":"{}"}}}}"#, node.url());
-    // Not a fork yet.
+    // Not yet a fork.
     let devnet = serve(|_| {});
     cast(&devnet.url(), &["send", SINK, "--value", "9", "--private-key", SECRET]);
     cast(&devnet.url(), &["rpc", "anvil_reset", &url(&first)]);
@@ -142,14 +142,14 @@ fn a_reset_goes_to_another_block_of_the_same_node_and_to_another_node() {
     assert_eq!(cast(&devnet.url(), &["balance", SINK]), "5");
     assert_eq!(cast(&devnet.url(), &["call", CONTRACT, "value()(uint256)"]), "42");
 
-    // An earlier block of the same node; what was done since is gone.
+    // An earlier block of the same node; later changes are discarded.
     cast(&devnet.url(), &["send", SINK, "--value", "1", "--private-key", SECRET]);
     cast(&devnet.url(), &["rpc", "hardhat_reset", r#"{"forking":{"blockNumber":"0x1"}}"#]);
     assert_eq!(cast(&devnet.url(), &["block-number"]), "1");
     assert_eq!(cast(&devnet.url(), &["balance", SINK]), "0");
     assert_eq!(cast(&devnet.url(), &["call", CONTRACT, "value()(uint256)"]), "1");
 
-    // A plain reset leaves the fork, and the chain goes on from there.
+    // A plain reset ends the fork, and the new chain continues.
     cast(&devnet.url(), &["rpc", "anvil_reset"]);
     assert_eq!(cast(&devnet.url(), &["block-number"]), "0");
     assert_eq!(cast(&devnet.url(), &["code", CONTRACT]), "0x");
@@ -168,7 +168,7 @@ fn a_state_file_is_put_on_top_of_another_nodes_chain() {
     prepare(&other.url());
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("state.json");
-    // A fork whose state is written, and taken up by another fork of the same block.
+    // The state of a fork is dumped and loaded by another fork of the same block.
     let fork = |load: bool| {
         let fork = serve(|config| *config = config.clone().forking(other.url(), None));
         if load {
@@ -185,7 +185,7 @@ fn a_state_file_is_put_on_top_of_another_nodes_chain() {
     assert_eq!(cast(&url, &["block-number"]), "5");
     assert_eq!(cast(&url, &["balance", SINK]), "8");
     assert_eq!(cast(&url, &["call", CONTRACT, "value()(uint256)"]), "7");
-    // What is not in the file is asked for there, as before.
+    // Values that are not in the file are still read from the forked node.
     assert_eq!(cast(&url, &["code", CONTRACT]), cast(&other.url(), &["code", CONTRACT]));
     assert_eq!(cast(&url, &["balance", SINK, "--block", "3"]), "5");
     cast(&url, &["send", SINK, "--value", "1", "--private-key", SECRET]);
@@ -194,7 +194,7 @@ fn a_state_file_is_put_on_top_of_another_nodes_chain() {
         ("6".into(), "9".into())
     );
 
-    // One that was written elsewhere brings its accounts alone.
+    // Of a file from a node that is no fork, only the accounts are loaded.
     let elsewhere = serve(|_| {});
     cast(&elsewhere.url(), &["rpc", "anvil_setBalance", SINK, "0x64"]);
     cast(&elsewhere.url(), &["rpc", "evm_mine"]);
@@ -214,7 +214,7 @@ fn a_state_that_is_not_in_a_file_is_said_to_be_missing_and_never_taken_for_zero(
         let written = serve(|config| config.preserve_states = with_past);
         prepare(&written.url());
         written.devnet.dump_state(&file).unwrap();
-        // Headers may name any state, that of nothing at all too.
+        // Headers may contain any state root, including the empty one.
         let text = std::fs::read_to_string(&file).unwrap();
         let mut value: serde_json::Value = serde_json::from_str(&text).unwrap();
         let empty = "0x56e81f171bcc55a6ff8345e692c0f86e5b48e01b996cadc001622fb5e363b421";
@@ -265,7 +265,7 @@ fn blocks_on_top_have_the_gas_limit_and_the_base_fee_of_the_flags_if_there_are_a
             cast(&url, &["rpc", "anvil_reset", r#"{"forking":{}}"#]);
         }
         assert_eq!(header(&url), ["40000000", "77"]);
-        // What the base fee follows from is a block like any other.
+        // The first new block is a regular parent for the base fee of the next.
         assert_eq!(header(&url)[0], "40000000");
         assert_ne!(own, ["40000000", "77"].map(str::to_owned));
     }
@@ -292,7 +292,7 @@ fn credentials_of_the_other_node_are_not_shown() {
     for text in shown {
         assert!(text.contains(&address) && !text.contains(secret), "{text}");
     }
-    // Nobody listens there.
+    // Nothing listens on this port.
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let fork = |config: &mut DevnetConfig| {
         *config = config.clone().forking(at("127.0.0.1:1"), None);

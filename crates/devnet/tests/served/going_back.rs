@@ -1,5 +1,5 @@
-//! Undoing blocks: after any work on a branch that is undone, the chain is the same as without that
-//! work.
+//! Undoing blocks: after any work on a branch that is undone, the chain is the same as if that work
+//! had never happened.
 
 use crate::support::{Served, serve};
 use alloy_genesis::ChainConfig;
@@ -10,42 +10,42 @@ use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use testkit::Random;
 
-/// Writes the word that it is called with to slot 0.
+/// Writes its calldata word to slot 0.
 const STORE: [u8; 5] = hex!("5f355f5500");
 /// Does nothing.
 const STOP: [u8; 1] = hex!("00");
 const CONTRACT: Address = Address::repeat_byte(0xc0);
-/// Accounts whose balance and code are changed.
+/// Accounts whose balance and code change.
 const OTHERS: [Address; 2] = [Address::repeat_byte(0xa1), Address::repeat_byte(0xa2)];
-/// A rich account whose key is unknown: it sends only while it is impersonated.
+/// A funded account with an unknown key, which can only send while it is impersonated.
 const STRANGER: Address = Address::repeat_byte(0xb1);
-/// Number of newest transactions whose receipts are compared.
+/// Number of recent transactions whose receipts are compared.
 const RECEIPTS: usize = 10;
 
-/// State that the walk may change, so small that the same changes repeat.
+/// State that the walk can change. It is small, so that the same changes repeat.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 struct State {
     slot: u64,
     balances: [u64; 2],
     codes: [u8; 2],
-    /// Number of transactions of the stranger.
+    /// Nonce of the stranger.
     nonce: u64,
-    /// Written values, changed or not: the only values in the tries of a fork.
+    /// Written values, changed or not: on a fork, only these are in the tries.
     written: BTreeSet<Written>,
 }
 
-/// A written value: kind, index of the account, and `true` if the value changed.
+/// A write: its kind, the index of the account, and `true` if the value changed.
 type Written = (&'static str, usize, bool);
 
 /// Content of a block of the walk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 enum Content {
     Nothing,
-    /// A transfer of a wei to another account.
+    /// A transfer of one wei to another account.
     Transfer(usize),
     /// A word for slot 0.
     Store(u64),
-    /// A transfer of a wei from the stranger.
+    /// A transfer of one wei from the stranger.
     Stranger(usize),
 }
 
@@ -53,9 +53,9 @@ enum Content {
 struct Block {
     hash: B256,
     time: u64,
-    /// Transaction of the block.
+    /// Hash of the block's transaction.
     sent: Option<B256>,
-    /// State after the block, with later cheats.
+    /// State after the block, including later cheats.
     state: State,
 }
 
@@ -70,13 +70,13 @@ struct Walk {
     dice: Random,
     start: Model,
     model: Model,
-    /// Chains of the snapshots, with their clocks.
+    /// Chains of the snapshots, with the time of their clocks.
     snapshots: BTreeMap<u64, (Model, u64)>,
     /// Block hashes by all inputs that may determine them.
     made: HashMap<(B256, State, Content, u64), B256>,
     /// Sent transactions, oldest first.
     sent: Vec<B256>,
-    /// Time of the clock, which changes only by cheats.
+    /// Time of the clock, which only cheats change.
     clock: u64,
     /// Timestamp set for the next block.
     next: Option<u64>,
@@ -88,9 +88,9 @@ struct Walk {
     /// Number of older states that can be read.
     history: u64,
     sender: Address,
-    /// Number of blocks that were rebuilt.
+    /// Number of blocks that were rebuilt identically.
     again: usize,
-    /// `true` if the walk resets to the start from time to time.
+    /// `true` if the walk sometimes resets the chain.
     resets: bool,
 }
 
@@ -189,7 +189,7 @@ impl Walk {
                 self.impersonated = false;
                 self.went_back();
             }
-            // Without resets, so that blocks are made again as often.
+            // A walk without resets reverts instead, so that as many blocks are rebuilt.
             10 if !self.resets => self.revert(),
             11 => {
                 self.impersonated = !self.impersonated;
@@ -205,7 +205,7 @@ impl Walk {
                 self.ask("evm_increaseTime", json!([seconds]));
             }
             13 => {
-                // Also a time before the head's, which no block gets.
+                // Includes times before the head's, which no block can have.
                 let time = (self.head().time + 10 * self.dice.below(3)).saturating_sub(5);
                 (self.clock, self.next) = (time, None);
                 self.ask("evm_setTime", json!([time]));
@@ -221,12 +221,12 @@ impl Walk {
         }
         let id = ids[self.dice.below(ids.len() as u64) as usize];
         assert_eq!(self.ask("evm_revert", json!([format!("{id:#x}")])), json!(true));
-        // It and all that are younger are gone.
+        // The snapshot and all later ones are removed.
         (self.model, self.clock) = self.snapshots.split_off(&id).remove(&id).unwrap();
         self.next = None;
     }
 
-    /// A transaction of the stranger, which is refused unless it is impersonated.
+    /// Sends a transaction of the stranger, which is rejected unless it is impersonated.
     fn sent_by_stranger(&self, request: &Value) -> Option<Value> {
         let sent = self.client.request::<_, Value>("eth_sendTransaction", json!([request]));
         match (sent, self.impersonated) {
@@ -247,7 +247,8 @@ impl Walk {
             _ => Content::Store(self.dice.below(2)),
         };
         let Block { hash: parent, time: last, state: before, .. } = self.head().clone();
-        // Mostly, so that the same block is made again and again; otherwise the clock decides.
+        // A fixed interval in most cases, so that identical blocks repeat; otherwise the clock
+        // decides.
         if self.dice.below(16) > 0 {
             self.next = Some(last + 10);
             self.ask("evm_setNextBlockTimestamp", json!([last + 10]));
@@ -300,7 +301,7 @@ impl Walk {
         assert_eq!(block["parentHash"], json!(parent));
         let hash: B256 = block["hash"].as_str().unwrap().parse().unwrap();
         if let Some(sent) = sent {
-            // It is there when the send has answered.
+            // The receipt is available once the send has returned.
             let receipt = self.ask("eth_getTransactionReceipt", json!([sent]));
             assert_eq!((&receipt["status"], &receipt["from"]), (&json!("0x1"), &json!(from)));
             assert_eq!(receipt["blockHash"], json!(hash));
@@ -313,7 +314,7 @@ impl Walk {
             self.again += 1;
         }
         self.model.blocks.push(Block { hash, time, sent, state: after });
-        // What it is traced on is the state that it was made on this time.
+        // The block is traced on the state on which it was built this time.
         if let (Some(sent), Content::Store(_)) = (sent, content) {
             let options = json!({ "tracer": "prestateTracer" });
             let traced = self.ask("debug_traceTransaction", json!([sent, options]));
@@ -324,7 +325,7 @@ impl Walk {
         }
     }
 
-    /// Compares all readable data.
+    /// Compares everything that can be read.
     fn check(&self) {
         let height = self.first + self.model.blocks.len() as u64 - 1;
         assert_eq!(hex_number(&self.ask("eth_blockNumber", json!([]))), height);
@@ -353,7 +354,8 @@ impl Walk {
                 assert_eq!(code, json!(code_of(state.codes[other])), "code at {tag}");
             }
         }
-        // A transaction of a branch that is gone has no receipt, unless it stands in a block again.
+        // A transaction of an undone branch has no receipt unless a current block includes it
+        // again.
         for sent in self.sent.iter().rev().take(RECEIPTS) {
             let receipt = self.ask("eth_getTransactionReceipt", json!([sent]));
             let block = self.model.blocks.iter().find(|block| block.sent == Some(*sent));
@@ -380,7 +382,7 @@ fn code_of(code: u8) -> Bytes {
     }
 }
 
-/// A devnet that has the contract from its first block on.
+/// A devnet whose genesis contains the contract.
 fn with_contract(change: impl FnOnce(&mut enshrine_devnet::DevnetConfig)) -> Served {
     let mut genesis = chain::empty_genesis(wire::ProtocolFork::Osaka);
     let at_once = Some(0);
@@ -433,7 +435,7 @@ fn nor_does_it_where_another_chain_is_continued() {
         *config = config.clone().forking(other.url(), None);
         config.time = TimeOfDay::manual(1_700_000_000);
     });
-    // A reset would leave that chain.
+    // A reset would end the fork.
     Walk { resets: false, ..Walk::new(&fork, 3, u64::MAX) }.go(500);
 }
 
@@ -458,7 +460,7 @@ fn a_block_that_is_made_again_on_another_state_is_traced_on_that_one() {
     let first = made(1);
     walk.ask("anvil_rollback", json!([1]));
     let second = made(2);
-    // Both blocks write 0 over another word, which costs the same and leaves the same behind.
+    // Both blocks overwrite another word with 0, which has the same cost and the same result.
     assert_eq!(first.0, second.0);
     assert_eq!((first.1, second.1), (1, 2));
 }
@@ -473,9 +475,8 @@ fn what_comes_in_the_midst_of_a_reorganisation_does_not_wait_for_another_caller(
     let accounts = ask("eth_accounts", json!([]));
     ask("anvil_mine", json!([16]));
     for round in 0..100 {
-        // Each sender in turn: by the time that it sends again, no reorganisation takes its last
-        // transaction away. If one did, a nonce that was given out before would have to wait for
-        // another.
+        // Senders take turns, so that no reorganisation can remove a sender's last transaction by
+        // the time it sends again. Otherwise a later nonce could be queued behind the missing one.
         let transfer = json!({ "from": accounts[round % 10], "to": accounts[0], "value": "0x1" });
         std::thread::scope(|scope| {
             scope.spawn(|| ask("anvil_reorg", json!([8, []])));

@@ -1,4 +1,4 @@
-//! Habits that users of anvil count on.
+//! Behaviour of anvil that its users rely on.
 
 use crate::support::{PROBE, Served, ask, client, number, serve};
 use alloy_primitives::U256;
@@ -11,7 +11,7 @@ use std::{
 };
 
 const SINK: &str = "0x00000000000000000000000000000000000000aa";
-/// Returns the word in slot 0, and then writes the word that it is called with there.
+/// Returns the word in slot 0, then overwrites it with the calldata word.
 const SWAP: &str = "0x5f545f525f355f5560205ff3";
 const SWAPPER: &str = "0x00000000000000000000000000000000000000cc";
 
@@ -129,7 +129,7 @@ fn calls_are_traced_alone_and_one_after_another() {
     assert_eq!(results[0][0]["value"], word(4));
     assert!(results[0][1]["error"].as_str().unwrap().contains("OutOfGas"), "{results}");
     assert_eq!(results[1][0]["value"], word(5));
-    // None of it is there afterwards.
+    // The calls do not change the state.
     assert_eq!(ask(&client, "eth_getStorageAt", json!([SWAPPER, "0x0", "latest"])), word(0));
 }
 
@@ -213,7 +213,7 @@ fn who_has_a_transaction_filled_that_fails_is_told_so() {
     let (client, from) = (client(&served), served.devnet.addresses()[0]);
     let failing = json!({ "from": from, "data": "0xfe" });
     assert!(client.request::<_, Value>("eth_fillTransaction", json!([failing])).is_err());
-    // Sent, it fails on the chain.
+    // The same transaction is sent, and fails on chain.
     let sent = ask(&client, "eth_sendTransaction", json!([failing]));
     assert_eq!(ask(&client, "eth_getTransactionReceipt", json!([sent]))["status"], "0x0");
     let good = json!({ "from": from, "to": SINK });
@@ -261,10 +261,10 @@ fn the_gas_of_all_instructions_and_of_the_transaction_itself_is_what_is_used() {
     let served = serve(|_| {});
     let (client, from) = (client(&served), served.devnet.addresses()[0]);
     ask(&client, "anvil_setCode", json!([SWAPPER, SWAP]));
-    // Calls the swapper without arguments, with all gas but a 64th, and stops.
+    // Calls the swapper without arguments and with all but a 64th of the gas, then stops.
     let call = format!("0x5f5f5f5f5f73{}5af100", &SWAPPER[2..]);
     ask(&client, "anvil_setCode", json!([CALLER, call]));
-    // An estimate would do without what the call does.
+    // Set the gas limit, because an estimate would be too low for the inner call.
     let send = json!([{ "from": from, "to": CALLER, "gas": "0x186a0" }]);
     let hash = ask(&client, "eth_sendTransaction", send.clone());
     let receipt = ask(&client, "eth_getTransactionReceipt", json!([hash]));
@@ -283,7 +283,7 @@ fn the_gas_of_all_instructions_and_of_the_transaction_itself_is_what_is_used() {
         assert_eq!(of_block["blockHash"], receipt["blockHash"]);
         assert_eq!(of_block["transactions"], json!([of_transaction]));
     }
-    // Each of two in one block has its own.
+    // Two transactions in one block are reported separately.
     ask(&client, "evm_setAutomine", json!([false]));
     for _ in 0..2 {
         ask(&client, "eth_sendTransaction", send.clone());

@@ -1,4 +1,4 @@
-//! viem, ethers and hardhat against a devnet. Their packages are installed once, below `target`, at
+//! viem, ethers and hardhat with a devnet. Their packages are installed once, below `target`, at
 //! the versions and hashes that `test/clients` pins.
 
 use crate::support::{PROBE, TOOLS, execute_input, run, serve, tool};

@@ -1,4 +1,4 @@
-//! A devnet over its port, with requests of clients and tools.
+//! A devnet behind its port, tested with clients and tools.
 
 mod allowance;
 mod alloy;

@@ -1,4 +1,4 @@
-//! The market for EXECUTE gas on a devnet: calls, estimates, traces, snapshots and state files.
+//! The EXECUTE gas market on a devnet: calls, estimates, traces, snapshots and state files.
 
 use crate::support::{Served, execute_input, serve};
 use alloy_consensus::TxEip1559;
@@ -11,9 +11,9 @@ use variants::market::{LIMIT, MARKET_ADDRESS, excess_at, next_excess, price};
 
 const EXECUTE: &str = "0x0000000000000000000000000000000000000101";
 const BASE_FEE: u64 = 1_000_000_000;
-/// Gas that a call of EXECUTE takes here, for any input.
+/// Gas of every EXECUTE call in this file, whatever its input.
 const CALL: u64 = 400_000;
-/// Flat schedules: three calls of the second fill a block.
+/// Flat gas schedules; three calls with the second one fill a block.
 const CHEAP: &str = "400000+0";
 const FILLING: &str = "20000000+0";
 
@@ -75,7 +75,7 @@ impl Scene {
         serde_json::from_value(self.ask("eth_sendRawTransaction", raw)).unwrap()
     }
 
-    /// Price, excess and limit from the contract.
+    /// Price, excess and limit, read from the contract.
     fn market(&self, at: &str) -> [u64; 3] {
         let call = json!([{ "to": MARKET_ADDRESS }, at]);
         let words: Bytes = serde_json::from_value(self.ask("eth_call", call)).unwrap();
@@ -107,14 +107,14 @@ fn the_price_begins_where_execute_costs_what_it_does_without_a_market_and_follow
     assert_eq!(scene.market("latest")[1], next_excess(excess, LIMIT, BASE_FEE));
     assert_eq!(scene.market("0x0")[1], excess, "states that are past have theirs");
 
-    // Why, wherever one looks.
+    // All methods report the same reason.
     let refused = "beyond the block's limit of EXECUTE gas: with this call the block takes 80000000, \
                    the limit is 60000000";
     let explained = scene.ask("enshrine_explainExecute", json!([hashes[3]]));
     assert_eq!(explained[0]["verdict"], "refused");
     assert_eq!(explained[0]["reason"], refused);
     assert_eq!(scene.ask("enshrine_explainExecute", json!([hashes[2]]))[0]["verdict"], "valid");
-    // Of blocks that are traced as a whole, too, in which each finds what those before have taken.
+    // So do traces of whole blocks, in which each call sees the usage of the ones before it.
     let at = scene.ask("eth_blockNumber", json!([]));
     let traces = scene.ask("debug_traceBlockByNumber", json!([at, { "tracer": "callTracer" }]));
     let parity = scene.ask("trace_block", json!([at]));
@@ -136,7 +136,7 @@ fn the_price_begins_where_execute_costs_what_it_does_without_a_market_and_follow
 #[test]
 fn a_call_costs_by_the_price_and_base_fee_of_the_block_that_it_is_made_at() {
     let scene = Scene::new(CHEAP);
-    // What the call has left shows what it has taken: the gas that is asked of it to succeed.
+    // The minimum gas limit with which a call succeeds shows its cost.
     let least = |at: &str| {
         let (mut low, mut high) = (21_000, 2_000_000);
         while high - low > 1 {
@@ -187,11 +187,11 @@ fn an_estimate_is_enough_though_the_price_rises_and_the_base_fee_falls_meanwhile
     let ratio = estimate as f64 / without as f64;
     assert!((ratio - 9.0 / 7.0).abs() < 0.01, "{estimate} {without}");
     assert_eq!(scene.number("eth_estimateGas", request(&scene)), estimate, "it leaves no trace");
-    // By the block behind which the next one comes, whose base fee it knows to be an eighth lower.
+    // At the head, the estimate already knows that the next block's base fee is an eighth lower.
     let at_head = json!([request(&scene)[0], "latest"]);
     let ratio = scene.number("eth_estimateGas", at_head) as f64 / without as f64;
     assert!((ratio - 9.0 / 8.0).abs() < 0.01, "{ratio}");
-    // A block that fills the limit, with a base fee that has fallen as far as it can behind it.
+    // Worst case: a block that uses the whole limit, followed by the lowest possible base fee.
     scene.ask("evm_setAutomine", json!([false]));
     for nonce in 0..3 {
         scene.send(nonce, 26_000_000);
@@ -221,7 +221,7 @@ fn snapshots_state_files_and_resets_take_the_price_with_them() {
     assert_eq!(scene.market("latest"), begin);
     assert_eq!(scene.ask("anvil_loadState", json!([dump])), json!(true));
     assert_eq!(scene.market("latest"), then);
-    // A pending block is priced as the block will be.
+    // The pending block has the price that the next block will have.
     assert_eq!(scene.market("pending")[2], LIMIT);
     scene.ask("evm_mine", json!([]));
     assert_eq!(scene.market("latest")[1], then[1] - LIMIT / 2);
@@ -252,7 +252,7 @@ fn a_fork_opens_a_market_where_there_is_none_and_goes_on_with_one_that_there_is(
     let opened = Scene::of(forking(true, &plain.url()));
     let [wei, ..] = opened.market("latest");
     assert!(wei.abs_diff(BASE_FEE) < BASE_FEE / 7, "{wei}");
-    // Without the flag there is none.
+    // Without the flag there is no market.
     let none = Scene::of(forking(false, &plain.url()));
     assert_eq!(none.ask("eth_getCode", json!([MARKET_ADDRESS, "latest"])), json!("0x"));
     let nothing = json!([{ "to": MARKET_ADDRESS }, "latest"]);

@@ -1,4 +1,4 @@
-//! Fork mode with providers that are busy, slow, silent or wrong.
+//! Forking from providers that are busy, slow, silent or wrong.
 
 use crate::support::{Served, serve};
 use alloy_primitives::U256;
@@ -17,17 +17,18 @@ use std::{
 };
 use tokio::runtime::{Builder, Runtime};
 
-/// A provider's treatment of a request, by the number of the posted request: an answer with its
-/// status, or the answer of the node behind. It gets a batch as a whole first, then part by part.
+/// Decides on a provider's response by the number of the HTTP request: a response with its status,
+/// or `None` to forward the request to the node. Called for a batch as a whole first, then for each
+/// of its requests.
 type Manners = dyn Fn(usize, &Value) -> Option<(u16, String)> + Send + Sync;
 
-/// A provider in front of a node.
+/// A proxy in front of a node that behaves like a provider.
 pub(crate) struct Provider {
     pub(crate) url: String,
     counts: Arc<Counts>,
 }
 
-/// Numbers of requests.
+/// Counters of requests.
 #[derive(Default)]
 struct Counts {
     posts: AtomicUsize,
@@ -68,7 +69,7 @@ impl Provider {
     }
 }
 
-/// Handles requests until the client is gone or an I/O error ends the connection.
+/// Serves requests until the client disconnects or an I/O error ends the connection.
 fn serve_connection(stream: TcpStream, behind: &str, manners: &Manners, count: &Counts) {
     let node = Client::new(behind, ClientOptions::default()).unwrap();
     let mut reader = BufReader::new(stream.try_clone().unwrap());
@@ -128,13 +129,13 @@ pub(crate) fn runtime() -> Runtime {
     Builder::new_multi_thread().enable_all().build().unwrap()
 }
 
-/// A fork with a short retry pause.
+/// A fork with a short pause between retries.
 pub(crate) fn patient(url: &str) -> Fork {
     Fork { backoff: Duration::from_millis(1), ..Fork::at(url, None) }
 }
 
 pub(crate) fn start(runtime: &Runtime, fork: Fork) -> Result<Devnet, String> {
-    // Each block has a slot of its own for its time.
+    // With mainnet's increasing timestamps, each block has its own beacon root slot.
     let devnet = Devnet::builder().mainnet().with(|config| config.origin = Origin::Fork(fork));
     runtime.block_on(devnet.spawn()).map_err(|error| error.to_string())
 }
@@ -143,7 +144,7 @@ pub(crate) fn client(devnet: &Devnet) -> Client {
     Client::new(&devnet.endpoint(), ClientOptions::default()).unwrap()
 }
 
-/// A node with balances that no other node has.
+/// A node with distinctive balances.
 pub(crate) fn node() -> Served {
     let node = serve(|_| {});
     let client = client(&node.devnet);
@@ -168,7 +169,7 @@ pub(crate) fn check_balances(devnet: &Devnet) {
     }
 }
 
-/// Answers 429; for a batch, to the batch as a whole.
+/// A 429 error for a request, or for a batch as a whole.
 fn busy(request: &Value) -> String {
     let error = json!({ "code": 429, "message": "Too Many Requests" });
     json!({ "jsonrpc": "2.0", "id": request["id"], "error": error }).to_string()
@@ -184,7 +185,7 @@ fn a_provider_that_is_busy_for_every_third_request_gives_all_that_it_has() {
         let devnet = start(&runtime, patient(&provider.url)).unwrap();
         check_balances(&devnet);
     }
-    // As HTTP alone knows it, and with a server that has failed.
+    // Errors by HTTP status only, and of a failed server.
     for (status, text) in [(429, "slow down"), (503, "")] {
         let provider = Provider::start(&node, move |number, _| {
             (number % 3 == 0).then(|| (status, text.to_owned()))
@@ -201,7 +202,7 @@ fn what_a_provider_refuses_for_good_is_said_in_its_own_words() {
     let fork = Fork { retries: 2, ..patient(&always.url) };
     let error = start(&runtime, fork).unwrap_err();
     assert!(error.contains("Too Many Requests") && error.contains("429"), "{error}");
-    // Two questions at once, each asked thrice.
+    // Two concurrent requests with two retries each.
     assert!(always.requests() <= 6, "{} requests", always.requests());
 
     let page = Provider::start(&node, |_, _| Some((502, "<h1>bad gateway</h1>".to_owned())));
@@ -209,7 +210,7 @@ fn what_a_provider_refuses_for_good_is_said_in_its_own_words() {
     assert!(error.contains("the forked node fails: HTTP 502"), "{error}");
     assert!(error.contains("bad gateway"), "{error}");
 
-    // Later on, too: who asks here is told what was said there.
+    // Also after startup: the forked node's error is passed on to the caller.
     let unwilling = Provider::start(&node, |_, request| {
         let asked = request["params"][0] == json!(account(1));
         let error = json!({ "code": -32_001, "message": "not for you" });
@@ -225,7 +226,7 @@ fn what_a_provider_refuses_for_good_is_said_in_its_own_words() {
     let balance: U256 = client(&devnet).request("eth_getBalance", asked).unwrap();
     assert_eq!(balance, U256::from(2_000));
 
-    // A transaction that needs what is refused is in no other's way.
+    // A transaction that needs a value which the provider refuses does not block others.
     let send = |to: u64| {
         let from = devnet.addresses()[0];
         let request = json!([{ "from": from, "to": account(to), "value": "0x1", "gas": "0x5208" }]);
@@ -245,15 +246,15 @@ fn what_is_asked_at_the_same_time_is_posted_as_one() {
     let (node, runtime) = (node(), runtime());
     let provider = Provider::start(&node, |_, _| None);
     let devnet = start(&runtime, Fork::at(&provider.url, None)).unwrap();
-    // One after another they would be twenty times as long on their way.
+    // Sequential requests would take twenty times as many round trips.
     let (posts, asked) = (provider.posts(), provider.requests());
     assert!(asked >= 30, "{asked} requests");
     assert!(posts <= 5, "{posts} posts for {asked} requests");
     check_balances(&devnet);
     // Balance, nonce and code of an account.
     assert_eq!((provider.posts() - posts, provider.requests() - asked), (12, 36));
-    // What the system calls of a block read is there, but for what depends on its time; of hashes,
-    // one question is enough for eight blocks.
+    // The slots that a block's system calls read are prefetched, except those that depend on its
+    // time; one request prefetches the hashes of eight blocks.
     for expected in [(1, 2), (2, 10), (1, 2)] {
         let (posts, asked) = (provider.posts(), provider.requests());
         let _: Value = client(&devnet).request("evm_mine", ()).unwrap();
@@ -302,7 +303,7 @@ fn of_a_batch_that_is_answered_in_part_and_in_another_order_the_rest_is_asked_fo
         let answer = |(index, part): (usize, &Value)| match index % 3 {
             0 => serde_json::from_slice(&behind.post(part.to_string()).unwrap()).unwrap(),
             1 => serde_json::from_str(&busy(part)).unwrap(),
-            // The answer to a request that was not made.
+            // A response to a request that was never sent.
             _ => json!({ "jsonrpc": "2.0", "id": 1_000_000 + index, "result": "0x7" }),
         };
         let answers: Vec<Value> = parts.iter().enumerate().map(answer).rev().collect();
@@ -317,7 +318,7 @@ fn of_a_batch_that_is_answered_in_part_and_in_another_order_the_rest_is_asked_fo
 fn a_provider_that_does_not_answer_is_given_up() {
     let (node, runtime) = (node(), runtime());
     let silent = Provider::start(&node, |number, _| {
-        // It answers what a fork begins with, and then no more.
+        // It answers the requests at startup, and none afterwards.
         if number > 1_000 {
             loop {
                 thread::park();
@@ -332,12 +333,12 @@ fn a_provider_that_does_not_answer_is_given_up() {
     let asked = json!([account(1), "latest"]);
     let error = client(&devnet).request::<_, Value>("eth_getBalance", asked).unwrap_err();
     assert!(error.to_string().contains("no answer within 0.2 s"), "{error}");
-    // What a block needs of the system contracts is asked for once, with one retry.
+    // The system contracts' slots for a block are requested once, with one retry.
     let posts = silent.posts();
     let error = client(&devnet).request::<_, Value>("evm_mine", json!([])).unwrap_err();
     assert!(error.to_string().contains("no answer within 0.2 s"), "{error}");
     assert_eq!(silent.posts() - posts, 2);
-    // What is known here is still told.
+    // Known values are still returned.
     let number: U256 = client(&devnet).request("eth_blockNumber", json!([])).unwrap();
     assert_eq!(number, U256::ONE);
 }
@@ -378,7 +379,7 @@ fn who_reads_does_not_wait_for_a_cheat_that_waits_for_the_provider() {
                 thread::sleep(Duration::from_millis(5));
             }
             let read = number();
-            // The request that does wait is not to wait forever.
+            // Release the blocked request, so that a failure does not hang the test.
             holds.store(false, Ordering::SeqCst);
             assert_eq!(read.unwrap(), "0x1", "{method}");
             assert!(cheat.join().unwrap().is_ok(), "{method}");
@@ -406,7 +407,7 @@ fn a_provider_that_lies_breaks_nothing_but_the_answer() {
             (request["method"] == method).then(|| (200, answer.to_string()))
         })
     };
-    // At the start.
+    // At startup.
     let block: Value =
         client(&node.devnet).request("eth_getBlockByNumber", json!(["0x1", false])).unwrap();
     let other = lie("eth_getBlockByNumber", block);
@@ -423,7 +424,7 @@ fn a_provider_that_lies_breaks_nothing_but_the_answer() {
         let error = started.err().unwrap_or_else(|| panic!("{method} {result} is believed"));
         assert!(error.contains("--fork-url"), "{method} {result}: {error}");
     }
-    // And later.
+    // After startup.
     let long = lie("eth_getStorageAt", json!(format!("0x{}", "1".repeat(100))));
     let devnet = start(&runtime, patient(&long.url)).unwrap();
     let asked = json!([account(1), "0x0", "latest"]);
@@ -449,20 +450,20 @@ fn what_was_answered_once_is_not_asked_again_until_the_block_is_another() {
     assert_eq!(second, 2, "the chain id and the block are asked for alone");
     assert!(asked(&Fork { cache: None, ..fork.clone() }) >= first);
 
-    // What cannot be read is passed over.
+    // An unreadable file is ignored.
     let chain = std::fs::read_dir(folder.path()).unwrap().next().unwrap().unwrap();
     let file = chain.path().join("1/enshrine.json");
     let text = std::fs::read_to_string(&file).unwrap();
     std::fs::write(&file, &text[..text.len() / 2]).unwrap();
     assert_eq!(asked(&fork), first);
-    // And what was written of another block with that number.
+    // So is a file of another block with the same number.
     let hash: Value = serde_json::from_str(&text).unwrap();
     let other = text.replace(hash["block"].as_str().unwrap(), &format!("0x{:064x}", 7));
     std::fs::write(&file, other).unwrap();
     assert_eq!(asked(&fork), first);
 
-    // What anvil has kept is read too, and left as it is: it has no block, and says where it is
-    // from.
+    // anvil's cache is read too, but never modified. It lacks the block's hash and contains the
+    // provider's host instead.
     std::fs::remove_file(&file).unwrap();
     let mut kept: Value = serde_json::from_str(&text).unwrap();
     kept.as_object_mut().unwrap().remove("block");

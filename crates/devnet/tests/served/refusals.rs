@@ -1,4 +1,4 @@
-//! EXECUTE's reason for a refusal is in errors, in traces, and available later.
+//! EXECUTE's reason for a refusal is reported in errors and traces, and can be queried later.
 
 use crate::support::{Served, TOOLS, execute_input, execute_input_with, serve, tool};
 use alloy_eips::eip4895::Withdrawal;
@@ -6,7 +6,7 @@ use client::{Client, ClientError, ClientOptions};
 use serde_json::{Value, json};
 
 const EXECUTE: &str = "0x0000000000000000000000000000000000000101";
-/// Forwards its calldata to EXECUTE, and reverts without data if that fails.
+/// Forwards its calldata to EXECUTE and reverts without data if the call fails.
 const FORWARDER: &str = "0x365f5f375f5f365f5f6101015af16014575f5ffd5b00";
 const CALLER: &str = "0x00000000000000000000000000000000000000cc";
 /// Calls the precompile at 0x02 without data.
@@ -23,7 +23,7 @@ struct Scene {
 
 impl Scene {
     fn new() -> Self {
-        // What is sent unsigned cannot be verified.
+        // Blocks with unsigned transactions cannot be verified.
         Self::of(serve(|config| config.verify_blocks = false))
     }
 
@@ -58,7 +58,7 @@ impl Scene {
         get(&self.served.url(), "/metrics")
     }
 
-    /// Returns the metrics of calls of EXECUTE.
+    /// Returns the metrics of EXECUTE calls.
     fn counted(&self) -> Vec<String> {
         let is_execute = |line: &&str| line.starts_with("enshrine_execute_");
         let mut lines: Vec<_> =
@@ -68,7 +68,7 @@ impl Scene {
     }
 }
 
-/// Checks that a frame of EXECUTE has the reason of a refusal, if it was refused.
+/// Checks that a frame of EXECUTE has the reason of the refusal, if it was refused.
 #[track_caller]
 fn check_frame(to: &Value, error: &Value, refused: bool) {
     let error = error.as_str().unwrap_or_default();
@@ -77,7 +77,7 @@ fn check_frame(to: &Value, error: &Value, refused: bool) {
     assert_eq!(error.starts_with("EXECUTE refused: "), refused, "{error}");
 }
 
-/// Checks traces in parity's form: the frames of the caller and of EXECUTE.
+/// Checks Parity-style traces: the frames of the caller and of EXECUTE.
 #[track_caller]
 fn check_traces(traces: &Value, refused: bool) {
     assert_eq!(traces.as_array().unwrap().len(), 2, "{traces}");
@@ -93,7 +93,7 @@ fn calls_and_estimates_that_fail_say_why_execute_refused() {
         let (message, data) = scene.error(method, json!([scene.call(EXECUTE, EMPTY), "latest"]));
         assert!(message.contains(REASON), "{method}: {message}");
         assert!(data["execute"][0].as_str().unwrap().contains(REASON), "{method}: {data}");
-        // What a contract returns stays what it is.
+        // Data that a contract returns is unchanged.
         let (message, data) = scene.error(method, json!([scene.call(CALLER, EMPTY), "latest"]));
         assert!(message.starts_with("execution reverted; EXECUTE refused: "), "{message}");
         assert!(message.contains(REASON), "{method}: {message}");
@@ -174,7 +174,7 @@ fn a_transaction_is_explained_and_its_trace_names_the_reason() {
     check_frame(&frame["to"], &frame["error"], true);
     assert_eq!(trace(&worked)["calls"][0].get("error"), None);
 
-    // In parity's form, too, where precompiles have no frames: the caller's, and that of EXECUTE.
+    // So do Parity-style traces, which otherwise have no frames of precompiles.
     let replayed = |hash: &Value| {
         let of_kind = |kinds: Value| {
             scene.ask("trace_replayTransaction", json!([hash, kinds]))["trace"].clone()
@@ -187,7 +187,7 @@ fn a_transaction_is_explained_and_its_trace_names_the_reason() {
             check_traces(&traces, refused);
         }
     }
-    // Others have none, as with anvil.
+    // Other precompiles have no frames, as in anvil.
     scene.ask("anvil_setCode", json!([SHA256, HASHING]));
     let hashing =
         json!({ "from": scene.served.devnet.addresses()[0], "to": SHA256, "gas": "0xf4240" });
@@ -195,7 +195,7 @@ fn a_transaction_is_explained_and_its_trace_names_the_reason() {
     let traces = scene.ask("trace_transaction", json!([hash]));
     assert_eq!(traces.as_array().unwrap().len(), 1, "{traces}");
 
-    // Both stand in the numbers of the node.
+    // The metrics count both verdicts.
     let page = scene.metrics();
     for verdict in ["Ok", "Refused"] {
         let line = format!(r#"enshrine_execute_calls_total{{outcome="{verdict}"}}"#);
@@ -228,13 +228,13 @@ fn calls_that_are_traced_and_each_tracer_that_has_frames_name_the_reason() {
         let one = scene.ask("trace_call", json!([call, kinds, "latest"]));
         check_traces(&one["trace"], refused);
         assert_eq!(scene.ask("trace_call", json!([call, ["vmTrace"]]))["trace"], json!([]));
-        // What one call was refused for is not said of the next.
+        // The reason of one call is not reported for the next.
         let other = scene.call(CALLER, &execute_input());
         let many = scene.ask("trace_callMany", json!([[[call, kinds], [other, kinds]], "latest"]));
         check_traces(&many[0]["trace"], refused);
         check_traces(&many[1]["trace"], false);
     }
-    // Where another precompile has a frame is for the tracer to say.
+    // Frames of other precompiles are up to the tracer.
     scene.ask("anvil_setCode", json!([SHA256, HASHING]));
     let hashing = scene.call(SHA256, "0x");
     let traced =
@@ -250,7 +250,7 @@ fn calls_that_are_traced_and_each_tracer_that_has_frames_name_the_reason() {
 #[test]
 fn metrics_count_each_call_of_execute_once_however_often_it_is_looked_at() {
     let scene = Scene::new();
-    // Two in one block: a look at the second executes the first as well.
+    // Two calls in one block: tracing the second one re-executes the first.
     scene.ask("evm_setAutomine", json!([false]));
     let sender = scene.served.devnet.addresses()[0];
     let call = json!({ "from": sender, "to": CALLER, "data": EMPTY, "gas": "0x200000" });
@@ -274,7 +274,7 @@ fn metrics_count_each_call_of_execute_once_however_often_it_is_looked_at() {
         scene.ask(method, json!([block["number"]]));
     }
     assert_eq!(scene.counted(), before);
-    // A call that a user makes is one more.
+    // A new call counts.
     scene.ask("trace_call", json!([call, kinds]));
     assert_ne!(scene.counted(), before);
 }
@@ -297,13 +297,13 @@ fn metrics_tell_what_calls_of_execute_took() {
         assert_eq!(of("seconds_count"), 1.0);
         assert!(of("seconds_sum") > 0.0, "{page}");
     }
-    // Elsewhere, the system does not tell.
+    // Only Linux reports it.
     if cfg!(target_os = "linux") {
         assert!(value("enshrine_resident_memory_bytes") > 1e6, "{page}");
     }
 }
 
-/// The answer to a GET.
+/// Response to a GET request.
 fn get(url: &str, path: &str) -> String {
     answer(url, "GET", path)
 }

@@ -1,4 +1,4 @@
-//! The registry of EIP-8357, which a devnet deploys on demand: `--fork-registry`.
+//! The fork registry of EIP-8357, deployed with `--fork-registry`.
 
 use crate::support::{ask, client, serve};
 use alloy_primitives::{B256, U256, hex};
@@ -47,7 +47,7 @@ fn the_entry_is_that_of_the_fork_from_its_first_block_on() {
         seen.push(fork);
         assert_eq!(read(&client, &current, &json!("latest")).unwrap(), entry(fork), "{after}");
     }
-    // Blocks of the past have the entries of their time.
+    // Past blocks have the entries of their time.
     for (number, fork) in (1_u64..).zip(seen) {
         let block = json!(format!("{number:#x}"));
         assert_eq!(read(&client, &current, &block).unwrap(), entry(fork), "block {number}");

@@ -34,13 +34,13 @@ fn fork_now(client: &Client) -> Value {
     ask(client, "anvil_nodeInfo", json!([]))["hardFork"].clone()
 }
 
-/// Counts leading zeros of 1, with an instruction that came with Osaka (EIP-7939).
+/// Returns `true` if the fork has CLZ, an instruction that Osaka introduced (EIP-7939).
 fn has_clz(client: &Client) -> bool {
     let call = json!([{ "data": "0x60011e60005260206000f3" }, "latest"]);
     client.request::<_, Value>("eth_call", call).is_ok()
 }
 
-/// The blob parameters of `eth_config`.
+/// Maximum number of blobs per block, from `eth_config`.
 fn most_blobs(client: &Client, which: &str) -> Value {
     ask(client, "eth_config", json!([]))[which]["blobSchedule"]["max"].clone()
 }
@@ -49,7 +49,7 @@ fn most_blobs(client: &Client, which: &str) -> Value {
 fn rules_headers_and_answers_follow_the_schedule() {
     let served = serve(schedule);
     let (client, from) = (client(&served), served.devnet.addresses()[0]);
-    // Above the cap on the gas of a transaction (EIP-7825), which holds from Osaka on.
+    // Above the gas cap of EIP-7825, which applies from Osaka on.
     let large = json!([{ "from": from, "to": from, "gas": "0x1000001" }]);
 
     let block = mine_at(&client, START + 99);
@@ -80,7 +80,7 @@ fn rules_headers_and_answers_follow_the_schedule() {
     let config = ask(&client, "eth_config", json!([]));
     assert_eq!((&config["next"], &config["last"]), (&Value::Null, &Value::Null));
 
-    // Its first block is behind the fork, and the one before it is not.
+    // Roll back to before Amsterdam's first block.
     ask(&client, "anvil_rollback", json!([2]));
     assert_eq!(fork_now(&client), "Bpo2");
 }
@@ -95,7 +95,7 @@ fn a_large_transaction_is_taken_until_the_fork_that_caps_it() {
     assert!(refused(&client, "eth_sendTransaction", large).contains("gas"));
 }
 
-/// Calldata of the blocks of an L2 whose forks are those of L1, one second before and at each fork.
+/// Calldata for the blocks of an L2 with L1's forks, one second before and at each fork.
 fn l2_blocks() -> Vec<(u64, String)> {
     let later = [(Osaka, START + 100), (Bpo2, START + 200), (Amsterdam, START + 300)];
     let spec = ChainSpec::scheduled(L2_CHAIN, Prague, &later);
@@ -129,7 +129,7 @@ fn execute_takes_blocks_made_before_a_fork_of_l1_after_it() {
         mine_at(&client, START + at);
         for (timestamp, input) in &blocks {
             assert!(execute(&client, input).is_ok(), "{timestamp} at {at}");
-            // The same block under the schema id of a fork that L1 did not have at its time.
+            // The same block with the schema id of a fork that was not active at its timestamp.
             let other = if *timestamp < START + 100 { "0x1201" } else { "0x1101" };
             let claimed = format!("{other}{}", &input[6..]);
             assert!(execute(&client, &claimed).is_err(), "{timestamp} at {at} as {other}");

@@ -1,4 +1,4 @@
-//! The devnet reads state files of stock anvil, and anvil reads the devnet's.
+//! State files are compatible with stock anvil's, in both directions.
 
 use crate::support::{ask, client, serve_as_anvil};
 use alloy_primitives::{Address, B256, U256, address};
@@ -19,7 +19,7 @@ use toolchain::{Toolchain, progress_to_stderr};
 
 const ALICE: Address = address!("0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266");
 
-/// A stock anvil; ended when dropped.
+/// Stock anvil process, stopped when dropped.
 struct Anvil(Child, String, Toolchain);
 
 impl Anvil {
@@ -50,7 +50,7 @@ impl Anvil {
         output.status.success().then(|| String::from_utf8(output.stdout).unwrap().trim().to_owned())
     }
 
-    /// Ends anvil by a signal, so that it writes its state.
+    /// Interrupts anvil, so that it writes its state.
     fn interrupt(mut self) {
         let id = self.0.id().to_string();
         assert!(process::Command::new("kill").args(["-INT", &id]).status().unwrap().success());
@@ -88,7 +88,7 @@ fn a_file_and_an_answer_of_anvil_are_read_whole() {
     let state = StateFile::read(&path).unwrap();
     assert_eq!(state.best_block_number, Some(1));
     assert_eq!(state.blocks.len(), 2);
-    // In no order: anvil keeps them by hash.
+    // Unordered, because anvil stores them by hash.
     assert!(state.blocks.iter().any(|block| block.header.number == 1));
     assert_eq!(state.transactions[0].info.from, ALICE);
     assert_eq!(state.accounts[&ALICE].nonce, 1);
@@ -130,7 +130,7 @@ fn anvil_reads_what_is_written_here() {
     assert_eq!(receipt, "true");
 }
 
-/// Locks the chain until it is released.
+/// Command that locks the chain until it is released.
 #[derive(Debug)]
 struct Hold(mpsc::Sender<()>, mpsc::Receiver<()>);
 
@@ -162,7 +162,7 @@ async fn a_state_is_written_unless_something_holds_the_chain() {
     assert!(path.exists());
 }
 
-/// A block as anvil wrote it in 2024: hexadecimal numbers, and no withdrawals.
+/// A block as anvil wrote it in 2024: hexadecimal numbers and no withdrawals.
 fn old_block(number: u64, time: u64, parent: B256, transactions: &Value) -> Value {
     let empty = "0x56e81f171bcc55a6ff8345e692c0f86e5b48e01b996cadc001622fb5e363b421";
     json!({
@@ -182,8 +182,8 @@ fn old_block(number: u64, time: u64, parent: B256, transactions: &Value) -> Valu
     })
 }
 
-/// A transaction of such a block. Its gas limit has had two names, and an impersonated sender's
-/// signature is (1, 1).
+/// A transaction of such a block. The gas limit has had two names, and the signature of an
+/// impersonated sender is (1, 1).
 fn old_transaction(gas: &str, signature: &str) -> Value {
     json!([{ "EIP1559": {
         "chainId": "0x343a", "nonce": "0x0", gas: "0x5209", "maxFeePerGas": "0x77359401",
@@ -214,7 +214,7 @@ fn old_file(blocks: &[Value], best: u64) -> Value {
     })
 }
 
-/// The same file, with the type of each transaction as a member of it.
+/// The same file with the type of each transaction as a member.
 fn flattened(mut file: Value) -> Value {
     for block in file["blocks"].as_array_mut().unwrap() {
         for transaction in block["transactions"].as_array_mut().unwrap() {
@@ -233,7 +233,7 @@ fn flattened(mut file: Value) -> Value {
 fn a_file_of_an_old_anvil_with_siblings_and_parents_that_do_not_link_loads_as_in_anvil() {
     let signature = "0x41de7fa4121dab284af4453d30928241208bafa90cdb701fe9bc7054759fe3cd";
     let chained = {
-        // Newest first, as a map of hashes may have them.
+        // Newest first, as a hash map may order them.
         let genesis = old_block(0, 0x66cd_c80e, B256::ZERO, &json!([]));
         let first =
             old_block(1, 0x66cd_c814, B256::repeat_byte(1), &old_transaction("gas", signature));
@@ -250,7 +250,7 @@ fn a_file_of_an_old_anvil_with_siblings_and_parents_that_do_not_link_loads_as_in
                     1 => old_transaction("gas", "0x1"),
                     _ => old_transaction("gasLimit", "0x1"),
                 };
-                // Times of siblings tell them apart, and do not grow with the numbers.
+                // Timestamps tell siblings apart and do not increase with the number.
                 let parent = B256::repeat_byte(place as u8);
                 old_block(number, 0x66b2_00d0 - place, parent, &transactions)
             })
@@ -261,7 +261,7 @@ fn a_file_of_an_old_anvil_with_siblings_and_parents_that_do_not_link_loads_as_in
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("state.json");
         std::fs::write(&path, file.to_string()).unwrap();
-        // Today's anvil takes such transactions only without the type as a name around them.
+        // Current anvil only accepts such transactions with the type as a member.
         let flat = folder.path().join("flat.json");
         std::fs::write(&flat, flattened(file).to_string()).unwrap();
         let anvil = Anvil::start(&["--load-state", path_text(&flat)]);
@@ -275,8 +275,7 @@ fn a_file_of_an_old_anvil_with_siblings_and_parents_that_do_not_link_loads_as_in
     }
 }
 
-/// Loads a state file of [`old_file`], and compares what a devnet then answers with the answers of
-/// anvil.
+/// Loads a state file of [`old_file`] and compares the devnet's responses with anvil's.
 fn loaded_as_by_anvil(path: &Path, best: u64, theirs: &impl Fn(&str, &[&str]) -> Value) {
     let served = serve_as_anvil(|_| {});
     served.devnet.load_state(path).unwrap();
@@ -302,7 +301,7 @@ fn loaded_as_by_anvil(path: &Path, best: u64, theirs: &impl Fn(&str, &[&str]) ->
             (ask(&client, method, json!(parameters)), theirs(method, &parameters));
         assert_eq!(answer, expected, "{method}");
     }
-    // The chain goes on.
+    // The chain can be extended.
     let send = json!([{ "from": ALICE, "to": contract, "value": "0x1" }]);
     let hash = ask(&client, "eth_sendTransaction", send);
     let receipt = ask(&client, "eth_getTransactionReceipt", json!([hash]));

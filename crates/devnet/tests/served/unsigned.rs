@@ -1,4 +1,4 @@
-//! Transactions that the node signs, and unsigned ones, of the types that carry more than a call.
+//! Transactions that the node signs, and unsigned ones, of the blob and authorization types.
 
 use crate::support::{Served, serve};
 use alloy_eips::eip4844::{BYTES_PER_BLOB, kzg_to_versioned_hash};
@@ -30,7 +30,7 @@ fn receipt(client: &Client, hash: &Value) -> Value {
     ask(client, "eth_getTransactionReceipt", json!([hash]))
 }
 
-/// An invalid signature: no point has this coordinate.
+/// A signature that cannot be valid: no curve point has this coordinate.
 fn forged() -> (U256, U256, Bytes) {
     let (r, s) = (U256::from(5), U256::from(7));
     let mut bytes = [r.to_be_bytes::<32>(), s.to_be_bytes::<32>()].concat();
@@ -53,7 +53,7 @@ fn an_authorization_is_of_whom_its_signature_is_said_to_be() {
         "from": from, "to": SINK, "gas": "0x30d40", "authorizationList": [authorization],
     }]);
     let code = || ask(&client, "eth_getCode", json!([STRANGER, "latest"]));
-    // No cheat has said yet whose it is.
+    // Before the cheat, the authorization has no valid signer.
     let hash = ask(&client, "eth_sendTransaction", request.clone());
     assert_eq!((receipt(&client, &hash)["type"].clone(), code()), (json!("0x4"), json!("0x")));
 
@@ -68,7 +68,7 @@ fn an_authorization_is_of_whom_its_signature_is_said_to_be() {
     assert_eq!(code(), json!(delegated));
     let answer = ask(&client, "eth_call", json!([{ "to": STRANGER }, "latest"]));
     assert_eq!(answer, json!(B256::left_padding_from(&[42])));
-    // Executed again, it is what it was.
+    // Re-execution has the same result.
     let changes = json!({ "tracer": "prestateTracer", "tracerConfig": { "diffMode": true } });
     let trace = ask(&client, "debug_traceTransaction", json!([hash, changes]));
     assert_eq!(trace["post"][STRANGER]["code"], json!(delegated), "{trace}");
@@ -103,7 +103,7 @@ fn blobs_are_taken_with_a_request_and_the_node_proves_them() {
         let commitment: Bytes = serde_json::from_value(sidecar["commitments"][0].clone()).unwrap();
         assert_eq!(sent["blobVersionedHashes"][0], json!(kzg_to_versioned_hash(&commitment)));
     }
-    // What is signed here is what anybody would take.
+    // Any node would accept the signed transaction.
     let request = json!({ "from": from, "to": SINK, "blobs": [blob(3)] });
     let raw = ask(&client, "eth_signTransaction", json!([request]));
     ask(&client, "eth_sendRawTransaction", json!([raw]));
@@ -150,8 +150,8 @@ fn proofs_of_whole_blobs_are_made_into_those_of_cells_where_the_fork_wants_them(
     let error = refused(&new, "eth_sendTransaction", json!([request]));
     assert!(error.contains("blob"), "{error}");
 
-    // So are those of a transaction that comes signed; one with more blobs than the fork allows
-    // does not wait for a block that could have it.
+    // Proofs of a signed transaction are converted too. A transaction with more blobs than the fork
+    // allows is rejected, because no block could include it.
     let signed = |count: u8| {
         let blobs: Vec<_> = (1..=count).map(blob).collect();
         let request = json!([{ "to": to, "blobs": blobs, "nonce": "0x1" }]);
@@ -164,7 +164,7 @@ fn proofs_of_whole_blobs_are_made_into_those_of_cells_where_the_fork_wants_them(
     assert_eq!(receipt(&new, &hash)["blobGasUsed"], "0xc0000");
     let sidecar = ask(&new, "eth_getBlobSidecarByTxHash", json!([hash]));
     assert_eq!(sidecar["cellProofs"].as_array().map(Vec::len), Some(6 * 128));
-    // Nothing is turned back.
+    // Cell proofs are not converted back.
     let request = json!([{ "to": to, "blobs": [blob(1)], "nonce": "0x1" }]);
     let raw = ask(&new, "eth_signTransaction", request);
     let error = refused(&old, "eth_sendRawTransaction", json!([raw]));
@@ -175,7 +175,7 @@ fn proofs_of_whole_blobs_are_made_into_those_of_cells_where_the_fork_wants_them(
 fn a_call_with_blobs_that_offers_nothing_for_them_pays_nothing() {
     let served = serve(|_| {});
     let (client, from) = (client(&served), served.devnet.addresses()[0]);
-    // Returns the fee for blobs that it is told of.
+    // Returns BLOBBASEFEE.
     let state = json!({ SINK: { "code": "0x4a5f5260205ff3" } });
     let hash = format!("0x01{}", "00".repeat(31));
     for (offered, fee) in [(Value::Null, 0), (json!("0x0"), 0), (json!("0x5"), 1)] {

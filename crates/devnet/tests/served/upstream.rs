@@ -1,4 +1,4 @@
-//! Forks of a node that reorganises, and of one whose address changes.
+//! Forks of a node that reorganises, and forks whose node is replaced.
 
 use crate::{
     providers::{Provider, account, check_balances, client, node, patient, runtime, start},
@@ -14,7 +14,7 @@ use std::sync::{
 /// Number of the forked block.
 const FORKED: &str = "0x1";
 
-/// A node whose first block is another than that of [`node`], with other balances.
+/// A node whose first block differs from that of [`node`], with other balances.
 fn other_chain() -> Served {
     let node = serve(|_| {});
     let there = client(&node.devnet);
@@ -25,8 +25,8 @@ fn other_chain() -> Served {
     node
 }
 
-/// A node that shows another chain by block numbers once the switch is on. By hash it still has its
-/// own blocks.
+/// A node that returns another chain for block numbers once the switch is on, but still has its old
+/// blocks by hash.
 fn reorganising(before: &Served, after: &Served) -> (Provider, Arc<AtomicBool>) {
     let switch = Arc::<AtomicBool>::default();
     let (is_on, after) = (Arc::clone(&switch), client(&after.devnet));
@@ -58,7 +58,7 @@ fn fork_reads_one_chain_across_an_upstream_reorg() {
     let sent = ask(&here, "eth_sendTransaction", send);
     assert_eq!(ask(&here, "eth_getTransactionReceipt", json!([sent]))["status"], "0x1");
 
-    // What has no hash as a parameter is refused.
+    // Requests without a block hash fail.
     let (_, message, data) = failure(&here, "eth_getBlockByNumber", json!([FORKED, false]));
     let hashes = json!({ "got": hash_of(&after, FORKED), "expected": hash_of(&before, FORKED) });
     assert!(message.contains("has replaced block 1"), "{message}");
@@ -73,7 +73,7 @@ fn fork_reads_one_chain_across_an_upstream_reorg() {
     assert_eq!(block["hash"], hash_of(&before, FORKED));
 }
 
-/// A node in front of another that refuses states by block hash with this error once the switch is
+/// A node in front of another that rejects reads by block hash with this error once the switch is
 /// on.
 fn refusing_hashes(
     node: &Served,
@@ -99,7 +99,7 @@ fn refusing_hashes(
     })
 }
 
-/// The end of the error for a fork whose block was replaced.
+/// The end of the error for a replaced forked block.
 fn replaced(before: &Served, after: &Served) -> String {
     let [got, expected] = [after, before].map(|node| hash_of(node, FORKED));
     format!("got {}, expected {}", got.as_str().unwrap(), expected.as_str().unwrap())
@@ -117,7 +117,7 @@ fn state_of_a_dropped_block_is_an_error() {
     switch.store(true, Ordering::SeqCst);
     let error = refused(&here, "eth_getBalance", json!([account(2), "latest"]));
     assert!(error.contains(&replaced(&before, &after)), "{error}");
-    // What is known already is still told.
+    // Known values are still returned.
     assert_eq!(known(), "0x3e8");
 }
 

@@ -1,4 +1,4 @@
-//! Blocks with transactions of type 0x05 under `--verify-blocks`.
+//! Blocks with type 0x05 transactions under `--verify-blocks`.
 
 use crate::{
     execute_tx::Scene,
@@ -10,13 +10,13 @@ use execute::Execute;
 use serde_json::json;
 use variants::{ExecuteExtension, Verdicts};
 
-/// A transaction whose witness is not that of its block.
+/// A transaction whose witness does not match its block.
 fn corrupt(scene: &Scene) -> ExecuteTx {
     let tx = scene.tx(0, TxKind::Create);
     ExecuteTx { witness: [&tx.witness[..], &[0]].concat().into(), ..tx }
 }
 
-/// Lets the pool believe that EXECUTE accepts the call of a transaction.
+/// Caches a forged verdict in the pool, by which EXECUTE accepts the transaction's call.
 fn forge_verdict(scene: &Scene, tx: &ExecuteTx) {
     let good = scene.tx(0, TxKind::Create);
     let input = [&good.input[..], &good.witness].concat();
@@ -29,7 +29,7 @@ fn forge_verdict(scene: &Scene, tx: &ExecuteTx) {
 
 #[test]
 fn attack_a_false_verdict_of_the_pool_gets_into_no_block_that_is_verified() {
-    // A devnet that does not verify believes the pool.
+    // A devnet that does not verify blocks trusts the pool.
     let trusting = Scene::with(|config| config.verify_blocks = false);
     let tx = corrupt(&trusting);
     forge_verdict(&trusting, &tx);
@@ -43,7 +43,7 @@ fn attack_a_false_verdict_of_the_pool_gets_into_no_block_that_is_verified() {
     assert!(said.contains("block 1 does not verify from its own witness"), "{said}");
     assert_eq!(number(&scene.ask("eth_blockNumber", json!([]))), 0);
 
-    // Without the verdict the block says that the call fails, and verifies.
+    // Without the forged verdict the call fails in the block, which verifies.
     let honest = Scene::with(|_| {});
     assert_eq!(honest.sent(corrupt(&honest))["status"], "0x0");
 }

@@ -1,4 +1,4 @@
-//! Shared parts of the client tests: devnets, tools, and an input of EXECUTE.
+//! Shared parts of the client tests: devnets, tools, and an input for EXECUTE.
 use alloy_eips::eip4895::Withdrawal;
 use alloy_primitives::U256;
 use chain::{BlockAttributes, Chain, ChainConfig, empty_genesis};
@@ -25,19 +25,19 @@ pub(crate) static TOOLS: LazyLock<Toolchain> =
 static HOME: LazyLock<TempDir> =
     LazyLock::new(|| tempfile::tempdir().expect("a folder of its own"));
 
-/// A devnet that ends with the test.
+/// A devnet that is stopped when dropped.
 pub(crate) struct Served {
     pub(crate) devnet: Devnet,
     _runtime: Runtime,
 }
 
-/// A devnet with the rules of mainnet, each of whose blocks is verified from its own witness.
+/// Starts a devnet with mainnet's rules that verifies each block from its own witness.
 pub(crate) fn serve(change: impl FnOnce(&mut DevnetConfig)) -> Served {
     let strict = Devnet::builder().mainnet().with(|config| config.verify_blocks = true);
     started(strict.with(change))
 }
 
-/// A devnet with anvil's rules, as the command starts one without flags.
+/// Starts a devnet with anvil's rules, like the command without flags.
 pub(crate) fn serve_as_anvil(change: impl FnOnce(&mut DevnetConfig)) -> Served {
     started(Devnet::builder().with(change))
 }
@@ -72,19 +72,19 @@ pub(crate) fn client(served: &Served) -> Client {
     Client::new(&served.url(), ClientOptions::default()).unwrap()
 }
 
-/// The answer to a request.
+/// Returns the result of a request.
 pub(crate) fn ask(client: &Client, method: &str, params: Value) -> Value {
     let asked = format!("{method} {params}");
     client.request(method, params).unwrap_or_else(|error| panic!("{asked}: {error}"))
 }
 
-/// The message of a request's error.
+/// Returns the error message of a request.
 pub(crate) fn refused(client: &Client, method: &str, params: Value) -> String {
     let asked = format!("{method} {params}");
     client.request::<_, Value>(method, params).expect_err(&asked).to_string()
 }
 
-/// Code, message and data of a request's error.
+/// Returns code, message and data of a request's error.
 pub(crate) fn failure(client: &Client, method: &str, params: Value) -> (i64, String, Value) {
     let asked = format!("{method} {params}");
     let error = client.request::<_, Value>(method, params).expect_err(&asked);
@@ -94,12 +94,12 @@ pub(crate) fn failure(client: &Client, method: &str, params: Value) -> (i64, Str
     (error.code, error.message.to_string(), data.unwrap_or_default())
 }
 
-/// A quantity.
+/// Parses a quantity.
 pub(crate) fn number(value: &Value) -> u64 {
     serde_json::from_value::<U256>(value.clone()).unwrap().to()
 }
 
-/// A tool with a home folder of its own, without the user's caches.
+/// A tool with its own home folder, i.e. without the user's caches.
 pub(crate) fn tool(program: &Path) -> Command {
     let mut command = Command::new(program);
     command.env("HOME", HOME.path());
@@ -116,12 +116,12 @@ pub(crate) fn run(command: &mut Command) -> String {
     out.trim().to_owned()
 }
 
-/// The calldata of EXECUTE for an empty L2 block.
+/// Calldata of EXECUTE for an empty L2 block.
 pub(crate) fn execute_input() -> String {
     execute_input_with(Vec::new())
 }
 
-/// An input whose block has these withdrawals, which no L2 may hold.
+/// Calldata for a block with these withdrawals, which L2 blocks may not contain.
 pub(crate) fn execute_input_with(withdrawals: Vec<Withdrawal>) -> String {
     let fork = ProtocolFork::Osaka;
     let config = ChainConfig::new(ChainSpec::constant(9_999, fork));
@@ -132,7 +132,7 @@ pub(crate) fn execute_input_with(withdrawals: Vec<Withdrawal>) -> String {
     alloy_primitives::hex::encode_prefixed(block.input().unwrap())
 }
 
-/// A forge project without dependencies: one contract that calls EXECUTE, a script, a test.
+/// A forge project without dependencies: a contract that calls EXECUTE, a script and a test.
 pub(crate) fn project() -> (TempDir, PathBuf) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().to_owned();
