@@ -96,7 +96,7 @@ mod tests {
     use alloy_primitives::address;
 
     #[test]
-    fn the_known_phrase_makes_the_known_accounts() {
+    fn default_phrase_derives_the_known_accounts() {
         let accounts =
             Accounts::derive(&MnemonicSource::default(), DEFAULT_DERIVATION_PATH, 10).unwrap();
         let addresses: Vec<_> = accounts.addresses().collect();
@@ -106,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn a_seed_makes_the_phrase_that_anvil_makes_of_it() {
+    fn seed_derives_the_same_phrase_as_anvil() {
         let accounts =
             Accounts::derive(&MnemonicSource::Seed(5), DEFAULT_DERIVATION_PATH, 1).unwrap();
         assert_eq!(
@@ -118,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn random_phrases_have_the_words_asked_for_and_differ() {
+    fn random_phrases_have_requested_length_and_differ() {
         let phrase = |words| {
             Accounts::derive(&MnemonicSource::Random(words), DEFAULT_DERIVATION_PATH, 0)
                 .map(|accounts| accounts.mnemonic)
@@ -130,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn a_phrase_that_is_none_is_refused() {
+    fn invalid_phrase_is_rejected() {
         let source = MnemonicSource::Phrase("enshrine enshrine".to_owned());
         let refused = Accounts::derive(&source, DEFAULT_DERIVATION_PATH, 1);
         assert!(matches!(refused, Err(DevnetError::Mnemonic(_))));

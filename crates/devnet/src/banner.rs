@@ -145,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn the_banner_names_accounts_keys_and_chain() {
+    fn banner_shows_accounts_keys_and_chain() {
         let config = DevnetConfig::default();
         let facts = Facts {
             chain_id: 31337,
@@ -180,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn the_banner_says_whose_rules_hold() {
+    fn banner_shows_active_rules() {
         let strict = DevnetConfig::default().with_mainnet_rules();
         let loose = DevnetConfig { loose_timestamps: true, ..strict.clone() };
         let sized =

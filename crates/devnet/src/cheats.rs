@@ -233,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn commands_kept_in_a_journal_make_the_same_chain_again() {
+    fn replayed_commands_rebuild_the_same_chain() {
         let journal = [
             EditState::Balance(ALICE, U256::from(5)),
             EditState::AddBalance(ALICE, U256::MAX),
@@ -260,7 +260,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_cheat_did_on_a_branch_that_is_gone_does_not_come_back_with_an_equal_block() {
+    fn rebuilt_block_does_not_restore_undone_cheats() {
         let (node, _) = node();
         let start = node.read(node::NodeState::snapshot);
         let block = mine(&node, 2_000);
@@ -273,7 +273,7 @@ mod tests {
     }
 
     #[test]
-    fn a_forced_header_is_used_up_by_one_block_which_is_not_provable() {
+    fn forced_header_makes_one_block_unprovable() {
         let (node, forced) = node();
         assert!(
             mine(&node, 2_000).provable,
@@ -287,7 +287,7 @@ mod tests {
     }
 
     #[test]
-    fn blocks_of_a_chain_with_forged_signatures_are_not_provable() {
+    fn blocks_with_forged_signatures_are_not_provable() {
         let (node, _) = node();
         let mut cheats = EvmCheats::default();
         Arc::make_mut(&mut cheats.signatures).0.insert([1; 65], ALICE);

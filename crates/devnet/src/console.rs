@@ -179,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn every_kind_of_line_is_read() {
+    fn all_console_log_variants_are_decoded() {
         let who = DynSolValue::Address(Address::repeat_byte(0xab));
         let lines = [
             (call("log(string)", vec![text("hello")]), "hello"),
@@ -209,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_call_of_the_library_is_no_line() {
+    fn other_calldata_prints_no_line() {
         assert_eq!(line(&hex!("41304f")), None);
         assert_eq!(line(&hex!("41304fac0000")), None, "it ends in the middle of a string");
         assert_eq!(line(&hex!("ffffffff")), None);

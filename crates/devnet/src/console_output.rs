@@ -175,7 +175,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn times_are_dates_as_long_as_there_are_any() {
+    fn timestamps_print_as_dates_until_year_9999() {
         assert_eq!(date(1_795_216_493), "Fri, 20 Nov 2026 23:14:53 +0000");
         assert_eq!(date(u64::MAX), u64::MAX.to_string());
     }

@@ -464,7 +464,7 @@ mod tests {
     use crate::MnemonicSource;
 
     #[test]
-    fn the_first_block_has_the_base_fee_that_was_asked_for() {
+    fn first_block_has_the_configured_base_fee() {
         for base_fee in [0, 1, 7, 8, 9, 1_000, 999_999_999, 1_000_000_000, u64::MAX / 2] {
             let config = DevnetConfig { base_fee, accounts: 0, ..DevnetConfig::default() };
             let accounts = Accounts::derive(&MnemonicSource::default(), "m", 0).unwrap();

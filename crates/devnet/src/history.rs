@@ -206,7 +206,7 @@ mod tests {
     use alloy_primitives::bytes;
 
     #[test]
-    fn code_is_padded_to_its_last_instruction_and_comes_back_without_it() {
+    fn code_padding_round_trips() {
         // A jump destination, a `JUMPDEST` byte in push data, and a push without two of its three
         // bytes.
         let code = bytes!("5b605b5b62ff");

@@ -349,7 +349,7 @@ mod tests {
     }
 
     #[test]
-    fn a_state_survives_the_file_and_the_packed_form() {
+    fn state_round_trips_through_file_and_gzip() {
         let folder = tempfile::tempdir().unwrap();
         some().write(folder.path()).unwrap();
         assert_eq!(StateFile::read(&folder.path().join("state.json")).unwrap(), some());
@@ -357,7 +357,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_state_is_refused_with_its_place() {
+    fn malformed_state_error_contains_the_position() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("x.json");
         assert!(matches!(StateFile::read(&path), Err(DevnetError::File { .. })));
@@ -367,7 +367,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_are_read_plain_and_in_hexadecimal() {
+    fn numbers_parse_as_decimal_and_hexadecimal() {
         for number in ["7", "\"0x7\""] {
             let text = format!(
                 "{{\"accounts\":{{\"0x00000000000000000000000000000000000000aa\":\

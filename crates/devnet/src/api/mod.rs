@@ -97,7 +97,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_document_lists_these_methods_and_no_others() {
+    fn documentation_lists_exactly_the_devnet_methods() {
         let document = include_str!("../../../../docs/methods.md");
         let (_, section) = document.split_once("## Of a devnet\n").unwrap();
         let (section, _) = section.split_once("\n## ").unwrap();
@@ -114,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn exceptions_are_made_for_methods_that_there_are() {
+    fn pool_exceptions_name_existing_methods() {
         let all: Vec<_> = TABLES.iter().flat_map(|(_, table)| *table).collect();
         for name in EXCEPTIONS.iter().flat_map(|(_, names)| *names) {
             assert!(all.iter().any(|(names, _)| names.contains(name)), "{name}");

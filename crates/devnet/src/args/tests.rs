@@ -18,13 +18,13 @@ fn parse(flags: &str) -> Result<DevnetConfig, String> {
 }
 
 #[test]
-fn no_flags_make_the_default() {
+fn no_flags_yield_the_default_configuration() {
     let (said, default) = (parse("").unwrap(), DevnetConfig::default());
     assert_eq!(format!("{said:?}"), format!("{default:?}"));
 }
 
 #[test]
-fn the_rules_of_mainnet_are_on_together_or_one_by_one() {
+fn mainnet_rules_apply_together_or_individually() {
     let rules = |flags: &str| {
         let it = parse(flags).unwrap();
         (!it.loose_timestamps, it.tx_gas_cap, it.max_tx_size, it.floor_check)
@@ -48,7 +48,7 @@ fn the_rules_of_mainnet_are_on_together_or_one_by_one() {
 }
 
 #[test]
-fn a_block_without_a_gas_limit_has_the_greatest_number_that_the_rules_leave() {
+fn disabled_gas_limit_uses_the_maximum() {
     let limit = |flags: &str| parse(flags).unwrap().gas_limit;
     assert_eq!(limit(""), 30_000_000);
     assert_eq!(limit("--disable-block-gas-limit"), u64::MAX);
@@ -56,7 +56,7 @@ fn a_block_without_a_gas_limit_has_the_greatest_number_that_the_rules_leave() {
 }
 
 #[test]
-fn each_way_of_mining_has_its_flags() {
+fn flags_select_every_mining_mode() {
     let second = Duration::from_secs(1);
     assert_eq!(parse("-b 1").unwrap().mining, MiningMode::Interval(second));
     assert_eq!(parse("-b 1 --mixed-mining").unwrap().mining, MiningMode::Mixed(second));
@@ -66,7 +66,7 @@ fn each_way_of_mining_has_its_flags() {
 }
 
 #[test]
-fn anvils_other_spellings_are_understood() {
+fn alternative_anvil_spellings_are_accepted() {
     let config = parse("--silent --base-fee 7 --auto-unlock --hardfork PRAGUE --ipc").unwrap();
     assert_eq!((config.base_fee, config.hardfork), (7, Hardfork::Prague));
     assert!(config.auto_impersonate);
@@ -75,7 +75,7 @@ fn anvils_other_spellings_are_understood() {
 }
 
 #[test]
-fn forks_are_scheduled_by_time_and_by_block() {
+fn forks_are_scheduled_by_time_or_block() {
     let config = parse("--hardfork Prague,osaka@+60,amsterdam@1800000000").unwrap();
     assert_eq!(config.hardfork, Hardfork::Prague);
     let later = [
@@ -107,7 +107,7 @@ fn forks_are_scheduled_by_time_and_by_block() {
 }
 
 #[test]
-fn flags_win_over_the_file_of_a_genesis() {
+fn flags_override_the_genesis_file() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("genesis.json");
     let genesis = Genesis { gas_limit: 73, number: Some(1), ..Genesis::default() };
@@ -123,7 +123,7 @@ fn flags_win_over_the_file_of_a_genesis() {
 }
 
 #[test]
-fn chains_and_forks_go_by_their_names() {
+fn chains_and_forks_parse_by_name() {
     assert_eq!(parse("--chain-id mainnet").unwrap().chain_id, Some(1));
     assert_eq!(parse("--chain-id 0x7a69").ok().and_then(|it| it.chain_id), None);
     assert_eq!(parse("--chain-id 31337").unwrap().chain_id, Some(31_337));
@@ -141,7 +141,7 @@ fn chains_and_forks_go_by_their_names() {
 }
 
 #[test]
-fn what_cannot_be_had_is_refused_with_what_to_use() {
+fn unsupported_flags_are_rejected_with_alternatives() {
     for (flags, advice) in [
         ("--celo", "use anvil"),
         ("--optimism", "use anvil"),
@@ -161,7 +161,7 @@ fn what_cannot_be_had_is_refused_with_what_to_use() {
 }
 
 #[test]
-fn another_node_is_asked_as_the_flags_say() {
+fn fork_options_follow_the_flags() {
     let flags = "--fork-url http://a@7 --rpc-url http://b --retries 2 --timeout 300 \
                  --fork-retry-backoff 10 --no-rate-limit --fork-chain-id sepolia \
                  --fork-header A:b --gas-limit 40000000 --base-fee 77";
@@ -190,7 +190,7 @@ fn another_node_is_asked_as_the_flags_say() {
 }
 
 #[test]
-fn another_node_is_named_by_an_address_and_not_by_an_alias() {
+fn fork_url_rejects_aliases() {
     for alias in ["mynet", "mynet@7", "main-net"] {
         let words = parse(&format!("--fork-url {alias}")).unwrap_err();
         assert!(words.contains("aliases of foundry.toml are not read"), "{alias}: {words}");
@@ -204,7 +204,7 @@ fn another_node_is_named_by_an_address_and_not_by_an_alias() {
 }
 
 #[test]
-fn a_state_is_loaded_from_its_file_or_folder_if_it_is_there() {
+fn existing_state_file_or_folder_is_loaded() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("state.json");
     let to_load = |path: &std::path::Path| {
@@ -220,7 +220,7 @@ fn a_state_is_loaded_from_its_file_or_folder_if_it_is_there() {
 }
 
 #[test]
-fn each_step_of_verbosity_tells_more_traces() {
+fn each_verbosity_level_prints_more_traces() {
     let traces = |flags| parse(flags).unwrap().traces;
     assert_eq!(traces("-vv"), Traces::None);
     assert_eq!(traces("-vvv"), Traces::Failures);
@@ -230,7 +230,7 @@ fn each_step_of_verbosity_tells_more_traces() {
 }
 
 #[test]
-fn the_values_of_execute_are_read_and_nonsense_is_not() {
+fn execute_flags_parse_and_reject_invalid_values() {
     assert!(parse("--execute-schema 0x1501,1201 --execute-gas 5+16").is_ok());
     assert!(parse("--execute-gas 5,16").is_err());
     let named = parse("--execute-schema amsterdam,0x1101,Bpo1").unwrap();

@@ -50,7 +50,7 @@ fn set_price(scene: &Scene, wei: u64) {
 }
 
 #[test]
-fn an_allowance_is_bought_over_rpc_and_traces_show_what_it_costs() {
+fn allowance_is_charged_and_shown_in_traces() {
     let scene = scene();
     let (before, wei) = (balance(&scene, "latest"), price_at(&scene, "latest"));
     let tx = buys(&scene, 0, 1_000_000, 5 * u128::from(GWEI));
@@ -82,7 +82,7 @@ fn an_allowance_is_bought_over_rpc_and_traces_show_what_it_costs() {
 }
 
 #[test]
-fn the_pool_refuses_what_the_next_block_cannot_sell() {
+fn pool_rejects_unsellable_execute_gas() {
     let scene = scene();
     let wei = u128::from(price_at(&scene, "latest"));
     let said = scene.refused(buys(&scene, 0, CALL, wei - 1));
@@ -105,7 +105,7 @@ fn the_pool_refuses_what_the_next_block_cannot_sell() {
 }
 
 #[test]
-fn a_transaction_whose_price_has_risen_waits_until_it_has_fallen() {
+fn transaction_waits_until_execute_gas_price_falls() {
     let scene = scene();
     scene.ask("evm_setAutomine", json!([false]));
     let wei = price_at(&scene, "latest");
@@ -123,7 +123,7 @@ fn a_transaction_whose_price_has_risen_waits_until_it_has_fallen() {
 }
 
 #[test]
-fn a_call_beyond_the_allowance_says_so() {
+fn call_beyond_allowance_names_the_limit() {
     let scene = scene();
     let tx = buys(&scene, 0, CALL - 1, 5 * u128::from(GWEI));
     let hash = scene.signed(tx.clone()).hash();
@@ -179,7 +179,7 @@ fn all_outcomes(scene: &Scene) -> Vec<(ExecuteTx, u64)> {
 }
 
 #[test]
-fn value_gas_and_drawn_execute_gas_of_a_receipt_are_what_has_left_the_account() {
+fn receipts_account_for_all_wei_spent() {
     let scene = scene();
     let all = all_outcomes(&scene);
     let mut statuses = Vec::new();
@@ -214,7 +214,7 @@ fn value_gas_and_drawn_execute_gas_of_a_receipt_are_what_has_left_the_account() 
 }
 
 #[test]
-fn receipts_of_one_block_add_up_and_a_state_file_and_a_reorg_keep_them_right() {
+fn allowance_receipts_survive_state_files_and_reorgs() {
     let scene = scene();
     let all = all_outcomes(&scene);
     scene.ask("evm_setAutomine", json!([false]));

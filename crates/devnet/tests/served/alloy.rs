@@ -17,7 +17,7 @@ sol! {
 const EXECUTE: Address = address!("0x0000000000000000000000000000000000000101");
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_provider_deploys_sends_calls_reads_logs_and_cheats() {
+async fn alloy_provider_supports_contracts_logs_and_cheats() {
     let devnet = Devnet::builder().chain_id(1337).spawn().await.unwrap();
     assert_eq!(devnet.chain_id(), 1337);
     let provider = devnet.provider();
@@ -62,7 +62,7 @@ async fn a_provider_deploys_sends_calls_reads_logs_and_cheats() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_websocket_provider_is_told_of_blocks() {
+async fn websocket_provider_receives_new_blocks() {
     let devnet = Devnet::builder().spawn().await.unwrap();
     let provider =
         ProviderBuilder::new().connect_ws(WsConnect::new(devnet.ws_endpoint())).await.unwrap();

@@ -35,7 +35,7 @@ fn sent(served: &Served, gas: u64, data: usize) -> Result<Value, String> {
 }
 
 #[test]
-fn what_anvil_takes_is_taken_unless_the_rules_of_mainnet_are_wanted() {
+fn anvils_looser_limits_apply_without_mainnet_rules() {
     let (anvil, mainnet) = (serve_as_anvil(|_| {}), serve(|_| {}));
     let cases = [
         (20_000_000, 0, "transaction gas limit too high (cap: 16777216, tx: 20000000)"),
@@ -55,7 +55,7 @@ fn what_anvil_takes_is_taken_unless_the_rules_of_mainnet_are_wanted() {
 }
 
 #[test]
-fn a_gas_limit_below_the_calldata_floor_is_found_in_the_block_or_at_admission() {
+fn calldata_floor_is_enforced_at_admission_with_mainnet() {
     let (anvil, mainnet) = (serve_as_anvil(|_| {}), serve(|_| {}));
     // 1,000 bytes of calldata cost 37,000 gas intrinsically, and at least 61,000 in total
     // (EIP-7623).
@@ -75,7 +75,7 @@ fn a_gas_limit_below_the_calldata_floor_is_found_in_the_block_or_at_admission() 
 }
 
 #[test]
-fn blocks_of_one_second_share_a_timestamp_unless_the_rules_of_mainnet_are_wanted() {
+fn equal_timestamps_are_allowed_without_mainnet_rules() {
     let now = |config: &mut DevnetConfig| config.time = TimeOfDay::manual(1_800_000_000);
     let rise = |served: Served| {
         let client = client(&served);
@@ -88,7 +88,7 @@ fn blocks_of_one_second_share_a_timestamp_unless_the_rules_of_mainnet_are_wanted
 }
 
 #[test]
-fn a_block_without_a_gas_limit_has_anvils_number_and_blocks_go_on() {
+fn disabled_gas_limit_matches_anvil() {
     let served = serve_as_anvil(|config| config.gas_limit = DevnetConfig::NO_GAS_LIMIT);
     let client = client(&served);
     for _ in 0..3 {
@@ -105,7 +105,7 @@ fn a_block_without_a_gas_limit_has_anvils_number_and_blocks_go_on() {
 }
 
 #[test]
-fn a_call_has_the_gas_and_the_base_fee_of_its_block() {
+fn calls_use_gas_and_base_fee_of_block() {
     let served = serve_as_anvil(|_| {});
     let client = client(&served);
     let word = |request: Value| number(&ask(&client, "eth_call", json!([request, "latest"])));
@@ -119,7 +119,7 @@ fn a_call_has_the_gas_and_the_base_fee_of_its_block() {
 }
 
 #[test]
-fn the_client_version_is_anvils_and_the_metadata_name_both() {
+fn client_version_and_metadata_match_anvil() {
     let served = serve_as_anvil(|_| {});
     let client = client(&served);
     assert_eq!(ask(&client, "web3_clientVersion", json!([])), "anvil/v1.7.1");
@@ -134,7 +134,7 @@ fn the_client_version_is_anvils_and_the_metadata_name_both() {
 }
 
 #[test]
-fn the_version_and_the_commit_are_those_of_the_anvil_that_answers_are_compared_with() {
+fn version_and_commit_match_the_tested_anvil() {
     let said = run(tool(TOOLS.anvil()).arg("--version"));
     let of = |title: &str| said.lines().find_map(|line| line.strip_prefix(title)).unwrap();
     let version = of("anvil Version: ");
@@ -151,7 +151,7 @@ fn the_version_and_the_commit_are_those_of_the_anvil_that_answers_are_compared_w
 }
 
 #[test]
-fn pages_of_a_block_begin_with_its_first_transaction() {
+fn block_pages_start_with_first_transaction() {
     let served = serve_as_anvil(|config| config.mining = MiningMode::Manual);
     let client = client(&served);
     let from = served.devnet.addresses()[0];
@@ -171,7 +171,7 @@ fn pages_of_a_block_begin_with_its_first_transaction() {
 }
 
 #[test]
-fn a_sender_may_spend_what_it_gets_in_the_same_block_if_the_pool_does_not_look() {
+fn unpaid_sender_can_spend_funds_received_in_block() {
     let scene = |unpaid: bool| {
         let served = serve_as_anvil(|config| {
             config.unpaid = unpaid;
@@ -203,7 +203,7 @@ fn a_sender_may_spend_what_it_gets_in_the_same_block_if_the_pool_does_not_look()
 }
 
 #[test]
-fn an_impersonated_sender_needs_no_blobs_for_a_blob_transaction() {
+fn impersonated_blob_transaction_needs_no_blobs() {
     let served = serve_as_anvil(|config| {
         config.hardfork = Hardfork::Cancun;
         config.auto_impersonate = true;
@@ -222,7 +222,7 @@ fn an_impersonated_sender_needs_no_blobs_for_a_blob_transaction() {
 }
 
 #[test]
-fn a_state_file_of_an_old_anvil_is_read() {
+fn state_file_of_old_anvil_loads() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("state.json");
     let served = serve_as_anvil(|_| {});

@@ -24,7 +24,7 @@ fn words(selector: &str, words: &[&str]) -> String {
 }
 
 #[test]
-fn reverts_say_why_in_calls_estimates_and_sends() {
+fn revert_reasons_match_anvil() {
     let (served, client) = scene();
     let from = served.devnet.addresses()[0];
     let text = format!("{:0<64}", "68656c6c6f");
@@ -66,7 +66,7 @@ fn reverts_say_why_in_calls_estimates_and_sends() {
 }
 
 #[test]
-fn halts_are_named_as_the_evm_names_them() {
+fn halt_errors_match_anvil() {
     let (served, client) = scene();
     let from = served.devnet.addresses()[0];
     for (code, name) in [
@@ -90,7 +90,7 @@ fn halts_are_named_as_the_evm_names_them() {
 }
 
 #[test]
-fn a_sender_without_funds_is_told_so_and_a_plain_transfer_has_an_estimate() {
+fn insufficient_funds_errors_match_anvil() {
     let (served, client) = scene();
     let transfer = json!({ "from": POOR, "to": SINK, "value": "0x1" });
     assert_eq!(number(&ask(&client, "eth_estimateGas", json!([transfer]))), 21_000);
@@ -121,7 +121,7 @@ fn a_sender_without_funds_is_told_so_and_a_plain_transfer_has_an_estimate() {
 }
 
 #[test]
-fn a_filled_transaction_has_the_suggested_tip_also_above_its_fee() {
+fn filled_transaction_keeps_tip_above_fee_cap() {
     let (served, client) = scene();
     let from = served.devnet.addresses()[0];
     let fill = |fee: &str| {
@@ -141,7 +141,7 @@ fn a_filled_transaction_has_the_suggested_tip_also_above_its_fee() {
 }
 
 #[test]
-fn the_trace_of_an_unknown_transaction_is_empty() {
+fn trace_of_unknown_transaction_is_empty() {
     let (served, client) = scene();
     let empty = json!({ "failed": false, "gas": 0, "returnValue": "0x", "structLogs": [] });
     for hash in ["00", "11"] {
@@ -156,7 +156,7 @@ fn the_trace_of_an_unknown_transaction_is_empty() {
 }
 
 #[test]
-fn logs_beyond_the_head_are_refused() {
+fn log_range_beyond_head_is_rejected() {
     let (_served, client) = scene();
     let beyond = json!([{ "fromBlock": "0x10", "toBlock": "0x20" }]);
     assert_eq!(failure(&client, "eth_getLogs", beyond).0, -32_602);
@@ -167,7 +167,7 @@ fn logs_beyond_the_head_are_refused() {
 }
 
 #[test]
-fn a_block_that_a_changed_system_contract_makes_invalid_is_no_fault_of_the_node() {
+fn broken_system_contract_is_not_internal_error() {
     let (served, client) = scene();
     let withdrawals = "0x00000961Ef480Eb55e80D19ad83579A64c007002";
     ask(&client, "anvil_setCode", json!([withdrawals, "0xfe"]));

@@ -19,8 +19,9 @@ fn block(client: &Client, tag: &str) -> Value {
     ask(client, "eth_getBlockByNumber", json!([tag, false]))
 }
 
+/// With loose timestamps, and however many blocks were mined before.
 #[test]
-fn with_loose_timestamps_blocks_that_are_mined_with_a_gap_have_it_however_many_were_mined_before() {
+fn mined_blocks_keep_requested_interval() {
     let served = serve(|config| {
         config.loose_timestamps = true;
         config.time = TimeOfDay::manual(NOW);
@@ -38,7 +39,7 @@ fn with_loose_timestamps_blocks_that_are_mined_with_a_gap_have_it_however_many_w
 }
 
 #[test]
-fn a_reorganisation_brings_other_blocks_also_if_they_are_as_empty() {
+fn reorg_changes_hashes_of_empty_blocks() {
     let served = serve(|_| {});
     let client = client(&served);
     ask(&client, "anvil_mine", json!(["0x3"]));
@@ -53,7 +54,7 @@ fn a_reorganisation_brings_other_blocks_also_if_they_are_as_empty() {
 }
 
 #[test]
-fn a_blob_transaction_that_offers_too_little_for_its_blobs_is_refused_and_not_lost() {
+fn underpriced_blob_transaction_is_rejected() {
     let served = serve(|_| {});
     let client = client(&served);
     let fee = number(&ask(&client, "eth_blobBaseFee", json!([])));
@@ -72,7 +73,7 @@ fn a_blob_transaction_that_offers_too_little_for_its_blobs_is_refused_and_not_lo
 }
 
 #[test]
-fn a_filter_begins_with_the_logs_that_are_there_if_it_says_from_where() {
+fn filter_with_from_block_returns_existing_logs() {
     let served = serve(|_| {});
     let (client, from) = (client(&served), served.devnet.addresses()[0]);
     ask(&client, "anvil_setCode", json!([EMITTER, EMIT]));
@@ -97,7 +98,7 @@ fn a_filter_begins_with_the_logs_that_are_there_if_it_says_from_where() {
 }
 
 #[test]
-fn setting_the_time_says_by_how_much_it_went_on() {
+fn set_time_returns_the_offset() {
     let time = TimeOfDay::manual(NOW);
     let served = serve(|config| config.time = time.clone());
     let client = client(&served);
@@ -111,7 +112,7 @@ fn setting_the_time_says_by_how_much_it_went_on() {
 }
 
 #[test]
-fn reverting_restores_the_time_of_the_snapshot() {
+fn revert_restores_the_snapshot_time() {
     let time = TimeOfDay::manual(NOW);
     let served = serve(|config| config.time = time.clone());
     let client = client(&served);
@@ -142,7 +143,7 @@ fn reverting_restores_the_time_of_the_snapshot() {
 }
 
 #[test]
-fn who_waits_for_pending_transactions_hears_of_those_that_a_block_can_take() {
+fn pending_filter_reports_executable_transactions_only() {
     let served = serve(|config| config.mining = MiningMode::Manual);
     let (client, from) = (client(&served), served.devnet.addresses()[0]);
     let id = ask(&client, "eth_newPendingTransactionFilter", json!([]));
@@ -165,7 +166,7 @@ fn who_waits_for_pending_transactions_hears_of_those_that_a_block_can_take() {
 }
 
 #[test]
-fn a_gas_limit_from_which_no_base_fee_follows_is_refused_and_a_snapshot_knows_the_one_before() {
+fn tiny_gas_limit_is_rejected_and_revert_restores() {
     let served = serve(|_| {});
     let client = client(&served);
     let limit = || {
@@ -185,7 +186,7 @@ fn a_gas_limit_from_which_no_base_fee_follows_is_refused_and_a_snapshot_knows_th
 }
 
 #[test]
-fn what_was_mined_under_another_chain_id_is_traced() {
+fn transaction_of_previous_chain_id_is_traced() {
     let served = serve(|_| {});
     let (client, from) = (client(&served), served.devnet.addresses()[0]);
     let hash = ask(&client, "eth_sendTransaction", json!([{ "from": from, "to": SINK }]));
@@ -198,7 +199,7 @@ fn what_was_mined_under_another_chain_id_is_traced() {
 }
 
 #[test]
-fn an_estimate_without_a_sender_needs_no_payer() {
+fn estimate_without_sender_needs_no_funds() {
     let served = serve(|_| {});
     let client = client(&served);
     for request in [
@@ -215,7 +216,7 @@ fn an_estimate_without_a_sender_needs_no_payer() {
 }
 
 #[test]
-fn an_unsigned_blob_transaction_needs_no_blobs_and_a_signed_one_does() {
+fn only_signed_blob_transactions_need_blobs() {
     let served = serve(|config| {
         config.hardfork = Hardfork::Cancun;
         config.auto_impersonate = true;
@@ -235,14 +236,14 @@ fn an_unsigned_blob_transaction_needs_no_blobs_and_a_signed_one_does() {
 }
 
 #[test]
-fn a_subscription_over_plain_http_is_no_method() {
+fn subscription_over_http_is_unknown_method() {
     let served = serve(|_| {});
     let words = refused(&client(&served), "eth_subscribe", json!(["newHeads"]));
     assert!(words.contains("-32601") && words.contains("WebSocket"), "{words}");
 }
 
 #[test]
-fn an_unsigned_transaction_needs_a_sender_and_one_to_sign_is_estimated_at_any_offered_price() {
+fn unsigned_transaction_requires_a_sender() {
     let served = serve(|_| {});
     let (client, from) = (client(&served), served.devnet.addresses()[0]);
     let words = refused(&client, "eth_sendUnsignedTransaction", json!([{ "to": SINK }]));
@@ -261,7 +262,7 @@ fn an_unsigned_transaction_needs_a_sender_and_one_to_sign_is_estimated_at_any_of
 }
 
 #[test]
-fn what_an_access_list_is_made_of_may_depend_on_the_base_fee() {
+fn access_list_sees_the_base_fee() {
     let served = serve(|_| {});
     let client = client(&served);
     // Reads the slot whose number is the base fee.
@@ -273,7 +274,7 @@ fn what_an_access_list_is_made_of_may_depend_on_the_base_fee() {
 }
 
 #[test]
-fn of_blocks_that_came_without_their_states_it_is_said_when_they_are_to_be_traced() {
+fn tracing_blocks_without_state_is_an_error() {
     let (first, second) = (serve(|_| {}), serve(|_| {}));
     let (old, new) = (client(&first), client(&second));
     let from = first.devnet.addresses()[0];
@@ -297,7 +298,7 @@ fn of_blocks_that_came_without_their_states_it_is_said_when_they_are_to_be_trace
 }
 
 #[test]
-fn what_a_contract_logs_in_a_simulation_is_in_the_bloom_and_what_the_simulation_adds_is_not() {
+fn simulated_bloom_excludes_added_transfer_logs() {
     // Emitter of transfer logs.
     const TRANSFERS: &str = "0xeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeee";
     let served = serve(|_| {});

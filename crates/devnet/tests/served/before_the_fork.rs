@@ -89,7 +89,7 @@ fn set(value: u64) -> String {
 }
 
 #[test]
-fn a_state_before_the_fork_is_the_other_nodes_by_number_and_by_hash() {
+fn earlier_state_is_the_forked_nodes() {
     let both = Both::new();
     let (from, contract) = (&both.from, &both.contract);
     let hash = hash_of(&both.there, 2);
@@ -123,7 +123,7 @@ fn a_state_before_the_fork_is_the_other_nodes_by_number_and_by_hash() {
 }
 
 #[test]
-fn the_state_of_the_fork_and_behind_it_is_the_one_that_is_here() {
+fn state_from_fork_on_is_local() {
     let both = Both::new();
     let call = json!({ "to": both.contract, "data": VALUE });
     ask(&both.here, "anvil_setBalance", json!([SINK, "0x64"]));
@@ -147,7 +147,7 @@ fn the_state_of_the_fork_and_behind_it_is_the_one_that_is_here() {
 }
 
 #[test]
-fn a_block_up_to_the_fork_is_the_other_nodes_whole_by_number_and_by_hash() {
+fn blocks_up_to_fork_are_forked_nodes() {
     let both = Both::new();
     // Only the forked node has the transactions of the forked block.
     for number in [2, FORK] {
@@ -206,7 +206,7 @@ fn a_block_up_to_the_fork_is_the_other_nodes_whole_by_number_and_by_hash() {
 }
 
 #[test]
-fn a_transaction_before_the_fork_is_traced_by_the_other_node() {
+fn earlier_transactions_are_traced_by_forked_node() {
     let both = Both::new();
     let (changing, paying, reverting) = (&both.sent[1], &both.sent[2], &both.sent[3]);
     for hash in [changing, paying, reverting] {
@@ -241,7 +241,7 @@ fn a_transaction_before_the_fork_is_traced_by_the_other_node() {
 }
 
 #[test]
-fn traces_of_both_sides_of_the_fork_are_one_list() {
+fn trace_filter_joins_both_nodes() {
     let both = Both::new();
     let pay = json!([{ "from": both.from, "to": SINK, "value": "0x2" }]);
     ask(&both.here, "eth_sendTransaction", pay);
@@ -273,7 +273,7 @@ fn traces_of_both_sides_of_the_fork_are_one_list() {
 }
 
 #[test]
-fn fees_of_both_sides_of_the_fork_are_one_history() {
+fn fee_history_joins_both_nodes() {
     let both = Both::new();
     let history = |client: &Client, count: u64, newest: u64| {
         let params = json!([format!("{count:#x}"), format!("{newest:#x}"), [0.0, 50.0, 100.0]]);
@@ -323,7 +323,7 @@ fn fees_of_both_sides_of_the_fork_are_one_history() {
 }
 
 #[test]
-fn a_safe_or_finalized_block_before_the_fork_is_the_other_nodes() {
+fn safe_and_finalized_follow_the_local_head() {
     let other = serve(|_| {});
     ask(&client(&other), "anvil_mine", json!(["0xc8"]));
     let fork = forking(&other);

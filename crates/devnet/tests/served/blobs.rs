@@ -103,7 +103,7 @@ fn sidecar(tail: &[u8]) -> BlobTransactionSidecarEip7594 {
 }
 
 #[test]
-fn a_transaction_executes_what_its_own_blobs_end() {
+fn execute_reads_blobs_of_own_transaction_only() {
     let scene = Scene::new();
     let own = sidecar(&scene.tail);
     // The block also verifies from its witness, and blobs of another transaction do not count.
@@ -143,7 +143,7 @@ fn a_transaction_executes_what_its_own_blobs_end() {
 }
 
 #[test]
-fn what_waits_can_be_executed_and_what_has_no_blobs_does_not_wait() {
+fn pending_blob_transactions_execute_and_need_blobs() {
     let scene = Scene::new();
     scene.ask("evm_setAutomine", json!([false]));
     let own = sidecar(&scene.tail);
@@ -167,7 +167,7 @@ fn what_waits_can_be_executed_and_what_has_no_blobs_does_not_wait() {
 }
 
 #[test]
-fn a_transaction_with_more_blobs_than_the_fork_lets_one_have_does_not_wait() {
+fn transaction_beyond_blob_limit_is_rejected() {
     let scene = Scene::new();
     scene.ask("evm_setAutomine", json!([false]));
     let with = |count: usize| sidecar(&vec![1; (count - 1) * 31 * 4_096 + 1]);
@@ -181,7 +181,7 @@ fn a_transaction_with_more_blobs_than_the_fork_lets_one_have_does_not_wait() {
 }
 
 #[test]
-fn blobs_are_served_as_a_consensus_client_serves_them() {
+fn blobs_are_served_like_consensus_clients() {
     let scene = Scene::new();
     let own = sidecar(&scene.tail);
     let (raw, hash) = scene.transaction(0, scene.calldata(), &own);
@@ -223,7 +223,7 @@ fn blobs_are_served_as_a_consensus_client_serves_them() {
 }
 
 #[test]
-fn drakes_claim_is_answered_beside_the_other_dialects() {
+fn drake_dialect_works_beside_the_others() {
     let scene = Scene::new();
     let input = [&scene.head[..], &scene.tail].concat();
     let mut claim = DialectName::Drake.encode(&input).unwrap().calldata;
@@ -237,7 +237,7 @@ fn drakes_claim_is_answered_beside_the_other_dialects() {
 }
 
 #[test]
-fn nothing_stands_there_unless_it_is_asked_for() {
+fn blob_dialect_is_absent_by_default() {
     let scene = Scene { served: serve(|_| {}), ..Scene::new() };
     let client = Client::new(&scene.served.url(), ClientOptions::default()).unwrap();
     let call =

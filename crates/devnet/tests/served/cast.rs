@@ -9,7 +9,7 @@ fn field(json: &str, name: &str) -> serde_json::Value {
 }
 
 #[test]
-fn sending_works_in_every_way() {
+fn cast_send_variants_work() {
     let served = serve(|_| {});
     let secret = served.secret(0);
     let sender = served.devnet.addresses()[1].to_string();
@@ -41,7 +41,7 @@ fn sending_works_in_every_way() {
 }
 
 #[test]
-fn reading_works_in_every_way() {
+fn cast_read_commands_work() {
     let served = serve(|_| {});
     let secret = served.secret(0);
     let first = served.devnet.addresses()[0].to_string();
@@ -86,7 +86,7 @@ fn reading_works_in_every_way() {
 }
 
 #[test]
-fn execute_answers_a_call_and_a_transaction() {
+fn cast_calls_and_sends_to_execute() {
     let served = serve(|_| {});
     let (secret, input) = (served.secret(0), execute_input());
     let execute = "0x0000000000000000000000000000000000000101";

@@ -17,7 +17,7 @@ fn under(fork: Hardfork) -> Served {
 }
 
 #[test]
-fn a_chain_works_under_each_fork_from_the_first_on() {
+fn chain_works_under_every_fork() {
     for fork in Hardfork::value_variants() {
         let served = under(*fork);
         let (client, from) = (client(&served), served.devnet.addresses()[0]);
@@ -57,7 +57,7 @@ fn a_chain_works_under_each_fork_from_the_first_on() {
 }
 
 #[test]
-fn a_transaction_of_a_type_that_is_not_there_yet_is_refused_with_the_fork_that_has_it() {
+fn unsupported_transaction_type_error_names_required_fork() {
     let tip = json!({ "maxPriorityFeePerGas": "0x1" });
     let list = json!({ "gasPrice": "0x77359400", "accessList": [] });
     let authorized = json!({ "authorizationList": [] });
@@ -92,7 +92,7 @@ fn a_transaction_of_a_type_that_is_not_there_yet_is_refused_with_the_fork_that_h
 }
 
 #[test]
-fn opcodes_are_those_of_the_fork() {
+fn opcodes_match_the_fork() {
     // PUSH0, BASEFEE, CHAINID and SHL, each returned as a word.
     let programs = [
         ("5f60005260206000f3", Hardfork::Shanghai),
@@ -111,7 +111,7 @@ fn opcodes_are_those_of_the_fork() {
 }
 
 #[test]
-fn the_price_of_gas_can_be_set_where_there_is_no_base_fee_and_the_base_fee_where_there_is() {
+fn settable_fee_depends_on_the_fork() {
     for (fork, has_base_fee) in [(Hardfork::Berlin, false), (Hardfork::London, true)] {
         let served = under(fork);
         let client = client(&served);
@@ -128,7 +128,7 @@ fn the_price_of_gas_can_be_set_where_there_is_no_base_fee_and_the_base_fee_where
 }
 
 #[test]
-fn execute_takes_nothing_there_and_what_needs_it_or_a_witness_is_refused_at_the_start() {
+fn flags_require_forks_that_support_them() {
     let served = under(Hardfork::London);
     let call = json!([{ "to": execute::EXECUTE_ADDRESS, "data": "0x1001" }, "latest"]);
     let error = refused(&client(&served), "eth_call", call);
@@ -171,7 +171,7 @@ fn execute_takes_nothing_there_and_what_needs_it_or_a_witness_is_refused_at_the_
 }
 
 #[test]
-fn verification_is_refused_for_a_genesis_that_never_comes_to_cancun() {
+fn verification_requires_a_genesis_with_cancun() {
     let start = |cancun: Option<u64>| {
         let mut genesis = alloy_genesis::Genesis::default();
         genesis.config.chain_id = 1;

@@ -119,7 +119,7 @@ fn many_times(count: usize) -> Vec<u8> {
 }
 
 #[test]
-fn a_transaction_brings_the_witness_and_the_calldata_the_head() {
+fn execute_transaction_carries_witness_outside_calldata() {
     let scene = Scene::new();
     let tx = scene.tx(0, TxKind::Create);
     let (signed, raw) = (scene.signed(tx.clone()), scene.raw(tx.clone()));
@@ -152,8 +152,9 @@ fn a_transaction_brings_the_witness_and_the_calldata_the_head() {
     assert_eq!(trace["output"].as_str().map(str::len), Some(2 + 2 * 43), "{trace}");
 }
 
+/// At any call depth, but not in other transactions or calls.
 #[test]
-fn the_witness_is_there_at_any_depth_and_only_while_the_frame_runs() {
+fn witness_is_available_only_within_its_transaction() {
     let scene = Scene::new();
     let relay = Address::repeat_byte(0xa1);
     scene.deploy(relay, &self::relay(&ALL_GAS));
@@ -193,7 +194,7 @@ fn eip1559(transaction: &testkit::Transaction) -> TxEip1559 {
 }
 
 #[test]
-fn a_field_that_is_not_the_blocks_fails_the_call_with_all_its_gas() {
+fn mismatched_field_consumes_all_call_gas() {
     let scene = Scene::new();
     type Change = fn(&mut ExecuteTx);
     let changes: [Change; 8] = [
@@ -230,7 +231,7 @@ fn a_field_that_is_not_the_blocks_fails_the_call_with_all_its_gas() {
 }
 
 #[test]
-fn what_nothing_pays_for_stays_out_of_the_pool() {
+fn pool_rejects_unpaid_fields() {
     let scene = Scene::new();
     let tx = || scene.tx(0, TxKind::Create);
     let version = ExecuteTxVersion::V1 { blob_hashes: vec![B256::repeat_byte(1)] };
@@ -256,7 +257,7 @@ fn what_nothing_pays_for_stays_out_of_the_pool() {
 }
 
 #[test]
-fn a_request_as_the_node_prints_it_is_signed_and_sent_and_its_neighbours_are_refused() {
+fn printed_transaction_can_be_signed_and_resent() {
     let scene = Scene::new();
     let printed = |hash: Value| scene.ask("eth_getTransactionByHash", json!([hash]));
     let status =
@@ -322,7 +323,7 @@ fn a_request_as_the_node_prints_it_is_signed_and_sent_and_its_neighbours_are_ref
 }
 
 #[test]
-fn without_the_dialect_the_type_does_not_exist() {
+fn execute_type_requires_its_dialect() {
     let scene = Scene::with(|config| config.execute_dialects = Dialects::default());
     let said = scene.refused(scene.tx(0, TxKind::Create));
     assert!(said.contains("transaction type not supported"), "{said}");
@@ -337,7 +338,7 @@ fn without_the_dialect_the_type_does_not_exist() {
 /// The price of bytes bounds a block's payload. A type that carried bytes for less would lift that
 /// bound.
 #[test]
-fn attack_no_byte_of_the_witness_is_cheaper_than_one_of_calldata() {
+fn attack_witness_bytes_cost_like_calldata() {
     for hardfork in [Hardfork::Cancun, Hardfork::Prague, Hardfork::Osaka, Hardfork::Amsterdam] {
         let scene = Scene::with(|config| {
             config.hardfork = hardfork;
@@ -391,7 +392,7 @@ fn attack_no_byte_of_the_witness_is_cheaper_than_one_of_calldata() {
 /// The intrinsic gas pays for carrying the witness once. Hashing it in each of many calls is
 /// additional work.
 #[test]
-fn attack_each_of_many_calls_pays_for_the_witness_that_they_share() {
+fn attack_each_call_pays_for_shared_witness() {
     let scene = Scene::new();
     let (few, many) = (Address::repeat_byte(0xa1), Address::repeat_byte(0xa2));
     scene.deploy(few, &many_times(8));
@@ -409,7 +410,7 @@ fn attack_each_of_many_calls_pays_for_the_witness_that_they_share() {
 }
 
 #[test]
-fn the_pool_verifies_once_and_the_block_and_a_replacement_find_the_verdict() {
+fn pool_verdict_is_reused_by_block_and_replacement() {
     let scene = Scene::new();
     scene.ask("evm_setAutomine", json!([false]));
     scene.ask("eth_sendRawTransaction", json!([scene.raw(scene.tx(0, TxKind::Create))]));
@@ -453,7 +454,7 @@ fn failing_precompile() -> Vec<u8> {
 
 /// One node's cached verdict must not decide anything, because other nodes do not have it.
 #[test]
-fn a_node_without_verdicts_agrees_on_every_block() {
+fn node_without_verdicts_agrees_on_blocks() {
     let start = |config: &mut DevnetConfig| config.timestamp = Some(1_700_000_000);
     let (warm, cold) = (Scene::with(start), Scene::with(start));
     let mut cold = cold.served.devnet.node().read(|node| node.chain.detached());
@@ -497,7 +498,7 @@ fn a_node_without_verdicts_agrees_on_every_block() {
 }
 
 #[test]
-fn attack_what_the_pool_refuses_is_not_run() {
+fn attack_rejected_transactions_are_not_executed() {
     let scene = Scene::new();
     scene.ask("evm_setAutomine", json!([false]));
     scene.ask("eth_sendRawTransaction", json!([scene.raw(scene.tx(0, TxKind::Create))]));
@@ -539,7 +540,7 @@ fn attack_replacements_are_not_verified_before_their_block() {
 }
 
 #[test]
-fn snapshots_reorgs_files_and_exports_keep_such_transactions() {
+fn execute_transactions_survive_reorgs_and_exports() {
     let scene = Scene::new();
     let snapshot = scene.ask("evm_snapshot", json!([]));
     let tx = scene.tx(0, TxKind::Create);

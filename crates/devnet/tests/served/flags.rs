@@ -74,7 +74,7 @@ fn value_of(flag: &str) -> &'static str {
 }
 
 #[test]
-fn every_flag_of_anvil_is_taken_or_refused_with_advice() {
+fn anvil_flags_work_or_are_rejected_with_advice() {
     let flags = flags_of_anvil();
     assert!(flags.len() >= 60, "only {} flags", flags.len());
     let folder = tempfile::tempdir().unwrap();
@@ -121,7 +121,7 @@ fn every_flag_of_anvil_is_taken_or_refused_with_advice() {
 }
 
 #[test]
-fn every_variable_that_anvil_reads_says_the_same_here() {
+fn environment_variables_match_anvil() {
     let devnet = Devnet::command();
     let flags = flags_of_anvil();
     let with_variables: Vec<_> = flags.iter().filter(|flag| flag.variable.is_some()).collect();
@@ -159,7 +159,7 @@ fn config_of_anvil(path: &Path, flags: &[&str]) -> Value {
 }
 
 #[test]
-fn the_configuration_that_is_written_is_anvils() {
+fn config_out_matches_anvil() {
     let folder = tempfile::tempdir().unwrap();
     let file = |name: &str, members: &str| {
         let path = folder.path().join(name);
@@ -197,7 +197,7 @@ fn the_configuration_that_is_written_is_anvils() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_taken_port_is_an_error_that_names_the_flag() {
+async fn occupied_port_error_names_flag() {
     let devnet = enshrine_devnet::Devnet::builder().spawn().await.unwrap();
     let again = enshrine_devnet::Devnet::builder().port(devnet.port());
     let error = again.spawn().await.unwrap_err();

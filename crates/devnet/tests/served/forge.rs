@@ -12,7 +12,7 @@ fn script(served: &Served, project: &Path, flags: &[&str]) -> String {
 }
 
 #[test]
-fn scripts_broadcast_in_every_way_that_forge_has() {
+fn forge_scripts_broadcast_with_all_options() {
     let served = serve(|_| {});
     let (_folder, project) = project();
     let secret = served.secret(0);
@@ -37,7 +37,7 @@ fn scripts_broadcast_in_every_way_that_forge_has() {
 }
 
 #[test]
-fn a_contract_that_forge_creates_calls_execute_and_a_forked_test_reads_it() {
+fn forge_contract_calls_execute() {
     let served = serve(|_| {});
     let (_folder, project) = project();
     let (url, secret) = (served.url(), served.secret(0));

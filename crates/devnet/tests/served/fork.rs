@@ -101,25 +101,25 @@ fn check(remote: &str) {
 }
 
 #[test]
-fn stock_anvil_is_continued() {
+fn stock_anvil_can_be_forked() {
     let anvil = Anvil::start();
     check(&anvil.1.clone());
 }
 
 #[test]
-fn a_devnet_is_continued() {
+fn devnet_can_be_forked() {
     let other = serve(|_| {});
     check(&other.url());
 }
 
 #[test]
-fn a_chain_is_continued_over_a_websocket() {
+fn node_can_be_forked_over_websocket() {
     let other = serve(|_| {});
     check(&other.url().replacen("http", "ws", 1));
 }
 
 #[test]
-fn an_earlier_block_may_be_continued() {
+fn earlier_block_can_be_forked() {
     let other = serve(|_| {});
     prepare(&other.url());
     let at = format!("{}@1", other.url());
@@ -130,7 +130,7 @@ fn an_earlier_block_may_be_continued() {
 }
 
 #[test]
-fn a_reset_goes_to_another_block_of_the_same_node_and_to_another_node() {
+fn reset_forks_other_blocks_and_nodes() {
     let (first, second) = (serve(|_| {}), serve(|config| config.chain_id = Some(77)));
     prepare(&first.url());
     let url = |node: &Served| format!(r#"{{"forking":{{"jsonRpcUrl":"{}"}}}}"#, node.url());
@@ -163,7 +163,7 @@ fn a_reset_goes_to_another_block_of_the_same_node_and_to_another_node() {
 }
 
 #[test]
-fn a_state_file_is_put_on_top_of_another_nodes_chain() {
+fn state_file_loads_on_top_of_fork() {
     let other = serve(|_| {});
     prepare(&other.url());
     let folder = tempfile::tempdir().unwrap();
@@ -205,7 +205,7 @@ fn a_state_file_is_put_on_top_of_another_nodes_chain() {
 }
 
 #[test]
-fn a_state_that_is_not_in_a_file_is_said_to_be_missing_and_never_taken_for_zero() {
+fn missing_state_is_an_error_not_zero() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("state.json");
     let first = serve(|_| {});
@@ -245,7 +245,7 @@ fn a_state_that_is_not_in_a_file_is_said_to_be_missing_and_never_taken_for_zero(
 }
 
 #[test]
-fn blocks_on_top_have_the_gas_limit_and_the_base_fee_of_the_flags_if_there_are_any() {
+fn fork_blocks_follow_gas_and_fee_flags() {
     let other = serve(|_| {});
     prepare(&other.url());
     let header = |url: &str| {
@@ -276,7 +276,7 @@ fn blocks_on_top_have_the_gas_limit_and_the_base_fee_of_the_flags_if_there_are_a
 }
 
 #[test]
-fn credentials_of_the_other_node_are_not_shown() {
+fn credentials_of_forked_node_are_hidden() {
     let there = serve(|_| ());
     let address = there.url().replace("http://", "");
     let secret = "S3CRET";

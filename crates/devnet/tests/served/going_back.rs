@@ -417,19 +417,19 @@ fn with_contract(change: impl FnOnce(&mut enshrine_devnet::DevnetConfig)) -> Ser
 }
 
 #[test]
-fn what_was_done_on_a_branch_that_is_gone_never_comes_back() {
+fn undone_branch_leaves_no_trace() {
     let served = with_contract(|_| {});
     Walk::new(&served, 1, u64::MAX).go(600);
 }
 
 #[test]
-fn nor_does_it_where_few_states_are_kept() {
+fn undone_branch_leaves_no_trace_when_pruning() {
     let served = with_contract(|config| config.history = Some(2));
     Walk::new(&served, 2, 2).go(600);
 }
 
 #[test]
-fn nor_does_it_where_another_chain_is_continued() {
+fn undone_branch_leaves_no_trace_on_fork() {
     let other = with_contract(|_| {});
     let fork = serve(|config| {
         *config = config.clone().forking(other.url(), None);
@@ -440,7 +440,7 @@ fn nor_does_it_where_another_chain_is_continued() {
 }
 
 #[test]
-fn a_block_that_is_made_again_on_another_state_is_traced_on_that_one() {
+fn rebuilt_block_is_traced_on_its_new_state() {
     let served = with_contract(|_| {});
     let walk = Walk::new(&served, 0, u64::MAX);
     let made = |word: u64| {
@@ -465,8 +465,9 @@ fn a_block_that_is_made_again_on_another_state_is_traced_on_that_one() {
     assert_eq!((first.1, second.1), (1, 2));
 }
 
+/// Without another request: the reorganisation itself mines what arrived in the meantime.
 #[test]
-fn what_comes_in_the_midst_of_a_reorganisation_does_not_wait_for_another_caller() {
+fn transaction_during_reorg_is_mined() {
     let served = serve(|_| {});
     let ask = |method: &str, params: Value| {
         let client = Client::new(&served.url(), ClientOptions::default()).unwrap();

@@ -16,7 +16,7 @@ const SWAP: &str = "0x5f545f525f355f5560205ff3";
 const SWAPPER: &str = "0x00000000000000000000000000000000000000cc";
 
 #[test]
-fn transactions_without_a_nonce_never_collide_however_many_are_sent_at_once() {
+fn concurrent_sends_without_nonce_do_not_collide() {
     const EACH: u64 = 25;
     for mining in [enshrine_devnet::MiningMode::Instant, enshrine_devnet::MiningMode::Manual] {
         let served = serve(|config| config.mining = mining);
@@ -39,7 +39,7 @@ fn transactions_without_a_nonce_never_collide_however_many_are_sent_at_once() {
 }
 
 #[test]
-fn an_estimate_sees_what_waits_and_a_replacement_needs_to_offer_more_alone() {
+fn estimate_sees_pending_state_and_replacement_needs_bump() {
     let served = serve(|config| config.mining = enshrine_devnet::MiningMode::Manual);
     let (client, from) = (client(&served), served.devnet.addresses()[0]);
     ask(&client, "anvil_setCode", json!([SWAPPER, SWAP]));
@@ -69,7 +69,7 @@ fn an_estimate_sees_what_waits_and_a_replacement_needs_to_offer_more_alone() {
 }
 
 #[test]
-fn blocks_have_the_time_of_the_clock_if_that_is_wanted_and_rise_if_not() {
+fn loose_timestamps_follow_the_clock() {
     let times = |loose: bool| {
         let served = serve(|config| {
             config.loose_timestamps = loose;
@@ -93,7 +93,7 @@ fn blocks_have_the_time_of_the_clock_if_that_is_wanted_and_rise_if_not() {
 }
 
 #[test]
-fn rolling_back_without_a_depth_takes_one_block() {
+fn rollback_without_depth_removes_one_block() {
     let served = serve(|_| {});
     let client = client(&served);
     ask(&client, "anvil_mine", json!(["0x3"]));
@@ -103,7 +103,7 @@ fn rolling_back_without_a_depth_takes_one_block() {
 }
 
 #[test]
-fn calls_are_traced_alone_and_one_after_another() {
+fn calls_are_traced_singly_and_in_sequence() {
     let served = serve(|_| {});
     let client = client(&served);
     ask(&client, "anvil_setCode", json!([SWAPPER, SWAP]));
@@ -134,7 +134,7 @@ fn calls_are_traced_alone_and_one_after_another() {
 }
 
 #[test]
-fn a_block_is_traced_from_its_bytes() {
+fn block_is_traced_from_its_rlp() {
     let served = serve(|_| {});
     let client = client(&served);
     let from = served.devnet.addresses()[0];
@@ -148,7 +148,7 @@ fn a_block_is_traced_from_its_bytes() {
 }
 
 #[test]
-fn the_next_block_has_the_randomness_that_was_asked_for() {
+fn next_block_has_the_requested_prev_randao() {
     let served = serve(|_| {});
     let client = client(&served);
     let wanted = json!(format!("0x{:064x}", 77));
@@ -159,7 +159,7 @@ fn the_next_block_has_the_randomness_that_was_asked_for() {
 }
 
 #[test]
-fn a_transaction_with_too_much_gas_is_told_the_flag_that_allows_it() {
+fn gas_cap_error_names_the_flag() {
     let send = |served: &Served| {
         let request =
             json!([{ "from": served.devnet.addresses()[0], "to": SINK, "gas": "0x1312d00" }]);
@@ -171,7 +171,7 @@ fn a_transaction_with_too_much_gas_is_told_the_flag_that_allows_it() {
 }
 
 #[test]
-fn subscriptions_over_ipc_have_hexadecimal_ids_that_only_their_own_connection_ends() {
+fn ipc_subscriptions_end_only_by_own_connection() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("ipc");
     let served = serve(|config| config.server.ipc = Some(path.clone()));
@@ -199,7 +199,7 @@ fn subscriptions_over_ipc_have_hexadecimal_ids_that_only_their_own_connection_en
 }
 
 #[test]
-fn the_pool_names_senders_as_clients_of_anvil_look_for_them() {
+fn pool_lists_senders_in_lower_case() {
     let served = serve(|config| config.mining = enshrine_devnet::MiningMode::Manual);
     let (client, from) = (client(&served), served.devnet.addresses()[0]);
     ask(&client, "eth_sendTransaction", json!([{ "from": from, "to": SINK }]));
@@ -208,7 +208,7 @@ fn the_pool_names_senders_as_clients_of_anvil_look_for_them() {
 }
 
 #[test]
-fn who_has_a_transaction_filled_that_fails_is_told_so() {
+fn filling_a_failing_transaction_is_an_error() {
     let served = serve(|_| {});
     let (client, from) = (client(&served), served.devnet.addresses()[0]);
     let failing = json!({ "from": from, "data": "0xfe" });
@@ -221,7 +221,7 @@ fn who_has_a_transaction_filled_that_fails_is_told_so() {
 }
 
 #[test]
-fn a_reorganisation_is_asked_for_by_an_object_too() {
+fn reorg_accepts_an_options_object() {
     let served = serve(|_| {});
     let client = client(&served);
     ask(&client, "anvil_mine", json!(["0x3"]));
@@ -234,7 +234,7 @@ fn a_reorganisation_is_asked_for_by_an_object_too() {
 }
 
 #[test]
-fn a_dump_holds_earlier_states_if_it_is_asked_to() {
+fn dump_includes_earlier_states_on_request() {
     let served = serve(|_| {});
     let client = client(&served);
     let send = json!([{ "from": served.devnet.addresses()[0], "to": SINK, "value": "0x1" }]);
@@ -255,7 +255,7 @@ fn a_dump_holds_earlier_states_if_it_is_asked_to() {
 }
 
 #[test]
-fn the_gas_of_all_instructions_and_of_the_transaction_itself_is_what_is_used() {
+fn opcode_gas_sums_to_gas_used() {
     const CALLER: &str = "0x00000000000000000000000000000000000000dd";
     const INTRINSIC: u64 = 21_000;
     let served = serve(|_| {});

@@ -35,16 +35,16 @@ fn client(script: &str) {
 }
 
 #[test]
-fn viem_finds_all_that_it_needs() {
+fn viem_works_with_the_devnet() {
     client("viem.mjs");
 }
 
 #[test]
-fn ethers_finds_all_that_it_needs() {
+fn ethers_works_with_the_devnet() {
     client("ethers.mjs");
 }
 
 #[test]
-fn hardhat_finds_all_that_it_needs() {
+fn hardhat_works_with_the_devnet() {
     client("hardhat.mjs");
 }

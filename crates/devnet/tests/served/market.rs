@@ -92,7 +92,7 @@ fn number(value: &Value) -> u64 {
 }
 
 #[test]
-fn the_price_begins_where_execute_costs_what_it_does_without_a_market_and_follows_demand() {
+fn market_price_follows_demand() {
     let scene = Scene::new(FILLING);
     let [wei, excess, limit] = scene.market("latest");
     assert_eq!((excess, limit), (excess_at(BASE_FEE), LIMIT));
@@ -134,7 +134,7 @@ fn the_price_begins_where_execute_costs_what_it_does_without_a_market_and_follow
 }
 
 #[test]
-fn a_call_costs_by_the_price_and_base_fee_of_the_block_that_it_is_made_at() {
+fn call_cost_follows_market_of_its_block() {
     let scene = Scene::new(CHEAP);
     // The minimum gas limit with which a call succeeds shows its cost.
     let least = |at: &str| {
@@ -167,7 +167,7 @@ fn a_call_costs_by_the_price_and_base_fee_of_the_block_that_it_is_made_at() {
 }
 
 #[test]
-fn an_estimate_is_enough_though_the_price_rises_and_the_base_fee_falls_meanwhile() {
+fn estimate_covers_worst_case_price_change() {
     let scene = Scene::new(FILLING);
     let plain = serve(|config| {
         config.execute_gas = FILLING.parse().unwrap();
@@ -209,7 +209,7 @@ fn an_estimate_is_enough_though_the_price_rises_and_the_base_fee_falls_meanwhile
 }
 
 #[test]
-fn snapshots_state_files_and_resets_take_the_price_with_them() {
+fn market_price_survives_snapshots_and_state_files() {
     let scene = Scene::new(FILLING);
     let begin = scene.market("latest");
     let snapshot = scene.ask("evm_snapshot", json!([]));
@@ -229,7 +229,7 @@ fn snapshots_state_files_and_resets_take_the_price_with_them() {
 }
 
 #[test]
-fn a_fork_opens_a_market_where_there_is_none_and_goes_on_with_one_that_there_is() {
+fn fork_opens_or_continues_the_market() {
     let first = Scene::new(FILLING);
     first.send(0, 26_000_000);
     let remote = first.served.url();
@@ -260,7 +260,7 @@ fn a_fork_opens_a_market_where_there_is_none_and_goes_on_with_one_that_there_is(
 }
 
 #[test]
-fn simulated_blocks_move_the_price_as_blocks_do() {
+fn simulated_blocks_update_the_price() {
     let scene = Scene::new(FILLING);
     let [_, excess, _] = scene.market("latest");
     let call = |count: usize| {

@@ -176,7 +176,7 @@ fn busy(request: &Value) -> String {
 }
 
 #[test]
-fn a_provider_that_is_busy_for_every_third_request_gives_all_that_it_has() {
+fn busy_provider_is_retried() {
     let (node, runtime) = (node(), runtime());
     for status in [200, 429] {
         let provider = Provider::start(&node, move |number, request| {
@@ -196,7 +196,7 @@ fn a_provider_that_is_busy_for_every_third_request_gives_all_that_it_has() {
 }
 
 #[test]
-fn what_a_provider_refuses_for_good_is_said_in_its_own_words() {
+fn provider_errors_are_passed_on() {
     let (node, runtime) = (node(), runtime());
     let always = Provider::start(&node, |_, request| Some((200, busy(request))));
     let fork = Fork { retries: 2, ..patient(&always.url) };
@@ -242,7 +242,7 @@ fn what_a_provider_refuses_for_good_is_said_in_its_own_words() {
 }
 
 #[test]
-fn what_is_asked_at_the_same_time_is_posted_as_one() {
+fn concurrent_requests_are_batched() {
     let (node, runtime) = (node(), runtime());
     let provider = Provider::start(&node, |_, _| None);
     let devnet = start(&runtime, Fork::at(&provider.url, None)).unwrap();
@@ -263,7 +263,7 @@ fn what_is_asked_at_the_same_time_is_posted_as_one() {
 }
 
 #[test]
-fn a_provider_that_takes_no_batches_is_asked_for_all_at_once_one_by_one() {
+fn provider_without_batches_gets_concurrent_requests() {
     let (node, runtime) = (node(), runtime());
     let error = json!({ "code": -32_600, "message": "batches are not for you" });
     let refusal = json!({ "jsonrpc": "2.0", "id": null, "error": error }).to_string();
@@ -295,7 +295,7 @@ fn a_provider_that_takes_no_batches_is_asked_for_all_at_once_one_by_one() {
 }
 
 #[test]
-fn of_a_batch_that_is_answered_in_part_and_in_another_order_the_rest_is_asked_for_again() {
+fn partially_answered_batch_is_completed() {
     let (node, runtime) = (node(), runtime());
     let behind = client(&node.devnet);
     let provider = Provider::start(&node, move |_, request| {
@@ -315,7 +315,7 @@ fn of_a_batch_that_is_answered_in_part_and_in_another_order_the_rest_is_asked_fo
 }
 
 #[test]
-fn a_provider_that_does_not_answer_is_given_up() {
+fn silent_provider_times_out() {
     let (node, runtime) = (node(), runtime());
     let silent = Provider::start(&node, |number, _| {
         // It answers the requests at startup, and none afterwards.
@@ -344,7 +344,7 @@ fn a_provider_that_does_not_answer_is_given_up() {
 }
 
 #[test]
-fn who_reads_does_not_wait_for_a_cheat_that_waits_for_the_provider() {
+fn cheat_waiting_for_provider_does_not_block_reads() {
     let (node, runtime) = (node(), runtime());
     let (holds, is_asked) = (Arc::<AtomicBool>::default(), Arc::<AtomicBool>::default());
     let (held, seen) = (Arc::clone(&holds), Arc::clone(&is_asked));
@@ -388,7 +388,7 @@ fn who_reads_does_not_wait_for_a_cheat_that_waits_for_the_provider() {
 }
 
 #[test]
-fn an_address_that_is_none_is_named_once() {
+fn invalid_fork_url_is_named_once() {
     let runtime = runtime();
     let error = start(&runtime, Fork::at("ftp://x", None)).unwrap_err();
     assert_eq!(error.matches("ftp://x").count(), 1, "{error}");
@@ -399,7 +399,7 @@ fn an_address_that_is_none_is_named_once() {
 }
 
 #[test]
-fn a_provider_that_lies_breaks_nothing_but_the_answer() {
+fn invalid_provider_responses_are_errors() {
     let (node, runtime) = (node(), runtime());
     let lie = |method: &'static str, result: Value| {
         Provider::start(&node, move |_, request| {
@@ -433,7 +433,7 @@ fn a_provider_that_lies_breaks_nothing_but_the_answer() {
 }
 
 #[test]
-fn what_was_answered_once_is_not_asked_again_until_the_block_is_another() {
+fn cached_responses_are_reused_for_the_block() {
     let (node, runtime) = (node(), runtime());
     let folder = tempfile::tempdir().unwrap();
     let provider = Provider::start(&node, |_, _| None);

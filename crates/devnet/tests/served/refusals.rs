@@ -87,7 +87,7 @@ fn check_traces(traces: &Value, refused: bool) {
 }
 
 #[test]
-fn calls_and_estimates_that_fail_say_why_execute_refused() {
+fn failed_calls_report_the_refusal_reason() {
     let scene = Scene::new();
     for method in ["eth_call", "eth_estimateGas"] {
         let (message, data) = scene.error(method, json!([scene.call(EXECUTE, EMPTY), "latest"]));
@@ -111,7 +111,7 @@ fn calls_and_estimates_that_fail_say_why_execute_refused() {
 }
 
 #[test]
-fn a_call_is_explained_after_any_outcome() {
+fn explain_covers_every_call_outcome() {
     let scene = Scene::new();
     let explain = |data: &str| {
         scene.ask("enshrine_explainExecute", json!([scene.call(CALLER, data)]))[0].clone()
@@ -141,7 +141,7 @@ fn a_call_is_explained_after_any_outcome() {
 }
 
 #[test]
-fn a_block_with_withdrawals_is_valid_only_where_any_block_is() {
+fn withdrawals_are_valid_only_with_any_block() {
     let withdrawals = vec![Withdrawal { amount: 1, ..Withdrawal::default() }];
     let (with, without) = (execute_input_with(withdrawals), execute_input());
     let verdicts = |any: bool| {
@@ -160,7 +160,7 @@ fn a_block_with_withdrawals_is_valid_only_where_any_block_is() {
 }
 
 #[test]
-fn a_transaction_is_explained_and_its_trace_names_the_reason() {
+fn transaction_traces_report_the_refusal_reason() {
     let scene = Scene::new();
     let send = |data: &str| scene.ask("eth_sendTransaction", json!([scene.call(CALLER, data)]));
     let (failed, worked) = (send(EMPTY), send(&execute_input()));
@@ -204,7 +204,7 @@ fn a_transaction_is_explained_and_its_trace_names_the_reason() {
 }
 
 #[test]
-fn calls_that_are_traced_and_each_tracer_that_has_frames_name_the_reason() {
+fn all_frame_tracers_report_the_refusal_reason() {
     let scene = Scene::new();
     let flat = json!({ "tracer": "flatCallTracer" });
     let members = json!({ "callTracer": {}, "flatCallTracer": {} });
@@ -248,7 +248,7 @@ fn calls_that_are_traced_and_each_tracer_that_has_frames_name_the_reason() {
 }
 
 #[test]
-fn metrics_count_each_call_of_execute_once_however_often_it_is_looked_at() {
+fn tracing_does_not_recount_execute_calls() {
     let scene = Scene::new();
     // Two calls in one block: tracing the second one re-executes the first.
     scene.ask("evm_setAutomine", json!([false]));
@@ -280,7 +280,7 @@ fn metrics_count_each_call_of_execute_once_however_often_it_is_looked_at() {
 }
 
 #[test]
-fn metrics_tell_what_calls_of_execute_took() {
+fn metrics_record_execute_bytes_and_durations() {
     let scene = Scene::new();
     scene.error("eth_call", json!([scene.call(EXECUTE, EMPTY)]));
     scene.ask("eth_call", json!([scene.call(EXECUTE, &execute_input())]));
@@ -319,7 +319,7 @@ fn answer(url: &str, verb: &str, path: &str) -> String {
 }
 
 #[test]
-fn a_monitor_that_asks_by_get_is_answered_and_json_rpc_goes_on() {
+fn get_requests_serve_monitoring_pages() {
     let scene = Scene::new();
     let url = scene.served.url();
     scene.ask("eth_blockNumber", json!([]));
@@ -334,7 +334,7 @@ fn a_monitor_that_asks_by_get_is_answered_and_json_rpc_goes_on() {
 }
 
 #[test]
-fn a_monitor_that_asks_by_head_learns_the_status_and_gets_no_body() {
+fn head_requests_return_status_only() {
     let scene = Scene::new();
     let url = scene.served.url();
     for path in ["/", "/health", "/metrics"] {

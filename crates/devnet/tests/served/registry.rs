@@ -35,7 +35,7 @@ fn entry(fork: ProtocolFork) -> String {
 }
 
 #[test]
-fn the_entry_is_that_of_the_fork_from_its_first_block_on() {
+fn registry_entry_changes_with_forks_first_block() {
     let served = serve(schedule);
     let client = client(&served);
     let current = format!("{:?}", B256::ZERO);
@@ -58,7 +58,7 @@ fn the_entry_is_that_of_the_fork_from_its_first_block_on() {
 }
 
 #[test]
-fn a_query_other_than_a_word_of_zero_reverts() {
+fn registry_reverts_on_other_calldata() {
     let served = serve(schedule);
     let client = client(&served);
     let latest = json!("latest");
@@ -73,7 +73,7 @@ fn a_query_other_than_a_word_of_zero_reverts() {
 }
 
 #[test]
-fn without_the_flag_no_registry_is_there() {
+fn registry_requires_its_flag() {
     let served = serve(|config| config.hardfork = Hardfork::Osaka);
     let code = ask(&client(&served), "eth_getCode", json!([REGISTRY_ADDRESS, "latest"]));
     assert_eq!(code, "0x");

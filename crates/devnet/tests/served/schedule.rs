@@ -46,7 +46,7 @@ fn most_blobs(client: &Client, which: &str) -> Value {
 }
 
 #[test]
-fn rules_headers_and_answers_follow_the_schedule() {
+fn rules_and_headers_follow_the_schedule() {
     let served = serve(schedule);
     let (client, from) = (client(&served), served.devnet.addresses()[0]);
     // Above the gas cap of EIP-7825, which applies from Osaka on.
@@ -86,7 +86,7 @@ fn rules_headers_and_answers_follow_the_schedule() {
 }
 
 #[test]
-fn a_large_transaction_is_taken_until_the_fork_that_caps_it() {
+fn large_transaction_is_accepted_until_gas_cap_fork() {
     let served = serve(schedule);
     let (client, from) = (client(&served), served.devnet.addresses()[0]);
     let large = json!([{ "from": from, "to": from, "gas": "0x1000001" }]);
@@ -121,7 +121,7 @@ fn execute(client: &Client, input: &str) -> Result<Value, String> {
 }
 
 #[test]
-fn execute_takes_blocks_made_before_a_fork_of_l1_after_it() {
+fn execute_accepts_pre_fork_blocks_after_fork() {
     let served = serve(schedule);
     let client = client(&served);
     let blocks = l2_blocks();
@@ -138,7 +138,7 @@ fn execute_takes_blocks_made_before_a_fork_of_l1_after_it() {
 }
 
 #[test]
-fn with_named_schemas_the_caller_chooses_among_them() {
+fn configured_schemas_are_valid_at_any_time() {
     let served = serve(|config| {
         schedule(config);
         config.execute_forks = vec![Osaka];
@@ -149,7 +149,7 @@ fn with_named_schemas_the_caller_chooses_among_them() {
 }
 
 #[test]
-fn a_loaded_state_goes_on_in_the_schedule() {
+fn loaded_state_continues_the_schedule() {
     let later = vec![(Osaka, ForkTime::At(START + 100)), (Amsterdam, ForkTime::At(START + 300))];
     let with = |config: &mut DevnetConfig| {
         config.timestamp = Some(START);
@@ -176,7 +176,7 @@ fn start(change: impl FnOnce(&mut DevnetConfig)) -> Result<(), String> {
 }
 
 #[test]
-fn a_block_number_needs_a_block_time_and_times_ascend() {
+fn invalid_fork_schedules_are_rejected() {
     let by_block = |mining| {
         move |config: &mut DevnetConfig| {
             schedule(config);
@@ -202,7 +202,7 @@ fn a_block_number_needs_a_block_time_and_times_ascend() {
 }
 
 #[test]
-fn without_a_schedule_nothing_is_told_of_later_forks() {
+fn eth_config_without_schedule_has_no_next() {
     let served: Served = serve(|config| config.hardfork = Hardfork::Osaka);
     let config = ask(&client(&served), "eth_config", json!([]));
     assert_eq!(config["next"], Value::Null);
@@ -210,7 +210,7 @@ fn without_a_schedule_nothing_is_told_of_later_forks() {
 }
 
 #[test]
-fn a_genesis_file_schedules_forks_and_execute_follows_it() {
+fn genesis_file_schedules_forks_for_execute() {
     let mut genesis = empty_genesis(Amsterdam);
     genesis.timestamp = START;
     genesis.config = serde_json::from_value(json!({
@@ -238,7 +238,7 @@ fn a_genesis_file_schedules_forks_and_execute_follows_it() {
 }
 
 #[test]
-fn a_genesis_file_and_a_schedule_of_the_flag_exclude_each_other() {
+fn genesis_file_conflicts_with_fork_schedule() {
     let reason = start(|config| {
         schedule(config);
         let genesis = Box::new(empty_genesis(Amsterdam));

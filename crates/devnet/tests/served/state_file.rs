@@ -70,7 +70,7 @@ fn path_text(path: &Path) -> &str {
 }
 
 #[test]
-fn a_file_and_an_answer_of_anvil_are_read_whole() {
+fn anvil_state_dumps_are_read_completely() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("anvil.json");
     let anvil = Anvil::start(&["--dump-state", path_text(&path)]);
@@ -98,7 +98,7 @@ fn a_file_and_an_answer_of_anvil_are_read_whole() {
 }
 
 #[test]
-fn anvil_reads_what_is_written_here() {
+fn anvil_loads_the_devnets_state_file() {
     let folder = tempfile::tempdir().unwrap();
     let (theirs, ours) = (folder.path().join("theirs.json"), folder.path().join("ours.json"));
     let anvil = Anvil::start(&["--dump-state", path_text(&theirs)]);
@@ -144,7 +144,7 @@ impl Command for Hold {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_state_is_written_unless_something_holds_the_chain() {
+async fn dump_times_out_while_chain_is_locked() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("state.json");
     let devnet = Devnet::builder().spawn().await.unwrap();
@@ -230,7 +230,7 @@ fn flattened(mut file: Value) -> Value {
 }
 
 #[test]
-fn a_file_of_an_old_anvil_with_siblings_and_parents_that_do_not_link_loads_as_in_anvil() {
+fn unlinked_old_anvil_file_loads_like_anvil() {
     let signature = "0x41de7fa4121dab284af4453d30928241208bafa90cdb701fe9bc7054759fe3cd";
     let chained = {
         // Newest first, as a hash map may order them.
@@ -310,7 +310,7 @@ fn loaded_as_by_anvil(path: &Path, best: u64, theirs: &impl Fn(&str, &[&str]) ->
 }
 
 #[test]
-fn a_state_file_whose_chain_has_a_gap_is_refused() {
+fn state_file_with_block_gap_is_rejected() {
     let blocks = [0, 2].map(|number| old_block(number, 0x66cd_c80e, B256::ZERO, &json!([])));
     let file = StateFile::decode(old_file(&blocks, 2).to_string().as_bytes()).unwrap();
     let folder = tempfile::tempdir().unwrap();

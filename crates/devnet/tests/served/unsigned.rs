@@ -39,7 +39,7 @@ fn forged() -> (U256, U256, Bytes) {
 }
 
 #[test]
-fn an_authorization_is_of_whom_its_signature_is_said_to_be() {
+fn impersonated_signature_authorizes_the_account() {
     let served = serve(|config| config.verify_blocks = false);
     let (client, from) = (client(&served), served.devnet.addresses()[0]);
     ask(&client, "anvil_setCode", json!([IMPLEMENTATION, CODE]));
@@ -81,7 +81,7 @@ fn blob(byte: u8) -> String {
 }
 
 #[test]
-fn blobs_are_taken_with_a_request_and_the_node_proves_them() {
+fn node_computes_proofs_for_requested_blobs() {
     let served = serve(|config| config.verify_blocks = false);
     let (client, from) = (client(&served), served.devnet.addresses()[0]);
     ask(&client, "anvil_impersonateAccount", json!([STRANGER]));
@@ -125,7 +125,7 @@ fn blobs_are_taken_with_a_request_and_the_node_proves_them() {
 }
 
 #[test]
-fn proofs_of_whole_blobs_are_made_into_those_of_cells_where_the_fork_wants_them() {
+fn blob_proofs_are_converted_to_cell_proofs() {
     let other = serve(|config| {
         config.hardfork = enshrine_devnet::Hardfork::Prague;
         config.verify_blocks = false;
@@ -172,7 +172,7 @@ fn proofs_of_whole_blobs_are_made_into_those_of_cells_where_the_fork_wants_them(
 }
 
 #[test]
-fn a_call_with_blobs_that_offers_nothing_for_them_pays_nothing() {
+fn call_without_blob_fee_is_free() {
     let served = serve(|_| {});
     let (client, from) = (client(&served), served.devnet.addresses()[0]);
     // Returns BLOBBASEFEE.

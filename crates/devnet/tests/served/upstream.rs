@@ -106,7 +106,7 @@ fn replaced(before: &Served, after: &Served) -> String {
 }
 
 #[test]
-fn state_of_a_dropped_block_is_an_error() {
+fn state_of_dropped_block_is_an_error() {
     let (before, after, runtime) = (node(), other_chain(), runtime());
     let (behind, switch) = reorganising(&before, &after);
     let provider = refusing_hashes(&before, &behind, &switch, (-32_000, "header not found"));
@@ -137,7 +137,7 @@ fn provider_without_block_hash_parameters_is_checked() {
 }
 
 #[test]
-fn new_url_serves_the_next_reads() {
+fn new_fork_url_serves_further_reads() {
     let (upstream, runtime) = (node(), runtime());
     let [first, second] = [(); 2].map(|()| Provider::start(&upstream, |_, _| None));
     let devnet = start(&runtime, patient(&first.url)).unwrap();
@@ -157,7 +157,7 @@ fn new_url_serves_the_next_reads() {
 }
 
 #[test]
-fn new_url_of_another_chain_is_refused() {
+fn new_fork_url_of_other_chain_is_rejected() {
     let (upstream, other, runtime) = (node(), other_chain(), runtime());
     let devnet = start(&runtime, patient(&upstream.url())).unwrap();
     let here = client(&devnet);
@@ -178,7 +178,7 @@ fn new_url_of_another_chain_is_refused() {
 }
 
 #[test]
-fn dump_of_a_fork_loads_without_it() {
+fn dump_of_fork_loads_without_forked_node() {
     let runtime = runtime();
     let upstream = node();
     let there = client(&upstream.devnet);

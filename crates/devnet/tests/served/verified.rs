@@ -28,7 +28,7 @@ fn forge_verdict(scene: &Scene, tx: &ExecuteTx) {
 }
 
 #[test]
-fn attack_a_false_verdict_of_the_pool_gets_into_no_block_that_is_verified() {
+fn attack_forged_verdict_fails_block_verification() {
     // A devnet that does not verify blocks trusts the pool.
     let trusting = Scene::with(|config| config.verify_blocks = false);
     let tx = corrupt(&trusting);
@@ -49,7 +49,7 @@ fn attack_a_false_verdict_of_the_pool_gets_into_no_block_that_is_verified() {
 }
 
 #[test]
-fn a_block_with_such_a_transaction_follows_the_rules_of_its_chain_and_verifies() {
+fn block_with_execute_transaction_verifies() {
     for verifies in [false, true] {
         let scene = Scene::with(|config| config.verify_blocks = verifies);
         assert_eq!(scene.sent(scene.tx(0, TxKind::Create))["status"], "0x1");
