@@ -81,8 +81,8 @@ fn node_address(text: &str) -> Result<String, String> {
     if host == "localhost" || text.contains(['.', ':', '/']) {
         return Ok(text.to_owned());
     }
-    Err("it has neither a scheme nor a host; aliases of foundry.toml are not read: give the address, such \
-         as https://host/path"
+    Err("the URL has neither a scheme nor a host, and aliases of foundry.toml are not read: give an \
+         address such as https://host/path"
         .to_owned())
 }
 
@@ -291,20 +291,17 @@ impl AnvilArgs {
         if let Some((flag, _)) = of_another_network.into_iter().find(|(_, is_given)| *is_given) {
             return refused(
                 flag,
-                "the devnet is an L1 by Ethereum's rules; for those of another network use anvil",
+                "the devnet only supports Ethereum's rules: for other networks use anvil",
             );
         }
         if self.memory_limit.is_some() {
-            return refused(
-                "--memory-limit",
-                "the memory of the EVM is bounded by gas: use --gas-limit",
-            );
+            return refused("--memory-limit", "gas bounds the memory of the EVM: use --gas-limit");
         }
         if self.fork_transaction_hash.is_some() {
             return refused(
                 "--fork-transaction-hash",
-                "a fork begins behind a whole block: use --fork-block-number with the block before \
-                 and send it the transactions up to that one",
+                "a fork begins after a whole block: use --fork-block-number with the block before \
+                 and send the transactions up to that one",
             );
         }
         Ok(())
@@ -314,15 +311,15 @@ impl AnvilArgs {
 /// Parses a chain id or the name of a known chain.
 pub(crate) fn chain_id(text: &str) -> Result<u64, String> {
     let chain: Result<alloy_chains::Chain, _> = text.parse();
-    chain
-        .map(|chain| chain.id())
-        .map_err(|_| "a number, or the name of a chain such as mainnet or sepolia".to_owned())
+    chain.map(|chain| chain.id()).map_err(|_| {
+        "expected a number, or the name of a chain such as mainnet or sepolia".to_owned()
+    })
 }
 
 fn header(text: &str) -> Result<(String, String), String> {
     text.split_once(':')
         .map(|(name, value)| (name.trim().to_owned(), value.trim().to_owned()))
-        .ok_or_else(|| "a name and a value with a colon between them".to_owned())
+        .ok_or_else(|| "expected a name and a value, separated by a colon".to_owned())
 }
 
 /// Fork schedule of `--hardfork`.
@@ -353,7 +350,7 @@ pub(crate) fn hardfork(text: &str) -> Result<crate::Hardfork, String> {
     crate::Hardfork::from_str(text, true).ok().or_else(by_schema_id).ok_or_else(|| {
         let known = all.iter().filter_map(|fork| fork.to_possible_value());
         let names: Vec<_> = known.map(|value| value.get_name().to_owned()).collect();
-        format!("a fork is one of {}, or its schema id, such as 0x1201", names.join(", "))
+        format!("expected one of {}, or a schema id such as 0x1201", names.join(", "))
     })
 }
 
@@ -364,15 +361,15 @@ pub(crate) fn execute_fork(text: &str) -> Result<ProtocolFork, String> {
     if fork < oldest {
         let known = ProtocolFork::ALL.into_iter().filter(|fork| *fork >= oldest);
         let names: Vec<_> = known.map(ProtocolFork::name).collect();
-        return Err(format!("EXECUTE takes blocks of {}, and none of before", names.join(", ")));
+        return Err(format!("EXECUTE only supports blocks of {}", names.join(", ")));
     }
     Ok(fork)
 }
 
 /// Error for `--init` together with a fork.
 pub(crate) fn init_of_a_fork() -> DevnetError {
-    let reason = "with --fork-url the chain begins at a block of the other node, and has its genesis: leave \
-                  --init out, give the chain an id with --chain-id, and put accounts into it with \
+    let reason = "with --fork-url the chain begins at a block of the forked node, and has its genesis: \
+                  leave --init out, set the chain id with --chain-id, and accounts with \
                   anvil_setBalance, anvil_setCode and anvil_setStorageAt";
     DevnetError::Flag { flag: "--init", reason: reason.to_owned() }
 }
@@ -383,7 +380,7 @@ pub(crate) fn gas_limit(
     unlimited: Option<u64>,
 ) -> Result<Option<u64>, DevnetError> {
     if limit.is_some_and(|limit| limit < 5000) {
-        let reason = "a block has at least 5000".to_owned();
+        let reason = "the minimum is 5000".to_owned();
         return Err(DevnetError::Flag { flag: "--gas-limit", reason });
     }
     Ok(limit.or(unlimited))

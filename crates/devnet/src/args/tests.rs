@@ -245,7 +245,10 @@ fn execute_flags_parse_and_reject_invalid_values() {
     assert!(parse("--execute-schema 0x15010").is_err());
     for early in ["shanghai", "paris", "0x0e01", "osaka,shanghai"] {
         let words = parse(&format!("--execute-schema {early}")).unwrap_err();
-        assert!(words.contains("EXECUTE takes blocks of cancun, prague"), "{early}: {words}");
+        assert!(
+            words.contains("EXECUTE only supports blocks of cancun, prague"),
+            "{early}: {words}"
+        );
     }
     assert_eq!(parse("--execute-schema cancun").unwrap().execute_forks, [ProtocolFork::Cancun]);
     assert!(parse("--execute-market").unwrap().execute_market);
