@@ -42,7 +42,7 @@ pub struct Accounts {
 }
 
 impl Accounts {
-    /// Derives `count` accounts.
+    /// Derives the first `count` accounts of a mnemonic.
     ///
     /// # Errors
     ///
@@ -79,12 +79,12 @@ impl Accounts {
         Ok(Self { mnemonic, derivation_path: derivation_path.to_owned(), signers })
     }
 
-    /// Addresses of the accounts.
+    /// Returns the addresses of the accounts, by index.
     pub fn addresses(&self) -> impl Iterator<Item = Address> + '_ {
         self.signers.iter().map(PrivateKeySigner::address)
     }
 
-    /// Private keys of the accounts.
+    /// Returns the private keys of the accounts, by index.
     pub fn secrets(&self) -> impl Iterator<Item = B256> + '_ {
         self.signers.iter().map(PrivateKeySigner::to_bytes)
     }

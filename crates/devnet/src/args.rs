@@ -326,7 +326,7 @@ pub struct DevnetArgs {
     #[arg(long, conflicts_with = "no_execute", help_heading = "EXECUTE")]
     pub execute_market: bool,
 
-    /// Cap the gas of a transaction by EIP-7825 from Osaka on (part of --mainnet)
+    /// Cap the gas of a transaction from Osaka on, as EIP-7825 requires (part of --mainnet)
     #[arg(
         long,
         visible_alias = "tx-gas-limit",

@@ -1,4 +1,4 @@
-//! Genesis block of a devnet.
+//! Initial chain of a devnet: genesis, imported blocks or fork.
 
 use crate::{
     Accounts, DevnetConfig, DevnetError, Hardfork, MiningMode,

@@ -31,14 +31,14 @@ pub struct RpcOptions {
     pub failure_style: FailureStyle,
     /// Time after which an unpolled filter is removed.
     pub filter_lifetime: Duration,
-    /// Maximum number of logs in one answer.
+    /// Maximum number of logs in one response.
     pub max_logs: usize,
     /// `true` to write sender addresses as lower-case object keys, because some clients look them
     /// up in lower case.
     pub plain_senders: bool,
     /// Block whose state an estimate uses if the request names none.
     pub estimate_at: BlockNumberOrTag,
-    /// Flag of the node that lifts the cap on a transaction's gas, named in errors.
+    /// Flag of the node that lifts the gas cap of a transaction; errors name it.
     pub gas_cap_flag: Option<&'static str>,
     /// `true` to accept blob proofs from before EIP-7594 where the fork requires cell proofs. The
     /// node then computes the cell proofs, which is too slow for public nodes.
@@ -48,7 +48,7 @@ pub struct RpcOptions {
     pub past_logs: bool,
     /// Node that receives raw transactions instead of this one, if any.
     pub elsewhere: Option<Arc<dyn SendElsewhere>>,
-    /// Limits of a request.
+    /// Limits of each request.
     pub limits: RequestLimits,
     /// Console output and metrics of the node.
     pub telemetry: Arc<Telemetry>,
@@ -94,12 +94,12 @@ impl Api {
         Self { node, options: Arc::new(options), filters, subscriptions }
     }
 
-    /// The node.
+    /// Returns the shared node.
     pub const fn node(&self) -> &Arc<Node> {
         &self.node
     }
 
-    /// The chain, for reads without a lock.
+    /// Returns a reader of the chain that takes no lock.
     pub fn chain(&self) -> ChainReader {
         self.node.read(|node| node.chain.reader().clone())
     }
@@ -133,17 +133,17 @@ impl Api {
         })
     }
 
-    /// Deadline of a call that begins now.
+    /// Returns the deadline of a call that starts now.
     pub(crate) fn call_deadline(&self) -> Deadline {
         Deadline::after(self.options.limits.call_time)
     }
 
-    /// The settings.
+    /// Returns the options of the API.
     pub fn options(&self) -> &RpcOptions {
         &self.options
     }
 
-    /// Gas cap of a call in a block with this gas limit.
+    /// Returns the gas cap of a call in a block with this gas limit.
     pub(crate) fn gas_cap(&self, block_limit: u64) -> u64 {
         let RpcOptions { gas_cap, block_environment, .. } = *self.options;
         if block_environment { gas_cap.max(block_limit) } else { gas_cap }
@@ -178,7 +178,7 @@ impl Api {
         })
     }
 
-    /// The block with this number or tag, if there is one.
+    /// Returns the block with this number or tag, if it exists.
     ///
     /// # Errors
     ///
@@ -207,7 +207,7 @@ impl Api {
         Ok(())
     }
 
-    /// The block with this hash, if there is one.
+    /// Returns the block with this hash, if it exists.
     pub fn block_by_hash(&self, hash: B256) -> Result<Option<Arc<Block>>, RpcError> {
         Ok(self.chain().find_block(&hash)?)
     }
@@ -239,7 +239,7 @@ impl Api {
         })
     }
 
-    /// The state after a block.
+    /// Returns the state after a block.
     pub fn state(&self, id: BlockId) -> Result<State, RpcError> {
         match id {
             BlockId::Number(BlockNumberOrTag::Latest) => Ok(self.node.state()),

@@ -47,7 +47,7 @@ pub fn call_tree(
         }
     }
     let mut writer = TraceWriter::new(Vec::new()).with_storage_changes(console_options.storage);
-    // Writing to memory does not fail.
+    // Writing to memory cannot fail.
     let _ = writer.write_arena(&calls);
     String::from_utf8_lossy(&writer.into_writer()).into_owned()
 }

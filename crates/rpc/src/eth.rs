@@ -242,7 +242,7 @@ fn by_sender_and_nonce(
     }
 }
 
-/// The receipt of a canonical transaction.
+/// Returns the receipt of a canonical transaction, if it exists.
 pub fn receipt(api: &Api, hash: B256) -> Result<Option<convert::RpcReceipt>, RpcError> {
     let chain = api.chain();
     let Some((block, index)) = chain.transaction(&hash)? else { return Ok(None) };

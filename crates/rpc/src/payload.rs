@@ -34,7 +34,7 @@ pub struct Payload {
     /// Amsterdam: RLP of the block access list (EIP-7928).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub block_access_list: Option<Bytes>,
-    /// Amsterdam (EIP-7843).
+    /// Amsterdam: slot number (EIP-7843).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub slot_number: Option<U64>,
 }

@@ -88,7 +88,7 @@ impl<C: Context> Registry<C> {
         self.add(WorkerPool::Read, name, method);
     }
 
-    /// Adds a method that executes, or whose reads the caller can make large.
+    /// Adds a method that executes code, or reads an amount of data that the caller chooses.
     pub fn execute<T, F>(&mut self, name: &'static str, method: F)
     where
         T: Serialize + Clone + Send + 'static,

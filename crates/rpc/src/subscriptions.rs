@@ -16,7 +16,7 @@ use tokio::sync::broadcast::{Receiver, error::RecvError};
 /// Bytes of a notification besides its item.
 const FRAME: usize = 128;
 
-/// `eth_subscribe`.
+/// Returns the module with `eth_subscribe` and `eth_unsubscribe`.
 pub(crate) fn module(api: Api) -> RpcModule<Api> {
     let mut module = RpcModule::new(api);
     let registered = module.register_subscription(

@@ -22,7 +22,7 @@ const IDLE: Duration = Duration::from_secs(10);
 
 static REFUSED: LogLimit = LogLimit::new();
 
-/// Class of a method by its use of threads; selects the pool that runs it.
+/// Class of a method by its use of threads, which determines the pool that runs it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum WorkerPool {
     /// Reads a few values in memory, on the thread that serves the connection.

@@ -123,7 +123,7 @@ pub enum ServeError {
     Address {
         /// The address.
         address: SocketAddr,
-        /// Error of the system.
+        /// Error of the operating system.
         source: io::Error,
     },
     /// The server cannot listen on the IPC socket.
@@ -131,7 +131,7 @@ pub enum ServeError {
     Ipc {
         /// Path of the socket.
         path: PathBuf,
-        /// Error of the system.
+        /// Error of the operating system.
         source: io::Error,
     },
     /// The allowed origin cannot be used as a header value.

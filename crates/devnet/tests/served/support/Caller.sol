@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity ^0.8.30;
 
-/// @notice Calls EXECUTE and keeps the block hash that it vouches for.
+/// @notice Calls EXECUTE and stores the hash of what it returns.
 contract Caller {
     event Executed(address indexed by, bytes32 digest);
 
