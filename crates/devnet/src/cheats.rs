@@ -256,7 +256,7 @@ mod tests {
         assert_eq!(first, again);
         let (node, _) = node();
         let untouched = mine(&node, 2_000).hash;
-        assert_ne!(first.0[0], untouched, "an edit shows in the block behind it");
+        assert_ne!(first.0[0], untouched, "an edit changes the next block");
     }
 
     #[test]
@@ -268,17 +268,14 @@ mod tests {
         assert_eq!(node.state().balance(ALICE).unwrap(), U256::from(5));
         node.execute(node::Restore(start)).unwrap();
         let again = mine(&node, 2_000);
-        assert_eq!(again.hash, block.hash, "the same block is made again");
+        assert_eq!(again.hash, block.hash, "the same block is rebuilt");
         assert_eq!(node.state().balance(ALICE).unwrap(), U256::ZERO);
     }
 
     #[test]
     fn forced_header_makes_one_block_unprovable() {
         let (node, forced) = node();
-        assert!(
-            mine(&node, 2_000).provable,
-            "a devnet that cheats in nothing makes provable blocks"
-        );
+        assert!(mine(&node, 2_000).provable, "blocks without cheats are provable");
         ForceHeader::NextBaseFee(77).apply(&forced);
         let block = mine(&node, 2_001);
         assert_eq!(block.header.base_fee_per_gas, Some(77));

@@ -211,7 +211,7 @@ mod tests {
     #[test]
     fn other_calldata_prints_no_line() {
         assert_eq!(line(&hex!("41304f")), None);
-        assert_eq!(line(&hex!("41304fac0000")), None, "it ends in the middle of a string");
+        assert_eq!(line(&hex!("41304fac0000")), None, "the string is truncated");
         assert_eq!(line(&hex!("ffffffff")), None);
         assert_eq!(call("log(string,uint256,uint256,uint256,uint256)", vec![]), None);
     }

@@ -220,7 +220,11 @@ mod tests {
         assert_eq!(errors(&root), "failed");
         assert!(errors(&root.calls[0]).contains("holds 1,"), "{root:?}");
         assert_eq!(errors(&root.calls[1]), "failed");
-        assert_eq!(errors(&root.calls[1].calls[0]), "failed", "it has not reached the precompile");
+        assert_eq!(
+            errors(&root.calls[1].calls[0]),
+            "failed",
+            "the call did not reach the precompile"
+        );
         assert!(errors(&root.calls[1].calls[1]).contains("holds 2,"), "{root:?}");
     }
 }

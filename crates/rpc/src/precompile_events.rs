@@ -140,7 +140,7 @@ mod tests {
         assert!(!take_missed());
         note(console(4));
         assert!(take_missed());
-        assert!(!take_missed(), "it was taken");
+        assert!(!take_missed(), "already taken");
         for _ in 0..2 * MOST {
             note(console(5));
         }

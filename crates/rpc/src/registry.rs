@@ -166,7 +166,7 @@ impl<C: Context> Registry<C> {
             Box::pin(async move { answer.await.with_extensions(extensions) }) as _
         };
         let added = self.methods.verify_and_insert(name, MethodCallback::Async(Arc::new(callback)));
-        debug_assert!(added.is_ok(), "{name} is there twice");
+        debug_assert!(added.is_ok(), "{name} is registered twice");
     }
 
     /// Registers a second name for a method.
@@ -176,7 +176,7 @@ impl<C: Context> Registry<C> {
             .method(name)
             .cloned()
             .is_some_and(|method| self.methods.verify_and_insert(alias, method).is_ok());
-        debug_assert!(added, "{alias} is new and {name} known");
+        debug_assert!(added, "{alias} is taken or {name} unknown");
     }
 
     /// Adds methods from another module, such as subscriptions.
@@ -199,7 +199,7 @@ pub fn overlaid(first: Methods, others: &Methods) -> Methods {
             && let Some(method) = others.method(name)
         {
             let added = all.verify_and_insert(name, method.clone());
-            debug_assert!(added.is_ok(), "{name} is new");
+            debug_assert!(added.is_ok(), "{name} is registered twice");
         }
     }
     all

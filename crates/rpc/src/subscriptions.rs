@@ -48,7 +48,7 @@ pub(crate) fn module(api: Api) -> RpcModule<Api> {
             start(pending, &api, client, kind, params).await;
         },
     );
-    debug_assert!(registered.is_ok(), "eth_subscribe is new");
+    debug_assert!(registered.is_ok(), "eth_subscribe is registered twice");
     module
 }
 

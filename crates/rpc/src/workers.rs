@@ -406,7 +406,11 @@ mod tests {
             workers.run(WorkerPool::Execute, ConnectionId::from(connection), bytes, || ())
         };
         assert_eq!((put(7, 60), put(7, 0)), (Ok(()), Ok(())));
-        assert_eq!(put(7, 0), Err(Overloaded { waiting: 2 }), "half of the queue is its own");
+        assert_eq!(
+            put(7, 0),
+            Err(Overloaded { waiting: 2 }),
+            "a connection may use half of the queue"
+        );
         assert_eq!(put(8, 41), Err(Overloaded { waiting: 2 }), "too many bytes");
         assert_eq!((put(8, 40), put(9, 0)), (Ok(()), Ok(())));
         assert_eq!(put(10, 0), Err(Overloaded { waiting: 4 }));

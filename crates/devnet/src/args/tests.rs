@@ -33,7 +33,11 @@ fn mainnet_rules_apply_together_or_individually() {
     let all = (true, true, Some(131_072), true);
     assert_eq!(rules("--mainnet"), all);
     assert_eq!(rules("--increasing-timestamps"), (true, false, None, false));
-    assert_eq!(rules("--verify-blocks"), (true, false, None, false), "later ones alone verify");
+    assert_eq!(
+        rules("--verify-blocks"),
+        (true, false, None, false),
+        "verification needs increasing timestamps"
+    );
     assert_eq!(rules("--enable-tx-gas-limit"), (false, true, None, false));
     assert_eq!(rules("--max-tx-size 131072"), (false, false, Some(131_072), false));
     assert_eq!(rules("--check-floor-gas"), (false, false, None, true));
@@ -41,8 +45,8 @@ fn mainnet_rules_apply_together_or_individually() {
     assert_eq!(rules(by_part), all);
 
     let lifted = rules("--mainnet --no-tx-gas-cap --loose-timestamps --max-tx-size 9000000");
-    assert_eq!(lifted, (false, false, Some(9_000_000), true), "what a flag says wins");
-    assert_eq!(rules("--no-tx-gas-cap --loose-timestamps"), rules(""), "as it is anyway");
+    assert_eq!(lifted, (false, false, Some(9_000_000), true), "single flags override --mainnet");
+    assert_eq!(rules("--no-tx-gas-cap --loose-timestamps"), rules(""), "already the default");
     assert!(parse("--loose-timestamps --increasing-timestamps").is_err());
     assert!(parse("--no-tx-gas-cap --enable-tx-gas-limit").is_err());
 }
@@ -182,7 +186,7 @@ fn fork_options_follow_the_flags() {
     assert_eq!(fork, expected);
     let Origin::Fork(fork) = parse("-f http://a").unwrap().origin else { panic!("no fork") };
     let default = Fork { cache: fork.cache.clone(), ..Fork::at("http://a", None) };
-    assert_eq!(fork, default, "what is not said is as anvil has it");
+    assert_eq!(fork, default, "defaults match anvil");
     for flags in ["-f http://a --no-storage-caching", "-f http://127.0.0.1:1", "-f localhost:1"] {
         let Origin::Fork(fork) = parse(flags).unwrap().origin else { panic!("no fork") };
         assert_eq!(fork.cache, None, "{flags}");

@@ -61,7 +61,7 @@ fn allowance_is_charged_and_shown_in_traces() {
     let paid = U256::from(gas) * U256::from(number(&receipt["effectiveGasPrice"]))
         + U256::from(CALL) * U256::from(wei);
     let after = balance(&scene, "latest");
-    assert_eq!(before - after, paid, "what was not drawn is back");
+    assert_eq!(before - after, paid, "the undrawn allowance is refunded");
 
     let found = scene.ask("eth_getTransactionByHash", json!([hash]));
     let own = &found["execute"];

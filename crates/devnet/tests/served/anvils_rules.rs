@@ -59,7 +59,7 @@ fn calldata_floor_is_enforced_at_admission_with_mainnet() {
     let (anvil, mainnet) = (serve_as_anvil(|_| {}), serve(|_| {}));
     // 1,000 bytes of calldata cost 37,000 gas intrinsically, and at least 61,000 in total
     // (EIP-7623).
-    assert_eq!(sent(&anvil, 40_000, 1_000).unwrap(), Value::Null, "it has a hash, and no block");
+    assert_eq!(sent(&anvil, 40_000, 1_000).unwrap(), Value::Null, "submitted but not mined");
     let refusal = sent(&mainnet, 40_000, 1_000).unwrap_err();
     assert!(
         refusal.contains("intrinsic gas too low: gas 40000, minimum needed 61000"),
@@ -251,7 +251,7 @@ fn state_file_of_old_anvil_loads() {
     assert_eq!(block(&client, "latest")["hash"], hash);
     let slot = ask(&client, "eth_getStorageAt", json!([SINK, "0x1", "latest"]));
     assert_eq!(number(&slot), 7);
-    assert_eq!(sent(&again, 21_000, 0).unwrap()["status"], "0x1", "the chain goes on");
+    assert_eq!(sent(&again, 21_000, 0).unwrap()["status"], "0x1", "the chain can be extended");
 
     file["blocks"][1]["transactions"] = json!([{ "Deposit": {} }]);
     let words = StateFile::decode(file.to_string().as_bytes()).unwrap_err();

@@ -79,7 +79,7 @@ impl Both {
         let theirs = ask(&self.there, method, params.clone());
         let ours = ask(&self.here, method, params);
         assert_eq!(ours, theirs, "{asked}");
-        assert!(!theirs.is_null() && theirs != json!([]), "{asked} says nothing");
+        assert!(!theirs.is_null() && theirs != json!([]), "{asked} returns nothing");
         ours
     }
 }
@@ -269,7 +269,7 @@ fn trace_filter_joins_both_nodes() {
     }
     let paid = found(json!({ "toAddress": [SINK] }));
     let values: Vec<_> = paid.iter().map(|trace| &trace["action"]["value"]).collect();
-    assert_eq!(values, ["0x5", "0x2"], "nothing of what the other node did since");
+    assert_eq!(values, ["0x5", "0x2"], "later transactions of the forked node are missing");
 }
 
 #[test]

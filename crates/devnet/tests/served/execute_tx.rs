@@ -434,7 +434,7 @@ fn pool_verdict_is_reused_by_block_and_replacement() {
     scene.deploy(enough, &relay(&hex!("62010000")));
     assert_eq!(scene.sent(scene.tx(1, short.into()))["status"], "0x0");
     assert_eq!(scene.sent(scene.tx(2, enough.into()))["status"], "0x1");
-    assert_eq!(scene.counts().misses, 3, "the call that lacks gas was run twice");
+    assert_eq!(scene.counts().misses, 3, "the call without enough gas ran twice");
     // A verdict only applies to its own block.
     let mut other = scene.tx(3, TxKind::Create);
     other.witness = [&other.witness[..], &[0]].concat().into();

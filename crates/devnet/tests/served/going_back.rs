@@ -370,7 +370,7 @@ impl Walk {
         }
         assert!(self.again > steps / 200, "only {} blocks were made again", self.again);
         let strangers = self.made.keys().filter(|key| matches!(key.2, Content::Stranger(_)));
-        assert!(strangers.count() > steps / 200, "the stranger has hardly sent");
+        assert!(strangers.count() > steps / 200, "the stranger sent too few transactions");
     }
 }
 

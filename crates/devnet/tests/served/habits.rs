@@ -51,7 +51,7 @@ fn estimate_sees_pending_state_and_replacement_needs_bump() {
     };
     let before = cost(&[]);
     ask(&client, "eth_sendTransaction", json!([set]));
-    assert!(cost(&[]) < before, "the slot is written by then");
+    assert!(cost(&[]) < before, "the pending transaction has written the slot");
     assert_eq!(cost(&[]), cost(&["pending"]));
     assert_eq!(cost(&["latest"]), before);
 
@@ -64,7 +64,7 @@ fn estimate_sees_pending_state_and_replacement_needs_bump() {
         client.request::<_, Value>("eth_sendTransaction", json!([again]))
     };
     offer("0x77359400").unwrap();
-    assert!(offer("0x77359400").is_err(), "as much is not more");
+    assert!(offer("0x77359400").is_err(), "an equal fee is not enough");
     offer("0x77359401").unwrap();
 }
 

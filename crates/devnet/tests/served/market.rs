@@ -103,9 +103,9 @@ fn market_price_follows_demand() {
     let receipt = |hash: &B256| scene.ask("eth_getTransactionReceipt", json!([hash]));
     let status: Vec<_> = hashes.iter().map(|hash| receipt(hash)["status"].clone()).collect();
     assert_eq!(status, ["0x1", "0x1", "0x1", "0x0"]);
-    assert_eq!(number(&receipt(&hashes[3])["gasUsed"]), 24_000_000, "all its gas is gone");
+    assert_eq!(number(&receipt(&hashes[3])["gasUsed"]), 24_000_000, "it used all its gas");
     assert_eq!(scene.market("latest")[1], next_excess(excess, LIMIT, BASE_FEE));
-    assert_eq!(scene.market("0x0")[1], excess, "states that are past have theirs");
+    assert_eq!(scene.market("0x0")[1], excess, "past states keep their excess");
 
     // All methods report the same reason.
     let refused = "beyond the block's limit of EXECUTE gas: with this call the block takes 80000000, \
@@ -186,7 +186,11 @@ fn estimate_covers_worst_case_price_change() {
     );
     let ratio = estimate as f64 / without as f64;
     assert!((ratio - 9.0 / 7.0).abs() < 0.01, "{estimate} {without}");
-    assert_eq!(scene.number("eth_estimateGas", request(&scene)), estimate, "it leaves no trace");
+    assert_eq!(
+        scene.number("eth_estimateGas", request(&scene)),
+        estimate,
+        "the estimate has no side effects"
+    );
     // At the head, the estimate already knows that the next block's base fee is an eighth lower.
     let at_head = json!([request(&scene)[0], "latest"]);
     let ratio = scene.number("eth_estimateGas", at_head) as f64 / without as f64;

@@ -290,7 +290,7 @@ fn provider_without_batches_gets_concurrent_requests() {
         let (asked, at_once) = (provider.requests(), most.load(Ordering::SeqCst));
         assert!(at_once >= 20, "at most {at_once} of {asked} at once");
         check_balances(&devnet);
-        assert_eq!(provider.batches(), 1, "it is not offered another");
+        assert_eq!(provider.batches(), 1, "no further batch is sent");
     }
 }
 
@@ -311,7 +311,7 @@ fn partially_answered_batch_is_completed() {
     });
     let devnet = start(&runtime, patient(&provider.url)).unwrap();
     check_balances(&devnet);
-    assert!(provider.batches() > 12, "it goes on with batches");
+    assert!(provider.batches() > 12, "batching continues");
 }
 
 #[test]
@@ -375,7 +375,7 @@ fn cheat_waiting_for_provider_does_not_block_reads() {
         thread::scope(|scope| {
             let cheat = scope.spawn(|| client(&devnet).request::<_, Value>(method, params));
             while !is_asked.load(Ordering::SeqCst) {
-                assert!(!cheat.is_finished(), "{method} asks for nothing");
+                assert!(!cheat.is_finished(), "{method} sends no request");
                 thread::sleep(Duration::from_millis(5));
             }
             let read = number();
@@ -421,7 +421,7 @@ fn invalid_provider_responses_are_errors() {
         ("eth_getCode", json!("0x0")),
     ] {
         let started = start(&runtime, patient(&lie(method, result.clone()).url));
-        let error = started.err().unwrap_or_else(|| panic!("{method} {result} is believed"));
+        let error = started.err().unwrap_or_else(|| panic!("{method} {result} is accepted"));
         assert!(error.contains("--fork-url"), "{method} {result}: {error}");
     }
     // After startup.
@@ -447,7 +447,7 @@ fn cached_responses_are_reused_for_the_block() {
     };
     let (first, second) = (asked(&fork), asked(&fork));
     assert!(first > 30, "{first} requests");
-    assert_eq!(second, 2, "the chain id and the block are asked for alone");
+    assert_eq!(second, 2, "only the chain id and the block are requested");
     assert!(asked(&Fork { cache: None, ..fork.clone() }) >= first);
 
     // An unreadable file is ignored.

@@ -61,7 +61,7 @@ fn impersonated_signature_authorizes_the_account() {
     let call = json!({ "from": from, "to": STRANGER, "authorizationList": [authorization] });
     let pretended = ask(&client, "eth_call", json!([call, "latest"]));
     assert_eq!(pretended, json!(B256::left_padding_from(&[42])));
-    assert_eq!(code(), json!("0x"), "a call changes nothing");
+    assert_eq!(code(), json!("0x"), "a call does not change the state");
     let hash = ask(&client, "eth_sendTransaction", request);
     assert_eq!(receipt(&client, &hash)["status"], "0x1");
     let delegated = format!("0xef0100{}", &IMPLEMENTATION[2..]);

@@ -56,6 +56,6 @@ fn block_with_execute_transaction_verifies() {
         let to = Address::repeat_byte(0x77);
         assert_eq!(scene.sent(scene.tx(1, to.into()))["status"], "0x1");
         let is_provable = scene.served.devnet.node().read(|node| node.chain.head().provable);
-        assert!(is_provable, "the block follows the rules of its chain");
+        assert!(is_provable, "the block is not provable");
     }
 }

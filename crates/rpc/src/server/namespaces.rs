@@ -55,7 +55,7 @@ impl Namespaces {
         let mut methods = Methods::new();
         let mut add = |name, method| {
             let added = methods.verify_and_insert(name, method);
-            debug_assert!(added.is_ok(), "{name} is there twice");
+            debug_assert!(added.is_ok(), "{name} is registered twice");
         };
         let modules: Map<String, Value> =
             served.iter().map(|name| ((*name).to_owned(), json!(VERSION))).collect();

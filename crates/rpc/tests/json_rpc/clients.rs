@@ -238,7 +238,7 @@ async fn unread_websocket_is_closed_and_read_one_served() {
         let patience = Patience::begin();
         // The system's socket buffers hold additional bytes.
         while deaf.try_send(&long).is_ok() {
-            assert!(patience.lasts(), "it still takes requests");
+            assert!(patience.lasts(), "the server still accepts requests");
         }
         let mut reader = Socket::connect(address);
         for _ in 0..200 {

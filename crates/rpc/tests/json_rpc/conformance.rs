@@ -149,6 +149,6 @@ async fn responses_match_execution_apis_vectors() -> Result<()> {
     }
     println!("{} of {} cases agree", cases.len() - wrong.len(), cases.len());
     let listed: Vec<_> = DIFFERENT.iter().map(|(name, _)| (*name).to_owned()).collect();
-    assert_eq!(wrong, listed, "see above for what differs");
+    assert_eq!(wrong, listed, "differences are listed above");
     Ok(())
 }

@@ -27,7 +27,7 @@ async fn synchronous_send_returns_the_receipt() {
     let (node, patience) = (server.node.clone(), Patience::begin());
     let mining = tokio::task::spawn_blocking(move || {
         while node.read(|node| node.pool.is_empty()) {
-            assert!(patience.lasts(), "no transaction came");
+            assert!(patience.lasts(), "no transaction arrived");
             std::thread::yield_now();
         }
         node.mine(&MineRequest::default()).unwrap();
@@ -53,7 +53,7 @@ async fn synchronous_send_times_out_with_the_hash() {
     }
     let answer = server.answer(SYNC, json!([raw(9, BOB, vec![])])).await;
     assert_eq!(answer["error"]["code"], codes::UNREADY, "{answer}");
-    assert_eq!(answer["error"]["data"], "0x4", "the nonce that is missing");
+    assert_eq!(answer["error"]["data"], "0x4", "the missing nonce");
 }
 
 #[tokio::test]

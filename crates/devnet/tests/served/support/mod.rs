@@ -20,10 +20,9 @@ use wire::ProtocolFork;
 pub(crate) const PROBE: &str = include_str!("../../../../differential/anvil/contracts/Probe.hex");
 
 pub(crate) static TOOLS: LazyLock<Toolchain> =
-    LazyLock::new(|| Toolchain::ensure(&progress_to_stderr).expect("the tools are there"));
+    LazyLock::new(|| Toolchain::ensure(&progress_to_stderr).expect("the tools are installed"));
 
-static HOME: LazyLock<TempDir> =
-    LazyLock::new(|| tempfile::tempdir().expect("a folder of its own"));
+static HOME: LazyLock<TempDir> = LazyLock::new(|| tempfile::tempdir().expect("a temporary folder"));
 
 /// A devnet that is stopped when dropped.
 pub(crate) struct Served {
