@@ -155,8 +155,7 @@ pub struct DevnetArgs {
     #[arg(long, requires = "block_time", help_heading = "Mining")]
     pub mixed_mining: bool,
 
-    /// Make each block's timestamp later than its parent's, as verifiers require (part of
-    /// --mainnet)
+    /// Make timestamps increase from block to block, as verifiers require (part of --mainnet)
     #[arg(long, help_heading = "Mining")]
     pub increasing_timestamps: bool,
 
